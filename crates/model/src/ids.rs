@@ -1,0 +1,256 @@
+//! Every id and number is its own type, so that two of them cannot be swapped by accident.
+
+use core::fmt;
+use core::str::FromStr;
+
+macro_rules! number {
+    ($(#[$doc:meta])* $name:ident($inner:ty)) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub $inner);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+number! {
+    /// Who a name belongs to; part of its slot. Only [`Namespace::ROOT`] exists so far.
+    Namespace(u32)
+}
+number! {
+    /// One of 65,536 hash values of a name; a shard owns a range of slots.
+    Slot(u16)
+}
+number! {
+    /// An event's place in its shard's order: a hybrid logical timestamp, 48 bits of milliseconds since
+    /// 1970 and 16 of counter; unique and growing within the shard.
+    Position(u64)
+}
+number! {
+    /// An event's number in its own stream, from 0.
+    Revision(u64)
+}
+number! {
+    /// An entry's time of day: milliseconds since 1970, never behind the last entry's.
+    Wall(u64)
+}
+number! {
+    /// An entry's running time in milliseconds: only ever runs, never follows a wall clock's steps.
+    Elapsed(u64)
+}
+number! {
+    /// The numbered version of `apply` that an entry is to be applied under.
+    Behaviour(u16)
+}
+number! {
+    /// A stream's number within its slot: the position of the entry that created it.
+    StreamId(u64)
+}
+number! {
+    /// The key that an event's data is encrypted with; 0 is none (the only one so far).
+    KeyId(u32)
+}
+number! {
+    /// One replicated group (one shard's log).
+    GroupId(u32)
+}
+number! {
+    /// An entry's place in its group's log (Raft's index).
+    Index(u64)
+}
+number! {
+    /// Raft's term.
+    Term(u64)
+}
+number! {
+    /// 128-bit hash (XXH3) of an event's `source` and `id`: its identity within a stream.
+    IdHash(u128)
+}
+number! {
+    /// 128-bit hash (XXH3) of what a client sent, before anything was filled in.
+    Fingerprint(u128)
+}
+number! {
+    /// 128-bit hash (XXH3) of an idempotency key with its scope (caller, method, decoded route).
+    KeyHash(u128)
+}
+
+impl Namespace {
+    /// The one namespace that exists so far.
+    pub const ROOT: Self = Self(0);
+    /// Reserved for a shard's own rows (its clock, its timers); no name can live in it.
+    pub const SYSTEM: Self = Self(u32::MAX);
+}
+
+impl Position {
+    /// Bits of the counter below the milliseconds.
+    pub const COUNTER_BITS: u32 = 16;
+    /// No event has this position: it stands for "before the first".
+    pub const ZERO: Self = Self(0);
+    pub const MAX: Self = Self(u64::MAX);
+
+    /// The first position of a millisecond. Walls beyond 48 bits saturate (the year 10889).
+    #[must_use]
+    pub const fn first_of(wall: Wall) -> Self {
+        if wall.0 >> 48 != 0 { Self(u64::MAX) } else { Self(wall.0 << Self::COUNTER_BITS) }
+    }
+
+    /// The last position of a millisecond: "as of" a time covers its whole millisecond.
+    #[must_use]
+    pub const fn last_of(wall: Wall) -> Self {
+        Self(Self::first_of(wall).0 | ((1 << Self::COUNTER_BITS) - 1))
+    }
+
+    /// The millisecond this position lies in: an event's recorded time.
+    #[must_use]
+    pub const fn wall(self) -> Wall {
+        Wall(self.0 >> Self::COUNTER_BITS)
+    }
+
+    /// The position that follows this one at `wall`: `max(wall << 16, last + 1)`.
+    #[must_use]
+    pub fn next(self, wall: Wall) -> Self {
+        Self(Self::first_of(wall).0.max(self.0.saturating_add(1)))
+    }
+}
+
+impl Revision {
+    pub const FIRST: Self = Self(0);
+
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+/// The two clocks that an entry carries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EntryClock {
+    pub wall: Wall,
+    pub elapsed: Elapsed,
+}
+
+/// An event's place in the order of the whole store: position, then slot. 20 lower-case hex digits on the
+/// wire, so that text order is the order of the store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Cursor {
+    pub position: Position,
+    pub slot: Slot,
+}
+
+impl Cursor {
+    /// Digits on the wire.
+    pub const DIGITS: usize = 20;
+    /// Before the first event.
+    pub const START: Self = Self { position: Position::ZERO, slot: Slot(0) };
+
+    #[must_use]
+    pub const fn new(position: Position, slot: Slot) -> Self {
+        Self { position, slot }
+    }
+
+    /// The greatest cursor at or below `wall`'s whole millisecond.
+    #[must_use]
+    pub const fn last_of(wall: Wall) -> Self {
+        Self { position: Position::last_of(wall), slot: Slot(u16::MAX) }
+    }
+
+    /// The wire form, without an allocation.
+    #[must_use]
+    pub fn to_hex(self) -> [u8; Self::DIGITS] {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        let mut out = [0; Self::DIGITS];
+        let mut rest = (u128::from(self.position.0) << 16) | u128::from(self.slot.0);
+        for digit in out.iter_mut().rev() {
+            *digit = HEX[(rest & 15) as usize];
+            rest >>= 4;
+        }
+        out
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}{:04x}", self.position.0, self.slot.0)
+    }
+}
+
+/// A text is not a cursor: it needs 20 lower-case hex digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParseCursorError;
+
+impl fmt::Display for ParseCursorError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a cursor is 20 lower-case hex digits")
+    }
+}
+
+impl core::error::Error for ParseCursorError {}
+
+impl FromStr for Cursor {
+    type Err = ParseCursorError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wire = text.len() == Self::DIGITS && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        if !wire {
+            return Err(ParseCursorError);
+        }
+        let number = u128::from_str_radix(text, 16).map_err(|_| ParseCursorError)?;
+        Ok(Self { position: Position((number >> 16) as u64), slot: Slot(number as u16) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn a_cursor_survives_the_wire_and_its_text_sorts_as_it_does() {
+        let mut last = alloc::string::String::new();
+        for position in [0, 1, 255, 1 << 20, u64::MAX] {
+            for slot in [0, 7, u16::MAX] {
+                let cursor = Cursor::new(Position(position), Slot(slot));
+                let text = cursor.to_string();
+                assert_eq!(text.parse(), Ok(cursor));
+                assert_eq!(text.as_bytes(), cursor.to_hex());
+                assert!(last < text);
+                last = text;
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_cursor_is_refused() {
+        for text in [
+            "",
+            "0",
+            "0000000000000000000g",
+            "000000000000000000A0",
+            "+0000000000000000000",
+            "000000000000000000000",
+        ] {
+            assert_eq!(text.parse::<Cursor>(), Err(ParseCursorError), "{text}");
+        }
+    }
+
+    #[test]
+    fn positions_never_repeat_whatever_the_wall_does() {
+        let mut last = Position::ZERO;
+        for wall in [5, 5, 5, 3, 0, 6] {
+            let next = last.next(Wall(wall));
+            assert!(next > last);
+            last = next;
+        }
+        assert_eq!(last, Position(6 << 16));
+        assert_eq!(
+            Position((5 << 16) | 0xffff).next(Wall(5)).wall(),
+            Wall(6),
+            "a full counter borrows a millisecond"
+        );
+    }
+}

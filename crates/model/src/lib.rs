@@ -1,0 +1,35 @@
+//! The vocabulary of Mainstay: ids, names, limits, clocks, commands, outcomes, and the view through which
+//! state is read.
+//!
+//! Everything above speaks in these types. This crate knows no clock, no disk, no network, no bytes on
+//! disk (that is `format`) and no rule (that is `shard`).
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`ids`] | every id and number as its own type: [`Cursor`], [`Position`], [`Revision`], [`Slot`], ... |
+//! | [`name`] | validated names and the slot they hash to |
+//! | [`limits`] | every bound of the product, by name |
+//! | [`command`] | what can be asked of a shard |
+//! | [`outcome`] | what a shard answers |
+//! | [`view`] | ordered reads of the state, and the write set that changes it |
+#![no_std]
+extern crate alloc;
+
+pub mod command;
+pub mod ids;
+pub mod limits;
+pub mod name;
+pub mod outcome;
+pub mod view;
+
+pub use command::{
+    Append, Check, CleanUp, Command, DeleteStream, Entry, Expected, ExpireEvents, Filled, Identity, Keyed,
+    NewEvent, PutSettings, Settings, Transaction, Write,
+};
+pub use ids::{
+    Behaviour, Cursor, Elapsed, EntryClock, Fingerprint, GroupId, IdHash, Index, KeyHash, KeyId, Namespace,
+    ParseCursorError, Position, Revision, Slot, StreamId, Term, Wall,
+};
+pub use name::{NameError, StreamName, slot_of};
+pub use outcome::{Appended, Effect, EventPlace, Outcome, Refusal};
+pub use view::{Key, KeyRange, Order, Value, View, ViewError, WriteSet};

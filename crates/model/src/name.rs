@@ -1,0 +1,147 @@
+//! Names that users give, validated once, and the slot they live in.
+
+use crate::ids::{Namespace, Slot};
+use crate::limits;
+use alloc::borrow::Cow;
+use alloc::string::String;
+use core::fmt;
+
+/// Why a name was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameError {
+    Empty,
+    /// Longer than [`limits::NAME_BYTES_MAX`].
+    TooLong,
+    ControlCharacter,
+    /// `.` and `..`: clients and proxies rewrite them in paths.
+    Dots,
+}
+
+impl fmt::Display for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("a name has at least 1 byte"),
+            Self::TooLong => write!(f, "a name has at most {} bytes", limits::NAME_BYTES_MAX),
+            Self::ControlCharacter => f.write_str("a name has no control characters"),
+            Self::Dots => f.write_str("`.` and `..` are not names"),
+        }
+    }
+}
+
+impl core::error::Error for NameError {}
+
+/// A stream's name: 1 to 256 bytes of UTF-8 without control characters, not `.` or `..`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamName<'a>(Cow<'a, str>);
+
+impl<'a> StreamName<'a> {
+    /// # Errors
+    /// [`NameError`] says which rule the name breaks.
+    pub fn new(name: impl Into<Cow<'a, str>>) -> Result<Self, NameError> {
+        let name = name.into();
+        check(&name)?;
+        Ok(Self(name))
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    #[must_use]
+    pub fn slot(&self, namespace: Namespace) -> Slot {
+        slot_of(namespace, &self.0)
+    }
+
+    #[must_use]
+    pub fn into_owned(self) -> StreamName<'static> {
+        StreamName(Cow::Owned(self.0.into_owned()))
+    }
+
+    #[must_use]
+    pub fn into_string(self) -> String {
+        self.0.into_owned()
+    }
+}
+
+impl fmt::Display for StreamName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn check(name: &str) -> Result<(), NameError> {
+    if name.is_empty() {
+        return Err(NameError::Empty);
+    }
+    if name.len() > limits::NAME_BYTES_MAX {
+        return Err(NameError::TooLong);
+    }
+    if name.chars().any(char::is_control) {
+        return Err(NameError::ControlCharacter);
+    }
+    if name == "." || name == ".." {
+        return Err(NameError::Dots);
+    }
+    Ok(())
+}
+
+/// The slot of a name: the high 16 bits of XXH3-64 over the namespace (u32, little-endian) and the name, or
+/// only the part in its first `{braces}` when that part is not empty, so that names that must live together
+/// can (the convention is Redis Cluster's hash tag).
+#[must_use]
+pub fn slot_of(namespace: Namespace, name: &str) -> Slot {
+    let mut hasher = xxhash_rust::xxh3::Xxh3Default::new();
+    hasher.update(&namespace.0.to_le_bytes());
+    hasher.update(tag(name).as_bytes());
+    Slot((hasher.digest() >> 48) as u16)
+}
+
+fn tag(name: &str) -> &str {
+    name.split_once('{')
+        .and_then(|(_, rest)| rest.split_once('}'))
+        .map(|(tag, _)| tag)
+        .filter(|tag| !tag.is_empty())
+        .unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_rule_of_names_holds() {
+        let long = "x".repeat(257);
+        for (name, want) in [
+            ("", Err(NameError::Empty)),
+            (long.as_str(), Err(NameError::TooLong)),
+            (&long[1..], Ok(())),
+            ("a\nb", Err(NameError::ControlCharacter)),
+            ("a\u{85}b", Err(NameError::ControlCharacter)),
+            (".", Err(NameError::Dots)),
+            ("..", Err(NameError::Dots)),
+            ("...", Ok(())),
+            ("cart-7", Ok(())),
+            ("żółw/a b", Ok(())),
+        ] {
+            assert_eq!(StreamName::new(name).map(|_| ()), want, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn names_with_one_tag_share_a_slot() {
+        let same = slot_of(Namespace::ROOT, "42");
+        assert_eq!(slot_of(Namespace::ROOT, "cart-{42}"), same);
+        assert_eq!(slot_of(Namespace::ROOT, "{42}-orders-{7}"), same);
+        assert_ne!(slot_of(Namespace::ROOT, "cart-{}"), slot_of(Namespace::ROOT, ""));
+        assert_ne!(slot_of(Namespace(1), "42"), same);
+    }
+
+    /// Stored data depends on these: they never change.
+    #[test]
+    fn slots_are_those_of_every_earlier_version() {
+        for (name, slot) in [("cart-7", 51_197), ("permit-891", 17_136), ("a", 62_176), ("żółw", 59_152)] {
+            assert_eq!(slot_of(Namespace::ROOT, name), Slot(slot), "{name}");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Ordered reads of the state, and the write set that changes it.
+//!
+//! `shard` decides through a [`View`] and returns a [`WriteSet`]; it writes nothing itself. A view may answer
+//! that some keys are not at hand yet ([`ViewError::Absent`]): `apply` is then abandoned, the keys are
+//! fetched, and it runs again.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::ops::ControlFlow;
+
+pub type Key = Vec<u8>;
+pub type Value = Vec<u8>;
+
+/// Keys from `from` (inclusive) up to `to` (exclusive).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyRange<'a> {
+    pub from: &'a [u8],
+    pub to: &'a [u8],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    Ascending,
+    Descending,
+}
+
+/// The state as of one applied entry, ordered by key bytes.
+pub trait View {
+    /// # Errors
+    /// [`ViewError`]; it never becomes an outcome.
+    fn get(&self, key: &[u8]) -> Result<Option<Value>, ViewError>;
+
+    /// Calls `visit` with each key and value of `range` in `order`, until it breaks.
+    ///
+    /// # Errors
+    /// [`ViewError`]; it never becomes an outcome.
+    fn scan(&self, range: KeyRange<'_>, order: Order, visit: &mut Visit<'_>) -> Result<(), ViewError>;
+}
+
+/// What a scan calls with each key and value.
+pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ViewError {
+    /// These keys are not at hand yet: fetch them, then apply again.
+    Absent(Vec<Key>),
+    /// The store could not read, or what it read is not what was written: the replica stops.
+    Failed(String),
+}
+
+impl fmt::Display for ViewError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Absent(keys) => write!(f, "{} keys are not at hand", keys.len()),
+            Self::Failed(why) => write!(f, "the state cannot be read: {why}"),
+        }
+    }
+}
+
+impl core::error::Error for ViewError {}
+
+/// What an entry changes: one put (`Some`) or delete (`None`) a key, sorted by key, no range deletes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WriteSet(pub Vec<(Key, Option<Value>)>);
+
+impl WriteSet {
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
