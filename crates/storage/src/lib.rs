@@ -3,4 +3,5 @@
 //! This crate knows no Raft, no rule of the domain and no thread; its callers say when to sync and flush.
 
 pub mod disk;
+pub mod memory_state;
 pub mod state;

@@ -1,9 +1,18 @@
-//! The ordered key-value store that holds a node's state: the trait; see [`crate::lsm`] and
-//! [`crate::memory`] for its implementations and [`crate::conformance`] for what each must pass.
+//! The ordered key-value store that holds a node's state: the trait; see `lsm` and
+//! [`crate::memory_state`] for its implementations and `conformance::state` for what each must pass.
 //!
 //! A commit is in memory when it returns; it becomes durable with the next completed flush. The progress
 //! (applied index and all that belongs to it) is part of the same atomic batch as the data, so after any
 //! crash the state is exactly that of the last flushed progress, and the log is replayed from there.
+//!
+//! ```text
+//!   commit ──▶ memory ──begin_flush──▶ FlushJob ──run──▶ durable      (one job out at a time)
+//!                                                          │
+//!                                   Compactor::step ◀──────┘          (until it says nothing is due)
+//! ```
+//!
+//! `commit` and `begin_flush` belong to the node's thread and do no disk work; `FlushJob::run` and
+//! `Compactor::step` do, on a thread of their caller's. No store here starts a thread.
 
 use model::{Index, Term, View, WriteSet};
 
@@ -20,21 +29,62 @@ pub struct Progress {
 /// The state could not be read or written. The node must stop.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
+    /// The disk, or the store's own use of it. What is durable is still that of the last completed flush.
     #[error("the state store failed: {0}")]
     Failed(String),
+    /// What was read is not what was written.
     #[error("the state store is damaged: {0}")]
     Damaged(String),
+    /// The directory is not a state store that this version can open.
     #[error("{0}")]
     Refused(String),
+}
+
+/// How far disk work has fallen behind commits. The node delays or refuses new entries by it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Pressure {
+    #[default]
+    None,
+    /// Commit more slowly: flushes and compactions lag.
+    Slow,
+    /// Commit nothing until a flush or compaction has ended: memory or read costs would grow without bound.
+    Stop,
+}
+
+/// Whether more disk work is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    Nothing,
+    More,
+}
+
+/// What a state store has in memory and on disk, for metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StateFigures {
+    /// Bytes in memory that no flush has made durable.
+    pub unflushed_bytes: u64,
+    /// Memtables that a begun flush is still writing.
+    pub sealed_memtables: u64,
+    /// Bytes of blocks kept in the cache.
+    pub cache_bytes: u64,
+    /// Bytes of all tables on disk.
+    pub table_bytes: u64,
+    pub tables: u64,
+    /// Sorted runs that a read may have to look into, one by one, before the deeper levels.
+    pub first_level_runs: u64,
+    /// Readers that keep old versions alive.
+    pub readers: u64,
 }
 
 /// A node's state. Reads through [`View`] see the last commit.
 pub trait State: View + 'static {
     /// A view that stays as it is while commits go on; for threads beside the node's loop. A store keeps
     /// old versions only while readers hold them.
-    type Reader: View + Clone + Send + Sync + 'static;
+    type Reader: Reader;
     /// The disk work of one flush, to be run on any thread.
     type Flush: FlushJob;
+    /// The disk work between flushes.
+    type Compactor: Compactor;
 
     fn progress(&self) -> Progress;
 
@@ -49,12 +99,25 @@ pub trait State: View + 'static {
     /// Bytes in memory that no flush has taken yet.
     fn unflushed_bytes(&self) -> u64;
 
+    fn pressure(&self) -> Pressure;
+
+    fn figures(&self) -> StateFigures;
+
     /// Takes what is in memory as one flush, to be run elsewhere; later commits belong to the next one. The
     /// body file must be synced to `progress().bodies_end` before the job runs. At most one is out at a time.
+    /// With nothing to flush the job does nothing, and returns the progress that is durable already.
     ///
     /// # Errors
-    /// The node must stop.
+    /// A flush is out already; or the node must stop.
     fn begin_flush(&mut self) -> Result<Self::Flush, StateError>;
+
+    fn compactor(&self) -> Self::Compactor;
+}
+
+/// A view as of one commit.
+pub trait Reader: View + Clone + Send + Sync + 'static {
+    /// The progress of that commit.
+    fn progress(&self) -> Progress;
 }
 
 /// One flush, begun.
@@ -64,4 +127,14 @@ pub trait FlushJob: Send + 'static {
     /// # Errors
     /// The node must stop.
     fn run(self) -> Result<Progress, StateError>;
+}
+
+/// Merges what flushes have written, so that reads stay cheap and deleted rows leave the disk. Call
+/// [`Compactor::step`] after each flush until it says [`Due::Nothing`], letting a waiting flush go first.
+pub trait Compactor: Clone + Send + 'static {
+    /// Does one bounded piece of work.
+    ///
+    /// # Errors
+    /// The node must stop.
+    fn step(&self) -> Result<Due, StateError>;
 }
