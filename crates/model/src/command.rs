@@ -1,9 +1,7 @@
 //! What can be asked of a shard. Text and bytes are `Cow`: owned on their way in, borrowed from the logged
 //! bytes when `apply` reads them.
 
-use crate::ids::{
-    Behaviour, Cursor, Elapsed, Fingerprint, IdHash, KeyHash, Namespace, Revision, Slot, StreamId, Wall,
-};
+use crate::ids::{Behaviour, Cursor, Elapsed, Fingerprint, IdHash, KeyHash, Revision, Slot, Wall};
 use crate::name::StreamName;
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -26,7 +24,7 @@ pub enum Command<'a> {
     PutSettings(PutSettings<'a>),
     DeleteStream(DeleteStream<'a>),
     /// Proposed by the node when a stream's oldest event has passed its `max_age`.
-    ExpireEvents(ExpireEvents),
+    ExpireEvents(ExpireEvents<'a>),
     /// Proposed by the node while rows of removed events, or expired idempotency records, remain.
     CleanUp(CleanUp),
 }
@@ -160,11 +158,9 @@ pub struct DeleteStream<'a> {
 }
 
 /// Hide one stream's events that its `max_age` has passed, by the entry's wall.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ExpireEvents {
-    pub namespace: Namespace,
-    pub slot: Slot,
-    pub stream: StreamId,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpireEvents<'a> {
+    pub stream: StreamName<'a>,
 }
 
 /// Delete a bounded number of rows that nothing can read any more.

@@ -1,6 +1,6 @@
 //! What a shard answers to a command, and what it leaves for the node to do.
 
-use crate::ids::{Cursor, Position, Revision, Slot};
+use crate::ids::{Cursor, Elapsed, Position, Revision, Slot, Wall};
 use alloc::vec::Vec;
 
 /// The answer to a command: a value, the same on every replica and in every replay.
@@ -83,4 +83,6 @@ pub enum Effect {
     BodiesRemoved { positions: Vec<Position> },
     /// Rows remain to be cleaned up: propose [`crate::CleanUp`].
     CleanUpDue,
+    /// Timers were set; these are the earliest of them. A deadline may be gone again when it comes.
+    TimersSet { wall: Option<Wall>, elapsed: Option<Elapsed> },
 }
