@@ -1,0 +1,199 @@
+//! From figures to the text of `/metrics`, in OpenMetrics form, family by family in the catalogue's order.
+
+use crate::catalogue::{self as cat, Family, Kind, Queue};
+use crate::cell::{Count, Histogram, Level, Span};
+use crate::metrics::Metrics;
+use crate::process::{Process, seconds_since_1970};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet, text};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::{Registry, Unit};
+use std::fmt::Error;
+use std::sync::Arc;
+
+/// What `/metrics` answers as its content type.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+impl Metrics {
+    /// The text of `/metrics`. Reads `/proc`: a millisecond or so, for scrapes only.
+    #[must_use]
+    pub fn encode(self: &Arc<Self>) -> String {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(Scrape { metrics: Arc::clone(self), process: Process::read() }));
+        let mut out = String::with_capacity(16 << 10);
+        // Writing to a String does not fail.
+        let _ = text::encode(&mut out, &registry);
+        out
+    }
+}
+
+/// One scrape: the figures, and the process as it was just now.
+#[derive(Debug)]
+struct Scrape {
+    metrics: Arc<Metrics>,
+    process: Process,
+}
+
+impl Collector for Scrape {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
+        let mut out = Out(encoder);
+        self.http(&mut out)?;
+        self.writes(&mut out)?;
+        self.disk(&mut out)?;
+        self.node(&mut out)?;
+        self.subscribers(&mut out)?;
+        self.queues(&mut out)?;
+        self.process(&mut out)
+    }
+}
+
+impl Scrape {
+    fn http(&self, out: &mut Out<'_>) -> Result<(), Error> {
+        let routes = self.metrics.routes();
+        out.family(&cat::HTTP_REQUESTS, |mut metric| {
+            for route in &routes {
+                for (status, n) in route.read() {
+                    let labels =
+                        [("method", route.method), ("route", route.path), ("status", status.as_str())];
+                    metric.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&n, None)?;
+                }
+            }
+            Ok(())
+        })?;
+        out.family(&cat::HTTP_DURATION, |mut metric| {
+            for route in routes.iter().filter(|route| route.duration.count() > 0) {
+                let labels = [("method", route.method), ("route", route.path)];
+                histogram(metric.encode_family(&labels)?, &route.duration)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn writes(&self, out: &mut Out<'_>) -> Result<(), Error> {
+        let m = &self.metrics;
+        out.count(&cat::EVENTS_APPENDED, &m.events_appended)?;
+        out.count(&cat::EVENTS_REPLAYED, &m.events_replayed)?;
+        out.count(&cat::COMMANDS_REFUSED, &m.commands_refused)?;
+        for (family, figure) in [
+            (&cat::ENTRY_COMMANDS, &m.entry_commands),
+            (&cat::ENTRY_BYTES, &m.entry_bytes),
+            (&cat::LOG_SYNC, &m.log_sync),
+            (&cat::APPLY, &m.apply),
+            (&cat::FLUSH, &m.flush),
+        ] {
+            out.family(family, |metric| histogram(metric, figure))?;
+        }
+        Ok(())
+    }
+
+    fn disk(&self, out: &mut Out<'_>) -> Result<(), Error> {
+        let m = &self.metrics;
+        out.level(&cat::LOG_BYTES, &m.log_bytes)?;
+        out.level(&cat::LOG_SEGMENTS, &m.log_segments)?;
+        out.count(&cat::LOG_WRITTEN, &m.log_written)?;
+        out.level(&cat::STATE_BYTES, &m.state_bytes)?;
+        out.level(&cat::STATE_MEMORY, &m.state_memory)?;
+        out.level(&cat::BODIES_BYTES, &m.bodies_bytes)?;
+        out.level(&cat::BODIES_DEAD, &m.bodies_dead)
+    }
+
+    fn node(&self, out: &mut Out<'_>) -> Result<(), Error> {
+        let m = &self.metrics;
+        out.level(&cat::READY, &m.ready)?;
+        out.level(&cat::READ_ONLY, &m.read_only)?;
+        out.level(&cat::REPLAYED_ENTRIES, &m.replayed_entries)?;
+        out.span(&cat::START, &m.start)?;
+        out.span(&cat::WALL_AHEAD, &m.wall_ahead)?;
+        out.span(&cat::LAST_VISIBLE, &m.last_visible)
+    }
+
+    fn subscribers(&self, out: &mut Out<'_>) -> Result<(), Error> {
+        let (n, lag) = self.metrics.lag();
+        out.gauge(&cat::SUBSCRIBERS, Some(n as f64))?;
+        out.gauge(&cat::SUBSCRIBER_LAG, Some(lag.as_secs_f64()))?;
+        out.count(&cat::SUBSCRIBERS_OVERTAKEN, &self.metrics.subscribers.overtaken)
+    }
+
+    fn queues(&self, out: &mut Out<'_>) -> Result<(), Error> {
+        let figures = |queue| (self.metrics.queue(queue), [("queue", queue.name())]);
+        out.family(&cat::QUEUE_DEPTH, |mut metric| {
+            Queue::ALL.into_iter().map(figures).try_for_each(|(figures, labels)| {
+                metric.encode_family(&labels)?.encode_gauge(&figures.depth.get())
+            })
+        })?;
+        out.family(&cat::QUEUE_BOUND, |mut metric| {
+            Queue::ALL.into_iter().map(figures).try_for_each(|(figures, labels)| {
+                metric.encode_family(&labels)?.encode_gauge(&figures.bound.get())
+            })
+        })?;
+        out.family(&cat::QUEUE_REFUSED, |mut metric| {
+            Queue::ALL.into_iter().map(figures).try_for_each(|(figures, labels)| {
+                let mut metric = metric.encode_family(&labels)?;
+                metric.encode_counter::<NoLabelSet, _, u64>(&figures.refused.get(), None)
+            })
+        })
+    }
+
+    fn process(&self, out: &mut Out<'_>) -> Result<(), Error> {
+        let (process, build) = (&self.process, &self.metrics.build);
+        out.family(&cat::PROCESS_CPU, |mut metric| match process.cpu_seconds {
+            Some(seconds) => metric.encode_counter::<NoLabelSet, _, u64>(&seconds, None),
+            None => Ok(()),
+        })?;
+        for (family, figure) in [
+            (&cat::PROCESS_RESIDENT, process.resident_bytes),
+            (&cat::PROCESS_PROPORTIONAL, process.proportional_bytes),
+            (&cat::PROCESS_FDS, process.open_fds),
+            (&cat::PROCESS_THREADS, process.threads),
+        ] {
+            out.gauge(family, figure.map(|n| n as f64))?;
+        }
+        out.gauge(&cat::PROCESS_START, Some(seconds_since_1970(self.metrics.started)))?;
+        let labels = [("version", build.version), ("profile", build.profile), ("target", build.target)];
+        out.family(&cat::BUILD, |mut metric| metric.encode_family(&labels)?.encode_gauge(&1_i64))
+    }
+}
+
+/// Families, one after the other.
+struct Out<'a>(DescriptorEncoder<'a>);
+
+impl Out<'_> {
+    fn family(
+        &mut self,
+        family: &Family,
+        samples: impl FnOnce(MetricEncoder<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let unit = match family.unit {
+            cat::Unit::None => None,
+            cat::Unit::Bytes => Some(Unit::Bytes),
+            cat::Unit::Seconds => Some(Unit::Seconds),
+        };
+        let kind = match family.kind {
+            Kind::Counter => MetricType::Counter,
+            Kind::Gauge => MetricType::Gauge,
+            Kind::Histogram => MetricType::Histogram,
+        };
+        samples(self.0.encode_descriptor(family.name, family.help, unit.as_ref(), kind)?)
+    }
+
+    fn count(&mut self, family: &Family, count: &Count) -> Result<(), Error> {
+        self.family(family, |mut metric| metric.encode_counter::<NoLabelSet, _, u64>(&count.get(), None))
+    }
+
+    fn level(&mut self, family: &Family, level: &Level) -> Result<(), Error> {
+        self.family(family, |mut metric| metric.encode_gauge(&level.get()))
+    }
+
+    fn span(&mut self, family: &Family, span: &Span) -> Result<(), Error> {
+        self.gauge(family, Some(span.seconds()))
+    }
+
+    fn gauge(&mut self, family: &Family, value: Option<f64>) -> Result<(), Error> {
+        self.family(family, |mut metric| value.map_or(Ok(()), |value| metric.encode_gauge(&value)))
+    }
+}
+
+fn histogram(mut metric: MetricEncoder<'_>, figure: &Histogram) -> Result<(), Error> {
+    let read = figure.read();
+    metric.encode_histogram::<NoLabelSet>(read.sum, read.count, &read.buckets, None)
+}
