@@ -1,0 +1,342 @@
+//! What the log holds: frames of group records.
+//!
+//! A *frame* is what one write appends to a segment; a *group record* is what one group has to say in it: its
+//! hard state (term, vote, commit) if that changed, and entries. The log wraps any number of group records,
+//! encoded one after the other, in one frame.
+//!
+//! ```text
+//! frame, padded with zeros to 8 bytes          group record
+//! 0   length       u32   of the records        0   length       u32   of what follows
+//! 4   checksum     u32   CRC-32C               4   group        u32
+//! 8   offset       u64   in its segment        8   flags        u8    1 hard state, 2 purged
+//! 16  durable end  u64   in its segment            zeros        3
+//! 24  opening      u32                         12  entries      u32   their number
+//! 28  kind         u8                              [term u64, vote u64, commit u64]
+//!     zeros        3                               [purged through u64]
+//! 32  records                                      entries: index u64, term u64, length u32, bytes
+//! ```
+//!
+//! All integers are little-endian. The checksum covers the whole frame and is seeded with the store and the
+//! segment's generation: recycled segments hold old frames, and bytes that a client sent cannot pass for a
+//! frame. The durable end is what the writer knew to be on disk when it wrote the frame: an invalid frame
+//! below any valid frame's durable end is damage, above it a torn tail. The opening grows each time the log
+//! is opened and never falls within a segment: a frame that a crash left behind a torn one is not taken for
+//! the successor of a frame that was written in its place.
+
+use crate::header::StoreId;
+use alloc::vec::Vec;
+use core::fmt;
+use crc32c::{crc32c, crc32c_append};
+use model::{GroupId, Index, Term};
+
+/// Bytes of a frame before its records.
+pub const FRAME_HEADER_BYTES: usize = 32;
+/// Frames begin at multiples of this.
+pub const FRAME_ALIGN: u64 = 8;
+
+const RECORD_HEADER_BYTES: usize = 16;
+const HAS_HARD_STATE: u8 = 1;
+const HAS_PURGED: u8 = 2;
+
+/// Where a checksum begins: the store and the generation of the segment that a frame belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameSeed(u32);
+
+impl FrameSeed {
+    #[must_use]
+    pub fn new(store: StoreId, generation: u64) -> Self {
+        Self(crc32c_append(crc32c(&store.0.to_le_bytes()), &generation.to_le_bytes()))
+    }
+}
+
+/// What a frame's records are. The numbers never change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum FrameKind {
+    /// Group records.
+    Records = 1,
+    /// Nothing: it only says the durable end.
+    Mark = 2,
+    /// Group records without entries: every group's latest hard state, at the head of a segment.
+    Carry = 3,
+    /// The segment's index; the log alone knows its form.
+    Index = 4,
+}
+
+impl FrameKind {
+    const fn from_number(number: u8) -> Option<Self> {
+        match number {
+            1 => Some(Self::Records),
+            2 => Some(Self::Mark),
+            3 => Some(Self::Carry),
+            4 => Some(Self::Index),
+            _ => None,
+        }
+    }
+}
+
+/// A frame's own fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameHeader {
+    pub kind: FrameKind,
+    /// Bytes of the records, without padding.
+    pub length: u32,
+    /// Where in its segment the frame begins.
+    pub offset: u64,
+    /// Up to where the segment was known to be on disk when the frame was written.
+    pub durable_end: u64,
+    /// How many times the log had been opened.
+    pub opening: u32,
+}
+
+impl FrameHeader {
+    /// Bytes of the whole frame, padding included.
+    #[must_use]
+    pub const fn frame_bytes(&self) -> u64 {
+        frame_bytes(self.length as usize)
+    }
+
+    /// Encodes the header, checksum included, of a frame around `records`, whose length is
+    /// [`FrameHeader::length`].
+    #[must_use]
+    pub fn encode(&self, seed: FrameSeed, records: &[u8]) -> [u8; FRAME_HEADER_BYTES] {
+        let mut bytes = [0; FRAME_HEADER_BYTES];
+        bytes[..4].copy_from_slice(&self.length.to_le_bytes());
+        bytes[8..16].copy_from_slice(&self.offset.to_le_bytes());
+        bytes[16..24].copy_from_slice(&self.durable_end.to_le_bytes());
+        bytes[24..28].copy_from_slice(&self.opening.to_le_bytes());
+        bytes[28] = self.kind as u8;
+        let sum = checksum(seed, &bytes, records);
+        bytes[4..8].copy_from_slice(&sum.to_le_bytes());
+        bytes
+    }
+
+    /// Reads a header found at `offset`. None when no frame of ours begins there; that the rest is whole is
+    /// for [`is_intact`] to say.
+    #[must_use]
+    pub fn decode(bytes: &[u8; FRAME_HEADER_BYTES], offset: u64) -> Option<Self> {
+        let (length, at) = (le_u32(bytes, 0), le_u64(bytes, 8));
+        let kind = FrameKind::from_number(bytes[28])?;
+        if at != offset || bytes[29..] != [0; 3] {
+            return None;
+        }
+        let (durable_end, opening) = (le_u64(bytes, 16), le_u32(bytes, 24));
+        Some(Self { kind, length, offset, durable_end, opening })
+    }
+}
+
+/// Bytes of a frame around so many bytes of records, padding included.
+#[must_use]
+pub const fn frame_bytes(records: usize) -> u64 {
+    ((FRAME_HEADER_BYTES + records) as u64).next_multiple_of(FRAME_ALIGN)
+}
+
+/// Whether header and records are what was written.
+#[must_use]
+pub fn is_intact(seed: FrameSeed, header: &[u8; FRAME_HEADER_BYTES], records: &[u8]) -> bool {
+    le_u32(header, 0) as usize == records.len() && le_u32(header, 4) == checksum(seed, header, records)
+}
+
+fn checksum(seed: FrameSeed, header: &[u8; FRAME_HEADER_BYTES], records: &[u8]) -> u32 {
+    let sum = crc32c_append(seed.0, &header[..4]);
+    crc32c_append(crc32c_append(sum, &header[8..]), records)
+}
+
+fn le_u32(bytes: &[u8; FRAME_HEADER_BYTES], at: usize) -> u32 {
+    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+}
+
+fn le_u64(bytes: &[u8; FRAME_HEADER_BYTES], at: usize) -> u64 {
+    u64::from(le_u32(bytes, at)) | (u64::from(le_u32(bytes, at + 4)) << 32)
+}
+
+/// What a group must never forget besides its entries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HardState {
+    pub term: Term,
+    /// The replica voted for in that term; 0 is none.
+    pub vote: u64,
+    pub commit: Index,
+}
+
+/// Appends one group record to `out`. Entries are shorter than 4 GiB and fewer than 2^32, as are the records
+/// of one frame together.
+pub fn encode_group<'a>(
+    group: GroupId,
+    hard_state: Option<HardState>,
+    entries: impl Iterator<Item = (Index, Term, &'a [u8])>,
+    out: &mut Vec<u8>,
+) {
+    encode(group, hard_state, None, entries, out);
+}
+
+/// Appends a record of a group's hard state and of the index through which its log has been purged.
+pub fn encode_carry(group: GroupId, hard_state: HardState, purged: Index, out: &mut Vec<u8>) {
+    encode(group, Some(hard_state), Some(purged), core::iter::empty(), out);
+}
+
+fn encode<'a>(
+    group: GroupId,
+    hard_state: Option<HardState>,
+    purged: Option<Index>,
+    entries: impl Iterator<Item = (Index, Term, &'a [u8])>,
+    out: &mut Vec<u8>,
+) {
+    let start = out.len();
+    let flags = hard_state.map_or(0, |_| HAS_HARD_STATE) | purged.map_or(0, |_| HAS_PURGED);
+    out.extend_from_slice(&[0; 4]);
+    out.extend_from_slice(&group.0.to_le_bytes());
+    out.extend_from_slice(&[flags, 0, 0, 0, 0, 0, 0, 0]);
+    if let Some(HardState { term, vote, commit }) = hard_state {
+        for number in [term.0, vote, commit.0] {
+            out.extend_from_slice(&number.to_le_bytes());
+        }
+    }
+    if let Some(purged) = purged {
+        out.extend_from_slice(&purged.0.to_le_bytes());
+    }
+    let mut count = 0u32;
+    for (index, term, bytes) in entries {
+        out.extend_from_slice(&index.0.to_le_bytes());
+        out.extend_from_slice(&term.0.to_le_bytes());
+        out.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+        out.extend_from_slice(bytes);
+        count += 1;
+    }
+    let length = (out.len() - start - 4) as u32;
+    out[start..start + 4].copy_from_slice(&length.to_le_bytes());
+    out[start + 12..start + RECORD_HEADER_BYTES].copy_from_slice(&count.to_le_bytes());
+}
+
+/// One group's part of a frame.
+#[derive(Clone, Debug)]
+pub struct GroupRecord<'a> {
+    pub group: GroupId,
+    pub hard_state: Option<HardState>,
+    /// The group's entries up to this index are no longer needed.
+    pub purged: Option<Index>,
+    pub entries: Entries<'a>,
+}
+
+/// One entry of one group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogEntry<'a> {
+    pub index: Index,
+    pub term: Term,
+    pub bytes: &'a [u8],
+}
+
+/// Bytes are not the records they should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadRecord;
+
+impl fmt::Display for BadRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the bytes are not a group record of the log")
+    }
+}
+
+impl core::error::Error for BadRecord {}
+
+/// Reads the group records of a frame, one after the other, without copying. It ends after an error.
+#[must_use]
+pub fn decode_groups(records: &[u8]) -> Groups<'_> {
+    Groups { rest: records }
+}
+
+/// See [`decode_groups`].
+#[derive(Clone, Debug)]
+pub struct Groups<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Groups<'a> {
+    type Item = Result<GroupRecord<'a>, BadRecord>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let record = take_group(&mut self.rest);
+        if record.is_none() {
+            self.rest = &[];
+        }
+        Some(record.ok_or(BadRecord))
+    }
+}
+
+fn take_group<'a>(rest: &mut &'a [u8]) -> Option<GroupRecord<'a>> {
+    let length = take_u32(rest)? as usize;
+    let (mut record, after) = rest.split_at_checked(length)?;
+    *rest = after;
+    let group = GroupId(take_u32(&mut record)?);
+    let [flags, 0, 0, 0] = take::<4>(&mut record)? else { return None };
+    if flags & !(HAS_HARD_STATE | HAS_PURGED) != 0 {
+        return None;
+    }
+    let left = take_u32(&mut record)?;
+    let mut hard_state = None;
+    if flags & HAS_HARD_STATE != 0 {
+        let term = Term(take_u64(&mut record)?);
+        let vote = take_u64(&mut record)?;
+        hard_state = Some(HardState { term, vote, commit: Index(take_u64(&mut record)?) });
+    }
+    let purged = if flags & HAS_PURGED == 0 { None } else { Some(Index(take_u64(&mut record)?)) };
+    Some(GroupRecord { group, hard_state, purged, entries: Entries { rest: record, left } })
+}
+
+/// The entries of one group record. It ends after an error.
+#[derive(Clone, Debug)]
+pub struct Entries<'a> {
+    rest: &'a [u8],
+    left: u32,
+}
+
+impl Entries<'_> {
+    /// How many entries are still to come.
+    #[must_use]
+    pub const fn left(&self) -> u32 {
+        self.left
+    }
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = Result<LogEntry<'a>, BadRecord>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.left == 0 {
+            let trailing = !self.rest.is_empty();
+            self.rest = &[];
+            return trailing.then_some(Err(BadRecord));
+        }
+        self.left -= 1;
+        let entry = take_entry(&mut self.rest);
+        if entry.is_none() {
+            *self = Self { rest: &[], left: 0 };
+        }
+        Some(entry.ok_or(BadRecord))
+    }
+}
+
+fn take_entry<'a>(rest: &mut &'a [u8]) -> Option<LogEntry<'a>> {
+    let index = Index(take_u64(rest)?);
+    let term = Term(take_u64(rest)?);
+    let length = take_u32(rest)? as usize;
+    let (bytes, after) = rest.split_at_checked(length)?;
+    *rest = after;
+    Some(LogEntry { index, term, bytes })
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+    let (head, after) = rest.split_first_chunk::<N>()?;
+    *rest = after;
+    Some(*head)
+}
+
+fn take_u32(rest: &mut &[u8]) -> Option<u32> {
+    take(rest).map(u32::from_le_bytes)
+}
+
+fn take_u64(rest: &mut &[u8]) -> Option<u64> {
+    take(rest).map(u64::from_le_bytes)
+}

@@ -1,0 +1,280 @@
+//! What every file of a store begins with: whose it is, what it is, and the version of its format.
+//!
+//! ```text
+//! 0   "MAINSTAY"
+//! 8   kind            u32    what the file is
+//! 12  version         u32    of this kind's format
+//! 16  length          u32    of the fields
+//! 20  fields                 the store's id (16 bytes) first, then what the kind needs
+//!     checksum        u32    CRC-32C over all above
+//! ```
+//!
+//! All integers are little-endian. A header is at most [`HEADER_BYTES_MAX`] long: one sector, so that it is
+//! never torn. The frame of the header is the same in every version, so that an older binary can tell a
+//! newer file from a damaged one.
+
+use alloc::vec::Vec;
+use core::fmt;
+use crc32c::crc32c;
+
+/// One sector: an interrupted write leaves a header old or new.
+pub const HEADER_BYTES_MAX: usize = 512;
+
+const MAGIC: &[u8; 8] = b"MAINSTAY";
+const FIELDS_AT: usize = 20;
+const CHECKSUM_BYTES: usize = 4;
+
+/// Drawn at random when a store is created, and written into each of its files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StoreId(pub u128);
+
+impl fmt::Display for StoreId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+/// What a file is. The numbers never change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum FileKind {
+    Store = 1,
+    LogSegment = 2,
+    BodySegment = 3,
+    BodyRemovals = 4,
+}
+
+impl FileKind {
+    /// The version of this kind's format that we write, and the greatest that we read.
+    #[must_use]
+    pub const fn version(self) -> u32 {
+        match self {
+            Self::Store | Self::LogSegment | Self::BodySegment | Self::BodyRemovals => 1,
+        }
+    }
+}
+
+/// The first file of a data directory says what the directory is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoreHeader {
+    pub store: StoreId,
+}
+
+/// One segment of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogSegmentHeader {
+    pub store: StoreId,
+    /// Grows with each use of a segment: the order of the log, and part of each frame's checksum.
+    pub generation: u64,
+    /// The oldest generation that was still needed when this one began: older files are spare.
+    pub oldest: u64,
+    /// Where the generation before ends: all of its frames up to there were synced before this header.
+    pub previous_end: u64,
+    /// Where its index frame begins.
+    pub previous_index: u64,
+}
+
+/// One segment of the body file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodySegmentHeader {
+    pub store: StoreId,
+    /// The logical offset of its first record.
+    pub first: u64,
+    /// 0 as appended; each rewriting takes the next number.
+    pub generation: u32,
+    /// The logical end of what a rewritten segment stands for; 0 in an appended one, which ends where the
+    /// next begins.
+    pub end: u64,
+}
+
+/// The side file that remembers how much of each body segment is dead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyRemovalsHeader {
+    pub store: StoreId,
+    /// Rows that follow.
+    pub count: u32,
+    /// CRC-32C of the rows.
+    pub checksum: u32,
+}
+
+/// Why bytes are not the header that was looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeaderError {
+    /// Only zeros: nothing was written here yet.
+    Blank,
+    /// The bytes do not begin as a file of ours does.
+    Foreign,
+    /// The file is ours and another kind.
+    OtherKind { found: u32 },
+    /// A newer program wrote it.
+    Newer { found: u32, known: u32 },
+    /// It begins as ours and does not hold what was written.
+    Damaged,
+}
+
+impl fmt::Display for HeaderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Blank => f.write_str("nothing was written there yet"),
+            Self::Foreign => f.write_str("it is not a file of Mainstay"),
+            Self::OtherKind { found } => write!(f, "it is another kind of file ({found})"),
+            Self::Newer { found, known } => {
+                write!(f, "its format version {found} is newer than {known}, the newest this program knows")
+            }
+            Self::Damaged => f.write_str("its header is damaged"),
+        }
+    }
+}
+
+impl core::error::Error for HeaderError {}
+
+impl StoreHeader {
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        Fields::begin(FileKind::Store, self.store).finish()
+    }
+
+    /// # Errors
+    /// [`HeaderError`]
+    pub fn decode(bytes: &[u8]) -> Result<Self, HeaderError> {
+        let mut fields = open(FileKind::Store, bytes)?;
+        Ok(Self { store: fields.store()? })
+    }
+}
+
+impl LogSegmentHeader {
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut fields = Fields::begin(FileKind::LogSegment, self.store);
+        for number in [self.generation, self.oldest, self.previous_end, self.previous_index] {
+            fields.0.extend_from_slice(&number.to_le_bytes());
+        }
+        fields.finish()
+    }
+
+    /// # Errors
+    /// [`HeaderError`]
+    pub fn decode(bytes: &[u8]) -> Result<Self, HeaderError> {
+        let mut fields = open(FileKind::LogSegment, bytes)?;
+        Ok(Self {
+            store: fields.store()?,
+            generation: fields.u64()?,
+            oldest: fields.u64()?,
+            previous_end: fields.u64()?,
+            previous_index: fields.u64()?,
+        })
+    }
+}
+
+impl BodySegmentHeader {
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut fields = Fields::begin(FileKind::BodySegment, self.store);
+        fields.0.extend_from_slice(&self.first.to_le_bytes());
+        fields.0.extend_from_slice(&self.end.to_le_bytes());
+        fields.0.extend_from_slice(&self.generation.to_le_bytes());
+        fields.finish()
+    }
+
+    /// # Errors
+    /// [`HeaderError`]
+    pub fn decode(bytes: &[u8]) -> Result<Self, HeaderError> {
+        let mut fields = open(FileKind::BodySegment, bytes)?;
+        Ok(Self {
+            store: fields.store()?,
+            first: fields.u64()?,
+            end: fields.u64()?,
+            generation: fields.u32()?,
+        })
+    }
+}
+
+impl BodyRemovalsHeader {
+    /// Bytes of the header, so that rows can follow it.
+    pub const BYTES: usize = FIELDS_AT + 16 + 4 + 4 + CHECKSUM_BYTES;
+
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut fields = Fields::begin(FileKind::BodyRemovals, self.store);
+        fields.0.extend_from_slice(&self.count.to_le_bytes());
+        fields.0.extend_from_slice(&self.checksum.to_le_bytes());
+        fields.finish()
+    }
+
+    /// # Errors
+    /// [`HeaderError`]
+    pub fn decode(bytes: &[u8]) -> Result<Self, HeaderError> {
+        let mut fields = open(FileKind::BodyRemovals, bytes)?;
+        Ok(Self { store: fields.store()?, count: fields.u32()?, checksum: fields.u32()? })
+    }
+}
+
+/// A header being written.
+struct Fields(Vec<u8>);
+
+impl Fields {
+    fn begin(kind: FileKind, store: StoreId) -> Self {
+        let mut bytes = Vec::with_capacity(128);
+        bytes.extend_from_slice(MAGIC);
+        bytes.extend_from_slice(&(kind as u32).to_le_bytes());
+        bytes.extend_from_slice(&kind.version().to_le_bytes());
+        bytes.extend_from_slice(&[0; 4]);
+        bytes.extend_from_slice(&store.0.to_le_bytes());
+        Self(bytes)
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        let length = (self.0.len() - FIELDS_AT) as u32;
+        self.0[16..FIELDS_AT].copy_from_slice(&length.to_le_bytes());
+        let checksum = crc32c(&self.0);
+        self.0.extend_from_slice(&checksum.to_le_bytes());
+        self.0
+    }
+}
+
+/// The fields of a header whose frame has been checked.
+struct Opened<'a>(&'a [u8]);
+
+impl Opened<'_> {
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], HeaderError> {
+        let (field, rest) = self.0.split_first_chunk::<N>().ok_or(HeaderError::Damaged)?;
+        self.0 = rest;
+        Ok(*field)
+    }
+
+    fn u32(&mut self) -> Result<u32, HeaderError> {
+        self.take().map(u32::from_le_bytes)
+    }
+
+    fn u64(&mut self) -> Result<u64, HeaderError> {
+        self.take().map(u64::from_le_bytes)
+    }
+
+    fn store(&mut self) -> Result<StoreId, HeaderError> {
+        self.take().map(|id| StoreId(u128::from_le_bytes(id)))
+    }
+}
+
+fn open(kind: FileKind, bytes: &[u8]) -> Result<Opened<'_>, HeaderError> {
+    let bytes = &bytes[..bytes.len().min(HEADER_BYTES_MAX)];
+    if bytes.iter().all(|byte| *byte == 0) {
+        return Err(HeaderError::Blank);
+    }
+    if !bytes.starts_with(MAGIC) {
+        return Err(HeaderError::Foreign);
+    }
+    let mut frame = Opened(&bytes[MAGIC.len()..]);
+    let (found_kind, version, length) = (frame.u32()?, frame.u32()?, frame.u32()? as usize);
+    let checked = bytes.get(..FIELDS_AT + length.min(HEADER_BYTES_MAX)).ok_or(HeaderError::Damaged)?;
+    let mut rest = Opened(&bytes[checked.len()..]);
+    if rest.u32()? != crc32c(checked) {
+        return Err(HeaderError::Damaged);
+    }
+    if found_kind != kind as u32 {
+        return Err(HeaderError::OtherKind { found: found_kind });
+    }
+    if version > kind.version() {
+        return Err(HeaderError::Newer { found: version, known: kind.version() });
+    }
+    Ok(Opened(&checked[FIELDS_AT..]))
+}
