@@ -1,0 +1,324 @@
+//! Entries as the log holds them. Decoding borrows text and bytes from the logged bytes.
+//!
+//! ```text
+//! entry   = 1u8, behaviour u16, wall u64, elapsed u64, commands varint, command*
+//! command = tag u8, fields as below in the order of the model's structs
+//! ```
+//!
+//! Tags are in [`tag`] and never change. A command whose fields must change gets a new tag.
+
+use crate::wire::{FormatError, Reader, Writer};
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
+use model::{
+    Append, Behaviour, Check, CleanUp, Command, Cursor, DeleteStream, Elapsed, Entry, EntryClock, Expected,
+    ExpireEvents, Filled, Fingerprint, IdHash, Identity, KeyHash, Keyed, NewEvent, Position, PutSettings,
+    Revision, Settings, Slot, StreamName, Transaction, Wall, Write,
+};
+
+/// The first byte of every entry.
+const FORMAT: u8 = 1;
+
+/// Numbers that never change.
+mod tag {
+    pub(super) const APPEND: u8 = 1;
+    pub(super) const TRANSACTION: u8 = 2;
+    pub(super) const PUT_SETTINGS: u8 = 3;
+    pub(super) const DELETE_STREAM: u8 = 4;
+    pub(super) const EXPIRE_EVENTS: u8 = 5;
+    pub(super) const CLEAN_UP: u8 = 6;
+
+    pub(super) const EXPECTED_ANY: u8 = 0;
+    pub(super) const EXPECTED_NONE: u8 = 1;
+    pub(super) const EXPECTED_EXISTS: u8 = 2;
+    pub(super) const EXPECTED_REVISION: u8 = 3;
+
+    pub(super) const IDENTITY_CLIENT: u8 = 1;
+    pub(super) const IDENTITY_SERVER: u8 = 2;
+    pub(super) const IDENTITY_ECHO: u8 = 3;
+
+    pub(super) const CHECK_STREAM: u8 = 1;
+    pub(super) const WRITE_APPEND: u8 = 1;
+}
+
+/// Least bytes of one command, event, check and write: what a count is checked against.
+const COMMAND_BYTES_MIN: usize = 2;
+const EVENT_BYTES_MIN: usize = 20;
+const CHECK_BYTES_MIN: usize = 4;
+const WRITE_BYTES_MIN: usize = 6;
+
+/// Appends the entry's bytes to `out`.
+pub fn encode(behaviour: Behaviour, clock: EntryClock, commands: &[Command<'_>], out: &mut Vec<u8>) {
+    let mut writer = Writer::new(out);
+    writer.u8(FORMAT);
+    writer.u16(behaviour.0);
+    writer.u64(clock.wall.0);
+    writer.u64(clock.elapsed.0);
+    writer.varint(commands.len() as u64);
+    for command in commands {
+        put_command(&mut writer, command);
+    }
+}
+
+/// Reads an entry; text and bytes borrow from `bytes`.
+///
+/// # Errors
+/// [`FormatError`] when these are not the bytes of one entry.
+pub fn decode(bytes: &[u8]) -> Result<Entry<'_>, FormatError> {
+    let mut reader = Reader::new(bytes);
+    let format = reader.u8()?;
+    if format != FORMAT {
+        return Err(FormatError::invalid("entry format", u64::from(format)));
+    }
+    let behaviour = Behaviour(reader.u16()?);
+    let wall = Wall(reader.u64()?);
+    let elapsed = Elapsed(reader.u64()?);
+    let count = reader.count(COMMAND_BYTES_MIN)?;
+    // Commands are larger in memory than on the wire: let the vector grow instead of believing the count.
+    let mut commands = Vec::with_capacity(count.min(64));
+    for _ in 0..count {
+        commands.push(get_command(&mut reader)?);
+    }
+    reader.end()?;
+    Ok(Entry { behaviour, wall, elapsed, commands })
+}
+
+fn put_command(writer: &mut Writer<'_>, command: &Command<'_>) {
+    match command {
+        Command::Append(append) => {
+            writer.u8(tag::APPEND);
+            put_append(writer, append);
+        }
+        Command::Transaction(transaction) => {
+            writer.u8(tag::TRANSACTION);
+            put_transaction(writer, transaction);
+        }
+        Command::PutSettings(put) => {
+            writer.u8(tag::PUT_SETTINGS);
+            writer.prefixed(put.stream.as_str().as_bytes());
+            put_settings(writer, &put.settings);
+        }
+        Command::DeleteStream(delete) => {
+            writer.u8(tag::DELETE_STREAM);
+            writer.prefixed(delete.stream.as_str().as_bytes());
+            put_expected(writer, delete.expected);
+        }
+        Command::ExpireEvents(expire) => {
+            writer.u8(tag::EXPIRE_EVENTS);
+            writer.prefixed(expire.stream.as_str().as_bytes());
+        }
+        Command::CleanUp(clean_up) => {
+            writer.u8(tag::CLEAN_UP);
+            writer.varint(u64::from(clean_up.rows_max));
+        }
+    }
+}
+
+fn get_command<'a>(reader: &mut Reader<'a>) -> Result<Command<'a>, FormatError> {
+    Ok(match reader.u8()? {
+        tag::APPEND => Command::Append(get_append(reader)?),
+        tag::TRANSACTION => Command::Transaction(get_transaction(reader)?),
+        tag::PUT_SETTINGS => {
+            Command::PutSettings(PutSettings { stream: get_name(reader)?, settings: get_settings(reader)? })
+        }
+        tag::DELETE_STREAM => {
+            Command::DeleteStream(DeleteStream { stream: get_name(reader)?, expected: get_expected(reader)? })
+        }
+        tag::EXPIRE_EVENTS => Command::ExpireEvents(ExpireEvents { stream: get_name(reader)? }),
+        tag::CLEAN_UP => {
+            let rows = reader.varint()?;
+            let rows_max = u32::try_from(rows).map_err(|_| FormatError::invalid("number of rows", rows))?;
+            Command::CleanUp(CleanUp { rows_max })
+        }
+        other => return Err(FormatError::invalid("command", u64::from(other))),
+    })
+}
+
+fn put_transaction(writer: &mut Writer<'_>, transaction: &Transaction<'_>) {
+    put_keyed(writer, transaction.keyed.as_ref());
+    writer.varint(transaction.checks.len() as u64);
+    for check in &transaction.checks {
+        match check {
+            Check::Stream { stream, expected } => {
+                writer.u8(tag::CHECK_STREAM);
+                writer.prefixed(stream.as_str().as_bytes());
+                put_expected(writer, *expected);
+            }
+        }
+    }
+    writer.varint(transaction.writes.len() as u64);
+    for write in &transaction.writes {
+        match write {
+            Write::Append(append) => {
+                writer.u8(tag::WRITE_APPEND);
+                put_append(writer, append);
+            }
+        }
+    }
+}
+
+fn get_transaction<'a>(reader: &mut Reader<'a>) -> Result<Transaction<'a>, FormatError> {
+    let keyed = get_keyed(reader)?;
+    let count = reader.count(CHECK_BYTES_MIN)?;
+    let mut checks = Vec::with_capacity(count);
+    for _ in 0..count {
+        checks.push(match reader.u8()? {
+            tag::CHECK_STREAM => Check::Stream { stream: get_name(reader)?, expected: get_expected(reader)? },
+            other => return Err(FormatError::invalid("check", u64::from(other))),
+        });
+    }
+    let count = reader.count(WRITE_BYTES_MIN)?;
+    let mut writes = Vec::with_capacity(count);
+    for _ in 0..count {
+        writes.push(match reader.u8()? {
+            tag::WRITE_APPEND => Write::Append(get_append(reader)?),
+            other => return Err(FormatError::invalid("write", u64::from(other))),
+        });
+    }
+    Ok(Transaction { keyed, checks, writes })
+}
+
+fn put_append(writer: &mut Writer<'_>, append: &Append<'_>) {
+    put_keyed(writer, append.keyed.as_ref());
+    writer.prefixed(append.stream.as_str().as_bytes());
+    put_expected(writer, append.expected);
+    writer.varint(append.events.len() as u64);
+    for event in &append.events {
+        put_event(writer, event);
+    }
+}
+
+fn get_append<'a>(reader: &mut Reader<'a>) -> Result<Append<'a>, FormatError> {
+    let keyed = get_keyed(reader)?;
+    let stream = get_name(reader)?;
+    let expected = get_expected(reader)?;
+    let count = reader.count(EVENT_BYTES_MIN)?;
+    let mut events = Vec::with_capacity(count);
+    for _ in 0..count {
+        events.push(get_event(reader)?);
+    }
+    Ok(Append { keyed, stream, expected, events })
+}
+
+fn put_event(writer: &mut Writer<'_>, event: &NewEvent<'_>) {
+    match event.identity {
+        Identity::Client(id) => {
+            writer.u8(tag::IDENTITY_CLIENT);
+            writer.u128(id.0);
+        }
+        Identity::Server => writer.u8(tag::IDENTITY_SERVER),
+        Identity::Echo { id, cursor, fingerprint_untimed } => {
+            writer.u8(tag::IDENTITY_ECHO);
+            writer.u128(id.0);
+            writer.u64(cursor.position.0);
+            writer.u16(cursor.slot.0);
+            writer.u128(fingerprint_untimed.0);
+        }
+    }
+    writer.u128(event.fingerprint.0);
+    writer.u8(event.filled.0);
+    writer.prefixed(event.event_type.as_bytes());
+    writer.prefixed(&event.envelope);
+}
+
+fn get_event<'a>(reader: &mut Reader<'a>) -> Result<NewEvent<'a>, FormatError> {
+    let identity = match reader.u8()? {
+        tag::IDENTITY_CLIENT => Identity::Client(IdHash(reader.u128()?)),
+        tag::IDENTITY_SERVER => Identity::Server,
+        tag::IDENTITY_ECHO => Identity::Echo {
+            id: IdHash(reader.u128()?),
+            cursor: Cursor::new(Position(reader.u64()?), Slot(reader.u16()?)),
+            fingerprint_untimed: Fingerprint(reader.u128()?),
+        },
+        other => return Err(FormatError::invalid("identity", u64::from(other))),
+    };
+    let fingerprint = Fingerprint(reader.u128()?);
+    let filled = Filled(reader.u8()?);
+    let event_type = reader.text("event type")?;
+    // The body record counts the type in 16 bits and the envelope in 32.
+    if event_type.len() > usize::from(u16::MAX) {
+        return Err(FormatError::invalid("length of an event type", event_type.len() as u64));
+    }
+    let envelope = reader.prefixed()?;
+    if u32::try_from(envelope.len()).is_err() {
+        return Err(FormatError::invalid("length of an envelope", envelope.len() as u64));
+    }
+    Ok(NewEvent {
+        identity,
+        fingerprint,
+        filled,
+        event_type: Cow::Borrowed(event_type),
+        envelope: Cow::Borrowed(envelope),
+    })
+}
+
+fn put_keyed(writer: &mut Writer<'_>, keyed: Option<&Keyed>) {
+    match keyed {
+        None => writer.u8(0),
+        Some(keyed) => {
+            writer.u8(1);
+            writer.u128(keyed.key.0);
+            writer.u128(keyed.fingerprint.0);
+            writer.u16(keyed.slot.0);
+        }
+    }
+}
+
+fn get_keyed(reader: &mut Reader<'_>) -> Result<Option<Keyed>, FormatError> {
+    match reader.u8()? {
+        0 => Ok(None),
+        1 => Ok(Some(Keyed {
+            key: KeyHash(reader.u128()?),
+            fingerprint: Fingerprint(reader.u128()?),
+            slot: Slot(reader.u16()?),
+        })),
+        other => Err(FormatError::invalid("option", u64::from(other))),
+    }
+}
+
+fn put_expected(writer: &mut Writer<'_>, expected: Expected) {
+    match expected {
+        Expected::Any => writer.u8(tag::EXPECTED_ANY),
+        Expected::None => writer.u8(tag::EXPECTED_NONE),
+        Expected::Exists => writer.u8(tag::EXPECTED_EXISTS),
+        Expected::Revision(revision) => {
+            writer.u8(tag::EXPECTED_REVISION);
+            writer.varint(revision.0);
+        }
+    }
+}
+
+fn get_expected(reader: &mut Reader<'_>) -> Result<Expected, FormatError> {
+    Ok(match reader.u8()? {
+        tag::EXPECTED_ANY => Expected::Any,
+        tag::EXPECTED_NONE => Expected::None,
+        tag::EXPECTED_EXISTS => Expected::Exists,
+        tag::EXPECTED_REVISION => Expected::Revision(Revision(reader.varint()?)),
+        other => return Err(FormatError::invalid("expected revision", u64::from(other))),
+    })
+}
+
+/// Which members are there, then those, as varints.
+pub(crate) fn put_settings(writer: &mut Writer<'_>, settings: &Settings) {
+    let members = [settings.max_age_ms, settings.max_count, settings.truncate_before.map(|first| first.0)];
+    let present =
+        members.iter().enumerate().fold(0, |bits, (at, member)| bits | u8::from(member.is_some()) << at);
+    writer.u8(present);
+    for member in members.into_iter().flatten() {
+        writer.varint(member);
+    }
+}
+
+pub(crate) fn get_settings(reader: &mut Reader<'_>) -> Result<Settings, FormatError> {
+    let present = reader.u8()?;
+    if present >= 8 {
+        return Err(FormatError::invalid("set of settings", u64::from(present)));
+    }
+    let mut member = |bit: u8| if present & bit == 0 { Ok(None) } else { reader.varint().map(Some) };
+    Ok(Settings { max_age_ms: member(1)?, max_count: member(2)?, truncate_before: member(4)?.map(Revision) })
+}
+
+fn get_name<'a>(reader: &mut Reader<'a>) -> Result<StreamName<'a>, FormatError> {
+    let what = "stream name";
+    StreamName::new(reader.text(what)?).map_err(|_| FormatError::Text { what })
+}

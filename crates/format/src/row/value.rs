@@ -1,0 +1,294 @@
+//! Values: a layout number, then fields; varints where numbers are small, fixed widths where they are not.
+
+use crate::entry::{get_settings, put_settings};
+use crate::wire::{FormatError, Reader, Writer};
+use alloc::vec::Vec;
+use model::{Elapsed, Filled, Fingerprint, IdHash, Position, Revision, Settings, StreamId, StreamName, Wall};
+
+/// The layout of every value so far.
+const LAYOUT: u8 = 1;
+
+fn layout(reader: &mut Reader<'_>, what: &'static str) -> Result<(), FormatError> {
+    match reader.u8()? {
+        LAYOUT => Ok(()),
+        other => Err(FormatError::invalid(what, u64::from(other))),
+    }
+}
+
+/// What a shard remembers about itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ShardRow {
+    /// Entries applied so far.
+    pub applied: u64,
+    /// The last position given.
+    pub last: Position,
+    pub wall: Wall,
+    pub elapsed: Elapsed,
+    /// The greatest position of an event that was removed; zero when none was.
+    pub removed_through: Position,
+    /// Idempotency records, the expired ones included until they are cleaned up.
+    pub keys: u64,
+    /// Bytes of those records' rows.
+    pub keys_bytes: u64,
+}
+
+impl ShardRow {
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(57);
+        let mut writer = Writer::new(&mut out);
+        writer.u8(LAYOUT);
+        writer.u64(self.applied);
+        writer.u64(self.last.0);
+        writer.u64(self.wall.0);
+        writer.u64(self.elapsed.0);
+        writer.u64(self.removed_through.0);
+        writer.u64(self.keys);
+        writer.u64(self.keys_bytes);
+        out
+    }
+
+    /// # Errors
+    /// [`FormatError`] when these are not the bytes of a shard row.
+    pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+        let mut reader = Reader::new(bytes);
+        layout(&mut reader, "shard row")?;
+        let row = Self {
+            applied: reader.u64()?,
+            last: Position(reader.u64()?),
+            wall: Wall(reader.u64()?),
+            elapsed: Elapsed(reader.u64()?),
+            removed_through: Position(reader.u64()?),
+            keys: reader.u64()?,
+            keys_bytes: reader.u64()?,
+        };
+        reader.end()?;
+        Ok(row)
+    }
+}
+
+/// What a stream is beyond its events. Its last revision is not here, so that an append need not write this
+/// row: it is that of the last revision row, or the one before `first` when no row is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamRow {
+    pub id: StreamId,
+    /// The first kept revision; equal to the next one when nothing is kept.
+    pub first: Revision,
+    /// The greatest position of an event that was removed; zero when none was.
+    pub removed_through: Position,
+    /// It was deleted and not appended to since.
+    pub deleted: bool,
+    pub settings: Settings,
+    /// The deadline of the stream's wall timer, when it has one.
+    pub expires: Option<Wall>,
+    /// The stream's clean-up work, when rows below `first` remain.
+    pub clean_up: Option<CleanUpWork>,
+}
+
+/// Rows of removed events that remain: those from `from` up to the stream's first kept revision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CleanUpWork {
+    pub from: Revision,
+    /// Part of the work row's key.
+    pub queued: Position,
+}
+
+impl StreamRow {
+    const DELETED: u8 = 1;
+    const EXPIRES: u8 = 2;
+    const CLEAN_UP: u8 = 4;
+
+    /// A stream's row when it is made.
+    #[must_use]
+    pub fn new(id: StreamId) -> Self {
+        Self {
+            id,
+            first: Revision::FIRST,
+            removed_through: Position::ZERO,
+            deleted: false,
+            settings: Settings::default(),
+            expires: None,
+            clean_up: None,
+        }
+    }
+
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(32);
+        let mut writer = Writer::new(&mut out);
+        writer.u8(LAYOUT);
+        let flag = |set: bool, bit: u8| if set { bit } else { 0 };
+        writer.u8(flag(self.deleted, Self::DELETED)
+            | flag(self.expires.is_some(), Self::EXPIRES)
+            | flag(self.clean_up.is_some(), Self::CLEAN_UP));
+        writer.u64(self.id.0);
+        writer.varint(self.first.0);
+        writer.u64(self.removed_through.0);
+        put_settings(&mut writer, &self.settings);
+        if let Some(wall) = self.expires {
+            writer.u64(wall.0);
+        }
+        if let Some(work) = self.clean_up {
+            writer.varint(work.from.0);
+            writer.u64(work.queued.0);
+        }
+        out
+    }
+
+    /// # Errors
+    /// [`FormatError`] when these are not the bytes of a stream row.
+    pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+        let mut reader = Reader::new(bytes);
+        layout(&mut reader, "stream row")?;
+        let flags = reader.u8()?;
+        if flags >= 8 {
+            return Err(FormatError::invalid("set of flags", u64::from(flags)));
+        }
+        let id = StreamId(reader.u64()?);
+        let first = Revision(reader.varint()?);
+        let removed_through = Position(reader.u64()?);
+        let settings = get_settings(&mut reader)?;
+        let expires = match flags & Self::EXPIRES {
+            0 => None,
+            _ => Some(Wall(reader.u64()?)),
+        };
+        let clean_up = match flags & Self::CLEAN_UP {
+            0 => None,
+            _ => Some(CleanUpWork { from: Revision(reader.varint()?), queued: Position(reader.u64()?) }),
+        };
+        reader.end()?;
+        let deleted = flags & Self::DELETED != 0;
+        Ok(Self { id, first, removed_through, deleted, settings, expires, clean_up })
+    }
+}
+
+/// Where an event is, and who named it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RevisionRow {
+    pub position: Position,
+    pub filled: Filled,
+    pub author: Author,
+}
+
+/// Who named an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Author {
+    /// Its client; the fingerprint is in the dedup row with this hash.
+    Client(IdHash),
+    /// The server: its id is its cursor. The fingerprint tells a replay when that id is sent back.
+    Server(Fingerprint),
+}
+
+impl RevisionRow {
+    const CLIENT: u8 = 1;
+    const SERVER: u8 = 2;
+
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(27);
+        let mut writer = Writer::new(&mut out);
+        writer.u8(LAYOUT);
+        writer.u64(self.position.0);
+        writer.u8(self.filled.0);
+        match self.author {
+            Author::Client(id) => {
+                writer.u8(Self::CLIENT);
+                writer.u128(id.0);
+            }
+            Author::Server(fingerprint) => {
+                writer.u8(Self::SERVER);
+                writer.u128(fingerprint.0);
+            }
+        }
+        out
+    }
+
+    /// # Errors
+    /// [`FormatError`] when these are not the bytes of a revision row.
+    pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+        let mut reader = Reader::new(bytes);
+        layout(&mut reader, "revision row")?;
+        let position = Position(reader.u64()?);
+        let filled = Filled(reader.u8()?);
+        let author = match reader.u8()? {
+            Self::CLIENT => Author::Client(IdHash(reader.u128()?)),
+            Self::SERVER => Author::Server(Fingerprint(reader.u128()?)),
+            other => return Err(FormatError::invalid("author", u64::from(other))),
+        };
+        reader.end()?;
+        Ok(Self { position, filled, author })
+    }
+}
+
+/// An event that its client named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DedupRow {
+    pub revision: Revision,
+    pub fingerprint: Fingerprint,
+}
+
+impl DedupRow {
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(27);
+        let mut writer = Writer::new(&mut out);
+        writer.u8(LAYOUT);
+        writer.varint(self.revision.0);
+        writer.u128(self.fingerprint.0);
+        out
+    }
+
+    /// # Errors
+    /// [`FormatError`] when these are not the bytes of a dedup row.
+    pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+        let mut reader = Reader::new(bytes);
+        layout(&mut reader, "dedup row")?;
+        let row = Self { revision: Revision(reader.varint()?), fingerprint: Fingerprint(reader.u128()?) };
+        reader.end()?;
+        Ok(row)
+    }
+}
+
+/// An idempotency record: what was asked under a key, and what was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyRow<'a> {
+    pub fingerprint: Fingerprint,
+    pub expires: Elapsed,
+    /// As [`crate::outcome`] writes it.
+    pub outcome: &'a [u8],
+}
+
+impl<'a> KeyRow<'a> {
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(25 + self.outcome.len());
+        let mut writer = Writer::new(&mut out);
+        writer.u8(LAYOUT);
+        writer.u128(self.fingerprint.0);
+        writer.u64(self.expires.0);
+        writer.bytes(self.outcome);
+        out
+    }
+
+    /// # Errors
+    /// [`FormatError`] when these are not the bytes of an idempotency record.
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, FormatError> {
+        let mut reader = Reader::new(bytes);
+        layout(&mut reader, "idempotency record")?;
+        Ok(Self {
+            fingerprint: Fingerprint(reader.u128()?),
+            expires: Elapsed(reader.u64()?),
+            outcome: reader.rest(),
+        })
+    }
+}
+
+/// The stream's name that a wall timer or clean-up work holds.
+///
+/// # Errors
+/// [`FormatError::Text`].
+pub fn decode_name(bytes: &[u8]) -> Result<StreamName<'_>, FormatError> {
+    let damaged = FormatError::Text { what: "stream name" };
+    let name = core::str::from_utf8(bytes).map_err(|_| damaged)?;
+    StreamName::new(name).map_err(|_| damaged)
+}
