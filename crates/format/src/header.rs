@@ -42,6 +42,8 @@ pub enum FileKind {
     LogSegment = 2,
     BodySegment = 3,
     BodyRemovals = 4,
+    /// The directory of the state tree.
+    State = 5,
 }
 
 impl FileKind {
@@ -49,7 +51,7 @@ impl FileKind {
     #[must_use]
     pub const fn version(self) -> u32 {
         match self {
-            Self::Store | Self::LogSegment | Self::BodySegment | Self::BodyRemovals => 1,
+            Self::Store | Self::LogSegment | Self::BodySegment | Self::BodyRemovals | Self::State => 1,
         }
     }
 }
@@ -95,6 +97,12 @@ pub struct BodyRemovalsHeader {
     pub count: u32,
     /// CRC-32C of the rows.
     pub checksum: u32,
+}
+
+/// Lies in the directory of the state tree, whose other files belong to the tree's library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StateHeader {
+    pub store: StoreId,
 }
 
 /// Why bytes are not the header that was looked for.
@@ -206,6 +214,20 @@ impl BodyRemovalsHeader {
     pub fn decode(bytes: &[u8]) -> Result<Self, HeaderError> {
         let mut fields = open(FileKind::BodyRemovals, bytes)?;
         Ok(Self { store: fields.store()?, count: fields.u32()?, checksum: fields.u32()? })
+    }
+}
+
+impl StateHeader {
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        Fields::begin(FileKind::State, self.store).finish()
+    }
+
+    /// # Errors
+    /// [`HeaderError`]
+    pub fn decode(bytes: &[u8]) -> Result<Self, HeaderError> {
+        let mut fields = open(FileKind::State, bytes)?;
+        Ok(Self { store: fields.store()? })
     }
 }
 
