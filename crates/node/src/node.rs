@@ -5,7 +5,7 @@ use crate::batch::{OpenBatch, Waiter, Waiters, command_bytes};
 use crate::clock::{EntryClocks, Mono, Now};
 use crate::engine::{Engine, EngineError, EngineOutput, Verdict};
 use bytes::Bytes;
-use model::{Behaviour, Cursor, EntryClock, Index, Wall, limits};
+use model::{Behaviour, Cursor, Effect, EntryClock, Index, Wall, limits};
 use std::collections::VecDeque;
 
 /// Timers by wall are looked at again at least this often, since the wall may step.
@@ -102,7 +102,7 @@ pub struct Node<E: Engine> {
     read_only: Option<String>,
     /// A command of the node's own is on its way.
     own_command: bool,
-    /// The state or the time has changed since the timers were looked at.
+    /// Timers were set, or one has come, since they were looked at.
     timers_stale: bool,
     wait: Option<Mono>,
     visible: Cursor,
@@ -269,8 +269,9 @@ where
 
     /// Answers those who waited for an entry.
     fn settle(&mut self, index: Index, verdict: Verdict, out: &mut Vec<Output<E::Io>>) {
-        if let Verdict::Durable { last: Some(last), .. } = &verdict {
-            self.visible = self.visible.max(*last);
+        if let Verdict::Durable { last, effects, .. } = &verdict {
+            self.visible = last.map_or(self.visible, |last| self.visible.max(last));
+            self.timers_stale |= effects.iter().any(|effect| matches!(effect, Effect::TimersSet { .. } | Effect::CleanUpDue));
         }
         let ours = self.in_flight.front().is_some_and(|(first, _)| *first == index);
         let waiters = if ours { self.in_flight.pop_front() } else { None };
@@ -278,10 +279,10 @@ where
             self.in_flight_bytes -= waiters.bytes;
             if waiters.commands.contains(&Waiter::Node) {
                 self.own_command = false;
+                self.timers_stale = true;
             }
             answer_all(waiters, verdict, out);
         }
-        self.timers_stale = true;
         out.push(Output::Visible(self.visible));
     }
 
