@@ -35,8 +35,10 @@ pub trait Disk: Clone + Send + Sync + 'static {
     /// What the disk says.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
 
+    /// Removes a file's name; who has it open may go on using it.
+    ///
     /// # Errors
-    /// What the disk says.
+    /// `NotFound`, or what the disk says.
     fn remove(&self, name: &str) -> io::Result<()>;
 
     /// Makes created, renamed and removed names durable.
@@ -60,17 +62,43 @@ pub trait DiskFile: Send + Sync + 'static {
     /// What the disk says.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
 
+    /// Bytes in the file.
+    ///
     /// # Errors
     /// What the disk says.
     fn len(&self) -> io::Result<u64>;
 
+    /// Whether nothing was written yet.
+    ///
+    /// # Errors
+    /// What the disk says.
+    fn is_empty(&self) -> io::Result<bool> {
+        self.len().map(|len| len == 0)
+    }
+
+    /// Cuts the file, or makes it longer with zeros.
+    ///
     /// # Errors
     /// What the disk says.
     fn set_len(&self, len: u64) -> io::Result<()>;
+
+    /// Sets space aside, so that no later write below `len` fails for want of it. The file's length and
+    /// content stay. A disk that cannot promise this says at least whether there is room now.
+    ///
+    /// # Errors
+    /// `StorageFull`, or what the disk says.
+    fn reserve(&self, len: u64) -> io::Result<()>;
 
     /// Returns when all writes that had returned before are on the device (fdatasync).
     ///
     /// # Errors
     /// What the disk says; the store must then stop: a retry may claim success for lost pages.
     fn sync(&self) -> io::Result<()>;
+}
+
+/// Whether an error means that there is no room: the disk, the quota or the permitted file size.
+#[must_use]
+pub fn is_no_space(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }

@@ -2,6 +2,11 @@
 //!
 //! This crate knows no Raft, no rule of the domain and no thread; its callers say when to sync and flush.
 
+pub mod bodies;
+pub mod directory;
 pub mod disk;
+pub mod log;
+pub mod memory_disk;
 pub mod memory_state;
+pub mod real_disk;
 pub mod state;

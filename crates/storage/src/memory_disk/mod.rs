@@ -1,0 +1,234 @@
+//! [`Disk`] in memory, with a power switch: what has been synced and what has not are kept apart, and any
+//! operation can fail.
+//!
+//! - [`MemoryDisk::crash`] yields the disk as a power cut would leave it: of each 512-byte sector that was
+//!   written and not synced the old content, the new, or any written in between; each created, renamed or
+//!   removed name that was not followed by a `sync_dir` kept or lost; each changed length old or new.
+//! - [`MemoryDisk::crash_at`] ends the process at a chosen operation, which may have done part of its work.
+//! - [`MemoryDisk::fail_at`], [`MemoryDisk::set_capacity`] and [`MemoryDisk::flip_bit`] are an ailing disk's
+//!   errors. After a sync that failed, what it was to write is lost although reads still show it, and a later
+//!   sync succeeds: as Linux does.
+//!
+//! It is deterministic: the same calls and the same random numbers give the same disk.
+
+mod faults;
+mod image;
+mod names;
+
+use crate::disk::{Disk, DiskFile};
+pub use faults::is_crash;
+use faults::{Faults, Operation};
+use image::Image;
+use names::Names;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A sector: what is written whole or not at all.
+pub const SECTOR_BYTES: usize = 512;
+
+/// A directory in memory. Clones are the same directory.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryDisk(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    names: Mutex<Names>,
+    faults: Mutex<Faults>,
+}
+
+/// A file's content, whatever its names.
+type Node = Arc<Mutex<Image>>;
+
+/// A file of a [`MemoryDisk`].
+#[derive(Debug)]
+pub struct MemoryFile {
+    disk: Arc<Shared>,
+    node: Node,
+}
+
+impl MemoryDisk {
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The disk as a power cut would leave it now. This one is not changed.
+    #[must_use]
+    pub fn crash(&self, rng: &mut impl FnMut() -> u64) -> Self {
+        Self(Arc::new(Shared { names: Mutex::new(lock(&self.0.names).crash(rng)), ..Shared::default() }))
+    }
+
+    /// The disk as the end of the process (kill -9) leaves it: everything is there, synced or not. This one
+    /// is not changed.
+    #[must_use]
+    pub fn restart(&self) -> Self {
+        Self(Arc::new(Shared { names: Mutex::new(lock(&self.0.names).duplicate()), ..Shared::default() }))
+    }
+
+    /// How many operations that change something there were so far: creating, renaming, removing, writing,
+    /// cutting, reserving, syncing.
+    #[must_use]
+    pub fn operations(&self) -> u64 {
+        lock(&self.0.faults).operations
+    }
+
+    /// How many reads there were so far.
+    #[must_use]
+    pub fn reads(&self) -> u64 {
+        lock(&self.0.faults).reads
+    }
+
+    /// The process ends at the operation with this number (see [`Self::operations`]), in the middle of it:
+    /// it and all that follows, reads included, fail with an error that [`is_crash`] knows.
+    pub fn crash_at(&self, operation: u64) {
+        lock(&self.0.faults).crash_at = Some(operation);
+    }
+
+    /// The operation with this number fails.
+    pub fn fail_at(&self, operation: u64, kind: io::ErrorKind) {
+        lock(&self.0.faults).failing.push((operation, kind));
+    }
+
+    /// The read with this number fails.
+    pub fn fail_read_at(&self, read: u64, kind: io::ErrorKind) {
+        lock(&self.0.faults).failing_reads.push((read, kind));
+    }
+
+    /// How many bytes all files together may take; none is without bound.
+    pub fn set_capacity(&self, bytes: Option<u64>) {
+        lock(&self.0.faults).capacity = bytes;
+    }
+
+    /// Bytes that all files take, reserved ones included.
+    #[must_use]
+    pub fn used_bytes(&self) -> u64 {
+        lock(&self.0.names).used_bytes()
+    }
+
+    /// Turns one bit of a file over, on the disk and in what is read. False when it has no such byte.
+    #[must_use]
+    pub fn flip_bit(&self, name: &str, offset: u64, bit: u8) -> bool {
+        lock(&self.0.names).find(name).is_some_and(|node| lock(&node).flip_bit(offset, bit))
+    }
+
+    /// Makes everything durable that has been done so far, without an operation.
+    pub fn sync_all(&self) {
+        lock(&self.0.names).sync_all();
+    }
+
+    fn begin(&self, operation: Operation) -> io::Result<()> {
+        lock(&self.0.faults).begin(operation)
+    }
+
+    fn file(&self, node: Node) -> MemoryFile {
+        MemoryFile { disk: Arc::clone(&self.0), node }
+    }
+}
+
+impl Disk for MemoryDisk {
+    type File = MemoryFile;
+
+    fn create(&self, name: &str) -> io::Result<MemoryFile> {
+        let fate = self.begin(Operation::Change);
+        done_and(fate, || lock(&self.0.names).create(name)).map(|node| self.file(node))
+    }
+
+    fn open(&self, name: &str) -> io::Result<MemoryFile> {
+        self.begin(Operation::Look)?;
+        let node = lock(&self.0.names).find(name).ok_or(io::ErrorKind::NotFound)?;
+        Ok(self.file(node))
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        self.begin(Operation::Look)?;
+        Ok(lock(&self.0.names).list())
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let fate = self.begin(Operation::Change);
+        done_and(fate, || lock(&self.0.names).rename(from, to))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        let fate = self.begin(Operation::Change);
+        done_and(fate, || lock(&self.0.names).remove(name))
+    }
+
+    fn sync_dir(&self) -> io::Result<()> {
+        self.begin(Operation::Change)?;
+        lock(&self.0.names).sync();
+        Ok(())
+    }
+}
+
+impl MemoryFile {
+    fn begin(&self, operation: Operation) -> io::Result<()> {
+        lock(&self.disk.faults).begin(operation)
+    }
+
+    /// How many bytes this file may still grow by.
+    fn room(&self) -> u64 {
+        let Some(capacity) = lock(&self.disk.faults).capacity else { return u64::MAX };
+        capacity.saturating_sub(lock(&self.disk.names).used_bytes())
+    }
+}
+
+impl DiskFile for MemoryFile {
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let fate = self.begin(Operation::Change);
+        let room = self.room();
+        done_and(fate, || lock(&self.node).write(bytes, offset, room))
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.begin(Operation::Read)?;
+        Ok(lock(&self.node).read(buffer, offset))
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.begin(Operation::Look)?;
+        Ok(lock(&self.node).len())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        let fate = self.begin(Operation::Change);
+        let room = self.room();
+        done_and(fate, || lock(&self.node).set_len(len, room))
+    }
+
+    fn reserve(&self, len: u64) -> io::Result<()> {
+        let fate = self.begin(Operation::Change);
+        let room = self.room();
+        done_and(fate, || lock(&self.node).reserve(len, room))
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        match self.begin(Operation::Change) {
+            Ok(()) => lock(&self.node).sync(),
+            Err(error) if is_crash(&error) => return Err(error),
+            Err(error) => {
+                lock(&self.node).forget_unsynced();
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An operation during which the process ends is submitted all the same, so that the power cut decides what
+/// becomes of it; one that fails is not.
+fn done_and<T>(fate: io::Result<()>, operation: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    match fate {
+        Ok(()) => operation(),
+        Err(error) => {
+            if faults::is_crashing_now(&error) {
+                let _ = operation();
+            }
+            Err(error)
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
