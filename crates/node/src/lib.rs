@@ -34,4 +34,4 @@ pub use ask::{Answer, Ask, Unavailable};
 pub use clock::{Mono, Now};
 pub use engine::{Engine, EngineError, EngineOutput, Verdict};
 pub use node::{Input, Node, Output, Request, RequestId};
-pub use raft_engine::{RaftCompletion, RaftEngine, RaftEngineOptions, RaftIo};
+pub use raft_engine::{GroupLog, RaftCompletion, RaftEngine, RaftEngineOptions, RaftIo};

@@ -12,11 +12,13 @@
 
 use crate::engine::{Engine, EngineError, EngineOutput, Verdict};
 use bytes::Bytes;
-use consensus::{Committed, Group, LogView, LogWrite, Ticket};
-use format::frame;
-use model::{Cursor, Effect, EntryClock, GroupId, Index, Position};
+use consensus::{Committed, Group, GroupError, GroupOptions, LogView, LogViewError, LogWrite, Ticket};
+use format::frame::{self, HardState};
+use model::{Cursor, Effect, EntryClock, GroupId, Index, Position, Term};
 use shard::{Applied, Shard};
-use storage::state::{FlushJob, Pressure, Progress, State};
+use storage::disk::Disk;
+use storage::log::{LogReader, RecoveredGroup};
+use storage::state::{Pressure, Progress, State};
 
 /// Bytes of entries that one poll applies before it lets its outputs be obeyed: it bounds a replay's memory.
 const POLL_BYTES_MAX: usize = 4 << 20;
@@ -59,6 +61,74 @@ impl Default for RaftEngineOptions {
     fn default() -> Self {
         Self { group: GroupId(1), flush_state_bytes: 16 << 20, flush_log_bytes: 128 << 20 }
     }
+}
+
+/// One group's part of the node's log, as its group reads it during a replay.
+#[derive(Clone, Debug)]
+pub struct GroupLog<D: Disk> {
+    group: GroupId,
+    reader: LogReader<D>,
+}
+
+impl<D: Disk> GroupLog<D> {
+    #[must_use]
+    pub fn new(group: GroupId, reader: LogReader<D>) -> Self {
+        Self { group, reader }
+    }
+}
+
+impl<D: Disk> LogView for GroupLog<D> {
+    fn entries(&self, from: Index, bytes_max: usize) -> Result<Vec<(Index, Term, Vec<u8>)>, LogViewError> {
+        let page = self.reader.entries(self.group, from, bytes_max).map_err(|error| LogViewError(error.to_string()))?;
+        Ok(page.entries.into_iter().map(|entry| (entry.index, entry.term, entry.bytes)).collect())
+    }
+}
+
+/// Where a group of one stands when its node opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The last entry that the state holds.
+    pub applied: (Index, Term),
+    /// The last entry that the log holds, or `applied`.
+    pub logged: (Index, Term),
+    pub hard_state: HardState,
+}
+
+/// A new group is at index 1 of term 1 without having that entry, so that a later replica can only join by a
+/// snapshot, never by an empty log.
+const FIRST: (Index, Term) = (Index(1), Term(1));
+
+/// Finds a group's place from what its state and its log say.
+///
+/// # Errors
+/// The log cannot be read, or ends before the state.
+pub fn recovered(progress: Progress, log: Option<&RecoveredGroup>, view: &impl LogView) -> Result<Place, EngineError> {
+    let applied = if progress.index == Index(0) { FIRST } else { (progress.index, progress.term) };
+    let Some(log) = log else {
+        let hard_state = HardState { term: applied.1, vote: 0, commit: applied.0 };
+        return Ok(Place { applied, logged: applied, hard_state });
+    };
+    let mut logged = applied;
+    if log.last > applied.0 {
+        if log.first.0 > applied.0.0 + 1 {
+            let why = format!("the state is at entry {}, the log begins at {}", applied.0, log.first);
+            return Err(GroupError::Inconsistent(why).into());
+        }
+        let last = view.entries(log.last, 0).map_err(GroupError::from)?;
+        let (index, term, _) = last.first().ok_or_else(|| EngineError::Entry(format!("entry {} is missing", log.last)))?;
+        logged = (*index, *term);
+    }
+    Ok(Place { applied, logged, hard_state: log.hard_state })
+}
+
+/// Opens the group of one at its place.
+///
+/// # Errors
+/// State and log do not fit together.
+pub fn open_group(place: &Place) -> Result<Group, EngineError> {
+    const REPLICA: u64 = 1;
+    let &Place { applied, logged, hard_state } = place;
+    Ok(Group::open(GroupOptions { replica: REPLICA, voters: vec![REPLICA], applied, logged, hard_state })?)
 }
 
 /// See the module's page.
@@ -185,10 +255,7 @@ impl<S: State, L: LogView> RaftEngine<S, L> {
     }
 }
 
-impl<S: State, L: LogView> Engine for RaftEngine<S, L>
-where
-    S::Flush: FlushJob,
-{
+impl<S: State, L: LogView> Engine for RaftEngine<S, L> {
     type View = S;
     type Io = RaftIo<S::Flush>;
     type Completion = RaftCompletion;

@@ -1,1 +1,30 @@
-//! runtime
+//! Threads, disks and clocks for a node, and the handle that the rest of a process holds.
+//!
+//! ```text
+//!   current-thread runtime                         threads
+//!   ┌────────────────────────────────────┐   ┌──────────────────────────────────────┐
+//!   │ http tasks ── Handle ─► mailbox ─► │   │ log   write, fdatasync once for all  │
+//!   │ NodeTask: Node::step, obey outputs │◄─►│ disk  flush, compact                 │
+//!   └────────────────────────────────────┘   │ reads pages of bodies, on a snapshot │
+//!                                            └──────────────────────────────────────┘
+//! ```
+//!
+//! This crate decides nothing about data: it turns sockets' requests, timers and finished disk work into
+//! inputs of [`node::Node`], and obeys its outputs in order.
+
+mod disk_thread;
+mod handle;
+mod log_thread;
+mod node_task;
+mod reads;
+mod space;
+mod start;
+mod store;
+
+pub use disk_thread::DiskFailure;
+pub use handle::{Handle, Pending, Phase, Status};
+pub use node::Unavailable;
+pub use node_task::{Halted, NodeTask};
+pub use reads::{READS_MAX, Snapshot};
+pub use start::{Options, StartError, start};
+pub use store::{BodyReader, StateReader};

@@ -1,0 +1,112 @@
+//! The log thread: writes what has come meanwhile, syncs once for all of it, reports each ticket.
+//!
+//! Its inbox is a channel whose length is bounded by the engine (one entry in flight a group), so nothing is
+//! handed over under locks of our own. A failed write or sync ends the thread for good: pages that a failed
+//! sync dropped cannot be told from written ones, so nothing may be answered after it.
+
+use crate::disk_thread::DiskFailure;
+use crate::store::LogWriter;
+use consensus::Ticket;
+use model::{GroupId, Index};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use telemetry::Metrics;
+
+/// Idle for so long, the log writes down where its durable end is.
+const MARK_AFTER: Duration = Duration::from_millis(20);
+
+#[derive(Debug)]
+pub(crate) enum LogJob {
+    Write { ticket: Ticket, records: Vec<u8> },
+    Purge { group: GroupId, through: Index },
+}
+
+/// What the log thread says: a durable ticket, or that it has failed.
+pub(crate) type LogReport = Result<Ticket, DiskFailure>;
+
+#[derive(Debug)]
+pub(crate) struct LogThread {
+    jobs: Option<Sender<LogJob>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl LogThread {
+    pub(crate) fn start(
+        writer: LogWriter,
+        metrics: std::sync::Arc<Metrics>,
+        report: impl Fn(LogReport) + Send + 'static,
+    ) -> std::io::Result<Self> {
+        let (jobs, inbox) = channel();
+        let thread = std::thread::Builder::new().name("log".into()).spawn(move || {
+            if let Err(failure) = run(writer, &inbox, &metrics, &report) {
+                report(Err(failure));
+            }
+        })?;
+        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+    }
+
+    /// Hands a job over. A thread that has failed has said so already.
+    pub(crate) fn send(&self, job: LogJob) {
+        if let Some(jobs) = &self.jobs {
+            let _ = jobs.send(job);
+        }
+    }
+}
+
+impl Drop for LogThread {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(
+    mut writer: LogWriter,
+    inbox: &Receiver<LogJob>,
+    metrics: &Metrics,
+    report: &impl Fn(LogReport),
+) -> Result<(), DiskFailure> {
+    let mut marked = true;
+    let mut tickets = Vec::new();
+    loop {
+        let first = if marked {
+            inbox.recv().map_err(|_| RecvTimeoutError::Disconnected)
+        } else {
+            inbox.recv_timeout(MARK_AFTER)
+        };
+        let first = match first {
+            Ok(job) => job,
+            Err(RecvTimeoutError::Timeout) => {
+                writer.mark().map_err(DiskFailure::log)?;
+                marked = true;
+                continue;
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                return if marked { Ok(()) } else { writer.mark().map_err(DiskFailure::log) };
+            }
+        };
+        let mut bytes = 0;
+        for job in std::iter::once(first).chain(inbox.try_iter()) {
+            match job {
+                LogJob::Write { ticket, records } => {
+                    writer.write(&records).map_err(DiskFailure::log)?;
+                    bytes += records.len() as u64;
+                    tickets.push(ticket);
+                }
+                LogJob::Purge { group, through } => writer.purge(group, through),
+            }
+        }
+        if !tickets.is_empty() {
+            let span = telemetry::spans::fsync(bytes).entered();
+            let begun = Instant::now();
+            writer.sync().map_err(DiskFailure::log)?;
+            metrics.log_sync.observe_duration(begun.elapsed());
+            drop(span);
+            marked = !writer.is_mark_wanted();
+            tickets.drain(..).for_each(|ticket| report(Ok(ticket)));
+        }
+    }
+}

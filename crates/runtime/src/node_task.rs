@@ -1,0 +1,331 @@
+//! The node's loop: turns channels, timers and finished disk work into inputs, and obeys the outputs.
+//!
+//! It runs as one task of the same current-thread runtime that serves HTTP, so that a request crosses no
+//! thread but the log's. The node itself stays a plain struct.
+
+use crate::disk_thread::{DiskFailure, DiskJob, DiskReport, DiskThread};
+use crate::handle::{Envelope, Phase, Status, wall_now};
+use crate::log_thread::{LogJob, LogReport, LogThread};
+use crate::reads::{Latest, ReadPool};
+use crate::space::Space;
+use crate::store::{Bodies, Compaction, Engine, LogPreparer, StateFlush};
+use model::{Cursor, limits};
+use node::{Input, Mono, Node, Now, Output, RaftCompletion, RaftIo, Request, RequestId, Unavailable};
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use storage::bodies::BodyError;
+use storage::state::State as _;
+use telemetry::Metrics;
+use telemetry::catalogue::Queue;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{MissedTickBehavior, interval, sleep_until};
+
+/// How often the disk's room, the bodies' dead share and the figures are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Requests taken from the mailbox at a time.
+const MAILBOX_TAKE_MAX: usize = limits::ENTRY_COMMANDS_MAX;
+
+/// What the threads tell the loop.
+#[derive(Debug)]
+pub(crate) enum Report {
+    Log(LogReport),
+    Disk(Result<DiskReport, DiskFailure>),
+}
+
+/// Why a node's loop ended without being asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum Halted {
+    #[error(transparent)]
+    Disk(#[from] DiskFailure),
+    #[error(transparent)]
+    Engine(#[from] node::EngineError),
+}
+
+/// Parts of the loop, made by `start`.
+pub(crate) struct Parts {
+    pub(crate) node: Node<Engine>,
+    pub(crate) bodies: Bodies,
+    pub(crate) log: LogThread,
+    pub(crate) disk: DiskThread,
+    pub(crate) preparer: LogPreparer,
+    pub(crate) reports: mpsc::UnboundedReceiver<Report>,
+    pub(crate) mailbox: mpsc::Receiver<Envelope>,
+    pub(crate) visible: watch::Sender<Cursor>,
+    pub(crate) status: watch::Sender<Status>,
+    pub(crate) latest: Arc<Latest>,
+    pub(crate) reads: Arc<ReadPool>,
+    pub(crate) space: Space,
+    pub(crate) metrics: Arc<Metrics>,
+    /// Held so that no other process opens the directory while the loop runs.
+    pub(crate) directory: storage::directory::DataDirectory,
+}
+
+/// A node's loop; see [`NodeTask::run`].
+#[allow(missing_debug_implementations)] // Threads, channels and the whole state: no form worth printing.
+pub struct NodeTask {
+    parts: Parts,
+    begun: Instant,
+    next_request: u64,
+    waiting: HashMap<RequestId, oneshot::Sender<Result<node::Answer, Unavailable>>>,
+    wait: Option<Mono>,
+    compacting_bodies: bool,
+    preparing_log: bool,
+    outputs: Vec<Output<RaftIo<StateFlush>>>,
+    ended: Option<Result<(), Halted>>,
+}
+
+impl NodeTask {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self {
+            parts,
+            begun: Instant::now(),
+            next_request: 0,
+            waiting: HashMap::new(),
+            wait: None,
+            compacting_bodies: false,
+            preparing_log: false,
+            outputs: Vec::new(),
+            ended: None,
+        }
+    }
+
+    /// Runs until `stop` resolves and all is durable, or until the node halts.
+    ///
+    /// # Errors
+    /// [`Halted`]: a disk failed or something read is not what was written. The process must end; a restart
+    /// recovers everything that was acknowledged.
+    pub async fn run(mut self, stop: impl Future<Output = ()>) -> Result<(), Halted> {
+        tokio::pin!(stop);
+        let mut stop_asked = false;
+        let mut looks = interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut envelopes = Vec::with_capacity(MAILBOX_TAKE_MAX);
+        self.step(Input::Start);
+        loop {
+            if let Some(ended) = self.ended.take() {
+                return self.finish(ended);
+            }
+            let deadline = self.wait.map(|at| self.begun + Duration::from_millis(at.0));
+            tokio::select! {
+                biased;
+                Some(report) = self.parts.reports.recv() => self.reported(report),
+                () = &mut stop, if !stop_asked => {
+                    stop_asked = true;
+                    self.parts.status.send_modify(|status| status.phase = Phase::Stopping);
+                    self.step(Input::Stop);
+                }
+                // Zero only when every handle is gone; then nothing more will come, and `stop` decides.
+                taken = self.parts.mailbox.recv_many(&mut envelopes, MAILBOX_TAKE_MAX), if !self.parts.mailbox.is_closed() || !self.parts.mailbox.is_empty() => {
+                    if taken > 0 { self.requested(&mut envelopes); }
+                }
+                () = sleep_until(deadline.unwrap_or(self.begun).into()), if deadline.is_some() => {
+                    self.wait = None;
+                    self.step(Input::Deadline);
+                }
+                _ = looks.tick() => self.look(),
+            }
+        }
+    }
+
+    fn now(&self) -> Now {
+        let since = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Now { wall: wall_now(), mono: Mono(since) }
+    }
+
+    fn requested(&mut self, envelopes: &mut Vec<Envelope>) {
+        let mut requests = Vec::with_capacity(envelopes.len());
+        for envelope in envelopes.drain(..) {
+            self.next_request += 1;
+            let id = RequestId(self.next_request);
+            self.waiting.insert(id, envelope.answer);
+            requests.push(Request { id, ask: envelope.ask });
+        }
+        self.step(Input::Requests(requests));
+    }
+
+    fn reported(&mut self, report: Report) {
+        match report {
+            Report::Log(Ok(ticket)) => {
+                self.step(Input::Completion(RaftCompletion::LogSynced(ticket)));
+                self.prepare_log();
+            }
+            Report::Disk(Ok(DiskReport::Flushed(progress))) => {
+                self.parts.bodies.persisted(progress.bodies_end);
+                self.step(Input::Completion(RaftCompletion::Flushed(progress)));
+            }
+            Report::Disk(Ok(DiskReport::Compacted)) => self.step(Input::Completion(RaftCompletion::Compacted)),
+            Report::Disk(Ok(DiskReport::BodiesCompacted)) => self.compacting_bodies = false,
+            Report::Disk(Ok(DiskReport::LogPrepared)) => self.preparing_log = false,
+            Report::Log(Err(failure)) | Report::Disk(Err(failure)) => self.ended = Some(Err(failure.into())),
+        }
+    }
+
+    /// One input, then every output in order.
+    fn step(&mut self, input: Input<RaftCompletion>) {
+        let mut next = Some(input);
+        while let Some(input) = next.take() {
+            let mut outputs = std::mem::take(&mut self.outputs);
+            let begun = self.now();
+            self.parts.node.step(begun, input, &mut outputs);
+            let mut applied = false;
+            for output in outputs.drain(..) {
+                if self.ended.is_some() {
+                    break;
+                }
+                match output {
+                    Output::Continue => next = Some(Input::Continue),
+                    Output::Visible(cursor) => {
+                        applied = true;
+                        self.show(cursor);
+                    }
+                    output => self.obey(output),
+                }
+            }
+            self.outputs = outputs;
+            if applied {
+                self.parts.latest.set(self.parts.node.engine().state().reader());
+            }
+        }
+    }
+
+    fn obey(&mut self, output: Output<RaftIo<StateFlush>>) {
+        match output {
+            Output::Io(io) => self.do_io(io),
+            Output::Answer(request, answer) => {
+                if let Some(waiting) = self.waiting.remove(&request) {
+                    // The client may have gone; what it asked for is done all the same.
+                    let _ = waiting.send(answer);
+                }
+            }
+            Output::Ready { replayed_entries } => self.became_ready(replayed_entries),
+            Output::Wait(at) => self.wait = at,
+            Output::Stopped => self.ended = Some(Ok(())),
+            Output::Halt(error) => self.ended = Some(Err(error.into())),
+            Output::Visible(_) | Output::Continue => {}
+        }
+    }
+
+    fn do_io(&mut self, io: RaftIo<StateFlush>) {
+        let done = match io {
+            RaftIo::WriteLog { ticket, records } => {
+                self.parts.metrics.entry_bytes.observe(records.len() as u64);
+                self.parts.metrics.log_written.add(records.len() as u64);
+                self.parts.log.send(LogJob::Write { ticket, records });
+                Ok(())
+            }
+            RaftIo::AppendBodies { records, last, .. } => self.parts.bodies.append(&records, last).map(|_| ()),
+            RaftIo::RemoveBodies { positions } => {
+                self.parts.bodies.note_removed(&positions, wall_now());
+                Ok(())
+            }
+            RaftIo::Flush { flush, .. } => {
+                // Every body up to here was appended before this output.
+                let bodies = self.parts.bodies.sync_handle();
+                self.parts.disk.send(DiskJob::Flush { bodies, flush });
+                Ok(())
+            }
+            RaftIo::PurgeLog { group, through } => {
+                self.parts.log.send(LogJob::Purge { group, through });
+                Ok(())
+            }
+        };
+        if let Err(error) = done {
+            self.ended = Some(Err(DiskFailure::bodies(error).into()));
+        }
+    }
+
+    fn show(&mut self, cursor: Cursor) {
+        self.parts.metrics.last_visible.set_ms(cursor.position.wall().0);
+        self.parts.visible.send_if_modified(|visible| {
+            let moved = cursor > *visible;
+            *visible = cursor.max(*visible);
+            moved
+        });
+    }
+
+    fn became_ready(&mut self, replayed_entries: u64) {
+        self.parts.latest.set(self.parts.node.engine().state().reader());
+        self.parts.status.send_modify(|status| {
+            status.replayed_entries = replayed_entries;
+            if status.phase == Phase::Starting {
+                status.phase = Phase::Ready;
+            }
+        });
+        self.parts.metrics.replayed_entries.set(replayed_entries);
+        self.parts.metrics.became_ready();
+        tracing::info!(replayed_entries, "the node is ready");
+    }
+
+    /// Looks after what changes slowly: room on the disk, dead bodies, figures.
+    fn look(&mut self) {
+        let space = self.parts.space.look();
+        let read_only = space.as_ref().err().cloned();
+        if self.parts.status.borrow().read_only != read_only {
+            match &read_only {
+                Some(why) => tracing::error!(why, "writes are refused until there is room again"),
+                None => tracing::info!("there is room on the disk again: writes are taken"),
+            }
+            self.parts.status.send_modify(|status| status.read_only = read_only);
+            self.step(Input::DiskSpace(space));
+        }
+        self.compact_bodies();
+        self.prepare_log();
+        self.tell_figures();
+    }
+
+    fn compact_bodies(&mut self) {
+        if self.compacting_bodies {
+            return;
+        }
+        match self.parts.bodies.compaction_due(wall_now()) {
+            Ok(Some(segment)) => {
+                self.compacting_bodies = true;
+                let segment = self.parts.bodies.compaction(segment);
+                self.parts.disk.send(DiskJob::CompactBodies(Compaction::new(segment, self.parts.latest.get())));
+            }
+            // No room now: due again at the next look.
+            Ok(None) | Err(BodyError::NoSpace(_)) => {}
+            Err(error) => self.ended = Some(Err(DiskFailure::bodies(error).into())),
+        }
+    }
+
+    /// A segment of the log is zeroed ahead of need.
+    fn prepare_log(&mut self) {
+        if !self.preparing_log && self.parts.preparer.is_wanted() {
+            self.preparing_log = true;
+            self.parts.disk.send(DiskJob::PrepareLog);
+        }
+    }
+
+    fn tell_figures(&self) {
+        let metrics = &self.parts.metrics;
+        let node = self.parts.node.figures(self.now());
+        let state = self.parts.node.engine().state().figures();
+        metrics.wall_ahead.set_ms(node.wall_ahead_ms);
+        metrics.read_only.set(u64::from(self.parts.status.borrow().read_only.is_some()));
+        metrics.state_bytes.set(state.table_bytes);
+        metrics.state_memory.set(state.unflushed_bytes + state.cache_bytes);
+        let bodies = self.parts.bodies.stats();
+        metrics.bodies_bytes.set(bodies.bytes);
+        metrics.bodies_dead.set(bodies.dead_records);
+        let mailbox = metrics.queue(Queue::Mailbox);
+        mailbox.depth.set((self.parts.mailbox.len() + node.waiting_commands) as u64);
+        metrics.queue(Queue::BodyReads).depth.set(self.parts.reads.depth() as u64);
+    }
+
+    fn finish(self, ended: Result<(), Halted>) -> Result<(), Halted> {
+        let Self { parts, waiting, .. } = self;
+        drop(waiting);
+        let Parts { log, disk, status, directory, .. } = parts;
+        // The threads end their last job before the directory is given back.
+        drop((log, disk));
+        status.send_modify(|status| status.phase = Phase::Stopped);
+        drop(directory);
+        if let Err(halted) = &ended {
+            tracing::error!(%halted, "the node stops: nothing more is acknowledged; a restart recovers all that was");
+        }
+        ended
+    }
+}

@@ -1,0 +1,131 @@
+//! Opens a data directory and makes a node of what is there.
+
+use crate::disk_thread::{DiskFailure, DiskThread};
+use crate::handle::{Handle, Phase, Status};
+use crate::log_thread::LogThread;
+use crate::node_task::{NodeTask, Parts, Report};
+use crate::reads::{Latest, ReadPool};
+use crate::space::Space;
+use model::{Cursor, limits};
+use node::raft_engine::{open_group, recovered};
+use node::{GroupLog, Node, NodeOptions, RaftEngine, RaftEngineOptions};
+use shard::{Shard, ShardOptions};
+use std::path::PathBuf;
+use std::sync::Arc;
+use storage::bodies::{BodyError, BodyOptions};
+use storage::directory::{DataDirectory, DirectoryError};
+use storage::log::{Log, LogError, LogOptions};
+use storage::lsm::{LsmOptions, LsmState};
+use storage::state::{State as _, StateError};
+use telemetry::Metrics;
+use telemetry::catalogue::Queue;
+use tokio::sync::{mpsc, watch};
+
+/// How a node is run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The data directory; made if it is not there.
+    pub data: PathBuf,
+    /// Bytes of state kept in memory before a flush.
+    pub memtable_bytes: u64,
+    /// Bytes of state blocks kept in memory for reads.
+    pub cache_bytes: u64,
+    /// Below this many free bytes on the data directory's disk, writes are refused.
+    pub space_reserve_bytes: u64,
+    /// Bytes of one segment of the log.
+    pub log_segment_bytes: u64,
+}
+
+impl Options {
+    /// The defaults, in a directory.
+    #[must_use]
+    pub fn new(data: impl Into<PathBuf>) -> Self {
+        Self {
+            data: data.into(),
+            memtable_bytes: 16 << 20,
+            cache_bytes: 16 << 20,
+            space_reserve_bytes: 128 << 20,
+            log_segment_bytes: 64 << 20,
+        }
+    }
+}
+
+/// Why a node does not start. Nothing in the directory was changed for the worse.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error(transparent)]
+    Bodies(#[from] BodyError),
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error(transparent)]
+    Engine(#[from] node::EngineError),
+    #[error(transparent)]
+    Thread(#[from] DiskFailure),
+}
+
+/// Opens the directory and makes the node. It begins when [`NodeTask::run`] is polled; give both to one
+/// current-thread runtime.
+///
+/// # Errors
+/// [`StartError`].
+pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeTask), StartError> {
+    let directory = DataDirectory::open(&options.data)?;
+    let state = LsmState::open(
+        &directory.state_path(),
+        LsmOptions { cache_bytes: options.cache_bytes, ..LsmOptions::new(directory.store()) },
+    )?;
+    let log_options = LogOptions { segment_bytes: options.log_segment_bytes, ..LogOptions::new(directory.store()) };
+    let log = Log::open(directory.log_disk()?, log_options)?;
+    let (bodies, body_reader) =
+        storage::bodies::Bodies::open(directory.bodies_disk()?, state.progress().bodies_end, BodyOptions::new(directory.store()))?;
+
+    let engine_options =
+        RaftEngineOptions { flush_state_bytes: options.memtable_bytes, ..RaftEngineOptions::default() };
+    let group_log = GroupLog::new(engine_options.group, log.reader);
+    let place = recovered(state.progress(), log.groups.get(&engine_options.group), &group_log)?;
+    let group = open_group(&place)?;
+    let latest = Arc::new(Latest::new(state.reader()));
+    let compactor = state.compactor();
+    let engine = RaftEngine::new(engine_options, group, group_log, Shard::new(ShardOptions::default()), state, place.logged.0);
+
+    let (reports_in, reports) = mpsc::unbounded_channel(); // Bounded by the jobs handed out: a few.
+    let log_reports = reports_in.clone();
+    let log_thread = LogThread::start(log.writer, Arc::clone(metrics), move |report| {
+        let _ = log_reports.send(Report::Log(report));
+    })
+    .map_err(DiskFailure::from)?;
+    let disk_thread = DiskThread::start(compactor, log.preparer.clone(), Arc::clone(metrics), move |report| {
+        let _ = reports_in.send(Report::Disk(report));
+    })
+    .map_err(DiskFailure::from)?;
+
+    let (mailbox_in, mailbox) = mpsc::channel(limits::MAILBOX_REQUESTS_MAX);
+    let (visible_in, visible) = watch::channel(Cursor::START);
+    let (status_in, status) =
+        watch::channel(Status { phase: Phase::Starting, read_only: None, replayed_entries: 0 });
+    let reads = Arc::new(ReadPool::new(Arc::clone(&latest), body_reader));
+    metrics.queue(Queue::Mailbox).bound.set(limits::MAILBOX_REQUESTS_MAX as u64);
+    metrics.queue(Queue::WaitingBytes).bound.set(limits::WAITING_BYTES_MAX as u64);
+    metrics.queue(Queue::BodyReads).bound.set(crate::reads::READS_MAX as u64);
+    let task = NodeTask::new(Parts {
+        node: Node::new(NodeOptions::default(), engine),
+        bodies,
+        log: log_thread,
+        disk: disk_thread,
+        preparer: log.preparer,
+        reports,
+        mailbox,
+        visible: visible_in,
+        status: status_in,
+        latest,
+        reads: Arc::clone(&reads),
+        space: Space::new(options.data.clone(), options.space_reserve_bytes),
+        metrics: Arc::clone(metrics),
+        directory,
+    });
+    Ok((Handle { mailbox: mailbox_in, visible, status, reads }, task))
+}
