@@ -6,7 +6,11 @@ pub mod bodies;
 pub mod directory;
 pub mod disk;
 pub mod log;
+pub mod lsm;
 pub mod memory_disk;
 pub mod memory_state;
 pub mod real_disk;
 pub mod state;
+
+#[cfg(test)]
+mod conformance;

@@ -279,7 +279,22 @@ impl Rows {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::conformance;
     use model::Index;
+
+    impl conformance::state::Crashing for MemoryStateDisk {
+        type State = MemoryState;
+
+        fn open(&self) -> MemoryState {
+            self.crash(BegunFlush::Lost);
+            MemoryState::open(self)
+        }
+    }
+
+    #[test]
+    fn the_state_in_memory_keeps_the_promises_of_every_state_store() {
+        conformance::state::check(MemoryStateDisk::new);
+    }
 
     fn at(index: u64) -> Progress {
         Progress { index: Index(index), ..Progress::default() }

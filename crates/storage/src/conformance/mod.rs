@@ -1,0 +1,3 @@
+//! One suite a trait, passed by every implementation.
+
+pub(crate) mod state;

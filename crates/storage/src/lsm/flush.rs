@@ -1,0 +1,119 @@
+//! Writing a sealed memtable and its progress as tables.
+//!
+//! Everything of one flush enters the tree with one manifest, so a crash leaves all of it or nothing: a
+//! table without a manifest that names it is deleted on opening.
+
+use super::ENGINE_ROWS;
+use super::error::state_error;
+use super::layers::{Shared, Tables};
+use super::memtable::Memtable;
+use super::row::RowValue;
+use crate::state::{FlushJob, Progress, StateError};
+use lsm_tree::{AbstractTree, InternalValue, SeqNo, ValueType};
+use model::{Index, Term};
+use std::fmt;
+use std::sync::Arc;
+
+/// The key of the progress, below all rows of the state.
+pub(super) const PROGRESS_KEY: &[u8] = &[ENGINE_ROWS, 0];
+/// The form of the progress row: this number, then index, term and end of bodies, little-endian.
+const PROGRESS_FORM: u8 = 1;
+
+/// One flush, begun. See [`crate::state::FlushJob`].
+pub struct LsmFlush(Work);
+
+enum Work {
+    /// All that there is, is durable.
+    Nothing(Progress),
+    Write(Arc<Shared>, Sealed),
+}
+
+/// A memtable that takes no more commits.
+pub(super) struct Sealed {
+    pub(super) memtable: Arc<Memtable>,
+    /// Of its last commit.
+    pub(super) progress: Progress,
+    pub(super) seqno: SeqNo,
+}
+
+impl LsmFlush {
+    pub(super) fn nothing(flushed: Progress) -> Self {
+        Self(Work::Nothing(flushed))
+    }
+
+    pub(super) fn of(shared: Arc<Shared>, sealed: Sealed) -> Self {
+        Self(Work::Write(shared, sealed))
+    }
+}
+
+impl fmt::Debug for LsmFlush {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let progress = match &self.0 {
+            Work::Nothing(progress) => progress,
+            Work::Write(_, sealed) => &sealed.progress,
+        };
+        f.debug_struct("LsmFlush").field("progress", progress).finish_non_exhaustive()
+    }
+}
+
+impl FlushJob for LsmFlush {
+    fn run(self) -> Result<Progress, StateError> {
+        match self.0 {
+            Work::Nothing(flushed) => Ok(flushed),
+            Work::Write(shared, sealed) => {
+                let progress = sealed.progress;
+                write(&shared, &sealed).map_err(|error| state_error("flushing", &error))?;
+                shared.publish_flush(Tables::of(&shared.tree), progress);
+                Ok(progress)
+            }
+        }
+    }
+}
+
+/// Returns when the tables, their directory and the manifest are synced.
+fn write(shared: &Shared, sealed: &Sealed) -> Result<(), lsm_tree::Error> {
+    let progress = InternalValue::from_components(
+        PROGRESS_KEY,
+        encode_progress(sealed.progress).as_slice(),
+        sealed.seqno,
+        ValueType::Value,
+    );
+    let memtable = sealed.memtable.sealed();
+    let rows = memtable.newest().map(|(key, seqno, found)| {
+        let (value, kind) = match found {
+            Some(value) => (RowValue::as_slice(value), ValueType::Value),
+            None => (&[][..], ValueType::Tombstone),
+        };
+        InternalValue::from_components(key.as_slice(), value, seqno, kind)
+    });
+    let written = shared.tree.flush_to_tables(std::iter::once(progress).chain(rows).map(Ok))?;
+    drop(memtable);
+    if let Some((tables, _)) = written {
+        // Nobody reads below the newest version: readers hold memtables and tables of their own.
+        shared.tree.register_tables(&tables, None, None, &[], SeqNo::MAX)?;
+    }
+    Ok(())
+}
+
+pub(super) fn encode_progress(progress: Progress) -> Vec<u8> {
+    let mut bytes = vec![PROGRESS_FORM];
+    for number in [progress.index.0, progress.term.0, progress.bodies_end] {
+        bytes.extend_from_slice(&number.to_le_bytes());
+    }
+    bytes
+}
+
+pub(super) fn decode_progress(bytes: &[u8]) -> Result<Progress, StateError> {
+    let damaged = || StateError::Damaged(format!("the progress row has {} bytes", bytes.len()));
+    let (form, mut rest) = bytes.split_first().ok_or_else(damaged)?;
+    if *form != PROGRESS_FORM {
+        return Err(StateError::Refused(format!("the state's progress has form {form}, which is newer")));
+    }
+    let mut number = || {
+        let (number, left) = rest.split_first_chunk().ok_or_else(damaged)?;
+        rest = left;
+        Ok(u64::from_le_bytes(*number))
+    };
+    let progress = Progress { index: Index(number()?), term: Term(number()?), bodies_end: number()? };
+    if rest.is_empty() { Ok(progress) } else { Err(damaged()) }
+}

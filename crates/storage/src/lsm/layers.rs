@@ -1,0 +1,189 @@
+//! What a read looks through, newest first: the active memtable, the one being flushed, the runs of tables.
+//!
+//! All three are immutable but for the active memtable, whose newer versions a snapshot's number hides. So a
+//! reader that holds them sees its own moment for ever, and the files of its tables stay until it lets go.
+
+use super::config::LsmConfig;
+use super::error::view_error;
+use super::memtable::Memtable;
+use super::row::RowKey;
+use super::scan::{MemtableSource, Merge, RunSource, Source};
+use super::{STATE_ROWS, row::RowValue};
+use crate::state::Progress;
+use lsm_tree::table::filter::standard_bloom::Builder as Bloom;
+use lsm_tree::{AbstractTree, Cache, InternalValue, SeqNo, SequenceNumberCounter, Table, Tree};
+use model::{KeyRange, Order, Value, ViewError, view::Visit};
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What the node's thread and the disk work share.
+pub(super) struct Shared {
+    pub(super) tree: Tree,
+    pub(super) seqno: SequenceNumberCounter,
+    pub(super) cache: Arc<Cache>,
+    pub(super) config: LsmConfig,
+    /// Held for moments only, never over a sync.
+    layers: Mutex<Layers>,
+}
+
+/// Everything below the active memtable.
+#[derive(Clone)]
+pub(super) struct Layers {
+    /// The memtable of the flush that is out.
+    pub(super) sealed: Option<Arc<Memtable>>,
+    pub(super) tables: Arc<Tables>,
+    /// What the tables hold.
+    pub(super) flushed: Progress,
+}
+
+impl Shared {
+    pub(super) fn new(
+        tree: Tree,
+        seqno: SequenceNumberCounter,
+        cache: Arc<Cache>,
+        config: LsmConfig,
+        flushed: Progress,
+    ) -> Self {
+        let layers = Layers { sealed: None, tables: Arc::new(Tables::of(&tree)), flushed };
+        Self { tree, seqno, cache, config, layers: Mutex::new(layers) }
+    }
+
+    pub(super) fn layers(&self) -> MutexGuard<'_, Layers> {
+        self.layers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets reads see the tables that a compaction has written.
+    pub(super) fn publish(&self, tables: Tables) {
+        let mut layers = self.layers();
+        let replaced = layers.replace_tables(tables);
+        drop(layers);
+        // The last holder of a table deletes its file: here, not on the node's thread.
+        drop(replaced);
+    }
+
+    /// Lets reads see the tables that hold the sealed memtable, in its place.
+    pub(super) fn publish_flush(&self, tables: Tables, flushed: Progress) {
+        let mut layers = self.layers();
+        let replaced = layers.replace_tables(tables);
+        let memtable = layers.sealed.take();
+        layers.flushed = flushed;
+        drop(layers);
+        // Freeing a full memtable takes milliseconds: here, not on the node's thread.
+        drop((replaced, memtable));
+    }
+}
+
+impl Layers {
+    /// Of two threads that publish, the later may bring the older tables: they are not put back.
+    fn replace_tables(&mut self, tables: Tables) -> Arc<Tables> {
+        let tables = Arc::new(tables);
+        if tables.version > self.tables.version {
+            std::mem::replace(&mut self.tables, tables)
+        } else {
+            tables
+        }
+    }
+}
+
+/// The tables of one version of the tree.
+pub(super) struct Tables {
+    version: u64,
+    /// Newest first; within a run tables are disjoint and sorted.
+    runs: Vec<Vec<Table>>,
+    first_level_runs: usize,
+}
+
+impl Tables {
+    /// Of the tree's newest version. Waits while the tree syncs a manifest: not for the node's thread.
+    pub(super) fn of(tree: &Tree) -> Self {
+        let version = tree.current_version();
+        let runs = version.iter_levels().flat_map(|level| level.iter()).map(|run| run.to_vec()).collect();
+        Self { version: version.id(), runs, first_level_runs: version.l0().run_count() }
+    }
+
+    pub(super) fn version(&self) -> u64 {
+        self.version
+    }
+
+    pub(super) fn first_level_runs(&self) -> usize {
+        self.first_level_runs
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.runs.iter().map(Vec::len).sum()
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.runs.iter().flatten().map(|table| table.metadata.file_size).sum()
+    }
+
+    /// The newest row of `key`; a deleted one is a tombstone.
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<InternalValue>, lsm_tree::Error> {
+        let hash = Bloom::get_hash(key);
+        for run in &self.runs {
+            let at = run.partition_point(|table| table.metadata.key_range.max().as_ref() < key);
+            let table = run.get(at).filter(|table| table.metadata.key_range.min().as_ref() <= key);
+            if let Some(table) = table
+                && let Some(row) = table.get(key, SeqNo::MAX, hash)?
+            {
+                return Ok(Some(row));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Reads of the state's rows as of one commit.
+pub(super) struct Snapshot<'a> {
+    pub(super) active: &'a Memtable,
+    pub(super) layers: &'a Layers,
+    /// Versions below it are seen.
+    pub(super) seqno: SeqNo,
+}
+
+impl Snapshot<'_> {
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Value>, ViewError> {
+        let key = RowKey::of_parts(&[STATE_ROWS], key);
+        let key = key.as_slice();
+        for memtable in [Some(self.active), self.layers.sealed.as_deref()].into_iter().flatten() {
+            if let Some(found) = memtable.get(key, self.seqno) {
+                return Ok(found.as_ref().map(RowValue::to_vec));
+            }
+        }
+        let row = self.layers.tables.get(key).map_err(|error| view_error(&error))?;
+        Ok(row.filter(|row| !row.is_tombstone()).map(|row| row.value.to_vec()))
+    }
+
+    pub(super) fn scan(
+        &self,
+        range: KeyRange<'_>,
+        order: Order,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), ViewError> {
+        if range.from >= range.to {
+            return Ok(());
+        }
+        let from = RowKey::of_parts(&[STATE_ROWS], range.from);
+        let to = RowKey::of_parts(&[STATE_ROWS], range.to);
+        let range = KeyRange { from: from.as_slice(), to: to.as_slice() };
+        let mut merge = Merge::of(self.sources(range, order), order).map_err(|error| view_error(&error))?;
+        while let Some(row) = merge.next().map_err(|error| view_error(&error))? {
+            let Some((_, key)) = row.key().split_first() else { continue };
+            if let Some(value) = row.value()
+                && visit(key, value) == ControlFlow::Break(())
+            {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Newest first.
+    fn sources<'r>(&'r self, range: KeyRange<'r>, order: Order) -> Vec<Source<'r>> {
+        let memtables = [Some(self.active), self.layers.sealed.as_deref()].into_iter().flatten();
+        let memtables = memtables
+            .map(|memtable| Source::Memtable(MemtableSource::new(memtable, range, order, self.seqno)));
+        let runs = self.layers.tables.runs.iter().map(|run| Source::Run(RunSource::new(run, range, order)));
+        memtables.chain(runs).collect()
+    }
+}

@@ -1,0 +1,181 @@
+//! The rows that no flush has written yet, ordered, with old versions only while a reader may need them.
+//!
+//! One thread writes (the node's); readers of other threads take a shared lock for one lookup, or for one
+//! bounded piece of a scan, so a commit never waits longer than that. lsm-tree's own memtable is not used:
+//! its skip list costs three allocations a row and keeps every version of the rows that each entry rewrites
+//! (docs/decisions has the measurement).
+
+use super::row::{RowKey, RowValue};
+use lsm_tree::SeqNo;
+use model::{Order, WriteSet};
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+
+/// Estimated bytes of a row in the map beside its heap parts: 88 for key and versions, in nodes that are
+/// about three quarters full.
+const ROW_BYTES: u64 = 120;
+
+/// Whether a reader may still look at the memtable as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OldVersions {
+    Keep,
+    Drop,
+}
+
+/// What a memtable knows about a key: its value, or that it was deleted.
+pub(super) type Found = Option<RowValue>;
+
+#[derive(Debug, Default)]
+pub(super) struct Memtable {
+    rows: RwLock<Rows>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    map: BTreeMap<RowKey, Versions>,
+    bytes: u64,
+}
+
+/// A row's newest version and, oldest first, those that readers may need.
+#[derive(Debug)]
+struct Versions {
+    seqno: SeqNo,
+    value: Found,
+    older: Option<Box<Older>>,
+}
+
+/// Behind a box, because few rows have any.
+#[derive(Debug, Default)]
+struct Older(Vec<(SeqNo, Found)>);
+
+impl Versions {
+    /// The newest version below `snapshot`.
+    fn at(&self, snapshot: SeqNo) -> Option<&Found> {
+        if self.seqno < snapshot {
+            return Some(&self.value);
+        }
+        let older = self.older.as_ref()?;
+        older.0.iter().rev().find(|(seqno, _)| *seqno < snapshot).map(|(_, value)| value)
+    }
+}
+
+impl Memtable {
+    fn read(&self) -> RwLockReadGuard<'_, Rows> {
+        self.rows.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds one batch under `seqno`, each key behind `tag`; returns the estimated bytes of memory.
+    pub(super) fn commit(&self, writes: &WriteSet, tag: u8, seqno: SeqNo, old: OldVersions) -> u64 {
+        let mut rows = self.rows.write().unwrap_or_else(PoisonError::into_inner);
+        for (key, value) in &writes.0 {
+            rows.write(RowKey::of_parts(&[tag], key), value.as_deref().map(RowValue::new), seqno, old);
+        }
+        rows.bytes
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.read().map.is_empty()
+    }
+
+    /// The newest version of `key` below `snapshot`, if the memtable has one.
+    pub(super) fn get(&self, key: &[u8], snapshot: SeqNo) -> Option<Found> {
+        self.read().map.get(key)?.at(snapshot).cloned()
+    }
+
+    /// Appends to `into` up to `rows_max` rows of `range` in `order`, as of `snapshot`.
+    pub(super) fn piece(
+        &self,
+        range: (Bound<&[u8]>, Bound<&[u8]>),
+        order: Order,
+        snapshot: SeqNo,
+        rows_max: usize,
+        into: &mut Vec<(RowKey, Found)>,
+    ) {
+        let rows = self.read();
+        let found = rows.map.range::<[u8], _>(range);
+        let visible = |(key, versions): (&RowKey, &Versions)| {
+            versions.at(snapshot).map(|value| (key.clone(), value.clone()))
+        };
+        match order {
+            Order::Ascending => into.extend(found.filter_map(visible).take(rows_max)),
+            Order::Descending => into.extend(found.rev().filter_map(visible).take(rows_max)),
+        }
+    }
+
+    /// All rows, for a flush; commits must have ended.
+    pub(super) fn sealed(&self) -> RwLockReadGuard<'_, Rows> {
+        self.read()
+    }
+}
+
+impl Rows {
+    /// The newest version of each row, by key.
+    pub(super) fn newest(&self) -> impl Iterator<Item = (&RowKey, SeqNo, &Found)> {
+        self.map.iter().map(|(key, versions)| (key, versions.seqno, &versions.value))
+    }
+
+    fn write(&mut self, key: RowKey, value: Found, seqno: SeqNo, old: OldVersions) {
+        use std::collections::btree_map::Entry;
+        let heap_bytes = value.as_ref().map_or(0, RowValue::heap_bytes) as u64;
+        match self.map.entry(key) {
+            Entry::Vacant(row) => {
+                self.bytes += ROW_BYTES + heap_bytes + row.key().heap_bytes() as u64;
+                row.insert(Versions { seqno, value, older: None });
+            }
+            Entry::Occupied(mut row) => {
+                let versions = row.get_mut();
+                let replaced = (versions.seqno, std::mem::replace(&mut versions.value, value));
+                versions.seqno = seqno;
+                match old {
+                    OldVersions::Keep => {
+                        self.bytes += heap_bytes + size_of::<(SeqNo, Found)>() as u64;
+                        versions.older.get_or_insert_default().0.push(replaced);
+                    }
+                    OldVersions::Drop => {
+                        let freed = replaced.1.as_ref().map_or(0, RowValue::heap_bytes) as u64;
+                        self.bytes = (self.bytes + heap_bytes).saturating_sub(freed);
+                        versions.older = None;
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(memtable: &Memtable, key: u8, value: Option<u8>, seqno: SeqNo, old: OldVersions) -> u64 {
+        memtable.commit(&WriteSet(vec![(vec![key], value.map(|v| vec![v]))]), 1, seqno, old)
+    }
+
+    fn get(memtable: &Memtable, key: u8, snapshot: SeqNo) -> Option<Option<u8>> {
+        memtable.get(&[1, key], snapshot).map(|found| found.map(|value| value.as_slice()[0]))
+    }
+
+    #[test]
+    fn a_snapshot_sees_the_newest_version_below_it() {
+        let memtable = Memtable::default();
+        write(&memtable, 7, Some(1), 10, OldVersions::Keep);
+        write(&memtable, 7, None, 20, OldVersions::Keep);
+        write(&memtable, 7, Some(3), 30, OldVersions::Keep);
+        for (snapshot, want) in
+            [(10, None), (11, Some(Some(1))), (20, Some(Some(1))), (21, Some(None)), (31, Some(Some(3)))]
+        {
+            assert_eq!(get(&memtable, 7, snapshot), want, "{snapshot}");
+        }
+        assert_eq!(get(&memtable, 8, SeqNo::MAX), None);
+    }
+
+    #[test]
+    fn a_row_rewritten_without_readers_takes_no_more_memory() {
+        let memtable = Memtable::default();
+        let bytes = write(&memtable, 7, Some(0), 0, OldVersions::Drop);
+        for seqno in 1..100 {
+            assert_eq!(write(&memtable, 7, Some(1), seqno, OldVersions::Drop), bytes);
+        }
+        assert_eq!(get(&memtable, 7, 50), None, "only the newest is left");
+    }
+}

@@ -1,0 +1,109 @@
+//! Row bytes as the memtable keeps them: short ones in place, long ones on the heap.
+//!
+//! Nearly all keys and values of the state are short (ids, revisions, hashes). Kept in place they need no
+//! allocation, and the comparisons of a lookup touch no memory but the map's own nodes.
+
+use std::borrow::Borrow;
+use std::cmp::Ordering;
+
+/// Up to `N` bytes in place, more on the heap. Ordered as its bytes are.
+#[derive(Clone, Debug)]
+pub(super) enum RowBytes<const N: usize> {
+    Short { len: u8, bytes: [u8; N] },
+    Long(Box<[u8]>),
+}
+
+/// A tagged key: holds the longest of the frequent keys (dedup: tag, slot, namespace, kind, stream id, hash).
+pub(super) type RowKey = RowBytes<38>;
+/// A value: holds the frequent values (a position or revision, and a hash).
+pub(super) type RowValue = RowBytes<30>;
+
+impl<const N: usize> RowBytes<N> {
+    pub(super) fn new(bytes: &[u8]) -> Self {
+        Self::of_parts(&[], bytes)
+    }
+
+    /// The two parts, one after the other.
+    pub(super) fn of_parts(first: &[u8], second: &[u8]) -> Self {
+        let len = first.len() + second.len();
+        let mut bytes = [0; N];
+        match (u8::try_from(len), bytes.get_mut(..len)) {
+            (Ok(short), Some(to)) => {
+                let (start, rest) = to.split_at_mut(first.len());
+                start.copy_from_slice(first);
+                rest.copy_from_slice(second);
+                Self::Short { len: short, bytes }
+            }
+            _ => Self::Long([first, second].concat().into_boxed_slice()),
+        }
+    }
+
+    pub(super) fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Short { len, bytes } => bytes.get(..usize::from(*len)).unwrap_or(bytes),
+            Self::Long(bytes) => bytes,
+        }
+    }
+
+    pub(super) fn to_vec(&self) -> Vec<u8> {
+        self.as_slice().to_vec()
+    }
+
+    /// Bytes kept beside the value itself.
+    pub(super) fn heap_bytes(&self) -> usize {
+        match self {
+            Self::Short { .. } => 0,
+            Self::Long(bytes) => bytes.len(),
+        }
+    }
+}
+
+impl<const N: usize> Borrow<[u8]> for RowBytes<N> {
+    fn borrow(&self) -> &[u8] {
+        self.as_slice()
+    }
+}
+
+impl<const N: usize> PartialEq for RowBytes<N> {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_slice() == other.as_slice()
+    }
+}
+
+impl<const N: usize> Eq for RowBytes<N> {}
+
+impl<const N: usize> PartialOrd for RowBytes<N> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<const N: usize> Ord for RowBytes<N> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_slice().cmp(other.as_slice())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_of_any_length_come_back_and_sort_as_slices_do() {
+        let mut last: Option<RowKey> = None;
+        for len in [0, 1, 37, 38, 39, 300] {
+            let bytes = vec![7; len];
+            let row = RowKey::of_parts(&bytes[..len / 3], &bytes[len / 3..]);
+            assert_eq!(row.as_slice(), bytes);
+            assert_eq!(matches!(row, RowBytes::Long(_)), len > 38);
+            assert!(last.is_none_or(|last| last < row));
+            last = Some(row);
+        }
+    }
+
+    #[test]
+    fn rows_stay_small() {
+        assert_eq!(size_of::<RowKey>(), 40);
+        assert_eq!(size_of::<Option<RowValue>>(), 32);
+    }
+}
