@@ -127,6 +127,29 @@ impl Revision {
     }
 }
 
+impl Fingerprint {
+    /// The low bits hold the time that was sent; all above the rest of the content.
+    const TIME_BITS: u32 = 48;
+    const TIME: u128 = (1 << Self::TIME_BITS) - 1;
+
+    /// `content` is a hash of all that was sent but the time. `time` is the millisecond when a time was sent
+    /// in the server's own form, another hash of its text when it was sent in another form, and zero when
+    /// none was sent.
+    #[must_use]
+    pub const fn new(content: u128, time: u64) -> Self {
+        Self((content & !Self::TIME) | (time as u128 & Self::TIME))
+    }
+
+    /// Whether `sent` has the content of the event that was stored with this fingerprint at `position`: the
+    /// same as was sent then, or the same with the time that the server had filled in since. So an export
+    /// imports as replays also where clients named their events but not their times.
+    #[must_use]
+    pub const fn is_repeated_by(self, sent: Self, position: Position) -> bool {
+        let filled_in = self.0 & Self::TIME == 0 && sent.0 & Self::TIME == position.wall().0 as u128;
+        self.0 == sent.0 || (filled_in && self.0 == sent.0 & !Self::TIME)
+    }
+}
+
 /// The two clocks that an entry carries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EntryClock {
@@ -236,6 +259,19 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Cursor>(), Err(ParseCursorError), "{text}");
         }
+    }
+
+    #[test]
+    fn an_event_sent_back_with_the_time_that_was_filled_in_is_the_same() {
+        let content = u128::MAX / 7;
+        let position = Position::first_of(Wall(1_286_004_039_266));
+        let (untimed, timed) = (Fingerprint::new(content, 0), Fingerprint::new(content, 1_286_004_039_266));
+        assert!(untimed.is_repeated_by(untimed, position));
+        assert!(untimed.is_repeated_by(timed, position));
+        assert!(timed.is_repeated_by(timed, position));
+        assert!(!timed.is_repeated_by(untimed, position), "a time that was sent is content");
+        assert!(!untimed.is_repeated_by(Fingerprint::new(content, 1_286_004_039_267), position));
+        assert!(!untimed.is_repeated_by(Fingerprint::new(content + (1 << 48), 0), position));
     }
 
     #[test]
