@@ -1,0 +1,30 @@
+//! What was acknowledged is there, once, where it was said to be. Of streams that remove events, what is
+//! still there is where it was said to be.
+
+use super::shown::Shown;
+use crate::ledger::Ledger;
+use std::collections::BTreeMap;
+
+/// # Errors
+/// An acknowledged event is missing, elsewhere, or there twice.
+pub fn check(shown: &Shown, ledger: &Ledger) -> Result<(), String> {
+    let mut found = BTreeMap::new();
+    for event in &shown.events {
+        if let Some(before) = found.insert((&event.stream[..], &event.text[..]), event) {
+            return Err(format!("{} is in {} twice: {} and {}", event.text, event.stream, before.revision, event.revision));
+        }
+    }
+    for (stream, events) in &ledger.acknowledged {
+        for (text, place) in events {
+            match found.get(&(&stream[..], &text[..])) {
+                None if ledger.removable.contains(stream) => {}
+                None => return Err(format!("{text} in {stream} was acknowledged at {place:?} and is lost")),
+                Some(event) if event.revision != place.revision || event.cursor.position != place.position => {
+                    return Err(format!("{text} in {stream} was acknowledged at {place:?} and is at {event:?}"));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    Ok(())
+}

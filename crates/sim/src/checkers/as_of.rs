@@ -1,0 +1,42 @@
+//! The events as of a time that was closed never change.
+
+use super::shown::{Shown, ShownEvent};
+use crate::ledger::Ledger;
+use model::{Cursor, Wall};
+
+/// Answers that were given as of closed times.
+#[derive(Debug, Default)]
+pub struct ClosedTimes {
+    answers: Vec<(Wall, Vec<Cursor>)>,
+}
+
+impl ClosedTimes {
+    /// A time was closed and read.
+    pub fn record(&mut self, wall: Wall, shown: &Shown, ledger: &Ledger) {
+        self.answers.push((wall, as_of(wall, shown, ledger)));
+    }
+
+    /// # Errors
+    /// The same question has another answer now.
+    pub fn check(&self, shown: &Shown, ledger: &Ledger) -> Result<(), String> {
+        for (wall, before) in &self.answers {
+            let now = as_of(*wall, shown, ledger);
+            let stays = |cursor: &Cursor| now.contains(cursor) || is_removable(*cursor, ledger);
+            if now.iter().any(|cursor| !before.contains(cursor)) || !before.iter().all(stays) {
+                return Err(format!("as of {wall} there were {} events, and now there are {}", before.len(), now.len()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A stream may have become removable after the answer.
+fn is_removable(cursor: Cursor, ledger: &Ledger) -> bool {
+    let slot_is = |stream: &String| model::slot_of(model::Namespace::ROOT, stream) == cursor.slot;
+    ledger.removable.iter().any(slot_is)
+}
+
+fn as_of(wall: Wall, shown: &Shown, ledger: &Ledger) -> Vec<Cursor> {
+    let in_time = |event: &&ShownEvent| event.cursor <= Cursor::last_of(wall) && !ledger.removable.contains(&event.stream);
+    shown.events.iter().filter(in_time).map(|event| event.cursor).collect()
+}

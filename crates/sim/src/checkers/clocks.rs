@@ -1,0 +1,24 @@
+//! Wall and elapsed never run back, whatever the machine's clocks do.
+
+use crate::process::Process;
+use model::{Elapsed, Wall};
+
+/// The greatest clocks that were seen.
+#[derive(Debug, Default)]
+pub struct Clocks {
+    wall: Wall,
+    elapsed: Elapsed,
+}
+
+impl Clocks {
+    /// # Errors
+    /// A clock ran back.
+    pub fn check(&mut self, process: &Process) -> Result<(), String> {
+        let clock = shard::query::clock(&process.reader()).map_err(|error| error.to_string())?;
+        if clock.wall < self.wall || clock.elapsed < self.elapsed {
+            return Err(format!("clocks ran back: {self:?}, then {clock:?}"));
+        }
+        (self.wall, self.elapsed) = (clock.wall, clock.elapsed);
+        Ok(())
+    }
+}

@@ -1,0 +1,27 @@
+//! What was not answered is there whole or not at all, and nothing is there that nobody asked for.
+
+use super::shown::Shown;
+use crate::ledger::Ledger;
+use std::collections::BTreeSet;
+
+/// # Errors
+/// A request was half applied, or an event has no request.
+pub fn check(shown: &Shown, ledger: &Ledger) -> Result<(), String> {
+    let there: BTreeSet<(&str, &str)> = shown.events.iter().map(|event| (&event.stream[..], &event.text[..])).collect();
+    for (client, events) in &ledger.unknown {
+        let durable = events.iter().filter(|(stream, _)| !ledger.removable.contains(stream));
+        let (here, missing): (Vec<_>, Vec<_>) = durable.partition(|(stream, text)| there.contains(&(&stream[..], &text[..])));
+        if !here.is_empty() && !missing.is_empty() {
+            return Err(format!("client {client}'s request is half applied: {here:?} without {missing:?}"));
+        }
+    }
+    let asked: BTreeSet<(&str, &str)> =
+        ledger.unknown.values().flatten().map(|(stream, text)| (&stream[..], &text[..])).collect();
+    for (stream, text) in there {
+        let acknowledged = ledger.acknowledged.get(stream).is_some_and(|events| events.contains_key(text));
+        if !acknowledged && !asked.contains(&(stream, text)) {
+            return Err(format!("nobody asked for {text} in {stream}"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,216 @@
+//! Clients: each does one thing at a time, retries it until it has an answer, and now and then asks again
+//! for something that was acknowledged long ago.
+
+use crate::ledger::{Acknowledged, Ledger, events_of};
+use crate::rng::Rng;
+use model::{
+    Append, Appended, Check, Command, DeleteStream, Expected, Filled, Fingerprint, IdHash, Identity, KeyHash,
+    Keyed, NewEvent, Outcome, PutSettings, Revision, Settings, Slot, StreamName, Transaction, Write,
+};
+use std::borrow::Cow;
+use xxhash_rust::xxh3::xxh3_128;
+
+/// Commands of each client that may be asked for again.
+const REMEMBERED_MAX: usize = 32;
+/// Events a trimmed stream keeps.
+const TRIMMED_COUNT: u64 = 5;
+
+/// One client.
+#[derive(Debug)]
+pub struct Client {
+    pub number: u64,
+    made: u64,
+    /// What it waits for, and whether it was acknowledged before.
+    pending: Option<(Command<'static>, Asked)>,
+    remembered: Vec<Command<'static>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    First,
+    /// It may have been applied without our knowing.
+    Retried,
+    /// It was acknowledged: the answer must be a replay.
+    AfterAnswer,
+}
+
+impl Client {
+    #[must_use]
+    pub fn new(number: u64) -> Self {
+        Self { number, made: 0, pending: None, remembered: Vec::new() }
+    }
+
+    /// What it asks now: the same as before if that was not answered.
+    pub fn ask(&mut self, rng: &mut Rng, ledger: &mut Ledger) -> Command<'static> {
+        if let Some((command, asked)) = &mut self.pending {
+            if *asked == Asked::First {
+                *asked = Asked::Retried;
+            }
+            return command.clone();
+        }
+        let (command, asked) = match rng.below(6) {
+            0 if !self.remembered.is_empty() => {
+                let which = rng.below(self.remembered.len() as u64) as usize;
+                (self.remembered[which].clone(), Asked::AfterAnswer)
+            }
+            _ => (self.invent(rng, ledger), Asked::First),
+        };
+        if asked == Asked::First {
+            ledger.asked(self.number, &command);
+        }
+        self.pending = Some((command.clone(), asked));
+        command
+    }
+
+    /// # Errors
+    /// The answer contradicts what was promised.
+    pub fn answer(&mut self, outcome: &Outcome, ledger: &mut Ledger) -> Result<(), String> {
+        let (command, asked) = self.pending.take().ok_or("an answer that nobody waits for")?;
+        ledger.answered(self.number);
+        let writes: Vec<&Appended> = match outcome {
+            Outcome::Appended(appended) => vec![appended],
+            Outcome::Transacted { writes, .. } => writes.iter().collect(),
+            Outcome::SettingsPut | Outcome::StreamDeleted { .. } => vec![],
+            // The only writer of a stream knows its revision, so nothing here is ever refused.
+            other => return Err(format!("client {} got {other:?} to {command:?}", self.number)),
+        };
+        let places: Vec<_> = writes.iter().flat_map(|appended| &appended.events).collect();
+        let events = if places.is_empty() { Vec::new() } else { events_of(&command) };
+        if events.len() != places.len() {
+            return Err(format!("client {} asked for {} events and got {} places", self.number, events.len(), places.len()));
+        }
+        let replayed = places.iter().filter(|place| place.replayed).count();
+        let whole = replayed == 0 || replayed == places.len();
+        if !whole || (asked == Asked::First && replayed > 0) || (asked == Asked::AfterAnswer && replayed < places.len()) {
+            return Err(format!("client {}: {replayed} of {} events were replayed, {asked:?}: {command:?}", self.number, places.len()));
+        }
+        for ((stream, text), place) in events.iter().zip(places) {
+            ledger.acknowledge(stream, text, Acknowledged { revision: place.revision, position: place.position })?;
+        }
+        ledger.acknowledgements += 1;
+        ledger.replays += u64::from(replayed > 0);
+        if asked != Asked::AfterAnswer && self.may_be_asked_again(&command, ledger) {
+            if self.remembered.len() == REMEMBERED_MAX {
+                self.remembered.remove(0);
+            }
+            self.remembered.push(command);
+        }
+        Ok(())
+    }
+
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    fn may_be_asked_again(&self, command: &Command<'_>, ledger: &Ledger) -> bool {
+        let events = events_of(command);
+        !events.is_empty() && events.iter().all(|(stream, text)| {
+            !ledger.removable.contains(stream) && ledger.acknowledged.get(stream).is_some_and(|events| events.contains_key(text))
+        })
+    }
+
+    fn invent(&mut self, rng: &mut Rng, ledger: &mut Ledger) -> Command<'static> {
+        let own = format!("own-{}-{}", self.number, rng.below(3));
+        let shared = format!("shared-{}", rng.below(3));
+        match rng.below(12) {
+            0..=3 => Command::Append(self.append(rng, &own, self.expected(&own, ledger), Ids::Client)),
+            4..=5 => Command::Append(self.append(rng, &shared, Expected::Any, Ids::Client)),
+            6..=7 => {
+                let mut append = self.append(rng, &shared, Expected::Any, Ids::Server);
+                append.keyed = Some(self.keyed(&shared));
+                Command::Append(append)
+            }
+            8..=9 => {
+                let check = Check::Stream { stream: name(&own), expected: self.expected(&own, ledger) };
+                let writes = vec![
+                    Write::Append(self.append(rng, &own, Expected::Any, Ids::Client)),
+                    Write::Append(self.append(rng, &shared, Expected::Any, Ids::Client)),
+                ];
+                Command::Transaction(Transaction { keyed: None, checks: vec![check], writes })
+            }
+            10 => self.trim(rng, ledger),
+            _ => self.delete(rng, ledger),
+        }
+    }
+
+    /// Appends to a stream that keeps little, or tells it to.
+    fn trim(&mut self, rng: &mut Rng, ledger: &mut Ledger) -> Command<'static> {
+        let stream = format!("trimmed-{}", self.number);
+        if ledger.removable.insert(stream.clone()) {
+            let settings = Settings { max_count: Some(TRIMMED_COUNT), ..Settings::default() };
+            return Command::PutSettings(PutSettings { stream: name(&stream), settings });
+        }
+        Command::Append(self.append(rng, &stream, Expected::Any, Ids::Client))
+    }
+
+    /// Appends to a stream that is deleted now and then, or deletes it.
+    fn delete(&mut self, rng: &mut Rng, ledger: &mut Ledger) -> Command<'static> {
+        let stream = format!("deleted-{}", self.number);
+        ledger.removable.insert(stream.clone());
+        if rng.one_in(3) {
+            return Command::DeleteStream(DeleteStream { stream: name(&stream), expected: Expected::Any });
+        }
+        Command::Append(self.append(rng, &stream, Expected::Any, Ids::Client))
+    }
+
+    /// The revision that the only writer of a stream knows it to be at.
+    fn expected(&self, stream: &str, ledger: &Ledger) -> Expected {
+        let events = ledger.acknowledged.get(stream);
+        let last = events.and_then(|events| events.values().map(|place| place.revision).max());
+        last.map_or(Expected::None, Expected::Revision)
+    }
+
+    fn append(&mut self, rng: &mut Rng, stream: &str, expected: Expected, ids: Ids) -> Append<'static> {
+        let events = (0..rng.between(1, 3)).map(|_| self.event(rng, ids)).collect();
+        Append { keyed: None, stream: name(stream), expected, events }
+    }
+
+    fn event(&mut self, rng: &mut Rng, ids: Ids) -> NewEvent<'static> {
+        self.made += 1;
+        let padding = "x".repeat(rng.below(600) as usize);
+        let envelope = format!("{{\"event\":\"{}-{}\",\"data\":\"{padding}\"}}", self.number, self.made);
+        let hash = xxh3_128(envelope.as_bytes());
+        let (identity, filled) = match ids {
+            Ids::Client => (Identity::Client(IdHash(hash)), Filled::default()),
+            Ids::Server => (Identity::Server, Filled::ID),
+        };
+        NewEvent {
+            identity,
+            fingerprint: Fingerprint(hash.rotate_left(1)),
+            filled,
+            event_type: Cow::Borrowed("test.happened"),
+            envelope: Cow::Owned(envelope.into_bytes()),
+        }
+    }
+
+    fn keyed(&mut self, stream: &str) -> Keyed {
+        self.made += 1;
+        let key = xxh3_128(format!("{}-{}", self.number, self.made).as_bytes());
+        Keyed { key: KeyHash(key), fingerprint: Fingerprint(key ^ 1), slot: slot(stream) }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Ids {
+    Client,
+    Server,
+}
+
+fn slot(stream: &str) -> Slot {
+    model::slot_of(model::Namespace::ROOT, stream)
+}
+
+/// A name of the workload's own: always valid.
+fn name(name: &str) -> StreamName<'static> {
+    match StreamName::new(name.to_owned()) {
+        Ok(name) => name,
+        Err(error) => unreachable!("{name}: {error}"),
+    }
+}
+
+/// The first revision that a stream of so many acknowledged events may start at when it keeps little.
+#[must_use]
+pub fn first_kept(last: Revision) -> Revision {
+    Revision((last.0 + 1).saturating_sub(TRIMMED_COUNT))
+}

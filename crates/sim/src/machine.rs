@@ -1,0 +1,104 @@
+//! One computer: disks that outlive the process on it, a wall clock that steps, a monotonic clock that
+//! starts anew with each boot.
+
+use crate::mutant::Mutant;
+use crate::process::{Ended, Process};
+use crate::rng::Rng;
+use crate::schedule::Moment;
+use crate::state::SimState;
+use model::Wall;
+use node::{Mono, Now};
+use storage::memory_disk::MemoryDisk;
+use storage::memory_state::{BegunFlush, MemoryState, MemoryStateDisk};
+use storage::state::Progress;
+
+/// The wall clock at the start of a run: 2026-01-01T00:00:00Z.
+const WALL_AT_START_MS: u64 = 1_767_225_600_000;
+
+#[derive(Debug)]
+pub struct Machine {
+    log_disk: MemoryDisk,
+    body_disk: MemoryDisk,
+    state_disk: MemoryStateDisk,
+    mutant: Mutant,
+    pub process: Option<Process>,
+    /// Counts starts: what belongs to an earlier process is void.
+    pub boot: u64,
+    booted: Moment,
+    wall_ms: i64,
+    /// What the state had flushed before the last flush, for the mutant that forgets.
+    flushed_before: (Progress, Progress),
+}
+
+impl Machine {
+    #[must_use]
+    pub fn new(mutant: Mutant) -> Self {
+        Self {
+            log_disk: MemoryDisk::new(),
+            body_disk: MemoryDisk::new(),
+            state_disk: MemoryStateDisk::new(),
+            mutant,
+            process: None,
+            boot: 0,
+            booted: Moment(0),
+            wall_ms: 0,
+            flushed_before: (Progress::default(), Progress::default()),
+        }
+    }
+
+    #[must_use]
+    pub fn now(&self, moment: Moment) -> Now {
+        let wall = WALL_AT_START_MS.saturating_add(moment.0 / 1_000).saturating_add_signed(self.wall_ms);
+        Now { wall: Wall(wall), mono: Mono((moment.0 - self.booted.0) / 1_000) }
+    }
+
+    /// The wall clock is set, forwards or back.
+    pub fn step_wall(&mut self, ms: i64) {
+        self.wall_ms = self.wall_ms.saturating_add(ms);
+    }
+
+    /// Opens the node on what the disks hold.
+    ///
+    /// # Errors
+    /// [`Ended`].
+    pub fn start(&mut self, moment: Moment) -> Result<(), Ended> {
+        self.boot += 1;
+        self.booted = moment;
+        let forgotten = (self.mutant == Mutant::ForgottenAppliedIndex).then_some(self.flushed_before.0);
+        let state = SimState::new(MemoryState::open(&self.state_disk), forgotten);
+        self.process = Some(Process::open(self.log_disk.clone(), self.body_disk.clone(), state, self.mutant)?);
+        Ok(())
+    }
+
+    /// Arms a crash in the middle of one of the next operations on a disk.
+    pub fn crash_soon(&mut self, rng: &mut Rng) {
+        let disk = if rng.one_in(2) { &self.log_disk } else { &self.body_disk };
+        disk.crash_at(disk.operations() + rng.below(12));
+    }
+
+    /// The power fails: each unsynced write is kept, lost or torn.
+    pub fn crash(&mut self, rng: &mut Rng) {
+        let state_flush = self.process.as_ref().is_some_and(Process::is_flushing_state);
+        let begun = if state_flush && rng.one_in(2) { BegunFlush::Completed } else { BegunFlush::Lost };
+        self.process = None;
+        self.state_disk.crash(begun);
+        self.log_disk = self.log_disk.crash(&mut || rng.next());
+        self.body_disk = self.body_disk.crash(&mut || rng.next());
+    }
+
+    /// The process ends in good order; the machine stays up.
+    pub fn stopped(&mut self) {
+        self.process = None;
+        self.state_disk.crash(BegunFlush::Lost);
+        self.log_disk = self.log_disk.restart();
+        self.body_disk = self.body_disk.restart();
+    }
+
+    /// A flush has completed.
+    pub fn flushed(&mut self) {
+        let now = self.state_disk.progress();
+        if now != self.flushed_before.1 {
+            self.flushed_before = (self.flushed_before.1, now);
+        }
+    }
+}

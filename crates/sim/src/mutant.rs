@@ -1,0 +1,27 @@
+//! Bugs put in on purpose: each must be caught, or the checkers prove nothing.
+
+use std::str::FromStr;
+
+/// What is broken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mutant {
+    #[default]
+    None,
+    /// The log says "durable" once a write has been submitted, before its sync.
+    AnswerBeforeSync,
+    /// A start takes the state for older than it is, and applies entries a second time.
+    ForgottenAppliedIndex,
+}
+
+impl FromStr for Mutant {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        match name {
+            "none" => Ok(Self::None),
+            "answer-before-sync" => Ok(Self::AnswerBeforeSync),
+            "forgotten-applied-index" => Ok(Self::ForgottenAppliedIndex),
+            other => Err(format!("no mutant is called {other}")),
+        }
+    }
+}

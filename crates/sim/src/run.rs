@@ -1,0 +1,409 @@
+//! A seed from begin to end.
+
+use crate::checkers::as_of::ClosedTimes;
+use crate::checkers::clocks::Clocks;
+use crate::checkers::order::Reader;
+use crate::checkers::shown::Shown;
+use crate::checkers::{acknowledged, whole};
+use crate::clients::Client;
+use crate::ledger::Ledger;
+use crate::machine::Machine;
+use crate::mutant::Mutant;
+use crate::process::{Ended, SimOutput, Work};
+use crate::rng::Rng;
+use crate::schedule::Schedule;
+use crate::trace::{Echo, Trace};
+use model::Wall;
+use node::{Answer, Ask, Input, Mono, Output, RaftCompletion, Request, RequestId, Unavailable};
+use std::collections::BTreeMap;
+
+/// A run counts when a crash came after at least so many acknowledgements.
+const ACKNOWLEDGED_BEFORE_CRASH_MIN: u64 = 10;
+const CLIENTS: u64 = 6;
+/// How long clients go on asking for something new, in virtual microseconds.
+const ASKING_MICROS: u64 = 1_500_000;
+
+#[derive(Clone, Copy, Debug)]
+pub struct RunOptions {
+    pub seed: u64,
+    pub mutant: Mutant,
+    pub echo: Echo,
+}
+
+/// What a run did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Report {
+    pub seed: u64,
+    /// Over all steps.
+    pub hash: u64,
+    pub steps: u64,
+    pub acknowledgements: u64,
+    pub replays: u64,
+    pub crashes: u64,
+    /// Whether it crashed after enough acknowledgements to prove anything.
+    pub counts: bool,
+}
+
+/// A promise was broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    pub seed: u64,
+    pub step: u64,
+    pub what: String,
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "seed {} fails at step {}: {}", self.seed, self.step, self.what)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Event {
+    Client(u64),
+    Work { boot: u64, work: Work },
+    Deadline { boot: u64, at: Mono },
+    /// The power fails now, or in the middle of one of the next disk operations.
+    Crash,
+    /// A good stop, then a start that must replay nothing.
+    Stop,
+    StepWall,
+    CloseTime,
+    /// Idle work: the log's mark, a compaction of bodies.
+    Idle { boot: u64 },
+}
+
+struct World {
+    rng: Rng,
+    trace: Trace,
+    schedule: Schedule<Event>,
+    machine: Machine,
+    clients: Vec<Client>,
+    ledger: Ledger,
+    /// Requests of this boot: who waits.
+    waiting: BTreeMap<RequestId, Waiter>,
+    next_request: u64,
+    reader: Reader,
+    closed: ClosedTimes,
+    clocks: Clocks,
+    crashes: u64,
+    counts: bool,
+    /// The process was stopped in good order: the next start replays nothing.
+    stopped_well: bool,
+    stopping: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Waiter {
+    Client(u64),
+    Closer(Wall),
+}
+
+/// Runs a seed.
+///
+/// # Errors
+/// [`Failure`]: a promise was broken; the same seed breaks it again.
+pub fn run(options: RunOptions) -> Result<Report, Failure> {
+    let mut world = World::new(options);
+    match world.run() {
+        Ok(()) => Ok(Report {
+            seed: options.seed,
+            hash: world.trace.hash(),
+            steps: world.trace.steps(),
+            acknowledgements: world.ledger.acknowledgements,
+            replays: world.ledger.replays,
+            crashes: world.crashes,
+            counts: world.counts,
+        }),
+        Err(what) => Err(Failure { seed: options.seed, step: world.trace.steps(), what }),
+    }
+}
+
+impl World {
+    fn new(options: RunOptions) -> Self {
+        let mut world = Self {
+            rng: Rng::new(options.seed),
+            trace: Trace::new(options.echo),
+            schedule: Schedule::default(),
+            machine: Machine::new(options.mutant),
+            clients: (0..CLIENTS).map(Client::new).collect(),
+            ledger: Ledger::default(),
+            waiting: BTreeMap::new(),
+            next_request: 0,
+            reader: Reader::default(),
+            closed: ClosedTimes::default(),
+            clocks: Clocks::default(),
+            crashes: 0,
+            counts: false,
+            stopped_well: false,
+            stopping: false,
+        };
+        for client in 0..CLIENTS {
+            let after = world.rng.below(5_000);
+            world.schedule.after(after, Event::Client(client));
+        }
+        for (event, count, from) in [
+            (Event::Crash, world.rng.between(2, 8), 20_000),
+            (Event::Stop, world.rng.below(3), 20_000),
+            (Event::StepWall, world.rng.below(6), 0),
+            (Event::CloseTime, world.rng.between(2, 8), 1_000),
+        ] {
+            for _ in 0..count {
+                let after = world.rng.between(from, ASKING_MICROS);
+                world.schedule.after(after, event);
+            }
+        }
+        world
+    }
+
+    fn run(&mut self) -> Result<(), String> {
+        self.boot()?;
+        while let Some(event) = self.schedule.next() {
+            self.trace.step(format_args!("{:?} {event:?}", self.schedule.now()));
+            self.happen(event)?;
+        }
+        if self.machine.process.is_none() {
+            return Err("the run ended without a process".into());
+        }
+        self.check()
+    }
+
+    fn happen(&mut self, event: Event) -> Result<(), String> {
+        match event {
+            Event::Client(client) => self.client(client),
+            Event::Work { boot, work } if boot == self.machine.boot => self.work(work),
+            Event::Deadline { boot, at } if boot == self.machine.boot => {
+                let now = self.machine.now(self.schedule.now());
+                if now.mono >= at { self.step(Input::Deadline) } else { Ok(()) }
+            }
+            Event::Idle { boot } if boot == self.machine.boot => self.idle(),
+            Event::Work { .. } | Event::Deadline { .. } | Event::Idle { .. } => Ok(()),
+            Event::Crash if self.rng.one_in(2) => {
+                self.machine.crash_soon(&mut self.rng);
+                Ok(())
+            }
+            Event::Crash => self.crash(),
+            Event::Stop => {
+                self.stopping = true;
+                self.step(Input::Stop)
+            }
+            Event::StepWall => {
+                let ms = self.rng.below(20_000) as i64 - 10_000;
+                self.machine.step_wall(ms);
+                Ok(())
+            }
+            Event::CloseTime => {
+                let now = self.machine.now(self.schedule.now()).wall;
+                let wall = Wall(now.0.saturating_sub(self.rng.below(200)));
+                self.request(Waiter::Closer(wall), Ask::CloseTime(wall))
+            }
+        }
+    }
+
+    fn client(&mut self, number: u64) -> Result<(), String> {
+        let at = number as usize;
+        if !self.clients[at].waits() && self.schedule.now().0 > ASKING_MICROS {
+            return Ok(());
+        }
+        let command = self.clients[at].ask(&mut self.rng, &mut self.ledger);
+        self.request(Waiter::Client(number), Ask::Command(command))
+    }
+
+    fn request(&mut self, waiter: Waiter, ask: Ask) -> Result<(), String> {
+        if self.machine.process.is_none() {
+            self.unavailable(waiter);
+            return Ok(());
+        }
+        self.next_request += 1;
+        let id = RequestId(self.next_request);
+        self.waiting.insert(id, waiter);
+        self.step(Input::Requests(vec![Request { id, ask }]))
+    }
+
+    /// One input, and all that follows at once.
+    fn step(&mut self, input: Input<RaftCompletion>) -> Result<(), String> {
+        let mut inputs = vec![input];
+        while let Some(input) = inputs.pop() {
+            let now = self.machine.now(self.schedule.now());
+            let Some(process) = &mut self.machine.process else { return Ok(()) };
+            match process.step(now, input) {
+                Ok((outputs, work)) => {
+                    work.into_iter().for_each(|work| self.later(work));
+                    for output in outputs {
+                        self.trace.step(format_args!("{output:?}"));
+                        if let Some(input) = self.obey(output)? {
+                            inputs.push(input);
+                        }
+                    }
+                }
+                Err(ended) => return self.ended(&ended),
+            }
+        }
+        Ok(())
+    }
+
+    fn obey(&mut self, output: SimOutput) -> Result<Option<Input<RaftCompletion>>, String> {
+        match output {
+            Output::Answer(id, answer) => {
+                let waiter = self.waiting.remove(&id).ok_or(format!("{id:?} was answered twice"))?;
+                self.answered(waiter, answer)?;
+            }
+            Output::Ready { replayed_entries } => {
+                if std::mem::take(&mut self.stopped_well) && replayed_entries > 0 {
+                    return Err(format!("a start after a good stop replayed {replayed_entries} entries"));
+                }
+                self.check()?;
+            }
+            Output::Wait(Some(at)) => {
+                let now = self.machine.now(self.schedule.now()).mono;
+                let boot = self.machine.boot;
+                self.schedule.after((at.0.saturating_sub(now.0) + 1) * 1_000, Event::Deadline { boot, at });
+            }
+            Output::Continue => return Ok(Some(Input::Continue)),
+            Output::Stopped => {
+                self.stopping = false;
+                self.stopped_well = true;
+                self.machine.stopped();
+                self.boot()?;
+            }
+            Output::Wait(None) | Output::Visible(_) | Output::Io(_) | Output::Halt(_) => {}
+        }
+        Ok(None)
+    }
+
+    fn answered(&mut self, waiter: Waiter, answer: Result<Answer, Unavailable>) -> Result<(), String> {
+        match (waiter, answer) {
+            (Waiter::Client(number), Ok(Answer::Outcome(outcome))) => {
+                self.clients[number as usize].answer(&outcome, &mut self.ledger)?;
+                let after = self.rng.below(20_000);
+                self.schedule.after(after, Event::Client(number));
+            }
+            (Waiter::Closer(wall), Ok(Answer::TimeClosed)) => {
+                if let Some(process) = &self.machine.process {
+                    let shown = Shown::read(process)?;
+                    self.closed.record(wall, &shown, &self.ledger);
+                }
+            }
+            (waiter, Err(_)) => self.unavailable(waiter),
+            (waiter, Ok(answer)) => return Err(format!("{waiter:?} got {answer:?}")),
+        }
+        Ok(())
+    }
+
+    /// No answer: a client asks again later.
+    fn unavailable(&mut self, waiter: Waiter) {
+        if let Waiter::Client(number) = waiter {
+            let after = self.rng.between(1_000, 30_000);
+            self.schedule.after(after, Event::Client(number));
+        }
+    }
+
+    fn later(&mut self, work: Work) {
+        let micros = match work {
+            Work::WriteLog => self.rng.between(1, 50),
+            Work::SyncLog => self.rng.between(50, 3_000),
+            Work::Disk => self.rng.between(500, 60_000),
+        };
+        self.schedule.after(micros, Event::Work { boot: self.machine.boot, work });
+    }
+
+    fn work(&mut self, work: Work) -> Result<(), String> {
+        let Some(process) = &mut self.machine.process else { return Ok(()) };
+        let done = match work {
+            Work::WriteLog => process.write_log().map(|inputs| (inputs, Some(Work::SyncLog))),
+            Work::SyncLog => process.sync_log(),
+            Work::Disk => process.disk_step().map(|(input, more)| (input.into_iter().collect(), more)),
+        };
+        let (inputs, more) = match done {
+            Ok(done) => done,
+            Err(ended) => return self.ended(&ended),
+        };
+        if let Some(more) = more {
+            self.later(more);
+        }
+        if work == Work::Disk {
+            self.machine.flushed();
+        }
+        for input in inputs {
+            self.step(input)?;
+        }
+        if work == Work::SyncLog && self.rng.one_in(8) {
+            self.schedule.after(100, Event::Idle { boot: self.machine.boot });
+        }
+        Ok(())
+    }
+
+    fn idle(&mut self) -> Result<(), String> {
+        let now = self.machine.now(self.schedule.now());
+        let Some(process) = &mut self.machine.process else { return Ok(()) };
+        match process.mark_log().and_then(|()| process.compact_bodies(now)) {
+            Ok(()) => Ok(()),
+            Err(ended) => self.ended(&ended),
+        }
+    }
+
+    /// A process ended by itself: only an armed crash may do that.
+    fn ended(&mut self, ended: &Ended) -> Result<(), String> {
+        if !is_crash(ended) {
+            return Err(format!("the process ended: {ended}"));
+        }
+        self.crash()
+    }
+
+    fn crash(&mut self) -> Result<(), String> {
+        self.crashes += 1;
+        self.counts |= self.ledger.acknowledgements >= ACKNOWLEDGED_BEFORE_CRASH_MIN;
+        self.stopping = false;
+        self.stopped_well = false;
+        self.machine.crash(&mut self.rng);
+        for (_, waiter) in std::mem::take(&mut self.waiting) {
+            self.unavailable(waiter);
+        }
+        self.boot()
+    }
+
+    /// Starts the process, again and again if a crash falls into the start.
+    fn boot(&mut self) -> Result<(), String> {
+        if self.rng.one_in(8) {
+            self.machine.crash_soon(&mut self.rng);
+        }
+        loop {
+            match self.machine.start(self.schedule.now()) {
+                Ok(()) => return self.step(Input::Start),
+                Err(ended) if is_crash(&ended) => {
+                    self.crashes += 1;
+                    self.stopped_well = false;
+                    self.machine.crash(&mut self.rng);
+                }
+                Err(ended) => return Err(format!("the process does not start: {ended}")),
+            }
+        }
+    }
+
+    /// Everything that must hold, over all that readers see now.
+    fn check(&mut self) -> Result<(), String> {
+        let Some(process) = &self.machine.process else { return Ok(()) };
+        let shown = Shown::read(process)?;
+        self.clocks.check(process)?;
+        acknowledged::check(&shown, &self.ledger)?;
+        whole::check(&shown, &self.ledger)?;
+        self.reader.check(&shown, &self.ledger)?;
+        self.closed.check(&shown, &self.ledger)?;
+        for event in &shown.events {
+            self.trace.bytes(&event.cursor.to_hex());
+        }
+        Ok(())
+    }
+}
+
+/// Whether the simulated power failed in the middle of an operation.
+fn is_crash(ended: &Ended) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(ended);
+    while let Some(error) = cause {
+        if error.downcast_ref::<std::io::Error>().is_some_and(storage::memory_disk::is_crash) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
