@@ -1,1 +1,37 @@
-//! shard
+//! The heart: one shard's state machine.
+//!
+//! [`Shard::apply`] takes an entry and a view of the state and gives outcomes, bodies, a write set and
+//! effects. It is a pure function of the two: the same entries give the same bytes on every machine and in
+//! every replay, and an apply that is abandoned leaves no trace. [`query`] holds the reads.
+//!
+//! What a command means is told on the first page of its file:
+//!
+//! | file | command |
+//! |---|---|
+//! | `stream/append.rs` | append a batch to one stream |
+//! | `stream/settings.rs` | what a stream keeps |
+//! | `stream/delete.rs` | remove a stream's events |
+//! | `stream/expire.rs` | hide what `max_age` has passed |
+//! | `transaction.rs` | checks and writes, all or none |
+//! | `clean_up.rs` | delete rows that nothing can read any more |
+//!
+//! and the rules they share in `stream/duplicates.rs`, `stream/retention.rs` and `idempotency.rs`.
+//!
+//! This crate knows no clock, no thread, no disk, no network, no Raft, no randomness and no unordered map.
+#![no_std]
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod clean_up;
+mod damage;
+mod heads;
+mod idempotency;
+mod overlay;
+pub mod query;
+mod revisions;
+mod shard;
+mod stream;
+mod transaction;
+
+pub use shard::{Applied, BEHAVIOUR, FIRST_SLOT, Shard, ShardOptions, knows};

@@ -1,0 +1,144 @@
+//! Delete rows that nothing can read any more, a bounded number at a time.
+//!
+//! *Nothing that a user can see changes.* Two kinds of rows are left behind: those of events that a stream no
+//! longer keeps, and expired idempotency records. Records go first, up to half of the bound, so that neither
+//! kind starves the other; streams take turns in the order in which they came, and one that is not finished
+//! goes to the end of the line. The positions of the events whose rows are gone are left as an effect: their
+//! bodies may follow.
+
+use crate::damage::{bad_row, missing_revision};
+use crate::heads::{Head, Stream};
+use crate::idempotency;
+use crate::overlay::Overlay;
+use crate::stream::retention::clean_up_key;
+use alloc::vec::Vec;
+use core::ops::ControlFlow;
+use format::row::{
+    Author, CleanUpKey, CleanUpWork, DedupRow, KeyTimerKey, RevisionRow, clean_ups, decode_name, dedup_key,
+    key_timers, revision_key,
+};
+use model::{CleanUp, Namespace, Order, Outcome, Revision, StreamName, View, ViewError, limits};
+
+/// Decides the command.
+pub(crate) fn apply<V: View>(
+    clean_up: &CleanUp,
+    overlay: &mut Overlay<'_, '_, V>,
+) -> Result<Outcome, ViewError> {
+    let rows_max = (clean_up.rows_max as usize).min(limits::CLEAN_UP_ROWS_MAX);
+    let records = expire_records(rows_max / 2, overlay)?;
+    let streams = clean_streams(rows_max - records.rows, overlay)?;
+    Ok(Outcome::Progressed { more: records.more || streams.more })
+}
+
+/// What a step has done.
+struct Done {
+    rows: usize,
+    more: bool,
+}
+
+fn expire_records<V: View>(rows_max: usize, overlay: &mut Overlay<'_, '_, V>) -> Result<Done, ViewError> {
+    const ROWS_EACH: usize = 2;
+    let records_max = rows_max / ROWS_EACH;
+    let mut due = Vec::new();
+    let mut bad = None;
+    let now = overlay.shard.elapsed;
+    overlay.scan(key_timers(overlay.first_slot).as_range(), Order::Ascending, &mut |key, _| {
+        match KeyTimerKey::decode(key) {
+            Ok(timer) if timer.deadline <= now && due.len() <= records_max => {
+                due.push(timer);
+                ControlFlow::Continue(())
+            }
+            Ok(_) => ControlFlow::Break(()),
+            Err(error) => {
+                bad = Some(bad_row("key timer", error));
+                ControlFlow::Break(())
+            }
+        }
+    })?;
+    if let Some(bad) = bad {
+        return Err(bad);
+    }
+    let more = due.len() > records_max;
+    due.truncate(records_max);
+    for timer in &due {
+        idempotency::expire(*timer, overlay)?;
+    }
+    Ok(Done { rows: due.len() * ROWS_EACH, more })
+}
+
+fn clean_streams<V: View>(rows_max: usize, overlay: &mut Overlay<'_, '_, V>) -> Result<Done, ViewError> {
+    let mut rows = 0;
+    loop {
+        let Some((key, name)) = oldest_work(overlay)? else { return Ok(Done { rows, more: false }) };
+        if rows >= rows_max {
+            return Ok(Done { rows, more: true });
+        }
+        let stream = Stream::new(&name).into_owned();
+        rows += clean_stream(key, stream, rows_max - rows, overlay)?;
+    }
+}
+
+fn oldest_work<V: View>(
+    overlay: &Overlay<'_, '_, V>,
+) -> Result<Option<(CleanUpKey, StreamName<'static>)>, ViewError> {
+    let mut oldest = None;
+    overlay.scan(clean_ups(overlay.first_slot).as_range(), Order::Ascending, &mut |key, value| {
+        let work = CleanUpKey::decode(key).and_then(|key| Ok((key, decode_name(value)?.into_owned())));
+        oldest = Some(work.map_err(|error| bad_row("clean-up work", error)));
+        ControlFlow::Break(())
+    })?;
+    oldest.transpose()
+}
+
+/// Deletes rows of one stream's removed events, and its work when none is left. Returns how many rows it took,
+/// the work's own included.
+fn clean_stream<V: View>(
+    key: CleanUpKey,
+    stream: Stream<'static>,
+    rows_max: usize,
+    overlay: &mut Overlay<'_, '_, V>,
+) -> Result<usize, ViewError> {
+    let mut rows = 1;
+    overlay.delete(key.encode(overlay.first_slot));
+    let Some(mut head) = overlay.head(&stream)? else { return Ok(rows) };
+    let Some(work) = head.row.clean_up.filter(|work| work.queued == key.queued) else { return Ok(rows) };
+    let mut from = work.from;
+    while from < head.row.first && rows < rows_max {
+        rows += delete_event(from, &stream, &head, overlay)?;
+        from = from.next();
+    }
+    head.row.clean_up = (from < head.row.first).then_some(CleanUpWork { from, queued: overlay.shard.last });
+    if let Some(work) = head.row.clean_up {
+        let key = clean_up_key(&stream, &head, work.queued).encode(overlay.first_slot);
+        overlay.put(key, stream.name.as_bytes().into());
+    }
+    overlay.put_stream(&stream, head);
+    Ok(rows)
+}
+
+/// Deletes one removed event's rows.
+fn delete_event<V: View>(
+    revision: Revision,
+    stream: &Stream<'_>,
+    head: &Head,
+    overlay: &mut Overlay<'_, '_, V>,
+) -> Result<usize, ViewError> {
+    let mut rows = 1;
+    let id = head.row.id;
+    let key = revision_key(stream.slot, Namespace::ROOT, id, revision);
+    let value = overlay.get(&key)?.ok_or_else(|| missing_revision(id, revision))?;
+    let row = RevisionRow::decode(&value).map_err(|error| bad_row("revision row", error))?;
+    if let Author::Client(client) = row.author {
+        let key = dedup_key(stream.slot, Namespace::ROOT, id, client);
+        let dedup = overlay.get(&key)?.map(|value| DedupRow::decode(&value)).transpose();
+        let dedup = dedup.map_err(|error| bad_row("dedup row", error))?;
+        // The same id may have been appended anew since: that row stays.
+        if dedup.is_some_and(|dedup| dedup.revision == revision) {
+            overlay.delete(key);
+            rows += 1;
+        }
+    }
+    overlay.delete(key);
+    overlay.removed.push(row.position);
+    Ok(rows)
+}

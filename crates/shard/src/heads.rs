@@ -1,0 +1,161 @@
+//! Where each stream stands: its row and its next revision, of the streams used of late.
+//!
+//! The cache holds committed state only, and is stamped with the shard row of that state. An apply that finds
+//! another stamp in its view starts from an empty cache, so a cache can be stale for no reason at all: not
+//! after an abandoned apply, a write set that was refused, or a state that was replaced.
+
+use crate::damage::bad_row;
+use crate::revisions::{Revisions, next_revision};
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use core::mem;
+use format::row::{ShardRow, StreamRow, stream_key};
+use model::{Expected, Namespace, Revision, Slot, StreamName, View, ViewError};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// A stream's name, with what is computed from it once a command.
+#[derive(Clone, Debug)]
+pub(crate) struct Stream<'e> {
+    pub(crate) name: Cow<'e, str>,
+    pub(crate) slot: Slot,
+    /// Of the name: the cache's key.
+    pub(crate) hash: u64,
+}
+
+impl<'e> Stream<'e> {
+    pub(crate) fn new(name: &'e StreamName<'_>) -> Self {
+        Self {
+            slot: name.slot(Namespace::ROOT),
+            hash: Self::hash_of(name.as_str()),
+            name: Cow::Borrowed(name.as_str()),
+        }
+    }
+
+    pub(crate) fn hash_of(name: &str) -> u64 {
+        xxh3_64(name.as_bytes())
+    }
+
+    pub(crate) fn into_owned(self) -> Stream<'static> {
+        Stream { name: Cow::Owned(self.name.into_owned()), slot: self.slot, hash: self.hash }
+    }
+}
+
+/// Where a stream that has a row stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) row: StreamRow,
+    /// The revision that its next event gets.
+    pub(crate) next: Revision,
+}
+
+impl Head {
+    /// Reads it from the state.
+    pub(crate) fn load(view: &impl View, slot: Slot, name: &str) -> Result<Option<Self>, ViewError> {
+        let Some(value) = view.get(&stream_key(slot, Namespace::ROOT, name))? else {
+            return Ok(None);
+        };
+        let row = StreamRow::decode(&value).map_err(|error| bad_row("stream row", error))?;
+        let next = next_revision(view, slot, row.id, row.first)?;
+        Ok(Some(Self { row, next }))
+    }
+
+    /// It was appended to, and not deleted since.
+    pub(crate) fn exists(&self) -> bool {
+        !self.row.deleted && self.next > Revision::FIRST
+    }
+
+    /// Its last revision, if it exists; that event itself may have been removed.
+    pub(crate) fn last(&self) -> Option<Revision> {
+        self.exists().then(|| Revision(self.next.0 - 1))
+    }
+
+    /// The rows of its kept events.
+    pub(crate) fn kept(&self, slot: Slot) -> Revisions {
+        Revisions { slot, stream: self.row.id, first: self.row.first, next: self.next }
+    }
+}
+
+/// Whether a stream, `None` when it has no row, is as expected.
+pub(crate) fn is_as_expected(expected: Expected, head: Option<&Head>) -> bool {
+    let last = head.and_then(Head::last);
+    match expected {
+        Expected::Any => true,
+        Expected::None => last.is_none(),
+        Expected::Exists => last.is_some(),
+        Expected::Revision(revision) => last == Some(revision),
+    }
+}
+
+/// The bounded cache: two generations, the older of which is dropped when the younger is full, so that what
+/// is in use stays.
+#[derive(Debug)]
+pub(crate) struct Heads {
+    stamp: Option<ShardRow>,
+    young: BTreeMap<u64, Cached>,
+    old: BTreeMap<u64, Cached>,
+    generation_max: usize,
+}
+
+#[derive(Debug)]
+struct Cached {
+    name: Box<str>,
+    head: Head,
+}
+
+impl Heads {
+    pub(crate) fn new(heads_max: usize) -> Self {
+        Self {
+            stamp: None,
+            young: BTreeMap::new(),
+            old: BTreeMap::new(),
+            generation_max: (heads_max / 2).max(1),
+        }
+    }
+
+    /// Forgets everything unless the cache belongs to the state whose shard row this is.
+    pub(crate) fn belong_to(&mut self, stamp: ShardRow) {
+        if self.stamp != Some(stamp) {
+            self.young.clear();
+            self.old.clear();
+            self.stamp = Some(stamp);
+        }
+    }
+
+    /// The state's shard row is now this one; changed heads are put in before or after.
+    pub(crate) fn advance(&mut self, stamp: ShardRow) {
+        self.stamp = Some(stamp);
+    }
+
+    pub(crate) fn get(&mut self, stream: &Stream<'_>) -> Option<Head> {
+        if let Some(cached) = self.young.get(&stream.hash) {
+            return (*cached.name == *stream.name).then_some(cached.head);
+        }
+        // Used again: it joins the young. Another name with the same hash is a miss.
+        let cached = self.old.remove(&stream.hash)?;
+        let head = (*cached.name == *stream.name).then_some(cached.head);
+        self.insert(stream.hash, cached);
+        head
+    }
+
+    pub(crate) fn put(&mut self, hash: u64, name: &str, head: Head) {
+        match self.young.get_mut(&hash) {
+            Some(cached) if *cached.name == *name => cached.head = head,
+            _ => {
+                self.old.remove(&hash);
+                self.insert(hash, Cached { name: Box::from(name), head });
+            }
+        }
+    }
+
+    fn insert(&mut self, hash: u64, cached: Cached) {
+        if self.young.len() >= self.generation_max {
+            self.old = mem::take(&mut self.young);
+        }
+        self.young.insert(hash, cached);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.young.len() + self.old.len()
+    }
+}

@@ -1,0 +1,126 @@
+//! One intended effect under one key.
+//!
+//! *A request sent again under its key gets its first answer again, and a key used for another request is
+//! refused.* The key is looked at before anything else. What was refused is not remembered, so it may be
+//! corrected and sent under the same key. A record is kept for 24 hours of running time; an expired one is as
+//! good as absent, whatever clean-up has done about its rows. When the store of records is full, new keys are
+//! refused; a live one is never forgotten.
+
+use crate::damage::{bad_row, contradiction};
+use crate::overlay::Overlay;
+use alloc::vec::Vec;
+use format::outcome;
+use format::row::{KeyRow, KeyTimerKey, key_key};
+use model::{Appended, Elapsed, KeyHash, Keyed, Namespace, Outcome, Refusal, Slot, View, ViewError, limits};
+
+/// Answers from the key's record, or else decides and remembers.
+pub(crate) fn once<'a, 'e, V: View>(
+    keyed: Option<Keyed>,
+    slot: Slot,
+    overlay: &mut Overlay<'a, 'e, V>,
+    decide: impl FnOnce(&mut Overlay<'a, 'e, V>) -> Result<Outcome, ViewError>,
+) -> Result<Outcome, ViewError> {
+    let Some(keyed) = keyed else { return decide(overlay) };
+    let stored = overlay.get(&key_key(slot, Namespace::ROOT, keyed.key))?;
+    let expired = match &stored {
+        None => None,
+        Some(value) => {
+            let row = KeyRow::decode(value).map_err(|error| bad_row("idempotency record", error))?;
+            if overlay.shard.elapsed < row.expires {
+                return answer(&row, keyed);
+            }
+            Some(Expired { deadline: row.expires, bytes: row_bytes(value) })
+        }
+    };
+    let full = overlay.shard.keys >= limits::IDEMPOTENCY_RECORDS_MAX
+        || overlay.shard.keys_bytes >= limits::IDEMPOTENCY_BYTES_MAX;
+    if full {
+        return Ok(Outcome::Refused(Refusal::KeysFull));
+    }
+    let outcome = decide(overlay)?;
+    if !matches!(outcome, Outcome::Refused(_)) {
+        if let Some(expired) = expired {
+            forget(keyed.key, slot, expired, overlay)?;
+        }
+        remember(keyed, slot, &outcome, overlay);
+    }
+    Ok(outcome)
+}
+
+fn answer(row: &KeyRow<'_>, keyed: Keyed) -> Result<Outcome, ViewError> {
+    if row.fingerprint != keyed.fingerprint {
+        return Ok(Outcome::Refused(Refusal::KeyConflict));
+    }
+    let first = outcome::decode(row.outcome).map_err(|error| bad_row("idempotency record", error))?;
+    Ok(replayed(first))
+}
+
+/// The first answer, saying that it is one.
+fn replayed(mut outcome: Outcome) -> Outcome {
+    let mark = |appended: &mut Appended| appended.events.iter_mut().for_each(|event| event.replayed = true);
+    match &mut outcome {
+        Outcome::Appended(appended) => mark(appended),
+        Outcome::Transacted { replayed, writes } => {
+            *replayed = true;
+            writes.iter_mut().for_each(mark);
+        }
+        Outcome::SettingsPut
+        | Outcome::StreamDeleted { .. }
+        | Outcome::Progressed { .. }
+        | Outcome::Refused(_) => {}
+    }
+    outcome
+}
+
+fn remember<V: View>(keyed: Keyed, slot: Slot, outcome: &Outcome, overlay: &mut Overlay<'_, '_, V>) {
+    let mut bytes = Vec::with_capacity(32);
+    outcome::encode(outcome, &mut bytes);
+    let expires = Elapsed(overlay.shard.elapsed.0.saturating_add(limits::IDEMPOTENCY_KEPT_MS));
+    let value = KeyRow { fingerprint: keyed.fingerprint, expires, outcome: &bytes }.encode();
+    if overlay.shard.keys == 0 {
+        // Later records expire later: only the first needs the node's attention.
+        overlay.left.elapsed = Some(expires);
+    }
+    overlay.shard.keys += 1;
+    overlay.shard.keys_bytes += row_bytes(&value);
+    overlay.put(key_key(slot, Namespace::ROOT, keyed.key), value);
+    let timer = KeyTimerKey { deadline: expires, slot, namespace: Namespace::ROOT, key: keyed.key };
+    overlay.put(timer.encode(overlay.first_slot), Vec::new());
+}
+
+/// A record that no longer counts.
+pub(crate) struct Expired {
+    deadline: Elapsed,
+    bytes: u64,
+}
+
+/// Deletes an expired record and its timer.
+pub(crate) fn forget<V: View>(
+    key: KeyHash,
+    slot: Slot,
+    expired: Expired,
+    overlay: &mut Overlay<'_, '_, V>,
+) -> Result<(), ViewError> {
+    let uncounted = || contradiction("idempotency records are counted wrong");
+    overlay.shard.keys = overlay.shard.keys.checked_sub(1).ok_or_else(uncounted)?;
+    overlay.shard.keys_bytes = overlay.shard.keys_bytes.checked_sub(expired.bytes).ok_or_else(uncounted)?;
+    overlay.delete(key_key(slot, Namespace::ROOT, key));
+    let timer = KeyTimerKey { deadline: expired.deadline, slot, namespace: Namespace::ROOT, key };
+    overlay.delete(timer.encode(overlay.first_slot));
+    Ok(())
+}
+
+/// Deletes the record that `timer` belongs to.
+pub(crate) fn expire<V: View>(timer: KeyTimerKey, overlay: &mut Overlay<'_, '_, V>) -> Result<(), ViewError> {
+    let value = overlay
+        .get(&key_key(timer.slot, timer.namespace, timer.key))?
+        .ok_or_else(|| contradiction("an idempotency record's timer outlived it"))?;
+    let expired = Expired { deadline: timer.deadline, bytes: row_bytes(&value) };
+    forget(timer.key, timer.slot, expired, overlay)
+}
+
+/// What a record counts for: both its rows, keys included.
+fn row_bytes(value: &[u8]) -> u64 {
+    const KEYS: u64 = 23 + 37;
+    KEYS + value.len() as u64
+}

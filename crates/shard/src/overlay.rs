@@ -1,0 +1,287 @@
+//! The state as an entry has changed it so far: a view of its own over the view that came in, and in the end
+//! the write set.
+//!
+//! A command writes only after its last check, or behind a savepoint that it rolls back to when it is refused
+//! later. Only a transaction needs one: undoing costs a copy of each key, which single appends save.
+
+use crate::heads::{Head, Heads, Stream};
+use alloc::borrow::Cow;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::ops::{Bound, ControlFlow};
+use format::row::{ShardRow, stream_key};
+use model::view::Visit;
+use model::{
+    Cursor, Elapsed, Key, KeyRange, Namespace, Order, Position, Slot, Value, View, ViewError, Wall, WriteSet,
+};
+
+/// See the module's page. `'e` is the entry's, whose names are borrowed.
+#[derive(Debug)]
+pub(crate) struct Overlay<'a, 'e, V> {
+    view: &'a V,
+    heads: &'a mut Heads,
+    /// The shard's first slot, where its own rows are.
+    pub(crate) first_slot: Slot,
+    /// The shard's row, its clocks already moved by the entry.
+    pub(crate) shard: ShardRow,
+    /// Body records in the order of positions.
+    pub(crate) bodies: Vec<u8>,
+    /// The greatest cursor appended.
+    pub(crate) last: Option<Cursor>,
+    pub(crate) left: LeftToDo,
+    /// Positions of events whose rows are gone.
+    pub(crate) removed: Vec<Position>,
+    rows: BTreeMap<Key, Option<Value>>,
+    /// Heads that differ from the view's, by the hash of the name; at the next free number when another name
+    /// has it.
+    changed: BTreeMap<u64, Changed<'e>>,
+    savepoint: Option<Savepoint>,
+}
+
+/// What the node will have to look at.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct LeftToDo {
+    pub(crate) clean_up: bool,
+    pub(crate) wall: Option<Wall>,
+    pub(crate) elapsed: Option<Elapsed>,
+}
+
+#[derive(Debug)]
+struct Changed<'e> {
+    name: Cow<'e, str>,
+    head: Head,
+}
+
+#[derive(Debug)]
+struct Savepoint {
+    shard: ShardRow,
+    bodies: usize,
+    last: Option<Cursor>,
+    left: LeftToDo,
+    undo: Vec<Undo>,
+}
+
+#[derive(Debug)]
+enum Undo {
+    Row(Key, Option<Option<Value>>),
+    Head(u64, Option<Head>),
+}
+
+/// What became of an entry.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) writes: WriteSet,
+    pub(crate) bodies: Vec<u8>,
+    pub(crate) last: Option<Cursor>,
+    pub(crate) left: LeftToDo,
+    pub(crate) removed: Vec<Position>,
+}
+
+impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
+    pub(crate) fn new(view: &'a V, heads: &'a mut Heads, first_slot: Slot, shard: ShardRow) -> Self {
+        Self {
+            view,
+            heads,
+            first_slot,
+            shard,
+            bodies: Vec::new(),
+            last: None,
+            left: LeftToDo::default(),
+            removed: Vec::new(),
+            rows: BTreeMap::new(),
+            changed: BTreeMap::new(),
+            savepoint: None,
+        }
+    }
+
+    /// The next position, which is then taken.
+    pub(crate) fn take_position(&mut self) -> Position {
+        self.shard.last = self.shard.last.next(self.shard.wall);
+        self.shard.last
+    }
+
+    pub(crate) fn put(&mut self, key: impl Into<Key>, value: Value) {
+        self.write(key.into(), Some(value));
+    }
+
+    pub(crate) fn delete(&mut self, key: impl Into<Key>) {
+        self.write(key.into(), None);
+    }
+
+    fn write(&mut self, key: Key, value: Option<Value>) {
+        match &mut self.savepoint {
+            None => {
+                self.rows.insert(key, value);
+            }
+            Some(savepoint) => {
+                let before = self.rows.insert(key.clone(), value);
+                savepoint.undo.push(Undo::Row(key, before));
+            }
+        }
+    }
+
+    /// Where a stream stands; `None` when it has no row.
+    pub(crate) fn head(&mut self, stream: &Stream<'_>) -> Result<Option<Head>, ViewError> {
+        if let Some(changed) = self.changed.get(&self.changed_key(stream)) {
+            return Ok(Some(changed.head));
+        }
+        if let Some(head) = self.heads.get(stream) {
+            return Ok(Some(head));
+        }
+        let head = Head::load(self.view, stream.slot, &stream.name)?;
+        if let Some(head) = head {
+            self.heads.put(stream.hash, &stream.name, head);
+        }
+        Ok(head)
+    }
+
+    /// Where a stream stands from now on. Its row is written apart: an append changes it rarely.
+    pub(crate) fn set_head(&mut self, stream: &Stream<'e>, head: Head) {
+        let key = self.changed_key(stream);
+        let before = match self.changed.get_mut(&key) {
+            Some(changed) => Some(core::mem::replace(&mut changed.head, head)),
+            None => {
+                self.changed.insert(key, Changed { name: stream.name.clone(), head });
+                None
+            }
+        };
+        if let Some(savepoint) = &mut self.savepoint {
+            savepoint.undo.push(Undo::Head(key, before));
+        }
+    }
+
+    /// Writes a stream's row, and where it stands.
+    pub(crate) fn put_stream(&mut self, stream: &Stream<'e>, head: Head) {
+        self.put(stream_key(stream.slot, Namespace::ROOT, &stream.name), head.row.encode());
+        self.set_head(stream, head);
+    }
+
+    /// The number under which this name's head is, or would be.
+    fn changed_key(&self, stream: &Stream<'_>) -> u64 {
+        let mut key = stream.hash;
+        while self.changed.get(&key).is_some_and(|changed| changed.name != stream.name) {
+            key = key.wrapping_add(1);
+        }
+        key
+    }
+
+    /// From here on, [`Self::rollback`] can undo.
+    pub(crate) fn savepoint(&mut self) {
+        self.savepoint = Some(Savepoint {
+            shard: self.shard,
+            bodies: self.bodies.len(),
+            last: self.last,
+            left: self.left,
+            undo: Vec::new(),
+        });
+    }
+
+    /// What was written since the savepoint stays.
+    pub(crate) fn release(&mut self) {
+        self.savepoint = None;
+    }
+
+    /// Nothing was written since the savepoint.
+    pub(crate) fn rollback(&mut self) {
+        let Some(savepoint) = self.savepoint.take() else { return };
+        self.shard = savepoint.shard;
+        self.bodies.truncate(savepoint.bodies);
+        self.last = savepoint.last;
+        self.left = savepoint.left;
+        // Backwards, so that what was there first comes to stay; and heads leave in the reverse order of
+        // their coming, so that no name is left behind a freed number.
+        for undo in savepoint.undo.into_iter().rev() {
+            match undo {
+                Undo::Row(key, None) => drop(self.rows.remove(&key)),
+                Undo::Row(key, Some(before)) => drop(self.rows.insert(key, before)),
+                Undo::Head(key, None) => drop(self.changed.remove(&key)),
+                Undo::Head(key, Some(before)) => {
+                    if let Some(changed) = self.changed.get_mut(&key) {
+                        changed.head = before;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Remembers changed heads and gives the write set. Nothing can fail any more.
+    pub(crate) fn finish(mut self) -> Finished {
+        self.rows.insert(format::row::shard_key(self.first_slot).into(), Some(self.shard.encode()));
+        for changed in self.changed.values() {
+            // The key may be another one's: hash again rather than carry it.
+            let hash = Stream::hash_of(&changed.name);
+            self.heads.put(hash, &changed.name, changed.head);
+        }
+        self.heads.advance(self.shard);
+        Finished {
+            writes: WriteSet(self.rows.into_iter().collect()),
+            bodies: self.bodies,
+            last: self.last,
+            left: self.left,
+            removed: self.removed,
+        }
+    }
+}
+
+impl<V: View> View for Overlay<'_, '_, V> {
+    fn get(&self, key: &[u8]) -> Result<Option<Value>, ViewError> {
+        match self.rows.get(key) {
+            Some(value) => Ok(value.clone()),
+            None => self.view.get(key),
+        }
+    }
+
+    /// Both are ordered: the view's rows pass by, and those changed here go between them or in their place.
+    fn scan(&self, range: KeyRange<'_>, order: Order, visit: &mut Visit<'_>) -> Result<(), ViewError> {
+        if range.from >= range.to {
+            return Ok(());
+        }
+        let ours = self.rows.range::<[u8], _>((Bound::Included(range.from), Bound::Excluded(range.to)));
+        match order {
+            Order::Ascending => merge(self.view, range, order, ours, visit),
+            Order::Descending => merge(self.view, range, order, ours.rev(), visit),
+        }
+    }
+}
+
+fn merge<'r>(
+    view: &impl View,
+    range: KeyRange<'_>,
+    order: Order,
+    ours: impl Iterator<Item = (&'r Key, &'r Option<Value>)>,
+    visit: &mut Visit<'_>,
+) -> Result<(), ViewError> {
+    let mut ours = ours.peekable();
+    let comes_before = |ours: &[u8], theirs: &[u8]| match order {
+        Order::Ascending => ours < theirs,
+        Order::Descending => ours > theirs,
+    };
+    let mut stopped = false;
+    view.scan(range, order, &mut |key, value| {
+        while let Some((between, changed)) = ours.next_if(|(ours, _)| comes_before(ours, key)) {
+            if let Some(changed) = changed
+                && visit(between, changed).is_break()
+            {
+                stopped = true;
+                return ControlFlow::Break(());
+            }
+        }
+        let flow = match ours.next_if(|(ours, _)| *ours == key) {
+            None => visit(key, value),
+            Some((_, Some(changed))) => visit(key, changed),
+            Some((_, None)) => ControlFlow::Continue(()),
+        };
+        stopped = flow.is_break();
+        flow
+    })?;
+    if !stopped {
+        for (key, changed) in ours {
+            if let Some(changed) = changed
+                && visit(key, changed).is_break()
+            {
+                break;
+            }
+        }
+    }
+    Ok(())
+}

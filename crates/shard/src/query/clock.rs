@@ -1,0 +1,48 @@
+//! How far the shard has come.
+
+use crate::damage::bad_row;
+use crate::shard::FIRST_SLOT;
+use format::row::{ShardRow, shard_key};
+use model::{Elapsed, Position, View, ViewError, Wall};
+
+/// The shard after the last entry that the view holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ShardClock {
+    /// The last position given; zero when none was.
+    pub last_position: Position,
+    pub wall: Wall,
+    pub elapsed: Elapsed,
+    /// The greatest position of an event that was removed; zero when none was.
+    pub removed_through: Position,
+    /// Entries applied since the store began.
+    pub applied: u64,
+    /// Idempotency records kept, and the bytes of their rows.
+    pub keys: u64,
+    pub keys_bytes: u64,
+}
+
+impl ShardClock {
+    /// No later event can get a position in this millisecond: a read as of it always gives the same.
+    #[must_use]
+    pub fn is_closed(&self, wall: Wall) -> bool {
+        self.wall > wall || self.last_position.wall() > wall
+    }
+}
+
+/// Reads the shard's clock.
+///
+/// # Errors
+/// [`ViewError`].
+pub fn clock(view: &impl View) -> Result<ShardClock, ViewError> {
+    let Some(value) = view.get(&shard_key(FIRST_SLOT))? else { return Ok(ShardClock::default()) };
+    let row = ShardRow::decode(&value).map_err(|error| bad_row("shard row", error))?;
+    Ok(ShardClock {
+        last_position: row.last,
+        wall: row.wall,
+        elapsed: row.elapsed,
+        removed_through: row.removed_through,
+        applied: row.applied,
+        keys: row.keys,
+        keys_bytes: row.keys_bytes,
+    })
+}

@@ -1,0 +1,75 @@
+//! Is an event that was found in the body file still readable?
+//!
+//! Bodies outlive their events for a while, so readers of the whole store, and whoever rewrites body files,
+//! ask. An event is readable while its stream keeps its revision. Nothing behind the shard's
+//! `removed_through` was ever removed, so most events need no look at their stream at all.
+
+use crate::damage::bad_row;
+use crate::query::clock;
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use format::body::BodyRecord;
+use format::row::{StreamRow, stream_key};
+use model::{Namespace, Position, Revision, Slot, View, ViewError};
+
+/// Streams that a [`Liveness`] remembers at most.
+const STREAMS_MAX: usize = 4_096;
+
+/// The first revision that a stream keeps; 0 for one that has no row.
+///
+/// # Errors
+/// [`ViewError`].
+pub fn first_kept(
+    view: &impl View,
+    slot: Slot,
+    namespace: Namespace,
+    stream: &str,
+) -> Result<Revision, ViewError> {
+    let Some(value) = view.get(&stream_key(slot, namespace, stream))? else { return Ok(Revision::FIRST) };
+    let row = StreamRow::decode(&value).map_err(|error| bad_row("stream row", error))?;
+    Ok(row.first)
+}
+
+/// Whether an event is still readable. For many events of one view, [`Liveness`] is cheaper.
+///
+/// # Errors
+/// [`ViewError`].
+pub fn is_live(view: &impl View, record: &BodyRecord<'_>) -> Result<bool, ViewError> {
+    Ok(record.revision >= first_kept(view, record.slot, record.namespace, record.stream)?)
+}
+
+/// [`is_live`] for many events of one view: it remembers what the streams keep.
+#[derive(Debug)]
+pub struct Liveness<'v, V> {
+    view: &'v V,
+    removed_through: Position,
+    firsts: BTreeMap<(Namespace, Box<str>), Revision>,
+}
+
+impl<'v, V: View> Liveness<'v, V> {
+    /// # Errors
+    /// [`ViewError`].
+    pub fn new(view: &'v V) -> Result<Self, ViewError> {
+        Ok(Self { view, removed_through: clock(view)?.removed_through, firsts: BTreeMap::new() })
+    }
+
+    /// Whether an event is still readable.
+    ///
+    /// # Errors
+    /// [`ViewError`].
+    pub fn is_live(&mut self, record: &BodyRecord<'_>) -> Result<bool, ViewError> {
+        if record.position > self.removed_through {
+            return Ok(true);
+        }
+        let key = (record.namespace, Box::from(record.stream));
+        if let Some(first) = self.firsts.get(&key) {
+            return Ok(record.revision >= *first);
+        }
+        let first = first_kept(self.view, record.slot, record.namespace, record.stream)?;
+        if self.firsts.len() >= STREAMS_MAX {
+            self.firsts.clear();
+        }
+        self.firsts.insert(key, first);
+        Ok(record.revision >= first)
+    }
+}

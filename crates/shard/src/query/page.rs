@@ -1,0 +1,160 @@
+//! A part of one stream: where its events are, in either direction, as of any cursor.
+//!
+//! *A read never gives a part as if it were the whole.* Asked explicitly for what was removed, or as of a
+//! moment of which the stream no longer keeps anything, the answer is [`Truncated`] and says where the kept
+//! events begin. A read that names no revision takes what is kept, as the stream's settings want it. What was
+//! never there is an empty page.
+
+use crate::heads::Head;
+use crate::query::StreamState;
+use crate::revisions::Revisions;
+use alloc::vec::Vec;
+use core::ops::ControlFlow;
+use model::{Cursor, Namespace, Order, Position, Revision, Slot, StreamName, View, ViewError};
+
+/// Which way a page runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Direction {
+    #[default]
+    Forward,
+    Backward,
+}
+
+/// What to read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PageRequest {
+    /// The revision to begin at, inclusive; `None` is the first kept, or the last when reading backward.
+    pub from: Option<Revision>,
+    pub direction: Direction,
+    /// Events at most.
+    pub limit: usize,
+    /// Nothing behind this cursor is seen.
+    pub as_of: Option<Cursor>,
+}
+
+/// What was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Page {
+    Events(EventsPage),
+    Truncated(Truncated),
+}
+
+/// Events in the order asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventsPage {
+    pub slot: Slot,
+    pub events: Vec<StoredEvent>,
+    /// The stream's last revision at that moment; `None` when it did not exist.
+    pub last: Option<Revision>,
+    /// Where the next page begins; `None` when there is no more now.
+    pub next: Option<Revision>,
+}
+
+/// Where an event is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredEvent {
+    pub revision: Revision,
+    /// Finds the body.
+    pub position: Position,
+}
+
+/// What was asked for is no longer kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Truncated {
+    /// The first kept revision; the next event's when nothing is kept.
+    pub first: Revision,
+    /// That event's cursor; `None` when nothing is kept.
+    pub first_cursor: Option<Cursor>,
+    /// The last event that was removed.
+    pub removed_through: Cursor,
+}
+
+/// Reads a page of a stream.
+///
+/// # Errors
+/// [`ViewError`].
+pub fn page(view: &impl View, name: &StreamName<'_>, request: &PageRequest) -> Result<Page, ViewError> {
+    let slot = name.slot(Namespace::ROOT);
+    let Some(head) = Head::load(view, slot, name.as_str())? else {
+        return Ok(Page::Events(EventsPage { slot, events: Vec::new(), last: None, next: None }));
+    };
+    let kept = head.kept(slot);
+    if let Some(truncated) = truncated(view, &head, kept, request)? {
+        return Ok(Page::Truncated(truncated));
+    }
+    let end = match request.as_of {
+        None => kept.next,
+        Some(as_of) => kept.partition(view, |position| Cursor::new(position, slot) <= as_of)?,
+    };
+    let last = match request.as_of {
+        Some(_) if end < kept.next => (end > kept.first).then(|| Revision(end.0 - 1)),
+        _ => StreamState::of(slot, Some(&head)).last(),
+    };
+    let (from, to) = bounds(request, kept.first, end);
+    let order = match request.direction {
+        Direction::Forward => Order::Ascending,
+        Direction::Backward => Order::Descending,
+    };
+    let events = read(view, kept, (from, to), order)?;
+    let next = match request.direction {
+        Direction::Forward => (to < end).then_some(to),
+        Direction::Backward => (from > kept.first && from < to).then(|| Revision(from.0 - 1)),
+    };
+    Ok(Page::Events(EventsPage { slot, events, last, next }))
+}
+
+/// The revisions of a page, from the first up to the one behind the last, within `first..end`.
+fn bounds(request: &PageRequest, first: Revision, end: Revision) -> (Revision, Revision) {
+    let limit = request.limit as u64;
+    match request.direction {
+        Direction::Forward => {
+            let from = request.from.unwrap_or(first).clamp(first, end.max(first));
+            (from, Revision(from.0.saturating_add(limit).min(end.0)))
+        }
+        Direction::Backward => {
+            let to = request.from.map_or(end, |from| from.next().min(end));
+            (Revision(to.0.saturating_sub(limit).max(first.0)), to)
+        }
+    }
+}
+
+fn read(
+    view: &impl View,
+    kept: Revisions,
+    (from, to): (Revision, Revision),
+    order: Order,
+) -> Result<Vec<StoredEvent>, ViewError> {
+    let mut events = Vec::with_capacity(to.0.saturating_sub(from.0) as usize);
+    kept.scan(view, (from, to), order, |revision, row| {
+        events.push(StoredEvent { revision, position: row.position });
+        ControlFlow::Continue(())
+    })?;
+    Ok(events)
+}
+
+fn truncated(
+    view: &impl View,
+    head: &Head,
+    kept: Revisions,
+    request: &PageRequest,
+) -> Result<Option<Truncated>, ViewError> {
+    if kept.first == Revision::FIRST {
+        return Ok(None);
+    }
+    let first_cursor = if kept.is_empty() {
+        None
+    } else {
+        Some(Cursor::new(kept.row(view, kept.first)?.position, kept.slot))
+    };
+    let removed_through = Cursor::new(head.row.removed_through, kept.slot);
+    // Before the stream began there was nothing to remove.
+    let began = Cursor::new(Position(head.row.id.0), kept.slot);
+    let beyond_kept = match request.as_of {
+        Some(as_of) if as_of < began => return Ok(None),
+        Some(as_of) => first_cursor.map_or(as_of <= removed_through, |first| as_of < first),
+        None => false,
+    };
+    let below_kept = request.from.is_some_and(|from| from < kept.first);
+    let truncated = Truncated { first: kept.first, first_cursor, removed_through };
+    Ok((beyond_kept || below_kept).then_some(truncated))
+}

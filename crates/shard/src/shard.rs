@@ -1,0 +1,153 @@
+//! The state machine: one entry in, its outcomes and everything that follows from them out.
+
+use crate::clean_up;
+use crate::damage::bad_row;
+use crate::heads::Heads;
+use crate::idempotency::once;
+use crate::overlay::{Finished, Overlay};
+use crate::stream::{append, delete, expire, settings};
+use crate::transaction;
+use alloc::vec::Vec;
+use format::row::{ShardRow, shard_key};
+use model::{
+    Behaviour, Command, Cursor, Effect, Entry, Namespace, Outcome, Refusal, Slot, View, ViewError, WriteSet,
+};
+
+/// The behaviour that new entries are to be applied under.
+pub const BEHAVIOUR: Behaviour = Behaviour(1);
+
+/// The first slot of the one shard that a store has so far, which owns all of them.
+pub const FIRST_SLOT: Slot = Slot(0);
+
+/// Whether this version can apply entries of `behaviour`. A node stops before it applies one that it does not
+/// know: [`Shard::apply`] would refuse what another version has accepted.
+#[must_use]
+pub const fn knows(behaviour: Behaviour) -> bool {
+    behaviour.0 == BEHAVIOUR.0
+}
+
+/// What a shard is made with. Nothing here has a part in any decision.
+#[derive(Clone, Copy, Debug)]
+pub struct ShardOptions {
+    /// Where the shard's own rows are.
+    pub first_slot: Slot,
+    /// Streams whose heads are kept in memory; about 250 bytes each.
+    pub heads_max: usize,
+}
+
+impl Default for ShardOptions {
+    fn default() -> Self {
+        Self { first_slot: FIRST_SLOT, heads_max: 65_536 }
+    }
+}
+
+/// What follows from an entry.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// One a command, in their order.
+    pub outcomes: Vec<Outcome>,
+    /// Encoded body records of the events that were appended, in the order of positions.
+    pub bodies: Vec<u8>,
+    /// The greatest cursor among them.
+    pub last: Option<Cursor>,
+    pub writes: WriteSet,
+    pub effects: Vec<Effect>,
+}
+
+/// One shard. It keeps a bounded cache of where streams stand, and no state.
+#[derive(Debug)]
+pub struct Shard {
+    first_slot: Slot,
+    heads: Heads,
+}
+
+impl Shard {
+    #[must_use]
+    pub fn new(options: ShardOptions) -> Self {
+        Self { first_slot: options.first_slot, heads: Heads::new(options.heads_max) }
+    }
+
+    /// Decides each command of `entry` over `view`, the state of all entries before it.
+    ///
+    /// The writes must be in the view before the next entry is applied. When they are not (the engine was
+    /// fenced, say), applying again to the old view is right too: the cache then starts anew.
+    ///
+    /// # Errors
+    /// [`ViewError`]: nothing has happened, and the same entry can be applied again.
+    pub fn apply(&mut self, entry: &Entry<'_>, view: &impl View) -> Result<Applied, ViewError> {
+        let before = self.row(view)?;
+        self.heads.belong_to(before);
+        // The proposer keeps its clocks from running back; should one fail to, time here does not.
+        let now = ShardRow {
+            applied: before.applied + 1,
+            wall: before.wall.max(entry.wall),
+            elapsed: before.elapsed.max(entry.elapsed),
+            ..before
+        };
+        let mut overlay = Overlay::new(view, &mut self.heads, self.first_slot, now);
+        let mut outcomes = Vec::with_capacity(entry.commands.len());
+        for command in &entry.commands {
+            outcomes.push(if knows(entry.behaviour) {
+                apply_command(command, &mut overlay)?
+            } else {
+                Outcome::Refused(Refusal::Unsupported)
+            });
+        }
+        let finished = overlay.finish();
+        let effects = effects(&finished);
+        let Finished { writes, bodies, last, .. } = finished;
+        Ok(Applied { outcomes, bodies, last, writes, effects })
+    }
+
+    /// Streams whose heads are in memory, for metrics.
+    #[must_use]
+    pub fn heads(&self) -> usize {
+        self.heads.len()
+    }
+
+    fn row(&self, view: &impl View) -> Result<ShardRow, ViewError> {
+        match view.get(&shard_key(self.first_slot))? {
+            None => Ok(ShardRow::default()),
+            Some(value) => ShardRow::decode(&value).map_err(|error| bad_row("shard row", error)),
+        }
+    }
+}
+
+fn apply_command<'e, V: View>(
+    command: &'e Command<'_>,
+    overlay: &mut Overlay<'_, 'e, V>,
+) -> Result<Outcome, ViewError> {
+    match command {
+        Command::Append(append) => match append.keyed {
+            None => append::apply(append, overlay),
+            keyed => {
+                let slot = append.stream.slot(Namespace::ROOT);
+                once(keyed, slot, overlay, |overlay| append::apply(append, overlay))
+            }
+        },
+        Command::Transaction(transaction) => {
+            let slot = transaction.keyed.map_or(Slot(0), |keyed| keyed.slot);
+            once(transaction.keyed, slot, overlay, |overlay| transaction::apply(transaction, overlay))
+        }
+        Command::PutSettings(put) => settings::apply(put, overlay),
+        Command::DeleteStream(delete) => delete::apply(delete, overlay),
+        Command::ExpireEvents(expire) => expire::apply(expire, overlay),
+        Command::CleanUp(clean_up) => clean_up::apply(clean_up, overlay),
+    }
+}
+
+fn effects(finished: &Finished) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    if !finished.removed.is_empty() {
+        let mut positions = finished.removed.clone();
+        positions.sort_unstable();
+        effects.push(Effect::BodiesRemoved { positions });
+    }
+    if finished.left.clean_up {
+        effects.push(Effect::CleanUpDue);
+    }
+    if finished.left.wall.is_some() || finished.left.elapsed.is_some() {
+        effects.push(Effect::TimersSet { wall: finished.left.wall, elapsed: finished.left.elapsed });
+    }
+    effects
+}

@@ -1,0 +1,177 @@
+//! Append a batch of events to one stream.
+//!
+//! *All the events are appended, in their order, or none is.* If the stream holds all of them already, the
+//! answer says where they are and nothing else is checked: a retry gets its first answer again. If it holds
+//! some of them, only the others are appended. Before anything is appended the stream must be where the
+//! request expects it: anywhere, not there, there, or at a revision. Each event gets the stream's next
+//! revision and the shard's next position. A stream that keeps only its newest events loses its oldest in the
+//! same moment.
+
+use crate::heads::{Head, Stream, is_as_expected};
+use crate::overlay::Overlay;
+use crate::stream::duplicates::{Duplicates, Found, Size};
+use crate::stream::retention;
+use alloc::vec::Vec;
+use format::body::{self, BodyRecord};
+use format::row::{Author, DedupRow, RevisionRow, StreamRow, dedup_key, revision_key};
+use model::{
+    Append, Appended, Cursor, EventPlace, Identity, KeyId, Namespace, NewEvent, Outcome, Refusal, Revision,
+    StreamId, View, ViewError,
+};
+
+/// A stream has at most so many revisions.
+const REVISIONS_MAX: u64 = 1 << 63;
+
+/// Decides the command.
+pub(crate) fn apply<'e, V: View>(
+    append: &'e Append<'_>,
+    overlay: &mut Overlay<'_, 'e, V>,
+) -> Result<Outcome, ViewError> {
+    let stream = Stream::new(&append.stream);
+    let head = overlay.head(&stream)?;
+    let mut duplicates = Duplicates::default();
+    let size = Size::of(append.events.len());
+    let found = match duplicates.find(0, append, &stream, head.as_ref(), size, overlay)? {
+        Ok(found) => found,
+        Err(conflict) => return Ok(Outcome::Refused(conflict)),
+    };
+    if duplicates.all_stored() {
+        return Ok(Outcome::Appended(replay(&stream, &found)));
+    }
+    if let Err(refusal) = check(append, 0, head.as_ref()) {
+        return Ok(Outcome::Refused(refusal));
+    }
+    Ok(Outcome::Appended(write(append, &stream, head, &found, &[], overlay)?))
+}
+
+/// The answer when every event was there.
+pub(crate) fn replay(stream: &Stream<'_>, found: &[Found]) -> Appended {
+    let place = |found: &Found| match found {
+        Found::Stored(place) => Some(*place),
+        Found::New | Found::Twin { .. } => None,
+    };
+    Appended { slot: stream.slot, events: found.iter().filter_map(place).collect() }
+}
+
+/// What must hold before anything is appended. `part` names this append in a refusal.
+pub(crate) fn check(append: &Append<'_>, part: u32, head: Option<&Head>) -> Result<(), Refusal> {
+    if !is_as_expected(append.expected, head) {
+        return Err(Refusal::WrongRevision { part, current: head.and_then(Head::last) });
+    }
+    let next = head.map_or(0, |head| head.next.0);
+    if next.saturating_add(append.events.len() as u64) > REVISIONS_MAX {
+        return Err(Refusal::StreamFull);
+    }
+    Ok(())
+}
+
+/// Appends what is new. `earlier` are the appends before this one in the same transaction.
+pub(crate) fn write<'e, V: View>(
+    append: &'e Append<'_>,
+    stream: &Stream<'e>,
+    head: Option<Head>,
+    found: &[Found],
+    earlier: &[Appended],
+    overlay: &mut Overlay<'_, 'e, V>,
+) -> Result<Appended, ViewError> {
+    let mut head = head;
+    let mut changed = None;
+    let mut events: Vec<EventPlace> = Vec::with_capacity(found.len());
+    for (event, found) in append.events.iter().zip(found) {
+        let place = match *found {
+            Found::Stored(place) => place,
+            Found::Twin { write, event } => {
+                let append = earlier.get(write as usize).map_or(&events, |append| &append.events);
+                // A twin comes after the event that it repeats.
+                let Some(first) = append.get(event as usize) else { continue };
+                EventPlace { replayed: true, ..*first }
+            }
+            Found::New => {
+                let position = overlay.take_position();
+                let head = head.get_or_insert_with(|| {
+                    changed = Some(RowChange);
+                    Head { row: StreamRow::new(StreamId(position.0)), next: Revision::FIRST }
+                });
+                let place = EventPlace { revision: head.next, position, replayed: false };
+                put_event(event, stream, head.row.id, place, overlay);
+                head.next = head.next.next();
+                place
+            }
+        };
+        events.push(place);
+    }
+    if let Some(mut head) = head
+        && events.iter().any(|place| !place.replayed)
+    {
+        settle(stream, &mut head, changed, overlay)?;
+    }
+    Ok(Appended { slot: stream.slot, events })
+}
+
+/// The stream's row differs from what the state holds.
+struct RowChange;
+
+/// What follows for the stream once its events are written: it exists again, keeps what it may, and has a
+/// timer for its oldest event.
+fn settle<'e, V: View>(
+    stream: &Stream<'e>,
+    head: &mut Head,
+    mut changed: Option<RowChange>,
+    overlay: &mut Overlay<'_, 'e, V>,
+) -> Result<(), ViewError> {
+    if head.row.deleted {
+        head.row.deleted = false;
+        changed = Some(RowChange);
+    }
+    if let Some(max_count) = head.row.settings.max_count {
+        let first = Revision(head.next.0.saturating_sub(max_count));
+        if first > head.row.first {
+            retention::remove_before(first, stream, head, overlay)?;
+            changed = Some(RowChange);
+        }
+    }
+    if head.row.settings.max_age_ms.is_some() && head.row.expires.is_none() {
+        retention::set_timer(stream, head, overlay)?;
+        changed = Some(RowChange);
+    }
+    match changed {
+        Some(RowChange) => overlay.put_stream(stream, *head),
+        None => overlay.set_head(stream, *head),
+    }
+    Ok(())
+}
+
+/// One event's rows and body.
+fn put_event<V: View>(
+    event: &NewEvent<'_>,
+    stream: &Stream<'_>,
+    id: StreamId,
+    place: EventPlace,
+    overlay: &mut Overlay<'_, '_, V>,
+) {
+    let EventPlace { revision, position, .. } = place;
+    let namespace = Namespace::ROOT;
+    let author = match event.identity {
+        Identity::Server => Author::Server(event.fingerprint),
+        Identity::Client(id) | Identity::Echo { id, .. } => Author::Client(id),
+    };
+    if let Author::Client(client) = author {
+        let row = DedupRow { revision, fingerprint: event.fingerprint };
+        overlay.put(dedup_key(stream.slot, namespace, id, client), row.encode());
+    }
+    let row = RevisionRow { position, filled: event.filled, author };
+    overlay.put(revision_key(stream.slot, namespace, id, revision), row.encode());
+    let record = BodyRecord {
+        position,
+        slot: stream.slot,
+        namespace,
+        key_id: KeyId(0),
+        revision,
+        filled: event.filled,
+        stream: &stream.name,
+        event_type: &event.event_type,
+        envelope: &event.envelope,
+    };
+    body::encode(&record, &mut overlay.bodies);
+    overlay.last = Some(Cursor::new(position, stream.slot));
+}

@@ -1,0 +1,204 @@
+//! Has this event been appended before?
+//!
+//! An event is known by its `source` and `id` within one stream, for as long as the stream keeps it. Sent
+//! again with the same content it is a replay: nothing is appended, and the answer says where it is. Sent
+//! again with other content it is a conflict, and the whole request is refused. What the stream no longer
+//! keeps is forgotten: it is appended as new, whatever clean-up has done about its rows.
+//!
+//! An id that the server made needs no row: it tells the cursor, and the event is found there. Sent to a
+//! stream that holds no such event of the server's naming, it is an id like any other.
+//!
+//! The same event twice in one request: the second is a replay of the first, or a conflict.
+
+use crate::damage::{bad_row, contradiction};
+use crate::heads::{Head, Stream};
+use crate::overlay::Overlay;
+use crate::revisions::Revisions;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use format::row::{Author, DedupRow, RevisionRow, dedup_key};
+use model::{
+    Append, Cursor, EventPlace, Filled, Fingerprint, IdHash, Identity, NewEvent, Refusal, Revision, View,
+    ViewError,
+};
+
+/// What is known of one event of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    New,
+    /// The stream holds it.
+    Stored(EventPlace),
+    /// An earlier event of this request is the same; counted from 0 in its append.
+    Twin {
+        write: u32,
+        event: u32,
+    },
+}
+
+/// One append's events, each with what is known of it.
+pub(crate) type FoundEvents = Vec<Found>;
+
+/// Looks up a request's events, append by append.
+#[derive(Debug, Default)]
+pub(crate) struct Duplicates<'e> {
+    /// The request's own events that clients named; not kept for a request of a single event.
+    seen: BTreeMap<(IdHash, &'e str), Seen>,
+    any_new: bool,
+    any: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    write: u32,
+    event: u32,
+    fingerprint: Fingerprint,
+}
+
+impl<'e> Duplicates<'e> {
+    /// Every event of the request was appended before (and there was one).
+    pub(crate) fn all_stored(&self) -> bool {
+        self.any && !self.any_new
+    }
+
+    /// Looks up the events of the request's append number `write`.
+    pub(crate) fn find<V: View>(
+        &mut self,
+        write: u32,
+        append: &'e Append<'_>,
+        stream: &Stream<'_>,
+        head: Option<&Head>,
+        request: Size,
+        overlay: &Overlay<'_, '_, V>,
+    ) -> Result<Result<FoundEvents, Refusal>, ViewError> {
+        let mut found = Vec::with_capacity(append.events.len());
+        for (at, event) in append.events.iter().enumerate() {
+            let at = at as u32;
+            let conflict = |revision| Refusal::EventConflict { write, event: at, revision };
+            let is = match stored(event, stream, head, overlay)? {
+                Stored::Same(place) => Found::Stored(place),
+                Stored::Other(revision) => return Ok(Err(conflict(Some(revision)))),
+                Stored::No if request == Size::One => Found::New,
+                Stored::No => {
+                    match self.twin(Seen { write, event: at, fingerprint: event.fingerprint }, event, append)
+                    {
+                        Ok(is) => is,
+                        Err(OtherContent) => return Ok(Err(conflict(None))),
+                    }
+                }
+            };
+            self.any_new |= is == Found::New;
+            found.push(is);
+        }
+        self.any |= !found.is_empty();
+        Ok(Ok(found))
+    }
+
+    fn twin(
+        &mut self,
+        this: Seen,
+        event: &NewEvent<'_>,
+        append: &'e Append<'_>,
+    ) -> Result<Found, OtherContent> {
+        let (Identity::Client(id) | Identity::Echo { id, .. }) = event.identity else {
+            return Ok(Found::New);
+        };
+        match self.seen.get(&(id, append.stream.as_str())) {
+            None => {
+                self.seen.insert((id, append.stream.as_str()), this);
+                Ok(Found::New)
+            }
+            Some(first) if first.fingerprint == this.fingerprint => {
+                Ok(Found::Twin { write: first.write, event: first.event })
+            }
+            Some(_) => Err(OtherContent),
+        }
+    }
+}
+
+/// Of a request's events, all its appends together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Size {
+    One,
+    Many,
+}
+
+impl Size {
+    pub(crate) fn of(events: usize) -> Self {
+        if events <= 1 { Self::One } else { Self::Many }
+    }
+}
+
+struct OtherContent;
+
+enum Stored {
+    No,
+    Same(EventPlace),
+    Other(Revision),
+}
+
+impl Stored {
+    fn at(revision: Revision, row: RevisionRow) -> Self {
+        Self::Same(EventPlace { revision, position: row.position, replayed: true })
+    }
+}
+
+fn stored<V: View>(
+    event: &NewEvent<'_>,
+    stream: &Stream<'_>,
+    head: Option<&Head>,
+    overlay: &Overlay<'_, '_, V>,
+) -> Result<Stored, ViewError> {
+    let Some(kept) = head.map(|head| head.kept(stream.slot)).filter(|kept| !kept.is_empty()) else {
+        return Ok(Stored::No);
+    };
+    match event.identity {
+        Identity::Server => Ok(Stored::No),
+        Identity::Client(id) => by_id(id, event.fingerprint, kept, overlay),
+        Identity::Echo { id, cursor, fingerprint_untimed } => {
+            match by_cursor(cursor, event.fingerprint, fingerprint_untimed, kept, overlay)? {
+                Stored::No => by_id(id, event.fingerprint, kept, overlay),
+                stored => Ok(stored),
+            }
+        }
+    }
+}
+
+fn by_id(
+    id: IdHash,
+    fingerprint: Fingerprint,
+    kept: Revisions,
+    view: &impl View,
+) -> Result<Stored, ViewError> {
+    let key = dedup_key(kept.slot, Revisions::NAMESPACE, kept.stream, id);
+    let Some(value) = view.get(&key)? else { return Ok(Stored::No) };
+    let DedupRow { revision, fingerprint: first } =
+        DedupRow::decode(&value).map_err(|error| bad_row("dedup row", error))?;
+    if revision < kept.first {
+        return Ok(Stored::No);
+    }
+    if revision >= kept.next {
+        return Err(contradiction("a dedup row points behind its stream's end"));
+    }
+    if first != fingerprint {
+        return Ok(Stored::Other(revision));
+    }
+    Ok(Stored::at(revision, kept.row(view, revision)?))
+}
+
+/// The event with this cursor, if the server named it.
+fn by_cursor(
+    cursor: Cursor,
+    fingerprint: Fingerprint,
+    untimed: Fingerprint,
+    kept: Revisions,
+    view: &impl View,
+) -> Result<Stored, ViewError> {
+    if cursor.slot != kept.slot {
+        return Ok(Stored::No);
+    }
+    let Some((revision, row)) = kept.at(view, cursor.position)? else { return Ok(Stored::No) };
+    let Author::Server(first) = row.author else { return Ok(Stored::No) };
+    // The server had filled the time in, and it came back with the rest.
+    let same = first == fingerprint || (row.filled.has(Filled::TIME) && first == untimed);
+    Ok(if same { Stored::at(revision, row) } else { Stored::Other(revision) })
+}

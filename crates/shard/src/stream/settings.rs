@@ -1,0 +1,70 @@
+//! Say what a stream keeps.
+//!
+//! *The settings replace the earlier ones, whole, and what they remove is gone for readers with the answer.*
+//! The stream need not exist yet. `truncate_before` may point at most at the stream's next revision, and never
+//! moves back: a lower one than before leaves it where it was. Settings end when the stream is deleted.
+
+use crate::heads::{Head, Stream};
+use crate::overlay::Overlay;
+use crate::stream::retention;
+use format::row::StreamRow;
+use model::{Outcome, PutSettings, Refusal, Revision, Settings, StreamId, View, ViewError};
+
+/// Decides the command.
+pub(crate) fn apply<'e, V: View>(
+    put: &'e PutSettings<'_>,
+    overlay: &mut Overlay<'_, 'e, V>,
+) -> Result<Outcome, ViewError> {
+    let stream = Stream::new(&put.stream);
+    let head = overlay.head(&stream)?;
+    if let Err(refusal) = check(&put.settings, head.as_ref()) {
+        return Ok(Outcome::Refused(refusal));
+    }
+    let before = head.map_or(Settings::default(), |head| head.row.settings);
+    let settings = Settings {
+        truncate_before: put
+            .settings
+            .truncate_before
+            .map(|first| before.truncate_before.map_or(first, |old| old.max(first))),
+        ..put.settings
+    };
+    let mut head = match head {
+        Some(head) => head,
+        None if settings == Settings::default() => return Ok(Outcome::SettingsPut),
+        None => Head { row: StreamRow::new(StreamId(overlay.take_position().0)), next: Revision::FIRST },
+    };
+    head.row.settings = settings;
+    enforce(&stream, &mut head, overlay)?;
+    retention::set_timer(&stream, &mut head, overlay)?;
+    overlay.put_stream(&stream, head);
+    Ok(Outcome::SettingsPut)
+}
+
+fn check(settings: &Settings, head: Option<&Head>) -> Result<(), Refusal> {
+    let next = head.map_or(Revision::FIRST, |head| head.next);
+    match settings.truncate_before {
+        Some(first) if first > next => Err(Refusal::TruncateBeyondEnd { next }),
+        _ => Ok(()),
+    }
+}
+
+/// Removes what the stream's settings do not let it keep.
+fn enforce<'e, V: View>(
+    stream: &Stream<'e>,
+    head: &mut Head,
+    overlay: &mut Overlay<'_, 'e, V>,
+) -> Result<(), ViewError> {
+    let settings = head.row.settings;
+    let by_age = match settings.max_age_ms {
+        Some(max_age_ms) => {
+            retention::first_within_age(max_age_ms, stream, head, overlay.shard.wall, overlay)?
+        }
+        None => head.row.first,
+    };
+    let by_count = settings.max_count.map_or(0, |max| head.next.0.saturating_sub(max));
+    let first = by_age.max(Revision(by_count)).max(settings.truncate_before.unwrap_or_default());
+    if first > head.row.first {
+        retention::remove_before(first, stream, head, overlay)?;
+    }
+    Ok(())
+}
