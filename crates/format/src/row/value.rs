@@ -3,7 +3,7 @@
 use crate::entry::{get_settings, put_settings};
 use crate::wire::{FormatError, Reader, Writer};
 use alloc::vec::Vec;
-use model::{Elapsed, Filled, Fingerprint, IdHash, Position, Revision, Settings, StreamId, StreamName, Wall};
+use model::{Elapsed, Fingerprint, IdHash, Position, Revision, Settings, StreamId, StreamName, Wall};
 
 /// The layout of every value so far.
 const LAYOUT: u8 = 1;
@@ -166,7 +166,6 @@ impl StreamRow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RevisionRow {
     pub position: Position,
-    pub filled: Filled,
     pub author: Author,
 }
 
@@ -185,11 +184,10 @@ impl RevisionRow {
 
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(27);
+        let mut out = Vec::with_capacity(26);
         let mut writer = Writer::new(&mut out);
         writer.u8(LAYOUT);
         writer.u64(self.position.0);
-        writer.u8(self.filled.0);
         match self.author {
             Author::Client(id) => {
                 writer.u8(Self::CLIENT);
@@ -209,14 +207,13 @@ impl RevisionRow {
         let mut reader = Reader::new(bytes);
         layout(&mut reader, "revision row")?;
         let position = Position(reader.u64()?);
-        let filled = Filled(reader.u8()?);
         let author = match reader.u8()? {
             Self::CLIENT => Author::Client(IdHash(reader.u128()?)),
             Self::SERVER => Author::Server(Fingerprint(reader.u128()?)),
             other => return Err(FormatError::invalid("author", u64::from(other))),
         };
         reader.end()?;
-        Ok(Self { position, filled, author })
+        Ok(Self { position, author })
     }
 }
 

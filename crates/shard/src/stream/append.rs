@@ -159,7 +159,7 @@ fn put_event<V: View>(
         let row = DedupRow { revision, fingerprint: event.fingerprint };
         overlay.put(dedup_key(stream.slot, namespace, id, client), row.encode());
     }
-    let row = RevisionRow { position, filled: event.filled, author };
+    let row = RevisionRow { position, author };
     overlay.put(revision_key(stream.slot, namespace, id, revision), row.encode());
     let record = BodyRecord {
         position,

@@ -18,7 +18,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use format::row::{Author, DedupRow, RevisionRow, dedup_key};
 use model::{
-    Append, Cursor, EventPlace, Filled, Fingerprint, IdHash, Identity, NewEvent, Refusal, Revision, View,
+    Append, Cursor, EventPlace, Fingerprint, IdHash, Identity, NewEvent, Refusal, Revision, View,
     ViewError,
 };
 
@@ -137,8 +137,12 @@ enum Stored {
 }
 
 impl Stored {
-    fn at(revision: Revision, row: RevisionRow) -> Self {
-        Self::Same(EventPlace { revision, position: row.position, replayed: true })
+    fn of(first: Fingerprint, sent: Fingerprint, revision: Revision, row: RevisionRow) -> Self {
+        if first.is_repeated_by(sent, row.position) {
+            Self::Same(EventPlace { revision, position: row.position, replayed: true })
+        } else {
+            Self::Other(revision)
+        }
     }
 }
 
@@ -154,12 +158,10 @@ fn stored<V: View>(
     match event.identity {
         Identity::Server => Ok(Stored::No),
         Identity::Client(id) => by_id(id, event.fingerprint, kept, overlay),
-        Identity::Echo { id, cursor, fingerprint_untimed } => {
-            match by_cursor(cursor, event.fingerprint, fingerprint_untimed, kept, overlay)? {
-                Stored::No => by_id(id, event.fingerprint, kept, overlay),
-                stored => Ok(stored),
-            }
-        }
+        Identity::Echo { id, cursor, .. } => match by_cursor(cursor, event.fingerprint, kept, overlay)? {
+            Stored::No => by_id(id, event.fingerprint, kept, overlay),
+            stored => Ok(stored),
+        },
     }
 }
 
@@ -179,17 +181,13 @@ fn by_id(
     if revision >= kept.next {
         return Err(contradiction("a dedup row points behind its stream's end"));
     }
-    if first != fingerprint {
-        return Ok(Stored::Other(revision));
-    }
-    Ok(Stored::at(revision, kept.row(view, revision)?))
+    Ok(Stored::of(first, fingerprint, revision, kept.row(view, revision)?))
 }
 
 /// The event with this cursor, if the server named it.
 fn by_cursor(
     cursor: Cursor,
     fingerprint: Fingerprint,
-    untimed: Fingerprint,
     kept: Revisions,
     view: &impl View,
 ) -> Result<Stored, ViewError> {
@@ -198,7 +196,5 @@ fn by_cursor(
     }
     let Some((revision, row)) = kept.at(view, cursor.position)? else { return Ok(Stored::No) };
     let Author::Server(first) = row.author else { return Ok(Stored::No) };
-    // The server had filled the time in, and it came back with the rest.
-    let same = first == fingerprint || (row.filled.has(Filled::TIME) && first == untimed);
-    Ok(if same { Stored::at(revision, row) } else { Stored::Other(revision) })
+    Ok(Stored::of(first, fingerprint, revision, row))
 }

@@ -1,0 +1,83 @@
+//! What any version has written, every later one reads: the bytes of one value of every shape, kept in
+//! `golden/`. `BLESS=1` writes them anew, which is allowed until the formats freeze.
+
+use crate::samples::{self, Sample};
+use format::row::{DedupRow, KeyRow, RevisionRow, ShardRow, StreamRow};
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+/// Compares with, or blesses, one golden file: a name and hex digits a line.
+fn check(file: &str, samples: &[Sample]) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden").join(file);
+    let mut text = String::new();
+    for (name, bytes) in samples {
+        write!(text, "{name} ").unwrap();
+        bytes.iter().for_each(|byte| write!(text, "{byte:02x}").unwrap());
+        text.push('\n');
+    }
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    let golden = std::fs::read_to_string(&path).unwrap();
+    for (ours, theirs) in text.lines().zip(golden.lines()) {
+        assert_eq!(ours, theirs, "{file} is not what earlier versions have written");
+    }
+    assert_eq!(text.lines().count(), golden.lines().count(), "{file} has lines of its own");
+}
+
+#[test]
+fn entries_are_written_as_ever() {
+    check("entry.hex", &samples::entries());
+}
+
+#[test]
+fn outcomes_are_written_as_ever() {
+    check("outcome.hex", &samples::outcomes());
+}
+
+#[test]
+fn rows_are_written_as_ever() {
+    check("row.hex", &samples::rows());
+}
+
+#[test]
+fn bodies_are_written_as_ever() {
+    check("body.hex", &samples::bodies());
+}
+
+#[test]
+fn an_entry_reads_back_as_it_was() {
+    for ((name, command), (_, bytes)) in samples::commands().into_iter().zip(samples::entries()) {
+        let entry = format::entry::decode(&bytes).unwrap();
+        assert_eq!((entry.wall, entry.elapsed), (samples::CLOCK.wall, samples::CLOCK.elapsed));
+        assert_eq!(entry.commands, [command], "{name}");
+    }
+}
+
+#[test]
+fn an_outcome_reads_back_as_it_was() {
+    for ((name, outcome), (_, bytes)) in samples::outcome_values().into_iter().zip(samples::outcomes()) {
+        assert_eq!(format::outcome::decode(&bytes), Ok(outcome), "{name}");
+    }
+}
+
+#[test]
+fn rows_read_back_as_they_were() {
+    assert_eq!(ShardRow::decode(&samples::SHARD.encode()), Ok(samples::SHARD));
+    assert_eq!(StreamRow::decode(&samples::STREAM.encode()), Ok(samples::STREAM));
+    for row in samples::REVISIONS {
+        assert_eq!(RevisionRow::decode(&row.encode()), Ok(row));
+    }
+    assert_eq!(DedupRow::decode(&samples::DEDUP.encode()), Ok(samples::DEDUP));
+    assert_eq!(KeyRow::decode(&samples::KEY.encode()), Ok(samples::KEY));
+}
+
+#[test]
+fn a_body_reads_back_as_it_was_and_says_where_the_next_begins() {
+    let mut bytes = samples::bodies().remove(0).1;
+    let len = bytes.len();
+    bytes.extend_from_slice(b"the next");
+    assert_eq!(format::body::decode(&bytes), Ok((samples::BODY, len)));
+    let peek = format::body::peek(&bytes[..format::body::PEEK_BYTES]).unwrap();
+    assert_eq!((peek.position, peek.len), (samples::BODY.position, len));
+}

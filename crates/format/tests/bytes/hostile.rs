@@ -1,0 +1,113 @@
+//! Whatever the bytes, reading ends with a value or an error: no panic, and no more memory than a small
+//! multiple of what was sent.
+
+use crate::samples::{self, Random};
+use format::FormatError;
+use format::row::{
+    CleanUpKey, DedupRow, KeyRow, KeyTimerKey, RevisionRow, ShardRow, StreamRow, WallTimerKey, decode_name,
+    parse_stream_key,
+};
+use model::{Append, Check, Command, Entry, Outcome, Write};
+
+/// Reads `bytes` as everything that there is.
+fn read_as_all(bytes: &[u8]) {
+    if let Ok(entry) = format::entry::decode(bytes) {
+        assert!(reserved(&entry) <= 16 * bytes.len() + 8_192, "{} from {}", reserved(&entry), bytes.len());
+    }
+    if let Ok(Outcome::Transacted { writes, .. }) = format::outcome::decode(bytes) {
+        let events: usize = writes.iter().map(|write| write.events.capacity() * 24).sum();
+        assert!(writes.capacity() * 32 + events <= 32 * bytes.len() + 64);
+    }
+    let _ = format::body::decode(bytes);
+    let _ = format::body::peek(bytes);
+    let _ = ShardRow::decode(bytes);
+    let _ = StreamRow::decode(bytes);
+    let _ = RevisionRow::decode(bytes);
+    let _ = DedupRow::decode(bytes);
+    let _ = KeyRow::decode(bytes);
+    let _ = decode_name(bytes);
+    let _ = parse_stream_key(bytes);
+    let _ = WallTimerKey::decode(bytes);
+    let _ = KeyTimerKey::decode(bytes);
+    let _ = CleanUpKey::decode(bytes);
+}
+
+/// Bytes that an entry's vectors have reserved.
+fn reserved(entry: &Entry<'_>) -> usize {
+    let append = |append: &Append<'_>| {
+        append.events.capacity() * size_of_val(&append.events[..1.min(append.events.len())])
+    };
+    let command = |command: &Command<'_>| match command {
+        Command::Append(one) => append(one),
+        Command::Transaction(transaction) => {
+            let writes: usize = transaction.writes.iter().map(|Write::Append(one)| append(one)).sum();
+            transaction.checks.capacity() * size_of::<Check<'_>>()
+                + transaction.writes.capacity() * size_of::<Write<'_>>()
+                + writes
+        }
+        _ => 0,
+    };
+    entry.commands.capacity() * size_of::<Command<'_>>() + entry.commands.iter().map(command).sum::<usize>()
+}
+
+fn all_samples() -> Vec<samples::Sample> {
+    [samples::entries(), samples::outcomes(), samples::rows(), samples::bodies()].concat()
+}
+
+#[test]
+fn random_bytes_are_an_error() {
+    let mut random = Random(1);
+    for _ in 0..100_000 {
+        let len = random.below(80);
+        let mut bytes: Vec<u8> = (0..len).map(|_| random.next() as u8).collect();
+        // Let half of them get past the first byte, which all formats begin with.
+        if let Some(first) = bytes.first_mut().filter(|first| **first & 1 == 0) {
+            *first = 1;
+        }
+        read_as_all(&bytes);
+    }
+}
+
+#[test]
+fn damaged_bytes_are_an_error_or_another_value() {
+    let mut random = Random(2);
+    for (_, sample) in all_samples() {
+        for _ in 0..3_000 {
+            let mut bytes = sample.clone();
+            for _ in 0..=random.below(3) {
+                let at = random.below(bytes.len());
+                match random.below(4) {
+                    0 => bytes[at] ^= 1 << random.below(8),
+                    1 => bytes[at] = 0xff,
+                    2 => bytes.truncate(at.max(1)),
+                    _ => bytes.insert(at, random.next() as u8),
+                }
+            }
+            read_as_all(&bytes);
+        }
+    }
+}
+
+#[test]
+fn an_entry_that_ends_early_or_late_is_an_error() {
+    for (name, bytes) in samples::entries() {
+        for len in 0..bytes.len() {
+            assert!(format::entry::decode(&bytes[..len]).is_err(), "{name} cut to {len} bytes");
+        }
+        let longer = [&bytes[..], &[0]].concat();
+        assert_eq!(format::entry::decode(&longer), Err(FormatError::Trailing), "{name}");
+    }
+}
+
+#[test]
+fn a_body_with_any_bit_flipped_is_refused() {
+    let (_, bytes) = samples::bodies().remove(0);
+    for bit in 0..bytes.len() * 8 {
+        let mut damaged = bytes.clone();
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        assert!(format::body::decode(&damaged).is_err(), "bit {bit}");
+    }
+    for len in 0..bytes.len() {
+        assert_eq!(format::body::decode(&bytes[..len]), Err(FormatError::Truncated), "{len} bytes");
+    }
+}

@@ -1,0 +1,212 @@
+//! One value of every shape that a format can hold, by name.
+
+use format::body::BodyRecord;
+use format::row::{
+    Author, CleanUpKey, CleanUpWork, DedupRow, KeyRow, KeyTimerKey, RevisionRow, ShardRow, StreamRow,
+    WallTimerKey, dedup_key, key_key, revision_key, shard_key, stream_key,
+};
+use model::{
+    Append, Appended, Behaviour, Check, CleanUp, Command, Cursor, DeleteStream, Elapsed, EntryClock,
+    EventPlace, Expected, ExpireEvents, Filled, Fingerprint, IdHash, Identity, KeyHash, KeyId, Keyed,
+    Namespace, NewEvent, Outcome, Position, PutSettings, Refusal, Revision, Settings, Slot, StreamId,
+    StreamName, Transaction, Wall, Write,
+};
+
+pub(crate) type Sample = (&'static str, Vec<u8>);
+
+pub(crate) const CLOCK: EntryClock =
+    EntryClock { wall: Wall(1_286_004_039_266), elapsed: Elapsed(86_400_000) };
+
+fn name(name: &'static str) -> StreamName<'static> {
+    StreamName::new(name).unwrap()
+}
+
+fn event(identity: Identity, filled: Filled) -> NewEvent<'static> {
+    NewEvent {
+        identity,
+        fingerprint: Fingerprint(0x0123_4567_89ab_cdef_0011_2233_4455_6677),
+        filled,
+        event_type: "cart.item-added".into(),
+        envelope: br#"{"specversion":"1.0","id":"7","data":{"sku":"tea"}}"#.to_vec().into(),
+    }
+}
+
+fn append(keyed: Option<Keyed>, expected: Expected, events: Vec<NewEvent<'static>>) -> Append<'static> {
+    Append { keyed, stream: name("cart-7"), expected, events }
+}
+
+pub(crate) fn commands() -> Vec<(&'static str, Command<'static>)> {
+    let id = IdHash(u128::MAX / 3);
+    let client = || event(Identity::Client(id), Filled::default());
+    let server = || event(Identity::Server, Filled::ID.with(Filled::SOURCE).with(Filled::TIME));
+    let cursor = Cursor::new(Position(1 << 40), Slot(51_197));
+    let echo =
+        || event(Identity::Echo { id, cursor, fingerprint_untimed: Fingerprint(9) }, Filled::default());
+    let keyed = Keyed { key: KeyHash(u128::MAX / 5), fingerprint: Fingerprint(11), slot: Slot(513) };
+    let settings =
+        Settings { max_age_ms: Some(86_400_000), max_count: Some(100), truncate_before: Some(Revision(41)) };
+    let check = |expected| Check::Stream { stream: name("żółw"), expected };
+    vec![
+        ("append", Command::Append(append(None, Expected::Any, vec![client()]))),
+        ("append-keyed", Command::Append(append(Some(keyed), Expected::None, vec![server(), echo()]))),
+        ("append-none", Command::Append(append(None, Expected::Exists, Vec::new()))),
+        (
+            "transaction",
+            Command::Transaction(Transaction {
+                keyed: Some(keyed),
+                checks: vec![check(Expected::Revision(Revision(300))), check(Expected::None)],
+                writes: vec![Write::Append(append(None, Expected::Revision(Revision(41)), vec![client()]))],
+            }),
+        ),
+        ("put-settings", Command::PutSettings(PutSettings { stream: name("cart-7"), settings })),
+        (
+            "put-settings-none",
+            Command::PutSettings(PutSettings { stream: name("cart-7"), settings: Settings::default() }),
+        ),
+        (
+            "delete-stream",
+            Command::DeleteStream(DeleteStream { stream: name("cart-7"), expected: Expected::Exists }),
+        ),
+        ("expire-events", Command::ExpireEvents(ExpireEvents { stream: name("cart-7") })),
+        ("clean-up", Command::CleanUp(CleanUp { rows_max: 1_024 })),
+    ]
+}
+
+pub(crate) fn entries() -> Vec<Sample> {
+    let entry = |commands: &[Command<'_>]| {
+        let mut out = Vec::new();
+        format::entry::encode(Behaviour(1), CLOCK, commands, &mut out);
+        out
+    };
+    let all: Vec<_> = commands().into_iter().map(|(_, command)| command).collect();
+    let each = commands().into_iter().map(|(name, command)| (name, entry(&[command])));
+    each.chain([("empty", entry(&[])), ("all", entry(&all))]).collect()
+}
+
+pub(crate) fn outcome_values() -> Vec<(&'static str, Outcome)> {
+    let place = |revision, position, replayed| EventPlace {
+        revision: Revision(revision),
+        position: Position(position),
+        replayed,
+    };
+    let appended = Appended {
+        slot: Slot(51_197),
+        events: vec![place(41, 1 << 50, false), place(42, (1 << 50) + 1, false), place(3, 1 << 20, true)],
+    };
+    let refused = Outcome::Refused;
+    let current = Some(Revision(300));
+    vec![
+        ("appended", Outcome::Appended(appended.clone())),
+        ("transacted", Outcome::Transacted { replayed: true, writes: vec![appended.clone(), appended] }),
+        ("settings-put", Outcome::SettingsPut),
+        ("stream-deleted", Outcome::StreamDeleted { last: current }),
+        ("stream-deleted-none", Outcome::StreamDeleted { last: None }),
+        ("progressed", Outcome::Progressed { more: true }),
+        ("wrong-revision", refused(Refusal::WrongRevision { part: 2, current })),
+        ("wrong-revision-none", refused(Refusal::WrongRevision { part: 0, current: None })),
+        ("event-conflict", refused(Refusal::EventConflict { write: 1, event: 2, revision: current })),
+        ("key-conflict", refused(Refusal::KeyConflict)),
+        ("keys-full", refused(Refusal::KeysFull)),
+        ("truncate-beyond-end", refused(Refusal::TruncateBeyondEnd { next: Revision(7) })),
+        ("unsupported", refused(Refusal::Unsupported)),
+        ("stream-full", refused(Refusal::StreamFull)),
+    ]
+}
+
+pub(crate) fn outcomes() -> Vec<Sample> {
+    let encoded = |outcome: &Outcome| {
+        let mut out = Vec::new();
+        format::outcome::encode(outcome, &mut out);
+        out
+    };
+    outcome_values().iter().map(|(name, outcome)| (*name, encoded(outcome))).collect()
+}
+
+pub(crate) const SHARD: ShardRow = ShardRow {
+    applied: 1_000,
+    last: Position(1 << 50),
+    wall: CLOCK.wall,
+    elapsed: CLOCK.elapsed,
+    removed_through: Position(1 << 49),
+    keys: 3,
+    keys_bytes: 400,
+};
+
+pub(crate) const STREAM: StreamRow = StreamRow {
+    id: StreamId(1 << 48),
+    first: Revision(300),
+    removed_through: Position(1 << 49),
+    deleted: true,
+    settings: Settings { max_age_ms: Some(1_000), max_count: None, truncate_before: Some(Revision(200)) },
+    expires: Some(Wall(1_286_004_041_000)),
+    clean_up: Some(CleanUpWork { from: Revision(128), queued: Position(1 << 50) }),
+};
+
+pub(crate) const REVISIONS: [RevisionRow; 2] = [
+    RevisionRow { position: Position(1 << 50), author: Author::Client(IdHash(u128::MAX / 3)) },
+    RevisionRow { position: Position(1 << 50), author: Author::Server(Fingerprint(7)) },
+];
+
+pub(crate) const DEDUP: DedupRow = DedupRow { revision: Revision(300), fingerprint: Fingerprint(7) };
+
+pub(crate) const KEY: KeyRow<'static> =
+    KeyRow { fingerprint: Fingerprint(7), expires: Elapsed(172_800_000), outcome: &[3] };
+
+pub(crate) fn rows() -> Vec<Sample> {
+    let (first, slot, namespace, stream) = (Slot(0), Slot(51_197), Namespace::ROOT, StreamId(1 << 48));
+    let wall_timer = WallTimerKey { deadline: CLOCK.wall, slot, namespace, stream };
+    let key_timer = KeyTimerKey { deadline: CLOCK.elapsed, slot, namespace, key: KeyHash(5) };
+    let clean_up = CleanUpKey { queued: Position(1 << 50), slot, namespace, stream };
+    vec![
+        ("stream-key", stream_key(slot, namespace, "żółw")),
+        ("stream", STREAM.encode()),
+        ("stream-new", StreamRow::new(stream).encode()),
+        ("revision-key", revision_key(slot, namespace, stream, Revision(300)).to_vec()),
+        ("revision-client", REVISIONS[0].encode()),
+        ("revision-server", REVISIONS[1].encode()),
+        ("dedup-key", dedup_key(slot, namespace, stream, IdHash(u128::MAX / 3)).to_vec()),
+        ("dedup", DEDUP.encode()),
+        ("key-key", key_key(slot, namespace, KeyHash(5)).to_vec()),
+        ("key", KEY.encode()),
+        ("shard-key", shard_key(first).to_vec()),
+        ("shard", SHARD.encode()),
+        ("wall-timer-key", wall_timer.encode(first).to_vec()),
+        ("key-timer-key", key_timer.encode(first).to_vec()),
+        ("clean-up-key", clean_up.encode(first).to_vec()),
+    ]
+}
+
+pub(crate) const BODY: BodyRecord<'static> = BodyRecord {
+    position: Position(1 << 50),
+    slot: Slot(51_197),
+    namespace: Namespace::ROOT,
+    key_id: KeyId(0),
+    revision: Revision(300),
+    filled: Filled(6),
+    stream: "żółw",
+    event_type: "cart.item-added",
+    envelope: br#"{"specversion":"1.0","id":"7"}"#,
+};
+
+pub(crate) fn bodies() -> Vec<Sample> {
+    let mut out = Vec::new();
+    format::body::encode(&BODY, &mut out);
+    vec![("body", out)]
+}
+
+/// Random numbers that are the same in every run (SplitMix64).
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound.max(1) as u64) as usize
+    }
+}
