@@ -86,7 +86,10 @@ pub struct Group {
 
 impl std::fmt::Debug for Group {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Group").field("given", &self.given).field("outstanding", &self.outstanding).finish_non_exhaustive()
+        f.debug_struct("Group")
+            .field("given", &self.given)
+            .field("outstanding", &self.outstanding)
+            .finish_non_exhaustive()
     }
 }
 
@@ -98,7 +101,10 @@ impl Group {
     pub fn open(options: GroupOptions) -> Result<Self, GroupError> {
         let (applied, logged) = (options.applied, options.logged);
         if logged.0 < applied.0 {
-            return Err(GroupError::Inconsistent(format!("the state is at entry {}, the log ends at {}", applied.0, logged.0)));
+            return Err(GroupError::Inconsistent(format!(
+                "the state is at entry {}, the log ends at {}",
+                applied.0, logged.0
+            )));
         }
         let hard_state = options.hard_state;
         if hard_state.commit > logged.0 || hard_state.term < logged.1 {
@@ -124,8 +130,12 @@ impl Group {
             batch_append: true,
             ..Config::default()
         };
-        let recent =
-            Recent::new((applied.0.0, applied.1.0), (logged.0.0, logged.1.0), raft_hard_state, options.voters);
+        let recent = Recent::new(
+            (applied.0.0, applied.1.0),
+            (logged.0.0, logged.1.0),
+            raft_hard_state,
+            options.voters,
+        );
         let logger = slog::Logger::root(slog::Discard, slog::o!());
         Ok(Self {
             raft: RawNode::new(&config, recent, &logger)?,
@@ -199,7 +209,11 @@ impl Group {
         let mut ready = self.raft.ready();
         let number = ready.number();
         if let Some(changed) = ready.hs() {
-            self.unwritten = Some(HardState { term: Term(changed.term), vote: changed.vote, commit: Index(changed.commit) });
+            self.unwritten = Some(HardState {
+                term: Term(changed.term),
+                vote: changed.vote,
+                commit: Index(changed.commit),
+            });
         }
         let committed = ready.take_committed_entries();
         let entries = ready.take_entries();
@@ -214,7 +228,8 @@ impl Group {
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
         self.outstanding.push_back((ticket, number));
-        let entries = entries.into_iter().map(|e| NewEntry { index: Index(e.index), term: Term(e.term), data: e.data });
+        let entries =
+            entries.into_iter().map(|e| NewEntry { index: Index(e.index), term: Term(e.term), data: e.data });
         LogWrite { ticket, hard_state: self.unwritten.take(), entries: entries.collect() }
     }
 

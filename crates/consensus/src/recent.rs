@@ -36,7 +36,12 @@ pub(crate) struct Recent {
 }
 
 impl Recent {
-    pub(crate) fn new(applied: (u64, u64), logged: (u64, u64), hard_state: HardState, voters: Vec<u64>) -> Self {
+    pub(crate) fn new(
+        applied: (u64, u64),
+        logged: (u64, u64),
+        hard_state: HardState,
+        voters: Vec<u64>,
+    ) -> Self {
         let conf_state = ConfState { voters, ..ConfState::default() };
         Self {
             initial: RaftState::new(hard_state, conf_state),

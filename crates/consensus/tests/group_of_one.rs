@@ -35,7 +35,13 @@ impl Log {
 
     fn open(&self, applied: (Index, Term)) -> Result<Group, GroupError> {
         let logged = self.entries.last().map_or(applied, |(index, term, _)| (*index, *term)).max(applied);
-        Group::open(GroupOptions { replica: 1, voters: vec![1], applied, logged, hard_state: self.hard_state })
+        Group::open(GroupOptions {
+            replica: 1,
+            voters: vec![1],
+            applied,
+            logged,
+            hard_state: self.hard_state,
+        })
     }
 }
 
@@ -152,14 +158,17 @@ fn a_restart_replays_what_the_state_lacks_in_order_and_in_pages() {
 #[test]
 fn a_log_that_does_not_fit_the_state_is_refused() {
     let hard_state = HardState { term: Term(2), vote: 1, commit: Index(5) };
-    for (applied, logged, hard_state) in [
-        ((9, 2), (8, 2), hard_state),
-        ((3, 2), (4, 2), hard_state),
-        ((3, 2), (5, 3), hard_state),
-    ] {
+    for (applied, logged, hard_state) in
+        [((9, 2), (8, 2), hard_state), ((3, 2), (4, 2), hard_state), ((3, 2), (5, 3), hard_state)]
+    {
         let at = |(index, term)| (Index(index), Term(term));
-        let options =
-            GroupOptions { replica: 1, voters: vec![1], applied: at(applied), logged: at(logged), hard_state };
+        let options = GroupOptions {
+            replica: 1,
+            voters: vec![1],
+            applied: at(applied),
+            logged: at(logged),
+            hard_state,
+        };
         assert!(matches!(Group::open(options), Err(GroupError::Inconsistent(_))), "{applied:?} {logged:?}");
     }
 }

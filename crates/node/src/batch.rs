@@ -105,7 +105,11 @@ impl OpenBatch {
 #[must_use]
 pub fn command_bytes(command: &Command<'_>) -> usize {
     let append_bytes = |append: &Append<'_>| -> usize {
-        append.events.iter().map(|event| event.envelope.len() + event.event_type.len() + EVENT_OVERHEAD_BYTES).sum()
+        append
+            .events
+            .iter()
+            .map(|event| event.envelope.len() + event.event_type.len() + EVENT_OVERHEAD_BYTES)
+            .sum()
     };
     let events = match command {
         Command::Append(append) => append_bytes(append),
@@ -116,7 +120,10 @@ pub fn command_bytes(command: &Command<'_>) -> usize {
             });
             checks + writes.sum::<usize>()
         }
-        Command::PutSettings(_) | Command::DeleteStream(_) | Command::ExpireEvents(_) | Command::CleanUp(_) => 0,
+        Command::PutSettings(_)
+        | Command::DeleteStream(_)
+        | Command::ExpireEvents(_)
+        | Command::CleanUp(_) => 0,
     };
     events + COMMAND_OVERHEAD_BYTES
 }

@@ -78,7 +78,8 @@ mod tests {
 
     #[test]
     fn wall_never_runs_back_and_elapsed_ignores_its_steps() {
-        let mut clocks = EntryClocks::resume(EntryClock { wall: Wall(1_000), elapsed: Elapsed(50) }, at(900, 7));
+        let mut clocks =
+            EntryClocks::resume(EntryClock { wall: Wall(1_000), elapsed: Elapsed(50) }, at(900, 7));
         for (now, wall_min, wall, elapsed) in [
             (at(900, 7), 0, 1_000, 50),
             (at(2_000, 17), 0, 2_000, 60),

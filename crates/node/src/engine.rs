@@ -55,9 +55,15 @@ pub trait Engine {
 pub enum EngineOutput<Io> {
     Io(Io),
     /// Entries may be proposed from now on; they follow an entry with this clock.
-    Leading { clock: EntryClock, replayed_entries: u64 },
+    Leading {
+        clock: EntryClock,
+        replayed_entries: u64,
+    },
     /// An entry's fate is known.
-    Settled { index: Index, verdict: Verdict },
+    Settled {
+        index: Index,
+        verdict: Verdict,
+    },
     /// More waits: obey what came so far, then poll again.
     More,
     /// Everything is durable and the next start replays nothing.

@@ -33,5 +33,5 @@ pub mod raft_engine;
 pub use ask::{Answer, Ask, Unavailable};
 pub use clock::{Mono, Now};
 pub use engine::{Engine, EngineError, EngineOutput, Verdict};
-pub use node::{Input, Node, Output, Request, RequestId};
+pub use node::{Input, Node, NodeFigures, NodeOptions, Output, Request, RequestId};
 pub use raft_engine::{GroupLog, RaftCompletion, RaftEngine, RaftEngineOptions, RaftIo};

@@ -47,7 +47,9 @@ pub enum Output<Io> {
     /// Readers may see events up to this cursor.
     Visible(Cursor),
     /// The node leads and has applied all that was in its log.
-    Ready { replayed_entries: u64 },
+    Ready {
+        replayed_entries: u64,
+    },
     /// Give [`Input::Deadline`] at this time; it replaces the time before. `None`: no timer is set.
     Wait(Option<Mono>),
     /// Give [`Input::Continue`] once the outputs before are obeyed.
@@ -143,7 +145,8 @@ where
     pub fn figures(&self, now: Now) -> NodeFigures {
         NodeFigures {
             waiting_bytes: self.open.bytes() + self.in_flight_bytes,
-            waiting_commands: self.open.len() + self.in_flight.iter().map(|(_, w)| w.commands.len()).sum::<usize>(),
+            waiting_commands: self.open.len()
+                + self.in_flight.iter().map(|(_, w)| w.commands.len()).sum::<usize>(),
             wall_ahead_ms: if self.phase == Phase::Starting { 0 } else { self.clocks.wall_ahead_ms(now) },
         }
     }
@@ -161,7 +164,12 @@ where
         }
     }
 
-    fn try_step(&mut self, now: Now, input: Input<E::Completion>, out: &mut Vec<Output<E::Io>>) -> Result<(), EngineError> {
+    fn try_step(
+        &mut self,
+        now: Now,
+        input: Input<E::Completion>,
+        out: &mut Vec<Output<E::Io>>,
+    ) -> Result<(), EngineError> {
         match input {
             Input::Start => self.engine.start()?,
             Input::Requests(requests) => {
@@ -271,7 +279,8 @@ where
     fn settle(&mut self, index: Index, verdict: Verdict, out: &mut Vec<Output<E::Io>>) {
         if let Verdict::Durable { last, effects, .. } = &verdict {
             self.visible = last.map_or(self.visible, |last| self.visible.max(last));
-            self.timers_stale |= effects.iter().any(|effect| matches!(effect, Effect::TimersSet { .. } | Effect::CleanUpDue));
+            self.timers_stale |=
+                effects.iter().any(|effect| matches!(effect, Effect::TimersSet { .. } | Effect::CleanUpDue));
         }
         let ours = self.in_flight.front().is_some_and(|(first, _)| *first == index);
         let waiters = if ours { self.in_flight.pop_front() } else { None };

@@ -79,7 +79,10 @@ impl<D: Disk> GroupLog<D> {
 
 impl<D: Disk> LogView for GroupLog<D> {
     fn entries(&self, from: Index, bytes_max: usize) -> Result<Vec<(Index, Term, Vec<u8>)>, LogViewError> {
-        let page = self.reader.entries(self.group, from, bytes_max).map_err(|error| LogViewError(error.to_string()))?;
+        let page = self
+            .reader
+            .entries(self.group, from, bytes_max)
+            .map_err(|error| LogViewError(error.to_string()))?;
         Ok(page.entries.into_iter().map(|entry| (entry.index, entry.term, entry.bytes)).collect())
     }
 }
@@ -102,7 +105,11 @@ const FIRST: (Index, Term) = (Index(1), Term(1));
 ///
 /// # Errors
 /// The log cannot be read, or ends before the state.
-pub fn recovered(progress: Progress, log: Option<&RecoveredGroup>, view: &impl LogView) -> Result<Place, EngineError> {
+pub fn recovered(
+    progress: Progress,
+    log: Option<&RecoveredGroup>,
+    view: &impl LogView,
+) -> Result<Place, EngineError> {
     let applied = if progress.index == Index(0) { FIRST } else { (progress.index, progress.term) };
     let Some(log) = log else {
         let hard_state = HardState { term: applied.1, vote: 0, commit: applied.0 };
@@ -115,7 +122,8 @@ pub fn recovered(progress: Progress, log: Option<&RecoveredGroup>, view: &impl L
             return Err(GroupError::Inconsistent(why).into());
         }
         let last = view.entries(log.last, 0).map_err(GroupError::from)?;
-        let (index, term, _) = last.first().ok_or_else(|| EngineError::Entry(format!("entry {} is missing", log.last)))?;
+        let (index, term, _) =
+            last.first().ok_or_else(|| EngineError::Entry(format!("entry {} is missing", log.last)))?;
         logged = (*index, *term);
     }
     Ok(Place { applied, logged, hard_state: log.hard_state })
@@ -164,7 +172,14 @@ enum Stopping {
 impl<S: State, L: LogView> RaftEngine<S, L> {
     /// `logged` is the log's last entry, or the state's when the log holds none beyond it.
     #[must_use]
-    pub fn new(options: RaftEngineOptions, group: Group, log: L, shard: Shard, state: S, logged: Index) -> Self {
+    pub fn new(
+        options: RaftEngineOptions,
+        group: Group,
+        log: L,
+        shard: Shard,
+        state: S,
+        logged: Index,
+    ) -> Self {
         let progress = state.progress();
         Self {
             options,
@@ -190,7 +205,8 @@ impl<S: State, L: LogView> RaftEngine<S, L> {
     }
 
     fn write_log(&mut self, write: LogWrite) -> RaftIo<S::Flush> {
-        let mut records = Vec::with_capacity(write.entries.iter().map(|entry| entry.data.len() + 64).sum::<usize>() + 64);
+        let mut records =
+            Vec::with_capacity(write.entries.iter().map(|entry| entry.data.len() + 64).sum::<usize>() + 64);
         let entries = write.entries.iter().map(|entry| (entry.index, entry.term, &entry.data[..]));
         frame::encode_group(self.options.group, write.hard_state, entries, &mut records);
         self.log_bytes_unflushed += records.len() as u64;
@@ -198,11 +214,16 @@ impl<S: State, L: LogView> RaftEngine<S, L> {
         RaftIo::WriteLog { ticket: write.ticket, records }
     }
 
-    fn apply(&mut self, committed: Committed, out: &mut Vec<EngineOutput<RaftIo<S::Flush>>>) -> Result<(), EngineError> {
+    fn apply(
+        &mut self,
+        committed: Committed,
+        out: &mut Vec<EngineOutput<RaftIo<S::Flush>>>,
+    ) -> Result<(), EngineError> {
         let applied = if committed.data.is_empty() {
             Applied::default()
         } else {
-            let entry = format::entry::decode(&committed.data).map_err(|error| EngineError::Entry(error.to_string()))?;
+            let entry = format::entry::decode(&committed.data)
+                .map_err(|error| EngineError::Entry(error.to_string()))?;
             self.shard.apply(&entry, &self.state)?
         };
         let Applied { outcomes, bodies, last, writes, effects, .. } = applied;
@@ -213,7 +234,11 @@ impl<S: State, L: LogView> RaftEngine<S, L> {
         };
         self.state.commit(&writes, self.progress)?;
         if let (Some(last), false) = (last, bodies.is_empty()) {
-            out.push(EngineOutput::Io(RaftIo::AppendBodies { records: bodies, last, end: self.progress.bodies_end }));
+            out.push(EngineOutput::Io(RaftIo::AppendBodies {
+                records: bodies,
+                last,
+                end: self.progress.bodies_end,
+            }));
         }
         for effect in &effects {
             if let Effect::BodiesRemoved { positions } = effect {
@@ -270,7 +295,10 @@ impl<S: State, L: LogView> Engine for RaftEngine<S, L> {
 
     /// One entry in flight: while it syncs, the next batch gathers.
     fn has_room(&self) -> bool {
-        self.leading && self.writes_out == 0 && self.stopping == Stopping::No && self.state.pressure() != Pressure::Stop
+        self.leading
+            && self.writes_out == 0
+            && self.stopping == Stopping::No
+            && self.state.pressure() != Pressure::Stop
     }
 
     fn propose(&mut self, entry: Bytes) -> Result<Index, EngineError> {

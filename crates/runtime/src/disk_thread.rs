@@ -2,13 +2,13 @@
 //! the log for the disk. A waiting flush goes before the next step of a compaction.
 
 use crate::store::{BodySync, Compaction, LogPreparer, StateCompactor, StateFlush};
-use storage::bodies::BodyError;
-use storage::log::{LogError, Prepared};
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Instant;
+use storage::bodies::BodyError;
+use storage::log::{LogError, Prepared};
 use storage::state::{Compactor, Due, FlushJob, Progress, StateError};
 use telemetry::Metrics;
 

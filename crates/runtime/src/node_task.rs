@@ -155,7 +155,9 @@ impl NodeTask {
                 self.parts.bodies.persisted(progress.bodies_end);
                 self.step(Input::Completion(RaftCompletion::Flushed(progress)));
             }
-            Report::Disk(Ok(DiskReport::Compacted)) => self.step(Input::Completion(RaftCompletion::Compacted)),
+            Report::Disk(Ok(DiskReport::Compacted)) => {
+                self.step(Input::Completion(RaftCompletion::Compacted))
+            }
             Report::Disk(Ok(DiskReport::BodiesCompacted)) => self.compacting_bodies = false,
             Report::Disk(Ok(DiskReport::LogPrepared)) => self.preparing_log = false,
             Report::Log(Err(failure)) | Report::Disk(Err(failure)) => self.ended = Some(Err(failure.into())),
@@ -215,7 +217,9 @@ impl NodeTask {
                 self.parts.log.send(LogJob::Write { ticket, records });
                 Ok(())
             }
-            RaftIo::AppendBodies { records, last, .. } => self.parts.bodies.append(&records, last).map(|_| ()),
+            RaftIo::AppendBodies { records, last, .. } => {
+                self.parts.bodies.append(&records, last).map(|_| ())
+            }
             RaftIo::RemoveBodies { positions } => {
                 self.parts.bodies.note_removed(&positions, wall_now());
                 Ok(())
@@ -283,7 +287,9 @@ impl NodeTask {
             Ok(Some(segment)) => {
                 self.compacting_bodies = true;
                 let segment = self.parts.bodies.compaction(segment);
-                self.parts.disk.send(DiskJob::CompactBodies(Compaction::new(segment, self.parts.latest.get())));
+                self.parts
+                    .disk
+                    .send(DiskJob::CompactBodies(Compaction::new(segment, self.parts.latest.get())));
             }
             // No room now: due again at the next look.
             Ok(None) | Err(BodyError::NoSpace(_)) => {}

@@ -78,10 +78,14 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
         &directory.state_path(),
         LsmOptions { cache_bytes: options.cache_bytes, ..LsmOptions::new(directory.store()) },
     )?;
-    let log_options = LogOptions { segment_bytes: options.log_segment_bytes, ..LogOptions::new(directory.store()) };
+    let log_options =
+        LogOptions { segment_bytes: options.log_segment_bytes, ..LogOptions::new(directory.store()) };
     let log = Log::open(directory.log_disk()?, log_options)?;
-    let (bodies, body_reader) =
-        storage::bodies::Bodies::open(directory.bodies_disk()?, state.progress().bodies_end, BodyOptions::new(directory.store()))?;
+    let (bodies, body_reader) = storage::bodies::Bodies::open(
+        directory.bodies_disk()?,
+        state.progress().bodies_end,
+        BodyOptions::new(directory.store()),
+    )?;
 
     let engine_options =
         RaftEngineOptions { flush_state_bytes: options.memtable_bytes, ..RaftEngineOptions::default() };
@@ -90,7 +94,14 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
     let group = open_group(&place)?;
     let latest = Arc::new(Latest::new(state.reader()));
     let compactor = state.compactor();
-    let engine = RaftEngine::new(engine_options, group, group_log, Shard::new(ShardOptions::default()), state, place.logged.0);
+    let engine = RaftEngine::new(
+        engine_options,
+        group,
+        group_log,
+        Shard::new(ShardOptions::default()),
+        state,
+        place.logged.0,
+    );
 
     let (reports_in, reports) = mpsc::unbounded_channel(); // Bounded by the jobs handed out: a few.
     let log_reports = reports_in.clone();
@@ -98,10 +109,11 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
         let _ = log_reports.send(Report::Log(report));
     })
     .map_err(DiskFailure::from)?;
-    let disk_thread = DiskThread::start(compactor, log.preparer.clone(), Arc::clone(metrics), move |report| {
-        let _ = reports_in.send(Report::Disk(report));
-    })
-    .map_err(DiskFailure::from)?;
+    let disk_thread =
+        DiskThread::start(compactor, log.preparer.clone(), Arc::clone(metrics), move |report| {
+            let _ = reports_in.send(Report::Disk(report));
+        })
+        .map_err(DiskFailure::from)?;
 
     let (mailbox_in, mailbox) = mpsc::channel(limits::MAILBOX_REQUESTS_MAX);
     let (visible_in, visible) = watch::channel(Cursor::START);

@@ -77,15 +77,31 @@ impl Client {
         let places: Vec<_> = writes.iter().flat_map(|appended| &appended.events).collect();
         let events = if places.is_empty() { Vec::new() } else { events_of(&command) };
         if events.len() != places.len() {
-            return Err(format!("client {} asked for {} events and got {} places", self.number, events.len(), places.len()));
+            return Err(format!(
+                "client {} asked for {} events and got {} places",
+                self.number,
+                events.len(),
+                places.len()
+            ));
         }
         let replayed = places.iter().filter(|place| place.replayed).count();
         let whole = replayed == 0 || replayed == places.len();
-        if !whole || (asked == Asked::First && replayed > 0) || (asked == Asked::AfterAnswer && replayed < places.len()) {
-            return Err(format!("client {}: {replayed} of {} events were replayed, {asked:?}: {command:?}", self.number, places.len()));
+        if !whole
+            || (asked == Asked::First && replayed > 0)
+            || (asked == Asked::AfterAnswer && replayed < places.len())
+        {
+            return Err(format!(
+                "client {}: {replayed} of {} events were replayed, {asked:?}: {command:?}",
+                self.number,
+                places.len()
+            ));
         }
         for ((stream, text), place) in events.iter().zip(places) {
-            ledger.acknowledge(stream, text, Acknowledged { revision: place.revision, position: place.position })?;
+            ledger.acknowledge(
+                stream,
+                text,
+                Acknowledged { revision: place.revision, position: place.position },
+            )?;
         }
         ledger.acknowledgements += 1;
         ledger.replays += u64::from(replayed > 0);
@@ -105,9 +121,11 @@ impl Client {
 
     fn may_be_asked_again(&self, command: &Command<'_>, ledger: &Ledger) -> bool {
         let events = events_of(command);
-        !events.is_empty() && events.iter().all(|(stream, text)| {
-            !ledger.removable.contains(stream) && ledger.acknowledged.get(stream).is_some_and(|events| events.contains_key(text))
-        })
+        !events.is_empty()
+            && events.iter().all(|(stream, text)| {
+                !ledger.removable.contains(stream)
+                    && ledger.acknowledged.get(stream).is_some_and(|events| events.contains_key(text))
+            })
     }
 
     fn invent(&mut self, rng: &mut Rng, ledger: &mut Ledger) -> Command<'static> {

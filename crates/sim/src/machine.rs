@@ -66,7 +66,8 @@ impl Machine {
         self.booted = moment;
         let forgotten = (self.mutant == Mutant::ForgottenAppliedIndex).then_some(self.flushed_before.0);
         let state = SimState::new(MemoryState::open(&self.state_disk), forgotten);
-        self.process = Some(Process::open(self.log_disk.clone(), self.body_disk.clone(), state, self.mutant)?);
+        self.process =
+            Some(Process::open(self.log_disk.clone(), self.body_disk.clone(), state, self.mutant)?);
         Ok(())
     }
 

@@ -72,15 +72,25 @@ impl Process {
     ///
     /// # Errors
     /// [`Ended`]: also what a crash in the middle of the start looks like.
-    pub fn open(log_disk: MemoryDisk, body_disk: MemoryDisk, state: SimState, mutant: Mutant) -> Result<Self, Ended> {
+    pub fn open(
+        log_disk: MemoryDisk,
+        body_disk: MemoryDisk,
+        state: SimState,
+        mutant: Mutant,
+    ) -> Result<Self, Ended> {
         let store = format::header::StoreId(7);
-        let log = Log::open(log_disk, LogOptions { segment_bytes: LOG_SEGMENT_BYTES, ..LogOptions::new(store) })?;
-        let body_options = BodyOptions { segment_bytes: BODY_SEGMENT_BYTES, stride_bytes: 512, ..BodyOptions::new(store) };
+        let log =
+            Log::open(log_disk, LogOptions { segment_bytes: LOG_SEGMENT_BYTES, ..LogOptions::new(store) })?;
+        let body_options =
+            BodyOptions { segment_bytes: BODY_SEGMENT_BYTES, stride_bytes: 512, ..BodyOptions::new(store) };
         let (bodies, body_reader) = Bodies::open(body_disk, state.progress().bodies_end, body_options)?;
         let group_log = GroupLog::new(GROUP, log.reader);
         let place = recovered(state.progress(), log.groups.get(&GROUP), &group_log)?;
-        let options =
-            RaftEngineOptions { group: GROUP, flush_state_bytes: FLUSH_STATE_BYTES, flush_log_bytes: FLUSH_LOG_BYTES };
+        let options = RaftEngineOptions {
+            group: GROUP,
+            flush_state_bytes: FLUSH_STATE_BYTES,
+            flush_log_bytes: FLUSH_LOG_BYTES,
+        };
         let shard = Shard::new(ShardOptions::default());
         let engine = RaftEngine::new(options, open_group(&place)?, group_log, shard, state, place.logged.0);
         Ok(Self {
@@ -122,7 +132,11 @@ impl Process {
     ///
     /// # Errors
     /// [`Ended`].
-    pub fn step(&mut self, now: Now, input: Input<RaftCompletion>) -> Result<(Vec<SimOutput>, Vec<Work>), Ended> {
+    pub fn step(
+        &mut self,
+        now: Now,
+        input: Input<RaftCompletion>,
+    ) -> Result<(Vec<SimOutput>, Vec<Work>), Ended> {
         let (mut outputs, mut rest, mut work) = (Vec::new(), Vec::new(), Vec::new());
         self.node.step(now, input, &mut outputs);
         for output in outputs {

@@ -61,8 +61,14 @@ impl std::fmt::Display for Failure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Event {
     Client(u64),
-    Work { boot: u64, work: Work },
-    Deadline { boot: u64, at: Mono },
+    Work {
+        boot: u64,
+        work: Work,
+    },
+    Deadline {
+        boot: u64,
+        at: Mono,
+    },
     /// The power fails now, or in the middle of one of the next disk operations.
     Crash,
     /// A good stop, then a start that must replay nothing.
@@ -70,7 +76,9 @@ enum Event {
     StepWall,
     CloseTime,
     /// Idle work: the log's mark, a compaction of bodies.
-    Idle { boot: u64 },
+    Idle {
+        boot: u64,
+    },
 }
 
 struct World {

@@ -11,7 +11,10 @@ pub fn check(shown: &Shown, ledger: &Ledger) -> Result<(), String> {
     let mut found = BTreeMap::new();
     for event in &shown.events {
         if let Some(before) = found.insert((&event.stream[..], &event.text[..]), event) {
-            return Err(format!("{} is in {} twice: {} and {}", event.text, event.stream, before.revision, event.revision));
+            return Err(format!(
+                "{} is in {} twice: {} and {}",
+                event.text, event.stream, before.revision, event.revision
+            ));
         }
     }
     for (stream, events) in &ledger.acknowledged {
@@ -19,8 +22,12 @@ pub fn check(shown: &Shown, ledger: &Ledger) -> Result<(), String> {
             match found.get(&(&stream[..], &text[..])) {
                 None if ledger.removable.contains(stream) => {}
                 None => return Err(format!("{text} in {stream} was acknowledged at {place:?} and is lost")),
-                Some(event) if event.revision != place.revision || event.cursor.position != place.position => {
-                    return Err(format!("{text} in {stream} was acknowledged at {place:?} and is at {event:?}"));
+                Some(event)
+                    if event.revision != place.revision || event.cursor.position != place.position =>
+                {
+                    return Err(format!(
+                        "{text} in {stream} was acknowledged at {place:?} and is at {event:?}"
+                    ));
                 }
                 Some(_) => {}
             }

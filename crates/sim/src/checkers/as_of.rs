@@ -23,7 +23,11 @@ impl ClosedTimes {
             let now = as_of(*wall, shown, ledger);
             let stays = |cursor: &Cursor| now.contains(cursor) || is_removable(*cursor, ledger);
             if now.iter().any(|cursor| !before.contains(cursor)) || !before.iter().all(stays) {
-                return Err(format!("as of {wall} there were {} events, and now there are {}", before.len(), now.len()));
+                return Err(format!(
+                    "as of {wall} there were {} events, and now there are {}",
+                    before.len(),
+                    now.len()
+                ));
             }
         }
         Ok(())
@@ -37,6 +41,8 @@ fn is_removable(cursor: Cursor, ledger: &Ledger) -> bool {
 }
 
 fn as_of(wall: Wall, shown: &Shown, ledger: &Ledger) -> Vec<Cursor> {
-    let in_time = |event: &&ShownEvent| event.cursor <= Cursor::last_of(wall) && !ledger.removable.contains(&event.stream);
+    let in_time = |event: &&ShownEvent| {
+        event.cursor <= Cursor::last_of(wall) && !ledger.removable.contains(&event.stream)
+    };
     shown.events.iter().filter(in_time).map(|event| event.cursor).collect()
 }

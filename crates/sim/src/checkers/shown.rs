@@ -2,7 +2,7 @@
 //! stream's revisions follow each other without a gap from its first kept one.
 
 use crate::process::Process;
-use model::{Cursor, Namespace, Position, Revision, StreamName, View};
+use model::{Cursor, Position, Revision, StreamName, View};
 use std::collections::BTreeMap;
 
 /// One event as the whole-store reader finds it.
@@ -36,7 +36,8 @@ impl Shown {
                 .map_err(|error| error.to_string())?;
             let mut bytes = &page.bytes[..];
             while !bytes.is_empty() {
-                let (record, used) = format::body::decode(bytes).map_err(|error| format!("a body: {error:?}"))?;
+                let (record, used) =
+                    format::body::decode(bytes).map_err(|error| format!("a body: {error:?}"))?;
                 bytes = &bytes[used..];
                 if shard::query::is_live(&state, &record).map_err(|error| error.to_string())? {
                     shown.push(&record)?;
@@ -69,18 +70,27 @@ impl Shown {
     fn streams_agree(&self, state: &impl View) -> Result<(), String> {
         for (stream, events) in self.by_stream() {
             let name = StreamName::new(stream).map_err(|error| error.to_string())?;
-            let head = shard::query::stream(state, Namespace::ROOT, &name).map_err(|error| error.to_string())?;
+            let head = shard::query::stream(state, &name).map_err(|error| error.to_string())?;
             let shown = events.last().map(|event| event.revision.next());
             if shown != Some(head.next) {
-                return Err(format!("{stream} ends at {shown:?} by its bodies and at {} by its rows", head.next));
+                return Err(format!(
+                    "{stream} ends at {shown:?} by its bodies and at {} by its rows",
+                    head.next
+                ));
             }
             for pair in events.windows(2) {
                 if pair[1].revision != pair[0].revision.next() {
-                    return Err(format!("{stream}: revision {} follows {}", pair[1].revision, pair[0].revision));
+                    return Err(format!(
+                        "{stream}: revision {} follows {}",
+                        pair[1].revision, pair[0].revision
+                    ));
                 }
             }
             if events.first().is_some_and(|event| event.revision != head.first) {
-                return Err(format!("{stream} begins at {:?} by its bodies and at {} by its rows", events[0].revision, head.first));
+                return Err(format!(
+                    "{stream} begins at {:?} by its bodies and at {} by its rows",
+                    events[0].revision, head.first
+                ));
             }
         }
         Ok(())

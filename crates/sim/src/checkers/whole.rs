@@ -7,10 +7,12 @@ use std::collections::BTreeSet;
 /// # Errors
 /// A request was half applied, or an event has no request.
 pub fn check(shown: &Shown, ledger: &Ledger) -> Result<(), String> {
-    let there: BTreeSet<(&str, &str)> = shown.events.iter().map(|event| (&event.stream[..], &event.text[..])).collect();
+    let there: BTreeSet<(&str, &str)> =
+        shown.events.iter().map(|event| (&event.stream[..], &event.text[..])).collect();
     for (client, events) in &ledger.unknown {
         let durable = events.iter().filter(|(stream, _)| !ledger.removable.contains(stream));
-        let (here, missing): (Vec<_>, Vec<_>) = durable.partition(|(stream, text)| there.contains(&(&stream[..], &text[..])));
+        let (here, missing): (Vec<_>, Vec<_>) =
+            durable.partition(|(stream, text)| there.contains(&(&stream[..], &text[..])));
         if !here.is_empty() && !missing.is_empty() {
             return Err(format!("client {client}'s request is half applied: {here:?} without {missing:?}"));
         }
