@@ -4,10 +4,11 @@
 //! that some keys are not at hand yet ([`ViewError::Absent`]): `apply` is then abandoned, the keys are
 //! fetched, and it runs again.
 
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-use core::ops::ControlFlow;
+use core::ops::{Bound, ControlFlow};
 
 pub type Key = Vec<u8>;
 pub type Value = Vec<u8>;
@@ -41,6 +42,30 @@ pub trait View {
 /// What a scan calls with each key and value.
 pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
 
+/// The simplest view, for tests.
+impl View for BTreeMap<Key, Value> {
+    fn get(&self, key: &[u8]) -> Result<Option<Value>, ViewError> {
+        Ok(BTreeMap::get(self, key).cloned())
+    }
+
+    fn scan(&self, range: KeyRange<'_>, order: Order, visit: &mut Visit<'_>) -> Result<(), ViewError> {
+        if range.from >= range.to {
+            return Ok(());
+        }
+        let mut rows = self.range::<[u8], _>((Bound::Included(range.from), Bound::Excluded(range.to)));
+        loop {
+            let row = match order {
+                Order::Ascending => rows.next(),
+                Order::Descending => rows.next_back(),
+            };
+            match row {
+                Some((key, value)) if visit(key, value).is_continue() => {}
+                _ => return Ok(()),
+            }
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ViewError {
     /// These keys are not at hand yet: fetch them, then apply again.
@@ -73,5 +98,15 @@ impl WriteSet {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Changes the rows of the simplest view, for tests.
+    pub fn change(&self, rows: &mut BTreeMap<Key, Value>) {
+        for (key, value) in &self.0 {
+            match value {
+                Some(value) => rows.insert(key.clone(), value.clone()),
+                None => rows.remove(key),
+            };
+        }
     }
 }
