@@ -183,9 +183,14 @@ impl Fields {
     }
 
     fn text(&mut self, field: &Field, value: &str) {
+        // Spans are made far more often than lines are written: room for their fields at once, and no
+        // formatting machinery where bytes will do.
+        self.rendered.reserve(64);
         let _ = match self.form {
             Form::Json => {
-                let _ = write!(self.rendered, ",\"{}\":", field.name());
+                self.rendered.push_str(",\"");
+                self.rendered.push_str(field.name());
+                self.rendered.push_str("\":");
                 write_json_text(&mut self.rendered, value)
             }
             Form::Text | Form::ColouredText => {
@@ -244,6 +249,12 @@ impl Visit for Fields {
 /// A JSON string (RFC 8259, section 7).
 fn write_json_text(out: &mut String, text: &str) -> fmt::Result {
     out.push('"');
+    let plain = |b: u8| b >= 0x20 && b != b'"' && b != b'\\';
+    if text.bytes().all(plain) {
+        out.push_str(text);
+        out.push('"');
+        return Ok(());
+    }
     for c in text.chars() {
         match c {
             '"' => out.push_str("\\\""),
