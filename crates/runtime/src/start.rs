@@ -15,7 +15,7 @@ use std::sync::Arc;
 use storage::bodies::{BodyError, BodyOptions};
 use storage::directory::{DataDirectory, DirectoryError};
 use storage::log::{Log, LogError, LogOptions};
-use storage::lsm::{LsmOptions, LsmState};
+use storage::lsm::{LsmConfig, LsmState};
 use storage::state::{State as _, StateError};
 use telemetry::Metrics;
 use telemetry::catalogue::Queue;
@@ -74,10 +74,12 @@ pub enum StartError {
 /// [`StartError`].
 pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeTask), StartError> {
     let directory = DataDirectory::open(&options.data)?;
-    let state = LsmState::open(
-        &directory.state_path(),
-        LsmOptions { cache_bytes: options.cache_bytes, ..LsmOptions::new(directory.store()) },
-    )?;
+    let state_config = LsmConfig {
+        memtable_bytes: options.memtable_bytes,
+        cache_bytes: options.cache_bytes,
+        ..LsmConfig::default()
+    };
+    let state = LsmState::open(&directory.state_path(), directory.store(), state_config)?;
     let log_options =
         LogOptions { segment_bytes: options.log_segment_bytes, ..LogOptions::new(directory.store()) };
     let log = Log::open(directory.log_disk()?, log_options)?;
