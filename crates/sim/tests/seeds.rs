@@ -1,0 +1,47 @@
+//! The simulation of every commit: enough seeds, the same run in every process, and a test of the tests.
+
+use std::process::{Command, Output};
+
+/// Seeds that have to count: they crashed after at least ten acknowledgements.
+const SEEDS: &str = "500";
+
+fn sim(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_sim")).args(arguments).output().expect("sim runs")
+}
+
+#[test]
+fn every_promise_holds_under_every_seed() {
+    let output = sim(&["--from", "1", "--seeds", SEEDS]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    println!("{said}");
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.starts_with(&format!("{SEEDS} seeds held")), "{said}");
+}
+
+#[test]
+fn a_seed_is_the_same_run_in_every_process() {
+    let hashes = || String::from_utf8(sim(&["--from", "1", "--seeds", "20", "--hash"]).stdout).expect("text");
+    let (first, second) = (hashes(), hashes());
+    assert!(first.lines().count() >= 20);
+    assert_eq!(first, second);
+}
+
+/// A mutant must fail within a few seeds; its failure names the seed, which fails again alone.
+fn is_caught(mutant: &str) {
+    let output = sim(&["--from", "1", "--seeds", "60", "--mutant", mutant]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{mutant} was not caught: {said}");
+    let seed = said.strip_prefix("seed ").and_then(|rest| rest.split(' ').next()).expect("a seed is named");
+    let again = sim(&["--from", seed, "--seeds", "1", "--mutant", mutant]);
+    assert_eq!(String::from_utf8_lossy(&again.stderr), said, "a seed replays exactly");
+}
+
+#[test]
+fn an_answer_before_the_sync_is_caught() {
+    is_caught("answer-before-sync");
+}
+
+#[test]
+fn a_forgotten_applied_index_is_caught() {
+    is_caught("forgotten-applied-index");
+}
