@@ -1,0 +1,111 @@
+//! The domain said no: the problem that says so, with the place in the request.
+
+use crate::catalogue::Code;
+use crate::problem::Problem;
+use model::{Refusal, Revision};
+
+/// What was asked, for the words and the place of a problem.
+#[derive(Clone, Copy, Debug)]
+pub enum Asked<'a> {
+    /// Something about one stream.
+    Stream(&'a str),
+    /// A transaction with so many checks, and the streams of its writes.
+    Transaction { checks: usize },
+}
+
+impl Asked<'_> {
+    /// The path to a check or a write, for a transaction.
+    fn part(self, part: u32) -> Option<String> {
+        let Self::Transaction { checks } = self else { return None };
+        let part = part as usize;
+        Some(if part < checks {
+            format!("checks[{part}]")
+        } else {
+            format!("writes[{}].append", part - checks)
+        })
+    }
+
+    fn stream(self) -> String {
+        match self {
+            Self::Stream(name) => format!("`{name}`"),
+            Self::Transaction { .. } => "the stream".into(),
+        }
+    }
+}
+
+/// The problem for a refusal.
+#[must_use]
+pub fn problem(refusal: &Refusal, asked: Asked<'_>) -> Box<Problem> {
+    match refusal {
+        Refusal::WrongRevision { part, current } => {
+            let detail = match current {
+                Some(revision) => format!("{} is at revision {revision}", asked.stream()),
+                None => format!("{} does not exist", asked.stream()),
+            };
+            let problem = Problem::new(Code::WrongRevision, detail).revision("current_revision", *current);
+            match asked.part(*part) {
+                Some(member) => problem.number("part", u64::from(*part)).member(member),
+                None => problem,
+            }
+        }
+        Refusal::EventConflict { write, event, revision } => {
+            let problem = event_conflict(*event, *revision);
+            match asked {
+                Asked::Transaction { .. } => {
+                    problem.member(format!("writes[{write}].append.events[{event}]"))
+                }
+                Asked::Stream(_) => problem,
+            }
+        }
+        Refusal::KeyConflict => {
+            Problem::new(Code::KeyConflict, "the idempotency key was used for a request with other content")
+        }
+        Refusal::KeysFull => Problem::new(Code::KeysFull, "no more idempotency keys can be kept for now"),
+        Refusal::TruncateBeyondEnd { next } => {
+            Problem::new(Code::TruncateBeyondEnd, format!("the stream's next revision is {next}"))
+                .revision("next_revision", Some(*next))
+                .member("truncate_before")
+        }
+        Refusal::Unsupported => {
+            Problem::new(Code::UnsupportedCommand, "the store applies an older behaviour")
+        }
+        Refusal::StreamFull => Problem::new(Code::StreamFull, format!("{} is full", asked.stream())),
+    }
+}
+
+fn event_conflict(event: u32, revision: Option<Revision>) -> Box<Problem> {
+    let detail = match revision {
+        Some(revision) => {
+            format!("its `source` and `id` are those of revision {revision}, which has other content")
+        }
+        None => "the request holds two events with its `source` and `id` and other content".into(),
+    };
+    let problem = Problem::new(Code::EventConflict, detail).number("event", u64::from(event));
+    match revision {
+        Some(_) => problem.revision("revision", revision),
+        None => problem,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_where_and_what_is_there() {
+        let json = |refusal: Refusal, asked: Asked<'_>| -> serde_json::Value {
+            serde_json::from_slice(&problem(&refusal, asked).to_bytes()).unwrap()
+        };
+        let wrong = |part| Refusal::WrongRevision { part, current: Some(Revision(41)) };
+        let answer = json(wrong(0), Asked::Stream("cart-7"));
+        assert_eq!(
+            (&answer["detail"], &answer["current_revision"]),
+            (&"`cart-7` is at revision 41".into(), &41.into())
+        );
+        let transaction = Asked::Transaction { checks: 2 };
+        assert_eq!(json(wrong(1), transaction)["member"], "checks[1]");
+        assert_eq!(json(wrong(3), transaction)["member"], "writes[1].append");
+        let conflict = Refusal::EventConflict { write: 1, event: 2, revision: None };
+        assert_eq!(json(conflict, transaction)["member"], "writes[1].append.events[2]");
+    }
+}

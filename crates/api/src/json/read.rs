@@ -1,0 +1,426 @@
+//! A pull reader over borrowed text. The caller asks for what it expects next; what it does not understand
+//! it takes as [`Raw`], checked and byte for byte.
+//!
+//! Guarantees: everything taken is valid JSON, values are nested at most
+//! [`limits::JSON_DEPTH_MAX`] deep, no input makes it recurse, panic or allocate.
+
+use super::scan;
+use crate::catalogue::Code;
+use crate::problem::{Problem, Result};
+use model::limits;
+use std::borrow::Cow;
+
+/// A text as it stands between its quotes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Text<'a> {
+    inner: &'a str,
+    escaped: bool,
+}
+
+/// A value as it came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Raw<'a> {
+    pub text: &'a str,
+    /// It has newlines or carriage returns between its tokens (none can be within them).
+    pub has_newlines: bool,
+}
+
+/// One value, its inside unread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Value<'a> {
+    Null,
+    Bool(bool),
+    /// As it was written.
+    Number(&'a str),
+    Text(Text<'a>),
+    Object,
+    Array,
+}
+
+/// Reads one JSON text from its start to its end.
+#[derive(Clone, Debug)]
+pub struct Reader<'a> {
+    text: &'a str,
+    at: usize,
+    has_newlines: bool,
+}
+
+impl<'a> Text<'a> {
+    /// A text that holds nothing to escape.
+    #[must_use]
+    pub const fn plain(inner: &'a str) -> Self {
+        Self { inner, escaped: false }
+    }
+
+    /// The text without its escapes; `None` when it has half a surrogate pair, which is no character.
+    #[must_use]
+    pub fn decode(self) -> Option<Cow<'a, str>> {
+        if self.escaped { unescape(self.inner).map(Cow::Owned) } else { Some(Cow::Borrowed(self.inner)) }
+    }
+
+    /// As it came, without the quotes.
+    #[must_use]
+    pub const fn as_sent(self) -> &'a str {
+        self.inner
+    }
+}
+
+impl<'a> Reader<'a> {
+    /// # Errors
+    /// When the bytes are not UTF-8.
+    pub fn new(bytes: &'a [u8]) -> Result<Self> {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Ok(Self { text, at: 0, has_newlines: false }),
+            Err(error) => Err(Problem::new(
+                Code::InvalidUtf8,
+                format!("the text is not UTF-8 at byte {}", error.valid_up_to()),
+            )),
+        }
+    }
+
+    /// The next byte after white space, not taken.
+    pub fn peek(&mut self) -> Option<u8> {
+        let bytes = self.text.as_bytes();
+        loop {
+            match bytes.get(self.at) {
+                Some(b' ' | b'\t') => {}
+                Some(b'\n' | b'\r') => self.has_newlines = true,
+                other => return other.copied(),
+            }
+            self.at += 1;
+        }
+    }
+
+    /// # Errors
+    /// When anything but white space is left.
+    pub fn end(&mut self) -> Result<()> {
+        match self.peek() {
+            None => Ok(()),
+            Some(_) => Err(self.broken("the end")),
+        }
+    }
+
+    /// Takes a `{`, an `[`, or another value whole.
+    ///
+    /// # Errors
+    /// When there is no value.
+    pub fn value(&mut self) -> Result<Value<'a>> {
+        match self.peek() {
+            Some(b'{') => self.step(Value::Object),
+            Some(b'[') => self.step(Value::Array),
+            Some(b'"') => self.text().map(Value::Text),
+            Some(b't') => self.word("true", Value::Bool(true)),
+            Some(b'f') => self.word("false", Value::Bool(false)),
+            Some(b'n') => self.word("null", Value::Null),
+            Some(b'-' | b'0'..=b'9') => {
+                let rest = &self.text[self.at..];
+                let len = scan::number(rest.as_bytes()).ok_or_else(|| self.broken("a number"))?;
+                self.at += len;
+                Ok(Value::Number(&rest[..len]))
+            }
+            _ => Err(self.broken("a value")),
+        }
+    }
+
+    /// After the `{` or after a member's value: the next member's name, or `None` at the `}`. The caller
+    /// says whether it is the first.
+    ///
+    /// # Errors
+    /// When there is neither.
+    pub fn member(&mut self, place: Place) -> Result<Option<Text<'a>>> {
+        if !self.item_of(b'}', place)? {
+            return Ok(None);
+        }
+        if self.peek() != Some(b'"') {
+            return Err(self.broken("a member's name in quotes"));
+        }
+        let name = self.text()?;
+        if self.peek() != Some(b':') {
+            return Err(self.broken("`:`"));
+        }
+        self.at += 1;
+        Ok(Some(name))
+    }
+
+    /// After the `[` or after an item: whether another item follows (else the `]` is taken).
+    ///
+    /// # Errors
+    /// When there is neither.
+    pub fn item(&mut self, place: Place) -> Result<bool> {
+        self.item_of(b']', place)
+    }
+
+    fn item_of(&mut self, close: u8, place: Place) -> Result<bool> {
+        match (self.peek(), place) {
+            (Some(byte), _) if byte == close => {
+                self.at += 1;
+                Ok(false)
+            }
+            (Some(b','), Place::Later) => {
+                self.at += 1;
+                if self.peek() == Some(close) {
+                    return Err(self.broken("what the comma announces"));
+                }
+                Ok(true)
+            }
+            (Some(_), Place::First) => Ok(true),
+            _ => Err(self.broken(if close == b'}' { "`,` or `}`" } else { "`,` or `]`" })),
+        }
+    }
+
+    /// Takes the next value whole, checked.
+    ///
+    /// # Errors
+    /// When it is not JSON, or too deep.
+    pub fn raw(&mut self) -> Result<Raw<'a>> {
+        self.peek();
+        let from = self.at;
+        let outer = std::mem::take(&mut self.has_newlines);
+        self.skip()?;
+        let has_newlines = std::mem::replace(&mut self.has_newlines, outer);
+        Ok(Raw { text: &self.text[from..self.at], has_newlines })
+    }
+
+    /// Without recursion: one bit a level says whether it is an object.
+    fn skip(&mut self) -> Result<()> {
+        let mut depth = 0;
+        let mut objects: u64 = 0;
+        let mut place;
+        loop {
+            match self.value()? {
+                opened @ (Value::Object | Value::Array) => {
+                    if depth == limits::JSON_DEPTH_MAX {
+                        return Err(Problem::new(
+                            Code::JsonTooDeep,
+                            format!("nested deeper than {} at byte {}", limits::JSON_DEPTH_MAX, self.at),
+                        ));
+                    }
+                    depth += 1;
+                    objects = (objects << 1) | u64::from(opened == Value::Object);
+                    place = Place::First;
+                }
+                _ => place = Place::Later,
+            }
+            // Close what ends here; go on with the next value of what does not.
+            loop {
+                if depth == 0 {
+                    return Ok(());
+                }
+                let more = if objects & 1 == 1 { self.member(place)?.is_some() } else { self.item(place)? };
+                if more {
+                    break;
+                }
+                depth -= 1;
+                objects >>= 1;
+                place = Place::Later;
+            }
+        }
+    }
+
+    fn text(&mut self) -> Result<Text<'a>> {
+        let bytes = self.text.as_bytes();
+        let from = self.at + 1;
+        let mut escaped = false;
+        let mut at = from;
+        loop {
+            at = scan::special(bytes, at);
+            match bytes.get(at) {
+                Some(b'"') => {
+                    self.at = at + 1;
+                    return Ok(Text { inner: &self.text[from..at], escaped });
+                }
+                Some(b'\\') => {
+                    escaped = true;
+                    let Some(len) = scan::escape(&bytes[at + 1..]) else {
+                        self.at = at;
+                        return Err(self.broken("an escape"));
+                    };
+                    at += 1 + len;
+                }
+                Some(_) => {
+                    self.at = at;
+                    return Err(self.broken("a text without control characters"));
+                }
+                None => {
+                    self.at = at;
+                    return Err(self.broken("the end of a text"));
+                }
+            }
+        }
+    }
+
+    fn word(&mut self, word: &str, value: Value<'a>) -> Result<Value<'a>> {
+        if !self.text[self.at..].starts_with(word) {
+            return Err(self.broken("a value"));
+        }
+        self.at += word.len();
+        Ok(value)
+    }
+
+    fn step(&mut self, value: Value<'a>) -> Result<Value<'a>> {
+        self.at += 1;
+        Ok(value)
+    }
+
+    fn broken(&self, wanted: &str) -> Box<Problem> {
+        let detail = match self.text[self.at..].chars().next() {
+            Some(found) => format!("expected {wanted} at byte {}, found {found:?}", self.at),
+            None => format!("expected {wanted} at byte {}, where the text ends", self.at),
+        };
+        Problem::new(Code::InvalidJson, detail)
+    }
+}
+
+/// Whether a member or an item is the first of its object or array.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    First,
+    Later,
+}
+
+/// The escapes have been checked by the reader; only surrogates are left to refuse.
+fn unescape(text: &str) -> Option<String> {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        out.push_str(&rest[..at]);
+        let kind = *rest.as_bytes().get(at + 1)?;
+        rest = &rest[at + 2..];
+        out.push(match kind {
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            b'n' => '\n',
+            b'r' => '\r',
+            b't' => '\t',
+            b'u' => {
+                let (character, after) = unicode_escape(rest)?;
+                rest = after;
+                character
+            }
+            other => char::from(other),
+        });
+    }
+    out.push_str(rest);
+    Some(out)
+}
+
+fn unicode_escape(rest: &str) -> Option<(char, &str)> {
+    let unit = |text: &str| u32::from_str_radix(text.get(..4)?, 16).ok();
+    let first = unit(rest)?;
+    let rest = &rest[4..];
+    if !(0xd800..0xdc00).contains(&first) {
+        return Some((char::from_u32(first)?, rest));
+    }
+    let second = unit(rest.strip_prefix("\\u")?)?;
+    if !(0xdc00..0xe000).contains(&second) {
+        return None;
+    }
+    let scalar = 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
+    Some((char::from_u32(scalar)?, &rest[6..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn whole(text: &[u8]) -> Result<Raw<'_>> {
+        let mut reader = Reader::new(text)?;
+        let raw = reader.raw()?;
+        reader.end()?;
+        Ok(raw)
+    }
+
+    #[test]
+    fn what_json_is_and_is_not() {
+        for text in [
+            "null",
+            " [] ",
+            "{}",
+            r#"{"a":[1,-2.5e3,{"b":"\u00e9\n"}],"a":true}"#,
+            r#""\ud800""#,
+            "[[],[{}],\"\u{2028}\"]",
+        ] {
+            assert!(whole(text.as_bytes()).is_ok(), "{text}");
+        }
+        for text in [
+            "",
+            " ",
+            "nul",
+            "tru",
+            "[",
+            "]",
+            "{",
+            "[1,]",
+            "[,1]",
+            "[1 2]",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{\"a\":1,}",
+            "{a:1}",
+            "{'a':1}",
+            "\"",
+            "\"\\\"",
+            "\"\\x\"",
+            "\"\\u12g4\"",
+            "\"a\nb\"",
+            "01",
+            "1.",
+            "+1",
+            "1 1",
+            "[1]]",
+            "{\"a\":1]",
+            "[}",
+            "\u{feff}1",
+            "NaN",
+            "Infinity",
+            "\"\t\"",
+            "/* */1",
+        ] {
+            assert_eq!(whole(text.as_bytes()).map_err(|p| p.code), Err(Code::InvalidJson), "{text}");
+        }
+        assert_eq!(whole(b"\"\xff\"").map_err(|p| p.code), Err(Code::InvalidUtf8));
+    }
+
+    #[test]
+    fn depth_is_bounded_and_ten_thousand_brackets_are_a_problem_not_a_crash() {
+        let nested = |n: usize| "[".repeat(n) + &"]".repeat(n);
+        assert!(whole(nested(64).as_bytes()).is_ok());
+        assert_eq!(whole(nested(65).as_bytes()).map_err(|p| p.code), Err(Code::JsonTooDeep));
+        assert_eq!(whole("[".repeat(10_000).as_bytes()).map_err(|p| p.code), Err(Code::JsonTooDeep));
+        let objects = "{\"a\":".repeat(10_000);
+        assert_eq!(whole(objects.as_bytes()).map_err(|p| p.code), Err(Code::JsonTooDeep));
+    }
+
+    #[test]
+    fn newlines_are_noticed_only_between_tokens() {
+        assert!(whole(b"[1,\n2]").unwrap().has_newlines);
+        assert!(whole(b"{\r\n}").unwrap().has_newlines);
+        assert!(!whole(b"\n[1, 2]\n").unwrap().has_newlines, "outside of the value");
+        assert!(!whole(br#""a\nb""#).unwrap().has_newlines, "an escape is no newline");
+    }
+
+    #[test]
+    fn escapes_are_decoded_and_half_pairs_refused() {
+        for (text, want) in [
+            (r#""plain""#, Some("plain")),
+            (r#""\"\\\/\b\f\n\r\t""#, Some("\"\\/\u{8}\u{c}\n\r\t")),
+            (r#""\u00e9\uD83D\uDC22x""#, Some("é🐢x")),
+            (r#""\ud83d""#, None),
+            (r#""\udc22""#, None),
+            (r#""\ud83dx""#, None),
+            (r#""\ud83d\u0041""#, None),
+        ] {
+            let Value::Text(read) = Reader::new(text.as_bytes()).unwrap().value().unwrap() else { panic!() };
+            assert_eq!(read.decode().as_deref(), want, "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        /// Whatever comes, this reader and serde_json agree on whether it is JSON.
+        #[test]
+        fn agrees_with_serde_json(text in r#"[\[\]{}:,"\\a1e.\-+ \nu0tfn]{0,24}"#) {
+            let theirs = serde_json::from_str::<&serde_json::value::RawValue>(&text).is_ok();
+            proptest::prop_assert_eq!(whole(text.as_bytes()).is_ok(), theirs, "{}", text);
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Idempotency keys (draft-ietf-httpapi-idempotency-key-header): the client's name for one intended effect.
+
+use crate::catalogue::Code;
+use crate::problem::{Problem, Result};
+use model::{
+    Append, Check, Expected, Fingerprint, Identity, KeyHash, Keyed, Namespace, Slot, Write, limits, slot_of,
+};
+use std::borrow::Cow;
+use xxhash_rust::xxh3::xxh3_128;
+
+/// Who asks; one for all until there is access control.
+const CALLER: u32 = 0;
+
+/// A key as the client named it, without quotes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key<'a>(Cow<'a, str>);
+
+impl<'a> Key<'a> {
+    /// Reads a String of RFC 9651 (with quotes), as the draft has it, or bare text, as most clients send it.
+    pub(super) fn parse(value: &'a str) -> Result<Self> {
+        let key = match value.strip_prefix('"') {
+            None => Some(Cow::Borrowed(value)),
+            Some(inner) => unquote(inner).map(Cow::Owned),
+        };
+        let usable = key.filter(|key| {
+            (1..=limits::IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len())
+                && key.bytes().all(|b| matches!(b, b' '..=b'~'))
+        });
+        usable.map(Self).ok_or_else(|| {
+            let detail = format!(
+                "an idempotency key has 1 to {} visible ASCII characters, in quotes or not",
+                limits::IDEMPOTENCY_KEY_BYTES_MAX
+            );
+            Problem::new(Code::InvalidHeader, detail).header("idempotency-key")
+        })
+    }
+
+    /// For a route below a stream: the record lives beside the stream.
+    pub(super) fn for_append(&self, append: &Append<'_>) -> Keyed {
+        let route = format!("/v1/streams/{}/events", append.stream);
+        let mut fingerprint = Vec::new();
+        add_append(&mut fingerprint, append);
+        self.keyed(&route, &fingerprint, append.stream.slot(Namespace::ROOT))
+    }
+
+    /// For a transaction: the record lives where the key says.
+    pub(super) fn for_transaction(&self, checks: &[Check<'_>], writes: &[Write<'_>]) -> Keyed {
+        let mut fingerprint = Vec::new();
+        for Check::Stream { stream, expected } in checks {
+            add_text(&mut fingerprint, stream.as_str());
+            add_expected(&mut fingerprint, *expected);
+        }
+        fingerprint.push(0xff);
+        for Write::Append(append) in writes {
+            add_append(&mut fingerprint, append);
+        }
+        self.keyed("/v1/transactions", &fingerprint, slot_of(Namespace::ROOT, &self.0))
+    }
+
+    fn keyed(&self, route: &str, fingerprint: &[u8], slot: Slot) -> Keyed {
+        let mut scope = CALLER.to_le_bytes().to_vec();
+        add_text(&mut scope, "POST");
+        add_text(&mut scope, route);
+        add_text(&mut scope, &self.0);
+        Keyed { key: KeyHash(xxh3_128(&scope)), fingerprint: Fingerprint(xxh3_128(fingerprint)), slot }
+    }
+}
+
+fn unquote(inner: &str) -> Option<String> {
+    let mut out = String::with_capacity(inner.len());
+    let mut characters = inner.chars();
+    loop {
+        match characters.next()? {
+            '"' => return characters.next().is_none().then_some(out),
+            '\\' => out.push(characters.next().filter(|c| matches!(c, '"' | '\\'))?),
+            character => out.push(character),
+        }
+    }
+}
+
+fn add_append(out: &mut Vec<u8>, append: &Append<'_>) {
+    add_text(out, append.stream.as_str());
+    add_expected(out, append.expected);
+    out.extend_from_slice(&(append.events.len() as u32).to_le_bytes());
+    for event in &append.events {
+        let id = match event.identity {
+            Identity::Client(id) | Identity::Echo { id, .. } => id.0,
+            Identity::Server => 0,
+        };
+        out.extend_from_slice(&id.to_le_bytes());
+        out.extend_from_slice(&event.fingerprint.0.to_le_bytes());
+    }
+}
+
+fn add_expected(out: &mut Vec<u8>, expected: Expected) {
+    match expected {
+        Expected::Any => out.push(0),
+        Expected::None => out.push(1),
+        Expected::Exists => out.push(2),
+        Expected::Revision(revision) => {
+            out.push(3);
+            out.extend_from_slice(&revision.0.to_le_bytes());
+        }
+    }
+}
+
+fn add_text(out: &mut Vec<u8>, text: &str) {
+    out.extend_from_slice(&(text.len() as u32).to_le_bytes());
+    out.extend_from_slice(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::StreamName;
+
+    #[test]
+    fn keys_come_with_quotes_or_without() {
+        let long = "k".repeat(256);
+        for (value, want) in [
+            ("abc", Some("abc")),
+            ("\"abc\"", Some("abc")),
+            ("\"a\\\"b\\\\\"", Some("a\"b\\")),
+            ("a b", Some("a b")),
+            (&long[1..], Some(&long[1..])),
+            (&long, None),
+            ("", None),
+            ("\"\"", None),
+            ("\"abc", None),
+            ("\"abc\" x", None),
+            ("\"a\\n\"", None),
+        ] {
+            assert_eq!(Key::parse(value).ok().map(|key| key.0), want.map(Cow::Borrowed), "{value}");
+        }
+    }
+
+    fn append(stream: &str, expected: Expected) -> Append<'_> {
+        Append { keyed: None, stream: StreamName::new(stream).unwrap(), expected, events: Vec::new() }
+    }
+
+    #[test]
+    fn a_key_s_scope_is_the_route_and_its_fingerprint_the_command() {
+        let key = Key::parse("k").unwrap();
+        let first = key.for_append(&append("a", Expected::Any));
+        assert_eq!(first, Key::parse("\"k\"").unwrap().for_append(&append("a", Expected::Any)));
+        let conditional = key.for_append(&append("a", Expected::None));
+        assert_eq!(conditional.key, first.key);
+        assert_ne!(conditional.fingerprint, first.fingerprint, "the condition is part of what was asked");
+        assert_ne!(key.for_append(&append("b", Expected::Any)).key, first.key);
+        assert_ne!(key.for_transaction(&[], &[]).key, first.key);
+    }
+
+    /// Stored records depend on these: they never change.
+    #[test]
+    fn hashes_are_those_of_every_earlier_version() {
+        let keyed = Key::parse("k").unwrap().for_append(&append("a", Expected::Exists));
+        assert_eq!(
+            (keyed.key, keyed.fingerprint),
+            (
+                KeyHash(306_376_609_186_190_637_739_548_815_881_730_196_150),
+                Fingerprint(262_155_869_103_807_560_387_060_246_944_346_029_045)
+            )
+        );
+    }
+}

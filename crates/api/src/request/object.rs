@@ -1,0 +1,117 @@
+//! Objects of the API's own: members by name, unknown and doubled ones refused, problems with the path to
+//! the member.
+
+use crate::catalogue::Code;
+use crate::json::{Place, Reader, Value};
+use crate::problem::{Problem, Result};
+use model::{Expected, Revision, StreamName};
+
+/// Calls `member` with each member's name; it takes the value and says whether it knows the name.
+pub(super) fn read_object<'a>(
+    reader: &mut Reader<'a>,
+    known: &str,
+    mut member: impl FnMut(&str, &mut Reader<'a>) -> Result<Known>,
+) -> Result<()> {
+    if reader.value()? != Value::Object {
+        return Err(Problem::new(Code::InvalidMember, format!("this must be an object with {known}")));
+    }
+    let mut seen: Vec<String> = Vec::new();
+    let mut place = Place::First;
+    while let Some(name) = reader.member(place)? {
+        place = Place::Later;
+        let name = name.decode().unwrap_or_else(|| "\u{fffd}".into());
+        if seen.iter().any(|other| *other == name) {
+            return Err(Problem::new(Code::DuplicateMember, format!("`{name}` is there twice")).member(name));
+        }
+        match member(&name, reader).map_err(|problem| within(problem, &name))? {
+            Known::Yes => seen.push(name.into_owned()),
+            Known::No => {
+                let detail = format!("`{name}` is not known here; the object has {known}");
+                return Err(Problem::new(Code::UnknownMember, detail).member(name));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a member's name is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Known {
+    Yes,
+    No,
+}
+
+/// Calls `item` for each item of an array, with its place.
+pub(super) fn read_array<'a>(
+    reader: &mut Reader<'a>,
+    mut item: impl FnMut(usize, &mut Reader<'a>) -> Result<()>,
+) -> Result<()> {
+    if reader.value()? != Value::Array {
+        return Err(Problem::new(Code::InvalidMember, "this must be an array"));
+    }
+    let mut place = Place::First;
+    let mut at = 0;
+    while reader.item(place)? {
+        place = Place::Later;
+        item(at, reader).map_err(|problem| within(problem, &format!("[{at}]")))?;
+        at += 1;
+    }
+    Ok(())
+}
+
+/// A problem of the text as a whole stays one; one about a value gets the path to it.
+fn within(problem: Box<Problem>, outer: &str) -> Box<Problem> {
+    match problem.code {
+        Code::InvalidJson | Code::InvalidUtf8 | Code::JsonTooDeep => problem,
+        _ => problem.within(outer),
+    }
+}
+
+pub(super) fn missing(name: &'static str) -> Box<Problem> {
+    Problem::new(Code::MissingMember, format!("`{name}` is missing")).member(name)
+}
+
+pub(super) fn invalid(why: impl Into<String>) -> Box<Problem> {
+    Problem::new(Code::InvalidMember, why.into())
+}
+
+/// A whole number from 0, or null.
+pub(super) fn read_number(reader: &mut Reader<'_>) -> Result<Option<u64>> {
+    match reader.value()? {
+        Value::Null => Ok(None),
+        Value::Number(digits) => digits
+            .parse()
+            .map(Some)
+            .map_err(|_| invalid(format!("`{digits}` must be a whole number from 0 to 2^64 - 1"))),
+        _ => Err(invalid("this must be a whole number")),
+    }
+}
+
+pub(super) fn read_stream<'a>(reader: &mut Reader<'a>) -> Result<StreamName<'a>> {
+    match reader.value()? {
+        Value::Text(text) => {
+            let name = text.decode().ok_or_else(|| invalid("half a surrogate pair is no character"))?;
+            Ok(StreamName::new(name)?)
+        }
+        _ => Err(invalid("a stream's name is a text")),
+    }
+}
+
+/// A revision, `"none"`, `"exists"` or `"any"`; null is as if it were not there.
+pub(super) fn read_expected(reader: &mut Reader<'_>) -> Result<Option<Expected>> {
+    const FORM: &str = "this must be a revision, \"none\", \"exists\" or \"any\"";
+    match reader.value()? {
+        Value::Null => Ok(None),
+        Value::Number(digits) => digits
+            .parse()
+            .map(|revision| Some(Expected::Revision(Revision(revision))))
+            .map_err(|_| invalid(FORM)),
+        Value::Text(text) => match text.as_sent() {
+            "none" => Ok(Some(Expected::None)),
+            "exists" => Ok(Some(Expected::Exists)),
+            "any" => Ok(Some(Expected::Any)),
+            _ => Err(invalid(FORM)),
+        },
+        _ => Err(invalid(FORM)),
+    }
+}

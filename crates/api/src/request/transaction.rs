@@ -1,0 +1,217 @@
+//! `POST /v1/transactions`: checks and writes, all or none.
+//!
+//! Both lists grow: a check is told by its first member (`stream` so far), a write is an object with one
+//! member that names its kind (`append` so far).
+
+use super::append::{read_events, too_many};
+use super::head::Head;
+use super::object::{Known, missing, read_array, read_expected, read_object, read_stream};
+use crate::catalogue::Code;
+use crate::event::Recipient;
+use crate::json::Reader;
+use crate::media;
+use crate::problem::{Problem, Result};
+use crate::trace::Trace;
+use http::HeaderMap;
+use model::{Append, Check, Expected, Transaction, Write, limits};
+
+/// Reads the request whole.
+///
+/// # Errors
+/// The problem to answer with; nothing of the request takes effect.
+pub fn read(headers: &HeaderMap, body: &[u8]) -> Result<Transaction<'static>> {
+    let head = Head::read(headers)?;
+    media::check_json(head.content_type)?;
+    if head.expected()? != Expected::Any {
+        let detail = "a transaction states its conditions in `checks`, or with `expected` in an append";
+        return Err(Problem::new(Code::InvalidHeader, detail).header("if-match"));
+    }
+    let key = head.key()?;
+    let trace = head.trace();
+    let (mut checks, mut writes) = (Vec::new(), None);
+    let mut reader = Reader::new(body)?;
+    read_object(&mut reader, "`checks` and `writes`", |name, reader| {
+        match name {
+            "checks" => read_array(reader, |at, reader| {
+                if at == limits::TRANSACTION_CHECKS_MAX {
+                    return Err(too_many_checks());
+                }
+                checks.push(read_check(reader)?);
+                Ok(())
+            })?,
+            "writes" => writes = Some(read_writes(reader, trace.as_ref())?),
+            _ => return Ok(Known::No),
+        }
+        Ok(Known::Yes)
+    })?;
+    reader.end()?;
+    let writes = writes.ok_or_else(|| missing("writes"))?;
+    let keyed = key.map(|key| key.for_transaction(&checks, &writes));
+    Ok(Transaction { keyed, checks, writes })
+}
+
+fn read_check(reader: &mut Reader<'_>) -> Result<Check<'static>> {
+    let (mut stream, mut expected) = (None, None);
+    read_object(reader, "`stream` and `expected`", |name, reader| {
+        match name {
+            "stream" => stream = Some(read_stream(reader)?),
+            "expected" => expected = read_expected(reader)?,
+            _ => return Ok(Known::No),
+        }
+        Ok(Known::Yes)
+    })?;
+    let stream = stream.ok_or_else(|| missing("stream"))?.into_owned();
+    Ok(Check::Stream { stream, expected: expected.ok_or_else(|| missing("expected"))? })
+}
+
+fn read_writes(reader: &mut Reader<'_>, trace: Option<&Trace>) -> Result<Vec<Write<'static>>> {
+    let mut writes = Vec::new();
+    let mut room = limits::BATCH_EVENTS_MAX;
+    read_array(reader, |at, reader| {
+        if at == limits::BATCH_EVENTS_MAX {
+            return Err(too_many());
+        }
+        let mut write = None;
+        read_object(reader, "one member, the kind of write: `append`", |name, reader| {
+            match name {
+                "append" => write = Some(read_append(reader, trace, room)?),
+                _ => return Ok(Known::No),
+            }
+            Ok(Known::Yes)
+        })?;
+        let write = write.ok_or_else(|| missing("append"))?;
+        room -= write.events.len();
+        writes.push(Write::Append(write));
+        Ok(())
+    })?;
+    if writes.is_empty() {
+        return Err(Problem::new(Code::EmptyBatch, "a transaction has at least one write"));
+    }
+    Ok(writes)
+}
+
+fn read_append(reader: &mut Reader<'_>, trace: Option<&Trace>, room: usize) -> Result<Append<'static>> {
+    let (mut stream, mut expected, mut events) = (None, None, None);
+    read_object(reader, "`stream`, `expected` and `events`", |name, reader| {
+        match name {
+            "stream" => stream = Some(read_stream(reader)?),
+            "expected" => expected = read_expected(reader)?,
+            "events" => events = Some(read_events(reader, room)?),
+            _ => return Ok(Known::No),
+        }
+        Ok(Known::Yes)
+    })?;
+    let stream = stream.ok_or_else(|| missing("stream"))?;
+    let events = events.ok_or_else(|| missing("events"))?;
+    if events.is_empty() {
+        return Err(Problem::new(Code::EmptyBatch, "an append holds at least one event").member("events"));
+    }
+    // Who an event is depends on its stream, which may have been named after the events.
+    let recipient = Recipient { stream: stream.as_str(), trace };
+    let events = events.iter().map(|event| recipient.new_event(event)).collect();
+    Ok(Append { keyed: None, stream: stream.into_owned(), expected: expected.unwrap_or_default(), events })
+}
+
+fn too_many_checks() -> Box<Problem> {
+    Problem::new(
+        Code::TooManyItems,
+        format!("a transaction has at most {} checks", limits::TRANSACTION_CHECKS_MAX),
+    )
+    .number("limit", limits::TRANSACTION_CHECKS_MAX as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::header::{CONTENT_TYPE, HeaderValue};
+    use model::Revision;
+    use model::StreamName;
+
+    fn transaction(body: &str) -> Result<Transaction<'static>> {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        read(&headers, body.as_bytes())
+    }
+
+    #[test]
+    fn checks_and_writes_are_read_whatever_their_order() {
+        let read = transaction(
+            r#"{"writes":[{"append":{"events":[{"type":"t","source":"/streams/b"}],"expected":"none","stream":"b"}},
+                          {"append":{"stream":"c","events":[{"type":"t"},{"type":"u"}]}}],
+                "checks":[{"stream":"a","expected":41},{"expected":"exists","stream":"d"}]}"#,
+        )
+        .unwrap();
+        let stream = |name| StreamName::new(name).unwrap();
+        assert_eq!(
+            read.checks,
+            [
+                Check::Stream { stream: stream("a"), expected: Expected::Revision(Revision(41)) },
+                Check::Stream { stream: stream("d"), expected: Expected::Exists },
+            ]
+        );
+        let [Write::Append(b), Write::Append(c)] = &read.writes[..] else { panic!() };
+        assert_eq!((b.stream.as_str(), b.expected, b.events.len()), ("b", Expected::None, 1));
+        assert_eq!((c.stream.as_str(), c.expected, c.events.len()), ("c", Expected::Any, 2));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused_with_its_place() {
+        let t = r#"{"type":"t"}"#;
+        let thousand = vec![t; 1_000].join(",");
+        for (body, code, member) in [
+            ("[]".into(), "invalid_member", None),
+            ("{}".into(), "missing_member", Some("writes")),
+            (r#"{"writes":[]}"#.into(), "empty_batch", Some("writes")),
+            (r#"{"writes":{}}"#.into(), "invalid_member", Some("writes")),
+            (r#"{"chekcs":[],"writes":[]}"#.into(), "unknown_member", Some("chekcs")),
+            (r#"{"checks":[],"checks":[]}"#.into(), "duplicate_member", Some("checks")),
+            (r#"{"checks":[{"stream":"a"}]}"#.into(), "missing_member", Some("checks[0].expected")),
+            (
+                r#"{"checks":[{"stream":"a","expected":-1}]}"#.into(),
+                "invalid_member",
+                Some("checks[0].expected"),
+            ),
+            (
+                r#"{"checks":[{"stream":"a","expected":1e3}]}"#.into(),
+                "invalid_member",
+                Some("checks[0].expected"),
+            ),
+            (
+                r#"{"checks":[{"stream":"a","expected":99999999999999999999}]}"#.into(),
+                "invalid_member",
+                Some("checks[0].expected"),
+            ),
+            (r#"{"checks":[{"stream":"","expected":1}]}"#.into(), "invalid_name", Some("checks[0].stream")),
+            (r#"{"checks":[{"lease":"a"}]}"#.into(), "unknown_member", Some("checks[0].lease")),
+            (r#"{"writes":[{}]}"#.into(), "missing_member", Some("writes[0].append")),
+            (r#"{"writes":[{"enqueue":{}}]}"#.into(), "unknown_member", Some("writes[0].enqueue")),
+            (
+                r#"{"writes":[{"append":{"stream":"a","events":[]}}]}"#.into(),
+                "empty_batch",
+                Some("writes[0].append.events"),
+            ),
+            (
+                format!(r#"{{"writes":[{{"append":{{"stream":"a","events":[{t},{{"type":7}}]}}}}]}}"#),
+                "invalid_member",
+                Some("writes[0].append.events[1].type"),
+            ),
+            (
+                format!(
+                    r#"{{"writes":[{{"append":{{"stream":"a","events":[{thousand}]}}}},{{"append":{{"stream":"b","events":[{t}]}}}}]}}"#
+                ),
+                "too_many_items",
+                Some("writes[1].append.events[0]"),
+            ),
+            (
+                format!(r#"{{"writes":[{{"append":{{"events":[{t}]}}}}]}}"#),
+                "missing_member",
+                Some("writes[0].append.stream"),
+            ),
+            (r#"{"writes":[{"append""#.into(), "invalid_json", None),
+        ] {
+            let problem = transaction(&body).expect_err(&body);
+            let answer: serde_json::Value = serde_json::from_slice(&problem.to_bytes()).unwrap();
+            assert_eq!((problem.code.as_str(), answer["member"].as_str()), (code, member), "{body}");
+        }
+    }
+}
