@@ -18,8 +18,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use format::row::{Author, DedupRow, RevisionRow, dedup_key};
 use model::{
-    Append, Cursor, EventPlace, Fingerprint, IdHash, Identity, NewEvent, Refusal, Revision, View,
-    ViewError,
+    Append, Cursor, EventPlace, Fingerprint, IdHash, Identity, NewEvent, Refusal, Revision, View, ViewError,
 };
 
 /// What is known of one event of a request.

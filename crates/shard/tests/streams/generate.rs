@@ -1,0 +1,223 @@
+//! Random entries: few streams, few ids and few contents, so that duplicates, conflicts and races are many.
+
+use crate::random::Random;
+use crate::simple::{Append, Ask, DAY_MS, Expect, Id, Keep, Key, Sent, Simple};
+use model::{
+    Check, CleanUp, Command, Cursor, DeleteStream, Expected, ExpireEvents, Filled, Fingerprint, IdHash,
+    Identity, KeyHash, Keyed, NewEvent, Position, PutSettings, Revision, Settings, Slot, StreamName,
+    Transaction, Write,
+};
+
+/// Some share a slot, some a prefix.
+pub(crate) const NAMES: [&str; 12] =
+    ["a", "b", "cart-{7}", "cart-{8}", "order-{7}", "{7}", "żółw", "cart-9", "p/a", "p/b", "p/", "z"];
+
+pub(crate) fn name(stream: usize) -> StreamName<'static> {
+    StreamName::new(NAMES[stream]).unwrap()
+}
+
+/// One entry's clocks and commands.
+pub(crate) struct Generated {
+    pub(crate) wall: u64,
+    pub(crate) elapsed: u64,
+    pub(crate) asks: Vec<Ask>,
+}
+
+pub(crate) fn entry(random: &mut Random, model: &Simple) -> Generated {
+    let step_ms = random.pick(&[0, 0, 1, 1, 3, 50, 1_000, 5_000]);
+    let wall = if random.once_in(20) { model.wall.saturating_sub(500) } else { model.wall + step_ms };
+    let day = if random.once_in(100) { random.pick(&[DAY_MS, DAY_MS - 1, DAY_MS / 2]) } else { 0 };
+    let count = if random.once_in(10) { random.below(12) } else { 1 + random.below(3) };
+    let asks = (0..count).map(|_| ask(random, model)).collect();
+    Generated { wall, elapsed: model.elapsed + step_ms + day, asks }
+}
+
+fn ask(random: &mut Random, model: &Simple) -> Ask {
+    match random.below(100) {
+        0..=59 => Ask::Append(key(random), append(random, model)),
+        60..=79 => {
+            let checks = (0..random.below(3)).map(|_| check(random, model)).collect();
+            let writes = (0..random.below(5)).map(|_| append(random, model)).collect();
+            Ask::Transaction(key(random), checks, writes)
+        }
+        80..=86 => Ask::Keep(stream(random), keep(random, model)),
+        87..=89 => {
+            let (stream, expect) = check(random, model);
+            Ask::Delete(stream, expect)
+        }
+        90..=94 => Ask::Expire(stream(random)),
+        _ => Ask::CleanUp(random.pick(&[0, 1, 3, 4, 7, 20, 1_024])),
+    }
+}
+
+fn stream(random: &mut Random) -> usize {
+    random.below(NAMES.len() as u64) as usize
+}
+
+fn key(random: &mut Random) -> Option<Key> {
+    random.once_in(4).then(|| Key {
+        key: random.below(40),
+        request: random.below(8) / 7,
+        slot: random.pick(&[0, 9]),
+    })
+}
+
+fn check(random: &mut Random, model: &Simple) -> (usize, Expect) {
+    let stream = stream(random);
+    (stream, expect(random, model, stream))
+}
+
+/// Mostly what holds, so that most requests get on.
+fn expect(random: &mut Random, model: &Simple, stream: usize) -> Expect {
+    let last = model.streams[stream].last();
+    match random.below(10) {
+        0..=4 => Expect::Any,
+        5 => Expect::None,
+        6 => Expect::Exists,
+        7 => Expect::Revision(random.below(30)),
+        _ => last.map_or(Expect::None, Expect::Revision),
+    }
+}
+
+fn append(random: &mut Random, model: &Simple) -> Append {
+    let stream = stream(random);
+    let expect = expect(random, model, stream);
+    let count = random.pick(&[0, 1, 1, 1, 1, 2, 3, 6]);
+    Append { stream, expect, events: (0..count).map(|_| event(random, model, stream)).collect() }
+}
+
+fn event(random: &mut Random, model: &Simple, stream: usize) -> Sent {
+    let content = (random.below(12) / 11) as u32;
+    let time = random.pick(&[0, 0, 0, 777]);
+    let client = u128::from(random.below(400)) << 90;
+    match random.below(10) {
+        0..=4 => {
+            // Sometimes an event as it was read: the time is filled in.
+            let stored = model.streams[stream].kept().find(|(_, event)| event.sent.id == Id::Client(client));
+            match stored {
+                Some((_, event)) if random.once_in(2) => Sent { time: event.position >> 16, ..event.sent },
+                _ => Sent { id: Id::Client(client), content, time },
+            }
+        }
+        5..=7 => Sent { id: Id::Server, content, time },
+        _ => echo(random, model, client, Sent { id: Id::Server, content, time }),
+    }
+}
+
+/// Mostly the id of an event that is or was somewhere, as a client would read it.
+fn echo(random: &mut Random, model: &Simple, id: u128, sent: Sent) -> Sent {
+    let other = stream(random);
+    let from = &model.streams[other];
+    if from.events.is_empty() || random.once_in(8) {
+        let (position, slot) = (random.below(1 << 40), random.next() as u16);
+        return Sent { id: Id::Echo { id, position, slot }, ..sent };
+    }
+    let event = from.events[random.below(from.events.len() as u64) as usize];
+    // The hash of such an id is the same whenever it is sent.
+    let id = u128::from(event.position) << 20 | 1;
+    let time = random.pick(&[event.position >> 16, event.position >> 16, event.sent.time, 5]);
+    let content = if random.once_in(10) { sent.content } else { event.sent.content };
+    Sent { id: Id::Echo { id, position: event.position, slot: from.slot }, content, time }
+}
+
+fn keep(random: &mut Random, model: &Simple) -> Keep {
+    let mut keep = Keep::default();
+    let state = &model.streams[stream(random)];
+    if random.once_in(3) {
+        keep.age_ms = Some(random.pick(&[0, 10, 2_000, 60_000, u64::MAX]));
+    }
+    if random.once_in(3) {
+        keep.count = Some(random.pick(&[0, 1, 3, 10, 50]));
+    }
+    if random.once_in(3) {
+        keep.truncate_before = Some(random.below(state.events.len() as u64 + 2));
+    }
+    keep
+}
+
+pub(crate) fn command(ask: &Ask) -> Command<'static> {
+    match ask {
+        Ask::Append(key, append) => {
+            Command::Append(model::Append { keyed: key.map(keyed), ..real_append(append) })
+        }
+        Ask::Transaction(key, checks, writes) => Command::Transaction(Transaction {
+            keyed: key.map(keyed),
+            checks: checks
+                .iter()
+                .map(|(stream, expect)| Check::Stream { stream: name(*stream), expected: expected(*expect) })
+                .collect(),
+            writes: writes.iter().map(|append| Write::Append(real_append(append))).collect(),
+        }),
+        Ask::Keep(stream, keep) => {
+            let settings = Settings {
+                max_age_ms: keep.age_ms,
+                max_count: keep.count,
+                truncate_before: keep.truncate_before.map(Revision),
+            };
+            Command::PutSettings(PutSettings { stream: name(*stream), settings })
+        }
+        Ask::Delete(stream, expect) => {
+            Command::DeleteStream(DeleteStream { stream: name(*stream), expected: expected(*expect) })
+        }
+        Ask::Expire(stream) => Command::ExpireEvents(ExpireEvents { stream: name(*stream) }),
+        Ask::CleanUp(rows_max) => Command::CleanUp(CleanUp { rows_max: *rows_max }),
+    }
+}
+
+fn keyed(key: Key) -> Keyed {
+    Keyed {
+        key: KeyHash(u128::from(key.key) << 64 | 3),
+        fingerprint: Fingerprint(u128::from(key.request)),
+        slot: Slot(key.slot),
+    }
+}
+
+fn expected(expect: Expect) -> Expected {
+    match expect {
+        Expect::Any => Expected::Any,
+        Expect::None => Expected::None,
+        Expect::Exists => Expected::Exists,
+        Expect::Revision(revision) => Expected::Revision(Revision(revision)),
+    }
+}
+
+fn real_append(append: &Append) -> model::Append<'static> {
+    model::Append {
+        keyed: None,
+        stream: name(append.stream),
+        expected: expected(append.expect),
+        events: append.events.iter().map(real_event).collect(),
+    }
+}
+
+fn real_event(sent: &Sent) -> NewEvent<'static> {
+    let identity = match sent.id {
+        Id::Client(id) => Identity::Client(IdHash(id)),
+        Id::Server => Identity::Server,
+        Id::Echo { id, position, slot } => Identity::Echo {
+            id: IdHash(id),
+            cursor: Cursor::new(Position(position), Slot(slot)),
+            fingerprint_untimed: Fingerprint(0),
+        },
+    };
+    NewEvent {
+        identity,
+        fingerprint: Fingerprint::new(u128::from(sent.content) << 100, sent.time),
+        filled: filled(sent),
+        event_type: event_type(sent).into(),
+        envelope: envelope(sent).into(),
+    }
+}
+
+pub(crate) fn filled(sent: &Sent) -> Filled {
+    let id = if sent.id == Id::Server { Filled::ID.with(Filled::SOURCE) } else { Filled::default() };
+    if sent.time == 0 { id.with(Filled::TIME) } else { id }
+}
+
+pub(crate) fn event_type(sent: &Sent) -> String {
+    format!("type-{}", sent.content)
+}
+
+pub(crate) fn envelope(sent: &Sent) -> Vec<u8> {
+    format!("{{\"content\":{},\"time\":{}}}", sent.content, sent.time).into_bytes()
+}

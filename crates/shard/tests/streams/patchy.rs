@@ -1,0 +1,39 @@
+//! A view that does not have every key at hand: it asks for some to be fetched, and has them the next time.
+
+use crate::random::Random;
+use model::view::Visit;
+use model::{Key, KeyRange, Order, Value, View, ViewError};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(crate) struct Patchy<'a> {
+    rows: &'a BTreeMap<Key, Value>,
+    at_hand: RefCell<(Random, BTreeSet<Key>)>,
+}
+
+impl<'a> Patchy<'a> {
+    pub(crate) fn new(rows: &'a BTreeMap<Key, Value>, seed: u64) -> Self {
+        Self { rows, at_hand: RefCell::new((Random(seed), BTreeSet::new())) }
+    }
+
+    fn need(&self, key: &[u8]) -> Result<(), ViewError> {
+        let (random, keys) = &mut *self.at_hand.borrow_mut();
+        if keys.contains(key) || !random.once_in(3) {
+            return Ok(());
+        }
+        keys.insert(key.to_vec());
+        Err(ViewError::Absent(vec![key.to_vec()]))
+    }
+}
+
+impl View for Patchy<'_> {
+    fn get(&self, key: &[u8]) -> Result<Option<Value>, ViewError> {
+        self.need(key)?;
+        View::get(self.rows, key)
+    }
+
+    fn scan(&self, range: KeyRange<'_>, order: Order, visit: &mut Visit<'_>) -> Result<(), ViewError> {
+        self.need(range.from)?;
+        self.rows.scan(range, order, visit)
+    }
+}

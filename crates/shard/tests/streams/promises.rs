@@ -1,0 +1,73 @@
+//! What the shard promises, each as a test.
+
+use crate::world::{World, hash};
+use shard::{Shard, ShardOptions};
+use std::collections::BTreeMap;
+use std::process::Command;
+
+const WORLDS: u64 = 50;
+const ENTRIES_A_WORLD: usize = 900;
+/// Names the variable by which a test asks another process for its hash.
+const ASK: &str = "SHARD_TEST_PRINT_HASH";
+
+fn run(seed: u64, entries: usize) -> World {
+    let mut world = World::new(seed);
+    for at in 1..=entries {
+        world.step();
+        if at % 150 == 0 {
+            world.drain();
+        }
+    }
+    world
+}
+
+#[test]
+fn every_outcome_and_every_read_is_that_of_the_simple_model() {
+    let (mut commands, mut abandoned) = (0, 0);
+    for seed in 0..WORLDS {
+        let ran = std::panic::catch_unwind(|| {
+            let world = run(seed, ENTRIES_A_WORLD);
+            (world.commands, world.abandoned)
+        });
+        let Ok(ran) = ran else { panic!("seed {seed} fails") };
+        commands += ran.0;
+        abandoned += ran.1;
+    }
+    println!("{commands} operations, {abandoned} applies abandoned and tried again");
+    assert!(commands >= 100_000);
+    assert!(abandoned >= 10_000, "the view had too much at hand to prove anything");
+}
+
+#[test]
+fn the_same_entries_give_the_same_bytes_on_a_state_built_anew() {
+    let world = run(7_001, 400);
+    let mut rows = BTreeMap::new();
+    let mut total = 0_u64;
+    for (at, logged) in world.log.iter().enumerate() {
+        let entry = format::entry::decode(logged).unwrap();
+        // A replica that has just come up knows no heads at all.
+        let mut fresh = Shard::new(ShardOptions { heads_max: at % 5, ..ShardOptions::default() });
+        let applied = fresh.apply(&entry, &rows).unwrap();
+        assert_eq!(fresh.apply(&entry, &rows).unwrap(), applied, "applied again, uncommitted as it is");
+        total = total.rotate_left(5) ^ hash(&applied);
+        applied.writes.change(&mut rows);
+    }
+    assert_eq!(total, world.hash);
+    assert_eq!(rows, world.rows);
+}
+
+#[test]
+fn another_process_gives_the_same_bytes() {
+    let ours = format!("hash {:016x}", run(7_002, 300).hash);
+    if std::env::var_os(ASK).is_some() {
+        println!("{ours}");
+        return;
+    }
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "promises::another_process_gives_the_same_bytes", "--nocapture"])
+        .env(ASK, "1")
+        .output()
+        .unwrap();
+    let printed = String::from_utf8(child.stdout).unwrap();
+    assert!(printed.contains(&ours), "not {ours}: {printed}");
+}

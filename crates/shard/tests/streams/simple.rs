@@ -1,0 +1,324 @@
+//! The model: every stream is a vector of all events that were ever appended to it, and everything is found
+//! by looking from end to end. Slow and plain; it shares no code with the shard.
+
+mod write;
+
+use std::collections::BTreeMap;
+
+pub(crate) const DAY_MS: u64 = 86_400_000;
+
+/// Who names an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Id {
+    Client(u128),
+    Server,
+    /// An id of the server's form, sent by a client.
+    Echo {
+        id: u128,
+        position: u64,
+        slot: u16,
+    },
+}
+
+/// What a client sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sent {
+    pub(crate) id: Id,
+    pub(crate) content: u32,
+    /// 0: none was sent.
+    pub(crate) time: u64,
+}
+
+impl Sent {
+    /// The name that its client gave it.
+    fn name(&self) -> Option<u128> {
+        match self.id {
+            Id::Client(id) | Id::Echo { id, .. } => Some(id),
+            Id::Server => None,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Event {
+    pub(crate) position: u64,
+    pub(crate) sent: Sent,
+}
+
+impl Event {
+    fn is_repeated_by(&self, sent: &Sent) -> bool {
+        let time_was_filled_in = self.sent.time == 0 && sent.time == self.position >> 16;
+        self.sent.content == sent.content && (self.sent.time == sent.time || time_was_filled_in)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expect {
+    Any,
+    None,
+    Exists,
+    Revision(u64),
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Keep {
+    pub(crate) age_ms: Option<u64>,
+    pub(crate) count: Option<u64>,
+    pub(crate) truncate_before: Option<u64>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stream {
+    pub(crate) slot: u16,
+    /// The position that was taken when anything became known of it.
+    pub(crate) began: Option<u64>,
+    pub(crate) events: Vec<Event>,
+    /// Of those, how many are removed.
+    pub(crate) removed: usize,
+    pub(crate) deleted: bool,
+    pub(crate) keep: Keep,
+}
+
+impl Stream {
+    pub(crate) fn kept(&self) -> impl DoubleEndedIterator<Item = (u64, &Event)> {
+        self.events.iter().enumerate().skip(self.removed).map(|(revision, event)| (revision as u64, event))
+    }
+
+    pub(crate) fn exists(&self) -> bool {
+        !self.events.is_empty() && !self.deleted
+    }
+
+    pub(crate) fn last(&self) -> Option<u64> {
+        if self.exists() { Some(self.events.len() as u64 - 1) } else { None }
+    }
+
+    fn is(&self, expect: Expect) -> bool {
+        match expect {
+            Expect::Any => true,
+            Expect::None => !self.exists(),
+            Expect::Exists => self.exists(),
+            Expect::Revision(revision) => self.last() == Some(revision),
+        }
+    }
+
+    fn remove_before(&mut self, revision: u64) {
+        self.removed = self.removed.max((revision as usize).min(self.events.len()));
+    }
+
+    fn remove_older(&mut self, wall: u64) {
+        if let Some(age_ms) = self.keep.age_ms {
+            let young = self.kept().find(|(_, event)| (event.position >> 16).saturating_add(age_ms) >= wall);
+            self.remove_before(young.map_or(self.events.len() as u64, |(revision, _)| revision));
+        }
+    }
+
+    fn remove_surplus(&mut self) {
+        if let Some(count) = self.keep.count {
+            self.remove_before((self.events.len() as u64).saturating_sub(count));
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) revision: u64,
+    pub(crate) position: u64,
+    pub(crate) replayed: bool,
+}
+
+/// What the model answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Appended(u16, Vec<Place>),
+    Transacted { replayed: bool, writes: Vec<(u16, Vec<Place>)> },
+    SettingsPut,
+    Deleted(Option<u64>),
+    Progressed,
+    WrongRevision { part: usize, current: Option<u64> },
+    EventConflict { write: usize, event: usize, revision: Option<u64> },
+    KeyConflict,
+    TruncateBeyondEnd(u64),
+    Unsupported,
+}
+
+impl Answer {
+    fn is_refusal(&self) -> bool {
+        !matches!(
+            self,
+            Self::Appended(..)
+                | Self::Transacted { .. }
+                | Self::SettingsPut
+                | Self::Deleted(_)
+                | Self::Progressed
+        )
+    }
+
+    fn again(mut self) -> Self {
+        let mark = |places: &mut Vec<Place>| places.iter_mut().for_each(|place| place.replayed = true);
+        match &mut self {
+            Self::Appended(_, places) => mark(places),
+            Self::Transacted { replayed, writes } => {
+                *replayed = true;
+                writes.iter_mut().for_each(|(_, places)| mark(places));
+            }
+            _ => {}
+        }
+        self
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Append {
+    pub(crate) stream: usize,
+    pub(crate) expect: Expect,
+    pub(crate) events: Vec<Sent>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Key {
+    pub(crate) key: u64,
+    pub(crate) request: u64,
+    pub(crate) slot: u16,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Ask {
+    Append(Option<Key>, Append),
+    Transaction(Option<Key>, Vec<(usize, Expect)>, Vec<Append>),
+    Keep(usize, Keep),
+    Delete(usize, Expect),
+    Expire(usize),
+    CleanUp(u32),
+}
+
+struct Record {
+    request: u64,
+    expires: u64,
+    answer: Answer,
+}
+
+/// All streams, by number.
+#[derive(Default)]
+pub(crate) struct Simple {
+    pub(crate) streams: Vec<Stream>,
+    pub(crate) last: u64,
+    pub(crate) wall: u64,
+    pub(crate) elapsed: u64,
+    records: BTreeMap<(u16, u64), Record>,
+    /// What the last entry has appended: stream and revision.
+    pub(crate) appended: Vec<(usize, u64)>,
+}
+
+impl Simple {
+    pub(crate) fn new(streams: Vec<Stream>) -> Self {
+        Self { streams, ..Self::default() }
+    }
+
+    pub(crate) fn begin_entry(&mut self, wall: u64, elapsed: u64) {
+        self.wall = self.wall.max(wall);
+        self.elapsed = self.elapsed.max(elapsed);
+        self.appended.clear();
+    }
+
+    pub(crate) fn records_live(&self) -> usize {
+        self.records.values().filter(|record| record.expires > self.elapsed).count()
+    }
+
+    pub(crate) fn ask(&mut self, ask: &Ask) -> Answer {
+        match ask {
+            Ask::Append(key, append) => {
+                let slot = self.streams[append.stream].slot;
+                self.keyed(key.map(|key| Key { slot, ..key }), |model| model.append(append))
+            }
+            Ask::Transaction(key, checks, writes) => {
+                self.keyed(*key, |model| model.transaction(checks, writes))
+            }
+            Ask::Keep(stream, keep) => self.keep(*stream, *keep),
+            Ask::Delete(stream, expect) => self.delete(*stream, *expect),
+            Ask::Expire(stream) => {
+                let wall = self.wall;
+                self.streams[*stream].remove_older(wall);
+                Answer::Progressed
+            }
+            Ask::CleanUp(_) => Answer::Progressed,
+        }
+    }
+
+    fn keyed(&mut self, key: Option<Key>, decide: impl FnOnce(&mut Self) -> Answer) -> Answer {
+        let Some(key) = key else { return decide(self) };
+        if let Some(record) = self.records.get(&(key.slot, key.key))
+            && record.expires > self.elapsed
+        {
+            return if record.request == key.request {
+                record.answer.clone().again()
+            } else {
+                Answer::KeyConflict
+            };
+        }
+        let answer = decide(self);
+        if !answer.is_refusal() {
+            let record =
+                Record { request: key.request, expires: self.elapsed + DAY_MS, answer: answer.clone() };
+            self.records.insert((key.slot, key.key), record);
+        }
+        answer
+    }
+
+    fn take_position(&mut self) -> u64 {
+        self.last = (self.wall << 16).max(self.last + 1);
+        self.last
+    }
+
+    fn append(&mut self, append: &Append) -> Answer {
+        match self.write_all(&[], std::slice::from_ref(append)) {
+            Ok((_, mut writes)) => {
+                let (slot, places) = writes.remove(0);
+                Answer::Appended(slot, places)
+            }
+            Err(refusal) => refusal,
+        }
+    }
+
+    fn transaction(&mut self, checks: &[(usize, Expect)], writes: &[Append]) -> Answer {
+        match self.write_all(checks, writes) {
+            Ok((replayed, writes)) => Answer::Transacted { replayed, writes },
+            Err(refusal) => refusal,
+        }
+    }
+
+    fn keep(&mut self, stream: usize, keep: Keep) -> Answer {
+        let next = self.streams[stream].events.len() as u64;
+        if let Some(first) = keep.truncate_before
+            && first > next
+        {
+            return Answer::TruncateBeyondEnd(next);
+        }
+        if self.streams[stream].began.is_none() && keep != Keep::default() {
+            let position = self.take_position();
+            self.streams[stream].began = Some(position);
+        }
+        let wall = self.wall;
+        let state = &mut self.streams[stream];
+        let before = state.keep.truncate_before;
+        state.keep = keep;
+        if let (Some(old), Some(new)) = (before, keep.truncate_before) {
+            state.keep.truncate_before = Some(old.max(new));
+        }
+        state.remove_older(wall);
+        state.remove_surplus();
+        state.remove_before(state.keep.truncate_before.unwrap_or(0));
+        Answer::SettingsPut
+    }
+
+    fn delete(&mut self, stream: usize, expect: Expect) -> Answer {
+        let state = &mut self.streams[stream];
+        let last = state.last();
+        if !state.is(expect) {
+            return Answer::WrongRevision { part: 0, current: last };
+        }
+        state.keep = Keep::default();
+        state.removed = state.events.len();
+        state.deleted = !state.events.is_empty();
+        Answer::Deleted(last)
+    }
+}

@@ -1,0 +1,403 @@
+//! One shard and one model side by side, and all that is compared between them.
+
+use crate::generate::{self, NAMES, name};
+use crate::patchy::Patchy;
+use crate::random::Random;
+use crate::simple::{Answer, Ask, Place, Simple, Stream};
+use format::body::BodyRecord;
+use model::{
+    Appended, Behaviour, Command, Cursor, Effect, Elapsed, EntryClock, Key, KeyId, Namespace, Outcome,
+    Position, Refusal, Revision, Settings, Slot, Value, ViewError, Wall,
+};
+use shard::query::{self, Direction, ListPoint, Liveness, Page, PageRequest, Presence, StreamsRequest};
+use shard::{Applied, Shard, ShardOptions};
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(crate) struct World {
+    pub(crate) random: Random,
+    pub(crate) model: Simple,
+    shard: Shard,
+    /// The same decisions with next to no cache, and over a view that has not everything at hand.
+    tiny: Shard,
+    pub(crate) rows: BTreeMap<Key, Value>,
+    pub(crate) commands: u64,
+    pub(crate) abandoned: u64,
+    /// A running hash of all that came out.
+    pub(crate) hash: u64,
+    reported: BTreeSet<u64>,
+    /// Entries as they would be logged.
+    pub(crate) log: Vec<Vec<u8>>,
+}
+
+pub(crate) fn clock(wall: u64, elapsed: u64) -> EntryClock {
+    EntryClock { wall: Wall(wall), elapsed: Elapsed(elapsed) }
+}
+
+impl World {
+    pub(crate) fn new(seed: u64) -> Self {
+        let stream = |at| Stream { slot: name(at).slot(Namespace::ROOT).0, ..Stream::default() };
+        let model = Simple::new((0..NAMES.len()).map(stream).collect());
+        Self {
+            random: Random(seed),
+            model,
+            shard: Shard::new(ShardOptions::default()),
+            tiny: Shard::new(ShardOptions { heads_max: 2, ..ShardOptions::default() }),
+            rows: BTreeMap::new(),
+            commands: 0,
+            abandoned: 0,
+            hash: 0,
+            reported: BTreeSet::new(),
+            log: Vec::new(),
+        }
+    }
+
+    /// One random entry, and some reads.
+    pub(crate) fn step(&mut self) {
+        let generated = generate::entry(&mut self.random, &self.model);
+        self.entry(clock(generated.wall, generated.elapsed), &generated.asks);
+        self.read();
+    }
+
+    pub(crate) fn entry(&mut self, clock: EntryClock, asks: &[Ask]) {
+        let behaviour = if self.random.once_in(200) { Behaviour(9) } else { shard::BEHAVIOUR };
+        let commands: Vec<_> = asks.iter().map(generate::command).collect();
+        self.commands += asks.len() as u64;
+        let applied = self.apply(behaviour, clock, &commands);
+        self.model.begin_entry(clock.wall.0, clock.elapsed.0);
+        assert_eq!(applied.outcomes.len(), asks.len());
+        for (ask, outcome) in asks.iter().zip(&applied.outcomes) {
+            let ours = if shard::knows(behaviour) { self.model.ask(ask) } else { Answer::Unsupported };
+            assert_eq!(ours, answer(outcome), "{ask:?}");
+        }
+        self.compare_bodies(&applied);
+    }
+
+    /// Applies the entry as it would be logged, in three ways, and commits it.
+    fn apply(&mut self, behaviour: Behaviour, clock: EntryClock, commands: &[Command<'_>]) -> Applied {
+        let mut logged = Vec::new();
+        format::entry::encode(behaviour, clock, commands, &mut logged);
+        let entry = format::entry::decode(&logged).unwrap();
+        let applied = self.shard.apply(&entry, &self.rows).unwrap();
+        let patchy = Patchy::new(&self.rows, self.random.next());
+        let again = loop {
+            match self.tiny.apply(&entry, &patchy) {
+                Ok(again) => break again,
+                Err(ViewError::Absent(_)) => self.abandoned += 1,
+                Err(error) => panic!("{error}"),
+            }
+        };
+        assert_eq!(applied, again);
+        assert!(applied.writes.0.windows(2).all(|pair| pair[0].0 < pair[1].0), "sorted, one write a key");
+        applied.writes.change(&mut self.rows);
+        self.hash = self.hash.rotate_left(5) ^ hash(&applied);
+        for effect in &applied.effects {
+            if let Effect::BodiesRemoved { positions } = effect {
+                for position in positions {
+                    assert!(self.reported.insert(position.0), "each removed event is reported once");
+                }
+            }
+        }
+        self.log.push(logged);
+        applied
+    }
+
+    fn compare_bodies(&self, applied: &Applied) {
+        let mut rest = &applied.bodies[..];
+        let mut last = None;
+        for (stream, revision) in &self.model.appended {
+            let event = self.model.streams[*stream].events[*revision as usize];
+            let (record, len) = format::body::decode(rest).unwrap();
+            let cursor = Cursor::new(Position(event.position), Slot(self.model.streams[*stream].slot));
+            let ours = BodyRecord {
+                position: cursor.position,
+                slot: cursor.slot,
+                namespace: Namespace::ROOT,
+                key_id: KeyId(0),
+                revision: Revision(*revision),
+                filled: generate::filled(&event.sent),
+                stream: NAMES[*stream],
+                event_type: &generate::event_type(&event.sent),
+                envelope: &generate::envelope(&event.sent),
+            };
+            assert_eq!(record, ours);
+            assert!(last < Some(cursor), "bodies lie in the order of positions");
+            last = Some(cursor);
+            rest = &rest[len..];
+        }
+        assert!(rest.is_empty());
+        assert_eq!(applied.last, last);
+    }
+
+    /// Compares some random reads.
+    fn read(&mut self) {
+        let clock = query::clock(&self.rows).unwrap();
+        assert_eq!((clock.wall.0, clock.elapsed.0), (self.model.wall, self.model.elapsed));
+        assert_eq!(clock.last_position.0, self.model.last);
+        let removed =
+            self.model.streams.iter().flat_map(|s| &s.events[..s.removed]).map(|e| e.position).max();
+        assert_eq!(clock.removed_through.0, removed.unwrap_or(0));
+        for _ in 0..2 {
+            let stream = self.random.below(NAMES.len() as u64) as usize;
+            self.read_state(stream);
+            self.read_page(stream);
+            self.read_liveness(stream);
+        }
+        if self.random.once_in(8) {
+            self.read_list();
+        }
+        self.read_deadlines();
+    }
+
+    fn read_state(&self, at: usize) {
+        let ours = &self.model.streams[at];
+        let state = query::stream(&self.rows, &name(at)).unwrap();
+        let presence = match (ours.events.is_empty(), ours.deleted) {
+            (true, _) => Presence::Never,
+            (false, true) => Presence::Deleted,
+            (false, false) => Presence::Exists,
+        };
+        assert_eq!(state.presence, presence);
+        assert_eq!((state.first.0, state.next.0), (ours.removed as u64, ours.events.len() as u64));
+        assert_eq!(state.last().map(|last| last.0), ours.last());
+        let through = ours.events[..ours.removed].last().map_or(0, |event| event.position);
+        assert_eq!(state.removed_through.0, through);
+        let keep = Settings {
+            max_age_ms: ours.keep.age_ms,
+            max_count: ours.keep.count,
+            truncate_before: ours.keep.truncate_before.map(Revision),
+        };
+        assert_eq!(state.settings, keep);
+    }
+
+    fn read_page(&mut self, at: usize) {
+        let model = &self.model;
+        let random = &mut self.random;
+        let ours = &model.streams[at];
+        let positions: Vec<u64> = ours.events.iter().map(|event| event.position).chain(ours.began).collect();
+        let as_of = (!positions.is_empty() && random.once_in(2)).then(|| {
+            let position = random.pick(&positions) + random.pick(&[0, 0, 1]) - random.pick(&[0, 0, 1]);
+            Cursor::new(Position(position), Slot(random.pick(&[0, ours.slot, u16::MAX])))
+        });
+        let request = PageRequest {
+            from: random.once_in(2).then(|| Revision(random.below(ours.events.len() as u64 + 3))),
+            direction: random.pick(&[Direction::Forward, Direction::Backward]),
+            limit: 1 + random.below(9) as usize,
+            as_of,
+        };
+        let page = query::page(&self.rows, &name(at), &request).unwrap();
+        assert_page(ours, &request, &page);
+    }
+
+    fn read_liveness(&mut self, at: usize) {
+        let ours = &self.model.streams[at];
+        let mut liveness = Liveness::new(&self.rows).unwrap();
+        for _ in 0..3.min(ours.events.len()) {
+            let revision = self.random.below(ours.events.len() as u64);
+            let event = ours.events[revision as usize];
+            let record = BodyRecord {
+                position: Position(event.position),
+                slot: Slot(ours.slot),
+                namespace: Namespace::ROOT,
+                key_id: KeyId(0),
+                revision: Revision(revision),
+                filled: model::Filled(0),
+                stream: NAMES[at],
+                event_type: "",
+                envelope: b"",
+            };
+            let live = revision >= ours.removed as u64;
+            assert_eq!(query::is_live(&self.rows, &record), Ok(live));
+            assert_eq!(liveness.is_live(&record), Ok(live));
+        }
+    }
+
+    fn read_list(&mut self) {
+        let prefix = self.random.pick(&["", "", "p/", "cart", "{", "żółw", "nobody"]);
+        let mut ours: Vec<(u16, &str)> = (0..NAMES.len())
+            .filter(|at| self.model.streams[*at].exists() && NAMES[*at].starts_with(prefix))
+            .map(|at| (self.model.streams[at].slot, NAMES[at]))
+            .collect();
+        ours.sort_unstable();
+        let (limit, examined_max) = (1 + self.random.below(13) as usize, 1 + self.random.below(20) as usize);
+        let mut listed = Vec::new();
+        let mut from = Some(ListPoint::default());
+        while let Some(point) = from {
+            let request = StreamsRequest { from: point, prefix, limit, examined_max };
+            let page = query::streams(&self.rows, &request).unwrap();
+            assert!(page.streams.len() <= limit);
+            listed.extend(
+                page.streams.into_iter().map(|listed| (listed.state.slot.0, listed.name.into_string())),
+            );
+            from = page.next;
+        }
+        let listed: Vec<(u16, &str)> = listed.iter().map(|(slot, name)| (*slot, &name[..])).collect();
+        assert_eq!(listed, ours, "{prefix:?}");
+    }
+
+    /// Every stream with an age to keep has a deadline in time.
+    fn read_deadlines(&self) {
+        let ours = self.model.streams.iter().filter_map(|stream| {
+            let age_ms = stream.keep.age_ms?;
+            let (_, oldest) = stream.kept().next()?;
+            ((oldest.position >> 16).checked_add(age_ms)? / 1_000 + 1).checked_mul(1_000)
+        });
+        let next = query::next_deadline(&self.rows).unwrap();
+        if let Some(latest) = ours.min() {
+            assert!(next.wall.is_some_and(|wall| wall.0 <= latest), "{next:?} is later than {latest}");
+        }
+        assert!(next.elapsed.is_some() || self.model.records_live() == 0);
+    }
+
+    /// Does all that is due at the clocks of now, and compares what rows are left with what there must be.
+    pub(crate) fn drain(&mut self) {
+        let clock = clock(self.model.wall, self.model.elapsed);
+        let mut steps = 0;
+        while let Some(command) = query::due(&self.rows, clock).unwrap() {
+            steps += 1;
+            assert!(steps < 1_000, "what is due comes to an end");
+            let ask = match &command {
+                Command::ExpireEvents(expire) => {
+                    Ask::Expire(NAMES.iter().position(|name| *name == expire.stream.as_str()).unwrap())
+                }
+                Command::CleanUp(clean_up) => Ask::CleanUp(clean_up.rows_max),
+                other => panic!("{other:?}"),
+            };
+            self.apply(shard::BEHAVIOUR, clock, &[command]);
+            self.model.begin_entry(clock.wall.0, clock.elapsed.0);
+            self.model.ask(&ask);
+        }
+        let next = query::next_deadline(&self.rows).unwrap();
+        assert!(next.wall.is_none_or(|wall| wall > clock.wall));
+        assert!(next.elapsed.is_none_or(|elapsed| elapsed > clock.elapsed));
+        self.compare_rows();
+    }
+
+    fn compare_rows(&self) {
+        let kind = |kind: u8| self.rows.keys().filter(|key| key[6] == kind).count();
+        let streams = &self.model.streams;
+        let kept = || streams.iter().flat_map(Stream::kept);
+        assert_eq!(kind(1), streams.iter().filter(|stream| stream.began.is_some()).count(), "stream rows");
+        assert_eq!(kind(2), kept().count(), "revision rows");
+        let named = kept().filter(|(_, event)| event.sent.id != crate::simple::Id::Server).count();
+        assert_eq!(kind(3), named, "dedup rows");
+        assert_eq!(kind(4), self.model.records_live(), "idempotency records");
+        let keys = query::clock(&self.rows).unwrap();
+        let bytes = |kind: u8| {
+            let rows = self.rows.iter().filter(move |(key, _)| key[6] == kind);
+            rows.map(|(key, value)| key.len() + value.len()).sum::<usize>() as u64
+        };
+        assert_eq!((keys.keys, keys.keys_bytes), (kind(4) as u64, bytes(4) + bytes(131)));
+        assert_eq!(kind(131), kind(4), "key timers");
+        assert_eq!(kind(132), 0, "clean-up work");
+        let removed: BTreeSet<u64> =
+            streams.iter().flat_map(|s| &s.events[..s.removed]).map(|event| event.position).collect();
+        assert_eq!(self.reported, removed, "all removed events are reported");
+    }
+}
+
+fn assert_page(ours: &Stream, request: &PageRequest, page: &Page) {
+    let cursor = |position: u64| Cursor::new(Position(position), Slot(ours.slot));
+    let first = ours.kept().next();
+    let not_begun = request.as_of.is_some_and(|as_of| ours.began.is_none_or(|began| as_of < cursor(began)));
+    let removed_through = ours.events[..ours.removed].last();
+    let behind = request.as_of.is_some_and(|as_of| match (first, removed_through) {
+        (_, None) => false,
+        (Some((_, first)), _) => as_of < cursor(first.position),
+        (None, Some(through)) => as_of <= cursor(through.position),
+    });
+    let below = request.from.is_some_and(|from| from.0 < ours.removed as u64);
+    let truncated = removed_through.is_some() && !not_begun && (behind || below);
+    let page = match (page, truncated) {
+        (Page::Truncated(found), true) => {
+            assert_eq!(found.first.0, ours.removed as u64);
+            assert_eq!(found.first_cursor, first.map(|(_, event)| cursor(event.position)));
+            assert_eq!(Some(found.removed_through), removed_through.map(|event| cursor(event.position)));
+            return;
+        }
+        (Page::Events(page), false) => page,
+        _ => panic!("{page:?} of {ours:?} for {request:?}"),
+    };
+    let visible: Vec<(u64, u64)> = ours
+        .kept()
+        .filter(|(_, event)| request.as_of.is_none_or(|as_of| cursor(event.position) <= as_of))
+        .map(|(revision, event)| (revision, event.position))
+        .collect();
+    let all_visible = visible.len() == ours.events.len() - ours.removed;
+    let last = if all_visible { ours.last() } else { visible.last().map(|(revision, _)| *revision) };
+    assert_eq!(page.last.map(|last| last.0), last);
+    let mut wanted: Vec<_> = match request.direction {
+        Direction::Forward => {
+            let from = request.from.unwrap_or_default().0;
+            visible.into_iter().filter(|(revision, _)| *revision >= from).collect()
+        }
+        Direction::Backward => {
+            let from = request.from.map_or(u64::MAX, |from| from.0);
+            visible.into_iter().rev().filter(|(revision, _)| *revision <= from).collect()
+        }
+    };
+    let next = wanted.get(request.limit).map(|(revision, _)| Revision(*revision));
+    wanted.truncate(request.limit);
+    let found: Vec<_> = page.events.iter().map(|event| (event.revision.0, event.position.0)).collect();
+    assert_eq!(found, wanted, "{request:?}");
+    assert_eq!(page.next, next, "{request:?}");
+}
+
+fn answer(outcome: &Outcome) -> Answer {
+    match outcome {
+        Outcome::Appended(appended) => {
+            let (slot, places) = places(appended);
+            Answer::Appended(slot, places)
+        }
+        Outcome::Transacted { replayed, writes } => {
+            Answer::Transacted { replayed: *replayed, writes: writes.iter().map(places).collect() }
+        }
+        Outcome::SettingsPut => Answer::SettingsPut,
+        Outcome::StreamDeleted { last } => Answer::Deleted(last.map(|last| last.0)),
+        Outcome::Progressed { .. } => Answer::Progressed,
+        Outcome::Refused(refusal) => match *refusal {
+            Refusal::WrongRevision { part, current } => {
+                Answer::WrongRevision { part: part as usize, current: current.map(|current| current.0) }
+            }
+            Refusal::EventConflict { write, event, revision } => Answer::EventConflict {
+                write: write as usize,
+                event: event as usize,
+                revision: revision.map(|revision| revision.0),
+            },
+            Refusal::KeyConflict => Answer::KeyConflict,
+            Refusal::TruncateBeyondEnd { next } => Answer::TruncateBeyondEnd(next.0),
+            Refusal::Unsupported => Answer::Unsupported,
+            Refusal::KeysFull | Refusal::StreamFull => panic!("{refusal:?}"),
+        },
+    }
+}
+
+fn places(appended: &Appended) -> (u16, Vec<Place>) {
+    let place = |event: &model::EventPlace| Place {
+        revision: event.revision.0,
+        position: event.position.0,
+        replayed: event.replayed,
+    };
+    (appended.slot.0, appended.events.iter().map(place).collect())
+}
+
+/// FNV-1a over everything that an apply gives: the same in every process.
+pub(crate) fn hash(applied: &Applied) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    let mut eat = |bytes: &[u8]| {
+        for byte in bytes.iter().chain(&(bytes.len() as u32).to_le_bytes()) {
+            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    };
+    for outcome in &applied.outcomes {
+        let mut bytes = Vec::new();
+        format::outcome::encode(outcome, &mut bytes);
+        eat(&bytes);
+    }
+    eat(&applied.bodies);
+    for (key, value) in &applied.writes.0 {
+        eat(key);
+        eat(value.as_deref().unwrap_or(b"deleted"));
+    }
+    eat(format!("{:?}", applied.effects).as_bytes());
+    hash
+}
