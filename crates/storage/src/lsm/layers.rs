@@ -7,7 +7,7 @@ use super::config::LsmConfig;
 use super::error::view_error;
 use super::memtable::Memtable;
 use super::row::RowKey;
-use super::scan::{MemtableSource, Merge, RunSource, Source};
+use super::scan::{MemtableSource, Merge, RowRange, RunSource, Source};
 use super::{STATE_ROWS, row::RowValue};
 use crate::state::Progress;
 use lsm_tree::table::filter::standard_bloom::Builder as Bloom;
@@ -144,13 +144,12 @@ pub(super) struct Snapshot<'a> {
 impl Snapshot<'_> {
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Value>, ViewError> {
         let key = RowKey::of_parts(&[STATE_ROWS], key);
-        let key = key.as_slice();
         for memtable in [Some(self.active), self.layers.sealed.as_deref()].into_iter().flatten() {
-            if let Some(found) = memtable.get(key, self.seqno) {
+            if let Some(found) = memtable.get(&key, self.seqno) {
                 return Ok(found.as_ref().map(RowValue::to_vec));
             }
         }
-        let row = self.layers.tables.get(key).map_err(|error| view_error(&error))?;
+        let row = self.layers.tables.get(key.as_slice()).map_err(|error| view_error(&error))?;
         Ok(row.filter(|row| !row.is_tombstone()).map(|row| row.value.to_vec()))
     }
 
@@ -165,7 +164,7 @@ impl Snapshot<'_> {
         }
         let from = RowKey::of_parts(&[STATE_ROWS], range.from);
         let to = RowKey::of_parts(&[STATE_ROWS], range.to);
-        let range = KeyRange { from: from.as_slice(), to: to.as_slice() };
+        let range = RowRange { from: &from, to: &to };
         let mut merge = Merge::of(self.sources(range, order), order).map_err(|error| view_error(&error))?;
         while let Some(row) = merge.next().map_err(|error| view_error(&error))? {
             let Some((_, key)) = row.key().split_first() else { continue };
@@ -179,7 +178,7 @@ impl Snapshot<'_> {
     }
 
     /// Newest first.
-    fn sources<'r>(&'r self, range: KeyRange<'r>, order: Order) -> Vec<Source<'r>> {
+    fn sources<'r>(&'r self, range: RowRange<'r>, order: Order) -> Vec<Source<'r>> {
         let memtables = [Some(self.active), self.layers.sealed.as_deref()].into_iter().flatten();
         let memtables = memtables
             .map(|memtable| Source::Memtable(MemtableSource::new(memtable, range, order, self.seqno)));

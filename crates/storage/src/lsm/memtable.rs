@@ -79,21 +79,21 @@ impl Memtable {
     }
 
     /// The newest version of `key` below `snapshot`, if the memtable has one.
-    pub(super) fn get(&self, key: &[u8], snapshot: SeqNo) -> Option<Found> {
+    pub(super) fn get(&self, key: &RowKey, snapshot: SeqNo) -> Option<Found> {
         self.read().map.get(key)?.at(snapshot).cloned()
     }
 
     /// Appends to `into` up to `rows_max` rows of `range` in `order`, as of `snapshot`.
     pub(super) fn piece(
         &self,
-        range: (Bound<&[u8]>, Bound<&[u8]>),
+        range: (Bound<&RowKey>, Bound<&RowKey>),
         order: Order,
         snapshot: SeqNo,
         rows_max: usize,
         into: &mut Vec<(RowKey, Found)>,
     ) {
         let rows = self.read();
-        let found = rows.map.range::<[u8], _>(range);
+        let found = rows.map.range::<RowKey, _>(range);
         let visible = |(key, versions): (&RowKey, &Versions)| {
             versions.at(snapshot).map(|value| (key.clone(), value.clone()))
         };
@@ -152,7 +152,7 @@ mod tests {
     }
 
     fn get(memtable: &Memtable, key: u8, snapshot: SeqNo) -> Option<Option<u8>> {
-        memtable.get(&[1, key], snapshot).map(|found| found.map(|value| value.as_slice()[0]))
+        memtable.get(&RowKey::new(&[1, key]), snapshot).map(|found| found.map(|value| value.as_slice()[0]))
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use super::memtable::{Found, Memtable};
 use super::row::{RowKey, RowValue};
 use lsm_tree::{InternalValue, SeqNo, Slice, Table};
-use model::{KeyRange, Order};
+use model::Order;
 use std::cmp::Ordering;
 use std::ops::Bound;
 
@@ -16,6 +16,13 @@ type Result<T> = std::result::Result<T, lsm_tree::Error>;
 /// Rows of the first piece of a memtable, and of the largest: a reader's piece holds up the next commit.
 const PIECE_ROWS: usize = 2;
 const PIECE_ROWS_MAX: usize = 128;
+
+/// Tagged keys from `from` up to `to`, which is not part of it.
+#[derive(Clone, Copy)]
+pub(super) struct RowRange<'a> {
+    pub(super) from: &'a RowKey,
+    pub(super) to: &'a RowKey,
+}
 
 /// A row as a source has it.
 pub(super) enum Row {
@@ -112,7 +119,7 @@ impl<'a> Merge<'a> {
 /// The rows of a memtable, copied out in pieces.
 pub(super) struct MemtableSource<'a> {
     memtable: &'a Memtable,
-    range: KeyRange<'a>,
+    range: RowRange<'a>,
     order: Order,
     snapshot: SeqNo,
     piece: Vec<(RowKey, Found)>,
@@ -122,7 +129,7 @@ pub(super) struct MemtableSource<'a> {
 }
 
 impl<'a> MemtableSource<'a> {
-    pub(super) fn new(memtable: &'a Memtable, range: KeyRange<'a>, order: Order, snapshot: SeqNo) -> Self {
+    pub(super) fn new(memtable: &'a Memtable, range: RowRange<'a>, order: Order, snapshot: SeqNo) -> Self {
         Self { memtable, range, order, snapshot, piece: Vec::new(), piece_rows: PIECE_ROWS, last: None }
     }
 
@@ -137,8 +144,8 @@ impl<'a> MemtableSource<'a> {
         let (mut from, mut to) = (Bound::Included(self.range.from), Bound::Excluded(self.range.to));
         if let Some(last) = &self.last {
             match self.order {
-                Order::Ascending => from = Bound::Excluded(last.as_slice()),
-                Order::Descending => to = Bound::Excluded(last.as_slice()),
+                Order::Ascending => from = Bound::Excluded(last),
+                Order::Descending => to = Bound::Excluded(last),
             }
         }
         self.memtable.piece((from, to), self.order, self.snapshot, self.piece_rows, &mut self.piece);
@@ -153,15 +160,16 @@ impl<'a> MemtableSource<'a> {
 pub(super) struct RunSource<'a> {
     /// Those that may still hold rows of the range.
     tables: &'a [Table],
-    range: KeyRange<'a>,
+    range: RowRange<'a>,
     order: Order,
     table: Option<Box<dyn Iterator<Item = Result<InternalValue>>>>,
 }
 
 impl<'a> RunSource<'a> {
-    pub(super) fn new(run: &'a [Table], range: KeyRange<'a>, order: Order) -> Self {
-        let first = run.partition_point(|table| table.metadata.key_range.max().as_ref() < range.from);
-        let end = run.partition_point(|table| table.metadata.key_range.min().as_ref() < range.to);
+    pub(super) fn new(run: &'a [Table], range: RowRange<'a>, order: Order) -> Self {
+        let first =
+            run.partition_point(|table| table.metadata.key_range.max().as_ref() < range.from.as_slice());
+        let end = run.partition_point(|table| table.metadata.key_range.min().as_ref() < range.to.as_slice());
         let tables = run.get(first..end).unwrap_or_default();
         Self { tables, range, order, table: None }
     }
@@ -182,8 +190,8 @@ impl<'a> RunSource<'a> {
     /// Ends the scan at the bound on its far side.
     fn within(&mut self, row: InternalValue) -> Option<Row> {
         let inside = match self.order {
-            Order::Ascending => row.key.user_key.as_ref() < self.range.to,
-            Order::Descending => row.key.user_key.as_ref() >= self.range.from,
+            Order::Ascending => row.key.user_key.as_ref() < self.range.to.as_slice(),
+            Order::Descending => row.key.user_key.as_ref() >= self.range.from.as_slice(),
         };
         if inside {
             return Some(Row::Table(row));
@@ -202,9 +210,11 @@ impl<'a> RunSource<'a> {
         let first = self.table.is_none();
         self.tables = rest;
         self.table = Some(match self.order {
-            Order::Ascending if first => Box::new(table.range(Slice::from(self.range.from)..)),
+            Order::Ascending if first => Box::new(table.range(Slice::from(self.range.from.as_slice())..)),
             Order::Ascending => Box::new(table.range::<std::ops::RangeFull>(..)),
-            Order::Descending if first => Box::new(table.range(..Slice::from(self.range.to)).rev()),
+            Order::Descending if first => {
+                Box::new(table.range(..Slice::from(self.range.to.as_slice())).rev())
+            }
             Order::Descending => Box::new(table.range::<std::ops::RangeFull>(..).rev()),
         });
         true
