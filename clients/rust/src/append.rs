@@ -5,11 +5,10 @@ use crate::error::{Error, Result};
 use crate::event::{Cursor, Expected, NewEvent, Revision};
 use crate::transport::Call;
 use http::Method;
-use http::header::{IF_MATCH, IF_NONE_MATCH};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Where a batch went.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct Appended {
     pub stream: String,
@@ -18,9 +17,11 @@ pub struct Appended {
 }
 
 /// Where one event is.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct EventPlace {
+    /// As it was sent, or as the client or the server made it; empty where [`Client::append_encoded`] sent it.
+    #[serde(default)]
     pub id: String,
     pub revision: Revision,
     pub cursor: Cursor,
@@ -34,6 +35,15 @@ impl Appended {
     #[must_use]
     pub fn last_revision(&self) -> Revision {
         self.events.last().map_or(Revision(0), |event| event.revision)
+    }
+
+    /// Puts in the ids that the client knows and the server does not repeat.
+    pub(crate) fn name(&mut self, events: &[NewEvent]) {
+        for (place, event) in self.events.iter_mut().zip(events) {
+            if let Some(id) = event.known_id() {
+                place.id = id.to_owned();
+            }
+        }
     }
 
     /// Every event was there already: this was a retry.
@@ -60,7 +70,10 @@ impl Client {
             [one] => ("application/cloudevents+json", serde_json::to_vec(one)),
             many => ("application/cloudevents-batch+json", serde_json::to_vec(many)),
         };
-        self.append_encoded(stream, expected, content_type, body.map_err(Error::Encode)?)
+        let mut appended =
+            self.append_encoded(stream, expected, content_type, body.map_err(Error::Encode)?)?;
+        appended.name(&events);
+        Ok(appended)
     }
 
     /// Appends events that are JSON already: `content_type` says how (`application/cloudevents+json`,
@@ -77,11 +90,6 @@ impl Client {
         body: Vec<u8>,
     ) -> Result<Appended> {
         let call = Call::new(Method::POST, stream_path(stream, "/events")).body(content_type, body);
-        self.call_json(&match expected {
-            Expected::Any => call,
-            Expected::None => call.header(IF_NONE_MATCH, "*"),
-            Expected::Exists => call.header(IF_MATCH, "*"),
-            Expected::Revision(revision) => call.header(IF_MATCH, format!("\"{revision}\"")),
-        })
+        self.call_json(&call.expecting(expected))
     }
 }

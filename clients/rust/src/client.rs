@@ -1,9 +1,11 @@
 //! The client: where the node is, how patient to be, and the loop that tries again.
 
 use crate::error::{Error, Problem, Result};
+use crate::event::Expected;
 use crate::retry::{self, Retry};
 use crate::transport::{Answer, Call, Timeouts, Transport};
 use bytes::Bytes;
+use http::header::{IF_MATCH, IF_NONE_MATCH};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -133,6 +135,18 @@ pub(crate) fn problem_within(line: &[u8]) -> Error {
     match decode(line) {
         Ok(Line { problem }) => Error::Problem(Box::new(problem)),
         Err(error) => error,
+    }
+}
+
+impl Call {
+    /// An expected revision as HTTP's preconditions (RFC 9110, section 13).
+    pub(crate) fn expecting(self, expected: Expected) -> Self {
+        match expected {
+            Expected::Any => self,
+            Expected::None => self.header(IF_NONE_MATCH, "*"),
+            Expected::Exists => self.header(IF_MATCH, "*"),
+            Expected::Revision(revision) => self.header(IF_MATCH, format!("\"{revision}\"")),
+        }
     }
 }
 

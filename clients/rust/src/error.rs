@@ -5,14 +5,14 @@
 //! [`crate::Retry`] allows before one of these comes out.
 
 use crate::event::Revision;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::fmt;
 use std::time::Duration;
 
 /// A problem as the server states it (RFC 9457): a stable `code`, what happened, and whether trying again
 /// can help.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
 pub struct Problem {
     /// The stable name of this kind of problem, for programs.
     #[serde(default)]

@@ -201,6 +201,10 @@ impl NewEvent {
         self
     }
 
+    pub(crate) fn known_id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
     pub(crate) fn named(mut self) -> Self {
         self.id.get_or_insert_with(crate::id::new_id);
         self

@@ -172,11 +172,14 @@ impl Import {
             if let Some(answer) = self.next_answer()? {
                 return Ok(Some(answer));
             }
-            if self.ended && self.unanswered.is_empty() {
+            let done = self.ended && self.unanswered.is_empty();
+            if done && self.flight.is_none() {
                 return Ok(None);
             }
             match self.progress().await {
                 Ok(()) => {}
+                // Every line has its answer; only the end of the answers is missing.
+                Err(_) if done => self.flight = None,
                 Err(error) if error.is_retryable() => self.pause(error).await?,
                 Err(error) => return Err(error),
             }
@@ -187,7 +190,7 @@ impl Import {
     fn next_answer(&mut self) -> Result<Option<ImportedLine>> {
         let Some(text) = self.flight.as_mut().and_then(|flight| flight.lines.line()) else { return Ok(None) };
         let answer: LineAnswer = decode(&text)?;
-        if answer.summary.is_some() || text.is_empty() {
+        if answer.summary.is_some() {
             return Ok(None);
         }
         self.failures = 0;
@@ -233,7 +236,7 @@ impl Import {
             && self.unanswered.len() < UNANSWERED_LINES_MAX
             && self.unanswered_bytes < UNANSWERED_BYTES_MAX;
         if self.flight.is_none() && self.unanswered.is_empty() {
-            // Nothing to send: the connection is opened with the first line.
+            // Nothing to send yet: the connection is opened with the first line.
             let next = self.input.recv().await;
             return self.take_in(next);
         }
@@ -261,7 +264,7 @@ impl Import {
                 None => flight.body = None,
             },
             next = self.input.recv(), if room => self.take_in(next)?,
-            () = tokio::time::sleep(limit), if waiting => return Err(Error::TimedOut(limit)),
+            () = tokio::time::sleep(limit), if waiting || self.ended => return Err(Error::TimedOut(limit)),
         }
         Ok(())
     }

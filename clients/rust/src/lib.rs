@@ -30,6 +30,8 @@ mod lines;
 mod read;
 mod retry;
 mod sse;
+mod streams;
+mod transaction;
 mod transport;
 
 pub use aggregate::{Aggregate, Aggregates, Loaded, UpdateError};
@@ -41,3 +43,5 @@ pub use follow::Follow;
 pub use import::{Import, ImportOutcome, ImportedLine};
 pub use read::{Direction, Events, Page, Read};
 pub use retry::Retry;
+pub use streams::{Settings, StreamSummary, Streams};
+pub use transaction::{Committed, Transaction, Written};

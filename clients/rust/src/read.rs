@@ -51,7 +51,10 @@ pub struct Page {
     /// The stream's last revision, where one stream was read; `None` when it does not exist.
     #[serde(default)]
     pub revision: Option<Revision>,
-    /// Where the next page starts; `None` on the last one.
+    /// The first revision that is kept, where one stream was read.
+    #[serde(default)]
+    pub first: Option<Revision>,
+    /// The path of the next page, for [`Client::page_at`]; `None` on the last one.
     #[serde(default)]
     pub next: Option<String>,
     /// The greatest cursor below which retention removed events, where the whole store was read.
@@ -70,6 +73,16 @@ impl Client {
     #[must_use]
     pub fn read_all(&self) -> Read {
         Read::new(self.clone(), Scope::Store)
+    }
+}
+
+impl Client {
+    /// The page that another page named as its `next`.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn page_at(&self, next: &str) -> Result<Page> {
+        self.call_json(&Call::get(next).header(ACCEPT, "application/json"))
     }
 }
 

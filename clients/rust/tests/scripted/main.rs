@@ -28,7 +28,7 @@ fn event_line(stream: &str, revision: u64) -> String {
     )
 }
 
-const APPENDED: &str = r#"{"stream":"s","events":[{"id":"1","revision":0,"cursor":"0","replayed":true}]}"#;
+const APPENDED: &str = r#"{"stream":"s","events":[{"revision":0,"cursor":"0","replayed":true}]}"#;
 
 #[test]
 fn a_lost_answer_and_a_busy_node_are_tried_again_with_the_same_event() {

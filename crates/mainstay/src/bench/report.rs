@@ -1,0 +1,166 @@
+//! The figures: as text while they come, or as one JSON value for whoever records them.
+
+use super::disk::Sync;
+use super::server::Start;
+use crate::cli::failure::{Failure, Result};
+use crate::cli::output::{Output, Stdout, stdout};
+use serde::Serialize;
+use std::io::Write;
+
+/// One load on one server.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct AppendRun {
+    pub(super) server: &'static str,
+    pub(super) connections: usize,
+    pub(super) batch: u64,
+    pub(super) streams: u64,
+    pub(super) size_bytes: usize,
+    pub(super) events: u64,
+    pub(super) seconds: f64,
+    pub(super) events_per_second: f64,
+    pub(super) p50_us: u64,
+    pub(super) p99_us: u64,
+    pub(super) p999_us: u64,
+    pub(super) max_us: u64,
+    pub(super) server_cpu_us_per_event: Option<f64>,
+    pub(super) server_user_us_per_event: Option<f64>,
+    pub(super) server_system_us_per_event: Option<f64>,
+    pub(super) generator_cpu_us_per_event: Option<f64>,
+    /// Until after `sync`.
+    pub(super) device_bytes_per_event: Option<f64>,
+    pub(super) pss_before_bytes: Option<u64>,
+    pub(super) pss_after_bytes: Option<u64>,
+    pub(super) slowest_second_events: Option<u64>,
+    pub(super) refused: u64,
+    pub(super) first_refusal: Option<String>,
+}
+
+/// One reading of everything.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct ReadRun {
+    pub(super) server: &'static str,
+    pub(super) events: u64,
+    pub(super) bytes: u64,
+    pub(super) seconds: f64,
+    pub(super) events_per_second: f64,
+    pub(super) server_cpu_us_per_event: Option<f64>,
+    pub(super) pss_after_bytes: Option<u64>,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Figures {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start: Option<Start>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    fdatasync: Vec<Sync>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    append: Vec<AppendRun>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    read: Vec<ReadRun>,
+}
+
+/// Text goes out at once; JSON is kept to the end.
+#[derive(Debug)]
+pub(super) struct Report {
+    out: Stdout,
+    output: Output,
+    figures: Figures,
+}
+
+impl Report {
+    pub(super) fn new(output: Output) -> Self {
+        Self { out: stdout(), output, figures: Figures::default() }
+    }
+
+    fn text(&mut self, text: &str) -> Result {
+        if self.output == Output::Table {
+            writeln!(self.out, "{text}")?;
+            self.out.flush()?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn start(&mut self, start: Option<Start>) -> Result {
+        let Some(start) = start else { return Ok(()) };
+        self.figures.start = Some(start);
+        let Start { listened_ms, first_write_ms } = start;
+        self.text(&format!(
+            "start on an empty directory: listening after {listened_ms} ms, first write acknowledged after \
+             {first_write_ms} ms"
+        ))
+    }
+
+    pub(super) fn sync(&mut self, sync: Sync) -> Result {
+        self.figures.fdatasync.push(sync);
+        let Sync { p50_us, p90_us, p99_us } = sync;
+        self.text(&format!("fdatasync of this disk now: p50 {p50_us} µs, p90 {p90_us} µs, p99 {p99_us} µs"))
+    }
+
+    pub(super) fn append(&mut self, run: AppendRun) -> Result {
+        let AppendRun { connections, batch, size_bytes, events, p50_us, p99_us, p999_us, max_us, .. } = run;
+        let mut text = format!(
+            "{:8} {connections} connections, {batch} a request, {size_bytes} bytes: {:.0} events/s ({events} in {:.1} s)\n  \
+             latency p50 {p50_us} µs, p99 {p99_us} µs, p99.9 {p999_us} µs, max {max_us} µs",
+            run.server, run.events_per_second, run.seconds
+        );
+        if let Some(slowest) = run.slowest_second_events {
+            text += &format!("; slowest second {slowest} events");
+        }
+        text += &format!(
+            "\n  server CPU {} µs an event (user {}, system {}); generator {} µs\n  \
+             device {} bytes an event; memory {} MiB before, {} MiB after",
+            figure(run.server_cpu_us_per_event, 2),
+            figure(run.server_user_us_per_event, 2),
+            figure(run.server_system_us_per_event, 2),
+            figure(run.generator_cpu_us_per_event, 2),
+            figure(run.device_bytes_per_event, 0),
+            mib(run.pss_before_bytes),
+            mib(run.pss_after_bytes),
+        );
+        if let Some(refusal) = &run.first_refusal {
+            text += &format!("\n  {} requests refused, the first with:\n{refusal}", run.refused);
+        }
+        self.figures.append.push(run);
+        self.text(&text)
+    }
+
+    pub(super) fn read(&mut self, run: ReadRun) -> Result {
+        let text = format!(
+            "{:8} read back {} events, {:.0} MB, in {:.2} s: {:.0} events/s\n  \
+             server CPU {} µs an event; memory {} MiB after",
+            run.server,
+            run.events,
+            run.bytes as f64 / 1e6,
+            run.seconds,
+            run.events_per_second,
+            figure(run.server_cpu_us_per_event, 2),
+            mib(run.pss_after_bytes),
+        );
+        self.figures.read.push(run);
+        self.text(&text)
+    }
+
+    pub(super) fn end(mut self) -> Result {
+        match self.output {
+            Output::Table => {}
+            Output::Json => {
+                serde_json::to_writer_pretty(&mut self.out, &self.figures).map_err(Failure::local)?;
+                writeln!(self.out)?;
+            }
+            Output::Jsonl => {
+                serde_json::to_writer(&mut self.out, &self.figures).map_err(Failure::local)?;
+                writeln!(self.out)?;
+            }
+        }
+        Ok(self.out.flush()?)
+    }
+}
+
+/// `?` where the kernel did not say.
+fn figure(value: Option<f64>, decimals: usize) -> String {
+    value.map_or_else(|| "?".into(), |value| format!("{value:.decimals$}"))
+}
+
+fn mib(bytes: Option<u64>) -> String {
+    figure(bytes.map(|bytes| bytes as f64 / f64::from(1 << 20)), 1)
+}

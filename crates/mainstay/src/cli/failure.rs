@@ -1,0 +1,135 @@
+//! Failures by class: what a script can tell apart by the exit status, and what a person reads.
+
+use mainstay_client::Error;
+use std::fmt;
+use std::process::ExitCode;
+
+/// Shown under `--help`; the numbers never change.
+pub(crate) const EXIT_CODES: &str = "\
+Exit status:
+  0  done
+  1  something failed on this side, such as reading a file
+  2  wrong usage or configuration
+  3  refused by the node (a 4xx other than those of 4)
+  4  conflict: the stream is not at the expected revision (412), or the event's id is taken (409)
+  5  the node cannot do it now (429, 503, another 5xx): trying again may help
+  6  no connection, or it broke before the answer; a write's outcome is then unknown and safe to repeat";
+
+/// Why a command failed.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    class: Class,
+    message: String,
+    advice: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// Whoever read our output has left (`| head`): there is nobody to tell, and nothing is wrong.
+    ReaderLeft = 0,
+    Local = 1,
+    Usage = 2,
+    Refused = 3,
+    Conflict = 4,
+    Unavailable = 5,
+    Unreachable = 6,
+}
+
+pub(crate) type Result<T = (), E = Failure> = std::result::Result<T, E>;
+
+impl Failure {
+    pub(crate) fn new(class: Class, message: impl fmt::Display) -> Self {
+        Self { class, message: message.to_string(), advice: None }
+    }
+
+    pub(crate) fn local(message: impl fmt::Display) -> Self {
+        Self::new(Class::Local, message)
+    }
+
+    pub(crate) fn usage(message: impl fmt::Display) -> Self {
+        Self::new(Class::Usage, message)
+    }
+
+    pub(crate) fn advice(mut self, advice: impl Into<String>) -> Self {
+        self.advice = Some(advice.into());
+        self
+    }
+
+    /// Says it on standard error and gives the exit status.
+    pub(crate) fn report(&self) -> ExitCode {
+        if self.class == Class::ReaderLeft {
+            return ExitCode::SUCCESS;
+        }
+        let red = anstyle::AnsiColor::Red.on_default().bold();
+        anstream::eprintln!("{red}error:{red:#} {}", self.message);
+        if let Some(advice) = &self.advice {
+            anstream::eprintln!("  {advice}");
+        }
+        ExitCode::from(self.class as u8)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// The class of a status that a node answered with.
+pub(crate) fn class_of(status: u16) -> Class {
+    match status {
+        409 | 412 => Class::Conflict,
+        408 | 429 | 500.. => Class::Unavailable,
+        _ => Class::Refused,
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let class = match &error {
+            Error::Problem(problem) => class_of(problem.status),
+            Error::Url { .. } => Class::Usage,
+            Error::Connect { .. } | Error::Broken(_) | Error::TimedOut(_) => Class::Unreachable,
+            _ => Class::Local,
+        };
+        let advice = match &error {
+            Error::Problem(problem) => problem.advice().map(str::to_owned),
+            Error::Connect { .. } => Some(
+                "Is a node running there? `mainstay serve` starts one; --url or MAINSTAY_URL names another."
+                    .into(),
+            ),
+            _ => None,
+        };
+        Self { class, message: error.to_string(), advice }
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        let broken = error.kind() == std::io::ErrorKind::BrokenPipe;
+        Self::new(if broken { Class::ReaderLeft } else { Class::Local }, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statuses_fall_into_their_classes() {
+        for (status, class) in [
+            (400, Class::Refused),
+            (404, Class::Refused),
+            (408, Class::Unavailable),
+            (409, Class::Conflict),
+            (410, Class::Refused),
+            (412, Class::Conflict),
+            (413, Class::Refused),
+            (429, Class::Unavailable),
+            (500, Class::Unavailable),
+            (503, Class::Unavailable),
+        ] {
+            assert_eq!(class_of(status), class, "{status}");
+        }
+    }
+}

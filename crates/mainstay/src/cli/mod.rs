@@ -1,0 +1,108 @@
+//! The command line: what can be said, and which room does it.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`append`], [`read`], [`follow`], [`streams`] | one request each, shown |
+//! | [`import`], [`export`] | many events in and out, as lines |
+//! | [`show`] | `config show` and `completions` |
+//! | [`output`] | tables, JSON, JSON lines |
+//! | [`failure`] | exit codes by class of failure |
+
+pub(crate) mod append;
+pub(crate) mod export;
+pub(crate) mod failure;
+pub(crate) mod follow;
+pub(crate) mod import;
+pub(crate) mod output;
+pub(crate) mod read;
+pub(crate) mod show;
+pub(crate) mod streams;
+
+use crate::{bench, config, tour};
+use clap::{Parser, Subcommand};
+use failure::Result;
+use mainstay_client::Client;
+use output::Output;
+
+/// Event streams and transactions in one durable node.
+#[derive(Debug, Parser)]
+#[command(name = "mainstay", version, after_help = failure::EXIT_CODES, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Global {
+    /// The node to speak to
+    #[arg(
+        long,
+        global = true,
+        env = "MAINSTAY_URL",
+        default_value = "http://127.0.0.1:7070",
+        value_name = "URL"
+    )]
+    pub(crate) url: String,
+    /// The form of what is printed
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORM")]
+    pub(crate) output: Output,
+}
+
+impl Global {
+    pub(crate) fn client(&self) -> Result<Client> {
+        Ok(Client::new(&self.url)?)
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start a node
+    Serve(config::Flags),
+    /// Watch a node of its own do the main things, step by step (under 30 s)
+    Tour(tour::Args),
+    /// Append an event to a stream
+    Append(append::Args),
+    /// Show the events of a stream, or of the whole store
+    Read(read::Args),
+    /// Show the events that are there, then those that come
+    Follow(follow::Args),
+    /// Append events from lines, for many streams
+    Import(import::Args),
+    /// Write every event as a line, as it went in
+    Export(export::Args),
+    /// List the streams
+    Streams(streams::Args),
+    /// Show the configuration
+    Config {
+        #[command(subcommand)]
+        command: show::ConfigCommand,
+    },
+    /// Print a completion script for a shell
+    Completions(show::CompletionsArgs),
+    /// Measure a node, and Redis beside it
+    Bench {
+        #[command(subcommand)]
+        command: bench::Command,
+    },
+}
+
+impl Cli {
+    pub(crate) fn run(self) -> Result {
+        let global = self.global;
+        match self.command {
+            Command::Serve(flags) => crate::serve::run(&flags),
+            Command::Tour(args) => tour::run(&args),
+            Command::Append(args) => append::run(&global, args),
+            Command::Read(args) => read::run(&global, args),
+            Command::Follow(args) => follow::run(&global, args),
+            Command::Import(args) => import::run(&global, &args),
+            Command::Export(args) => export::run(&global, &args),
+            Command::Streams(args) => streams::run(&global, &args),
+            Command::Config { command } => show::config(&global, &command),
+            Command::Completions(args) => show::completions(&args),
+            Command::Bench { command } => bench::run(&global, &command),
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! The node's configuration: flags over environment over file over defaults, each value with its origin.
+//!
+//! Values come as text from wherever they were set and are parsed once, here, so that an error can name the
+//! place that must be corrected. Nothing here decides an outcome: what does is replicated state.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use telemetry::LogFormat;
+
+/// The file that is read when none is named, if it is there.
+const FILE_DEFAULT: &str = "mainstay.toml";
+
+/// Names the file; not a key of its own.
+const FILE_VARIABLE: &str = "MAINSTAY_CONFIG";
+
+/// Every key there is: as flag `--KEY`, as variable `MAINSTAY_KEY`, and in the file.
+const KEYS: &[Key] = &[
+    Key { name: "data", default: "mainstay-data" },
+    Key { name: "listen", default: "127.0.0.1:7070" },
+    Key { name: "cache-size", default: "16 MiB" },
+    Key { name: "memtable-size", default: "16 MiB" },
+    Key { name: "segment-size", default: "64 MiB" },
+    Key { name: "space-reserve", default: "128 MiB" },
+    Key { name: "log-format", default: "auto" },
+    Key { name: "log-level", default: "info" },
+];
+
+struct Key {
+    name: &'static str,
+    default: &'static str,
+}
+
+impl Key {
+    fn variable(&self) -> String {
+        format!("MAINSTAY_{}", self.name.to_uppercase().replace('-', "_"))
+    }
+}
+
+/// The flags of `serve` and `config show`.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct Flags {
+    /// Where the data is kept [default: mainstay-data]
+    #[arg(long, value_name = "DIRECTORY")]
+    pub(crate) data: Option<String>,
+    /// The address to listen on; only loopback until there is access control [default: 127.0.0.1:7070]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Option<String>,
+    /// Memory for blocks of the state, such as `64 MiB` [default: 16 MiB]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) cache_size: Option<String>,
+    /// Memory of new rows after which they are flushed [default: 16 MiB]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) memtable_size: Option<String>,
+    /// Length of one file of the write-ahead log [default: 64 MiB]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) segment_size: Option<String>,
+    /// Free space on the disk below which writes are refused [default: 128 MiB]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) space_reserve: Option<String>,
+    /// Logs as `text`, as `json`, or `auto`: text on a terminal [default: auto]
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) log_format: Option<String>,
+    /// Which logs, such as `info` or `warn,node=debug` [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) log_level: Option<String>,
+    /// The file with settings [default: mainstay.toml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+impl Flags {
+    fn get(&self, key: &str) -> Option<&str> {
+        match key {
+            "data" => self.data.as_deref(),
+            "listen" => self.listen.as_deref(),
+            "cache-size" => self.cache_size.as_deref(),
+            "memtable-size" => self.memtable_size.as_deref(),
+            "segment-size" => self.segment_size.as_deref(),
+            "space-reserve" => self.space_reserve.as_deref(),
+            "log-format" => self.log_format.as_deref(),
+            "log-level" => self.log_level.as_deref(),
+            _ => None,
+        }
+    }
+}
+
+/// Where a value was set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Flag(String),
+    Environment(String),
+    File(PathBuf),
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(flag) => write!(f, "flag {flag}"),
+            Self::Environment(variable) => write!(f, "environment {variable}"),
+            Self::File(path) => write!(f, "file {}", path.display()),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Setting {
+    pub(crate) key: &'static str,
+    pub(crate) value: String,
+    pub(crate) origin: Origin,
+}
+
+/// A configuration that can be used as it is.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) data: PathBuf,
+    pub(crate) listen: SocketAddr,
+    pub(crate) cache_bytes: u64,
+    pub(crate) memtable_bytes: u64,
+    pub(crate) segment_bytes: u64,
+    pub(crate) space_reserve_bytes: u64,
+    pub(crate) log_format: LogFormat,
+    pub(crate) log_level: String,
+    /// The same as text, with their origins, in the order of the keys.
+    pub(crate) settings: Vec<Setting>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    #[error("the configuration file {} cannot be read: {source}", path.display())]
+    Unreadable { path: PathBuf, source: std::io::Error },
+    #[error("the configuration file {} is not TOML: {message}", path.display())]
+    NotToml { path: PathBuf, message: String },
+    #[error("{} has the key `{key}`, which is not known; known are {known}", path.display())]
+    UnknownKey { path: PathBuf, key: String, known: String },
+    #[error("`{key}` cannot be {value:?} (from {origin}): it takes {takes}")]
+    Value { key: &'static str, value: String, origin: Origin, takes: &'static str },
+    #[error(
+        "`listen` is {address} (from {origin}), which others can reach: until there is access control a node \
+         listens on loopback only, such as 127.0.0.1:7070 or [::1]:7070"
+    )]
+    NotLoopback { address: SocketAddr, origin: Origin },
+}
+
+/// The configuration of this process.
+pub(crate) fn load(flags: &Flags) -> Result<Config, ConfigError> {
+    let environment = |name: &str| std::env::var(name).ok();
+    let named = flags.config.clone().or_else(|| environment(FILE_VARIABLE).map(PathBuf::from));
+    let path = named.clone().unwrap_or_else(|| PathBuf::from(FILE_DEFAULT));
+    let file = match std::fs::read_to_string(&path) {
+        Ok(text) => Some((path.as_path(), text)),
+        Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(source) => return Err(ConfigError::Unreadable { path, source }),
+    };
+    resolve(flags, environment, file.as_ref().map(|(path, text)| (*path, text.as_str())))
+}
+
+/// Pure: the same from the same places.
+fn resolve(
+    flags: &Flags,
+    environment: impl Fn(&str) -> Option<String>,
+    file: Option<(&Path, &str)>,
+) -> Result<Config, ConfigError> {
+    let table = file.map(|(path, text)| parse_file(path, text)).transpose()?.unwrap_or_default();
+    let settings: Vec<Setting> = KEYS
+        .iter()
+        .map(|key| {
+            let (value, origin) = if let Some(value) = flags.get(key.name) {
+                (value.to_owned(), Origin::Flag(format!("--{}", key.name)))
+            } else if let Some(value) = environment(&key.variable()) {
+                (value, Origin::Environment(key.variable()))
+            } else if let (Some(value), Some((path, _))) = (table.get(key.name), file) {
+                (plain(value), Origin::File(path.to_owned()))
+            } else {
+                (key.default.to_owned(), Origin::Default)
+            };
+            Setting { key: key.name, value, origin }
+        })
+        .collect();
+    typed(settings)
+}
+
+fn parse_file(path: &Path, text: &str) -> Result<toml::Table, ConfigError> {
+    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| ConfigError::NotToml {
+        path: path.to_owned(),
+        message: error.to_string().trim().replace('\n', "; "),
+    })?;
+    match table.keys().find(|key| !KEYS.iter().any(|known| known.name == key.as_str())) {
+        Some(key) => Err(ConfigError::UnknownKey {
+            path: path.to_owned(),
+            key: key.clone(),
+            known: KEYS.iter().map(|key| format!("`{}`", key.name)).collect::<Vec<_>>().join(", "),
+        }),
+        None => Ok(table),
+    }
+}
+
+/// A text without its quotes, and anything else as TOML writes it: whoever parses it refuses what is wrong.
+fn plain(value: &toml::Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn typed(settings: Vec<Setting>) -> Result<Config, ConfigError> {
+    let listen: SocketAddr = parse(&settings, "listen", "an address and a port, such as 127.0.0.1:7070")?;
+    if !listen.ip().is_loopback() {
+        let origin = setting(&settings, "listen").1;
+        return Err(ConfigError::NotLoopback { address: listen, origin });
+    }
+    let size = |key| parse::<Size>(&settings, key, "a size in bytes, KiB, MiB or GiB, such as 64 MiB");
+    Ok(Config {
+        data: parse::<NonEmpty>(&settings, "data", "the path of a directory")?.0.into(),
+        listen,
+        cache_bytes: size("cache-size")?.0,
+        memtable_bytes: size("memtable-size")?.0,
+        segment_bytes: size("segment-size")?.0,
+        space_reserve_bytes: size("space-reserve")?.0,
+        log_format: parse(&settings, "log-format", "auto, text or json")?,
+        log_level: parse::<NonEmpty>(&settings, "log-level", "levels, such as info or warn,node=debug")?.0,
+        settings,
+    })
+}
+
+fn setting(settings: &[Setting], key: &str) -> (String, Origin) {
+    settings
+        .iter()
+        .find(|setting| setting.key == key)
+        .map_or((String::new(), Origin::Default), |setting| (setting.value.clone(), setting.origin.clone()))
+}
+
+fn parse<T: FromStr>(settings: &[Setting], key: &'static str, takes: &'static str) -> Result<T, ConfigError> {
+    let (value, origin) = setting(settings, key);
+    value.trim().parse().map_err(|_| ConfigError::Value { key, value, origin, takes })
+}
+
+/// A text that says something.
+struct NonEmpty(String);
+
+impl FromStr for NonEmpty {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        (!text.is_empty()).then(|| Self(text.to_owned())).ok_or(())
+    }
+}
+
+/// A number of bytes, also written as `64 MiB`.
+pub(crate) struct Size(pub(crate) u64);
+
+impl FromStr for Size {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let number: u64 = text[..digits].parse().map_err(|_| ())?;
+        let unit = match text[digits..].trim() {
+            "" | "B" => 1,
+            "KiB" => 1 << 10,
+            "MiB" => 1 << 20,
+            "GiB" => 1 << 30,
+            _ => return Err(()),
+        };
+        number.checked_mul(unit).map(Self).ok_or(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(
+        flags: &[(&str, &str)],
+        environment: &[(&str, &str)],
+        file: Option<&str>,
+    ) -> Result<Config, String> {
+        let flag = |key| flags.iter().find(|(name, _)| *name == key).map(|(_, value)| (*value).to_owned());
+        let flags = Flags {
+            data: flag("data"),
+            listen: flag("listen"),
+            cache_size: flag("cache-size"),
+            ..Flags::default()
+        };
+        let environment = |variable: &str| {
+            environment.iter().find(|(name, _)| *name == variable).map(|(_, value)| (*value).to_owned())
+        };
+        resolve(&flags, environment, file.map(|text| (Path::new("m.toml"), text)))
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn flags_win_over_environment_over_file_over_defaults() {
+        let flags = [("data", "from-flag")];
+        let environment = [("MAINSTAY_DATA", "e"), ("MAINSTAY_LISTEN", "127.0.0.1:1")];
+        let file = "data = 'f'\nlisten = '127.0.0.1:2'\ncache-size = '1 GiB'\nmemtable-size = 1024\n";
+        let config = check(&flags, &environment, Some(file)).unwrap();
+        assert_eq!(config.data, PathBuf::from("from-flag"));
+        assert_eq!(config.listen, "127.0.0.1:1".parse().unwrap());
+        assert_eq!((config.cache_bytes, config.memtable_bytes), (1 << 30, 1024));
+        assert_eq!(config.log_format, LogFormat::Auto);
+        assert_eq!(config.settings[4].origin, Origin::Default);
+        let origins: Vec<String> = config.settings.iter().map(|setting| setting.origin.to_string()).collect();
+        assert_eq!(
+            origins[..4],
+            ["flag --data", "environment MAINSTAY_LISTEN", "file m.toml", "file m.toml"]
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_refused_with_its_name_and_its_place() {
+        for (environment, file, want) in [
+            (
+                &[][..],
+                Some("lisen = 'x'"),
+                "m.toml has the key `lisen`, which is not known; known are `data`,",
+            ),
+            (&[], Some("listen = "), "m.toml is not TOML"),
+            (&[], Some("cache-size = true"), "`cache-size` cannot be \"true\" (from file m.toml)"),
+            (&[("MAINSTAY_CACHE_SIZE", "1 parsec")], None, "(from environment MAINSTAY_CACHE_SIZE)"),
+            (&[("MAINSTAY_CACHE_SIZE", "99999999999 GiB")], None, "it takes a size in bytes"),
+            (&[("MAINSTAY_LISTEN", "0.0.0.0:7070")], None, "listens on loopback only"),
+            (&[("MAINSTAY_LISTEN", "localhost")], None, "it takes an address and a port"),
+            (&[("MAINSTAY_LOG_FORMAT", "xml")], None, "it takes auto, text or json"),
+            (&[("MAINSTAY_DATA", "")], None, "`data` cannot be \"\""),
+        ] {
+            let error = check(&[], environment, file).unwrap_err();
+            assert!(error.contains(want), "{error}");
+        }
+    }
+
+    #[test]
+    fn any_loopback_address_is_taken() {
+        for address in ["127.0.0.1:0", "127.9.9.9:1", "[::1]:7070"] {
+            assert!(check(&[("listen", address)], &[], None).is_ok(), "{address}");
+        }
+    }
+}

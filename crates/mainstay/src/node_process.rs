@@ -1,0 +1,73 @@
+//! A node in a process of its own: started, found ready, stopped gently or killed. For the tour and the bench.
+
+use crate::cli::failure::{Class, Failure, Result};
+use rustix::process::{Pid, Signal, kill_process};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// How the line begins that says where a node listens.
+pub(crate) const LISTENING: &str = "listening on ";
+
+/// A running node; killed when dropped.
+#[derive(Debug)]
+pub(crate) struct NodeProcess {
+    child: Child,
+    url: String,
+    /// From the start of the process until it listened.
+    pub(crate) listened_after: Duration,
+}
+
+impl NodeProcess {
+    /// Starts this same binary as a node on a free port of loopback.
+    pub(crate) fn start(data: &Path) -> Result<Self> {
+        let began = Instant::now();
+        let mut child = Command::new(std::env::current_exe()?)
+            .args(["serve", "--listen", "127.0.0.1:0", "--log-level", "warn", "--data"])
+            .arg(data)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let output = child.stdout.take().ok_or_else(|| Failure::local("the node has no output"))?;
+        let mut lines = BufReader::new(output).lines();
+        let url = lines.find_map(|line| line.ok()?.strip_prefix(LISTENING).map(str::to_owned));
+        let Some(url) = url else {
+            let status = child.wait()?;
+            return Err(Failure::new(Class::Unavailable, format!("the node did not start ({status})")));
+        };
+        // The pipe stays open, so that a node that says more does not fail for it.
+        std::thread::spawn(move || lines.for_each(drop));
+        Ok(Self { child, url, listened_after: began.elapsed() })
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// kill -9: the process gets no chance to write anything down.
+    pub(crate) fn kill(&mut self) -> Result<ExitStatus> {
+        self.child.kill()?;
+        Ok(self.child.wait()?)
+    }
+
+    /// SIGTERM, and waits for the end.
+    pub(crate) fn stop(mut self) -> Result<ExitStatus> {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        let pid = pid.ok_or_else(|| Failure::local("the node has no process number"))?;
+        kill_process(pid, Signal::TERM).map_err(std::io::Error::from)?;
+        Ok(self.child.wait()?)
+    }
+}
+
+impl Drop for NodeProcess {
+    fn drop(&mut self) {
+        // Both fail only when the process has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
