@@ -224,6 +224,10 @@ impl<S: State, L: LogView> RaftEngine<S, L> {
         } else {
             let entry = format::entry::decode(&committed.data)
                 .map_err(|error| EngineError::Entry(error.to_string()))?;
+            if !shard::knows(entry.behaviour) {
+                let why = format!("behaviour {} is of a newer version of this program", entry.behaviour);
+                return Err(EngineError::Entry(why));
+            }
             self.shard.apply(&entry, &self.state)?
         };
         let Applied { outcomes, bodies, last, writes, effects, .. } = applied;
