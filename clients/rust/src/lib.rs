@@ -15,6 +15,7 @@
 //! | `read`, `follow` | pages, lines, subscriptions that resume |
 //! | `import` | lines for many streams, both ways at once |
 //! | `streams` | lists, settings, deletion |
+//! | `raw` | any request, and its answer as it is |
 //! | `aggregate` | folds, and decisions on them |
 //! | `transport`, `retry`, `sse`, `lines`, `id` | what they stand on |
 
@@ -27,6 +28,7 @@ mod follow;
 mod id;
 mod import;
 mod lines;
+mod raw;
 mod read;
 mod retry;
 mod sse;
@@ -41,6 +43,7 @@ pub use error::{Error, Problem, Result};
 pub use event::{Cursor, Expected, NewEvent, RecordedEvent, Revision};
 pub use follow::Follow;
 pub use import::{Import, ImportOutcome, ImportedLine};
+pub use raw::{Request, Response};
 pub use read::{Direction, Events, Page, Read};
 pub use retry::Retry;
 pub use streams::{Settings, StreamSummary, Streams};

@@ -1,7 +1,52 @@
-//! tour
-use crate::cli::failure::Result;
+//! `mainstay tour`: a node of its own, in a temporary directory, shown to a newcomer in chapters. What is
+//! printed is what was sent and what came back; each step is checked, and the exit status says whether all
+//! came out right.
+//!
+//! A later chapter is one more file in [`chapters`] and one more line in its list.
+
+mod chapters;
+mod stage;
+
+use crate::cli::failure::{Failure, Result};
+use stage::Stage;
+use std::time::Instant;
+
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
-pub(crate) fn run(_args: &Args) -> Result {
-    Ok(())
+pub(crate) struct Args {
+    /// Keep the node's data in this directory, which must be empty or not there [default: a temporary one]
+    #[arg(long, value_name = "DIRECTORY")]
+    data: Option<std::path::PathBuf>,
 }
+
+/// One part of the tour.
+pub(crate) struct Chapter {
+    pub(crate) title: &'static str,
+    /// What a reader should know before it.
+    pub(crate) about: &'static str,
+    pub(crate) run: fn(&mut Stage) -> Result,
+}
+
+pub(crate) fn run(args: &Args) -> Result {
+    let began = Instant::now();
+    let mut stage = Stage::open(args.data.as_deref())?;
+    for (number, chapter) in (1..).zip(chapters::ALL) {
+        stage.heading(number, chapter)?;
+        (chapter.run)(&mut stage)?;
+    }
+    stage.say(&format!(
+        "\n{} steps, {} checks, {:.1} s. What to try next:\n{NEXT}",
+        stage.steps(),
+        stage.checks(),
+        began.elapsed().as_secs_f64()
+    ))?;
+    match stage.failed() {
+        0 => Ok(()),
+        failed => Err(Failure::local(format!("{failed} checks did not come out as they should"))),
+    }
+}
+
+const NEXT: &str = "  mainstay serve                        a node that stays, with its data in ./mainstay-data
+  mainstay append cart-7 cart.item-added '{\"sku\":\"b-12\"}'
+  mainstay follow                       (in another terminal) every event, as it comes
+  git log --format='{\"stream\":\"commits\",\"id\":\"%H\",\"source\":\"/git\",\"type\":\"commit\",\"time\":\"%aI\",\"data\":{\"subject\":\"%f\"}}' | mainstay import -
+  mainstay read commits --as-of-event-time 2026-01-01T00:00:00Z";

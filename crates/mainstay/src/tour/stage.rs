@@ -1,0 +1,274 @@
+//! The stage of the tour: the node, the words, the requests with their curl lines, the checks.
+
+use super::Chapter;
+use crate::cli::failure::{Class, Failure, Result};
+use crate::cli::output::{Stdout, stdout};
+use crate::node_process::NodeProcess;
+use anstyle::{AnsiColor, Style};
+use mainstay_client::{Client, Request, Response, Retry};
+use serde_json::Value;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+const HEADING: Style = Style::new().bold().underline();
+const COMMAND: Style = AnsiColor::Cyan.on_default();
+const GOOD: Style = AnsiColor::Green.on_default();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+const QUIET: Style = Style::new().dimmed();
+
+/// Characters of an answer that are shown; what is checked is all of it.
+const ANSWER_SHOWN_MAX: usize = 700;
+const READY_WITHIN: Duration = Duration::from_secs(10);
+
+pub(crate) struct Stage {
+    out: Stdout,
+    node: NodeProcess,
+    client: Client,
+    data: PathBuf,
+    /// Removed at the end.
+    _temporary: Option<TempDir>,
+    steps: u32,
+    checks: u32,
+    failed: u32,
+}
+
+/// A request to be shown and made.
+pub(crate) struct Step<'a> {
+    pub(crate) method: &'a str,
+    /// Path and query, percent-encoded.
+    pub(crate) path: &'a str,
+    pub(crate) headers: &'a [(&'a str, &'a str)],
+    /// Its content type and itself.
+    pub(crate) body: Option<(&'a str, &'a str)>,
+}
+
+impl<'a> Step<'a> {
+    pub(crate) fn get(path: &'a str) -> Self {
+        Self { method: "GET", path, headers: &[], body: None }
+    }
+
+    /// One event, appended.
+    pub(crate) fn append(path: &'a str, event: &'a str) -> Self {
+        Self { method: "POST", path, headers: &[], body: Some(("application/json", event)) }
+    }
+
+    pub(crate) fn headers(self, headers: &'a [(&'a str, &'a str)]) -> Self {
+        Self { headers, ..self }
+    }
+
+    fn curl(&self, url: &str) -> String {
+        let mut line = String::from("curl -s");
+        if self.method != "GET" && !(self.method == "POST" && self.body.is_some()) {
+            let _ = write!(line, " -X {}", self.method);
+        }
+        for (name, value) in self.headers {
+            let _ = write!(line, " -H {}", quoted(&format!("{name}: {value}")));
+        }
+        if let Some((content_type, body)) = self.body {
+            let _ = write!(line, " -H 'content-type: {content_type}' -d {}", quoted(body));
+        }
+        let _ = write!(line, " {}", quoted(&format!("{url}{}", self.path)));
+        line
+    }
+}
+
+/// For a shell: single quotes, unless the text needs none.
+fn quoted(text: &str) -> String {
+    if text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:".contains(c)) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+impl Stage {
+    pub(crate) fn open(data: Option<&Path>) -> Result<Self> {
+        let temporary = if data.is_none() {
+            Some(tempfile::Builder::new().prefix("mainstay-tour-").tempdir()?)
+        } else {
+            None
+        };
+        let directory =
+            data.map(Path::to_owned).or_else(|| temporary.as_ref().map(|it| it.path().to_owned()));
+        let data = directory.ok_or_else(|| Failure::local("there is no directory for the data"))?;
+        if data.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
+            return Err(Failure::usage(format!(
+                "{} is not empty: the tour starts from nothing",
+                data.display()
+            )));
+        }
+        let node = NodeProcess::start(&data)?;
+        let client = ready_client(node.url())?;
+        let mut stage =
+            Self { out: stdout(), node, client, data, _temporary: temporary, steps: 0, checks: 0, failed: 0 };
+        let (pid, url, data) =
+            (stage.node.id(), stage.node.url().to_owned(), stage.data.display().to_string());
+        stage.say(&format!("A node of its own runs at {url} (process {pid}) with its data in {data}."))?;
+        Ok(stage)
+    }
+
+    pub(crate) fn heading(&mut self, number: u32, chapter: &Chapter) -> Result {
+        writeln!(self.out, "\n{HEADING}{number}. {}{HEADING:#}", chapter.title)?;
+        self.say(chapter.about)
+    }
+
+    /// Words between the steps.
+    pub(crate) fn say(&mut self, text: &str) -> Result {
+        writeln!(self.out, "{text}")?;
+        Ok(self.out.flush()?)
+    }
+
+    /// A command of the shell that the tour carries out itself.
+    pub(crate) fn command(&mut self, line: &str) -> Result {
+        self.steps += 1;
+        writeln!(self.out, "\n  {COMMAND}$ {line}{COMMAND:#}")?;
+        Ok(self.out.flush()?)
+    }
+
+    /// Makes a request, shows it as a curl line with its answer, and checks the answer's status.
+    pub(crate) fn step(&mut self, words: &str, step: &Step<'_>, status: u16) -> Result<Response> {
+        writeln!(self.out, "\n{words}")?;
+        self.steps += 1;
+        writeln!(self.out, "  {COMMAND}$ {}{COMMAND:#}", step.curl(self.node.url()))?;
+        let mut request = Request::new(step.method, step.path)?;
+        for (name, value) in step.headers {
+            request = request.header(name, *value)?;
+        }
+        if let Some((content_type, body)) = step.body {
+            request = request.body(content_type, body);
+        }
+        let response = self.client.send(&request)?;
+        if response.status >= 400 {
+            writeln!(self.out, "  {QUIET}HTTP {}{QUIET:#}", response.status)?;
+        }
+        self.show(&response)?;
+        if response.status != status {
+            self.check(&format!("the status is {status}, not {}", response.status), Verdict::Wrong)?;
+        }
+        Ok(response)
+    }
+
+    fn show(&mut self, response: &Response) -> Result {
+        let text = String::from_utf8_lossy(&response.body);
+        let shown: String = text.trim_end().chars().take(ANSWER_SHOWN_MAX).collect();
+        for line in shown.lines() {
+            writeln!(self.out, "  {line}")?;
+        }
+        if shown.len() < text.trim_end().len() {
+            writeln!(self.out, "  {QUIET}... ({} bytes in all){QUIET:#}", response.body.len())?;
+        }
+        Ok(())
+    }
+
+    /// Says what should be so, and whether it is.
+    pub(crate) fn check(&mut self, promise: &str, verdict: Verdict) -> Result {
+        self.checks += 1;
+        match verdict {
+            Verdict::Right => writeln!(self.out, "  {GOOD}✓ {promise}{GOOD:#}")?,
+            Verdict::Wrong => {
+                self.failed += 1;
+                writeln!(self.out, "  {BAD}✗ {promise}{BAD:#}")?;
+            }
+        }
+        Ok(self.out.flush()?)
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        self.node.url()
+    }
+
+    pub(crate) fn process(&self) -> u32 {
+        self.node.id()
+    }
+
+    /// kill -9.
+    pub(crate) fn kill(&mut self) -> Result {
+        self.node.kill().map(drop)
+    }
+
+    /// A new process on the same data. Gives how long it took until it was ready.
+    pub(crate) fn restart(&mut self) -> Result<Duration> {
+        let began = Instant::now();
+        self.node = NodeProcess::start(&self.data)?;
+        self.client = ready_client(self.node.url())?;
+        Ok(began.elapsed())
+    }
+
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
+    }
+
+    pub(crate) fn steps(&self) -> u32 {
+        self.steps
+    }
+
+    pub(crate) fn checks(&self) -> u32 {
+        self.checks
+    }
+
+    pub(crate) fn failed(&self) -> u32 {
+        self.failed
+    }
+}
+
+/// Whether a promise was kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Right,
+    Wrong,
+}
+
+/// Right if it is so.
+pub(crate) fn verdict(so: impl Into<bool>) -> Verdict {
+    if so.into() { Verdict::Right } else { Verdict::Wrong }
+}
+
+/// An answer's body as JSON; null when it is none, so that a check on it fails.
+pub(crate) fn json(response: &Response) -> Value {
+    serde_json::from_slice(&response.body).unwrap_or_default()
+}
+
+fn ready_client(url: &str) -> Result<Client> {
+    let client = Client::builder(url).retry(Retry::never()).build()?;
+    let (ready, began) = (Request::new("GET", "/readyz")?, Instant::now());
+    loop {
+        match client.send(&ready) {
+            Ok(response) if response.status == 200 => return Ok(client),
+            _ if began.elapsed() < READY_WITHIN => std::thread::sleep(Duration::from_millis(2)),
+            Ok(response) => {
+                let body = String::from_utf8_lossy(&response.body).into_owned();
+                return Err(Failure::new(
+                    Class::Unavailable,
+                    format!("the node does not become ready: {body}"),
+                ));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn curl_lines_can_be_pasted_into_a_shell() {
+        for (step, want) in [
+            (Step::get("/v1/streams/a/events?limit=1"), "curl -s 'http://h/v1/streams/a/events?limit=1'"),
+            (
+                Step::append("/v1/x", r#"{"a":"it's"}"#).headers(&[("if-match", "\"1\"")]),
+                r#"curl -s -H 'if-match: "1"' -H 'content-type: application/json' -d '{"a":"it'\''s"}' http://h/v1/x"#,
+            ),
+            (Step { method: "DELETE", path: "/x", headers: &[], body: None }, "curl -s -X DELETE http://h/x"),
+        ] {
+            assert_eq!(step.curl("http://h"), want);
+        }
+    }
+}
