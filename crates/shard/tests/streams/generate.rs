@@ -26,10 +26,19 @@ pub(crate) struct Generated {
 pub(crate) fn entry(random: &mut Random, model: &Simple) -> Generated {
     let step_ms = random.pick(&[0, 0, 1, 1, 3, 50, 1_000, 5_000]);
     let wall = if random.once_in(20) { model.wall.saturating_sub(500) } else { model.wall + step_ms };
-    let day = if random.once_in(100) { random.pick(&[DAY_MS, DAY_MS - 1, DAY_MS / 2]) } else { 0 };
     let count = if random.once_in(10) { random.below(12) } else { 1 + random.below(3) };
     let asks = (0..count).map(|_| ask(random, model)).collect();
-    Generated { wall, elapsed: model.elapsed + step_ms + day, asks }
+    Generated { wall, elapsed: elapsed(random, model, step_ms), asks }
+}
+
+/// Now and then on the very tick at which a record expires, or beside it.
+fn elapsed(random: &mut Random, model: &Simple, step_ms: u64) -> u64 {
+    match model.next_expiry() {
+        Some(expires) if random.once_in(60) => {
+            (expires + random.pick(&[0, 0, 1, DAY_MS]) - random.pick(&[0, 0, 1])).max(model.elapsed)
+        }
+        _ => model.elapsed + step_ms,
+    }
 }
 
 fn ask(random: &mut Random, model: &Simple) -> Ask {
@@ -56,7 +65,7 @@ fn stream(random: &mut Random) -> usize {
 
 fn key(random: &mut Random) -> Option<Key> {
     random.once_in(4).then(|| Key {
-        key: random.below(40),
+        key: random.below(9),
         request: random.below(8) / 7,
         slot: random.pick(&[0, 9]),
     })
@@ -117,7 +126,8 @@ fn echo(random: &mut Random, model: &Simple, id: u128, sent: Sent) -> Sent {
     let id = u128::from(event.position) << 20 | 1;
     let time = random.pick(&[event.position >> 16, event.position >> 16, event.sent.time, 5]);
     let content = if random.once_in(10) { sent.content } else { event.sent.content };
-    Sent { id: Id::Echo { id, position: event.position, slot: from.slot }, content, time }
+    let slot = if random.once_in(10) { from.slot ^ 1 } else { from.slot };
+    Sent { id: Id::Echo { id, position: event.position, slot }, content, time }
 }
 
 fn keep(random: &mut Random, model: &Simple) -> Keep {

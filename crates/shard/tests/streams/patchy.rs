@@ -6,6 +6,9 @@ use model::{Key, KeyRange, Order, Value, View, ViewError};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// So often it is asked again at most: starting anew at every key of a long command would take all the time.
+const ABSENT_MAX: usize = 5;
+
 pub(crate) struct Patchy<'a> {
     rows: &'a BTreeMap<Key, Value>,
     at_hand: RefCell<(Random, BTreeSet<Key>)>,
@@ -18,7 +21,7 @@ impl<'a> Patchy<'a> {
 
     fn need(&self, key: &[u8]) -> Result<(), ViewError> {
         let (random, keys) = &mut *self.at_hand.borrow_mut();
-        if keys.contains(key) || !random.once_in(3) {
+        if keys.len() >= ABSENT_MAX || keys.contains(key) || !random.once_in(3) {
             return Ok(());
         }
         keys.insert(key.to_vec());

@@ -220,6 +220,16 @@ impl Simple {
         self.appended.clear();
     }
 
+    /// When the next live record expires.
+    pub(crate) fn next_expiry(&self) -> Option<u64> {
+        self.records.values().map(|record| record.expires).filter(|expires| *expires > self.elapsed).min()
+    }
+
+    /// A record expires at this very tick.
+    pub(crate) fn is_expiry(&self) -> bool {
+        self.records.values().any(|record| record.expires == self.elapsed)
+    }
+
     pub(crate) fn records_live(&self) -> usize {
         self.records.values().filter(|record| record.expires > self.elapsed).count()
     }
