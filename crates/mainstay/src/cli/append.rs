@@ -37,8 +37,9 @@ pub(crate) struct Args {
     expect: Expect,
 }
 
+/// The check that a write carries, as it is typed.
 #[derive(Clone, Copy, Debug)]
-struct Expect(Expected);
+pub(super) struct Expect(pub(super) Expected);
 
 impl FromStr for Expect {
     type Err = &'static str;

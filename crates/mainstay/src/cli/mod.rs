@@ -2,7 +2,7 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`append`], [`read`], [`follow`], [`streams`] | one request each, shown |
+//! | [`append`], [`read`], [`follow`], [`streams`], [`settings`] | one request each, shown |
 //! | [`import`], [`export`] | many events in and out, as lines |
 //! | [`show`] | `config show` and `completions` |
 //! | [`output`] | tables, JSON, JSON lines |
@@ -15,6 +15,7 @@ pub(crate) mod follow;
 pub(crate) mod import;
 pub(crate) mod output;
 pub(crate) mod read;
+pub(crate) mod settings;
 pub(crate) mod show;
 pub(crate) mod streams;
 
@@ -74,6 +75,10 @@ pub(crate) enum Command {
     Export(export::Args),
     /// List the streams
     Streams(streams::Args),
+    /// Show what a stream keeps, or change it
+    Settings(settings::SettingsArgs),
+    /// Remove a stream's events
+    Delete(settings::DeleteArgs),
     /// Show the configuration
     Config {
         #[command(subcommand)]
@@ -100,6 +105,8 @@ impl Cli {
             Command::Import(args) => import::run(&global, &args),
             Command::Export(args) => export::run(&global, &args),
             Command::Streams(args) => streams::run(&global, &args),
+            Command::Settings(args) => settings::settings(&global, &args),
+            Command::Delete(args) => settings::delete(&global, &args),
             Command::Config { command } => show::config(&global, &command),
             Command::Completions(args) => show::completions(&args),
             Command::Bench { command } => bench::run(&global, &command),

@@ -1,0 +1,81 @@
+//! `mainstay settings` and `mainstay delete`: what a stream keeps, and its end.
+
+use super::Global;
+use super::append::Expect;
+use super::failure::{Failure, Result};
+use super::output::{Align, Output, Table, stdout};
+use mainstay_client::{Revision, Settings};
+use std::io::Write;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SettingsArgs {
+    /// The stream
+    stream: String,
+    #[command(flatten)]
+    change: Change,
+}
+
+/// Without any of these the settings are shown; with one they are replaced, whole.
+#[derive(Debug, clap::Args)]
+struct Change {
+    /// Remove events that were recorded longer ago, such as 30d (units: ms, s, m, h, d, w)
+    #[arg(long, value_name = "TIME")]
+    max_age: Option<String>,
+    /// Keep only the newest so many events
+    #[arg(long, value_name = "COUNT")]
+    max_count: Option<u64>,
+    /// Remove events below this revision
+    #[arg(long, value_name = "REVISION")]
+    truncate_before: Option<u64>,
+    /// Keep everything
+    #[arg(long, conflicts_with_all = ["max_age", "max_count", "truncate_before"])]
+    keep_all: bool,
+}
+
+impl Change {
+    /// The settings to put, if any.
+    fn settings(&self) -> Option<Settings> {
+        let settings = Settings {
+            max_age: self.max_age.clone(),
+            max_count: self.max_count,
+            truncate_before: self.truncate_before.map(Revision),
+        };
+        (self.keep_all || settings != Settings::default()).then_some(settings)
+    }
+}
+
+pub(crate) fn settings(global: &Global, args: &SettingsArgs) -> Result {
+    let client = global.client()?;
+    if let Some(settings) = args.change.settings() {
+        client.put_settings(&args.stream, &settings)?;
+    }
+    let settings = client.settings(&args.stream)?;
+    let mut out = stdout();
+    if global.output == Output::Table {
+        let mut table = Table::new(out, &[("SETTING", Align::Left), ("VALUE", Align::Left)]);
+        for (name, value) in [
+            ("max_age", settings.max_age),
+            ("max_count", settings.max_count.map(|count| count.to_string())),
+            ("truncate_before", settings.truncate_before.map(|revision| revision.to_string())),
+        ] {
+            table.row(vec![name.to_owned(), value.unwrap_or_else(|| "-".into())])?;
+        }
+        return Ok(table.flush()?);
+    }
+    serde_json::to_writer(&mut out, &settings).map_err(Failure::local)?;
+    writeln!(out)?;
+    Ok(out.flush()?)
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DeleteArgs {
+    /// The stream whose events are removed, for good
+    stream: String,
+    /// Delete only if the stream is so: `any`, `exists`, or its last revision
+    #[arg(long, value_name = "STATE", default_value = "any")]
+    expect: Expect,
+}
+
+pub(crate) fn delete(global: &Global, args: &DeleteArgs) -> Result {
+    Ok(global.client()?.delete(&args.stream, args.expect.0)?)
+}

@@ -1,0 +1,16 @@
+//! The commands of the real binary against a real node.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test's helpers fail by panicking"
+)]
+
+#[path = "../node/mod.rs"]
+mod node;
+
+mod lines;
+mod permits;
+mod verbs;
+mod without_a_node;

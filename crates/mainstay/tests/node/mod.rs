@@ -1,0 +1,151 @@
+//! The real binary for tests: a node in a process of its own, and commands that speak to it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test's helpers fail by panicking"
+)]
+#![allow(dead_code, reason = "each test binary uses a part of this")]
+
+use mainstay_client::{Client, Request, Retry};
+use rustix::process::{Pid, Signal, kill_process};
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// A start that takes longer than this has failed.
+const START_MAX: Duration = Duration::from_secs(30);
+
+/// The binary, without the settings of whoever runs the tests.
+pub(crate) fn mainstay() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mainstay"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("MAINSTAY_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// A running node; killed when dropped.
+pub(crate) struct Node {
+    child: Child,
+    pub(crate) url: String,
+}
+
+impl Node {
+    /// Starts a node and waits until it is ready.
+    pub(crate) fn start(data: &Path) -> Self {
+        Self::start_with(data, &[])
+    }
+
+    pub(crate) fn start_with(data: &Path, arguments: &[&str]) -> Self {
+        let began = Instant::now();
+        let mut child = spawn(data, arguments);
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let url = lines
+            .find_map(|line| line.unwrap().strip_prefix("listening on ").map(str::to_owned))
+            .expect("a line that says where the node listens");
+        std::thread::spawn(move || lines.for_each(drop));
+        let node = Self { child, url };
+        let (client, ready) = (node.client(), Request::new("GET", "/readyz").unwrap());
+        while !client.send(&ready).is_ok_and(|response| response.status == 200) {
+            assert!(began.elapsed() < START_MAX, "the node does not become ready");
+            std::thread::yield_now();
+        }
+        node
+    }
+
+    /// A client that sends everything once.
+    pub(crate) fn client(&self) -> Client {
+        Client::builder(&self.url).retry(Retry::never()).build().unwrap()
+    }
+
+    /// kill -9.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM; gives how the process ended.
+    pub(crate) fn stop(mut self) -> ExitStatus {
+        let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
+        kill_process(pid, Signal::TERM).unwrap();
+        self.child.wait().unwrap()
+    }
+
+    /// Runs a command against this node.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+        self.run_with_input(arguments, "")
+    }
+
+    pub(crate) fn run_with_input(&self, arguments: &[&str], input: &str) -> Ran {
+        run(mainstay().args(["--url", &self.url]).args(arguments), input)
+    }
+
+    /// A figure of `/metrics`, without labels.
+    pub(crate) fn metric(&self, name: &str) -> f64 {
+        let response = self.client().send(&Request::new("GET", "/metrics").unwrap()).unwrap();
+        let text = String::from_utf8(response.body.to_vec()).unwrap();
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).expect(name);
+        value.trim().parse().unwrap()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A node that is starting; nobody has waited for it.
+pub(crate) fn spawn(data: &Path, arguments: &[&str]) -> Child {
+    mainstay()
+        .args(["serve", "--listen", "127.0.0.1:0", "--log-level", "warn", "--data"])
+        .arg(data)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// What a command did.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Ran {
+    /// Standard output, of a command that must succeed.
+    #[track_caller]
+    pub(crate) fn ok(self) -> String {
+        assert_eq!(self.code, 0, "{self:?}");
+        self.out
+    }
+
+    #[track_caller]
+    pub(crate) fn fails(self, code: i32, words: &str) {
+        assert_eq!(self.code, code, "{self:?}");
+        assert!(self.err.contains(words), "{words:?} is not in {:?}", self.err);
+    }
+}
+
+pub(crate) fn run(command: &mut Command, input: &str) -> Ran {
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_owned();
+    // A command that does not read its input must not hang this.
+    let writer = std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
+    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    Ran {
+        code: status.code().unwrap_or(-1),
+        out: String::from_utf8(stdout).unwrap(),
+        err: String::from_utf8(stderr).unwrap(),
+    }
+}
