@@ -12,13 +12,14 @@
 //! 16  durable end  u64   in its segment            zeros        3
 //! 24  opening      u32                         12  entries      u32   their number
 //! 28  kind         u8                              [term u64, vote u64, commit u64]
-//!     zeros        3                               [purged through u64]
+//! 29  header check u24                             [purged through u64]
 //! 32  records                                      entries: index u64, term u64, length u32, bytes
 //! ```
 //!
 //! All integers are little-endian. The checksum covers the whole frame and is seeded with the store and the
 //! segment's generation: recycled segments hold old frames, and bytes that a client sent cannot pass for a
-//! frame. The durable end is what the writer knew to be on disk when it wrote the frame: an invalid frame
+//! frame. The header check is the low part of a checksum with the same seed over the header alone, so that a
+//! search for headers costs no look at what follows them. The durable end is what the writer knew to be on disk when it wrote the frame: an invalid frame
 //! below any valid frame's durable end is damage, above it a torn tail. The opening grows each time the log
 //! is opened and never falls within a segment: a frame that a crash left behind a torn one is not taken for
 //! the successor of a frame that was written in its place.
@@ -34,6 +35,7 @@ pub const FRAME_HEADER_BYTES: usize = 32;
 /// Frames begin at multiples of this.
 pub const FRAME_ALIGN: u64 = 8;
 
+const CHECK_AT: usize = 29;
 const RECORD_HEADER_BYTES: usize = 16;
 const HAS_HARD_STATE: u8 = 1;
 const HAS_PURGED: u8 = 2;
@@ -106,6 +108,8 @@ impl FrameHeader {
         bytes[16..24].copy_from_slice(&self.durable_end.to_le_bytes());
         bytes[24..28].copy_from_slice(&self.opening.to_le_bytes());
         bytes[28] = self.kind as u8;
+        let check = header_check(seed, &bytes);
+        bytes[CHECK_AT..].copy_from_slice(&check);
         let sum = checksum(seed, &bytes, records);
         bytes[4..8].copy_from_slice(&sum.to_le_bytes());
         bytes
@@ -114,12 +118,12 @@ impl FrameHeader {
     /// Reads a header found at `offset`. None when no frame of ours begins there; that the rest is whole is
     /// for [`is_intact`] to say.
     #[must_use]
-    pub fn decode(bytes: &[u8; FRAME_HEADER_BYTES], offset: u64) -> Option<Self> {
+    pub fn decode(seed: FrameSeed, bytes: &[u8; FRAME_HEADER_BYTES], offset: u64) -> Option<Self> {
         let (length, at) = (le_u32(bytes, 0), le_u64(bytes, 8));
-        let kind = FrameKind::from_number(bytes[28])?;
-        if at != offset || bytes[29..] != [0; 3] {
+        if at != offset || bytes[CHECK_AT..] != header_check(seed, bytes) {
             return None;
         }
+        let kind = FrameKind::from_number(bytes[28])?;
         let (durable_end, opening) = (le_u64(bytes, 16), le_u32(bytes, 24));
         Some(Self { kind, length, offset, durable_end, opening })
     }
@@ -140,6 +144,12 @@ pub fn is_intact(seed: FrameSeed, header: &[u8; FRAME_HEADER_BYTES], records: &[
 fn checksum(seed: FrameSeed, header: &[u8; FRAME_HEADER_BYTES], records: &[u8]) -> u32 {
     let sum = crc32c_append(seed.0, &header[..4]);
     crc32c_append(crc32c_append(sum, &header[8..]), records)
+}
+
+fn header_check(seed: FrameSeed, header: &[u8; FRAME_HEADER_BYTES]) -> [u8; 3] {
+    let sum = crc32c_append(crc32c_append(seed.0, &header[..4]), &header[8..CHECK_AT]);
+    let [a, b, c, _] = sum.to_le_bytes();
+    [a, b, c]
 }
 
 fn le_u32(bytes: &[u8; FRAME_HEADER_BYTES], at: usize) -> u32 {

@@ -70,7 +70,9 @@ pub struct LogSegmentHeader {
     pub generation: u64,
     /// The oldest generation that was still needed when this one began: older files are spare.
     pub oldest: u64,
-    /// Where the generation before ends: all of its frames up to there were synced before this header.
+    /// The generation before; 0 is none.
+    pub previous: u64,
+    /// Where it ends: all of its frames up to there were synced before this header was written.
     pub previous_end: u64,
     /// Where its index frame begins.
     pub previous_index: u64,
@@ -154,7 +156,7 @@ impl LogSegmentHeader {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut fields = Fields::begin(FileKind::LogSegment, self.store);
-        for number in [self.generation, self.oldest, self.previous_end, self.previous_index] {
+        for number in [self.generation, self.oldest, self.previous, self.previous_end, self.previous_index] {
             fields.0.extend_from_slice(&number.to_le_bytes());
         }
         fields.finish()
@@ -168,6 +170,7 @@ impl LogSegmentHeader {
             store: fields.store()?,
             generation: fields.u64()?,
             oldest: fields.u64()?,
+            previous: fields.u64()?,
             previous_end: fields.u64()?,
             previous_index: fields.u64()?,
         })

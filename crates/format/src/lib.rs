@@ -25,6 +25,7 @@ pub mod body;
 pub mod entry;
 pub mod frame;
 pub mod header;
+pub mod log_index;
 pub mod outcome;
 pub mod row;
 pub mod wire;

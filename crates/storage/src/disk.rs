@@ -5,10 +5,11 @@
 //! [`DiskFile::write_at`] and is durable only when a later [`DiskFile::sync`] has returned; a created,
 //! renamed or removed name only after [`Disk::sync_dir`].
 
+use std::fmt::Debug;
 use std::io;
 
 /// A flat directory of files. Cheap to clone; clones are the same directory.
-pub trait Disk: Clone + Send + Sync + 'static {
+pub trait Disk: Clone + Debug + Send + Sync + 'static {
     type File: DiskFile;
 
     /// Creates a new empty file for reading and writing.
@@ -49,7 +50,7 @@ pub trait Disk: Clone + Send + Sync + 'static {
 }
 
 /// One open file. Cheap to clone behind an `Arc`; may be read while it is written.
-pub trait DiskFile: Send + Sync + 'static {
+pub trait DiskFile: Debug + Send + Sync + 'static {
     /// Submits all of `bytes` at `offset`; the file grows as needed.
     ///
     /// # Errors

@@ -10,6 +10,9 @@ pub enum LogError {
     /// Nothing was written and nothing is lost: the same call may be made again when there is room.
     #[error("no space for the log: {0}")]
     NoSpace(#[source] io::Error),
+    /// What was to be written is not group records. We are wrong: the node must stop.
+    #[error("what was to be logged is not group records")]
+    BadRecords,
     /// What was synced is not there any more. The node must not run on it.
     #[error("the log is damaged: {file} at byte {offset}: {what}")]
     Damaged { file: String, offset: u64, what: &'static str },

@@ -1,8 +1,36 @@
 //! The log: what makes an entry durable. One log is shared by all groups of a node.
+//!
+//! ```text
+//! segment   header │ carry frame │ frame │ frame │ ... │ index frame          (sealed)
+//! segment   header │ carry frame │ frame │ frame │ mark │ frame │ 0 0 0 ...   (the last)
+//! spare     header of an earlier use, or zeros │ old frames, or zeros
+//! ```
+//!
+//! A write appends one frame of group records to the last segment; a sync makes all frames durable that were
+//! written before. Segments are zeroed once, in the background, and then recycled, because a sync of blocks
+//! that were written before costs less than of a file that grows. The forms are in `format::frame`,
+//! `format::header` and `format::log_index`.
+//!
+//! What it guarantees:
+//! - What was synced is found again when the log is opened, in whatever moment the power was cut, or the log
+//!   is refused as damaged. It is never cut short silently: a broken frame is taken for a torn tail only when
+//!   nothing behind it says that it had been synced.
+//! - An entry replaces those of its group from its index on, in memory and when the log is opened.
+//! - A purge never loses a hard state: each segment begins with all groups' latest.
+//! - After a failed write or sync the log says nothing more. Only want of space leaves it usable.
+//!
+//! It knows no thread: the writer is for one that may block, the readers for any, the preparer for one in the
+//! background.
 
 mod error;
+mod frames;
+mod index;
 mod preparer;
 mod reader;
+mod recovery;
+mod segment;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use error::LogError;
@@ -68,7 +96,6 @@ impl Log {
     /// # Errors
     /// [`LogError`]; a log that is damaged below its durable end is never opened.
     pub fn open<D: Disk>(disk: D, options: LogOptions) -> Result<OpenedLog<D>, LogError> {
-        let _ = (disk, options);
-        Err(LogError::Poisoned)
+        recovery::open(disk, options)
     }
 }

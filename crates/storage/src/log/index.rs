@@ -1,0 +1,259 @@
+//! What the log knows about its content, shared by the writer, the readers and the preparer.
+
+use super::segment::{Segment, Spare};
+use super::{LogError, LogOptions, RecoveredGroup};
+use crate::disk::Disk;
+use format::frame::{BadRecord, HardState, decode_groups};
+use format::header::LogSegmentHeader;
+use format::log_index::SegmentIndex;
+use model::{GroupId, Index};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// How far apart two points of a segment's index are: what is read in vain to find an entry.
+pub(super) const STRIDE_BYTES: u64 = 4 << 10;
+/// Indexes of sealed segments that readers keep.
+const SEALED_INDEXES_MAX: usize = 2;
+
+/// All that the log's handles share.
+#[derive(Debug)]
+pub(super) struct Shared<D: Disk> {
+    pub(super) disk: D,
+    pub(super) options: LogOptions,
+    /// Held for moments only; disk work is done outside.
+    pub(super) content: Mutex<Content<D::File>>,
+    pub(super) pool: Mutex<Pool<D::File>>,
+    /// Held while a header is written: by a rotation, or when the oldest generation is written down.
+    pub(super) headers: Mutex<()>,
+    /// Held by whoever prepares.
+    pub(super) preparing: Mutex<()>,
+    pub(super) sealed: Mutex<VecDeque<(u64, Arc<SegmentIndex>)>>,
+    failed: AtomicBool,
+}
+
+/// Files that no segment uses.
+#[derive(Debug)]
+pub(super) struct Pool<F> {
+    pub(super) spares: Vec<Spare<F>>,
+    pub(super) next_file: u64,
+    /// What the last segment's header on disk says: files of this generation and later are looked for when
+    /// the log is opened, earlier ones may be removed.
+    pub(super) oldest_on_disk: u64,
+}
+
+/// Where each group's entries are.
+#[derive(Debug)]
+pub(super) struct Content<F> {
+    /// Oldest first; the last is written to.
+    pub(super) segments: VecDeque<Arc<Segment<F>>>,
+    pub(super) groups: BTreeMap<GroupId, GroupLog>,
+    /// The index of the last segment.
+    pub(super) current: SegmentIndex,
+    /// Where the last segment's frames end.
+    pub(super) end: u64,
+}
+
+/// One group's part of the log.
+#[derive(Clone, Debug, Default)]
+pub(super) struct GroupLog {
+    pub(super) hard_state: HardState,
+    pub(super) purged: Index,
+    /// Which segment holds what, ascending and without gaps.
+    ranges: VecDeque<EntryRange>,
+}
+
+/// Consecutive entries of one group in one segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct EntryRange {
+    pub(super) generation: u64,
+    pub(super) first: Index,
+    pub(super) last: Index,
+}
+
+/// What one group record changes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Update {
+    group: GroupId,
+    hard_state: Option<HardState>,
+    purged: Option<Index>,
+    entries: Option<(Index, Index)>,
+}
+
+impl<D: Disk> Shared<D> {
+    pub(super) fn new(disk: D, options: LogOptions, content: Content<D::File>, pool: Pool<D::File>) -> Self {
+        Self {
+            disk,
+            options,
+            content: Mutex::new(content),
+            pool: Mutex::new(pool),
+            headers: Mutex::default(),
+            preparing: Mutex::default(),
+            sealed: Mutex::default(),
+            failed: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<(), LogError> {
+        if self.failed.load(Ordering::Acquire) { Err(LogError::Poisoned) } else { Ok(()) }
+    }
+
+    /// No error but lack of space leaves the log usable: what is on disk is then no longer known.
+    pub(super) fn poisons<T>(&self, result: Result<T, LogError>) -> Result<T, LogError> {
+        if let Err(error) = &result
+            && !matches!(error, LogError::NoSpace(_))
+        {
+            self.failed.store(true, Ordering::Release);
+        }
+        result
+    }
+
+    pub(super) fn sealed_index(&self, generation: u64) -> Option<Arc<SegmentIndex>> {
+        let sealed = lock(&self.sealed);
+        sealed.iter().find(|(known, _)| *known == generation).map(|(_, index)| Arc::clone(index))
+    }
+
+    pub(super) fn keep_sealed_index(&self, generation: u64, index: SegmentIndex) -> Arc<SegmentIndex> {
+        let index = Arc::new(index);
+        let mut sealed = lock(&self.sealed);
+        if sealed.len() >= SEALED_INDEXES_MAX {
+            sealed.pop_front();
+        }
+        sealed.push_back((generation, Arc::clone(&index)));
+        index
+    }
+}
+
+impl<F> Content<F> {
+    /// Takes a frame that was written at `offset` of the last segment, which has this generation.
+    pub(super) fn apply(&mut self, updates: &[Update], generation: u64, offset: u64) {
+        for update in updates {
+            let group = self.groups.entry(update.group).or_default();
+            if let Some(hard_state) = update.hard_state {
+                group.hard_state = hard_state;
+            }
+            if let Some((first, last)) = update.entries {
+                group.insert(EntryRange { generation, first, last });
+                self.current.note(update.group, first, last, offset, STRIDE_BYTES);
+            }
+            if let Some(purged) = update.purged {
+                group.purge(purged);
+            }
+        }
+    }
+
+    /// Takes what a sealed segment's index says.
+    pub(super) fn apply_sealed(&mut self, index: &SegmentIndex, generation: u64) {
+        for (group, entries) in &index.groups {
+            let range = EntryRange { generation, first: entries.first, last: entries.last };
+            self.groups.entry(*group).or_default().insert(range);
+        }
+    }
+
+    /// Takes the segments in front that no group needs.
+    pub(super) fn take_purged(&mut self) -> Vec<Arc<Segment<F>>> {
+        let needed = self.groups.values().filter_map(|group| group.ranges.front());
+        let needed = needed.map(|range| range.generation).min().unwrap_or(u64::MAX);
+        let mut purged = Vec::new();
+        while self.segments.len() > 1 && self.segments[0].header.generation < needed {
+            purged.extend(self.segments.pop_front());
+        }
+        purged
+    }
+
+    pub(super) fn oldest(&self) -> u64 {
+        self.segments.front().map_or(0, |segment| segment.header.generation)
+    }
+
+    pub(super) fn segment(&self, generation: u64) -> Option<Arc<Segment<F>>> {
+        let place = self.segments.binary_search_by_key(&generation, |segment| segment.header.generation);
+        place.ok().map(|place| Arc::clone(&self.segments[place]))
+    }
+
+    /// The header of the segment behind this one, which says where this one ends; none behind the last.
+    pub(super) fn following(&self, generation: u64) -> Option<LogSegmentHeader> {
+        let place = self.segments.partition_point(|segment| segment.header.generation <= generation);
+        self.segments.get(place).map(|segment| segment.header)
+    }
+
+    pub(super) fn recovered(&self) -> BTreeMap<GroupId, RecoveredGroup> {
+        self.groups.iter().map(|(id, group)| (*id, group.recovered())).collect()
+    }
+}
+
+impl GroupLog {
+    pub(super) fn first(&self) -> Index {
+        self.ranges.front().map_or(Index(self.purged.0.saturating_add(1)), |range| range.first)
+    }
+
+    pub(super) fn last(&self) -> Index {
+        self.ranges.back().map_or(self.purged, |range| range.last)
+    }
+
+    pub(super) fn find(&self, index: Index) -> Option<EntryRange> {
+        let place = self.ranges.partition_point(|range| range.last < index);
+        self.ranges.get(place).copied().filter(|range| range.first <= index)
+    }
+
+    pub(super) fn purge(&mut self, through: Index) {
+        self.purged = self.purged.max(through);
+        while self.ranges.front().is_some_and(|range| range.last <= through) {
+            self.ranges.pop_front();
+        }
+        if let Some(range) = self.ranges.front_mut() {
+            range.first = range.first.max(Index(through.0.saturating_add(1)));
+        }
+    }
+
+    fn recovered(&self) -> RecoveredGroup {
+        RecoveredGroup { hard_state: self.hard_state, first: self.first(), last: self.last() }
+    }
+
+    /// Later entries replace all from their first on; behind a gap the group begins anew.
+    fn insert(&mut self, new: EntryRange) {
+        if new.first.0 > self.last().0.saturating_add(1) {
+            self.ranges.clear();
+        }
+        while let Some(range) = self.ranges.back_mut() {
+            if range.first < new.first {
+                range.last = range.last.min(Index(new.first.0 - 1));
+                break;
+            }
+            self.ranges.pop_back();
+        }
+        match self.ranges.back_mut() {
+            Some(range) if range.generation == new.generation => range.last = new.last,
+            _ => self.ranges.push_back(new),
+        }
+    }
+}
+
+/// Reads what records change, without a change. Entries that do not follow each other become several updates.
+pub(super) fn read_updates(records: &[u8], updates: &mut Vec<Update>) -> Result<(), BadRecord> {
+    updates.clear();
+    for record in decode_groups(records) {
+        let record = record?;
+        let (group, hard_state, purged) = (record.group, record.hard_state, record.purged);
+        updates.push(Update { group, hard_state, purged, entries: None });
+        for entry in record.entries {
+            let index = entry?.index;
+            match updates.last_mut() {
+                Some(Update { entries: Some((_, last)), .. }) if last.0.checked_add(1) == Some(index.0) => {
+                    *last = index;
+                }
+                Some(Update { entries: entries @ None, .. }) => *entries = Some((index, index)),
+                _ => updates.push(Update {
+                    group,
+                    hard_state: None,
+                    purged: None,
+                    entries: Some((index, index)),
+                }),
+            }
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,303 @@
+//! Opens a log: which segments there are, where the last one ends, and what each group had.
+//!
+//! ```text
+//! headers ──▶ the newest segment that had begun ──▶ the chain of those before it, none missing
+//!                      │                                      │
+//!                      ▼                                      ▼
+//!       its frames one by one up to the        their index frames, or their frames one by one
+//!       first broken one: behind it nothing
+//!       may say that more had been synced
+//! ```
+//!
+//! A segment has *begun* when its carry frame is there: header and carry frame are synced before anything
+//! else is written, so a segment without it holds nothing that anyone was promised.
+
+use super::frames::{Frames, search};
+use super::index::{Content, Pool, Shared, read_updates};
+use super::preparer::LogPreparer;
+use super::segment::{
+    BLOCK_BYTES, FRAMES_AT, Segment, Spare, beginning, carry_end, file_number, read_header,
+};
+use super::writer::{End, LogWriter, new_name};
+use super::{LogError, LogOptions, LogReader, OpenedLog};
+use crate::disk::{Disk, DiskFile};
+use format::frame::FrameKind;
+use format::header::{HeaderError, LogSegmentHeader};
+use format::log_index::SegmentIndex;
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::sync::Arc;
+
+const CHUNK_BYTES: usize = 1 << 20;
+
+pub(super) fn open<D: Disk>(disk: D, options: LogOptions) -> Result<OpenedLog<D>, LogError> {
+    let options =
+        LogOptions { segment_bytes: options.segment_bytes.next_multiple_of(BLOCK_BYTES as u64), ..options };
+    let found = find(&disk, options)?;
+    let mut pool = found.pool;
+    let Some(chain) = chain(found.segments, &mut pool)? else {
+        return begin(disk, options, pool, found.generation_max);
+    };
+    let mut content = Content {
+        segments: chain.into(),
+        groups: BTreeMap::new(),
+        current: SegmentIndex::default(),
+        end: FRAMES_AT,
+    };
+    let last = content.segments.len() - 1;
+    for place in 0..last {
+        let (segment, next) = (Arc::clone(&content.segments[place]), content.segments[place + 1].header);
+        let index = sealed_index(&segment, &next)?;
+        content.apply_sealed(&index, segment.header.generation);
+    }
+    let segment = Arc::clone(&content.segments[last]);
+    let scanned = scan_last(&segment, &mut content)?;
+    let end = End {
+        opening: scanned.opening + 1,
+        next_generation: found.generation_max + 1,
+        durable: scanned.durable,
+    };
+    finish(disk, options, content, pool, end)
+}
+
+/// Everything that lies in the directory.
+struct FoundFiles<F> {
+    segments: Vec<Segment<F>>,
+    pool: Pool<F>,
+    generation_max: u64,
+}
+
+fn find<D: Disk>(disk: &D, options: LogOptions) -> Result<FoundFiles<D::File>, LogError> {
+    let mut found = FoundFiles {
+        segments: Vec::new(),
+        pool: Pool { spares: Vec::new(), next_file: 1, oldest_on_disk: 0 },
+        generation_max: 0,
+    };
+    for name in disk.list().map_err(|source| LogError::io("the log's directory", source))? {
+        let Some(number) = file_number(&name) else {
+            return Err(LogError::Refused { file: name, why: HeaderError::Foreign });
+        };
+        found.pool.next_file = found.pool.next_file.max(number + 1);
+        let failed = |source| LogError::io(&name, source);
+        let file = Arc::new(disk.open(&name).map_err(failed)?);
+        match read_header(&name, &*file)? {
+            Some(header) if header.store != options.store => {
+                return Err(LogError::OtherStore { file: name });
+            }
+            Some(header) => {
+                found.generation_max = found.generation_max.max(header.generation);
+                let space = file.len().map_err(failed)?;
+                found.segments.push(Segment::new(name, file, header, space));
+            }
+            None => {
+                let space = file.len().map_err(failed)?;
+                if space < options.segment_bytes {
+                    // A spare that was not ready when the process ended.
+                    disk.remove(&name).map_err(failed)?;
+                } else {
+                    found.pool.spares.push(Spare { name, file, generation: 0, space });
+                }
+            }
+        }
+    }
+    found.segments.sort_by_key(|segment| segment.header.generation);
+    Ok(found)
+}
+
+type Chain<F> = Vec<Arc<Segment<F>>>;
+
+/// The segments in use, oldest first; none when no segment has begun. All others become spares.
+fn chain<F: DiskFile>(
+    mut segments: Vec<Segment<F>>,
+    pool: &mut Pool<F>,
+) -> Result<Option<Chain<F>>, LogError> {
+    let mut unbegun = Vec::new();
+    while let Some(segment) = segments.last() {
+        if has_begun(segment)? {
+            break;
+        }
+        unbegun.extend(segments.pop());
+    }
+    let newest = segments.last().map_or(0, |segment| segment.header.generation);
+    for segment in unbegun {
+        if segment.header.previous != newest {
+            return Err(segment.damaged(FRAMES_AT, "the first frame of the newest segment"));
+        }
+        pool.spares.push(segment.to_spare());
+    }
+    let Some(newest) = segments.pop() else { return Ok(None) };
+    let mut chain = vec![Arc::new(newest)];
+    let oldest = chain[0].header.oldest;
+    let mut previous = chain[0].header.previous;
+    while previous >= oldest && previous != 0 {
+        let found = segments.iter().rposition(|segment| segment.header.generation == previous);
+        let Some(place) = found else {
+            return Err(chain[chain.len() - 1].damaged(0, "the segment before this one is missing"));
+        };
+        let segment = segments.remove(place);
+        previous = segment.header.previous;
+        chain.push(Arc::new(segment));
+    }
+    for segment in segments {
+        pool.spares.push(segment.to_spare());
+    }
+    pool.oldest_on_disk = oldest;
+    chain.reverse();
+    Ok(Some(chain))
+}
+
+fn has_begun<F: DiskFile>(segment: &Segment<F>) -> Result<bool, LogError> {
+    let failed = |source| LogError::io(&segment.name, source);
+    let length = segment.file.len().map_err(failed)?;
+    let mut frames = Frames::new(&*segment.file, segment.seed, FRAMES_AT..length, CHUNK_BYTES);
+    if frames.next().map_err(failed)?.is_some_and(|frame| frame.header.kind == FrameKind::Carry) {
+        return Ok(true);
+    }
+    if search(&*segment.file, segment.seed, FRAMES_AT + 1, 0).map_err(failed)?.any {
+        return Err(segment.damaged(FRAMES_AT, "the segment's first frame"));
+    }
+    Ok(false)
+}
+
+/// The index of a segment that another follows: as it was sealed, or else from its frames, of which none may
+/// be broken.
+pub(super) fn sealed_index<F: DiskFile>(
+    segment: &Segment<F>,
+    next: &LogSegmentHeader,
+) -> Result<SegmentIndex, LogError> {
+    let failed = |source| LogError::io(&segment.name, source);
+    let places = next.previous_index..next.previous_end;
+    let mut frames = Frames::new(&*segment.file, segment.seed, places, 0);
+    if let Some(frame) = frames.next().map_err(failed)?
+        && frame.header.kind == FrameKind::Index
+        && let Ok(index) = SegmentIndex::decode(frame.records)
+    {
+        return Ok(index);
+    }
+    let mut content: Content<F> = Content {
+        segments: VecDeque::new(),
+        groups: BTreeMap::new(),
+        current: SegmentIndex::default(),
+        end: FRAMES_AT,
+    };
+    let places = FRAMES_AT..next.previous_index;
+    let scanned = scan(segment, places, &mut content).map_err(|error| error.with(segment))?;
+    if scanned.end != next.previous_index {
+        return Err(segment.damaged(scanned.end, "a frame that had been synced"));
+    }
+    Ok(content.current)
+}
+
+/// What the last segment holds, up to the first frame that is not there.
+fn scan_last<F: DiskFile>(segment: &Segment<F>, content: &mut Content<F>) -> Result<Scanned, LogError> {
+    let failed = |source| LogError::io(&segment.name, source);
+    let length = segment.file.len().map_err(failed)?;
+    let mut scanned = scan(segment, FRAMES_AT..length, content).map_err(|error| error.with(segment))?;
+    let behind = search(&*segment.file, segment.seed, scanned.end, scanned.end).map_err(failed)?;
+    if behind.damage {
+        return Err(segment.damaged(scanned.end, "a frame that had been synced"));
+    }
+    scanned.opening = scanned.opening.max(behind.opening_max);
+    content.end = scanned.end;
+    Ok(scanned)
+}
+
+struct Scanned {
+    end: u64,
+    opening: u32,
+    /// What the last frame knew to be on disk.
+    durable: u64,
+}
+
+enum ScanError {
+    Io(io::Error),
+    /// The frame is whole and what it holds makes no sense: we are wrong, or someone else wrote it.
+    Records(u64),
+}
+
+impl ScanError {
+    fn with<F: DiskFile>(self, segment: &Segment<F>) -> LogError {
+        match self {
+            Self::Io(source) => LogError::io(&segment.name, source),
+            Self::Records(offset) => segment.damaged(offset, "the records of a frame"),
+        }
+    }
+}
+
+fn scan<F: DiskFile>(
+    segment: &Segment<F>,
+    places: std::ops::Range<u64>,
+    content: &mut Content<F>,
+) -> Result<Scanned, ScanError> {
+    let mut scanned = Scanned { end: places.start, opening: 0, durable: places.start };
+    let mut frames = Frames::new(&*segment.file, segment.seed, places, CHUNK_BYTES);
+    let mut updates = Vec::new();
+    while let Some(frame) = frames.next().map_err(ScanError::Io)? {
+        let header = frame.header;
+        if header.opening < scanned.opening {
+            // A crash left it behind a frame that was torn then and has been written anew since.
+            break;
+        }
+        if matches!(header.kind, FrameKind::Records | FrameKind::Carry) {
+            read_updates(frame.records, &mut updates).map_err(|_| ScanError::Records(header.offset))?;
+            content.apply(&updates, segment.header.generation, header.offset);
+        }
+        scanned.opening = header.opening;
+        scanned.durable = scanned.durable.max(header.durable_end);
+        scanned.end = frames.place();
+    }
+    Ok(scanned)
+}
+
+/// Begins a log where there is none.
+fn begin<D: Disk>(
+    disk: D,
+    options: LogOptions,
+    mut pool: Pool<D::File>,
+    generation_max: u64,
+) -> Result<OpenedLog<D>, LogError> {
+    let generation = generation_max + 1;
+    let header = LogSegmentHeader {
+        store: options.store,
+        generation,
+        oldest: generation,
+        previous: 0,
+        previous_end: 0,
+        previous_index: 0,
+    };
+    let name = new_name(&mut pool);
+    let failed = |source| LogError::io(&name, source);
+    let file = disk.create(&name).map_err(failed)?;
+    file.write_at(&beginning(&header, 1, &[]), 0).map_err(failed)?;
+    let space = file.len().map_err(failed)?;
+    let segment = Segment::new(name, Arc::new(file), header, space);
+    pool.oldest_on_disk = generation;
+    let content = Content {
+        segments: VecDeque::from([Arc::new(segment)]),
+        groups: BTreeMap::new(),
+        current: SegmentIndex::default(),
+        end: carry_end(&[]),
+    };
+    let end = End { opening: 1, next_generation: generation + 1, durable: FRAMES_AT };
+    finish(disk, options, content, pool, end)
+}
+
+/// Makes durable what was found, and says so with a frame of this opening.
+fn finish<D: Disk>(
+    disk: D,
+    options: LogOptions,
+    content: Content<D::File>,
+    pool: Pool<D::File>,
+    end: End,
+) -> Result<OpenedLog<D>, LogError> {
+    let groups = content.recovered();
+    let shared = Arc::new(Shared::new(disk, options, content, pool));
+    let mut writer = LogWriter::new(Arc::clone(&shared), &end)?;
+    writer.begin_opening()?;
+    Ok(OpenedLog {
+        writer,
+        reader: LogReader { shared: Arc::clone(&shared) },
+        preparer: LogPreparer { shared },
+        groups,
+    })
+}

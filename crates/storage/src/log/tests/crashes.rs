@@ -1,0 +1,185 @@
+//! A power cut at each operation, with unsynced writes lost, kept or torn.
+//!
+//! A script of random steps runs until the disk's n-th operation ends the process, for each n. What the log
+//! then holds must be exactly what it held after one of the steps: none before the last sync that returned,
+//! none that was not begun.
+
+use super::*;
+use crate::memory_disk::MemoryDisk;
+
+const STEPS: usize = 70;
+
+/// A run of the script, up to the crash if there is one.
+struct Run {
+    /// What the log should have held after each step that changes something; the last may not have happened.
+    states: Vec<Model>,
+    /// The state that was current when the last sync returned.
+    acknowledged: usize,
+}
+
+struct Script<'a, D: Disk> {
+    log: OpenedLog<D>,
+    random: &'a mut dyn FnMut() -> u64,
+    run: Run,
+}
+
+impl<D: Disk> Script<'_, D> {
+    fn state(&self) -> &Model {
+        self.run.states.last().expect("there is a first")
+    }
+
+    fn step(&mut self) -> Result<(), LogError> {
+        match (self.random)() % 16 {
+            0..8 => self.write()?,
+            8..11 => self.sync()?,
+            11 => self.log.writer.mark()?,
+            12 | 13 => self.purge()?,
+            14 => drop(self.log.preparer.prepare()?),
+            _ => match (self.random)() % 4 {
+                0 => self.rotate()?,
+                1 => self.log.preparer.scrub_spares()?,
+                _ => self.log.writer.reserve((self.random)() % 20_000)?,
+            },
+        }
+        Ok(())
+    }
+
+    fn write(&mut self) -> Result<(), LogError> {
+        let mut next = self.state().clone();
+        let mut frame = Vec::new();
+        for _ in 0..1 + (self.random)() % 3 {
+            let id = GroupId(((self.random)() % 3) as u32);
+            let group = next.groups.entry(id).or_default();
+            let term = group.hard_state.term.0 + (self.random)() % 2;
+            let state = (self.random)().is_multiple_of(2).then(|| hard_state(term, (self.random)() % 4, 0));
+            let back = if (self.random)().is_multiple_of(4) { (self.random)() % 4 } else { 0 };
+            let first = (group.last() + 1).saturating_sub(back).max(group.purged + 1);
+            let bodies: Vec<Vec<u8>> = (0..(self.random)() % 4)
+                .map(|_| {
+                    let length = 1 << ((self.random)() % 12);
+                    (0..length).map(|_| (self.random)() as u8).collect()
+                })
+                .collect();
+            let slices: Vec<&[u8]> = bodies.iter().map(Vec::as_slice).collect();
+            frame.extend(record(id, state, first, term, &slices));
+            group.write(state, first, term, &bodies);
+        }
+        self.run.states.push(next);
+        self.log.writer.write(&frame)
+    }
+
+    fn sync(&mut self) -> Result<(), LogError> {
+        self.log.writer.sync()?;
+        self.run.acknowledged = self.run.states.len() - 1;
+        Ok(())
+    }
+
+    fn rotate(&mut self) -> Result<(), LogError> {
+        self.log.writer.rotate()?;
+        self.run.acknowledged = self.run.states.len() - 1;
+        Ok(())
+    }
+
+    fn purge(&mut self) -> Result<(), LogError> {
+        let mut next = self.state().clone();
+        let id = GroupId(((self.random)() % 3) as u32);
+        let Some(group) = next.groups.get_mut(&id) else { return Ok(()) };
+        let through = group.last().saturating_sub((self.random)() % 6);
+        if through <= group.purged {
+            return Ok(());
+        }
+        group.purge(through);
+        self.run.states.push(next);
+        self.log.writer.purge(id, Index(through))
+    }
+}
+
+/// Opens and runs; the end of the process is an error that is expected.
+fn run(disk: &MemoryDisk, from: Model, random: &mut dyn FnMut() -> u64, steps: usize) -> Run {
+    let run = Run { states: vec![from], acknowledged: 0 };
+    let log = match Log::open(disk.clone(), options()) {
+        Ok(log) => log,
+        Err(error) => {
+            assert!(is_crash(&error), "{error}");
+            return run;
+        }
+    };
+    let mut script = Script { log, random, run };
+    for _ in 0..steps {
+        if let Err(error) = script.step() {
+            assert!(is_crash(&error), "{error}");
+            break;
+        }
+    }
+    script.run
+}
+
+fn is_crash(error: &LogError) -> bool {
+    matches!(error, LogError::Failed { source, .. } if crate::memory_disk::is_crash(source))
+}
+
+/// What the log holds after a crash, which must be a state that it may have.
+fn recovered(disk: &MemoryDisk, run: &Run, what: &str) -> Model {
+    let log = Log::open(disk.clone(), options()).unwrap_or_else(|error| panic!("{what}: {error}"));
+    let found = held(&log).unwrap_or_else(|error| panic!("{what}: {error}"));
+    let allowed = &run.states[run.acknowledged..];
+    assert!(allowed.contains(&found), "{what}: acknowledged {:#?}\nfound {found:#?}", allowed[0]);
+    found
+}
+
+fn crash_everywhere(seed: u64) {
+    let whole = MemoryDisk::new();
+    let run_whole = run(&whole, Model::default(), &mut random(seed), STEPS);
+    assert!(run_whole.acknowledged > 5, "the script acknowledges something");
+    for operation in 0..whole.operations() {
+        let what = format!("seed {seed}, operation {operation}");
+        let disk = MemoryDisk::new();
+        disk.crash_at(operation);
+        let first = run(&disk, Model::default(), &mut random(seed), STEPS);
+        let mut fate = random(seed ^ (operation << 8));
+        let disk = disk.crash(&mut fate);
+        // Recovery itself may be cut short, and what follows it.
+        disk.crash_at(fate() % 4);
+        let nothing = run(&disk, Model::default(), &mut fate, 0);
+        assert_eq!(nothing.states.len(), 1);
+        let disk = disk.crash(&mut fate);
+        let found = recovered(&disk, &first, &what);
+        let disk = disk.restart();
+        disk.crash_at(5 + fate() % 40);
+        let second = run(&disk, found, &mut fate, STEPS);
+        recovered(&disk.crash(&mut fate), &second, &format!("{what}, second crash"));
+    }
+}
+
+#[test]
+fn what_was_synced_survives_a_power_cut_at_each_operation() {
+    for seed in 0..12 {
+        crash_everywhere(seed);
+    }
+}
+
+#[test]
+fn the_end_of_the_process_alone_loses_nothing_that_was_written() {
+    for seed in 100..110 {
+        let disk = MemoryDisk::new();
+        let mut random = random(seed);
+        let mut run = run(&disk, Model::default(), &mut random, STEPS);
+        run.acknowledged = run.states.len() - 1;
+        recovered(&disk.restart(), &run, &format!("seed {seed}"));
+    }
+}
+
+/// A test of the test: a writer whose syncs did nothing must be caught.
+#[test]
+fn a_log_without_syncs_would_be_caught() {
+    let caught = (0..50).filter(|seed| {
+        let disk = MemoryDisk::new();
+        let mut random = random(*seed);
+        let run = run(&disk, Model::default(), &mut random, STEPS);
+        let unsynced = Run { acknowledged: run.states.len() - 1, ..run };
+        let crashed = disk.crash(&mut random);
+        let log = Log::open(crashed, options()).expect("opens");
+        held(&log).expect("intact") != unsynced.states[unsynced.acknowledged]
+    });
+    assert!(caught.count() > 20);
+}

@@ -1,0 +1,129 @@
+//! Flipped bits: what had been synced is never dropped in silence.
+
+use super::*;
+use crate::memory_disk::MemoryDisk;
+
+/// Four segments with synced entries, marked as durable.
+fn written() -> (MemoryDisk, Model) {
+    let disk = MemoryDisk::new();
+    let mut log = open(&disk);
+    let mut model = Model::default();
+    let group = model.groups.entry(GROUP).or_default();
+    for index in 1..=24 {
+        let body = vec![index as u8; 1500];
+        let state = hard_state(2, 1, index);
+        log.writer.write(&record(GROUP, Some(state), index, 2, &[&body])).expect("room");
+        log.writer.sync().expect("synced");
+        group.write(Some(state), index, 2, &[body]);
+    }
+    log.writer.mark().expect("room");
+    log.writer.sync().expect("synced");
+    assert_eq!(log.writer.stats().segments, 4);
+    (disk, model)
+}
+
+fn length(disk: &MemoryDisk, name: &str) -> u64 {
+    use crate::disk::DiskFile;
+    disk.open(name).and_then(|file| file.len()).expect("there")
+}
+
+#[test]
+fn a_flipped_bit_is_refused_or_harmless_wherever_it_is() {
+    let (disk, model) = written();
+    let mut refused = 0;
+    for name in disk.list().expect("listed") {
+        for at in (0..length(&disk, &name)).step_by(37) {
+            let disk = disk.restart();
+            assert!(disk.flip_bit(&name, at, (at % 8) as u8));
+            let found = Log::open(disk, options()).and_then(|log| held(&log));
+            match found {
+                Ok(found) => assert_eq!(found, model, "{name} at {at}"),
+                Err(LogError::Damaged { file, .. } | LogError::Refused { file, .. }) => {
+                    assert_eq!(file, name, "at {at}");
+                    refused += 1;
+                }
+                Err(error) => panic!("{name} at {at}: {error}"),
+            }
+        }
+    }
+    assert!(refused > 900, "almost every place matters: {refused}");
+}
+
+#[test]
+fn damage_below_the_durable_end_names_its_place() {
+    let disk = MemoryDisk::new();
+    let mut log = open(&disk);
+    write(&mut log.writer, 1, 1, &[b"first"]);
+    log.writer.sync().expect("synced");
+    write(&mut log.writer, 2, 1, &[b"second"]);
+    log.writer.sync().expect("synced");
+    let name = disk.list().expect("listed").remove(0);
+    // The carry and the opening's mark take 32 bytes each.
+    assert!(disk.flip_bit(&name, 4096 + 64 + 40, 3));
+    let error = Log::open(disk, options()).expect_err("damaged");
+    let LogError::Damaged { file, offset, .. } = error else { panic!("{error}") };
+    assert_eq!((file, offset), (name, 4096 + 64));
+}
+
+#[test]
+fn a_broken_frame_above_the_durable_end_is_a_torn_tail() {
+    let disk = MemoryDisk::new();
+    let mut log = open(&disk);
+    write(&mut log.writer, 1, 1, &[b"synced"]);
+    log.writer.sync().expect("synced");
+    write(&mut log.writer, 2, 1, &[b"not synced"]);
+    let name = disk.list().expect("listed").remove(0);
+    let end = 4096 + 64 + 32 + 16 + 20 + 8;
+    assert!(disk.flip_bit(&name, end + 40, 3));
+    let log = open(&disk);
+    assert_eq!(log.groups[&GROUP].last, Index(1));
+}
+
+#[test]
+fn a_mark_makes_the_last_synced_frame_part_of_what_is_promised() {
+    let disk = MemoryDisk::new();
+    let mut log = open(&disk);
+    write(&mut log.writer, 1, 1, &[b"synced"]);
+    assert!(!log.writer.is_mark_wanted());
+    log.writer.sync().expect("synced");
+    assert!(log.writer.is_mark_wanted());
+    log.writer.mark().expect("room");
+    assert!(!log.writer.is_mark_wanted());
+    let name = disk.list().expect("listed").remove(0);
+    assert!(disk.flip_bit(&name, 4096 + 64 + 40, 3));
+    let error = Log::open(disk, options()).expect_err("damaged");
+    assert!(matches!(error, LogError::Damaged { offset: 4160, .. }), "{error}");
+}
+
+#[test]
+fn a_missing_segment_is_missed() {
+    let (disk, _) = written();
+    let names = disk.list().expect("listed");
+    for name in &names[..3] {
+        let disk = disk.restart();
+        disk.remove(name).expect("removed");
+        let error = Log::open(disk, options()).expect_err("missing");
+        assert!(matches!(error, LogError::Damaged { .. }), "{error}");
+    }
+}
+
+/// Bytes that a client sends cannot be made to look like a frame: the seed holds the store's id.
+#[test]
+fn frames_inside_of_entries_are_not_taken_for_frames() {
+    let disk = MemoryDisk::new();
+    let mut log = open(&disk);
+    write(&mut log.writer, 1, 1, &[b"1"]);
+    log.writer.sync().expect("synced");
+    let header = format::frame::FrameHeader {
+        kind: format::frame::FrameKind::Mark,
+        length: 0,
+        offset: 4096 + 64 + 64 + 8 + 32 + 16 + 20 + 4,
+        durable_end: 1 << 30,
+        opening: 9,
+    };
+    let forged = header.encode(format::frame::FrameSeed::new(StoreId(1), 1), &[]);
+    write(&mut log.writer, 2, 1, &[&[&[0; 4][..], &forged].concat()]);
+    let name = disk.list().expect("listed").remove(0);
+    assert!(disk.flip_bit(&name, 4096 + 64 + 72 + 33, 0), "the frame around it is torn");
+    assert_eq!(open(&disk).groups[&GROUP].last, Index(1));
+}

@@ -1,0 +1,266 @@
+//! What a log does when nothing fails.
+
+use super::*;
+use crate::disk::DiskFile;
+use crate::log::Prepared;
+use crate::memory_disk::MemoryDisk;
+
+over_each_disk! {
+    entries_come_back_after_a_start;
+    later_entries_replace_all_from_their_index_on;
+    a_gap_begins_a_group_anew;
+    groups_share_frames_and_keep_apart;
+    an_entry_longer_than_a_segment_is_kept;
+    purging_recycles_segments_and_keeps_hard_states;
+    a_purge_of_everything_keeps_the_place;
+    readers_find_nothing_in_recycled_segments;
+    a_prepared_segment_is_used_next;
+    surplus_spares_are_removed_and_not_missed;
+    scrubbing_leaves_no_old_bytes_in_spares;
+    a_page_stops_at_its_bound_and_holds_one_entry_at_least;
+    another_stores_log_is_refused;
+    a_file_that_is_not_ours_is_refused;
+}
+
+fn entries_come_back_after_a_start(disk: impl Disk) {
+    let mut log = open(&disk);
+    assert_eq!(log.groups, BTreeMap::new());
+    let body = vec![b'x'; 900];
+    for index in 1..=100 {
+        let state = Some(hard_state(3, 1, index - 1));
+        log.writer.write(&record(GROUP, state, index, 3, &[&body])).expect("room");
+        log.writer.sync().expect("synced");
+    }
+    assert!(log.writer.stats().segments > 5);
+    drop(log);
+    let log = open(&disk);
+    let group = log.groups[&GROUP];
+    assert_eq!(group, RecoveredGroup { hard_state: hard_state(3, 1, 99), first: Index(1), last: Index(100) });
+    let entries = read_all(&log.reader, GROUP, group).expect("intact");
+    assert_eq!(entries.len(), 100);
+    assert!(entries.iter().zip(1..).all(|(entry, index)| *entry == (index, 3, body.clone())));
+    assert_eq!(log.reader.entry(GROUP, Index(50)).expect("intact"), Some((Term(3), body)));
+    assert_eq!(log.reader.entry(GROUP, Index(0)).expect("intact"), None);
+    assert_eq!(log.reader.entry(GROUP, Index(101)).expect("intact"), None);
+    assert_eq!(log.reader.entry(GroupId(2), Index(1)).expect("intact"), None);
+}
+
+fn later_entries_replace_all_from_their_index_on(disk: impl Disk) {
+    let mut log = open(&disk);
+    let long = vec![b'o'; 3000];
+    for index in 1..=12 {
+        write(&mut log.writer, index, 1, &[&long]);
+    }
+    write(&mut log.writer, 4, 2, &[b"new 4", b"new 5"]);
+    // Twice in one frame: the later wins there, too.
+    let mut twice = record(GROUP, None, 6, 2, &[b"old 6", b"old 7"]);
+    twice.extend(record(GROUP, None, 6, 3, &[b"new 6"]));
+    log.writer.write(&twice).expect("room");
+    log.writer.sync().expect("synced");
+    for reopened in [false, true] {
+        if reopened {
+            log = open(&disk);
+        }
+        let group = RecoveredGroup { first: Index(1), last: Index(6), ..RecoveredGroup::default() };
+        let entries = read_all(&log.reader, GROUP, group).expect("intact");
+        let old = (1..4).map(|index| (index, 1, long.clone()));
+        let new = [(4, 2, b"new 4".to_vec()), (5, 2, b"new 5".to_vec()), (6, 3, b"new 6".to_vec())];
+        assert_eq!(entries, old.chain(new).collect::<Vec<_>>(), "reopened: {reopened}");
+    }
+    assert_eq!((log.groups[&GROUP].first, log.groups[&GROUP].last), (Index(1), Index(6)));
+}
+
+fn a_gap_begins_a_group_anew(disk: impl Disk) {
+    let mut log = open(&disk);
+    write(&mut log.writer, 1, 1, &[b"1", b"2"]);
+    write(&mut log.writer, 100, 5, &[b"100"]);
+    log.writer.sync().expect("synced");
+    let log = open(&disk);
+    assert_eq!((log.groups[&GROUP].first, log.groups[&GROUP].last), (Index(100), Index(100)));
+    assert_eq!(log.reader.entry(GROUP, Index(2)).expect("intact"), None);
+    assert_eq!(log.reader.entry(GROUP, Index(100)).expect("intact"), Some((Term(5), b"100".to_vec())));
+}
+
+fn groups_share_frames_and_keep_apart(disk: impl Disk) {
+    let mut log = open(&disk);
+    let mut frame = Vec::new();
+    for index in 1..=40 {
+        frame.clear();
+        for group in [1, 2, 9] {
+            let body = format!("{group}/{index}").repeat(40);
+            let state = hard_state(1, u64::from(group), index);
+            frame.extend(record(GroupId(group), Some(state), index, 1, &[body.as_bytes()]));
+        }
+        log.writer.write(&frame).expect("room");
+    }
+    log.writer.sync().expect("synced");
+    let log = open(&disk);
+    for group in [1, 2, 9] {
+        let found = log.groups[&GroupId(group)];
+        assert_eq!(found.hard_state, hard_state(1, u64::from(group), 40));
+        for (index, _, bytes) in read_all(&log.reader, GroupId(group), found).expect("intact") {
+            assert_eq!(bytes, format!("{group}/{index}").repeat(40).as_bytes());
+        }
+    }
+}
+
+fn an_entry_longer_than_a_segment_is_kept(disk: impl Disk) {
+    let mut log = open(&disk);
+    let long = vec![b'l'; 50 << 10];
+    write(&mut log.writer, 1, 1, &[b"before"]);
+    write(&mut log.writer, 2, 1, &[&long]);
+    write(&mut log.writer, 3, 1, &[b"after"]);
+    log.writer.sync().expect("synced");
+    let log = open(&disk);
+    let entries = read_all(&log.reader, GROUP, log.groups[&GROUP]).expect("intact");
+    assert_eq!(entries[1], (2, 1, long));
+    assert_eq!(entries[2], (3, 1, b"after".to_vec()));
+}
+
+fn purging_recycles_segments_and_keeps_hard_states(disk: impl Disk) {
+    let mut log = open(&disk);
+    let body = vec![b'p'; 2000];
+    log.writer.write(&record(GroupId(2), Some(hard_state(8, 3, 0)), 0, 0, &[])).expect("room");
+    for index in 1..=200 {
+        log.writer.write(&record(GROUP, Some(hard_state(4, 2, index)), index, 4, &[&body])).expect("room");
+        log.writer.sync().expect("synced");
+        log.writer.purge(GROUP, Index(index.saturating_sub(5))).expect("room");
+    }
+    assert!(disk.list().expect("listed").len() <= 6, "segments are used again");
+    log.writer.sync().expect("synced");
+    let log = open(&disk);
+    assert_eq!(log.groups[&GroupId(2)].hard_state, hard_state(8, 3, 0), "written 50 segments ago");
+    assert_eq!(log.groups[&GROUP].hard_state, hard_state(4, 2, 200));
+    assert_eq!((log.groups[&GROUP].first, log.groups[&GROUP].last), (Index(196), Index(200)));
+}
+
+fn a_purge_of_everything_keeps_the_place(disk: impl Disk) {
+    let mut log = open(&disk);
+    write(&mut log.writer, 1, 1, &[b"1", b"2", b"3"]);
+    log.writer.purge(GROUP, Index(3)).expect("room");
+    log.writer.rotate().expect("room");
+    log.writer.sync().expect("synced");
+    log.preparer.scrub_spares().expect("scrubbed");
+    let mut log = open(&disk);
+    assert_eq!((log.groups[&GROUP].first, log.groups[&GROUP].last), (Index(4), Index(3)));
+    write(&mut log.writer, 4, 1, &[b"4"]);
+    assert_eq!(log.reader.entry(GROUP, Index(4)).expect("intact"), Some((Term(1), b"4".to_vec())));
+}
+
+fn readers_find_nothing_in_recycled_segments(disk: impl Disk) {
+    let mut log = open(&disk);
+    let body = vec![b'r'; 3000];
+    for index in 1..=40 {
+        write(&mut log.writer, index, 1, &[&body]);
+        // Its index stays known to the reader when the segment is used again.
+        let found = log.reader.entry(GROUP, Index(index.saturating_sub(8).max(1))).expect("no damage");
+        assert!(found.is_some(), "{index}");
+        log.writer.purge(GROUP, Index(index.saturating_sub(10))).expect("room");
+    }
+    assert_eq!(log.reader.entry(GROUP, Index(3)).expect("no damage"), None);
+}
+
+fn a_prepared_segment_is_used_next(disk: impl Disk) {
+    let mut log = open(&disk);
+    assert!(log.preparer.is_wanted());
+    assert_eq!(log.preparer.prepare().expect("room"), Prepared::Some);
+    assert!(!log.preparer.is_wanted());
+    assert_eq!(log.preparer.prepare().expect("room"), Prepared::Nothing);
+    let files = disk.list().expect("listed");
+    assert_eq!(files.len(), 2);
+    log.writer.rotate().expect("room");
+    assert_eq!(disk.list().expect("listed"), files, "no file was made");
+    write(&mut log.writer, 1, 1, &[b"1"]);
+    log.writer.sync().expect("synced");
+    let length = |name: &String| disk.open(name).and_then(|file| file.len()).expect("there");
+    assert_eq!(length(&files[1]), 16 << 10, "and the prepared one has not grown");
+    let log = open(&disk);
+    assert_eq!(log.reader.entry(GROUP, Index(1)).expect("intact"), Some((Term(1), b"1".to_vec())));
+}
+
+fn surplus_spares_are_removed_and_not_missed(disk: impl Disk) {
+    let mut log = open(&disk);
+    let body = vec![b's'; 3000];
+    for index in 1..=40 {
+        write(&mut log.writer, index, 1, &[&body]);
+    }
+    log.writer.purge(GROUP, Index(39)).expect("room");
+    log.writer.sync().expect("synced");
+    assert!(log.writer.stats().spares > 2);
+    while log.preparer.is_wanted() {
+        log.preparer.prepare().expect("room");
+    }
+    assert_eq!(log.writer.stats().spares, 2);
+    drop(log);
+    let log = open(&disk);
+    let entries = read_all(&log.reader, GROUP, log.groups[&GROUP]).expect("intact");
+    assert_eq!(entries, [(40, 1, body)]);
+    assert_eq!(log.groups[&GROUP].first, Index(40));
+}
+
+fn scrubbing_leaves_no_old_bytes_in_spares(disk: impl Disk) {
+    let mut log = open(&disk);
+    let secret = b"a name that was to be forgotten".repeat(60);
+    for index in 1..=20 {
+        write(&mut log.writer, index, 1, &[&secret]);
+    }
+    log.writer.rotate().expect("room");
+    log.writer.purge(GROUP, Index(20)).expect("room");
+    log.writer.sync().expect("synced");
+    log.preparer.scrub_spares().expect("scrubbed");
+    while log.preparer.is_wanted() {
+        log.preparer.prepare().expect("room");
+    }
+    for name in disk.list().expect("listed") {
+        let file = disk.open(&name).expect("opens");
+        let mut content = vec![0; file.len().expect("a length") as usize];
+        file.read_at(&mut content, 0).expect("read");
+        assert!(!content.windows(11).any(|bytes| bytes == b"a name that"), "{name}");
+    }
+    assert_eq!(open(&disk).groups[&GROUP].last, Index(20));
+}
+
+fn a_page_stops_at_its_bound_and_holds_one_entry_at_least(disk: impl Disk) {
+    let mut log = open(&disk);
+    write(&mut log.writer, 1, 1, &[&[0; 700], &[1; 200], &[2; 200], &[3; 10]]);
+    for (from, bytes_max, want) in
+        [(1, 0, 1), (1, 700, 1), (1, 900, 2), (1, 1109, 3), (1, 1110, 4), (2, 10, 1), (4, 9999, 1)]
+    {
+        let page = log.reader.entries(GROUP, Index(from), bytes_max).expect("intact");
+        assert_eq!(page.entries.len(), want, "from {from}, {bytes_max} bytes");
+    }
+}
+
+fn another_stores_log_is_refused(disk: impl Disk) {
+    drop(open(&disk));
+    let options = LogOptions { store: StoreId(8), ..options() };
+    let error = Log::open(disk, options).expect_err("another store's");
+    assert!(matches!(error, LogError::OtherStore { .. }), "{error}");
+}
+
+fn a_file_that_is_not_ours_is_refused(disk: impl Disk) {
+    drop(open(&disk));
+    disk.create("notes.txt").expect("created");
+    let error = Log::open(disk, options()).expect_err("not ours");
+    assert!(matches!(&error, LogError::Refused { file, .. } if file == "notes.txt"), "{error}");
+}
+
+#[test]
+fn a_failed_sync_is_final() {
+    let disk = MemoryDisk::new();
+    let mut log = open(&disk);
+    write(&mut log.writer, 1, 1, &[b"1"]);
+    disk.fail_at(disk.operations(), std::io::ErrorKind::Other);
+    assert!(matches!(log.writer.sync(), Err(LogError::Failed { .. })));
+    assert!(matches!(log.writer.sync(), Err(LogError::Poisoned)), "although the disk would say yes now");
+    assert!(matches!(log.writer.write(&record(GROUP, None, 2, 1, &[b"2"])), Err(LogError::Poisoned)));
+    assert!(matches!(log.writer.mark(), Err(LogError::Poisoned)));
+    assert!(matches!(log.preparer.prepare(), Err(LogError::Poisoned)));
+}
+
+#[test]
+fn records_that_are_none_are_never_written() {
+    let disk = MemoryDisk::new();
+    let mut log = open(&disk);
+    assert!(matches!(log.writer.write(b"nonsense"), Err(LogError::BadRecords)));
+}
