@@ -96,7 +96,7 @@ fn run(
                     bytes += records.len() as u64;
                     tickets.push(ticket);
                 }
-                LogJob::Purge { group, through } => writer.purge(group, through),
+                LogJob::Purge { group, through } => writer.purge(group, through).map_err(DiskFailure::log)?,
             }
         }
         if !tickets.is_empty() {

@@ -173,7 +173,7 @@ impl Process {
                 (self.disk_work.len() == 1).then_some(Work::Disk)
             }
             RaftIo::PurgeLog { group, through } => {
-                self.writer.purge(group, through);
+                self.writer.purge(group, through)?;
                 None
             }
         })
