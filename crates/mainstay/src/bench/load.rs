@@ -70,6 +70,8 @@ struct Driver<'a> {
     wire: Wire,
     payload: &'a mut Payload,
     measured: Measured,
+    /// Events sent, answered or not.
+    sent: u64,
     /// When counting began.
     counting_since: Option<Instant>,
     second_began: Instant,
@@ -102,6 +104,7 @@ pub(super) fn run(
             first_refusal: None,
             slowest_second: None,
         },
+        sent: 0,
         counting_since: None,
         second_began: started,
         second_events: 0,
@@ -235,6 +238,10 @@ impl Driver<'_> {
     }
 
     fn send_next(&mut self, index: usize, connection: &mut Connection) -> Result {
+        if matches!(self.load.until, Until::Count(count) if self.sent >= count) {
+            return Ok(());
+        }
+        self.sent += self.load.batch;
         let place = index as u64 + connection.requests * self.load.connections as u64;
         connection.out.clear();
         connection.written = 0;

@@ -101,9 +101,12 @@ impl Drop for Node {
 
 /// A node that is starting; nobody has waited for it.
 pub(crate) fn spawn(data: &Path, arguments: &[&str]) -> Child {
+    // A free port, unless the test must know it.
+    let listen: &[&str] = if arguments.contains(&"--listen") { &[] } else { &["--listen", "127.0.0.1:0"] };
     mainstay()
-        .args(["serve", "--listen", "127.0.0.1:0", "--log-level", "warn", "--data"])
+        .args(["serve", "--log-level", "warn", "--data"])
         .arg(data)
+        .args(listen)
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
