@@ -103,7 +103,8 @@ fn clean_stream<V: View>(
     let Some(mut head) = overlay.head(&stream)? else { return Ok(rows) };
     let Some(work) = head.row.clean_up.filter(|work| work.queued == key.queued) else { return Ok(rows) };
     let mut from = work.from;
-    while from < head.row.first && rows < rows_max {
+    // At least one event a turn, or a stream could wait in line for ever.
+    while from < head.row.first && (from == work.from || rows < rows_max) {
         rows += delete_event(from, &stream, &head, overlay)?;
         from = from.next();
     }
@@ -141,4 +142,52 @@ fn delete_event<V: View>(
     overlay.delete(key);
     overlay.removed.push(row.position);
     Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{Store, check};
+    use model::Effect;
+
+    #[test]
+    fn a_user_sees_nothing_of_it() {
+        check(&[
+            ("append cart a b c; keep cart from 2", "clean 100", "no more", "cart 2c"),
+            ("append cart a b c; keep cart from 2", "clean 2", "more", "cart 2c"),
+            ("append cart a b; delete cart", "clean 100", "no more", "cart deleted next 2"),
+            ("append cart a b; delete cart; clean 100", "append cart c", "2", "cart 2c"),
+            ("", "clean 100", "no more", ""),
+        ]);
+    }
+
+    #[test]
+    fn rows_and_then_bodies_of_removed_events_go() {
+        let mut store = Store::default();
+        store.run("append cart a b _ d; keep cart from 3");
+        assert_eq!(store.applied.effects, [Effect::CleanUpDue]);
+        assert_eq!(store.rows_of_events(), 7);
+        let mut positions = 0;
+        while let Some(command) = store.due() {
+            store.apply(command);
+            for effect in &store.applied.effects {
+                let Effect::BodiesRemoved { positions: gone } = effect else { panic!("{effect:?}") };
+                positions += gone.len();
+            }
+        }
+        assert_eq!((store.rows_of_events(), positions), (2, 3));
+    }
+
+    #[test]
+    fn a_step_is_bounded_and_streams_take_turns() {
+        let mut store = Store::default();
+        store.run("append a 1 2 3 4 5 6; append b 1 2; delete a; append c x; delete b");
+        assert_eq!(store.run("clean 6"), "more");
+        assert_eq!(store.rows_of_events(), 12 + 4 + 2 - 6);
+        let before = store.rows_of_events();
+        assert_eq!(store.run("clean 5"), "more");
+        assert_eq!(store.rows_of_events(), before - 4, "the other stream's turn");
+        while store.run("clean 6") == "more" {}
+        assert_eq!(store.rows_of_events(), 2);
+        assert_eq!(store.due(), None);
+    }
 }

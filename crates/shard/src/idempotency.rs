@@ -124,3 +124,94 @@ fn row_bytes(value: &[u8]) -> u64 {
     const KEYS: u64 = 23 + 37;
     KEYS + value.len() as u64
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::query;
+    use crate::testing::{Store, check};
+    use format::row::ShardRow;
+    use model::{Effect, Elapsed};
+
+    const DAY: &str = "wait 86400000";
+
+    #[test]
+    fn a_request_sent_again_under_its_key_gets_its_first_answer() {
+        check(&[
+            ("key k append cart _", "key k append cart _", "0*", "cart 0_"),
+            ("key k append cart if none _; append cart a", "key k append cart if none _", "0*", "cart 0_ 1a"),
+            ("key k append cart _; delete cart", "key k append cart _", "0*", "cart deleted next 1"),
+            (
+                "key k append cart _, append order _",
+                "key k append cart _, append order _",
+                "done again: 0*, 0*",
+                "cart 0_, order 0_",
+            ),
+        ]);
+    }
+
+    #[test]
+    fn a_key_used_for_another_request_is_refused() {
+        check(&[
+            ("key k append cart _", "key k append cart if none _", "the key is another request's", "cart 0_"),
+            ("key k append cart _", "key j append cart _", "1", "cart 0_ 1_"),
+            // Another stream is another scope.
+            ("key k append cart _", "key k append order a", "0", "cart 0_, order 0a"),
+        ]);
+    }
+
+    #[test]
+    fn what_was_refused_is_not_remembered() {
+        check(&[
+            ("key k append cart if 7 _", "key k append cart if none _", "0", "cart 0_"),
+            (
+                "key k append cart if 7 _; append cart a",
+                "key k append cart if 7 _",
+                "part 0 is at 0",
+                "cart 0a",
+            ),
+        ]);
+    }
+
+    #[test]
+    fn a_record_is_kept_for_a_day_of_running_time() {
+        let mut store = Store::default();
+        store.run("key k append cart _; wait 86399999");
+        assert_eq!(store.run("key k append cart _"), "0*");
+        assert_eq!(store.due(), None);
+        store.run("wait 1");
+        assert!(store.due().is_some());
+        assert_eq!(store.run("key k append cart if exists _"), "1", "whether it is cleaned up or not");
+        assert_eq!(store.due(), None, "the new record took the old one's place");
+    }
+
+    #[test]
+    fn the_first_record_sets_the_nodes_timer() {
+        let mut store = Store::default();
+        store.run("key k append cart _");
+        let elapsed = Some(Elapsed(86_400_000));
+        assert_eq!(store.applied.effects, [Effect::TimersSet { wall: None, elapsed }]);
+        assert_eq!(query::next_deadline(&store.rows).unwrap().elapsed, elapsed);
+        store.run("wait 5; key j append cart _");
+        assert_eq!(store.applied.effects, []);
+        store.run(DAY);
+        assert_eq!(store.run("clean 100"), "no more");
+        assert_eq!(query::next_deadline(&store.rows).unwrap().elapsed, None);
+        assert_eq!(query::clock(&store.rows).unwrap().keys_bytes, 0);
+    }
+
+    #[test]
+    fn a_full_store_of_records_refuses_new_keys_and_forgets_none() {
+        for (keys, keys_bytes) in
+            [(model::limits::IDEMPOTENCY_RECORDS_MAX, 0), (1, model::limits::IDEMPOTENCY_BYTES_MAX)]
+        {
+            let mut store = Store::default();
+            store.run("key k append cart a");
+            let key = format::row::shard_key(crate::FIRST_SLOT);
+            let row = ShardRow::decode(&store.rows[&key[..]]).unwrap();
+            store.rows.insert(key.into(), ShardRow { keys, keys_bytes, ..row }.encode());
+            assert_eq!(store.run("key j append cart b"), "no room for keys");
+            assert_eq!(store.run("key k append cart a"), "0*");
+            assert_eq!(store.run("append cart b"), "1");
+        }
+    }
+}

@@ -32,6 +32,8 @@ pub mod query;
 mod revisions;
 mod shard;
 mod stream;
+#[cfg(test)]
+mod testing;
 mod transaction;
 
 pub use shard::{Applied, BEHAVIOUR, FIRST_SLOT, Shard, ShardOptions, knows};

@@ -52,6 +52,11 @@ struct Changed<'e> {
     head: Head,
 }
 
+enum Place {
+    Taken(u64, Head),
+    Free(u64),
+}
+
 #[derive(Debug)]
 struct Savepoint {
     shard: ShardRow,
@@ -122,8 +127,8 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
 
     /// Where a stream stands; `None` when it has no row.
     pub(crate) fn head(&mut self, stream: &Stream<'_>) -> Result<Option<Head>, ViewError> {
-        if let Some(changed) = self.changed.get(&self.changed_key(stream)) {
-            return Ok(Some(changed.head));
+        if let Place::Taken(_, head) = self.place(stream) {
+            return Ok(Some(head));
         }
         if let Some(head) = self.heads.get(stream) {
             return Ok(Some(head));
@@ -137,16 +142,26 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
 
     /// Where a stream stands from now on. Its row is written apart: an append changes it rarely.
     pub(crate) fn set_head(&mut self, stream: &Stream<'e>, head: Head) {
-        let key = self.changed_key(stream);
-        let before = match self.changed.get_mut(&key) {
-            Some(changed) => Some(core::mem::replace(&mut changed.head, head)),
-            None => {
-                self.changed.insert(key, Changed { name: stream.name.clone(), head });
-                None
-            }
+        let (key, before) = match self.place(stream) {
+            Place::Taken(key, before) => (key, Some(before)),
+            Place::Free(key) => (key, None),
         };
+        let changed = self.changed.entry(key);
+        changed.or_insert_with(|| Changed { name: stream.name.clone(), head }).head = head;
         if let Some(savepoint) = &mut self.savepoint {
             savepoint.undo.push(Undo::Head(key, before));
+        }
+    }
+
+    /// The number under which this name's head is, or is to be.
+    fn place(&self, stream: &Stream<'_>) -> Place {
+        let mut key = stream.hash;
+        loop {
+            match self.changed.get(&key) {
+                None => return Place::Free(key),
+                Some(changed) if changed.name == stream.name => return Place::Taken(key, changed.head),
+                Some(_) => key = key.wrapping_add(1),
+            }
         }
     }
 
@@ -154,15 +169,6 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
     pub(crate) fn put_stream(&mut self, stream: &Stream<'e>, head: Head) {
         self.put(stream_key(stream.slot, Namespace::ROOT, &stream.name), head.row.encode());
         self.set_head(stream, head);
-    }
-
-    /// The number under which this name's head is, or would be.
-    fn changed_key(&self, stream: &Stream<'_>) -> u64 {
-        let mut key = stream.hash;
-        while self.changed.get(&key).is_some_and(|changed| changed.name != stream.name) {
-            key = key.wrapping_add(1);
-        }
-        key
     }
 
     /// From here on, [`Self::rollback`] can undo.

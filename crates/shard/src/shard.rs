@@ -8,9 +8,11 @@ use crate::overlay::{Finished, Overlay};
 use crate::stream::{append, delete, expire, settings};
 use crate::transaction;
 use alloc::vec::Vec;
+use format::body::HEADER_BYTES;
 use format::row::{ShardRow, shard_key};
 use model::{
-    Behaviour, Command, Cursor, Effect, Entry, Namespace, Outcome, Refusal, Slot, View, ViewError, WriteSet,
+    Append, Behaviour, Command, Cursor, Effect, Entry, Namespace, Outcome, Refusal, Slot, View, ViewError,
+    Write, WriteSet,
 };
 
 /// The behaviour that new entries are to be applied under.
@@ -85,6 +87,7 @@ impl Shard {
             ..before
         };
         let mut overlay = Overlay::new(view, &mut self.heads, self.first_slot, now);
+        overlay.bodies.reserve_exact(entry.commands.iter().map(body_bytes).sum());
         let mut outcomes = Vec::with_capacity(entry.commands.len());
         for command in &entry.commands {
             outcomes.push(if knows(entry.behaviour) {
@@ -110,6 +113,21 @@ impl Shard {
             None => Ok(ShardRow::default()),
             Some(value) => ShardRow::decode(&value).map_err(|error| bad_row("shard row", error)),
         }
+    }
+}
+
+/// Bytes that a command's bodies take if all its events are appended.
+fn body_bytes(command: &Command<'_>) -> usize {
+    let append = |append: &Append<'_>| {
+        let each = HEADER_BYTES + append.stream.as_str().len();
+        append.events.iter().map(|event| each + event.event_type.len() + event.envelope.len()).sum()
+    };
+    match command {
+        Command::Append(one) => append(one),
+        Command::Transaction(transaction) => {
+            transaction.writes.iter().map(|Write::Append(one)| append(one)).sum()
+        }
+        _ => 0,
     }
 }
 

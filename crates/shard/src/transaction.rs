@@ -95,3 +95,99 @@ fn write_all<'e, V: View>(
     }
     Ok(Ok(writes))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{Store, check};
+
+    #[test]
+    fn all_writes_are_done_or_none() {
+        check(&[
+            ("", "append cart a b, append order c", "done: 0 1, 0", "cart 0a 1b, order 0c"),
+            ("append order x", "append cart a, append order if none c", "part 1 is at 0", "order 0x"),
+            ("append cart x", "append cart a, append cart if 0 b", "part 1 is at 1", "cart 0x"),
+            ("", "append cart a, append order b, append cart if 9 c", "part 2 is at 0", ""),
+        ]);
+    }
+
+    #[test]
+    fn checks_hold_for_the_state_before() {
+        check(&[
+            ("append cart a", "check cart if 0, append order b", "done: 0", "cart 0a, order 0b"),
+            ("append cart a", "check cart if 1, append order b", "part 0 is at 0", "cart 0a"),
+            (
+                "append cart a",
+                "check cart if exists, check order if exists, append order b",
+                "part 1 is not there",
+                "cart 0a",
+            ),
+            ("", "check cart if none, append cart a", "done: 0", "cart 0a"),
+            ("append cart a", "check cart if 0, append cart b, append cart c", "done: 1, 2", "cart 0a 1b 2c"),
+            ("append cart a", "check cart if 0", "done: ", "cart 0a"),
+            ("append cart a", "check cart if 1", "part 0 is at 0", "cart 0a"),
+        ]);
+    }
+
+    #[test]
+    fn a_write_finds_what_the_writes_before_it_have_left() {
+        check(&[
+            ("append cart a", "append cart if 0 b, append cart if 1 c", "done: 1, 2", "cart 0a 1b 2c"),
+            ("", "append cart if none a, append cart if exists b", "done: 0, 1", "cart 0a 1b"),
+            ("keep cart count 1", "append cart a, append cart b", "done: 0, 1", "cart 1b"),
+        ]);
+    }
+
+    #[test]
+    fn a_transaction_sent_again_is_a_replay_and_nothing_is_checked() {
+        check(&[
+            (
+                "check cart if none, append cart a, append order b",
+                "check cart if none, append cart a, append order b",
+                "done again: 0*, 0*",
+                "cart 0a, order 0b",
+            ),
+            (
+                "append cart a; append cart b",
+                "append cart if 7 a, append cart b",
+                "done again: 0*, 1*",
+                "cart 0a 1b",
+            ),
+            // Some of it is new: it is checked as it stands.
+            ("append cart a", "append cart if none a, append order b", "part 0 is at 0", "cart 0a"),
+            ("append cart a", "append cart a, append order b", "done: 0*, 0", "cart 0a, order 0b"),
+        ]);
+    }
+
+    #[test]
+    fn the_same_event_in_two_writes_is_one() {
+        check(&[
+            ("", "append cart a, append cart a b", "done: 0, 0* 1", "cart 0a 1b"),
+            ("", "append cart a, append order a", "done: 0, 0", "cart 0a, order 0a"),
+            ("", "append cart a, append cart a=2", "event 0 of write 1 is twice in the request", ""),
+            (
+                "append cart a",
+                "append order b, append cart a=2",
+                "event 0 of write 1 is not revision 0",
+                "cart 0a",
+            ),
+        ]);
+    }
+
+    #[test]
+    fn a_refused_transaction_leaves_no_trace() {
+        let mut store = Store::default();
+        store.run("keep cart count 1 age 10; append cart a");
+        let rows = store.rows.clone();
+        store.run("append new b, append cart c d, append cart if 0 e");
+        let ours = |rows: &alloc::collections::BTreeMap<_, _>| {
+            let mut rows = rows.clone();
+            // The shard's own row counts entries.
+            rows.remove(&format::row::shard_key(crate::FIRST_SLOT)[..]);
+            rows
+        };
+        assert_eq!(ours(&store.rows), ours(&rows));
+        assert_eq!((store.applied.bodies.len(), store.applied.last), (0, None));
+        assert_eq!(store.applied.effects, []);
+        assert_eq!(store.run("append new f"), "0");
+    }
+}

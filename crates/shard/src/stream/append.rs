@@ -175,3 +175,106 @@ fn put_event<V: View>(
     body::encode(&record, &mut overlay.bodies);
     overlay.last = Some(Cursor::new(position, stream.slot));
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{Store, check};
+    use alloc::vec::Vec;
+    use format::row::{Author, RevisionRow, StreamRow, revision_key, stream_key};
+    use model::{Cursor, Fingerprint, Namespace, Position, Revision, StreamId};
+
+    #[test]
+    fn events_get_the_next_revisions() {
+        check(&[
+            ("", "append cart a", "0", "cart 0a"),
+            ("", "append cart a b _", "0 1 2", "cart 0a 1b 2_"),
+            ("append cart a", "append cart b _", "1 2", "cart 0a 1b 2_"),
+            ("append cart a", "append order a", "0", "cart 0a, order 0a"),
+            ("", "append cart", "", ""),
+        ]);
+    }
+
+    #[test]
+    fn the_stream_must_be_where_it_is_expected() {
+        check(&[
+            ("", "append cart if none a", "0", "cart 0a"),
+            ("", "append cart if exists a", "part 0 is not there", ""),
+            ("", "append cart if 0 a", "part 0 is not there", ""),
+            ("append cart a", "append cart if none b", "part 0 is at 0", "cart 0a"),
+            ("append cart a", "append cart if exists b", "1", "cart 0a 1b"),
+            ("append cart a b", "append cart if 1 c", "2", "cart 0a 1b 2c"),
+            ("append cart a b", "append cart if 0 c", "part 0 is at 1", "cart 0a 1b"),
+            ("append cart a b", "append cart if 2 c", "part 0 is at 1", "cart 0a 1b"),
+            ("append cart a b", "append cart if 0", "part 0 is at 1", "cart 0a 1b"),
+        ]);
+    }
+
+    #[test]
+    fn a_stream_keeps_its_newest_events() {
+        check(&[
+            ("keep cart count 2; append cart a b", "append cart c", "2", "cart 1b 2c"),
+            ("keep cart count 2", "append cart a b c d", "0 1 2 3", "cart 2c 3d"),
+            ("keep cart count 0", "append cart a", "0", "cart next 1"),
+            ("keep cart count 0; append cart a", "append cart if 0 b", "1", "cart next 2"),
+            // A replay appends nothing, so nothing goes.
+            ("append cart a b; keep cart count 2", "append cart a", "0*", "cart 0a 1b"),
+        ]);
+    }
+
+    #[test]
+    fn a_deleted_stream_goes_on_after_its_last_revision() {
+        check(&[
+            ("append cart a b; delete cart", "append cart c", "2", "cart 2c"),
+            ("append cart a b; delete cart", "append cart if none c", "2", "cart 2c"),
+            (
+                "append cart a b; delete cart",
+                "append cart if exists c",
+                "part 0 is not there",
+                "cart deleted next 2",
+            ),
+            (
+                "append cart a b; delete cart",
+                "append cart if 1 c",
+                "part 0 is not there",
+                "cart deleted next 2",
+            ),
+            ("append cart a b; delete cart; append cart c; delete cart", "append cart d", "3", "cart 3d"),
+        ]);
+    }
+
+    #[test]
+    fn a_full_stream_is_refused_rather_than_numbered_anew() {
+        let mut store = Store::default();
+        store.run("append cart a");
+        let slot = crate::testing::name("cart").slot(Namespace::ROOT);
+        let id = StreamId(1 << 30);
+        let mut row = StreamRow::new(id);
+        row.first = Revision((1 << 63) - 2);
+        store.rows.insert(stream_key(slot, Namespace::ROOT, "cart"), row.encode());
+        let last = RevisionRow { position: Position(1), author: Author::Server(Fingerprint(1)) };
+        store.rows.insert(revision_key(slot, Namespace::ROOT, id, row.first).into(), last.encode());
+        store.shard = crate::Shard::new(crate::ShardOptions::default());
+        assert_eq!(store.run("append cart b c"), "the stream is full");
+        assert_eq!(store.run("append cart b"), "9223372036854775807");
+        assert_eq!(store.run("append cart c"), "the stream is full");
+    }
+
+    #[test]
+    fn bodies_are_written_in_the_order_of_positions_and_the_last_cursor_told() {
+        let mut store = Store::default();
+        store.run("append order x, append cart a b, append order y");
+        let mut rest = &store.applied.bodies[..];
+        let mut told = Vec::new();
+        while !rest.is_empty() {
+            let (record, len) = format::body::decode(rest).unwrap();
+            told.push((record.stream, record.revision.0, record.cursor()));
+            rest = &rest[len..];
+        }
+        let streams: Vec<_> = told.iter().map(|(stream, revision, _)| (*stream, *revision)).collect();
+        assert_eq!(streams, [("order", 0), ("cart", 0), ("cart", 1), ("order", 1)]);
+        let cursors: Vec<Cursor> = told.iter().map(|(_, _, cursor)| *cursor).collect();
+        assert!(cursors.is_sorted());
+        assert_eq!(store.applied.last, cursors.last().copied());
+        assert_eq!(cursors[0].position, Position::first_of(store.wall));
+    }
+}

@@ -34,3 +34,58 @@ pub(crate) fn apply<'e, V: View>(
     overlay.put_stream(&stream, head);
     Ok(Outcome::StreamDeleted { last })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::query;
+    use crate::testing::{Store, check, name};
+    use model::Settings;
+
+    #[test]
+    fn a_deleted_streams_events_are_gone() {
+        check(&[
+            ("append cart a b", "delete cart", "deleted up to 1", "cart deleted next 2"),
+            ("append cart a b; keep cart from 2", "delete cart", "deleted up to 1", "cart deleted next 2"),
+            (
+                "append cart a; append order b",
+                "delete cart",
+                "deleted up to 0",
+                "cart deleted next 1, order 0b",
+            ),
+        ]);
+    }
+
+    #[test]
+    fn deleting_what_is_not_there_is_no_error() {
+        check(&[
+            ("", "delete cart", "nothing to delete", ""),
+            ("", "delete cart if none", "nothing to delete", ""),
+            ("append cart a; delete cart", "delete cart", "nothing to delete", "cart deleted next 1"),
+            ("keep cart count 2", "delete cart", "nothing to delete", "cart next 0"),
+        ]);
+    }
+
+    #[test]
+    fn the_stream_must_be_where_it_is_expected() {
+        check(&[
+            ("append cart a b", "delete cart if 1", "deleted up to 1", "cart deleted next 2"),
+            ("append cart a b", "delete cart if 0", "part 0 is at 1", "cart 0a 1b"),
+            ("append cart a b", "delete cart if none", "part 0 is at 1", "cart 0a 1b"),
+            ("", "delete cart if exists", "part 0 is not there", ""),
+            ("append cart a; delete cart", "delete cart if 0", "part 0 is not there", "cart deleted next 1"),
+        ]);
+    }
+
+    #[test]
+    fn settings_end_with_their_stream() {
+        let mut store = Store::default();
+        store.run("append cart a; keep cart count 1 age 5; delete cart");
+        let settings = |store: &Store| query::stream(&store.rows, &name("cart")).unwrap().settings;
+        assert_eq!(settings(&store), Settings::default());
+        store.run("wait 60000");
+        assert_eq!(store.run("append cart b c"), "1 2");
+        store.run("keep order count 1; delete order");
+        assert_eq!(query::stream(&store.rows, &name("order")).unwrap().settings, Settings::default());
+        assert_eq!(query::next_deadline(&store.rows).unwrap().wall, None);
+    }
+}

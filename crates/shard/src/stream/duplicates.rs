@@ -197,3 +197,86 @@ fn by_cursor(
     let Author::Server(first) = row.author else { return Ok(Stored::No) };
     Ok(Stored::of(first, fingerprint, revision, row))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::check;
+
+    #[test]
+    fn an_event_sent_again_is_a_replay() {
+        check(&[
+            ("append cart a", "append cart a", "0*", "cart 0a"),
+            ("append cart a b", "append cart b a", "1* 0*", "cart 0a 1b"),
+            // Another stream has never seen it.
+            ("append cart a", "append order a", "0", "cart 0a, order 0a"),
+        ]);
+    }
+
+    #[test]
+    fn a_replay_is_not_asked_where_the_stream_is_by_now() {
+        check(&[
+            ("append cart if none a; append cart b", "append cart if none a", "0*", "cart 0a 1b"),
+            ("append cart a; append cart b", "append cart if 7 a b", "0* 1*", "cart 0a 1b"),
+        ]);
+    }
+
+    #[test]
+    fn a_mixed_batch_appends_what_is_new_if_the_stream_is_where_it_is_expected() {
+        check(&[
+            ("append cart a b", "append cart b c", "1* 2", "cart 0a 1b 2c"),
+            ("append cart a b", "append cart if 1 c a", "2 0*", "cart 0a 1b 2c"),
+            ("append cart a b", "append cart if 0 a c", "part 0 is at 1", "cart 0a 1b"),
+        ]);
+    }
+
+    #[test]
+    fn the_same_id_with_other_content_is_refused() {
+        check(&[
+            ("append cart a", "append cart a=2", "event 0 of write 0 is not revision 0", "cart 0a"),
+            ("append cart a", "append cart b a=2", "event 1 of write 0 is not revision 0", "cart 0a"),
+            // It comes before the expected revision: retrying with another one would not help.
+            ("append cart a", "append cart if 9 a=2", "event 0 of write 0 is not revision 0", "cart 0a"),
+        ]);
+    }
+
+    #[test]
+    fn the_same_id_twice_in_one_request_is_one_event() {
+        check(&[
+            ("", "append cart a a b", "0 0* 1", "cart 0a 1b"),
+            ("", "append cart a a=2", "event 1 of write 0 is twice in the request", ""),
+            ("", "append cart _ _", "0 1", "cart 0_ 1_"),
+            ("", "append cart ~0 ~0", "0 0*", "cart 0~0"),
+        ]);
+    }
+
+    #[test]
+    fn what_is_no_longer_kept_is_forgotten() {
+        check(&[
+            ("append cart a b; keep cart from 1", "append cart a", "2", "cart 1b 2a"),
+            ("append cart a b; keep cart from 1", "append cart a=2", "2", "cart 1b 2a"),
+            ("append cart a b; keep cart from 1; clean 100", "append cart a=2", "2", "cart 1b 2a"),
+            ("append cart a; delete cart", "append cart a", "1", "cart 1a"),
+            // The new one is known, and clean-up takes nothing from it.
+            (
+                "append cart a b; keep cart from 1; append cart a=2; clean 100",
+                "append cart a=2",
+                "2*",
+                "cart 1b 2a",
+            ),
+        ]);
+    }
+
+    #[test]
+    fn an_id_of_the_servers_is_found_by_its_cursor() {
+        check(&[
+            ("append cart _ _", "append cart ~1", "1*", "cart 0_ 1_"),
+            ("append cart _ _", "append cart ~1=2", "event 0 of write 0 is not revision 1", "cart 0_ 1_"),
+            ("append cart _ _", "append cart ~1 ~1 a", "1* 1* 2", "cart 0_ 1_ 2a"),
+            // No such event, or one that its client had named: an id like any other.
+            ("append cart _", "append cart ~7", "1", "cart 0_ 1~7"),
+            ("append cart _; append cart ~7", "append cart ~7", "1*", "cart 0_ 1~7"),
+            ("append cart a", "append cart ~0", "1", "cart 0a 1~0"),
+            ("append cart _ _; keep cart from 1", "append cart ~0", "2", "cart 1_ 2~0"),
+        ]);
+    }
+}

@@ -30,3 +30,52 @@ pub(crate) fn apply<'e, V: View>(
     }
     Ok(done)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::query;
+    use crate::testing::{Store, check};
+    use model::{Command, Effect, Wall};
+
+    #[test]
+    fn events_go_when_they_are_older_than_the_streams_age() {
+        check(&[
+            (
+                "keep cart age 10; append cart a; wait 5; append cart b; wait 6",
+                "expire cart",
+                "no more",
+                "cart 1b",
+            ),
+            ("keep cart age 10; append cart a; wait 10", "expire cart", "no more", "cart 0a"),
+            ("keep cart age 10; append cart a; wait 11", "expire cart", "no more", "cart next 1"),
+            ("append cart a; wait 100", "expire cart", "no more", "cart 0a"),
+            ("", "expire cart", "no more", ""),
+        ]);
+    }
+
+    #[test]
+    fn nothing_is_hidden_before_an_entry_says_so() {
+        check(&[("keep cart age 10; append cart a; wait 100", "append cart b", "1", "cart 0a 1b")]);
+    }
+
+    #[test]
+    fn the_node_is_told_when_to_expire() {
+        let mut store = Store::default();
+        store.run("keep cart age 2500; append cart a");
+        let deadline = Some(Wall(1_003_000));
+        assert_eq!(store.applied.effects, [Effect::TimersSet { wall: deadline, elapsed: None }]);
+        assert_eq!(query::next_deadline(&store.rows).unwrap().wall, deadline);
+        store.run("append cart b");
+        assert_eq!(store.applied.effects, [], "the oldest event's timer stands");
+        store.run("wait 2999");
+        assert_eq!(store.due(), None);
+        store.run("wait 1");
+        let Some(Command::ExpireEvents(expire)) = store.due() else { panic!("{:?}", store.due()) };
+        assert_eq!(expire.stream.as_str(), "cart");
+        assert_eq!(store.apply(Command::ExpireEvents(expire)), "no more");
+        assert_eq!(store.state(), "cart next 2");
+        assert_eq!(query::next_deadline(&store.rows).unwrap().wall, None);
+        store.run("append cart c");
+        assert_eq!(query::next_deadline(&store.rows).unwrap().wall, Some(Wall(1_006_000)));
+    }
+}

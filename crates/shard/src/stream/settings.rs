@@ -68,3 +68,57 @@ fn enforce<'e, V: View>(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::query;
+    use crate::testing::{Store, check, name};
+
+    #[test]
+    fn what_settings_remove_is_gone_at_once() {
+        check(&[
+            ("append cart a b c", "keep cart count 1", "kept", "cart 2c"),
+            ("append cart a b c", "keep cart from 1", "kept", "cart 1b 2c"),
+            ("append cart a b c", "keep cart from 3", "kept", "cart next 3"),
+            ("append cart a; wait 10; append cart b; wait 10", "keep cart age 15", "kept", "cart 1b"),
+            ("append cart a; wait 10; append cart b; wait 10", "keep cart age 20", "kept", "cart 0a 1b"),
+            ("append cart a b c d", "keep cart count 3 from 2", "kept", "cart 2c 3d"),
+            ("append cart a b c", "keep cart count 0", "kept", "cart next 3"),
+        ]);
+    }
+
+    #[test]
+    fn what_is_gone_does_not_come_back() {
+        check(&[
+            ("append cart a b c; keep cart from 2", "keep cart from 1", "kept", "cart 2c"),
+            ("append cart a b c; keep cart count 1", "keep cart", "kept", "cart 2c"),
+            ("append cart a b c; keep cart from 2; keep cart from 1", "append cart d", "3", "cart 2c 3d"),
+        ]);
+    }
+
+    #[test]
+    fn a_stream_cannot_be_truncated_beyond_its_end() {
+        check(&[
+            ("append cart a", "keep cart from 2", "it ends before 1", "cart 0a"),
+            ("", "keep cart from 1", "it ends before 0", ""),
+            ("", "keep cart from 0", "kept", "cart next 0"),
+        ]);
+    }
+
+    #[test]
+    fn a_stream_may_have_settings_before_it_is_there() {
+        check(&[
+            ("keep cart count 1", "append cart if exists a", "part 0 is not there", "cart next 0"),
+            ("keep cart count 1", "append cart if none a b", "0 1", "cart 1b"),
+            ("", "keep cart", "kept", ""),
+        ]);
+    }
+
+    #[test]
+    fn truncate_before_never_moves_back() {
+        let mut store = Store::default();
+        store.run("append cart a b c; keep cart from 2; keep cart from 1 count 7");
+        let settings = query::stream(&store.rows, &name("cart")).unwrap().settings;
+        assert_eq!((settings.truncate_before, settings.max_count), (Some(model::Revision(2)), Some(7)));
+    }
+}

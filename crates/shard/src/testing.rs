@@ -1,0 +1,300 @@
+//! Tables of cases that read like the rules: state before, command, outcome, state after.
+//!
+//! The state before is itself a list of commands, one a line or between semicolons, each an entry of its own:
+//!
+//! ```text
+//! append cart a b=2 _ ~0    events named a and b (b with content 2), one for the server to name, and one
+//!                           with the id that the server gave revision 0
+//! append cart if 3 a        with an expected revision: a number, none, exists
+//! check cart if none, append cart a, append order b          a transaction
+//! key k append cart a       under the idempotency key k
+//! keep cart count 2 age 5 from 3       settings: events, milliseconds, revision; or nothing
+//! delete cart if 3
+//! expire cart
+//! clean 100                 clean up at most so many rows
+//! wait 5                    lets so many milliseconds pass
+//! ```
+//!
+//! Outcomes: revisions, with `*` where replayed; or why it was refused. State: kept events as revision and
+//! name, stream by stream.
+
+use crate::heads::Head;
+use crate::revisions::Revisions;
+use crate::{Applied, BEHAVIOUR, Shard, ShardOptions, query};
+use alloc::borrow::Cow;
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::ops::ControlFlow;
+use format::row::Author;
+use model::{
+    Append, Appended, Check, CleanUp, Command, Cursor, DeleteStream, Elapsed, Entry, Expected, ExpireEvents,
+    Filled, Fingerprint, IdHash, Identity, Key, KeyHash, Keyed, Namespace, NewEvent, Order, Outcome,
+    PutSettings, Refusal, Revision, Settings, Slot, StreamName, Transaction, Value, Wall, Write,
+};
+
+/// Before, command, outcome, after.
+pub(crate) type Case = (&'static str, &'static str, &'static str, &'static str);
+
+/// Checks each case on a store of its own.
+#[track_caller]
+pub(crate) fn check(cases: &[Case]) {
+    for (before, command, outcome, after) in cases {
+        let mut store = Store::default();
+        store.run(before);
+        assert_eq!(store.run(command), *outcome, "the outcome of {command:?} after {before:?}");
+        assert_eq!(store.state(), *after, "the state after {command:?} after {before:?}");
+    }
+}
+
+/// A shard and its state.
+#[derive(Debug)]
+pub(crate) struct Store {
+    pub(crate) shard: Shard,
+    pub(crate) rows: BTreeMap<Key, Value>,
+    pub(crate) wall: Wall,
+    pub(crate) elapsed: Elapsed,
+    /// What the last entry gave.
+    pub(crate) applied: Applied,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            shard: Shard::new(ShardOptions::default()),
+            rows: BTreeMap::new(),
+            wall: Wall(1_000_000),
+            elapsed: Elapsed(0),
+            applied: Applied::default(),
+        }
+    }
+}
+
+impl Store {
+    /// Runs a list of commands and tells the last one's outcome.
+    pub(crate) fn run(&mut self, script: &str) -> String {
+        let mut outcome = String::new();
+        for line in script.split([';', '\n']).map(str::trim).filter(|line| !line.is_empty()) {
+            if let Some(ms) = line.strip_prefix("wait ") {
+                let ms: u64 = ms.parse().unwrap();
+                self.wall.0 += ms;
+                self.elapsed.0 += ms;
+            } else {
+                outcome = self.apply(self.command(line));
+            }
+        }
+        outcome
+    }
+
+    pub(crate) fn apply(&mut self, command: Command<'_>) -> String {
+        let commands = [command].to_vec();
+        let entry = Entry { behaviour: BEHAVIOUR, wall: self.wall, elapsed: self.elapsed, commands };
+        self.applied = self.shard.apply(&entry, &self.rows).unwrap();
+        self.applied.writes.change(&mut self.rows);
+        tell(&self.applied.outcomes[0])
+    }
+
+    fn command(&self, line: &str) -> Command<'static> {
+        if let Some((key, request)) = line.strip_prefix("key ").and_then(|rest| rest.split_once(' ')) {
+            let fingerprint = Fingerprint(hash(request));
+            let keyed = Some(Keyed { key: KeyHash(hash(key)), fingerprint, slot: Slot(1) });
+            return match self.command(request) {
+                Command::Append(append) => Command::Append(Append { keyed, ..append }),
+                Command::Transaction(transaction) => {
+                    Command::Transaction(Transaction { keyed, ..transaction })
+                }
+                other => panic!("{other:?} takes no key"),
+            };
+        }
+        if line.contains(',') || line.starts_with("check ") {
+            return Command::Transaction(self.transaction(line));
+        }
+        let (verb, rest) = line.split_once(' ').unwrap();
+        match verb {
+            "append" => Command::Append(self.append(rest)),
+            "keep" => Command::PutSettings(settings(rest)),
+            "delete" => {
+                let (stream, expected, _) = target(rest);
+                Command::DeleteStream(DeleteStream { stream, expected })
+            }
+            "expire" => Command::ExpireEvents(ExpireEvents { stream: name(rest) }),
+            "clean" => Command::CleanUp(CleanUp { rows_max: rest.parse().unwrap() }),
+            other => panic!("{other} is no command"),
+        }
+    }
+
+    fn transaction(&self, line: &str) -> Transaction<'static> {
+        let mut transaction = Transaction { keyed: None, checks: Vec::new(), writes: Vec::new() };
+        for part in line.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            match part.split_once(' ').unwrap() {
+                ("check", rest) => {
+                    let (stream, expected, _) = target(rest);
+                    transaction.checks.push(Check::Stream { stream, expected });
+                }
+                ("append", rest) => transaction.writes.push(Write::Append(self.append(rest))),
+                other => panic!("{other:?} is no part of a transaction"),
+            }
+        }
+        transaction
+    }
+
+    fn append(&self, text: &str) -> Append<'static> {
+        let (stream, expected, events) = target(text);
+        let events = events.iter().map(|event| self.event(&stream, event)).collect();
+        Append { keyed: None, stream, expected, events }
+    }
+
+    fn event(&self, stream: &StreamName<'_>, text: &str) -> NewEvent<'static> {
+        let (name, content) = text.split_once('=').unwrap_or((text, "1"));
+        let content = u128::from(content.parse::<u32>().unwrap()) << 64;
+        let identity = match (name, name.strip_prefix('~')) {
+            ("_", _) => Identity::Server,
+            (_, None) => Identity::Client(IdHash(hash(name))),
+            (_, Some(revision)) => Identity::Echo {
+                id: IdHash(hash(name)),
+                cursor: self.cursor(stream, Revision(revision.parse().unwrap())),
+                fingerprint_untimed: Fingerprint(0),
+            },
+        };
+        NewEvent {
+            identity,
+            fingerprint: Fingerprint::new(content, 0),
+            filled: Filled::default(),
+            event_type: Cow::Borrowed("type"),
+            envelope: Cow::Borrowed(b"{}"),
+        }
+    }
+
+    fn cursor(&self, stream: &StreamName<'_>, revision: Revision) -> Cursor {
+        let slot = stream.slot(Namespace::ROOT);
+        let head = Head::load(&self.rows, slot, stream.as_str()).unwrap();
+        let row = head.and_then(|head| head.kept(slot).row(&self.rows, revision).ok());
+        Cursor::new(row.map_or(model::Position(99), |row| row.position), slot)
+    }
+
+    /// Every stream that has a row.
+    pub(crate) fn state(&self) -> String {
+        let mut told = Vec::new();
+        for key in self.rows.keys() {
+            let Ok(Some((slot, _, name))) = format::row::parse_stream_key(key) else { continue };
+            let head = Head::load(&self.rows, slot, name.as_str()).unwrap().unwrap();
+            let mut text = name.to_string();
+            if head.row.deleted {
+                text.push_str(" deleted");
+            }
+            let kept: Revisions = head.kept(slot);
+            let visit = |revision: Revision, row: format::row::RevisionRow| {
+                let name = match row.author {
+                    Author::Server(_) => "_".to_string(),
+                    Author::Client(IdHash(id)) => unhash(id),
+                };
+                text.push_str(&format!(" {revision}{name}"));
+                ControlFlow::Continue(())
+            };
+            kept.scan(&self.rows, (kept.first, kept.next), Order::Ascending, visit).unwrap();
+            if kept.is_empty() {
+                text.push_str(&format!(" next {}", kept.next));
+            }
+            told.push(text);
+        }
+        told.sort();
+        told.join(", ")
+    }
+
+    /// Rows of any kind but the shard's own and streams'.
+    pub(crate) fn rows_of_events(&self) -> usize {
+        self.rows.keys().filter(|key| matches!(key[6], 2 | 3)).count()
+    }
+
+    pub(crate) fn due(&self) -> Option<Command<'static>> {
+        query::due(&self.rows, model::EntryClock { wall: self.wall, elapsed: self.elapsed }).unwrap()
+    }
+}
+
+/// `cart if 3 a b`: the stream, what it is expected to be, the rest.
+fn target(text: &str) -> (StreamName<'static>, Expected, Vec<&str>) {
+    let mut words = text.split_whitespace();
+    let stream = name(words.next().unwrap());
+    let mut rest: Vec<_> = words.collect();
+    let mut expected = Expected::Any;
+    if rest.first() == Some(&"if") {
+        expected = match rest[1] {
+            "none" => Expected::None,
+            "exists" => Expected::Exists,
+            revision => Expected::Revision(Revision(revision.parse().unwrap())),
+        };
+        rest.drain(..2);
+    }
+    (stream, expected, rest)
+}
+
+fn settings(text: &str) -> PutSettings<'static> {
+    let (stream, _, words) = target(text);
+    let mut settings = Settings::default();
+    for pair in words.chunks(2) {
+        let number = pair[1].parse().unwrap();
+        match pair[0] {
+            "count" => settings.max_count = Some(number),
+            "age" => settings.max_age_ms = Some(number),
+            "from" => settings.truncate_before = Some(Revision(number)),
+            other => panic!("{other} is no setting"),
+        }
+    }
+    PutSettings { stream, settings }
+}
+
+pub(crate) fn name(name: &str) -> StreamName<'static> {
+    StreamName::new(name.to_string()).unwrap()
+}
+
+/// Short texts are their own hash, so that the state can be told by them.
+fn hash(text: &str) -> u128 {
+    text.bytes().fold(0, |hash, byte| (hash << 8) | u128::from(byte))
+}
+
+fn unhash(hash: u128) -> String {
+    let bytes: Vec<u8> = hash.to_be_bytes().into_iter().filter(|byte| *byte != 0).collect();
+    String::from_utf8(bytes).unwrap()
+}
+
+fn tell(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Appended(appended) => revisions(appended),
+        Outcome::Transacted { replayed, writes } => {
+            let writes: Vec<_> = writes.iter().map(revisions).collect();
+            let again = if *replayed { " again" } else { "" };
+            format!("done{again}: {}", writes.join(", "))
+        }
+        Outcome::SettingsPut => "kept".to_string(),
+        Outcome::StreamDeleted { last: Some(last) } => format!("deleted up to {last}"),
+        Outcome::StreamDeleted { last: None } => "nothing to delete".to_string(),
+        Outcome::Progressed { more: true } => "more".to_string(),
+        Outcome::Progressed { more: false } => "no more".to_string(),
+        Outcome::Refused(refusal) => tell_refusal(refusal),
+    }
+}
+
+fn tell_refusal(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::WrongRevision { part, current: Some(current) } => format!("part {part} is at {current}"),
+        Refusal::WrongRevision { part, current: None } => format!("part {part} is not there"),
+        Refusal::EventConflict { write, event, revision: Some(revision) } => {
+            format!("event {event} of write {write} is not revision {revision}")
+        }
+        Refusal::EventConflict { write, event, revision: None } => {
+            format!("event {event} of write {write} is twice in the request")
+        }
+        Refusal::KeyConflict => "the key is another request's".to_string(),
+        Refusal::KeysFull => "no room for keys".to_string(),
+        Refusal::TruncateBeyondEnd { next } => format!("it ends before {next}"),
+        Refusal::Unsupported => "unsupported".to_string(),
+        Refusal::StreamFull => "the stream is full".to_string(),
+    }
+}
+
+fn revisions(appended: &Appended) -> String {
+    let one =
+        |event: &model::EventPlace| format!("{}{}", event.revision, if event.replayed { "*" } else { "" });
+    appended.events.iter().map(one).collect::<Vec<_>>().join(" ")
+}
