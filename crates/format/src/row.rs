@@ -9,10 +9,10 @@
 //! | stream | name | [`StreamRow`] | on creation, settings, retention, delete |
 //! | revision | stream id, revision | [`RevisionRow`] | once an event |
 //! | dedup | stream id, id hash | [`DedupRow`] | once an event that its client named |
-//! | key | key hash | [`KeyRow`] | once a request with an idempotency key |
+//! | idempotency | key hash | [`IdempotencyRow`] | once a request with an idempotency key |
 //! | shard | | [`ShardRow`] | once an entry |
 //! | wall timer | wall, slot, namespace, stream id | stream's name | when a stream with `max_age` gets its first event |
-//! | key timer | elapsed, slot, namespace, key hash | nothing | once a request with an idempotency key |
+//! | record timer | elapsed, slot, namespace, key hash | nothing | once a request with an idempotency key |
 //! | clean-up | position it was queued at, slot, namespace, stream id | stream's name | when a stream's first kept revision moves |
 //!
 //! Every value begins with the number of its layout.
@@ -21,10 +21,12 @@ mod key;
 mod value;
 
 pub use key::{
-    CleanUpKey, KeyTimerKey, KindRange, PREFIX_BYTES, WallTimerKey, clean_ups, dedup_key, key_key,
-    key_timers, parse_stream_key, revision_key, shard_key, stream_key, stream_kind_prefix, wall_timers,
+    CleanUpKey, KindRange, PREFIX_BYTES, RecordTimerKey, WallTimerKey, clean_ups, dedup_key, idempotency_key,
+    parse_stream_key, record_timers, revision_key, shard_key, stream_key, stream_kind_prefix, wall_timers,
 };
-pub use value::{Author, CleanUpWork, DedupRow, KeyRow, RevisionRow, ShardRow, StreamRow, decode_name};
+pub use value::{
+    Author, CleanUpWork, DedupRow, IdempotencyRow, RevisionRow, ShardRow, StreamRow, decode_name,
+};
 
 #[cfg(doc)]
 use model::Namespace;

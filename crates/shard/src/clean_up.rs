@@ -14,8 +14,8 @@ use crate::stream::retention::clean_up_key;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
 use format::row::{
-    Author, CleanUpKey, CleanUpWork, DedupRow, KeyTimerKey, RevisionRow, clean_ups, decode_name, dedup_key,
-    key_timers, revision_key,
+    Author, CleanUpKey, CleanUpWork, DedupRow, RecordTimerKey, RevisionRow, clean_ups, decode_name,
+    dedup_key, record_timers, revision_key,
 };
 use model::{CleanUp, Namespace, Order, Outcome, Revision, StreamName, View, ViewError, limits};
 
@@ -42,15 +42,15 @@ fn expire_records<V: View>(rows_max: usize, overlay: &mut Overlay<'_, '_, V>) ->
     let mut due = Vec::new();
     let mut bad = None;
     let now = overlay.shard.elapsed;
-    overlay.scan(key_timers(overlay.first_slot).as_range(), Order::Ascending, &mut |key, _| {
-        match KeyTimerKey::decode(key) {
+    overlay.scan(record_timers(overlay.first_slot).as_range(), Order::Ascending, &mut |key, _| {
+        match RecordTimerKey::decode(key) {
             Ok(timer) if timer.deadline <= now && due.len() <= records_max => {
                 due.push(timer);
                 ControlFlow::Continue(())
             }
             Ok(_) => ControlFlow::Break(()),
             Err(error) => {
-                bad = Some(bad_row("key timer", error));
+                bad = Some(bad_row("record timer", error));
                 ControlFlow::Break(())
             }
         }

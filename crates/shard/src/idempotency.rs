@@ -10,7 +10,7 @@ use crate::damage::{bad_row, contradiction};
 use crate::overlay::Overlay;
 use alloc::vec::Vec;
 use format::outcome;
-use format::row::{KeyRow, KeyTimerKey, key_key};
+use format::row::{IdempotencyRow, RecordTimerKey, idempotency_key};
 use model::{Appended, Elapsed, KeyHash, Keyed, Namespace, Outcome, Refusal, Slot, View, ViewError, limits};
 
 /// Answers from the key's record, or else decides and remembers.
@@ -21,19 +21,19 @@ pub(crate) fn once<'a, 'e, V: View>(
     decide: impl FnOnce(&mut Overlay<'a, 'e, V>) -> Result<Outcome, ViewError>,
 ) -> Result<Outcome, ViewError> {
     let Some(keyed) = keyed else { return decide(overlay) };
-    let stored = overlay.get(&key_key(slot, Namespace::ROOT, keyed.key))?;
+    let stored = overlay.get(&idempotency_key(slot, Namespace::ROOT, keyed.key))?;
     let expired = match &stored {
         None => None,
         Some(value) => {
-            let row = KeyRow::decode(value).map_err(|error| bad_row("idempotency record", error))?;
+            let row = IdempotencyRow::decode(value).map_err(|error| bad_row("idempotency record", error))?;
             if overlay.shard.elapsed < row.expires {
                 return answer(&row, keyed);
             }
             Some(Expired { deadline: row.expires, bytes: row_bytes(value) })
         }
     };
-    let full = overlay.shard.keys >= limits::IDEMPOTENCY_RECORDS_MAX
-        || overlay.shard.keys_bytes >= limits::IDEMPOTENCY_BYTES_MAX;
+    let full = overlay.shard.records >= limits::IDEMPOTENCY_RECORDS_MAX
+        || overlay.shard.records_bytes >= limits::IDEMPOTENCY_BYTES_MAX;
     if full {
         return Ok(Outcome::Refused(Refusal::KeysFull));
     }
@@ -47,7 +47,7 @@ pub(crate) fn once<'a, 'e, V: View>(
     Ok(outcome)
 }
 
-fn answer(row: &KeyRow<'_>, keyed: Keyed) -> Result<Outcome, ViewError> {
+fn answer(row: &IdempotencyRow<'_>, keyed: Keyed) -> Result<Outcome, ViewError> {
     if row.fingerprint != keyed.fingerprint {
         return Ok(Outcome::Refused(Refusal::KeyConflict));
     }
@@ -76,15 +76,15 @@ fn remember<V: View>(keyed: Keyed, slot: Slot, outcome: &Outcome, overlay: &mut 
     let mut bytes = Vec::with_capacity(32);
     outcome::encode(outcome, &mut bytes);
     let expires = Elapsed(overlay.shard.elapsed.0.saturating_add(limits::IDEMPOTENCY_KEPT_MS));
-    let value = KeyRow { fingerprint: keyed.fingerprint, expires, outcome: &bytes }.encode();
-    if overlay.shard.keys == 0 {
+    let value = IdempotencyRow { fingerprint: keyed.fingerprint, expires, outcome: &bytes }.encode();
+    if overlay.shard.records == 0 {
         // Later records expire later: only the first needs the node's attention.
         overlay.left.elapsed = Some(expires);
     }
-    overlay.shard.keys += 1;
-    overlay.shard.keys_bytes += row_bytes(&value);
-    overlay.put(key_key(slot, Namespace::ROOT, keyed.key), value);
-    let timer = KeyTimerKey { deadline: expires, slot, namespace: Namespace::ROOT, key: keyed.key };
+    overlay.shard.records += 1;
+    overlay.shard.records_bytes += row_bytes(&value);
+    overlay.put(idempotency_key(slot, Namespace::ROOT, keyed.key), value);
+    let timer = RecordTimerKey { deadline: expires, slot, namespace: Namespace::ROOT, key: keyed.key };
     overlay.put(timer.encode(overlay.first_slot), Vec::new());
 }
 
@@ -102,18 +102,22 @@ pub(crate) fn forget<V: View>(
     overlay: &mut Overlay<'_, '_, V>,
 ) -> Result<(), ViewError> {
     let uncounted = || contradiction("idempotency records are counted wrong");
-    overlay.shard.keys = overlay.shard.keys.checked_sub(1).ok_or_else(uncounted)?;
-    overlay.shard.keys_bytes = overlay.shard.keys_bytes.checked_sub(expired.bytes).ok_or_else(uncounted)?;
-    overlay.delete(key_key(slot, Namespace::ROOT, key));
-    let timer = KeyTimerKey { deadline: expired.deadline, slot, namespace: Namespace::ROOT, key };
+    overlay.shard.records = overlay.shard.records.checked_sub(1).ok_or_else(uncounted)?;
+    overlay.shard.records_bytes =
+        overlay.shard.records_bytes.checked_sub(expired.bytes).ok_or_else(uncounted)?;
+    overlay.delete(idempotency_key(slot, Namespace::ROOT, key));
+    let timer = RecordTimerKey { deadline: expired.deadline, slot, namespace: Namespace::ROOT, key };
     overlay.delete(timer.encode(overlay.first_slot));
     Ok(())
 }
 
 /// Deletes the record that `timer` belongs to.
-pub(crate) fn expire<V: View>(timer: KeyTimerKey, overlay: &mut Overlay<'_, '_, V>) -> Result<(), ViewError> {
+pub(crate) fn expire<V: View>(
+    timer: RecordTimerKey,
+    overlay: &mut Overlay<'_, '_, V>,
+) -> Result<(), ViewError> {
     let value = overlay
-        .get(&key_key(timer.slot, timer.namespace, timer.key))?
+        .get(&idempotency_key(timer.slot, timer.namespace, timer.key))?
         .ok_or_else(|| contradiction("an idempotency record's timer outlived it"))?;
     let expired = Expired { deadline: timer.deadline, bytes: row_bytes(&value) };
     forget(timer.key, timer.slot, expired, overlay)
@@ -196,19 +200,19 @@ mod tests {
         store.run(DAY);
         assert_eq!(store.run("clean 100"), "no more");
         assert_eq!(query::next_deadline(&store.rows).unwrap().elapsed, None);
-        assert_eq!(query::clock(&store.rows).unwrap().keys_bytes, 0);
+        assert_eq!(query::clock(&store.rows).unwrap().records_bytes, 0);
     }
 
     #[test]
     fn a_full_store_of_records_refuses_new_keys_and_forgets_none() {
-        for (keys, keys_bytes) in
+        for (records, records_bytes) in
             [(model::limits::IDEMPOTENCY_RECORDS_MAX, 0), (1, model::limits::IDEMPOTENCY_BYTES_MAX)]
         {
             let mut store = Store::default();
             store.run("key k append cart a");
             let key = format::row::shard_key(crate::FIRST_SLOT);
             let row = ShardRow::decode(&store.rows[&key[..]]).unwrap();
-            store.rows.insert(key.into(), ShardRow { keys, keys_bytes, ..row }.encode());
+            store.rows.insert(key.into(), ShardRow { records, records_bytes, ..row }.encode());
             assert_eq!(store.run("key j append cart b"), "no room for keys");
             assert_eq!(store.run("key k append cart a"), "0*");
             assert_eq!(store.run("append cart b"), "1");

@@ -14,11 +14,11 @@ mod kind {
     pub(super) const STREAM: u8 = 1;
     pub(super) const REVISION: u8 = 2;
     pub(super) const DEDUP: u8 = 3;
-    pub(super) const KEY: u8 = 4;
+    pub(super) const IDEMPOTENCY: u8 = 4;
 
     pub(super) const SHARD: u8 = 129;
     pub(super) const WALL_TIMER: u8 = 130;
-    pub(super) const KEY_TIMER: u8 = 131;
+    pub(super) const RECORD_TIMER: u8 = 131;
     pub(super) const CLEAN_UP: u8 = 132;
 }
 
@@ -116,8 +116,8 @@ pub fn dedup_key(slot: Slot, namespace: Namespace, stream: StreamId, id: IdHash)
 
 /// Where an idempotency record is.
 #[must_use]
-pub fn key_key(slot: Slot, namespace: Namespace, key: KeyHash) -> [u8; 23] {
-    Fill::new(slot, namespace, kind::KEY).with(key.0.to_be_bytes()).done()
+pub fn idempotency_key(slot: Slot, namespace: Namespace, key: KeyHash) -> [u8; 23] {
+    Fill::new(slot, namespace, kind::IDEMPOTENCY).with(key.0.to_be_bytes()).done()
 }
 
 /// Where the row of the shard whose first slot is `first` is.
@@ -191,17 +191,17 @@ pub fn wall_timers(first: Slot) -> KindRange {
 
 /// A running time at which an idempotency record expires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeyTimerKey {
+pub struct RecordTimerKey {
     pub deadline: Elapsed,
     pub slot: Slot,
     pub namespace: Namespace,
     pub key: KeyHash,
 }
 
-impl KeyTimerKey {
+impl RecordTimerKey {
     #[must_use]
     pub fn encode(&self, first: Slot) -> [u8; 37] {
-        Fill::new(first, Namespace::SYSTEM, kind::KEY_TIMER)
+        Fill::new(first, Namespace::SYSTEM, kind::RECORD_TIMER)
             .with(self.deadline.0.to_be_bytes())
             .with(self.slot.0.to_be_bytes())
             .with(self.namespace.0.to_be_bytes())
@@ -210,9 +210,9 @@ impl KeyTimerKey {
     }
 
     /// # Errors
-    /// [`FormatError`] when it is not the key of a key timer.
+    /// [`FormatError`] when it is not the key of a record timer.
     pub fn decode(key: &[u8]) -> Result<Self, FormatError> {
-        let (_, _, mut take) = Take::of(key, kind::KEY_TIMER, "key timer's key")?;
+        let (_, _, mut take) = Take::of(key, kind::RECORD_TIMER, "record timer's key")?;
         let timer = Self {
             deadline: Elapsed(u64::from_be_bytes(take.next()?)),
             slot: Slot(u16::from_be_bytes(take.next()?)),
@@ -224,10 +224,10 @@ impl KeyTimerKey {
     }
 }
 
-/// All key timers, by deadline.
+/// All record timers, by deadline.
 #[must_use]
-pub fn key_timers(first: Slot) -> KindRange {
-    KindRange::new(first, kind::KEY_TIMER)
+pub fn record_timers(first: Slot) -> KindRange {
+    KindRange::new(first, kind::RECORD_TIMER)
 }
 
 /// A stream with rows that nothing can read any more, in the order of coming.
@@ -281,8 +281,8 @@ mod tests {
         let (slot, namespace, stream) = (Slot(7), Namespace(3), StreamId(1 << 40));
         let timer = WallTimerKey { deadline: Wall(99), slot, namespace, stream };
         assert_eq!(WallTimerKey::decode(&timer.encode(Slot(0))), Ok(timer));
-        let timer = KeyTimerKey { deadline: Elapsed(99), slot, namespace, key: KeyHash(5) };
-        assert_eq!(KeyTimerKey::decode(&timer.encode(Slot(0))), Ok(timer));
+        let timer = RecordTimerKey { deadline: Elapsed(99), slot, namespace, key: KeyHash(5) };
+        assert_eq!(RecordTimerKey::decode(&timer.encode(Slot(0))), Ok(timer));
         let work = CleanUpKey { queued: Position(99), slot, namespace, stream };
         assert_eq!(CleanUpKey::decode(&work.encode(Slot(0))), Ok(work));
         assert!(WallTimerKey::decode(&work.encode(Slot(0))).is_err());
@@ -300,7 +300,7 @@ mod tests {
         for (range, holds) in [
             (wall_timers(Slot(9)), true),
             (wall_timers(Slot(8)), false),
-            (key_timers(Slot(9)), false),
+            (record_timers(Slot(9)), false),
             (clean_ups(Slot(9)), false),
         ] {
             let KeyRange { from, to } = range.as_range();

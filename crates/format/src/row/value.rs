@@ -27,9 +27,9 @@ pub struct ShardRow {
     /// The greatest position of an event that was removed; zero when none was.
     pub removed_through: Position,
     /// Idempotency records, the expired ones included until they are cleaned up.
-    pub keys: u64,
+    pub records: u64,
     /// Bytes of those records' rows.
-    pub keys_bytes: u64,
+    pub records_bytes: u64,
 }
 
 impl ShardRow {
@@ -43,8 +43,8 @@ impl ShardRow {
         writer.u64(self.wall.0);
         writer.u64(self.elapsed.0);
         writer.u64(self.removed_through.0);
-        writer.u64(self.keys);
-        writer.u64(self.keys_bytes);
+        writer.u64(self.records);
+        writer.u64(self.records_bytes);
         out
     }
 
@@ -59,8 +59,8 @@ impl ShardRow {
             wall: Wall(reader.u64()?),
             elapsed: Elapsed(reader.u64()?),
             removed_through: Position(reader.u64()?),
-            keys: reader.u64()?,
-            keys_bytes: reader.u64()?,
+            records: reader.u64()?,
+            records_bytes: reader.u64()?,
         };
         reader.end()?;
         Ok(row)
@@ -248,14 +248,14 @@ impl DedupRow {
 
 /// An idempotency record: what was asked under a key, and what was answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeyRow<'a> {
+pub struct IdempotencyRow<'a> {
     pub fingerprint: Fingerprint,
     pub expires: Elapsed,
     /// As [`crate::outcome`] writes it.
     pub outcome: &'a [u8],
 }
 
-impl<'a> KeyRow<'a> {
+impl<'a> IdempotencyRow<'a> {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(25 + self.outcome.len());

@@ -2,7 +2,7 @@
 //! `golden/`. `BLESS=1` writes them anew, which is allowed until the formats freeze.
 
 use crate::samples::{self, Sample};
-use format::row::{DedupRow, KeyRow, RevisionRow, ShardRow, StreamRow};
+use format::row::{DedupRow, IdempotencyRow, RevisionRow, ShardRow, StreamRow};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -69,7 +69,7 @@ fn rows_read_back_as_they_were() {
         assert_eq!(RevisionRow::decode(&row.encode()), Ok(row));
     }
     assert_eq!(DedupRow::decode(&samples::DEDUP.encode()), Ok(samples::DEDUP));
-    assert_eq!(KeyRow::decode(&samples::KEY.encode()), Ok(samples::KEY));
+    assert_eq!(IdempotencyRow::decode(&samples::IDEMPOTENCY.encode()), Ok(samples::IDEMPOTENCY));
 }
 
 #[test]

@@ -4,8 +4,8 @@
 use crate::samples::{self, Random};
 use format::FormatError;
 use format::row::{
-    CleanUpKey, DedupRow, KeyRow, KeyTimerKey, RevisionRow, ShardRow, StreamRow, WallTimerKey, decode_name,
-    parse_stream_key,
+    CleanUpKey, DedupRow, IdempotencyRow, RecordTimerKey, RevisionRow, ShardRow, StreamRow, WallTimerKey,
+    decode_name, parse_stream_key,
 };
 use model::{Append, Check, Command, Entry, Outcome, Write};
 
@@ -24,11 +24,11 @@ fn read_as_all(bytes: &[u8]) {
     let _ = StreamRow::decode(bytes);
     let _ = RevisionRow::decode(bytes);
     let _ = DedupRow::decode(bytes);
-    let _ = KeyRow::decode(bytes);
+    let _ = IdempotencyRow::decode(bytes);
     let _ = decode_name(bytes);
     let _ = parse_stream_key(bytes);
     let _ = WallTimerKey::decode(bytes);
-    let _ = KeyTimerKey::decode(bytes);
+    let _ = RecordTimerKey::decode(bytes);
     let _ = CleanUpKey::decode(bytes);
 }
 

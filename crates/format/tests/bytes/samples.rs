@@ -2,8 +2,8 @@
 
 use format::body::BodyRecord;
 use format::row::{
-    Author, CleanUpKey, CleanUpWork, DedupRow, KeyRow, KeyTimerKey, RevisionRow, ShardRow, StreamRow,
-    WallTimerKey, dedup_key, key_key, revision_key, shard_key, stream_key,
+    Author, CleanUpKey, CleanUpWork, DedupRow, IdempotencyRow, RecordTimerKey, RevisionRow, ShardRow,
+    StreamRow, WallTimerKey, dedup_key, idempotency_key, revision_key, shard_key, stream_key,
 };
 use model::{
     Append, Appended, Behaviour, Check, CleanUp, Command, Cursor, DeleteStream, Elapsed, EntryClock,
@@ -128,8 +128,8 @@ pub(crate) const SHARD: ShardRow = ShardRow {
     wall: CLOCK.wall,
     elapsed: CLOCK.elapsed,
     removed_through: Position(1 << 49),
-    keys: 3,
-    keys_bytes: 400,
+    records: 3,
+    records_bytes: 400,
 };
 
 pub(crate) const STREAM: StreamRow = StreamRow {
@@ -149,13 +149,13 @@ pub(crate) const REVISIONS: [RevisionRow; 2] = [
 
 pub(crate) const DEDUP: DedupRow = DedupRow { revision: Revision(300), fingerprint: Fingerprint(7) };
 
-pub(crate) const KEY: KeyRow<'static> =
-    KeyRow { fingerprint: Fingerprint(7), expires: Elapsed(172_800_000), outcome: &[3] };
+pub(crate) const IDEMPOTENCY: IdempotencyRow<'static> =
+    IdempotencyRow { fingerprint: Fingerprint(7), expires: Elapsed(172_800_000), outcome: &[3] };
 
 pub(crate) fn rows() -> Vec<Sample> {
     let (first, slot, namespace, stream) = (Slot(0), Slot(51_197), Namespace::ROOT, StreamId(1 << 48));
     let wall_timer = WallTimerKey { deadline: CLOCK.wall, slot, namespace, stream };
-    let key_timer = KeyTimerKey { deadline: CLOCK.elapsed, slot, namespace, key: KeyHash(5) };
+    let record_timer = RecordTimerKey { deadline: CLOCK.elapsed, slot, namespace, key: KeyHash(5) };
     let clean_up = CleanUpKey { queued: Position(1 << 50), slot, namespace, stream };
     vec![
         ("stream-key", stream_key(slot, namespace, "żółw")),
@@ -166,12 +166,12 @@ pub(crate) fn rows() -> Vec<Sample> {
         ("revision-server", REVISIONS[1].encode()),
         ("dedup-key", dedup_key(slot, namespace, stream, IdHash(u128::MAX / 3)).to_vec()),
         ("dedup", DEDUP.encode()),
-        ("key-key", key_key(slot, namespace, KeyHash(5)).to_vec()),
-        ("key", KEY.encode()),
+        ("idempotency-key", idempotency_key(slot, namespace, KeyHash(5)).to_vec()),
+        ("idempotency", IDEMPOTENCY.encode()),
         ("shard-key", shard_key(first).to_vec()),
         ("shard", SHARD.encode()),
         ("wall-timer-key", wall_timer.encode(first).to_vec()),
-        ("key-timer-key", key_timer.encode(first).to_vec()),
+        ("record-timer-key", record_timer.encode(first).to_vec()),
         ("clean-up-key", clean_up.encode(first).to_vec()),
     ]
 }

@@ -17,8 +17,8 @@ pub struct ShardClock {
     /// Entries applied since the store began.
     pub applied: u64,
     /// Idempotency records kept, and the bytes of their rows.
-    pub keys: u64,
-    pub keys_bytes: u64,
+    pub records: u64,
+    pub records_bytes: u64,
 }
 
 impl ShardClock {
@@ -42,7 +42,7 @@ pub fn clock(view: &impl View) -> Result<ShardClock, ViewError> {
         elapsed: row.elapsed,
         removed_through: row.removed_through,
         applied: row.applied,
-        keys: row.keys,
-        keys_bytes: row.keys_bytes,
+        records: row.records,
+        records_bytes: row.records_bytes,
     })
 }

@@ -8,7 +8,7 @@ use crate::shard::FIRST_SLOT;
 use core::ops::ControlFlow;
 use format::FormatError;
 use format::row::{
-    CleanUpKey, KeyTimerKey, KindRange, WallTimerKey, clean_ups, decode_name, key_timers, wall_timers,
+    CleanUpKey, KindRange, RecordTimerKey, WallTimerKey, clean_ups, decode_name, record_timers, wall_timers,
 };
 use model::{
     CleanUp, Command, Elapsed, EntryClock, ExpireEvents, Order, StreamName, View, ViewError, Wall, limits,
@@ -35,10 +35,11 @@ pub fn due(view: &impl View, clock: EntryClock) -> Result<Option<Command<'static
     let clean_up = || Command::CleanUp(CleanUp { rows_max: limits::CLEAN_UP_ROWS_MAX as u32 });
     let work = first(view, clean_ups(FIRST_SLOT), |key, _| CleanUpKey::decode(key))?
         .map(|work| (clock.wall.0.saturating_sub(work.queued.wall().0), clean_up()));
-    let records = first(view, key_timers(FIRST_SLOT), |key, _| KeyTimerKey::decode(key))?.and_then(|timer| {
-        let overdue_ms = clock.elapsed.0.checked_sub(timer.deadline.0)?;
-        Some((overdue_ms, clean_up()))
-    });
+    let records =
+        first(view, record_timers(FIRST_SLOT), |key, _| RecordTimerKey::decode(key))?.and_then(|timer| {
+            let overdue_ms = clock.elapsed.0.checked_sub(timer.deadline.0)?;
+            Some((overdue_ms, clean_up()))
+        });
     let most_overdue =
         [expiry, work, records].into_iter().flatten().max_by_key(|(overdue_ms, _)| *overdue_ms);
     Ok(most_overdue.map(|(_, command)| command))
@@ -50,7 +51,7 @@ pub fn due(view: &impl View, clock: EntryClock) -> Result<Option<Command<'static
 /// [`ViewError`].
 pub fn next_deadline(view: &impl View) -> Result<Deadlines, ViewError> {
     let wall = first(view, wall_timers(FIRST_SLOT), |key, _| WallTimerKey::decode(key))?;
-    let elapsed = first(view, key_timers(FIRST_SLOT), |key, _| KeyTimerKey::decode(key))?;
+    let elapsed = first(view, record_timers(FIRST_SLOT), |key, _| RecordTimerKey::decode(key))?;
     Ok(Deadlines { wall: wall.map(|timer| timer.deadline), elapsed: elapsed.map(|timer| timer.deadline) })
 }
 

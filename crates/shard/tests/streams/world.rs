@@ -281,13 +281,13 @@ impl World {
         let named = kept().filter(|(_, event)| event.sent.id != crate::simple::Id::Server).count();
         assert_eq!(kind(3), named, "dedup rows");
         assert_eq!(kind(4), self.model.records_live(), "idempotency records");
-        let keys = query::clock(&self.rows).unwrap();
+        let clock = query::clock(&self.rows).unwrap();
         let bytes = |kind: u8| {
             let rows = self.rows.iter().filter(move |(key, _)| key[6] == kind);
             rows.map(|(key, value)| key.len() + value.len()).sum::<usize>() as u64
         };
-        assert_eq!((keys.keys, keys.keys_bytes), (kind(4) as u64, bytes(4) + bytes(131)));
-        assert_eq!(kind(131), kind(4), "key timers");
+        assert_eq!((clock.records, clock.records_bytes), (kind(4) as u64, bytes(4) + bytes(131)));
+        assert_eq!(kind(131), kind(4), "record timers");
         assert_eq!(kind(132), 0, "clean-up work");
         let removed: BTreeSet<u64> =
             streams.iter().flat_map(|s| &s.events[..s.removed]).map(|event| event.position).collect();
