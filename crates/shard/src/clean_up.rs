@@ -108,7 +108,7 @@ fn clean_stream<V: View>(
         rows += delete_event(from, &stream, &head, overlay)?;
         from = from.next();
     }
-    head.row.clean_up = (from < head.row.first).then_some(CleanUpWork { from, queued: overlay.shard.last });
+    head.row.clean_up = (from < head.row.first).then_some(CleanUpWork { from, queued: overlay.moment() });
     if let Some(work) = head.row.clean_up {
         let key = clean_up_key(&stream, &head, work.queued).encode(overlay.first_slot);
         overlay.put(key, stream.name.as_bytes().into());

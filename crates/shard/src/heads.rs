@@ -159,3 +159,48 @@ impl Heads {
         self.young.len() + self.old.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::name;
+    use alloc::format;
+    use model::StreamId;
+
+    fn head(next: u64) -> Head {
+        Head { row: StreamRow::new(StreamId(next)), next: Revision(next) }
+    }
+
+    #[test]
+    fn the_cache_is_bounded_and_keeps_what_is_in_use() {
+        let mut heads = Heads::new(100);
+        let used = name("used");
+        heads.put(Stream::hash_of("used"), "used", head(7));
+        for at in 0..1_000 {
+            let other = format!("other-{at}");
+            heads.put(Stream::hash_of(&other), &other, head(at));
+            assert_eq!(heads.get(&Stream::new(&used)), Some(head(7)));
+            assert!(heads.len() <= 101);
+        }
+    }
+
+    #[test]
+    fn another_name_with_the_same_hash_is_a_miss() {
+        let mut heads = Heads::new(100);
+        heads.put(1, "a", head(7));
+        let other = Stream { name: Cow::Borrowed("b"), slot: Slot(0), hash: 1 };
+        assert_eq!(heads.get(&other), None);
+    }
+
+    #[test]
+    fn another_states_heads_are_forgotten() {
+        let mut heads = Heads::new(100);
+        let stamp = ShardRow { applied: 1, ..ShardRow::default() };
+        heads.belong_to(stamp);
+        heads.put(1, "a", head(7));
+        heads.belong_to(stamp);
+        assert_eq!(heads.len(), 1);
+        heads.belong_to(ShardRow { applied: 2, ..stamp });
+        assert_eq!(heads.len(), 0);
+    }
+}

@@ -105,6 +105,11 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
         self.shard.last
     }
 
+    /// Now, among positions.
+    pub(crate) fn moment(&self) -> Position {
+        self.shard.last.max(Position::first_of(self.shard.wall))
+    }
+
     pub(crate) fn put(&mut self, key: impl Into<Key>, value: Value) {
         self.write(key.into(), Some(value));
     }
@@ -290,4 +295,73 @@ fn merge<'r>(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+    use format::row::StreamRow;
+    use model::{Revision, StreamId};
+
+    fn collect(view: &impl View, order: Order, stop_after: usize) -> Vec<(Key, Value)> {
+        let mut rows = Vec::new();
+        let range = KeyRange { from: b"b", to: b"y" };
+        view.scan(range, order, &mut |key, value| {
+            rows.push((key.to_vec(), value.to_vec()));
+            if rows.len() == stop_after { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })
+        .unwrap();
+        rows
+    }
+
+    /// Every way in which a changed row can lie beside the view's: before, between, behind, in place, gone.
+    #[test]
+    fn a_scan_sees_the_view_as_it_was_changed() {
+        let row = |key: &str| (Key::from(key), Value::from(key));
+        let rows: BTreeMap<Key, Value> = ["a", "c", "e", "g", "z"].map(row).into();
+        for changes in 0..3_usize.pow(7) {
+            let mut heads = Heads::new(1);
+            let mut overlay = Overlay::new(&rows, &mut heads, Slot(0), ShardRow::default());
+            let mut plain = rows.clone();
+            for (at, key) in ["b", "c", "d", "e", "f", "g", "h"].into_iter().enumerate() {
+                match changes / 3_usize.pow(at as u32) % 3 {
+                    0 => {}
+                    1 => {
+                        overlay.put(key, vec![1]);
+                        plain.insert(key.into(), vec![1]);
+                    }
+                    _ => {
+                        overlay.delete(key);
+                        plain.remove(key.as_bytes());
+                    }
+                }
+            }
+            for order in [Order::Ascending, Order::Descending] {
+                for stop_after in 1..=8 {
+                    assert_eq!(collect(&overlay, order, stop_after), collect(&plain, order, stop_after));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn names_with_one_hash_do_not_meet_and_roll_back_each_for_itself() {
+        let rows: BTreeMap<Key, Value> = BTreeMap::new();
+        let mut heads = Heads::new(10);
+        let mut overlay = Overlay::new(&rows, &mut heads, Slot(0), ShardRow::default());
+        let stream = |name: &'static str| Stream { name: Cow::Borrowed(name), slot: Slot(0), hash: u64::MAX };
+        let head = |next| Head { row: StreamRow::new(StreamId(9)), next: Revision(next) };
+        overlay.set_head(&stream("a"), head(1));
+        overlay.savepoint();
+        overlay.set_head(&stream("b"), head(2));
+        overlay.set_head(&stream("c"), head(3));
+        overlay.set_head(&stream("a"), head(4));
+        let next = |overlay: &mut Overlay<'_, '_, _>, name| {
+            overlay.head(&stream(name)).unwrap().map(|head| head.next.0)
+        };
+        assert_eq!(["a", "b", "c"].map(|name| next(&mut overlay, name)), [Some(4), Some(2), Some(3)]);
+        overlay.rollback();
+        assert_eq!(["a", "b", "c"].map(|name| next(&mut overlay, name)), [Some(1), None, None]);
+    }
 }

@@ -233,7 +233,7 @@ pub fn record_timers(first: Slot) -> KindRange {
 /// A stream with rows that nothing can read any more, in the order of coming.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CleanUpKey {
-    /// The shard's last position when the work was queued.
+    /// When the work was queued: the shard's last position, or its wall if that was ahead.
     pub queued: Position,
     pub slot: Slot,
     pub namespace: Namespace,

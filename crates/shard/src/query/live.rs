@@ -5,6 +5,7 @@
 //! `removed_through` was ever removed, so most events need no look at their stream at all.
 
 use crate::damage::bad_row;
+use crate::heads::Stream;
 use crate::query::clock;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -43,7 +44,16 @@ pub fn is_live(view: &impl View, record: &BodyRecord<'_>) -> Result<bool, ViewEr
 pub struct Liveness<'v, V> {
     view: &'v V,
     removed_through: Position,
-    firsts: BTreeMap<(Namespace, Box<str>), Revision>,
+    /// By the hash of the name, so that looking costs no allocation; another name with the same hash takes
+    /// the place.
+    firsts: BTreeMap<u64, FirstKept>,
+}
+
+#[derive(Debug)]
+struct FirstKept {
+    namespace: Namespace,
+    name: Box<str>,
+    first: Revision,
 }
 
 impl<'v, V: View> Liveness<'v, V> {
@@ -61,15 +71,19 @@ impl<'v, V: View> Liveness<'v, V> {
         if record.position > self.removed_through {
             return Ok(true);
         }
-        let key = (record.namespace, Box::from(record.stream));
-        if let Some(first) = self.firsts.get(&key) {
-            return Ok(record.revision >= *first);
+        let hash = Stream::hash_of(record.stream);
+        if let Some(known) = self.firsts.get(&hash)
+            && known.namespace == record.namespace
+            && *known.name == *record.stream
+        {
+            return Ok(record.revision >= known.first);
         }
         let first = first_kept(self.view, record.slot, record.namespace, record.stream)?;
         if self.firsts.len() >= STREAMS_MAX {
             self.firsts.clear();
         }
-        self.firsts.insert(key, first);
+        let known = FirstKept { namespace: record.namespace, name: Box::from(record.stream), first };
+        self.firsts.insert(hash, known);
         Ok(record.revision >= first)
     }
 }

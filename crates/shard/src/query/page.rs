@@ -158,3 +158,91 @@ fn truncated(
     let truncated = Truncated { first: kept.first, first_cursor, removed_through };
     Ok((beyond_kept || below_kept).then_some(truncated))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Store, name};
+    use alloc::format;
+    use alloc::string::String;
+    use model::Wall;
+
+    /// A stream whose events were recorded at 1,000,000 and every 10 ms after that.
+    fn store(events: u32, then: &str) -> Store {
+        let mut store = Store::default();
+        for at in 0..events {
+            store.run(&format!("append cart {at}; wait 10"));
+        }
+        store.run(then);
+        store
+    }
+
+    fn told(store: &Store, request: PageRequest) -> String {
+        match page(&store.rows, &name("cart"), &request).unwrap() {
+            Page::Truncated(truncated) => format!("kept from {}", truncated.first),
+            Page::Events(page) => {
+                let revisions: Vec<u64> = page.events.iter().map(|event| event.revision.0).collect();
+                format!("{revisions:?} last {:?} next {:?}", page.last.map(|r| r.0), page.next.map(|r| r.0))
+            }
+        }
+    }
+
+    fn request(from: Option<u64>, limit: usize) -> PageRequest {
+        PageRequest { from: from.map(Revision), limit, ..PageRequest::default() }
+    }
+
+    fn as_of(ms: u64) -> PageRequest {
+        PageRequest { as_of: Some(Cursor::last_of(Wall(1_000_000 + ms))), ..request(None, 10) }
+    }
+
+    #[test]
+    fn pages_follow_each_other_in_either_direction() {
+        let store = store(5, "");
+        assert_eq!(told(&store, request(None, 2)), "[0, 1] last Some(4) next Some(2)");
+        assert_eq!(told(&store, request(Some(2), 2)), "[2, 3] last Some(4) next Some(4)");
+        assert_eq!(told(&store, request(Some(4), 2)), "[4] last Some(4) next None");
+        assert_eq!(told(&store, request(Some(9), 2)), "[] last Some(4) next None");
+        let back = |from| PageRequest { direction: Direction::Backward, ..request(from, 2) };
+        assert_eq!(told(&store, back(None)), "[4, 3] last Some(4) next Some(2)");
+        assert_eq!(told(&store, back(Some(0))), "[0] last Some(4) next None");
+        assert_eq!(told(&store, back(Some(99))), "[4, 3] last Some(4) next Some(2)");
+    }
+
+    #[test]
+    fn as_of_covers_its_whole_millisecond_and_nothing_later() {
+        let store = store(3, "");
+        assert_eq!(told(&store, as_of(10)), "[0, 1] last Some(1) next None");
+        assert_eq!(told(&store, as_of(9)), "[0] last Some(0) next None");
+        assert_eq!(told(&store, as_of(20)), "[0, 1, 2] last Some(2) next None");
+    }
+
+    #[test]
+    fn what_was_never_there_is_empty() {
+        assert_eq!(told(&store(0, ""), request(Some(3), 10)), "[] last None next None");
+        assert_eq!(told(&store(0, "keep cart count 2"), request(None, 10)), "[] last None next None");
+        let mut store = store(1, "");
+        store.run("wait 90; append cart x; keep cart from 1");
+        let before = PageRequest { as_of: Some(Cursor::last_of(Wall(999_999))), ..request(None, 10) };
+        assert_eq!(told(&store, before), "[] last None next None", "before the stream began");
+    }
+
+    #[test]
+    fn what_was_removed_is_never_passed_over_in_silence() {
+        let store = store(4, "keep cart from 2");
+        assert_eq!(told(&store, request(Some(1), 10)), "kept from 2");
+        assert_eq!(told(&store, request(Some(2), 10)), "[2, 3] last Some(3) next None");
+        assert_eq!(told(&store, as_of(10)), "kept from 2");
+        assert_eq!(told(&store, as_of(19)), "kept from 2");
+        assert_eq!(told(&store, as_of(20)), "[2] last Some(2) next None");
+        assert_eq!(told(&store, request(None, 10)), "[2, 3] last Some(3) next None", "what settings keep");
+    }
+
+    #[test]
+    fn a_deleted_stream_is_empty_but_its_past_is_gone() {
+        let store = store(2, "delete cart");
+        assert_eq!(told(&store, request(None, 10)), "[] last None next None");
+        assert_eq!(told(&store, request(Some(0), 10)), "kept from 2");
+        assert_eq!(told(&store, as_of(0)), "kept from 2");
+        assert_eq!(told(&store, as_of(50)), "[] last None next None");
+    }
+}

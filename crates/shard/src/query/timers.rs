@@ -72,3 +72,28 @@ fn first<T>(
     })?;
     found.transpose().map_err(|error| bad_row("timer", error))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Store;
+    use model::Command;
+
+    #[test]
+    fn of_what_is_due_the_longest_overdue_comes_first() {
+        let mut store = Store::default();
+        store.run("keep a age 1000; append a x; append b y; wait 60000; delete b");
+        assert!(matches!(store.due(), Some(Command::ExpireEvents(_))), "due for 59 seconds");
+        let Some(expire) = store.due() else { panic!("nothing is due") };
+        store.apply(expire);
+        assert!(matches!(store.due(), Some(Command::CleanUp(_))));
+        store.run("append a z; wait 90000");
+        assert!(
+            matches!(store.due(), Some(Command::CleanUp(_))),
+            "a timer of a second ago does not overtake"
+        );
+        store.run("clean 1024");
+        assert!(matches!(store.due(), Some(Command::ExpireEvents(_))));
+        store.run("expire a; clean 1024");
+        assert_eq!(store.due(), None);
+    }
+}

@@ -29,7 +29,7 @@ pub(crate) fn remove_before<'e, V: View>(
     let through = head.kept(stream.slot).row(overlay, Revision(first.0 - 1))?.position;
     let row = &mut head.row;
     if row.clean_up.is_none() {
-        let work = CleanUpWork { from: row.first, queued: overlay.shard.last };
+        let work = CleanUpWork { from: row.first, queued: overlay.moment() };
         row.clean_up = Some(work);
         let key = clean_up_key(stream, head, work.queued).encode(overlay.first_slot);
         overlay.put(key, stream.name.as_bytes().into());
