@@ -8,8 +8,9 @@
 //! ```
 //!
 //! Every stage is bounded: a node that answers slowly stops the reading of the input. A line leaves
-//! `unanswered` with its answer; after a broken connection the rest is sent again, which is safe because each
-//! event has an identity: a line without `id` is given one before it is sent for the first time.
+//! `unanswered` with its answer; after a broken connection, or a problem that passes, the rest is sent again,
+//! which is safe because each event has an identity: a line without `id` is given one before it is sent for the
+//! first time.
 
 use crate::client::{Client, decode};
 use crate::error::{Error, Problem, Result};
@@ -169,8 +170,14 @@ impl Import {
             if self.unanswered.front().is_some_and(|line| line.text.is_none()) {
                 return Ok(self.take_too_long());
             }
-            if let Some(answer) = self.next_answer()? {
-                return Ok(Some(answer));
+            match self.next_answer() {
+                Ok(None) => {}
+                Ok(answer) => return Ok(answer),
+                Err(error) if error.is_retryable() => {
+                    self.pause(error).await?;
+                    continue;
+                }
+                Err(error) => return Err(error),
             }
             let done = self.ended && self.unanswered.is_empty();
             if done && self.flight.is_none() {
@@ -192,6 +199,16 @@ impl Import {
         let answer: LineAnswer = decode(&text)?;
         if answer.summary.is_some() {
             return Ok(None);
+        }
+        if let Some(problem) =
+            answer.problem.as_ref().filter(|problem| problem.retryable || !is_of_a_line(problem))
+        {
+            // Not a verdict on the line: the node is stopping, say, or has given up waiting for the next one.
+            if self.unanswered.is_empty() && problem.retryable {
+                self.flight = None;
+                return Ok(None);
+            }
+            return Err(Error::Problem(Box::new(problem.clone())));
         }
         self.failures = 0;
         let unexpected = || Error::Answer(format!("no line waits for {:?}", String::from_utf8_lossy(&text)));
@@ -341,6 +358,11 @@ fn open(client: &Client) -> Flight {
         reply: Reply::Waiting(Box::pin(async { transport.send_parts(call, parts).await?.success().await })),
         lines: LineBuffer::default(),
     }
+}
+
+/// Whether a problem is the answer to one line, and not the end of all.
+fn is_of_a_line(problem: &Problem) -> bool {
+    problem.members.contains_key("line")
 }
 
 async fn reserve(body: Option<mpsc::Sender<Bytes>>) -> Option<mpsc::OwnedPermit<Bytes>> {

@@ -255,6 +255,42 @@ fn an_import_is_answered_while_it_is_sent_and_goes_on_after_a_break() {
 }
 
 #[test]
+fn a_node_that_stops_in_the_middle_refuses_no_line() {
+    let stopping = |line: &str| {
+        format!("{{\"problem\":{{\"code\":\"stopping\",\"status\":503,\"retryable\":true{line}}}}}\n")
+    };
+    let script = Script::start(vec![
+        Box::new(move |mut connection: Connection| {
+            connection.head();
+            connection.begin("application/x-ndjson");
+            let line = connection.line().unwrap();
+            connection.part(&format!("{}\n{}", line_answer(&line), stopping(",\"line\":2")));
+        }),
+        Box::new(move |mut connection| {
+            connection.head();
+            connection.begin("application/x-ndjson");
+            connection.part(&stopping(""));
+            connection.end();
+        }),
+        Box::new(|mut connection| {
+            connection.head();
+            connection.begin("application/x-ndjson");
+            while let Some(line) = connection.line() {
+                connection.part(&format!("{}\n", line_answer(&line)));
+            }
+            connection.end();
+        }),
+    ]);
+    let input = "{\"stream\":\"a\"}\n{\"stream\":\"b\"}\n{\"stream\":\"c\"}\n";
+    let answers: Vec<_> =
+        client(&script).import(std::io::Cursor::new(input)).map(|answer| answer.unwrap().outcome).collect();
+    for (answer, want) in answers.iter().zip(["a", "b", "c"]) {
+        assert!(matches!(answer, ImportOutcome::Appended { stream, .. } if stream == want), "{answer:?}");
+    }
+    assert_eq!(answers.len(), 3);
+}
+
+#[test]
 fn a_line_that_is_too_long_is_refused_alone() {
     let script = Script::start(vec![Box::new(|mut connection: Connection| {
         connection.head();
