@@ -69,7 +69,7 @@ pub fn parse(page: &str) -> Vec<Shown> {
 }
 
 /// A line without what differs from run to run: a word that holds a digit becomes `#` (a number, a time, a
-/// cursor, a hash, a path with one), and runs of spaces and of table rules become one.
+/// cursor, a hash), and so does an absolute path; runs of spaces and of table rules become one.
 #[must_use]
 pub fn shape(line: &str) -> String {
     let mut out = String::new();
@@ -275,6 +275,8 @@ mod tests {
             ("at 2010-10-02T07:20:39.266Z", "at 2026-11-24T00:00:00Z", true),
             (r#""cursor":"0012a06f3e22""#, r#""cursor":"019d9f0000ab""#, true),
             ("a    1", "a 22", true),
+            ("data in /srv/mainstay/data", "data in /tmp/x", true),
+            ("see /livez", "see /readyz", false),
             ("appended 3", "refused 3", false),
             ("appended 3", "appended", false),
             (r#"{"revision":0}"#, r#"{"revision":null}"#, false),

@@ -86,7 +86,21 @@ fn tests(nextest: Option<&Path>) -> Result<(), Failure> {
 /// The seed is no number, or the run found what it must not.
 pub fn sim(seed: &str) -> Result<(), Failure> {
     let _: u64 = seed.parse().map_err(|_| format!("`{seed}` is no seed: a seed is a number"))?;
-    run(&["cargo", "run", "--locked", "--release", "-q", "-p", "sim", "--", seed])
+    run(&[
+        "cargo",
+        "run",
+        "--locked",
+        "--release",
+        "-q",
+        "-p",
+        "sim",
+        "--",
+        "--echo",
+        "--seeds",
+        "1",
+        "--from",
+        seed,
+    ])
 }
 
 /// The README's commands, run and compared.

@@ -85,11 +85,11 @@ pub fn suites(tree: &Tree) -> Vec<Finding> {
     let page = tree.file(SUITES).map(|page| page.text.as_str()).unwrap_or_default();
     let named = |what: &str| page.contains(&format!("`{what}`"));
     let rooms = tree.rooms.iter().map(|room| room.name.clone());
+    // tests/x.rs of a crate, or tests/x/main.rs; not src/x/tests/y.rs, not a module beside a main.rs.
     let is_suite = |path: &str| {
         let parts: Vec<&str> = path.split('/').collect();
-        path.ends_with(".rs") && parts.len() >= 2 && parts[parts.len() - 2] == "tests"
-            // tests/x.rs of a crate, not src/x/tests/y.rs.
-            && !parts.contains(&"src")
+        !parts.contains(&"src")
+            && matches!(parts.as_slice(), [.., "tests", file] | [.., "tests", _, file @ "main.rs"] if file.ends_with(".rs"))
     };
     let files = tree.files.iter().map(|file| file.path.clone()).filter(|path| is_suite(path));
     rooms
@@ -212,10 +212,12 @@ mod tests {
             ("crates/model/tests/b.rs", ""),
             ("crates/model/src/c/tests/d.rs", ""),
             ("crates/model/tests/world/e.rs", ""),
+            ("crates/model/tests/world/main.rs", ""),
         ]);
         tree.rooms = vec![room("model", &[], &[]), room("node", &[], &[])];
         let findings: Vec<_> = suites(&tree).into_iter().map(|finding| finding.what).collect();
-        assert_eq!(findings, ["does not list `node`", "does not list `crates/model/tests/b.rs`"]);
+        let want = ["node", "crates/model/tests/b.rs", "crates/model/tests/world/main.rs"];
+        assert_eq!(findings, want.map(|what| format!("does not list `{what}`")));
     }
 
     #[test]
