@@ -17,7 +17,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: append_cost DIRECTORY EVENTS CLIENTS".into());
     };
     let (events, clients) = (events.parse::<u64>()?, clients.parse::<u64>()?);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(2).build()?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(2).build()?;
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
         let metrics = telemetry::Metrics::new(telemetry::Build::of("bench"));

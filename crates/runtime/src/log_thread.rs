@@ -105,6 +105,9 @@ fn run(
             writer.sync().map_err(DiskFailure::log)?;
             metrics.log_sync.observe_duration(begun.elapsed());
             drop(span);
+            let stats = writer.stats();
+            metrics.log_bytes.set(stats.bytes);
+            metrics.log_segments.set(stats.segments as u64);
             marked = !writer.is_mark_wanted();
             tickets.drain(..).for_each(|ticket| report(Ok(ticket)));
         }

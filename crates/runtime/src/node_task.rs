@@ -24,6 +24,8 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 /// How often the disk's room, the bodies' dead share and the figures are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// From so far ahead on, the alarm is raised with every look.
+const WALL_AHEAD_ALARM_MS: u64 = 1_000;
 /// Requests taken from the mailbox at a time.
 const MAILBOX_TAKE_MAX: usize = limits::ENTRY_COMMANDS_MAX;
 
@@ -70,6 +72,8 @@ pub struct NodeTask {
     next_request: u64,
     waiting: HashMap<RequestId, oneshot::Sender<Result<node::Answer, Unavailable>>>,
     wait: Option<Mono>,
+    /// Of the entry whose write is under way, from proposal to answers.
+    entry: Option<tracing::Span>,
     compacting_bodies: bool,
     preparing_log: bool,
     outputs: Vec<Output<RaftIo<StateFlush>>>,
@@ -84,6 +88,7 @@ impl NodeTask {
             next_request: 0,
             waiting: HashMap::new(),
             wait: None,
+            entry: None,
             compacting_bodies: false,
             preparing_log: false,
             outputs: Vec::new(),
@@ -148,6 +153,7 @@ impl NodeTask {
     fn reported(&mut self, report: Report) {
         match report {
             Report::Log(Ok(ticket)) => {
+                self.parts.metrics.queue(Queue::LogWrites).depth.sub(1);
                 self.step(Input::Completion(RaftCompletion::LogSynced(ticket)));
                 self.prepare_log();
             }
@@ -169,8 +175,7 @@ impl NodeTask {
         let mut next = Some(input);
         while let Some(input) = next.take() {
             let mut outputs = std::mem::take(&mut self.outputs);
-            let begun = self.now();
-            self.parts.node.step(begun, input, &mut outputs);
+            self.node_step(input, &mut outputs);
             let mut applied = false;
             for output in outputs.drain(..) {
                 if self.ended.is_some() {
@@ -190,6 +195,22 @@ impl NodeTask {
                 self.parts.latest.set(self.parts.node.engine().state().reader());
             }
         }
+    }
+
+    /// The step that follows a durable write is the one that applies it.
+    fn node_step(&mut self, input: Input<RaftCompletion>, outputs: &mut Vec<Output<RaftIo<StateFlush>>>) {
+        let now = self.now();
+        let Input::Completion(RaftCompletion::LogSynced(ticket)) = input else {
+            return self.parts.node.step(now, input, outputs);
+        };
+        // The entry's span ends with its answers, which this step gives.
+        let _entry = self.entry.take().map(tracing::Span::entered);
+        let _apply = telemetry::spans::apply(ticket.0).entered();
+        let begun = Instant::now();
+        self.parts.node.step(now, input, outputs);
+        self.parts.metrics.apply.observe_duration(begun.elapsed());
+        let answers = outputs.iter().filter(|output| matches!(output, Output::Answer(..))).count();
+        self.parts.metrics.entry_commands.observe(answers as u64);
     }
 
     fn obey(&mut self, output: Output<RaftIo<StateFlush>>) {
@@ -212,6 +233,8 @@ impl NodeTask {
     fn do_io(&mut self, io: RaftIo<StateFlush>) {
         let done = match io {
             RaftIo::WriteLog { ticket, records } => {
+                self.entry = Some(telemetry::spans::entry(ticket.0));
+                self.parts.metrics.queue(Queue::LogWrites).depth.add(1);
                 self.parts.metrics.entry_bytes.observe(records.len() as u64);
                 self.parts.metrics.log_written.add(records.len() as u64);
                 self.parts.log.send(LogJob::Write { ticket, records });
@@ -310,14 +333,24 @@ impl NodeTask {
         let node = self.parts.node.figures(self.now());
         let state = self.parts.node.engine().state().figures();
         metrics.wall_ahead.set_ms(node.wall_ahead_ms);
+        if node.wall_ahead_ms >= WALL_AHEAD_ALARM_MS {
+            tracing::warn!(
+                ahead_ms = node.wall_ahead_ms,
+                "the last entry's time is ahead of this machine's clock"
+            );
+        }
+        if let Ok(clock) = shard::query::clock(self.parts.node.engine().state()) {
+            metrics.queue(Queue::IdempotencyRecords).depth.set(clock.records);
+            metrics.queue(Queue::IdempotencyBytes).depth.set(clock.records_bytes);
+        }
         metrics.read_only.set(u64::from(self.parts.status.borrow().read_only.is_some()));
         metrics.state_bytes.set(state.table_bytes);
         metrics.state_memory.set(state.unflushed_bytes + state.cache_bytes);
         let bodies = self.parts.bodies.stats();
         metrics.bodies_bytes.set(bodies.bytes);
         metrics.bodies_dead.set(bodies.dead_records);
-        let mailbox = metrics.queue(Queue::Mailbox);
-        mailbox.depth.set((self.parts.mailbox.len() + node.waiting_commands) as u64);
+        metrics.queue(Queue::Mailbox).depth.set((self.parts.mailbox.len() + node.waiting_commands) as u64);
+        metrics.queue(Queue::WaitingBytes).depth.set(node.waiting_bytes as u64);
         metrics.queue(Queue::BodyReads).depth.set(self.parts.reads.depth() as u64);
     }
 
