@@ -1,5 +1,6 @@
 //! What parsing one event of 1 KiB costs: `cargo run --release -p api --example hot_path`.
 
+use api::request::append::AppendHead;
 use http::HeaderMap;
 use http::header::{CONTENT_TYPE, HOST, HeaderValue};
 use model::{Appended, EventPlace, Position, Revision, Slot};
@@ -18,10 +19,10 @@ fn main() {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/cloudevents+json"));
     time("read one event of 1 KiB", || {
         let stream = api::request::stream_in_path(black_box("s-17")).ok()?;
-        black_box(api::request::append::read(stream, &headers, black_box(body.as_bytes())).ok())
+        black_box(AppendHead::of(&headers).ok()?.read(stream, black_box(body.as_bytes())).ok())
     });
     let stream = api::request::stream_in_path("s-17").ok();
-    let Some(append) = stream.and_then(|s| api::request::append::read(s, &headers, body.as_bytes()).ok())
+    let Some(append) = stream.and_then(|s| AppendHead::of(&headers).ok()?.read(s, body.as_bytes()).ok())
     else {
         return;
     };

@@ -1,47 +1,60 @@
 //! `POST /v1/streams/{stream}/events`: one event, a batch or lines become one append, all or none.
 
 use super::head::Head;
+use super::key::Key;
 use crate::catalogue::Code;
 use crate::event::{Attributes, Recipient, StreamMember, read_binary, read_structured};
 use crate::json::Reader;
 use crate::media::EventsBody;
 use crate::problem::{Problem, Result};
 use crate::request::object::read_array;
+use crate::trace::Trace;
 use http::HeaderMap;
-use model::{Append, NewEvent, StreamName, limits};
+use model::{Append, Expected, NewEvent, StreamName, limits};
 
-/// Reads the request whole.
-///
-/// # Errors
-/// The problem to answer with; nothing of the request takes effect.
-pub fn read(stream: StreamName<'_>, headers: &HeaderMap, body: &[u8]) -> Result<Append<'static>> {
-    let head = Head::read(headers)?;
-    let expected = head.expected()?;
-    let key = head.key()?;
-    let form = EventsBody::of(head.content_type, head.has_ce_headers)?;
-    let trace = head.trace();
-    let recipient = Recipient { stream: stream.as_str(), trace: trace.as_ref() };
-    let events = match form {
-        EventsBody::Structured => vec![one(&recipient, body)?],
-        EventsBody::Batch => batch(&recipient, body)?,
-        EventsBody::Lines => lines(&recipient, body)?,
-        EventsBody::Binary => vec![recipient.new_event(&read_binary(headers, body)?)],
-    };
-    if events.is_empty() {
-        return Err(Problem::new(Code::EmptyBatch, "the body holds no event"));
-    }
-    let mut append = Append { keyed: None, stream: stream.into_owned(), expected, events };
-    append.keyed = key.map(|key| key.for_append(&append));
-    Ok(append)
+/// The head of an append: everything that can be refused before the body comes.
+#[derive(Debug)]
+pub struct AppendHead<'a> {
+    headers: &'a HeaderMap,
+    expected: Expected,
+    key: Option<Key<'a>>,
+    form: EventsBody,
+    trace: Option<Trace>,
 }
 
-/// The content type is known before the body comes: a wrong one is refused without reading it.
-///
-/// # Errors
-/// 415, or what [`Head::read`] says.
-pub fn check_head(headers: &HeaderMap) -> Result<()> {
-    let head = Head::read(headers)?;
-    EventsBody::of(head.content_type, head.has_ce_headers).map(drop)
+impl<'a> AppendHead<'a> {
+    /// # Errors
+    /// The problem to answer with.
+    pub fn of(headers: &'a HeaderMap) -> Result<Self> {
+        let head = Head::read(headers)?;
+        Ok(Self {
+            headers,
+            expected: head.expected()?,
+            key: head.key()?,
+            form: EventsBody::of(head.content_type, head.has_ce_headers)?,
+            trace: head.trace(),
+        })
+    }
+
+    /// Reads the body.
+    ///
+    /// # Errors
+    /// The problem to answer with; nothing of the request takes effect.
+    pub fn read(&self, stream: StreamName<'_>, body: &[u8]) -> Result<Append<'static>> {
+        let recipient = Recipient { stream: stream.as_str(), trace: self.trace.as_ref() };
+        let events = match self.form {
+            EventsBody::Structured => vec![one(&recipient, body)?],
+            EventsBody::Batch => batch(&recipient, body)?,
+            EventsBody::Lines => lines(&recipient, body)?,
+            EventsBody::Binary => vec![recipient.new_event(&read_binary(self.headers, body)?)],
+        };
+        if events.is_empty() {
+            return Err(Problem::new(Code::EmptyBatch, "the body holds no event"));
+        }
+        let mut append = Append { keyed: None, stream: stream.into_owned(), expected: self.expected, events };
+        append.keyed = self.key.as_ref().map(|key| key.for_append(&append));
+        Ok(append)
+    }
 }
 
 fn one(recipient: &Recipient<'_>, body: &[u8]) -> Result<NewEvent<'static>> {
@@ -97,7 +110,7 @@ pub(super) fn too_many() -> Box<Problem> {
 mod tests {
     use super::*;
     use http::header::{HeaderName, HeaderValue};
-    use model::{Expected, Revision};
+    use model::Revision;
 
     fn append(headers: &[(&str, &str)], body: &str) -> Result<Append<'static>> {
         let headers = headers
@@ -106,7 +119,7 @@ mod tests {
                 (name.parse::<HeaderName>().unwrap(), HeaderValue::from_bytes(value.as_bytes()).unwrap())
             })
             .collect();
-        read(StreamName::new("s").unwrap(), &headers, body.as_bytes())
+        AppendHead::of(&headers)?.read(StreamName::new("s").unwrap(), body.as_bytes())
     }
 
     fn envelopes(headers: &[(&str, &str)], body: &str) -> Vec<String> {

@@ -1,0 +1,197 @@
+//! Bodies on their way in: bounded, and not waited for for ever.
+
+use crate::connection::Watch;
+use api::{Code, Problem};
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use http::header::CONTENT_LENGTH;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// A request's body, under a time-out.
+#[derive(Debug)]
+pub(crate) struct RequestBody {
+    incoming: Incoming,
+    pace: Pace,
+}
+
+/// Who notices that nothing comes.
+#[derive(Debug)]
+enum Pace {
+    /// HTTP/1: the connection, which looks at its clocks now and then. Costs no timer a request.
+    Connection(Arc<Watch>),
+    /// HTTP/2: many bodies share a connection, so each has a timer of its own once it has to wait.
+    Own { wait: Duration, end: Instant, timer: Option<Pin<Box<Sleep>>> },
+}
+
+/// Why a body did not come.
+#[derive(Debug)]
+pub(crate) enum BodyError {
+    TimedOut,
+    /// The connection's sending side ended, or broke the framing.
+    Broken,
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TimedOut => "the body did not come in time",
+            Self::Broken => "the body ended early or broke its framing",
+        })
+    }
+}
+
+impl std::error::Error for BodyError {}
+
+impl RequestBody {
+    pub(crate) fn on_connection(incoming: Incoming, watch: Arc<Watch>) -> Self {
+        Self { incoming, pace: Pace::Connection(watch) }
+    }
+
+    pub(crate) fn with_timer(incoming: Incoming, wait: Duration, whole: Duration) -> Self {
+        Self { incoming, pace: Pace::Own { wait, end: Instant::now() + whole, timer: None } }
+    }
+}
+
+impl Pace {
+    /// Nothing is there yet. Ready when it has been waited for long enough.
+    fn poll_wait(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Connection(watch) => {
+                if watch.body_waits() {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                }
+            }
+            Self::Own { wait, end, timer } => {
+                let deadline = (Instant::now() + *wait).min(*end);
+                timer.get_or_insert_with(|| Box::pin(sleep_until(deadline))).as_mut().poll(context)
+            }
+        }
+    }
+
+    fn came(&mut self) {
+        match self {
+            Self::Connection(watch) => watch.body_came(),
+            Self::Own { timer, .. } => *timer = None,
+        }
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match Pin::new(&mut self.incoming).poll_frame(context) {
+            Poll::Ready(frame) => {
+                self.pace.came();
+                Poll::Ready(frame.map(|frame| frame.map_err(|_| BodyError::Broken)))
+            }
+            Poll::Pending => {
+                ready!(self.pace.poll_wait(context));
+                Poll::Ready(Some(Err(BodyError::TimedOut)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
+/// The problem behind a body's error, through whatever wrapped it on the way.
+pub(crate) fn problem(error: &(dyn std::error::Error + 'static)) -> Box<Problem> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        match error.downcast_ref::<BodyError>() {
+            Some(BodyError::TimedOut) => {
+                return Problem::new(Code::BodyTimeout, "the body did not come in time");
+            }
+            Some(BodyError::Broken) => {
+                return Problem::new(Code::IncompleteBody, "the body ended early or broke its framing");
+            }
+            None => cause = error.source(),
+        }
+    }
+    Problem::new(Code::IncompleteBody, "the body could not be read")
+}
+
+/// The next part of a body; `None` at its end. Trailers are passed over.
+///
+/// # Errors
+/// A problem when it does not come.
+pub(crate) async fn next_part<B>(body: &mut B) -> Result<Option<Bytes>, Box<Problem>>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::error::Error + 'static,
+{
+    loop {
+        match poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await {
+            None => return Ok(None),
+            Some(Err(error)) => return Err(problem(&error)),
+            Some(Ok(frame)) => {
+                if let Ok(data) = frame.into_data() {
+                    return Ok(Some(data));
+                }
+            }
+        }
+    }
+}
+
+/// A whole body of at most `bytes_max` bytes. One that came in one piece is not copied.
+///
+/// # Errors
+/// A problem when it is too large or does not come.
+pub(crate) async fn read_whole<B>(
+    headers: &HeaderMap,
+    body: &mut B,
+    bytes_max: usize,
+) -> Result<Bytes, Box<Problem>>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::error::Error + 'static,
+{
+    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|bytes| bytes > bytes_max as u64) {
+        return Err(too_large(bytes_max));
+    }
+    let Some(first) = next_part(body).await? else { return Ok(Bytes::new()) };
+    if first.len() > bytes_max {
+        return Err(too_large(bytes_max));
+    }
+    if body.is_end_stream() {
+        return Ok(first);
+    }
+    // A length is only announced: memory is taken as bytes come, in a few steps.
+    let announced = announced.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0);
+    let mut whole = BytesMut::with_capacity(announced.clamp(first.len(), 256 << 10));
+    whole.extend_from_slice(&first);
+    while let Some(part) = next_part(body).await? {
+        if whole.len() + part.len() > bytes_max {
+            return Err(too_large(bytes_max));
+        }
+        whole.extend_from_slice(&part);
+    }
+    Ok(whole.freeze())
+}
+
+fn too_large(bytes_max: usize) -> Box<Problem> {
+    Problem::new(Code::BodyTooLarge, format!("the body has more than {bytes_max} bytes"))
+        .number("limit", bytes_max as u64)
+}

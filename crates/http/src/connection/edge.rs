@@ -1,0 +1,226 @@
+//! The edge between a socket and hyper: notes what moves, and gives hyper's own refusals a body.
+//!
+//! hyper answers a head that it cannot parse by itself, with a status and nothing else, before any service is
+//! asked. The API's word is that every refusal is a problem, so such an answer is replaced on its way out.
+
+use super::watch::Watch;
+use api::{Code, Problem};
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// A socket as hyper sees it.
+#[derive(Debug)]
+pub(super) struct Edge {
+    stream: TcpStream,
+    watch: Arc<Watch>,
+    /// Read before the protocol was known.
+    prefix: Vec<u8>,
+    replacement: Option<Replacement>,
+    rewrites: Rewrites,
+}
+
+/// Whether hyper's own answers can be told from their first bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rewrites {
+    /// HTTP/1.
+    Refusals,
+    /// HTTP/2: frames.
+    Nothing,
+}
+
+#[derive(Debug)]
+struct Replacement {
+    bytes: Vec<u8>,
+    sent: usize,
+    /// Bytes of hyper's answer that it stands for.
+    stands_for: usize,
+}
+
+impl Edge {
+    pub(super) fn new(stream: TcpStream, watch: Arc<Watch>, prefix: Vec<u8>, rewrites: Rewrites) -> Self {
+        watch.read(prefix.len());
+        Self { stream, watch, prefix, replacement: None, rewrites }
+    }
+
+    fn note(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match written {
+            Poll::Pending => self.watch.write_is_blocked(),
+            Poll::Ready(_) => self.watch.wrote(),
+        }
+        written
+    }
+
+    fn poll_replacement(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        while let Some(replacement) = &mut self.replacement {
+            let rest = &replacement.bytes[replacement.sent..];
+            if rest.is_empty() {
+                let stands_for = replacement.stands_for;
+                self.replacement = None;
+                return Poll::Ready(Ok(stands_for));
+            }
+            replacement.sent += ready!(Pin::new(&mut self.stream).poll_write(context, rest))?;
+        }
+        Poll::Ready(Ok(0))
+    }
+}
+
+impl AsyncRead for Edge {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if !self.prefix.is_empty() {
+            let len = self.prefix.len().min(buf.remaining());
+            buf.put_slice(&self.prefix[..len]);
+            self.prefix.drain(..len);
+            return Poll::Ready(Ok(()));
+        }
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(context, buf))?;
+        self.watch.read(buf.filled().len() - before);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Edge {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.replacement.is_some() {
+            return self.poll_replacement(context);
+        }
+        let buf = match (self.rewrites, refusal(buf)) {
+            (Rewrites::Refusals, Some((0, status))) => {
+                self.replacement =
+                    Some(Replacement { bytes: answer(status), sent: 0, stands_for: buf.len() });
+                return self.poll_replacement(context);
+            }
+            // What comes before it first; hyper comes again with the rest.
+            (Rewrites::Refusals, Some((at, _))) => &buf[..at],
+            _ => buf,
+        };
+        let written = Pin::new(&mut self.stream).poll_write(context, buf);
+        self.note(written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let filled = bufs.iter().filter(|buf| !buf.is_empty()).count();
+        let last = bufs.iter().rev().find(|buf| !buf.is_empty());
+        if self.replacement.is_some() || filled <= 1 || last.is_some_and(|last| refusal(last).is_some()) {
+            let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| &**buf);
+            return self.poll_write(context, first);
+        }
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, bufs);
+        self.note(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    /// Closing with bytes unread would reset the connection under the last answer, so what still comes is
+    /// read away, until the client closes its side or the connection's patience ends.
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.watch.is_closing() {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(context))?;
+            self.watch.closing();
+        }
+        let mut away = [0; 4_096];
+        loop {
+            let mut rest = ReadBuf::new(&mut away);
+            ready!(Pin::new(&mut self.stream).poll_read(context, &mut rest))?;
+            if rest.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+}
+
+/// Where hyper's own refusal begins at the end of what it writes, and its status. No answer of this server is
+/// a 4xx without a body, and no body of its holds a blank line after a status line.
+fn refusal(buf: &[u8]) -> Option<(usize, u16)> {
+    const HEAD_MAX: usize = 256;
+    const START: &[u8] = b"HTTP/1.1 4";
+    if !buf.ends_with(b"\r\n\r\n") {
+        return None;
+    }
+    let tail_at = buf.len().saturating_sub(HEAD_MAX);
+    let tail = &buf[tail_at..];
+    let at = tail.windows(START.len()).rposition(|window| window == START)?;
+    let head = std::str::from_utf8(&tail[at..]).ok()?;
+    let status = head.get(9..12)?.parse().ok()?;
+    head.contains("content-length: 0\r\n").then_some((tail_at + at, status))
+}
+
+/// A problem in the place of hyper's bare status.
+fn answer(status: u16) -> Vec<u8> {
+    let (code, detail) = match status {
+        414 => (Code::UriTooLong, "the request line is too long"),
+        431 => (Code::HeadTooLarge, "the head has too many headers or bytes"),
+        _ => (Code::BadRequest, "the request cannot be parsed as HTTP/1.1"),
+    };
+    raw_answer(&Problem::new(code, detail))
+}
+
+/// A whole answer for a connection that is closed after it.
+pub(super) fn raw_answer(problem: &Problem) -> Vec<u8> {
+    let body = problem.to_bytes();
+    let status = problem.status();
+    let reason =
+        http::StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason()).unwrap_or_default();
+    let retry =
+        problem.retry_after_s.map(|seconds| format!("retry-after: {seconds}\r\n")).unwrap_or_default();
+    let mut bytes = format!(
+        "HTTP/1.1 {status} {reason}\r\ncontent-type: application/problem+json\r\ncontent-length: {}\r\n{retry}connection: close\r\n\r\n",
+        body.len()
+    )
+    .into_bytes();
+    bytes.extend_from_slice(&body);
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_hyper_s_own_refusals_are_taken_for_one() {
+        let own = "HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\ndate: x\r\n\r\n";
+        assert_eq!(refusal(own.as_bytes()), Some((0, 431)));
+        let behind = format!("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{{}}{own}");
+        assert_eq!(refusal(behind.as_bytes()), Some((behind.len() - own.len(), 431)));
+        for other in [
+            "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
+            "HTTP/1.1 204 No Content\r\n\r\n",
+            "HTTP/1.1 404 Not Found\r\ncontent-type: application/problem+json\r\ncontent-length: 17\r\n\r\n",
+            "0\r\n\r\n",
+            "",
+        ] {
+            assert_eq!(refusal(other.as_bytes()), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn its_place_is_taken_by_a_whole_problem() {
+        let text = String::from_utf8(answer(431)).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 431 ") && head.contains("connection: close"), "{head}");
+        assert!(head.contains(&format!("content-length: {}", body.len())));
+        assert!(body.contains("\"code\":\"head_too_large\""));
+    }
+}

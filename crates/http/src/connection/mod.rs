@@ -1,0 +1,226 @@
+//! One connection, from its first byte to its last: which protocol it speaks, how long it may wait, how it
+//! ends.
+//!
+//! ```text
+//!   sniff ─► HTTP/1.1 or HTTP/2 ─► requests ... ─► closed
+//!              │        ▲                            ▲
+//!              └─ looks at its clocks now and then ──┘ (idle, slow head, slow body, blocked write, stop)
+//! ```
+
+mod edge;
+mod watch;
+
+pub(crate) use watch::Watch;
+
+use crate::body::RequestBody;
+use crate::context::Context;
+use crate::reply::{Answer, Reply};
+use crate::router::Router;
+use api::Problem;
+use bytes::Bytes;
+use edge::{Edge, Rewrites};
+use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use model::limits;
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep, timeout};
+use watch::{Patience, Verdict};
+
+/// What hyper buffers of one connection, each way; parts of a streamed answer come on top, one at a time.
+const BUFFER_BYTES: usize = 64 << 10;
+const STREAMS_MAX: u32 = 128;
+const PING_EVERY: Duration = Duration::from_secs(20);
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// How long a refused client is listened to, so that it gets to read why.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Serves a connection until it ends.
+pub(crate) async fn serve(mut stream: TcpStream, context: Arc<Context>, router: Router) {
+    // Without it small answers wait for the client's acknowledgement; a socket that refuses is about to fail.
+    let _ = stream.set_nodelay(true);
+    let prefix = match timeout(context.options.head_time, sniff(&mut stream)).await {
+        Ok(Ok(prefix)) => prefix,
+        Ok(Err(_)) | Err(_) => return,
+    };
+    if prefix == PREFACE {
+        serve_http2(stream, prefix, context, router).await;
+    } else {
+        serve_http1(stream, prefix, context, router).await;
+    }
+}
+
+/// Reads until it is clear whether the client speaks HTTP/2 with prior knowledge.
+async fn sniff(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
+    let mut prefix = vec![0; PREFACE.len()];
+    let mut len = 0;
+    while len < prefix.len() && prefix[..len] == PREFACE[..len] {
+        match stream.read(&mut prefix[len..]).await? {
+            0 => break,
+            read => len += read,
+        }
+    }
+    prefix.truncate(len);
+    Ok(prefix)
+}
+
+async fn serve_http1(stream: TcpStream, prefix: Vec<u8>, context: Arc<Context>, router: Router) {
+    let watch = Arc::new(Watch::default());
+    let edge = Edge::new(stream, Arc::clone(&watch), prefix, Rewrites::Refusals);
+    let service = service_fn(|request: Request<Incoming>| {
+        watch.request_began();
+        let (context, watch) = (&context, &watch);
+        let router = &router;
+        async move {
+            let request = request.map(|body| RequestBody::on_connection(body, Arc::clone(watch)));
+            let answer = router.answer(context, request, Some(watch)).await;
+            Ok::<_, Infallible>(Tracked::answer(answer, Arc::clone(watch)))
+        }
+    });
+    let mut builder = http1::Builder::new();
+    builder
+        .half_close(true)
+        .header_read_timeout(None)
+        .max_buf_size(BUFFER_BYTES)
+        .max_headers(limits::HEADERS_MAX)
+        .max_header_size(limits::HEAD_BYTES_MAX);
+    let connection = builder.serve_connection(TokioIo::new(edge), service);
+    drive(connection, http1::Connection::graceful_shutdown, &watch, &context).await;
+}
+
+async fn serve_http2(stream: TcpStream, prefix: Vec<u8>, context: Arc<Context>, router: Router) {
+    let watch = Arc::new(Watch::default());
+    let edge = Edge::new(stream, Arc::clone(&watch), prefix, Rewrites::Nothing);
+    let (wait, whole) = (context.options.body_wait, context.options.body_time);
+    let service = service_fn(|request: Request<Incoming>| {
+        watch.request_began();
+        let (context, watch, router) = (Arc::clone(&context), Arc::clone(&watch), router.clone());
+        async move {
+            let request = request.map(|body| RequestBody::with_timer(body, wait, whole));
+            let answer = router.answer(&context, request, None).await;
+            Ok::<_, Infallible>(Tracked::answer(answer, watch))
+        }
+    });
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(limits::HEAD_BYTES_MAX as u32)
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PING_EVERY);
+    let connection = builder.serve_connection(TokioIo::new(edge), service);
+    drive(connection, http2::Connection::graceful_shutdown, &watch, &context).await;
+}
+
+/// Polls a connection to its end, and looks at its clocks now and then.
+async fn drive<C: Future>(
+    connection: C,
+    graceful_shutdown: impl Fn(Pin<&mut C>),
+    watch: &Watch,
+    context: &Context,
+) {
+    let mut connection = pin!(connection);
+    let every = context.options.look_every();
+    let mut look = pin!(sleep(every));
+    let mut patience = Patience::new(Instant::now());
+    let mut stopping = context.stopping.clone();
+    let mut stop = pin!(async move {
+        // An error means that the server is gone: the same.
+        let _ = stopping.wait_for(|stopping| *stopping).await;
+    });
+    let mut stop_seen = false;
+    poll_fn(|task| {
+        loop {
+            if connection.as_mut().poll(task).is_ready() {
+                return Poll::Ready(());
+            }
+            if !stop_seen && stop.as_mut().poll(task).is_ready() {
+                stop_seen = true;
+                graceful_shutdown(connection.as_mut());
+                continue;
+            }
+            if look.as_mut().poll(task).is_pending() {
+                return Poll::Pending;
+            }
+            reset(look.as_mut(), every);
+            match patience.look(watch, &context.options, Instant::now()) {
+                Verdict::Patience | Verdict::ExpireBody => {}
+                Verdict::CloseIdle => graceful_shutdown(connection.as_mut()),
+                Verdict::Close(why) => {
+                    tracing::debug!(why, "a connection is closed");
+                    return Poll::Ready(());
+                }
+            }
+        }
+    })
+    .await;
+}
+
+fn reset(sleep: Pin<&mut Sleep>, every: Duration) {
+    sleep.reset(tokio::time::Instant::now() + every);
+}
+
+/// Tells a client why it is not served, and closes.
+pub(crate) async fn refuse(mut stream: TcpStream, problem: &Problem) {
+    let answer = edge::raw_answer(problem);
+    let told = async {
+        stream.write_all(&answer).await?;
+        stream.shutdown().await?;
+        // Closing with bytes unread would reset the connection under the answer.
+        let mut rest = [0; 4_096];
+        while stream.read(&mut rest).await? > 0 {}
+        io::Result::Ok(())
+    };
+    // Whether it was heard is the client's business.
+    let _ = timeout(LINGER, told).await;
+}
+
+/// An answer's body, whose end is the request's.
+#[derive(Debug)]
+struct Tracked {
+    reply: Reply,
+    watch: Arc<Watch>,
+}
+
+impl Tracked {
+    fn answer(answer: Answer, watch: Arc<Watch>) -> Response<Self> {
+        answer.map(|reply| Self { reply, watch })
+    }
+}
+
+impl Drop for Tracked {
+    fn drop(&mut self) {
+        self.watch.request_ended();
+    }
+}
+
+impl Body for Tracked {
+    type Data = Bytes;
+    type Error = <Reply as Body>::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        Pin::new(&mut self.reply).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.reply.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.reply.size_hint()
+    }
+}

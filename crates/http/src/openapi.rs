@@ -1,0 +1,6 @@
+pub fn document() -> String {
+    String::from("{}")
+}
+pub(crate) fn text() -> String {
+    document()
+}

@@ -1,0 +1,143 @@
+//! Answers: whole, or a stream of parts. A streamed answer holds one part at a time.
+
+use api::Problem;
+use bytes::Bytes;
+use futures_util::Stream;
+use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use http::{Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+pub(crate) type Answer = Response<Reply>;
+pub(crate) type Result<T = Answer, E = Box<Problem>> = std::result::Result<T, E>;
+type Parts = Pin<Box<dyn Stream<Item = std::result::Result<Bytes, Aborted>> + Send>>;
+
+pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+pub(crate) const LINES: HeaderValue = HeaderValue::from_static("application/x-ndjson");
+pub(crate) const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
+const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
+pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+pub(crate) const CURSOR: HeaderName = HeaderName::from_static("mainstay-cursor");
+pub(crate) const REMOVED_THROUGH: HeaderName = HeaderName::from_static("mainstay-removed-through");
+
+/// The body of an answer.
+pub(crate) enum Reply {
+    Empty,
+    Whole(Bytes),
+    Parts(Parts),
+    /// One of these that came through the router.
+    Routed(axum::body::Body),
+}
+
+/// The answer cannot be finished: the connection is closed, so that nobody takes a part for the whole.
+#[derive(Debug)]
+pub(crate) struct Aborted;
+
+impl fmt::Display for Aborted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the answer could not be finished")
+    }
+}
+
+impl std::error::Error for Aborted {}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("Empty"),
+            Self::Whole(bytes) => write!(f, "Whole({} bytes)", bytes.len()),
+            Self::Parts(_) => f.write_str("Parts"),
+            Self::Routed(_) => f.write_str("Routed"),
+        }
+    }
+}
+
+impl Body for Reply {
+    type Data = Bytes;
+    type Error = Aborted;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<std::result::Result<Frame<Bytes>, Aborted>>> {
+        match &mut *self {
+            Self::Empty => Poll::Ready(None),
+            Self::Whole(bytes) => {
+                let bytes = std::mem::take(bytes);
+                *self = Self::Empty;
+                Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+            }
+            Self::Parts(parts) => {
+                parts.as_mut().poll_next(context).map(|part| part.map(|part| part.map(Frame::data)))
+            }
+            Self::Routed(body) => {
+                Pin::new(body).poll_frame(context).map(|frame| frame.map(|frame| frame.map_err(|_| Aborted)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Whole(bytes) => bytes.is_empty(),
+            Self::Parts(_) => false,
+            Self::Routed(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Parts(_) => SizeHint::default(),
+            Self::Routed(body) => body.size_hint(),
+        }
+    }
+}
+
+/// 200 with a whole body.
+pub(crate) fn whole(content_type: HeaderValue, body: impl Into<Bytes>) -> Answer {
+    let mut answer = Response::new(Reply::Whole(body.into()));
+    answer.headers_mut().insert(CONTENT_TYPE, content_type);
+    answer
+}
+
+pub(crate) fn json(body: impl Into<Bytes>) -> Answer {
+    whole(JSON, body)
+}
+
+/// 200 with a streamed body.
+pub(crate) fn parts(
+    content_type: HeaderValue,
+    parts: impl Stream<Item = std::result::Result<Bytes, Aborted>> + Send + 'static,
+) -> Answer {
+    let mut answer = Response::new(Reply::Parts(Box::pin(parts)));
+    answer.headers_mut().insert(CONTENT_TYPE, content_type);
+    answer
+}
+
+pub(crate) fn problem(problem: &Problem) -> Answer {
+    let mut answer = whole(PROBLEM, problem.to_bytes());
+    *answer.status_mut() =
+        StatusCode::from_u16(problem.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if let Some(seconds) = problem.retry_after_s {
+        answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    answer
+}
+
+/// The methods that a path takes.
+pub(crate) fn allow(mut answer: Answer, methods: &str) -> Answer {
+    if let Ok(methods) = HeaderValue::from_str(methods) {
+        answer.headers_mut().insert(ALLOW, methods);
+    }
+    answer
+}
+
+pub(crate) fn no_content() -> Answer {
+    let mut answer = Response::new(Reply::Empty);
+    *answer.status_mut() = StatusCode::NO_CONTENT;
+    answer
+}

@@ -1,0 +1,65 @@
+//! `POST /v1/streams/{stream}/events`: one event, a batch or lines, all or none.
+
+use super::{refused, stream_of, submit};
+use crate::body::read_whole;
+use crate::context::Context;
+use crate::reply::{self, REPLAYED, Result};
+use api::answer::outcome::{AppendContext, write_appended};
+use api::answer::refusal::Asked;
+use api::request::append::AppendHead;
+use api::request::query;
+use bytes::Bytes;
+use http::header::{ETAG, HeaderValue};
+use http::request;
+use http_body::Body;
+use model::{Appended, Command, Outcome, Revision, limits};
+
+/// Bytes of an answer before its events, and of each event in it.
+const ANSWER_BYTES: usize = 192;
+const EVENT_BYTES: usize = 112;
+
+pub(super) async fn answer<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::error::Error + 'static,
+{
+    query::none(parts.uri.query())?;
+    let stream = stream_of(parts)?;
+    let head = AppendHead::of(&parts.headers)?;
+    let body = read_whole(&parts.headers, body, limits::BODY_BYTES_MAX).await?;
+    let append = head.read(stream, &body)?;
+    drop(body);
+    let appending = AppendContext::of(&append);
+    let outcome = submit(context, Command::Append(append)).await?;
+    let Outcome::Appended(appended) = outcome else {
+        return Err(refused(context, &outcome, Asked::Stream(&appending.stream)));
+    };
+    count(context, &appended);
+    let mut out = Vec::with_capacity(ANSWER_BYTES + EVENT_BYTES * appended.events.len());
+    write_appended(&mut out, &appending, &appended);
+    let mut answer = reply::json(out);
+    if let Some(last) = appended.events.last() {
+        answer.headers_mut().insert(ETAG, etag(last.revision));
+    }
+    if appended.all_replayed() {
+        answer.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    Ok(answer)
+}
+
+/// A revision as the tag that `If-Match` takes.
+pub(super) fn etag(revision: Revision) -> HeaderValue {
+    let mut tag = Vec::with_capacity(22);
+    tag.push(b'"');
+    api::json::write_number(&mut tag, revision.0);
+    tag.push(b'"');
+    HeaderValue::from_maybe_shared(Bytes::from(tag)).unwrap_or(HeaderValue::from_static("\"\""))
+}
+
+pub(super) fn count(context: &Context, appended: &Appended) {
+    let replayed = appended.events.iter().filter(|event| event.replayed).count() as u64;
+    context.metrics.events_appended.add(appended.events.len() as u64 - replayed);
+    if replayed > 0 {
+        context.metrics.events_replayed.add(replayed);
+    }
+}

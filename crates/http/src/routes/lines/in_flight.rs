@@ -1,0 +1,126 @@
+//! Lines whose answers have not been sent, in their order.
+
+use crate::context::Context;
+use crate::read::framing::problem_line;
+use crate::unavailable;
+use api::Problem;
+use api::answer::outcome::{Summary, write_line};
+use api::answer::refusal::{self, Asked};
+use model::Outcome;
+use runtime::{Pending, Unavailable};
+use std::future::Future as _;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as Task, Poll};
+use telemetry::{Metrics, Queue};
+use tokio::sync::OwnedSemaphorePermit;
+
+/// A line in flight, or one that was refused before the node saw it.
+#[derive(Debug)]
+pub(super) struct InFlight {
+    line: u64,
+    stream: String,
+    answer: Awaited,
+    metrics: Arc<Metrics>,
+    /// Its bytes among those of all connections.
+    _bytes: Option<OwnedSemaphorePermit>,
+}
+
+#[derive(Debug)]
+enum Awaited {
+    Node(Pending),
+    Refused(Option<Box<Problem>>),
+}
+
+/// What became of a line.
+#[derive(Debug)]
+pub(super) enum Answered {
+    Outcome(Outcome),
+    Unavailable(Unavailable),
+    Refused(Box<Problem>),
+}
+
+impl InFlight {
+    pub(super) fn new(
+        context: &Context,
+        line: u64,
+        stream: String,
+        pending: Pending,
+        bytes: Option<OwnedSemaphorePermit>,
+    ) -> Self {
+        Self::counted(context, line, stream, Awaited::Node(pending), bytes)
+    }
+
+    pub(super) fn refused(context: &Context, line: u64, problem: Box<Problem>) -> Self {
+        Self::counted(context, line, String::new(), Awaited::Refused(Some(problem)), None)
+    }
+
+    fn counted(
+        context: &Context,
+        line: u64,
+        stream: String,
+        answer: Awaited,
+        bytes: Option<OwnedSemaphorePermit>,
+    ) -> Self {
+        context.metrics.queue(Queue::LinesInFlight).depth.add(1);
+        Self { line, stream, answer, metrics: Arc::clone(&context.metrics), _bytes: bytes }
+    }
+
+    pub(super) fn poll(&mut self, task: &mut Task<'_>) -> Poll<Answered> {
+        match &mut self.answer {
+            Awaited::Node(pending) => Pin::new(pending).poll(task).map(|outcome| match outcome {
+                Ok(outcome) => Answered::Outcome(outcome),
+                Err(unavailable) => Answered::Unavailable(unavailable),
+            }),
+            Awaited::Refused(problem) => match problem.take() {
+                Some(problem) => Poll::Ready(Answered::Refused(problem)),
+                // Only a line whose answer was taken already: it is not polled again.
+                None => Poll::Pending,
+            },
+        }
+    }
+
+    /// Writes the line's answer, and adds it up.
+    pub(super) fn write(self, answered: Answered, out: &mut Vec<u8>, summary: &mut Summary) {
+        summary.lines += 1;
+        let problem = match answered {
+            Answered::Outcome(Outcome::Appended(appended)) => {
+                write_line(out, self.line, &self.stream, &appended);
+                if appended.all_replayed() {
+                    summary.replayed += 1;
+                    self.metrics.events_replayed.inc();
+                } else {
+                    summary.appended += 1;
+                    self.metrics.events_appended.inc();
+                }
+                return;
+            }
+            Answered::Outcome(Outcome::Refused(refusal)) => {
+                self.metrics.commands_refused.inc();
+                refusal::problem(&refusal, Asked::Stream(&self.stream))
+            }
+            Answered::Outcome(other) => {
+                tracing::error!(?other, "an append has an outcome of another command");
+                Problem::new(api::Code::Internal, "the outcome is not one of an append")
+            }
+            Answered::Unavailable(unavailable) => unavailable::problem(&unavailable),
+            Answered::Refused(problem) => problem,
+        };
+        summary.refused += 1;
+        write_problem(out, self.line, &problem);
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.metrics.queue(Queue::LinesInFlight).depth.sub(1);
+    }
+}
+
+/// `{"line":3,"problem":{...}}`
+fn write_problem(out: &mut Vec<u8>, line: u64, problem: &Problem) {
+    out.extend_from_slice(b"{\"line\":");
+    api::json::write_number(out, line);
+    out.push(b',');
+    out.extend_from_slice(&problem_line(problem)[1..]);
+}

@@ -1,0 +1,55 @@
+//! `GET|PUT /v1/streams/{stream}/settings`: what a stream keeps.
+
+use super::{check_plain, check_readable, refused, stream_of, submit};
+use crate::body::read_whole;
+use crate::context::Context;
+use crate::reply::{self, Result};
+use crate::unavailable;
+use api::answer::outcome::write_settings;
+use api::answer::refusal::Asked;
+use api::request::settings;
+use api::{Code, Problem};
+use bytes::Bytes;
+use http::request;
+use http_body::Body;
+use model::{Command, Outcome, PutSettings, Settings, limits};
+
+pub(super) async fn get(context: &Context, parts: &request::Parts) -> Result {
+    check_plain(parts)?;
+    check_readable(context)?;
+    let stream = stream_of(parts)?.into_owned();
+    let asked = stream.clone();
+    let state = context
+        .handle
+        .read(move |snapshot| shard::query::stream(&snapshot.state, &asked))
+        .await
+        .map_err(|error| unavailable::read_problem(&error))?
+        .map_err(|error| {
+            tracing::error!(%error, "a stream's settings could not be read");
+            Problem::new(Code::Internal, "the settings could not be read")
+        })?;
+    Ok(rendered(stream.as_str(), &state.settings))
+}
+
+pub(super) async fn put<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::error::Error + 'static,
+{
+    check_plain(parts)?;
+    let stream = stream_of(parts)?;
+    api::media::check_json(api::request::head::Head::read(&parts.headers)?.content_type)?;
+    let body = read_whole(&parts.headers, body, limits::BODY_BYTES_MAX).await?;
+    let settings = settings::read(&parts.headers, &body)?;
+    let command = PutSettings { stream: stream.clone().into_owned(), settings };
+    match submit(context, Command::PutSettings(command)).await? {
+        Outcome::SettingsPut => Ok(rendered(stream.as_str(), &settings)),
+        outcome => Err(refused(context, &outcome, Asked::Stream(stream.as_str()))),
+    }
+}
+
+fn rendered(stream: &str, settings: &Settings) -> reply::Answer {
+    let mut out = Vec::with_capacity(160);
+    write_settings(&mut out, stream, settings);
+    reply::json(out)
+}

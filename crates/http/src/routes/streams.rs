@@ -1,0 +1,111 @@
+//! `GET /v1/streams`: the list of streams; `DELETE /v1/streams/{stream}`.
+
+use super::{check_plain, check_readable, refused, stream_of, submit};
+use crate::context::Context;
+use crate::reply::{self, Result};
+use crate::unavailable;
+use api::answer::outcome::write_deleted;
+use api::answer::page::{Link, StreamLine, write_streams};
+use api::answer::refusal::Asked;
+use api::request::head::Head;
+use api::request::query::{ListStreams, refused as refused_parameter};
+use api::{Code, Problem};
+use http::request;
+use model::{Command, DeleteStream, Outcome, Slot, StreamName, limits};
+use shard::query::{ListPoint, StreamsPage, StreamsRequest, streams};
+
+pub(super) async fn delete(context: &Context, parts: &request::Parts) -> Result {
+    check_plain(parts)?;
+    let stream = stream_of(parts)?;
+    let head = Head::read(&parts.headers)?;
+    head.refuse_key("a stream that is deleted stays so, so repeating the request is safe without a key")?;
+    let command = DeleteStream { stream: stream.clone().into_owned(), expected: head.expected()? };
+    match submit(context, Command::DeleteStream(command)).await? {
+        Outcome::StreamDeleted { last } => {
+            let mut out = Vec::with_capacity(128);
+            write_deleted(&mut out, stream.as_str(), last);
+            Ok(reply::json(out))
+        }
+        outcome => Err(refused(context, &outcome, Asked::Stream(stream.as_str()))),
+    }
+}
+
+pub(super) async fn list(context: &Context, parts: &request::Parts) -> Result {
+    check_readable(context)?;
+    let list = ListStreams::parse(parts.uri.query())?;
+    let limit =
+        list.limit.map_or(limits::PAGE_EVENTS_DEFAULT, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let from = list.cursor.as_deref().map(parse_point).transpose()?.unwrap_or_default();
+    let prefix = list.prefix.clone().unwrap_or_default();
+    let page = context
+        .handle
+        .read(move |snapshot| {
+            let request = StreamsRequest { from, prefix: &prefix, limit, ..StreamsRequest::default() };
+            streams(&snapshot.state, &request)
+        })
+        .await
+        .map_err(|error| unavailable::read_problem(&error))?
+        .map_err(|error| {
+            tracing::error!(%error, "the list of streams could not be read");
+            Problem::new(Code::Internal, "the list could not be read")
+        })?;
+    Ok(rendered(&page, &list, limit))
+}
+
+fn rendered(page: &StreamsPage, list: &ListStreams, limit: usize) -> reply::Answer {
+    let next = page.next.as_ref().map(|point| {
+        Link::path("/v1/streams")
+            .with_some("prefix", list.prefix.as_deref())
+            .with_some("limit", list.limit.is_some().then(|| limit.to_string()).as_deref())
+            .with("cursor", &written_point(point))
+            .into_text()
+    });
+    let lines = page.streams.iter().map(|listed| StreamLine {
+        stream: listed.name.as_str(),
+        first: (listed.state.first < listed.state.next).then_some(listed.state.first),
+        revision: listed.state.last(),
+    });
+    let mut out = Vec::with_capacity(64 * page.streams.len() + 64);
+    write_streams(&mut out, lines, next.as_deref());
+    reply::json(out)
+}
+
+/// Where a list goes on: a slot, and a name that has been passed. Opaque to clients.
+fn written_point(point: &ListPoint) -> String {
+    match &point.behind {
+        None => format!("{:04x}", point.slot.0),
+        Some(name) => format!("{:04x}.{name}", point.slot.0),
+    }
+}
+
+fn parse_point(text: &str) -> Result<ListPoint> {
+    let parsed = || {
+        let (slot, behind) = match text.split_once('.') {
+            None => (text, None),
+            Some((slot, name)) => (slot, Some(StreamName::new(name.to_owned()).ok()?)),
+        };
+        let digits = slot.len() == 4 && slot.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let slot = digits.then(|| u16::from_str_radix(slot, 16).ok()).flatten()?;
+        Some(ListPoint { slot: Slot(slot), behind })
+    };
+    parsed().ok_or_else(|| {
+        refused_parameter(Code::InvalidParameter, "cursor", "`cursor` is not one that a page gave".into())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_goes_on_where_its_cursor_says() {
+        for behind in [None, Some("a.b"), Some("żółw")] {
+            let behind = behind.map(|name| StreamName::new(name.to_owned()).unwrap());
+            let point = ListPoint { slot: Slot(0x1a2b), behind };
+            assert_eq!(parse_point(&written_point(&point)), Ok(point));
+        }
+        for text in ["", "1", "1a2g", "+a2b", "1a2b.", "1a2b1", "1A2B"] {
+            assert!(parse_point(text).is_err(), "{text}");
+        }
+    }
+}

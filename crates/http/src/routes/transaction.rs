@@ -1,0 +1,44 @@
+//! `POST /v1/transactions`: checks and writes, all or none.
+
+use super::append::count;
+use super::{refused, submit};
+use crate::body::read_whole;
+use crate::context::Context;
+use crate::reply::{self, REPLAYED, Result};
+use api::answer::outcome::{AppendContext, write_transacted};
+use api::answer::refusal::Asked;
+use api::media;
+use api::request::{query, transaction};
+use bytes::Bytes;
+use http::header::HeaderValue;
+use http::request;
+use http_body::Body;
+use model::{Command, Outcome, limits};
+
+pub(super) async fn answer<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::error::Error + 'static,
+{
+    query::none(parts.uri.query())?;
+    media::check_json(api::request::head::Head::read(&parts.headers)?.content_type)?;
+    let body = read_whole(&parts.headers, body, limits::BODY_BYTES_MAX).await?;
+    let transaction = transaction::read(&parts.headers, &body)?;
+    drop(body);
+    let checks = transaction.checks.len();
+    let appending = AppendContext::of_writes(&transaction.writes);
+    let outcome = submit(context, Command::Transaction(transaction)).await?;
+    let Outcome::Transacted { replayed, writes } = outcome else {
+        return Err(refused(context, &outcome, Asked::Transaction { checks }));
+    };
+    for appended in &writes {
+        count(context, appended);
+    }
+    let mut out = Vec::with_capacity(1_024);
+    write_transacted(&mut out, &appending, &writes, replayed);
+    let mut answer = reply::json(out);
+    if replayed {
+        answer.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    Ok(answer)
+}

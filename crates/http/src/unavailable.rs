@@ -1,0 +1,25 @@
+//! A node that cannot answer, as a problem.
+
+use api::{Code, Problem};
+use runtime::Unavailable;
+
+pub(crate) fn problem(unavailable: &Unavailable) -> Box<Problem> {
+    let (code, retry_after_s) = match unavailable {
+        Unavailable::Busy => (Code::Busy, 1),
+        Unavailable::ReadOnly(_) => (Code::ReadOnly, 10),
+        Unavailable::NotReady => (Code::NotReady, 1),
+        Unavailable::Stopping => (Code::Stopping, 5),
+        Unavailable::Lost => (Code::OutcomeUnknown, 1),
+    };
+    let mut problem = Problem::new(code, unavailable.to_string());
+    problem.retry_after_s = Some(retry_after_s);
+    problem
+}
+
+/// A read that failed: nothing was asked to change, so there is no outcome to be unknown.
+pub(crate) fn read_problem(unavailable: &Unavailable) -> Box<Problem> {
+    match unavailable {
+        Unavailable::Lost => Problem::new(Code::Internal, "the read did not finish"),
+        other => problem(other),
+    }
+}
