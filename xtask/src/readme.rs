@@ -75,11 +75,9 @@ pub fn shape(line: &str) -> String {
     let mut out = String::new();
     let mut word = String::new();
     let flush = |word: &mut String, out: &mut String| {
-        if word.bytes().any(|b| b.is_ascii_digit()) {
-            out.push('#')
-        } else {
-            out.push_str(word)
-        }
+        let path = word.starts_with('/') && word.matches('/').count() > 1;
+        let differs = path || word.bytes().any(|b| b.is_ascii_digit());
+        out.push_str(if differs { "#" } else { word });
         word.clear();
     };
     for c in line.chars() {
