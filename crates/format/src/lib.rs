@@ -22,6 +22,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod body;
+pub mod body_index;
 pub mod entry;
 pub mod frame;
 pub mod header;

@@ -1,8 +1,18 @@
 //! The one owner of the body file's end.
+//!
+//! A batch is one write into the system's cache, without a sync: the log holds the same events, and recovery
+//! cuts the body file back to what the state knows and replays the rest.
 
-use super::{BodyError, BodyOptions, BodyReader, BodySync, Compaction, SegmentId};
-use crate::disk::Disk;
+use super::records::{Glance, is_point, peek};
+use super::segment::{NEXT_NAME, RECORDS_AT, Sealed, Shared, Tail, file_name};
+use super::{BodyError, BodyOptions, BodyReader, BodySync, Compaction, SegmentId, recovery};
+use crate::disk::{Disk, DiskFile, is_no_space};
+use format::body_index::{BodyPoint, BodyTrailer, encode_ending, ending_bytes};
+use format::header::{BodySegmentHeader, HEADER_BYTES_MAX};
 use model::{Cursor, Position, Wall};
+use std::mem;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// How large the body file is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -10,25 +20,36 @@ pub struct BodyStats {
     pub segments: usize,
     /// Bytes on disk.
     pub bytes: u64,
-    /// Records whose removal was noted and that are still on disk; an estimate after a restart.
+    /// Records whose removal was noted and that are still on disk; too high rather than too low.
     pub dead_records: u64,
+    /// A segment is due to be rewritten when the state's next flush has completed, and not before.
+    pub is_flush_wanted: bool,
 }
 
 /// Appends bodies and keeps account of dead ones.
 #[derive(Debug)]
 pub struct Bodies<D: Disk> {
-    _disk: D,
+    shared: Arc<Shared<D>>,
+    /// A file with space set aside, for the next segment.
+    next: Option<D::File>,
+    /// Up to where the tail's file can be written without asking the disk for space.
+    space: u64,
+    is_flush_wanted: bool,
+    points: Vec<BodyPoint>,
 }
 
 impl<D: Disk> Bodies<D> {
     /// Opens the body file in a directory of its own, or begins one there, and cuts it back to the logical
-    /// offset `end`, the state's `bodies_end`.
+    /// offset `end`, the state's `bodies_end`: what lies behind it is gone for good, so first make sure that
+    /// the log holds what follows the state.
     ///
     /// # Errors
     /// [`BodyError`]; a file that is shorter than `end`, or damaged at its end, is not opened.
     pub fn open(disk: D, end: u64, options: BodyOptions) -> Result<(Self, BodyReader<D>), BodyError> {
-        let _ = (disk, end, options);
-        Err(BodyError::Poisoned)
+        let shared = Arc::new(recovery::open(disk, end, options)?);
+        let reader = BodyReader::new(Arc::clone(&shared));
+        let bodies = Self { shared, next: None, space: 0, is_flush_wanted: false, points: Vec::new() };
+        Ok((bodies, reader))
     }
 
     /// Appends whole encoded records in position order, in one write, and returns the new logical end. `last`
@@ -37,62 +58,285 @@ impl<D: Disk> Bodies<D> {
     /// # Errors
     /// `NoSpace`: nothing was appended. Anything else: the node must stop.
     pub fn append(&mut self, records: &[u8], last: Cursor) -> Result<u64, BodyError> {
-        let _ = (records, last);
-        Err(BodyError::Poisoned)
+        self.shared.check()?;
+        if records.is_empty() {
+            return Ok(self.end());
+        }
+        let result = self.append_batch(records, last);
+        self.shared.poisons(result)
     }
 
     /// The logical offset after the last record.
     #[must_use]
     pub fn end(&self) -> u64 {
-        0
+        self.shared.layout().end()
     }
 
-    /// Sets space aside for `bytes` bytes of records, before anything is proposed, and returns how many bytes
-    /// are set aside. Cheap when they already are.
+    /// Sets space aside for one batch of up to `bytes` bytes of records, or several that are as long together,
+    /// before anything is proposed: until then no append fails for want of space. Cheap when that is so
+    /// already.
     ///
     /// # Errors
     /// `NoSpace`: propose nothing, and ask again later. Anything else: the node must stop.
-    pub fn reserve(&mut self, bytes: u64) -> Result<u64, BodyError> {
-        let _ = bytes;
-        Err(BodyError::Poisoned)
+    pub fn reserve(&mut self, bytes: u64) -> Result<(), BodyError> {
+        self.shared.check()?;
+        let result = self.reserve_space(bytes);
+        self.shared.poisons(result)
     }
 
     /// The work of making durable all that has been appended and noted so far, for another thread.
     #[must_use]
     pub fn sync_handle(&self) -> BodySync<D> {
-        BodySync { disk: self._disk.clone() }
+        BodySync::new(&self.shared)
     }
 
     /// A state flush that holds this `bodies_end` has completed: recovery never cuts below it, so segments
     /// below it may be rewritten.
     pub fn persisted(&mut self, end: u64) {
-        let _ = end;
+        self.shared.persisted.fetch_max(end, Ordering::Release);
     }
 
     /// These events are gone from the state for good. Noting one twice (a replay after a crash does) makes a
-    /// compaction come earlier, nothing else.
+    /// rewriting come earlier, nothing else.
     pub fn note_removed(&mut self, positions: &[Position], now: Wall) {
-        let _ = (positions, now);
+        self.shared.note_removed(positions, now);
     }
 
     /// A segment that is to be rewritten now: half of it is dead, or its first removal was long enough ago.
-    /// An unsealed segment with old dead events is sealed first.
+    /// An unsealed segment with old dead events is sealed first. None while one is being rewritten.
     ///
     /// # Errors
     /// `NoSpace`: ask again later. Anything else: the node must stop.
     pub fn compaction_due(&mut self, now: Wall) -> Result<Option<SegmentId>, BodyError> {
-        let _ = now;
-        Ok(None)
+        self.shared.check()?;
+        self.is_flush_wanted = false;
+        if self.shared.ledger().is_rewriting() {
+            return Ok(None);
+        }
+        let kept_ms = self.shared.options.removed_kept_ms;
+        if self.shared.is_tail_old(now, kept_ms) {
+            let rolled = self.roll();
+            self.shared.poisons(rolled)?;
+        }
+        let (due, waits) = self.shared.due(now, kept_ms);
+        self.is_flush_wanted = waits;
+        Ok(due)
     }
 
     /// The work of rewriting a segment that was due, for another thread. One at a time.
     #[must_use]
     pub fn compaction(&self, segment: SegmentId) -> Compaction<D> {
-        Compaction { disk: self._disk.clone(), segment }
+        Compaction::new(&self.shared, segment)
     }
 
     #[must_use]
     pub fn stats(&self) -> BodyStats {
-        BodyStats::default()
+        let layout = self.shared.layout();
+        let sealed = layout.sealed.iter().map(|segment| segment.file_bytes()).sum::<u64>();
+        BodyStats {
+            segments: layout.sealed.len() + 1,
+            bytes: sealed + layout.tail.records_end,
+            dead_records: self.shared.ledger().dead_records(),
+            is_flush_wanted: self.is_flush_wanted,
+        }
+    }
+
+    fn append_batch(&mut self, records: &[u8], last: Cursor) -> Result<u64, BodyError> {
+        let rolls = {
+            let layout = self.shared.layout();
+            layout.tail.records > 0
+                && layout.tail.records_end + records.len() as u64 > self.shared.options.segment_bytes
+        };
+        if rolls {
+            self.roll()?;
+        }
+        let mut points = mem::take(&mut self.points);
+        let result = self.write_batch(records, last, &mut points);
+        self.points = points;
+        result
+    }
+
+    fn write_batch(
+        &self,
+        records: &[u8],
+        last: Cursor,
+        points: &mut Vec<BodyPoint>,
+    ) -> Result<u64, BodyError> {
+        points.clear();
+        let (file, at, batch) = {
+            let layout = self.shared.layout();
+            let tail = &layout.tail;
+            let batch = check(records, tail, self.shared.options.stride_bytes, points)?;
+            (Arc::clone(&tail.file), tail.records_end, batch)
+        };
+        if batch.last != last {
+            return Err(BodyError::BadBatch);
+        }
+        if let Err(source) = file.write_at(records, at) {
+            return Err(BodyError::io(&self.shared.layout().tail.name, source));
+        }
+        let mut layout = self.shared.layout_mut();
+        let tail = &mut layout.tail;
+        if tail.records == 0 {
+            tail.first = batch.first;
+        }
+        tail.records += batch.records;
+        tail.records_end += records.len() as u64;
+        tail.last = last;
+        tail.points.append(points);
+        Ok(tail.end())
+    }
+
+    /// Seals the tail and begins the next segment.
+    fn roll(&mut self) -> Result<(), BodyError> {
+        let next = match self.next.take() {
+            Some(next) => next,
+            None => self.create_next(RECORDS_AT)?,
+        };
+        match self.shared.seal(&next) {
+            Ok((name, header, sealed)) => {
+                let mut layout = self.shared.layout_mut();
+                layout.tail = Tail::new(name, Arc::new(next), header, layout.tail.last);
+                layout.sealed.push(sealed);
+                self.space = 0;
+                Ok(())
+            }
+            Err(error) => {
+                self.next = Some(next);
+                Err(error)
+            }
+        }
+    }
+
+    fn reserve_space(&mut self, bytes: u64) -> Result<(), BodyError> {
+        let segment_bytes = self.shared.options.segment_bytes;
+        let (file, name, at, closing) = {
+            let layout = self.shared.layout();
+            let tail = &layout.tail;
+            let points = tail.points.len() + 1 + (bytes / self.shared.options.stride_bytes.max(1)) as usize;
+            (Arc::clone(&tail.file), tail.name.clone(), tail.records_end, ending_bytes(points))
+        };
+        let wanted = at + bytes + closing;
+        if self.space < wanted {
+            let space = reserve(&*file, segment_bytes + closing, wanted);
+            self.space = space.map_err(|source| BodyError::io(&name, source))?;
+        }
+        if at + bytes > segment_bytes && self.next.is_none() {
+            self.next = Some(self.create_next(RECORDS_AT + bytes + closing)?);
+        }
+        Ok(())
+    }
+
+    fn create_next(&self, needed: u64) -> Result<D::File, BodyError> {
+        let disk = &self.shared.disk;
+        let failed = |source| BodyError::io(NEXT_NAME, source);
+        let file = disk.create(NEXT_NAME).map_err(failed)?;
+        if let Err(source) = reserve(&file, self.shared.options.segment_bytes, needed) {
+            disk.remove(NEXT_NAME).map_err(failed)?;
+            return Err(failed(source));
+        }
+        Ok(file)
+    }
+}
+
+type Begun<F> = (String, BodySegmentHeader, Arc<Sealed<F>>);
+
+impl<D: Disk> Shared<D> {
+    /// Ends the tail's file, and makes `next` the file that follows it.
+    fn seal(&self, next: &D::File) -> Result<Begun<D::File>, BodyError> {
+        let (name, file, old, trailer, at, ending) = {
+            let layout = self.layout();
+            let tail = &layout.tail;
+            let (trailer, ending) = ending(tail);
+            (tail.name.clone(), Arc::clone(&tail.file), tail.header, trailer, tail.records_end, ending)
+        };
+        file.write_at(&ending, at).map_err(|source| BodyError::io(&name, source))?;
+        // Cutting at the end gives back what was set aside behind it.
+        file.set_len(at + ending.len() as u64).map_err(|source| BodyError::io(&name, source))?;
+        let end = old.first + (at - RECORDS_AT);
+        let header = BodySegmentHeader { store: old.store, first: end, generation: 0, end: 0 };
+        let next_name = file_name(end, 0);
+        write_header(next, &header).map_err(|source| BodyError::io(&next_name, source))?;
+        let renamed = self.disk.rename(NEXT_NAME, &next_name);
+        renamed.map_err(|source| BodyError::io(&next_name, source))?;
+        let mut unsynced = self.unsynced();
+        unsynced.files.push(Arc::clone(&file));
+        unsynced.names += 1;
+        Ok((next_name, header, Arc::new(Sealed { name, file, header: old, end, records_end: at, trailer })))
+    }
+}
+
+impl<F> Tail<F> {
+    /// A segment without records, behind an event.
+    pub(super) const fn new(name: String, file: Arc<F>, header: BodySegmentHeader, last: Cursor) -> Self {
+        let first = Cursor::START;
+        Self { name, file, header, records_end: RECORDS_AT, records: 0, first, last, points: Vec::new() }
+    }
+}
+
+struct Batch {
+    records: u64,
+    first: Cursor,
+    last: Cursor,
+}
+
+/// Checks that the bytes are whole records in order behind the tail's last, and finds the points among them.
+fn check<F>(
+    records: &[u8],
+    tail: &Tail<F>,
+    stride: u64,
+    points: &mut Vec<BodyPoint>,
+) -> Result<Batch, BodyError> {
+    let mut batch = Batch { records: 0, first: Cursor::START, last: tail.last };
+    let mut rest = records;
+    let mut offset = tail.records_end;
+    while !rest.is_empty() {
+        let Ok(Some(Glance { cursor, len })) = peek(rest) else { return Err(BodyError::BadBatch) };
+        if cursor <= batch.last || len > rest.len() {
+            return Err(BodyError::BadBatch);
+        }
+        if batch.records == 0 {
+            batch.first = cursor;
+        }
+        if is_point(points.last().or(tail.points.last()), offset, stride) {
+            points.push(BodyPoint { position: cursor.position, offset });
+        }
+        batch.records += 1;
+        batch.last = cursor;
+        offset += len as u64;
+        rest = &rest[len..];
+    }
+    Ok(batch)
+}
+
+fn ending<F>(tail: &Tail<F>) -> (BodyTrailer, Vec<u8>) {
+    let mut bytes = Vec::new();
+    let trailer = end_segment(&tail.header, &tail.points, (tail.records, tail.first, tail.last), &mut bytes);
+    (trailer, bytes)
+}
+
+/// Encodes what ends a segment.
+pub(super) fn end_segment(
+    header: &BodySegmentHeader,
+    points: &[BodyPoint],
+    (records, first, last): (u64, Cursor, Cursor),
+    out: &mut Vec<u8>,
+) -> BodyTrailer {
+    let trailer = BodyTrailer { records, first, last, points: points.len() as u32, points_checksum: 0 };
+    encode_ending(header, points, trailer, out)
+}
+
+pub(super) fn write_header<F: DiskFile>(file: &F, header: &BodySegmentHeader) -> std::io::Result<()> {
+    let mut sector = header.encode();
+    sector.resize(HEADER_BYTES_MAX, 0);
+    file.write_at(&sector, 0)
+}
+
+/// Sets a whole segment's space aside, or when there is not so much, what is needed.
+fn reserve<F: DiskFile>(file: &F, segment_bytes: u64, needed: u64) -> std::io::Result<u64> {
+    let whole = segment_bytes.max(needed);
+    match file.reserve(whole) {
+        Err(error) if is_no_space(&error) && needed < whole => file.reserve(needed).map(|()| needed),
+        result => result.map(|()| whole),
     }
 }

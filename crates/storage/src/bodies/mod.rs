@@ -1,10 +1,29 @@
 //! The body file: every event's body once, in position order, in append-only segments.
+//!
+//! The log makes events durable; the body file is where they stay. [`Bodies`] has the one end, where batches
+//! are appended without a sync. [`BodyReader`]s serve the whole store as one sequential scan, and single events
+//! by their positions, through a sparse index a segment. A [`BodySync`] makes durable what was appended, before
+//! the state that knows of it is flushed. A [`Compaction`] takes removed events out of a sealed segment.
+//!
+//! What it guarantees:
+//! - After a crash the file holds exactly the records up to the offset that the state knows, or is refused.
+//! - A record is handed out whole and as it was written, or the file is said to be damaged.
+//! - Removed events leave the disk when half of their segment is dead, or some time after the first removal.
+//! - Memory is bounded by the number of segments and of indexes kept, not by that of events.
+//!
+//! It knows no thread and no clock, and of a record only its position and length.
 
 mod append;
 mod compaction;
 mod error;
 mod reader;
+mod records;
+mod recovery;
+mod removals;
+mod segment;
 mod sync;
+#[cfg(test)]
+mod tests;
 
 pub use append::{Bodies, BodyStats};
 pub use compaction::{Compacted, Compaction};

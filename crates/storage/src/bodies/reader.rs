@@ -1,13 +1,27 @@
-//! Reads bodies back, while appends, rolls and compactions go on.
+//! Reads bodies back, while appends, rolls and rewritings go on.
+//!
+//! A reader looks up under the lock which file to read and how far it may, and reads outside of it. Appended
+//! bytes are never changed, and a file that has been replaced can still be read by who has it open.
+//!
+//! What is handed out is not checked here: `format::body::decode` does that, and would do it twice. What is
+//! *not* handed out because of what it says of itself (it lies before the page, or behind it) is checked, so
+//! that a flipped bit cannot hide an event.
 
 use super::BodyError;
-use crate::disk::Disk;
+use super::records::{PEEK_BYTES, is_intact, peek};
+use super::segment::{RECORDS_AT, Sealed, Shared, lock};
+use crate::disk::{Disk, DiskFile};
+use format::body_index::BodyPoint;
 use model::{Cursor, Position};
+use std::sync::{Arc, Mutex};
+
+/// Read at least, when records are wanted one after the other.
+const PAGE_BYTES_MIN: usize = 4 << 10;
 
 /// A run of consecutive bodies.
 #[derive(Clone, Debug, Default)]
 pub struct BodyPage {
-    /// Whole encoded records, in order; each has been checked.
+    /// Whole encoded records, in order: read each with `format::body::decode`, which checks it.
     pub bytes: Vec<u8>,
     /// No record at or below this cursor is missing from what has been read so far.
     pub through: Cursor,
@@ -18,23 +32,79 @@ pub struct BodyPage {
 }
 
 /// Reads bodies. Cheap to clone; its memory is bounded.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct BodyReader<D: Disk> {
-    _disk: D,
+    shared: Arc<Shared<D>>,
+    /// Where the last page ended, for the one that reads on from there.
+    hint: Mutex<Option<Hint>>,
+}
+
+impl<D: Disk> Clone for BodyReader<D> {
+    fn clone(&self) -> Self {
+        Self::new(Arc::clone(&self.shared))
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Hint {
+    through: Cursor,
+    /// The segment's first logical offset and generation.
+    segment: (u64, u32),
+    offset: u64,
+}
+
+/// A file to read from.
+struct Source<F> {
+    file: Arc<F>,
+    name: String,
+    segment: (u64, u32),
+    /// Where to begin: at a record at or before the one that is looked for.
+    begin: u64,
+    /// Where to end: where the records end, or where another block of them begins.
+    end: u64,
+    /// The last event that the segment stands for.
+    last: Cursor,
+    is_tail: bool,
+    may_hold_removed: bool,
+}
+
+impl<F: DiskFile> Source<F> {
+    fn damaged(&self, offset: u64) -> BodyError {
+        BodyError::Damaged { file: self.name.clone(), offset, what: "a record" }
+    }
+
+    fn read(&self, offset: u64, length: u64, buffer: &mut Vec<u8>) -> Result<(), BodyError> {
+        let length = length.min(self.end.saturating_sub(offset)) as usize;
+        buffer.resize(length, 0);
+        let read = self.file.read_at(buffer, offset).map_err(|source| BodyError::io(&self.name, source))?;
+        if read < length { Err(self.damaged(offset + read as u64)) } else { Ok(()) }
+    }
 }
 
 impl<D: Disk> BodyReader<D> {
+    pub(super) fn new(shared: Arc<Shared<D>>) -> Self {
+        Self { shared, hint: Mutex::default() }
+    }
+
     /// The records with `after < cursor <= until`, in order: about `bytes_max` bytes, but at least one record
     /// if there is one. A page may be short: go on from `through` until `at_end`.
     ///
     /// # Errors
     /// `Damaged`, `Failed`: the node must stop.
     pub fn page_after(&self, after: Cursor, until: Cursor, bytes_max: usize) -> Result<BodyPage, BodyError> {
-        let _ = (until, bytes_max);
-        Ok(BodyPage { through: after, at_end: true, ..BodyPage::default() })
+        let mut page = BodyPage { through: after, ..BodyPage::default() };
+        while page.bytes.is_empty() && !page.at_end {
+            let Some(source) = self.source_after(page.through)? else {
+                page.at_end = true;
+                break;
+            };
+            self.read_page(&source, until, bytes_max, &mut page)?;
+        }
+        Ok(page)
     }
 
-    /// One encoded record, checked; none when it is not there (any more).
+    /// One encoded record; none when it is not there (any more). Read it with `format::body::decode`, which
+    /// checks it.
     ///
     /// # Errors
     /// `Damaged`, `Failed`: the node must stop.
@@ -48,6 +118,279 @@ impl<D: Disk> BodyReader<D> {
     /// # Errors
     /// `Damaged`, `Failed`: the node must stop.
     pub fn get_many(&self, positions: &[Position]) -> Result<Vec<Option<Vec<u8>>>, BodyError> {
-        Ok(vec![None; positions.len()])
+        let mut block = Block { segment: (0, u32::MAX), begin: 0, bytes: Vec::new() };
+        positions.iter().map(|position| self.get_one(*position, &mut block)).collect()
     }
+
+    /// The last event that was appended.
+    #[must_use]
+    pub fn last(&self) -> Cursor {
+        self.shared.layout().tail.last
+    }
+
+    /// Where to read what comes behind a cursor; none when nothing does.
+    fn source_after(&self, after: Cursor) -> Result<Option<Source<D::File>>, BodyError> {
+        let sealed = {
+            let layout = self.shared.layout();
+            match layout.sealed.get(layout.sealed_after(after)) {
+                Some(sealed) => Arc::clone(sealed),
+                None if layout.tail.last <= after || layout.tail.records == 0 => return Ok(None),
+                None => {
+                    let tail = &layout.tail;
+                    let (segment, end) = ((tail.header.first, tail.header.generation), tail.records_end);
+                    let begin = self.begin(after, segment, &tail.points);
+                    let (file, name, last) = (Arc::clone(&tail.file), tail.name.clone(), tail.last);
+                    let may_hold_removed = self.shared.ledger().may_hold_removed(segment.0);
+                    let is_tail = true;
+                    return Ok(Some(Source {
+                        file,
+                        name,
+                        segment,
+                        begin,
+                        end,
+                        last,
+                        is_tail,
+                        may_hold_removed,
+                    }));
+                }
+            }
+        };
+        let segment = (sealed.header.first, sealed.header.generation);
+        let points = self.shared.points(&sealed)?;
+        let begin = self.begin(after, segment, &points);
+        Ok(Some(self.source(&sealed, begin)))
+    }
+
+    fn source(&self, sealed: &Sealed<D::File>, begin: u64) -> Source<D::File> {
+        Source {
+            file: Arc::clone(&sealed.file),
+            name: sealed.name.clone(),
+            segment: (sealed.header.first, sealed.header.generation),
+            begin,
+            end: sealed.records_end,
+            last: sealed.trailer.last,
+            is_tail: false,
+            may_hold_removed: self.shared.ledger().may_hold_removed(sealed.header.first),
+        }
+    }
+
+    fn begin(&self, after: Cursor, segment: (u64, u32), points: &[BodyPoint]) -> u64 {
+        let hint = lock(&self.hint).filter(|hint| hint.through == after && hint.segment == segment);
+        if let Some(hint) = hint {
+            return hint.offset;
+        }
+        let place = points.partition_point(|point| point.position <= after.position);
+        place.checked_sub(1).map_or(RECORDS_AT, |place| points[place].offset)
+    }
+
+    /// Reads what of one segment belongs to the page; `page.through` says behind what.
+    fn read_page(
+        &self,
+        source: &Source<D::File>,
+        until: Cursor,
+        bytes_max: usize,
+        page: &mut BodyPage,
+    ) -> Result<(), BodyError> {
+        let after = page.through;
+        let mut bytes = std::mem::take(&mut page.bytes);
+        let mut begin = source.begin;
+        let mut length = bytes_max.max(PAGE_BYTES_MIN) as u64;
+        let run = loop {
+            source.read(begin, length, &mut bytes)?;
+            let run = find_run(source, begin, &bytes, after, until, bytes_max)?;
+            if !run.is_empty() || run.is_final() || begin + bytes.len() as u64 == source.end {
+                break run;
+            }
+            // Nothing but records before the page, or a part of one that is longer than was read.
+            begin += run.start as u64;
+            length = length.max(run.needed as u64);
+        };
+        page.may_hold_removed = source.may_hold_removed;
+        let end_of_run = begin + run.end as u64;
+        match run.stop {
+            Stop::Until => {
+                page.at_end = true;
+                page.through = until.max(after);
+            }
+            _ if end_of_run == source.end => {
+                page.at_end = source.is_tail;
+                page.through = source.last.min(until).max(after);
+                page.at_end |= page.through >= until;
+            }
+            _ => page.through = run.last.unwrap_or(after),
+        }
+        let hint = Hint { through: page.through, segment: source.segment, offset: end_of_run };
+        *lock(&self.hint) = Some(hint);
+        bytes.truncate(run.end);
+        bytes.drain(..run.start);
+        page.bytes = bytes;
+        Ok(())
+    }
+
+    fn get_one(&self, position: Position, block: &mut Block) -> Result<Option<Vec<u8>>, BodyError> {
+        let Some(source) = self.block_with(position)? else { return Ok(None) };
+        let length = (source.end - source.begin) as usize;
+        let is_read = block.segment == source.segment && block.begin == source.begin;
+        if !is_read || block.bytes.len() < length {
+            source.read(source.begin, length as u64, &mut block.bytes)?;
+            (block.segment, block.begin) = (source.segment, source.begin);
+        }
+        let bytes = &block.bytes[..length];
+        match find_record(bytes, position) {
+            Search::Found(record) => Ok(Some(record.to_vec())),
+            Search::Absent => Ok(None),
+            Search::Broken(offset) => Err(source.damaged(source.begin + offset as u64)),
+        }
+    }
+
+    /// Which part of which file has the position in it, if any has.
+    fn block_with(&self, position: Position) -> Result<Option<Source<D::File>>, BodyError> {
+        let sealed = {
+            let layout = self.shared.layout();
+            match layout.sealed_with(position) {
+                Some(sealed) => Arc::clone(sealed),
+                None if !layout.tail.holds(position) => return Ok(None),
+                None => {
+                    let tail = &layout.tail;
+                    let (begin, end) = between(&tail.points, position, tail.records_end);
+                    let source = Source {
+                        file: Arc::clone(&tail.file),
+                        name: tail.name.clone(),
+                        segment: (tail.header.first, tail.header.generation),
+                        begin,
+                        end,
+                        last: tail.last,
+                        is_tail: true,
+                        may_hold_removed: false,
+                    };
+                    return Ok(Some(source));
+                }
+            }
+        };
+        let points = self.shared.points(&sealed)?;
+        let (begin, end) = between(&points, position, sealed.records_end);
+        Ok(Some(Source { end, ..self.source(&sealed, begin) }))
+    }
+}
+
+/// Bytes read last, for the next of many.
+struct Block {
+    segment: (u64, u32),
+    begin: u64,
+    bytes: Vec<u8>,
+}
+
+/// From the last point at or before the position to the next point.
+fn between(points: &[BodyPoint], position: Position, records_end: u64) -> (u64, u64) {
+    let place = points.partition_point(|point| point.position <= position);
+    let begin = place.checked_sub(1).map_or(RECORDS_AT, |place| points[place].offset);
+    (begin, points.get(place).map_or(records_end, |point| point.offset))
+}
+
+enum Search<'a> {
+    Found(&'a [u8]),
+    Absent,
+    /// Where a broken record begins.
+    Broken(usize),
+}
+
+fn find_record(bytes: &[u8], position: Position) -> Search<'_> {
+    let mut at = 0;
+    while at < bytes.len() {
+        let Ok(Some(glance)) = peek(&bytes[at..]) else { return first_broken(bytes) };
+        let Some(record) = bytes.get(at..at + glance.len) else { return first_broken(bytes) };
+        if glance.cursor.position == position {
+            return Search::Found(record);
+        }
+        at += glance.len;
+    }
+    // It is not there only if all that is there is what was written.
+    first_broken(bytes)
+}
+
+fn first_broken(bytes: &[u8]) -> Search<'_> {
+    let mut at = 0;
+    while at < bytes.len() {
+        match format::body::decode(&bytes[at..]) {
+            Ok((_, len)) => at += len,
+            Err(_) => return Search::Broken(at),
+        }
+    }
+    Search::Absent
+}
+
+/// Which bytes of a buffer belong to a page, and why it stops there.
+struct Run {
+    start: usize,
+    end: usize,
+    last: Option<Cursor>,
+    stop: Stop,
+    /// Bytes from `start` on that hold one record at least.
+    needed: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    /// The next record lies behind `until`.
+    Until,
+    /// The page is long enough.
+    Full,
+    /// The buffer ends.
+    Buffer,
+}
+
+impl Run {
+    const fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    fn is_final(&self) -> bool {
+        self.stop == Stop::Until
+    }
+}
+
+fn find_run<F: DiskFile>(
+    source: &Source<F>,
+    begin: u64,
+    bytes: &[u8],
+    after: Cursor,
+    until: Cursor,
+    bytes_max: usize,
+) -> Result<Run, BodyError> {
+    let mut run = Run { start: 0, end: 0, last: None, stop: Stop::Buffer, needed: PEEK_BYTES };
+    loop {
+        let at = run.end;
+        let damaged = || source.damaged(begin + at as u64);
+        let Some(glance) = peek(&bytes[at..]).map_err(|_| damaged())? else {
+            if at < bytes.len() && begin + bytes.len() as u64 == source.end {
+                return Err(damaged());
+            }
+            break;
+        };
+        if begin + (at + glance.len) as u64 > source.end {
+            return Err(damaged());
+        }
+        let Some(record) = bytes.get(at..at + glance.len) else {
+            run.needed = at - run.start + glance.len;
+            break;
+        };
+        if glance.cursor <= after || glance.cursor > until {
+            if !is_intact(record) {
+                return Err(damaged());
+            }
+            if glance.cursor > until {
+                run.stop = Stop::Until;
+                break;
+            }
+            run.start = at + glance.len;
+        } else {
+            if run.last.is_some() && run.end - run.start >= bytes_max {
+                run.stop = Stop::Full;
+                break;
+            }
+            run.last = Some(glance.cursor);
+        }
+        run.end = at + glance.len;
+    }
+    Ok(run)
 }

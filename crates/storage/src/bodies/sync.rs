@@ -1,21 +1,59 @@
 //! Makes bodies durable, on a thread of the caller's.
 
 use super::BodyError;
-use crate::disk::Disk;
+use super::segment::Shared;
+use crate::disk::{Disk, DiskFile};
+use std::sync::Arc;
 
 /// See [`super::Bodies::sync_handle`].
 #[derive(Debug)]
 pub struct BodySync<D: Disk> {
-    pub(super) disk: D,
+    shared: Arc<Shared<D>>,
+    /// Sealed segments that are not durable yet, then the tail.
+    files: Vec<Arc<D::File>>,
+    end: u64,
 }
 
 impl<D: Disk> BodySync<D> {
-    /// Returns the logical end up to which everything is now durable. Blocks.
+    pub(super) fn new(shared: &Arc<Shared<D>>) -> Self {
+        let layout = shared.layout();
+        let mut files = shared.unsynced().files.clone();
+        files.push(Arc::clone(&layout.tail.file));
+        Self { shared: Arc::clone(shared), files, end: layout.end() }
+    }
+
+    /// Returns the logical end up to which everything is now durable, with what was noted of removals. Blocks.
     ///
     /// # Errors
-    /// The body file is poisoned for good; the node must stop.
+    /// `NoSpace`: not all is durable; flush nothing, and sync again later. Anything else: the body file is
+    /// poisoned for good, and the node must stop.
     pub fn run(self) -> Result<u64, BodyError> {
-        let _ = self.disk;
-        Err(BodyError::Poisoned)
+        self.shared.check()?;
+        let result = self.sync();
+        self.shared.poisons(result)?;
+        Ok(self.end)
     }
+
+    fn sync(&self) -> Result<(), BodyError> {
+        for file in &self.files {
+            file.sync().map_err(|source| failed("a segment", source))?;
+        }
+        self.shared.save_removals()?;
+        let names = {
+            let mut unsynced = self.shared.unsynced();
+            unsynced.files.retain(|file| !self.files.iter().any(|synced| Arc::ptr_eq(synced, file)));
+            (unsynced.names > unsynced.names_synced).then_some(unsynced.names)
+        };
+        if let Some(names) = names {
+            self.shared.disk.sync_dir().map_err(|source| failed("the body file's directory", source))?;
+            let mut unsynced = self.shared.unsynced();
+            unsynced.names_synced = unsynced.names_synced.max(names);
+        }
+        Ok(())
+    }
+}
+
+/// Lack of space is no excuse for a sync.
+pub(super) fn failed(file: &str, source: std::io::Error) -> BodyError {
+    BodyError::Failed { file: file.to_owned(), source }
 }

@@ -58,11 +58,11 @@ impl Image {
             return Err(io::ErrorKind::StorageFull.into());
         }
         let (old, new) = (self.content.len(), usize::try_from(len).map_err(|_| io::ErrorKind::FileTooLarge)?);
+        self.reserved = self.reserved.min(len);
         if new == old {
             return Ok(());
         }
         self.content.resize(new, 0);
-        self.reserved = self.reserved.min(len);
         self.lengths.push(new);
         if new < old {
             self.remember(new, old);

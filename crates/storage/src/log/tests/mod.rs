@@ -57,22 +57,6 @@ fn read_all<D: Disk>(
     Ok(found)
 }
 
-/// Runs a check over each kind of disk.
-macro_rules! over_each_disk {
-    ($($(#[$doc:meta])* $name:ident;)*) => {
-        mod in_memory {
-            $(#[test] fn $name() { super::$name($crate::memory_disk::MemoryDisk::new()); })*
-        }
-        mod on_disk {
-            $(#[test] fn $name() {
-                let directory = tempfile::tempdir().expect("a directory");
-                super::$name($crate::real_disk::RealDisk::open(directory.path()).expect("a disk"));
-            })*
-        }
-    };
-}
-use over_each_disk;
-
 /// Splitmix64: the same seed, the same numbers.
 fn random(seed: u64) -> impl FnMut() -> u64 {
     let mut state = seed;

@@ -1,6 +1,7 @@
 //! What a log does when nothing fails.
 
 use super::*;
+use crate::conformance::disk::over_each_disk;
 use crate::disk::DiskFile;
 use crate::log::Prepared;
 use crate::memory_disk::MemoryDisk;

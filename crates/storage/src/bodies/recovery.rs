@@ -1,0 +1,251 @@
+//! Opens the body file: which segments there are, and where it ends.
+//!
+//! The end is the state's word: what lies behind it was appended by entries that the state does not hold, and
+//! comes again when the log is replayed. Everything before it was synced before the state said so; if it is
+//! not there, the file is damaged and not opened. Only the tail is read; what sealed segments hold is checked
+//! when it is read.
+
+use super::append::{end_segment, write_header};
+use super::records::{Scan, Summary};
+use super::removals::read_removals;
+use super::segment::{
+    COMPACT_NAME, Layout, NEXT_NAME, RECORDS_AT, REMOVALS_NAME, REMOVALS_NEW_NAME, Sealed, Shared, Tail,
+    file_name, parse_name,
+};
+use super::{BodyError, BodyOptions};
+use crate::disk::{Disk, DiskFile};
+use format::body_index::{BodyTrailer, TRAILER_BYTES, decode_trailer, ending_bytes};
+use format::header::{BodySegmentHeader, HEADER_BYTES_MAX, HeaderError};
+use model::Cursor;
+use std::sync::Arc;
+
+pub(super) fn open<D: Disk>(disk: D, end: u64, options: BodyOptions) -> Result<Shared<D>, BodyError> {
+    let mut found = find(&disk, end, options)?;
+    remove_replaced(&disk, &mut found)?;
+    check_chain(&found, end)?;
+    let tail = match found.last() {
+        Some(last) if last.header.end == 0 => found.pop(),
+        _ => None,
+    };
+    let mut sealed = Vec::new();
+    let mut mended = Vec::new();
+    let ends: Vec<u64> = found.iter().skip(1).map(|next| next.header.first).collect();
+    let last_end = tail.as_ref().map_or(end, |tail| tail.header.first);
+    for (segment, segment_end) in found.into_iter().zip(ends.into_iter().chain([last_end])) {
+        sealed.push(Arc::new(segment.into_sealed(segment_end, options, &mut mended)?));
+    }
+    let last = sealed.last().map_or(Cursor::START, |segment| segment.trailer.last);
+    let tail = match tail {
+        Some(tail) => tail.into_tail(end, last, options)?,
+        None => begin_tail(&disk, end, last, options)?,
+    };
+    let layout = Layout { sealed, tail };
+    let ledger = read_removals(&disk, options, &layout)?;
+    let shared = Shared::new(disk, options, layout, ledger, end);
+    shared.unsynced().files = mended;
+    Ok(shared)
+}
+
+/// A segment's file and what its header says.
+struct Found<F> {
+    name: String,
+    file: Arc<F>,
+    header: BodySegmentHeader,
+    /// Bytes of the file.
+    len: u64,
+}
+
+/// The segments that begin before the end, in order, the latest rewriting first; all behind it are removed.
+fn find<D: Disk>(disk: &D, end: u64, options: BodyOptions) -> Result<Vec<Found<D::File>>, BodyError> {
+    let directory = |source| BodyError::io("the body file's directory", source);
+    let mut found = Vec::new();
+    for name in disk.list().map_err(directory)? {
+        match (name.as_str(), parse_name(&name)) {
+            (NEXT_NAME | COMPACT_NAME | REMOVALS_NEW_NAME, _) => disk.remove(&name).map_err(directory)?,
+            (REMOVALS_NAME, _) => {}
+            (_, Some((first, 0))) if first >= end => disk.remove(&name).map_err(directory)?,
+            (_, Some((first, _))) if first >= end => return Err(unknown(name)),
+            (_, Some(named)) => found.push(open_segment(disk, name, named, options)?),
+            (_, None) => return Err(BodyError::Refused { file: name, why: HeaderError::Foreign }),
+        }
+    }
+    found.sort_by_key(|segment| (segment.header.first, u32::MAX - segment.header.generation));
+    Ok(found)
+}
+
+fn open_segment<D: Disk>(
+    disk: &D,
+    name: String,
+    named: (u64, u32),
+    options: BodyOptions,
+) -> Result<Found<D::File>, BodyError> {
+    let failed = |source| BodyError::io(&name, source);
+    let file = disk.open(&name).map_err(failed)?;
+    let len = file.len().map_err(failed)?;
+    let mut sector = [0; HEADER_BYTES_MAX];
+    let read = file.read_at(&mut sector, 0).map_err(failed)?;
+    match BodySegmentHeader::decode(&sector[..read]) {
+        Ok(header) if header.store != options.store => Err(BodyError::OtherStore { file: name }),
+        Ok(header) if (header.first, header.generation) == named => {
+            Ok(Found { name, file: Arc::new(file), header, len })
+        }
+        Ok(_) | Err(HeaderError::Damaged | HeaderError::Blank) => {
+            Err(BodyError::Damaged { file: name, offset: 0, what: "the segment's header" })
+        }
+        Err(why) => Err(BodyError::Refused { file: name, why }),
+    }
+}
+
+/// Removes the files that a rewriting had replaced when the process ended.
+fn remove_replaced<D: Disk>(disk: &D, found: &mut Vec<Found<D::File>>) -> Result<(), BodyError> {
+    let mut kept: Vec<Found<D::File>> = Vec::new();
+    for segment in found.drain(..) {
+        match kept.last() {
+            Some(last)
+                if segment.header.first < last.header.end
+                    && segment.header.generation < last.header.generation =>
+            {
+                disk.remove(&segment.name).map_err(|source| BodyError::io(&segment.name, source))?;
+            }
+            _ => kept.push(segment),
+        }
+    }
+    *found = kept;
+    Ok(())
+}
+
+/// Each segment ends where the next begins, the first begins at 0, and the last reaches the end.
+fn check_chain<F>(found: &[Found<F>], end: u64) -> Result<(), BodyError> {
+    let mut at = 0;
+    for (place, segment) in found.iter().enumerate() {
+        if segment.header.first != at {
+            let (file, what) = (segment.name.clone(), "the segment before this one is missing");
+            return Err(BodyError::Damaged { file, offset: 0, what });
+        }
+        at = match (segment.header.end, found.get(place + 1)) {
+            (0, Some(next)) => next.header.first,
+            (0, None) => segment.header.first + segment.len.saturating_sub(RECORDS_AT),
+            (rewritten_end, _) => rewritten_end,
+        };
+    }
+    match found.last() {
+        _ if at < end => Err(BodyError::TooShort { found: at, wanted: end }),
+        // Only what recovery can never cut is rewritten.
+        Some(last) if at > end && last.header.end > 0 => Err(unknown(last.name.clone())),
+        _ => Ok(()),
+    }
+}
+
+/// A state older than what was rewritten: it is not the one that this body file belongs to.
+fn unknown(file: String) -> BodyError {
+    BodyError::Damaged { file, offset: 0, what: "it was rewritten, and the state does not know its events" }
+}
+
+impl<F: DiskFile> Found<F> {
+    fn damaged(&self, offset: u64, what: &'static str) -> BodyError {
+        BodyError::Damaged { file: self.name.clone(), offset, what }
+    }
+
+    fn failed(&self, source: std::io::Error) -> BodyError {
+        BodyError::io(&self.name, source)
+    }
+
+    /// Cuts it back to the end and reads what it holds.
+    fn into_tail(self, end: u64, last: Cursor, options: BodyOptions) -> Result<Tail<F>, BodyError> {
+        let records_end = RECORDS_AT + (end - self.header.first);
+        let summary = summarise(&self, records_end, options)?;
+        if self.len > records_end {
+            self.file.set_len(records_end).map_err(|source| self.failed(source))?;
+        }
+        let tail = Tail::new(self.name, self.file, self.header, last);
+        let Summary { records, first, last, points, .. } = summary;
+        Ok(Tail { records_end, records, first, last, points, ..tail })
+    }
+
+    /// A segment that another follows. Its ending may not have been synced when the power went, unless it was
+    /// rewritten; it is then made again.
+    fn into_sealed(
+        self,
+        end: u64,
+        options: BodyOptions,
+        mended: &mut Vec<Arc<F>>,
+    ) -> Result<Sealed<F>, BodyError> {
+        let trailer = self.trailer()?;
+        let ending = |trailer: BodyTrailer| ending_bytes(trailer.points as usize);
+        let (records_end, trailer) = if self.header.end > 0 {
+            let trailer = trailer.ok_or_else(|| self.damaged(self.len, "the segment's trailer"))?;
+            (self.len - ending(trailer).min(self.len), trailer)
+        } else {
+            let records_end = RECORDS_AT + (end - self.header.first);
+            match trailer.filter(|trailer| records_end + ending(*trailer) == self.len) {
+                Some(trailer) => (records_end, trailer),
+                None => (records_end, self.mend(records_end, options, mended)?),
+            }
+        };
+        let Self { name, file, header, .. } = self;
+        Ok(Sealed { name, file, header, end, records_end, trailer })
+    }
+
+    fn trailer(&self) -> Result<Option<BodyTrailer>, BodyError> {
+        let mut bytes = [0; TRAILER_BYTES];
+        let Some(at) = self.len.checked_sub(TRAILER_BYTES as u64) else { return Ok(None) };
+        self.file.read_at(&mut bytes, at).map_err(|source| self.failed(source))?;
+        Ok(decode_trailer(&self.header, &bytes))
+    }
+
+    fn mend(
+        &self,
+        records_end: u64,
+        options: BodyOptions,
+        mended: &mut Vec<Arc<F>>,
+    ) -> Result<BodyTrailer, BodyError> {
+        let summary = summarise(self, records_end, options)?;
+        let mut ending = Vec::new();
+        let held = (summary.records, summary.first, summary.last);
+        let trailer = end_segment(&self.header, &summary.points, held, &mut ending);
+        let written = self.file.write_at(&ending, records_end);
+        written.map_err(|source| self.failed(source))?;
+        let cut = self.file.set_len(records_end + ending.len() as u64);
+        cut.map_err(|source| self.failed(source))?;
+        mended.push(Arc::clone(&self.file));
+        Ok(trailer)
+    }
+}
+
+/// Checks all records up to where they must end.
+fn summarise<F: DiskFile>(
+    segment: &Found<F>,
+    records_end: u64,
+    options: BodyOptions,
+) -> Result<Summary, BodyError> {
+    if segment.len < records_end {
+        let found = segment.header.first + segment.len.saturating_sub(RECORDS_AT);
+        let wanted = segment.header.first + (records_end - RECORDS_AT);
+        return Err(BodyError::TooShort { found, wanted });
+    }
+    let mut summary = Summary::new(options.stride_bytes);
+    let mut scan = Scan::new(&segment.name, &*segment.file, RECORDS_AT..records_end);
+    while let Some(scanned) = scan.next()? {
+        let cursor = scanned.record.cursor();
+        if summary.records > 0 && cursor <= summary.last {
+            return Err(segment.damaged(scanned.offset, "a record's position"));
+        }
+        summary.note(cursor, scanned.offset);
+    }
+    Ok(summary)
+}
+
+fn begin_tail<D: Disk>(
+    disk: &D,
+    end: u64,
+    last: Cursor,
+    options: BodyOptions,
+) -> Result<Tail<D::File>, BodyError> {
+    let header = BodySegmentHeader { store: options.store, first: end, generation: 0, end: 0 };
+    let name = file_name(end, 0);
+    let failed = |source| BodyError::io(&name, source);
+    let file = disk.create(NEXT_NAME).map_err(failed)?;
+    write_header(&file, &header).map_err(failed)?;
+    disk.rename(NEXT_NAME, &name).map_err(failed)?;
+    Ok(Tail::new(name, Arc::new(file), header, last))
+}

@@ -1,0 +1,196 @@
+//! How much of each segment is dead, and since when.
+//!
+//! Only numbers of records are kept, not which ones: a rewriting asks the state about each record anyway. So
+//! the account may be too high, never too low, and that only brings a rewriting forward.
+//!
+//! It survives a restart in a small side file, which the sync before a state flush replaces as a whole. After
+//! a crash the log is replayed from that flush, and what was removed since is noted again. Rebuilding the
+//! account instead (from the state, lazily) was rejected: it means a look-up an event of the whole store,
+//! while some tens of bytes a segment with removals are written here.
+
+use super::segment::{Layout, REMOVALS_NAME, REMOVALS_NEW_NAME, Shared, lock};
+use super::{BodyError, BodyOptions};
+use crate::disk::{Disk, DiskFile};
+use format::body_index::{BodyRemoval, decode_removals, encode_removals};
+use format::header::{BodyRemovalsHeader, HeaderError};
+use model::{Position, Wall};
+use std::collections::BTreeMap;
+
+/// Dead records of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Noted {
+    pub(super) records: u64,
+    pub(super) since: Wall,
+}
+
+/// The account, by the segments' first logical offsets.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    noted: BTreeMap<u64, Noted>,
+    /// What had been noted of the segment that is being rewritten; what comes meanwhile is noted anew.
+    rewriting: Option<(u64, Noted)>,
+    changes: u64,
+    saved: u64,
+}
+
+impl Ledger {
+    pub(super) fn get(&self, segment: u64) -> Option<Noted> {
+        self.noted.get(&segment).copied()
+    }
+
+    /// Whether removed events may still lie in the segment.
+    pub(super) fn may_hold_removed(&self, segment: u64) -> bool {
+        self.noted.contains_key(&segment) || self.rewriting.is_some_and(|(rewriting, _)| rewriting == segment)
+    }
+
+    pub(super) fn is_rewriting(&self) -> bool {
+        self.rewriting.is_some()
+    }
+
+    pub(super) fn dead_records(&self) -> u64 {
+        let rewriting = self.rewriting.map_or(0, |(_, noted)| noted.records);
+        rewriting + self.noted.values().map(|noted| noted.records).sum::<u64>()
+    }
+
+    pub(super) fn segments(&self) -> impl Iterator<Item = (u64, Noted)> + '_ {
+        self.noted.iter().map(|(segment, noted)| (*segment, *noted))
+    }
+
+    /// Counts up to as many records as the segment has.
+    pub(super) fn note(&mut self, segment: u64, records_max: u64, new: Noted) {
+        if records_max == 0 {
+            return;
+        }
+        let noted = self.noted.entry(segment).or_insert(Noted { records: 0, since: new.since });
+        noted.records = noted.records.saturating_add(new.records).min(records_max);
+        noted.since = noted.since.min(new.since);
+        self.changes += 1;
+    }
+
+    pub(super) fn begin_rewriting(&mut self, segment: u64) {
+        let noted = self.noted.remove(&segment).unwrap_or(Noted { records: 0, since: Wall(0) });
+        self.rewriting = Some((segment, noted));
+    }
+
+    /// The old segment stays, with all that was noted of it.
+    pub(super) fn abandon_rewriting(&mut self) {
+        if let Some((segment, before)) = self.rewriting.take()
+            && before.records > 0
+        {
+            self.note(segment, u64::MAX, before);
+        }
+    }
+
+    /// The segments are one now, and only what came meanwhile is dead in it.
+    pub(super) fn end_rewriting(&mut self, replaced: &[u64], by: u64) {
+        self.rewriting = None;
+        for segment in replaced {
+            if let Some(noted) = self.noted.remove(segment) {
+                self.note(by, u64::MAX, noted);
+            }
+        }
+        self.changes += 1;
+    }
+
+    /// What the side file should hold, and a mark for [`Self::saved`]; none when it holds that.
+    fn unsaved(&self) -> Option<(Vec<BodyRemoval>, u64)> {
+        if self.saved == self.changes {
+            return None;
+        }
+        let mut all = self.noted.clone();
+        if let Some((segment, before)) = self.rewriting.filter(|(_, before)| before.records > 0) {
+            let noted = all.entry(segment).or_insert(Noted { records: 0, since: before.since });
+            noted.records = noted.records.saturating_add(before.records);
+            noted.since = noted.since.min(before.since);
+        }
+        let rows = all.iter().map(|(segment, noted)| {
+            let Noted { records, since } = *noted;
+            BodyRemoval { segment: *segment, records, since }
+        });
+        Some((rows.collect(), self.changes))
+    }
+}
+
+impl<D: Disk> Shared<D> {
+    /// Counts the positions in the segments they lie in.
+    pub(super) fn note_removed(&self, positions: &[Position], now: Wall) {
+        let layout = self.layout();
+        let mut ledger = self.ledger();
+        for position in positions {
+            let new = Noted { records: 1, since: now };
+            if let Some(segment) = layout.sealed_with(*position) {
+                ledger.note(segment.header.first, segment.trailer.records, new);
+            } else if layout.tail.holds(*position) {
+                ledger.note(layout.tail.header.first, layout.tail.records, new);
+            }
+        }
+    }
+
+    /// Replaces the side file if the account has changed. The name is durable after a sync of the directory.
+    pub(super) fn save_removals(&self) -> Result<(), BodyError> {
+        let _one_at_a_time = lock(&self.saving);
+        let Some((rows, changes)) = self.ledger().unsaved() else { return Ok(()) };
+        let mut body = Vec::new();
+        encode_removals(&rows, &mut body);
+        let (count, checksum) = (rows.len() as u32, crc32c::crc32c(&body));
+        let mut bytes = BodyRemovalsHeader { store: self.options.store, count, checksum }.encode();
+        bytes.extend_from_slice(&body);
+        let failed = |source| BodyError::io(REMOVALS_NEW_NAME, source);
+        match self.disk.remove(REMOVALS_NEW_NAME) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
+        let file = self.disk.create(REMOVALS_NEW_NAME).map_err(failed)?;
+        file.write_at(&bytes, 0).map_err(failed)?;
+        file.sync().map_err(failed)?;
+        self.disk.rename(REMOVALS_NEW_NAME, REMOVALS_NAME).map_err(failed)?;
+        self.unsynced().names += 1;
+        self.ledger().saved = changes;
+        Ok(())
+    }
+}
+
+/// Reads the side file, if there is one, and gives its rows to the segments there are.
+pub(super) fn read_removals<D: Disk>(
+    disk: &D,
+    options: BodyOptions,
+    layout: &Layout<D::File>,
+) -> Result<Ledger, BodyError> {
+    let name = REMOVALS_NAME;
+    let file = match disk.open(name) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Ledger::default()),
+        Err(error) => return Err(BodyError::io(name, error)),
+    };
+    let failed = |source| BodyError::io(name, source);
+    let mut bytes = vec![0; file.len().map_err(failed)? as usize];
+    let read = file.read_at(&mut bytes, 0).map_err(failed)?;
+    bytes.truncate(read);
+    let damaged = |what| BodyError::Damaged { file: name.to_owned(), offset: 0, what };
+    let header = match BodyRemovalsHeader::decode(&bytes) {
+        Ok(header) if header.store != options.store => {
+            return Err(BodyError::OtherStore { file: name.to_owned() });
+        }
+        Ok(header) => header,
+        Err(HeaderError::Damaged | HeaderError::Blank) => return Err(damaged("the file's header")),
+        Err(why) => return Err(BodyError::Refused { file: name.to_owned(), why }),
+    };
+    let body = bytes.get(BodyRemovalsHeader::BYTES..).unwrap_or_default();
+    let rows = decode_removals(body).filter(|rows| rows.len() == header.count as usize);
+    let rows = rows.filter(|_| crc32c::crc32c(body) == header.checksum);
+    let mut ledger = Ledger::default();
+    for row in rows.ok_or_else(|| damaged("the removals"))? {
+        let noted = Noted { records: row.records, since: row.since };
+        // A segment may have become part of a rewritten one since.
+        let place = layout.sealed.partition_point(|segment| segment.end <= row.segment);
+        match layout.sealed.get(place) {
+            Some(segment) => ledger.note(segment.header.first, segment.trailer.records, noted),
+            None if row.segment <= layout.end() => {
+                ledger.note(layout.tail.header.first, layout.tail.records, noted);
+            }
+            None => {}
+        }
+    }
+    ledger.saved = ledger.changes;
+    Ok(ledger)
+}

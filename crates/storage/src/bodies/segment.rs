@@ -1,0 +1,230 @@
+//! The files of the body file and what is known of each, shared by the owner, the readers and the jobs.
+//!
+//! ```text
+//! sealed  0000000000000000-00000002.bodies   header │ live records │ index │ trailer    (rewritten twice)
+//! sealed  0000000004000000-00000000.bodies   header │ records      │ index │ trailer
+//! tail    0000000007ffe1c4-00000000.bodies   header │ records ...
+//! ```
+//!
+//! A name is the logical offset of the first record and the generation. Logical offsets count the bytes of all
+//! records ever appended; only the tail and the cut when the store is opened use them. Events are found by
+//! position.
+
+use super::removals::Ledger;
+use super::{BodyError, BodyOptions};
+use crate::disk::{Disk, DiskFile};
+use format::body_index::{BodyPoint, BodyTrailer, POINT_BYTES, decode_points};
+use format::header::{BodySegmentHeader, HEADER_BYTES_MAX};
+use model::{Cursor, Position};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// Where a segment's first record begins.
+pub(super) const RECORDS_AT: u64 = HEADER_BYTES_MAX as u64;
+/// A file that is not yet what its name will say.
+pub(super) const NEXT_NAME: &str = "next.new";
+pub(super) const COMPACT_NAME: &str = "compact.new";
+pub(super) const REMOVALS_NAME: &str = "removals";
+pub(super) const REMOVALS_NEW_NAME: &str = "removals.new";
+
+const SUFFIX: &str = ".bodies";
+
+pub(super) fn file_name(first: u64, generation: u32) -> String {
+    format!("{first:016x}-{generation:08x}{SUFFIX}")
+}
+
+pub(super) fn parse_name(name: &str) -> Option<(u64, u32)> {
+    let (first, generation) = name.strip_suffix(SUFFIX)?.split_once('-')?;
+    let first = u64::from_str_radix(first, 16).ok()?;
+    let generation = u32::from_str_radix(generation, 16).ok()?;
+    (file_name(first, generation) == name).then_some((first, generation))
+}
+
+/// All that the body file's handles share. Locks are taken in the order of the fields, held for moments, and
+/// never during disk work.
+#[derive(Debug)]
+pub(super) struct Shared<D: Disk> {
+    pub(super) disk: D,
+    pub(super) options: BodyOptions,
+    layout: RwLock<Layout<D::File>>,
+    ledger: Mutex<Ledger>,
+    unsynced: Mutex<Unsynced<D::File>>,
+    points: Mutex<PointCache>,
+    /// Recovery never cuts below this logical offset.
+    pub(super) persisted: AtomicU64,
+    /// Held by the one who writes the side file.
+    pub(super) saving: Mutex<()>,
+    failed: AtomicBool,
+}
+
+/// The segments, in order.
+#[derive(Debug)]
+pub(super) struct Layout<F> {
+    pub(super) sealed: Vec<Arc<Sealed<F>>>,
+    pub(super) tail: Tail<F>,
+}
+
+/// A segment that takes no more records.
+#[derive(Debug)]
+pub(super) struct Sealed<F> {
+    pub(super) name: String,
+    pub(super) file: Arc<F>,
+    pub(super) header: BodySegmentHeader,
+    /// The logical offset behind it.
+    pub(super) end: u64,
+    /// Where in the file its records end.
+    pub(super) records_end: u64,
+    pub(super) trailer: BodyTrailer,
+}
+
+/// The segment that records are appended to.
+#[derive(Debug)]
+pub(super) struct Tail<F> {
+    pub(super) name: String,
+    pub(super) file: Arc<F>,
+    pub(super) header: BodySegmentHeader,
+    pub(super) records_end: u64,
+    pub(super) records: u64,
+    /// The first event in it.
+    pub(super) first: Cursor,
+    /// The last event there is, in it or before it.
+    pub(super) last: Cursor,
+    pub(super) points: Vec<BodyPoint>,
+}
+
+/// What the next sync has to do beside the tail.
+#[derive(Debug)]
+pub(super) struct Unsynced<F> {
+    pub(super) files: Vec<Arc<F>>,
+    /// Names made or changed so far, and how many of them are durable.
+    pub(super) names: u64,
+    pub(super) names_synced: u64,
+}
+
+type PointCache = VecDeque<((u64, u32), Arc<Vec<BodyPoint>>)>;
+
+impl<D: Disk> Shared<D> {
+    pub(super) fn new(
+        disk: D,
+        options: BodyOptions,
+        layout: Layout<D::File>,
+        ledger: Ledger,
+        persisted: u64,
+    ) -> Self {
+        let unsynced = Unsynced { files: Vec::new(), names: 1, names_synced: 0 };
+        Self {
+            disk,
+            options,
+            layout: RwLock::new(layout),
+            ledger: Mutex::new(ledger),
+            unsynced: Mutex::new(unsynced),
+            points: Mutex::default(),
+            persisted: AtomicU64::new(persisted),
+            saving: Mutex::default(),
+            failed: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn layout(&self) -> RwLockReadGuard<'_, Layout<D::File>> {
+        self.layout.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn layout_mut(&self) -> RwLockWriteGuard<'_, Layout<D::File>> {
+        self.layout.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        lock(&self.ledger)
+    }
+
+    pub(super) fn unsynced(&self) -> MutexGuard<'_, Unsynced<D::File>> {
+        lock(&self.unsynced)
+    }
+
+    pub(super) fn check(&self) -> Result<(), BodyError> {
+        if self.failed.load(Ordering::Acquire) { Err(BodyError::Poisoned) } else { Ok(()) }
+    }
+
+    /// Only lack of space, and a question that was not answered, leave the body file usable.
+    pub(super) fn poisons<T>(&self, result: Result<T, BodyError>) -> Result<T, BodyError> {
+        if let Err(error) = &result
+            && !matches!(error, BodyError::NoSpace(_) | BodyError::Liveness(_))
+        {
+            self.failed.store(true, Ordering::Release);
+        }
+        result
+    }
+
+    /// A sealed segment's index, from memory or its file.
+    pub(super) fn points(&self, segment: &Sealed<D::File>) -> Result<Arc<Vec<BodyPoint>>, BodyError> {
+        let key = (segment.header.first, segment.header.generation);
+        {
+            let mut cache = lock(&self.points);
+            if let Some(place) = cache.iter().position(|(known, _)| *known == key)
+                && let Some(entry) = cache.remove(place)
+            {
+                let points = Arc::clone(&entry.1);
+                cache.push_back(entry);
+                return Ok(points);
+            }
+        }
+        let points = Arc::new(segment.read_points()?);
+        let mut cache = lock(&self.points);
+        while cache.len() >= self.options.indexes_max.max(1) {
+            cache.pop_front();
+        }
+        cache.push_back((key, Arc::clone(&points)));
+        Ok(points)
+    }
+}
+
+impl<F> Layout<F> {
+    /// The first sealed segment that may hold events behind the cursor; beyond all of them is the tail.
+    pub(super) fn sealed_after(&self, after: Cursor) -> usize {
+        self.sealed.partition_point(|segment| segment.trailer.last <= after)
+    }
+
+    /// The sealed segment that the position is in, if it is in one.
+    pub(super) fn sealed_with(&self, position: Position) -> Option<&Arc<Sealed<F>>> {
+        let place = self.sealed.partition_point(|segment| segment.trailer.last.position < position);
+        self.sealed.get(place).filter(|segment| segment.trailer.first.position <= position)
+    }
+
+    pub(super) fn end(&self) -> u64 {
+        self.tail.end()
+    }
+}
+
+impl<F> Tail<F> {
+    pub(super) fn end(&self) -> u64 {
+        self.header.first + (self.records_end - RECORDS_AT)
+    }
+
+    pub(super) fn holds(&self, position: Position) -> bool {
+        self.records > 0 && self.first.position <= position && position <= self.last.position
+    }
+}
+
+impl<F: DiskFile> Sealed<F> {
+    pub(super) fn damaged(&self, offset: u64, what: &'static str) -> BodyError {
+        BodyError::Damaged { file: self.name.clone(), offset, what }
+    }
+
+    /// Bytes of the file.
+    pub(super) fn file_bytes(&self) -> u64 {
+        self.records_end + format::body_index::ending_bytes(self.trailer.points as usize)
+    }
+
+    fn read_points(&self) -> Result<Vec<BodyPoint>, BodyError> {
+        let mut bytes = vec![0; self.trailer.points as usize * POINT_BYTES];
+        let read = self.file.read_at(&mut bytes, self.records_end);
+        let read = read.map_err(|source| BodyError::io(&self.name, source))?;
+        decode_points(&self.trailer, &bytes[..read])
+            .ok_or_else(|| self.damaged(self.records_end, "the segment's index"))
+    }
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,184 @@
+//! A power cut at each operation, with unsynced writes lost, kept or torn.
+//!
+//! The script appends, syncs, tells of flushed states, notes removals and rewrites segments, until the disk's
+//! n-th operation ends the process, for each n. A state flush is imagined: it knows the end of the last sync
+//! that returned before it. The file is then opened at that end; it must hold every live record below it, as
+//! it was written and in order, and nothing else but records that are dead and not yet gone.
+
+use super::*;
+use crate::memory_disk::MemoryDisk;
+use model::Wall;
+use std::collections::BTreeMap;
+
+const STEPS: usize = 60;
+
+/// What should be there.
+#[derive(Clone, Default)]
+struct Expected {
+    /// The logical end behind each record.
+    ends: BTreeMap<u64, u64>,
+    /// Records that the state no longer knows, and has been flushed without.
+    dead: Vec<u64>,
+    /// The end that the flushed state knows.
+    flushed: u64,
+}
+
+struct Script<'a> {
+    bodies: Bodies<MemoryDisk>,
+    reader: BodyReader<MemoryDisk>,
+    random: &'a mut dyn FnMut() -> u64,
+    expected: Expected,
+    /// Removed by entries behind the flushed state: a crash brings them back until the log is replayed.
+    dead_unflushed: Vec<u64>,
+    now: u64,
+}
+
+impl Script<'_> {
+    fn step(&mut self) -> Result<(), BodyError> {
+        self.now += (self.random)() % 300;
+        match (self.random)() % 12 {
+            0..6 => self.append()?,
+            6 => self.note(),
+            7 | 8 => {
+                self.bodies.sync_handle().run()?;
+            }
+            9 => self.flush()?,
+            10 => self.bodies.reserve((self.random)() % 6_000)?,
+            _ => self.compact()?,
+        }
+        Ok(())
+    }
+
+    fn append(&mut self) -> Result<(), BodyError> {
+        let mut position = self.expected.ends.keys().next_back().copied().unwrap_or(0);
+        let mut batch = Vec::new();
+        let start = self.bodies.end();
+        for _ in 0..1 + (self.random)() % 4 {
+            position += 1 + (self.random)() % 3;
+            batch.extend(encoded(position));
+            self.expected.ends.insert(position, start + batch.len() as u64);
+        }
+        let end = self.bodies.append(&batch, cursor(position))?;
+        assert_eq!(end, start + batch.len() as u64);
+        Ok(())
+    }
+
+    fn note(&mut self) {
+        let count = self.expected.ends.len() as u64;
+        if count == 0 {
+            return;
+        }
+        for _ in 0..(self.random)() % 12 {
+            let place = ((self.random)() % count) as usize;
+            let position = *self.expected.ends.keys().nth(place).expect("it is one of them");
+            self.bodies.note_removed(&[Position(position)], Wall(self.now));
+            self.dead_unflushed.push(position);
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), BodyError> {
+        let end = self.bodies.sync_handle().run()?;
+        self.expected.flushed = end;
+        self.expected.dead.append(&mut self.dead_unflushed);
+        self.bodies.persisted(end);
+        Ok(())
+    }
+
+    fn compact(&mut self) -> Result<(), BodyError> {
+        if let Some(segment) = self.bodies.compaction_due(Wall(self.now))? {
+            let dead = self.all_dead();
+            let live = |record: &BodyRecord<'_>| Ok::<_, std::io::Error>(!dead.contains(&record.position.0));
+            self.bodies.compaction(segment).run(live)?;
+            // What was dropped stays dropped: the removal is in the log, and is replayed.
+            self.expected.dead.append(&mut self.dead_unflushed);
+        }
+        let found = read(&self.reader, Cursor::START, ALL, 700)?;
+        check(&self.expected, &self.all_dead(), u64::MAX, &found, "live");
+        Ok(())
+    }
+
+    fn all_dead(&self) -> Vec<u64> {
+        [&self.expected.dead[..], &self.dead_unflushed].concat()
+    }
+}
+
+fn check(expected: &Expected, dead: &[u64], end: u64, found: &[u64], what: &str) {
+    assert!(found.is_sorted(), "{what}");
+    let below: Vec<u64> =
+        expected.ends.iter().filter(|(_, at)| **at <= end).map(|(position, _)| *position).collect();
+    for position in found {
+        assert!(below.contains(position), "{what}: {position} is not below {end}");
+    }
+    for position in below {
+        assert!(dead.contains(&position) || found.contains(&position), "{what}: {position} is gone");
+    }
+}
+
+fn run(disk: &MemoryDisk, expected: Expected, random: &mut dyn FnMut() -> u64, steps: usize) -> Expected {
+    let (bodies, reader) = match Bodies::open(disk.clone(), expected.flushed, options()) {
+        Ok(opened) => opened,
+        Err(error) => {
+            assert!(is_crash(&error), "{error}");
+            return expected;
+        }
+    };
+    let mut expected = expected;
+    let flushed = expected.flushed;
+    expected.ends.retain(|_, end| *end <= flushed);
+    let mut script = Script { bodies, reader, random, expected, dead_unflushed: Vec::new(), now: 0 };
+    for _ in 0..steps {
+        if let Err(error) = script.step() {
+            assert!(is_crash(&error), "{error}");
+            // A rewriting may have dropped what was dead by then.
+            script.expected.dead.append(&mut script.dead_unflushed);
+            break;
+        }
+    }
+    script.expected
+}
+
+fn is_crash(error: &BodyError) -> bool {
+    matches!(error, BodyError::Failed { source, .. } if crate::memory_disk::is_crash(source))
+}
+
+fn verify(disk: &MemoryDisk, expected: &Expected, what: &str) {
+    let end = expected.flushed;
+    let opened = Bodies::open(disk.clone(), end, options());
+    let (bodies, reader) = opened.unwrap_or_else(|error| panic!("{what}: {error}"));
+    assert_eq!(bodies.end(), end, "{what}");
+    let found = read(&reader, Cursor::START, ALL, 700).unwrap_or_else(|error| panic!("{what}: {error}"));
+    check(expected, &expected.dead, end, &found, what);
+    for position in expected.ends.keys() {
+        let got = reader.get(Position(*position)).unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert_eq!(got, found.contains(position).then(|| encoded(*position)), "{what}: {position}");
+    }
+}
+
+fn crash_everywhere(seed: u64) {
+    let whole = MemoryDisk::new();
+    let all = run(&whole, Expected::default(), &mut random(seed), STEPS);
+    assert!(all.flushed > 0, "the script flushes something");
+    for operation in 0..whole.operations() {
+        let what = format!("seed {seed}, operation {operation}");
+        let disk = MemoryDisk::new();
+        disk.crash_at(operation);
+        let first = run(&disk, Expected::default(), &mut random(seed), STEPS);
+        let mut fate = random(seed ^ (operation << 8));
+        let disk = disk.crash(&mut fate);
+        disk.crash_at(fate() % 4);
+        run(&disk, first.clone(), &mut fate, 0);
+        let disk = disk.crash(&mut fate);
+        verify(&disk.restart(), &first, &what);
+        let disk = disk.restart();
+        disk.crash_at(2 + fate() % 40);
+        let second = run(&disk, first, &mut fate, STEPS);
+        verify(&disk.crash(&mut fate), &second, &format!("{what}, second crash"));
+    }
+}
+
+#[test]
+fn what_a_flushed_state_knows_survives_a_power_cut_at_each_operation() {
+    for seed in 0..12 {
+        crash_everywhere(seed);
+    }
+}
