@@ -1,3 +1,5 @@
+//! From what a client sent to what is stored: identities, fingerprints, what is filled in.
+
 use super::*;
 use crate::event::{StreamMember, read_structured};
 use crate::json::Reader;
