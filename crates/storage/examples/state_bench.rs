@@ -38,6 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut state = LsmState::open(&directory, StoreId(1), config)?;
     let written = fill(&mut state, &config, events, streams)?;
     written.print(events, &directory)?;
+    fill_first_level(&mut state, &config, events, streams)?;
     reads(&state, events, streams)?;
     drop(state);
     let began = Instant::now();
@@ -183,6 +184,25 @@ fn disk_work(
     Ok(thread_cpu().map_err(failed)?.saturating_sub(cpu))
 }
 
+/// Adds as many runs as a compaction leaves at most: reads cost most then.
+fn fill_first_level(
+    state: &mut LsmState,
+    config: &LsmConfig,
+    events: u64,
+    streams: u64,
+) -> Result<(), Box<dyn Error>> {
+    let mut batch = events / BATCH;
+    while state.figures().first_level_runs + 1 < u64::from(config.first_level_tables) {
+        for _ in 0..500 {
+            batch += 1;
+            let progress = Progress { index: Index(batch), term: Term(1), bodies_end: batch };
+            state.commit(&batch_rows(batch, streams), progress)?;
+        }
+        state.begin_flush()?.run()?;
+    }
+    Ok(())
+}
+
 /// The write set of a batch, sorted.
 fn batch_rows(batch: u64, streams: u64) -> WriteSet {
     let mut writes = vec![(shard_row(), Some(batch.to_be_bytes().repeat(6)))];
@@ -248,7 +268,7 @@ fn reads(state: &LsmState, events: u64, streams: u64) -> Result<(), Box<dyn Erro
     let rounds = 100_000;
     println!("runs in the first level: {}", state.figures().first_level_runs);
     for warm in [false, true] {
-        let miss = timed(rounds, |n| Ok(state.get(&dedup_row(events + n, streams))?.is_none()))?;
+        let miss = timed(rounds, |n| Ok(state.get(&dedup_row(events * 2 + n, streams))?.is_none()))?;
         let hit = timed(rounds, |n| Ok(state.get(&dedup_row(scatter(n) % events, streams))?.is_some()))?;
         let last = timed(rounds, |n| {
             let from = stream_prefix(scatter(n) % events, streams, 2);

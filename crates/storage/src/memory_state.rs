@@ -21,17 +21,28 @@ pub enum BegunFlush {
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStateDisk(Arc<Mutex<Durable>>);
 
+/// Whether flushes find space.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Space {
+    #[default]
+    Free,
+    Full,
+}
+
 #[derive(Debug, Default)]
 struct Durable {
     image: Image,
     begun: Option<Begun>,
     flushes_begun: u64,
+    space: Space,
 }
 
 #[derive(Debug)]
 struct Begun {
     number: u64,
     image: Image,
+    /// The job has met a full disk: it may be given again.
+    refused: bool,
 }
 
 /// Rows and the progress they belong to.
@@ -68,6 +79,11 @@ impl MemoryStateDisk {
     #[must_use]
     pub fn has_begun_flush(&self) -> bool {
         self.lock().begun.is_some()
+    }
+
+    /// From now on flushes find the disk full, or not.
+    pub fn set_space(&self, space: Space) {
+        self.lock().space = space;
     }
 
     fn lock(&self) -> MutexGuard<'_, Durable> {
@@ -144,13 +160,16 @@ impl State for MemoryState {
 
     fn begin_flush(&mut self) -> Result<MemoryFlush, StateError> {
         let mut durable = self.disk.lock();
-        if durable.begun.is_some() {
-            return Err(StateError::Failed("a flush is out already".to_owned()));
-        }
         durable.flushes_begun += 1;
         let number = durable.flushes_begun;
-        durable.begun = Some(Begun { number, image: self.image.clone() });
-        self.unflushed_bytes = 0;
+        match &mut durable.begun {
+            Some(begun) if begun.refused => (begun.number, begun.refused) = (number, false),
+            Some(_) => return Err(StateError::Failed("a flush is out already".to_owned())),
+            none => {
+                *none = Some(Begun { number, image: self.image.clone(), refused: false });
+                self.unflushed_bytes = 0;
+            }
+        }
         Ok(MemoryFlush { number, disk: self.disk.clone() })
     }
 
@@ -190,6 +209,10 @@ pub struct MemoryFlush {
 impl FlushJob for MemoryFlush {
     fn run(self) -> Result<Progress, StateError> {
         let mut durable = self.disk.lock();
+        if durable.space == Space::Full {
+            durable.begun.iter_mut().for_each(|begun| begun.refused = true);
+            return Err(StateError::Full("imagined".to_owned()));
+        }
         match durable.begun.take() {
             Some(begun) if begun.number == self.number => {
                 durable.image = begun.image;
@@ -303,6 +326,20 @@ mod tests {
     fn put(state: &mut MemoryState, index: u64) {
         let writes = WriteSet(vec![(vec![7], Some(index.to_be_bytes().to_vec()))]);
         state.commit(&writes, at(index)).unwrap();
+    }
+
+    #[test]
+    fn a_flush_that_met_a_full_disk_is_given_again() {
+        let disk = MemoryStateDisk::new();
+        let mut state = MemoryState::open(&disk);
+        put(&mut state, 1);
+        let job = state.begin_flush().unwrap();
+        put(&mut state, 2);
+        disk.set_space(Space::Full);
+        assert!(matches!(job.run(), Err(StateError::Full(_))));
+        disk.set_space(Space::Free);
+        assert_eq!(state.begin_flush().unwrap().run().unwrap(), at(1));
+        assert_eq!(state.begin_flush().unwrap().run().unwrap(), at(2));
     }
 
     #[test]

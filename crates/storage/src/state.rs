@@ -35,6 +35,9 @@ pub enum StateError {
     /// What was read is not what was written.
     #[error("the state store is damaged: {0}")]
     Damaged(String),
+    /// The disk has no space. A flush may be begun again, and a compaction tried again, when it has.
+    #[error("the disk has no space for the state: {0}")]
+    Full(String),
     /// The directory is not a state store that this version can open.
     #[error("{0}")]
     Refused(String),
@@ -105,10 +108,11 @@ pub trait State: View + 'static {
 
     /// Takes what is in memory as one flush, to be run elsewhere; later commits belong to the next one. The
     /// body file must be synced to `progress().bodies_end` before the job runs. At most one is out at a time.
-    /// With nothing to flush the job does nothing, and returns the progress that is durable already.
+    /// With nothing to flush the job does nothing, and returns the progress that is durable already. After one
+    /// that ended with [`StateError::Full`], this gives the same flush again.
     ///
     /// # Errors
-    /// A flush is out already; or the node must stop.
+    /// A flush is out already, or has failed; or the node must stop.
     fn begin_flush(&mut self) -> Result<Self::Flush, StateError>;
 
     fn compactor(&self) -> Self::Compactor;
@@ -125,16 +129,17 @@ pub trait FlushJob: Send + 'static {
     /// Makes it durable and returns the progress it holds.
     ///
     /// # Errors
-    /// The node must stop.
+    /// [`StateError::Full`]; after any other the node must stop: a sync that failed once may claim success
+    /// for lost pages.
     fn run(self) -> Result<Progress, StateError>;
 }
 
 /// Merges what flushes have written, so that reads stay cheap and deleted rows leave the disk. Call
 /// [`Compactor::step`] after each flush until it says [`Due::Nothing`], letting a waiting flush go first.
 pub trait Compactor: Clone + Send + 'static {
-    /// Does one bounded piece of work.
+    /// Does one piece of work, a part of the state in size. It may run beside a flush, on another thread.
     ///
     /// # Errors
-    /// The node must stop.
+    /// [`StateError::Full`]; after any other the node must stop.
     fn step(&self) -> Result<Due, StateError>;
 }

@@ -17,11 +17,15 @@ pub(super) fn state_error(doing: &str, error: &lsm_tree::Error) -> StateError {
     }
 }
 
-/// A file that ends too early is damage; everything else is the disk's failure.
+/// A file that ends too early is damage, a limit reached is want of space; everything else is the disk's
+/// failure.
 pub(super) fn io_error(doing: &str, error: &io::Error) -> StateError {
     match error.kind() {
         io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => {
             StateError::Damaged(format!("{doing}: {error}"))
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            StateError::Full(format!("{doing}: {error}"))
         }
         _ => StateError::Failed(format!("{doing}: {error}")),
     }

@@ -3,14 +3,14 @@
 //! Everything of one flush enters the tree with one manifest, so a crash leaves all of it or nothing: a
 //! table without a manifest that names it is deleted on opening.
 
-use super::ENGINE_ROWS;
 use super::error::state_error;
-use super::layers::{Shared, Tables};
-use super::memtable::Memtable;
+use super::layers::{FlushStage, Sealed, Shared, Tables};
 use super::row::RowValue;
-use crate::state::{FlushJob, Progress, StateError};
+use super::{ENGINE_ROWS, LsmCompactor};
+use crate::state::{Compactor, Due, FlushJob, Progress, StateError};
 use lsm_tree::{AbstractTree, InternalValue, SeqNo, ValueType};
 use model::{Index, Term};
+use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 
@@ -19,6 +19,9 @@ pub(super) const PROGRESS_KEY: &[u8] = &[ENGINE_ROWS, 0];
 /// The form of the progress row: this number, then index, term and end of bodies, little-endian.
 const PROGRESS_FORM: u8 = 1;
 
+/// Runs of the first level beyond which a flush compacts before it adds another.
+const FIRST_LEVEL_RUNS_MAX: usize = 64;
+
 /// One flush, begun. See [`crate::state::FlushJob`].
 pub struct LsmFlush(Work);
 
@@ -26,14 +29,6 @@ enum Work {
     /// All that there is, is durable.
     Nothing(Progress),
     Write(Arc<Shared>, Sealed),
-}
-
-/// A memtable that takes no more commits.
-pub(super) struct Sealed {
-    pub(super) memtable: Arc<Memtable>,
-    /// Of its last commit.
-    pub(super) progress: Progress,
-    pub(super) seqno: SeqNo,
 }
 
 impl LsmFlush {
@@ -61,13 +56,29 @@ impl FlushJob for LsmFlush {
         match self.0 {
             Work::Nothing(flushed) => Ok(flushed),
             Work::Write(shared, sealed) => {
-                let progress = sealed.progress;
-                write(&shared, &sealed).map_err(|error| state_error("flushing", &error))?;
-                shared.publish_flush(Tables::of(&shared.tree), progress);
-                Ok(progress)
+                let written = make_room(&shared)
+                    .and_then(|()| write(&shared, &sealed).map_err(|error| state_error("flushing", &error)));
+                match &written {
+                    Ok(()) => shared.publish_flush(Tables::of(&shared.tree), sealed.progress),
+                    Err(StateError::Full(_)) => shared.layers().flush = FlushStage::Idle,
+                    Err(_) => shared.layers().flush = FlushStage::Failed,
+                }
+                written.map(|()| sealed.progress)
             }
         }
     }
+}
+
+/// Compacts if nobody does: the library's manifest counts the runs of a level in one byte, and reads would
+/// have become slow long before.
+fn make_room(shared: &Arc<Shared>) -> Result<(), StateError> {
+    let compactor = LsmCompactor::new(Arc::clone(shared));
+    while Tables::of(&shared.tree).first_level_runs() >= FIRST_LEVEL_RUNS_MAX {
+        if compactor.step()? == Due::Nothing {
+            return Err(StateError::Failed("no compaction is due, and the first level is full".to_owned()));
+        }
+    }
+    Ok(())
 }
 
 /// Returns when the tables, their directory and the manifest are synced.
@@ -79,6 +90,7 @@ fn write(shared: &Shared, sealed: &Sealed) -> Result<(), lsm_tree::Error> {
         ValueType::Value,
     );
     let memtable = sealed.memtable.sealed();
+    let file = Cell::new(shared.next_table()..0);
     let rows = memtable.newest().map(|(key, seqno, found)| {
         let (value, kind) = match found {
             Some(value) => (RowValue::as_slice(value), ValueType::Value),
@@ -86,13 +98,24 @@ fn write(shared: &Shared, sealed: &Sealed) -> Result<(), lsm_tree::Error> {
         };
         InternalValue::from_components(key.as_slice(), value, seqno, kind)
     });
-    let written = shared.tree.flush_to_tables(std::iter::once(progress).chain(rows).map(Ok))?;
-    drop(memtable);
-    if let Some((tables, _)) = written {
+    let rows = std::iter::once(progress).chain(rows).inspect(|row| {
+        // When the first row is asked for, the file has just been numbered.
+        if row.key.user_key == PROGRESS_KEY {
+            file.set(file.take().start..shared.next_table());
+        }
+    });
+    let written = shared.tree.flush_to_tables(rows.map(Ok)).and_then(|written| match written {
         // Nobody reads below the newest version: readers hold memtables and tables of their own.
-        shared.tree.register_tables(&tables, None, None, &[], SeqNo::MAX)?;
+        Some((tables, _)) => shared.tree.register_tables(&tables, None, None, &[], SeqNo::MAX),
+        None => Ok(()),
+    });
+    drop(memtable);
+    let file = file.take();
+    // More numbers than one were given to a compaction beside this flush, too: hands off.
+    if written.is_err() && file.end == file.start + 1 {
+        shared.remove_unfinished(file);
     }
-    Ok(())
+    written
 }
 
 pub(super) fn encode_progress(progress: Progress) -> Vec<u8> {

@@ -10,10 +10,12 @@ use super::row::RowKey;
 use super::scan::{MemtableSource, Merge, RowRange, RunSource, Source};
 use super::{STATE_ROWS, row::RowValue};
 use crate::state::Progress;
+use lsm_tree::file::TABLES_FOLDER;
 use lsm_tree::table::filter::standard_bloom::Builder as Bloom;
 use lsm_tree::{AbstractTree, Cache, InternalValue, SeqNo, SequenceNumberCounter, Table, Tree};
 use model::{KeyRange, Order, Value, ViewError, view::Visit};
-use std::ops::ControlFlow;
+use std::collections::BTreeSet;
+use std::ops::{ControlFlow, Range};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What the node's thread and the disk work share.
@@ -29,11 +31,30 @@ pub(super) struct Shared {
 /// Everything below the active memtable.
 #[derive(Clone)]
 pub(super) struct Layers {
-    /// The memtable of the flush that is out.
-    pub(super) sealed: Option<Arc<Memtable>>,
+    /// What is being flushed.
+    pub(super) sealed: Option<Sealed>,
+    pub(super) flush: FlushStage,
     pub(super) tables: Arc<Tables>,
     /// What the tables hold.
     pub(super) flushed: Progress,
+}
+
+/// A memtable that takes no more commits.
+#[derive(Clone)]
+pub(super) struct Sealed {
+    pub(super) memtable: Arc<Memtable>,
+    /// Of its last commit.
+    pub(super) progress: Progress,
+    pub(super) seqno: SeqNo,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum FlushStage {
+    /// None is out. If something is sealed, its flush found no space and may be begun again.
+    Idle,
+    Out,
+    /// What is sealed may never become durable, and no other flush can follow it.
+    Failed,
 }
 
 impl Shared {
@@ -44,12 +65,29 @@ impl Shared {
         config: LsmConfig,
         flushed: Progress,
     ) -> Self {
-        let layers = Layers { sealed: None, tables: Arc::new(Tables::of(&tree)), flushed };
+        let tables = Arc::new(Tables::of(&tree));
+        let layers = Layers { sealed: None, flush: FlushStage::Idle, tables, flushed };
         Self { tree, seqno, cache, config, layers: Mutex::new(layers) }
     }
 
     pub(super) fn layers(&self) -> MutexGuard<'_, Layers> {
         self.layers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The number that the next file of a table will get.
+    pub(super) fn next_table(&self) -> u64 {
+        self.tree.table_id_counter.get()
+    }
+
+    /// Deletes the files of tables that a full disk left unfinished: they would fill it further at each try.
+    /// Opening deletes what remains.
+    pub(super) fn remove_unfinished(&self, tables: Range<u64>) {
+        let known: BTreeSet<u64> = Tables::of(&self.tree).runs.iter().flatten().map(Table::id).collect();
+        let folder = self.tree.config.path.join(TABLES_FOLDER);
+        for table in tables.filter(|table| !known.contains(table)) {
+            // One that cannot be deleted, or was never created, is left to the next opening.
+            let _ = std::fs::remove_file(folder.join(table.to_string()));
+        }
     }
 
     /// Lets reads see the tables that a compaction has written.
@@ -66,6 +104,7 @@ impl Shared {
         let mut layers = self.layers();
         let replaced = layers.replace_tables(tables);
         let memtable = layers.sealed.take();
+        layers.flush = FlushStage::Idle;
         layers.flushed = flushed;
         drop(layers);
         // Freeing a full memtable takes milliseconds: here, not on the node's thread.
@@ -91,14 +130,20 @@ pub(super) struct Tables {
     /// Newest first; within a run tables are disjoint and sorted.
     runs: Vec<Vec<Table>>,
     first_level_runs: usize,
+    bytes: u64,
 }
 
 impl Tables {
     /// Of the tree's newest version. Waits while the tree syncs a manifest: not for the node's thread.
     pub(super) fn of(tree: &Tree) -> Self {
         let version = tree.current_version();
-        let runs = version.iter_levels().flat_map(|level| level.iter()).map(|run| run.to_vec()).collect();
-        Self { version: version.id(), runs, first_level_runs: version.l0().run_count() }
+        let runs: Vec<_> =
+            version.iter_levels().flat_map(|level| level.iter()).map(|run| run.to_vec()).collect();
+        // The size that a table knows of itself is that of its rows. A file that cannot be asked counts as
+        // empty: this is a figure for people.
+        let file_bytes = |table: &Table| table.path.metadata().map_or(0, |file| file.len());
+        let bytes = runs.iter().flatten().map(file_bytes).sum();
+        Self { version: version.id(), runs, first_level_runs: version.l0().run_count(), bytes }
     }
 
     pub(super) fn version(&self) -> u64 {
@@ -114,7 +159,7 @@ impl Tables {
     }
 
     pub(super) fn bytes(&self) -> u64 {
-        self.runs.iter().flatten().map(|table| table.metadata.file_size).sum()
+        self.bytes
     }
 
     /// The newest row of `key`; a deleted one is a tombstone.
@@ -144,7 +189,7 @@ pub(super) struct Snapshot<'a> {
 impl Snapshot<'_> {
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Value>, ViewError> {
         let key = RowKey::of_parts(&[STATE_ROWS], key);
-        for memtable in [Some(self.active), self.layers.sealed.as_deref()].into_iter().flatten() {
+        for memtable in self.memtables() {
             if let Some(found) = memtable.get(&key, self.seqno) {
                 return Ok(found.as_ref().map(RowValue::to_vec));
             }
@@ -178,9 +223,14 @@ impl Snapshot<'_> {
     }
 
     /// Newest first.
+    fn memtables(&self) -> impl Iterator<Item = &Memtable> {
+        std::iter::once(self.active).chain(self.layers.sealed.iter().map(|sealed| &*sealed.memtable))
+    }
+
+    /// Newest first.
     fn sources<'r>(&'r self, range: RowRange<'r>, order: Order) -> Vec<Source<'r>> {
-        let memtables = [Some(self.active), self.layers.sealed.as_deref()].into_iter().flatten();
-        let memtables = memtables
+        let memtables = self
+            .memtables()
             .map(|memtable| Source::Memtable(MemtableSource::new(memtable, range, order, self.seqno)));
         let runs = self.layers.tables.runs.iter().map(|run| Source::Run(RunSource::new(run, range, order)));
         memtables.chain(runs).collect()

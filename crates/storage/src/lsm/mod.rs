@@ -21,11 +21,12 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`config`] | the sizes that bound memory, and the tree's tuning |
-//! | [`open`] | creates a directory whole or not at all; refuses what is not one, or is damaged |
+//! | [`open`], [`check`] | creates a directory whole or not at all; refuses what is not one, or is damaged |
 //! | [`row`], [`memtable`] | rows in memory |
 //! | [`layers`], [`scan`] | reads through memtables and tables, newest first |
 //! | [`flush`], [`compact`] | the disk work |
 
+mod check;
 mod compact;
 mod config;
 mod error;
@@ -43,13 +44,13 @@ pub use config::LsmConfig;
 pub use flush::LsmFlush;
 
 use crate::state::{Pressure, Progress, Reader, State, StateError, StateFigures};
-use flush::Sealed;
-use layers::{Layers, Shared, Snapshot};
+use layers::{FlushStage, Layers, Sealed, Shared, Snapshot};
 use lsm_tree::SeqNo;
 use memtable::{Memtable, OldVersions};
 use model::{KeyRange, Order, Value, View, ViewError, WriteSet, view::Visit};
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The tag of the engine's own rows: the progress.
 const ENGINE_ROWS: u8 = 0;
@@ -64,6 +65,8 @@ pub struct LsmState {
     progress: Progress,
     /// The sequence number of the last commit.
     seqno: SeqNo,
+    /// What the newest reader sees is below this.
+    newest_reader: AtomicU64,
     readers: Arc<()>,
 }
 
@@ -106,8 +109,8 @@ impl State for LsmState {
 
     fn commit(&mut self, writes: &WriteSet, progress: Progress) -> Result<(), StateError> {
         let old = match Arc::strong_count(&self.active) {
-            1 => OldVersions::Drop,
-            _ => OldVersions::Keep,
+            1 => OldVersions::Unseen,
+            _ => OldVersions::SeenBelow(self.newest_reader.load(Ordering::Relaxed)),
         };
         self.seqno = self.shared.seqno.next();
         self.active_bytes = self.active.commit(writes, STATE_ROWS, self.seqno, old);
@@ -116,10 +119,12 @@ impl State for LsmState {
     }
 
     fn reader(&self) -> LsmReader {
+        let seqno = self.seqno.saturating_add(1);
+        self.newest_reader.store(seqno, Ordering::Relaxed);
         LsmReader(Arc::new(ReadMoment {
             active: Arc::clone(&self.active),
             layers: Layers::clone(&self.shared.layers()),
-            seqno: self.seqno.saturating_add(1),
+            seqno,
             progress: self.progress,
             _counted: Arc::clone(&self.readers),
         }))
@@ -150,17 +155,24 @@ impl State for LsmState {
 
     fn begin_flush(&mut self) -> Result<LsmFlush, StateError> {
         let mut layers = self.shared.layers();
-        if layers.sealed.is_some() {
-            return Err(StateError::Failed("a flush is out already".to_owned()));
+        match layers.flush {
+            FlushStage::Idle => {}
+            FlushStage::Out => return Err(StateError::Failed("a flush is out already".to_owned())),
+            FlushStage::Failed => return Err(StateError::Failed("an earlier flush failed".to_owned())),
         }
-        if self.active.is_empty() && self.progress == layers.flushed {
-            return Ok(LsmFlush::nothing(layers.flushed));
+        if layers.sealed.is_none() {
+            if self.active.is_empty() && self.progress == layers.flushed {
+                return Ok(LsmFlush::nothing(layers.flushed));
+            }
+            let memtable = std::mem::take(&mut self.active);
+            self.active_bytes = 0;
+            layers.sealed = Some(Sealed { memtable, progress: self.progress, seqno: self.seqno });
         }
-        let memtable = std::mem::take(&mut self.active);
-        self.active_bytes = 0;
-        layers.sealed = Some(Arc::clone(&memtable));
-        let sealed = Sealed { memtable, progress: self.progress, seqno: self.seqno };
-        Ok(LsmFlush::of(Arc::clone(&self.shared), sealed))
+        layers.flush = FlushStage::Out;
+        Ok(layers.sealed.clone().map_or_else(
+            || LsmFlush::nothing(layers.flushed),
+            |sealed| LsmFlush::of(Arc::clone(&self.shared), sealed),
+        ))
     }
 
     fn compactor(&self) -> LsmCompactor {

@@ -2,10 +2,10 @@
 //!
 //! A directory is created under another name and renamed when it is complete, so one that is there was
 //! complete once. What is missing from it later was lost, and is refused: the tree's library would begin an
-//! empty tree in its place. The library also reads its manifest without the checksum that it stores beside
-//! it, and asserts what it finds; so the manifest is checked here first.
+//! empty tree in its place.
 
 use super::LsmState;
+use super::check::{check, read, verify};
 use super::config::LsmConfig;
 use super::error::{at, io_error, state_error};
 use super::flush::{PROGRESS_KEY, decode_progress};
@@ -16,9 +16,9 @@ use format::header::{HEADER_BYTES_MAX, HeaderError, StateHeader, StoreId};
 use lsm_tree::{AbstractTree, AnyTree, Cache, SequenceNumberCounter, Tree};
 use std::fs::{self, File};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use xxhash_rust::xxh3::xxh3_128;
+use std::sync::atomic::AtomicU64;
 
 /// The directory of the tree within the state's own.
 const TREE: &str = "tree";
@@ -26,13 +26,18 @@ const TREE: &str = "tree";
 const TREE_NEW: &str = "tree.new";
 /// The file that says whose tree it is. (The library removes unknown files that begin with `v`.)
 const HEADER: &str = "header";
-/// The library's pointer to its manifest: number (8 bytes), XXH3-128 of the manifest's file (16), its type.
-const CURRENT: &str = "current";
-const CURRENT_BYTES: usize = 25;
 /// What the library calls its temporary files; a crash may leave some.
 const TEMPORARY: &str = ".tmp";
 
 impl LsmState {
+    /// Reads every table in `path` whole and compares it with what was written. Nobody may have it open.
+    ///
+    /// # Errors
+    /// `Damaged` when a file is missing or not as it was written, `Failed` when the disk fails.
+    pub fn verify(path: &Path) -> Result<(), StateError> {
+        verify(&path.join(TREE))
+    }
+
     /// Opens the state in `path`, or creates one for `store` if there is none. The caller holds the lock of
     /// the data directory.
     ///
@@ -45,7 +50,7 @@ impl LsmState {
             create(path, store, &config)?;
         }
         check_header(&tree_path.join(HEADER), store)?;
-        check_manifest(&tree_path)?;
+        check(&tree_path)?;
         remove_temporary_files(&tree_path)?;
 
         let seqno = SequenceNumberCounter::default();
@@ -61,6 +66,7 @@ impl LsmState {
             active_bytes: 0,
             progress,
             seqno: highest,
+            newest_reader: AtomicU64::default(),
             readers: Arc::default(),
         })
     }
@@ -128,33 +134,6 @@ fn check_header(path: &Path, store: StoreId) -> Result<(), StateError> {
             Err(StateError::Damaged(format!("{}: {error}", path.display())))
         }
     }
-}
-
-/// A file of a complete directory: that it is not there is damage.
-fn read(path: &Path) -> Result<Vec<u8>, StateError> {
-    fs::read(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => StateError::Damaged(format!("{} is missing", path.display())),
-        _ => io_error(&at("reading", path), &error),
-    })
-}
-
-fn check_manifest(tree: &Path) -> Result<(), StateError> {
-    let current_path = tree.join(CURRENT);
-    let damaged =
-        |path: &PathBuf| StateError::Damaged(format!("{} is not as it was written", path.display()));
-    let current = read(&current_path)?;
-    let (Ok(current), Some(number), Some(checksum)) = (
-        <[u8; CURRENT_BYTES]>::try_from(current.as_slice()),
-        current.first_chunk().copied().map(u64::from_le_bytes),
-        current.get(8..).and_then(|rest| rest.first_chunk()).copied().map(u128::from_le_bytes),
-    ) else {
-        return Err(damaged(&current_path));
-    };
-    let manifest_path = tree.join(format!("v{number}"));
-    if current[CURRENT_BYTES - 1] != 0 || xxh3_128(&read(&manifest_path)?) != checksum {
-        return Err(damaged(&manifest_path));
-    }
-    Ok(())
 }
 
 fn remove_temporary_files(tree: &Path) -> Result<(), StateError> {

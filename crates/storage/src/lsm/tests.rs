@@ -1,17 +1,55 @@
-//! The state on disk, held to the suite that every state store passes, and to what only disks can break.
+//! The state on disk, held to the suite that every state store passes, and to what only disks, processes and
+//! threads can break.
+
+mod damage;
+mod full;
+mod kill;
+mod room;
+mod threads;
 
 use super::{LsmConfig, LsmState};
-use crate::conformance;
+use crate::conformance::{self, state::Row, state::at};
+use crate::state::{State, StateError};
 use format::header::StoreId;
-use std::path::PathBuf;
+use model::{KeyRange, Order, View, WriteSet};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use tempfile::TempDir;
 
-pub(super) const STORE: StoreId = StoreId(7);
+const STORE: StoreId = StoreId(7);
 
 /// So small that a few rows make several tables and levels.
-pub(super) fn tiny() -> LsmConfig {
-    LsmConfig { table_bytes: 512, first_level_tables: 2, cache_bytes: 64 << 10, ..LsmConfig::default() }
+fn tiny() -> LsmConfig {
+    LsmConfig {
+        block_bytes: 200,
+        table_bytes: 1_000,
+        first_level_tables: 2,
+        cache_bytes: 64 << 10,
+        ..LsmConfig::default()
+    }
+}
+
+fn open(path: &Path) -> Result<LsmState, StateError> {
+    LsmState::open(path, STORE, tiny())
+}
+
+/// Every row, as far as the state can be read.
+fn all_rows(state: &LsmState) -> Result<Vec<Row>, model::ViewError> {
+    let mut rows = Vec::new();
+    state.scan(KeyRange { from: &[], to: &[0xff; 9] }, Order::Ascending, &mut |key, value| {
+        rows.push((key.to_vec(), value.to_vec()));
+        ControlFlow::Continue(())
+    })?;
+    Ok(rows)
+}
+
+/// SplitMix64: distinct inputs give distinct, evenly spread outputs.
+fn scatter(number: u64) -> u64 {
+    let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }
 
 struct InDirectory(PathBuf);
@@ -20,7 +58,7 @@ impl conformance::state::Crashing for InDirectory {
     type State = LsmState;
 
     fn open(&self) -> LsmState {
-        LsmState::open(&self.0, STORE, tiny()).unwrap()
+        open(&self.0).unwrap()
     }
 }
 
@@ -31,4 +69,23 @@ fn the_state_on_disk_keeps_the_promises_of_every_state_store() {
     conformance::state::check(|| {
         InDirectory(directory.path().join(made.fetch_add(1, Ordering::Relaxed).to_string()))
     });
+}
+
+#[test]
+fn a_store_that_nobody_compacts_goes_on_and_stays_whole() {
+    let directory = TempDir::new().unwrap();
+    let mut state = open(directory.path()).unwrap();
+    for index in 1..=100 {
+        let row = (scatter(index).to_be_bytes().to_vec(), Some(index.to_be_bytes().to_vec()));
+        let ends = [0_u8, 0xfe].map(|key| (vec![key], Some(vec![1])));
+        let mut writes = [&[row][..], &ends[..]].concat();
+        writes.sort();
+        state.commit(&WriteSet(writes), at(index)).unwrap();
+        conformance::state::flush(&mut state);
+        assert!(state.figures().first_level_runs <= 64);
+    }
+    drop(state);
+    let state = open(directory.path()).unwrap();
+    assert_eq!(state.progress(), at(100));
+    assert_eq!(all_rows(&state).unwrap().len(), 102);
 }

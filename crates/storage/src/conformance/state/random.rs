@@ -50,7 +50,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 pub(super) fn histories_agree_with_a_map<C: Crashing>(make: impl Fn() -> C) {
-    let config = Config { cases: 48, failure_persistence: None, ..Config::default() };
+    let config = Config { cases: 32, failure_persistence: None, ..Config::default() };
     let result = TestRunner::new(config).run(&vec(step(), 1..120), |steps| {
         let mut run = Run::new(make());
         steps.into_iter().for_each(|step| run.step(step));

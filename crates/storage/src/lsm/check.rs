@@ -1,0 +1,188 @@
+//! Checks files of the tree before its library reads them.
+//!
+//! The library checks the rows it reads: each block carries a checksum. What leads to the blocks it believes:
+//! it reads the manifest without the checksum that lies beside it, asserts what it finds there, and reserves
+//! memory for as many sections as a table's end says before it has checked that end. One flipped bit could
+//! abort the process. So both are checked here, in their own format (`sfa`: sections, then a table of
+//! contents, then a trailer with the contents' place and checksum; all checksums are XXH3-128).
+
+use super::error::{at, io_error};
+use crate::state::StateError;
+use format::FormatError;
+use format::wire::Reader;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use xxhash_rust::xxh3::{Xxh3Default, xxh3_128};
+
+/// The library's pointer to its manifest: number (8 bytes), the manifest's checksum (16), its type (1).
+const CURRENT: &str = "current";
+const TABLES: &str = "tables";
+/// Magic, version, type of checksum, checksum of the contents, their place, their length.
+const TRAILER_BYTES: u64 = 4 + 1 + 1 + 16 + 8 + 8;
+const TRAILER_MAGIC: &[u8] = b"SFA!";
+const CONTENTS_MAGIC: &[u8] = b"TOC!";
+/// No table has more: about ten sections with short names.
+const CONTENTS_BYTES_MAX: u64 = 64 << 10;
+/// Checksum type of everything.
+const XXH3: u8 = 0;
+
+/// A table that the manifest names.
+struct TableFile {
+    path: PathBuf,
+    /// Of the whole file.
+    checksum: u128,
+}
+
+/// Checks the manifest, and the end of each table that it names: a few small reads a table.
+pub(super) fn check(tree: &Path) -> Result<(), StateError> {
+    for table in read_manifest(tree)? {
+        check_end(&table.path)?;
+    }
+    Ok(())
+}
+
+/// Reads every table whole, and compares it with what was written.
+pub(super) fn verify(tree: &Path) -> Result<(), StateError> {
+    for table in read_manifest(tree)? {
+        let hashed = File::open(&table.path).and_then(|mut file| {
+            let mut hasher = Hasher(Xxh3Default::new());
+            io::copy(&mut file, &mut hasher).map(|_| hasher.0.digest128())
+        });
+        if hashed.map_err(|error| missing_or(&table.path, &error))? != table.checksum {
+            return Err(damaged(&table.path));
+        }
+    }
+    Ok(())
+}
+
+struct Hasher(Xxh3Default);
+
+impl io::Write for Hasher {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn damaged(path: &Path) -> StateError {
+    StateError::Damaged(format!("{} is not as it was written", path.display()))
+}
+
+/// A file of a complete directory: that it is not there is damage.
+fn missing_or(path: &Path, error: &io::Error) -> StateError {
+    match error.kind() {
+        io::ErrorKind::NotFound => StateError::Damaged(format!("{} is missing", path.display())),
+        _ => io_error(&at("reading", path), error),
+    }
+}
+
+/// See [`missing_or`].
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, StateError> {
+    fs::read(path).map_err(|error| missing_or(path, &error))
+}
+
+fn read_manifest(tree: &Path) -> Result<Vec<TableFile>, StateError> {
+    let current_path = tree.join(CURRENT);
+    let current = read(&current_path)?;
+    let (number, checksum) = decode_current(&current).map_err(|_| damaged(&current_path))?;
+    let manifest_path = tree.join(format!("v{number}"));
+    let manifest = read(&manifest_path)?;
+    if xxh3_128(&manifest) != checksum {
+        return Err(damaged(&manifest_path));
+    }
+    // The bytes are those that were written: what cannot be read now was written by another version.
+    let tables = decode_tables(&manifest).map_err(|error| {
+        StateError::Refused(format!("{} has a form that is not known: {error}", manifest_path.display()))
+    })?;
+    let path = |id: u64| tree.join(TABLES).join(id.to_string());
+    Ok(tables.into_iter().map(|(id, checksum)| TableFile { path: path(id), checksum }).collect())
+}
+
+fn decode_current(bytes: &[u8]) -> Result<(u64, u128), FormatError> {
+    let mut reader = Reader::new(bytes);
+    let (number, checksum, kind) = (reader.u64()?, reader.u128()?, reader.u8()?);
+    reader.end()?;
+    if kind == XXH3 { Ok((number, checksum)) } else { Err(FormatError::Checksum) }
+}
+
+/// The id and checksum of each table, level by level and run by run.
+fn decode_tables(manifest: &[u8]) -> Result<Vec<(u64, u128)>, FormatError> {
+    let trailer_at = (manifest.len() as u64).checked_sub(TRAILER_BYTES).ok_or(FormatError::Truncated)?;
+    let contents = decode_trailer(part(manifest, trailer_at, TRAILER_BYTES)?)?;
+    let mut reader = Reader::new(section(manifest, &contents, b"tables")?);
+    let mut tables = Vec::new();
+    for _level in 0..reader.u8()? {
+        for _run in 0..reader.u8()? {
+            for _table in 0..reader.u32()? {
+                let (id, _kind, checksum, _seqno) =
+                    (reader.u64()?, reader.u8()?, reader.u128()?, reader.u64()?);
+                tables.push((id, checksum));
+            }
+        }
+    }
+    reader.end()?;
+    Ok(tables)
+}
+
+/// Where a file's table of contents lies, and its checksum.
+struct Contents {
+    at: u64,
+    bytes: u64,
+    checksum: u128,
+}
+
+fn decode_trailer(trailer: &[u8]) -> Result<Contents, FormatError> {
+    let mut reader = Reader::new(trailer);
+    let known =
+        reader.bytes(TRAILER_MAGIC.len())? == TRAILER_MAGIC && reader.u8()? == 1 && reader.u8()? == XXH3;
+    let (checksum, at, bytes) = (reader.u128()?, reader.u64()?, reader.u64()?);
+    reader.end()?;
+    if known { Ok(Contents { at, bytes, checksum }) } else { Err(FormatError::Checksum) }
+}
+
+fn part(bytes: &[u8], at: u64, len: u64) -> Result<&[u8], FormatError> {
+    let part = usize::try_from(at).ok().zip(usize::try_from(len).ok());
+    let part = part.and_then(|(at, len)| bytes.get(at..)?.get(..len));
+    part.ok_or(FormatError::Truncated)
+}
+
+fn section<'a>(file: &'a [u8], contents: &Contents, wanted: &[u8]) -> Result<&'a [u8], FormatError> {
+    let mut reader = Reader::new(part(file, contents.at, contents.bytes)?);
+    if reader.bytes(CONTENTS_MAGIC.len())? != CONTENTS_MAGIC {
+        return Err(FormatError::Checksum);
+    }
+    for _section in 0..reader.u32()? {
+        let (at, bytes, name_bytes) = (reader.u64()?, reader.u64()?, reader.u16()?);
+        if reader.bytes(name_bytes.into())? == wanted {
+            return part(file, at, bytes);
+        }
+    }
+    Err(FormatError::Truncated)
+}
+
+/// Checks that a table's contents lie before its trailer and are as they were written.
+fn check_end(path: &Path) -> Result<(), StateError> {
+    let file = File::open(path).map_err(|error| missing_or(path, &error))?;
+    let read_at = |at: u64, bytes: u64| -> Result<Vec<u8>, StateError> {
+        let mut buffer = vec![0; usize::try_from(bytes).map_err(|_| damaged(path))?];
+        file.read_exact_at(&mut buffer, at).map_err(|error| missing_or(path, &error))?;
+        Ok(buffer)
+    };
+    let file_bytes = file.metadata().map_err(|error| missing_or(path, &error))?.len();
+    let trailer_at = file_bytes.checked_sub(TRAILER_BYTES).ok_or_else(|| damaged(path))?;
+    let contents = decode_trailer(&read_at(trailer_at, TRAILER_BYTES)?).map_err(|_| damaged(path))?;
+    let placed = contents.at.checked_add(contents.bytes) == Some(trailer_at);
+    if !placed || contents.bytes > CONTENTS_BYTES_MAX {
+        return Err(damaged(path));
+    }
+    if xxh3_128(&read_at(contents.at, contents.bytes)?) != contents.checksum {
+        return Err(damaged(path));
+    }
+    Ok(())
+}
