@@ -12,10 +12,12 @@
 //! compared by their [`shape`], since times, cursors, counts and paths differ from run to run.
 
 use crate::Failure;
+use std::fmt;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// A command of the page and the lines it should print.
@@ -129,33 +131,67 @@ pub struct Stage<'a> {
     pub patience: Duration,
 }
 
+/// A command that was run.
+#[derive(Debug)]
+pub struct Played {
+    pub shown: Shown,
+    pub printed: Vec<String>,
+    /// What differed from the page.
+    pub differs: Option<Failure>,
+}
+
+impl fmt::Display for Played {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let why = self.differs.as_deref().unwrap_or("as shown");
+        write!(f, "line {}: {}\n{why}", self.shown.at, self.shown.command)
+    }
+}
+
 /// Runs them all, in order, as one shell session would: each in a shell of its own.
-///
-/// # Errors
-/// What differed, command by command.
-pub fn play(shown: &[Shown], stage: &Stage<'_>) -> Result<(), Failure> {
+#[must_use]
+pub fn play(page: Vec<Shown>, stage: &Stage<'_>) -> Vec<Played> {
     let mut running = Vec::new();
-    let mut failures = Vec::new();
+    let mut played = Vec::new();
     // What a page exports holds for the commands behind it.
     let mut exports = String::new();
-    for one in shown {
-        println!("{}: $ {}", one.at, one.command);
-        if one.command.starts_with("export ") || one.command.starts_with("cd ") {
-            exports.push_str(&one.command);
+    for shown in page {
+        println!("{}: $ {}", shown.at, shown.command);
+        if shown.command.starts_with("export ") || shown.command.starts_with("cd ") {
+            exports.push_str(&shown.command);
             exports.push('\n');
             continue;
         }
-        let script = format!("{exports}{}", one.command);
-        let compared = match one.lasts {
-            Lasts::Ends => run_to_end(&script, stage).and_then(|printed| compare(&one.lines, &printed)),
-            Lasts::KeepsRunning => start(one, &script, stage).map(|started| running.push(started)),
+        let script = format!("{exports}{}", shown.command);
+        let mut printed = Vec::new();
+        let done = match shown.lasts {
+            Lasts::Ends => run_to_end(&shown, &script, stage, &mut printed),
+            Lasts::KeepsRunning => {
+                start(&shown, &script, stage, &mut printed).map(|started| running.push(started))
+            }
         };
-        if let Err(why) = compared {
-            failures.push(format!("line {}: {}\n{why}", one.at, one.command));
+        let differs = done.and_then(|()| compare(&shown.lines, &printed)).err();
+        played.push(Played { shown, printed, differs });
+    }
+    played
+}
+
+/// The page with what was printed in place of what differs from it.
+#[must_use]
+pub fn rewrite(page: &str, played: &[Played]) -> String {
+    let mut out: Vec<&str> = Vec::new();
+    let mut lines = page.lines().enumerate();
+    while let Some((number, line)) = lines.next() {
+        out.push(line);
+        let Some(one) = played.iter().find(|one| one.shown.at == number + 1) else { continue };
+        out.extend(lines.by_ref().take(one.shown.command.lines().count() - 1).map(|(_, line)| line));
+        let shown: Vec<&str> = lines.by_ref().take(one.shown.lines.len()).map(|(_, line)| line).collect();
+        if one.differs.is_some() {
+            out.extend(one.printed.iter().map(String::as_str))
+        } else {
+            out.extend(shown)
         }
     }
-    drop(running);
-    if failures.is_empty() { Ok(()) } else { Err(failures.join("\n")) }
+    out.join("\n") + "\n"
 }
 
 fn shell(script: &str, stage: &Stage<'_>) -> Command {
@@ -172,18 +208,26 @@ fn shell(script: &str, stage: &Stage<'_>) -> Command {
 
 /// A process that is asked to stop, with everything it started, when this is dropped.
 #[derive(Debug)]
-struct Running(Child);
+struct Running {
+    child: Child,
+    /// Reads what the process and its children write, until the last of them has ended.
+    reader: Option<JoinHandle<()>>,
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
         // Once it has ended and been waited for, its number may already be another's.
-        if !matches!(self.0.try_wait(), Ok(None)) {
+        if !matches!(self.child.try_wait(), Ok(None)) {
             return;
         }
         // The group: a shell, cargo, and the program that it runs.
-        let group = format!("-{}", self.0.id());
+        let group = format!("-{}", self.child.id());
         let _ = Command::new("kill").args(["-TERM", "--", &group]).status();
-        let _ = self.0.wait();
+        let _ = self.child.wait();
+        // A graceful end takes its time, and its port until then.
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
+        }
     }
 }
 
@@ -195,7 +239,7 @@ fn spawn(script: &str, stage: &Stage<'_>) -> Result<(Running, Receiver<String>),
     let mut child = command.spawn().map_err(|error| format!("  {error}"))?;
     let stdout = child.stdout.take().ok_or("  no output")?;
     let (send, receive) = channel();
-    std::thread::spawn(move || {
+    let reader = std::thread::spawn(move || {
         let mut reader = BufReader::new(stdout);
         let mut line = Vec::new();
         while reader.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
@@ -208,40 +252,46 @@ fn spawn(script: &str, stage: &Stage<'_>) -> Result<(Running, Receiver<String>),
             line.clear();
         }
     });
-    Ok((Running(child), receive))
+    Ok((Running { child, reader: Some(reader) }, receive))
 }
 
-fn run_to_end(script: &str, stage: &Stage<'_>) -> Result<Vec<String>, Failure> {
+/// A page may show a command that fails, with the `error:` that it prints; any other failure is one.
+fn run_to_end(
+    shown: &Shown,
+    script: &str,
+    stage: &Stage<'_>,
+    printed: &mut Vec<String>,
+) -> Result<(), Failure> {
     let (mut running, lines) = spawn(script, stage)?;
-    let mut printed = Vec::new();
     loop {
         match lines.recv_timeout(stage.patience) {
             Ok(line) => printed.push(line),
             Err(RecvTimeoutError::Disconnected) => break,
-            Err(RecvTimeoutError::Timeout) => {
-                return Err(format!("  nothing more in {:?}, after: {printed:?}", stage.patience));
-            }
+            Err(RecvTimeoutError::Timeout) => return Err(format!("  nothing more in {:?}", stage.patience)),
         }
     }
-    let status = running.0.wait().map_err(|error| format!("  {error}"))?;
-    if status.success() { Ok(printed) } else { Err(format!("  {status}: {}", printed.join("\n  "))) }
+    let status = running.child.wait().map_err(|error| format!("  {error}"))?;
+    let meant = shown.lines.iter().any(|line| line.starts_with("error:"));
+    if status.success() || meant { Ok(()) } else { Err(format!("  {status}: {}", printed.join("\n  "))) }
 }
 
 /// Starts it and reads until what it printed has the shape of what the page shows.
-fn start(one: &Shown, script: &str, stage: &Stage<'_>) -> Result<Running, Failure> {
+fn start(
+    shown: &Shown,
+    script: &str,
+    stage: &Stage<'_>,
+    printed: &mut Vec<String>,
+) -> Result<Running, Failure> {
     let (running, receive) = spawn(script, stage)?;
-    let mut printed = Vec::new();
-    loop {
-        let compared = compare(&one.lines, &printed);
-        if compared.is_ok() {
-            // Dropping the receiver lets the reader drain what comes later.
-            return Ok(running);
-        }
+    while compare(&shown.lines, printed).is_err() {
         match receive.recv_timeout(stage.patience) {
             Ok(line) => printed.push(line),
-            Err(_) => return compared.map(|()| running),
+            // The comparison tells what is missing.
+            Err(_) => break,
         }
     }
+    // Dropping the receiver lets the reader drain what comes later.
+    Ok(running)
 }
 
 #[cfg(test)]
@@ -254,6 +304,12 @@ mod tests {
 
     fn stage(patience: Duration) -> Stage<'static> {
         Stage { dir: Path::new("/"), environment: vec![("TOLD", Some("once".into()))], patience }
+    }
+
+    /// What differs from a page of one block.
+    fn told(block: &str, patience: Duration) -> Option<Failure> {
+        let played = play(parse(&format!("```console\n{block}```\n")), &stage(patience));
+        played.into_iter().find_map(|one| one.differs)
     }
 
     #[test]
@@ -295,23 +351,39 @@ mod tests {
 
     #[test]
     fn a_page_that_tells_the_truth_passes_and_one_that_does_not_is_told() {
-        let play = |page: &str| super::play(&parse(page), &stage(Duration::from_secs(20)));
-        assert_eq!(play("```console\n$ echo $TOLD 7\nonce 8\n```\n"), Ok(()));
-        assert_eq!(play("```console\n$ export A=b\n$ echo $A\nb\n```\n"), Ok(()));
-        assert!(play("```console\n$ echo a\nb\n```\n").unwrap_err().contains("printed was:  a"));
-        assert!(play("```console\n$ false\n```\n").unwrap_err().contains("exit status: 1"));
+        for (page, differs) in [
+            ("$ echo $TOLD 7\nonce 8\n", None),
+            ("$ export A=b\n$ echo $A\nb\n", None),
+            ("$ echo error: no; false\nerror: no\n", None),
+            ("$ echo a\nb\n", Some("printed was:  a")),
+            ("$ false\n", Some("exit status: 1")),
+        ] {
+            let told = told(page, Duration::from_secs(20));
+            match differs {
+                None => assert_eq!(told, None, "{page}"),
+                Some(why) => assert!(told.as_ref().unwrap().contains(why), "{page}: {told:?}"),
+            }
+        }
     }
 
     #[test]
     fn what_keeps_running_is_stopped_when_the_page_ends() {
-        let page = "```console keeps running\n$ echo up; exec tail -f /dev/null\nup\n```\n```console\n$ echo b\nb\n```\n";
-        assert_eq!(play(&parse(page), &stage(Duration::from_secs(20))), Ok(()));
+        let page = parse("```console keeps running\n$ echo up; exec tail -f /dev/null\nup\n```\n");
+        let played = play(page, &stage(Duration::from_secs(20)));
+        assert!(played[0].differs.is_none(), "{}", played[0]);
     }
 
     #[test]
     fn a_command_that_hangs_is_given_up() {
-        let page = "```console\n$ tail -f /dev/null\n```\n";
-        let error = play(&parse(page), &stage(Duration::from_millis(200))).unwrap_err();
-        assert!(error.contains("nothing more in"), "{error}");
+        let told = told("$ tail -f /dev/null\n", Duration::from_millis(200));
+        assert!(told.unwrap().contains("nothing more in"));
+    }
+
+    #[test]
+    fn a_page_is_rewritten_only_where_it_differs() {
+        let page = "# T\n```console\n$ echo a \\\n  1\na 2\n$ echo b\nc\nd\n```\nend\n";
+        let played = play(parse(page), &stage(Duration::from_secs(20)));
+        let want = "# T\n```console\n$ echo a \\\n  1\na 2\n$ echo b\nb\n```\nend\n";
+        assert_eq!(rewrite(page, &played), want);
     }
 }

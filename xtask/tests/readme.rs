@@ -9,7 +9,7 @@
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::time::Duration;
-use xtask::readme::{Shown, Stage, parse, play};
+use xtask::readme::{Stage, parse, play, rewrite};
 use xtask::run::{root, target_dir};
 
 /// The port that the pages use, which is the product's default.
@@ -17,13 +17,6 @@ const PORT: u16 = 7070;
 
 /// The first command may have to build the release binary.
 const PATIENCE: Duration = Duration::from_secs(900);
-
-fn page(name: &str) -> Vec<Shown> {
-    let text = std::fs::read_to_string(root().join(name)).unwrap();
-    let shown = parse(&text);
-    assert!(!shown.is_empty(), "{name} shows no command");
-    shown
-}
 
 /// A fresh directory for one page's data.
 fn fresh(name: &str) -> PathBuf {
@@ -33,7 +26,8 @@ fn fresh(name: &str) -> PathBuf {
     dir
 }
 
-/// Pages one after the other, since each starts its node on the default port.
+/// Pages one after the other, since each starts its node on the default port. `UPDATE=1` writes what was
+/// printed into them where it differs.
 #[test]
 fn every_command_of_the_pages_prints_what_the_page_shows() {
     assert!(
@@ -57,8 +51,15 @@ fn every_command_of_the_pages_prints_what_the_page_shows() {
             ],
             patience: PATIENCE,
         };
-        if let Err(why) = play(&page(name), &stage) {
-            panic!("{name}\n{why}");
+        let page = std::fs::read_to_string(root().join(name)).unwrap();
+        let played = play(parse(&page), &stage);
+        assert!(!played.is_empty(), "{name} shows no command");
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(root().join(name), rewrite(&page, &played)).unwrap();
+        } else {
+            let differing = played.iter().filter(|one| one.differs.is_some());
+            let told: Vec<_> = differing.map(ToString::to_string).collect();
+            assert!(told.is_empty(), "{name} (UPDATE=1 writes it anew)\n{}", told.join("\n"));
         }
     }
 }
