@@ -1,27 +1,47 @@
 //! The data directory: whose it is, of which version, and that one node at a time uses it.
+//!
+//! ```text
+//! STORE     says that this is a store, in which format, and its id; written last when a store is created
+//! LOCK      locked while a node runs; holds its process id for the message to the one who comes second
+//! log/      bodies/      state/
+//! ```
+//!
+//! A directory that holds anything else is not touched: a wrong path must not become a store. What a creation
+//! that was cut short leaves behind is ours, and the creation goes on.
 
 use crate::real_disk::RealDisk;
-use format::header::StoreId;
-use std::io;
+use format::header::{HeaderError, StoreHeader, StoreId};
+use rustix::fs::{FlockOperation, flock};
+use rustix::rand::{GetRandomFlags, getrandom};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+
+const STORE_NAME: &str = "STORE";
+const STORE_NEW_NAME: &str = "STORE.new";
+const LOCK_NAME: &str = "LOCK";
+/// What file systems put into their root.
+const LOST_AND_FOUND: &str = "lost+found";
 
 /// Why a directory was not opened.
 #[derive(Debug, thiserror::Error)]
 pub enum DirectoryError {
     /// Another process runs on it.
-    #[error("{} is in use by a running node{}", path.display(), process.map(|id| format!(" (process {id})")).unwrap_or_default())]
-    Locked { path: PathBuf, process: Option<u32> },
+    #[error("{path} is in use by a running node{}", process.map(|id| format!(" (process {id})")).unwrap_or_default())]
+    Locked { path: String, process: Option<u32> },
     /// A newer program wrote it.
-    #[error("{} was written by a newer version of Mainstay (format {found}; this program knows up to {known})", path.display())]
-    Newer { path: PathBuf, found: u32, known: u32 },
+    #[error(
+        "{path} was written by a newer version of Mainstay (format {found}; this program knows up to {known})"
+    )]
+    Newer { path: String, found: u32, known: u32 },
     /// It holds something that is not a store.
-    #[error("{} is not empty and not a store of Mainstay (it holds {found})", path.display())]
-    NotAStore { path: PathBuf, found: String },
+    #[error("{path} is not empty and not a store of Mainstay: it holds `{found}`")]
+    NotAStore { path: String, found: String },
     /// The file that says what the directory is cannot be read as what was written.
-    #[error("{} is damaged", path.display())]
-    Damaged { path: PathBuf },
-    #[error("{}: {source}", path.display())]
-    Io { path: PathBuf, source: io::Error },
+    #[error("{path} is damaged: {why}")]
+    Damaged { path: String, why: HeaderError },
+    #[error("{path}: {source}")]
+    Io { path: String, source: io::Error },
 }
 
 /// An opened and locked data directory. The lock goes with it.
@@ -29,20 +49,36 @@ pub enum DirectoryError {
 pub struct DataDirectory {
     store: StoreId,
     path: PathBuf,
+    /// Released by the system when it is closed, whatever becomes of the process.
+    _lock: File,
 }
 
 impl DataDirectory {
     /// Opens and locks the directory, creating it and a new store in it if there is none.
     ///
     /// # Errors
-    /// [`DirectoryError`]
+    /// [`DirectoryError`]; nothing of what was there has then been changed.
     pub fn open(path: &Path) -> Result<Self, DirectoryError> {
-        Ok(Self { store: StoreId(0), path: path.to_owned() })
+        let failed = |source| error(path, source);
+        create_directories(path).map_err(failed)?;
+        check_content(path)?;
+        let lock = lock(path)?;
+        let store = match std::fs::read(path.join(STORE_NAME)) {
+            Ok(bytes) => read_store(path, &bytes)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => create_store(path).map_err(failed)?,
+            Err(error) => return Err(failed(error)),
+        };
+        Ok(Self { store, path: path.to_owned(), _lock: lock })
     }
 
     #[must_use]
     pub const fn store(&self) -> StoreId {
         self.store
+    }
+
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The directory of the log's segments.
@@ -69,6 +105,192 @@ impl DataDirectory {
 
     fn disk(&self, name: &str) -> Result<RealDisk, DirectoryError> {
         let path = self.path.join(name);
-        RealDisk::open(&path).map_err(|source| DirectoryError::Io { path, source })
+        RealDisk::open(&path).map_err(|source| error(&path, source))
+    }
+}
+
+fn error(path: &Path, source: io::Error) -> DirectoryError {
+    DirectoryError::Io { path: path.display().to_string(), source }
+}
+
+/// Creates the directory and those above it, each durably in its parent.
+fn create_directories(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    create_directories(parent)?;
+    match std::fs::create_dir(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    File::open(parent)?.sync_all()
+}
+
+/// A directory without a store must be empty, but for what a creation leaves that was cut short.
+fn check_content(path: &Path) -> Result<(), DirectoryError> {
+    let failed = |source| error(path, source);
+    if path.join(STORE_NAME).exists() {
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(path).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        let name = name.to_string_lossy();
+        if ![STORE_NEW_NAME, LOCK_NAME, LOST_AND_FOUND].contains(&&*name) {
+            let path = path.display().to_string();
+            return Err(DirectoryError::NotAStore { path, found: name.into_owned() });
+        }
+    }
+    Ok(())
+}
+
+fn lock(path: &Path) -> Result<File, DirectoryError> {
+    let name = path.join(LOCK_NAME);
+    let failed = |source| error(&name, source);
+    let mut options = OpenOptions::new();
+    let mut file = options.read(true).write(true).create(true).truncate(false).open(&name).map_err(failed)?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {}
+        Err(rustix::io::Errno::WOULDBLOCK) => {
+            let mut holder = String::new();
+            // Only for the message: what cannot be read is left out.
+            let _ = file.read_to_string(&mut holder);
+            let process = holder.trim().parse().ok();
+            return Err(DirectoryError::Locked { path: path.display().to_string(), process });
+        }
+        Err(errno) => return Err(failed(errno.into())),
+    }
+    // On a full disk the message loses the number; the lock holds all the same.
+    let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+    Ok(file)
+}
+
+fn read_store(path: &Path, bytes: &[u8]) -> Result<StoreId, DirectoryError> {
+    let name = || path.join(STORE_NAME).display().to_string();
+    match StoreHeader::decode(bytes) {
+        Ok(header) => Ok(header.store),
+        Err(HeaderError::Newer { found, known }) => {
+            Err(DirectoryError::Newer { path: path.display().to_string(), found, known })
+        }
+        Err(HeaderError::Foreign | HeaderError::OtherKind { .. }) => {
+            Err(DirectoryError::NotAStore { path: path.display().to_string(), found: STORE_NAME.to_owned() })
+        }
+        Err(why @ (HeaderError::Blank | HeaderError::Damaged)) => {
+            Err(DirectoryError::Damaged { path: name(), why })
+        }
+    }
+}
+
+/// Writes the file that makes the directory a store: whole and durable before it has its name.
+fn create_store(path: &Path) -> io::Result<StoreId> {
+    let mut id = [0; 16];
+    let mut drawn = 0;
+    while drawn < id.len() {
+        drawn += getrandom(&mut id[drawn..], GetRandomFlags::empty())?;
+    }
+    let store = StoreId(u128::from_le_bytes(id));
+    let new = path.join(STORE_NEW_NAME);
+    let mut file = File::create(&new)?;
+    file.write_all(&StoreHeader { store }.encode())?;
+    file.sync_all()?;
+    std::fs::rename(&new, path.join(STORE_NAME))?;
+    File::open(path)?.sync_all()?;
+    Ok(store)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::Disk;
+
+    fn scratch() -> tempfile::TempDir {
+        tempfile::tempdir().expect("a directory")
+    }
+
+    #[test]
+    fn a_store_is_created_once_and_keeps_its_id() {
+        let scratch = scratch();
+        let path = scratch.path().join("a/b/data");
+        let directory = DataDirectory::open(&path).expect("created");
+        let store = directory.store();
+        assert_ne!(store, StoreId(0));
+        directory.log_disk().expect("a disk").create("x").expect("created");
+        drop(directory);
+        let directory = DataDirectory::open(&path).expect("opens");
+        assert_eq!(directory.store(), store);
+        assert_eq!(directory.log_disk().expect("a disk").list().expect("listed"), ["x"]);
+        let other = DataDirectory::open(&scratch.path().join("other")).expect("created");
+        assert_ne!(other.store(), store);
+    }
+
+    #[test]
+    fn a_directory_in_use_is_refused_and_its_user_named() {
+        let scratch = scratch();
+        let first = DataDirectory::open(scratch.path()).expect("created");
+        let error = DataDirectory::open(scratch.path()).expect_err("in use");
+        assert!(error.to_string().ends_with(&format!("running node (process {})", std::process::id())));
+        drop(first);
+        DataDirectory::open(scratch.path()).expect("free again");
+    }
+
+    #[test]
+    fn a_directory_with_other_content_is_refused_and_not_touched() {
+        let scratch = scratch();
+        std::fs::write(scratch.path().join("thesis.txt"), "years of work").expect("written");
+        let error = DataDirectory::open(scratch.path()).expect_err("not ours");
+        assert!(error.to_string().contains("`thesis.txt`"), "{error}");
+        assert_eq!(std::fs::read_dir(scratch.path()).expect("listed").count(), 1);
+        std::fs::write(scratch.path().join(STORE_NAME), "another program's").expect("written");
+        let error = DataDirectory::open(scratch.path()).expect_err("not ours");
+        assert!(matches!(error, DirectoryError::NotAStore { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_path_that_is_a_file_is_refused() {
+        let scratch = scratch();
+        let path = scratch.path().join("file");
+        std::fs::write(&path, "").expect("written");
+        let error = DataDirectory::open(&path).expect_err("a file");
+        assert!(matches!(error, DirectoryError::Io { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_newer_store_is_refused_by_its_version() {
+        let scratch = scratch();
+        let mut bytes = StoreHeader { store: StoreId(7) }.encode();
+        bytes[12] = 9;
+        let end = bytes.len() - 4;
+        let checksum = crc32c::crc32c(&bytes[..end]);
+        bytes[end..].copy_from_slice(&checksum.to_le_bytes());
+        std::fs::write(scratch.path().join(STORE_NAME), bytes).expect("written");
+        let error = DataDirectory::open(scratch.path()).expect_err("newer");
+        assert!(matches!(error, DirectoryError::Newer { found: 9, known: 1, .. }), "{error}");
+    }
+
+    #[test]
+    fn a_damaged_store_file_is_refused() {
+        let scratch = scratch();
+        drop(DataDirectory::open(scratch.path()).expect("created"));
+        let name = scratch.path().join(STORE_NAME);
+        let mut bytes = std::fs::read(&name).expect("read");
+        bytes[25] ^= 4;
+        std::fs::write(&name, &bytes).expect("written");
+        let error = DataDirectory::open(scratch.path()).expect_err("damaged");
+        assert!(matches!(error, DirectoryError::Damaged { .. }), "{error}");
+        std::fs::write(&name, "").expect("written");
+        let error = DataDirectory::open(scratch.path()).expect_err("damaged");
+        assert!(matches!(error, DirectoryError::Damaged { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_creation_that_was_cut_short_goes_on() {
+        let scratch = scratch();
+        std::fs::create_dir(scratch.path().join(LOST_AND_FOUND)).expect("created");
+        std::fs::write(scratch.path().join(LOCK_NAME), "").expect("written");
+        std::fs::write(scratch.path().join(STORE_NEW_NAME), "MAIN").expect("written");
+        DataDirectory::open(scratch.path()).expect("created");
     }
 }

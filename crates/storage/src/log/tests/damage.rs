@@ -127,3 +127,23 @@ fn frames_inside_of_entries_are_not_taken_for_frames() {
     assert!(disk.flip_bit(&name, 4096 + 64 + 72 + 33, 0), "the frame around it is torn");
     assert_eq!(open(&disk).groups[&GROUP].last, Index(1));
 }
+
+/// A crash tears a frame and leaves the one behind it whole; what is then written in the torn one's place ends
+/// exactly where that one begins.
+#[test]
+fn a_frame_of_before_a_crash_does_not_follow_one_written_after_it() {
+    let disk = MemoryDisk::new();
+    let mut log = open(&disk);
+    let first = 4096 + 64;
+    let body = vec![b'a'; 8192 - first - 32 - 16 - 20];
+    write(&mut log.writer, 1, 1, &[&body]);
+    write(&mut log.writer, 2, 1, &[b"left behind"]);
+    let name = disk.list().expect("listed").remove(0);
+    assert!(disk.flip_bit(&name, first as u64 + 1_000, 0), "torn");
+    let mut log = open(&disk);
+    assert!(!log.groups.contains_key(&GROUP));
+    write(&mut log.writer, 1, 2, &[&body[32..]]);
+    log.writer.sync().expect("synced");
+    let log = open(&disk);
+    assert_eq!(log.groups[&GROUP].last, Index(1));
+}
