@@ -24,6 +24,8 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 /// How often the disk's room, the bodies' dead share and the figures are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// They are also looked at after so many bytes of log: well before a reserve of the default size is used up.
+const LOOK_EVERY_BYTES: u64 = 16 << 20;
 /// From so far ahead on, the alarm is raised with every look.
 const WALL_AHEAD_ALARM_MS: u64 = 1_000;
 /// Requests taken from the mailbox at a time.
@@ -74,6 +76,7 @@ pub struct NodeTask {
     wait: Option<Mono>,
     /// Of the entry whose write is under way, from proposal to answers.
     entry: Option<tracing::Span>,
+    written_since_look: u64,
     compacting_bodies: bool,
     preparing_log: bool,
     outputs: Vec<Output<RaftIo<StateFlush>>>,
@@ -89,6 +92,7 @@ impl NodeTask {
             waiting: HashMap::new(),
             wait: None,
             entry: None,
+            written_since_look: 0,
             compacting_bodies: false,
             preparing_log: false,
             outputs: Vec::new(),
@@ -156,6 +160,9 @@ impl NodeTask {
                 self.parts.metrics.queue(Queue::LogWrites).depth.sub(1);
                 self.step(Input::Completion(RaftCompletion::LogSynced(ticket)));
                 self.prepare_log();
+                if self.written_since_look >= LOOK_EVERY_BYTES {
+                    self.look();
+                }
             }
             Report::Disk(Ok(DiskReport::Flushed(progress))) => {
                 self.parts.bodies.persisted(progress.bodies_end);
@@ -237,6 +244,7 @@ impl NodeTask {
                 self.parts.metrics.queue(Queue::LogWrites).depth.add(1);
                 self.parts.metrics.entry_bytes.observe(records.len() as u64);
                 self.parts.metrics.log_written.add(records.len() as u64);
+                self.written_since_look += records.len() as u64;
                 self.parts.log.send(LogJob::Write { ticket, records });
                 Ok(())
             }
@@ -287,6 +295,7 @@ impl NodeTask {
 
     /// Looks after what changes slowly: room on the disk, dead bodies, figures.
     fn look(&mut self) {
+        self.written_since_look = 0;
         let space = self.parts.space.look();
         let read_only = space.as_ref().err().cloned();
         if self.parts.status.borrow().read_only != read_only {

@@ -8,6 +8,7 @@ use crate::schedule::Moment;
 use crate::state::SimState;
 use model::Wall;
 use node::{Mono, Now};
+use std::io;
 use storage::memory_disk::MemoryDisk;
 use storage::memory_state::{BegunFlush, MemoryState, MemoryStateDisk};
 use storage::state::Progress;
@@ -26,6 +27,7 @@ pub struct Machine {
     pub boot: u64,
     booted: Moment,
     wall_ms: i64,
+    ailing: bool,
     /// What the state had flushed before the last flush, for the mutant that forgets.
     flushed_before: (Progress, Progress),
 }
@@ -42,6 +44,7 @@ impl Machine {
             boot: 0,
             booted: Moment(0),
             wall_ms: 0,
+            ailing: false,
             flushed_before: (Progress::default(), Progress::default()),
         }
     }
@@ -77,11 +80,30 @@ impl Machine {
         disk.crash_at(disk.operations() + rng.below(12));
     }
 
+    /// Makes a disk fail: an operation soon, or room for nothing more than a little. The process must end by it,
+    /// and acknowledge nothing that it could not keep.
+    pub fn fail_soon(&mut self, rng: &mut Rng) {
+        let disk = if rng.one_in(2) { &self.log_disk } else { &self.body_disk };
+        self.ailing = true;
+        if rng.one_in(2) {
+            disk.fail_at(disk.operations() + rng.below(12), io::ErrorKind::Other);
+        } else {
+            disk.set_capacity(Some(disk.used_bytes() + rng.below(20_000)));
+        }
+    }
+
+    /// Whether a disk fails, or has failed, under this process.
+    #[must_use]
+    pub fn is_ailing(&self) -> bool {
+        self.ailing
+    }
+
     /// The power fails: each unsynced write is kept, lost or torn.
     pub fn crash(&mut self, rng: &mut Rng) {
         let state_flush = self.process.as_ref().is_some_and(Process::is_flushing_state);
         let begun = if state_flush && rng.one_in(2) { BegunFlush::Completed } else { BegunFlush::Lost };
         self.process = None;
+        self.ailing = false;
         self.state_disk.crash(begun);
         self.log_disk = self.log_disk.crash(&mut || rng.next());
         self.body_disk = self.body_disk.crash(&mut || rng.next());
@@ -90,6 +112,7 @@ impl Machine {
     /// The process ends in good order; the machine stays up.
     pub fn stopped(&mut self) {
         self.process = None;
+        self.ailing = false;
         self.state_disk.crash(BegunFlush::Lost);
         self.log_disk = self.log_disk.restart();
         self.body_disk = self.body_disk.restart();

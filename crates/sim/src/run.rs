@@ -71,6 +71,8 @@ enum Event {
     },
     /// The power fails now, or in the middle of one of the next disk operations.
     Crash,
+    /// A disk begins to fail: one of its next operations, or all that need more room.
+    Fail,
     /// A good stop, then a start that must replay nothing.
     Stop,
     StepWall,
@@ -152,6 +154,7 @@ impl World {
         }
         for (event, count, from) in [
             (Event::Crash, world.rng.between(2, 8), 20_000),
+            (Event::Fail, world.rng.below(3), 20_000),
             (Event::Stop, world.rng.below(3), 20_000),
             (Event::StepWall, world.rng.below(6), 0),
             (Event::CloseTime, world.rng.between(2, 8), 1_000),
@@ -191,6 +194,10 @@ impl World {
                 Ok(())
             }
             Event::Crash => self.crash(),
+            Event::Fail => {
+                self.machine.fail_soon(&mut self.rng);
+                Ok(())
+            }
             Event::Stop => {
                 self.stopping = true;
                 self.step(Input::Stop)
@@ -350,9 +357,9 @@ impl World {
         }
     }
 
-    /// A process ended by itself: only an armed crash may do that.
+    /// A process ended by itself: only an armed crash or a failing disk may do that.
     fn ended(&mut self, ended: &Ended) -> Result<(), String> {
-        if !is_crash(ended) {
+        if !is_crash(ended) && !self.machine.is_ailing() {
             return Err(format!("the process ended: {ended}"));
         }
         self.crash()
@@ -378,7 +385,7 @@ impl World {
         loop {
             match self.machine.start(self.schedule.now()) {
                 Ok(()) => return self.step(Input::Start),
-                Err(ended) if is_crash(&ended) => {
+                Err(ended) if is_crash(&ended) || self.machine.is_ailing() => {
                     self.crashes += 1;
                     self.stopped_well = false;
                     self.machine.crash(&mut self.rng);
