@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 /// Compares with, or blesses, one golden file: a name and hex digits a line.
-fn check(file: &str, samples: &[Sample]) {
+pub(crate) fn check(file: &str, samples: &[Sample]) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden").join(file);
     let mut text = String::new();
     for (name, bytes) in samples {

@@ -1,6 +1,8 @@
 //! The formats' promises: bytes that never change, and reading that bears anything.
 
 #[cfg(test)]
+mod files;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod hostile;

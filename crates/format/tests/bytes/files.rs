@@ -1,0 +1,261 @@
+//! Bytes of the log's and the body file's files: what each version writes, what comes back, and what flipped,
+//! missing and foreign bytes come to.
+
+use crate::golden::check;
+use crate::samples::Sample;
+use format::body_index::{
+    BodyPoint, BodyRemoval, BodyTrailer, POINT_BYTES, TRAILER_BYTES, decode_points, decode_removals,
+    decode_trailer, encode_ending, encode_removals,
+};
+use format::frame::{
+    FRAME_HEADER_BYTES, FrameHeader, FrameKind, FrameSeed, GroupRecord, HardState, decode_groups,
+    encode_carry, encode_group, is_intact,
+};
+use format::header::{
+    BodyRemovalsHeader, BodySegmentHeader, HEADER_BYTES_MAX, HeaderError, LogSegmentHeader, StoreHeader,
+    StoreId,
+};
+use format::log_index::SegmentIndex;
+use model::{Cursor, GroupId, Index, Position, Slot, Term, Wall};
+
+const STORE: StoreId = StoreId(0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10);
+const LOG_SEGMENT: LogSegmentHeader = LogSegmentHeader {
+    store: STORE,
+    generation: 9,
+    oldest: 7,
+    previous: 8,
+    previous_end: 67_000_000,
+    previous_index: 66_990_000,
+};
+const BODY_SEGMENT: BodySegmentHeader =
+    BodySegmentHeader { store: STORE, first: 1 << 33, generation: 2, end: 1 << 34 };
+const REMOVALS: BodyRemovalsHeader = BodyRemovalsHeader { store: STORE, count: 2, checksum: 0xdead_beef };
+const HARD_STATE: HardState = HardState { term: Term(3), vote: 1, commit: Index(41) };
+
+fn headers() -> [Sample; 4] {
+    [
+        ("store", StoreHeader { store: STORE }.encode()),
+        ("log_segment", LOG_SEGMENT.encode()),
+        ("body_segment", BODY_SEGMENT.encode()),
+        ("body_removals", REMOVALS.encode()),
+    ]
+}
+
+fn records() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let entries = [(Index(42), Term(3), &b"first"[..]), (Index(43), Term(3), b"")];
+    encode_group(GroupId(1), Some(HARD_STATE), entries.into_iter(), &mut bytes);
+    encode_group(GroupId(2), None, [(Index(7), Term(1), &b"other"[..])].into_iter(), &mut bytes);
+    encode_carry(GroupId(3), HARD_STATE, Index(40), &mut bytes);
+    bytes
+}
+
+fn seed() -> FrameSeed {
+    FrameSeed::new(STORE, 9)
+}
+
+fn frame(kind: FrameKind, records: &[u8]) -> Vec<u8> {
+    let length = records.len() as u32;
+    let header = FrameHeader { kind, length, offset: 8_192, durable_end: 8_000, opening: 5 };
+    [&header.encode(seed(), records)[..], records].concat()
+}
+
+fn index() -> SegmentIndex {
+    let mut index = SegmentIndex::default();
+    index.note(GroupId(1), Index(42), Index(43), 4_096, 4_096);
+    index.note(GroupId(1), Index(44), Index(44), 9_000, 4_096);
+    index.note(GroupId(2), Index(7), Index(7), 4_096, 4_096);
+    index
+}
+
+const POINTS: [BodyPoint; 2] = [
+    BodyPoint { position: Position(1 << 40), offset: 512 },
+    BodyPoint { position: Position((1 << 40) + 9), offset: 9_000 },
+];
+const TRAILER: BodyTrailer = BodyTrailer {
+    records: 17,
+    first: Cursor::new(Position(1 << 40), Slot(5)),
+    last: Cursor::new(Position((1 << 40) + 20), Slot(6)),
+    points: 0,
+    points_checksum: 0,
+};
+const REMOVED: [BodyRemoval; 2] = [
+    BodyRemoval { segment: 0, records: 3, since: Wall(1_700_000_000_000) },
+    BodyRemoval { segment: 1 << 33, records: 1, since: Wall(1_700_000_000_001) },
+];
+
+fn ending() -> (BodyTrailer, Vec<u8>) {
+    let mut bytes = Vec::new();
+    let trailer = encode_ending(&BODY_SEGMENT, &POINTS, TRAILER, &mut bytes);
+    (trailer, bytes)
+}
+
+#[test]
+fn headers_are_written_as_ever() {
+    check("header.hex", &headers());
+}
+
+#[test]
+fn frames_are_written_as_ever() {
+    let mut sealed = Vec::new();
+    index().encode(&mut sealed);
+    let samples = [
+        ("records", frame(FrameKind::Records, &records())),
+        ("mark", frame(FrameKind::Mark, &[])),
+        ("carry", frame(FrameKind::Carry, &records())),
+        ("index", frame(FrameKind::Index, &sealed)),
+    ];
+    check("frame.hex", &samples);
+}
+
+#[test]
+fn endings_and_removals_are_written_as_ever() {
+    let mut removed = Vec::new();
+    encode_removals(&REMOVED, &mut removed);
+    check("body_index.hex", &[("ending", ending().1), ("removals", removed)]);
+}
+
+#[test]
+fn a_header_reads_back_as_it_was_from_a_whole_sector() {
+    let [store, log, body, removals] = headers().map(|(_, mut bytes)| {
+        assert!(bytes.len() <= HEADER_BYTES_MAX);
+        bytes.resize(HEADER_BYTES_MAX, 0);
+        bytes
+    });
+    assert_eq!(StoreHeader::decode(&store), Ok(StoreHeader { store: STORE }));
+    assert_eq!(LogSegmentHeader::decode(&log), Ok(LOG_SEGMENT));
+    assert_eq!(BodySegmentHeader::decode(&body), Ok(BODY_SEGMENT));
+    assert_eq!(BodyRemovalsHeader::decode(&removals), Ok(REMOVALS));
+    assert_eq!(LogSegmentHeader::decode(&body), Err(HeaderError::OtherKind { found: 3 }));
+    assert_eq!(LogSegmentHeader::decode(&[0; 512]), Err(HeaderError::Blank));
+    assert_eq!(LogSegmentHeader::decode(b""), Err(HeaderError::Blank));
+    assert_eq!(LogSegmentHeader::decode(b"#!/bin/sh"), Err(HeaderError::Foreign));
+}
+
+#[test]
+fn a_newer_header_is_told_from_a_damaged_one() {
+    let mut bytes = LOG_SEGMENT.encode();
+    bytes[12] = 2;
+    assert_eq!(LogSegmentHeader::decode(&bytes), Err(HeaderError::Damaged));
+    let end = bytes.len() - 4;
+    // What a newer version adds does not matter here.
+    bytes.truncate(end);
+    bytes.extend_from_slice(b"more");
+    bytes[16] += 4;
+    let checksum = crc32c::crc32c(&bytes);
+    bytes.extend_from_slice(&checksum.to_le_bytes());
+    assert_eq!(LogSegmentHeader::decode(&bytes), Err(HeaderError::Newer { found: 2, known: 1 }));
+}
+
+#[test]
+fn a_header_with_any_flipped_or_missing_bit_is_refused() {
+    let bytes = BODY_SEGMENT.encode();
+    for bit in 0..bytes.len() * 8 {
+        let mut flipped = bytes.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        assert!(BodySegmentHeader::decode(&flipped).is_err(), "{bit}");
+    }
+    for cut in 0..bytes.len() {
+        assert!(BodySegmentHeader::decode(&bytes[..cut]).is_err(), "{cut}");
+    }
+}
+
+fn parts(frame: &[u8]) -> (&[u8; FRAME_HEADER_BYTES], &[u8]) {
+    frame.split_first_chunk().unwrap()
+}
+
+#[test]
+fn a_frame_reads_back_only_at_its_place_of_its_segment() {
+    let bytes = frame(FrameKind::Records, &records());
+    let (head, rest) = parts(&bytes);
+    let header = FrameHeader::decode(seed(), head, 8_192).unwrap();
+    assert_eq!((header.kind, header.durable_end, header.opening), (FrameKind::Records, 8_000, 5));
+    assert_eq!(header.frame_bytes(), (bytes.len() as u64).next_multiple_of(8));
+    assert!(is_intact(seed(), head, rest));
+    assert_eq!(FrameHeader::decode(seed(), head, 8_200), None);
+    for other in [FrameSeed::new(STORE, 8), FrameSeed::new(StoreId(1), 9)] {
+        assert_eq!(FrameHeader::decode(other, head, 8_192), None);
+        assert!(!is_intact(other, head, rest));
+    }
+}
+
+#[test]
+fn a_frame_with_any_flipped_bit_is_not_intact() {
+    let bytes = frame(FrameKind::Records, &records());
+    for bit in 0..bytes.len() * 8 {
+        let mut flipped = bytes.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        let (head, rest) = parts(&flipped);
+        assert!(!is_intact(seed(), head, rest), "{bit}");
+        let in_header = !(32..64).contains(&bit) && bit < FRAME_HEADER_BYTES * 8;
+        assert_eq!(FrameHeader::decode(seed(), head, 8_192).is_none(), in_header, "{bit}");
+    }
+}
+
+#[test]
+fn group_records_read_back_as_they_were() {
+    let bytes = records();
+    let groups: Vec<GroupRecord<'_>> = decode_groups(&bytes).map(Result::unwrap).collect();
+    let [first, second, carried] = &groups[..] else { panic!("three groups") };
+    assert_eq!((first.group, first.hard_state, first.purged), (GroupId(1), Some(HARD_STATE), None));
+    assert_eq!(first.entries.left(), 2);
+    let entries: Vec<_> = first.entries.clone().map(Result::unwrap).collect();
+    assert_eq!((entries[0].index, entries[0].term, entries[0].bytes), (Index(42), Term(3), &b"first"[..]));
+    assert_eq!((entries[1].index, entries[1].bytes), (Index(43), &b""[..]));
+    assert_eq!((second.group, second.hard_state), (GroupId(2), None));
+    assert_eq!((carried.group, carried.hard_state), (GroupId(3), Some(HARD_STATE)));
+    assert_eq!((carried.purged, carried.entries.left()), (Some(Index(40)), 0));
+}
+
+#[test]
+fn records_that_are_cut_or_changed_end_in_an_error_and_never_in_a_panic() {
+    let bytes = records();
+    let read = |bytes: &[u8]| {
+        let mut whole = true;
+        for group in decode_groups(bytes) {
+            whole &=
+                group.map(|group| group.entries.fold(true, |whole, entry| whole & entry.is_ok())) == Ok(true);
+        }
+        whole
+    };
+    assert!(read(&bytes));
+    for cut in 1..bytes.len() {
+        let at_a_boundary = decode_groups(&bytes[..cut]).all(|group| group.is_ok());
+        assert!(!read(&bytes[..cut]) || at_a_boundary, "{cut}");
+    }
+    for at in 0..bytes.len() {
+        for value in [0, 1, 0x7f, 0xff] {
+            let mut changed = bytes.clone();
+            changed[at] = value;
+            read(&changed);
+        }
+    }
+}
+
+#[test]
+fn an_ending_reads_back_as_it_was_and_of_its_segment_only() {
+    let (trailer, bytes) = ending();
+    let (points, end) = bytes.split_at(POINTS.len() * POINT_BYTES);
+    let end: &[u8; TRAILER_BYTES] = end.try_into().unwrap();
+    assert_eq!(decode_trailer(&BODY_SEGMENT, end), Some(trailer));
+    assert_eq!(decode_points(&trailer, points), Some(POINTS.to_vec()));
+    assert_eq!(decode_trailer(&BodySegmentHeader { generation: 1, ..BODY_SEGMENT }, end), None);
+    assert_eq!(decode_trailer(&BodySegmentHeader { store: StoreId(1), ..BODY_SEGMENT }, end), None);
+    for bit in 0..TRAILER_BYTES * 8 {
+        let mut flipped = *end;
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        assert_eq!(decode_trailer(&BODY_SEGMENT, &flipped), None, "{bit}");
+    }
+    assert_eq!(decode_points(&trailer, &points[1..]), None);
+    let mut flipped = points.to_vec();
+    flipped[3] ^= 1;
+    assert_eq!(decode_points(&trailer, &flipped), None);
+}
+
+#[test]
+fn removals_read_back_as_they_were() {
+    let mut bytes = Vec::new();
+    encode_removals(&REMOVED, &mut bytes);
+    assert_eq!(decode_removals(&bytes), Some(REMOVED.to_vec()));
+    assert_eq!(decode_removals(&bytes[1..]), None);
+}
