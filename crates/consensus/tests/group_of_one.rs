@@ -1,4 +1,5 @@
 //! A group of one over a log in memory: what is committed, when, and what a restart makes of it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
 
 use bytes::Bytes;
 use consensus::{Committed, Group, GroupError, GroupOptions, LogView, LogViewError, LogWrite};

@@ -1,14 +1,15 @@
 //! The node's step machine over the engine built in: what comes out, and in which order.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
 
 use consensus::{LogView, LogViewError, Ticket};
 use model::{
-    Append, Command, Cursor, Expected, Filled, Fingerprint, GroupId, IdHash, Identity, Index, NewEvent, Outcome,
-    Settings, PutSettings, StreamName, Term, Wall,
+    Append, Command, Cursor, Expected, Filled, Fingerprint, GroupId, IdHash, Identity, Index, NewEvent,
+    Outcome, PutSettings, Settings, StreamName, Term, Wall,
 };
 use node::raft_engine::{open_group, recovered};
 use node::{
-    Answer, Ask, Input, Mono, Node, NodeOptions, Now, Output, RaftCompletion, RaftEngine, RaftEngineOptions, RaftIo,
-    Request, RequestId, Unavailable,
+    Answer, Ask, Input, Mono, Node, NodeOptions, Now, Output, RaftCompletion, RaftEngine, RaftEngineOptions,
+    RaftIo, Request, RequestId, Unavailable,
 };
 use shard::{Shard, ShardOptions};
 use std::borrow::Cow;
@@ -38,8 +39,14 @@ impl Bench {
         let place = recovered(Progress::default(), None, &EmptyLog).unwrap();
         let state = MemoryState::open(&MemoryStateDisk::new());
         let shard = Shard::new(ShardOptions::default());
-        let engine =
-            RaftEngine::new(engine_options, open_group(&place).unwrap(), EmptyLog, shard, state, place.logged.0);
+        let engine = RaftEngine::new(
+            engine_options,
+            open_group(&place).unwrap(),
+            EmptyLog,
+            shard,
+            state,
+            place.logged.0,
+        );
         Self { node: Node::new(options, engine), now: Now { wall: Wall(1_000_000), mono: Mono(0) } }
     }
 
@@ -89,7 +96,12 @@ fn append(text: &str) -> Ask {
         envelope: Cow::Owned(format!("{{\"a\":\"{text}\"}}").into_bytes()),
     };
     let stream = StreamName::new(format!("s-{text}")).unwrap();
-    Ask::Command(Command::Append(Append { keyed: None, stream, expected: Expected::Any, events: vec![event] }))
+    Ask::Command(Command::Append(Append {
+        keyed: None,
+        stream,
+        expected: Expected::Any,
+        events: vec![event],
+    }))
 }
 
 /// Outputs by kind, for scripts.
@@ -162,7 +174,10 @@ fn without_room_on_the_disk_writes_are_refused_and_with_room_taken_again() {
     bench.step(Input::DiskSpace(Err("full".into())));
     let out = bench.ask(1, append("a"));
     assert!(matches!(&out[0], Output::Answer(_, Err(Unavailable::ReadOnly(why))) if why == "full"));
-    assert!(matches!(bench.ask(2, Ask::CloseTime(bench.now.wall))[0], Output::Answer(_, Err(Unavailable::ReadOnly(_)))));
+    assert!(matches!(
+        bench.ask(2, Ask::CloseTime(bench.now.wall))[0],
+        Output::Answer(_, Err(Unavailable::ReadOnly(_)))
+    ));
     bench.step(Input::DiskSpace(Ok(())));
     assert_eq!(kinds(&bench.ask(3, append("a"))), ["write log"]);
 }

@@ -67,7 +67,10 @@ pub(crate) struct Parts {
 }
 
 /// A node's loop; see [`NodeTask::run`].
-#[allow(missing_debug_implementations)] // Threads, channels and the whole state: no form worth printing.
+#[allow(
+    missing_debug_implementations,
+    reason = "threads, channels and the whole state: no form worth printing"
+)]
 pub struct NodeTask {
     parts: Parts,
     begun: Instant,

@@ -105,8 +105,8 @@ impl Machine {
         self.process = None;
         self.ailing = false;
         self.state_disk.crash(begun);
-        self.log_disk = self.log_disk.crash(&mut || rng.next());
-        self.body_disk = self.body_disk.crash(&mut || rng.next());
+        self.log_disk = self.log_disk.crash(&mut || rng.draw());
+        self.body_disk = self.body_disk.crash(&mut || rng.draw());
     }
 
     /// The process ends in good order; the machine stays up.

@@ -169,7 +169,7 @@ impl World {
 
     fn run(&mut self) -> Result<(), String> {
         self.boot()?;
-        while let Some(event) = self.schedule.next() {
+        while let Some(event) = self.schedule.advance() {
             self.trace.step(format_args!("{:?} {event:?}", self.schedule.now()));
             self.happen(event)?;
         }

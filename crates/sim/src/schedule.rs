@@ -31,7 +31,7 @@ impl<E> Schedule<E> {
         self.events.insert((Moment(self.now.0 + micros), self.number), event);
     }
 
-    pub fn next(&mut self) -> Option<E> {
+    pub fn advance(&mut self) -> Option<E> {
         let ((at, _), event) = self.events.pop_first()?;
         self.now = at;
         Some(event)

@@ -1,4 +1,5 @@
 //! The simulation of every commit: enough seeds, the same run in every process, and a test of the tests.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
 
 use std::process::{Command, Output};
 
