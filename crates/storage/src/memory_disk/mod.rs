@@ -14,6 +14,8 @@
 mod faults;
 mod image;
 mod names;
+#[cfg(test)]
+mod tests;
 
 use crate::disk::{Disk, DiskFile};
 pub use faults::is_crash;
