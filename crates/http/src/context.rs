@@ -41,7 +41,7 @@ impl Context {
             metrics,
             options,
             stopping,
-            openapi: Bytes::from(crate::openapi::text()),
+            openapi: Bytes::from(crate::openapi::document()),
             cells,
         }
     }

@@ -25,7 +25,7 @@ mod accept;
 mod body;
 mod connection;
 mod context;
-mod openapi;
+pub mod openapi;
 pub mod options;
 mod read;
 mod reply;
@@ -34,5 +34,4 @@ mod routes;
 mod unavailable;
 
 pub use accept::serve;
-pub use openapi::document as openapi_document;
 pub use options::HttpOptions;

@@ -10,7 +10,8 @@ use crate::routes;
 use api::{Code, Problem};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use bytes::Bytes;
-use http::{Method, Request, Version};
+use http::header::HOST;
+use http::{HeaderMap, Method, Request, Version};
 use http_body::Body;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -101,8 +102,10 @@ impl Router {
         B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: std::error::Error + Send + Sync + 'static,
     {
-        if request.version() == Version::HTTP_11 && !request.headers().contains_key(http::header::HOST) {
-            return reply::problem(&Problem::new(Code::BadRequest, "HTTP/1.1 needs a `Host` header"));
+        if request.version() <= Version::HTTP_11
+            && let Err(problem) = check_host(request.version(), request.headers())
+        {
+            return reply::problem(&problem);
         }
         if request.method() == Method::POST && is_stream_events(request.uri().path()) {
             return run(context, Operation::Append, request, "").await;
@@ -115,6 +118,20 @@ impl Router {
             Ok(answer) => answer.map(Reply::Routed),
             Err(never) => match never {},
         }
+    }
+}
+
+/// RFC 9112, section 3.2: one `Host`, and in HTTP/1.0 none is as good.
+fn check_host(version: Version, headers: &HeaderMap) -> reply::Result<()> {
+    let mut hosts = headers.get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) if version == Version::HTTP_11 => {
+            Err(Problem::new(Code::BadRequest, "HTTP/1.1 needs a `Host` header"))
+        }
+        (Some(_), Some(_)) => {
+            Err(Problem::new(Code::DuplicateHeader, "`host` is there twice").header("host"))
+        }
+        _ => Ok(()),
     }
 }
 

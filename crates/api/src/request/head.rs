@@ -28,12 +28,11 @@ impl<'a> Head<'a> {
     /// When a header with one value comes twice or is not text, or the body is compressed.
     pub fn read(headers: &'a HeaderMap) -> Result<Self> {
         let mut head = Self::default();
-        let (mut host, mut encoding) = (None, None);
+        let mut encoding = None;
         let mut traces = 0;
         for (name, value) in headers {
             let name = name.as_str();
             let slot = match name {
-                "host" => &mut host,
                 "content-type" => &mut head.content_type,
                 "content-encoding" => &mut encoding,
                 "if-match" => &mut head.if_match,
@@ -203,8 +202,7 @@ mod tests {
 
     #[test]
     fn a_header_with_one_value_comes_once() {
-        for name in ["host", "content-type", "if-match", "if-none-match", "idempotency-key", "last-event-id"]
-        {
+        for name in ["content-type", "if-match", "if-none-match", "idempotency-key", "last-event-id"] {
             let twice = headers(&[(name, "a"), (name, "a")]);
             assert_eq!(Head::read(&twice).unwrap_err().code, Code::DuplicateHeader, "{name}");
         }

@@ -1,0 +1,45 @@
+//! Real answers are of the form that the OpenAPI document describes: they are read into its types, unknown
+//! members refused.
+
+use crate::node::Node;
+use http_server::openapi::schema::{
+    AnswerLine, Appended, Deleted, Live, Problem, Ready, SettingsInForce, StorePage, StreamList, StreamPage,
+    SummaryLine, Transacted,
+};
+use serde::de::DeserializeOwned;
+
+fn read<T: DeserializeOwned>(text: &str) -> T {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[test]
+fn every_answer_is_of_the_form_that_is_described() {
+    let node = Node::start();
+    let events = "/v1/streams/a/events";
+    read::<Appended>(node.post(events, r#"{"type":"t","id":"1","data":[1.50]}"#).text());
+    read::<Appended>(
+        node.post(events, r#"{"type":"t","data_base64":"AQ==","datacontenttype":"a/b"}"#).text(),
+    );
+    let transaction = r#"{"checks":[{"stream":"a","expected":1}],"writes":[{"append":{"stream":"b","events":[{"type":"t"}]}}]}"#;
+    read::<Transacted>(node.post("/v1/transactions", transaction).text());
+    read::<Problem>(node.post("/v1/transactions", &transaction.replace(":1}", ":7}")).text());
+    read::<Problem>(node.post(events, r#"{"type":"t","id":"1","data":[2]}"#).text());
+    let lines = "{\"stream\":\"a\",\"type\":\"t\"}\nbroken\n";
+    let answer = node.request("POST", "/v1/events", &[("content-type", "application/x-ndjson")], lines);
+    let mut lines: Vec<&str> = answer.text().lines().collect();
+    read::<SummaryLine>(lines.pop().unwrap());
+    assert_eq!(lines.len(), 2);
+    lines.into_iter().for_each(|line| drop(read::<AnswerLine>(line)));
+    let page = read::<StreamPage>(node.get(events).text());
+    assert_eq!((page.events.len(), page.revision), (3, Some(2)));
+    read::<StreamPage>(node.get("/v1/streams/none/events").text());
+    assert_eq!(read::<StorePage>(node.get("/v1/events?limit=2").text()).events.len(), 2);
+    read::<StreamList>(node.get("/v1/streams?limit=1").text());
+    read::<SettingsInForce>(node.get("/v1/streams/a/settings").text());
+    read::<Deleted>(node.request("DELETE", "/v1/streams/a", &[], "").text());
+    read::<Problem>(node.get("/v1/streams/a/events?from=0").text());
+    read::<Live>(node.get("/livez").text());
+    read::<Ready>(node.get("/readyz").text());
+    let document: serde_json::Value = read(node.get("/v1/openapi.json").text());
+    assert_eq!(document["openapi"], "3.1.0");
+}

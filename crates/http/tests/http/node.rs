@@ -1,0 +1,96 @@
+//! A node with its HTTP side, on threads of its own, stopped when it is dropped.
+
+use http_server::HttpOptions;
+use std::net::SocketAddr;
+use std::thread::JoinHandle;
+use telemetry::Metrics;
+use telemetry::metrics::Build;
+use tokio::sync::oneshot;
+
+pub(crate) struct Node {
+    pub(crate) address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+    data: Option<tempfile::TempDir>,
+}
+
+impl Node {
+    pub(crate) fn start() -> Self {
+        Self::with(HttpOptions::default())
+    }
+
+    pub(crate) fn with(options: HttpOptions) -> Self {
+        Self::on(tempfile::tempdir().unwrap(), options)
+    }
+
+    /// Stops gracefully, and starts again on the same data.
+    pub(crate) fn restart(mut self) -> Self {
+        self.stop();
+        let data = self.data.take().unwrap();
+        Self::on(data, HttpOptions::default())
+    }
+
+    fn on(data: tempfile::TempDir, options: HttpOptions) -> Self {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (listening, address) = std::sync::mpsc::channel();
+        let mut node_options = runtime::Options::new(data.path());
+        node_options.log_segment_bytes = 1 << 20;
+        node_options.space_reserve_bytes = 0;
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .max_blocking_threads(2)
+                .build()
+                .unwrap();
+            runtime.block_on(async move {
+                let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+                let metrics = Metrics::new(Build::of("0.0.0"));
+                let (handle, task) = runtime::start(&node_options, &metrics).unwrap();
+                let address = listener.local_addr().unwrap();
+                let (http_ended, node_may_end) = oneshot::channel::<()>();
+                let http = tokio::spawn(async move {
+                    let stop = async { drop(stopped.await) };
+                    http_server::serve(listener, handle, options, metrics, stop).await;
+                    drop(http_ended);
+                });
+                listening.send(address).unwrap();
+                task.run(async move { drop(node_may_end.await) }).await.unwrap();
+                http.await.unwrap();
+            });
+        });
+        let node = Self {
+            address: address.recv().unwrap(),
+            stop: Some(stop),
+            thread: Some(thread),
+            data: Some(data),
+        };
+        node.until_ready();
+        node
+    }
+
+    fn until_ready(&self) {
+        for _ in 0..1_000 {
+            if self.get("/readyz").status == 200 {
+                return;
+            }
+            std::thread::yield_now();
+        }
+        panic!("the node did not become ready");
+    }
+
+    pub(crate) fn stop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let ended = thread.join();
+            if !std::thread::panicking() {
+                ended.unwrap();
+            }
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
