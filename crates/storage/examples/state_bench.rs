@@ -57,6 +57,8 @@ struct Written {
     disk_cpu: Duration,
     flushes: u64,
     batches: Vec<Duration>,
+    /// How often the node's thread gave up its core to wait for something.
+    blocked: u64,
     slowed: u64,
     sectors: u64,
     io_bytes: u64,
@@ -89,6 +91,7 @@ impl Written {
             at(0.999),
             at(1.0)
         );
+        println!("the node's thread waited {} times for a lock or a disk", self.blocked);
         println!(
             "written an event: {:.0} bytes by sectors of the device, {:.0} by /proc/self/io; on disk {:.0} in {} tables",
             self.sectors as f64 * 512.0 / events as f64,
@@ -127,10 +130,11 @@ fn fill(
     let began = Instant::now();
     let mut node = NodeCost::default();
     let mut batches = Vec::new();
+    let mut blocked = 0;
     let (mut flushes, mut out, mut slowed) = (0, false, 0);
     for batch in 0..events / BATCH {
         let writes = batch_rows(batch, streams);
-        let (batch_began, waited) = (Instant::now(), thread_waits()?);
+        let (batch_began, waited, blocks) = (Instant::now(), thread_waits()?, thread_blocks()?);
         commit_batch(state, batch, &writes, &mut node)?;
         if out && flushed.try_recv().is_ok() {
             out = false;
@@ -139,6 +143,7 @@ fn fill(
             work.send(Work::Flush(state.begin_flush()?))?;
             (out, flushes) = (true, flushes + 1);
         }
+        blocked += thread_blocks()? - blocks;
         batches.push(batch_began.elapsed().saturating_sub(thread_waits()?.saturating_sub(waited)));
         if state.pressure() != Pressure::None {
             slowed += 1;
@@ -160,6 +165,7 @@ fn fill(
         disk_cpu,
         flushes,
         batches,
+        blocked,
         slowed,
         sectors: sectors_written()? - sectors,
         io_bytes: process_bytes_written()? - io_bytes,
@@ -176,10 +182,13 @@ fn disk_work(
 ) -> Result<Duration, StateError> {
     let failed = |error: Box<dyn Error>| StateError::Failed(error.to_string());
     let cpu = thread_cpu().map_err(failed)?;
-    while let Ok(Work::Flush(job)) = orders.recv() {
+    let mut waiting = None;
+    while let Some(Work::Flush(job)) = waiting.take().or_else(|| orders.recv().ok()) {
         // The node may have ended: its loss of interest is no error.
         let _ = reports.send(job.run()?);
-        while compactor.step()? == Due::More {}
+        while waiting.is_none() && compactor.step()? == Due::More {
+            waiting = orders.try_recv().ok();
+        }
     }
     Ok(thread_cpu().map_err(failed)?.saturating_sub(cpu))
 }
@@ -303,6 +312,10 @@ fn thread_cpu() -> Result<Duration, Box<dyn Error>> {
 /// Time that this thread was ready and had no core.
 fn thread_waits() -> Result<Duration, Box<dyn Error>> {
     schedstat(1)
+}
+
+fn thread_blocks() -> Result<u64, Box<dyn Error>> {
+    field("/proc/thread-self/status", "voluntary_ctxt_switches:")
 }
 
 fn schedstat(field: usize) -> Result<Duration, Box<dyn Error>> {

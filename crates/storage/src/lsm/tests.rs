@@ -2,6 +2,7 @@
 //! threads can break.
 
 mod damage;
+mod durable;
 mod full;
 mod kill;
 mod room;
