@@ -1,5 +1,5 @@
 //! One description an operation: what it takes, what it answers.
-#![allow(dead_code)] // Nothing here is called or made: only the descriptions are used.
+#![allow(dead_code, reason = "nothing here is called or made: only the descriptions are used")]
 
 use super::schema::{
     AnswerLine, Appended, Deleted, Live, NewEvent, NewEventLine, Problem, Ready, RecordedEvent, Settings,

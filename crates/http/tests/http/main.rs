@@ -1,13 +1,24 @@
 //! The API through real sockets, over a node in this process on a temporary directory.
 
+#[cfg(test)]
 mod append;
+#[cfg(test)]
 mod bad_input;
+#[cfg(test)]
 mod connection;
+#[cfg(test)]
 mod contract;
+#[cfg(test)]
 mod follow;
+#[cfg(test)]
 mod lines;
+#[cfg(test)]
 mod node;
+#[cfg(test)]
 mod read_store;
+#[cfg(test)]
 mod read_stream;
+#[cfg(test)]
 mod streams;
+#[cfg(test)]
 mod wire;

@@ -146,7 +146,7 @@ fn what_retention_removed_is_never_a_part_as_if_it_were_the_whole() {
     assert_eq!(node.request("PUT", "/v1/streams/s/settings", &json, settings).status, 200);
     assert_eq!(pages(&node, S), [6, 7, 8, 9]);
     assert_eq!(node.get(S).json()["first"], 6);
-    for query in [format!("from=5"), format!("as_of={}", cursor(3)), format!("after={}", cursor(2))] {
+    for query in ["from=5".to_owned(), format!("as_of={}", cursor(3)), format!("after={}", cursor(2))] {
         let gone = node.get(&format!("{S}?{query}"));
         assert_eq!(
             (gone.status, gone.code().as_str(), &gone.json()["first_revision"]),
