@@ -26,6 +26,8 @@ const BATCH: u64 = 64;
 const DEDUP_KEY_BYTES: usize = 31;
 
 fn main() -> Result<(), Box<dyn Error>> {
+    // The first touch of a huge page stalls its thread for milliseconds; the allocator asks for them.
+    rustix::thread::disable_transparent_huge_pages(true)?;
     let mut arguments = std::env::args().skip(1);
     let mut number = |default: u64| arguments.next().map_or(Ok(default), |text| text.parse());
     let (events, streams) = (number(1_000_000)?, number(1_000)?);
