@@ -78,7 +78,8 @@ pub(crate) fn read_chunk(
             .page_after(chunk.through, until, limits::READ_PAGE_BYTES)
             .map_err(|error| failed_bodies(&error))?;
         if read.is_whole() {
-            chunk.rendered.reserve(page.bytes.len() + page.bytes.len() / 8);
+            // What the server adds to an event of 1 KiB fits; smaller ones grow it.
+            chunk.rendered.reserve(page.bytes.len() + page.bytes.len() / 4);
         }
         let mut rest = &page.bytes[..];
         while !rest.is_empty() {
