@@ -56,6 +56,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const ENGINE_ROWS: u8 = 0;
 /// The tag of the state's rows.
 const STATE_ROWS: u8 = 1;
+/// With its tag a key must fit lsm-tree's 16 bits of length.
+const KEY_BYTES_MAX: usize = u16::MAX as usize - 1;
 
 /// The state of one node, in one directory. See the module.
 pub struct LsmState {
@@ -108,6 +110,10 @@ impl State for LsmState {
     }
 
     fn commit(&mut self, writes: &WriteSet, progress: Progress) -> Result<(), StateError> {
+        // Tables cannot hold it, and would only say so when it is flushed.
+        if writes.0.iter().any(|(key, _)| key.len() > KEY_BYTES_MAX) {
+            return Err(StateError::Failed(format!("a key has more than {KEY_BYTES_MAX} bytes")));
+        }
         let old = match Arc::strong_count(&self.active) {
             1 => OldVersions::Unseen,
             _ => OldVersions::SeenBelow(self.newest_reader.load(Ordering::Relaxed)),

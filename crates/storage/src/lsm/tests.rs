@@ -90,3 +90,14 @@ fn a_store_that_nobody_compacts_goes_on_and_stays_whole() {
     assert_eq!(state.progress(), at(100));
     assert_eq!(all_rows(&state).unwrap().len(), 102);
 }
+
+#[test]
+fn a_key_that_no_table_can_hold_is_refused_at_once() {
+    let directory = TempDir::new().unwrap();
+    let mut state = open(directory.path()).unwrap();
+    let write = |bytes: usize| WriteSet(vec![(vec![7; bytes], Some(vec![1]))]);
+    state.commit(&write(super::KEY_BYTES_MAX), at(1)).unwrap();
+    assert!(state.commit(&write(super::KEY_BYTES_MAX + 1), at(2)).is_err());
+    assert_eq!(conformance::state::flush(&mut state), at(1));
+    assert_eq!(state.get(&vec![7; super::KEY_BYTES_MAX]).unwrap(), Some(vec![1]));
+}
