@@ -43,6 +43,8 @@ const BUFFER_BYTES: usize = 64 << 10;
 const STREAMS_MAX: u32 = 128;
 const PING_EVERY: Duration = Duration::from_secs(20);
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// How long a client may take to close its side after the last answer.
+const CLOSE_WAIT: Duration = Duration::from_millis(500);
 /// How long a refused client is listened to, so that it gets to read why.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -139,11 +141,15 @@ async fn drive<C: Future>(
         // An error means that the server is gone: the same.
         let _ = stopping.wait_for(|stopping| *stopping).await;
     });
-    let mut stop_seen = false;
+    let (mut stop_seen, mut close_seen) = (false, false);
     poll_fn(|task| {
         loop {
             if connection.as_mut().poll(task).is_ready() {
                 return Poll::Ready(());
+            }
+            if !close_seen && watch.is_closing() {
+                close_seen = true;
+                reset(look.as_mut(), CLOSE_WAIT);
             }
             if !stop_seen && stop.as_mut().poll(task).is_ready() {
                 stop_seen = true;
@@ -153,7 +159,7 @@ async fn drive<C: Future>(
             if look.as_mut().poll(task).is_pending() {
                 return Poll::Pending;
             }
-            reset(look.as_mut(), every);
+            reset(look.as_mut(), if close_seen { CLOSE_WAIT } else { every });
             match patience.look(watch, &context.options, Instant::now()) {
                 Verdict::Patience | Verdict::ExpireBody => {}
                 Verdict::CloseIdle => graceful_shutdown(connection.as_mut()),

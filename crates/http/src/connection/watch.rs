@@ -3,10 +3,7 @@
 
 use crate::options::HttpOptions;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
-use std::time::{Duration, Instant};
-
-/// How long a client may take to close its side after the last answer.
-const CLOSE_WAIT: Duration = Duration::from_secs(1);
+use std::time::Instant;
 
 /// What happens on one connection. All on one thread; atomics only so that it may be shared.
 #[derive(Debug, Default)]
@@ -164,7 +161,8 @@ impl Patience {
         let whole = now.duration_since(self.whole.1);
         match waiting {
             Waiting::ForRequest if waited >= options.idle_time => Verdict::CloseIdle,
-            Waiting::ForClose if waited >= CLOSE_WAIT => Verdict::Close("the client did not close its side"),
+            // The connection looks again only after that long.
+            Waiting::ForClose => Verdict::Close("the client did not close its side"),
             Waiting::ForHead if waited >= options.head_time => Verdict::Close("the head came too slowly"),
             Waiting::ForWrite if waited >= options.write_wait => {
                 Verdict::Close("the client took nothing for too long")
@@ -185,6 +183,7 @@ impl Patience {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     /// Looks every second for `seconds`, with `life` before each look; the first verdict but patience.
     fn verdict(watch: &Watch, seconds: u64, life: impl Fn(&Watch)) -> (u64, Verdict) {

@@ -8,7 +8,7 @@ use api::answer::stored::StoredEvent;
 use api::time::Moment;
 use format::body::{self, BodyRecord};
 use model::{Cursor, Namespace, Position, Slot, limits};
-use runtime::{Snapshot, StateReader};
+use runtime::Snapshot;
 use shard::query::{self, Liveness};
 
 /// Which events to read, and how.
@@ -70,7 +70,11 @@ pub(crate) fn read_chunk(
         at_end: after >= until,
         removed_through: (removed > Position::ZERO).then(|| Cursor::new(removed, Slot(u16::MAX))),
     };
-    let mut liveness = None;
+    // The body file learns of a removal only once its rows are gone; the state hides the event at once.
+    let mut liveness = match chunk.removed_through {
+        Some(_) => Some(Liveness::new(&snapshot.state).map_err(|error| failed_view(&error))?),
+        None => None,
+    };
     let mut examined = 0;
     while !chunk.at_end {
         let page = snapshot
@@ -85,7 +89,12 @@ pub(crate) fn read_chunk(
         while !rest.is_empty() {
             let (record, len) = body::decode(rest).map_err(|error| failed_record(&error))?;
             rest = &rest[len..];
-            if read.takes(&record) && is_live(&mut liveness, snapshot, &record, page.may_hold_removed)? {
+            let wanted = read.takes(&record)
+                && match &mut liveness {
+                    Some(liveness) => liveness.is_live(&record).map_err(|error| failed_view(&error))?,
+                    None => true,
+                };
+            if wanted {
                 render(read, &record, &mut chunk);
             }
             if chunk.events >= budget.events {
@@ -103,22 +112,6 @@ pub(crate) fn read_chunk(
         }
     }
     Ok(chunk)
-}
-
-fn is_live<'v>(
-    liveness: &mut Option<Liveness<'v, StateReader>>,
-    snapshot: &'v Snapshot,
-    record: &BodyRecord<'_>,
-    may_be_removed: bool,
-) -> Result<bool> {
-    if !may_be_removed {
-        return Ok(true);
-    }
-    let looked = match liveness {
-        Some(liveness) => liveness.is_live(record),
-        None => Liveness::new(&snapshot.state).and_then(|new| liveness.insert(new).is_live(record)),
-    };
-    looked.map_err(|error| failed_view(&error))
 }
 
 fn render(read: &StoreRead, record: &BodyRecord<'_>, chunk: &mut StoreChunk) {

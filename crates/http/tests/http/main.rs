@@ -11,6 +11,8 @@ mod contract;
 #[cfg(test)]
 mod follow;
 #[cfg(test)]
+mod http2;
+#[cfg(test)]
 mod lines;
 #[cfg(test)]
 mod node;
