@@ -168,13 +168,15 @@ pub enum Queue {
     Subscribers,
     /// Lines of `POST /v1/events` in flight, over all connections.
     LinesInFlight,
+    /// Bytes of bodies on their way in and answers on their way out.
+    BufferedBytes,
     /// Idempotency records in the state.
     IdempotencyRecords,
     IdempotencyBytes,
 }
 
 impl Queue {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Mailbox,
         Self::WaitingBytes,
         Self::LogWrites,
@@ -182,6 +184,7 @@ impl Queue {
         Self::Connections,
         Self::Subscribers,
         Self::LinesInFlight,
+        Self::BufferedBytes,
         Self::IdempotencyRecords,
         Self::IdempotencyBytes,
     ];
@@ -197,6 +200,7 @@ impl Queue {
             Self::Connections => "connections",
             Self::Subscribers => "subscribers",
             Self::LinesInFlight => "lines_in_flight",
+            Self::BufferedBytes => "buffered_bytes",
             Self::IdempotencyRecords => "idempotency_records",
             Self::IdempotencyBytes => "idempotency_bytes",
         }
@@ -213,6 +217,7 @@ impl Queue {
             Self::Connections => "open connections",
             Self::Subscribers => "readers that follow",
             Self::LinesInFlight => "lines of `POST /v1/events` not yet answered, all connections",
+            Self::BufferedBytes => "bytes of bodies coming in and answers going out, all connections",
             Self::IdempotencyRecords => "idempotency records in the state",
             Self::IdempotencyBytes => "bytes of idempotency records in the state",
         }
