@@ -1,5 +1,6 @@
 //! Bodies on their way in: bounded, and not waited for for ever.
 
+use crate::buffers::{Buffers, Room};
 use crate::connection::Watch;
 use api::{Code, Problem};
 use bytes::{Bytes, BytesMut};
@@ -7,13 +8,18 @@ use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use model::limits;
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
+
+/// Room is taken in steps of this.
+const STEP_BYTES: usize = 256 << 10;
 
 /// A request's body, under a time-out.
 #[derive(Debug)]
@@ -154,44 +160,68 @@ where
     }
 }
 
-/// A whole body of at most `bytes_max` bytes. One that came in one piece is not copied.
+/// A whole body, and its room among all that is buffered.
+#[derive(Debug)]
+pub(crate) struct WholeBody {
+    bytes: Bytes,
+    _room: Option<Room>,
+}
+
+impl Deref for WholeBody {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// A whole body of at most [`limits::BODY_BYTES_MAX`] bytes. One that came in one piece is not copied, and
+/// counts among what its connection buffers.
 ///
 /// # Errors
-/// A problem when it is too large or does not come.
+/// A problem when it is too large, does not come, or finds no room.
 pub(crate) async fn read_whole<B>(
+    buffers: &Buffers,
     headers: &HeaderMap,
     body: &mut B,
-    bytes_max: usize,
-) -> Result<Bytes, Box<Problem>>
+) -> Result<WholeBody, Box<Problem>>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: std::error::Error + 'static,
 {
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|bytes| bytes > bytes_max as u64) {
-        return Err(too_large(bytes_max));
+    if announced.is_some_and(|bytes| bytes > limits::BODY_BYTES_MAX as u64) {
+        return Err(too_large());
     }
-    let Some(first) = next_part(body).await? else { return Ok(Bytes::new()) };
-    if first.len() > bytes_max {
-        return Err(too_large(bytes_max));
+    let first = next_part(body).await?.unwrap_or_default();
+    if first.len() > limits::BODY_BYTES_MAX {
+        return Err(too_large());
     }
-    if body.is_end_stream() {
-        return Ok(first);
+    if first.is_empty() || body.is_end_stream() {
+        return Ok(WholeBody { bytes: first, _room: None });
     }
     // A length is only announced: memory is taken as bytes come, in a few steps.
     let announced = announced.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0);
-    let mut whole = BytesMut::with_capacity(announced.clamp(first.len(), 256 << 10));
-    whole.extend_from_slice(&first);
-    while let Some(part) = next_part(body).await? {
-        if whole.len() + part.len() > bytes_max {
-            return Err(too_large(bytes_max));
+    let mut whole = BytesMut::with_capacity(announced.clamp(first.len(), STEP_BYTES));
+    let mut room = buffers.take_now(STEP_BYTES)?;
+    let mut left = STEP_BYTES;
+    let mut next = Some(first);
+    while let Some(part) = next {
+        if whole.len() + part.len() > limits::BODY_BYTES_MAX {
+            return Err(too_large());
         }
+        while left < part.len() {
+            room.merge(buffers.take_now(STEP_BYTES)?);
+            left += STEP_BYTES;
+        }
+        left -= part.len();
         whole.extend_from_slice(&part);
+        next = next_part(body).await?;
     }
-    Ok(whole.freeze())
+    Ok(WholeBody { bytes: whole.freeze(), _room: Some(room) })
 }
 
-fn too_large(bytes_max: usize) -> Box<Problem> {
-    Problem::new(Code::BodyTooLarge, format!("the body has more than {bytes_max} bytes"))
-        .number("limit", bytes_max as u64)
+fn too_large() -> Box<Problem> {
+    let detail = format!("the body has more than {} bytes", limits::BODY_BYTES_MAX);
+    Problem::new(Code::BodyTooLarge, detail).number("limit", limits::BODY_BYTES_MAX as u64)
 }

@@ -1,5 +1,6 @@
 //! What every route needs: the node's handle, the figures, the bounds shared by all connections.
 
+use crate::buffers::Buffers;
 use crate::options::HttpOptions;
 use crate::router::Operation;
 use bytes::Bytes;
@@ -20,6 +21,7 @@ pub(crate) struct Context {
     /// True once the server stops: subscribers and streams of lines end cleanly.
     pub(crate) stopping: watch::Receiver<bool>,
     pub(crate) openapi: Bytes,
+    pub(crate) buffers: Buffers,
     cells: Vec<Arc<Route>>,
 }
 
@@ -32,12 +34,14 @@ impl Context {
     ) -> Self {
         metrics.queue(Queue::Connections).bound.set(options.connections_max as u64);
         metrics.queue(Queue::Subscribers).bound.set(options.subscribers_max as u64);
-        metrics.queue(Queue::LinesInFlight).bound.set(model::limits::LINES_IN_FLIGHT_MAX as u64);
+        let lines_max = model::limits::LINES_IN_FLIGHT_MAX * options.connections_max;
+        metrics.queue(Queue::LinesInFlight).bound.set(lines_max as u64);
         let cells = Operation::ALL.iter().map(|op| metrics.route(op.method(), op.path())).collect();
         Self {
             handle,
             subscribers: Arc::new(Semaphore::new(options.subscribers_max)),
             lines_bytes: Arc::new(Semaphore::new(options.lines_bytes_max)),
+            buffers: Buffers::new(options.buffered_bytes_max, Arc::clone(&metrics)),
             metrics,
             options,
             stopping,

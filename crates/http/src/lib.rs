@@ -23,6 +23,7 @@
 
 mod accept;
 mod body;
+mod buffers;
 mod connection;
 mod context;
 pub mod openapi;

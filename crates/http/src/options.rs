@@ -24,6 +24,8 @@ pub struct HttpOptions {
     pub stop_time: Duration,
     /// Bytes of lines of `POST /v1/events` in flight, over all connections.
     pub lines_bytes_max: usize,
+    /// Bytes of bodies and answers in memory, over all connections.
+    pub buffered_bytes_max: usize,
 }
 
 impl Default for HttpOptions {
@@ -40,6 +42,7 @@ impl Default for HttpOptions {
             stop_time: Duration::from_secs(10),
             // Half of what may wait in the node, so that lines alone never fill it.
             lines_bytes_max: limits::WAITING_BYTES_MAX / 2,
+            buffered_bytes_max: 256 << 20,
         }
     }
 }

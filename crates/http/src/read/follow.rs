@@ -27,11 +27,11 @@ use telemetry::{Metrics, Queue, Subscriber};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::sleep;
 
-/// How much one read of a subscriber takes.
+/// How much one read of a subscriber takes: little, because there may be many that are slow.
 const BUDGET: Budget = Budget {
     events: u64::MAX,
     examined_bytes: limits::PAGE_BYTES_EXAMINED_MAX,
-    rendered_bytes: limits::READ_PAGE_BYTES,
+    rendered_bytes: limits::READ_PAGE_BYTES / 4,
 };
 /// After a look that found nothing for this subscriber, the next waits this long at least, and up to the
 /// maximum as it finds nothing again: many subscribers to quiet streams in a busy store stay cheap.

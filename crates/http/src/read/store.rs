@@ -79,7 +79,7 @@ pub(crate) fn read_chunk(
     while !chunk.at_end {
         let page = snapshot
             .bodies
-            .page_after(chunk.through, until, limits::READ_PAGE_BYTES)
+            .page_after(chunk.through, until, page_bytes(budget, chunk.events))
             .map_err(|error| failed_bodies(&error))?;
         if read.is_whole() {
             // What the server adds to an event of 1 KiB fits; smaller ones grow it.
@@ -112,6 +112,13 @@ pub(crate) fn read_chunk(
         }
     }
     Ok(chunk)
+}
+
+/// Enough for what is wanted, if events are of a usual size.
+fn page_bytes(budget: Budget, events: u64) -> usize {
+    const USUAL_EVENT_BYTES: usize = 4 << 10;
+    let left = usize::try_from(budget.events - events).unwrap_or(usize::MAX);
+    left.saturating_mul(USUAL_EVENT_BYTES).min(budget.rendered_bytes).min(limits::READ_PAGE_BYTES)
 }
 
 fn render(read: &StoreRead, record: &BodyRecord<'_>, chunk: &mut StoreChunk) {

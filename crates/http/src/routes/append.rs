@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::header::{ETAG, HeaderValue};
 use http::request;
 use http_body::Body;
-use model::{Appended, Command, Outcome, Revision, limits};
+use model::{Appended, Command, Outcome, Revision};
 
 /// Bytes of an answer before its events, and of each event in it.
 const ANSWER_BYTES: usize = 192;
@@ -26,7 +26,7 @@ where
     query::none(parts.uri.query())?;
     let stream = stream_of(parts)?;
     let head = AppendHead::of(&parts.headers)?;
-    let body = read_whole(&parts.headers, body, limits::BODY_BYTES_MAX).await?;
+    let body = read_whole(&context.buffers, &parts.headers, body).await?;
     let append = head.read(stream, &body)?;
     drop(body);
     let appending = AppendContext::of(&append);

@@ -77,7 +77,9 @@ async fn page(
     let page = StorePage { cursor: chunk.through, removed_through: chunk.removed_through, next };
     let mut out = Vec::new();
     page.write(&mut out, &chunk.rendered);
-    Ok(reply::whole(JSON, out))
+    drop(chunk.rendered);
+    let room = context.buffers.take_now(out.len())?;
+    Ok(reply::whole(JSON, room.hold(out)))
 }
 
 /// All of it, one chunk in memory at a time, up to what was there when the answer began.
@@ -91,7 +93,8 @@ async fn lines(
     let first = next_chunk(context, read.clone(), after, until, budget(limit)).await?;
     let (end, removed_through) = (first.until, first.removed_through);
     let mut answer = if first.at_end || first.events >= limit {
-        reply::whole(LINES, first.rendered)
+        let room = context.buffers.take_now(first.rendered.len())?;
+        reply::whole(LINES, room.hold(first.rendered))
     } else {
         let lines = Lines { context: Arc::clone(context), read, after: Some(after), until: end, left: limit };
         let parts = futures_stream::unfold((Some(first), lines), |(chunk, mut lines)| async move {
@@ -104,7 +107,8 @@ async fn lines(
             };
             lines.after = (!chunk.at_end).then_some(chunk.through);
             lines.left -= chunk.events;
-            Some((Ok::<_, Aborted>(Bytes::from(chunk.rendered)), (None, lines)))
+            let room = lines.context.buffers.take(chunk.rendered.len()).await?;
+            Some((Ok::<_, Aborted>(room.hold(chunk.rendered)), (None, lines)))
         });
         reply::parts(LINES, parts)
     };

@@ -83,7 +83,9 @@ async fn page(context: &Context, read: StreamRead, query: &ReadStream) -> Result
     let page = StreamPage { stream: stream.as_str(), revision: chunk.last, first: chunk.first, next };
     let mut out = Vec::new();
     page.write(&mut out, &chunk.rendered);
-    let mut answer = reply::whole(JSON, out);
+    drop(chunk.rendered);
+    let room = context.buffers.take_now(out.len())?;
+    let mut answer = reply::whole(JSON, room.hold(out));
     // The tag of what the stream is now, for `If-Match`; as of another moment it would be refused anyway.
     if let (Some(revision), None) = (chunk.last, until) {
         answer.headers_mut().insert(ETAG, etag(revision));
@@ -95,7 +97,8 @@ async fn page(context: &Context, read: StreamRead, query: &ReadStream) -> Result
 async fn lines(context: &Arc<Context>, mut read: StreamRead, limit: u64) -> Result {
     let first = next_chunk(context, read.clone(), None, budget(limit)).await?;
     if first.next.is_none() || first.events >= limit {
-        return Ok(reply::whole(LINES, first.rendered));
+        let room = context.buffers.take_now(first.rendered.len())?;
+        return Ok(reply::whole(LINES, room.hold(first.rendered)));
     }
     read.until = Some(read.until.unwrap_or(first.snapshot));
     let lines = Lines { context: Arc::clone(context), read, left: limit, next: None };
@@ -109,7 +112,8 @@ async fn lines(context: &Arc<Context>, mut read: StreamRead, limit: u64) -> Resu
         };
         lines.next = chunk.next;
         lines.left -= chunk.events;
-        Some((Ok::<_, Aborted>(Bytes::from(chunk.rendered)), (None, lines)))
+        let room = lines.context.buffers.take(chunk.rendered.len()).await?;
+        Some((Ok::<_, Aborted>(room.hold(chunk.rendered)), (None, lines)))
     });
     Ok(reply::parts(LINES, parts))
 }

@@ -12,7 +12,7 @@ use api::{Code, Problem};
 use bytes::Bytes;
 use http::request;
 use http_body::Body;
-use model::{Command, Outcome, PutSettings, Settings, limits};
+use model::{Command, Outcome, PutSettings, Settings};
 
 pub(super) async fn get(context: &Context, parts: &request::Parts) -> Result {
     check_plain(parts)?;
@@ -39,7 +39,7 @@ where
     check_plain(parts)?;
     let stream = stream_of(parts)?;
     api::media::check_json(api::request::head::Head::read(&parts.headers)?.content_type)?;
-    let body = read_whole(&parts.headers, body, limits::BODY_BYTES_MAX).await?;
+    let body = read_whole(&context.buffers, &parts.headers, body).await?;
     let settings = settings::read(&parts.headers, &body)?;
     let command = PutSettings { stream: stream.clone().into_owned(), settings };
     match submit(context, Command::PutSettings(command)).await? {

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::header::HeaderValue;
 use http::request;
 use http_body::Body;
-use model::{Command, Outcome, limits};
+use model::{Command, Outcome};
 
 pub(super) async fn answer<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
 where
@@ -22,7 +22,7 @@ where
 {
     query::none(parts.uri.query())?;
     media::check_json(api::request::head::Head::read(&parts.headers)?.content_type)?;
-    let body = read_whole(&parts.headers, body, limits::BODY_BYTES_MAX).await?;
+    let body = read_whole(&context.buffers, &parts.headers, body).await?;
     let transaction = transaction::read(&parts.headers, &body)?;
     drop(body);
     let checks = transaction.checks.len();

@@ -113,6 +113,24 @@ fn one_connection_too_many_is_told_so() {
 }
 
 #[test]
+fn bodies_beyond_the_room_for_all_of_them_are_told_to_come_back() {
+    let node = Node::with(HttpOptions { buffered_bytes_max: 512 << 10, ..HttpOptions::default() });
+    let large = request("POST", S, &[JSON], &format!(r#"{{"type":"t","data":"{}"}}"#, "x".repeat(600 << 10)));
+    let begun = &large[..400 << 10];
+    let mut holder = Connection::to(&node);
+    holder.send(begun);
+    // The other's body has come this far once the node says so.
+    let held = r#"mainstay_queue_depth{queue="buffered_bytes"} 524288"#;
+    assert!((0..10_000).any(|_| node.get("/metrics").text().contains(held)));
+    let other = request("POST", S, &[JSON], &format!(r#"{{"type":"t","data":"{}"}}"#, "x".repeat(100 << 10)));
+    let refused = node.raw(&other);
+    assert_eq!((refused.status, refused.code().as_str()), (503, "busy"));
+    assert_eq!(node.post(S, r#"{"type":"t"}"#).status, 200, "small ones need no room");
+    drop(holder);
+    assert!((0..10_000).any(|_| node.raw(&other).status == 200));
+}
+
+#[test]
 fn a_client_that_asks_whether_to_continue_is_answered_before_it_sends() {
     let node = Node::start();
     let mut connection = Connection::to(&node);
