@@ -1,5 +1,6 @@
 //! The domain said no: the problem that says so, with the place in the request.
 
+use crate::answer::outcome::AppendContext;
 use crate::catalogue::Code;
 use crate::problem::Problem;
 use model::{Refusal, Revision};
@@ -9,26 +10,30 @@ use model::{Refusal, Revision};
 pub enum Asked<'a> {
     /// Something about one stream.
     Stream(&'a str),
-    /// A transaction with so many checks, and the streams of its writes.
-    Transaction { checks: usize },
+    /// A transaction: the streams of its checks and of its writes.
+    Transaction { checks: &'a [String], writes: &'a [AppendContext] },
 }
 
-impl Asked<'_> {
+impl<'a> Asked<'a> {
     /// The path to a check or a write, for a transaction.
-    fn part(self, part: u32) -> Option<String> {
-        let Self::Transaction { checks } = self else { return None };
+    fn member(self, part: u32) -> Option<String> {
+        let Self::Transaction { checks, .. } = self else { return None };
         let part = part as usize;
-        Some(if part < checks {
-            format!("checks[{part}]")
-        } else {
-            format!("writes[{}].append", part - checks)
+        Some(match part.checked_sub(checks.len()) {
+            None => format!("checks[{part}]"),
+            Some(write) => format!("writes[{write}].append"),
         })
     }
 
-    fn stream(self) -> String {
+    fn stream(self, part: u32) -> &'a str {
         match self {
-            Self::Stream(name) => format!("`{name}`"),
-            Self::Transaction { .. } => "the stream".into(),
+            Self::Stream(name) => name,
+            Self::Transaction { checks, writes } => {
+                let part = part as usize;
+                let check = checks.get(part).map(String::as_str);
+                let write = || writes.get(part.checked_sub(checks.len())?).map(|write| write.stream.as_str());
+                check.or_else(write).unwrap_or_default()
+            }
         }
     }
 }
@@ -39,11 +44,11 @@ pub fn problem(refusal: &Refusal, asked: Asked<'_>) -> Box<Problem> {
     match refusal {
         Refusal::WrongRevision { part, current } => {
             let detail = match current {
-                Some(revision) => format!("{} is at revision {revision}", asked.stream()),
-                None => format!("{} does not exist", asked.stream()),
+                Some(revision) => format!("`{}` is at revision {revision}", asked.stream(*part)),
+                None => format!("`{}` does not exist", asked.stream(*part)),
             };
             let problem = Problem::new(Code::WrongRevision, detail).revision("current_revision", *current);
-            match asked.part(*part) {
+            match asked.member(*part) {
                 Some(member) => problem.number("part", u64::from(*part)).member(member),
                 None => problem,
             }
@@ -69,7 +74,7 @@ pub fn problem(refusal: &Refusal, asked: Asked<'_>) -> Box<Problem> {
         Refusal::Unsupported => {
             Problem::new(Code::UnsupportedCommand, "the store applies an older behaviour")
         }
-        Refusal::StreamFull => Problem::new(Code::StreamFull, format!("{} is full", asked.stream())),
+        Refusal::StreamFull => Problem::new(Code::StreamFull, "a stream has no revision left to give"),
     }
 }
 
@@ -90,6 +95,7 @@ fn event_conflict(event: u32, revision: Option<Revision>) -> Box<Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::answer::outcome::Unnamed;
 
     #[test]
     fn a_refusal_says_where_and_what_is_there() {
@@ -102,9 +108,19 @@ mod tests {
             (&answer["detail"], &answer["current_revision"]),
             (&"`cart-7` is at revision 41".into(), &41.into())
         );
-        let transaction = Asked::Transaction { checks: 2 };
-        assert_eq!(json(wrong(1), transaction)["member"], "checks[1]");
-        assert_eq!(json(wrong(3), transaction)["member"], "writes[1].append");
+        let checks = ["a".to_owned(), "b".to_owned()];
+        let writes = ["c", "d"].map(|name| AppendContext { stream: name.into(), unnamed: Unnamed::None });
+        let transaction = Asked::Transaction { checks: &checks, writes: &writes };
+        let answer = json(wrong(1), transaction);
+        assert_eq!(
+            (&answer["member"], &answer["detail"]),
+            (&"checks[1]".into(), &"`b` is at revision 41".into())
+        );
+        let answer = json(wrong(3), transaction);
+        assert_eq!(
+            (&answer["member"], &answer["detail"]),
+            (&"writes[1].append".into(), &"`d` is at revision 41".into())
+        );
         let conflict = Refusal::EventConflict { write: 1, event: 2, revision: None };
         assert_eq!(json(conflict, transaction)["member"], "writes[1].append.events[2]");
     }

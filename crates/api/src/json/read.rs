@@ -4,7 +4,7 @@
 //! Guarantees: everything taken is valid JSON, values are nested at most
 //! [`limits::JSON_DEPTH_MAX`] deep, no input makes it recurse, panic or allocate.
 
-use super::scan;
+use super::{escape, scan};
 use crate::catalogue::Code;
 use crate::problem::{Problem, Result};
 use model::limits;
@@ -55,7 +55,11 @@ impl<'a> Text<'a> {
     /// The text without its escapes; `None` when it has half a surrogate pair, which is no character.
     #[must_use]
     pub fn decode(self) -> Option<Cow<'a, str>> {
-        if self.escaped { unescape(self.inner).map(Cow::Owned) } else { Some(Cow::Borrowed(self.inner)) }
+        if self.escaped {
+            escape::unescape(self.inner).map(Cow::Owned)
+        } else {
+            Some(Cow::Borrowed(self.inner))
+        }
     }
 
     /// As it came, without the quotes.
@@ -276,47 +280,6 @@ impl<'a> Reader<'a> {
 pub enum Place {
     First,
     Later,
-}
-
-/// The escapes have been checked by the reader; only surrogates are left to refuse.
-fn unescape(text: &str) -> Option<String> {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('\\') {
-        out.push_str(&rest[..at]);
-        let kind = *rest.as_bytes().get(at + 1)?;
-        rest = &rest[at + 2..];
-        out.push(match kind {
-            b'b' => '\u{8}',
-            b'f' => '\u{c}',
-            b'n' => '\n',
-            b'r' => '\r',
-            b't' => '\t',
-            b'u' => {
-                let (character, after) = unicode_escape(rest)?;
-                rest = after;
-                character
-            }
-            other => char::from(other),
-        });
-    }
-    out.push_str(rest);
-    Some(out)
-}
-
-fn unicode_escape(rest: &str) -> Option<(char, &str)> {
-    let unit = |text: &str| u32::from_str_radix(text.get(..4)?, 16).ok();
-    let first = unit(rest)?;
-    let rest = &rest[4..];
-    if !(0xd800..0xdc00).contains(&first) {
-        return Some((char::from_u32(first)?, rest));
-    }
-    let second = unit(rest.strip_prefix("\\u")?)?;
-    if !(0xdc00..0xe000).contains(&second) {
-        return None;
-    }
-    let scalar = 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
-    Some((char::from_u32(scalar)?, &rest[6..]))
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::header::HeaderValue;
 use http::request;
 use http_body::Body;
-use model::{Command, Outcome};
+use model::{Check, Command, Outcome};
 
 pub(super) async fn answer<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
 where
@@ -25,11 +25,12 @@ where
     let body = read_whole(&context.buffers, &parts.headers, body).await?;
     let transaction = transaction::read(&parts.headers, &body)?;
     drop(body);
-    let checks = transaction.checks.len();
+    let checks: Vec<String> =
+        transaction.checks.iter().map(|Check::Stream { stream, .. }| stream.to_string()).collect();
     let appending = AppendContext::of_writes(&transaction.writes);
     let outcome = submit(context, Command::Transaction(transaction)).await?;
     let Outcome::Transacted { replayed, writes } = outcome else {
-        return Err(refused(context, &outcome, Asked::Transaction { checks }));
+        return Err(refused(context, &outcome, Asked::Transaction { checks: &checks, writes: &appending }));
     };
     for appended in &writes {
         count(context, appended);
