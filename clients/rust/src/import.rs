@@ -123,6 +123,8 @@ impl Reply {
 /// One answer of the server.
 #[derive(Deserialize)]
 struct LineAnswer {
+    /// A problem without it is the end of all.
+    line: Option<u64>,
     stream: Option<String>,
     revision: Option<Revision>,
     cursor: Option<Cursor>,
@@ -200,9 +202,8 @@ impl Import {
         if answer.summary.is_some() {
             return Ok(None);
         }
-        if let Some(problem) =
-            answer.problem.as_ref().filter(|problem| problem.retryable || !is_of_a_line(problem))
-        {
+        let passes = |problem: &&Problem| problem.retryable || answer.line.is_none();
+        if let Some(problem) = answer.problem.as_ref().filter(passes) {
             // Not a verdict on the line: the node is stopping, say, or has given up waiting for the next one.
             if self.unanswered.is_empty() && problem.retryable {
                 self.flight = None;
@@ -358,11 +359,6 @@ fn open(client: &Client) -> Flight {
         reply: Reply::Waiting(Box::pin(async { transport.send_parts(call, parts).await?.success().await })),
         lines: LineBuffer::default(),
     }
-}
-
-/// Whether a problem is the answer to one line, and not the end of all.
-fn is_of_a_line(problem: &Problem) -> bool {
-    problem.members.contains_key("line")
 }
 
 async fn reserve(body: Option<mpsc::Sender<Bytes>>) -> Option<mpsc::OwnedPermit<Bytes>> {

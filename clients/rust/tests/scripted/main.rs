@@ -205,7 +205,7 @@ fn line_answer(line: &str) -> String {
     let event: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
     match event["stream"].as_str() {
         Some(stream) => format!(r#"{{"stream":"{stream}","revision":0,"cursor":"0","replayed":false}}"#),
-        None => r#"{"problem":{"code":"invalid_json","status":400,"line":1}}"#.into(),
+        None => r#"{"line":1,"problem":{"code":"invalid_json","status":400}}"#.into(),
     }
 }
 
@@ -257,14 +257,14 @@ fn an_import_is_answered_while_it_is_sent_and_goes_on_after_a_break() {
 #[test]
 fn a_node_that_stops_in_the_middle_refuses_no_line() {
     let stopping = |line: &str| {
-        format!("{{\"problem\":{{\"code\":\"stopping\",\"status\":503,\"retryable\":true{line}}}}}\n")
+        format!("{{{line}\"problem\":{{\"code\":\"stopping\",\"status\":503,\"retryable\":true}}}}\n")
     };
     let script = Script::start(vec![
         Box::new(move |mut connection: Connection| {
             connection.head();
             connection.begin("application/x-ndjson");
             let line = connection.line().unwrap();
-            connection.part(&format!("{}\n{}", line_answer(&line), stopping(",\"line\":2")));
+            connection.part(&format!("{}\n{}", line_answer(&line), stopping("\"line\":2,")));
         }),
         Box::new(move |mut connection| {
             connection.head();

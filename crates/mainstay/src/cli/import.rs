@@ -106,6 +106,9 @@ fn progress(args: &Args) -> Result<ProgressBar> {
 
 fn say_where_it_stopped(bar: &ProgressBar, reckoning: &Reckoning) {
     bar.finish_and_clear();
+    if reckoning.lines() == 0 {
+        return;
+    }
     anstream::eprintln!("stopped after {} lines: {}", reckoning.lines(), reckoning.counts());
     anstream::eprintln!(
         "Importing the same lines again is safe: what is there already is not appended twice."

@@ -21,6 +21,7 @@ const QUIET: Style = Style::new().dimmed();
 
 /// Characters of an answer that are shown; what is checked is all of it.
 const ANSWER_SHOWN_MAX: usize = 700;
+const PROSE_COLUMNS: usize = 92;
 const READY_WITHIN: Duration = Duration::from_secs(10);
 
 pub(crate) struct Stage {
@@ -75,6 +76,30 @@ impl<'a> Step<'a> {
     }
 }
 
+/// Prose in lines of a readable length; lines that begin with a space are laid out already.
+fn wrapped(text: &str) -> String {
+    let lines =
+        text.split('\n').map(|line| if line.starts_with(' ') { line.to_owned() } else { wrapped_line(line) });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn wrapped_line(line: &str) -> String {
+    let (mut out, mut column) = (String::new(), 0);
+    for word in line.split(' ') {
+        let length = word.chars().count();
+        if column > 0 && column + 1 + length > PROSE_COLUMNS {
+            out.push('\n');
+            column = 0;
+        } else if column > 0 {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += length;
+    }
+    out
+}
+
 /// For a shell: single quotes, unless the text needs none.
 fn quoted(text: &str) -> String {
     if text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:".contains(c)) {
@@ -117,7 +142,7 @@ impl Stage {
 
     /// Words between the steps.
     pub(crate) fn say(&mut self, text: &str) -> Result {
-        writeln!(self.out, "{text}")?;
+        writeln!(self.out, "{}", wrapped(text))?;
         Ok(self.out.flush()?)
     }
 
@@ -130,7 +155,7 @@ impl Stage {
 
     /// Makes a request, shows it as a curl line with its answer, and checks the answer's status.
     pub(crate) fn step(&mut self, words: &str, step: &Step<'_>, status: u16) -> Result<Response> {
-        writeln!(self.out, "\n{words}")?;
+        writeln!(self.out, "\n{}", wrapped(words))?;
         self.steps += 1;
         writeln!(self.out, "  {COMMAND}$ {}{COMMAND:#}", step.curl(self.node.url()))?;
         let mut request = Request::new(step.method, step.path)?;
@@ -257,6 +282,16 @@ fn ready_client(url: &str) -> Result<Client> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn prose_is_wrapped_between_words_and_layout_is_left_alone() {
+        let long = "word ".repeat(30);
+        let lines: Vec<String> = wrapped(long.trim()).lines().map(str::to_owned).collect();
+        assert!(lines.len() == 2 && lines.iter().all(|line| line.len() <= PROSE_COLUMNS), "{lines:?}");
+        let laid_out = format!("  {long}");
+        assert_eq!(wrapped(&laid_out), laid_out);
+        assert_eq!(wrapped("\na b\n"), "\na b\n");
+    }
 
     #[test]
     fn curl_lines_can_be_pasted_into_a_shell() {
