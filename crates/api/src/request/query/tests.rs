@@ -1,3 +1,5 @@
+//! Parameters that are read, and those that are refused by name.
+
 use super::*;
 
 const CURSOR: &str = "00000000000000070007";
