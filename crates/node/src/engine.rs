@@ -66,7 +66,7 @@ pub enum EngineOutput<Io> {
     },
     /// More waits: obey what came so far, then poll again.
     More,
-    /// Everything is durable and the next start replays nothing.
+    /// Everything is durable; the next start replays nothing, unless there was no room for a last flush.
     Stopped,
 }
 

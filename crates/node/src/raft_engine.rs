@@ -43,6 +43,9 @@ pub enum RaftIo<F> {
 pub enum RaftCompletion {
     LogSynced(Ticket),
     Flushed(Progress),
+    /// There was no room for the flush; none is begun until there is.
+    NoRoom,
+    RoomAgain,
     /// Compaction made progress: commits that waited for it may go on.
     Compacted,
 }
@@ -155,6 +158,7 @@ pub struct RaftEngine<S: State, L> {
     leading: bool,
     log_bytes_unflushed: u64,
     flush_out: bool,
+    no_room: bool,
     /// What a completed flush has made superfluous in the log.
     purge: Option<Index>,
     stopping: Stopping,
@@ -194,6 +198,7 @@ impl<S: State, L: LogView> RaftEngine<S, L> {
             leading: false,
             log_bytes_unflushed: 0,
             flush_out: false,
+            no_room: false,
             purge: None,
             stopping: Stopping::No,
         }
@@ -270,7 +275,7 @@ impl<S: State, L: LogView> RaftEngine<S, L> {
         let due = self.state.unflushed_bytes() >= self.options.flush_state_bytes
             || self.log_bytes_unflushed >= self.options.flush_log_bytes;
         let last = self.stopping == Stopping::Asked && self.writes_out == 0;
-        if self.flush_out || !(due || last) {
+        if self.flush_out || self.no_room || !(due || last) {
             return Ok(());
         }
         if last {
@@ -322,6 +327,14 @@ impl<S: State, L: LogView> Engine for RaftEngine<S, L> {
                     self.stopping = Stopping::Done;
                 }
             }
+            RaftCompletion::NoRoom => {
+                self.flush_out = false;
+                self.no_room = true;
+                if self.stopping == Stopping::Flushing {
+                    self.stopping = Stopping::Asked;
+                }
+            }
+            RaftCompletion::RoomAgain => self.no_room = false,
             RaftCompletion::Compacted => {}
         }
         Ok(())
@@ -349,6 +362,10 @@ impl<S: State, L: LogView> Engine for RaftEngine<S, L> {
             }
         }
         self.flush(out)?;
+        if self.stopping == Stopping::Asked && self.no_room && !self.flush_out && self.writes_out == 0 {
+            // What the state lacks is durable in the log, and is replayed.
+            self.stopping = Stopping::Done;
+        }
         if self.stopping == Stopping::Done {
             self.stopping = Stopping::No;
             self.leading = false;

@@ -238,3 +238,18 @@ fn a_timer_of_retention_wakes_the_node_and_its_own_command_removes_what_is_due()
     }
     assert!(removed, "the event's rows went, and its body may");
 }
+
+#[test]
+fn without_room_for_a_flush_a_node_goes_on_flushes_when_there_is_room_and_stops_all_the_same() {
+    let mut bench = Bench::ready(NodeOptions::default());
+    let flush = |out: &mut Vec<Out>| matches!(out.pop(), Some(Output::Io(RaftIo::Flush { .. })));
+    assert!(flush(&mut bench.step(Input::Stop)));
+    let mut out = bench.step(Input::Completion(RaftCompletion::NoRoom));
+    assert_eq!(kinds(&out), ["stopped"], "the log has it all");
+    out.clear();
+
+    let mut bench = Bench::ready(NodeOptions::default());
+    bench.step(Input::Completion(RaftCompletion::NoRoom));
+    bench.step(Input::Completion(RaftCompletion::RoomAgain));
+    assert!(flush(&mut bench.step(Input::Stop)));
+}

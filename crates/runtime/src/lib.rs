@@ -2,17 +2,18 @@
 //!
 //! ```text
 //!   current-thread runtime                         threads
-//!   ┌────────────────────────────────────┐   ┌──────────────────────────────────────┐
-//!   │ http tasks ── Handle ─► mailbox ─► │   │ log   write, fdatasync once for all  │
-//!   │ NodeTask: Node::step, obey outputs │◄─►│ disk  flush, compact                 │
-//!   └────────────────────────────────────┘   │ reads pages of bodies, on a snapshot │
-//!                                            └──────────────────────────────────────┘
+//!   ┌────────────────────────────────────┐   ┌────────────────────────────────────────────┐
+//!   │ http tasks ── Handle ─► mailbox ─► │   │ log      write, fdatasync once for all     │
+//!   │ NodeTask: Node::step, obey outputs │◄─►│ flush    bodies and state; zero a segment  │
+//!   └────────────────────────────────────┘   │ compact  state; bodies without dead events │
+//!                                            │ reads    pages of bodies, on a snapshot    │
+//!                                            └────────────────────────────────────────────┘
 //! ```
 //!
 //! This crate decides nothing about data: it turns sockets' requests, timers and finished disk work into
 //! inputs of [`node::Node`], and obeys its outputs in order.
 
-mod disk_thread;
+mod disk_threads;
 mod handle;
 mod log_thread;
 mod node_task;
@@ -20,8 +21,9 @@ mod reads;
 mod space;
 mod start;
 mod store;
+mod worker;
 
-pub use disk_thread::DiskFailure;
+pub use disk_threads::DiskFailure;
 pub use handle::{Handle, Pending, Phase, Status};
 pub use node::Unavailable;
 pub use node_task::{Halted, NodeTask};

@@ -4,12 +4,12 @@
 //! handed over under locks of our own. A failed write or sync ends the thread for good: pages that a failed
 //! sync dropped cannot be told from written ones, so nothing may be answered after it.
 
-use crate::disk_thread::DiskFailure;
+use crate::disk_threads::DiskFailure;
 use crate::store::LogWriter;
+use crate::worker::Worker;
 use consensus::Ticket;
 use model::{GroupId, Index};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread::JoinHandle;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 use telemetry::Metrics;
 
@@ -25,42 +25,16 @@ pub(crate) enum LogJob {
 /// What the log thread says: a durable ticket, or that it has failed.
 pub(crate) type LogReport = Result<Ticket, DiskFailure>;
 
-#[derive(Debug)]
-pub(crate) struct LogThread {
-    jobs: Option<Sender<LogJob>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl LogThread {
-    pub(crate) fn start(
-        writer: LogWriter,
-        metrics: std::sync::Arc<Metrics>,
-        report: impl Fn(LogReport) + Send + 'static,
-    ) -> std::io::Result<Self> {
-        let (jobs, inbox) = channel();
-        let thread = std::thread::Builder::new().name("log".into()).spawn(move || {
-            if let Err(failure) = run(writer, &inbox, &metrics, &report) {
-                report(Err(failure));
-            }
-        })?;
-        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
-    }
-
-    /// Hands a job over. A thread that has failed has said so already.
-    pub(crate) fn send(&self, job: LogJob) {
-        if let Some(jobs) = &self.jobs {
-            let _ = jobs.send(job);
+pub(crate) fn start_log(
+    writer: LogWriter,
+    metrics: std::sync::Arc<Metrics>,
+    report: impl Fn(LogReport) + Send + 'static,
+) -> std::io::Result<Worker<LogJob>> {
+    Worker::start("log", move |inbox: Receiver<LogJob>| {
+        if let Err(failure) = run(writer, &inbox, &metrics, &report) {
+            report(Err(failure));
         }
-    }
-}
-
-impl Drop for LogThread {
-    fn drop(&mut self) {
-        self.jobs = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
+    })
 }
 
 fn run(

@@ -3,12 +3,13 @@
 //! It runs as one task of the same current-thread runtime that serves HTTP, so that a request crosses no
 //! thread but the log's. The node itself stays a plain struct.
 
-use crate::disk_thread::{DiskFailure, DiskJob, DiskReport, DiskThread};
+use crate::disk_threads::{CompactWork, DiskFailure, DiskReport, FlushWork, Reported};
 use crate::handle::{Envelope, Phase, Status, wall_now};
-use crate::log_thread::{LogJob, LogReport, LogThread};
+use crate::log_thread::{LogJob, LogReport};
 use crate::reads::{Latest, ReadPool};
 use crate::space::Space;
 use crate::store::{Bodies, Compaction, Engine, LogPreparer, StateFlush};
+use crate::worker::Worker;
 use model::{Cursor, limits};
 use node::{Input, Mono, Node, Now, Output, RaftCompletion, RaftIo, Request, RequestId, Unavailable};
 use std::collections::HashMap;
@@ -35,7 +36,7 @@ const MAILBOX_TAKE_MAX: usize = limits::ENTRY_COMMANDS_MAX;
 #[derive(Debug)]
 pub(crate) enum Report {
     Log(LogReport),
-    Disk(Result<DiskReport, DiskFailure>),
+    Disk(Reported),
 }
 
 /// Why a node's loop ended without being asked to.
@@ -51,8 +52,9 @@ pub enum Halted {
 pub(crate) struct Parts {
     pub(crate) node: Node<Engine>,
     pub(crate) bodies: Bodies,
-    pub(crate) log: LogThread,
-    pub(crate) disk: DiskThread,
+    pub(crate) log: Worker<LogJob>,
+    pub(crate) flusher: Worker<FlushWork>,
+    pub(crate) compactor: Worker<CompactWork>,
     pub(crate) preparer: LogPreparer,
     pub(crate) reports: mpsc::UnboundedReceiver<Report>,
     pub(crate) mailbox: mpsc::Receiver<Envelope>,
@@ -169,7 +171,12 @@ impl NodeTask {
             }
             Report::Disk(Ok(DiskReport::Flushed(progress))) => {
                 self.parts.bodies.persisted(progress.bodies_end);
+                self.parts.compactor.send(CompactWork::State);
                 self.step(Input::Completion(RaftCompletion::Flushed(progress)));
+            }
+            Report::Disk(Ok(DiskReport::NoRoom(why))) => {
+                self.step(Input::Completion(RaftCompletion::NoRoom));
+                self.heed_space(Err(why));
             }
             Report::Disk(Ok(DiskReport::Compacted)) => {
                 self.step(Input::Completion(RaftCompletion::Compacted))
@@ -261,7 +268,7 @@ impl NodeTask {
             RaftIo::Flush { flush, .. } => {
                 // Every body up to here was appended before this output.
                 let bodies = self.parts.bodies.sync_handle();
-                self.parts.disk.send(DiskJob::Flush { bodies, flush });
+                self.parts.flusher.send(FlushWork::Flush { bodies, flush });
                 Ok(())
             }
             RaftIo::PurgeLog { group, through } => {
@@ -299,19 +306,28 @@ impl NodeTask {
     /// Looks after what changes slowly: room on the disk, dead bodies, figures.
     fn look(&mut self) {
         self.written_since_look = 0;
-        let space = self.parts.space.look();
-        let read_only = space.as_ref().err().cloned();
-        if self.parts.status.borrow().read_only != read_only {
-            match &read_only {
-                Some(why) => tracing::error!(why, "writes are refused until there is room again"),
-                None => tracing::info!("there is room on the disk again: writes are taken"),
-            }
-            self.parts.status.send_modify(|status| status.read_only = read_only);
-            self.step(Input::DiskSpace(space));
-        }
+        self.heed_space(self.parts.space.look());
         self.compact_bodies();
         self.prepare_log();
         self.tell_figures();
+    }
+
+    /// Room on the disk, or why there is none: writes are refused, or taken again and a flush that had no room
+    /// is begun anew.
+    fn heed_space(&mut self, space: Result<(), String>) {
+        let read_only = space.as_ref().err().cloned();
+        if self.parts.status.borrow().read_only == read_only {
+            return;
+        }
+        match &read_only {
+            Some(why) => tracing::error!(why, "writes are refused until there is room again"),
+            None => {
+                tracing::info!("there is room on the disk again: writes are taken");
+                self.step(Input::Completion(RaftCompletion::RoomAgain));
+            }
+        }
+        self.parts.status.send_modify(|status| status.read_only = read_only);
+        self.step(Input::DiskSpace(space));
     }
 
     fn compact_bodies(&mut self) {
@@ -323,8 +339,8 @@ impl NodeTask {
                 self.compacting_bodies = true;
                 let segment = self.parts.bodies.compaction(segment);
                 self.parts
-                    .disk
-                    .send(DiskJob::CompactBodies(Compaction::new(segment, self.parts.latest.get())));
+                    .compactor
+                    .send(CompactWork::Bodies(Compaction::new(segment, self.parts.latest.get())));
             }
             // No room now: due again at the next look.
             Ok(None) | Err(BodyError::NoSpace(_)) => {}
@@ -336,7 +352,7 @@ impl NodeTask {
     fn prepare_log(&mut self) {
         if !self.preparing_log && self.parts.preparer.is_wanted() {
             self.preparing_log = true;
-            self.parts.disk.send(DiskJob::PrepareLog);
+            self.parts.flusher.send(FlushWork::PrepareLog);
         }
     }
 
@@ -369,9 +385,9 @@ impl NodeTask {
     fn finish(self, ended: Result<(), Halted>) -> Result<(), Halted> {
         let Self { parts, waiting, .. } = self;
         drop(waiting);
-        let Parts { log, disk, status, directory, .. } = parts;
+        let Parts { log, flusher, compactor, status, directory, .. } = parts;
         // The threads end their last job before the directory is given back.
-        drop((log, disk));
+        drop((log, flusher, compactor));
         status.send_modify(|status| status.phase = Phase::Stopped);
         drop(directory);
         if let Err(halted) = &ended {

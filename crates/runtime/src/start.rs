@@ -1,8 +1,8 @@
 //! Opens a data directory and makes a node of what is there.
 
-use crate::disk_thread::{DiskFailure, DiskThread};
+use crate::disk_threads::{DiskFailure, start_compacting, start_flushing};
 use crate::handle::{Handle, Phase, Status};
-use crate::log_thread::LogThread;
+use crate::log_thread::start_log;
 use crate::node_task::{NodeTask, Parts, Report};
 use crate::reads::{Latest, ReadPool};
 use crate::space::Space;
@@ -106,16 +106,20 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
     );
 
     let (reports_in, reports) = mpsc::unbounded_channel(); // Bounded by the jobs handed out: a few.
-    let log_reports = reports_in.clone();
-    let log_thread = LogThread::start(log.writer, Arc::clone(metrics), move |report| {
+    let (log_reports, flush_reports) = (reports_in.clone(), reports_in.clone());
+    // A loop that has ended hears no reports; its threads end with it.
+    let log_thread = start_log(log.writer, Arc::clone(metrics), move |report| {
         let _ = log_reports.send(Report::Log(report));
     })
     .map_err(DiskFailure::from)?;
-    let disk_thread =
-        DiskThread::start(compactor, log.preparer.clone(), Arc::clone(metrics), move |report| {
-            let _ = reports_in.send(Report::Disk(report));
-        })
-        .map_err(DiskFailure::from)?;
+    let flusher = start_flushing(log.preparer.clone(), Arc::clone(metrics), move |report| {
+        let _ = flush_reports.send(Report::Disk(report));
+    })
+    .map_err(DiskFailure::from)?;
+    let compactor = start_compacting(compactor, log.preparer.clone(), move |report| {
+        let _ = reports_in.send(Report::Disk(report));
+    })
+    .map_err(DiskFailure::from)?;
 
     let (mailbox_in, mailbox) = mpsc::channel(limits::MAILBOX_REQUESTS_MAX);
     let (visible_in, visible) = watch::channel(Cursor::START);
@@ -132,7 +136,8 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
         node: Node::new(NodeOptions::default(), engine),
         bodies,
         log: log_thread,
-        disk: disk_thread,
+        flusher,
+        compactor,
         preparer: log.preparer,
         reports,
         mailbox,

@@ -1,0 +1,165 @@
+//! The threads beside the log's: one flushes the state and prepares segments of the log, one compacts. They
+//! are apart because one step of a compaction may take a second, and a flush bounds the replay and the
+//! memory.
+
+use crate::store::{BodySync, Compaction, LogPreparer, StateCompactor, StateFlush};
+use crate::worker::Worker;
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::Instant;
+use storage::bodies::BodyError;
+use storage::log::{LogError, Prepared};
+use storage::state::{Compactor, Due, FlushJob, Progress, StateError};
+use telemetry::Metrics;
+
+/// A disk did not do what it was asked: the node stops.
+#[derive(Debug, thiserror::Error)]
+pub enum DiskFailure {
+    #[error("the log cannot be made durable: {0}")]
+    Log(String),
+    #[error("the bodies of events cannot be written: {0}")]
+    Bodies(String),
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error("a thread cannot be started: {0}")]
+    Thread(#[from] io::Error),
+}
+
+impl DiskFailure {
+    pub(crate) fn log(error: impl std::fmt::Display) -> Self {
+        Self::Log(error.to_string())
+    }
+
+    pub(crate) fn bodies(error: impl std::fmt::Display) -> Self {
+        Self::Bodies(error.to_string())
+    }
+}
+
+#[derive(Debug)]
+pub(crate) enum FlushWork {
+    /// Bodies first, so that the state is never ahead of them.
+    Flush { bodies: BodySync, flush: StateFlush },
+    /// The log may want a segment zeroed ahead of need.
+    PrepareLog,
+}
+
+#[derive(Debug)]
+pub(crate) enum CompactWork {
+    /// A flush has added to what there is to merge.
+    State,
+    /// Rewrite a body segment without its dead events.
+    Bodies(Compaction),
+}
+
+#[derive(Debug)]
+pub(crate) enum DiskReport {
+    Flushed(Progress),
+    /// There is no room for a flush: it can be begun again when there is.
+    NoRoom(String),
+    LogPrepared,
+    /// The state's compaction did a step.
+    Compacted,
+    BodiesCompacted,
+}
+
+pub(crate) type Reported = Result<DiskReport, DiskFailure>;
+
+pub(crate) fn start_flushing(
+    preparer: LogPreparer,
+    metrics: Arc<Metrics>,
+    report: impl Fn(Reported) + Send + 'static,
+) -> io::Result<Worker<FlushWork>> {
+    Worker::start("flush", move |inbox: Receiver<FlushWork>| {
+        for work in inbox {
+            let done = match work {
+                FlushWork::Flush { bodies, flush } => run_flush(bodies, flush, &metrics),
+                FlushWork::PrepareLog => prepare(&preparer).map(|()| DiskReport::LogPrepared),
+            };
+            let failed = done.is_err();
+            report(done);
+            if failed {
+                return;
+            }
+        }
+    })
+}
+
+pub(crate) fn start_compacting(
+    compactor: StateCompactor,
+    preparer: LogPreparer,
+    report: impl Fn(Reported) + Send + 'static,
+) -> io::Result<Worker<CompactWork>> {
+    Worker::start("compact", move |inbox: Receiver<CompactWork>| {
+        while let Ok(work) = inbox.recv() {
+            if let Err(failure) = compact(work, &compactor, &preparer, &inbox, &report) {
+                return report(Err(failure));
+            }
+        }
+    })
+}
+
+fn run_flush(bodies: BodySync, flush: StateFlush, metrics: &Metrics) -> Reported {
+    let begun = Instant::now();
+    bodies.run().map_err(DiskFailure::bodies)?;
+    match flush.run() {
+        Ok(progress) => {
+            metrics.flush.observe_duration(begun.elapsed());
+            Ok(DiskReport::Flushed(progress))
+        }
+        Err(StateError::Full(why)) => Ok(DiskReport::NoRoom(why)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Does the work, and with it whatever comes meanwhile.
+fn compact(
+    work: CompactWork,
+    compactor: &StateCompactor,
+    preparer: &LogPreparer,
+    inbox: &Receiver<CompactWork>,
+    report: &impl Fn(Reported),
+) -> Result<(), DiskFailure> {
+    let mut next = Some(work);
+    loop {
+        if let Some(CompactWork::Bodies(compaction)) = next.take() {
+            compact_bodies(compaction, preparer)?;
+            report(Ok(DiskReport::BodiesCompacted));
+        }
+        let due = match compactor.step() {
+            Ok(due) => due,
+            // Room is made or found elsewhere; the next flush asks again.
+            Err(StateError::Full(_)) => Due::Nothing,
+            Err(error) => return Err(error.into()),
+        };
+        report(Ok(DiskReport::Compacted));
+        next = match inbox.try_recv() {
+            Ok(work) => Some(work),
+            Err(TryRecvError::Disconnected) => return Ok(()),
+            Err(TryRecvError::Empty) if due == Due::Nothing => return Ok(()),
+            Err(TryRecvError::Empty) => None,
+        };
+    }
+}
+
+fn compact_bodies(compaction: Compaction, preparer: &LogPreparer) -> Result<(), DiskFailure> {
+    match compaction.run() {
+        // Without room the old segment stays, and is due again at the next look.
+        Ok(_) | Err(BodyError::NoSpace(_) | BodyError::Liveness(_)) => {}
+        Err(error) => return Err(DiskFailure::bodies(error)),
+    }
+    // Recycled segments of the log may still hold what was removed.
+    preparer.scrub_spares().map_err(DiskFailure::log)
+}
+
+/// Zeroes segments ahead of need; without room for one the log goes on without it.
+fn prepare(preparer: &LogPreparer) -> Result<(), DiskFailure> {
+    while preparer.is_wanted() {
+        match preparer.prepare() {
+            Ok(Prepared::Some) => {}
+            Ok(Prepared::Nothing) | Err(LogError::NoSpace(_)) => return Ok(()),
+            Err(error) => return Err(DiskFailure::log(error)),
+        }
+    }
+    Ok(())
+}

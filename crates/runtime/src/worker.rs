@@ -1,0 +1,36 @@
+//! A thread with an inbox: it ends when its handle is dropped, after the job it is at.
+
+use std::io;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+
+/// How many jobs wait is bounded by who sends them: each kind is out at most once or twice.
+#[derive(Debug)]
+pub(crate) struct Worker<J> {
+    jobs: Option<Sender<J>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl<J: Send + 'static> Worker<J> {
+    pub(crate) fn start(name: &str, body: impl FnOnce(Receiver<J>) + Send + 'static) -> io::Result<Self> {
+        let (jobs, inbox) = channel();
+        let thread = std::thread::Builder::new().name(name.into()).spawn(move || body(inbox))?;
+        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+    }
+
+    /// Hands a job over. A thread that has failed has said so already.
+    pub(crate) fn send(&self, job: J) {
+        if let Some(jobs) = &self.jobs {
+            let _ = jobs.send(job);
+        }
+    }
+}
+
+impl<J> Drop for Worker<J> {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
