@@ -41,7 +41,7 @@ pub enum FileKind {
     Store = 1,
     LogSegment = 2,
     BodySegment = 3,
-    BodyRemovals = 4,
+    BodyAccount = 4,
     /// The directory of the state tree.
     State = 5,
 }
@@ -51,7 +51,7 @@ impl FileKind {
     #[must_use]
     pub const fn version(self) -> u32 {
         match self {
-            Self::Store | Self::LogSegment | Self::BodySegment | Self::BodyRemovals | Self::State => 1,
+            Self::Store | Self::LogSegment | Self::BodySegment | Self::BodyAccount | Self::State => 1,
         }
     }
 }
@@ -91,10 +91,13 @@ pub struct BodySegmentHeader {
     pub end: u64,
 }
 
-/// The side file that remembers how much of each body segment is dead.
+/// The side file that remembers what the state has known of the body file, and how much of each segment is
+/// dead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BodyRemovalsHeader {
+pub struct BodyAccountHeader {
     pub store: StoreId,
+    /// A logical end of the body file that a flushed state has known: no state that belongs to it is older.
+    pub persisted: u64,
     /// Rows that follow.
     pub count: u32,
     /// CRC-32C of the rows.
@@ -200,13 +203,14 @@ impl BodySegmentHeader {
     }
 }
 
-impl BodyRemovalsHeader {
+impl BodyAccountHeader {
     /// Bytes of the header, so that rows can follow it.
-    pub const BYTES: usize = FIELDS_AT + 16 + 4 + 4 + CHECKSUM_BYTES;
+    pub const BYTES: usize = FIELDS_AT + 16 + 8 + 4 + 4 + CHECKSUM_BYTES;
 
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut fields = Fields::begin(FileKind::BodyRemovals, self.store);
+        let mut fields = Fields::begin(FileKind::BodyAccount, self.store);
+        fields.0.extend_from_slice(&self.persisted.to_le_bytes());
         fields.0.extend_from_slice(&self.count.to_le_bytes());
         fields.0.extend_from_slice(&self.checksum.to_le_bytes());
         fields.finish()
@@ -215,8 +219,13 @@ impl BodyRemovalsHeader {
     /// # Errors
     /// [`HeaderError`]
     pub fn decode(bytes: &[u8]) -> Result<Self, HeaderError> {
-        let mut fields = open(FileKind::BodyRemovals, bytes)?;
-        Ok(Self { store: fields.store()?, count: fields.u32()?, checksum: fields.u32()? })
+        let mut fields = open(FileKind::BodyAccount, bytes)?;
+        Ok(Self {
+            store: fields.store()?,
+            persisted: fields.u64()?,
+            count: fields.u32()?,
+            checksum: fields.u32()?,
+        })
     }
 }
 

@@ -14,7 +14,9 @@
 //! | [`outcome`] | outcomes, as idempotency records hold them |
 //! | [`row`] | keys and values of the state |
 //! | [`body`] | event bodies, as the body file holds them |
+//! | [`body_index`] | indexes of body segments, and the account of removals |
 //! | [`frame`] | frames of the log |
+//! | [`log_index`] | indexes of log segments |
 //! | [`header`] | headers of files |
 #![no_std]
 extern crate alloc;

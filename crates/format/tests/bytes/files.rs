@@ -12,7 +12,7 @@ use format::frame::{
     encode_carry, encode_group, is_intact,
 };
 use format::header::{
-    BodyRemovalsHeader, BodySegmentHeader, HEADER_BYTES_MAX, HeaderError, LogSegmentHeader, StoreHeader,
+    BodyAccountHeader, BodySegmentHeader, HEADER_BYTES_MAX, HeaderError, LogSegmentHeader, StoreHeader,
     StoreId,
 };
 use format::log_index::SegmentIndex;
@@ -29,7 +29,8 @@ const LOG_SEGMENT: LogSegmentHeader = LogSegmentHeader {
 };
 const BODY_SEGMENT: BodySegmentHeader =
     BodySegmentHeader { store: STORE, first: 1 << 33, generation: 2, end: 1 << 34 };
-const REMOVALS: BodyRemovalsHeader = BodyRemovalsHeader { store: STORE, count: 2, checksum: 0xdead_beef };
+const ACCOUNT: BodyAccountHeader =
+    BodyAccountHeader { store: STORE, persisted: 5 << 30, count: 2, checksum: 0xdead_beef };
 const HARD_STATE: HardState = HardState { term: Term(3), vote: 1, commit: Index(41) };
 
 fn headers() -> [Sample; 4] {
@@ -37,7 +38,7 @@ fn headers() -> [Sample; 4] {
         ("store", StoreHeader { store: STORE }.encode()),
         ("log_segment", LOG_SEGMENT.encode()),
         ("body_segment", BODY_SEGMENT.encode()),
-        ("body_removals", REMOVALS.encode()),
+        ("body_account", ACCOUNT.encode()),
     ]
 }
 
@@ -125,7 +126,7 @@ fn a_header_reads_back_as_it_was_from_a_whole_sector() {
     assert_eq!(StoreHeader::decode(&store), Ok(StoreHeader { store: STORE }));
     assert_eq!(LogSegmentHeader::decode(&log), Ok(LOG_SEGMENT));
     assert_eq!(BodySegmentHeader::decode(&body), Ok(BODY_SEGMENT));
-    assert_eq!(BodyRemovalsHeader::decode(&removals), Ok(REMOVALS));
+    assert_eq!(BodyAccountHeader::decode(&removals), Ok(ACCOUNT));
     assert_eq!(LogSegmentHeader::decode(&body), Err(HeaderError::OtherKind { found: 3 }));
     assert_eq!(LogSegmentHeader::decode(&[0; 512]), Err(HeaderError::Blank));
     assert_eq!(LogSegmentHeader::decode(b""), Err(HeaderError::Blank));

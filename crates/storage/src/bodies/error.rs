@@ -17,6 +17,9 @@ pub enum BodyError {
     /// The state knows bodies that the file does not hold.
     #[error("the body file ends at {found} and the state knows bodies up to {wanted}")]
     TooShort { found: u64, wanted: u64 },
+    /// An earlier flushed state knew more: the state that is given is not the one of these bodies.
+    #[error("the state knows bodies up to {given} only, and an earlier one knew them up to {known}")]
+    StateTooOld { given: u64, known: u64 },
     /// A file that this program must not touch.
     #[error("{file} cannot be used as a segment of the body file: {why}")]
     Refused { file: String, why: HeaderError },

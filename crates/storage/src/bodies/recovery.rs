@@ -7,9 +7,9 @@
 
 use super::append::{end_segment, write_header};
 use super::records::{Scan, Summary};
-use super::removals::read_removals;
+use super::removals::read_account;
 use super::segment::{
-    COMPACT_NAME, Layout, NEXT_NAME, RECORDS_AT, REMOVALS_NAME, REMOVALS_NEW_NAME, Sealed, Shared, Tail,
+    ACCOUNT_NAME, ACCOUNT_NEW_NAME, COMPACT_NAME, Layout, NEXT_NAME, RECORDS_AT, Sealed, Shared, Tail,
     file_name, parse_name,
 };
 use super::{BodyError, BodyOptions};
@@ -20,18 +20,25 @@ use model::Cursor;
 use std::sync::Arc;
 
 pub(super) fn open<D: Disk>(disk: D, end: u64, options: BodyOptions) -> Result<Shared<D>, BodyError> {
-    let mut found = find(&disk, end, options)?;
-    remove_replaced(&disk, &mut found)?;
-    check_chain(&found, end)?;
-    let tail = match found.last() {
-        Some(last) if last.header.end == 0 => found.pop(),
+    let account = read_account(&disk, options)?;
+    if account.persisted > end {
+        return Err(BodyError::StateTooOld { given: end, known: account.persisted });
+    }
+    let FoundFiles { mut segments, surplus } = find(&disk, end, options)?;
+    check_chain(&segments, end)?;
+    // Only now is it sure that these files belong together, and with the state.
+    for name in surplus {
+        disk.remove(&name).map_err(|source| BodyError::io(&name, source))?;
+    }
+    let tail = match segments.last() {
+        Some(last) if last.header.end == 0 => segments.pop(),
         _ => None,
     };
     let mut sealed = Vec::new();
     let mut mended = Vec::new();
-    let ends: Vec<u64> = found.iter().skip(1).map(|next| next.header.first).collect();
+    let ends: Vec<u64> = segments.iter().skip(1).map(|next| next.header.first).collect();
     let last_end = tail.as_ref().map_or(end, |tail| tail.header.first);
-    for (segment, segment_end) in found.into_iter().zip(ends.into_iter().chain([last_end])) {
+    for (segment, segment_end) in segments.into_iter().zip(ends.into_iter().chain([last_end])) {
         sealed.push(Arc::new(segment.into_sealed(segment_end, options, &mut mended)?));
     }
     let last = sealed.last().map_or(Cursor::START, |segment| segment.trailer.last);
@@ -40,10 +47,18 @@ pub(super) fn open<D: Disk>(disk: D, end: u64, options: BodyOptions) -> Result<S
         None => begin_tail(&disk, end, last, options)?,
     };
     let layout = Layout { sealed, tail };
-    let ledger = read_removals(&disk, options, &layout)?;
+    let ledger = account.into_ledger(&layout);
     let shared = Shared::new(disk, options, layout, ledger, end);
     shared.unsynced().files = mended;
     Ok(shared)
+}
+
+/// Everything that lies in the directory.
+struct FoundFiles<F> {
+    /// The segments that begin before the end, in order.
+    segments: Vec<Found<F>>,
+    /// Files that nobody needs: unfinished ones, segments behind the end, and segments that had been replaced.
+    surplus: Vec<String>,
 }
 
 /// A segment's file and what its header says.
@@ -55,22 +70,27 @@ struct Found<F> {
     len: u64,
 }
 
-/// The segments that begin before the end, in order, the latest rewriting first; all behind it are removed.
-fn find<D: Disk>(disk: &D, end: u64, options: BodyOptions) -> Result<Vec<Found<D::File>>, BodyError> {
-    let directory = |source| BodyError::io("the body file's directory", source);
-    let mut found = Vec::new();
-    for name in disk.list().map_err(directory)? {
+fn find<D: Disk>(disk: &D, end: u64, options: BodyOptions) -> Result<FoundFiles<D::File>, BodyError> {
+    let (mut segments, mut surplus) = (Vec::new(), Vec::new());
+    let names = disk.list().map_err(|source| BodyError::io("the body file's directory", source))?;
+    for name in names {
         match (name.as_str(), parse_name(&name)) {
-            (NEXT_NAME | COMPACT_NAME | REMOVALS_NEW_NAME, _) => disk.remove(&name).map_err(directory)?,
-            (REMOVALS_NAME, _) => {}
-            (_, Some((first, 0))) if first >= end => disk.remove(&name).map_err(directory)?,
-            (_, Some((first, _))) if first >= end => return Err(unknown(name)),
-            (_, Some(named)) => found.push(open_segment(disk, name, named, options)?),
+            (NEXT_NAME | COMPACT_NAME | ACCOUNT_NEW_NAME, _) => surplus.push(name),
+            (ACCOUNT_NAME, _) => {}
+            (_, Some(named)) if named.0 >= end => match open_segment(disk, name.clone(), named, options) {
+                // The power may have gone before its header was on disk.
+                Ok(_) | Err(BodyError::Damaged { .. }) if named.1 == 0 => surplus.push(name),
+                // Only what recovery can never cut is rewritten.
+                Ok(_) => return Err(unknown(name)),
+                Err(error) => return Err(error),
+            },
+            (_, Some(named)) => segments.push(open_segment(disk, name, named, options)?),
             (_, None) => return Err(BodyError::Refused { file: name, why: HeaderError::Foreign }),
         }
     }
-    found.sort_by_key(|segment| (segment.header.first, u32::MAX - segment.header.generation));
-    Ok(found)
+    segments.sort_by_key(|segment| (segment.header.first, u32::MAX - segment.header.generation));
+    let segments = without_replaced(segments, &mut surplus);
+    Ok(FoundFiles { segments, surplus })
 }
 
 fn open_segment<D: Disk>(
@@ -96,22 +116,18 @@ fn open_segment<D: Disk>(
     }
 }
 
-/// Removes the files that a rewriting had replaced when the process ended.
-fn remove_replaced<D: Disk>(disk: &D, found: &mut Vec<Found<D::File>>) -> Result<(), BodyError> {
-    let mut kept: Vec<Found<D::File>> = Vec::new();
-    for segment in found.drain(..) {
-        match kept.last() {
-            Some(last)
-                if segment.header.first < last.header.end
-                    && segment.header.generation < last.header.generation =>
-            {
-                disk.remove(&segment.name).map_err(|source| BodyError::io(&segment.name, source))?;
+/// Takes out the segments that a rewriting had replaced when the process ended.
+fn without_replaced<F>(segments: Vec<Found<F>>, surplus: &mut Vec<String>) -> Vec<Found<F>> {
+    let mut kept: Vec<Found<F>> = Vec::new();
+    for segment in segments {
+        match kept.last().map(|last| last.header) {
+            Some(last) if segment.header.first < last.end && segment.header.generation < last.generation => {
+                surplus.push(segment.name);
             }
             _ => kept.push(segment),
         }
     }
-    *found = kept;
-    Ok(())
+    kept
 }
 
 /// Each segment ends where the next begins, the first begins at 0, and the last reaches the end.

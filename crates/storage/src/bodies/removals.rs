@@ -7,14 +7,18 @@
 //! a crash the log is replayed from that flush, and what was removed since is noted again. Rebuilding the
 //! account instead (from the state, lazily) was rejected: it means a look-up an event of the whole store,
 //! while some tens of bytes a segment with removals are written here.
+//!
+//! The side file also says how far a flushed state has known the body file, so that one who opens it with an
+//! older state, or none, is refused and does not cut off what only a newer state knows.
 
-use super::segment::{Layout, REMOVALS_NAME, REMOVALS_NEW_NAME, Shared, lock};
+use super::segment::{ACCOUNT_NAME, ACCOUNT_NEW_NAME, Layout, Shared, lock};
 use super::{BodyError, BodyOptions};
 use crate::disk::{Disk, DiskFile};
 use format::body_index::{BodyRemoval, decode_removals, encode_removals};
-use format::header::{BodyRemovalsHeader, HeaderError};
+use format::header::{BodyAccountHeader, HeaderError};
 use model::{Position, Wall};
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 /// Dead records of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +35,8 @@ pub(super) struct Ledger {
     rewriting: Option<(u64, Noted)>,
     changes: u64,
     saved: u64,
+    /// What the side file says of the flushed state.
+    saved_persisted: u64,
 }
 
 impl Ledger {
@@ -93,8 +99,8 @@ impl Ledger {
     }
 
     /// What the side file should hold, and a mark for [`Self::saved`]; none when it holds that.
-    fn unsaved(&self) -> Option<(Vec<BodyRemoval>, u64)> {
-        if self.saved == self.changes {
+    fn unsaved(&self, persisted: u64) -> Option<(Vec<BodyRemoval>, u64)> {
+        if self.saved == self.changes && self.saved_persisted == persisted {
             return None;
         }
         let mut all = self.noted.clone();
@@ -127,39 +133,45 @@ impl<D: Disk> Shared<D> {
     }
 
     /// Replaces the side file if the account has changed. The name is durable after a sync of the directory.
-    pub(super) fn save_removals(&self) -> Result<(), BodyError> {
+    pub(super) fn save_account(&self) -> Result<(), BodyError> {
         let _one_at_a_time = lock(&self.saving);
-        let Some((rows, changes)) = self.ledger().unsaved() else { return Ok(()) };
+        let persisted = self.persisted.load(Ordering::Acquire);
+        let Some((rows, changes)) = self.ledger().unsaved(persisted) else { return Ok(()) };
         let mut body = Vec::new();
         encode_removals(&rows, &mut body);
         let (count, checksum) = (rows.len() as u32, crc32c::crc32c(&body));
-        let mut bytes = BodyRemovalsHeader { store: self.options.store, count, checksum }.encode();
+        let store = self.options.store;
+        let mut bytes = BodyAccountHeader { store, persisted, count, checksum }.encode();
         bytes.extend_from_slice(&body);
-        let failed = |source| BodyError::io(REMOVALS_NEW_NAME, source);
-        match self.disk.remove(REMOVALS_NEW_NAME) {
+        let failed = |source| BodyError::io(ACCOUNT_NEW_NAME, source);
+        match self.disk.remove(ACCOUNT_NEW_NAME) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
             _ => {}
         }
-        let file = self.disk.create(REMOVALS_NEW_NAME).map_err(failed)?;
+        let file = self.disk.create(ACCOUNT_NEW_NAME).map_err(failed)?;
         file.write_at(&bytes, 0).map_err(failed)?;
         file.sync().map_err(failed)?;
-        self.disk.rename(REMOVALS_NEW_NAME, REMOVALS_NAME).map_err(failed)?;
+        self.disk.rename(ACCOUNT_NEW_NAME, ACCOUNT_NAME).map_err(failed)?;
         self.unsynced().names += 1;
-        self.ledger().saved = changes;
+        let mut ledger = self.ledger();
+        (ledger.saved, ledger.saved_persisted) = (changes, persisted);
         Ok(())
     }
 }
 
-/// Reads the side file, if there is one, and gives its rows to the segments there are.
-pub(super) fn read_removals<D: Disk>(
-    disk: &D,
-    options: BodyOptions,
-    layout: &Layout<D::File>,
-) -> Result<Ledger, BodyError> {
-    let name = REMOVALS_NAME;
+/// What the side file says; nothing when there is none.
+#[derive(Debug, Default)]
+pub(super) struct Account {
+    pub(super) persisted: u64,
+    removals: Vec<BodyRemoval>,
+}
+
+/// Reads the side file.
+pub(super) fn read_account<D: Disk>(disk: &D, options: BodyOptions) -> Result<Account, BodyError> {
+    let name = ACCOUNT_NAME;
     let file = match disk.open(name) {
         Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Ledger::default()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Account::default()),
         Err(error) => return Err(BodyError::io(name, error)),
     };
     let failed = |source| BodyError::io(name, source);
@@ -167,7 +179,7 @@ pub(super) fn read_removals<D: Disk>(
     let read = file.read_at(&mut bytes, 0).map_err(failed)?;
     bytes.truncate(read);
     let damaged = |what| BodyError::Damaged { file: name.to_owned(), offset: 0, what };
-    let header = match BodyRemovalsHeader::decode(&bytes) {
+    let header = match BodyAccountHeader::decode(&bytes) {
         Ok(header) if header.store != options.store => {
             return Err(BodyError::OtherStore { file: name.to_owned() });
         }
@@ -175,22 +187,31 @@ pub(super) fn read_removals<D: Disk>(
         Err(HeaderError::Damaged | HeaderError::Blank) => return Err(damaged("the file's header")),
         Err(why) => return Err(BodyError::Refused { file: name.to_owned(), why }),
     };
-    let body = bytes.get(BodyRemovalsHeader::BYTES..).unwrap_or_default();
-    let rows = decode_removals(body).filter(|rows| rows.len() == header.count as usize);
-    let rows = rows.filter(|_| crc32c::crc32c(body) == header.checksum);
-    let mut ledger = Ledger::default();
-    for row in rows.ok_or_else(|| damaged("the removals"))? {
-        let noted = Noted { records: row.records, since: row.since };
-        // A segment may have become part of a rewritten one since.
-        let place = layout.sealed.partition_point(|segment| segment.end <= row.segment);
-        match layout.sealed.get(place) {
-            Some(segment) => ledger.note(segment.header.first, segment.trailer.records, noted),
-            None if row.segment <= layout.end() => {
-                ledger.note(layout.tail.header.first, layout.tail.records, noted);
+    let body = bytes.get(BodyAccountHeader::BYTES..).unwrap_or_default();
+    let removals = decode_removals(body).filter(|removals| removals.len() == header.count as usize);
+    let removals = removals.filter(|_| crc32c::crc32c(body) == header.checksum);
+    let removals = removals.ok_or_else(|| damaged("the removals"))?;
+    Ok(Account { persisted: header.persisted, removals })
+}
+
+impl Account {
+    /// Gives the removals to the segments there are.
+    pub(super) fn into_ledger<F>(self, layout: &Layout<F>) -> Ledger {
+        let mut ledger = Ledger::default();
+        for row in self.removals {
+            let noted = Noted { records: row.records, since: row.since };
+            // A segment may have become part of a rewritten one since.
+            let place = layout.sealed.partition_point(|segment| segment.end <= row.segment);
+            match layout.sealed.get(place) {
+                Some(segment) => ledger.note(segment.header.first, segment.trailer.records, noted),
+                None if row.segment <= layout.end() => {
+                    ledger.note(layout.tail.header.first, layout.tail.records, noted);
+                }
+                None => {}
             }
-            None => {}
         }
+        ledger.saved = ledger.changes;
+        ledger.saved_persisted = self.persisted;
+        ledger
     }
-    ledger.saved = ledger.changes;
-    Ok(ledger)
 }

@@ -25,8 +25,8 @@ pub(super) const RECORDS_AT: u64 = HEADER_BYTES_MAX as u64;
 /// A file that is not yet what its name will say.
 pub(super) const NEXT_NAME: &str = "next.new";
 pub(super) const COMPACT_NAME: &str = "compact.new";
-pub(super) const REMOVALS_NAME: &str = "removals";
-pub(super) const REMOVALS_NEW_NAME: &str = "removals.new";
+pub(super) const ACCOUNT_NAME: &str = "account";
+pub(super) const ACCOUNT_NEW_NAME: &str = "account.new";
 
 const SUFFIX: &str = ".bodies";
 

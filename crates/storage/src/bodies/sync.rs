@@ -38,7 +38,7 @@ impl<D: Disk> BodySync<D> {
         for file in &self.files {
             file.sync().map_err(|source| failed("a segment", source))?;
         }
-        self.shared.save_removals()?;
+        self.shared.save_account()?;
         let names = {
             let mut unsynced = self.shared.unsynced();
             unsynced.files.retain(|file| !self.files.iter().any(|synced| Arc::ptr_eq(synced, file)));

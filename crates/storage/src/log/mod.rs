@@ -28,6 +28,7 @@ mod index;
 mod preparer;
 mod reader;
 mod recovery;
+mod rotation;
 mod segment;
 #[cfg(test)]
 mod tests;

@@ -2,8 +2,8 @@
 
 use super::LogError;
 use super::index::{Shared, lock};
+use super::rotation::new_name;
 use super::segment::{Spare, rewrite_header};
-use super::writer::new_name;
 use crate::disk::{Disk, DiskFile};
 use format::header::LogSegmentHeader;
 use std::mem;

@@ -15,10 +15,11 @@
 use super::frames::{Frames, search};
 use super::index::{Content, Pool, Shared, read_updates};
 use super::preparer::LogPreparer;
+use super::rotation::new_name;
 use super::segment::{
     BLOCK_BYTES, FRAMES_AT, Segment, Spare, beginning, carry_end, file_number, read_header,
 };
-use super::writer::{End, LogWriter, new_name};
+use super::writer::{End, LogWriter};
 use super::{LogError, LogOptions, LogReader, OpenedLog};
 use crate::disk::{Disk, DiskFile};
 use format::frame::FrameKind;

@@ -4,17 +4,13 @@
 //! what is appended to it. The bytes that were there already are written as they were, so a torn write harms
 //! nothing that was synced.
 //!
-//! A segment that is full is sealed with its index and synced; then the next one's header and carry frame
-//! are written and synced; only then do frames go there. So at each moment of a crash everything before the
-//! last segment that has begun is on disk.
+//! What happens when a segment is full is in [`super::rotation`].
 
 use super::LogError;
-use super::index::{Content, Pool, STRIDE_BYTES, Shared, Update, lock, read_updates};
-use super::segment::{BLOCK_BYTES, Segment, Spare, beginning, carry_end, file_name, rewrite_header};
+use super::index::{Shared, Update, lock, read_updates};
+use super::segment::{BLOCK_BYTES, Segment};
 use crate::disk::{Disk, DiskFile, is_no_space};
-use format::frame::{FRAME_HEADER_BYTES, FrameHeader, FrameKind, encode_carry, frame_bytes};
-use format::header::LogSegmentHeader;
-use format::log_index::SegmentIndex;
+use format::frame::{FRAME_HEADER_BYTES, FrameHeader, FrameKind, encode_carry};
 use model::{GroupId, Index};
 use std::mem;
 use std::sync::Arc;
@@ -23,8 +19,6 @@ use std::sync::atomic::Ordering;
 const BLOCK: u64 = BLOCK_BYTES as u64;
 /// A buffer that one very long frame made long is not kept.
 const BUFFER_KEPT_BYTES: usize = 1 << 20;
-/// What one group record adds to a segment's index at most.
-const INDEXED_BYTES: u64 = 40;
 
 /// How large the log is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,27 +32,27 @@ pub struct LogStats {
 /// The one owner of the log's end. Lives on the log thread.
 #[derive(Debug)]
 pub struct LogWriter<D: Disk> {
-    shared: Arc<Shared<D>>,
-    segment: Arc<Segment<D::File>>,
-    opening: u32,
-    next_generation: u64,
+    pub(super) shared: Arc<Shared<D>>,
+    pub(super) segment: Arc<Segment<D::File>>,
+    pub(super) opening: u32,
+    pub(super) next_generation: u64,
     /// Where the block in `block` begins.
-    block_at: u64,
+    pub(super) block_at: u64,
     /// What the last block holds; the segment ends after it.
-    block: Vec<u8>,
+    pub(super) block: Vec<u8>,
     /// Where the segment ended when it had just begun.
-    begun_end: u64,
+    pub(super) begun_end: u64,
     /// Up to where the segment is on disk.
-    durable: u64,
+    pub(super) durable: u64,
     /// Where the last frame ends that is more than a mark.
-    data_end: u64,
+    pub(super) data_end: u64,
     /// The greatest durable end that a frame says.
-    stated: u64,
+    pub(super) stated: u64,
     /// The index frame, while it is the segment's last frame.
-    sealed_at: Option<u64>,
+    pub(super) sealed_at: Option<u64>,
     /// Segments may become spares when what has been written is durable.
-    is_purged: bool,
-    updates: Vec<Update>,
+    pub(super) is_purged: bool,
+    pub(super) updates: Vec<Update>,
 }
 
 /// How a writer begins.
@@ -234,15 +228,15 @@ impl<D: Disk> LogWriter<D> {
     }
 
     /// Where the next frame begins.
-    const fn end(&self) -> u64 {
+    pub(super) const fn end(&self) -> u64 {
         self.block_at + self.block.len() as u64
     }
 
-    fn failed(&self, source: std::io::Error) -> LogError {
+    pub(super) fn failed(&self, source: std::io::Error) -> LogError {
         LogError::Failed { file: self.segment.name.clone(), source }
     }
 
-    fn append(&mut self, kind: FrameKind, records: &[u8]) -> Result<u64, LogError> {
+    pub(super) fn append(&mut self, kind: FrameKind, records: &[u8]) -> Result<u64, LogError> {
         let offset = self.end();
         let (length, durable_end, opening) = (records.len() as u32, self.durable, self.opening);
         let header = FrameHeader { kind, length, offset, durable_end, opening };
@@ -279,7 +273,7 @@ impl<D: Disk> LogWriter<D> {
         }
     }
 
-    fn sync_segment(&mut self) -> Result<(), LogError> {
+    pub(super) fn sync_segment(&mut self) -> Result<(), LogError> {
         let end = self.end();
         if self.durable < end {
             // Lack of space is no excuse here: what was promised to fit did not.
@@ -291,166 +285,5 @@ impl<D: Disk> LogWriter<D> {
             lock(&self.shared.pool).spares.extend(purged.iter().map(|segment| segment.to_spare()));
         }
         Ok(())
-    }
-
-    /// What may follow a frame in this segment: its index and a mark. A segment is whole blocks, so there is
-    /// always room for the rest of the last one.
-    fn closing_bytes(&self, records: u64) -> u64 {
-        let index = lock(&self.shared.content).current.encoded_bytes();
-        frame_bytes(index) + records * INDEXED_BYTES + frame_bytes(0)
-    }
-
-    fn fits(&self, bytes: u64, records: u64) -> bool {
-        let frame = frame_bytes(usize::try_from(bytes).unwrap_or(usize::MAX >> 1));
-        self.end() + frame + self.closing_bytes(records) <= self.shared.options.segment_bytes
-    }
-
-    fn reserve_space(&self, bytes: u64) -> Result<(), LogError> {
-        let needed = bytes + bytes / 2 + self.closing_bytes(1 + bytes / STRIDE_BYTES) + BLOCK;
-        let segment_bytes = self.shared.options.segment_bytes;
-        let wanted = (self.end() + needed).next_multiple_of(BLOCK);
-        if self.segment.space() < wanted.min(segment_bytes) {
-            let space = reserve(&*self.segment.file, segment_bytes, wanted.min(segment_bytes));
-            let space = space.map_err(|source| LogError::io(&self.segment.name, source))?;
-            self.segment.space.fetch_max(space, Ordering::Relaxed);
-        }
-        if wanted <= segment_bytes {
-            return Ok(());
-        }
-        let needed = (needed + BLOCK).next_multiple_of(BLOCK);
-        if lock(&self.shared.pool).spares.iter().any(|spare| spare.space >= needed) {
-            return Ok(());
-        }
-        let spare = self.create(needed)?;
-        lock(&self.shared.pool).spares.push(spare);
-        Ok(())
-    }
-
-    /// Seals the segment and begins the next.
-    fn begin_next(&mut self) -> Result<(), LogError> {
-        let index_at = match self.sealed_at {
-            Some(at) => at,
-            None => self.seal()?,
-        };
-        let shared = Arc::clone(&self.shared);
-        let _headers = lock(&shared.headers);
-        self.close()?;
-        let (oldest, carried) = carry(&lock(&shared.content));
-        let spare = self.take_spare(carry_end(&carried).next_multiple_of(BLOCK))?;
-        let header = LogSegmentHeader {
-            store: shared.options.store,
-            generation: self.next_generation,
-            oldest,
-            previous: self.segment.header.generation,
-            previous_end: self.end(),
-            previous_index: index_at,
-        };
-        self.next_generation += 1;
-        // From here on a failure is final: a crash may or may not find that the next segment has begun.
-        let failed = |source| LogError::Failed { file: spare.name.clone(), source };
-        let mut bytes = beginning(&header, self.opening, &carried);
-        spare.file.write_at(&bytes, 0).map_err(failed)?;
-        spare.file.sync().map_err(failed)?;
-        let end = carry_end(&carried);
-        self.block_at = end - end % BLOCK;
-        bytes.truncate(end as usize);
-        self.block = bytes.split_off(self.block_at as usize);
-        self.go_on_in(Segment::new(spare.name, spare.file, header, spare.space), end);
-        Ok(())
-    }
-
-    fn seal(&mut self) -> Result<u64, LogError> {
-        let mut index = Vec::new();
-        lock(&self.shared.content).current.encode(&mut index);
-        let at = self.append(FrameKind::Index, &index)?;
-        self.sealed_at = Some(at);
-        Ok(at)
-    }
-
-    /// Syncs a sealed segment, and then says in its header which one is the oldest needed: the file that the
-    /// next segment takes must not be one that is missed if the power goes while it is being overwritten.
-    fn close(&mut self) -> Result<(), LogError> {
-        self.sync_segment()?;
-        let oldest = lock(&self.shared.content).oldest();
-        if lock(&self.shared.pool).oldest_on_disk < oldest {
-            let header = LogSegmentHeader { oldest, ..self.segment.header };
-            rewrite_header(&*self.segment.file, &header).map_err(|source| self.failed(source))?;
-            self.segment.file.sync().map_err(|source| self.failed(source))?;
-            lock(&self.shared.pool).oldest_on_disk = oldest;
-        }
-        Ok(())
-    }
-
-    fn go_on_in(&mut self, segment: Segment<D::File>, end: u64) {
-        let segment = Arc::new(segment);
-        segment.space.fetch_max(end.next_multiple_of(BLOCK), Ordering::Relaxed);
-        (self.begun_end, self.durable, self.data_end, self.stated) = (end, end, end, 0);
-        self.sealed_at = None;
-        self.segment = Arc::clone(&segment);
-        lock(&self.shared.pool).oldest_on_disk = segment.header.oldest;
-        let mut content = lock(&self.shared.content);
-        content.segments.push_back(segment);
-        content.current = SegmentIndex::default();
-        content.end = end;
-    }
-
-    /// A file for the next segment with room for `needed` bytes: recycled, prepared, or new.
-    fn take_spare(&self, needed: u64) -> Result<Spare<D::File>, LogError> {
-        let best = {
-            let mut pool = lock(&self.shared.pool);
-            let best = (0..pool.spares.len()).max_by_key(|place| pool.spares[*place].space);
-            best.map(|place| pool.spares.swap_remove(place))
-        };
-        let Some(mut spare) = best else { return self.create(needed) };
-        if spare.space < needed {
-            match reserve(&*spare.file, self.shared.options.segment_bytes, needed) {
-                Ok(space) => spare.space = space,
-                Err(source) => {
-                    let error = LogError::io(&spare.name, source);
-                    lock(&self.shared.pool).spares.push(spare);
-                    return Err(error);
-                }
-            }
-        }
-        Ok(spare)
-    }
-
-    /// A new file, which grows as it is written: the preparer has none ready.
-    fn create(&self, needed: u64) -> Result<Spare<D::File>, LogError> {
-        let name = new_name(&mut lock(&self.shared.pool));
-        let disk = &self.shared.disk;
-        let file = disk.create(&name).map_err(|source| LogError::io(&name, source))?;
-        let space = match reserve(&file, self.shared.options.segment_bytes, needed) {
-            Ok(space) => space,
-            Err(source) => {
-                disk.remove(&name).map_err(|source| LogError::io(&name, source))?;
-                return Err(LogError::io(&name, source));
-            }
-        };
-        disk.sync_dir().map_err(|source| LogError::Failed { file: name.clone(), source })?;
-        Ok(Spare { name, file: Arc::new(file), generation: 0, space })
-    }
-}
-
-pub(super) fn new_name<F>(pool: &mut Pool<F>) -> String {
-    pool.next_file += 1;
-    file_name(pool.next_file - 1)
-}
-
-/// Every group's latest hard state, and the oldest generation that is needed.
-fn carry<F>(content: &Content<F>) -> (u64, Vec<u8>) {
-    let mut records = Vec::new();
-    for (id, group) in &content.groups {
-        encode_carry(*id, group.hard_state, group.purged, &mut records);
-    }
-    (content.oldest(), records)
-}
-
-/// Sets a whole segment's space aside, or when there is not so much, what is needed.
-fn reserve<F: DiskFile>(file: &F, segment_bytes: u64, needed: u64) -> std::io::Result<u64> {
-    let whole = segment_bytes.max(needed);
-    match file.reserve(whole) {
-        Err(error) if is_no_space(&error) && needed < whole => file.reserve(needed).map(|()| needed),
-        result => result.map(|()| whole),
     }
 }

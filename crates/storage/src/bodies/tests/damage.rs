@@ -76,7 +76,7 @@ fn a_missing_segment_is_missed() {
         let disk = disk.restart();
         disk.remove(&name).expect("removed");
         match Bodies::open(disk, end, options()) {
-            Ok(_) => assert_eq!(name, "removals"),
+            Ok(_) => assert_eq!(name, "account"),
             Err(BodyError::Damaged { .. } | BodyError::TooShort { .. }) => {}
             Err(error) => panic!("{name}: {error}"),
         }

@@ -12,6 +12,7 @@ over_each_disk! {
     reopening_at_the_end_keeps_everything;
     reopening_below_the_end_cuts_back;
     a_file_shorter_than_the_end_is_refused;
+    a_state_that_knows_less_than_an_earlier_one_is_refused;
     a_batch_out_of_order_is_refused;
     another_stores_bodies_are_refused;
     a_file_that_is_not_ours_is_refused;
@@ -127,6 +128,22 @@ fn a_file_shorter_than_the_end_is_refused(disk: impl Disk) {
     assert!(matches!(error, BodyError::Damaged { .. }), "{error}");
 }
 
+fn a_state_that_knows_less_than_an_earlier_one_is_refused(disk: impl Disk) {
+    let (mut bodies, _) = written(&disk, 100);
+    let flushed = bodies.sync_handle().run().expect("synced");
+    bodies.persisted(flushed);
+    append(&mut bodies, &[1_010]);
+    bodies.sync_handle().run().expect("synced");
+    drop(bodies);
+    let files = disk.list().expect("listed");
+    for given in [0, flushed - 1] {
+        let error = Bodies::open(disk.clone(), given, options()).expect_err("too old");
+        assert!(matches!(error, BodyError::StateTooOld { known, .. } if known == flushed), "{error}");
+    }
+    assert_eq!(disk.list().expect("listed"), files, "nothing was cut");
+    Bodies::open(disk, flushed, options()).expect("opens");
+}
+
 fn a_batch_out_of_order_is_refused(disk: impl Disk) {
     for (batch, last) in [
         (encoded(200), 200),
@@ -145,8 +162,10 @@ fn a_batch_out_of_order_is_refused(disk: impl Disk) {
 fn another_stores_bodies_are_refused(disk: impl Disk) {
     let (bodies, _) = written(&disk, 3);
     let options = BodyOptions { store: StoreId(8), ..options() };
-    let error = Bodies::open(disk, bodies.end(), options).expect_err("another store's");
-    assert!(matches!(error, BodyError::OtherStore { .. }), "{error}");
+    for end in [0, bodies.end()] {
+        let error = Bodies::open(disk.clone(), end, options).expect_err("another store's");
+        assert!(matches!(error, BodyError::OtherStore { .. }), "{error}");
+    }
 }
 
 fn a_file_that_is_not_ours_is_refused(disk: impl Disk) {
