@@ -102,6 +102,28 @@ fn a_subscription_overtaken_by_removal_ends_with_a_problem() {
 }
 
 #[test]
+fn a_slow_subscription_overtaken_by_removal_says_so_and_ends() {
+    let node = Node::start();
+    let large = "x".repeat(100_000);
+    for n in 0..300 {
+        let event = format!(r#"{{"type":"t","subject":"{n}","data":"{large}"}}"#);
+        assert_eq!(node.post("/v1/streams/s/events", &event).status, 200);
+    }
+    // Far more history than all buffers hold, and none of it is read before most of it is removed.
+    let mut subscriber = follow(&node, "/v1/streams/s/events", &[]);
+    let json = [("content-type", "application/json")];
+    assert_eq!(
+        node.request("PUT", "/v1/streams/s/settings", &json, r#"{"truncate_before":299}"#).status,
+        200
+    );
+    let text = subscriber.chunks_until("event: problem\n");
+    assert!(text.contains("\"code\":\"history_truncated\"") && text.contains("\"first_revision\":299"));
+    assert!(!text.contains("\"subject\":\"299\""), "nothing behind the gap");
+    assert_eq!(subscriber.chunk(), None);
+    assert!(node.get("/metrics").text().contains("mainstay_subscribers_overtaken_total 1"));
+}
+
+#[test]
 fn subscribers_are_told_when_the_node_stops() {
     let mut node = Node::start();
     node.append_numbers("s", 0..1);

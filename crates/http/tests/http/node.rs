@@ -20,22 +20,31 @@ impl Node {
     }
 
     pub(crate) fn with(options: HttpOptions) -> Self {
-        Self::on(tempfile::tempdir().unwrap(), options)
+        Self::on(tempfile::tempdir().unwrap(), options, 0)
+    }
+
+    /// On a disk that has less room left than the node wants to keep free.
+    pub(crate) fn without_space() -> Self {
+        let node = Self::on(tempfile::tempdir().unwrap(), HttpOptions::default(), u64::MAX);
+        while node.get("/readyz").json()["read_only"].is_null() {
+            std::thread::yield_now();
+        }
+        node
     }
 
     /// Stops gracefully, and starts again on the same data.
     pub(crate) fn restart(mut self) -> Self {
         self.stop();
         let data = self.data.take().unwrap();
-        Self::on(data, HttpOptions::default())
+        Self::on(data, HttpOptions::default(), 0)
     }
 
-    fn on(data: tempfile::TempDir, options: HttpOptions) -> Self {
+    fn on(data: tempfile::TempDir, options: HttpOptions, space_reserve_bytes: u64) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
         let (listening, address) = std::sync::mpsc::channel();
         let mut node_options = runtime::Options::new(data.path());
         node_options.log_segment_bytes = 1 << 20;
-        node_options.space_reserve_bytes = 0;
+        node_options.space_reserve_bytes = space_reserve_bytes;
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()

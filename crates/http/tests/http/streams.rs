@@ -85,3 +85,22 @@ fn the_node_says_how_it_is() {
         "after a graceful stop nothing is replayed"
     );
 }
+
+#[test]
+fn a_node_without_space_reads_and_says_why_it_does_not_write() {
+    let node = Node::without_space();
+    let refused = node.post("/v1/streams/a/events", r#"{"type":"t"}"#);
+    assert_eq!((refused.status, refused.code().as_str()), (503, "read_only"));
+    assert_eq!(refused.json()["retryable"], true);
+    let lines = [("content-type", "application/x-ndjson")];
+    let answer = node.request("POST", "/v1/events", &lines, "{\"stream\":\"a\",\"type\":\"t\"}\n");
+    assert_eq!(answer.lines()[0]["problem"]["code"], "read_only");
+    assert_eq!(node.get("/v1/streams/a/events").status, 200);
+    let as_of = node.get("/v1/streams/a/events?as_of=2010-01-01T00:00:00Z");
+    assert_eq!(
+        as_of.code(),
+        "read_only",
+        "nothing was ever written, so no time is closed, and none can be now"
+    );
+    assert_eq!(node.get("/livez").status, 200);
+}
