@@ -126,12 +126,7 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
     let (status_in, status) =
         watch::channel(Status { phase: Phase::Starting, read_only: None, replayed_entries: 0 });
     let reads = Arc::new(ReadPool::new(Arc::clone(&latest), body_reader));
-    metrics.queue(Queue::Mailbox).bound.set(limits::MAILBOX_REQUESTS_MAX as u64);
-    metrics.queue(Queue::WaitingBytes).bound.set(limits::WAITING_BYTES_MAX as u64);
-    metrics.queue(Queue::LogWrites).bound.set(1); // One entry in flight.
-    metrics.queue(Queue::IdempotencyRecords).bound.set(limits::IDEMPOTENCY_RECORDS_MAX);
-    metrics.queue(Queue::IdempotencyBytes).bound.set(limits::IDEMPOTENCY_BYTES_MAX);
-    metrics.queue(Queue::BodyReads).bound.set(crate::reads::READS_MAX as u64);
+    tell_bounds(metrics);
     let task = NodeTask::new(Parts {
         node: Node::new(NodeOptions::default(), engine),
         bodies,
@@ -150,4 +145,14 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
         directory,
     });
     Ok((Handle { mailbox: mailbox_in, visible, status, reads }, task))
+}
+
+/// Each queue of the node says its bound beside its depth.
+fn tell_bounds(metrics: &Metrics) {
+    metrics.queue(Queue::Mailbox).bound.set(limits::MAILBOX_REQUESTS_MAX as u64);
+    metrics.queue(Queue::WaitingBytes).bound.set(limits::WAITING_BYTES_MAX as u64);
+    metrics.queue(Queue::LogWrites).bound.set(1); // One entry in flight.
+    metrics.queue(Queue::IdempotencyRecords).bound.set(limits::IDEMPOTENCY_RECORDS_MAX);
+    metrics.queue(Queue::IdempotencyBytes).bound.set(limits::IDEMPOTENCY_BYTES_MAX);
+    metrics.queue(Queue::BodyReads).bound.set(crate::reads::READS_MAX as u64);
 }
