@@ -1,7 +1,6 @@
-//! A node in a process of its own: started, found ready, stopped gently or killed. For the tour and the bench.
+//! A node in a process of its own: started, and killed. For the tour and the bench.
 
 use crate::cli::failure::{Class, Failure, Result};
-use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -52,14 +51,6 @@ impl NodeProcess {
     /// kill -9: the process gets no chance to write anything down.
     pub(crate) fn kill(&mut self) -> Result<ExitStatus> {
         self.child.kill()?;
-        Ok(self.child.wait()?)
-    }
-
-    /// SIGTERM, and waits for the end.
-    pub(crate) fn stop(mut self) -> Result<ExitStatus> {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        let pid = pid.ok_or_else(|| Failure::local("the node has no process number"))?;
-        kill_process(pid, Signal::TERM).map_err(std::io::Error::from)?;
         Ok(self.child.wait()?)
     }
 }
