@@ -18,6 +18,8 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
+/// Threads that read pages of events: two cores' worth, and two more that may wait for a disk.
+const READ_THREADS: usize = 4;
 /// What a shell reports of a process that an interrupt ended.
 const EXIT_INTERRUPTED: i32 = 130;
 
@@ -29,7 +31,10 @@ pub(crate) fn run(flags: &Flags) -> Result {
         tracing::debug!(%error, "huge pages stay on");
     }
     let metrics = Metrics::new(Build::of(env!("CARGO_PKG_VERSION")));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(READ_THREADS)
+        .build()?;
     runtime.block_on(serve(&config, metrics))
 }
 

@@ -46,6 +46,8 @@ pub enum RaftCompletion {
     /// There was no room for the flush; none is begun until there is.
     NoRoom,
     RoomAgain,
+    /// Something waits for a flush, although little has gathered: removed data that is to leave the disk.
+    FlushWanted,
     /// Compaction made progress: commits that waited for it may go on.
     Compacted,
 }
@@ -159,6 +161,7 @@ pub struct RaftEngine<S: State, L> {
     log_bytes_unflushed: u64,
     flush_out: bool,
     no_room: bool,
+    flush_wanted: bool,
     /// What a completed flush has made superfluous in the log.
     purge: Option<Index>,
     stopping: Stopping,
@@ -199,6 +202,7 @@ impl<S: State, L: LogView> RaftEngine<S, L> {
             log_bytes_unflushed: 0,
             flush_out: false,
             no_room: false,
+            flush_wanted: false,
             purge: None,
             stopping: Stopping::No,
         }
@@ -273,7 +277,8 @@ impl<S: State, L: LogView> RaftEngine<S, L> {
     /// Begins a flush when one is due and none is out.
     fn flush(&mut self, out: &mut Vec<EngineOutput<RaftIo<S::Flush>>>) -> Result<(), EngineError> {
         let due = self.state.unflushed_bytes() >= self.options.flush_state_bytes
-            || self.log_bytes_unflushed >= self.options.flush_log_bytes;
+            || self.log_bytes_unflushed >= self.options.flush_log_bytes
+            || self.flush_wanted;
         let last = self.stopping == Stopping::Asked && self.writes_out == 0;
         if self.flush_out || self.no_room || !(due || last) {
             return Ok(());
@@ -282,6 +287,7 @@ impl<S: State, L: LogView> RaftEngine<S, L> {
             self.stopping = Stopping::Flushing;
         }
         self.log_bytes_unflushed = 0;
+        self.flush_wanted = false;
         self.flush_out = true;
         let flush = self.state.begin_flush()?;
         out.push(EngineOutput::Io(RaftIo::Flush { flush, bodies_end: self.progress.bodies_end }));
@@ -335,6 +341,7 @@ impl<S: State, L: LogView> Engine for RaftEngine<S, L> {
                 }
             }
             RaftCompletion::RoomAgain => self.no_room = false,
+            RaftCompletion::FlushWanted => self.flush_wanted = true,
             RaftCompletion::Compacted => {}
         }
         Ok(())

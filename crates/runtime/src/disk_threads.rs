@@ -87,12 +87,11 @@ pub(crate) fn start_flushing(
 
 pub(crate) fn start_compacting(
     compactor: StateCompactor,
-    preparer: LogPreparer,
     report: impl Fn(Reported) + Send + 'static,
 ) -> io::Result<Worker<CompactWork>> {
     Worker::start("compact", move |inbox: Receiver<CompactWork>| {
         while let Ok(work) = inbox.recv() {
-            if let Err(failure) = compact(work, &compactor, &preparer, &inbox, &report) {
+            if let Err(failure) = compact(work, &compactor, &inbox, &report) {
                 return report(Err(failure));
             }
         }
@@ -101,7 +100,11 @@ pub(crate) fn start_compacting(
 
 fn run_flush(bodies: BodySync, flush: StateFlush, metrics: &Metrics) -> Reported {
     let begun = Instant::now();
-    bodies.run().map_err(DiskFailure::bodies)?;
+    match bodies.run() {
+        Ok(_) => {}
+        Err(BodyError::NoSpace(why)) => return Ok(DiskReport::NoRoom(why.to_string())),
+        Err(error) => return Err(DiskFailure::bodies(error)),
+    }
     match flush.run() {
         Ok(progress) => {
             metrics.flush.observe_duration(begun.elapsed());
@@ -116,14 +119,13 @@ fn run_flush(bodies: BodySync, flush: StateFlush, metrics: &Metrics) -> Reported
 fn compact(
     work: CompactWork,
     compactor: &StateCompactor,
-    preparer: &LogPreparer,
     inbox: &Receiver<CompactWork>,
     report: &impl Fn(Reported),
 ) -> Result<(), DiskFailure> {
     let mut next = Some(work);
     loop {
         if let Some(CompactWork::Bodies(compaction)) = next.take() {
-            compact_bodies(compaction, preparer)?;
+            compact_bodies(compaction)?;
             report(Ok(DiskReport::BodiesCompacted));
         }
         let due = match compactor.step() {
@@ -142,14 +144,12 @@ fn compact(
     }
 }
 
-fn compact_bodies(compaction: Compaction, preparer: &LogPreparer) -> Result<(), DiskFailure> {
+fn compact_bodies(compaction: Compaction) -> Result<(), DiskFailure> {
     match compaction.run() {
         // Without room the old segment stays, and is due again at the next look.
-        Ok(_) | Err(BodyError::NoSpace(_) | BodyError::Liveness(_)) => {}
-        Err(error) => return Err(DiskFailure::bodies(error)),
+        Ok(_) | Err(BodyError::NoSpace(_) | BodyError::Liveness(_)) => Ok(()),
+        Err(error) => Err(DiskFailure::bodies(error)),
     }
-    // Recycled segments of the log may still hold what was removed.
-    preparer.scrub_spares().map_err(DiskFailure::log)
 }
 
 /// Zeroes segments ahead of need; without room for one the log goes on without it.

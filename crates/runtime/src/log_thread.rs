@@ -5,12 +5,13 @@
 //! sync dropped cannot be told from written ones, so nothing may be answered after it.
 
 use crate::disk_threads::DiskFailure;
-use crate::store::LogWriter;
+use crate::store::{LogPreparer, LogWriter};
 use crate::worker::Worker;
 use consensus::Ticket;
 use model::{GroupId, Index};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
+use storage::log::LogError;
 use telemetry::Metrics;
 
 /// Idle for so long, the log writes down where its durable end is.
@@ -18,8 +19,18 @@ const MARK_AFTER: Duration = Duration::from_millis(20);
 
 #[derive(Debug)]
 pub(crate) enum LogJob {
-    Write { ticket: Ticket, records: Vec<u8> },
-    Purge { group: GroupId, through: Index },
+    Write {
+        ticket: Ticket,
+        records: Vec<u8>,
+    },
+    Purge {
+        group: GroupId,
+        through: Index,
+    },
+    /// Begin a new segment, so that the one before can be purged although the log is idle.
+    Rotate,
+    /// Removed events may be in segments that are purged: replace those by fresh ones.
+    Scrub,
 }
 
 /// What the log thread says: a durable ticket, or that it has failed.
@@ -27,11 +38,12 @@ pub(crate) type LogReport = Result<Ticket, DiskFailure>;
 
 pub(crate) fn start_log(
     writer: LogWriter,
+    preparer: LogPreparer,
     metrics: std::sync::Arc<Metrics>,
     report: impl Fn(LogReport) + Send + 'static,
 ) -> std::io::Result<Worker<LogJob>> {
     Worker::start("log", move |inbox: Receiver<LogJob>| {
-        if let Err(failure) = run(writer, &inbox, &metrics, &report) {
+        if let Err(failure) = run(writer, &preparer, &inbox, &metrics, &report) {
             report(Err(failure));
         }
     })
@@ -39,6 +51,7 @@ pub(crate) fn start_log(
 
 fn run(
     mut writer: LogWriter,
+    preparer: &LogPreparer,
     inbox: &Receiver<LogJob>,
     metrics: &Metrics,
     report: &impl Fn(LogReport),
@@ -69,6 +82,16 @@ fn run(
                     writer.write(&records).map_err(DiskFailure::log)?;
                     bytes += records.len() as u64;
                     tickets.push(ticket);
+                }
+                LogJob::Rotate => match writer.rotate() {
+                    // Without room it stays as it is until the next removal.
+                    Ok(()) | Err(LogError::NoSpace(_)) => {}
+                    Err(error) => return Err(DiskFailure::log(error)),
+                },
+                LogJob::Scrub => {
+                    // Purged segments become spares with a sync.
+                    writer.sync().map_err(DiskFailure::log)?;
+                    preparer.scrub_spares().map_err(DiskFailure::log)?;
                 }
                 LogJob::Purge { group, through } => writer.purge(group, through).map_err(DiskFailure::log)?,
             }

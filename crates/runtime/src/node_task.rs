@@ -82,6 +82,7 @@ pub struct NodeTask {
     /// Of the entry whose write is under way, from proposal to answers.
     entry: Option<tracing::Span>,
     written_since_look: u64,
+    scrub_log: bool,
     compacting_bodies: bool,
     preparing_log: bool,
     outputs: Vec<Output<RaftIo<StateFlush>>>,
@@ -98,6 +99,7 @@ impl NodeTask {
             wait: None,
             entry: None,
             written_since_look: 0,
+            scrub_log: false,
             compacting_bodies: false,
             preparing_log: false,
             outputs: Vec::new(),
@@ -172,7 +174,12 @@ impl NodeTask {
             Report::Disk(Ok(DiskReport::Flushed(progress))) => {
                 self.parts.bodies.persisted(progress.bodies_end);
                 self.parts.compactor.send(CompactWork::State);
+                let scrub = std::mem::take(&mut self.scrub_log);
                 self.step(Input::Completion(RaftCompletion::Flushed(progress)));
+                if scrub {
+                    // Behind the purge that this step has asked for.
+                    self.parts.log.send(LogJob::Scrub);
+                }
             }
             Report::Disk(Ok(DiskReport::NoRoom(why))) => {
                 self.step(Input::Completion(RaftCompletion::NoRoom));
@@ -181,7 +188,13 @@ impl NodeTask {
             Report::Disk(Ok(DiskReport::Compacted)) => {
                 self.step(Input::Completion(RaftCompletion::Compacted))
             }
-            Report::Disk(Ok(DiskReport::BodiesCompacted)) => self.compacting_bodies = false,
+            Report::Disk(Ok(DiskReport::BodiesCompacted)) => {
+                self.compacting_bodies = false;
+                // The log may hold the removed events too: a flush purges it, and what it purged is replaced.
+                self.scrub_log = true;
+                self.parts.log.send(LogJob::Rotate);
+                self.step(Input::Completion(RaftCompletion::FlushWanted));
+            }
             Report::Disk(Ok(DiskReport::LogPrepared)) => self.preparing_log = false,
             Report::Log(Err(failure)) | Report::Disk(Err(failure)) => self.ended = Some(Err(failure.into())),
         }
@@ -308,6 +321,9 @@ impl NodeTask {
         self.written_since_look = 0;
         self.heed_space(self.parts.space.look());
         self.compact_bodies();
+        if self.parts.bodies.stats().is_flush_wanted {
+            self.step(Input::Completion(RaftCompletion::FlushWanted));
+        }
         self.prepare_log();
         self.tell_figures();
     }

@@ -108,7 +108,7 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
     let (reports_in, reports) = mpsc::unbounded_channel(); // Bounded by the jobs handed out: a few.
     let (log_reports, flush_reports) = (reports_in.clone(), reports_in.clone());
     // A loop that has ended hears no reports; its threads end with it.
-    let log_thread = start_log(log.writer, Arc::clone(metrics), move |report| {
+    let log_thread = start_log(log.writer, log.preparer.clone(), Arc::clone(metrics), move |report| {
         let _ = log_reports.send(Report::Log(report));
     })
     .map_err(DiskFailure::from)?;
@@ -116,7 +116,7 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
         let _ = flush_reports.send(Report::Disk(report));
     })
     .map_err(DiskFailure::from)?;
-    let compactor = start_compacting(compactor, log.preparer.clone(), move |report| {
+    let compactor = start_compacting(compactor, move |report| {
         let _ = reports_in.send(Report::Disk(report));
     })
     .map_err(DiskFailure::from)?;
