@@ -21,7 +21,8 @@ mod tour;
 use clap::Parser;
 use std::process::ExitCode;
 
-/// Many small, short-lived buffers a request: worth 4 to 10 % of the node's CPU against the system's own.
+/// Many small, short-lived buffers a request: 10 to 15 % less of the node's CPU than with the system's allocator
+/// (7.0 against 8.3 µs an event in batches of 100), for some 30 MiB more of memory under that load.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
