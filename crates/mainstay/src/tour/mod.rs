@@ -48,5 +48,5 @@ pub(crate) fn run(args: &Args) -> Result {
 const NEXT: &str = "  mainstay serve                        a node that stays, with its data in ./mainstay-data
   mainstay append cart-7 cart.item-added '{\"sku\":\"b-12\"}'
   mainstay follow                       (in another terminal) every event, as it comes
-  git log --format='{\"stream\":\"commits\",\"id\":\"%H\",\"source\":\"/git\",\"type\":\"commit\",\"time\":\"%aI\",\"data\":{\"subject\":\"%f\"}}' | mainstay import -
-  mainstay read commits --as-of-event-time 2026-01-01T00:00:00Z";
+  git log --reverse --format='{\"stream\":\"history\",\"id\":\"%H\",\"source\":\"git\",\"type\":\"commit\",\"time\":\"%aI\",\"data\":{\"subject\":\"%f\"}}' | mainstay import -
+  mainstay read history --as-of-event-time 2026-01-01T00:00:00Z";

@@ -11,7 +11,8 @@
 mod node;
 
 use mainstay_client::{
-    Aggregate, Client, Cursor, Error, Expected, NewEvent, Retry, Revision, Settings, UpdateError, Written,
+    Aggregate, Client, Cursor, Error, Expected, ImportOutcome, NewEvent, Retry, Revision, Settings,
+    UpdateError, Written,
 };
 use node::Node;
 use serde::{Deserialize, Serialize};
@@ -170,8 +171,8 @@ fn a_follower_misses_nothing_over_a_restart() {
     assert_eq!(take(1), [7]);
 }
 
-#[test]
-fn an_import_goes_on_over_a_restart() {
+/// Imports 20,000 lines, ends the node after 500 answers, and starts it again.
+fn import_over_a_restart(end: impl FnOnce(Node)) {
     let data = tempfile::tempdir().unwrap();
     let node = Node::start(data.path());
     let listen = node.url.strip_prefix("http://").unwrap().to_owned();
@@ -181,13 +182,24 @@ fn an_import_goes_on_over_a_restart() {
     let mut import = patient(&node.url).import(std::io::Cursor::new(lines));
     let first = import.by_ref().take(500).map(|line| line.unwrap().line).collect::<Vec<_>>();
     assert_eq!(first, (1..=500).collect::<Vec<u64>>());
-    node.kill();
+    end(node);
     let node = Node::start_with(data.path(), &["--listen", &listen]);
-    assert_eq!(
-        import.map(|line| line.unwrap().line).collect::<Vec<_>>(),
-        (501..=20_000).collect::<Vec<u64>>()
-    );
+    for (line, want) in import.zip(501..) {
+        let line = line.unwrap();
+        assert!(!matches!(line.outcome, ImportOutcome::Refused(_)), "{line:?}");
+        assert_eq!(line.line, want);
+    }
     assert_eq!(node.client().read_all().events().unwrap().count(), 20_000, "each line once");
+}
+
+#[test]
+fn an_import_goes_on_after_a_kill() {
+    import_over_a_restart(Node::kill);
+}
+
+#[test]
+fn an_import_goes_on_after_a_graceful_stop() {
+    import_over_a_restart(|node| assert!(node.stop().success()));
 }
 
 #[test]
