@@ -73,7 +73,7 @@ fn options(config: &Config) -> runtime::Options {
         memtable_bytes: config.memtable_bytes,
         cache_bytes: config.cache_bytes,
         space_reserve_bytes: config.space_reserve_bytes,
-        log_segment_bytes: config.segment_bytes,
+        segment_bytes: config.segment_bytes,
         ..runtime::Options::new(&config.data)
     }
 }

@@ -32,8 +32,8 @@ pub struct Options {
     pub cache_bytes: u64,
     /// Below this many free bytes on the data directory's disk, writes are refused.
     pub space_reserve_bytes: u64,
-    /// Bytes of one segment of the log.
-    pub log_segment_bytes: u64,
+    /// Bytes of one segment, of the log and of the bodies.
+    pub segment_bytes: u64,
 }
 
 impl Options {
@@ -45,7 +45,7 @@ impl Options {
             memtable_bytes: 16 << 20,
             cache_bytes: 16 << 20,
             space_reserve_bytes: 128 << 20,
-            log_segment_bytes: 64 << 20,
+            segment_bytes: 64 << 20,
         }
     }
 }
@@ -81,13 +81,12 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
     };
     let state = LsmState::open(&directory.state_path(), directory.store(), state_config)?;
     let log_options =
-        LogOptions { segment_bytes: options.log_segment_bytes, ..LogOptions::new(directory.store()) };
+        LogOptions { segment_bytes: options.segment_bytes, ..LogOptions::new(directory.store()) };
+    let body_options =
+        BodyOptions { segment_bytes: options.segment_bytes, ..BodyOptions::new(directory.store()) };
     let log = Log::open(directory.log_disk()?, log_options)?;
-    let (bodies, body_reader) = storage::bodies::Bodies::open(
-        directory.bodies_disk()?,
-        state.progress().bodies_end,
-        BodyOptions::new(directory.store()),
-    )?;
+    let (bodies, body_reader) =
+        storage::bodies::Bodies::open(directory.bodies_disk()?, state.progress().bodies_end, body_options)?;
 
     let engine_options =
         RaftEngineOptions { flush_state_bytes: options.memtable_bytes, ..RaftEngineOptions::default() };

@@ -43,7 +43,7 @@ impl Node {
         let (stop, stopped) = oneshot::channel::<()>();
         let (listening, address) = std::sync::mpsc::channel();
         let mut node_options = runtime::Options::new(data.path());
-        node_options.log_segment_bytes = 1 << 20;
+        node_options.segment_bytes = 1 << 20;
         node_options.space_reserve_bytes = space_reserve_bytes;
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
