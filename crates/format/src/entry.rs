@@ -207,12 +207,11 @@ fn put_event(writer: &mut Writer<'_>, event: &NewEvent<'_>) {
             writer.u128(id.0);
         }
         Identity::Server => writer.u8(tag::IDENTITY_SERVER),
-        Identity::Echo { id, cursor, fingerprint_untimed } => {
+        Identity::Echo { id, cursor } => {
             writer.u8(tag::IDENTITY_ECHO);
             writer.u128(id.0);
             writer.u64(cursor.position.0);
             writer.u16(cursor.slot.0);
-            writer.u128(fingerprint_untimed.0);
         }
     }
     writer.u128(event.fingerprint.0);
@@ -228,7 +227,6 @@ fn get_event<'a>(reader: &mut Reader<'a>) -> Result<NewEvent<'a>, FormatError> {
         tag::IDENTITY_ECHO => Identity::Echo {
             id: IdHash(reader.u128()?),
             cursor: Cursor::new(Position(reader.u64()?), Slot(reader.u16()?)),
-            fingerprint_untimed: Fingerprint(reader.u128()?),
         },
         other => return Err(FormatError::invalid("identity", u64::from(other))),
     };

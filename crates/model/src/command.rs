@@ -82,13 +82,7 @@ pub enum Identity {
     Server,
     /// The client sent an id of the server's form back: it is found by its cursor if this stream holds it,
     /// and else treated as the client's own.
-    Echo {
-        id: IdHash,
-        cursor: Cursor,
-        /// The fingerprint without `time`: compared when the server had filled the time in and the time
-        /// sent is the cursor's millisecond.
-        fingerprint_untimed: Fingerprint,
-    },
+    Echo { id: IdHash, cursor: Cursor },
 }
 
 /// Members that the server fills in when an event is read.

@@ -154,7 +154,6 @@ impl Store {
             (_, Some(revision)) => Identity::Echo {
                 id: IdHash(hash(name)),
                 cursor: self.cursor(stream, Revision(revision.parse().unwrap())),
-                fingerprint_untimed: Fingerprint(0),
             },
         };
         NewEvent {

@@ -42,15 +42,7 @@ impl Recipient<'_> {
                 let hash = id_hash(source, &id.value);
                 match id.value.strip_prefix('~').and_then(|cursor| cursor.parse::<Cursor>().ok()) {
                     None => Identity::Client(hash),
-                    Some(cursor) => {
-                        // With another time than the one that the server would have filled in, this is not
-                        // the event that was read, whatever else is equal.
-                        let filled_in =
-                            attributes.time.as_ref().map(time_bits) == Some(cursor.position.wall().0);
-                        let untimed = Fingerprint::new(content, 0);
-                        let fingerprint_untimed = if filled_in { untimed } else { fingerprint };
-                        Identity::Echo { id: hash, cursor, fingerprint_untimed }
-                    }
+                    Some(cursor) => Identity::Echo { id: hash, cursor },
                 }
             }
         };

@@ -40,8 +40,7 @@ pub(crate) fn commands() -> Vec<(&'static str, Command<'static>)> {
     let client = || event(Identity::Client(id), Filled::default());
     let server = || event(Identity::Server, Filled::ID.with(Filled::SOURCE).with(Filled::TIME));
     let cursor = Cursor::new(Position(1 << 40), Slot(51_197));
-    let echo =
-        || event(Identity::Echo { id, cursor, fingerprint_untimed: Fingerprint(9) }, Filled::default());
+    let echo = || event(Identity::Echo { id, cursor }, Filled::default());
     let keyed = Keyed { key: KeyHash(u128::MAX / 5), fingerprint: Fingerprint(11), slot: Slot(513) };
     let settings =
         Settings { max_age_ms: Some(86_400_000), max_count: Some(100), truncate_before: Some(Revision(41)) };

@@ -204,11 +204,9 @@ fn real_event(sent: &Sent) -> NewEvent<'static> {
     let identity = match sent.id {
         Id::Client(id) => Identity::Client(IdHash(id)),
         Id::Server => Identity::Server,
-        Id::Echo { id, position, slot } => Identity::Echo {
-            id: IdHash(id),
-            cursor: Cursor::new(Position(position), Slot(slot)),
-            fingerprint_untimed: Fingerprint(0),
-        },
+        Id::Echo { id, position, slot } => {
+            Identity::Echo { id: IdHash(id), cursor: Cursor::new(Position(position), Slot(slot)) }
+        }
     };
     NewEvent {
         identity,
