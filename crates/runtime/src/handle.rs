@@ -11,6 +11,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{SystemTime, UNIX_EPOCH};
+use telemetry::{Metrics, Queue};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// One request on its way to the node's loop.
@@ -26,6 +27,7 @@ pub struct Handle {
     pub(crate) visible: watch::Receiver<Cursor>,
     pub(crate) status: watch::Receiver<Status>,
     pub(crate) reads: Arc<ReadPool>,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 impl std::fmt::Debug for Handle {
@@ -95,7 +97,11 @@ impl Handle {
         &self,
         job: impl FnOnce(&Snapshot) -> T + Send + 'static,
     ) -> Result<T, Unavailable> {
-        self.reads.run(job).await
+        self.reads.run(job).await.inspect_err(|unavailable| {
+            if *unavailable == Unavailable::Busy {
+                self.metrics.queue(Queue::BodyReads).refused.inc();
+            }
+        })
     }
 
     /// The greatest cursor that readers may see; changes as entries are applied.
@@ -125,7 +131,10 @@ impl Handle {
     fn send(&self, ask: node::Ask) -> Result<Pending, Unavailable> {
         let (answer, pending) = oneshot::channel();
         self.mailbox.try_send(Envelope { ask, answer }).map_err(|refused| match refused {
-            mpsc::error::TrySendError::Full(_) => Unavailable::Busy,
+            mpsc::error::TrySendError::Full(_) => {
+                self.metrics.queue(Queue::Mailbox).refused.inc();
+                Unavailable::Busy
+            }
             mpsc::error::TrySendError::Closed(_) => Unavailable::Stopping,
         })?;
         Ok(Pending(pending))

@@ -247,6 +247,9 @@ impl NodeTask {
         match output {
             Output::Io(io) => self.do_io(io),
             Output::Answer(request, answer) => {
+                if matches!(answer, Err(Unavailable::Busy)) {
+                    self.parts.metrics.queue(Queue::WaitingBytes).refused.inc();
+                }
                 if let Some(waiting) = self.waiting.remove(&request) {
                     // The client may have gone; what it asked for is done all the same.
                     let _ = waiting.send(answer);

@@ -143,7 +143,8 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
         metrics: Arc::clone(metrics),
         directory,
     });
-    Ok((Handle { mailbox: mailbox_in, visible, status, reads }, task))
+    let metrics = Arc::clone(metrics);
+    Ok((Handle { mailbox: mailbox_in, visible, status, reads, metrics }, task))
 }
 
 /// Each queue of the node says its bound beside its depth.
