@@ -8,8 +8,8 @@
 //! ```
 //!
 //! A block marked ```` ```console keeps running ```` holds one command that stays: it is started, its output
-//! waited for, and it is stopped when the page ends. A line `...` stands for any number of lines. Lines are
-//! compared by their [`shape`], since times, cursors, counts and paths differ from run to run.
+//! waited for, and it is stopped when the page ends. A line `...` stands for any number of lines, and `…` at
+//! the end of one for its rest. Lines are compared by their [`shape`], since times, cursors, counts and paths differ from run to run.
 
 use crate::Failure;
 use std::fmt;
@@ -97,6 +97,14 @@ pub fn shape(line: &str) -> String {
     out.trim_end().into()
 }
 
+/// `…` at the end of a shown line stands for the rest of it.
+fn looks_like(printed: &str, shown: &str) -> bool {
+    match shown.trim_end().strip_suffix('…') {
+        Some(beginning) => shape(printed).starts_with(&shape(beginning)),
+        None => shape(printed) == shape(shown),
+    }
+}
+
 /// Whether what was printed has the shape of what the page shows.
 ///
 /// # Errors
@@ -115,7 +123,7 @@ pub fn compare(shown: &[String], printed: &[String]) -> Result<(), Failure> {
         return if fits { Ok(()) } else { Err(format!("  behind `...` nothing looks like: {wanted}")) };
     }
     match printed.split_first() {
-        Some((line, others)) if shape(line) == shape(first) => compare(rest, others),
+        Some((line, others)) if looks_like(line, first) => compare(rest, others),
         Some((line, _)) => Err(format!("  the page has: {first}\n  printed was:  {line}")),
         None => Err(format!("  printed ends before: {first}")),
     }
@@ -347,6 +355,18 @@ mod tests {
         assert!(compare(&lines("head\n...\nother"), &printed).is_err());
         assert!(compare(&lines("head\na\nb"), &printed).is_err(), "a line too many");
         assert!(compare(&lines("head\na\nb\ntail\nmore"), &printed).is_err(), "a line too few");
+    }
+
+    #[test]
+    fn an_ellipsis_stands_for_the_rest_of_its_line() {
+        for (printed, shown, alike) in [
+            ("found 7 (the rest was lost)", "found 8 …", true),
+            ("found 7", "found 8 …", true),
+            ("lost 7", "found 8 …", false),
+            ("found 7 more", "found 8", false),
+        ] {
+            assert_eq!(looks_like(printed, shown), alike, "{printed} / {shown}");
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The pages with commands tell the truth: each command is run as it is written, in order, and what it
 //! prints has the shape of what the page shows.
 //!
-//! Two things are not as a reader has them: the data lies in a directory of the test's own, and `mainstay`
-//! is found wherever this build put it.
+//! Three things are not as a reader has them: the data lies in a directory of the test's own, `mainstay` is
+//! found wherever this build put it, and the port is another where the default one is in use.
 
 #![allow(clippy::unwrap_used, reason = "a test's helpers panic where the test does")]
 
@@ -12,11 +12,21 @@ use std::time::Duration;
 use xtask::readme::{Stage, parse, play, rewrite};
 use xtask::run::{root, target_dir};
 
-/// The port that the pages use, which is the product's default.
-const PORT: u16 = 7070;
+/// Where the pages' node listens: the product's default.
+const ADDRESS: &str = "127.0.0.1:7070";
 
 /// The first command may have to build the release binary.
 const PATIENCE: Duration = Duration::from_secs(900);
+
+/// The pages' address, or one that is free where somebody works with a node of their own there.
+fn address() -> String {
+    if TcpListener::bind(ADDRESS).is_ok() {
+        return ADDRESS.into();
+    }
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    println!("{ADDRESS} is in use: {free} instead");
+    free.to_string()
+}
 
 /// A fresh directory for one page's data.
 fn fresh(name: &str) -> PathBuf {
@@ -30,10 +40,7 @@ fn fresh(name: &str) -> PathBuf {
 /// printed into them where it differs.
 #[test]
 fn every_command_of_the_pages_prints_what_the_page_shows() {
-    assert!(
-        TcpListener::bind(("127.0.0.1", PORT)).is_ok(),
-        "port {PORT} is in use: stop what runs there, the pages need it"
-    );
+    let address = address();
     for name in ["README.md", "docs/api-tour.md"] {
         let dir = fresh(&name.replace('/', "-"));
         let path = std::env::var("PATH").unwrap_or_default();
@@ -44,15 +51,19 @@ fn every_command_of_the_pages_prints_what_the_page_shows() {
                 ("MAINSTAY_DATA", Some(dir.join("data").display().to_string())),
                 // What a terminal would show.
                 ("MAINSTAY_LOG_FORMAT", Some("text".into())),
-                ("MAINSTAY_URL", None),
-                ("MAINSTAY_LISTEN", None),
+                ("MAINSTAY_URL", Some(format!("http://{address}"))),
+                ("MAINSTAY_LISTEN", Some(address.clone())),
                 ("MAINSTAY_CONFIG", None),
                 ("MAINSTAY_LOG_LEVEL", None),
             ],
             patience: PATIENCE,
         };
         let page = std::fs::read_to_string(root().join(name)).unwrap();
-        let played = play(parse(&page), &stage);
+        let mut shown = parse(&page);
+        for one in &mut shown {
+            one.command = one.command.replace(ADDRESS, &address);
+        }
+        let played = play(shown, &stage);
         assert!(!played.is_empty(), "{name} shows no command");
         if std::env::var_os("UPDATE").is_some() {
             std::fs::write(root().join(name), rewrite(&page, &played)).unwrap();
