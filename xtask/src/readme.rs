@@ -9,7 +9,8 @@
 //!
 //! A block marked ```` ```console keeps running ```` holds one command that stays: it is started, its output
 //! waited for, and it is stopped when the page ends. A line `...` stands for any number of lines, and `…` at
-//! the end of one for its rest. Lines are compared by their [`shape`], since times, cursors, counts and paths differ from run to run.
+//! the end of one for its rest. Lines are compared by their [`shape`], since times, cursors, counts and paths
+//! differ from run to run.
 
 use crate::Failure;
 use std::fmt;
