@@ -1,6 +1,6 @@
 //! Opens a data directory and makes a node of what is there.
 
-use crate::disk_threads::{DiskFailure, start_compacting, start_flushing};
+use crate::disk_threads::{CompactWork, DiskFailure, start_compacting, start_flushing};
 use crate::handle::{Handle, Phase, Status};
 use crate::log_thread::start_log;
 use crate::node_task::{NodeTask, Parts, Report};
@@ -119,6 +119,8 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
         let _ = reports_in.send(Report::Disk(report));
     })
     .map_err(DiskFailure::from)?;
+    // What a crash left unmerged may be so much that no entry is taken, and then no flush would ever ask.
+    compactor.send(CompactWork::State);
 
     let (mailbox_in, mailbox) = mpsc::channel(limits::MAILBOX_REQUESTS_MAX);
     let (visible_in, visible) = watch::channel(Cursor::START);
