@@ -17,7 +17,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use storage::bodies::BodyError;
-use storage::state::State as _;
+use storage::state::{Pressure, State as _};
 use telemetry::Metrics;
 use telemetry::catalogue::Queue;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -326,6 +326,10 @@ impl NodeTask {
         self.compact_bodies();
         if self.parts.bodies.stats().is_flush_wanted {
             self.step(Input::Completion(RaftCompletion::FlushWanted));
+        }
+        // A compaction that found no room is tried again: without it no entry, and so no flush, would come.
+        if self.parts.node.engine().state().pressure() != Pressure::None {
+            self.parts.compactor.send(CompactWork::State);
         }
         self.prepare_log();
         self.tell_figures();
