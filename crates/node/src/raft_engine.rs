@@ -28,12 +28,13 @@ const POLL_BYTES_MAX: usize = 4 << 20;
 pub enum RaftIo<F> {
     /// Make these log records durable, then complete with [`RaftCompletion::LogSynced`].
     WriteLog { ticket: Ticket, records: Vec<u8> },
-    /// Append body records behind the last; not synced. `end` is the logical end afterwards.
+    /// Append body records behind the last; not synced. `end` is where the body file must then end: elsewhere
+    /// it is not what the state says, and the node must stop.
     AppendBodies { records: Vec<u8>, last: Cursor, end: u64 },
     /// These events are gone for good: their bodies may leave the disk.
     RemoveBodies { positions: Vec<Position> },
-    /// Sync bodies to `bodies_end`, then run the flush, then complete with [`RaftCompletion::Flushed`].
-    Flush { flush: F, bodies_end: u64 },
+    /// Sync the bodies appended so far, then run the flush, then complete with [`RaftCompletion::Flushed`].
+    Flush { flush: F },
     /// Entries up to `through` are no longer needed.
     PurgeLog { group: GroupId, through: Index },
 }
@@ -290,7 +291,7 @@ impl<S: State, L: LogView> RaftEngine<S, L> {
         self.flush_wanted = false;
         self.flush_out = true;
         let flush = self.state.begin_flush()?;
-        out.push(EngineOutput::Io(RaftIo::Flush { flush, bodies_end: self.progress.bodies_end }));
+        out.push(EngineOutput::Io(RaftIo::Flush { flush }));
         Ok(())
     }
 }

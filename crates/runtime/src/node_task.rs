@@ -264,7 +264,7 @@ impl NodeTask {
     }
 
     fn do_io(&mut self, io: RaftIo<StateFlush>) {
-        let done = match io {
+        match io {
             RaftIo::WriteLog { ticket, records } => {
                 self.entry = Some(telemetry::spans::entry(ticket.0));
                 self.parts.metrics.queue(Queue::LogWrites).depth.add(1);
@@ -272,29 +272,29 @@ impl NodeTask {
                 self.parts.metrics.log_written.add(records.len() as u64);
                 self.written_since_look += records.len() as u64;
                 self.parts.log.send(LogJob::Write { ticket, records });
-                Ok(())
             }
-            RaftIo::AppendBodies { records, last, .. } => {
-                self.parts.bodies.append(&records, last).map(|_| ())
-            }
+            RaftIo::AppendBodies { records, last, end } => self.append_bodies(&records, last, end),
             RaftIo::RemoveBodies { positions } => {
                 self.parts.bodies.note_removed(&positions, wall_now());
-                Ok(())
             }
-            RaftIo::Flush { flush, .. } => {
+            RaftIo::Flush { flush } => {
                 // Every body up to here was appended before this output.
                 let bodies = self.parts.bodies.sync_handle();
                 self.parts.flusher.send(FlushWork::Flush { bodies, flush });
-                Ok(())
             }
             RaftIo::PurgeLog { group, through } => {
                 self.parts.log.send(LogJob::Purge { group, through });
-                Ok(())
             }
-        };
-        if let Err(error) = done {
-            self.ended = Some(Err(DiskFailure::bodies(error).into()));
         }
+    }
+
+    fn append_bodies(&mut self, records: &[u8], last: Cursor, end: u64) {
+        let failure = match self.parts.bodies.append(records, last) {
+            Ok(at) if at == end => return,
+            Ok(at) => DiskFailure::bodies(format!("they end at {at}, and the state says {end}")),
+            Err(error) => DiskFailure::bodies(error),
+        };
+        self.ended = Some(Err(failure.into()));
     }
 
     fn show(&mut self, cursor: Cursor) {
@@ -343,6 +343,8 @@ impl NodeTask {
             return;
         }
         match &read_only {
+            // Told once, and not whenever the free bytes change.
+            Some(_) if self.parts.status.borrow().read_only.is_some() => {}
             Some(why) => tracing::error!(why, "writes are refused until there is room again"),
             None => {
                 tracing::info!("there is room on the disk again: writes are taken");

@@ -14,7 +14,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`machine`] | one computer: disks, clocks, and the process on it, if it runs |
-//! | [`process`] | the running node and its log and disk threads, as steps |
+//! | [`process`] | the running node and its log and flush threads, as steps |
 //! | [`clients`] | who asks: each does one thing at a time and retries until it has an answer |
 //! | [`ledger`] | what was acknowledged, and what a client does not know yet |
 //! | [`checkers`] | what must hold, one file a promise |

@@ -32,6 +32,8 @@ pub enum Ended {
     Log(#[from] LogError),
     #[error("bodies: {0}")]
     Bodies(#[from] BodyError),
+    #[error("the bodies end at {at}, and the state says {end}")]
+    Ends { at: u64, end: u64 },
     #[error("engine: {0}")]
     Engine(#[from] node::EngineError),
 }
@@ -49,7 +51,7 @@ pub enum Work {
     WriteLog,
     /// The log thread syncs and reports.
     SyncLog,
-    /// The disk thread does its next step.
+    /// The flush thread does its next step.
     Disk,
 }
 
@@ -159,15 +161,18 @@ impl Process {
                 self.to_write.push_back((ticket, records));
                 (self.to_write.len() == 1 && self.written.is_empty()).then_some(Work::WriteLog)
             }
-            RaftIo::AppendBodies { records, last, .. } => {
-                self.bodies.append(&records, last)?;
+            RaftIo::AppendBodies { records, last, end } => {
+                let at = self.bodies.append(&records, last)?;
+                if at != end {
+                    return Err(Ended::Ends { at, end });
+                }
                 None
             }
             RaftIo::RemoveBodies { positions } => {
                 self.bodies.note_removed(&positions, now.wall);
                 None
             }
-            RaftIo::Flush { flush, .. } => {
+            RaftIo::Flush { flush } => {
                 let sync = self.bodies.sync_handle();
                 self.disk_work.push_back(DiskWork::SyncBodies { sync, flush });
                 (self.disk_work.len() == 1).then_some(Work::Disk)
@@ -222,7 +227,7 @@ impl Process {
         Ok(())
     }
 
-    /// The disk thread's next step.
+    /// The flush thread's next step.
     ///
     /// # Errors
     /// [`Ended`].

@@ -75,12 +75,6 @@ impl MemoryStateDisk {
         self.lock().image.progress
     }
 
-    /// Whether a flush has begun and not completed: only then do the two kinds of [`BegunFlush`] differ.
-    #[must_use]
-    pub fn has_begun_flush(&self) -> bool {
-        self.lock().begun.is_some()
-    }
-
     /// From now on flushes find the disk full, or not.
     pub fn set_space(&self, space: Space) {
         self.lock().space = space;

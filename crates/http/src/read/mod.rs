@@ -14,8 +14,12 @@ pub(crate) mod framing;
 pub(crate) mod store;
 pub(crate) mod stream;
 
+use api::answer::stored::StoredEvent;
+use api::time::Moment;
 use api::{Code, Problem};
-use model::ViewError;
+use format::body::BodyRecord;
+use framing::Framing;
+use model::{ViewError, limits};
 use storage::bodies::BodyError;
 
 /// Bytes of events that one page examines, and that one part of a streamed answer holds.
@@ -27,6 +31,38 @@ pub(crate) struct Budget {
     pub(crate) examined_bytes: usize,
     /// Bytes to render at most (but for the last event).
     pub(crate) rendered_bytes: usize,
+}
+
+impl Budget {
+    /// One part of a streamed answer with at most so many events.
+    pub(crate) const fn of_part(events: u64) -> Self {
+        Self {
+            events,
+            examined_bytes: limits::PAGE_BYTES_EXAMINED_MAX,
+            rendered_bytes: limits::READ_PAGE_BYTES,
+        }
+    }
+}
+
+/// Renders an event, unless it had not happened by then, and tells how many events that were: one or none.
+fn render(
+    framing: Framing,
+    happened_by: Option<Moment>,
+    record: &BodyRecord<'_>,
+    rendered: &mut Vec<u8>,
+) -> u64 {
+    let stored = StoredEvent {
+        stream: record.stream,
+        revision: record.revision,
+        cursor: record.cursor(),
+        filled: record.filled,
+        envelope: record.envelope,
+    };
+    if happened_by.is_some_and(|moment| stored.time() > moment) {
+        return 0;
+    }
+    framing.write(rendered, &stored);
+    1
 }
 
 /// The node's own files could not be read: a problem of ours, which its log tells.

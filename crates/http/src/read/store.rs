@@ -2,9 +2,8 @@
 //! state but where events have been removed.
 
 use super::framing::Framing;
-use super::{Budget, failed_bodies, failed_record, failed_view};
+use super::{Budget, failed_bodies, failed_record, failed_view, render};
 use crate::reply::Result;
-use api::answer::stored::StoredEvent;
 use api::time::Moment;
 use format::body::{self, BodyRecord};
 use model::{Cursor, Namespace, Position, Slot, limits};
@@ -95,7 +94,7 @@ pub(crate) fn read_chunk(
                     None => true,
                 };
             if wanted {
-                render(read, &record, &mut chunk);
+                chunk.events += render(read.framing, read.happened_by, &record, &mut chunk.rendered);
             }
             if chunk.events >= budget.events {
                 // The next event may come any time, so this is the end only of what was asked for.
@@ -119,19 +118,4 @@ fn page_bytes(budget: Budget, events: u64) -> usize {
     const USUAL_EVENT_BYTES: usize = 4 << 10;
     let left = usize::try_from(budget.events - events).unwrap_or(usize::MAX);
     left.saturating_mul(USUAL_EVENT_BYTES).min(budget.rendered_bytes).min(limits::READ_PAGE_BYTES)
-}
-
-fn render(read: &StoreRead, record: &BodyRecord<'_>, chunk: &mut StoreChunk) {
-    let stored = StoredEvent {
-        stream: record.stream,
-        revision: record.revision,
-        cursor: record.cursor(),
-        filled: record.filled,
-        envelope: record.envelope,
-    };
-    if read.happened_by.is_some_and(|moment| stored.time() > moment) {
-        return;
-    }
-    read.framing.write(&mut chunk.rendered, &stored);
-    chunk.events += 1;
 }

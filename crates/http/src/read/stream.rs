@@ -1,9 +1,8 @@
 //! A chunk of one stream: its rows are found in the state, its bodies read in runs, filtered and rendered.
 
 use super::framing::Framing;
-use super::{Budget, failed_bodies, failed_record, failed_view};
+use super::{Budget, failed_bodies, failed_record, failed_view, render};
 use crate::reply::Result;
-use api::answer::stored::StoredEvent;
 use api::request::query::{Direction, StreamStart};
 use api::time::Moment;
 use api::{Code, Problem};
@@ -86,7 +85,7 @@ pub(crate) fn read_chunk(
             Page::Truncated(truncated) => return Err(truncated_problem(&read.stream, truncated.first)),
         };
         chunk.last = page.last;
-        let looked_at = render(snapshot, read, &page, &mut chunk)?;
+        let looked_at = render_page(snapshot, read, &page, &mut chunk)?;
         examined += looked_at;
         chunk.next = page.next;
         from = page.next;
@@ -104,7 +103,7 @@ pub(crate) fn read_chunk(
 }
 
 /// Renders a page's events into the chunk, and tells the bytes that were looked at.
-fn render(
+fn render_page(
     snapshot: &Snapshot,
     read: &StreamRead,
     page: &EventsPage,
@@ -121,18 +120,7 @@ fn render(
         let (record, _) = body::decode(&body).map_err(|error| failed_record(&error))?;
         examined += body.len();
         chunk.through = Some(record.cursor());
-        let stored = StoredEvent {
-            stream: record.stream,
-            revision: record.revision,
-            cursor: record.cursor(),
-            filled: record.filled,
-            envelope: record.envelope,
-        };
-        if read.happened_by.is_some_and(|moment| stored.time() > moment) {
-            continue;
-        }
-        read.framing.write(&mut chunk.rendered, &stored);
-        chunk.events += 1;
+        chunk.events += render(read.framing, read.happened_by, &record, &mut chunk.rendered);
     }
     Ok(examined)
 }

@@ -90,7 +90,7 @@ async fn lines(
     until: Option<Cursor>,
     limit: u64,
 ) -> Result {
-    let first = next_chunk(context, read.clone(), after, until, budget(limit)).await?;
+    let first = next_chunk(context, read.clone(), after, until, Budget::of_part(limit)).await?;
     let (end, removed_through) = (first.until, first.removed_through);
     let mut answer = if first.at_end || first.events >= limit {
         let room = context.buffers.take_now(first.rendered.len())?;
@@ -137,9 +137,14 @@ impl Lines {
                 return None;
             }
             let after = self.after.take()?;
-            let chunk =
-                next_chunk(&self.context, self.read.clone(), after, Some(self.until), budget(self.left))
-                    .await;
+            let chunk = next_chunk(
+                &self.context,
+                self.read.clone(),
+                after,
+                Some(self.until),
+                Budget::of_part(self.left),
+            )
+            .await;
             match chunk {
                 // An empty part would end nothing and say nothing.
                 Ok(chunk) if chunk.rendered.is_empty() => {
@@ -148,14 +153,6 @@ impl Lines {
                 chunk => return Some(chunk.map_err(|problem| Bytes::from(problem_line(&problem)))),
             }
         }
-    }
-}
-
-fn budget(events: u64) -> Budget {
-    Budget {
-        events,
-        examined_bytes: limits::PAGE_BYTES_EXAMINED_MAX,
-        rendered_bytes: limits::READ_PAGE_BYTES,
     }
 }
 

@@ -95,7 +95,7 @@ async fn page(context: &Context, read: StreamRead, query: &ReadStream) -> Result
 
 /// The whole stream, one chunk in memory at a time, up to where it was when the answer began.
 async fn lines(context: &Arc<Context>, mut read: StreamRead, limit: u64) -> Result {
-    let first = next_chunk(context, read.clone(), None, budget(limit)).await?;
+    let first = next_chunk(context, read.clone(), None, Budget::of_part(limit)).await?;
     if first.next.is_none() || first.events >= limit {
         let room = context.buffers.take_now(first.rendered.len())?;
         return Ok(reply::whole(LINES, room.hold(first.rendered)));
@@ -132,16 +132,9 @@ impl Lines {
             return None;
         }
         let next = self.next.take()?;
-        let chunk = next_chunk(&self.context, self.read.clone(), Some(next), budget(self.left)).await;
+        let chunk =
+            next_chunk(&self.context, self.read.clone(), Some(next), Budget::of_part(self.left)).await;
         Some(chunk.map_err(|problem| Bytes::from(problem_line(&problem))))
-    }
-}
-
-fn budget(events: u64) -> Budget {
-    Budget {
-        events,
-        examined_bytes: limits::PAGE_BYTES_EXAMINED_MAX,
-        rendered_bytes: limits::READ_PAGE_BYTES,
     }
 }
 

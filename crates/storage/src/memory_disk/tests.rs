@@ -1,18 +1,9 @@
 //! What a crash leaves and what it may not touch.
 
 use super::*;
+use crate::conformance::random::random;
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
-
-fn random(seed: u64) -> impl FnMut() -> u64 {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state >> 11
-    }
-}
 
 fn content(disk: &MemoryDisk, name: &str) -> Option<Vec<u8>> {
     let file = disk.open(name).ok()?;

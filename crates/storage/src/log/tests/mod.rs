@@ -6,6 +6,7 @@ mod promises;
 mod space;
 
 use super::{Log, LogError, LogOptions, LogReader, LogWriter, OpenedLog, RecoveredGroup};
+use crate::conformance::random::random;
 use crate::disk::Disk;
 use format::frame::{HardState, encode_group};
 use format::header::StoreId;
@@ -55,18 +56,6 @@ fn read_all<D: Disk>(
     }
     assert_eq!(reader.entries(group, Index(from.last.0 + 1), 1 << 10)?.entries, []);
     Ok(found)
-}
-
-/// Splitmix64: the same seed, the same numbers.
-fn random(seed: u64) -> impl FnMut() -> u64 {
-    let mut state = seed;
-    move || {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = state;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
 }
 
 /// What a log should hold.
