@@ -1,0 +1,39 @@
+//! Which sources failed lately: no more of them are remembered than a trip needs.
+
+use crate::contract::Time;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(super) struct Sources {
+    /// Each source with its last failure.
+    seen: Vec<(u32, Time)>,
+}
+
+impl Sources {
+    /// A source failed. The longest ago leaves when there are `bound` others.
+    pub(super) fn note(&mut self, source: u32, now: Time, bound: u32) {
+        if let Some((_, last)) = self.seen.iter_mut().find(|(known, _)| *known == source) {
+            *last = now;
+            return;
+        }
+        if self.seen.len() >= bound as usize {
+            let oldest = self.seen.iter().enumerate().min_by_key(|(_, (_, last))| *last);
+            if let Some(place) = oldest.map(|(place, _)| place) {
+                self.seen.swap_remove(place);
+            }
+        }
+        self.seen.push((source, now));
+    }
+
+    /// How many sources failed in the last so-much time.
+    pub(super) fn recent(&self, now: Time, within: Duration) -> u32 {
+        let recent = self.seen.iter().filter(|(_, last)| now.since(*last) <= within).count();
+        u32::try_from(recent).unwrap_or(u32::MAX)
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.seen.clear();
+    }
+}

@@ -1,0 +1,533 @@
+//! What a breaker remembers, and how it decides.
+
+use super::config::{Config, Enforcement, Window};
+use super::sources::Sources;
+use crate::contract::{Answer, By, Decide, Input, Invalid, Outcome, Time, Told, below, nanos, percent_of};
+use crate::window::{CallWindow, Tally, TimeWindow};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// The three states of a circuit breaker. The ramp is a part of closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+pub enum Circuit {
+    Closed,
+    Open,
+    HalfOpen,
+}
+
+impl Circuit {
+    /// The state as a stable word.
+    ///
+    /// ```
+    /// # use mainstay_resilience::breaker::Circuit;
+    /// assert_eq!(Circuit::HalfOpen.code(), "half_open");
+    /// ```
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::HalfOpen => "half_open",
+        }
+    }
+}
+
+/// A change from one state to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transition {
+    pub from: Circuit,
+    pub to: Circuit,
+}
+
+/// What somebody from outside wants of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+pub enum Forced {
+    /// It decides by itself.
+    #[default]
+    No,
+    /// It refuses all, even when it only observes.
+    Open,
+    /// It admits all, and counts, and never trips.
+    Closed,
+}
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Request {
+    /// A name of the source of the call (a caller's host, a tenant) as a number; matters only where
+    /// [`Config::sources_min`] is above 1.
+    pub source: u32,
+}
+
+/// An admitted call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Ticket {
+    pub(crate) generation: u32,
+    /// 0 for a call that is no probe.
+    pub(crate) probe: u32,
+    pub(crate) source: u32,
+}
+
+impl Ticket {
+    /// Is it one of the few calls that test recovery?
+    #[must_use]
+    pub const fn is_probe(self) -> bool {
+        self.probe != 0
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+enum Mode {
+    Closed,
+    /// Closed, with a share of the calls that grows from `since` on.
+    Ramp,
+    Open {
+        until: Time,
+    },
+    HalfOpen,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+enum Calls {
+    Count(CallWindow),
+    Time(TimeWindow<Tally>),
+}
+
+/// A probe under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+struct Probe {
+    id: u32,
+    until: Time,
+}
+
+/// What a breaker remembers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct State {
+    mode: Mode,
+    forced: Forced,
+    generation: u32,
+    /// When the mode began.
+    since: Time,
+    /// The latest moment seen.
+    clock: Time,
+    calls: Calls,
+    /// Failures since the last success.
+    consecutive: u32,
+    /// Trips that followed one another.
+    trips: u32,
+    sources: Sources,
+    /// Probes under way.
+    probes: Vec<Probe>,
+    probe_last: u32,
+    probes_succeeded: u32,
+    probes_failed: u32,
+    /// Outcomes that came too late.
+    stale: u64,
+    /// Calls that would have been refused, had this not been observing only.
+    would_deny: u64,
+}
+
+/// A breaker for display.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Snapshot {
+    pub circuit: Circuit,
+    pub forced: Forced,
+    /// How many changes there were, since the first.
+    pub generation: u32,
+    /// When the present state began.
+    pub since: Time,
+    /// Until when it is open, if it is.
+    pub open_until: Option<Time>,
+    /// The share of calls that it admits: 100 when closed, less on the ramp, 0 when open or half-open.
+    pub admitted_percent: u8,
+    /// What is in its window.
+    pub window: Tally,
+    pub consecutive_failures: u32,
+    /// How many trips followed one another.
+    pub trips: u32,
+    pub probes_under_way: u32,
+    /// Outcomes that came too late to count.
+    pub stale: u64,
+    /// Calls that would have been refused, had it not been observing only.
+    pub would_deny: u64,
+}
+
+impl Decide for Config {
+    type State = State;
+    type Request = Request;
+    type Ticket = Ticket;
+    type Change = Transition;
+    type Snapshot = Snapshot;
+
+    fn state(&self) -> State {
+        State {
+            mode: Mode::Closed,
+            forced: Forced::No,
+            generation: 0,
+            since: Time::ZERO,
+            clock: Time::ZERO,
+            calls: Calls::new(self.window),
+            consecutive: 0,
+            trips: 0,
+            sources: Sources::default(),
+            probes: Vec::new(),
+            probe_last: 0,
+            probes_succeeded: 0,
+            probes_failed: 0,
+            stale: 0,
+            would_deny: 0,
+        }
+    }
+
+    fn ask(&self, state: &mut State, input: Input, request: Request) -> Answer<Ticket> {
+        let now = state.see(self, input.now);
+        let ticket = Ticket { generation: state.generation, probe: 0, source: request.source };
+        match state.forced {
+            Forced::Open => return Answer::Deny { by: By::BreakerForced, retry_at: None },
+            Forced::Closed => return Answer::Admit(ticket),
+            Forced::No => {}
+        }
+        let (by, retry_at) = match state.mode {
+            Mode::Closed => return Answer::Admit(ticket),
+            Mode::Ramp if below(input.random, 100) < self.ramp_percent(state, now) => {
+                return Answer::Admit(ticket);
+            }
+            Mode::Ramp => (By::BreakerRamp, state.since + self.ramp_for),
+            Mode::Open { until } if now < until => (By::BreakerOpen, until),
+            Mode::Open { .. } | Mode::HalfOpen => match self.probe(state, now) {
+                Ok(probe) => {
+                    return Answer::Admit(Ticket { generation: state.generation, probe, ..ticket });
+                }
+                Err(free_at) => (By::BreakerProbing, free_at),
+            },
+        };
+        match self.enforcement {
+            Enforcement::Enforce => Answer::Deny { by, retry_at: Some(retry_at) },
+            Enforcement::ObserveOnly => {
+                state.would_deny = state.would_deny.saturating_add(1);
+                Answer::Admit(Ticket { generation: state.generation, ..ticket })
+            }
+        }
+    }
+
+    fn tell(
+        &self,
+        state: &mut State,
+        input: Input,
+        ticket: Ticket,
+        outcome: Outcome,
+        n: u32,
+    ) -> Told<Transition> {
+        let now = state.see(self, input.now);
+        if ticket.generation != state.generation {
+            state.stale = state.stale.saturating_add(n.into());
+            return Told::Stale;
+        }
+        match state.mode {
+            // Only a breaker that observes has let these through.
+            Mode::Open { .. } => return Told::Counted,
+            Mode::HalfOpen if ticket.probe == 0 => return Told::Counted,
+            Mode::HalfOpen => return self.tell_probe(state, input.random, ticket.probe, outcome),
+            Mode::Closed | Mode::Ramp => {}
+        }
+        if n == 0 || matches!(outcome, Outcome::Neutral | Outcome::Cancelled) {
+            return Told::Counted;
+        }
+        state.calls.count(now, outcome, n);
+        match outcome {
+            Outcome::Failure => state.consecutive = state.consecutive.saturating_add(n),
+            _ => state.consecutive = 0,
+        }
+        if outcome == Outcome::Success || state.forced != Forced::No {
+            return Told::Counted;
+        }
+        if self.sources_min > 1 {
+            state.sources.note(ticket.source, now, self.sources_min);
+        }
+        if self.is_too_much(state, now) {
+            return Told::Changed(self.open(state, input.random));
+        }
+        Told::Counted
+    }
+
+    fn snapshot(&self, state: &State, now: Time) -> Snapshot {
+        let now = now.max(state.clock);
+        let (admitted, open_until) = match state.mode {
+            Mode::Closed => (100, None),
+            Mode::Ramp => (self.ramp_percent(state, now), None),
+            Mode::Open { until } => (0, Some(until)),
+            Mode::HalfOpen => (0, None),
+        };
+        Snapshot {
+            circuit: state.circuit(),
+            forced: state.forced,
+            generation: state.generation,
+            since: state.since,
+            open_until,
+            admitted_percent: match state.forced {
+                Forced::No => u8::try_from(admitted.min(100)).unwrap_or(100),
+                Forced::Open => 0,
+                Forced::Closed => 100,
+            },
+            window: state.calls.peek(now),
+            consecutive_failures: state.consecutive,
+            trips: state.trips,
+            probes_under_way: state.probes.iter().filter(|probe| now < probe.until).count() as u32,
+            stale: state.stale,
+            would_deny: state.would_deny,
+        }
+    }
+
+    fn check(&self) -> Result<(), Invalid> {
+        self.validate()
+    }
+}
+
+impl Config {
+    /// Opens the breaker from outside (an operator, a health check), as if it had tripped: it will probe.
+    ///
+    /// ```
+    /// use mainstay_resilience::{By, Decide, Input, breaker};
+    ///
+    /// let (config, input) = (breaker::Config::default(), Input::default());
+    /// let mut state = config.state();
+    /// config.trip(&mut state, input);
+    /// assert!(config.ask(&mut state, input, breaker::Request::default()).admitted().is_none());
+    /// ```
+    pub fn trip(&self, state: &mut State, input: Input) -> Transition {
+        state.see(self, input.now);
+        self.open(state, input.random)
+    }
+
+    /// Holds the breaker open or closed from outside, or lets go of it: then it begins anew, closed.
+    ///
+    /// ```
+    /// use mainstay_resilience::{By, Decide, Input, breaker};
+    ///
+    /// let (config, input) = (breaker::Config::default(), Input::default());
+    /// let mut state = config.state();
+    /// config.force(&mut state, input, breaker::Forced::Open);
+    /// assert!(config.ask(&mut state, input, breaker::Request::default()).admitted().is_none());
+    /// config.force(&mut state, input, breaker::Forced::No);
+    /// assert!(config.ask(&mut state, input, breaker::Request::default()).admitted().is_some());
+    /// ```
+    pub fn force(&self, state: &mut State, input: Input, forced: Forced) -> Transition {
+        let now = state.see(self, input.now);
+        let from = state.circuit();
+        state.begin(Mode::Closed, now);
+        state.forced = forced;
+        state.trips = 0;
+        Transition { from, to: state.circuit() }
+    }
+
+    /// A place for a probe, or when one comes free.
+    fn probe(&self, state: &mut State, now: Time) -> Result<u32, Time> {
+        if let Mode::Open { .. } = state.mode {
+            state.begin(Mode::HalfOpen, now);
+        }
+        state.probes.retain(|probe| now < probe.until);
+        let under_way = u32::try_from(state.probes.len()).unwrap_or(u32::MAX);
+        let settled = state.probes_succeeded.saturating_add(state.probes_failed);
+        // A configuration of zeros still probes: or it would never close.
+        let all = self.probes.max(1);
+        if under_way >= self.probes_at_once.clamp(1, all) || under_way.saturating_add(settled) >= all {
+            return Err(state.probes.iter().map(|probe| probe.until).min().unwrap_or(now));
+        }
+        state.probe_last = state.probe_last.checked_add(1).unwrap_or(1);
+        let until = now + self.probe_for.max(Duration::from_nanos(1));
+        state.probes.push(Probe { id: state.probe_last, until });
+        Ok(state.probe_last)
+    }
+
+    fn tell_probe(&self, state: &mut State, random: u64, id: u32, outcome: Outcome) -> Told<Transition> {
+        let now = state.clock;
+        let found = state.probes.iter().position(|probe| probe.id == id && now < probe.until);
+        let Some(place) = found else {
+            state.stale = state.stale.saturating_add(1);
+            return Told::Stale;
+        };
+        state.probes.swap_remove(place);
+        match outcome {
+            Outcome::Neutral | Outcome::Cancelled => {}
+            Outcome::Slow if self.slow_percent.is_some() => state.probes_failed += 1,
+            Outcome::Success | Outcome::Slow => state.probes_succeeded += 1,
+            Outcome::Failure => state.probes_failed += 1,
+        }
+        let needed = self.probes_needed();
+        if state.probes_succeeded >= needed {
+            return Told::Changed(self.close(state));
+        }
+        if state.probes_failed > self.probes.max(1).saturating_sub(needed) {
+            return Told::Changed(self.open(state, random));
+        }
+        Told::Counted
+    }
+
+    fn is_too_much(&self, state: &mut State, now: Time) -> bool {
+        if self.sources_min > 1 && state.sources.recent(now, self.sources_within) < self.sources_min {
+            return false;
+        }
+        if self.consecutive_failures.is_some_and(|most| state.consecutive >= most.max(1)) {
+            return true;
+        }
+        let window = state.calls.total(now);
+        if window.calls < u64::from(self.calls_min) {
+            return false;
+        }
+        let is_share = |part: u64, percent: Option<u8>| {
+            percent.is_some_and(|percent| {
+                part > 0 && u128::from(part) * 100 >= u128::from(percent) * u128::from(window.calls)
+            })
+        };
+        is_share(window.failures, self.failure_percent) || is_share(window.slow, self.slow_percent)
+    }
+
+    fn open(&self, state: &mut State, random: u64) -> Transition {
+        let now = state.clock;
+        let from = state.circuit();
+        let was_calm = from == Circuit::Closed && now.since(state.since) >= self.forget_after;
+        state.trips = if was_calm { 1 } else { state.trips.saturating_add(1) };
+        let doubled = 1_u64.checked_shl(state.trips - 1).unwrap_or(u64::MAX);
+        let length = nanos(self.open_for).saturating_mul(doubled).min(nanos(self.open_for_max));
+        let jitter = below(random, percent_of(length, self.open_jitter_percent.into()));
+        let until = now + Duration::from_nanos(length.saturating_add(jitter));
+        state.begin(Mode::Open { until }, now);
+        Transition { from, to: Circuit::Open }
+    }
+
+    fn close(&self, state: &mut State) -> Transition {
+        let now = state.clock;
+        let from = state.circuit();
+        state.begin(if self.ramp_for.is_zero() { Mode::Closed } else { Mode::Ramp }, now);
+        Transition { from, to: Circuit::Closed }
+    }
+
+    /// The share of calls that the ramp admits at that moment.
+    fn ramp_percent(&self, state: &State, now: Time) -> u64 {
+        let (passed, all) = (nanos(now.since(state.since)), nanos(self.ramp_for).max(1));
+        let from = u64::from(self.ramp_from_percent.min(100));
+        let grown = u128::from(100 - from) * u128::from(passed.min(all)) / u128::from(all);
+        from + u64::try_from(grown).unwrap_or(100)
+    }
+}
+
+impl State {
+    /// Which of the three states it is in; what [`Forced`] says aside.
+    #[must_use]
+    pub const fn circuit(&self) -> Circuit {
+        match self.mode {
+            Mode::Closed | Mode::Ramp => Circuit::Closed,
+            Mode::Open { .. } => Circuit::Open,
+            Mode::HalfOpen => Circuit::HalfOpen,
+        }
+    }
+
+    /// Does it admit every call, without a look at anything else?
+    #[must_use]
+    pub const fn admits_all(&self) -> bool {
+        matches!((self.mode, self.forced), (Mode::Closed, Forced::No | Forced::Closed))
+    }
+
+    /// Changes with each transition.
+    #[must_use]
+    pub const fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// Until when a success need not be told at its own moment: the end of the window's newest bucket.
+    #[cfg(feature = "cell")]
+    pub(crate) fn bucket_end(&self) -> Time {
+        match &self.calls {
+            Calls::Count(_) => Time::FAR,
+            Calls::Time(window) => window.bucket_end(),
+        }
+    }
+
+    /// Time runs on, never back; a configuration may have changed meanwhile.
+    fn see(&mut self, config: &Config, now: Time) -> Time {
+        self.clock = self.clock.max(now);
+        if !self.calls.fits(config.window) {
+            self.calls = Calls::new(config.window);
+        }
+        if self.mode == Mode::Ramp && self.clock.since(self.since) >= config.ramp_for {
+            // Not a change of generation: the same calls go on being counted.
+            self.mode = Mode::Closed;
+        }
+        self.clock
+    }
+
+    /// A new mode forgets what was counted in the last.
+    fn begin(&mut self, mode: Mode, now: Time) {
+        self.mode = mode;
+        self.since = now;
+        self.generation = self.generation.wrapping_add(1);
+        self.calls.clear();
+        self.consecutive = 0;
+        self.sources.clear();
+        self.probes.clear();
+        self.probes_succeeded = 0;
+        self.probes_failed = 0;
+    }
+}
+
+impl Calls {
+    fn new(window: Window) -> Self {
+        match window {
+            Window::Calls(calls) => Self::Count(CallWindow::new(calls)),
+            Window::Time { length, buckets } => Self::Time(TimeWindow::new(length, buckets)),
+        }
+    }
+
+    fn fits(&self, window: Window) -> bool {
+        match (self, window) {
+            (Self::Count(calls), Window::Calls(length)) => calls.fits(length),
+            (Self::Time(calls), Window::Time { length, buckets }) => calls.fits(length, buckets),
+            _ => false,
+        }
+    }
+
+    fn count(&mut self, now: Time, outcome: Outcome, n: u32) {
+        let failures = if outcome == Outcome::Failure { n.into() } else { 0 };
+        let slow = if outcome == Outcome::Slow { n.into() } else { 0 };
+        match self {
+            Self::Count(window) => match outcome {
+                Outcome::Failure => window.failure(n),
+                Outcome::Slow => window.slow(n),
+                _ => window.success(n),
+            },
+            Self::Time(window) => window.add(now, Tally { calls: n.into(), failures, slow }),
+        }
+    }
+
+    fn total(&mut self, now: Time) -> Tally {
+        match self {
+            Self::Count(window) => window.total(),
+            Self::Time(window) => window.total(now),
+        }
+    }
+
+    fn peek(&self, now: Time) -> Tally {
+        match self {
+            Self::Count(window) => window.total(),
+            Self::Time(window) => window.peek(now),
+        }
+    }
+
+    fn clear(&mut self) {
+        match self {
+            Self::Count(window) => window.clear(),
+            Self::Time(window) => window.clear(),
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! The policies that keep a failing dependency from becoming a failing service: circuit breaker, bulkhead,
+//! retry with a budget, timeout, rate limit, hedge, load shedding and outlier ejection.
+//!
+//! # The shape
+//!
+//! Each policy is a pure decision. Its module has the same names: `Config` says the rules, `State` is what is
+//! remembered, and [`Decide`] has the two questions:
+//!
+//! ```text
+//!   config.ask (&mut state, input, request)             ->  Admit(ticket) | Wait { until } | Deny { by, retry_at }
+//!   config.tell(&mut state, input, ticket, outcome, n)  ->  Counted | Stale | Changed(what)
+//! ```
+//!
+//! `input` holds the time and a random number: nothing here reads a clock, draws chance, locks, waits or
+//! allocates without bound. So a decision can be tested with a table, simulated under a seed, and taken inside a
+//! replicated state machine, where each replica must come to the same answer: integers only, and states that
+//! can be written and read (feature `serde`).
+//!
+//! | module | asks | feature |
+//! |---|---|---|
+//! | [`breaker`] | is this dependency fit to be called? | |
+//! | [`window`] | what came of the last calls, or of the last seconds? | |
+#![cfg_attr(not(any(test, feature = "cell")), no_std)]
+
+extern crate alloc;
+
+pub mod breaker;
+pub mod contract;
+pub mod window;
+
+pub use contract::{Answer, By, Decide, Input, Invalid, Outcome, Time, Told};
