@@ -25,6 +25,10 @@
 extern crate alloc;
 
 pub mod breaker;
+#[cfg(feature = "cell")]
+pub mod cell;
+#[cfg(test)]
+mod chance;
 pub mod contract;
 pub mod window;
 

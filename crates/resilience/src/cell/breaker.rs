@@ -1,0 +1,154 @@
+//! A breaker that threads share.
+
+use super::lanes::Lanes;
+use super::sync::{AtomicU64, Mutex, Ordering, lock};
+use crate::breaker::{Config, Forced, Request, Snapshot, State, Ticket, Transition};
+use crate::contract::{Answer, Decide, Input, Outcome, Time, Told};
+
+/// A circuit breaker for all threads of a program: the plain state behind a lock, with the two questions of a
+/// closed breaker's good calls kept away from it.
+///
+/// Its answers are those of the plain state under some order of the questions that agrees with each thread's own.
+/// With a window of 1,024 calls, or of 10 seconds in 10 buckets, it takes less than 1 KiB, heap included.
+///
+/// ```
+/// use mainstay_resilience::{Answer, Input, Outcome, Time, breaker, cell};
+///
+/// let breaker = cell::Breaker::new(breaker::Config::default());
+/// let input = Input { now: Time::from_millis(1), random: 0 };
+/// if let Answer::Admit(ticket) = breaker.ask(input, breaker::Request::default()) {
+///     breaker.tell(input, ticket, Outcome::Success);
+/// }
+/// assert_eq!(breaker.snapshot(input.now).window.calls, 1);
+/// ```
+#[derive(Debug)]
+pub struct Breaker {
+    lanes: Lanes,
+    /// From when on a success must be told at its own moment.
+    bucket_end: AtomicU64,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    config: Config,
+    state: State,
+}
+
+impl Breaker {
+    /// A closed one.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        let state = config.state();
+        let lanes = Lanes::new();
+        let bucket_end = AtomicU64::new(state.bucket_end().as_nanos());
+        Self { lanes, bucket_end, inner: Mutex::new(Inner { config, state }) }
+    }
+
+    /// May a call be made? As [`Decide::ask`]; about 1 ns while it is closed.
+    pub fn ask(&self, input: Input, request: Request) -> Answer<Ticket> {
+        self.ask_and_see(input, request).0
+    }
+
+    /// The same, with the change that asking made: time may turn an open breaker half-open.
+    pub fn ask_and_see(&self, input: Input, request: Request) -> (Answer<Ticket>, Option<Transition>) {
+        if let Some(generation) = self.lanes.generation() {
+            return (Answer::Admit(Ticket { generation, probe: 0, source: request.source }), None);
+        }
+        self.locked(input, |config, state| {
+            let from = state.circuit();
+            let answer = config.ask(state, input, request);
+            let to = state.circuit();
+            (answer, (from != to).then_some(Transition { from, to }))
+        })
+    }
+
+    /// What came of a call. As [`Decide::tell`]; one compare-and-swap for a success while it is closed.
+    pub fn tell(&self, input: Input, ticket: Ticket, outcome: Outcome) -> Told<Transition> {
+        if ticket.probe == 0 {
+            match outcome {
+                Outcome::Success
+                    if input.now.as_nanos() < self.bucket_end.load(Ordering::Relaxed)
+                        && self.lanes.add(ticket.generation) =>
+                {
+                    return Told::Counted;
+                }
+                Outcome::Neutral | Outcome::Cancelled
+                    if self.lanes.generation() == Some(ticket.generation) =>
+                {
+                    return Told::Counted;
+                }
+                _ => {}
+            }
+        }
+        self.locked(input, |config, state| config.tell(state, input, ticket, outcome, 1))
+    }
+
+    /// Opens it from outside, as if it had tripped.
+    pub fn trip(&self, input: Input) -> Transition {
+        self.locked(input, |config, state| config.trip(state, input))
+    }
+
+    /// Holds it open or closed from outside, or lets go of it.
+    pub fn force(&self, input: Input, forced: Forced) -> Transition {
+        self.locked(input, |config, state| config.force(state, input, forced))
+    }
+
+    /// Other rules from now on. The state is kept; another window begins empty.
+    pub fn configure(&self, input: Input, config: Config) {
+        let mut inner = lock(&self.inner);
+        self.settle(&mut inner, input);
+        inner.config = config;
+        // The new configuration's window, and its ramp, take their place with the next look at the time.
+        let Inner { config, state } = &mut *inner;
+        config.tell(
+            state,
+            input,
+            Ticket { generation: state.generation(), probe: 0, source: 0 },
+            Outcome::Neutral,
+            0,
+        );
+        self.publish(&inner);
+    }
+
+    /// It as it is, for people and metrics.
+    pub fn snapshot(&self, now: Time) -> Snapshot {
+        self.locked(Input::at(now), |config, state| config.snapshot(state, now))
+    }
+
+    /// Does it admit every call at present?
+    pub fn is_closed(&self) -> bool {
+        self.lanes.generation().is_some() || lock(&self.inner).state.admits_all()
+    }
+
+    /// One question at a time: what was pending first.
+    fn locked<R>(&self, input: Input, question: impl FnOnce(&Config, &mut State) -> R) -> R {
+        let mut inner = lock(&self.inner);
+        self.settle(&mut inner, input);
+        let Inner { config, state } = &mut *inner;
+        let answer = question(config, state);
+        self.publish(&inner);
+        answer
+    }
+
+    /// Closes the lanes and tells the state what was pending, at a moment of the bucket that it was told in.
+    fn settle(&self, inner: &mut Inner, input: Input) {
+        let n = self.lanes.close();
+        if n == 0 {
+            return;
+        }
+        let end = self.bucket_end.load(Ordering::Relaxed);
+        let now = input.now.min(Time::from_nanos(end.saturating_sub(1)));
+        let Inner { config, state } = inner;
+        let ticket = Ticket { generation: state.generation(), probe: 0, source: 0 };
+        config.tell(state, Input { now, ..input }, ticket, Outcome::Success, n);
+    }
+
+    /// Lets the lanes know; closed they stay unless every call is admitted.
+    fn publish(&self, inner: &Inner) {
+        self.bucket_end.store(inner.state.bucket_end().as_nanos(), Ordering::Relaxed);
+        if inner.state.admits_all() {
+            self.lanes.open(inner.state.generation());
+        }
+    }
+}

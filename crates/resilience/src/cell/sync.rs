@@ -1,0 +1,54 @@
+//! Locks and atomics: the standard ones, or loom's, which try every order.
+
+#[cfg(not(loom))]
+pub(super) use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+#[cfg(loom)]
+pub(super) use loom::{
+    sync::atomic::{AtomicU64, Ordering},
+    sync::{Mutex, MutexGuard},
+};
+#[cfg(loom)]
+use std::sync::PoisonError;
+
+/// Takes the lock. A decision does not panic, so what a panicking thread left is whole.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A small number that is this thread's own, as far as there are enough.
+#[cfg(not(loom))]
+pub(super) fn thread_number() -> usize {
+    use std::cell::Cell;
+    use std::sync::atomic::AtomicUsize;
+
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static NUMBER: Cell<usize> = const { Cell::new(usize::MAX) };
+    }
+    NUMBER.with(|number| match number.get() {
+        usize::MAX => {
+            let new = NEXT.fetch_add(1, Ordering::Relaxed);
+            number.set(new);
+            new
+        }
+        known => known,
+    })
+}
+
+/// The same under loom, whose runs each begin anew.
+#[cfg(loom)]
+pub(super) fn thread_number() -> usize {
+    use loom::sync::atomic::AtomicUsize;
+
+    loom::lazy_static! {
+        static ref NEXT: AtomicUsize = AtomicUsize::new(0);
+    }
+    loom::thread_local! {
+        static NUMBER: usize = NEXT.fetch_add(1, Ordering::Relaxed);
+    }
+    NUMBER.with(|number| *number)
+}
