@@ -19,6 +19,7 @@
 //! | module | asks | feature |
 //! |---|---|---|
 //! | [`breaker`] | is this dependency fit to be called? | |
+//! | [`registry`] | which breaker is this key's? | |
 //! | [`window`] | what came of the last calls, or of the last seconds? | |
 #![cfg_attr(not(any(test, feature = "cell")), no_std)]
 
@@ -30,6 +31,7 @@ pub mod cell;
 #[cfg(test)]
 mod chance;
 pub mod contract;
+pub mod registry;
 pub mod window;
 
 pub use contract::{Answer, By, Decide, Input, Invalid, Outcome, Time, Told};

@@ -2,7 +2,7 @@
 
 use super::lanes::Lanes;
 use super::sync::{AtomicU64, Mutex, Ordering, lock};
-use crate::breaker::{Config, Forced, Request, Snapshot, State, Ticket, Transition};
+use crate::breaker::{Circuit, Config, Forced, Request, Snapshot, State, Ticket, Transition};
 use crate::contract::{Answer, Decide, Input, Outcome, Time, Told};
 
 /// A circuit breaker for all threads of a program: the plain state behind a lock, with the two questions of a
@@ -114,6 +114,11 @@ impl Breaker {
     /// It as it is, for people and metrics.
     pub fn snapshot(&self, now: Time) -> Snapshot {
         self.locked(Input::at(now), |config, state| config.snapshot(state, now))
+    }
+
+    /// Which of the three states it is in.
+    pub fn circuit(&self) -> Circuit {
+        if self.lanes.generation().is_some() { Circuit::Closed } else { lock(&self.inner).state.circuit() }
     }
 
     /// Does it admit every call at present?

@@ -7,9 +7,13 @@
 
 mod breaker;
 mod lanes;
+#[cfg(not(loom))]
+mod registry;
 mod sync;
 
 pub use breaker::Breaker;
+#[cfg(not(loom))]
+pub use registry::Registry;
 
 #[cfg(all(test, not(loom)))]
 mod tests;

@@ -1,0 +1,293 @@
+//! Breakers by key (a host, a tenant, a report type), bounded in number.
+//!
+//! A key that is new when there are as many as there may be takes the place of the least recently used breaker
+//! that is closed. One that is open or half-open never leaves: it holds what was learnt the hard way. When none
+//! is closed, further keys share one breaker, and the count of calls that did says so.
+//!
+//! A registry is a shelf, not a policy: what it holds decides. [`State`] is the plain one, for a state machine;
+//! `cell::Registry` (feature `cell`) is for the threads of a program. Both follow [`leaver`].
+
+use crate::breaker::{self, Circuit, Request, Transition};
+use crate::contract::{Answer, Decide, Input, Invalid, Outcome, Time, Told};
+use alloc::collections::BTreeMap;
+
+/// The rules of a registry.
+///
+/// ```
+/// use mainstay_resilience::registry::Config;
+///
+/// assert!(Config::default().check().is_ok());
+/// assert_eq!(Config { keys_max: 0, ..Config::default() }.check().unwrap_err().field, "keys_max");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
+pub struct Config {
+    /// The rules of each breaker.
+    pub breaker: breaker::Config,
+    /// How many keys have a breaker of their own. From 1 to 1,000,000; 1,000.
+    pub keys_max: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { breaker: breaker::Config::default(), keys_max: 1_000 }
+    }
+}
+
+/// Whose breaker leaves for a new key's: of those that are closed, the one used longest ago; the first of them
+/// in the given order, if several were.
+///
+/// ```
+/// use mainstay_resilience::Time;
+/// use mainstay_resilience::breaker::Circuit::{Closed, Open};
+/// use mainstay_resilience::registry::leaver;
+///
+/// let at = Time::from_millis;
+/// let breakers = [("a", at(1), Open), ("b", at(3), Closed), ("c", at(2), Closed)];
+/// assert_eq!(leaver(breakers), Some("c"));
+/// assert_eq!(leaver([("a", at(1), Open)]), None);
+/// ```
+pub fn leaver<K>(breakers: impl IntoIterator<Item = (K, Time, Circuit)>) -> Option<K> {
+    let closed = breakers.into_iter().filter(|(_, _, circuit)| *circuit == Circuit::Closed);
+    closed.min_by_key(|(_, used, _)| *used).map(|(key, _, _)| key)
+}
+
+/// A registry for display.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// Keys that have a breaker of their own.
+    pub keys: u64,
+    /// Of these, how many are not closed.
+    pub not_closed: u64,
+    /// Breakers that left for others.
+    pub left: u64,
+    /// Calls that were asked of the shared one, since no breaker could leave.
+    pub shared_calls: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+struct Slot {
+    breaker: breaker::State,
+    used: Time,
+}
+
+/// The plain registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(bound(deserialize = "K: Ord + serde::Deserialize<'de>")))]
+pub struct State<K> {
+    slots: BTreeMap<K, Slot>,
+    shared: breaker::State,
+    left: u64,
+    shared_calls: u64,
+}
+
+/// An admitted call, and whose breaker admitted it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Ticket {
+    breaker: breaker::Ticket,
+    shared: bool,
+}
+
+impl Config {
+    /// Does the configuration make sense?
+    ///
+    /// # Errors
+    /// The first field that does not, and why.
+    pub fn check(&self) -> Result<(), Invalid> {
+        Invalid::unless("keys_max", self.keys_max.into(), 1..=1_000_000)?;
+        self.breaker.check().map_err(|invalid| invalid.within("breaker"))
+    }
+
+    /// No key yet.
+    #[must_use]
+    pub fn state<K: Ord + Clone>(&self) -> State<K> {
+        State { slots: BTreeMap::new(), shared: self.breaker.state(), left: 0, shared_calls: 0 }
+    }
+
+    /// May a call be made, as the key's breaker has it?
+    ///
+    /// ```
+    /// use mainstay_resilience::{Answer, Input, Outcome, breaker, registry};
+    ///
+    /// let config = registry::Config::default();
+    /// let (mut breakers, input) = (config.state(), Input::default());
+    /// if let Answer::Admit(ticket) = config.ask(&mut breakers, input, &"billing", breaker::Request::default()) {
+    ///     config.tell(&mut breakers, input, &"billing", ticket, Outcome::Failure);
+    /// }
+    /// assert_eq!(config.breaker(&breakers, &"billing", input.now).unwrap().window.failures, 1);
+    /// ```
+    pub fn ask<K: Ord + Clone>(
+        &self,
+        state: &mut State<K>,
+        input: Input,
+        key: &K,
+        request: Request,
+    ) -> Answer<Ticket> {
+        let shared = !self.make_room(state, input.now, key);
+        let breaker = match state.slots.get_mut(key) {
+            Some(slot) => {
+                slot.used = slot.used.max(input.now);
+                &mut slot.breaker
+            }
+            None => {
+                state.shared_calls = state.shared_calls.saturating_add(1);
+                &mut state.shared
+            }
+        };
+        match self.breaker.ask(breaker, input, request) {
+            Answer::Admit(breaker) => Answer::Admit(Ticket { breaker, shared }),
+            Answer::Wait { until } => Answer::Wait { until },
+            Answer::Deny { by, retry_at } => Answer::Deny { by, retry_at },
+        }
+    }
+
+    /// What came of the call. The outcome of a call whose breaker has left meanwhile is stale.
+    pub fn tell<K: Ord + Clone>(
+        &self,
+        state: &mut State<K>,
+        input: Input,
+        key: &K,
+        ticket: Ticket,
+        outcome: Outcome,
+    ) -> Told<Transition> {
+        let breaker = match state.slots.get_mut(key) {
+            Some(slot) if !ticket.shared => &mut slot.breaker,
+            _ if ticket.shared => &mut state.shared,
+            _ => return Told::Stale,
+        };
+        self.breaker.tell(breaker, input, ticket.breaker, outcome, 1)
+    }
+
+    /// The key's breaker, if it has one of its own.
+    pub fn breaker<K: Ord>(&self, state: &State<K>, key: &K, now: Time) -> Option<breaker::Snapshot> {
+        state.slots.get(key).map(|slot| self.breaker.snapshot(&slot.breaker, now))
+    }
+
+    /// The registry as a whole, for people and metrics.
+    pub fn snapshot<K>(&self, state: &State<K>) -> Snapshot {
+        let not_closed =
+            state.slots.values().filter(|slot| slot.breaker.circuit() != Circuit::Closed).count();
+        Snapshot {
+            keys: state.slots.len() as u64,
+            not_closed: not_closed as u64,
+            left: state.left,
+            shared_calls: state.shared_calls,
+        }
+    }
+
+    /// Is there a breaker for the key now?
+    fn make_room<K: Ord + Clone>(&self, state: &mut State<K>, now: Time, key: &K) -> bool {
+        if state.slots.contains_key(key) {
+            return true;
+        }
+        // More than one may have to leave, when the bound was lowered.
+        while state.slots.len() >= self.keys_max.max(1) as usize {
+            let slots = state.slots.iter().map(|(key, slot)| (key, slot.used, slot.breaker.circuit()));
+            let Some(leaving) = leaver(slots).cloned() else { return false };
+            state.slots.remove(&leaving);
+            state.left = state.left.saturating_add(1);
+        }
+        state.slots.insert(key.clone(), Slot { breaker: self.breaker.state(), used: now });
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::time::Duration;
+
+    fn small() -> Config {
+        let breaker = breaker::Config {
+            consecutive_failures: Some(1),
+            open_for: Duration::from_secs(5),
+            open_jitter_percent: 0,
+            ..breaker::Config::default()
+        };
+        Config { breaker, keys_max: 3 }
+    }
+
+    fn at(millis: u64) -> Input {
+        Input::at(Time::from_millis(millis))
+    }
+
+    fn call(
+        config: &Config,
+        state: &mut State<u32>,
+        millis: u64,
+        key: u32,
+        outcome: Outcome,
+    ) -> Told<Transition> {
+        let ticket = config.ask(state, at(millis), &key, Request::default()).admitted().expect("admitted");
+        config.tell(state, at(millis), &key, ticket, outcome)
+    }
+
+    fn keys(state: &State<u32>) -> Vec<u32> {
+        state.slots.keys().copied().collect()
+    }
+
+    #[test]
+    fn each_key_has_a_breaker_of_its_own() {
+        let (config, mut state) = (small(), small().state());
+        call(&config, &mut state, 1, 1, Outcome::Failure);
+        assert!(config.ask(&mut state, at(2), &1, Request::default()).admitted().is_none());
+        assert_eq!(call(&config, &mut state, 2, 2, Outcome::Success), Told::Counted);
+    }
+
+    #[test]
+    fn the_least_recently_used_closed_one_leaves_first_and_an_open_one_never() {
+        let (config, mut state) = (small(), small().state());
+        call(&config, &mut state, 1, 1, Outcome::Failure);
+        call(&config, &mut state, 2, 2, Outcome::Success);
+        call(&config, &mut state, 3, 3, Outcome::Success);
+        call(&config, &mut state, 4, 2, Outcome::Success);
+        call(&config, &mut state, 5, 4, Outcome::Success);
+        assert_eq!(keys(&state), [1, 2, 4], "3 was used longest ago; 1 is open");
+        call(&config, &mut state, 6, 5, Outcome::Success);
+        assert_eq!(keys(&state), [1, 4, 5]);
+        assert_eq!(config.snapshot(&state), Snapshot { keys: 3, not_closed: 1, left: 2, shared_calls: 0 });
+    }
+
+    #[test]
+    fn when_all_are_open_further_keys_share_one_breaker_and_are_counted() {
+        let (config, mut state) = (small(), small().state());
+        for key in 1..=3 {
+            call(&config, &mut state, 1, key, Outcome::Failure);
+        }
+        assert_eq!(call(&config, &mut state, 2, 8, Outcome::Success), Told::Counted);
+        assert!(matches!(call(&config, &mut state, 3, 9, Outcome::Failure), Told::Changed(_)));
+        assert!(config.ask(&mut state, at(4), &8, Request::default()).admitted().is_none(), "it is shared");
+        assert_eq!(config.snapshot(&state), Snapshot { keys: 3, not_closed: 3, left: 0, shared_calls: 3 });
+        assert_eq!(config.breaker(&state, &8, Time::ZERO), None);
+    }
+
+    #[test]
+    fn an_outcome_whose_breaker_has_left_is_stale() {
+        let (config, mut state) = (small(), small().state());
+        let ticket = config.ask(&mut state, at(1), &1, Request::default()).admitted().expect("admitted");
+        for key in 2..=4 {
+            call(&config, &mut state, 2, key, Outcome::Success);
+        }
+        assert_eq!(config.tell(&mut state, at(3), &1, ticket, Outcome::Failure), Told::Stale);
+    }
+
+    #[test]
+    fn a_lower_bound_lets_as_many_leave_as_it_takes() {
+        let (config, mut state) = (small(), small().state());
+        for key in 1..=3 {
+            call(&config, &mut state, u64::from(key), key, Outcome::Success);
+        }
+        let config = Config { keys_max: 1, ..config };
+        call(&config, &mut state, 4, 4, Outcome::Success);
+        assert_eq!(keys(&state), [4]);
+        let config = Config { keys_max: 0, ..config };
+        call(&config, &mut state, 5, 5, Outcome::Success);
+        assert_eq!(keys(&state), [5], "a bound of zero still works");
+    }
+}
