@@ -16,7 +16,10 @@ pub fn test() -> Result<(), Failure> {
     // The README's commands build the release binary: here, so that no test's time holds a build.
     steps.step("release", || passed(run(&["cargo", "build", "--locked", "--release", "-p", "mainstay"])));
     steps.step("tests", || passed(tests(tools.nextest.as_deref())));
-    steps.step("doc tests", || passed(run(&["cargo", "test", "--locked", "--workspace", "--doc", "-q"])));
+    steps.step("doc tests", || {
+        passed(run(&[&["cargo", "test", "--locked", "--workspace", "--doc", "-q"][..], &WITH_FEATURES].concat()))
+    });
+    steps.step("loom", || passed(loom()));
     steps.sum_up()
 }
 
@@ -31,13 +34,21 @@ pub fn check() -> Result<(), Failure> {
     steps.sum_up()
 }
 
+/// Features that no crate of the workspace asks for, and whose code is checked and tested all the same.
+const WITH_FEATURES: [&str; 2] = ["--features", "mainstay-resilience/full"];
+
 fn checks(steps: &mut Steps, tools: &Tools) {
     steps.step("format", || passed(run(&["cargo", "fmt", "--all", "--check"])));
     steps.step("tidy", || passed(tidy()));
     steps.step("deny", || deny(tools.deny.as_deref()));
     steps.step("clippy", || {
-        let clippy = ["cargo", "clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"];
-        passed(run(&clippy))
+        let all = ["cargo", "clippy", "--locked", "--workspace", "--all-targets"];
+        passed(run(&[&all[..], &WITH_FEATURES, &["--", "-D", "warnings"]].concat()))
+    });
+    // Without its features nothing but `core` and `alloc` is there, and the compiler says so.
+    steps.step("resilience alone", || {
+        let alone = ["cargo", "clippy", "--locked", "-p", "mainstay-resilience", "--lib", "--", "-D", "warnings"];
+        passed(run(&alone))
     });
 }
 
@@ -74,10 +85,25 @@ fn tests(nextest: Option<&Path>) -> Result<(), Failure> {
     match nextest {
         Some(tool) => {
             let tool = tool.display().to_string();
-            run(&[&tool, "nextest", "run", "--locked", "--workspace", "--no-fail-fast", "--profile", "ci"])
+            let all = [&tool, "nextest", "run", "--locked", "--workspace", "--no-fail-fast", "--profile", "ci"];
+            run(&[&all[..], &WITH_FEATURES].concat())
         }
-        None => run(&["cargo", "test", "--locked", "--workspace", "--no-fail-fast", "--all-targets"]),
+        None => {
+            let all = ["cargo", "test", "--locked", "--workspace", "--no-fail-fast", "--all-targets"];
+            run(&[&all[..], &WITH_FEATURES].concat())
+        }
     }
+}
+
+/// Shared cells under every order of their threads' steps. A build of its own: their locks and atomics are loom's.
+///
+/// # Errors
+/// The build failed, or an order was found that breaks a promise.
+pub fn loom() -> Result<(), Failure> {
+    let test = ["cargo", "test", "--locked", "--release", "-q", "-p", "mainstay-resilience"];
+    let only = ["--features", "cell", "--test", "loom"];
+    let target = root().join("target").join("loom").display().to_string();
+    run(&[&["env", "RUSTFLAGS=--cfg loom"][..], &test, &only, &["--target-dir", &target]].concat())
 }
 
 /// Replays one simulated run.

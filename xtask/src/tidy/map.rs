@@ -94,11 +94,11 @@ const HOMES: &[(&str, &[&str])] = &[
     ("slog", &["consensus"]),
     ("lsm-tree", &["storage"]),
     ("axum", &["http-server"]),
-    ("hyper", &["http-server", "mainstay-client"]),
-    ("hyper-util", &["http-server", "mainstay-client"]),
-    ("tokio", &["runtime", "http-server", "mainstay", "mainstay-client"]),
-    ("serde_json", &["api", "http-server", "mainstay", "mainstay-client", "xtask"]),
-    ("serde", &["api", "http-server", "mainstay", "mainstay-client"]),
+    ("hyper", &["http-server", "mainstay-client", "experiments"]),
+    ("hyper-util", &["http-server", "mainstay-client", "experiments"]),
+    ("tokio", &["runtime", "http-server", "mainstay", "mainstay-client", "mainstay-resilience", "experiments"]),
+    ("serde_json", &["api", "http-server", "mainstay", "mainstay-client", "xtask", "experiments"]),
+    ("serde", &["api", "http-server", "mainstay", "mainstay-client", "mainstay-resilience", "experiments"]),
     ("prometheus-client", &["telemetry"]),
     ("tracing-subscriber", &["telemetry"]),
     ("clap", &["mainstay"]),
@@ -118,19 +118,27 @@ pub fn outside(tree: &Tree) -> Vec<Finding> {
     tree.rooms.iter().flat_map(strangers).collect()
 }
 
-/// A crate whose row says `no_std` says so itself, and the compiler then holds the line.
+/// A crate whose row says `no_std` says so itself (at least without its features), and the compiler then holds the
+/// line.
 pub fn no_std(tree: &Tree) -> Vec<Finding> {
+    let says_so = |line: &str| {
+        line == "#![no_std]" || line.starts_with("#![cfg_attr(not(any(") && line.ends_with(", no_std)]")
+    };
     let said = map(tree).into_iter().filter(|row| row.what.contains("`no_std`"));
     said.filter_map(|row| {
-        let path = format!("crates/{}/src/lib.rs", row.name);
-        let says = tree.file(&path).is_some_and(|file| file.text.lines().any(|line| line == "#![no_std]"));
+        let room = tree.rooms.iter().find(|room| room.name == row.name)?;
+        let path = format!("{}/src/lib.rs", room.dir);
+        let says = tree.file(&path).is_some_and(|file| file.text.lines().any(says_so));
         (!says).then(|| Finding::new(path, "its row says `no_std`; it does not"))
     })
     .collect()
 }
 
 /// Step machines: without a clock, a thread, a disk, a socket, or chance.
-const STEP_MACHINES: [&str; 5] = ["model", "format", "shard", "consensus", "node"];
+const STEP_MACHINES: [&str; 6] = ["model", "format", "shard", "consensus", "node", "resilience"];
+/// Folders of theirs that stand outside: what binds the decisions of `resilience` to a program.
+const OUTSIDE: [&str; 3] =
+    ["crates/resilience/src/cell/", "crates/resilience/src/guard/", "crates/resilience/src/tower/"];
 /// Simulation: a seed decides all.
 const SIMULATION: &str = "sim";
 const SENSES: [&str; 8] = [
@@ -153,8 +161,10 @@ pub fn senses(tree: &Tree) -> Vec<Finding> {
         let Some(room) = file.path.strip_prefix("crates/").and_then(|path| path.split('/').next()) else {
             continue;
         };
-        let own_code = file.path.contains("/src/") && !file.path.ends_with("/tests.rs");
-        let deterministic = STEP_MACHINES.contains(&room);
+        let is_test = file.path.ends_with("/tests.rs") || file.path.contains("/tests/");
+        let own_code = file.path.contains("/src/") && !is_test;
+        let stands_outside = OUTSIDE.iter().any(|folder| file.path.starts_with(folder));
+        let deterministic = STEP_MACHINES.contains(&room) && !stands_outside;
         if !own_code || !(deterministic || room == SIMULATION) {
             continue;
         }

@@ -46,15 +46,25 @@ impl Breaker {
     }
 
     /// May a call be made? As [`Decide::ask`]; about 1 ns while it is closed.
+    #[inline]
     pub fn ask(&self, input: Input, request: Request) -> Answer<Ticket> {
-        self.ask_and_see(input, request).0
+        match self.lanes.generation() {
+            Some(generation) => Answer::Admit(Ticket { generation, probe: 0, source: request.source }),
+            None => self.ask_state(input, request).0,
+        }
     }
 
     /// The same, with the change that asking made: time may turn an open breaker half-open.
+    #[inline]
     pub fn ask_and_see(&self, input: Input, request: Request) -> (Answer<Ticket>, Option<Transition>) {
-        if let Some(generation) = self.lanes.generation() {
-            return (Answer::Admit(Ticket { generation, probe: 0, source: request.source }), None);
+        match self.lanes.generation() {
+            Some(generation) => (Answer::Admit(Ticket { generation, probe: 0, source: request.source }), None),
+            None => self.ask_state(input, request),
         }
+    }
+
+    #[cold]
+    fn ask_state(&self, input: Input, request: Request) -> (Answer<Ticket>, Option<Transition>) {
         self.locked(input, |config, state| {
             let from = state.circuit();
             let answer = config.ask(state, input, request);
@@ -64,6 +74,7 @@ impl Breaker {
     }
 
     /// What came of a call. As [`Decide::tell`]; one compare-and-swap for a success while it is closed.
+    #[inline]
     pub fn tell(&self, input: Input, ticket: Ticket, outcome: Outcome) -> Told<Transition> {
         if ticket.probe == 0 {
             match outcome {
@@ -81,6 +92,11 @@ impl Breaker {
                 _ => {}
             }
         }
+        self.tell_state(input, ticket, outcome)
+    }
+
+    #[cold]
+    fn tell_state(&self, input: Input, ticket: Ticket, outcome: Outcome) -> Told<Transition> {
         self.locked(input, |config, state| config.tell(state, input, ticket, outcome, 1))
     }
 

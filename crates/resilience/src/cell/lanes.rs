@@ -36,17 +36,20 @@ impl Lanes {
         Self(std::array::from_fn(|_| Lane(AtomicU64::new(OPEN))))
     }
 
+    #[inline]
     fn mine(&self) -> &AtomicU64 {
         &self.0[thread_number() % LANES].0
     }
 
     /// The generation, if this thread's lane is open.
+    #[inline]
     pub(super) fn generation(&self) -> Option<u32> {
         let word = self.mine().load(Ordering::Acquire);
         (word & OPEN != 0).then_some((word >> 32) as u32)
     }
 
     /// Counts one, if this thread's lane is open under that generation and has room.
+    #[inline]
     pub(super) fn add(&self, generation: u32) -> bool {
         let lane = self.mine();
         let mut word = lane.load(Ordering::Relaxed);

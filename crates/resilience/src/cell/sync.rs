@@ -21,6 +21,7 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// A small number that is this thread's own, as far as there are enough.
 #[cfg(not(loom))]
+#[inline]
 pub(super) fn thread_number() -> usize {
     use std::cell::Cell;
     use std::sync::atomic::AtomicUsize;
@@ -31,9 +32,8 @@ pub(super) fn thread_number() -> usize {
     }
     NUMBER.with(|number| match number.get() {
         usize::MAX => {
-            let new = NEXT.fetch_add(1, Ordering::Relaxed);
-            number.set(new);
-            new
+            number.set(NEXT.fetch_add(1, Ordering::Relaxed));
+            number.get()
         }
         known => known,
     })
