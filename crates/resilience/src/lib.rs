@@ -19,6 +19,10 @@
 //! | module | asks | feature |
 //! |---|---|---|
 //! | [`breaker`] | is this dependency fit to be called? | |
+//! | [`retry`] | is another attempt safe, and may it help? | |
+//! | [`budget`] | how large a share of the calls may be extra attempts? | |
+//! | [`hedge`] | is it time for a second attempt beside a slow first? | |
+//! | [`timeout`] | how long may this take, and what is left for those further in? | |
 //! | [`registry`] | which breaker is this key's? | |
 //! | [`window`] | what came of the last calls, or of the last seconds? | |
 #![cfg_attr(not(any(test, feature = "cell")), no_std)]
@@ -26,12 +30,16 @@
 extern crate alloc;
 
 pub mod breaker;
+pub mod budget;
 #[cfg(feature = "cell")]
 pub mod cell;
 #[cfg(test)]
 mod chance;
 pub mod contract;
+pub mod hedge;
 pub mod registry;
+pub mod retry;
+pub mod timeout;
 pub mod window;
 
 pub use contract::{Answer, By, Decide, Input, Invalid, Outcome, Time, Told};

@@ -58,7 +58,9 @@ impl Breaker {
     #[inline]
     pub fn ask_and_see(&self, input: Input, request: Request) -> (Answer<Ticket>, Option<Transition>) {
         match self.lanes.generation() {
-            Some(generation) => (Answer::Admit(Ticket { generation, probe: 0, source: request.source }), None),
+            Some(generation) => {
+                (Answer::Admit(Ticket { generation, probe: 0, source: request.source }), None)
+            }
             None => self.ask_state(input, request),
         }
     }

@@ -1,0 +1,296 @@
+//! Retry budget: extra attempts as a share of the calls.
+//!
+//! Why a budget and not only a maximum of attempts: with three attempts a call, a dependency that fails gets three
+//! times the load just when it can bear least. A budget bounds the extra load of *all* callers' retries together:
+//! with 20 percent, a failing dependency sees at most 1.2 times its usual load. As in Finagle's `RetryBudget`, a
+//! minimum a second lets those retry who call rarely.
+
+use crate::contract::{Answer, By, Decide, Input, Invalid, Outcome, Time, Told, nanos};
+use crate::window::{Count, TimeWindow};
+use core::convert::Infallible;
+use core::time::Duration;
+
+/// How large a share of the calls may be extra attempts.
+///
+/// ```
+/// use mainstay_resilience::{Decide, Input, budget};
+///
+/// let config = budget::Config { percent: 20, per_second_min: 0, ..budget::Config::default() };
+/// let mut state = config.state();
+/// let input = Input::default();
+/// let _ = config.ask(&mut state, input, budget::Request::Deposit { calls: 10 });
+/// assert!(config.ask(&mut state, input, budget::Request::Withdraw).admitted().is_some());
+/// assert!(config.ask(&mut state, input, budget::Request::Withdraw).admitted().is_some());
+/// assert!(config.ask(&mut state, input, budget::Request::Withdraw).admitted().is_none());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
+pub struct Config {
+    /// Extra attempts for each hundred calls. From 0 to 1,000; 20.
+    pub percent: u32,
+    /// Extra attempts a second that are there without any call. From 0 to 1,000,000; 10.
+    pub per_second_min: u32,
+    /// For how long calls count, and what was spent. From 1 s to an hour, in ten buckets; 10 s.
+    #[cfg_attr(feature = "serde", serde(rename = "length_ms", with = "crate::contract::millis"))]
+    pub length: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { percent: 20, per_second_min: 10, length: Duration::from_secs(10) }
+    }
+}
+
+const BUCKETS: u32 = 10;
+
+/// What was earned and spent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+struct Account {
+    calls: u64,
+    spent: u64,
+}
+
+impl Count for Account {
+    fn add(&mut self, more: Self) {
+        self.calls = self.calls.saturating_add(more.calls);
+        self.spent = self.spent.saturating_add(more.spent);
+    }
+
+    fn take(&mut self, less: Self) {
+        self.calls = self.calls.saturating_sub(less.calls);
+        self.spent = self.spent.saturating_sub(less.spent);
+    }
+}
+
+/// What a budget remembers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct State {
+    window: TimeWindow<Account>,
+    clock: Time,
+    denied: u64,
+}
+
+/// What is asked of a budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Calls were made: always admitted, and earns their share.
+    Deposit {
+        /// How many.
+        calls: u32,
+    },
+    /// May there be an extra attempt? Admitted, it is spent.
+    Withdraw,
+    /// The same without spending it.
+    Look,
+}
+
+/// What a budget gives: there is nothing to tell of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket;
+
+/// A budget for display.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// Calls in its window.
+    pub calls: u64,
+    /// Extra attempts in its window.
+    pub spent: u64,
+    /// How many more there may be now.
+    pub left: u64,
+    /// Extra attempts that were refused, ever.
+    pub denied: u64,
+}
+
+impl Decide for Config {
+    type State = State;
+    type Request = Request;
+    type Ticket = Ticket;
+    type Change = Infallible;
+    type Snapshot = Snapshot;
+
+    fn state(&self) -> State {
+        State { window: TimeWindow::new(self.length, BUCKETS), clock: Time::ZERO, denied: 0 }
+    }
+
+    fn ask(&self, state: &mut State, input: Input, request: Request) -> Answer<Ticket> {
+        state.clock = state.clock.max(input.now);
+        if !state.window.fits(self.length, BUCKETS) {
+            state.window = TimeWindow::new(self.length, BUCKETS);
+        }
+        if let Request::Deposit { calls } = request {
+            state.window.add(state.clock, Account { calls: calls.into(), spent: 0 });
+            return Answer::Admit(Ticket);
+        }
+        if self.left(state.window.total(state.clock)) == 0 {
+            state.denied = state.denied.saturating_add(1);
+            // A bucket's end is the first moment when something can be forgotten.
+            return Answer::Deny { by: By::RetryBudget, retry_at: Some(state.window.bucket_end()) };
+        }
+        if request == Request::Withdraw {
+            state.window.add(state.clock, Account { calls: 0, spent: 1 });
+        }
+        Answer::Admit(Ticket)
+    }
+
+    fn tell(&self, _: &mut State, _: Input, _: Ticket, _: Outcome, _: u32) -> Told<Infallible> {
+        Told::Counted
+    }
+
+    fn snapshot(&self, state: &State, now: Time) -> Snapshot {
+        let account = state.window.peek(state.clock.max(now));
+        let left = self.left(account);
+        Snapshot { calls: account.calls, spent: account.spent, left, denied: state.denied }
+    }
+
+    fn check(&self) -> Result<(), Invalid> {
+        Invalid::unless("percent", self.percent.into(), 0..=1_000)?;
+        Invalid::unless("per_second_min", self.per_second_min.into(), 0..=1_000_000)?;
+        Invalid::unless_millis("length_ms", self.length, 1_000..=3_600_000)
+    }
+}
+
+impl Config {
+    /// Extra attempts that are not spent yet.
+    fn left(&self, account: Account) -> u64 {
+        let earned = u128::from(account.calls) * u128::from(self.percent) / 100;
+        let given = u128::from(self.per_second_min) * u128::from(nanos(self.length)) / 1_000_000_000;
+        u64::try_from((earned + given).saturating_sub(account.spent.into())).unwrap_or(u64::MAX)
+    }
+}
+
+impl State {
+    /// Until when a deposit need not be made at its own moment.
+    #[cfg(feature = "cell")]
+    pub(crate) fn bucket_end(&self) -> Time {
+        self.window.bucket_end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chance::{Chance, steps};
+
+    fn of(percent: u32, per_second_min: u32) -> Config {
+        Config { percent, per_second_min, ..Config::default() }
+    }
+
+    fn withdraw(config: &Config, state: &mut State, millis: u64) -> bool {
+        config.ask(state, Input::at(Time::from_millis(millis)), Request::Withdraw).admitted().is_some()
+    }
+
+    fn deposit(config: &Config, state: &mut State, millis: u64, calls: u32) {
+        let _ = config.ask(state, Input::at(Time::from_millis(millis)), Request::Deposit { calls });
+    }
+
+    #[test]
+    fn extra_attempts_are_a_share_of_the_calls_plus_a_minimum() {
+        let cases = [
+            // percent, minimum a second, calls, how many may be spent
+            (20, 0, 100, 20),
+            (20, 0, 4, 0),
+            (20, 0, 5, 1),
+            (0, 1, 0, 10),
+            (0, 0, 1_000, 0),
+            (10, 2, 50, 25),
+            (100, 0, 7, 7),
+            (250, 0, 2, 5),
+        ];
+        for (percent, minimum, calls, expected) in cases {
+            let (config, mut state) = (of(percent, minimum), of(percent, minimum).state());
+            deposit(&config, &mut state, 1, calls);
+            assert_eq!(config.snapshot(&state, Time::from_millis(1)).left, expected);
+            let spent = (0..1_000).take_while(|_| withdraw(&config, &mut state, 1)).count();
+            assert_eq!(spent as u64, expected, "{percent} % of {calls} and {minimum} a second");
+            assert_eq!(config.snapshot(&state, Time::from_millis(1)).denied, 1);
+        }
+    }
+
+    #[test]
+    fn what_was_earned_and_what_was_spent_is_forgotten_after_the_window() {
+        let (config, mut state) = (of(100, 0), of(100, 0).state());
+        deposit(&config, &mut state, 0, 5);
+        assert!(withdraw(&config, &mut state, 9_999));
+        assert!(!withdraw(&config, &mut state, 10_000), "the calls are too long ago");
+        deposit(&config, &mut state, 10_000, 2);
+        assert!(withdraw(&config, &mut state, 10_000));
+        assert!(!withdraw(&config, &mut state, 10_000), "the one spent at 9,999 still counts");
+        deposit(&config, &mut state, 19_000, 1);
+        assert!(withdraw(&config, &mut state, 19_000));
+    }
+
+    #[test]
+    fn a_look_spends_nothing_and_a_refusal_says_when_to_come_back() {
+        let (config, mut state) = (of(100, 0), of(100, 0).state());
+        let input = Input::at(Time::from_millis(1_500));
+        let retry_at = Some(Time::from_millis(2_000));
+        deposit(&config, &mut state, 1_500, 1);
+        for _ in 0..3 {
+            assert!(config.ask(&mut state, input, Request::Look).admitted().is_some());
+        }
+        assert!(withdraw(&config, &mut state, 1_500));
+        let denied = Answer::Deny { by: By::RetryBudget, retry_at };
+        assert_eq!(config.ask(&mut state, input, Request::Look), denied);
+        assert_eq!(config.ask(&mut state, input, Request::Withdraw), denied);
+    }
+
+    #[test]
+    fn it_decides_as_one_that_keeps_every_call_does() {
+        let mut chance = Chance(0xb0d9e7);
+        for walk in 0..steps(300) {
+            let length = 1_000 * (1 + chance.below(3));
+            let config = Config {
+                length: Duration::from_millis(length),
+                ..of(1 + chance.below(60) as u32, chance.below(3) as u32)
+            };
+            let (mut state, mut kept, mut now) = (config.state(), Vec::<(u64, u64, u64)>::new(), 0);
+            for step in 0..2_000 {
+                now += chance.below(3) * chance.below(length / 20);
+                // Ten buckets: what lies ten or more of them back is forgotten.
+                kept.retain(|(at, ..)| at / (length / 10) + 10 > now / (length / 10));
+                if chance.below(3) > 0 {
+                    let calls = chance.below(4);
+                    deposit(&config, &mut state, now, calls as u32);
+                    kept.push((now, calls, 0));
+                } else {
+                    let calls: u64 = kept.iter().map(|(_, calls, _)| calls).sum();
+                    let spent: u64 = kept.iter().map(|(_, _, spent)| spent).sum();
+                    let may = calls * u64::from(config.percent) / 100
+                        + u64::from(config.per_second_min) * length / 1_000;
+                    assert_eq!(withdraw(&config, &mut state, now), spent < may, "walk {walk}, step {step}");
+                    if spent < may {
+                        kept.push((now, 0, 1));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn counters_and_clocks_at_their_ends_decide_something() {
+        let config = Config { percent: u32::MAX, per_second_min: u32::MAX, length: Duration::MAX };
+        let mut state = config.state();
+        for now in [Time::FAR, Time::ZERO] {
+            for _ in 0..3 {
+                let _ = config.ask(&mut state, Input::at(now), Request::Deposit { calls: u32::MAX });
+                assert!(config.ask(&mut state, Input::at(now), Request::Withdraw).admitted().is_some());
+            }
+        }
+        let zero = Config { percent: 0, per_second_min: 0, length: Duration::ZERO };
+        let mut state = zero.state();
+        assert!(zero.ask(&mut state, Input::at(Time::FAR), Request::Withdraw).admitted().is_none());
+        assert_eq!(zero.check().expect_err("no length").field, "length_ms");
+    }
+
+    #[test]
+    fn a_configuration_that_makes_no_sense_names_its_field() {
+        assert_eq!(of(1_001, 0).check().expect_err("percent").field, "percent");
+        assert_eq!(of(1, 1_000_001).check().expect_err("minimum").field, "per_second_min");
+        assert_eq!(Config::default().check(), Ok(()));
+    }
+}

@@ -1,0 +1,266 @@
+//! One attempt: breaker, rate limit, bulkhead, time-out, and what came of it told to each.
+//!
+//! What an attempt has been given is held by values that give it back when they are dropped, wherever the future
+//! stood and whatever ended it.
+
+use super::clock;
+use super::run::Inner;
+use super::words::{CallError, Refusal, Verdict};
+use crate::breaker;
+use crate::bulkhead;
+use crate::cell::{self, Entry};
+use crate::contract::{Answer, By, Outcome, Time, Told};
+use crate::policy::RateLimit;
+use crate::rate;
+use crate::shed::Priority;
+use core::future::{Future, poll_fn};
+use core::pin::pin;
+use core::task::Poll;
+use core::time::Duration;
+
+/// What came of an attempt, and what the caller made of it.
+#[derive(Debug)]
+pub(super) struct Attempted<T, E> {
+    pub(super) result: Result<T, CallError<E>>,
+    pub(super) verdict: Verdict,
+}
+
+impl<T, E> Attempted<T, E> {
+    fn refused(refusal: Refusal) -> Self {
+        Self { result: Err(CallError::Refused(refusal)), verdict: Outcome::Neutral.into() }
+    }
+}
+
+/// The rate limits of a program.
+#[derive(Debug)]
+pub(super) enum Rate {
+    Bucket(cell::Bucket),
+    Window(cell::Window),
+}
+
+impl Rate {
+    pub(super) fn new(limit: &RateLimit) -> Self {
+        match limit {
+            RateLimit::Bucket(config) => Self::Bucket(cell::Bucket::new(config.clone())),
+            RateLimit::Window(config) => Self::Window(cell::Window::new(config.clone())),
+        }
+    }
+
+    fn ask(&self, now: Time) -> Answer<rate::Ticket> {
+        let input = clock::input_at(now);
+        match self {
+            Self::Bucket(bucket) => bucket.ask(input, rate::Request::default()),
+            Self::Window(window) => window.ask(input, rate::Request::default()),
+        }
+    }
+}
+
+/// A breaker's ticket, which is told once: as cancelled, unless something better is known.
+#[derive(Debug)]
+struct Asked<'a> {
+    inner: &'a Inner,
+    breaker: &'a cell::Breaker,
+    ticket: Option<breaker::Ticket>,
+}
+
+impl Asked<'_> {
+    fn tell(&mut self, now: Time, outcome: Outcome) {
+        let Some(ticket) = self.ticket.take() else { return };
+        match self.breaker.tell(clock::input_at(now), ticket, outcome) {
+            Told::Counted => {}
+            Told::Stale => self.inner.watch.stale(),
+            Told::Changed(transition) => self.inner.watch.changed(transition),
+        }
+    }
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        if self.ticket.is_some() {
+            self.tell(clock::now(), outcome_of_a_drop());
+        }
+    }
+}
+
+/// A bulkhead's permit, which goes back once.
+#[derive(Debug)]
+struct Permit<'a> {
+    bulkhead: &'a cell::Bulkhead,
+    ticket: Option<bulkhead::Ticket>,
+}
+
+impl Permit<'_> {
+    fn tell(&mut self, now: Time, outcome: Outcome) {
+        if let Some(ticket) = self.ticket.take() {
+            self.bulkhead.tell(clock::input_at(now), ticket, outcome);
+        }
+    }
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        if self.ticket.is_some() {
+            self.tell(clock::now(), outcome_of_a_drop());
+        }
+    }
+}
+
+/// A place in line, which is left when it is dropped.
+#[derive(Debug)]
+struct InLine<'a> {
+    bulkhead: &'a cell::Bulkhead,
+    place: cell::Place,
+}
+
+impl Drop for InLine<'_> {
+    fn drop(&mut self) {
+        self.bulkhead.leave(clock::input(), self.place);
+    }
+}
+
+/// Dropped in a panic, the operation failed; otherwise its caller gave up.
+fn outcome_of_a_drop() -> Outcome {
+    if std::thread::panicking() { Outcome::Failure } else { Outcome::Cancelled }
+}
+
+impl Inner {
+    /// One attempt, at most until `deadline`.
+    pub(super) async fn attempt<T, E, F, B, J>(
+        &self,
+        asked_by: (u32, Priority),
+        deadline: Time,
+        begin: B,
+        judge: &J,
+    ) -> Attempted<T, E>
+    where
+        F: Future<Output = Result<T, E>>,
+        B: FnOnce(Time) -> F,
+        J: Fn(Result<&T, &E>) -> Verdict,
+    {
+        let now = clock::now();
+        let mut asked = match self.ask_breaker(now, asked_by.0) {
+            Ok(asked) => asked,
+            Err(refusal) => return Attempted::refused(refusal),
+        };
+        let admitted = match self.rate_limit(now, deadline).await {
+            Ok(now) => self.enter_bulkhead(now, deadline, asked_by.1).await,
+            Err(refusal) => Err(refusal),
+        };
+        let (mut permit, begun) = match admitted {
+            Ok(admitted) => admitted,
+            Err(refusal) => return Attempted::refused(refusal),
+        };
+        let ends = self.policy.timeout.map_or(Time::FAR, |timeout| begun + timeout).min(deadline);
+        let result = within(ends, begin(ends)).await;
+        let now = clock::now();
+        let ran = now.since(begun);
+        let verdict = match &result {
+            Some(result) => self.time(ran, judge(result.as_ref())),
+            None => self.judge_cut(ran),
+        };
+        if let Some(asked) = &mut asked {
+            asked.tell(now, verdict.outcome);
+        }
+        if let Some(permit) = &mut permit {
+            permit.tell(now, verdict.outcome);
+        }
+        self.watch.attempted(verdict.outcome);
+        let result = match result {
+            Some(result) => result.map_err(CallError::Failed),
+            None => Err(CallError::TimedOut(ran)),
+        };
+        Attempted { result, verdict }
+    }
+
+    fn ask_breaker(&self, now: Time, source: u32) -> Result<Option<Asked<'_>>, Refusal> {
+        let Some(breaker) = &self.breaker else { return Ok(None) };
+        let (answer, changed) = breaker.ask_and_see(clock::input_at(now), breaker::Request { source });
+        if let Some(transition) = changed {
+            self.watch.changed(transition);
+        }
+        match answer {
+            Answer::Admit(ticket) => Ok(Some(Asked { inner: self, breaker, ticket: Some(ticket) })),
+            // A breaker keeps nobody waiting.
+            Answer::Wait { until } => Err(self.refusal(now, By::BreakerOpen, Some(until))),
+            Answer::Deny { by, retry_at } => Err(self.refusal(now, by, retry_at)),
+        }
+    }
+
+    async fn rate_limit(&self, mut now: Time, deadline: Time) -> Result<Time, Refusal> {
+        let Some(rate) = &self.rate else { return Ok(now) };
+        // The line of those who wait is the runtime's timer: each waits at most as long as the limit says.
+        let patience = now + self.rate_wait_max;
+        loop {
+            match rate.ask(now) {
+                Answer::Admit(_) => return Ok(now),
+                Answer::Wait { until } if until <= patience && until < deadline => {
+                    tokio::time::sleep_until(clock::instant_of(until)).await;
+                    now = clock::now();
+                }
+                Answer::Wait { until } => return Err(self.refusal(now, By::RateLimit, Some(until))),
+                Answer::Deny { by, retry_at } => return Err(self.refusal(now, by, retry_at)),
+            }
+        }
+    }
+
+    async fn enter_bulkhead(
+        &self,
+        now: Time,
+        deadline: Time,
+        priority: Priority,
+    ) -> Result<(Option<Permit<'_>>, Time), Refusal> {
+        let Some(bulkhead) = &self.bulkhead else { return Ok((None, now)) };
+        let permit = |ticket| Some(Permit { bulkhead, ticket: Some(ticket) });
+        let (place, until) = match bulkhead.enter(clock::input_at(now), priority) {
+            Entry::Admit(ticket) => return Ok((permit(ticket), now)),
+            Entry::Wait { place, until } => (place, until),
+            Entry::Deny { by, retry_at } => return Err(self.refusal(now, by, retry_at)),
+        };
+        let in_line = InLine { bulkhead, place };
+        let granted = poll_fn(|cx| bulkhead.poll_granted(clock::now(), in_line.place, cx.waker()));
+        // It says so itself when its patience ends; the deadline may come first.
+        let answer = within(until.min(deadline), granted).await;
+        let now = clock::now();
+        match answer {
+            Some(Ok(ticket)) => Ok((permit(ticket), now)),
+            Some(Err(by)) => Err(self.refusal(now, by, None)),
+            None if deadline < until => Err(self.refusal(now, By::Deadline, None)),
+            None => Err(self.refusal(now, By::BulkheadWait, None)),
+        }
+    }
+
+    /// A success may have taken too long.
+    fn time(&self, ran: Duration, verdict: Verdict) -> Verdict {
+        match (verdict.outcome, self.slow_after) {
+            (Outcome::Success, Some(slow_after)) if ran >= slow_after => {
+                Verdict { outcome: Outcome::Slow, ..verdict }
+            }
+            _ => verdict,
+        }
+    }
+
+    /// An attempt that was cut short is a failure of the dependency, unless its caller's deadline gave it less than
+    /// half of what it may take.
+    fn judge_cut(&self, ran: Duration) -> Verdict {
+        let had_time = self.policy.timeout.is_none_or(|timeout| ran.saturating_mul(2) >= timeout);
+        Verdict::from(if had_time { Outcome::Failure } else { Outcome::Cancelled })
+    }
+
+    pub(super) fn refusal(&self, now: Time, by: By, retry_at: Option<Time>) -> Refusal {
+        self.watch.refused(by);
+        Refusal { guard: self.watch.guard.clone(), by, retry_after: retry_at.map(|at| at.since(now)) }
+    }
+}
+
+/// A future's output, if it is there by that moment. What is ready is taken even then.
+async fn within<F: Future>(ends: Time, future: F) -> Option<F::Output> {
+    if ends == Time::FAR {
+        return Some(future.await);
+    }
+    let mut future = pin!(future);
+    // The timer is made only when it is needed: what is ready at once needs none.
+    if let Poll::Ready(output) = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await {
+        return Some(output);
+    }
+    tokio::time::timeout_at(clock::instant_of(ends), future).await.ok()
+}

@@ -1,0 +1,208 @@
+//! A call from its first attempt to its last: deadline, retries, hedges.
+
+use super::attempt::{Attempted, Rate};
+use super::clock;
+use super::watch::Watch;
+use super::words::{Attempt, Call, CallError, Verdict};
+use crate::contract::{Answer, By, Decide, Invalid, Outcome, Time};
+use crate::policy::{Policy, RateLimit};
+use crate::retry::Safety;
+use crate::{breaker, bulkhead, cell, hedge, retry};
+use core::future::{Future, poll_fn};
+use core::pin::pin;
+use core::task::Poll;
+use core::time::Duration;
+use std::sync::Arc;
+
+/// The policies of one dependency at work. Clones are the same guard.
+#[derive(Clone, Debug)]
+pub struct Guard {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(super) struct Inner {
+    pub(super) watch: Watch,
+    pub(super) policy: Policy,
+    pub(super) breaker: Option<cell::Breaker>,
+    pub(super) slow_after: Option<Duration>,
+    pub(super) rate: Option<Rate>,
+    pub(super) rate_wait_max: Duration,
+    pub(super) bulkhead: Option<cell::Bulkhead>,
+    retry: Option<cell::Retry>,
+    hedge: Option<cell::Hedge>,
+}
+
+impl Guard {
+    /// A guard under a name, which its refusals and metrics carry.
+    ///
+    /// # Errors
+    /// The first field of the policy that makes no sense.
+    pub fn new(name: &str, policy: Policy) -> Result<Self, Invalid> {
+        policy.check()?;
+        let rate_wait_max = match &policy.rate_limit {
+            Some(RateLimit::Bucket(config)) => config.wait_max,
+            Some(RateLimit::Window(config)) => config.wait_max,
+            None => Duration::ZERO,
+        };
+        let inner = Inner {
+            watch: Watch::new(name.into()),
+            breaker: policy.breaker.clone().map(cell::Breaker::new),
+            slow_after: policy.breaker.as_ref().and_then(|breaker| breaker.slow_after),
+            rate: policy.rate_limit.as_ref().map(Rate::new),
+            rate_wait_max,
+            bulkhead: policy.bulkhead.clone().map(cell::Bulkhead::new),
+            retry: policy.retry.clone().map(cell::Retry::new),
+            hedge: policy.hedge.clone().map(cell::Hedge::new),
+            policy,
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.inner.watch.guard
+    }
+
+    /// Its policy.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.inner.policy
+    }
+
+    /// Its breaker, to look at, to trip or to force.
+    #[must_use]
+    pub fn breaker(&self) -> Option<&cell::Breaker> {
+        self.inner.breaker.as_ref()
+    }
+
+    /// Its bulkhead, to look at.
+    #[must_use]
+    pub fn bulkhead(&self) -> Option<&cell::Bulkhead> {
+        self.inner.bulkhead.as_ref()
+    }
+
+    /// Its retries, to look at.
+    #[must_use]
+    pub fn retry(&self) -> Option<&cell::Retry> {
+        self.inner.retry.as_ref()
+    }
+
+    /// Its hedges, to look at.
+    #[must_use]
+    pub fn hedge(&self) -> Option<&cell::Hedge> {
+        self.inner.hedge.as_ref()
+    }
+
+    /// The present moment, as this guard's parts take it.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        clock::now()
+    }
+
+    /// Might such a call be made more than once?
+    #[must_use]
+    pub fn may_repeat(&self, call: &Call) -> bool {
+        let retries = self.inner.policy.retry.as_ref().is_some_and(|retry| retry.allows(call.safety));
+        retries || self.inner.hedge.is_some() && call.safety == Safety::Safe
+    }
+
+    /// Makes a call: `operation` begins one attempt, `judge` says what came of it.
+    ///
+    /// When there are no more attempts, or a policy refuses a further one, the last result is the result: a
+    /// response that was judged a failure is still a response.
+    ///
+    /// # Errors
+    /// The refusal, if no attempt was let through; else the last attempt's error.
+    pub async fn call<T, E, F, O, J>(&self, call: Call, operation: O, judge: J) -> Result<T, CallError<E>>
+    where
+        F: Future<Output = Result<T, E>>,
+        O: Fn(Attempt) -> F,
+        J: Fn(Result<&T, &E>) -> Verdict,
+    {
+        let inner = &*self.inner;
+        let begun = clock::now();
+        let deadline = inner.deadline(begun, &call);
+        if begun >= deadline {
+            return Err(CallError::Refused(inner.refusal(begun, By::Deadline, None)));
+        }
+        let ticket = inner.retry.as_ref().map(|retry| retry.first(clock::input_at(begun)));
+        let begin = |number: u32| {
+            let operation = &operation;
+            move |ends: Time| {
+                let deadline = (ends != Time::FAR).then(|| clock::instant_of(ends));
+                operation(Attempt { number, deadline })
+            }
+        };
+        let mut last = inner.hedged(&call, deadline, begin(1), &judge).await;
+        let Some((retry, mut ticket)) = inner.retry.as_ref().zip(ticket) else { return last.result };
+        let mut backoff = Duration::ZERO;
+        let mut number = 1;
+        while last.verdict.outcome == Outcome::Failure {
+            let again = retry::Again {
+                attempts: number,
+                begun,
+                backoff,
+                retry_after: last.verdict.retry_after,
+                safety: call.safety,
+                due: None,
+            };
+            let Some((next, waited)) = inner.wait_to_retry(retry, again, deadline).await else { break };
+            retry.tell(clock::input(), ticket, last.verdict.outcome);
+            (ticket, backoff, number) = (next, waited, number + 1);
+            inner.watch.retried(number);
+            let attempted = inner.hedged(&call, deadline, begin(number), &judge).await;
+            if let Err(CallError::Refused(_)) = attempted.result {
+                // The last true answer says more than that there was to be no other.
+                retry.tell(clock::input(), ticket, Outcome::Neutral);
+                return last.result;
+            }
+            last = attempted;
+        }
+        retry.tell(clock::input(), ticket, last.verdict.outcome);
+        last.result
+    }
+}
+
+impl Inner {
+    fn deadline(&self, begun: Time, call: &Call) -> Time {
+        let own = self.policy.deadline.map_or(Time::FAR, |deadline| begun + deadline);
+        call.deadline.map_or(own, |deadline| own.min(clock::time_of(deadline)))
+    }
+
+    /// Waits out the backoff: the ticket for the next attempt, and how long that was.
+    async fn wait_to_retry(
+        &self,
+        retry: &cell::Retry,
+        again: retry::Again,
+        deadline: Time,
+    ) -> Option<(retry::Ticket, Duration)> {
+        let asked_at = clock::now();
+        let mut due = match retry.again(clock::input_at(asked_at), again) {
+            Answer::Admit(ticket) => return Some((ticket, Duration::ZERO)),
+            Answer::Wait { until } => until,
+            Answer::Deny { by, .. } => {
+                self.watch.refused(by);
+                return None;
+            }
+        };
+        let backoff = due.since(asked_at);
+        loop {
+            if due >= deadline {
+                self.watch.refused(By::Deadline);
+                return None;
+            }
+            tokio::time::sleep_until(clock::instant_of(due)).await;
+            match retry.again(clock::input(), retry::Again { due: Some(due), ..again }) {
+                Answer::Admit(ticket) => return Some((ticket, backoff)),
+                // A timer may be early by less than it can measure.
+                Answer::Wait { until } => due = until.max(due + Duration::from_millis(1)),
+                Answer::Deny { by, .. } => {
+                    self.watch.refused(by);
+                    return None;
+                }
+            }
+        }
+    }
+}

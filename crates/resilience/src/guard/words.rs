@@ -1,0 +1,138 @@
+//! What a guarded call is, and what can come of it.
+
+use crate::contract::{By, Outcome};
+use crate::retry::Safety;
+use crate::shed::Priority;
+use core::fmt;
+use core::time::Duration;
+use std::sync::Arc;
+use tokio::time::Instant;
+
+/// What a guard should know of a call.
+///
+/// ```
+/// use mainstay_resilience::guard::Call;
+/// use mainstay_resilience::retry::Safety;
+///
+/// let read = Call { safety: Safety::Safe, ..Call::default() };
+/// assert_eq!(Call::default().safety, Safety::Unsafe, "nothing is repeated unless you say that it may be");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// May it be made twice? Unsafe unless said otherwise: it is then neither retried nor hedged.
+    pub safety: Safety,
+    /// Who goes first when there is too much.
+    pub priority: Priority,
+    /// When its caller will no longer be interested.
+    pub deadline: Option<Instant>,
+    /// Whose call it is, for breakers that want failures of several sources.
+    pub source: u32,
+}
+
+impl Default for Call {
+    fn default() -> Self {
+        Self { safety: Safety::Unsafe, priority: Priority::default(), deadline: None, source: 0 }
+    }
+}
+
+impl Call {
+    /// One that may be made twice.
+    #[must_use]
+    pub fn safe() -> Self {
+        Self { safety: Safety::Safe, ..Self::default() }
+    }
+}
+
+/// One try of a call, as the operation is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Attempt {
+    /// From 1.
+    pub number: u32,
+    /// When it will be cut short: pass it on, so that those behind it do not work for nobody.
+    pub deadline: Option<Instant>,
+}
+
+/// What the caller makes of a result.
+///
+/// ```
+/// use core::time::Duration;
+/// use mainstay_resilience::Outcome;
+/// use mainstay_resilience::guard::Verdict;
+///
+/// let busy = Verdict { retry_after: Some(Duration::from_secs(2)), ..Verdict::from(Outcome::Failure) };
+/// assert_eq!(busy.outcome, Outcome::Failure);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// A failure is retried, if that is configured and safe.
+    pub outcome: Outcome,
+    /// What the dependency said of when to come back.
+    pub retry_after: Option<Duration>,
+}
+
+impl From<Outcome> for Verdict {
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, retry_after: None }
+    }
+}
+
+/// Takes an error for a failure and everything else for a success.
+pub fn errors_are_failures<T, E>(result: Result<&T, &E>) -> Verdict {
+    Verdict::from(if result.is_ok() { Outcome::Success } else { Outcome::Failure })
+}
+
+/// A call that one of the guard's policies did not let through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The guard's name.
+    pub guard: Arc<str>,
+    /// Which policy, and why.
+    pub by: By,
+    /// After which time asking again may help, if that can be known.
+    pub retry_after: Option<Duration>,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.guard, self.by)?;
+        match self.retry_after {
+            Some(after) => write!(f, "; retry after {after:?}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// Why a guarded call has no result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CallError<E> {
+    /// A policy said no: the dependency was not called.
+    Refused(Refusal),
+    /// It was called, and did not answer in this time.
+    TimedOut(Duration),
+    /// It was called, and failed.
+    Failed(E),
+}
+
+impl<E: fmt::Display> fmt::Display for CallError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(refusal) => refusal.fmt(f),
+            Self::TimedOut(after) => write!(f, "no answer within {after:?}"),
+            Self::Failed(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<E: std::error::Error + 'static> std::error::Error for CallError<E> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Refused(refusal) => Some(refusal),
+            Self::TimedOut(_) => None,
+            Self::Failed(error) => Some(error),
+        }
+    }
+}

@@ -1,0 +1,459 @@
+//! Hedge: a second attempt beside a slow first, and the first answer wins.
+//!
+//! Some answers are slow for reasons that a second try does not share: a pause of one replica, a full line, a lost
+//! packet. A hedge is sent when a call has taken longer than nearly all do (the observed quantile), within a
+//! [`budget`](crate::budget), and only where twice has the effect of once. (Dean and Barroso, "The Tail at Scale",
+//! 2013.)
+
+use crate::budget;
+use crate::contract::{Answer, By, Decide, Input, Invalid, Outcome, Time, Told, nanos};
+use crate::retry::Safety;
+use alloc::vec::Vec;
+use core::convert::Infallible;
+use core::time::Duration;
+
+/// When a call is slow, and for how large a share of the calls there may be a second attempt.
+///
+/// ```
+/// use mainstay_resilience::{Decide, hedge};
+///
+/// assert!(hedge::Config::default().check().is_ok());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
+pub struct Config {
+    /// A call is slow when it has taken longer than this share of the calls did. From 50 to 99; 95.
+    pub quantile_percent: u8,
+    /// Before so many calls were seen, none is hedged. From 1 to 1,000,000; 50.
+    pub calls_min: u32,
+    /// A call is not slow before this. From 0 to a day; 1 ms.
+    #[cfg_attr(feature = "serde", serde(rename = "delay_min_ms", with = "crate::contract::millis"))]
+    pub delay_min: Duration,
+    /// A call is slow after this, whatever was seen. From `delay_min` to a day; 10 s.
+    #[cfg_attr(feature = "serde", serde(rename = "delay_max_ms", with = "crate::contract::millis"))]
+    pub delay_max: Duration,
+    /// Between one and two of these, what was seen is forgotten. From 1 s to a day; 30 s.
+    #[cfg_attr(feature = "serde", serde(rename = "length_ms", with = "crate::contract::millis"))]
+    pub length: Duration,
+    /// For how large a share of the calls. 5 percent, and nothing without calls.
+    pub budget: budget::Config,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            quantile_percent: 95,
+            calls_min: 50,
+            delay_min: Duration::from_millis(1),
+            delay_max: Duration::from_secs(10),
+            length: Duration::from_secs(30),
+            budget: budget::Config { percent: 5, per_second_min: 0, ..budget::Config::default() },
+        }
+    }
+}
+
+/// What is remembered: how long calls took, in two halves of which the older is forgotten as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct State {
+    clock: Time,
+    began: Time,
+    newer: Histogram,
+    older: Histogram,
+    /// The quantile as last computed.
+    quantile: Option<Duration>,
+    /// Calls seen since.
+    unseen: u32,
+    budget: budget::State,
+    sent: u64,
+    won: u64,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// A call: always admitted, and earns its share of the budget.
+    First,
+    /// A second attempt of one.
+    Second {
+        /// When the first began.
+        begun: Time,
+        /// May it be made twice?
+        safety: Safety,
+    },
+}
+
+/// An attempt under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Ticket {
+    begun: Time,
+    is_second: bool,
+}
+
+/// Hedges for display.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// After how long a call is hedged; none while too few were seen.
+    pub delay: Option<Duration>,
+    /// Hedges that were sent.
+    pub sent: u64,
+    /// Of these, how many answered well (before the first, or else they were cancelled).
+    pub won: u64,
+    /// Earned and spent.
+    pub budget: budget::Snapshot,
+}
+
+impl Decide for Config {
+    type State = State;
+    type Request = Request;
+    type Ticket = Ticket;
+    type Change = Infallible;
+    type Snapshot = Snapshot;
+
+    fn state(&self) -> State {
+        State {
+            clock: Time::ZERO,
+            began: Time::ZERO,
+            newer: Histogram::new(),
+            older: Histogram::new(),
+            quantile: None,
+            unseen: 0,
+            budget: self.budget.state(),
+            sent: 0,
+            won: 0,
+        }
+    }
+
+    fn ask(&self, state: &mut State, input: Input, request: Request) -> Answer<Ticket> {
+        let now = state.see(self, input.now);
+        let no = |by| Answer::Deny { by, retry_at: None };
+        let (begun, safety) = match request {
+            Request::First => {
+                let _ = self.budget.ask(&mut state.budget, input, budget::Request::Deposit { calls: 1 });
+                return Answer::Admit(Ticket { begun: now, is_second: false });
+            }
+            Request::Second { begun, safety } => (begun, safety),
+        };
+        if safety == Safety::Unsafe {
+            return no(By::RetryUnsafe);
+        }
+        let Some(quantile) = state.quantile else { return no(By::HedgeUnknown) };
+        let due = begun + quantile.min(self.delay_max).max(self.delay_min);
+        if now < due {
+            return Answer::Wait { until: due };
+        }
+        match self.budget.ask(&mut state.budget, input, budget::Request::Withdraw) {
+            Answer::Admit(_) => {
+                state.sent = state.sent.saturating_add(1);
+                Answer::Admit(Ticket { begun: now, is_second: true })
+            }
+            Answer::Wait { until } => Answer::Wait { until },
+            Answer::Deny { retry_at, .. } => Answer::Deny { by: By::HedgeBudget, retry_at },
+        }
+    }
+
+    fn tell(
+        &self,
+        state: &mut State,
+        input: Input,
+        ticket: Ticket,
+        outcome: Outcome,
+        n: u32,
+    ) -> Told<Infallible> {
+        let now = state.see(self, input.now);
+        if n == 0 || !matches!(outcome, Outcome::Success | Outcome::Slow) {
+            return Told::Counted;
+        }
+        if ticket.is_second {
+            state.won = state.won.saturating_add(n.into());
+        }
+        state.newer.add(now.since(ticket.begun), n);
+        state.unseen = state.unseen.saturating_add(n);
+        let seen = state.newer.count.saturating_add(state.older.count);
+        // Often while there is little to go by, then often enough.
+        if seen >= u64::from(self.calls_min) && (state.quantile.is_none() || state.unseen >= RECOUNT) {
+            state.quantile = Histogram::quantile([&state.newer, &state.older], self.quantile_percent);
+            state.unseen = 0;
+        }
+        Told::Counted
+    }
+
+    fn snapshot(&self, state: &State, now: Time) -> Snapshot {
+        Snapshot {
+            delay: state.quantile.map(|quantile| quantile.min(self.delay_max).max(self.delay_min)),
+            sent: state.sent,
+            won: state.won,
+            budget: self.budget.snapshot(&state.budget, now),
+        }
+    }
+
+    fn check(&self) -> Result<(), Invalid> {
+        Invalid::unless("quantile_percent", self.quantile_percent.into(), 50..=99)?;
+        Invalid::unless("calls_min", self.calls_min.into(), 1..=1_000_000)?;
+        Invalid::unless_millis("delay_min_ms", self.delay_min, 0..=DAY)?;
+        let delay_min = u64::try_from(self.delay_min.as_millis()).unwrap_or(DAY);
+        Invalid::unless_millis("delay_max_ms", self.delay_max, delay_min..=DAY)?;
+        Invalid::unless_millis("length_ms", self.length, 1_000..=DAY)?;
+        self.budget.check().map_err(|invalid| invalid.within("budget"))
+    }
+}
+
+/// Milliseconds of a day.
+const DAY: u64 = 24 * 60 * 60 * 1_000;
+
+/// After so many calls the quantile is computed anew: it costs a pass over the histogram, some 200 ns.
+const RECOUNT: u32 = 64;
+
+impl State {
+    fn see(&mut self, config: &Config, now: Time) -> Time {
+        self.clock = self.clock.max(now);
+        let passed = self.clock.since(self.began);
+        if passed >= config.length {
+            self.older = core::mem::replace(&mut self.newer, Histogram::new());
+            if passed >= config.length.saturating_mul(2) {
+                self.older = Histogram::new();
+            }
+            self.began = self.clock;
+            if self.older.count < u64::from(config.calls_min) {
+                self.quantile = None;
+            }
+        }
+        self.clock
+    }
+}
+
+/// How many buckets a power of two has: a quantile is too long by at most a sixteenth.
+const PARTS: u64 = 16;
+/// Up to 2^32 µs, 71 minutes; what takes longer counts as that.
+const BUCKETS: usize = 16 * 29;
+
+/// How long calls took, in microseconds, with buckets that grow with the time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+struct Histogram {
+    counts: Vec<u32>,
+    count: u64,
+}
+
+impl Histogram {
+    fn new() -> Self {
+        Self { counts: alloc::vec![0; BUCKETS], count: 0 }
+    }
+
+    fn bucket(took: Duration) -> usize {
+        let micros = (nanos(took) / 1_000).min(u64::from(u32::MAX));
+        if micros < PARTS {
+            return micros as usize;
+        }
+        let power = u64::from(micros.ilog2()) - 4;
+        ((power + 1) * PARTS + (micros >> power) - PARTS) as usize
+    }
+
+    /// The first time that is no longer in the bucket.
+    fn end(bucket: usize) -> Duration {
+        let bucket = bucket as u64;
+        if bucket < PARTS {
+            return Duration::from_micros(bucket + 1);
+        }
+        let power = bucket / PARTS - 1;
+        Duration::from_micros((bucket % PARTS + PARTS + 1) << power)
+    }
+
+    fn add(&mut self, took: Duration, n: u32) {
+        if let Some(count) = self.counts.get_mut(Self::bucket(took)) {
+            let before = *count;
+            *count = count.saturating_add(n);
+            self.count = self.count.saturating_add((*count - before).into());
+        }
+    }
+
+    /// A time within which that share of all took, at most a sixteenth (and a microsecond) too long.
+    fn quantile(halves: [&Self; 2], percent: u8) -> Option<Duration> {
+        let all = u128::from(halves[0].count) + u128::from(halves[1].count);
+        let rank = (all * u128::from(percent)).div_ceil(100);
+        let mut seen = 0_u128;
+        let buckets = halves[0].counts.iter().zip(&halves[1].counts).enumerate();
+        for (bucket, (newer, older)) in buckets {
+            seen += u128::from(*newer) + u128::from(*older);
+            if seen > 0 && seen >= rank {
+                return Some(Self::end(bucket));
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chance::{Chance, steps};
+    use proptest::prelude::*;
+
+    fn config() -> Config {
+        Config { calls_min: 10, ..Config::default() }
+    }
+
+    fn at(millis: u64) -> Input {
+        Input::at(Time::from_millis(millis))
+    }
+
+    /// So many calls of that length, which end at that moment.
+    fn seen(config: &Config, state: &mut State, end_ms: u64, took_ms: u64, calls: u32) {
+        for _ in 0..calls {
+            let ticket = config.ask(state, at(end_ms), Request::First).admitted().expect("always");
+            let ticket = Ticket { begun: Time::from_millis(end_ms - took_ms), ..ticket };
+            config.tell(state, at(end_ms), ticket, Outcome::Success, 1);
+        }
+    }
+
+    fn second(begun_ms: u64) -> Request {
+        Request::Second { begun: Time::from_millis(begun_ms), safety: Safety::Safe }
+    }
+
+    #[test]
+    fn a_call_is_hedged_after_the_quantile_and_not_before_enough_were_seen() {
+        let (config, mut state) = (config(), config().state());
+        seen(&config, &mut state, 1_000, 20, 9);
+        let unknown = Answer::Deny { by: By::HedgeUnknown, retry_at: None };
+        assert_eq!(config.ask(&mut state, at(2_000), second(1_000)), unknown);
+        seen(&config, &mut state, 2_000, 20, 91);
+        let delay = config.snapshot(&state, at(1_000).now).delay.expect("known");
+        assert!((20..=22).contains(&delay.as_millis()), "{delay:?}");
+        let due = Time::from_millis(2_000) + delay;
+        assert_eq!(config.ask(&mut state, at(2_001), second(2_000)), Answer::Wait { until: due });
+        let ticket = config.ask(&mut state, Input::at(due), second(2_000)).admitted().expect("due");
+        config.tell(&mut state, Input::at(due), ticket, Outcome::Success, 1);
+        let snapshot = config.snapshot(&state, due);
+        assert_eq!((snapshot.sent, snapshot.won, snapshot.budget.spent), (1, 1, 1));
+    }
+
+    #[test]
+    fn hedges_stay_within_their_share_of_the_calls() {
+        let (config, mut state) = (config(), config().state());
+        seen(&config, &mut state, 1_000, 10, 100);
+        let hedges =
+            (0..100).filter(|_| config.ask(&mut state, at(1_500), second(1_000)).admitted().is_some());
+        assert_eq!(hedges.count(), 5);
+        let answer = config.ask(&mut state, at(1_500), second(1_000));
+        assert!(matches!(answer, Answer::Deny { by: By::HedgeBudget, .. }), "{answer:?}");
+    }
+
+    #[test]
+    fn a_call_that_is_not_safe_is_not_hedged() {
+        let (config, mut state) = (config(), config().state());
+        seen(&config, &mut state, 1_000, 10, 100);
+        let request = Request::Second { begun: Time::from_millis(1_000), safety: Safety::Unsafe };
+        let answer = config.ask(&mut state, at(1_500), request);
+        assert_eq!(answer, Answer::Deny { by: By::RetryUnsafe, retry_at: None });
+    }
+
+    #[test]
+    fn only_good_answers_say_how_long_a_call_takes() {
+        let (config, mut state) = (config(), config().state());
+        let ticket = Ticket { begun: Time::ZERO, is_second: false };
+        for outcome in [Outcome::Failure, Outcome::Neutral, Outcome::Cancelled] {
+            config.tell(&mut state, at(5_000), ticket, outcome, 1_000);
+        }
+        assert_eq!(config.snapshot(&state, at(5_000).now).delay, None);
+        config.tell(&mut state, at(5_000), ticket, Outcome::Slow, 10);
+        assert!(config.snapshot(&state, at(5_000).now).delay.is_some());
+    }
+
+    #[test]
+    fn the_delay_keeps_to_its_bounds() {
+        let config =
+            Config { delay_min: Duration::from_millis(15), delay_max: Duration::from_millis(30), ..config() };
+        for (took_ms, expected_ms) in [(1, 15), (20, 20), (500, 30)] {
+            let mut state = config.state();
+            seen(&config, &mut state, 1_000, took_ms, 100);
+            let delay = config.snapshot(&state, at(1_000).now).delay.expect("known").as_millis();
+            assert!((expected_ms..=expected_ms + 1).contains(&delay), "{took_ms}: {delay}");
+        }
+    }
+
+    #[test]
+    fn what_was_seen_is_forgotten_between_one_length_and_two() {
+        let (config, mut state) = (config(), config().state());
+        seen(&config, &mut state, 29_000, 500, 100);
+        seen(&config, &mut state, 31_000, 10, 100);
+        let delay =
+            |state: &State, now: u64| config.snapshot(state, at(now).now).delay.expect("known").as_millis();
+        assert!(delay(&state, 31_000) >= 500, "half of what is known took half a second");
+        seen(&config, &mut state, 62_000, 10, 100);
+        assert!(delay(&state, 62_000) < 12, "{}", delay(&state, 62_000));
+        let year = 365 * 24 * 3_600 * 1_000;
+        let unknown = Answer::Deny { by: By::HedgeUnknown, retry_at: None };
+        assert_eq!(config.ask(&mut state, at(year), second(62_000)), unknown);
+    }
+
+    #[test]
+    fn a_quantile_is_at_most_a_sixteenth_above_the_sorted_truth() {
+        let mut chance = Chance(0x4157);
+        for _ in 0..steps(200) {
+            let scale = 1 << chance.below(32);
+            let n = 1 + chance.below(2_000);
+            let (mut halves, mut all) = ([Histogram::new(), Histogram::new()], Vec::new());
+            for _ in 0..n {
+                let micros = chance.below(scale);
+                halves[chance.below(2) as usize].add(Duration::from_micros(micros), 1);
+                all.push(micros);
+            }
+            all.sort_unstable();
+            for percent in [50, 90, 95, 99] {
+                let truth = all[(n as usize * percent as usize).div_ceil(100) - 1];
+                let found = Histogram::quantile([&halves[0], &halves[1]], percent).expect("not empty");
+                let found = found.as_micros() as u64;
+                assert!(
+                    found > truth && found <= truth + truth / 16 + 1,
+                    "{percent} % of {n}: {found}, {truth}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn every_time_has_a_bucket_and_the_buckets_follow_one_another() {
+        assert_eq!(Histogram::bucket(Duration::MAX), BUCKETS - 1);
+        for bucket in 1..BUCKETS {
+            let begin = Histogram::end(bucket - 1);
+            assert_eq!(Histogram::bucket(begin), bucket);
+            assert_eq!(Histogram::bucket(begin - Duration::from_nanos(1)), bucket - 1);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
+
+        #[test]
+        fn no_configuration_and_no_sequence_panics(
+            numbers in any::<(u8, u32, u32, u32)>(),
+            spans in any::<[u64; 4]>(),
+            steps in proptest::collection::vec((any::<u64>(), any::<u64>(), any::<u32>()), 1..30),
+        ) {
+            let span = |n: usize| Duration::from_nanos(spans[n] >> (spans[n] % 64));
+            let budget = budget::Config { percent: numbers.2, per_second_min: numbers.3, length: span(3) };
+            let config = Config {
+                quantile_percent: numbers.0,
+                calls_min: numbers.1 >> (numbers.1 % 32),
+                delay_min: span(0),
+                delay_max: span(1),
+                length: span(2),
+                budget,
+            };
+            let mut state = config.state();
+            for (now, begun, n) in steps {
+                let input = Input::at(Time::from_nanos(now >> (begun % 64)));
+                let begun = Time::from_nanos(begun >> (now % 64));
+                if let Answer::Admit(ticket) = config.ask(&mut state, input, Request::First) {
+                    config.tell(&mut state, input, Ticket { begun, ..ticket }, Outcome::Success, n >> (n % 32));
+                }
+                let _ = config.ask(&mut state, input, Request::Second { begun, safety: Safety::Safe });
+                let _ = config.snapshot(&state, input.now);
+            }
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! Retry: another attempt, later, if it is safe, if it may help, and if it cannot become an attack.
+//!
+//! A call asks [`First`](Request::First) when it begins, which earns its share of the [`budget`](crate::budget).
+//! After a failed attempt it asks [`Again`](Request::Again): the answer is to wait until a moment (backoff with
+//! jitter, or what the dependency asked for), or no. At that moment it asks again with it as
+//! [`due`](Again::due), and the budget pays.
+//!
+//! What is not safe to repeat is not repeated, unless the configuration says so: [`Safety`].
+
+mod config;
+mod safety;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use config::{Backoff, Config, Jitter, Repeat};
+pub use safety::{IdempotencyKey, Safety};
+pub use state::{Again, Request, Snapshot, State, Ticket};

@@ -1,0 +1,149 @@
+//! What is remembered of retries, and how one is decided.
+
+use super::{Config, Safety};
+use crate::budget;
+use crate::contract::{Answer, By, Decide, Input, Invalid, Outcome, Time, Told};
+use core::convert::Infallible;
+use core::time::Duration;
+
+/// What is remembered of all calls together; a call's own progress comes with its request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct State {
+    pub(crate) budget: budget::State,
+    retries: u64,
+    recovered: u64,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// A call's first attempt: always admitted, and earns its share of the budget.
+    First,
+    /// Another one.
+    Again(Again),
+}
+
+/// A call that has failed, and how far it got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Again {
+    /// How many attempts there were.
+    pub attempts: u32,
+    /// When the first of them began.
+    pub begun: Time,
+    /// How long the last of them was waited for.
+    pub backoff: Duration,
+    /// How long the dependency asked to be left alone (`Retry-After`).
+    pub retry_after: Option<Duration>,
+    /// May it be made twice?
+    pub safety: Safety,
+    /// The moment that was answered before: the attempt begins then, if the budget pays. None asks for that moment.
+    pub due: Option<Time>,
+}
+
+/// An attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Ticket {
+    /// From 1.
+    pub attempt: u32,
+}
+
+/// Retries for display.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// Attempts after the first of their call.
+    pub retries: u64,
+    /// Of these, how many succeeded.
+    pub recovered: u64,
+    /// Earned and spent.
+    pub budget: budget::Snapshot,
+}
+
+impl Decide for Config {
+    type State = State;
+    type Request = Request;
+    type Ticket = Ticket;
+    type Change = Infallible;
+    type Snapshot = Snapshot;
+
+    fn state(&self) -> State {
+        State { budget: self.budget.state(), retries: 0, recovered: 0 }
+    }
+
+    fn ask(&self, state: &mut State, input: Input, request: Request) -> Answer<Ticket> {
+        match request {
+            Request::First => {
+                let _ = self.budget.ask(&mut state.budget, input, budget::Request::Deposit { calls: 1 });
+                Answer::Admit(Ticket { attempt: 1 })
+            }
+            Request::Again(again) => self.again(state, input, again),
+        }
+    }
+
+    fn tell(
+        &self,
+        state: &mut State,
+        _: Input,
+        ticket: Ticket,
+        outcome: Outcome,
+        n: u32,
+    ) -> Told<Infallible> {
+        if ticket.attempt > 1 && matches!(outcome, Outcome::Success | Outcome::Slow) {
+            state.recovered = state.recovered.saturating_add(n.into());
+        }
+        Told::Counted
+    }
+
+    fn snapshot(&self, state: &State, now: Time) -> Snapshot {
+        let budget = self.budget.snapshot(&state.budget, now);
+        Snapshot { retries: state.retries, recovered: state.recovered, budget }
+    }
+
+    fn check(&self) -> Result<(), Invalid> {
+        self.validate()
+    }
+}
+
+impl Config {
+    fn again(&self, state: &mut State, input: Input, again: Again) -> Answer<Ticket> {
+        let no = |by| Answer::Deny { by, retry_at: None };
+        if !self.allows(again.safety) {
+            return no(By::RetryUnsafe);
+        }
+        if again.attempts >= self.attempts_max {
+            return no(By::RetryAttempts);
+        }
+        let due = match again.due {
+            Some(due) => due,
+            None => match self.due(input, &again) {
+                Ok(due) => due,
+                Err(by) => return no(by),
+            },
+        };
+        // Without a budget to pay for it, waiting would be for nothing; but it is paid when it begins.
+        let is_due = again.due.is_some() && input.now >= due;
+        let asked = if is_due { budget::Request::Withdraw } else { budget::Request::Look };
+        match self.budget.ask(&mut state.budget, input, asked) {
+            Answer::Deny { by, retry_at } => Answer::Deny { by, retry_at },
+            _ if is_due => {
+                state.retries = state.retries.saturating_add(1);
+                Answer::Admit(Ticket { attempt: again.attempts.saturating_add(1) })
+            }
+            _ => Answer::Wait { until: due },
+        }
+    }
+
+    /// When the next attempt begins.
+    fn due(&self, input: Input, again: &Again) -> Result<Time, By> {
+        let backoff = self.backoff.after(again.attempts, again.backoff, input.random);
+        let asked = again.retry_after.unwrap_or_default();
+        if asked > self.retry_after_max {
+            return Err(By::RetryElapsed);
+        }
+        let due = input.now + backoff.max(asked);
+        if due.since(again.begun) > self.elapsed_max { Err(By::RetryElapsed) } else { Ok(due) }
+    }
+}

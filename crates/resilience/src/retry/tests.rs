@@ -1,0 +1,200 @@
+//! Retries as tables.
+
+use super::*;
+use crate::budget;
+use crate::chance::{Chance, steps};
+use crate::contract::{Answer, By, Decide, Input, Outcome, Time};
+use core::time::Duration;
+use proptest::prelude::*;
+
+const MS: fn(u64) -> Duration = Duration::from_millis;
+
+fn config() -> Config {
+    Config {
+        backoff: Backoff { first: MS(100), max: MS(1_000), jitter: Jitter::None },
+        budget: budget::Config { percent: 0, per_second_min: 100, ..budget::Config::default() },
+        ..Config::default()
+    }
+}
+
+fn again() -> Again {
+    Again {
+        attempts: 1,
+        begun: Time::from_millis(1_000),
+        backoff: Duration::ZERO,
+        retry_after: None,
+        safety: Safety::Safe,
+        due: None,
+    }
+}
+
+fn ask(config: &Config, at_ms: u64, again: Again) -> Answer<Ticket> {
+    config.ask(&mut config.state(), Input::at(Time::from_millis(at_ms)), Request::Again(again))
+}
+
+#[test]
+fn a_failed_attempt_waits_or_is_the_last() {
+    let wait = |millis| Answer::Wait { until: Time::from_millis(millis) };
+    let deny = |by| Answer::Deny { by, retry_at: None };
+    let retry_after = |millis| Again { retry_after: Some(MS(millis)), ..again() };
+    let unsafe_call = Again { safety: Safety::Unsafe, ..again() };
+    let all = Config { repeat: Repeat::All, ..config() };
+    let short = Config { elapsed_max: MS(600), ..config() };
+    let cases: &[(&str, Config, Again, Answer<Ticket>)] = &[
+        ("the first backoff", config(), again(), wait(1_600)),
+        ("the second is twice as long", config(), Again { attempts: 2, ..again() }, wait(1_700)),
+        ("three attempts are all", config(), Again { attempts: 3, ..again() }, deny(By::RetryAttempts)),
+        ("Retry-After is waited for", config(), retry_after(700), wait(2_200)),
+        ("a shorter one does not shorten the backoff", config(), retry_after(50), wait(1_600)),
+        ("the longest one that is waited for", config(), retry_after(5_000), wait(6_500)),
+        ("a longer one ends it", config(), retry_after(5_001), deny(By::RetryElapsed)),
+        ("what is not safe is not repeated", config(), unsafe_call, deny(By::RetryUnsafe)),
+        ("unless told so", all, unsafe_call, wait(1_600)),
+        ("just within the time", short.clone(), again(), wait(1_600)),
+        ("past it", short, Again { begun: Time::from_millis(999), ..again() }, deny(By::RetryElapsed)),
+    ];
+    for (what, config, again, expected) in cases {
+        assert_eq!(ask(config, 1_500, *again), *expected, "{what}");
+    }
+}
+
+#[test]
+fn an_attempt_begins_when_it_is_due_and_not_before() {
+    let due = |millis| Again { due: Some(Time::from_millis(millis)), ..again() };
+    assert_eq!(ask(&config(), 1_599, due(1_600)), Answer::Wait { until: Time::from_millis(1_600) });
+    assert_eq!(ask(&config(), 1_600, due(1_600)), Answer::Admit(Ticket { attempt: 2 }));
+}
+
+#[test]
+fn the_budget_pays_when_the_attempt_begins_and_says_no_before_the_wait() {
+    let config = Config {
+        budget: budget::Config { percent: 50, per_second_min: 0, ..budget::Config::default() },
+        ..config()
+    };
+    let mut state = config.state();
+    let input = Input::at(Time::from_millis(1_500));
+    let mut ask = |request| config.ask(&mut state, input, request);
+    let empty = Answer::Deny { by: By::RetryBudget, retry_at: Some(Time::from_millis(2_000)) };
+    assert_eq!(ask(Request::First), Answer::Admit(Ticket { attempt: 1 }));
+    assert_eq!(ask(Request::Again(again())), empty, "one call earns half a retry");
+    let _ = ask(Request::First);
+    for _ in 0..3 {
+        assert!(matches!(ask(Request::Again(again())), Answer::Wait { .. }), "waiting costs nothing");
+    }
+    let due = Request::Again(Again { due: Some(input.now), ..again() });
+    assert_eq!(ask(due), Answer::Admit(Ticket { attempt: 2 }));
+    assert_eq!(ask(due), empty, "it was spent by the first that was due");
+    let _ = config.tell(&mut state, input, Ticket { attempt: 1 }, Outcome::Success, 1);
+    let _ = config.tell(&mut state, input, Ticket { attempt: 2 }, Outcome::Failure, 1);
+    let _ = config.tell(&mut state, input, Ticket { attempt: 2 }, Outcome::Slow, 1);
+    let snapshot = config.snapshot(&state, input.now);
+    assert_eq!((snapshot.retries, snapshot.recovered, snapshot.budget.spent), (1, 1, 1));
+}
+
+#[test]
+fn jitter_spreads_a_backoff_evenly_between_its_ends() {
+    let of = |jitter| Backoff { first: MS(100), max: MS(1_000), jitter };
+    let cases = [
+        // jitter, attempts, last backoff, least, most
+        (Jitter::Full, 1, 0, 0, 100),
+        (Jitter::Full, 3, 0, 0, 400),
+        (Jitter::Full, 9, 0, 0, 1_000),
+        (Jitter::Full, u32::MAX, 0, 0, 1_000),
+        (Jitter::Decorrelated, 1, 0, 100, 100),
+        (Jitter::Decorrelated, 2, 100, 100, 300),
+        (Jitter::Decorrelated, 2, 250, 100, 750),
+        (Jitter::Decorrelated, 2, 900, 100, 1_000),
+        (Jitter::None, 2, 900, 200, 200),
+    ];
+    let mut chance = Chance(0x717);
+    for (jitter, attempts, last, least, most) in cases {
+        let backoff = of(jitter);
+        assert_eq!(backoff.after(attempts, MS(last), 0), MS(least), "{jitter:?} {attempts}");
+        assert_eq!(backoff.after(attempts, MS(last), u64::MAX), MS(most), "{jitter:?} {attempts}");
+        let draws = steps(20_000).max(1_000);
+        let mut sum = Duration::ZERO;
+        for _ in 0..draws {
+            let drawn = backoff.after(attempts, MS(last), chance.next());
+            assert!((MS(least)..=MS(most)).contains(&drawn), "{jitter:?} {attempts}: {drawn:?}");
+            sum += drawn;
+        }
+        let capped = jitter == Jitter::Decorrelated && last == 900;
+        let mean = sum / u32::try_from(draws).expect("not so many");
+        let middle = (MS(least) + MS(most)) / 2;
+        assert!(capped || mean.abs_diff(middle) <= MS(most - least) / 20, "{jitter:?} {attempts}: {mean:?}");
+    }
+}
+
+#[test]
+fn a_configuration_that_makes_no_sense_names_its_field() {
+    let backoff = |backoff| Config { backoff, ..config() };
+    let cases = [
+        ("attempts_max", Config { attempts_max: 0, ..config() }),
+        ("attempts_max", Config { attempts_max: 101, ..config() }),
+        ("elapsed_max_ms", Config { elapsed_max: Duration::ZERO, ..config() }),
+        ("backoff.first_ms", backoff(Backoff { first: Duration::ZERO, ..Backoff::default() })),
+        ("backoff.max_ms", backoff(Backoff { max: MS(49), ..Backoff::default() })),
+        ("retry_after_max_ms", Config { retry_after_max: Duration::MAX, ..config() }),
+        (
+            "budget.percent",
+            Config { budget: budget::Config { percent: 1_001, ..budget::Config::default() }, ..config() },
+        ),
+    ];
+    assert_eq!(Config::default().check(), Ok(()));
+    for (field, config) in cases {
+        assert_eq!(config.check().expect_err(field).field, field);
+    }
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn a_configuration_is_written_with_its_units() {
+    let text = r#"{"attempts_max":4,"elapsed_max_ms":900,"backoff":{"first_ms":5,"jitter":"decorrelated"},
+        "budget":{"percent":10},"repeat":"all"}"#;
+    let config: Config = serde_json::from_str(text).expect("it can be read");
+    assert_eq!((config.elapsed_max, config.backoff.first, config.repeat), (MS(900), MS(5), Repeat::All));
+    let written = serde_json::to_string(&config).expect("written");
+    assert_eq!(serde_json::from_str::<Config>(&written).expect("read"), config);
+    assert!(serde_json::from_str::<Config>(r#"{"attempts":4}"#).is_err());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 5_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_configuration_and_no_request_panics(
+        spans in any::<[u64; 6]>(),
+        numbers in any::<[u32; 4]>(),
+        times in any::<[u64; 3]>(),
+        kinds in 0..12_usize,
+        random in any::<u64>(),
+    ) {
+        let span = |n: usize| Duration::from_nanos(spans[n] >> (spans[n] % 64));
+        let config = Config {
+            attempts_max: numbers[0],
+            elapsed_max: span(0),
+            backoff: Backoff {
+                first: span(1),
+                max: span(2),
+                jitter: [Jitter::Full, Jitter::Decorrelated, Jitter::None][kinds % 3],
+            },
+            retry_after_max: span(3),
+            budget: budget::Config { percent: numbers[1], per_second_min: numbers[2], length: span(4) },
+            repeat: Repeat::All,
+        };
+        let mut state = config.state();
+        let request = Again {
+            attempts: numbers[3] >> (random % 32),
+            begun: Time::from_nanos(times[0]),
+            backoff: span(5),
+            retry_after: (kinds / 3 % 2 == 0).then(|| span(3)),
+            safety: Safety::Safe,
+            due: (kinds / 6 == 0).then_some(Time::from_nanos(times[2])),
+        };
+        for request in [Request::First, Request::Again(request)] {
+            let input = Input { now: Time::from_nanos(times[1]), random };
+            let _ = config.ask(&mut state, input, request);
+            let _ = config.snapshot(&state, input.now);
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Timeout and deadline, as plain functions.
+//!
+//! A *timeout* is how long one attempt may take. A *deadline* is the moment after which nobody is interested any
+//! more: it is made once, where a request enters, and passed on, so that those further in stop when it is over
+//! instead of working for nobody. On the wire it is what is *left*, since clocks differ between machines.
+
+use crate::contract::{Time, nanos};
+use alloc::string::{String, ToString};
+use core::time::Duration;
+
+/// The moment after which nobody is interested any more.
+///
+/// ```
+/// use core::time::Duration;
+/// use mainstay_resilience::Time;
+/// use mainstay_resilience::timeout::Deadline;
+///
+/// let received = Time::from_millis(1_000);
+/// let deadline = Deadline::from_header("250", received).unwrap();
+/// assert_eq!(deadline.left(Time::from_millis(1_100)), Some(Duration::from_millis(150)));
+/// assert_eq!(deadline.left(Time::from_millis(1_250)), None);
+/// assert_eq!(deadline.to_header(Time::from_millis(1_100)), "150");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Deadline(pub Time);
+
+/// The longest that a header may ask for: a day.
+const HEADER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl Deadline {
+    /// So long from now.
+    #[must_use]
+    pub fn after(now: Time, span: Duration) -> Self {
+        Self(now + span)
+    }
+
+    /// What is left of it, if anything is.
+    #[must_use]
+    pub fn left(self, now: Time) -> Option<Duration> {
+        let left = self.0.since(now);
+        (!left.is_zero()).then_some(left)
+    }
+
+    /// The earlier of the two.
+    #[must_use]
+    pub fn or_earlier(self, other: Option<Self>) -> Self {
+        other.map_or(self, |other| self.min(other))
+    }
+
+    /// What is left as whole milliseconds, rounded down: 0 when it is over.
+    #[must_use]
+    pub fn to_header(self, now: Time) -> String {
+        self.0.since(now).as_millis().to_string()
+    }
+
+    /// What a header says is left: digits, whole milliseconds, at most a day (more counts as a day). Anything else
+    /// is none.
+    #[must_use]
+    pub fn from_header(text: &str, now: Time) -> Option<Self> {
+        let millis = digits(text, 19)?;
+        Some(Self(now + Duration::from_millis(millis).min(HEADER_MAX)))
+    }
+
+    /// What is left as gRPC writes it (`grpc-timeout`): at most eight digits and a unit.
+    ///
+    /// ```
+    /// use mainstay_resilience::Time;
+    /// use mainstay_resilience::timeout::Deadline;
+    ///
+    /// let now = Time::ZERO;
+    /// assert_eq!(Deadline::from_grpc("250m", now).unwrap().to_grpc(now), "250000u");
+    /// assert_eq!(Deadline::from_grpc("250", now), None);
+    /// ```
+    #[must_use]
+    pub fn to_grpc(self, now: Time) -> String {
+        const DIGITS: u64 = 99_999_999;
+        let left = nanos(self.0.since(now));
+        let units = [(1, 'n'), (1_000, 'u'), (1_000_000, 'm'), (1_000_000_000, 'S')];
+        let fits = units.into_iter().find(|(size, _)| left / size <= DIGITS && (*size > 1 || left < 1_000));
+        let (size, unit) = fits.unwrap_or((1_000_000_000, 'S'));
+        alloc::format!("{}{unit}", (left / size).min(DIGITS))
+    }
+
+    /// What gRPC's header says is left: one to eight digits and one of `H M S m u n`; at most a day.
+    #[must_use]
+    pub fn from_grpc(text: &str, now: Time) -> Option<Self> {
+        let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+        let number = digits(number, 8)?;
+        let span = match unit {
+            "H" => Duration::from_secs(number * 3_600),
+            "M" => Duration::from_secs(number * 60),
+            "S" => Duration::from_secs(number),
+            "m" => Duration::from_millis(number),
+            "u" => Duration::from_micros(number),
+            "n" => Duration::from_nanos(number),
+            _ => return None,
+        };
+        Some(Self(now + span.min(HEADER_MAX)))
+    }
+}
+
+/// A number of at most so many digits, and nothing but digits.
+fn digits(text: &str, most: usize) -> Option<u64> {
+    let are_digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !are_digits || text.len() > most { None } else { text.parse().ok() }
+}
+
+/// How long an attempt may take from now: its timeout, or what is left of the deadline if that is less. None when
+/// nothing is left: do not begin.
+///
+/// ```
+/// use core::time::Duration;
+/// use mainstay_resilience::Time;
+/// use mainstay_resilience::timeout::{Deadline, limit};
+///
+/// let (now, second) = (Time::from_millis(500), Duration::from_secs(1));
+/// let deadline = |millis| Some(Deadline(Time::from_millis(millis)));
+/// assert_eq!(limit(now, Some(second), None), Some(second));
+/// assert_eq!(limit(now, Some(second), deadline(800)), Some(Duration::from_millis(300)));
+/// assert_eq!(limit(now, Some(second), deadline(500)), None);
+/// ```
+#[must_use]
+pub fn limit(now: Time, timeout: Option<Duration>, deadline: Option<Deadline>) -> Option<Duration> {
+    let timeout = timeout.unwrap_or(Duration::MAX);
+    match deadline {
+        Some(deadline) => deadline.left(now).map(|left| left.min(timeout)),
+        None => Some(timeout),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_is_digits_and_at_most_a_day() {
+        let now = Time::from_millis(10);
+        let cases = [
+            ("0", Some(0)),
+            ("250", Some(250)),
+            ("00250", Some(250)),
+            ("86400000", Some(86_400_000)),
+            ("86400001", Some(86_400_000)),
+            ("9999999999999999999", Some(86_400_000)),
+            ("99999999999999999999", None),
+            ("", None),
+            ("-1", None),
+            ("+1", None),
+            ("1.5", None),
+            (" 1", None),
+            ("１", None),
+        ];
+        for (text, expected) in cases {
+            let expected = expected.map(|millis| Deadline(now + Duration::from_millis(millis)));
+            assert_eq!(Deadline::from_header(text, now), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn grpc_headers_are_read_and_written() {
+        let now = Time::from_millis(10);
+        let read = [
+            ("1H", Some(Duration::from_secs(3_600))),
+            ("2M", Some(Duration::from_secs(120))),
+            ("3S", Some(Duration::from_secs(3))),
+            ("4m", Some(Duration::from_millis(4))),
+            ("5u", Some(Duration::from_micros(5))),
+            ("6n", Some(Duration::from_nanos(6))),
+            ("99999999H", Some(HEADER_MAX)),
+            ("999999999S", None),
+            ("S", None),
+            ("", None),
+            ("1s", None),
+            ("1é", None),
+        ];
+        for (text, expected) in read {
+            assert_eq!(Deadline::from_grpc(text, now), expected.map(|span| Deadline(now + span)), "{text:?}");
+        }
+        let written = [
+            (Duration::ZERO, "0n"),
+            (Duration::from_nanos(999), "999n"),
+            (Duration::from_nanos(1_500), "1u"),
+            (Duration::from_secs(99), "99000000u"),
+            (Duration::from_secs(100), "100000m"),
+            (Duration::from_secs(100_000), "100000S"),
+            (Duration::MAX, "99999999S"),
+        ];
+        for (span, expected) in written {
+            assert_eq!(Deadline::after(Time::ZERO, span).to_grpc(Time::ZERO), expected);
+        }
+    }
+
+    #[test]
+    fn the_earlier_deadline_holds() {
+        let (one, two) = (Deadline(Time::from_millis(1)), Deadline(Time::from_millis(2)));
+        assert_eq!(one.or_earlier(Some(two)), one);
+        assert_eq!(two.or_earlier(Some(one)), one);
+        assert_eq!(two.or_earlier(None), two);
+    }
+}

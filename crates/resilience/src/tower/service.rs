@@ -1,0 +1,190 @@
+//! The one service, and its layer.
+
+use super::Rules;
+use crate::contract::Invalid;
+use crate::guard::{Attempt, CallError, Guard, Policy, Refusal, Verdict};
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use core::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use tower_layer::Layer;
+use tower_service::Service;
+
+/// Any error, as tower's own layers have them.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The service was called, and did not answer in this time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimedOut(pub Duration);
+
+impl fmt::Display for TimedOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no answer within {:?}", self.0)
+    }
+}
+
+impl std::error::Error for TimedOut {}
+
+/// Puts a guard in front of a service.
+///
+/// ```
+/// use mainstay_resilience::breaker;
+/// use mainstay_resilience::guard::Policy;
+/// use mainstay_resilience::tower::{GuardLayer, HttpRules};
+///
+/// let policy = Policy { breaker: Some(breaker::Config::default()), ..Policy::default() };
+/// let layer = GuardLayer::from_policy("billing", policy, HttpRules::default()).unwrap();
+/// // tower::ServiceBuilder::new().layer(layer).service(client)
+/// assert_eq!(layer.guard().name(), "billing");
+/// ```
+#[derive(Clone, Debug)]
+pub struct GuardLayer<R> {
+    guard: Guard,
+    rules: R,
+}
+
+impl<R> GuardLayer<R> {
+    /// A layer around a guard: all services that it makes share it.
+    pub fn new(guard: Guard, rules: R) -> Self {
+        Self { guard, rules }
+    }
+
+    /// A layer around a new guard.
+    ///
+    /// # Errors
+    /// The first field of the policy that makes no sense.
+    pub fn from_policy(name: &str, policy: Policy, rules: R) -> Result<Self, Invalid> {
+        Ok(Self::new(Guard::new(name, policy)?, rules))
+    }
+
+    /// The guard, to look at or to force.
+    pub fn guard(&self) -> &Guard {
+        &self.guard
+    }
+}
+
+impl<S, R: Clone> Layer<S> for GuardLayer<R> {
+    type Service = Guarded<S, R>;
+
+    fn layer(&self, inner: S) -> Guarded<S, R> {
+        Guarded { inner, guard: self.guard.clone(), rules: self.rules.clone() }
+    }
+}
+
+/// A service behind a guard.
+#[derive(Clone, Debug)]
+pub struct Guarded<S, R> {
+    inner: S,
+    guard: Guard,
+    rules: R,
+}
+
+impl<S, R> Guarded<S, R> {
+    /// The guard, to look at or to force.
+    pub fn guard(&self) -> &Guard {
+        &self.guard
+    }
+}
+
+impl<S, R, Request> Service<Request> for Guarded<S, R>
+where
+    S: Service<Request> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Response: Send + 'static,
+    S::Error: Into<BoxError>,
+    R: Rules<Request, S::Response> + Clone + Send + Sync + 'static,
+    Request: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let spare = self.inner.clone();
+        // The one that was made ready is the one that is called first.
+        let ready = core::mem::replace(&mut self.inner, spare.clone());
+        let (guard, rules) = (self.guard.clone(), self.rules.clone());
+        Box::pin(async move {
+            let call = rules.call(&request);
+            // Kept only as long as it may be sent again.
+            let again = if guard.may_repeat(&call) { rules.again(&request) } else { None };
+            let repeats = again.is_some();
+            let sender = Sender { ready: Some(ready), spare, first: Some(request), again, rules: &rules };
+            let sender = Mutex::new(sender);
+            let send = |attempt| {
+                let sent = sender.lock().unwrap_or_else(PoisonError::into_inner).send(attempt);
+                async move {
+                    match sent {
+                        Sent::Ready(future) => future.await.map_err(Into::into),
+                        Sent::Spare(mut service, request) => {
+                            core::future::poll_fn(|cx| service.poll_ready(cx)).await.map_err(Into::into)?;
+                            service.call(request).await.map_err(Into::into)
+                        }
+                        // Never asked for: such a call is not repeated.
+                        Sent::Nothing => Err("the request cannot be sent again".into()),
+                    }
+                }
+            };
+            let judge = |result: Result<&S::Response, &BoxError>| match result {
+                // What a policy further in refused says nothing of the dependency.
+                Err(error) if is_refusal(&**error) => Verdict::from(crate::Outcome::Neutral),
+                result => rules.judge(result),
+            };
+            let call = if repeats { call } else { crate::guard::Call { safety: crate::retry::Safety::Unsafe, ..call } };
+            guard.call(call, send, judge).await.map_err(|error| match error {
+                CallError::Refused(refusal) => refusal.into(),
+                CallError::TimedOut(after) => TimedOut(after).into(),
+                CallError::Failed(error) => error,
+            })
+        })
+    }
+}
+
+/// Is it, or does it come from, a refusal of ours?
+fn is_refusal(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    let mut error: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(one) = error {
+        if one.is::<Refusal>() {
+            return true;
+        }
+        error = one.source();
+    }
+    false
+}
+
+/// Who sends the attempts of one call.
+struct Sender<'a, S, R, Request> {
+    ready: Option<S>,
+    spare: S,
+    first: Option<Request>,
+    again: Option<Request>,
+    rules: &'a R,
+}
+
+enum Sent<S: Service<Request>, Request> {
+    Ready(S::Future),
+    Spare(S, Request),
+    Nothing,
+}
+
+impl<S, R, Request> Sender<'_, S, R, Request>
+where
+    S: Service<Request> + Clone,
+    R: Rules<Request, S::Response>,
+{
+    fn send(&mut self, attempt: Attempt) -> Sent<S, Request> {
+        let request = self.first.take().or_else(|| self.again.as_ref().and_then(|kept| self.rules.again(kept)));
+        let Some(mut request) = request else { return Sent::Nothing };
+        self.rules.prepare(&mut request, attempt);
+        match self.ready.take() {
+            Some(mut service) => Sent::Ready(service.call(request)),
+            None => Sent::Spare(self.spare.clone(), request),
+        }
+    }
+}
