@@ -19,6 +19,7 @@
 //! | module | asks | feature |
 //! |---|---|---|
 //! | [`breaker`] | is this dependency fit to be called? | |
+//! | [`rate`] | do so many permits fit into the rate? | |
 //! | [`window`] | what came of the last calls, or of the last seconds? | |
 #![cfg_attr(not(any(test, feature = "cell")), no_std)]
 
@@ -26,6 +27,9 @@ extern crate alloc;
 
 pub mod breaker;
 pub mod contract;
+pub mod rate;
+#[cfg(test)]
+mod walk;
 pub mod window;
 
 pub use contract::{Answer, By, Decide, Input, Invalid, Outcome, Time, Told};
