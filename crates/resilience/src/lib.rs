@@ -19,6 +19,8 @@
 //! | module | asks | feature |
 //! |---|---|---|
 //! | [`breaker`] | is this dependency fit to be called? | |
+//! | [`bulkhead`] | is a permit free, or a place in line? | |
+//! | [`shed`] | is the request important enough for this load? | |
 //! | [`rate`] | do so many permits fit into the rate? | |
 //! | [`window`] | what came of the last calls, or of the last seconds? | |
 #![cfg_attr(not(any(test, feature = "cell")), no_std)]
@@ -26,8 +28,10 @@
 extern crate alloc;
 
 pub mod breaker;
+pub mod bulkhead;
 pub mod contract;
 pub mod rate;
+pub mod shed;
 #[cfg(test)]
 mod walk;
 pub mod window;
