@@ -1,0 +1,1 @@
+//! The guard against real futures, on a clock that the test moves.
