@@ -21,6 +21,7 @@
 //! | [`breaker`] | is this dependency fit to be called? | |
 //! | [`bulkhead`] | is a permit free, or a place in line? | |
 //! | [`shed`] | is the request important enough for this load? | |
+//! | [`outlier`] | is this host among the ones that fail? | |
 //! | [`rate`] | do so many permits fit into the rate? | |
 //! | [`window`] | what came of the last calls, or of the last seconds? | |
 #![cfg_attr(not(any(test, feature = "cell")), no_std)]
@@ -30,6 +31,7 @@ extern crate alloc;
 pub mod breaker;
 pub mod bulkhead;
 pub mod contract;
+pub mod outlier;
 pub mod rate;
 pub mod shed;
 #[cfg(test)]
