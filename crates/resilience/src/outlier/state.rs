@@ -15,6 +15,15 @@ pub struct Request {
 }
 
 /// A call to a host.
+///
+/// ```
+/// use mainstay_resilience::outlier::{Config, Request};
+/// use mainstay_resilience::{Decide, Input};
+///
+/// let config = Config::default();
+/// let ticket = config.ask(&mut config.state(), Input::default(), Request { host: 7 }).admitted().unwrap();
+/// assert_eq!(ticket.host(), 7);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Ticket {
@@ -31,6 +40,19 @@ impl Ticket {
 }
 
 /// A host was ejected.
+///
+/// ```
+/// use core::time::Duration;
+/// use mainstay_resilience::outlier::{Config, Ejected, Request};
+/// use mainstay_resilience::{Decide, Input, Outcome, Time, Told};
+///
+/// let config = Config { consecutive_failures: Some(3), ..Config::default() };
+/// let (mut state, input) = (config.state(), Input::default());
+/// let tickets = [7, 8].map(|host| config.ask(&mut state, input, Request { host }).admitted().unwrap());
+/// let until = Time::ZERO + Duration::from_secs(30);
+/// let told = config.tell(&mut state, input, tickets[0], Outcome::Failure, 3);
+/// assert_eq!(told, Told::Changed(Ejected { host: 7, until }));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ejected {
     pub host: u32,
@@ -74,6 +96,17 @@ pub struct State {
 }
 
 /// The hosts, for display.
+///
+/// ```
+/// use mainstay_resilience::outlier::{Config, Request};
+/// use mainstay_resilience::{Decide, Input, Time};
+///
+/// let config = Config::default();
+/// let mut state = config.state();
+/// let _ = config.ask(&mut state, Input::default(), Request { host: 7 });
+/// let snapshot = config.snapshot(&state, Time::ZERO);
+/// assert_eq!((snapshot.hosts[0].host, snapshot.hosts[0].ejected_until, snapshot.ejected), (7, None, 0));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
