@@ -352,7 +352,7 @@ fn a_window_stays_between_the_exact_log_and_one_bucket_more() {
 }
 
 #[test]
-fn a_window_that_is_reconfigured_stays_bounded() {
+fn a_window_that_is_reconfigured_keeps_what_it_knows() {
     let (fine, coarse) = (window(1_000_000, 1_000, 1_000, 0), window(1_000_000, 60_000, 3, 0));
     let mut state = fine.state();
     for millis in 0..10_000 {
