@@ -118,7 +118,7 @@ impl Decide for Config {
     }
 
     fn ask(&self, state: &mut State, input: Input, request: Request) -> Answer<Ticket> {
-        state.clock = state.clock.max(input.now);
+        state.see(input.now);
         if !state.window.fits(self.length, BUCKETS) {
             state.window = TimeWindow::new(self.length, BUCKETS);
         }
@@ -164,6 +164,12 @@ impl Config {
 }
 
 impl State {
+    /// Time runs on, never back.
+    pub(crate) fn see(&mut self, now: Time) -> Time {
+        self.clock = self.clock.max(now);
+        self.clock
+    }
+
     /// Until when a deposit need not be made at its own moment.
     #[cfg(feature = "cell")]
     pub(crate) fn bucket_end(&self) -> Time {

@@ -65,7 +65,8 @@ pub struct Backoff {
 pub enum Jitter {
     /// All of it: evenly from 0 to the doubled time.
     Full,
-    /// Evenly from `first` to three times the last backoff. (Both: Brooker, "Exponential Backoff And Jitter", 2015.)
+    /// Evenly from `first` to three times the last backoff, or to three times `first` where there was none; what
+    /// lies beyond `max` is cut to it. (Both: Brooker, "Exponential Backoff And Jitter", 2015.)
     Decorrelated,
     /// None of it: for tests, and for callers that are alone.
     None,
@@ -112,7 +113,8 @@ impl Backoff {
             Jitter::None => exponential,
             Jitter::Full => below(random, exponential.saturating_add(1)),
             Jitter::Decorrelated => {
-                let most = nanos(last).saturating_mul(3).max(first);
+                // Where none came before, `first` stands for it: or the first retries of all would come together.
+                let most = nanos(last).max(first).saturating_mul(3);
                 first.saturating_add(below(random, (most - first).saturating_add(1))).min(max)
             }
         })

@@ -1,6 +1,6 @@
 //! What is remembered of retries, and how one is decided.
 
-use super::{Config, Safety};
+use super::{Config, Jitter, Safety};
 use crate::budget;
 use crate::contract::{Answer, By, Decide, Input, Invalid, Outcome, Time, Told};
 use core::convert::Infallible;
@@ -11,8 +11,8 @@ use core::time::Duration;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct State {
     pub(crate) budget: budget::State,
-    retries: u64,
-    recovered: u64,
+    pub(super) retries: u64,
+    pub(super) recovered: u64,
 }
 
 /// What is asked for.
@@ -33,7 +33,8 @@ pub struct Again {
     pub begun: Time,
     /// How long the last of them was waited for.
     pub backoff: Duration,
-    /// How long the dependency asked to be left alone (`Retry-After`).
+    /// How long the dependency asked to be left alone (`Retry-After`): no attempt begins sooner. The backoff comes
+    /// on top, unless it is without jitter: then the longer of the two is waited for.
     pub retry_after: Option<Duration>,
     /// May it be made twice?
     pub safety: Safety,
@@ -109,6 +110,7 @@ impl Decide for Config {
 
 impl Config {
     fn again(&self, state: &mut State, input: Input, again: Again) -> Answer<Ticket> {
+        let now = state.budget.see(input.now);
         let no = |by| Answer::Deny { by, retry_at: None };
         if !self.allows(again.safety) {
             return no(By::RetryUnsafe);
@@ -118,13 +120,20 @@ impl Config {
         }
         let due = match again.due {
             Some(due) => due,
-            None => match self.due(input, &again) {
-                Ok(due) => due,
-                Err(by) => return no(by),
-            },
+            None => {
+                let asked = again.retry_after.unwrap_or_default();
+                if asked > self.retry_after_max {
+                    return Answer::Deny { by: By::RetryElapsed, retry_at: Some(now + asked) };
+                }
+                now + self.wait(asked, &again, input.random)
+            }
         };
+        // Who slept for longer than was said may be too late as well.
+        if due.max(now).since(again.begun) > self.elapsed_max {
+            return no(By::RetryElapsed);
+        }
         // Without a budget to pay for it, waiting would be for nothing; but it is paid when it begins.
-        let is_due = again.due.is_some() && input.now >= due;
+        let is_due = again.due.is_some() && now >= due;
         let asked = if is_due { budget::Request::Withdraw } else { budget::Request::Look };
         match self.budget.ask(&mut state.budget, input, asked) {
             Answer::Deny { by, retry_at } => Answer::Deny { by, retry_at },
@@ -136,14 +145,13 @@ impl Config {
         }
     }
 
-    /// When the next attempt begins.
-    fn due(&self, input: Input, again: &Again) -> Result<Time, By> {
-        let backoff = self.backoff.after(again.attempts, again.backoff, input.random);
-        let asked = again.retry_after.unwrap_or_default();
-        if asked > self.retry_after_max {
-            return Err(By::RetryElapsed);
+    /// How long to wait: never less than the dependency asked for.
+    fn wait(&self, asked: Duration, again: &Again, random: u64) -> Duration {
+        let backoff = self.backoff.after(again.attempts, again.backoff, random);
+        match self.backoff.jitter {
+            Jitter::None => backoff.max(asked),
+            // On top: or all who were told the same moment would come back at that moment.
+            Jitter::Full | Jitter::Decorrelated => backoff.saturating_add(asked),
         }
-        let due = input.now + backoff.max(asked);
-        if due.since(again.begun) > self.elapsed_max { Err(By::RetryElapsed) } else { Ok(due) }
     }
 }
