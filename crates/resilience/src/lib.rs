@@ -24,6 +24,9 @@
 //! | [`hedge`] | is it time for a second attempt beside a slow first? | |
 //! | [`timeout`] | how long may this take, and what is left for those further in? | |
 //! | [`registry`] | which breaker is this key's? | |
+//! | [`bulkhead`] | is a permit free, or a place in line? | |
+//! | [`shed`] | is the request important enough for this load? | |
+//! | [`rate`] | do so many permits fit into the rate? | |
 //! | [`window`] | what came of the last calls, or of the last seconds? | |
 #![cfg_attr(not(any(test, feature = "cell")), no_std)]
 
@@ -31,15 +34,25 @@ extern crate alloc;
 
 pub mod breaker;
 pub mod budget;
+pub mod bulkhead;
 #[cfg(feature = "cell")]
 pub mod cell;
 #[cfg(test)]
 mod chance;
 pub mod contract;
+#[cfg(feature = "async")]
+pub mod guard;
 pub mod hedge;
+pub mod policy;
+pub mod rate;
 pub mod registry;
 pub mod retry;
+pub mod shed;
 pub mod timeout;
+#[cfg(feature = "tower")]
+pub mod tower;
+#[cfg(test)]
+mod walk;
 pub mod window;
 
 pub use contract::{Answer, By, Decide, Input, Invalid, Outcome, Time, Told};

@@ -6,14 +6,22 @@
 //! batch, before anything else is asked of it.
 
 mod breaker;
+mod bulkhead;
+mod hedge;
 mod lanes;
+mod rate;
 #[cfg(not(loom))]
 mod registry;
+mod retry;
 mod sync;
 
 pub use breaker::Breaker;
+pub use bulkhead::{Bulkhead, Entry, Place};
+pub use hedge::Hedge;
+pub use rate::{Bucket, Window};
 #[cfg(not(loom))]
 pub use registry::Registry;
+pub use retry::Retry;
 
 #[cfg(all(test, not(loom)))]
 mod tests;

@@ -4,10 +4,11 @@ use super::attempt::{Attempted, Rate};
 use super::clock;
 use super::watch::Watch;
 use super::words::{Attempt, Call, CallError, Verdict};
-use crate::contract::{Answer, By, Decide, Invalid, Outcome, Time};
+use crate::contract::{Answer, By, Invalid, Outcome, Time};
 use crate::policy::{Policy, RateLimit};
 use crate::retry::Safety;
-use crate::{breaker, bulkhead, cell, hedge, retry};
+use crate::shed::Priority;
+use crate::{cell, hedge, retry};
 use core::future::{Future, poll_fn};
 use core::pin::pin;
 use core::task::Poll;
@@ -171,6 +172,99 @@ impl Inner {
         call.deadline.map_or(own, |deadline| own.min(clock::time_of(deadline)))
     }
 
+    /// One attempt, and a second beside it when it is slow: the first good answer is the answer.
+    async fn hedged<T, E, F, B, J>(&self, call: &Call, deadline: Time, begin: B, judge: &J) -> Attempted<T, E>
+    where
+        F: Future<Output = Result<T, E>>,
+        B: Fn(Time) -> F,
+        J: Fn(Result<&T, &E>) -> Verdict,
+    {
+        let asked_by = (call.source, call.priority);
+        let Some(hedge) = self.hedge.as_ref().filter(|_| call.safety == Safety::Safe) else {
+            return self.attempt(asked_by, deadline, &begin, judge).await;
+        };
+        // The two of them, and the timer, are only there for calls that may be hedged.
+        Box::pin(self.race(hedge, asked_by, deadline, begin, judge)).await
+    }
+
+    async fn race<T, E, F, B, J>(
+        &self,
+        hedge: &cell::Hedge,
+        asked_by: (u32, Priority),
+        deadline: Time,
+        begin: B,
+        judge: &J,
+    ) -> Attempted<T, E>
+    where
+        F: Future<Output = Result<T, E>>,
+        B: Fn(Time) -> F,
+        J: Fn(Result<&T, &E>) -> Verdict,
+    {
+        let begun = clock::now();
+        let tell = |ticket: Option<hedge::Ticket>, attempted: &Attempted<T, E>| {
+            if let Some(ticket) = ticket {
+                hedge.tell(clock::input(), ticket, attempted.verdict.outcome);
+            }
+        };
+        let ticket = hedge.ask(clock::input_at(begun), hedge::Request::First).admitted();
+        let mut first = pin!(self.attempt(asked_by, deadline, &begin, judge));
+        let due = pin!(self.second_is_due(hedge, begun));
+        let second_ticket = match either(first.as_mut(), due).await {
+            Either::One(attempted) => {
+                tell(ticket, &attempted);
+                return attempted;
+            }
+            Either::Other(None) => {
+                let attempted = first.await;
+                tell(ticket, &attempted);
+                return attempted;
+            }
+            Either::Other(Some(second_ticket)) => second_ticket,
+        };
+        self.watch.hedged();
+        let mut second = pin!(self.attempt(asked_by, deadline, &begin, judge));
+        let is_good = |attempted: &Attempted<T, E>| {
+            matches!(attempted.verdict.outcome, Outcome::Success | Outcome::Slow)
+        };
+        match either(first.as_mut(), second.as_mut()).await {
+            Either::One(attempted) if is_good(&attempted) => {
+                tell(ticket, &attempted);
+                attempted
+            }
+            Either::Other(attempted) if is_good(&attempted) => {
+                tell(Some(second_ticket), &attempted);
+                attempted
+            }
+            // One of them failed: the other decides. If that is no better, the first attempt's answer stands.
+            Either::One(attempted) => {
+                let other = second.await;
+                tell(Some(second_ticket), &other);
+                if is_good(&other) { other } else { attempted }
+            }
+            Either::Other(_) => {
+                let attempted = first.await;
+                tell(ticket, &attempted);
+                attempted
+            }
+        }
+    }
+
+    /// Waits until it is time for a second attempt: its ticket, if there may be one.
+    async fn second_is_due(&self, hedge: &cell::Hedge, begun: Time) -> Option<hedge::Ticket> {
+        loop {
+            let request = hedge::Request::Second { begun, safety: Safety::Safe };
+            match hedge.ask(clock::input(), request) {
+                Answer::Admit(ticket) => return Some(ticket),
+                Answer::Wait { until } => {
+                    // A timer may be early by less than it can measure.
+                    let least = clock::now() + Duration::from_micros(100);
+                    tokio::time::sleep_until(clock::instant_of(until.max(least))).await;
+                }
+                Answer::Deny { .. } => return None,
+            }
+        }
+    }
+
     /// Waits out the backoff: the ticket for the next attempt, and how long that was.
     async fn wait_to_retry(
         &self,
@@ -205,4 +299,23 @@ impl Inner {
             }
         }
     }
+}
+
+enum Either<A, B> {
+    One(A),
+    Other(B),
+}
+
+/// Whichever is there first; the one, if both are.
+async fn either<A: Future + Unpin, B: Future + Unpin>(
+    mut one: A,
+    mut other: B,
+) -> Either<A::Output, B::Output> {
+    poll_fn(|cx| {
+        if let Poll::Ready(output) = pin!(&mut one).poll(cx) {
+            return Poll::Ready(Either::One(output));
+        }
+        pin!(&mut other).poll(cx).map(Either::Other)
+    })
+    .await
 }

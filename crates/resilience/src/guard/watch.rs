@@ -42,9 +42,7 @@ impl core::fmt::Debug for Counters {
 #[cfg(feature = "metrics")]
 impl Counters {
     fn new(guard: &Arc<str>) -> Self {
-        let outcome = |outcome: &'static str| {
-            metrics::counter!("resilience_attempts_total", "guard" => guard.to_string(), "outcome" => outcome)
-        };
+        let outcome = |outcome: &'static str| metrics::counter!("resilience_attempts_total", "guard" => guard.to_string(), "outcome" => outcome);
         Self {
             // In the order of `Outcome`.
             outcomes: ["success", "slow", "failure", "neutral", "cancelled"].map(outcome),
@@ -114,9 +112,13 @@ impl Watch {
         }
         #[cfg(feature = "tracing")]
         match to {
-            Circuit::Open => tracing::warn!(guard = &*self.guard, from = from.code(), "circuit breaker opened"),
+            Circuit::Open => {
+                tracing::warn!(guard = &*self.guard, from = from.code(), "circuit breaker opened")
+            }
             Circuit::HalfOpen => tracing::info!(guard = &*self.guard, "circuit breaker half-open"),
-            Circuit::Closed => tracing::info!(guard = &*self.guard, from = from.code(), "circuit breaker closed"),
+            Circuit::Closed => {
+                tracing::info!(guard = &*self.guard, from = from.code(), "circuit breaker closed")
+            }
         }
     }
 }

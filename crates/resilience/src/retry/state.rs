@@ -77,7 +77,7 @@ impl Decide for Config {
     fn ask(&self, state: &mut State, input: Input, request: Request) -> Answer<Ticket> {
         match request {
             Request::First => {
-                let _ = self.budget.ask(&mut state.budget, input, budget::Request::Deposit { calls: 1 });
+                self.deposit(state, input, 1);
                 Answer::Admit(Ticket { attempt: 1 })
             }
             Request::Again(again) => self.again(state, input, again),
@@ -109,6 +109,11 @@ impl Decide for Config {
 }
 
 impl Config {
+    /// So many calls began.
+    pub(crate) fn deposit(&self, state: &mut State, input: Input, calls: u32) {
+        let _ = self.budget.ask(&mut state.budget, input, budget::Request::Deposit { calls });
+    }
+
     fn again(&self, state: &mut State, input: Input, again: Again) -> Answer<Ticket> {
         let now = state.budget.see(input.now);
         let no = |by| Answer::Deny { by, retry_at: None };

@@ -2,12 +2,13 @@
 
 use super::BoxError;
 use crate::contract::Outcome;
+use crate::guard::clock;
 use crate::guard::{Attempt, Call, Verdict};
 use crate::retry::{self, Safety};
+use crate::shed::Priority;
 use crate::timeout::Deadline;
 use core::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
-use tokio::time::Instant;
 
 /// What a layer must know of the requests and responses that pass.
 pub trait Rules<Req, Res> {
@@ -127,5 +128,46 @@ impl<B, C> Rules<Request<B>, Response<C>> for HttpOnce {
 
     fn judge(&self, result: Result<&Response<C>, &BoxError>) -> Verdict {
         judge(result)
+    }
+}
+
+fn call<B>(request: &Request<B>) -> Call {
+    let key = if request.headers().contains_key(IDEMPOTENCY_KEY) {
+        retry::IdempotencyKey::Present
+    } else {
+        retry::IdempotencyKey::Missing
+    };
+    let now = clock::now();
+    let left = request.headers().get(DEADLINE).and_then(|value| value.to_str().ok());
+    let deadline = left.and_then(|left| Deadline::from_header(left, now));
+    Call {
+        safety: Safety::of_http(request.method().as_str(), key),
+        deadline: deadline.map(|deadline| clock::instant_of(deadline.0)),
+        priority: request.extensions().get::<Priority>().copied().unwrap_or_default(),
+        ..Call::default()
+    }
+}
+
+/// What is left travels with the request.
+fn pass_on(headers: &mut HeaderMap, attempt: Attempt) {
+    let Some(deadline) = attempt.deadline else { return };
+    let left = Deadline(clock::time_of(deadline)).to_header(clock::now());
+    if let Ok(value) = HeaderValue::from_str(&left) {
+        headers.insert(DEADLINE, value);
+    }
+}
+
+fn judge<C>(result: Result<&Response<C>, &BoxError>) -> Verdict {
+    let Ok(response) = result else { return Outcome::Failure.into() };
+    let status = response.status();
+    let is_busy = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+    if !is_busy && !status.is_server_error() {
+        return Outcome::Success.into();
+    }
+    let seconds = response.headers().get(header::RETRY_AFTER).filter(|_| is_busy);
+    let seconds = seconds.and_then(|value| value.to_str().ok()?.trim().parse::<u32>().ok());
+    Verdict {
+        outcome: Outcome::Failure,
+        retry_after: seconds.map(|seconds| Duration::from_secs(seconds.into())),
     }
 }

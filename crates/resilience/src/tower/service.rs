@@ -136,7 +136,11 @@ where
                 Err(error) if is_refusal(&**error) => Verdict::from(crate::Outcome::Neutral),
                 result => rules.judge(result),
             };
-            let call = if repeats { call } else { crate::guard::Call { safety: crate::retry::Safety::Unsafe, ..call } };
+            let call = if repeats {
+                call
+            } else {
+                crate::guard::Call { safety: crate::retry::Safety::Unsafe, ..call }
+            };
             guard.call(call, send, judge).await.map_err(|error| match error {
                 CallError::Refused(refusal) => refusal.into(),
                 CallError::TimedOut(after) => TimedOut(after).into(),
@@ -179,7 +183,8 @@ where
     R: Rules<Request, S::Response>,
 {
     fn send(&mut self, attempt: Attempt) -> Sent<S, Request> {
-        let request = self.first.take().or_else(|| self.again.as_ref().and_then(|kept| self.rules.again(kept)));
+        let request =
+            self.first.take().or_else(|| self.again.as_ref().and_then(|kept| self.rules.again(kept)));
         let Some(mut request) = request else { return Sent::Nothing };
         self.rules.prepare(&mut request, attempt);
         match self.ready.take() {

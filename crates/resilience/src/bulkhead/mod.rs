@@ -1,0 +1,39 @@
+//! Bulkhead: a cap on calls at once, with a bounded line in front of it.
+//!
+//! ```text
+//!                     a permit is free,
+//!                     and one for each before it
+//!     ask ──────────────────────────────────────────────────► admitted ── tell ──► the permit is free
+//!      │                                                          ▲
+//!      │ none is         ┌──────────────────────────────┐         │
+//!      ├────────────────►│ the line: critical callers,  │─────────┘
+//!      │ room in line    │ then normal, then low ones;  │  asks again, and it is its turn
+//!      │                 │ first come, first served     │
+//!      │                 │ within each                  │─────────► denied: bulkhead_wait
+//!      │                 └──────────────────────────────┘  asks again after `wait_max`
+//!      │ no room
+//!      └──────────────────────────────────────────────────► denied at once: bulkhead_full, or shed
+//! ```
+//!
+//! - **A refusal is immediate.** A dependency that hangs holds its own permits, and nobody else's threads.
+//! - **Nobody is overtaken** by a caller of the same priority or a lower one. A permit is kept for each caller that
+//!   waits before: not for one whose patience has ended, whether it has noticed or not.
+//! - **Waiting is asking again.** The state says who may ask now ([`Config::next`], [`Config::ready`]), so that a
+//!   program wakes exactly those, and needs no timer but one for each caller's patience.
+//! - **Each permit comes back through one `tell`**, with whatever outcome; a caller that is cancelled while it waits
+//!   must [`leave`](State::leave).
+//! - **The limit may find itself** ([`Limit`]): by AIMD on the latency that is aimed at, or by the gradient between
+//!   the latency without a queue and the present one. A limit that falls below what is in use admits nobody until
+//!   enough has come back.
+//! - **Load may be shed** by priority ([`Config::shed`]).
+
+mod config;
+mod limiter;
+#[cfg(test)]
+mod simulation;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use config::{Aimd, Config, Gradient, Limit};
+pub use state::{Changed, Request, Snapshot, State, Ticket};

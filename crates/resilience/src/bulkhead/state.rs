@@ -1,0 +1,292 @@
+//! What a bulkhead remembers, and how it decides.
+
+use super::config::Config;
+use super::limiter::{Limiter, Sample};
+use crate::contract::{Answer, By, Decide, Input, Invalid, Outcome, Time, Told};
+use crate::shed::Priority;
+use alloc::collections::VecDeque;
+use core::time::Duration;
+
+/// Who asks.
+///
+/// ```
+/// use mainstay_resilience::bulkhead::Request;
+/// use mainstay_resilience::shed::Priority;
+///
+/// assert_eq!(Request::default().priority, Priority::Normal);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Request {
+    /// The caller's own choice, and unique among those that wait: who asks with the id of a waiting caller is that
+    /// caller, with the priority that it came with.
+    pub caller: u64,
+    pub priority: Priority,
+}
+
+/// A permit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Ticket {
+    begun: Time,
+}
+
+impl Ticket {
+    /// When the call was admitted.
+    #[must_use]
+    pub const fn begun(self) -> Time {
+        self.begun
+    }
+}
+
+/// The limit has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Changed {
+    pub from: u32,
+    pub to: u32,
+}
+
+/// A caller in line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+struct Waiting {
+    caller: u64,
+    priority: Priority,
+    until: Time,
+}
+
+/// What a bulkhead remembers: at most `line_max` callers in line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct State {
+    /// The latest moment seen.
+    clock: Time,
+    in_use: u32,
+    /// The most important first, and among equals who came first.
+    line: VecDeque<Waiting>,
+    limiter: Limiter,
+    /// Callers that were refused at once.
+    refused: u64,
+    /// Callers whose patience ended in line.
+    waited_out: u64,
+}
+
+/// A bulkhead for display.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// How many permits there are.
+    pub limit: u32,
+    /// How many of them are in use; more than there are, when the limit has just fallen.
+    pub in_use: u32,
+    /// How many callers wait.
+    pub waiting: u32,
+    /// The latency without a queue, where the gradient has measured it.
+    pub baseline: Option<Duration>,
+    /// Callers that were refused at once.
+    pub refused: u64,
+    /// Callers whose patience ended in line, as far as they have asked since.
+    pub waited_out: u64,
+}
+
+impl Decide for Config {
+    type State = State;
+    type Request = Request;
+    type Ticket = Ticket;
+    type Change = Changed;
+    type Snapshot = Snapshot;
+
+    fn state(&self) -> State {
+        State::default()
+    }
+
+    fn ask(&self, state: &mut State, input: Input, request: Request) -> Answer<Ticket> {
+        let now = state.see(input.now);
+        match state.line.iter().position(|waiting| waiting.caller == request.caller) {
+            Some(place) => self.ask_again(state, now, place),
+            None => self.ask_first(state, now, request),
+        }
+    }
+
+    /// Frees `n` permits, whatever the outcome. More than are in use are [`Told::Stale`]: they had come back before.
+    fn tell(
+        &self,
+        state: &mut State,
+        input: Input,
+        ticket: Ticket,
+        outcome: Outcome,
+        n: u32,
+    ) -> Told<Changed> {
+        let now = state.see(input.now);
+        let n_held = n.min(state.in_use);
+        if n_held == 0 {
+            return if n == 0 { Told::Counted } else { Told::Stale };
+        }
+        let from = state.limiter.limit(&self.limit);
+        let sample = Sample { begun: ticket.begun, now, outcome, n: n_held, in_use: state.in_use };
+        state.limiter.tell(&self.limit, sample);
+        state.in_use -= n_held;
+        let to = state.limiter.limit(&self.limit);
+        if from == to { Told::Counted } else { Told::Changed(Changed { from, to }) }
+    }
+
+    fn snapshot(&self, state: &State, now: Time) -> Snapshot {
+        let now = now.max(state.clock);
+        let waiting = state.line.iter().filter(|waiting| now < waiting.until).count();
+        Snapshot {
+            limit: state.limiter.limit(&self.limit),
+            in_use: state.in_use,
+            waiting: u32::try_from(waiting).unwrap_or(u32::MAX),
+            baseline: state.limiter.baseline(),
+            refused: state.refused,
+            waited_out: state.waited_out,
+        }
+    }
+
+    fn check(&self) -> Result<(), Invalid> {
+        self.validate()
+    }
+}
+
+impl Config {
+    /// The first caller in line that would be admitted now, if there is one: whom to wake.
+    ///
+    /// ```
+    /// use mainstay_resilience::bulkhead::{Config, Limit, Request};
+    /// use mainstay_resilience::{Answer, Decide, Input, Outcome};
+    ///
+    /// let config = Config { limit: Limit::Fixed(1), ..Config::default() };
+    /// let (mut state, input) = (config.state(), Input::default());
+    /// let request = |caller| Request { caller, ..Request::default() };
+    /// let ticket = config.ask(&mut state, input, request(1)).admitted().unwrap();
+    /// assert!(matches!(config.ask(&mut state, input, request(2)), Answer::Wait { .. }));
+    /// assert_eq!(config.next(&state, input.now), None);
+    /// config.tell(&mut state, input, ticket, Outcome::Success, 1);
+    /// assert_eq!(config.next(&state, input.now), Some(2));
+    /// assert!(config.ask(&mut state, input, request(2)).admitted().is_some());
+    /// ```
+    #[must_use]
+    pub fn next(&self, state: &State, now: Time) -> Option<u64> {
+        self.ready(state, now).next()
+    }
+
+    /// All callers in line that would be admitted now, in the order of the line: no more than permits are free.
+    /// Whom to wake after a [`tell`](Decide::tell), after somebody has [left](State::leave), and after the
+    /// configuration has changed.
+    ///
+    /// ```
+    /// use mainstay_resilience::bulkhead::{Config, Limit, Request};
+    /// use mainstay_resilience::{Decide, Input, Time};
+    ///
+    /// let small = Config { limit: Limit::Fixed(0), ..Config::default() };
+    /// let mut state = small.state();
+    /// for caller in [7, 8, 9] {
+    ///     let _ = small.ask(&mut state, Input::default(), Request { caller, ..Request::default() });
+    /// }
+    /// let large = Config { limit: Limit::Fixed(2), ..Config::default() };
+    /// assert_eq!(large.ready(&state, Time::ZERO).collect::<Vec<_>>(), [7, 8]);
+    /// ```
+    pub fn ready<'a>(&'a self, state: &'a State, now: Time) -> impl Iterator<Item = u64> + 'a {
+        let now = now.max(state.clock);
+        let limit = state.limiter.limit(&self.limit);
+        let all = limit.saturating_sub(state.in_use) as usize;
+        let patient = state.line.iter().filter(move |waiting| now < waiting.until);
+        patient.take(all).enumerate().filter_map(move |(before, waiting)| {
+            let free = self.share(waiting.priority, limit).saturating_sub(state.in_use);
+            (before < free as usize).then_some(waiting.caller)
+        })
+    }
+
+    fn ask_first(&self, state: &mut State, now: Time, request: Request) -> Answer<Ticket> {
+        let place = state.line.partition_point(|waiting| waiting.priority >= request.priority);
+        if self.is_turn(state, now, place, request.priority) {
+            return state.admit(now);
+        }
+        let may_wait = self.shed.as_ref().is_none_or(|shed| request.priority >= shed.line_from);
+        let places = if may_wait && !self.wait_max.is_zero() {
+            self.share(request.priority, self.line_max) as usize
+        } else {
+            0
+        };
+        if state.line.len() >= places {
+            // The places of those who have not noticed yet that their patience has ended.
+            state.line.retain(|waiting| now < waiting.until);
+        }
+        if state.line.len() >= places {
+            state.refused = state.refused.saturating_add(1);
+            let limit = state.limiter.limit(&self.limit);
+            let is_shed = state.in_use < limit && self.share(request.priority, limit) <= state.in_use;
+            let by = if is_shed { By::Shed } else { By::BulkheadFull };
+            return Answer::Deny { by, retry_at: None };
+        }
+        let until = now + self.wait_max;
+        // Again, for those may have left meanwhile.
+        let place = state.line.partition_point(|waiting| waiting.priority >= request.priority);
+        state.line.insert(place, Waiting { caller: request.caller, priority: request.priority, until });
+        Answer::Wait { until }
+    }
+
+    fn ask_again(&self, state: &mut State, now: Time, place: usize) -> Answer<Ticket> {
+        let Some(waiting) = state.line.get(place).copied() else {
+            return Answer::Deny { by: By::BulkheadWait, retry_at: None };
+        };
+        if now >= waiting.until {
+            state.line.remove(place);
+            state.waited_out = state.waited_out.saturating_add(1);
+            return Answer::Deny { by: By::BulkheadWait, retry_at: None };
+        }
+        if self.is_turn(state, now, place, waiting.priority) {
+            state.line.remove(place);
+            return state.admit(now);
+        }
+        Answer::Wait { until: waiting.until }
+    }
+
+    /// Is a permit free for this priority, and one for each that waits before that place?
+    fn is_turn(&self, state: &State, now: Time, place: usize, priority: Priority) -> bool {
+        let limit = state.limiter.limit(&self.limit);
+        let free = self.share(priority, limit).saturating_sub(state.in_use) as usize;
+        // Looks no further than it must.
+        free > 0
+            && state.line.iter().take(place).filter(|waiting| now < waiting.until).take(free).count() < free
+    }
+
+    fn share(&self, priority: Priority, of: u32) -> u32 {
+        self.shed.as_ref().map_or(of, |shed| shed.share(priority, of))
+    }
+}
+
+impl State {
+    /// A caller gives up while it waits, or vanishes. Was it in line?
+    ///
+    /// ```
+    /// use mainstay_resilience::bulkhead::{Config, Limit, Request};
+    /// use mainstay_resilience::{Decide, Input};
+    ///
+    /// let config = Config { limit: Limit::Fixed(0), ..Config::default() };
+    /// let mut state = config.state();
+    /// let _ = config.ask(&mut state, Input::default(), Request { caller: 7, ..Request::default() });
+    /// assert!(state.leave(7));
+    /// assert!(!state.leave(7));
+    /// ```
+    pub fn leave(&mut self, caller: u64) -> bool {
+        let place = self.line.iter().position(|waiting| waiting.caller == caller);
+        place.and_then(|place| self.line.remove(place)).is_some()
+    }
+
+    #[cfg(test)]
+    pub(super) fn line_is_empty(&self) -> bool {
+        self.line.is_empty()
+    }
+
+    /// Time runs on, never back.
+    fn see(&mut self, now: Time) -> Time {
+        self.clock = self.clock.max(now);
+        self.clock
+    }
+
+    fn admit(&mut self, now: Time) -> Answer<Ticket> {
+        self.in_use = self.in_use.saturating_add(1);
+        Answer::Admit(Ticket { begun: now })
+    }
+}

@@ -1,0 +1,194 @@
+//! A bulkhead that tasks share.
+
+use super::sync::{Mutex, lock};
+use crate::bulkhead::{Config, Request, Snapshot, State, Ticket};
+use crate::contract::{Answer, By, Decide, Input, Outcome, Time};
+use crate::shed::Priority;
+use core::task::{Poll, Waker};
+use std::collections::BTreeMap;
+
+/// A bulkhead for all tasks of a program: the plain state behind a lock that is never held across a call.
+///
+/// Who must wait has a [`Place`]. A permit that comes free is granted to the next in line there and then, in its
+/// name, and its task is woken; should the task be gone, the permit goes on to the next. So no wake-up can be lost
+/// and nobody is overtaken.
+///
+/// ```
+/// use mainstay_resilience::cell::{Bulkhead, Entry};
+/// use mainstay_resilience::shed::Priority;
+/// use mainstay_resilience::{Input, Outcome, bulkhead};
+///
+/// let config = bulkhead::Config { limit: bulkhead::Limit::Fixed(1), line_max: 0, ..Default::default() };
+/// let (bulkhead, input) = (Bulkhead::new(config), Input::default());
+/// let Entry::Admit(ticket) = bulkhead.enter(input, Priority::Normal) else { unreachable!("it is free") };
+/// assert!(matches!(bulkhead.enter(input, Priority::Normal), Entry::Deny { .. }));
+/// bulkhead.tell(input, ticket, Outcome::Success);
+/// assert!(matches!(bulkhead.enter(input, Priority::Normal), Entry::Admit(_)));
+/// ```
+#[derive(Debug)]
+pub struct Bulkhead {
+    inner: Mutex<Inner>,
+}
+
+/// A place in line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place(u64);
+
+/// What a bulkhead says to a new caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "a permit must come back through `tell`, and a place through `leave`"]
+pub enum Entry {
+    /// Go ahead.
+    Admit(Ticket),
+    /// Wait in line: ask with [`Bulkhead::poll_granted`], and [`Bulkhead::leave`] it when done.
+    Wait {
+        place: Place,
+        /// When its patience ends.
+        until: Time,
+    },
+    /// No.
+    Deny { by: By, retry_at: Option<Time> },
+}
+
+#[derive(Debug)]
+struct Inner {
+    config: Config,
+    state: State,
+    /// Those in line, and those who were granted a permit and have not taken it yet.
+    waiting: BTreeMap<u64, Waiter>,
+    last_place: u64,
+}
+
+#[derive(Debug, Default)]
+struct Waiter {
+    waker: Option<Waker>,
+    granted: Option<Ticket>,
+}
+
+impl Bulkhead {
+    /// One with all its permits free.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        let state = config.state();
+        Self { inner: Mutex::new(Inner { config, state, waiting: BTreeMap::new(), last_place: 0 }) }
+    }
+
+    /// A permit, a place in line, or neither.
+    pub fn enter(&self, input: Input, priority: Priority) -> Entry {
+        let inner = &mut *lock(&self.inner);
+        inner.last_place = inner.last_place.wrapping_add(1);
+        let caller = inner.last_place;
+        match inner.config.ask(&mut inner.state, input, Request { caller, priority }) {
+            Answer::Admit(ticket) => Entry::Admit(ticket),
+            Answer::Wait { until } => {
+                inner.waiting.insert(caller, Waiter::default());
+                Entry::Wait { place: Place(caller), until }
+            }
+            Answer::Deny { by, retry_at } => Entry::Deny { by, retry_at },
+        }
+    }
+
+    /// Has a permit come? If not, the waker is woken when one does.
+    ///
+    /// # Errors
+    /// Why none will.
+    pub fn poll_granted(&self, now: Time, place: Place, waker: &Waker) -> Poll<Result<Ticket, By>> {
+        let inner = &mut *lock(&self.inner);
+        let Some(waiter) = inner.waiting.get_mut(&place.0) else { return Poll::Ready(Err(By::BulkheadWait)) };
+        if let Some(ticket) = waiter.granted.take() {
+            inner.waiting.remove(&place.0);
+            return Poll::Ready(Ok(ticket));
+        }
+        // Its priority is known since it came.
+        let request = Request { caller: place.0, priority: Priority::default() };
+        let answer = match inner.config.ask(&mut inner.state, Input::at(now), request) {
+            Answer::Wait { .. } => {
+                if !waiter.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
+                    waiter.waker = Some(waker.clone());
+                }
+                return Poll::Pending;
+            }
+            Answer::Admit(ticket) => Ok(ticket),
+            Answer::Deny { by, .. } => Err(by),
+        };
+        inner.waiting.remove(&place.0);
+        Poll::Ready(answer)
+    }
+
+    /// Leaves the line; a permit that was granted and not taken goes to the next. Nothing happens if the place was
+    /// left, or its permit taken, before.
+    pub fn leave(&self, input: Input, place: Place) {
+        let wakers = {
+            let inner = &mut *lock(&self.inner);
+            let Some(waiter) = inner.waiting.remove(&place.0) else { return };
+            match waiter.granted {
+                Some(ticket) => {
+                    inner.config.tell(&mut inner.state, input, ticket, Outcome::Cancelled, 1);
+                }
+                None => {
+                    inner.state.leave(place.0);
+                }
+            }
+            inner.grant(input)
+        };
+        wake(wakers);
+    }
+
+    /// What came of a call: its permit is free.
+    pub fn tell(&self, input: Input, ticket: Ticket, outcome: Outcome) {
+        let wakers = {
+            let inner = &mut *lock(&self.inner);
+            inner.config.tell(&mut inner.state, input, ticket, outcome, 1);
+            inner.grant(input)
+        };
+        wake(wakers);
+    }
+
+    /// Other rules from now on.
+    pub fn configure(&self, input: Input, config: Config) {
+        let wakers = {
+            let inner = &mut *lock(&self.inner);
+            inner.config = config;
+            inner.grant(input)
+        };
+        wake(wakers);
+    }
+
+    /// It as it is, for people and metrics.
+    pub fn snapshot(&self, now: Time) -> Snapshot {
+        let inner = lock(&self.inner);
+        inner.config.snapshot(&inner.state, now)
+    }
+}
+
+impl Inner {
+    /// Grants what is free to those who are next, in their names: whom to wake. No more than permits are free.
+    fn grant(&mut self, input: Input) -> Vec<Waker> {
+        let mut wakers = Vec::new();
+        if self.waiting.is_empty() {
+            return wakers;
+        }
+        while let Some(caller) = self.config.next(&self.state, input.now) {
+            let request = Request { caller, priority: Priority::default() };
+            let Answer::Admit(ticket) = self.config.ask(&mut self.state, input, request) else { break };
+            match self.waiting.get_mut(&caller) {
+                Some(waiter) => {
+                    waiter.granted = Some(ticket);
+                    wakers.extend(waiter.waker.take());
+                }
+                // Nobody waits under that name: it must not hold a permit.
+                None => {
+                    self.config.tell(&mut self.state, input, ticket, Outcome::Cancelled, 1);
+                }
+            }
+        }
+        wakers
+    }
+}
+
+/// Outside the lock: a waker may do anything, even ask again.
+fn wake(wakers: Vec<Waker>) {
+    for waker in wakers {
+        waker.wake();
+    }
+}

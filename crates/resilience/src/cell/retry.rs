@@ -1,0 +1,89 @@
+//! Retries that threads share.
+
+use super::lanes::Lanes;
+use super::sync::{AtomicU64, Mutex, Ordering, lock};
+use crate::contract::{Answer, Decide, Input, Outcome, Time};
+use crate::retry::{Again, Config, Request, Snapshot, State, Ticket};
+
+/// Retries with one budget, for all threads of a program: the plain state behind a lock, with the calls that only
+/// earn their share kept away from it.
+///
+/// ```
+/// use mainstay_resilience::{Input, Outcome, cell, retry};
+///
+/// let retries = cell::Retry::new(retry::Config::default());
+/// let ticket = retries.first(Input::default());
+/// retries.tell(Input::default(), ticket, Outcome::Success);
+/// assert_eq!(retries.snapshot(Input::default().now).budget.calls, 1);
+/// ```
+#[derive(Debug)]
+pub struct Retry {
+    lanes: Lanes,
+    /// From when on a call must be counted at its own moment.
+    bucket_end: AtomicU64,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    config: Config,
+    state: State,
+}
+
+impl Retry {
+    /// One with nothing earned yet.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        let state = config.state();
+        let bucket_end = AtomicU64::new(state.budget.bucket_end().as_nanos());
+        Self { lanes: Lanes::new(), bucket_end, inner: Mutex::new(Inner { config, state }) }
+    }
+
+    /// A call begins: one compare-and-swap.
+    #[inline]
+    pub fn first(&self, input: Input) -> Ticket {
+        let is_same_bucket = input.now.as_nanos() < self.bucket_end.load(Ordering::Relaxed);
+        if !(is_same_bucket && self.lanes.add(0)) {
+            self.first_of_a_bucket(input);
+        }
+        Ticket { attempt: 1 }
+    }
+
+    #[cold]
+    fn first_of_a_bucket(&self, input: Input) {
+        self.locked(input, |config, state| {
+            let _ = config.ask(state, input, Request::First);
+        });
+    }
+
+    /// Another attempt? As [`Decide::ask`].
+    pub fn again(&self, input: Input, again: Again) -> Answer<Ticket> {
+        self.locked(input, |config, state| config.ask(state, input, Request::Again(again)))
+    }
+
+    /// What came of an attempt. Of a first one there is nothing to learn.
+    pub fn tell(&self, input: Input, ticket: Ticket, outcome: Outcome) {
+        if ticket.attempt > 1 {
+            self.locked(input, |config, state| config.tell(state, input, ticket, outcome, 1));
+        }
+    }
+
+    /// It as it is, for people and metrics.
+    pub fn snapshot(&self, now: Time) -> Snapshot {
+        self.locked(Input::at(now), |config, state| config.snapshot(state, now))
+    }
+
+    fn locked<R>(&self, input: Input, question: impl FnOnce(&Config, &mut State) -> R) -> R {
+        let Inner { config, state } = &mut *lock(&self.inner);
+        let calls = self.lanes.close();
+        if calls > 0 {
+            let end = self.bucket_end.load(Ordering::Relaxed);
+            let now = input.now.min(Time::from_nanos(end.saturating_sub(1)));
+            config.deposit(state, Input { now, ..input }, calls);
+        }
+        let answer = question(config, state);
+        self.bucket_end.store(state.budget.bucket_end().as_nanos(), Ordering::Relaxed);
+        self.lanes.open(0);
+        answer
+    }
+}

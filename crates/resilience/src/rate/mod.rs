@@ -1,0 +1,80 @@
+//! Rate limit: at most so many permits in so much time.
+//!
+//! | | [`bucket`] | [`window`] |
+//! |---|---|---|
+//! | holds | the rate over the long run, with a burst on top | at most `permits` in any span of `per` |
+//! | worst case in one span of `per` | `burst + permits` | `permits` |
+//! | state | one word of 64 bits | one entry for each bucket in use |
+//! | good for | protecting a service from being run over | a promise made to somebody, such as a quota |
+//!
+//! Neither keeps a line: [`Answer::Wait`](crate::Answer) is an estimate, not a reservation, and whoever asks first
+//! at that moment gets the permit. Nothing comes back through `tell`: a permit that was granted is spent.
+
+pub mod bucket;
+#[cfg(test)]
+mod tests;
+pub mod window;
+
+use crate::contract::{Answer, By, Invalid, Time, nanos};
+use core::time::Duration;
+
+/// What is asked for.
+///
+/// ```
+/// use mainstay_resilience::rate;
+///
+/// assert_eq!(rate::Request::default().permits, 1);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// How many permits at once: all of them or none. 1.
+    pub permits: u32,
+}
+
+impl Default for Request {
+    fn default() -> Self {
+        Self { permits: 1 }
+    }
+}
+
+/// Permits that were granted. Telling what came of them changes nothing.
+///
+/// ```
+/// use mainstay_resilience::{Decide, Input, Outcome, Told, rate};
+///
+/// let config = rate::bucket::Config::default();
+/// let mut state = config.state();
+/// let ticket = config.ask(&mut state, Input::default(), rate::Request::default()).admitted().unwrap();
+/// let before = state;
+/// assert_eq!(config.tell(&mut state, Input::default(), ticket, Outcome::Failure, 1), Told::Counted);
+/// assert_eq!(state, before);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Ticket {
+    /// How many.
+    pub permits: u32,
+}
+
+/// The change that a rate limit's `tell` could report: there is none.
+pub type Change = core::convert::Infallible;
+
+/// Not now: is the moment near enough to wait for?
+fn later(now: Time, ready: Option<Time>, wait_max: Duration) -> Answer<Ticket> {
+    match ready {
+        Some(until) if until.since(now) <= wait_max && until > now => Answer::Wait { until },
+        retry_at => Answer::Deny { by: By::RateLimit, retry_at },
+    }
+}
+
+/// Milliseconds of a day.
+const DAY: u64 = 24 * 60 * 60 * 1_000;
+
+const PERMITS_MAX: u64 = 10_000_000;
+
+fn check_rate(permits: u32, per: Duration) -> Result<(), Invalid> {
+    Invalid::unless("permits", permits.into(), 1..=PERMITS_MAX)?;
+    Invalid::unless_millis("per_ms", per, 1..=DAY)?;
+    // Beyond that, rounding to whole nanoseconds would be seen.
+    Invalid::unless("permits", permits.into(), 1..=(nanos(per) / 100).max(1))
+}

@@ -1,0 +1,209 @@
+//! Readiness, clones, and inner services that are never ready.
+
+use super::{permits, retrying, tripping};
+use mainstay_resilience::guard::{Policy, Refusal};
+use mainstay_resilience::tower::{BoxError, GuardLayer, JudgeBy, TimedOut};
+use mainstay_resilience::{By, Outcome};
+use std::future::{Future, Ready, pending, poll_fn, ready};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
+
+fn judge() -> JudgeBy<fn(Result<&u32, &BoxError>) -> Outcome> {
+    JudgeBy::new(|result: Result<&u32, &BoxError>| match result {
+        Ok(_) => Outcome::Success,
+        Err(_) => Outcome::Failure,
+    })
+}
+
+fn layer(policy: Policy) -> GuardLayer<JudgeBy<fn(Result<&u32, &BoxError>) -> Outcome>> {
+    GuardLayer::from_policy("inner", policy, judge()).unwrap()
+}
+
+fn refusal(error: &BoxError) -> Option<By> {
+    error.downcast_ref::<Refusal>().map(|refusal| refusal.by)
+}
+
+/// Must be called only when made ready, and once for each time, as services may demand.
+#[derive(Debug)]
+struct Strict {
+    is_ready: bool,
+    calls: Arc<AtomicU32>,
+}
+
+impl Clone for Strict {
+    fn clone(&self) -> Self {
+        Self { is_ready: false, calls: self.calls.clone() }
+    }
+}
+
+impl Service<u32> for Strict {
+    type Response = u32;
+    type Error = BoxError;
+    type Future = Ready<Result<u32, BoxError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.is_ready = true;
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: u32) -> Self::Future {
+        assert!(std::mem::take(&mut self.is_ready), "called without being ready");
+        let call = self.calls.fetch_add(1, Ordering::Relaxed);
+        ready(if call < 2 { Err("down".into()) } else { Ok(request) })
+    }
+}
+
+#[tokio::test]
+async fn each_attempt_calls_a_service_that_was_made_ready_for_it() {
+    let calls = Arc::new(AtomicU32::new(0));
+    let mut service = layer(Policy { retry: Some(retrying()), ..Policy::default() })
+        .layer(Strict { is_ready: false, calls: calls.clone() });
+    assert_eq!(service.ready().await.unwrap().call(7).await.unwrap(), 7);
+    assert_eq!(calls.load(Ordering::Relaxed), 3);
+    assert_eq!(service.ready().await.unwrap().call(8).await.unwrap(), 8);
+}
+
+#[tokio::test]
+async fn readiness_holds_no_permit_and_no_probe() {
+    let policy = Policy { bulkhead: Some(permits(1)), breaker: Some(tripping()), ..Policy::default() };
+    let layer = layer(policy);
+    let service = layer.layer(service_fn(|request: u32| ready(Ok::<_, BoxError>(request))));
+    let mut idle: Vec<_> = (0..10).map(|_| service.clone()).collect();
+    for service in &mut idle {
+        service.ready().await.unwrap();
+    }
+    assert_eq!(
+        service.clone().oneshot(1).await.unwrap(),
+        1,
+        "ten that are ready and not called hold nothing"
+    );
+    let now = layer.guard().now();
+    assert_eq!(layer.guard().bulkhead().unwrap().snapshot(now).in_use, 0);
+}
+
+#[tokio::test]
+async fn a_future_that_was_made_and_never_polled_holds_nothing() {
+    let layer = layer(Policy { bulkhead: Some(permits(1)), ..Policy::default() });
+    let mut service = layer.layer(service_fn(|request: u32| ready(Ok::<_, BoxError>(request))));
+    let unpolled = service.ready().await.unwrap().call(1);
+    assert_eq!(service.clone().oneshot(2).await.unwrap(), 2);
+    drop(unpolled);
+}
+
+#[tokio::test]
+async fn clones_share_their_guard() {
+    let layer = layer(Policy { breaker: Some(tripping()), ..Policy::default() });
+    let service = layer.layer(service_fn(|_: u32| ready(Err::<u32, BoxError>("down".into()))));
+    for _ in 0..2 {
+        assert_eq!(service.clone().oneshot(1).await.unwrap_err().to_string(), "down");
+    }
+    assert_eq!(refusal(&service.clone().oneshot(1).await.unwrap_err()), Some(By::BreakerOpen));
+    // And so do other services of the same layer.
+    let other = layer.layer(service_fn(|request: u32| ready(Ok::<_, BoxError>(request))));
+    assert_eq!(refusal(&other.oneshot(1).await.unwrap_err()), Some(By::BreakerOpen));
+}
+
+#[derive(Clone, Debug)]
+struct NeverReady;
+
+impl Service<u32> for NeverReady {
+    type Response = u32;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<u32, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Pending
+    }
+
+    fn call(&mut self, _: u32) -> Self::Future {
+        panic!("it was never ready")
+    }
+}
+
+#[tokio::test]
+async fn an_inner_service_that_is_never_ready_holds_no_permit() {
+    let layer = layer(Policy { bulkhead: Some(permits(1)), ..Policy::default() });
+    let mut stuck = layer.layer(NeverReady);
+    let is_pending = poll_fn(|cx| Poll::Ready(stuck.poll_ready(cx).is_pending())).await;
+    assert!(is_pending);
+    let service = layer.layer(service_fn(|request: u32| ready(Ok::<_, BoxError>(request))));
+    assert_eq!(service.oneshot(1).await.unwrap(), 1);
+}
+
+/// Ready the first time, never again.
+#[derive(Clone, Debug)]
+struct ReadyOnce(Arc<AtomicU32>);
+
+impl Service<u32> for ReadyOnce {
+    type Response = u32;
+    type Error = BoxError;
+    type Future = Ready<Result<u32, BoxError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        if self.0.fetch_add(1, Ordering::Relaxed) == 0 { Poll::Ready(Ok(())) } else { Poll::Pending }
+    }
+
+    fn call(&mut self, _: u32) -> Self::Future {
+        ready(Err("down".into()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_whose_service_is_never_ready_ends_with_the_timeout_and_gives_its_permit_back() {
+    let policy = Policy {
+        retry: Some(retrying()),
+        bulkhead: Some(permits(1)),
+        timeout: Some(Duration::from_secs(1)),
+        ..Policy::default()
+    };
+    let layer = layer(policy);
+    let mut service = layer.layer(ReadyOnce(Arc::default()));
+    let error = service.ready().await.unwrap().call(1).await.unwrap_err();
+    assert!(error.is::<TimedOut>(), "{error}");
+    let now = layer.guard().now();
+    assert_eq!(layer.guard().bulkhead().unwrap().snapshot(now).in_use, 0);
+}
+
+#[tokio::test]
+async fn a_call_dropped_while_it_runs_gives_its_permit_back() {
+    let layer = layer(Policy { bulkhead: Some(permits(1)), ..Policy::default() });
+    let hangs = layer.layer(service_fn(|_: u32| pending::<Result<u32, BoxError>>()));
+    {
+        let mut call = pin!(hangs.oneshot(1));
+        assert!(poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx).is_pending())).await);
+        let now = layer.guard().now();
+        assert_eq!(layer.guard().bulkhead().unwrap().snapshot(now).in_use, 1);
+    }
+    let service = layer.layer(service_fn(|request: u32| ready(Ok::<_, BoxError>(request))));
+    assert_eq!(service.oneshot(1).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn layers_stack_with_each_other_and_with_towers_own_and_a_refusal_further_in_is_no_failure() {
+    let breaker = layer(Policy { breaker: Some(tripping()), ..Policy::default() });
+    let guard = breaker.guard().clone();
+    let service = ServiceBuilder::new()
+        .layer(breaker)
+        .layer(layer(Policy { bulkhead: Some(permits(0x1)), ..Policy::default() }))
+        .concurrency_limit(10)
+        .timeout(Duration::from_secs(5))
+        .service(service_fn(|wait: u32| async move {
+            if wait == 1 {
+                std::future::pending::<()>().await;
+            }
+            Ok::<_, BoxError>(wait)
+        }));
+    let mut holder = Box::pin(service.clone().oneshot(1));
+    assert!(poll_fn(|cx| Poll::Ready(holder.as_mut().poll(cx).is_pending())).await);
+    for _ in 0..20 {
+        let error = service.clone().oneshot(0).await.unwrap_err();
+        assert_eq!(refusal(&error), Some(By::BulkheadFull));
+    }
+    assert!(guard.breaker().unwrap().is_closed());
+    drop(holder);
+    assert_eq!(service.oneshot(0).await.unwrap(), 0);
+}
