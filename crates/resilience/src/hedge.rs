@@ -17,7 +17,8 @@ use core::time::Duration;
 /// ```
 /// use mainstay_resilience::{Decide, hedge};
 ///
-/// assert!(hedge::Config::default().check().is_ok());
+/// let config = hedge::Config { quantile_percent: 99, ..hedge::Config::default() };
+/// assert!(config.check().is_ok());
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -102,6 +103,20 @@ pub struct State {
 }
 
 /// What is asked for.
+///
+/// ```
+/// use mainstay_resilience::hedge::{Config, Request};
+/// use mainstay_resilience::retry::Safety;
+/// use mainstay_resilience::{Answer, By, Decide, Input};
+///
+/// let (config, input) = (Config::default(), Input::default());
+/// let mut state = config.state();
+/// assert!(config.ask(&mut state, input, Request::First).admitted().is_some());
+/// // One call is too few to know what is slow.
+/// let second = Request::Second { begun: input.now, safety: Safety::Safe };
+/// let unknown = Answer::Deny { by: By::HedgeUnknown, retry_at: None };
+/// assert_eq!(config.ask(&mut state, input, second), unknown);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
     /// A call: always admitted, and earns its share of the budget.
@@ -115,7 +130,8 @@ pub enum Request {
     },
 }
 
-/// An attempt under way.
+/// An attempt under way. **Tell also of the one that lost**, as [`Outcome::Cancelled`]: it was slow, and what is
+/// slow is learnt from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Ticket {
@@ -124,6 +140,19 @@ pub struct Ticket {
 }
 
 /// Hedges for display.
+///
+/// ```
+/// use mainstay_resilience::hedge::{Config, Request};
+/// use mainstay_resilience::{Decide, Input, Outcome, Time};
+///
+/// let config = Config { calls_min: 1, ..Config::default() };
+/// let mut state = config.state();
+/// let at = |millis| Input::at(Time::from_millis(millis));
+/// let ticket = config.ask(&mut state, at(0), Request::First).admitted().unwrap();
+/// config.tell(&mut state, at(20), ticket, Outcome::Success, 1);
+/// let delay = config.snapshot(&state, Time::from_millis(20)).delay.unwrap();
+/// assert!((20..=21).contains(&delay.as_millis()));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]

@@ -23,6 +23,7 @@
 //! | [`budget`] | how large a share of the calls may be extra attempts? | |
 //! | [`hedge`] | is it time for a second attempt beside a slow first? | |
 //! | [`timeout`] | how long may this take, and what is left for those further in? | |
+//! | [`fallback`] | may another answer stand in for this one? | |
 //! | [`registry`] | which breaker is this key's? | |
 //! | [`bulkhead`] | is a permit free, or a place in line? | |
 //! | [`shed`] | is the request important enough for this load? | |
@@ -40,6 +41,7 @@ pub mod cell;
 #[cfg(test)]
 mod chance;
 pub mod contract;
+pub mod fallback;
 #[cfg(feature = "async")]
 pub mod guard;
 pub mod hedge;

@@ -16,6 +16,36 @@ pub struct State {
 }
 
 /// What is asked for.
+///
+/// ```
+/// use core::time::Duration;
+/// use mainstay_resilience::retry::{Again, Config, Request, Safety};
+/// use mainstay_resilience::{Answer, Decide, Input, Outcome, Time};
+///
+/// let config = Config::default();
+/// let mut state = config.state();
+/// let mut input = Input { now: Time::from_millis(1_000), random: u64::MAX };
+/// let ticket = config.ask(&mut state, input, Request::First).admitted().unwrap();
+/// config.tell(&mut state, input, ticket, Outcome::Failure, 1);
+///
+/// // When may it be made again?
+/// let again = Again {
+///     attempts: ticket.attempt,
+///     begun: input.now,
+///     backoff: Duration::ZERO,
+///     retry_after: None,
+///     safety: Safety::Safe,
+///     due: None,
+/// };
+/// let Answer::Wait { until } = config.ask(&mut state, input, Request::Again(again)) else {
+///     unreachable!("the first of three attempts, and the budget is full")
+/// };
+/// // At that moment the budget pays for it.
+/// input.now = until;
+/// let again = Again { due: Some(until), ..again };
+/// let ticket = config.ask(&mut state, input, Request::Again(again)).admitted().unwrap();
+/// assert_eq!(ticket.attempt, 2);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
     /// A call's first attempt: always admitted, and earns its share of the budget.
@@ -51,6 +81,14 @@ pub struct Ticket {
 }
 
 /// Retries for display.
+///
+/// ```
+/// use mainstay_resilience::{Decide, Time, retry};
+///
+/// let config = retry::Config::default();
+/// let snapshot = config.snapshot(&config.state(), Time::ZERO);
+/// assert_eq!((snapshot.retries, snapshot.recovered, snapshot.budget.left), (0, 0, 100));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
