@@ -27,6 +27,7 @@
 //! | [`registry`] | which breaker is this key's? | |
 //! | [`bulkhead`] | is a permit free, or a place in line? | |
 //! | [`shed`] | is the request important enough for this load? | |
+//! | [`outlier`] | is this host among the ones that fail? | |
 //! | [`rate`] | do so many permits fit into the rate? | |
 //! | [`window`] | what came of the last calls, or of the last seconds? | |
 #![cfg_attr(not(any(test, feature = "cell")), no_std)]
@@ -45,6 +46,7 @@ pub mod fallback;
 #[cfg(feature = "async")]
 pub mod guard;
 pub mod hedge;
+pub mod outlier;
 pub mod policy;
 pub mod rate;
 pub mod registry;

@@ -12,15 +12,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 
-fn judge() -> JudgeBy<fn(Result<&u32, &BoxError>) -> Outcome> {
-    JudgeBy::new(|result: Result<&u32, &BoxError>| match result {
-        Ok(_) => Outcome::Success,
-        Err(_) => Outcome::Failure,
-    })
+type Judge = fn(Result<&u32, &BoxError>) -> Outcome;
+
+fn judge(result: Result<&u32, &BoxError>) -> Outcome {
+    if result.is_ok() { Outcome::Success } else { Outcome::Failure }
 }
 
-fn layer(policy: Policy) -> GuardLayer<JudgeBy<fn(Result<&u32, &BoxError>) -> Outcome>> {
-    GuardLayer::from_policy("inner", policy, judge()).unwrap()
+fn layer(policy: Policy) -> GuardLayer<JudgeBy<Judge>> {
+    GuardLayer::from_policy("inner", policy, JudgeBy::new(judge as Judge)).unwrap()
 }
 
 fn refusal(error: &BoxError) -> Option<By> {
