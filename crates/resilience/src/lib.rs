@@ -78,8 +78,6 @@ pub mod shed;
 pub mod timeout;
 #[cfg(feature = "tower")]
 pub mod tower;
-#[cfg(test)]
-mod walk;
 pub mod window;
 
 pub use contract::{Answer, By, Decide, Input, Invalid, Outcome, Time, Told};
