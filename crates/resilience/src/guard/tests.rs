@@ -86,7 +86,7 @@ async fn a_breaker_refuses_after_failures_says_when_to_come_back_and_recovers() 
     let Err(CallError::Refused(refusal)) = &refused else { panic!("{refused:?}") };
     assert_eq!((&*refusal.guard, refusal.by), ("dependency", By::BreakerOpen));
     assert_eq!(refusal.retry_after, Some(MS(1_000)));
-    assert_eq!(refusal.to_string(), "dependency: the circuit breaker is open; retry after 1s");
+    assert_eq!(refusal.to_string(), "dependency: the circuit breaker is open; retry after 1000 ms");
     sleep(MS(1_000)).await;
     assert_eq!(good(&guard).await, Ok(1));
     assert!(guard.breaker().expect("there is one").is_closed());

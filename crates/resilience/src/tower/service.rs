@@ -21,7 +21,7 @@ pub struct TimedOut(pub Duration);
 
 impl fmt::Display for TimedOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no answer within {:?}", self.0)
+        write!(f, "no answer within {} ms", self.0.as_millis())
     }
 }
 
