@@ -1,9 +1,9 @@
 //! Rules as tables, and the bulkhead against a plain list of who is where.
 
 use super::{Aimd, Changed, Config, Gradient, Limit, Request, State, Ticket};
+use crate::chance::{Chance, Clock, steps};
 use crate::contract::{Answer, By, Decide, Input, Outcome, Time, Told};
 use crate::shed::{self, Priority};
-use crate::walk::{Chance, Clock, steps};
 use core::time::Duration;
 use proptest::prelude::*;
 
@@ -419,7 +419,7 @@ fn a_bulkhead_is_a_plain_list_of_who_is_where() {
         let (mut state, mut model, mut tickets) = (config.state(), Model::default(), Vec::new());
         let mut clock = Clock { now: 0, stride: 5_000_000 };
         let mut latest = Time::ZERO;
-        for step in 0..steps(350) / walks {
+        for step in 0..steps(875_000) / walks {
             let input = clock.step(&mut chance);
             let told = format!("walk {walk}, step {step}: {config:?}");
             let caller = chance.below(16);
@@ -490,7 +490,7 @@ fn permits_of_adaptive_limits_never_leak() {
         let config = Config { limit, ..Config::default() };
         let (mut state, mut tickets) = (config.state(), Vec::new());
         let mut clock = Clock { now: 0, stride: 5_000_000 };
-        for step in 0..steps(50) / 2 {
+        for step in 0..steps(125_000) / 2 {
             let input = clock.step(&mut chance);
             let limit = config.snapshot(&state, input.now).limit;
             if chance.one_in(2) {

@@ -1,8 +1,8 @@
 //! Rules as tables, and ejection against counts that are made anew from everything that was told.
 
 use super::{Config, Ejected, Request, State, Ticket};
+use crate::chance::{Chance, Clock, steps};
 use crate::contract::{Answer, By, Decide, Input, Outcome, Time, Told};
-use crate::walk::{Chance, Clock, steps};
 use core::time::Duration;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -339,7 +339,7 @@ fn ejection_is_what_counts_made_anew_from_everything_told_say() {
         let mut clock = Clock { now: 0, stride: 1_000_000 };
         // How many hosts there are.
         let hosts = 1 + chance.below(12);
-        for step in 0..steps(300) / walks {
+        for step in 0..steps(750_000) / walks {
             let (input, asks) = (clock.step(&mut chance), chance.one_in(2));
             if !asks && tickets.is_empty() {
                 continue;
@@ -377,7 +377,8 @@ fn ejection_is_what_counts_made_anew_from_everything_told_say() {
         }
     }
     // The walk has been where it matters; a short one may not.
-    let enough = steps(300) < 100_000 || ejections * 1_000 > steps(300) && refusals * 100 > steps(300);
+    let enough =
+        steps(750_000) < 100_000 || ejections * 1_000 > steps(750_000) && refusals * 100 > steps(750_000);
     assert!(enough, "{ejections}, {refusals}");
 }
 

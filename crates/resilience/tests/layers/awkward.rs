@@ -1,9 +1,10 @@
 //! Readiness, clones, and inner services that are never ready.
 
 use super::{permits, retrying, tripping};
+use mainstay_resilience::fallback::When;
 use mainstay_resilience::guard::{Policy, Refusal};
-use mainstay_resilience::tower::{BoxError, GuardLayer, JudgeBy, TimedOut};
-use mainstay_resilience::{By, Outcome};
+use mainstay_resilience::tower::{BoxError, FallbackLayer, GuardLayer, Hosts, JudgeBy, TimedOut};
+use mainstay_resilience::{By, Outcome, outlier};
 use std::future::{Future, Ready, pending, poll_fn, ready};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -205,4 +206,62 @@ async fn layers_stack_with_each_other_and_with_towers_own_and_a_refusal_further_
     assert!(guard.breaker().unwrap().is_closed());
     drop(holder);
     assert_eq!(service.oneshot(0).await.unwrap(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_fails_is_left_out_and_comes_back() {
+    let config = outlier::Config {
+        consecutive_failures: Some(3),
+        eject_for: Duration::from_secs(10),
+        ..outlier::Config::default()
+    };
+    let bad = Arc::new(AtomicU32::new(0));
+    let host = |number: u32| {
+        let bad = bad.clone();
+        service_fn(move |_: u32| {
+            let fails = number == 0 && bad.fetch_add(1, Ordering::Relaxed) < 3;
+            ready(if fails { Err::<u32, BoxError>("down".into()) } else { Ok(number) })
+        })
+    };
+    let hosts = Hosts::new("search", config, (0..4).map(host).collect(), JudgeBy::new(judge as Judge));
+    let mut failed = 0;
+    for _ in 0..200 {
+        failed += u32::from(hosts.clone().oneshot(0).await.is_err());
+    }
+    assert_eq!(failed, 3, "after three failures nobody was sent there");
+    tokio::time::advance(Duration::from_secs(10)).await;
+    let mut seen = [0; 4];
+    for _ in 0..400 {
+        seen[hosts.clone().oneshot(0).await.unwrap() as usize] += 1;
+    }
+    assert!(seen.iter().all(|n| *n > 40), "{seen:?}");
+    let none: Hosts<NeverReady, JudgeBy<Judge>> =
+        Hosts::new("none", outlier::Config::default(), vec![], JudgeBy::new(judge as Judge));
+    assert_eq!(refusal(&none.oneshot(0).await.unwrap_err()), Some(By::Outlier));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fallback_answers_for_what_it_says_through_a_guard() {
+    let policy =
+        Policy { breaker: Some(tripping()), timeout: Some(Duration::from_secs(1)), ..Policy::default() };
+    let dependency = service_fn(|wait: u32| async move {
+        tokio::time::sleep(Duration::from_millis(wait.into())).await;
+        if wait == 0 { Err::<u32, BoxError>("down".into()) } else { Ok(wait) }
+    });
+    // What comes of: a good call, one that hangs, one that fails, and one that is refused.
+    for (when, expected) in [
+        (When::Refused, [Some(5), None, None, Some(99)]),
+        (When::NoAnswer, [Some(5), Some(99), None, Some(99)]),
+        (When::AnyFailure, [Some(5), Some(99), Some(99), Some(99)]),
+    ] {
+        let service = ServiceBuilder::new()
+            .layer(FallbackLayer::new(when, |_: &BoxError| 99))
+            .layer(layer(policy.clone()))
+            .service(dependency);
+        let mut seen = [None; 4];
+        for (seen, wait) in seen.iter_mut().zip([5, 5_000, 0, 5]) {
+            *seen = service.clone().oneshot(wait).await.ok();
+        }
+        assert_eq!(seen, expected, "{when:?}");
+    }
 }
