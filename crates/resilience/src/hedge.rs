@@ -201,8 +201,8 @@ impl Decide for Config {
         if safety == Safety::Unsafe {
             return no(By::RetryUnsafe);
         }
-        let Some(quantile) = state.quantile else { return no(By::HedgeUnknown) };
-        let due = begun + quantile.min(self.delay_max).max(self.delay_min);
+        let Some(delay) = self.delay(state) else { return no(By::HedgeUnknown) };
+        let due = begun + delay;
         if now < due {
             return Answer::Wait { until: due };
         }
@@ -232,7 +232,7 @@ impl Decide for Config {
         // How long they would have taken is unknown, but not on which side of the quantile.
         let has_lost =
             || outcome == Outcome::Cancelled && state.quantile.is_some_and(|quantile| took >= quantile);
-        if n == 0 || !(is_answer || has_lost()) {
+        if !(is_answer || has_lost()) {
             return Told::Counted;
         }
         if is_answer && ticket.is_second {
@@ -251,7 +251,7 @@ impl Decide for Config {
 
     fn snapshot(&self, state: &State, now: Time) -> Snapshot {
         Snapshot {
-            delay: state.quantile.map(|quantile| quantile.min(self.delay_max).max(self.delay_min)),
+            delay: self.delay(state),
             sent: state.sent,
             won: state.won,
             budget: self.budget.snapshot(&state.budget, now),
@@ -266,6 +266,13 @@ impl Decide for Config {
         Invalid::unless_millis("delay_max_ms", self.delay_max, delay_min..=DAY)?;
         Invalid::unless_millis("length_ms", self.length, 1_000..=DAY)?;
         self.budget.check().map_err(|invalid| invalid.within("budget"))
+    }
+}
+
+impl Config {
+    /// After how long a call is hedged, if enough is known.
+    fn delay(&self, state: &State) -> Option<Duration> {
+        state.quantile.map(|quantile| quantile.min(self.delay_max).max(self.delay_min))
     }
 }
 
