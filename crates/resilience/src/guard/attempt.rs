@@ -26,6 +26,10 @@ pub(super) struct Attempted<T, E> {
 }
 
 impl<T, E> Attempted<T, E> {
+    pub(super) fn is_good(&self) -> bool {
+        matches!(self.verdict.outcome, Outcome::Success | Outcome::Slow)
+    }
+
     fn refused(refusal: Refusal) -> Self {
         Self { result: Err(CallError::Refused(refusal)), verdict: Outcome::Neutral.into() }
     }

@@ -227,50 +227,30 @@ impl Inner {
         B: Fn(Time) -> F,
         J: Fn(Result<&T, &E>) -> Verdict,
     {
-        let tell = |ticket: Option<hedge::Ticket>, attempted: &Attempted<T, E>| {
-            if let Some(ticket) = ticket {
-                hedge.tell(clock::input(), ticket, attempted.verdict.outcome);
-            }
-        };
-        let ticket = hedge.ask(clock::input_at(begun), hedge::Request::First).admitted();
+        let asked = hedge.ask(clock::input_at(begun), hedge::Request::First).admitted();
+        let mut told_first = Hedged { hedge, ticket: asked };
         let mut first = pin!(self.attempt(begun, asked_by, deadline, &begin, judge));
         let due = pin!(self.second_is_due(hedge, begun));
-        let second_ticket = match either(first.as_mut(), due).await {
-            Either::One(attempted) => {
-                tell(ticket, &attempted);
-                return attempted;
-            }
-            Either::Other(None) => {
-                let attempted = first.await;
-                tell(ticket, &attempted);
-                return attempted;
-            }
-            Either::Other(Some(second_ticket)) => second_ticket,
+        let asked = match either(first.as_mut(), due).await {
+            Either::One(attempted) => return told_first.with(attempted),
+            Either::Other(None) => return told_first.with(first.await),
+            Either::Other(Some(ticket)) => Some(ticket),
         };
         self.watch.hedged();
+        let mut told_second = Hedged { hedge, ticket: asked };
         let mut second = pin!(self.attempt(clock::now(), asked_by, deadline, &begin, judge));
-        let is_good = |attempted: &Attempted<T, E>| {
-            matches!(attempted.verdict.outcome, Outcome::Success | Outcome::Slow)
-        };
         match either(first.as_mut(), second.as_mut()).await {
-            Either::One(attempted) if is_good(&attempted) => {
-                tell(ticket, &attempted);
-                attempted
-            }
-            Either::Other(attempted) if is_good(&attempted) => {
-                tell(Some(second_ticket), &attempted);
-                attempted
-            }
+            Either::One(attempted) if attempted.is_good() => told_first.with(attempted),
+            Either::Other(attempted) if attempted.is_good() => told_second.with(attempted),
             // One of them failed: the other decides. If that is no better, the first attempt's answer stands.
             Either::One(attempted) => {
-                let other = second.await;
-                tell(Some(second_ticket), &other);
-                if is_good(&other) { other } else { attempted }
+                let attempted = told_first.with(attempted);
+                let other = told_second.with(second.await);
+                if other.is_good() { other } else { attempted }
             }
-            Either::Other(_) => {
-                let attempted = first.await;
-                tell(ticket, &attempted);
-                attempted
+            Either::Other(attempted) => {
+                told_second.with(attempted);
+                told_first.with(first.await)
             }
         }
     }
@@ -360,6 +340,31 @@ impl Inner {
                     return None;
                 }
             }
+        }
+    }
+}
+
+/// A hedge's ticket: told what came of its attempt, or, where the other one won or the caller left, that it was
+/// cancelled after so long. (Else what is slow would never be seen, and the hedges come ever sooner.)
+#[derive(Debug)]
+struct Hedged<'a> {
+    hedge: &'a cell::Hedge,
+    ticket: Option<hedge::Ticket>,
+}
+
+impl Hedged<'_> {
+    fn with<T, E>(&mut self, attempted: Attempted<T, E>) -> Attempted<T, E> {
+        if let Some(ticket) = self.ticket.take() {
+            self.hedge.tell(clock::input(), ticket, attempted.verdict.outcome);
+        }
+        attempted
+    }
+}
+
+impl Drop for Hedged<'_> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            self.hedge.tell(clock::input(), ticket, Outcome::Cancelled);
         }
     }
 }

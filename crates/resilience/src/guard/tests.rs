@@ -277,6 +277,27 @@ async fn a_slow_call_is_hedged_and_the_first_good_answer_wins() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_attempt_that_lost_to_its_hedge_still_says_how_slow_the_dependency_is() {
+    let budget = budget::Config { percent: 100, ..budget::Config::default() };
+    let hedge = hedge::Config { calls_min: 20, budget, ..hedge::Config::default() };
+    let guard = guard(Policy { hedge: Some(hedge), ..Policy::default() });
+    let made = AtomicU32::new(0);
+    // One call in twelve hangs, and would be forgotten if only the winner were told: then 10 ms were all there is.
+    for call in 0..600 {
+        let operation = |_| {
+            let hangs = call % 12 == 11 && made.fetch_add(1, Ordering::Relaxed).is_multiple_of(2);
+            async move {
+                sleep(if hangs { MS(1_000) } else { MS(10) }).await;
+                Ok::<u32, &'static str>(1)
+            }
+        };
+        assert!(guard.call(Call::safe(), operation, errors_are_failures).await.is_ok());
+    }
+    let delay = guard.hedge().expect("there is one").snapshot(guard.now()).delay.expect("it is known");
+    assert!(delay >= MS(15), "{delay:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_hedge_of_a_failing_call_decides_only_if_it_is_good() {
     let hedge = hedge::Config {
         calls_min: 1,
