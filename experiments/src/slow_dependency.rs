@@ -82,7 +82,7 @@ async fn half(side: Side, seed: u64) -> Result<Half, Trouble> {
         hanging.set(Condition::Silent);
     };
     let (record, ()) = tokio::join!(offered, story);
-    let top = f64::from(PER_SECOND / 2);
+    let top = f64::from(PER_SECOND / 2) * 1.2;
     Ok(Half::new(&record)
         .figures_of("healthy_while_calm", record.of(|sample| sample.class == HEALTHY && sample.at < HANGS_AT))
         .figures_of(

@@ -25,13 +25,6 @@ pub(crate) struct Figures {
     pub(crate) p99_ms: f64,
 }
 
-impl Figures {
-    /// Good answers in a hundred requests.
-    pub(crate) fn ok_percent(&self) -> f64 {
-        if self.requests == 0 { 0.0 } else { tenths(100.0 * self.ok as f64 / self.requests as f64) }
-    }
-}
-
 /// All requests of a half.
 #[derive(Debug, Default)]
 pub(crate) struct Record {
@@ -67,7 +60,7 @@ impl Record {
         per_second(lasts, good.map(|sample| sample.at + sample.took))
     }
 
-    /// The longest wait of those that were to begin in each column's time, in ms.
+    /// The longest wait of the requests that `which` picks and that were to begin in each column's time, in ms.
     pub(crate) fn longest(&self, lasts: Duration, which: impl Fn(&Sample) -> bool) -> Vec<f64> {
         let mut columns = vec![0.0; COLUMNS];
         for sample in self.samples.iter().filter(|sample| which(sample)) {
@@ -79,7 +72,7 @@ impl Record {
     }
 }
 
-/// Moments as a rate over time.
+/// Moments as a rate over time, each column the mean of itself and those beside it.
 pub(crate) fn per_second(lasts: Duration, moments: impl Iterator<Item = Duration>) -> Vec<f64> {
     let mut columns = vec![0.0; COLUMNS];
     let width = lasts.as_secs_f64() / COLUMNS as f64;
@@ -88,7 +81,11 @@ pub(crate) fn per_second(lasts: Duration, moments: impl Iterator<Item = Duration
             *rate += 1.0 / width;
         }
     }
-    columns
+    let mean = |column: usize| {
+        let beside = &columns[column.saturating_sub(1)..(column + 2).min(COLUMNS)];
+        beside.iter().sum::<f64>() / beside.len() as f64
+    };
+    (0..COLUMNS).map(mean).collect()
 }
 
 /// What hit a service, as a rate over time.
