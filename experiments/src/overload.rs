@@ -28,7 +28,7 @@ pub(crate) const EXPERIMENT: Experiment = Experiment {
     title: "Twice the capacity is asked for",
     see: "Without limits every request waits in one long line, and every answer is too late, for the important half \
           as for the other. With an adaptive limit and shedding by priority the line stays short, the other half \
-          gets what is left, and the important half is served in time.",
+          gives way at once, and the important half is served in time.",
     cure: "a bulkhead whose limit finds itself (AIMD, 200 ms), and whose last permits are kept for the important",
     lasts: LASTS,
     marks: &[],
