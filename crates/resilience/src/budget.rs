@@ -65,6 +65,13 @@ impl Count for Account {
 }
 
 /// What a budget remembers.
+///
+/// ```
+/// use mainstay_resilience::{Decide, budget};
+///
+/// let state: budget::State = budget::Config::default().state();
+/// # let _ = state;
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct State {
@@ -74,6 +81,20 @@ pub struct State {
 }
 
 /// What is asked of a budget.
+///
+/// ```
+/// use mainstay_resilience::budget::{Config, Request};
+/// use mainstay_resilience::{Decide, Input};
+///
+/// let (config, input) = (Config { per_second_min: 0, percent: 100, ..Config::default() }, Input::default());
+/// let mut state = config.state();
+/// // Calls may be deposited many at a time.
+/// let _ = config.ask(&mut state, input, Request::Deposit { calls: 1 });
+/// // To look costs nothing.
+/// assert!(config.ask(&mut state, input, Request::Look).admitted().is_some());
+/// assert!(config.ask(&mut state, input, Request::Withdraw).admitted().is_some());
+/// assert!(config.ask(&mut state, input, Request::Look).admitted().is_none());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
     /// Calls were made: always admitted, and earns their share.
@@ -92,6 +113,14 @@ pub enum Request {
 pub struct Ticket;
 
 /// A budget for display.
+///
+/// ```
+/// use mainstay_resilience::{Decide, Time, budget};
+///
+/// let config = budget::Config { per_second_min: 3, ..budget::Config::default() };
+/// let snapshot = config.snapshot(&config.state(), Time::ZERO);
+/// assert_eq!((snapshot.calls, snapshot.left), (0, 30), "three a second, for ten seconds");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -118,7 +147,7 @@ impl Decide for Config {
     }
 
     fn ask(&self, state: &mut State, input: Input, request: Request) -> Answer<Ticket> {
-        state.clock = state.clock.max(input.now);
+        state.see(input.now);
         if !state.window.fits(self.length, BUCKETS) {
             state.window = TimeWindow::new(self.length, BUCKETS);
         }
@@ -164,6 +193,12 @@ impl Config {
 }
 
 impl State {
+    /// Time runs on, never back.
+    pub(crate) fn see(&mut self, now: Time) -> Time {
+        self.clock = self.clock.max(now);
+        self.clock
+    }
+
     /// Until when a deposit need not be made at its own moment.
     #[cfg(feature = "cell")]
     pub(crate) fn bucket_end(&self) -> Time {
@@ -175,6 +210,7 @@ impl State {
 mod tests {
     use super::*;
     use crate::chance::{Chance, steps};
+    use proptest::prelude::*;
 
     fn of(percent: u32, per_second_min: u32) -> Config {
         Config { percent, per_second_min, ..Config::default() }
@@ -242,7 +278,7 @@ mod tests {
     #[test]
     fn it_decides_as_one_that_keeps_every_call_does() {
         let mut chance = Chance(0xb0d9e7);
-        for walk in 0..steps(300) {
+        for walk in 0..steps(750) {
             let length = 1_000 * (1 + chance.below(3));
             let config = Config {
                 length: Duration::from_millis(length),
@@ -272,6 +308,33 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_goes_back_or_leaps_a_year_earns_nothing_twice() {
+        let (config, mut state) = (of(100, 0), of(100, 0).state());
+        deposit(&config, &mut state, 60_000, 1);
+        assert!(withdraw(&config, &mut state, 1_000), "what was earned at 60,000 is there");
+        assert!(!withdraw(&config, &mut state, 0), "and was spent");
+        deposit(&config, &mut state, 0, 1);
+        assert!(withdraw(&config, &mut state, 69_999), "the deposit counts as of 60,000");
+        let year = 365 * 24 * 60 * 60 * 1_000;
+        deposit(&config, &mut state, 70_000, 5);
+        assert!(!withdraw(&config, &mut state, year), "all is forgotten");
+        deposit(&config, &mut state, 70_000, 1);
+        assert!(withdraw(&config, &mut state, year));
+        assert!(!withdraw(&config, &mut state, year));
+    }
+
+    #[test]
+    fn a_window_of_another_length_begins_empty() {
+        let (config, mut state) = (of(100, 0), of(100, 0).state());
+        deposit(&config, &mut state, 0, 5);
+        let longer = Config { length: Duration::from_secs(20), ..config.clone() };
+        assert!(!withdraw(&longer, &mut state, 1));
+        deposit(&longer, &mut state, 1, 1);
+        let larger = Config { percent: 200, ..longer };
+        assert!(withdraw(&larger, &mut state, 2) && withdraw(&larger, &mut state, 2), "the calls are kept");
+    }
+
+    #[test]
     fn counters_and_clocks_at_their_ends_decide_something() {
         let config = Config { percent: u32::MAX, per_second_min: u32::MAX, length: Duration::MAX };
         let mut state = config.state();
@@ -291,6 +354,59 @@ mod tests {
     fn a_configuration_that_makes_no_sense_names_its_field() {
         assert_eq!(of(1_001, 0).check().expect_err("percent").field, "percent");
         assert_eq!(of(1, 1_000_001).check().expect_err("minimum").field, "per_second_min");
-        assert_eq!(Config::default().check(), Ok(()));
+        let length = |millis| Config { length: Duration::from_millis(millis), ..Config::default() };
+        for outside in [0, 999, 3_600_001] {
+            assert_eq!(length(outside).check().expect_err("length").field, "length_ms");
+        }
+        for inside in [Config::default(), length(1_000), length(3_600_000), of(0, 0), of(1_000, 1_000_000)] {
+            assert_eq!(inside.check(), Ok(()));
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
+
+        #[test]
+        fn no_configuration_and_no_sequence_panics(
+            numbers in any::<(u32, u32, u64)>(),
+            steps in proptest::collection::vec((any::<u64>(), any::<u32>(), 0..3_u8), 1..40),
+        ) {
+            let length = Duration::from_nanos(numbers.2 >> (numbers.2 % 64));
+            let config = Config { percent: numbers.0, per_second_min: numbers.1, length };
+            let mut state = config.state();
+            for (now, calls, kind) in steps {
+                let input = Input::at(Time::from_nanos(now >> (now % 64)));
+                let request = match kind {
+                    0 => Request::Deposit { calls },
+                    1 => Request::Withdraw,
+                    _ => Request::Look,
+                };
+                let _ = config.ask(&mut state, input, request);
+                // What it shows is what it does.
+                let left = config.snapshot(&state, input.now).left;
+                let looked = config.ask(&mut state, input, Request::Look).admitted().is_some();
+                prop_assert_eq!(left > 0, looked);
+            }
+        }
+    }
+
+    #[cfg(feature = "serde")]
+    #[test]
+    fn a_configuration_is_written_with_its_units_and_a_state_goes_on_as_before() {
+        let text = r#"{"percent":15,"per_second_min":2,"length_ms":5000}"#;
+        let config: Config = serde_json::from_str(text).expect("read");
+        assert_eq!(config, Config { length: Duration::from_secs(5), ..of(15, 2) });
+        assert_eq!(serde_json::to_string(&config).expect("written"), text);
+        assert_eq!(serde_json::from_str::<Config>("{}").expect("read"), Config::default());
+        assert!(serde_json::from_str::<Config>(r#"{"length":5}"#).is_err());
+        let mut state = config.state();
+        for step in 0..100 {
+            deposit(&config, &mut state, step * 70, 2);
+            let written = serde_json::to_string(&state).expect("written");
+            let mut read: State = serde_json::from_str(&written).expect("read");
+            let answers = [&mut state, &mut read].map(|state| withdraw(&config, state, step * 70));
+            assert_eq!(answers[0], answers[1], "step {step}");
+            assert_eq!(read, state);
+        }
     }
 }

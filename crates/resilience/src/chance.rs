@@ -1,6 +1,8 @@
-//! Chance for tests: the same numbers for the same seed, and how many steps a random walk takes.
+//! Chance for tests: the same numbers for the same seed, so that a failure that prints its seed can be seen again.
 
-/// SplitMix64 (Steele, Lea and Flood, 2014).
+use crate::contract::{Input, Time};
+
+/// SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
 #[derive(Clone, Debug)]
 pub(crate) struct Chance(pub(crate) u64);
 
@@ -17,10 +19,34 @@ impl Chance {
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound.max(1)
     }
+
+    pub(crate) fn one_in(&mut self, bound: u64) -> bool {
+        self.below(bound) == 0
+    }
 }
 
 /// The steps of a walk: `usual`, unless RESILIENCE_STEPS says a percentage of it.
 pub(crate) fn steps(usual: u64) -> u64 {
     let percent = std::env::var("RESILIENCE_STEPS").ok().and_then(|text| text.parse::<u64>().ok());
     usual * percent.unwrap_or(100) / 100
+}
+
+/// A clock that mostly runs forward, sometimes back, and rarely leaps.
+pub(crate) struct Clock {
+    pub(crate) now: u64,
+    /// The usual stride, in nanoseconds.
+    pub(crate) stride: u64,
+}
+
+impl Clock {
+    pub(crate) fn step(&mut self, chance: &mut Chance) -> Input {
+        let year = 365 * 24 * 60 * 60 * 1_000_000_000;
+        self.now = match chance.below(1_000) {
+            0 if self.now < u64::MAX / 2 => self.now + chance.below(year),
+            1..=20 => self.now.saturating_sub(chance.below(self.stride * 10)),
+            21..=200 => self.now,
+            _ => self.now.saturating_add(chance.below(self.stride * 2)),
+        };
+        Input { now: Time::from_nanos(self.now), random: chance.next() }
+    }
 }

@@ -17,7 +17,8 @@ use core::time::Duration;
 /// ```
 /// use mainstay_resilience::{Decide, hedge};
 ///
-/// assert!(hedge::Config::default().check().is_ok());
+/// let config = hedge::Config { quantile_percent: 99, ..hedge::Config::default() };
+/// assert!(config.check().is_ok());
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -37,7 +38,37 @@ pub struct Config {
     #[cfg_attr(feature = "serde", serde(rename = "length_ms", with = "crate::contract::millis"))]
     pub length: Duration,
     /// For how large a share of the calls. 5 percent, and nothing without calls.
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "own_budget"))]
     pub budget: budget::Config,
+}
+
+/// The budget of hedges has numbers of its own where none are given.
+const BUDGET: budget::Config =
+    budget::Config { percent: 5, per_second_min: 0, length: Duration::from_secs(10) };
+
+/// Reads a budget of which a part is left out: with the hedges' numbers, not with the retries'.
+#[cfg(feature = "serde")]
+fn own_budget<'de, D: serde::Deserializer<'de>>(from: D) -> Result<budget::Config, D::Error> {
+    use serde::Deserialize;
+
+    #[derive(Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    struct Budget {
+        percent: u32,
+        per_second_min: u32,
+        #[serde(rename = "length_ms", with = "crate::contract::millis")]
+        length: Duration,
+    }
+
+    impl Default for Budget {
+        fn default() -> Self {
+            let budget::Config { percent, per_second_min, length } = BUDGET;
+            Self { percent, per_second_min, length }
+        }
+    }
+
+    let Budget { percent, per_second_min, length } = Budget::deserialize(from)?;
+    Ok(budget::Config { percent, per_second_min, length })
 }
 
 impl Default for Config {
@@ -48,7 +79,7 @@ impl Default for Config {
             delay_min: Duration::from_millis(1),
             delay_max: Duration::from_secs(10),
             length: Duration::from_secs(30),
-            budget: budget::Config { percent: 5, per_second_min: 0, ..budget::Config::default() },
+            budget: BUDGET,
         }
     }
 }
@@ -58,6 +89,7 @@ impl Default for Config {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct State {
     clock: Time,
+    /// A moment in the newer half. Halves are `length` long and counted from the origin of time.
     began: Time,
     newer: Histogram,
     older: Histogram,
@@ -71,6 +103,20 @@ pub struct State {
 }
 
 /// What is asked for.
+///
+/// ```
+/// use mainstay_resilience::hedge::{Config, Request};
+/// use mainstay_resilience::retry::Safety;
+/// use mainstay_resilience::{Answer, By, Decide, Input};
+///
+/// let (config, input) = (Config::default(), Input::default());
+/// let mut state = config.state();
+/// assert!(config.ask(&mut state, input, Request::First).admitted().is_some());
+/// // One call is too few to know what is slow.
+/// let second = Request::Second { begun: input.now, safety: Safety::Safe };
+/// let unknown = Answer::Deny { by: By::HedgeUnknown, retry_at: None };
+/// assert_eq!(config.ask(&mut state, input, second), unknown);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
     /// A call: always admitted, and earns its share of the budget.
@@ -84,7 +130,8 @@ pub enum Request {
     },
 }
 
-/// An attempt under way.
+/// An attempt under way. **Tell also of the one that lost**, as [`Outcome::Cancelled`]: it was slow, and what is
+/// slow is learnt from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Ticket {
@@ -93,6 +140,19 @@ pub struct Ticket {
 }
 
 /// Hedges for display.
+///
+/// ```
+/// use mainstay_resilience::hedge::{Config, Request};
+/// use mainstay_resilience::{Decide, Input, Outcome, Time};
+///
+/// let config = Config { calls_min: 1, ..Config::default() };
+/// let mut state = config.state();
+/// let at = |millis| Input::at(Time::from_millis(millis));
+/// let ticket = config.ask(&mut state, at(0), Request::First).admitted().unwrap();
+/// config.tell(&mut state, at(20), ticket, Outcome::Success, 1);
+/// let delay = config.snapshot(&state, Time::from_millis(20)).delay.unwrap();
+/// assert!((20..=21).contains(&delay.as_millis()));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -165,13 +225,20 @@ impl Decide for Config {
         n: u32,
     ) -> Told<Infallible> {
         let now = state.see(self, input.now);
-        if n == 0 || !matches!(outcome, Outcome::Success | Outcome::Slow) {
+        let took = now.since(ticket.begun);
+        let is_answer = matches!(outcome, Outcome::Success | Outcome::Slow);
+        // The first attempts that lose to their hedges are the slow ones. Without them the quantile would fall with
+        // each hedge that wins, more calls would be hedged, and the budget would be spent on those that are not slow.
+        // How long they would have taken is unknown, but not on which side of the quantile.
+        let has_lost =
+            || outcome == Outcome::Cancelled && state.quantile.is_some_and(|quantile| took >= quantile);
+        if n == 0 || !(is_answer || has_lost()) {
             return Told::Counted;
         }
-        if ticket.is_second {
+        if is_answer && ticket.is_second {
             state.won = state.won.saturating_add(n.into());
         }
-        state.newer.add(now.since(ticket.begun), n);
+        state.newer.add(took, n);
         state.unseen = state.unseen.saturating_add(n);
         let seen = state.newer.count.saturating_add(state.older.count);
         // Often while there is little to go by, then often enough.
@@ -211,12 +278,11 @@ const RECOUNT: u32 = 64;
 impl State {
     fn see(&mut self, config: &Config, now: Time) -> Time {
         self.clock = self.clock.max(now);
-        let passed = self.clock.since(self.began);
-        if passed >= config.length {
-            self.older = core::mem::replace(&mut self.newer, Histogram::new());
-            if passed >= config.length.saturating_mul(2) {
-                self.older = Histogram::new();
-            }
+        let number = |moment: Time| moment.as_nanos() / nanos(config.length).max(1);
+        let passed = number(self.clock).saturating_sub(number(self.began));
+        if passed > 0 {
+            let ended = core::mem::replace(&mut self.newer, Histogram::new());
+            self.older = if passed == 1 { ended } else { Histogram::new() };
             self.began = self.clock;
             if self.older.count < u64::from(config.calls_min) {
                 self.quantile = None;
@@ -276,7 +342,7 @@ impl Histogram {
         let all = u128::from(halves[0].count) + u128::from(halves[1].count);
         let rank = (all * u128::from(percent)).div_ceil(100);
         let mut seen = 0_u128;
-        let buckets = halves[0].counts.iter().zip(&halves[1].counts).enumerate();
+        let buckets = halves[0].counts.iter().zip(&halves[1].counts).enumerate().take(BUCKETS);
         for (bucket, (newer, older)) in buckets {
             seen += u128::from(*newer) + u128::from(*older);
             if seen > 0 && seen >= rank {
@@ -287,6 +353,8 @@ impl Histogram {
     }
 }
 
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -95,3 +95,94 @@ impl Policy {
         span("timeout_ms", self.timeout)
     }
 }
+
+/// Reads a policy, and checks it: whatever is wrong with it, the error names the field by its whole path.
+///
+/// ```
+/// use mainstay_resilience::policy;
+///
+/// let read = |text| policy::read(&mut serde_json::Deserializer::from_str(text));
+/// assert!(read(r#"{"timeout_ms": 800, "bulkhead": {"limit": {"fixed": 20}}}"#).is_ok());
+///
+/// let wrong = |text| read(text).unwrap_err().to_string();
+/// assert_eq!(wrong(r#"{"breaker": {"probes": 0}}"#), "`breaker.probes` must be from 1 to 1000, and is 0");
+/// assert!(wrong(r#"{"breaker": {"probes": "two"}}"#).starts_with("`breaker.probes` invalid type: string"));
+/// assert!(wrong(r#"{"timeout": 800}"#).starts_with("`timeout` unknown field"));
+/// ```
+///
+/// # Errors
+/// The field that could not be read, or the first that makes no sense.
+#[cfg(feature = "serde")]
+pub fn read<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Policy, Invalid> {
+    use alloc::string::ToString;
+
+    let policy: Policy = serde_path_to_error::deserialize(from).map_err(|error| {
+        let (field, problem) = (error.path().to_string(), error.inner().to_string());
+        Invalid { field: field.into(), problem }
+    })?;
+    policy.check()?;
+    Ok(policy)
+}
+
+#[cfg(all(test, feature = "serde"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_whole_policy_is_read_from_a_file_and_written_the_same() {
+        let text = r#"
+            deadline_ms = 3000
+            timeout_ms = 800
+
+            [retry]
+            attempts_max = 4
+            backoff = { first_ms = 20, max_ms = 500, jitter = "decorrelated" }
+            budget = { percent = 10 }
+
+            [breaker]
+            window = { time = { length_ms = 10000, buckets = 10 } }
+            failure_percent = 25
+            enforcement = "observe_only"
+
+            [rate_limit.window]
+            permits = 50
+            per_ms = 1000
+
+            [bulkhead]
+            limit = { gradient = { max = 200 } }
+            shed = { low_percent = 30 }
+
+            [hedge]
+            quantile_percent = 99
+        "#;
+        let policy = read(toml::Deserializer::parse(text).expect("it is TOML")).expect("it is a policy");
+        assert_eq!(policy.timeout, Some(Duration::from_millis(800)));
+        assert_eq!(policy.retry.as_ref().map(|retry| retry.attempts_max), Some(4));
+        let written = serde_json::to_string(&policy).expect("it can be written");
+        assert_eq!(read(&mut serde_json::Deserializer::from_str(&written)), Ok(policy));
+    }
+
+    #[test]
+    fn whatever_is_wrong_the_error_names_the_field() {
+        let cases = [
+            (r#"{"deadline_ms": 0}"#, "deadline_ms"),
+            (r#"{"deadline_ms": -1}"#, "deadline_ms"),
+            (r#"{"retry": {"budget": {"percent": 5000}}}"#, "retry.budget.percent"),
+            (r#"{"retry": {"backoff": {"jitter": "some"}}}"#, "retry.backoff.jitter"),
+            (r#"{"hedge": {"quantile_percent": 100}}"#, "hedge.quantile_percent"),
+            (r#"{"hedge": {"quantile_percent": 256}}"#, "hedge.quantile_percent"),
+            (r#"{"breaker": {"window": {"calls": 0}}}"#, "breaker.window.calls"),
+            (r#"{"rate_limit": {"bucket": {"permits": 0}}}"#, "rate_limit.bucket.permits"),
+            (r#"{"rate_limit": {"window": {"buckets": 0}}}"#, "rate_limit.window.buckets"),
+            (r#"{"bulkhead": {"limit": {"aimd": {"min": 0}}}}"#, "bulkhead.limit.aimd.min"),
+            (r#"{"bulkhead": {"shed": {"low_percent": 90}}}"#, "bulkhead.shed.low_percent"),
+            (r#"{"timeout_ms": 86400001}"#, "timeout_ms"),
+            (r#"{"breakers": {}}"#, "breakers"),
+        ];
+        for (text, field) in cases {
+            let invalid = read(&mut serde_json::Deserializer::from_str(text)).expect_err(text);
+            assert_eq!(invalid.field, field, "{text}: {invalid}");
+        }
+        assert!(read(&mut serde_json::Deserializer::from_str("{}")).is_ok());
+    }
+}

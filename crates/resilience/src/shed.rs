@@ -63,6 +63,15 @@ impl Default for Config {
 }
 
 /// What is asked for, and how full it is.
+///
+/// ```
+/// use mainstay_resilience::shed::{Config, Priority, Request};
+/// use mainstay_resilience::{Answer, By, Decide, Input};
+///
+/// let request = Request { priority: Priority::Low, in_use: 50, limit: 100 };
+/// let answer = Config::default().ask(&mut (), Input::default(), request);
+/// assert_eq!(answer, Answer::Deny { by: By::Shed, retry_at: None });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {
     pub priority: Priority,

@@ -30,25 +30,64 @@ const HEADER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Deadline {
     /// So long from now.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use mainstay_resilience::Time;
+    /// use mainstay_resilience::timeout::Deadline;
+    ///
+    /// let deadline = Deadline::after(Time::from_millis(10), Duration::from_millis(5));
+    /// assert_eq!(deadline, Deadline(Time::from_millis(15)));
+    /// ```
     #[must_use]
     pub fn after(now: Time, span: Duration) -> Self {
         Self(now + span)
     }
 
     /// What is left of it, if anything is.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use mainstay_resilience::Time;
+    /// use mainstay_resilience::timeout::Deadline;
+    ///
+    /// let deadline = Deadline(Time::from_millis(15));
+    /// assert_eq!(deadline.left(Time::from_millis(14)), Some(Duration::from_millis(1)));
+    /// assert_eq!(deadline.left(Time::from_millis(15)), None);
+    /// ```
     #[must_use]
     pub fn left(self, now: Time) -> Option<Duration> {
         let left = self.0.since(now);
         (!left.is_zero()).then_some(left)
     }
 
-    /// The earlier of the two.
+    /// The earlier of the two: a part of a call may have a shorter deadline than the whole, never a later one.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use mainstay_resilience::Time;
+    /// use mainstay_resilience::timeout::Deadline;
+    ///
+    /// let (now, whole) = (Time::ZERO, Deadline(Time::from_millis(100)));
+    /// let part = |millis| Deadline::after(now, Duration::from_millis(millis)).or_earlier(Some(whole));
+    /// assert_eq!(part(30), Deadline(Time::from_millis(30)));
+    /// assert_eq!(part(300), whole);
+    /// ```
     #[must_use]
     pub fn or_earlier(self, other: Option<Self>) -> Self {
         other.map_or(self, |other| self.min(other))
     }
 
     /// What is left as whole milliseconds, rounded down: 0 when it is over.
+    ///
+    /// ```
+    /// use mainstay_resilience::Time;
+    /// use mainstay_resilience::timeout::Deadline;
+    ///
+    /// let deadline = Deadline(Time::from_millis(15));
+    /// assert_eq!(deadline.to_header(Time::from_nanos(4_500_000)), "10");
+    /// assert_eq!(deadline.to_header(Time::from_millis(20)), "0");
+    /// ```
     #[must_use]
     pub fn to_header(self, now: Time) -> String {
         self.0.since(now).as_millis().to_string()
@@ -56,6 +95,15 @@ impl Deadline {
 
     /// What a header says is left: digits, whole milliseconds, at most a day (more counts as a day). Anything else
     /// is none.
+    ///
+    /// ```
+    /// use mainstay_resilience::Time;
+    /// use mainstay_resilience::timeout::Deadline;
+    ///
+    /// let now = Time::from_millis(5);
+    /// assert_eq!(Deadline::from_header("10", now), Some(Deadline(Time::from_millis(15))));
+    /// assert_eq!(Deadline::from_header("10ms", now), None);
+    /// ```
     #[must_use]
     pub fn from_header(text: &str, now: Time) -> Option<Self> {
         let millis = digits(text, 19)?;
@@ -83,6 +131,14 @@ impl Deadline {
     }
 
     /// What gRPC's header says is left: one to eight digits and one of `H M S m u n`; at most a day.
+    ///
+    /// ```
+    /// use mainstay_resilience::Time;
+    /// use mainstay_resilience::timeout::Deadline;
+    ///
+    /// assert_eq!(Deadline::from_grpc("2S", Time::ZERO), Some(Deadline(Time::from_millis(2_000))));
+    /// assert_eq!(Deadline::from_grpc("2s", Time::ZERO), None);
+    /// ```
     #[must_use]
     pub fn from_grpc(text: &str, now: Time) -> Option<Self> {
         let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
@@ -132,6 +188,7 @@ pub fn limit(now: Time, timeout: Option<Duration>, deadline: Option<Deadline>) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn a_header_is_digits_and_at_most_a_day() {
@@ -188,6 +245,60 @@ mod tests {
         ];
         for (span, expected) in written {
             assert_eq!(Deadline::after(Time::ZERO, span).to_grpc(Time::ZERO), expected);
+        }
+    }
+
+    #[test]
+    fn an_attempt_takes_no_longer_than_its_timeout_and_what_is_left() {
+        let span = Duration::from_millis;
+        let deadline = |millis| Some(Deadline(Time::from_millis(millis)));
+        let cases = [
+            // now, timeout, deadline, expected
+            (500, None, None, Some(Duration::MAX)),
+            (500, Some(100), None, Some(span(100))),
+            (500, None, deadline(800), Some(span(300))),
+            (500, Some(100), deadline(800), Some(span(100))),
+            (500, Some(900), deadline(800), Some(span(300))),
+            (799, Some(900), deadline(800), Some(span(1))),
+            (800, Some(900), deadline(800), None),
+            (801, None, deadline(800), None),
+            (500, Some(0), deadline(800), Some(span(0))),
+        ];
+        for (now, timeout, deadline, expected) in cases {
+            let found = limit(Time::from_millis(now), timeout.map(span), deadline);
+            assert_eq!(found, expected, "{now} {timeout:?} {deadline:?}");
+        }
+        assert_eq!(limit(Time::FAR, None, Some(Deadline(Time::FAR))), None);
+        assert_eq!(Deadline::after(Time::FAR, Duration::MAX), Deadline(Time::FAR));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 5_000, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_deadline_that_is_passed_on_is_never_later(now in any::<u64>(), end in any::<u64>(), small in 0..64) {
+            let (now, deadline) = (Time::from_nanos(now >> small), Deadline(Time::from_nanos(end >> (small / 2))));
+            let left = deadline.left(now).unwrap_or_default();
+            let passed_on = [
+                (Deadline::from_header(&deadline.to_header(now), now), Duration::from_millis(1)),
+                // One of the unit, of which there are at least 100,000, or a microsecond.
+                (Deadline::from_grpc(&deadline.to_grpc(now), now), (left / 99_999).max(Duration::from_micros(1))),
+            ];
+            for (received, lost_most) in passed_on {
+                let received = received.expect("what is written can be read").left(now).unwrap_or_default();
+                prop_assert!(received <= left);
+                prop_assert!(received >= HEADER_MAX.min(left.saturating_sub(lost_most)), "{:?} of {:?}", received, left);
+            }
+        }
+
+        #[test]
+        fn no_header_panics(text in ".{0,24}", digits in "[0-9]{0,21}[HMSmun]?", now in any::<u64>()) {
+            for text in [text, digits] {
+                let now = Time::from_nanos(now);
+                for deadline in [Deadline::from_header(&text, now), Deadline::from_grpc(&text, now)] {
+                    prop_assert!(deadline.is_none_or(|deadline| deadline.0 >= now));
+                }
+            }
         }
     }
 

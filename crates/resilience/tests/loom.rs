@@ -1,12 +1,16 @@
 //! Shared cells under every order of their threads' steps: `RUSTFLAGS="--cfg loom" cargo test --release
 //! -p mainstay-resilience --features cell --test loom`. Without the flag there is nothing here.
 #![cfg(all(loom, feature = "cell"))]
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test's panic is its failure")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's panic is its failure")]
 
 use loom::sync::Arc;
 use loom::thread;
 use mainstay_resilience::breaker::{Circuit, Config, Request, Window};
-use mainstay_resilience::{Answer, Input, Outcome, Time, Told, cell};
+use mainstay_resilience::cell::Entry;
+use mainstay_resilience::shed::Priority;
+use mainstay_resilience::{Answer, Input, Outcome, Time, Told, bulkhead, cell, rate, retry};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Poll, Wake, Waker};
 use std::time::Duration;
 
 fn at(millis: u64) -> Input {
@@ -89,5 +93,100 @@ fn two_threads_that_meet_an_expired_open_breaker_make_one_probe() {
         let ticket = mine.or(others).unwrap();
         cell.tell(at(21), ticket, Outcome::Success);
         assert_eq!(call(&cell, 22, Outcome::Success), Some(Told::Counted), "and it closes");
+    });
+}
+
+#[derive(Debug, Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: std::sync::Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn a_permit_that_comes_free_reaches_the_one_who_waits() {
+    loom::model(|| {
+        let config = bulkhead::Config { limit: bulkhead::Limit::Fixed(1), ..bulkhead::Config::default() };
+        let cell = Arc::new(cell::Bulkhead::new(config));
+        let Entry::Admit(ticket) = cell.enter(at(1), Priority::Normal) else { panic!("it is free") };
+        let other = {
+            let cell = cell.clone();
+            thread::spawn(move || cell.tell(at(2), ticket, Outcome::Success))
+        };
+        let woken = std::sync::Arc::new(Woken::default());
+        let waker = Waker::from(woken.clone());
+        let ticket = match cell.enter(at(1), Priority::Normal) {
+            Entry::Admit(ticket) => ticket,
+            Entry::Deny { .. } => panic!("there is a line"),
+            Entry::Wait { place, .. } => match cell.poll_granted(at(1).now, place, &waker) {
+                Poll::Ready(granted) => granted.unwrap(),
+                Poll::Pending => {
+                    other.join().unwrap();
+                    assert!(woken.0.load(Ordering::SeqCst), "its wake-up was lost");
+                    let Poll::Ready(granted) = cell.poll_granted(at(2).now, place, &waker) else {
+                        panic!("woken for nothing")
+                    };
+                    cell.tell(at(3), granted.unwrap(), Outcome::Success);
+                    assert_eq!(cell.snapshot(at(3).now).in_use, 0);
+                    return;
+                }
+            },
+        };
+        other.join().unwrap();
+        cell.tell(at(3), ticket, Outcome::Success);
+        assert_eq!(cell.snapshot(at(3).now).in_use, 0);
+    });
+}
+
+#[test]
+fn a_permit_granted_to_one_who_leaves_is_free_again() {
+    loom::model(|| {
+        let config = bulkhead::Config { limit: bulkhead::Limit::Fixed(1), ..bulkhead::Config::default() };
+        let cell = Arc::new(cell::Bulkhead::new(config));
+        let Entry::Admit(ticket) = cell.enter(at(1), Priority::Normal) else { panic!("it is free") };
+        let Entry::Wait { place, .. } = cell.enter(at(1), Priority::Normal) else { panic!("it is taken") };
+        let other = {
+            let cell = cell.clone();
+            thread::spawn(move || cell.tell(at(2), ticket, Outcome::Success))
+        };
+        cell.leave(at(2), place);
+        other.join().unwrap();
+        let snapshot = cell.snapshot(at(3).now);
+        assert_eq!((snapshot.in_use, snapshot.waiting), (0, 0));
+    });
+}
+
+#[test]
+fn a_bucket_grants_no_permit_twice() {
+    loom::model(|| {
+        let config = rate::bucket::Config { burst: 2, ..rate::bucket::Config::default() };
+        let cell = Arc::new(cell::Bucket::new(config));
+        let asks: Vec<_> = (0..2)
+            .map(|_| {
+                let cell = cell.clone();
+                thread::spawn(move || cell.ask(at(1), rate::Request::default()).admitted().is_some())
+            })
+            .collect();
+        let mine = cell.ask(at(1), rate::Request::default()).admitted().is_some();
+        let granted = asks.into_iter().filter_map(|ask| ask.join().unwrap().then_some(())).count();
+        assert_eq!(granted + usize::from(mine), 2);
+    });
+}
+
+#[test]
+fn no_call_that_earns_its_share_is_lost() {
+    loom::model(|| {
+        let cell = Arc::new(cell::Retry::new(retry::Config::default()));
+        let other = {
+            let cell = cell.clone();
+            thread::spawn(move || cell.first(at(1)))
+        };
+        cell.first(at(1));
+        let _ = cell.snapshot(at(1).now);
+        cell.first(at(1));
+        other.join().unwrap();
+        assert_eq!(cell.snapshot(at(1).now).budget.calls, 3);
     });
 }

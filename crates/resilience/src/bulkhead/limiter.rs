@@ -168,9 +168,9 @@ impl Limiter {
                 return;
             }
             (Phase::Follow, Some(present)) => {
-                let is_in_use = round.peak >= self.limit(config).div_ceil(2);
-                self.learn(present, is_in_use.then_some(InUse));
-                self.step(gradient, present, is_in_use.then_some(InUse));
+                let used = if round.peak >= self.limit(config).div_ceil(2) { Used::Half } else { Used::Less };
+                self.learn(present, used);
+                self.step(gradient, present, used);
             }
             (Phase::Follow, None) => {}
         }
@@ -179,17 +179,17 @@ impl Limiter {
         }
     }
 
-    fn learn(&mut self, present: u64, in_use: Option<InUse>) {
+    fn learn(&mut self, present: u64, used: Used) {
         if self.baseline == 0 {
             self.baseline = present;
         } else if present < self.baseline {
             self.baseline -= (self.baseline - present) / LEARN;
-        } else if in_use.is_none() {
+        } else if used == Used::Less {
             self.baseline += (present - self.baseline) / LEARN;
         }
     }
 
-    fn step(&mut self, gradient: &Gradient, present: u64, in_use: Option<InUse>) {
+    fn step(&mut self, gradient: &Gradient, present: u64, used: Used) {
         let limit = self.begun(gradient.initial);
         let ratio = u128::from(gradient.tolerance_percent) * u128::from(self.baseline) * u128::from(ONE)
             / 100
@@ -201,7 +201,7 @@ impl Limiter {
         let part = u64::from(gradient.smoothing_percent.min(100));
         let next = if goal < limit {
             limit - percent_of(limit - goal, part)
-        } else if in_use.is_some() {
+        } else if used == Used::Half {
             limit + percent_of(goal - limit, part)
         } else {
             limit
@@ -211,9 +211,13 @@ impl Limiter {
     }
 }
 
-/// The limit was at least half in use, so that what is seen is its own doing.
-#[derive(Clone, Copy, Debug)]
-struct InUse;
+/// How much of the limit was in use in a round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Used {
+    /// Half of it or more: a queue that is seen may be its own doing.
+    Half,
+    Less,
+}
 
 /// So many answers are enough for a step.
 const ROUND_MAX: u32 = 10;

@@ -18,12 +18,26 @@ use core::time::Duration;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Request {
     /// The caller's own choice, and unique among those that wait: who asks with the id of a waiting caller is that
-    /// caller, with the priority that it came with.
+    /// caller, with the priority that it came with. One whose patience has ended may have lost its place to others;
+    /// if it asks only then, it is a new caller.
     pub caller: u64,
     pub priority: Priority,
 }
 
 /// A permit.
+///
+/// ```
+/// use mainstay_resilience::bulkhead::{Config, Request};
+/// use mainstay_resilience::{Decide, Input, Outcome, Time, Told};
+///
+/// let config = Config::default();
+/// let (mut state, input) = (config.state(), Input::at(Time::from_millis(5)));
+/// let ticket = config.ask(&mut state, input, Request::default()).admitted().unwrap();
+/// assert_eq!(ticket.begun(), Time::from_millis(5));
+/// assert_eq!(config.tell(&mut state, input, ticket, Outcome::Cancelled, 1), Told::Counted);
+/// // It has come back: there is no second one to give.
+/// assert_eq!(config.tell(&mut state, input, ticket, Outcome::Cancelled, 1), Told::Stale);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Ticket {
@@ -55,6 +69,14 @@ struct Waiting {
 }
 
 /// What a bulkhead remembers: at most `line_max` callers in line.
+///
+/// ```
+/// use mainstay_resilience::bulkhead::{Config, State};
+/// use mainstay_resilience::{Decide, Time};
+///
+/// let snapshot = Config::default().snapshot(&State::default(), Time::ZERO);
+/// assert_eq!((snapshot.limit, snapshot.in_use, snapshot.waiting), (32, 0, 0));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct State {

@@ -1,9 +1,9 @@
 //! Rules as tables, and the bulkhead against a plain list of who is where.
 
 use super::{Aimd, Changed, Config, Gradient, Limit, Request, State, Ticket};
+use crate::chance::{Chance, Clock, steps};
 use crate::contract::{Answer, By, Decide, Input, Outcome, Time, Told};
 use crate::shed::{self, Priority};
-use crate::walk::{Chance, Clock, steps};
 use core::time::Duration;
 use proptest::prelude::*;
 
@@ -272,6 +272,34 @@ fn aimd_cuts_once_a_round_trip() {
         let ticket = take(&config, &mut state, begun, 1)[0];
         assert_eq!(config.tell(&mut state, at(answered), ticket, outcome, 1), Told::Counted);
     }
+    // A clock may be so coarse that calls begin and fail in one moment.
+    let tickets = take(&config, &mut state, 1_000, 3);
+    let told = tickets.into_iter().map(|it| config.tell(&mut state, at(1_000), it, Outcome::Failure, 1));
+    assert_eq!(told.filter(|told| *told != Told::Counted).count(), 1);
+}
+
+#[test]
+fn the_gradient_learns_nothing_from_what_is_quick_to_fail() {
+    let config = Config { limit: Limit::Gradient(Gradient::default()), ..Config::default() };
+    let mut state = config.state();
+    let mut round = |begun, latency, outcome| {
+        // More than half of the limit, so that it may grow.
+        let n = config.snapshot(&state, Time::ZERO).limit as usize;
+        for ticket in take(&config, &mut state, begun, n) {
+            config.tell(&mut state, at(begun + latency), ticket, outcome, 1);
+        }
+        let snapshot = config.snapshot(&state, Time::ZERO);
+        (snapshot.limit, snapshot.baseline)
+    };
+    // It begins with a quarter, and measures.
+    let measured = (20, Some(Duration::from_millis(100)));
+    assert_eq!(round(1, 100, Outcome::Success), measured);
+    assert_eq!(round(1_000, 1, Outcome::Failure), measured);
+    assert_eq!(round(2_000, 1, Outcome::Cancelled), measured);
+    assert_eq!(round(3_000, 1_000, Outcome::Neutral), measured);
+    // What takes long to fail takes long.
+    assert!(round(5_000, 1_000, Outcome::Failure).0 < 20);
+    assert_eq!(round(7_000, 1_000, Outcome::Cancelled).1, Some(Duration::from_millis(100)));
 }
 
 #[test]
@@ -391,7 +419,7 @@ fn a_bulkhead_is_a_plain_list_of_who_is_where() {
         let (mut state, mut model, mut tickets) = (config.state(), Model::default(), Vec::new());
         let mut clock = Clock { now: 0, stride: 5_000_000 };
         let mut latest = Time::ZERO;
-        for step in 0..steps(700) / walks {
+        for step in 0..steps(875_000) / walks {
             let input = clock.step(&mut chance);
             let told = format!("walk {walk}, step {step}: {config:?}");
             let caller = chance.below(16);
@@ -462,7 +490,7 @@ fn permits_of_adaptive_limits_never_leak() {
         let config = Config { limit, ..Config::default() };
         let (mut state, mut tickets) = (config.state(), Vec::new());
         let mut clock = Clock { now: 0, stride: 5_000_000 };
-        for step in 0..steps(150) / 2 {
+        for step in 0..steps(125_000) / 2 {
             let input = clock.step(&mut chance);
             let limit = config.snapshot(&state, input.now).limit;
             if chance.one_in(2) {

@@ -9,6 +9,7 @@ mod breaker;
 mod bulkhead;
 mod hedge;
 mod lanes;
+mod outlier;
 mod rate;
 #[cfg(not(loom))]
 mod registry;
@@ -18,6 +19,7 @@ mod sync;
 pub use breaker::Breaker;
 pub use bulkhead::{Bulkhead, Entry, Place};
 pub use hedge::Hedge;
+pub use outlier::Outlier;
 pub use rate::{Bucket, Window};
 #[cfg(not(loom))]
 pub use registry::Registry;

@@ -1,1 +1,478 @@
-//! The guard against real futures, on a clock that the test moves.
+//! The guard around real futures, on a clock that the test moves.
+
+use super::*;
+use crate::bulkhead::Limit;
+use crate::contract::{By, Outcome};
+use crate::policy::RateLimit;
+use crate::{breaker, budget, bulkhead, hedge, rate, retry};
+use core::future::{Future, pending, poll_fn};
+use core::pin::pin;
+use core::task::Poll;
+use core::time::Duration;
+use std::sync::atomic::{AtomicU32, Ordering};
+use tokio::time::{Instant, sleep};
+
+const MS: fn(u64) -> Duration = Duration::from_millis;
+
+type Answer = Result<u32, CallError<&'static str>>;
+
+fn guard(policy: Policy) -> Guard {
+    Guard::new("dependency", policy).expect("the policy makes sense")
+}
+
+fn tripping() -> breaker::Config {
+    breaker::Config {
+        consecutive_failures: Some(2),
+        open_for: MS(1_000),
+        open_jitter_percent: 0,
+        probes: 1,
+        ramp_for: Duration::ZERO,
+        ..breaker::Config::default()
+    }
+}
+
+fn permits(permits: u32, line_max: u32) -> bulkhead::Config {
+    bulkhead::Config { limit: Limit::Fixed(permits), line_max, wait_max: MS(500), ..Default::default() }
+}
+
+/// At once, without chance, and with all the budget one could want.
+fn retrying(attempts_max: u32) -> retry::Config {
+    retry::Config {
+        attempts_max,
+        backoff: retry::Backoff { first: MS(100), max: MS(1_000), jitter: retry::Jitter::None },
+        budget: budget::Config { per_second_min: 1_000, ..budget::Config::default() },
+        ..retry::Config::default()
+    }
+}
+
+async fn good(guard: &Guard) -> Answer {
+    guard.call(Call::safe(), |_| async { Ok(1) }, errors_are_failures).await
+}
+
+async fn bad(guard: &Guard) -> Answer {
+    guard.call(Call::safe(), |_| async { Err("down") }, errors_are_failures).await
+}
+
+async fn never(guard: &Guard) -> Answer {
+    guard.call(Call::safe(), |_| pending(), errors_are_failures).await
+}
+
+fn refused_by(answer: &Answer) -> Option<By> {
+    match answer {
+        Err(CallError::Refused(refusal)) => Some(refusal.by),
+        _ => None,
+    }
+}
+
+/// Polls a future so many times, and drops it.
+async fn poll_and_drop(future: impl Future, times: usize) {
+    let mut future = pin!(future);
+    for _ in 0..times {
+        if poll_once(future.as_mut()).await.is_ready() {
+            return;
+        }
+        // Time passes between two polls, so that timers of the next stage fire.
+        tokio::time::advance(MS(60)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_breaker_refuses_after_failures_says_when_to_come_back_and_recovers() {
+    let guard = guard(Policy { breaker: Some(tripping()), ..Policy::default() });
+    for _ in 0..2 {
+        assert_eq!(bad(&guard).await, Err(CallError::Failed("down")));
+    }
+    let refused = good(&guard).await;
+    let Err(CallError::Refused(refusal)) = &refused else { panic!("{refused:?}") };
+    assert_eq!((&*refusal.guard, refusal.by), ("dependency", By::BreakerOpen));
+    assert_eq!(refusal.retry_after, Some(MS(1_000)));
+    assert_eq!(refusal.to_string(), "dependency: the circuit breaker is open; retry after 1s");
+    sleep(MS(1_000)).await;
+    assert_eq!(good(&guard).await, Ok(1));
+    assert!(guard.breaker().expect("there is one").is_closed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_counts_as_a_failure_is_the_callers_judgement() {
+    let guard = guard(Policy { breaker: Some(tripping()), ..Policy::default() });
+    let judge = |result: Result<&u32, &&'static str>| match result {
+        Ok(500) => Verdict::from(Outcome::Failure),
+        _ => Verdict::from(Outcome::Success),
+    };
+    for _ in 0..5 {
+        let found: Answer = guard.call(Call::safe(), |_| async { Err("not found") }, judge).await;
+        assert_eq!(found, Err(CallError::Failed("not found")));
+    }
+    for _ in 0..2 {
+        let answered: Answer = guard.call(Call::safe(), |_| async { Ok(500) }, judge).await;
+        assert_eq!(answered, Ok(500), "a response that was judged a failure is still a response");
+    }
+    assert_eq!(refused_by(&good(&guard).await), Some(By::BreakerOpen));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_success_that_took_too_long_is_slow() {
+    let slow = breaker::Config {
+        slow_percent: Some(100),
+        slow_after: Some(MS(50)),
+        calls_min: 2,
+        ..breaker::Config::default()
+    };
+    let guard = guard(Policy { breaker: Some(slow), ..Policy::default() });
+    for _ in 0..2 {
+        let work = |_| async {
+            sleep(MS(50)).await;
+            Ok(1)
+        };
+        let answer: Answer = guard.call(Call::safe(), work, errors_are_failures).await;
+        assert_eq!(answer, Ok(1));
+    }
+    assert_eq!(refused_by(&good(&guard).await), Some(By::BreakerOpen));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_time_out_counts_as_a_failure_and_a_caller_who_gives_up_does_not() {
+    let guard = guard(Policy { breaker: Some(tripping()), timeout: Some(MS(100)), ..Policy::default() });
+    for _ in 0..5 {
+        poll_and_drop(never(&guard), 1).await;
+    }
+    assert_eq!(good(&guard).await, Ok(1));
+    for _ in 0..2 {
+        let begun = Instant::now();
+        assert_eq!(never(&guard).await, Err(CallError::TimedOut(MS(100))));
+        assert_eq!(begun.elapsed(), MS(100));
+    }
+    assert_eq!(refused_by(&good(&guard).await), Some(By::BreakerOpen));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_attempt_is_made_again_after_its_backoff_if_it_is_safe() {
+    let guard = guard(Policy { retry: Some(retrying(3)), ..Policy::default() });
+    for (call, expected, attempts, took) in [
+        (Call::safe(), Ok(3), 3, MS(100 + 200)),
+        (Call::default(), Err(CallError::Failed("down")), 1, Duration::ZERO),
+    ] {
+        let (made, begun) = (AtomicU32::new(0), Instant::now());
+        let operation = |attempt: Attempt| {
+            made.fetch_add(1, Ordering::Relaxed);
+            async move { if attempt.number == 3 { Ok(3) } else { Err("down") } }
+        };
+        let answer: Answer = guard.call(call, operation, errors_are_failures).await;
+        assert_eq!((answer, made.into_inner(), begun.elapsed()), (expected, attempts, took));
+    }
+    let snapshot = guard.retry().expect("there is one").snapshot(guard.now());
+    assert_eq!((snapshot.retries, snapshot.recovered, snapshot.budget.calls), (2, 1, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_true_answer_is_the_answer_when_a_policy_refuses_another_attempt() {
+    let breaker = breaker::Config { consecutive_failures: Some(1), ..tripping() };
+    let guard = guard(Policy { retry: Some(retrying(3)), breaker: Some(breaker), ..Policy::default() });
+    assert_eq!(bad(&guard).await, Err(CallError::Failed("down")));
+    assert_eq!(
+        refused_by(&bad(&guard).await),
+        Some(By::BreakerOpen),
+        "nothing was called: nothing else to say"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_begins_waits_or_is_retried_past_the_deadline() {
+    let policy = Policy { retry: Some(retrying(9)), deadline: Some(MS(250)), ..Policy::default() };
+    let guard = guard(policy);
+    let begun = Instant::now();
+    assert_eq!(bad(&guard).await, Err(CallError::Failed("down")));
+    assert_eq!(begun.elapsed(), MS(100), "the second backoff would have ended at 300 ms");
+    let deadline = Instant::now() + MS(80);
+    let call = Call { deadline: Some(deadline), ..Call::safe() };
+    let seen: Answer = guard
+        .call(
+            call,
+            |attempt| async move {
+                assert_eq!(attempt.deadline, Some(deadline), "it is passed on");
+                pending().await
+            },
+            errors_are_failures,
+        )
+        .await;
+    assert_eq!(seen, Err(CallError::TimedOut(MS(80))));
+    let over = Call { deadline: Some(Instant::now()), ..Call::safe() };
+    let refused: Answer =
+        guard.call(over, |_| async { panic!("it must not begin") }, errors_are_failures).await;
+    assert_eq!(refused_by(&refused), Some(By::Deadline));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bulkhead_admits_lines_up_and_refuses() {
+    let guard = guard(Policy { bulkhead: Some(permits(1, 1)), ..Policy::default() });
+    let work = || async {
+        let answer: Answer = guard
+            .call(
+                Call::safe(),
+                |_| async {
+                    sleep(MS(100)).await;
+                    Ok(1)
+                },
+                errors_are_failures,
+            )
+            .await;
+        answer
+    };
+    let begun = Instant::now();
+    let (first, second, third) = tokio::join!(work(), work(), work());
+    assert_eq!((first, second), (Ok(1), Ok(1)));
+    assert_eq!(refused_by(&third), Some(By::BulkheadFull));
+    assert_eq!(begun.elapsed(), MS(200));
+    // In line behind one that hangs, patience ends.
+    let (hung, waited) = tokio::join!(tokio::time::timeout(MS(900), never(&guard)), work());
+    assert!(hung.is_err());
+    assert_eq!(refused_by(&waited), Some(By::BulkheadWait));
+    assert_eq!(work().await, Ok(1), "the permit came back");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rate_limit_waits_as_long_as_it_may() {
+    let bucket = rate::bucket::Config { permits: 10, per: MS(1_000), burst: 1, wait_max: MS(150) };
+    let guard = guard(Policy { rate_limit: Some(RateLimit::Bucket(bucket)), ..Policy::default() });
+    let begun = Instant::now();
+    assert_eq!(good(&guard).await, Ok(1));
+    assert_eq!(good(&guard).await, Ok(1));
+    assert!(begun.elapsed() >= MS(100) && begun.elapsed() < MS(105), "{:?}", begun.elapsed());
+    let (_, _, third) = tokio::join!(good(&guard), good(&guard), good(&guard));
+    assert_eq!(refused_by(&third), Some(By::RateLimit));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_call_is_hedged_and_the_first_good_answer_wins() {
+    let hedge = hedge::Config {
+        calls_min: 20,
+        budget: budget::Config { percent: 10, per_second_min: 0, ..budget::Config::default() },
+        ..hedge::Config::default()
+    };
+    let guard = guard(Policy { hedge: Some(hedge), ..Policy::default() });
+    let made = AtomicU32::new(0);
+    // The first attempt of each fortieth call takes a second; all else takes 10 ms.
+    let call = || {
+        guard.call(
+            Call::safe(),
+            |_| {
+                let number = made.fetch_add(1, Ordering::Relaxed);
+                async move {
+                    sleep(if number % 40 == 39 { MS(1_000) } else { MS(10) }).await;
+                    Ok::<u32, &'static str>(number)
+                }
+            },
+            errors_are_failures,
+        )
+    };
+    let mut longest = Duration::ZERO;
+    for _ in 0..200 {
+        let begun = Instant::now();
+        assert!(call().await.is_ok());
+        longest = longest.max(begun.elapsed());
+    }
+    assert!(longest < MS(30), "{longest:?}");
+    let snapshot = guard.hedge().expect("there is one").snapshot(guard.now());
+    assert_eq!((snapshot.sent, snapshot.won), (5, 5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hedge_of_a_failing_call_decides_only_if_it_is_good() {
+    let hedge = hedge::Config {
+        calls_min: 1,
+        delay_min: MS(10),
+        budget: budget::Config { percent: 100, ..budget::Config::default() },
+        ..hedge::Config::default()
+    };
+    // What the first and the second attempt come to, and when.
+    let cases = [
+        ((30, Err("first")), (5, Ok(2)), Ok(2)),
+        ((12, Err("first")), (20, Ok(2)), Ok(2)),
+        ((30, Ok(1)), (5, Err("second")), Ok(1)),
+        ((12, Err("first")), (20, Err("second")), Err(CallError::Failed("first"))),
+        ((30, Err("first")), (5, Err("second")), Err(CallError::Failed("first"))),
+    ];
+    for (first, second, expected) in cases {
+        let guard = guard(Policy { hedge: Some(hedge.clone()), ..Policy::default() });
+        assert_eq!(good(&guard).await, Ok(1));
+        let made = AtomicU32::new(0);
+        let operation = |_| {
+            let is_first = made.fetch_add(1, Ordering::Relaxed) == 0;
+            let (after, result) = if is_first { first } else { second };
+            async move {
+                sleep(MS(after)).await;
+                result
+            }
+        };
+        assert_eq!(guard.call(Call::safe(), operation, errors_are_failures).await, expected);
+        assert_eq!(made.into_inner(), 2);
+    }
+}
+
+fn everything() -> Policy {
+    Policy {
+        deadline: Some(MS(10_000)),
+        retry: Some(retrying(2)),
+        hedge: Some(hedge::Config { calls_min: 1, delay_min: MS(50), ..hedge::Config::default() }),
+        breaker: Some(tripping()),
+        rate_limit: Some(RateLimit::Bucket(rate::bucket::Config {
+            permits: 20,
+            per: MS(1_000),
+            burst: 1,
+            wait_max: MS(100),
+        })),
+        bulkhead: Some(permits(1, 4)),
+        timeout: Some(MS(200)),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_dropped_at_any_await_gives_back_its_permit_its_place_and_its_probe() {
+    let mut ended = 0;
+    for times in 0..24 {
+        let guard = guard(everything());
+        let breaker = guard.breaker().expect("there is one");
+        breaker.trip(crate::Input::at(guard.now()));
+        sleep(MS(1_000)).await;
+        // Half-open: this call is the one probe, and holds the one permit. A second waits behind it, or is refused.
+        let work = guard.call(
+            Call::safe(),
+            |_| async {
+                sleep(MS(70)).await;
+                Err::<u32, _>("down")
+            },
+            errors_are_failures,
+        );
+        poll_and_drop(work, times).await;
+        let bulkhead = guard.bulkhead().expect("there is one").snapshot(guard.now());
+        assert_eq!((bulkhead.in_use, bulkhead.waiting), (0, 0), "dropped after {times} polls");
+        let breaker = breaker.snapshot(guard.now());
+        assert_eq!(breaker.probes_under_way, 0, "dropped after {times} polls");
+        ended += u32::from(breaker.trips > 1);
+    }
+    assert!(ended > 0, "some were polled to their end");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_place_in_line_is_left_by_a_caller_who_gives_up() {
+    let guard = guard(Policy { bulkhead: Some(permits(1, 4)), ..Policy::default() });
+    let mut holder = Box::pin(never(&guard));
+    let _ = poll_once(holder.as_mut()).await;
+    poll_and_drop(good(&guard), 1).await;
+    let snapshot = |guard: &Guard| guard.bulkhead().expect("there is one").snapshot(guard.now());
+    assert_eq!((snapshot(&guard).in_use, snapshot(&guard).waiting), (1, 0));
+    // A permit granted to one who is never polled again goes on to the next.
+    let mut granted = Box::pin(good(&guard));
+    let _ = poll_once(granted.as_mut()).await;
+    let mut next = Box::pin(good(&guard));
+    let _ = poll_once(next.as_mut()).await;
+    drop(holder);
+    drop(granted);
+    assert_eq!(next.await, Ok(1));
+    assert_eq!(snapshot(&guard).in_use, 0);
+}
+
+async fn poll_once<F: Future + ?Sized>(mut future: core::pin::Pin<&mut F>) -> Poll<F::Output> {
+    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_gives_back_the_permit_and_counts_as_a_failure() {
+    let policy = Policy { breaker: Some(tripping()), bulkhead: Some(permits(1, 0)), ..Policy::default() };
+    let guard = guard(policy);
+    for _ in 0..2 {
+        let inside = guard.clone();
+        let work = async move {
+            let answer: Answer =
+                inside.call(Call::safe(), |_| async { panic!("a bug") }, errors_are_failures).await;
+            answer
+        };
+        assert!(tokio::spawn(work).await.expect_err("it panicked").is_panic());
+    }
+    assert_eq!(guard.bulkhead().expect("there is one").snapshot(guard.now()).in_use, 0);
+    assert_eq!(refused_by(&good(&guard).await), Some(By::BreakerOpen));
+    // Half-open, and a probe that panics: it opens again, and does not stay half-open for ever.
+    sleep(MS(1_000)).await;
+    let inside = guard.clone();
+    let probe = tokio::spawn(async move {
+        let answer: Answer =
+            inside.call(Call::safe(), |_| async { panic!("a bug") }, errors_are_failures).await;
+        answer
+    });
+    assert!(probe.await.is_err());
+    assert_eq!(refused_by(&good(&guard).await), Some(By::BreakerOpen));
+    sleep(MS(2_000)).await;
+    assert_eq!(good(&guard).await, Ok(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_further_in_is_no_failure_of_the_dependency() {
+    let policy = Policy { breaker: Some(tripping()), bulkhead: Some(permits(1, 0)), ..Policy::default() };
+    let guard = guard(policy);
+    let mut holder = Box::pin(never(&guard));
+    let _ = poll_once(holder.as_mut()).await;
+    for _ in 0..50 {
+        assert_eq!(refused_by(&good(&guard).await), Some(By::BulkheadFull));
+    }
+    drop(holder);
+    assert_eq!(good(&guard).await, Ok(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_with_a_short_deadline_does_not_blame_the_dependency() {
+    let guard = guard(Policy { breaker: Some(tripping()), timeout: Some(MS(1_000)), ..Policy::default() });
+    let with_deadline = async |millis| {
+        let call = Call { deadline: Some(Instant::now() + MS(millis)), ..Call::safe() };
+        let answer: Answer = guard.call(call, |_| pending(), errors_are_failures).await;
+        assert_eq!(answer, Err(CallError::TimedOut(MS(millis))));
+    };
+    for _ in 0..5 {
+        with_deadline(499).await;
+    }
+    assert_eq!(good(&guard).await, Ok(1));
+    for _ in 0..2 {
+        with_deadline(500).await;
+    }
+    assert_eq!(
+        refused_by(&good(&guard).await),
+        Some(By::BreakerOpen),
+        "half of the time-out is a fair chance"
+    );
+}
+
+#[test]
+fn a_policy_that_makes_no_sense_names_its_field() {
+    let wrong = Policy { timeout: Some(Duration::ZERO), ..Policy::default() };
+    assert_eq!(Guard::new("x", wrong).expect_err("no time").field, "timeout_ms");
+    let wrong = Policy { bulkhead: Some(permits(0, 0)), ..Policy::default() };
+    assert_eq!(Guard::new("x", wrong).expect_err("no permit").field, "bulkhead.limit.fixed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_tasks_never_exceed_the_permits_and_all_are_served() {
+    let config = bulkhead::Config { wait_max: Duration::from_secs(60), ..permits(8, 64) };
+    let guard = guard(Policy { bulkhead: Some(config), ..Policy::default() });
+    let (inside, most) = (std::sync::Arc::new(AtomicU32::new(0)), std::sync::Arc::new(AtomicU32::new(0)));
+    let tasks: Vec<_> = (0..64)
+        .map(|_| {
+            let (guard, inside, most) = (guard.clone(), inside.clone(), most.clone());
+            tokio::spawn(async move {
+                for _ in 0..200 {
+                    let operation = |_| async {
+                        most.fetch_max(inside.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                        tokio::task::yield_now().await;
+                        inside.fetch_sub(1, Ordering::SeqCst);
+                        Ok(1)
+                    };
+                    let answer: Answer = guard.call(Call::safe(), operation, errors_are_failures).await;
+                    assert_eq!(answer, Ok(1));
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.expect("it ends");
+    }
+    assert!(most.load(Ordering::SeqCst) <= 8);
+    assert_eq!(guard.bulkhead().expect("there is one").snapshot(guard.now()).in_use, 0);
+}

@@ -1,8 +1,8 @@
 //! Rules as tables, and both limits against models that remember everything.
 
 use super::{Request, bucket, window};
+use crate::chance::{Chance, Clock, steps};
 use crate::contract::{Answer, By, Decide, Input, Time};
-use crate::walk::{Chance, Clock, steps};
 use core::time::Duration;
 use proptest::prelude::*;
 
@@ -263,7 +263,7 @@ fn a_bucket_is_the_rational_refill_of_a_level() {
         };
         let mut clock = Clock { now: chance.below(2) * chance.next() / 1_000, stride: interval };
         let mut state = config.state();
-        for step in 0..steps(250) / walks {
+        for step in 0..steps(250_000) / walks {
             let (input, n) = (clock.step(&mut chance), chance.below(4) as u32);
             let granted = config.ask(&mut state, input, permits(n)).admitted().is_some();
             assert_eq!(granted, model.ask(clock.now, n.into()), "walk {walk}, step {step}: {config:?}");
@@ -286,7 +286,7 @@ fn a_bucket_never_grants_more_than_any_rate_allows_and_loses_a_nanosecond_a_perm
         };
         let (mut now, mut granted, mut state) = (0, 0_u128, config.state());
         let per = config.per.as_nanos();
-        for step in 0..steps(100) / walks {
+        for step in 0..steps(125_000) / walks {
             // Always greedy: what is granted is what the limit allows.
             now += chance.below(config.per.as_nanos() as u64 / u64::from(config.permits) * 2);
             while config.ask(&mut state, Input::at(Time::from_nanos(now)), permits(1)).admitted().is_some() {
@@ -323,7 +323,7 @@ fn a_window_stays_between_the_exact_log_and_one_bucket_more() {
         let mut clock = Clock { now: chance.below(per), stride: 1 + per / 20 };
         // Each grant, with its moment: the latest that was seen.
         let (mut log, mut seen, mut state) = (Vec::<(u64, u64)>::new(), 0, config.state());
-        for step in 0..steps(250) / walks {
+        for step in 0..steps(375_000) / walks {
             let (input, n) = (clock.step(&mut chance), chance.below(4));
             seen = clock.now.max(seen);
             log.retain(|(at, _)| seen - at < per + bucket);
@@ -352,7 +352,7 @@ fn a_window_stays_between_the_exact_log_and_one_bucket_more() {
 }
 
 #[test]
-fn a_window_that_is_reconfigured_stays_bounded() {
+fn a_window_that_is_reconfigured_keeps_what_it_knows() {
     let (fine, coarse) = (window(1_000_000, 1_000, 1_000, 0), window(1_000_000, 60_000, 3, 0));
     let mut state = fine.state();
     for millis in 0..10_000 {

@@ -59,7 +59,7 @@ struct Bucket {
     permits: u64,
 }
 
-/// What a window remembers: at most `buckets + 2` buckets.
+/// What a window remembers: at most `buckets + 2` buckets, what is left of an earlier configuration's aside.
 ///
 /// ```
 /// use mainstay_resilience::{Decide, rate};
@@ -190,10 +190,8 @@ impl State {
 
     fn count(&mut self, config: &Config, now: Time, permits: u32) {
         self.used = self.used.saturating_add(permits.into());
-        // More buckets than that there are only when the configuration has changed to fewer.
-        let are_enough = self.buckets.len() >= config.buckets() as usize + 2;
         match self.buckets.back_mut() {
-            Some(newest) if are_enough || now.since(newest.first) < config.bucket() => {
+            Some(newest) if now.since(newest.first) < config.bucket() => {
                 newest.last = newest.last.max(now);
                 newest.permits = newest.permits.saturating_add(permits.into());
             }

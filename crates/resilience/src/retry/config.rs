@@ -59,19 +59,37 @@ pub struct Backoff {
 }
 
 /// How much of a backoff is chance. Without any, all who failed together come back together.
+///
+/// ```
+/// use core::time::Duration;
+/// use mainstay_resilience::retry::{Backoff, Jitter};
+///
+/// let backoff = Backoff { jitter: Jitter::Decorrelated, ..Backoff::default() };
+/// let (last, random) = (Duration::from_millis(200), u64::MAX);
+/// assert_eq!(backoff.after(2, last, 0), Duration::from_millis(50));
+/// assert_eq!(backoff.after(2, last, random), Duration::from_millis(600));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Jitter {
     /// All of it: evenly from 0 to the doubled time.
     Full,
-    /// Evenly from `first` to three times the last backoff. (Both: Brooker, "Exponential Backoff And Jitter", 2015.)
+    /// Evenly from `first` to three times the last backoff, or to three times `first` where there was none; what
+    /// lies beyond `max` is cut to it. (Both: Brooker, "Exponential Backoff And Jitter", 2015.)
     Decorrelated,
     /// None of it: for tests, and for callers that are alone.
     None,
 }
 
 /// Which calls are repeated.
+///
+/// ```
+/// use mainstay_resilience::retry::{Config, Repeat, Safety};
+///
+/// let config = Config { repeat: Repeat::All, ..Config::default() };
+/// assert!(config.allows(Safety::Unsafe));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
@@ -103,6 +121,16 @@ impl Default for Backoff {
 
 impl Backoff {
     /// How long to wait after that many failed attempts, of which the last was waited for so long.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use mainstay_resilience::retry::Backoff;
+    ///
+    /// // Full jitter, first 50 ms: the third wait is somewhere between nothing and 200 ms.
+    /// let backoff = Backoff::default();
+    /// assert_eq!(backoff.after(3, Duration::ZERO, 0), Duration::ZERO);
+    /// assert_eq!(backoff.after(3, Duration::ZERO, u64::MAX), Duration::from_millis(200));
+    /// ```
     #[must_use]
     pub fn after(&self, attempts: u32, last: Duration, random: u64) -> Duration {
         let (first, max) = (nanos(self.first), nanos(self.max));
@@ -112,7 +140,8 @@ impl Backoff {
             Jitter::None => exponential,
             Jitter::Full => below(random, exponential.saturating_add(1)),
             Jitter::Decorrelated => {
-                let most = nanos(last).saturating_mul(3).max(first);
+                // Where none came before, `first` stands for it: or the first retries of all would come together.
+                let most = nanos(last).max(first).saturating_mul(3);
                 first.saturating_add(below(random, (most - first).saturating_add(1))).min(max)
             }
         })

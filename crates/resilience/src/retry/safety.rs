@@ -1,6 +1,12 @@
 //! Which calls may be made twice.
 
-/// May a call be made twice?
+/// May a call be made twice? (RFC 9110 calls *safe* what only reads; this is the wider *idempotent*.)
+///
+/// ```
+/// use mainstay_resilience::retry::{IdempotencyKey, Safety};
+///
+/// assert_eq!(Safety::of_http("DELETE", IdempotencyKey::Missing), Safety::Safe);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]

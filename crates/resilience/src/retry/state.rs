@@ -1,6 +1,6 @@
 //! What is remembered of retries, and how one is decided.
 
-use super::{Config, Safety};
+use super::{Config, Jitter, Safety};
 use crate::budget;
 use crate::contract::{Answer, By, Decide, Input, Invalid, Outcome, Time, Told};
 use core::convert::Infallible;
@@ -11,11 +11,41 @@ use core::time::Duration;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct State {
     pub(crate) budget: budget::State,
-    retries: u64,
-    recovered: u64,
+    pub(super) retries: u64,
+    pub(super) recovered: u64,
 }
 
 /// What is asked for.
+///
+/// ```
+/// use core::time::Duration;
+/// use mainstay_resilience::retry::{Again, Config, Request, Safety};
+/// use mainstay_resilience::{Answer, Decide, Input, Outcome, Time};
+///
+/// let config = Config::default();
+/// let mut state = config.state();
+/// let mut input = Input { now: Time::from_millis(1_000), random: u64::MAX };
+/// let ticket = config.ask(&mut state, input, Request::First).admitted().unwrap();
+/// config.tell(&mut state, input, ticket, Outcome::Failure, 1);
+///
+/// // When may it be made again?
+/// let again = Again {
+///     attempts: ticket.attempt,
+///     begun: input.now,
+///     backoff: Duration::ZERO,
+///     retry_after: None,
+///     safety: Safety::Safe,
+///     due: None,
+/// };
+/// let Answer::Wait { until } = config.ask(&mut state, input, Request::Again(again)) else {
+///     unreachable!("the first of three attempts, and the budget is full")
+/// };
+/// // At that moment the budget pays for it.
+/// input.now = until;
+/// let again = Again { due: Some(until), ..again };
+/// let ticket = config.ask(&mut state, input, Request::Again(again)).admitted().unwrap();
+/// assert_eq!(ticket.attempt, 2);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
     /// A call's first attempt: always admitted, and earns its share of the budget.
@@ -33,7 +63,8 @@ pub struct Again {
     pub begun: Time,
     /// How long the last of them was waited for.
     pub backoff: Duration,
-    /// How long the dependency asked to be left alone (`Retry-After`).
+    /// How long the dependency asked to be left alone (`Retry-After`): no attempt begins sooner. The backoff comes
+    /// on top, unless it is without jitter: then the longer of the two is waited for.
     pub retry_after: Option<Duration>,
     /// May it be made twice?
     pub safety: Safety,
@@ -50,6 +81,14 @@ pub struct Ticket {
 }
 
 /// Retries for display.
+///
+/// ```
+/// use mainstay_resilience::{Decide, Time, retry};
+///
+/// let config = retry::Config::default();
+/// let snapshot = config.snapshot(&config.state(), Time::ZERO);
+/// assert_eq!((snapshot.retries, snapshot.recovered, snapshot.budget.left), (0, 0, 100));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -114,6 +153,7 @@ impl Config {
     }
 
     fn again(&self, state: &mut State, input: Input, again: Again) -> Answer<Ticket> {
+        let now = state.budget.see(input.now);
         let no = |by| Answer::Deny { by, retry_at: None };
         if !self.allows(again.safety) {
             return no(By::RetryUnsafe);
@@ -123,13 +163,20 @@ impl Config {
         }
         let due = match again.due {
             Some(due) => due,
-            None => match self.due(input, &again) {
-                Ok(due) => due,
-                Err(by) => return no(by),
-            },
+            None => {
+                let asked = again.retry_after.unwrap_or_default();
+                if asked > self.retry_after_max {
+                    return Answer::Deny { by: By::RetryElapsed, retry_at: Some(now + asked) };
+                }
+                now + self.wait(asked, &again, input.random)
+            }
         };
+        // Who slept for longer than was said may be too late as well.
+        if due.max(now).since(again.begun) > self.elapsed_max {
+            return no(By::RetryElapsed);
+        }
         // Without a budget to pay for it, waiting would be for nothing; but it is paid when it begins.
-        let is_due = again.due.is_some() && input.now >= due;
+        let is_due = again.due.is_some() && now >= due;
         let asked = if is_due { budget::Request::Withdraw } else { budget::Request::Look };
         match self.budget.ask(&mut state.budget, input, asked) {
             Answer::Deny { by, retry_at } => Answer::Deny { by, retry_at },
@@ -141,14 +188,13 @@ impl Config {
         }
     }
 
-    /// When the next attempt begins.
-    fn due(&self, input: Input, again: &Again) -> Result<Time, By> {
-        let backoff = self.backoff.after(again.attempts, again.backoff, input.random);
-        let asked = again.retry_after.unwrap_or_default();
-        if asked > self.retry_after_max {
-            return Err(By::RetryElapsed);
+    /// How long to wait: never less than the dependency asked for.
+    fn wait(&self, asked: Duration, again: &Again, random: u64) -> Duration {
+        let backoff = self.backoff.after(again.attempts, again.backoff, random);
+        match self.backoff.jitter {
+            Jitter::None => backoff.max(asked),
+            // On top: or all who were told the same moment would come back at that moment.
+            Jitter::Full | Jitter::Decorrelated => backoff.saturating_add(asked),
         }
-        let due = input.now + backoff.max(asked);
-        if due.since(again.begun) > self.elapsed_max { Err(By::RetryElapsed) } else { Ok(due) }
     }
 }

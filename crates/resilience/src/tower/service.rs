@@ -131,11 +131,7 @@ where
                     }
                 }
             };
-            let judge = |result: Result<&S::Response, &BoxError>| match result {
-                // What a policy further in refused says nothing of the dependency.
-                Err(error) if is_refusal(&**error) => Verdict::from(crate::Outcome::Neutral),
-                result => rules.judge(result),
-            };
+            let judge = |result: Result<&S::Response, &BoxError>| judge(&rules, result);
             let call = if repeats {
                 call
             } else {
@@ -150,16 +146,29 @@ where
     }
 }
 
-/// Is it, or does it come from, a refusal of ours?
-fn is_refusal(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
-    let mut error: Option<&(dyn std::error::Error + 'static)> = Some(error);
+/// What a policy further in refused says nothing of the dependency; all else is for the rules to say.
+pub(super) fn judge<R, Req, Res>(rules: &R, result: Result<&Res, &BoxError>) -> Verdict
+where
+    R: Rules<Req, Res>,
+{
+    match result {
+        Err(error) if find::<Refusal>(&**error).is_some() => Verdict::from(crate::Outcome::Neutral),
+        result => rules.judge(result),
+    }
+}
+
+/// The error, or the first of its causes, that is of that type.
+pub(super) fn find<'a, T: std::error::Error + 'static>(
+    error: &'a (dyn std::error::Error + Send + Sync + 'static),
+) -> Option<&'a T> {
+    let mut error: Option<&'a (dyn std::error::Error + 'static)> = Some(error);
     while let Some(one) = error {
-        if one.is::<Refusal>() {
-            return true;
+        if let Some(found) = one.downcast_ref::<T>() {
+            return Some(found);
         }
         error = one.source();
     }
-    false
+    None
 }
 
 /// Who sends the attempts of one call.

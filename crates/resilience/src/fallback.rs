@@ -1,0 +1,67 @@
+//! Fallback: an answer that is good enough, when there is no better one.
+//!
+//! A cached price, an empty list of recommendations, "we will mail you": decided by the caller, for it alone knows
+//! what is good enough. Here is only *when*: [`applies`] is the whole rule.
+
+use crate::contract::By;
+
+/// When a fallback may answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+pub enum When {
+    /// A policy said no, so nothing was done: always safe.
+    #[default]
+    Refused,
+    /// That, or there was no answer in time: what was asked for may have been done all the same.
+    NoAnswer,
+    /// That, or the answer was an error.
+    AnyFailure,
+}
+
+/// Why there is no better answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Trigger {
+    Refused(By),
+    TimedOut,
+    Failed,
+}
+
+/// May the fallback answer? Never when the deadline has passed: nobody is there to hear it.
+///
+/// ```
+/// use mainstay_resilience::By;
+/// use mainstay_resilience::fallback::{Trigger, When, applies};
+///
+/// assert!(applies(When::Refused, Trigger::Refused(By::BreakerOpen)));
+/// assert!(!applies(When::Refused, Trigger::TimedOut));
+/// assert!(!applies(When::AnyFailure, Trigger::Refused(By::Deadline)));
+/// ```
+#[must_use]
+pub const fn applies(when: When, trigger: Trigger) -> bool {
+    match trigger {
+        Trigger::Refused(By::Deadline) => false,
+        Trigger::Refused(_) => true,
+        Trigger::TimedOut => matches!(when, When::NoAnswer | When::AnyFailure),
+        Trigger::Failed => matches!(when, When::AnyFailure),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_of_fallback_answers_for_what_it_says() {
+        let triggers = [Trigger::Refused(By::BulkheadFull), Trigger::TimedOut, Trigger::Failed];
+        let cases = [
+            (When::Refused, [true, false, false]),
+            (When::NoAnswer, [true, true, false]),
+            (When::AnyFailure, [true, true, true]),
+        ];
+        for (when, expected) in cases {
+            assert_eq!(triggers.map(|trigger| applies(when, trigger)), expected, "{when:?}");
+            assert!(!applies(when, Trigger::Refused(By::Deadline)));
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! An answer that is good enough, when there is no better one.
+
+use super::{BoxError, TimedOut};
+use crate::fallback::{Trigger, When, applies};
+use crate::guard::Refusal;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use tower_layer::Layer;
+use tower_service::Service;
+
+/// Answers by a function where the services further in have no answer.
+///
+/// ```
+/// use mainstay_resilience::fallback::When;
+/// use mainstay_resilience::tower::{BoxError, FallbackLayer};
+/// use tower::{Layer, ServiceExt, service_fn};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let prices = service_fn(|_item: u32| async { Err::<u32, BoxError>("down".into()) });
+/// let layer = FallbackLayer::new(When::AnyFailure, |_error: &BoxError| 99);
+/// assert_eq!(layer.layer(prices).oneshot(7).await.unwrap(), 99);
+/// # });
+/// ```
+#[derive(Clone, Debug)]
+pub struct FallbackLayer<F> {
+    when: When,
+    answer: F,
+}
+
+impl<F> FallbackLayer<F> {
+    /// A fallback by that function, which is given the error.
+    pub fn new(when: When, answer: F) -> Self {
+        Self { when, answer }
+    }
+}
+
+impl<S, F: Clone> Layer<S> for FallbackLayer<F> {
+    type Service = Fallback<S, F>;
+
+    fn layer(&self, inner: S) -> Fallback<S, F> {
+        Fallback { inner, when: self.when, answer: self.answer.clone() }
+    }
+}
+
+/// A service with a fallback.
+#[derive(Clone, Debug)]
+pub struct Fallback<S, F> {
+    inner: S,
+    when: When,
+    answer: F,
+}
+
+impl<S, F, Request> Service<Request> for Fallback<S, F>
+where
+    S: Service<Request>,
+    S::Future: Send + 'static,
+    S::Error: Into<BoxError>,
+    F: Fn(&BoxError) -> S::Response + Clone + Send + 'static,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let (answered, when, answer) = (self.inner.call(request), self.when, self.answer.clone());
+        Box::pin(async move {
+            answered.await.map_err(Into::into).or_else(|error: BoxError| {
+                if applies(when, trigger(&error)) { Ok(answer(&error)) } else { Err(error) }
+            })
+        })
+    }
+}
+
+fn trigger(error: &BoxError) -> Trigger {
+    if let Some(refusal) = super::service::find::<Refusal>(&**error) {
+        return Trigger::Refused(refusal.by);
+    }
+    if super::service::find::<TimedOut>(&**error).is_some() { Trigger::TimedOut } else { Trigger::Failed }
+}

@@ -1,0 +1,35 @@
+//! The layers around real services: hyper clients and axum servers on loopback, and services made to be awkward.
+#![cfg(feature = "tower")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's panic is its failure")]
+
+mod awkward;
+mod http;
+mod metrics;
+
+use mainstay_resilience::{breaker, budget, bulkhead, retry};
+use std::time::Duration;
+
+/// Opens on the second failure in a row, for a minute.
+fn tripping() -> breaker::Config {
+    breaker::Config {
+        consecutive_failures: Some(2),
+        open_for: Duration::from_secs(60),
+        ..breaker::Config::default()
+    }
+}
+
+fn permits(permits: u32) -> bulkhead::Config {
+    bulkhead::Config { limit: bulkhead::Limit::Fixed(permits), line_max: 0, ..Default::default() }
+}
+
+fn retrying() -> retry::Config {
+    retry::Config {
+        backoff: retry::Backoff {
+            first: Duration::from_millis(1),
+            max: Duration::from_millis(2),
+            jitter: retry::Jitter::Full,
+        },
+        budget: budget::Config { per_second_min: 1_000, ..budget::Config::default() },
+        ..retry::Config::default()
+    }
+}

@@ -1,0 +1,45 @@
+//! What a guard lets others see.
+#![cfg(feature = "metrics")]
+
+use super::{permits, tripping};
+use mainstay_resilience::guard::{Call, CallError, Guard, Policy, errors_are_failures};
+use metrics_util::debugging::{DebugValue, DebuggingRecorder};
+
+#[test]
+fn attempts_refusals_and_changes_are_counted_under_the_guards_name() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    metrics::with_local_recorder(&recorder, || {
+        let policy = Policy { breaker: Some(tripping()), bulkhead: Some(permits(3)), ..Policy::default() };
+        let guard = Guard::new("billing", policy).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            for works in [true, false, false, true] {
+                let operation = |_| async move { if works { Ok(()) } else { Err("down") } };
+                let _: Result<(), CallError<&str>> =
+                    guard.call(Call::default(), operation, errors_are_failures).await;
+            }
+        });
+    });
+    let mut seen = std::collections::BTreeMap::new();
+    for (key, _, _, value) in snapshotter.snapshot().into_vec() {
+        let key = key.key();
+        let labels: Vec<String> =
+            key.labels().map(|label| format!("{}={}", label.key(), label.value())).collect();
+        let value = match value {
+            DebugValue::Counter(count) => count as f64,
+            DebugValue::Gauge(value) => value.into_inner(),
+            DebugValue::Histogram(_) => continue,
+        };
+        seen.insert(format!("{} {}", key.name(), labels.join(" ")), value);
+    }
+    for (name, expected) in [
+        ("resilience_attempts_total guard=billing outcome=success", 1.0),
+        ("resilience_attempts_total guard=billing outcome=failure", 2.0),
+        ("resilience_refusals_total guard=billing by=breaker_open", 1.0),
+        ("resilience_breaker_changes_total guard=billing to=open", 1.0),
+        ("resilience_breaker_open guard=billing", 1.0),
+    ] {
+        assert_eq!(seen.get(name), Some(&expected), "{name} in {seen:#?}");
+    }
+}
