@@ -4,11 +4,13 @@
 //! |---|---|
 //! | [`append`], [`read`], [`follow`], [`streams`], [`settings`] | one request each, shown |
 //! | [`import`], [`export`] | many events in and out, as lines |
+//! | [`demo`] | failures and their cures, without a node |
 //! | [`show`] | `config show` and `completions` |
 //! | [`output`] | tables, JSON, JSON lines |
 //! | [`failure`] | exit codes by class of failure |
 
 pub(crate) mod append;
+pub(crate) mod demo;
 pub(crate) mod export;
 pub(crate) mod failure;
 pub(crate) mod follow;
@@ -63,6 +65,8 @@ pub(crate) enum Command {
     Serve(config::Flags),
     /// Watch a node of its own do the main things, step by step (under 30 s)
     Tour(tour::Args),
+    /// Watch a failure and its cure, measured (under 20 s each)
+    Demo(demo::Args),
     /// Append an event to a stream
     Append(append::Args),
     /// Show the events of a stream, or of the whole store
@@ -99,6 +103,7 @@ impl Cli {
         match self.command {
             Command::Serve(flags) => crate::serve::run(&flags),
             Command::Tour(args) => tour::run(&args),
+            Command::Demo(args) => demo::run(&global, &args),
             Command::Append(args) => append::run(&global, args),
             Command::Read(args) => read::run(&global, args),
             Command::Follow(args) => follow::run(&global, args),
