@@ -19,7 +19,7 @@ const PER_SECOND: u32 = 200;
 /// With all of the load there are 15 requests in it at once.
 const TAKES: Duration = Duration::from_millis(75);
 const WEAKNESS: Weakness = Weakness {
-    bears: 6,
+    bears: 8,
     served_for_one_more: 4,
     served_to_be_well: 120,
     down_for: Duration::from_millis(700),
@@ -28,7 +28,7 @@ const WEAKNESS: Weakness = Weakness {
 pub(crate) const EXPERIMENT: Experiment = Experiment {
     name: "recovery",
     title: "The returning crowd kills a convalescent service again",
-    see: "After a crash the service is cold: it bears 6 requests at once, and more with each few it has served, \
+    see: "After a crash the service is cold: it bears 8 requests at once, and more with each few it has served, \
           but the crowd brings 15 and it crashes again, each time it is back. With a breaker it first gets single \
           probes, then a growing share of the requests, and it stays up.",
     cure: "a breaker: 3 probes one after the other, then a ramp from 5 % to all in 2 s",

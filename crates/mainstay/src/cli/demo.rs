@@ -73,18 +73,18 @@ fn measure(experiment: &Experiment, seed: u64) -> Result<Value> {
 /// Each half is shown as soon as it is there.
 fn show(out: &mut Stdout, experiment: &Experiment, seed: u64) -> Result {
     let bold = anstyle::Style::new().bold();
-    let seconds = experiment.lasts().as_secs();
+    let seconds = experiment.lasts().as_secs_f64();
     writeln!(out, "{bold}{}: {}{bold:#}\n", experiment.name, experiment.title)?;
     writeln!(out, "{}\n", wrapped(experiment.see))?;
-    let mut half = |side, heading: &str| {
-        writeln!(out, "{bold}{heading}{bold:#} ({seconds} s)\n")?;
+    let mut half = |side, heading, what| {
+        writeln!(out, "{bold}{heading}{bold:#} ({seconds} s)\n{}\n", wrapped(what))?;
         out.flush()?;
         let half = experiment.run(side, seed).map_err(Failure::local)?;
         writeln!(out, "{}", experiment.show(&half))?;
         Ok::<_, Failure>(half)
     };
-    let without = half(Side::Without, "WITHOUT")?;
-    let with = half(Side::With, &format!("WITH {}", experiment.cure))?;
+    let without = half(Side::Without, "WITHOUT", "calls as they are often made: nothing limits them")?;
+    let with = half(Side::With, "WITH", experiment.cure)?;
     writeln!(out, "{bold}COMPARED{bold:#}\n{}\n", wrapped(&experiment.compare(&without, &with)))?;
     Ok(out.flush()?)
 }

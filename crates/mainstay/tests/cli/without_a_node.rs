@@ -62,3 +62,23 @@ fn shells_get_their_completions() {
         assert!(run(mainstay().args(["completions", shell]), "").ok().contains("mainstay"), "{shell}");
     }
 }
+
+/// What they show is tested where they are made: `experiments/tests/comparisons.rs`.
+#[test]
+fn demos_are_listed_and_a_wrong_name_is_told_the_right_ones() {
+    let list = run(mainstay().arg("demo"), "").ok();
+    let json: serde_json::Value =
+        serde_json::from_str(&run(mainstay().args(["demo", "--output", "json"]), "").ok()).unwrap();
+    for (entry, name) in json.as_array().unwrap().iter().zip([
+        "cascade",
+        "slow-dependency",
+        "retry-storm",
+        "tail",
+        "recovery",
+        "overload",
+    ]) {
+        assert_eq!(entry["experiment"], name);
+        assert!(list.contains(name), "{list}");
+    }
+    run(mainstay().args(["demo", "avalanche"]), "").fails(2, "retry-storm");
+}
