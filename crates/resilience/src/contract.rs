@@ -73,6 +73,9 @@ impl fmt::Debug for Time {
     }
 }
 
+/// Milliseconds of a day: the longest span that a configuration may name.
+pub(crate) const DAY_MILLIS: u64 = 86_400_000;
+
 /// A span as nanoseconds, at most [`u64::MAX`] of them.
 pub(crate) fn nanos(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)

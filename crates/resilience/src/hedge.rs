@@ -6,7 +6,7 @@
 //! 2013.)
 
 use crate::budget;
-use crate::contract::{Answer, By, Decide, Input, Invalid, Outcome, Time, Told, nanos};
+use crate::contract::{Answer, By, DAY_MILLIS, Decide, Input, Invalid, Outcome, Time, Told, nanos};
 use crate::retry::Safety;
 use alloc::vec::Vec;
 use core::convert::Infallible;
@@ -261,10 +261,10 @@ impl Decide for Config {
     fn check(&self) -> Result<(), Invalid> {
         Invalid::unless("quantile_percent", self.quantile_percent.into(), 50..=99)?;
         Invalid::unless("calls_min", self.calls_min.into(), 1..=1_000_000)?;
-        Invalid::unless_millis("delay_min_ms", self.delay_min, 0..=DAY)?;
-        let delay_min = u64::try_from(self.delay_min.as_millis()).unwrap_or(DAY);
-        Invalid::unless_millis("delay_max_ms", self.delay_max, delay_min..=DAY)?;
-        Invalid::unless_millis("length_ms", self.length, 1_000..=DAY)?;
+        Invalid::unless_millis("delay_min_ms", self.delay_min, 0..=DAY_MILLIS)?;
+        let delay_min = u64::try_from(self.delay_min.as_millis()).unwrap_or(DAY_MILLIS);
+        Invalid::unless_millis("delay_max_ms", self.delay_max, delay_min..=DAY_MILLIS)?;
+        Invalid::unless_millis("length_ms", self.length, 1_000..=DAY_MILLIS)?;
         self.budget.check().map_err(|invalid| invalid.within("budget"))
     }
 }
@@ -275,9 +275,6 @@ impl Config {
         state.quantile.map(|quantile| quantile.min(self.delay_max).max(self.delay_min))
     }
 }
-
-/// Milliseconds of a day.
-const DAY: u64 = 24 * 60 * 60 * 1_000;
 
 /// After so many calls the quantile is computed anew: it costs a pass over the histogram, some 200 ns.
 const RECOUNT: u32 = 64;

@@ -151,6 +151,29 @@ fn jitter_spreads_a_backoff_evenly_between_its_ends() {
 }
 
 #[test]
+fn what_http_says_is_safe_is_safe() {
+    use IdempotencyKey::{Missing, Present};
+    let cases = [
+        ("GET", Missing, Safety::Safe),
+        ("HEAD", Missing, Safety::Safe),
+        ("OPTIONS", Missing, Safety::Safe),
+        ("TRACE", Missing, Safety::Safe),
+        ("PUT", Missing, Safety::Safe),
+        ("DELETE", Missing, Safety::Safe),
+        ("GET", Present, Safety::Safe),
+        ("POST", Missing, Safety::Unsafe),
+        ("PATCH", Missing, Safety::Unsafe),
+        ("get", Missing, Safety::Unsafe),
+        ("", Missing, Safety::Unsafe),
+        ("POST", Present, Safety::Safe),
+        ("PATCH", Present, Safety::Safe),
+    ];
+    for (method, key, expected) in cases {
+        assert_eq!(Safety::of_http(method, key), expected, "{method} {key:?}");
+    }
+}
+
+#[test]
 fn a_configuration_that_makes_no_sense_names_its_field() {
     let backoff = |backoff| Config { backoff, ..config() };
     let cases = [
