@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 fn breakers(criterion: &mut Criterion) {
-    let mut contest = Contest::new(criterion, "breaker, closed: permit and record a success");
+    let mut contest = Contest::new(criterion, "breaker: permit, success");
     floors(&mut contest);
     failsafe_consecutive(&mut contest);
     failsafe_rate(&mut contest);

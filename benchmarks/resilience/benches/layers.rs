@@ -28,7 +28,7 @@ fn row(contestant: &'static str, semantics: &'static str, clock: Clock) -> Row {
 }
 
 fn breakers(criterion: &mut Criterion) {
-    let mut contest = Contest::new(criterion, "breaker as a layer, closed");
+    let mut contest = Contest::new(criterion, "breaker, layer");
     contest.service(row("bare service", "no layer", Clock::NotRead), Bare);
     let peer = "tower-resilience-circuitbreaker 0.14";
     let count = row(peer, "count of 100 that never slides, a Mutex", Clock::Read);
@@ -87,7 +87,7 @@ async fn calls<S: Service<()>>(service: &mut S, count: u64) {
 }
 
 fn single(criterion: &mut Criterion) {
-    let mut contest = Contest::new(criterion, "one policy as a layer");
+    let mut contest = Contest::new(criterion, "one policy, layer");
     contest.service(row("bare service", "no layer", Clock::NotRead), Bare);
     let limit = row("tower ConcurrencyLimit 0.5", "64 permits", Clock::NotRead);
     contest.service(limit, ConcurrencyLimitLayer::new(PERMITS).layer(Bare));

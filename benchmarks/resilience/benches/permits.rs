@@ -15,7 +15,7 @@ use tower_resilience_bulkhead::BulkheadLayer;
 const TASKS: u64 = 64;
 
 fn uncontended(criterion: &mut Criterion) {
-    let mut contest = Contest::new(criterion, "permit, none waiting: take and give back");
+    let mut contest = Contest::new(criterion, "permit, none waiting");
     let permits = Semaphore::new(64);
     let row =
         Row { contestant: "tokio Semaphore 1", semantics: "try_acquire, 64 permits", clock: Clock::NotRead };
@@ -24,7 +24,7 @@ fn uncontended(criterion: &mut Criterion) {
 }
 
 fn contended(criterion: &mut Criterion) {
-    let mut contest = Contest::new(criterion, "permit, 64 tasks: take, yield once, give back");
+    let mut contest = Contest::new(criterion, "permit, 64 tasks");
     let row = |contestant, semantics, clock| Row { contestant, semantics, clock };
     tasks(&mut contest, row("no limit", "the yield alone", Clock::NotRead), tokio::task::yield_now);
     for permits in [8, 64] {
@@ -43,7 +43,7 @@ fn contended(criterion: &mut Criterion) {
 }
 
 fn layers(criterion: &mut Criterion) {
-    let mut contest = Contest::new(criterion, "permit as a layer, 64 tasks: take, yield once, give back");
+    let mut contest = Contest::new(criterion, "permit, 64 tasks, layer");
     let row = |contestant, semantics, clock| Row { contestant, semantics, clock };
     services(&mut contest, row("bare service", "no limit", Clock::NotRead), Yielding);
     for permits in [8, 64] {

@@ -4,7 +4,7 @@
 use criterion::{Criterion, criterion_group, criterion_main};
 use governor::clock::{Clock as GovernorClock, FakeRelativeClock, MonotonicClock, QuantaClock};
 use governor::{Quota, RateLimiter};
-use resilience_bench::service::Bare;
+use resilience_bench::service::{Bare, runtime};
 use resilience_bench::{Clock, Contest, Row, settings};
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use tower_resilience_ratelimiter::{RateLimiterLayer, WindowType};
 const RATE: u32 = 1_000_000_000;
 
 fn direct(criterion: &mut Criterion) {
-    let mut contest = Contest::new(criterion, "rate limit, with room: take a token");
+    let mut contest = Contest::new(criterion, "rate limit: take");
     governor(&mut contest, "GCRA in one word; quanta's clock (rdtsc)", Clock::Read, QuantaClock::default());
     governor(&mut contest, "GCRA in one word; std's Instant", Clock::Read, MonotonicClock);
     governor(&mut contest, "GCRA in one word", Clock::NotRead, FakeRelativeClock::default());
@@ -40,13 +40,19 @@ where
 }
 
 fn layers(criterion: &mut Criterion) {
-    let mut contest = Contest::new(criterion, "rate limit as a layer, with room");
+    let mut contest = Contest::new(criterion, "rate limit, layer");
     let bare = Row { contestant: "bare service", semantics: "no limit", clock: Clock::NotRead };
     contest.service(bare, Bare);
     // It has no clones: a limit for many callers needs a `Buffer`, a task and a channel, in front of it.
     let fixed = "fixed window of 1 s, one owner";
     let row = Row { contestant: "tower::limit::RateLimit 0.5", semantics: fixed, clock: Clock::Read };
-    contest.service_alone(row, RateLimitLayer::new(u64::from(RATE), Duration::from_secs(1)).layer(Bare));
+    // It makes its timer when it is built.
+    let timers = runtime();
+    let limit = {
+        let _inside = timers.enter();
+        RateLimitLayer::new(u64::from(RATE), Duration::from_secs(1)).layer(Bare)
+    };
+    contest.service_alone(row, limit);
     tower_resilience(&mut contest, "fixed window of 1 s, a Mutex", |second| {
         second.window_type(WindowType::Fixed)
     });
