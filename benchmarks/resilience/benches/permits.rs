@@ -1,0 +1,132 @@
+//! Permits: take one and give it back. Uncontended without waiting, and by 64 tasks that each hold theirs over
+//! one yield, so that with 8 permits most of them stand in line. The yield's own cost is the first row.
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use resilience_bench::service::Yielding;
+use resilience_bench::{Clock, Contest, Row, THREADS, settings};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Semaphore;
+use tower::limit::ConcurrencyLimitLayer;
+use tower::{Layer as _, Service, ServiceExt as _};
+use tower_resilience_bulkhead::BulkheadLayer;
+
+const TASKS: u64 = 64;
+
+fn uncontended(criterion: &mut Criterion) {
+    let mut contest = Contest::new(criterion, "permit, none waiting");
+    let permits = Semaphore::new(64);
+    let row =
+        Row { contestant: "tokio Semaphore 1", semantics: "try_acquire, 64 permits", clock: Clock::NotRead };
+    contest.both(row, || permits.try_acquire().is_ok());
+    contest.finish();
+}
+
+fn contended(criterion: &mut Criterion) {
+    let mut contest = Contest::new(criterion, "permit, 64 tasks");
+    let row = |contestant, semantics, clock| Row { contestant, semantics, clock };
+    tasks(&mut contest, row("no limit", "the yield alone", Clock::NotRead), tokio::task::yield_now);
+    for permits in [8, 64] {
+        let semantics = if permits == 8 { "8 permits, first come first served" } else { "64 permits" };
+        let semaphore = Arc::new(Semaphore::new(permits));
+        tasks(&mut contest, row("tokio Semaphore 1", semantics, Clock::NotRead), move || {
+            let semaphore = semaphore.clone();
+            async move {
+                let permit = semaphore.acquire().await;
+                assert!(permit.is_ok());
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+    contest.finish();
+}
+
+fn layers(criterion: &mut Criterion) {
+    let mut contest = Contest::new(criterion, "permit, 64 tasks, layer");
+    let row = |contestant, semantics, clock| Row { contestant, semantics, clock };
+    services(&mut contest, row("bare service", "no limit", Clock::NotRead), Yielding);
+    for permits in [8, 64] {
+        let ready = if permits == 8 { "8 permits, waits in poll_ready" } else { "64 permits, in poll_ready" };
+        let called = if permits == 8 { "8 permits, waits in call" } else { "64 permits, in call" };
+        let tower = row("tower ConcurrencyLimit 0.5", ready, Clock::NotRead);
+        services(&mut contest, tower, ConcurrencyLimitLayer::new(permits).layer(Yielding));
+        let peer = "tower-resilience-bulkhead 0.14";
+        let builder = || BulkheadLayer::builder().max_concurrent_calls(permits);
+        for (semantics, built) in [(called, builder().build()), (ready, builder().backpressure().build())] {
+            match built {
+                Ok(layer) => services(&mut contest, row(peer, semantics, Clock::Read), layer.layer(Yielding)),
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+    contest.finish();
+}
+
+fn services<S>(contest: &mut Contest<'_>, row: Row, service: S)
+where
+    S: Service<(), Future: Send, Error: Send> + Clone + Send + Sync + 'static,
+{
+    contest_of_tasks(contest, row, |count| {
+        let mut service = service.clone();
+        async move {
+            for _ in 0..count {
+                let answer = match service.ready().await {
+                    Ok(service) => service.call(()).await,
+                    Err(error) => Err(error),
+                };
+                assert!(answer.is_ok());
+            }
+        }
+    });
+}
+
+fn tasks<F: Future<Output = ()> + Send + 'static>(
+    contest: &mut Contest<'_>,
+    row: Row,
+    operation: impl Fn() -> F + Clone + Send + 'static,
+) {
+    contest_of_tasks(contest, row, move |count| {
+        let operation = operation.clone();
+        async move {
+            for _ in 0..count {
+                operation().await;
+            }
+        }
+    });
+}
+
+/// The tasks on a runtime of one thread, and of two. A task does at least one operation.
+fn contest_of_tasks<F: Future<Output = ()> + Send + 'static>(
+    contest: &mut Contest<'_>,
+    row: Row,
+    task: impl Fn(u64) -> F,
+) {
+    for (threads, runtime) in [
+        (1, Builder::new_current_thread().build()),
+        (THREADS, Builder::new_multi_thread().worker_threads(THREADS).build()),
+    ] {
+        let Ok(runtime) = runtime else { panic!("no runtime") };
+        contest.timed(row, threads, |iterations| {
+            let each = (iterations * threads as u64).div_ceil(TASKS);
+            let took = run(&runtime, || task(each));
+            // As if exactly the operations that were asked for had been done.
+            let done = (each * TASKS) as f64 / threads as f64;
+            took.mul_f64(iterations as f64 / done)
+        });
+    }
+}
+
+fn run<F: Future<Output = ()> + Send + 'static>(runtime: &Runtime, task: impl Fn() -> F) -> Duration {
+    runtime.block_on(async {
+        let start = Instant::now();
+        let running: Vec<_> = (0..TASKS).map(|_| tokio::spawn(task())).collect();
+        for task in running {
+            assert!(task.await.is_ok());
+        }
+        start.elapsed()
+    })
+}
+
+criterion_group! { name = benches; config = settings(); targets = uncontended, contended, layers }
+criterion_main!(benches);

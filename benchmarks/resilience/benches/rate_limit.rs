@@ -1,0 +1,79 @@
+//! Rate limits that always have room: take a token. One adapter a contestant; layers stand over a service that
+//! is ready and answers at once, whose own cost is the first of their rows.
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use governor::clock::{Clock as GovernorClock, FakeRelativeClock, MonotonicClock, QuantaClock};
+use governor::{Quota, RateLimiter};
+use resilience_bench::service::{Bare, runtime};
+use resilience_bench::{Clock, Contest, Row, settings};
+use std::num::NonZeroU32;
+use std::time::Duration;
+use tower::Layer as _;
+use tower::limit::RateLimitLayer;
+use tower_resilience_ratelimiter::{RateLimiterLayer, WindowType};
+
+/// More than any contestant takes in a second.
+const RATE: u32 = 1_000_000_000;
+
+fn direct(criterion: &mut Criterion) {
+    let mut contest = Contest::new(criterion, "rate limit: take");
+    governor(&mut contest, "GCRA in one word; quanta's clock (rdtsc)", Clock::Read, QuantaClock::default());
+    governor(&mut contest, "GCRA in one word; std's Instant", Clock::Read, MonotonicClock);
+    governor(&mut contest, "GCRA in one word", Clock::NotRead, FakeRelativeClock::default());
+    contest.finish();
+}
+
+/// A token a nanosecond and four seconds of burst: even with the clock stopped no round uses it up.
+fn governor<C>(contest: &mut Contest<'_>, semantics: &'static str, clock: Clock, source: C)
+where
+    C: GovernorClock + Clone + Sync,
+    C::Instant: Sync,
+{
+    let row = Row { contestant: "governor 0.10", semantics, clock };
+    let Some(rate) = NonZeroU32::new(RATE) else { return };
+    let quota = Quota::per_second(rate).allow_burst(NonZeroU32::MAX);
+    let build = || RateLimiter::direct_with_clock(quota, source.clone());
+    let limit = build();
+    contest.alone(row, || assert!(limit.check().is_ok()));
+    let limit = build();
+    contest.together(row, || assert!(limit.check().is_ok()));
+}
+
+fn layers(criterion: &mut Criterion) {
+    let mut contest = Contest::new(criterion, "rate limit, layer");
+    let bare = Row { contestant: "bare service", semantics: "no limit", clock: Clock::NotRead };
+    contest.service(bare, Bare);
+    // It has no clones: a limit for many callers needs a `Buffer`, a task and a channel, in front of it.
+    let fixed = "fixed window of 1 s, one owner";
+    let row = Row { contestant: "tower::limit::RateLimit 0.5", semantics: fixed, clock: Clock::Read };
+    // It makes its timer when it is built.
+    let timers = runtime();
+    let limit = {
+        let _inside = timers.enter();
+        RateLimitLayer::new(u64::from(RATE), Duration::from_secs(1)).layer(Bare)
+    };
+    contest.service_alone(row, limit);
+    tower_resilience(&mut contest, "fixed window of 1 s, a Mutex", |second| {
+        second.window_type(WindowType::Fixed)
+    });
+    tower_resilience(&mut contest, "sliding counter of two windows of 1 s, a Mutex", |second| {
+        second.window_type(WindowType::SlidingCounter)
+    });
+    tower_resilience(&mut contest, "token bucket, a Mutex", |second| second.burst_size(1000));
+    contest.finish();
+}
+
+type Builder = tower_resilience_ratelimiter::RateLimiterConfigBuilder;
+
+fn tower_resilience(contest: &mut Contest<'_>, semantics: &'static str, window: impl Fn(Builder) -> Builder) {
+    let row = Row { contestant: "tower-resilience-ratelimiter 0.14", semantics, clock: Clock::Read };
+    let limit = RateLimiterLayer::builder();
+    let limit = limit.limit_for_period(RATE as usize).refresh_period(Duration::from_secs(1));
+    match window(limit).build() {
+        Ok(layer) => contest.service(row, layer.layer(Bare)),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+criterion_group! { name = benches; config = settings(); targets = direct, layers }
+criterion_main!(benches);

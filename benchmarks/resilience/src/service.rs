@@ -1,0 +1,109 @@
+//! Services under a layer: one that is always ready and answers at once, so that what is measured is the layer;
+//! and one that yields once before it answers, so that its permit is held while others run.
+
+use crate::{Contest, Row, THREADS, race};
+use std::future::{Ready, ready};
+use std::hint::black_box;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+use tokio::runtime::{Builder, Runtime};
+use tower::{Service, ServiceExt as _};
+
+/// The error that is never returned here.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("failed")]
+pub struct Failed;
+
+/// Always ready, answers at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Bare;
+
+impl Service<()> for Bare {
+    type Response = ();
+    type Error = Failed;
+    type Future = Ready<Result<(), Failed>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Failed>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, (): ()) -> Self::Future {
+        ready(Ok(()))
+    }
+}
+
+/// Always ready, lets other tasks run once before it answers.
+#[derive(Clone, Copy, Debug)]
+pub struct Yielding;
+
+impl Service<()> for Yielding {
+    type Response = ();
+    type Error = Failed;
+    type Future = Pin<Box<dyn Future<Output = Result<(), Failed>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Failed>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, (): ()) -> Self::Future {
+        Box::pin(async {
+            tokio::task::yield_now().await;
+            Ok(())
+        })
+    }
+}
+
+/// A runtime on the calling thread.
+///
+/// # Panics
+/// The system gives no epoll.
+#[must_use]
+pub fn runtime() -> Runtime {
+    match Builder::new_current_thread().enable_time().build() {
+        Ok(runtime) => runtime,
+        Err(error) => panic!("no runtime: {error}"),
+    }
+}
+
+/// That many calls, one behind the other, each waiting for readiness first.
+async fn calls<S>(mut service: S, count: u64) -> Duration
+where
+    S: Service<()>,
+{
+    let start = Instant::now();
+    for _ in 0..count {
+        let answer = match service.ready().await {
+            Ok(service) => service.call(()).await,
+            Err(error) => Err(error),
+        };
+        assert!(black_box(answer).is_ok(), "a layer refused what it should have let through");
+    }
+    start.elapsed()
+}
+
+impl Contest<'_> {
+    /// One thread with a runtime of its own.
+    pub fn service_alone<S: Service<()>>(&mut self, row: Row, mut service: S) {
+        let runtime = runtime();
+        self.timed(row, 1, |iterations| runtime.block_on(calls(&mut service, iterations)));
+    }
+
+    /// Two threads, each with a runtime and a clone of its own.
+    pub fn service_together<S: Service<()> + Clone + Sync>(&mut self, row: Row, service: S) {
+        self.timed(row, THREADS, |iterations| {
+            race(THREADS, |start| {
+                let runtime = runtime();
+                let service = service.clone();
+                start.wait();
+                runtime.block_on(calls(service, iterations))
+            })
+        });
+    }
+
+    /// Both, with a layer whose state all clones share.
+    pub fn service<S: Service<()> + Clone + Sync>(&mut self, row: Row, service: S) {
+        self.service_alone(row, service.clone());
+        self.service_together(row, service);
+    }
+}
