@@ -8,6 +8,7 @@ const HELP: &str = "cargo xtask COMMAND
   check         format, house rules, licences and bans, clippy; no tests
   tidy          the house rules alone
   setup         installs what is missing
+  loom          shared cells under every order of their threads' steps
   sim SEED      replays one simulated run and prints its steps
   readme        runs the README's commands and compares their output with the page
   bench [ARGS]  builds the release binary and runs `mainstay bench append ARGS`
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
         ["check"] => xtask::suite::check(),
         ["tidy"] => xtask::suite::tidy(),
         ["setup"] => xtask::tools::setup().map(drop),
+        ["loom"] => xtask::suite::loom(),
         ["sim", seed] => xtask::suite::sim(seed),
         ["readme"] => xtask::suite::readme(),
         ["bench", rest @ ..] => xtask::suite::bench(rest),

@@ -17,7 +17,9 @@ pub fn test() -> Result<(), Failure> {
     steps.step("release", || passed(run(&["cargo", "build", "--locked", "--release", "-p", "mainstay"])));
     steps.step("tests", || passed(tests(tools.nextest.as_deref())));
     steps.step("doc tests", || {
-        passed(run(&[&["cargo", "test", "--locked", "--workspace", "--doc", "-q"][..], &WITH_FEATURES].concat()))
+        passed(run(
+            &[&["cargo", "test", "--locked", "--workspace", "--doc", "-q"][..], &WITH_FEATURES].concat()
+        ))
     });
     steps.step("loom", || passed(loom()));
     steps.sum_up()
@@ -47,7 +49,8 @@ fn checks(steps: &mut Steps, tools: &Tools) {
     });
     // Without its features nothing but `core` and `alloc` is there, and the compiler says so.
     steps.step("resilience alone", || {
-        let alone = ["cargo", "clippy", "--locked", "-p", "mainstay-resilience", "--lib", "--", "-D", "warnings"];
+        let alone =
+            ["cargo", "clippy", "--locked", "-p", "mainstay-resilience", "--lib", "--", "-D", "warnings"];
         passed(run(&alone))
     });
 }
@@ -85,7 +88,8 @@ fn tests(nextest: Option<&Path>) -> Result<(), Failure> {
     match nextest {
         Some(tool) => {
             let tool = tool.display().to_string();
-            let all = [&tool, "nextest", "run", "--locked", "--workspace", "--no-fail-fast", "--profile", "ci"];
+            let all =
+                [&tool, "nextest", "run", "--locked", "--workspace", "--no-fail-fast", "--profile", "ci"];
             run(&[&all[..], &WITH_FEATURES].concat())
         }
         None => {

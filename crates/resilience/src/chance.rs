@@ -1,4 +1,5 @@
 //! Chance for tests: the same numbers for the same seed, so that a failure that prints its seed can be seen again.
+#![cfg(test)]
 
 use crate::contract::{Input, Time};
 

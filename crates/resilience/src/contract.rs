@@ -73,6 +73,9 @@ impl fmt::Debug for Time {
     }
 }
 
+/// Milliseconds of a day: the longest span that a configuration may name.
+pub(crate) const DAY_MILLIS: u64 = 86_400_000;
+
 /// A span as nanoseconds, at most [`u64::MAX`] of them.
 pub(crate) fn nanos(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
@@ -445,5 +448,63 @@ pub(crate) mod millis_or_none {
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
         Ok(Option::<u64>::deserialize(from)?.map(Duration::from_millis))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn a_moment_is_shown_as_what_has_passed_since_the_origin() {
+        assert_eq!(alloc::format!("{:?} {:?}", Time::from_millis(1_500), Time::FAR), "1.5s never");
+    }
+
+    #[test]
+    fn each_reason_has_a_code_that_begins_with_its_policy_and_words_of_its_own() {
+        let all = [
+            By::BreakerOpen,
+            By::BreakerProbing,
+            By::BreakerRamp,
+            By::BreakerForced,
+            By::BulkheadFull,
+            By::BulkheadWait,
+            By::RateLimit,
+            By::Shed,
+            By::RetryAttempts,
+            By::RetryElapsed,
+            By::RetryBudget,
+            By::RetryUnsafe,
+            By::HedgeUnknown,
+            By::HedgeBudget,
+            By::Outlier,
+            By::Deadline,
+        ];
+        let mut said: Vec<String> = Vec::new();
+        for by in all {
+            assert!(by.code().starts_with(by.policy()) && !by.policy().is_empty(), "{by:?}");
+            said.extend([by.code().to_string(), by.to_string()]);
+        }
+        let lines = said.len();
+        said.sort();
+        said.dedup();
+        assert_eq!(said.len(), lines, "each is said once");
+        assert_eq!(By::BulkheadFull.to_string(), "overloaded: no permit is free and the line is full");
+    }
+
+    #[test]
+    fn a_problem_names_the_field_from_the_outermost() {
+        let invalid = Invalid::new("probes", "is wrong").within("breaker");
+        assert_eq!(invalid.to_string(), "`breaker.probes` is wrong");
+    }
+
+    #[test]
+    fn numbers_at_their_ends_are_kept() {
+        assert_eq!(percent_of(u64::MAX, 1_000), u64::MAX);
+        assert_eq!((percent_of(250, 10), percent_of(99, 1)), (25, 0));
+        assert_eq!(nanos(Duration::MAX), u64::MAX);
+        assert_eq!((below(u64::MAX, 10), below(0, 10), below(u64::MAX, 0)), (9, 0, 0));
+        assert_eq!(Time::from_nanos(5) + Duration::MAX, Time::FAR);
     }
 }

@@ -6,7 +6,7 @@
 //! 2013.)
 
 use crate::budget;
-use crate::contract::{Answer, By, Decide, Input, Invalid, Outcome, Time, Told, nanos};
+use crate::contract::{Answer, By, DAY_MILLIS, Decide, Input, Invalid, Outcome, Time, Told, nanos};
 use crate::retry::Safety;
 use alloc::vec::Vec;
 use core::convert::Infallible;
@@ -201,8 +201,8 @@ impl Decide for Config {
         if safety == Safety::Unsafe {
             return no(By::RetryUnsafe);
         }
-        let Some(quantile) = state.quantile else { return no(By::HedgeUnknown) };
-        let due = begun + quantile.min(self.delay_max).max(self.delay_min);
+        let Some(delay) = self.delay(state) else { return no(By::HedgeUnknown) };
+        let due = begun + delay;
         if now < due {
             return Answer::Wait { until: due };
         }
@@ -232,7 +232,7 @@ impl Decide for Config {
         // How long they would have taken is unknown, but not on which side of the quantile.
         let has_lost =
             || outcome == Outcome::Cancelled && state.quantile.is_some_and(|quantile| took >= quantile);
-        if n == 0 || !(is_answer || has_lost()) {
+        if !(is_answer || has_lost()) {
             return Told::Counted;
         }
         if is_answer && ticket.is_second {
@@ -251,7 +251,7 @@ impl Decide for Config {
 
     fn snapshot(&self, state: &State, now: Time) -> Snapshot {
         Snapshot {
-            delay: state.quantile.map(|quantile| quantile.min(self.delay_max).max(self.delay_min)),
+            delay: self.delay(state),
             sent: state.sent,
             won: state.won,
             budget: self.budget.snapshot(&state.budget, now),
@@ -261,16 +261,20 @@ impl Decide for Config {
     fn check(&self) -> Result<(), Invalid> {
         Invalid::unless("quantile_percent", self.quantile_percent.into(), 50..=99)?;
         Invalid::unless("calls_min", self.calls_min.into(), 1..=1_000_000)?;
-        Invalid::unless_millis("delay_min_ms", self.delay_min, 0..=DAY)?;
-        let delay_min = u64::try_from(self.delay_min.as_millis()).unwrap_or(DAY);
-        Invalid::unless_millis("delay_max_ms", self.delay_max, delay_min..=DAY)?;
-        Invalid::unless_millis("length_ms", self.length, 1_000..=DAY)?;
+        Invalid::unless_millis("delay_min_ms", self.delay_min, 0..=DAY_MILLIS)?;
+        let delay_min = u64::try_from(self.delay_min.as_millis()).unwrap_or(DAY_MILLIS);
+        Invalid::unless_millis("delay_max_ms", self.delay_max, delay_min..=DAY_MILLIS)?;
+        Invalid::unless_millis("length_ms", self.length, 1_000..=DAY_MILLIS)?;
         self.budget.check().map_err(|invalid| invalid.within("budget"))
     }
 }
 
-/// Milliseconds of a day.
-const DAY: u64 = 24 * 60 * 60 * 1_000;
+impl Config {
+    /// After how long a call is hedged, if enough is known.
+    fn delay(&self, state: &State) -> Option<Duration> {
+        state.quantile.map(|quantile| quantile.min(self.delay_max).max(self.delay_min))
+    }
+}
 
 /// After so many calls the quantile is computed anew: it costs a pass over the histogram, some 200 ns.
 const RECOUNT: u32 = 64;

@@ -57,6 +57,10 @@
 
 extern crate alloc;
 
+#[cfg(all(doctest, feature = "serde", feature = "tower"))]
+#[doc = include_str!("../README.md")]
+pub mod readme {}
+
 pub mod breaker;
 pub mod budget;
 pub mod bulkhead;

@@ -15,7 +15,7 @@
 //! The order matters. A retry inside a breaker would hide failures from it; a bulkhead outside a retry would hold
 //! permits through backoff; a timeout outside a bulkhead would blame the dependency for our own line.
 
-use crate::contract::{Decide, Invalid};
+use crate::contract::{DAY_MILLIS, Decide, Invalid};
 use crate::{breaker, bulkhead, hedge, rate, retry};
 use core::time::Duration;
 
@@ -67,9 +67,6 @@ pub enum RateLimit {
     Window(rate::window::Config),
 }
 
-/// Milliseconds of a day.
-const DAY: u64 = 24 * 60 * 60 * 1_000;
-
 impl Policy {
     /// Does every part make sense?
     ///
@@ -80,7 +77,7 @@ impl Policy {
             config.map_or(Ok(()), |config| config.check().map_err(|invalid| invalid.within(name)))
         }
         let span = |field, span: Option<Duration>| {
-            span.map_or(Ok(()), |span| Invalid::unless_millis(field, span, 1..=DAY))
+            span.map_or(Ok(()), |span| Invalid::unless_millis(field, span, 1..=DAY_MILLIS))
         };
         span("deadline_ms", self.deadline)?;
         part("retry", self.retry.as_ref())?;

@@ -233,6 +233,17 @@ mod tests {
     }
 
     #[test]
+    fn a_configuration_that_makes_no_sense_names_its_field() {
+        assert_eq!(small().check(), Ok(()));
+        assert_eq!(
+            Config { keys_max: 1_000_001, ..small() }.check().expect_err("too many").field,
+            "keys_max"
+        );
+        let breaker = breaker::Config { probes: 0, ..small().breaker };
+        assert_eq!(Config { breaker, ..small() }.check().expect_err("no probe").field, "breaker.probes");
+    }
+
+    #[test]
     fn each_key_has_a_breaker_of_its_own() {
         let (config, mut state) = (small(), small().state());
         call(&config, &mut state, 1, 1, Outcome::Failure);

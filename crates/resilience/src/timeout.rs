@@ -237,8 +237,10 @@ mod tests {
         let written = [
             (Duration::ZERO, "0n"),
             (Duration::from_nanos(999), "999n"),
+            (Duration::from_nanos(1_000), "1u"),
             (Duration::from_nanos(1_500), "1u"),
             (Duration::from_secs(99), "99000000u"),
+            (Duration::from_nanos(99_999_999_999), "99999999u"),
             (Duration::from_secs(100), "100000m"),
             (Duration::from_secs(100_000), "100000S"),
             (Duration::MAX, "99999999S"),

@@ -96,7 +96,10 @@ const HOMES: &[(&str, &[&str])] = &[
     ("axum", &["http-server"]),
     ("hyper", &["http-server", "mainstay-client", "experiments"]),
     ("hyper-util", &["http-server", "mainstay-client", "experiments"]),
-    ("tokio", &["runtime", "http-server", "mainstay", "mainstay-client", "mainstay-resilience", "experiments"]),
+    (
+        "tokio",
+        &["runtime", "http-server", "mainstay", "mainstay-client", "mainstay-resilience", "experiments"],
+    ),
     ("serde_json", &["api", "http-server", "mainstay", "mainstay-client", "xtask", "experiments"]),
     ("serde", &["api", "http-server", "mainstay", "mainstay-client", "mainstay-resilience", "experiments"]),
     ("prometheus-client", &["telemetry"]),
@@ -169,7 +172,7 @@ pub fn senses(tree: &Tree) -> Vec<Finding> {
             continue;
         }
         for (number, line) in file.text.lines().enumerate() {
-            if line.trim_start().starts_with("#[cfg(test)]") {
+            if ["#[cfg(test)]", "#![cfg(test)]"].iter().any(|mark| line.trim_start().starts_with(mark)) {
                 break;
             }
             let mut named = SENSES.iter().chain(&UNORDERED).filter(|word| {

@@ -1,6 +1,6 @@
 //! A breaker's rules.
 
-use crate::contract::Invalid;
+use crate::contract::{DAY_MILLIS, Invalid};
 use core::time::Duration;
 
 /// When a breaker trips, for how long it is open, and how it closes.
@@ -124,9 +124,6 @@ impl Default for Config {
     }
 }
 
-/// Milliseconds of a day.
-const DAY: u64 = 24 * 60 * 60 * 1_000;
-
 impl Config {
     pub(super) fn validate(&self) -> Result<(), Invalid> {
         let number = |field, is: u32, most: u64| Invalid::unless(field, is.into(), 1..=most);
@@ -134,7 +131,7 @@ impl Config {
         match self.window {
             Window::Calls(calls) => number("window.calls", calls, 1_000_000)?,
             Window::Time { length, buckets } => {
-                Invalid::unless_millis("window.time.length_ms", length, 1..=DAY)?;
+                Invalid::unless_millis("window.time.length_ms", length, 1..=DAY_MILLIS)?;
                 number("window.time.buckets", buckets, 1_000)?;
             }
         }
@@ -147,20 +144,20 @@ impl Config {
         self.slow_percent.map_or(Ok(()), |is| percent("slow_percent", is))?;
         self.consecutive_failures.map_or(Ok(()), |is| number("consecutive_failures", is, u32::MAX.into()))?;
         if let Some(slow_after) = self.slow_after {
-            Invalid::unless_millis("slow_after_ms", slow_after, 1..=DAY)?;
+            Invalid::unless_millis("slow_after_ms", slow_after, 1..=DAY_MILLIS)?;
         }
         number("sources_min", self.sources_min, 64)?;
-        Invalid::unless_millis("sources_within_ms", self.sources_within, 1..=DAY)?;
-        Invalid::unless_millis("open_for_ms", self.open_for, 1..=DAY)?;
-        let open_for = u64::try_from(self.open_for.as_millis()).unwrap_or(DAY);
-        Invalid::unless_millis("open_for_max_ms", self.open_for_max, open_for..=DAY)?;
+        Invalid::unless_millis("sources_within_ms", self.sources_within, 1..=DAY_MILLIS)?;
+        Invalid::unless_millis("open_for_ms", self.open_for, 1..=DAY_MILLIS)?;
+        let open_for = u64::try_from(self.open_for.as_millis()).unwrap_or(DAY_MILLIS);
+        Invalid::unless_millis("open_for_max_ms", self.open_for_max, open_for..=DAY_MILLIS)?;
         Invalid::unless("open_jitter_percent", self.open_jitter_percent.into(), 0..=100)?;
-        Invalid::unless_millis("forget_after_ms", self.forget_after, 0..=DAY)?;
+        Invalid::unless_millis("forget_after_ms", self.forget_after, 0..=DAY_MILLIS)?;
         number("probes", self.probes, 1_000)?;
         number("probes_at_once", self.probes_at_once, self.probes.into())?;
         percent("probe_success_percent", self.probe_success_percent)?;
-        Invalid::unless_millis("probe_for_ms", self.probe_for, 1..=DAY)?;
-        Invalid::unless_millis("ramp_for_ms", self.ramp_for, 0..=DAY)?;
+        Invalid::unless_millis("probe_for_ms", self.probe_for, 1..=DAY_MILLIS)?;
+        Invalid::unless_millis("ramp_for_ms", self.ramp_for, 0..=DAY_MILLIS)?;
         percent("ramp_from_percent", self.ramp_from_percent)
     }
 

@@ -216,7 +216,7 @@ impl Decide for Config {
             Enforcement::Enforce => Answer::Deny { by, retry_at: Some(retry_at) },
             Enforcement::ObserveOnly => {
                 state.would_deny = state.would_deny.saturating_add(1);
-                Answer::Admit(Ticket { generation: state.generation, ..ticket })
+                Answer::Admit(ticket)
             }
         }
     }

@@ -1,6 +1,6 @@
 //! A bulkhead's rules.
 
-use crate::contract::Invalid;
+use crate::contract::{DAY_MILLIS, Invalid};
 use crate::shed;
 use core::time::Duration;
 
@@ -147,9 +147,6 @@ impl Default for Gradient {
     }
 }
 
-/// Milliseconds of a day.
-const DAY: u64 = 24 * 60 * 60 * 1_000;
-
 const PERMITS_MAX: u64 = 1_000_000;
 
 impl Config {
@@ -162,7 +159,7 @@ impl Config {
             }
         }
         Invalid::unless("line_max", self.line_max.into(), 0..=10_000)?;
-        Invalid::unless_millis("wait_max_ms", self.wait_max, 0..=DAY)?;
+        Invalid::unless_millis("wait_max_ms", self.wait_max, 0..=DAY_MILLIS)?;
         let shed = self.shed.as_ref().map_or(Ok(()), crate::Decide::check);
         shed.map_err(|invalid| invalid.within("shed"))
     }
@@ -178,7 +175,7 @@ impl Aimd {
     fn validate(&self) -> Result<(), Invalid> {
         validate_range(self.initial, self.min, self.max)?;
         Invalid::unless("backoff_percent", self.backoff_percent.into(), 10..=99)?;
-        Invalid::unless_millis("latency_target_ms", self.latency_target, 1..=DAY)
+        Invalid::unless_millis("latency_target_ms", self.latency_target, 1..=DAY_MILLIS)
     }
 }
 
@@ -187,6 +184,6 @@ impl Gradient {
         validate_range(self.initial, self.min, self.max)?;
         Invalid::unless("tolerance_percent", self.tolerance_percent.into(), 100..=1_000)?;
         Invalid::unless("smoothing_percent", self.smoothing_percent.into(), 1..=100)?;
-        Invalid::unless_millis("remeasure_every_ms", self.remeasure_every, 1_000..=DAY)
+        Invalid::unless_millis("remeasure_every_ms", self.remeasure_every, 1_000..=DAY_MILLIS)
     }
 }

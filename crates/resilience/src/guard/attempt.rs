@@ -14,7 +14,7 @@ use crate::policy::RateLimit;
 use crate::rate;
 use crate::shed::Priority;
 use core::future::{Future, poll_fn};
-use core::pin::pin;
+use core::pin::{Pin, pin};
 use core::task::Poll;
 use core::time::Duration;
 
@@ -26,6 +26,10 @@ pub(super) struct Attempted<T, E> {
 }
 
 impl<T, E> Attempted<T, E> {
+    pub(super) fn is_good(&self) -> bool {
+        matches!(self.verdict.outcome, Outcome::Success | Outcome::Slow)
+    }
+
     fn refused(refusal: Refusal) -> Self {
         Self { result: Err(CallError::Refused(refusal)), verdict: Outcome::Neutral.into() }
     }
@@ -118,6 +122,15 @@ impl Drop for InLine<'_> {
     }
 }
 
+/// What a bulkhead said to one who was not refused.
+#[derive(Debug)]
+enum Entered<'a> {
+    /// With a permit, or without a bulkhead.
+    Admitted(Option<Permit<'a>>),
+    /// In line, until its patience ends.
+    InLine(InLine<'a>, Time),
+}
+
 /// Dropped in a panic, the operation failed; otherwise its caller gave up.
 fn outcome_of_a_drop() -> Outcome {
     if std::thread::panicking() { Outcome::Failure } else { Outcome::Cancelled }
@@ -127,6 +140,7 @@ impl Inner {
     /// One attempt, at most until `deadline`.
     pub(super) async fn attempt<T, E, F, B, J>(
         &self,
+        now: Time,
         asked_by: (u32, Priority),
         deadline: Time,
         begin: B,
@@ -137,13 +151,25 @@ impl Inner {
         B: FnOnce(Time) -> F,
         J: Fn(Result<&T, &E>) -> Verdict,
     {
-        let now = clock::now();
         let mut asked = match self.ask_breaker(now, asked_by.0) {
             Ok(asked) => asked,
             Err(refusal) => return Attempted::refused(refusal),
         };
-        let admitted = match self.rate_limit(now, deadline).await {
-            Ok(now) => self.enter_bulkhead(now, deadline, asked_by.1).await,
+        let now = match self.ask_rate(now) {
+            Ok(None) => Ok(now),
+            // Waits are futures apart: most calls have none.
+            Ok(Some(until)) => Box::pin(self.wait_for_rate(now, until, deadline)).await,
+            Err(refusal) => Err(refusal),
+        };
+        let entered = match now {
+            Ok(now) => self.ask_bulkhead(now, asked_by.1).map(|entered| (entered, now)),
+            Err(refusal) => Err(refusal),
+        };
+        let admitted = match entered {
+            Ok((Entered::Admitted(permit), now)) => Ok((permit, now)),
+            Ok((Entered::InLine(line, until), now)) => {
+                Box::pin(self.wait_in_line(line, now, until, deadline)).await
+            }
             Err(refusal) => Err(refusal),
         };
         let (mut permit, begun) = match admitted {
@@ -186,47 +212,59 @@ impl Inner {
         }
     }
 
-    async fn rate_limit(&self, mut now: Time, deadline: Time) -> Result<Time, Refusal> {
-        let Some(rate) = &self.rate else { return Ok(now) };
-        // The line of those who wait is the runtime's timer: each waits at most as long as the limit says.
+    /// Until when to wait, if at all.
+    fn ask_rate(&self, now: Time) -> Result<Option<Time>, Refusal> {
+        let Some(rate) = &self.rate else { return Ok(None) };
+        match rate.ask(now) {
+            Answer::Admit(_) => Ok(None),
+            Answer::Wait { until } => Ok(Some(until)),
+            Answer::Deny { by, retry_at } => Err(self.refusal(now, by, retry_at)),
+        }
+    }
+
+    /// The moment when the rate allowed it. The line of those who wait is the runtime's timer: each waits at most as
+    /// long as the limit says.
+    async fn wait_for_rate(&self, now: Time, mut until: Time, deadline: Time) -> Result<Time, Refusal> {
         let patience = now + self.rate_wait_max;
         loop {
-            match rate.ask(now) {
-                Answer::Admit(_) => return Ok(now),
-                Answer::Wait { until } if until <= patience && until < deadline => {
-                    tokio::time::sleep_until(clock::instant_of(until)).await;
-                    now = clock::now();
-                }
-                Answer::Wait { until } => return Err(self.refusal(now, By::RateLimit, Some(until))),
-                Answer::Deny { by, retry_at } => return Err(self.refusal(now, by, retry_at)),
+            if until > patience || until >= deadline {
+                return Err(self.refusal(clock::now(), By::RateLimit, Some(until)));
+            }
+            tokio::time::sleep_until(clock::instant_of(until)).await;
+            let now = clock::now();
+            match self.ask_rate(now)? {
+                None => return Ok(now),
+                Some(later) => until = later,
             }
         }
     }
 
-    async fn enter_bulkhead(
-        &self,
-        now: Time,
-        deadline: Time,
-        priority: Priority,
-    ) -> Result<(Option<Permit<'_>>, Time), Refusal> {
-        let Some(bulkhead) = &self.bulkhead else { return Ok((None, now)) };
-        let permit = |ticket| Some(Permit { bulkhead, ticket: Some(ticket) });
-        let (place, until) = match bulkhead.enter(clock::input_at(now), priority) {
-            Entry::Admit(ticket) => return Ok((permit(ticket), now)),
-            Entry::Wait { place, until } => (place, until),
-            Entry::Deny { by, retry_at } => return Err(self.refusal(now, by, retry_at)),
-        };
-        let in_line = InLine { bulkhead, place };
-        let granted = poll_fn(|cx| bulkhead.poll_granted(clock::now(), in_line.place, cx.waker()));
-        // It says so itself when its patience ends; the deadline may come first.
-        let answer = within(until.min(deadline), granted).await;
-        let now = clock::now();
-        match answer {
-            Some(Ok(ticket)) => Ok((permit(ticket), now)),
-            Some(Err(by)) => Err(self.refusal(now, by, None)),
-            None if deadline < until => Err(self.refusal(now, By::Deadline, None)),
-            None => Err(self.refusal(now, By::BulkheadWait, None)),
+    fn ask_bulkhead(&self, now: Time, priority: Priority) -> Result<Entered<'_>, Refusal> {
+        let Some(bulkhead) = &self.bulkhead else { return Ok(Entered::Admitted(None)) };
+        match bulkhead.enter(clock::input_at(now), priority) {
+            Entry::Admit(ticket) => Ok(Entered::Admitted(Some(Permit { bulkhead, ticket: Some(ticket) }))),
+            Entry::Wait { place, until } => Ok(Entered::InLine(InLine { bulkhead, place }, until)),
+            Entry::Deny { by, retry_at } => Err(self.refusal(now, by, retry_at)),
         }
+    }
+
+    /// A permit, and the moment when it was there.
+    async fn wait_in_line<'a>(
+        &self,
+        line: InLine<'a>,
+        now: Time,
+        until: Time,
+        deadline: Time,
+    ) -> Result<(Option<Permit<'a>>, Time), Refusal> {
+        let bulkhead = line.bulkhead;
+        let granted = poll_fn(|cx| bulkhead.poll_granted(clock::now(), line.place, cx.waker()));
+        let by = match within(until.min(deadline), granted).await {
+            Some(Ok(ticket)) => return Ok((Some(Permit { bulkhead, ticket: Some(ticket) }), clock::now())),
+            Some(Err(by)) => by,
+            None if deadline < until => By::Deadline,
+            None => By::BulkheadWait,
+        };
+        Err(self.refusal(now, by, None))
     }
 
     /// A success may have taken too long.
@@ -254,13 +292,19 @@ impl Inner {
 
 /// A future's output, if it is there by that moment. What is ready is taken even then.
 async fn within<F: Future>(ends: Time, future: F) -> Option<F::Output> {
-    if ends == Time::FAR {
-        return Some(future.await);
-    }
     let mut future = pin!(future);
-    // The timer is made only when it is needed: what is ready at once needs none.
-    if let Poll::Ready(output) = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await {
-        return Some(output);
-    }
-    tokio::time::timeout_at(clock::instant_of(ends), future).await.ok()
+    // The timer is made only when it is needed: what is ready at once needs none. And apart, so that what is moved
+    // about with each call stays small.
+    let mut timer: Option<Pin<Box<tokio::time::Sleep>>> = None;
+    poll_fn(|cx| {
+        if let Poll::Ready(output) = future.as_mut().poll(cx) {
+            return Poll::Ready(Some(output));
+        }
+        if ends == Time::FAR {
+            return Poll::Pending;
+        }
+        let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(clock::instant_of(ends))));
+        timer.as_mut().poll(cx).map(|()| None)
+    })
+    .await
 }

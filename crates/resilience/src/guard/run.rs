@@ -123,57 +123,83 @@ impl Guard {
         J: Fn(Result<&T, &E>) -> Verdict,
     {
         let inner = &*self.inner;
-        let begun = clock::now();
-        let deadline = inner.deadline(begun, &call);
-        if begun >= deadline {
-            return Err(CallError::Refused(inner.refusal(begun, By::Deadline, None)));
-        }
-        let ticket = inner.retry.as_ref().map(|retry| retry.first(clock::input_at(begun)));
+        let (begun, deadline) = inner.begin(&call)?;
+        let retries = inner.retry.as_ref();
+        let ticket = retries.map(|retry| retry.first(clock::input_at(begun)));
         let begin = |number: u32| {
             let operation = &operation;
-            move |ends: Time| {
-                let deadline = (ends != Time::FAR).then(|| clock::instant_of(ends));
-                operation(Attempt { number, deadline })
-            }
+            move |ends: Time| begin(operation, number)(ends)
         };
-        let mut last = inner.hedged(&call, deadline, begin(1), &judge).await;
-        let Some((retry, mut ticket)) = inner.retry.as_ref().zip(ticket) else { return last.result };
-        let mut backoff = Duration::ZERO;
-        let mut number = 1;
-        while last.verdict.outcome == Outcome::Failure {
-            let again = retry::Again {
-                attempts: number,
-                begun,
-                backoff,
-                retry_after: last.verdict.retry_after,
-                safety: call.safety,
-                due: None,
-            };
-            let Some((next, waited)) = inner.wait_to_retry(retry, again, deadline).await else { break };
-            retry.tell(clock::input(), ticket, last.verdict.outcome);
-            (ticket, backoff, number) = (next, waited, number + 1);
-            inner.watch.retried(number);
-            let attempted = inner.hedged(&call, deadline, begin(number), &judge).await;
-            if let Err(CallError::Refused(_)) = attempted.result {
-                // The last true answer says more than that there was to be no other.
-                retry.tell(clock::input(), ticket, Outcome::Neutral);
-                return last.result;
+        let first = inner.hedged(begun, &call, deadline, begin(1), &judge).await;
+        match retries.zip(ticket) {
+            // A future apart: most calls have no second attempt.
+            Some((retry, ticket)) if first.verdict.outcome == Outcome::Failure => {
+                let progress = Progress { begun, deadline, ticket, last: first };
+                Box::pin(inner.again(retry, &call, progress, begin, &judge)).await
             }
-            last = attempted;
+            _ => first.result,
         }
-        retry.tell(clock::input(), ticket, last.verdict.outcome);
-        last.result
+    }
+
+    /// Makes a call of one attempt, whatever the policy says of retries and hedges: for what cannot be repeated at
+    /// all, such as a body that is gone once it is sent.
+    ///
+    /// # Errors
+    /// As [`Guard::call`].
+    pub async fn call_once<T, E, F, O, J>(
+        &self,
+        call: Call,
+        operation: O,
+        judge: J,
+    ) -> Result<T, CallError<E>>
+    where
+        F: Future<Output = Result<T, E>>,
+        O: FnOnce(Attempt) -> F,
+        J: Fn(Result<&T, &E>) -> Verdict,
+    {
+        let (begun, deadline) = self.inner.begin(&call)?;
+        let asked_by = (call.source, call.priority);
+        self.inner.attempt(begun, asked_by, deadline, begin(operation, 1), &judge).await.result
     }
 }
 
+/// Begins an attempt by the operation, which learns its number and when it will be cut short.
+fn begin<F>(operation: impl FnOnce(Attempt) -> F, number: u32) -> impl FnOnce(Time) -> F {
+    move |ends: Time| {
+        let deadline = (ends != Time::FAR).then(|| clock::instant_of(ends));
+        operation(Attempt { number, deadline })
+    }
+}
+
+/// A call that has failed, so far.
+struct Progress<T, E> {
+    begun: Time,
+    deadline: Time,
+    ticket: retry::Ticket,
+    last: Attempted<T, E>,
+}
+
 impl Inner {
-    fn deadline(&self, begun: Time, call: &Call) -> Time {
+    /// When a call begins, and its deadline, which is not over.
+    fn begin<E>(&self, call: &Call) -> Result<(Time, Time), CallError<E>> {
+        let begun = clock::now();
         let own = self.policy.deadline.map_or(Time::FAR, |deadline| begun + deadline);
-        call.deadline.map_or(own, |deadline| own.min(clock::time_of(deadline)))
+        let deadline = call.deadline.map_or(own, |deadline| own.min(clock::time_of(deadline)));
+        if begun >= deadline {
+            return Err(CallError::Refused(self.refusal(begun, By::Deadline, None)));
+        }
+        Ok((begun, deadline))
     }
 
     /// One attempt, and a second beside it when it is slow: the first good answer is the answer.
-    async fn hedged<T, E, F, B, J>(&self, call: &Call, deadline: Time, begin: B, judge: &J) -> Attempted<T, E>
+    async fn hedged<T, E, F, B, J>(
+        &self,
+        now: Time,
+        call: &Call,
+        deadline: Time,
+        begin: B,
+        judge: &J,
+    ) -> Attempted<T, E>
     where
         F: Future<Output = Result<T, E>>,
         B: Fn(Time) -> F,
@@ -181,15 +207,16 @@ impl Inner {
     {
         let asked_by = (call.source, call.priority);
         let Some(hedge) = self.hedge.as_ref().filter(|_| call.safety == Safety::Safe) else {
-            return self.attempt(asked_by, deadline, &begin, judge).await;
+            return self.attempt(now, asked_by, deadline, &begin, judge).await;
         };
         // The two of them, and the timer, are only there for calls that may be hedged.
-        Box::pin(self.race(hedge, asked_by, deadline, begin, judge)).await
+        Box::pin(self.race(hedge, now, asked_by, deadline, begin, judge)).await
     }
 
     async fn race<T, E, F, B, J>(
         &self,
         hedge: &cell::Hedge,
+        begun: Time,
         asked_by: (u32, Priority),
         deadline: Time,
         begin: B,
@@ -200,51 +227,30 @@ impl Inner {
         B: Fn(Time) -> F,
         J: Fn(Result<&T, &E>) -> Verdict,
     {
-        let begun = clock::now();
-        let tell = |ticket: Option<hedge::Ticket>, attempted: &Attempted<T, E>| {
-            if let Some(ticket) = ticket {
-                hedge.tell(clock::input(), ticket, attempted.verdict.outcome);
-            }
-        };
-        let ticket = hedge.ask(clock::input_at(begun), hedge::Request::First).admitted();
-        let mut first = pin!(self.attempt(asked_by, deadline, &begin, judge));
+        let asked = hedge.ask(clock::input_at(begun), hedge::Request::First).admitted();
+        let mut told_first = Hedged { hedge, ticket: asked };
+        let mut first = pin!(self.attempt(begun, asked_by, deadline, &begin, judge));
         let due = pin!(self.second_is_due(hedge, begun));
-        let second_ticket = match either(first.as_mut(), due).await {
-            Either::One(attempted) => {
-                tell(ticket, &attempted);
-                return attempted;
-            }
-            Either::Other(None) => {
-                let attempted = first.await;
-                tell(ticket, &attempted);
-                return attempted;
-            }
-            Either::Other(Some(second_ticket)) => second_ticket,
+        let asked = match either(first.as_mut(), due).await {
+            Either::One(attempted) => return told_first.with(attempted),
+            Either::Other(None) => return told_first.with(first.await),
+            Either::Other(Some(ticket)) => Some(ticket),
         };
         self.watch.hedged();
-        let mut second = pin!(self.attempt(asked_by, deadline, &begin, judge));
-        let is_good = |attempted: &Attempted<T, E>| {
-            matches!(attempted.verdict.outcome, Outcome::Success | Outcome::Slow)
-        };
+        let mut told_second = Hedged { hedge, ticket: asked };
+        let mut second = pin!(self.attempt(clock::now(), asked_by, deadline, &begin, judge));
         match either(first.as_mut(), second.as_mut()).await {
-            Either::One(attempted) if is_good(&attempted) => {
-                tell(ticket, &attempted);
-                attempted
-            }
-            Either::Other(attempted) if is_good(&attempted) => {
-                tell(Some(second_ticket), &attempted);
-                attempted
-            }
+            Either::One(attempted) if attempted.is_good() => told_first.with(attempted),
+            Either::Other(attempted) if attempted.is_good() => told_second.with(attempted),
             // One of them failed: the other decides. If that is no better, the first attempt's answer stands.
             Either::One(attempted) => {
-                let other = second.await;
-                tell(Some(second_ticket), &other);
-                if is_good(&other) { other } else { attempted }
+                let attempted = told_first.with(attempted);
+                let other = told_second.with(second.await);
+                if other.is_good() { other } else { attempted }
             }
-            Either::Other(_) => {
-                let attempted = first.await;
-                tell(ticket, &attempted);
-                attempted
+            Either::Other(attempted) => {
+                told_second.with(attempted);
+                told_first.with(first.await)
             }
         }
     }
@@ -263,6 +269,43 @@ impl Inner {
                 Answer::Deny { .. } => return None,
             }
         }
+    }
+
+    /// Further attempts, as long as they fail and may be made.
+    async fn again<T, E, F, B, N, J>(
+        &self,
+        retry: &cell::Retry,
+        call: &Call,
+        progress: Progress<T, E>,
+        begin: N,
+        judge: &J,
+    ) -> Result<T, CallError<E>>
+    where
+        F: Future<Output = Result<T, E>>,
+        B: Fn(Time) -> F,
+        N: Fn(u32) -> B,
+        J: Fn(Result<&T, &E>) -> Verdict,
+    {
+        let Progress { begun, deadline, mut ticket, mut last } = progress;
+        let (mut backoff, mut attempts) = (Duration::ZERO, 1);
+        while last.verdict.outcome == Outcome::Failure {
+            let retry_after = last.verdict.retry_after;
+            let again =
+                retry::Again { attempts, begun, backoff, retry_after, safety: call.safety, due: None };
+            let Some((next, waited)) = self.wait_to_retry(retry, again, deadline).await else { break };
+            retry.tell(clock::input(), ticket, Outcome::Failure);
+            (ticket, backoff, attempts) = (next, waited, attempts + 1);
+            self.watch.retried(attempts);
+            let attempted = self.hedged(clock::now(), call, deadline, begin(attempts), judge).await;
+            if let Err(CallError::Refused(_)) = attempted.result {
+                // The last true answer says more than that there was to be no other.
+                retry.tell(clock::input(), ticket, Outcome::Neutral);
+                return last.result;
+            }
+            last = attempted;
+        }
+        retry.tell(clock::input(), ticket, last.verdict.outcome);
+        last.result
     }
 
     /// Waits out the backoff: the ticket for the next attempt, and how long that was.
@@ -297,6 +340,31 @@ impl Inner {
                     return None;
                 }
             }
+        }
+    }
+}
+
+/// A hedge's ticket: told what came of its attempt, or, where the other one won or the caller left, that it was
+/// cancelled after so long. (Else what is slow would never be seen, and the hedges come ever sooner.)
+#[derive(Debug)]
+struct Hedged<'a> {
+    hedge: &'a cell::Hedge,
+    ticket: Option<hedge::Ticket>,
+}
+
+impl Hedged<'_> {
+    fn with<T, E>(&mut self, attempted: Attempted<T, E>) -> Attempted<T, E> {
+        if let Some(ticket) = self.ticket.take() {
+            self.hedge.tell(clock::input(), ticket, attempted.verdict.outcome);
+        }
+        attempted
+    }
+}
+
+impl Drop for Hedged<'_> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            self.hedge.tell(clock::input(), ticket, Outcome::Cancelled);
         }
     }
 }

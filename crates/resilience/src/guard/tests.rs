@@ -86,7 +86,7 @@ async fn a_breaker_refuses_after_failures_says_when_to_come_back_and_recovers() 
     let Err(CallError::Refused(refusal)) = &refused else { panic!("{refused:?}") };
     assert_eq!((&*refusal.guard, refusal.by), ("dependency", By::BreakerOpen));
     assert_eq!(refusal.retry_after, Some(MS(1_000)));
-    assert_eq!(refusal.to_string(), "dependency: the circuit breaker is open; retry after 1s");
+    assert_eq!(refusal.to_string(), "dependency: the circuit breaker is open; retry after 1000 ms");
     sleep(MS(1_000)).await;
     assert_eq!(good(&guard).await, Ok(1));
     assert!(guard.breaker().expect("there is one").is_closed());
@@ -274,6 +274,27 @@ async fn a_slow_call_is_hedged_and_the_first_good_answer_wins() {
     assert!(longest < MS(30), "{longest:?}");
     let snapshot = guard.hedge().expect("there is one").snapshot(guard.now());
     assert_eq!((snapshot.sent, snapshot.won), (5, 5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_lost_to_its_hedge_still_says_how_slow_the_dependency_is() {
+    let budget = budget::Config { percent: 100, ..budget::Config::default() };
+    let hedge = hedge::Config { calls_min: 20, budget, ..hedge::Config::default() };
+    let guard = guard(Policy { hedge: Some(hedge), ..Policy::default() });
+    let made = AtomicU32::new(0);
+    // One call in twelve hangs, and would be forgotten if only the winner were told: then 10 ms were all there is.
+    for call in 0..600 {
+        let operation = |_| {
+            let hangs = call % 12 == 11 && made.fetch_add(1, Ordering::Relaxed).is_multiple_of(2);
+            async move {
+                sleep(if hangs { MS(1_000) } else { MS(10) }).await;
+                Ok::<u32, &'static str>(1)
+            }
+        };
+        assert!(guard.call(Call::safe(), operation, errors_are_failures).await.is_ok());
+    }
+    let delay = guard.hedge().expect("there is one").snapshot(guard.now()).delay.expect("it is known");
+    assert!(delay >= MS(15), "{delay:?}");
 }
 
 #[tokio::test(start_paused = true)]

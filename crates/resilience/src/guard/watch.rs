@@ -13,7 +13,9 @@
 //!
 //! Install the recorder before the guards are made: they keep their counters.
 
-use crate::breaker::{Circuit, Transition};
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+use crate::breaker::Circuit;
+use crate::breaker::Transition;
 use crate::contract::{By, Outcome};
 use std::sync::Arc;
 

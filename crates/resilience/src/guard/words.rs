@@ -97,7 +97,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.guard, self.by)?;
         match self.retry_after {
-            Some(after) => write!(f, "; retry after {after:?}"),
+            Some(after) => write!(f, "; retry after {} ms", after.as_millis()),
             None => Ok(()),
         }
     }
@@ -121,7 +121,7 @@ impl<E: fmt::Display> fmt::Display for CallError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(refusal) => refusal.fmt(f),
-            Self::TimedOut(after) => write!(f, "no answer within {after:?}"),
+            Self::TimedOut(after) => write!(f, "no answer within {} ms", after.as_millis()),
             Self::Failed(error) => error.fmt(f),
         }
     }

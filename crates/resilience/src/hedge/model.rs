@@ -229,6 +229,33 @@ fn hedges_that_win_do_not_shorten_what_counts_as_slow() {
 }
 
 #[test]
+fn a_cancelled_attempt_counts_from_the_quantile_on() {
+    let config = Config { calls_min: 1, ..Config::default() };
+    for (took_micros, counted) in [(20_479, 0), (20_480, 1), (90_000, 1)] {
+        let mut state = config.state();
+        let ticket = Ticket { begun: Time::ZERO, is_second: false };
+        let at = |micros: u64| Input::at(Time::from_nanos(micros * 1_000));
+        config.tell(&mut state, at(20_000), ticket, Outcome::Success, 1);
+        // The bucket of 20,000 microseconds ends there.
+        assert_eq!(state.quantile, Some(Duration::from_micros(20_480)));
+        let begun = Time::from_nanos((100_000 - took_micros) * 1_000);
+        config.tell(&mut state, at(100_000), Ticket { begun, ..ticket }, Outcome::Cancelled, 1);
+        assert_eq!(state.newer.count, 1 + counted, "{took_micros}");
+    }
+}
+
+#[test]
+fn nothing_seen_has_no_quantile_and_no_share_of_something_is_its_least() {
+    let empty = Histogram::new();
+    for percent in [0, 50, 100] {
+        assert_eq!(Histogram::quantile([&empty, &empty], percent), None);
+    }
+    let mut some = Histogram::new();
+    some.add(Duration::from_micros(7), 1);
+    assert_eq!(Histogram::quantile([&some, &empty], 0), Some(Duration::from_micros(8)));
+}
+
+#[test]
 fn what_was_seen_is_forgotten_within_two_lengths_however_rarely_it_is_asked() {
     let config = Config { calls_min: 1, length: Duration::from_secs(10), ..Config::default() };
     let mut state = config.state();
@@ -355,7 +382,8 @@ mod written {
             let _ = config.ask(&mut state, Input::at(Time::FAR), second);
             assert!(config.snapshot(&state, Time::FAR).sent <= 1);
         }
-        let far = Histogram { counts: alloc::vec![1; 5_000], count: u64::MAX };
-        assert_eq!(Histogram::quantile([&far, &far], 99), None, "more than there are");
+        let mut far = Histogram { counts: alloc::vec![0; 5_000], count: 1 };
+        far.counts[4_999] = 1;
+        assert_eq!(Histogram::quantile([&far, &far], 99), None, "beyond the last bucket that has an end");
     }
 }

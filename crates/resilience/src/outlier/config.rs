@@ -1,6 +1,6 @@
 //! The rules of ejection.
 
-use crate::contract::Invalid;
+use crate::contract::{DAY_MILLIS, Invalid};
 use core::time::Duration;
 
 /// When a host is ejected, and for how long.
@@ -54,9 +54,6 @@ impl Default for Config {
     }
 }
 
-/// Milliseconds of a day.
-const DAY: u64 = 24 * 60 * 60 * 1_000;
-
 impl Config {
     pub(super) fn validate(&self) -> Result<(), Invalid> {
         if let Some(failures) = self.consecutive_failures {
@@ -66,10 +63,10 @@ impl Config {
             Invalid::unless("failure_percent", percent.into(), 1..=100)?;
         }
         Invalid::unless("calls_min", self.calls_min.into(), 1..=1_000_000)?;
-        Invalid::unless_millis("window_ms", self.window, 10..=DAY)?;
-        Invalid::unless_millis("eject_for_ms", self.eject_for, 1..=DAY)?;
-        let eject_for = u64::try_from(self.eject_for.as_millis()).unwrap_or(DAY);
-        Invalid::unless_millis("eject_for_max_ms", self.eject_for_max, eject_for..=DAY)?;
+        Invalid::unless_millis("window_ms", self.window, 10..=DAY_MILLIS)?;
+        Invalid::unless_millis("eject_for_ms", self.eject_for, 1..=DAY_MILLIS)?;
+        let eject_for = u64::try_from(self.eject_for.as_millis()).unwrap_or(DAY_MILLIS);
+        Invalid::unless_millis("eject_for_max_ms", self.eject_for_max, eject_for..=DAY_MILLIS)?;
         Invalid::unless("ejected_percent_max", self.ejected_percent_max.into(), 0..=100)?;
         Invalid::unless("hosts_max", self.hosts_max.into(), 1..=10_000)
     }

@@ -4,7 +4,7 @@
 //! the bucket will be full again. So its whole state is one word of 64 bits, that a program can keep in an atomic.
 
 use super::{Change, Request, Ticket, later};
-use crate::contract::{Answer, Decide, Input, Invalid, Outcome, Time, Told, nanos};
+use crate::contract::{Answer, DAY_MILLIS, Decide, Input, Invalid, Outcome, Time, Told, nanos};
 use core::time::Duration;
 
 /// How fast the bucket fills, and how much it holds.
@@ -177,6 +177,6 @@ impl Decide for Config {
     fn check(&self) -> Result<(), Invalid> {
         super::check_rate(self.permits, self.per)?;
         Invalid::unless("burst", self.burst.into(), 1..=super::PERMITS_MAX)?;
-        Invalid::unless_millis("wait_max_ms", self.wait_max, 0..=super::DAY)
+        Invalid::unless_millis("wait_max_ms", self.wait_max, 0..=DAY_MILLIS)
     }
 }

@@ -15,7 +15,7 @@ pub mod bucket;
 mod tests;
 pub mod window;
 
-use crate::contract::{Answer, By, Invalid, Time, nanos};
+use crate::contract::{Answer, By, DAY_MILLIS, Invalid, Time, nanos};
 use core::time::Duration;
 
 /// What is asked for.
@@ -67,14 +67,11 @@ fn later(now: Time, ready: Option<Time>, wait_max: Duration) -> Answer<Ticket> {
     }
 }
 
-/// Milliseconds of a day.
-const DAY: u64 = 24 * 60 * 60 * 1_000;
-
 const PERMITS_MAX: u64 = 10_000_000;
 
 fn check_rate(permits: u32, per: Duration) -> Result<(), Invalid> {
     Invalid::unless("permits", permits.into(), 1..=PERMITS_MAX)?;
-    Invalid::unless_millis("per_ms", per, 1..=DAY)?;
+    Invalid::unless_millis("per_ms", per, 1..=DAY_MILLIS)?;
     // Beyond that, rounding to whole nanoseconds would be seen.
     Invalid::unless("permits", permits.into(), 1..=(nanos(per) / 100).max(1))
 }

@@ -5,7 +5,7 @@
 //! granted, and less than `per + per / buckets` after it.
 
 use super::{Change, Request, Ticket, later};
-use crate::contract::{Answer, Decide, Input, Invalid, Outcome, Time, Told, nanos};
+use crate::contract::{Answer, DAY_MILLIS, Decide, Input, Invalid, Outcome, Time, Told, nanos};
 use alloc::collections::VecDeque;
 use core::time::Duration;
 
@@ -176,7 +176,7 @@ impl Decide for Config {
     fn check(&self) -> Result<(), Invalid> {
         super::check_rate(self.permits, self.per)?;
         Invalid::unless("buckets", self.buckets.into(), 1..=BUCKETS_MAX.into())?;
-        Invalid::unless_millis("wait_max_ms", self.wait_max, 0..=super::DAY)
+        Invalid::unless_millis("wait_max_ms", self.wait_max, 0..=DAY_MILLIS)
     }
 }
 

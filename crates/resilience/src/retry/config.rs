@@ -2,7 +2,7 @@
 
 use super::Safety;
 use crate::budget;
-use crate::contract::{Decide, Invalid, below, nanos};
+use crate::contract::{DAY_MILLIS, Decide, Invalid, below, nanos};
 use core::time::Duration;
 
 /// When a failed attempt is made again.
@@ -148,14 +148,11 @@ impl Backoff {
     }
 
     fn validate(&self) -> Result<(), Invalid> {
-        Invalid::unless_millis("backoff.first_ms", self.first, 1..=DAY)?;
-        let first = u64::try_from(self.first.as_millis()).unwrap_or(DAY);
-        Invalid::unless_millis("backoff.max_ms", self.max, first..=DAY)
+        Invalid::unless_millis("backoff.first_ms", self.first, 1..=DAY_MILLIS)?;
+        let first = u64::try_from(self.first.as_millis()).unwrap_or(DAY_MILLIS);
+        Invalid::unless_millis("backoff.max_ms", self.max, first..=DAY_MILLIS)
     }
 }
-
-/// Milliseconds of a day.
-const DAY: u64 = 24 * 60 * 60 * 1_000;
 
 impl Config {
     /// Is such a call repeated?
@@ -172,9 +169,9 @@ impl Config {
 
     pub(super) fn validate(&self) -> Result<(), Invalid> {
         Invalid::unless("attempts_max", self.attempts_max.into(), 1..=100)?;
-        Invalid::unless_millis("elapsed_max_ms", self.elapsed_max, 1..=DAY)?;
+        Invalid::unless_millis("elapsed_max_ms", self.elapsed_max, 1..=DAY_MILLIS)?;
         self.backoff.validate()?;
-        Invalid::unless_millis("retry_after_max_ms", self.retry_after_max, 0..=DAY)?;
+        Invalid::unless_millis("retry_after_max_ms", self.retry_after_max, 0..=DAY_MILLIS)?;
         self.budget.check().map_err(|invalid| invalid.within("budget"))
     }
 }

@@ -21,7 +21,7 @@ pub struct TimedOut(pub Duration);
 
 impl fmt::Display for TimedOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no answer within {:?}", self.0)
+        write!(f, "no answer within {} ms", self.0.as_millis())
     }
 }
 
@@ -106,17 +106,17 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let spare = self.inner.clone();
         // The one that was made ready is the one that is called first.
-        let ready = core::mem::replace(&mut self.inner, spare.clone());
+        let spare = self.inner.clone();
+        let ready = core::mem::replace(&mut self.inner, spare);
         let (guard, rules) = (self.guard.clone(), self.rules.clone());
         Box::pin(async move {
             let call = rules.call(&request);
-            // Kept only as long as it may be sent again.
+            // Kept only if it may be sent again.
             let again = if guard.may_repeat(&call) { rules.again(&request) } else { None };
+            let again = again.map(|request| (ready.clone(), request));
             let repeats = again.is_some();
-            let sender = Sender { ready: Some(ready), spare, first: Some(request), again, rules: &rules };
-            let sender = Mutex::new(sender);
+            let sender = Mutex::new(Sender { first: Some((ready, request)), again, rules: &rules });
             let send = |attempt| {
                 let sent = sender.lock().unwrap_or_else(PoisonError::into_inner).send(attempt);
                 async move {
@@ -132,12 +132,12 @@ where
                 }
             };
             let judge = |result: Result<&S::Response, &BoxError>| judge(&rules, result);
-            let call = if repeats {
-                call
+            let answered = if repeats {
+                guard.call(call, send, judge).await
             } else {
-                crate::guard::Call { safety: crate::retry::Safety::Unsafe, ..call }
+                guard.call_once(call, send, judge).await
             };
-            guard.call(call, send, judge).await.map_err(|error| match error {
+            answered.map_err(|error| match error {
                 CallError::Refused(refusal) => refusal.into(),
                 CallError::TimedOut(after) => TimedOut(after).into(),
                 CallError::Failed(error) => error,
@@ -173,10 +173,10 @@ pub(super) fn find<'a, T: std::error::Error + 'static>(
 
 /// Who sends the attempts of one call.
 struct Sender<'a, S, R, Request> {
-    ready: Option<S>,
-    spare: S,
-    first: Option<Request>,
-    again: Option<Request>,
+    /// The service that was made ready, and the request.
+    first: Option<(S, Request)>,
+    /// What further attempts are made of, if there may be any.
+    again: Option<(S, Request)>,
     rules: &'a R,
 }
 
@@ -192,13 +192,13 @@ where
     R: Rules<Request, S::Response>,
 {
     fn send(&mut self, attempt: Attempt) -> Sent<S, Request> {
-        let request =
-            self.first.take().or_else(|| self.again.as_ref().and_then(|kept| self.rules.again(kept)));
-        let Some(mut request) = request else { return Sent::Nothing };
-        self.rules.prepare(&mut request, attempt);
-        match self.ready.take() {
-            Some(mut service) => Sent::Ready(service.call(request)),
-            None => Sent::Spare(self.spare.clone(), request),
+        if let Some((mut service, mut request)) = self.first.take() {
+            self.rules.prepare(&mut request, attempt);
+            return Sent::Ready(service.call(request));
         }
+        let again = self.again.as_ref().and_then(|(service, kept)| Some((service, self.rules.again(kept)?)));
+        let Some((service, mut request)) = again else { return Sent::Nothing };
+        self.rules.prepare(&mut request, attempt);
+        Sent::Spare(service.clone(), request)
     }
 }

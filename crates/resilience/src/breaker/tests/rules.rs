@@ -228,12 +228,33 @@ fn a_trip_may_need_failures_from_several_sources() {
     bench.pass_millis(5_000);
     from(&mut bench, 9);
     assert_eq!(bench.circuit(), Circuit::Open, "two sources within five seconds");
+    bench.pass_millis(1_000).calls("ss");
+    for _ in 0..4 {
+        from(&mut bench, 9);
+    }
+    assert_eq!(bench.circuit(), Circuit::Closed, "who failed before the trip is forgotten");
+}
+
+#[test]
+fn a_share_of_nothing_does_not_trip() {
+    let mut bench = Bench::new(Config { failure_percent: Some(0), slow_percent: None, ..small() });
+    bench.calls("lllll");
+    assert_eq!(bench.circuit(), Circuit::Closed);
+    bench.calls("f");
+    assert_eq!(bench.circuit(), Circuit::Open);
+}
+
+#[test]
+fn the_states_have_stable_names() {
+    let names = [Circuit::Closed, Circuit::Open, Circuit::HalfOpen].map(Circuit::code);
+    assert_eq!(names, ["closed", "open", "half_open"]);
 }
 
 #[test]
 fn a_configuration_that_makes_no_sense_names_its_field() {
     let good = small;
     let cases: &[(&str, Config)] = &[
+        ("open_for_ms", Config { open_for: Duration::from_millis(86_400_001), ..good() }),
         ("window.calls", Config { window: Window::Calls(0), ..good() }),
         ("window.calls", Config { window: Window::Calls(1_000_001), ..good() }),
         (
@@ -266,6 +287,9 @@ fn a_configuration_that_makes_no_sense_names_its_field() {
     ];
     assert_eq!(good().check(), Ok(()));
     assert_eq!(Config::default().check(), Ok(()));
+    let day = Duration::from_secs(24 * 60 * 60);
+    let longest = Config { open_for: day, open_for_max: day, probe_for: day, ramp_for: day, ..good() };
+    assert_eq!(longest.check(), Ok(()), "all of a day");
     for (field, config) in cases {
         let found = config.check().expect_err(field);
         assert_eq!(found.field, *field);

@@ -71,6 +71,26 @@ fn an_attempt_begins_when_it_is_due_and_not_before() {
 }
 
 #[test]
+fn a_backoff_of_nothing_is_still_asked_for_again() {
+    let config = Config { backoff: Backoff { jitter: Jitter::Full, ..config().backoff }, ..config() };
+    let mut state = config.state();
+    let input = Input { now: Time::from_millis(1_500), random: 0 };
+    assert_eq!(config.ask(&mut state, input, Request::Again(again())), Answer::Wait { until: input.now });
+    assert_eq!(config.snapshot(&state, input.now).budget.spent, 0, "to ask when costs nothing");
+}
+
+#[test]
+fn idempotent_methods_and_calls_with_a_key_are_safe() {
+    for method in ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"] {
+        assert_eq!(Safety::of_http(method, IdempotencyKey::Missing), Safety::Safe, "{method}");
+    }
+    for method in ["POST", "PATCH", "CONNECT", "get", "", "GETT"] {
+        assert_eq!(Safety::of_http(method, IdempotencyKey::Missing), Safety::Unsafe, "{method}");
+        assert_eq!(Safety::of_http(method, IdempotencyKey::Present), Safety::Safe, "{method}");
+    }
+}
+
+#[test]
 fn the_budget_pays_when_the_attempt_begins_and_says_no_before_the_wait() {
     let config = Config {
         budget: budget::Config { percent: 50, per_second_min: 0, ..budget::Config::default() },
@@ -127,6 +147,29 @@ fn jitter_spreads_a_backoff_evenly_between_its_ends() {
         let mean = sum / u32::try_from(draws).expect("not so many");
         let middle = (MS(least) + MS(most)) / 2;
         assert!(capped || mean.abs_diff(middle) <= MS(most - least) / 20, "{jitter:?} {attempts}: {mean:?}");
+    }
+}
+
+#[test]
+fn what_http_says_is_safe_is_safe() {
+    use IdempotencyKey::{Missing, Present};
+    let cases = [
+        ("GET", Missing, Safety::Safe),
+        ("HEAD", Missing, Safety::Safe),
+        ("OPTIONS", Missing, Safety::Safe),
+        ("TRACE", Missing, Safety::Safe),
+        ("PUT", Missing, Safety::Safe),
+        ("DELETE", Missing, Safety::Safe),
+        ("GET", Present, Safety::Safe),
+        ("POST", Missing, Safety::Unsafe),
+        ("PATCH", Missing, Safety::Unsafe),
+        ("get", Missing, Safety::Unsafe),
+        ("", Missing, Safety::Unsafe),
+        ("POST", Present, Safety::Safe),
+        ("PATCH", Present, Safety::Safe),
+    ];
+    for (method, key, expected) in cases {
+        assert_eq!(Safety::of_http(method, key), expected, "{method} {key:?}");
     }
 }
 

@@ -1,0 +1,33 @@
+//! Twenty callers, three permits, a line of five: `cargo run -p mainstay-resilience --features async --example
+//! bulkhead`.
+
+use mainstay_resilience::bulkhead::{Config, Limit};
+use mainstay_resilience::guard::{Call, CallError, Guard, Policy, errors_are_failures};
+use std::time::Duration;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let bulkhead =
+        Config { limit: Limit::Fixed(3), line_max: 5, wait_max: Duration::from_millis(150), shed: None };
+    let guard = Guard::new("reports", Policy { bulkhead: Some(bulkhead), ..Policy::default() })?;
+    let callers: Vec<_> = (0..20)
+        .map(|caller| {
+            let guard = guard.clone();
+            tokio::spawn(async move {
+                let report = |_| async {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    Ok::<_, std::io::Error>("a report")
+                };
+                match guard.call(Call::default(), report, errors_are_failures).await {
+                    Ok(report) => println!("caller {caller:2}: {report}"),
+                    Err(CallError::Refused(refusal)) => println!("caller {caller:2}: {refusal}"),
+                    Err(error) => println!("caller {caller:2}: {error}"),
+                }
+            })
+        })
+        .collect();
+    for caller in callers {
+        caller.await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,31 @@
+//! One answer in thirty is slow: `cargo run -p mainstay-resilience --features async --example hedge`.
+
+use mainstay_resilience::guard::{Call, Guard, Policy, errors_are_failures};
+use mainstay_resilience::hedge;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    for hedge in [None, Some(hedge::Config::default())] {
+        let name = if hedge.is_some() { "hedged" } else { "plain" };
+        let guard = Guard::new("search", Policy { hedge, ..Policy::default() })?;
+        let asked = AtomicU32::new(0);
+        let mut took = Vec::new();
+        for _ in 0..300 {
+            let begun = Instant::now();
+            let search = |_| {
+                let is_slow = asked.fetch_add(1, Ordering::Relaxed) % 30 == 29;
+                async move {
+                    tokio::time::sleep(Duration::from_millis(if is_slow { 200 } else { 4 })).await;
+                    Ok::<_, std::io::Error>(())
+                }
+            };
+            guard.call(Call::safe(), search, errors_are_failures).await?;
+            took.push(begun.elapsed().as_millis());
+        }
+        took.sort_unstable();
+        println!("{name:6}: p50 {} ms, p98 {} ms, asked {} times", took[150], took[294], asked.into_inner());
+    }
+    Ok(())
+}

@@ -1,0 +1,27 @@
+//! One of four hosts is sick: `cargo run -p mainstay-resilience --features tower --example outlier`.
+
+use mainstay_resilience::tower::{BoxError, Hosts, JudgeBy};
+use mainstay_resilience::{Outcome, outlier};
+use tower::{ServiceExt, service_fn};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let judge = JudgeBy::new(|result: Result<&u32, &BoxError>| match result {
+        Ok(_) => Outcome::Success,
+        Err(_) => Outcome::Failure,
+    });
+    let host = |number: u32| {
+        service_fn(move |(): ()| async move {
+            if number == 2 { Err::<u32, BoxError>("out of memory".into()) } else { Ok(number) }
+        })
+    };
+    let hosts = Hosts::new("search", outlier::Config::default(), (0..4).map(host).collect(), judge);
+    let (mut good, mut bad) = (0, 0);
+    for _ in 0..1_000 {
+        match hosts.clone().oneshot(()).await {
+            Ok(_) => good += 1,
+            Err(_) => bad += 1,
+        }
+    }
+    println!("{good} good, {bad} bad: after five failures in a row nobody was sent to the sick host");
+}

@@ -1,0 +1,28 @@
+//! Five a second with a burst of three: `cargo run -p mainstay-resilience --features async --example rate_limit`.
+
+use mainstay_resilience::guard::{Call, CallError, Guard, Policy, errors_are_failures};
+use mainstay_resilience::policy::RateLimit;
+use mainstay_resilience::rate::bucket;
+use std::time::{Duration, Instant};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let bucket =
+        bucket::Config { permits: 5, per: Duration::from_secs(1), burst: 3, wait_max: Duration::ZERO };
+    let policy = Policy { rate_limit: Some(RateLimit::Bucket(bucket)), ..Policy::default() };
+    let guard = Guard::new("partner", policy)?;
+    let begun = Instant::now();
+    for _ in 0..10 {
+        let call =
+            guard.call(Call::default(), |_| async { Ok::<_, std::io::Error>("sent") }, errors_are_failures);
+        match call.await {
+            Ok(answer) => println!("{:4} ms: {answer}", begun.elapsed().as_millis()),
+            Err(CallError::Refused(refusal)) => {
+                println!("{:4} ms: {refusal}", begun.elapsed().as_millis());
+                tokio::time::sleep(refusal.retry_after.unwrap_or_default()).await;
+            }
+            Err(error) => println!("{error}"),
+        }
+    }
+    Ok(())
+}

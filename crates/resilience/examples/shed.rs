@@ -1,0 +1,37 @@
+//! When it gets full, the important go first: `cargo run -p mainstay-resilience --features async --example shed`.
+
+use mainstay_resilience::bulkhead::{Config, Limit};
+use mainstay_resilience::guard::{Call, Guard, Policy, errors_are_failures};
+use mainstay_resilience::shed::{self, Priority};
+use std::time::Duration;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let bulkhead = Config {
+        limit: Limit::Fixed(10),
+        line_max: 0,
+        shed: Some(shed::Config::default()),
+        ..Config::default()
+    };
+    let guard = Guard::new("checkout", Policy { bulkhead: Some(bulkhead), ..Policy::default() })?;
+    let mut callers = Vec::new();
+    for caller in 0..30 {
+        let priority = [Priority::Low, Priority::Normal, Priority::Critical][caller % 3];
+        let guard = guard.clone();
+        callers.push(tokio::spawn(async move {
+            let work = |_| async {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                Ok::<_, std::io::Error>(())
+            };
+            let call = Call { priority, ..Call::default() };
+            (priority, guard.call(call, work, errors_are_failures).await.is_ok())
+        }));
+    }
+    let mut served = std::collections::BTreeMap::new();
+    for caller in callers {
+        let (priority, was_served) = caller.await?;
+        *served.entry(priority).or_insert(0) += u32::from(was_served);
+    }
+    println!("served, of ten each: {served:?}");
+    Ok(())
+}

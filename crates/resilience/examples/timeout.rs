@@ -1,0 +1,32 @@
+//! Three services in a row under one deadline: `cargo run -p mainstay-resilience --features async --example timeout`.
+
+use mainstay_resilience::guard::{Attempt, Call, CallError, Guard, Policy, errors_are_failures};
+use std::time::Duration;
+use tokio::time::Instant;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    // One attempt may take 400 ms; with all that belongs to it, a call may take 600.
+    let policy = Policy {
+        deadline: Some(Duration::from_millis(600)),
+        timeout: Some(Duration::from_millis(400)),
+        ..Policy::default()
+    };
+    let (outer, inner) = (Guard::new("outer", policy.clone())?, Guard::new("inner", policy)?);
+    for work_ms in [50, 350, 500] {
+        let begun = Instant::now();
+        // What is left of the outer deadline is the inner call's: nobody works for a caller who has left.
+        let through = |attempt: Attempt| {
+            let call = Call { deadline: attempt.deadline, ..Call::default() };
+            let work = move |_| async move {
+                tokio::time::sleep(Duration::from_millis(work_ms)).await;
+                Ok::<_, std::io::Error>("done")
+            };
+            inner.call(call, work, errors_are_failures)
+        };
+        let answer: Result<_, CallError<_>> = outer.call(Call::default(), through, errors_are_failures).await;
+        let answer = answer.map_err(|error| error.to_string());
+        println!("{work_ms} ms of work: {answer:?} after {} ms", begun.elapsed().as_millis());
+    }
+    Ok(())
+}
