@@ -14,7 +14,7 @@ const LASTS: Duration = Duration::from_secs(8);
 const HANGS_AT: Duration = Duration::from_secs(3);
 /// From then on its effect is measured: what was in the shop when it began to hang has left.
 const SEEN_AT: Duration = Duration::from_secs(4);
-const PER_SECOND: u32 = 100;
+const PER_SECOND: u32 = 80;
 /// Classes of requests.
 const HEALTHY: usize = 0;
 const HANGING: usize = 1;
@@ -25,7 +25,7 @@ pub(crate) const EXPERIMENT: Experiment = Experiment {
     see: "Without bulkheads, requests that wait for the hanging service take all of the shop's workers, and the \
           pages that only need the healthy one die too. With one bulkhead for each dependency, the hanging one \
           holds at most its own permits, and the healthy pages are as quick as before.",
-    cure: "a bulkhead of 12 permits for each dependency, and a time-out of 500 ms",
+    cure: "a bulkhead of 14 permits for each dependency, and a time-out of 600 ms",
     lasts: LASTS,
     marks: &[(HANGS_AT, "one of the two hangs")],
     half: |side, seed| -> Running { Box::pin(half(side, seed)) },
@@ -45,17 +45,17 @@ pub(crate) const EXPERIMENT: Experiment = Experiment {
 
 fn policy() -> Policy {
     let bulkhead = bulkhead::Config {
-        limit: Limit::Fixed(12),
-        line_max: 5,
-        wait_max: Duration::from_millis(100),
+        limit: Limit::Fixed(14),
+        line_max: 8,
+        wait_max: Duration::from_millis(200),
         shed: None,
     };
-    Policy { bulkhead: Some(bulkhead), timeout: Some(Duration::from_millis(500)), ..Policy::default() }
+    Policy { bulkhead: Some(bulkhead), timeout: Some(Duration::from_millis(600)), ..Policy::default() }
 }
 
 async fn half(side: Side, seed: u64) -> Result<Half, Trouble> {
     let dependency = Size { workers: 100, line_max: 100 };
-    let takes = |_| Duration::from_millis(120);
+    let takes = |_| Duration::from_millis(250);
     let healthy = Service::that_takes(dependency, takes).await?;
     let hanging = Service::that_takes(dependency, takes).await?;
     let outgoing = |to: &Service, name| match side {
@@ -96,7 +96,7 @@ async fn half(side: Side, seed: u64) -> Result<Half, Trouble> {
         )
         .picture(
             "longest wait for a healthy page that is served, ms",
-            400.0,
+            500.0,
             record.longest(LASTS, |sample| sample.is_ok && sample.class == HEALTHY),
         ))
 }
