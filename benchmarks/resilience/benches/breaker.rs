@@ -7,6 +7,8 @@ use circuitbreaker_rs::{CircuitBreaker as Rs, DefaultPolicy};
 use criterion::{Criterion, criterion_group, criterion_main};
 use failsafe::failure_policy::{consecutive_failures, success_rate_over_time_window};
 use failsafe::{Config, FailurePolicy, StateMachine, backoff};
+use mainstay_resilience::breaker::{self, Window};
+use mainstay_resilience::{Input, Outcome, Time, cell, registry};
 use recloser::Recloser;
 use resilience_bench::service::Failed;
 use resilience_bench::{Clock, Contest, Row, THREADS, race, settings};
@@ -17,6 +19,8 @@ use std::time::{Duration, Instant};
 fn breakers(criterion: &mut Criterion) {
     let mut contest = Contest::new(criterion, "breaker: permit, success");
     floors(&mut contest);
+    ours(&mut contest);
+    registry(&mut contest);
     failsafe_consecutive(&mut contest);
     failsafe_rate(&mut contest);
     recloser(&mut contest);
@@ -32,6 +36,46 @@ fn floors(contest: &mut Contest<'_>) {
     let count = Mutex::new(0_u64);
     let lock = row("std Mutex", "one lock and count, no breaker", Clock::NotRead);
     contest.both(lock, || count.lock().map(|mut count| *count += 1).is_ok());
+}
+
+const WINDOWS: [(Window, &str); 2] = [
+    (Window::Calls(100), "sliding count of 100"),
+    (Window::Time { length: Duration::from_secs(10), buckets: 10 }, "time window of 10 s in 10 buckets"),
+];
+
+/// The time is passed in, so the clock is the caller's. A count window needs none for a success.
+fn ours(contest: &mut Contest<'_>) {
+    for (window, semantics) in WINDOWS {
+        let build = || cell::Breaker::new(breaker::Config { window, ..breaker::Config::default() });
+        let row = |clock| Row { contestant: "mainstay-resilience", semantics, clock };
+        let (stopped, running) = (build(), build());
+        contest.both(row(Clock::NotRead), || ask_and_tell(&stopped, Time::from_millis(1)));
+        let origin = Instant::now();
+        contest.both(row(Clock::Read), || ask_and_tell(&running, Time::ZERO + origin.elapsed()));
+    }
+}
+
+fn ask_and_tell(breaker: &cell::Breaker, now: Time) {
+    let input = Input::at(now);
+    let Some(ticket) = breaker.ask(black_box(input), breaker::Request::default()).admitted() else {
+        panic!("a closed breaker refused")
+    };
+    breaker.tell(input, ticket, Outcome::Success);
+}
+
+/// What a look-up by key costs more: a name of 20 bytes among 900.
+fn registry(contest: &mut Contest<'_>) {
+    let breakers: cell::Registry<String> = cell::Registry::new(registry::Config::default());
+    let now = Time::from_millis(1);
+    for host in 0..900 {
+        breakers.get(format!("host-{host:03}.internal.net").as_str(), now);
+    }
+    let row = Row {
+        contestant: "mainstay-resilience",
+        semantics: "a registry's look-up alone, 900 keys",
+        clock: Clock::NotRead,
+    };
+    contest.both(row, || breakers.get(black_box("host-777.internal.net"), now));
 }
 
 fn permit_and_success<P: FailurePolicy>(breaker: &StateMachine<P, ()>) {

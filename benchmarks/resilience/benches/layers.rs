@@ -1,7 +1,12 @@
 //! tower layers over a service that is ready and answers at once, whose own cost is the first row. One adapter
 //! a contestant.
 
+mod ours;
+
 use criterion::{Criterion, criterion_group, criterion_main};
+use mainstay_resilience::breaker::{self, Window};
+use mainstay_resilience::guard::Policy as Guards;
+use mainstay_resilience::{bulkhead, retry};
 use resilience_bench::service::{Bare, runtime};
 use resilience_bench::{Clock, Contest, Row, settings};
 use std::future::Ready;
@@ -23,6 +28,17 @@ use tower_resilience_timelimiter::TimeLimiterLayer;
 const TIMEOUT: Duration = Duration::from_secs(5);
 const PERMITS: usize = 64;
 
+const OURS: &str = "mainstay-resilience";
+
+fn permits() -> bulkhead::Config {
+    let limit = bulkhead::Limit::Fixed(u32::try_from(PERMITS).unwrap_or(u32::MAX));
+    bulkhead::Config { limit, ..bulkhead::Config::default() }
+}
+
+fn retry() -> retry::Config {
+    retry::Config::default()
+}
+
 fn row(contestant: &'static str, semantics: &'static str, clock: Clock) -> Row {
     Row { contestant, semantics, clock }
 }
@@ -30,16 +46,24 @@ fn row(contestant: &'static str, semantics: &'static str, clock: Clock) -> Row {
 fn breakers(criterion: &mut Criterion) {
     let mut contest = Contest::new(criterion, "breaker, layer");
     contest.service(row("bare service", "no layer", Clock::NotRead), Bare);
+    for (window, semantics) in [
+        (Window::Calls(100), "sliding count of 100"),
+        (Window::Time { length: Duration::from_secs(10), buckets: 10 }, "time window of 10 s in 10 buckets"),
+    ] {
+        let breaker = breaker::Config { window, ..breaker::Config::default() };
+        let policy = Guards { breaker: Some(breaker), ..Guards::default() };
+        contest.service(row(OURS, semantics, Clock::Read), ours::layer(policy).layer(Bare));
+    }
     let peer = "tower-resilience-circuitbreaker 0.14";
     let count = row(peer, "count of 100 that never slides, a Mutex", Clock::Read);
-    contest.service(count, built(breaker().sliding_window_size(100).build()).layer(Bare));
+    contest.service(count, built(peer_breaker().sliding_window_size(100).build()).layer(Bare));
     let consecutive = row(peer, "5 consecutive failures, a Mutex", Clock::Read);
-    contest.service(consecutive, built(breaker().consecutive_failures(5).build()).layer(Bare));
+    contest.service(consecutive, built(peer_breaker().consecutive_failures(5).build()).layer(Bare));
     breaker_with_a_time_window(&mut contest);
     contest.finish();
 }
 
-fn breaker() -> tower_resilience_circuitbreaker::CircuitBreakerConfigBuilder<DefaultClassifier> {
+fn peer_breaker() -> tower_resilience_circuitbreaker::CircuitBreakerConfigBuilder<DefaultClassifier> {
     CircuitBreakerLayer::builder().failure_rate_threshold(0.5)
 }
 
@@ -64,7 +88,7 @@ fn breaker_with_a_time_window(contest: &mut Contest<'_>) {
         let mut left = iterations;
         while left > 0 {
             let count = left.min(MEASURED);
-            let window = breaker().sliding_window_type(SlidingWindowType::TimeBased);
+            let window = peer_breaker().sliding_window_type(SlidingWindowType::TimeBased);
             let layer = built(window.sliding_window_duration(Duration::from_secs(10)).build());
             let mut service = layer.layer(Bare);
             took += runtime.block_on(async {
@@ -89,6 +113,13 @@ async fn calls<S: Service<()>>(service: &mut S, count: u64) {
 fn single(criterion: &mut Criterion) {
     let mut contest = Contest::new(criterion, "one policy, layer");
     contest.service(row("bare service", "no layer", Clock::NotRead), Bare);
+    for (semantics, policy) in [
+        ("64 permits, waits in call", Guards { bulkhead: Some(permits()), ..Guards::default() }),
+        ("timeout, tokio's timer, not reached", Guards { timeout: Some(TIMEOUT), ..Guards::default() }),
+        ("retry, budget: 20 % in 10 slots of 1 s", Guards { retry: Some(retry()), ..Guards::default() }),
+    ] {
+        contest.service(row(OURS, semantics, Clock::Read), ours::layer(policy).layer(Bare));
+    }
     let limit = row("tower ConcurrencyLimit 0.5", "64 permits", Clock::NotRead);
     contest.service(limit, ConcurrencyLimitLayer::new(PERMITS).layer(Bare));
     let bulkhead = row("tower-resilience-bulkhead 0.14", "64 permits, waits in call", Clock::Read);
@@ -107,6 +138,17 @@ fn single(criterion: &mut Criterion) {
 fn stacks(criterion: &mut Criterion) {
     let mut contest = Contest::new(criterion, "stack of layers");
     contest.service(row("bare service", "no layer", Clock::NotRead), Bare);
+    let three = Guards {
+        retry: Some(retry()),
+        bulkhead: Some(permits()),
+        timeout: Some(TIMEOUT),
+        ..Guards::default()
+    };
+    let semantics = "retry + budget, bulkhead, timeout (no breaker), one layer";
+    contest.service(row(OURS, semantics, Clock::Read), ours::layer(three.clone()).layer(Bare));
+    let four = Guards { breaker: Some(breaker::Config::default()), ..three };
+    let semantics = "retry + budget, breaker (count of 100), bulkhead, timeout, one layer";
+    contest.service(row(OURS, semantics, Clock::Read), ours::layer(four).layer(Bare));
     let tower = ServiceBuilder::new()
         .layer(RetryLayer::new(OnBudget::new()))
         .layer(ConcurrencyLimitLayer::new(PERMITS))
@@ -119,7 +161,7 @@ fn stacks(criterion: &mut Criterion) {
     contest.service(row("tower-resilience 0.14", semantics, Clock::Read), three);
     let four = ServiceBuilder::new()
         .layer(peer_retry())
-        .layer(built(breaker().build()))
+        .layer(built(peer_breaker().build()))
         .layer(peer_bulkhead())
         .layer(peer_timeout())
         .service(Bare);

@@ -1,8 +1,14 @@
 //! Permits: take one and give it back. Uncontended without waiting, and by 64 tasks that each hold theirs over
 //! one yield, so that with 8 permits most of them stand in line. The yield's own cost is the first row.
 
+mod ours;
+
 use criterion::{Criterion, criterion_group, criterion_main};
-use resilience_bench::service::Yielding;
+use mainstay_resilience::cell::{self, Entry};
+use mainstay_resilience::guard::{Call, Guard, Policy, errors_are_failures};
+use mainstay_resilience::shed::Priority;
+use mainstay_resilience::{Input, Outcome, bulkhead};
+use resilience_bench::service::{Failed, Yielding};
 use resilience_bench::{Clock, Contest, Row, THREADS, settings};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,6 +26,18 @@ fn uncontended(criterion: &mut Criterion) {
     let row =
         Row { contestant: "tokio Semaphore 1", semantics: "try_acquire, 64 permits", clock: Clock::NotRead };
     contest.both(row, || permits.try_acquire().is_ok());
+    let bulkhead = cell::Bulkhead::new(permits_of(64));
+    let row = Row {
+        contestant: "mainstay-resilience",
+        semantics: "enter and tell, 64 permits",
+        clock: Clock::NotRead,
+    };
+    contest.both(row, || {
+        let Entry::Admit(ticket) = bulkhead.enter(Input::default(), Priority::Normal) else {
+            panic!("a free permit was refused")
+        };
+        bulkhead.tell(Input::default(), ticket, Outcome::Success);
+    });
     contest.finish();
 }
 
@@ -29,7 +47,7 @@ fn contended(criterion: &mut Criterion) {
     tasks(&mut contest, row("no limit", "the yield alone", Clock::NotRead), tokio::task::yield_now);
     for permits in [8, 64] {
         let semantics = if permits == 8 { "8 permits, first come first served" } else { "64 permits" };
-        let semaphore = Arc::new(Semaphore::new(permits));
+        let semaphore = Arc::new(Semaphore::new(permits as usize));
         tasks(&mut contest, row("tokio Semaphore 1", semantics, Clock::NotRead), move || {
             let semaphore = semaphore.clone();
             async move {
@@ -39,7 +57,31 @@ fn contended(criterion: &mut Criterion) {
             }
         });
     }
+    for permits in [8, 64] {
+        let semantics = if permits == 8 { "8 permits, first come first served" } else { "64 permits" };
+        let policy = Policy { bulkhead: Some(permits_of(permits)), ..Policy::default() };
+        let guard = match Guard::new("bench", policy) {
+            Ok(guard) => guard,
+            Err(invalid) => panic!("{invalid}"),
+        };
+        tasks(&mut contest, row("mainstay-resilience", semantics, Clock::Read), move || {
+            let guard = guard.clone();
+            async move {
+                let work = |_| async {
+                    tokio::task::yield_now().await;
+                    Ok::<(), Failed>(())
+                };
+                assert!(guard.call_once(Call::default(), work, errors_are_failures).await.is_ok());
+            }
+        });
+    }
     contest.finish();
+}
+
+/// With a line that is long enough for all who wait.
+fn permits_of(permits: u32) -> bulkhead::Config {
+    let (line_max, wait_max) = (64, Duration::from_secs(60));
+    bulkhead::Config { limit: bulkhead::Limit::Fixed(permits), line_max, wait_max, shed: None }
 }
 
 fn layers(criterion: &mut Criterion) {
@@ -49,6 +91,10 @@ fn layers(criterion: &mut Criterion) {
     for permits in [8, 64] {
         let ready = if permits == 8 { "8 permits, waits in poll_ready" } else { "64 permits, in poll_ready" };
         let called = if permits == 8 { "8 permits, waits in call" } else { "64 permits, in call" };
+        let policy =
+            Policy { bulkhead: Some(permits_of(u32::try_from(permits).unwrap_or(8))), ..Policy::default() };
+        let ours = ours::layer(policy).layer(Yielding);
+        services(&mut contest, row("mainstay-resilience", called, Clock::Read), ours);
         let tower = row("tower ConcurrencyLimit 0.5", ready, Clock::NotRead);
         services(&mut contest, tower, ConcurrencyLimitLayer::new(permits).layer(Yielding));
         let peer = "tower-resilience-bulkhead 0.14";
@@ -103,8 +149,8 @@ fn contest_of_tasks<F: Future<Output = ()> + Send + 'static>(
     task: impl Fn(u64) -> F,
 ) {
     for (threads, runtime) in [
-        (1, Builder::new_current_thread().build()),
-        (THREADS, Builder::new_multi_thread().worker_threads(THREADS).build()),
+        (1, Builder::new_current_thread().enable_time().build()),
+        (THREADS, Builder::new_multi_thread().worker_threads(THREADS).enable_time().build()),
     ] {
         let Ok(runtime) = runtime else { panic!("no runtime") };
         contest.timed(row, threads, |iterations| {

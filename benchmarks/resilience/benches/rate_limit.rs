@@ -1,13 +1,19 @@
 //! Rate limits that always have room: take a token. One adapter a contestant; layers stand over a service that
 //! is ready and answers at once, whose own cost is the first of their rows.
 
+mod ours;
+
 use criterion::{Criterion, criterion_group, criterion_main};
 use governor::clock::{Clock as GovernorClock, FakeRelativeClock, MonotonicClock, QuantaClock};
 use governor::{Quota, RateLimiter};
+use mainstay_resilience::guard::Policy;
+use mainstay_resilience::policy::RateLimit;
+use mainstay_resilience::rate::{self, bucket};
+use mainstay_resilience::{Input, Time, cell};
 use resilience_bench::service::{Bare, runtime};
 use resilience_bench::{Clock, Contest, Row, settings};
 use std::num::NonZeroU32;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tower::Layer as _;
 use tower::limit::RateLimitLayer;
 use tower_resilience_ratelimiter::{RateLimiterLayer, WindowType};
@@ -17,10 +23,38 @@ const RATE: u32 = 1_000_000_000;
 
 fn direct(criterion: &mut Criterion) {
     let mut contest = Contest::new(criterion, "rate limit: take");
+    ours_direct(&mut contest);
     governor(&mut contest, "GCRA in one word; quanta's clock (rdtsc)", Clock::Read, QuantaClock::default());
     governor(&mut contest, "GCRA in one word; std's Instant", Clock::Read, MonotonicClock);
     governor(&mut contest, "GCRA in one word", Clock::NotRead, FakeRelativeClock::default());
     contest.finish();
+}
+
+/// Ten permits a microsecond, its most, and more burst than a round takes.
+fn ours_direct(contest: &mut Contest<'_>) {
+    let config = bucket::Config {
+        permits: 10_000_000,
+        per: Duration::from_secs(1),
+        burst: u32::MAX,
+        wait_max: Duration::ZERO,
+    };
+    let row = |clock| Row {
+        contestant: "mainstay-resilience",
+        semantics: "GCRA in one word; std's Instant",
+        clock,
+    };
+    let ask = |limit: &cell::Bucket, now| {
+        assert!(limit.ask(Input::at(now), rate::Request::default()).admitted().is_some());
+    };
+    let origin = Instant::now();
+    // Each in turn, for a bucket that never fills again while the clock stands.
+    let standing = [cell::Bucket::new(config.clone()), cell::Bucket::new(config.clone())];
+    let still = |clock| Row { semantics: "GCRA in one word", ..row(clock) };
+    contest.alone(still(Clock::NotRead), || ask(&standing[0], Time::from_millis(1)));
+    contest.together(still(Clock::NotRead), || ask(&standing[1], Time::from_millis(1)));
+    let running = [cell::Bucket::new(config.clone()), cell::Bucket::new(config)];
+    contest.alone(row(Clock::Read), || ask(&running[0], Time::ZERO + origin.elapsed()));
+    contest.together(row(Clock::Read), || ask(&running[1], Time::ZERO + origin.elapsed()));
 }
 
 /// A token a nanosecond and four seconds of burst: even with the clock stopped no round uses it up.
@@ -53,6 +87,7 @@ fn layers(criterion: &mut Criterion) {
         RateLimitLayer::new(u64::from(RATE), Duration::from_secs(1)).layer(Bare)
     };
     contest.service_alone(row, limit);
+    ours_as_a_layer(&mut contest);
     tower_resilience(&mut contest, "fixed window of 1 s, a Mutex", |second| {
         second.window_type(WindowType::Fixed)
     });
@@ -61,6 +96,14 @@ fn layers(criterion: &mut Criterion) {
     });
     tower_resilience(&mut contest, "token bucket, a Mutex", |second| second.burst_size(1000));
     contest.finish();
+}
+
+fn ours_as_a_layer(contest: &mut Contest<'_>) {
+    let bucket = bucket::Config { permits: 10_000_000, burst: 10_000_000, ..bucket::Config::default() };
+    let policy = Policy { rate_limit: Some(RateLimit::Bucket(bucket)), ..Policy::default() };
+    let row =
+        Row { contestant: "mainstay-resilience", semantics: "token bucket in one word", clock: Clock::Read };
+    contest.service(row, ours::layer(policy).layer(Bare));
 }
 
 type Builder = tower_resilience_ratelimiter::RateLimiterConfigBuilder;
