@@ -10,6 +10,7 @@ use mainstay_resilience::shed::Priority;
 use mainstay_resilience::{Input, Outcome, bulkhead};
 use resilience_bench::service::{Failed, Yielding};
 use resilience_bench::{Clock, Contest, Row, THREADS, settings};
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
@@ -59,21 +60,52 @@ fn contended(criterion: &mut Criterion) {
     }
     for permits in [8, 64] {
         let semantics = if permits == 8 { "8 permits, first come first served" } else { "64 permits" };
+        let bulkhead = Arc::new(cell::Bulkhead::new(permits_of(permits)));
+        tasks(&mut contest, row("mainstay-resilience, the cell", semantics, Clock::NotRead), move || {
+            let bulkhead = bulkhead.clone();
+            async move {
+                let input = Input::default();
+                let ticket = match bulkhead.enter(input, Priority::Normal) {
+                    Entry::Admit(ticket) => Ok(ticket),
+                    Entry::Wait { place, .. } => poll_fn(|cx| bulkhead.poll_granted(place, cx.waker())).await,
+                    Entry::Deny { by, .. } => Err(by),
+                };
+                tokio::task::yield_now().await;
+                match ticket {
+                    Ok(ticket) => bulkhead.tell(input, ticket, Outcome::Success),
+                    Err(by) => panic!("{by}"),
+                }
+            }
+        });
+        let semaphore = Arc::new(Semaphore::new(permits as usize));
+        let timed = row("tokio Semaphore 1 in a timeout of 60 s", semantics, Clock::Read);
+        tasks(&mut contest, timed, move || {
+            let semaphore = semaphore.clone();
+            async move {
+                let permit = tokio::time::timeout(Duration::from_secs(60), semaphore.acquire()).await;
+                assert!(permit.is_ok());
+                tokio::task::yield_now().await;
+            }
+        });
         let policy = Policy { bulkhead: Some(permits_of(permits)), ..Policy::default() };
         let guard = match Guard::new("bench", policy) {
             Ok(guard) => guard,
             Err(invalid) => panic!("{invalid}"),
         };
-        tasks(&mut contest, row("mainstay-resilience", semantics, Clock::Read), move || {
-            let guard = guard.clone();
-            async move {
-                let work = |_| async {
-                    tokio::task::yield_now().await;
-                    Ok::<(), Failed>(())
-                };
-                assert!(guard.call_once(Call::default(), work, errors_are_failures).await.is_ok());
-            }
-        });
+        tasks(
+            &mut contest,
+            row("mainstay-resilience, a guard with patience of 60 s", semantics, Clock::Read),
+            move || {
+                let guard = guard.clone();
+                async move {
+                    let work = |_| async {
+                        tokio::task::yield_now().await;
+                        Ok::<(), Failed>(())
+                    };
+                    assert!(guard.call_once(Call::default(), work, errors_are_failures).await.is_ok());
+                }
+            },
+        );
     }
     contest.finish();
 }

@@ -120,12 +120,12 @@ fn a_permit_that_comes_free_reaches_the_one_who_waits() {
         let ticket = match cell.enter(at(1), Priority::Normal) {
             Entry::Admit(ticket) => ticket,
             Entry::Deny { .. } => panic!("there is a line"),
-            Entry::Wait { place, .. } => match cell.poll_granted(at(1).now, place, &waker) {
+            Entry::Wait { place, .. } => match cell.poll_granted(place, &waker) {
                 Poll::Ready(granted) => granted.unwrap(),
                 Poll::Pending => {
                     other.join().unwrap();
                     assert!(woken.0.load(Ordering::SeqCst), "its wake-up was lost");
-                    let Poll::Ready(granted) = cell.poll_granted(at(2).now, place, &waker) else {
+                    let Poll::Ready(granted) = cell.poll_granted(place, &waker) else {
                         panic!("woken for nothing")
                     };
                     cell.tell(at(3), granted.unwrap(), Outcome::Success);

@@ -219,6 +219,27 @@ impl Config {
         })
     }
 
+    /// As [`ask`](Decide::ask), for one who is known not to be in line: a program that gives out the names need not
+    /// have the line searched for them.
+    #[cfg(feature = "cell")]
+    pub(crate) fn ask_as_new(&self, state: &mut State, input: Input, request: Request) -> Answer<Ticket> {
+        let now = state.see(input.now);
+        self.ask_first(state, now, request)
+    }
+
+    /// What [`next`](Config::next) and then asking in its name come to.
+    #[cfg(feature = "cell")]
+    pub(crate) fn admit_next(&self, state: &mut State, input: Input) -> Option<(u64, Ticket)> {
+        let now = state.see(input.now);
+        let place = state.line.iter().position(|waiting| now < waiting.until)?;
+        let waiting = state.line.get(place).copied()?;
+        if !self.is_turn(state, now, place, waiting.priority) {
+            return None;
+        }
+        state.line.remove(place);
+        Some((waiting.caller, state.take(now)))
+    }
+
     fn ask_first(&self, state: &mut State, now: Time, request: Request) -> Answer<Ticket> {
         let place = state.line.partition_point(|waiting| waiting.priority >= request.priority);
         if self.is_turn(state, now, place, request.priority) {
@@ -308,7 +329,11 @@ impl State {
     }
 
     fn admit(&mut self, now: Time) -> Answer<Ticket> {
+        Answer::Admit(self.take(now))
+    }
+
+    fn take(&mut self, now: Time) -> Ticket {
         self.in_use = self.in_use.saturating_add(1);
-        Answer::Admit(Ticket { begun: now })
+        Ticket { begun: now }
     }
 }

@@ -5,7 +5,6 @@ use crate::bulkhead::{Config, Request, Snapshot, State, Ticket};
 use crate::contract::{Answer, By, Decide, Input, Outcome, Time};
 use crate::shed::Priority;
 use core::task::{Poll, Waker};
-use std::collections::BTreeMap;
 
 /// A bulkhead for all tasks of a program: the plain state behind a lock that is never held across a call.
 ///
@@ -54,15 +53,60 @@ pub enum Entry {
 struct Inner {
     config: Config,
     state: State,
-    /// Those in line, and those who were granted a permit and have not taken it yet.
-    waiting: BTreeMap<u64, Waiter>,
-    last_place: u64,
+    waiting: Waiters,
 }
 
+/// Those in line, and those who were granted a permit and have not taken it yet; each found by its place at once.
 #[derive(Debug, Default)]
+struct Waiters {
+    slots: Vec<Option<Waiter>>,
+    free: Vec<usize>,
+    last: u64,
+}
+
+#[derive(Debug)]
 struct Waiter {
+    place: u64,
     waker: Option<Waker>,
     granted: Option<Ticket>,
+}
+
+/// How much of a place is its slot: more than a line may be long.
+const SLOT_BITS: u32 = 20;
+
+impl Waiters {
+    /// A place that was never given out before, and in which slot it would be.
+    fn next_place(&mut self) -> u64 {
+        self.last = self.last.wrapping_add(1);
+        let slot = self.free.last().copied().unwrap_or(self.slots.len());
+        self.last << SLOT_BITS | slot as u64 & ((1 << SLOT_BITS) - 1)
+    }
+
+    fn slot(place: u64) -> usize {
+        (place & ((1 << SLOT_BITS) - 1)) as usize
+    }
+
+    fn insert(&mut self, place: u64) {
+        let waiter = Some(Waiter { place, waker: None, granted: None });
+        match self.free.pop() {
+            Some(slot) => self.slots[slot] = waiter,
+            None => self.slots.push(waiter),
+        }
+    }
+
+    fn get_mut(&mut self, place: u64) -> Option<&mut Waiter> {
+        self.slots.get_mut(Self::slot(place))?.as_mut().filter(|waiter| waiter.place == place)
+    }
+
+    fn remove(&mut self, place: u64) -> Option<Waiter> {
+        self.get_mut(place)?;
+        self.free.push(Self::slot(place));
+        self.slots.get_mut(Self::slot(place))?.take()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.slots.len() == self.free.len()
+    }
 }
 
 impl Bulkhead {
@@ -70,49 +114,39 @@ impl Bulkhead {
     #[must_use]
     pub fn new(config: Config) -> Self {
         let state = config.state();
-        Self { inner: Mutex::new(Inner { config, state, waiting: BTreeMap::new(), last_place: 0 }) }
+        Self { inner: Mutex::new(Inner { config, state, waiting: Waiters::default() }) }
     }
 
     /// A permit, a place in line, or neither.
     pub fn enter(&self, input: Input, priority: Priority) -> Entry {
         let inner = &mut *lock(&self.inner);
-        inner.last_place = inner.last_place.wrapping_add(1);
-        let caller = inner.last_place;
-        match inner.config.ask(&mut inner.state, input, Request { caller, priority }) {
+        let caller = inner.waiting.next_place();
+        match inner.config.ask_as_new(&mut inner.state, input, Request { caller, priority }) {
             Answer::Admit(ticket) => Entry::Admit(ticket),
             Answer::Wait { until } => {
-                inner.waiting.insert(caller, Waiter::default());
+                inner.waiting.insert(caller);
                 Entry::Wait { place: Place(caller), until }
             }
             Answer::Deny { by, retry_at } => Entry::Deny { by, retry_at },
         }
     }
 
-    /// Has a permit come? If not, the waker is woken when one does.
+    /// Has a permit come? If not, the waker is woken when one does. Pending for ever once its patience has ended: the
+    /// caller watches the clock, and then [`leave`](Bulkhead::leave)s.
     ///
     /// # Errors
-    /// Why none will.
-    pub fn poll_granted(&self, now: Time, place: Place, waker: &Waker) -> Poll<Result<Ticket, By>> {
+    /// The place is none: it was left, or its permit was taken.
+    pub fn poll_granted(&self, place: Place, waker: &Waker) -> Poll<Result<Ticket, By>> {
         let inner = &mut *lock(&self.inner);
-        let Some(waiter) = inner.waiting.get_mut(&place.0) else { return Poll::Ready(Err(By::BulkheadWait)) };
+        let Some(waiter) = inner.waiting.get_mut(place.0) else { return Poll::Ready(Err(By::BulkheadWait)) };
         if let Some(ticket) = waiter.granted.take() {
-            inner.waiting.remove(&place.0);
+            inner.waiting.remove(place.0);
             return Poll::Ready(Ok(ticket));
         }
-        // Its priority is known since it came.
-        let request = Request { caller: place.0, priority: Priority::default() };
-        let answer = match inner.config.ask(&mut inner.state, Input::at(now), request) {
-            Answer::Wait { .. } => {
-                if !waiter.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
-                    waiter.waker = Some(waker.clone());
-                }
-                return Poll::Pending;
-            }
-            Answer::Admit(ticket) => Ok(ticket),
-            Answer::Deny { by, .. } => Err(by),
-        };
-        inner.waiting.remove(&place.0);
-        Poll::Ready(answer)
+        if !waiter.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            waiter.waker = Some(waker.clone());
+        }
+        Poll::Pending
     }
 
     /// Leaves the line; a permit that was granted and not taken goes to the next. Nothing happens if the place was
@@ -120,13 +154,23 @@ impl Bulkhead {
     pub fn leave(&self, input: Input, place: Place) {
         let wakers = {
             let inner = &mut *lock(&self.inner);
-            let Some(waiter) = inner.waiting.remove(&place.0) else { return };
+            let Some(waiter) = inner.waiting.remove(place.0) else { return };
             match waiter.granted {
                 Some(ticket) => {
                     inner.config.tell(&mut inner.state, input, ticket, Outcome::Cancelled, 1);
                 }
                 None => {
-                    inner.state.leave(place.0);
+                    // Who leaves when its patience has ended is told so, and counted; all others just leave.
+                    let request = Request { caller: place.0, priority: Priority::default() };
+                    match inner.config.ask(&mut inner.state, input, request) {
+                        Answer::Admit(ticket) => {
+                            inner.config.tell(&mut inner.state, input, ticket, Outcome::Cancelled, 1);
+                        }
+                        Answer::Wait { .. } => {
+                            inner.state.leave(place.0);
+                        }
+                        Answer::Deny { .. } => {}
+                    }
                 }
             }
             inner.grant(input)
@@ -168,10 +212,8 @@ impl Inner {
         if self.waiting.is_empty() {
             return wakers;
         }
-        while let Some(caller) = self.config.next(&self.state, input.now) {
-            let request = Request { caller, priority: Priority::default() };
-            let Answer::Admit(ticket) = self.config.ask(&mut self.state, input, request) else { break };
-            match self.waiting.get_mut(&caller) {
+        while let Some((caller, ticket)) = self.config.admit_next(&mut self.state, input) {
+            match self.waiting.get_mut(caller) {
                 Some(waiter) => {
                     waiter.granted = Some(ticket);
                     wakers.extend(waiter.waker.take());

@@ -257,7 +257,7 @@ impl Inner {
         deadline: Time,
     ) -> Result<(Option<Permit<'a>>, Time), Refusal> {
         let bulkhead = line.bulkhead;
-        let granted = poll_fn(|cx| bulkhead.poll_granted(clock::now(), line.place, cx.waker()));
+        let granted = poll_fn(|cx| bulkhead.poll_granted(line.place, cx.waker()));
         let by = match within(until.min(deadline), granted).await {
             Some(Ok(ticket)) => return Ok((Some(Permit { bulkhead, ticket: Some(ticket) }), clock::now())),
             Some(Err(by)) => by,

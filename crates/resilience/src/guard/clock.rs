@@ -20,11 +20,10 @@ pub(crate) fn time_of(instant: Instant) -> Time {
     Time::ZERO + instant.saturating_duration_since(origin())
 }
 
-/// A moment on tokio's clock; one too far away is as far as can be waited for.
+/// A moment on tokio's clock; one that this clock cannot say is a year away: longer than any wait.
 pub(crate) fn instant_of(time: Time) -> Instant {
-    /// A year: longer than any wait, and within what a clock can say.
     const FAR: core::time::Duration = core::time::Duration::from_secs(365 * 24 * 3_600);
-    origin() + time.since(Time::ZERO).min(now().since(Time::ZERO) + FAR)
+    origin().checked_add(time.since(Time::ZERO)).unwrap_or_else(|| Instant::now() + FAR)
 }
 
 /// The present moment with new chance.
