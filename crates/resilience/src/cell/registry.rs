@@ -13,6 +13,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 /// Breakers by key, bounded in number: [`crate::registry`] has the rules.
 ///
+/// With the feature `metrics`, `resilience_registry_shared_total` counts the look-ups that were given the shared
+/// breaker, since all others were open: the bound is too low, or much is broken.
+///
 /// A look-up takes a shared lock, which is held for the look-up alone. Who calls one dependency often can keep
 /// what [`get`](Registry::get) gave, as long as it does so: a breaker that has left the registry goes on working
 /// for those who hold it, apart from the one that its key gets next.
@@ -79,6 +82,8 @@ impl<K: Hash + Eq + Clone> Registry<K> {
             Some(breaker) => breaker,
             None => {
                 self.shared_calls.fetch_add(1, Ordering::Relaxed);
+                #[cfg(feature = "metrics")]
+                metrics::counter!("resilience_registry_shared_total").increment(1);
                 inner.shared.clone()
             }
         }

@@ -422,3 +422,40 @@ fn a_rate_limit_is_written_and_read() {
     let read: window::State = serde_json::from_str(&serde_json::to_string(&state).unwrap()).unwrap();
     assert_eq!(read, state);
 }
+
+#[test]
+fn a_permit_of_a_window_is_back_sooner_than_a_bucket_after_its_time() {
+    let config =
+        window::Config { permits: 2, per: Duration::from_secs(1), buckets: 10, ..Default::default() };
+    let mut state = config.state();
+    let mut ask = |at_ms| {
+        let input = Input::at(Time::from_millis(at_ms));
+        config.ask(&mut state, input, Request::default()).admitted().is_some()
+    };
+    // A tenth of a second later is another bucket: the first permit does not wait for the second.
+    assert!(ask(0) && ask(100));
+    assert!(!ask(999) && ask(1_000) && !ask(1_099) && ask(1_100));
+}
+
+#[test]
+fn nothing_asked_for_is_nothing_counted_and_nothing_permitted_is_nothing_granted() {
+    let none = Request { permits: 0 };
+    let config = window::Config::default();
+    let mut state = config.state();
+    assert!(config.ask(&mut state, Input::default(), none).admitted().is_some());
+    assert_eq!(state, config.state());
+    let closed = window::Config { permits: 0, ..window::Config::default() };
+    assert!(closed.ask(&mut closed.state(), Input::default(), none).admitted().is_none());
+    let closed = bucket::Config { permits: 0, ..bucket::Config::default() };
+    assert!(closed.ask(&mut closed.state(), Input::default(), none).admitted().is_none());
+}
+
+#[test]
+fn the_interval_is_rounded_up() {
+    let of =
+        |permits| bucket::Config { permits, per: Duration::from_secs(1), ..Default::default() }.interval();
+    assert_eq!(
+        [of(0), of(1), of(3)].map(|interval| interval.as_nanos()),
+        [1_000_000_000, 1_000_000_000, 333_333_334]
+    );
+}

@@ -3,7 +3,9 @@
 
 use super::{permits, tripping};
 use mainstay_resilience::guard::{Call, CallError, Guard, Policy, errors_are_failures};
-use metrics_util::debugging::{DebugValue, DebuggingRecorder};
+use mainstay_resilience::{Input, Time, cell, registry};
+use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
+use std::collections::BTreeMap;
 
 #[test]
 fn attempts_refusals_and_changes_are_counted_under_the_guards_name() {
@@ -21,7 +23,35 @@ fn attempts_refusals_and_changes_are_counted_under_the_guards_name() {
             }
         });
     });
-    let mut seen = std::collections::BTreeMap::new();
+    let seen = seen(&snapshotter);
+    for (name, expected) in [
+        ("resilience_attempts_total guard=billing outcome=success", 1.0),
+        ("resilience_attempts_total guard=billing outcome=failure", 2.0),
+        ("resilience_refusals_total guard=billing by=breaker_open", 1.0),
+        ("resilience_breaker_changes_total guard=billing to=open", 1.0),
+        ("resilience_breaker_open guard=billing", 1.0),
+    ] {
+        assert_eq!(seen.get(name), Some(&expected), "{name} in {seen:#?}");
+    }
+}
+
+#[test]
+fn look_ups_that_share_a_breaker_since_all_others_are_open_are_counted() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    metrics::with_local_recorder(&recorder, || {
+        let config = registry::Config { keys_max: 1, ..registry::Config::default() };
+        let breakers: cell::Registry<u32> = cell::Registry::new(config);
+        breakers.get(&1, Time::ZERO).trip(Input::default());
+        breakers.get(&2, Time::ZERO);
+        breakers.get(&3, Time::ZERO);
+    });
+    assert_eq!(seen(&snapshotter).get("resilience_registry_shared_total "), Some(&2.0));
+}
+
+/// Counters and gauges, by name and labels.
+fn seen(snapshotter: &Snapshotter) -> BTreeMap<String, f64> {
+    let mut seen = BTreeMap::new();
     for (key, _, _, value) in snapshotter.snapshot().into_vec() {
         let key = key.key();
         let labels: Vec<String> =
@@ -33,13 +63,5 @@ fn attempts_refusals_and_changes_are_counted_under_the_guards_name() {
         };
         seen.insert(format!("{} {}", key.name(), labels.join(" ")), value);
     }
-    for (name, expected) in [
-        ("resilience_attempts_total guard=billing outcome=success", 1.0),
-        ("resilience_attempts_total guard=billing outcome=failure", 2.0),
-        ("resilience_refusals_total guard=billing by=breaker_open", 1.0),
-        ("resilience_breaker_changes_total guard=billing to=open", 1.0),
-        ("resilience_breaker_open guard=billing", 1.0),
-    ] {
-        assert_eq!(seen.get(name), Some(&expected), "{name} in {seen:#?}");
-    }
+    seen
 }
