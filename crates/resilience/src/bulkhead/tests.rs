@@ -633,3 +633,12 @@ fn a_bulkhead_is_written_and_read() {
     let restored: Ticket = serde_json::from_str(&serde_json::to_string(&ticket).unwrap()).unwrap();
     assert_eq!(restored, ticket);
 }
+
+#[test]
+fn a_new_gradient_measures_at_a_quarter_of_its_initial_limit() {
+    for (initial, min, expected) in [(20, 1, 5), (100, 1, 25), (2, 1, 1), (20, 8, 8)] {
+        let gradient = Gradient { initial, min, ..Gradient::default() };
+        let config = Config { limit: Limit::Gradient(gradient), ..Config::default() };
+        assert_eq!(config.snapshot(&config.state(), Time::ZERO).limit, expected, "{initial}, at least {min}");
+    }
+}
