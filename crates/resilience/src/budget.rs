@@ -8,7 +8,7 @@
 //! ```
 //! use core::time::Duration;
 //! use mainstay_resilience::budget::{Config, Request};
-//! use mainstay_resilience::{Answer, By, Decide, Input, Time};
+//! use mainstay_resilience::{Decide, Input, Time};
 //!
 //! let config = Config { percent: 20, per_second_min: 0, length: Duration::from_secs(10) };
 //! let (mut state, input) = (config.state(), Input::at(Time::ZERO));

@@ -2,7 +2,7 @@
 //!
 //! Some answers are slow for reasons that a second try does not share: a pause of one replica, a full line, a lost
 //! packet. A hedge is sent when a call has taken longer than nearly all do (the observed quantile), within a
-//! [`budget`](crate::budget), and only where twice has the effect of once. (Dean and Barroso, "The Tail at Scale",
+//! [`budget`], and only where twice has the effect of once. (Dean and Barroso, "The Tail at Scale",
 //! 2013.)
 //!
 //! ```

@@ -28,7 +28,7 @@
 //!
 //! ```
 //! use mainstay_resilience::breaker::{Config, Request};
-//! use mainstay_resilience::{By, Decide, Answer, Input, Outcome, Time};
+//! use mainstay_resilience::{Answer, By, Decide, Input, Outcome, Time};
 //!
 //! let config = Config { consecutive_failures: Some(3), open_jitter_percent: 0, ..Config::default() };
 //! let mut state = config.state();

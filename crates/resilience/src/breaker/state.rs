@@ -393,7 +393,7 @@ impl Config {
     /// Opens the breaker from outside (an operator, a health check), as if it had tripped: it will probe.
     ///
     /// ```
-    /// use mainstay_resilience::{By, Decide, Input, breaker};
+    /// use mainstay_resilience::{Decide, Input, breaker};
     ///
     /// let (config, input) = (breaker::Config::default(), Input::default());
     /// let mut state = config.state();
@@ -408,7 +408,7 @@ impl Config {
     /// Holds the breaker open or closed from outside, or lets go of it: then it begins anew, closed.
     ///
     /// ```
-    /// use mainstay_resilience::{By, Decide, Input, breaker};
+    /// use mainstay_resilience::{Decide, Input, breaker};
     ///
     /// let (config, input) = (breaker::Config::default(), Input::default());
     /// let mut state = config.state();
