@@ -39,8 +39,21 @@ pub struct Time(u64);
 
 impl Time {
     /// The origin.
+    ///
+    /// ```
+    /// # use mainstay_resilience::Time;
+    /// assert_eq!(Time::default(), Time::ZERO);
+    /// assert_eq!(Time::ZERO.as_nanos(), 0);
+    /// ```
     pub const ZERO: Self = Self(0);
     /// Later than any other: "never".
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use mainstay_resilience::Time;
+    /// assert_eq!(Time::FAR + Duration::from_secs(1), Time::FAR);
+    /// assert!(Time::FAR > Time::from_millis(u64::MAX / 1_000_000_000));
+    /// ```
     pub const FAR: Self = Self(u64::MAX);
 
     /// So many nanoseconds after the origin.
