@@ -4,6 +4,21 @@
 //! times the load just when it can bear least. A budget bounds the extra load of *all* callers' retries together:
 //! with 20 percent, a failing dependency sees at most 1.2 times its usual load. As in Finagle's `RetryBudget`, a
 //! minimum a second lets those retry who call rarely.
+//!
+//! ```
+//! use core::time::Duration;
+//! use mainstay_resilience::budget::{Config, Request};
+//! use mainstay_resilience::{Decide, Input, Time};
+//!
+//! let config = Config { percent: 20, per_second_min: 0, length: Duration::from_secs(10) };
+//! let (mut state, input) = (config.state(), Input::at(Time::ZERO));
+//! // All of a hundred calls fail, and all of them want to retry: twenty may.
+//! let _ = config.ask(&mut state, input, Request::Deposit { calls: 100 });
+//! let retries = (0..100).filter(|_| {
+//!     config.ask(&mut state, input, Request::Withdraw).admitted().is_some()
+//! });
+//! assert_eq!(retries.count(), 20);
+//! ```
 
 use crate::contract::{Answer, By, Decide, Input, Invalid, Outcome, Time, Told, nanos};
 use crate::window::{Count, TimeWindow};
@@ -67,10 +82,11 @@ impl Count for Account {
 /// What a budget remembers.
 ///
 /// ```
-/// use mainstay_resilience::{Decide, budget};
+/// use mainstay_resilience::{Decide, Time, budget};
 ///
-/// let state: budget::State = budget::Config::default().state();
-/// # let _ = state;
+/// let config = budget::Config { per_second_min: 10, ..budget::Config::default() };
+/// let state: budget::State = config.state();
+/// assert_eq!(config.snapshot(&state, Time::from_millis(5)).spent, 0);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -109,6 +125,15 @@ pub enum Request {
 }
 
 /// What a budget gives: there is nothing to tell of it.
+///
+/// ```
+/// use mainstay_resilience::budget::{Config, Request, Ticket};
+/// use mainstay_resilience::{Answer, Decide, Input};
+///
+/// let config = Config::default();
+/// let answer = config.ask(&mut config.state(), Input::default(), Request::Withdraw);
+/// assert_eq!(answer, Answer::Admit(Ticket));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket;
 

@@ -1,4 +1,17 @@
 //! The words that every policy shares: time, outcomes, answers, and the one shape, [`Decide`].
+//!
+//! ```
+//! use mainstay_resilience::{Answer, Decide, Input, Time, rate};
+//!
+//! /// Any policy can be asked in the same way.
+//! fn admits<D: Decide>(policy: &D, state: &mut D::State, request: D::Request) -> bool {
+//!     matches!(policy.ask(state, Input::at(Time::ZERO), request), Answer::Admit(_))
+//! }
+//! let limit = rate::bucket::Config { burst: 1, ..Default::default() };
+//! let mut state = limit.state();
+//! assert!(admits(&limit, &mut state, rate::Request::default()));
+//! assert!(!admits(&limit, &mut state, rate::Request::default()));
+//! ```
 
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -26,29 +39,69 @@ pub struct Time(u64);
 
 impl Time {
     /// The origin.
+    ///
+    /// ```
+    /// # use mainstay_resilience::Time;
+    /// assert_eq!(Time::default(), Time::ZERO);
+    /// assert_eq!(Time::ZERO.as_nanos(), 0);
+    /// ```
     pub const ZERO: Self = Self(0);
     /// Later than any other: "never".
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use mainstay_resilience::Time;
+    /// assert_eq!(Time::FAR + Duration::from_secs(1), Time::FAR);
+    /// assert!(Time::FAR > Time::from_millis(u64::MAX / 1_000_000_000));
+    /// ```
     pub const FAR: Self = Self(u64::MAX);
 
     /// So many nanoseconds after the origin.
+    ///
+    /// ```
+    /// # use mainstay_resilience::Time;
+    /// assert_eq!(Time::from_nanos(1_500_000).as_nanos(), 1_500_000);
+    /// assert_eq!(Time::from_nanos(0), Time::ZERO);
+    /// ```
     #[must_use]
     pub const fn from_nanos(nanos: u64) -> Self {
         Self(nanos)
     }
 
-    /// So many milliseconds after the origin.
+    /// So many milliseconds after the origin; at most [`Time::FAR`].
+    ///
+    /// ```
+    /// # use mainstay_resilience::Time;
+    /// assert_eq!(Time::from_millis(2), Time::from_nanos(2_000_000));
+    /// assert_eq!(Time::from_millis(u64::MAX), Time::FAR);
+    /// ```
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis.saturating_mul(1_000_000))
     }
 
     /// Nanoseconds since the origin.
+    ///
+    /// ```
+    /// # use mainstay_resilience::Time;
+    /// // To keep a moment in an atomic word, say, and read it again.
+    /// let word = Time::from_millis(3).as_nanos();
+    /// assert_eq!(Time::from_nanos(word), Time::from_millis(3));
+    /// ```
     #[must_use]
     pub const fn as_nanos(self) -> u64 {
         self.0
     }
 
     /// The time from `earlier` to this moment; zero if that one is later.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use mainstay_resilience::Time;
+    /// let (early, late) = (Time::from_millis(10), Time::from_millis(25));
+    /// assert_eq!(late.since(early), Duration::from_millis(15));
+    /// assert_eq!(early.since(late), Duration::ZERO, "a clock that goes back takes nothing away");
+    /// ```
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
@@ -104,6 +157,7 @@ pub(crate) fn below(random: u64, bound: u64) -> u64 {
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Input {
+    /// The present moment.
     pub now: Time,
     /// Evenly distributed over all of `u64`, new for each question. Only jitter and chance depend on it.
     pub random: u64,
@@ -111,6 +165,12 @@ pub struct Input {
 
 impl Input {
     /// A moment, with no chance in it.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Input, Time};
+    /// let now = Time::from_millis(7);
+    /// assert_eq!(Input::at(now), Input { now, random: 0 });
+    /// ```
     #[must_use]
     pub const fn at(now: Time) -> Self {
         Self { now, random: 0 }
@@ -118,6 +178,20 @@ impl Input {
 }
 
 /// What came of a call, in the caller's judgement: a 404 may well be a success of the service.
+///
+/// ```
+/// use mainstay_resilience::Outcome;
+///
+/// /// What this caller makes of a status.
+/// fn judge(status: u16) -> Outcome {
+///     match status {
+///         500..=599 => Outcome::Failure,
+///         400 => Outcome::Neutral,
+///         _ => Outcome::Success,
+///     }
+/// }
+/// assert_eq!(judge(404), Outcome::Success, "it did answer: there is no such thing");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
@@ -135,6 +209,21 @@ pub enum Outcome {
 }
 
 /// The answer to a question.
+///
+/// ```
+/// use mainstay_resilience::{Answer, By, Time};
+///
+/// /// What a caller does with each of the three.
+/// fn advice(answer: Answer<u8>) -> &'static str {
+///     match answer {
+///         Answer::Admit(_) => "call",
+///         Answer::Wait { .. } => "sleep, then ask again",
+///         Answer::Deny { .. } => "answer at once",
+///     }
+/// }
+/// assert_eq!(advice(Answer::Wait { until: Time::from_millis(5) }), "sleep, then ask again");
+/// assert_eq!(advice(Answer::Deny { by: By::BreakerOpen, retry_at: None }), "answer at once");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "an admitted call's ticket must come back through `tell`"]
 pub enum Answer<T> {
@@ -173,6 +262,13 @@ impl<T> Answer<T> {
 }
 
 /// Which policy said no, and why.
+///
+/// ```
+/// use mainstay_resilience::By;
+///
+/// assert_eq!(By::RetryBudget.to_string(), "the retry budget is spent");
+/// assert_eq!((By::RetryBudget.policy(), By::RetryBudget.code()), ("retry", "retry_budget"));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
@@ -288,6 +384,19 @@ impl fmt::Display for By {
 }
 
 /// What became of what was told.
+///
+/// ```
+/// use mainstay_resilience::breaker::{Circuit, Config, Request};
+/// use mainstay_resilience::{Decide, Input, Outcome, Told};
+///
+/// let config = Config { consecutive_failures: Some(1), ..Config::default() };
+/// let (mut state, input) = (config.state(), Input::default());
+/// let ticket = config.ask(&mut state, input, Request::default()).admitted().unwrap();
+/// let told = config.tell(&mut state, input, ticket, Outcome::Failure, 1);
+/// assert!(matches!(told, Told::Changed(change) if change.to == Circuit::Open));
+/// // The ticket is from before the trip.
+/// assert_eq!(config.tell(&mut state, input, ticket, Outcome::Success, 1), Told::Stale);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Told<C> {
     /// It was taken into account.
@@ -327,12 +436,42 @@ pub trait Decide {
     type Snapshot;
 
     /// The state before the first question.
+    ///
+    /// ```
+    /// use mainstay_resilience::{Decide, Time, bulkhead};
+    ///
+    /// let config = bulkhead::Config::default();
+    /// assert_eq!(config.snapshot(&config.state(), Time::ZERO).in_use, 0);
+    /// ```
     fn state(&self) -> Self::State;
 
-    /// May this go ahead?
+    /// May this go ahead? An answer other than [`Answer::Admit`] leaves nothing to be told.
+    ///
+    /// ```
+    /// use mainstay_resilience::{Answer, By, Decide, Input, Time, bulkhead};
+    ///
+    /// let limit = bulkhead::Limit::Fixed(1);
+    /// let config = bulkhead::Config { limit, line_max: 0, ..Default::default() };
+    /// let (mut state, input) = (config.state(), Input::at(Time::ZERO));
+    /// let caller = |caller| bulkhead::Request { caller, ..Default::default() };
+    /// assert!(matches!(config.ask(&mut state, input, caller(1)), Answer::Admit(_)));
+    /// let full = Answer::Deny { by: By::BulkheadFull, retry_at: None };
+    /// assert_eq!(config.ask(&mut state, input, caller(2)), full);
+    /// ```
     fn ask(&self, state: &mut Self::State, input: Input, request: Self::Request) -> Answer<Self::Ticket>;
 
     /// What came of it: `n` outcomes of one kind, from tickets that were given out alike.
+    ///
+    /// ```
+    /// use mainstay_resilience::{Decide, Input, Outcome, Told, breaker};
+    ///
+    /// let config = breaker::Config::default();
+    /// let (mut state, input) = (config.state(), Input::default());
+    /// let ticket = config.ask(&mut state, input, breaker::Request::default()).admitted().unwrap();
+    /// // 40 calls that were admitted alike and went alike can be told at once.
+    /// assert_eq!(config.tell(&mut state, input, ticket, Outcome::Success, 40), Told::Counted);
+    /// assert_eq!(config.snapshot(&state, input.now).window.calls, 40);
+    /// ```
     fn tell(
         &self,
         state: &mut Self::State,
@@ -343,9 +482,26 @@ pub trait Decide {
     ) -> Told<Self::Change>;
 
     /// The state as it is at that moment, for people and metrics; changes nothing.
+    ///
+    /// ```
+    /// use mainstay_resilience::{Decide, Input, Time, rate};
+    ///
+    /// let config = rate::bucket::Config { permits: 1, burst: 2, ..Default::default() };
+    /// let mut state = config.state();
+    /// let _ = config.ask(&mut state, Input::at(Time::ZERO), rate::Request::default());
+    /// assert_eq!(config.snapshot(&state, Time::ZERO).available, 1);
+    /// assert_eq!(config.snapshot(&state, Time::from_millis(1_000)).available, 2);
+    /// ```
     fn snapshot(&self, state: &Self::State, now: Time) -> Self::Snapshot;
 
     /// Does the configuration make sense?
+    ///
+    /// ```
+    /// use mainstay_resilience::{Decide, hedge};
+    ///
+    /// let config = hedge::Config { quantile_percent: 100, ..hedge::Config::default() };
+    /// assert_eq!(config.check().unwrap_err().field, "quantile_percent");
+    /// ```
     ///
     /// # Errors
     /// The first field that does not, and why.
@@ -371,12 +527,24 @@ pub struct Invalid {
 
 impl Invalid {
     /// A field's problem.
+    ///
+    /// ```
+    /// # use mainstay_resilience::Invalid;
+    /// let invalid = Invalid::new("url", "must begin with https://");
+    /// assert_eq!(invalid.to_string(), "`url` must begin with https://");
+    /// ```
     #[must_use]
     pub fn new(field: &'static str, problem: impl Into<String>) -> Self {
         Self { field: Cow::Borrowed(field), problem: problem.into() }
     }
 
     /// The same, one level further in.
+    ///
+    /// ```
+    /// # use mainstay_resilience::Invalid;
+    /// let invalid = Invalid::new("permits", "must not be 0").within("bucket").within("rate_limit");
+    /// assert_eq!(invalid.field, "rate_limit.bucket.permits");
+    /// ```
     #[must_use]
     pub fn within(self, outer: &str) -> Self {
         Self { field: Cow::Owned(alloc::format!("{outer}.{}", self.field)), ..self }

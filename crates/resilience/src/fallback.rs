@@ -2,10 +2,31 @@
 //!
 //! A cached price, an empty list of recommendations, "we will mail you": decided by the caller, for it alone knows
 //! what is good enough. Here is only *when*: [`applies`] is the whole rule.
+//!
+//! ```
+//! use mainstay_resilience::By;
+//! use mainstay_resilience::fallback::{Trigger, When, applies};
+//!
+//! let cached = Some(95);
+//! let price = |fresh: Result<u32, Trigger>| match fresh {
+//!     Err(why) if applies(When::NoAnswer, why) => cached,
+//!     fresh => fresh.ok(),
+//! };
+//! assert_eq!(price(Ok(99)), Some(99));
+//! assert_eq!(price(Err(Trigger::Refused(By::BreakerOpen))), Some(95));
+//! assert_eq!(price(Err(Trigger::Failed)), None);
+//! ```
 
 use crate::contract::By;
 
 /// When a fallback may answer.
+///
+/// ```
+/// use mainstay_resilience::fallback::{Trigger, When, applies};
+///
+/// let mild = [When::Refused, When::NoAnswer, When::AnyFailure];
+/// assert_eq!(mild.map(|when| applies(when, Trigger::TimedOut)), [false, true, true]);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
@@ -20,10 +41,21 @@ pub enum When {
 }
 
 /// Why there is no better answer.
+///
+/// ```
+/// use mainstay_resilience::By;
+/// use mainstay_resilience::fallback::{Trigger, When, applies};
+///
+/// let full = Trigger::Refused(By::BulkheadFull);
+/// assert!(applies(When::Refused, full) && !applies(When::Refused, Trigger::Failed));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Trigger {
+    /// A policy said no: the dependency was not called.
     Refused(By),
+    /// It was called, and there was no answer in time.
     TimedOut,
+    /// It was called, and the answer was an error.
     Failed,
 }
 

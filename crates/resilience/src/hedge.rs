@@ -2,8 +2,27 @@
 //!
 //! Some answers are slow for reasons that a second try does not share: a pause of one replica, a full line, a lost
 //! packet. A hedge is sent when a call has taken longer than nearly all do (the observed quantile), within a
-//! [`budget`](crate::budget), and only where twice has the effect of once. (Dean and Barroso, "The Tail at Scale",
+//! [`budget`], and only where twice has the effect of once. (Dean and Barroso, "The Tail at Scale",
 //! 2013.)
+//!
+//! ```
+//! use mainstay_resilience::hedge::{Config, Request};
+//! use mainstay_resilience::retry::Safety;
+//! use mainstay_resilience::{Answer, Decide, Input, Outcome, Time};
+//!
+//! let config = Config { calls_min: 20, ..Config::default() };
+//! let mut state = config.state();
+//! let at = |millis| Input::at(Time::from_millis(millis));
+//! for call in 0..100 {
+//!     let ticket = config.ask(&mut state, at(call * 10), Request::First).admitted().unwrap();
+//!     config.tell(&mut state, at(call * 10 + 5), ticket, Outcome::Success, 1);
+//! }
+//! // All took 5 ms: one that has taken 8 is slow.
+//! let begun = Time::from_millis(1_000);
+//! let second = Request::Second { begun, safety: Safety::Safe };
+//! assert!(matches!(config.ask(&mut state, at(1_001), second), Answer::Wait { .. }));
+//! assert!(config.ask(&mut state, at(1_008), second).admitted().is_some());
+//! ```
 
 use crate::budget;
 use crate::contract::{Answer, By, DAY_MILLIS, Decide, Input, Invalid, Outcome, Time, Told, nanos};
@@ -84,7 +103,15 @@ impl Default for Config {
     }
 }
 
-/// What is remembered: how long calls took, in two halves of which the older is forgotten as a whole.
+/// What is remembered: how long calls took, in two halves of which the older is forgotten as a whole. Some 4 KiB.
+///
+/// ```
+/// use mainstay_resilience::{Decide, Time, hedge};
+///
+/// let config = hedge::Config::default();
+/// let state: hedge::State = config.state();
+/// assert_eq!(config.snapshot(&state, Time::ZERO).delay, None, "nothing is known yet");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct State {
@@ -132,6 +159,19 @@ pub enum Request {
 
 /// An attempt under way. **Tell also of the one that lost**, as [`Outcome::Cancelled`]: it was slow, and what is
 /// slow is learnt from it.
+///
+/// ```
+/// use mainstay_resilience::hedge::{Config, Request};
+/// use mainstay_resilience::{Decide, Input, Outcome, Time};
+///
+/// let config = Config { calls_min: 1, ..Config::default() };
+/// let mut state = config.state();
+/// let at = |millis| Input::at(Time::from_millis(millis));
+/// let ticket = config.ask(&mut state, at(0), Request::First).admitted().unwrap();
+/// // A failure says nothing of how long an answer takes.
+/// config.tell(&mut state, at(1), ticket, Outcome::Failure, 1);
+/// assert_eq!(config.snapshot(&state, Time::from_millis(1)).delay, None);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Ticket {

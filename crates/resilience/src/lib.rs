@@ -16,6 +16,23 @@
 //! replicated state machine, where each replica must come to the same answer: integers only, and states that
 //! can be written and read (feature `serde`).
 //!
+//! ```
+//! use mainstay_resilience::{Decide, Input, Outcome, Time, breaker};
+//!
+//! let config = breaker::Config { consecutive_failures: Some(3), ..breaker::Config::default() };
+//! let mut state = config.state();
+//! let mut called = 0;
+//! for tenth in 0..10 {
+//!     let input = Input { now: Time::from_millis(tenth * 100), random: 0 };
+//!     // Ask, call, tell. This dependency is down.
+//!     if let Some(ticket) = config.ask(&mut state, input, breaker::Request::default()).admitted() {
+//!         called += 1;
+//!         config.tell(&mut state, input, ticket, Outcome::Failure, 1);
+//!     }
+//! }
+//! assert_eq!(called, 3, "and then it is left alone");
+//! ```
+//!
 //! | module | asks |
 //! |---|---|
 //! | [`breaker`] | is this dependency fit to be called? |
@@ -54,6 +71,7 @@
 //! | the window is scanned anew with each call | totals are kept as they change: [`window`]; the figures are measured beside others' in `benchmarks/resilience.md` |
 //! | a refusal of our own counts as a failure of the dependency | `a_refusal_further_in_is_no_failure_of_the_dependency` |
 #![cfg_attr(not(any(test, feature = "cell")), no_std)]
+#![warn(missing_docs)]
 
 extern crate alloc;
 

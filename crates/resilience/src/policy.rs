@@ -14,6 +14,22 @@
 //!
 //! The order matters. A retry inside a breaker would hide failures from it; a bulkhead outside a retry would hold
 //! permits through backoff; a timeout outside a bulkhead would blame the dependency for our own line.
+//!
+//! ```
+//! use core::time::Duration;
+//! use mainstay_resilience::policy::Policy;
+//! use mainstay_resilience::{breaker, retry};
+//!
+//! let policy = Policy {
+//!     deadline: Some(Duration::from_secs(2)),
+//!     retry: Some(retry::Config::default()),
+//!     breaker: Some(breaker::Config::default()),
+//!     timeout: Some(Duration::from_millis(400)),
+//!     ..Policy::default()
+//! };
+//! assert!(policy.check().is_ok());
+//! assert!(policy.bulkhead.is_none(), "what is not said is not done");
+//! ```
 
 use crate::contract::{DAY_MILLIS, Decide, Invalid};
 use crate::{breaker, bulkhead, hedge, rate, retry};
@@ -57,6 +73,16 @@ pub struct Policy {
 }
 
 /// Which kind of rate limit.
+///
+/// ```
+/// use mainstay_resilience::policy::{Policy, RateLimit};
+/// use mainstay_resilience::rate;
+///
+/// // A quota that was promised to somebody: never more than 50 in any second.
+/// let quota = rate::window::Config { permits: 50, ..Default::default() };
+/// let policy = Policy { rate_limit: Some(RateLimit::Window(quota)), ..Policy::default() };
+/// assert!(policy.check().is_ok());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
@@ -69,6 +95,15 @@ pub enum RateLimit {
 
 impl Policy {
     /// Does every part make sense?
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use mainstay_resilience::policy::Policy;
+    ///
+    /// let policy = Policy { timeout: Some(Duration::ZERO), ..Policy::default() };
+    /// let invalid = policy.check().unwrap_err();
+    /// assert_eq!(invalid.to_string(), "`timeout_ms` must be from 1 to 86400000 ms, and is 0ns");
+    /// ```
     ///
     /// # Errors
     /// The first field that does not, by its whole path, and why.

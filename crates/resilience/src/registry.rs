@@ -6,6 +6,23 @@
 //!
 //! A registry is a shelf, not a policy: what it holds decides. [`State`] is the plain one, for a state machine;
 //! `cell::Registry` (feature `cell`) is for the threads of a program. Both follow [`leaver`].
+//!
+//! ```
+//! use mainstay_resilience::{Input, Outcome, Time, breaker, registry};
+//!
+//! let breaker = breaker::Config { consecutive_failures: Some(1), ..Default::default() };
+//! let config = registry::Config { breaker, keys_max: 1 };
+//! let mut breakers = config.state();
+//! let input = Input::at(Time::ZERO);
+//! let ask = |breakers: &mut _, key| {
+//!     config.ask(breakers, input, &key, breaker::Request::default()).admitted()
+//! };
+//! let ticket = ask(&mut breakers, "a").unwrap();
+//! config.tell(&mut breakers, input, &"a", ticket, Outcome::Failure);
+//! // "a" is open and stays, so "b" has no breaker of its own.
+//! assert!(ask(&mut breakers, "b").is_some() && ask(&mut breakers, "a").is_none());
+//! assert_eq!(config.snapshot(&breakers).shared_calls, 1);
+//! ```
 
 use crate::breaker::{self, Circuit, Request, Transition};
 use crate::contract::{Answer, Decide, Input, Invalid, Outcome, Time, Told};
@@ -54,6 +71,13 @@ pub fn leaver<K>(breakers: impl IntoIterator<Item = (K, Time, Circuit)>) -> Opti
 }
 
 /// A registry for display.
+///
+/// ```
+/// use mainstay_resilience::registry::{Config, Snapshot};
+///
+/// let config = Config::default();
+/// assert_eq!(config.snapshot(&config.state::<u32>()), Snapshot::default());
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -75,7 +99,18 @@ struct Slot {
     used: Time,
 }
 
-/// The plain registry.
+/// The plain registry: at most [`Config::keys_max`] breakers, and the shared one.
+///
+/// ```
+/// use mainstay_resilience::registry::{Config, State};
+///
+/// /// What a state machine keeps: breakers by the number of a tenant.
+/// struct Machine {
+///     breakers: State<u64>,
+/// }
+/// let machine = Machine { breakers: Config::default().state() };
+/// assert_eq!(Config::default().snapshot(&machine.breakers).keys, 0);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(bound(deserialize = "K: Ord + serde::Deserialize<'de>")))]
@@ -87,6 +122,17 @@ pub struct State<K> {
 }
 
 /// An admitted call, and whose breaker admitted it.
+///
+/// ```
+/// use mainstay_resilience::registry::{Config, Ticket};
+/// use mainstay_resilience::{Input, breaker};
+///
+/// let config = Config::default();
+/// let answer = config.ask(&mut config.state(), Input::default(), &7, breaker::Request::default());
+/// // It goes along with the call, and comes back with its outcome.
+/// let ticket: Option<Ticket> = answer.admitted();
+/// assert!(ticket.is_some());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Ticket {
@@ -97,6 +143,14 @@ pub struct Ticket {
 impl Config {
     /// Does the configuration make sense?
     ///
+    /// ```
+    /// use mainstay_resilience::{breaker, registry};
+    ///
+    /// let breaker = breaker::Config { calls_min: 0, ..breaker::Config::default() };
+    /// let config = registry::Config { breaker, ..registry::Config::default() };
+    /// assert_eq!(config.check().unwrap_err().field, "breaker.calls_min");
+    /// ```
+    ///
     /// # Errors
     /// The first field that does not, and why.
     pub fn check(&self) -> Result<(), Invalid> {
@@ -105,6 +159,12 @@ impl Config {
     }
 
     /// No key yet.
+    ///
+    /// ```
+    /// # use mainstay_resilience::registry::Config;
+    /// let breakers = Config::default().state::<(u32, u32)>();
+    /// assert_eq!(Config::default().snapshot(&breakers).keys, 0);
+    /// ```
     #[must_use]
     pub fn state<K: Ord + Clone>(&self) -> State<K> {
         State { slots: BTreeMap::new(), shared: self.breaker.state(), left: 0, shared_calls: 0 }
@@ -148,6 +208,17 @@ impl Config {
     }
 
     /// What came of the call. The outcome of a call whose breaker has left meanwhile is stale.
+    ///
+    /// ```
+    /// use mainstay_resilience::{Input, Outcome, Told, breaker, registry};
+    ///
+    /// let config = registry::Config { keys_max: 1, ..registry::Config::default() };
+    /// let (mut breakers, input, request) = (config.state(), Input::default(), breaker::Request::default());
+    /// let ticket = config.ask(&mut breakers, input, &"a", request).admitted().unwrap();
+    /// // "b" takes the only place, since the breaker of "a" is closed.
+    /// let _ = config.ask(&mut breakers, input, &"b", request);
+    /// assert_eq!(config.tell(&mut breakers, input, &"a", ticket, Outcome::Failure), Told::Stale);
+    /// ```
     pub fn tell<K: Ord + Clone>(
         &self,
         state: &mut State<K>,
@@ -165,11 +236,34 @@ impl Config {
     }
 
     /// The key's breaker, if it has one of its own.
+    ///
+    /// ```
+    /// use mainstay_resilience::breaker::{Circuit, Request};
+    /// use mainstay_resilience::{Input, Time, registry};
+    ///
+    /// let config = registry::Config::default();
+    /// let mut breakers = config.state();
+    /// assert_eq!(config.breaker(&breakers, &"billing", Time::ZERO), None);
+    /// let _ = config.ask(&mut breakers, Input::default(), &"billing", Request::default());
+    /// assert_eq!(config.breaker(&breakers, &"billing", Time::ZERO).unwrap().circuit, Circuit::Closed);
+    /// ```
     pub fn breaker<K: Ord>(&self, state: &State<K>, key: &K, now: Time) -> Option<breaker::Snapshot> {
         state.slots.get(key).map(|slot| self.breaker.snapshot(&slot.breaker, now))
     }
 
     /// The registry as a whole, for people and metrics.
+    ///
+    /// ```
+    /// use mainstay_resilience::{Input, breaker, registry};
+    ///
+    /// let config = registry::Config { keys_max: 2, ..registry::Config::default() };
+    /// let mut breakers = config.state();
+    /// for tenant in 0..5 {
+    ///     let _ = config.ask(&mut breakers, Input::default(), &tenant, breaker::Request::default());
+    /// }
+    /// let snapshot = config.snapshot(&breakers);
+    /// assert_eq!((snapshot.keys, snapshot.left), (2, 3));
+    /// ```
     pub fn snapshot<K>(&self, state: &State<K>) -> Snapshot {
         let not_closed =
             state.slots.values().filter(|slot| slot.breaker.circuit() != Circuit::Closed).count();

@@ -2,6 +2,15 @@
 //!
 //! A pure function of the load, with nothing to remember. By itself it can stand in front of anything that knows
 //! how full it is; inside a [`bulkhead`](crate::bulkhead) it keeps the last permits for the more important callers.
+//!
+//! ```
+//! use mainstay_resilience::shed::{Config, Priority};
+//!
+//! // Of 40 permits the reports may use 20, and a payment all of them.
+//! let config = Config::default();
+//! assert_eq!(config.share(Priority::Low, 40), 20);
+//! assert_eq!(config.share(Priority::Critical, 40), 40);
+//! ```
 
 use crate::contract::{Answer, By, Decide, Input, Invalid, Outcome, Time, Told, percent_of};
 
@@ -74,6 +83,7 @@ impl Default for Config {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {
+    /// How important the request is.
     pub priority: Priority,
     /// How many permits are in use, by requests of any priority.
     pub in_use: u32,

@@ -3,6 +3,19 @@
 //! A *timeout* is how long one attempt may take. A *deadline* is the moment after which nobody is interested any
 //! more: it is made once, where a request enters, and passed on, so that those further in stop when it is over
 //! instead of working for nobody. On the wire it is what is *left*, since clocks differ between machines.
+//!
+//! ```
+//! use core::time::Duration;
+//! use mainstay_resilience::Time;
+//! use mainstay_resilience::timeout::{Deadline, limit};
+//!
+//! // A request came in with two seconds to live; after 1.7 of them, an attempt may take what is left.
+//! let deadline = Deadline::after(Time::ZERO, Duration::from_secs(2));
+//! let timeout = Some(Duration::from_millis(400));
+//! let now = Time::from_millis(1_700);
+//! assert_eq!(limit(now, timeout, Some(deadline)), Some(Duration::from_millis(300)));
+//! assert_eq!(deadline.to_header(now), "300");
+//! ```
 
 use crate::contract::{Time, nanos};
 use alloc::string::{String, ToString};

@@ -70,6 +70,17 @@ pub struct Config {
 }
 
 /// The calls that a breaker looks at.
+///
+/// ```
+/// use core::time::Duration;
+/// use mainstay_resilience::breaker::{Config, Window};
+/// use mainstay_resilience::Decide;
+///
+/// let check = |window| Config { window, ..Config::default() }.check().map_err(|invalid| invalid.field);
+/// assert_eq!(check(Window::Time { length: Duration::from_secs(30), buckets: 10 }), Ok(()));
+/// // A window of 10 calls never holds the 20 that `calls_min` wants.
+/// assert_eq!(check(Window::Calls(10)), Err("calls_min".into()));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
@@ -87,6 +98,17 @@ pub enum Window {
 }
 
 /// Whether a breaker's refusals are real.
+///
+/// ```
+/// use mainstay_resilience::breaker::{Config, Enforcement, Request};
+/// use mainstay_resilience::{Decide, Input, Time};
+///
+/// let config = Config { enforcement: Enforcement::ObserveOnly, ..Config::default() };
+/// let (mut state, input) = (config.state(), Input::at(Time::ZERO));
+/// config.trip(&mut state, input);
+/// assert!(config.ask(&mut state, input, Request::default()).admitted().is_some());
+/// assert_eq!(config.snapshot(&state, input.now).would_deny, 1);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]

@@ -25,6 +25,24 @@
 //!   carry jitter, so that many callers do not probe at once.
 //! - **What counts as a failure is the caller's judgement**: an [`Outcome`](crate::Outcome). Refusals by policies
 //!   of this crate are neutral.
+//!
+//! ```
+//! use mainstay_resilience::breaker::{Config, Request};
+//! use mainstay_resilience::{Answer, By, Decide, Input, Outcome, Time};
+//!
+//! let config = Config { consecutive_failures: Some(3), open_jitter_percent: 0, ..Config::default() };
+//! let mut state = config.state();
+//! let at = |millis| Input::at(Time::from_millis(millis));
+//! for millis in [10, 20, 30] {
+//!     let ticket = config.ask(&mut state, at(millis), Request::default()).admitted().unwrap();
+//!     config.tell(&mut state, at(millis), ticket, Outcome::Failure, 1);
+//! }
+//! // Three in a row: it is open for five seconds, and then lets a probe through.
+//! let retry_at = Some(Time::from_millis(5_030));
+//! let open = Answer::Deny { by: By::BreakerOpen, retry_at };
+//! assert_eq!(config.ask(&mut state, at(40), Request::default()), open);
+//! assert!(config.ask(&mut state, at(5_030), Request::default()).admitted().unwrap().is_probe());
+//! ```
 
 mod config;
 mod sources;

@@ -8,12 +8,22 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 /// The three states of a circuit breaker. The ramp is a part of closed.
+///
+/// ```
+/// use mainstay_resilience::breaker::{Circuit, Config};
+/// use mainstay_resilience::Decide;
+///
+/// assert_eq!(Config::default().state().circuit(), Circuit::Closed);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Circuit {
+    /// Calls pass, and are counted.
     Closed,
+    /// Calls are refused.
     Open,
+    /// A few calls pass, as probes.
     HalfOpen,
 }
 
@@ -35,13 +45,35 @@ impl Circuit {
 }
 
 /// A change from one state to another.
+///
+/// ```
+/// use mainstay_resilience::breaker::{Circuit, Config, Transition};
+/// use mainstay_resilience::{Decide, Input};
+///
+/// let config = Config::default();
+/// let tripped = config.trip(&mut config.state(), Input::default());
+/// assert_eq!(tripped, Transition { from: Circuit::Closed, to: Circuit::Open });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transition {
+    /// The state that has ended.
     pub from: Circuit,
+    /// The state that has begun.
     pub to: Circuit,
 }
 
 /// What somebody from outside wants of it.
+///
+/// ```
+/// use mainstay_resilience::breaker::{Config, Forced, Request};
+/// use mainstay_resilience::{Answer, By, Decide, Input};
+///
+/// let (config, input) = (Config::default(), Input::default());
+/// let mut state = config.state();
+/// config.force(&mut state, input, Forced::Open);
+/// let forced = Answer::Deny { by: By::BreakerForced, retry_at: None };
+/// assert_eq!(config.ask(&mut state, input, Request::default()), forced);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
@@ -56,6 +88,21 @@ pub enum Forced {
 }
 
 /// Who asks.
+///
+/// ```
+/// use mainstay_resilience::breaker::{Circuit, Config, Request};
+/// use mainstay_resilience::{Decide, Input, Outcome};
+///
+/// let config = Config { consecutive_failures: Some(2), sources_min: 2, ..Config::default() };
+/// let (mut state, input) = (config.state(), Input::default());
+/// let mut fail = |source| {
+///     let ticket = config.ask(&mut state, input, Request { source }).admitted().unwrap();
+///     config.tell(&mut state, input, ticket, Outcome::Failure, 5);
+///     state.circuit()
+/// };
+/// // One sick caller is not enough.
+/// assert_eq!((fail(1), fail(2)), (Circuit::Closed, Circuit::Open));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Request {
     /// A name of the source of the call (a caller's host, a tenant) as a number; matters only where
@@ -63,7 +110,19 @@ pub struct Request {
     pub source: u32,
 }
 
-/// An admitted call.
+/// An admitted call. Its outcome counts as long as the breaker has not changed since, and a probe's no longer than
+/// [`Config::probe_for`].
+///
+/// ```
+/// use mainstay_resilience::breaker::{Config, Request};
+/// use mainstay_resilience::{Decide, Input, Outcome, Told};
+///
+/// let (config, input) = (Config::default(), Input::default());
+/// let mut state = config.state();
+/// let ticket = config.ask(&mut state, input, Request::default()).admitted().unwrap();
+/// config.trip(&mut state, input);
+/// assert_eq!(config.tell(&mut state, input, ticket, Outcome::Success, 1), Told::Stale);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Ticket {
@@ -75,6 +134,13 @@ pub struct Ticket {
 
 impl Ticket {
     /// Is it one of the few calls that test recovery?
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Decide, Input, breaker};
+    /// # let config = breaker::Config::default();
+    /// let ticket = config.ask(&mut config.state(), Input::default(), breaker::Request::default());
+    /// assert!(!ticket.admitted().unwrap().is_probe(), "a closed breaker has no doubts");
+    /// ```
     #[must_use]
     pub const fn is_probe(self) -> bool {
         self.probe != 0
@@ -108,7 +174,19 @@ struct Probe {
     until: Time,
 }
 
-/// What a breaker remembers.
+/// What a breaker remembers. A copy decides as the original does: it is all there is.
+///
+/// ```
+/// use mainstay_resilience::breaker::{Config, Request};
+/// use mainstay_resilience::{Decide, Input};
+///
+/// let (config, input) = (Config::default(), Input { random: 42, ..Input::default() });
+/// let mut state = config.state();
+/// config.trip(&mut state, input);
+/// let mut replica = state.clone();
+/// let answers = [&mut state, &mut replica].map(|it| config.ask(it, input, Request::default()));
+/// assert_eq!(answers[0], answers[1]);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct State {
@@ -137,11 +215,26 @@ pub struct State {
 }
 
 /// A breaker for display.
+///
+/// ```
+/// use core::time::Duration;
+/// use mainstay_resilience::breaker::{Circuit, Config};
+/// use mainstay_resilience::{Decide, Input, Time};
+///
+/// let config = Config { open_jitter_percent: 0, ..Config::default() };
+/// let mut state = config.state();
+/// config.trip(&mut state, Input::at(Time::ZERO));
+/// let seen = config.snapshot(&state, Time::from_millis(1));
+/// assert_eq!((seen.circuit, seen.trips, seen.admitted_percent), (Circuit::Open, 1, 0));
+/// assert_eq!(seen.open_until, Some(Time::ZERO + Duration::from_secs(5)));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Snapshot {
+    /// Which of the three states it is in.
     pub circuit: Circuit,
+    /// What somebody from outside wants of it.
     pub forced: Forced,
     /// How many changes there were, since the first.
     pub generation: u32,
@@ -153,9 +246,11 @@ pub struct Snapshot {
     pub admitted_percent: u8,
     /// What is in its window.
     pub window: Tally,
+    /// Failures since the last success.
     pub consecutive_failures: u32,
     /// How many trips followed one another.
     pub trips: u32,
+    /// Probes that were let through, whose outcome is not known yet.
     pub probes_under_way: u32,
     /// Outcomes that came too late to count.
     pub stale: u64,
@@ -298,7 +393,7 @@ impl Config {
     /// Opens the breaker from outside (an operator, a health check), as if it had tripped: it will probe.
     ///
     /// ```
-    /// use mainstay_resilience::{By, Decide, Input, breaker};
+    /// use mainstay_resilience::{Decide, Input, breaker};
     ///
     /// let (config, input) = (breaker::Config::default(), Input::default());
     /// let mut state = config.state();
@@ -313,7 +408,7 @@ impl Config {
     /// Holds the breaker open or closed from outside, or lets go of it: then it begins anew, closed.
     ///
     /// ```
-    /// use mainstay_resilience::{By, Decide, Input, breaker};
+    /// use mainstay_resilience::{Decide, Input, breaker};
     ///
     /// let (config, input) = (breaker::Config::default(), Input::default());
     /// let mut state = config.state();
@@ -424,6 +519,15 @@ impl Config {
 
 impl State {
     /// Which of the three states it is in; what [`Forced`] says aside.
+    ///
+    /// ```
+    /// # use mainstay_resilience::breaker::{Circuit, Config};
+    /// # use mainstay_resilience::{Decide, Input};
+    /// # let config = Config::default();
+    /// let mut state = config.state();
+    /// config.trip(&mut state, Input::default());
+    /// assert_eq!(state.circuit(), Circuit::Open);
+    /// ```
     #[must_use]
     pub const fn circuit(&self) -> Circuit {
         match self.mode {
@@ -434,12 +538,31 @@ impl State {
     }
 
     /// Does it admit every call, without a look at anything else?
+    ///
+    /// ```
+    /// # use mainstay_resilience::breaker::{Config, Forced};
+    /// # use mainstay_resilience::{Decide, Input};
+    /// # let config = Config::default();
+    /// let mut state = config.state();
+    /// assert!(state.admits_all());
+    /// config.force(&mut state, Input::default(), Forced::Open);
+    /// assert!(!state.admits_all());
+    /// ```
     #[must_use]
     pub const fn admits_all(&self) -> bool {
         matches!((self.mode, self.forced), (Mode::Closed, Forced::No | Forced::Closed))
     }
 
-    /// Changes with each transition.
+    /// How many transitions there were: a ticket of an earlier generation is stale. Wraps after 2^32.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Decide, Input, breaker};
+    /// # let config = breaker::Config::default();
+    /// let mut state = config.state();
+    /// let before = state.generation();
+    /// config.trip(&mut state, Input::default());
+    /// assert_ne!(state.generation(), before);
+    /// ```
     #[must_use]
     pub const fn generation(&self) -> u32 {
         self.generation

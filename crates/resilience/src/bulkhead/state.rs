@@ -21,6 +21,7 @@ pub struct Request {
     /// caller, with the priority that it came with. One whose patience has ended may have lost its place to others;
     /// if it asks only then, it is a new caller.
     pub caller: u64,
+    /// How important the request is: the line is in this order.
     pub priority: Priority,
 }
 
@@ -46,16 +47,38 @@ pub struct Ticket {
 
 impl Ticket {
     /// When the call was admitted.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Decide, Input, Time, bulkhead};
+    /// # let config = bulkhead::Config::default();
+    /// let input = Input::at(Time::from_millis(20));
+    /// let answer = config.ask(&mut config.state(), input, bulkhead::Request::default());
+    /// assert_eq!(answer.admitted().map(|ticket| ticket.begun()), Some(input.now));
+    /// ```
     #[must_use]
     pub const fn begun(self) -> Time {
         self.begun
     }
 }
 
-/// The limit has changed.
+/// The limit has changed, in permits.
+///
+/// ```
+/// use mainstay_resilience::bulkhead::{Aimd, Changed, Config, Limit, Request};
+/// use mainstay_resilience::{Decide, Input, Outcome, Told};
+///
+/// let aimd = Aimd { initial: 10, backoff_percent: 50, ..Aimd::default() };
+/// let config = Config { limit: Limit::Aimd(aimd), ..Config::default() };
+/// let (mut state, input) = (config.state(), Input::default());
+/// let ticket = config.ask(&mut state, input, Request::default()).admitted().unwrap();
+/// let told = config.tell(&mut state, input, ticket, Outcome::Failure, 1);
+/// assert_eq!(told, Told::Changed(Changed { from: 10, to: 5 }));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Changed {
+    /// How many there were.
     pub from: u32,
+    /// How many there are now.
     pub to: u32,
 }
 
@@ -93,6 +116,19 @@ pub struct State {
 }
 
 /// A bulkhead for display.
+///
+/// ```
+/// use mainstay_resilience::bulkhead::{Config, Limit, Request};
+/// use mainstay_resilience::{Decide, Input, Time};
+///
+/// let config = Config { limit: Limit::Fixed(2), line_max: 1, ..Config::default() };
+/// let mut state = config.state();
+/// for caller in 0..5 {
+///     let _ = config.ask(&mut state, Input::default(), Request { caller, ..Request::default() });
+/// }
+/// let seen = config.snapshot(&state, Time::ZERO);
+/// assert_eq!((seen.in_use, seen.waiting, seen.refused), (2, 1, 2));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]

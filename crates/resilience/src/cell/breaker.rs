@@ -37,6 +37,12 @@ struct Inner {
 
 impl Breaker {
     /// A closed one.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{breaker, cell};
+    /// let breaker = cell::Breaker::new(breaker::Config { calls_min: 5, ..Default::default() });
+    /// assert!(breaker.is_closed());
+    /// ```
     #[must_use]
     pub fn new(config: Config) -> Self {
         let state = config.state();
@@ -46,6 +52,15 @@ impl Breaker {
     }
 
     /// May a call be made? As [`Decide::ask`]; about 1 ns while it is closed.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Input, Time, breaker, cell};
+    /// let breaker = cell::Breaker::new(breaker::Config::default());
+    /// let (input, request) = (Input::at(Time::from_millis(1)), breaker::Request::default());
+    /// assert!(breaker.ask(input, request).admitted().is_some());
+    /// breaker.trip(input);
+    /// assert!(breaker.ask(input, request).admitted().is_none());
+    /// ```
     #[inline]
     pub fn ask(&self, input: Input, request: Request) -> Answer<Ticket> {
         match self.lanes.generation() {
@@ -55,6 +70,17 @@ impl Breaker {
     }
 
     /// The same, with the change that asking made: time may turn an open breaker half-open.
+    ///
+    /// ```
+    /// # use mainstay_resilience::breaker::{Circuit, Config, Request};
+    /// # use mainstay_resilience::{Input, Time, cell};
+    /// let breaker = cell::Breaker::new(Config::default());
+    /// breaker.trip(Input::at(Time::ZERO));
+    /// // A minute later it is time for a probe.
+    /// let (answer, change) = breaker.ask_and_see(Input::at(Time::from_millis(60_000)), Request::default());
+    /// assert!(answer.admitted().is_some_and(|ticket| ticket.is_probe()));
+    /// assert_eq!(change.map(|change| change.to), Some(Circuit::HalfOpen));
+    /// ```
     #[inline]
     pub fn ask_and_see(&self, input: Input, request: Request) -> (Answer<Ticket>, Option<Transition>) {
         match self.lanes.generation() {
@@ -76,6 +102,15 @@ impl Breaker {
     }
 
     /// What came of a call. As [`Decide::tell`]; one compare-and-swap for a success while it is closed.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Input, Outcome, Told, breaker, cell};
+    /// let config = breaker::Config { consecutive_failures: Some(1), ..Default::default() };
+    /// let (breaker, input) = (cell::Breaker::new(config), Input::default());
+    /// let ticket = breaker.ask(input, breaker::Request::default()).admitted().unwrap();
+    /// assert_eq!(breaker.tell(input, ticket, Outcome::Success), Told::Counted);
+    /// assert!(matches!(breaker.tell(input, ticket, Outcome::Failure), Told::Changed(_)));
+    /// ```
     #[inline]
     pub fn tell(&self, input: Input, ticket: Ticket, outcome: Outcome) -> Told<Transition> {
         if ticket.probe == 0 {
@@ -103,16 +138,44 @@ impl Breaker {
     }
 
     /// Opens it from outside, as if it had tripped.
+    ///
+    /// ```
+    /// # use mainstay_resilience::breaker::{Circuit, Config};
+    /// # use mainstay_resilience::{Input, cell};
+    /// // A health check has failed: no need to learn it from the calls.
+    /// let breaker = cell::Breaker::new(Config::default());
+    /// assert_eq!(breaker.trip(Input::default()).to, Circuit::Open);
+    /// ```
     pub fn trip(&self, input: Input) -> Transition {
         self.locked(input, |config, state| config.trip(state, input))
     }
 
     /// Holds it open or closed from outside, or lets go of it.
+    ///
+    /// ```
+    /// # use mainstay_resilience::breaker::{Config, Forced, Request};
+    /// # use mainstay_resilience::{Input, cell};
+    /// let (breaker, input) = (cell::Breaker::new(Config::default()), Input::default());
+    /// breaker.force(input, Forced::Open);
+    /// assert!(breaker.ask(input, Request::default()).admitted().is_none());
+    /// breaker.force(input, Forced::No);
+    /// assert!(breaker.is_closed());
+    /// ```
     pub fn force(&self, input: Input, forced: Forced) -> Transition {
         self.locked(input, |config, state| config.force(state, input, forced))
     }
 
     /// Other rules from now on. The state is kept; another window begins empty.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Input, Outcome, breaker, cell};
+    /// let (breaker, input) = (cell::Breaker::new(breaker::Config::default()), Input::default());
+    /// let ticket = breaker.ask(input, breaker::Request::default()).admitted().unwrap();
+    /// breaker.configure(input, breaker::Config { consecutive_failures: Some(1), ..Default::default() });
+    /// // The ticket is still good, and the new rule holds.
+    /// breaker.tell(input, ticket, Outcome::Failure);
+    /// assert!(!breaker.is_closed());
+    /// ```
     pub fn configure(&self, input: Input, config: Config) {
         let mut inner = lock(&self.inner);
         self.settle(&mut inner, input);
@@ -130,16 +193,42 @@ impl Breaker {
     }
 
     /// It as it is, for people and metrics.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Input, Time, breaker, cell};
+    /// let breaker = cell::Breaker::new(breaker::Config::default());
+    /// breaker.trip(Input::at(Time::ZERO));
+    /// let seen = breaker.snapshot(Time::from_millis(1));
+    /// assert_eq!((seen.circuit.code(), seen.trips), ("open", 1));
+    /// ```
     pub fn snapshot(&self, now: Time) -> Snapshot {
         self.locked(Input::at(now), |config, state| config.snapshot(state, now))
     }
 
     /// Which of the three states it is in.
+    ///
+    /// ```
+    /// # use mainstay_resilience::breaker::{Circuit, Config};
+    /// # use mainstay_resilience::{Input, cell};
+    /// let breaker = cell::Breaker::new(Config::default());
+    /// assert_eq!(breaker.circuit(), Circuit::Closed);
+    /// breaker.trip(Input::default());
+    /// assert_eq!(breaker.circuit(), Circuit::Open);
+    /// ```
     pub fn circuit(&self) -> Circuit {
         if self.lanes.generation().is_some() { Circuit::Closed } else { lock(&self.inner).state.circuit() }
     }
 
     /// Does it admit every call at present?
+    ///
+    /// ```
+    /// # use mainstay_resilience::breaker::{Config, Forced};
+    /// # use mainstay_resilience::{Input, cell};
+    /// let breaker = cell::Breaker::new(Config::default());
+    /// breaker.trip(Input::default());
+    /// breaker.force(Input::default(), Forced::Closed);
+    /// assert!(breaker.is_closed(), "somebody says so");
+    /// ```
     pub fn is_closed(&self) -> bool {
         self.lanes.generation().is_some() || lock(&self.inner).state.admits_all()
     }

@@ -29,11 +29,41 @@ pub struct Bulkhead {
     inner: Mutex<Inner>,
 }
 
-/// A place in line.
+/// A place in line: held until a permit was taken, none will come, or it was left.
+///
+/// ```
+/// use mainstay_resilience::cell::{Bulkhead, Entry, Place};
+/// use mainstay_resilience::{Input, bulkhead, shed::Priority};
+///
+/// let config = bulkhead::Config { limit: bulkhead::Limit::Fixed(1), ..Default::default() };
+/// let (bulkhead, input) = (Bulkhead::new(config), Input::default());
+/// let mut places: Vec<Place> = Vec::new();
+/// for _ in 0..3 {
+///     if let Entry::Wait { place, .. } = bulkhead.enter(input, Priority::Normal) {
+///         places.push(place);
+///     }
+/// }
+/// assert_eq!(places.len(), 2);
+/// assert_ne!(places[0], places[1]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place(u64);
 
 /// What a bulkhead says to a new caller.
+///
+/// ```
+/// use mainstay_resilience::cell::{Bulkhead, Entry};
+/// use mainstay_resilience::{By, Input, bulkhead, shed::Priority};
+///
+/// let config = bulkhead::Config { limit: bulkhead::Limit::Fixed(1), line_max: 1, ..Default::default() };
+/// let bulkhead = Bulkhead::new(config);
+/// let entries = [0; 3].map(|_| bulkhead.enter(Input::default(), Priority::Normal));
+/// assert!(matches!(entries, [
+///     Entry::Admit(_),
+///     Entry::Wait { .. },
+///     Entry::Deny { by: By::BulkheadFull, .. },
+/// ]));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a permit must come back through `tell`, and a place through `leave`"]
 pub enum Entry {
@@ -41,12 +71,18 @@ pub enum Entry {
     Admit(Ticket),
     /// Wait in line: ask with [`Bulkhead::poll_granted`], and [`Bulkhead::leave`] it when done.
     Wait {
+        /// Its place.
         place: Place,
         /// When its patience ends.
         until: Time,
     },
     /// No.
-    Deny { by: By, retry_at: Option<Time> },
+    Deny {
+        /// Why not: no room in line, or the request was shed.
+        by: By,
+        /// When asking again may help, if that can be known.
+        retry_at: Option<Time>,
+    },
 }
 
 #[derive(Debug)]
@@ -111,6 +147,12 @@ impl Waiters {
 
 impl Bulkhead {
     /// One with all its permits free.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Time, bulkhead, cell::Bulkhead};
+    /// let config = bulkhead::Config { limit: bulkhead::Limit::Fixed(8), ..Default::default() };
+    /// assert_eq!(Bulkhead::new(config).snapshot(Time::ZERO).limit, 8);
+    /// ```
     #[must_use]
     pub fn new(config: Config) -> Self {
         let state = config.state();
@@ -118,6 +160,15 @@ impl Bulkhead {
     }
 
     /// A permit, a place in line, or neither.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Input, Time, bulkhead, cell::{Bulkhead, Entry}, shed::Priority};
+    /// let config = bulkhead::Config { limit: bulkhead::Limit::Fixed(1), ..Default::default() };
+    /// let (bulkhead, input) = (Bulkhead::new(config), Input::at(Time::ZERO));
+    /// assert!(matches!(bulkhead.enter(input, Priority::Normal), Entry::Admit(_)));
+    /// let Entry::Wait { until, .. } = bulkhead.enter(input, Priority::Normal) else { unreachable!() };
+    /// assert_eq!(until, Time::from_millis(500), "its patience ends then");
+    /// ```
     pub fn enter(&self, input: Input, priority: Priority) -> Entry {
         let inner = &mut *lock(&self.inner);
         let caller = inner.waiting.next_place();
@@ -133,6 +184,20 @@ impl Bulkhead {
 
     /// Has a permit come? If not, the waker is woken when one does. Pending for ever once its patience has ended: the
     /// caller watches the clock, and then [`leave`](Bulkhead::leave)s.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Input, Outcome, bulkhead, cell::{Bulkhead, Entry}, shed::Priority};
+    /// # use std::task::{Poll, Waker};
+    /// let config = bulkhead::Config { limit: bulkhead::Limit::Fixed(1), ..Default::default() };
+    /// let (bulkhead, input) = (Bulkhead::new(config), Input::default());
+    /// let Entry::Admit(ticket) = bulkhead.enter(input, Priority::Normal) else { unreachable!() };
+    /// let Entry::Wait { place, .. } = bulkhead.enter(input, Priority::Normal) else { unreachable!() };
+    /// // In a future it is its own waker, and this is one turn of its poll.
+    /// let waker = Waker::noop();
+    /// assert!(bulkhead.poll_granted(input.now, place, &waker).is_pending());
+    /// bulkhead.tell(input, ticket, Outcome::Success);
+    /// assert!(matches!(bulkhead.poll_granted(input.now, place, &waker), Poll::Ready(Ok(_))));
+    /// ```
     ///
     /// # Errors
     /// The place is none: it was left, or its permit was taken.
@@ -151,6 +216,16 @@ impl Bulkhead {
 
     /// Leaves the line; a permit that was granted and not taken goes to the next. Nothing happens if the place was
     /// left, or its permit taken, before.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Input, bulkhead, cell::{Bulkhead, Entry}, shed::Priority};
+    /// let config = bulkhead::Config { limit: bulkhead::Limit::Fixed(1), ..Default::default() };
+    /// let (bulkhead, input) = (Bulkhead::new(config), Input::default());
+    /// let _held = bulkhead.enter(input, Priority::Normal);
+    /// let Entry::Wait { place, .. } = bulkhead.enter(input, Priority::Normal) else { unreachable!() };
+    /// bulkhead.leave(input, place);
+    /// assert_eq!(bulkhead.snapshot(input.now).waiting, 0);
+    /// ```
     pub fn leave(&self, input: Input, place: Place) {
         let wakers = {
             let inner = &mut *lock(&self.inner);
@@ -179,6 +254,15 @@ impl Bulkhead {
     }
 
     /// What came of a call: its permit is free.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Input, Outcome, bulkhead, cell::{Bulkhead, Entry}, shed::Priority};
+    /// let (bulkhead, input) = (Bulkhead::new(bulkhead::Config::default()), Input::default());
+    /// let Entry::Admit(ticket) = bulkhead.enter(input, Priority::Normal) else { unreachable!() };
+    /// assert_eq!(bulkhead.snapshot(input.now).in_use, 1);
+    /// bulkhead.tell(input, ticket, Outcome::Failure);
+    /// assert_eq!(bulkhead.snapshot(input.now).in_use, 0);
+    /// ```
     pub fn tell(&self, input: Input, ticket: Ticket, outcome: Outcome) {
         let wakers = {
             let inner = &mut *lock(&self.inner);
@@ -188,7 +272,18 @@ impl Bulkhead {
         wake(wakers);
     }
 
-    /// Other rules from now on.
+    /// Other rules from now on. Where they have more permits, those in line get them.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Input, bulkhead, cell::{Bulkhead, Entry}, shed::Priority};
+    /// # use std::task::Waker;
+    /// let limit = |n| bulkhead::Config { limit: bulkhead::Limit::Fixed(n), ..Default::default() };
+    /// let (bulkhead, input) = (Bulkhead::new(limit(1)), Input::default());
+    /// let _held = bulkhead.enter(input, Priority::Normal);
+    /// let Entry::Wait { place, .. } = bulkhead.enter(input, Priority::Normal) else { unreachable!() };
+    /// bulkhead.configure(input, limit(2));
+    /// assert!(bulkhead.poll_granted(input.now, place, &Waker::noop()).is_ready());
+    /// ```
     pub fn configure(&self, input: Input, config: Config) {
         let wakers = {
             let inner = &mut *lock(&self.inner);
@@ -199,6 +294,16 @@ impl Bulkhead {
     }
 
     /// It as it is, for people and metrics.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Input, Time, bulkhead, cell::Bulkhead, shed::Priority};
+    /// let bulkhead = Bulkhead::new(bulkhead::Config::default());
+    /// for _ in 0..40 {
+    ///     let _ = bulkhead.enter(Input::default(), Priority::Normal);
+    /// }
+    /// let seen = bulkhead.snapshot(Time::ZERO);
+    /// assert_eq!((seen.limit, seen.in_use, seen.waiting), (32, 32, 8));
+    /// ```
     pub fn snapshot(&self, now: Time) -> Snapshot {
         let inner = lock(&self.inner);
         inner.config.snapshot(&inner.state, now)

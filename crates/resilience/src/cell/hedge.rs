@@ -20,6 +20,11 @@ pub struct Hedge {
 
 impl Hedge {
     /// One that has seen nothing yet.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Time, cell, hedge};
+    /// assert_eq!(cell::Hedge::new(hedge::Config::default()).snapshot(Time::ZERO).sent, 0);
+    /// ```
     #[must_use]
     pub fn new(config: Config) -> Self {
         let state = Mutex::new(config.state());
@@ -27,16 +32,43 @@ impl Hedge {
     }
 
     /// As [`Decide::ask`].
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Answer, By, Input, cell, hedge, retry::Safety};
+    /// let (hedges, input) = (cell::Hedge::new(hedge::Config::default()), Input::default());
+    /// // A call that must not be made twice gets no second attempt.
+    /// let second = hedge::Request::Second { begun: input.now, safety: Safety::Unsafe };
+    /// let no = Answer::Deny { by: By::RetryUnsafe, retry_at: None };
+    /// assert_eq!(hedges.ask(input, second), no);
+    /// ```
     pub fn ask(&self, input: Input, request: Request) -> Answer<Ticket> {
         self.config.ask(&mut lock(&self.state), input, request)
     }
 
-    /// As [`Decide::tell`].
+    /// As [`Decide::tell`]: of each attempt, the one that lost among them.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Input, Outcome, Time, cell, hedge};
+    /// let hedges = cell::Hedge::new(hedge::Config { calls_min: 1, ..Default::default() });
+    /// let ticket = hedges.ask(Input::at(Time::ZERO), hedge::Request::First).admitted().unwrap();
+    /// let answered = Time::from_millis(40);
+    /// hedges.tell(Input::at(answered), ticket, Outcome::Success);
+    /// assert!(hedges.snapshot(answered).delay.is_some_and(|delay| delay.as_millis() >= 40));
+    /// ```
     pub fn tell(&self, input: Input, ticket: Ticket, outcome: Outcome) {
         self.config.tell(&mut lock(&self.state), input, ticket, outcome, 1);
     }
 
     /// It as it is, for people and metrics.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Input, cell, hedge};
+    /// let (hedges, input) = (cell::Hedge::new(hedge::Config::default()), Input::default());
+    /// for _ in 0..100 {
+    ///     let _ = hedges.ask(input, hedge::Request::First);
+    /// }
+    /// assert_eq!(hedges.snapshot(input.now).budget.left, 5, "five percent of the calls");
+    /// ```
     pub fn snapshot(&self, now: Time) -> Snapshot {
         self.config.snapshot(&lock(&self.state), now)
     }

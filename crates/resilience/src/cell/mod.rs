@@ -4,6 +4,23 @@
 //! never held across a call, and keeps the common case away from that lock: successes of a closed breaker, or
 //! calls that earn their share of a retry budget, are counted in a word a lane and told to the state in one
 //! batch, before anything else is asked of it.
+//!
+//! ```
+//! use mainstay_resilience::{Input, Outcome, cell, breaker};
+//!
+//! let breaker = cell::Breaker::new(breaker::Config::default());
+//! std::thread::scope(|scope| {
+//!     for _ in 0..2 {
+//!         scope.spawn(|| {
+//!             for _ in 0..25 {
+//!                 let ticket = breaker.ask(Input::default(), breaker::Request::default()).admitted();
+//!                 breaker.tell(Input::default(), ticket.unwrap(), Outcome::Success);
+//!             }
+//!         });
+//!     }
+//! });
+//! assert_eq!(breaker.snapshot(Input::default().now).window.calls, 50, "none is lost");
+//! ```
 
 mod breaker;
 mod bulkhead;

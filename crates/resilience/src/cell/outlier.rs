@@ -22,6 +22,11 @@ pub struct Outlier {
 
 impl Outlier {
     /// One that has seen nothing yet.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Time, cell, outlier};
+    /// assert!(cell::Outlier::new(outlier::Config::default()).snapshot(Time::ZERO).hosts.is_empty());
+    /// ```
     #[must_use]
     pub fn new(config: Config) -> Self {
         let state = Mutex::new(config.state());
@@ -30,23 +35,57 @@ impl Outlier {
 
     /// One of these hosts by chance, but none that is ejected, and what is said of it. None if all are, or there is
     /// none.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Input, Time, cell, outlier};
+    /// let hosts = cell::Outlier::new(outlier::Config::default());
+    /// let pick = |random| hosts.pick(Input { now: Time::ZERO, random }, &[1, 2]).map(|(host, _)| host);
+    /// assert_eq!((pick(0), pick(u64::MAX)), (Some(1), Some(2)));
+    /// assert!(hosts.pick(Input::default(), &[]).is_none());
+    /// ```
     pub fn pick(&self, input: Input, hosts: &[u32]) -> Option<(u32, Answer<Ticket>)> {
         let mut state = lock(&self.state);
         let host = state.pick(hosts, input)?;
         Some((host, self.config.ask(&mut state, input, Request { host })))
     }
 
-    /// As [`Decide::ask`].
+    /// May this host be called? As [`Decide::ask`], for those who choose by themselves.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Input, cell, outlier};
+    /// let hosts = cell::Outlier::new(outlier::Config::default());
+    /// let answer = hosts.ask(Input::default(), outlier::Request { host: 4 });
+    /// assert_eq!(answer.admitted().map(|ticket| ticket.host()), Some(4));
+    /// ```
     pub fn ask(&self, input: Input, request: Request) -> Answer<Ticket> {
         self.config.ask(&mut lock(&self.state), input, request)
     }
 
-    /// As [`Decide::tell`].
+    /// What came of a call to a host. As [`Decide::tell`].
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Input, Outcome, Told, cell, outlier};
+    /// let config = outlier::Config { consecutive_failures: Some(1), ..Default::default() };
+    /// let (hosts, input) = (cell::Outlier::new(config), Input::default());
+    /// let tickets = [1, 2].map(|host| hosts.ask(input, outlier::Request { host }).admitted().unwrap());
+    /// let told = hosts.tell(input, tickets[0], Outcome::Failure);
+    /// assert!(matches!(told, Told::Changed(ejected) if ejected.host == 1));
+    /// // The last one stays.
+    /// assert_eq!(hosts.tell(input, tickets[1], Outcome::Failure), Told::Counted);
+    /// ```
     pub fn tell(&self, input: Input, ticket: Ticket, outcome: Outcome) -> Told<Ejected> {
         self.config.tell(&mut lock(&self.state), input, ticket, outcome, 1)
     }
 
     /// All hosts as they are, for people and metrics.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Input, cell, outlier};
+    /// let (hosts, input) = (cell::Outlier::new(outlier::Config::default()), Input::default());
+    /// let _ = hosts.ask(input, outlier::Request { host: 9 });
+    /// let seen = hosts.snapshot(input.now);
+    /// assert_eq!((seen.hosts[0].host, seen.ejected), (9, 0));
+    /// ```
     pub fn snapshot(&self, now: Time) -> Snapshot {
         self.config.snapshot(&lock(&self.state), now)
     }

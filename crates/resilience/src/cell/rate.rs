@@ -22,6 +22,12 @@ pub struct Bucket {
 
 impl Bucket {
     /// A full one.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Time, cell, rate};
+    /// let config = rate::bucket::Config { burst: 30, ..Default::default() };
+    /// assert_eq!(cell::Bucket::new(config).snapshot(Time::ZERO).available, 30);
+    /// ```
     #[must_use]
     pub fn new(config: bucket::Config) -> Self {
         let word = AtomicU64::new(config.state().to_bits());
@@ -29,6 +35,16 @@ impl Bucket {
     }
 
     /// Is there a permit? As [`Decide::ask`].
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Answer, By, Input, Time, cell, rate};
+    /// let limit = cell::Bucket::new(rate::bucket::Config { permits: 10, burst: 5, ..Default::default() });
+    /// let (input, three) = (Input::at(Time::ZERO), rate::Request { permits: 3 });
+    /// assert!(limit.ask(input, three).admitted().is_some());
+    /// // Two are left, and one more comes in 100 ms.
+    /// let retry_at = Some(Time::from_millis(100));
+    /// assert_eq!(limit.ask(input, three), Answer::Deny { by: By::RateLimit, retry_at });
+    /// ```
     pub fn ask(&self, input: Input, request: Request) -> Answer<Ticket> {
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
@@ -46,6 +62,13 @@ impl Bucket {
     }
 
     /// It as it is, for people and metrics.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Input, Time, cell, rate};
+    /// let limit = cell::Bucket::new(rate::bucket::Config { permits: 10, burst: 10, ..Default::default() });
+    /// let _ = limit.ask(Input::at(Time::ZERO), rate::Request { permits: 10 });
+    /// assert_eq!(limit.snapshot(Time::from_millis(250)).available, 2);
+    /// ```
     pub fn snapshot(&self, now: Time) -> bucket::Snapshot {
         self.config.snapshot(&bucket::State::from_bits(self.word.load(Ordering::Relaxed)), now)
     }
@@ -68,6 +91,12 @@ pub struct Window {
 
 impl Window {
     /// An empty one.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Time, cell, rate};
+    /// let limit = cell::Window::new(rate::window::Config { permits: 7, ..Default::default() });
+    /// assert_eq!(limit.snapshot(Time::ZERO).available, 7);
+    /// ```
     #[must_use]
     pub fn new(config: window::Config) -> Self {
         let state = Mutex::new(config.state());
@@ -75,11 +104,27 @@ impl Window {
     }
 
     /// Is there a permit? As [`Decide::ask`].
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Input, Time, cell, rate};
+    /// let limit = cell::Window::new(rate::window::Config { permits: 3, ..Default::default() });
+    /// let ask = |millis| limit.ask(Input::at(Time::from_millis(millis)), rate::Request { permits: 3 });
+    /// assert!(ask(0).admitted().is_some());
+    /// assert!(ask(999).admitted().is_none(), "not in the same second");
+    /// assert!(ask(1_000).admitted().is_some());
+    /// ```
     pub fn ask(&self, input: Input, request: Request) -> Answer<Ticket> {
         self.config.ask(&mut lock(&self.state), input, request)
     }
 
     /// It as it is, for people and metrics.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Input, Time, cell, rate};
+    /// let limit = cell::Window::new(rate::window::Config { permits: 3, ..Default::default() });
+    /// let _ = limit.ask(Input::at(Time::ZERO), rate::Request::default());
+    /// assert_eq!(limit.snapshot(Time::ZERO).next_at, Some(Time::from_millis(1_000)));
+    /// ```
     pub fn snapshot(&self, now: Time) -> window::Snapshot {
         self.config.snapshot(&lock(&self.state), now)
     }

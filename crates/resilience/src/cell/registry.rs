@@ -54,6 +54,12 @@ struct Slot {
 
 impl<K: Hash + Eq + Clone> Registry<K> {
     /// No key yet.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{cell, registry};
+    /// let breakers: cell::Registry<u64> = cell::Registry::new(registry::Config::default());
+    /// assert!(breakers.breakers().is_empty());
+    /// ```
     #[must_use]
     pub fn new(config: Config) -> Self {
         let shared = Arc::new(Breaker::new(config.breaker.clone()));
@@ -62,6 +68,15 @@ impl<K: Hash + Eq + Clone> Registry<K> {
     }
 
     /// The key's breaker; made if it has none; the shared one if none may be made.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Time, cell, registry};
+    /// # use std::sync::Arc;
+    /// let breakers: cell::Registry<String> = cell::Registry::new(registry::Config::default());
+    /// let (one, other) = (breakers.get("a", Time::ZERO), breakers.get("b", Time::ZERO));
+    /// assert!(!Arc::ptr_eq(&one, &other));
+    /// assert!(Arc::ptr_eq(&one, &breakers.get("a", Time::from_millis(1))));
+    /// ```
     pub fn get<Q>(&self, key: &Q, now: Time) -> Arc<Breaker>
     where
         K: Borrow<Q>,
@@ -90,6 +105,17 @@ impl<K: Hash + Eq + Clone> Registry<K> {
     }
 
     /// Other rules from now on, for every breaker that is there and those to come.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Input, Time, breaker, cell, registry};
+    /// let breakers: cell::Registry<String> = cell::Registry::new(registry::Config::default());
+    /// let early = breakers.get("billing", Time::ZERO);
+    /// let breaker = breaker::Config { enforcement: breaker::Enforcement::ObserveOnly, ..Default::default() };
+    /// breakers.configure(Input::default(), registry::Config { breaker, keys_max: 10 });
+    /// // It reaches those that were there before.
+    /// early.trip(Input::default());
+    /// assert!(early.ask(Input::default(), breaker::Request::default()).admitted().is_some());
+    /// ```
     pub fn configure(&self, input: Input, config: Config) {
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
         for breaker in inner.slots.values().map(|slot| &slot.breaker).chain([&inner.shared]) {
@@ -99,12 +125,32 @@ impl<K: Hash + Eq + Clone> Registry<K> {
     }
 
     /// Every key with its breaker, in no order: for people and metrics.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Input, Time, breaker, cell, registry};
+    /// let breakers: cell::Registry<u32> = cell::Registry::new(registry::Config::default());
+    /// for tenant in 1..=3 {
+    ///     breakers.get(&tenant, Time::ZERO);
+    /// }
+    /// breakers.get(&2, Time::ZERO).trip(Input::default());
+    /// let open = breakers.breakers().into_iter().filter(|(_, breaker)| !breaker.is_closed());
+    /// assert_eq!(open.map(|(tenant, _)| tenant).collect::<Vec<_>>(), [2]);
+    /// ```
     pub fn breakers(&self) -> Vec<(K, Arc<Breaker>)> {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
         inner.slots.iter().map(|(key, slot)| (key.clone(), slot.breaker.clone())).collect()
     }
 
     /// The registry as a whole, for people and metrics.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Input, Time, cell, registry};
+    /// let breakers: cell::Registry<u32> = cell::Registry::new(registry::Config::default());
+    /// breakers.get(&1, Time::ZERO);
+    /// breakers.get(&2, Time::ZERO).trip(Input::default());
+    /// let seen = breakers.snapshot();
+    /// assert_eq!((seen.keys, seen.not_closed), (2, 1));
+    /// ```
     pub fn snapshot(&self) -> Snapshot {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
         let not_closed = inner.slots.values().filter(|slot| slot.breaker.circuit() != Circuit::Closed);

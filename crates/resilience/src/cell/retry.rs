@@ -32,6 +32,12 @@ struct Inner {
 
 impl Retry {
     /// One with nothing earned yet.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Time, cell, retry};
+    /// let retries = cell::Retry::new(retry::Config::default());
+    /// assert_eq!(retries.snapshot(Time::ZERO).budget.left, 100, "ten a second, without any call");
+    /// ```
     #[must_use]
     pub fn new(config: Config) -> Self {
         let state = config.state();
@@ -40,6 +46,15 @@ impl Retry {
     }
 
     /// A call begins: one compare-and-swap.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Input, cell, retry};
+    /// let (retries, input) = (cell::Retry::new(retry::Config::default()), Input::default());
+    /// for _ in 0..50 {
+    ///     assert_eq!(retries.first(input).attempt, 1);
+    /// }
+    /// assert_eq!(retries.snapshot(input.now).budget.left, 110, "a fifth of the calls on top");
+    /// ```
     #[inline]
     pub fn first(&self, input: Input) -> Ticket {
         let is_same_bucket = input.now.as_nanos() < self.bucket_end.load(Ordering::Relaxed);
@@ -57,11 +72,35 @@ impl Retry {
     }
 
     /// Another attempt? As [`Decide::ask`].
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Answer, By, Input, Time, cell, retry};
+    /// # use std::time::Duration;
+    /// let (retries, input) = (cell::Retry::new(retry::Config::default()), Input::at(Time::ZERO));
+    /// let again = retry::Again {
+    ///     attempts: 3,
+    ///     begun: input.now,
+    ///     backoff: Duration::from_millis(100),
+    ///     retry_after: None,
+    ///     safety: retry::Safety::Safe,
+    ///     due: None,
+    /// };
+    /// let enough = Answer::Deny { by: By::RetryAttempts, retry_at: None };
+    /// assert_eq!(retries.again(input, again), enough);
+    /// ```
     pub fn again(&self, input: Input, again: Again) -> Answer<Ticket> {
         self.locked(input, |config, state| config.ask(state, input, Request::Again(again)))
     }
 
     /// What came of an attempt. Of a first one there is nothing to learn.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Input, Outcome, cell, retry};
+    /// let (retries, input) = (cell::Retry::new(retry::Config::default()), Input::default());
+    /// let second = retry::Ticket { attempt: 2 };
+    /// retries.tell(input, second, Outcome::Success);
+    /// assert_eq!(retries.snapshot(input.now).recovered, 1);
+    /// ```
     pub fn tell(&self, input: Input, ticket: Ticket, outcome: Outcome) {
         if ticket.attempt > 1 {
             self.locked(input, |config, state| config.tell(state, input, ticket, outcome, 1));
@@ -69,6 +108,14 @@ impl Retry {
     }
 
     /// It as it is, for people and metrics.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Input, cell, retry};
+    /// let (retries, input) = (cell::Retry::new(retry::Config::default()), Input::default());
+    /// retries.first(input);
+    /// let seen = retries.snapshot(input.now);
+    /// assert_eq!((seen.retries, seen.budget.calls, seen.budget.denied), (0, 1, 0));
+    /// ```
     pub fn snapshot(&self, now: Time) -> Snapshot {
         self.locked(Input::at(now), |config, state| config.snapshot(state, now))
     }

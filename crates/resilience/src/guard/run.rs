@@ -15,7 +15,18 @@ use core::task::Poll;
 use core::time::Duration;
 use std::sync::Arc;
 
-/// The policies of one dependency at work. Clones are the same guard.
+/// The policies of one dependency at work. Clones are the same guard: what one learns, all know.
+///
+/// ```
+/// use mainstay_resilience::guard::{Guard, Policy};
+/// use mainstay_resilience::{Input, breaker};
+///
+/// let policy = Policy { breaker: Some(breaker::Config::default()), ..Policy::default() };
+/// let guard = Guard::new("billing", policy).unwrap();
+/// let clone = guard.clone();
+/// guard.breaker().unwrap().trip(Input::at(guard.now()));
+/// assert!(!clone.breaker().unwrap().is_closed());
+/// ```
 #[derive(Clone, Debug)]
 pub struct Guard {
     inner: Arc<Inner>,
@@ -36,6 +47,15 @@ pub(super) struct Inner {
 
 impl Guard {
     /// A guard under a name, which its refusals and metrics carry.
+    ///
+    /// ```
+    /// # use mainstay_resilience::guard::{Guard, Policy};
+    /// use mainstay_resilience::retry;
+    ///
+    /// let retry = retry::Config { attempts_max: 0, ..retry::Config::default() };
+    /// let policy = Policy { retry: Some(retry), ..Policy::default() };
+    /// assert_eq!(Guard::new("billing", policy).unwrap_err().field, "retry.attempts_max");
+    /// ```
     ///
     /// # Errors
     /// The first field of the policy that makes no sense.
@@ -61,48 +81,118 @@ impl Guard {
     }
 
     /// Its name.
+    ///
+    /// ```
+    /// # use mainstay_resilience::guard::{Guard, Policy};
+    /// assert_eq!(Guard::new("billing", Policy::default()).unwrap().name(), "billing");
+    /// ```
     #[must_use]
     pub fn name(&self) -> &str {
         &self.inner.watch.guard
     }
 
     /// Its policy.
+    ///
+    /// ```
+    /// # use mainstay_resilience::guard::{Guard, Policy};
+    /// # use std::time::Duration;
+    /// let policy = Policy { timeout: Some(Duration::from_millis(400)), ..Policy::default() };
+    /// let guard = Guard::new("billing", policy.clone()).unwrap();
+    /// assert_eq!(guard.policy(), &policy);
+    /// ```
     #[must_use]
     pub fn policy(&self) -> &Policy {
         &self.inner.policy
     }
 
     /// Its breaker, to look at, to trip or to force.
+    ///
+    /// ```
+    /// # use mainstay_resilience::guard::{Guard, Policy};
+    /// use mainstay_resilience::breaker::{Config, Forced};
+    /// use mainstay_resilience::Input;
+    ///
+    /// let policy = Policy { breaker: Some(Config::default()), ..Policy::default() };
+    /// let guard = Guard::new("billing", policy).unwrap();
+    /// // An operator takes the dependency out of service.
+    /// let breaker = guard.breaker().unwrap();
+    /// breaker.force(Input::at(guard.now()), Forced::Open);
+    /// assert_eq!(breaker.snapshot(guard.now()).admitted_percent, 0);
+    /// ```
     #[must_use]
     pub fn breaker(&self) -> Option<&cell::Breaker> {
         self.inner.breaker.as_ref()
     }
 
     /// Its bulkhead, to look at.
+    ///
+    /// ```
+    /// # use mainstay_resilience::guard::{Guard, Policy};
+    /// use mainstay_resilience::bulkhead;
+    ///
+    /// let policy = Policy { bulkhead: Some(bulkhead::Config::default()), ..Policy::default() };
+    /// let guard = Guard::new("billing", policy).unwrap();
+    /// let seen = guard.bulkhead().unwrap().snapshot(guard.now());
+    /// assert_eq!((seen.in_use, seen.limit), (0, 32));
+    /// ```
     #[must_use]
     pub fn bulkhead(&self) -> Option<&cell::Bulkhead> {
         self.inner.bulkhead.as_ref()
     }
 
     /// Its retries, to look at.
+    ///
+    /// ```
+    /// # use mainstay_resilience::guard::{Guard, Policy};
+    /// # use mainstay_resilience::retry;
+    /// let policy = Policy { retry: Some(retry::Config::default()), ..Policy::default() };
+    /// let guard = Guard::new("billing", policy).unwrap();
+    /// assert_eq!(guard.retry().unwrap().snapshot(guard.now()).retries, 0);
+    /// assert!(guard.hedge().is_none(), "what the policy leaves out is not there");
+    /// ```
     #[must_use]
     pub fn retry(&self) -> Option<&cell::Retry> {
         self.inner.retry.as_ref()
     }
 
     /// Its hedges, to look at.
+    ///
+    /// ```
+    /// # use mainstay_resilience::guard::{Guard, Policy};
+    /// # use mainstay_resilience::hedge;
+    /// let policy = Policy { hedge: Some(hedge::Config::default()), ..Policy::default() };
+    /// let guard = Guard::new("billing", policy).unwrap();
+    /// assert_eq!(guard.hedge().unwrap().snapshot(guard.now()).delay, None, "nothing was seen yet");
+    /// ```
     #[must_use]
     pub fn hedge(&self) -> Option<&cell::Hedge> {
         self.inner.hedge.as_ref()
     }
 
-    /// The present moment, as this guard's parts take it.
+    /// The present moment, as this guard's parts take it: on tokio's clock, counted from when this program first
+    /// looked at it.
+    ///
+    /// ```
+    /// # use mainstay_resilience::guard::{Guard, Policy};
+    /// let guard = Guard::new("billing", Policy::default()).unwrap();
+    /// let earlier = guard.now();
+    /// assert!(guard.now() >= earlier);
+    /// ```
     #[must_use]
     pub fn now(&self) -> Time {
         clock::now()
     }
 
     /// Might such a call be made more than once?
+    ///
+    /// ```
+    /// # use mainstay_resilience::guard::{Call, Guard, Policy};
+    /// # use mainstay_resilience::retry;
+    /// let policy = Policy { retry: Some(retry::Config::default()), ..Policy::default() };
+    /// let guard = Guard::new("billing", policy).unwrap();
+    /// assert!(guard.may_repeat(&Call::safe()));
+    /// assert!(!guard.may_repeat(&Call::default()), "nobody said that it may");
+    /// ```
     #[must_use]
     pub fn may_repeat(&self, call: &Call) -> bool {
         let retries = self.inner.policy.retry.as_ref().is_some_and(|retry| retry.allows(call.safety));
@@ -113,6 +203,20 @@ impl Guard {
     ///
     /// When there are no more attempts, or a policy refuses a further one, the last result is the result: a
     /// response that was judged a failure is still a response.
+    ///
+    /// ```
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    /// # runtime.unwrap().block_on(async {
+    /// # use mainstay_resilience::guard::{Attempt, Call, Guard, Policy, errors_are_failures};
+    /// # use mainstay_resilience::retry;
+    /// let policy = Policy { retry: Some(retry::Config::default()), ..Policy::default() };
+    /// let guard = Guard::new("billing", policy).unwrap();
+    /// let billing = |attempt: Attempt| async move {
+    ///     if attempt.number == 1 { Err("connection reset") } else { Ok("paid") }
+    /// };
+    /// assert_eq!(guard.call(Call::safe(), billing, errors_are_failures).await, Ok("paid"));
+    /// # });
+    /// ```
     ///
     /// # Errors
     /// The refusal, if no attempt was let through; else the last attempt's error.
@@ -143,6 +247,18 @@ impl Guard {
 
     /// Makes a call of one attempt, whatever the policy says of retries and hedges: for what cannot be repeated at
     /// all, such as a body that is gone once it is sent.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// # use mainstay_resilience::guard::{Call, Guard, Policy, errors_are_failures};
+    /// let guard = Guard::new("uploads", Policy::default()).unwrap();
+    /// let body = vec![0_u8; 1_024];
+    /// // The body moves into the one attempt.
+    /// let send = |_attempt| async move { Ok::<usize, std::io::Error>(body.into_iter().count()) };
+    /// let sent = guard.call_once(Call::default(), send, errors_are_failures).await;
+    /// assert_eq!(sent.unwrap(), 1_024);
+    /// # });
+    /// ```
     ///
     /// # Errors
     /// As [`Guard::call`].

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 /// use mainstay_resilience::retry::Safety;
 ///
 /// let read = Call { safety: Safety::Safe, ..Call::default() };
+/// assert_eq!(read, Call::safe());
 /// assert_eq!(Call::default().safety, Safety::Unsafe, "nothing is repeated unless you say that it may be");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +38,15 @@ impl Default for Call {
 
 impl Call {
     /// One that may be made twice.
+    ///
+    /// ```
+    /// use mainstay_resilience::guard::Call;
+    /// use mainstay_resilience::shed::Priority;
+    ///
+    /// // A read that nobody waits for.
+    /// let prefetch = Call { priority: Priority::Low, ..Call::safe() };
+    /// assert!(prefetch.priority < Call::safe().priority);
+    /// ```
     #[must_use]
     pub fn safe() -> Self {
         Self { safety: Safety::Safe, ..Self::default() }
@@ -44,6 +54,24 @@ impl Call {
 }
 
 /// One try of a call, as the operation is told.
+///
+/// ```
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+/// # runtime.unwrap().block_on(async {
+/// use mainstay_resilience::guard::{Attempt, Call, Guard, Policy, errors_are_failures};
+/// use std::time::Duration;
+/// use tokio::time::Instant;
+///
+/// let policy = Policy { timeout: Some(Duration::from_millis(400)), ..Policy::default() };
+/// let guard = Guard::new("billing", policy).unwrap();
+/// // What may be handed on as the deadline of those further in.
+/// let left = |attempt: Attempt| async move {
+///     attempt.deadline.map(|ends| ends - Instant::now()).ok_or("no deadline")
+/// };
+/// let left = guard.call(Call::default(), left, errors_are_failures).await.unwrap();
+/// assert_eq!(left, Duration::from_millis(400));
+/// # });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Attempt {
@@ -78,11 +106,31 @@ impl From<Outcome> for Verdict {
 }
 
 /// Takes an error for a failure and everything else for a success.
+///
+/// ```
+/// use mainstay_resilience::Outcome;
+/// use mainstay_resilience::guard::errors_are_failures;
+///
+/// let paid: Result<u32, &str> = Ok(3);
+/// let down: Result<u32, &str> = Err("connection refused");
+/// assert_eq!(errors_are_failures(paid.as_ref()).outcome, Outcome::Success);
+/// assert_eq!(errors_are_failures(down.as_ref()).outcome, Outcome::Failure);
+/// ```
 pub fn errors_are_failures<T, E>(result: Result<&T, &E>) -> Verdict {
     Verdict::from(if result.is_ok() { Outcome::Success } else { Outcome::Failure })
 }
 
 /// A call that one of the guard's policies did not let through.
+///
+/// ```
+/// use mainstay_resilience::By;
+/// use mainstay_resilience::guard::Refusal;
+/// use std::time::Duration;
+///
+/// let retry_after = Some(Duration::from_secs(2));
+/// let refusal = Refusal { guard: "billing".into(), by: By::RateLimit, retry_after };
+/// assert_eq!(refusal.to_string(), "billing: the rate limit is reached; retry after 2000 ms");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The guard's name.
@@ -106,6 +154,20 @@ impl fmt::Display for Refusal {
 impl std::error::Error for Refusal {}
 
 /// Why a guarded call has no result.
+///
+/// ```
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+/// # runtime.unwrap().block_on(async {
+/// use mainstay_resilience::guard::{Call, CallError, Guard, Policy, errors_are_failures};
+/// use std::time::Duration;
+///
+/// let timeout = Duration::from_millis(400);
+/// let guard = Guard::new("billing", Policy { timeout: Some(timeout), ..Policy::default() }).unwrap();
+/// let hangs = |_attempt| std::future::pending::<Result<(), &str>>();
+/// let result = guard.call(Call::default(), hangs, errors_are_failures).await;
+/// assert_eq!(result, Err(CallError::TimedOut(timeout)));
+/// # });
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CallError<E> {

@@ -16,6 +16,25 @@
 //! - **It is looked for when a failure is told**, never on a success.
 //! - **A host is known** from the first question about it, until it is [forgotten](State::forget) or pushed out by
 //!   others ([`Config::hosts_max`]).
+//!
+//! ```
+//! use mainstay_resilience::outlier::{Config, Request};
+//! use mainstay_resilience::{Answer, By, Decide, Input, Outcome, Time};
+//!
+//! let config = Config { consecutive_failures: Some(2), ..Config::default() };
+//! let (mut state, input) = (config.state(), Input::at(Time::ZERO));
+//! let mut call = |host, outcome| {
+//!     let ticket = config.ask(&mut state, input, Request { host }).admitted().unwrap();
+//!     config.tell(&mut state, input, ticket, outcome, 1);
+//! };
+//! call(1, Outcome::Success);
+//! call(2, Outcome::Failure);
+//! call(2, Outcome::Failure);
+//! let retry_at = Some(Time::from_millis(30_000));
+//! let ejected = Answer::Deny { by: By::Outlier, retry_at };
+//! assert_eq!(config.ask(&mut state, input, Request { host: 2 }), ejected);
+//! assert!(config.ask(&mut state, input, Request { host: 1 }).admitted().is_some());
+//! ```
 
 mod config;
 mod state;

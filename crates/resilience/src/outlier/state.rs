@@ -8,6 +8,18 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 /// Which host is to be called.
+///
+/// ```
+/// use mainstay_resilience::outlier::{Config, Request};
+/// use mainstay_resilience::{Decide, Input, Time};
+///
+/// let config = Config::default();
+/// let mut state = config.state();
+/// for host in [3, 1, 3] {
+///     let _ = config.ask(&mut state, Input::default(), Request { host });
+/// }
+/// assert_eq!(config.snapshot(&state, Time::ZERO).hosts.len(), 2);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Request {
     /// The caller's own name for it, as a number.
@@ -33,6 +45,13 @@ pub struct Ticket {
 
 impl Ticket {
     /// Which host it is for.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Decide, Input, outlier};
+    /// # let config = outlier::Config::default();
+    /// let answer = config.ask(&mut config.state(), Input::default(), outlier::Request { host: 12 });
+    /// assert_eq!(answer.admitted().map(|ticket| ticket.host()), Some(12));
+    /// ```
     #[must_use]
     pub const fn host(self) -> u32 {
         self.host
@@ -55,7 +74,9 @@ impl Ticket {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ejected {
+    /// Which one: the caller's number for it.
     pub host: u32,
+    /// When it is admitted again.
     pub until: Time,
 }
 
@@ -120,15 +141,29 @@ pub struct Snapshot {
 }
 
 /// A host, for display.
+///
+/// ```
+/// use mainstay_resilience::outlier::{Config, Request};
+/// use mainstay_resilience::{Decide, Input, Outcome, Time};
+///
+/// let config = Config::default();
+/// let (mut state, input) = (config.state(), Input::default());
+/// let ticket = config.ask(&mut state, input, Request { host: 7 }).admitted().unwrap();
+/// config.tell(&mut state, input, ticket, Outcome::Failure, 2);
+/// let host = &config.snapshot(&state, Time::ZERO).hosts[0];
+/// assert_eq!((host.consecutive_failures, host.window.calls, host.ejections), (2, 2, 0));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct HostSnapshot {
+    /// The caller's number for it.
     pub host: u32,
     /// Until when it is ejected, if it is.
     pub ejected_until: Option<Time>,
     /// How many ejections followed one another.
     pub ejections: u32,
+    /// Failures since its last success.
     pub consecutive_failures: u32,
     /// What is in its window.
     pub window: Tally,

@@ -2,6 +2,21 @@
 //!
 //! As the generic cell rate algorithm (ITU-T I.371): instead of counting tokens, it remembers the one moment when
 //! the bucket will be full again. So its whole state is one word of 64 bits, that a program can keep in an atomic.
+//!
+//! ```
+//! use core::time::Duration;
+//! use mainstay_resilience::rate::{Request, bucket::Config};
+//! use mainstay_resilience::{Decide, Input, Time};
+//!
+//! let config = Config { permits: 2, per: Duration::from_secs(1), burst: 4, ..Config::default() };
+//! let mut state = config.state();
+//! let granted = (0..10_000).filter(|millis| {
+//!     let input = Input::at(Time::from_millis(*millis));
+//!     config.ask(&mut state, input, Request::default()).admitted().is_some()
+//! });
+//! // Asked every millisecond of ten seconds: the burst, and two a second.
+//! assert_eq!(granted.count(), 4 + 19);
+//! ```
 
 use super::{Change, Request, Ticket, later};
 use crate::contract::{Answer, DAY_MILLIS, Decide, Input, Invalid, Outcome, Time, Told, nanos};
@@ -98,6 +113,17 @@ impl State {
 }
 
 /// A bucket for display.
+///
+/// ```
+/// use mainstay_resilience::rate::{Request, bucket::Config};
+/// use mainstay_resilience::{Decide, Input, Time};
+///
+/// let config = Config { permits: 10, burst: 10, ..Config::default() };
+/// let mut state = config.state();
+/// let _ = config.ask(&mut state, Input::default(), Request { permits: 4 });
+/// let seen = config.snapshot(&state, Time::ZERO);
+/// assert_eq!((seen.available, seen.full_at), (6, Some(Time::from_millis(400))));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]

@@ -9,6 +9,19 @@
 //!
 //! Neither keeps a line: [`Answer::Wait`](crate::Answer) is an estimate, not a reservation, and whoever asks first
 //! at that moment gets the permit. Nothing comes back through `tell`: a permit that was granted is spent.
+//!
+//! ```
+//! use core::time::Duration;
+//! use mainstay_resilience::{Answer, Decide, Input, Time, rate};
+//!
+//! // Ten a second, and whoever has to wait for less than a second is asked to.
+//! let wait_max = Duration::from_secs(1);
+//! let config = rate::bucket::Config { permits: 10, burst: 1, wait_max, ..Default::default() };
+//! let (mut state, input) = (config.state(), Input::at(Time::ZERO));
+//! assert!(config.ask(&mut state, input, rate::Request::default()).admitted().is_some());
+//! let until = Time::from_millis(100);
+//! assert_eq!(config.ask(&mut state, input, rate::Request::default()), Answer::Wait { until });
+//! ```
 
 pub mod bucket;
 #[cfg(test)]
@@ -57,6 +70,18 @@ pub struct Ticket {
 }
 
 /// The change that a rate limit's `tell` could report: there is none.
+///
+/// ```
+/// use mainstay_resilience::{Told, rate};
+///
+/// fn has_changed(told: Told<rate::Change>) -> bool {
+///     match told {
+///         Told::Counted | Told::Stale => false,
+///         Told::Changed(never) => match never {},
+///     }
+/// }
+/// assert!(!has_changed(Told::Counted));
+/// ```
 pub type Change = core::convert::Infallible;
 
 /// Not now: is the moment near enough to wait for?

@@ -3,6 +3,19 @@
 //! Permits that were granted close together are counted together, in a bucket, and come back together: `per`
 //! after the *last* of them. So the window errs on one side only. A permit comes back at least `per` after it was
 //! granted, and less than `per + per / buckets` after it.
+//!
+//! ```
+//! use mainstay_resilience::rate::{Request, window::Config};
+//! use mainstay_resilience::{Decide, Input, Time};
+//!
+//! let config = Config { permits: 5, ..Config::default() };
+//! let mut state = config.state();
+//! let granted = (0..1_000).filter(|millis| {
+//!     let input = Input::at(Time::from_millis(*millis));
+//!     config.ask(&mut state, input, Request::default()).admitted().is_some()
+//! });
+//! assert_eq!(granted.count(), 5, "in a second, however often it is asked");
+//! ```
 
 use super::{Change, Request, Ticket, later};
 use crate::contract::{Answer, DAY_MILLIS, Decide, Input, Invalid, Outcome, Time, Told, nanos};
@@ -79,6 +92,17 @@ pub struct State {
 }
 
 /// A window for display.
+///
+/// ```
+/// use mainstay_resilience::rate::{Request, window::Config};
+/// use mainstay_resilience::{Decide, Input, Time};
+///
+/// let config = Config { permits: 5, ..Config::default() };
+/// let mut state = config.state();
+/// let _ = config.ask(&mut state, Input::at(Time::from_millis(300)), Request { permits: 2 });
+/// let seen = config.snapshot(&state, Time::from_millis(400));
+/// assert_eq!((seen.used, seen.available, seen.next_at), (2, 3, Some(Time::from_millis(1_300))));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]

@@ -6,6 +6,27 @@
 //! [`due`](Again::due), and the budget pays.
 //!
 //! What is not safe to repeat is not repeated, unless the configuration says so: [`Safety`].
+//!
+//! ```
+//! use core::time::Duration;
+//! use mainstay_resilience::retry::{Again, Config, Request, Safety};
+//! use mainstay_resilience::{Answer, By, Decide, Input, Time};
+//!
+//! let config = Config::default();
+//! let (mut state, input) = (config.state(), Input::at(Time::ZERO));
+//! let ticket = config.ask(&mut state, input, Request::First).admitted().unwrap();
+//! // It has failed, and is a POST without a key: it may have been done.
+//! let again = Again {
+//!     attempts: ticket.attempt,
+//!     begun: input.now,
+//!     backoff: Duration::ZERO,
+//!     retry_after: None,
+//!     safety: Safety::Unsafe,
+//!     due: None,
+//! };
+//! let no = Answer::Deny { by: By::RetryUnsafe, retry_at: None };
+//! assert_eq!(config.ask(&mut state, input, Request::Again(again)), no);
+//! ```
 
 mod config;
 mod safety;

@@ -18,9 +18,22 @@ pub enum Safety {
 }
 
 /// Does the request name its one intended effect?
+///
+/// ```
+/// use mainstay_resilience::retry::{IdempotencyKey, Safety};
+///
+/// let headers = [("content-type", "application/json"), ("idempotency-key", "order-17")];
+/// let key = match headers.iter().find(|(name, _)| *name == "idempotency-key") {
+///     Some(_) => IdempotencyKey::Present,
+///     None => IdempotencyKey::Missing,
+/// };
+/// assert_eq!(Safety::of_http("PATCH", key), Safety::Safe);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum IdempotencyKey {
+    /// It does: whoever gets it twice does it once.
     Present,
+    /// It does not.
     Missing,
 }
 

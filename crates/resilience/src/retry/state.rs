@@ -7,6 +7,15 @@ use core::convert::Infallible;
 use core::time::Duration;
 
 /// What is remembered of all calls together; a call's own progress comes with its request.
+///
+/// ```
+/// use mainstay_resilience::{Decide, Input, Time, retry};
+///
+/// let config = retry::Config::default();
+/// let mut state: retry::State = config.state();
+/// let _ = config.ask(&mut state, Input::default(), retry::Request::First);
+/// assert_eq!(config.snapshot(&state, Time::ZERO).budget.calls, 1);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct State {
@@ -55,6 +64,26 @@ pub enum Request {
 }
 
 /// A call that has failed, and how far it got.
+///
+/// ```
+/// use core::time::Duration;
+/// use mainstay_resilience::retry::{Again, Backoff, Config, Jitter, Request, Safety};
+/// use mainstay_resilience::{Answer, Decide, Input, Time};
+///
+/// let backoff = Backoff { jitter: Jitter::None, ..Backoff::default() };
+/// let config = Config { backoff, ..Config::default() };
+/// let again = Again {
+///     attempts: 2,
+///     begun: Time::ZERO,
+///     backoff: Duration::from_millis(50),
+///     // "In two seconds": longer than the backoff of 100 ms would be.
+///     retry_after: Some(Duration::from_secs(2)),
+///     safety: Safety::Safe,
+///     due: None,
+/// };
+/// let answer = config.ask(&mut config.state(), Input::at(Time::ZERO), Request::Again(again));
+/// assert_eq!(answer, Answer::Wait { until: Time::from_millis(2_000) });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Again {
     /// How many attempts there were.
@@ -73,6 +102,15 @@ pub struct Again {
 }
 
 /// An attempt.
+///
+/// ```
+/// use mainstay_resilience::retry::{Config, Request, Ticket};
+/// use mainstay_resilience::{Answer, Decide, Input};
+///
+/// let config = Config::default();
+/// let answer = config.ask(&mut config.state(), Input::default(), Request::First);
+/// assert_eq!(answer, Answer::Admit(Ticket { attempt: 1 }));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Ticket {

@@ -29,7 +29,21 @@ pub struct FallbackLayer<F> {
 }
 
 impl<F> FallbackLayer<F> {
-    /// A fallback by that function, which is given the error.
+    /// A fallback by that function, which is given the error. Where it may not answer, the error stays.
+    ///
+    /// ```
+    /// use mainstay_resilience::fallback::When;
+    /// use mainstay_resilience::tower::{BoxError, FallbackLayer};
+    /// use tower::{Layer, ServiceExt, service_fn};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let prices = service_fn(|_item: u32| async { Err::<u32, BoxError>("no such item".into()) });
+    /// // Only where nothing was done: an error of the service itself is passed on.
+    /// let layer = FallbackLayer::new(When::Refused, |_: &BoxError| 99);
+    /// let error = layer.layer(prices).oneshot(7).await.unwrap_err();
+    /// assert_eq!(error.to_string(), "no such item");
+    /// # });
+    /// ```
     pub fn new(when: When, answer: F) -> Self {
         Self { when, answer }
     }
@@ -43,7 +57,24 @@ impl<S, F: Clone> Layer<S> for FallbackLayer<F> {
     }
 }
 
-/// A service with a fallback.
+/// A service with a fallback, made by a [`FallbackLayer`].
+///
+/// ```
+/// use mainstay_resilience::By;
+/// use mainstay_resilience::fallback::When;
+/// use mainstay_resilience::guard::Refusal;
+/// use mainstay_resilience::tower::{BoxError, Fallback, FallbackLayer};
+/// use tower::{Layer, ServiceExt, service_fn};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let refuse = service_fn(|(): ()| async {
+///     let refusal = Refusal { guard: "prices".into(), by: By::BulkheadFull, retry_after: None };
+///     Err::<&str, BoxError>(refusal.into())
+/// });
+/// let prices: Fallback<_, _> = FallbackLayer::new(When::Refused, |_: &BoxError| "from the cache").layer(refuse);
+/// assert_eq!(prices.oneshot(()).await.unwrap(), "from the cache");
+/// # });
+/// ```
 #[derive(Clone, Debug)]
 pub struct Fallback<S, F> {
     inner: S,

@@ -19,7 +19,7 @@ use tower_service::Service;
 ///
 /// ```
 /// use mainstay_resilience::outlier;
-/// use mainstay_resilience::tower::{BoxError, Hosts, HttpRules, JudgeBy};
+/// use mainstay_resilience::tower::{BoxError, Hosts, JudgeBy};
 /// use mainstay_resilience::Outcome;
 /// use tower::{ServiceExt, service_fn};
 ///
@@ -44,6 +44,21 @@ pub struct Hosts<S, R> {
 
 impl<S, R> Hosts<S, R> {
     /// A service out of those; the hosts are known by their place, from 0.
+    ///
+    /// ```
+    /// use mainstay_resilience::tower::{BoxError, Hosts, HttpRules};
+    /// use mainstay_resilience::{By, guard::Refusal, outlier};
+    /// use tower::{ServiceExt, service_fn};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let host = service_fn(|_: http::Request<()>| async { Ok::<_, BoxError>(http::Response::new(())) });
+    /// // None of them: somebody has said so in a configuration, perhaps.
+    /// let hosts = vec![host; 0];
+    /// let nobody = Hosts::new("search", outlier::Config::default(), hosts, HttpRules::default());
+    /// let error = nobody.oneshot(http::Request::new(())).await.unwrap_err();
+    /// assert_eq!(error.downcast_ref::<Refusal>().unwrap().by, By::Outlier);
+    /// # });
+    /// ```
     pub fn new(name: &str, config: outlier::Config, services: Vec<S>, rules: R) -> Self {
         let numbers = (0..u32::try_from(services.len()).unwrap_or(u32::MAX)).collect();
         let outlier = Arc::new(cell::Outlier::new(config));
@@ -69,6 +84,20 @@ impl<S, R> Hosts<S, R> {
     }
 
     /// Who is ejected, to look at.
+    ///
+    /// ```
+    /// use mainstay_resilience::tower::{BoxError, Hosts, HttpRules};
+    /// use mainstay_resilience::{Time, outlier};
+    /// use tower::{ServiceExt, service_fn};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let host = service_fn(|_: http::Request<()>| async { Ok::<_, BoxError>(http::Response::new(())) });
+    /// let hosts = Hosts::new("search", outlier::Config::default(), vec![host], HttpRules::default());
+    /// hosts.clone().oneshot(http::Request::new(())).await.unwrap();
+    /// let seen = hosts.outlier().snapshot(Time::ZERO);
+    /// assert_eq!((seen.hosts[0].host, seen.hosts[0].window.calls), (0, 1));
+    /// # });
+    /// ```
     pub fn outlier(&self) -> &cell::Outlier {
         &self.outlier
     }

@@ -12,6 +12,22 @@
 //!
 //! Errors are boxed, as tower's own layers have them: a [`Refusal`](crate::guard::Refusal) or a
 //! [`TimedOut`] can be found by `downcast_ref`, in a stack of any height.
+//!
+//! ```
+//! use mainstay_resilience::bulkhead;
+//! use mainstay_resilience::guard::Policy;
+//! use mainstay_resilience::tower::{GuardLayer, HttpRules};
+//! use tower::{BoxError, Layer, ServiceExt, service_fn};
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+//! let policy = Policy { bulkhead: Some(bulkhead::Config::default()), ..Policy::default() };
+//! let layer = GuardLayer::from_policy("billing", policy, HttpRules::default()).unwrap();
+//! // In place of a client, or of a route.
+//! let billing = service_fn(|_: http::Request<()>| async { Ok::<_, BoxError>(http::Response::new("paid")) });
+//! let answer = layer.layer(billing).oneshot(http::Request::new(())).await.unwrap();
+//! assert_eq!(answer.into_body(), "paid");
+//! # });
+//! ```
 
 mod fallback;
 mod hosts;

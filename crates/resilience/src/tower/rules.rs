@@ -11,22 +11,109 @@ use core::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
 
 /// What a layer must know of the requests and responses that pass.
+///
+/// ```
+/// use mainstay_resilience::Outcome;
+/// use mainstay_resilience::guard::{Call, Verdict};
+/// use mainstay_resilience::tower::{BoxError, Rules};
+///
+/// /// Reads of a store by key: they may be repeated, and an empty value is no failure.
+/// #[derive(Clone)]
+/// struct Reads;
+///
+/// impl Rules<String, Vec<u8>> for Reads {
+///     fn call(&self, _: &String) -> Call {
+///         Call::safe()
+///     }
+///     fn again(&self, key: &String) -> Option<String> {
+///         Some(key.clone())
+///     }
+///     fn judge(&self, result: Result<&Vec<u8>, &BoxError>) -> Verdict {
+///         Verdict::from(if result.is_ok() { Outcome::Success } else { Outcome::Failure })
+///     }
+/// }
+/// assert_eq!(Reads.judge(Ok(&Vec::new())).outcome, Outcome::Success);
+/// ```
 pub trait Rules<Req, Res> {
-    /// What the guard should know of this request.
+    /// What the guard should know of this request. Unless said otherwise: that it is not safe to repeat.
+    ///
+    /// ```
+    /// use http::{Request, Response};
+    /// use mainstay_resilience::retry::Safety;
+    /// use mainstay_resilience::tower::{HttpRules, Rules};
+    ///
+    /// let call = |method| {
+    ///     let request = Request::builder().method(method).body(()).unwrap();
+    ///     Rules::<_, Response<()>>::call(&HttpRules::default(), &request)
+    /// };
+    /// assert_eq!(call("GET").safety, Safety::Safe);
+    /// assert_eq!(call("POST").safety, Safety::Unsafe);
+    /// ```
     fn call(&self, request: &Req) -> Call {
         let _ = request;
         Call::default()
     }
 
     /// Another one like it, for another attempt, if that can be had.
+    ///
+    /// ```
+    /// use http::{Request, Response};
+    /// use mainstay_resilience::tower::{HttpRules, Rules};
+    ///
+    /// let request = Request::builder().uri("/orders/17").body("order").unwrap();
+    /// let again = Rules::<_, Response<()>>::again(&HttpRules::default(), &request).unwrap();
+    /// assert_eq!((again.uri().path(), *again.body()), ("/orders/17", "order"));
+    /// // What cannot be cloned cannot be sent again.
+    /// assert!(Rules::<_, Response<()>>::again(&HttpRules::once(), &request).is_none());
+    /// ```
     fn again(&self, request: &Req) -> Option<Req>;
 
-    /// The last touch before it is sent: a deadline to pass on, say.
+    /// The last touch before it is sent, in each attempt: a deadline to pass on, say. Unless said otherwise: none.
+    ///
+    /// ```
+    /// use mainstay_resilience::Outcome;
+    /// use mainstay_resilience::guard::{Attempt, Policy, Verdict};
+    /// use mainstay_resilience::tower::{BoxError, GuardLayer, Rules};
+    /// use tower::{Layer, ServiceExt, service_fn};
+    ///
+    /// /// Requests that carry the number of their attempt.
+    /// #[derive(Clone)]
+    /// struct Numbered;
+    ///
+    /// impl Rules<u32, u32> for Numbered {
+    ///     fn again(&self, request: &u32) -> Option<u32> {
+    ///         Some(*request)
+    ///     }
+    ///     fn prepare(&self, request: &mut u32, attempt: Attempt) {
+    ///         *request = attempt.number;
+    ///     }
+    ///     fn judge(&self, _: Result<&u32, &BoxError>) -> Verdict {
+    ///         Outcome::Success.into()
+    ///     }
+    /// }
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// let echo = service_fn(|request: u32| async move { Ok::<u32, BoxError>(request) });
+    /// let layer = GuardLayer::from_policy("echo", Policy::default(), Numbered).unwrap();
+    /// assert_eq!(layer.layer(echo).oneshot(0).await.unwrap(), 1);
+    /// # });
+    /// ```
     fn prepare(&self, request: &mut Req, attempt: Attempt) {
         let _ = (request, attempt);
     }
 
-    /// What came of it.
+    /// What came of it. Not asked of a refusal by a policy of this crate further in: that one is neutral.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use http::{Request, Response};
+    /// use mainstay_resilience::Outcome;
+    /// use mainstay_resilience::tower::{HttpRules, Rules};
+    ///
+    /// let busy = Response::builder().status(503).header("retry-after", "3").body(()).unwrap();
+    /// let verdict = Rules::<Request<()>, _>::judge(&HttpRules::default(), Ok(&busy));
+    /// assert_eq!(verdict.outcome, Outcome::Failure);
+    /// assert_eq!(verdict.retry_after, Some(Duration::from_secs(3)));
+    /// ```
     fn judge(&self, result: Result<&Res, &BoxError>) -> Verdict;
 }
 
@@ -34,19 +121,31 @@ pub trait Rules<Req, Res> {
 ///
 /// ```
 /// use mainstay_resilience::Outcome;
-/// use mainstay_resilience::tower::JudgeBy;
+/// use mainstay_resilience::tower::{JudgeBy, Rules};
 ///
 /// let rules = JudgeBy::new(|result: Result<&u32, &_>| match result {
 ///     Ok(0) => Outcome::Failure,
 ///     Ok(_) => Outcome::Success,
 ///     Err(_) => Outcome::Failure,
 /// });
+/// assert_eq!(Rules::<u32, u32>::judge(&rules, Ok(&0)).outcome, Outcome::Failure);
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct JudgeBy<F>(F);
 
 impl<F> JudgeBy<F> {
     /// A judgement by that function.
+    ///
+    /// ```
+    /// use mainstay_resilience::Outcome;
+    /// use mainstay_resilience::retry::Safety;
+    /// use mainstay_resilience::tower::{BoxError, JudgeBy, Rules};
+    ///
+    /// let rules = JudgeBy::new(|_: Result<&(), &BoxError>| Outcome::Success);
+    /// // Made for requests that may be sent twice.
+    /// assert_eq!(Rules::<u32, ()>::call(&rules, &7).safety, Safety::Safe);
+    /// assert_eq!(Rules::<u32, ()>::again(&rules, &7), Some(7));
+    /// ```
     pub fn new<Res>(judge: F) -> Self
     where
         F: Fn(Result<&Res, &BoxError>) -> Outcome,
@@ -77,15 +176,54 @@ impl<Req: Clone, Res, F: Fn(Result<&Res, &BoxError>) -> Outcome> Rules<Req, Res>
 /// retries and hedges.
 ///
 /// [`once`]: HttpRules::once
+///
+/// ```
+/// use http::{Request, Response};
+/// use mainstay_resilience::Outcome;
+/// use mainstay_resilience::tower::{HttpRules, Rules};
+///
+/// let judge = |status: u16| {
+///     let response = Response::builder().status(status).body(()).unwrap();
+///     Rules::<Request<()>, _>::judge(&HttpRules::default(), Ok(&response)).outcome
+/// };
+/// assert_eq!([200, 404, 429, 500].map(judge), [
+///     Outcome::Success,
+///     Outcome::Success,
+///     Outcome::Failure,
+///     Outcome::Failure,
+/// ]);
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HttpRules(());
 
-/// The same for bodies that cannot be cloned.
+/// The same as [`HttpRules`] for bodies that cannot be cloned. Made by [`HttpRules::once`].
+///
+/// ```
+/// use http::{Request, Response};
+/// use mainstay_resilience::retry::Safety;
+/// use mainstay_resilience::tower::{HttpOnce, HttpRules, Rules};
+///
+/// /// A body that is gone once it is sent.
+/// struct Upload;
+///
+/// let rules: HttpOnce = HttpRules::once();
+/// let request = Request::builder().method("PUT").body(Upload).unwrap();
+/// assert_eq!(Rules::<_, Response<()>>::call(&rules, &request).safety, Safety::Safe);
+/// assert!(Rules::<_, Response<()>>::again(&rules, &request).is_none());
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct HttpOnce(());
 
 impl HttpRules {
     /// The same for bodies that cannot be cloned: nothing is sent twice.
+    ///
+    /// ```
+    /// use mainstay_resilience::guard::Policy;
+    /// use mainstay_resilience::tower::{GuardLayer, HttpRules};
+    ///
+    /// let layer = GuardLayer::from_policy("uploads", Policy::default(), HttpRules::once());
+    /// assert_eq!(layer.unwrap().guard().name(), "uploads");
+    /// ```
     #[must_use]
     pub fn once() -> HttpOnce {
         HttpOnce(())

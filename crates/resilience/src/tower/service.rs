@@ -13,9 +13,38 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 /// Any error, as tower's own layers have them.
+///
+/// ```
+/// use mainstay_resilience::By;
+/// use mainstay_resilience::guard::Refusal;
+/// use mainstay_resilience::tower::BoxError;
+///
+/// let refusal = Refusal { guard: "billing".into(), by: By::Shed, retry_after: None };
+/// let error: BoxError = refusal.into();
+/// assert_eq!(error.downcast_ref::<Refusal>().map(|refusal| refusal.by), Some(By::Shed));
+/// ```
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The service was called, and did not answer in this time.
+///
+/// ```
+/// use core::time::Duration;
+/// use mainstay_resilience::guard::Policy;
+/// use mainstay_resilience::tower::{BoxError, GuardLayer, HttpRules, TimedOut};
+/// use tower::{Layer, ServiceExt, service_fn};
+///
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+/// # runtime.unwrap().block_on(async {
+/// let timeout = Duration::from_millis(400);
+/// let policy = Policy { timeout: Some(timeout), ..Policy::default() };
+/// let layer = GuardLayer::from_policy("billing", policy, HttpRules::default()).unwrap();
+/// let hangs = service_fn(|_: http::Request<()>| {
+///     std::future::pending::<Result<http::Response<()>, BoxError>>()
+/// });
+/// let error = layer.layer(hangs).oneshot(http::Request::new(())).await.unwrap_err();
+/// assert_eq!(error.downcast_ref(), Some(&TimedOut(timeout)));
+/// # });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimedOut(pub Duration);
 
@@ -47,11 +76,32 @@ pub struct GuardLayer<R> {
 
 impl<R> GuardLayer<R> {
     /// A layer around a guard: all services that it makes share it.
+    ///
+    /// ```
+    /// use mainstay_resilience::guard::{Guard, Policy};
+    /// use mainstay_resilience::tower::{GuardLayer, HttpRules};
+    ///
+    /// // One guard for two clients of the same dependency.
+    /// let guard = Guard::new("billing", Policy::default()).unwrap();
+    /// let reads = GuardLayer::new(guard.clone(), HttpRules::default());
+    /// let uploads = GuardLayer::new(guard, HttpRules::once());
+    /// assert_eq!(reads.guard().name(), uploads.guard().name());
+    /// ```
     pub fn new(guard: Guard, rules: R) -> Self {
         Self { guard, rules }
     }
 
     /// A layer around a new guard.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use mainstay_resilience::guard::Policy;
+    /// use mainstay_resilience::tower::{GuardLayer, HttpRules};
+    ///
+    /// let policy = Policy { deadline: Some(Duration::ZERO), ..Policy::default() };
+    /// let invalid = GuardLayer::from_policy("billing", policy, HttpRules::default()).unwrap_err();
+    /// assert_eq!(invalid.field, "deadline_ms");
+    /// ```
     ///
     /// # Errors
     /// The first field of the policy that makes no sense.
@@ -60,6 +110,18 @@ impl<R> GuardLayer<R> {
     }
 
     /// The guard, to look at or to force.
+    ///
+    /// ```
+    /// use mainstay_resilience::guard::Policy;
+    /// use mainstay_resilience::tower::{GuardLayer, HttpRules};
+    /// use mainstay_resilience::{Input, breaker};
+    ///
+    /// let policy = Policy { breaker: Some(breaker::Config::default()), ..Policy::default() };
+    /// let layer = GuardLayer::from_policy("billing", policy, HttpRules::default()).unwrap();
+    /// let guard = layer.guard();
+    /// guard.breaker().unwrap().force(Input::at(guard.now()), breaker::Forced::Open);
+    /// assert!(!guard.breaker().unwrap().is_closed());
+    /// ```
     pub fn guard(&self) -> &Guard {
         &self.guard
     }
@@ -73,7 +135,25 @@ impl<S, R: Clone> Layer<S> for GuardLayer<R> {
     }
 }
 
-/// A service behind a guard.
+/// A service behind a guard, made by a [`GuardLayer`]. Its clones share the guard.
+///
+/// ```
+/// use mainstay_resilience::guard::{Policy, Refusal};
+/// use mainstay_resilience::tower::{BoxError, GuardLayer, Guarded, HttpRules};
+/// use mainstay_resilience::{By, Input, breaker};
+/// use tower::{Layer, ServiceExt, service_fn};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let policy = Policy { breaker: Some(breaker::Config::default()), ..Policy::default() };
+/// let layer = GuardLayer::from_policy("billing", policy, HttpRules::default()).unwrap();
+/// let billing: Guarded<_, _> = layer.layer(service_fn(|_: http::Request<()>| async {
+///     Ok::<_, BoxError>(http::Response::new(()))
+/// }));
+/// billing.guard().breaker().unwrap().trip(Input::at(billing.guard().now()));
+/// let error = billing.oneshot(http::Request::new(())).await.unwrap_err();
+/// assert_eq!(error.downcast_ref::<Refusal>().unwrap().by, By::BreakerOpen);
+/// # });
+/// ```
 #[derive(Clone, Debug)]
 pub struct Guarded<S, R> {
     inner: S,
@@ -83,6 +163,16 @@ pub struct Guarded<S, R> {
 
 impl<S, R> Guarded<S, R> {
     /// The guard, to look at or to force.
+    ///
+    /// ```
+    /// use mainstay_resilience::guard::Policy;
+    /// use mainstay_resilience::tower::{GuardLayer, HttpRules};
+    /// use tower::Layer;
+    ///
+    /// let layer = GuardLayer::from_policy("billing", Policy::default(), HttpRules::default()).unwrap();
+    /// let service = layer.layer("any inner service");
+    /// assert_eq!(service.guard().name(), layer.guard().name());
+    /// ```
     pub fn guard(&self) -> &Guard {
         &self.guard
     }
