@@ -42,3 +42,22 @@ pub const ALL: [Experiment; 6] = [
 pub fn find(name: &str) -> Option<Experiment> {
     ALL.into_iter().find(|experiment| experiment.name == name)
 }
+
+/// The pages of docs/patterns: their Rust is compiled with the doc tests.
+#[cfg(doctest)]
+mod pages {
+    #[doc = include_str!("../../docs/patterns/README.md")]
+    mod front {}
+    #[doc = include_str!("../../docs/patterns/bulkhead.md")]
+    mod bulkhead {}
+    #[doc = include_str!("../../docs/patterns/circuit-breaker.md")]
+    mod circuit_breaker {}
+    #[doc = include_str!("../../docs/patterns/hedging.md")]
+    mod hedging {}
+    #[doc = include_str!("../../docs/patterns/rate-limits-and-shedding.md")]
+    mod rate_limits_and_shedding {}
+    #[doc = include_str!("../../docs/patterns/retry-and-idempotency.md")]
+    mod retry_and_idempotency {}
+    #[doc = include_str!("../../docs/patterns/timeouts-and-deadlines.md")]
+    mod timeouts_and_deadlines {}
+}

@@ -3,7 +3,7 @@
 //! Why a budget and not only a maximum of attempts: with three attempts a call, a dependency that fails gets three
 //! times the load just when it can bear least. A budget bounds the extra load of *all* callers' retries together:
 //! with 20 percent, a failing dependency sees at most 1.2 times its usual load. As in Finagle's `RetryBudget`, a
-//! minimum a second lets those retry who call rarely.
+//! minimum a second lets those retry who call rarely; it comes on top, for each process.
 //!
 //! ```
 //! use core::time::Duration;

@@ -5,6 +5,7 @@
 
 use super::clock;
 use super::run::Inner;
+use super::watch::Watch;
 use super::words::{CallError, Refusal, Verdict};
 use crate::breaker;
 use crate::bulkhead;
@@ -122,6 +123,28 @@ impl Drop for InLine<'_> {
     }
 }
 
+/// An attempt that was begun is counted once, also when its caller leaves it.
+#[derive(Debug)]
+struct Counted<'a> {
+    watch: &'a Watch,
+    is_told: bool,
+}
+
+impl Counted<'_> {
+    fn tell(&mut self, outcome: Outcome) {
+        self.is_told = true;
+        self.watch.attempted(outcome);
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        if !self.is_told {
+            self.watch.attempted(outcome_of_a_drop());
+        }
+    }
+}
+
 /// What a bulkhead said to one who was not refused.
 #[derive(Debug)]
 enum Entered<'a> {
@@ -177,6 +200,7 @@ impl Inner {
             Err(refusal) => return Attempted::refused(refusal),
         };
         let ends = self.policy.timeout.map_or(Time::FAR, |timeout| begun + timeout).min(deadline);
+        let mut counted = Counted { watch: &self.watch, is_told: false };
         let result = within(ends, begin(ends)).await;
         let now = clock::now();
         let ran = now.since(begun);
@@ -190,10 +214,13 @@ impl Inner {
         if let Some(permit) = &mut permit {
             permit.tell(now, verdict.outcome);
         }
-        self.watch.attempted(verdict.outcome);
+        counted.tell(verdict.outcome);
         let result = match result {
             Some(result) => result.map_err(CallError::Failed),
-            None => Err(CallError::TimedOut(ran)),
+            None => {
+                self.watch.timed_out();
+                Err(CallError::TimedOut(ran))
+            }
         };
         Attempted { result, verdict }
     }

@@ -4,6 +4,7 @@ use super::attempt::{Attempted, Rate};
 use super::clock;
 use super::watch::Watch;
 use super::words::{Attempt, Call, CallError, Verdict};
+use crate::breaker::Forced;
 use crate::contract::{Answer, By, Invalid, Outcome, Time};
 use crate::policy::{Policy, RateLimit};
 use crate::retry::Safety;
@@ -167,6 +168,41 @@ impl Guard {
     #[must_use]
     pub fn hedge(&self) -> Option<&cell::Hedge> {
         self.inner.hedge.as_ref()
+    }
+
+    /// Opens its breaker by hand, as if it had tripped: it will probe. Nothing happens where there is none.
+    ///
+    /// ```
+    /// use mainstay_resilience::breaker;
+    /// use mainstay_resilience::guard::{Guard, Policy};
+    ///
+    /// let policy = Policy { breaker: Some(breaker::Config::default()), ..Policy::default() };
+    /// let guard = Guard::new("billing", policy).unwrap();
+    /// guard.trip();
+    /// assert!(!guard.breaker().unwrap().is_closed());
+    /// ```
+    pub fn trip(&self) {
+        if let Some(breaker) = self.breaker() {
+            self.inner.watch.changed(breaker.trip(clock::input()));
+        }
+    }
+
+    /// Holds its breaker open or closed by hand, or lets go of it. Nothing happens where there is none.
+    ///
+    /// ```
+    /// use mainstay_resilience::breaker::{self, Forced};
+    /// use mainstay_resilience::guard::{Guard, Policy};
+    ///
+    /// let policy = Policy { breaker: Some(breaker::Config::default()), ..Policy::default() };
+    /// let guard = Guard::new("billing", policy).unwrap();
+    /// guard.force(Forced::Open);
+    /// assert_eq!(guard.breaker().unwrap().snapshot(guard.now()).forced, Forced::Open);
+    /// ```
+    pub fn force(&self, forced: Forced) {
+        if let Some(breaker) = self.breaker() {
+            breaker.force(clock::input(), forced);
+            self.inner.watch.forced(forced);
+        }
     }
 
     /// The present moment, as this guard's parts take it: on tokio's clock, counted from when this program first
@@ -382,7 +418,13 @@ impl Inner {
                     let least = clock::now() + Duration::from_micros(100);
                     tokio::time::sleep_until(clock::instant_of(until.max(least))).await;
                 }
-                Answer::Deny { .. } => return None,
+                Answer::Deny { by, .. } => {
+                    // Too few calls seen is how each begins, and says nothing.
+                    if by != By::HedgeUnknown {
+                        self.watch.refused(by);
+                    }
+                    return None;
+                }
             }
         }
     }

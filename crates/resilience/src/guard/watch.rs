@@ -3,19 +3,20 @@
 //!
 //! | metric | labels | counts |
 //! |---|---|---|
-//! | `resilience_attempts_total` | `guard`, `outcome` | attempts that were made, by what came of them |
+//! | `resilience_attempts_total` | `guard`, `outcome` | attempts that were made, by what came of them; `cancelled`: the caller left, or its deadline did not give it a chance |
+//! | `resilience_timeouts_total` | `guard` | of these, those that were cut short |
 //! | `resilience_refusals_total` | `guard`, `by` | attempts that a policy did not let through |
 //! | `resilience_retries_total` | `guard` | attempts after the first of their call |
 //! | `resilience_hedges_total` | `guard` | second attempts beside a slow first |
 //! | `resilience_stale_total` | `guard` | outcomes that came after the breaker had changed |
 //! | `resilience_breaker_changes_total` | `guard`, `to` | changes of the breaker |
-//! | `resilience_breaker_open` | `guard` | 1 while the breaker is open, 0.5 while half-open, else 0 |
+//! | `resilience_breaker_open` | `guard` | 1 while the breaker is open (or held open), 0.5 while half-open, else 0 |
 //!
 //! Install the recorder before the guards are made: they keep their counters.
 
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 use crate::breaker::Circuit;
-use crate::breaker::Transition;
+use crate::breaker::{Forced, Transition};
 use crate::contract::{By, Outcome};
 use std::sync::Arc;
 
@@ -31,6 +32,7 @@ struct Counters {
     outcomes: [metrics::Counter; 5],
     retries: metrics::Counter,
     hedges: metrics::Counter,
+    timeouts: metrics::Counter,
     stale: metrics::Counter,
 }
 
@@ -50,6 +52,7 @@ impl Counters {
             outcomes: ["success", "slow", "failure", "neutral", "cancelled"].map(outcome),
             retries: metrics::counter!("resilience_retries_total", "guard" => guard.to_string()),
             hedges: metrics::counter!("resilience_hedges_total", "guard" => guard.to_string()),
+            timeouts: metrics::counter!("resilience_timeouts_total", "guard" => guard.to_string()),
             stale: metrics::counter!("resilience_stale_total", "guard" => guard.to_string()),
         }
     }
@@ -93,6 +96,20 @@ impl Watch {
         self.counters.hedges.increment(1);
         #[cfg(feature = "tracing")]
         tracing::debug!(guard = &*self.guard, "call hedged");
+    }
+
+    pub(super) fn timed_out(&self) {
+        #[cfg(feature = "metrics")]
+        self.counters.timeouts.increment(1);
+    }
+
+    /// Somebody holds the breaker, or has let go of it.
+    pub(super) fn forced(&self, forced: Forced) {
+        #[cfg(feature = "metrics")]
+        metrics::gauge!("resilience_breaker_open", "guard" => self.guard.to_string())
+            .set(if forced == Forced::Open { 1.0 } else { 0.0 });
+        #[cfg(feature = "tracing")]
+        tracing::warn!(guard = &*self.guard, forced = ?forced, "circuit breaker forced");
     }
 
     pub(super) fn stale(&self) {

@@ -170,7 +170,8 @@ impl<Req: Clone, Res, F: Fn(Result<&Res, &BoxError>) -> Outcome> Rules<Req, Res>
 
 /// HTTP as it is meant: a request is safe to repeat by its method or its `Idempotency-Key`; 5xx, and errors of the
 /// connection, are failures; 429 and 503 are, with their `Retry-After` in seconds; the deadline travels as
-/// `x-deadline-ms`, the milliseconds that are left.
+/// `x-deadline-ms`, the milliseconds that are left. A time-out ends with the response's head: a body that trickles is the
+/// reader's to bound.
 ///
 /// Only a request whose body can be cloned can be sent again. For others (a streamed upload) use [`once`]: all but
 /// retries and hedges.

@@ -2,10 +2,12 @@
 #![cfg(feature = "metrics")]
 
 use super::{permits, tripping};
+use mainstay_resilience::breaker::Forced;
 use mainstay_resilience::guard::{Call, CallError, Guard, Policy, errors_are_failures};
 use mainstay_resilience::{Input, Time, cell, registry};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use std::collections::BTreeMap;
+use std::future::Future;
 
 #[test]
 fn attempts_refusals_and_changes_are_counted_under_the_guards_name() {
@@ -29,6 +31,35 @@ fn attempts_refusals_and_changes_are_counted_under_the_guards_name() {
         ("resilience_attempts_total guard=billing outcome=failure", 2.0),
         ("resilience_refusals_total guard=billing by=breaker_open", 1.0),
         ("resilience_breaker_changes_total guard=billing to=open", 1.0),
+        ("resilience_breaker_open guard=billing", 1.0),
+    ] {
+        assert_eq!(seen.get(name), Some(&expected), "{name} in {seen:#?}");
+    }
+}
+
+#[test]
+fn time_outs_callers_who_leave_and_what_is_done_by_hand_are_seen() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    metrics::with_local_recorder(&recorder, || {
+        let timeout = Some(std::time::Duration::from_millis(5));
+        let policy = Policy { breaker: Some(tripping()), timeout, ..Policy::default() };
+        let guard = Guard::new("billing", policy).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let hangs = |_| std::future::pending::<Result<(), &str>>();
+            let timed_out = guard.call(Call::default(), hangs, errors_are_failures).await;
+            assert!(matches!(timed_out, Err(CallError::TimedOut(_))));
+            let mut left = Box::pin(guard.call(Call::default(), hangs, errors_are_failures));
+            std::future::poll_fn(|cx| std::task::Poll::Ready(left.as_mut().poll(cx).is_pending())).await;
+        });
+        guard.force(Forced::Open);
+    });
+    let seen = seen(&snapshotter);
+    for (name, expected) in [
+        ("resilience_attempts_total guard=billing outcome=failure", 1.0),
+        ("resilience_attempts_total guard=billing outcome=cancelled", 1.0),
+        ("resilience_timeouts_total guard=billing", 1.0),
         ("resilience_breaker_open guard=billing", 1.0),
     ] {
         assert_eq!(seen.get(name), Some(&expected), "{name} in {seen:#?}");
