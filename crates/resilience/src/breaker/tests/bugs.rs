@@ -185,3 +185,36 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn fewer_probes_in_a_new_configuration_do_not_leave_it_half_open_for_ever() {
+    for (before, after) in [("ss", 2), ("sss", 1), ("s", 1)] {
+        let mut bench = Bench::new(Config { probes: 5, ..small() });
+        bench.calls("ffff").pass_millis(1_000).calls(before);
+        bench.config.probes = after;
+        for _ in 0..after {
+            assert!(bench.ask().admitted().is_some(), "{before} of 5, and then {after}");
+            bench.pass_millis(3_000);
+        }
+        while bench.circuit() == Circuit::HalfOpen {
+            bench.calls("s");
+        }
+        assert_eq!(bench.circuit(), Circuit::Closed);
+    }
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn a_state_from_a_hostile_file_does_not_panic() {
+    for counter in ["probes_failed", "probes_succeeded"] {
+        for outcome in [Outcome::Failure, Outcome::Success] {
+            let mut bench = Bench::new(small());
+            bench.calls("ffff").pass_millis(1_000);
+            let probe = bench.ticket();
+            let mut file = serde_json::to_value(&bench.state).expect("written");
+            file[counter] = u32::MAX.into();
+            bench.state = serde_json::from_value(file).expect("read");
+            assert!(matches!(bench.tell(probe, outcome), Told::Changed(_)));
+        }
+    }
+}
