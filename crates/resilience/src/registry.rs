@@ -1,7 +1,8 @@
 //! Breakers by key (a host, a tenant, a report type), bounded in number.
 //!
 //! A key that is new when there are as many as there may be takes the place of the least recently used breaker
-//! that is closed. One that is open or half-open never leaves: it holds what was learnt the hard way. When none
+//! that is closed. One that is open or half-open never leaves: it holds what was learnt the hard way; nor does one that
+//! somebody holds open or closed. When none
 //! is closed, further keys share one breaker, and the count of calls that did says so.
 //!
 //! A registry is a shelf, not a policy: what it holds decides. [`State`] is the plain one, for a state machine;

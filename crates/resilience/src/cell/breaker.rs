@@ -139,6 +139,19 @@ impl Breaker {
         if self.lanes.generation().is_some() { Circuit::Closed } else { lock(&self.inner).state.circuit() }
     }
 
+    /// Does somebody hold it open or closed?
+    #[cfg(not(loom))]
+    pub(super) fn is_forced(&self) -> bool {
+        lock(&self.inner).state.is_forced()
+    }
+
+    /// Is a ticket from after the last change?
+    #[cfg(feature = "async")]
+    pub(crate) fn is_current(&self, ticket: Ticket) -> bool {
+        self.lanes.generation() == Some(ticket.generation)
+            || lock(&self.inner).state.generation() == ticket.generation
+    }
+
     /// Does it admit every call at present?
     pub fn is_closed(&self) -> bool {
         self.lanes.generation().is_some() || lock(&self.inner).state.admits_all()
