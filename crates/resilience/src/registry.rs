@@ -74,6 +74,8 @@ pub struct Snapshot {
 struct Slot {
     breaker: breaker::State,
     used: Time,
+    /// The how-manieth that was made, from 1: a key may come to have another.
+    number: u64,
 }
 
 /// The plain registry.
@@ -83,6 +85,8 @@ struct Slot {
 pub struct State<K> {
     slots: BTreeMap<K, Slot>,
     shared: breaker::State,
+    /// How many breakers were made.
+    made: u64,
     left: u64,
     shared_calls: u64,
 }
@@ -92,7 +96,8 @@ pub struct State<K> {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Ticket {
     breaker: breaker::Ticket,
-    shared: bool,
+    /// The number of its breaker; 0 for the shared one.
+    number: u64,
 }
 
 impl Config {
@@ -108,7 +113,7 @@ impl Config {
     /// No key yet.
     #[must_use]
     pub fn state<K: Ord + Clone>(&self) -> State<K> {
-        State { slots: BTreeMap::new(), shared: self.breaker.state(), left: 0, shared_calls: 0 }
+        State { slots: BTreeMap::new(), shared: self.breaker.state(), made: 0, left: 0, shared_calls: 0 }
     }
 
     /// May a call be made, as the key's breaker has it?
@@ -130,19 +135,19 @@ impl Config {
         key: &K,
         request: Request,
     ) -> Answer<Ticket> {
-        let shared = !self.make_room(state, input.now, key);
-        let breaker = match state.slots.get_mut(key) {
+        self.make_room(state, input.now, key);
+        let (breaker, number) = match state.slots.get_mut(key) {
             Some(slot) => {
                 slot.used = slot.used.max(input.now);
-                &mut slot.breaker
+                (&mut slot.breaker, slot.number)
             }
             None => {
                 state.shared_calls = state.shared_calls.saturating_add(1);
-                &mut state.shared
+                (&mut state.shared, 0)
             }
         };
         match self.breaker.ask(breaker, input, request) {
-            Answer::Admit(breaker) => Answer::Admit(Ticket { breaker, shared }),
+            Answer::Admit(breaker) => Answer::Admit(Ticket { breaker, number }),
             Answer::Wait { until } => Answer::Wait { until },
             Answer::Deny { by, retry_at } => Answer::Deny { by, retry_at },
         }
@@ -158,8 +163,8 @@ impl Config {
         outcome: Outcome,
     ) -> Told<Transition> {
         let breaker = match state.slots.get_mut(key) {
-            Some(slot) if !ticket.shared => &mut slot.breaker,
-            _ if ticket.shared => &mut state.shared,
+            _ if ticket.number == 0 => &mut state.shared,
+            Some(slot) if slot.number == ticket.number => &mut slot.breaker,
             _ => return Told::Stale,
         };
         self.breaker.tell(breaker, input, ticket.breaker, outcome, 1)
@@ -182,20 +187,21 @@ impl Config {
         }
     }
 
-    /// Is there a breaker for the key now?
-    fn make_room<K: Ord + Clone>(&self, state: &mut State<K>, now: Time, key: &K) -> bool {
+    /// Makes a breaker for the key, if it has none and another may leave for it.
+    fn make_room<K: Ord + Clone>(&self, state: &mut State<K>, now: Time, key: &K) {
         if state.slots.contains_key(key) {
-            return true;
+            return;
         }
         // More than one may have to leave, when the bound was lowered.
         while state.slots.len() >= self.keys_max.max(1) as usize {
             let slots = state.slots.iter().map(|(key, slot)| (key, slot.used, slot.breaker.circuit()));
-            let Some(leaving) = leaver(slots).cloned() else { return false };
+            let Some(leaving) = leaver(slots).cloned() else { return };
             state.slots.remove(&leaving);
             state.left = state.left.saturating_add(1);
         }
-        state.slots.insert(key.clone(), Slot { breaker: self.breaker.state(), used: now });
-        true
+        state.made = state.made.saturating_add(1);
+        let slot = Slot { breaker: self.breaker.state(), used: now, number: state.made };
+        state.slots.insert(key.clone(), slot);
     }
 }
 
@@ -287,6 +293,12 @@ mod tests {
             call(&config, &mut state, 2, key, Outcome::Success);
         }
         assert_eq!(config.tell(&mut state, at(3), &1, ticket, Outcome::Failure), Told::Stale);
+        call(&config, &mut state, 4, 1, Outcome::Success);
+        assert_eq!(
+            config.tell(&mut state, at(5), &1, ticket, Outcome::Failure),
+            Told::Stale,
+            "nor its next one's"
+        );
     }
 
     #[test]
