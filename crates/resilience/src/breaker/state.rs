@@ -296,6 +296,7 @@ impl Decide for Config {
 
 impl Config {
     /// Opens the breaker from outside (an operator, a health check), as if it had tripped: it will probe.
+    /// Nothing changes while it is held open or closed.
     ///
     /// ```
     /// use mainstay_resilience::{By, Decide, Input, breaker};
@@ -307,6 +308,10 @@ impl Config {
     /// ```
     pub fn trip(&self, state: &mut State, input: Input) -> Transition {
         state.see(self, input.now);
+        if state.forced != Forced::No {
+            let circuit = state.circuit();
+            return Transition { from: circuit, to: circuit };
+        }
         self.open(state, input.random)
     }
 

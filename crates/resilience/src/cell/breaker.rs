@@ -102,7 +102,7 @@ impl Breaker {
         self.locked(input, |config, state| config.tell(state, input, ticket, outcome, 1))
     }
 
-    /// Opens it from outside, as if it had tripped.
+    /// Opens it from outside, as if it had tripped; nothing changes while it is held open or closed.
     pub fn trip(&self, input: Input) -> Transition {
         self.locked(input, |config, state| config.trip(state, input))
     }

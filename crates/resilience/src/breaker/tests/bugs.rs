@@ -1,7 +1,7 @@
 //! The classic bugs of circuit breakers, one by one.
 
 use super::*;
-use crate::breaker::Enforcement;
+use crate::breaker::{Enforcement, Forced};
 use crate::contract::below;
 use proptest::prelude::*;
 
@@ -215,6 +215,22 @@ fn a_state_from_a_hostile_file_does_not_panic() {
             file[counter] = u32::MAX.into();
             bench.state = serde_json::from_value(file).expect("read");
             assert!(matches!(bench.tell(probe, outcome), Told::Changed(_)));
+        }
+    }
+}
+
+#[test]
+fn a_trip_from_outside_does_not_undo_what_is_forced() {
+    for forced in [Forced::Closed, Forced::Open] {
+        let mut bench = Bench::new(small());
+        let input = bench.input();
+        bench.config.force(&mut bench.state, input, forced);
+        let tripped = bench.config.trip(&mut bench.state, input);
+        assert_eq!(tripped, Transition { from: Circuit::Closed, to: Circuit::Closed });
+        assert_eq!((bench.circuit(), bench.snapshot().forced), (Circuit::Closed, forced));
+        if forced == Forced::Closed {
+            bench.calls("f");
+            assert_eq!(bench.snapshot().window.failures, 1, "it goes on counting");
         }
     }
 }
