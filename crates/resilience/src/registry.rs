@@ -1,7 +1,8 @@
 //! Breakers by key (a host, a tenant, a report type), bounded in number.
 //!
 //! A key that is new when there are as many as there may be takes the place of the least recently used breaker
-//! that is closed. One that is open or half-open never leaves: it holds what was learnt the hard way. When none
+//! that is closed. One that is open or half-open never leaves: it holds what was learnt the hard way; nor does one that
+//! somebody holds open or closed. When none
 //! is closed, further keys share one breaker, and the count of calls that did says so.
 //!
 //! A registry is a shelf, not a policy: what it holds decides. [`State`] is the plain one, for a state machine;
@@ -97,6 +98,8 @@ pub struct Snapshot {
 struct Slot {
     breaker: breaker::State,
     used: Time,
+    /// The how-manieth that was made, from 1: a key may come to have another.
+    number: u64,
 }
 
 /// The plain registry: at most [`Config::keys_max`] breakers, and the shared one.
@@ -117,6 +120,8 @@ struct Slot {
 pub struct State<K> {
     slots: BTreeMap<K, Slot>,
     shared: breaker::State,
+    /// How many breakers were made.
+    made: u64,
     left: u64,
     shared_calls: u64,
 }
@@ -137,7 +142,8 @@ pub struct State<K> {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Ticket {
     breaker: breaker::Ticket,
-    shared: bool,
+    /// The number of its breaker; 0 for the shared one.
+    number: u64,
 }
 
 impl Config {
@@ -167,7 +173,7 @@ impl Config {
     /// ```
     #[must_use]
     pub fn state<K: Ord + Clone>(&self) -> State<K> {
-        State { slots: BTreeMap::new(), shared: self.breaker.state(), left: 0, shared_calls: 0 }
+        State { slots: BTreeMap::new(), shared: self.breaker.state(), made: 0, left: 0, shared_calls: 0 }
     }
 
     /// May a call be made, as the key's breaker has it?
@@ -189,19 +195,19 @@ impl Config {
         key: &K,
         request: Request,
     ) -> Answer<Ticket> {
-        let shared = !self.make_room(state, input.now, key);
-        let breaker = match state.slots.get_mut(key) {
+        self.make_room(state, input.now, key);
+        let (breaker, number) = match state.slots.get_mut(key) {
             Some(slot) => {
                 slot.used = slot.used.max(input.now);
-                &mut slot.breaker
+                (&mut slot.breaker, slot.number)
             }
             None => {
                 state.shared_calls = state.shared_calls.saturating_add(1);
-                &mut state.shared
+                (&mut state.shared, 0)
             }
         };
         match self.breaker.ask(breaker, input, request) {
-            Answer::Admit(breaker) => Answer::Admit(Ticket { breaker, shared }),
+            Answer::Admit(breaker) => Answer::Admit(Ticket { breaker, number }),
             Answer::Wait { until } => Answer::Wait { until },
             Answer::Deny { by, retry_at } => Answer::Deny { by, retry_at },
         }
@@ -228,8 +234,8 @@ impl Config {
         outcome: Outcome,
     ) -> Told<Transition> {
         let breaker = match state.slots.get_mut(key) {
-            Some(slot) if !ticket.shared => &mut slot.breaker,
-            _ if ticket.shared => &mut state.shared,
+            _ if ticket.number == 0 => &mut state.shared,
+            Some(slot) if slot.number == ticket.number => &mut slot.breaker,
             _ => return Told::Stale,
         };
         self.breaker.tell(breaker, input, ticket.breaker, outcome, 1)
@@ -275,20 +281,21 @@ impl Config {
         }
     }
 
-    /// Is there a breaker for the key now?
-    fn make_room<K: Ord + Clone>(&self, state: &mut State<K>, now: Time, key: &K) -> bool {
+    /// Makes a breaker for the key, if it has none and another may leave for it.
+    fn make_room<K: Ord + Clone>(&self, state: &mut State<K>, now: Time, key: &K) {
         if state.slots.contains_key(key) {
-            return true;
+            return;
         }
         // More than one may have to leave, when the bound was lowered.
         while state.slots.len() >= self.keys_max.max(1) as usize {
             let slots = state.slots.iter().map(|(key, slot)| (key, slot.used, slot.breaker.circuit()));
-            let Some(leaving) = leaver(slots).cloned() else { return false };
+            let Some(leaving) = leaver(slots).cloned() else { return };
             state.slots.remove(&leaving);
             state.left = state.left.saturating_add(1);
         }
-        state.slots.insert(key.clone(), Slot { breaker: self.breaker.state(), used: now });
-        true
+        state.made = state.made.saturating_add(1);
+        let slot = Slot { breaker: self.breaker.state(), used: now, number: state.made };
+        state.slots.insert(key.clone(), slot);
     }
 }
 
@@ -380,6 +387,12 @@ mod tests {
             call(&config, &mut state, 2, key, Outcome::Success);
         }
         assert_eq!(config.tell(&mut state, at(3), &1, ticket, Outcome::Failure), Told::Stale);
+        call(&config, &mut state, 4, 1, Outcome::Success);
+        assert_eq!(
+            config.tell(&mut state, at(5), &1, ticket, Outcome::Failure),
+            Told::Stale,
+            "nor its next one's"
+        );
     }
 
     #[test]

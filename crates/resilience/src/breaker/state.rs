@@ -391,6 +391,7 @@ impl Decide for Config {
 
 impl Config {
     /// Opens the breaker from outside (an operator, a health check), as if it had tripped: it will probe.
+    /// Nothing changes while it is held open or closed.
     ///
     /// ```
     /// use mainstay_resilience::{Decide, Input, breaker};
@@ -402,6 +403,10 @@ impl Config {
     /// ```
     pub fn trip(&self, state: &mut State, input: Input) -> Transition {
         state.see(self, input.now);
+        if state.forced != Forced::No {
+            let circuit = state.circuit();
+            return Transition { from: circuit, to: circuit };
+        }
         self.open(state, input.random)
     }
 
@@ -432,8 +437,12 @@ impl Config {
             state.begin(Mode::HalfOpen, now);
         }
         state.probes.retain(|probe| now < probe.until);
+        if state.probes.is_empty() && state.probes_settled() >= self.probes.max(1) {
+            // A new configuration wants fewer than have come in: they are asked anew, or nobody would decide.
+            (state.probes_succeeded, state.probes_failed) = (0, 0);
+        }
         let under_way = u32::try_from(state.probes.len()).unwrap_or(u32::MAX);
-        let settled = state.probes_succeeded.saturating_add(state.probes_failed);
+        let settled = state.probes_settled();
         // A configuration of zeros still probes: or it would never close.
         let all = self.probes.max(1);
         if under_way >= self.probes_at_once.clamp(1, all) || under_way.saturating_add(settled) >= all {
@@ -455,9 +464,11 @@ impl Config {
         state.probes.swap_remove(place);
         match outcome {
             Outcome::Neutral | Outcome::Cancelled => {}
-            Outcome::Slow if self.slow_percent.is_some() => state.probes_failed += 1,
-            Outcome::Success | Outcome::Slow => state.probes_succeeded += 1,
-            Outcome::Failure => state.probes_failed += 1,
+            Outcome::Success => state.probes_succeeded = state.probes_succeeded.saturating_add(1),
+            Outcome::Slow if self.slow_percent.is_none() => {
+                state.probes_succeeded = state.probes_succeeded.saturating_add(1);
+            }
+            Outcome::Slow | Outcome::Failure => state.probes_failed = state.probes_failed.saturating_add(1),
         }
         let needed = self.probes_needed();
         if state.probes_succeeded >= needed {
@@ -551,6 +562,16 @@ impl State {
     #[must_use]
     pub const fn admits_all(&self) -> bool {
         matches!((self.mode, self.forced), (Mode::Closed, Forced::No | Forced::Closed))
+    }
+
+    /// Does somebody hold it open or closed?
+    #[cfg(all(feature = "cell", not(loom)))]
+    pub(crate) fn is_forced(&self) -> bool {
+        self.forced != Forced::No
+    }
+
+    const fn probes_settled(&self) -> u32 {
+        self.probes_succeeded.saturating_add(self.probes_failed)
     }
 
     /// How many transitions there were: a ticket of an earlier generation is stale. Wraps after 2^32.

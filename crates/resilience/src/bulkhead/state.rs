@@ -143,7 +143,7 @@ pub struct Snapshot {
     pub baseline: Option<Duration>,
     /// Callers that were refused at once.
     pub refused: u64,
-    /// Callers whose patience ended in line, as far as they have asked since.
+    /// Callers whose patience ended in line, as far as they have asked since or their place went to another.
     pub waited_out: u64,
 }
 
@@ -289,7 +289,9 @@ impl Config {
         };
         if state.line.len() >= places {
             // The places of those who have not noticed yet that their patience has ended.
+            let before = state.line.len();
             state.line.retain(|waiting| now < waiting.until);
+            state.waited_out = state.waited_out.saturating_add((before - state.line.len()) as u64);
         }
         if state.line.len() >= places {
             state.refused = state.refused.saturating_add(1);
@@ -351,6 +353,17 @@ impl State {
     pub fn leave(&mut self, caller: u64) -> bool {
         let place = self.line.iter().position(|waiting| waiting.caller == caller);
         place.and_then(|place| self.line.remove(place)).is_some()
+    }
+
+    /// As [`leave`](State::leave), and counts who leaves because its patience has ended. One whose place went to
+    /// another was counted then.
+    #[cfg(feature = "cell")]
+    pub(crate) fn give_up(&mut self, caller: u64, now: Time) {
+        let now = self.see(now);
+        let place = self.line.iter().position(|waiting| waiting.caller == caller);
+        if place.and_then(|place| self.line.remove(place)).is_some_and(|waiting| now >= waiting.until) {
+            self.waited_out = self.waited_out.saturating_add(1);
+        }
     }
 
     #[cfg(test)]

@@ -152,7 +152,11 @@ fn patience_ends_and_an_ended_one_holds_up_nobody() {
         (500, Ask(5, No(By::BulkheadWait))),
     ];
     let state = check(&fixed(1, 2, 100), &script);
-    assert_eq!(fixed(1, 2, 100).snapshot(&state, Time::ZERO).waited_out, 2);
+    assert_eq!(
+        fixed(1, 2, 100).snapshot(&state, Time::ZERO).waited_out,
+        3,
+        "and the second, whose place went to another"
+    );
 }
 
 #[test]

@@ -137,7 +137,7 @@ impl Breaker {
         self.locked(input, |config, state| config.tell(state, input, ticket, outcome, 1))
     }
 
-    /// Opens it from outside, as if it had tripped.
+    /// Opens it from outside, as if it had tripped; nothing changes while it is held open or closed.
     ///
     /// ```
     /// # use mainstay_resilience::breaker::{Circuit, Config};
@@ -217,6 +217,19 @@ impl Breaker {
     /// ```
     pub fn circuit(&self) -> Circuit {
         if self.lanes.generation().is_some() { Circuit::Closed } else { lock(&self.inner).state.circuit() }
+    }
+
+    /// Does somebody hold it open or closed?
+    #[cfg(not(loom))]
+    pub(super) fn is_forced(&self) -> bool {
+        lock(&self.inner).state.is_forced()
+    }
+
+    /// Is a ticket from after the last change?
+    #[cfg(feature = "async")]
+    pub(crate) fn is_current(&self, ticket: Ticket) -> bool {
+        self.lanes.generation() == Some(ticket.generation)
+            || lock(&self.inner).state.generation() == ticket.generation
     }
 
     /// Does it admit every call at present?

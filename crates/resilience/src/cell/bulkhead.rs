@@ -202,6 +202,8 @@ impl Bulkhead {
     /// # Errors
     /// The place is none: it was left, or its permit was taken.
     pub fn poll_granted(&self, place: Place, waker: &Waker) -> Poll<Result<Ticket, By>> {
+        // Dropped after the lock: who drops a waker may drop a task with it, and what that holds comes back here.
+        let _old;
         let inner = &mut *lock(&self.inner);
         let Some(waiter) = inner.waiting.get_mut(place.0) else { return Poll::Ready(Err(By::BulkheadWait)) };
         if let Some(ticket) = waiter.granted.take() {
@@ -209,7 +211,7 @@ impl Bulkhead {
             return Poll::Ready(Ok(ticket));
         }
         if !waiter.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
-            waiter.waker = Some(waker.clone());
+            _old = waiter.waker.replace(waker.clone());
         }
         Poll::Pending
     }
@@ -227,30 +229,20 @@ impl Bulkhead {
     /// assert_eq!(bulkhead.snapshot(input.now).waiting, 0);
     /// ```
     pub fn leave(&self, input: Input, place: Place) {
-        let wakers = {
+        let (waiter, wakers) = {
             let inner = &mut *lock(&self.inner);
             let Some(waiter) = inner.waiting.remove(place.0) else { return };
             match waiter.granted {
                 Some(ticket) => {
                     inner.config.tell(&mut inner.state, input, ticket, Outcome::Cancelled, 1);
                 }
-                None => {
-                    // Who leaves when its patience has ended is told so, and counted; all others just leave.
-                    let request = Request { caller: place.0, priority: Priority::default() };
-                    match inner.config.ask(&mut inner.state, input, request) {
-                        Answer::Admit(ticket) => {
-                            inner.config.tell(&mut inner.state, input, ticket, Outcome::Cancelled, 1);
-                        }
-                        Answer::Wait { .. } => {
-                            inner.state.leave(place.0);
-                        }
-                        Answer::Deny { .. } => {}
-                    }
-                }
+                None => inner.state.give_up(place.0, input.now),
             }
-            inner.grant(input)
+            (waiter, inner.grant(input))
         };
         wake(wakers);
+        // With its waker, which must not be dropped under the lock either.
+        drop(waiter);
     }
 
     /// What came of a call: its permit is free.

@@ -174,7 +174,9 @@ impl<K: Hash + Eq + Clone> Inner<K> {
             return Some(slot.breaker.clone());
         }
         while self.slots.len() >= self.config.keys_max.max(1) as usize {
-            let slots = self.slots.iter().map(|(key, slot)| {
+            // What somebody wanted of a breaker would leave with it.
+            let free = self.slots.iter().filter(|(_, slot)| !slot.breaker.is_forced());
+            let slots = free.map(|(key, slot)| {
                 (key, Time::from_millis(slot.used_millis.load(Ordering::Relaxed)), slot.breaker.circuit())
             });
             let leaving = leaver(slots)?.clone();
@@ -191,7 +193,7 @@ impl<K: Hash + Eq + Clone> Inner<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::breaker::{self, Request};
+    use crate::breaker::{self, Forced, Request};
     use crate::contract::Outcome;
 
     fn registry(keys_max: u32) -> Registry<u32> {
@@ -235,6 +237,20 @@ mod tests {
         assert!(Arc::ptr_eq(&registry.get(&8, Time::ZERO), &registry.get(&9, Time::ZERO)));
         assert_eq!(registry.snapshot().shared_calls, 2);
         assert_eq!(keys(&registry), [1, 2]);
+    }
+
+    #[test]
+    fn one_that_is_held_open_or_closed_does_not_leave() {
+        for (forced, admits) in [(Forced::Open, false), (Forced::Closed, true)] {
+            let registry = registry(2);
+            registry.get(&1, at(1).now).force(at(1), forced);
+            for key in 2..5 {
+                let _ = registry.get(&key, at(key.into()).now);
+            }
+            let held = registry.get(&1, at(9).now);
+            assert_eq!(held.snapshot(at(9).now).forced, forced, "what somebody wanted of it holds");
+            assert_eq!(held.ask(at(9), Request::default()).admitted().is_some(), admits);
+        }
     }
 
     #[test]

@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::breaker::{self, Forced, Request, Ticket, Window};
+use crate::bulkhead;
 use crate::chance::{Chance, steps};
 use crate::contract::{Answer, Decide, Input, Outcome, Time, Told};
+use crate::shed::Priority;
 use core::time::Duration;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -183,4 +185,61 @@ fn a_breaker_takes_less_than_a_kibibyte() {
         let all = size_of::<Breaker>() + heap;
         assert!(all <= 1_024, "{window}: {all} bytes");
     }
+}
+
+/// A waker that looks at the bulkhead when it is dropped, as one may that owns a task which holds a permit.
+#[derive(Debug)]
+struct LooksWhenDropped(std::sync::Arc<Bulkhead>);
+
+impl std::task::Wake for LooksWhenDropped {
+    fn wake(self: std::sync::Arc<Self>) {}
+}
+
+impl Drop for LooksWhenDropped {
+    fn drop(&mut self) {
+        let _ = self.0.snapshot(Time::ZERO);
+    }
+}
+
+fn one_permit(line_max: u32) -> std::sync::Arc<Bulkhead> {
+    let limit = bulkhead::Limit::Fixed(1);
+    let wait_max = Duration::from_millis(10);
+    std::sync::Arc::new(Bulkhead::new(bulkhead::Config { limit, line_max, wait_max, ..Default::default() }))
+}
+
+#[test]
+fn a_waker_that_is_dropped_may_ask_the_bulkhead_again() {
+    let (done, is_done) = std::sync::mpsc::channel();
+    // In a thread of its own: it would wait for itself for ever.
+    std::thread::spawn(move || {
+        let bulkhead = one_permit(4);
+        let place = || match bulkhead.enter(Input::default(), Priority::Normal) {
+            Entry::Wait { place, .. } => place,
+            other => panic!("{other:?}"),
+        };
+        assert!(matches!(bulkhead.enter(Input::default(), Priority::Normal), Entry::Admit(_)));
+        let (moved, left) = (place(), place());
+        for place in [moved, left] {
+            let waker = std::task::Waker::from(std::sync::Arc::new(LooksWhenDropped(bulkhead.clone())));
+            assert!(bulkhead.poll_granted(place, &waker).is_pending());
+        }
+        // Its future has gone to another task.
+        assert!(bulkhead.poll_granted(moved, std::task::Waker::noop()).is_pending());
+        bulkhead.leave(Input::default(), left);
+        let _ = done.send(());
+    });
+    assert_eq!(is_done.recv_timeout(Duration::from_secs(20)), Ok(()), "it waits for itself");
+}
+
+#[test]
+fn who_leaves_after_its_place_went_to_another_was_not_refused() {
+    let (bulkhead, late) = (one_permit(1), Input::at(Time::from_millis(20)));
+    assert!(matches!(bulkhead.enter(Input::default(), Priority::Normal), Entry::Admit(_)));
+    let Entry::Wait { place, .. } = bulkhead.enter(Input::default(), Priority::Normal) else {
+        panic!("there is a line")
+    };
+    assert!(matches!(bulkhead.enter(late, Priority::Normal), Entry::Wait { .. }));
+    bulkhead.leave(late, place);
+    let snapshot = bulkhead.snapshot(late.now);
+    assert_eq!((snapshot.refused, snapshot.waited_out, snapshot.waiting), (0, 1, 1));
 }

@@ -5,7 +5,6 @@
 
 use super::clock;
 use super::run::Inner;
-use super::watch::Watch;
 use super::words::{CallError, Refusal, Verdict};
 use crate::breaker;
 use crate::bulkhead;
@@ -15,7 +14,7 @@ use crate::policy::RateLimit;
 use crate::rate;
 use crate::shed::Priority;
 use core::future::{Future, poll_fn};
-use core::pin::{Pin, pin};
+use core::pin::pin;
 use core::task::Poll;
 use core::time::Duration;
 
@@ -29,6 +28,13 @@ pub(super) struct Attempted<T, E> {
 impl<T, E> Attempted<T, E> {
     pub(super) fn is_good(&self) -> bool {
         matches!(self.verdict.outcome, Outcome::Success | Outcome::Slow)
+    }
+
+    /// This, unless the other says more.
+    pub(super) fn or(self, other: Self) -> Self {
+        let was_refused = |one: &Self| matches!(one.result, Err(CallError::Refused(_)));
+        let is_less = !self.is_good() && was_refused(&self) && !was_refused(&other);
+        if other.is_good() && !self.is_good() || is_less { other } else { self }
     }
 
     fn refused(refusal: Refusal) -> Self {
@@ -110,6 +116,28 @@ impl Drop for Permit<'_> {
     }
 }
 
+/// An attempt that others see: also when it is dropped before there is a result.
+#[derive(Debug)]
+struct Seen<'a> {
+    inner: &'a Inner,
+    is_told: bool,
+}
+
+impl Seen<'_> {
+    fn tell(&mut self, outcome: Outcome) {
+        self.is_told = true;
+        self.inner.watch.attempted(outcome);
+    }
+}
+
+impl Drop for Seen<'_> {
+    fn drop(&mut self) {
+        if !self.is_told {
+            self.tell(outcome_of_a_drop());
+        }
+    }
+}
+
 /// A place in line, which is left when it is dropped.
 #[derive(Debug)]
 struct InLine<'a> {
@@ -120,28 +148,6 @@ struct InLine<'a> {
 impl Drop for InLine<'_> {
     fn drop(&mut self) {
         self.bulkhead.leave(clock::input(), self.place);
-    }
-}
-
-/// An attempt that was begun is counted once, also when its caller leaves it.
-#[derive(Debug)]
-struct Counted<'a> {
-    watch: &'a Watch,
-    is_told: bool,
-}
-
-impl Counted<'_> {
-    fn tell(&mut self, outcome: Outcome) {
-        self.is_told = true;
-        self.watch.attempted(outcome);
-    }
-}
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        if !self.is_told {
-            self.watch.attempted(outcome_of_a_drop());
-        }
     }
 }
 
@@ -163,7 +169,7 @@ impl Inner {
     /// One attempt, at most until `deadline`.
     pub(super) async fn attempt<T, E, F, B, J>(
         &self,
-        now: Time,
+        asked_at: Time,
         asked_by: (u32, Priority),
         deadline: Time,
         begin: B,
@@ -174,14 +180,14 @@ impl Inner {
         B: FnOnce(Time) -> F,
         J: Fn(Result<&T, &E>) -> Verdict,
     {
-        let mut asked = match self.ask_breaker(now, asked_by.0) {
+        let mut asked = match self.ask_breaker(asked_at, asked_by.0) {
             Ok(asked) => asked,
             Err(refusal) => return Attempted::refused(refusal),
         };
-        let now = match self.ask_rate(now) {
-            Ok(None) => Ok(now),
+        let now = match self.ask_rate(asked_at) {
+            Ok(None) => Ok(asked_at),
             // Waits are futures apart: most calls have none.
-            Ok(Some(until)) => Box::pin(self.wait_for_rate(now, until, deadline)).await,
+            Ok(Some(until)) => Box::pin(self.wait_for_rate(asked_at, until, deadline)).await,
             Err(refusal) => Err(refusal),
         };
         let entered = match now {
@@ -199,8 +205,15 @@ impl Inner {
             Ok(admitted) => admitted,
             Err(refusal) => return Attempted::refused(refusal),
         };
+        // Whoever has waited meets a dependency that may have changed meanwhile.
+        if begun != asked_at || begun >= deadline {
+            match self.ask_after_wait(asked, begun, deadline, asked_by.0) {
+                Ok(still) => asked = still,
+                Err(refusal) => return Attempted::refused(refusal),
+            }
+        }
         let ends = self.policy.timeout.map_or(Time::FAR, |timeout| begun + timeout).min(deadline);
-        let mut counted = Counted { watch: &self.watch, is_told: false };
+        let mut seen = Seen { inner: self, is_told: false };
         let result = within(ends, begin(ends)).await;
         let now = clock::now();
         let ran = now.since(begun);
@@ -214,7 +227,7 @@ impl Inner {
         if let Some(permit) = &mut permit {
             permit.tell(now, verdict.outcome);
         }
-        counted.tell(verdict.outcome);
+        seen.tell(verdict.outcome);
         let result = match result {
             Some(result) => result.map_err(CallError::Failed),
             None => {
@@ -236,6 +249,28 @@ impl Inner {
             // A breaker keeps nobody waiting.
             Answer::Wait { until } => Err(self.refusal(now, By::BreakerOpen, Some(until))),
             Answer::Deny { by, retry_at } => Err(self.refusal(now, by, retry_at)),
+        }
+    }
+
+    /// Who has waited for a place does not begin past its deadline; and if the breaker changed meanwhile, it is asked
+    /// again: a line of calls must not run into a dependency that was found to be down.
+    fn ask_after_wait<'a>(
+        &'a self,
+        asked: Option<Asked<'a>>,
+        now: Time,
+        deadline: Time,
+        source: u32,
+    ) -> Result<Option<Asked<'a>>, Refusal> {
+        if now >= deadline {
+            return Err(self.refusal(now, By::Deadline, None));
+        }
+        match asked {
+            Some(mut asked) if asked.ticket.is_some_and(|ticket| !asked.breaker.is_current(ticket)) => {
+                // Nothing was called under it, so there is nothing to tell.
+                asked.ticket = None;
+                self.ask_breaker(now, source)
+            }
+            asked => Ok(asked),
         }
     }
 
@@ -305,9 +340,10 @@ impl Inner {
     }
 
     /// An attempt that was cut short is a failure of the dependency, unless its caller's deadline gave it less than
-    /// half of what it may take.
+    /// half of what it may take: the policy's time-out, or its deadline if it has no time-out.
     fn judge_cut(&self, ran: Duration) -> Verdict {
-        let had_time = self.policy.timeout.is_none_or(|timeout| ran.saturating_mul(2) >= timeout);
+        let may_take = self.policy.timeout.or(self.policy.deadline);
+        let had_time = may_take.is_none_or(|may_take| ran.saturating_mul(2) >= may_take);
         Verdict::from(if had_time { Outcome::Failure } else { Outcome::Cancelled })
     }
 
@@ -320,18 +356,18 @@ impl Inner {
 /// A future's output, if it is there by that moment. What is ready is taken even then.
 async fn within<F: Future>(ends: Time, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
-    // The timer is made only when it is needed: what is ready at once needs none. And apart, so that what is moved
-    // about with each call stays small.
-    let mut timer: Option<Pin<Box<tokio::time::Sleep>>> = None;
-    poll_fn(|cx| {
-        if let Poll::Ready(output) = future.as_mut().poll(cx) {
-            return Poll::Ready(Some(output));
-        }
-        if ends == Time::FAR {
-            return Poll::Pending;
-        }
-        let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(clock::instant_of(ends))));
-        timer.as_mut().poll(cx).map(|()| None)
-    })
-    .await
+    // The timer is made only when it is needed: what is ready at once needs none.
+    if let Poll::Ready(output) = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await {
+        return Some(output);
+    }
+    // It was polled just now, in this very poll.
+    let mut was_polled = true;
+    let rest =
+        poll_fn(|cx| if core::mem::take(&mut was_polled) { Poll::Pending } else { future.as_mut().poll(cx) });
+    if ends == Time::FAR {
+        return Some(rest.await);
+    }
+    // Tokio's own time-out, for it fires even if the future uses up the task's budget with each poll, where a timer
+    // would be told to wait for its turn for ever. And apart, so that what is moved about with each call stays small.
+    Box::pin(tokio::time::timeout_at(clock::instant_of(ends), rest)).await.ok()
 }

@@ -183,7 +183,10 @@ impl Guard {
     /// ```
     pub fn trip(&self) {
         if let Some(breaker) = self.breaker() {
-            self.inner.watch.changed(breaker.trip(clock::input()));
+            let transition = breaker.trip(clock::input());
+            if transition.from != transition.to {
+                self.inner.watch.changed(transition);
+            }
         }
     }
 
@@ -394,15 +397,15 @@ impl Inner {
         match either(first.as_mut(), second.as_mut()).await {
             Either::One(attempted) if attempted.is_good() => told_first.with(attempted),
             Either::Other(attempted) if attempted.is_good() => told_second.with(attempted),
-            // One of them failed: the other decides. If that is no better, the first attempt's answer stands.
+            // One of them failed: the other decides. If that is no better, the first attempt's answer stands, unless
+            // only the second was let through: then the dependency was called, and a refusal would say that it was not.
             Either::One(attempted) => {
                 let attempted = told_first.with(attempted);
-                let other = told_second.with(second.await);
-                if other.is_good() { other } else { attempted }
+                attempted.or(told_second.with(second.await))
             }
             Either::Other(attempted) => {
-                told_second.with(attempted);
-                told_first.with(first.await)
+                let other = told_second.with(attempted);
+                told_first.with(first.await).or(other)
             }
         }
     }

@@ -497,3 +497,95 @@ async fn many_tasks_never_exceed_the_permits_and_all_are_served() {
     assert!(most.load(Ordering::SeqCst) <= 8);
     assert_eq!(guard.bulkhead().expect("there is one").snapshot(guard.now()).in_use, 0);
 }
+
+#[tokio::test]
+async fn an_operation_that_uses_up_its_tasks_budget_with_each_poll_is_cut_short_all_the_same() {
+    let guard = guard(Policy { timeout: Some(MS(20)), ..Policy::default() });
+    let begun = std::time::Instant::now();
+    let busy = |_| async move {
+        // In the end it answers: a test that hangs says less than one that fails.
+        while begun.elapsed() < Duration::from_secs(3) {
+            tokio::task::consume_budget().await;
+        }
+        Ok(1)
+    };
+    let answer: Answer = guard.call(Call::safe(), busy, errors_are_failures).await;
+    assert!(matches!(answer, Err(CallError::TimedOut(_))), "{answer:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_called_by_a_hedge_is_not_said_to_have_been_refused() {
+    let hedge = hedge::Config {
+        calls_min: 1,
+        delay_min: MS(50),
+        budget: budget::Config { percent: 100, ..budget::Config::default() },
+        ..hedge::Config::default()
+    };
+    let guard = guard(Policy { bulkhead: Some(permits(1, 4)), hedge: Some(hedge), ..Policy::default() });
+    assert_eq!(good(&guard).await, Ok(1));
+    let holder = async |_| {
+        sleep(MS(520)).await;
+        Ok(1)
+    };
+    // The first attempt's patience ends at 500 ms; its hedge, 50 ms behind it in line, is let in and fails.
+    let (held, answer): (Answer, Answer) =
+        tokio::join!(guard.call(Call::default(), holder, errors_are_failures), bad(&guard));
+    assert_eq!((held, answer), (Ok(1), Err(CallError::Failed("down"))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_permit_that_comes_at_the_deadline_comes_too_late() {
+    let guard = guard(Policy { bulkhead: Some(permits(1, 1)), ..Policy::default() });
+    let mut holder = Box::pin(never(&guard));
+    let _ = poll_once(holder.as_mut()).await;
+    let late = Call { deadline: Some(Instant::now() + MS(100)), ..Call::safe() };
+    let mut waiting = Box::pin(guard.call(late, async |_| panic!("it must not begin"), errors_are_failures));
+    let _ = poll_once(waiting.as_mut()).await;
+    // The permit is granted in time, but its task gets its turn only later.
+    drop(holder);
+    tokio::time::advance(MS(100)).await;
+    let answer: Answer = waiting.await;
+    assert_eq!(refused_by(&answer), Some(By::Deadline));
+    assert_eq!(good(&guard).await, Ok(1), "and the permit came back");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_time_out_the_deadline_says_what_a_fair_chance_is() {
+    let guard = guard(Policy { breaker: Some(tripping()), deadline: Some(MS(1_000)), ..Policy::default() });
+    let with_deadline = async |millis| {
+        let call = Call { deadline: Some(Instant::now() + MS(millis)), ..Call::safe() };
+        let answer: Answer = guard.call(call, |_| pending(), errors_are_failures).await;
+        assert_eq!(answer, Err(CallError::TimedOut(MS(millis))));
+    };
+    for _ in 0..5 {
+        with_deadline(1).await;
+    }
+    assert_eq!(good(&guard).await, Ok(1), "callers in a hurry do not open it for all");
+    for _ in 0..2 {
+        with_deadline(500).await;
+    }
+    assert_eq!(refused_by(&good(&guard).await), Some(By::BreakerOpen));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waited_in_line_while_the_breaker_opened_is_refused() {
+    let policy = Policy { breaker: Some(tripping()), bulkhead: Some(permits(1, 4)), ..Policy::default() };
+    let guard = guard(policy);
+    let called = AtomicU32::new(0);
+    let call = || {
+        let operation = async |_| {
+            called.fetch_add(1, Ordering::Relaxed);
+            sleep(MS(100)).await;
+            Err("down")
+        };
+        guard.call(Call::safe(), operation, errors_are_failures)
+    };
+    let (first, second, third, fourth): (Answer, Answer, Answer, Answer) =
+        tokio::join!(call(), call(), call(), call());
+    assert_eq!((first, second), (Err(CallError::Failed("down")), Err(CallError::Failed("down"))));
+    assert_eq!([refused_by(&third), refused_by(&fourth)], [Some(By::BreakerOpen); 2]);
+    assert_eq!(called.load(Ordering::Relaxed), 2, "the second failure opened it");
+    let bulkhead = guard.bulkhead().expect("there is one").snapshot(guard.now());
+    assert_eq!((bulkhead.in_use, bulkhead.waiting), (0, 0));
+    assert_eq!(guard.breaker().expect("there is one").snapshot(guard.now()).stale, 0);
+}

@@ -14,8 +14,9 @@ use tower_service::Service;
 /// ejected. When none may be asked, the answer is a [`Refusal`] by [`By::Outlier`]: that only happens when there is
 /// no host at all, since the last ones are never ejected.
 ///
-/// Put a guard's layer *around* it for retries (which then meet another host) and *inside* it, around each host, for
-/// a breaker or a bulkhead of its own.
+/// Put a guard's layer *around* it for retries, which then meet another host, and for a bulkhead and a timeout of the
+/// whole. A host needs no breaker of its own: ejection is that, and a refusal from further in says nothing of the host,
+/// so it would be picked again.
 ///
 /// ```
 /// use mainstay_resilience::outlier;

@@ -8,6 +8,7 @@ use mainstay_resilience::{Input, Time, cell, registry};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::time::Duration;
 
 #[test]
 fn attempts_refusals_and_changes_are_counted_under_the_guards_name() {
@@ -63,6 +64,34 @@ fn time_outs_callers_who_leave_and_what_is_done_by_hand_are_seen() {
         ("resilience_breaker_open guard=billing", 1.0),
     ] {
         assert_eq!(seen.get(name), Some(&expected), "{name} in {seen:#?}");
+    }
+}
+
+#[test]
+fn attempts_that_panic_or_whose_caller_leaves_are_counted_too() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    metrics::with_local_recorder(&recorder, || {
+        let guard = Guard::new("billing", Policy::default()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let hangs = std::future::pending::<Result<(), &str>>;
+            let left = tokio::time::timeout(
+                Duration::from_millis(1),
+                guard.call(Call::default(), |_| hangs(), errors_are_failures),
+            );
+            assert!(left.await.is_err());
+            let panics = tokio::spawn(async move {
+                let operation = async |_| -> Result<(), &str> { panic!("a bug") };
+                guard.call(Call::default(), operation, errors_are_failures).await
+            });
+            assert!(panics.await.is_err());
+        });
+    });
+    let seen = seen(&snapshotter);
+    for outcome in ["cancelled", "failure"] {
+        let name = format!("resilience_attempts_total guard=billing outcome={outcome}");
+        assert_eq!(seen.get(&name), Some(&1.0), "{name} in {seen:#?}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! The classic bugs of circuit breakers, one by one.
 
 use super::*;
-use crate::breaker::Enforcement;
+use crate::breaker::{Enforcement, Forced};
 use crate::contract::below;
 use proptest::prelude::*;
 
@@ -182,6 +182,55 @@ proptest! {
             let snapshot = config.snapshot(&state, input.now);
             prop_assert!(snapshot.admitted_percent <= 100);
             prop_assert!(snapshot.probes_under_way <= config.probes.max(1));
+        }
+    }
+}
+
+#[test]
+fn fewer_probes_in_a_new_configuration_do_not_leave_it_half_open_for_ever() {
+    for (before, after) in [("ss", 2), ("sss", 1), ("s", 1)] {
+        let mut bench = Bench::new(Config { probes: 5, ..small() });
+        bench.calls("ffff").pass_millis(1_000).calls(before);
+        bench.config.probes = after;
+        for _ in 0..after {
+            assert!(bench.ask().admitted().is_some(), "{before} of 5, and then {after}");
+            bench.pass_millis(3_000);
+        }
+        while bench.circuit() == Circuit::HalfOpen {
+            bench.calls("s");
+        }
+        assert_eq!(bench.circuit(), Circuit::Closed);
+    }
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn a_state_from_a_hostile_file_does_not_panic() {
+    for counter in ["probes_failed", "probes_succeeded"] {
+        for outcome in [Outcome::Failure, Outcome::Success] {
+            let mut bench = Bench::new(small());
+            bench.calls("ffff").pass_millis(1_000);
+            let probe = bench.ticket();
+            let mut file = serde_json::to_value(&bench.state).expect("written");
+            file[counter] = u32::MAX.into();
+            bench.state = serde_json::from_value(file).expect("read");
+            assert!(matches!(bench.tell(probe, outcome), Told::Changed(_)));
+        }
+    }
+}
+
+#[test]
+fn a_trip_from_outside_does_not_undo_what_is_forced() {
+    for forced in [Forced::Closed, Forced::Open] {
+        let mut bench = Bench::new(small());
+        let input = bench.input();
+        bench.config.force(&mut bench.state, input, forced);
+        let tripped = bench.config.trip(&mut bench.state, input);
+        assert_eq!(tripped, Transition { from: Circuit::Closed, to: Circuit::Closed });
+        assert_eq!((bench.circuit(), bench.snapshot().forced), (Circuit::Closed, forced));
+        if forced == Forced::Closed {
+            bench.calls("f");
+            assert_eq!(bench.snapshot().window.failures, 1, "it goes on counting");
         }
     }
 }
