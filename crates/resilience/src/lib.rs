@@ -70,6 +70,21 @@
 //! | a panic leaves it half-open for ever | `a_panic_gives_back_the_permit_and_counts_as_a_failure` |
 //! | the window is scanned anew with each call | totals are kept as they change: [`window`]; the figures are measured beside others' in `benchmarks/resilience.md` |
 //! | a refusal of our own counts as a failure of the dependency | `a_refusal_further_in_is_no_failure_of_the_dependency` |
+//!
+//! # What mutants survive
+//!
+//! `cargo mutants` over the decisions (`--features serde`, the tests of each policy against its own mutants) leaves these,
+//! and each changes nothing that can be told from outside:
+//!
+//! | place | mutant | why it lives |
+//! |---|---|---|
+//! | `breaker/state.rs`, `tell` | `sources_min > 1` becomes `>= 1` | with one source needed, noting it decides nothing |
+//! | `rate/mod.rs`, `later` | `until > now` becomes `>=` | a permit that is ready now was granted before |
+//! | `rate/bucket.rs`, `rate/window.rs`, `state` | becomes `Default::default()` | it is the same state |
+//! | `hedge.rs`, `Histogram::bucket` and `end` | `< 16` becomes `<= 16` | both branches agree at 16 |
+//!
+//! Three functions of the breaker's and the budget's states serve the cells alone (`admits_all`, `generation`,
+//! `bucket_end`); the tests of the cells kill their mutants.
 #![cfg_attr(not(any(test, feature = "cell")), no_std)]
 #![warn(missing_docs)]
 

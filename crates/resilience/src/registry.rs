@@ -146,6 +146,22 @@ pub struct Ticket {
     number: u64,
 }
 
+impl<K: Ord> State<K> {
+    /// A key that will not be used again gives its place back, whatever its breaker's state. Was it there?
+    ///
+    /// ```
+    /// use mainstay_resilience::{Input, breaker, registry};
+    ///
+    /// let config = registry::Config::default();
+    /// let (mut breakers, input) = (config.state(), Input::default());
+    /// let _ = config.ask(&mut breakers, input, &7, breaker::Request::default());
+    /// assert!(breakers.forget(&7) && !breakers.forget(&7));
+    /// ```
+    pub fn forget(&mut self, key: &K) -> bool {
+        self.slots.remove(key).is_some()
+    }
+}
+
 impl Config {
     /// Does the configuration make sense?
     ///

@@ -194,9 +194,9 @@ impl Bulkhead {
     /// let Entry::Wait { place, .. } = bulkhead.enter(input, Priority::Normal) else { unreachable!() };
     /// // In a future it is its own waker, and this is one turn of its poll.
     /// let waker = Waker::noop();
-    /// assert!(bulkhead.poll_granted(input.now, place, &waker).is_pending());
+    /// assert!(bulkhead.poll_granted(place, &waker).is_pending());
     /// bulkhead.tell(input, ticket, Outcome::Success);
-    /// assert!(matches!(bulkhead.poll_granted(input.now, place, &waker), Poll::Ready(Ok(_))));
+    /// assert!(matches!(bulkhead.poll_granted(place, &waker), Poll::Ready(Ok(_))));
     /// ```
     ///
     /// # Errors
@@ -274,7 +274,7 @@ impl Bulkhead {
     /// let _held = bulkhead.enter(input, Priority::Normal);
     /// let Entry::Wait { place, .. } = bulkhead.enter(input, Priority::Normal) else { unreachable!() };
     /// bulkhead.configure(input, limit(2));
-    /// assert!(bulkhead.poll_granted(input.now, place, &Waker::noop()).is_ready());
+    /// assert!(bulkhead.poll_granted(place, Waker::noop()).is_ready());
     /// ```
     pub fn configure(&self, input: Input, config: Config) {
         let wakers = {

@@ -124,6 +124,22 @@ impl<K: Hash + Eq + Clone> Registry<K> {
         inner.config = config;
     }
 
+    /// A key that will not be used again gives its place back, whatever its breaker's state. Was it there?
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Time, cell, registry};
+    /// let breakers: cell::Registry<u32> = cell::Registry::new(registry::Config::default());
+    /// breakers.get(&7, Time::ZERO);
+    /// assert!(breakers.forget(&7) && !breakers.forget(&7));
+    /// ```
+    pub fn forget<Q>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.inner.write().unwrap_or_else(PoisonError::into_inner).slots.remove(key).is_some()
+    }
+
     /// Every key with its breaker, in no order: for people and metrics.
     ///
     /// ```
