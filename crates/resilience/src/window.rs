@@ -373,9 +373,8 @@ impl CallWindow {
     /// ```
     pub fn success(&mut self, n: u32) {
         if self.total.failures == 0 && self.total.slow == 0 {
-            // No bit is set anywhere: only the place moves.
+            // No bit is set anywhere, so it does not matter where the next goes.
             let length = u64::from(self.length.max(1));
-            self.next = ((u64::from(self.next) + u64::from(n)) % length) as u32;
             self.total.calls = self.total.calls.saturating_add(u64::from(n)).min(length);
             return;
         }
