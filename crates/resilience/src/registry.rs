@@ -361,6 +361,17 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_is_forgotten_gives_its_place_back_whatever_its_state() {
+        let (config, mut state) = (small(), small().state());
+        call(&config, &mut state, 1, 1, Outcome::Failure);
+        let shown = config.breaker(&state, &1, Time::from_millis(1)).map(|breaker| breaker.circuit);
+        assert_eq!(shown, Some(Circuit::Open));
+        assert!(state.forget(&1), "open as it is");
+        assert!(!state.forget(&1));
+        assert_eq!(keys(&state), [] as [u32; 0]);
+    }
+
+    #[test]
     fn each_key_has_a_breaker_of_its_own() {
         let (config, mut state) = (small(), small().state());
         call(&config, &mut state, 1, 1, Outcome::Failure);

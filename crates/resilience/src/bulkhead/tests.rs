@@ -646,3 +646,20 @@ fn a_new_gradient_measures_at_a_quarter_of_its_initial_limit() {
         assert_eq!(config.snapshot(&config.state(), Time::ZERO).limit, expected, "{initial}, at least {min}");
     }
 }
+
+#[test]
+fn the_next_in_line_is_whom_a_free_permit_goes_to_as_long_as_its_patience_lasts() {
+    let config = fixed(1, 5, 100);
+    let mut state = config.state();
+    let request = |caller| Request { caller, ..Request::default() };
+    let ticket = config.ask(&mut state, at(0), request(11)).admitted().expect("free");
+    for caller in [12, 13] {
+        assert_eq!(config.ask(&mut state, at(0), request(caller)), Answer::Wait { until: at(100).now });
+    }
+    assert_eq!(config.next(&state, at(50).now), None, "no permit is free");
+    config.tell(&mut state, at(50), ticket, Outcome::Success, 1);
+    assert_eq!(config.next(&state, at(50).now), Some(12));
+    assert_eq!(config.snapshot(&state, at(99).now).waiting, 2);
+    assert_eq!(config.snapshot(&state, at(100).now).waiting, 0, "their patience has ended");
+    assert_eq!(config.next(&state, at(100).now), None);
+}

@@ -469,3 +469,15 @@ fn it_is_written_and_read() {
     let restored: State = serde_json::from_str(&serde_json::to_string(&state).unwrap()).unwrap();
     assert_eq!(restored, state);
 }
+
+#[test]
+fn slow_answers_are_shown_and_eject_nobody() {
+    let config = Config { consecutive_failures: Some(1), ..Config::default() };
+    let (mut state, input) = (config.state(), Input::default());
+    for outcome in [Outcome::Slow, Outcome::Success, Outcome::Slow] {
+        let ticket = config.ask(&mut state, input, Request { host: 7 }).admitted().expect("admitted");
+        assert_eq!(config.tell(&mut state, input, ticket, outcome, 1), Told::Counted);
+    }
+    let window = config.snapshot(&state, input.now).hosts[0].window;
+    assert_eq!((window.calls, window.failures, window.slow), (3, 0, 2));
+}
