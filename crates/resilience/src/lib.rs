@@ -86,8 +86,9 @@
 //! Not judged: `bulkhead/limiter.rs`, whose mutants make its simulations run past the time that a mutant is given; the
 //! second half of `bulkhead/state.rs`; the last of `hedge.rs`. Mutants of these made by hand were all caught.
 //!
-//! Some functions of the states serve the cells alone (`admits_all`, `generation`, `bucket_end`, `ask_as_new`,
-//! `admit_next`): the tests of the cells kill their mutants.
+//! Functions that serve the cells alone are judged by the tests of the cells and of the guard. Of these,
+//! `bucket_end` becoming 0 lives: it only makes a cell slower. `admit_next`, mutated, leaves those in line waiting, so the
+//! guard's tests hang: that is how they say so.
 #![cfg_attr(not(any(test, feature = "cell")), no_std)]
 #![warn(missing_docs)]
 
