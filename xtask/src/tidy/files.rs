@@ -41,6 +41,15 @@ pub fn names(tree: &Tree) -> Vec<Finding> {
     by_path.chain(inline).collect()
 }
 
+/// One convention: a module with children is `name/mod.rs`, so a folder's contents are together.
+pub fn modules(tree: &Tree) -> Vec<Finding> {
+    let beside = tree.rust().filter(|file| {
+        let folder = file.path.strip_suffix("rs").map(|stem| format!("{}/", stem.trim_end_matches('.')));
+        folder.is_some_and(|folder| tree.rust().any(|other| other.path.starts_with(&folder)))
+    });
+    beside.map(|file| Finding::new(&file.path, "a module with a folder is `mod.rs` inside it")).collect()
+}
+
 /// The tree is the same on every machine. (Written in two parts, so that this file keeps the rule too.)
 const MACHINES: [&str; 4] =
     [concat!("/ho", "me/"), concat!("/ro", "ot/"), concat!("/wo", "rk/"), concat!("/Us", "ers/")];
@@ -112,6 +121,13 @@ mod tests {
         ]);
         let want = ["crates/x/src/utils.rs", "crates/x/tests/common/mod.rs", "crates/x/src/lib.rs"];
         assert_eq!(places(&names(&tree)), want);
+    }
+
+    #[test]
+    fn a_module_beside_its_own_folder_is_found() {
+        let tree =
+            of(&[("a/b.rs", ""), ("a/b/c.rs", ""), ("a/d/mod.rs", ""), ("a/d/e.rs", ""), ("a/f.rs", "")]);
+        assert_eq!(places(&modules(&tree)), ["a/b.rs"]);
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //! | [`files::fronts`] | a Rust file opens with `//!` |
 //! | [`files::lengths`] | a Rust file has at most 800 lines (functions: clippy, at 70) |
 //! | [`files::names`] | nothing is called `utils`, `common` or `helpers` |
+//! | [`files::modules`] | a module with children is `name/mod.rs`, never `name.rs` beside `name/` |
 //! | [`files::paths`] | no file names a directory of somebody's machine |
 //! | [`files::ignored`] | no test is ignored |
 //! | [`files::lints`] | every crate takes the workspace's lints |
@@ -91,6 +92,7 @@ pub const RULES: &[Rule] = &[
     files::fronts,
     files::lengths,
     files::names,
+    files::modules,
     files::paths,
     files::ignored,
     files::lints,
