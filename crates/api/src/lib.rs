@@ -12,7 +12,7 @@
 //!
 //! This crate knows no socket, no async, no node and no state. Its one use of `http` is the map of headers.
 
-pub mod answer;
+pub mod response;
 pub mod catalogue;
 mod event;
 pub mod json;

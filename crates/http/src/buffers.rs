@@ -2,7 +2,7 @@
 //! however many clients are slow, the process does not grow. Whoever finds no room is told so (503), or waits
 //! if an answer has begun.
 
-use crate::reply::Result;
+use crate::response::Result;
 use api::{Code, Problem};
 use bytes::Bytes;
 use std::sync::Arc;

@@ -29,7 +29,7 @@ mod context;
 pub mod openapi;
 pub mod options;
 mod read;
-mod reply;
+mod response;
 mod router;
 mod routes;
 mod unavailable;

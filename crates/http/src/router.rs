@@ -5,7 +5,7 @@
 
 use crate::connection::Watch;
 use crate::context::Context;
-use crate::reply::{self, Answer, Reply};
+use crate::response::{self, Response, ResponseBody};
 use crate::routes;
 use api::{Code, Problem};
 use axum::routing::{MethodFilter, MethodRouter, on};
@@ -92,12 +92,12 @@ impl Router {
     }
 
     /// The answer to a request. `watch` is the connection's, where it has one request at a time.
-    pub(crate) async fn answer<B>(
+    pub(crate) async fn respond<B>(
         &self,
         context: &Arc<Context>,
         mut request: Request<B>,
         watch: Option<&Arc<Watch>>,
-    ) -> Answer
+    ) -> Response
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: std::error::Error + Send + Sync + 'static,
@@ -105,7 +105,7 @@ impl Router {
         if request.version() <= Version::HTTP_11
             && let Err(problem) = check_host(request.version(), request.headers())
         {
-            return reply::problem(&problem);
+            return response::problem(&problem);
         }
         if request.method() == Method::POST && is_stream_events(request.uri().path()) {
             return run(context, Operation::Append, request, "").await;
@@ -113,16 +113,16 @@ impl Router {
         if let Some(watch) = watch {
             request.extensions_mut().insert(Arc::clone(watch));
         }
-        let answer: Result<_, Infallible> = self.axum.clone().oneshot(request).await;
-        match answer {
-            Ok(answer) => answer.map(Reply::Routed),
+        let response: Result<_, Infallible> = self.axum.clone().oneshot(request).await;
+        match response {
+            Ok(response) => response.map(ResponseBody::Routed),
             Err(never) => match never {},
         }
     }
 }
 
 /// RFC 9112, section 3.2: one `Host`, and in HTTP/1.0 none is as good.
-fn check_host(version: Version, headers: &HeaderMap) -> reply::Result<()> {
+fn check_host(version: Version, headers: &HeaderMap) -> response::Result<()> {
     let mut hosts = headers.get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
         (None, _) if version == Version::HTTP_11 => {
@@ -177,7 +177,7 @@ fn at_path(context: &Arc<Context>, path: &'static str) -> MethodRouter {
 
 /// Runs an operation under its span, and counts its answer. `allowed` are the methods of the path of an
 /// unmatched request, if there is such a path.
-async fn run<B>(context: &Arc<Context>, operation: Operation, request: Request<B>, allowed: &str) -> Answer
+async fn run<B>(context: &Arc<Context>, operation: Operation, request: Request<B>, allowed: &str) -> Response
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: std::error::Error + Send + Sync + 'static,
@@ -191,19 +191,19 @@ where
     let result = match operation {
         // An append that goes well writes no line, so nobody would see the span: 1 µs is worth the branch.
         Operation::Append if !tracing::enabled!(target: spans::TARGET, Level::DEBUG) => {
-            routes::answer(context, operation, request, allowed).await
+            routes::respond(context, operation, request, allowed).await
         }
-        _ => routes::answer(context, operation, request, allowed).instrument(span()).await,
+        _ => routes::respond(context, operation, request, allowed).instrument(span()).await,
     };
-    let answer = result.unwrap_or_else(|problem| {
+    let response = result.unwrap_or_else(|problem| {
         let _entered = span().entered();
         if problem.status() == 500 {
             tracing::error!(%problem, "a request failed");
         } else {
             tracing::debug!(%problem, "a request is refused");
         }
-        reply::problem(&problem)
+        response::problem(&problem)
     });
-    context.cell(operation).answered(answer.status().as_u16(), begun.elapsed());
-    answer
+    context.cell(operation).answered(response.status().as_u16(), begun.elapsed());
+    response
 }

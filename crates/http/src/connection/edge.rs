@@ -102,7 +102,7 @@ impl AsyncWrite for Edge {
         let buf = match (self.rewrites, refusal(buf)) {
             (Rewrites::Refusals, Some((0, status))) => {
                 self.replacement =
-                    Some(Replacement { bytes: answer(status), sent: 0, stands_for: buf.len() });
+                    Some(Replacement { bytes: problem_response(status), sent: 0, stands_for: buf.len() });
                 return self.poll_replacement(context);
             }
             // What comes before it first; hyper comes again with the rest.
@@ -187,17 +187,17 @@ fn refusal(buf: &[u8]) -> Option<(usize, u16)> {
 }
 
 /// A problem in the place of hyper's bare status.
-fn answer(status: u16) -> Vec<u8> {
+fn problem_response(status: u16) -> Vec<u8> {
     let (code, detail) = match status {
         414 => (Code::UriTooLong, "the request line is too long"),
         431 => (Code::HeadTooLarge, "the head has too many headers or bytes"),
         _ => (Code::BadRequest, "the request cannot be parsed as HTTP/1.1"),
     };
-    raw_answer(&Problem::new(code, detail))
+    raw_response(&Problem::new(code, detail))
 }
 
 /// A whole answer for a connection that is closed after it.
-pub(super) fn raw_answer(problem: &Problem) -> Vec<u8> {
+pub(super) fn raw_response(problem: &Problem) -> Vec<u8> {
     let body = problem.to_bytes();
     let status = problem.status();
     let reason =
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn its_place_is_taken_by_a_whole_problem() {
-        let text = String::from_utf8(answer(431)).unwrap();
+        let text = String::from_utf8(problem_response(431)).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 431 ") && head.contains("connection: close"), "{head}");
         assert!(head.contains(&format!("content-length: {}", body.len())));

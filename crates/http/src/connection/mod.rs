@@ -14,12 +14,12 @@ pub(crate) use watch::Watch;
 
 use crate::body::RequestBody;
 use crate::context::Context;
-use crate::reply::{Answer, Reply};
+use crate::response::{Response, ResponseBody};
 use crate::router::Router;
 use api::Problem;
 use bytes::Bytes;
 use edge::{Edge, Rewrites};
-use http::{Request, Response};
+use http::Request;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -86,8 +86,8 @@ async fn serve_http1(stream: TcpStream, prefix: Vec<u8>, context: Arc<Context>, 
         let router = &router;
         async move {
             let request = request.map(|body| RequestBody::on_connection(body, Arc::clone(watch)));
-            let answer = router.answer(context, request, Some(watch)).await;
-            Ok::<_, Infallible>(Tracked::answer(answer, Arc::clone(watch)))
+            let response = router.respond(context, request, Some(watch)).await;
+            Ok::<_, Infallible>(Tracked::wrap(response, Arc::clone(watch)))
         }
     });
     let mut builder = http1::Builder::new();
@@ -110,8 +110,8 @@ async fn serve_http2(stream: TcpStream, prefix: Vec<u8>, context: Arc<Context>, 
         let (context, watch, router) = (Arc::clone(&context), Arc::clone(&watch), router.clone());
         async move {
             let request = request.map(|body| RequestBody::with_timer(body, wait, whole));
-            let answer = router.answer(&context, request, None).await;
-            Ok::<_, Infallible>(Tracked::answer(answer, watch))
+            let response = router.respond(&context, request, None).await;
+            Ok::<_, Infallible>(Tracked::wrap(response, watch))
         }
     });
     let mut builder = http2::Builder::new(TokioExecutor::new());
@@ -179,9 +179,9 @@ fn reset(sleep: Pin<&mut Sleep>, every: Duration) {
 
 /// Tells a client why it is not served, and closes.
 pub(crate) async fn refuse(mut stream: TcpStream, problem: &Problem) {
-    let answer = edge::raw_answer(problem);
+    let response = edge::raw_response(problem);
     let told = async {
-        stream.write_all(&answer).await?;
+        stream.write_all(&response).await?;
         stream.shutdown().await?;
         // Closing with bytes unread would reset the connection under the answer.
         let mut rest = [0; 4_096];
@@ -195,13 +195,13 @@ pub(crate) async fn refuse(mut stream: TcpStream, problem: &Problem) {
 /// An answer's body, whose end is the request's.
 #[derive(Debug)]
 struct Tracked {
-    reply: Reply,
+    body: ResponseBody,
     watch: Arc<Watch>,
 }
 
 impl Tracked {
-    fn answer(answer: Answer, watch: Arc<Watch>) -> Response<Self> {
-        answer.map(|reply| Self { reply, watch })
+    fn wrap(response: Response, watch: Arc<Watch>) -> http::Response<Self> {
+        response.map(|body| Self { body, watch })
     }
 }
 
@@ -213,20 +213,20 @@ impl Drop for Tracked {
 
 impl Body for Tracked {
     type Data = Bytes;
-    type Error = <Reply as Body>::Error;
+    type Error = <ResponseBody as Body>::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut std::task::Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        Pin::new(&mut self.reply).poll_frame(context)
+        Pin::new(&mut self.body).poll_frame(context)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.reply.is_end_stream()
+        self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.reply.size_hint()
+        self.body.size_hint()
     }
 }

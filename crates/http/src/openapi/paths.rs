@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "nothing here is called or made: only the descriptions are used")]
 
 use super::schema::{
-    AnswerLine, Appended, Deleted, Live, NewEvent, NewEventLine, Problem, Ready, RecordedEvent, Settings,
+    LineResult, Appended, Deleted, Live, NewEvent, NewEventLine, Problem, Ready, RecordedEvent, Settings,
     SettingsInForce, StorePage, StreamList, StreamPage, SummaryLine, Transacted, Transaction,
 };
 use utoipa::{IntoParams, IntoResponses};
@@ -180,7 +180,7 @@ pub(super) const fn list_streams() {}
     request_body(content = NewEventLine, content_type = "application/x-ndjson"),
     responses(
         (status = 200, description = "An answer a line, then the summary", content(
-            (AnswerLine = "application/x-ndjson"), (SummaryLine = "application/x-ndjson; part=summary"))),
+            (LineResult = "application/x-ndjson"), (SummaryLine = "application/x-ndjson; part=summary"))),
         Refused
     )
 )]

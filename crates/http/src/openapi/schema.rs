@@ -121,7 +121,7 @@ pub struct StorePage {
 /// What became of one line; the last line is a [`SummaryLine`].
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct AnswerLine {
+pub struct LineResult {
     /// Counted from 1, empty lines too.
     pub line: Option<u64>,
     pub stream: Option<String>,

@@ -2,7 +2,7 @@
 //! question always has the same answer.
 
 use crate::context::Context;
-use crate::reply::Result;
+use crate::response::Result;
 use crate::unavailable;
 use api::Code;
 use api::request::query::{self, AsOf};

@@ -12,7 +12,7 @@ use super::framing::{END_MESSAGE, KEEP_ALIVE, bare_id, problem_message};
 use super::store::{self, StoreRead};
 use super::stream::{self, StreamRead};
 use crate::context::Context;
-use crate::reply::{Aborted, Answer, EVENTS, Result};
+use crate::response::{Aborted, Response, EVENTS, Result};
 use crate::{reply, unavailable};
 use api::request::query::StreamStart;
 use api::{Code, Problem};
@@ -83,7 +83,7 @@ struct Follower {
 }
 
 /// Answers with an endless stream of messages. What can be refused is refused before it begins.
-pub(crate) async fn answer(context: &Arc<Context>, followed: Followed, from: Cursor) -> Result<Answer> {
+pub(crate) async fn answer(context: &Arc<Context>, followed: Followed, from: Cursor) -> Result<Response> {
     let queue = context.metrics.queue(Queue::Subscribers);
     let Ok(permit) = Arc::clone(&context.subscribers).try_acquire_owned() else {
         queue.refused.inc();
@@ -121,7 +121,7 @@ pub(crate) async fn answer(context: &Arc<Context>, followed: Followed, from: Cur
         };
         Some((Ok::<_, Aborted>(Bytes::from(part)), (None, follower)))
     });
-    let mut answer = reply::parts(EVENTS, parts);
+    let mut answer = response::parts(EVENTS, parts);
     answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(answer)
 }

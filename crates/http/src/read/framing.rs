@@ -1,7 +1,7 @@
 //! How rendered events are put behind one another.
 
 use api::Problem;
-use api::answer::stored::StoredEvent;
+use api::response::stored::StoredEvent;
 
 /// The form of a run of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,7 +14,7 @@ pub(crate) mod framing;
 pub(crate) mod store;
 pub(crate) mod stream;
 
-use api::answer::stored::StoredEvent;
+use api::response::stored::StoredEvent;
 use api::time::Moment;
 use api::{Code, Problem};
 use format::body::BodyRecord;

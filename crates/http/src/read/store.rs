@@ -3,7 +3,7 @@
 
 use super::framing::Framing;
 use super::{Budget, failed_bodies, failed_record, failed_view, render};
-use crate::reply::Result;
+use crate::response::Result;
 use api::time::Moment;
 use format::body::{self, BodyRecord};
 use model::{Cursor, Namespace, Position, Slot, limits};

@@ -2,7 +2,7 @@
 
 use super::framing::Framing;
 use super::{Budget, failed_bodies, failed_record, failed_view, render};
-use crate::reply::Result;
+use crate::response::Result;
 use api::request::query::{Direction, StreamStart};
 use api::time::Moment;
 use api::{Code, Problem};

@@ -3,9 +3,9 @@
 use super::{refused, stream_of, submit};
 use crate::body::read_whole;
 use crate::context::Context;
-use crate::reply::{self, REPLAYED, Result};
-use api::answer::outcome::{AppendContext, write_appended};
-use api::answer::refusal::Asked;
+use crate::response::{self, REPLAYED, Result};
+use api::response::outcome::{AppendContext, write_appended};
+use api::response::refusal::Target;
 use api::request::append::AppendHead;
 use api::request::query;
 use bytes::Bytes;
@@ -18,7 +18,7 @@ use model::{Appended, Command, Outcome, Revision};
 const ANSWER_BYTES: usize = 192;
 const EVENT_BYTES: usize = 112;
 
-pub(super) async fn answer<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
+pub(super) async fn respond<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: std::error::Error + 'static,
@@ -32,19 +32,19 @@ where
     let appending = AppendContext::of(&append);
     let outcome = submit(context, Command::Append(append)).await?;
     let Outcome::Appended(appended) = outcome else {
-        return Err(refused(context, &outcome, Asked::Stream(&appending.stream)));
+        return Err(refused(context, &outcome, Target::Stream(&appending.stream)));
     };
     count(context, &appended);
     let mut out = Vec::with_capacity(ANSWER_BYTES + EVENT_BYTES * appended.events.len());
     write_appended(&mut out, &appending, &appended);
-    let mut answer = reply::json(out);
+    let mut response = response::json(out);
     if let Some(last) = appended.events.last() {
-        answer.headers_mut().insert(ETAG, etag(last.revision));
+        response.headers_mut().insert(ETAG, etag(last.revision));
     }
     if appended.all_replayed() {
-        answer.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     }
-    Ok(answer)
+    Ok(response)
 }
 
 /// A revision as the tag that `If-Match` takes.

@@ -13,10 +13,10 @@ mod transaction;
 
 use crate::connection::Watch;
 use crate::context::Context;
-use crate::reply::{self, Result};
+use crate::response::{self, Result};
 use crate::router::{Operation, stream_segment};
 use crate::unavailable;
-use api::answer::refusal::{self, Asked};
+use api::response::refusal::{self, Target};
 use api::request::{query, stream_in_path};
 use api::time::{Moment, write_wall};
 use api::{Code, Problem};
@@ -27,7 +27,7 @@ use model::{Command, Outcome, StreamName};
 use std::sync::Arc;
 
 /// Runs an operation. `allowed` are the methods of an unmatched request's path, if there is such a path.
-pub(crate) async fn answer<B>(
+pub(crate) async fn respond<B>(
     context: &Arc<Context>,
     operation: Operation,
     request: Request<B>,
@@ -39,7 +39,7 @@ where
 {
     let (parts, mut body) = request.into_parts();
     match operation {
-        Operation::Append => append::answer(context, &parts, &mut body).await,
+        Operation::Append => append::respond(context, &parts, &mut body).await,
         Operation::ReadStream => read_stream::answer(context, &parts).await,
         Operation::DeleteStream => streams::delete(context, &parts).await,
         Operation::GetSettings => settings::get(context, &parts).await,
@@ -47,15 +47,15 @@ where
         Operation::ListStreams => streams::list(context, &parts).await,
         Operation::AppendLines => {
             let watch = parts.extensions.get::<Arc<Watch>>().cloned();
-            lines::answer(context, &parts, body, watch).await
+            lines::respond(context, &parts, body, watch).await
         }
         Operation::ReadStore => read_store::answer(context, &parts).await,
-        Operation::Transact => transaction::answer(context, &parts, &mut body).await,
+        Operation::Transact => transaction::respond(context, &parts, &mut body).await,
         Operation::Live => operations::live(&parts),
         Operation::Ready => operations::ready(context, &parts),
         Operation::Metrics => operations::metrics(context, &parts),
         Operation::OpenApi => operations::openapi(context, &parts),
-        Operation::Errors => errors::answer(&parts),
+        Operation::Errors => errors::respond(&parts),
         Operation::Unmatched => unmatched(&parts, allowed),
     }
 }
@@ -68,10 +68,10 @@ fn unmatched(parts: &request::Parts, allowed: &str) -> Result {
         return Err(not_found(parts));
     }
     if parts.method == Method::OPTIONS {
-        return Ok(reply::allow(reply::no_content(), allowed));
+        return Ok(response::allow(response::no_content(), allowed));
     }
     let detail = format!("`{}` is not among {allowed}", parts.method);
-    Ok(reply::allow(reply::problem(&Problem::new(Code::MethodNotAllowed, detail)), allowed))
+    Ok(response::allow(response::problem(&Problem::new(Code::MethodNotAllowed, detail)), allowed))
 }
 
 fn not_found(parts: &request::Parts) -> Box<Problem> {
@@ -90,11 +90,11 @@ async fn submit(context: &Context, command: Command<'static>) -> Result<Outcome>
 }
 
 /// A refusal as its problem; any other outcome is not one that the command can have.
-fn refused(context: &Context, outcome: &Outcome, asked: Asked<'_>) -> Box<Problem> {
+fn refused(context: &Context, outcome: &Outcome, target: Target<'_>) -> Box<Problem> {
     match outcome {
         Outcome::Refused(refusal) => {
             context.metrics.commands_refused.inc();
-            refusal::problem(refusal, asked)
+            refusal::problem(refusal, target)
         }
         other => {
             tracing::error!(?other, "a command has an outcome of another one");

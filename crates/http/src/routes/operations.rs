@@ -2,7 +2,7 @@
 
 use super::check_plain;
 use crate::context::Context;
-use crate::reply::{self, Result};
+use crate::response::{self, Result};
 use crate::unavailable;
 use api::json::{write_number, write_text};
 use http::header::HeaderValue;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// The process answers: nothing more is said.
 pub(super) fn live(parts: &request::Parts) -> Result {
     check_plain(parts)?;
-    Ok(reply::json(r#"{"status":"ok"}"#))
+    Ok(response::json(r#"{"status":"ok"}"#))
 }
 
 /// The node takes requests. One that is read-only does, for reads, and says why.
@@ -33,15 +33,15 @@ pub(super) fn ready(context: &Context, parts: &request::Parts) -> Result {
         Some(why) => write_text(&mut out, why),
     }
     out.push(b'}');
-    Ok(reply::json(out))
+    Ok(response::json(out))
 }
 
 pub(super) fn metrics(context: &Arc<Context>, parts: &request::Parts) -> Result {
     check_plain(parts)?;
-    Ok(reply::whole(HeaderValue::from_static(telemetry::CONTENT_TYPE), context.metrics.encode()))
+    Ok(response::whole(HeaderValue::from_static(telemetry::CONTENT_TYPE), context.metrics.encode()))
 }
 
 pub(super) fn openapi(context: &Context, parts: &request::Parts) -> Result {
     check_plain(parts)?;
-    Ok(reply::json(context.openapi.clone()))
+    Ok(response::json(context.openapi.clone()))
 }

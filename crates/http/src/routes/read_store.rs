@@ -7,9 +7,9 @@ use crate::read::as_of;
 use crate::read::follow::{self, Followed};
 use crate::read::framing::{Framing, problem_line};
 use crate::read::store::{StoreChunk, StoreRead, read_chunk};
-use crate::reply::{self, Aborted, CURSOR, JSON, LINES, REMOVED_THROUGH, Result};
+use crate::response::{self, Aborted, CURSOR, JSON, LINES, REMOVED_THROUGH, Result};
 use crate::unavailable;
-use api::answer::page::{Link, StorePage};
+use api::response::page::{Link, StorePage};
 use api::media::{ReadForm, read_form};
 use api::request::head::Head;
 use api::request::query::{ReadStore, StoreStart};
@@ -79,7 +79,7 @@ async fn page(
     page.write(&mut out, &chunk.rendered);
     drop(chunk.rendered);
     let room = context.buffers.take_now(out.len())?;
-    Ok(reply::whole(JSON, room.hold(out)))
+    Ok(response::whole(JSON, room.hold(out)))
 }
 
 /// All of it, one chunk in memory at a time, up to what was there when the answer began.
@@ -94,7 +94,7 @@ async fn lines(
     let (end, removed_through) = (first.until, first.removed_through);
     let mut answer = if first.at_end || first.events >= limit {
         let room = context.buffers.take_now(first.rendered.len())?;
-        reply::whole(LINES, room.hold(first.rendered))
+        response::whole(LINES, room.hold(first.rendered))
     } else {
         let lines = Lines { context: Arc::clone(context), read, after: Some(after), until: end, left: limit };
         let parts = futures_stream::unfold((Some(first), lines), |(chunk, mut lines)| async move {
@@ -110,7 +110,7 @@ async fn lines(
             let room = lines.context.buffers.take(chunk.rendered.len()).await?;
             Some((Ok::<_, Aborted>(room.hold(chunk.rendered)), (None, lines)))
         });
-        reply::parts(LINES, parts)
+        response::parts(LINES, parts)
     };
     let header =
         |cursor: Cursor| HeaderValue::from_str(&cursor.to_string()).unwrap_or(HeaderValue::from_static(""));

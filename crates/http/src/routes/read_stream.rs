@@ -8,9 +8,9 @@ use crate::read::as_of;
 use crate::read::follow::{self, Followed};
 use crate::read::framing::{Framing, problem_line};
 use crate::read::stream::{StreamChunk, StreamRead, read_chunk};
-use crate::reply::{self, Aborted, JSON, LINES, Result};
+use crate::response::{self, Aborted, JSON, LINES, Result};
 use crate::unavailable;
-use api::answer::page::{Link, StreamPage};
+use api::response::page::{Link, StreamPage};
 use api::media::{ReadForm, read_form};
 use api::request::head::Head;
 use api::request::query::{Direction, ReadStream, StreamStart};
@@ -85,7 +85,7 @@ async fn page(context: &Context, read: StreamRead, query: &ReadStream) -> Result
     page.write(&mut out, &chunk.rendered);
     drop(chunk.rendered);
     let room = context.buffers.take_now(out.len())?;
-    let mut answer = reply::whole(JSON, room.hold(out));
+    let mut answer = response::whole(JSON, room.hold(out));
     // The tag of what the stream is now, for `If-Match`; as of another moment it would be refused anyway.
     if let (Some(revision), None) = (chunk.last, until) {
         answer.headers_mut().insert(ETAG, etag(revision));
@@ -98,7 +98,7 @@ async fn lines(context: &Arc<Context>, mut read: StreamRead, limit: u64) -> Resu
     let first = next_chunk(context, read.clone(), None, Budget::of_part(limit)).await?;
     if first.next.is_none() || first.events >= limit {
         let room = context.buffers.take_now(first.rendered.len())?;
-        return Ok(reply::whole(LINES, room.hold(first.rendered)));
+        return Ok(response::whole(LINES, room.hold(first.rendered)));
     }
     read.until = Some(read.until.unwrap_or(first.snapshot));
     let lines = Lines { context: Arc::clone(context), read, left: limit, next: None };
@@ -115,7 +115,7 @@ async fn lines(context: &Arc<Context>, mut read: StreamRead, limit: u64) -> Resu
         let room = lines.context.buffers.take(chunk.rendered.len()).await?;
         Some((Ok::<_, Aborted>(room.hold(chunk.rendered)), (None, lines)))
     });
-    Ok(reply::parts(LINES, parts))
+    Ok(response::parts(LINES, parts))
 }
 
 struct Lines {

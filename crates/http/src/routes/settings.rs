@@ -3,10 +3,10 @@
 use super::{check_plain, check_readable, refused, stream_of, submit};
 use crate::body::read_whole;
 use crate::context::Context;
-use crate::reply::{self, Result};
+use crate::response::{self, Result};
 use crate::unavailable;
-use api::answer::outcome::write_settings;
-use api::answer::refusal::Asked;
+use api::response::outcome::write_settings;
+use api::response::refusal::Target;
 use api::request::settings;
 use api::{Code, Problem};
 use bytes::Bytes;
@@ -44,12 +44,12 @@ where
     let command = PutSettings { stream: stream.clone().into_owned(), settings };
     match submit(context, Command::PutSettings(command)).await? {
         Outcome::SettingsPut => Ok(rendered(stream.as_str(), &settings)),
-        outcome => Err(refused(context, &outcome, Asked::Stream(stream.as_str()))),
+        outcome => Err(refused(context, &outcome, Target::Stream(stream.as_str()))),
     }
 }
 
-fn rendered(stream: &str, settings: &Settings) -> reply::Answer {
+fn rendered(stream: &str, settings: &Settings) -> response::Response {
     let mut out = Vec::with_capacity(160);
     write_settings(&mut out, stream, settings);
-    reply::json(out)
+    response::json(out)
 }

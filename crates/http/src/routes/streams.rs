@@ -2,11 +2,11 @@
 
 use super::{check_plain, check_readable, refused, stream_of, submit};
 use crate::context::Context;
-use crate::reply::{self, Result};
+use crate::response::{self, Result};
 use crate::unavailable;
-use api::answer::outcome::write_deleted;
-use api::answer::page::{Link, StreamLine, write_streams};
-use api::answer::refusal::Asked;
+use api::response::outcome::write_deleted;
+use api::response::page::{Link, StreamLine, write_streams};
+use api::response::refusal::Target;
 use api::request::head::Head;
 use api::request::query::{ListStreams, refused as refused_parameter};
 use api::{Code, Problem};
@@ -24,9 +24,9 @@ pub(super) async fn delete(context: &Context, parts: &request::Parts) -> Result 
         Outcome::StreamDeleted { last } => {
             let mut out = Vec::with_capacity(128);
             write_deleted(&mut out, stream.as_str(), last);
-            Ok(reply::json(out))
+            Ok(response::json(out))
         }
-        outcome => Err(refused(context, &outcome, Asked::Stream(stream.as_str()))),
+        outcome => Err(refused(context, &outcome, Target::Stream(stream.as_str()))),
     }
 }
 
@@ -52,7 +52,7 @@ pub(super) async fn list(context: &Context, parts: &request::Parts) -> Result {
     Ok(rendered(&page, &list, limit))
 }
 
-fn rendered(page: &StreamsPage, list: &ListStreams, limit: usize) -> reply::Answer {
+fn rendered(page: &StreamsPage, list: &ListStreams, limit: usize) -> response::Response {
     let next = page.next.as_ref().map(|point| {
         Link::path("/v1/streams")
             .with_some("prefix", list.prefix.as_deref())
@@ -67,7 +67,7 @@ fn rendered(page: &StreamsPage, list: &ListStreams, limit: usize) -> reply::Answ
     });
     let mut out = Vec::with_capacity(64 * page.streams.len() + 64);
     write_streams(&mut out, lines, next.as_deref());
-    reply::json(out)
+    response::json(out)
 }
 
 /// Where a list goes on: a slot, and a name that has been passed. Opaque to clients.

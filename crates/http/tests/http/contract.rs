@@ -3,7 +3,7 @@
 
 use crate::node::Node;
 use http_server::openapi::schema::{
-    AnswerLine, Appended, Deleted, Live, Problem, Ready, SettingsInForce, StorePage, StreamList, StreamPage,
+    LineResult, Appended, Deleted, Live, Problem, Ready, SettingsInForce, StorePage, StreamList, StreamPage,
     SummaryLine, Transacted,
 };
 use serde::de::DeserializeOwned;
@@ -29,7 +29,7 @@ fn every_answer_is_of_the_form_that_is_described() {
     let mut lines: Vec<&str> = answer.text().lines().collect();
     read::<SummaryLine>(lines.pop().unwrap());
     assert_eq!(lines.len(), 2);
-    lines.into_iter().for_each(|line| drop(read::<AnswerLine>(line)));
+    lines.into_iter().for_each(|line| drop(read::<LineResult>(line)));
     let page = read::<StreamPage>(node.get(events).text());
     assert_eq!((page.events.len(), page.revision), (3, Some(2)));
     read::<StreamPage>(node.get("/v1/streams/none/events").text());

@@ -17,9 +17,9 @@ use crate::body::next_part;
 use crate::connection::Watch;
 use crate::context::Context;
 use crate::read::framing::problem_line;
-use crate::reply::{self, Aborted, LINES, Result};
+use crate::response::{self, Aborted, LINES, Result};
 use crate::unavailable;
-use api::answer::outcome::Summary;
+use api::response::outcome::Summary;
 use api::request::{head::Head, line, query};
 use api::trace::Trace;
 use api::{Code, Problem, media};
@@ -27,7 +27,7 @@ use bytes::Bytes;
 use futures_util::stream as futures_stream;
 use http::request;
 use http_body::Body;
-use in_flight::{Answered, InFlight};
+use in_flight::{InFlight, LineOutcome};
 use model::{Append, Command, Expected, limits};
 use runtime::Unavailable;
 use splitter::{Line, Rest, Splitter};
@@ -42,7 +42,7 @@ use tokio::sync::watch;
 /// Answers are sent in parts of about this size while more are at hand.
 const PART_BYTES: usize = 16 << 10;
 
-pub(super) async fn answer<B>(
+pub(super) async fn respond<B>(
     context: &Arc<Context>,
     parts: &request::Parts,
     body: B,
@@ -83,10 +83,10 @@ where
     let parts = futures_stream::unfold(Some(lines), |lines| async move {
         let mut lines = lines?;
         let mut out = Vec::with_capacity(PART_BYTES);
-        let more = lines.write_answers(&mut out).await;
+        let more = lines.write_results(&mut out).await;
         Some((Ok::<_, Aborted>(Bytes::from(out)), more.then_some(lines)))
     });
-    Ok(reply::parts(LINES, parts))
+    Ok(response::parts(LINES, parts))
 }
 
 /// One request's lines.
@@ -121,7 +121,7 @@ struct Held {
 
 /// What the writing of answers goes on with.
 enum Came {
-    Answer(Answered),
+    Outcome(LineOutcome),
     Part(Result<Option<Bytes>>),
     Stop,
     /// Nothing for now, and there is something to send.
@@ -135,7 +135,7 @@ where
 {
     /// Writes answers as they come, until there is a part's worth or none at hand. False once the summary is
     /// written.
-    async fn write_answers(&mut self, out: &mut Vec<u8>) -> bool {
+    async fn write_results(&mut self, out: &mut Vec<u8>) -> bool {
         loop {
             while self.take_in().await {}
             if self.in_flight.is_empty()
@@ -148,9 +148,9 @@ where
                 return false;
             }
             match self.next_thing(!out.is_empty()).await {
-                Came::Answer(answered) => {
+                Came::Outcome(outcome) => {
                     if let Some(line) = self.in_flight.pop_front() {
-                        line.write(answered, out, &mut self.summary);
+                        line.write(outcome, out, &mut self.summary);
                     }
                 }
                 Came::Part(part) => self.came(part),
@@ -247,9 +247,9 @@ where
         let mut stopped = pin!(self.stopping.wait_for(|stopping| *stopping));
         poll_fn(|task| {
             if let Some(first) = in_flight.front_mut()
-                && let Poll::Ready(answered) = first.poll(task)
+                && let Poll::Ready(outcome) = first.poll(task)
             {
-                return Poll::Ready(Came::Answer(answered));
+                return Poll::Ready(Came::Outcome(outcome));
             }
             if reads {
                 if let Poll::Ready(part) = part.as_mut().poll(task) {

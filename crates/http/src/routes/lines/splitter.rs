@@ -1,7 +1,7 @@
 //! Lines out of a body's parts: parts end anywhere, lines end at newlines. Holds at most one line that is not
 //! whole yet, and refuses one that is too long before it is held.
 
-use crate::reply::Result;
+use crate::response::Result;
 use api::{Code, Problem};
 use bytes::{Buf as _, Bytes, BytesMut};
 use model::limits;

@@ -4,14 +4,14 @@ use api::Problem;
 use bytes::Bytes;
 use futures_util::Stream;
 use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
-use http::{Response, StatusCode};
+use http::StatusCode;
 use http_body::{Body, Frame, SizeHint};
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-pub(crate) type Answer = Response<Reply>;
-pub(crate) type Result<T = Answer, E = Box<Problem>> = std::result::Result<T, E>;
+pub(crate) type Response = http::Response<ResponseBody>;
+pub(crate) type Result<T = Response, E = Box<Problem>> = std::result::Result<T, E>;
 type Parts = Pin<Box<dyn Stream<Item = std::result::Result<Bytes, Aborted>> + Send>>;
 
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -23,7 +23,7 @@ pub(crate) const CURSOR: HeaderName = HeaderName::from_static("mainstay-cursor")
 pub(crate) const REMOVED_THROUGH: HeaderName = HeaderName::from_static("mainstay-removed-through");
 
 /// The body of an answer.
-pub(crate) enum Reply {
+pub(crate) enum ResponseBody {
     Empty,
     Whole(Bytes),
     Parts(Parts),
@@ -43,7 +43,7 @@ impl fmt::Display for Aborted {
 
 impl std::error::Error for Aborted {}
 
-impl fmt::Debug for Reply {
+impl fmt::Debug for ResponseBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("Empty"),
@@ -54,7 +54,7 @@ impl fmt::Debug for Reply {
     }
 }
 
-impl Body for Reply {
+impl Body for ResponseBody {
     type Data = Bytes;
     type Error = Aborted;
 
@@ -98,13 +98,13 @@ impl Body for Reply {
 }
 
 /// 200 with a whole body.
-pub(crate) fn whole(content_type: HeaderValue, body: impl Into<Bytes>) -> Answer {
-    let mut answer = Response::new(Reply::Whole(body.into()));
-    answer.headers_mut().insert(CONTENT_TYPE, content_type);
-    answer
+pub(crate) fn whole(content_type: HeaderValue, body: impl Into<Bytes>) -> Response {
+    let mut response = http::Response::new(ResponseBody::Whole(body.into()));
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
 }
 
-pub(crate) fn json(body: impl Into<Bytes>) -> Answer {
+pub(crate) fn json(body: impl Into<Bytes>) -> Response {
     whole(JSON, body)
 }
 
@@ -112,32 +112,32 @@ pub(crate) fn json(body: impl Into<Bytes>) -> Answer {
 pub(crate) fn parts(
     content_type: HeaderValue,
     parts: impl Stream<Item = std::result::Result<Bytes, Aborted>> + Send + 'static,
-) -> Answer {
-    let mut answer = Response::new(Reply::Parts(Box::pin(parts)));
-    answer.headers_mut().insert(CONTENT_TYPE, content_type);
-    answer
+) -> Response {
+    let mut response = http::Response::new(ResponseBody::Parts(Box::pin(parts)));
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
 }
 
-pub(crate) fn problem(problem: &Problem) -> Answer {
-    let mut answer = whole(PROBLEM, problem.to_bytes());
-    *answer.status_mut() =
+pub(crate) fn problem(problem: &Problem) -> Response {
+    let mut response = whole(PROBLEM, problem.to_bytes());
+    *response.status_mut() =
         StatusCode::from_u16(problem.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     if let Some(seconds) = problem.retry_after_s {
-        answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
-    answer
+    response
 }
 
 /// The methods that a path takes.
-pub(crate) fn allow(mut answer: Answer, methods: &str) -> Answer {
+pub(crate) fn allow(mut response: Response, methods: &str) -> Response {
     if let Ok(methods) = HeaderValue::from_str(methods) {
-        answer.headers_mut().insert(ALLOW, methods);
+        response.headers_mut().insert(ALLOW, methods);
     }
-    answer
+    response
 }
 
-pub(crate) fn no_content() -> Answer {
-    let mut answer = Response::new(Reply::Empty);
-    *answer.status_mut() = StatusCode::NO_CONTENT;
-    answer
+pub(crate) fn no_content() -> Response {
+    let mut response = http::Response::new(ResponseBody::Empty);
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
 }
