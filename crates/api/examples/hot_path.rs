@@ -3,7 +3,7 @@
 use api::request::append::AppendHead;
 use http::HeaderMap;
 use http::header::{CONTENT_TYPE, HOST, HeaderValue};
-use model::{Appended, EventPlace, Position, Revision, Slot};
+use model::{Appended, AppendedEvent, Position, Revision, Slot};
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -27,7 +27,7 @@ fn main() {
         return;
     };
     let context = api::response::outcome::AppendContext::of(&append);
-    let event = EventPlace { revision: Revision(7), position: Position(1 << 56), replayed: false };
+    let event = AppendedEvent { revision: Revision(7), position: Position(1 << 56), replayed: false };
     let appended = Appended { slot: Slot(7), events: vec![event] };
     time("write its answer", || {
         let mut out = Vec::with_capacity(256);

@@ -12,13 +12,13 @@
 //!
 //! This crate knows no socket, no async, no node and no state. Its one use of `http` is the map of headers.
 
-pub mod response;
 pub mod catalogue;
 mod event;
 pub mod json;
 pub mod media;
 pub mod problem;
 pub mod request;
+pub mod response;
 pub mod time;
 pub mod trace;
 pub mod uri;

@@ -10,7 +10,7 @@
 
 use crate::wire::{FormatError, Reader, Writer};
 use alloc::vec::Vec;
-use model::{Appended, EventPlace, Outcome, Position, Refusal, Revision, Slot};
+use model::{Appended, AppendedEvent, Outcome, Position, Refusal, Revision, Slot};
 
 /// Numbers that never change.
 mod tag {
@@ -113,7 +113,7 @@ fn get_appended(reader: &mut Reader<'_>) -> Result<Appended, FormatError> {
         revision = revision.wrapping_add(unzigzag(reader.varint()?));
         position = position.wrapping_add(unzigzag(reader.varint()?));
         let replayed = get_flag(reader)?;
-        events.push(EventPlace { revision: Revision(revision), position: Position(position), replayed });
+        events.push(AppendedEvent { revision: Revision(revision), position: Position(position), replayed });
     }
     Ok(Appended { slot, events })
 }

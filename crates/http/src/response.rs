@@ -3,8 +3,8 @@
 use api::Problem;
 use bytes::Bytes;
 use futures_util::Stream;
-use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::StatusCode;
+use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http_body::{Body, Frame, SizeHint};
 use std::fmt;
 use std::pin::Pin;

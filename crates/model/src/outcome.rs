@@ -31,11 +31,11 @@ pub enum Outcome {
 pub struct Appended {
     pub slot: Slot,
     /// One an event, in their order.
-    pub events: Vec<EventPlace>,
+    pub events: Vec<AppendedEvent>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EventPlace {
+pub struct AppendedEvent {
     pub revision: Revision,
     pub position: Position,
     /// It was there already: nothing was appended for it.
@@ -49,7 +49,7 @@ impl Appended {
     }
 
     #[must_use]
-    pub fn cursor(&self, event: EventPlace) -> Cursor {
+    pub fn cursor(&self, event: AppendedEvent) -> Cursor {
         Cursor::new(event.position, self.slot)
     }
 }

@@ -294,6 +294,6 @@ fn tell_refusal(refusal: &Refusal) -> String {
 
 fn revisions(appended: &Appended) -> String {
     let one =
-        |event: &model::EventPlace| format!("{}{}", event.revision, if event.replayed { "*" } else { "" });
+        |event: &model::AppendedEvent| format!("{}{}", event.revision, if event.replayed { "*" } else { "" });
     appended.events.iter().map(one).collect::<Vec<_>>().join(" ")
 }

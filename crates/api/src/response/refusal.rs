@@ -1,8 +1,8 @@
 //! The domain said no: the problem that says so, with the place in the request.
 
-use crate::response::outcome::AppendContext;
 use crate::catalogue::Code;
 use crate::problem::Problem;
+use crate::response::outcome::AppendContext;
 use model::{Refusal, Revision};
 
 /// What was asked, for the words and the place of a problem.

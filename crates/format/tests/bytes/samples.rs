@@ -6,8 +6,8 @@ use format::row::{
     StreamRow, WallTimerKey, dedup_key, idempotency_key, revision_key, shard_key, stream_key,
 };
 use model::{
-    Append, Appended, Behaviour, Check, CleanUp, Command, Cursor, DeleteStream, Elapsed, EntryClock,
-    EventPlace, Expected, ExpireEvents, Filled, Fingerprint, IdHash, Identity, KeyHash, KeyId, Keyed,
+    Append, Appended, AppendedEvent, Behaviour, Check, CleanUp, Command, Cursor, DeleteStream, Elapsed,
+    EntryClock, Expected, ExpireEvents, Filled, Fingerprint, IdHash, Identity, KeyHash, KeyId, Keyed,
     Namespace, NewEvent, Outcome, Position, PutSettings, Refusal, Revision, Settings, Slot, StreamId,
     StreamName, Transaction, Wall, Write,
 };
@@ -83,7 +83,7 @@ pub(crate) fn entries() -> Vec<Sample> {
 }
 
 pub(crate) fn outcome_values() -> Vec<(&'static str, Outcome)> {
-    let place = |revision, position, replayed| EventPlace {
+    let place = |revision, position, replayed| AppendedEvent {
         revision: Revision(revision),
         position: Position(position),
         replayed,

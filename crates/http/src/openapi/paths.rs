@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "nothing here is called or made: only the descriptions are used")]
 
 use super::schema::{
-    LineResult, Appended, Deleted, Live, NewEvent, NewEventLine, Problem, Ready, RecordedEvent, Settings,
+    Appended, Deleted, LineResult, Live, NewEvent, NewEventLine, Problem, Ready, RecordedEvent, Settings,
     SettingsInForce, StorePage, StreamList, StreamPage, SummaryLine, Transacted, Transaction,
 };
 use utoipa::{IntoParams, IntoResponses};

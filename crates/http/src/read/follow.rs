@@ -12,7 +12,7 @@ use super::framing::{END_MESSAGE, KEEP_ALIVE, bare_id, problem_message};
 use super::store::{self, StoreRead};
 use super::stream::{self, StreamRead};
 use crate::context::Context;
-use crate::response::{Aborted, Response, EVENTS, Result};
+use crate::response::{Aborted, EVENTS, Response, Result};
 use crate::{reply, unavailable};
 use api::request::query::StreamStart;
 use api::{Code, Problem};

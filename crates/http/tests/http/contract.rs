@@ -3,7 +3,7 @@
 
 use crate::node::Node;
 use http_server::openapi::schema::{
-    LineResult, Appended, Deleted, Live, Problem, Ready, SettingsInForce, StorePage, StreamList, StreamPage,
+    Appended, Deleted, LineResult, Live, Problem, Ready, SettingsInForce, StorePage, StreamList, StreamPage,
     SummaryLine, Transacted,
 };
 use serde::de::DeserializeOwned;

@@ -372,7 +372,7 @@ fn answer(outcome: &Outcome) -> Answer {
 }
 
 fn places(appended: &Appended) -> (u16, Vec<Place>) {
-    let place = |event: &model::EventPlace| Place {
+    let place = |event: &model::AppendedEvent| Place {
         revision: event.revision.0,
         position: event.position.0,
         replayed: event.replayed,
