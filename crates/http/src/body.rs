@@ -1,7 +1,7 @@
 //! Bodies on their way in: bounded, and not waited for for ever.
 
-use crate::buffers::{Buffers, Room};
-use crate::connection::Watch;
+use crate::activity::Activity;
+use crate::buffers::{Buffers, Reservation};
 use api::{Code, Problem};
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
@@ -32,7 +32,7 @@ pub(crate) struct RequestBody {
 #[derive(Debug)]
 enum Pace {
     /// HTTP/1: the connection, which looks at its clocks now and then. Costs no timer a request.
-    Connection(Arc<Watch>),
+    Connection(Arc<Activity>),
     /// HTTP/2: many bodies share a connection, so each has a timer of its own once it has to wait.
     Own { wait: Duration, end: Instant, timer: Option<Pin<Box<Sleep>>> },
 }
@@ -57,8 +57,8 @@ impl fmt::Display for BodyError {
 impl std::error::Error for BodyError {}
 
 impl RequestBody {
-    pub(crate) fn on_connection(incoming: Incoming, watch: Arc<Watch>) -> Self {
-        Self { incoming, pace: Pace::Connection(watch) }
+    pub(crate) fn on_connection(incoming: Incoming, activity: Arc<Activity>) -> Self {
+        Self { incoming, pace: Pace::Connection(activity) }
     }
 
     pub(crate) fn with_timer(incoming: Incoming, wait: Duration, whole: Duration) -> Self {
@@ -70,8 +70,8 @@ impl Pace {
     /// Nothing is there yet. Ready when it has been waited for long enough.
     fn poll_wait(&mut self, context: &mut Context<'_>) -> Poll<()> {
         match self {
-            Self::Connection(watch) => {
-                if watch.body_waits() {
+            Self::Connection(activity) => {
+                if activity.await_body() {
                     Poll::Ready(())
                 } else {
                     Poll::Pending
@@ -86,7 +86,7 @@ impl Pace {
 
     fn came(&mut self) {
         match self {
-            Self::Connection(watch) => watch.body_came(),
+            Self::Connection(activity) => activity.body_received(),
             Self::Own { timer, .. } => *timer = None,
         }
     }
@@ -164,7 +164,7 @@ where
 #[derive(Debug)]
 pub(crate) struct WholeBody {
     bytes: Bytes,
-    _room: Option<Room>,
+    _reservation: Option<Reservation>,
 }
 
 impl Deref for WholeBody {
@@ -198,12 +198,12 @@ where
         return Err(too_large());
     }
     if first.is_empty() || body.is_end_stream() {
-        return Ok(WholeBody { bytes: first, _room: None });
+        return Ok(WholeBody { bytes: first, _reservation: None });
     }
     // A length is only announced: memory is taken as bytes come, in a few steps.
     let announced = announced.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0);
     let mut whole = BytesMut::with_capacity(announced.clamp(first.len(), STEP_BYTES));
-    let mut room = buffers.take_now(STEP_BYTES)?;
+    let mut reservation = buffers.reserve_now(STEP_BYTES)?;
     let mut left = STEP_BYTES;
     let mut next = Some(first);
     while let Some(part) = next {
@@ -211,14 +211,14 @@ where
             return Err(too_large());
         }
         while left < part.len() {
-            room.merge(buffers.take_now(STEP_BYTES)?);
+            reservation.merge(buffers.reserve_now(STEP_BYTES)?);
             left += STEP_BYTES;
         }
         left -= part.len();
         whole.extend_from_slice(&part);
         next = next_part(body).await?;
     }
-    Ok(WholeBody { bytes: whole.freeze(), _room: Some(room) })
+    Ok(WholeBody { bytes: whole.freeze(), _reservation: Some(reservation) })
 }
 
 fn too_large() -> Box<Problem> {

@@ -22,7 +22,7 @@ pub(crate) struct Context {
     pub(crate) stopping: watch::Receiver<bool>,
     pub(crate) openapi: Bytes,
     pub(crate) buffers: Buffers,
-    cells: Vec<Arc<Route>>,
+    routes: Vec<Arc<Route>>,
 }
 
 impl Context {
@@ -36,7 +36,7 @@ impl Context {
         metrics.queue(Queue::Subscribers).bound.set(options.subscribers_max as u64);
         let lines_max = model::limits::LINES_IN_FLIGHT_MAX * options.connections_max;
         metrics.queue(Queue::LinesInFlight).bound.set(lines_max as u64);
-        let cells = Operation::ALL.iter().map(|op| metrics.route(op.method(), op.path())).collect();
+        let routes = Operation::ALL.iter().map(|op| metrics.route(op.method(), op.path())).collect();
         Self {
             handle,
             subscribers: Arc::new(Semaphore::new(options.subscribers_max)),
@@ -46,13 +46,13 @@ impl Context {
             options,
             stopping,
             openapi: Bytes::from(crate::openapi::document()),
-            cells,
+            routes,
         }
     }
 
-    /// The figures of an operation, made when the server starts.
-    pub(crate) fn cell(&self, operation: Operation) -> &Route {
-        &self.cells[operation as usize]
+    /// The metrics of an operation, registered when the server starts.
+    pub(crate) fn metrics_of(&self, operation: Operation) -> &Route {
+        &self.routes[operation as usize]
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

@@ -22,6 +22,7 @@
 //! It runs on the node's own current-thread runtime, and knows no file and no consensus.
 
 mod accept;
+mod activity;
 mod body;
 mod buffers;
 mod connection;

@@ -3,7 +3,7 @@
 //! `axum` matches paths. One route is matched before it: an append of one event is the request that this
 //! server is asked most, and the router's boxes cost it 2 µs; both ways end in the same function.
 
-use crate::connection::Watch;
+use crate::activity::Activity;
 use crate::context::Context;
 use crate::response::{self, Response, ResponseBody};
 use crate::routes;
@@ -91,12 +91,12 @@ impl Router {
         Self { axum }
     }
 
-    /// The answer to a request. `watch` is the connection's, where it has one request at a time.
+    /// Responds to a request. `activity` is that of the connection, if it carries one request at a time.
     pub(crate) async fn respond<B>(
         &self,
         context: &Arc<Context>,
         mut request: Request<B>,
-        watch: Option<&Arc<Watch>>,
+        activity: Option<&Arc<Activity>>,
     ) -> Response
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
@@ -110,8 +110,8 @@ impl Router {
         if request.method() == Method::POST && is_stream_events(request.uri().path()) {
             return run(context, Operation::Append, request, "").await;
         }
-        if let Some(watch) = watch {
-            request.extensions_mut().insert(Arc::clone(watch));
+        if let Some(activity) = activity {
+            request.extensions_mut().insert(Arc::clone(activity));
         }
         let response: Result<_, Infallible> = self.axum.clone().oneshot(request).await;
         match response {
@@ -204,6 +204,6 @@ where
         }
         response::problem(&problem)
     });
-    context.cell(operation).answered(response.status().as_u16(), begun.elapsed());
+    context.metrics_of(operation).answered(response.status().as_u16(), begun.elapsed());
     response
 }

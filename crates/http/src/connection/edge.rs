@@ -3,7 +3,7 @@
 //! hyper answers a head that it cannot parse by itself, with a status and nothing else, before any service is
 //! asked. The API's word is that every refusal is a problem, so such an answer is replaced on its way out.
 
-use super::watch::Watch;
+use crate::activity::Activity;
 use api::{Code, Problem};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -19,7 +19,7 @@ const SMALL_BYTES: usize = 1_024;
 #[derive(Debug)]
 pub(super) struct Edge {
     stream: TcpStream,
-    watch: Arc<Watch>,
+    activity: Arc<Activity>,
     /// Read before the protocol was known.
     prefix: Vec<u8>,
     replacement: Option<Replacement>,
@@ -44,15 +44,20 @@ struct Replacement {
 }
 
 impl Edge {
-    pub(super) fn new(stream: TcpStream, watch: Arc<Watch>, prefix: Vec<u8>, rewrites: Rewrites) -> Self {
-        watch.read(prefix.len());
-        Self { stream, watch, prefix, replacement: None, rewrites }
+    pub(super) fn new(
+        stream: TcpStream,
+        activity: Arc<Activity>,
+        prefix: Vec<u8>,
+        rewrites: Rewrites,
+    ) -> Self {
+        activity.received(prefix.len());
+        Self { stream, activity, prefix, replacement: None, rewrites }
     }
 
     fn note(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match written {
-            Poll::Pending => self.watch.write_is_blocked(),
-            Poll::Ready(_) => self.watch.wrote(),
+            Poll::Pending => self.activity.write_blocked(),
+            Poll::Ready(_) => self.activity.sent(),
         }
         written
     }
@@ -85,7 +90,7 @@ impl AsyncRead for Edge {
         }
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, buf))?;
-        self.watch.read(buf.filled().len() - before);
+        self.activity.received(buf.filled().len() - before);
         Poll::Ready(Ok(()))
     }
 }
@@ -145,9 +150,9 @@ impl AsyncWrite for Edge {
     /// Closing with bytes unread would reset the connection under the last answer, so what still comes is
     /// read away, until the client closes its side or the connection's patience ends.
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if !self.watch.is_closing() {
+        if !self.activity.is_closing() {
             ready!(Pin::new(&mut self.stream).poll_shutdown(context))?;
-            self.watch.closing();
+            self.activity.close();
         }
         let mut away = [0; 4_096];
         loop {

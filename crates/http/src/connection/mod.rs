@@ -8,10 +8,8 @@
 //! ```
 
 mod edge;
-mod watch;
 
-pub(crate) use watch::Watch;
-
+use crate::activity::{Action, Activity, Timeouts};
 use crate::body::RequestBody;
 use crate::context::Context;
 use crate::response::{Response, ResponseBody};
@@ -36,7 +34,6 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep, timeout};
-use watch::{Patience, Verdict};
 
 /// What hyper buffers of one connection, each way; parts of a streamed answer come on top, one at a time.
 const BUFFER_BYTES: usize = 64 << 10;
@@ -78,16 +75,16 @@ async fn sniff(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
 }
 
 async fn serve_http1(stream: TcpStream, prefix: Vec<u8>, context: Arc<Context>, router: Router) {
-    let watch = Arc::new(Watch::default());
-    let edge = Edge::new(stream, Arc::clone(&watch), prefix, Rewrites::Refusals);
+    let activity = Arc::new(Activity::default());
+    let edge = Edge::new(stream, Arc::clone(&activity), prefix, Rewrites::Refusals);
     let service = service_fn(|request: Request<Incoming>| {
-        watch.request_began();
-        let (context, watch) = (&context, &watch);
+        activity.request_began();
+        let (context, activity) = (&context, &activity);
         let router = &router;
         async move {
-            let request = request.map(|body| RequestBody::on_connection(body, Arc::clone(watch)));
-            let response = router.respond(context, request, Some(watch)).await;
-            Ok::<_, Infallible>(Tracked::wrap(response, Arc::clone(watch)))
+            let request = request.map(|body| RequestBody::on_connection(body, Arc::clone(activity)));
+            let response = router.respond(context, request, Some(activity)).await;
+            Ok::<_, Infallible>(Tracked::wrap(response, Arc::clone(activity)))
         }
     });
     let mut builder = http1::Builder::new();
@@ -98,20 +95,20 @@ async fn serve_http1(stream: TcpStream, prefix: Vec<u8>, context: Arc<Context>, 
         .max_headers(limits::HEADERS_MAX)
         .max_header_size(limits::HEAD_BYTES_MAX);
     let connection = builder.serve_connection(TokioIo::new(edge), service);
-    drive(connection, http1::Connection::graceful_shutdown, &watch, &context).await;
+    drive(connection, http1::Connection::graceful_shutdown, &activity, &context).await;
 }
 
 async fn serve_http2(stream: TcpStream, prefix: Vec<u8>, context: Arc<Context>, router: Router) {
-    let watch = Arc::new(Watch::default());
-    let edge = Edge::new(stream, Arc::clone(&watch), prefix, Rewrites::Nothing);
+    let activity = Arc::new(Activity::default());
+    let edge = Edge::new(stream, Arc::clone(&activity), prefix, Rewrites::Nothing);
     let (wait, whole) = (context.options.body_wait, context.options.body_time);
     let service = service_fn(|request: Request<Incoming>| {
-        watch.request_began();
-        let (context, watch, router) = (Arc::clone(&context), Arc::clone(&watch), router.clone());
+        activity.request_began();
+        let (context, activity, router) = (Arc::clone(&context), Arc::clone(&activity), router.clone());
         async move {
             let request = request.map(|body| RequestBody::with_timer(body, wait, whole));
             let response = router.respond(&context, request, None).await;
-            Ok::<_, Infallible>(Tracked::wrap(response, watch))
+            Ok::<_, Infallible>(Tracked::wrap(response, activity))
         }
     });
     let mut builder = http2::Builder::new(TokioExecutor::new());
@@ -122,20 +119,20 @@ async fn serve_http2(stream: TcpStream, prefix: Vec<u8>, context: Arc<Context>, 
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_EVERY);
     let connection = builder.serve_connection(TokioIo::new(edge), service);
-    drive(connection, http2::Connection::graceful_shutdown, &watch, &context).await;
+    drive(connection, http2::Connection::graceful_shutdown, &activity, &context).await;
 }
 
 /// Polls a connection to its end, and looks at its clocks now and then.
 async fn drive<C: Future>(
     connection: C,
     graceful_shutdown: impl Fn(Pin<&mut C>),
-    watch: &Watch,
+    activity: &Activity,
     context: &Context,
 ) {
     let mut connection = pin!(connection);
     let every = context.options.look_every();
     let mut look = pin!(sleep(every));
-    let mut patience = Patience::new(Instant::now());
+    let mut timeouts = Timeouts::new(Instant::now());
     let mut stopping = context.stopping.clone();
     let mut stop = pin!(async move {
         // An error means that the server is gone: the same.
@@ -147,7 +144,7 @@ async fn drive<C: Future>(
             if connection.as_mut().poll(task).is_ready() {
                 return Poll::Ready(());
             }
-            if !close_seen && watch.is_closing() {
+            if !close_seen && activity.is_closing() {
                 close_seen = true;
                 reset(look.as_mut(), CLOSE_WAIT);
             }
@@ -160,10 +157,10 @@ async fn drive<C: Future>(
                 return Poll::Pending;
             }
             reset(look.as_mut(), if close_seen { CLOSE_WAIT } else { every });
-            match patience.look(watch, &context.options, Instant::now()) {
-                Verdict::Patience | Verdict::ExpireBody => {}
-                Verdict::CloseIdle => graceful_shutdown(connection.as_mut()),
-                Verdict::Close(why) => {
+            match timeouts.check(activity, &context.options, Instant::now()) {
+                Action::Continue | Action::ExpireBody => {}
+                Action::FinishAndClose => graceful_shutdown(connection.as_mut()),
+                Action::Close(why) => {
                     tracing::debug!(why, "a connection is closed");
                     return Poll::Ready(());
                 }
@@ -196,18 +193,18 @@ pub(crate) async fn refuse(mut stream: TcpStream, problem: &Problem) {
 #[derive(Debug)]
 struct Tracked {
     body: ResponseBody,
-    watch: Arc<Watch>,
+    activity: Arc<Activity>,
 }
 
 impl Tracked {
-    fn wrap(response: Response, watch: Arc<Watch>) -> http::Response<Self> {
-        response.map(|body| Self { body, watch })
+    fn wrap(response: Response, activity: Arc<Activity>) -> http::Response<Self> {
+        response.map(|body| Self { body, activity })
     }
 }
 
 impl Drop for Tracked {
     fn drop(&mut self) {
-        self.watch.request_ended();
+        self.activity.request_ended();
     }
 }
 

@@ -13,7 +13,7 @@ use super::store::{self, StoreRead};
 use super::stream::{self, StreamRead};
 use crate::context::Context;
 use crate::response::{Aborted, EVENTS, Response, Result};
-use crate::{reply, unavailable};
+use crate::{response, unavailable};
 use api::request::query::StreamStart;
 use api::{Code, Problem};
 use bytes::Bytes;

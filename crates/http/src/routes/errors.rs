@@ -1,4 +1,4 @@
-//! `GET /v1/errors`: the page that every problem's `type` points to.
+//! `GET /v1/errors`: the page that the `type` of every problem points to.
 
 use super::check_plain;
 use crate::response::{self, Result};
@@ -7,5 +7,5 @@ use http::request;
 
 pub(super) fn respond(parts: &request::Parts) -> Result {
     check_plain(parts)?;
-    Ok(response::whole(HeaderValue::from_static("text/markdown; charset=utf-8"), api::catalogue::page()))
+    Ok(response::whole(HeaderValue::from_static("text/markdown; charset=utf-8"), api::errors_page::page()))
 }

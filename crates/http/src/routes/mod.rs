@@ -11,7 +11,7 @@ mod settings;
 mod streams;
 mod transaction;
 
-use crate::connection::Watch;
+use crate::activity::Activity;
 use crate::context::Context;
 use crate::response::{self, Result};
 use crate::router::{Operation, stream_segment};
@@ -46,8 +46,8 @@ where
         Operation::PutSettings => settings::put(context, &parts, &mut body).await,
         Operation::ListStreams => streams::list(context, &parts).await,
         Operation::AppendLines => {
-            let watch = parts.extensions.get::<Arc<Watch>>().cloned();
-            lines::respond(context, &parts, body, watch).await
+            let activity = parts.extensions.get::<Arc<Activity>>().cloned();
+            lines::respond(context, &parts, body, activity).await
         }
         Operation::ReadStore => read_store::answer(context, &parts).await,
         Operation::Transact => transaction::respond(context, &parts, &mut body).await,

@@ -78,8 +78,8 @@ async fn page(
     let mut out = Vec::new();
     page.write(&mut out, &chunk.rendered);
     drop(chunk.rendered);
-    let room = context.buffers.take_now(out.len())?;
-    Ok(response::whole(JSON, room.hold(out)))
+    let reservation = context.buffers.reserve_now(out.len())?;
+    Ok(response::whole(JSON, reservation.hold(out)))
 }
 
 /// All of it, one chunk in memory at a time, up to what was there when the answer began.
@@ -93,8 +93,8 @@ async fn lines(
     let first = next_chunk(context, read.clone(), after, until, Budget::of_part(limit)).await?;
     let (end, removed_through) = (first.until, first.removed_through);
     let mut answer = if first.at_end || first.events >= limit {
-        let room = context.buffers.take_now(first.rendered.len())?;
-        response::whole(LINES, room.hold(first.rendered))
+        let reservation = context.buffers.reserve_now(first.rendered.len())?;
+        response::whole(LINES, reservation.hold(first.rendered))
     } else {
         let lines = Lines { context: Arc::clone(context), read, after: Some(after), until: end, left: limit };
         let parts = futures_stream::unfold((Some(first), lines), |(chunk, mut lines)| async move {
@@ -107,8 +107,8 @@ async fn lines(
             };
             lines.after = (!chunk.at_end).then_some(chunk.through);
             lines.left -= chunk.events;
-            let room = lines.context.buffers.take(chunk.rendered.len()).await?;
-            Some((Ok::<_, Aborted>(room.hold(chunk.rendered)), (None, lines)))
+            let reservation = lines.context.buffers.reserve(chunk.rendered.len()).await?;
+            Some((Ok::<_, Aborted>(reservation.hold(chunk.rendered)), (None, lines)))
         });
         response::parts(LINES, parts)
     };

@@ -84,8 +84,8 @@ async fn page(context: &Context, read: StreamRead, query: &ReadStream) -> Result
     let mut out = Vec::new();
     page.write(&mut out, &chunk.rendered);
     drop(chunk.rendered);
-    let room = context.buffers.take_now(out.len())?;
-    let mut answer = response::whole(JSON, room.hold(out));
+    let reservation = context.buffers.reserve_now(out.len())?;
+    let mut answer = response::whole(JSON, reservation.hold(out));
     // The tag of what the stream is now, for `If-Match`; as of another moment it would be refused anyway.
     if let (Some(revision), None) = (chunk.last, until) {
         answer.headers_mut().insert(ETAG, etag(revision));
@@ -97,8 +97,8 @@ async fn page(context: &Context, read: StreamRead, query: &ReadStream) -> Result
 async fn lines(context: &Arc<Context>, mut read: StreamRead, limit: u64) -> Result {
     let first = next_chunk(context, read.clone(), None, Budget::of_part(limit)).await?;
     if first.next.is_none() || first.events >= limit {
-        let room = context.buffers.take_now(first.rendered.len())?;
-        return Ok(response::whole(LINES, room.hold(first.rendered)));
+        let reservation = context.buffers.reserve_now(first.rendered.len())?;
+        return Ok(response::whole(LINES, reservation.hold(first.rendered)));
     }
     read.until = Some(read.until.unwrap_or(first.snapshot));
     let lines = Lines { context: Arc::clone(context), read, left: limit, next: None };
@@ -112,8 +112,8 @@ async fn lines(context: &Arc<Context>, mut read: StreamRead, limit: u64) -> Resu
         };
         lines.next = chunk.next;
         lines.left -= chunk.events;
-        let room = lines.context.buffers.take(chunk.rendered.len()).await?;
-        Some((Ok::<_, Aborted>(room.hold(chunk.rendered)), (None, lines)))
+        let reservation = lines.context.buffers.reserve(chunk.rendered.len()).await?;
+        Some((Ok::<_, Aborted>(reservation.hold(chunk.rendered)), (None, lines)))
     });
     Ok(response::parts(LINES, parts))
 }

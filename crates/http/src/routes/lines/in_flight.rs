@@ -35,7 +35,7 @@ enum Awaited {
 /// What became of a line.
 #[derive(Debug)]
 pub(super) enum LineOutcome {
-    Outcome(Outcome),
+    Decided(Outcome),
     Unavailable(Unavailable),
     Refused(Box<Problem>),
 }

@@ -13,8 +13,8 @@
 mod in_flight;
 mod splitter;
 
+use crate::activity::Activity;
 use crate::body::next_part;
-use crate::connection::Watch;
 use crate::context::Context;
 use crate::read::framing::problem_line;
 use crate::response::{self, Aborted, LINES, Result};
@@ -46,7 +46,7 @@ pub(super) async fn respond<B>(
     context: &Arc<Context>,
     parts: &request::Parts,
     body: B,
-    watch: Option<Arc<Watch>>,
+    activity: Option<Arc<Activity>>,
 ) -> Result
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
@@ -62,14 +62,14 @@ where
         let detail = "a line is appended whatever its stream's revision; a transaction takes conditions";
         return Err(Problem::new(Code::InvalidHeader, detail).header("if-match"));
     }
-    if let Some(watch) = &watch {
-        watch.lines_began();
+    if let Some(activity) = &activity {
+        activity.lines_began();
     }
     let mut lines = Lines {
         context: Arc::clone(context),
         body,
         trace: head.trace(),
-        watch,
+        activity,
         stopping: context.stopping.clone(),
         splitter: Splitter::default(),
         reading: Reading::Open,
@@ -94,7 +94,7 @@ struct Lines<B> {
     context: Arc<Context>,
     body: B,
     trace: Option<Trace>,
-    watch: Option<Arc<Watch>>,
+    activity: Option<Arc<Activity>>,
     stopping: watch::Receiver<bool>,
     splitter: Splitter,
     reading: Reading,
@@ -181,8 +181,8 @@ where
                 return false;
             }
         };
-        if let Some(watch) = &self.watch {
-            watch.line_came();
+        if let Some(activity) = &self.activity {
+            activity.line_read();
         }
         if line.bytes.iter().all(u8::is_ascii_whitespace) {
             return true;
