@@ -6,6 +6,7 @@ use futures_util::Stream;
 use http::StatusCode;
 use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http_body::{Body, Frame, SizeHint};
+use model::Revision;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -20,6 +21,7 @@ pub(crate) const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stre
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
 pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 pub(crate) const CURSOR: HeaderName = HeaderName::from_static("mainstay-cursor");
+pub(crate) const AS_OF: HeaderName = HeaderName::from_static("mainstay-as-of");
 pub(crate) const REMOVED_THROUGH: HeaderName = HeaderName::from_static("mainstay-removed-through");
 
 /// The body of an answer.
@@ -118,6 +120,15 @@ pub(crate) fn parts(
     response
 }
 
+/// A revision as the tag that `If-Match` takes.
+pub(crate) fn etag(revision: Revision) -> HeaderValue {
+    let mut tag = Vec::with_capacity(22);
+    tag.push(b'"');
+    api::json::write_number(&mut tag, revision.0);
+    tag.push(b'"');
+    HeaderValue::from_maybe_shared(Bytes::from(tag)).unwrap_or(HeaderValue::from_static("\"\""))
+}
+
 pub(crate) fn problem(problem: &Problem) -> Response {
     let mut response = whole(PROBLEM, problem.to_bytes());
     *response.status_mut() =
@@ -126,6 +137,14 @@ pub(crate) fn problem(problem: &Problem) -> Response {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
+}
+
+/// The last line of a response that has begun and cannot go on.
+pub(crate) fn problem_line(problem: &Problem) -> Vec<u8> {
+    let mut out = b"{\"problem\":".to_vec();
+    problem.render(&mut out);
+    out.extend_from_slice(b"}\n");
+    out
 }
 
 /// The methods that a path takes.

@@ -1,7 +1,9 @@
 //! A node that cannot answer, as a problem.
 
+use crate::context::Context;
+use crate::response::Result;
 use api::{Code, Problem};
-use runtime::Unavailable;
+use runtime::{Phase, Unavailable};
 
 pub(crate) fn problem(unavailable: &Unavailable) -> Box<Problem> {
     let (code, retry_after_s) = match unavailable {
@@ -14,6 +16,17 @@ pub(crate) fn problem(unavailable: &Unavailable) -> Box<Problem> {
     let mut problem = Problem::new(code, unavailable.to_string());
     problem.retry_after_s = Some(retry_after_s);
     problem
+}
+
+/// Reads are possible once the log has been replayed.
+///
+/// # Errors
+/// [`Code::NotReady`] before.
+pub(crate) fn check_readable(context: &Context) -> Result<()> {
+    match context.handle.status().phase {
+        Phase::Starting => Err(problem(&Unavailable::NotReady)),
+        _ => Ok(()),
+    }
 }
 
 /// A read that failed: nothing was asked to change, so there is no outcome to be unknown.

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::header::{ETAG, HeaderValue};
 use http::request;
 use http_body::Body;
-use model::{Appended, Command, Outcome, Revision};
+use model::{Appended, Command, Outcome};
 
 /// Bytes of an answer before its events, and of each event in it.
 const ANSWER_BYTES: usize = 192;
@@ -39,21 +39,12 @@ where
     write_appended(&mut out, &appending, &appended);
     let mut response = response::json(out);
     if let Some(last) = appended.events.last() {
-        response.headers_mut().insert(ETAG, etag(last.revision));
+        response.headers_mut().insert(ETAG, response::etag(last.revision));
     }
     if appended.all_replayed() {
         response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     }
     Ok(response)
-}
-
-/// A revision as the tag that `If-Match` takes.
-pub(super) fn etag(revision: Revision) -> HeaderValue {
-    let mut tag = Vec::with_capacity(22);
-    tag.push(b'"');
-    api::json::write_number(&mut tag, revision.0);
-    tag.push(b'"');
-    HeaderValue::from_maybe_shared(Bytes::from(tag)).unwrap_or(HeaderValue::from_static("\"\""))
 }
 
 pub(super) fn count(context: &Context, appended: &Appended) {

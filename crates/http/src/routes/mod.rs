@@ -5,20 +5,18 @@ mod append;
 mod errors;
 mod lines;
 mod operations;
-mod read_store;
-mod read_stream;
 mod settings;
 mod streams;
 mod transaction;
 
 use crate::activity::Activity;
 use crate::context::Context;
+use crate::read;
 use crate::response::{self, Result};
 use crate::router::{Operation, stream_segment};
 use crate::unavailable;
 use api::request::{query, stream_in_path};
 use api::response::refusal::{self, Target};
-use api::time::{Moment, write_wall};
 use api::{Code, Problem};
 use bytes::Bytes;
 use http::{Method, Request, request};
@@ -40,7 +38,7 @@ where
     let (parts, mut body) = request.into_parts();
     match operation {
         Operation::Append => append::respond(context, &parts, &mut body).await,
-        Operation::ReadStream => read_stream::answer(context, &parts).await,
+        Operation::ReadStream => read::stream(context, &parts, stream_of(&parts)?.into_owned()).await,
         Operation::DeleteStream => streams::delete(context, &parts).await,
         Operation::GetSettings => settings::get(context, &parts).await,
         Operation::PutSettings => settings::put(context, &parts, &mut body).await,
@@ -49,7 +47,7 @@ where
             let activity = parts.extensions.get::<Arc<Activity>>().cloned();
             lines::respond(context, &parts, body, activity).await
         }
-        Operation::ReadStore => read_store::answer(context, &parts).await,
+        Operation::ReadStore => read::store(context, &parts).await,
         Operation::Transact => transaction::respond(context, &parts, &mut body).await,
         Operation::Live => operations::live(&parts),
         Operation::Ready => operations::ready(context, &parts),
@@ -103,26 +101,7 @@ fn refused(context: &Context, outcome: &Outcome, target: Target<'_>) -> Box<Prob
     }
 }
 
-/// Reads answer only once the log has been replayed.
-fn check_readable(context: &Context) -> Result<()> {
-    match context.handle.status().phase {
-        runtime::Phase::Starting => Err(unavailable::problem(&runtime::Unavailable::NotReady)),
-        _ => Ok(()),
-    }
-}
-
 /// For routes that take no parameters and no body.
 fn check_plain(parts: &request::Parts) -> Result<()> {
     query::none(parts.uri.query())
-}
-
-/// A time as a parameter of a link.
-fn written(moment: Moment) -> String {
-    let mut out = Vec::with_capacity(24);
-    if let Some(wall) = moment.wall() {
-        write_wall(&mut out, wall);
-    } else {
-        out.extend_from_slice(b"1969-12-31T23:59:59.999Z");
-    }
-    String::from_utf8(out).unwrap_or_default()
 }

@@ -1,6 +1,6 @@
 //! `GET|PUT /v1/streams/{stream}/settings`: what a stream keeps.
 
-use super::{check_plain, check_readable, refused, stream_of, submit};
+use super::{check_plain, refused, stream_of, submit};
 use crate::body::read_whole;
 use crate::context::Context;
 use crate::response::{self, Result};
@@ -16,7 +16,7 @@ use model::{Command, Outcome, PutSettings, Settings};
 
 pub(super) async fn get(context: &Context, parts: &request::Parts) -> Result {
     check_plain(parts)?;
-    check_readable(context)?;
+    unavailable::check_readable(context)?;
     let stream = stream_of(parts)?.into_owned();
     let asked = stream.clone();
     let state = context

@@ -1,13 +1,13 @@
 //! `GET /v1/streams`: the list of streams; `DELETE /v1/streams/{stream}`.
 
-use super::{check_plain, check_readable, refused, stream_of, submit};
+use super::{check_plain, refused, stream_of, submit};
 use crate::context::Context;
 use crate::response::{self, Result};
 use crate::unavailable;
 use api::request::head::Head;
 use api::request::query::{ListStreams, refused as refused_parameter};
 use api::response::outcome::write_deleted;
-use api::response::page::{Link, StreamLine, write_streams};
+use api::response::page::{Link, ListedStream, write_streams};
 use api::response::refusal::Target;
 use api::{Code, Problem};
 use http::request;
@@ -31,7 +31,7 @@ pub(super) async fn delete(context: &Context, parts: &request::Parts) -> Result 
 }
 
 pub(super) async fn list(context: &Context, parts: &request::Parts) -> Result {
-    check_readable(context)?;
+    unavailable::check_readable(context)?;
     let list = ListStreams::parse(parts.uri.query())?;
     let limit =
         list.limit.map_or(limits::PAGE_EVENTS_DEFAULT, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
@@ -60,7 +60,7 @@ fn rendered(page: &StreamsPage, list: &ListStreams, limit: usize) -> response::R
             .with("cursor", &written_point(point))
             .into_text()
     });
-    let lines = page.streams.iter().map(|listed| StreamLine {
+    let lines = page.streams.iter().map(|listed| ListedStream {
         stream: listed.name.as_str(),
         first: (listed.state.first < listed.state.next).then_some(listed.state.first),
         revision: listed.state.last(),

@@ -1,7 +1,7 @@
 //! Lines whose answers have not been sent, in their order.
 
 use crate::context::Context;
-use crate::read::framing::problem_line;
+use crate::response::problem_line;
 use crate::unavailable;
 use api::Problem;
 use api::response::outcome::{Summary, write_line};

@@ -16,7 +16,7 @@ mod splitter;
 use crate::activity::Activity;
 use crate::body::next_part;
 use crate::context::Context;
-use crate::read::framing::problem_line;
+use crate::response::problem_line;
 use crate::response::{self, Aborted, LINES, Result};
 use crate::unavailable;
 use api::request::{head::Head, line, query};
