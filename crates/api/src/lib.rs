@@ -4,6 +4,7 @@
 //! | module | contents |
 //! |---|---|
 //! | [`catalogue`] | every problem code with its status, cause and remedy |
+//! | [`contract`] | every operation as data; the OpenAPI document, docs/openapi.json |
 //! | [`errors_page`] | docs/errors.md, generated from the catalogue |
 //! | [`problem`] | one problem, rendered as RFC 9457 |
 //! | [`request`] | parsers of headers, parameters and bodies |
@@ -15,6 +16,7 @@
 //! map.
 
 pub mod catalogue;
+pub mod contract;
 pub mod errors_page;
 mod event;
 pub mod json;
@@ -27,4 +29,5 @@ pub mod trace;
 pub mod uri;
 
 pub use catalogue::Code;
+pub use contract::Operation;
 pub use problem::{Problem, Result};

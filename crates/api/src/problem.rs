@@ -79,6 +79,11 @@ impl Problem {
     }
 
     #[must_use]
+    pub fn text(self: Box<Self>, name: &'static str, value: impl Into<String>) -> Box<Self> {
+        self.with(name, Member::Text(value.into()))
+    }
+
+    #[must_use]
     pub fn number(self: Box<Self>, name: &'static str, value: u64) -> Box<Self> {
         self.with(name, Member::Number(value))
     }

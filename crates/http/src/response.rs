@@ -1,4 +1,4 @@
-//! Answers: whole, or a stream of parts. A streamed answer holds one part at a time.
+//! Responses: whole, or a stream of parts, of which one is in memory at a time.
 
 use api::Problem;
 use bytes::Bytes;
@@ -24,22 +24,22 @@ pub(crate) const CURSOR: HeaderName = HeaderName::from_static("mainstay-cursor")
 pub(crate) const AS_OF: HeaderName = HeaderName::from_static("mainstay-as-of");
 pub(crate) const REMOVED_THROUGH: HeaderName = HeaderName::from_static("mainstay-removed-through");
 
-/// The body of an answer.
+/// The body of a response.
 pub(crate) enum ResponseBody {
     Empty,
     Whole(Bytes),
     Parts(Parts),
-    /// One of these that came through the router.
+    /// One of the others, from the router.
     Routed(axum::body::Body),
 }
 
-/// The answer cannot be finished: the connection is closed, so that nobody takes a part for the whole.
+/// The response cannot be finished. The connection is closed, so that no client takes a part for the whole.
 #[derive(Debug)]
 pub(crate) struct Aborted;
 
 impl fmt::Display for Aborted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the answer could not be finished")
+        f.write_str("the response could not be finished")
     }
 }
 
@@ -154,7 +154,7 @@ pub(crate) fn problem_line(problem: &Problem) -> Vec<u8> {
     out
 }
 
-/// The methods that a path takes.
+/// Adds the methods that a path supports.
 pub(crate) fn allow(mut response: Response, methods: &str) -> Response {
     if let Ok(methods) = HeaderValue::from_str(methods) {
         response.headers_mut().insert(ALLOW, methods);

@@ -1,4 +1,4 @@
-//! A node that cannot answer, as a problem.
+//! The problem for a node that does not take a request.
 
 use crate::context::Context;
 use crate::response::Result;
@@ -29,7 +29,7 @@ pub(crate) fn check_readable(context: &Context) -> Result<()> {
     }
 }
 
-/// A read that failed: nothing was asked to change, so there is no outcome to be unknown.
+/// The problem for a read. It changes nothing, so no outcome can be unknown.
 pub(crate) fn read_problem(unavailable: &Unavailable) -> Box<Problem> {
     match unavailable {
         Unavailable::Lost => Problem::new(Code::Internal, "the read did not finish"),

@@ -3,7 +3,7 @@
 use crate::catalogue::Code;
 use crate::problem::Problem;
 use crate::response::outcome::AppendContext;
-use model::{Refusal, Revision};
+use model::{KeyDifference, Refusal, Revision};
 
 /// What was asked, for the words and the place of a problem.
 #[derive(Clone, Copy, Debug)]
@@ -62,9 +62,7 @@ pub fn problem(refusal: &Refusal, target: Target<'_>) -> Box<Problem> {
                 Target::Stream(_) => problem,
             }
         }
-        Refusal::KeyConflict => {
-            Problem::new(Code::KeyConflict, "the idempotency key was used for a request with other content")
-        }
+        Refusal::KeyConflict { differs } => key_conflict(*differs),
         Refusal::KeysFull => Problem::new(Code::KeysFull, "no more idempotency keys can be kept for now"),
         Refusal::TruncateBeyondEnd { next } => {
             Problem::new(Code::TruncateBeyondEnd, format!("the stream's next revision is {next}"))
@@ -76,6 +74,19 @@ pub fn problem(refusal: &Refusal, target: Target<'_>) -> Box<Problem> {
         }
         Refusal::StreamFull => Problem::new(Code::StreamFull, "a stream has no revision left to give"),
     }
+}
+
+fn key_conflict(differs: KeyDifference) -> Box<Problem> {
+    let (differs, detail) = match differs {
+        KeyDifference::Content => {
+            ("content", "the first request with this key took effect, and its content was different")
+        }
+        KeyDifference::Precondition => (
+            "precondition",
+            "the first request with this key took effect; it had the same content and another expected revision",
+        ),
+    };
+    Problem::new(Code::KeyConflict, detail).text("differs", differs)
 }
 
 fn event_conflict(event: u32, revision: Option<Revision>) -> Box<Problem> {

@@ -1,10 +1,9 @@
-//! One connection, from its first byte to its last: which protocol it speaks, how long it may wait, how it
-//! ends.
+//! One connection, from its first byte to its last: its protocol, its time limits and its end.
 //!
 //! ```text
 //!   sniff ─► HTTP/1.1 or HTTP/2 ─► requests ... ─► closed
 //!              │        ▲                            ▲
-//!              └─ looks at its clocks now and then ──┘ (idle, slow head, slow body, blocked write, stop)
+//!              └─── checks its time limits ──────────┘ (idle, slow head, slow body, blocked write, stop)
 //! ```
 
 mod edge;
@@ -35,19 +34,19 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep, timeout};
 
-/// What hyper buffers of one connection, each way; parts of a streamed answer come on top, one at a time.
+/// What hyper buffers per connection in each direction. One part of a streamed response comes on top.
 const BUFFER_BYTES: usize = 64 << 10;
 const STREAMS_MAX: u32 = 128;
 const PING_EVERY: Duration = Duration::from_secs(20);
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// How long a client may take to close its side after the last answer.
+/// How long a client may take to close its side after the last response.
 const CLOSE_WAIT: Duration = Duration::from_millis(500);
-/// How long a refused client is listened to, so that it gets to read why.
+/// How long the server keeps reading from a refused client, so that the client can read the response.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// Serves a connection until it ends.
 pub(crate) async fn serve(mut stream: TcpStream, context: Arc<Context>, router: Router) {
-    // Without it small answers wait for the client's acknowledgement; a socket that refuses is about to fail.
+    // Without it, small responses wait for the client's acknowledgement. A socket that refuses it is about to fail.
     let _ = stream.set_nodelay(true);
     let prefix = match timeout(context.options.head_time, sniff(&mut stream)).await {
         Ok(Ok(prefix)) => prefix,
@@ -60,7 +59,7 @@ pub(crate) async fn serve(mut stream: TcpStream, context: Arc<Context>, router: 
     }
 }
 
-/// Reads until it is clear whether the client speaks HTTP/2 with prior knowledge.
+/// Reads until it is clear whether the client uses HTTP/2 with prior knowledge.
 async fn sniff(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
     let mut prefix = vec![0; PREFACE.len()];
     let mut len = 0;
@@ -122,7 +121,7 @@ async fn serve_http2(stream: TcpStream, prefix: Vec<u8>, context: Arc<Context>, 
     drive(connection, http2::Connection::graceful_shutdown, &activity, &context).await;
 }
 
-/// Polls a connection to its end, and looks at its clocks now and then.
+/// Polls a connection to its end, and checks its time limits periodically.
 async fn drive<C: Future>(
     connection: C,
     graceful_shutdown: impl Fn(Pin<&mut C>),
@@ -130,12 +129,12 @@ async fn drive<C: Future>(
     context: &Context,
 ) {
     let mut connection = pin!(connection);
-    let every = context.options.look_every();
-    let mut look = pin!(sleep(every));
+    let every = context.options.check_every();
+    let mut check = pin!(sleep(every));
     let mut timeouts = Timeouts::new(Instant::now());
     let mut stopping = context.stopping.clone();
     let mut stop = pin!(async move {
-        // An error means that the server is gone: the same.
+        // An error means that the server is gone, which has the same effect.
         let _ = stopping.wait_for(|stopping| *stopping).await;
     });
     let (mut stop_seen, mut close_seen) = (false, false);
@@ -146,22 +145,22 @@ async fn drive<C: Future>(
             }
             if !close_seen && activity.is_closing() {
                 close_seen = true;
-                reset(look.as_mut(), CLOSE_WAIT);
+                reset(check.as_mut(), CLOSE_WAIT);
             }
             if !stop_seen && stop.as_mut().poll(task).is_ready() {
                 stop_seen = true;
                 graceful_shutdown(connection.as_mut());
                 continue;
             }
-            if look.as_mut().poll(task).is_pending() {
+            if check.as_mut().poll(task).is_pending() {
                 return Poll::Pending;
             }
-            reset(look.as_mut(), if close_seen { CLOSE_WAIT } else { every });
+            reset(check.as_mut(), if close_seen { CLOSE_WAIT } else { every });
             match timeouts.check(activity, &context.options, Instant::now()) {
                 Action::Continue | Action::ExpireBody => {}
                 Action::FinishAndClose => graceful_shutdown(connection.as_mut()),
                 Action::Close(why) => {
-                    tracing::debug!(why, "a connection is closed");
+                    tracing::debug!(why, "closing a connection");
                     return Poll::Ready(());
                 }
             }
@@ -174,22 +173,22 @@ fn reset(sleep: Pin<&mut Sleep>, every: Duration) {
     sleep.reset(tokio::time::Instant::now() + every);
 }
 
-/// Tells a client why it is not served, and closes.
+/// Tells a client why it is not served, and closes the connection.
 pub(crate) async fn refuse(mut stream: TcpStream, problem: &Problem) {
     let response = edge::raw_response(problem);
-    let told = async {
+    let send = async {
         stream.write_all(&response).await?;
         stream.shutdown().await?;
-        // Closing with bytes unread would reset the connection under the answer.
+        // Closing with unread bytes would reset the connection before the client has read the response.
         let mut rest = [0; 4_096];
         while stream.read(&mut rest).await? > 0 {}
         io::Result::Ok(())
     };
-    // Whether it was heard is the client's business.
-    let _ = timeout(LINGER, told).await;
+    // Whether the client reads it is up to the client.
+    let _ = timeout(LINGER, send).await;
 }
 
-/// An answer's body, whose end is the request's.
+/// A response body. The request ends when it is dropped.
 #[derive(Debug)]
 struct Tracked {
     body: ResponseBody,

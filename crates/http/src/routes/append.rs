@@ -1,21 +1,21 @@
-//! `POST /v1/streams/{stream}/events`: one event, a batch or lines, all or none.
+//! `POST /v1/streams/{stream}/events`: appends one event, a batch or NDJSON lines, all or none.
 
-use super::{refused, stream_of, submit};
+use super::command::{count, refused, submit};
+use super::parts;
 use crate::body::read_whole;
 use crate::context::Context;
 use crate::response::{self, REPLAYED, Result};
 use api::request::append::AppendHead;
-use api::request::query;
 use api::response::outcome::{AppendContext, write_appended};
 use api::response::refusal::Target;
 use bytes::Bytes;
 use http::header::{ETAG, HeaderValue};
 use http::request;
 use http_body::Body;
-use model::{Appended, Command, Outcome};
+use model::{Command, Outcome};
 
-/// Bytes of an answer before its events, and of each event in it.
-const ANSWER_BYTES: usize = 192;
+/// The size of a response without its events, and of each event in it.
+const RESPONSE_BYTES: usize = 192;
 const EVENT_BYTES: usize = 112;
 
 pub(super) async fn respond<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
@@ -23,8 +23,8 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: std::error::Error + 'static,
 {
-    query::none(parts.uri.query())?;
-    let stream = stream_of(parts)?;
+    parts::no_query(parts)?;
+    let stream = parts::stream(parts)?;
     let head = AppendHead::of(&parts.headers)?;
     let body = read_whole(&context.buffers, &parts.headers, body).await?;
     let append = head.read(stream, &body)?;
@@ -35,7 +35,7 @@ where
         return Err(refused(context, &outcome, Target::Stream(&appending.stream)));
     };
     count(context, &appended);
-    let mut out = Vec::with_capacity(ANSWER_BYTES + EVENT_BYTES * appended.events.len());
+    let mut out = Vec::with_capacity(RESPONSE_BYTES + EVENT_BYTES * appended.events.len());
     write_appended(&mut out, &appending, &appended);
     let mut response = response::json(out);
     if let Some(last) = appended.events.last() {
@@ -45,12 +45,4 @@ where
         response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     }
     Ok(response)
-}
-
-pub(super) fn count(context: &Context, appended: &Appended) {
-    let replayed = appended.events.iter().filter(|event| event.replayed).count() as u64;
-    context.metrics.events_appended.add(appended.events.len() as u64 - replayed);
-    if replayed > 0 {
-        context.metrics.events_replayed.add(replayed);
-    }
 }

@@ -1,6 +1,7 @@
-//! `GET|PUT /v1/streams/{stream}/settings`: what a stream keeps.
+//! `GET` and `PUT /v1/streams/{stream}/settings`: what a stream keeps.
 
-use super::{check_plain, refused, stream_of, submit};
+use super::command::{refused, submit};
+use super::parts;
 use crate::body::read_whole;
 use crate::context::Context;
 use crate::response::{self, Result};
@@ -15,9 +16,9 @@ use http_body::Body;
 use model::{Command, Outcome, PutSettings, Settings};
 
 pub(super) async fn get(context: &Context, parts: &request::Parts) -> Result {
-    check_plain(parts)?;
+    parts::no_query(parts)?;
     unavailable::check_readable(context)?;
-    let stream = stream_of(parts)?.into_owned();
+    let stream = parts::stream(parts)?.into_owned();
     let asked = stream.clone();
     let state = context
         .handle
@@ -36,8 +37,8 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: std::error::Error + 'static,
 {
-    check_plain(parts)?;
-    let stream = stream_of(parts)?;
+    parts::no_query(parts)?;
+    let stream = parts::stream(parts)?;
     api::media::check_json(api::request::head::Head::read(&parts.headers)?.content_type)?;
     let body = read_whole(&context.buffers, &parts.headers, body).await?;
     let settings = settings::read(&parts.headers, &body)?;

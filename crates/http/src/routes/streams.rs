@@ -1,6 +1,7 @@
 //! `GET /v1/streams`: the list of streams; `DELETE /v1/streams/{stream}`.
 
-use super::{check_plain, refused, stream_of, submit};
+use super::command::{refused, submit};
+use super::parts;
 use crate::context::Context;
 use crate::response::{self, Result};
 use crate::unavailable;
@@ -15,10 +16,10 @@ use model::{Command, DeleteStream, Outcome, Slot, StreamName, limits};
 use shard::query::{ListPoint, StreamsPage, StreamsRequest, streams};
 
 pub(super) async fn delete(context: &Context, parts: &request::Parts) -> Result {
-    check_plain(parts)?;
-    let stream = stream_of(parts)?;
+    parts::no_query(parts)?;
+    let stream = parts::stream(parts)?;
     let head = Head::read(&parts.headers)?;
-    head.refuse_key("a stream that is deleted stays so, so repeating the request is safe without a key")?;
+    head.refuse_key("a deleted stream stays deleted, so repeating the request is safe without a key")?;
     let command = DeleteStream { stream: stream.clone().into_owned(), expected: head.expected()? };
     match submit(context, Command::DeleteStream(command)).await? {
         Outcome::StreamDeleted { last } => {
@@ -70,7 +71,7 @@ fn rendered(page: &StreamsPage, list: &ListStreams, limit: usize) -> response::R
     response::json(out)
 }
 
-/// Where a list goes on: a slot, and a name that has been passed. Opaque to clients.
+/// Where a list continues: a slot, and the last name before it. Opaque to clients.
 fn written_point(point: &ListPoint) -> String {
     match &point.behind {
         None => format!("{:04x}", point.slot.0),
@@ -89,7 +90,11 @@ fn parse_point(text: &str) -> Result<ListPoint> {
         Some(ListPoint { slot: Slot(slot), behind })
     };
     parsed().ok_or_else(|| {
-        refused_parameter(Code::InvalidParameter, "cursor", "`cursor` is not one that a page gave".into())
+        refused_parameter(
+            Code::InvalidParameter,
+            "cursor",
+            "`cursor` does not come from the `next` of a page".into(),
+        )
     })
 }
 
@@ -98,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_goes_on_where_its_cursor_says() {
+    fn a_list_continues_where_its_cursor_says() {
         for behind in [None, Some("a.b"), Some("żółw")] {
             let behind = behind.map(|name| StreamName::new(name.to_owned()).unwrap());
             let point = ListPoint { slot: Slot(0x1a2b), behind };

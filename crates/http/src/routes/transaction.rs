@@ -1,12 +1,12 @@
-//! `POST /v1/transactions`: checks and writes, all or none.
+//! `POST /v1/transactions`: applies checks and writes all or none.
 
-use super::append::count;
-use super::{refused, submit};
+use super::command::{count, refused, submit};
+use super::parts;
 use crate::body::read_whole;
 use crate::context::Context;
 use crate::response::{self, REPLAYED, Result};
 use api::media;
-use api::request::{query, transaction};
+use api::request::transaction;
 use api::response::outcome::{AppendContext, write_transacted};
 use api::response::refusal::Target;
 use bytes::Bytes;
@@ -20,7 +20,7 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: std::error::Error + 'static,
 {
-    query::none(parts.uri.query())?;
+    parts::no_query(parts)?;
     media::check_json(api::request::head::Head::read(&parts.headers)?.content_type)?;
     let body = read_whole(&context.buffers, &parts.headers, body).await?;
     let transaction = transaction::read(&parts.headers, &body)?;

@@ -2,7 +2,7 @@
 //! members refused.
 
 use crate::node::Node;
-use http_server::openapi::schema::{
+use api::contract::schema::{
     Appended, Deleted, LineResult, Live, Problem, Ready, SettingsInForce, StorePage, StreamList, StreamPage,
     SummaryLine, Transacted,
 };
@@ -25,8 +25,8 @@ fn every_answer_is_of_the_form_that_is_described() {
     read::<Problem>(node.post("/v1/transactions", &transaction.replace(":1}", ":7}")).text());
     read::<Problem>(node.post(events, r#"{"type":"t","id":"1","data":[2]}"#).text());
     let lines = "{\"stream\":\"a\",\"type\":\"t\"}\nbroken\n";
-    let answer = node.request("POST", "/v1/events", &[("content-type", "application/x-ndjson")], lines);
-    let mut lines: Vec<&str> = answer.text().lines().collect();
+    let response = node.request("POST", "/v1/events", &[("content-type", "application/x-ndjson")], lines);
+    let mut lines: Vec<&str> = response.text().lines().collect();
     read::<SummaryLine>(lines.pop().unwrap());
     assert_eq!(lines.len(), 2);
     lines.into_iter().for_each(|line| drop(read::<LineResult>(line)));

@@ -1,4 +1,4 @@
-//! The API through real sockets, over a node in this process on a temporary directory.
+//! The API through real sockets. The node runs in this process, on a temporary directory.
 
 #[cfg(test)]
 mod append;
@@ -22,6 +22,10 @@ mod node;
 mod read_store;
 #[cfg(test)]
 mod read_stream;
+#[cfg(test)]
+mod script;
+#[cfg(test)]
+mod store;
 #[cfg(test)]
 mod streams;
 #[cfg(test)]

@@ -13,9 +13,9 @@ fn data(events: &Value) -> Vec<u64> {
 fn pages(node: &Node, path: &str) -> Vec<u64> {
     let (mut all, mut next) = (Vec::new(), Some(path.to_owned()));
     while let Some(path) = next {
-        let answer = node.get(&path);
-        assert_eq!(answer.status, 200, "{}", answer.text());
-        let page = answer.json();
+        let response = node.get(&path);
+        assert_eq!(response.status, 200, "{}", response.text());
+        let page = response.json();
         all.extend(data(&page["events"]));
         next = page["next"].as_str().map(str::to_owned);
     }
@@ -79,9 +79,9 @@ fn a_large_stream_comes_as_lines_in_parts() {
     for n in 0..40 {
         node.post(S, &format!(r#"{{"type":"t","id":"{n}","data":"{n} {large}"}}"#));
     }
-    let answer = node.get_lines(S);
-    assert_eq!(answer.header("transfer-encoding"), Some("chunked"));
-    let lines = answer.lines();
+    let response = node.get_lines(S);
+    assert_eq!(response.header("transfer-encoding"), Some("chunked"));
+    let lines = response.lines();
     assert_eq!(lines.len(), 40);
     for (n, line) in lines.iter().enumerate() {
         assert_eq!(
@@ -116,7 +116,11 @@ fn a_past_moment_stays_as_it_was() {
     assert_eq!((data(&then["events"]), &then["revision"]), (vec![0, 1], &json!(1)));
     let at = node.get(&format!("{S}?as_of={recorded}")).json();
     node.append_numbers("s", 6..9);
-    assert_eq!(node.get(&format!("{S}?as_of={recorded}")).json(), at, "asked again, the answer is the same");
+    assert_eq!(
+        node.get(&format!("{S}?as_of={recorded}")).json(),
+        at,
+        "asked again, the response is the same"
+    );
     assert!(data(&at["events"]).starts_with(&[0, 1, 2]));
     assert_eq!(pages(&node, &format!("{S}?as_of={cursor}&limit=1")), [0, 1]);
 }

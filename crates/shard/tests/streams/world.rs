@@ -363,7 +363,7 @@ fn answer(outcome: &Outcome) -> Answer {
                 event: event as usize,
                 revision: revision.map(|revision| revision.0),
             },
-            Refusal::KeyConflict => Answer::KeyConflict,
+            Refusal::KeyConflict { .. } => Answer::KeyConflict,
             Refusal::TruncateBeyondEnd { next } => Answer::TruncateBeyondEnd(next.0),
             Refusal::Unsupported => Answer::Unsupported,
             Refusal::KeysFull | Refusal::StreamFull => panic!("{refusal:?}"),

@@ -6,6 +6,7 @@ mod parameters;
 pub use parameters::parse_keep_alive;
 
 use crate::catalogue::Code;
+use crate::contract::Operation;
 use crate::media::ReadForm;
 use crate::problem::{Problem, Result};
 use crate::time::Moment;
@@ -55,11 +56,6 @@ pub struct Read {
     pub keep_alive: Option<Duration>,
 }
 
-const STREAM_PARAMETERS: &str =
-    "from, after, direction, type, limit, as_of, as_of_event_time and, when following, keep_alive";
-const STORE_PARAMETERS: &str =
-    "after, prefix, type, limit, as_of, as_of_event_time and, when following, keep_alive";
-
 impl Read {
     /// Reads the parameters of `GET /v1/streams/{stream}/events`.
     ///
@@ -67,14 +63,14 @@ impl Read {
     /// When a parameter is unknown or cannot be used in this form.
     pub fn of_stream(query: Option<&str>, form: ReadForm) -> Result<Self> {
         let mut read = Self::default();
-        let mut parameters = Parameters::new(query);
+        let mut parameters = Parameters::of(Operation::ReadStream, query);
         let (mut from, mut after) = (None, None);
         while let Some(parameter) = parameters.next()? {
             match &*parameter.name {
                 "from" => from = Some(parameter.from()?),
                 "after" => after = Some(parameter.after()?),
                 "direction" => read.order = parameter.direction()?,
-                _ => read.take_shared(&parameter, form, STREAM_PARAMETERS)?,
+                _ => read.take_shared(&parameter, form)?,
             }
         }
         read.start = match (from, after) {
@@ -97,26 +93,26 @@ impl Read {
     /// When a parameter is unknown or cannot be used in this form.
     pub fn of_store(query: Option<&str>, form: ReadForm) -> Result<Self> {
         let mut read = Self::default();
-        let mut parameters = Parameters::new(query);
+        let mut parameters = Parameters::of(Operation::ReadStore, query);
         while let Some(parameter) = parameters.next()? {
             match &*parameter.name {
                 "after" => read.start = parameter.after_or_end()?,
                 "prefix" => read.prefix = Some(parameter.prefix()?),
-                _ => read.take_shared(&parameter, form, STORE_PARAMETERS)?,
+                _ => read.take_shared(&parameter, form)?,
             }
         }
         read.check("after", form)
     }
 
     /// The parameters that both routes have.
-    fn take_shared(&mut self, parameter: &Parameter<'_>, form: ReadForm, known: &str) -> Result<()> {
+    fn take_shared(&mut self, parameter: &Parameter<'_>, form: ReadForm) -> Result<()> {
         match &*parameter.name {
             "type" => self.types.push(parameter.text()?),
             "limit" => self.limit = Some(parameter.limit(form)?),
             "as_of" => self.as_of = Some(parameter.as_of()?),
             "as_of_event_time" => self.as_of_event_time = Some(parameter.moment()?),
             "keep_alive" => self.keep_alive = Some(parameter.keep_alive()?),
-            _ => return Err(parameter.unknown(known)),
+            _ => return Err(parameter.unknown()),
         }
         Ok(())
     }
@@ -165,13 +161,13 @@ impl ListStreams {
     /// When a parameter is unknown or cannot be used.
     pub fn parse(query: Option<&str>) -> Result<Self> {
         let mut list = Self::default();
-        let mut parameters = Parameters::new(query);
+        let mut parameters = Parameters::of(Operation::ListStreams, query);
         while let Some(parameter) = parameters.next()? {
             match &*parameter.name {
                 "prefix" => list.prefix = Some(parameter.prefix()?),
                 "cursor" => list.cursor = Some(parameter.text()?),
                 "limit" => list.limit = Some(parameter.limit(ReadForm::Json)?),
-                _ => return Err(parameter.unknown("prefix, cursor, limit")),
+                _ => return Err(parameter.unknown()),
             }
         }
         Ok(list)
@@ -183,10 +179,8 @@ impl ListStreams {
 /// # Errors
 /// When there is one.
 pub fn none(query: Option<&str>) -> Result<()> {
-    match Parameters::new(query).next()? {
-        None => Ok(()),
-        Some(parameter) => Err(parameter.unknown("no parameters")),
-    }
+    // All such routes are alike; the process's own is one of them.
+    Parameters::of(Operation::Live, query).next().map(|_| ())
 }
 
 /// The problem with a parameter whose value is refused elsewhere, such as a time in the future.

@@ -1,6 +1,7 @@
 //! The parameters of a query string, one after the other, and the forms of their values.
 
 use crate::catalogue::Code;
+use crate::contract::Operation;
 use crate::media::ReadForm;
 use crate::problem::{Problem, Result};
 use crate::request::query::{AsOf, Start};
@@ -14,18 +15,21 @@ use std::time::Duration;
 const REPEATABLE: &str = "type";
 
 pub(super) struct Parameters<'a> {
+    operation: Operation,
     rest: &'a str,
     seen: Vec<Cow<'a, str>>,
 }
 
 pub(super) struct Parameter<'a> {
+    operation: Operation,
     pub(super) name: Cow<'a, str>,
     value: Cow<'a, str>,
 }
 
 impl<'a> Parameters<'a> {
-    pub(super) fn new(query: Option<&'a str>) -> Self {
-        Self { rest: query.unwrap_or_default(), seen: Vec::new() }
+    /// The contract says which parameters the operation has; others are refused.
+    pub(super) fn of(operation: Operation, query: Option<&'a str>) -> Self {
+        Self { operation, rest: query.unwrap_or_default(), seen: Vec::new() }
     }
 
     pub(super) fn next(&mut self) -> Result<Option<Parameter<'a>>> {
@@ -45,7 +49,11 @@ impl<'a> Parameters<'a> {
                 }
                 self.seen.push(name.clone());
             }
-            return Ok(Some(Parameter { name, value }));
+            let parameter = Parameter { operation: self.operation, name, value };
+            if !self.operation.query_parameters().any(|known| known == parameter.name) {
+                return Err(parameter.unknown());
+            }
+            return Ok(Some(parameter));
         }
         Ok(None)
     }
@@ -147,7 +155,9 @@ impl Parameter<'_> {
         Ok(self.value.clone().into_owned())
     }
 
-    pub(super) fn unknown(&self, known: &str) -> Box<Problem> {
+    pub(super) fn unknown(&self) -> Box<Problem> {
+        let known: Vec<&str> = self.operation.query_parameters().collect();
+        let known = if known.is_empty() { "no parameters".to_owned() } else { known.join(", ") };
         let detail = format!("this route has no parameter `{}`; it has {known}", self.name);
         Problem::new(Code::UnknownParameter, detail).parameter(self.name.clone())
     }

@@ -1,4 +1,4 @@
-//! Lines whose answers have not been sent, in their order.
+//! Lines whose results have not been sent, in order.
 
 use crate::context::Context;
 use crate::response::problem_line;
@@ -15,14 +15,14 @@ use std::task::{Context as Task, Poll};
 use telemetry::{Metrics, Queue};
 use tokio::sync::OwnedSemaphorePermit;
 
-/// A line in flight, or one that was refused before the node saw it.
+/// A line in flight, or one that was refused before it reached the node.
 #[derive(Debug)]
 pub(super) struct InFlight {
     line: u64,
     stream: String,
     outcome: Awaited,
     metrics: Arc<Metrics>,
-    /// Its bytes among those of all connections.
+    /// Its share of the bytes of all connections.
     _bytes: Option<OwnedSemaphorePermit>,
 }
 
@@ -32,7 +32,7 @@ enum Awaited {
     Refused(Option<Box<Problem>>),
 }
 
-/// What became of a line.
+/// The outcome of a line.
 #[derive(Debug)]
 pub(super) enum LineOutcome {
     Decided(Outcome),
@@ -74,13 +74,13 @@ impl InFlight {
             }),
             Awaited::Refused(problem) => match problem.take() {
                 Some(problem) => Poll::Ready(LineOutcome::Refused(problem)),
-                // Only a line whose answer was taken already: it is not polled again.
+                // The problem was taken already. Such a line is not polled again.
                 None => Poll::Pending,
             },
         }
     }
 
-    /// Writes the line's answer, and adds it up.
+    /// Writes the line's result, and counts it in the summary.
     pub(super) fn write(self, outcome: LineOutcome, out: &mut Vec<u8>, summary: &mut Summary) {
         summary.lines += 1;
         let problem = match outcome {
