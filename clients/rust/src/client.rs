@@ -118,6 +118,15 @@ impl ClientBuilder {
         let store = self.store.map(OnceLock::from).unwrap_or_default();
         Ok(Client { shared: Arc::new(Shared { transport, retries: Retries::new(&self.retry)?, store }) })
     }
+
+    /// Builds a client for a program without an async runtime.
+    ///
+    /// # Errors
+    /// As for [`Self::build`]; [`Error::Runtime`] when no thread can be started.
+    #[cfg(feature = "blocking")]
+    pub fn build_blocking(self) -> Result<crate::blocking::Client> {
+        crate::blocking::Client::from_async(self.build()?)
+    }
 }
 
 impl Client {

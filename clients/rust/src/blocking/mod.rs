@@ -41,28 +41,16 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client of the node at `url` with the default settings.
+    /// A client of the node at `url` with the default settings. [`crate::ClientBuilder::build_blocking`] takes
+    /// others.
     ///
     /// # Errors
-    /// As for [`crate::ClientBuilder::build`]; [`crate::Error::Runtime`] when no thread can be started.
+    /// As for [`crate::ClientBuilder::build_blocking`].
     pub fn new(url: &str) -> Result<Self> {
-        Self::from_async(crate::Client::new(url)?)
+        crate::Client::builder(url).build_blocking()
     }
 
-    /// A blocking client with the settings of an async one.
-    ///
-    /// ```
-    /// use mainstay_client::{Client, Retry, blocking};
-    ///
-    /// # fn main() -> Result<(), mainstay_client::Error> {
-    /// let settings = Client::builder("http://127.0.0.1:7070").retry(Retry::never());
-    /// let client = blocking::Client::from_async(settings.build()?)?;
-    /// # let _ = client; Ok(()) }
-    /// ```
-    ///
-    /// # Errors
-    /// [`crate::Error::Runtime`] when no thread can be started.
-    pub fn from_async(client: crate::Client) -> Result<Self> {
+    pub(crate) fn from_async(client: crate::Client) -> Result<Self> {
         Ok(Self { client, runtime: Arc::new(Runtime::start()?) })
     }
 
