@@ -1,8 +1,8 @@
-//! Lines out of parts: parts of a body end anywhere, lines end at newlines.
+//! Assembles lines from the parts of a body, which end anywhere.
 
 use bytes::{Bytes, BytesMut};
 
-/// Bytes that have come and are not a whole line yet.
+/// Bytes that have arrived and are not a whole line yet.
 #[derive(Debug, Default)]
 pub(crate) struct LineBuffer {
     bytes: BytesMut,

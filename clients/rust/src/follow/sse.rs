@@ -1,21 +1,22 @@
-//! Server-sent events (WHATWG HTML, section 9.2) out of the parts of a body. Pure: parts in, messages out.
+//! Server-sent events (WHATWG HTML, section 9.2): parts of a body in, messages out.
 
-use crate::lines::LineBuffer;
+use crate::line_buffer::LineBuffer;
 use bytes::Bytes;
 
-/// One dispatched message.
+/// One message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Message {
     /// The kind; `message` when the server names none.
     pub(crate) event: String,
+    /// The id that this message set, if any.
+    pub(crate) id: Option<String>,
     pub(crate) data: Bytes,
 }
 
-/// What a reader of messages has to keep: the message in the making, and the last id, which outlives it.
+/// Assembles messages from parts that end anywhere.
 #[derive(Debug, Default)]
 pub(crate) struct Parser {
     lines: LineBuffer,
-    last_id: Option<String>,
     id: Option<String>,
     event: String,
     data: Option<Vec<u8>>,
@@ -26,14 +27,9 @@ impl Parser {
         self.lines.push(part);
     }
 
-    /// The id of the last message that was taken out, or of a bare id after it.
-    pub(crate) fn last_id(&self) -> Option<&str> {
-        self.last_id.as_deref()
-    }
-
-    /// Forgets the message in the making, which will never be finished, and keeps the id.
+    /// Forgets the unfinished message of a connection that is gone.
     pub(crate) fn cut(&mut self) {
-        *self = Self { last_id: self.last_id.take(), ..Self::default() };
+        *self = Self::default();
     }
 
     pub(crate) fn message(&mut self) -> Option<Message> {
@@ -60,20 +56,24 @@ impl Parser {
                 },
                 b"event" => self.event = String::from_utf8_lossy(value).into_owned(),
                 b"id" if !value.contains(&0) => self.id = Some(String::from_utf8_lossy(value).into_owned()),
-                // Comments (an empty field) keep the connection alive; `retry` is the caller's decision here.
+                // Comments (an empty field) keep the connection alive. The follower decides when to retry.
                 _ => {}
             }
         }
         None
     }
 
+    /// The finished message. Without data it is none to WHATWG; one that only sets an id is returned all the
+    /// same, since older servers report progress that way.
     fn dispatch(&mut self) -> Option<Message> {
-        if let Some(id) = self.id.take() {
-            self.last_id = Some(id);
-        }
-        let event = std::mem::take(&mut self.event);
-        let data = self.data.take()?;
-        Some(Message { event: if event.is_empty() { "message".into() } else { event }, data: data.into() })
+        let (event, id, data) = (std::mem::take(&mut self.event), self.id.take(), self.data.take());
+        let event = match (&data, &id) {
+            (None, None) => return None,
+            (None, Some(_)) => "id".into(),
+            (Some(_), _) if event.is_empty() => "message".into(),
+            _ => event,
+        };
+        Some(Message { event, id, data: data.unwrap_or_default().into() })
     }
 }
 
@@ -81,50 +81,46 @@ impl Parser {
 mod tests {
     use super::*;
 
-    /// The messages of `text`, cut into two parts at each possible place, with the last id after it.
-    fn check(text: &str, want: &[(&str, &str)], last_id: Option<&str>) {
+    /// The messages of `text`, cut into two parts at each possible point: kind, id, data.
+    fn check(text: &str, want: &[(&str, Option<&str>, &str)]) {
         for cut in 0..=text.len() {
             let (mut parser, mut got) = (Parser::default(), Vec::new());
             for part in [&text.as_bytes()[..cut], &text.as_bytes()[cut..]] {
                 parser.push(part);
                 while let Some(message) = parser.message() {
-                    got.push((message.event, String::from_utf8(message.data.to_vec()).unwrap()));
+                    got.push((message.event, message.id, String::from_utf8(message.data.to_vec()).unwrap()));
                 }
             }
-            let want: Vec<(String, String)> = want.iter().map(|(e, d)| ((*e).into(), (*d).into())).collect();
+            let got: Vec<_> = got.iter().map(|(e, i, d)| (e.as_str(), i.as_deref(), d.as_str())).collect();
             assert_eq!(got, want, "cut at {cut}");
-            assert_eq!(parser.last_id(), last_id, "cut at {cut}");
         }
     }
 
     #[test]
     fn messages_carry_their_kind_and_data() {
-        check(
-            "event: problem\ndata: {}\n\ndata:a\ndata: b\n\n",
-            &[("problem", "{}"), ("message", "a\nb")],
-            None,
-        );
-        check(": hello\n\ndata: x\r\n\r\n", &[("message", "x")], None);
+        let text = "event: problem\ndata: {}\n\ndata:a\ndata: b\n\n";
+        check(text, &[("problem", None, "{}"), ("message", None, "a\nb")]);
+        check(": hello\n\ndata: x\r\n\r\n", &[("message", None, "x")]);
     }
 
     #[test]
-    fn a_bare_id_advances_without_a_message() {
-        check("id: 1\ndata: x\n\nid: 7\n\n", &[("message", "x")], Some("7"));
+    fn a_bare_id_is_a_message_without_data() {
+        check("id: 1\ndata: x\n\nid: 7\n\n", &[("message", Some("1"), "x"), ("id", Some("7"), "")]);
     }
 
     #[test]
     fn an_unfinished_message_does_not_count() {
-        check("id: 1\ndata: x\n\nid: 2\ndata: y\n", &[("message", "x")], Some("1"));
+        check("id: 1\ndata: x\n\nid: 2\ndata: y\n", &[("message", Some("1"), "x")]);
     }
 
     #[test]
-    fn a_cut_forgets_the_half_message_and_keeps_the_id() {
+    fn a_cut_forgets_the_unfinished_message() {
         let mut parser = Parser::default();
         parser.push(b"id: 1\ndata: x\n\nid: 2\ndata: half");
         assert!(parser.message().is_some() && parser.message().is_none());
         parser.cut();
         parser.push(b"data: y\n\n");
-        assert_eq!(parser.message().map(|message| message.data), Some(Bytes::from("y")));
-        assert_eq!(parser.last_id(), Some("1"));
+        let message = parser.message().unwrap();
+        assert_eq!((message.id, message.data), (None, Bytes::from("y")));
     }
 }
