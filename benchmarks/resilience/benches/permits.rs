@@ -7,7 +7,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use mainstay_resilience::cell::{self, Entry};
 use mainstay_resilience::guard::{Call, Guard, Policy, errors_are_failures};
 use mainstay_resilience::shed::Priority;
-use mainstay_resilience::{Input, Outcome, bulkhead};
+use mainstay_resilience::{Input, Rejected, Outcome, bulkhead};
 use resilience_bench::service::{Failed, Yielding};
 use resilience_bench::{Clock, Contest, Row, THREADS, settings};
 use std::future::poll_fn;
@@ -68,12 +68,12 @@ fn contended(criterion: &mut Criterion) {
                 let ticket = match bulkhead.enter(input, Priority::Normal) {
                     Entry::Admit(ticket) => Ok(ticket),
                     Entry::Wait { place, .. } => poll_fn(|cx| bulkhead.poll_granted(place, cx.waker())).await,
-                    Entry::Deny { by, .. } => Err(by),
+                    Entry::Reject(Rejected { reason, .. }) => Err(reason),
                 };
                 tokio::task::yield_now().await;
                 match ticket {
                     Ok(ticket) => bulkhead.tell(input, ticket, Outcome::Success),
-                    Err(by) => panic!("{by}"),
+                    Err(reason) => panic!("{reason}"),
                 }
             }
         });
@@ -90,7 +90,7 @@ fn contended(criterion: &mut Criterion) {
         let policy = Policy { bulkhead: Some(permits_of(permits)), ..Policy::default() };
         let guard = match Guard::new("bench", policy) {
             Ok(guard) => guard,
-            Err(invalid) => panic!("{invalid}"),
+            Err(error) => panic!("{error}"),
         };
         tasks(
             &mut contest,

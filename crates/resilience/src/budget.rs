@@ -20,7 +20,9 @@
 //! assert_eq!(retries.count(), 20);
 //! ```
 
-use crate::contract::{Answer, By, Decide, Input, Invalid, Outcome, Time, Told, nanos};
+use crate::contract::{
+    ConfigError, Decide, Decision, Input, Outcome, Reason, Recorded, Rejected, Time, nanos,
+};
 use crate::window::{Count, TimeWindow};
 use core::convert::Infallible;
 use core::time::Duration;
@@ -128,11 +130,11 @@ pub enum Request {
 ///
 /// ```
 /// use mainstay_resilience::budget::{Config, Request, Ticket};
-/// use mainstay_resilience::{Answer, Decide, Input};
+/// use mainstay_resilience::{Decision, Decide, Input};
 ///
 /// let config = Config::default();
 /// let answer = config.ask(&mut config.state(), Input::default(), Request::Withdraw);
-/// assert_eq!(answer, Answer::Admit(Ticket));
+/// assert_eq!(answer, Decision::Admit(Ticket));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket;
@@ -171,28 +173,31 @@ impl Decide for Config {
         State { window: TimeWindow::new(self.length, BUCKETS), clock: Time::ZERO, denied: 0 }
     }
 
-    fn ask(&self, state: &mut State, input: Input, request: Request) -> Answer<Ticket> {
+    fn ask(&self, state: &mut State, input: Input, request: Request) -> Decision<Ticket> {
         state.see(input.now);
         if !state.window.fits(self.length, BUCKETS) {
             state.window = TimeWindow::new(self.length, BUCKETS);
         }
         if let Request::Deposit { calls } = request {
             state.window.add(state.clock, Account { calls: calls.into(), spent: 0 });
-            return Answer::Admit(Ticket);
+            return Decision::Admit(Ticket);
         }
         if self.left(state.window.total(state.clock)) == 0 {
             state.denied = state.denied.saturating_add(1);
             // A bucket's end is the first moment when something can be forgotten.
-            return Answer::Deny { by: By::RetryBudget, retry_at: Some(state.window.bucket_end()) };
+            return Decision::Reject(Rejected {
+                reason: Reason::RetryBudget,
+                retry_at: Some(state.window.bucket_end()),
+            });
         }
         if request == Request::Withdraw {
             state.window.add(state.clock, Account { calls: 0, spent: 1 });
         }
-        Answer::Admit(Ticket)
+        Decision::Admit(Ticket)
     }
 
-    fn tell(&self, _: &mut State, _: Input, _: Ticket, _: Outcome, _: u32) -> Told<Infallible> {
-        Told::Counted
+    fn tell(&self, _: &mut State, _: Input, _: Ticket, _: Outcome, _: u32) -> Recorded<Infallible> {
+        Recorded::Counted
     }
 
     fn snapshot(&self, state: &State, now: Time) -> Snapshot {
@@ -201,10 +206,10 @@ impl Decide for Config {
         Snapshot { calls: account.calls, spent: account.spent, left, denied: state.denied }
     }
 
-    fn check(&self) -> Result<(), Invalid> {
-        Invalid::unless("percent", self.percent.into(), 0..=1_000)?;
-        Invalid::unless("per_second_min", self.per_second_min.into(), 0..=1_000_000)?;
-        Invalid::unless_millis("length_ms", self.length, 1_000..=3_600_000)
+    fn check(&self) -> Result<(), ConfigError> {
+        ConfigError::unless("percent", self.percent.into(), 0..=1_000)?;
+        ConfigError::unless("per_second_min", self.per_second_min.into(), 0..=1_000_000)?;
+        ConfigError::unless_millis("length_ms", self.length, 1_000..=3_600_000)
     }
 }
 
@@ -295,7 +300,7 @@ mod tests {
             assert!(config.ask(&mut state, input, Request::Look).admitted().is_some());
         }
         assert!(withdraw(&config, &mut state, 1_500));
-        let denied = Answer::Deny { by: By::RetryBudget, retry_at };
+        let denied = Decision::Reject(Rejected { reason: Reason::RetryBudget, retry_at });
         assert_eq!(config.ask(&mut state, input, Request::Look), denied);
         assert_eq!(config.ask(&mut state, input, Request::Withdraw), denied);
     }

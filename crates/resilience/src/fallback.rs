@@ -4,7 +4,7 @@
 //! what is good enough. Here is only *when*: [`applies`] is the whole rule.
 //!
 //! ```
-//! use mainstay_resilience::By;
+//! use mainstay_resilience::Reason;
 //! use mainstay_resilience::fallback::{Trigger, When, applies};
 //!
 //! let cached = Some(95);
@@ -13,11 +13,11 @@
 //!     fresh => fresh.ok(),
 //! };
 //! assert_eq!(price(Ok(99)), Some(99));
-//! assert_eq!(price(Err(Trigger::Refused(By::BreakerOpen))), Some(95));
+//! assert_eq!(price(Err(Trigger::Refused(Reason::BreakerOpen))), Some(95));
 //! assert_eq!(price(Err(Trigger::Failed)), None);
 //! ```
 
-use crate::contract::By;
+use crate::contract::Reason;
 
 /// When a fallback may answer.
 ///
@@ -43,16 +43,16 @@ pub enum When {
 /// Why there is no better answer.
 ///
 /// ```
-/// use mainstay_resilience::By;
+/// use mainstay_resilience::Reason;
 /// use mainstay_resilience::fallback::{Trigger, When, applies};
 ///
-/// let full = Trigger::Refused(By::BulkheadFull);
+/// let full = Trigger::Refused(Reason::BulkheadFull);
 /// assert!(applies(When::Refused, full) && !applies(When::Refused, Trigger::Failed));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Trigger {
     /// A policy said no: the dependency was not called.
-    Refused(By),
+    Refused(Reason),
     /// It was called, and there was no answer in time.
     TimedOut,
     /// It was called, and the answer was an error.
@@ -62,17 +62,17 @@ pub enum Trigger {
 /// May the fallback answer? Never when the deadline has passed: nobody is there to hear it.
 ///
 /// ```
-/// use mainstay_resilience::By;
+/// use mainstay_resilience::Reason;
 /// use mainstay_resilience::fallback::{Trigger, When, applies};
 ///
-/// assert!(applies(When::Refused, Trigger::Refused(By::BreakerOpen)));
+/// assert!(applies(When::Refused, Trigger::Refused(Reason::BreakerOpen)));
 /// assert!(!applies(When::Refused, Trigger::TimedOut));
-/// assert!(!applies(When::AnyFailure, Trigger::Refused(By::Deadline)));
+/// assert!(!applies(When::AnyFailure, Trigger::Refused(Reason::Deadline)));
 /// ```
 #[must_use]
 pub const fn applies(when: When, trigger: Trigger) -> bool {
     match trigger {
-        Trigger::Refused(By::Deadline) => false,
+        Trigger::Refused(Reason::Deadline) => false,
         Trigger::Refused(_) => true,
         Trigger::TimedOut => matches!(when, When::NoAnswer | When::AnyFailure),
         Trigger::Failed => matches!(when, When::AnyFailure),
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn each_kind_of_fallback_answers_for_what_it_says() {
-        let triggers = [Trigger::Refused(By::BulkheadFull), Trigger::TimedOut, Trigger::Failed];
+        let triggers = [Trigger::Refused(Reason::BulkheadFull), Trigger::TimedOut, Trigger::Failed];
         let cases = [
             (When::Refused, [true, false, false]),
             (When::NoAnswer, [true, true, false]),
@@ -93,7 +93,7 @@ mod tests {
         ];
         for (when, expected) in cases {
             assert_eq!(triggers.map(|trigger| applies(when, trigger)), expected, "{when:?}");
-            assert!(!applies(when, Trigger::Refused(By::Deadline)));
+            assert!(!applies(when, Trigger::Refused(Reason::Deadline)));
         }
     }
 }

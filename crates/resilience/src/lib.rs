@@ -7,7 +7,7 @@
 //! remembered, and [`Decide`] has the two questions:
 //!
 //! ```text
-//!   config.ask (&mut state, input, request)             ->  Admit(ticket) | Wait { until } | Deny { by, retry_at }
+//!   config.ask (&mut state, input, request)             ->  Admit(ticket) | Wait { until } | Deny { reason, retry_at }
 //!   config.tell(&mut state, input, ticket, outcome, n)  ->  Counted | Stale | Changed(what)
 //! ```
 //!
@@ -105,7 +105,7 @@ pub mod bulkhead;
 pub mod cell;
 #[cfg(test)]
 mod chance;
-pub mod contract;
+mod contract;
 pub mod fallback;
 #[cfg(feature = "async")]
 pub mod guard;
@@ -121,4 +121,4 @@ pub mod timeout;
 pub mod tower;
 pub mod window;
 
-pub use contract::{Answer, By, Decide, Input, Invalid, Outcome, Time, Told};
+pub use contract::{ConfigError, Decide, Decision, Input, Outcome, Reason, Recorded, Rejected, Time};

@@ -31,7 +31,7 @@
 //! assert!(policy.bulkhead.is_none(), "what is not said is not done");
 //! ```
 
-use crate::contract::{DAY_MILLIS, Decide, Invalid};
+use crate::contract::{ConfigError, DAY_MILLIS, Decide};
 use crate::{breaker, bulkhead, hedge, rate, retry};
 use core::time::Duration;
 
@@ -101,18 +101,18 @@ impl Policy {
     /// use mainstay_resilience::policy::Policy;
     ///
     /// let policy = Policy { timeout: Some(Duration::ZERO), ..Policy::default() };
-    /// let invalid = policy.check().unwrap_err();
-    /// assert_eq!(invalid.to_string(), "`timeout_ms` must be from 1 to 86400000 ms, and is 0ns");
+    /// let error = policy.check().unwrap_err();
+    /// assert_eq!(error.to_string(), "`timeout_ms` must be from 1 to 86400000 ms, but is 0ns");
     /// ```
     ///
     /// # Errors
     /// The first field that does not, by its whole path, and why.
-    pub fn check(&self) -> Result<(), Invalid> {
-        fn part<C: Decide>(name: &str, config: Option<&C>) -> Result<(), Invalid> {
-            config.map_or(Ok(()), |config| config.check().map_err(|invalid| invalid.within(name)))
+    pub fn check(&self) -> Result<(), ConfigError> {
+        fn part<C: Decide>(name: &str, config: Option<&C>) -> Result<(), ConfigError> {
+            config.map_or(Ok(()), |config| config.check().map_err(|error| error.within(name)))
         }
         let span = |field, span: Option<Duration>| {
-            span.map_or(Ok(()), |span| Invalid::unless_millis(field, span, 1..=DAY_MILLIS))
+            span.map_or(Ok(()), |span| ConfigError::unless_millis(field, span, 1..=DAY_MILLIS))
         };
         span("deadline_ms", self.deadline)?;
         part("retry", self.retry.as_ref())?;
@@ -137,7 +137,7 @@ impl Policy {
 /// assert!(read(r#"{"timeout_ms": 800, "bulkhead": {"limit": {"fixed": 20}}}"#).is_ok());
 ///
 /// let wrong = |text| read(text).unwrap_err().to_string();
-/// assert_eq!(wrong(r#"{"breaker": {"probes": 0}}"#), "`breaker.probes` must be from 1 to 1000, and is 0");
+/// assert_eq!(wrong(r#"{"breaker": {"probes": 0}}"#), "`breaker.probes` must be from 1 to 1000, but is 0");
 /// assert!(wrong(r#"{"breaker": {"probes": "two"}}"#).starts_with("`breaker.probes` invalid type: string"));
 /// assert!(wrong(r#"{"timeout": 800}"#).starts_with("`timeout` unknown field"));
 /// ```
@@ -145,12 +145,12 @@ impl Policy {
 /// # Errors
 /// The field that could not be read, or the first that makes no sense.
 #[cfg(feature = "serde")]
-pub fn read<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Policy, Invalid> {
+pub fn read<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Policy, ConfigError> {
     use alloc::string::ToString;
 
     let policy: Policy = serde_path_to_error::deserialize(from).map_err(|error| {
         let (field, problem) = (error.path().to_string(), error.inner().to_string());
-        Invalid { field: field.into(), problem }
+        ConfigError { field: field.into(), problem }
     })?;
     policy.check()?;
     Ok(policy)
@@ -212,8 +212,8 @@ mod tests {
             (r#"{"breakers": {}}"#, "breakers"),
         ];
         for (text, field) in cases {
-            let invalid = read(&mut serde_json::Deserializer::from_str(text)).expect_err(text);
-            assert_eq!(invalid.field, field, "{text}: {invalid}");
+            let error = read(&mut serde_json::Deserializer::from_str(text)).expect_err(text);
+            assert_eq!(error.field, field, "{text}: {error}");
         }
         assert!(read(&mut serde_json::Deserializer::from_str("{}")).is_ok());
     }

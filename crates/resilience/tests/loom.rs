@@ -8,7 +8,7 @@ use loom::thread;
 use mainstay_resilience::breaker::{Circuit, Config, Request, Window};
 use mainstay_resilience::cell::Entry;
 use mainstay_resilience::shed::Priority;
-use mainstay_resilience::{Answer, Input, Outcome, Time, Told, bulkhead, cell, rate, retry};
+use mainstay_resilience::{Decision, Input, Outcome, Recorded, Time, bulkhead, cell, rate, retry};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Poll, Wake, Waker};
 use std::time::Duration;
@@ -30,12 +30,12 @@ fn small() -> Config {
 }
 
 /// Asks and tells: what came of it, if it was admitted.
-fn call(cell: &cell::Breaker, millis: u64, outcome: Outcome) -> Option<Told<()>> {
-    let Answer::Admit(ticket) = cell.ask(at(millis), Request::default()) else { return None };
+fn call(cell: &cell::Breaker, millis: u64, outcome: Outcome) -> Option<Recorded<()>> {
+    let Decision::Admit(ticket) = cell.ask(at(millis), Request::default()) else { return None };
     Some(match cell.tell(at(millis), ticket, outcome) {
-        Told::Counted => Told::Counted,
-        Told::Stale => Told::Stale,
-        Told::Changed(_) => Told::Changed(()),
+        Recorded::Counted => Recorded::Counted,
+        Recorded::Stale => Recorded::Stale,
+        Recorded::Changed(_) => Recorded::Changed(()),
     })
 }
 
@@ -49,7 +49,7 @@ fn no_success_is_lost_or_counted_twice() {
         };
         let failed = call(&cell, 1, Outcome::Failure);
         let good = call(&cell, 1, Outcome::Success);
-        assert_eq!([failed, good, other.join().unwrap()], [Some(Told::Counted); 3]);
+        assert_eq!([failed, good, other.join().unwrap()], [Some(Recorded::Counted); 3]);
         let window = cell.snapshot(Time::from_millis(1)).window;
         assert_eq!((window.calls, window.failures), (3, 1));
     });
@@ -68,9 +68,9 @@ fn a_trip_beside_a_success_counts_it_before_or_calls_it_stale() {
         let snapshot = cell.snapshot(Time::from_millis(1));
         match (failed, good) {
             // One failure of one or of two calls is at least half: it trips in any order.
-            (Some(Told::Changed(())), Some(Told::Counted)) => assert_eq!(snapshot.stale, 0),
-            (Some(Told::Changed(())), Some(Told::Stale)) => assert_eq!(snapshot.stale, 1),
-            (Some(Told::Changed(())), None) => {}
+            (Some(Recorded::Changed(())), Some(Recorded::Counted)) => assert_eq!(snapshot.stale, 0),
+            (Some(Recorded::Changed(())), Some(Recorded::Stale)) => assert_eq!(snapshot.stale, 1),
+            (Some(Recorded::Changed(())), None) => {}
             other => panic!("{other:?}"),
         }
         assert_eq!((snapshot.circuit, snapshot.window.calls), (Circuit::Open, 0));
@@ -92,7 +92,7 @@ fn two_threads_that_meet_an_expired_open_breaker_make_one_probe() {
         assert!(mine.is_some() != others.is_some(), "{mine:?} {others:?}");
         let ticket = mine.or(others).unwrap();
         cell.tell(at(21), ticket, Outcome::Success);
-        assert_eq!(call(&cell, 22, Outcome::Success), Some(Told::Counted), "and it closes");
+        assert_eq!(call(&cell, 22, Outcome::Success), Some(Recorded::Counted), "and it closes");
     });
 }
 
@@ -119,7 +119,7 @@ fn a_permit_that_comes_free_reaches_the_one_who_waits() {
         let waker = Waker::from(woken.clone());
         let ticket = match cell.enter(at(1), Priority::Normal) {
             Entry::Admit(ticket) => ticket,
-            Entry::Deny { .. } => panic!("there is a line"),
+            Entry::Reject(_) => panic!("there is a line"),
             Entry::Wait { place, .. } => match cell.poll_granted(place, &waker) {
                 Poll::Ready(granted) => granted.unwrap(),
                 Poll::Pending => {

@@ -14,6 +14,6 @@ fn judge(result: Result<&(), &BoxError>) -> Outcome {
 pub(crate) fn layer(policy: Policy) -> GuardLayer<JudgeBy<Judge>> {
     match GuardLayer::from_policy("bench", policy, JudgeBy::new(judge as Judge)) {
         Ok(layer) => layer,
-        Err(invalid) => panic!("{invalid}"),
+        Err(error) => panic!("{error}"),
     }
 }

@@ -29,7 +29,7 @@
 //!
 //! ```
 //! use mainstay_resilience::bulkhead::{Config, Limit, Request};
-//! use mainstay_resilience::{Answer, Decide, Input, Outcome, Time};
+//! use mainstay_resilience::{Decision, Decide, Input, Outcome, Time};
 //!
 //! let config = Config { limit: Limit::Fixed(1), line_max: 10, ..Config::default() };
 //! let (mut state, input) = (config.state(), Input::at(Time::ZERO));
@@ -37,7 +37,7 @@
 //! let ticket = config.ask(&mut state, input, caller(1)).admitted().unwrap();
 //! // The second waits in line, for at most half a second; then its turn comes.
 //! let until = Time::from_millis(500);
-//! assert_eq!(config.ask(&mut state, input, caller(2)), Answer::Wait { until });
+//! assert_eq!(config.ask(&mut state, input, caller(2)), Decision::Wait { until });
 //! config.tell(&mut state, input, ticket, Outcome::Success, 1);
 //! assert!(config.ask(&mut state, input, caller(2)).admitted().is_some());
 //! ```

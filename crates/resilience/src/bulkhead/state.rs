@@ -2,7 +2,7 @@
 
 use super::config::Config;
 use super::limiter::{Limiter, Sample};
-use crate::contract::{Answer, By, Decide, Input, Invalid, Outcome, Time, Told};
+use crate::contract::{ConfigError, Decide, Decision, Input, Outcome, Reason, Recorded, Rejected, Time};
 use crate::shed::Priority;
 use alloc::collections::VecDeque;
 use core::time::Duration;
@@ -29,15 +29,15 @@ pub struct Request {
 ///
 /// ```
 /// use mainstay_resilience::bulkhead::{Config, Request};
-/// use mainstay_resilience::{Decide, Input, Outcome, Time, Told};
+/// use mainstay_resilience::{Decide, Input, Outcome, Time, Recorded};
 ///
 /// let config = Config::default();
 /// let (mut state, input) = (config.state(), Input::at(Time::from_millis(5)));
 /// let ticket = config.ask(&mut state, input, Request::default()).admitted().unwrap();
 /// assert_eq!(ticket.begun(), Time::from_millis(5));
-/// assert_eq!(config.tell(&mut state, input, ticket, Outcome::Cancelled, 1), Told::Counted);
+/// assert_eq!(config.tell(&mut state, input, ticket, Outcome::Cancelled, 1), Recorded::Counted);
 /// // It has come back: there is no second one to give.
-/// assert_eq!(config.tell(&mut state, input, ticket, Outcome::Cancelled, 1), Told::Stale);
+/// assert_eq!(config.tell(&mut state, input, ticket, Outcome::Cancelled, 1), Recorded::Stale);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -65,14 +65,14 @@ impl Ticket {
 ///
 /// ```
 /// use mainstay_resilience::bulkhead::{Aimd, Changed, Config, Limit, Request};
-/// use mainstay_resilience::{Decide, Input, Outcome, Told};
+/// use mainstay_resilience::{Decide, Input, Outcome, Recorded};
 ///
 /// let aimd = Aimd { initial: 10, backoff_percent: 50, ..Aimd::default() };
 /// let config = Config { limit: Limit::Aimd(aimd), ..Config::default() };
 /// let (mut state, input) = (config.state(), Input::default());
 /// let ticket = config.ask(&mut state, input, Request::default()).admitted().unwrap();
 /// let told = config.tell(&mut state, input, ticket, Outcome::Failure, 1);
-/// assert_eq!(told, Told::Changed(Changed { from: 10, to: 5 }));
+/// assert_eq!(told, Recorded::Changed(Changed { from: 10, to: 5 }));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Changed {
@@ -158,7 +158,7 @@ impl Decide for Config {
         State::default()
     }
 
-    fn ask(&self, state: &mut State, input: Input, request: Request) -> Answer<Ticket> {
+    fn ask(&self, state: &mut State, input: Input, request: Request) -> Decision<Ticket> {
         let now = state.see(input.now);
         match state.line.iter().position(|waiting| waiting.caller == request.caller) {
             Some(place) => self.ask_again(state, now, place),
@@ -166,7 +166,7 @@ impl Decide for Config {
         }
     }
 
-    /// Frees `n` permits, whatever the outcome. More than are in use are [`Told::Stale`]: they had come back before.
+    /// Frees `n` permits, whatever the outcome. More than are in use are [`Recorded::Stale`]: they had come back before.
     fn tell(
         &self,
         state: &mut State,
@@ -174,18 +174,18 @@ impl Decide for Config {
         ticket: Ticket,
         outcome: Outcome,
         n: u32,
-    ) -> Told<Changed> {
+    ) -> Recorded<Changed> {
         let now = state.see(input.now);
         let n_held = n.min(state.in_use);
         if n_held == 0 {
-            return if n == 0 { Told::Counted } else { Told::Stale };
+            return if n == 0 { Recorded::Counted } else { Recorded::Stale };
         }
         let from = state.limiter.limit(&self.limit);
         let sample = Sample { begun: ticket.begun, now, outcome, n: n_held, in_use: state.in_use };
         state.limiter.tell(&self.limit, sample);
         state.in_use -= n_held;
         let to = state.limiter.limit(&self.limit);
-        if from == to { Told::Counted } else { Told::Changed(Changed { from, to }) }
+        if from == to { Recorded::Counted } else { Recorded::Changed(Changed { from, to }) }
     }
 
     fn snapshot(&self, state: &State, now: Time) -> Snapshot {
@@ -201,7 +201,7 @@ impl Decide for Config {
         }
     }
 
-    fn check(&self) -> Result<(), Invalid> {
+    fn check(&self) -> Result<(), ConfigError> {
         self.validate()
     }
 }
@@ -211,13 +211,13 @@ impl Config {
     ///
     /// ```
     /// use mainstay_resilience::bulkhead::{Config, Limit, Request};
-    /// use mainstay_resilience::{Answer, Decide, Input, Outcome};
+    /// use mainstay_resilience::{Decision, Decide, Input, Outcome};
     ///
     /// let config = Config { limit: Limit::Fixed(1), ..Config::default() };
     /// let (mut state, input) = (config.state(), Input::default());
     /// let request = |caller| Request { caller, ..Request::default() };
     /// let ticket = config.ask(&mut state, input, request(1)).admitted().unwrap();
-    /// assert!(matches!(config.ask(&mut state, input, request(2)), Answer::Wait { .. }));
+    /// assert!(matches!(config.ask(&mut state, input, request(2)), Decision::Wait { .. }));
     /// assert_eq!(config.next(&state, input.now), None);
     /// config.tell(&mut state, input, ticket, Outcome::Success, 1);
     /// assert_eq!(config.next(&state, input.now), Some(2));
@@ -258,7 +258,7 @@ impl Config {
     /// As [`ask`](Decide::ask), for one who is known not to be in line: a program that gives out the names need not
     /// have the line searched for them.
     #[cfg(feature = "cell")]
-    pub(crate) fn ask_as_new(&self, state: &mut State, input: Input, request: Request) -> Answer<Ticket> {
+    pub(crate) fn ask_as_new(&self, state: &mut State, input: Input, request: Request) -> Decision<Ticket> {
         let now = state.see(input.now);
         self.ask_first(state, now, request)
     }
@@ -276,7 +276,7 @@ impl Config {
         Some((waiting.caller, state.take(now)))
     }
 
-    fn ask_first(&self, state: &mut State, now: Time, request: Request) -> Answer<Ticket> {
+    fn ask_first(&self, state: &mut State, now: Time, request: Request) -> Decision<Ticket> {
         let place = state.line.partition_point(|waiting| waiting.priority >= request.priority);
         if self.is_turn(state, now, place, request.priority) {
             return state.admit(now);
@@ -297,30 +297,30 @@ impl Config {
             state.refused = state.refused.saturating_add(1);
             let limit = state.limiter.limit(&self.limit);
             let is_shed = state.in_use < limit && self.share(request.priority, limit) <= state.in_use;
-            let by = if is_shed { By::Shed } else { By::BulkheadFull };
-            return Answer::Deny { by, retry_at: None };
+            let reason = if is_shed { Reason::Shed } else { Reason::BulkheadFull };
+            return Decision::Reject(Rejected { reason, retry_at: None });
         }
         let until = now + self.wait_max;
         // Again, for those may have left meanwhile.
         let place = state.line.partition_point(|waiting| waiting.priority >= request.priority);
         state.line.insert(place, Waiting { caller: request.caller, priority: request.priority, until });
-        Answer::Wait { until }
+        Decision::Wait { until }
     }
 
-    fn ask_again(&self, state: &mut State, now: Time, place: usize) -> Answer<Ticket> {
+    fn ask_again(&self, state: &mut State, now: Time, place: usize) -> Decision<Ticket> {
         let Some(waiting) = state.line.get(place).copied() else {
-            return Answer::Deny { by: By::BulkheadWait, retry_at: None };
+            return Decision::Reject(Rejected { reason: Reason::BulkheadWait, retry_at: None });
         };
         if now >= waiting.until {
             state.line.remove(place);
             state.waited_out = state.waited_out.saturating_add(1);
-            return Answer::Deny { by: By::BulkheadWait, retry_at: None };
+            return Decision::Reject(Rejected { reason: Reason::BulkheadWait, retry_at: None });
         }
         if self.is_turn(state, now, place, waiting.priority) {
             state.line.remove(place);
             return state.admit(now);
         }
-        Answer::Wait { until: waiting.until }
+        Decision::Wait { until: waiting.until }
     }
 
     /// Is a permit free for this priority, and one for each that waits before that place?
@@ -377,8 +377,8 @@ impl State {
         self.clock
     }
 
-    fn admit(&mut self, now: Time) -> Answer<Ticket> {
-        Answer::Admit(self.take(now))
+    fn admit(&mut self, now: Time) -> Decision<Ticket> {
+        Decision::Admit(self.take(now))
     }
 
     fn take(&mut self, now: Time) -> Ticket {

@@ -2,7 +2,7 @@
 
 use super::{Aimd, Changed, Config, Gradient, Limit, Request, State, Ticket};
 use crate::chance::{Chance, Clock, steps};
-use crate::contract::{Answer, By, Decide, Input, Outcome, Time, Told};
+use crate::contract::{Decide, Decision, Input, Outcome, Reason, Recorded, Rejected, Time};
 use crate::shed::{self, Priority};
 use core::time::Duration;
 use proptest::prelude::*;
@@ -38,19 +38,19 @@ enum Line {
 enum Said {
     Yes,
     Wait(u64),
-    No(By),
+    No(Reason),
 }
 
 use Line::{Ask, AskAs, Leave, Ready, Tell};
 use Said::{No, Wait, Yes};
 
-fn say(answer: Answer<Ticket>) -> Said {
+fn say(answer: Decision<Ticket>) -> Said {
     match answer {
-        Answer::Admit(_) => Yes,
-        Answer::Wait { until } => Wait(until.as_nanos() / 1_000_000),
-        Answer::Deny { by, retry_at } => {
+        Decision::Admit(_) => Yes,
+        Decision::Wait { until } => Wait(until.as_nanos() / 1_000_000),
+        Decision::Reject(Rejected { reason, retry_at }) => {
             assert_eq!(retry_at, None);
-            No(by)
+            No(reason)
         }
     }
 }
@@ -71,7 +71,7 @@ fn check(config: &Config, script: &[(u64, Line)]) -> State {
             AskAs(caller, priority, said) => assert_eq!(ask(caller, priority), said, "line {number}"),
             Tell => {
                 let told = config.tell(&mut state, at(*millis), tickets.remove(0), Outcome::Success, 1);
-                assert_eq!(told, Told::Counted, "line {number}");
+                assert_eq!(told, Recorded::Counted, "line {number}");
             }
             Leave(caller) => assert!(state.leave(caller), "line {number}"),
             Ready(callers) => {
@@ -85,8 +85,13 @@ fn check(config: &Config, script: &[(u64, Line)]) -> State {
 
 #[test]
 fn without_a_line_a_full_bulkhead_refuses_at_once() {
-    let script =
-        [(0, Ask(1, Yes)), (0, Ask(2, Yes)), (0, Ask(3, No(By::BulkheadFull))), (5, Tell), (5, Ask(3, Yes))];
+    let script = [
+        (0, Ask(1, Yes)),
+        (0, Ask(2, Yes)),
+        (0, Ask(3, No(Reason::BulkheadFull))),
+        (5, Tell),
+        (5, Ask(3, Yes)),
+    ];
     let state = check(&fixed(2, 0, 1_000), &script);
     check(&fixed(2, 10, 0), &script);
     let snapshot = fixed(2, 0, 1_000).snapshot(&state, Time::ZERO);
@@ -99,13 +104,13 @@ fn the_line_is_first_come_first_served_and_nobody_is_overtaken() {
         (0, Ask(1, Yes)),
         (1, Ask(2, Wait(101))),
         (2, Ask(3, Wait(102))),
-        (2, Ask(4, No(By::BulkheadFull))),
+        (2, Ask(4, No(Reason::BulkheadFull))),
         (3, Ready(&[])),
         (4, Tell),
         (4, Ready(&[2])),
         // The permit is kept for the first in line, whoever asks before.
         (4, Ask(3, Wait(102))),
-        (4, Ask(4, No(By::BulkheadFull))),
+        (4, Ask(4, No(Reason::BulkheadFull))),
         (5, Ask(2, Yes)),
         (6, Ready(&[])),
         (7, Ask(4, Wait(107))),
@@ -148,8 +153,8 @@ fn patience_ends_and_an_ended_one_holds_up_nobody() {
         (100, Ask(3, Yes)),
         (110, Ask(4, Wait(210))),
         (110, Ask(5, Wait(210))),
-        (210, Ask(4, No(By::BulkheadWait))),
-        (500, Ask(5, No(By::BulkheadWait))),
+        (210, Ask(4, No(Reason::BulkheadWait))),
+        (500, Ask(5, No(Reason::BulkheadWait))),
     ];
     let state = check(&fixed(1, 2, 100), &script);
     assert_eq!(
@@ -164,7 +169,7 @@ fn who_leaves_the_line_makes_room_for_the_next() {
     let script = [
         (0, Ask(1, Yes)),
         (0, Ask(2, Wait(100))),
-        (0, Ask(3, No(By::BulkheadFull))),
+        (0, Ask(3, No(Reason::BulkheadFull))),
         (1, Leave(2)),
         (1, Ask(3, Wait(101))),
         (2, Tell),
@@ -183,17 +188,17 @@ fn the_more_important_are_served_first_and_the_last_permits_are_theirs() {
     let script = [
         (0, AskAs(1, Low, Yes)),
         (0, AskAs(2, Low, Yes)),
-        (0, AskAs(3, Low, No(By::Shed))),
+        (0, AskAs(3, Low, No(Reason::Shed))),
         (0, AskAs(4, Normal, Yes)),
         (0, AskAs(5, Normal, Yes)),
-        (0, AskAs(6, Low, No(By::BulkheadFull))),
+        (0, AskAs(6, Low, No(Reason::BulkheadFull))),
         (1, AskAs(7, Normal, Wait(101))),
         (2, AskAs(8, Critical, Wait(102))),
         (3, AskAs(9, Critical, Wait(103))),
         (4, AskAs(10, Normal, Wait(104))),
-        (5, AskAs(11, Normal, No(By::BulkheadFull))),
+        (5, AskAs(11, Normal, No(Reason::BulkheadFull))),
         (5, AskAs(12, Critical, Wait(105))),
-        (5, AskAs(13, Critical, No(By::BulkheadFull))),
+        (5, AskAs(13, Critical, No(Reason::BulkheadFull))),
         (6, Tell),
         (6, Tell),
         (6, Ready(&[8, 9])),
@@ -214,7 +219,11 @@ fn a_limit_that_is_reconfigured_admits_again_when_enough_came_back() {
     let request = Request::default();
     let tickets: Vec<_> = (0..4).map(|_| large.ask(&mut state, at(0), request).admitted().unwrap()).collect();
     for (returned, ticket) in tickets.into_iter().enumerate() {
-        assert_eq!(say(small.ask(&mut state, at(1), request)), No(By::BulkheadFull), "{returned} returned");
+        assert_eq!(
+            say(small.ask(&mut state, at(1), request)),
+            No(Reason::BulkheadFull),
+            "{returned} returned"
+        );
         small.tell(&mut state, at(1), ticket, Outcome::Success, 1);
         if returned == 2 {
             break;
@@ -222,7 +231,7 @@ fn a_limit_that_is_reconfigured_admits_again_when_enough_came_back() {
     }
     assert_eq!(small.snapshot(&state, Time::ZERO).in_use, 1);
     assert_eq!(say(small.ask(&mut state, at(2), request)), Yes);
-    assert_eq!(say(small.ask(&mut state, at(2), request)), No(By::BulkheadFull));
+    assert_eq!(say(small.ask(&mut state, at(2), request)), No(Reason::BulkheadFull));
     assert_eq!(say(large.ask(&mut state, at(2), request)), Yes);
 }
 
@@ -232,11 +241,11 @@ fn a_permit_comes_back_whatever_the_outcome_and_only_once() {
     let mut state = config.state();
     for outcome in [Outcome::Success, Outcome::Slow, Outcome::Failure, Outcome::Neutral, Outcome::Cancelled] {
         let ticket = config.ask(&mut state, at(0), Request::default()).admitted().unwrap();
-        assert_eq!(config.tell(&mut state, at(1), ticket, outcome, 0), Told::Counted);
+        assert_eq!(config.tell(&mut state, at(1), ticket, outcome, 0), Recorded::Counted);
         assert_eq!(config.snapshot(&state, Time::ZERO).in_use, 1);
-        assert_eq!(config.tell(&mut state, at(1), ticket, outcome, 1), Told::Counted);
-        assert_eq!(config.tell(&mut state, at(1), ticket, outcome, 1), Told::Stale);
-        assert_eq!(config.tell(&mut state, at(1), ticket, outcome, u32::MAX), Told::Stale);
+        assert_eq!(config.tell(&mut state, at(1), ticket, outcome, 1), Recorded::Counted);
+        assert_eq!(config.tell(&mut state, at(1), ticket, outcome, 1), Recorded::Stale);
+        assert_eq!(config.tell(&mut state, at(1), ticket, outcome, u32::MAX), Recorded::Stale);
         assert_eq!(config.snapshot(&state, Time::ZERO).in_use, 0);
     }
 }
@@ -260,26 +269,26 @@ fn aimd_cuts_once_a_round_trip() {
         .into_iter()
         .map(|ticket| config.tell(&mut state, at(50), ticket, Outcome::Failure, 1))
         .collect();
-    assert_eq!(told[0], Told::Changed(Changed { from: 10, to: 9 }));
-    assert!(told[1..].iter().all(|told| *told == Told::Counted));
+    assert_eq!(told[0], Recorded::Changed(Changed { from: 10, to: 9 }));
+    assert!(told[1..].iter().all(|told| *told == Recorded::Counted));
     // Calls that began after the cut may cut again: a success that was late, a slow one, one given up late.
     for (begun, answered, outcome, to) in
         [(60, 161, Outcome::Success, 8), (170, 180, Outcome::Slow, 7), (190, 291, Outcome::Cancelled, 6)]
     {
         let ticket = take(&config, &mut state, begun, 1)[0];
         let told = config.tell(&mut state, at(answered), ticket, outcome, 1);
-        assert_eq!(told, Told::Changed(Changed { from: to + 1, to }));
+        assert_eq!(told, Recorded::Changed(Changed { from: to + 1, to }));
     }
     for (begun, answered, outcome) in
         [(300, 400, Outcome::Success), (300, 310, Outcome::Cancelled), (300, 900, Outcome::Neutral)]
     {
         let ticket = take(&config, &mut state, begun, 1)[0];
-        assert_eq!(config.tell(&mut state, at(answered), ticket, outcome, 1), Told::Counted);
+        assert_eq!(config.tell(&mut state, at(answered), ticket, outcome, 1), Recorded::Counted);
     }
     // A clock may be so coarse that calls begin and fail in one moment.
     let tickets = take(&config, &mut state, 1_000, 3);
     let told = tickets.into_iter().map(|it| config.tell(&mut state, at(1_000), it, Outcome::Failure, 1));
-    assert_eq!(told.filter(|told| *told != Told::Counted).count(), 1);
+    assert_eq!(told.filter(|told| *told != Recorded::Counted).count(), 1);
 }
 
 #[test]
@@ -314,7 +323,7 @@ fn aimd_grows_by_one_for_as_many_good_answers_as_it_is_and_only_when_it_is_used(
     let mut changes = Vec::new();
     for (number, ticket) in tickets.into_iter().enumerate() {
         // With each, one less is in use: the last four find less than half.
-        if config.tell(&mut state, at(1), ticket, Outcome::Success, 1) != Told::Counted {
+        if config.tell(&mut state, at(1), ticket, Outcome::Success, 1) != Recorded::Counted {
             changes.push(number);
         }
     }
@@ -375,7 +384,7 @@ impl Model {
         });
         if now >= until {
             self.line.remove(known.unwrap());
-            return No(By::BulkheadWait);
+            return No(Reason::BulkheadWait);
         }
         let before = self.line.iter().filter(|(_, other, at, until)| {
             now < *until && (*other > priority || *other == priority && *at < came)
@@ -396,7 +405,7 @@ impl Model {
         if config.wait_max.is_zero() || self.line.len() as u64 >= places {
             let is_shed =
                 self.in_use < u64::from(limit) && self.in_use >= Self::share(config, priority, limit);
-            return No(if is_shed { By::Shed } else { By::BulkheadFull });
+            return No(if is_shed { Reason::Shed } else { Reason::BulkheadFull });
         }
         self.arrivals += 1;
         let until = now + config.wait_max;
@@ -438,7 +447,10 @@ fn a_bulkhead_is_a_plain_list_of_who_is_where() {
                 55..=89 if !tickets.is_empty() => {
                     latest = latest.max(input.now);
                     let ticket = tickets.swap_remove(chance.below(tickets.len() as u64) as usize);
-                    assert_eq!(config.tell(&mut state, input, ticket, Outcome::Success, 1), Told::Counted);
+                    assert_eq!(
+                        config.tell(&mut state, input, ticket, Outcome::Success, 1),
+                        Recorded::Counted
+                    );
                     model.in_use -= 1;
                 }
                 90..=97 => {
@@ -507,8 +519,11 @@ fn permits_of_adaptive_limits_never_leak() {
                 let outcome = outcomes[chance.below(20).min(4) as usize];
                 let told = config.tell(&mut state, input, ticket, outcome, 1);
                 let to = config.snapshot(&state, input.now).limit;
-                let expected =
-                    if to == limit { Told::Counted } else { Told::Changed(Changed { from: limit, to }) };
+                let expected = if to == limit {
+                    Recorded::Counted
+                } else {
+                    Recorded::Changed(Changed { from: limit, to })
+                };
                 assert_eq!(told, expected, "step {step}");
             }
         }
@@ -589,7 +604,7 @@ proptest! {
 
 #[test]
 fn a_configuration_that_makes_no_sense_names_its_field() {
-    let field = |config: Config| config.check().map_err(|invalid| invalid.field.into_owned());
+    let field = |config: Config| config.check().map_err(|error| error.field.into_owned());
     let aimd = |aimd| field(Config { limit: Limit::Aimd(aimd), ..Config::default() });
     let gradient = |gradient| field(Config { limit: Limit::Gradient(gradient), ..Config::default() });
     assert_eq!(field(Config::default()), Ok(()));
@@ -654,7 +669,7 @@ fn the_next_in_line_is_whom_a_free_permit_goes_to_as_long_as_its_patience_lasts(
     let request = |caller| Request { caller, ..Request::default() };
     let ticket = config.ask(&mut state, at(0), request(11)).admitted().expect("free");
     for caller in [12, 13] {
-        assert_eq!(config.ask(&mut state, at(0), request(caller)), Answer::Wait { until: at(100).now });
+        assert_eq!(config.ask(&mut state, at(0), request(caller)), Decision::Wait { until: at(100).now });
     }
     assert_eq!(config.next(&state, at(50).now), None, "no permit is free");
     config.tell(&mut state, at(50), ticket, Outcome::Success, 1);

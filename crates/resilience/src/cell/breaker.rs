@@ -3,7 +3,7 @@
 use super::lanes::Lanes;
 use super::sync::{AtomicU64, Mutex, Ordering, lock};
 use crate::breaker::{Circuit, Config, Forced, Request, Snapshot, State, Ticket, Transition};
-use crate::contract::{Answer, Decide, Input, Outcome, Time, Told};
+use crate::contract::{Decide, Decision, Input, Outcome, Recorded, Time};
 
 /// A circuit breaker for all threads of a program: the plain state behind a lock, with the two questions of a
 /// closed breaker's good calls kept away from it.
@@ -12,11 +12,11 @@ use crate::contract::{Answer, Decide, Input, Outcome, Time, Told};
 /// With a window of 1,024 calls, or of 10 seconds in 10 buckets, it takes less than 1 KiB, heap included.
 ///
 /// ```
-/// use mainstay_resilience::{Answer, Input, Outcome, Time, breaker, cell};
+/// use mainstay_resilience::{Decision, Input, Outcome, Time, breaker, cell};
 ///
 /// let breaker = cell::Breaker::new(breaker::Config::default());
 /// let input = Input { now: Time::from_millis(1), random: 0 };
-/// if let Answer::Admit(ticket) = breaker.ask(input, breaker::Request::default()) {
+/// if let Decision::Admit(ticket) = breaker.ask(input, breaker::Request::default()) {
 ///     breaker.tell(input, ticket, Outcome::Success);
 /// }
 /// assert_eq!(breaker.snapshot(input.now).window.calls, 1);
@@ -62,9 +62,9 @@ impl Breaker {
     /// assert!(breaker.ask(input, request).admitted().is_none());
     /// ```
     #[inline]
-    pub fn ask(&self, input: Input, request: Request) -> Answer<Ticket> {
+    pub fn ask(&self, input: Input, request: Request) -> Decision<Ticket> {
         match self.lanes.generation() {
-            Some(generation) => Answer::Admit(Ticket { generation, probe: 0, source: request.source }),
+            Some(generation) => Decision::Admit(Ticket { generation, probe: 0, source: request.source }),
             None => self.ask_state(input, request).0,
         }
     }
@@ -82,17 +82,17 @@ impl Breaker {
     /// assert_eq!(change.map(|change| change.to), Some(Circuit::HalfOpen));
     /// ```
     #[inline]
-    pub fn ask_and_see(&self, input: Input, request: Request) -> (Answer<Ticket>, Option<Transition>) {
+    pub fn ask_and_see(&self, input: Input, request: Request) -> (Decision<Ticket>, Option<Transition>) {
         match self.lanes.generation() {
             Some(generation) => {
-                (Answer::Admit(Ticket { generation, probe: 0, source: request.source }), None)
+                (Decision::Admit(Ticket { generation, probe: 0, source: request.source }), None)
             }
             None => self.ask_state(input, request),
         }
     }
 
     #[cold]
-    fn ask_state(&self, input: Input, request: Request) -> (Answer<Ticket>, Option<Transition>) {
+    fn ask_state(&self, input: Input, request: Request) -> (Decision<Ticket>, Option<Transition>) {
         self.locked(input, |config, state| {
             let from = state.circuit();
             let answer = config.ask(state, input, request);
@@ -104,27 +104,27 @@ impl Breaker {
     /// What came of a call. As [`Decide::tell`]; one compare-and-swap for a success while it is closed.
     ///
     /// ```
-    /// # use mainstay_resilience::{Input, Outcome, Told, breaker, cell};
+    /// # use mainstay_resilience::{Input, Outcome, Recorded, breaker, cell};
     /// let config = breaker::Config { consecutive_failures: Some(1), ..Default::default() };
     /// let (breaker, input) = (cell::Breaker::new(config), Input::default());
     /// let ticket = breaker.ask(input, breaker::Request::default()).admitted().unwrap();
-    /// assert_eq!(breaker.tell(input, ticket, Outcome::Success), Told::Counted);
-    /// assert!(matches!(breaker.tell(input, ticket, Outcome::Failure), Told::Changed(_)));
+    /// assert_eq!(breaker.tell(input, ticket, Outcome::Success), Recorded::Counted);
+    /// assert!(matches!(breaker.tell(input, ticket, Outcome::Failure), Recorded::Changed(_)));
     /// ```
     #[inline]
-    pub fn tell(&self, input: Input, ticket: Ticket, outcome: Outcome) -> Told<Transition> {
+    pub fn tell(&self, input: Input, ticket: Ticket, outcome: Outcome) -> Recorded<Transition> {
         if ticket.probe == 0 {
             match outcome {
                 Outcome::Success
                     if input.now.as_nanos() < self.bucket_end.load(Ordering::Relaxed)
                         && self.lanes.add(ticket.generation) =>
                 {
-                    return Told::Counted;
+                    return Recorded::Counted;
                 }
                 Outcome::Neutral | Outcome::Cancelled
                     if self.lanes.generation() == Some(ticket.generation) =>
                 {
-                    return Told::Counted;
+                    return Recorded::Counted;
                 }
                 _ => {}
             }
@@ -133,7 +133,7 @@ impl Breaker {
     }
 
     #[cold]
-    fn tell_state(&self, input: Input, ticket: Ticket, outcome: Outcome) -> Told<Transition> {
+    fn tell_state(&self, input: Input, ticket: Ticket, outcome: Outcome) -> Recorded<Transition> {
         self.locked(input, |config, state| config.tell(state, input, ticket, outcome, 1))
     }
 

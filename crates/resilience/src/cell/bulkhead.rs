@@ -2,7 +2,7 @@
 
 use super::sync::{Mutex, lock};
 use crate::bulkhead::{Config, Request, Snapshot, State, Ticket};
-use crate::contract::{Answer, By, Decide, Input, Outcome, Time};
+use crate::contract::{Decide, Decision, Input, Outcome, Reason, Rejected, Time};
 use crate::shed::Priority;
 use core::task::{Poll, Waker};
 
@@ -20,7 +20,7 @@ use core::task::{Poll, Waker};
 /// let config = bulkhead::Config { limit: bulkhead::Limit::Fixed(1), line_max: 0, ..Default::default() };
 /// let (bulkhead, input) = (Bulkhead::new(config), Input::default());
 /// let Entry::Admit(ticket) = bulkhead.enter(input, Priority::Normal) else { unreachable!("it is free") };
-/// assert!(matches!(bulkhead.enter(input, Priority::Normal), Entry::Deny { .. }));
+/// assert!(matches!(bulkhead.enter(input, Priority::Normal), Entry::Reject(_)));
 /// bulkhead.tell(input, ticket, Outcome::Success);
 /// assert!(matches!(bulkhead.enter(input, Priority::Normal), Entry::Admit(_)));
 /// ```
@@ -53,7 +53,7 @@ pub struct Place(u64);
 ///
 /// ```
 /// use mainstay_resilience::cell::{Bulkhead, Entry};
-/// use mainstay_resilience::{By, Input, bulkhead, shed::Priority};
+/// use mainstay_resilience::{Reason, Rejected, Input, bulkhead, shed::Priority};
 ///
 /// let config = bulkhead::Config { limit: bulkhead::Limit::Fixed(1), line_max: 1, ..Default::default() };
 /// let bulkhead = Bulkhead::new(config);
@@ -61,7 +61,7 @@ pub struct Place(u64);
 /// assert!(matches!(entries, [
 ///     Entry::Admit(_),
 ///     Entry::Wait { .. },
-///     Entry::Deny { by: By::BulkheadFull, .. },
+///     Entry::Reject(Rejected { reason: Reason::BulkheadFull, .. }),
 /// ]));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +79,7 @@ pub enum Entry {
     /// No.
     Deny {
         /// Why not: no room in line, or the request was shed.
-        by: By,
+        reason: Reason,
         /// When asking again may help, if that can be known.
         retry_at: Option<Time>,
     },
@@ -173,12 +173,12 @@ impl Bulkhead {
         let inner = &mut *lock(&self.inner);
         let caller = inner.waiting.next_place();
         match inner.config.ask_as_new(&mut inner.state, input, Request { caller, priority }) {
-            Answer::Admit(ticket) => Entry::Admit(ticket),
-            Answer::Wait { until } => {
+            Decision::Admit(ticket) => Entry::Admit(ticket),
+            Decision::Wait { until } => {
                 inner.waiting.insert(caller);
                 Entry::Wait { place: Place(caller), until }
             }
-            Answer::Deny { by, retry_at } => Entry::Deny { by, retry_at },
+            Decision::Reject(Rejected { reason, retry_at }) => Entry::Reject(Rejected { reason, retry_at }),
         }
     }
 
@@ -201,11 +201,13 @@ impl Bulkhead {
     ///
     /// # Errors
     /// The place is none: it was left, or its permit was taken.
-    pub fn poll_granted(&self, place: Place, waker: &Waker) -> Poll<Result<Ticket, By>> {
+    pub fn poll_granted(&self, place: Place, waker: &Waker) -> Poll<Result<Ticket, Reason>> {
         // Dropped after the lock: who drops a waker may drop a task with it, and what that holds comes back here.
         let _old;
         let inner = &mut *lock(&self.inner);
-        let Some(waiter) = inner.waiting.get_mut(place.0) else { return Poll::Ready(Err(By::BulkheadWait)) };
+        let Some(waiter) = inner.waiting.get_mut(place.0) else {
+            return Poll::Ready(Err(Reason::BulkheadWait));
+        };
         if let Some(ticket) = waiter.granted.take() {
             inner.waiting.remove(place.0);
             return Poll::Ready(Ok(ticket));

@@ -1,7 +1,7 @@
 //! Hedges that threads share.
 
 use super::sync::{Mutex, lock};
-use crate::contract::{Answer, Decide, Input, Outcome, Time};
+use crate::contract::{Decide, Decision, Input, Outcome, Time};
 use crate::hedge::{Config, Request, Snapshot, State, Ticket};
 
 /// Hedges with one budget and one idea of what is slow, for all threads of a program: the plain state behind a lock.
@@ -34,14 +34,14 @@ impl Hedge {
     /// As [`Decide::ask`].
     ///
     /// ```
-    /// # use mainstay_resilience::{Answer, By, Input, cell, hedge, retry::Safety};
+    /// # use mainstay_resilience::{Decision, Rejected, Reason, Input, cell, hedge, retry::Safety};
     /// let (hedges, input) = (cell::Hedge::new(hedge::Config::default()), Input::default());
     /// // A call that must not be made twice gets no second attempt.
     /// let second = hedge::Request::Second { begun: input.now, safety: Safety::Unsafe };
-    /// let no = Answer::Deny { by: By::RetryUnsafe, retry_at: None };
+    /// let no = Decision::Reject(Rejected { reason: Reason::RetryUnsafe, retry_at: None });
     /// assert_eq!(hedges.ask(input, second), no);
     /// ```
-    pub fn ask(&self, input: Input, request: Request) -> Answer<Ticket> {
+    pub fn ask(&self, input: Input, request: Request) -> Decision<Ticket> {
         self.config.ask(&mut lock(&self.state), input, request)
     }
 

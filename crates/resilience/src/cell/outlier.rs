@@ -1,7 +1,7 @@
 //! Outlier ejection that threads share.
 
 use super::sync::{Mutex, lock};
-use crate::contract::{Answer, Decide, Input, Outcome, Time, Told};
+use crate::contract::{Decide, Decision, Input, Outcome, Recorded, Time};
 use crate::outlier::{Config, Ejected, Request, Snapshot, State, Ticket};
 
 /// Which of several hosts fail, for all threads of a program: the plain state behind a lock.
@@ -43,7 +43,7 @@ impl Outlier {
     /// assert_eq!((pick(0), pick(u64::MAX)), (Some(1), Some(2)));
     /// assert!(hosts.pick(Input::default(), &[]).is_none());
     /// ```
-    pub fn pick(&self, input: Input, hosts: &[u32]) -> Option<(u32, Answer<Ticket>)> {
+    pub fn pick(&self, input: Input, hosts: &[u32]) -> Option<(u32, Decision<Ticket>)> {
         let mut state = lock(&self.state);
         let host = state.pick(hosts, input)?;
         Some((host, self.config.ask(&mut state, input, Request { host })))
@@ -57,23 +57,23 @@ impl Outlier {
     /// let answer = hosts.ask(Input::default(), outlier::Request { host: 4 });
     /// assert_eq!(answer.admitted().map(|ticket| ticket.host()), Some(4));
     /// ```
-    pub fn ask(&self, input: Input, request: Request) -> Answer<Ticket> {
+    pub fn ask(&self, input: Input, request: Request) -> Decision<Ticket> {
         self.config.ask(&mut lock(&self.state), input, request)
     }
 
     /// What came of a call to a host. As [`Decide::tell`].
     ///
     /// ```
-    /// # use mainstay_resilience::{Input, Outcome, Told, cell, outlier};
+    /// # use mainstay_resilience::{Input, Outcome, Recorded, cell, outlier};
     /// let config = outlier::Config { consecutive_failures: Some(1), ..Default::default() };
     /// let (hosts, input) = (cell::Outlier::new(config), Input::default());
     /// let tickets = [1, 2].map(|host| hosts.ask(input, outlier::Request { host }).admitted().unwrap());
     /// let told = hosts.tell(input, tickets[0], Outcome::Failure);
-    /// assert!(matches!(told, Told::Changed(ejected) if ejected.host == 1));
+    /// assert!(matches!(told, Recorded::Changed(ejected) if ejected.host == 1));
     /// // The last one stays.
-    /// assert_eq!(hosts.tell(input, tickets[1], Outcome::Failure), Told::Counted);
+    /// assert_eq!(hosts.tell(input, tickets[1], Outcome::Failure), Recorded::Counted);
     /// ```
-    pub fn tell(&self, input: Input, ticket: Ticket, outcome: Outcome) -> Told<Ejected> {
+    pub fn tell(&self, input: Input, ticket: Ticket, outcome: Outcome) -> Recorded<Ejected> {
         self.config.tell(&mut lock(&self.state), input, ticket, outcome, 1)
     }
 

@@ -1,7 +1,7 @@
 //! A rate limit that threads share.
 
 use super::sync::{AtomicU64, Mutex, Ordering, lock};
-use crate::contract::{Answer, Decide, Input, Time};
+use crate::contract::{Decide, Decision, Input, Time};
 use crate::rate::{Request, Ticket, bucket, window};
 
 /// A token bucket for all threads of a program: its whole state is one word, which is read, asked, and swapped if
@@ -37,15 +37,15 @@ impl Bucket {
     /// Is there a permit? As [`Decide::ask`].
     ///
     /// ```
-    /// # use mainstay_resilience::{Answer, By, Input, Time, cell, rate};
+    /// # use mainstay_resilience::{Decision, Rejected, Reason, Input, Time, cell, rate};
     /// let limit = cell::Bucket::new(rate::bucket::Config { permits: 10, burst: 5, ..Default::default() });
     /// let (input, three) = (Input::at(Time::ZERO), rate::Request { permits: 3 });
     /// assert!(limit.ask(input, three).admitted().is_some());
     /// // Two are left, and one more comes in 100 ms.
     /// let retry_at = Some(Time::from_millis(100));
-    /// assert_eq!(limit.ask(input, three), Answer::Deny { by: By::RateLimit, retry_at });
+    /// assert_eq!(limit.ask(input, three), Decision::Reject(Rejected { reason: Reason::RateLimit, retry_at }));
     /// ```
-    pub fn ask(&self, input: Input, request: Request) -> Answer<Ticket> {
+    pub fn ask(&self, input: Input, request: Request) -> Decision<Ticket> {
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
             let mut state = bucket::State::from_bits(word);
@@ -113,7 +113,7 @@ impl Window {
     /// assert!(ask(999).admitted().is_none(), "not in the same second");
     /// assert!(ask(1_000).admitted().is_some());
     /// ```
-    pub fn ask(&self, input: Input, request: Request) -> Answer<Ticket> {
+    pub fn ask(&self, input: Input, request: Request) -> Decision<Ticket> {
         self.config.ask(&mut lock(&self.state), input, request)
     }
 

@@ -2,7 +2,7 @@
 
 use super::lanes::Lanes;
 use super::sync::{AtomicU64, Mutex, Ordering, lock};
-use crate::contract::{Answer, Decide, Input, Outcome, Time};
+use crate::contract::{Decide, Decision, Input, Outcome, Time};
 use crate::retry::{Again, Config, Request, Snapshot, State, Ticket};
 
 /// Retries with one budget, for all threads of a program: the plain state behind a lock, with the calls that only
@@ -74,7 +74,7 @@ impl Retry {
     /// Another attempt? As [`Decide::ask`].
     ///
     /// ```
-    /// # use mainstay_resilience::{Answer, By, Input, Time, cell, retry};
+    /// # use mainstay_resilience::{Decision, Rejected, Reason, Input, Time, cell, retry};
     /// # use std::time::Duration;
     /// let (retries, input) = (cell::Retry::new(retry::Config::default()), Input::at(Time::ZERO));
     /// let again = retry::Again {
@@ -85,10 +85,10 @@ impl Retry {
     ///     safety: retry::Safety::Safe,
     ///     due: None,
     /// };
-    /// let enough = Answer::Deny { by: By::RetryAttempts, retry_at: None };
+    /// let enough = Decision::Reject(Rejected { reason: Reason::RetryAttempts, retry_at: None });
     /// assert_eq!(retries.again(input, again), enough);
     /// ```
-    pub fn again(&self, input: Input, again: Again) -> Answer<Ticket> {
+    pub fn again(&self, input: Input, again: Again) -> Decision<Ticket> {
         self.locked(input, |config, state| config.ask(state, input, Request::Again(again)))
     }
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::breaker::{self, Forced, Request, Ticket, Window};
 use crate::bulkhead;
 use crate::chance::{Chance, steps};
-use crate::contract::{Answer, Decide, Input, Outcome, Time, Told};
+use crate::contract::{Decide, Decision, Input, Outcome, Recorded, Time};
 use crate::shed::Priority;
 use core::time::Duration;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -104,10 +104,10 @@ fn two_threads_lose_no_success_of_six_million() {
             scope.spawn(move || {
                 let input = Input::at(Time::from_millis(1));
                 for call in 0..each {
-                    let Answer::Admit(ticket) = cell.ask(input, Request::default()) else { continue };
+                    let Decision::Admit(ticket) = cell.ask(input, Request::default()) else { continue };
                     // A failure now and then drains the lanes in the middle of it.
                     let outcome = if call % 1_000 == thread { Outcome::Failure } else { Outcome::Success };
-                    assert_eq!(cell.tell(input, ticket, outcome), Told::Counted);
+                    assert_eq!(cell.tell(input, ticket, outcome), Recorded::Counted);
                 }
             });
         }
@@ -129,12 +129,12 @@ fn threads_that_fail_and_probe_at_once_leave_a_breaker_that_still_works() {
                 for _ in 0..steps(100_000) {
                     let now = Time::from_nanos(clock.fetch_add(chance.below(100_000), Ordering::Relaxed));
                     let input = Input { now, random: chance.next() };
-                    let Answer::Admit(ticket) = cell.ask(input, Request::default()) else { continue };
+                    let Decision::Admit(ticket) = cell.ask(input, Request::default()) else { continue };
                     admitted.fetch_add(1, Ordering::Relaxed);
                     let outcome = if chance.below(4) == 0 { Outcome::Failure } else { Outcome::Success };
                     match cell.tell(input, ticket, outcome) {
-                        Told::Stale => stale.fetch_add(1, Ordering::Relaxed),
-                        Told::Counted | Told::Changed(_) => counted.fetch_add(1, Ordering::Relaxed),
+                        Recorded::Stale => stale.fetch_add(1, Ordering::Relaxed),
+                        Recorded::Counted | Recorded::Changed(_) => counted.fetch_add(1, Ordering::Relaxed),
                     };
                 }
             });
@@ -146,7 +146,7 @@ fn threads_that_fail_and_probe_at_once_leave_a_breaker_that_still_works() {
     let mut now = Time::from_nanos(clock.into_inner()) + Duration::from_secs(100);
     for _ in 0..10 {
         now = now + Duration::from_millis(20);
-        if let Answer::Admit(ticket) = cell.ask(Input::at(now), Request::default()) {
+        if let Decision::Admit(ticket) = cell.ask(Input::at(now), Request::default()) {
             cell.tell(Input::at(now), ticket, Outcome::Success);
         }
     }
@@ -168,13 +168,13 @@ fn a_configuration_changed_while_running_holds_from_the_next_call_on() {
         cell.tell(input, ticket, Outcome::Failure)
     };
     for _ in 0..10 {
-        assert_eq!(fail(), Told::Counted);
+        assert_eq!(fail(), Recorded::Counted);
     }
     cell.configure(
         input,
         breaker::Config { window: CALLS, calls_min: 5, consecutive_failures: None, ..config(CALLS) },
     );
-    assert!(matches!(fail(), Told::Changed(_)), "the ten failures before count under the new rules");
+    assert!(matches!(fail(), Recorded::Changed(_)), "the ten failures before count under the new rules");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::words::{CallError, Refusal, Verdict};
 use crate::breaker;
 use crate::bulkhead;
 use crate::cell::{self, Entry};
-use crate::contract::{Answer, By, Outcome, Time, Told};
+use crate::contract::{Decision, Outcome, Reason, Recorded, Rejected, Time};
 use crate::policy::RateLimit;
 use crate::rate;
 use crate::shed::Priority;
@@ -57,7 +57,7 @@ impl Rate {
         }
     }
 
-    fn ask(&self, now: Time) -> Answer<rate::Ticket> {
+    fn ask(&self, now: Time) -> Decision<rate::Ticket> {
         let input = clock::input_at(now);
         match self {
             Self::Bucket(bucket) => bucket.ask(input, rate::Request::default()),
@@ -78,9 +78,9 @@ impl Asked<'_> {
     fn tell(&mut self, now: Time, outcome: Outcome) {
         let Some(ticket) = self.ticket.take() else { return };
         match self.breaker.tell(clock::input_at(now), ticket, outcome) {
-            Told::Counted => {}
-            Told::Stale => self.inner.watch.stale(),
-            Told::Changed(transition) => self.inner.watch.changed(transition),
+            Recorded::Counted => {}
+            Recorded::Stale => self.inner.watch.stale(),
+            Recorded::Changed(transition) => self.inner.watch.changed(transition),
         }
     }
 }
@@ -245,10 +245,10 @@ impl Inner {
             self.watch.changed(transition);
         }
         match answer {
-            Answer::Admit(ticket) => Ok(Some(Asked { inner: self, breaker, ticket: Some(ticket) })),
+            Decision::Admit(ticket) => Ok(Some(Asked { inner: self, breaker, ticket: Some(ticket) })),
             // A breaker keeps nobody waiting.
-            Answer::Wait { until } => Err(self.refusal(now, By::BreakerOpen, Some(until))),
-            Answer::Deny { by, retry_at } => Err(self.refusal(now, by, retry_at)),
+            Decision::Wait { until } => Err(self.refusal(now, Reason::BreakerOpen, Some(until))),
+            Decision::Reject(Rejected { reason, retry_at }) => Err(self.refusal(now, reason, retry_at)),
         }
     }
 
@@ -262,7 +262,7 @@ impl Inner {
         source: u32,
     ) -> Result<Option<Asked<'a>>, Refusal> {
         if now >= deadline {
-            return Err(self.refusal(now, By::Deadline, None));
+            return Err(self.refusal(now, Reason::Deadline, None));
         }
         match asked {
             Some(mut asked) if asked.ticket.is_some_and(|ticket| !asked.breaker.is_current(ticket)) => {
@@ -278,9 +278,9 @@ impl Inner {
     fn ask_rate(&self, now: Time) -> Result<Option<Time>, Refusal> {
         let Some(rate) = &self.rate else { return Ok(None) };
         match rate.ask(now) {
-            Answer::Admit(_) => Ok(None),
-            Answer::Wait { until } => Ok(Some(until)),
-            Answer::Deny { by, retry_at } => Err(self.refusal(now, by, retry_at)),
+            Decision::Admit(_) => Ok(None),
+            Decision::Wait { until } => Ok(Some(until)),
+            Decision::Reject(Rejected { reason, retry_at }) => Err(self.refusal(now, reason, retry_at)),
         }
     }
 
@@ -290,7 +290,7 @@ impl Inner {
         let patience = now + self.rate_wait_max;
         loop {
             if until > patience || until >= deadline {
-                return Err(self.refusal(clock::now(), By::RateLimit, Some(until)));
+                return Err(self.refusal(clock::now(), Reason::RateLimit, Some(until)));
             }
             tokio::time::sleep_until(clock::instant_of(until)).await;
             let now = clock::now();
@@ -306,7 +306,7 @@ impl Inner {
         match bulkhead.enter(clock::input_at(now), priority) {
             Entry::Admit(ticket) => Ok(Entered::Admitted(Some(Permit { bulkhead, ticket: Some(ticket) }))),
             Entry::Wait { place, until } => Ok(Entered::InLine(InLine { bulkhead, place }, until)),
-            Entry::Deny { by, retry_at } => Err(self.refusal(now, by, retry_at)),
+            Entry::Reject(Rejected { reason, retry_at }) => Err(self.refusal(now, reason, retry_at)),
         }
     }
 
@@ -320,13 +320,13 @@ impl Inner {
     ) -> Result<(Option<Permit<'a>>, Time), Refusal> {
         let bulkhead = line.bulkhead;
         let granted = poll_fn(|cx| bulkhead.poll_granted(line.place, cx.waker()));
-        let by = match within(until.min(deadline), granted).await {
+        let reason = match within(until.min(deadline), granted).await {
             Some(Ok(ticket)) => return Ok((Some(Permit { bulkhead, ticket: Some(ticket) }), clock::now())),
-            Some(Err(by)) => by,
-            None if deadline < until => By::Deadline,
-            None => By::BulkheadWait,
+            Some(Err(reason)) => reason,
+            None if deadline < until => Reason::Deadline,
+            None => Reason::BulkheadWait,
         };
-        Err(self.refusal(now, by, None))
+        Err(self.refusal(now, reason, None))
     }
 
     /// A success may have taken too long.
@@ -347,9 +347,9 @@ impl Inner {
         Verdict::from(if had_time { Outcome::Failure } else { Outcome::Cancelled })
     }
 
-    pub(super) fn refusal(&self, now: Time, by: By, retry_at: Option<Time>) -> Refusal {
-        self.watch.refused(by);
-        Refusal { guard: self.watch.guard.clone(), by, retry_after: retry_at.map(|at| at.since(now)) }
+    pub(super) fn refusal(&self, now: Time, reason: Reason, retry_at: Option<Time>) -> Refusal {
+        self.watch.refused(reason);
+        Refusal { guard: self.watch.guard.clone(), reason, retry_after: retry_at.map(|at| at.since(now)) }
     }
 }
 

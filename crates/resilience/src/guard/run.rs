@@ -5,7 +5,7 @@ use super::clock;
 use super::watch::Watch;
 use super::words::{Attempt, Call, CallError, Verdict};
 use crate::breaker::Forced;
-use crate::contract::{Answer, By, Invalid, Outcome, Time};
+use crate::contract::{ConfigError, Decision, Outcome, Reason, Rejected, Time};
 use crate::policy::{Policy, RateLimit};
 use crate::retry::Safety;
 use crate::shed::Priority;
@@ -60,7 +60,7 @@ impl Guard {
     ///
     /// # Errors
     /// The first field of the policy that makes no sense.
-    pub fn new(name: &str, policy: Policy) -> Result<Self, Invalid> {
+    pub fn new(name: &str, policy: Policy) -> Result<Self, ConfigError> {
         policy.check()?;
         let rate_wait_max = match &policy.rate_limit {
             Some(RateLimit::Bucket(config)) => config.wait_max,
@@ -341,7 +341,7 @@ impl Inner {
         let own = self.policy.deadline.map_or(Time::FAR, |deadline| begun + deadline);
         let deadline = call.deadline.map_or(own, |deadline| own.min(clock::time_of(deadline)));
         if begun >= deadline {
-            return Err(CallError::Refused(self.refusal(begun, By::Deadline, None)));
+            return Err(CallError::Refused(self.refusal(begun, Reason::Deadline, None)));
         }
         Ok((begun, deadline))
     }
@@ -415,16 +415,16 @@ impl Inner {
         loop {
             let request = hedge::Request::Second { begun, safety: Safety::Safe };
             match hedge.ask(clock::input(), request) {
-                Answer::Admit(ticket) => return Some(ticket),
-                Answer::Wait { until } => {
+                Decision::Admit(ticket) => return Some(ticket),
+                Decision::Wait { until } => {
                     // A timer may be early by less than it can measure.
                     let least = clock::now() + Duration::from_micros(100);
                     tokio::time::sleep_until(clock::instant_of(until.max(least))).await;
                 }
-                Answer::Deny { by, .. } => {
+                Decision::Reject(Rejected { reason, .. }) => {
                     // Too few calls seen is how each begins, and says nothing.
-                    if by != By::HedgeUnknown {
-                        self.watch.refused(by);
+                    if reason != Reason::HedgeUnknown {
+                        self.watch.refused(reason);
                     }
                     return None;
                 }
@@ -478,26 +478,26 @@ impl Inner {
     ) -> Option<(retry::Ticket, Duration)> {
         let asked_at = clock::now();
         let mut due = match retry.again(clock::input_at(asked_at), again) {
-            Answer::Admit(ticket) => return Some((ticket, Duration::ZERO)),
-            Answer::Wait { until } => until,
-            Answer::Deny { by, .. } => {
-                self.watch.refused(by);
+            Decision::Admit(ticket) => return Some((ticket, Duration::ZERO)),
+            Decision::Wait { until } => until,
+            Decision::Reject(Rejected { reason, .. }) => {
+                self.watch.refused(reason);
                 return None;
             }
         };
         let backoff = due.since(asked_at);
         loop {
             if due >= deadline {
-                self.watch.refused(By::Deadline);
+                self.watch.refused(Reason::Deadline);
                 return None;
             }
             tokio::time::sleep_until(clock::instant_of(due)).await;
             match retry.again(clock::input(), retry::Again { due: Some(due), ..again }) {
-                Answer::Admit(ticket) => return Some((ticket, backoff)),
+                Decision::Admit(ticket) => return Some((ticket, backoff)),
                 // A timer may be early by less than it can measure.
-                Answer::Wait { until } => due = until.max(due + Duration::from_millis(1)),
-                Answer::Deny { by, .. } => {
-                    self.watch.refused(by);
+                Decision::Wait { until } => due = until.max(due + Duration::from_millis(1)),
+                Decision::Reject(Rejected { reason, .. }) => {
+                    self.watch.refused(reason);
                     return None;
                 }
             }

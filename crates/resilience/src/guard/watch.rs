@@ -17,7 +17,7 @@
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 use crate::breaker::Circuit;
 use crate::breaker::{Forced, Transition};
-use crate::contract::{By, Outcome};
+use crate::contract::{Outcome, Reason};
 use std::sync::Arc;
 
 #[derive(Debug)]
@@ -76,12 +76,12 @@ impl Watch {
         self.counters.outcomes[outcome as usize].increment(1);
     }
 
-    pub(super) fn refused(&self, by: By) {
+    pub(super) fn refused(&self, reason: Reason) {
         #[cfg(feature = "metrics")]
-        metrics::counter!("resilience_refusals_total", "guard" => self.guard.to_string(), "by" => by.code())
+        metrics::counter!("resilience_refusals_total", "guard" => self.guard.to_string(), "by" => reason.code())
             .increment(1);
         #[cfg(feature = "tracing")]
-        tracing::debug!(guard = &*self.guard, by = by.code(), "call refused");
+        tracing::debug!(guard = &*self.guard, reason = reason.code(), "call refused");
     }
 
     pub(super) fn retried(&self, attempt: u32) {

@@ -1,6 +1,6 @@
 //! What a guarded call is, and what can come of it.
 
-use crate::contract::{By, Outcome};
+use crate::contract::{Outcome, Reason};
 use crate::retry::Safety;
 use crate::shed::Priority;
 use core::fmt;
@@ -123,12 +123,12 @@ pub fn errors_are_failures<T, E>(result: Result<&T, &E>) -> Verdict {
 /// A call that one of the guard's policies did not let through.
 ///
 /// ```
-/// use mainstay_resilience::By;
+/// use mainstay_resilience::Reason;
 /// use mainstay_resilience::guard::Refusal;
 /// use std::time::Duration;
 ///
 /// let retry_after = Some(Duration::from_secs(2));
-/// let refusal = Refusal { guard: "billing".into(), by: By::RateLimit, retry_after };
+/// let refusal = Refusal { guard: "billing".into(), reason: Reason::RateLimit, retry_after };
 /// assert_eq!(refusal.to_string(), "billing: the rate limit is reached; retry after 2000 ms");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,14 +136,14 @@ pub struct Refusal {
     /// The guard's name.
     pub guard: Arc<str>,
     /// Which policy, and why.
-    pub by: By,
+    pub reason: Reason,
     /// After which time asking again may help, if that can be known.
     pub retry_after: Option<Duration>,
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.guard, self.by)?;
+        write!(f, "{}: {}", self.guard, self.reason)?;
         match self.retry_after {
             Some(after) => write!(f, "; retry after {} ms", after.as_millis()),
             None => Ok(()),

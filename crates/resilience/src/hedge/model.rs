@@ -61,30 +61,30 @@ impl Naive {
         spent < calls * u64::from(self.config.budget.percent) / 100
     }
 
-    fn second(&mut self, begun: u64, safety: Safety) -> Answer<()> {
-        let no = |by| Answer::Deny { by, retry_at: None };
+    fn second(&mut self, begun: u64, safety: Safety) -> Decision<()> {
+        let no = |reason| Decision::Reject(Rejected { reason, retry_at: None });
         if safety == Safety::Unsafe {
-            return no(By::RetryUnsafe);
+            return no(Reason::RetryUnsafe);
         }
-        let Some(delay) = self.delay else { return no(By::HedgeUnknown) };
+        let Some(delay) = self.delay else { return no(Reason::HedgeUnknown) };
         if self.clock < begun + delay {
-            return Answer::Wait { until: Time::from_nanos(begun + delay) };
+            return Decision::Wait { until: Time::from_nanos(begun + delay) };
         }
         if !self.is_in_budget() {
-            return no(By::HedgeBudget);
+            return no(Reason::HedgeBudget);
         }
         self.kept.push((self.clock, 0, 1));
         self.sent += 1;
-        Answer::Admit(())
+        Decision::Admit(())
     }
 }
 
 /// Without what the model does not say: the ticket, and when the budget may have room.
-fn plain(answer: Answer<Ticket>) -> Answer<()> {
+fn plain(answer: Decision<Ticket>) -> Decision<()> {
     match answer {
-        Answer::Admit(_) => Answer::Admit(()),
-        Answer::Wait { until } => Answer::Wait { until },
-        Answer::Deny { by, .. } => Answer::Deny { by, retry_at: None },
+        Decision::Admit(_) => Decision::Admit(()),
+        Decision::Wait { until } => Decision::Wait { until },
+        Decision::Reject(Rejected { reason, .. }) => Decision::Reject(Rejected { reason, retry_at: None }),
     }
 }
 
@@ -159,7 +159,7 @@ impl Walk {
             3 => Outcome::Slow,
             _ => Outcome::Success,
         };
-        assert_eq!(self.config.tell(&mut self.state, input, ticket, outcome, 1), Told::Counted);
+        assert_eq!(self.config.tell(&mut self.state, input, ticket, outcome, 1), Recorded::Counted);
         let truth = self.naive.tell(ticket, outcome);
         let delay = self.config.snapshot(&self.state, input.now).delay.map(nanos);
         match (truth, delay) {
@@ -202,7 +202,7 @@ fn hedges_that_win_do_not_shorten_what_counts_as_slow() {
         let mut ends = now + drawn();
         let request = Request::Second { begun: now, safety: Safety::Safe };
         let due = match config.ask(&mut state, Input::at(now), request) {
-            Answer::Wait { until } if until < ends => until,
+            Decision::Wait { until } if until < ends => until,
             _ => {
                 config.tell(&mut state, Input::at(ends), first, Outcome::Success, 1);
                 now = ends;
@@ -263,8 +263,8 @@ fn what_was_seen_is_forgotten_within_two_lengths_however_rarely_it_is_asked() {
     let ticket = config.ask(&mut state, at(0), Request::First).admitted().expect("always");
     config.tell(&mut state, at(5), ticket, Outcome::Success, 1);
     let second = Request::Second { begun: Time::from_millis(19_999), safety: Safety::Safe };
-    assert!(matches!(config.ask(&mut state, at(19_999), second), Answer::Wait { .. }));
-    let unknown = Answer::Deny { by: By::HedgeUnknown, retry_at: None };
+    assert!(matches!(config.ask(&mut state, at(19_999), second), Decision::Wait { .. }));
+    let unknown = Decision::Reject(Rejected { reason: Reason::HedgeUnknown, retry_at: None });
     assert_eq!(config.ask(&mut state, at(20_000), second), unknown);
 }
 
@@ -310,7 +310,10 @@ fn a_configuration_of_zeros_hedges_nothing() {
         zero.tell(&mut state, Input::at(now), ticket, Outcome::Success, 1);
         let second = Request::Second { begun: now, safety: Safety::Safe };
         let answer = zero.ask(&mut state, Input::at(now), second);
-        assert!(matches!(answer, Answer::Deny { by: By::HedgeBudget, .. }), "{answer:?}");
+        assert!(
+            matches!(answer, Decision::Reject(Rejected { reason: Reason::HedgeBudget, .. })),
+            "{answer:?}"
+        );
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Config, Ejected, Request, State, Ticket};
 use crate::chance::{Chance, Clock, steps};
-use crate::contract::{Answer, By, Decide, Input, Outcome, Time, Told};
+use crate::contract::{Decide, Decision, Input, Outcome, Reason, Recorded, Rejected, Time};
 use core::time::Duration;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -27,19 +27,21 @@ fn ticket(config: &Config, state: &mut State, millis: u64, host: u32) -> Ticket 
 fn call(config: &Config, state: &mut State, millis: u64, host: u32, outcome: Outcome) -> Option<u64> {
     let ticket = ticket(config, state, millis, host);
     match config.tell(state, at(millis), ticket, outcome, 1) {
-        Told::Counted => None,
-        Told::Changed(Ejected { host: ejected, until }) => {
+        Recorded::Counted => None,
+        Recorded::Changed(Ejected { host: ejected, until }) => {
             assert_eq!(ejected, host);
             Some(until.as_nanos() / 1_000_000)
         }
-        Told::Stale => panic!("it was admitted just now"),
+        Recorded::Stale => panic!("it was admitted just now"),
     }
 }
 
 fn denied(config: &Config, state: &mut State, millis: u64, host: u32) -> Option<u64> {
     match config.ask(state, at(millis), Request { host }) {
-        Answer::Admit(_) => None,
-        Answer::Deny { by: By::Outlier, retry_at: Some(retry_at) } => Some(retry_at.as_nanos() / 1_000_000),
+        Decision::Admit(_) => None,
+        Decision::Reject(Rejected { reason: Reason::Outlier, retry_at: Some(retry_at) }) => {
+            Some(retry_at.as_nanos() / 1_000_000)
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -139,9 +141,9 @@ fn a_host_that_returns_has_a_clean_slate() {
     let (old, other) = (ticket(&config, &mut state, 0, 0), ticket(&config, &mut state, 0, 0));
     assert_eq!(call(&config, &mut state, 1, 0, Outcome::Failure), None);
     assert_eq!(call(&config, &mut state, 1, 0, Outcome::Failure), Some(30_001));
-    assert_eq!(config.tell(&mut state, at(2), old, Outcome::Failure, 1), Told::Stale);
+    assert_eq!(config.tell(&mut state, at(2), old, Outcome::Failure, 1), Recorded::Stale);
     assert_eq!(call(&config, &mut state, 30_001, 0, Outcome::Failure), None);
-    assert_eq!(config.tell(&mut state, at(30_002), other, Outcome::Success, 1), Told::Stale);
+    assert_eq!(config.tell(&mut state, at(30_002), other, Outcome::Success, 1), Recorded::Stale);
     assert_eq!(call(&config, &mut state, 30_002, 0, Outcome::Failure), Some(90_002));
     assert_eq!(config.snapshot(&state, Time::ZERO).stale, 2);
 }
@@ -161,7 +163,7 @@ fn the_known_hosts_are_bounded_and_an_ejected_one_is_kept() {
         assert_eq!(known.len(), 3);
         assert_eq!((known[0], known[2]), (0, host));
     }
-    assert_eq!(config.tell(&mut state, at(300), lost, Outcome::Failure, 1), Told::Stale);
+    assert_eq!(config.tell(&mut state, at(300), lost, Outcome::Failure, 1), Recorded::Stale);
     // A configuration that allows fewer takes effect with the next new host.
     let fewer = Config { hosts_max: 1, ..config };
     ticket(&fewer, &mut state, 400, 7);
@@ -209,7 +211,7 @@ fn counters_stop_at_their_ends_and_a_year_is_one_step() {
         config.tell(&mut state, at(round * year), ticket, Outcome::Success, u32::MAX);
         let told = config.tell(&mut state, at(round * year), ticket, Outcome::Failure, u32::MAX);
         let until = at(round * year + 30_000).now;
-        assert_eq!(told, Told::Changed(Ejected { host: 1, until }));
+        assert_eq!(told, Recorded::Changed(Ejected { host: 1, until }));
     }
 }
 
@@ -294,16 +296,16 @@ impl Model {
         (number, slate): (u32, u64),
         outcome: Outcome,
         n: u64,
-    ) -> Told<Ejected> {
+    ) -> Recorded<Ejected> {
         let (now, all, ejected) = (self.now, self.hosts.len() as u64, self.ejected() + 1);
         let Some(host) = self.hosts.get_mut(&number).filter(|host| host.slate == slate) else {
-            return Told::Stale;
+            return Recorded::Stale;
         };
         let fails = outcome == Outcome::Failure;
         host.told.push((now, n, fails));
         let may = ejected * 100 <= u64::from(config.ejected_percent_max) * all && ejected < all;
         if !fails || !may || !host.is_too_much(config, now) {
-            return Told::Counted;
+            return Recorded::Counted;
         }
         let (step, most) = (config.eject_for.as_nanos() as u64, config.eject_for_max.as_nanos() as u64);
         let is_calm = host.ejections > 0 && now - host.until >= most;
@@ -311,7 +313,7 @@ impl Model {
         self.slates += 1;
         let until = now + (step * ejections).min(most);
         *host = Log { slate: self.slates, asked: host.asked, told: Vec::new(), ejections, until };
-        Told::Changed(Ejected { host: number, until: Time::from_nanos(until) })
+        Recorded::Changed(Ejected { host: number, until: Time::from_nanos(until) })
     }
 }
 
@@ -350,8 +352,8 @@ fn ejection_is_what_counts_made_anew_from_everything_told_say() {
                 let host = chance.below(hosts) as u32;
                 let expected = model.ask(&config, host);
                 match (config.ask(&mut state, input, Request { host }), expected) {
-                    (Answer::Admit(ticket), Ok(slate)) => tickets.push((ticket, slate)),
-                    (Answer::Deny { by: By::Outlier, retry_at }, Err(until)) => {
+                    (Decision::Admit(ticket), Ok(slate)) => tickets.push((ticket, slate)),
+                    (Decision::Reject(Rejected { reason: Reason::Outlier, retry_at }), Err(until)) => {
                         assert_eq!(retry_at, Some(Time::from_nanos(until)), "{message}");
                         refusals += 1;
                     }
@@ -366,7 +368,7 @@ fn ejection_is_what_counts_made_anew_from_everything_told_say() {
                     (1 + chance.below(3), if fails { Outcome::Failure } else { Outcome::Success });
                 let told = config.tell(&mut state, input, ticket, outcome, n as u32);
                 assert_eq!(told, model.tell(&config, (ticket.host(), slate), outcome, n), "{message}");
-                ejections += u64::from(matches!(told, Told::Changed(_)));
+                ejections += u64::from(matches!(told, Recorded::Changed(_)));
             }
             if chance.one_in(8) {
                 let snapshot = config.snapshot(&state, Time::from_nanos(model.now));
@@ -434,7 +436,7 @@ proptest! {
 
 #[test]
 fn a_configuration_that_makes_no_sense_names_its_field() {
-    let field = |config: Config| config.check().map_err(|invalid| invalid.field.into_owned());
+    let field = |config: Config| config.check().map_err(|error| error.field.into_owned());
     let good = Config::default;
     assert_eq!(field(good()), Ok(()));
     assert_eq!(field(Config { consecutive_failures: Some(0), ..good() }), Err("consecutive_failures".into()));
@@ -476,7 +478,7 @@ fn slow_answers_are_shown_and_eject_nobody() {
     let (mut state, input) = (config.state(), Input::default());
     for outcome in [Outcome::Slow, Outcome::Success, Outcome::Slow] {
         let ticket = config.ask(&mut state, input, Request { host: 7 }).admitted().expect("admitted");
-        assert_eq!(config.tell(&mut state, input, ticket, outcome, 1), Told::Counted);
+        assert_eq!(config.tell(&mut state, input, ticket, outcome, 1), Recorded::Counted);
     }
     let window = config.snapshot(&state, input.now).hosts[0].window;
     assert_eq!((window.calls, window.failures, window.slow), (3, 0, 2));

@@ -19,7 +19,7 @@
 //! ```
 
 use super::{Change, Request, Ticket, later};
-use crate::contract::{Answer, DAY_MILLIS, Decide, Input, Invalid, Outcome, Time, Told, nanos};
+use crate::contract::{ConfigError, DAY_MILLIS, Decide, Decision, Input, Outcome, Recorded, Time, nanos};
 use core::time::Duration;
 
 /// How fast the bucket fills, and how much it holds.
@@ -31,7 +31,7 @@ use core::time::Duration;
 ///
 /// ```
 /// use core::time::Duration;
-/// use mainstay_resilience::{Answer, By, Decide, Input, Time, rate};
+/// use mainstay_resilience::{Decision, Rejected, Reason, Decide, Input, Time, rate};
 ///
 /// let config = rate::bucket::Config { permits: 5, per: Duration::from_secs(1), burst: 10, ..Default::default() };
 /// let mut state = config.state();
@@ -40,7 +40,7 @@ use core::time::Duration;
 /// let retry_at = Some(Time::from_millis(200));
 /// assert_eq!(
 ///     config.ask(&mut state, now, rate::Request { permits: 1 }),
-///     Answer::Deny { by: By::RateLimit, retry_at },
+///     Decision::Reject(Rejected { reason: Reason::RateLimit, retry_at }),
 /// );
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -172,7 +172,7 @@ impl Decide for Config {
     }
 
     /// A clock that runs backwards makes permits come back later, never sooner.
-    fn ask(&self, state: &mut State, input: Input, request: Request) -> Answer<Ticket> {
+    fn ask(&self, state: &mut State, input: Input, request: Request) -> Decision<Ticket> {
         let permits = request.permits;
         if permits > self.burst || self.permits == 0 {
             return later(input.now, None, self.wait_max);
@@ -183,14 +183,14 @@ impl Decide for Config {
         let ready = u128::from(full_at).saturating_sub(self.span(self.burst));
         if ready <= u128::from(input.now.as_nanos()) {
             state.full_at = Time::from_nanos(full_at);
-            return Answer::Admit(Ticket { permits });
+            return Decision::Admit(Ticket { permits });
         }
         let ready = u64::try_from(ready).map_or(Time::FAR, Time::from_nanos);
         later(input.now, Some(ready), self.wait_max)
     }
 
-    fn tell(&self, _: &mut State, _: Input, _: Ticket, _: Outcome, _: u32) -> Told<Change> {
-        Told::Counted
+    fn tell(&self, _: &mut State, _: Input, _: Ticket, _: Outcome, _: u32) -> Recorded<Change> {
+        Recorded::Counted
     }
 
     fn snapshot(&self, state: &State, now: Time) -> Snapshot {
@@ -200,9 +200,9 @@ impl Decide for Config {
         Snapshot { available, full_at: (owed > 0).then_some(state.full_at) }
     }
 
-    fn check(&self) -> Result<(), Invalid> {
+    fn check(&self) -> Result<(), ConfigError> {
         super::check_rate(self.permits, self.per)?;
-        Invalid::unless("burst", self.burst.into(), 1..=super::PERMITS_MAX)?;
-        Invalid::unless_millis("wait_max_ms", self.wait_max, 0..=DAY_MILLIS)
+        ConfigError::unless("burst", self.burst.into(), 1..=super::PERMITS_MAX)?;
+        ConfigError::unless_millis("wait_max_ms", self.wait_max, 0..=DAY_MILLIS)
     }
 }

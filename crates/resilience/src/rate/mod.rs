@@ -7,12 +7,12 @@
 //! | state | one word of 64 bits | one entry for each bucket in use |
 //! | good for | protecting a service from being run over | a promise made to somebody, such as a quota |
 //!
-//! Neither keeps a line: [`Answer::Wait`](crate::Answer) is an estimate, not a reservation, and whoever asks first
+//! Neither keeps a line: [`Decision::Wait`](crate::Decision) is an estimate, not a reservation, and whoever asks first
 //! at that moment gets the permit. Nothing comes back through `tell`: a permit that was granted is spent.
 //!
 //! ```
 //! use core::time::Duration;
-//! use mainstay_resilience::{Answer, Decide, Input, Time, rate};
+//! use mainstay_resilience::{Decision, Decide, Input, Time, rate};
 //!
 //! // Ten a second, and whoever has to wait for less than a second is asked to.
 //! let wait_max = Duration::from_secs(1);
@@ -20,7 +20,7 @@
 //! let (mut state, input) = (config.state(), Input::at(Time::ZERO));
 //! assert!(config.ask(&mut state, input, rate::Request::default()).admitted().is_some());
 //! let until = Time::from_millis(100);
-//! assert_eq!(config.ask(&mut state, input, rate::Request::default()), Answer::Wait { until });
+//! assert_eq!(config.ask(&mut state, input, rate::Request::default()), Decision::Wait { until });
 //! ```
 
 pub mod bucket;
@@ -28,7 +28,7 @@ pub mod bucket;
 mod tests;
 pub mod window;
 
-use crate::contract::{Answer, By, DAY_MILLIS, Invalid, Time, nanos};
+use crate::contract::{ConfigError, DAY_MILLIS, Decision, Reason, Rejected, Time, nanos};
 use core::time::Duration;
 
 /// What is asked for.
@@ -53,13 +53,13 @@ impl Default for Request {
 /// Permits that were granted. Telling what came of them changes nothing.
 ///
 /// ```
-/// use mainstay_resilience::{Decide, Input, Outcome, Told, rate};
+/// use mainstay_resilience::{Decide, Input, Outcome, Recorded, rate};
 ///
 /// let config = rate::bucket::Config::default();
 /// let mut state = config.state();
 /// let ticket = config.ask(&mut state, Input::default(), rate::Request::default()).admitted().unwrap();
 /// let before = state;
-/// assert_eq!(config.tell(&mut state, Input::default(), ticket, Outcome::Failure, 1), Told::Counted);
+/// assert_eq!(config.tell(&mut state, Input::default(), ticket, Outcome::Failure, 1), Recorded::Counted);
 /// assert_eq!(state, before);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,31 +72,31 @@ pub struct Ticket {
 /// The change that a rate limit's `tell` could report: there is none.
 ///
 /// ```
-/// use mainstay_resilience::{Told, rate};
+/// use mainstay_resilience::{Recorded, rate};
 ///
-/// fn has_changed(told: Told<rate::Change>) -> bool {
+/// fn has_changed(told: Recorded<rate::Change>) -> bool {
 ///     match told {
-///         Told::Counted | Told::Stale => false,
-///         Told::Changed(never) => match never {},
+///         Recorded::Counted | Recorded::Stale => false,
+///         Recorded::Changed(never) => match never {},
 ///     }
 /// }
-/// assert!(!has_changed(Told::Counted));
+/// assert!(!has_changed(Recorded::Counted));
 /// ```
 pub type Change = core::convert::Infallible;
 
 /// Not now: is the moment near enough to wait for?
-fn later(now: Time, ready: Option<Time>, wait_max: Duration) -> Answer<Ticket> {
+fn later(now: Time, ready: Option<Time>, wait_max: Duration) -> Decision<Ticket> {
     match ready {
-        Some(until) if until.since(now) <= wait_max && until > now => Answer::Wait { until },
-        retry_at => Answer::Deny { by: By::RateLimit, retry_at },
+        Some(until) if until.since(now) <= wait_max && until > now => Decision::Wait { until },
+        retry_at => Decision::Reject(Rejected { reason: Reason::RateLimit, retry_at }),
     }
 }
 
 const PERMITS_MAX: u64 = 10_000_000;
 
-fn check_rate(permits: u32, per: Duration) -> Result<(), Invalid> {
-    Invalid::unless("permits", permits.into(), 1..=PERMITS_MAX)?;
-    Invalid::unless_millis("per_ms", per, 1..=DAY_MILLIS)?;
+fn check_rate(permits: u32, per: Duration) -> Result<(), ConfigError> {
+    ConfigError::unless("permits", permits.into(), 1..=PERMITS_MAX)?;
+    ConfigError::unless_millis("per_ms", per, 1..=DAY_MILLIS)?;
     // Beyond that, rounding to whole nanoseconds would be seen.
-    Invalid::unless("permits", permits.into(), 1..=(nanos(per) / 100).max(1))
+    ConfigError::unless("permits", permits.into(), 1..=(nanos(per) / 100).max(1))
 }

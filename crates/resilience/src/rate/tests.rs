@@ -2,7 +2,7 @@
 
 use super::{Request, bucket, window};
 use crate::chance::{Chance, Clock, steps};
-use crate::contract::{Answer, By, Decide, Input, Time};
+use crate::contract::{Decide, Decision, Input, Reason, Rejected, Time};
 use core::time::Duration;
 use proptest::prelude::*;
 
@@ -14,8 +14,8 @@ fn permits(permits: u32) -> Request {
     Request { permits }
 }
 
-fn deny(retry_at: Option<u64>) -> Answer<super::Ticket> {
-    Answer::Deny { by: By::RateLimit, retry_at: retry_at.map(Time::from_millis) }
+fn deny(retry_at: Option<u64>) -> Decision<super::Ticket> {
+    Decision::Reject(Rejected { reason: Reason::RateLimit, retry_at: retry_at.map(Time::from_millis) })
 }
 
 fn bucket(permits: u32, per_ms: u64, burst: u32, wait_max_ms: u64) -> bucket::Config {
@@ -31,31 +31,33 @@ fn window(permits: u32, per_ms: u64, buckets: u32, wait_max_ms: u64) -> window::
 /// Asks at each moment for so many permits. The answer: yes, wait until, or no until.
 fn check<C: Decide<Request = Request, Ticket = super::Ticket>>(
     config: &C,
-    rows: &[(u64, u32, Answer<()>)],
+    rows: &[(u64, u32, Decision<()>)],
 ) -> C::State {
     assert_eq!(config.check(), Ok(()));
     let mut state = config.state();
     for (row, (millis, n, expected)) in rows.iter().enumerate() {
         let expected = match *expected {
-            Answer::Admit(()) => Answer::Admit(super::Ticket { permits: *n }),
-            Answer::Wait { until } => Answer::Wait { until },
-            Answer::Deny { by, retry_at } => Answer::Deny { by, retry_at },
+            Decision::Admit(()) => Decision::Admit(super::Ticket { permits: *n }),
+            Decision::Wait { until } => Decision::Wait { until },
+            Decision::Reject(Rejected { reason, retry_at }) => {
+                Decision::Reject(Rejected { reason, retry_at })
+            }
         };
         assert_eq!(config.ask(&mut state, at(*millis), permits(*n)), expected, "row {row}");
     }
     state
 }
 
-const YES: Answer<()> = Answer::Admit(());
+const YES: Decision<()> = Decision::Admit(());
 
-fn no(retry_at: u64) -> Answer<()> {
-    Answer::Deny { by: By::RateLimit, retry_at: Some(Time::from_millis(retry_at)) }
+fn no(retry_at: u64) -> Decision<()> {
+    Decision::Reject(Rejected { reason: Reason::RateLimit, retry_at: Some(Time::from_millis(retry_at)) })
 }
 
-const NEVER: Answer<()> = Answer::Deny { by: By::RateLimit, retry_at: None };
+const NEVER: Decision<()> = Decision::Reject(Rejected { reason: Reason::RateLimit, retry_at: None });
 
-fn wait(until: u64) -> Answer<()> {
-    Answer::Wait { until: Time::from_millis(until) }
+fn wait(until: u64) -> Decision<()> {
+    Decision::Wait { until: Time::from_millis(until) }
 }
 
 #[test]
@@ -196,7 +198,7 @@ fn at_the_end_of_time_nothing_is_granted_that_cannot_be_counted() {
 
 #[test]
 fn a_configuration_that_makes_no_sense_names_its_field() {
-    let name = |checked: Result<(), crate::Invalid>| checked.map_err(|invalid| invalid.field.into_owned());
+    let name = |checked: Result<(), crate::ConfigError>| checked.map_err(|error| error.field.into_owned());
     for (config, field) in [
         (bucket(0, 1_000, 1, 0), "permits"),
         (bucket(100_000, 1, 1, 0), "permits"),
@@ -295,7 +297,7 @@ fn a_bucket_never_grants_more_than_any_rate_allows_and_loses_a_nanosecond_a_perm
             // What was granted since the origin, when the bucket was full.
             let most = u128::from(config.burst) + u128::from(now) * u128::from(config.permits) / per;
             assert!(granted <= most, "walk {walk}, step {step}: {config:?}");
-            let Answer::Deny { retry_at: Some(retry_at), .. } =
+            let Decision::Reject(Rejected { retry_at: Some(retry_at), .. }) =
                 config.ask(&mut state, Input::at(Time::from_nanos(now)), permits(1))
             else {
                 panic!("a greedy caller has emptied it")
@@ -339,7 +341,7 @@ fn a_window_stays_between_the_exact_log_and_one_bucket_more() {
             } else {
                 assert!(n > most || within(&log, per + bucket) + n > most, "{told}");
             }
-            if let Answer::Deny { retry_at: Some(retry_at), .. } = answer {
+            if let Decision::Reject(Rejected { retry_at: Some(retry_at), .. }) = answer {
                 let mut early = state.clone();
                 let before = Input::at(Time::from_nanos(retry_at.as_nanos() - 1));
                 assert!(config.ask(&mut early, before, permits(n as u32)).admitted().is_none(), "{told}");

@@ -18,7 +18,7 @@
 //! ```
 
 use super::{Change, Request, Ticket, later};
-use crate::contract::{Answer, DAY_MILLIS, Decide, Input, Invalid, Outcome, Time, Told, nanos};
+use crate::contract::{ConfigError, DAY_MILLIS, Decide, Decision, Input, Outcome, Recorded, Time, nanos};
 use alloc::collections::VecDeque;
 use core::time::Duration;
 
@@ -29,7 +29,7 @@ use core::time::Duration;
 ///
 /// ```
 /// use core::time::Duration;
-/// use mainstay_resilience::{Answer, By, Decide, Input, Time, rate};
+/// use mainstay_resilience::{Decision, Rejected, Reason, Decide, Input, Time, rate};
 ///
 /// let config = rate::window::Config { permits: 2, per: Duration::from_secs(1), ..Default::default() };
 /// let mut state = config.state();
@@ -37,7 +37,7 @@ use core::time::Duration;
 /// assert!(ask(900).admitted().is_some());
 /// assert!(ask(999).admitted().is_some());
 /// let retry_at = Some(Time::from_millis(1_999));
-/// assert_eq!(ask(1_000), Answer::Deny { by: By::RateLimit, retry_at });
+/// assert_eq!(ask(1_000), Decision::Reject(Rejected { reason: Reason::RateLimit, retry_at }));
 /// assert!(ask(1_999).admitted().is_some());
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,7 +164,7 @@ impl Decide for Config {
     }
 
     /// Costs what is forgotten; a refusal costs up to one look at each bucket.
-    fn ask(&self, state: &mut State, input: Input, request: Request) -> Answer<Ticket> {
+    fn ask(&self, state: &mut State, input: Input, request: Request) -> Decision<Ticket> {
         state.clock = state.clock.max(input.now);
         let now = state.clock;
         state.forget(self, now);
@@ -178,11 +178,11 @@ impl Decide for Config {
         if permits > 0 {
             state.count(self, now, permits);
         }
-        Answer::Admit(Ticket { permits })
+        Decision::Admit(Ticket { permits })
     }
 
-    fn tell(&self, _: &mut State, _: Input, _: Ticket, _: Outcome, _: u32) -> Told<Change> {
-        Told::Counted
+    fn tell(&self, _: &mut State, _: Input, _: Ticket, _: Outcome, _: u32) -> Recorded<Change> {
+        Recorded::Counted
     }
 
     fn snapshot(&self, state: &State, now: Time) -> Snapshot {
@@ -197,10 +197,10 @@ impl Decide for Config {
         }
     }
 
-    fn check(&self) -> Result<(), Invalid> {
+    fn check(&self) -> Result<(), ConfigError> {
         super::check_rate(self.permits, self.per)?;
-        Invalid::unless("buckets", self.buckets.into(), 1..=BUCKETS_MAX.into())?;
-        Invalid::unless_millis("wait_max_ms", self.wait_max, 0..=DAY_MILLIS)
+        ConfigError::unless("buckets", self.buckets.into(), 1..=BUCKETS_MAX.into())?;
+        ConfigError::unless_millis("wait_max_ms", self.wait_max, 0..=DAY_MILLIS)
     }
 }
 

@@ -60,7 +60,7 @@ impl<S, F: Clone> Layer<S> for FallbackLayer<F> {
 /// A service with a fallback, made by a [`FallbackLayer`].
 ///
 /// ```
-/// use mainstay_resilience::By;
+/// use mainstay_resilience::Reason;
 /// use mainstay_resilience::fallback::When;
 /// use mainstay_resilience::guard::Refusal;
 /// use mainstay_resilience::tower::{BoxError, Fallback, FallbackLayer};
@@ -68,7 +68,7 @@ impl<S, F: Clone> Layer<S> for FallbackLayer<F> {
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// let refuse = service_fn(|(): ()| async {
-///     let refusal = Refusal { guard: "prices".into(), by: By::BulkheadFull, retry_after: None };
+///     let refusal = Refusal { guard: "prices".into(), reason: Reason::BulkheadFull, retry_after: None };
 ///     Err::<&str, BoxError>(refusal.into())
 /// });
 /// let prices: Fallback<_, _> = FallbackLayer::new(When::Refused, |_: &BoxError| "from the cache").layer(refuse);
@@ -109,7 +109,7 @@ where
 
 fn trigger(error: &BoxError) -> Trigger {
     if let Some(refusal) = super::service::find::<Refusal>(&**error) {
-        return Trigger::Refused(refusal.by);
+        return Trigger::Refused(refusal.reason);
     }
     if super::service::find::<TimedOut>(&**error).is_some() { Trigger::TimedOut } else { Trigger::Failed }
 }

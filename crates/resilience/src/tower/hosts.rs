@@ -1,7 +1,7 @@
 //! One service out of several hosts, of which those that fail are left out.
 
 use super::{BoxError, Rules};
-use crate::contract::{Answer, By, Outcome};
+use crate::contract::{Decision, Outcome, Reason, Rejected};
 use crate::guard::{Refusal, clock};
 use crate::{cell, outlier};
 use core::future::{Future, poll_fn};
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use tower_service::Service;
 
 /// Several hosts that do the same work: each request goes to one of them by chance, but not to those that were
-/// ejected. When none may be asked, the answer is a [`Refusal`] by [`By::Outlier`]: that only happens when there is
+/// ejected. When none may be asked, the answer is a [`Refusal`] by [`Reason::Outlier`]: that only happens when there is
 /// no host at all, since the last ones are never ejected.
 ///
 /// Put a guard's layer *around* it for retries, which then meet another host, and for a bulkhead and a timeout of the
@@ -48,7 +48,7 @@ impl<S, R> Hosts<S, R> {
     ///
     /// ```
     /// use mainstay_resilience::tower::{BoxError, Hosts, HttpRules};
-    /// use mainstay_resilience::{By, guard::Refusal, outlier};
+    /// use mainstay_resilience::{Reason, guard::Refusal, outlier};
     /// use tower::{ServiceExt, service_fn};
     ///
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -57,7 +57,7 @@ impl<S, R> Hosts<S, R> {
     /// let hosts = vec![host; 0];
     /// let nobody = Hosts::new("search", outlier::Config::default(), hosts, HttpRules::default());
     /// let error = nobody.oneshot(http::Request::new(())).await.unwrap_err();
-    /// assert_eq!(error.downcast_ref::<Refusal>().unwrap().by, By::Outlier);
+    /// assert_eq!(error.downcast_ref::<Refusal>().unwrap().reason, Reason::Outlier);
     /// # });
     /// ```
     pub fn new(name: &str, config: outlier::Config, services: Vec<S>, rules: R) -> Self {
@@ -75,13 +75,13 @@ impl<S, R> Hosts<S, R> {
         let picked = self.outlier.pick(clock::input_at(now), &self.numbers);
         let picked = picked.and_then(|(host, answer)| Some((self.services.get(host as usize)?, answer)));
         let retry_at = match picked {
-            Some((service, Answer::Admit(ticket))) => return Ok((service.clone(), ticket)),
-            Some((_, Answer::Wait { until })) => Some(until),
-            Some((_, Answer::Deny { retry_at, .. })) => retry_at,
+            Some((service, Decision::Admit(ticket))) => return Ok((service.clone(), ticket)),
+            Some((_, Decision::Wait { until })) => Some(until),
+            Some((_, Decision::Reject(Rejected { retry_at, .. }))) => retry_at,
             None => None,
         };
         let retry_after = retry_at.map(|at| at.since(now));
-        Err(Refusal { guard: self.name.clone(), by: By::Outlier, retry_after }.into())
+        Err(Refusal { guard: self.name.clone(), reason: Reason::Outlier, retry_after }.into())
     }
 
     /// Who is ejected, to look at.

@@ -1,7 +1,7 @@
 //! The one service, and its layer.
 
 use super::Rules;
-use crate::contract::Invalid;
+use crate::contract::ConfigError;
 use crate::guard::{Attempt, CallError, Guard, Policy, Refusal, Verdict};
 use core::fmt;
 use core::future::Future;
@@ -15,13 +15,13 @@ use tower_service::Service;
 /// Any error, as tower's own layers have them.
 ///
 /// ```
-/// use mainstay_resilience::By;
+/// use mainstay_resilience::Reason;
 /// use mainstay_resilience::guard::Refusal;
 /// use mainstay_resilience::tower::BoxError;
 ///
-/// let refusal = Refusal { guard: "billing".into(), by: By::Shed, retry_after: None };
+/// let refusal = Refusal { guard: "billing".into(), reason: Reason::Shed, retry_after: None };
 /// let error: BoxError = refusal.into();
-/// assert_eq!(error.downcast_ref::<Refusal>().map(|refusal| refusal.by), Some(By::Shed));
+/// assert_eq!(error.downcast_ref::<Refusal>().map(|refusal| refusal.reason), Some(Reason::Shed));
 /// ```
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -99,13 +99,13 @@ impl<R> GuardLayer<R> {
     /// use mainstay_resilience::tower::{GuardLayer, HttpRules};
     ///
     /// let policy = Policy { deadline: Some(Duration::ZERO), ..Policy::default() };
-    /// let invalid = GuardLayer::from_policy("billing", policy, HttpRules::default()).unwrap_err();
-    /// assert_eq!(invalid.field, "deadline_ms");
+    /// let error = GuardLayer::from_policy("billing", policy, HttpRules::default()).unwrap_err();
+    /// assert_eq!(error.field, "deadline_ms");
     /// ```
     ///
     /// # Errors
     /// The first field of the policy that makes no sense.
-    pub fn from_policy(name: &str, policy: Policy, rules: R) -> Result<Self, Invalid> {
+    pub fn from_policy(name: &str, policy: Policy, rules: R) -> Result<Self, ConfigError> {
         Ok(Self::new(Guard::new(name, policy)?, rules))
     }
 
@@ -140,7 +140,7 @@ impl<S, R: Clone> Layer<S> for GuardLayer<R> {
 /// ```
 /// use mainstay_resilience::guard::{Policy, Refusal};
 /// use mainstay_resilience::tower::{BoxError, GuardLayer, Guarded, HttpRules};
-/// use mainstay_resilience::{By, Input, breaker};
+/// use mainstay_resilience::{Reason, Input, breaker};
 /// use tower::{Layer, ServiceExt, service_fn};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
@@ -151,7 +151,7 @@ impl<S, R: Clone> Layer<S> for GuardLayer<R> {
 /// }));
 /// billing.guard().breaker().unwrap().trip(Input::at(billing.guard().now()));
 /// let error = billing.oneshot(http::Request::new(())).await.unwrap_err();
-/// assert_eq!(error.downcast_ref::<Refusal>().unwrap().by, By::BreakerOpen);
+/// assert_eq!(error.downcast_ref::<Refusal>().unwrap().reason, Reason::BreakerOpen);
 /// # });
 /// ```
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use super::{permits, retrying, tripping};
 use mainstay_resilience::fallback::When;
 use mainstay_resilience::guard::{Policy, Refusal};
 use mainstay_resilience::tower::{BoxError, FallbackLayer, GuardLayer, Hosts, JudgeBy, TimedOut};
-use mainstay_resilience::{By, Outcome, outlier};
+use mainstay_resilience::{Outcome, Reason, outlier};
 use std::future::{Future, Ready, pending, poll_fn, ready};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -23,8 +23,8 @@ fn layer(policy: Policy) -> GuardLayer<JudgeBy<Judge>> {
     GuardLayer::from_policy("inner", policy, JudgeBy::new(judge as Judge)).unwrap()
 }
 
-fn refusal(error: &BoxError) -> Option<By> {
-    error.downcast_ref::<Refusal>().map(|refusal| refusal.by)
+fn refusal(error: &BoxError) -> Option<Reason> {
+    error.downcast_ref::<Refusal>().map(|refusal| refusal.reason)
 }
 
 /// Must be called only when made ready, and once for each time, as services may demand.
@@ -101,10 +101,10 @@ async fn clones_share_their_guard() {
     for _ in 0..2 {
         assert_eq!(service.clone().oneshot(1).await.unwrap_err().to_string(), "down");
     }
-    assert_eq!(refusal(&service.clone().oneshot(1).await.unwrap_err()), Some(By::BreakerOpen));
+    assert_eq!(refusal(&service.clone().oneshot(1).await.unwrap_err()), Some(Reason::BreakerOpen));
     // And so do other services of the same layer.
     let other = layer.layer(service_fn(|request: u32| ready(Ok::<_, BoxError>(request))));
-    assert_eq!(refusal(&other.oneshot(1).await.unwrap_err()), Some(By::BreakerOpen));
+    assert_eq!(refusal(&other.oneshot(1).await.unwrap_err()), Some(Reason::BreakerOpen));
 }
 
 #[derive(Clone, Debug)]
@@ -201,7 +201,7 @@ async fn layers_stack_with_each_other_and_with_towers_own_and_a_refusal_further_
     assert!(poll_fn(|cx| Poll::Ready(holder.as_mut().poll(cx).is_pending())).await);
     for _ in 0..20 {
         let error = service.clone().oneshot(0).await.unwrap_err();
-        assert_eq!(refusal(&error), Some(By::BulkheadFull));
+        assert_eq!(refusal(&error), Some(Reason::BulkheadFull));
     }
     assert!(guard.breaker().unwrap().is_closed());
     drop(holder);
@@ -237,7 +237,7 @@ async fn a_host_that_fails_is_left_out_and_comes_back() {
     assert!(seen.iter().all(|n| *n > 40), "{seen:?}");
     let none: Hosts<NeverReady, JudgeBy<Judge>> =
         Hosts::new("none", outlier::Config::default(), vec![], JudgeBy::new(judge as Judge));
-    assert_eq!(refusal(&none.oneshot(0).await.unwrap_err()), Some(By::Outlier));
+    assert_eq!(refusal(&none.oneshot(0).await.unwrap_err()), Some(Reason::Outlier));
 }
 
 #[tokio::test(start_paused = true)]

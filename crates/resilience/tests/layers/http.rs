@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use mainstay_resilience::By;
+use mainstay_resilience::Reason;
 use mainstay_resilience::guard::{Policy, Refusal};
 use mainstay_resilience::tower::{BoxError, GuardLayer, HttpRules, TimedOut};
 use std::sync::Arc;
@@ -68,10 +68,10 @@ fn request(method: &str, url: &str, path: &str) -> Request<Full<Bytes>> {
     Request::builder().method(method).uri(format!("{url}{path}")).body(Full::default()).unwrap()
 }
 
-type Answer = Result<(StatusCode, String), BoxError>;
+type CallResult = Result<(StatusCode, String), BoxError>;
 
 /// A client behind a policy.
-fn client(policy: Policy) -> impl AsyncFn(Request<Full<Bytes>>) -> Answer {
+fn client(policy: Policy) -> impl AsyncFn(Request<Full<Bytes>>) -> Decision {
     let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
     let layer = GuardLayer::from_policy("server", policy, HttpRules::default()).unwrap();
     let service = ServiceBuilder::new().layer(layer).service(client);
@@ -96,7 +96,7 @@ async fn a_5xx_is_a_failure_a_404_is_not_and_an_open_breaker_spares_the_server()
     }
     let error = call(request("GET", &url, "/fine")).await.unwrap_err();
     let refusal = error.downcast_ref::<Refusal>().expect("a refusal");
-    assert_eq!((refusal.by, &*refusal.guard), (By::BreakerOpen, "server"));
+    assert_eq!((refusal.reason, &*refusal.guard), (Reason::BreakerOpen, "server"));
     assert_eq!(seen.requests.load(Ordering::SeqCst), 7);
 }
 
@@ -158,7 +158,7 @@ async fn a_server_that_hangs_is_timed_out_and_a_full_bulkhead_refuses_at_once() 
         call(request("GET", &url, "/fine")).await
     };
     let (hung, refused) = tokio::join!(hangs, meanwhile);
-    assert_eq!(refused.unwrap_err().downcast_ref::<Refusal>().unwrap().by, By::BulkheadFull);
+    assert_eq!(refused.unwrap_err().downcast_ref::<Refusal>().unwrap().reason, Reason::BulkheadFull);
     assert_eq!(hung.unwrap_err().downcast_ref::<TimedOut>().unwrap().0.as_secs(), 2);
     assert_eq!(call(request("GET", &url, "/fine")).await.unwrap().0, StatusCode::OK);
 }
@@ -175,7 +175,7 @@ async fn what_is_left_of_a_deadline_travels_with_the_request() {
     assert!((10_000..=20_000).contains(&left), "{left}");
     let mut over = request("GET", &url, "/deadline");
     over.headers_mut().insert("x-deadline-ms", "0".parse().unwrap());
-    assert_eq!(call(over).await.unwrap_err().downcast_ref::<Refusal>().unwrap().by, By::Deadline);
+    assert_eq!(call(over).await.unwrap_err().downcast_ref::<Refusal>().unwrap().reason, Reason::Deadline);
 }
 
 #[tokio::test]

@@ -48,18 +48,18 @@ impl Model {
         (from + (100 - from) * passed / all) as u64
     }
 
-    fn ask(&mut self, now: Time, percent: u64) -> Result<u32, By> {
+    fn ask(&mut self, now: Time, percent: u64) -> Result<u32, Reason> {
         match self.circuit {
             Circuit::Closed if self.trips == 0 || percent < self.share(now) => return Ok(0),
-            Circuit::Closed => return Err(By::BreakerRamp),
-            Circuit::Open if now < self.until => return Err(By::BreakerOpen),
+            Circuit::Closed => return Err(Reason::BreakerRamp),
+            Circuit::Open if now < self.until => return Err(Reason::BreakerOpen),
             Circuit::Open => self.begin(Circuit::HalfOpen, now),
             Circuit::HalfOpen => {}
         }
         self.probes.retain(|(_, until)| *until > now);
         let all = self.probes.len() + self.verdicts.len();
         if self.probes.len() >= self.config.probes_at_once as usize || all >= self.config.probes as usize {
-            return Err(By::BreakerProbing);
+            return Err(Reason::BreakerProbing);
         }
         self.probe_last += 1;
         self.probes.push((self.probe_last, now + self.config.probe_for));
@@ -82,15 +82,15 @@ impl Model {
         }
     }
 
-    fn tell(&mut self, now: Time, ticket: Ticket, outcome: Outcome) -> Told<Circuit> {
+    fn tell(&mut self, now: Time, ticket: Ticket, outcome: Outcome) -> Recorded<Circuit> {
         if ticket.generation != self.generation {
-            return Told::Stale;
+            return Recorded::Stale;
         }
         if self.circuit == Circuit::HalfOpen {
             return self.tell_probe(now, ticket, outcome);
         }
         if matches!(outcome, Outcome::Neutral | Outcome::Cancelled) {
-            return Told::Counted;
+            return Recorded::Counted;
         }
         self.calls.push((now, outcome));
         let window = self.in_window(now);
@@ -104,17 +104,17 @@ impl Model {
                 && (count(Outcome::Failure) > 0 && share(Outcome::Failure, self.config.failure_percent)
                     || count(Outcome::Slow) > 0 && share(Outcome::Slow, self.config.slow_percent));
         if outcome == Outcome::Success || !trips {
-            return Told::Counted;
+            return Recorded::Counted;
         }
         self.open(now);
-        Told::Changed(Circuit::Open)
+        Recorded::Changed(Circuit::Open)
     }
 
-    fn tell_probe(&mut self, now: Time, ticket: Ticket, outcome: Outcome) -> Told<Circuit> {
+    fn tell_probe(&mut self, now: Time, ticket: Ticket, outcome: Outcome) -> Recorded<Circuit> {
         let before = self.probes.len();
         self.probes.retain(|(id, until)| !(*id == ticket.probe && *until > now));
         if self.probes.len() == before {
-            return Told::Stale;
+            return Recorded::Stale;
         }
         match outcome {
             Outcome::Success => self.verdicts.push(true),
@@ -130,13 +130,13 @@ impl Model {
         );
         if good as f64 >= needed {
             self.begin(Circuit::Closed, now);
-            return Told::Changed(Circuit::Closed);
+            return Recorded::Changed(Circuit::Closed);
         }
         if (self.config.probes as usize - bad) < needed as usize {
             self.open(now);
-            return Told::Changed(Circuit::Open);
+            return Recorded::Changed(Circuit::Open);
         }
-        Told::Counted
+        Recorded::Counted
     }
 }
 
@@ -198,12 +198,12 @@ fn walk(chance: &mut Chance, steps: u64) -> [u64; 3] {
             let (answer, expected) =
                 (config.ask(&mut state, input, Request::default()), model.ask(now, percent));
             match (answer, expected) {
-                (Answer::Admit(ticket), Ok(probe)) => {
+                (Decision::Admit(ticket), Ok(probe)) => {
                     assert_eq!(ticket, Ticket { generation: model.generation, probe, source: 0 });
                     under_way.push(ticket);
                 }
-                (Answer::Deny { by, .. }, Err(expected)) => {
-                    assert_eq!(by, expected, "step {step}, {config:?}")
+                (Decision::Reject(Rejected { reason, .. }), Err(expected)) => {
+                    assert_eq!(reason, expected, "step {step}, {config:?}")
                 }
                 (answer, expected) => panic!("step {step}: {answer:?}, not {expected:?}, {config:?}"),
             }
@@ -217,12 +217,12 @@ fn walk(chance: &mut Chance, steps: u64) -> [u64; 3] {
                 _ => Outcome::Success,
             };
             let told = match config.tell(&mut state, input, ticket, outcome, 1) {
-                Told::Changed(transition) => Told::Changed(transition.to),
-                Told::Counted => Told::Counted,
-                Told::Stale => Told::Stale,
+                Recorded::Changed(transition) => Recorded::Changed(transition.to),
+                Recorded::Counted => Recorded::Counted,
+                Recorded::Stale => Recorded::Stale,
             };
             assert_eq!(told, model.tell(now, ticket, outcome), "step {step}, {config:?}");
-            if let Told::Changed(to) = told {
+            if let Recorded::Changed(to) = told {
                 changes[to as usize] += 1;
             }
         }

@@ -55,13 +55,13 @@ fn an_open_breaker_says_until_when_and_then_probes() {
     let mut bench = Bench::new(small());
     let tripped_at = bench.calls("ffff").now;
     let until = tripped_at + Duration::from_secs(1);
-    assert_eq!(bench.denied(), Some((By::BreakerOpen, Some(until))));
+    assert_eq!(bench.denied(), Some((Reason::BreakerOpen, Some(until))));
     assert_eq!(bench.snapshot().open_until, Some(until));
-    assert_eq!(bench.pass_millis(999).denied(), Some((By::BreakerOpen, Some(until))));
+    assert_eq!(bench.pass_millis(999).denied(), Some((Reason::BreakerOpen, Some(until))));
     assert!(bench.pass_millis(1).ticket().is_probe());
     assert_eq!(bench.circuit(), Circuit::HalfOpen);
     let free_at = bench.now + Duration::from_secs(3);
-    assert_eq!(bench.denied(), Some((By::BreakerProbing, Some(free_at))), "one probe at a time");
+    assert_eq!(bench.denied(), Some((Reason::BreakerProbing, Some(free_at))), "one probe at a time");
 }
 
 #[test]
@@ -100,11 +100,11 @@ fn no_more_probes_than_configured_are_under_way_or_decided_on() {
     let mut bench = Bench::new(Config { probes: 3, probes_at_once: 2, ..small() });
     bench.calls("ffff").pass_millis(1_000);
     let (first, _second) = (bench.ticket(), bench.ticket());
-    assert_eq!(bench.denied().map(|(by, _)| by), Some(By::BreakerProbing), "two at once");
+    assert_eq!(bench.denied().map(|(reason, _)| reason), Some(Reason::BreakerProbing), "two at once");
     bench.tell(first, Outcome::Success);
     let _third = bench.ticket();
     assert_eq!(bench.snapshot().probes_under_way, 2);
-    assert_eq!(bench.denied().map(|(by, _)| by), Some(By::BreakerProbing));
+    assert_eq!(bench.denied().map(|(reason, _)| reason), Some(Reason::BreakerProbing));
     let mut bench = Bench::new(Config { probes: 3, probes_at_once: 3, ..small() });
     bench.calls("ffff").pass_millis(1_000);
     let first = bench.ticket();
@@ -164,7 +164,7 @@ fn once_closed_the_admitted_share_grows_to_all() {
         assert!(bench.ask().admitted().is_some(), "within the share after {after_ms} ms");
         bench.random = at(percent);
         let ends = bench.snapshot().since + Duration::from_secs(10);
-        let expected = (percent < 100).then_some((By::BreakerRamp, Some(ends)));
+        let expected = (percent < 100).then_some((Reason::BreakerRamp, Some(ends)));
         assert_eq!(bench.denied(), expected, "beyond it after {after_ms} ms");
         bench.random = 0;
         bench.calls("ffff");
@@ -183,7 +183,7 @@ fn an_observing_breaker_trips_and_closes_and_refuses_nobody() {
     let probe = bench.ticket();
     let beside = bench.ticket();
     assert!(probe.is_probe() && !beside.is_probe());
-    assert_eq!(bench.tell(beside, Outcome::Failure), Told::Counted);
+    assert_eq!(bench.tell(beside, Outcome::Failure), Recorded::Counted);
     assert_eq!((bench.circuit(), bench.snapshot().would_deny), (Circuit::HalfOpen, 5));
     bench.tell(probe, Outcome::Success);
     bench.calls("s");
@@ -195,7 +195,7 @@ fn it_can_be_forced_and_tripped_from_outside() {
     let mut bench = Bench::new(small());
     let input = bench.input();
     bench.config.force(&mut bench.state, input, Forced::Open);
-    assert_eq!(bench.denied(), Some((By::BreakerForced, None)));
+    assert_eq!(bench.denied(), Some((Reason::BreakerForced, None)));
     assert_eq!(bench.snapshot().admitted_percent, 0);
     bench.config.force(&mut bench.state, input, Forced::Closed);
     bench.calls("ffffffff");

@@ -3,7 +3,7 @@
 use super::super::*;
 use crate::budget;
 use crate::chance::{Chance, steps};
-use crate::contract::{Answer, By, Decide, Input, Outcome, Time};
+use crate::contract::{Decide, Decision, Input, Outcome, Reason, Rejected, Time};
 use core::time::Duration;
 
 /// What happened, in the order in which it did.
@@ -19,7 +19,7 @@ struct Naive {
 /// What may be answered.
 #[derive(Debug)]
 enum Expected {
-    Exactly(Answer<Ticket>),
+    Exactly(Decision<Ticket>),
     WaitBetween(u64, u64),
 }
 
@@ -36,32 +36,32 @@ impl Naive {
     fn ask(&mut self, input: Input, again: Again) -> Expected {
         self.clock = self.clock.max(input.now.as_nanos());
         let (config, now) = (&self.config, self.clock);
-        let no = |by, retry_at| Expected::Exactly(Answer::Deny { by, retry_at });
+        let no = |reason, retry_at| Expected::Exactly(Decision::Reject(Rejected { reason, retry_at }));
         if again.safety == Safety::Unsafe && config.repeat == Repeat::SafeOnly {
-            return no(By::RetryUnsafe, None);
+            return no(Reason::RetryUnsafe, None);
         }
         if again.attempts >= config.attempts_max {
-            return no(By::RetryAttempts, None);
+            return no(Reason::RetryAttempts, None);
         }
         let last_moment = again.begun.as_nanos() + nanos(config.elapsed_max);
         let bucket = nanos(config.budget.length) / 10;
-        let spent = no(By::RetryBudget, Some(Time::from_nanos((now / bucket + 1) * bucket)));
+        let spent = no(Reason::RetryBudget, Some(Time::from_nanos((now / bucket + 1) * bucket)));
         if let Some(due) = again.due {
             return if due.as_nanos().max(now) > last_moment {
-                no(By::RetryElapsed, None)
+                no(Reason::RetryElapsed, None)
             } else if !self.is_in_budget() {
                 spent
             } else if now < due.as_nanos() {
-                Expected::Exactly(Answer::Wait { until: due })
+                Expected::Exactly(Decision::Wait { until: due })
             } else {
                 self.kept.push((now, 0, 1));
                 self.retries += 1;
-                Expected::Exactly(Answer::Admit(Ticket { attempt: again.attempts + 1 }))
+                Expected::Exactly(Decision::Admit(Ticket { attempt: again.attempts + 1 }))
             };
         }
         let asked = nanos(again.retry_after.unwrap_or_default());
         if asked > nanos(config.retry_after_max) {
-            return no(By::RetryElapsed, Some(Time::from_nanos(now + asked)));
+            return no(Reason::RetryElapsed, Some(Time::from_nanos(now + asked)));
         }
         let (least, most) = self.backoff(&again);
         let (least, most) = match config.backoff.jitter {
@@ -69,7 +69,7 @@ impl Naive {
             _ => (least + asked, most + asked),
         };
         if now + least > last_moment {
-            no(By::RetryElapsed, None)
+            no(Reason::RetryElapsed, None)
         } else if !self.is_in_budget() {
             // It may as well be too late for the drawn backoff.
             if now + most > last_moment { Expected::WaitBetween(1, 0) } else { spent }
@@ -146,7 +146,7 @@ fn it_decides_as_one_that_keeps_every_call_does() {
             if chance.below(3) == 0 {
                 assert_eq!(
                     config.ask(&mut state, input, Request::First),
-                    Answer::Admit(Ticket { attempt: 1 })
+                    Decision::Admit(Ticket { attempt: 1 })
                 );
                 naive.clock = naive.clock.max(now);
                 naive.kept.push((naive.clock, 1, 0));
@@ -156,25 +156,25 @@ fn it_decides_as_one_that_keeps_every_call_does() {
             let (expected, answer) =
                 (naive.ask(input, again), config.ask(&mut state, input, Request::Again(again)));
             let is_right = match (&expected, answer) {
-                (Expected::WaitBetween(1, 0), Answer::Deny { by, .. }) => {
-                    matches!(by, By::RetryElapsed | By::RetryBudget)
+                (Expected::WaitBetween(1, 0), Decision::Reject(Rejected { reason, .. })) => {
+                    matches!(reason, Reason::RetryElapsed | Reason::RetryBudget)
                 }
-                (Expected::WaitBetween(least, most), Answer::Wait { until }) => {
+                (Expected::WaitBetween(least, most), Decision::Wait { until }) => {
                     (*least..=*most).contains(&until.as_nanos())
                 }
                 // The drawn backoff may end past the last moment, where the shortest would not.
-                (Expected::WaitBetween(_, most), Answer::Deny { by, retry_at }) => {
+                (Expected::WaitBetween(_, most), Decision::Reject(Rejected { reason, retry_at })) => {
                     let last_moment = again.begun.as_nanos() + nanos(config.elapsed_max);
-                    (by, retry_at) == (By::RetryElapsed, None) && *most > last_moment
+                    (reason, retry_at) == (Reason::RetryElapsed, None) && *most > last_moment
                 }
                 (Expected::Exactly(expected), answer) => *expected == answer,
-                (Expected::WaitBetween(..), Answer::Admit(_)) => false,
+                (Expected::WaitBetween(..), Decision::Admit(_)) => false,
             };
             assert!(is_right, "seed {seed}, step {step}: {answer:?} to {again:?}, expected {expected:?}");
             match answer {
-                Answer::Wait { .. } => waited += 1,
-                Answer::Deny { .. } => denied += 1,
-                Answer::Admit(ticket) => {
+                Decision::Wait { .. } => waited += 1,
+                Decision::Reject(_) => denied += 1,
+                Decision::Admit(ticket) => {
                     admitted += 1;
                     let outcome = [Outcome::Success, Outcome::Failure][chance.below(2) as usize];
                     naive.recovered += u64::from(outcome == Outcome::Success);
