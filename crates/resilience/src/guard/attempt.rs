@@ -5,7 +5,7 @@
 
 use super::clock;
 use super::run::Inner;
-use super::words::{CallError, Refusal, Verdict};
+use super::words::{CallError, Refusal, Classification};
 use crate::breaker;
 use crate::bulkhead;
 use crate::cell::{self, Entry};
@@ -22,12 +22,12 @@ use core::time::Duration;
 #[derive(Debug)]
 pub(super) struct Attempted<T, E> {
     pub(super) result: Result<T, CallError<E>>,
-    pub(super) verdict: Verdict,
+    pub(super) classification: Classification,
 }
 
 impl<T, E> Attempted<T, E> {
     pub(super) fn is_good(&self) -> bool {
-        matches!(self.verdict.outcome, Outcome::Success | Outcome::Slow)
+        matches!(self.classification.outcome, Outcome::Success | Outcome::Slow)
     }
 
     /// This, unless the other says more.
@@ -38,7 +38,7 @@ impl<T, E> Attempted<T, E> {
     }
 
     fn refused(refusal: Refusal) -> Self {
-        Self { result: Err(CallError::Refused(refusal)), verdict: Outcome::Neutral.into() }
+        Self { result: Err(CallError::Refused(refusal)), classification: Outcome::Neutral.into() }
     }
 }
 
@@ -167,18 +167,18 @@ fn outcome_of_a_drop() -> Outcome {
 
 impl Inner {
     /// One attempt, at most until `deadline`.
-    pub(super) async fn attempt<T, E, F, B, J>(
+    pub(super) async fn attempt<T, E, F, B, C>(
         &self,
         asked_at: Time,
         asked_by: (u32, Priority),
         deadline: Time,
         begin: B,
-        judge: &J,
+        classify: &C,
     ) -> Attempted<T, E>
     where
         F: Future<Output = Result<T, E>>,
         B: FnOnce(Time) -> F,
-        J: Fn(Result<&T, &E>) -> Verdict,
+        C: Fn(Result<&T, &E>) -> Classification,
     {
         let mut asked = match self.ask_breaker(asked_at, asked_by.0) {
             Ok(asked) => asked,
@@ -217,17 +217,17 @@ impl Inner {
         let result = within(ends, begin(ends)).await;
         let now = clock::now();
         let ran = now.since(begun);
-        let verdict = match &result {
-            Some(result) => self.time(ran, judge(result.as_ref())),
-            None => self.judge_cut(ran),
+        let classification = match &result {
+            Some(result) => self.time(ran, classify(result.as_ref())),
+            None => self.classify_cut(ran),
         };
         if let Some(asked) = &mut asked {
-            asked.tell(now, verdict.outcome);
+            asked.tell(now, classification.outcome);
         }
         if let Some(permit) = &mut permit {
-            permit.tell(now, verdict.outcome);
+            permit.tell(now, classification.outcome);
         }
-        seen.tell(verdict.outcome);
+        seen.tell(classification.outcome);
         let result = match result {
             Some(result) => result.map_err(CallError::Failed),
             None => {
@@ -235,7 +235,7 @@ impl Inner {
                 Err(CallError::TimedOut(ran))
             }
         };
-        Attempted { result, verdict }
+        Attempted { result, classification }
     }
 
     fn ask_breaker(&self, now: Time, source: u32) -> Result<Option<Asked<'_>>, Refusal> {
@@ -330,21 +330,21 @@ impl Inner {
     }
 
     /// A success may have taken too long.
-    fn time(&self, ran: Duration, verdict: Verdict) -> Verdict {
-        match (verdict.outcome, self.slow_after) {
+    fn time(&self, ran: Duration, classification: Classification) -> Classification {
+        match (classification.outcome, self.slow_after) {
             (Outcome::Success, Some(slow_after)) if ran >= slow_after => {
-                Verdict { outcome: Outcome::Slow, ..verdict }
+                Classification { outcome: Outcome::Slow, ..classification }
             }
-            _ => verdict,
+            _ => classification,
         }
     }
 
     /// An attempt that was cut short is a failure of the dependency, unless its caller's deadline gave it less than
     /// half of what it may take: the policy's time-out, or its deadline if it has no time-out.
-    fn judge_cut(&self, ran: Duration) -> Verdict {
+    fn classify_cut(&self, ran: Duration) -> Classification {
         let may_take = self.policy.timeout.or(self.policy.deadline);
         let had_time = may_take.is_none_or(|may_take| ran.saturating_mul(2) >= may_take);
-        Verdict::from(if had_time { Outcome::Failure } else { Outcome::Cancelled })
+        Classification::from(if had_time { Outcome::Failure } else { Outcome::Cancelled })
     }
 
     pub(super) fn refusal(&self, now: Time, reason: Reason, retry_at: Option<Time>) -> Refusal {

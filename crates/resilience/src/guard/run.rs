@@ -3,7 +3,7 @@
 use super::attempt::{Attempted, Rate};
 use super::clock;
 use super::watch::Watch;
-use super::words::{Attempt, Call, CallError, Verdict};
+use super::words::{Attempt, Call, CallError, Classification};
 use crate::breaker::Forced;
 use crate::contract::{ConfigError, Decision, Outcome, Reason, Rejected, Time};
 use crate::policy::{Policy, RateLimit};
@@ -238,7 +238,7 @@ impl Guard {
         retries || self.inner.hedge.is_some() && call.safety == Safety::Safe
     }
 
-    /// Makes a call: `operation` begins one attempt, `judge` says what came of it.
+    /// Makes a call: `operation` begins one attempt, `classify` says what came of it.
     ///
     /// When there are no more attempts, or a policy refuses a further one, the last result is the result: a
     /// response that was judged a failure is still a response.
@@ -259,11 +259,11 @@ impl Guard {
     ///
     /// # Errors
     /// The refusal, if no attempt was let through; else the last attempt's error.
-    pub async fn call<T, E, F, O, J>(&self, call: Call, operation: O, judge: J) -> Result<T, CallError<E>>
+    pub async fn call<T, E, F, O, C>(&self, call: Call, operation: O, classify: J) -> Result<T, CallError<E>>
     where
         F: Future<Output = Result<T, E>>,
         O: Fn(Attempt) -> F,
-        J: Fn(Result<&T, &E>) -> Verdict,
+        C: Fn(Result<&T, &E>) -> Classification,
     {
         let inner = &*self.inner;
         let (begun, deadline) = inner.begin(&call)?;
@@ -273,12 +273,12 @@ impl Guard {
             let operation = &operation;
             move |ends: Time| begin(operation, number)(ends)
         };
-        let first = inner.hedged(begun, &call, deadline, begin(1), &judge).await;
+        let first = inner.hedged(begun, &call, deadline, begin(1), &classify).await;
         match retries.zip(ticket) {
             // A future apart: most calls have no second attempt.
-            Some((retry, ticket)) if first.verdict.outcome == Outcome::Failure => {
+            Some((retry, ticket)) if first.classification.outcome == Outcome::Failure => {
                 let progress = Progress { begun, deadline, ticket, last: first };
-                Box::pin(inner.again(retry, &call, progress, begin, &judge)).await
+                Box::pin(inner.again(retry, &call, progress, begin, &classify)).await
             }
             _ => first.result,
         }
@@ -301,20 +301,20 @@ impl Guard {
     ///
     /// # Errors
     /// As [`Guard::call`].
-    pub async fn call_once<T, E, F, O, J>(
+    pub async fn call_once<T, E, F, O, C>(
         &self,
         call: Call,
         operation: O,
-        judge: J,
+        classify: C,
     ) -> Result<T, CallError<E>>
     where
         F: Future<Output = Result<T, E>>,
         O: FnOnce(Attempt) -> F,
-        J: Fn(Result<&T, &E>) -> Verdict,
+        C: Fn(Result<&T, &E>) -> Classification,
     {
         let (begun, deadline) = self.inner.begin(&call)?;
         let asked_by = (call.source, call.priority);
-        self.inner.attempt(begun, asked_by, deadline, begin(operation, 1), &judge).await.result
+        self.inner.attempt(begun, asked_by, deadline, begin(operation, 1), &classify).await.result
     }
 }
 
@@ -347,44 +347,44 @@ impl Inner {
     }
 
     /// One attempt, and a second beside it when it is slow: the first good answer is the answer.
-    async fn hedged<T, E, F, B, J>(
+    async fn hedged<T, E, F, B, C>(
         &self,
         now: Time,
         call: &Call,
         deadline: Time,
         begin: B,
-        judge: &J,
+        classify: &C,
     ) -> Attempted<T, E>
     where
         F: Future<Output = Result<T, E>>,
         B: Fn(Time) -> F,
-        J: Fn(Result<&T, &E>) -> Verdict,
+        C: Fn(Result<&T, &E>) -> Classification,
     {
         let asked_by = (call.source, call.priority);
         let Some(hedge) = self.hedge.as_ref().filter(|_| call.safety == Safety::Safe) else {
-            return self.attempt(now, asked_by, deadline, &begin, judge).await;
+            return self.attempt(now, asked_by, deadline, &begin, classify).await;
         };
         // The two of them, and the timer, are only there for calls that may be hedged.
-        Box::pin(self.race(hedge, now, asked_by, deadline, begin, judge)).await
+        Box::pin(self.race(hedge, now, asked_by, deadline, begin, classify)).await
     }
 
-    async fn race<T, E, F, B, J>(
+    async fn race<T, E, F, B, C>(
         &self,
         hedge: &cell::Hedge,
         begun: Time,
         asked_by: (u32, Priority),
         deadline: Time,
         begin: B,
-        judge: &J,
+        classify: &C,
     ) -> Attempted<T, E>
     where
         F: Future<Output = Result<T, E>>,
         B: Fn(Time) -> F,
-        J: Fn(Result<&T, &E>) -> Verdict,
+        C: Fn(Result<&T, &E>) -> Classification,
     {
         let asked = hedge.ask(clock::input_at(begun), hedge::Request::First).admitted();
         let mut told_first = Hedged { hedge, ticket: asked };
-        let mut first = pin!(self.attempt(begun, asked_by, deadline, &begin, judge));
+        let mut first = pin!(self.attempt(begun, asked_by, deadline, &begin, classify));
         let due = pin!(self.second_is_due(hedge, begun));
         let asked = match either(first.as_mut(), due).await {
             Either::One(attempted) => return told_first.with(attempted),
@@ -393,7 +393,7 @@ impl Inner {
         };
         self.watch.hedged();
         let mut told_second = Hedged { hedge, ticket: asked };
-        let mut second = pin!(self.attempt(clock::now(), asked_by, deadline, &begin, judge));
+        let mut second = pin!(self.attempt(clock::now(), asked_by, deadline, &begin, classify));
         match either(first.as_mut(), second.as_mut()).await {
             Either::One(attempted) if attempted.is_good() => told_first.with(attempted),
             Either::Other(attempted) if attempted.is_good() => told_second.with(attempted),
@@ -433,31 +433,31 @@ impl Inner {
     }
 
     /// Further attempts, as long as they fail and may be made.
-    async fn again<T, E, F, B, N, J>(
+    async fn again<T, E, F, B, N, C>(
         &self,
         retry: &cell::Retry,
         call: &Call,
         progress: Progress<T, E>,
         begin: N,
-        judge: &J,
+        classify: &C,
     ) -> Result<T, CallError<E>>
     where
         F: Future<Output = Result<T, E>>,
         B: Fn(Time) -> F,
         N: Fn(u32) -> B,
-        J: Fn(Result<&T, &E>) -> Verdict,
+        C: Fn(Result<&T, &E>) -> Classification,
     {
         let Progress { begun, deadline, mut ticket, mut last } = progress;
         let (mut backoff, mut attempts) = (Duration::ZERO, 1);
-        while last.verdict.outcome == Outcome::Failure {
-            let retry_after = last.verdict.retry_after;
+        while last.classification.outcome == Outcome::Failure {
+            let retry_after = last.classification.retry_after;
             let again =
                 retry::Again { attempts, begun, backoff, retry_after, safety: call.safety, due: None };
             let Some((next, waited)) = self.wait_to_retry(retry, again, deadline).await else { break };
             retry.tell(clock::input(), ticket, Outcome::Failure);
             (ticket, backoff, attempts) = (next, waited, attempts + 1);
             self.watch.retried(attempts);
-            let attempted = self.hedged(clock::now(), call, deadline, begin(attempts), judge).await;
+            let attempted = self.hedged(clock::now(), call, deadline, begin(attempts), classify).await;
             if let Err(CallError::Refused(_)) = attempted.result {
                 // The last true answer says more than that there was to be no other.
                 retry.tell(clock::input(), ticket, Outcome::Neutral);
@@ -465,7 +465,7 @@ impl Inner {
             }
             last = attempted;
         }
-        retry.tell(clock::input(), ticket, last.verdict.outcome);
+        retry.tell(clock::input(), ticket, last.classification.outcome);
         last.result
     }
 
@@ -516,7 +516,7 @@ struct Hedged<'a> {
 impl Hedged<'_> {
     fn with<T, E>(&mut self, attempted: Attempted<T, E>) -> Attempted<T, E> {
         if let Some(ticket) = self.ticket.take() {
-            self.hedge.tell(clock::input(), ticket, attempted.verdict.outcome);
+            self.hedge.tell(clock::input(), ticket, attempted.classification.outcome);
         }
         attempted
     }

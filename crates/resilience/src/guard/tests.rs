@@ -95,16 +95,16 @@ async fn a_breaker_refuses_after_failures_says_when_to_come_back_and_recovers() 
 #[tokio::test(start_paused = true)]
 async fn what_counts_as_a_failure_is_the_callers_judgement() {
     let guard = guard(Policy { breaker: Some(tripping()), ..Policy::default() });
-    let judge = |result: Result<&u32, &&'static str>| match result {
-        Ok(500) => Verdict::from(Outcome::Failure),
-        _ => Verdict::from(Outcome::Success),
+    let classify = |result: Result<&u32, &&'static str>| match result {
+        Ok(500) => Classification::from(Outcome::Failure),
+        _ => Classification::from(Outcome::Success),
     };
     for _ in 0..5 {
-        let found: CallResult = guard.call(Call::safe(), |_| async { Err("not found") }, judge).await;
+        let found: CallResult = guard.call(Call::safe(), |_| async { Err("not found") }, classify).await;
         assert_eq!(found, Err(CallError::Failed("not found")));
     }
     for _ in 0..2 {
-        let answered: CallResult = guard.call(Call::safe(), |_| async { Ok(500) }, judge).await;
+        let answered: CallResult = guard.call(Call::safe(), |_| async { Ok(500) }, classify).await;
         assert_eq!(answered, Ok(500), "a response that was judged a failure is still a response");
     }
     assert_eq!(refused_by(&good(&guard).await), Some(Reason::BreakerOpen));

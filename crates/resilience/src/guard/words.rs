@@ -86,20 +86,20 @@ pub struct Attempt {
 /// ```
 /// use core::time::Duration;
 /// use mainstay_resilience::Outcome;
-/// use mainstay_resilience::guard::Verdict;
+/// use mainstay_resilience::guard::Classification;
 ///
-/// let busy = Verdict { retry_after: Some(Duration::from_secs(2)), ..Verdict::from(Outcome::Failure) };
+/// let busy = Classification { retry_after: Some(Duration::from_secs(2)), ..Classification::from(Outcome::Failure) };
 /// assert_eq!(busy.outcome, Outcome::Failure);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub struct Classification {
     /// A failure is retried, if that is configured and safe.
     pub outcome: Outcome,
     /// What the dependency said of when to come back.
     pub retry_after: Option<Duration>,
 }
 
-impl From<Outcome> for Verdict {
+impl From<Outcome> for Classification {
     fn from(outcome: Outcome) -> Self {
         Self { outcome, retry_after: None }
     }
@@ -116,8 +116,8 @@ impl From<Outcome> for Verdict {
 /// assert_eq!(errors_are_failures(paid.as_ref()).outcome, Outcome::Success);
 /// assert_eq!(errors_are_failures(down.as_ref()).outcome, Outcome::Failure);
 /// ```
-pub fn errors_are_failures<T, E>(result: Result<&T, &E>) -> Verdict {
-    Verdict::from(if result.is_ok() { Outcome::Success } else { Outcome::Failure })
+pub fn errors_are_failures<T, E>(result: Result<&T, &E>) -> Classification {
+    Classification::from(if result.is_ok() { Outcome::Success } else { Outcome::Failure })
 }
 
 /// A call that one of the guard's policies did not let through.

@@ -20,17 +20,17 @@ use tower_service::Service;
 ///
 /// ```
 /// use mainstay_resilience::outlier;
-/// use mainstay_resilience::tower::{BoxError, Hosts, JudgeBy};
+/// use mainstay_resilience::tower::{BoxError, Hosts, ClassifyWith};
 /// use mainstay_resilience::Outcome;
 /// use tower::{ServiceExt, service_fn};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// let host = |answer: u32| service_fn(move |_: ()| async move { Ok::<u32, BoxError>(answer) });
-/// let judge = JudgeBy::new(|result: Result<&u32, &BoxError>| match result {
+/// let classify = ClassifyWith::new(|result: Result<&u32, &BoxError>| match result {
 ///     Ok(_) => Outcome::Success,
 ///     Err(_) => Outcome::Failure,
 /// });
-/// let hosts = Hosts::new("search", outlier::Config::default(), vec![host(1), host(2)], judge);
+/// let hosts = Hosts::new("search", outlier::Config::default(), vec![host(1), host(2)], classify);
 /// assert!(hosts.oneshot(()).await.unwrap() > 0);
 /// # });
 /// ```
@@ -154,7 +154,7 @@ where
                 Ok(()) => service.call(request).await.map_err(Into::into),
                 Err(error) => Err(error),
             };
-            asked.tell(super::service::judge(&rules, answered.as_ref()).outcome);
+            asked.tell(super::service::classify(&rules, answered.as_ref()).outcome);
             answered
         })
     }

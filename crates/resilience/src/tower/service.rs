@@ -2,7 +2,7 @@
 
 use super::Rules;
 use crate::contract::ConfigError;
-use crate::guard::{Attempt, CallError, Guard, Policy, Refusal, Verdict};
+use crate::guard::{Attempt, CallError, Guard, Policy, Refusal, Classification};
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
@@ -221,11 +221,11 @@ where
                     }
                 }
             };
-            let judge = |result: Result<&S::Response, &BoxError>| judge(&rules, result);
+            let classify = |result: Result<&S::Response, &BoxError>| classify(&rules, result);
             let answered = if repeats {
-                guard.call(call, send, judge).await
+                guard.call(call, send, classify).await
             } else {
-                guard.call_once(call, send, judge).await
+                guard.call_once(call, send, classify).await
             };
             answered.map_err(|error| match error {
                 CallError::Refused(refusal) => refusal.into(),
@@ -237,13 +237,13 @@ where
 }
 
 /// What a policy further in refused says nothing of the dependency; all else is for the rules to say.
-pub(super) fn judge<R, Req, Res>(rules: &R, result: Result<&Res, &BoxError>) -> Verdict
+pub(super) fn classify<R, Req, Res>(rules: &R, result: Result<&Res, &BoxError>) -> Classification
 where
     R: Rules<Req, Res>,
 {
     match result {
-        Err(error) if find::<Refusal>(&**error).is_some() => Verdict::from(crate::Outcome::Neutral),
-        result => rules.judge(result),
+        Err(error) if find::<Refusal>(&**error).is_some() => Classification::from(crate::Outcome::Neutral),
+        result => rules.classify(result),
     }
 }
 

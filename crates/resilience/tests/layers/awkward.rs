@@ -3,7 +3,7 @@
 use super::{permits, retrying, tripping};
 use mainstay_resilience::fallback::When;
 use mainstay_resilience::guard::{Policy, Refusal};
-use mainstay_resilience::tower::{BoxError, FallbackLayer, GuardLayer, Hosts, JudgeBy, TimedOut};
+use mainstay_resilience::tower::{BoxError, FallbackLayer, GuardLayer, Hosts, ClassifyWith, TimedOut};
 use mainstay_resilience::{Outcome, Reason, outlier};
 use std::future::{Future, Ready, pending, poll_fn, ready};
 use std::pin::{Pin, pin};
@@ -13,14 +13,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 
-type Judge = fn(Result<&u32, &BoxError>) -> Outcome;
+type Classify = fn(Result<&u32, &BoxError>) -> Outcome;
 
-fn judge(result: Result<&u32, &BoxError>) -> Outcome {
+fn classify(result: Result<&u32, &BoxError>) -> Outcome {
     if result.is_ok() { Outcome::Success } else { Outcome::Failure }
 }
 
-fn layer(policy: Policy) -> GuardLayer<JudgeBy<Judge>> {
-    GuardLayer::from_policy("inner", policy, JudgeBy::new(judge as Judge)).unwrap()
+fn layer(policy: Policy) -> GuardLayer<ClassifyWith<Classify>> {
+    GuardLayer::from_policy("inner", policy, ClassifyWith::new(classify as Classify)).unwrap()
 }
 
 fn refusal(error: &BoxError) -> Option<Reason> {
@@ -223,7 +223,7 @@ async fn a_host_that_fails_is_left_out_and_comes_back() {
             ready(if fails { Err::<u32, BoxError>("down".into()) } else { Ok(number) })
         })
     };
-    let hosts = Hosts::new("search", config, (0..4).map(host).collect(), JudgeBy::new(judge as Judge));
+    let hosts = Hosts::new("search", config, (0..4).map(host).collect(), ClassifyWith::new(classify as Classify));
     let mut failed = 0;
     for _ in 0..200 {
         failed += u32::from(hosts.clone().oneshot(0).await.is_err());
@@ -235,8 +235,8 @@ async fn a_host_that_fails_is_left_out_and_comes_back() {
         seen[hosts.clone().oneshot(0).await.unwrap() as usize] += 1;
     }
     assert!(seen.iter().all(|n| *n > 40), "{seen:?}");
-    let none: Hosts<NeverReady, JudgeBy<Judge>> =
-        Hosts::new("none", outlier::Config::default(), vec![], JudgeBy::new(judge as Judge));
+    let none: Hosts<NeverReady, ClassifyWith<Classify>> =
+        Hosts::new("none", outlier::Config::default(), vec![], ClassifyWith::new(classify as Classify));
     assert_eq!(refusal(&none.oneshot(0).await.unwrap_err()), Some(Reason::Outlier));
 }
 
