@@ -79,8 +79,8 @@ impl Asked<'_> {
         let Some(ticket) = self.ticket.take() else { return };
         match self.breaker.tell(clock::input_at(now), ticket, outcome) {
             Recorded::Counted => {}
-            Recorded::Stale => self.inner.watch.stale(),
-            Recorded::Changed(transition) => self.inner.watch.changed(transition),
+            Recorded::Stale => self.inner.observer.stale(),
+            Recorded::Changed(transition) => self.inner.observer.changed(transition),
         }
     }
 }
@@ -126,7 +126,7 @@ struct Seen<'a> {
 impl Seen<'_> {
     fn tell(&mut self, outcome: Outcome) {
         self.is_told = true;
-        self.inner.watch.attempted(outcome);
+        self.inner.observer.attempted(outcome);
     }
 }
 
@@ -231,7 +231,7 @@ impl Inner {
         let result = match result {
             Some(result) => result.map_err(CallError::Failed),
             None => {
-                self.watch.timed_out();
+                self.observer.timed_out();
                 Err(CallError::TimedOut(ran))
             }
         };
@@ -242,7 +242,7 @@ impl Inner {
         let Some(breaker) = &self.breaker else { return Ok(None) };
         let (answer, changed) = breaker.ask_and_see(clock::input_at(now), breaker::Request { source });
         if let Some(transition) = changed {
-            self.watch.changed(transition);
+            self.observer.changed(transition);
         }
         match answer {
             Decision::Admit(ticket) => Ok(Some(Asked { inner: self, breaker, ticket: Some(ticket) })),
@@ -348,8 +348,8 @@ impl Inner {
     }
 
     pub(super) fn refusal(&self, now: Time, reason: Reason, retry_at: Option<Time>) -> Refusal {
-        self.watch.refused(reason);
-        Refusal { guard: self.watch.guard.clone(), reason, retry_after: retry_at.map(|at| at.since(now)) }
+        self.observer.refused(reason);
+        Refusal { guard: self.observer.guard.clone(), reason, retry_after: retry_at.map(|at| at.since(now)) }
     }
 }
 

@@ -21,7 +21,7 @@ pub(crate) mod clock;
 mod run;
 #[cfg(test)]
 mod tests;
-mod watch;
+mod observer;
 mod words;
 
 pub use crate::policy::Policy;

@@ -2,7 +2,7 @@
 
 use super::attempt::{Attempted, Rate};
 use super::clock;
-use super::watch::Watch;
+use super::observer::Observer;
 use super::words::{Attempt, Call, CallError, Classification};
 use crate::breaker::Forced;
 use crate::contract::{ConfigError, Decision, Outcome, Reason, Rejected, Time};
@@ -35,7 +35,7 @@ pub struct Guard {
 
 #[derive(Debug)]
 pub(super) struct Inner {
-    pub(super) watch: Watch,
+    pub(super) observer: Observer,
     pub(super) policy: Policy,
     pub(super) breaker: Option<cell::Breaker>,
     pub(super) slow_after: Option<Duration>,
@@ -68,7 +68,7 @@ impl Guard {
             None => Duration::ZERO,
         };
         let inner = Inner {
-            watch: Watch::new(name.into()),
+            observer: Observer::new(name.into()),
             breaker: policy.breaker.clone().map(cell::Breaker::new),
             slow_after: policy.breaker.as_ref().and_then(|breaker| breaker.slow_after),
             rate: policy.rate_limit.as_ref().map(Rate::new),
@@ -89,7 +89,7 @@ impl Guard {
     /// ```
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.inner.watch.guard
+        &self.inner.observer.guard
     }
 
     /// Its policy.
@@ -185,7 +185,7 @@ impl Guard {
         if let Some(breaker) = self.breaker() {
             let transition = breaker.trip(clock::input());
             if transition.from != transition.to {
-                self.inner.watch.changed(transition);
+                self.inner.observer.changed(transition);
             }
         }
     }
@@ -204,7 +204,7 @@ impl Guard {
     pub fn force(&self, forced: Forced) {
         if let Some(breaker) = self.breaker() {
             breaker.force(clock::input(), forced);
-            self.inner.watch.forced(forced);
+            self.inner.observer.forced(forced);
         }
     }
 
@@ -391,7 +391,7 @@ impl Inner {
             Either::Other(None) => return told_first.with(first.await),
             Either::Other(Some(ticket)) => Some(ticket),
         };
-        self.watch.hedged();
+        self.observer.hedged();
         let mut told_second = Hedged { hedge, ticket: asked };
         let mut second = pin!(self.attempt(clock::now(), asked_by, deadline, &begin, classify));
         match either(first.as_mut(), second.as_mut()).await {
@@ -424,7 +424,7 @@ impl Inner {
                 Decision::Reject(Rejected { reason, .. }) => {
                     // Too few calls seen is how each begins, and says nothing.
                     if reason != Reason::HedgeUnknown {
-                        self.watch.refused(reason);
+                        self.observer.refused(reason);
                     }
                     return None;
                 }
@@ -456,7 +456,7 @@ impl Inner {
             let Some((next, waited)) = self.wait_to_retry(retry, again, deadline).await else { break };
             retry.tell(clock::input(), ticket, Outcome::Failure);
             (ticket, backoff, attempts) = (next, waited, attempts + 1);
-            self.watch.retried(attempts);
+            self.observer.retried(attempts);
             let attempted = self.hedged(clock::now(), call, deadline, begin(attempts), classify).await;
             if let Err(CallError::Refused(_)) = attempted.result {
                 // The last true answer says more than that there was to be no other.
@@ -481,14 +481,14 @@ impl Inner {
             Decision::Admit(ticket) => return Some((ticket, Duration::ZERO)),
             Decision::Wait { until } => until,
             Decision::Reject(Rejected { reason, .. }) => {
-                self.watch.refused(reason);
+                self.observer.refused(reason);
                 return None;
             }
         };
         let backoff = due.since(asked_at);
         loop {
             if due >= deadline {
-                self.watch.refused(Reason::Deadline);
+                self.observer.refused(Reason::Deadline);
                 return None;
             }
             tokio::time::sleep_until(clock::instant_of(due)).await;
@@ -497,7 +497,7 @@ impl Inner {
                 // A timer may be early by less than it can measure.
                 Decision::Wait { until } => due = until.max(due + Duration::from_millis(1)),
                 Decision::Reject(Rejected { reason, .. }) => {
-                    self.watch.refused(reason);
+                    self.observer.refused(reason);
                     return None;
                 }
             }

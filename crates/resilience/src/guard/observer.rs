@@ -21,7 +21,7 @@ use crate::contract::{Outcome, Reason};
 use std::sync::Arc;
 
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(super) struct Observer {
     pub(super) guard: Arc<str>,
     #[cfg(feature = "metrics")]
     counters: Counters,
@@ -62,7 +62,7 @@ impl Counters {
     not(all(feature = "metrics", feature = "tracing")),
     allow(unused_variables, clippy::unused_self, reason = "what is told matters only to those who watch")
 )]
-impl Watch {
+impl Observer {
     pub(super) fn new(guard: Arc<str>) -> Self {
         Self {
             #[cfg(feature = "metrics")]
