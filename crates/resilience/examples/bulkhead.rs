@@ -20,7 +20,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 };
                 match guard.call(Call::default(), report, errors_are_failures).await {
                     Ok(report) => println!("caller {caller:2}: {report}"),
-                    Err(CallError::Refused(refusal)) => println!("caller {caller:2}: {refusal}"),
+                    Err(CallError::Rejected(rejected)) => println!("caller {caller:2}: {rejected}"),
                     Err(error) => println!("caller {caller:2}: {error}"),
                 }
             })

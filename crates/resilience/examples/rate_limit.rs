@@ -17,9 +17,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             guard.call(Call::default(), |_| async { Ok::<_, std::io::Error>("sent") }, errors_are_failures);
         match call.await {
             Ok(answer) => println!("{:4} ms: {answer}", begun.elapsed().as_millis()),
-            Err(CallError::Refused(refusal)) => {
-                println!("{:4} ms: {refusal}", begun.elapsed().as_millis());
-                tokio::time::sleep(refusal.retry_after.unwrap_or_default()).await;
+            Err(CallError::Rejected(rejected)) => {
+                println!("{:4} ms: {rejected}", begun.elapsed().as_millis());
+                tokio::time::sleep(rejected.retry_after.unwrap_or_default()).await;
             }
             Err(error) => println!("{error}"),
         }

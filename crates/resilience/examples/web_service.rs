@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
-use mainstay_resilience::guard::{Policy, Refusal};
+use mainstay_resilience::guard::{Policy, CallRejected};
 use mainstay_resilience::tower::{BoxError, GuardLayer, Guarded, HttpRules};
 use mainstay_resilience::{breaker, bulkhead, retry};
 use std::time::{Duration, Instant};
@@ -58,7 +58,7 @@ impl Dependency {
             Ok(response) => response.status().into_response(),
             // Say when to come back, where a policy knows it.
             Err(error) => {
-                let after = error.downcast_ref::<Refusal>().and_then(|refusal| refusal.retry_after);
+                let after = error.downcast_ref::<CallRejected>().and_then(|rejected| rejected.retry_after);
                 let seconds = after.map_or(1, |after| after.as_secs().max(1)).to_string();
                 (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, seconds)], error.to_string())
                     .into_response()

@@ -95,7 +95,7 @@ impl Count for Account {
 pub struct State {
     window: TimeWindow<Account>,
     clock: Time,
-    denied: u64,
+    rejected: u64,
 }
 
 /// What is asked of a budget.
@@ -158,8 +158,8 @@ pub struct Snapshot {
     pub spent: u64,
     /// How many more there may be now.
     pub left: u64,
-    /// Extra attempts that were refused, ever.
-    pub denied: u64,
+    /// Extra attempts that were rejected, ever.
+    pub rejected: u64,
 }
 
 impl Decide for Config {
@@ -170,7 +170,7 @@ impl Decide for Config {
     type Snapshot = Snapshot;
 
     fn state(&self) -> State {
-        State { window: TimeWindow::new(self.length, BUCKETS), clock: Time::ZERO, denied: 0 }
+        State { window: TimeWindow::new(self.length, BUCKETS), clock: Time::ZERO, rejected: 0 }
     }
 
     fn ask(&self, state: &mut State, input: Input, request: Request) -> Decision<Ticket> {
@@ -183,7 +183,7 @@ impl Decide for Config {
             return Decision::Admit(Ticket);
         }
         if self.left(state.window.total(state.clock)) == 0 {
-            state.denied = state.denied.saturating_add(1);
+            state.rejected = state.rejected.saturating_add(1);
             // A bucket's end is the first moment when something can be forgotten.
             return Decision::Reject(Rejected {
                 reason: Reason::RetryBudget,
@@ -203,7 +203,7 @@ impl Decide for Config {
     fn snapshot(&self, state: &State, now: Time) -> Snapshot {
         let account = state.window.peek(state.clock.max(now));
         let left = self.left(account);
-        Snapshot { calls: account.calls, spent: account.spent, left, denied: state.denied }
+        Snapshot { calls: account.calls, spent: account.spent, left, rejected: state.rejected }
     }
 
     fn check(&self) -> Result<(), ConfigError> {
@@ -273,7 +273,7 @@ mod tests {
             assert_eq!(config.snapshot(&state, Time::from_millis(1)).left, expected);
             let spent = (0..1_000).take_while(|_| withdraw(&config, &mut state, 1)).count();
             assert_eq!(spent as u64, expected, "{percent} % of {calls} and {minimum} a second");
-            assert_eq!(config.snapshot(&state, Time::from_millis(1)).denied, 1);
+            assert_eq!(config.snapshot(&state, Time::from_millis(1)).rejected, 1);
         }
     }
 
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_look_spends_nothing_and_a_refusal_says_when_to_come_back() {
+    fn a_look_spends_nothing_and_a_rejection_says_when_to_come_back() {
         let (config, mut state) = (of(100, 0), of(100, 0).state());
         let input = Input::at(Time::from_millis(1_500));
         let retry_at = Some(Time::from_millis(2_000));
@@ -300,9 +300,9 @@ mod tests {
             assert!(config.ask(&mut state, input, Request::Look).admitted().is_some());
         }
         assert!(withdraw(&config, &mut state, 1_500));
-        let denied = Decision::Reject(Rejected { reason: Reason::RetryBudget, retry_at });
-        assert_eq!(config.ask(&mut state, input, Request::Look), denied);
-        assert_eq!(config.ask(&mut state, input, Request::Withdraw), denied);
+        let rejected = Decision::Reject(Rejected { reason: Reason::RetryBudget, retry_at });
+        assert_eq!(config.ask(&mut state, input, Request::Look), rejected);
+        assert_eq!(config.ask(&mut state, input, Request::Withdraw), rejected);
     }
 
     #[test]

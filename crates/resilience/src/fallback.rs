@@ -13,7 +13,7 @@
 //!     fresh => fresh.ok(),
 //! };
 //! assert_eq!(price(Ok(99)), Some(99));
-//! assert_eq!(price(Err(Trigger::Refused(Reason::BreakerOpen))), Some(95));
+//! assert_eq!(price(Err(Trigger::Rejected(Reason::BreakerOpen))), Some(95));
 //! assert_eq!(price(Err(Trigger::Failed)), None);
 //! ```
 
@@ -24,7 +24,7 @@ use crate::contract::Reason;
 /// ```
 /// use mainstay_resilience::fallback::{Trigger, When, applies};
 ///
-/// let mild = [When::Refused, When::NoAnswer, When::AnyFailure];
+/// let mild = [When::Rejected, When::NoAnswer, When::AnyFailure];
 /// assert_eq!(mild.map(|when| applies(when, Trigger::TimedOut)), [false, true, true]);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -33,7 +33,7 @@ use crate::contract::Reason;
 pub enum When {
     /// A policy said no, so nothing was done: always safe.
     #[default]
-    Refused,
+    Rejected,
     /// That, or there was no answer in time: what was asked for may have been done all the same.
     NoAnswer,
     /// That, or the answer was an error.
@@ -46,13 +46,13 @@ pub enum When {
 /// use mainstay_resilience::Reason;
 /// use mainstay_resilience::fallback::{Trigger, When, applies};
 ///
-/// let full = Trigger::Refused(Reason::BulkheadFull);
-/// assert!(applies(When::Refused, full) && !applies(When::Refused, Trigger::Failed));
+/// let full = Trigger::Rejected(Reason::BulkheadFull);
+/// assert!(applies(When::Rejected, full) && !applies(When::Rejected, Trigger::Failed));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Trigger {
     /// A policy said no: the dependency was not called.
-    Refused(Reason),
+    Rejected(Reason),
     /// It was called, and there was no answer in time.
     TimedOut,
     /// It was called, and the answer was an error.
@@ -65,15 +65,15 @@ pub enum Trigger {
 /// use mainstay_resilience::Reason;
 /// use mainstay_resilience::fallback::{Trigger, When, applies};
 ///
-/// assert!(applies(When::Refused, Trigger::Refused(Reason::BreakerOpen)));
-/// assert!(!applies(When::Refused, Trigger::TimedOut));
-/// assert!(!applies(When::AnyFailure, Trigger::Refused(Reason::Deadline)));
+/// assert!(applies(When::Rejected, Trigger::Rejected(Reason::BreakerOpen)));
+/// assert!(!applies(When::Rejected, Trigger::TimedOut));
+/// assert!(!applies(When::AnyFailure, Trigger::Rejected(Reason::Deadline)));
 /// ```
 #[must_use]
 pub const fn applies(when: When, trigger: Trigger) -> bool {
     match trigger {
-        Trigger::Refused(Reason::Deadline) => false,
-        Trigger::Refused(_) => true,
+        Trigger::Rejected(Reason::Deadline) => false,
+        Trigger::Rejected(_) => true,
         Trigger::TimedOut => matches!(when, When::NoAnswer | When::AnyFailure),
         Trigger::Failed => matches!(when, When::AnyFailure),
     }
@@ -85,15 +85,15 @@ mod tests {
 
     #[test]
     fn each_kind_of_fallback_answers_for_what_it_says() {
-        let triggers = [Trigger::Refused(Reason::BulkheadFull), Trigger::TimedOut, Trigger::Failed];
+        let triggers = [Trigger::Rejected(Reason::BulkheadFull), Trigger::TimedOut, Trigger::Failed];
         let cases = [
-            (When::Refused, [true, false, false]),
+            (When::Rejected, [true, false, false]),
             (When::NoAnswer, [true, true, false]),
             (When::AnyFailure, [true, true, true]),
         ];
         for (when, expected) in cases {
             assert_eq!(triggers.map(|trigger| applies(when, trigger)), expected, "{when:?}");
-            assert!(!applies(when, Trigger::Refused(Reason::Deadline)));
+            assert!(!applies(when, Trigger::Rejected(Reason::Deadline)));
         }
     }
 }

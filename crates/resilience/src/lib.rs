@@ -69,7 +69,7 @@
 //! | half-open admits all | `no_more_probes_than_configured_are_under_way_or_decided_on` |
 //! | a panic leaves it half-open for ever | `a_panic_gives_back_the_permit_and_counts_as_a_failure` |
 //! | the window is scanned anew with each call | totals are kept as they change: [`window`]; the figures are measured beside others' in `benchmarks/resilience.md` |
-//! | a refusal of our own counts as a failure of the dependency | `a_refusal_further_in_is_no_failure_of_the_dependency` |
+//! | a rejection of our own counts as a failure of the dependency | `a_refusal_further_in_is_no_failure_of_the_dependency` |
 //!
 //! # What mutants survive
 //!

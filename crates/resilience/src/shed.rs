@@ -37,7 +37,7 @@ pub enum Priority {
     Critical,
 }
 
-/// Which share of the permits the requests of each priority may use: a request is refused when its share is in use
+/// Which share of the permits the requests of each priority may use: a request is rejected when its share is in use
 /// already, by whomever. A share is rounded up, so that of a single permit everybody has the whole.
 ///
 /// ```
@@ -62,7 +62,7 @@ pub struct Config {
     pub normal_percent: u8,
     /// From 0 to `normal_percent`; 50.
     pub low_percent: u8,
-    /// In a bulkhead: who may wait in line, from this priority on. The others are refused at once. The line is
+    /// In a bulkhead: who may wait in line, from this priority on. The others are rejected at once. The line is
     /// shared as the permits are. Normal.
     pub line_from: Priority,
 }

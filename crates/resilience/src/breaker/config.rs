@@ -65,7 +65,7 @@ pub struct Config {
     pub ramp_for: Duration,
     /// The share with which the ramp begins. From 1 to 100; 10.
     pub ramp_from_percent: u8,
-    /// Whether its refusals are real.
+    /// Whether its rejections are real.
     pub enforcement: Enforcement,
 }
 
@@ -97,7 +97,7 @@ pub enum Window {
     },
 }
 
-/// Whether a breaker's refusals are real.
+/// Whether a breaker's rejections are real.
 ///
 /// ```
 /// use mainstay_resilience::breaker::{Config, Enforcement, Request};
@@ -107,7 +107,7 @@ pub enum Window {
 /// let (mut state, input) = (config.state(), Input::at(Time::ZERO));
 /// config.trip(&mut state, input);
 /// assert!(config.ask(&mut state, input, Request::default()).admitted().is_some());
-/// assert_eq!(config.snapshot(&state, input.now).would_deny, 1);
+/// assert_eq!(config.snapshot(&state, input.now).would_reject, 1);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -115,7 +115,7 @@ pub enum Window {
 pub enum Enforcement {
     /// They are.
     Enforce,
-    /// It trips and closes as it would, says so, counts what it would have refused, and admits all: for the
+    /// It trips and closes as it would, says so, counts what it would have rejected, and admits all: for the
     /// first weeks with new numbers.
     ObserveOnly,
 }

@@ -23,7 +23,7 @@
 //!   it says later is stale. A probe that was cancelled frees its place at once and says nothing.
 //! - **Open times grow** with each trip that follows another within [`Config::forget_after`], up to a bound, and
 //!   carry jitter, so that many callers do not probe at once.
-//! - **What counts as a failure is the caller's judgement**: an [`Outcome`](crate::Outcome). Refusals by policies
+//! - **What counts as a failure is the caller's judgement**: an [`Outcome`](crate::Outcome). Rejections by policies
 //!   of this crate are neutral.
 //!
 //! ```

@@ -23,7 +23,7 @@ use core::time::Duration;
 pub enum Circuit {
     /// Calls pass, and are counted.
     Closed,
-    /// Calls are refused.
+    /// Calls are rejected.
     Open,
     /// A few calls pass, as probes.
     HalfOpen,
@@ -83,7 +83,7 @@ pub enum Forced {
     /// It decides by itself.
     #[default]
     No,
-    /// It refuses all, even when it only observes.
+    /// It rejects all, even when it only observes.
     Open,
     /// It admits all, and counts, and never trips.
     Closed,
@@ -212,8 +212,8 @@ pub struct State {
     probes_failed: u32,
     /// Outcomes that came too late.
     stale: u64,
-    /// Calls that would have been refused, had this not been observing only.
-    would_deny: u64,
+    /// Calls that would have been rejected, had this not been observing only.
+    would_reject: u64,
 }
 
 /// A breaker for display.
@@ -256,8 +256,8 @@ pub struct Snapshot {
     pub probes_under_way: u32,
     /// Outcomes that came too late to count.
     pub stale: u64,
-    /// Calls that would have been refused, had it not been observing only.
-    pub would_deny: u64,
+    /// Calls that would have been rejected, had it not been observing only.
+    pub would_reject: u64,
 }
 
 impl Decide for Config {
@@ -283,7 +283,7 @@ impl Decide for Config {
             probes_succeeded: 0,
             probes_failed: 0,
             stale: 0,
-            would_deny: 0,
+            would_reject: 0,
         }
     }
 
@@ -314,7 +314,7 @@ impl Decide for Config {
         match self.enforcement {
             Enforcement::Enforce => Decision::Reject(Rejected { reason, retry_at: Some(retry_at) }),
             Enforcement::ObserveOnly => {
-                state.would_deny = state.would_deny.saturating_add(1);
+                state.would_reject = state.would_reject.saturating_add(1);
                 Decision::Admit(ticket)
             }
         }
@@ -384,7 +384,7 @@ impl Decide for Config {
             trips: state.trips,
             probes_under_way: state.probes.iter().filter(|probe| now < probe.until).count() as u32,
             stale: state.stale,
-            would_deny: state.would_deny,
+            would_reject: state.would_reject,
         }
     }
 

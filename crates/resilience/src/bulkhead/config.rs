@@ -19,9 +19,9 @@ use core::time::Duration;
 pub struct Config {
     /// How many permits there are. 32, fixed.
     pub limit: Limit,
-    /// How many callers may wait. From 0 to 10,000, where 0 refuses at once; 32.
+    /// How many callers may wait. From 0 to 10,000, where 0 rejects at once; 32.
     pub line_max: u32,
-    /// How long each of them may wait. From 0 to a day, where 0 refuses at once; 500 ms.
+    /// How long each of them may wait. From 0 to a day, where 0 rejects at once; 500 ms.
     #[cfg_attr(feature = "serde", serde(rename = "wait_max_ms", with = "crate::contract::millis"))]
     pub wait_max: Duration,
     /// Keeps the last permits, and the last places in line, for the more important callers. None.

@@ -9,13 +9,13 @@
 //!      ├────────────────►│ the line: critical callers,  │─────────┘
 //!      │ room in line    │ then normal, then low ones;  │  asks again, and it is its turn
 //!      │                 │ first come, first served     │
-//!      │                 │ within each                  │─────────► denied: bulkhead_wait
+//!      │                 │ within each                  │─────────► rejected: bulkhead_wait
 //!      │                 └──────────────────────────────┘  asks again after `wait_max`
 //!      │ no room
-//!      └──────────────────────────────────────────────────► denied at once: bulkhead_full, or shed
+//!      └──────────────────────────────────────────────────► rejected at once: bulkhead_full, or shed
 //! ```
 //!
-//! - **A refusal is immediate.** A dependency that hangs holds its own permits, and nobody else's threads.
+//! - **A rejection is immediate.** A dependency that hangs holds its own permits, and nobody else's threads.
 //! - **Nobody is overtaken** by a caller of the same priority or a lower one. A permit is kept for each caller that
 //!   waits before: not for one whose patience has ended, whether it has noticed or not.
 //! - **Waiting is asking again.** The state says who may ask now ([`Config::next`], [`Config::ready`]), so that a

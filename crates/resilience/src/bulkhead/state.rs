@@ -109,8 +109,8 @@ pub struct State {
     /// The most important first, and among equals who came first.
     line: VecDeque<Waiting>,
     limiter: Limiter,
-    /// Callers that were refused at once.
-    refused: u64,
+    /// Callers that were rejected at once.
+    rejected: u64,
     /// Callers whose patience ended in line.
     waited_out: u64,
 }
@@ -127,7 +127,7 @@ pub struct State {
 ///     let _ = config.ask(&mut state, Input::default(), Request { caller, ..Request::default() });
 /// }
 /// let seen = config.snapshot(&state, Time::ZERO);
-/// assert_eq!((seen.in_use, seen.waiting, seen.refused), (2, 1, 2));
+/// assert_eq!((seen.in_use, seen.waiting, seen.rejected), (2, 1, 2));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -141,8 +141,8 @@ pub struct Snapshot {
     pub waiting: u32,
     /// The latency without a queue, where the gradient has measured it.
     pub baseline: Option<Duration>,
-    /// Callers that were refused at once.
-    pub refused: u64,
+    /// Callers that were rejected at once.
+    pub rejected: u64,
     /// Callers whose patience ended in line, as far as they have asked since or their place went to another.
     pub waited_out: u64,
 }
@@ -196,7 +196,7 @@ impl Decide for Config {
             in_use: state.in_use,
             waiting: u32::try_from(waiting).unwrap_or(u32::MAX),
             baseline: state.limiter.baseline(),
-            refused: state.refused,
+            rejected: state.rejected,
             waited_out: state.waited_out,
         }
     }
@@ -294,7 +294,7 @@ impl Config {
             state.waited_out = state.waited_out.saturating_add((before - state.line.len()) as u64);
         }
         if state.line.len() >= places {
-            state.refused = state.refused.saturating_add(1);
+            state.rejected = state.rejected.saturating_add(1);
             let limit = state.limiter.limit(&self.limit);
             let is_shed = state.in_use < limit && self.share(request.priority, limit) <= state.in_use;
             let reason = if is_shed { Reason::Shed } else { Reason::BulkheadFull };

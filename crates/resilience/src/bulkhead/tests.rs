@@ -84,7 +84,7 @@ fn check(config: &Config, script: &[(u64, Line)]) -> State {
 }
 
 #[test]
-fn without_a_line_a_full_bulkhead_refuses_at_once() {
+fn without_a_line_a_full_bulkhead_rejects_at_once() {
     let script = [
         (0, Ask(1, Yes)),
         (0, Ask(2, Yes)),
@@ -95,7 +95,7 @@ fn without_a_line_a_full_bulkhead_refuses_at_once() {
     let state = check(&fixed(2, 0, 1_000), &script);
     check(&fixed(2, 10, 0), &script);
     let snapshot = fixed(2, 0, 1_000).snapshot(&state, Time::ZERO);
-    assert_eq!((snapshot.limit, snapshot.in_use, snapshot.waiting, snapshot.refused), (2, 2, 0, 1));
+    assert_eq!((snapshot.limit, snapshot.in_use, snapshot.waiting, snapshot.rejected), (2, 2, 0, 1));
 }
 
 #[test]

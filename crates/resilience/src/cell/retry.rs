@@ -114,7 +114,7 @@ impl Retry {
     /// let (retries, input) = (cell::Retry::new(retry::Config::default()), Input::default());
     /// retries.first(input);
     /// let seen = retries.snapshot(input.now);
-    /// assert_eq!((seen.retries, seen.budget.calls, seen.budget.denied), (0, 1, 0));
+    /// assert_eq!((seen.retries, seen.budget.calls, seen.budget.rejected), (0, 1, 0));
     /// ```
     pub fn snapshot(&self, now: Time) -> Snapshot {
         self.locked(Input::at(now), |config, state| config.snapshot(state, now))

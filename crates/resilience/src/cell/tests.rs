@@ -232,7 +232,7 @@ fn a_waker_that_is_dropped_may_ask_the_bulkhead_again() {
 }
 
 #[test]
-fn who_leaves_after_its_place_went_to_another_was_not_refused() {
+fn who_leaves_after_its_place_went_to_another_was_not_rejected() {
     let (bulkhead, late) = (one_permit(1), Input::at(Time::from_millis(20)));
     assert!(matches!(bulkhead.enter(Input::default(), Priority::Normal), Entry::Admit(_)));
     let Entry::Wait { place, .. } = bulkhead.enter(Input::default(), Priority::Normal) else {
@@ -241,5 +241,5 @@ fn who_leaves_after_its_place_went_to_another_was_not_refused() {
     assert!(matches!(bulkhead.enter(late, Priority::Normal), Entry::Wait { .. }));
     bulkhead.leave(late, place);
     let snapshot = bulkhead.snapshot(late.now);
-    assert_eq!((snapshot.refused, snapshot.waited_out, snapshot.waiting), (0, 1, 1));
+    assert_eq!((snapshot.rejected, snapshot.waited_out, snapshot.waiting), (0, 1, 1));
 }

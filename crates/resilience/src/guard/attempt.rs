@@ -5,7 +5,7 @@
 
 use super::clock;
 use super::run::Inner;
-use super::words::{CallError, Refusal, Classification};
+use super::words::{CallError, CallRejected, Classification};
 use crate::breaker;
 use crate::bulkhead;
 use crate::cell::{self, Entry};
@@ -32,13 +32,13 @@ impl<T, E> Attempted<T, E> {
 
     /// This, unless the other says more.
     pub(super) fn or(self, other: Self) -> Self {
-        let was_refused = |one: &Self| matches!(one.result, Err(CallError::Refused(_)));
-        let is_less = !self.is_good() && was_refused(&self) && !was_refused(&other);
+        let was_rejected = |one: &Self| matches!(one.result, Err(CallError::Rejected(_)));
+        let is_less = !self.is_good() && was_rejected(&self) && !was_rejected(&other);
         if other.is_good() && !self.is_good() || is_less { other } else { self }
     }
 
-    fn refused(refusal: Refusal) -> Self {
-        Self { result: Err(CallError::Refused(refusal)), classification: Outcome::Neutral.into() }
+    fn rejected(rejected: CallRejected) -> Self {
+        Self { result: Err(CallError::Rejected(rejected)), classification: Outcome::Neutral.into() }
     }
 }
 
@@ -182,34 +182,34 @@ impl Inner {
     {
         let mut asked = match self.ask_breaker(asked_at, asked_by.0) {
             Ok(asked) => asked,
-            Err(refusal) => return Attempted::refused(refusal),
+            Err(rejected) => return Attempted::rejected(rejected),
         };
         let now = match self.ask_rate(asked_at) {
             Ok(None) => Ok(asked_at),
             // Waits are futures apart: most calls have none.
             Ok(Some(until)) => Box::pin(self.wait_for_rate(asked_at, until, deadline)).await,
-            Err(refusal) => Err(refusal),
+            Err(rejected) => Err(rejected),
         };
         let entered = match now {
             Ok(now) => self.ask_bulkhead(now, asked_by.1).map(|entered| (entered, now)),
-            Err(refusal) => Err(refusal),
+            Err(rejected) => Err(rejected),
         };
         let admitted = match entered {
             Ok((Entered::Admitted(permit), now)) => Ok((permit, now)),
             Ok((Entered::InLine(line, until), now)) => {
                 Box::pin(self.wait_in_line(line, now, until, deadline)).await
             }
-            Err(refusal) => Err(refusal),
+            Err(rejected) => Err(rejected),
         };
         let (mut permit, begun) = match admitted {
             Ok(admitted) => admitted,
-            Err(refusal) => return Attempted::refused(refusal),
+            Err(rejected) => return Attempted::rejected(rejected),
         };
         // Whoever has waited meets a dependency that may have changed meanwhile.
         if begun != asked_at || begun >= deadline {
             match self.ask_after_wait(asked, begun, deadline, asked_by.0) {
                 Ok(still) => asked = still,
-                Err(refusal) => return Attempted::refused(refusal),
+                Err(rejected) => return Attempted::rejected(rejected),
             }
         }
         let ends = self.policy.timeout.map_or(Time::FAR, |timeout| begun + timeout).min(deadline);
@@ -238,7 +238,7 @@ impl Inner {
         Attempted { result, classification }
     }
 
-    fn ask_breaker(&self, now: Time, source: u32) -> Result<Option<Asked<'_>>, Refusal> {
+    fn ask_breaker(&self, now: Time, source: u32) -> Result<Option<Asked<'_>>, CallRejected> {
         let Some(breaker) = &self.breaker else { return Ok(None) };
         let (answer, changed) = breaker.ask_and_see(clock::input_at(now), breaker::Request { source });
         if let Some(transition) = changed {
@@ -247,8 +247,8 @@ impl Inner {
         match answer {
             Decision::Admit(ticket) => Ok(Some(Asked { inner: self, breaker, ticket: Some(ticket) })),
             // A breaker keeps nobody waiting.
-            Decision::Wait { until } => Err(self.refusal(now, Reason::BreakerOpen, Some(until))),
-            Decision::Reject(Rejected { reason, retry_at }) => Err(self.refusal(now, reason, retry_at)),
+            Decision::Wait { until } => Err(self.rejected(now, Reason::BreakerOpen, Some(until))),
+            Decision::Reject(Rejected { reason, retry_at }) => Err(self.rejected(now, reason, retry_at)),
         }
     }
 
@@ -260,9 +260,9 @@ impl Inner {
         now: Time,
         deadline: Time,
         source: u32,
-    ) -> Result<Option<Asked<'a>>, Refusal> {
+    ) -> Result<Option<Asked<'a>>, CallRejected> {
         if now >= deadline {
-            return Err(self.refusal(now, Reason::Deadline, None));
+            return Err(self.rejected(now, Reason::Deadline, None));
         }
         match asked {
             Some(mut asked) if asked.ticket.is_some_and(|ticket| !asked.breaker.is_current(ticket)) => {
@@ -275,22 +275,22 @@ impl Inner {
     }
 
     /// Until when to wait, if at all.
-    fn ask_rate(&self, now: Time) -> Result<Option<Time>, Refusal> {
+    fn ask_rate(&self, now: Time) -> Result<Option<Time>, CallRejected> {
         let Some(rate) = &self.rate else { return Ok(None) };
         match rate.ask(now) {
             Decision::Admit(_) => Ok(None),
             Decision::Wait { until } => Ok(Some(until)),
-            Decision::Reject(Rejected { reason, retry_at }) => Err(self.refusal(now, reason, retry_at)),
+            Decision::Reject(Rejected { reason, retry_at }) => Err(self.rejected(now, reason, retry_at)),
         }
     }
 
     /// The moment when the rate allowed it. The line of those who wait is the runtime's timer: each waits at most as
     /// long as the limit says.
-    async fn wait_for_rate(&self, now: Time, mut until: Time, deadline: Time) -> Result<Time, Refusal> {
+    async fn wait_for_rate(&self, now: Time, mut until: Time, deadline: Time) -> Result<Time, CallRejected> {
         let patience = now + self.rate_wait_max;
         loop {
             if until > patience || until >= deadline {
-                return Err(self.refusal(clock::now(), Reason::RateLimit, Some(until)));
+                return Err(self.rejected(clock::now(), Reason::RateLimit, Some(until)));
             }
             tokio::time::sleep_until(clock::instant_of(until)).await;
             let now = clock::now();
@@ -301,12 +301,12 @@ impl Inner {
         }
     }
 
-    fn ask_bulkhead(&self, now: Time, priority: Priority) -> Result<Entered<'_>, Refusal> {
+    fn ask_bulkhead(&self, now: Time, priority: Priority) -> Result<Entered<'_>, CallRejected> {
         let Some(bulkhead) = &self.bulkhead else { return Ok(Entered::Admitted(None)) };
         match bulkhead.enter(clock::input_at(now), priority) {
             Entry::Admit(ticket) => Ok(Entered::Admitted(Some(Permit { bulkhead, ticket: Some(ticket) }))),
             Entry::Wait { place, until } => Ok(Entered::InLine(InLine { bulkhead, place }, until)),
-            Entry::Reject(Rejected { reason, retry_at }) => Err(self.refusal(now, reason, retry_at)),
+            Entry::Reject(Rejected { reason, retry_at }) => Err(self.rejected(now, reason, retry_at)),
         }
     }
 
@@ -317,7 +317,7 @@ impl Inner {
         now: Time,
         until: Time,
         deadline: Time,
-    ) -> Result<(Option<Permit<'a>>, Time), Refusal> {
+    ) -> Result<(Option<Permit<'a>>, Time), CallRejected> {
         let bulkhead = line.bulkhead;
         let granted = poll_fn(|cx| bulkhead.poll_granted(line.place, cx.waker()));
         let reason = match within(until.min(deadline), granted).await {
@@ -326,7 +326,7 @@ impl Inner {
             None if deadline < until => Reason::Deadline,
             None => Reason::BulkheadWait,
         };
-        Err(self.refusal(now, reason, None))
+        Err(self.rejected(now, reason, None))
     }
 
     /// A success may have taken too long.
@@ -347,9 +347,9 @@ impl Inner {
         Classification::from(if had_time { Outcome::Failure } else { Outcome::Cancelled })
     }
 
-    pub(super) fn refusal(&self, now: Time, reason: Reason, retry_at: Option<Time>) -> Refusal {
-        self.observer.refused(reason);
-        Refusal { guard: self.observer.guard.clone(), reason, retry_after: retry_at.map(|at| at.since(now)) }
+    pub(super) fn rejected(&self, now: Time, reason: Reason, retry_at: Option<Time>) -> CallRejected {
+        self.observer.rejected(reason);
+        CallRejected { guard: self.observer.guard.clone(), reason, retry_after: retry_at.map(|at| at.since(now)) }
     }
 }
 

@@ -26,4 +26,4 @@ mod words;
 
 pub use crate::policy::Policy;
 pub use run::Guard;
-pub use words::{Attempt, Call, CallError, Refusal, Classification, errors_are_failures};
+pub use words::{Attempt, Call, CallError, CallRejected, Classification, errors_are_failures};

@@ -5,7 +5,7 @@
 //! |---|---|---|
 //! | `resilience_attempts_total` | `guard`, `outcome` | attempts that were made, by what came of them; `cancelled`: the caller left, or its deadline did not give it a chance |
 //! | `resilience_timeouts_total` | `guard` | of these, those that were cut short |
-//! | `resilience_refusals_total` | `guard`, `by` | attempts that a policy did not let through |
+//! | `resilience_rejections_total` | `guard`, `by` | attempts that a policy did not let through |
 //! | `resilience_retries_total` | `guard` | attempts after the first of their call |
 //! | `resilience_hedges_total` | `guard` | second attempts beside a slow first |
 //! | `resilience_stale_total` | `guard` | outcomes that came after the breaker had changed |
@@ -76,9 +76,9 @@ impl Observer {
         self.counters.outcomes[outcome as usize].increment(1);
     }
 
-    pub(super) fn refused(&self, reason: Reason) {
+    pub(super) fn rejected(&self, reason: Reason) {
         #[cfg(feature = "metrics")]
-        metrics::counter!("resilience_refusals_total", "guard" => self.guard.to_string(), "by" => reason.code())
+        metrics::counter!("resilience_rejections_total", "guard" => self.guard.to_string(), "by" => reason.code())
             .increment(1);
         #[cfg(feature = "tracing")]
         tracing::debug!(guard = &*self.guard, reason = reason.code(), "call refused");

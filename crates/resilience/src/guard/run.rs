@@ -47,7 +47,7 @@ pub(super) struct Inner {
 }
 
 impl Guard {
-    /// A guard under a name, which its refusals and metrics carry.
+    /// A guard under a name, which its rejections and metrics carry.
     ///
     /// ```
     /// # use mainstay_resilience::guard::{Guard, Policy};
@@ -240,7 +240,7 @@ impl Guard {
 
     /// Makes a call: `operation` begins one attempt, `classify` says what came of it.
     ///
-    /// When there are no more attempts, or a policy refuses a further one, the last result is the result: a
+    /// When there are no more attempts, or a policy rejects a further one, the last result is the result: a
     /// response that was judged a failure is still a response.
     ///
     /// ```
@@ -258,7 +258,7 @@ impl Guard {
     /// ```
     ///
     /// # Errors
-    /// The refusal, if no attempt was let through; else the last attempt's error.
+    /// The rejected, if no attempt was let through; else the last attempt's error.
     pub async fn call<T, E, F, O, C>(&self, call: Call, operation: O, classify: J) -> Result<T, CallError<E>>
     where
         F: Future<Output = Result<T, E>>,
@@ -341,7 +341,7 @@ impl Inner {
         let own = self.policy.deadline.map_or(Time::FAR, |deadline| begun + deadline);
         let deadline = call.deadline.map_or(own, |deadline| own.min(clock::time_of(deadline)));
         if begun >= deadline {
-            return Err(CallError::Refused(self.refusal(begun, Reason::Deadline, None)));
+            return Err(CallError::Rejected(self.rejected(begun, Reason::Deadline, None)));
         }
         Ok((begun, deadline))
     }
@@ -398,7 +398,7 @@ impl Inner {
             Either::One(attempted) if attempted.is_good() => told_first.with(attempted),
             Either::Other(attempted) if attempted.is_good() => told_second.with(attempted),
             // One of them failed: the other decides. If that is no better, the first attempt's answer stands, unless
-            // only the second was let through: then the dependency was called, and a refusal would say that it was not.
+            // only the second was let through: then the dependency was called, and a rejection would say that it was not.
             Either::One(attempted) => {
                 let attempted = told_first.with(attempted);
                 attempted.or(told_second.with(second.await))
@@ -424,7 +424,7 @@ impl Inner {
                 Decision::Reject(Rejected { reason, .. }) => {
                     // Too few calls seen is how each begins, and says nothing.
                     if reason != Reason::HedgeUnknown {
-                        self.observer.refused(reason);
+                        self.observer.rejected(reason);
                     }
                     return None;
                 }
@@ -458,7 +458,7 @@ impl Inner {
             (ticket, backoff, attempts) = (next, waited, attempts + 1);
             self.observer.retried(attempts);
             let attempted = self.hedged(clock::now(), call, deadline, begin(attempts), classify).await;
-            if let Err(CallError::Refused(_)) = attempted.result {
+            if let Err(CallError::Rejected(_)) = attempted.result {
                 // The last true answer says more than that there was to be no other.
                 retry.tell(clock::input(), ticket, Outcome::Neutral);
                 return last.result;
@@ -481,14 +481,14 @@ impl Inner {
             Decision::Admit(ticket) => return Some((ticket, Duration::ZERO)),
             Decision::Wait { until } => until,
             Decision::Reject(Rejected { reason, .. }) => {
-                self.observer.refused(reason);
+                self.observer.rejected(reason);
                 return None;
             }
         };
         let backoff = due.since(asked_at);
         loop {
             if due >= deadline {
-                self.observer.refused(Reason::Deadline);
+                self.observer.rejected(Reason::Deadline);
                 return None;
             }
             tokio::time::sleep_until(clock::instant_of(due)).await;
@@ -497,7 +497,7 @@ impl Inner {
                 // A timer may be early by less than it can measure.
                 Decision::Wait { until } => due = until.max(due + Duration::from_millis(1)),
                 Decision::Reject(Rejected { reason, .. }) => {
-                    self.observer.refused(reason);
+                    self.observer.rejected(reason);
                     return None;
                 }
             }

@@ -57,9 +57,9 @@ async fn never(guard: &Guard) -> CallResult {
     guard.call(Call::safe(), |_| pending(), errors_are_failures).await
 }
 
-fn refused_by(answer: &CallResult) -> Option<Reason> {
+fn rejected_by(answer: &CallResult) -> Option<Reason> {
     match answer {
-        Err(CallError::Refused(refusal)) => Some(refusal.reason),
+        Err(CallError::Rejected(rejected)) => Some(rejected.reason),
         _ => None,
     }
 }
@@ -77,16 +77,16 @@ async fn poll_and_drop(future: impl Future, times: usize) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_breaker_refuses_after_failures_says_when_to_come_back_and_recovers() {
+async fn a_breaker_rejects_after_failures_says_when_to_come_back_and_recovers() {
     let guard = guard(Policy { breaker: Some(tripping()), ..Policy::default() });
     for _ in 0..2 {
         assert_eq!(bad(&guard).await, Err(CallError::Failed("down")));
     }
     let refused = good(&guard).await;
-    let Err(CallError::Refused(refusal)) = &refused else { panic!("{refused:?}") };
-    assert_eq!((&*refusal.guard, refusal.reason), ("dependency", Reason::BreakerOpen));
-    assert_eq!(refusal.retry_after, Some(MS(1_000)));
-    assert_eq!(refusal.to_string(), "dependency: the circuit breaker is open; retry after 1000 ms");
+    let Err(CallError::Rejected(rejected)) = &refused else { panic!("{refused:?}") };
+    assert_eq!((&*rejected.guard, rejected.reason), ("dependency", Reason::BreakerOpen));
+    assert_eq!(rejected.retry_after, Some(MS(1_000)));
+    assert_eq!(rejected.to_string(), "dependency: the circuit breaker is open; retry after 1000 ms");
     sleep(MS(1_000)).await;
     assert_eq!(good(&guard).await, Ok(1));
     assert!(guard.breaker().expect("there is one").is_closed());
@@ -107,7 +107,7 @@ async fn what_counts_as_a_failure_is_the_callers_judgement() {
         let answered: CallResult = guard.call(Call::safe(), |_| async { Ok(500) }, classify).await;
         assert_eq!(answered, Ok(500), "a response that was judged a failure is still a response");
     }
-    assert_eq!(refused_by(&good(&guard).await), Some(Reason::BreakerOpen));
+    assert_eq!(rejected_by(&good(&guard).await), Some(Reason::BreakerOpen));
 }
 
 #[tokio::test(start_paused = true)]
@@ -127,7 +127,7 @@ async fn a_success_that_took_too_long_is_slow() {
         let answer: CallResult = guard.call(Call::safe(), work, errors_are_failures).await;
         assert_eq!(answer, Ok(1));
     }
-    assert_eq!(refused_by(&good(&guard).await), Some(Reason::BreakerOpen));
+    assert_eq!(rejected_by(&good(&guard).await), Some(Reason::BreakerOpen));
 }
 
 #[tokio::test(start_paused = true)]
@@ -142,7 +142,7 @@ async fn a_time_out_counts_as_a_failure_and_a_caller_who_gives_up_does_not() {
         assert_eq!(never(&guard).await, Err(CallError::TimedOut(MS(100))));
         assert_eq!(begun.elapsed(), MS(100));
     }
-    assert_eq!(refused_by(&good(&guard).await), Some(Reason::BreakerOpen));
+    assert_eq!(rejected_by(&good(&guard).await), Some(Reason::BreakerOpen));
 }
 
 #[tokio::test(start_paused = true)]
@@ -165,12 +165,12 @@ async fn a_failed_attempt_is_made_again_after_its_backoff_if_it_is_safe() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_last_true_answer_is_the_answer_when_a_policy_refuses_another_attempt() {
+async fn the_last_true_answer_is_the_answer_when_a_policy_rejects_another_attempt() {
     let breaker = breaker::Config { consecutive_failures: Some(1), ..tripping() };
     let guard = guard(Policy { retry: Some(retrying(3)), breaker: Some(breaker), ..Policy::default() });
     assert_eq!(bad(&guard).await, Err(CallError::Failed("down")));
     assert_eq!(
-        refused_by(&bad(&guard).await),
+        rejected_by(&bad(&guard).await),
         Some(Reason::BreakerOpen),
         "nothing was called: nothing else to say"
     );
@@ -199,11 +199,11 @@ async fn nothing_begins_waits_or_is_retried_past_the_deadline() {
     let over = Call { deadline: Some(Instant::now()), ..Call::safe() };
     let refused: CallResult =
         guard.call(over, |_| async { panic!("it must not begin") }, errors_are_failures).await;
-    assert_eq!(refused_by(&refused), Some(Reason::Deadline));
+    assert_eq!(rejected_by(&refused), Some(Reason::Deadline));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_bulkhead_admits_lines_up_and_refuses() {
+async fn a_bulkhead_admits_lines_up_and_rejects() {
     let guard = guard(Policy { bulkhead: Some(permits(1, 1)), ..Policy::default() });
     let work = || async {
         let answer: CallResult = guard
@@ -221,12 +221,12 @@ async fn a_bulkhead_admits_lines_up_and_refuses() {
     let begun = Instant::now();
     let (first, second, third) = tokio::join!(work(), work(), work());
     assert_eq!((first, second), (Ok(1), Ok(1)));
-    assert_eq!(refused_by(&third), Some(Reason::BulkheadFull));
+    assert_eq!(rejected_by(&third), Some(Reason::BulkheadFull));
     assert_eq!(begun.elapsed(), MS(200));
     // In line behind one that hangs, patience ends.
     let (hung, waited) = tokio::join!(tokio::time::timeout(MS(900), never(&guard)), work());
     assert!(hung.is_err());
-    assert_eq!(refused_by(&waited), Some(Reason::BulkheadWait));
+    assert_eq!(rejected_by(&waited), Some(Reason::BulkheadWait));
     assert_eq!(work().await, Ok(1), "the permit came back");
 }
 
@@ -239,7 +239,7 @@ async fn a_rate_limit_waits_as_long_as_it_may() {
     assert_eq!(good(&guard).await, Ok(1));
     assert!(begun.elapsed() >= MS(100) && begun.elapsed() < MS(105), "{:?}", begun.elapsed());
     let (_, _, third) = tokio::join!(good(&guard), good(&guard), good(&guard));
-    assert_eq!(refused_by(&third), Some(Reason::RateLimit));
+    assert_eq!(rejected_by(&third), Some(Reason::RateLimit));
 }
 
 #[tokio::test(start_paused = true)]
@@ -355,7 +355,7 @@ async fn a_call_dropped_at_any_await_gives_back_its_permit_its_place_and_its_pro
         let breaker = guard.breaker().expect("there is one");
         breaker.trip(crate::Input::at(guard.now()));
         sleep(MS(1_000)).await;
-        // Half-open: this call is the one probe, and holds the one permit. A second waits behind it, or is refused.
+        // Half-open: this call is the one probe, and holds the one permit. A second waits behind it, or is rejected.
         let work = guard.call(
             Call::safe(),
             |_| async {
@@ -411,7 +411,7 @@ async fn a_panic_gives_back_the_permit_and_counts_as_a_failure() {
         assert!(tokio::spawn(work).await.expect_err("it panicked").is_panic());
     }
     assert_eq!(guard.bulkhead().expect("there is one").snapshot(guard.now()).in_use, 0);
-    assert_eq!(refused_by(&good(&guard).await), Some(Reason::BreakerOpen));
+    assert_eq!(rejected_by(&good(&guard).await), Some(Reason::BreakerOpen));
     // Half-open, and a probe that panics: it opens again, and does not stay half-open for ever.
     sleep(MS(1_000)).await;
     let inside = guard.clone();
@@ -421,7 +421,7 @@ async fn a_panic_gives_back_the_permit_and_counts_as_a_failure() {
         answer
     });
     assert!(probe.await.is_err());
-    assert_eq!(refused_by(&good(&guard).await), Some(Reason::BreakerOpen));
+    assert_eq!(rejected_by(&good(&guard).await), Some(Reason::BreakerOpen));
     sleep(MS(2_000)).await;
     assert_eq!(good(&guard).await, Ok(1));
 }
@@ -433,7 +433,7 @@ async fn a_refusal_further_in_is_no_failure_of_the_dependency() {
     let mut holder = Box::pin(never(&guard));
     let _ = poll_once(holder.as_mut()).await;
     for _ in 0..50 {
-        assert_eq!(refused_by(&good(&guard).await), Some(Reason::BulkheadFull));
+        assert_eq!(rejected_by(&good(&guard).await), Some(Reason::BulkheadFull));
     }
     drop(holder);
     assert_eq!(good(&guard).await, Ok(1));
@@ -455,7 +455,7 @@ async fn a_caller_with_a_short_deadline_does_not_blame_the_dependency() {
         with_deadline(500).await;
     }
     assert_eq!(
-        refused_by(&good(&guard).await),
+        rejected_by(&good(&guard).await),
         Some(Reason::BreakerOpen),
         "half of the time-out is a fair chance"
     );
@@ -514,7 +514,7 @@ async fn an_operation_that_uses_up_its_tasks_budget_with_each_poll_is_cut_short_
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_was_called_by_a_hedge_is_not_said_to_have_been_refused() {
+async fn who_was_called_by_a_hedge_is_not_said_to_have_been_rejected() {
     let hedge = hedge::Config {
         calls_min: 1,
         delay_min: MS(50),
@@ -545,7 +545,7 @@ async fn a_permit_that_comes_at_the_deadline_comes_too_late() {
     drop(holder);
     tokio::time::advance(MS(100)).await;
     let answer: CallResult = waiting.await;
-    assert_eq!(refused_by(&answer), Some(Reason::Deadline));
+    assert_eq!(rejected_by(&answer), Some(Reason::Deadline));
     assert_eq!(good(&guard).await, Ok(1), "and the permit came back");
 }
 
@@ -564,11 +564,11 @@ async fn without_a_time_out_the_deadline_says_what_a_fair_chance_is() {
     for _ in 0..2 {
         with_deadline(500).await;
     }
-    assert_eq!(refused_by(&good(&guard).await), Some(Reason::BreakerOpen));
+    assert_eq!(rejected_by(&good(&guard).await), Some(Reason::BreakerOpen));
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waited_in_line_while_the_breaker_opened_is_refused() {
+async fn who_waited_in_line_while_the_breaker_opened_is_rejected() {
     let policy = Policy { breaker: Some(tripping()), bulkhead: Some(permits(1, 4)), ..Policy::default() };
     let guard = guard(policy);
     let called = AtomicU32::new(0);
@@ -583,7 +583,7 @@ async fn who_waited_in_line_while_the_breaker_opened_is_refused() {
     let (first, second, third, fourth): (CallResult, CallResult, CallResult, CallResult) =
         tokio::join!(call(), call(), call(), call());
     assert_eq!((first, second), (Err(CallError::Failed("down")), Err(CallError::Failed("down"))));
-    assert_eq!([refused_by(&third), refused_by(&fourth)], [Some(Reason::BreakerOpen); 2]);
+    assert_eq!([rejected_by(&third), rejected_by(&fourth)], [Some(Reason::BreakerOpen); 2]);
     assert_eq!(called.load(Ordering::Relaxed), 2, "the second failure opened it");
     let bulkhead = guard.bulkhead().expect("there is one").snapshot(guard.now());
     assert_eq!((bulkhead.in_use, bulkhead.waiting), (0, 0));

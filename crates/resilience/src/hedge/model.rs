@@ -176,7 +176,7 @@ impl Walk {
 #[test]
 fn it_decides_as_one_that_keeps_every_call_does() {
     const STEPS: u64 = 500;
-    let (mut sent, mut denied) = (0, 0);
+    let (mut sent, mut rejected) = (0, 0);
     for seed in 0..steps(1_500_000) / STEPS {
         let mut walk = Walk::new(seed);
         for _ in 0..STEPS {
@@ -185,9 +185,9 @@ fn it_decides_as_one_that_keeps_every_call_does() {
         let snapshot = walk.config.snapshot(&walk.state, Time::ZERO);
         assert_eq!((snapshot.sent, snapshot.won), (walk.naive.sent, walk.naive.won), "seed {seed}");
         sent += snapshot.sent;
-        denied += snapshot.budget.denied;
+        rejected += snapshot.budget.rejected;
     }
-    assert!(sent.min(denied) > 0, "{sent} sent and {denied} denied: the walk sees both");
+    assert!(sent.min(rejected) > 0, "{sent} sent and {rejected} rejected: the walk sees both");
 }
 
 #[test]

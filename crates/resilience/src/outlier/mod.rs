@@ -3,7 +3,7 @@
 //! ```text
 //!                   failed so often in a row, or so large a share,
 //!     ┌──────────┐  and enough others stay                          ┌─────────┐
-//!     │ admitted │ ───────────────────────────────────────────────► │ ejected │  denied until its time
+//!     │ admitted │ ───────────────────────────────────────────────► │ ejected │  rejected until its time
 //!     └──────────┘ ◄─────────────────────────────────────────────── └─────────┘
 //!                   its time has passed: a clean slate, and what
 //!                   was begun before no longer counts

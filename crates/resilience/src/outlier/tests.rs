@@ -36,7 +36,7 @@ fn call(config: &Config, state: &mut State, millis: u64, host: u32, outcome: Out
     }
 }
 
-fn denied(config: &Config, state: &mut State, millis: u64, host: u32) -> Option<u64> {
+fn rejected(config: &Config, state: &mut State, millis: u64, host: u32) -> Option<u64> {
     match config.ask(state, at(millis), Request { host }) {
         Decision::Admit(_) => None,
         Decision::Reject(Rejected { reason: Reason::Outlier, retry_at: Some(retry_at) }) => {
@@ -63,8 +63,8 @@ fn failures_in_a_row_eject_and_a_success_between_them_does_not() {
             ejected = call(&config, &mut state, 10, 0, *outcome);
         }
         assert_eq!(ejected, ejects.then_some(30_010), "{outcomes:?}");
-        assert_eq!(denied(&config, &mut state, 30_009, 0), ejects.then_some(30_010), "{outcomes:?}");
-        assert_eq!(denied(&config, &mut state, 30_010, 0), None, "{outcomes:?}");
+        assert_eq!(rejected(&config, &mut state, 30_009, 0), ejects.then_some(30_010), "{outcomes:?}");
+        assert_eq!(rejected(&config, &mut state, 30_010, 0), None, "{outcomes:?}");
     }
 }
 
@@ -175,11 +175,11 @@ fn when_all_others_are_forgotten_an_ejected_host_returns() {
     let config = Config { consecutive_failures: Some(1), ..Config::default() };
     let mut state = some_state(&config, 2);
     assert_eq!(call(&config, &mut state, 1, 0, Outcome::Failure), Some(30_001));
-    assert_eq!(denied(&config, &mut state, 2, 0), Some(30_001));
+    assert_eq!(rejected(&config, &mut state, 2, 0), Some(30_001));
     assert!(state.forget(1));
     assert!(state.admits(0, Time::from_millis(3)));
     assert_eq!(state.pick(&[0], at(3)), Some(0));
-    assert_eq!(denied(&config, &mut state, 3, 0), None);
+    assert_eq!(rejected(&config, &mut state, 3, 0), None);
 }
 
 #[test]
@@ -220,10 +220,10 @@ fn a_clock_that_runs_backwards_does_not_bring_a_host_back() {
     let config = Config { consecutive_failures: Some(1), ..Config::default() };
     let mut state = some_state(&config, 2);
     assert_eq!(call(&config, &mut state, 100_000, 0, Outcome::Failure), Some(130_000));
-    assert_eq!(denied(&config, &mut state, 0, 0), Some(130_000));
+    assert_eq!(rejected(&config, &mut state, 0, 0), Some(130_000));
     assert!(!state.admits(0, Time::ZERO));
-    assert_eq!(denied(&config, &mut state, 130_000, 0), None);
-    assert_eq!(denied(&config, &mut state, 0, 0), None);
+    assert_eq!(rejected(&config, &mut state, 130_000, 0), None);
+    assert_eq!(rejected(&config, &mut state, 0, 0), None);
 }
 
 /// A host as everything that was told of it since its last ejection.
@@ -333,7 +333,7 @@ fn some_config(chance: &mut Chance) -> Config {
 #[test]
 fn ejection_is_what_counts_made_anew_from_everything_told_say() {
     let mut chance = Chance(17);
-    let (walks, mut ejections, mut refusals) = (100, 0, 0);
+    let (walks, mut ejections, mut rejections) = (100, 0, 0);
     for walk in 0..walks {
         let config = some_config(&mut chance);
         assert_eq!(config.check(), Ok(()));
@@ -355,7 +355,7 @@ fn ejection_is_what_counts_made_anew_from_everything_told_say() {
                     (Decision::Admit(ticket), Ok(slate)) => tickets.push((ticket, slate)),
                     (Decision::Reject(Rejected { reason: Reason::Outlier, retry_at }), Err(until)) => {
                         assert_eq!(retry_at, Some(Time::from_nanos(until)), "{message}");
-                        refusals += 1;
+                        rejections += 1;
                     }
                     different => panic!("{message}: {different:?}"),
                 }
@@ -380,8 +380,8 @@ fn ejection_is_what_counts_made_anew_from_everything_told_say() {
     }
     // The walk has been where it matters; a short one may not.
     let enough =
-        steps(750_000) < 100_000 || ejections * 1_000 > steps(750_000) && refusals * 100 > steps(750_000);
-    assert!(enough, "{ejections}, {refusals}");
+        steps(750_000) < 100_000 || ejections * 1_000 > steps(750_000) && rejections * 100 > steps(750_000);
+    assert!(enough, "{ejections}, {rejections}");
 }
 
 fn some_number() -> impl Strategy<Value = u32> {

@@ -14,7 +14,7 @@ fn permits(permits: u32) -> Request {
     Request { permits }
 }
 
-fn deny(retry_at: Option<u64>) -> Decision<super::Ticket> {
+fn reject(retry_at: Option<u64>) -> Decision<super::Ticket> {
     Decision::Reject(Rejected { reason: Reason::RateLimit, retry_at: retry_at.map(Time::from_millis) })
 }
 
@@ -188,8 +188,8 @@ fn a_year_of_calm_is_one_burst() {
 fn at_the_end_of_time_nothing_is_granted_that_cannot_be_counted() {
     let end = Input::at(Time::FAR);
     let config = bucket(1, 1_000, 3, 0);
-    assert_eq!(config.ask(&mut config.state(), end, permits(1)), deny(None));
-    assert_eq!(config.ask(&mut bucket::State::from_bits(u64::MAX), at(0), permits(1)), deny(None));
+    assert_eq!(config.ask(&mut config.state(), end, permits(1)), reject(None));
+    assert_eq!(config.ask(&mut bucket::State::from_bits(u64::MAX), at(0), permits(1)), reject(None));
     let config = window(3, 1_000, 10, 0);
     let mut state = config.state();
     let granted = (0..100).filter(|_| config.ask(&mut state, end, permits(1)).admitted().is_some());

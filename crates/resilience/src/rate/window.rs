@@ -163,7 +163,7 @@ impl Decide for Config {
         State::default()
     }
 
-    /// Costs what is forgotten; a refusal costs up to one look at each bucket.
+    /// Costs what is forgotten; a rejection costs up to one look at each bucket.
     fn ask(&self, state: &mut State, input: Input, request: Request) -> Decision<Ticket> {
         state.clock = state.clock.max(input.now);
         let now = state.clock;

@@ -2,7 +2,7 @@
 
 use super::{BoxError, Rules};
 use crate::contract::{Decision, Outcome, Reason, Rejected};
-use crate::guard::{Refusal, clock};
+use crate::guard::{CallRejected, clock};
 use crate::{cell, outlier};
 use core::future::{Future, poll_fn};
 use core::pin::Pin;
@@ -11,11 +11,11 @@ use std::sync::Arc;
 use tower_service::Service;
 
 /// Several hosts that do the same work: each request goes to one of them by chance, but not to those that were
-/// ejected. When none may be asked, the answer is a [`Refusal`] by [`Reason::Outlier`]: that only happens when there is
+/// ejected. When none may be asked, the answer is a [`CallRejected`] by [`Reason::Outlier`]: that only happens when there is
 /// no host at all, since the last ones are never ejected.
 ///
 /// Put a guard's layer *around* it for retries, which then meet another host, and for a bulkhead and a timeout of the
-/// whole. A host needs no breaker of its own: ejection is that, and a refusal from further in says nothing of the host,
+/// whole. A host needs no breaker of its own: ejection is that, and a rejection from further in says nothing of the host,
 /// so it would be picked again.
 ///
 /// ```
@@ -48,7 +48,7 @@ impl<S, R> Hosts<S, R> {
     ///
     /// ```
     /// use mainstay_resilience::tower::{BoxError, Hosts, HttpRules};
-    /// use mainstay_resilience::{Reason, guard::Refusal, outlier};
+    /// use mainstay_resilience::{Reason, guard::CallRejected, outlier};
     /// use tower::{ServiceExt, service_fn};
     ///
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -57,7 +57,7 @@ impl<S, R> Hosts<S, R> {
     /// let hosts = vec![host; 0];
     /// let nobody = Hosts::new("search", outlier::Config::default(), hosts, HttpRules::default());
     /// let error = nobody.oneshot(http::Request::new(())).await.unwrap_err();
-    /// assert_eq!(error.downcast_ref::<Refusal>().unwrap().reason, Reason::Outlier);
+    /// assert_eq!(error.downcast_ref::<CallRejected>().unwrap().reason, Reason::Outlier);
     /// # });
     /// ```
     pub fn new(name: &str, config: outlier::Config, services: Vec<S>, rules: R) -> Self {
@@ -81,7 +81,7 @@ impl<S, R> Hosts<S, R> {
             None => None,
         };
         let retry_after = retry_at.map(|at| at.since(now));
-        Err(Refusal { guard: self.name.clone(), reason: Reason::Outlier, retry_after }.into())
+        Err(CallRejected { guard: self.name.clone(), reason: Reason::Outlier, retry_after }.into())
     }
 
     /// Who is ejected, to look at.

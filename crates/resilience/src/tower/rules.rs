@@ -101,7 +101,7 @@ pub trait Rules<Req, Res> {
         let _ = (request, attempt);
     }
 
-    /// What came of it. Not asked of a refusal by a policy of this crate further in: that one is neutral.
+    /// What came of it. Not asked of a rejection by a policy of this crate further in: that one is neutral.
     ///
     /// ```
     /// use core::time::Duration;

@@ -2,7 +2,7 @@
 
 use super::Rules;
 use crate::contract::ConfigError;
-use crate::guard::{Attempt, CallError, Guard, Policy, Refusal, Classification};
+use crate::guard::{Attempt, CallError, Guard, Policy, CallRejected, Classification};
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
@@ -16,12 +16,12 @@ use tower_service::Service;
 ///
 /// ```
 /// use mainstay_resilience::Reason;
-/// use mainstay_resilience::guard::Refusal;
+/// use mainstay_resilience::guard::CallRejected;
 /// use mainstay_resilience::tower::BoxError;
 ///
-/// let refusal = Refusal { guard: "billing".into(), reason: Reason::Shed, retry_after: None };
-/// let error: BoxError = refusal.into();
-/// assert_eq!(error.downcast_ref::<Refusal>().map(|refusal| refusal.reason), Some(Reason::Shed));
+/// let rejected = CallRejected { guard: "billing".into(), reason: Reason::Shed, retry_after: None };
+/// let error: BoxError = rejected.into();
+/// assert_eq!(error.downcast_ref::<CallRejected>().map(|rejected| rejected.reason), Some(Reason::Shed));
 /// ```
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -138,7 +138,7 @@ impl<S, R: Clone> Layer<S> for GuardLayer<R> {
 /// A service behind a guard, made by a [`GuardLayer`]. Its clones share the guard.
 ///
 /// ```
-/// use mainstay_resilience::guard::{Policy, Refusal};
+/// use mainstay_resilience::guard::{Policy, CallRejected};
 /// use mainstay_resilience::tower::{BoxError, GuardLayer, Guarded, HttpRules};
 /// use mainstay_resilience::{Reason, Input, breaker};
 /// use tower::{Layer, ServiceExt, service_fn};
@@ -151,7 +151,7 @@ impl<S, R: Clone> Layer<S> for GuardLayer<R> {
 /// }));
 /// billing.guard().breaker().unwrap().trip(Input::at(billing.guard().now()));
 /// let error = billing.oneshot(http::Request::new(())).await.unwrap_err();
-/// assert_eq!(error.downcast_ref::<Refusal>().unwrap().reason, Reason::BreakerOpen);
+/// assert_eq!(error.downcast_ref::<CallRejected>().unwrap().reason, Reason::BreakerOpen);
 /// # });
 /// ```
 #[derive(Clone, Debug)]
@@ -228,7 +228,7 @@ where
                 guard.call_once(call, send, classify).await
             };
             answered.map_err(|error| match error {
-                CallError::Refused(refusal) => refusal.into(),
+                CallError::Rejected(rejected) => rejected.into(),
                 CallError::TimedOut(after) => TimedOut(after).into(),
                 CallError::Failed(error) => error,
             })
@@ -242,7 +242,7 @@ where
     R: Rules<Req, Res>,
 {
     match result {
-        Err(error) if find::<Refusal>(&**error).is_some() => Classification::from(crate::Outcome::Neutral),
+        Err(error) if find::<CallRejected>(&**error).is_some() => Classification::from(crate::Outcome::Neutral),
         result => rules.classify(result),
     }
 }

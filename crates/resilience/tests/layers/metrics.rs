@@ -11,7 +11,7 @@ use std::future::Future;
 use std::time::Duration;
 
 #[test]
-fn attempts_refusals_and_changes_are_counted_under_the_guards_name() {
+fn attempts_rejections_and_changes_are_counted_under_the_guards_name() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     metrics::with_local_recorder(&recorder, || {
@@ -30,7 +30,7 @@ fn attempts_refusals_and_changes_are_counted_under_the_guards_name() {
     for (name, expected) in [
         ("resilience_attempts_total guard=billing outcome=success", 1.0),
         ("resilience_attempts_total guard=billing outcome=failure", 2.0),
-        ("resilience_refusals_total guard=billing by=breaker_open", 1.0),
+        ("resilience_rejections_total guard=billing by=breaker_open", 1.0),
         ("resilience_breaker_changes_total guard=billing to=open", 1.0),
         ("resilience_breaker_open guard=billing", 1.0),
     ] {

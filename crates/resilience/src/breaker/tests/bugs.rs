@@ -39,7 +39,7 @@ fn a_probe_whose_caller_vanished_frees_its_place_and_cannot_speak_later() {
     let mut bench = Bench::new(small());
     bench.calls("ffff").pass_millis(1_000);
     let lost = bench.ticket();
-    assert!(bench.pass_millis(2_999).denied().is_some());
+    assert!(bench.pass_millis(2_999).rejected().is_some());
     let next = bench.pass_millis(1).ticket();
     assert_eq!(bench.tell(lost, Outcome::Failure), Recorded::Stale, "its lease has ended");
     assert_eq!(bench.tell(next, Outcome::Success), Recorded::Counted);
@@ -75,7 +75,7 @@ fn a_clock_that_goes_back_is_held_and_one_that_leaps_a_year_only_forgets() {
     bench.now = Time::ZERO;
     bench.calls("ff");
     assert_eq!(bench.circuit(), Circuit::Open, "the calls before and after the step count together");
-    assert!(bench.denied().is_some(), "the open time is not over because the clock went back");
+    assert!(bench.rejected().is_some(), "the open time is not over because the clock went back");
     bench.pass_millis(365 * 24 * 3_600 * 1_000);
     bench.calls("ss");
     assert_eq!(bench.circuit(), Circuit::Closed);
@@ -118,7 +118,7 @@ fn a_window_of_another_size_begins_empty_and_the_rest_is_kept() {
     bench.calls("fsff");
     assert_eq!(bench.circuit(), Circuit::Open, "three of four calls since");
     bench.config.window = Window::Calls(20);
-    assert!(bench.denied().is_some(), "a change of the window does not close it");
+    assert!(bench.rejected().is_some(), "a change of the window does not close it");
 }
 
 fn any_config() -> impl Strategy<Value = Config> {

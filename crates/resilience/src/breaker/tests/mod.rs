@@ -85,7 +85,7 @@ impl Bench {
         self.config.snapshot(&self.state, self.now)
     }
 
-    fn denied(&mut self) -> Option<(Reason, Option<Time>)> {
+    fn rejected(&mut self) -> Option<(Reason, Option<Time>)> {
         match self.ask() {
             Decision::Reject(Rejected { reason, retry_at }) => Some((reason, retry_at)),
             _ => None,

@@ -38,7 +38,7 @@ fn ask(config: &Config, at_ms: u64, again: Again) -> Decision<Ticket> {
 #[test]
 fn a_failed_attempt_waits_or_is_the_last() {
     let wait = |millis| Decision::Wait { until: Time::from_millis(millis) };
-    let deny = |reason| Decision::Reject(Rejected { reason, retry_at: None });
+    let reject = |reason| Decision::Reject(Rejected { reason, retry_at: None });
     let retry_after = |millis| Again { retry_after: Some(MS(millis)), ..again() };
     let unsafe_call = Again { safety: Safety::Unsafe, ..again() };
     let all = Config { repeat: Repeat::All, ..config() };
@@ -46,7 +46,7 @@ fn a_failed_attempt_waits_or_is_the_last() {
     let cases: &[(&str, Config, Again, Decision<Ticket>)] = &[
         ("the first backoff", config(), again(), wait(1_600)),
         ("the second is twice as long", config(), Again { attempts: 2, ..again() }, wait(1_700)),
-        ("three attempts are all", config(), Again { attempts: 3, ..again() }, deny(Reason::RetryAttempts)),
+        ("three attempts are all", config(), Again { attempts: 3, ..again() }, reject(Reason::RetryAttempts)),
         ("Retry-After is waited for", config(), retry_after(700), wait(2_200)),
         ("a shorter one does not shorten the backoff", config(), retry_after(50), wait(1_600)),
         ("the longest one that is waited for", config(), retry_after(5_000), wait(6_500)),
@@ -56,10 +56,10 @@ fn a_failed_attempt_waits_or_is_the_last() {
                 retry_at: Some(Time::from_millis(6_501)),
             })
         }),
-        ("what is not safe is not repeated", config(), unsafe_call, deny(Reason::RetryUnsafe)),
+        ("what is not safe is not repeated", config(), unsafe_call, reject(Reason::RetryUnsafe)),
         ("unless told so", all, unsafe_call, wait(1_600)),
         ("just within the time", short.clone(), again(), wait(1_600)),
-        ("past it", short, Again { begun: Time::from_millis(999), ..again() }, deny(Reason::RetryElapsed)),
+        ("past it", short, Again { begun: Time::from_millis(999), ..again() }, reject(Reason::RetryElapsed)),
     ];
     for (what, config, again, expected) in cases {
         assert_eq!(ask(config, 1_500, *again), *expected, "{what}");

@@ -129,7 +129,7 @@ fn any_again(chance: &mut Chance, now: u64) -> Again {
 #[test]
 fn it_decides_as_one_that_keeps_every_call_does() {
     const WALK: u64 = 300;
-    let (mut admitted, mut waited, mut denied) = (0_u64, 0_u64, 0_u64);
+    let (mut admitted, mut waited, mut rejected) = (0_u64, 0_u64, 0_u64);
     for seed in 0..steps(1_500_000) / WALK {
         let mut chance = Chance(seed);
         let config = any_config(&mut chance);
@@ -173,7 +173,7 @@ fn it_decides_as_one_that_keeps_every_call_does() {
             assert!(is_right, "seed {seed}, step {step}: {answer:?} to {again:?}, expected {expected:?}");
             match answer {
                 Decision::Wait { .. } => waited += 1,
-                Decision::Reject(_) => denied += 1,
+                Decision::Reject(_) => rejected += 1,
                 Decision::Admit(ticket) => {
                     admitted += 1;
                     let outcome = [Outcome::Success, Outcome::Failure][chance.below(2) as usize];
@@ -185,5 +185,5 @@ fn it_decides_as_one_that_keeps_every_call_does() {
         let snapshot = config.snapshot(&state, Time::from_nanos(now));
         assert_eq!((snapshot.retries, snapshot.recovered), (naive.retries, naive.recovered), "seed {seed}");
     }
-    assert!(admitted.min(waited).min(denied) > 0, "{admitted} {waited} {denied}: the walk sees all answers");
+    assert!(admitted.min(waited).min(rejected) > 0, "{admitted} {waited} {rejected}: the walk sees all answers");
 }
