@@ -76,13 +76,8 @@ pub enum Entry {
         /// When its patience ends.
         until: Time,
     },
-    /// No.
-    Deny {
-        /// Why not: no room in line, or the request was shed.
-        reason: Reason,
-        /// When asking again may help, if that can be known.
-        retry_at: Option<Time>,
-    },
+    /// Do not call: the queue is full, or the call was shed.
+    Reject(Rejected),
 }
 
 #[derive(Debug)]
@@ -178,7 +173,7 @@ impl Bulkhead {
                 inner.waiting.insert(caller);
                 Entry::Wait { place: Place(caller), until }
             }
-            Decision::Reject(Rejected { reason, retry_at }) => Entry::Reject(Rejected { reason, retry_at }),
+            Decision::Reject(rejected) => Entry::Reject(rejected),
         }
     }
 

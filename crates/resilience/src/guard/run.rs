@@ -259,7 +259,7 @@ impl Guard {
     ///
     /// # Errors
     /// The rejected, if no attempt was let through; else the last attempt's error.
-    pub async fn call<T, E, F, O, C>(&self, call: Call, operation: O, classify: J) -> Result<T, CallError<E>>
+    pub async fn call<T, E, F, O, C>(&self, call: Call, operation: O, classify: C) -> Result<T, CallError<E>>
     where
         F: Future<Output = Result<T, E>>,
         O: Fn(Attempt) -> F,
