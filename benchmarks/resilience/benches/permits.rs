@@ -1,5 +1,5 @@
 //! Permits: take one and give it back. Uncontended without waiting, and by 64 tasks that each hold theirs over
-//! one yield, so that with 8 permits most of them stand in line. The yield's own cost is the first row.
+//! one yield, so that with 8 permits most of them stand in the queue. The yield's own cost is the first row.
 
 mod ours;
 
@@ -110,10 +110,10 @@ fn contended(criterion: &mut Criterion) {
     contest.finish();
 }
 
-/// With a line that is long enough for all who wait.
+/// With a queue that is long enough for all who wait.
 fn permits_of(permits: u32) -> bulkhead::Config {
-    let (line_max, wait_max) = (64, Duration::from_secs(60));
-    bulkhead::Config { limit: bulkhead::Limit::Fixed(permits), line_max, wait_max, shed: None }
+    let (queue_max, wait_max) = (64, Duration::from_secs(60));
+    bulkhead::Config { limit: bulkhead::Limit::Fixed(permits), queue_max, wait_max, shed: None }
 }
 
 fn layers(criterion: &mut Criterion) {

@@ -34,7 +34,7 @@ impl Dependency {
             breaker: Some(breaker::Config { calls_min: 5, ..breaker::Config::default() }),
             bulkhead: Some(bulkhead::Config {
                 limit: bulkhead::Limit::Fixed(8),
-                line_max: 4,
+                queue_max: 4,
                 ..Default::default()
             }),
             timeout: Some(Duration::from_millis(300)),

@@ -37,7 +37,7 @@
 //! |---|---|
 //! | [`breaker`] | is this dependency fit to be called? |
 //! | [`registry`] | which breaker is this key's? |
-//! | [`bulkhead`] | is a permit free, or a place in line? |
+//! | [`bulkhead`] | is a permit free, or a place in the queue? |
 //! | [`shed`] | is the request important enough for this load? |
 //! | [`rate`] | do so many permits fit into the rate? |
 //! | [`retry`] | is another attempt safe, and may it help? |
@@ -61,7 +61,7 @@
 //! | a window's rollover loses or keeps too much | `it_decides_as_a_naive_breaker_does_over_millions_of_steps`, `a_time_window_forgets_what_is_older_than_its_length` |
 //! | the clock goes back, or leaps a year | `a_clock_that_goes_back_is_held_and_one_that_leaps_a_year_only_forgets`, and one of each policy |
 //! | a permit leaks on a panic | `a_panic_gives_back_the_permit_and_counts_as_a_failure` |
-//! | a waiter is lost in a race of its wake-up | `a_place_in_line_is_left_by_a_caller_who_gives_up`, `many_tasks_never_exceed_the_permits_and_all_are_served`; loom: `a_permit_that_comes_free_reaches_the_one_who_waits` |
+//! | a waiter is lost in a race of its wake-up | `a_place_in_the_queue_is_left_by_a_caller_who_gives_up`, `many_tasks_never_exceed_the_permits_and_all_are_served`; loom: `a_permit_that_comes_free_reaches_the_one_who_waits` |
 //! | counters overflow | `counters_stay_at_their_largest_value`, and one of each policy |
 //! | a configuration of zeros panics or never recovers | `no_configuration_and_no_sequence_of_questions_panics`, and one of each policy |
 //! | a count window never slides: after 100,000 successes, 100,000 failures to trip | `a_count_window_slides_however_long_all_went_well` |
@@ -87,7 +87,7 @@
 //! second half of `bulkhead/state.rs`; the last of `hedge.rs`. Mutants of these made by hand were all caught.
 //!
 //! Functions that serve the cells alone are judged by the tests of the cells and of the guard. Of these,
-//! `bucket_end` becoming 0 lives: it only makes a cell slower. `admit_next`, mutated, leaves those in line waiting, so the
+//! `bucket_end` becoming 0 lives: it only makes a cell slower. `admit_next`, mutated, leaves those in the queue waiting, so the
 //! guard's tests hang: that is how they say so.
 #![cfg_attr(not(any(test, feature = "cell")), no_std)]
 #![warn(missing_docs)]

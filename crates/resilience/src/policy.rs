@@ -9,7 +9,7 @@
 //!          └ breaker      no use in waiting for a place before a dependency that is down
 //!             └ rate limit
 //!                └ bulkhead      a permit is held for the attempt alone, never during backoff
-//!                   └ timeout    counts from when the dependency is called, not from when the line was entered
+//!                   └ timeout    counts from when the dependency is called, not from when the queue was entered
 //! ```
 //!
 //! The order matters. A retry inside a breaker would hide failures from it; a bulkhead outside a retry would hold

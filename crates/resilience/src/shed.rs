@@ -62,14 +62,14 @@ pub struct Config {
     pub normal_percent: u8,
     /// From 0 to `normal_percent`; 50.
     pub low_percent: u8,
-    /// In a bulkhead: who may wait in line, from this priority on. The others are rejected at once. The line is
+    /// In a bulkhead: who may wait in the queue, from this priority on. The others are rejected at once. The line is
     /// shared as the permits are. Normal.
-    pub line_from: Priority,
+    pub queue_from: Priority,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { critical_percent: 100, normal_percent: 80, low_percent: 50, line_from: Priority::Normal }
+        Self { critical_percent: 100, normal_percent: 80, low_percent: 50, queue_from: Priority::Normal }
     }
 }
 
@@ -94,7 +94,7 @@ pub struct Request {
 }
 
 impl Config {
-    /// How many of so many permits (or places in line) may be in use when a request of that priority is let in.
+    /// How many of so many permits (or place in the queue) may be in use when a request of that priority is let in.
     ///
     /// ```
     /// use mainstay_resilience::shed::{Config, Priority};
@@ -189,7 +189,7 @@ mod tests {
     #[cfg(feature = "serde")]
     #[test]
     fn it_is_written_and_read() {
-        let written = r#"{"critical_percent":100,"normal_percent":80,"low_percent":50,"line_from":"normal"}"#;
+        let written = r#"{"critical_percent":100,"normal_percent":80,"low_percent":50,"queue_from":"normal"}"#;
         assert_eq!(serde_json::to_string(&Config::default()).unwrap(), written);
         assert_eq!(serde_json::from_str::<Config>("{}").unwrap(), Config::default());
         assert!(serde_json::from_str::<Config>(r#"{"low":1}"#).is_err());

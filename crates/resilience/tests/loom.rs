@@ -119,7 +119,7 @@ fn a_permit_that_comes_free_reaches_the_one_who_waits() {
         let waker = Waker::from(woken.clone());
         let ticket = match cell.enter(at(1), Priority::Normal) {
             Entry::Admit(ticket) => ticket,
-            Entry::Reject(_) => panic!("there is a line"),
+            Entry::Reject(_) => panic!("there is a queue"),
             Entry::Wait { place, .. } => match cell.poll_granted(place, &waker) {
                 Poll::Ready(granted) => granted.unwrap(),
                 Poll::Pending => {

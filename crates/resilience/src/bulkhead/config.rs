@@ -10,7 +10,7 @@ use core::time::Duration;
 /// use mainstay_resilience::bulkhead::{Config, Limit};
 /// use mainstay_resilience::Decide;
 ///
-/// let config = Config { limit: Limit::Fixed(10), line_max: 20, ..Config::default() };
+/// let config = Config { limit: Limit::Fixed(10), queue_max: 20, ..Config::default() };
 /// assert!(config.check().is_ok());
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,11 +20,11 @@ pub struct Config {
     /// How many permits there are. 32, fixed.
     pub limit: Limit,
     /// How many callers may wait. From 0 to 10,000, where 0 rejects at once; 32.
-    pub line_max: u32,
+    pub queue_max: u32,
     /// How long each of them may wait. From 0 to a day, where 0 rejects at once; 500 ms.
     #[cfg_attr(feature = "serde", serde(rename = "wait_max_ms", with = "crate::contract::millis"))]
     pub wait_max: Duration,
-    /// Keeps the last permits, and the last places in line, for the more important callers. None.
+    /// Keeps the last permits, and the last place in the queue, for the more important callers. None.
     pub shed: Option<shed::Config>,
 }
 
@@ -122,7 +122,7 @@ pub struct Gradient {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { limit: Limit::Fixed(32), line_max: 32, wait_max: Duration::from_millis(500), shed: None }
+        Self { limit: Limit::Fixed(32), queue_max: 32, wait_max: Duration::from_millis(500), shed: None }
     }
 }
 
@@ -158,7 +158,7 @@ impl Config {
                 gradient.validate().map_err(|error| error.within("limit.gradient"))?;
             }
         }
-        ConfigError::unless("line_max", self.line_max.into(), 0..=10_000)?;
+        ConfigError::unless("queue_max", self.queue_max.into(), 0..=10_000)?;
         ConfigError::unless_millis("wait_max_ms", self.wait_max, 0..=DAY_MILLIS)?;
         let shed = self.shed.as_ref().map_or(Ok(()), crate::Decide::check);
         shed.map_err(|error| error.within("shed"))

@@ -6,8 +6,8 @@
 //!     ask ──────────────────────────────────────────────────► admitted ── tell ──► the permit is free
 //!      │                                                          ▲
 //!      │ none is         ┌──────────────────────────────┐         │
-//!      ├────────────────►│ the line: critical callers,  │─────────┘
-//!      │ room in line    │ then normal, then low ones;  │  asks again, and it is its turn
+//!      ├────────────────►│ the queue: critical callers,  │─────────┘
+//!      │ room in the queue    │ then normal, then low ones;  │  asks again, and it is its turn
 //!      │                 │ first come, first served     │
 //!      │                 │ within each                  │─────────► rejected: bulkhead_wait
 //!      │                 └──────────────────────────────┘  asks again after `wait_max`
@@ -31,11 +31,11 @@
 //! use mainstay_resilience::bulkhead::{Config, Limit, Request};
 //! use mainstay_resilience::{Decision, Decide, Input, Outcome, Time};
 //!
-//! let config = Config { limit: Limit::Fixed(1), line_max: 10, ..Config::default() };
+//! let config = Config { limit: Limit::Fixed(1), queue_max: 10, ..Config::default() };
 //! let (mut state, input) = (config.state(), Input::at(Time::ZERO));
 //! let caller = |caller| Request { caller, ..Request::default() };
 //! let ticket = config.ask(&mut state, input, caller(1)).admitted().unwrap();
-//! // The second waits in line, for at most half a second; then its turn comes.
+//! // The second waits in the queue, for at most half a second; then its turn comes.
 //! let until = Time::from_millis(500);
 //! assert_eq!(config.ask(&mut state, input, caller(2)), Decision::Wait { until });
 //! config.tell(&mut state, input, ticket, Outcome::Success, 1);

@@ -43,7 +43,7 @@ struct Measured {
 
 impl Server {
     fn new(limit: Limit, workers: usize, service: u64) -> Self {
-        let config = Config { limit, line_max: 0, ..Config::default() };
+        let config = Config { limit, queue_max: 0, ..Config::default() };
         assert_eq!(config.check(), Ok(()));
         Self {
             state: config.state(),

@@ -21,7 +21,7 @@ pub struct Request {
     /// caller, with the priority that it came with. One whose patience has ended may have lost its place to others;
     /// if it asks only then, it is a new caller.
     pub caller: u64,
-    /// How important the request is: the line is in this order.
+    /// How important the request is: the queue is in this order.
     pub priority: Priority,
 }
 
@@ -82,7 +82,7 @@ pub struct Changed {
     pub to: u32,
 }
 
-/// A caller in line.
+/// A caller in the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Waiting {
@@ -91,7 +91,7 @@ struct Waiting {
     until: Time,
 }
 
-/// What a bulkhead remembers: at most `line_max` callers in line.
+/// What a bulkhead remembers: at most `queue_max` callers in the queue.
 ///
 /// ```
 /// use mainstay_resilience::bulkhead::{Config, State};
@@ -107,11 +107,11 @@ pub struct State {
     clock: Time,
     in_use: u32,
     /// The most important first, and among equals who came first.
-    line: VecDeque<Waiting>,
+    queue: VecDeque<Waiting>,
     limiter: Limiter,
     /// Callers that were rejected at once.
     rejected: u64,
-    /// Callers whose patience ended in line.
+    /// Callers whose patience ended in the queue.
     waited_out: u64,
 }
 
@@ -121,7 +121,7 @@ pub struct State {
 /// use mainstay_resilience::bulkhead::{Config, Limit, Request};
 /// use mainstay_resilience::{Decide, Input, Time};
 ///
-/// let config = Config { limit: Limit::Fixed(2), line_max: 1, ..Config::default() };
+/// let config = Config { limit: Limit::Fixed(2), queue_max: 1, ..Config::default() };
 /// let mut state = config.state();
 /// for caller in 0..5 {
 ///     let _ = config.ask(&mut state, Input::default(), Request { caller, ..Request::default() });
@@ -143,7 +143,7 @@ pub struct Snapshot {
     pub baseline: Option<Duration>,
     /// Callers that were rejected at once.
     pub rejected: u64,
-    /// Callers whose patience ended in line, as far as they have asked since or their place went to another.
+    /// Callers whose patience ended in the queue, as far as they have asked since or their place went to another.
     pub waited_out: u64,
 }
 
@@ -160,7 +160,7 @@ impl Decide for Config {
 
     fn ask(&self, state: &mut State, input: Input, request: Request) -> Decision<Ticket> {
         let now = state.see(input.now);
-        match state.line.iter().position(|waiting| waiting.caller == request.caller) {
+        match state.queue.iter().position(|waiting| waiting.caller == request.caller) {
             Some(place) => self.ask_again(state, now, place),
             None => self.ask_first(state, now, request),
         }
@@ -190,7 +190,7 @@ impl Decide for Config {
 
     fn snapshot(&self, state: &State, now: Time) -> Snapshot {
         let now = now.max(state.clock);
-        let waiting = state.line.iter().filter(|waiting| now < waiting.until).count();
+        let waiting = state.queue.iter().filter(|waiting| now < waiting.until).count();
         Snapshot {
             limit: state.limiter.limit(&self.limit),
             in_use: state.in_use,
@@ -207,7 +207,7 @@ impl Decide for Config {
 }
 
 impl Config {
-    /// The first caller in line that would be admitted now, if there is one: whom to wake.
+    /// The first caller in the queue that would be admitted now, if there is one: whom to wake.
     ///
     /// ```
     /// use mainstay_resilience::bulkhead::{Config, Limit, Request};
@@ -228,7 +228,7 @@ impl Config {
         self.ready(state, now).next()
     }
 
-    /// All callers in line that would be admitted now, in the order of the line: no more than permits are free.
+    /// All callers in the queue that would be admitted now, in the order of the queue: no more than permits are free.
     /// Whom to wake after a [`tell`](Decide::tell), after somebody has [left](State::leave), and after the
     /// configuration has changed.
     ///
@@ -248,15 +248,15 @@ impl Config {
         let now = now.max(state.clock);
         let limit = state.limiter.limit(&self.limit);
         let all = limit.saturating_sub(state.in_use) as usize;
-        let patient = state.line.iter().filter(move |waiting| now < waiting.until);
+        let patient = state.queue.iter().filter(move |waiting| now < waiting.until);
         patient.take(all).enumerate().filter_map(move |(before, waiting)| {
             let free = self.share(waiting.priority, limit).saturating_sub(state.in_use);
             (before < free as usize).then_some(waiting.caller)
         })
     }
 
-    /// As [`ask`](Decide::ask), for one who is known not to be in line: a program that gives out the names need not
-    /// have the line searched for them.
+    /// As [`ask`](Decide::ask), for one who is known not to be in the queue: a program that gives out the names need not
+    /// have the queue searched for them.
     #[cfg(feature = "cell")]
     pub(crate) fn ask_as_new(&self, state: &mut State, input: Input, request: Request) -> Decision<Ticket> {
         let now = state.see(input.now);
@@ -267,33 +267,33 @@ impl Config {
     #[cfg(feature = "cell")]
     pub(crate) fn admit_next(&self, state: &mut State, input: Input) -> Option<(u64, Ticket)> {
         let now = state.see(input.now);
-        let place = state.line.iter().position(|waiting| now < waiting.until)?;
-        let waiting = state.line.get(place).copied()?;
+        let place = state.queue.iter().position(|waiting| now < waiting.until)?;
+        let waiting = state.queue.get(place).copied()?;
         if !self.is_turn(state, now, place, waiting.priority) {
             return None;
         }
-        state.line.remove(place);
+        state.queue.remove(place);
         Some((waiting.caller, state.take(now)))
     }
 
     fn ask_first(&self, state: &mut State, now: Time, request: Request) -> Decision<Ticket> {
-        let place = state.line.partition_point(|waiting| waiting.priority >= request.priority);
+        let place = state.queue.partition_point(|waiting| waiting.priority >= request.priority);
         if self.is_turn(state, now, place, request.priority) {
             return state.admit(now);
         }
-        let may_wait = self.shed.as_ref().is_none_or(|shed| request.priority >= shed.line_from);
+        let may_wait = self.shed.as_ref().is_none_or(|shed| request.priority >= shed.queue_from);
         let places = if may_wait && !self.wait_max.is_zero() {
-            self.share(request.priority, self.line_max) as usize
+            self.share(request.priority, self.queue_max) as usize
         } else {
             0
         };
-        if state.line.len() >= places {
+        if state.queue.len() >= places {
             // The places of those who have not noticed yet that their patience has ended.
-            let before = state.line.len();
-            state.line.retain(|waiting| now < waiting.until);
-            state.waited_out = state.waited_out.saturating_add((before - state.line.len()) as u64);
+            let before = state.queue.len();
+            state.queue.retain(|waiting| now < waiting.until);
+            state.waited_out = state.waited_out.saturating_add((before - state.queue.len()) as u64);
         }
-        if state.line.len() >= places {
+        if state.queue.len() >= places {
             state.rejected = state.rejected.saturating_add(1);
             let limit = state.limiter.limit(&self.limit);
             let is_shed = state.in_use < limit && self.share(request.priority, limit) <= state.in_use;
@@ -302,22 +302,22 @@ impl Config {
         }
         let until = now + self.wait_max;
         // Again, for those may have left meanwhile.
-        let place = state.line.partition_point(|waiting| waiting.priority >= request.priority);
-        state.line.insert(place, Waiting { caller: request.caller, priority: request.priority, until });
+        let place = state.queue.partition_point(|waiting| waiting.priority >= request.priority);
+        state.queue.insert(place, Waiting { caller: request.caller, priority: request.priority, until });
         Decision::Wait { until }
     }
 
     fn ask_again(&self, state: &mut State, now: Time, place: usize) -> Decision<Ticket> {
-        let Some(waiting) = state.line.get(place).copied() else {
+        let Some(waiting) = state.queue.get(place).copied() else {
             return Decision::Reject(Rejected { reason: Reason::BulkheadWait, retry_at: None });
         };
         if now >= waiting.until {
-            state.line.remove(place);
+            state.queue.remove(place);
             state.waited_out = state.waited_out.saturating_add(1);
             return Decision::Reject(Rejected { reason: Reason::BulkheadWait, retry_at: None });
         }
         if self.is_turn(state, now, place, waiting.priority) {
-            state.line.remove(place);
+            state.queue.remove(place);
             return state.admit(now);
         }
         Decision::Wait { until: waiting.until }
@@ -329,7 +329,7 @@ impl Config {
         let free = self.share(priority, limit).saturating_sub(state.in_use) as usize;
         // Looks no further than it must.
         free > 0
-            && state.line.iter().take(place).filter(|waiting| now < waiting.until).take(free).count() < free
+            && state.queue.iter().take(place).filter(|waiting| now < waiting.until).take(free).count() < free
     }
 
     fn share(&self, priority: Priority, of: u32) -> u32 {
@@ -338,7 +338,7 @@ impl Config {
 }
 
 impl State {
-    /// A caller gives up while it waits, or vanishes. Was it in line?
+    /// A caller gives up while it waits, or vanishes. Was it in the queue?
     ///
     /// ```
     /// use mainstay_resilience::bulkhead::{Config, Limit, Request};
@@ -351,8 +351,8 @@ impl State {
     /// assert!(!state.leave(7));
     /// ```
     pub fn leave(&mut self, caller: u64) -> bool {
-        let place = self.line.iter().position(|waiting| waiting.caller == caller);
-        place.and_then(|place| self.line.remove(place)).is_some()
+        let place = self.queue.iter().position(|waiting| waiting.caller == caller);
+        place.and_then(|place| self.queue.remove(place)).is_some()
     }
 
     /// As [`leave`](State::leave), and counts who leaves because its patience has ended. One whose place went to
@@ -360,15 +360,15 @@ impl State {
     #[cfg(feature = "cell")]
     pub(crate) fn give_up(&mut self, caller: u64, now: Time) {
         let now = self.see(now);
-        let place = self.line.iter().position(|waiting| waiting.caller == caller);
-        if place.and_then(|place| self.line.remove(place)).is_some_and(|waiting| now >= waiting.until) {
+        let place = self.queue.iter().position(|waiting| waiting.caller == caller);
+        if place.and_then(|place| self.queue.remove(place)).is_some_and(|waiting| now >= waiting.until) {
             self.waited_out = self.waited_out.saturating_add(1);
         }
     }
 
     #[cfg(test)]
-    pub(super) fn line_is_empty(&self) -> bool {
-        self.line.is_empty()
+    pub(super) fn queue_is_empty(&self) -> bool {
+        self.queue.is_empty()
     }
 
     /// Time runs on, never back.

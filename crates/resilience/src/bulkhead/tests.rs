@@ -11,13 +11,13 @@ fn at(millis: u64) -> Input {
     Input::at(Time::from_millis(millis))
 }
 
-fn fixed(permits: u32, line_max: u32, wait_max_ms: u64) -> Config {
+fn fixed(permits: u32, queue_max: u32, wait_max_ms: u64) -> Config {
     let wait_max = Duration::from_millis(wait_max_ms);
-    Config { limit: Limit::Fixed(permits), line_max, wait_max, shed: None }
+    Config { limit: Limit::Fixed(permits), queue_max, wait_max, shed: None }
 }
 
-fn shedding(permits: u32, line_max: u32, wait_max_ms: u64) -> Config {
-    Config { shed: Some(shed::Config::default()), ..fixed(permits, line_max, wait_max_ms) }
+fn shedding(permits: u32, queue_max: u32, wait_max_ms: u64) -> Config {
+    Config { shed: Some(shed::Config::default()), ..fixed(permits, queue_max, wait_max_ms) }
 }
 
 /// One line of a script.
@@ -84,7 +84,7 @@ fn check(config: &Config, script: &[(u64, Line)]) -> State {
 }
 
 #[test]
-fn without_a_line_a_full_bulkhead_rejects_at_once() {
+fn without_a_queue_a_full_bulkhead_rejects_at_once() {
     let script = [
         (0, Ask(1, Yes)),
         (0, Ask(2, Yes)),
@@ -99,7 +99,7 @@ fn without_a_line_a_full_bulkhead_rejects_at_once() {
 }
 
 #[test]
-fn the_line_is_first_come_first_served_and_nobody_is_overtaken() {
+fn the_queue_is_first_come_first_served_and_nobody_is_overtaken() {
     let script = [
         (0, Ask(1, Yes)),
         (1, Ask(2, Wait(101))),
@@ -108,7 +108,7 @@ fn the_line_is_first_come_first_served_and_nobody_is_overtaken() {
         (3, Ready(&[])),
         (4, Tell),
         (4, Ready(&[2])),
-        // The permit is kept for the first in line, whoever asks before.
+        // The permit is kept for the first in the queue, whoever asks before.
         (4, Ask(3, Wait(102))),
         (4, Ask(4, No(Reason::BulkheadFull))),
         (5, Ask(2, Yes)),
@@ -165,7 +165,7 @@ fn patience_ends_and_an_ended_one_holds_up_nobody() {
 }
 
 #[test]
-fn who_leaves_the_line_makes_room_for_the_next() {
+fn who_leaves_the_queue_makes_room_for_the_next() {
     let script = [
         (0, Ask(1, Yes)),
         (0, Ask(2, Wait(100))),
@@ -184,7 +184,7 @@ fn who_leaves_the_line_makes_room_for_the_next() {
 #[test]
 fn the_more_important_are_served_first_and_the_last_permits_are_theirs() {
     use Priority::{Critical, Low, Normal};
-    // Of 4 permits normal callers may use 4 (3.2, rounded up), low ones 2. Of 5 places in line: 4, and none.
+    // Of 4 permits normal callers may use 4 (3.2, rounded up), low ones 2. Of 5 places in the queue: 4, and none.
     let script = [
         (0, AskAs(1, Low, Yes)),
         (0, AskAs(2, Low, Yes)),
@@ -360,7 +360,7 @@ fn a_limit_stays_between_its_ends() {
 struct Model {
     in_use: u64,
     /// Callers with priority, when they came, and until when they wait.
-    line: Vec<(u64, Priority, u64, Time)>,
+    queue: Vec<(u64, Priority, u64, Time)>,
     arrivals: u64,
 }
 
@@ -377,39 +377,39 @@ impl Model {
 
     fn ask(&mut self, config: &Config, now: Time, request: Request) -> Said {
         let Limit::Fixed(limit) = config.limit else { panic!("a fixed one") };
-        let known = self.line.iter().position(|(caller, ..)| *caller == request.caller);
+        let known = self.queue.iter().position(|(caller, ..)| *caller == request.caller);
         let (priority, came, until) = known.map_or((request.priority, u64::MAX, Time::FAR), |place| {
-            let (_, priority, came, until) = self.line[place];
+            let (_, priority, came, until) = self.queue[place];
             (priority, came, until)
         });
         if now >= until {
-            self.line.remove(known.unwrap());
+            self.queue.remove(known.unwrap());
             return No(Reason::BulkheadWait);
         }
-        let before = self.line.iter().filter(|(_, other, at, until)| {
+        let before = self.queue.iter().filter(|(_, other, at, until)| {
             now < *until && (*other > priority || *other == priority && *at < came)
         });
         if self.in_use + (before.count() as u64) < Self::share(config, priority, limit) {
-            self.line.retain(|(caller, ..)| *caller != request.caller);
+            self.queue.retain(|(caller, ..)| *caller != request.caller);
             self.in_use += 1;
             return Yes;
         }
         if known.is_some() {
             return Wait(until.as_nanos() / 1_000_000);
         }
-        let may_wait = config.shed.as_ref().is_none_or(|shed| priority >= shed.line_from);
-        let places = if may_wait { Self::share(config, priority, config.line_max) } else { 0 };
-        if self.line.len() as u64 >= places {
-            self.line.retain(|(.., until)| now < *until);
+        let may_wait = config.shed.as_ref().is_none_or(|shed| priority >= shed.queue_from);
+        let places = if may_wait { Self::share(config, priority, config.queue_max) } else { 0 };
+        if self.queue.len() as u64 >= places {
+            self.queue.retain(|(.., until)| now < *until);
         }
-        if config.wait_max.is_zero() || self.line.len() as u64 >= places {
+        if config.wait_max.is_zero() || self.queue.len() as u64 >= places {
             let is_shed =
                 self.in_use < u64::from(limit) && self.in_use >= Self::share(config, priority, limit);
             return No(if is_shed { Reason::Shed } else { Reason::BulkheadFull });
         }
         self.arrivals += 1;
         let until = now + config.wait_max;
-        self.line.push((request.caller, priority, self.arrivals, until));
+        self.queue.push((request.caller, priority, self.arrivals, until));
         Wait(until.as_nanos() / 1_000_000)
     }
 }
@@ -423,7 +423,7 @@ fn a_bulkhead_is_a_plain_list_of_who_is_where() {
         let make = |chance: &mut Chance| Config {
             limit: Limit::Fixed(chance.below(8) as u32),
             shed: chance.one_in(2).then(|| shed::Config {
-                line_from: priorities[chance.below(3) as usize],
+                queue_from: priorities[chance.below(3) as usize],
                 ..shed::Config::default()
             }),
             ..fixed(0, chance.below(8) as u32, 100)
@@ -454,9 +454,9 @@ fn a_bulkhead_is_a_plain_list_of_who_is_where() {
                     model.in_use -= 1;
                 }
                 90..=97 => {
-                    let before = model.line.len();
-                    model.line.retain(|(waiting, ..)| *waiting != caller);
-                    assert_eq!(state.leave(caller), model.line.len() < before, "{told}");
+                    let before = model.queue.len();
+                    model.queue.retain(|(waiting, ..)| *waiting != caller);
+                    assert_eq!(state.leave(caller), model.queue.len() < before, "{told}");
                 }
                 98 if chance.one_in(20) => config = make(&mut chance),
                 _ => {}
@@ -464,7 +464,7 @@ fn a_bulkhead_is_a_plain_list_of_who_is_where() {
             if chance.one_in(4) {
                 let now = latest.max(input.now);
                 let ready: Vec<_> = config.ready(&state, now).collect();
-                let mut would: Vec<_> = model.line.iter().map(|(caller, ..)| *caller).collect();
+                let mut would: Vec<_> = model.queue.iter().map(|(caller, ..)| *caller).collect();
                 would.retain(|caller| {
                     let request = Request { caller: *caller, priority: Priority::Low };
                     config.ask(&mut state.clone(), Input::at(now), request).admitted().is_some()
@@ -475,7 +475,7 @@ fn a_bulkhead_is_a_plain_list_of_who_is_where() {
                 assert_eq!(sorted, would, "{told}");
             }
             let snapshot = config.snapshot(&state, latest);
-            let waiting = model.line.iter().filter(|(.., until)| latest < *until).count();
+            let waiting = model.queue.iter().filter(|(.., until)| latest < *until).count();
             assert_eq!(u64::from(snapshot.in_use), model.in_use, "{told}");
             assert_eq!(snapshot.waiting as usize, waiting, "{told}");
         }
@@ -495,7 +495,7 @@ fn drain(config: &Config, mut state: State, tickets: Vec<Ticket>, callers: Vec<u
     }
     let snapshot = config.snapshot(&state, Time::ZERO);
     assert_eq!((snapshot.in_use, snapshot.waiting), (0, 0));
-    assert!(state.line_is_empty());
+    assert!(state.queue_is_empty());
 }
 
 #[test]
@@ -563,15 +563,15 @@ fn some_limit() -> impl Strategy<Value = Limit> {
 
 fn some_config() -> impl Strategy<Value = Config> {
     let shed = prop::option::of((any::<u8>(), any::<u8>(), any::<u8>()));
-    (some_limit(), 0..40_u32, some_nanos(), shed).prop_map(|(limit, line_max, wait_max, shed)| Config {
+    (some_limit(), 0..40_u32, some_nanos(), shed).prop_map(|(limit, queue_max, wait_max, shed)| Config {
         limit,
-        line_max,
+        queue_max,
         wait_max: Duration::from_nanos(wait_max),
         shed: shed.map(|(critical_percent, normal_percent, low_percent)| shed::Config {
             critical_percent,
             normal_percent,
             low_percent,
-            line_from: Priority::Low,
+            queue_from: Priority::Low,
         }),
     })
 }
@@ -611,7 +611,7 @@ fn a_configuration_that_makes_no_sense_names_its_field() {
     assert_eq!(aimd(Aimd::default()), Ok(()));
     assert_eq!(gradient(Gradient::default()), Ok(()));
     assert_eq!(field(fixed(0, 0, 0)), Err("limit.fixed".into()));
-    assert_eq!(field(fixed(1, 10_001, 0)), Err("line_max".into()));
+    assert_eq!(field(fixed(1, 10_001, 0)), Err("queue_max".into()));
     assert_eq!(field(fixed(1, 1, u64::MAX)), Err("wait_max_ms".into()));
     assert_eq!(aimd(Aimd { min: 0, ..Aimd::default() }), Err("limit.aimd.min".into()));
     assert_eq!(aimd(Aimd { initial: 2_000, ..Aimd::default() }), Err("limit.aimd.initial".into()));
@@ -630,7 +630,7 @@ fn a_configuration_that_makes_no_sense_names_its_field() {
 fn a_bulkhead_is_written_and_read() {
     let read = |written: &str| serde_json::from_str::<Config>(written);
     assert_eq!(read("{}").unwrap(), Config::default());
-    let written = r#"{"limit":{"fixed":32},"line_max":32,"wait_max_ms":500,"shed":null}"#;
+    let written = r#"{"limit":{"fixed":32},"queue_max":32,"wait_max_ms":500,"shed":null}"#;
     assert_eq!(serde_json::to_string(&Config::default()).unwrap(), written);
     let config = read(r#"{"limit":{"aimd":{"latency_target_ms":70}},"shed":{"low_percent":10}}"#).unwrap();
     let Limit::Aimd(aimd) = &config.limit else { panic!("{config:?}") };

@@ -8,7 +8,7 @@ use core::task::{Poll, Waker};
 
 /// A bulkhead for all tasks of a program: the plain state behind a lock that is never held across a call.
 ///
-/// Who must wait has a [`Place`]. A permit that comes free is granted to the next in line there and then, in its
+/// Who must wait has a [`Place`]. A permit that comes free is granted to the next in the queue there and then, in its
 /// name, and its task is woken; should the task be gone, the permit goes on to the next. So no wake-up can be lost
 /// and nobody is overtaken.
 ///
@@ -17,7 +17,7 @@ use core::task::{Poll, Waker};
 /// use mainstay_resilience::shed::Priority;
 /// use mainstay_resilience::{Input, Outcome, bulkhead};
 ///
-/// let config = bulkhead::Config { limit: bulkhead::Limit::Fixed(1), line_max: 0, ..Default::default() };
+/// let config = bulkhead::Config { limit: bulkhead::Limit::Fixed(1), queue_max: 0, ..Default::default() };
 /// let (bulkhead, input) = (Bulkhead::new(config), Input::default());
 /// let Entry::Admit(ticket) = bulkhead.enter(input, Priority::Normal) else { unreachable!("it is free") };
 /// assert!(matches!(bulkhead.enter(input, Priority::Normal), Entry::Reject(_)));
@@ -29,7 +29,7 @@ pub struct Bulkhead {
     inner: Mutex<Inner>,
 }
 
-/// A place in line: held until a permit was taken, none will come, or it was left.
+/// A place in the queue: held until a permit was taken, none will come, or it was left.
 ///
 /// ```
 /// use mainstay_resilience::cell::{Bulkhead, Entry, Place};
@@ -55,7 +55,7 @@ pub struct Place(u64);
 /// use mainstay_resilience::cell::{Bulkhead, Entry};
 /// use mainstay_resilience::{Reason, Rejected, Input, bulkhead, shed::Priority};
 ///
-/// let config = bulkhead::Config { limit: bulkhead::Limit::Fixed(1), line_max: 1, ..Default::default() };
+/// let config = bulkhead::Config { limit: bulkhead::Limit::Fixed(1), queue_max: 1, ..Default::default() };
 /// let bulkhead = Bulkhead::new(config);
 /// let entries = [0; 3].map(|_| bulkhead.enter(Input::default(), Priority::Normal));
 /// assert!(matches!(entries, [
@@ -69,7 +69,7 @@ pub struct Place(u64);
 pub enum Entry {
     /// Go ahead.
     Admit(Ticket),
-    /// Wait in line: ask with [`Bulkhead::poll_granted`], and [`Bulkhead::leave`] it when done.
+    /// Wait in the queue: ask with [`Bulkhead::poll_granted`], and [`Bulkhead::leave`] it when done.
     Wait {
         /// Its place.
         place: Place,
@@ -87,7 +87,7 @@ struct Inner {
     waiting: Waiters,
 }
 
-/// Those in line, and those who were granted a permit and have not taken it yet; each found by its place at once.
+/// Those in the queue, and those who were granted a permit and have not taken it yet; each found by its place at once.
 #[derive(Debug, Default)]
 struct Waiters {
     slots: Vec<Option<Waiter>>,
@@ -102,7 +102,7 @@ struct Waiter {
     granted: Option<Ticket>,
 }
 
-/// How much of a place is its slot: more than a line may be long.
+/// How much of a place is its slot: more than a queue may be long.
 const SLOT_BITS: u32 = 20;
 
 impl Waiters {
@@ -154,7 +154,7 @@ impl Bulkhead {
         Self { inner: Mutex::new(Inner { config, state, waiting: Waiters::default() }) }
     }
 
-    /// A permit, a place in line, or neither.
+    /// A permit, a place in the queue, or neither.
     ///
     /// ```
     /// # use mainstay_resilience::{Input, Time, bulkhead, cell::{Bulkhead, Entry}, shed::Priority};
@@ -213,7 +213,7 @@ impl Bulkhead {
         Poll::Pending
     }
 
-    /// Leaves the line; a permit that was granted and not taken goes to the next. Nothing happens if the place was
+    /// Leaves the queue; a permit that was granted and not taken goes to the next. Nothing happens if the place was
     /// left, or its permit taken, before.
     ///
     /// ```
@@ -261,7 +261,7 @@ impl Bulkhead {
         wake(wakers);
     }
 
-    /// Other rules from now on. Where they have more permits, those in line get them.
+    /// Other rules from now on. Where they have more permits, those in the queue get them.
     ///
     /// ```
     /// # use mainstay_resilience::{Input, bulkhead, cell::{Bulkhead, Entry}, shed::Priority};

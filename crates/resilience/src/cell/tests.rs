@@ -201,10 +201,10 @@ impl Drop for LooksWhenDropped {
     }
 }
 
-fn one_permit(line_max: u32) -> std::sync::Arc<Bulkhead> {
+fn one_permit(queue_max: u32) -> std::sync::Arc<Bulkhead> {
     let limit = bulkhead::Limit::Fixed(1);
     let wait_max = Duration::from_millis(10);
-    std::sync::Arc::new(Bulkhead::new(bulkhead::Config { limit, line_max, wait_max, ..Default::default() }))
+    std::sync::Arc::new(Bulkhead::new(bulkhead::Config { limit, queue_max, wait_max, ..Default::default() }))
 }
 
 #[test]
@@ -236,7 +236,7 @@ fn who_leaves_after_its_place_went_to_another_was_not_rejected() {
     let (bulkhead, late) = (one_permit(1), Input::at(Time::from_millis(20)));
     assert!(matches!(bulkhead.enter(Input::default(), Priority::Normal), Entry::Admit(_)));
     let Entry::Wait { place, .. } = bulkhead.enter(Input::default(), Priority::Normal) else {
-        panic!("there is a line")
+        panic!("there is a queue")
     };
     assert!(matches!(bulkhead.enter(late, Priority::Normal), Entry::Wait { .. }));
     bulkhead.leave(late, place);

@@ -47,7 +47,7 @@ pub trait Decide {
     /// use mainstay_resilience::{Decide, Decision, Input, Reason, Rejected, Time, bulkhead};
     ///
     /// let limit = bulkhead::Limit::Fixed(1);
-    /// let config = bulkhead::Config { limit, line_max: 0, ..Default::default() };
+    /// let config = bulkhead::Config { limit, queue_max: 0, ..Default::default() };
     /// let (mut state, input) = (config.state(), Input::at(Time::ZERO));
     /// let caller = |caller| bulkhead::Request { caller, ..Default::default() };
     /// assert!(matches!(config.ask(&mut state, input, caller(1)), Decision::Admit(_)));

@@ -138,14 +138,14 @@ impl Drop for Seen<'_> {
     }
 }
 
-/// A place in line, which is left when it is dropped.
+/// A place in the queue, which is left when it is dropped.
 #[derive(Debug)]
-struct InLine<'a> {
+struct Queued<'a> {
     bulkhead: &'a cell::Bulkhead,
     place: cell::Place,
 }
 
-impl Drop for InLine<'_> {
+impl Drop for Queued<'_> {
     fn drop(&mut self) {
         self.bulkhead.leave(clock::input(), self.place);
     }
@@ -157,7 +157,7 @@ enum Entered<'a> {
     /// With a permit, or without a bulkhead.
     Admitted(Option<Permit<'a>>),
     /// In line, until its patience ends.
-    InLine(InLine<'a>, Time),
+    Queued(Queued<'a>, Time),
 }
 
 /// Dropped in a panic, the operation failed; otherwise its caller gave up.
@@ -196,8 +196,8 @@ impl Inner {
         };
         let admitted = match entered {
             Ok((Entered::Admitted(permit), now)) => Ok((permit, now)),
-            Ok((Entered::InLine(line, until), now)) => {
-                Box::pin(self.wait_in_line(line, now, until, deadline)).await
+            Ok((Entered::Queued(queued, until), now)) => {
+                Box::pin(self.wait_in_queue(queued, now, until, deadline)).await
             }
             Err(rejected) => Err(rejected),
         };
@@ -253,7 +253,7 @@ impl Inner {
     }
 
     /// Who has waited for a place does not begin past its deadline; and if the breaker changed meanwhile, it is asked
-    /// again: a line of calls must not run into a dependency that was found to be down.
+    /// again: a queue of calls must not run into a dependency that was found to be down.
     fn ask_after_wait<'a>(
         &'a self,
         asked: Option<Asked<'a>>,
@@ -305,21 +305,21 @@ impl Inner {
         let Some(bulkhead) = &self.bulkhead else { return Ok(Entered::Admitted(None)) };
         match bulkhead.enter(clock::input_at(now), priority) {
             Entry::Admit(ticket) => Ok(Entered::Admitted(Some(Permit { bulkhead, ticket: Some(ticket) }))),
-            Entry::Wait { place, until } => Ok(Entered::InLine(InLine { bulkhead, place }, until)),
+            Entry::Wait { place, until } => Ok(Entered::Queued(Queued { bulkhead, place }, until)),
             Entry::Reject(Rejected { reason, retry_at }) => Err(self.rejected(now, reason, retry_at)),
         }
     }
 
     /// A permit, and the moment when it was there.
-    async fn wait_in_line<'a>(
+    async fn wait_in_queue<'a>(
         &self,
-        line: InLine<'a>,
+        queued: Queued<'a>,
         now: Time,
         until: Time,
         deadline: Time,
     ) -> Result<(Option<Permit<'a>>, Time), CallRejected> {
-        let bulkhead = line.bulkhead;
-        let granted = poll_fn(|cx| bulkhead.poll_granted(line.place, cx.waker()));
+        let bulkhead = queued.bulkhead;
+        let granted = poll_fn(|cx| bulkhead.poll_granted(queued.place, cx.waker()));
         let reason = match within(until.min(deadline), granted).await {
             Some(Ok(ticket)) => return Ok((Some(Permit { bulkhead, ticket: Some(ticket) }), clock::now())),
             Some(Err(reason)) => reason,

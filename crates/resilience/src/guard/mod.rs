@@ -14,7 +14,7 @@
 //! ```
 //!
 //! A call is a future of the caller's task: nothing is spawned. Dropped at any point, it gives back its permit, its
-//! place in the line and its probe. A panic of the operation counts as a failure, and gives them back as well.
+//! place in the queue and its probe. A panic of the operation counts as a failure, and gives them back as well.
 
 mod attempt;
 pub(crate) mod clock;

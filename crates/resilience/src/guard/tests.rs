@@ -31,8 +31,8 @@ fn tripping() -> breaker::Config {
     }
 }
 
-fn permits(permits: u32, line_max: u32) -> bulkhead::Config {
-    bulkhead::Config { limit: Limit::Fixed(permits), line_max, wait_max: MS(500), ..Default::default() }
+fn permits(permits: u32, queue_max: u32) -> bulkhead::Config {
+    bulkhead::Config { limit: Limit::Fixed(permits), queue_max, wait_max: MS(500), ..Default::default() }
 }
 
 /// At once, without chance, and with all the budget one could want.
@@ -375,7 +375,7 @@ async fn a_call_dropped_at_any_await_gives_back_its_permit_its_place_and_its_pro
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_place_in_line_is_left_by_a_caller_who_gives_up() {
+async fn a_place_in_the_queue_is_left_by_a_caller_who_gives_up() {
     let guard = guard(Policy { bulkhead: Some(permits(1, 4)), ..Policy::default() });
     let mut holder = Box::pin(never(&guard));
     let _ = poll_once(holder.as_mut()).await;
@@ -527,7 +527,7 @@ async fn who_was_called_by_a_hedge_is_not_said_to_have_been_rejected() {
         sleep(MS(520)).await;
         Ok(1)
     };
-    // The first attempt's patience ends at 500 ms; its hedge, 50 ms behind it in line, is let in and fails.
+    // The first attempt's patience ends at 500 ms; its hedge, 50 ms behind it in the queue, is let in and fails.
     let (held, answer): (CallResult, CallResult) =
         tokio::join!(guard.call(Call::default(), holder, errors_are_failures), bad(&guard));
     assert_eq!((held, answer), (Ok(1), Err(CallError::Failed("down"))));
@@ -568,7 +568,7 @@ async fn without_a_time_out_the_deadline_says_what_a_fair_chance_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waited_in_line_while_the_breaker_opened_is_rejected() {
+async fn who_waited_in_the_queue_while_the_breaker_opened_is_rejected() {
     let policy = Policy { breaker: Some(tripping()), bulkhead: Some(permits(1, 4)), ..Policy::default() };
     let guard = guard(policy);
     let called = AtomicU32::new(0);

@@ -7,7 +7,7 @@
 //! | state | one word of 64 bits | one entry for each bucket in use |
 //! | good for | protecting a service from being run over | a promise made to somebody, such as a quota |
 //!
-//! Neither keeps a line: [`Decision::Wait`](crate::Decision) is an estimate, not a reservation, and whoever asks first
+//! Neither keeps a queue: [`Decision::Wait`](crate::Decision) is an estimate, not a reservation, and whoever asks first
 //! at that moment gets the permit. Nothing comes back through `tell`: a permit that was granted is spent.
 //!
 //! ```
