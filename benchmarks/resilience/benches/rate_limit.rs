@@ -33,7 +33,7 @@ fn direct(criterion: &mut Criterion) {
 /// Ten permits a microsecond, its most, and more burst than a round takes.
 fn ours_direct(contest: &mut Contest<'_>) {
     let config = bucket::Config {
-        permits: 10_000_000,
+        tokens: 10_000_000,
         per: Duration::from_secs(1),
         burst: u32::MAX,
         wait_max: Duration::ZERO,
@@ -99,7 +99,7 @@ fn layers(criterion: &mut Criterion) {
 }
 
 fn ours_as_a_layer(contest: &mut Contest<'_>) {
-    let bucket = bucket::Config { permits: 10_000_000, burst: 10_000_000, ..bucket::Config::default() };
+    let bucket = bucket::Config { tokens: 10_000_000, burst: 10_000_000, ..bucket::Config::default() };
     let policy = Policy { rate_limit: Some(RateLimit::Bucket(bucket)), ..Policy::default() };
     let row =
         Row { contestant: "mainstay-resilience", semantics: "token bucket in one word", clock: Clock::Read };

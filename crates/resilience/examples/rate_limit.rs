@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let bucket =
-        bucket::Config { permits: 5, per: Duration::from_secs(1), burst: 3, wait_max: Duration::ZERO };
+        bucket::Config { tokens: 5, per: Duration::from_secs(1), burst: 3, wait_max: Duration::ZERO };
     let policy = Policy { rate_limit: Some(RateLimit::Bucket(bucket)), ..Policy::default() };
     let guard = Guard::new("partner", policy)?;
     let begun = Instant::now();

@@ -79,7 +79,7 @@ pub struct Policy {
 /// use mainstay_resilience::rate;
 ///
 /// // A quota that was promised to somebody: never more than 50 in any second.
-/// let quota = rate::window::Config { permits: 50, ..Default::default() };
+/// let quota = rate::window::Config { tokens: 50, ..Default::default() };
 /// let policy = Policy { rate_limit: Some(RateLimit::Window(quota)), ..Policy::default() };
 /// assert!(policy.check().is_ok());
 /// ```
@@ -177,7 +177,7 @@ mod tests {
             enforcement = "observe_only"
 
             [rate_limit.window]
-            permits = 50
+            tokens = 50
             per_ms = 1000
 
             [bulkhead]
@@ -204,7 +204,7 @@ mod tests {
             (r#"{"hedge": {"quantile_percent": 100}}"#, "hedge.quantile_percent"),
             (r#"{"hedge": {"quantile_percent": 256}}"#, "hedge.quantile_percent"),
             (r#"{"breaker": {"window": {"calls": 0}}}"#, "breaker.window.calls"),
-            (r#"{"rate_limit": {"bucket": {"permits": 0}}}"#, "rate_limit.bucket.permits"),
+            (r#"{"rate_limit": {"bucket": {"tokens": 0}}}"#, "rate_limit.bucket.tokens"),
             (r#"{"rate_limit": {"window": {"buckets": 0}}}"#, "rate_limit.window.buckets"),
             (r#"{"bulkhead": {"limit": {"aimd": {"min": 0}}}}"#, "bulkhead.limit.aimd.min"),
             (r#"{"bulkhead": {"shed": {"low_percent": 90}}}"#, "bulkhead.shed.low_percent"),

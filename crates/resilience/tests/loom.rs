@@ -159,7 +159,7 @@ fn a_permit_granted_to_one_who_leaves_is_free_again() {
 }
 
 #[test]
-fn a_bucket_grants_no_permit_twice() {
+fn a_bucket_grants_no_token_twice() {
     loom::model(|| {
         let config = rate::bucket::Config { burst: 2, ..rate::bucket::Config::default() };
         let cell = Arc::new(cell::Bucket::new(config));

@@ -34,12 +34,12 @@ impl Bucket {
         Self { config, word }
     }
 
-    /// Is there a permit? As [`Decide::ask`].
+    /// Is there a token? As [`Decide::ask`].
     ///
     /// ```
     /// # use mainstay_resilience::{Decision, Rejected, Reason, Input, Time, cell, rate};
-    /// let limit = cell::Bucket::new(rate::bucket::Config { permits: 10, burst: 5, ..Default::default() });
-    /// let (input, three) = (Input::at(Time::ZERO), rate::Request { permits: 3 });
+    /// let limit = cell::Bucket::new(rate::bucket::Config { tokens: 10, burst: 5, ..Default::default() });
+    /// let (input, three) = (Input::at(Time::ZERO), rate::Request { tokens: 3 });
     /// assert!(limit.ask(input, three).admitted().is_some());
     /// // Two are left, and one more comes in 100 ms.
     /// let retry_at = Some(Time::from_millis(100));
@@ -65,8 +65,8 @@ impl Bucket {
     ///
     /// ```
     /// # use mainstay_resilience::{Input, Time, cell, rate};
-    /// let limit = cell::Bucket::new(rate::bucket::Config { permits: 10, burst: 10, ..Default::default() });
-    /// let _ = limit.ask(Input::at(Time::ZERO), rate::Request { permits: 10 });
+    /// let limit = cell::Bucket::new(rate::bucket::Config { tokens: 10, burst: 10, ..Default::default() });
+    /// let _ = limit.ask(Input::at(Time::ZERO), rate::Request { tokens: 10 });
     /// assert_eq!(limit.snapshot(Time::from_millis(250)).available, 2);
     /// ```
     pub fn snapshot(&self, now: Time) -> bucket::Snapshot {
@@ -79,7 +79,7 @@ impl Bucket {
 /// ```
 /// use mainstay_resilience::{Input, cell, rate};
 ///
-/// let limit = cell::Window::new(rate::window::Config { permits: 1, ..Default::default() });
+/// let limit = cell::Window::new(rate::window::Config { tokens: 1, ..Default::default() });
 /// assert!(limit.ask(Input::default(), rate::Request::default()).admitted().is_some());
 /// assert!(limit.ask(Input::default(), rate::Request::default()).admitted().is_none());
 /// ```
@@ -94,7 +94,7 @@ impl Window {
     ///
     /// ```
     /// # use mainstay_resilience::{Time, cell, rate};
-    /// let limit = cell::Window::new(rate::window::Config { permits: 7, ..Default::default() });
+    /// let limit = cell::Window::new(rate::window::Config { tokens: 7, ..Default::default() });
     /// assert_eq!(limit.snapshot(Time::ZERO).available, 7);
     /// ```
     #[must_use]
@@ -103,12 +103,12 @@ impl Window {
         Self { config, state }
     }
 
-    /// Is there a permit? As [`Decide::ask`].
+    /// Is there a token? As [`Decide::ask`].
     ///
     /// ```
     /// # use mainstay_resilience::{Input, Time, cell, rate};
-    /// let limit = cell::Window::new(rate::window::Config { permits: 3, ..Default::default() });
-    /// let ask = |millis| limit.ask(Input::at(Time::from_millis(millis)), rate::Request { permits: 3 });
+    /// let limit = cell::Window::new(rate::window::Config { tokens: 3, ..Default::default() });
+    /// let ask = |millis| limit.ask(Input::at(Time::from_millis(millis)), rate::Request { tokens: 3 });
     /// assert!(ask(0).admitted().is_some());
     /// assert!(ask(999).admitted().is_none(), "not in the same second");
     /// assert!(ask(1_000).admitted().is_some());
@@ -121,7 +121,7 @@ impl Window {
     ///
     /// ```
     /// # use mainstay_resilience::{Input, Time, cell, rate};
-    /// let limit = cell::Window::new(rate::window::Config { permits: 3, ..Default::default() });
+    /// let limit = cell::Window::new(rate::window::Config { tokens: 3, ..Default::default() });
     /// let _ = limit.ask(Input::at(Time::ZERO), rate::Request::default());
     /// assert_eq!(limit.snapshot(Time::ZERO).next_at, Some(Time::from_millis(1_000)));
     /// ```

@@ -82,7 +82,7 @@ pub trait Decide {
     /// ```
     /// use mainstay_resilience::{Decide, Input, Time, rate};
     ///
-    /// let config = rate::bucket::Config { permits: 1, burst: 2, ..Default::default() };
+    /// let config = rate::bucket::Config { tokens: 1, burst: 2, ..Default::default() };
     /// let mut state = config.state();
     /// let _ = config.ask(&mut state, Input::at(Time::ZERO), rate::Request::default());
     /// assert_eq!(config.snapshot(&state, Time::ZERO).available, 1);

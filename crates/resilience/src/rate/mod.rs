@@ -1,14 +1,14 @@
-//! Rate limit: at most so many permits in so much time.
+//! Rate limit: at most so many tokens in so much time.
 //!
 //! | | [`bucket`] | [`window`] |
 //! |---|---|---|
-//! | holds | the rate over the long run, with a burst on top | at most `permits` in any span of `per` |
-//! | worst case in one span of `per` | `burst + permits` | `permits` |
+//! | holds | the rate over the long run, with a burst on top | at most `tokens` in any span of `per` |
+//! | worst case in one span of `per` | `burst + tokens` | `tokens` |
 //! | state | one word of 64 bits | one entry for each bucket in use |
 //! | good for | protecting a service from being run over | a promise made to somebody, such as a quota |
 //!
 //! Neither keeps a queue: [`Decision::Wait`](crate::Decision) is an estimate, not a reservation, and whoever asks first
-//! at that moment gets the permit. Nothing comes back through `tell`: a permit that was granted is spent.
+//! at that moment gets the token. Nothing comes back through `tell`: a token that was granted is spent.
 //!
 //! ```
 //! use core::time::Duration;
@@ -16,7 +16,7 @@
 //!
 //! // Ten a second, and whoever has to wait for less than a second is asked to.
 //! let wait_max = Duration::from_secs(1);
-//! let config = rate::bucket::Config { permits: 10, burst: 1, wait_max, ..Default::default() };
+//! let config = rate::bucket::Config { tokens: 10, burst: 1, wait_max, ..Default::default() };
 //! let (mut state, input) = (config.state(), Input::at(Time::ZERO));
 //! assert!(config.ask(&mut state, input, rate::Request::default()).admitted().is_some());
 //! let until = Time::from_millis(100);
@@ -36,21 +36,21 @@ use core::time::Duration;
 /// ```
 /// use mainstay_resilience::rate;
 ///
-/// assert_eq!(rate::Request::default().permits, 1);
+/// assert_eq!(rate::Request::default().tokens, 1);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// How many permits at once: all of them or none. 1.
-    pub permits: u32,
+    /// How many tokens at once: all of them or none. 1.
+    pub tokens: u32,
 }
 
 impl Default for Request {
     fn default() -> Self {
-        Self { permits: 1 }
+        Self { tokens: 1 }
     }
 }
 
-/// Permits that were granted. Telling what came of them changes nothing.
+/// Tokens that were granted. Telling what came of them changes nothing.
 ///
 /// ```
 /// use mainstay_resilience::{Decide, Input, Outcome, Recorded, rate};
@@ -66,7 +66,7 @@ impl Default for Request {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Ticket {
     /// How many.
-    pub permits: u32,
+    pub tokens: u32,
 }
 
 /// The change that a rate limit's `tell` could report: there is none.
@@ -94,9 +94,9 @@ fn later(now: Time, ready: Option<Time>, wait_max: Duration) -> Decision<Ticket>
 
 const PERMITS_MAX: u64 = 10_000_000;
 
-fn check_rate(permits: u32, per: Duration) -> Result<(), ConfigError> {
-    ConfigError::unless("permits", permits.into(), 1..=PERMITS_MAX)?;
+fn check_rate(tokens: u32, per: Duration) -> Result<(), ConfigError> {
+    ConfigError::unless("tokens", tokens.into(), 1..=PERMITS_MAX)?;
     ConfigError::unless_millis("per_ms", per, 1..=DAY_MILLIS)?;
     // Beyond that, rounding to whole nanoseconds would be seen.
-    ConfigError::unless("permits", permits.into(), 1..=(nanos(per) / 100).max(1))
+    ConfigError::unless("tokens", tokens.into(), 1..=(nanos(per) / 100).max(1))
 }
