@@ -29,7 +29,7 @@ struct Dependency {
 impl Dependency {
     fn new(name: &str, url: String) -> Result<Self, BoxError> {
         let policy = Policy {
-            deadline: Some(Duration::from_secs(2)),
+            total_timeout: Some(Duration::from_secs(2)),
             retry: Some(retry::Config::default()),
             breaker: Some(breaker::Config { calls_min: 5, ..breaker::Config::default() }),
             bulkhead: Some(bulkhead::Config {

@@ -21,7 +21,7 @@
 //! use mainstay_resilience::{breaker, retry};
 //!
 //! let policy = Policy {
-//!     deadline: Some(Duration::from_secs(2)),
+//!     total_timeout: Some(Duration::from_secs(2)),
 //!     retry: Some(retry::Config::default()),
 //!     breaker: Some(breaker::Config::default()),
 //!     timeout: Some(Duration::from_millis(400)),
@@ -55,8 +55,8 @@ use core::time::Duration;
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 pub struct Policy {
     /// How long a call may take with all that belongs to it: lines, attempts, backoff. From 1 ms to a day.
-    #[cfg_attr(feature = "serde", serde(rename = "deadline_ms", with = "crate::contract::millis_or_none"))]
-    pub deadline: Option<Duration>,
+    #[cfg_attr(feature = "serde", serde(rename = "total_timeout_ms", with = "crate::contract::millis_or_none"))]
+    pub total_timeout: Option<Duration>,
     /// Whether a failed attempt is made again.
     pub retry: Option<retry::Config>,
     /// Whether a slow attempt gets a second one beside it.
@@ -114,7 +114,7 @@ impl Policy {
         let span = |field, span: Option<Duration>| {
             span.map_or(Ok(()), |span| ConfigError::unless_millis(field, span, 1..=DAY_MILLIS))
         };
-        span("deadline_ms", self.deadline)?;
+        span("total_timeout_ms", self.total_timeout)?;
         part("retry", self.retry.as_ref())?;
         part("hedge", self.hedge.as_ref())?;
         part("breaker", self.breaker.as_ref())?;
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn a_whole_policy_is_read_from_a_file_and_written_the_same() {
         let text = r#"
-            deadline_ms = 3000
+            total_timeout_ms = 3000
             timeout_ms = 800
 
             [retry]
@@ -197,8 +197,8 @@ mod tests {
     #[test]
     fn whatever_is_wrong_the_error_names_the_field() {
         let cases = [
-            (r#"{"deadline_ms": 0}"#, "deadline_ms"),
-            (r#"{"deadline_ms": -1}"#, "deadline_ms"),
+            (r#"{"total_timeout_ms": 0}"#, "total_timeout_ms"),
+            (r#"{"total_timeout_ms": -1}"#, "total_timeout_ms"),
             (r#"{"retry": {"budget": {"percent": 5000}}}"#, "retry.budget.percent"),
             (r#"{"retry": {"backoff": {"jitter": "some"}}}"#, "retry.backoff.jitter"),
             (r#"{"hedge": {"quantile_percent": 100}}"#, "hedge.quantile_percent"),

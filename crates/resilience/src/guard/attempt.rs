@@ -342,7 +342,7 @@ impl Inner {
     /// An attempt that was cut short is a failure of the dependency, unless its caller's deadline gave it less than
     /// half of what it may take: the policy's time-out, or its deadline if it has no time-out.
     fn classify_cut(&self, ran: Duration) -> Classification {
-        let may_take = self.policy.timeout.or(self.policy.deadline);
+        let may_take = self.policy.timeout.or(self.policy.total_timeout);
         let had_time = may_take.is_none_or(|may_take| ran.saturating_mul(2) >= may_take);
         Classification::from(if had_time { Outcome::Failure } else { Outcome::Cancelled })
     }

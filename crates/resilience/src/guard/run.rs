@@ -338,7 +338,7 @@ impl Inner {
     /// When a call begins, and its deadline, which is not over.
     fn begin<E>(&self, call: &Call) -> Result<(Time, Time), CallError<E>> {
         let begun = clock::now();
-        let own = self.policy.deadline.map_or(Time::FAR, |deadline| begun + deadline);
+        let own = self.policy.total_timeout.map_or(Time::FAR, |deadline| begun + deadline);
         let deadline = call.deadline.map_or(own, |deadline| own.min(clock::time_of(deadline)));
         if begun >= deadline {
             return Err(CallError::Rejected(self.rejected(begun, Reason::Deadline, None)));

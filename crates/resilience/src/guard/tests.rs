@@ -178,7 +178,7 @@ async fn the_last_true_answer_is_the_answer_when_a_policy_rejects_another_attemp
 
 #[tokio::test(start_paused = true)]
 async fn nothing_begins_waits_or_is_retried_past_the_deadline() {
-    let policy = Policy { retry: Some(retrying(9)), deadline: Some(MS(250)), ..Policy::default() };
+    let policy = Policy { retry: Some(retrying(9)), total_timeout: Some(MS(250)), ..Policy::default() };
     let guard = guard(policy);
     let begun = Instant::now();
     assert_eq!(bad(&guard).await, Err(CallError::Failed("down")));
@@ -332,7 +332,7 @@ async fn a_hedge_of_a_failing_call_decides_only_if_it_is_good() {
 
 fn everything() -> Policy {
     Policy {
-        deadline: Some(MS(10_000)),
+        total_timeout: Some(MS(10_000)),
         retry: Some(retrying(2)),
         hedge: Some(hedge::Config { calls_min: 1, delay_min: MS(50), ..hedge::Config::default() }),
         breaker: Some(tripping()),
@@ -551,7 +551,7 @@ async fn a_permit_that_comes_at_the_deadline_comes_too_late() {
 
 #[tokio::test(start_paused = true)]
 async fn without_a_time_out_the_deadline_says_what_a_fair_chance_is() {
-    let guard = guard(Policy { breaker: Some(tripping()), deadline: Some(MS(1_000)), ..Policy::default() });
+    let guard = guard(Policy { breaker: Some(tripping()), total_timeout: Some(MS(1_000)), ..Policy::default() });
     let with_deadline = async |millis| {
         let call = Call { deadline: Some(Instant::now() + MS(millis)), ..Call::safe() };
         let answer: CallResult = guard.call(call, |_| pending(), errors_are_failures).await;

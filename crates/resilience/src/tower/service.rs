@@ -98,9 +98,9 @@ impl<R> GuardLayer<R> {
     /// use mainstay_resilience::guard::Policy;
     /// use mainstay_resilience::tower::{GuardLayer, HttpRules};
     ///
-    /// let policy = Policy { deadline: Some(Duration::ZERO), ..Policy::default() };
+    /// let policy = Policy { total_timeout: Some(Duration::ZERO), ..Policy::default() };
     /// let error = GuardLayer::from_policy("billing", policy, HttpRules::default()).unwrap_err();
-    /// assert_eq!(error.field, "deadline_ms");
+    /// assert_eq!(error.field, "total_timeout_ms");
     /// ```
     ///
     /// # Errors

@@ -166,7 +166,7 @@ async fn a_server_that_hangs_is_timed_out_and_a_full_bulkhead_rejects_at_once() 
 #[tokio::test]
 async fn what_is_left_of_a_deadline_travels_with_the_request() {
     let (url, _) = server().await;
-    let call = client(Policy { deadline: Some(Duration::from_secs(60)), ..Policy::default() });
+    let call = client(Policy { total_timeout: Some(Duration::from_secs(60)), ..Policy::default() });
     let left: u64 = call(request("GET", &url, "/deadline")).await.unwrap().1.parse().unwrap();
     assert!((50_000..=60_000).contains(&left), "{left}");
     let mut shorter = request("GET", &url, "/deadline");
