@@ -2,14 +2,14 @@
 
 use mainstay_resilience::guard::{Call, CallError, Guard, Policy, errors_are_failures};
 use mainstay_resilience::policy::RateLimit;
-use mainstay_resilience::rate::bucket;
+use mainstay_resilience::rate::token_bucket;
 use std::time::{Duration, Instant};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let bucket =
-        bucket::Config { tokens: 5, per: Duration::from_secs(1), burst: 3, wait_max: Duration::ZERO };
-    let policy = Policy { rate_limit: Some(RateLimit::Bucket(bucket)), ..Policy::default() };
+        token_bucket::Config { tokens: 5, per: Duration::from_secs(1), burst: 3, wait_max: Duration::ZERO };
+    let policy = Policy { rate_limit: Some(RateLimit::TokenBucket(bucket)), ..Policy::default() };
     let guard = Guard::new("partner", policy)?;
     let begun = Instant::now();
     for _ in 0..10 {

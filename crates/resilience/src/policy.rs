@@ -79,8 +79,8 @@ pub struct Policy {
 /// use mainstay_resilience::rate;
 ///
 /// // A quota that was promised to somebody: never more than 50 in any second.
-/// let quota = rate::window::Config { tokens: 50, ..Default::default() };
-/// let policy = Policy { rate_limit: Some(RateLimit::Window(quota)), ..Policy::default() };
+/// let quota = rate::sliding_window::Config { tokens: 50, ..Default::default() };
+/// let policy = Policy { rate_limit: Some(RateLimit::SlidingWindow(quota)), ..Policy::default() };
 /// assert!(policy.check().is_ok());
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,9 +88,9 @@ pub struct Policy {
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum RateLimit {
     /// A rate over the long run, with a burst.
-    Bucket(rate::bucket::Config),
+    TokenBucket(rate::token_bucket::Config),
     /// Never more than so many in any span of time.
-    Window(rate::window::Config),
+    SlidingWindow(rate::sliding_window::Config),
 }
 
 impl Policy {
@@ -119,8 +119,8 @@ impl Policy {
         part("hedge", self.hedge.as_ref())?;
         part("breaker", self.breaker.as_ref())?;
         match &self.rate_limit {
-            Some(RateLimit::Bucket(bucket)) => part("rate_limit.bucket", Some(bucket))?,
-            Some(RateLimit::Window(window)) => part("rate_limit.window", Some(window))?,
+            Some(RateLimit::TokenBucket(bucket)) => part("rate_limit.token_bucket", Some(bucket))?,
+            Some(RateLimit::SlidingWindow(window)) => part("rate_limit.sliding_window", Some(window))?,
             None => {}
         }
         part("bulkhead", self.bulkhead.as_ref())?;
@@ -176,7 +176,7 @@ mod tests {
             failure_percent = 25
             enforcement = "observe_only"
 
-            [rate_limit.window]
+            [rate_limit.sliding_window]
             tokens = 50
             per_ms = 1000
 
@@ -204,8 +204,8 @@ mod tests {
             (r#"{"hedge": {"quantile_percent": 100}}"#, "hedge.quantile_percent"),
             (r#"{"hedge": {"quantile_percent": 256}}"#, "hedge.quantile_percent"),
             (r#"{"breaker": {"window": {"calls": 0}}}"#, "breaker.window.calls"),
-            (r#"{"rate_limit": {"bucket": {"tokens": 0}}}"#, "rate_limit.bucket.tokens"),
-            (r#"{"rate_limit": {"window": {"buckets": 0}}}"#, "rate_limit.window.buckets"),
+            (r#"{"rate_limit": {"token_bucket": {"tokens": 0}}}"#, "rate_limit.token_bucket.tokens"),
+            (r#"{"rate_limit": {"sliding_window": {"buckets": 0}}}"#, "rate_limit.sliding_window.buckets"),
             (r#"{"bulkhead": {"limit": {"aimd": {"min": 0}}}}"#, "bulkhead.limit.aimd.min"),
             (r#"{"bulkhead": {"shed": {"low_percent": 90}}}"#, "bulkhead.shed.low_percent"),
             (r#"{"timeout_ms": 86400001}"#, "timeout_ms"),

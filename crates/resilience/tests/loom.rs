@@ -161,8 +161,8 @@ fn a_permit_granted_to_one_who_leaves_is_free_again() {
 #[test]
 fn a_bucket_grants_no_token_twice() {
     loom::model(|| {
-        let config = rate::bucket::Config { burst: 2, ..rate::bucket::Config::default() };
-        let cell = Arc::new(cell::Bucket::new(config));
+        let config = rate::token_bucket::Config { burst: 2, ..rate::token_bucket::Config::default() };
+        let cell = Arc::new(cell::TokenBucket::new(config));
         let asks: Vec<_> = (0..2)
             .map(|_| {
                 let cell = cell.clone();

@@ -5,7 +5,7 @@ use super::sources::Sources;
 use crate::contract::{
     ConfigError, Decide, Decision, Input, Outcome, Reason, Recorded, Rejected, Time, below, nanos, percent_of,
 };
-use crate::window::{CallWindow, Tally, TimeWindow};
+use crate::window::{CountWindow, Tally, TimeWindow};
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -164,7 +164,7 @@ enum Mode {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 enum Calls {
-    Count(CallWindow),
+    Count(CountWindow),
     Time(TimeWindow<Tally>),
 }
 
@@ -632,7 +632,7 @@ impl State {
 impl Calls {
     fn new(window: Window) -> Self {
         match window {
-            Window::Calls(calls) => Self::Count(CallWindow::new(calls)),
+            Window::Calls(calls) => Self::Count(CountWindow::new(calls)),
             Window::Time { length, buckets } => Self::Time(TimeWindow::new(length, buckets)),
         }
     }

@@ -37,7 +37,7 @@ pub use breaker::Breaker;
 pub use bulkhead::{Bulkhead, Entry, Place};
 pub use hedge::Hedge;
 pub use outlier::Outlier;
-pub use rate::{Bucket, Window};
+pub use rate::{SlidingWindow, TokenBucket};
 #[cfg(not(loom))]
 pub use registry::Registry;
 pub use retry::Retry;

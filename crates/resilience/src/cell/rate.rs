@@ -2,7 +2,7 @@
 
 use super::sync::{AtomicU64, Mutex, Ordering, lock};
 use crate::contract::{Decide, Decision, Input, Time};
-use crate::rate::{Request, Ticket, bucket, window};
+use crate::rate::{Request, Ticket, sliding_window, token_bucket};
 
 /// A token bucket for all threads of a program: its whole state is one word, which is read, asked, and swapped if
 /// nobody was quicker.
@@ -10,26 +10,26 @@ use crate::rate::{Request, Ticket, bucket, window};
 /// ```
 /// use mainstay_resilience::{Input, cell, rate};
 ///
-/// let limit = cell::Bucket::new(rate::bucket::Config { burst: 1, ..Default::default() });
+/// let limit = cell::TokenBucket::new(rate::token_bucket::Config { burst: 1, ..Default::default() });
 /// assert!(limit.ask(Input::default(), rate::Request::default()).admitted().is_some());
 /// assert!(limit.ask(Input::default(), rate::Request::default()).admitted().is_none());
 /// ```
 #[derive(Debug)]
-pub struct Bucket {
-    config: bucket::Config,
+pub struct TokenBucket {
+    config: token_bucket::Config,
     word: AtomicU64,
 }
 
-impl Bucket {
+impl TokenBucket {
     /// A full one.
     ///
     /// ```
     /// # use mainstay_resilience::{Time, cell, rate};
-    /// let config = rate::bucket::Config { burst: 30, ..Default::default() };
-    /// assert_eq!(cell::Bucket::new(config).snapshot(Time::ZERO).available, 30);
+    /// let config = rate::token_bucket::Config { burst: 30, ..Default::default() };
+    /// assert_eq!(cell::TokenBucket::new(config).snapshot(Time::ZERO).available, 30);
     /// ```
     #[must_use]
-    pub fn new(config: bucket::Config) -> Self {
+    pub fn new(config: token_bucket::Config) -> Self {
         let word = AtomicU64::new(config.state().to_bits());
         Self { config, word }
     }
@@ -38,7 +38,7 @@ impl Bucket {
     ///
     /// ```
     /// # use mainstay_resilience::{Decision, Rejected, Reason, Input, Time, cell, rate};
-    /// let limit = cell::Bucket::new(rate::bucket::Config { tokens: 10, burst: 5, ..Default::default() });
+    /// let limit = cell::TokenBucket::new(rate::token_bucket::Config { tokens: 10, burst: 5, ..Default::default() });
     /// let (input, three) = (Input::at(Time::ZERO), rate::Request { tokens: 3 });
     /// assert!(limit.ask(input, three).admitted().is_some());
     /// // Two are left, and one more comes in 100 ms.
@@ -48,7 +48,7 @@ impl Bucket {
     pub fn ask(&self, input: Input, request: Request) -> Decision<Ticket> {
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
-            let mut state = bucket::State::from_bits(word);
+            let mut state = token_bucket::State::from_bits(word);
             let answer = self.config.ask(&mut state, input, request);
             let next = state.to_bits();
             if next == word {
@@ -65,12 +65,12 @@ impl Bucket {
     ///
     /// ```
     /// # use mainstay_resilience::{Input, Time, cell, rate};
-    /// let limit = cell::Bucket::new(rate::bucket::Config { tokens: 10, burst: 10, ..Default::default() });
+    /// let limit = cell::TokenBucket::new(rate::token_bucket::Config { tokens: 10, burst: 10, ..Default::default() });
     /// let _ = limit.ask(Input::at(Time::ZERO), rate::Request { tokens: 10 });
     /// assert_eq!(limit.snapshot(Time::from_millis(250)).available, 2);
     /// ```
-    pub fn snapshot(&self, now: Time) -> bucket::Snapshot {
-        self.config.snapshot(&bucket::State::from_bits(self.word.load(Ordering::Relaxed)), now)
+    pub fn snapshot(&self, now: Time) -> token_bucket::Snapshot {
+        self.config.snapshot(&token_bucket::State::from_bits(self.word.load(Ordering::Relaxed)), now)
     }
 }
 
@@ -79,26 +79,26 @@ impl Bucket {
 /// ```
 /// use mainstay_resilience::{Input, cell, rate};
 ///
-/// let limit = cell::Window::new(rate::window::Config { tokens: 1, ..Default::default() });
+/// let limit = cell::SlidingWindow::new(rate::sliding_window::Config { tokens: 1, ..Default::default() });
 /// assert!(limit.ask(Input::default(), rate::Request::default()).admitted().is_some());
 /// assert!(limit.ask(Input::default(), rate::Request::default()).admitted().is_none());
 /// ```
 #[derive(Debug)]
-pub struct Window {
-    config: window::Config,
-    state: Mutex<window::State>,
+pub struct SlidingWindow {
+    config: sliding_window::Config,
+    state: Mutex<sliding_window::State>,
 }
 
-impl Window {
+impl SlidingWindow {
     /// An empty one.
     ///
     /// ```
     /// # use mainstay_resilience::{Time, cell, rate};
-    /// let limit = cell::Window::new(rate::window::Config { tokens: 7, ..Default::default() });
+    /// let limit = cell::SlidingWindow::new(rate::sliding_window::Config { tokens: 7, ..Default::default() });
     /// assert_eq!(limit.snapshot(Time::ZERO).available, 7);
     /// ```
     #[must_use]
-    pub fn new(config: window::Config) -> Self {
+    pub fn new(config: sliding_window::Config) -> Self {
         let state = Mutex::new(config.state());
         Self { config, state }
     }
@@ -107,7 +107,7 @@ impl Window {
     ///
     /// ```
     /// # use mainstay_resilience::{Input, Time, cell, rate};
-    /// let limit = cell::Window::new(rate::window::Config { tokens: 3, ..Default::default() });
+    /// let limit = cell::SlidingWindow::new(rate::sliding_window::Config { tokens: 3, ..Default::default() });
     /// let ask = |millis| limit.ask(Input::at(Time::from_millis(millis)), rate::Request { tokens: 3 });
     /// assert!(ask(0).admitted().is_some());
     /// assert!(ask(999).admitted().is_none(), "not in the same second");
@@ -121,11 +121,11 @@ impl Window {
     ///
     /// ```
     /// # use mainstay_resilience::{Input, Time, cell, rate};
-    /// let limit = cell::Window::new(rate::window::Config { tokens: 3, ..Default::default() });
+    /// let limit = cell::SlidingWindow::new(rate::sliding_window::Config { tokens: 3, ..Default::default() });
     /// let _ = limit.ask(Input::at(Time::ZERO), rate::Request::default());
     /// assert_eq!(limit.snapshot(Time::ZERO).next_at, Some(Time::from_millis(1_000)));
     /// ```
-    pub fn snapshot(&self, now: Time) -> window::Snapshot {
+    pub fn snapshot(&self, now: Time) -> sliding_window::Snapshot {
         self.config.snapshot(&lock(&self.state), now)
     }
 }

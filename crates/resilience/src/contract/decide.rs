@@ -11,7 +11,7 @@ use super::{ConfigError, Decision, Input, Outcome, Recorded, Time};
 /// fn admits<D: Decide>(policy: &D, state: &mut D::State, request: D::Request) -> bool {
 ///     matches!(policy.ask(state, Input::at(Time::ZERO), request), Decision::Admit(_))
 /// }
-/// let limit = rate::bucket::Config { burst: 1, ..Default::default() };
+/// let limit = rate::token_bucket::Config { burst: 1, ..Default::default() };
 /// let mut state = limit.state();
 /// assert!(admits(&limit, &mut state, rate::Request::default()));
 /// assert!(!admits(&limit, &mut state, rate::Request::default()));
@@ -82,7 +82,7 @@ pub trait Decide {
     /// ```
     /// use mainstay_resilience::{Decide, Input, Time, rate};
     ///
-    /// let config = rate::bucket::Config { tokens: 1, burst: 2, ..Default::default() };
+    /// let config = rate::token_bucket::Config { tokens: 1, burst: 2, ..Default::default() };
     /// let mut state = config.state();
     /// let _ = config.ask(&mut state, Input::at(Time::ZERO), rate::Request::default());
     /// assert_eq!(config.snapshot(&state, Time::ZERO).available, 1);

@@ -45,23 +45,23 @@ impl<T, E> Attempted<T, E> {
 /// The rate limits of a program.
 #[derive(Debug)]
 pub(super) enum Rate {
-    Bucket(cell::Bucket),
-    Window(cell::Window),
+    TokenBucket(cell::TokenBucket),
+    SlidingWindow(cell::SlidingWindow),
 }
 
 impl Rate {
     pub(super) fn new(limit: &RateLimit) -> Self {
         match limit {
-            RateLimit::Bucket(config) => Self::Bucket(cell::Bucket::new(config.clone())),
-            RateLimit::Window(config) => Self::Window(cell::Window::new(config.clone())),
+            RateLimit::TokenBucket(config) => Self::TokenBucket(cell::TokenBucket::new(config.clone())),
+            RateLimit::SlidingWindow(config) => Self::SlidingWindow(cell::SlidingWindow::new(config.clone())),
         }
     }
 
     fn ask(&self, now: Time) -> Decision<rate::Ticket> {
         let input = clock::input_at(now);
         match self {
-            Self::Bucket(bucket) => bucket.ask(input, rate::Request::default()),
-            Self::Window(window) => window.ask(input, rate::Request::default()),
+            Self::TokenBucket(bucket) => bucket.ask(input, rate::Request::default()),
+            Self::SlidingWindow(window) => window.ask(input, rate::Request::default()),
         }
     }
 }

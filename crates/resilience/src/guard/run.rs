@@ -63,8 +63,8 @@ impl Guard {
     pub fn new(name: &str, policy: Policy) -> Result<Self, ConfigError> {
         policy.check()?;
         let rate_wait_max = match &policy.rate_limit {
-            Some(RateLimit::Bucket(config)) => config.wait_max,
-            Some(RateLimit::Window(config)) => config.wait_max,
+            Some(RateLimit::TokenBucket(config)) => config.wait_max,
+            Some(RateLimit::SlidingWindow(config)) => config.wait_max,
             None => Duration::ZERO,
         };
         let inner = Inner {

@@ -232,8 +232,8 @@ async fn a_bulkhead_admits_lines_up_and_rejects() {
 
 #[tokio::test(start_paused = true)]
 async fn a_rate_limit_waits_as_long_as_it_may() {
-    let bucket = rate::bucket::Config { tokens: 10, per: MS(1_000), burst: 1, wait_max: MS(150) };
-    let guard = guard(Policy { rate_limit: Some(RateLimit::Bucket(bucket)), ..Policy::default() });
+    let bucket = rate::token_bucket::Config { tokens: 10, per: MS(1_000), burst: 1, wait_max: MS(150) };
+    let guard = guard(Policy { rate_limit: Some(RateLimit::TokenBucket(bucket)), ..Policy::default() });
     let begun = Instant::now();
     assert_eq!(good(&guard).await, Ok(1));
     assert_eq!(good(&guard).await, Ok(1));
@@ -336,7 +336,7 @@ fn everything() -> Policy {
         retry: Some(retrying(2)),
         hedge: Some(hedge::Config { calls_min: 1, delay_min: MS(50), ..hedge::Config::default() }),
         breaker: Some(tripping()),
-        rate_limit: Some(RateLimit::Bucket(rate::bucket::Config {
+        rate_limit: Some(RateLimit::TokenBucket(rate::token_bucket::Config {
             tokens: 20,
             per: MS(1_000),
             burst: 1,

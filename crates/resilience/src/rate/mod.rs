@@ -1,6 +1,6 @@
 //! Rate limit: at most so many tokens in so much time.
 //!
-//! | | [`bucket`] | [`window`] |
+//! | | [`token_bucket`] | [`sliding_window`] |
 //! |---|---|---|
 //! | holds | the rate over the long run, with a burst on top | at most `tokens` in any span of `per` |
 //! | worst case in one span of `per` | `burst + tokens` | `tokens` |
@@ -16,17 +16,17 @@
 //!
 //! // Ten a second, and whoever has to wait for less than a second is asked to.
 //! let wait_max = Duration::from_secs(1);
-//! let config = rate::bucket::Config { tokens: 10, burst: 1, wait_max, ..Default::default() };
+//! let config = rate::token_bucket::Config { tokens: 10, burst: 1, wait_max, ..Default::default() };
 //! let (mut state, input) = (config.state(), Input::at(Time::ZERO));
 //! assert!(config.ask(&mut state, input, rate::Request::default()).admitted().is_some());
 //! let until = Time::from_millis(100);
 //! assert_eq!(config.ask(&mut state, input, rate::Request::default()), Decision::Wait { until });
 //! ```
 
-pub mod bucket;
+pub mod token_bucket;
 #[cfg(test)]
 mod tests;
-pub mod window;
+pub mod sliding_window;
 
 use crate::contract::{ConfigError, DAY_MILLIS, Decision, Reason, Rejected, Time, nanos};
 use core::time::Duration;
@@ -55,7 +55,7 @@ impl Default for Request {
 /// ```
 /// use mainstay_resilience::{Decide, Input, Outcome, Recorded, rate};
 ///
-/// let config = rate::bucket::Config::default();
+/// let config = rate::token_bucket::Config::default();
 /// let mut state = config.state();
 /// let ticket = config.ask(&mut state, Input::default(), rate::Request::default()).admitted().unwrap();
 /// let before = state;

@@ -1,6 +1,6 @@
 //! Rules as tables, and both limits against models that remember everything.
 
-use super::{Request, bucket, window};
+use super::{Request, sliding_window, token_bucket};
 use crate::chance::{Chance, Clock, steps};
 use crate::contract::{Decide, Decision, Input, Reason, Rejected, Time};
 use core::time::Duration;
@@ -18,14 +18,14 @@ fn reject(retry_at: Option<u64>) -> Decision<super::Ticket> {
     Decision::Reject(Rejected { reason: Reason::RateLimit, retry_at: retry_at.map(Time::from_millis) })
 }
 
-fn bucket(tokens: u32, per_ms: u64, burst: u32, wait_max_ms: u64) -> bucket::Config {
+fn bucket(tokens: u32, per_ms: u64, burst: u32, wait_max_ms: u64) -> token_bucket::Config {
     let (per, wait_max) = (Duration::from_millis(per_ms), Duration::from_millis(wait_max_ms));
-    bucket::Config { tokens, per, burst, wait_max }
+    token_bucket::Config { tokens, per, burst, wait_max }
 }
 
-fn window(tokens: u32, per_ms: u64, buckets: u32, wait_max_ms: u64) -> window::Config {
+fn window(tokens: u32, per_ms: u64, buckets: u32, wait_max_ms: u64) -> sliding_window::Config {
     let (per, wait_max) = (Duration::from_millis(per_ms), Duration::from_millis(wait_max_ms));
-    window::Config { tokens, per, buckets, wait_max }
+    sliding_window::Config { tokens, per, buckets, wait_max }
 }
 
 /// Asks at each moment for so many tokens. The answer: yes, wait until, or no until.
@@ -115,7 +115,7 @@ fn a_bucket_is_one_word_and_says_what_is_in_it() {
     let mut state = config.state();
     assert_eq!(state.to_bits(), 0);
     assert!(config.ask(&mut state, at(1_000), tokens(3)).admitted().is_some());
-    assert_eq!(bucket::State::from_bits(state.to_bits()), state);
+    assert_eq!(token_bucket::State::from_bits(state.to_bits()), state);
     let snapshot = config.snapshot(&state, Time::from_millis(1_000));
     assert_eq!((snapshot.available, snapshot.full_at), (2, Some(Time::from_millis(1_300))));
     let snapshot = config.snapshot(&state, Time::from_millis(1_300));
@@ -189,7 +189,7 @@ fn at_the_end_of_time_nothing_is_granted_that_cannot_be_counted() {
     let end = Input::at(Time::FAR);
     let config = bucket(1, 1_000, 3, 0);
     assert_eq!(config.ask(&mut config.state(), end, tokens(1)), reject(None));
-    assert_eq!(config.ask(&mut bucket::State::from_bits(u64::MAX), at(0), tokens(1)), reject(None));
+    assert_eq!(config.ask(&mut token_bucket::State::from_bits(u64::MAX), at(0), tokens(1)), reject(None));
     let config = window(3, 1_000, 10, 0);
     let mut state = config.state();
     let granted = (0..100).filter(|_| config.ask(&mut state, end, tokens(1)).admitted().is_some());
@@ -210,8 +210,8 @@ fn a_configuration_that_makes_no_sense_names_its_field() {
     }
     assert_eq!(name(window(1, 1_000, 0, 0).check()), Err("buckets".into()));
     assert_eq!(name(window(1, 1_000, 1_001, 0).check()), Err("buckets".into()));
-    assert_eq!(name(bucket::Config::default().check()), Ok(()));
-    assert_eq!(name(window::Config::default().check()), Ok(()));
+    assert_eq!(name(token_bucket::Config::default().check()), Ok(()));
+    assert_eq!(name(sliding_window::Config::default().check()), Ok(()));
 }
 
 /// A bucket as it is taught: a level that rises with time, in parts of `1 / per` of a token, exactly.
@@ -250,7 +250,7 @@ fn a_bucket_is_the_rational_refill_of_a_level() {
         // Intervals of whole nanoseconds: then the two must agree on each answer.
         let interval = 1 + chance.below(1_000_000);
         let n = 1 + chance.below(1_000);
-        let config = bucket::Config {
+        let config = token_bucket::Config {
             tokens: n as u32,
             per: Duration::from_nanos(interval * n),
             burst: 1 + chance.below(50) as u32,
@@ -280,7 +280,7 @@ fn a_bucket_never_grants_more_than_any_rate_allows_and_loses_a_nanosecond_a_toke
     let mut chance = Chance(2);
     let walks = 50;
     for walk in 0..walks {
-        let config = bucket::Config {
+        let config = token_bucket::Config {
             tokens: 1 + chance.below(1_000) as u32,
             per: Duration::from_nanos(100_000 + chance.below(1_000_000_000)),
             burst: 1 + chance.below(50) as u32,
@@ -315,7 +315,7 @@ fn a_window_stays_between_the_exact_log_and_one_bucket_more() {
     for walk in 0..walks {
         let longest = if chance.one_in(4) { 40 } else { 1_000_000 };
         let per = 1 + chance.below(longest);
-        let config = window::Config {
+        let config = sliding_window::Config {
             tokens: 1 + chance.below(30) as u32,
             per: Duration::from_nanos(per),
             buckets: 1 + chance.below(20) as u32,
@@ -389,9 +389,9 @@ proptest! {
         bits in any::<u64>(),
         asked in prop::collection::vec((some_time(), some_number()), 1..30),
     ) {
-        let bucket = bucket::Config { tokens, per, burst, wait_max };
-        let window = window::Config { tokens, per, buckets, wait_max };
-        let (mut word, mut state) = (bucket::State::from_bits(bits), window.state());
+        let bucket = token_bucket::Config { tokens, per, burst, wait_max };
+        let window = sliding_window::Config { tokens, per, buckets, wait_max };
+        let (mut word, mut state) = (token_bucket::State::from_bits(bits), window.state());
         let _ = (bucket.check(), window.check());
         for (now, tokens) in asked {
             let request = Request { tokens };
@@ -407,28 +407,28 @@ proptest! {
 #[cfg(feature = "serde")]
 #[test]
 fn a_rate_limit_is_written_and_read() {
-    let config: bucket::Config = serde_json::from_str(r#"{"tokens":7,"per_ms":250}"#).unwrap();
+    let config: token_bucket::Config = serde_json::from_str(r#"{"tokens":7,"per_ms":250}"#).unwrap();
     assert_eq!((config.tokens, config.per, config.burst), (7, Duration::from_millis(250), 100));
     let written = serde_json::to_string(&config).unwrap();
     assert_eq!(written, r#"{"tokens":7,"per_ms":250,"burst":100,"wait_max_ms":0}"#);
-    assert!(serde_json::from_str::<bucket::Config>(r#"{"token":7}"#).is_err());
+    assert!(serde_json::from_str::<token_bucket::Config>(r#"{"token":7}"#).is_err());
     let mut state = config.state();
     assert!(config.ask(&mut state, at(1), tokens(1)).admitted().is_some());
     assert_eq!(serde_json::to_string(&state).unwrap(), state.to_bits().to_string());
 
-    let config: window::Config = serde_json::from_str(r#"{"buckets":4}"#).unwrap();
+    let config: sliding_window::Config = serde_json::from_str(r#"{"buckets":4}"#).unwrap();
     let written = serde_json::to_string(&config).unwrap();
     assert_eq!(written, r#"{"tokens":100,"per_ms":1000,"buckets":4,"wait_max_ms":0}"#);
     let mut state = config.state();
     assert!(config.ask(&mut state, at(1), tokens(1)).admitted().is_some());
-    let read: window::State = serde_json::from_str(&serde_json::to_string(&state).unwrap()).unwrap();
+    let read: sliding_window::State = serde_json::from_str(&serde_json::to_string(&state).unwrap()).unwrap();
     assert_eq!(read, state);
 }
 
 #[test]
 fn a_token_of_a_window_is_back_sooner_than_a_bucket_after_its_time() {
     let config =
-        window::Config { tokens: 2, per: Duration::from_secs(1), buckets: 10, ..Default::default() };
+        sliding_window::Config { tokens: 2, per: Duration::from_secs(1), buckets: 10, ..Default::default() };
     let mut state = config.state();
     let mut ask = |at_ms| {
         let input = Input::at(Time::from_millis(at_ms));
@@ -442,20 +442,20 @@ fn a_token_of_a_window_is_back_sooner_than_a_bucket_after_its_time() {
 #[test]
 fn nothing_asked_for_is_nothing_counted_and_nothing_permitted_is_nothing_granted() {
     let none = Request { tokens: 0 };
-    let config = window::Config::default();
+    let config = sliding_window::Config::default();
     let mut state = config.state();
     assert!(config.ask(&mut state, Input::default(), none).admitted().is_some());
     assert_eq!(state, config.state());
-    let closed = window::Config { tokens: 0, ..window::Config::default() };
+    let closed = sliding_window::Config { tokens: 0, ..sliding_window::Config::default() };
     assert!(closed.ask(&mut closed.state(), Input::default(), none).admitted().is_none());
-    let closed = bucket::Config { tokens: 0, ..bucket::Config::default() };
+    let closed = token_bucket::Config { tokens: 0, ..token_bucket::Config::default() };
     assert!(closed.ask(&mut closed.state(), Input::default(), none).admitted().is_none());
 }
 
 #[test]
 fn the_interval_is_rounded_up() {
     let of =
-        |tokens| bucket::Config { tokens, per: Duration::from_secs(1), ..Default::default() }.interval();
+        |tokens| token_bucket::Config { tokens, per: Duration::from_secs(1), ..Default::default() }.interval();
     assert_eq!(
         [of(0), of(1), of(3)].map(|interval| interval.as_nanos()),
         [1_000_000_000, 1_000_000_000, 333_333_334]

@@ -5,7 +5,7 @@
 //!
 //! ```
 //! use core::time::Duration;
-//! use mainstay_resilience::rate::{Request, bucket::Config};
+//! use mainstay_resilience::rate::{Request, token_bucket::Config};
 //! use mainstay_resilience::{Decide, Input, Time};
 //!
 //! let config = Config { tokens: 2, per: Duration::from_secs(1), burst: 4, ..Config::default() };
@@ -33,7 +33,7 @@ use core::time::Duration;
 /// use core::time::Duration;
 /// use mainstay_resilience::{Decision, Rejected, Reason, Decide, Input, Time, rate};
 ///
-/// let config = rate::bucket::Config { tokens: 5, per: Duration::from_secs(1), burst: 10, ..Default::default() };
+/// let config = rate::token_bucket::Config { tokens: 5, per: Duration::from_secs(1), burst: 10, ..Default::default() };
 /// let mut state = config.state();
 /// let now = Input::at(Time::ZERO);
 /// assert!(config.ask(&mut state, now, rate::Request { tokens: 10 }).admitted().is_some());
@@ -73,9 +73,9 @@ impl Default for Config {
 /// use mainstay_resilience::{Decide, Input, rate};
 ///
 /// // In one atomic word: load, ask, and compare-and-swap what was asked against what was loaded.
-/// let config = rate::bucket::Config::default();
+/// let config = rate::token_bucket::Config::default();
 /// let word = core::sync::atomic::AtomicU64::new(config.state().to_bits());
-/// let mut state = rate::bucket::State::from_bits(word.load(core::sync::atomic::Ordering::Relaxed));
+/// let mut state = rate::token_bucket::State::from_bits(word.load(core::sync::atomic::Ordering::Relaxed));
 /// let answer = config.ask(&mut state, Input::default(), rate::Request::default());
 /// assert!(answer.admitted().is_some());
 /// word.store(state.to_bits(), core::sync::atomic::Ordering::Relaxed);
@@ -92,7 +92,7 @@ impl State {
     /// The state out of its one word. Any word is a state; 0 is a full bucket.
     ///
     /// ```
-    /// # use mainstay_resilience::rate::bucket::State;
+    /// # use mainstay_resilience::rate::token_bucket::State;
     /// assert_eq!(State::from_bits(0), State::default());
     /// ```
     #[must_use]
@@ -103,7 +103,7 @@ impl State {
     /// The state as one word.
     ///
     /// ```
-    /// # use mainstay_resilience::rate::bucket::State;
+    /// # use mainstay_resilience::rate::token_bucket::State;
     /// assert_eq!(State::from_bits(7).to_bits(), 7);
     /// ```
     #[must_use]
@@ -115,7 +115,7 @@ impl State {
 /// A bucket for display.
 ///
 /// ```
-/// use mainstay_resilience::rate::{Request, bucket::Config};
+/// use mainstay_resilience::rate::{Request, token_bucket::Config};
 /// use mainstay_resilience::{Decide, Input, Time};
 ///
 /// let config = Config { tokens: 10, burst: 10, ..Config::default() };
@@ -139,7 +139,7 @@ impl Config {
     ///
     /// ```
     /// use core::time::Duration;
-    /// use mainstay_resilience::rate::bucket::Config;
+    /// use mainstay_resilience::rate::token_bucket::Config;
     ///
     /// let config = Config { tokens: 3, per: Duration::from_secs(1), ..Config::default() };
     /// assert_eq!(config.interval(), Duration::from_nanos(333_333_334));

@@ -5,7 +5,7 @@
 //! granted, and less than `per + per / buckets` after it.
 //!
 //! ```
-//! use mainstay_resilience::rate::{Request, window::Config};
+//! use mainstay_resilience::rate::{Request, sliding_window::Config};
 //! use mainstay_resilience::{Decide, Input, Time};
 //!
 //! let config = Config { tokens: 5, ..Config::default() };
@@ -31,7 +31,7 @@ use core::time::Duration;
 /// use core::time::Duration;
 /// use mainstay_resilience::{Decision, Rejected, Reason, Decide, Input, Time, rate};
 ///
-/// let config = rate::window::Config { tokens: 2, per: Duration::from_secs(1), ..Default::default() };
+/// let config = rate::sliding_window::Config { tokens: 2, per: Duration::from_secs(1), ..Default::default() };
 /// let mut state = config.state();
 /// let mut ask = |at: u64| config.ask(&mut state, Input::at(Time::from_millis(at)), rate::Request::default());
 /// assert!(ask(900).admitted().is_some());
@@ -77,8 +77,8 @@ struct Bucket {
 /// ```
 /// use mainstay_resilience::{Decide, rate};
 ///
-/// let config = rate::window::Config::default();
-/// assert_eq!(config.state(), rate::window::State::default());
+/// let config = rate::sliding_window::Config::default();
+/// assert_eq!(config.state(), rate::sliding_window::State::default());
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -94,7 +94,7 @@ pub struct State {
 /// A window for display.
 ///
 /// ```
-/// use mainstay_resilience::rate::{Request, window::Config};
+/// use mainstay_resilience::rate::{Request, sliding_window::Config};
 /// use mainstay_resilience::{Decide, Input, Time};
 ///
 /// let config = Config { tokens: 5, ..Config::default() };
