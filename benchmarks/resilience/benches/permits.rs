@@ -4,7 +4,7 @@
 mod ours;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use mainstay_resilience::cell::{self, Entry};
+use mainstay_resilience::sync::{self, Entry};
 use mainstay_resilience::guard::{Call, Guard, Policy, errors_are_failures};
 use mainstay_resilience::shed::Priority;
 use mainstay_resilience::{Input, Rejected, Outcome, bulkhead};
@@ -27,7 +27,7 @@ fn uncontended(criterion: &mut Criterion) {
     let row =
         Row { contestant: "tokio Semaphore 1", semantics: "try_acquire, 64 permits", clock: Clock::NotRead };
     contest.both(row, || permits.try_acquire().is_ok());
-    let bulkhead = cell::Bulkhead::new(permits_of(64));
+    let bulkhead = sync::Bulkhead::new(permits_of(64));
     let row = Row {
         contestant: "mainstay-resilience",
         semantics: "enter and tell, 64 permits",
@@ -60,7 +60,7 @@ fn contended(criterion: &mut Criterion) {
     }
     for permits in [8, 64] {
         let semantics = if permits == 8 { "8 permits, first come first served" } else { "64 permits" };
-        let bulkhead = Arc::new(cell::Bulkhead::new(permits_of(permits)));
+        let bulkhead = Arc::new(sync::Bulkhead::new(permits_of(permits)));
         tasks(&mut contest, row("mainstay-resilience, the cell", semantics, Clock::NotRead), move || {
             let bulkhead = bulkhead.clone();
             async move {

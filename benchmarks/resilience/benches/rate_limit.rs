@@ -9,7 +9,7 @@ use governor::{Quota, RateLimiter};
 use mainstay_resilience::guard::Policy;
 use mainstay_resilience::policy::RateLimit;
 use mainstay_resilience::rate::{self, bucket};
-use mainstay_resilience::{Input, Time, cell};
+use mainstay_resilience::{Input, Time, sync};
 use resilience_bench::service::{Bare, runtime};
 use resilience_bench::{Clock, Contest, Row, settings};
 use std::num::NonZeroU32;
@@ -43,16 +43,16 @@ fn ours_direct(contest: &mut Contest<'_>) {
         semantics: "GCRA in one word; std's Instant",
         clock,
     };
-    let ask = |limit: &cell::TokenBucket, now| {
+    let ask = |limit: &sync::TokenBucket, now| {
         assert!(limit.ask(Input::at(now), rate::Request::default()).admitted().is_some());
     };
     let origin = Instant::now();
     // Each in turn, for a bucket that never fills again while the clock stands.
-    let standing = [cell::TokenBucket::new(config.clone()), cell::TokenBucket::new(config.clone())];
+    let standing = [sync::TokenBucket::new(config.clone()), sync::TokenBucket::new(config.clone())];
     let still = |clock| Row { semantics: "GCRA in one word", ..row(clock) };
     contest.alone(still(Clock::NotRead), || ask(&standing[0], Time::from_millis(1)));
     contest.together(still(Clock::NotRead), || ask(&standing[1], Time::from_millis(1)));
-    let running = [cell::TokenBucket::new(config.clone()), cell::TokenBucket::new(config)];
+    let running = [sync::TokenBucket::new(config.clone()), sync::TokenBucket::new(config)];
     contest.alone(row(Clock::Read), || ask(&running[0], Time::ZERO + origin.elapsed()));
     contest.together(row(Clock::Read), || ask(&running[1], Time::ZERO + origin.elapsed()));
 }

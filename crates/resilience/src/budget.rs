@@ -230,7 +230,7 @@ impl State {
     }
 
     /// Until when a deposit need not be made at its own moment.
-    #[cfg(feature = "cell")]
+    #[cfg(feature = "sync")]
     pub(crate) fn bucket_end(&self) -> Time {
         self.window.bucket_end()
     }

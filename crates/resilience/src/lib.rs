@@ -49,7 +49,7 @@
 //! | [`policy`] | all of them for one dependency, from one configuration, in the right order |
 //! | [`window`] | what came of the last calls, or of the last seconds? |
 //!
-//! Around them, by feature: `cell::*` (`cell`) for threads, `guard::Guard` (`async`) for futures on tokio, and
+//! Around them, by feature: `sync::*` (`sync`) for threads, `guard::Guard` (`async`) for futures on tokio, and
 //! `tower::GuardLayer` (`tower`) for services. `metrics` and `tracing` let others see; `serde` writes and reads.
 //!
 //! # The classic bugs, and the test for each
@@ -89,7 +89,7 @@
 //! Functions that serve the cells alone are judged by the tests of the cells and of the guard. Of these,
 //! `bucket_end` becoming 0 lives: it only makes a cell slower. `admit_next`, mutated, leaves those in the queue waiting, so the
 //! guard's tests hang: that is how they say so.
-#![cfg_attr(not(any(test, feature = "cell")), no_std)]
+#![cfg_attr(not(any(test, feature = "sync")), no_std)]
 #![warn(missing_docs)]
 
 extern crate alloc;
@@ -101,8 +101,8 @@ pub mod readme {}
 pub mod breaker;
 pub mod budget;
 pub mod bulkhead;
-#[cfg(feature = "cell")]
-pub mod cell;
+#[cfg(feature = "sync")]
+pub mod sync;
 #[cfg(test)]
 mod chance;
 mod contract;

@@ -569,7 +569,7 @@ impl State {
     }
 
     /// Does somebody hold it open or closed?
-    #[cfg(all(feature = "cell", not(loom)))]
+    #[cfg(all(feature = "sync", not(loom)))]
     pub(crate) fn is_forced(&self) -> bool {
         self.forced != Forced::No
     }
@@ -594,7 +594,7 @@ impl State {
     }
 
     /// Until when a success need not be told at its own moment: the end of the window's newest bucket.
-    #[cfg(feature = "cell")]
+    #[cfg(feature = "sync")]
     pub(crate) fn bucket_end(&self) -> Time {
         match &self.calls {
             Calls::Count(_) => Time::FAR,

@@ -257,14 +257,14 @@ impl Config {
 
     /// As [`ask`](Decide::ask), for one who is known not to be in the queue: a program that gives out the names need not
     /// have the queue searched for them.
-    #[cfg(feature = "cell")]
+    #[cfg(feature = "sync")]
     pub(crate) fn ask_as_new(&self, state: &mut State, input: Input, request: Request) -> Decision<Ticket> {
         let now = state.see(input.now);
         self.ask_first(state, now, request)
     }
 
     /// What [`next`](Config::next) and then asking in its name come to.
-    #[cfg(feature = "cell")]
+    #[cfg(feature = "sync")]
     pub(crate) fn admit_next(&self, state: &mut State, input: Input) -> Option<(u64, Ticket)> {
         let now = state.see(input.now);
         let place = state.queue.iter().position(|waiting| now < waiting.until)?;
@@ -357,7 +357,7 @@ impl State {
 
     /// As [`leave`](State::leave), and counts who leaves because its patience has ended. One whose place went to
     /// another was counted then.
-    #[cfg(feature = "cell")]
+    #[cfg(feature = "sync")]
     pub(crate) fn give_up(&mut self, caller: u64, now: Time) {
         let now = self.see(now);
         let place = self.queue.iter().position(|waiting| waiting.caller == caller);

@@ -8,7 +8,7 @@ use super::run::Inner;
 use super::words::{CallError, CallRejected, Classification};
 use crate::breaker;
 use crate::bulkhead;
-use crate::cell::{self, Entry};
+use crate::sync::{self, Entry};
 use crate::contract::{Decision, Outcome, Reason, Recorded, Rejected, Time};
 use crate::policy::RateLimit;
 use crate::rate;
@@ -45,15 +45,15 @@ impl<T, E> Attempted<T, E> {
 /// The rate limits of a program.
 #[derive(Debug)]
 pub(super) enum Rate {
-    TokenBucket(cell::TokenBucket),
-    SlidingWindow(cell::SlidingWindow),
+    TokenBucket(sync::TokenBucket),
+    SlidingWindow(sync::SlidingWindow),
 }
 
 impl Rate {
     pub(super) fn new(limit: &RateLimit) -> Self {
         match limit {
-            RateLimit::TokenBucket(config) => Self::TokenBucket(cell::TokenBucket::new(config.clone())),
-            RateLimit::SlidingWindow(config) => Self::SlidingWindow(cell::SlidingWindow::new(config.clone())),
+            RateLimit::TokenBucket(config) => Self::TokenBucket(sync::TokenBucket::new(config.clone())),
+            RateLimit::SlidingWindow(config) => Self::SlidingWindow(sync::SlidingWindow::new(config.clone())),
         }
     }
 
@@ -70,7 +70,7 @@ impl Rate {
 #[derive(Debug)]
 struct Asked<'a> {
     inner: &'a Inner,
-    breaker: &'a cell::Breaker,
+    breaker: &'a sync::Breaker,
     ticket: Option<breaker::Ticket>,
 }
 
@@ -96,7 +96,7 @@ impl Drop for Asked<'_> {
 /// A bulkhead's permit, which goes back once.
 #[derive(Debug)]
 struct Permit<'a> {
-    bulkhead: &'a cell::Bulkhead,
+    bulkhead: &'a sync::Bulkhead,
     ticket: Option<bulkhead::Ticket>,
 }
 
@@ -141,8 +141,8 @@ impl Drop for Seen<'_> {
 /// A place in the queue, which is left when it is dropped.
 #[derive(Debug)]
 struct Queued<'a> {
-    bulkhead: &'a cell::Bulkhead,
-    place: cell::Place,
+    bulkhead: &'a sync::Bulkhead,
+    place: sync::Place,
 }
 
 impl Drop for Queued<'_> {

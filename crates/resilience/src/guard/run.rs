@@ -9,7 +9,7 @@ use crate::contract::{ConfigError, Decision, Outcome, Reason, Rejected, Time};
 use crate::policy::{Policy, RateLimit};
 use crate::retry::Safety;
 use crate::shed::Priority;
-use crate::{cell, hedge, retry};
+use crate::{sync, hedge, retry};
 use core::future::{Future, poll_fn};
 use core::pin::pin;
 use core::task::Poll;
@@ -37,13 +37,13 @@ pub struct Guard {
 pub(super) struct Inner {
     pub(super) observer: Observer,
     pub(super) policy: Policy,
-    pub(super) breaker: Option<cell::Breaker>,
+    pub(super) breaker: Option<sync::Breaker>,
     pub(super) slow_after: Option<Duration>,
     pub(super) rate: Option<Rate>,
     pub(super) rate_wait_max: Duration,
-    pub(super) bulkhead: Option<cell::Bulkhead>,
-    retry: Option<cell::Retry>,
-    hedge: Option<cell::Hedge>,
+    pub(super) bulkhead: Option<sync::Bulkhead>,
+    retry: Option<sync::Retry>,
+    hedge: Option<sync::Hedge>,
 }
 
 impl Guard {
@@ -69,13 +69,13 @@ impl Guard {
         };
         let inner = Inner {
             observer: Observer::new(name.into()),
-            breaker: policy.breaker.clone().map(cell::Breaker::new),
+            breaker: policy.breaker.clone().map(sync::Breaker::new),
             slow_after: policy.breaker.as_ref().and_then(|breaker| breaker.slow_after),
             rate: policy.rate_limit.as_ref().map(Rate::new),
             rate_wait_max,
-            bulkhead: policy.bulkhead.clone().map(cell::Bulkhead::new),
-            retry: policy.retry.clone().map(cell::Retry::new),
-            hedge: policy.hedge.clone().map(cell::Hedge::new),
+            bulkhead: policy.bulkhead.clone().map(sync::Bulkhead::new),
+            retry: policy.retry.clone().map(sync::Retry::new),
+            hedge: policy.hedge.clone().map(sync::Hedge::new),
             policy,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -121,7 +121,7 @@ impl Guard {
     /// assert_eq!(breaker.snapshot(guard.now()).admitted_percent, 0);
     /// ```
     #[must_use]
-    pub fn breaker(&self) -> Option<&cell::Breaker> {
+    pub fn breaker(&self) -> Option<&sync::Breaker> {
         self.inner.breaker.as_ref()
     }
 
@@ -137,7 +137,7 @@ impl Guard {
     /// assert_eq!((seen.in_use, seen.limit), (0, 32));
     /// ```
     #[must_use]
-    pub fn bulkhead(&self) -> Option<&cell::Bulkhead> {
+    pub fn bulkhead(&self) -> Option<&sync::Bulkhead> {
         self.inner.bulkhead.as_ref()
     }
 
@@ -152,7 +152,7 @@ impl Guard {
     /// assert!(guard.hedge().is_none(), "what the policy leaves out is not there");
     /// ```
     #[must_use]
-    pub fn retry(&self) -> Option<&cell::Retry> {
+    pub fn retry(&self) -> Option<&sync::Retry> {
         self.inner.retry.as_ref()
     }
 
@@ -166,7 +166,7 @@ impl Guard {
     /// assert_eq!(guard.hedge().unwrap().snapshot(guard.now()).delay, None, "nothing was seen yet");
     /// ```
     #[must_use]
-    pub fn hedge(&self) -> Option<&cell::Hedge> {
+    pub fn hedge(&self) -> Option<&sync::Hedge> {
         self.inner.hedge.as_ref()
     }
 
@@ -370,7 +370,7 @@ impl Inner {
 
     async fn race<T, E, F, B, C>(
         &self,
-        hedge: &cell::Hedge,
+        hedge: &sync::Hedge,
         begun: Time,
         asked_by: (u32, Priority),
         deadline: Time,
@@ -411,7 +411,7 @@ impl Inner {
     }
 
     /// Waits until it is time for a second attempt: its ticket, if there may be one.
-    async fn second_is_due(&self, hedge: &cell::Hedge, begun: Time) -> Option<hedge::Ticket> {
+    async fn second_is_due(&self, hedge: &sync::Hedge, begun: Time) -> Option<hedge::Ticket> {
         loop {
             let request = hedge::Request::Second { begun, safety: Safety::Safe };
             match hedge.ask(clock::input(), request) {
@@ -435,7 +435,7 @@ impl Inner {
     /// Further attempts, as long as they fail and may be made.
     async fn again<T, E, F, B, N, C>(
         &self,
-        retry: &cell::Retry,
+        retry: &sync::Retry,
         call: &Call,
         progress: Progress<T, E>,
         begin: N,
@@ -472,7 +472,7 @@ impl Inner {
     /// Waits out the backoff: the ticket for the next attempt, and how long that was.
     async fn wait_to_retry(
         &self,
-        retry: &cell::Retry,
+        retry: &sync::Retry,
         again: retry::Again,
         deadline: Time,
     ) -> Option<(retry::Ticket, Duration)> {
@@ -509,7 +509,7 @@ impl Inner {
 /// cancelled after so long. (Else what is slow would never be seen, and the hedges come ever sooner.)
 #[derive(Debug)]
 struct Hedged<'a> {
-    hedge: &'a cell::Hedge,
+    hedge: &'a sync::Hedge,
     ticket: Option<hedge::Ticket>,
 }
 

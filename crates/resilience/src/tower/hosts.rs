@@ -3,7 +3,7 @@
 use super::{BoxError, Rules};
 use crate::contract::{Decision, Outcome, Reason, Rejected};
 use crate::guard::{CallRejected, clock};
-use crate::{cell, outlier};
+use crate::{sync, outlier};
 use core::future::{Future, poll_fn};
 use core::pin::Pin;
 use core::task::{Context, Poll};
@@ -39,7 +39,7 @@ pub struct Hosts<S, R> {
     name: Arc<str>,
     services: Arc<[S]>,
     numbers: Arc<[u32]>,
-    outlier: Arc<cell::Outlier>,
+    outlier: Arc<sync::Outlier>,
     rules: R,
 }
 
@@ -62,7 +62,7 @@ impl<S, R> Hosts<S, R> {
     /// ```
     pub fn new(name: &str, config: outlier::Config, services: Vec<S>, rules: R) -> Self {
         let numbers = (0..u32::try_from(services.len()).unwrap_or(u32::MAX)).collect();
-        let outlier = Arc::new(cell::Outlier::new(config));
+        let outlier = Arc::new(sync::Outlier::new(config));
         Self { name: name.into(), services: services.into(), numbers, outlier, rules }
     }
 
@@ -99,7 +99,7 @@ impl<S, R> Hosts<S, R> {
     /// assert_eq!((seen.hosts[0].host, seen.hosts[0].window.calls), (0, 1));
     /// # });
     /// ```
-    pub fn outlier(&self) -> &cell::Outlier {
+    pub fn outlier(&self) -> &sync::Outlier {
         &self.outlier
     }
 }
@@ -107,7 +107,7 @@ impl<S, R> Hosts<S, R> {
 /// A host's ticket, told once, whatever ends the call.
 #[derive(Debug)]
 struct Asked<'a> {
-    outlier: &'a cell::Outlier,
+    outlier: &'a sync::Outlier,
     ticket: Option<outlier::Ticket>,
 }
 

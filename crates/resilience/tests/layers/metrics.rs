@@ -4,7 +4,7 @@
 use super::{permits, tripping};
 use mainstay_resilience::breaker::Forced;
 use mainstay_resilience::guard::{Call, CallError, Guard, Policy, errors_are_failures};
-use mainstay_resilience::{Input, Time, cell, registry};
+use mainstay_resilience::{Input, Time, sync, registry};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -101,7 +101,7 @@ fn look_ups_that_share_a_breaker_since_all_others_are_open_are_counted() {
     let snapshotter = recorder.snapshotter();
     metrics::with_local_recorder(&recorder, || {
         let config = registry::Config { keys_max: 1, ..registry::Config::default() };
-        let breakers: cell::Registry<u32> = cell::Registry::new(config);
+        let breakers: sync::Registry<u32> = sync::Registry::new(config);
         breakers.get(&1, Time::ZERO).trip(Input::default());
         breakers.get(&2, Time::ZERO);
         breakers.get(&3, Time::ZERO);

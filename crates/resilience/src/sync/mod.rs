@@ -6,9 +6,9 @@
 //! batch, before anything else is asked of it.
 //!
 //! ```
-//! use mainstay_resilience::{Input, Outcome, cell, breaker};
+//! use mainstay_resilience::{Input, Outcome, sync, breaker};
 //!
-//! let breaker = cell::Breaker::new(breaker::Config::default());
+//! let breaker = sync::Breaker::new(breaker::Config::default());
 //! std::thread::scope(|scope| {
 //!     for _ in 0..2 {
 //!         scope.spawn(|| {
@@ -31,7 +31,7 @@ mod rate;
 #[cfg(not(loom))]
 mod registry;
 mod retry;
-mod sync;
+mod primitives;
 
 pub use breaker::Breaker;
 pub use bulkhead::{Bulkhead, Entry, Place};

@@ -1,6 +1,6 @@
 //! A bulkhead that tasks share.
 
-use super::sync::{Mutex, lock};
+use super::primitives::{Mutex, lock};
 use crate::bulkhead::{Config, Request, Snapshot, State, Ticket};
 use crate::contract::{Decide, Decision, Input, Outcome, Reason, Rejected, Time};
 use crate::shed::Priority;
@@ -13,7 +13,7 @@ use core::task::{Poll, Waker};
 /// and nobody is overtaken.
 ///
 /// ```
-/// use mainstay_resilience::cell::{Bulkhead, Entry};
+/// use mainstay_resilience::sync::{Bulkhead, Entry};
 /// use mainstay_resilience::shed::Priority;
 /// use mainstay_resilience::{Input, Outcome, bulkhead};
 ///
@@ -32,7 +32,7 @@ pub struct Bulkhead {
 /// A place in the queue: held until a permit was taken, none will come, or it was left.
 ///
 /// ```
-/// use mainstay_resilience::cell::{Bulkhead, Entry, Place};
+/// use mainstay_resilience::sync::{Bulkhead, Entry, Place};
 /// use mainstay_resilience::{Input, bulkhead, shed::Priority};
 ///
 /// let config = bulkhead::Config { limit: bulkhead::Limit::Fixed(1), ..Default::default() };
@@ -52,7 +52,7 @@ pub struct Place(u64);
 /// What a bulkhead says to a new caller.
 ///
 /// ```
-/// use mainstay_resilience::cell::{Bulkhead, Entry};
+/// use mainstay_resilience::sync::{Bulkhead, Entry};
 /// use mainstay_resilience::{Reason, Rejected, Input, bulkhead, shed::Priority};
 ///
 /// let config = bulkhead::Config { limit: bulkhead::Limit::Fixed(1), queue_max: 1, ..Default::default() };
@@ -144,7 +144,7 @@ impl Bulkhead {
     /// One with all its permits free.
     ///
     /// ```
-    /// # use mainstay_resilience::{Time, bulkhead, cell::Bulkhead};
+    /// # use mainstay_resilience::{Time, bulkhead, sync::Bulkhead};
     /// let config = bulkhead::Config { limit: bulkhead::Limit::Fixed(8), ..Default::default() };
     /// assert_eq!(Bulkhead::new(config).snapshot(Time::ZERO).limit, 8);
     /// ```
@@ -157,7 +157,7 @@ impl Bulkhead {
     /// A permit, a place in the queue, or neither.
     ///
     /// ```
-    /// # use mainstay_resilience::{Input, Time, bulkhead, cell::{Bulkhead, Entry}, shed::Priority};
+    /// # use mainstay_resilience::{Input, Time, bulkhead, sync::{Bulkhead, Entry}, shed::Priority};
     /// let config = bulkhead::Config { limit: bulkhead::Limit::Fixed(1), ..Default::default() };
     /// let (bulkhead, input) = (Bulkhead::new(config), Input::at(Time::ZERO));
     /// assert!(matches!(bulkhead.enter(input, Priority::Normal), Entry::Admit(_)));
@@ -181,7 +181,7 @@ impl Bulkhead {
     /// caller watches the clock, and then [`leave`](Bulkhead::leave)s.
     ///
     /// ```
-    /// # use mainstay_resilience::{Input, Outcome, bulkhead, cell::{Bulkhead, Entry}, shed::Priority};
+    /// # use mainstay_resilience::{Input, Outcome, bulkhead, sync::{Bulkhead, Entry}, shed::Priority};
     /// # use std::task::{Poll, Waker};
     /// let config = bulkhead::Config { limit: bulkhead::Limit::Fixed(1), ..Default::default() };
     /// let (bulkhead, input) = (Bulkhead::new(config), Input::default());
@@ -217,7 +217,7 @@ impl Bulkhead {
     /// left, or its permit taken, before.
     ///
     /// ```
-    /// # use mainstay_resilience::{Input, bulkhead, cell::{Bulkhead, Entry}, shed::Priority};
+    /// # use mainstay_resilience::{Input, bulkhead, sync::{Bulkhead, Entry}, shed::Priority};
     /// let config = bulkhead::Config { limit: bulkhead::Limit::Fixed(1), ..Default::default() };
     /// let (bulkhead, input) = (Bulkhead::new(config), Input::default());
     /// let _held = bulkhead.enter(input, Priority::Normal);
@@ -245,7 +245,7 @@ impl Bulkhead {
     /// What came of a call: its permit is free.
     ///
     /// ```
-    /// # use mainstay_resilience::{Input, Outcome, bulkhead, cell::{Bulkhead, Entry}, shed::Priority};
+    /// # use mainstay_resilience::{Input, Outcome, bulkhead, sync::{Bulkhead, Entry}, shed::Priority};
     /// let (bulkhead, input) = (Bulkhead::new(bulkhead::Config::default()), Input::default());
     /// let Entry::Admit(ticket) = bulkhead.enter(input, Priority::Normal) else { unreachable!() };
     /// assert_eq!(bulkhead.snapshot(input.now).in_use, 1);
@@ -264,7 +264,7 @@ impl Bulkhead {
     /// Other rules from now on. Where they have more permits, those in the queue get them.
     ///
     /// ```
-    /// # use mainstay_resilience::{Input, bulkhead, cell::{Bulkhead, Entry}, shed::Priority};
+    /// # use mainstay_resilience::{Input, bulkhead, sync::{Bulkhead, Entry}, shed::Priority};
     /// # use std::task::Waker;
     /// let limit = |n| bulkhead::Config { limit: bulkhead::Limit::Fixed(n), ..Default::default() };
     /// let (bulkhead, input) = (Bulkhead::new(limit(1)), Input::default());
@@ -285,7 +285,7 @@ impl Bulkhead {
     /// It as it is, for people and metrics.
     ///
     /// ```
-    /// # use mainstay_resilience::{Input, Time, bulkhead, cell::Bulkhead, shed::Priority};
+    /// # use mainstay_resilience::{Input, Time, bulkhead, sync::Bulkhead, shed::Priority};
     /// let bulkhead = Bulkhead::new(bulkhead::Config::default());
     /// for _ in 0..40 {
     ///     let _ = bulkhead.enter(Input::default(), Priority::Normal);

@@ -1,6 +1,6 @@
 //! A rate limit that threads share.
 
-use super::sync::{AtomicU64, Mutex, Ordering, lock};
+use super::primitives::{AtomicU64, Mutex, Ordering, lock};
 use crate::contract::{Decide, Decision, Input, Time};
 use crate::rate::{Request, Ticket, sliding_window, token_bucket};
 
@@ -8,9 +8,9 @@ use crate::rate::{Request, Ticket, sliding_window, token_bucket};
 /// nobody was quicker.
 ///
 /// ```
-/// use mainstay_resilience::{Input, cell, rate};
+/// use mainstay_resilience::{Input, sync, rate};
 ///
-/// let limit = cell::TokenBucket::new(rate::token_bucket::Config { burst: 1, ..Default::default() });
+/// let limit = sync::TokenBucket::new(rate::token_bucket::Config { burst: 1, ..Default::default() });
 /// assert!(limit.ask(Input::default(), rate::Request::default()).admitted().is_some());
 /// assert!(limit.ask(Input::default(), rate::Request::default()).admitted().is_none());
 /// ```
@@ -24,9 +24,9 @@ impl TokenBucket {
     /// A full one.
     ///
     /// ```
-    /// # use mainstay_resilience::{Time, cell, rate};
+    /// # use mainstay_resilience::{Time, sync, rate};
     /// let config = rate::token_bucket::Config { burst: 30, ..Default::default() };
-    /// assert_eq!(cell::TokenBucket::new(config).snapshot(Time::ZERO).available, 30);
+    /// assert_eq!(sync::TokenBucket::new(config).snapshot(Time::ZERO).available, 30);
     /// ```
     #[must_use]
     pub fn new(config: token_bucket::Config) -> Self {
@@ -37,8 +37,8 @@ impl TokenBucket {
     /// Is there a token? As [`Decide::ask`].
     ///
     /// ```
-    /// # use mainstay_resilience::{Decision, Rejected, Reason, Input, Time, cell, rate};
-    /// let limit = cell::TokenBucket::new(rate::token_bucket::Config { tokens: 10, burst: 5, ..Default::default() });
+    /// # use mainstay_resilience::{Decision, Rejected, Reason, Input, Time, sync, rate};
+    /// let limit = sync::TokenBucket::new(rate::token_bucket::Config { tokens: 10, burst: 5, ..Default::default() });
     /// let (input, three) = (Input::at(Time::ZERO), rate::Request { tokens: 3 });
     /// assert!(limit.ask(input, three).admitted().is_some());
     /// // Two are left, and one more comes in 100 ms.
@@ -64,8 +64,8 @@ impl TokenBucket {
     /// It as it is, for people and metrics.
     ///
     /// ```
-    /// # use mainstay_resilience::{Input, Time, cell, rate};
-    /// let limit = cell::TokenBucket::new(rate::token_bucket::Config { tokens: 10, burst: 10, ..Default::default() });
+    /// # use mainstay_resilience::{Input, Time, sync, rate};
+    /// let limit = sync::TokenBucket::new(rate::token_bucket::Config { tokens: 10, burst: 10, ..Default::default() });
     /// let _ = limit.ask(Input::at(Time::ZERO), rate::Request { tokens: 10 });
     /// assert_eq!(limit.snapshot(Time::from_millis(250)).available, 2);
     /// ```
@@ -77,9 +77,9 @@ impl TokenBucket {
 /// A sliding window for all threads of a program: the plain state behind a lock.
 ///
 /// ```
-/// use mainstay_resilience::{Input, cell, rate};
+/// use mainstay_resilience::{Input, sync, rate};
 ///
-/// let limit = cell::SlidingWindow::new(rate::sliding_window::Config { tokens: 1, ..Default::default() });
+/// let limit = sync::SlidingWindow::new(rate::sliding_window::Config { tokens: 1, ..Default::default() });
 /// assert!(limit.ask(Input::default(), rate::Request::default()).admitted().is_some());
 /// assert!(limit.ask(Input::default(), rate::Request::default()).admitted().is_none());
 /// ```
@@ -93,8 +93,8 @@ impl SlidingWindow {
     /// An empty one.
     ///
     /// ```
-    /// # use mainstay_resilience::{Time, cell, rate};
-    /// let limit = cell::SlidingWindow::new(rate::sliding_window::Config { tokens: 7, ..Default::default() });
+    /// # use mainstay_resilience::{Time, sync, rate};
+    /// let limit = sync::SlidingWindow::new(rate::sliding_window::Config { tokens: 7, ..Default::default() });
     /// assert_eq!(limit.snapshot(Time::ZERO).available, 7);
     /// ```
     #[must_use]
@@ -106,8 +106,8 @@ impl SlidingWindow {
     /// Is there a token? As [`Decide::ask`].
     ///
     /// ```
-    /// # use mainstay_resilience::{Input, Time, cell, rate};
-    /// let limit = cell::SlidingWindow::new(rate::sliding_window::Config { tokens: 3, ..Default::default() });
+    /// # use mainstay_resilience::{Input, Time, sync, rate};
+    /// let limit = sync::SlidingWindow::new(rate::sliding_window::Config { tokens: 3, ..Default::default() });
     /// let ask = |millis| limit.ask(Input::at(Time::from_millis(millis)), rate::Request { tokens: 3 });
     /// assert!(ask(0).admitted().is_some());
     /// assert!(ask(999).admitted().is_none(), "not in the same second");
@@ -120,8 +120,8 @@ impl SlidingWindow {
     /// It as it is, for people and metrics.
     ///
     /// ```
-    /// # use mainstay_resilience::{Input, Time, cell, rate};
-    /// let limit = cell::SlidingWindow::new(rate::sliding_window::Config { tokens: 3, ..Default::default() });
+    /// # use mainstay_resilience::{Input, Time, sync, rate};
+    /// let limit = sync::SlidingWindow::new(rate::sliding_window::Config { tokens: 3, ..Default::default() });
     /// let _ = limit.ask(Input::at(Time::ZERO), rate::Request::default());
     /// assert_eq!(limit.snapshot(Time::ZERO).next_at, Some(Time::from_millis(1_000)));
     /// ```
