@@ -239,7 +239,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chance::{Chance, steps};
+    use crate::test_rng::{Rng, steps};
     use proptest::prelude::*;
 
     fn of(percent: u32, per_second_min: u32) -> Config {
@@ -307,20 +307,20 @@ mod tests {
 
     #[test]
     fn it_decides_as_one_that_keeps_every_call_does() {
-        let mut chance = Chance(0xb0d9e7);
+        let mut rng = Rng(0xb0d9e7);
         for walk in 0..steps(750) {
-            let length = 1_000 * (1 + chance.below(3));
+            let length = 1_000 * (1 + rng.below(3));
             let config = Config {
                 length: Duration::from_millis(length),
-                ..of(1 + chance.below(60) as u32, chance.below(3) as u32)
+                ..of(1 + rng.below(60) as u32, rng.below(3) as u32)
             };
             let (mut state, mut kept, mut now) = (config.state(), Vec::<(u64, u64, u64)>::new(), 0);
             for step in 0..2_000 {
-                now += chance.below(3) * chance.below(length / 20);
+                now += rng.below(3) * rng.below(length / 20);
                 // Ten buckets: what lies ten or more of them back is forgotten.
                 kept.retain(|(at, ..)| at / (length / 10) + 10 > now / (length / 10));
-                if chance.below(3) > 0 {
-                    let calls = chance.below(4);
+                if rng.below(3) > 0 {
+                    let calls = rng.below(4);
                     deposit(&config, &mut state, now, calls as u32);
                     kept.push((now, calls, 0));
                 } else {

@@ -104,7 +104,7 @@ pub mod bulkhead;
 #[cfg(feature = "sync")]
 pub mod sync;
 #[cfg(test)]
-mod chance;
+mod test_rng;
 mod contract;
 pub mod fallback;
 #[cfg(feature = "async")]

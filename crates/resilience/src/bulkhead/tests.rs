@@ -1,7 +1,7 @@
 //! Rules as tables, and the bulkhead against a plain list of who is where.
 
 use super::{Aimd, Changed, Config, Gradient, Limit, Request, State, Ticket};
-use crate::chance::{Chance, Clock, steps};
+use crate::test_rng::{Rng, Clock, steps};
 use crate::contract::{Decide, Decision, Input, Outcome, Reason, Recorded, Rejected, Time};
 use crate::shed::{self, Priority};
 use core::time::Duration;
@@ -341,13 +341,13 @@ fn aimd_grows_by_one_for_as_many_good_answers_as_it_is_and_only_when_it_is_used(
 fn a_limit_stays_between_its_ends() {
     let gradient = Gradient { initial: 10, min: 2, max: 12, ..Gradient::default() };
     for config in [aimd(), Config { limit: Limit::Gradient(gradient), ..Config::default() }] {
-        let (mut state, mut chance) = (config.state(), Chance(5));
+        let (mut state, mut rng) = (config.state(), Rng(5));
         for millis in (0..200_000).step_by(10) {
             let outcome = if chance.one_in(2) { Outcome::Failure } else { Outcome::Success };
             let Some(ticket) = config.ask(&mut state, at(millis), Request::default()).admitted() else {
                 panic!("all have come back")
             };
-            config.tell(&mut state, at(millis + chance.below(1_000)), ticket, outcome, 1);
+            config.tell(&mut state, at(millis + rng.below(1_000)), ticket, outcome, 1);
             let limit = config.snapshot(&state, Time::ZERO).limit;
             assert!((2..=12).contains(&limit), "{limit}");
         }
@@ -416,37 +416,37 @@ impl Model {
 
 #[test]
 fn a_bulkhead_is_a_plain_list_of_who_is_where() {
-    let mut chance = Chance(11);
+    let mut rng = Rng(11);
     let walks = 60;
     let priorities = [Priority::Low, Priority::Normal, Priority::Critical];
     for walk in 0..walks {
-        let make = |chance: &mut Chance| Config {
-            limit: Limit::Fixed(chance.below(8) as u32),
+        let make = |rng: &mut Rng| Config {
+            limit: Limit::Fixed(rng.below(8) as u32),
             shed: chance.one_in(2).then(|| shed::Config {
-                queue_from: priorities[chance.below(3) as usize],
+                queue_from: priorities[rng.below(3) as usize],
                 ..shed::Config::default()
             }),
-            ..fixed(0, chance.below(8) as u32, 100)
+            ..fixed(0, rng.below(8) as u32, 100)
         };
-        let mut config = make(&mut chance);
+        let mut config = make(&mut rng);
         let (mut state, mut model, mut tickets) = (config.state(), Model::default(), Vec::new());
         let mut clock = Clock { now: 0, stride: 5_000_000 };
         let mut latest = Time::ZERO;
         for step in 0..steps(875_000) / walks {
-            let input = clock.step(&mut chance);
+            let input = clock.step(&mut rng);
             let told = format!("walk {walk}, step {step}: {config:?}");
-            let caller = chance.below(16);
-            match chance.below(100) {
+            let caller = rng.below(16);
+            match rng.below(100) {
                 0..=54 => {
                     latest = latest.max(input.now);
-                    let request = Request { caller, priority: priorities[chance.below(3) as usize] };
+                    let request = Request { caller, priority: priorities[rng.below(3) as usize] };
                     let answer = config.ask(&mut state, input, request);
                     assert_eq!(say(answer), model.ask(&config, latest, request), "{told}");
                     tickets.extend(answer.admitted());
                 }
                 55..=89 if !tickets.is_empty() => {
                     latest = latest.max(input.now);
-                    let ticket = tickets.swap_remove(chance.below(tickets.len() as u64) as usize);
+                    let ticket = tickets.swap_remove(rng.below(tickets.len() as u64) as usize);
                     assert_eq!(
                         config.tell(&mut state, input, ticket, Outcome::Success, 1),
                         Recorded::Counted
@@ -458,7 +458,7 @@ fn a_bulkhead_is_a_plain_list_of_who_is_where() {
                     model.queue.retain(|(waiting, ..)| *waiting != caller);
                     assert_eq!(state.leave(caller), model.queue.len() < before, "{told}");
                 }
-                98 if chance.one_in(20) => config = make(&mut chance),
+                98 if chance.one_in(20) => config = make(&mut rng),
                 _ => {}
             }
             if chance.one_in(4) {
@@ -500,23 +500,23 @@ fn drain(config: &Config, mut state: State, tickets: Vec<Ticket>, callers: Vec<u
 
 #[test]
 fn permits_of_adaptive_limits_never_leak() {
-    let mut chance = Chance(13);
+    let mut rng = Rng(13);
     let outcomes = [Outcome::Success, Outcome::Slow, Outcome::Failure, Outcome::Neutral, Outcome::Cancelled];
     for limit in [Limit::Aimd(Aimd::default()), Limit::Gradient(Gradient::default())] {
         let config = Config { limit, ..Config::default() };
         let (mut state, mut tickets) = (config.state(), Vec::new());
         let mut clock = Clock { now: 0, stride: 5_000_000 };
         for step in 0..steps(125_000) / 2 {
-            let input = clock.step(&mut chance);
+            let input = clock.step(&mut rng);
             let limit = config.snapshot(&state, input.now).limit;
             if chance.one_in(2) {
-                let request = Request { caller: chance.below(100), priority: Priority::Normal };
+                let request = Request { caller: rng.below(100), priority: Priority::Normal };
                 tickets.extend(config.ask(&mut state, input, request).admitted());
                 let snapshot = config.snapshot(&state, input.now);
                 assert!(snapshot.in_use as usize == tickets.len(), "step {step}");
             } else if !tickets.is_empty() {
-                let ticket = tickets.swap_remove(chance.below(tickets.len() as u64) as usize);
-                let outcome = outcomes[chance.below(20).min(4) as usize];
+                let ticket = tickets.swap_remove(rng.below(tickets.len() as u64) as usize);
+                let outcome = outcomes[rng.below(20).min(4) as usize];
                 let told = config.tell(&mut state, input, ticket, outcome, 1);
                 let to = config.snapshot(&state, input.now).limit;
                 let expected = if to == limit {

@@ -406,7 +406,7 @@ mod model;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chance::{Chance, steps};
+    use crate::test_rng::{Rng, steps};
     use proptest::prelude::*;
 
     fn config() -> Config {
@@ -511,14 +511,14 @@ mod tests {
 
     #[test]
     fn a_quantile_is_at_most_a_sixteenth_above_the_sorted_truth() {
-        let mut chance = Chance(0x4157);
+        let mut rng = Rng(0x4157);
         for _ in 0..steps(200) {
-            let scale = 1 << chance.below(32);
-            let n = 1 + chance.below(2_000);
+            let scale = 1 << rng.below(32);
+            let n = 1 + rng.below(2_000);
             let (mut halves, mut all) = ([Histogram::new(), Histogram::new()], Vec::new());
             for _ in 0..n {
-                let micros = chance.below(scale);
-                halves[chance.below(2) as usize].add(Duration::from_micros(micros), 1);
+                let micros = rng.below(scale);
+                halves[rng.below(2) as usize].add(Duration::from_micros(micros), 1);
                 all.push(micros);
             }
             all.sort_unstable();

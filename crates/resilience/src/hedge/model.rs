@@ -1,7 +1,7 @@
 //! Hedges against a naive model that keeps every call and sorts them all; and the classic bugs.
 
 use super::*;
-use crate::chance::{Chance, steps};
+use crate::test_rng::{Rng, steps};
 
 /// What happened, in the order in which it did.
 struct Naive {
@@ -89,7 +89,7 @@ fn plain(answer: Decision<Ticket>) -> Decision<()> {
 }
 
 struct Walk {
-    chance: Chance,
+    rng: Rng,
     config: Config,
     state: State,
     naive: Naive,
@@ -99,15 +99,15 @@ struct Walk {
 
 impl Walk {
     fn new(seed: u64) -> Self {
-        let mut chance = Chance(seed);
+        let mut rng = Rng(seed);
         let config = Config {
-            quantile_percent: 50 + chance.below(50) as u8,
-            calls_min: 1 + chance.below(60) as u32,
+            quantile_percent: 50 + rng.below(50) as u8,
+            calls_min: 1 + rng.below(60) as u32,
             // Within no bounds: the delay is the quantile itself.
             delay_min: Duration::ZERO,
             delay_max: Duration::MAX,
-            length: Duration::from_millis(1_000 + chance.below(9_000)),
-            budget: budget::Config { percent: 1 + chance.below(100) as u32, ..BUDGET },
+            length: Duration::from_millis(1_000 + rng.below(9_000)),
+            budget: budget::Config { percent: 1 + rng.below(100) as u32, ..BUDGET },
         };
         let naive = Naive {
             config: config.clone(),
@@ -124,14 +124,14 @@ impl Walk {
     }
 
     fn step(&mut self) {
-        self.now = match self.chance.below(2_000) {
-            0 => self.now + self.chance.below(1 << 35),
-            1..20 => self.now.saturating_sub(self.chance.below(1 << 28)),
-            _ => self.now + self.chance.below(1 << 24),
+        self.now = match self.rng.below(2_000) {
+            0 => self.now + self.rng.below(1 << 35),
+            1..20 => self.now.saturating_sub(self.rng.below(1 << 28)),
+            _ => self.now + self.rng.below(1 << 24),
         };
         let input = Input::at(Time::from_nanos(self.now));
         self.naive.see(self.now);
-        match self.chance.below(5) {
+        match self.rng.below(5) {
             0 | 1 => {
                 let ticket = self.config.ask(&mut self.state, input, Request::First).admitted();
                 self.tickets.push(ticket.expect("a call is always admitted"));
@@ -139,8 +139,8 @@ impl Walk {
             }
             2 | 3 if !self.tickets.is_empty() => self.end(input),
             _ => {
-                let begun = self.now.saturating_sub(self.chance.below(1 << 30));
-                let safety = [Safety::Unsafe, Safety::Safe][usize::from(self.chance.below(8) > 0)];
+                let begun = self.now.saturating_sub(self.rng.below(1 << 30));
+                let safety = [Safety::Unsafe, Safety::Safe][usize::from(self.rng.below(8) > 0)];
                 let request = Request::Second { begun: Time::from_nanos(begun), safety };
                 let answer = self.config.ask(&mut self.state, input, request);
                 assert_eq!(plain(answer), self.naive.second(begun, safety));
@@ -151,8 +151,8 @@ impl Walk {
 
     /// One of the attempts under way ends.
     fn end(&mut self, input: Input) {
-        let ticket = self.tickets.swap_remove(self.chance.below(self.tickets.len() as u64) as usize);
-        let outcome = match self.chance.below(8) {
+        let ticket = self.tickets.swap_remove(self.rng.below(self.tickets.len() as u64) as usize);
+        let outcome = match self.rng.below(8) {
             0 => Outcome::Failure,
             1 => Outcome::Neutral,
             2 => Outcome::Cancelled,
@@ -195,8 +195,8 @@ fn hedges_that_win_do_not_shorten_what_counts_as_slow() {
     // One call in x takes x ms or more: one in twenty takes twenty. The first answer wins, the other is cancelled.
     let budget = budget::Config { percent: 1_000, ..BUDGET };
     let config = Config { budget, length: Duration::from_secs(60), ..Config::default() };
-    let (mut state, mut chance, mut now, mut hedged) = (config.state(), Chance(0x7a11), Time::ZERO, 0);
-    let mut drawn = move || Duration::from_micros(1_000_000_000 / (1 + chance.below(1_000_000)));
+    let (mut state, mut rng, mut now, mut hedged) = (config.state(), Rng(0x7a11), Time::ZERO, 0);
+    let mut drawn = move || Duration::from_micros(1_000_000_000 / (1 + rng.below(1_000_000)));
     for _ in 0..20_000 {
         let first = config.ask(&mut state, Input::at(now), Request::First).admitted().expect("always");
         let mut ends = now + drawn();

@@ -1,7 +1,7 @@
 //! Rules as tables, and ejection against counts that are made anew from everything that was told.
 
 use super::{Config, Ejected, Request, State, Ticket};
-use crate::chance::{Chance, Clock, steps};
+use crate::test_rng::{Rng, Clock, steps};
 use crate::contract::{Decide, Decision, Input, Outcome, Reason, Recorded, Rejected, Time};
 use core::time::Duration;
 use proptest::prelude::*;
@@ -187,9 +187,9 @@ fn a_pick_is_spread_over_the_hosts_that_are_admitted() {
     let config = Config { consecutive_failures: Some(1), ..Config::default() };
     let mut state = some_state(&config, 4);
     call(&config, &mut state, 1, 2, Outcome::Failure);
-    let (mut chance, mut picked) = (Chance(3), BTreeMap::<u32, u32>::new());
+    let (mut rng, mut picked) = (Rng(3), BTreeMap::<u32, u32>::new());
     for _ in 0..4_000 {
-        let input = Input { random: chance.next(), ..at(2) };
+        let input = Input { random: rng.next(), ..at(2) };
         // The last of them is not known, and so nothing is known against it.
         *picked.entry(state.pick(&[0, 1, 2, 9], input).unwrap()).or_default() += 1;
     }
@@ -317,39 +317,39 @@ impl Model {
     }
 }
 
-fn some_config(chance: &mut Chance) -> Config {
+fn some_config(rng: &mut Rng) -> Config {
     Config {
-        consecutive_failures: chance.one_in(2).then_some(1 + chance.below(5) as u32),
-        failure_percent: chance.one_in(2).then_some(1 + chance.below(100) as u8),
-        calls_min: 1 + chance.below(10) as u32,
-        window: Duration::from_millis(100 + chance.below(100)),
-        eject_for: Duration::from_millis(1 + chance.below(50)),
-        eject_for_max: Duration::from_millis(50 + chance.below(200)),
-        ejected_percent_max: chance.below(101) as u8,
-        hosts_max: 4 + chance.below(6) as u32,
+        consecutive_failures: chance.one_in(2).then_some(1 + rng.below(5) as u32),
+        failure_percent: chance.one_in(2).then_some(1 + rng.below(100) as u8),
+        calls_min: 1 + rng.below(10) as u32,
+        window: Duration::from_millis(100 + rng.below(100)),
+        eject_for: Duration::from_millis(1 + rng.below(50)),
+        eject_for_max: Duration::from_millis(50 + rng.below(200)),
+        ejected_percent_max: rng.below(101) as u8,
+        hosts_max: 4 + rng.below(6) as u32,
     }
 }
 
 #[test]
 fn ejection_is_what_counts_made_anew_from_everything_told_say() {
-    let mut chance = Chance(17);
+    let mut rng = Rng(17);
     let (walks, mut ejections, mut rejections) = (100, 0, 0);
     for walk in 0..walks {
-        let config = some_config(&mut chance);
+        let config = some_config(&mut rng);
         assert_eq!(config.check(), Ok(()));
         let (mut state, mut model, mut tickets) = (config.state(), Model::default(), Vec::new());
         let mut clock = Clock { now: 0, stride: 1_000_000 };
         // How many hosts there are.
-        let hosts = 1 + chance.below(12);
+        let hosts = 1 + rng.below(12);
         for step in 0..steps(750_000) / walks {
-            let (input, asks) = (clock.step(&mut chance), chance.one_in(2));
+            let (input, asks) = (clock.step(&mut rng), chance.one_in(2));
             if !asks && tickets.is_empty() {
                 continue;
             }
             model.now = model.now.max(clock.now);
             let message = format!("walk {walk}, step {step}");
             if asks {
-                let host = chance.below(hosts) as u32;
+                let host = rng.below(hosts) as u32;
                 let expected = model.ask(&config, host);
                 match (config.ask(&mut state, input, Request { host }), expected) {
                     (Decision::Admit(ticket), Ok(slate)) => tickets.push((ticket, slate)),
@@ -360,12 +360,12 @@ fn ejection_is_what_counts_made_anew_from_everything_told_say() {
                     different => panic!("{message}: {different:?}"),
                 }
             } else {
-                let place = chance.below(tickets.len() as u64) as usize;
+                let place = rng.below(tickets.len() as u64) as usize;
                 let (ticket, slate): (Ticket, u64) = tickets.swap_remove(place);
                 // The larger a host's number, the more often it fails.
-                let fails = chance.below(12) < u64::from(ticket.host());
+                let fails = rng.below(12) < u64::from(ticket.host());
                 let (n, outcome) =
-                    (1 + chance.below(3), if fails { Outcome::Failure } else { Outcome::Success });
+                    (1 + rng.below(3), if fails { Outcome::Failure } else { Outcome::Success });
                 let told = config.tell(&mut state, input, ticket, outcome, n as u32);
                 assert_eq!(told, model.tell(&config, (ticket.host(), slate), outcome, n), "{message}");
                 ejections += u64::from(matches!(told, Recorded::Changed(_)));

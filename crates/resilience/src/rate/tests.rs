@@ -1,7 +1,7 @@
 //! Rules as tables, and both limits against models that remember everything.
 
 use super::{Request, sliding_window, token_bucket};
-use crate::chance::{Chance, Clock, steps};
+use crate::test_rng::{Rng, Clock, steps};
 use crate::contract::{Decide, Decision, Input, Reason, Rejected, Time};
 use core::time::Duration;
 use proptest::prelude::*;
@@ -244,16 +244,16 @@ impl Level {
 
 #[test]
 fn a_bucket_is_the_rational_refill_of_a_level() {
-    let mut chance = Chance(1);
+    let mut rng = Rng(1);
     let walks = 50;
     for walk in 0..walks {
         // Intervals of whole nanoseconds: then the two must agree on each answer.
-        let interval = 1 + chance.below(1_000_000);
-        let n = 1 + chance.below(1_000);
+        let interval = 1 + rng.below(1_000_000);
+        let n = 1 + rng.below(1_000);
         let config = token_bucket::Config {
             tokens: n as u32,
             per: Duration::from_nanos(interval * n),
-            burst: 1 + chance.below(50) as u32,
+            burst: 1 + rng.below(50) as u32,
             wait_max: Duration::ZERO,
         };
         let mut model = Level {
@@ -263,10 +263,10 @@ fn a_bucket_is_the_rational_refill_of_a_level() {
             level: i128::from(interval * n) * i128::from(config.burst),
             at: 0,
         };
-        let mut clock = Clock { now: chance.below(2) * chance.next() / 1_000, stride: interval };
+        let mut clock = Clock { now: rng.below(2) * rng.next() / 1_000, stride: interval };
         let mut state = config.state();
         for step in 0..steps(250_000) / walks {
-            let (input, n) = (clock.step(&mut chance), chance.below(4) as u32);
+            let (input, n) = (clock.step(&mut rng), rng.below(4) as u32);
             let granted = config.ask(&mut state, input, tokens(n)).admitted().is_some();
             assert_eq!(granted, model.ask(clock.now, n.into()), "walk {walk}, step {step}: {config:?}");
             let available = i128::from(config.snapshot(&state, input.now).available);
@@ -277,20 +277,20 @@ fn a_bucket_is_the_rational_refill_of_a_level() {
 
 #[test]
 fn a_bucket_never_grants_more_than_any_rate_allows_and_loses_a_nanosecond_a_token_at_most() {
-    let mut chance = Chance(2);
+    let mut rng = Rng(2);
     let walks = 50;
     for walk in 0..walks {
         let config = token_bucket::Config {
-            tokens: 1 + chance.below(1_000) as u32,
-            per: Duration::from_nanos(100_000 + chance.below(1_000_000_000)),
-            burst: 1 + chance.below(50) as u32,
+            tokens: 1 + rng.below(1_000) as u32,
+            per: Duration::from_nanos(100_000 + rng.below(1_000_000_000)),
+            burst: 1 + rng.below(50) as u32,
             wait_max: Duration::ZERO,
         };
         let (mut now, mut granted, mut state) = (0, 0_u128, config.state());
         let per = config.per.as_nanos();
         for step in 0..steps(125_000) / walks {
             // Always greedy: what is granted is what the limit allows.
-            now += chance.below(config.per.as_nanos() as u64 / u64::from(config.tokens) * 2);
+            now += rng.below(config.per.as_nanos() as u64 / u64::from(config.tokens) * 2);
             while config.ask(&mut state, Input::at(Time::from_nanos(now)), tokens(1)).admitted().is_some() {
                 granted += 1;
             }
@@ -310,23 +310,23 @@ fn a_bucket_never_grants_more_than_any_rate_allows_and_loses_a_nanosecond_a_toke
 
 #[test]
 fn a_window_stays_between_the_exact_log_and_one_bucket_more() {
-    let mut chance = Chance(3);
+    let mut rng = Rng(3);
     let walks = 50;
     for walk in 0..walks {
         let longest = if chance.one_in(4) { 40 } else { 1_000_000 };
-        let per = 1 + chance.below(longest);
+        let per = 1 + rng.below(longest);
         let config = sliding_window::Config {
-            tokens: 1 + chance.below(30) as u32,
+            tokens: 1 + rng.below(30) as u32,
             per: Duration::from_nanos(per),
-            buckets: 1 + chance.below(20) as u32,
+            buckets: 1 + rng.below(20) as u32,
             wait_max: Duration::ZERO,
         };
         let bucket = per.div_ceil(config.buckets.into());
-        let mut clock = Clock { now: chance.below(per), stride: 1 + per / 20 };
+        let mut clock = Clock { now: rng.below(per), stride: 1 + per / 20 };
         // Each grant, with its moment: the latest that was seen.
         let (mut log, mut seen, mut state) = (Vec::<(u64, u64)>::new(), 0, config.state());
         for step in 0..steps(375_000) / walks {
-            let (input, n) = (clock.step(&mut chance), chance.below(4));
+            let (input, n) = (clock.step(&mut rng), rng.below(4));
             seen = clock.now.max(seen);
             log.retain(|(at, _)| seen - at < per + bucket);
             let within = |log: &[(u64, u64)], span: u64| {

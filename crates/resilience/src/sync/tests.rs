@@ -3,7 +3,7 @@
 use super::*;
 use crate::breaker::{self, Forced, Request, Ticket, Window};
 use crate::bulkhead;
-use crate::chance::{Chance, steps};
+use crate::test_rng::{Rng, steps};
 use crate::contract::{Decide, Decision, Input, Outcome, Recorded, Time};
 use crate::shed::Priority;
 use core::time::Duration;
@@ -26,15 +26,15 @@ fn config(window: Window) -> breaker::Config {
 const CALLS: Window = Window::Calls(50);
 const TIME: Window = Window::Time { length: Duration::from_millis(100), buckets: 10 };
 
-fn walk(config: &breaker::Config, chance: &mut Chance, steps: u64) {
+fn walk(config: &breaker::Config, rng: &mut Rng, steps: u64) {
     let (mut state, cell) = (config.state(), Breaker::new(config.clone()));
     let (mut now, mut under_way) = (Time::ZERO, Vec::<Ticket>::new());
     for step in 0..steps {
-        now = now + Duration::from_micros(chance.below(3_000));
-        let input = Input { now, random: chance.next() };
-        match chance.below(1_000) {
+        now = now + Duration::from_micros(rng.below(3_000));
+        let input = Input { now, random: rng.next() };
+        match rng.below(1_000) {
             0 => {
-                let forced = [Forced::No, Forced::No, Forced::Open, Forced::Closed][chance.below(4) as usize];
+                let forced = [Forced::No, Forced::No, Forced::Open, Forced::Closed][rng.below(4) as usize];
                 assert_eq!(cell.force(input, forced), config.force(&mut state, input, forced));
             }
             1 => assert_eq!(cell.trip(input), config.trip(&mut state, input)),
@@ -61,8 +61,8 @@ fn walk(config: &breaker::Config, chance: &mut Chance, steps: u64) {
                 under_way.extend(expected.admitted());
             }
             _ if !under_way.is_empty() => {
-                let ticket = under_way.swap_remove(chance.below(under_way.len() as u64) as usize);
-                let outcome = match chance.below(12) {
+                let ticket = under_way.swap_remove(rng.below(under_way.len() as u64) as usize);
+                let outcome = match rng.below(12) {
                     0 => Outcome::Neutral,
                     1 => Outcome::Cancelled,
                     2 => Outcome::Slow,
@@ -82,10 +82,10 @@ const NONE: Ticket = Ticket { generation: u32::MAX, probe: 0, source: 0 };
 
 #[test]
 fn one_thread_gets_the_answers_of_the_plain_state_over_a_million_steps() {
-    let mut chance = Chance(0xce11);
+    let mut rng = Rng(0xce11);
     for window in [CALLS, TIME] {
         for _ in 0..steps(1_000) {
-            walk(&config(window), &mut chance, 1_000);
+            walk(&config(window), &mut rng, 1_000);
         }
     }
 }
@@ -125,13 +125,13 @@ fn threads_that_fail_and_probe_at_once_leave_a_breaker_that_still_works() {
         for seed in 0..4 {
             let (cell, clock, admitted, counted, stale) = (&cell, &clock, &admitted, &counted, &stale);
             scope.spawn(move || {
-                let mut chance = Chance(seed);
+                let mut rng = Rng(seed);
                 for _ in 0..steps(100_000) {
-                    let now = Time::from_nanos(clock.fetch_add(chance.below(100_000), Ordering::Relaxed));
-                    let input = Input { now, random: chance.next() };
+                    let now = Time::from_nanos(clock.fetch_add(rng.below(100_000), Ordering::Relaxed));
+                    let input = Input { now, random: rng.next() };
                     let Decision::Admit(ticket) = cell.ask(input, Request::default()) else { continue };
                     admitted.fetch_add(1, Ordering::Relaxed);
-                    let outcome = if chance.below(4) == 0 { Outcome::Failure } else { Outcome::Success };
+                    let outcome = if rng.below(4) == 0 { Outcome::Failure } else { Outcome::Success };
                     match cell.tell(input, ticket, outcome) {
                         Recorded::Stale => stale.fetch_add(1, Ordering::Relaxed),
                         Recorded::Counted | Recorded::Changed(_) => counted.fetch_add(1, Ordering::Relaxed),

@@ -3,7 +3,7 @@
 use super::super::*;
 use super::{MS, again, ask, config};
 use crate::budget;
-use crate::chance::Chance;
+use crate::test_rng::Rng;
 use crate::contract::{Decide, Decision, Input, Outcome, Reason, Rejected, Time};
 use core::time::Duration;
 
@@ -11,9 +11,9 @@ use core::time::Duration;
 fn those_who_were_told_the_same_moment_do_not_come_back_at_that_moment() {
     for jitter in [Jitter::Full, Jitter::Decorrelated] {
         let config = Config { backoff: Backoff { first: MS(100), max: MS(1_000), jitter }, ..config() };
-        let (mut chance, mut moments) = (Chance(1), std::collections::BTreeSet::new());
+        let (mut rng, mut moments) = (Rng(1), std::collections::BTreeSet::new());
         for _ in 0..100 {
-            let input = Input { now: Time::from_millis(1_500), random: chance.next() };
+            let input = Input { now: Time::from_millis(1_500), random: rng.next() };
             let told = Again { retry_after: Some(MS(700)), ..again() };
             let Decision::Wait { until } = config.ask(&mut config.state(), input, Request::Again(told))
             else {
@@ -118,13 +118,13 @@ fn counters_stay_at_their_largest_value() {
 #[test]
 fn a_state_that_was_written_and_read_goes_on_as_before() {
     let config = Config::default();
-    let (mut state, mut chance) = (config.state(), Chance(7));
+    let (mut state, mut rng) = (config.state(), Rng(7));
     for step in 0..200 {
-        let input = Input { now: Time::from_millis(step * 20), random: chance.next() };
+        let input = Input { now: Time::from_millis(step * 20), random: rng.next() };
         let written = serde_json::to_string(&state).expect("written");
         let mut read: State = serde_json::from_str(&written).expect("read");
         assert_eq!(read, state);
-        let request = match chance.below(3) {
+        let request = match rng.below(3) {
             0 => Request::First,
             _ => Request::Again(Again { begun: input.now, due: Some(input.now), ..again() }),
         };

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::budget;
-use crate::chance::{Chance, steps};
+use crate::test_rng::{Rng, steps};
 use crate::contract::{Decide, Decision, Input, Outcome, Reason, Rejected, Time};
 use core::time::Duration;
 use proptest::prelude::*;
@@ -135,7 +135,7 @@ fn jitter_spreads_a_backoff_evenly_between_its_ends() {
         (Jitter::Decorrelated, 2, 900, 100, 1_000),
         (Jitter::None, 2, 900, 200, 200),
     ];
-    let mut chance = Chance(0x717);
+    let mut rng = Rng(0x717);
     for (jitter, attempts, last, least, most) in cases {
         let backoff = of(jitter);
         assert_eq!(backoff.after(attempts, MS(last), 0), MS(least), "{jitter:?} {attempts}");
@@ -143,7 +143,7 @@ fn jitter_spreads_a_backoff_evenly_between_its_ends() {
         let draws = steps(20_000).max(1_000);
         let mut sum = Duration::ZERO;
         for _ in 0..draws {
-            let drawn = backoff.after(attempts, MS(last), chance.next());
+            let drawn = backoff.after(attempts, MS(last), rng.next());
             assert!((MS(least)..=MS(most)).contains(&drawn), "{jitter:?} {attempts}: {drawn:?}");
             sum += drawn;
         }

@@ -2,7 +2,7 @@
 
 use super::super::*;
 use crate::budget;
-use crate::chance::{Chance, steps};
+use crate::test_rng::{Rng, steps};
 use crate::contract::{Decide, Decision, Input, Outcome, Reason, Rejected, Time};
 use core::time::Duration;
 
@@ -94,35 +94,35 @@ fn nanos(span: Duration) -> u64 {
     span.as_nanos() as u64
 }
 
-fn any_config(chance: &mut Chance) -> Config {
-    let millis = |chance: &mut Chance, most| Duration::from_millis(1 + chance.below(most));
+fn any_config(rng: &mut Rng) -> Config {
+    let millis = |rng: &mut Rng, most| Duration::from_millis(1 + rng.below(most));
     Config {
-        attempts_max: 1 + chance.below(4) as u32,
-        elapsed_max: millis(chance, 4_000),
+        attempts_max: 1 + rng.below(4) as u32,
+        elapsed_max: millis(rng, 4_000),
         backoff: Backoff {
-            first: millis(chance, 200),
-            max: millis(chance, 1_000),
-            jitter: [Jitter::Full, Jitter::Decorrelated, Jitter::None][chance.below(3) as usize],
+            first: millis(rng, 200),
+            max: millis(rng, 1_000),
+            jitter: [Jitter::Full, Jitter::Decorrelated, Jitter::None][rng.below(3) as usize],
         },
-        retry_after_max: millis(chance, 1_000),
+        retry_after_max: millis(rng, 1_000),
         budget: budget::Config {
-            percent: chance.below(120) as u32,
-            per_second_min: chance.below(2) as u32,
-            length: Duration::from_secs(1 + chance.below(3)),
+            percent: rng.below(120) as u32,
+            per_second_min: rng.below(2) as u32,
+            length: Duration::from_secs(1 + rng.below(3)),
         },
-        repeat: [Repeat::SafeOnly, Repeat::All][chance.below(2) as usize],
+        repeat: [Repeat::SafeOnly, Repeat::All][rng.below(2) as usize],
     }
 }
 
-fn any_again(chance: &mut Chance, now: u64) -> Again {
-    let near = |chance: &mut Chance| Time::from_nanos((now + chance.below(1 << 30)).saturating_sub(1 << 29));
+fn any_again(rng: &mut Rng, now: u64) -> Again {
+    let near = |rng: &mut Rng| Time::from_nanos((now + rng.below(1 << 30)).saturating_sub(1 << 29));
     Again {
-        attempts: 1 + chance.below(4) as u32,
-        begun: Time::from_nanos(now.saturating_sub(chance.below(1 << 32))),
-        backoff: Duration::from_nanos(chance.below(1 << 29)),
-        retry_after: (chance.below(3) == 0).then(|| Duration::from_nanos(chance.below(1 << 30))),
-        safety: [Safety::Safe, Safety::Safe, Safety::Unsafe][chance.below(3) as usize],
-        due: (chance.below(2) == 0).then(|| near(chance)),
+        attempts: 1 + rng.below(4) as u32,
+        begun: Time::from_nanos(now.saturating_sub(rng.below(1 << 32))),
+        backoff: Duration::from_nanos(rng.below(1 << 29)),
+        retry_after: (rng.below(3) == 0).then(|| Duration::from_nanos(rng.below(1 << 30))),
+        safety: [Safety::Safe, Safety::Safe, Safety::Unsafe][rng.below(3) as usize],
+        due: (rng.below(2) == 0).then(|| near(rng)),
     }
 }
 
@@ -131,19 +131,19 @@ fn it_decides_as_one_that_keeps_every_call_does() {
     const WALK: u64 = 300;
     let (mut admitted, mut waited, mut rejected) = (0_u64, 0_u64, 0_u64);
     for seed in 0..steps(1_500_000) / WALK {
-        let mut chance = Chance(seed);
-        let config = any_config(&mut chance);
+        let mut rng = Rng(seed);
+        let config = any_config(&mut rng);
         let mut state = config.state();
         let mut naive =
             Naive { config: config.clone(), clock: 0, kept: Vec::new(), retries: 0, recovered: 0 };
         let mut now = 0_u64;
         for step in 0..WALK {
-            now = match chance.below(50) {
-                0 => now.saturating_sub(chance.below(1 << 29)),
-                _ => now + chance.below(1 << 25),
+            now = match rng.below(50) {
+                0 => now.saturating_sub(rng.below(1 << 29)),
+                _ => now + rng.below(1 << 25),
             };
-            let input = Input { now: Time::from_nanos(now), random: chance.next() };
-            if chance.below(3) == 0 {
+            let input = Input { now: Time::from_nanos(now), random: rng.next() };
+            if rng.below(3) == 0 {
                 assert_eq!(
                     config.ask(&mut state, input, Request::First),
                     Decision::Admit(Ticket { attempt: 1 })
@@ -152,7 +152,7 @@ fn it_decides_as_one_that_keeps_every_call_does() {
                 naive.kept.push((naive.clock, 1, 0));
                 continue;
             }
-            let again = any_again(&mut chance, now);
+            let again = any_again(&mut rng, now);
             let (expected, answer) =
                 (naive.ask(input, again), config.ask(&mut state, input, Request::Again(again)));
             let is_right = match (&expected, answer) {
@@ -176,7 +176,7 @@ fn it_decides_as_one_that_keeps_every_call_does() {
                 Decision::Reject(_) => rejected += 1,
                 Decision::Admit(ticket) => {
                     admitted += 1;
-                    let outcome = [Outcome::Success, Outcome::Failure][chance.below(2) as usize];
+                    let outcome = [Outcome::Success, Outcome::Failure][rng.below(2) as usize];
                     naive.recovered += u64::from(outcome == Outcome::Success);
                     config.tell(&mut state, input, ticket, outcome, 1);
                 }
