@@ -2,7 +2,7 @@
 
 use mainstay_resilience::fallback::When;
 use mainstay_resilience::guard::Policy;
-use mainstay_resilience::tower::{BoxError, FallbackLayer, GuardLayer, ClassifyWith};
+use mainstay_resilience::tower::{BoxError, ClassifyWith, FallbackLayer, GuardLayer};
 use mainstay_resilience::{Outcome, breaker};
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 

@@ -1,6 +1,6 @@
 //! One of four hosts is sick: `cargo run -p mainstay-resilience --features tower --example outlier`.
 
-use mainstay_resilience::tower::{BoxError, Hosts, ClassifyWith};
+use mainstay_resilience::tower::{BoxError, ClassifyWith, Hosts};
 use mainstay_resilience::{Outcome, outlier};
 use tower::{ServiceExt, service_fn};
 

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
-use mainstay_resilience::guard::{Policy, CallRejected};
+use mainstay_resilience::guard::{CallRejected, Policy};
 use mainstay_resilience::tower::{BoxError, GuardLayer, Guarded, HttpRules};
 use mainstay_resilience::{breaker, bulkhead, retry};
 use std::time::{Duration, Instant};

@@ -101,10 +101,6 @@ pub mod readme {}
 pub mod breaker;
 pub mod budget;
 pub mod bulkhead;
-#[cfg(feature = "sync")]
-pub mod sync;
-#[cfg(test)]
-mod test_rng;
 mod contract;
 pub mod fallback;
 #[cfg(feature = "async")]
@@ -116,6 +112,10 @@ pub mod rate;
 pub mod registry;
 pub mod retry;
 pub mod shed;
+#[cfg(feature = "sync")]
+pub mod sync;
+#[cfg(test)]
+mod test_rng;
 pub mod timeout;
 #[cfg(feature = "tower")]
 pub mod tower;

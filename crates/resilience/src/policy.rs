@@ -55,7 +55,10 @@ use core::time::Duration;
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 pub struct Policy {
     /// How long a call may take with all that belongs to it: lines, attempts, backoff. From 1 ms to a day.
-    #[cfg_attr(feature = "serde", serde(rename = "total_timeout_ms", with = "crate::contract::millis_or_none"))]
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "total_timeout_ms", with = "crate::contract::millis_or_none")
+    )]
     pub total_timeout: Option<Duration>,
     /// Whether a failed attempt is made again.
     pub retry: Option<retry::Config>,

@@ -6,7 +6,7 @@
 //! is closed, further keys share one breaker, and the count of calls that did says so.
 //!
 //! A registry is a shelf, not a policy: what it holds decides. [`State`] is the plain one, for a state machine;
-//! `sync::Registry` (feature `cell`) is for the threads of a program. Both follow [`leaver`].
+//! `sync::Registry` (feature `sync`) is for the threads of a program. Both follow [`leaver`].
 //!
 //! ```
 //! use mainstay_resilience::{Input, Outcome, Time, breaker, registry};

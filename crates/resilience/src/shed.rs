@@ -189,7 +189,8 @@ mod tests {
     #[cfg(feature = "serde")]
     #[test]
     fn it_is_written_and_read() {
-        let written = r#"{"critical_percent":100,"normal_percent":80,"low_percent":50,"queue_from":"normal"}"#;
+        let written =
+            r#"{"critical_percent":100,"normal_percent":80,"low_percent":50,"queue_from":"normal"}"#;
         assert_eq!(serde_json::to_string(&Config::default()).unwrap(), written);
         assert_eq!(serde_json::from_str::<Config>("{}").unwrap(), Config::default());
         assert!(serde_json::from_str::<Config>(r#"{"low":1}"#).is_err());

@@ -1,4 +1,4 @@
-//! Rng for tests: the same numbers for the same seed, so that a failure that prints its seed can be seen again.
+//! A seeded random number generator for tests: a failure that prints its seed can be repeated.
 #![cfg(test)]
 
 use crate::contract::{Input, Time};

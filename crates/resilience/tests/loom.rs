@@ -6,9 +6,9 @@
 use loom::sync::Arc;
 use loom::thread;
 use mainstay_resilience::breaker::{Circuit, Config, Request, Window};
-use mainstay_resilience::sync::Entry;
 use mainstay_resilience::shed::Priority;
-use mainstay_resilience::{Decision, Input, Outcome, Recorded, Time, bulkhead, sync, rate, retry};
+use mainstay_resilience::sync::Entry;
+use mainstay_resilience::{Decision, Input, Outcome, Recorded, Time, bulkhead, rate, retry, sync};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Poll, Wake, Waker};
 use std::time::Duration;

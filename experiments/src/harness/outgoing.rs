@@ -4,7 +4,7 @@ use super::Trouble;
 use super::client::{Client, NoAnswer};
 use http::StatusCode;
 use mainstay_resilience::Outcome;
-use mainstay_resilience::guard::{Call, Guard, Policy, Classification};
+use mainstay_resilience::guard::{Call, Classification, Guard, Policy};
 use std::net::SocketAddr;
 
 /// Calls to one dependency.

@@ -2,8 +2,8 @@
 //! latency, and how they follow when the capacity changes.
 
 use super::{Aimd, Config, Gradient, Limit, Request, State, Ticket};
-use crate::test_rng::Rng;
 use crate::contract::{Decide, Input, Outcome, Time};
+use crate::test_rng::Rng;
 use core::cmp::Reverse;
 use core::time::Duration;
 use std::collections::BinaryHeap;

@@ -1,9 +1,9 @@
 //! Rules as tables, and the bulkhead against a plain list of who is where.
 
 use super::{Aimd, Changed, Config, Gradient, Limit, Request, State, Ticket};
-use crate::test_rng::{Rng, Clock, steps};
 use crate::contract::{Decide, Decision, Input, Outcome, Reason, Recorded, Rejected, Time};
 use crate::shed::{self, Priority};
+use crate::test_rng::{Clock, Rng, steps};
 use core::time::Duration;
 use proptest::prelude::*;
 
@@ -343,7 +343,7 @@ fn a_limit_stays_between_its_ends() {
     for config in [aimd(), Config { limit: Limit::Gradient(gradient), ..Config::default() }] {
         let (mut state, mut rng) = (config.state(), Rng(5));
         for millis in (0..200_000).step_by(10) {
-            let outcome = if chance.one_in(2) { Outcome::Failure } else { Outcome::Success };
+            let outcome = if rng.one_in(2) { Outcome::Failure } else { Outcome::Success };
             let Some(ticket) = config.ask(&mut state, at(millis), Request::default()).admitted() else {
                 panic!("all have come back")
             };
@@ -422,7 +422,7 @@ fn a_bulkhead_is_a_plain_list_of_who_is_where() {
     for walk in 0..walks {
         let make = |rng: &mut Rng| Config {
             limit: Limit::Fixed(rng.below(8) as u32),
-            shed: chance.one_in(2).then(|| shed::Config {
+            shed: rng.one_in(2).then(|| shed::Config {
                 queue_from: priorities[rng.below(3) as usize],
                 ..shed::Config::default()
             }),
@@ -458,10 +458,10 @@ fn a_bulkhead_is_a_plain_list_of_who_is_where() {
                     model.queue.retain(|(waiting, ..)| *waiting != caller);
                     assert_eq!(state.leave(caller), model.queue.len() < before, "{told}");
                 }
-                98 if chance.one_in(20) => config = make(&mut rng),
+                98 if rng.one_in(20) => config = make(&mut rng),
                 _ => {}
             }
-            if chance.one_in(4) {
+            if rng.one_in(4) {
                 let now = latest.max(input.now);
                 let ready: Vec<_> = config.ready(&state, now).collect();
                 let mut would: Vec<_> = model.queue.iter().map(|(caller, ..)| *caller).collect();
@@ -509,7 +509,7 @@ fn permits_of_adaptive_limits_never_leak() {
         for step in 0..steps(125_000) / 2 {
             let input = clock.step(&mut rng);
             let limit = config.snapshot(&state, input.now).limit;
-            if chance.one_in(2) {
+            if rng.one_in(2) {
                 let request = Request { caller: rng.below(100), priority: Priority::Normal };
                 tickets.extend(config.ask(&mut state, input, request).admitted());
                 let snapshot = config.snapshot(&state, input.now);

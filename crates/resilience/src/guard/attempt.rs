@@ -8,11 +8,11 @@ use super::run::Inner;
 use super::words::{CallError, CallRejected, Classification};
 use crate::breaker;
 use crate::bulkhead;
-use crate::sync::{self, Entry};
 use crate::contract::{Decision, Outcome, Reason, Recorded, Rejected, Time};
 use crate::policy::RateLimit;
 use crate::rate;
 use crate::shed::Priority;
+use crate::sync::{self, Entry};
 use core::future::{Future, poll_fn};
 use core::pin::pin;
 use core::task::Poll;
@@ -349,7 +349,11 @@ impl Inner {
 
     pub(super) fn rejected(&self, now: Time, reason: Reason, retry_at: Option<Time>) -> CallRejected {
         self.observer.rejected(reason);
-        CallRejected { guard: self.observer.guard.clone(), reason, retry_after: retry_at.map(|at| at.since(now)) }
+        CallRejected {
+            guard: self.observer.guard.clone(),
+            reason,
+            retry_after: retry_at.map(|at| at.since(now)),
+        }
     }
 }
 

@@ -18,10 +18,10 @@
 
 mod attempt;
 pub(crate) mod clock;
+mod observer;
 mod run;
 #[cfg(test)]
 mod tests;
-mod observer;
 mod words;
 
 pub use crate::policy::Policy;

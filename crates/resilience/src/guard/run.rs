@@ -9,7 +9,7 @@ use crate::contract::{ConfigError, Decision, Outcome, Reason, Rejected, Time};
 use crate::policy::{Policy, RateLimit};
 use crate::retry::Safety;
 use crate::shed::Priority;
-use crate::{sync, hedge, retry};
+use crate::{hedge, retry, sync};
 use core::future::{Future, poll_fn};
 use core::pin::pin;
 use core::task::Poll;

@@ -551,7 +551,8 @@ async fn a_permit_that_comes_at_the_deadline_comes_too_late() {
 
 #[tokio::test(start_paused = true)]
 async fn without_a_time_out_the_deadline_says_what_a_fair_chance_is() {
-    let guard = guard(Policy { breaker: Some(tripping()), total_timeout: Some(MS(1_000)), ..Policy::default() });
+    let guard =
+        guard(Policy { breaker: Some(tripping()), total_timeout: Some(MS(1_000)), ..Policy::default() });
     let with_deadline = async |millis| {
         let call = Call { deadline: Some(Instant::now() + MS(millis)), ..Call::safe() };
         let answer: CallResult = guard.call(call, |_| pending(), errors_are_failures).await;

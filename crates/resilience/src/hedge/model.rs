@@ -120,7 +120,7 @@ impl Walk {
             sent: 0,
             won: 0,
         };
-        Self { chance, state: config.state(), config, naive, tickets: Vec::new(), now: 0 }
+        Self { rng, state: config.state(), config, naive, tickets: Vec::new(), now: 0 }
     }
 
     fn step(&mut self) {

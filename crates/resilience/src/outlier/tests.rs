@@ -1,8 +1,8 @@
 //! Rules as tables, and ejection against counts that are made anew from everything that was told.
 
 use super::{Config, Ejected, Request, State, Ticket};
-use crate::test_rng::{Rng, Clock, steps};
 use crate::contract::{Decide, Decision, Input, Outcome, Reason, Recorded, Rejected, Time};
+use crate::test_rng::{Clock, Rng, steps};
 use core::time::Duration;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -319,8 +319,8 @@ impl Model {
 
 fn some_config(rng: &mut Rng) -> Config {
     Config {
-        consecutive_failures: chance.one_in(2).then_some(1 + rng.below(5) as u32),
-        failure_percent: chance.one_in(2).then_some(1 + rng.below(100) as u8),
+        consecutive_failures: rng.one_in(2).then_some(1 + rng.below(5) as u32),
+        failure_percent: rng.one_in(2).then_some(1 + rng.below(100) as u8),
         calls_min: 1 + rng.below(10) as u32,
         window: Duration::from_millis(100 + rng.below(100)),
         eject_for: Duration::from_millis(1 + rng.below(50)),
@@ -342,7 +342,7 @@ fn ejection_is_what_counts_made_anew_from_everything_told_say() {
         // How many hosts there are.
         let hosts = 1 + rng.below(12);
         for step in 0..steps(750_000) / walks {
-            let (input, asks) = (clock.step(&mut rng), chance.one_in(2));
+            let (input, asks) = (clock.step(&mut rng), rng.one_in(2));
             if !asks && tickets.is_empty() {
                 continue;
             }
@@ -370,7 +370,7 @@ fn ejection_is_what_counts_made_anew_from_everything_told_say() {
                 assert_eq!(told, model.tell(&config, (ticket.host(), slate), outcome, n), "{message}");
                 ejections += u64::from(matches!(told, Recorded::Changed(_)));
             }
-            if chance.one_in(8) {
+            if rng.one_in(8) {
                 let snapshot = config.snapshot(&state, Time::from_nanos(model.now));
                 let seen = snapshot.hosts.iter().map(|host| (host.host, host.ejected_until.is_some()));
                 let expected = model.hosts.iter().map(|(number, host)| (*number, model.now < host.until));

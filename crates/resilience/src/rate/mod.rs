@@ -23,10 +23,10 @@
 //! assert_eq!(config.ask(&mut state, input, rate::Request::default()), Decision::Wait { until });
 //! ```
 
-pub mod token_bucket;
+pub mod sliding_window;
 #[cfg(test)]
 mod tests;
-pub mod sliding_window;
+pub mod token_bucket;
 
 use crate::contract::{ConfigError, DAY_MILLIS, Decision, Reason, Rejected, Time, nanos};
 use core::time::Duration;

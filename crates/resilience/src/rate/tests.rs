@@ -1,8 +1,8 @@
 //! Rules as tables, and both limits against models that remember everything.
 
 use super::{Request, sliding_window, token_bucket};
-use crate::test_rng::{Rng, Clock, steps};
 use crate::contract::{Decide, Decision, Input, Reason, Rejected, Time};
+use crate::test_rng::{Clock, Rng, steps};
 use core::time::Duration;
 use proptest::prelude::*;
 
@@ -313,7 +313,7 @@ fn a_window_stays_between_the_exact_log_and_one_bucket_more() {
     let mut rng = Rng(3);
     let walks = 50;
     for walk in 0..walks {
-        let longest = if chance.one_in(4) { 40 } else { 1_000_000 };
+        let longest = if rng.one_in(4) { 40 } else { 1_000_000 };
         let per = 1 + rng.below(longest);
         let config = sliding_window::Config {
             tokens: 1 + rng.below(30) as u32,
@@ -454,8 +454,9 @@ fn nothing_asked_for_is_nothing_counted_and_nothing_permitted_is_nothing_granted
 
 #[test]
 fn the_interval_is_rounded_up() {
-    let of =
-        |tokens| token_bucket::Config { tokens, per: Duration::from_secs(1), ..Default::default() }.interval();
+    let of = |tokens| {
+        token_bucket::Config { tokens, per: Duration::from_secs(1), ..Default::default() }.interval()
+    };
     assert_eq!(
         [of(0), of(1), of(3)].map(|interval| interval.as_nanos()),
         [1_000_000_000, 1_000_000_000, 333_333_334]

@@ -27,11 +27,11 @@ mod bulkhead;
 mod hedge;
 mod lanes;
 mod outlier;
+mod primitives;
 mod rate;
 #[cfg(not(loom))]
 mod registry;
 mod retry;
-mod primitives;
 
 pub use breaker::Breaker;
 pub use bulkhead::{Bulkhead, Entry, Place};

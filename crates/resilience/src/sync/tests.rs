@@ -3,9 +3,9 @@
 use super::*;
 use crate::breaker::{self, Forced, Request, Ticket, Window};
 use crate::bulkhead;
-use crate::test_rng::{Rng, steps};
 use crate::contract::{Decide, Decision, Input, Outcome, Recorded, Time};
 use crate::shed::Priority;
+use crate::test_rng::{Rng, steps};
 use core::time::Duration;
 use std::sync::atomic::{AtomicU64, Ordering};
 

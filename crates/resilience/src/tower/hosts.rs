@@ -3,7 +3,7 @@
 use super::{BoxError, Rules};
 use crate::contract::{Decision, Outcome, Reason, Rejected};
 use crate::guard::{CallRejected, clock};
-use crate::{sync, outlier};
+use crate::{outlier, sync};
 use core::future::{Future, poll_fn};
 use core::pin::Pin;
 use core::task::{Context, Poll};

@@ -36,5 +36,5 @@ mod service;
 
 pub use fallback::{Fallback, FallbackLayer};
 pub use hosts::Hosts;
-pub use rules::{HttpOnce, HttpRules, ClassifyWith, Rules};
+pub use rules::{ClassifyWith, HttpOnce, HttpRules, Rules};
 pub use service::{BoxError, GuardLayer, Guarded, TimedOut};

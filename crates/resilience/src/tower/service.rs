@@ -2,7 +2,7 @@
 
 use super::Rules;
 use crate::contract::ConfigError;
-use crate::guard::{Attempt, CallError, Guard, Policy, CallRejected, Classification};
+use crate::guard::{Attempt, CallError, CallRejected, Classification, Guard, Policy};
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
@@ -242,7 +242,9 @@ where
     R: Rules<Req, Res>,
 {
     match result {
-        Err(error) if find::<CallRejected>(&**error).is_some() => Classification::from(crate::Outcome::Neutral),
+        Err(error) if find::<CallRejected>(&**error).is_some() => {
+            Classification::from(crate::Outcome::Neutral)
+        }
         result => rules.classify(result),
     }
 }

@@ -2,8 +2,8 @@
 
 use super::{permits, retrying, tripping};
 use mainstay_resilience::fallback::When;
-use mainstay_resilience::guard::{Policy, CallRejected};
-use mainstay_resilience::tower::{BoxError, FallbackLayer, GuardLayer, Hosts, ClassifyWith, TimedOut};
+use mainstay_resilience::guard::{CallRejected, Policy};
+use mainstay_resilience::tower::{BoxError, ClassifyWith, FallbackLayer, GuardLayer, Hosts, TimedOut};
 use mainstay_resilience::{Outcome, Reason, outlier};
 use std::future::{Future, Ready, pending, poll_fn, ready};
 use std::pin::{Pin, pin};
@@ -223,7 +223,8 @@ async fn a_host_that_fails_is_left_out_and_comes_back() {
             ready(if fails { Err::<u32, BoxError>("down".into()) } else { Ok(number) })
         })
     };
-    let hosts = Hosts::new("search", config, (0..4).map(host).collect(), ClassifyWith::new(classify as Classify));
+    let hosts =
+        Hosts::new("search", config, (0..4).map(host).collect(), ClassifyWith::new(classify as Classify));
     let mut failed = 0;
     for _ in 0..200 {
         failed += u32::from(hosts.clone().oneshot(0).await.is_err());

@@ -12,7 +12,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use mainstay_resilience::Reason;
-use mainstay_resilience::guard::{Policy, CallRejected};
+use mainstay_resilience::guard::{CallRejected, Policy};
 use mainstay_resilience::tower::{BoxError, GuardLayer, HttpRules, TimedOut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -71,7 +71,7 @@ fn request(method: &str, url: &str, path: &str) -> Request<Full<Bytes>> {
 type CallResult = Result<(StatusCode, String), BoxError>;
 
 /// A client behind a policy.
-fn client(policy: Policy) -> impl AsyncFn(Request<Full<Bytes>>) -> Decision {
+fn client(policy: Policy) -> impl AsyncFn(Request<Full<Bytes>>) -> CallResult {
     let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
     let layer = GuardLayer::from_policy("server", policy, HttpRules::default()).unwrap();
     let service = ServiceBuilder::new().layer(layer).service(client);
@@ -175,7 +175,10 @@ async fn what_is_left_of_a_deadline_travels_with_the_request() {
     assert!((10_000..=20_000).contains(&left), "{left}");
     let mut over = request("GET", &url, "/deadline");
     over.headers_mut().insert("x-deadline-ms", "0".parse().unwrap());
-    assert_eq!(call(over).await.unwrap_err().downcast_ref::<CallRejected>().unwrap().reason, Reason::Deadline);
+    assert_eq!(
+        call(over).await.unwrap_err().downcast_ref::<CallRejected>().unwrap().reason,
+        Reason::Deadline
+    );
 }
 
 #[tokio::test]

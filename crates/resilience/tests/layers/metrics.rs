@@ -4,7 +4,7 @@
 use super::{permits, tripping};
 use mainstay_resilience::breaker::Forced;
 use mainstay_resilience::guard::{Call, CallError, Guard, Policy, errors_are_failures};
-use mainstay_resilience::{Input, Time, sync, registry};
+use mainstay_resilience::{Input, Time, registry, sync};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use std::collections::BTreeMap;
 use std::future::Future;

@@ -3,8 +3,8 @@
 use super::super::*;
 use super::{MS, again, ask, config};
 use crate::budget;
-use crate::test_rng::Rng;
 use crate::contract::{Decide, Decision, Input, Outcome, Reason, Rejected, Time};
+use crate::test_rng::Rng;
 use core::time::Duration;
 
 #[test]

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::budget;
-use crate::test_rng::{Rng, steps};
 use crate::contract::{Decide, Decision, Input, Outcome, Reason, Rejected, Time};
+use crate::test_rng::{Rng, steps};
 use core::time::Duration;
 use proptest::prelude::*;
 

@@ -2,8 +2,8 @@
 
 use super::super::*;
 use crate::budget;
-use crate::test_rng::{Rng, steps};
 use crate::contract::{Decide, Decision, Input, Outcome, Reason, Rejected, Time};
+use crate::test_rng::{Rng, steps};
 use core::time::Duration;
 
 /// What happened, in the order in which it did.
@@ -185,5 +185,8 @@ fn it_decides_as_one_that_keeps_every_call_does() {
         let snapshot = config.snapshot(&state, Time::from_nanos(now));
         assert_eq!((snapshot.retries, snapshot.recovered), (naive.retries, naive.recovered), "seed {seed}");
     }
-    assert!(admitted.min(waited).min(rejected) > 0, "{admitted} {waited} {rejected}: the walk sees all answers");
+    assert!(
+        admitted.min(waited).min(rejected) > 0,
+        "{admitted} {waited} {rejected}: the walk sees all answers"
+    );
 }
