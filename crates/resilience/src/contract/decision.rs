@@ -50,17 +50,6 @@ impl<T> Decision<T> {
             Self::Wait { .. } | Self::Reject(_) => None,
         }
     }
-
-    /// The ticket, or why there is none. For policies that never let a caller wait: a `Wait` becomes a rejection
-    /// for `reason`.
-    #[cfg(feature = "sync")]
-    pub(crate) fn admitted_or(self, reason: Reason) -> Result<T, Rejected> {
-        match self {
-            Self::Admit(ticket) => Ok(ticket),
-            Self::Wait { until } => Err(Rejected { reason, retry_at: Some(until) }),
-            Self::Reject(rejected) => Err(rejected),
-        }
-    }
 }
 
 /// A call that a policy did not admit: the reason, and when a retry can help.
