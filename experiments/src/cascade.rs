@@ -20,7 +20,7 @@ const BACK_AT: Duration = Duration::from_secs(5);
 /// The end is what is compared.
 const END_FROM: Duration = Duration::from_secs(7);
 const PER_SECOND: u32 = 100;
-const WORKERS: Size = Size { workers: 20, line_max: 20 };
+const WORKERS: Size = Size { workers: 20, queue_max: 20 };
 /// Classes of requests.
 const PLAIN: usize = 0;
 

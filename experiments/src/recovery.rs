@@ -66,7 +66,7 @@ fn policy() -> Policy {
 }
 
 async fn half(side: Side, seed: u64) -> Result<Half, Trouble> {
-    let service = Service::that_is_frail(Size { workers: 60, line_max: 60 }, WEAKNESS, |_| TAKES).await?;
+    let service = Service::that_is_frail(Size { workers: 60, queue_max: 60 }, WEAKNESS, |_| TAKES).await?;
     let outgoing = match side {
         Side::Without => Outgoing::plain(service.address()),
         Side::With => Outgoing::guarded(service.address(), "recovery", policy())?,
