@@ -58,7 +58,9 @@ async fn start(protocols: &[&str]) -> Server {
                 seen.lock().unwrap().connections += 1;
                 let respond = hyper::service::service_fn(|request: Request<Incoming>| {
                     seen.lock().unwrap().requests.push(request.version());
-                    async { Ok::<_, std::convert::Infallible>(Response::new(Full::new(Bytes::from(APPENDED)))) }
+                    async {
+                        Ok::<_, std::convert::Infallible>(Response::new(Full::new(Bytes::from(APPENDED))))
+                    }
                 });
                 let _ = auto::Builder::new(TokioExecutor::new())
                     .serve_connection(TokioIo::new(connection), respond)

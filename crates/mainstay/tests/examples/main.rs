@@ -95,7 +95,9 @@ fn rows(file: &std::path::Path) -> Vec<(String, u64, u64)> {
     let Ok(mut query) = database.prepare("SELECT sku, orders, cents FROM sales ORDER BY sku") else {
         return Vec::new();
     };
-    let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, i64>(1)? as u64, row.get::<_, i64>(2)? as u64));
+    let row = |row: &rusqlite::Row<'_>| {
+        Ok((row.get(0)?, row.get::<_, i64>(1)? as u64, row.get::<_, i64>(2)? as u64))
+    };
     query.query_map([], row).unwrap().map(Result::unwrap).collect()
 }
 
@@ -120,7 +122,8 @@ async fn the_projection_counts_each_event_once_however_often_it_is_killed() {
     for round in 0..ROUNDS {
         let projection = Example::start("sqlite_projection", &[&node.url, file.to_str().unwrap()], &[]);
         for n in 0..100_u64 {
-            let order = NewEvent::new("order.placed").data(&json!({"sku": format!("sku-{}", n % 3), "cents": n}));
+            let order =
+                NewEvent::new("order.placed").data(&json!({"sku": format!("sku-{}", n % 3), "cents": n}));
             client.append(format!("order-{round}-{n}"), [order.unwrap()]).await.unwrap();
             client.append("other", [NewEvent::new("order.placed")]).await.unwrap();
         }
@@ -130,7 +133,9 @@ async fn the_projection_counts_each_event_once_however_often_it_is_killed() {
     }
     let sum = |sku: u64| (0..100_u64).filter(|n| n % 3 == sku).sum::<u64>() * ROUNDS;
     let want = [(34, sum(0)), (33, sum(1)), (33, sum(2))];
-    let want: Vec<_> =
-        (0..3).zip(want).map(|(sku, (orders, cents))| (format!("sku-{sku}"), orders * ROUNDS, cents)).collect();
+    let want: Vec<_> = (0..3)
+        .zip(want)
+        .map(|(sku, (orders, cents))| (format!("sku-{sku}"), orders * ROUNDS, cents))
+        .collect();
     assert_eq!(rows(&file), want);
 }

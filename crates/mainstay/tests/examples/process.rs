@@ -22,7 +22,10 @@ impl Example {
             .stdout(Stdio::piped())
             .spawn();
         let child = child.unwrap_or_else(|error| {
-            panic!("{} does not start ({error}); `cargo build -p mainstay --examples` builds it", file.display())
+            panic!(
+                "{} does not start ({error}); `cargo build -p mainstay --examples` builds it",
+                file.display()
+            )
         });
         Self { child, said: String::new() }
     }
