@@ -136,7 +136,7 @@ fn no_subscriber_is_silent_for_longer_than_its_keep_alive_even_when_others_get_e
             let json = [("content-type", "application/json")];
             while !done.load(Relaxed) {
                 let append = request("POST", "/v1/streams/busy/events", &json, r#"{"type":"t"}"#);
-                assert_eq!(connection.send(append).answer().status, 200);
+                assert_eq!(connection.send(append).response().status, 200);
             }
         });
         for _ in 0..3 {
