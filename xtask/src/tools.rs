@@ -1,17 +1,19 @@
 //! What a machine must have, and how it gets it: Debian's packages by `apt-get` (as root; otherwise they are
 //! named), rustup's components, and two cargo tools as prebuilt wheels whose hashes are pinned in
-//! `.ci/tools.txt`: building them would take longer than the tests.
+//! `.ci/tools.txt`: building them would take longer than the tests; and the Python packages of `.ci/python.txt`,
+//! which some tests drive.
 
 use crate::Failure;
 use crate::run::{output, root, run, target_dir, works};
 use std::hash::{Hash as _, Hasher as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Whether tests can be run without it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Need {
     Must,
-    /// It brings the cargo tools; without it a step or two says NOT RUN.
+    /// It brings the cargo tools and the Python packages; without it a step or two says NOT RUN, and the tests
+    /// that drive Python fail.
     Wanted,
 }
 
@@ -24,6 +26,7 @@ const PROGRAMS: [(&[&str], &str, Need); 4] = [
 ];
 
 const LIST: &str = ".ci/tools.txt";
+const PYTHON_LIST: &str = ".ci/python.txt";
 
 /// Where the cargo tools are unpacked: beside the build output, so that nothing of the machine's is touched;
 /// by the list they came from, so that a new list brings new tools.
@@ -47,6 +50,9 @@ pub struct Tools {
 pub fn setup() -> Result<Tools, Failure> {
     debian_packages()?;
     rustup_components()?;
+    if let Err(why) = python_packages() {
+        eprintln!("Python packages: {why}; the tests that drive them will fail");
+    }
     Ok(Tools { deny: cargo_tool("cargo-deny"), nextest: cargo_tool("cargo-nextest") })
 }
 
@@ -78,6 +84,23 @@ fn rustup_components() -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Installs the packages of `.ci/python.txt`, hashes checked, where the tests look for them.
+fn python_packages() -> Result<(), Failure> {
+    let dir = target_dir().join("tools").join("python");
+    let installed = dir.join("installed.txt");
+    let read = |path: &Path| std::fs::read_to_string(path).map_err(|error| error.to_string());
+    let wanted = read(&root().join(PYTHON_LIST))?;
+    if read(&installed).is_ok_and(|list| list == wanted) {
+        return Ok(());
+    }
+    let _ = std::fs::remove_dir_all(&dir);
+    let (list, target) = (root().join(PYTHON_LIST).display().to_string(), dir.display().to_string());
+    let pip = ["python3", "-m", "pip", "--disable-pip-version-check", "-q", "install", "--no-deps"];
+    let only_listed = ["--only-binary", ":all:", "--require-hashes", "-r", &list, "--target", &target];
+    run(&[&pip[..], &only_listed].concat())?;
+    std::fs::write(installed, wanted).map_err(|error| error.to_string())
 }
 
 /// The pinned version if it can be had, else the one that is on the path, else none: what needs it then says

@@ -18,7 +18,7 @@ pub struct HttpOptions {
     pub body_time: Duration,
     /// A connection whose client reads nothing for this long is closed.
     pub write_wait: Duration,
-    /// A comment is sent to a subscriber after this long without an event.
+    /// A subscriber is sent something at least this often, unless its request says otherwise.
     pub keep_alive: Duration,
     /// How long requests in progress may take at a graceful stop.
     pub stop_time: Duration,
@@ -38,7 +38,8 @@ impl Default for HttpOptions {
             body_wait: Duration::from_secs(10),
             body_time: Duration::from_secs(60),
             write_wait: Duration::from_secs(30),
-            keep_alive: Duration::from_secs(10),
+            // Some clients, httpx among them, give up after 5 s without a byte.
+            keep_alive: Duration::from_secs(3),
             stop_time: Duration::from_secs(10),
             // Half of what the node accepts, so that lines alone never fill it.
             lines_bytes_max: limits::WAITING_BYTES_MAX / 2,

@@ -120,6 +120,13 @@ pub(crate) fn parts(
     response
 }
 
+/// Adds a header whose value is a time or a cursor, if there is one.
+pub(crate) fn insert(response: &mut Response, name: HeaderName, value: Option<impl ToString>) {
+    if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value.to_string()).ok()) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
 /// A revision as the tag that `If-Match` takes.
 pub(crate) fn etag(revision: Revision) -> HeaderValue {
     let mut tag = Vec::with_capacity(22);

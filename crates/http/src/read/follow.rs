@@ -10,7 +10,7 @@
 use super::framing::{END_MESSAGE, KEEP_ALIVE, problem_message, progress_message};
 use super::reader::{Budget, Chunk, Reader};
 use crate::context::Context;
-use crate::response::{self, Aborted, EVENTS, Response, Result};
+use crate::response::{self, Aborted, EVENTS, REMOVED_THROUGH, Response, Result};
 use api::{Code, Problem};
 use bytes::Bytes;
 use futures_util::stream as futures_stream;
@@ -80,10 +80,12 @@ struct Follower {
 /// Responds with an endless stream of messages. What must be refused is refused before it begins.
 pub(super) async fn respond(reader: Reader, keep_alive: Duration) -> Result {
     let mut follower = Follower::new(reader, keep_alive)?;
-    let first = follower.look().await?;
+    let (first, removed_through) = follower.look().await?;
     // A subscriber whose response begins only with its first event would not know that it is connected.
     let first = if first.is_empty() { KEEP_ALIVE.into() } else { first };
-    Ok(streamed(follower, first))
+    let mut response = streamed(follower, first);
+    response::insert(&mut response, REMOVED_THROUGH, removed_through);
+    Ok(response)
 }
 
 fn streamed(follower: Follower, first: Vec<u8>) -> Response {
@@ -132,7 +134,7 @@ impl Follower {
                 return Some(self.sign_of_life());
             }
             match self.look().await {
-                Ok(rendered) if !rendered.is_empty() => return Some(rendered),
+                Ok((rendered, _)) if !rendered.is_empty() => return Some(rendered),
                 // History without a selected event: a subscriber that comes back need not read it again.
                 Ok(_) if !self.at_end => return Some(self.progress()),
                 Ok(_) => {}
@@ -179,10 +181,11 @@ impl Follower {
         progress_message(self.through)
     }
 
-    /// Reads a chunk, and gives what it rendered.
-    async fn look(&mut self) -> Result<Vec<u8>> {
+    /// Reads a chunk. Returns what it rendered, and the greatest cursor that a removed event can have had.
+    async fn look(&mut self) -> Result<(Vec<u8>, Option<Cursor>)> {
         self.visible.mark_unchanged();
-        let Chunk { rendered, at_end, through, .. } = self.reader.next(Budget::of_look()).await?;
+        let Chunk { rendered, at_end, through, removed_through, .. } =
+            self.reader.next(Budget::of_look()).await?;
         self.at_end = at_end;
         self.through = self.through.max(through);
         let visible = self.visible.borrow().position.wall().0;
@@ -194,6 +197,6 @@ impl Follower {
             self.quiet = QUIET_FIRST;
             self.told = self.through;
         }
-        Ok(rendered)
+        Ok((rendered, removed_through))
     }
 }

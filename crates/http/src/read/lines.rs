@@ -4,16 +4,12 @@ use super::reader::{Budget, Chunk, Reader};
 use crate::response::{self, AS_OF, Aborted, CURSOR, LINES, REMOVED_THROUGH, Response, Result, problem_line};
 use bytes::Bytes;
 use futures_util::stream as futures_stream;
-use http::header::{HeaderName, HeaderValue};
 
 pub(super) async fn respond(mut reader: Reader) -> Result {
     let limit = reader.query.limit.unwrap_or(u64::MAX);
     let first = reader.next(Budget::of_part(limit)).await?;
-    let headers = [
-        (CURSOR, Some(first.until.to_string())),
-        (REMOVED_THROUGH, first.removed_through.map(|cursor| cursor.to_string())),
-        (AS_OF, reader.query.as_of.as_ref().map(|as_of| as_of.moment.clone())),
-    ];
+    let (until, removed_through) = (first.until, first.removed_through);
+    let moment = reader.query.as_of.as_ref().map(|as_of| as_of.moment.clone());
     let mut response = if first.at_end || first.events >= limit {
         let reserved = reader.context.buffers.reserve_now(first.rendered.len())?;
         response::whole(LINES, reserved.hold(first.rendered))
@@ -21,16 +17,10 @@ pub(super) async fn respond(mut reader: Reader) -> Result {
         reader.end_at(first.until);
         streamed(Lines { reader, left: limit, ended: false }, first)
     };
-    for (name, value) in headers {
-        insert(&mut response, name, value);
-    }
+    response::insert(&mut response, CURSOR, Some(until));
+    response::insert(&mut response, REMOVED_THROUGH, removed_through);
+    response::insert(&mut response, AS_OF, moment);
     Ok(response)
-}
-
-fn insert(response: &mut Response, name: HeaderName, value: Option<String>) {
-    if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value).ok()) {
-        response.headers_mut().insert(name, value);
-    }
 }
 
 /// `first` and all that follows it, one chunk in memory at a time.

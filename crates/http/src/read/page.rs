@@ -4,7 +4,7 @@ use super::query::Source;
 use super::reader::{Budget, Chunk, Reader};
 use crate::response::{self, AS_OF, JSON, Result};
 use api::response::page::{StorePage, StreamPage};
-use http::header::{ETAG, HeaderValue};
+use http::header::ETAG;
 use model::limits;
 
 pub(super) async fn respond(mut reader: Reader) -> Result {
@@ -28,14 +28,10 @@ pub(super) async fn respond(mut reader: Reader) -> Result {
     drop(rendered);
     let reserved = reader.context.buffers.reserve_now(out.len())?;
     let mut response = response::whole(JSON, reserved.hold(out));
-    let headers = response.headers_mut();
-    match (moment, last) {
-        (Some(moment), _) => {
-            headers.insert(AS_OF, HeaderValue::from_str(moment).unwrap_or(HeaderValue::from_static("")));
-        }
-        // The tag of the stream as it is now, for `If-Match`. An older state's tag would not match.
-        (None, Some(revision)) => drop(headers.insert(ETAG, response::etag(revision))),
-        (None, None) => {}
+    response::insert(&mut response, AS_OF, moment);
+    // The tag of the stream as it is now, for `If-Match`. An older state's tag would not match.
+    if let (None, Some(revision)) = (moment, last) {
+        response.headers_mut().insert(ETAG, response::etag(revision));
     }
     Ok(response)
 }

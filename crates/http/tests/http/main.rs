@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod append;
 #[cfg(test)]
+mod as_of;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod connection;

@@ -126,6 +126,47 @@ fn a_past_moment_stays_as_it_was() {
 }
 
 #[test]
+fn types_select_events_of_a_stream() {
+    let node = Node::start();
+    for n in 0..60 {
+        let kind = ["added", "removed", "noted"][n % 3];
+        node.post(S, &format!(r#"{{"type":"{kind}","data":{n}}}"#));
+    }
+    let of = |kinds: &[u64]| (0..60).filter(|n| kinds.contains(&(n % 3))).collect::<Vec<u64>>();
+    assert_eq!(pages(&node, &format!("{S}?type=added")), of(&[0]));
+    assert_eq!(pages(&node, &format!("{S}?type=added&type=noted")), of(&[0, 2]));
+    assert_eq!(pages(&node, &format!("{S}?type=none")), [0; 0]);
+    for limit in [1, 2, 7, 19, 20, 21, 1_000] {
+        assert_eq!(pages(&node, &format!("{S}?type=removed&limit={limit}")), of(&[1]), "{limit}");
+        let mut back = of(&[1]);
+        back.reverse();
+        let path = format!("{S}?type=removed&limit={limit}&direction=backward");
+        assert_eq!(pages(&node, &path), back, "{limit}");
+    }
+    assert_eq!(pages(&node, &format!("{S}?type=added&from=30&limit=3")), of(&[0])[10..]);
+    let lines = |query: &str| data(&node.get_lines(&format!("{S}?{query}")).lines().into());
+    assert_eq!(lines("type=added&type=removed"), of(&[0, 1]));
+    assert_eq!(lines("type=noted&limit=4"), of(&[2])[..4]);
+    assert_eq!(lines("type=noted&limit=4&direction=backward"), [59, 56, 53, 50]);
+}
+
+#[test]
+fn a_page_that_selects_little_of_much_is_short_and_goes_on() {
+    let node = Node::start();
+    let large = "x".repeat(900_000);
+    for n in 0..24 {
+        node.post(S, &format!(r#"{{"type":"t","id":"{n}","data":"{large}"}}"#));
+    }
+    node.post(S, r#"{"type":"wanted","data":7}"#);
+    let path = format!("{S}?type=wanted");
+    let first = node.get(&path).json();
+    assert_eq!((&first["events"], &first["revision"]), (&json!([]), &json!(24)));
+    assert!(first["next"].as_str().unwrap().ends_with("&type=wanted"), "{}", first["next"]);
+    assert_eq!(pages(&node, &path), [7]);
+    assert_eq!(data(&node.get_lines(&path).lines().into()), [7]);
+}
+
+#[test]
 fn what_had_happened_by_then_is_told_by_the_events_own_time() {
     let node = Node::start();
     for (n, time) in
