@@ -398,10 +398,11 @@ impl NodeTask {
         }
         metrics.read_only.set(u64::from(self.parts.status.borrow().read_only.is_some()));
         metrics.state_bytes.set(state.table_bytes);
-        metrics.state_memory.set(state.unflushed_bytes + state.cache_bytes);
+        metrics.state_memory.set(state.unflushed_bytes);
+        metrics.state_cache.set(state.cache_bytes);
         let bodies = self.parts.bodies.stats();
         metrics.bodies_bytes.set(bodies.bytes);
-        metrics.bodies_dead.set(bodies.dead_records);
+        metrics.bodies_dead.set(bodies.dead_bytes);
         metrics.queue(Queue::Mailbox).depth.set((self.parts.mailbox.len() + node.waiting_commands) as u64);
         metrics.queue(Queue::WaitingBytes).depth.set(node.waiting_bytes as u64);
         metrics.queue(Queue::BodyReads).depth.set(self.parts.reads.depth() as u64);

@@ -41,6 +41,7 @@ struct Durable {
 struct Begun {
     number: u64,
     image: Image,
+    bytes: u64,
     /// The job has met a full disk: it may be given again.
     refused: bool,
 }
@@ -149,7 +150,8 @@ impl State for MemoryState {
     }
 
     fn figures(&self) -> StateFigures {
-        StateFigures { unflushed_bytes: self.unflushed_bytes, ..StateFigures::default() }
+        let begun = self.disk.lock().begun.as_ref().map_or(0, |begun| begun.bytes);
+        StateFigures { unflushed_bytes: self.unflushed_bytes + begun, ..StateFigures::default() }
     }
 
     fn begin_flush(&mut self) -> Result<MemoryFlush, StateError> {
@@ -160,8 +162,8 @@ impl State for MemoryState {
             Some(begun) if begun.refused => (begun.number, begun.refused) = (number, false),
             Some(_) => return Err(StateError::Failed("a flush is out already".to_owned())),
             none => {
-                *none = Some(Begun { number, image: self.image.clone(), refused: false });
-                self.unflushed_bytes = 0;
+                let bytes = std::mem::take(&mut self.unflushed_bytes);
+                *none = Some(Begun { number, image: self.image.clone(), bytes, refused: false });
             }
         }
         Ok(MemoryFlush { number, disk: self.disk.clone() })

@@ -64,7 +64,7 @@ pub enum Due {
 /// What a state store has in memory and on disk, for metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StateFigures {
-    /// Bytes in memory that no flush has made durable.
+    /// Bytes of rows in memory that no completed flush has made durable, those of a flush under way included.
     pub unflushed_bytes: u64,
     /// Memtables that a begun flush is still writing.
     pub sealed_memtables: u64,

@@ -104,11 +104,13 @@ families! {
     STATE_BYTES = Gauge "mainstay_state" Bytes []
         "The state's tables on disk";
     STATE_MEMORY = Gauge "mainstay_state_memory" Bytes []
-        "Rows of the state in memory that are not yet flushed";
+        "Rows of the state that are only in memory: no completed flush has written them";
+    STATE_CACHE = Gauge "mainstay_state_cache" Bytes []
+        "Blocks of the state's tables that are cached in memory for reads";
     BODIES_BYTES = Gauge "mainstay_bodies" Bytes []
         "The events' bodies on disk, removed ones included until their segment is rewritten";
     BODIES_DEAD = Gauge "mainstay_bodies_dead" Bytes []
-        "Bodies of removed events that still lie on disk";
+        "Estimated size of removed events that are still on disk: each counts as the mean event of its segment";
 
     READY = Gauge "mainstay_ready" None []
         "1 while the node answers requests: /readyz";

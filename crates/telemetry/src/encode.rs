@@ -93,6 +93,7 @@ impl Scrape {
         out.count(&cat::LOG_WRITTEN, &m.log_written)?;
         out.level(&cat::STATE_BYTES, &m.state_bytes)?;
         out.level(&cat::STATE_MEMORY, &m.state_memory)?;
+        out.level(&cat::STATE_CACHE, &m.state_cache)?;
         out.level(&cat::BODIES_BYTES, &m.bodies_bytes)?;
         out.level(&cat::BODIES_DEAD, &m.bodies_dead)
     }

@@ -20,8 +20,10 @@ pub struct BodyStats {
     pub segments: usize,
     /// Bytes on disk.
     pub bytes: u64,
-    /// Records whose removal was noted and that are still on disk; too high rather than too low.
+    /// Removed records that are still on disk. May be too high after a crash, never too low.
     pub dead_records: u64,
+    /// Estimated bytes of those records: each counts as the mean record of its segment.
+    pub dead_bytes: u64,
     /// A segment is due to be rewritten when the state's next flush has completed, and not before.
     pub is_flush_wanted: bool,
 }
@@ -132,11 +134,13 @@ impl<D: Disk> Bodies<D> {
     #[must_use]
     pub fn stats(&self) -> BodyStats {
         let layout = self.shared.layout();
+        let ledger = self.shared.ledger();
         let sealed = layout.sealed.iter().map(|segment| segment.file_bytes()).sum::<u64>();
         BodyStats {
             segments: layout.sealed.len() + 1,
             bytes: sealed + layout.tail.records_end,
-            dead_records: self.shared.ledger().dead_records(),
+            dead_records: ledger.dead_records(),
+            dead_bytes: ledger.dead_bytes(&layout),
             is_flush_wanted: self.is_flush_wanted,
         }
     }

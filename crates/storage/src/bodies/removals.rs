@@ -11,7 +11,7 @@
 //! The side file also says how far a flushed state has known the body file, so that one who opens it with an
 //! older state, or none, is refused and does not cut off what only a newer state knows.
 
-use super::segment::{ACCOUNT_NAME, ACCOUNT_NEW_NAME, Layout, Shared, lock};
+use super::segment::{ACCOUNT_NAME, ACCOUNT_NEW_NAME, Layout, RECORDS_AT, Shared, lock};
 use super::{BodyError, BodyOptions};
 use crate::disk::{Disk, DiskFile};
 use format::body_index::{BodyRemoval, decode_removals, encode_removals};
@@ -56,6 +56,28 @@ impl Ledger {
     pub(super) fn dead_records(&self) -> u64 {
         let rewriting = self.rewriting.map_or(0, |(_, noted)| noted.records);
         rewriting + self.noted.values().map(|noted| noted.records).sum::<u64>()
+    }
+
+    /// Dead records are counted but not measured, so each stands for the mean record of its segment.
+    pub(super) fn dead_bytes<F>(&self, layout: &Layout<F>) -> u64 {
+        let share = |bytes: u64, records: u64, dead: u64| match u128::from(records) {
+            0 => 0,
+            records => (u128::from(bytes) * u128::from(dead).min(records) / records) as u64,
+        };
+        let sealed = layout.sealed.iter().map(|segment| {
+            let bytes = segment.records_end - RECORDS_AT;
+            share(bytes, segment.trailer.records, self.dead_in(segment.header.first))
+        });
+        let tail = &layout.tail;
+        let in_tail = share(tail.records_end - RECORDS_AT, tail.records, self.dead_in(tail.header.first));
+        sealed.sum::<u64>() + in_tail
+    }
+
+    /// Dead records of one segment, also while it is being rewritten.
+    fn dead_in(&self, segment: u64) -> u64 {
+        let noted = self.get(segment).map_or(0, |noted| noted.records);
+        let rewriting = self.rewriting.filter(|(rewriting, _)| *rewriting == segment);
+        noted + rewriting.map_or(0, |(_, before)| before.records)
     }
 
     pub(super) fn segments(&self) -> impl Iterator<Item = (u64, Noted)> + '_ {

@@ -83,6 +83,11 @@ impl Memtable {
         rows.bytes
     }
 
+    /// Estimated bytes of memory.
+    pub(super) fn bytes(&self) -> u64 {
+        self.read().bytes
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.read().map.is_empty()
     }

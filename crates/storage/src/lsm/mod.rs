@@ -149,7 +149,8 @@ impl State for LsmState {
     fn figures(&self) -> StateFigures {
         let layers = self.shared.layers();
         StateFigures {
-            unflushed_bytes: self.active_bytes,
+            unflushed_bytes: self.active_bytes
+                + layers.sealed.as_ref().map_or(0, |sealed| sealed.memtable.bytes()),
             sealed_memtables: layers.sealed.iter().count() as u64,
             cache_bytes: self.shared.cache.size(),
             table_bytes: layers.tables.bytes(),

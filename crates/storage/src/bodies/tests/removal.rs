@@ -18,6 +18,7 @@ over_each_disk! {
     nothing_is_rewritten_when_nothing_is_dead_after_all;
     empty_segments_are_taken_into_the_next;
     the_account_of_removals_survives_a_restart;
+    dead_bytes_are_the_dead_records_at_the_mean_size_of_their_segment;
     what_is_noted_while_a_segment_is_rewritten_counts_for_the_new_one;
     pages_say_whether_they_may_hold_removed_events;
 }
@@ -198,6 +199,25 @@ fn the_account_of_removals_survives_a_restart(disk: impl Disk) {
     assert_eq!(bodies.stats().dead_records, 5);
     assert_eq!(bodies.compaction_due(Wall(1_099)).expect("room"), None);
     assert_eq!(bodies.compaction_due(Wall(1_100)).expect("room"), Some(SegmentId(0)));
+}
+
+fn dead_bytes_are_the_dead_records_at_the_mean_size_of_their_segment(disk: impl Disk) {
+    let (mut bodies, _) = Bodies::open(disk.clone(), 0, options()).expect("opens");
+    let record = record_of(1, &[7; 300]).len() as u64;
+    let batch: Vec<u8> = (1..=40).flat_map(|position| record_of(position, &[7; 300])).collect();
+    for (position, record) in (1..).zip(batch.chunks(record as usize)) {
+        bodies.append(record, cursor(position)).expect("space");
+    }
+    let end = bodies.sync_handle().run().expect("synced");
+    bodies.persisted(end);
+    assert_eq!(bodies.stats().dead_bytes, 0);
+    bodies.note_removed(&positions([1, 2, 40]), Wall(0));
+    assert_eq!(bodies.stats().dead_bytes, 3 * record, "in a sealed segment and in the tail");
+    let segment = bodies.compaction_due(Wall(1_000)).expect("space").expect("due");
+    let job = bodies.compaction(segment);
+    assert_eq!(bodies.stats().dead_bytes, 3 * record, "the old segment is still on disk");
+    job.run(|record| Ok::<_, std::io::Error>(record.position.0 > 2)).expect("rewritten");
+    assert_eq!(bodies.stats().dead_bytes, record);
 }
 
 fn what_is_noted_while_a_segment_is_rewritten_counts_for_the_new_one(disk: impl Disk) {

@@ -25,6 +25,7 @@ pub(crate) fn check<C: Crashing>(make: impl Fn() -> C) {
     a_crash_leaves_the_last_completed_flush(&make());
     an_empty_commit_moves_the_durable_progress(&make());
     one_flush_is_out_at_a_time(&make());
+    rows_count_as_unflushed_until_their_flush_has_completed(&make());
     deleted_rows_stay_deleted_through_flushes_and_crashes(&make());
     random::histories_agree_with_a_map(make);
 }
@@ -196,6 +197,18 @@ fn one_flush_is_out_at_a_time(store: &impl Crashing) {
     assert!(state.begin_flush().is_err());
     assert_eq!(job.run().unwrap(), at(1));
     assert_eq!(flush(&mut state), at(2));
+}
+
+fn rows_count_as_unflushed_until_their_flush_has_completed(store: &impl Crashing) {
+    let mut state = store.open();
+    assert_eq!(state.figures().unflushed_bytes, 0);
+    state.commit(&WriteSet(vec![put(b"k", &[7; 1_000])]), at(1)).unwrap();
+    assert!(state.figures().unflushed_bytes >= 1_000);
+    let job = state.begin_flush().unwrap();
+    assert_eq!(state.unflushed_bytes(), 0, "the flush has taken them");
+    assert!(state.figures().unflushed_bytes >= 1_000, "they are in memory only");
+    job.run().unwrap();
+    assert_eq!(state.figures().unflushed_bytes, 0);
 }
 
 fn deleted_rows_stay_deleted_through_flushes_and_crashes(store: &impl Crashing) {
