@@ -9,6 +9,7 @@
 
 use format::header::StoreId;
 use model::{Index, KeyRange, Order, Term, View, WriteSet};
+use seeded_rng::scatter;
 use std::error::Error;
 use std::fs;
 use std::ops::ControlFlow;
@@ -265,14 +266,6 @@ fn dedup_row(event: u64, streams: u64) -> Vec<u8> {
 
 fn shard_row() -> Vec<u8> {
     vec![0, 0, 0xff, 0xff, 0xff, 0xff, 1]
-}
-
-/// SplitMix64: distinct inputs give distinct, evenly spread outputs.
-fn scatter(number: u64) -> u64 {
-    let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 fn reads(state: &LsmState, events: u64, streams: u64) -> Result<(), Box<dyn Error>> {

@@ -207,7 +207,7 @@ impl FlushJob for MemoryFlush {
         let mut durable = self.disk.lock();
         if durable.space == Space::Full {
             durable.begun.iter_mut().for_each(|begun| begun.refused = true);
-            return Err(StateError::Full("imagined".to_owned()));
+            return Err(StateError::NoSpace("imagined".to_owned()));
         }
         match durable.begun.take() {
             Some(begun) if begun.number == self.number => {
@@ -332,7 +332,7 @@ mod tests {
         let job = state.begin_flush().unwrap();
         put(&mut state, 2);
         disk.set_space(Space::Full);
-        assert!(matches!(job.run(), Err(StateError::Full(_))));
+        assert!(matches!(job.run(), Err(StateError::NoSpace(_))));
         disk.set_space(Space::Free);
         assert_eq!(state.begin_flush().unwrap().run().unwrap(), at(1));
         assert_eq!(state.begin_flush().unwrap().run().unwrap(), at(2));

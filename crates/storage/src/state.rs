@@ -37,7 +37,7 @@ pub enum StateError {
     Damaged(String),
     /// The disk has no space. A flush may be begun again, and a compaction tried again, when it has.
     #[error("the disk has no space for the state: {0}")]
-    Full(String),
+    NoSpace(String),
     /// The directory is not a state store that this version can open.
     #[error("{0}")]
     Refused(String),
@@ -109,7 +109,7 @@ pub trait State: View + 'static {
     /// Takes what is in memory as one flush, to be run elsewhere; later commits belong to the next one. The
     /// body file must be synced to `progress().bodies_end` before the job runs. At most one is out at a time.
     /// With nothing to flush the job does nothing, and returns the progress that is durable already. After one
-    /// that ended with [`StateError::Full`], this gives the same flush again.
+    /// that ended with [`StateError::NoSpace`], this gives the same flush again.
     ///
     /// # Errors
     /// A flush is out already, or has failed; or the node must stop.
@@ -129,7 +129,7 @@ pub trait FlushJob: Send + 'static {
     /// Makes it durable and returns the progress it holds.
     ///
     /// # Errors
-    /// [`StateError::Full`]; after any other the node must stop: a sync that failed once may claim success
+    /// [`StateError::NoSpace`]; after any other the node must stop: a sync that failed once may claim success
     /// for lost pages.
     fn run(self) -> Result<Progress, StateError>;
 }
@@ -140,6 +140,6 @@ pub trait Compactor: Clone + Send + 'static {
     /// Does one piece of work, a part of the state in size. It may run beside a flush, on another thread.
     ///
     /// # Errors
-    /// [`StateError::Full`]; after any other the node must stop.
+    /// [`StateError::NoSpace`]; after any other the node must stop.
     fn step(&self) -> Result<Due, StateError>;
 }

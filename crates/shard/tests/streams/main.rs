@@ -15,7 +15,6 @@ mod patchy;
 #[cfg(test)]
 mod promises;
 #[cfg(test)]
-mod random;
 #[cfg(test)]
 mod simple;
 #[cfg(test)]

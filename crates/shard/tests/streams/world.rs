@@ -2,19 +2,19 @@
 
 use crate::generate::{self, NAMES, name};
 use crate::patchy::Patchy;
-use crate::random::Random;
 use crate::simple::{Answer, Ask, Place, Simple, Stream};
 use format::body::BodyRecord;
 use model::{
     Appended, Behaviour, Command, Cursor, Effect, Elapsed, EntryClock, Key, KeyId, Namespace, Outcome,
     Position, Refusal, Revision, Settings, Slot, Value, ViewError, Wall,
 };
+use seeded_rng::Rng;
 use shard::query::{self, Direction, ListPoint, Liveness, Page, PageRequest, Presence, StreamsRequest};
 use shard::{Applied, Shard, ShardOptions};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) struct World {
-    pub(crate) random: Random,
+    pub(crate) rng: Rng,
     pub(crate) model: Simple,
     shard: Shard,
     /// The same decisions with next to no cache, and over a view that has not everything at hand.
@@ -38,7 +38,7 @@ impl World {
         let stream = |at| Stream { slot: name(at).slot(Namespace::ROOT).0, ..Stream::default() };
         let model = Simple::new((0..NAMES.len()).map(stream).collect());
         Self {
-            random: Random(seed),
+            rng: Rng::new(seed),
             model,
             shard: Shard::new(ShardOptions::default()),
             tiny: Shard::new(ShardOptions { heads_max: 2, ..ShardOptions::default() }),
@@ -53,13 +53,13 @@ impl World {
 
     /// One random entry, and some reads.
     pub(crate) fn step(&mut self) {
-        let generated = generate::entry(&mut self.random, &self.model);
+        let generated = generate::entry(&mut self.rng, &self.model);
         self.entry(clock(generated.wall, generated.elapsed), &generated.asks);
         self.read();
     }
 
     pub(crate) fn entry(&mut self, clock: EntryClock, asks: &[Ask]) {
-        let behaviour = if self.random.once_in(200) { Behaviour(9) } else { shard::BEHAVIOUR };
+        let behaviour = if self.rng.one_in(200) { Behaviour(9) } else { shard::BEHAVIOUR };
         let commands: Vec<_> = asks.iter().map(generate::command).collect();
         self.commands += asks.len() as u64;
         let applied = self.apply(behaviour, clock, &commands);
@@ -78,7 +78,7 @@ impl World {
         format::entry::encode(behaviour, clock, commands, &mut logged);
         let entry = format::entry::decode(&logged).unwrap();
         let applied = self.shard.apply(&entry, &self.rows).unwrap();
-        let patchy = Patchy::new(&self.rows, self.random.next());
+        let patchy = Patchy::new(&self.rows, self.rng.next_u64());
         let again = loop {
             match self.tiny.apply(&entry, &patchy) {
                 Ok(again) => break again,
@@ -128,7 +128,7 @@ impl World {
         assert_eq!(applied.last, last);
     }
 
-    /// Compares some random reads.
+    /// Compares some rng reads.
     fn read(&mut self) {
         let clock = query::clock(&self.rows).unwrap();
         assert_eq!((clock.wall.0, clock.elapsed.0), (self.model.wall, self.model.elapsed));
@@ -137,12 +137,12 @@ impl World {
             self.model.streams.iter().flat_map(|s| &s.events[..s.removed]).map(|e| e.position).max();
         assert_eq!(clock.removed_through.0, removed.unwrap_or(0));
         for _ in 0..2 {
-            let stream = self.random.below(NAMES.len() as u64) as usize;
+            let stream = self.rng.below(NAMES.len() as u64) as usize;
             self.read_state(stream);
             self.read_page(stream);
             self.read_liveness(stream);
         }
-        if self.random.once_in(8) {
+        if self.rng.one_in(8) {
             self.read_list();
         }
         self.read_deadlines();
@@ -171,17 +171,17 @@ impl World {
 
     fn read_page(&mut self, at: usize) {
         let model = &self.model;
-        let random = &mut self.random;
+        let rng = &mut self.rng;
         let ours = &model.streams[at];
         let positions: Vec<u64> = ours.events.iter().map(|event| event.position).chain(ours.began).collect();
-        let as_of = (!positions.is_empty() && random.once_in(2)).then(|| {
-            let position = random.pick(&positions) + random.pick(&[0, 0, 1]) - random.pick(&[0, 0, 1]);
-            Cursor::new(Position(position), Slot(random.pick(&[0, ours.slot, u16::MAX])))
+        let as_of = (!positions.is_empty() && rng.one_in(2)).then(|| {
+            let position = rng.pick(&positions) + rng.pick(&[0, 0, 1]) - rng.pick(&[0, 0, 1]);
+            Cursor::new(Position(position), Slot(rng.pick(&[0, ours.slot, u16::MAX])))
         });
         let request = PageRequest {
-            from: random.once_in(2).then(|| Revision(random.below(ours.events.len() as u64 + 3))),
-            direction: random.pick(&[Direction::Forward, Direction::Backward]),
-            limit: 1 + random.below(9) as usize,
+            from: rng.one_in(2).then(|| Revision(rng.below(ours.events.len() as u64 + 3))),
+            direction: rng.pick(&[Direction::Forward, Direction::Backward]),
+            limit: 1 + rng.below(9) as usize,
             as_of,
         };
         let page = query::page(&self.rows, &name(at), &request).unwrap();
@@ -192,7 +192,7 @@ impl World {
         let ours = &self.model.streams[at];
         let mut liveness = Liveness::new(&self.rows).unwrap();
         for _ in 0..3.min(ours.events.len()) {
-            let revision = self.random.below(ours.events.len() as u64);
+            let revision = self.rng.below(ours.events.len() as u64);
             let event = ours.events[revision as usize];
             let record = BodyRecord {
                 position: Position(event.position),
@@ -212,13 +212,13 @@ impl World {
     }
 
     fn read_list(&mut self) {
-        let prefix = self.random.pick(&["", "", "p/", "cart", "{", "żółw", "nobody"]);
+        let prefix = self.rng.pick(&["", "", "p/", "cart", "{", "żółw", "nobody"]);
         let mut ours: Vec<(u16, &str)> = (0..NAMES.len())
             .filter(|at| self.model.streams[*at].exists() && NAMES[*at].starts_with(prefix))
             .map(|at| (self.model.streams[at].slot, NAMES[at]))
             .collect();
         ours.sort_unstable();
-        let (limit, examined_max) = (1 + self.random.below(13) as usize, 1 + self.random.below(20) as usize);
+        let (limit, examined_max) = (1 + self.rng.below(13) as usize, 1 + self.rng.below(20) as usize);
         let mut listed = Vec::new();
         let mut from = Some(ListPoint::default());
         while let Some(point) = from {

@@ -25,7 +25,7 @@ pub(super) fn io_error(doing: &str, error: &io::Error) -> StateError {
             StateError::Damaged(format!("{doing}: {error}"))
         }
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-            StateError::Full(format!("{doing}: {error}"))
+            StateError::NoSpace(format!("{doing}: {error}"))
         }
         _ => StateError::Failed(format!("{doing}: {error}")),
     }

@@ -60,7 +60,7 @@ impl FlushJob for LsmFlush {
                     .and_then(|()| write(&shared, &sealed).map_err(|error| state_error("flushing", &error)));
                 match &written {
                     Ok(()) => shared.publish_flush(Tables::of(&shared.tree), sealed.progress),
-                    Err(StateError::Full(_)) => shared.layers().flush = FlushStage::Idle,
+                    Err(StateError::NoSpace(_)) => shared.layers().flush = FlushStage::Idle,
                     Err(_) => shared.layers().flush = FlushStage::Failed,
                 }
                 written.map(|()| sealed.progress)

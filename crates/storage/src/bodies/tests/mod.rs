@@ -8,11 +8,11 @@ mod space;
 mod threads;
 
 use super::{Bodies, BodyError, BodyOptions, BodyReader};
-use crate::conformance::random::random;
 use crate::disk::Disk;
 use format::body::{self, BodyRecord};
 use format::header::StoreId;
 use model::{Cursor, Filled, KeyId, Namespace, Position, Revision, Slot};
+use seeded_rng::Rng;
 
 /// Small enough that a test of a few records goes through several segments and index points.
 fn options() -> BodyOptions {

@@ -36,10 +36,10 @@ fn readers_are_not_disturbed_by_what_goes_on() {
         }
         let (reader, is_over) = (reader.clone(), &is_over);
         scope.spawn(move || {
-            let mut random = random(3);
+            let mut rng = Rng::new(3);
             while !is_over.load(Ordering::Relaxed) {
                 let last = reader.last().position.0;
-                let position = random() % (last + 1);
+                let position = rng.below(last + 1);
                 let found = reader.get(Position(position)).expect("intact");
                 assert!(found.is_some() || is_dead(position), "{position}");
                 assert!(found.is_none_or(|found| found == encoded(position)));

@@ -6,7 +6,6 @@ mod promises;
 mod space;
 
 use super::{Log, LogError, LogOptions, LogReader, LogWriter, OpenedLog, RecoveredGroup};
-use crate::conformance::random::random;
 use crate::disk::Disk;
 use format::frame::{HardState, encode_group};
 use format::header::StoreId;

@@ -47,7 +47,7 @@ fn a_process_with_little_space() {
     limit_files(Some(20_000));
     for _ in 0..3 {
         let refused = state.begin_flush().unwrap().run();
-        assert!(matches!(refused, Err(StateError::Full(_))), "{refused:?}");
+        assert!(matches!(refused, Err(StateError::NoSpace(_))), "{refused:?}");
         assert_eq!(table_files(directory), 1, "no half table is left");
     }
     state.commit(&rows(20_000), at(3)).unwrap();
@@ -57,7 +57,7 @@ fn a_process_with_little_space() {
 
     limit_files(Some(20_000));
     let refused = state.compactor().step();
-    assert!(matches!(refused, Err(StateError::Full(_))), "{refused:?}");
+    assert!(matches!(refused, Err(StateError::NoSpace(_))), "{refused:?}");
     assert_eq!(table_files(directory), 3, "no half table is left");
     limit_files(None);
     crate::conformance::state::compact(&state);

@@ -3,9 +3,9 @@
 
 mod damage;
 mod durable;
+mod footprint;
 mod full;
 mod kill;
-mod room;
 mod threads;
 
 use super::{LsmConfig, LsmState};
@@ -13,6 +13,7 @@ use crate::conformance::{self, state::Row, state::at};
 use crate::state::{State, StateError};
 use format::header::StoreId;
 use model::{KeyRange, Order, View, WriteSet};
+use seeded_rng::scatter;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -43,14 +44,6 @@ fn all_rows(state: &LsmState) -> Result<Vec<Row>, model::ViewError> {
         ControlFlow::Continue(())
     })?;
     Ok(rows)
-}
-
-/// SplitMix64: distinct inputs give distinct, evenly spread outputs.
-fn scatter(number: u64) -> u64 {
-    let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 struct InDirectory(PathBuf);
