@@ -2,11 +2,11 @@
 //! for something that was acknowledged long ago.
 
 use crate::ledger::{Acknowledged, Ledger, events_of};
-use crate::rng::Rng;
 use model::{
     Append, Appended, Check, Command, DeleteStream, Expected, Filled, Fingerprint, IdHash, Identity, KeyHash,
     Keyed, NewEvent, Outcome, PutSettings, Revision, Settings, Slot, StreamName, Transaction, Write,
 };
+use seeded_rng::Rng;
 use std::borrow::Cow;
 use xxhash_rust::xxh3::xxh3_128;
 

@@ -26,7 +26,6 @@ pub mod ledger;
 pub mod machine;
 pub mod mutant;
 pub mod process;
-pub mod rng;
 pub mod run;
 pub mod schedule;
 pub mod state;

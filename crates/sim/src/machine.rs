@@ -3,11 +3,11 @@
 
 use crate::mutant::Mutant;
 use crate::process::{Ended, Process};
-use crate::rng::Rng;
 use crate::schedule::Moment;
 use crate::state::SimState;
 use model::Wall;
 use node::{Mono, Now};
+use seeded_rng::Rng;
 use std::io;
 use storage::memory_disk::MemoryDisk;
 use storage::memory_state::{BegunFlush, MemoryState, MemoryStateDisk};
@@ -105,8 +105,8 @@ impl Machine {
         self.process = None;
         self.ailing = false;
         self.state_disk.crash(begun);
-        self.log_disk = self.log_disk.crash(&mut || rng.draw());
-        self.body_disk = self.body_disk.crash(&mut || rng.draw());
+        self.log_disk = self.log_disk.crash(&mut || rng.next_u64());
+        self.body_disk = self.body_disk.crash(&mut || rng.next_u64());
     }
 
     /// The process ends in good order; the machine stays up.

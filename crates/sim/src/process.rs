@@ -2,10 +2,10 @@
 
 use crate::mutant::Mutant;
 use crate::state::SimState;
-use model::{Cursor, GroupId};
-use node::raft_engine::{open_group, recovered};
+use model::{Cursor, GroupId, Wall};
 use node::{
     GroupLog, Input, Node, NodeOptions, Now, Output, RaftCompletion, RaftEngine, RaftEngineOptions, RaftIo,
+    Replies,
 };
 use shard::{Shard, ShardOptions};
 use std::collections::VecDeque;
@@ -16,7 +16,19 @@ use storage::memory_state::{MemoryFlush, MemoryReader};
 use storage::state::{FlushJob, State};
 
 pub type SimEngine = RaftEngine<SimState, GroupLog<MemoryDisk>>;
-pub type SimOutput = Output<RaftIo<MemoryFlush>>;
+pub type SimInput = Input<RaftCompletion, Waiters>;
+pub type SimOutput = Output<RaftIo<MemoryFlush>, Waiters>;
+
+/// Who waits for a reply.
+#[derive(Clone, Copy, Debug)]
+pub struct Waiters;
+
+impl Replies for Waiters {
+    /// A client's number.
+    type Outcome = u64;
+    /// The time that was to be closed.
+    type TimeClosed = Wall;
+}
 
 const GROUP: GroupId = GroupId(1);
 /// Small, so that a short run rotates, purges, flushes and replays many times.
@@ -57,7 +69,7 @@ pub enum Work {
 
 #[derive(Debug)]
 pub struct Process {
-    node: Node<SimEngine>,
+    node: Node<SimEngine, Waiters>,
     writer: LogWriter<MemoryDisk>,
     preparer: LogPreparer<MemoryDisk>,
     bodies: Bodies<MemoryDisk>,
@@ -87,14 +99,13 @@ impl Process {
             BodyOptions { segment_bytes: BODY_SEGMENT_BYTES, stride_bytes: 512, ..BodyOptions::new(store) };
         let (bodies, body_reader) = Bodies::open(body_disk, state.progress().bodies_end, body_options)?;
         let group_log = GroupLog::new(GROUP, log.reader);
-        let place = recovered(state.progress(), log.groups.get(&GROUP), &group_log)?;
         let options = RaftEngineOptions {
             group: GROUP,
             flush_state_bytes: FLUSH_STATE_BYTES,
             flush_log_bytes: FLUSH_LOG_BYTES,
         };
         let shard = Shard::new(ShardOptions::default());
-        let engine = RaftEngine::new(options, open_group(&place)?, group_log, shard, state, place.logged.0);
+        let engine = RaftEngine::open(options, group_log, log.groups.get(&GROUP), shard, state)?;
         Ok(Self {
             node: Node::new(NodeOptions::default(), engine),
             writer: log.writer,
@@ -134,11 +145,7 @@ impl Process {
     ///
     /// # Errors
     /// [`Ended`].
-    pub fn step(
-        &mut self,
-        now: Now,
-        input: Input<RaftCompletion>,
-    ) -> Result<(Vec<SimOutput>, Vec<Work>), Ended> {
+    pub fn step(&mut self, now: Now, input: SimInput) -> Result<(Vec<SimOutput>, Vec<Work>), Ended> {
         let (mut outputs, mut rest, mut work) = (Vec::new(), Vec::new(), Vec::new());
         self.node.step(now, input, &mut outputs);
         for output in outputs {
@@ -188,7 +195,7 @@ impl Process {
     ///
     /// # Errors
     /// [`Ended`].
-    pub fn write_log(&mut self) -> Result<Vec<Input<RaftCompletion>>, Ended> {
+    pub fn write_log(&mut self) -> Result<Vec<SimInput>, Ended> {
         let mut reports = Vec::new();
         while let Some((ticket, records)) = self.to_write.pop_front() {
             self.writer.write(&records)?;
@@ -204,7 +211,7 @@ impl Process {
     ///
     /// # Errors
     /// [`Ended`].
-    pub fn sync_log(&mut self) -> Result<(Vec<Input<RaftCompletion>>, Option<Work>), Ended> {
+    pub fn sync_log(&mut self) -> Result<(Vec<SimInput>, Option<Work>), Ended> {
         self.writer.sync()?;
         let tickets = std::mem::take(&mut self.written);
         let reports = if self.mutant == Mutant::AnswerBeforeSync {
@@ -231,7 +238,7 @@ impl Process {
     ///
     /// # Errors
     /// [`Ended`].
-    pub fn disk_step(&mut self) -> Result<(Option<Input<RaftCompletion>>, Option<Work>), Ended> {
+    pub fn disk_step(&mut self) -> Result<(Option<SimInput>, Option<Work>), Ended> {
         match self.disk_work.pop_front() {
             None => Ok((None, None)),
             Some(DiskWork::SyncBodies { sync, flush }) => {
@@ -264,6 +271,6 @@ impl Process {
     }
 }
 
-fn synced(ticket: consensus::Ticket) -> Input<RaftCompletion> {
+fn synced(ticket: consensus::Ticket) -> SimInput {
     Input::Completion(RaftCompletion::LogSynced(ticket))
 }

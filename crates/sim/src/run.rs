@@ -9,13 +9,13 @@ use crate::clients::Client;
 use crate::ledger::Ledger;
 use crate::machine::Machine;
 use crate::mutant::Mutant;
-use crate::process::{Ended, SimOutput, Work};
-use crate::rng::Rng;
+use crate::process::{Ended, SimInput, SimOutput, Work};
 use crate::schedule::Schedule;
 use crate::trace::{Echo, Trace};
-use model::Wall;
-use node::{Answer, Ask, Input, Mono, Output, RaftCompletion, Request, RequestId, Unavailable};
-use std::collections::BTreeMap;
+use model::{Outcome, Wall};
+use node::{Input, Mono, Output, Request, Unavailable};
+use seeded_rng::Rng;
+use std::collections::BTreeSet;
 
 /// A run counts when a crash came after at least so many acknowledgements.
 const ACKNOWLEDGED_BEFORE_CRASH_MIN: u64 = 10;
@@ -65,7 +65,7 @@ enum Event {
         boot: u64,
         work: Work,
     },
-    Deadline {
+    TimerDue {
         boot: u64,
         at: Mono,
     },
@@ -90,9 +90,8 @@ struct World {
     machine: Machine,
     clients: Vec<Client>,
     ledger: Ledger,
-    /// Requests of this boot: who waits.
-    waiting: BTreeMap<RequestId, Waiter>,
-    next_request: u64,
+    /// Clients that wait for an outcome from this boot.
+    waiting: BTreeSet<u64>,
     reader: Reader,
     closed: ClosedTimes,
     clocks: Clocks,
@@ -101,12 +100,6 @@ struct World {
     /// The process was stopped in good order: the next start replays nothing.
     stopped_well: bool,
     stopping: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Waiter {
-    Client(u64),
-    Closer(Wall),
 }
 
 /// Runs a seed.
@@ -138,8 +131,7 @@ impl World {
             machine: Machine::new(options.mutant),
             clients: (0..CLIENTS).map(Client::new).collect(),
             ledger: Ledger::default(),
-            waiting: BTreeMap::new(),
-            next_request: 0,
+            waiting: BTreeSet::new(),
             reader: Reader::default(),
             closed: ClosedTimes::default(),
             clocks: Clocks::default(),
@@ -183,12 +175,12 @@ impl World {
         match event {
             Event::Client(client) => self.client(client),
             Event::Work { boot, work } if boot == self.machine.boot => self.work(work),
-            Event::Deadline { boot, at } if boot == self.machine.boot => {
+            Event::TimerDue { boot, at } if boot == self.machine.boot => {
                 let now = self.machine.now(self.schedule.now());
-                if now.mono >= at { self.step(Input::Deadline) } else { Ok(()) }
+                if now.mono >= at { self.step(Input::TimerDue) } else { Ok(()) }
             }
             Event::Idle { boot } if boot == self.machine.boot => self.idle(),
-            Event::Work { .. } | Event::Deadline { .. } | Event::Idle { .. } => Ok(()),
+            Event::Work { .. } | Event::TimerDue { .. } | Event::Idle { .. } => Ok(()),
             Event::Crash if self.rng.one_in(2) => {
                 self.machine.crash_soon(&mut self.rng);
                 Ok(())
@@ -210,7 +202,7 @@ impl World {
             Event::CloseTime => {
                 let now = self.machine.now(self.schedule.now()).wall;
                 let wall = Wall(now.0.saturating_sub(self.rng.below(200)));
-                self.request(Waiter::Closer(wall), Ask::CloseTime(wall))
+                self.step(Input::Requests(vec![Request::CloseTime { wall, reply: wall }]))
             }
         }
     }
@@ -221,22 +213,16 @@ impl World {
             return Ok(());
         }
         let command = self.clients[at].ask(&mut self.rng, &mut self.ledger);
-        self.request(Waiter::Client(number), Ask::Command(command))
-    }
-
-    fn request(&mut self, waiter: Waiter, ask: Ask) -> Result<(), String> {
         if self.machine.process.is_none() {
-            self.unavailable(waiter);
+            self.ask_again_later(number);
             return Ok(());
         }
-        self.next_request += 1;
-        let id = RequestId(self.next_request);
-        self.waiting.insert(id, waiter);
-        self.step(Input::Requests(vec![Request { id, ask }]))
+        self.waiting.insert(number);
+        self.step(Input::Requests(vec![Request::Command { command, reply: number }]))
     }
 
     /// One input, and all that follows at once.
-    fn step(&mut self, input: Input<RaftCompletion>) -> Result<(), String> {
+    fn step(&mut self, input: SimInput) -> Result<(), String> {
         let mut inputs = vec![input];
         while let Some(input) = inputs.pop() {
             let now = self.machine.now(self.schedule.now());
@@ -257,11 +243,14 @@ impl World {
         Ok(())
     }
 
-    fn obey(&mut self, output: SimOutput) -> Result<Option<Input<RaftCompletion>>, String> {
+    fn obey(&mut self, output: SimOutput) -> Result<Option<SimInput>, String> {
         match output {
-            Output::Answer(id, answer) => {
-                let waiter = self.waiting.remove(&id).ok_or(format!("{id:?} was answered twice"))?;
-                self.answered(waiter, answer)?;
+            Output::Outcome { reply, result } => self.answered(reply, result)?,
+            Output::TimeClosed { reply, result: Ok(()) } => {
+                if let Some(process) = &self.machine.process {
+                    let shown = Shown::read(process)?;
+                    self.closed.record(reply, &shown, &self.ledger);
+                }
             }
             Output::Ready { replayed_entries } => {
                 if std::mem::take(&mut self.stopped_well) && replayed_entries > 0 {
@@ -272,7 +261,7 @@ impl World {
             Output::Wait(Some(at)) => {
                 let now = self.machine.now(self.schedule.now()).mono;
                 let boot = self.machine.boot;
-                self.schedule.after((at.0.saturating_sub(now.0) + 1) * 1_000, Event::Deadline { boot, at });
+                self.schedule.after((at.0.saturating_sub(now.0) + 1) * 1_000, Event::TimerDue { boot, at });
             }
             Output::Continue => return Ok(Some(Input::Continue)),
             Output::Stopped => {
@@ -281,36 +270,34 @@ impl World {
                 self.machine.stopped();
                 self.boot()?;
             }
-            Output::Wait(None) | Output::Visible(_) | Output::Io(_) | Output::Halt(_) => {}
+            Output::TimeClosed { result: Err(_), .. }
+            | Output::Wait(None)
+            | Output::Visible(_)
+            | Output::Io(_)
+            | Output::Halt(_) => {}
         }
         Ok(None)
     }
 
-    fn answered(&mut self, waiter: Waiter, answer: Result<Answer, Unavailable>) -> Result<(), String> {
-        match (waiter, answer) {
-            (Waiter::Client(number), Ok(Answer::Outcome(outcome))) => {
-                self.clients[number as usize].answer(&outcome, &mut self.ledger)?;
+    fn answered(&mut self, client: u64, result: Result<Outcome, Unavailable>) -> Result<(), String> {
+        if !self.waiting.remove(&client) {
+            return Err(format!("client {client} was answered twice"));
+        }
+        match result {
+            Ok(outcome) => {
+                self.clients[client as usize].answer(&outcome, &mut self.ledger)?;
                 let after = self.rng.below(20_000);
-                self.schedule.after(after, Event::Client(number));
+                self.schedule.after(after, Event::Client(client));
             }
-            (Waiter::Closer(wall), Ok(Answer::TimeClosed)) => {
-                if let Some(process) = &self.machine.process {
-                    let shown = Shown::read(process)?;
-                    self.closed.record(wall, &shown, &self.ledger);
-                }
-            }
-            (waiter, Err(_)) => self.unavailable(waiter),
-            (waiter, Ok(answer)) => return Err(format!("{waiter:?} got {answer:?}")),
+            Err(_) => self.ask_again_later(client),
         }
         Ok(())
     }
 
-    /// No answer: a client asks again later.
-    fn unavailable(&mut self, waiter: Waiter) {
-        if let Waiter::Client(number) = waiter {
-            let after = self.rng.between(1_000, 30_000);
-            self.schedule.after(after, Event::Client(number));
-        }
+    /// The client has no outcome and asks again.
+    fn ask_again_later(&mut self, client: u64) {
+        let after = self.rng.between(1_000, 30_000);
+        self.schedule.after(after, Event::Client(client));
     }
 
     fn later(&mut self, work: Work) {
@@ -371,8 +358,8 @@ impl World {
         self.stopping = false;
         self.stopped_well = false;
         self.machine.crash(&mut self.rng);
-        for (_, waiter) in std::mem::take(&mut self.waiting) {
-            self.unavailable(waiter);
+        for client in std::mem::take(&mut self.waiting) {
+            self.ask_again_later(client);
         }
         self.boot()
     }
