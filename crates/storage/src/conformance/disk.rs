@@ -1,4 +1,4 @@
-//! What each [`Disk`] must do; and the way to run a check over each kind of disk.
+//! What each [`Disk`] must do, and a way to run a check over each kind of disk.
 
 use crate::disk::{Disk, DiskFile};
 use std::io::ErrorKind;

@@ -1,8 +1,8 @@
-//! Reads entries back. Readers see what has been written, synced or not.
+//! Reads entries back. Readers see everything that was written, synced or not.
 //!
-//! A reader looks up under the lock where to read, and reads outside of it. Meanwhile the segment may be
-//! purged and recycled: its new frames have another seed, so they are never taken for the old ones, and what
-//! looks broken in a segment that is no longer in use is not damage.
+//! A reader finds out under the lock where to read, and reads without it. Meanwhile the segment may be purged
+//! and recycled. Its new frames have another seed, so they are never taken for the old ones, and a segment
+//! that is no longer in use is not reported as damaged.
 
 use super::LogError;
 use super::frames::Frames;
@@ -17,10 +17,10 @@ use std::sync::Arc;
 
 const CHUNK_BYTES_MIN: usize = 8 << 10;
 const CHUNK_BYTES_MAX: usize = 256 << 10;
-/// How many points of an index are taken at a time.
+/// How many points of an index are used at a time.
 const POINTS_MAX: usize = 64;
 
-/// An entry read back.
+/// An entry that was read back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredEntry {
     pub index: Index,
@@ -34,25 +34,25 @@ pub struct EntryPage {
     pub entries: Vec<StoredEntry>,
 }
 
-/// Reads entries. Cheap to clone; its memory is bounded.
+/// Reads entries. Cheap to clone, with bounded memory.
 #[derive(Clone, Debug)]
 pub struct LogReader<D: Disk> {
     pub(super) shared: Arc<Shared<D>>,
 }
 
-/// Where to look for an entry and those behind it.
+/// Where to look for an entry and those after it.
 struct Place<F> {
     segment: Arc<Segment<F>>,
-    /// The first is at or before the entry. From a point on, what is found first counts, up to the next
+    /// The first one is at or before the entry. From each point on, the first match counts, up to the next
     /// point's entry: frames between two points may hold entries that were replaced.
     points: Vec<IndexPoint>,
-    /// Behind all frames that may hold it.
+    /// The end of all frames that may hold the entry.
     end: u64,
-    /// The last of the group's entries that count in this segment.
+    /// The group's last valid entry in this segment.
     last: Index,
 }
 
-/// What is being read.
+/// A segment that is being read.
 struct Wanted {
     group: GroupId,
     next: Index,
@@ -61,20 +61,20 @@ struct Wanted {
 }
 
 impl<D: Disk> LogReader<D> {
-    /// One entry; none when the group has no such entry (any more).
+    /// One entry; `None` when the group does not have it, or no longer.
     ///
     /// # Errors
-    /// `Damaged`, `Failed`: the node must stop.
+    /// `Damaged` or `Failed`: the node must stop.
     pub fn entry(&self, group: GroupId, index: Index) -> Result<Option<(Term, Vec<u8>)>, LogError> {
         let page = self.entries(group, index, 0)?;
         Ok(page.entries.into_iter().next().map(|entry| (entry.term, entry.bytes)))
     }
 
-    /// Consecutive entries from `from` on: as many as fit in `bytes_max`, but at least one if there is one.
-    /// Each call checks the frames it passes: ask for many entries at once.
+    /// Consecutive entries from `from` on: as many as fit into `bytes_max`, but at least one if there is one.
+    /// Each call checks the frames that it passes, so ask for many entries at once.
     ///
     /// # Errors
-    /// `Damaged`, `Failed`: the node must stop.
+    /// `Damaged` or `Failed`: the node must stop.
     pub fn entries(&self, group: GroupId, from: Index, bytes_max: usize) -> Result<EntryPage, LogError> {
         let mut wanted = Wanted { group, next: from, bytes_left: bytes_max, page: EntryPage::default() };
         while let Some(place) = self.find(group, wanted.next)? {
@@ -82,7 +82,7 @@ impl<D: Disk> LogReader<D> {
                 Ok(Progress::More) => {}
                 Ok(Progress::Full) => break,
                 Err(error) if self.is_live(&place.segment) => return Err(error),
-                // Purged while it was read: look again.
+                // The segment was purged during the read: look again.
                 Err(_) => {}
             }
         }
@@ -140,7 +140,7 @@ impl<F: DiskFile> Place<F> {
                 frames.skip_to(point.offset);
             }
             let at = frames.place();
-            // One frame may hold several points: a group may have several records in it.
+            // One frame may hold several points, because a group may have several records in it.
             while points.next_if(|point| point.offset <= at).is_some() {}
             let next_point = points.peek().map_or(u64::MAX, |point| point.index.0 - 1);
             let last_here = self.last.0.min(next_point);
@@ -190,7 +190,7 @@ fn points(index: &SegmentIndex, group: GroupId, entry: Index, last: Index) -> (V
     }
 }
 
-/// One group's entries of a frame; within it, too, later ones replace all from their index on.
+/// One group's entries in a frame. Within a frame, too, later entries replace all from their index on.
 fn entries_of(group: GroupId, records: &[u8]) -> Result<Vec<LogEntry<'_>>, BadRecord> {
     let mut entries: Vec<LogEntry<'_>> = Vec::new();
     for record in decode_groups(records) {

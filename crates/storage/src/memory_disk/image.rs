@@ -1,4 +1,4 @@
-//! One file's content: as it is read, and as it is on the imagined medium.
+//! The content of one file: as reads see it, and as it is on the simulated medium.
 
 use super::SECTOR_BYTES;
 use std::collections::BTreeMap;
@@ -37,7 +37,7 @@ impl Image {
         count
     }
 
-    /// Writes; when there is no room for all, then what there is room for, and fails.
+    /// Writes the bytes. If not all of them fit, writes those that fit, and fails.
     pub(super) fn write(&mut self, bytes: &[u8], offset: u64, room: u64) -> io::Result<()> {
         let fits = self.used_bytes().saturating_add(room).saturating_sub(offset);
         let count = bytes.len().min(usize::try_from(fits).unwrap_or(usize::MAX));
@@ -88,7 +88,7 @@ impl Image {
         self.lengths.clear();
     }
 
-    /// After a failed sync: reads go on as before, and nothing of it will ever be durable.
+    /// After a failed sync, reads continue as before, but none of that data will ever be durable.
     pub(super) fn forget_unsynced(&mut self) {
         self.unsynced.clear();
         self.lengths.clear();
@@ -107,7 +107,8 @@ impl Image {
         true
     }
 
-    /// What a power cut leaves: mostly each sector decides for itself; sometimes all are lost, or none.
+    /// What a power cut leaves. Usually each sector is decided on its own; sometimes all of them are lost, or
+    /// none.
     pub(super) fn crash(&self, rng: &mut impl FnMut() -> u64) -> Self {
         let fate = rng() % 4;
         let mut pick = |choices: usize| match fate {

@@ -1,6 +1,6 @@
-//! What every state store must do: see [`crate::state`].
+//! What every state store must do; see [`crate::state`].
 //!
-//! [`check`] holds a store to each promise in turn, then to random histories against a plain map.
+//! [`check`] tests each promise in turn, and then compares random histories with a plain map.
 
 mod random;
 
@@ -12,11 +12,11 @@ use std::ops::ControlFlow;
 pub(crate) trait Crashing {
     type State: State;
 
-    /// Opens what is durable. The state opened before, and its flush jobs, have been dropped.
+    /// Opens what is durable. The state that was open before, and its flush jobs, were dropped.
     fn open(&self) -> Self::State;
 }
 
-/// Checks the stores that `make` gives, each of them empty.
+/// Tests the stores that `make` returns, which must be empty.
 pub(crate) fn check<C: Crashing>(make: impl Fn() -> C) {
     commits_are_read_at_once(&make());
     scans_keep_order_and_bounds(&make());
@@ -84,7 +84,7 @@ fn scans_keep_order_and_bounds(store: &impl Crashing) {
     let mut state = store.open();
     let long = vec![b'l'; 400];
     let keys: [&[u8]; 6] = [b"", b"a", b"ab", b"b", &long, &[0xff, 0xff]];
-    // Half of the rows in tables, half in memory.
+    // Half of the rows are in tables, half in memory.
     state.commit(&WriteSet(keys.iter().step_by(2).map(|key| put(key, key)).collect()), at(1)).unwrap();
     flush(&mut state);
     state
@@ -155,7 +155,7 @@ fn a_crash_leaves_the_last_completed_flush(store: &impl Crashing) {
         state.commit(&WriteSet(vec![put(b"k", &[index as u8])]), at(index)).unwrap();
         match index {
             1 => assert_eq!(flush(&mut state), at(1)),
-            // Commits after the beginning belong to the next flush.
+            // Commits after the flush has begun belong to the next one.
             2 => {
                 let job = state.begin_flush().unwrap();
                 state.commit(&WriteSet(vec![put(b"k", b"later")]), at(100)).unwrap();
