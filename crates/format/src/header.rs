@@ -132,7 +132,7 @@ impl fmt::Display for HeaderError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Blank => f.write_str("nothing was written there yet"),
-            Self::Foreign => f.write_str("it is not a file of Mainstay"),
+            Self::Foreign => f.write_str("it is not a Mainstay file"),
             Self::OtherKind { found } => write!(f, "it is another kind of file ({found})"),
             Self::Newer { found, known } => {
                 write!(f, "its format version {found} is newer than {known}, the newest this program knows")

@@ -32,7 +32,7 @@ impl fmt::Display for FormatError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Truncated => f.write_str("the bytes end too early"),
-            Self::Trailing => f.write_str("bytes follow where none should"),
+            Self::Trailing => f.write_str("bytes remain after the end"),
             Self::Checksum => f.write_str("the checksum does not match"),
             Self::Invalid { what, number } => write!(f, "{number} is not a valid {what}"),
             Self::Text { what } => write!(f, "a {what} is not valid text"),

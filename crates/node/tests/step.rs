@@ -1,4 +1,4 @@
-//! The node's step machine over the engine built in: what comes out, and in which order.
+//! The node's step machine over the built-in engine: what comes out, and in which order.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
 
 use consensus::{LogView, LogViewError, Ticket};
@@ -102,7 +102,7 @@ fn append(text: &str) -> Command<'static> {
     Command::Append(Append { keyed: None, stream, expected: Expected::Any, events: vec![event] })
 }
 
-/// Outputs by kind, for scripts.
+/// The outputs by kind, for scripts.
 fn kinds(out: &[Out]) -> Vec<String> {
     out.iter()
         .map(|output| match output {
@@ -190,7 +190,7 @@ fn a_time_is_closed_by_an_entry_above_it_and_then_stays_closed() {
     assert_eq!(kinds(&bench.synced(ticket(&out))), ["1 time closed", "visible"]);
     assert_eq!(kinds(&bench.close_time(2, wall)), ["2 time closed"]);
 
-    // The machine's clock steps back; positions do not.
+    // The machine's clock steps back. Positions do not.
     bench.now.wall = Wall(wall.0 - 500);
     let out = bench.submit(3, append("a"));
     let out = bench.synced(ticket(&out));

@@ -1,4 +1,4 @@
-//! What `/metrics` says about memory and disk is in bytes, and is about what its name says.
+//! The gauges of memory and disk are in bytes, and measure what their names say.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may end by a panic")]
 
 use model::{
@@ -13,10 +13,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use telemetry::Metrics;
 
-/// What takes longer than this does not happen.
+/// A test fails after waiting this long.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Runs a node in `data` for as long as `body` takes, then stops it in good order.
+/// Runs a node in `data` while `body` runs, then stops it in good order.
 fn with_node<F: Future<Output = ()>>(data: &Path, body: impl FnOnce(Handle, Arc<Metrics>) -> F) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     tokio::task::LocalSet::new().block_on(&runtime, async {

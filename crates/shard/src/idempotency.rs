@@ -213,7 +213,7 @@ mod tests {
             let key = format::row::shard_key(crate::FIRST_SLOT);
             let row = ShardRow::decode(&store.rows[&key[..]]).unwrap();
             store.rows.insert(key.into(), ShardRow { records, records_bytes, ..row }.encode());
-            assert_eq!(store.run("key j append cart b"), "no room for keys");
+            assert_eq!(store.run("key j append cart b"), "keys full");
             assert_eq!(store.run("key k append cart a"), "0*");
             assert_eq!(store.run("append cart b"), "1");
         }

@@ -52,7 +52,7 @@ struct Changed<'e> {
     head: Head,
 }
 
-enum Place {
+enum HeadKey {
     Taken(u64, Head),
     Free(u64),
 }
@@ -132,7 +132,7 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
 
     /// The head of a stream; `None` when it has no row.
     pub(crate) fn head(&mut self, stream: &Stream<'_>) -> Result<Option<Head>, ViewError> {
-        if let Place::Taken(_, head) = self.place(stream) {
+        if let HeadKey::Taken(_, head) = self.head_key(stream) {
             return Ok(Some(head));
         }
         if let Some(head) = self.heads.get(stream) {
@@ -147,9 +147,9 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
 
     /// Sets the head of a stream. Its row is written separately, because an append rarely changes it.
     pub(crate) fn set_head(&mut self, stream: &Stream<'e>, head: Head) {
-        let (key, before) = match self.place(stream) {
-            Place::Taken(key, before) => (key, Some(before)),
-            Place::Free(key) => (key, None),
+        let (key, before) = match self.head_key(stream) {
+            HeadKey::Taken(key, before) => (key, Some(before)),
+            HeadKey::Free(key) => (key, None),
         };
         let changed = self.changed.entry(key);
         changed.or_insert_with(|| Changed { name: stream.name.clone(), head }).head = head;
@@ -159,12 +159,12 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
     }
 
     /// The number under which this name's head is, or will be.
-    fn place(&self, stream: &Stream<'_>) -> Place {
+    fn head_key(&self, stream: &Stream<'_>) -> HeadKey {
         let mut key = stream.hash;
         loop {
             match self.changed.get(&key) {
-                None => return Place::Free(key),
-                Some(changed) if changed.name == stream.name => return Place::Taken(key, changed.head),
+                None => return HeadKey::Free(key),
+                Some(changed) if changed.name == stream.name => return HeadKey::Taken(key, changed.head),
                 Some(_) => key = key.wrapping_add(1),
             }
         }

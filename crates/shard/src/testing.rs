@@ -12,8 +12,8 @@
 //! keep cart count 2 age 5 from 3       settings: events, milliseconds, revision; or nothing
 //! delete cart if 3
 //! expire cart
-//! clean 100                 clean up at most so many rows
-//! wait 5                    lets so many milliseconds pass
+//! clean 100                 clean up at most this many rows
+//! wait 5                    let this many milliseconds pass
 //! ```
 //!
 //! Outcomes are revisions, with `*` where replayed, or the reason for a refusal. State is the kept events as
@@ -286,7 +286,7 @@ fn tell_refusal(refusal: &Refusal) -> String {
             format!("event {event} of write {write} is twice in the request")
         }
         Refusal::KeyConflict => "the key is another request's".to_string(),
-        Refusal::KeysFull => "no room for keys".to_string(),
+        Refusal::KeysFull => "keys full".to_string(),
         Refusal::TruncateBeyondEnd { next } => format!("it ends before {next}"),
         Refusal::Unsupported => "unsupported".to_string(),
         Refusal::StreamFull => "the stream is full".to_string(),

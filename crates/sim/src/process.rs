@@ -1,4 +1,5 @@
-//! A running node and its threads, taken apart into steps, so that a crash can fall between any two of them.
+//! A running node and its threads, taken apart into steps, so that a crash can happen between any two of
+//! them.
 
 use crate::mutant::Mutant;
 use crate::state::SimState;
@@ -19,14 +20,14 @@ pub type SimEngine = RaftEngine<SimState, GroupLog<MemoryDisk>>;
 pub type SimInput = Input<RaftCompletion, Waiters>;
 pub type SimOutput = Output<RaftIo<MemoryFlush>, Waiters>;
 
-/// Who waits for a reply.
+/// The replies: who waits for a result.
 #[derive(Clone, Copy, Debug)]
 pub struct Waiters;
 
 impl Replies for Waiters {
     /// A client's number.
     type Outcome = u64;
-    /// The time that was to be closed.
+    /// The time that should be closed.
     type TimeClosed = Wall;
 }
 
@@ -37,7 +38,7 @@ const BODY_SEGMENT_BYTES: u64 = 32 << 10;
 const FLUSH_LOG_BYTES: u64 = 24 << 10;
 const FLUSH_STATE_BYTES: u64 = 16 << 10;
 
-/// Why a process ended or did not begin.
+/// Why a process ended or did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Ended {
     #[error("log: {0}")]
@@ -56,10 +57,10 @@ enum DiskWork {
     FlushState { flush: MemoryFlush },
 }
 
-/// What the process wants to go on with; the machine decides when.
+/// The next piece of work of the process. The machine decides when it happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
-    /// The log thread takes what has come and writes it.
+    /// The log thread writes what has arrived.
     WriteLog,
     /// The log thread syncs and reports.
     SyncLog,
@@ -85,7 +86,7 @@ impl Process {
     /// Opens what the disks hold, as a real start does.
     ///
     /// # Errors
-    /// [`Ended`]: also what a crash in the middle of the start looks like.
+    /// [`Ended`]. A crash in the middle of the start is one of these errors.
     pub fn open(
         log_disk: MemoryDisk,
         body_disk: MemoryDisk,
@@ -135,13 +136,14 @@ impl Process {
         self.visible
     }
 
-    /// Whether the state's flush itself (not only the sync before it) has been begun.
+    /// Whether the flush of the state itself has begun, and not only the sync before it.
     #[must_use]
     pub fn is_flushing_state(&self) -> bool {
         matches!(self.disk_work.front(), Some(DiskWork::FlushState { .. }))
     }
 
-    /// One input; does what the outputs ask of disks, and gives the others back with the work that is due.
+    /// Gives the node one input. Does the work that its outputs need from disks, and returns the other
+    /// outputs together with the work that is due later.
     ///
     /// # Errors
     /// [`Ended`].
@@ -191,7 +193,7 @@ impl Process {
         })
     }
 
-    /// The log thread writes all that waits; a sync is due then.
+    /// The log thread writes everything that waits. Afterwards a sync is due.
     ///
     /// # Errors
     /// [`Ended`].
@@ -223,7 +225,7 @@ impl Process {
         Ok((reports, more))
     }
 
-    /// The log has been idle: it writes down its durable end.
+    /// The log has been idle, so it records its durable end.
     ///
     /// # Errors
     /// [`Ended`].

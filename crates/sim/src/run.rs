@@ -1,4 +1,4 @@
-//! A seed from begin to end.
+//! A seed from beginning to end.
 
 use crate::checkers::as_of::ClosedTimes;
 use crate::checkers::clocks::Clocks;
@@ -17,10 +17,10 @@ use node::{Input, Mono, Output, Request, Unavailable};
 use seeded_rng::Rng;
 use std::collections::BTreeSet;
 
-/// A run counts when a crash came after at least so many acknowledgements.
+/// A run counts if it crashed after at least this many acknowledgements.
 const ACKNOWLEDGED_BEFORE_CRASH_MIN: u64 = 10;
 const CLIENTS: u64 = 6;
-/// How long clients go on asking for something new, in virtual microseconds.
+/// How long clients send new commands, in virtual microseconds.
 const ASKING_MICROS: u64 = 1_500_000;
 
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +34,7 @@ pub struct RunOptions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Report {
     pub seed: u64,
-    /// Over all steps.
+    /// A hash over all steps.
     pub hash: u64,
     pub steps: u64,
     pub acknowledgements: u64,
@@ -71,13 +71,13 @@ enum Event {
     },
     /// The power fails now, or in the middle of one of the next disk operations.
     Crash,
-    /// A disk begins to fail: one of its next operations, or all that need more room.
+    /// A disk begins to fail: one of its next operations, or every one that needs more space.
     Fail,
-    /// A good stop, then a start that must replay nothing.
+    /// The process stops in good order. The next start must replay nothing.
     Stop,
     StepWall,
     CloseTime,
-    /// Idle work: the log's mark, a compaction of bodies.
+    /// Work while idle: the log's mark, a compaction of bodies.
     Idle {
         boot: u64,
     },
@@ -90,14 +90,14 @@ struct World {
     machine: Machine,
     clients: Vec<Client>,
     ledger: Ledger,
-    /// Clients that wait for an outcome from this boot.
+    /// Clients that wait for an outcome of this boot.
     waiting: BTreeSet<u64>,
     reader: Reader,
     closed: ClosedTimes,
     clocks: Clocks,
     crashes: u64,
     counts: bool,
-    /// The process was stopped in good order: the next start replays nothing.
+    /// The process was stopped in good order, so the next start must replay nothing.
     stopped_well: bool,
     stopping: bool,
 }
@@ -105,7 +105,7 @@ struct World {
 /// Runs a seed.
 ///
 /// # Errors
-/// [`Failure`]: a promise was broken; the same seed breaks it again.
+/// [`Failure`]: a promise was broken. The same seed breaks it again.
 pub fn run(options: RunOptions) -> Result<Report, Failure> {
     let mut world = World::new(options);
     match world.run() {
@@ -212,7 +212,7 @@ impl World {
         if !self.clients[at].waits() && self.schedule.now().0 > ASKING_MICROS {
             return Ok(());
         }
-        let command = self.clients[at].ask(&mut self.rng, &mut self.ledger);
+        let command = self.clients[at].send(&mut self.rng, &mut self.ledger);
         if self.machine.process.is_none() {
             self.ask_again_later(number);
             return Ok(());
@@ -221,7 +221,7 @@ impl World {
         self.step(Input::Requests(vec![Request::Command { command, reply: number }]))
     }
 
-    /// One input, and all that follows at once.
+    /// Gives one input, and everything that follows from it at once.
     fn step(&mut self, input: SimInput) -> Result<(), String> {
         let mut inputs = vec![input];
         while let Some(input) = inputs.pop() {
@@ -285,7 +285,7 @@ impl World {
         }
         match result {
             Ok(outcome) => {
-                self.clients[client as usize].answer(&outcome, &mut self.ledger)?;
+                self.clients[client as usize].receive(&outcome, &mut self.ledger)?;
                 let after = self.rng.below(20_000);
                 self.schedule.after(after, Event::Client(client));
             }
@@ -294,7 +294,7 @@ impl World {
         Ok(())
     }
 
-    /// The client has no outcome and asks again.
+    /// The client got no outcome and will send the command again.
     fn ask_again_later(&mut self, client: u64) {
         let after = self.rng.between(1_000, 30_000);
         self.schedule.after(after, Event::Client(client));
@@ -344,7 +344,7 @@ impl World {
         }
     }
 
-    /// A process ended by itself: only an armed crash or a failing disk may do that.
+    /// The process ended by itself. Only a prepared crash or a failing disk may cause that.
     fn ended(&mut self, ended: &Ended) -> Result<(), String> {
         if !is_crash(ended) && !self.machine.is_ailing() {
             return Err(format!("the process ended: {ended}"));
@@ -364,7 +364,7 @@ impl World {
         self.boot()
     }
 
-    /// Starts the process, again and again if a crash falls into the start.
+    /// Starts the process. If a crash happens during the start, it starts again.
     fn boot(&mut self) -> Result<(), String> {
         if self.rng.one_in(8) {
             self.machine.crash_soon(&mut self.rng);
@@ -382,7 +382,7 @@ impl World {
         }
     }
 
-    /// Everything that must hold, over all that readers see now.
+    /// Checks every promise over everything that readers see now.
     fn check(&mut self) -> Result<(), String> {
         let Some(process) = &self.machine.process else { return Ok(()) };
         let shown = Shown::read(process)?;

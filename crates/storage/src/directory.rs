@@ -31,11 +31,11 @@ pub enum DirectoryError {
     Locked { path: String, process: Option<u32> },
     /// A newer version of the program wrote it.
     #[error(
-        "{path} was written by a newer version of Mainstay (format {found}; this program knows up to {known})"
+        "{path} was written by a newer version of Mainstay (format {found}; this version reads formats up to {known})"
     )]
     Newer { path: String, found: u32, known: u32 },
     /// It holds something that is not a store.
-    #[error("{path} is not empty and not a store of Mainstay: it holds `{found}`")]
+    #[error("{path} is not empty and is not a Mainstay store: it holds `{found}`")]
     NotAStore { path: String, found: String },
     /// The file that says what the directory is cannot be read, or is not what was written.
     #[error("{path} is damaged: {why}")]

@@ -1,5 +1,5 @@
-//! Whatever the bytes, reading ends with a value or an error: no panic, and no more memory than a small
-//! multiple of what was sent.
+//! Reading any bytes ends with a value or an error: no panic, and no more memory than a small multiple of the
+//! input.
 
 use crate::samples;
 use format::FormatError;
@@ -10,7 +10,7 @@ use format::row::{
 use model::{Append, Check, Command, Entry, Outcome, Write};
 use seeded_rng::Rng;
 
-/// Reads `bytes` as everything that there is.
+/// Reads `bytes` as every format.
 fn read_as_all(bytes: &[u8]) {
     if let Ok(entry) = format::entry::decode(bytes) {
         assert!(reserved(&entry) <= 16 * bytes.len() + 8_192, "{} from {}", reserved(&entry), bytes.len());

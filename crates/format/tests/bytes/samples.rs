@@ -83,14 +83,14 @@ pub(crate) fn entries() -> Vec<Sample> {
 }
 
 pub(crate) fn outcome_values() -> Vec<(&'static str, Outcome)> {
-    let place = |revision, position, replayed| AppendedEvent {
+    let event = |revision, position, replayed| AppendedEvent {
         revision: Revision(revision),
         position: Position(position),
         replayed,
     };
     let appended = Appended {
         slot: Slot(51_197),
-        events: vec![place(41, 1 << 50, false), place(42, (1 << 50) + 1, false), place(3, 1 << 20, true)],
+        events: vec![event(41, 1 << 50, false), event(42, (1 << 50) + 1, false), event(3, 1 << 20, true)],
     };
     let refused = Outcome::Refused;
     let current = Some(Revision(300));

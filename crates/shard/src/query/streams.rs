@@ -71,8 +71,8 @@ pub fn streams(view: &impl View, request: &StreamsRequest<'_>) -> Result<Streams
             page.next = Some(point);
             break;
         }
-        let room = (request.limit - page.streams.len()).min(request.examined_max - examined);
-        let run = run(view, point, request.prefix, room)?;
+        let names_max = (request.limit - page.streams.len()).min(request.examined_max - examined);
+        let run = run(view, point, request.prefix, names_max)?;
         examined += run.found.len() + 1;
         for Found { slot, name, row } in run.found {
             let head = Head { row, next: next_revision(view, slot, row.id, row.first)? };
@@ -99,7 +99,7 @@ struct Found {
     row: StreamRow,
 }
 
-fn run(view: &impl View, point: ListPoint, prefix: &str, room: usize) -> Result<Run, ViewError> {
+fn run(view: &impl View, point: ListPoint, prefix: &str, names_max: usize) -> Result<Run, ViewError> {
     const END: [u8; 8] = [0xff; 8];
     let from = start(&point, prefix);
     let mut run = Run { found: Vec::new(), then: None };
@@ -111,7 +111,7 @@ fn run(view: &impl View, point: ListPoint, prefix: &str, room: usize) -> Result<
             Ok(Look::Stream(found)) => {
                 let point = ListPoint { slot: found.slot, behind: Some(found.name.clone()) };
                 run.found.push(found);
-                if run.found.len() < room {
+                if run.found.len() < names_max {
                     return ControlFlow::Continue(());
                 }
                 run.then = Some(point);

@@ -46,11 +46,11 @@ pub(crate) fn apply<'e, V: View>(
 
 /// The outcome when the stream holds every event.
 pub(crate) fn replay(stream: &Stream<'_>, found: &[Found]) -> Appended {
-    let place = |found: &Found| match found {
-        Found::Stored(place) => Some(*place),
+    let stored = |found: &Found| match found {
+        Found::Stored(event) => Some(*event),
         Found::New | Found::Twin { .. } => None,
     };
-    Appended { slot: stream.slot, events: found.iter().filter_map(place).collect() }
+    Appended { slot: stream.slot, events: found.iter().filter_map(stored).collect() }
 }
 
 /// What must hold before anything is appended. `part` identifies this append in a refusal.
@@ -78,8 +78,8 @@ pub(crate) fn write<'e, V: View>(
     let mut changed = None;
     let mut events: Vec<AppendedEvent> = Vec::with_capacity(found.len());
     for (event, found) in append.events.iter().zip(found) {
-        let place = match *found {
-            Found::Stored(place) => place,
+        let appended = match *found {
+            Found::Stored(stored) => stored,
             Found::Twin { write, event } => {
                 let append = earlier.get(write as usize).map_or(&events, |append| &append.events);
                 // A repeated event comes after the one that it repeats.
@@ -92,16 +92,16 @@ pub(crate) fn write<'e, V: View>(
                     changed = Some(RowChange);
                     Head { row: StreamRow::new(StreamId(position.0)), next: Revision::FIRST }
                 });
-                let place = AppendedEvent { revision: head.next, position, replayed: false };
-                put_event(event, stream, head.row.id, place, overlay);
+                let appended = AppendedEvent { revision: head.next, position, replayed: false };
+                put_event(event, stream, head.row.id, appended, overlay);
                 head.next = head.next.next();
-                place
+                appended
             }
         };
-        events.push(place);
+        events.push(appended);
     }
     if let Some(mut head) = head
-        && events.iter().any(|place| !place.replayed)
+        && events.iter().any(|event| !event.replayed)
     {
         settle(stream, &mut head, changed, overlay)?;
     }
@@ -146,10 +146,10 @@ fn put_event<V: View>(
     event: &NewEvent<'_>,
     stream: &Stream<'_>,
     id: StreamId,
-    place: AppendedEvent,
+    appended: AppendedEvent,
     overlay: &mut Overlay<'_, '_, V>,
 ) {
-    let AppendedEvent { revision, position, .. } = place;
+    let AppendedEvent { revision, position, .. } = appended;
     let namespace = Namespace::ROOT;
     let author = match event.identity {
         Identity::Server => Author::Server(event.fingerprint),

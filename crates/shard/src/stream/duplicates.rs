@@ -76,7 +76,7 @@ impl<'e> Duplicates<'e> {
             let at = at as u32;
             let conflict = |revision| Refusal::EventConflict { write, event: at, revision };
             let is = match stored(event, stream, head, overlay)? {
-                Stored::Same(place) => Found::Stored(place),
+                Stored::Same(event) => Found::Stored(event),
                 Stored::Other(revision) => return Ok(Err(conflict(Some(revision)))),
                 Stored::No if request == Size::One => Found::New,
                 Stored::No => {

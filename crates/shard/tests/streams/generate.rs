@@ -1,4 +1,4 @@
-//! Random entries: few streams, few ids and few contents, so that duplicates, conflicts and races are many.
+//! Random entries with few streams, ids and contents, so that duplicates, conflicts and races are frequent.
 
 use crate::simple::{Append, Ask, DAY_MS, Expect, Id, Keep, Key, Sent, Simple};
 use model::{
@@ -31,7 +31,7 @@ pub(crate) fn entry(rng: &mut Rng, model: &Simple) -> Generated {
     Generated { wall, elapsed: elapsed(rng, model, step_ms), asks }
 }
 
-/// Now and then on the very tick at which a record expires, or beside it.
+/// Sometimes exactly at the tick at which a record expires, or next to it.
 fn elapsed(rng: &mut Rng, model: &Simple, step_ms: u64) -> u64 {
     match model.next_expiry() {
         Some(expires) if rng.one_in(60) => {
@@ -72,7 +72,7 @@ fn check(rng: &mut Rng, model: &Simple) -> (usize, Expect) {
     (stream, expect(rng, model, stream))
 }
 
-/// Mostly what holds, so that most requests get on.
+/// Usually an expectation that holds, so that most requests succeed.
 fn expect(rng: &mut Rng, model: &Simple, stream: usize) -> Expect {
     let last = model.streams[stream].last();
     match rng.below(10) {
@@ -97,7 +97,7 @@ fn event(rng: &mut Rng, model: &Simple, stream: usize) -> Sent {
     let client = u128::from(rng.below(400)) << 90;
     match rng.below(10) {
         0..=4 => {
-            // Sometimes an event as it was read: the time is filled in.
+            // Sometimes an event as it was read, with its time filled in.
             let stored = model.streams[stream].kept().find(|(_, event)| event.sent.id == Id::Client(client));
             match stored {
                 Some((_, event)) if rng.one_in(2) => Sent { time: event.position >> 16, ..event.sent },
@@ -109,7 +109,7 @@ fn event(rng: &mut Rng, model: &Simple, stream: usize) -> Sent {
     }
 }
 
-/// Mostly the id of an event that is or was somewhere, as a client would read it.
+/// Usually the id of an event that exists or has existed somewhere, as a client would read it.
 fn echo(rng: &mut Rng, model: &Simple, id: u128, sent: Sent) -> Sent {
     let other = stream(rng);
     let from = &model.streams[other];

@@ -6,7 +6,7 @@ use seeded_rng::Rng;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// So often it is asked again at most: starting anew at every key of a long command would take all the time.
+/// The view asks at most this often. Starting again at every key of a long command would take all the time.
 const ABSENT_MAX: usize = 5;
 
 pub(crate) struct Patchy<'a> {

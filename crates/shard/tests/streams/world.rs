@@ -1,4 +1,4 @@
-//! One shard and one model side by side, and all that is compared between them.
+//! One shard and one model, and everything that is compared between them.
 
 use crate::generate::{self, NAMES, name};
 use crate::patchy::Patchy;
@@ -17,12 +17,12 @@ pub(crate) struct World {
     pub(crate) rng: Rng,
     pub(crate) model: Simple,
     shard: Shard,
-    /// The same decisions with next to no cache, and over a view that has not everything at hand.
+    /// The same decisions with almost no cache, and over a view that does not have every key at hand.
     tiny: Shard,
     pub(crate) rows: BTreeMap<Key, Value>,
     pub(crate) commands: u64,
     pub(crate) abandoned: u64,
-    /// A running hash of all that came out.
+    /// A running hash of all results.
     pub(crate) hash: u64,
     reported: BTreeSet<u64>,
     /// Entries as they would be logged.
@@ -128,7 +128,7 @@ impl World {
         assert_eq!(applied.last, last);
     }
 
-    /// Compares some rng reads.
+    /// Compares some random reads.
     fn read(&mut self) {
         let clock = query::clock(&self.rows).unwrap();
         assert_eq!((clock.wall.0, clock.elapsed.0), (self.model.wall, self.model.elapsed));
@@ -234,7 +234,7 @@ impl World {
         assert_eq!(listed, ours, "{prefix:?}");
     }
 
-    /// Every stream with an age to keep has a deadline in time.
+    /// Every stream with a `max_age` has a timer that is early enough.
     fn read_deadlines(&self) {
         let ours = self.model.streams.iter().filter_map(|stream| {
             let age_ms = stream.keep.age_ms?;
@@ -248,7 +248,7 @@ impl World {
         assert!(next.elapsed.is_some() || self.model.records_live() == 0);
     }
 
-    /// Does all that is due at the clocks of now, and compares what rows are left with what there must be.
+    /// Does everything that is due now, and compares the remaining rows with those that must remain.
     pub(crate) fn drain(&mut self) {
         let clock = clock(self.model.wall, self.model.elapsed);
         let mut steps = 0;
@@ -380,7 +380,7 @@ fn places(appended: &Appended) -> (u16, Vec<Place>) {
     (appended.slot.0, appended.events.iter().map(place).collect())
 }
 
-/// FNV-1a over everything that an apply gives: the same in every process.
+/// FNV-1a over the results of every apply. It is the same in every process.
 pub(crate) fn hash(applied: &Applied) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     let mut eat = |bytes: &[u8]| {

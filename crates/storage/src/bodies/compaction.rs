@@ -50,16 +50,16 @@ pub struct Compaction<D: Disk> {
 impl<D: Disk> Compaction<D> {
     pub(super) fn new(shared: &Arc<Shared<D>>, segment: SegmentId) -> Self {
         let layout = shared.layout();
-        let place = layout.sealed.binary_search_by_key(&segment.0, |sealed| sealed.header.first);
+        let found = layout.sealed.binary_search_by_key(&segment.0, |sealed| sealed.header.first);
         let persisted = shared.persisted.load(Ordering::Acquire);
         let mut sources = Vec::new();
         let mut ledger = shared.ledger();
-        if let Ok(place) = place
-            && layout.sealed[place].end <= persisted
+        if let Ok(found) = found
+            && layout.sealed[found].end <= persisted
             && !ledger.is_rewriting()
         {
-            let empty = layout.sealed[..place].iter().rev().take_while(|sealed| sealed.trailer.records == 0);
-            sources.extend_from_slice(&layout.sealed[place - empty.count()..=place]);
+            let empty = layout.sealed[..found].iter().rev().take_while(|sealed| sealed.trailer.records == 0);
+            sources.extend_from_slice(&layout.sealed[found - empty.count()..=found]);
             ledger.begin_rewriting(segment.0);
         }
         Self { shared: Arc::clone(shared), sources, is_done: false }
@@ -138,8 +138,8 @@ impl<D: Disk> Compaction<D> {
     fn replace(&self, rewritten: Sealed<D::File>) {
         let mut layout = self.shared.layout_mut();
         let first = rewritten.header.first;
-        let place = layout.sealed.partition_point(|sealed| sealed.header.first < first);
-        layout.sealed.splice(place..place + self.sources.len(), [Arc::new(rewritten)]);
+        let found = layout.sealed.partition_point(|sealed| sealed.header.first < first);
+        layout.sealed.splice(found..found + self.sources.len(), [Arc::new(rewritten)]);
         let replaced: Vec<u64> = self.sources.iter().map(|sealed| sealed.header.first).collect();
         self.shared.ledger().end_rewriting(&replaced, first);
     }
@@ -239,10 +239,10 @@ impl<D: Disk> Shared<D> {
         let layout = self.layout();
         let mut waits = false;
         for (first, noted) in self.ledger().segments() {
-            let Ok(place) = layout.sealed.binary_search_by_key(&first, |sealed| sealed.header.first) else {
+            let Ok(found) = layout.sealed.binary_search_by_key(&first, |sealed| sealed.header.first) else {
                 continue;
             };
-            let sealed = &layout.sealed[place];
+            let sealed = &layout.sealed[found];
             if noted.records * 2 < sealed.trailer.records && !is_old(noted, now, kept_ms) {
                 continue;
             }

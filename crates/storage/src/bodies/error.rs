@@ -9,16 +9,18 @@ use std::io;
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
     /// Nothing was appended and nothing is lost. Retry once the disk has space.
-    #[error("no space for bodies: {0}")]
+    #[error("the disk has no space for event bodies: {0}")]
     NoSpace(#[source] io::Error),
     /// Data that was synced is missing. The node must not run on it.
     #[error("the body file is damaged: {file} at byte {offset}: {what}")]
     Damaged { file: String, offset: u64, what: &'static str },
     /// The state refers to bodies that the file does not hold.
-    #[error("the body file ends at {found} and the state knows bodies up to {wanted}")]
+    #[error("the body file ends at byte {found}, but the state refers to bodies up to byte {wanted}")]
     TooShort { found: u64, wanted: u64 },
     /// An earlier flushed state knew more: this state does not belong to these bodies.
-    #[error("the state knows bodies up to {given} only, and an earlier one knew them up to {known}")]
+    #[error(
+        "the state refers to bodies up to byte {given}, but an earlier state referred to bodies up to byte {known}"
+    )]
     StateTooOld { given: u64, known: u64 },
     /// This version of the program must not touch the file.
     #[error("{file} cannot be used as a segment of the body file: {why}")]
@@ -30,13 +32,13 @@ pub enum BodyError {
     #[error("the batch is not whole body records in position order")]
     BadBatch,
     /// A compaction could not find out whether an event is live. The old segment stays.
-    #[error("whether an event is live: {0}")]
+    #[error("it is not known whether an event is live: {0}")]
     Liveness(#[source] Box<dyn Error + Send + Sync>),
     /// The disk failed. The node must stop.
     #[error("the body file failed at {file}: {source}")]
     Failed { file: String, source: io::Error },
     /// An earlier operation failed, so nothing is done any more. The node must stop.
-    #[error("the body file failed before")]
+    #[error("an earlier operation of the body file failed")]
     Poisoned,
 }
 

@@ -179,8 +179,8 @@ impl<D: Disk> BodyReader<D> {
         if let Some(hint) = hint {
             return hint.offset;
         }
-        let place = points.partition_point(|point| point.position <= after.position);
-        place.checked_sub(1).map_or(RECORDS_AT, |place| points[place].offset)
+        let next = points.partition_point(|point| point.position <= after.position);
+        next.checked_sub(1).map_or(RECORDS_AT, |next| points[next].offset)
     }
 
     /// Reads what belongs to the page from one segment. `page.through` says where to start.
@@ -282,9 +282,9 @@ struct Block {
 
 /// From the last point at or before the position to the next point.
 fn between(points: &[BodyPoint], position: Position, records_end: u64) -> (u64, u64) {
-    let place = points.partition_point(|point| point.position <= position);
-    let begin = place.checked_sub(1).map_or(RECORDS_AT, |place| points[place].offset);
-    (begin, points.get(place).map_or(records_end, |point| point.offset))
+    let next = points.partition_point(|point| point.position <= position);
+    let begin = next.checked_sub(1).map_or(RECORDS_AT, |next| points[next].offset);
+    (begin, points.get(next).map_or(records_end, |point| point.offset))
 }
 
 enum Search<'a> {

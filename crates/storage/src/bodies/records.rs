@@ -56,8 +56,8 @@ pub(super) struct Scanned<'a> {
 }
 
 impl<'a, F: DiskFile> Scan<'a, F> {
-    pub(super) fn new(name: &'a str, file: &'a F, places: Range<u64>) -> Self {
-        Self { name, file, next: places.start, end: places.end, buffer: Vec::new(), buffer_at: places.start }
+    pub(super) fn new(name: &'a str, file: &'a F, range: Range<u64>) -> Self {
+        Self { name, file, next: range.start, end: range.end, buffer: Vec::new(), buffer_at: range.start }
     }
 
     /// The next record; `None` at the end.

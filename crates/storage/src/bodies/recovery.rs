@@ -134,12 +134,12 @@ fn without_replaced<F>(segments: Vec<Found<F>>, surplus: &mut Vec<String>) -> Ve
 /// end.
 fn check_chain<F>(found: &[Found<F>], end: u64) -> Result<(), BodyError> {
     let mut at = 0;
-    for (place, segment) in found.iter().enumerate() {
+    for (nth, segment) in found.iter().enumerate() {
         if segment.header.first != at {
             let (file, what) = (segment.name.clone(), "the segment before this one is missing");
             return Err(BodyError::Damaged { file, offset: 0, what });
         }
-        at = match (segment.header.end, found.get(place + 1)) {
+        at = match (segment.header.end, found.get(nth + 1)) {
             (0, Some(next)) => next.header.first,
             (0, None) => segment.header.first + segment.len.saturating_sub(RECORDS_AT),
             (rewritten_end, _) => rewritten_end,

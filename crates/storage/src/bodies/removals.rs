@@ -226,8 +226,8 @@ impl Account {
         for row in self.removals {
             let noted = Noted { records: row.records, since: row.since };
             // A segment may have become part of a rewritten one.
-            let place = layout.sealed.partition_point(|segment| segment.end <= row.segment);
-            match layout.sealed.get(place) {
+            let at = layout.sealed.partition_point(|segment| segment.end <= row.segment);
+            match layout.sealed.get(at) {
                 Some(segment) => ledger.note(segment.header.first, segment.trailer.records, noted),
                 None if row.segment <= layout.end() => {
                     ledger.note(layout.tail.header.first, layout.tail.records, noted);

@@ -162,11 +162,11 @@ impl<D: Disk> Shared<D> {
         let key = (segment.header.first, segment.header.generation);
         {
             let mut cache = lock(&self.points);
-            if let Some(place) = cache.iter().position(|(known, _)| *known == key)
-                && let Some(entry) = cache.remove(place)
+            if let Some(at) = cache.iter().position(|(known, _)| *known == key)
+                && let Some(cached) = cache.remove(at)
             {
-                let points = Arc::clone(&entry.1);
-                cache.push_back(entry);
+                let points = Arc::clone(&cached.1);
+                cache.push_back(cached);
                 return Ok(points);
             }
         }
@@ -189,8 +189,8 @@ impl<F> Layout<F> {
 
     /// The sealed segment that contains the position, if any.
     pub(super) fn sealed_with(&self, position: Position) -> Option<&Arc<Sealed<F>>> {
-        let place = self.sealed.partition_point(|segment| segment.trailer.last.position < position);
-        self.sealed.get(place).filter(|segment| segment.trailer.first.position <= position)
+        let at = self.sealed.partition_point(|segment| segment.trailer.last.position < position);
+        self.sealed.get(at).filter(|segment| segment.trailer.first.position <= position)
     }
 
     pub(super) fn end(&self) -> u64 {

@@ -8,10 +8,10 @@ use std::io;
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// Nothing was written and nothing is lost. Retry once the disk has space.
-    #[error("no space for the log: {0}")]
+    #[error("the disk has no space for the log: {0}")]
     NoSpace(#[source] io::Error),
     /// The records to write are not group records. This is a bug: the node must stop.
-    #[error("what was to be logged is not group records")]
+    #[error("the bytes to log are not group records")]
     BadRecords,
     /// Data that was synced is missing. The node must not run on it.
     #[error("the log is damaged: {file} at byte {offset}: {what}")]
@@ -26,7 +26,7 @@ pub enum LogError {
     #[error("the log failed at {file}: {source}")]
     Failed { file: String, source: io::Error },
     /// An earlier operation failed, so nothing is done any more. The node must stop.
-    #[error("the log failed before")]
+    #[error("an earlier operation of the log failed")]
     Poisoned,
 }
 

@@ -19,13 +19,13 @@ pub(super) struct Frames<'a, F> {
 }
 
 impl<'a, F: DiskFile> Frames<'a, F> {
-    pub(super) fn new(file: &'a F, seed: FrameSeed, places: Range<u64>, chunk: usize) -> Self {
-        let Range { start, end } = places;
+    pub(super) fn new(file: &'a F, seed: FrameSeed, range: Range<u64>, chunk: usize) -> Self {
+        let Range { start, end } = range;
         Self { file, seed, next: start, limit: end, chunk, buffer: Vec::new(), buffer_at: start }
     }
 
     /// Where the first missing frame would begin.
-    pub(super) const fn place(&self) -> u64 {
+    pub(super) const fn offset(&self) -> u64 {
         self.next
     }
 
@@ -88,10 +88,10 @@ pub(super) fn search<F: DiskFile>(
     let mut at = from.next_multiple_of(FRAME_ALIGN);
     loop {
         let read = file.read_at(&mut buffer, at)?;
-        let mut place = 0;
-        while place + FRAME_HEADER_BYTES <= read.min(CHUNK + FRAME_HEADER_BYTES - 1) {
-            let offset = at + place as u64;
-            let bytes = &buffer[place..];
+        let mut within = 0;
+        while within + FRAME_HEADER_BYTES <= read.min(CHUNK + FRAME_HEADER_BYTES - 1) {
+            let offset = at + within as u64;
+            let bytes = &buffer[within..];
             // The cheap check first: hardly anything contains its own offset.
             if bytes[8..16] == offset.to_le_bytes()
                 && let Some(head) = bytes.first_chunk()
@@ -101,7 +101,7 @@ pub(super) fn search<F: DiskFile>(
                 found.opening_max = found.opening_max.max(header.opening);
                 found.damage |= header.durable_end > durable_beyond;
             }
-            place += FRAME_ALIGN as usize;
+            within += FRAME_ALIGN as usize;
         }
         if read < buffer.len() {
             return Ok(found);

@@ -168,14 +168,14 @@ impl<F> Content<F> {
     }
 
     pub(super) fn segment(&self, generation: u64) -> Option<Arc<Segment<F>>> {
-        let place = self.segments.binary_search_by_key(&generation, |segment| segment.header.generation);
-        place.ok().map(|place| Arc::clone(&self.segments[place]))
+        let found = self.segments.binary_search_by_key(&generation, |segment| segment.header.generation);
+        found.ok().map(|at| Arc::clone(&self.segments[at]))
     }
 
     /// The header of the segment after this one, which says where this one ends; `None` for the last one.
     pub(super) fn following(&self, generation: u64) -> Option<LogSegmentHeader> {
-        let place = self.segments.partition_point(|segment| segment.header.generation <= generation);
-        self.segments.get(place).map(|segment| segment.header)
+        let found = self.segments.partition_point(|segment| segment.header.generation <= generation);
+        self.segments.get(found).map(|segment| segment.header)
     }
 
     pub(super) fn recovered(&self) -> BTreeMap<GroupId, RecoveredGroup> {
@@ -193,8 +193,8 @@ impl GroupLog {
     }
 
     pub(super) fn find(&self, index: Index) -> Option<EntryRange> {
-        let place = self.ranges.partition_point(|range| range.last < index);
-        self.ranges.get(place).copied().filter(|range| range.first <= index)
+        let found = self.ranges.partition_point(|range| range.last < index);
+        self.ranges.get(found).copied().filter(|range| range.first <= index)
     }
 
     pub(super) fn purge(&mut self, through: Index) {

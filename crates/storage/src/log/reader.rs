@@ -41,7 +41,7 @@ pub struct LogReader<D: Disk> {
 }
 
 /// Where to look for an entry and those after it.
-struct Place<F> {
+struct Location<F> {
     segment: Arc<Segment<F>>,
     /// The first one is at or before the entry. From each point on, the first match counts, up to the next
     /// point's entry: frames between two points may hold entries that were replaced.
@@ -77,11 +77,11 @@ impl<D: Disk> LogReader<D> {
     /// `Damaged` or `Failed`: the node must stop.
     pub fn entries(&self, group: GroupId, from: Index, bytes_max: usize) -> Result<EntryPage, LogError> {
         let mut wanted = Wanted { group, next: from, bytes_left: bytes_max, page: EntryPage::default() };
-        while let Some(place) = self.find(group, wanted.next)? {
-            match place.read(&mut wanted) {
+        while let Some(location) = self.find(group, wanted.next)? {
+            match location.read(&mut wanted) {
                 Ok(Progress::More) => {}
                 Ok(Progress::Full) => break,
-                Err(error) if self.is_live(&place.segment) => return Err(error),
+                Err(error) if self.is_live(&location.segment) => return Err(error),
                 // The segment was purged during the read: look again.
                 Err(_) => {}
             }
@@ -89,7 +89,7 @@ impl<D: Disk> LogReader<D> {
         Ok(wanted.page)
     }
 
-    fn find(&self, group: GroupId, index: Index) -> Result<Option<Place<D::File>>, LogError> {
+    fn find(&self, group: GroupId, index: Index) -> Result<Option<Location<D::File>>, LogError> {
         loop {
             let (segment, range, next) = {
                 let content = lock(&self.shared.content);
@@ -101,7 +101,7 @@ impl<D: Disk> LogReader<D> {
                     Some(next) => (segment, range, next),
                     None => {
                         let (points, last) = points(&content.current, group, index, range.last);
-                        return Ok(Some(Place { segment, points, end: content.end, last }));
+                        return Ok(Some(Location { segment, points, end: content.end, last }));
                     }
                 }
             };
@@ -114,7 +114,7 @@ impl<D: Disk> LogReader<D> {
                 },
             };
             let (points, last) = points(&sealed, group, index, range.last);
-            return Ok(Some(Place { segment, points, end: next.previous_index, last }));
+            return Ok(Some(Location { segment, points, end: next.previous_index, last }));
         }
     }
 
@@ -128,7 +128,7 @@ enum Progress {
     Full,
 }
 
-impl<F: DiskFile> Place<F> {
+impl<F: DiskFile> Location<F> {
     fn read(&self, wanted: &mut Wanted) -> Result<Progress, LogError> {
         let segment = &self.segment;
         let chunk = wanted.bytes_left.clamp(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX);
@@ -139,7 +139,7 @@ impl<F: DiskFile> Place<F> {
             while let Some(point) = points.next_if(|point| point.index <= wanted.next) {
                 frames.skip_to(point.offset);
             }
-            let at = frames.place();
+            let at = frames.offset();
             // One frame may hold several points, because a group may have several records in it.
             while points.next_if(|point| point.offset <= at).is_some() {}
             let next_point = points.peek().map_or(u64::MAX, |point| point.index.0 - 1);
@@ -182,8 +182,8 @@ impl Wanted {
 /// The index's points from the entry on, and the last entry that they lead to: `last`, or an earlier one.
 fn points(index: &SegmentIndex, group: GroupId, entry: Index, last: Index) -> (Vec<IndexPoint>, Index) {
     let Some(known) = index.groups.get(&group) else { return (Vec::new(), last) };
-    let place = known.points.partition_point(|point| point.index <= entry).saturating_sub(1);
-    let points = &known.points[place..];
+    let first = known.points.partition_point(|point| point.index <= entry).saturating_sub(1);
+    let points = &known.points[first..];
     match points.get(POINTS_MAX) {
         Some(next) => (points[..POINTS_MAX].to_vec(), last.min(Index(next.index.0 - 1))),
         None => (points.to_vec(), last),

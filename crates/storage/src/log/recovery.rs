@@ -46,8 +46,8 @@ pub(super) fn open<D: Disk>(disk: D, options: LogOptions) -> Result<OpenedLog<D>
         end: FRAMES_AT,
     };
     let last = content.segments.len() - 1;
-    for place in 0..last {
-        let (segment, next) = (Arc::clone(&content.segments[place]), content.segments[place + 1].header);
+    for at in 0..last {
+        let (segment, next) = (Arc::clone(&content.segments[at]), content.segments[at + 1].header);
         let index = sealed_index(&segment, &next)?;
         content.apply_sealed(&index, segment.header.generation);
     }
@@ -132,10 +132,10 @@ fn chain<F: DiskFile>(
     let mut previous = chain[0].header.previous;
     while previous >= oldest && previous != 0 {
         let found = segments.iter().rposition(|segment| segment.header.generation == previous);
-        let Some(place) = found else {
+        let Some(at) = found else {
             return Err(chain[chain.len() - 1].damaged(0, "the segment before this one is missing"));
         };
-        let segment = segments.remove(place);
+        let segment = segments.remove(at);
         previous = segment.header.previous;
         chain.push(Arc::new(segment));
     }
@@ -167,8 +167,8 @@ pub(super) fn sealed_index<F: DiskFile>(
     next: &LogSegmentHeader,
 ) -> Result<SegmentIndex, LogError> {
     let failed = |source| LogError::io(&segment.name, source);
-    let places = next.previous_index..next.previous_end;
-    let mut frames = Frames::new(&*segment.file, segment.seed, places, 0);
+    let range = next.previous_index..next.previous_end;
+    let mut frames = Frames::new(&*segment.file, segment.seed, range, 0);
     if let Some(frame) = frames.next().map_err(failed)?
         && frame.header.kind == FrameKind::Index
         && let Ok(index) = SegmentIndex::decode(frame.records)
@@ -181,8 +181,8 @@ pub(super) fn sealed_index<F: DiskFile>(
         current: SegmentIndex::default(),
         end: FRAMES_AT,
     };
-    let places = FRAMES_AT..next.previous_index;
-    let scanned = scan(segment, places, &mut content).map_err(|error| error.with(segment))?;
+    let range = FRAMES_AT..next.previous_index;
+    let scanned = scan(segment, range, &mut content).map_err(|error| error.with(segment))?;
     if scanned.end != next.previous_index {
         return Err(segment.damaged(scanned.end, "a frame that had been synced"));
     }
@@ -227,11 +227,11 @@ impl ScanError {
 
 fn scan<F: DiskFile>(
     segment: &Segment<F>,
-    places: std::ops::Range<u64>,
+    range: std::ops::Range<u64>,
     content: &mut Content<F>,
 ) -> Result<Scanned, ScanError> {
-    let mut scanned = Scanned { end: places.start, opening: 0, durable: places.start };
-    let mut frames = Frames::new(&*segment.file, segment.seed, places, CHUNK_BYTES);
+    let mut scanned = Scanned { end: range.start, opening: 0, durable: range.start };
+    let mut frames = Frames::new(&*segment.file, segment.seed, range, CHUNK_BYTES);
     let mut updates = Vec::new();
     while let Some(frame) = frames.next().map_err(ScanError::Io)? {
         let header = frame.header;
@@ -245,7 +245,7 @@ fn scan<F: DiskFile>(
         }
         scanned.opening = header.opening;
         scanned.durable = scanned.durable.max(header.durable_end);
-        scanned.end = frames.place();
+        scanned.end = frames.offset();
     }
     Ok(scanned)
 }

@@ -125,8 +125,8 @@ impl<D: Disk> LogWriter<D> {
     fn take_spare(&self, needed: u64) -> Result<Spare<D::File>, LogError> {
         let best = {
             let mut pool = lock(&self.shared.pool);
-            let best = (0..pool.spares.len()).max_by_key(|place| pool.spares[*place].space);
-            best.map(|place| pool.spares.swap_remove(place))
+            let best = (0..pool.spares.len()).max_by_key(|at| pool.spares[*at].space);
+            best.map(|at| pool.spares.swap_remove(at))
         };
         let Some(mut spare) = best else { return self.create(needed) };
         if spare.space < needed {

@@ -10,7 +10,7 @@ use lsm_tree::{Cache, CompressionType, Config, DescriptorTable, SequenceNumberCo
 use std::path::Path;
 use std::sync::Arc;
 
-/// A block holds one complete key for every this many rows. Complete keys cost bytes on disk, but a
+/// A block holds one complete key for each group of this many rows. Complete keys cost bytes on disk, but a
 /// descending scan of each run decodes the whole interval in which it begins: with 16, the last row of a
 /// stream took 10 us instead of 6.
 const RESTART_ROWS: u8 = 4;

@@ -38,8 +38,8 @@ impl Image {
     }
 
     /// Writes the bytes. If not all of them fit, writes those that fit, and fails.
-    pub(super) fn write(&mut self, bytes: &[u8], offset: u64, room: u64) -> io::Result<()> {
-        let fits = self.used_bytes().saturating_add(room).saturating_sub(offset);
+    pub(super) fn write(&mut self, bytes: &[u8], offset: u64, free_bytes: u64) -> io::Result<()> {
+        let fits = self.used_bytes().saturating_add(free_bytes).saturating_sub(offset);
         let count = bytes.len().min(usize::try_from(fits).unwrap_or(usize::MAX));
         let start = usize::try_from(offset).map_err(|_| io::ErrorKind::FileTooLarge)?;
         if count > 0 {
@@ -53,8 +53,8 @@ impl Image {
         if count < bytes.len() { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
     }
 
-    pub(super) fn set_len(&mut self, len: u64, room: u64) -> io::Result<()> {
-        if len > self.used_bytes().saturating_add(room) {
+    pub(super) fn set_len(&mut self, len: u64, free_bytes: u64) -> io::Result<()> {
+        if len > self.used_bytes().saturating_add(free_bytes) {
             return Err(io::ErrorKind::StorageFull.into());
         }
         let (old, new) = (self.content.len(), usize::try_from(len).map_err(|_| io::ErrorKind::FileTooLarge)?);
@@ -70,8 +70,8 @@ impl Image {
         Ok(())
     }
 
-    pub(super) fn reserve(&mut self, len: u64, room: u64) -> io::Result<()> {
-        if len > self.used_bytes().saturating_add(room) {
+    pub(super) fn reserve(&mut self, len: u64, free_bytes: u64) -> io::Result<()> {
+        if len > self.used_bytes().saturating_add(free_bytes) {
             return Err(io::ErrorKind::StorageFull.into());
         }
         self.reserved = self.reserved.max(len);

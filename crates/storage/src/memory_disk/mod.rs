@@ -170,7 +170,7 @@ impl MemoryFile {
     }
 
     /// How many bytes this file may still grow by.
-    fn room(&self) -> u64 {
+    fn free_bytes(&self) -> u64 {
         let Some(capacity) = lock(&self.disk.faults).capacity else { return u64::MAX };
         capacity.saturating_sub(lock(&self.disk.names).used_bytes())
     }
@@ -179,8 +179,8 @@ impl MemoryFile {
 impl DiskFile for MemoryFile {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let fate = self.begin(Operation::Change);
-        let room = self.room();
-        done_and(fate, || lock(&self.node).write(bytes, offset, room))
+        let free_bytes = self.free_bytes();
+        done_and(fate, || lock(&self.node).write(bytes, offset, free_bytes))
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
@@ -195,14 +195,14 @@ impl DiskFile for MemoryFile {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         let fate = self.begin(Operation::Change);
-        let room = self.room();
-        done_and(fate, || lock(&self.node).set_len(len, room))
+        let free_bytes = self.free_bytes();
+        done_and(fate, || lock(&self.node).set_len(len, free_bytes))
     }
 
     fn reserve(&self, len: u64) -> io::Result<()> {
         let fate = self.begin(Operation::Change);
-        let room = self.room();
-        done_and(fate, || lock(&self.node).reserve(len, room))
+        let free_bytes = self.free_bytes();
+        done_and(fate, || lock(&self.node).reserve(len, free_bytes))
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -1,4 +1,4 @@
-//! What a crash leaves and what it may not touch.
+//! What a crash may leave and what it must not touch.
 
 use super::*;
 use seeded_rng::Rng;
@@ -164,7 +164,7 @@ fn a_full_disk_takes_what_fits_and_gives_back_what_is_removed() {
     let disk = MemoryDisk::new();
     disk.set_capacity(Some(1_000));
     let file = disk.create("a").expect("created");
-    file.reserve(600).expect("room");
+    file.reserve(600).expect("space");
     assert_eq!(disk.used_bytes(), 600);
     let other = disk.create("b").expect("created");
     assert_eq!(other.reserve(401).expect_err("full").kind(), ErrorKind::StorageFull);

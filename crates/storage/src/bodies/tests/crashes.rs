@@ -1,9 +1,9 @@
 //! A power cut at each operation, with unsynced writes lost, kept or torn.
 //!
-//! The script appends, syncs, tells of flushed states, notes removals and rewrites segments, until the disk's
-//! n-th operation ends the process, for each n. A state flush is imagined: it knows the end of the last sync
-//! that returned before it. The file is then opened at that end; it must hold every live record below it, as
-//! it was written and in order, and nothing else but records that are dead and not yet gone.
+//! For each n, a script appends, syncs, reports flushed states, notes removals and rewrites segments until
+//! the disk's n-th operation ends the process. State flushes are simulated: a flush knows the end of the last
+//! sync that returned before it. Then the file is opened at that end. It must hold every live record before
+//! the end, in order and as it was written, and nothing else except dead records that were not dropped yet.
 
 use super::*;
 use crate::memory_disk::MemoryDisk;
@@ -12,12 +12,12 @@ use std::collections::BTreeMap;
 
 const STEPS: usize = 60;
 
-/// What should be there.
+/// What the file should hold.
 #[derive(Clone, Default)]
 struct Expected {
-    /// The logical end behind each record.
+    /// The logical end of each record.
     ends: BTreeMap<u64, u64>,
-    /// Records that the state no longer knows, and has been flushed without.
+    /// Records that the state no longer refers to, in a flush that has completed.
     dead: Vec<u64>,
     /// The end that the flushed state knows.
     flushed: u64,
@@ -28,7 +28,7 @@ struct Script<'a> {
     reader: BodyReader<MemoryDisk>,
     rng: &'a mut Rng,
     expected: Expected,
-    /// Removed by entries behind the flushed state: a crash brings them back until the log is replayed.
+    /// Removed by entries after the flushed state: a crash brings them back until the log is replayed.
     dead_unflushed: Vec<u64>,
     now: u64,
 }
@@ -69,8 +69,8 @@ impl Script<'_> {
             return;
         }
         for _ in 0..self.rng.next_u64() % 12 {
-            let place = (self.rng.next_u64() % count) as usize;
-            let position = *self.expected.ends.keys().nth(place).expect("it is one of them");
+            let nth = (self.rng.next_u64() % count) as usize;
+            let position = *self.expected.ends.keys().nth(nth).expect("it is one of them");
             self.bodies.note_removed(&[Position(position)], Wall(self.now));
             self.dead_unflushed.push(position);
         }
@@ -89,7 +89,7 @@ impl Script<'_> {
             let dead = self.all_dead();
             let live = |record: &BodyRecord<'_>| Ok::<_, std::io::Error>(!dead.contains(&record.position.0));
             self.bodies.compaction(segment).run(live)?;
-            // What was dropped stays dropped: the removal is in the log, and is replayed.
+            // What was dropped stays dropped, because the removal is in the log and is replayed.
             self.expected.dead.append(&mut self.dead_unflushed);
         }
         let found = read(&self.reader, Cursor::START, ALL, 700)?;

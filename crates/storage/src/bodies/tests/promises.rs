@@ -60,7 +60,7 @@ fn a_page_holds_what_lies_between_two_cursors(disk: impl Disk) {
 fn a_record_longer_than_a_page_or_a_segment_is_read(disk: impl Disk) {
     let (mut bodies, reader) = written(&disk, 20);
     let long = record_of(500, &vec![b'l'; 20_000]);
-    bodies.append(&long, cursor(500)).expect("room");
+    bodies.append(&long, cursor(500)).expect("space");
     append(&mut bodies, &[510]);
     let page = reader.page_after(cursor(200), ALL, 100).expect("intact");
     assert_eq!((page.bytes, page.through, page.at_end), (long.clone(), cursor(500), false));

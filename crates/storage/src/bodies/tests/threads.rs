@@ -1,4 +1,4 @@
-//! Readers on other threads, while bodies are appended, rolled and rewritten.
+//! Readers on other threads, while bodies are appended and segments are sealed and rewritten.
 
 use super::*;
 use crate::real_disk::RealDisk;
@@ -54,7 +54,7 @@ fn readers_are_not_disturbed_by_what_goes_on() {
                 let end = bodies.sync_handle().run().expect("synced");
                 bodies.persisted(end);
             }
-            if let Some(segment) = bodies.compaction_due(Wall(position)).expect("room") {
+            if let Some(segment) = bodies.compaction_due(Wall(position)).expect("space") {
                 let job = bodies.compaction(segment);
                 scope.spawn(move || {
                     let live = |record: &BodyRecord<'_>| Ok::<_, std::io::Error>(!is_dead(record.position.0));

@@ -1,8 +1,8 @@
 //! A power cut at each operation, with unsynced writes lost, kept or torn.
 //!
-//! A script of random steps runs until the disk's n-th operation ends the process, for each n. What the log
-//! then holds must be exactly what it held after one of the steps: none before the last sync that returned,
-//! none that was not begun.
+//! For each n, a script of random steps runs until the disk's n-th operation ends the process. The log must
+//! then hold exactly what it held after one of the steps: not one before the last sync that returned, and not
+//! one that had not begun.
 
 use super::*;
 use crate::memory_disk::MemoryDisk;
@@ -12,7 +12,8 @@ const STEPS: usize = 70;
 
 /// A run of the script, up to the crash if there is one.
 struct Run {
-    /// What the log should have held after each step that changes something; the last may not have happened.
+    /// What the log should have held after each step that changes something. The last step may not have
+    /// happened.
     states: Vec<Model>,
     /// The state that was current when the last sync returned.
     acknowledged: usize,
@@ -96,7 +97,7 @@ impl<D: Disk> Script<'_, D> {
     }
 }
 
-/// Opens and runs; the end of the process is an error that is expected.
+/// Opens the log and runs the script. The end of the process is an expected error.
 fn run(disk: &MemoryDisk, from: Model, rng: &mut Rng, steps: usize) -> Run {
     let run = Run { states: vec![from], acknowledged: 0 };
     let log = match Log::open(disk.clone(), options()) {
@@ -120,7 +121,7 @@ fn is_crash(error: &LogError) -> bool {
     matches!(error, LogError::Failed { source, .. } if crate::memory_disk::is_crash(source))
 }
 
-/// What the log holds after a crash, which must be a state that it may have.
+/// What the log holds after a crash. It must be one of the permitted states.
 fn recovered(disk: &MemoryDisk, run: &Run, what: &str) -> Model {
     let log = Log::open(disk.clone(), options()).unwrap_or_else(|error| panic!("{what}: {error}"));
     let found = held(&log).unwrap_or_else(|error| panic!("{what}: {error}"));
@@ -140,7 +141,7 @@ fn crash_everywhere(seed: u64) {
         let first = run(&disk, Model::default(), &mut Rng::new(seed), STEPS);
         let mut fate = Rng::new(seed ^ (operation << 8));
         let disk = disk.crash(&mut || fate.next_u64());
-        // Recovery itself may be cut short, and what follows it.
+        // Recovery itself may be interrupted, and so may what follows it.
         disk.crash_at(fate.next_u64() % 4);
         let nothing = run(&disk, Model::default(), &mut fate, 0);
         assert_eq!(nothing.states.len(), 1);
@@ -171,7 +172,7 @@ fn the_end_of_the_process_alone_loses_nothing_that_was_written() {
     }
 }
 
-/// A test of the test: a writer whose syncs did nothing must be caught.
+/// A test of the test: it must catch a writer whose syncs do nothing.
 #[test]
 fn a_log_without_syncs_would_be_caught() {
     let caught = (0..50).filter(|seed| {

@@ -1,5 +1,5 @@
-//! The state on disk, held to the suite that every state store passes, and to what only disks, processes and
-//! threads can break.
+//! The state on disk, tested by the suite that every state store must pass, and by tests of what only disks,
+//! processes and threads can break.
 
 mod damage;
 mod durable;
@@ -36,7 +36,7 @@ fn open(path: &Path) -> Result<LsmState, StateError> {
     LsmState::open(path, STORE, tiny())
 }
 
-/// Every row, as far as the state can be read.
+/// Every row, if the state can be read.
 fn all_rows(state: &LsmState) -> Result<Vec<Row>, model::ViewError> {
     let mut rows = Vec::new();
     state.scan(KeyRange { from: &[], to: &[0xff; 9] }, Order::Ascending, &mut |key, value| {
