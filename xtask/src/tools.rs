@@ -1,7 +1,7 @@
 //! The programs that a machine needs, and how to install them: Debian packages by `apt-get` (as root; other
-//! users are told which packages are missing), rustup components, two cargo tools as prebuilt wheels, since building them
-//! would take longer than the tests, and the Python packages that some tests use. The hashes of the wheels and
-//! packages are pinned in `.ci/tools.txt` and `.ci/python.txt`.
+//! users are told which packages are missing), rustup components, two cargo tools as prebuilt wheels, and the
+//! Python packages that some tests use. The hashes are pinned in `.ci/tools.txt` and `.ci/python.txt`. Building
+//! the tools would take longer than the tests.
 
 use crate::Failure;
 use crate::run::{output, root, run, target_dir, works};
@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Need {
     Required,
-    /// It installs the cargo tools and the Python packages. Without it, steps that need a cargo tool report NOT
-    /// RUN, and tests that use Python fail.
+    /// It installs the cargo tools and the Python packages. Without it, steps that need a cargo tool report
+    /// NOT RUN, and the tests that use Python fail.
     Optional,
 }
 
@@ -51,7 +51,7 @@ pub fn setup() -> Result<Tools, Failure> {
     debian_packages()?;
     rustup_components()?;
     if let Err(why) = python_packages() {
-        eprintln!("cannot install the Python packages: {why}; tests that use them will fail");
+        eprintln!("Python packages: {why}; the tests that drive them will fail");
     }
     Ok(Tools { deny: cargo_tool("cargo-deny"), nextest: cargo_tool("cargo-nextest") })
 }
@@ -86,7 +86,7 @@ fn rustup_components() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Installs the packages of `.ci/python.txt`, with checked hashes, where the tests look for them.
+/// Installs the packages of `.ci/python.txt` where the tests look for them, and checks their hashes.
 fn python_packages() -> Result<(), Failure> {
     let dir = target_dir().join("tools").join("python");
     let installed = dir.join("installed.txt");
