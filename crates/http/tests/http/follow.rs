@@ -164,6 +164,21 @@ fn a_subscriber_chooses_its_keep_alive_within_bounds() {
 }
 
 #[test]
+fn a_subscription_of_the_whole_store_says_in_its_head_what_may_have_been_removed() {
+    let node = Node::start();
+    node.append_numbers("s", 0..3);
+    let removed_through = || {
+        let mut connection = Connection::to(&node);
+        let head = connection.send(request("GET", "/v1/events", &[FOLLOW], "")).head();
+        head.header("mainstay-removed-through").map(str::to_owned)
+    };
+    assert_eq!(removed_through(), None);
+    let last = node.get("/v1/events").json()["events"][2]["cursor"].as_str().unwrap().to_owned();
+    assert_eq!(node.request("DELETE", "/v1/streams/s", &[], "").status, 200);
+    assert!(removed_through().is_some_and(|cursor| cursor >= last));
+}
+
+#[test]
 fn the_default_keep_alive_is_shorter_than_the_time_out_of_httpx() {
     assert!(HttpOptions::default().keep_alive < Duration::from_secs(5));
 }
