@@ -1,14 +1,14 @@
-//! The cells that metrics are counted in: relaxed atomics, so that counting costs a few nanoseconds and no
-//! lock on any path. `/metrics` reads them one by one; it is no consistent cut, and need not be.
+//! Counters, gauges and histograms. They are relaxed atomics, so counting takes a few nanoseconds and no lock.
+//! `/metrics` reads them one after another, so one scrape may show them at slightly different moments.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-/// A number that only grows.
+/// A number that only increases.
 #[derive(Debug, Default)]
-pub struct Count(AtomicU64);
+pub struct Counter(AtomicU64);
 
-impl Count {
+impl Counter {
     pub fn inc(&self) {
         self.add(1);
     }
@@ -23,11 +23,11 @@ impl Count {
     }
 }
 
-/// A number that moves both ways.
+/// A number that increases and decreases.
 #[derive(Debug, Default)]
-pub struct Level(AtomicI64);
+pub struct Gauge(AtomicI64);
 
-impl Level {
+impl Gauge {
     pub fn set(&self, n: u64) {
         self.0.store(i64::try_from(n).unwrap_or(i64::MAX), Relaxed);
     }
@@ -46,12 +46,12 @@ impl Level {
     }
 }
 
-/// A [`Level`] counted up for as long as this lives.
+/// Counts one in a [`Gauge`] until it is dropped.
 #[derive(Debug)]
-pub struct Held<'a>(&'a Level);
+pub struct Held<'a>(&'a Gauge);
 
-impl Level {
-    /// Counts one up now, and down when the guard is dropped.
+impl Gauge {
+    /// Adds one now, and subtracts it when the result is dropped.
     #[must_use]
     pub fn hold(&self) -> Held<'_> {
         self.add(1);
@@ -65,11 +65,11 @@ impl Drop for Held<'_> {
     }
 }
 
-/// A time in a gauge of seconds.
+/// A gauge of a duration, or of a time of day since 1970.
 #[derive(Debug, Default)]
-pub struct Span(AtomicI64);
+pub struct TimeGauge(AtomicI64);
 
-impl Span {
+impl TimeGauge {
     pub fn set(&self, duration: Duration) {
         self.0.store(i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX), Relaxed);
     }
@@ -84,15 +84,15 @@ impl Span {
     }
 }
 
-/// Upper bounds of a histogram's buckets, in the unit that is observed, and how many of those make one unit
-/// of the metric.
+/// The upper bounds of a histogram's buckets in the observed unit, and how many of these make one unit of the
+/// metric.
 #[derive(Clone, Copy, Debug)]
 pub struct Scale {
     bounds: &'static [u64],
     per_unit: f64,
 }
 
-/// Observed in nanoseconds, told in seconds: 50 µs (a fast fdatasync is 70) to 10 s (a time-out).
+/// Observed in nanoseconds and shown in seconds: 50 µs (a fast fdatasync takes 70) to 10 s (a time-out).
 pub const DURATIONS: Scale = Scale {
     bounds: &[
         50_000,
@@ -120,21 +120,21 @@ pub const SIZES: Scale = Scale {
     per_unit: 1.0,
 };
 
-/// How often values fell under each bound. (`prometheus_client`'s own takes a lock an observation.)
+/// How many values fell into each bucket. (The histogram of `prometheus_client` takes a lock for each value.)
 #[derive(Debug)]
 pub struct Histogram {
     scale: Scale,
-    /// One a bound, and a last one for what lies above all.
+    /// One for each bound, and a last one for greater values.
     buckets: Box<[AtomicU64]>,
     sum: AtomicU64,
 }
 
-/// A histogram as it was read.
+/// What a histogram held when it was read.
 #[derive(Debug)]
 pub(crate) struct Reading {
     pub(crate) sum: f64,
     pub(crate) count: u64,
-    /// Upper bound and what fell in this bucket alone.
+    /// Upper bound, and how many values fell into this bucket alone.
     pub(crate) buckets: Vec<(f64, u64)>,
 }
 
@@ -145,7 +145,7 @@ impl Histogram {
         Self { scale, buckets, sum: AtomicU64::new(0) }
     }
 
-    /// In the scale's observed unit: nanoseconds, bytes, a count.
+    /// Counts a value, in the observed unit of the scale: nanoseconds, bytes, a count.
     pub fn observe(&self, value: u64) {
         let bucket = self.scale.bounds.partition_point(|bound| *bound < value);
         if let Some(bucket) = self.buckets.get(bucket) {
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_told_in_seconds() {
+    fn durations_are_shown_in_seconds() {
         let histogram = Histogram::new(DURATIONS);
         histogram.observe_duration(Duration::from_micros(80));
         histogram.observe_duration(Duration::from_secs(100));
@@ -203,13 +203,13 @@ mod tests {
     }
 
     #[test]
-    fn a_held_level_goes_back_when_its_holder_ends() {
-        let level = Level::default();
-        let first = level.hold();
-        let second = level.hold();
-        assert_eq!(level.get(), 2);
+    fn a_held_gauge_goes_back_when_its_holder_is_dropped() {
+        let gauge = Gauge::default();
+        let first = gauge.hold();
+        let second = gauge.hold();
+        assert_eq!(gauge.get(), 2);
         drop(first);
         drop(second);
-        assert_eq!(level.get(), 0);
+        assert_eq!(gauge.get(), 0);
     }
 }

@@ -1,5 +1,5 @@
-//! Room on disk and in memory: deleted and rewritten rows leave both, a full disk loses nothing, and work
-//! that falls behind is told.
+//! Use of disk and memory: deleted and rewritten rows leave both, a full disk loses nothing, and work that
+//! falls behind is reported.
 
 use super::{LsmConfig, LsmState, STORE, all_rows, open, scatter};
 use crate::conformance::state::{at, compact, flush, scan};
@@ -48,7 +48,7 @@ fn rewritten_and_deleted_rows_leave_the_disk() {
     assert!(rewritten < once * 3, "{rewritten} bytes of {once}: old versions are gone");
     assert_eq!(state.figures().table_bytes, bytes_on_disk(directory.path()), "and so are their files");
     commit(&mut state, &rows(None));
-    // Tombstones go when they arrive at the last level: what follows pushes them there.
+    // Tombstones disappear in the last level. What follows pushes them there.
     for _ in 0..8 {
         commit(&mut state, &WriteSet(vec![(vec![0], Some(vec![0])), (vec![0xff], Some(vec![0]))]));
     }
