@@ -36,7 +36,7 @@ users --100/s--> [ shop ] --50/s--> [ catalogue ] --50/s--> [ store ]
           need only the shop                         it accepts requests and
                                                      never answers them
 
-Each service has 20 workers. A worker that waits for an answer does nothing else.",
+Each service has 20 workers. A waiting worker does nothing else.",
     expect: "Without protection, all workers of the catalogue soon wait for the store, and then all workers of the \
              shop wait for the catalogue. No worker is left even for the pages that need neither, and the shop \
              stays down after the store is back. With timeouts and circuit breakers the shop keeps serving those \

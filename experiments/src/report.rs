@@ -13,7 +13,8 @@ use std::fmt::Write as _;
 pub fn how_to_read() -> String {
     let text = [
         "Each experiment sends the same requests twice: first WITHOUT the pattern, then WITH it.",
-        "A request is served if it gets a good response before its user gives up; all others are failed.",
+        "The tables count the requests that were served: they got a good response before their user gave up. All others \
+         failed.",
         "p50 and p99 say how long served requests took, in milliseconds: half of them took at most the p50, and 99 \
          of 100 at most the p99. A dash means that there was no such request.",
         "\"fail p99\" says how long the failed requests kept their users waiting: 99 of 100 failed within that time. \
@@ -38,7 +39,7 @@ impl Experiment {
         for chart in &half.charts {
             let _ = writeln!(out, "{}", chart.draw(self.lasts, self.marks));
         }
-        let _ = writeln!(out, "{:38}  requests  served  failed  p50 ms  p99 ms  fail p99", "");
+        let _ = writeln!(out, "{:40}        served  p50 ms  p99 ms  fail p99", "");
         for group in &half.groups {
             let _ = writeln!(out, "{}", row(group));
         }
@@ -68,11 +69,9 @@ fn row(group: &Group) -> String {
     let figures = group.figures;
     let millis = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.1}"));
     format!(
-        "  {:36}  {:>8}  {:>6}  {:>6}  {:>6}  {:>6}  {:>8}",
+        "  {:38}  {:>12}  {:>6}  {:>6}  {:>8}",
         group.label,
-        figures.requests,
-        figures.ok,
-        figures.failed,
+        format!("{} of {}", figures.ok, figures.requests),
         millis(figures.p50_ms),
         millis(figures.p99_ms),
         millis(figures.failed_p99_ms),
@@ -135,7 +134,7 @@ mod tests {
         );
         let shown = ALL[0].show(&half);
         let rows: Vec<Vec<&str>> = shown.lines().map(|line| line.split_whitespace().collect()).collect();
-        assert_eq!(rows[1], ["all", "requests", "2", "0", "2", "-", "-", "2.0"], "{shown}");
+        assert_eq!(rows[1], ["all", "requests", "0", "of", "2", "-", "-", "2.0"], "{shown}");
         assert_eq!(rows[3], ["requests", "that", "arrived", "2"], "{shown}");
     }
 }

@@ -35,14 +35,14 @@ pub(crate) const EXPERIMENT: Experiment = Experiment {
     name: "retry-storm",
     title: "Retries keep a service down after a short pause",
     topology: "
-clients ---180/s---> [ service ]   20 workers of 100 ms serve 200 requests per second
+clients ---180/s---> [ service ]   20 workers of 100 ms serve 200 per second
                                    pauses for one second, from 1.5 s to 2.5 s
 
 A client waits 500 ms for each attempt and makes up to 4 attempts.",
     expect: "During the pause a queue builds up. With immediate retries, every late response causes another attempt: \
              the service gets several times its load, its queue stays so long that every response is too late, and \
              it never recovers, although the pause is over. With a retry budget (retries may be 5 % of the calls) \
-             and pauses of random length before each retry, the queue drains.",
+             and waits of random length before each retry, the queue drains.",
     without: "up to 3 retries at once after each failure",
     with: "the same number of retries, within a budget of 5 % and after a backoff with jitter",
     lesson: "Retries add load exactly when a service can take least. A maximum number of attempts is not enough, \
