@@ -75,7 +75,7 @@ fn policy() -> Policy {
             latency_target: Duration::from_millis(200),
             ..Aimd::default()
         }),
-        line_max: 20,
+        queue_max: 20,
         wait_max: Duration::from_millis(100),
         shed: Some(shed::Config { low_percent: 50, ..shed::Config::default() }),
     };

@@ -35,7 +35,7 @@ users ---200/s---> [ service ]   75 ms per request, so 15 requests at once
                                  with a cold cache
 
 After a restart it can handle 8 requests at once, and one more for every 4
-that it has served. Above that it crashes again. After 120 requests it is warm.",
+that it has served. Above that it crashes again. It is warm after 120.",
     expect: "Without a breaker, all users return the moment the service is back. 15 requests at once are too many for \
              a cold service: it crashes again, restarts, and crashes again. With a breaker it first gets single \
              probes and then a growing share of the requests, warms up, and stays up.",

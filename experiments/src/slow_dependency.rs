@@ -63,7 +63,7 @@ fn compare(without: &Half, with: &Half) -> String {
 fn policy() -> Policy {
     let bulkhead = bulkhead::Config {
         limit: Limit::Fixed(14),
-        line_max: 8,
+        queue_max: 8,
         wait_max: Duration::from_millis(200),
         shed: None,
     };

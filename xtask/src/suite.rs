@@ -105,7 +105,7 @@ fn tests(nextest: Option<&Path>) -> Result<(), Failure> {
 /// The build failed, or an order was found that breaks a promise.
 pub fn loom() -> Result<(), Failure> {
     let test = ["cargo", "test", "--locked", "--release", "-q", "-p", "mainstay-resilience"];
-    let only = ["--features", "cell", "--test", "loom"];
+    let only = ["--features", "sync", "--test", "loom"];
     let target = root().join("target").join("loom").display().to_string();
     run(&[&["env", "RUSTFLAGS=--cfg loom"][..], &test, &only, &["--target-dir", &target]].concat())
 }

@@ -20,7 +20,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let billing = |_| async move { if works { Ok("paid") } else { Err("connection refused") } };
         match guard.call(Call::default(), billing, errors_are_failures).await {
             Ok(answer) => println!("{call:2}: {answer}"),
-            Err(CallError::Refused(refusal)) => println!("{call:2}: not called: {refusal}"),
+            Err(CallError::Rejected(rejected)) => println!("{call:2}: not called: {rejected}"),
             Err(error) => println!("{call:2}: {error}"),
         }
         tokio::time::sleep(Duration::from_millis(70)).await;

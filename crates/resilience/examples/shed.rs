@@ -9,7 +9,7 @@ use std::time::Duration;
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let bulkhead = Config {
         limit: Limit::Fixed(10),
-        line_max: 0,
+        queue_max: 0,
         shed: Some(shed::Config::default()),
         ..Config::default()
     };

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // One attempt may take 400 ms; with all that belongs to it, a call may take 600.
     let policy = Policy {
-        deadline: Some(Duration::from_millis(600)),
+        total_timeout: Some(Duration::from_millis(600)),
         timeout: Some(Duration::from_millis(400)),
         ..Policy::default()
     };

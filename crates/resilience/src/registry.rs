@@ -6,7 +6,7 @@
 //! is closed, further keys share one breaker, and the count of calls that did says so.
 //!
 //! A registry is a shelf, not a policy: what it holds decides. [`State`] is the plain one, for a state machine;
-//! `cell::Registry` (feature `cell`) is for the threads of a program. Both follow [`leaver`].
+//! `sync::Registry` (feature `sync`) is for the threads of a program. Both follow [`leaver`].
 //!
 //! ```
 //! use mainstay_resilience::{Input, Outcome, Time, breaker, registry};
@@ -26,7 +26,7 @@
 //! ```
 
 use crate::breaker::{self, Circuit, Request, Transition};
-use crate::contract::{Answer, Decide, Input, Invalid, Outcome, Time, Told};
+use crate::contract::{ConfigError, Decide, Decision, Input, Outcome, Recorded, Rejected, Time};
 use alloc::collections::BTreeMap;
 
 /// The rules of a registry.
@@ -175,9 +175,9 @@ impl Config {
     ///
     /// # Errors
     /// The first field that does not, and why.
-    pub fn check(&self) -> Result<(), Invalid> {
-        Invalid::unless("keys_max", self.keys_max.into(), 1..=1_000_000)?;
-        self.breaker.check().map_err(|invalid| invalid.within("breaker"))
+    pub fn check(&self) -> Result<(), ConfigError> {
+        ConfigError::unless("keys_max", self.keys_max.into(), 1..=1_000_000)?;
+        self.breaker.check().map_err(|error| error.within("breaker"))
     }
 
     /// No key yet.
@@ -195,11 +195,11 @@ impl Config {
     /// May a call be made, as the key's breaker has it?
     ///
     /// ```
-    /// use mainstay_resilience::{Answer, Input, Outcome, breaker, registry};
+    /// use mainstay_resilience::{Decision, Input, Outcome, breaker, registry};
     ///
     /// let config = registry::Config::default();
     /// let (mut breakers, input) = (config.state(), Input::default());
-    /// if let Answer::Admit(ticket) = config.ask(&mut breakers, input, &"billing", breaker::Request::default()) {
+    /// if let Decision::Admit(ticket) = config.ask(&mut breakers, input, &"billing", breaker::Request::default()) {
     ///     config.tell(&mut breakers, input, &"billing", ticket, Outcome::Failure);
     /// }
     /// assert_eq!(config.breaker(&breakers, &"billing", input.now).unwrap().window.failures, 1);
@@ -210,7 +210,7 @@ impl Config {
         input: Input,
         key: &K,
         request: Request,
-    ) -> Answer<Ticket> {
+    ) -> Decision<Ticket> {
         self.make_room(state, input.now, key);
         let (breaker, number) = match state.slots.get_mut(key) {
             Some(slot) => {
@@ -223,23 +223,25 @@ impl Config {
             }
         };
         match self.breaker.ask(breaker, input, request) {
-            Answer::Admit(breaker) => Answer::Admit(Ticket { breaker, number }),
-            Answer::Wait { until } => Answer::Wait { until },
-            Answer::Deny { by, retry_at } => Answer::Deny { by, retry_at },
+            Decision::Admit(breaker) => Decision::Admit(Ticket { breaker, number }),
+            Decision::Wait { until } => Decision::Wait { until },
+            Decision::Reject(Rejected { reason, retry_at }) => {
+                Decision::Reject(Rejected { reason, retry_at })
+            }
         }
     }
 
     /// What came of the call. The outcome of a call whose breaker has left meanwhile is stale.
     ///
     /// ```
-    /// use mainstay_resilience::{Input, Outcome, Told, breaker, registry};
+    /// use mainstay_resilience::{Input, Outcome, Recorded, breaker, registry};
     ///
     /// let config = registry::Config { keys_max: 1, ..registry::Config::default() };
     /// let (mut breakers, input, request) = (config.state(), Input::default(), breaker::Request::default());
     /// let ticket = config.ask(&mut breakers, input, &"a", request).admitted().unwrap();
     /// // "b" takes the only place, since the breaker of "a" is closed.
     /// let _ = config.ask(&mut breakers, input, &"b", request);
-    /// assert_eq!(config.tell(&mut breakers, input, &"a", ticket, Outcome::Failure), Told::Stale);
+    /// assert_eq!(config.tell(&mut breakers, input, &"a", ticket, Outcome::Failure), Recorded::Stale);
     /// ```
     pub fn tell<K: Ord + Clone>(
         &self,
@@ -248,11 +250,11 @@ impl Config {
         key: &K,
         ticket: Ticket,
         outcome: Outcome,
-    ) -> Told<Transition> {
+    ) -> Recorded<Transition> {
         let breaker = match state.slots.get_mut(key) {
             _ if ticket.number == 0 => &mut state.shared,
             Some(slot) if slot.number == ticket.number => &mut slot.breaker,
-            _ => return Told::Stale,
+            _ => return Recorded::Stale,
         };
         self.breaker.tell(breaker, input, ticket.breaker, outcome, 1)
     }
@@ -340,7 +342,7 @@ mod tests {
         millis: u64,
         key: u32,
         outcome: Outcome,
-    ) -> Told<Transition> {
+    ) -> Recorded<Transition> {
         let ticket = config.ask(state, at(millis), &key, Request::default()).admitted().expect("admitted");
         config.tell(state, at(millis), &key, ticket, outcome)
     }
@@ -376,7 +378,7 @@ mod tests {
         let (config, mut state) = (small(), small().state());
         call(&config, &mut state, 1, 1, Outcome::Failure);
         assert!(config.ask(&mut state, at(2), &1, Request::default()).admitted().is_none());
-        assert_eq!(call(&config, &mut state, 2, 2, Outcome::Success), Told::Counted);
+        assert_eq!(call(&config, &mut state, 2, 2, Outcome::Success), Recorded::Counted);
     }
 
     #[test]
@@ -399,8 +401,8 @@ mod tests {
         for key in 1..=3 {
             call(&config, &mut state, 1, key, Outcome::Failure);
         }
-        assert_eq!(call(&config, &mut state, 2, 8, Outcome::Success), Told::Counted);
-        assert!(matches!(call(&config, &mut state, 3, 9, Outcome::Failure), Told::Changed(_)));
+        assert_eq!(call(&config, &mut state, 2, 8, Outcome::Success), Recorded::Counted);
+        assert!(matches!(call(&config, &mut state, 3, 9, Outcome::Failure), Recorded::Changed(_)));
         assert!(config.ask(&mut state, at(4), &8, Request::default()).admitted().is_none(), "it is shared");
         assert_eq!(config.snapshot(&state), Snapshot { keys: 3, not_closed: 3, left: 0, shared_calls: 3 });
         assert_eq!(config.breaker(&state, &8, Time::ZERO), None);
@@ -413,11 +415,11 @@ mod tests {
         for key in 2..=4 {
             call(&config, &mut state, 2, key, Outcome::Success);
         }
-        assert_eq!(config.tell(&mut state, at(3), &1, ticket, Outcome::Failure), Told::Stale);
+        assert_eq!(config.tell(&mut state, at(3), &1, ticket, Outcome::Failure), Recorded::Stale);
         call(&config, &mut state, 4, 1, Outcome::Success);
         assert_eq!(
             config.tell(&mut state, at(5), &1, ticket, Outcome::Failure),
-            Told::Stale,
+            Recorded::Stale,
             "nor its next one's"
         );
     }

@@ -23,5 +23,5 @@ pub enum SetupError {
     Machine(#[from] std::io::Error),
     /// A policy of an experiment is invalid.
     #[error(transparent)]
-    Policy(#[from] mainstay_resilience::Invalid),
+    Policy(#[from] mainstay_resilience::ConfigError),
 }

@@ -4,7 +4,7 @@ use super::SetupError;
 use super::client::{Client, NoResponse};
 use http::StatusCode;
 use mainstay_resilience::Outcome;
-use mainstay_resilience::guard::{Call, Guard, Policy, Verdict};
+use mainstay_resilience::guard::{Call, Guard, Policy, Classification};
 use std::future::Future;
 use std::net::SocketAddr;
 
@@ -60,9 +60,9 @@ impl Outgoing {
 }
 
 /// No response and a 5xx are failures of the dependency.
-fn classify(result: Result<&StatusCode, &NoResponse>) -> Verdict {
+fn classify(result: Result<&StatusCode, &NoResponse>) -> Classification {
     let is_good = result.is_ok_and(|status| !status.is_server_error());
-    Verdict::from(if is_good { Outcome::Success } else { Outcome::Failure })
+    Classification::from(if is_good { Outcome::Success } else { Outcome::Failure })
 }
 
 /// What a service answers that passes its dependency's response on: the same status, or 503 if there was none.

@@ -141,7 +141,7 @@ pub fn no_std(tree: &Tree) -> Vec<Finding> {
 const STEP_MACHINES: [&str; 6] = ["model", "format", "shard", "consensus", "node", "resilience"];
 /// Folders of theirs that stand outside: what binds the decisions of `resilience` to a program.
 const OUTSIDE: [&str; 3] =
-    ["crates/resilience/src/cell/", "crates/resilience/src/guard/", "crates/resilience/src/tower/"];
+    ["crates/resilience/src/sync/", "crates/resilience/src/guard/", "crates/resilience/src/tower/"];
 /// Simulation: a seed decides all.
 const SIMULATION: &str = "sim";
 const SENSES: [&str; 8] = [

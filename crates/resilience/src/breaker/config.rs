@@ -1,6 +1,6 @@
 //! A breaker's rules.
 
-use crate::contract::{DAY_MILLIS, Invalid};
+use crate::contract::{ConfigError, DAY_MILLIS};
 use core::time::Duration;
 
 /// When a breaker trips, for how long it is open, and how it closes.
@@ -65,7 +65,7 @@ pub struct Config {
     pub ramp_for: Duration,
     /// The share with which the ramp begins. From 1 to 100; 10.
     pub ramp_from_percent: u8,
-    /// Whether its refusals are real.
+    /// Whether its rejections are real.
     pub enforcement: Enforcement,
 }
 
@@ -76,7 +76,7 @@ pub struct Config {
 /// use mainstay_resilience::breaker::{Config, Window};
 /// use mainstay_resilience::Decide;
 ///
-/// let check = |window| Config { window, ..Config::default() }.check().map_err(|invalid| invalid.field);
+/// let check = |window| Config { window, ..Config::default() }.check().map_err(|error| error.field);
 /// assert_eq!(check(Window::Time { length: Duration::from_secs(30), buckets: 10 }), Ok(()));
 /// // A window of 10 calls never holds the 20 that `calls_min` wants.
 /// assert_eq!(check(Window::Calls(10)), Err("calls_min".into()));
@@ -97,7 +97,7 @@ pub enum Window {
     },
 }
 
-/// Whether a breaker's refusals are real.
+/// Whether a breaker's rejections are real.
 ///
 /// ```
 /// use mainstay_resilience::breaker::{Config, Enforcement, Request};
@@ -107,7 +107,7 @@ pub enum Window {
 /// let (mut state, input) = (config.state(), Input::at(Time::ZERO));
 /// config.trip(&mut state, input);
 /// assert!(config.ask(&mut state, input, Request::default()).admitted().is_some());
-/// assert_eq!(config.snapshot(&state, input.now).would_deny, 1);
+/// assert_eq!(config.snapshot(&state, input.now).would_reject, 1);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -115,7 +115,7 @@ pub enum Window {
 pub enum Enforcement {
     /// They are.
     Enforce,
-    /// It trips and closes as it would, says so, counts what it would have refused, and admits all: for the
+    /// It trips and closes as it would, says so, counts what it would have rejected, and admits all: for the
     /// first weeks with new numbers.
     ObserveOnly,
 }
@@ -147,39 +147,39 @@ impl Default for Config {
 }
 
 impl Config {
-    pub(super) fn validate(&self) -> Result<(), Invalid> {
-        let number = |field, is: u32, most: u64| Invalid::unless(field, is.into(), 1..=most);
-        let percent = |field, is: u8| Invalid::unless(field, is.into(), 1..=100);
+    pub(super) fn validate(&self) -> Result<(), ConfigError> {
+        let number = |field, is: u32, most: u64| ConfigError::unless(field, is.into(), 1..=most);
+        let percent = |field, is: u8| ConfigError::unless(field, is.into(), 1..=100);
         match self.window {
             Window::Calls(calls) => number("window.calls", calls, 1_000_000)?,
             Window::Time { length, buckets } => {
-                Invalid::unless_millis("window.time.length_ms", length, 1..=DAY_MILLIS)?;
+                ConfigError::unless_millis("window.time.length_ms", length, 1..=DAY_MILLIS)?;
                 number("window.time.buckets", buckets, 1_000)?;
             }
         }
         number("calls_min", self.calls_min, 1_000_000)?;
         if let Window::Calls(calls) = self.window {
             // More calls than the window can hold would never trip.
-            Invalid::unless("calls_min", self.calls_min.into(), 1..=u64::from(calls))?;
+            ConfigError::unless("calls_min", self.calls_min.into(), 1..=u64::from(calls))?;
         }
         self.failure_percent.map_or(Ok(()), |is| percent("failure_percent", is))?;
         self.slow_percent.map_or(Ok(()), |is| percent("slow_percent", is))?;
         self.consecutive_failures.map_or(Ok(()), |is| number("consecutive_failures", is, u32::MAX.into()))?;
         if let Some(slow_after) = self.slow_after {
-            Invalid::unless_millis("slow_after_ms", slow_after, 1..=DAY_MILLIS)?;
+            ConfigError::unless_millis("slow_after_ms", slow_after, 1..=DAY_MILLIS)?;
         }
         number("sources_min", self.sources_min, 64)?;
-        Invalid::unless_millis("sources_within_ms", self.sources_within, 1..=DAY_MILLIS)?;
-        Invalid::unless_millis("open_for_ms", self.open_for, 1..=DAY_MILLIS)?;
+        ConfigError::unless_millis("sources_within_ms", self.sources_within, 1..=DAY_MILLIS)?;
+        ConfigError::unless_millis("open_for_ms", self.open_for, 1..=DAY_MILLIS)?;
         let open_for = u64::try_from(self.open_for.as_millis()).unwrap_or(DAY_MILLIS);
-        Invalid::unless_millis("open_for_max_ms", self.open_for_max, open_for..=DAY_MILLIS)?;
-        Invalid::unless("open_jitter_percent", self.open_jitter_percent.into(), 0..=100)?;
-        Invalid::unless_millis("forget_after_ms", self.forget_after, 0..=DAY_MILLIS)?;
+        ConfigError::unless_millis("open_for_max_ms", self.open_for_max, open_for..=DAY_MILLIS)?;
+        ConfigError::unless("open_jitter_percent", self.open_jitter_percent.into(), 0..=100)?;
+        ConfigError::unless_millis("forget_after_ms", self.forget_after, 0..=DAY_MILLIS)?;
         number("probes", self.probes, 1_000)?;
         number("probes_at_once", self.probes_at_once, self.probes.into())?;
         percent("probe_success_percent", self.probe_success_percent)?;
-        Invalid::unless_millis("probe_for_ms", self.probe_for, 1..=DAY_MILLIS)?;
-        Invalid::unless_millis("ramp_for_ms", self.ramp_for, 0..=DAY_MILLIS)?;
+        ConfigError::unless_millis("probe_for_ms", self.probe_for, 1..=DAY_MILLIS)?;
+        ConfigError::unless_millis("ramp_for_ms", self.ramp_for, 0..=DAY_MILLIS)?;
         percent("ramp_from_percent", self.ramp_from_percent)
     }
 

@@ -1,6 +1,6 @@
 //! A bulkhead's rules.
 
-use crate::contract::{DAY_MILLIS, Invalid};
+use crate::contract::{ConfigError, DAY_MILLIS};
 use crate::shed;
 use core::time::Duration;
 
@@ -10,7 +10,7 @@ use core::time::Duration;
 /// use mainstay_resilience::bulkhead::{Config, Limit};
 /// use mainstay_resilience::Decide;
 ///
-/// let config = Config { limit: Limit::Fixed(10), line_max: 20, ..Config::default() };
+/// let config = Config { limit: Limit::Fixed(10), queue_max: 20, ..Config::default() };
 /// assert!(config.check().is_ok());
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,12 +19,12 @@ use core::time::Duration;
 pub struct Config {
     /// How many permits there are. 32, fixed.
     pub limit: Limit,
-    /// How many callers may wait. From 0 to 10,000, where 0 refuses at once; 32.
-    pub line_max: u32,
-    /// How long each of them may wait. From 0 to a day, where 0 refuses at once; 500 ms.
+    /// How many callers may wait. From 0 to 10,000, where 0 rejects at once; 32.
+    pub queue_max: u32,
+    /// How long each of them may wait. From 0 to a day, where 0 rejects at once; 500 ms.
     #[cfg_attr(feature = "serde", serde(rename = "wait_max_ms", with = "crate::contract::millis"))]
     pub wait_max: Duration,
-    /// Keeps the last permits, and the last places in line, for the more important callers. None.
+    /// Keeps the last permits, and the last place in the queue, for the more important callers. None.
     pub shed: Option<shed::Config>,
 }
 
@@ -58,14 +58,14 @@ pub enum Limit {
 /// ```
 /// use core::time::Duration;
 /// use mainstay_resilience::bulkhead::{Aimd, Config, Limit};
-/// use mainstay_resilience::{Decide, Input, Outcome, Time, Told};
+/// use mainstay_resilience::{Decide, Input, Outcome, Time, Recorded};
 ///
 /// let aimd = Aimd { initial: 20, latency_target: Duration::from_millis(100), ..Aimd::default() };
 /// let config = Config { limit: Limit::Aimd(aimd), ..Config::default() };
 /// let mut state = config.state();
 /// let ticket = config.ask(&mut state, Input::at(Time::ZERO), Default::default()).admitted().unwrap();
 /// let told = config.tell(&mut state, Input::at(Time::from_millis(101)), ticket, Outcome::Success, 1);
-/// assert!(matches!(told, Told::Changed(changed) if changed.to == 18));
+/// assert!(matches!(told, Recorded::Changed(changed) if changed.to == 18));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -122,7 +122,7 @@ pub struct Gradient {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { limit: Limit::Fixed(32), line_max: 32, wait_max: Duration::from_millis(500), shed: None }
+        Self { limit: Limit::Fixed(32), queue_max: 32, wait_max: Duration::from_millis(500), shed: None }
     }
 }
 
@@ -150,40 +150,40 @@ impl Default for Gradient {
 const PERMITS_MAX: u64 = 1_000_000;
 
 impl Config {
-    pub(super) fn validate(&self) -> Result<(), Invalid> {
+    pub(super) fn validate(&self) -> Result<(), ConfigError> {
         match &self.limit {
-            Limit::Fixed(permits) => Invalid::unless("limit.fixed", (*permits).into(), 1..=PERMITS_MAX)?,
-            Limit::Aimd(aimd) => aimd.validate().map_err(|invalid| invalid.within("limit.aimd"))?,
+            Limit::Fixed(permits) => ConfigError::unless("limit.fixed", (*permits).into(), 1..=PERMITS_MAX)?,
+            Limit::Aimd(aimd) => aimd.validate().map_err(|error| error.within("limit.aimd"))?,
             Limit::Gradient(gradient) => {
-                gradient.validate().map_err(|invalid| invalid.within("limit.gradient"))?;
+                gradient.validate().map_err(|error| error.within("limit.gradient"))?;
             }
         }
-        Invalid::unless("line_max", self.line_max.into(), 0..=10_000)?;
-        Invalid::unless_millis("wait_max_ms", self.wait_max, 0..=DAY_MILLIS)?;
+        ConfigError::unless("queue_max", self.queue_max.into(), 0..=10_000)?;
+        ConfigError::unless_millis("wait_max_ms", self.wait_max, 0..=DAY_MILLIS)?;
         let shed = self.shed.as_ref().map_or(Ok(()), crate::Decide::check);
-        shed.map_err(|invalid| invalid.within("shed"))
+        shed.map_err(|error| error.within("shed"))
     }
 }
 
-fn validate_range(initial: u32, min: u32, max: u32) -> Result<(), Invalid> {
-    Invalid::unless("max", max.into(), 1..=PERMITS_MAX)?;
-    Invalid::unless("min", min.into(), 1..=max.into())?;
-    Invalid::unless("initial", initial.into(), min.into()..=max.into())
+fn validate_range(initial: u32, min: u32, max: u32) -> Result<(), ConfigError> {
+    ConfigError::unless("max", max.into(), 1..=PERMITS_MAX)?;
+    ConfigError::unless("min", min.into(), 1..=max.into())?;
+    ConfigError::unless("initial", initial.into(), min.into()..=max.into())
 }
 
 impl Aimd {
-    fn validate(&self) -> Result<(), Invalid> {
+    fn validate(&self) -> Result<(), ConfigError> {
         validate_range(self.initial, self.min, self.max)?;
-        Invalid::unless("backoff_percent", self.backoff_percent.into(), 10..=99)?;
-        Invalid::unless_millis("latency_target_ms", self.latency_target, 1..=DAY_MILLIS)
+        ConfigError::unless("backoff_percent", self.backoff_percent.into(), 10..=99)?;
+        ConfigError::unless_millis("latency_target_ms", self.latency_target, 1..=DAY_MILLIS)
     }
 }
 
 impl Gradient {
-    fn validate(&self) -> Result<(), Invalid> {
+    fn validate(&self) -> Result<(), ConfigError> {
         validate_range(self.initial, self.min, self.max)?;
-        Invalid::unless("tolerance_percent", self.tolerance_percent.into(), 100..=1_000)?;
-        Invalid::unless("smoothing_percent", self.smoothing_percent.into(), 1..=100)?;
-        Invalid::unless_millis("remeasure_every_ms", self.remeasure_every, 1_000..=DAY_MILLIS)
+        ConfigError::unless("tolerance_percent", self.tolerance_percent.into(), 100..=1_000)?;
+        ConfigError::unless("smoothing_percent", self.smoothing_percent.into(), 1..=100)?;
+        ConfigError::unless_millis("remeasure_every_ms", self.remeasure_every, 1_000..=DAY_MILLIS)
     }
 }

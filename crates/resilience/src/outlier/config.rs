@@ -1,6 +1,6 @@
 //! The rules of ejection.
 
-use crate::contract::{DAY_MILLIS, Invalid};
+use crate::contract::{ConfigError, DAY_MILLIS};
 use core::time::Duration;
 
 /// When a host is ejected, and for how long.
@@ -55,19 +55,19 @@ impl Default for Config {
 }
 
 impl Config {
-    pub(super) fn validate(&self) -> Result<(), Invalid> {
+    pub(super) fn validate(&self) -> Result<(), ConfigError> {
         if let Some(failures) = self.consecutive_failures {
-            Invalid::unless("consecutive_failures", failures.into(), 1..=u32::MAX.into())?;
+            ConfigError::unless("consecutive_failures", failures.into(), 1..=u32::MAX.into())?;
         }
         if let Some(percent) = self.failure_percent {
-            Invalid::unless("failure_percent", percent.into(), 1..=100)?;
+            ConfigError::unless("failure_percent", percent.into(), 1..=100)?;
         }
-        Invalid::unless("calls_min", self.calls_min.into(), 1..=1_000_000)?;
-        Invalid::unless_millis("window_ms", self.window, 10..=DAY_MILLIS)?;
-        Invalid::unless_millis("eject_for_ms", self.eject_for, 1..=DAY_MILLIS)?;
+        ConfigError::unless("calls_min", self.calls_min.into(), 1..=1_000_000)?;
+        ConfigError::unless_millis("window_ms", self.window, 10..=DAY_MILLIS)?;
+        ConfigError::unless_millis("eject_for_ms", self.eject_for, 1..=DAY_MILLIS)?;
         let eject_for = u64::try_from(self.eject_for.as_millis()).unwrap_or(DAY_MILLIS);
-        Invalid::unless_millis("eject_for_max_ms", self.eject_for_max, eject_for..=DAY_MILLIS)?;
-        Invalid::unless("ejected_percent_max", self.ejected_percent_max.into(), 0..=100)?;
-        Invalid::unless("hosts_max", self.hosts_max.into(), 1..=10_000)
+        ConfigError::unless_millis("eject_for_max_ms", self.eject_for_max, eject_for..=DAY_MILLIS)?;
+        ConfigError::unless("ejected_percent_max", self.ejected_percent_max.into(), 0..=100)?;
+        ConfigError::unless("hosts_max", self.hosts_max.into(), 1..=10_000)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Safety;
 use crate::budget;
-use crate::contract::{DAY_MILLIS, Decide, Invalid, below, nanos};
+use crate::contract::{ConfigError, DAY_MILLIS, Decide, below, nanos};
 use core::time::Duration;
 
 /// When a failed attempt is made again.
@@ -147,10 +147,10 @@ impl Backoff {
         })
     }
 
-    fn validate(&self) -> Result<(), Invalid> {
-        Invalid::unless_millis("backoff.first_ms", self.first, 1..=DAY_MILLIS)?;
+    fn validate(&self) -> Result<(), ConfigError> {
+        ConfigError::unless_millis("backoff.first_ms", self.first, 1..=DAY_MILLIS)?;
         let first = u64::try_from(self.first.as_millis()).unwrap_or(DAY_MILLIS);
-        Invalid::unless_millis("backoff.max_ms", self.max, first..=DAY_MILLIS)
+        ConfigError::unless_millis("backoff.max_ms", self.max, first..=DAY_MILLIS)
     }
 }
 
@@ -167,11 +167,11 @@ impl Config {
         safety == Safety::Safe || self.repeat == Repeat::All
     }
 
-    pub(super) fn validate(&self) -> Result<(), Invalid> {
-        Invalid::unless("attempts_max", self.attempts_max.into(), 1..=100)?;
-        Invalid::unless_millis("elapsed_max_ms", self.elapsed_max, 1..=DAY_MILLIS)?;
+    pub(super) fn validate(&self) -> Result<(), ConfigError> {
+        ConfigError::unless("attempts_max", self.attempts_max.into(), 1..=100)?;
+        ConfigError::unless_millis("elapsed_max_ms", self.elapsed_max, 1..=DAY_MILLIS)?;
         self.backoff.validate()?;
-        Invalid::unless_millis("retry_after_max_ms", self.retry_after_max, 0..=DAY_MILLIS)?;
-        self.budget.check().map_err(|invalid| invalid.within("budget"))
+        ConfigError::unless_millis("retry_after_max_ms", self.retry_after_max, 0..=DAY_MILLIS)?;
+        self.budget.check().map_err(|error| error.within("budget"))
     }
 }

@@ -10,7 +10,7 @@
 //! Readiness holds nothing: `poll_ready` asks the inner service and takes no permit, for a service may be made
 //! ready and never called. Permits are asked for in the call, and come back when its future ends or is dropped.
 //!
-//! Errors are boxed, as tower's own layers have them: a [`Refusal`](crate::guard::Refusal) or a
+//! Errors are boxed, as tower's own layers have them: a [`CallRejected`](crate::guard::CallRejected) or a
 //! [`TimedOut`] can be found by `downcast_ref`, in a stack of any height.
 //!
 //! ```
@@ -36,5 +36,5 @@ mod service;
 
 pub use fallback::{Fallback, FallbackLayer};
 pub use hosts::Hosts;
-pub use rules::{HttpOnce, HttpRules, JudgeBy, Rules};
+pub use rules::{ClassifyWith, HttpOnce, HttpRules, Rules};
 pub use service::{BoxError, GuardLayer, Guarded, TimedOut};

@@ -1,8 +1,8 @@
 //! The one service, and its layer.
 
 use super::Rules;
-use crate::contract::Invalid;
-use crate::guard::{Attempt, CallError, Guard, Policy, Refusal, Verdict};
+use crate::contract::ConfigError;
+use crate::guard::{Attempt, CallError, CallRejected, Classification, Guard, Policy};
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
@@ -15,13 +15,13 @@ use tower_service::Service;
 /// Any error, as tower's own layers have them.
 ///
 /// ```
-/// use mainstay_resilience::By;
-/// use mainstay_resilience::guard::Refusal;
+/// use mainstay_resilience::Reason;
+/// use mainstay_resilience::guard::CallRejected;
 /// use mainstay_resilience::tower::BoxError;
 ///
-/// let refusal = Refusal { guard: "billing".into(), by: By::Shed, retry_after: None };
-/// let error: BoxError = refusal.into();
-/// assert_eq!(error.downcast_ref::<Refusal>().map(|refusal| refusal.by), Some(By::Shed));
+/// let rejected = CallRejected { guard: "billing".into(), reason: Reason::Shed, retry_after: None };
+/// let error: BoxError = rejected.into();
+/// assert_eq!(error.downcast_ref::<CallRejected>().map(|rejected| rejected.reason), Some(Reason::Shed));
 /// ```
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -98,14 +98,14 @@ impl<R> GuardLayer<R> {
     /// use mainstay_resilience::guard::Policy;
     /// use mainstay_resilience::tower::{GuardLayer, HttpRules};
     ///
-    /// let policy = Policy { deadline: Some(Duration::ZERO), ..Policy::default() };
-    /// let invalid = GuardLayer::from_policy("billing", policy, HttpRules::default()).unwrap_err();
-    /// assert_eq!(invalid.field, "deadline_ms");
+    /// let policy = Policy { total_timeout: Some(Duration::ZERO), ..Policy::default() };
+    /// let error = GuardLayer::from_policy("billing", policy, HttpRules::default()).unwrap_err();
+    /// assert_eq!(error.field, "total_timeout_ms");
     /// ```
     ///
     /// # Errors
     /// The first field of the policy that makes no sense.
-    pub fn from_policy(name: &str, policy: Policy, rules: R) -> Result<Self, Invalid> {
+    pub fn from_policy(name: &str, policy: Policy, rules: R) -> Result<Self, ConfigError> {
         Ok(Self::new(Guard::new(name, policy)?, rules))
     }
 
@@ -138,9 +138,9 @@ impl<S, R: Clone> Layer<S> for GuardLayer<R> {
 /// A service behind a guard, made by a [`GuardLayer`]. Its clones share the guard.
 ///
 /// ```
-/// use mainstay_resilience::guard::{Policy, Refusal};
+/// use mainstay_resilience::guard::{Policy, CallRejected};
 /// use mainstay_resilience::tower::{BoxError, GuardLayer, Guarded, HttpRules};
-/// use mainstay_resilience::{By, Input, breaker};
+/// use mainstay_resilience::{Reason, Input, breaker};
 /// use tower::{Layer, ServiceExt, service_fn};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
@@ -151,7 +151,7 @@ impl<S, R: Clone> Layer<S> for GuardLayer<R> {
 /// }));
 /// billing.guard().breaker().unwrap().trip(Input::at(billing.guard().now()));
 /// let error = billing.oneshot(http::Request::new(())).await.unwrap_err();
-/// assert_eq!(error.downcast_ref::<Refusal>().unwrap().by, By::BreakerOpen);
+/// assert_eq!(error.downcast_ref::<CallRejected>().unwrap().reason, Reason::BreakerOpen);
 /// # });
 /// ```
 #[derive(Clone, Debug)]
@@ -221,14 +221,14 @@ where
                     }
                 }
             };
-            let judge = |result: Result<&S::Response, &BoxError>| judge(&rules, result);
+            let classify = |result: Result<&S::Response, &BoxError>| classify(&rules, result);
             let answered = if repeats {
-                guard.call(call, send, judge).await
+                guard.call(call, send, classify).await
             } else {
-                guard.call_once(call, send, judge).await
+                guard.call_once(call, send, classify).await
             };
             answered.map_err(|error| match error {
-                CallError::Refused(refusal) => refusal.into(),
+                CallError::Rejected(rejected) => rejected.into(),
                 CallError::TimedOut(after) => TimedOut(after).into(),
                 CallError::Failed(error) => error,
             })
@@ -237,13 +237,15 @@ where
 }
 
 /// What a policy further in refused says nothing of the dependency; all else is for the rules to say.
-pub(super) fn judge<R, Req, Res>(rules: &R, result: Result<&Res, &BoxError>) -> Verdict
+pub(super) fn classify<R, Req, Res>(rules: &R, result: Result<&Res, &BoxError>) -> Classification
 where
     R: Rules<Req, Res>,
 {
     match result {
-        Err(error) if find::<Refusal>(&**error).is_some() => Verdict::from(crate::Outcome::Neutral),
-        result => rules.judge(result),
+        Err(error) if find::<CallRejected>(&**error).is_some() => {
+            Classification::from(crate::Outcome::Neutral)
+        }
+        result => rules.classify(result),
     }
 }
 

@@ -2,9 +2,9 @@
 
 use super::{permits, retrying, tripping};
 use mainstay_resilience::fallback::When;
-use mainstay_resilience::guard::{Policy, Refusal};
-use mainstay_resilience::tower::{BoxError, FallbackLayer, GuardLayer, Hosts, JudgeBy, TimedOut};
-use mainstay_resilience::{By, Outcome, outlier};
+use mainstay_resilience::guard::{CallRejected, Policy};
+use mainstay_resilience::tower::{BoxError, ClassifyWith, FallbackLayer, GuardLayer, Hosts, TimedOut};
+use mainstay_resilience::{Outcome, Reason, outlier};
 use std::future::{Future, Ready, pending, poll_fn, ready};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -13,18 +13,18 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 
-type Judge = fn(Result<&u32, &BoxError>) -> Outcome;
+type Classify = fn(Result<&u32, &BoxError>) -> Outcome;
 
-fn judge(result: Result<&u32, &BoxError>) -> Outcome {
+fn classify(result: Result<&u32, &BoxError>) -> Outcome {
     if result.is_ok() { Outcome::Success } else { Outcome::Failure }
 }
 
-fn layer(policy: Policy) -> GuardLayer<JudgeBy<Judge>> {
-    GuardLayer::from_policy("inner", policy, JudgeBy::new(judge as Judge)).unwrap()
+fn layer(policy: Policy) -> GuardLayer<ClassifyWith<Classify>> {
+    GuardLayer::from_policy("inner", policy, ClassifyWith::new(classify as Classify)).unwrap()
 }
 
-fn refusal(error: &BoxError) -> Option<By> {
-    error.downcast_ref::<Refusal>().map(|refusal| refusal.by)
+fn rejected(error: &BoxError) -> Option<Reason> {
+    error.downcast_ref::<CallRejected>().map(|rejected| rejected.reason)
 }
 
 /// Must be called only when made ready, and once for each time, as services may demand.
@@ -101,10 +101,10 @@ async fn clones_share_their_guard() {
     for _ in 0..2 {
         assert_eq!(service.clone().oneshot(1).await.unwrap_err().to_string(), "down");
     }
-    assert_eq!(refusal(&service.clone().oneshot(1).await.unwrap_err()), Some(By::BreakerOpen));
+    assert_eq!(rejected(&service.clone().oneshot(1).await.unwrap_err()), Some(Reason::BreakerOpen));
     // And so do other services of the same layer.
     let other = layer.layer(service_fn(|request: u32| ready(Ok::<_, BoxError>(request))));
-    assert_eq!(refusal(&other.oneshot(1).await.unwrap_err()), Some(By::BreakerOpen));
+    assert_eq!(rejected(&other.oneshot(1).await.unwrap_err()), Some(Reason::BreakerOpen));
 }
 
 #[derive(Clone, Debug)]
@@ -183,7 +183,7 @@ async fn a_call_dropped_while_it_runs_gives_its_permit_back() {
 }
 
 #[tokio::test]
-async fn layers_stack_with_each_other_and_with_towers_own_and_a_refusal_further_in_is_no_failure() {
+async fn layers_stack_with_each_other_and_with_towers_own_and_a_rejection_further_in_is_no_failure() {
     let breaker = layer(Policy { breaker: Some(tripping()), ..Policy::default() });
     let guard = breaker.guard().clone();
     let service = ServiceBuilder::new()
@@ -201,7 +201,7 @@ async fn layers_stack_with_each_other_and_with_towers_own_and_a_refusal_further_
     assert!(poll_fn(|cx| Poll::Ready(holder.as_mut().poll(cx).is_pending())).await);
     for _ in 0..20 {
         let error = service.clone().oneshot(0).await.unwrap_err();
-        assert_eq!(refusal(&error), Some(By::BulkheadFull));
+        assert_eq!(rejected(&error), Some(Reason::BulkheadFull));
     }
     assert!(guard.breaker().unwrap().is_closed());
     drop(holder);
@@ -223,7 +223,8 @@ async fn a_host_that_fails_is_left_out_and_comes_back() {
             ready(if fails { Err::<u32, BoxError>("down".into()) } else { Ok(number) })
         })
     };
-    let hosts = Hosts::new("search", config, (0..4).map(host).collect(), JudgeBy::new(judge as Judge));
+    let hosts =
+        Hosts::new("search", config, (0..4).map(host).collect(), ClassifyWith::new(classify as Classify));
     let mut failed = 0;
     for _ in 0..200 {
         failed += u32::from(hosts.clone().oneshot(0).await.is_err());
@@ -235,9 +236,9 @@ async fn a_host_that_fails_is_left_out_and_comes_back() {
         seen[hosts.clone().oneshot(0).await.unwrap() as usize] += 1;
     }
     assert!(seen.iter().all(|n| *n > 40), "{seen:?}");
-    let none: Hosts<NeverReady, JudgeBy<Judge>> =
-        Hosts::new("none", outlier::Config::default(), vec![], JudgeBy::new(judge as Judge));
-    assert_eq!(refusal(&none.oneshot(0).await.unwrap_err()), Some(By::Outlier));
+    let none: Hosts<NeverReady, ClassifyWith<Classify>> =
+        Hosts::new("none", outlier::Config::default(), vec![], ClassifyWith::new(classify as Classify));
+    assert_eq!(rejected(&none.oneshot(0).await.unwrap_err()), Some(Reason::Outlier));
 }
 
 #[tokio::test(start_paused = true)]
@@ -248,9 +249,9 @@ async fn a_fallback_answers_for_what_it_says_through_a_guard() {
         tokio::time::sleep(Duration::from_millis(wait.into())).await;
         if wait == 0 { Err::<u32, BoxError>("down".into()) } else { Ok(wait) }
     });
-    // What comes of: a good call, one that hangs, one that fails, and one that is refused.
+    // What comes of: a good call, one that hangs, one that fails, and one that is rejected.
     for (when, expected) in [
-        (When::Refused, [Some(5), None, None, Some(99)]),
+        (When::Rejected, [Some(5), None, None, Some(99)]),
         (When::NoAnswer, [Some(5), Some(99), None, Some(99)]),
         (When::AnyFailure, [Some(5), Some(99), Some(99), Some(99)]),
     ] {

@@ -19,7 +19,7 @@ fn tripping() -> breaker::Config {
 }
 
 fn permits(permits: u32) -> bulkhead::Config {
-    bulkhead::Config { limit: bulkhead::Limit::Fixed(permits), line_max: 0, ..Default::default() }
+    bulkhead::Config { limit: bulkhead::Limit::Fixed(permits), queue_max: 0, ..Default::default() }
 }
 
 fn retrying() -> retry::Config {

@@ -4,14 +4,14 @@
 use super::{permits, tripping};
 use mainstay_resilience::breaker::Forced;
 use mainstay_resilience::guard::{Call, CallError, Guard, Policy, errors_are_failures};
-use mainstay_resilience::{Input, Time, cell, registry};
+use mainstay_resilience::{Input, Time, registry, sync};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
 #[test]
-fn attempts_refusals_and_changes_are_counted_under_the_guards_name() {
+fn attempts_rejections_and_changes_are_counted_under_the_guards_name() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     metrics::with_local_recorder(&recorder, || {
@@ -30,7 +30,7 @@ fn attempts_refusals_and_changes_are_counted_under_the_guards_name() {
     for (name, expected) in [
         ("resilience_attempts_total guard=billing outcome=success", 1.0),
         ("resilience_attempts_total guard=billing outcome=failure", 2.0),
-        ("resilience_refusals_total guard=billing by=breaker_open", 1.0),
+        ("resilience_rejections_total guard=billing by=breaker_open", 1.0),
         ("resilience_breaker_changes_total guard=billing to=open", 1.0),
         ("resilience_breaker_open guard=billing", 1.0),
     ] {
@@ -101,7 +101,7 @@ fn look_ups_that_share_a_breaker_since_all_others_are_open_are_counted() {
     let snapshotter = recorder.snapshotter();
     metrics::with_local_recorder(&recorder, || {
         let config = registry::Config { keys_max: 1, ..registry::Config::default() };
-        let breakers: cell::Registry<u32> = cell::Registry::new(config);
+        let breakers: sync::Registry<u32> = sync::Registry::new(config);
         breakers.get(&1, Time::ZERO).trip(Input::default());
         breakers.get(&2, Time::ZERO);
         breakers.get(&3, Time::ZERO);

@@ -21,9 +21,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 /// for those who hold it, apart from the one that its key gets next.
 ///
 /// ```
-/// use mainstay_resilience::{Input, Outcome, breaker, cell, registry};
+/// use mainstay_resilience::{Input, Outcome, breaker, sync, registry};
 ///
-/// let breakers: cell::Registry<String> = cell::Registry::new(registry::Config::default());
+/// let breakers: sync::Registry<String> = sync::Registry::new(registry::Config::default());
 /// let input = Input::default();
 /// let breaker = breakers.get("billing.internal", input.now);
 /// if let Some(ticket) = breaker.ask(input, breaker::Request::default()).admitted() {
@@ -56,8 +56,8 @@ impl<K: Hash + Eq + Clone> Registry<K> {
     /// No key yet.
     ///
     /// ```
-    /// # use mainstay_resilience::{cell, registry};
-    /// let breakers: cell::Registry<u64> = cell::Registry::new(registry::Config::default());
+    /// # use mainstay_resilience::{sync, registry};
+    /// let breakers: sync::Registry<u64> = sync::Registry::new(registry::Config::default());
     /// assert!(breakers.breakers().is_empty());
     /// ```
     #[must_use]
@@ -70,9 +70,9 @@ impl<K: Hash + Eq + Clone> Registry<K> {
     /// The key's breaker; made if it has none; the shared one if none may be made.
     ///
     /// ```
-    /// # use mainstay_resilience::{Time, cell, registry};
+    /// # use mainstay_resilience::{Time, sync, registry};
     /// # use std::sync::Arc;
-    /// let breakers: cell::Registry<String> = cell::Registry::new(registry::Config::default());
+    /// let breakers: sync::Registry<String> = sync::Registry::new(registry::Config::default());
     /// let (one, other) = (breakers.get("a", Time::ZERO), breakers.get("b", Time::ZERO));
     /// assert!(!Arc::ptr_eq(&one, &other));
     /// assert!(Arc::ptr_eq(&one, &breakers.get("a", Time::from_millis(1))));
@@ -107,8 +107,8 @@ impl<K: Hash + Eq + Clone> Registry<K> {
     /// Other rules from now on, for every breaker that is there and those to come.
     ///
     /// ```
-    /// # use mainstay_resilience::{Input, Time, breaker, cell, registry};
-    /// let breakers: cell::Registry<String> = cell::Registry::new(registry::Config::default());
+    /// # use mainstay_resilience::{Input, Time, breaker, sync, registry};
+    /// let breakers: sync::Registry<String> = sync::Registry::new(registry::Config::default());
     /// let early = breakers.get("billing", Time::ZERO);
     /// let breaker = breaker::Config { enforcement: breaker::Enforcement::ObserveOnly, ..Default::default() };
     /// breakers.configure(Input::default(), registry::Config { breaker, keys_max: 10 });
@@ -127,8 +127,8 @@ impl<K: Hash + Eq + Clone> Registry<K> {
     /// A key that will not be used again gives its place back, whatever its breaker's state. Was it there?
     ///
     /// ```
-    /// # use mainstay_resilience::{Time, cell, registry};
-    /// let breakers: cell::Registry<u32> = cell::Registry::new(registry::Config::default());
+    /// # use mainstay_resilience::{Time, sync, registry};
+    /// let breakers: sync::Registry<u32> = sync::Registry::new(registry::Config::default());
     /// breakers.get(&7, Time::ZERO);
     /// assert!(breakers.forget(&7) && !breakers.forget(&7));
     /// ```
@@ -143,8 +143,8 @@ impl<K: Hash + Eq + Clone> Registry<K> {
     /// Every key with its breaker, in no order: for people and metrics.
     ///
     /// ```
-    /// # use mainstay_resilience::{Input, Time, breaker, cell, registry};
-    /// let breakers: cell::Registry<u32> = cell::Registry::new(registry::Config::default());
+    /// # use mainstay_resilience::{Input, Time, breaker, sync, registry};
+    /// let breakers: sync::Registry<u32> = sync::Registry::new(registry::Config::default());
     /// for tenant in 1..=3 {
     ///     breakers.get(&tenant, Time::ZERO);
     /// }
@@ -160,8 +160,8 @@ impl<K: Hash + Eq + Clone> Registry<K> {
     /// The registry as a whole, for people and metrics.
     ///
     /// ```
-    /// # use mainstay_resilience::{Input, Time, cell, registry};
-    /// let breakers: cell::Registry<u32> = cell::Registry::new(registry::Config::default());
+    /// # use mainstay_resilience::{Input, Time, sync, registry};
+    /// let breakers: sync::Registry<u32> = sync::Registry::new(registry::Config::default());
     /// breakers.get(&1, Time::ZERO);
     /// breakers.get(&2, Time::ZERO).trip(Input::default());
     /// let seen = breakers.snapshot();

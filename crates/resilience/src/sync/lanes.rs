@@ -10,7 +10,7 @@
 //! again, perhaps under another generation. A thread that meets a closed lane takes the lock like everyone else,
 //! so nothing is counted twice, lost, or counted under a generation that it was not meant for.
 
-use super::sync::{AtomicU64, Ordering, thread_number};
+use super::primitives::{AtomicU64, Ordering, thread_number};
 
 /// Two threads in one lane cost each other some 50 ns a call; in lanes of their own, nothing. Four lines of the
 /// cache are 256 bytes.

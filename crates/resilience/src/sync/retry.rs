@@ -1,17 +1,17 @@
 //! Retries that threads share.
 
 use super::lanes::Lanes;
-use super::sync::{AtomicU64, Mutex, Ordering, lock};
-use crate::contract::{Answer, Decide, Input, Outcome, Time};
+use super::primitives::{AtomicU64, Mutex, Ordering, lock};
+use crate::contract::{Decide, Decision, Input, Outcome, Time};
 use crate::retry::{Again, Config, Request, Snapshot, State, Ticket};
 
 /// Retries with one budget, for all threads of a program: the plain state behind a lock, with the calls that only
 /// earn their share kept away from it.
 ///
 /// ```
-/// use mainstay_resilience::{Input, Outcome, cell, retry};
+/// use mainstay_resilience::{Input, Outcome, sync, retry};
 ///
-/// let retries = cell::Retry::new(retry::Config::default());
+/// let retries = sync::Retry::new(retry::Config::default());
 /// let ticket = retries.first(Input::default());
 /// retries.tell(Input::default(), ticket, Outcome::Success);
 /// assert_eq!(retries.snapshot(Input::default().now).budget.calls, 1);
@@ -34,8 +34,8 @@ impl Retry {
     /// One with nothing earned yet.
     ///
     /// ```
-    /// # use mainstay_resilience::{Time, cell, retry};
-    /// let retries = cell::Retry::new(retry::Config::default());
+    /// # use mainstay_resilience::{Time, sync, retry};
+    /// let retries = sync::Retry::new(retry::Config::default());
     /// assert_eq!(retries.snapshot(Time::ZERO).budget.left, 100, "ten a second, without any call");
     /// ```
     #[must_use]
@@ -48,8 +48,8 @@ impl Retry {
     /// A call begins: one compare-and-swap.
     ///
     /// ```
-    /// # use mainstay_resilience::{Input, cell, retry};
-    /// let (retries, input) = (cell::Retry::new(retry::Config::default()), Input::default());
+    /// # use mainstay_resilience::{Input, sync, retry};
+    /// let (retries, input) = (sync::Retry::new(retry::Config::default()), Input::default());
     /// for _ in 0..50 {
     ///     assert_eq!(retries.first(input).attempt, 1);
     /// }
@@ -74,9 +74,9 @@ impl Retry {
     /// Another attempt? As [`Decide::ask`].
     ///
     /// ```
-    /// # use mainstay_resilience::{Answer, By, Input, Time, cell, retry};
+    /// # use mainstay_resilience::{Decision, Rejected, Reason, Input, Time, sync, retry};
     /// # use std::time::Duration;
-    /// let (retries, input) = (cell::Retry::new(retry::Config::default()), Input::at(Time::ZERO));
+    /// let (retries, input) = (sync::Retry::new(retry::Config::default()), Input::at(Time::ZERO));
     /// let again = retry::Again {
     ///     attempts: 3,
     ///     begun: input.now,
@@ -85,18 +85,18 @@ impl Retry {
     ///     safety: retry::Safety::Safe,
     ///     due: None,
     /// };
-    /// let enough = Answer::Deny { by: By::RetryAttempts, retry_at: None };
+    /// let enough = Decision::Reject(Rejected { reason: Reason::RetryAttempts, retry_at: None });
     /// assert_eq!(retries.again(input, again), enough);
     /// ```
-    pub fn again(&self, input: Input, again: Again) -> Answer<Ticket> {
+    pub fn again(&self, input: Input, again: Again) -> Decision<Ticket> {
         self.locked(input, |config, state| config.ask(state, input, Request::Again(again)))
     }
 
     /// What came of an attempt. Of a first one there is nothing to learn.
     ///
     /// ```
-    /// # use mainstay_resilience::{Input, Outcome, cell, retry};
-    /// let (retries, input) = (cell::Retry::new(retry::Config::default()), Input::default());
+    /// # use mainstay_resilience::{Input, Outcome, sync, retry};
+    /// let (retries, input) = (sync::Retry::new(retry::Config::default()), Input::default());
     /// let second = retry::Ticket { attempt: 2 };
     /// retries.tell(input, second, Outcome::Success);
     /// assert_eq!(retries.snapshot(input.now).recovered, 1);
@@ -110,11 +110,11 @@ impl Retry {
     /// It as it is, for people and metrics.
     ///
     /// ```
-    /// # use mainstay_resilience::{Input, cell, retry};
-    /// let (retries, input) = (cell::Retry::new(retry::Config::default()), Input::default());
+    /// # use mainstay_resilience::{Input, sync, retry};
+    /// let (retries, input) = (sync::Retry::new(retry::Config::default()), Input::default());
     /// retries.first(input);
     /// let seen = retries.snapshot(input.now);
-    /// assert_eq!((seen.retries, seen.budget.calls, seen.budget.denied), (0, 1, 0));
+    /// assert_eq!((seen.retries, seen.budget.calls, seen.budget.rejected), (0, 1, 0));
     /// ```
     pub fn snapshot(&self, now: Time) -> Snapshot {
         self.locked(Input::at(now), |config, state| config.snapshot(state, now))

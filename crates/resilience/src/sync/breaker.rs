@@ -1,9 +1,9 @@
 //! A breaker that threads share.
 
 use super::lanes::Lanes;
-use super::sync::{AtomicU64, Mutex, Ordering, lock};
+use super::primitives::{AtomicU64, Mutex, Ordering, lock};
 use crate::breaker::{Circuit, Config, Forced, Request, Snapshot, State, Ticket, Transition};
-use crate::contract::{Answer, Decide, Input, Outcome, Time, Told};
+use crate::contract::{Decide, Decision, Input, Outcome, Recorded, Time};
 
 /// A circuit breaker for all threads of a program: the plain state behind a lock, with the two questions of a
 /// closed breaker's good calls kept away from it.
@@ -12,11 +12,11 @@ use crate::contract::{Answer, Decide, Input, Outcome, Time, Told};
 /// With a window of 1,024 calls, or of 10 seconds in 10 buckets, it takes less than 1 KiB, heap included.
 ///
 /// ```
-/// use mainstay_resilience::{Answer, Input, Outcome, Time, breaker, cell};
+/// use mainstay_resilience::{Decision, Input, Outcome, Time, breaker, sync};
 ///
-/// let breaker = cell::Breaker::new(breaker::Config::default());
+/// let breaker = sync::Breaker::new(breaker::Config::default());
 /// let input = Input { now: Time::from_millis(1), random: 0 };
-/// if let Answer::Admit(ticket) = breaker.ask(input, breaker::Request::default()) {
+/// if let Decision::Admit(ticket) = breaker.ask(input, breaker::Request::default()) {
 ///     breaker.tell(input, ticket, Outcome::Success);
 /// }
 /// assert_eq!(breaker.snapshot(input.now).window.calls, 1);
@@ -39,8 +39,8 @@ impl Breaker {
     /// A closed one.
     ///
     /// ```
-    /// # use mainstay_resilience::{breaker, cell};
-    /// let breaker = cell::Breaker::new(breaker::Config { calls_min: 5, ..Default::default() });
+    /// # use mainstay_resilience::{breaker, sync};
+    /// let breaker = sync::Breaker::new(breaker::Config { calls_min: 5, ..Default::default() });
     /// assert!(breaker.is_closed());
     /// ```
     #[must_use]
@@ -54,17 +54,17 @@ impl Breaker {
     /// May a call be made? As [`Decide::ask`]; about 1 ns while it is closed.
     ///
     /// ```
-    /// # use mainstay_resilience::{Input, Time, breaker, cell};
-    /// let breaker = cell::Breaker::new(breaker::Config::default());
+    /// # use mainstay_resilience::{Input, Time, breaker, sync};
+    /// let breaker = sync::Breaker::new(breaker::Config::default());
     /// let (input, request) = (Input::at(Time::from_millis(1)), breaker::Request::default());
     /// assert!(breaker.ask(input, request).admitted().is_some());
     /// breaker.trip(input);
     /// assert!(breaker.ask(input, request).admitted().is_none());
     /// ```
     #[inline]
-    pub fn ask(&self, input: Input, request: Request) -> Answer<Ticket> {
+    pub fn ask(&self, input: Input, request: Request) -> Decision<Ticket> {
         match self.lanes.generation() {
-            Some(generation) => Answer::Admit(Ticket { generation, probe: 0, source: request.source }),
+            Some(generation) => Decision::Admit(Ticket { generation, probe: 0, source: request.source }),
             None => self.ask_state(input, request).0,
         }
     }
@@ -73,8 +73,8 @@ impl Breaker {
     ///
     /// ```
     /// # use mainstay_resilience::breaker::{Circuit, Config, Request};
-    /// # use mainstay_resilience::{Input, Time, cell};
-    /// let breaker = cell::Breaker::new(Config::default());
+    /// # use mainstay_resilience::{Input, Time, sync};
+    /// let breaker = sync::Breaker::new(Config::default());
     /// breaker.trip(Input::at(Time::ZERO));
     /// // A minute later it is time for a probe.
     /// let (answer, change) = breaker.ask_and_see(Input::at(Time::from_millis(60_000)), Request::default());
@@ -82,17 +82,17 @@ impl Breaker {
     /// assert_eq!(change.map(|change| change.to), Some(Circuit::HalfOpen));
     /// ```
     #[inline]
-    pub fn ask_and_see(&self, input: Input, request: Request) -> (Answer<Ticket>, Option<Transition>) {
+    pub fn ask_and_see(&self, input: Input, request: Request) -> (Decision<Ticket>, Option<Transition>) {
         match self.lanes.generation() {
             Some(generation) => {
-                (Answer::Admit(Ticket { generation, probe: 0, source: request.source }), None)
+                (Decision::Admit(Ticket { generation, probe: 0, source: request.source }), None)
             }
             None => self.ask_state(input, request),
         }
     }
 
     #[cold]
-    fn ask_state(&self, input: Input, request: Request) -> (Answer<Ticket>, Option<Transition>) {
+    fn ask_state(&self, input: Input, request: Request) -> (Decision<Ticket>, Option<Transition>) {
         self.locked(input, |config, state| {
             let from = state.circuit();
             let answer = config.ask(state, input, request);
@@ -104,27 +104,27 @@ impl Breaker {
     /// What came of a call. As [`Decide::tell`]; one compare-and-swap for a success while it is closed.
     ///
     /// ```
-    /// # use mainstay_resilience::{Input, Outcome, Told, breaker, cell};
+    /// # use mainstay_resilience::{Input, Outcome, Recorded, breaker, sync};
     /// let config = breaker::Config { consecutive_failures: Some(1), ..Default::default() };
-    /// let (breaker, input) = (cell::Breaker::new(config), Input::default());
+    /// let (breaker, input) = (sync::Breaker::new(config), Input::default());
     /// let ticket = breaker.ask(input, breaker::Request::default()).admitted().unwrap();
-    /// assert_eq!(breaker.tell(input, ticket, Outcome::Success), Told::Counted);
-    /// assert!(matches!(breaker.tell(input, ticket, Outcome::Failure), Told::Changed(_)));
+    /// assert_eq!(breaker.tell(input, ticket, Outcome::Success), Recorded::Counted);
+    /// assert!(matches!(breaker.tell(input, ticket, Outcome::Failure), Recorded::Changed(_)));
     /// ```
     #[inline]
-    pub fn tell(&self, input: Input, ticket: Ticket, outcome: Outcome) -> Told<Transition> {
+    pub fn tell(&self, input: Input, ticket: Ticket, outcome: Outcome) -> Recorded<Transition> {
         if ticket.probe == 0 {
             match outcome {
                 Outcome::Success
                     if input.now.as_nanos() < self.bucket_end.load(Ordering::Relaxed)
                         && self.lanes.add(ticket.generation) =>
                 {
-                    return Told::Counted;
+                    return Recorded::Counted;
                 }
                 Outcome::Neutral | Outcome::Cancelled
                     if self.lanes.generation() == Some(ticket.generation) =>
                 {
-                    return Told::Counted;
+                    return Recorded::Counted;
                 }
                 _ => {}
             }
@@ -133,7 +133,7 @@ impl Breaker {
     }
 
     #[cold]
-    fn tell_state(&self, input: Input, ticket: Ticket, outcome: Outcome) -> Told<Transition> {
+    fn tell_state(&self, input: Input, ticket: Ticket, outcome: Outcome) -> Recorded<Transition> {
         self.locked(input, |config, state| config.tell(state, input, ticket, outcome, 1))
     }
 
@@ -141,9 +141,9 @@ impl Breaker {
     ///
     /// ```
     /// # use mainstay_resilience::breaker::{Circuit, Config};
-    /// # use mainstay_resilience::{Input, cell};
+    /// # use mainstay_resilience::{Input, sync};
     /// // A health check has failed: no need to learn it from the calls.
-    /// let breaker = cell::Breaker::new(Config::default());
+    /// let breaker = sync::Breaker::new(Config::default());
     /// assert_eq!(breaker.trip(Input::default()).to, Circuit::Open);
     /// ```
     pub fn trip(&self, input: Input) -> Transition {
@@ -154,8 +154,8 @@ impl Breaker {
     ///
     /// ```
     /// # use mainstay_resilience::breaker::{Config, Forced, Request};
-    /// # use mainstay_resilience::{Input, cell};
-    /// let (breaker, input) = (cell::Breaker::new(Config::default()), Input::default());
+    /// # use mainstay_resilience::{Input, sync};
+    /// let (breaker, input) = (sync::Breaker::new(Config::default()), Input::default());
     /// breaker.force(input, Forced::Open);
     /// assert!(breaker.ask(input, Request::default()).admitted().is_none());
     /// breaker.force(input, Forced::No);
@@ -168,8 +168,8 @@ impl Breaker {
     /// Other rules from now on. The state is kept; another window begins empty.
     ///
     /// ```
-    /// # use mainstay_resilience::{Input, Outcome, breaker, cell};
-    /// let (breaker, input) = (cell::Breaker::new(breaker::Config::default()), Input::default());
+    /// # use mainstay_resilience::{Input, Outcome, breaker, sync};
+    /// let (breaker, input) = (sync::Breaker::new(breaker::Config::default()), Input::default());
     /// let ticket = breaker.ask(input, breaker::Request::default()).admitted().unwrap();
     /// breaker.configure(input, breaker::Config { consecutive_failures: Some(1), ..Default::default() });
     /// // The ticket is still good, and the new rule holds.
@@ -195,8 +195,8 @@ impl Breaker {
     /// It as it is, for people and metrics.
     ///
     /// ```
-    /// # use mainstay_resilience::{Input, Time, breaker, cell};
-    /// let breaker = cell::Breaker::new(breaker::Config::default());
+    /// # use mainstay_resilience::{Input, Time, breaker, sync};
+    /// let breaker = sync::Breaker::new(breaker::Config::default());
     /// breaker.trip(Input::at(Time::ZERO));
     /// let seen = breaker.snapshot(Time::from_millis(1));
     /// assert_eq!((seen.circuit.code(), seen.trips), ("open", 1));
@@ -209,8 +209,8 @@ impl Breaker {
     ///
     /// ```
     /// # use mainstay_resilience::breaker::{Circuit, Config};
-    /// # use mainstay_resilience::{Input, cell};
-    /// let breaker = cell::Breaker::new(Config::default());
+    /// # use mainstay_resilience::{Input, sync};
+    /// let breaker = sync::Breaker::new(Config::default());
     /// assert_eq!(breaker.circuit(), Circuit::Closed);
     /// breaker.trip(Input::default());
     /// assert_eq!(breaker.circuit(), Circuit::Open);
@@ -236,8 +236,8 @@ impl Breaker {
     ///
     /// ```
     /// # use mainstay_resilience::breaker::{Config, Forced};
-    /// # use mainstay_resilience::{Input, cell};
-    /// let breaker = cell::Breaker::new(Config::default());
+    /// # use mainstay_resilience::{Input, sync};
+    /// let breaker = sync::Breaker::new(Config::default());
     /// breaker.trip(Input::default());
     /// breaker.force(Input::default(), Forced::Closed);
     /// assert!(breaker.is_closed(), "somebody says so");

@@ -6,9 +6,9 @@
 //! batch, before anything else is asked of it.
 //!
 //! ```
-//! use mainstay_resilience::{Input, Outcome, cell, breaker};
+//! use mainstay_resilience::{Input, Outcome, sync, breaker};
 //!
-//! let breaker = cell::Breaker::new(breaker::Config::default());
+//! let breaker = sync::Breaker::new(breaker::Config::default());
 //! std::thread::scope(|scope| {
 //!     for _ in 0..2 {
 //!         scope.spawn(|| {
@@ -27,17 +27,17 @@ mod bulkhead;
 mod hedge;
 mod lanes;
 mod outlier;
+mod primitives;
 mod rate;
 #[cfg(not(loom))]
 mod registry;
 mod retry;
-mod sync;
 
 pub use breaker::Breaker;
 pub use bulkhead::{Bulkhead, Entry, Place};
 pub use hedge::Hedge;
 pub use outlier::Outlier;
-pub use rate::{Bucket, Window};
+pub use rate::{SlidingWindow, TokenBucket};
 #[cfg(not(loom))]
 pub use registry::Registry;
 pub use retry::Retry;

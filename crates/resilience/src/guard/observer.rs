@@ -5,7 +5,7 @@
 //! |---|---|---|
 //! | `resilience_attempts_total` | `guard`, `outcome` | attempts that were made, by what came of them; `cancelled`: the caller left, or its deadline did not give it a chance |
 //! | `resilience_timeouts_total` | `guard` | of these, those that were cut short |
-//! | `resilience_refusals_total` | `guard`, `by` | attempts that a policy did not let through |
+//! | `resilience_rejections_total` | `guard`, `by` | attempts that a policy did not let through |
 //! | `resilience_retries_total` | `guard` | attempts after the first of their call |
 //! | `resilience_hedges_total` | `guard` | second attempts beside a slow first |
 //! | `resilience_stale_total` | `guard` | outcomes that came after the breaker had changed |
@@ -17,11 +17,11 @@
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 use crate::breaker::Circuit;
 use crate::breaker::{Forced, Transition};
-use crate::contract::{By, Outcome};
+use crate::contract::{Outcome, Reason};
 use std::sync::Arc;
 
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(super) struct Observer {
     pub(super) guard: Arc<str>,
     #[cfg(feature = "metrics")]
     counters: Counters,
@@ -62,7 +62,7 @@ impl Counters {
     not(all(feature = "metrics", feature = "tracing")),
     allow(unused_variables, clippy::unused_self, reason = "what is told matters only to those who watch")
 )]
-impl Watch {
+impl Observer {
     pub(super) fn new(guard: Arc<str>) -> Self {
         Self {
             #[cfg(feature = "metrics")]
@@ -76,12 +76,12 @@ impl Watch {
         self.counters.outcomes[outcome as usize].increment(1);
     }
 
-    pub(super) fn refused(&self, by: By) {
+    pub(super) fn rejected(&self, reason: Reason) {
         #[cfg(feature = "metrics")]
-        metrics::counter!("resilience_refusals_total", "guard" => self.guard.to_string(), "by" => by.code())
+        metrics::counter!("resilience_rejections_total", "guard" => self.guard.to_string(), "by" => reason.code())
             .increment(1);
         #[cfg(feature = "tracing")]
-        tracing::debug!(guard = &*self.guard, by = by.code(), "call refused");
+        tracing::debug!(guard = &*self.guard, reason = reason.code(), "call refused");
     }
 
     pub(super) fn retried(&self, attempt: u32) {

@@ -3,9 +3,9 @@
 use super::*;
 use crate::breaker::{self, Forced, Request, Ticket, Window};
 use crate::bulkhead;
-use crate::chance::{Chance, steps};
-use crate::contract::{Answer, Decide, Input, Outcome, Time, Told};
+use crate::contract::{Decide, Decision, Input, Outcome, Recorded, Time};
 use crate::shed::Priority;
+use crate::test_rng::{Rng, steps};
 use core::time::Duration;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -26,15 +26,15 @@ fn config(window: Window) -> breaker::Config {
 const CALLS: Window = Window::Calls(50);
 const TIME: Window = Window::Time { length: Duration::from_millis(100), buckets: 10 };
 
-fn walk(config: &breaker::Config, chance: &mut Chance, steps: u64) {
+fn walk(config: &breaker::Config, rng: &mut Rng, steps: u64) {
     let (mut state, cell) = (config.state(), Breaker::new(config.clone()));
     let (mut now, mut under_way) = (Time::ZERO, Vec::<Ticket>::new());
     for step in 0..steps {
-        now = now + Duration::from_micros(chance.below(3_000));
-        let input = Input { now, random: chance.next() };
-        match chance.below(1_000) {
+        now = now + Duration::from_micros(rng.below(3_000));
+        let input = Input { now, random: rng.next() };
+        match rng.below(1_000) {
             0 => {
-                let forced = [Forced::No, Forced::No, Forced::Open, Forced::Closed][chance.below(4) as usize];
+                let forced = [Forced::No, Forced::No, Forced::Open, Forced::Closed][rng.below(4) as usize];
                 assert_eq!(cell.force(input, forced), config.force(&mut state, input, forced));
             }
             1 => assert_eq!(cell.trip(input), config.trip(&mut state, input)),
@@ -61,8 +61,8 @@ fn walk(config: &breaker::Config, chance: &mut Chance, steps: u64) {
                 under_way.extend(expected.admitted());
             }
             _ if !under_way.is_empty() => {
-                let ticket = under_way.swap_remove(chance.below(under_way.len() as u64) as usize);
-                let outcome = match chance.below(12) {
+                let ticket = under_way.swap_remove(rng.below(under_way.len() as u64) as usize);
+                let outcome = match rng.below(12) {
                     0 => Outcome::Neutral,
                     1 => Outcome::Cancelled,
                     2 => Outcome::Slow,
@@ -82,10 +82,10 @@ const NONE: Ticket = Ticket { generation: u32::MAX, probe: 0, source: 0 };
 
 #[test]
 fn one_thread_gets_the_answers_of_the_plain_state_over_a_million_steps() {
-    let mut chance = Chance(0xce11);
+    let mut rng = Rng(0xce11);
     for window in [CALLS, TIME] {
         for _ in 0..steps(1_000) {
-            walk(&config(window), &mut chance, 1_000);
+            walk(&config(window), &mut rng, 1_000);
         }
     }
 }
@@ -104,10 +104,10 @@ fn two_threads_lose_no_success_of_six_million() {
             scope.spawn(move || {
                 let input = Input::at(Time::from_millis(1));
                 for call in 0..each {
-                    let Answer::Admit(ticket) = cell.ask(input, Request::default()) else { continue };
+                    let Decision::Admit(ticket) = cell.ask(input, Request::default()) else { continue };
                     // A failure now and then drains the lanes in the middle of it.
                     let outcome = if call % 1_000 == thread { Outcome::Failure } else { Outcome::Success };
-                    assert_eq!(cell.tell(input, ticket, outcome), Told::Counted);
+                    assert_eq!(cell.tell(input, ticket, outcome), Recorded::Counted);
                 }
             });
         }
@@ -125,16 +125,16 @@ fn threads_that_fail_and_probe_at_once_leave_a_breaker_that_still_works() {
         for seed in 0..4 {
             let (cell, clock, admitted, counted, stale) = (&cell, &clock, &admitted, &counted, &stale);
             scope.spawn(move || {
-                let mut chance = Chance(seed);
+                let mut rng = Rng(seed);
                 for _ in 0..steps(100_000) {
-                    let now = Time::from_nanos(clock.fetch_add(chance.below(100_000), Ordering::Relaxed));
-                    let input = Input { now, random: chance.next() };
-                    let Answer::Admit(ticket) = cell.ask(input, Request::default()) else { continue };
+                    let now = Time::from_nanos(clock.fetch_add(rng.below(100_000), Ordering::Relaxed));
+                    let input = Input { now, random: rng.next() };
+                    let Decision::Admit(ticket) = cell.ask(input, Request::default()) else { continue };
                     admitted.fetch_add(1, Ordering::Relaxed);
-                    let outcome = if chance.below(4) == 0 { Outcome::Failure } else { Outcome::Success };
+                    let outcome = if rng.below(4) == 0 { Outcome::Failure } else { Outcome::Success };
                     match cell.tell(input, ticket, outcome) {
-                        Told::Stale => stale.fetch_add(1, Ordering::Relaxed),
-                        Told::Counted | Told::Changed(_) => counted.fetch_add(1, Ordering::Relaxed),
+                        Recorded::Stale => stale.fetch_add(1, Ordering::Relaxed),
+                        Recorded::Counted | Recorded::Changed(_) => counted.fetch_add(1, Ordering::Relaxed),
                     };
                 }
             });
@@ -146,7 +146,7 @@ fn threads_that_fail_and_probe_at_once_leave_a_breaker_that_still_works() {
     let mut now = Time::from_nanos(clock.into_inner()) + Duration::from_secs(100);
     for _ in 0..10 {
         now = now + Duration::from_millis(20);
-        if let Answer::Admit(ticket) = cell.ask(Input::at(now), Request::default()) {
+        if let Decision::Admit(ticket) = cell.ask(Input::at(now), Request::default()) {
             cell.tell(Input::at(now), ticket, Outcome::Success);
         }
     }
@@ -168,13 +168,13 @@ fn a_configuration_changed_while_running_holds_from_the_next_call_on() {
         cell.tell(input, ticket, Outcome::Failure)
     };
     for _ in 0..10 {
-        assert_eq!(fail(), Told::Counted);
+        assert_eq!(fail(), Recorded::Counted);
     }
     cell.configure(
         input,
         breaker::Config { window: CALLS, calls_min: 5, consecutive_failures: None, ..config(CALLS) },
     );
-    assert!(matches!(fail(), Told::Changed(_)), "the ten failures before count under the new rules");
+    assert!(matches!(fail(), Recorded::Changed(_)), "the ten failures before count under the new rules");
 }
 
 #[test]
@@ -201,10 +201,10 @@ impl Drop for LooksWhenDropped {
     }
 }
 
-fn one_permit(line_max: u32) -> std::sync::Arc<Bulkhead> {
+fn one_permit(queue_max: u32) -> std::sync::Arc<Bulkhead> {
     let limit = bulkhead::Limit::Fixed(1);
     let wait_max = Duration::from_millis(10);
-    std::sync::Arc::new(Bulkhead::new(bulkhead::Config { limit, line_max, wait_max, ..Default::default() }))
+    std::sync::Arc::new(Bulkhead::new(bulkhead::Config { limit, queue_max, wait_max, ..Default::default() }))
 }
 
 #[test]
@@ -232,14 +232,14 @@ fn a_waker_that_is_dropped_may_ask_the_bulkhead_again() {
 }
 
 #[test]
-fn who_leaves_after_its_place_went_to_another_was_not_refused() {
+fn who_leaves_after_its_place_went_to_another_was_not_rejected() {
     let (bulkhead, late) = (one_permit(1), Input::at(Time::from_millis(20)));
     assert!(matches!(bulkhead.enter(Input::default(), Priority::Normal), Entry::Admit(_)));
     let Entry::Wait { place, .. } = bulkhead.enter(Input::default(), Priority::Normal) else {
-        panic!("there is a line")
+        panic!("there is a queue")
     };
     assert!(matches!(bulkhead.enter(late, Priority::Normal), Entry::Wait { .. }));
     bulkhead.leave(late, place);
     let snapshot = bulkhead.snapshot(late.now);
-    assert_eq!((snapshot.refused, snapshot.waited_out, snapshot.waiting), (0, 1, 1));
+    assert_eq!((snapshot.rejected, snapshot.waited_out, snapshot.waiting), (0, 1, 1));
 }

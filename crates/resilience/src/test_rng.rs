@@ -1,13 +1,13 @@
-//! Chance for tests: the same numbers for the same seed, so that a failure that prints its seed can be seen again.
+//! A seeded random number generator for tests: a failure that prints its seed can be repeated.
 #![cfg(test)]
 
 use crate::contract::{Input, Time};
 
 /// SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
 #[derive(Clone, Debug)]
-pub(crate) struct Chance(pub(crate) u64);
+pub(crate) struct Rng(pub(crate) u64);
 
-impl Chance {
+impl Rng {
     pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -40,14 +40,14 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    pub(crate) fn step(&mut self, chance: &mut Chance) -> Input {
+    pub(crate) fn step(&mut self, rng: &mut Rng) -> Input {
         let year = 365 * 24 * 60 * 60 * 1_000_000_000;
-        self.now = match chance.below(1_000) {
-            0 if self.now < u64::MAX / 2 => self.now + chance.below(year),
-            1..=20 => self.now.saturating_sub(chance.below(self.stride * 10)),
+        self.now = match rng.below(1_000) {
+            0 if self.now < u64::MAX / 2 => self.now + rng.below(year),
+            1..=20 => self.now.saturating_sub(rng.below(self.stride * 10)),
             21..=200 => self.now,
-            _ => self.now.saturating_add(chance.below(self.stride * 2)),
+            _ => self.now.saturating_add(rng.below(self.stride * 2)),
         };
-        Input { now: Time::from_nanos(self.now), random: chance.next() }
+        Input { now: Time::from_nanos(self.now), random: rng.next() }
     }
 }

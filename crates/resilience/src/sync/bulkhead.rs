@@ -1,26 +1,26 @@
 //! A bulkhead that tasks share.
 
-use super::sync::{Mutex, lock};
+use super::primitives::{Mutex, lock};
 use crate::bulkhead::{Config, Request, Snapshot, State, Ticket};
-use crate::contract::{Answer, By, Decide, Input, Outcome, Time};
+use crate::contract::{Decide, Decision, Input, Outcome, Reason, Rejected, Time};
 use crate::shed::Priority;
 use core::task::{Poll, Waker};
 
 /// A bulkhead for all tasks of a program: the plain state behind a lock that is never held across a call.
 ///
-/// Who must wait has a [`Place`]. A permit that comes free is granted to the next in line there and then, in its
+/// Who must wait has a [`Place`]. A permit that comes free is granted to the next in the queue there and then, in its
 /// name, and its task is woken; should the task be gone, the permit goes on to the next. So no wake-up can be lost
 /// and nobody is overtaken.
 ///
 /// ```
-/// use mainstay_resilience::cell::{Bulkhead, Entry};
+/// use mainstay_resilience::sync::{Bulkhead, Entry};
 /// use mainstay_resilience::shed::Priority;
 /// use mainstay_resilience::{Input, Outcome, bulkhead};
 ///
-/// let config = bulkhead::Config { limit: bulkhead::Limit::Fixed(1), line_max: 0, ..Default::default() };
+/// let config = bulkhead::Config { limit: bulkhead::Limit::Fixed(1), queue_max: 0, ..Default::default() };
 /// let (bulkhead, input) = (Bulkhead::new(config), Input::default());
 /// let Entry::Admit(ticket) = bulkhead.enter(input, Priority::Normal) else { unreachable!("it is free") };
-/// assert!(matches!(bulkhead.enter(input, Priority::Normal), Entry::Deny { .. }));
+/// assert!(matches!(bulkhead.enter(input, Priority::Normal), Entry::Reject(_)));
 /// bulkhead.tell(input, ticket, Outcome::Success);
 /// assert!(matches!(bulkhead.enter(input, Priority::Normal), Entry::Admit(_)));
 /// ```
@@ -29,10 +29,10 @@ pub struct Bulkhead {
     inner: Mutex<Inner>,
 }
 
-/// A place in line: held until a permit was taken, none will come, or it was left.
+/// A place in the queue: held until a permit was taken, none will come, or it was left.
 ///
 /// ```
-/// use mainstay_resilience::cell::{Bulkhead, Entry, Place};
+/// use mainstay_resilience::sync::{Bulkhead, Entry, Place};
 /// use mainstay_resilience::{Input, bulkhead, shed::Priority};
 ///
 /// let config = bulkhead::Config { limit: bulkhead::Limit::Fixed(1), ..Default::default() };
@@ -52,16 +52,16 @@ pub struct Place(u64);
 /// What a bulkhead says to a new caller.
 ///
 /// ```
-/// use mainstay_resilience::cell::{Bulkhead, Entry};
-/// use mainstay_resilience::{By, Input, bulkhead, shed::Priority};
+/// use mainstay_resilience::sync::{Bulkhead, Entry};
+/// use mainstay_resilience::{Reason, Rejected, Input, bulkhead, shed::Priority};
 ///
-/// let config = bulkhead::Config { limit: bulkhead::Limit::Fixed(1), line_max: 1, ..Default::default() };
+/// let config = bulkhead::Config { limit: bulkhead::Limit::Fixed(1), queue_max: 1, ..Default::default() };
 /// let bulkhead = Bulkhead::new(config);
 /// let entries = [0; 3].map(|_| bulkhead.enter(Input::default(), Priority::Normal));
 /// assert!(matches!(entries, [
 ///     Entry::Admit(_),
 ///     Entry::Wait { .. },
-///     Entry::Deny { by: By::BulkheadFull, .. },
+///     Entry::Reject(Rejected { reason: Reason::BulkheadFull, .. }),
 /// ]));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,20 +69,15 @@ pub struct Place(u64);
 pub enum Entry {
     /// Go ahead.
     Admit(Ticket),
-    /// Wait in line: ask with [`Bulkhead::poll_granted`], and [`Bulkhead::leave`] it when done.
+    /// Wait in the queue: ask with [`Bulkhead::poll_granted`], and [`Bulkhead::leave`] it when done.
     Wait {
         /// Its place.
         place: Place,
         /// When its patience ends.
         until: Time,
     },
-    /// No.
-    Deny {
-        /// Why not: no room in line, or the request was shed.
-        by: By,
-        /// When asking again may help, if that can be known.
-        retry_at: Option<Time>,
-    },
+    /// Do not call: the queue is full, or the call was shed.
+    Reject(Rejected),
 }
 
 #[derive(Debug)]
@@ -92,7 +87,7 @@ struct Inner {
     waiting: Waiters,
 }
 
-/// Those in line, and those who were granted a permit and have not taken it yet; each found by its place at once.
+/// Those in the queue, and those who were granted a permit and have not taken it yet; each found by its place at once.
 #[derive(Debug, Default)]
 struct Waiters {
     slots: Vec<Option<Waiter>>,
@@ -107,7 +102,7 @@ struct Waiter {
     granted: Option<Ticket>,
 }
 
-/// How much of a place is its slot: more than a line may be long.
+/// How much of a place is its slot: more than a queue may be long.
 const SLOT_BITS: u32 = 20;
 
 impl Waiters {
@@ -149,7 +144,7 @@ impl Bulkhead {
     /// One with all its permits free.
     ///
     /// ```
-    /// # use mainstay_resilience::{Time, bulkhead, cell::Bulkhead};
+    /// # use mainstay_resilience::{Time, bulkhead, sync::Bulkhead};
     /// let config = bulkhead::Config { limit: bulkhead::Limit::Fixed(8), ..Default::default() };
     /// assert_eq!(Bulkhead::new(config).snapshot(Time::ZERO).limit, 8);
     /// ```
@@ -159,10 +154,10 @@ impl Bulkhead {
         Self { inner: Mutex::new(Inner { config, state, waiting: Waiters::default() }) }
     }
 
-    /// A permit, a place in line, or neither.
+    /// A permit, a place in the queue, or neither.
     ///
     /// ```
-    /// # use mainstay_resilience::{Input, Time, bulkhead, cell::{Bulkhead, Entry}, shed::Priority};
+    /// # use mainstay_resilience::{Input, Time, bulkhead, sync::{Bulkhead, Entry}, shed::Priority};
     /// let config = bulkhead::Config { limit: bulkhead::Limit::Fixed(1), ..Default::default() };
     /// let (bulkhead, input) = (Bulkhead::new(config), Input::at(Time::ZERO));
     /// assert!(matches!(bulkhead.enter(input, Priority::Normal), Entry::Admit(_)));
@@ -173,12 +168,12 @@ impl Bulkhead {
         let inner = &mut *lock(&self.inner);
         let caller = inner.waiting.next_place();
         match inner.config.ask_as_new(&mut inner.state, input, Request { caller, priority }) {
-            Answer::Admit(ticket) => Entry::Admit(ticket),
-            Answer::Wait { until } => {
+            Decision::Admit(ticket) => Entry::Admit(ticket),
+            Decision::Wait { until } => {
                 inner.waiting.insert(caller);
                 Entry::Wait { place: Place(caller), until }
             }
-            Answer::Deny { by, retry_at } => Entry::Deny { by, retry_at },
+            Decision::Reject(rejected) => Entry::Reject(rejected),
         }
     }
 
@@ -186,7 +181,7 @@ impl Bulkhead {
     /// caller watches the clock, and then [`leave`](Bulkhead::leave)s.
     ///
     /// ```
-    /// # use mainstay_resilience::{Input, Outcome, bulkhead, cell::{Bulkhead, Entry}, shed::Priority};
+    /// # use mainstay_resilience::{Input, Outcome, bulkhead, sync::{Bulkhead, Entry}, shed::Priority};
     /// # use std::task::{Poll, Waker};
     /// let config = bulkhead::Config { limit: bulkhead::Limit::Fixed(1), ..Default::default() };
     /// let (bulkhead, input) = (Bulkhead::new(config), Input::default());
@@ -201,11 +196,13 @@ impl Bulkhead {
     ///
     /// # Errors
     /// The place is none: it was left, or its permit was taken.
-    pub fn poll_granted(&self, place: Place, waker: &Waker) -> Poll<Result<Ticket, By>> {
+    pub fn poll_granted(&self, place: Place, waker: &Waker) -> Poll<Result<Ticket, Reason>> {
         // Dropped after the lock: who drops a waker may drop a task with it, and what that holds comes back here.
         let _old;
         let inner = &mut *lock(&self.inner);
-        let Some(waiter) = inner.waiting.get_mut(place.0) else { return Poll::Ready(Err(By::BulkheadWait)) };
+        let Some(waiter) = inner.waiting.get_mut(place.0) else {
+            return Poll::Ready(Err(Reason::BulkheadWait));
+        };
         if let Some(ticket) = waiter.granted.take() {
             inner.waiting.remove(place.0);
             return Poll::Ready(Ok(ticket));
@@ -216,11 +213,11 @@ impl Bulkhead {
         Poll::Pending
     }
 
-    /// Leaves the line; a permit that was granted and not taken goes to the next. Nothing happens if the place was
+    /// Leaves the queue; a permit that was granted and not taken goes to the next. Nothing happens if the place was
     /// left, or its permit taken, before.
     ///
     /// ```
-    /// # use mainstay_resilience::{Input, bulkhead, cell::{Bulkhead, Entry}, shed::Priority};
+    /// # use mainstay_resilience::{Input, bulkhead, sync::{Bulkhead, Entry}, shed::Priority};
     /// let config = bulkhead::Config { limit: bulkhead::Limit::Fixed(1), ..Default::default() };
     /// let (bulkhead, input) = (Bulkhead::new(config), Input::default());
     /// let _held = bulkhead.enter(input, Priority::Normal);
@@ -248,7 +245,7 @@ impl Bulkhead {
     /// What came of a call: its permit is free.
     ///
     /// ```
-    /// # use mainstay_resilience::{Input, Outcome, bulkhead, cell::{Bulkhead, Entry}, shed::Priority};
+    /// # use mainstay_resilience::{Input, Outcome, bulkhead, sync::{Bulkhead, Entry}, shed::Priority};
     /// let (bulkhead, input) = (Bulkhead::new(bulkhead::Config::default()), Input::default());
     /// let Entry::Admit(ticket) = bulkhead.enter(input, Priority::Normal) else { unreachable!() };
     /// assert_eq!(bulkhead.snapshot(input.now).in_use, 1);
@@ -264,10 +261,10 @@ impl Bulkhead {
         wake(wakers);
     }
 
-    /// Other rules from now on. Where they have more permits, those in line get them.
+    /// Other rules from now on. Where they have more permits, those in the queue get them.
     ///
     /// ```
-    /// # use mainstay_resilience::{Input, bulkhead, cell::{Bulkhead, Entry}, shed::Priority};
+    /// # use mainstay_resilience::{Input, bulkhead, sync::{Bulkhead, Entry}, shed::Priority};
     /// # use std::task::Waker;
     /// let limit = |n| bulkhead::Config { limit: bulkhead::Limit::Fixed(n), ..Default::default() };
     /// let (bulkhead, input) = (Bulkhead::new(limit(1)), Input::default());
@@ -288,7 +285,7 @@ impl Bulkhead {
     /// It as it is, for people and metrics.
     ///
     /// ```
-    /// # use mainstay_resilience::{Input, Time, bulkhead, cell::Bulkhead, shed::Priority};
+    /// # use mainstay_resilience::{Input, Time, bulkhead, sync::Bulkhead, shed::Priority};
     /// let bulkhead = Bulkhead::new(bulkhead::Config::default());
     /// for _ in 0..40 {
     ///     let _ = bulkhead.enter(Input::default(), Priority::Normal);

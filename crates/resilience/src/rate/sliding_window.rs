@@ -1,14 +1,14 @@
-//! Sliding window: never more than so many permits in any span of time.
+//! Sliding window: never more than so many tokens in any span of time.
 //!
-//! Permits that were granted close together are counted together, in a bucket, and come back together: `per`
-//! after the *last* of them. So the window errs on one side only. A permit comes back at least `per` after it was
+//! Tokens that were granted close together are counted together, in a bucket, and come back together: `per`
+//! after the *last* of them. So the window errs on one side only. A token comes back at least `per` after it was
 //! granted, and less than `per + per / buckets` after it.
 //!
 //! ```
-//! use mainstay_resilience::rate::{Request, window::Config};
+//! use mainstay_resilience::rate::{Request, sliding_window::Config};
 //! use mainstay_resilience::{Decide, Input, Time};
 //!
-//! let config = Config { permits: 5, ..Config::default() };
+//! let config = Config { tokens: 5, ..Config::default() };
 //! let mut state = config.state();
 //! let granted = (0..1_000).filter(|millis| {
 //!     let input = Input::at(Time::from_millis(*millis));
@@ -18,26 +18,26 @@
 //! ```
 
 use super::{Change, Request, Ticket, later};
-use crate::contract::{Answer, DAY_MILLIS, Decide, Input, Invalid, Outcome, Time, Told, nanos};
+use crate::contract::{ConfigError, DAY_MILLIS, Decide, Decision, Input, Outcome, Recorded, Time, nanos};
 use alloc::collections::VecDeque;
 use core::time::Duration;
 
-/// How many permits in which span.
+/// How many tokens in which span.
 ///
-/// In any half-open span of the length `per`, wherever it begins, at most `permits` are granted: there is no edge
+/// In any half-open span of the length `per`, wherever it begins, at most `tokens` are granted: there is no edge
 /// at which twice as many could pass, as there is with windows that begin anew.
 ///
 /// ```
 /// use core::time::Duration;
-/// use mainstay_resilience::{Answer, By, Decide, Input, Time, rate};
+/// use mainstay_resilience::{Decision, Rejected, Reason, Decide, Input, Time, rate};
 ///
-/// let config = rate::window::Config { permits: 2, per: Duration::from_secs(1), ..Default::default() };
+/// let config = rate::sliding_window::Config { tokens: 2, per: Duration::from_secs(1), ..Default::default() };
 /// let mut state = config.state();
 /// let mut ask = |at: u64| config.ask(&mut state, Input::at(Time::from_millis(at)), rate::Request::default());
 /// assert!(ask(900).admitted().is_some());
 /// assert!(ask(999).admitted().is_some());
 /// let retry_at = Some(Time::from_millis(1_999));
-/// assert_eq!(ask(1_000), Answer::Deny { by: By::RateLimit, retry_at });
+/// assert_eq!(ask(1_000), Decision::Reject(Rejected { reason: Reason::RateLimit, retry_at }));
 /// assert!(ask(1_999).admitted().is_some());
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,31 +45,31 @@ use core::time::Duration;
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 pub struct Config {
     /// At most so many in any `per`. From 1 to 10,000,000; 100. With 0 nothing is ever granted.
-    pub permits: u32,
+    pub tokens: u32,
     /// From 1 ms to a day; 1 s.
     #[cfg_attr(feature = "serde", serde(rename = "per_ms", with = "crate::contract::millis"))]
     pub per: Duration,
-    /// In how many parts the span is counted: the more, the sooner permits come back, and the larger the state
+    /// In how many parts the span is counted: the more, the sooner tokens come back, and the larger the state
     /// (24 bytes each). From 1 to 1,000; 10.
     pub buckets: u32,
-    /// Where the permits come back within this time, the answer is to wait. From 0 to a day; 0.
+    /// Where the tokens come back within this time, the answer is to wait. From 0 to a day; 0.
     #[cfg_attr(feature = "serde", serde(rename = "wait_max_ms", with = "crate::contract::millis"))]
     pub wait_max: Duration,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { permits: 100, per: Duration::from_secs(1), buckets: 10, wait_max: Duration::ZERO }
+        Self { tokens: 100, per: Duration::from_secs(1), buckets: 10, wait_max: Duration::ZERO }
     }
 }
 
-/// Permits that are counted together.
+/// Tokens that are counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Bucket {
     first: Time,
     last: Time,
-    permits: u64,
+    tokens: u64,
 }
 
 /// What a window remembers: at most `buckets + 2` buckets, what is left of an earlier configuration's aside.
@@ -77,8 +77,8 @@ struct Bucket {
 /// ```
 /// use mainstay_resilience::{Decide, rate};
 ///
-/// let config = rate::window::Config::default();
-/// assert_eq!(config.state(), rate::window::State::default());
+/// let config = rate::sliding_window::Config::default();
+/// assert_eq!(config.state(), rate::sliding_window::State::default());
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -94,12 +94,12 @@ pub struct State {
 /// A window for display.
 ///
 /// ```
-/// use mainstay_resilience::rate::{Request, window::Config};
+/// use mainstay_resilience::rate::{Request, sliding_window::Config};
 /// use mainstay_resilience::{Decide, Input, Time};
 ///
-/// let config = Config { permits: 5, ..Config::default() };
+/// let config = Config { tokens: 5, ..Config::default() };
 /// let mut state = config.state();
-/// let _ = config.ask(&mut state, Input::at(Time::from_millis(300)), Request { permits: 2 });
+/// let _ = config.ask(&mut state, Input::at(Time::from_millis(300)), Request { tokens: 2 });
 /// let seen = config.snapshot(&state, Time::from_millis(400));
 /// assert_eq!((seen.used, seen.available, seen.next_at), (2, 3, Some(Time::from_millis(1_300))));
 /// ```
@@ -107,7 +107,7 @@ pub struct State {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Snapshot {
-    /// How many permits would be granted at once.
+    /// How many tokens would be granted at once.
     pub available: u32,
     /// How many are counted.
     pub used: u64,
@@ -129,23 +129,23 @@ impl Config {
         bucket.last + self.per
     }
 
-    /// Its last permit is `per` ago. Not a comparison with [`free_at`](Self::free_at), which stops at the end of
+    /// Its last token is `per` ago. Not a comparison with [`free_at`](Self::free_at), which stops at the end of
     /// time.
     fn is_free(&self, bucket: &Bucket, now: Time) -> bool {
         now.since(bucket.last) >= self.per
     }
 
     /// Would so many more fit?
-    fn fits(&self, used: u64, permits: u32) -> bool {
-        used.saturating_add(permits.into()) <= self.permits.into()
+    fn fits(&self, used: u64, tokens: u32) -> bool {
+        used.saturating_add(tokens.into()) <= self.tokens.into()
     }
 
     /// The first moment when so many fit, if nothing more is granted.
-    fn ready_at(&self, state: &State, permits: u32) -> Option<Time> {
+    fn ready_at(&self, state: &State, tokens: u32) -> Option<Time> {
         let mut used = state.used;
         state.buckets.iter().find_map(|bucket| {
-            used = used.saturating_sub(bucket.permits);
-            self.fits(used, permits).then(|| self.free_at(bucket))
+            used = used.saturating_sub(bucket.tokens);
+            self.fits(used, tokens).then(|| self.free_at(bucket))
         })
     }
 }
@@ -163,63 +163,63 @@ impl Decide for Config {
         State::default()
     }
 
-    /// Costs what is forgotten; a refusal costs up to one look at each bucket.
-    fn ask(&self, state: &mut State, input: Input, request: Request) -> Answer<Ticket> {
+    /// Costs what is forgotten; a rejection costs up to one look at each bucket.
+    fn ask(&self, state: &mut State, input: Input, request: Request) -> Decision<Ticket> {
         state.clock = state.clock.max(input.now);
         let now = state.clock;
         state.forget(self, now);
-        let permits = request.permits;
-        if !self.fits(0, permits) || self.permits == 0 {
+        let tokens = request.tokens;
+        if !self.fits(0, tokens) || self.tokens == 0 {
             return later(now, None, self.wait_max);
         }
-        if !self.fits(state.used, permits) {
-            return later(now, self.ready_at(state, permits), self.wait_max);
+        if !self.fits(state.used, tokens) {
+            return later(now, self.ready_at(state, tokens), self.wait_max);
         }
-        if permits > 0 {
-            state.count(self, now, permits);
+        if tokens > 0 {
+            state.count(self, now, tokens);
         }
-        Answer::Admit(Ticket { permits })
+        Decision::Admit(Ticket { tokens })
     }
 
-    fn tell(&self, _: &mut State, _: Input, _: Ticket, _: Outcome, _: u32) -> Told<Change> {
-        Told::Counted
+    fn tell(&self, _: &mut State, _: Input, _: Ticket, _: Outcome, _: u32) -> Recorded<Change> {
+        Recorded::Counted
     }
 
     fn snapshot(&self, state: &State, now: Time) -> Snapshot {
         let now = now.max(state.clock);
         let gone = state.buckets.iter().take_while(|bucket| self.is_free(bucket, now));
-        let used = gone.fold(state.used, |used, bucket| used.saturating_sub(bucket.permits));
-        let available = u64::from(self.permits).saturating_sub(used);
+        let used = gone.fold(state.used, |used, bucket| used.saturating_sub(bucket.tokens));
+        let available = u64::from(self.tokens).saturating_sub(used);
         Snapshot {
-            available: u32::try_from(available).unwrap_or(self.permits),
+            available: u32::try_from(available).unwrap_or(self.tokens),
             used,
             next_at: state.buckets.iter().find(|bucket| !self.is_free(bucket, now)).map(|b| self.free_at(b)),
         }
     }
 
-    fn check(&self) -> Result<(), Invalid> {
-        super::check_rate(self.permits, self.per)?;
-        Invalid::unless("buckets", self.buckets.into(), 1..=BUCKETS_MAX.into())?;
-        Invalid::unless_millis("wait_max_ms", self.wait_max, 0..=DAY_MILLIS)
+    fn check(&self) -> Result<(), ConfigError> {
+        super::check_rate(self.tokens, self.per)?;
+        ConfigError::unless("buckets", self.buckets.into(), 1..=BUCKETS_MAX.into())?;
+        ConfigError::unless_millis("wait_max_ms", self.wait_max, 0..=DAY_MILLIS)
     }
 }
 
 impl State {
     fn forget(&mut self, config: &Config, now: Time) {
         while let Some(bucket) = self.buckets.front().filter(|bucket| config.is_free(bucket, now)) {
-            self.used = self.used.saturating_sub(bucket.permits);
+            self.used = self.used.saturating_sub(bucket.tokens);
             self.buckets.pop_front();
         }
     }
 
-    fn count(&mut self, config: &Config, now: Time, permits: u32) {
-        self.used = self.used.saturating_add(permits.into());
+    fn count(&mut self, config: &Config, now: Time, tokens: u32) {
+        self.used = self.used.saturating_add(tokens.into());
         match self.buckets.back_mut() {
             Some(newest) if now.since(newest.first) < config.bucket() => {
                 newest.last = newest.last.max(now);
-                newest.permits = newest.permits.saturating_add(permits.into());
+                newest.tokens = newest.tokens.saturating_add(tokens.into());
             }
-            _ => self.buckets.push_back(Bucket { first: now, last: now, permits: permits.into() }),
+            _ => self.buckets.push_back(Bucket { first: now, last: now, tokens: tokens.into() }),
         }
     }
 }
