@@ -4,7 +4,7 @@ use super::SetupError;
 use super::client::{Client, NoResponse};
 use http::StatusCode;
 use mainstay_resilience::Outcome;
-use mainstay_resilience::guard::{Call, Guard, Policy, Classification};
+use mainstay_resilience::guard::{Call, Classification, Guard, Policy};
 use std::future::Future;
 use std::net::SocketAddr;
 
