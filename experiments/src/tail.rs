@@ -49,7 +49,7 @@ fn compare(without: &Half, with: &Half) -> String {
 }
 
 fn policy() -> Policy {
-    Policy { hedge: Some(hedge::Config::default()), ..Policy::default() }
+    Policy::new().hedge(hedge::Config::default())
 }
 
 async fn half(side: Side, seed: u64) -> Result<Half, SetupError> {
