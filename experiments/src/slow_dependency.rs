@@ -44,11 +44,8 @@ pub(crate) const EXPERIMENT: Experiment = Experiment {
 };
 
 fn policy() -> Policy {
-    let bulkhead = bulkhead::Config::new()
-        .limit(Limit::Fixed(14))
-        .queue_max(8)
-        .wait_max(Duration::from_millis(200))
-        .shed(None);
+    let bulkhead =
+        bulkhead::Config::new().limit(Limit::Fixed(14)).queue_max(8).wait_max(Duration::from_millis(200));
     Policy::new().bulkhead(bulkhead).timeout(Duration::from_millis(600))
 }
 
