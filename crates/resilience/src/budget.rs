@@ -1,9 +1,10 @@
-//! Retry budget: extra attempts as a share of the calls.
+//! Retry budget: a limit on extra attempts, as a share of the calls.
 //!
-//! Why a budget and not only a maximum of attempts: with three attempts a call, a dependency that fails gets three
-//! times the load just when it can bear least. A budget bounds the extra load of *all* callers' retries together:
-//! with 20 percent, a failing dependency sees at most 1.2 times its usual load. As in Finagle's `RetryBudget`, a
-//! minimum a second lets those retry who call rarely; it comes on top, for each process.
+//! A maximum number of attempts per call is not enough. With three attempts per call, a failing dependency receives
+//! three times its usual load exactly when it can handle least. A budget limits the extra load of *all* callers
+//! together: at 20 percent, a failing dependency sees at most 1.2 times its usual load. As in Finagle's
+//! `RetryBudget`, a minimum per second lets callers with little traffic retry; the minimum is added to the share and
+//! applies to each process.
 //!
 //! ```
 //! use core::time::Duration;
@@ -12,7 +13,7 @@
 //!
 //! let config = Config::new().percent(20).per_second_min(0).length(Duration::from_secs(10));
 //! let (mut state, input) = (config.state(), Input::at(Time::ZERO));
-//! // All of a hundred calls fail, and all of them want to retry: twenty may.
+//! // A hundred calls fail, and each would like a retry: the budget pays for twenty.
 //! let _ = config.ask(&mut state, input, Request::Deposit { calls: 100 });
 //! let retries =
 //!     (0..100).filter(|_| config.ask(&mut state, input, Request::Withdraw).admitted().is_some());
@@ -28,7 +29,7 @@ use core::convert::Infallible;
 use core::time::Duration;
 
 config! {
-    /// How large a share of the calls may be extra attempts.
+    /// The share of the calls that may be extra attempts.
     ///
     /// ```
     /// use mainstay_resilience::{Decide, Input, budget};
@@ -42,11 +43,12 @@ config! {
     /// assert!(config.ask(&mut state, input, budget::Request::Withdraw).admitted().is_none());
     /// ```
     pub struct Config {
-        /// Extra attempts for each hundred calls. From 0 to 1,000; 20.
+        /// Extra attempts per hundred calls. From 0 to 1,000; default 20.
         pub percent: u32 = 20,
-        /// Extra attempts a second that are there without any call. From 0 to 1,000,000; 10.
+        /// Extra attempts per second that are available without any calls. From 0 to 1,000,000; default 10.
         pub per_second_min: u32 = 10,
-        /// For how long calls count, and what was spent. From 1 s to an hour, in ten buckets; 10 s.
+        /// How long calls and extra attempts are counted. The window has ten buckets, so the oldest tenth is forgotten at
+        /// once. From 1 s to an hour; default 10 s.
         #[cfg_attr(feature = "serde", serde(rename = "length_ms", with = "crate::contract::millis"))]
         pub length: Duration = Duration::from_secs(10),
     }
@@ -54,7 +56,7 @@ config! {
 
 const BUCKETS: u32 = 10;
 
-/// What was earned and spent.
+/// Calls and extra attempts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Account {
@@ -74,7 +76,7 @@ impl Count for Account {
     }
 }
 
-/// What a budget remembers.
+/// The state of a budget.
 ///
 /// ```
 /// use mainstay_resilience::{Decide, Time, budget};
@@ -91,7 +93,7 @@ pub struct State {
     rejected: u64,
 }
 
-/// What is asked of a budget.
+/// A request to a budget.
 ///
 /// ```
 /// use mainstay_resilience::budget::{Config, Request};
@@ -99,27 +101,26 @@ pub struct State {
 ///
 /// let (config, input) = (Config::new().per_second_min(0).percent(100), Input::default());
 /// let mut state = config.state();
-/// // Calls may be deposited many at a time.
 /// let _ = config.ask(&mut state, input, Request::Deposit { calls: 1 });
-/// // To look costs nothing.
+/// // Looking spends nothing.
 /// assert!(config.ask(&mut state, input, Request::Look).admitted().is_some());
 /// assert!(config.ask(&mut state, input, Request::Withdraw).admitted().is_some());
 /// assert!(config.ask(&mut state, input, Request::Look).admitted().is_none());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// Calls were made: always admitted, and earns their share.
+    /// Records that calls have started, which adds their share to the budget. Always admitted.
     Deposit {
-        /// How many.
+        /// The number of calls.
         calls: u32,
     },
-    /// May there be an extra attempt? Admitted, it is spent.
+    /// Asks for one extra attempt, and spends it if admitted.
     Withdraw,
-    /// The same without spending it.
+    /// Asks whether an extra attempt would be admitted, without spending it.
     Look,
 }
 
-/// What a budget gives: there is nothing to tell of it.
+/// The ticket of an admitted request. It carries nothing, because recording its outcome changes nothing.
 ///
 /// ```
 /// use mainstay_resilience::budget::{Config, Request, Ticket};
@@ -132,26 +133,26 @@ pub enum Request {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket;
 
-/// A budget for display.
+/// A snapshot of a budget for display and metrics.
 ///
 /// ```
 /// use mainstay_resilience::{Decide, Time, budget};
 ///
 /// let config = budget::Config::new().per_second_min(3);
 /// let snapshot = config.snapshot(&config.state(), Time::ZERO);
-/// assert_eq!((snapshot.calls, snapshot.left), (0, 30), "three a second, for ten seconds");
+/// assert_eq!((snapshot.calls, snapshot.left), (0, 30), "three per second for ten seconds");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Snapshot {
-    /// Calls in its window.
+    /// Calls in the window.
     pub calls: u64,
-    /// Extra attempts in its window.
+    /// Extra attempts in the window.
     pub spent: u64,
-    /// How many more there may be now.
+    /// Extra attempts that are available now.
     pub left: u64,
-    /// Extra attempts that were rejected, ever.
+    /// Requests for an extra attempt that were rejected since the state was created.
     pub rejected: u64,
 }
 
@@ -177,7 +178,7 @@ impl Decide for Config {
         }
         if self.left(state.window.total(state.clock)) == 0 {
             state.rejected = state.rejected.saturating_add(1);
-            // A bucket's end is the first moment when something can be forgotten.
+            // Spent attempts are forgotten at the end of a bucket, so that is the earliest chance.
             return Decision::Reject(Rejected {
                 reason: Reason::RetryBudget,
                 retry_at: Some(state.window.bucket_end()),
@@ -207,7 +208,7 @@ impl Decide for Config {
 }
 
 impl Config {
-    /// Extra attempts that are not spent yet.
+    /// The extra attempts that are available.
     fn left(&self, account: Account) -> u64 {
         let earned = u128::from(account.calls) * u128::from(self.percent) / 100;
         let given = u128::from(self.per_second_min) * u128::from(nanos(self.length)) / 1_000_000_000;
@@ -216,7 +217,7 @@ impl Config {
 }
 
 impl State {
-    /// Time runs on, never back.
+    /// Moves the state's clock forward to `now`, never back.
     pub(crate) fn see(&mut self, now: Time) -> Time {
         self.clock = self.clock.max(now);
         self.clock
@@ -271,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_earned_and_what_was_spent_is_forgotten_after_the_window() {
+    fn calls_and_extra_attempts_are_forgotten_after_the_window() {
         let (config, mut state) = (of(100, 0), of(100, 0).state());
         deposit(&config, &mut state, 0, 5);
         assert!(withdraw(&config, &mut state, 9_999));
@@ -299,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn it_decides_as_one_that_keeps_every_call_does() {
+    fn it_decides_like_a_budget_that_remembers_every_call() {
         let mut rng = Rng(0xb0d9e7);
         for walk in 0..steps(750) {
             let length = 1_000 * (1 + rng.below(3));
@@ -310,7 +311,7 @@ mod tests {
             let (mut state, mut kept, mut now) = (config.state(), Vec::<(u64, u64, u64)>::new(), 0);
             for step in 0..2_000 {
                 now += rng.below(3) * rng.below(length / 20);
-                // Ten buckets: what lies ten or more of them back is forgotten.
+                // Of ten buckets, anything ten or more buckets back is forgotten.
                 kept.retain(|(at, ..)| at / (length / 10) + 10 > now / (length / 10));
                 if rng.below(3) > 0 {
                     let calls = rng.below(4);
@@ -331,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_goes_back_or_leaps_a_year_earns_nothing_twice() {
+    fn a_clock_that_steps_back_or_jumps_a_year_adds_nothing_twice() {
         let (config, mut state) = (of(100, 0), of(100, 0).state());
         deposit(&config, &mut state, 60_000, 1);
         assert!(withdraw(&config, &mut state, 1_000), "what was earned at 60,000 is there");
@@ -347,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_of_another_length_begins_empty() {
+    fn a_window_of_another_length_starts_empty() {
         let (config, mut state) = (of(100, 0), of(100, 0).state());
         deposit(&config, &mut state, 0, 5);
         let longer = Config { length: Duration::from_secs(20), ..config.clone() };
@@ -358,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn counters_and_clocks_at_their_ends_decide_something() {
+    fn counters_and_clocks_at_their_maximum_still_decide() {
         let config = Config { percent: u32::MAX, per_second_min: u32::MAX, length: Duration::MAX };
         let mut state = config.state();
         for now in [Time::FAR, Time::ZERO] {
@@ -374,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn a_configuration_that_makes_no_sense_names_its_field() {
+    fn a_configuration_error_names_its_field() {
         assert_eq!(of(1_001, 0).check().expect_err("percent").field, "percent");
         assert_eq!(of(1, 1_000_001).check().expect_err("minimum").field, "per_second_min");
         let length = |millis| Config { length: Duration::from_millis(millis), ..Config::default() };
@@ -390,7 +391,7 @@ mod tests {
         #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
 
         #[test]
-        fn no_configuration_and_no_sequence_panics(
+        fn no_configuration_and_no_sequence_of_requests_panics(
             numbers in any::<(u32, u32, u64)>(),
             steps in proptest::collection::vec((any::<u64>(), any::<u32>(), 0..3_u8), 1..40),
         ) {
@@ -405,7 +406,7 @@ mod tests {
                     _ => Request::Look,
                 };
                 let _ = config.ask(&mut state, input, request);
-                // What it shows is what it does.
+                // The snapshot agrees with the decision.
                 let left = config.snapshot(&state, input.now).left;
                 let looked = config.ask(&mut state, input, Request::Look).admitted().is_some();
                 prop_assert_eq!(left > 0, looked);
@@ -415,7 +416,7 @@ mod tests {
 
     #[cfg(feature = "serde")]
     #[test]
-    fn a_configuration_is_written_with_its_units_and_a_state_goes_on_as_before() {
+    fn a_configuration_serializes_with_its_units_and_a_deserialized_state_decides_the_same() {
         let text = r#"{"percent":15,"per_second_min":2,"length_ms":5000}"#;
         let config: Config = serde_json::from_str(text).expect("read");
         assert_eq!(config, Config { length: Duration::from_secs(5), ..of(15, 2) });

@@ -1,18 +1,18 @@
-//! What the last calls came to: a window over the last so-many calls, or over the last so-much time.
+//! Recent call outcomes: a window over the last N calls, or over the last N seconds.
 //!
-//! Both keep running totals, so a question costs the same whatever the window's length, and forgetting costs
-//! what is forgotten: nothing is ever scanned again.
+//! Both windows keep running totals, so reading a total takes the same time whatever the length of the window. The
+//! cost of forgetting is proportional to what is forgotten; no window is ever rescanned.
 //!
 //! ```
 //! use core::time::Duration;
 //! use mainstay_resilience::Time;
 //! use mainstay_resilience::window::{CountWindow, Tally, TimeWindow};
 //!
-//! // A day later nothing of it matters any more to the one; to the other these still are the last calls.
 //! let mut seconds = TimeWindow::new(Duration::from_secs(10), 10);
 //! let mut calls = CountWindow::new(100);
 //! seconds.add(Time::ZERO, Tally { calls: 2, failures: 2, slow: 0 });
 //! calls.failure(2);
+//! // A day later the time window is empty. In the count window these are still the last calls.
 //! assert_eq!(seconds.total(Time::from_millis(86_400_000)).failures, 0);
 //! assert_eq!(calls.total().failures, 2);
 //! ```
@@ -22,7 +22,7 @@ use alloc::vec::Vec;
 use core::fmt::Debug;
 use core::time::Duration;
 
-/// Numbers that can be summed up in a window.
+/// Numbers that a [`TimeWindow`] can add up.
 ///
 /// ```
 /// use core::time::Duration;
@@ -48,7 +48,7 @@ use core::time::Duration;
 /// assert_eq!(sent.total(Time::from_millis(60_000)), Bytes(500));
 /// ```
 pub trait Count: Copy + Default + Debug + PartialEq {
-    /// Adds what fits: each number stays at its largest value.
+    /// Adds `more`. Each number saturates at its maximum.
     ///
     /// ```
     /// # use mainstay_resilience::window::{Count, Tally};
@@ -57,7 +57,7 @@ pub trait Count: Copy + Default + Debug + PartialEq {
     /// assert_eq!(tally, Tally { calls: u64::MAX, failures: 2, slow: 0 });
     /// ```
     fn add(&mut self, more: Self);
-    /// Takes away what was added.
+    /// Subtracts `less`, which was added before. Each number saturates at zero.
     ///
     /// ```
     /// # use mainstay_resilience::window::{Count, Tally};
@@ -68,7 +68,7 @@ pub trait Count: Copy + Default + Debug + PartialEq {
     fn take(&mut self, less: Self);
 }
 
-/// What calls came to.
+/// The number of calls, and how many of them failed or were slow.
 ///
 /// ```
 /// use mainstay_resilience::window::Tally;
@@ -79,11 +79,11 @@ pub trait Count: Copy + Default + Debug + PartialEq {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Tally {
-    /// All that said something of the dependency.
+    /// Calls that say something about the dependency: successes, slow calls and failures.
     pub calls: u64,
-    /// Those that failed.
+    /// Calls that failed.
     pub failures: u64,
-    /// Successes that took too long.
+    /// Calls that succeeded but were slow.
     pub slow: u64,
 }
 
@@ -101,11 +101,11 @@ impl Count for Tally {
     }
 }
 
-/// What was counted in the last so-much time, forgotten bucket by bucket: with 10 buckets, between nine and ten
-/// tenths of the length are in it.
+/// The sum of the last N seconds, in buckets that are forgotten one at a time. With 10 buckets, the window covers
+/// between nine tenths of its length and its full length.
 ///
-/// A moment before the newest bucket counts into that one; a leap of any length forgets everything at the cost
-/// of one pass over the buckets.
+/// A time before the newest bucket counts toward the newest bucket. A jump forward of any size costs one pass over
+/// the buckets.
 ///
 /// ```
 /// use core::time::Duration;
@@ -120,17 +120,17 @@ impl Count for Tally {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct TimeWindow<T> {
-    /// At least 1.
+    /// The length of a bucket; at least 1.
     bucket_nanos: u64,
-    /// The newest bucket, counted from the origin of time.
+    /// The number of the newest bucket, counted from the origin of time.
     newest: u64,
-    /// At least one; bucket number `n` lies at `n % len`.
+    /// At least one. Bucket `n` is at index `n % len`.
     buckets: Vec<T>,
     total: T,
 }
 
 impl<T: Count> TimeWindow<T> {
-    /// A window of that length, in that many buckets (at least one).
+    /// Creates a window of the given length with the given number of buckets (at least one).
     ///
     /// ```
     /// # use core::time::Duration;
@@ -155,14 +155,14 @@ impl<T: Count> TimeWindow<T> {
         (nanos(length) / u64::from(buckets.max(1))).max(1)
     }
 
-    /// Is it the window that [`TimeWindow::new`] would make of these?
+    /// Returns whether [`TimeWindow::new`] with these arguments would create a window of this shape.
     ///
     /// ```
     /// # use core::time::Duration;
     /// # use mainstay_resilience::window::{Tally, TimeWindow};
     /// let window = TimeWindow::<Tally>::new(Duration::from_secs(60), 6);
     /// assert!(window.fits(Duration::from_secs(60), 6));
-    /// // Another configuration wants another window.
+    /// // A changed configuration needs a new window.
     /// assert!(!window.fits(Duration::from_secs(60), 12));
     /// ```
     #[must_use]
@@ -171,7 +171,7 @@ impl<T: Count> TimeWindow<T> {
             && self.bucket_nanos == Self::bucket_nanos(length, buckets)
     }
 
-    /// Counts more, at that moment; costs what is forgotten by it.
+    /// Adds `more` at `now`, and forgets the buckets that have left the window.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -180,7 +180,7 @@ impl<T: Count> TimeWindow<T> {
     /// let mut window = TimeWindow::new(Duration::from_secs(10), 10);
     /// let one = Tally { calls: 1, ..Tally::default() };
     /// window.add(Time::from_millis(5_000), one);
-    /// // A clock that has gone back: it counts as now.
+    /// // The clock has stepped back; the call counts as of the latest time seen.
     /// window.add(Time::from_millis(1_000), one);
     /// assert_eq!(window.total(Time::from_millis(14_000)).calls, 2);
     /// ```
@@ -188,7 +188,7 @@ impl<T: Count> TimeWindow<T> {
         self.advance(now);
         let place = self.place(self.newest);
         if let Some(bucket) = self.buckets.get_mut(place) {
-            // A bucket that is full to its last number takes less: the total must take as little.
+            // A saturated bucket takes less than `more`. The total must grow by the same amount.
             let before = *bucket;
             bucket.add(more);
             let mut added = *bucket;
@@ -197,7 +197,7 @@ impl<T: Count> TimeWindow<T> {
         }
     }
 
-    /// What is in the window at that moment; what is older is forgotten.
+    /// The sum of the window at `now`. Forgets the buckets that have left it.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -215,7 +215,7 @@ impl<T: Count> TimeWindow<T> {
         self.total
     }
 
-    /// The same without forgetting anything, for display: costs one pass over the buckets.
+    /// The sum of the window at `now`, without forgetting anything. For display: costs one pass over the buckets.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -224,7 +224,7 @@ impl<T: Count> TimeWindow<T> {
     /// let mut window = TimeWindow::new(Duration::from_secs(10), 10);
     /// window.add(Time::ZERO, Tally { calls: 1, ..Tally::default() });
     /// assert_eq!(window.peek(Time::from_millis(10_000)).calls, 0);
-    /// assert_eq!(window.peek(Time::from_millis(9_000)).calls, 1, "it is still there");
+    /// assert_eq!(window.peek(Time::from_millis(9_000)).calls, 1, "nothing was forgotten");
     /// ```
     #[must_use]
     pub fn peek(&self, now: Time) -> T {
@@ -238,7 +238,7 @@ impl<T: Count> TimeWindow<T> {
         total
     }
 
-    /// The moment when the newest bucket ends.
+    /// The end of the newest bucket.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -269,7 +269,7 @@ impl<T: Count> TimeWindow<T> {
         self.total = T::default();
     }
 
-    /// How many buckets a moment is beyond the newest, at most all.
+    /// The number of buckets between the newest one and `now`, at most the number of buckets.
     fn passed(&self, now: Time) -> u64 {
         let number = now.as_nanos() / self.bucket_nanos.max(1);
         number.saturating_sub(self.newest).min(self.buckets.len() as u64)
@@ -284,7 +284,7 @@ impl<T: Count> TimeWindow<T> {
         if passed == 0 {
             return;
         }
-        // After a leap, only as many buckets are cleared as there are: which ones does not matter then.
+        // After a long jump every bucket is cleared once; their order does not matter then.
         for number in 1..=passed {
             let place = self.place(self.newest.saturating_add(number));
             if let Some(bucket) = self.buckets.get_mut(place) {
@@ -295,7 +295,7 @@ impl<T: Count> TimeWindow<T> {
     }
 }
 
-/// What the last so-many calls came to. It slides: with each call past its length, the oldest is forgotten.
+/// The outcomes of the last N calls. The window slides: each new call pushes out the oldest.
 ///
 /// ```
 /// use mainstay_resilience::window::CountWindow;
@@ -310,22 +310,22 @@ impl<T: Count> TimeWindow<T> {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct CountWindow {
     length: u32,
-    /// Where the next call goes.
+    /// The position of the next call.
     next: u32,
-    /// A bit a call, 64 calls a word.
+    /// One bit per call, 64 calls per word.
     failed: Vec<u64>,
     slow: Vec<u64>,
     total: Tally,
 }
 
 impl CountWindow {
-    /// A window over that many calls (at least one): two bits each.
+    /// Creates a window over the last `length` calls (at least one). It takes two bits per call.
     ///
     /// ```
     /// # use mainstay_resilience::window::CountWindow;
     /// let mut window = CountWindow::new(0);
     /// window.success(7);
-    /// assert_eq!(window.total().calls, 1, "a window of none holds one");
+    /// assert_eq!(window.total().calls, 1, "the shortest window holds one call");
     /// ```
     #[must_use]
     pub fn new(length: u32) -> Self {
@@ -334,7 +334,7 @@ impl CountWindow {
         Self { length, next: 0, failed: words.clone(), slow: words, total: Tally::default() }
     }
 
-    /// Is it the window that [`CountWindow::new`] would make of this?
+    /// Returns whether [`CountWindow::new`] with this length would create a window of this shape.
     ///
     /// ```
     /// # use mainstay_resilience::window::CountWindow;
@@ -346,7 +346,7 @@ impl CountWindow {
         self.length == length.max(1)
     }
 
-    /// What is in the window.
+    /// The number of calls in the window, and how many of them failed or were slow.
     ///
     /// ```
     /// # use mainstay_resilience::window::{CountWindow, Tally};
@@ -361,7 +361,7 @@ impl CountWindow {
         self.total
     }
 
-    /// Counts successes.
+    /// Counts `n` successes.
     ///
     /// ```
     /// # use mainstay_resilience::window::CountWindow;
@@ -373,7 +373,7 @@ impl CountWindow {
     /// ```
     pub fn success(&mut self, n: u32) {
         if self.total.failures == 0 && self.total.slow == 0 {
-            // No bit is set anywhere, so it does not matter where the next goes.
+            // No bit is set anywhere, so the position of the next call does not matter.
             let length = u64::from(self.length.max(1));
             self.total.calls = self.total.calls.saturating_add(u64::from(n)).min(length);
             return;
@@ -383,13 +383,13 @@ impl CountWindow {
         }
     }
 
-    /// Counts successes that took too long.
+    /// Counts `n` slow successes.
     ///
     /// ```
     /// # use mainstay_resilience::window::CountWindow;
     /// let mut window = CountWindow::new(10);
     /// window.slow(4);
-    /// assert_eq!((window.total().slow, window.total().failures), (4, 0), "slow is no failure");
+    /// assert_eq!((window.total().slow, window.total().failures), (4, 0), "a slow call is not a failure");
     /// ```
     pub fn slow(&mut self, n: u32) {
         for _ in 0..n.min(self.length) {
@@ -397,13 +397,13 @@ impl CountWindow {
         }
     }
 
-    /// Counts failures.
+    /// Counts `n` failures.
     ///
     /// ```
     /// # use mainstay_resilience::window::CountWindow;
     /// let mut window = CountWindow::new(10);
     /// window.failure(1_000_000);
-    /// assert_eq!(window.total().failures, 10, "no more than it holds");
+    /// assert_eq!(window.total().failures, 10, "the window holds ten calls");
     /// ```
     pub fn failure(&mut self, n: u32) {
         for _ in 0..n.min(self.length) {
@@ -451,7 +451,7 @@ enum Kind {
     Failure,
 }
 
-/// Puts a bit in place of the one that is there, and returns that one.
+/// Sets a bit, and returns its previous value.
 fn replace(words: &mut [u64], word: usize, bit: u64, new: bool) -> bool {
     let Some(word) = words.get_mut(word) else { return false };
     let was = *word & bit != 0;

@@ -1,8 +1,8 @@
-//! Sliding window: never more than so many tokens in any span of time.
+//! Sliding window: never more than N tokens in any span of time.
 //!
-//! Tokens that were granted close together are counted together, in a bucket, and come back together: `per`
-//! after the *last* of them. So the window errs on one side only. A token comes back at least `per` after it was
-//! granted, and less than `per + per / buckets` after it.
+//! Tokens granted close together are counted in one bucket, and return together, `per` after the *last* of them. The
+//! window therefore errs on the strict side only: a token returns at least `per` after it was granted, and less than
+//! `per + per / buckets` after it.
 //!
 //! ```
 //! use mainstay_resilience::rate::{Request, sliding_window::Config};
@@ -14,7 +14,7 @@
 //!     let input = Input::at(Time::from_millis(*millis));
 //!     config.ask(&mut state, input, Request::default()).admitted().is_some()
 //! });
-//! assert_eq!(granted.count(), 5, "in a second, however often it is asked");
+//! assert_eq!(granted.count(), 5, "in one second, however often it is asked");
 //! ```
 
 use super::{Change, Request, Ticket, later};
@@ -24,10 +24,10 @@ use alloc::collections::VecDeque;
 use core::time::Duration;
 
 config! {
-    /// How many tokens in which span.
+    /// The number of tokens, and the span of time they are for.
     ///
-    /// In any half-open span of the length `per`, wherever it begins, at most `tokens` are granted: there is no edge
-    /// at which twice as many could pass, as there is with windows that begin anew.
+    /// In any half-open span of length `per`, wherever it starts, at most `tokens` are granted. There is no boundary at
+    /// which twice as many can pass, as there is with fixed windows.
     ///
     /// ```
     /// use core::time::Duration;
@@ -44,15 +44,17 @@ config! {
     /// assert!(ask(1_999).admitted().is_some());
     /// ```
     pub struct Config {
-        /// At most so many in any `per`. From 1 to 10,000,000; 100. With 0 nothing is ever granted.
+        /// The most tokens granted in any span of length `per`. From 1 to 10,000,000; default 100. A window with 0 never
+        /// grants anything.
         pub tokens: u32 = 100,
-        /// From 1 ms to a day; 1 s.
+        /// The length of the window. From 1 ms to a day; default 1 s.
         #[cfg_attr(feature = "serde", serde(rename = "per_ms", with = "crate::contract::millis"))]
         pub per: Duration = Duration::from_secs(1),
-        /// In how many parts the span is counted: the more, the sooner tokens come back, and the larger the state
-        /// (24 bytes each). From 1 to 1,000; 10.
+        /// The number of buckets in the window. With more buckets, tokens return sooner and the state is larger (24 bytes per
+        /// bucket). From 1 to 1,000; default 10.
         pub buckets: u32 = 10,
-        /// Where the tokens come back within this time, the answer is to wait. From 0 to a day; 0.
+        /// If the tokens return within this time, the decision is to wait; otherwise the request is rejected. From 0 to a
+        /// day; default 0, which always rejects.
         #[cfg_attr(feature = "serde", serde(rename = "wait_max_ms", with = "crate::contract::millis"))]
         pub wait_max: Duration = Duration::ZERO,
     }
@@ -67,7 +69,7 @@ struct Bucket {
     tokens: u64,
 }
 
-/// What a window remembers: at most `buckets + 2` buckets, what is left of an earlier configuration's aside.
+/// The state of a sliding window: at most `buckets + 2` buckets, plus those left over from an earlier configuration.
 ///
 /// ```
 /// use mainstay_resilience::{Decide, rate};
@@ -78,15 +80,15 @@ struct Bucket {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct State {
-    /// The latest moment seen.
+    /// The latest time seen.
     clock: Time,
-    /// The oldest first.
+    /// Oldest first.
     buckets: VecDeque<Bucket>,
-    /// What they come to.
+    /// The sum of their tokens.
     used: u64,
 }
 
-/// A window for display.
+/// A snapshot of a sliding window for display and metrics.
 ///
 /// ```
 /// use mainstay_resilience::rate::{Request, sliding_window::Config};
@@ -102,16 +104,16 @@ pub struct State {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Snapshot {
-    /// How many tokens would be granted at once.
+    /// The number of tokens that could be granted at once.
     pub available: u32,
-    /// How many are counted.
+    /// The number of granted tokens in the window.
     pub used: u64,
-    /// When the oldest of them come back, if there are any.
+    /// When the oldest of them return, if there are any.
     pub next_at: Option<Time>,
 }
 
 impl Config {
-    /// So long a bucket collects, at least a nanosecond; rounded up, so that there are no more of them.
+    /// How long a bucket collects tokens: at least a nanosecond, rounded up so that there are no more than `buckets`.
     fn bucket(&self) -> Duration {
         Duration::from_nanos(nanos(self.per).div_ceil(u64::from(self.bucket_count())).max(1))
     }
@@ -124,18 +126,18 @@ impl Config {
         bucket.last + self.per
     }
 
-    /// Its last token is `per` ago. Not a comparison with [`free_at`](Self::free_at), which stops at the end of
-    /// time.
+    /// Whether the bucket's last token was granted at least `per` ago. This does not compare with
+    /// [`free_at`](Self::free_at), which saturates at the end of time.
     fn is_free(&self, bucket: &Bucket, now: Time) -> bool {
         now.since(bucket.last) >= self.per
     }
 
-    /// Would so many more fit?
+    /// Whether `tokens` more fit into the window.
     fn fits(&self, used: u64, tokens: u32) -> bool {
         used.saturating_add(tokens.into()) <= self.tokens.into()
     }
 
-    /// The first moment when so many fit, if nothing more is granted.
+    /// The first moment at which `tokens` fit if nothing more is granted.
     fn ready_at(&self, state: &State, tokens: u32) -> Option<Time> {
         let mut used = state.used;
         state.buckets.iter().find_map(|bucket| {
@@ -158,7 +160,7 @@ impl Decide for Config {
         State::default()
     }
 
-    /// Costs what is forgotten; a rejection costs up to one look at each bucket.
+    /// Takes time proportional to what is forgotten. A rejection looks at each bucket at most once.
     fn ask(&self, state: &mut State, input: Input, request: Request) -> Decision<Ticket> {
         state.clock = state.clock.max(input.now);
         let now = state.clock;

@@ -1,7 +1,8 @@
-//! Token bucket: a rate over the long run, with a burst.
+//! Token bucket: an average rate with bursts.
 //!
-//! As the generic cell rate algorithm (ITU-T I.371): instead of counting tokens, it remembers the one moment when
-//! the bucket will be full again. So its whole state is one word of 64 bits, that a program can keep in an atomic.
+//! This is the generic cell rate algorithm (ITU-T I.371). Instead of counting tokens, it stores the one moment at
+//! which the bucket is full again. The whole state is therefore one 64-bit word, which a program can keep in an
+//! atomic.
 //!
 //! ```
 //! use core::time::Duration;
@@ -14,7 +15,7 @@
 //!     let input = Input::at(Time::from_millis(*millis));
 //!     config.ask(&mut state, input, Request::default()).admitted().is_some()
 //! });
-//! // Asked every millisecond of ten seconds: the burst, and two a second.
+//! // Asked every millisecond for ten seconds, it grants the burst, then two per second.
 //! assert_eq!(granted.count(), 4 + 19);
 //! ```
 
@@ -24,12 +25,13 @@ use crate::contract::{ConfigError, DAY_MILLIS, Decide, Decision, Input, Outcome,
 use core::time::Duration;
 
 config! {
-    /// How fast the bucket fills, and how much it holds.
+    /// The refill rate and the capacity of a bucket.
     ///
-    /// Tokens come back one at a time, each [`interval`](Config::interval) after the one before. The interval is a
-    /// whole number of nanoseconds, rounded up: at a million tokens a second the rate may be up to a thousandth too
-    /// low, at a thousand a second a millionth, and it is never too high. A burst of 10 at 5 a second is granted at
-    /// once, and then one token every 200 ms.
+    /// Tokens return one at a time, one every [`interval`](Config::interval). A bucket that refills 5 tokens per second
+    /// with a burst of 10 grants 10 tokens at once, and then one every 200 ms.
+    ///
+    /// The interval is a whole number of nanoseconds, rounded up, so the rate is never too high. It may be too low by up
+    /// to one part in a thousand at a million tokens per second, and by one in a million at a thousand per second.
     ///
     /// ```
     /// use core::time::Duration;
@@ -46,44 +48,47 @@ config! {
     /// );
     /// ```
     pub struct Config {
-        /// So many tokens come back in each `per`. From 1 to 10,000,000, and no more than that a second; 100. With 0
-        /// nothing is ever granted.
+        /// The number of tokens that return in each `per`. From 1 to 10,000,000, and at most 10,000,000 per second; default
+        /// 100. A bucket with 0 never grants anything.
         pub tokens: u32 = 100,
-        /// From 1 ms to a day; 1 s.
+        /// The span of time for `tokens`. From 1 ms to a day; default 1 s.
         #[cfg_attr(feature = "serde", serde(rename = "per_ms", with = "crate::contract::millis"))]
         pub per: Duration = Duration::from_secs(1),
-        /// How many may be granted at once after a calm time. More than this is never granted in one request. From 1
-        /// to 10,000,000; 100.
+        /// The number of tokens in a full bucket. A request for more is never granted. From 1 to 10,000,000; default 100.
         pub burst: u32 = 100,
-        /// Where the tokens come back within this time, the answer is to wait. From 0 to a day; 0.
+        /// If the tokens return within this time, the decision is to wait; otherwise the request is rejected. From 0 to a
+        /// day; default 0, which always rejects.
         #[cfg_attr(feature = "serde", serde(rename = "wait_max_ms", with = "crate::contract::millis"))]
         pub wait_max: Duration = Duration::ZERO,
     }
 }
 
-/// What a bucket remembers: the moment when it will be full again, if nothing more is granted.
+/// The state of a bucket: the moment at which it is full again if nothing more is granted.
 ///
 /// ```
+/// use core::sync::atomic::{AtomicU64, Ordering};
 /// use mainstay_resilience::{Decide, Input, rate};
 ///
-/// // In one atomic word: load, ask, and compare-and-swap what was asked against what was loaded.
-/// let config = rate::token_bucket::Config::default();
-/// let word = core::sync::atomic::AtomicU64::new(config.state().to_bits());
-/// let mut state = rate::token_bucket::State::from_bits(word.load(core::sync::atomic::Ordering::Relaxed));
-/// let answer = config.ask(&mut state, Input::default(), rate::Request::default());
-/// assert!(answer.admitted().is_some());
-/// word.store(state.to_bits(), core::sync::atomic::Ordering::Relaxed);
+/// let config = rate::token_bucket::Config::new();
+/// let word = AtomicU64::new(config.state().to_bits());
+/// // Load, decide, and store the new state unless another thread was faster.
+/// let granted = word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |bits| {
+///     let mut state = rate::token_bucket::State::from_bits(bits);
+///     let decision = config.ask(&mut state, Input::default(), rate::Request::default());
+///     decision.admitted().map(|_| state.to_bits())
+/// });
+/// assert!(granted.is_ok());
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(transparent))]
 pub struct State {
-    /// The theoretical arrival time of the recommendation.
+    /// The theoretical arrival time of I.371.
     full_at: Time,
 }
 
 impl State {
-    /// The state out of its one word. Any word is a state; 0 is a full bucket.
+    /// Creates a state from its 64-bit word. Every word is a valid state; 0 is a full bucket.
     ///
     /// ```
     /// # use mainstay_resilience::rate::token_bucket::State;
@@ -94,7 +99,7 @@ impl State {
         Self { full_at: Time::from_nanos(bits) }
     }
 
-    /// The state as one word.
+    /// The state as a 64-bit word.
     ///
     /// ```
     /// # use mainstay_resilience::rate::token_bucket::State;
@@ -106,7 +111,7 @@ impl State {
     }
 }
 
-/// A bucket for display.
+/// A snapshot of a bucket for display and metrics.
 ///
 /// ```
 /// use mainstay_resilience::rate::{Request, token_bucket::Config};
@@ -122,14 +127,14 @@ impl State {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Snapshot {
-    /// How many tokens would be granted at once.
+    /// The number of tokens that could be granted at once.
     pub available: u32,
-    /// When it will be full again, if it is not.
+    /// When the bucket is full again, if it is not full now.
     pub full_at: Option<Time>,
 }
 
 impl Config {
-    /// How far tokens are apart that come back, in whole nanoseconds: at least one.
+    /// The time between two returning tokens, in whole nanoseconds; at least one.
     ///
     /// ```
     /// use core::time::Duration;
@@ -144,8 +149,8 @@ impl Config {
     }
 
     fn interval_nanos(&self) -> u64 {
-        // Rounded up once, here, and not with each request: or a burst that is asked for one by one would come to
-        // more than the bucket holds.
+        // Rounded up here, once, rather than for each request. Otherwise a burst requested one token at a time
+        // could exceed the capacity.
         nanos(self.per).div_ceil(u64::from(self.tokens.max(1))).max(1)
     }
 
@@ -165,14 +170,14 @@ impl Decide for Config {
         State::default()
     }
 
-    /// A clock that runs backwards makes tokens come back later, never sooner.
+    /// A clock that steps back delays the return of tokens; it never hastens it.
     fn ask(&self, state: &mut State, input: Input, request: Request) -> Decision<Ticket> {
         let tokens = request.tokens;
         if tokens > self.burst || self.tokens == 0 {
             return later(input.now, None, self.wait_max);
         }
         let full_at = u128::from(state.full_at.max(input.now).as_nanos()) + self.span(tokens);
-        // A moment past the end of time could not be written down: nothing is granted that could not be counted.
+        // Past the end of time the state could not record the grant, so nothing is granted.
         let Ok(full_at) = u64::try_from(full_at) else { return later(input.now, None, self.wait_max) };
         let ready = u128::from(full_at).saturating_sub(self.span(self.burst));
         if ready <= u128::from(input.now.as_nanos()) {
@@ -196,7 +201,7 @@ impl Decide for Config {
 
     fn check(&self) -> Result<(), ConfigError> {
         super::check_rate(self.tokens, self.per)?;
-        ConfigError::unless("burst", self.burst.into(), 1..=super::PERMITS_MAX)?;
+        ConfigError::unless("burst", self.burst.into(), 1..=super::TOKENS_MAX)?;
         ConfigError::unless_millis("wait_max_ms", self.wait_max, 0..=DAY_MILLIS)
     }
 }
