@@ -1,12 +1,12 @@
-//! Breakers by key (a host, a tenant, a report type), bounded in number.
+//! Circuit breakers by key (a host, a tenant, a report type), bounded in number.
 //!
-//! A key that is new when there are as many as there may be takes the place of the least recently used breaker
-//! that is closed. One that is open or half-open never leaves: it holds what was learnt the hard way; nor does one that
-//! somebody holds open or closed. When none
-//! is closed, further keys share one breaker, and the count of calls that did says so.
+//! When the registry is full, a new key takes the place of the least recently used breaker that is closed. An open or
+//! half-open breaker is never removed, because it holds what was learned at a cost, nor is one that an operator holds
+//! open or closed. If no breaker can be removed, all further keys share one breaker, and the registry counts the calls
+//! that used it.
 //!
-//! A registry is a shelf, not a policy: what it holds decides. [`State`] is the plain one, for a state machine;
-//! `sync::Registry` (feature `sync`) is for the threads of a program. Both follow [`leaver`].
+//! A registry makes no decisions; its breakers do. [`State`] is the plain registry, for a state machine. `sync::Registry`
+//! (feature `sync`) is for the threads of a program. Both follow [`leaver`].
 //!
 //! ```
 //! use mainstay_resilience::{Input, Outcome, Time, breaker, registry};
@@ -19,7 +19,7 @@
 //!     |breakers: &mut _, key| config.ask(breakers, input, &key, breaker::Request::default()).admitted();
 //! let ticket = ask(&mut breakers, "a").unwrap();
 //! config.tell(&mut breakers, input, &"a", ticket, Outcome::Failure);
-//! // "a" is open and stays, so "b" has no breaker of its own.
+//! // The breaker of "a" is open and stays, so "b" uses the shared breaker.
 //! assert!(ask(&mut breakers, "b").is_some() && ask(&mut breakers, "a").is_none());
 //! assert_eq!(config.snapshot(&breakers).shared_calls, 1);
 //! ```
@@ -30,7 +30,7 @@ use crate::contract::{ConfigError, Decide, Decision, Input, Outcome, Recorded, R
 use alloc::collections::BTreeMap;
 
 config! {
-    /// The rules of a registry.
+    /// The configuration of a registry.
     ///
     /// ```
     /// use mainstay_resilience::registry::Config;
@@ -39,15 +39,15 @@ config! {
     /// assert_eq!(Config::new().keys_max(0).check().unwrap_err().field, "keys_max");
     /// ```
     pub struct Config {
-        /// The rules of each breaker.
+        /// The configuration of every breaker.
         pub breaker: breaker::Config = breaker::Config::default(),
-        /// How many keys have a breaker of their own. From 1 to 1,000,000; 1,000.
+        /// The number of keys with a breaker of their own. From 1 to 1,000,000; default 1,000.
         pub keys_max: u32 = 1_000,
     }
 }
 
-/// Whose breaker leaves for a new key's: of those that are closed, the one used longest ago; the first of them
-/// in the given order, if several were.
+/// The breaker to remove for a new key: of the closed ones, the one that was used longest ago, and the first of them in
+/// the given order if there are several. `None` if none is closed.
 ///
 /// ```
 /// use mainstay_resilience::Time;
@@ -64,7 +64,7 @@ pub fn leaver<K>(breakers: impl IntoIterator<Item = (K, Time, Circuit)>) -> Opti
     closed.min_by_key(|(_, used, _)| *used).map(|(key, _, _)| key)
 }
 
-/// A registry for display.
+/// A snapshot of a registry for display and metrics.
 ///
 /// ```
 /// use mainstay_resilience::registry::{Config, Snapshot};
@@ -76,13 +76,13 @@ pub fn leaver<K>(breakers: impl IntoIterator<Item = (K, Time, Circuit)>) -> Opti
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Snapshot {
-    /// Keys that have a breaker of their own.
+    /// Keys with a breaker of their own.
     pub keys: u64,
-    /// Of these, how many are not closed.
+    /// Of these, breakers that are not closed.
     pub not_closed: u64,
-    /// Breakers that left for others.
+    /// Breakers that were removed for others.
     pub left: u64,
-    /// Calls that were asked of the shared one, since no breaker could leave.
+    /// Calls that used the shared breaker.
     pub shared_calls: u64,
 }
 
@@ -91,7 +91,7 @@ pub struct Snapshot {
 struct Slot {
     breaker: breaker::State,
     used: Time,
-    /// The how-manieth that was made, from 1: a key may come to have another.
+    /// Counts the breakers created so far, from 1. It tells two breakers of one key apart.
     number: u64,
 }
 
@@ -113,13 +113,13 @@ struct Slot {
 pub struct State<K> {
     slots: BTreeMap<K, Slot>,
     shared: breaker::State,
-    /// How many breakers were made.
+    /// The number of breakers created.
     made: u64,
     left: u64,
     shared_calls: u64,
 }
 
-/// An admitted call, and whose breaker admitted it.
+/// The ticket of an admitted call. It knows which breaker admitted it.
 ///
 /// ```
 /// use mainstay_resilience::registry::{Config, Ticket};
@@ -127,7 +127,7 @@ pub struct State<K> {
 ///
 /// let config = Config::default();
 /// let answer = config.ask(&mut config.state(), Input::default(), &7, breaker::Request::default());
-/// // It goes along with the call, and comes back with its outcome.
+/// // Keep it until the call ends, then record the outcome with it.
 /// let ticket: Option<Ticket> = answer.admitted();
 /// assert!(ticket.is_some());
 /// ```
@@ -135,12 +135,12 @@ pub struct State<K> {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Ticket {
     breaker: breaker::Ticket,
-    /// The number of its breaker; 0 for the shared one.
+    /// The number of the breaker; 0 for the shared one.
     number: u64,
 }
 
 impl<K: Ord> State<K> {
-    /// A key that will not be used again gives its place back, whatever its breaker's state. Was it there?
+    /// Removes the breaker of a key that is no longer used, whatever its state. Returns whether there was one.
     ///
     /// ```
     /// use mainstay_resilience::{Input, breaker, registry};
@@ -156,7 +156,7 @@ impl<K: Ord> State<K> {
 }
 
 impl Config {
-    /// Does the configuration make sense?
+    /// Checks that every field is in range.
     ///
     /// ```
     /// use mainstay_resilience::{breaker, registry};
@@ -167,13 +167,13 @@ impl Config {
     /// ```
     ///
     /// # Errors
-    /// The first field that does not, and why.
+    /// Returns the first field that is not.
     pub fn check(&self) -> Result<(), ConfigError> {
         ConfigError::unless("keys_max", self.keys_max.into(), 1..=1_000_000)?;
         self.breaker.check().map_err(|error| error.within("breaker"))
     }
 
-    /// No key yet.
+    /// Creates an empty registry.
     ///
     /// ```
     /// # use mainstay_resilience::registry::Config;
@@ -185,7 +185,7 @@ impl Config {
         State { slots: BTreeMap::new(), shared: self.breaker.state(), made: 0, left: 0, shared_calls: 0 }
     }
 
-    /// May a call be made, as the key's breaker has it?
+    /// Asks the key's breaker to admit a call.
     ///
     /// ```
     /// use mainstay_resilience::{Decision, Input, Outcome, breaker, registry};
@@ -204,7 +204,7 @@ impl Config {
         key: &K,
         request: Request,
     ) -> Decision<Ticket> {
-        self.make_room(state, input.now, key);
+        self.ensure_breaker(state, input.now, key);
         let (breaker, number) = match state.slots.get_mut(key) {
             Some(slot) => {
                 slot.used = slot.used.max(input.now);
@@ -224,7 +224,7 @@ impl Config {
         }
     }
 
-    /// What came of the call. The outcome of a call whose breaker has left meanwhile is stale.
+    /// Records the outcome of a call. The outcome is stale if the breaker has been removed.
     ///
     /// ```
     /// use mainstay_resilience::{Input, Outcome, Recorded, breaker, registry};
@@ -232,7 +232,7 @@ impl Config {
     /// let config = registry::Config::new().keys_max(1);
     /// let (mut breakers, input, request) = (config.state(), Input::default(), breaker::Request::default());
     /// let ticket = config.ask(&mut breakers, input, &"a", request).admitted().unwrap();
-    /// // "b" takes the only place, since the breaker of "a" is closed.
+    /// // "b" takes the only place, because the breaker of "a" is closed.
     /// let _ = config.ask(&mut breakers, input, &"b", request);
     /// assert_eq!(config.tell(&mut breakers, input, &"a", ticket, Outcome::Failure), Recorded::Stale);
     /// ```
@@ -252,7 +252,7 @@ impl Config {
         self.breaker.tell(breaker, input, ticket.breaker, outcome, 1)
     }
 
-    /// The key's breaker, if it has one of its own.
+    /// A snapshot of the key's breaker, if it has one of its own.
     ///
     /// ```
     /// use mainstay_resilience::breaker::{Circuit, Request};
@@ -268,7 +268,7 @@ impl Config {
         state.slots.get(key).map(|slot| self.breaker.snapshot(&slot.breaker, now))
     }
 
-    /// The registry as a whole, for people and metrics.
+    /// A snapshot of the whole registry.
     ///
     /// ```
     /// use mainstay_resilience::{Input, breaker, registry};
@@ -292,12 +292,12 @@ impl Config {
         }
     }
 
-    /// Makes a breaker for the key, if it has none and another may leave for it.
-    fn make_room<K: Ord + Clone>(&self, state: &mut State<K>, now: Time, key: &K) {
+    /// Creates a breaker for the key, unless it has one or no breaker can be removed for it.
+    fn ensure_breaker<K: Ord + Clone>(&self, state: &mut State<K>, now: Time, key: &K) {
         if state.slots.contains_key(key) {
             return;
         }
-        // More than one may have to leave, when the bound was lowered.
+        // More than one has to be removed if `keys_max` was lowered.
         while state.slots.len() >= self.keys_max.max(1) as usize {
             let slots = state.slots.iter().map(|(key, slot)| (key, slot.used, slot.breaker.circuit()));
             let Some(leaving) = leaver(slots).cloned() else { return };
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn a_configuration_that_makes_no_sense_names_its_field() {
+    fn a_configuration_error_names_its_field() {
         assert_eq!(small().check(), Ok(()));
         assert_eq!(
             Config { keys_max: 1_000_001, ..small() }.check().expect_err("too many").field,
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_forgotten_gives_its_place_back_whatever_its_state() {
+    fn a_forgotten_key_frees_its_place_whatever_the_state_of_its_breaker() {
         let (config, mut state) = (small(), small().state());
         call(&config, &mut state, 1, 1, Outcome::Failure);
         let shown = config.snapshot_of(&state, &1, Time::from_millis(1)).map(|breaker| breaker.circuit);
@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn each_key_has_a_breaker_of_its_own() {
+    fn each_key_has_its_own_breaker() {
         let (config, mut state) = (small(), small().state());
         call(&config, &mut state, 1, 1, Outcome::Failure);
         assert!(config.ask(&mut state, at(2), &1, Request::default()).admitted().is_none());
@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn the_least_recently_used_closed_one_leaves_first_and_an_open_one_never() {
+    fn the_least_recently_used_closed_breaker_is_removed_first_and_an_open_one_never() {
         let (config, mut state) = (small(), small().state());
         call(&config, &mut state, 1, 1, Outcome::Failure);
         call(&config, &mut state, 2, 2, Outcome::Success);
@@ -402,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outcome_whose_breaker_has_left_is_stale() {
+    fn an_outcome_is_stale_once_its_breaker_was_removed() {
         let (config, mut state) = (small(), small().state());
         let ticket = config.ask(&mut state, at(1), &1, Request::default()).admitted().expect("admitted");
         for key in 2..=4 {
@@ -413,12 +413,12 @@ mod tests {
         assert_eq!(
             config.tell(&mut state, at(5), &1, ticket, Outcome::Failure),
             Recorded::Stale,
-            "nor its next one's"
+            "a new breaker of the same key ignores it"
         );
     }
 
     #[test]
-    fn a_lower_bound_lets_as_many_leave_as_it_takes() {
+    fn a_lower_bound_removes_as_many_breakers_as_necessary() {
         let (config, mut state) = (small(), small().state());
         for key in 1..=3 {
             call(&config, &mut state, u64::from(key), key, Outcome::Success);

@@ -1,14 +1,13 @@
-//! Hedge: a second attempt beside a slow first, and the first answer wins.
+//! Hedge: a second attempt alongside a slow first one; the first result wins.
 //!
-//! Some answers are slow for reasons that a second try does not share: a pause of one replica, a full line, a lost
-//! packet. A hedge is sent when a call has taken longer than nearly all do (the observed quantile), within a
-//! [`budget`], and only where twice has the effect of once. (Dean and Barroso, "The Tail at Scale",
-//! 2013.)
+//! Some calls are slow for reasons that a second attempt does not share: a pause of one replica, a full queue, a lost
+//! packet. A hedge is sent when a call has taken longer than nearly all others (an observed quantile), within a
+//! [`budget`], and only if the call is safe to repeat. See Dean and Barroso, "The Tail at Scale" (2013).
 //!
 //! ```
 //! use mainstay_resilience::hedge::{Config, Request};
 //! use mainstay_resilience::retry::Safety;
-//! use mainstay_resilience::{Decision, Decide, Input, Outcome, Time};
+//! use mainstay_resilience::{Decide, Decision, Input, Outcome, Time};
 //!
 //! let config = Config::new().calls_min(20);
 //! let mut state = config.state();
@@ -17,7 +16,7 @@
 //!     let ticket = config.ask(&mut state, at(call * 10), Request::First).admitted().unwrap();
 //!     config.tell(&mut state, at(call * 10 + 5), ticket, Outcome::Success, 1);
 //! }
-//! // All took 5 ms: one that has taken 8 is slow.
+//! // All calls took 5 ms, so one that has taken 8 ms is slow.
 //! let begun = Time::from_millis(1_000);
 //! let second = Request::Second { begun, safety: Safety::Safe };
 //! assert!(matches!(config.ask(&mut state, at(1_001), second), Decision::Wait { .. }));
@@ -35,7 +34,7 @@ use core::convert::Infallible;
 use core::time::Duration;
 
 config! {
-    /// When a call is slow, and for how large a share of the calls there may be a second attempt.
+    /// When a call is slow, and the share of the calls that may be hedged.
     ///
     /// ```
     /// use mainstay_resilience::{Decide, hedge};
@@ -44,30 +43,30 @@ config! {
     /// assert!(config.check().is_ok());
     /// ```
     pub struct Config {
-        /// A call is slow when it has taken longer than this share of the calls did. From 50 to 99; 95.
+        /// A call is slow once it has taken longer than this share of the recent calls, in percent. From 50 to 99; default 95.
         pub quantile_percent: u8 = 95,
-        /// Before so many calls were seen, none is hedged. From 1 to 1,000,000; 50.
+        /// The number of recent calls needed before any call is hedged. From 1 to 1,000,000; default 50.
         pub calls_min: u32 = 50,
-        /// A call is not slow before this. From 0 to a day; 1 ms.
+        /// The shortest delay before a hedge, whatever the quantile is. From 0 to a day; default 1 ms.
         #[cfg_attr(feature = "serde", serde(rename = "delay_min_ms", with = "crate::contract::millis"))]
         pub delay_min: Duration = Duration::from_millis(1),
-        /// A call is slow after this, whatever was seen. From `delay_min` to a day; 10 s.
+        /// The longest delay before a hedge, whatever the quantile is. From `delay_min` to a day; default 10 s.
         #[cfg_attr(feature = "serde", serde(rename = "delay_max_ms", with = "crate::contract::millis"))]
         pub delay_max: Duration = Duration::from_secs(10),
-        /// Between one and two of these, what was seen is forgotten. From 1 s to a day; 30 s.
+        /// How long call durations are remembered: at least this long, at most twice as long. From 1 s to a day; default 30 s.
         #[cfg_attr(feature = "serde", serde(rename = "length_ms", with = "crate::contract::millis"))]
         pub length: Duration = Duration::from_secs(30),
-        /// For how large a share of the calls. 5 percent, and nothing without calls.
+        /// The share of the calls that may be hedged. Default: 5 percent, and no minimum per second.
         #[cfg_attr(feature = "serde", serde(deserialize_with = "own_budget"))]
         pub budget: budget::Config = BUDGET,
     }
 }
 
-/// The budget of hedges has numbers of its own where none are given.
+/// The default budget of hedges. It differs from that of retries.
 const BUDGET: budget::Config =
     budget::Config { percent: 5, per_second_min: 0, length: Duration::from_secs(10) };
 
-/// Reads a budget of which a part is left out: with the hedges' numbers, not with the retries'.
+/// Deserializes a budget whose missing fields take the defaults of hedges, not those of retries.
 #[cfg(feature = "serde")]
 fn own_budget<'de, D: serde::Deserializer<'de>>(from: D) -> Result<budget::Config, D::Error> {
     use serde::Deserialize;
@@ -92,7 +91,7 @@ fn own_budget<'de, D: serde::Deserializer<'de>>(from: D) -> Result<budget::Confi
     Ok(budget::Config { percent, per_second_min, length })
 }
 
-/// What is remembered: how long calls took, in two halves of which the older is forgotten as a whole. Some 4 KiB.
+/// The state of hedging: call durations in two halves, of which the older is forgotten as a whole. Takes about 4 KiB.
 ///
 /// ```
 /// use mainstay_resilience::{Decide, Time, hedge};
@@ -109,16 +108,16 @@ pub struct State {
     began: Time,
     newer: Histogram,
     older: Histogram,
-    /// The quantile as last computed.
+    /// The quantile when it was last computed.
     quantile: Option<Duration>,
-    /// Calls seen since.
+    /// Calls recorded since then.
     unseen: u32,
     budget: budget::State,
     sent: u64,
     won: u64,
 }
 
-/// What is asked for.
+/// A request for an attempt.
 ///
 /// ```
 /// use mainstay_resilience::hedge::{Config, Request};
@@ -128,26 +127,28 @@ pub struct State {
 /// let (config, input) = (Config::default(), Input::default());
 /// let mut state = config.state();
 /// assert!(config.ask(&mut state, input, Request::First).admitted().is_some());
-/// // One call is too few to know what is slow.
+/// // One call is too few to tell what is slow.
 /// let second = Request::Second { begun: input.now, safety: Safety::Safe };
 /// let unknown = Decision::Reject(Rejected { reason: Reason::HedgeUnknown, retry_at: None });
 /// assert_eq!(config.ask(&mut state, input, second), unknown);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// A call: always admitted, and earns its share of the budget.
+    /// The first attempt of a call. It is always admitted, and adds its share to the budget.
     First,
-    /// A second attempt of one.
+    /// A hedge.
     Second {
-        /// When the first began.
+        /// When the first attempt started.
         begun: Time,
-        /// May it be made twice?
+        /// Whether the call is safe to repeat.
         safety: Safety,
     },
 }
 
-/// An attempt under way. **Tell also of the one that lost**, as [`Outcome::Cancelled`]: it was slow, and what is
-/// slow is learnt from it.
+/// An admitted attempt.
+///
+/// **Record the outcome of the attempt that lost as well**, as [`Outcome::Cancelled`]. It was slow, and the quantile must
+/// learn from it.
 ///
 /// ```
 /// use mainstay_resilience::hedge::{Config, Request};
@@ -157,7 +158,7 @@ pub enum Request {
 /// let mut state = config.state();
 /// let at = |millis| Input::at(Time::from_millis(millis));
 /// let ticket = config.ask(&mut state, at(0), Request::First).admitted().unwrap();
-/// // A failure says nothing of how long an answer takes.
+/// // A failure says nothing about how long a result takes.
 /// config.tell(&mut state, at(1), ticket, Outcome::Failure, 1);
 /// assert_eq!(config.snapshot(&state, Time::from_millis(1)).delay, None);
 /// ```
@@ -168,7 +169,7 @@ pub struct Ticket {
     is_second: bool,
 }
 
-/// Hedges for display.
+/// A snapshot of hedging for display and metrics.
 ///
 /// ```
 /// use mainstay_resilience::hedge::{Config, Request};
@@ -186,13 +187,13 @@ pub struct Ticket {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Snapshot {
-    /// After how long a call is hedged; none while too few were seen.
+    /// The delay before a call is hedged, or `None` while too few calls were recorded.
     pub delay: Option<Duration>,
-    /// Hedges that were sent.
+    /// The number of hedges sent.
     pub sent: u64,
-    /// Of these, how many answered well (before the first, or else they were cancelled).
+    /// The number of hedges that succeeded before the first attempt did.
     pub won: u64,
-    /// Earned and spent.
+    /// The budget of hedges.
     pub budget: budget::Snapshot,
 }
 
@@ -258,9 +259,9 @@ impl Decide for Config {
         let now = state.see(self, input.now);
         let took = now.since(ticket.begun);
         let is_answer = matches!(outcome, Outcome::Success | Outcome::Slow);
-        // The first attempts that lose to their hedges are the slow ones. Without them the quantile would fall with
-        // each hedge that wins, more calls would be hedged, and the budget would be spent on those that are not slow.
-        // How long they would have taken is unknown, but not on which side of the quantile.
+        // First attempts that lose to a hedge are the slow ones. If they were left out, the quantile would fall with
+        // each hedge that wins, and the budget would be spent on calls that are not slow. How long they would have
+        // taken is unknown, but they were above the quantile.
         let has_lost =
             || outcome == Outcome::Cancelled && state.quantile.is_some_and(|quantile| took >= quantile);
         if !(is_answer || has_lost()) {
@@ -272,7 +273,7 @@ impl Decide for Config {
         state.newer.add(took, n);
         state.unseen = state.unseen.saturating_add(n);
         let seen = state.newer.count.saturating_add(state.older.count);
-        // Often while there is little to go by, then often enough.
+        // At first with every call, later every `RECOUNT` calls.
         if seen >= u64::from(self.calls_min) && (state.quantile.is_none() || state.unseen >= RECOUNT) {
             state.quantile = Histogram::quantile([&state.newer, &state.older], self.quantile_percent);
             state.unseen = 0;
@@ -301,13 +302,13 @@ impl Decide for Config {
 }
 
 impl Config {
-    /// After how long a call is hedged, if enough is known.
+    /// The delay before a call is hedged, if enough calls were recorded.
     fn delay(&self, state: &State) -> Option<Duration> {
         state.quantile.map(|quantile| quantile.min(self.delay_max).max(self.delay_min))
     }
 }
 
-/// After so many calls the quantile is computed anew: it costs a pass over the histogram, some 200 ns.
+/// The quantile is recomputed after this many calls. A computation scans the histogram, which takes about 200 ns.
 const RECOUNT: u32 = 64;
 
 impl State {
@@ -327,12 +328,12 @@ impl State {
     }
 }
 
-/// How many buckets a power of two has: a quantile is too long by at most a sixteenth.
+/// Buckets per power of two. A quantile is too high by at most a sixteenth.
 const PARTS: u64 = 16;
-/// Up to 2^32 µs, 71 minutes; what takes longer counts as that.
+/// Covers durations up to 2^32 µs (71 minutes). Longer ones count as the longest.
 const BUCKETS: usize = 16 * 29;
 
-/// How long calls took, in microseconds, with buckets that grow with the time.
+/// Call durations in microseconds. The width of the buckets grows with the duration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Histogram {
@@ -354,7 +355,7 @@ impl Histogram {
         ((power + 1) * PARTS + (micros >> power) - PARTS) as usize
     }
 
-    /// The first time that is no longer in the bucket.
+    /// The shortest duration above the bucket.
     fn end(bucket: usize) -> Duration {
         let bucket = bucket as u64;
         if bucket < PARTS {
@@ -372,7 +373,7 @@ impl Histogram {
         }
     }
 
-    /// A time within which that share of all took, at most a sixteenth (and a microsecond) too long.
+    /// The duration within which `percent` of the calls ended. It is at most a sixteenth plus a microsecond too high.
     fn quantile(halves: [&Self; 2], percent: u8) -> Option<Duration> {
         let all = u128::from(halves[0].count) + u128::from(halves[1].count);
         let rank = (all * u128::from(percent)).div_ceil(100);
@@ -404,7 +405,7 @@ mod tests {
         Input::at(Time::from_millis(millis))
     }
 
-    /// So many calls of that length, which end at that moment.
+    /// Records calls of a given duration that end at a given moment.
     fn seen(config: &Config, state: &mut State, end_ms: u64, took_ms: u64, calls: u32) {
         for _ in 0..calls {
             let ticket = config.ask(state, at(end_ms), Request::First).admitted().expect("always");
@@ -418,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_is_hedged_after_the_quantile_and_not_before_enough_were_seen() {
+    fn a_call_is_hedged_after_the_quantile_and_only_once_enough_calls_were_recorded() {
         let (config, mut state) = (config(), config().state());
         seen(&config, &mut state, 1_000, 20, 9);
         let unknown = Decision::Reject(Rejected { reason: Reason::HedgeUnknown, retry_at: None });
@@ -449,7 +450,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_is_not_safe_is_not_hedged() {
+    fn a_call_that_is_not_safe_to_repeat_is_not_hedged() {
         let (config, mut state) = (config(), config().state());
         seen(&config, &mut state, 1_000, 10, 100);
         let request = Request::Second { begun: Time::from_millis(1_000), safety: Safety::Unsafe };
@@ -458,7 +459,7 @@ mod tests {
     }
 
     #[test]
-    fn only_good_answers_say_how_long_a_call_takes() {
+    fn only_successes_teach_how_long_a_call_takes() {
         let (config, mut state) = (config(), config().state());
         let ticket = Ticket { begun: Time::ZERO, is_second: false };
         for outcome in [Outcome::Failure, Outcome::Neutral, Outcome::Cancelled] {
@@ -470,7 +471,7 @@ mod tests {
     }
 
     #[test]
-    fn the_delay_keeps_to_its_bounds() {
+    fn the_delay_stays_within_its_bounds() {
         let config =
             Config { delay_min: Duration::from_millis(15), delay_max: Duration::from_millis(30), ..config() };
         for (took_ms, expected_ms) in [(1, 15), (20, 20), (500, 30)] {
@@ -482,13 +483,13 @@ mod tests {
     }
 
     #[test]
-    fn what_was_seen_is_forgotten_between_one_length_and_two() {
+    fn durations_are_forgotten_after_one_to_two_lengths() {
         let (config, mut state) = (config(), config().state());
         seen(&config, &mut state, 29_000, 500, 100);
         seen(&config, &mut state, 31_000, 10, 100);
         let delay =
             |state: &State, now: u64| config.snapshot(state, at(now).now).delay.expect("known").as_millis();
-        assert!(delay(&state, 31_000) >= 500, "half of what is known took half a second");
+        assert!(delay(&state, 31_000) >= 500, "half of the remembered calls took half a second");
         seen(&config, &mut state, 62_000, 10, 100);
         assert!(delay(&state, 62_000) < 12, "{}", delay(&state, 62_000));
         let year = 365 * 24 * 3_600 * 1_000;
@@ -497,7 +498,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quantile_is_at_most_a_sixteenth_above_the_sorted_truth() {
+    fn a_quantile_is_at_most_a_sixteenth_above_the_exact_one() {
         let mut rng = Rng(0x4157);
         for _ in 0..steps(200) {
             let scale = 1 << rng.below(32);
@@ -522,7 +523,7 @@ mod tests {
     }
 
     #[test]
-    fn every_time_has_a_bucket_and_the_buckets_follow_one_another() {
+    fn every_duration_has_a_bucket_and_buckets_are_contiguous() {
         assert_eq!(Histogram::bucket(Duration::MAX), BUCKETS - 1);
         for bucket in 1..BUCKETS {
             let begin = Histogram::end(bucket - 1);
@@ -535,7 +536,7 @@ mod tests {
         #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
 
         #[test]
-        fn no_configuration_and_no_sequence_panics(
+        fn no_configuration_and_no_sequence_of_requests_panics(
             numbers in any::<(u8, u32, u32, u32)>(),
             spans in any::<[u64; 4]>(),
             steps in proptest::collection::vec((any::<u64>(), any::<u64>(), any::<u32>()), 1..30),
