@@ -27,9 +27,9 @@ pub struct Request {
 
 /// A permit.
 ///
-/// A ticket cannot be copied, because a permit must be returned exactly once: the bulkhead only counts permits, so a
-/// second `tell` with the same ticket would return the permit of another call. A deserialized ticket is a copy, too;
-/// record an outcome with only one of them.
+/// **Record each ticket once.** A bulkhead counts permits and does not tell them apart, so recording a ticket twice
+/// returns the permit of another call. Only when no permit is in use is the second `tell` recognised as
+/// [`Recorded::Stale`]. The permits of `sync::Bulkhead` (feature `sync`) cannot be recorded twice.
 ///
 /// ```
 /// use mainstay_resilience::bulkhead::{Config, Request};
@@ -42,7 +42,7 @@ pub struct Request {
 /// assert_eq!(config.tell(&mut state, input, ticket, Outcome::Cancelled, 1), Recorded::Counted);
 /// assert_eq!(config.snapshot(&state, input.now).in_use, 0);
 /// ```
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Ticket {
     begun: Time,
@@ -59,7 +59,7 @@ impl Ticket {
     /// assert_eq!(answer.admitted().map(|ticket| ticket.begun()), Some(input.now));
     /// ```
     #[must_use]
-    pub const fn begun(&self) -> Time {
+    pub const fn begun(self) -> Time {
         self.begun
     }
 }
