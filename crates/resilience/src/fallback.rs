@@ -1,7 +1,7 @@
 //! Fallback: a good-enough result when there is no better one.
 //!
-//! Examples are a cached price, an empty list of recommendations, or "we will email you". Only the caller knows what
-//! is good enough. This module decides *when* to use it: [`applies`] is the whole rule.
+//! Examples are a cached price, an empty list of recommendations, or "we will email you". Only the caller
+//! knows what is good enough. This module decides *when* to use it: [`applies`] is the whole rule.
 //!
 //! ```
 //! use mainstay_resilience::Reason;

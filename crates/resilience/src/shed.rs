@@ -1,8 +1,8 @@
 //! Load shedding: as load grows, only more important requests are admitted.
 //!
-//! The decision is a pure function of the load and keeps no state. Use it on its own in front of anything that knows
-//! how full it is, or inside a [`bulkhead`](crate::bulkhead), where it reserves the last permits for more important
-//! callers.
+//! The decision is a pure function of the load and keeps no state. Use it on its own in front of anything
+//! that knows how full it is, or inside a [`bulkhead`](crate::bulkhead), where it reserves the last permits
+//! for more important callers.
 //!
 //! ```
 //! use mainstay_resilience::shed::{Config, Priority};
@@ -42,8 +42,8 @@ pub enum Priority {
 config! {
     /// The share of the permits that requests of each priority may use.
     ///
-    /// A request is rejected when the permits in use, by requests of any priority, have reached the share of its
-    /// priority. Shares are rounded up, so that a bulkhead with one permit admits every priority.
+    /// A request is rejected when the permits in use, by requests of any priority, have reached the share of
+    /// its priority. Shares are rounded up, so that a bulkhead with one permit admits every priority.
     ///
     /// ```
     /// use mainstay_resilience::shed::{Config, Priority, Request};
@@ -64,8 +64,9 @@ config! {
         pub normal_percent: u8 = 80,
         /// The share for low-priority requests, in percent. From 0 to `normal_percent`; default 50.
         pub low_percent: u8 = 50,
-        /// The lowest priority that may wait in the queue of a bulkhead; less important callers are rejected at once. The
-        /// places in the queue are shared by the same percentages as the permits. Default: normal.
+        /// The lowest priority that may wait in the queue of a bulkhead; less important callers are rejected
+        /// at once. The places in the queue are shared by the same percentages as the permits. Default:
+        /// normal.
         pub queue_from: Priority = Priority::Normal,
     }
 }
@@ -91,7 +92,8 @@ pub struct Request {
 }
 
 impl Config {
-    /// The number of permits, out of `limit`, that may be in use for a request of this priority still to be admitted.
+    /// The number of permits, out of `limit`, that may be in use for a request of this priority still to be
+    /// admitted.
     ///
     /// ```
     /// use mainstay_resilience::shed::{Config, Priority};

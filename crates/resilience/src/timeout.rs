@@ -1,9 +1,9 @@
 //! Timeouts and deadlines, as plain functions.
 //!
-//! A *timeout* is how long one attempt may take. A *deadline* is the moment by which a result is needed. It is set
-//! once, where a request enters the system, and passed on to dependencies, so that they stop when it has passed
-//! instead of working on a result that nobody reads. Clocks differ between machines, so a request carries the time
-//! *left*, not the moment.
+//! A *timeout* is how long one attempt may take. A *deadline* is the moment by which a result is needed. It
+//! is set once, where a request enters the system, and passed on to dependencies, so that they stop when it
+//! has passed instead of working on a result that nobody reads. Clocks differ between machines, so a request
+//! carries the time *left*, not the moment.
 //!
 //! ```
 //! use core::time::Duration;
@@ -75,8 +75,8 @@ impl Deadline {
         (!left.is_zero()).then_some(left)
     }
 
-    /// Returns the earlier of two deadlines. A part of a call may have an earlier deadline than the whole call, never a
-    /// later one.
+    /// Returns the earlier of two deadlines. A part of a call may have an earlier deadline than the whole
+    /// call, never a later one.
     ///
     /// ```
     /// use core::time::Duration;
@@ -108,8 +108,8 @@ impl Deadline {
         self.0.since(now).as_millis().to_string()
     }
 
-    /// Parses the time left from a header: whole milliseconds, digits only. More than a day counts as a day. Returns
-    /// `None` for any other text.
+    /// Parses the time left from a header: whole milliseconds, digits only. More than a day counts as a day.
+    /// Returns `None` for any other text.
     ///
     /// ```
     /// use mainstay_resilience::Time;
@@ -145,8 +145,8 @@ impl Deadline {
         alloc::format!("{}{unit}", (left / size).min(DIGITS))
     }
 
-    /// Parses a `grpc-timeout` header: one to eight digits followed by one of `H M S m u n`. More than a day counts as a
-    /// day. Returns `None` for any other text.
+    /// Parses a `grpc-timeout` header: one to eight digits followed by one of `H M S m u n`. More than a day
+    /// counts as a day. Returns `None` for any other text.
     ///
     /// ```
     /// use mainstay_resilience::Time;
@@ -178,8 +178,9 @@ fn digits(text: &str, most: usize) -> Option<u64> {
     if !are_digits || text.len() > most { None } else { text.parse().ok() }
 }
 
-/// How long an attempt that starts at `now` may take: its timeout or the time left until the deadline, whichever is
-/// shorter. Returns `None` when the deadline has passed, in which case the attempt should not start.
+/// How long an attempt that starts at `now` may take: its timeout or the time left until the deadline,
+/// whichever is shorter. Returns `None` when the deadline has passed, in which case the attempt should not
+/// start.
 ///
 /// ```
 /// use core::time::Duration;

@@ -19,52 +19,59 @@ config! {
     pub struct Config {
         /// The recent calls that the breaker judges by. Default: the last 100.
         pub window: Window = Window::Calls(100),
-        /// The fewest calls in the window for a share of them to trip the breaker. From 1 to 1,000,000, and no more than a
-        /// count window holds; default 20. A small minimum trips on chance: with 2, one failure is "50 percent".
+        /// The fewest calls in the window for a share of them to trip the breaker. From 1 to 1,000,000, and
+        /// no more than a count window holds; default 20. A small minimum trips on chance: with 2, one
+        /// failure is "50 percent".
         pub calls_min: u32 = 20,
-        /// The share of failed calls in the window that trips the breaker, in percent. From 1 to 100, or `None` to ignore the
-        /// share; default 50.
+        /// The share of failed calls in the window that trips the breaker, in percent. From 1 to 100, or
+        /// `None` to ignore the share; default 50.
         pub failure_percent: Option<u8> = Some(50),
-        /// The share of slow calls in the window that trips the breaker, in percent. From 1 to 100, or `None` to ignore slow
-        /// calls; default `None`.
+        /// The share of slow calls in the window that trips the breaker, in percent. From 1 to 100, or `None`
+        /// to ignore slow calls; default `None`.
         pub slow_percent: Option<u8> = None,
-        /// Successes that take at least this long count as slow. From 1 ms to a day, or `None`; default `None`. Only a guard
-        /// measures; the decision itself relies on the [`Outcome`](crate::Outcome) that it is told.
+        /// Successes that take at least this long count as slow. From 1 ms to a day, or `None`; default
+        /// `None`. Only a guard measures; the decision itself relies on the [`Outcome`](crate::Outcome) that
+        /// it is told.
         #[cfg_attr(feature = "serde", serde(rename = "slow_after_ms", with = "crate::contract::millis_or_none"))]
         pub slow_after: Option<Duration> = None,
-        /// The number of failures in a row, with no success between them, that trips the breaker whatever `calls_min` is. At
-        /// least 1, or `None` to ignore runs of failures; default `None`.
+        /// The number of failures in a row, with no success between them, that trips the breaker whatever
+        /// `calls_min` is. At least 1, or `None` to ignore runs of failures; default `None`.
         pub consecutive_failures: Option<u32> = None,
-        /// The number of different sources ([`Request::source`](super::Request)) that must have failures or slow calls before
-        /// the breaker trips, so that one broken caller cannot open it for all. From 1 to 64; default 1.
+        /// The number of different sources ([`Request::source`](super::Request)) that must have failures or
+        /// slow calls before the breaker trips, so that one broken caller cannot open it for all. From 1 to
+        /// 64; default 1.
         pub sources_min: u32 = 1,
         /// How long a failure or slow call counts for `sources_min`. From 1 ms to a day; default 60 s.
         #[cfg_attr(feature = "serde", serde(rename = "sources_within_ms", with = "crate::contract::millis"))]
         pub sources_within: Duration = Duration::from_secs(60),
-        /// How long the first trip keeps the breaker open. Each further trip doubles it. From 1 ms to a day; default 5 s.
+        /// How long the first trip keeps the breaker open. Each further trip doubles it. From 1 ms to a day;
+        /// default 5 s.
         #[cfg_attr(feature = "serde", serde(rename = "open_for_ms", with = "crate::contract::millis"))]
         pub open_for: Duration = Duration::from_secs(5),
         /// The longest open time, without jitter. From `open_for` to a day; default 60 s.
         #[cfg_attr(feature = "serde", serde(rename = "open_for_max_ms", with = "crate::contract::millis"))]
         pub open_for_max: Duration = Duration::from_secs(60),
-        /// The random part that is added to an open time: up to this share of it, in percent. From 0 to 100; default 20.
+        /// The random part that is added to an open time: up to this share of it, in percent. From 0 to 100;
+        /// default 20.
         pub open_jitter_percent: u8 = 20,
-        /// A breaker that stays closed this long starts again at `open_for` with its next trip. From 0 to a day; default
-        /// 120 s.
+        /// A breaker that stays closed this long starts again at `open_for` with its next trip. From 0 to a
+        /// day; default 120 s.
         #[cfg_attr(feature = "serde", serde(rename = "forget_after_ms", with = "crate::contract::millis"))]
         pub forget_after: Duration = Duration::from_secs(120),
         /// The number of probes that decide whether a half-open breaker closes. From 1 to 1,000; default 3.
         pub probes: u32 = 3,
         /// The number of probes that may run at once. From 1 to `probes`; default 1.
         pub probes_at_once: u32 = 1,
-        /// The share of the probes that must succeed to close the breaker, in percent. From 1 to 100; default 100.
+        /// The share of the probes that must succeed to close the breaker, in percent. From 1 to 100; default
+        /// 100.
         pub probe_success_percent: u8 = 100,
-        /// The time after which a probe without an outcome is given up and its permit is free again. From 1 ms to a day;
-        /// default 30 s. Choose it longer than the slowest call.
+        /// The time after which a probe without an outcome is given up and its permit is free again. From 1
+        /// ms to a day; default 30 s. Choose it longer than the slowest call.
         #[cfg_attr(feature = "serde", serde(rename = "probe_for_ms", with = "crate::contract::millis"))]
         pub probe_for: Duration = Duration::from_secs(30),
-        /// The time after closing in which the share of admitted calls grows to 100 percent. From 0, which admits all calls at
-        /// once, to a day; default 10 s. The ramp protects a recovering dependency from the full load.
+        /// The time after closing in which the share of admitted calls grows to 100 percent. From 0, which
+        /// admits all calls at once, to a day; default 10 s. The ramp protects a recovering dependency from
+        /// the full load.
         #[cfg_attr(feature = "serde", serde(rename = "ramp_for_ms", with = "crate::contract::millis"))]
         pub ramp_for: Duration = Duration::from_secs(10),
         /// The share of calls that the ramp starts with, in percent. From 1 to 100; default 10.
@@ -93,7 +100,8 @@ config! {
 pub enum Window {
     /// The last N calls, however old. From 1 to 1,000,000. Takes two bits per call.
     Calls(u32),
-    /// The calls of the last N seconds, in buckets that are forgotten one at a time. Takes 24 bytes per bucket.
+    /// The calls of the last N seconds, in buckets that are forgotten one at a time. Takes 24 bytes per
+    /// bucket.
     Time {
         /// The length of the window. From 1 ms to a day.
         #[cfg_attr(feature = "serde", serde(rename = "length_ms", with = "crate::contract::millis"))]
@@ -122,8 +130,8 @@ pub enum Window {
 pub enum Enforcement {
     /// The breaker rejects calls.
     Enforce,
-    /// The breaker trips and closes as usual, reports it, counts the calls it would have rejected, and admits them all.
-    /// Use it to try out a new configuration in production.
+    /// The breaker trips and closes as usual, reports it, counts the calls it would have rejected, and admits
+    /// them all. Use it to try out a new configuration in production.
     ObserveOnly,
 }
 

@@ -15,16 +15,17 @@
 //!                                                             admits a few probes
 //! ```
 //!
-//! - **Only a failure or a slow call can trip a breaker**, because only these raise a share. A success that brings the
-//!   window to [`Config::calls_min`] does not trip it.
-//! - **Every transition starts a new generation.** An outcome recorded with a ticket of an earlier generation is
-//!   [`Stale`](crate::Recorded): a success that started before the trip cannot close a half-open breaker.
-//! - **A probe expires.** If its caller disappears, the probe's permit is free again after [`Config::probe_for`], and a
-//!   later outcome is stale. A cancelled probe frees its permit at once and counts neither way.
-//! - **Open times grow** with each trip within [`Config::forget_after`] of the last one, up to a maximum. They include
-//!   jitter, so that many callers do not probe at the same moment.
-//! - **The caller decides what is a failure**, by the [`Outcome`](crate::Outcome) that it records. Rejections by the
-//!   policies of this crate are neutral.
+//! - **Only a failure or a slow call can trip a breaker**, because only these raise a share. A success that
+//!   brings the window to [`Config::calls_min`] does not trip it.
+//! - **Every transition starts a new generation.** An outcome recorded with a ticket of an earlier generation
+//!   is [`Stale`](crate::Recorded): a success that started before the trip cannot close a half-open breaker.
+//! - **A probe expires.** If its caller disappears, the probe's permit is free again after
+//!   [`Config::probe_for`], and a later outcome is stale. A cancelled probe frees its permit at once and
+//!   counts neither way.
+//! - **Open times grow** with each trip within [`Config::forget_after`] of the last one, up to a maximum.
+//!   They include jitter, so that many callers do not probe at the same moment.
+//! - **The caller decides what is a failure**, by the [`Outcome`](crate::Outcome) that it records. Rejections
+//!   by the policies of this crate are neutral.
 //!
 //! ```
 //! use mainstay_resilience::breaker::{Config, Request};

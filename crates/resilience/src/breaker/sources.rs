@@ -12,7 +12,8 @@ pub(super) struct Sources {
 }
 
 impl Sources {
-    /// Records a failure of `source`. Once `bound` sources are known, a new one replaces the one that failed longest ago.
+    /// Records a failure of `source`. Once `bound` sources are known, a new one replaces the one that failed
+    /// longest ago.
     pub(super) fn note(&mut self, source: u32, now: Time, bound: u32) {
         if let Some((_, last)) = self.seen.iter_mut().find(|(known, _)| *known == source) {
             *last = now;

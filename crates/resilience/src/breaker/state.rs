@@ -114,8 +114,8 @@ pub struct Request {
     pub source: u32,
 }
 
-/// The ticket of an admitted call. Its outcome counts until the breaker changes state; that of a probe counts for at
-/// most [`Config::probe_for`].
+/// The ticket of an admitted call. Its outcome counts until the breaker changes state; that of a probe counts
+/// for at most [`Config::probe_for`].
 ///
 /// ```
 /// use mainstay_resilience::breaker::{Config, Request};
@@ -396,10 +396,11 @@ impl Decide for Config {
 }
 
 impl Config {
-    /// Opens the breaker from outside, as if it had tripped: it probes after its open time. Meant for operators and
-    /// health checks. Does nothing while the breaker is held open or closed.
+    /// Opens the breaker from outside, as if it had tripped: it probes after its open time. Meant for
+    /// operators and health checks. Does nothing while the breaker is held open or closed.
     ///
-    /// Nothing reports this transition to metrics. If the breaker belongs to a guard, use the guard's own method.
+    /// Nothing reports this transition to metrics. If the breaker belongs to a guard, use the guard's own
+    /// method.
     ///
     /// ```
     /// use mainstay_resilience::{Decide, Input, breaker};
@@ -418,9 +419,11 @@ impl Config {
         self.open(state, input.random)
     }
 
-    /// Holds the breaker open or closed, or releases it with [`Forced::No`]. A released breaker starts anew, closed.
+    /// Holds the breaker open or closed, or releases it with [`Forced::No`]. A released breaker starts anew,
+    /// closed.
     ///
-    /// Nothing reports this transition to metrics. If the breaker belongs to a guard, use the guard's own method.
+    /// Nothing reports this transition to metrics. If the breaker belongs to a guard, use the guard's own
+    /// method.
     ///
     /// ```
     /// use mainstay_resilience::{Decide, Input, breaker};
@@ -599,7 +602,8 @@ impl State {
         self.generation
     }
 
-    /// Until when successes may be recorded late without changing the result: the end of the window's newest bucket.
+    /// Until when successes may be recorded late without changing the result: the end of the window's newest
+    /// bucket.
     #[cfg(feature = "sync")]
     pub(crate) fn bucket_end(&self) -> Time {
         match &self.calls {

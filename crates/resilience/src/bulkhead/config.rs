@@ -20,10 +20,12 @@ config! {
         pub limit: Limit = Limit::Fixed(32),
         /// The most callers in the queue. From 0, which rejects at once, to 10,000; default 32.
         pub queue_max: u32 = 32,
-        /// The longest time that a caller waits in the queue. From 0, which rejects at once, to a day; default 500 ms.
+        /// The longest time that a caller waits in the queue. From 0, which rejects at once, to a day;
+        /// default 500 ms.
         #[cfg_attr(feature = "serde", serde(rename = "wait_max_ms", with = "crate::contract::millis"))]
         pub wait_max: Duration = Duration::from_millis(500),
-        /// Reserves the last permits and the last places in the queue for more important callers. Default: `None`.
+        /// Reserves the last permits and the last places in the queue for more important callers. Default:
+        /// `None`.
         pub shed: Option<shed::Config> = None,
     }
 }
@@ -43,7 +45,8 @@ config! {
 pub enum Limit {
     /// A fixed number. From 1 to 1,000,000.
     Fixed(u32),
-    /// Grows while calls are fast enough, and shrinks when they are not. Use it if you know the latency that you want.
+    /// Grows while calls are fast enough, and shrinks when they are not. Use it if you know the latency that
+    /// you want.
     Aimd(Aimd),
     /// Follows the ratio of the latency without queueing to the present one. Use it if you do not.
     Gradient(Gradient),
@@ -52,9 +55,9 @@ pub enum Limit {
 config! {
     /// Additive increase, multiplicative decrease (Chiu and Jain, 1989).
     ///
-    /// The limit grows by one after as many good outcomes as the limit itself, counted while at least half of it is in use.
-    /// A failure, a slow success, or any call that takes longer than `latency_target` cuts the limit. Only calls that
-    /// started after a cut can cut again, so that one overload causes one cut.
+    /// The limit grows by one after as many good outcomes as the limit itself, counted while at least half of
+    /// it is in use. A failure, a slow success, or any call that takes longer than `latency_target` cuts the
+    /// limit. Only calls that started after a cut can cut again, so that one overload causes one cut.
     ///
     /// ```
     /// use core::time::Duration;
@@ -86,14 +89,14 @@ config! {
 config! {
     /// The gradient between two latencies, after Gradient2 of Netflix's concurrency-limits.
     ///
-    /// After each round trip, the limit moves by `smoothing_percent` of the way to
-    /// `limit * min(1, tolerance * baseline / present) + sqrt(limit)`. The root is the queue that the limit allows itself in
-    /// order to probe for more capacity. The limit does not grow while less than half of it is in use.
+    /// After each round trip, the limit moves by `smoothing_percent` of the way to `limit * min(1, tolerance
+    /// * baseline / present) + sqrt(limit)`. The root is the queue that the limit allows itself in order to
+    /// probe for more capacity. The limit does not grow while less than half of it is in use.
     ///
-    /// The baseline differs from Gradient2. A long-term average of all latencies includes the queueing that the limit itself
-    /// causes, so under sustained load the limit would grow forever. Here the baseline only falls while the limit is in use.
-    /// Every `remeasure_every`, the limit drops to a quarter for one round trip, and the baseline is measured anew without
-    /// queueing. The limiter starts in the same way.
+    /// The baseline differs from Gradient2. A long-term average of all latencies includes the queueing that
+    /// the limit itself causes, so under sustained load the limit would grow forever. Here the baseline only
+    /// falls while the limit is in use. Every `remeasure_every`, the limit drops to a quarter for one round
+    /// trip, and the baseline is measured anew without queueing. The limiter starts in the same way.
     ///
     /// ```
     /// use mainstay_resilience::bulkhead::Gradient;
@@ -108,7 +111,8 @@ config! {
         pub min: u32 = 1,
         /// The highest limit. From 1 to 1,000,000; default 1,000.
         pub max: u32 = 1_000,
-        /// The latency, as a percentage of the baseline, up to which the limit does not shrink. From 100 to 1,000; default 150.
+        /// The latency, as a percentage of the baseline, up to which the limit does not shrink. From 100 to
+        /// 1,000; default 150.
         pub tolerance_percent: u16 = 150,
         /// How far each step moves toward the new limit, in percent. From 1 to 100; default 20.
         pub smoothing_percent: u8 = 20,

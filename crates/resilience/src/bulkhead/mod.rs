@@ -16,15 +16,16 @@
 //! ```
 //!
 //! - **Rejections are immediate.** A dependency that hangs holds its own permits and nothing else.
-//! - **No caller is overtaken** by one of the same or a lower priority. A permit is reserved for each caller further
-//!   ahead in the queue, except those that have waited for `wait_max`.
-//! - **A caller waits by asking again.** The state knows who may ask now ([`Config::next`], [`Config::ready`]). A program
-//!   wakes exactly these callers, and needs no timer except for each caller's own `wait_max`.
+//! - **No caller is overtaken** by one of the same or a lower priority. A permit is reserved for each caller
+//!   further ahead in the queue, except those that have waited for `wait_max`.
+//! - **A caller waits by asking again.** The state knows who may ask now ([`Config::next`],
+//!   [`Config::ready`]). A program wakes exactly these callers, and needs no timer except for each caller's
+//!   own `wait_max`.
 //! - **One `tell` returns one permit**, whatever the outcome. A caller that is cancelled while it waits must
 //!   [`leave`](State::leave) the queue.
-//! - **The limit can adapt** ([`Limit`]): by AIMD toward a target latency, or by the gradient between the latency
-//!   without queueing and the present one. If the limit falls below the permits in use, nobody is admitted until enough
-//!   permits have been returned.
+//! - **The limit can adapt** ([`Limit`]): by AIMD toward a target latency, or by the gradient between the
+//!   latency without queueing and the present one. If the limit falls below the permits in use, nobody is
+//!   admitted until enough permits have been returned.
 //! - **Load can be shed** by priority ([`Config::shed`]).
 //!
 //! ```
@@ -45,8 +46,6 @@
 
 mod config;
 mod limiter;
-#[cfg(test)]
-mod simulation;
 mod state;
 #[cfg(test)]
 mod tests;

@@ -17,9 +17,10 @@ use core::time::Duration;
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Request {
-    /// A number of your choice that identifies the caller; unique among the callers in the queue. A request with the number
-    /// of a queued caller comes from that caller, and keeps the priority that it was queued with. A caller that has waited
-    /// for `wait_max` may have lost its place to another; if it asks after that, it counts as a new caller.
+    /// A number of your choice that identifies the caller; unique among the callers in the queue. A request
+    /// with the number of a queued caller comes from that caller, and keeps the priority that it was queued
+    /// with. A caller that has waited for `wait_max` may have lost its place to another; if it asks after
+    /// that, it counts as a new caller.
     pub caller: u64,
     /// How important the request is. The queue is ordered by priority.
     pub priority: Priority,
@@ -27,8 +28,8 @@ pub struct Request {
 
 /// A permit.
 ///
-/// **Record each ticket once.** A bulkhead counts permits and does not tell them apart, so recording a ticket twice
-/// returns the permit of another call. Only when no permit is in use is the second `tell` recognised as
+/// **Record each ticket once.** A bulkhead counts permits and does not tell them apart, so recording a ticket
+/// twice returns the permit of another call. Only when no permit is in use is the second `tell` recognised as
 /// [`Recorded::Stale`]. The permits of `sync::Bulkhead` (feature `sync`) cannot be recorded twice.
 ///
 /// ```
@@ -147,8 +148,8 @@ pub struct Snapshot {
     pub baseline: Option<Duration>,
     /// Callers that were rejected at once.
     pub rejected: u64,
-    /// Callers whose `wait_max` ended in the queue. A caller is counted when it asks again, or when its place goes to
-    /// another.
+    /// Callers whose `wait_max` ended in the queue. A caller is counted when it asks again, or when its place
+    /// goes to another.
     pub waited_out: u64,
 }
 
@@ -171,8 +172,8 @@ impl Decide for Config {
         }
     }
 
-    /// Returns `n` permits, whatever the outcome. If fewer are in use, only those are returned; if none are, the result is
-    /// [`Recorded::Stale`].
+    /// Returns `n` permits, whatever the outcome. If fewer are in use, only those are returned; if none are,
+    /// the result is [`Recorded::Stale`].
     fn tell(
         &self,
         state: &mut State,
@@ -236,8 +237,8 @@ impl Config {
 
     /// All callers in the queue that would be admitted now, in order; no more than there are free permits.
     ///
-    /// Wake these after a [`tell`](Decide::tell), after a caller has [left](State::leave) the queue, and after a change of
-    /// the configuration.
+    /// Wake these after a [`tell`](Decide::tell), after a caller has [left](State::leave) the queue, and
+    /// after a change of the configuration.
     ///
     /// ```
     /// use mainstay_resilience::bulkhead::{Config, Limit, Request};
@@ -262,7 +263,8 @@ impl Config {
         })
     }
 
-    /// Like [`ask`](Decide::ask), for a caller that is known not to be queued. Saves the search through the queue.
+    /// Like [`ask`](Decide::ask), for a caller that is known not to be queued. Saves the search through the
+    /// queue.
     #[cfg(feature = "sync")]
     pub(crate) fn ask_as_new(&self, state: &mut State, input: Input, request: Request) -> Decision<Ticket> {
         let now = state.see(input.now);
@@ -361,8 +363,8 @@ impl State {
         place.and_then(|place| self.queue.remove(place)).is_some()
     }
 
-    /// Like [`leave`](State::leave), but counts a caller whose `wait_max` has ended. A caller that lost its place to another
-    /// was counted then.
+    /// Like [`leave`](State::leave), but counts a caller whose `wait_max` has ended. A caller that lost its
+    /// place to another was counted then.
     #[cfg(feature = "sync")]
     pub(crate) fn give_up(&mut self, caller: u64, now: Time) {
         let now = self.see(now);

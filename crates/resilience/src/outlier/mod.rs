@@ -9,13 +9,13 @@
 //!                   calls that started before no longer count
 //! ```
 //!
-//! - **Only part of the hosts is ejected**, at most [`Config::ejected_percent_max`] of the known ones, and never the last.
-//!   If all hosts fail, the cause is not one host, and the rest could not carry the load.
-//! - **Ejections get longer**, by [`Config::eject_for`] each, up to [`Config::eject_for_max`]. A host that goes without an
-//!   ejection for that long starts again with a short one.
+//! - **Only part of the hosts is ejected**, at most [`Config::ejected_percent_max`] of the known ones, and
+//!   never the last. If all hosts fail, the cause is not one host, and the rest could not carry the load.
+//! - **Ejections get longer**, by [`Config::eject_for`] each, up to [`Config::eject_for_max`]. A host that
+//!   goes without an ejection for that long starts again with a short one.
 //! - **Only a failure can eject a host**, never a success.
-//! - **A host is known** from the first request for it until it is [forgotten](State::forget) or replaced by others
-//!   ([`Config::hosts_max`]).
+//! - **A host is known** from the first request for it until it is [forgotten](State::forget) or replaced by
+//!   others ([`Config::hosts_max`]).
 //!
 //! ```
 //! use mainstay_resilience::outlier::{Config, Request};

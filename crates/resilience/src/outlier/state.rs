@@ -328,7 +328,8 @@ impl Host {
 }
 
 impl State {
-    /// Returns whether a call to the host would be admitted, without changing the state. Unknown hosts are admitted.
+    /// Returns whether a call to the host would be admitted, without changing the state. Unknown hosts are
+    /// admitted.
     ///
     /// ```
     /// use mainstay_resilience::{Time, outlier};
@@ -341,8 +342,8 @@ impl State {
         self.hosts.get(&host).is_none_or(|host| host.ejected_until(now).is_none()) || !self.stays(now)
     }
 
-    /// Picks one of the given hosts that would be admitted, each with about the same probability. Returns `None` if there is
-    /// none. Does not change the state: request the host afterwards.
+    /// Picks one of the given hosts that would be admitted, each with about the same probability. Returns
+    /// `None` if there is none. Does not change the state: request the host afterwards.
     ///
     /// ```
     /// use mainstay_resilience::outlier::{Config, Request};
@@ -367,8 +368,8 @@ impl State {
         admitted().nth(usize::try_from(place).unwrap_or(0))
     }
 
-    /// Forgets a host that no longer exists. Later outcomes are stale; if the host comes back, it is new. Returns whether it
-    /// was known.
+    /// Forgets a host that no longer exists. Later outcomes are stale; if the host comes back, it is new.
+    /// Returns whether it was known.
     ///
     /// ```
     /// use mainstay_resilience::outlier::{Config, Request};

@@ -7,8 +7,9 @@
 //! | size of the state | one 64-bit word | one entry per bucket in use |
 //! | use it to | protect a service from overload | keep a promise to somebody else, such as a quota |
 //!
-//! A rate limit has no queue. [`Decision::Wait`](crate::Decision) is an estimate, not a reservation: the first caller to
-//! ask at that moment gets the token. Granted tokens are spent, so recording an outcome returns nothing.
+//! A rate limit has no queue. [`Decision::Wait`](crate::Decision) is an estimate, not a reservation: the
+//! first caller to ask at that moment gets the token. Granted tokens are spent, so recording an outcome
+//! returns nothing.
 //!
 //! ```
 //! use core::time::Duration;
@@ -84,8 +85,8 @@ pub struct Ticket {
 /// ```
 pub type Change = core::convert::Infallible;
 
-/// The decision for a request that cannot be granted now: wait if the tokens are `ready` within `wait_max`, else
-/// reject.
+/// The decision for a request that cannot be granted now: wait if the tokens are `ready` within `wait_max`,
+/// else reject.
 fn later(now: Time, ready: Option<Time>, wait_max: Duration) -> Decision<Ticket> {
     match ready {
         Some(until) if until.since(now) <= wait_max && until > now => Decision::Wait { until },

@@ -19,14 +19,14 @@ config! {
     pub struct Config {
         /// The most attempts per call, including the first. From 1 to 100; default 3.
         pub attempts_max: u32 = 3,
-        /// The time after the start of the first attempt within which every other attempt must start. From 1 ms to a day;
-        /// default 10 s.
+        /// The time after the start of the first attempt within which every other attempt must start. From 1
+        /// ms to a day; default 10 s.
         #[cfg_attr(feature = "serde", serde(rename = "elapsed_max_ms", with = "crate::contract::millis"))]
         pub elapsed_max: Duration = Duration::from_secs(10),
         /// The pause before each retry.
         pub backoff: Backoff = Backoff::default(),
-        /// The longest `Retry-After` that is waited for. A dependency that asks for a longer pause is not called again. From
-        /// 0 to a day; default 5 s.
+        /// The longest `Retry-After` that is waited for. A dependency that asks for a longer pause is not
+        /// called again. From 0 to a day; default 5 s.
         #[cfg_attr(feature = "serde", serde(rename = "retry_after_max_ms", with = "crate::contract::millis"))]
         pub retry_after_max: Duration = Duration::from_secs(5),
         /// The share of the calls that may be retries.
@@ -80,8 +80,8 @@ config! {
 pub enum Jitter {
     /// A uniformly random pause from 0 to the doubled one.
     Full,
-    /// A uniformly random pause from `first` to three times the previous pause, capped at `max`. Before the second
-    /// attempt, `first` stands for the previous pause.
+    /// A uniformly random pause from `first` to three times the previous pause, capped at `max`. Before the
+    /// second attempt, `first` stands for the previous pause.
     Decorrelated,
     /// No random part: for tests, and for programs that are the only caller.
     None,

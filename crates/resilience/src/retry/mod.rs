@@ -1,9 +1,9 @@
 //! Retry: another attempt after a failure, if it is safe, may help, and cannot become an overload.
 //!
-//! A call starts with [`Request::First`], which adds its share to the [`budget`](crate::budget). After a failed
-//! attempt it asks [`Request::Again`]. The decision is to wait until a moment (backoff with jitter, or the time that
-//! the dependency asked for), or a rejection. At that moment the call asks again with the moment as
-//! [`due`](Again::due), and the budget pays for the attempt.
+//! A call starts with [`Request::First`], which adds its share to the [`budget`](crate::budget). After a
+//! failed attempt it asks [`Request::Again`]. The decision is to wait until a moment (backoff with jitter, or
+//! the time that the dependency asked for), or a rejection. At that moment the call asks again with the
+//! moment as [`due`](Again::due), and the budget pays for the attempt.
 //!
 //! Calls that are not safe to repeat are not repeated, unless the configuration says so: see [`Safety`].
 //!

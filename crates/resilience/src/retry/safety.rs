@@ -40,8 +40,8 @@ pub enum IdempotencyKey {
 }
 
 impl Safety {
-    /// The safety of an HTTP request: safe if its method is idempotent (RFC 9110, section 9.2.2) or if it carries an
-    /// idempotency key.
+    /// The safety of an HTTP request: safe if its method is idempotent (RFC 9110, section 9.2.2) or if it
+    /// carries an idempotency key.
     ///
     /// ```
     /// use mainstay_resilience::retry::{IdempotencyKey, Safety};

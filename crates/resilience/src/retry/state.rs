@@ -92,13 +92,13 @@ pub struct Again {
     pub begun: Time,
     /// The pause before the last attempt; zero if there was only one.
     pub backoff: Duration,
-    /// The pause that the dependency asked for (`Retry-After`). No attempt starts sooner. With jitter, the backoff is
-    /// added to it; without jitter, the longer of the two applies.
+    /// The pause that the dependency asked for (`Retry-After`). No attempt starts sooner. With jitter, the
+    /// backoff is added to it; without jitter, the longer of the two applies.
     pub retry_after: Option<Duration>,
     /// Whether the call is safe to repeat.
     pub safety: Safety,
-    /// The moment that an earlier decision named: the attempt starts then, if the budget pays. `None` asks for that
-    /// moment.
+    /// The moment that an earlier decision named: the attempt starts then, if the budget pays. `None` asks
+    /// for that moment.
     pub due: Option<Time>,
 }
 

@@ -1,64 +1,11 @@
-//! Sliding window: never more than N tokens in any span of time.
-//!
-//! Tokens granted close together are counted in one bucket, and return together, `per` after the *last* of them. The
-//! window therefore errs on the strict side only: a token returns at least `per` after it was granted, and less than
-//! `per + per / buckets` after it.
-//!
-//! ```
-//! use mainstay_resilience::rate::{Request, sliding_window::Config};
-//! use mainstay_resilience::{Decide, Input, Time};
-//!
-//! let config = Config::new().tokens(5);
-//! let mut state = config.state();
-//! let granted = (0..1_000).filter(|millis| {
-//!     let input = Input::at(Time::from_millis(*millis));
-//!     config.ask(&mut state, input, Request::default()).admitted().is_some()
-//! });
-//! assert_eq!(granted.count(), 5, "in one second, however often it is asked");
-//! ```
+//! The state of a sliding window, and its decisions.
 
-use super::{Change, Request, Ticket, later};
-use crate::config::config;
-use crate::contract::{ConfigError, DAY_MILLIS, Decide, Decision, Input, Outcome, Recorded, Time, nanos};
+use super::Config;
+use super::config::BUCKETS_MAX;
+use crate::contract::{ConfigError, Decide, Decision, Input, Outcome, Recorded, Time, nanos};
+use crate::rate::{Change, Request, Ticket, later};
 use alloc::collections::VecDeque;
 use core::time::Duration;
-
-config! {
-    /// The number of tokens, and the span of time they are for.
-    ///
-    /// In any half-open span of length `per`, wherever it starts, at most `tokens` are granted. There is no boundary at
-    /// which twice as many can pass, as there is with fixed windows.
-    ///
-    /// ```
-    /// use core::time::Duration;
-    /// use mainstay_resilience::{Decision, Rejected, Reason, Decide, Input, Time, rate};
-    ///
-    /// let config = rate::sliding_window::Config::new().tokens(2).per(Duration::from_secs(1));
-    /// let mut state = config.state();
-    /// let mut ask =
-    ///     |at: u64| config.ask(&mut state, Input::at(Time::from_millis(at)), rate::Request::default());
-    /// assert!(ask(900).admitted().is_some());
-    /// assert!(ask(999).admitted().is_some());
-    /// let retry_at = Some(Time::from_millis(1_999));
-    /// assert_eq!(ask(1_000), Decision::Reject(Rejected { reason: Reason::RateLimit, retry_at }));
-    /// assert!(ask(1_999).admitted().is_some());
-    /// ```
-    pub struct Config {
-        /// The most tokens granted in any span of length `per`. From 1 to 10,000,000; default 100. A window with 0 never
-        /// grants anything.
-        pub tokens: u32 = 100,
-        /// The length of the window. From 1 ms to a day; default 1 s.
-        #[cfg_attr(feature = "serde", serde(rename = "per_ms", with = "crate::contract::millis"))]
-        pub per: Duration = Duration::from_secs(1),
-        /// The number of buckets in the window. With more buckets, tokens return sooner and the state is larger (24 bytes per
-        /// bucket). From 1 to 1,000; default 10.
-        pub buckets: u32 = 10,
-        /// If the tokens return within this time, the decision is to wait; otherwise the request is rejected. From 0 to a
-        /// day; default 0, which always rejects.
-        #[cfg_attr(feature = "serde", serde(rename = "wait_max_ms", with = "crate::contract::millis"))]
-        pub wait_max: Duration = Duration::ZERO,
-    }
-}
 
 /// Tokens that are counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,10 +16,12 @@ struct Bucket {
     tokens: u64,
 }
 
-/// The state of a sliding window: at most `buckets + 2` buckets, plus those left over from an earlier configuration.
+/// The state of a sliding window: at most `buckets + 2` buckets, plus those left over from an earlier
+/// configuration.
 ///
 /// ```
 /// use mainstay_resilience::{Decide, rate};
+
 ///
 /// let config = rate::sliding_window::Config::default();
 /// assert_eq!(config.state(), rate::sliding_window::State::default());
@@ -92,7 +41,9 @@ pub struct State {
 ///
 /// ```
 /// use mainstay_resilience::rate::{Request, sliding_window::Config};
+
 /// use mainstay_resilience::{Decide, Input, Time};
+
 ///
 /// let config = Config::new().tokens(5);
 /// let mut state = config.state();
@@ -113,7 +64,8 @@ pub struct Snapshot {
 }
 
 impl Config {
-    /// How long a bucket collects tokens: at least a nanosecond, rounded up so that there are no more than `buckets`.
+    /// How long a bucket collects tokens: at least a nanosecond, rounded up so that there are no more than
+    /// `buckets`.
     fn bucket(&self) -> Duration {
         Duration::from_nanos(nanos(self.per).div_ceil(u64::from(self.bucket_count())).max(1))
     }
@@ -146,8 +98,6 @@ impl Config {
         })
     }
 }
-
-const BUCKETS_MAX: u32 = 1_000;
 
 impl Decide for Config {
     type State = State;
@@ -195,9 +145,7 @@ impl Decide for Config {
     }
 
     fn check(&self) -> Result<(), ConfigError> {
-        super::check_rate(self.tokens, self.per)?;
-        ConfigError::unless("buckets", self.buckets.into(), 1..=BUCKETS_MAX.into())?;
-        ConfigError::unless_millis("wait_max_ms", self.wait_max, 0..=DAY_MILLIS)
+        self.validate()
     }
 }
 

@@ -214,7 +214,8 @@ fn a_configuration_error_names_its_field() {
     assert_eq!(name(sliding_window::Config::default().check()), Ok(()));
 }
 
-/// A token bucket as textbooks define it: a level that rises with time, computed exactly in units of `1 / per` tokens.
+/// A token bucket as textbooks define it: a level that rises with time, computed exactly in units of `1 /
+/// per` tokens.
 struct Level {
     tokens: i128,
     per: i128,

@@ -1,7 +1,12 @@
 //! Hedging against a naive model that keeps every call and sorts them all, and its classic bugs.
 
-use super::*;
+use super::super::histogram::Histogram;
+use super::super::{Config, Request, State, Ticket};
+use crate::budget;
+use crate::contract::{Decide, Decision, Input, Outcome, Reason, Recorded, Rejected, Time, nanos};
+use crate::retry::Safety;
 use crate::test_rng::{Rng, steps};
+use core::time::Duration;
 
 /// The naive model: events in the order in which they happened.
 struct Naive {
@@ -107,7 +112,7 @@ impl Walk {
             delay_min: Duration::ZERO,
             delay_max: Duration::MAX,
             length: Duration::from_millis(1_000 + rng.below(9_000)),
-            budget: budget::Config { percent: 1 + rng.below(100) as u32, ..BUDGET },
+            budget: budget::Config { percent: 1 + rng.below(100) as u32, ..Config::default().budget },
         };
         let naive = Naive {
             config: config.clone(),
@@ -193,7 +198,7 @@ fn it_decides_like_a_model_that_keeps_every_call() {
 #[test]
 fn hedges_that_win_do_not_lower_the_quantile() {
     // One call in x takes at least x ms. The first result wins, and the other attempt is cancelled.
-    let budget = budget::Config { percent: 1_000, ..BUDGET };
+    let budget = budget::Config { percent: 1_000, ..Config::default().budget };
     let config = Config { budget, length: Duration::from_secs(60), ..Config::default() };
     let (mut state, mut rng, mut now, mut hedged) = (config.state(), Rng(0x7a11), Time::ZERO, 0);
     let mut drawn = move || Duration::from_micros(1_000_000_000 / (1 + rng.below(1_000_000)));
@@ -328,7 +333,10 @@ fn a_configuration_error_names_its_field() {
         ("delay_min_ms", Config { delay_min: Duration::MAX, ..config() }),
         ("delay_max_ms", Config { delay_max: Duration::ZERO, ..config() }),
         ("length_ms", Config { length: Duration::from_millis(999), ..config() }),
-        ("budget.percent", Config { budget: budget::Config { percent: 1_001, ..BUDGET }, ..config() }),
+        (
+            "budget.percent",
+            Config { budget: budget::Config { percent: 1_001, ..Config::default().budget }, ..config() },
+        ),
     ];
     assert_eq!(config().check(), Ok(()));
     for (field, config) in cases {

@@ -1,57 +1,17 @@
-//! Circuit breakers by key (a host, a tenant, a report type), bounded in number.
-//!
-//! When the registry is full, a new key takes the place of the least recently used breaker that is closed. An open or
-//! half-open breaker is never removed, because it holds what was learned at a cost, nor is one that an operator holds
-//! open or closed. If no breaker can be removed, all further keys share one breaker, and the registry counts the calls
-//! that used it.
-//!
-//! A registry makes no decisions; its breakers do. [`State`] is the plain registry, for a state machine. `sync::Registry`
-//! (feature `sync`) is for the threads of a program. Both follow [`leaver`].
-//!
-//! ```
-//! use mainstay_resilience::{Input, Outcome, Time, breaker, registry};
-//!
-//! let breaker = breaker::Config::new().consecutive_failures(1);
-//! let config = registry::Config::new().breaker(breaker).keys_max(1);
-//! let mut breakers = config.state();
-//! let input = Input::at(Time::ZERO);
-//! let ask =
-//!     |breakers: &mut _, key| config.ask(breakers, input, &key, breaker::Request::default()).admitted();
-//! let ticket = ask(&mut breakers, "a").unwrap();
-//! config.tell(&mut breakers, input, &"a", ticket, Outcome::Failure);
-//! // The breaker of "a" is open and stays, so "b" uses the shared breaker.
-//! assert!(ask(&mut breakers, "b").is_some() && ask(&mut breakers, "a").is_none());
-//! assert_eq!(config.snapshot(&breakers).shared_calls, 1);
-//! ```
+//! The state of a registry, and the rules for its keys.
 
+use super::Config;
 use crate::breaker::{self, Circuit, Request, Transition};
-use crate::config::config;
 use crate::contract::{ConfigError, Decide, Decision, Input, Outcome, Recorded, Rejected, Time};
 use alloc::collections::BTreeMap;
 
-config! {
-    /// The configuration of a registry.
-    ///
-    /// ```
-    /// use mainstay_resilience::registry::Config;
-    ///
-    /// assert!(Config::default().check().is_ok());
-    /// assert_eq!(Config::new().keys_max(0).check().unwrap_err().field, "keys_max");
-    /// ```
-    pub struct Config {
-        /// The configuration of every breaker.
-        pub breaker: breaker::Config = breaker::Config::default(),
-        /// The number of keys with a breaker of their own. From 1 to 1,000,000; default 1,000.
-        pub keys_max: u32 = 1_000,
-    }
-}
-
-/// The breaker to remove for a new key: of the closed ones, the one that was used longest ago, and the first of them in
-/// the given order if there are several. `None` if none is closed.
+/// The breaker to remove for a new key: of the closed ones, the one that was used longest ago, and the first
+/// of them in the given order if there are several. `None` if none is closed.
 ///
 /// ```
 /// use mainstay_resilience::Time;
 /// use mainstay_resilience::breaker::Circuit::{Closed, Open};
+
 /// use mainstay_resilience::registry::leaver;
 ///
 /// let at = Time::from_millis;
@@ -68,6 +28,7 @@ pub fn leaver<K>(breakers: impl IntoIterator<Item = (K, Time, Circuit)>) -> Opti
 ///
 /// ```
 /// use mainstay_resilience::registry::{Config, Snapshot};
+
 ///
 /// let config = Config::default();
 /// assert_eq!(config.snapshot(&config.state::<u32>()), Snapshot::default());
@@ -88,7 +49,7 @@ pub struct Snapshot {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-struct Slot {
+pub(super) struct Slot {
     breaker: breaker::State,
     used: Time,
     /// Counts the breakers created so far, from 1. It tells two breakers of one key apart.
@@ -99,19 +60,21 @@ struct Slot {
 ///
 /// ```
 /// use mainstay_resilience::registry::{Config, State};
+
 ///
 /// /// What a state machine keeps: breakers by the number of a tenant.
 /// struct Machine {
 ///     breakers: State<u64>,
 /// }
 /// let machine = Machine { breakers: Config::default().state() };
+
 /// assert_eq!(Config::default().snapshot(&machine.breakers).keys, 0);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(bound(deserialize = "K: Ord + serde::Deserialize<'de>")))]
 pub struct State<K> {
-    slots: BTreeMap<K, Slot>,
+    pub(super) slots: BTreeMap<K, Slot>,
     shared: breaker::State,
     /// The number of breakers created.
     made: u64,
@@ -123,7 +86,9 @@ pub struct State<K> {
 ///
 /// ```
 /// use mainstay_resilience::registry::{Config, Ticket};
+
 /// use mainstay_resilience::{Input, breaker};
+
 ///
 /// let config = Config::default();
 /// let answer = config.ask(&mut config.state(), Input::default(), &7, breaker::Request::default());
@@ -140,7 +105,8 @@ pub struct Ticket {
 }
 
 impl<K: Ord> State<K> {
-    /// Removes the breaker of a key that is no longer used, whatever its state. Returns whether there was one.
+    /// Removes the breaker of a key that is no longer used, whatever its state. Returns whether there was
+    /// one.
     ///
     /// ```
     /// use mainstay_resilience::{Input, breaker, registry};
@@ -307,127 +273,5 @@ impl Config {
         state.made = state.made.saturating_add(1);
         let slot = Slot { breaker: self.breaker.state(), used: now, number: state.made };
         state.slots.insert(key.clone(), slot);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use core::time::Duration;
-
-    fn small() -> Config {
-        let breaker = breaker::Config {
-            consecutive_failures: Some(1),
-            open_for: Duration::from_secs(5),
-            open_jitter_percent: 0,
-            ..breaker::Config::default()
-        };
-        Config { breaker, keys_max: 3 }
-    }
-
-    fn at(millis: u64) -> Input {
-        Input::at(Time::from_millis(millis))
-    }
-
-    fn call(
-        config: &Config,
-        state: &mut State<u32>,
-        millis: u64,
-        key: u32,
-        outcome: Outcome,
-    ) -> Recorded<Transition> {
-        let ticket = config.ask(state, at(millis), &key, Request::default()).admitted().expect("admitted");
-        config.tell(state, at(millis), &key, ticket, outcome)
-    }
-
-    fn keys(state: &State<u32>) -> Vec<u32> {
-        state.slots.keys().copied().collect()
-    }
-
-    #[test]
-    fn a_configuration_error_names_its_field() {
-        assert_eq!(small().check(), Ok(()));
-        assert_eq!(
-            Config { keys_max: 1_000_001, ..small() }.check().expect_err("too many").field,
-            "keys_max"
-        );
-        let breaker = breaker::Config { probes: 0, ..small().breaker };
-        assert_eq!(Config { breaker, ..small() }.check().expect_err("no probe").field, "breaker.probes");
-    }
-
-    #[test]
-    fn a_forgotten_key_frees_its_place_whatever_the_state_of_its_breaker() {
-        let (config, mut state) = (small(), small().state());
-        call(&config, &mut state, 1, 1, Outcome::Failure);
-        let shown = config.snapshot_of(&state, &1, Time::from_millis(1)).map(|breaker| breaker.circuit);
-        assert_eq!(shown, Some(Circuit::Open));
-        assert!(state.forget(&1), "open as it is");
-        assert!(!state.forget(&1));
-        assert_eq!(keys(&state), [] as [u32; 0]);
-    }
-
-    #[test]
-    fn each_key_has_its_own_breaker() {
-        let (config, mut state) = (small(), small().state());
-        call(&config, &mut state, 1, 1, Outcome::Failure);
-        assert!(config.ask(&mut state, at(2), &1, Request::default()).admitted().is_none());
-        assert_eq!(call(&config, &mut state, 2, 2, Outcome::Success), Recorded::Counted);
-    }
-
-    #[test]
-    fn the_least_recently_used_closed_breaker_is_removed_first_and_an_open_one_never() {
-        let (config, mut state) = (small(), small().state());
-        call(&config, &mut state, 1, 1, Outcome::Failure);
-        call(&config, &mut state, 2, 2, Outcome::Success);
-        call(&config, &mut state, 3, 3, Outcome::Success);
-        call(&config, &mut state, 4, 2, Outcome::Success);
-        call(&config, &mut state, 5, 4, Outcome::Success);
-        assert_eq!(keys(&state), [1, 2, 4], "3 was used longest ago; 1 is open");
-        call(&config, &mut state, 6, 5, Outcome::Success);
-        assert_eq!(keys(&state), [1, 4, 5]);
-        assert_eq!(config.snapshot(&state), Snapshot { keys: 3, not_closed: 1, left: 2, shared_calls: 0 });
-    }
-
-    #[test]
-    fn when_all_are_open_further_keys_share_one_breaker_and_are_counted() {
-        let (config, mut state) = (small(), small().state());
-        for key in 1..=3 {
-            call(&config, &mut state, 1, key, Outcome::Failure);
-        }
-        assert_eq!(call(&config, &mut state, 2, 8, Outcome::Success), Recorded::Counted);
-        assert!(matches!(call(&config, &mut state, 3, 9, Outcome::Failure), Recorded::Changed(_)));
-        assert!(config.ask(&mut state, at(4), &8, Request::default()).admitted().is_none(), "it is shared");
-        assert_eq!(config.snapshot(&state), Snapshot { keys: 3, not_closed: 3, left: 0, shared_calls: 3 });
-        assert_eq!(config.snapshot_of(&state, &8, Time::ZERO), None);
-    }
-
-    #[test]
-    fn an_outcome_is_stale_once_its_breaker_was_removed() {
-        let (config, mut state) = (small(), small().state());
-        let ticket = config.ask(&mut state, at(1), &1, Request::default()).admitted().expect("admitted");
-        for key in 2..=4 {
-            call(&config, &mut state, 2, key, Outcome::Success);
-        }
-        assert_eq!(config.tell(&mut state, at(3), &1, ticket, Outcome::Failure), Recorded::Stale);
-        call(&config, &mut state, 4, 1, Outcome::Success);
-        assert_eq!(
-            config.tell(&mut state, at(5), &1, ticket, Outcome::Failure),
-            Recorded::Stale,
-            "a new breaker of the same key ignores it"
-        );
-    }
-
-    #[test]
-    fn a_lower_bound_removes_as_many_breakers_as_necessary() {
-        let (config, mut state) = (small(), small().state());
-        for key in 1..=3 {
-            call(&config, &mut state, u64::from(key), key, Outcome::Success);
-        }
-        let config = Config { keys_max: 1, ..config };
-        call(&config, &mut state, 4, 4, Outcome::Success);
-        assert_eq!(keys(&state), [4]);
-        let config = Config { keys_max: 0, ..config };
-        call(&config, &mut state, 5, 5, Outcome::Success);
-        assert_eq!(keys(&state), [5], "a bound of zero still works");
     }
 }
