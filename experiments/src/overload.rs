@@ -12,10 +12,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 const LASTS: Duration = Duration::from_secs(8);
-/// The start, until the line or the limit has found its length, is not measured.
+/// The start, until the queue or the limit has found its length, is not measured.
 const SEEN_FROM: Duration = Duration::from_secs(2);
 /// 20 workers of 100 ms: 200 requests a second.
-const SIZE: Size = Size { workers: 20, line_max: 1_000 };
+const SIZE: Size = Size { workers: 20, queue_max: 1_000 };
 const TAKES: Duration = Duration::from_millis(100);
 const PER_SECOND: u32 = 400;
 /// What is answered later is of no use.
@@ -27,7 +27,7 @@ pub(crate) const EXPERIMENT: Experiment = Experiment {
     name: "overload",
     title: "Twice the capacity is asked for",
     see: "Without limits every request waits in one long line, and every answer is too late, for the important half \
-          as for the other. With an adaptive limit and shedding by priority the line stays short, the other half \
+          as for the other. With an adaptive limit and shedding by priority the queue stays short, the other half \
           gives way at once, and the important half is served in time.",
     cure: "a bulkhead whose limit finds itself (AIMD, 200 ms), and whose last permits are kept for the important",
     lasts: LASTS,
@@ -47,17 +47,12 @@ pub(crate) const EXPERIMENT: Experiment = Experiment {
 };
 
 fn policy() -> Policy {
-    let bulkhead = bulkhead::Config {
-        limit: Limit::Aimd(Aimd {
-            initial: 20,
-            latency_target: Duration::from_millis(200),
-            ..Aimd::default()
-        }),
-        line_max: 20,
-        wait_max: Duration::from_millis(100),
-        shed: Some(shed::Config { low_percent: 50, ..shed::Config::default() }),
-    };
-    Policy { bulkhead: Some(bulkhead), ..Policy::default() }
+    let bulkhead = bulkhead::Config::new()
+        .limit(Limit::Aimd(Aimd::new().initial(20).latency_target(Duration::from_millis(200))))
+        .queue_max(20)
+        .wait_max(Duration::from_millis(100))
+        .shed(shed::Config::new().low_percent(50));
+    Policy::new().bulkhead(bulkhead)
 }
 
 async fn half(side: Side, seed: u64) -> Result<Half, Trouble> {

@@ -1,7 +1,7 @@
 //! `retry-storm`: a service at 90 % load stops for a second. What its clients do then decides whether it comes back.
 //!
 //! A line that is longer than its clients' patience is the trap: each answer comes too late, each late answer is
-//! asked for again, and the line stays as long as it is. The trigger has gone; the state stays. (Bronson and others,
+//! asked for again, and the queue stays as long as it is. The trigger has gone; the state stays. (Bronson and others,
 //! "Metastable Failures in Distributed Systems", HotOS 2021.)
 
 use crate::experiment::{Experiment, Half, Running, Side};
@@ -23,7 +23,7 @@ const HICCUP_ENDS: Duration = Duration::from_millis(2_500);
 const END_FROM: Duration = Duration::from_millis(6_500);
 
 /// 20 workers of 100 ms: 200 requests a second. With a full line an answer takes 650 ms.
-const SIZE: Size = Size { workers: 20, line_max: 110 };
+const SIZE: Size = Size { workers: 20, queue_max: 110 };
 const TAKES: Duration = Duration::from_millis(100);
 const PER_SECOND: u32 = 180;
 /// How long a client waits for an attempt.
@@ -35,7 +35,7 @@ pub(crate) const EXPERIMENT: Experiment = Experiment {
     title: "Naive retries keep a service down after a hiccup",
     see: "A service at 90 % of its capacity stops for one second; with three more attempts at once for each that \
           fails, four times the load keeps its line so full that every answer is too late, long after the hiccup. \
-          With a budget of 5 % and jitter the line drains, and all is as before.",
+          With a budget of 5 % and jitter the queue drains, and all is as before.",
     cure: "retries within a budget of 5 % of the calls, after a backoff with full jitter",
     lasts: LASTS,
     marks: &[(HICCUP_AT, "stops"), (HICCUP_ENDS, "works again")],
@@ -53,17 +53,13 @@ pub(crate) const EXPERIMENT: Experiment = Experiment {
 };
 
 fn policy() -> Policy {
-    let retry = retry::Config {
-        attempts_max: ATTEMPTS_MAX,
-        backoff: Backoff {
-            first: Duration::from_millis(100),
-            max: Duration::from_secs(1),
-            jitter: Jitter::Full,
-        },
-        budget: budget::Config { percent: 5, per_second_min: 0, ..budget::Config::default() },
-        ..retry::Config::default()
-    };
-    Policy { retry: Some(retry), timeout: Some(PATIENCE), ..Policy::default() }
+    let retry = retry::Config::new()
+        .attempts_max(ATTEMPTS_MAX)
+        .backoff(
+            Backoff::new().first(Duration::from_millis(100)).max(Duration::from_secs(1)).jitter(Jitter::Full),
+        )
+        .budget(budget::Config::new().percent(5).per_second_min(0));
+    Policy::new().retry(retry).timeout(PATIENCE)
 }
 
 /// As it is often written: try again at once, a few times.

@@ -44,17 +44,16 @@ pub(crate) const EXPERIMENT: Experiment = Experiment {
 };
 
 fn policy() -> Policy {
-    let bulkhead = bulkhead::Config {
-        limit: Limit::Fixed(14),
-        line_max: 8,
-        wait_max: Duration::from_millis(200),
-        shed: None,
-    };
-    Policy { bulkhead: Some(bulkhead), timeout: Some(Duration::from_millis(600)), ..Policy::default() }
+    let bulkhead = bulkhead::Config::new()
+        .limit(Limit::Fixed(14))
+        .queue_max(8)
+        .wait_max(Duration::from_millis(200))
+        .shed(None);
+    Policy::new().bulkhead(bulkhead).timeout(Duration::from_millis(600))
 }
 
 async fn half(side: Side, seed: u64) -> Result<Half, Trouble> {
-    let dependency = Size { workers: 100, line_max: 100 };
+    let dependency = Size { workers: 100, queue_max: 100 };
     let takes = |_| Duration::from_millis(250);
     let healthy = Service::that_takes(dependency, takes).await?;
     let hanging = Service::that_takes(dependency, takes).await?;
@@ -63,7 +62,7 @@ async fn half(side: Side, seed: u64) -> Result<Half, Trouble> {
         Side::With => Outgoing::guarded(to.address(), name, policy()),
     };
     let to = [outgoing(&healthy, "healthy")?, outgoing(&hanging, "hanging")?];
-    let shop = Service::that_does(Size { workers: 40, line_max: 40 }, move |begun: Begun| {
+    let shop = Service::that_does(Size { workers: 40, queue_max: 40 }, move |begun: Begun| {
         let to = if begun.path == "/hanging" { to[HANGING].clone() } else { to[HEALTHY].clone() };
         async move { Done::now(passed_on(to.ask("/", Call::safe()).await)) }
     })

@@ -38,12 +38,12 @@ pub(crate) const EXPERIMENT: Experiment = Experiment {
 };
 
 fn policy() -> Policy {
-    Policy { hedge: Some(hedge::Config::default()), ..Policy::default() }
+    Policy::new().hedge(hedge::Config::default())
 }
 
 async fn half(side: Side, seed: u64) -> Result<Half, Trouble> {
-    // As many workers as are needed: what is slow here is not a line.
-    let size = Size { workers: 500, line_max: 0 };
+    // As many workers as are needed: what is slow here is not a queue.
+    let size = Size { workers: 500, queue_max: 0 };
     let service = Service::that_takes(size, move |number| takes(seed, number)).await?;
     let outgoing = match side {
         Side::Without => Outgoing::plain(service.address()),

@@ -8,7 +8,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use failsafe::failure_policy::{consecutive_failures, success_rate_over_time_window};
 use failsafe::{Config, FailurePolicy, StateMachine, backoff};
 use mainstay_resilience::breaker::{self, Window};
-use mainstay_resilience::{Input, Outcome, Time, cell, registry};
+use mainstay_resilience::{Input, Outcome, Time, sync, registry};
 use recloser::Recloser;
 use resilience_bench::service::Failed;
 use resilience_bench::{Clock, Contest, Row, THREADS, race, settings};
@@ -46,7 +46,7 @@ const WINDOWS: [(Window, &str); 2] = [
 /// The time is passed in, so the clock is the caller's. A count window needs none for a success.
 fn ours(contest: &mut Contest<'_>) {
     for (window, semantics) in WINDOWS {
-        let build = || cell::Breaker::new(breaker::Config { window, ..breaker::Config::default() });
+        let build = || sync::Breaker::new(breaker::Config::new().window(window));
         let row = |clock| Row { contestant: "mainstay-resilience", semantics, clock };
         let (stopped, running) = (build(), build());
         contest.both(row(Clock::NotRead), || ask_and_tell(&stopped, Time::from_millis(1)));
@@ -55,7 +55,7 @@ fn ours(contest: &mut Contest<'_>) {
     }
 }
 
-fn ask_and_tell(breaker: &cell::Breaker, now: Time) {
+fn ask_and_tell(breaker: &sync::Breaker, now: Time) {
     let input = Input::at(now);
     let Some(ticket) = breaker.ask(black_box(input), breaker::Request::default()).admitted() else {
         panic!("a closed breaker refused")
@@ -65,7 +65,7 @@ fn ask_and_tell(breaker: &cell::Breaker, now: Time) {
 
 /// What a look-up by key costs more: a name of 20 bytes among 900.
 fn registry(contest: &mut Contest<'_>) {
-    let breakers: cell::Registry<String> = cell::Registry::new(registry::Config::default());
+    let breakers: sync::Registry<String> = sync::Registry::new(registry::Config::default());
     let now = Time::from_millis(1);
     for host in 0..900 {
         breakers.get(format!("host-{host:03}.internal.net").as_str(), now);

@@ -1,13 +1,13 @@
 //! Permits: take one and give it back. Uncontended without waiting, and by 64 tasks that each hold theirs over
-//! one yield, so that with 8 permits most of them stand in line. The yield's own cost is the first row.
+//! one yield, so that with 8 permits most of them stand in the queue. The yield's own cost is the first row.
 
 mod ours;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use mainstay_resilience::cell::{self, Entry};
+use mainstay_resilience::sync::{self, Entry};
 use mainstay_resilience::guard::{Call, Guard, Policy, errors_are_failures};
 use mainstay_resilience::shed::Priority;
-use mainstay_resilience::{Input, Outcome, bulkhead};
+use mainstay_resilience::{Input, Rejected, Outcome, bulkhead};
 use resilience_bench::service::{Failed, Yielding};
 use resilience_bench::{Clock, Contest, Row, THREADS, settings};
 use std::future::poll_fn;
@@ -27,7 +27,7 @@ fn uncontended(criterion: &mut Criterion) {
     let row =
         Row { contestant: "tokio Semaphore 1", semantics: "try_acquire, 64 permits", clock: Clock::NotRead };
     contest.both(row, || permits.try_acquire().is_ok());
-    let bulkhead = cell::Bulkhead::new(permits_of(64));
+    let bulkhead = sync::Bulkhead::new(permits_of(64));
     let row = Row {
         contestant: "mainstay-resilience",
         semantics: "enter and tell, 64 permits",
@@ -60,7 +60,7 @@ fn contended(criterion: &mut Criterion) {
     }
     for permits in [8, 64] {
         let semantics = if permits == 8 { "8 permits, first come first served" } else { "64 permits" };
-        let bulkhead = Arc::new(cell::Bulkhead::new(permits_of(permits)));
+        let bulkhead = Arc::new(sync::Bulkhead::new(permits_of(permits)));
         tasks(&mut contest, row("mainstay-resilience, the cell", semantics, Clock::NotRead), move || {
             let bulkhead = bulkhead.clone();
             async move {
@@ -68,12 +68,12 @@ fn contended(criterion: &mut Criterion) {
                 let ticket = match bulkhead.enter(input, Priority::Normal) {
                     Entry::Admit(ticket) => Ok(ticket),
                     Entry::Wait { place, .. } => poll_fn(|cx| bulkhead.poll_granted(place, cx.waker())).await,
-                    Entry::Deny { by, .. } => Err(by),
+                    Entry::Reject(Rejected { reason, .. }) => Err(reason),
                 };
                 tokio::task::yield_now().await;
                 match ticket {
                     Ok(ticket) => bulkhead.tell(input, ticket, Outcome::Success),
-                    Err(by) => panic!("{by}"),
+                    Err(reason) => panic!("{reason}"),
                 }
             }
         });
@@ -87,10 +87,10 @@ fn contended(criterion: &mut Criterion) {
                 tokio::task::yield_now().await;
             }
         });
-        let policy = Policy { bulkhead: Some(permits_of(permits)), ..Policy::default() };
+        let policy = Policy::new().bulkhead(permits_of(permits));
         let guard = match Guard::new("bench", policy) {
             Ok(guard) => guard,
-            Err(invalid) => panic!("{invalid}"),
+            Err(error) => panic!("{error}"),
         };
         tasks(
             &mut contest,
@@ -110,10 +110,10 @@ fn contended(criterion: &mut Criterion) {
     contest.finish();
 }
 
-/// With a line that is long enough for all who wait.
+/// With a queue that is long enough for all who wait.
 fn permits_of(permits: u32) -> bulkhead::Config {
-    let (line_max, wait_max) = (64, Duration::from_secs(60));
-    bulkhead::Config { limit: bulkhead::Limit::Fixed(permits), line_max, wait_max, shed: None }
+    let (queue_max, wait_max) = (64, Duration::from_secs(60));
+    bulkhead::Config::new().limit(bulkhead::Limit::Fixed(permits)).queue_max(queue_max).wait_max(wait_max).shed(None)
 }
 
 fn layers(criterion: &mut Criterion) {
@@ -124,7 +124,7 @@ fn layers(criterion: &mut Criterion) {
         let ready = if permits == 8 { "8 permits, waits in poll_ready" } else { "64 permits, in poll_ready" };
         let called = if permits == 8 { "8 permits, waits in call" } else { "64 permits, in call" };
         let policy =
-            Policy { bulkhead: Some(permits_of(u32::try_from(permits).unwrap_or(8))), ..Policy::default() };
+            Policy::new().bulkhead(permits_of(u32::try_from(permits).unwrap_or(8)));
         let ours = ours::layer(policy).layer(Yielding);
         services(&mut contest, row("mainstay-resilience", called, Clock::Read), ours);
         let tower = row("tower ConcurrencyLimit 0.5", ready, Clock::NotRead);

@@ -9,7 +9,7 @@ use governor::{Quota, RateLimiter};
 use mainstay_resilience::guard::Policy;
 use mainstay_resilience::policy::RateLimit;
 use mainstay_resilience::rate::{self, bucket};
-use mainstay_resilience::{Input, Time, cell};
+use mainstay_resilience::{Input, Time, sync};
 use resilience_bench::service::{Bare, runtime};
 use resilience_bench::{Clock, Contest, Row, settings};
 use std::num::NonZeroU32;
@@ -32,27 +32,22 @@ fn direct(criterion: &mut Criterion) {
 
 /// Ten permits a microsecond, its most, and more burst than a round takes.
 fn ours_direct(contest: &mut Contest<'_>) {
-    let config = bucket::Config {
-        permits: 10_000_000,
-        per: Duration::from_secs(1),
-        burst: u32::MAX,
-        wait_max: Duration::ZERO,
-    };
+    let config = token_bucket::Config::new().tokens(10_000_000).per(Duration::from_secs(1)).burst(u32::MAX).wait_max(Duration::ZERO);
     let row = |clock| Row {
         contestant: "mainstay-resilience",
         semantics: "GCRA in one word; std's Instant",
         clock,
     };
-    let ask = |limit: &cell::Bucket, now| {
+    let ask = |limit: &sync::TokenBucket, now| {
         assert!(limit.ask(Input::at(now), rate::Request::default()).admitted().is_some());
     };
     let origin = Instant::now();
     // Each in turn, for a bucket that never fills again while the clock stands.
-    let standing = [cell::Bucket::new(config.clone()), cell::Bucket::new(config.clone())];
+    let standing = [sync::TokenBucket::new(config.clone()), sync::TokenBucket::new(config.clone())];
     let still = |clock| Row { semantics: "GCRA in one word", ..row(clock) };
     contest.alone(still(Clock::NotRead), || ask(&standing[0], Time::from_millis(1)));
     contest.together(still(Clock::NotRead), || ask(&standing[1], Time::from_millis(1)));
-    let running = [cell::Bucket::new(config.clone()), cell::Bucket::new(config)];
+    let running = [sync::TokenBucket::new(config.clone()), sync::TokenBucket::new(config)];
     contest.alone(row(Clock::Read), || ask(&running[0], Time::ZERO + origin.elapsed()));
     contest.together(row(Clock::Read), || ask(&running[1], Time::ZERO + origin.elapsed()));
 }
@@ -99,8 +94,8 @@ fn layers(criterion: &mut Criterion) {
 }
 
 fn ours_as_a_layer(contest: &mut Contest<'_>) {
-    let bucket = bucket::Config { permits: 10_000_000, burst: 10_000_000, ..bucket::Config::default() };
-    let policy = Policy { rate_limit: Some(RateLimit::Bucket(bucket)), ..Policy::default() };
+    let bucket = token_bucket::Config::new().tokens(10_000_000).burst(10_000_000);
+    let policy = Policy::new().rate_limit(RateLimit::TokenBucket(bucket));
     let row =
         Row { contestant: "mainstay-resilience", semantics: "token bucket in one word", clock: Clock::Read };
     contest.service(row, ours::layer(policy).layer(Bare));

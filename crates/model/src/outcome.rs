@@ -69,8 +69,8 @@ pub enum Refusal {
     /// The stream holds an event with the same `source` and `id` but different content, or the request contains
     /// two such events. `write` and `event` count from 0.
     EventConflict { write: u32, event: u32, revision: Option<Revision> },
-    /// The idempotency key was used for a different request.
-    KeyConflict,
+    /// An earlier request with this key took effect, and this one differs from it.
+    KeyConflict { differs: KeyDifference },
     /// The shard keeps as many idempotency records as it may ([`crate::limits`]).
     KeysFull,
     /// `truncate_before` is greater than the stream's next revision.
@@ -79,6 +79,15 @@ pub enum Refusal {
     Unsupported,
     /// The stream has used all its revisions (2^63).
     StreamFull,
+}
+
+/// In what a request differs from the one that its idempotency key was first used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyDifference {
+    /// In its events or streams, whatever its preconditions.
+    Content,
+    /// Only in its preconditions: expected revisions, or the checks of a transaction.
+    Precondition,
 }
 
 /// Work that a shard leaves to its node. Repeating it is safe.

@@ -218,6 +218,14 @@ fn a_stop_answers_what_waits_then_flushes_then_says_so() {
 }
 
 #[test]
+fn a_node_stopped_during_its_start_flushes_after_it_has_applied_its_log() {
+    let mut bench = Bench::new(NodeOptions::default());
+    let ticket = ticket(&bench.step(Input::Start));
+    assert_eq!(kinds(&bench.step(Input::Stop)), [""; 0], "a write is under way");
+    assert_eq!(kinds(&bench.synced(ticket)), ["ready", "flush"]);
+}
+
+#[test]
 fn a_timer_of_retention_wakes_the_node_and_its_own_command_removes_what_is_due() {
     let mut bench = Bench::ready(NodeOptions::default());
     let stream = StreamName::new("s-a").unwrap();

@@ -1,4 +1,4 @@
-//! Twenty callers, three permits, a line of five: `cargo run -p mainstay-resilience --features async --example
+//! Twenty callers, three permits, a queue of five: `cargo run -p mainstay-resilience --features async --example
 //! bulkhead`.
 
 use mainstay_resilience::bulkhead::{Config, Limit};
@@ -8,8 +8,8 @@ use std::time::Duration;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let bulkhead =
-        Config { limit: Limit::Fixed(3), line_max: 5, wait_max: Duration::from_millis(150), shed: None };
-    let guard = Guard::new("reports", Policy { bulkhead: Some(bulkhead), ..Policy::default() })?;
+        Config::new().limit(Limit::Fixed(3)).queue_max(5).wait_max(Duration::from_millis(150)).shed(None);
+    let guard = Guard::new("reports", Policy::new().bulkhead(bulkhead))?;
     let callers: Vec<_> = (0..20)
         .map(|caller| {
             let guard = guard.clone();
@@ -20,7 +20,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 };
                 match guard.call(Call::default(), report, errors_are_failures).await {
                     Ok(report) => println!("caller {caller:2}: {report}"),
-                    Err(CallError::Refused(refusal)) => println!("caller {caller:2}: {refusal}"),
+                    Err(CallError::Rejected(rejected)) => println!("caller {caller:2}: {rejected}"),
                     Err(error) => println!("caller {caller:2}: {error}"),
                 }
             })

@@ -1,12 +1,12 @@
 //! One of four hosts is sick: `cargo run -p mainstay-resilience --features tower --example outlier`.
 
-use mainstay_resilience::tower::{BoxError, Hosts, JudgeBy};
+use mainstay_resilience::tower::{BoxError, ClassifyWith, Hosts};
 use mainstay_resilience::{Outcome, outlier};
 use tower::{ServiceExt, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let judge = JudgeBy::new(|result: Result<&u32, &BoxError>| match result {
+    let classify = ClassifyWith::new(|result: Result<&u32, &BoxError>| match result {
         Ok(_) => Outcome::Success,
         Err(_) => Outcome::Failure,
     });
@@ -15,7 +15,7 @@ async fn main() {
             if number == 2 { Err::<u32, BoxError>("out of memory".into()) } else { Ok(number) }
         })
     };
-    let hosts = Hosts::new("search", outlier::Config::default(), (0..4).map(host).collect(), judge);
+    let hosts = Hosts::new("search", outlier::Config::default(), (0..4).map(host).collect(), classify);
     let (mut good, mut bad) = (0, 0);
     for _ in 0..1_000 {
         match hosts.clone().oneshot(()).await {

@@ -2,14 +2,14 @@
 
 use mainstay_resilience::guard::{Call, CallError, Guard, Policy, errors_are_failures};
 use mainstay_resilience::policy::RateLimit;
-use mainstay_resilience::rate::bucket;
+use mainstay_resilience::rate::token_bucket;
 use std::time::{Duration, Instant};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let bucket =
-        bucket::Config { permits: 5, per: Duration::from_secs(1), burst: 3, wait_max: Duration::ZERO };
-    let policy = Policy { rate_limit: Some(RateLimit::Bucket(bucket)), ..Policy::default() };
+        token_bucket::Config::new().tokens(5).per(Duration::from_secs(1)).burst(3).wait_max(Duration::ZERO);
+    let policy = Policy::new().rate_limit(RateLimit::TokenBucket(bucket));
     let guard = Guard::new("partner", policy)?;
     let begun = Instant::now();
     for _ in 0..10 {
@@ -17,9 +17,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             guard.call(Call::default(), |_| async { Ok::<_, std::io::Error>("sent") }, errors_are_failures);
         match call.await {
             Ok(answer) => println!("{:4} ms: {answer}", begun.elapsed().as_millis()),
-            Err(CallError::Refused(refusal)) => {
-                println!("{:4} ms: {refusal}", begun.elapsed().as_millis());
-                tokio::time::sleep(refusal.retry_after.unwrap_or_default()).await;
+            Err(CallError::Rejected(rejected)) => {
+                println!("{:4} ms: {rejected}", begun.elapsed().as_millis());
+                tokio::time::sleep(rejected.retry_after.unwrap_or_default()).await;
             }
             Err(error) => println!("{error}"),
         }

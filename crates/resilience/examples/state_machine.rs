@@ -1,7 +1,7 @@
 //! A breaker without a clock, a thread or an allocator of its own, as a replicated state machine has it:
 //! `cargo run -p mainstay-resilience --example state_machine`.
 
-use mainstay_resilience::{Answer, Decide, Input, Outcome, Time, breaker};
+use mainstay_resilience::{Decide, Decision, Input, Outcome, Time, breaker};
 
 /// What the log holds: each replica comes to the same state by it.
 enum Entry {
@@ -10,7 +10,7 @@ enum Entry {
 }
 
 fn main() {
-    let config = breaker::Config { consecutive_failures: Some(2), ..breaker::Config::default() };
+    let config = breaker::Config::new().consecutive_failures(2);
     let log = [
         (10, Entry::Ask),
         (12, Entry::Tell(Outcome::Failure)),
@@ -26,7 +26,7 @@ fn main() {
             let input = Input { now: Time::from_millis(*millis), random: *millis };
             match entry {
                 Entry::Ask => match config.ask(state, input, breaker::Request::default()) {
-                    Answer::Admit(ticket) => tickets.push(ticket),
+                    Decision::Admit(ticket) => tickets.push(ticket),
                     answer => println!("{millis} ms: {answer:?}"),
                 },
                 Entry::Tell(outcome) => {

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
-use mainstay_resilience::guard::{Policy, Refusal};
+use mainstay_resilience::guard::{CallRejected, Policy};
 use mainstay_resilience::tower::{BoxError, GuardLayer, Guarded, HttpRules};
 use mainstay_resilience::{breaker, bulkhead, retry};
 use std::time::{Duration, Instant};
@@ -28,18 +28,12 @@ struct Dependency {
 
 impl Dependency {
     fn new(name: &str, url: String) -> Result<Self, BoxError> {
-        let policy = Policy {
-            deadline: Some(Duration::from_secs(2)),
-            retry: Some(retry::Config::default()),
-            breaker: Some(breaker::Config { calls_min: 5, ..breaker::Config::default() }),
-            bulkhead: Some(bulkhead::Config {
-                limit: bulkhead::Limit::Fixed(8),
-                line_max: 4,
-                ..Default::default()
-            }),
-            timeout: Some(Duration::from_millis(300)),
-            ..Policy::default()
-        };
+        let policy = Policy::new()
+            .total_timeout(Duration::from_secs(2))
+            .retry(retry::Config::default())
+            .breaker(breaker::Config::new().calls_min(5))
+            .bulkhead(bulkhead::Config::new().limit(bulkhead::Limit::Fixed(8)).queue_max(4))
+            .timeout(Duration::from_millis(300));
         let client = Client::builder(TokioExecutor::new()).build_http();
         let layer = GuardLayer::from_policy(name, policy, HttpRules::default())?;
         Ok(Self { url, client: layer.layer(client) })
@@ -58,7 +52,7 @@ impl Dependency {
             Ok(response) => response.status().into_response(),
             // Say when to come back, where a policy knows it.
             Err(error) => {
-                let after = error.downcast_ref::<Refusal>().and_then(|refusal| refusal.retry_after);
+                let after = error.downcast_ref::<CallRejected>().and_then(|rejected| rejected.retry_after);
                 let seconds = after.map_or(1, |after| after.as_secs().max(1)).to_string();
                 (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, seconds)], error.to_string())
                     .into_response()

@@ -10,50 +10,45 @@
 //! use mainstay_resilience::budget::{Config, Request};
 //! use mainstay_resilience::{Decide, Input, Time};
 //!
-//! let config = Config { percent: 20, per_second_min: 0, length: Duration::from_secs(10) };
+//! let config = Config::new().percent(20).per_second_min(0).length(Duration::from_secs(10));
 //! let (mut state, input) = (config.state(), Input::at(Time::ZERO));
 //! // All of a hundred calls fail, and all of them want to retry: twenty may.
 //! let _ = config.ask(&mut state, input, Request::Deposit { calls: 100 });
-//! let retries = (0..100).filter(|_| {
-//!     config.ask(&mut state, input, Request::Withdraw).admitted().is_some()
-//! });
+//! let retries =
+//!     (0..100).filter(|_| config.ask(&mut state, input, Request::Withdraw).admitted().is_some());
 //! assert_eq!(retries.count(), 20);
 //! ```
 
-use crate::contract::{Answer, By, Decide, Input, Invalid, Outcome, Time, Told, nanos};
+use crate::config::config;
+use crate::contract::{
+    ConfigError, Decide, Decision, Input, Outcome, Reason, Recorded, Rejected, Time, nanos,
+};
 use crate::window::{Count, TimeWindow};
 use core::convert::Infallible;
 use core::time::Duration;
 
-/// How large a share of the calls may be extra attempts.
-///
-/// ```
-/// use mainstay_resilience::{Decide, Input, budget};
-///
-/// let config = budget::Config { percent: 20, per_second_min: 0, ..budget::Config::default() };
-/// let mut state = config.state();
-/// let input = Input::default();
-/// let _ = config.ask(&mut state, input, budget::Request::Deposit { calls: 10 });
-/// assert!(config.ask(&mut state, input, budget::Request::Withdraw).admitted().is_some());
-/// assert!(config.ask(&mut state, input, budget::Request::Withdraw).admitted().is_some());
-/// assert!(config.ask(&mut state, input, budget::Request::Withdraw).admitted().is_none());
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
-pub struct Config {
-    /// Extra attempts for each hundred calls. From 0 to 1,000; 20.
-    pub percent: u32,
-    /// Extra attempts a second that are there without any call. From 0 to 1,000,000; 10.
-    pub per_second_min: u32,
-    /// For how long calls count, and what was spent. From 1 s to an hour, in ten buckets; 10 s.
-    #[cfg_attr(feature = "serde", serde(rename = "length_ms", with = "crate::contract::millis"))]
-    pub length: Duration,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self { percent: 20, per_second_min: 10, length: Duration::from_secs(10) }
+config! {
+    /// How large a share of the calls may be extra attempts.
+    ///
+    /// ```
+    /// use mainstay_resilience::{Decide, Input, budget};
+    ///
+    /// let config = budget::Config::new().percent(20).per_second_min(0);
+    /// let mut state = config.state();
+    /// let input = Input::default();
+    /// let _ = config.ask(&mut state, input, budget::Request::Deposit { calls: 10 });
+    /// assert!(config.ask(&mut state, input, budget::Request::Withdraw).admitted().is_some());
+    /// assert!(config.ask(&mut state, input, budget::Request::Withdraw).admitted().is_some());
+    /// assert!(config.ask(&mut state, input, budget::Request::Withdraw).admitted().is_none());
+    /// ```
+    pub struct Config {
+        /// Extra attempts for each hundred calls. From 0 to 1,000; 20.
+        pub percent: u32 = 20,
+        /// Extra attempts a second that are there without any call. From 0 to 1,000,000; 10.
+        pub per_second_min: u32 = 10,
+        /// For how long calls count, and what was spent. From 1 s to an hour, in ten buckets; 10 s.
+        #[cfg_attr(feature = "serde", serde(rename = "length_ms", with = "crate::contract::millis"))]
+        pub length: Duration = Duration::from_secs(10),
     }
 }
 
@@ -84,7 +79,7 @@ impl Count for Account {
 /// ```
 /// use mainstay_resilience::{Decide, Time, budget};
 ///
-/// let config = budget::Config { per_second_min: 10, ..budget::Config::default() };
+/// let config = budget::Config::new().per_second_min(10);
 /// let state: budget::State = config.state();
 /// assert_eq!(config.snapshot(&state, Time::from_millis(5)).spent, 0);
 /// ```
@@ -93,7 +88,7 @@ impl Count for Account {
 pub struct State {
     window: TimeWindow<Account>,
     clock: Time,
-    denied: u64,
+    rejected: u64,
 }
 
 /// What is asked of a budget.
@@ -102,7 +97,7 @@ pub struct State {
 /// use mainstay_resilience::budget::{Config, Request};
 /// use mainstay_resilience::{Decide, Input};
 ///
-/// let (config, input) = (Config { per_second_min: 0, percent: 100, ..Config::default() }, Input::default());
+/// let (config, input) = (Config::new().per_second_min(0).percent(100), Input::default());
 /// let mut state = config.state();
 /// // Calls may be deposited many at a time.
 /// let _ = config.ask(&mut state, input, Request::Deposit { calls: 1 });
@@ -128,11 +123,11 @@ pub enum Request {
 ///
 /// ```
 /// use mainstay_resilience::budget::{Config, Request, Ticket};
-/// use mainstay_resilience::{Answer, Decide, Input};
+/// use mainstay_resilience::{Decision, Decide, Input};
 ///
 /// let config = Config::default();
 /// let answer = config.ask(&mut config.state(), Input::default(), Request::Withdraw);
-/// assert_eq!(answer, Answer::Admit(Ticket));
+/// assert_eq!(answer, Decision::Admit(Ticket));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket;
@@ -142,7 +137,7 @@ pub struct Ticket;
 /// ```
 /// use mainstay_resilience::{Decide, Time, budget};
 ///
-/// let config = budget::Config { per_second_min: 3, ..budget::Config::default() };
+/// let config = budget::Config::new().per_second_min(3);
 /// let snapshot = config.snapshot(&config.state(), Time::ZERO);
 /// assert_eq!((snapshot.calls, snapshot.left), (0, 30), "three a second, for ten seconds");
 /// ```
@@ -156,8 +151,8 @@ pub struct Snapshot {
     pub spent: u64,
     /// How many more there may be now.
     pub left: u64,
-    /// Extra attempts that were refused, ever.
-    pub denied: u64,
+    /// Extra attempts that were rejected, ever.
+    pub rejected: u64,
 }
 
 impl Decide for Config {
@@ -168,43 +163,46 @@ impl Decide for Config {
     type Snapshot = Snapshot;
 
     fn state(&self) -> State {
-        State { window: TimeWindow::new(self.length, BUCKETS), clock: Time::ZERO, denied: 0 }
+        State { window: TimeWindow::new(self.length, BUCKETS), clock: Time::ZERO, rejected: 0 }
     }
 
-    fn ask(&self, state: &mut State, input: Input, request: Request) -> Answer<Ticket> {
+    fn ask(&self, state: &mut State, input: Input, request: Request) -> Decision<Ticket> {
         state.see(input.now);
         if !state.window.fits(self.length, BUCKETS) {
             state.window = TimeWindow::new(self.length, BUCKETS);
         }
         if let Request::Deposit { calls } = request {
             state.window.add(state.clock, Account { calls: calls.into(), spent: 0 });
-            return Answer::Admit(Ticket);
+            return Decision::Admit(Ticket);
         }
         if self.left(state.window.total(state.clock)) == 0 {
-            state.denied = state.denied.saturating_add(1);
+            state.rejected = state.rejected.saturating_add(1);
             // A bucket's end is the first moment when something can be forgotten.
-            return Answer::Deny { by: By::RetryBudget, retry_at: Some(state.window.bucket_end()) };
+            return Decision::Reject(Rejected {
+                reason: Reason::RetryBudget,
+                retry_at: Some(state.window.bucket_end()),
+            });
         }
         if request == Request::Withdraw {
             state.window.add(state.clock, Account { calls: 0, spent: 1 });
         }
-        Answer::Admit(Ticket)
+        Decision::Admit(Ticket)
     }
 
-    fn tell(&self, _: &mut State, _: Input, _: Ticket, _: Outcome, _: u32) -> Told<Infallible> {
-        Told::Counted
+    fn tell(&self, _: &mut State, _: Input, _: Ticket, _: Outcome, _: u32) -> Recorded<Infallible> {
+        Recorded::Counted
     }
 
     fn snapshot(&self, state: &State, now: Time) -> Snapshot {
         let account = state.window.peek(state.clock.max(now));
         let left = self.left(account);
-        Snapshot { calls: account.calls, spent: account.spent, left, denied: state.denied }
+        Snapshot { calls: account.calls, spent: account.spent, left, rejected: state.rejected }
     }
 
-    fn check(&self) -> Result<(), Invalid> {
-        Invalid::unless("percent", self.percent.into(), 0..=1_000)?;
-        Invalid::unless("per_second_min", self.per_second_min.into(), 0..=1_000_000)?;
-        Invalid::unless_millis("length_ms", self.length, 1_000..=3_600_000)
+    fn check(&self) -> Result<(), ConfigError> {
+        ConfigError::unless("percent", self.percent.into(), 0..=1_000)?;
+        ConfigError::unless("per_second_min", self.per_second_min.into(), 0..=1_000_000)?;
+        ConfigError::unless_millis("length_ms", self.length, 1_000..=3_600_000)
     }
 }
 
@@ -225,7 +223,7 @@ impl State {
     }
 
     /// Until when a deposit need not be made at its own moment.
-    #[cfg(feature = "cell")]
+    #[cfg(feature = "sync")]
     pub(crate) fn bucket_end(&self) -> Time {
         self.window.bucket_end()
     }
@@ -234,7 +232,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chance::{Chance, steps};
+    use crate::test_rng::{Rng, steps};
     use proptest::prelude::*;
 
     fn of(percent: u32, per_second_min: u32) -> Config {
@@ -268,7 +266,7 @@ mod tests {
             assert_eq!(config.snapshot(&state, Time::from_millis(1)).left, expected);
             let spent = (0..1_000).take_while(|_| withdraw(&config, &mut state, 1)).count();
             assert_eq!(spent as u64, expected, "{percent} % of {calls} and {minimum} a second");
-            assert_eq!(config.snapshot(&state, Time::from_millis(1)).denied, 1);
+            assert_eq!(config.snapshot(&state, Time::from_millis(1)).rejected, 1);
         }
     }
 
@@ -286,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_look_spends_nothing_and_a_refusal_says_when_to_come_back() {
+    fn a_look_spends_nothing_and_a_rejection_says_when_to_come_back() {
         let (config, mut state) = (of(100, 0), of(100, 0).state());
         let input = Input::at(Time::from_millis(1_500));
         let retry_at = Some(Time::from_millis(2_000));
@@ -295,27 +293,27 @@ mod tests {
             assert!(config.ask(&mut state, input, Request::Look).admitted().is_some());
         }
         assert!(withdraw(&config, &mut state, 1_500));
-        let denied = Answer::Deny { by: By::RetryBudget, retry_at };
-        assert_eq!(config.ask(&mut state, input, Request::Look), denied);
-        assert_eq!(config.ask(&mut state, input, Request::Withdraw), denied);
+        let rejected = Decision::Reject(Rejected { reason: Reason::RetryBudget, retry_at });
+        assert_eq!(config.ask(&mut state, input, Request::Look), rejected);
+        assert_eq!(config.ask(&mut state, input, Request::Withdraw), rejected);
     }
 
     #[test]
     fn it_decides_as_one_that_keeps_every_call_does() {
-        let mut chance = Chance(0xb0d9e7);
+        let mut rng = Rng(0xb0d9e7);
         for walk in 0..steps(750) {
-            let length = 1_000 * (1 + chance.below(3));
+            let length = 1_000 * (1 + rng.below(3));
             let config = Config {
                 length: Duration::from_millis(length),
-                ..of(1 + chance.below(60) as u32, chance.below(3) as u32)
+                ..of(1 + rng.below(60) as u32, rng.below(3) as u32)
             };
             let (mut state, mut kept, mut now) = (config.state(), Vec::<(u64, u64, u64)>::new(), 0);
             for step in 0..2_000 {
-                now += chance.below(3) * chance.below(length / 20);
+                now += rng.below(3) * rng.below(length / 20);
                 // Ten buckets: what lies ten or more of them back is forgotten.
                 kept.retain(|(at, ..)| at / (length / 10) + 10 > now / (length / 10));
-                if chance.below(3) > 0 {
-                    let calls = chance.below(4);
+                if rng.below(3) > 0 {
+                    let calls = rng.below(4);
                     deposit(&config, &mut state, now, calls as u32);
                     kept.push((now, calls, 0));
                 } else {

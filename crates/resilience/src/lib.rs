@@ -7,7 +7,7 @@
 //! remembered, and [`Decide`] has the two questions:
 //!
 //! ```text
-//!   config.ask (&mut state, input, request)             ->  Admit(ticket) | Wait { until } | Deny { by, retry_at }
+//!   config.ask (&mut state, input, request)             ->  Admit(ticket) | Wait { until } | Deny { reason, retry_at }
 //!   config.tell(&mut state, input, ticket, outcome, n)  ->  Counted | Stale | Changed(what)
 //! ```
 //!
@@ -19,7 +19,7 @@
 //! ```
 //! use mainstay_resilience::{Decide, Input, Outcome, Time, breaker};
 //!
-//! let config = breaker::Config { consecutive_failures: Some(3), ..breaker::Config::default() };
+//! let config = breaker::Config::new().consecutive_failures(3);
 //! let mut state = config.state();
 //! let mut called = 0;
 //! for tenth in 0..10 {
@@ -37,7 +37,7 @@
 //! |---|---|
 //! | [`breaker`] | is this dependency fit to be called? |
 //! | [`registry`] | which breaker is this key's? |
-//! | [`bulkhead`] | is a permit free, or a place in line? |
+//! | [`bulkhead`] | is a permit free, or a place in the queue? |
 //! | [`shed`] | is the request important enough for this load? |
 //! | [`rate`] | do so many permits fit into the rate? |
 //! | [`retry`] | is another attempt safe, and may it help? |
@@ -49,7 +49,7 @@
 //! | [`policy`] | all of them for one dependency, from one configuration, in the right order |
 //! | [`window`] | what came of the last calls, or of the last seconds? |
 //!
-//! Around them, by feature: `cell::*` (`cell`) for threads, `guard::Guard` (`async`) for futures on tokio, and
+//! Around them, by feature: `sync::*` (`sync`) for threads, `guard::Guard` (`async`) for futures on tokio, and
 //! `tower::GuardLayer` (`tower`) for services. `metrics` and `tracing` let others see; `serde` writes and reads.
 //!
 //! # The classic bugs, and the test for each
@@ -61,7 +61,7 @@
 //! | a window's rollover loses or keeps too much | `it_decides_as_a_naive_breaker_does_over_millions_of_steps`, `a_time_window_forgets_what_is_older_than_its_length` |
 //! | the clock goes back, or leaps a year | `a_clock_that_goes_back_is_held_and_one_that_leaps_a_year_only_forgets`, and one of each policy |
 //! | a permit leaks on a panic | `a_panic_gives_back_the_permit_and_counts_as_a_failure` |
-//! | a waiter is lost in a race of its wake-up | `a_place_in_line_is_left_by_a_caller_who_gives_up`, `many_tasks_never_exceed_the_permits_and_all_are_served`; loom: `a_permit_that_comes_free_reaches_the_one_who_waits` |
+//! | a waiter is lost in a race of its wake-up | `a_place_in_the_queue_is_left_by_a_caller_who_gives_up`, `many_tasks_never_exceed_the_permits_and_all_are_served`; loom: `a_permit_that_comes_free_reaches_the_one_who_waits` |
 //! | counters overflow | `counters_stay_at_their_largest_value`, and one of each policy |
 //! | a configuration of zeros panics or never recovers | `no_configuration_and_no_sequence_of_questions_panics`, and one of each policy |
 //! | a count window never slides: after 100,000 successes, 100,000 failures to trip | `a_count_window_slides_however_long_all_went_well` |
@@ -69,7 +69,7 @@
 //! | half-open admits all | `no_more_probes_than_configured_are_under_way_or_decided_on` |
 //! | a panic leaves it half-open for ever | `a_panic_gives_back_the_permit_and_counts_as_a_failure` |
 //! | the window is scanned anew with each call | totals are kept as they change: [`window`]; the figures are measured beside others' in `benchmarks/resilience.md` |
-//! | a refusal of our own counts as a failure of the dependency | `a_refusal_further_in_is_no_failure_of_the_dependency` |
+//! | a rejection of our own counts as a failure of the dependency | `a_refusal_further_in_is_no_failure_of_the_dependency` |
 //!
 //! # What mutants survive
 //!
@@ -87,9 +87,9 @@
 //! second half of `bulkhead/state.rs`; the last of `hedge.rs`. Mutants of these made by hand were all caught.
 //!
 //! Functions that serve the cells alone are judged by the tests of the cells and of the guard. Of these,
-//! `bucket_end` becoming 0 lives: it only makes a cell slower. `admit_next`, mutated, leaves those in line waiting, so the
+//! `bucket_end` becoming 0 lives: it only makes a cell slower. `admit_next`, mutated, leaves those in the queue waiting, so the
 //! guard's tests hang: that is how they say so.
-#![cfg_attr(not(any(test, feature = "cell")), no_std)]
+#![cfg_attr(not(any(test, feature = "sync")), no_std)]
 #![warn(missing_docs)]
 
 extern crate alloc;
@@ -101,11 +101,8 @@ pub mod readme {}
 pub mod breaker;
 pub mod budget;
 pub mod bulkhead;
-#[cfg(feature = "cell")]
-pub mod cell;
-#[cfg(test)]
-mod chance;
-pub mod contract;
+mod config;
+mod contract;
 pub mod fallback;
 #[cfg(feature = "async")]
 pub mod guard;
@@ -116,9 +113,13 @@ pub mod rate;
 pub mod registry;
 pub mod retry;
 pub mod shed;
+#[cfg(feature = "sync")]
+pub mod sync;
+#[cfg(test)]
+mod test_rng;
 pub mod timeout;
 #[cfg(feature = "tower")]
 pub mod tower;
 pub mod window;
 
-pub use contract::{Answer, By, Decide, Input, Invalid, Outcome, Time, Told};
+pub use contract::{ConfigError, Decide, Decision, Input, Outcome, Reason, Recorded, Rejected, Time};

@@ -9,7 +9,7 @@
 //!          └ breaker      no use in waiting for a place before a dependency that is down
 //!             └ rate limit
 //!                └ bulkhead      a permit is held for the attempt alone, never during backoff
-//!                   └ timeout    counts from when the dependency is called, not from when the line was entered
+//!                   └ timeout    counts from when the dependency is called, not from when the queue was entered
 //! ```
 //!
 //! The order matters. A retry inside a breaker would hide failures from it; a bulkhead outside a retry would hold
@@ -20,56 +20,55 @@
 //! use mainstay_resilience::policy::Policy;
 //! use mainstay_resilience::{breaker, retry};
 //!
-//! let policy = Policy {
-//!     deadline: Some(Duration::from_secs(2)),
-//!     retry: Some(retry::Config::default()),
-//!     breaker: Some(breaker::Config::default()),
-//!     timeout: Some(Duration::from_millis(400)),
-//!     ..Policy::default()
-//! };
+//! let policy = Policy::new()
+//!     .total_timeout(Duration::from_secs(2))
+//!     .retry(retry::Config::default())
+//!     .breaker(breaker::Config::default())
+//!     .timeout(Duration::from_millis(400));
 //! assert!(policy.check().is_ok());
 //! assert!(policy.bulkhead.is_none(), "what is not said is not done");
 //! ```
 
-use crate::contract::{DAY_MILLIS, Decide, Invalid};
+use crate::config::config;
+use crate::contract::{ConfigError, DAY_MILLIS, Decide};
 use crate::{breaker, bulkhead, hedge, rate, retry};
 use core::time::Duration;
 
-/// The policies of one dependency. All of them are optional; none is there by default.
-///
-/// ```
-/// use core::time::Duration;
-/// use mainstay_resilience::policy::Policy;
-/// use mainstay_resilience::{breaker, retry};
-///
-/// let policy = Policy {
-///     timeout: Some(Duration::from_millis(800)),
-///     retry: Some(retry::Config::default()),
-///     breaker: Some(breaker::Config { probes: 0, ..breaker::Config::default() }),
-///     ..Policy::default()
-/// };
-/// assert_eq!(policy.check().unwrap_err().field, "breaker.probes");
-/// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
-pub struct Policy {
-    /// How long a call may take with all that belongs to it: lines, attempts, backoff. From 1 ms to a day.
-    #[cfg_attr(feature = "serde", serde(rename = "deadline_ms", with = "crate::contract::millis_or_none"))]
-    pub deadline: Option<Duration>,
-    /// Whether a failed attempt is made again.
-    pub retry: Option<retry::Config>,
-    /// Whether a slow attempt gets a second one beside it.
-    pub hedge: Option<hedge::Config>,
-    /// When the dependency is left alone.
-    pub breaker: Option<breaker::Config>,
-    /// How many attempts there may be in a time.
-    pub rate_limit: Option<RateLimit>,
-    /// How many attempts there may be at once.
-    pub bulkhead: Option<bulkhead::Config>,
-    /// How long one attempt may take. From 1 ms to a day.
-    #[cfg_attr(feature = "serde", serde(rename = "timeout_ms", with = "crate::contract::millis_or_none"))]
-    pub timeout: Option<Duration>,
+config! {
+    /// The policies of one dependency. All of them are optional; none is there by default.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use mainstay_resilience::policy::Policy;
+    /// use mainstay_resilience::{breaker, retry};
+    ///
+    /// let policy = Policy::new()
+    ///     .timeout(Duration::from_millis(800))
+    ///     .retry(retry::Config::default())
+    ///     .breaker(breaker::Config::new().probes(0));
+    /// assert_eq!(policy.check().unwrap_err().field, "breaker.probes");
+    /// ```
+    pub struct Policy {
+        /// How long a call may take with all that belongs to it: lines, attempts, backoff. From 1 ms to a day.
+        #[cfg_attr(
+            feature = "serde",
+            serde(rename = "total_timeout_ms", with = "crate::contract::millis_or_none")
+        )]
+        pub total_timeout: Option<Duration> = None,
+        /// Whether a failed attempt is made again.
+        pub retry: Option<retry::Config> = None,
+        /// Whether a slow attempt gets a second one beside it.
+        pub hedge: Option<hedge::Config> = None,
+        /// When the dependency is left alone.
+        pub breaker: Option<breaker::Config> = None,
+        /// How many attempts there may be in a time.
+        pub rate_limit: Option<RateLimit> = None,
+        /// How many attempts there may be at once.
+        pub bulkhead: Option<bulkhead::Config> = None,
+        /// How long one attempt may take. From 1 ms to a day.
+        #[cfg_attr(feature = "serde", serde(rename = "timeout_ms", with = "crate::contract::millis_or_none"))]
+        pub timeout: Option<Duration> = None,
+    }
 }
 
 /// Which kind of rate limit.
@@ -79,18 +78,19 @@ pub struct Policy {
 /// use mainstay_resilience::rate;
 ///
 /// // A quota that was promised to somebody: never more than 50 in any second.
-/// let quota = rate::window::Config { permits: 50, ..Default::default() };
-/// let policy = Policy { rate_limit: Some(RateLimit::Window(quota)), ..Policy::default() };
+/// let quota = rate::sliding_window::Config::new().tokens(50);
+/// let policy = Policy::new().rate_limit(RateLimit::SlidingWindow(quota));
 /// assert!(policy.check().is_ok());
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
 pub enum RateLimit {
     /// A rate over the long run, with a burst.
-    Bucket(rate::bucket::Config),
+    TokenBucket(rate::token_bucket::Config),
     /// Never more than so many in any span of time.
-    Window(rate::window::Config),
+    SlidingWindow(rate::sliding_window::Config),
 }
 
 impl Policy {
@@ -100,27 +100,27 @@ impl Policy {
     /// use core::time::Duration;
     /// use mainstay_resilience::policy::Policy;
     ///
-    /// let policy = Policy { timeout: Some(Duration::ZERO), ..Policy::default() };
-    /// let invalid = policy.check().unwrap_err();
-    /// assert_eq!(invalid.to_string(), "`timeout_ms` must be from 1 to 86400000 ms, and is 0ns");
+    /// let policy = Policy::new().timeout(Duration::ZERO);
+    /// let error = policy.check().unwrap_err();
+    /// assert_eq!(error.to_string(), "`timeout_ms` must be from 1 to 86400000 ms, but is 0ns");
     /// ```
     ///
     /// # Errors
     /// The first field that does not, by its whole path, and why.
-    pub fn check(&self) -> Result<(), Invalid> {
-        fn part<C: Decide>(name: &str, config: Option<&C>) -> Result<(), Invalid> {
-            config.map_or(Ok(()), |config| config.check().map_err(|invalid| invalid.within(name)))
+    pub fn check(&self) -> Result<(), ConfigError> {
+        fn part<C: Decide>(name: &str, config: Option<&C>) -> Result<(), ConfigError> {
+            config.map_or(Ok(()), |config| config.check().map_err(|error| error.within(name)))
         }
         let span = |field, span: Option<Duration>| {
-            span.map_or(Ok(()), |span| Invalid::unless_millis(field, span, 1..=DAY_MILLIS))
+            span.map_or(Ok(()), |span| ConfigError::unless_millis(field, span, 1..=DAY_MILLIS))
         };
-        span("deadline_ms", self.deadline)?;
+        span("total_timeout_ms", self.total_timeout)?;
         part("retry", self.retry.as_ref())?;
         part("hedge", self.hedge.as_ref())?;
         part("breaker", self.breaker.as_ref())?;
         match &self.rate_limit {
-            Some(RateLimit::Bucket(bucket)) => part("rate_limit.bucket", Some(bucket))?,
-            Some(RateLimit::Window(window)) => part("rate_limit.window", Some(window))?,
+            Some(RateLimit::TokenBucket(bucket)) => part("rate_limit.token_bucket", Some(bucket))?,
+            Some(RateLimit::SlidingWindow(window)) => part("rate_limit.sliding_window", Some(window))?,
             None => {}
         }
         part("bulkhead", self.bulkhead.as_ref())?;
@@ -137,7 +137,7 @@ impl Policy {
 /// assert!(read(r#"{"timeout_ms": 800, "bulkhead": {"limit": {"fixed": 20}}}"#).is_ok());
 ///
 /// let wrong = |text| read(text).unwrap_err().to_string();
-/// assert_eq!(wrong(r#"{"breaker": {"probes": 0}}"#), "`breaker.probes` must be from 1 to 1000, and is 0");
+/// assert_eq!(wrong(r#"{"breaker": {"probes": 0}}"#), "`breaker.probes` must be from 1 to 1000, but is 0");
 /// assert!(wrong(r#"{"breaker": {"probes": "two"}}"#).starts_with("`breaker.probes` invalid type: string"));
 /// assert!(wrong(r#"{"timeout": 800}"#).starts_with("`timeout` unknown field"));
 /// ```
@@ -145,12 +145,12 @@ impl Policy {
 /// # Errors
 /// The field that could not be read, or the first that makes no sense.
 #[cfg(feature = "serde")]
-pub fn read<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Policy, Invalid> {
+pub fn read<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Policy, ConfigError> {
     use alloc::string::ToString;
 
     let policy: Policy = serde_path_to_error::deserialize(from).map_err(|error| {
         let (field, problem) = (error.path().to_string(), error.inner().to_string());
-        Invalid { field: field.into(), problem }
+        ConfigError { field: field.into(), problem }
     })?;
     policy.check()?;
     Ok(policy)
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn a_whole_policy_is_read_from_a_file_and_written_the_same() {
         let text = r#"
-            deadline_ms = 3000
+            total_timeout_ms = 3000
             timeout_ms = 800
 
             [retry]
@@ -176,8 +176,8 @@ mod tests {
             failure_percent = 25
             enforcement = "observe_only"
 
-            [rate_limit.window]
-            permits = 50
+            [rate_limit.sliding_window]
+            tokens = 50
             per_ms = 1000
 
             [bulkhead]
@@ -197,23 +197,23 @@ mod tests {
     #[test]
     fn whatever_is_wrong_the_error_names_the_field() {
         let cases = [
-            (r#"{"deadline_ms": 0}"#, "deadline_ms"),
-            (r#"{"deadline_ms": -1}"#, "deadline_ms"),
+            (r#"{"total_timeout_ms": 0}"#, "total_timeout_ms"),
+            (r#"{"total_timeout_ms": -1}"#, "total_timeout_ms"),
             (r#"{"retry": {"budget": {"percent": 5000}}}"#, "retry.budget.percent"),
             (r#"{"retry": {"backoff": {"jitter": "some"}}}"#, "retry.backoff.jitter"),
             (r#"{"hedge": {"quantile_percent": 100}}"#, "hedge.quantile_percent"),
             (r#"{"hedge": {"quantile_percent": 256}}"#, "hedge.quantile_percent"),
             (r#"{"breaker": {"window": {"calls": 0}}}"#, "breaker.window.calls"),
-            (r#"{"rate_limit": {"bucket": {"permits": 0}}}"#, "rate_limit.bucket.permits"),
-            (r#"{"rate_limit": {"window": {"buckets": 0}}}"#, "rate_limit.window.buckets"),
+            (r#"{"rate_limit": {"token_bucket": {"tokens": 0}}}"#, "rate_limit.token_bucket.tokens"),
+            (r#"{"rate_limit": {"sliding_window": {"buckets": 0}}}"#, "rate_limit.sliding_window.buckets"),
             (r#"{"bulkhead": {"limit": {"aimd": {"min": 0}}}}"#, "bulkhead.limit.aimd.min"),
             (r#"{"bulkhead": {"shed": {"low_percent": 90}}}"#, "bulkhead.shed.low_percent"),
             (r#"{"timeout_ms": 86400001}"#, "timeout_ms"),
             (r#"{"breakers": {}}"#, "breakers"),
         ];
         for (text, field) in cases {
-            let invalid = read(&mut serde_json::Deserializer::from_str(text)).expect_err(text);
-            assert_eq!(invalid.field, field, "{text}: {invalid}");
+            let error = read(&mut serde_json::Deserializer::from_str(text)).expect_err(text);
+            assert_eq!(error.field, field, "{text}: {error}");
         }
         assert!(read(&mut serde_json::Deserializer::from_str("{}")).is_ok());
     }

@@ -6,18 +6,17 @@
 //! is closed, further keys share one breaker, and the count of calls that did says so.
 //!
 //! A registry is a shelf, not a policy: what it holds decides. [`State`] is the plain one, for a state machine;
-//! `cell::Registry` (feature `cell`) is for the threads of a program. Both follow [`leaver`].
+//! `sync::Registry` (feature `sync`) is for the threads of a program. Both follow [`leaver`].
 //!
 //! ```
 //! use mainstay_resilience::{Input, Outcome, Time, breaker, registry};
 //!
-//! let breaker = breaker::Config { consecutive_failures: Some(1), ..Default::default() };
-//! let config = registry::Config { breaker, keys_max: 1 };
+//! let breaker = breaker::Config::new().consecutive_failures(1);
+//! let config = registry::Config::new().breaker(breaker).keys_max(1);
 //! let mut breakers = config.state();
 //! let input = Input::at(Time::ZERO);
-//! let ask = |breakers: &mut _, key| {
-//!     config.ask(breakers, input, &key, breaker::Request::default()).admitted()
-//! };
+//! let ask =
+//!     |breakers: &mut _, key| config.ask(breakers, input, &key, breaker::Request::default()).admitted();
 //! let ticket = ask(&mut breakers, "a").unwrap();
 //! config.tell(&mut breakers, input, &"a", ticket, Outcome::Failure);
 //! // "a" is open and stays, so "b" has no breaker of its own.
@@ -26,30 +25,24 @@
 //! ```
 
 use crate::breaker::{self, Circuit, Request, Transition};
-use crate::contract::{Answer, Decide, Input, Invalid, Outcome, Time, Told};
+use crate::config::config;
+use crate::contract::{ConfigError, Decide, Decision, Input, Outcome, Recorded, Rejected, Time};
 use alloc::collections::BTreeMap;
 
-/// The rules of a registry.
-///
-/// ```
-/// use mainstay_resilience::registry::Config;
-///
-/// assert!(Config::default().check().is_ok());
-/// assert_eq!(Config { keys_max: 0, ..Config::default() }.check().unwrap_err().field, "keys_max");
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
-pub struct Config {
-    /// The rules of each breaker.
-    pub breaker: breaker::Config,
-    /// How many keys have a breaker of their own. From 1 to 1,000,000; 1,000.
-    pub keys_max: u32,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self { breaker: breaker::Config::default(), keys_max: 1_000 }
+config! {
+    /// The rules of a registry.
+    ///
+    /// ```
+    /// use mainstay_resilience::registry::Config;
+    ///
+    /// assert!(Config::default().check().is_ok());
+    /// assert_eq!(Config::new().keys_max(0).check().unwrap_err().field, "keys_max");
+    /// ```
+    pub struct Config {
+        /// The rules of each breaker.
+        pub breaker: breaker::Config = breaker::Config::default(),
+        /// How many keys have a breaker of their own. From 1 to 1,000,000; 1,000.
+        pub keys_max: u32 = 1_000,
     }
 }
 
@@ -168,16 +161,16 @@ impl Config {
     /// ```
     /// use mainstay_resilience::{breaker, registry};
     ///
-    /// let breaker = breaker::Config { calls_min: 0, ..breaker::Config::default() };
-    /// let config = registry::Config { breaker, ..registry::Config::default() };
+    /// let breaker = breaker::Config::new().calls_min(0);
+    /// let config = registry::Config::new().breaker(breaker);
     /// assert_eq!(config.check().unwrap_err().field, "breaker.calls_min");
     /// ```
     ///
     /// # Errors
     /// The first field that does not, and why.
-    pub fn check(&self) -> Result<(), Invalid> {
-        Invalid::unless("keys_max", self.keys_max.into(), 1..=1_000_000)?;
-        self.breaker.check().map_err(|invalid| invalid.within("breaker"))
+    pub fn check(&self) -> Result<(), ConfigError> {
+        ConfigError::unless("keys_max", self.keys_max.into(), 1..=1_000_000)?;
+        self.breaker.check().map_err(|error| error.within("breaker"))
     }
 
     /// No key yet.
@@ -195,14 +188,14 @@ impl Config {
     /// May a call be made, as the key's breaker has it?
     ///
     /// ```
-    /// use mainstay_resilience::{Answer, Input, Outcome, breaker, registry};
+    /// use mainstay_resilience::{Decision, Input, Outcome, breaker, registry};
     ///
     /// let config = registry::Config::default();
     /// let (mut breakers, input) = (config.state(), Input::default());
-    /// if let Answer::Admit(ticket) = config.ask(&mut breakers, input, &"billing", breaker::Request::default()) {
+    /// if let Decision::Admit(ticket) = config.ask(&mut breakers, input, &"billing", breaker::Request::default()) {
     ///     config.tell(&mut breakers, input, &"billing", ticket, Outcome::Failure);
     /// }
-    /// assert_eq!(config.breaker(&breakers, &"billing", input.now).unwrap().window.failures, 1);
+    /// assert_eq!(config.snapshot_of(&breakers, &"billing", input.now).unwrap().window.failures, 1);
     /// ```
     pub fn ask<K: Ord + Clone>(
         &self,
@@ -210,7 +203,7 @@ impl Config {
         input: Input,
         key: &K,
         request: Request,
-    ) -> Answer<Ticket> {
+    ) -> Decision<Ticket> {
         self.make_room(state, input.now, key);
         let (breaker, number) = match state.slots.get_mut(key) {
             Some(slot) => {
@@ -223,23 +216,25 @@ impl Config {
             }
         };
         match self.breaker.ask(breaker, input, request) {
-            Answer::Admit(breaker) => Answer::Admit(Ticket { breaker, number }),
-            Answer::Wait { until } => Answer::Wait { until },
-            Answer::Deny { by, retry_at } => Answer::Deny { by, retry_at },
+            Decision::Admit(breaker) => Decision::Admit(Ticket { breaker, number }),
+            Decision::Wait { until } => Decision::Wait { until },
+            Decision::Reject(Rejected { reason, retry_at }) => {
+                Decision::Reject(Rejected { reason, retry_at })
+            }
         }
     }
 
     /// What came of the call. The outcome of a call whose breaker has left meanwhile is stale.
     ///
     /// ```
-    /// use mainstay_resilience::{Input, Outcome, Told, breaker, registry};
+    /// use mainstay_resilience::{Input, Outcome, Recorded, breaker, registry};
     ///
-    /// let config = registry::Config { keys_max: 1, ..registry::Config::default() };
+    /// let config = registry::Config::new().keys_max(1);
     /// let (mut breakers, input, request) = (config.state(), Input::default(), breaker::Request::default());
     /// let ticket = config.ask(&mut breakers, input, &"a", request).admitted().unwrap();
     /// // "b" takes the only place, since the breaker of "a" is closed.
     /// let _ = config.ask(&mut breakers, input, &"b", request);
-    /// assert_eq!(config.tell(&mut breakers, input, &"a", ticket, Outcome::Failure), Told::Stale);
+    /// assert_eq!(config.tell(&mut breakers, input, &"a", ticket, Outcome::Failure), Recorded::Stale);
     /// ```
     pub fn tell<K: Ord + Clone>(
         &self,
@@ -248,11 +243,11 @@ impl Config {
         key: &K,
         ticket: Ticket,
         outcome: Outcome,
-    ) -> Told<Transition> {
+    ) -> Recorded<Transition> {
         let breaker = match state.slots.get_mut(key) {
             _ if ticket.number == 0 => &mut state.shared,
             Some(slot) if slot.number == ticket.number => &mut slot.breaker,
-            _ => return Told::Stale,
+            _ => return Recorded::Stale,
         };
         self.breaker.tell(breaker, input, ticket.breaker, outcome, 1)
     }
@@ -265,11 +260,11 @@ impl Config {
     ///
     /// let config = registry::Config::default();
     /// let mut breakers = config.state();
-    /// assert_eq!(config.breaker(&breakers, &"billing", Time::ZERO), None);
+    /// assert_eq!(config.snapshot_of(&breakers, &"billing", Time::ZERO), None);
     /// let _ = config.ask(&mut breakers, Input::default(), &"billing", Request::default());
-    /// assert_eq!(config.breaker(&breakers, &"billing", Time::ZERO).unwrap().circuit, Circuit::Closed);
+    /// assert_eq!(config.snapshot_of(&breakers, &"billing", Time::ZERO).unwrap().circuit, Circuit::Closed);
     /// ```
-    pub fn breaker<K: Ord>(&self, state: &State<K>, key: &K, now: Time) -> Option<breaker::Snapshot> {
+    pub fn snapshot_of<K: Ord>(&self, state: &State<K>, key: &K, now: Time) -> Option<breaker::Snapshot> {
         state.slots.get(key).map(|slot| self.breaker.snapshot(&slot.breaker, now))
     }
 
@@ -278,7 +273,7 @@ impl Config {
     /// ```
     /// use mainstay_resilience::{Input, breaker, registry};
     ///
-    /// let config = registry::Config { keys_max: 2, ..registry::Config::default() };
+    /// let config = registry::Config::new().keys_max(2);
     /// let mut breakers = config.state();
     /// for tenant in 0..5 {
     ///     let _ = config.ask(&mut breakers, Input::default(), &tenant, breaker::Request::default());
@@ -340,7 +335,7 @@ mod tests {
         millis: u64,
         key: u32,
         outcome: Outcome,
-    ) -> Told<Transition> {
+    ) -> Recorded<Transition> {
         let ticket = config.ask(state, at(millis), &key, Request::default()).admitted().expect("admitted");
         config.tell(state, at(millis), &key, ticket, outcome)
     }
@@ -364,7 +359,7 @@ mod tests {
     fn a_key_that_is_forgotten_gives_its_place_back_whatever_its_state() {
         let (config, mut state) = (small(), small().state());
         call(&config, &mut state, 1, 1, Outcome::Failure);
-        let shown = config.breaker(&state, &1, Time::from_millis(1)).map(|breaker| breaker.circuit);
+        let shown = config.snapshot_of(&state, &1, Time::from_millis(1)).map(|breaker| breaker.circuit);
         assert_eq!(shown, Some(Circuit::Open));
         assert!(state.forget(&1), "open as it is");
         assert!(!state.forget(&1));
@@ -376,7 +371,7 @@ mod tests {
         let (config, mut state) = (small(), small().state());
         call(&config, &mut state, 1, 1, Outcome::Failure);
         assert!(config.ask(&mut state, at(2), &1, Request::default()).admitted().is_none());
-        assert_eq!(call(&config, &mut state, 2, 2, Outcome::Success), Told::Counted);
+        assert_eq!(call(&config, &mut state, 2, 2, Outcome::Success), Recorded::Counted);
     }
 
     #[test]
@@ -399,11 +394,11 @@ mod tests {
         for key in 1..=3 {
             call(&config, &mut state, 1, key, Outcome::Failure);
         }
-        assert_eq!(call(&config, &mut state, 2, 8, Outcome::Success), Told::Counted);
-        assert!(matches!(call(&config, &mut state, 3, 9, Outcome::Failure), Told::Changed(_)));
+        assert_eq!(call(&config, &mut state, 2, 8, Outcome::Success), Recorded::Counted);
+        assert!(matches!(call(&config, &mut state, 3, 9, Outcome::Failure), Recorded::Changed(_)));
         assert!(config.ask(&mut state, at(4), &8, Request::default()).admitted().is_none(), "it is shared");
         assert_eq!(config.snapshot(&state), Snapshot { keys: 3, not_closed: 3, left: 0, shared_calls: 3 });
-        assert_eq!(config.breaker(&state, &8, Time::ZERO), None);
+        assert_eq!(config.snapshot_of(&state, &8, Time::ZERO), None);
     }
 
     #[test]
@@ -413,11 +408,11 @@ mod tests {
         for key in 2..=4 {
             call(&config, &mut state, 2, key, Outcome::Success);
         }
-        assert_eq!(config.tell(&mut state, at(3), &1, ticket, Outcome::Failure), Told::Stale);
+        assert_eq!(config.tell(&mut state, at(3), &1, ticket, Outcome::Failure), Recorded::Stale);
         call(&config, &mut state, 4, 1, Outcome::Success);
         assert_eq!(
             config.tell(&mut state, at(5), &1, ticket, Outcome::Failure),
-            Told::Stale,
+            Recorded::Stale,
             "nor its next one's"
         );
     }

@@ -12,7 +12,10 @@
 //! assert_eq!(config.share(Priority::Critical, 40), 40);
 //! ```
 
-use crate::contract::{Answer, By, Decide, Input, Invalid, Outcome, Time, Told, percent_of};
+use crate::config::config;
+use crate::contract::{
+    ConfigError, Decide, Decision, Input, Outcome, Reason, Recorded, Rejected, Time, percent_of,
+};
 
 /// How important a request is, in the judgement of whoever sends it. Greater is more important.
 ///
@@ -35,39 +38,32 @@ pub enum Priority {
     Critical,
 }
 
-/// Which share of the permits the requests of each priority may use: a request is refused when its share is in use
-/// already, by whomever. A share is rounded up, so that of a single permit everybody has the whole.
-///
-/// ```
-/// use mainstay_resilience::shed::{Config, Priority, Request};
-/// use mainstay_resilience::{Decide, Input};
-///
-/// let config = Config::default();
-/// let ask = |priority, in_use| {
-///     config.ask(&mut (), Input::default(), Request { priority, in_use, limit: 10 }).admitted().is_some()
-/// };
-/// assert!(ask(Priority::Low, 4) && !ask(Priority::Low, 5));
-/// assert!(ask(Priority::Normal, 7) && !ask(Priority::Normal, 8));
-/// assert!(ask(Priority::Critical, 9) && !ask(Priority::Critical, 10));
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
-pub struct Config {
-    /// From 1 to 100; 100.
-    pub critical_percent: u8,
-    /// From 0 to `critical_percent`; 80.
-    pub normal_percent: u8,
-    /// From 0 to `normal_percent`; 50.
-    pub low_percent: u8,
-    /// In a bulkhead: who may wait in line, from this priority on. The others are refused at once. The line is
-    /// shared as the permits are. Normal.
-    pub line_from: Priority,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self { critical_percent: 100, normal_percent: 80, low_percent: 50, line_from: Priority::Normal }
+config! {
+    /// Which share of the permits the requests of each priority may use: a request is rejected when its share is in use
+    /// already, by whomever. A share is rounded up, so that of a single permit everybody has the whole.
+    ///
+    /// ```
+    /// use mainstay_resilience::shed::{Config, Priority, Request};
+    /// use mainstay_resilience::{Decide, Input};
+    ///
+    /// let config = Config::default();
+    /// let ask = |priority, in_use| {
+    ///     config.ask(&mut (), Input::default(), Request { priority, in_use, limit: 10 }).admitted().is_some()
+    /// };
+    /// assert!(ask(Priority::Low, 4) && !ask(Priority::Low, 5));
+    /// assert!(ask(Priority::Normal, 7) && !ask(Priority::Normal, 8));
+    /// assert!(ask(Priority::Critical, 9) && !ask(Priority::Critical, 10));
+    /// ```
+    pub struct Config {
+        /// From 1 to 100; 100.
+        pub critical_percent: u8 = 100,
+        /// From 0 to `critical_percent`; 80.
+        pub normal_percent: u8 = 80,
+        /// From 0 to `normal_percent`; 50.
+        pub low_percent: u8 = 50,
+        /// In a bulkhead: who may wait in the queue, from this priority on. The others are rejected at once. The line is
+        /// shared as the permits are. Normal.
+        pub queue_from: Priority = Priority::Normal,
     }
 }
 
@@ -75,11 +71,11 @@ impl Default for Config {
 ///
 /// ```
 /// use mainstay_resilience::shed::{Config, Priority, Request};
-/// use mainstay_resilience::{Answer, By, Decide, Input};
+/// use mainstay_resilience::{Decision, Rejected, Reason, Decide, Input};
 ///
 /// let request = Request { priority: Priority::Low, in_use: 50, limit: 100 };
 /// let answer = Config::default().ask(&mut (), Input::default(), request);
-/// assert_eq!(answer, Answer::Deny { by: By::Shed, retry_at: None });
+/// assert_eq!(answer, Decision::Reject(Rejected { reason: Reason::Shed, retry_at: None }));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {
@@ -92,7 +88,7 @@ pub struct Request {
 }
 
 impl Config {
-    /// How many of so many permits (or places in line) may be in use when a request of that priority is let in.
+    /// How many of so many permits (or place in the queue) may be in use when a request of that priority is let in.
     ///
     /// ```
     /// use mainstay_resilience::shed::{Config, Priority};
@@ -121,23 +117,23 @@ impl Decide for Config {
 
     fn state(&self) {}
 
-    fn ask(&self, (): &mut (), _: Input, request: Request) -> Answer<()> {
+    fn ask(&self, (): &mut (), _: Input, request: Request) -> Decision<()> {
         if request.in_use < self.share(request.priority, request.limit) {
-            return Answer::Admit(());
+            return Decision::Admit(());
         }
-        Answer::Deny { by: By::Shed, retry_at: None }
+        Decision::Reject(Rejected { reason: Reason::Shed, retry_at: None })
     }
 
-    fn tell(&self, (): &mut (), _: Input, (): (), _: Outcome, _: u32) -> Told<Self::Change> {
-        Told::Counted
+    fn tell(&self, (): &mut (), _: Input, (): (), _: Outcome, _: u32) -> Recorded<Self::Change> {
+        Recorded::Counted
     }
 
     fn snapshot(&self, (): &(), _: Time) {}
 
-    fn check(&self) -> Result<(), Invalid> {
-        Invalid::unless("critical_percent", self.critical_percent.into(), 1..=100)?;
-        Invalid::unless("normal_percent", self.normal_percent.into(), 0..=self.critical_percent.into())?;
-        Invalid::unless("low_percent", self.low_percent.into(), 0..=self.normal_percent.into())
+    fn check(&self) -> Result<(), ConfigError> {
+        ConfigError::unless("critical_percent", self.critical_percent.into(), 1..=100)?;
+        ConfigError::unless("normal_percent", self.normal_percent.into(), 0..=self.critical_percent.into())?;
+        ConfigError::unless("low_percent", self.low_percent.into(), 0..=self.normal_percent.into())
     }
 }
 
@@ -169,13 +165,13 @@ mod tests {
         assert_eq!(config.share(Priority::Critical, 1_000), 1_000);
         let request = Request { priority: Priority::Low, in_use: 0, limit: 1_000 };
         let answer = config.ask(&mut (), Input::default(), request);
-        assert_eq!(answer, Answer::Deny { by: By::Shed, retry_at: None });
+        assert_eq!(answer, Decision::Reject(Rejected { reason: Reason::Shed, retry_at: None }));
     }
 
     #[test]
     fn a_less_important_request_never_has_the_larger_share() {
         assert_eq!(Config::default().check(), Ok(()));
-        let field = |config: Config| config.check().map_err(|invalid| invalid.field.into_owned());
+        let field = |config: Config| config.check().map_err(|error| error.field.into_owned());
         assert_eq!(field(Config { low_percent: 81, ..Config::default() }), Err("low_percent".into()));
         assert_eq!(field(Config { normal_percent: 101, ..Config::default() }), Err("normal_percent".into()));
         assert_eq!(
@@ -187,7 +183,8 @@ mod tests {
     #[cfg(feature = "serde")]
     #[test]
     fn it_is_written_and_read() {
-        let written = r#"{"critical_percent":100,"normal_percent":80,"low_percent":50,"line_from":"normal"}"#;
+        let written =
+            r#"{"critical_percent":100,"normal_percent":80,"low_percent":50,"queue_from":"normal"}"#;
         assert_eq!(serde_json::to_string(&Config::default()).unwrap(), written);
         assert_eq!(serde_json::from_str::<Config>("{}").unwrap(), Config::default());
         assert!(serde_json::from_str::<Config>(r#"{"low":1}"#).is_err());

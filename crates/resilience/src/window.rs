@@ -6,11 +6,11 @@
 //! ```
 //! use core::time::Duration;
 //! use mainstay_resilience::Time;
-//! use mainstay_resilience::window::{CallWindow, Tally, TimeWindow};
+//! use mainstay_resilience::window::{CountWindow, Tally, TimeWindow};
 //!
 //! // A day later nothing of it matters any more to the one; to the other these still are the last calls.
 //! let mut seconds = TimeWindow::new(Duration::from_secs(10), 10);
-//! let mut calls = CallWindow::new(100);
+//! let mut calls = CountWindow::new(100);
 //! seconds.add(Time::ZERO, Tally { calls: 2, failures: 2, slow: 0 });
 //! calls.failure(2);
 //! assert_eq!(seconds.total(Time::from_millis(86_400_000)).failures, 0);
@@ -298,9 +298,9 @@ impl<T: Count> TimeWindow<T> {
 /// What the last so-many calls came to. It slides: with each call past its length, the oldest is forgotten.
 ///
 /// ```
-/// use mainstay_resilience::window::CallWindow;
+/// use mainstay_resilience::window::CountWindow;
 ///
-/// let mut window = CallWindow::new(100);
+/// let mut window = CountWindow::new(100);
 /// window.success(100_000);
 /// window.failure(50);
 /// assert_eq!(window.total().failures, 50);
@@ -308,7 +308,7 @@ impl<T: Count> TimeWindow<T> {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct CallWindow {
+pub struct CountWindow {
     length: u32,
     /// Where the next call goes.
     next: u32,
@@ -318,12 +318,12 @@ pub struct CallWindow {
     total: Tally,
 }
 
-impl CallWindow {
+impl CountWindow {
     /// A window over that many calls (at least one): two bits each.
     ///
     /// ```
-    /// # use mainstay_resilience::window::CallWindow;
-    /// let mut window = CallWindow::new(0);
+    /// # use mainstay_resilience::window::CountWindow;
+    /// let mut window = CountWindow::new(0);
     /// window.success(7);
     /// assert_eq!(window.total().calls, 1, "a window of none holds one");
     /// ```
@@ -334,11 +334,11 @@ impl CallWindow {
         Self { length, next: 0, failed: words.clone(), slow: words, total: Tally::default() }
     }
 
-    /// Is it the window that [`CallWindow::new`] would make of this?
+    /// Is it the window that [`CountWindow::new`] would make of this?
     ///
     /// ```
-    /// # use mainstay_resilience::window::CallWindow;
-    /// let window = CallWindow::new(100);
+    /// # use mainstay_resilience::window::CountWindow;
+    /// let window = CountWindow::new(100);
     /// assert!(window.fits(100) && !window.fits(50));
     /// ```
     #[must_use]
@@ -349,8 +349,8 @@ impl CallWindow {
     /// What is in the window.
     ///
     /// ```
-    /// # use mainstay_resilience::window::{CallWindow, Tally};
-    /// let mut window = CallWindow::new(10);
+    /// # use mainstay_resilience::window::{CountWindow, Tally};
+    /// let mut window = CountWindow::new(10);
     /// window.success(6);
     /// window.slow(1);
     /// window.failure(2);
@@ -364,8 +364,8 @@ impl CallWindow {
     /// Counts successes.
     ///
     /// ```
-    /// # use mainstay_resilience::window::CallWindow;
-    /// let mut window = CallWindow::new(3);
+    /// # use mainstay_resilience::window::CountWindow;
+    /// let mut window = CountWindow::new(3);
     /// window.failure(2);
     /// window.success(2);
     /// // The first failure was pushed out.
@@ -386,8 +386,8 @@ impl CallWindow {
     /// Counts successes that took too long.
     ///
     /// ```
-    /// # use mainstay_resilience::window::CallWindow;
-    /// let mut window = CallWindow::new(10);
+    /// # use mainstay_resilience::window::CountWindow;
+    /// let mut window = CountWindow::new(10);
     /// window.slow(4);
     /// assert_eq!((window.total().slow, window.total().failures), (4, 0), "slow is no failure");
     /// ```
@@ -400,8 +400,8 @@ impl CallWindow {
     /// Counts failures.
     ///
     /// ```
-    /// # use mainstay_resilience::window::CallWindow;
-    /// let mut window = CallWindow::new(10);
+    /// # use mainstay_resilience::window::CountWindow;
+    /// let mut window = CountWindow::new(10);
     /// window.failure(1_000_000);
     /// assert_eq!(window.total().failures, 10, "no more than it holds");
     /// ```
@@ -414,8 +414,8 @@ impl CallWindow {
     /// Forgets everything.
     ///
     /// ```
-    /// # use mainstay_resilience::window::{CallWindow, Tally};
-    /// let mut window = CallWindow::new(10);
+    /// # use mainstay_resilience::window::{CountWindow, Tally};
+    /// let mut window = CountWindow::new(10);
     /// window.failure(3);
     /// window.clear();
     /// assert_eq!(window.total(), Tally::default());

@@ -4,6 +4,7 @@
 //! returns [`Unavailable::Busy`] at once.
 
 use crate::reads::{ReadPool, Snapshot};
+use format::header::StoreId;
 use model::{Command, Cursor, Outcome, Wall};
 use node::{Replies, Unavailable};
 use std::future::Future;
@@ -29,6 +30,7 @@ pub(crate) type Request = node::Request<Channels>;
 /// A running node. Cheap to clone; clones use the same node.
 #[derive(Clone)]
 pub struct Handle {
+    pub(crate) store: StoreId,
     pub(crate) mailbox: mpsc::Sender<Request>,
     pub(crate) visible: watch::Receiver<Cursor>,
     pub(crate) status: watch::Receiver<Status>,
@@ -64,6 +66,12 @@ pub enum Phase {
 }
 
 impl Handle {
+    /// The identity of the store that this node serves.
+    #[must_use]
+    pub const fn store(&self) -> StoreId {
+        self.store
+    }
+
     /// Puts a command into the node's mailbox.
     ///
     /// # Errors

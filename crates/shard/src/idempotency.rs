@@ -1,10 +1,11 @@
 //! One effect for one idempotency key.
 //!
 //! *Sending a request again with its key returns the original outcome. Using the key for a different request
-//! is refused.* The key is checked before anything else. Refusals are not recorded, so a corrected request
-//! may use the same key. A record is kept for 24 hours of elapsed time. After that it counts as absent, even
-//! if clean-up has not deleted its rows yet. When the shard holds as many records as it may, new keys are
-//! refused; a live record is never dropped.
+//! is refused, and the refusal says whether its content or only its precondition differs.* The key is
+//! checked before anything else. Refusals are not recorded, so a corrected request may use the same key. A
+//! record is kept for 24 hours of elapsed time. After that it counts as absent, even if clean-up has not
+//! deleted its rows yet. When the shard holds as many records as it may, new keys are refused; a live record
+//! is never dropped.
 
 use crate::damage::{bad_row, contradiction};
 use crate::overlay::Overlay;
@@ -48,8 +49,8 @@ pub(crate) fn once<'a, 'e, V: View>(
 }
 
 fn answer(row: &IdempotencyRow<'_>, keyed: Keyed) -> Result<Outcome, ViewError> {
-    if row.fingerprint != keyed.fingerprint {
-        return Ok(Outcome::Refused(Refusal::KeyConflict));
+    if let Some(differs) = row.fingerprint.request_difference(keyed.fingerprint) {
+        return Ok(Outcome::Refused(Refusal::KeyConflict { differs }));
     }
     let first = outcome::decode(row.outcome).map_err(|error| bad_row("idempotency record", error))?;
     Ok(replayed(first))
@@ -156,10 +157,39 @@ mod tests {
     #[test]
     fn a_key_used_for_another_request_is_refused() {
         check(&[
-            ("key k append cart _", "key k append cart if none _", "the key is another request's", "cart 0_"),
+            ("key k append cart _", "key k append cart a", "the key is another request's", "cart 0_"),
+            ("key k append cart _", "key k append cart if 0 a", "the key is another request's", "cart 0_"),
+            (
+                "key k append cart _, append order _",
+                "key k append cart _, append order a",
+                "the key is another request's",
+                "cart 0_, order 0_",
+            ),
             ("key k append cart _", "key j append cart _", "1", "cart 0_ 1_"),
             // Another stream is another scope.
             ("key k append cart _", "key k append order a", "0", "cart 0_, order 0a"),
+        ]);
+    }
+
+    #[test]
+    fn a_retry_with_another_precondition_is_refused_as_such() {
+        let refused = "the key had another precondition";
+        check(&[
+            ("key k append cart _", "key k append cart if none _", refused, "cart 0_"),
+            ("key k append cart if none _", "key k append cart if 0 _", refused, "cart 0_"),
+            ("key k append cart if none _", "key k append cart _", refused, "cart 0_"),
+            (
+                "key k check cart if none, append order _",
+                "key k check cart if exists, append order _",
+                refused,
+                "order 0_",
+            ),
+            (
+                "key k append cart if none _, append order _",
+                "key k append cart if 0 _, append order _",
+                refused,
+                "cart 0_, order 0_",
+            ),
         ]);
     }
 

@@ -23,5 +23,5 @@ pub enum Trouble {
     Machine(#[from] std::io::Error),
     /// A policy of an experiment makes no sense.
     #[error(transparent)]
-    Policy(#[from] mainstay_resilience::Invalid),
+    Policy(#[from] mainstay_resilience::ConfigError),
 }

@@ -4,7 +4,7 @@ use super::Trouble;
 use super::client::{Client, NoAnswer};
 use http::StatusCode;
 use mainstay_resilience::Outcome;
-use mainstay_resilience::guard::{Call, Guard, Policy, Verdict};
+use mainstay_resilience::guard::{Call, Classification, Guard, Policy};
 use std::net::SocketAddr;
 
 /// Calls to one dependency.
@@ -33,14 +33,14 @@ impl Outgoing {
     /// The answer's status, if there was one.
     pub(crate) async fn ask(&self, path: &str, call: Call) -> Option<StatusCode> {
         let Some(guard) = &self.guard else { return self.client.get(self.to, path).await.ok() };
-        guard.call(call, |_attempt| self.client.get(self.to, path), judge).await.ok()
+        guard.call(call, |_attempt| self.client.get(self.to, path), classify).await.ok()
     }
 }
 
 /// No answer, or a 5xx, is the dependency's failure.
-fn judge(result: Result<&StatusCode, &NoAnswer>) -> Verdict {
+fn classify(result: Result<&StatusCode, &NoAnswer>) -> Classification {
     let is_good = result.is_ok_and(|status| !status.is_server_error());
-    Verdict::from(if is_good { Outcome::Success } else { Outcome::Failure })
+    Classification::from(if is_good { Outcome::Success } else { Outcome::Failure })
 }
 
 /// A caller's own answer: its dependency's, or 503 if there is none.

@@ -29,7 +29,7 @@ pub(crate) struct Size {
     /// How many requests are worked on at once.
     pub(crate) workers: u32,
     /// How many more may wait; the next is answered 503 at once.
-    pub(crate) line_max: u32,
+    pub(crate) queue_max: u32,
 }
 
 /// What becomes of requests.
@@ -281,7 +281,7 @@ impl Shared {
         let inside = life.inside.fetch_add(1, Relaxed) + 1;
         if condition != Condition::Down && is_weak && inside > self.bears(&life) {
             self.crash(&life);
-        } else if condition == Condition::Down || inside > self.size.workers + self.size.line_max {
+        } else if condition == Condition::Down || inside > self.size.workers + self.size.queue_max {
             life.inside.fetch_sub(1, Relaxed);
             return Ok(StatusCode::SERVICE_UNAVAILABLE);
         }

@@ -2,18 +2,18 @@
 
 use mainstay_resilience::Outcome;
 use mainstay_resilience::guard::Policy;
-use mainstay_resilience::tower::{BoxError, GuardLayer, JudgeBy};
+use mainstay_resilience::tower::{BoxError, GuardLayer, ClassifyWith};
 
-type Judge = fn(Result<&(), &BoxError>) -> Outcome;
+type Classify = fn(Result<&(), &BoxError>) -> Outcome;
 
-fn judge(result: Result<&(), &BoxError>) -> Outcome {
+fn classify(result: Result<&(), &BoxError>) -> Outcome {
     if result.is_ok() { Outcome::Success } else { Outcome::Failure }
 }
 
 /// Panics at a policy that makes no sense.
-pub(crate) fn layer(policy: Policy) -> GuardLayer<JudgeBy<Judge>> {
-    match GuardLayer::from_policy("bench", policy, JudgeBy::new(judge as Judge)) {
+pub(crate) fn layer(policy: Policy) -> GuardLayer<ClassifyWith<Classify>> {
+    match GuardLayer::from_policy("bench", policy, ClassifyWith::new(classify as Classify)) {
         Ok(layer) => layer,
-        Err(invalid) => panic!("{invalid}"),
+        Err(error) => panic!("{error}"),
     }
 }

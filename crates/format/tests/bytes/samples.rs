@@ -7,8 +7,8 @@ use format::row::{
 };
 use model::{
     Append, Appended, AppendedEvent, Behaviour, Check, CleanUp, Command, Cursor, DeleteStream, Elapsed,
-    EntryClock, Expected, ExpireEvents, Filled, Fingerprint, IdHash, Identity, KeyHash, KeyId, Keyed,
-    Namespace, NewEvent, Outcome, Position, PutSettings, Refusal, Revision, Settings, Slot, StreamId,
+    EntryClock, Expected, ExpireEvents, Filled, Fingerprint, IdHash, Identity, KeyDifference, KeyHash, KeyId,
+    Keyed, Namespace, NewEvent, Outcome, Position, PutSettings, Refusal, Revision, Settings, Slot, StreamId,
     StreamName, Transaction, Wall, Write,
 };
 
@@ -104,7 +104,8 @@ pub(crate) fn outcome_values() -> Vec<(&'static str, Outcome)> {
         ("wrong-revision", refused(Refusal::WrongRevision { part: 2, current })),
         ("wrong-revision-none", refused(Refusal::WrongRevision { part: 0, current: None })),
         ("event-conflict", refused(Refusal::EventConflict { write: 1, event: 2, revision: current })),
-        ("key-conflict", refused(Refusal::KeyConflict)),
+        ("key-conflict", refused(Refusal::KeyConflict { differs: KeyDifference::Content })),
+        ("key-precondition-conflict", refused(Refusal::KeyConflict { differs: KeyDifference::Precondition })),
         ("keys-full", refused(Refusal::KeysFull)),
         ("truncate-beyond-end", refused(Refusal::TruncateBeyondEnd { next: Revision(7) })),
         ("unsupported", refused(Refusal::Unsupported)),

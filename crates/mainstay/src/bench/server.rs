@@ -5,7 +5,7 @@ use super::wire::Wire;
 use crate::cli::Global;
 use crate::cli::failure::{Failure, Result};
 use crate::node_process::NodeProcess;
-use mainstay_client::{Client, Expected, NewEvent, Retry};
+use mainstay_client::{Client, NewEvent, Retry};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -104,9 +104,9 @@ impl Server {
 
 /// Asks again at once while the node starts: waiting as long as it advises would be what is measured.
 fn acknowledge_one_write(url: &str) -> Result {
-    let client = Client::builder(url).retry(Retry::never()).build()?;
+    let client = Client::builder(url).retry(Retry::never()).build_blocking()?;
     loop {
-        match client.append("bench-start", Expected::Any, [NewEvent::new("bench.started")]) {
+        match client.append("bench-start", [NewEvent::new("bench.started")]).send() {
             Err(error) if error.is_retryable() => std::thread::sleep(Duration::from_millis(1)),
             other => return Ok(other.map(drop)?),
         }

@@ -5,7 +5,8 @@ use crate::cli::failure::{Class, Failure, Result};
 use crate::cli::output::{Stdout, stdout};
 use crate::node_process::NodeProcess;
 use anstyle::{AnsiColor, Style};
-use mainstay_client::{Client, Request, Response, Retry};
+use mainstay_client::blocking::Client;
+use mainstay_client::{Request, Response, Retry};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -261,7 +262,7 @@ pub(crate) fn json(response: &Response) -> Value {
 }
 
 fn ready_client(url: &str) -> Result<Client> {
-    let client = Client::builder(url).retry(Retry::never()).build()?;
+    let client = mainstay_client::Client::builder(url).retry(Retry::never()).build_blocking()?;
     let (ready, began) = (Request::new("GET", "/readyz")?, Instant::now());
     loop {
         match client.send(&ready) {

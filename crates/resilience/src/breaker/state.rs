@@ -2,8 +2,10 @@
 
 use super::config::{Config, Enforcement, Window};
 use super::sources::Sources;
-use crate::contract::{Answer, By, Decide, Input, Invalid, Outcome, Time, Told, below, nanos, percent_of};
-use crate::window::{CallWindow, Tally, TimeWindow};
+use crate::contract::{
+    ConfigError, Decide, Decision, Input, Outcome, Reason, Recorded, Rejected, Time, below, nanos, percent_of,
+};
+use crate::window::{CountWindow, Tally, TimeWindow};
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -21,7 +23,7 @@ use core::time::Duration;
 pub enum Circuit {
     /// Calls pass, and are counted.
     Closed,
-    /// Calls are refused.
+    /// Calls are rejected.
     Open,
     /// A few calls pass, as probes.
     HalfOpen,
@@ -66,12 +68,12 @@ pub struct Transition {
 ///
 /// ```
 /// use mainstay_resilience::breaker::{Config, Forced, Request};
-/// use mainstay_resilience::{Answer, By, Decide, Input};
+/// use mainstay_resilience::{Decision, Rejected, Reason, Decide, Input};
 ///
 /// let (config, input) = (Config::default(), Input::default());
 /// let mut state = config.state();
 /// config.force(&mut state, input, Forced::Open);
-/// let forced = Answer::Deny { by: By::BreakerForced, retry_at: None };
+/// let forced = Decision::Reject(Rejected { reason: Reason::BreakerForced, retry_at: None });
 /// assert_eq!(config.ask(&mut state, input, Request::default()), forced);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,7 +83,7 @@ pub enum Forced {
     /// It decides by itself.
     #[default]
     No,
-    /// It refuses all, even when it only observes.
+    /// It rejects all, even when it only observes.
     Open,
     /// It admits all, and counts, and never trips.
     Closed,
@@ -93,7 +95,7 @@ pub enum Forced {
 /// use mainstay_resilience::breaker::{Circuit, Config, Request};
 /// use mainstay_resilience::{Decide, Input, Outcome};
 ///
-/// let config = Config { consecutive_failures: Some(2), sources_min: 2, ..Config::default() };
+/// let config = Config::new().consecutive_failures(2).sources_min(2);
 /// let (mut state, input) = (config.state(), Input::default());
 /// let mut fail = |source| {
 ///     let ticket = config.ask(&mut state, input, Request { source }).admitted().unwrap();
@@ -115,13 +117,13 @@ pub struct Request {
 ///
 /// ```
 /// use mainstay_resilience::breaker::{Config, Request};
-/// use mainstay_resilience::{Decide, Input, Outcome, Told};
+/// use mainstay_resilience::{Decide, Input, Outcome, Recorded};
 ///
 /// let (config, input) = (Config::default(), Input::default());
 /// let mut state = config.state();
 /// let ticket = config.ask(&mut state, input, Request::default()).admitted().unwrap();
 /// config.trip(&mut state, input);
-/// assert_eq!(config.tell(&mut state, input, ticket, Outcome::Success, 1), Told::Stale);
+/// assert_eq!(config.tell(&mut state, input, ticket, Outcome::Success, 1), Recorded::Stale);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -162,7 +164,7 @@ enum Mode {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 enum Calls {
-    Count(CallWindow),
+    Count(CountWindow),
     Time(TimeWindow<Tally>),
 }
 
@@ -210,8 +212,8 @@ pub struct State {
     probes_failed: u32,
     /// Outcomes that came too late.
     stale: u64,
-    /// Calls that would have been refused, had this not been observing only.
-    would_deny: u64,
+    /// Calls that would have been rejected, had this not been observing only.
+    would_reject: u64,
 }
 
 /// A breaker for display.
@@ -221,7 +223,7 @@ pub struct State {
 /// use mainstay_resilience::breaker::{Circuit, Config};
 /// use mainstay_resilience::{Decide, Input, Time};
 ///
-/// let config = Config { open_jitter_percent: 0, ..Config::default() };
+/// let config = Config::new().open_jitter_percent(0);
 /// let mut state = config.state();
 /// config.trip(&mut state, Input::at(Time::ZERO));
 /// let seen = config.snapshot(&state, Time::from_millis(1));
@@ -254,8 +256,8 @@ pub struct Snapshot {
     pub probes_under_way: u32,
     /// Outcomes that came too late to count.
     pub stale: u64,
-    /// Calls that would have been refused, had it not been observing only.
-    pub would_deny: u64,
+    /// Calls that would have been rejected, had it not been observing only.
+    pub would_reject: u64,
 }
 
 impl Decide for Config {
@@ -281,37 +283,39 @@ impl Decide for Config {
             probes_succeeded: 0,
             probes_failed: 0,
             stale: 0,
-            would_deny: 0,
+            would_reject: 0,
         }
     }
 
-    fn ask(&self, state: &mut State, input: Input, request: Request) -> Answer<Ticket> {
+    fn ask(&self, state: &mut State, input: Input, request: Request) -> Decision<Ticket> {
         let now = state.see(self, input.now);
         let ticket = Ticket { generation: state.generation, probe: 0, source: request.source };
         match state.forced {
-            Forced::Open => return Answer::Deny { by: By::BreakerForced, retry_at: None },
-            Forced::Closed => return Answer::Admit(ticket),
+            Forced::Open => {
+                return Decision::Reject(Rejected { reason: Reason::BreakerForced, retry_at: None });
+            }
+            Forced::Closed => return Decision::Admit(ticket),
             Forced::No => {}
         }
-        let (by, retry_at) = match state.mode {
-            Mode::Closed => return Answer::Admit(ticket),
+        let (reason, retry_at) = match state.mode {
+            Mode::Closed => return Decision::Admit(ticket),
             Mode::Ramp if below(input.random, 100) < self.ramp_percent(state, now) => {
-                return Answer::Admit(ticket);
+                return Decision::Admit(ticket);
             }
-            Mode::Ramp => (By::BreakerRamp, state.since + self.ramp_for),
-            Mode::Open { until } if now < until => (By::BreakerOpen, until),
+            Mode::Ramp => (Reason::BreakerRamp, state.since + self.ramp_for),
+            Mode::Open { until } if now < until => (Reason::BreakerOpen, until),
             Mode::Open { .. } | Mode::HalfOpen => match self.probe(state, now) {
                 Ok(probe) => {
-                    return Answer::Admit(Ticket { generation: state.generation, probe, ..ticket });
+                    return Decision::Admit(Ticket { generation: state.generation, probe, ..ticket });
                 }
-                Err(free_at) => (By::BreakerProbing, free_at),
+                Err(free_at) => (Reason::BreakerProbing, free_at),
             },
         };
         match self.enforcement {
-            Enforcement::Enforce => Answer::Deny { by, retry_at: Some(retry_at) },
+            Enforcement::Enforce => Decision::Reject(Rejected { reason, retry_at: Some(retry_at) }),
             Enforcement::ObserveOnly => {
-                state.would_deny = state.would_deny.saturating_add(1);
-                Answer::Admit(ticket)
+                state.would_reject = state.would_reject.saturating_add(1);
+                Decision::Admit(ticket)
             }
         }
     }
@@ -323,21 +327,21 @@ impl Decide for Config {
         ticket: Ticket,
         outcome: Outcome,
         n: u32,
-    ) -> Told<Transition> {
+    ) -> Recorded<Transition> {
         let now = state.see(self, input.now);
         if ticket.generation != state.generation {
             state.stale = state.stale.saturating_add(n.into());
-            return Told::Stale;
+            return Recorded::Stale;
         }
         match state.mode {
             // Only a breaker that observes has let these through.
-            Mode::Open { .. } => return Told::Counted,
-            Mode::HalfOpen if ticket.probe == 0 => return Told::Counted,
+            Mode::Open { .. } => return Recorded::Counted,
+            Mode::HalfOpen if ticket.probe == 0 => return Recorded::Counted,
             Mode::HalfOpen => return self.tell_probe(state, input.random, ticket.probe, outcome),
             Mode::Closed | Mode::Ramp => {}
         }
         if n == 0 || matches!(outcome, Outcome::Neutral | Outcome::Cancelled) {
-            return Told::Counted;
+            return Recorded::Counted;
         }
         state.calls.count(now, outcome, n);
         match outcome {
@@ -345,15 +349,15 @@ impl Decide for Config {
             _ => state.consecutive = 0,
         }
         if outcome == Outcome::Success || state.forced != Forced::No {
-            return Told::Counted;
+            return Recorded::Counted;
         }
         if self.sources_min > 1 {
             state.sources.note(ticket.source, now, self.sources_min);
         }
         if self.is_too_much(state, now) {
-            return Told::Changed(self.open(state, input.random));
+            return Recorded::Changed(self.open(state, input.random));
         }
-        Told::Counted
+        Recorded::Counted
     }
 
     fn snapshot(&self, state: &State, now: Time) -> Snapshot {
@@ -380,11 +384,11 @@ impl Decide for Config {
             trips: state.trips,
             probes_under_way: state.probes.iter().filter(|probe| now < probe.until).count() as u32,
             stale: state.stale,
-            would_deny: state.would_deny,
+            would_reject: state.would_reject,
         }
     }
 
-    fn check(&self) -> Result<(), Invalid> {
+    fn check(&self) -> Result<(), ConfigError> {
         self.validate()
     }
 }
@@ -454,12 +458,12 @@ impl Config {
         Ok(state.probe_last)
     }
 
-    fn tell_probe(&self, state: &mut State, random: u64, id: u32, outcome: Outcome) -> Told<Transition> {
+    fn tell_probe(&self, state: &mut State, random: u64, id: u32, outcome: Outcome) -> Recorded<Transition> {
         let now = state.clock;
         let found = state.probes.iter().position(|probe| probe.id == id && now < probe.until);
         let Some(place) = found else {
             state.stale = state.stale.saturating_add(1);
-            return Told::Stale;
+            return Recorded::Stale;
         };
         state.probes.swap_remove(place);
         match outcome {
@@ -472,12 +476,12 @@ impl Config {
         }
         let needed = self.probes_needed();
         if state.probes_succeeded >= needed {
-            return Told::Changed(self.close(state));
+            return Recorded::Changed(self.close(state));
         }
         if state.probes_failed > self.probes.max(1).saturating_sub(needed) {
-            return Told::Changed(self.open(state, random));
+            return Recorded::Changed(self.open(state, random));
         }
-        Told::Counted
+        Recorded::Counted
     }
 
     fn is_too_much(&self, state: &mut State, now: Time) -> bool {
@@ -565,7 +569,7 @@ impl State {
     }
 
     /// Does somebody hold it open or closed?
-    #[cfg(all(feature = "cell", not(loom)))]
+    #[cfg(all(feature = "sync", not(loom)))]
     pub(crate) fn is_forced(&self) -> bool {
         self.forced != Forced::No
     }
@@ -590,7 +594,7 @@ impl State {
     }
 
     /// Until when a success need not be told at its own moment: the end of the window's newest bucket.
-    #[cfg(feature = "cell")]
+    #[cfg(feature = "sync")]
     pub(crate) fn bucket_end(&self) -> Time {
         match &self.calls {
             Calls::Count(_) => Time::FAR,
@@ -628,7 +632,7 @@ impl State {
 impl Calls {
     fn new(window: Window) -> Self {
         match window {
-            Window::Calls(calls) => Self::Count(CallWindow::new(calls)),
+            Window::Calls(calls) => Self::Count(CountWindow::new(calls)),
             Window::Time { length, buckets } => Self::Time(TimeWindow::new(length, buckets)),
         }
     }

@@ -140,7 +140,7 @@ impl Limiter {
         let latency = sample.latency();
         let says = match sample.outcome {
             Outcome::Success | Outcome::Slow => true,
-            // A refusal may be quick when the work is not; but whatever was slow to fail was slow.
+            // A rejection may be quick when the work is not; but whatever was slow to fail was slow.
             Outcome::Failure | Outcome::Cancelled => latency > self.baseline,
             Outcome::Neutral => false,
         };

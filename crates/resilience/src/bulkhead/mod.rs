@@ -6,16 +6,16 @@
 //!     ask ──────────────────────────────────────────────────► admitted ── tell ──► the permit is free
 //!      │                                                          ▲
 //!      │ none is         ┌──────────────────────────────┐         │
-//!      ├────────────────►│ the line: critical callers,  │─────────┘
-//!      │ room in line    │ then normal, then low ones;  │  asks again, and it is its turn
+//!      ├────────────────►│ the queue: critical callers,  │─────────┘
+//!      │ room in the queue    │ then normal, then low ones;  │  asks again, and it is its turn
 //!      │                 │ first come, first served     │
-//!      │                 │ within each                  │─────────► denied: bulkhead_wait
+//!      │                 │ within each                  │─────────► rejected: bulkhead_wait
 //!      │                 └──────────────────────────────┘  asks again after `wait_max`
 //!      │ no room
-//!      └──────────────────────────────────────────────────► denied at once: bulkhead_full, or shed
+//!      └──────────────────────────────────────────────────► rejected at once: bulkhead_full, or shed
 //! ```
 //!
-//! - **A refusal is immediate.** A dependency that hangs holds its own permits, and nobody else's threads.
+//! - **A rejection is immediate.** A dependency that hangs holds its own permits, and nobody else's threads.
 //! - **Nobody is overtaken** by a caller of the same priority or a lower one. A permit is kept for each caller that
 //!   waits before: not for one whose patience has ended, whether it has noticed or not.
 //! - **Waiting is asking again.** The state says who may ask now ([`Config::next`], [`Config::ready`]), so that a
@@ -29,15 +29,15 @@
 //!
 //! ```
 //! use mainstay_resilience::bulkhead::{Config, Limit, Request};
-//! use mainstay_resilience::{Answer, Decide, Input, Outcome, Time};
+//! use mainstay_resilience::{Decision, Decide, Input, Outcome, Time};
 //!
-//! let config = Config { limit: Limit::Fixed(1), line_max: 10, ..Config::default() };
+//! let config = Config::new().limit(Limit::Fixed(1)).queue_max(10);
 //! let (mut state, input) = (config.state(), Input::at(Time::ZERO));
 //! let caller = |caller| Request { caller, ..Request::default() };
 //! let ticket = config.ask(&mut state, input, caller(1)).admitted().unwrap();
-//! // The second waits in line, for at most half a second; then its turn comes.
+//! // The second waits in the queue, for at most half a second; then its turn comes.
 //! let until = Time::from_millis(500);
-//! assert_eq!(config.ask(&mut state, input, caller(2)), Answer::Wait { until });
+//! assert_eq!(config.ask(&mut state, input, caller(2)), Decision::Wait { until });
 //! config.tell(&mut state, input, ticket, Outcome::Success, 1);
 //! assert!(config.ask(&mut state, input, caller(2)).admitted().is_some());
 //! ```

@@ -2,8 +2,8 @@
 //! latency, and how they follow when the capacity changes.
 
 use super::{Aimd, Config, Gradient, Limit, Request, State, Ticket};
-use crate::chance::Chance;
 use crate::contract::{Decide, Input, Outcome, Time};
+use crate::test_rng::Rng;
 use core::cmp::Reverse;
 use core::time::Duration;
 use std::collections::BinaryHeap;
@@ -16,7 +16,7 @@ const SECOND: u64 = 1_000 * MILLI;
 struct Server {
     config: Config,
     state: State,
-    chance: Chance,
+    rng: Rng,
     now: u64,
     /// When each worker is free again.
     workers: Vec<u64>,
@@ -43,12 +43,12 @@ struct Measured {
 
 impl Server {
     fn new(limit: Limit, workers: usize, service: u64) -> Self {
-        let config = Config { limit, line_max: 0, ..Config::default() };
+        let config = Config { limit, queue_max: 0, ..Config::default() };
         assert_eq!(config.check(), Ok(()));
         Self {
             state: config.state(),
             config,
-            chance: Chance(7),
+            rng: Rng(7),
             now: 0,
             workers: vec![0; workers],
             service,
@@ -80,14 +80,14 @@ impl Server {
         let mut id = self.now;
         while self.now < end {
             let between = self.service * 100 / self.offered_percent / self.workers.len() as u64;
-            self.now += 1 + self.chance.below(between * 2);
+            self.now += 1 + self.rng.below(between * 2);
             self.answer(self.now, &mut latencies);
             limits.push(self.limit());
             let input = Input::at(Time::from_nanos(self.now));
             let Some(ticket) = self.config.ask(&mut self.state, input, Request::default()).admitted() else {
                 continue;
             };
-            let service = self.service * 4 / 5 + self.chance.below(self.service * 2 / 5);
+            let service = self.service * 4 / 5 + self.rng.below(self.service * 2 / 5);
             let worker = self.workers.iter_mut().min().unwrap();
             *worker = self.now.max(*worker) + service;
             id += 1;

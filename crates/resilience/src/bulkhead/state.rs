@@ -2,7 +2,7 @@
 
 use super::config::Config;
 use super::limiter::{Limiter, Sample};
-use crate::contract::{Answer, By, Decide, Input, Invalid, Outcome, Time, Told};
+use crate::contract::{ConfigError, Decide, Decision, Input, Outcome, Reason, Recorded, Rejected, Time};
 use crate::shed::Priority;
 use alloc::collections::VecDeque;
 use core::time::Duration;
@@ -21,7 +21,7 @@ pub struct Request {
     /// caller, with the priority that it came with. One whose patience has ended may have lost its place to others;
     /// if it asks only then, it is a new caller.
     pub caller: u64,
-    /// How important the request is: the line is in this order.
+    /// How important the request is: the queue is in this order.
     pub priority: Priority,
 }
 
@@ -29,15 +29,15 @@ pub struct Request {
 ///
 /// ```
 /// use mainstay_resilience::bulkhead::{Config, Request};
-/// use mainstay_resilience::{Decide, Input, Outcome, Time, Told};
+/// use mainstay_resilience::{Decide, Input, Outcome, Time, Recorded};
 ///
 /// let config = Config::default();
 /// let (mut state, input) = (config.state(), Input::at(Time::from_millis(5)));
 /// let ticket = config.ask(&mut state, input, Request::default()).admitted().unwrap();
 /// assert_eq!(ticket.begun(), Time::from_millis(5));
-/// assert_eq!(config.tell(&mut state, input, ticket, Outcome::Cancelled, 1), Told::Counted);
+/// assert_eq!(config.tell(&mut state, input, ticket, Outcome::Cancelled, 1), Recorded::Counted);
 /// // It has come back: there is no second one to give.
-/// assert_eq!(config.tell(&mut state, input, ticket, Outcome::Cancelled, 1), Told::Stale);
+/// assert_eq!(config.tell(&mut state, input, ticket, Outcome::Cancelled, 1), Recorded::Stale);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -65,14 +65,14 @@ impl Ticket {
 ///
 /// ```
 /// use mainstay_resilience::bulkhead::{Aimd, Changed, Config, Limit, Request};
-/// use mainstay_resilience::{Decide, Input, Outcome, Told};
+/// use mainstay_resilience::{Decide, Input, Outcome, Recorded};
 ///
-/// let aimd = Aimd { initial: 10, backoff_percent: 50, ..Aimd::default() };
-/// let config = Config { limit: Limit::Aimd(aimd), ..Config::default() };
+/// let aimd = Aimd::new().initial(10).backoff_percent(50);
+/// let config = Config::new().limit(Limit::Aimd(aimd));
 /// let (mut state, input) = (config.state(), Input::default());
 /// let ticket = config.ask(&mut state, input, Request::default()).admitted().unwrap();
 /// let told = config.tell(&mut state, input, ticket, Outcome::Failure, 1);
-/// assert_eq!(told, Told::Changed(Changed { from: 10, to: 5 }));
+/// assert_eq!(told, Recorded::Changed(Changed { from: 10, to: 5 }));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Changed {
@@ -82,7 +82,7 @@ pub struct Changed {
     pub to: u32,
 }
 
-/// A caller in line.
+/// A caller in the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Waiting {
@@ -91,7 +91,7 @@ struct Waiting {
     until: Time,
 }
 
-/// What a bulkhead remembers: at most `line_max` callers in line.
+/// What a bulkhead remembers: at most `queue_max` callers in the queue.
 ///
 /// ```
 /// use mainstay_resilience::bulkhead::{Config, State};
@@ -107,11 +107,11 @@ pub struct State {
     clock: Time,
     in_use: u32,
     /// The most important first, and among equals who came first.
-    line: VecDeque<Waiting>,
+    queue: VecDeque<Waiting>,
     limiter: Limiter,
-    /// Callers that were refused at once.
-    refused: u64,
-    /// Callers whose patience ended in line.
+    /// Callers that were rejected at once.
+    rejected: u64,
+    /// Callers whose patience ended in the queue.
     waited_out: u64,
 }
 
@@ -121,13 +121,13 @@ pub struct State {
 /// use mainstay_resilience::bulkhead::{Config, Limit, Request};
 /// use mainstay_resilience::{Decide, Input, Time};
 ///
-/// let config = Config { limit: Limit::Fixed(2), line_max: 1, ..Config::default() };
+/// let config = Config::new().limit(Limit::Fixed(2)).queue_max(1);
 /// let mut state = config.state();
 /// for caller in 0..5 {
 ///     let _ = config.ask(&mut state, Input::default(), Request { caller, ..Request::default() });
 /// }
 /// let seen = config.snapshot(&state, Time::ZERO);
-/// assert_eq!((seen.in_use, seen.waiting, seen.refused), (2, 1, 2));
+/// assert_eq!((seen.in_use, seen.waiting, seen.rejected), (2, 1, 2));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -141,9 +141,9 @@ pub struct Snapshot {
     pub waiting: u32,
     /// The latency without a queue, where the gradient has measured it.
     pub baseline: Option<Duration>,
-    /// Callers that were refused at once.
-    pub refused: u64,
-    /// Callers whose patience ended in line, as far as they have asked since or their place went to another.
+    /// Callers that were rejected at once.
+    pub rejected: u64,
+    /// Callers whose patience ended in the queue, as far as they have asked since or their place went to another.
     pub waited_out: u64,
 }
 
@@ -158,15 +158,15 @@ impl Decide for Config {
         State::default()
     }
 
-    fn ask(&self, state: &mut State, input: Input, request: Request) -> Answer<Ticket> {
+    fn ask(&self, state: &mut State, input: Input, request: Request) -> Decision<Ticket> {
         let now = state.see(input.now);
-        match state.line.iter().position(|waiting| waiting.caller == request.caller) {
+        match state.queue.iter().position(|waiting| waiting.caller == request.caller) {
             Some(place) => self.ask_again(state, now, place),
             None => self.ask_first(state, now, request),
         }
     }
 
-    /// Frees `n` permits, whatever the outcome. More than are in use are [`Told::Stale`]: they had come back before.
+    /// Frees `n` permits, whatever the outcome. More than are in use are [`Recorded::Stale`]: they had come back before.
     fn tell(
         &self,
         state: &mut State,
@@ -174,50 +174,50 @@ impl Decide for Config {
         ticket: Ticket,
         outcome: Outcome,
         n: u32,
-    ) -> Told<Changed> {
+    ) -> Recorded<Changed> {
         let now = state.see(input.now);
         let n_held = n.min(state.in_use);
         if n_held == 0 {
-            return if n == 0 { Told::Counted } else { Told::Stale };
+            return if n == 0 { Recorded::Counted } else { Recorded::Stale };
         }
         let from = state.limiter.limit(&self.limit);
         let sample = Sample { begun: ticket.begun, now, outcome, n: n_held, in_use: state.in_use };
         state.limiter.tell(&self.limit, sample);
         state.in_use -= n_held;
         let to = state.limiter.limit(&self.limit);
-        if from == to { Told::Counted } else { Told::Changed(Changed { from, to }) }
+        if from == to { Recorded::Counted } else { Recorded::Changed(Changed { from, to }) }
     }
 
     fn snapshot(&self, state: &State, now: Time) -> Snapshot {
         let now = now.max(state.clock);
-        let waiting = state.line.iter().filter(|waiting| now < waiting.until).count();
+        let waiting = state.queue.iter().filter(|waiting| now < waiting.until).count();
         Snapshot {
             limit: state.limiter.limit(&self.limit),
             in_use: state.in_use,
             waiting: u32::try_from(waiting).unwrap_or(u32::MAX),
             baseline: state.limiter.baseline(),
-            refused: state.refused,
+            rejected: state.rejected,
             waited_out: state.waited_out,
         }
     }
 
-    fn check(&self) -> Result<(), Invalid> {
+    fn check(&self) -> Result<(), ConfigError> {
         self.validate()
     }
 }
 
 impl Config {
-    /// The first caller in line that would be admitted now, if there is one: whom to wake.
+    /// The first caller in the queue that would be admitted now, if there is one: whom to wake.
     ///
     /// ```
     /// use mainstay_resilience::bulkhead::{Config, Limit, Request};
-    /// use mainstay_resilience::{Answer, Decide, Input, Outcome};
+    /// use mainstay_resilience::{Decision, Decide, Input, Outcome};
     ///
-    /// let config = Config { limit: Limit::Fixed(1), ..Config::default() };
+    /// let config = Config::new().limit(Limit::Fixed(1));
     /// let (mut state, input) = (config.state(), Input::default());
     /// let request = |caller| Request { caller, ..Request::default() };
     /// let ticket = config.ask(&mut state, input, request(1)).admitted().unwrap();
-    /// assert!(matches!(config.ask(&mut state, input, request(2)), Answer::Wait { .. }));
+    /// assert!(matches!(config.ask(&mut state, input, request(2)), Decision::Wait { .. }));
     /// assert_eq!(config.next(&state, input.now), None);
     /// config.tell(&mut state, input, ticket, Outcome::Success, 1);
     /// assert_eq!(config.next(&state, input.now), Some(2));
@@ -228,7 +228,7 @@ impl Config {
         self.ready(state, now).next()
     }
 
-    /// All callers in line that would be admitted now, in the order of the line: no more than permits are free.
+    /// All callers in the queue that would be admitted now, in the order of the queue: no more than permits are free.
     /// Whom to wake after a [`tell`](Decide::tell), after somebody has [left](State::leave), and after the
     /// configuration has changed.
     ///
@@ -236,91 +236,91 @@ impl Config {
     /// use mainstay_resilience::bulkhead::{Config, Limit, Request};
     /// use mainstay_resilience::{Decide, Input, Time};
     ///
-    /// let small = Config { limit: Limit::Fixed(0), ..Config::default() };
+    /// let small = Config::new().limit(Limit::Fixed(0));
     /// let mut state = small.state();
     /// for caller in [7, 8, 9] {
     ///     let _ = small.ask(&mut state, Input::default(), Request { caller, ..Request::default() });
     /// }
-    /// let large = Config { limit: Limit::Fixed(2), ..Config::default() };
+    /// let large = Config::new().limit(Limit::Fixed(2));
     /// assert_eq!(large.ready(&state, Time::ZERO).collect::<Vec<_>>(), [7, 8]);
     /// ```
     pub fn ready<'a>(&'a self, state: &'a State, now: Time) -> impl Iterator<Item = u64> + 'a {
         let now = now.max(state.clock);
         let limit = state.limiter.limit(&self.limit);
         let all = limit.saturating_sub(state.in_use) as usize;
-        let patient = state.line.iter().filter(move |waiting| now < waiting.until);
+        let patient = state.queue.iter().filter(move |waiting| now < waiting.until);
         patient.take(all).enumerate().filter_map(move |(before, waiting)| {
             let free = self.share(waiting.priority, limit).saturating_sub(state.in_use);
             (before < free as usize).then_some(waiting.caller)
         })
     }
 
-    /// As [`ask`](Decide::ask), for one who is known not to be in line: a program that gives out the names need not
-    /// have the line searched for them.
-    #[cfg(feature = "cell")]
-    pub(crate) fn ask_as_new(&self, state: &mut State, input: Input, request: Request) -> Answer<Ticket> {
+    /// As [`ask`](Decide::ask), for one who is known not to be in the queue: a program that gives out the names need not
+    /// have the queue searched for them.
+    #[cfg(feature = "sync")]
+    pub(crate) fn ask_as_new(&self, state: &mut State, input: Input, request: Request) -> Decision<Ticket> {
         let now = state.see(input.now);
         self.ask_first(state, now, request)
     }
 
     /// What [`next`](Config::next) and then asking in its name come to.
-    #[cfg(feature = "cell")]
+    #[cfg(feature = "sync")]
     pub(crate) fn admit_next(&self, state: &mut State, input: Input) -> Option<(u64, Ticket)> {
         let now = state.see(input.now);
-        let place = state.line.iter().position(|waiting| now < waiting.until)?;
-        let waiting = state.line.get(place).copied()?;
+        let place = state.queue.iter().position(|waiting| now < waiting.until)?;
+        let waiting = state.queue.get(place).copied()?;
         if !self.is_turn(state, now, place, waiting.priority) {
             return None;
         }
-        state.line.remove(place);
+        state.queue.remove(place);
         Some((waiting.caller, state.take(now)))
     }
 
-    fn ask_first(&self, state: &mut State, now: Time, request: Request) -> Answer<Ticket> {
-        let place = state.line.partition_point(|waiting| waiting.priority >= request.priority);
+    fn ask_first(&self, state: &mut State, now: Time, request: Request) -> Decision<Ticket> {
+        let place = state.queue.partition_point(|waiting| waiting.priority >= request.priority);
         if self.is_turn(state, now, place, request.priority) {
             return state.admit(now);
         }
-        let may_wait = self.shed.as_ref().is_none_or(|shed| request.priority >= shed.line_from);
+        let may_wait = self.shed.as_ref().is_none_or(|shed| request.priority >= shed.queue_from);
         let places = if may_wait && !self.wait_max.is_zero() {
-            self.share(request.priority, self.line_max) as usize
+            self.share(request.priority, self.queue_max) as usize
         } else {
             0
         };
-        if state.line.len() >= places {
+        if state.queue.len() >= places {
             // The places of those who have not noticed yet that their patience has ended.
-            let before = state.line.len();
-            state.line.retain(|waiting| now < waiting.until);
-            state.waited_out = state.waited_out.saturating_add((before - state.line.len()) as u64);
+            let before = state.queue.len();
+            state.queue.retain(|waiting| now < waiting.until);
+            state.waited_out = state.waited_out.saturating_add((before - state.queue.len()) as u64);
         }
-        if state.line.len() >= places {
-            state.refused = state.refused.saturating_add(1);
+        if state.queue.len() >= places {
+            state.rejected = state.rejected.saturating_add(1);
             let limit = state.limiter.limit(&self.limit);
             let is_shed = state.in_use < limit && self.share(request.priority, limit) <= state.in_use;
-            let by = if is_shed { By::Shed } else { By::BulkheadFull };
-            return Answer::Deny { by, retry_at: None };
+            let reason = if is_shed { Reason::Shed } else { Reason::BulkheadFull };
+            return Decision::Reject(Rejected { reason, retry_at: None });
         }
         let until = now + self.wait_max;
         // Again, for those may have left meanwhile.
-        let place = state.line.partition_point(|waiting| waiting.priority >= request.priority);
-        state.line.insert(place, Waiting { caller: request.caller, priority: request.priority, until });
-        Answer::Wait { until }
+        let place = state.queue.partition_point(|waiting| waiting.priority >= request.priority);
+        state.queue.insert(place, Waiting { caller: request.caller, priority: request.priority, until });
+        Decision::Wait { until }
     }
 
-    fn ask_again(&self, state: &mut State, now: Time, place: usize) -> Answer<Ticket> {
-        let Some(waiting) = state.line.get(place).copied() else {
-            return Answer::Deny { by: By::BulkheadWait, retry_at: None };
+    fn ask_again(&self, state: &mut State, now: Time, place: usize) -> Decision<Ticket> {
+        let Some(waiting) = state.queue.get(place).copied() else {
+            return Decision::Reject(Rejected { reason: Reason::BulkheadWait, retry_at: None });
         };
         if now >= waiting.until {
-            state.line.remove(place);
+            state.queue.remove(place);
             state.waited_out = state.waited_out.saturating_add(1);
-            return Answer::Deny { by: By::BulkheadWait, retry_at: None };
+            return Decision::Reject(Rejected { reason: Reason::BulkheadWait, retry_at: None });
         }
         if self.is_turn(state, now, place, waiting.priority) {
-            state.line.remove(place);
+            state.queue.remove(place);
             return state.admit(now);
         }
-        Answer::Wait { until: waiting.until }
+        Decision::Wait { until: waiting.until }
     }
 
     /// Is a permit free for this priority, and one for each that waits before that place?
@@ -329,7 +329,7 @@ impl Config {
         let free = self.share(priority, limit).saturating_sub(state.in_use) as usize;
         // Looks no further than it must.
         free > 0
-            && state.line.iter().take(place).filter(|waiting| now < waiting.until).take(free).count() < free
+            && state.queue.iter().take(place).filter(|waiting| now < waiting.until).take(free).count() < free
     }
 
     fn share(&self, priority: Priority, of: u32) -> u32 {
@@ -338,37 +338,37 @@ impl Config {
 }
 
 impl State {
-    /// A caller gives up while it waits, or vanishes. Was it in line?
+    /// A caller gives up while it waits, or vanishes. Was it in the queue?
     ///
     /// ```
     /// use mainstay_resilience::bulkhead::{Config, Limit, Request};
     /// use mainstay_resilience::{Decide, Input};
     ///
-    /// let config = Config { limit: Limit::Fixed(0), ..Config::default() };
+    /// let config = Config::new().limit(Limit::Fixed(0));
     /// let mut state = config.state();
     /// let _ = config.ask(&mut state, Input::default(), Request { caller: 7, ..Request::default() });
     /// assert!(state.leave(7));
     /// assert!(!state.leave(7));
     /// ```
     pub fn leave(&mut self, caller: u64) -> bool {
-        let place = self.line.iter().position(|waiting| waiting.caller == caller);
-        place.and_then(|place| self.line.remove(place)).is_some()
+        let place = self.queue.iter().position(|waiting| waiting.caller == caller);
+        place.and_then(|place| self.queue.remove(place)).is_some()
     }
 
     /// As [`leave`](State::leave), and counts who leaves because its patience has ended. One whose place went to
     /// another was counted then.
-    #[cfg(feature = "cell")]
+    #[cfg(feature = "sync")]
     pub(crate) fn give_up(&mut self, caller: u64, now: Time) {
         let now = self.see(now);
-        let place = self.line.iter().position(|waiting| waiting.caller == caller);
-        if place.and_then(|place| self.line.remove(place)).is_some_and(|waiting| now >= waiting.until) {
+        let place = self.queue.iter().position(|waiting| waiting.caller == caller);
+        if place.and_then(|place| self.queue.remove(place)).is_some_and(|waiting| now >= waiting.until) {
             self.waited_out = self.waited_out.saturating_add(1);
         }
     }
 
     #[cfg(test)]
-    pub(super) fn line_is_empty(&self) -> bool {
-        self.line.is_empty()
+    pub(super) fn queue_is_empty(&self) -> bool {
+        self.queue.is_empty()
     }
 
     /// Time runs on, never back.
@@ -377,8 +377,8 @@ impl State {
         self.clock
     }
 
-    fn admit(&mut self, now: Time) -> Answer<Ticket> {
-        Answer::Admit(self.take(now))
+    fn admit(&mut self, now: Time) -> Decision<Ticket> {
+        Decision::Admit(self.take(now))
     }
 
     fn take(&mut self, now: Time) -> Ticket {

@@ -1,9 +1,9 @@
 //! Rules as tables, and the bulkhead against a plain list of who is where.
 
 use super::{Aimd, Changed, Config, Gradient, Limit, Request, State, Ticket};
-use crate::chance::{Chance, Clock, steps};
-use crate::contract::{Answer, By, Decide, Input, Outcome, Time, Told};
+use crate::contract::{Decide, Decision, Input, Outcome, Reason, Recorded, Rejected, Time};
 use crate::shed::{self, Priority};
+use crate::test_rng::{Clock, Rng, steps};
 use core::time::Duration;
 use proptest::prelude::*;
 
@@ -11,13 +11,13 @@ fn at(millis: u64) -> Input {
     Input::at(Time::from_millis(millis))
 }
 
-fn fixed(permits: u32, line_max: u32, wait_max_ms: u64) -> Config {
+fn fixed(permits: u32, queue_max: u32, wait_max_ms: u64) -> Config {
     let wait_max = Duration::from_millis(wait_max_ms);
-    Config { limit: Limit::Fixed(permits), line_max, wait_max, shed: None }
+    Config { limit: Limit::Fixed(permits), queue_max, wait_max, shed: None }
 }
 
-fn shedding(permits: u32, line_max: u32, wait_max_ms: u64) -> Config {
-    Config { shed: Some(shed::Config::default()), ..fixed(permits, line_max, wait_max_ms) }
+fn shedding(permits: u32, queue_max: u32, wait_max_ms: u64) -> Config {
+    Config { shed: Some(shed::Config::default()), ..fixed(permits, queue_max, wait_max_ms) }
 }
 
 /// One line of a script.
@@ -38,19 +38,19 @@ enum Line {
 enum Said {
     Yes,
     Wait(u64),
-    No(By),
+    No(Reason),
 }
 
 use Line::{Ask, AskAs, Leave, Ready, Tell};
 use Said::{No, Wait, Yes};
 
-fn say(answer: Answer<Ticket>) -> Said {
+fn say(answer: Decision<Ticket>) -> Said {
     match answer {
-        Answer::Admit(_) => Yes,
-        Answer::Wait { until } => Wait(until.as_nanos() / 1_000_000),
-        Answer::Deny { by, retry_at } => {
+        Decision::Admit(_) => Yes,
+        Decision::Wait { until } => Wait(until.as_nanos() / 1_000_000),
+        Decision::Reject(Rejected { reason, retry_at }) => {
             assert_eq!(retry_at, None);
-            No(by)
+            No(reason)
         }
     }
 }
@@ -71,7 +71,7 @@ fn check(config: &Config, script: &[(u64, Line)]) -> State {
             AskAs(caller, priority, said) => assert_eq!(ask(caller, priority), said, "line {number}"),
             Tell => {
                 let told = config.tell(&mut state, at(*millis), tickets.remove(0), Outcome::Success, 1);
-                assert_eq!(told, Told::Counted, "line {number}");
+                assert_eq!(told, Recorded::Counted, "line {number}");
             }
             Leave(caller) => assert!(state.leave(caller), "line {number}"),
             Ready(callers) => {
@@ -84,28 +84,33 @@ fn check(config: &Config, script: &[(u64, Line)]) -> State {
 }
 
 #[test]
-fn without_a_line_a_full_bulkhead_refuses_at_once() {
-    let script =
-        [(0, Ask(1, Yes)), (0, Ask(2, Yes)), (0, Ask(3, No(By::BulkheadFull))), (5, Tell), (5, Ask(3, Yes))];
+fn without_a_queue_a_full_bulkhead_rejects_at_once() {
+    let script = [
+        (0, Ask(1, Yes)),
+        (0, Ask(2, Yes)),
+        (0, Ask(3, No(Reason::BulkheadFull))),
+        (5, Tell),
+        (5, Ask(3, Yes)),
+    ];
     let state = check(&fixed(2, 0, 1_000), &script);
     check(&fixed(2, 10, 0), &script);
     let snapshot = fixed(2, 0, 1_000).snapshot(&state, Time::ZERO);
-    assert_eq!((snapshot.limit, snapshot.in_use, snapshot.waiting, snapshot.refused), (2, 2, 0, 1));
+    assert_eq!((snapshot.limit, snapshot.in_use, snapshot.waiting, snapshot.rejected), (2, 2, 0, 1));
 }
 
 #[test]
-fn the_line_is_first_come_first_served_and_nobody_is_overtaken() {
+fn the_queue_is_first_come_first_served_and_nobody_is_overtaken() {
     let script = [
         (0, Ask(1, Yes)),
         (1, Ask(2, Wait(101))),
         (2, Ask(3, Wait(102))),
-        (2, Ask(4, No(By::BulkheadFull))),
+        (2, Ask(4, No(Reason::BulkheadFull))),
         (3, Ready(&[])),
         (4, Tell),
         (4, Ready(&[2])),
-        // The permit is kept for the first in line, whoever asks before.
+        // The permit is kept for the first in the queue, whoever asks before.
         (4, Ask(3, Wait(102))),
-        (4, Ask(4, No(By::BulkheadFull))),
+        (4, Ask(4, No(Reason::BulkheadFull))),
         (5, Ask(2, Yes)),
         (6, Ready(&[])),
         (7, Ask(4, Wait(107))),
@@ -148,8 +153,8 @@ fn patience_ends_and_an_ended_one_holds_up_nobody() {
         (100, Ask(3, Yes)),
         (110, Ask(4, Wait(210))),
         (110, Ask(5, Wait(210))),
-        (210, Ask(4, No(By::BulkheadWait))),
-        (500, Ask(5, No(By::BulkheadWait))),
+        (210, Ask(4, No(Reason::BulkheadWait))),
+        (500, Ask(5, No(Reason::BulkheadWait))),
     ];
     let state = check(&fixed(1, 2, 100), &script);
     assert_eq!(
@@ -160,11 +165,11 @@ fn patience_ends_and_an_ended_one_holds_up_nobody() {
 }
 
 #[test]
-fn who_leaves_the_line_makes_room_for_the_next() {
+fn who_leaves_the_queue_makes_room_for_the_next() {
     let script = [
         (0, Ask(1, Yes)),
         (0, Ask(2, Wait(100))),
-        (0, Ask(3, No(By::BulkheadFull))),
+        (0, Ask(3, No(Reason::BulkheadFull))),
         (1, Leave(2)),
         (1, Ask(3, Wait(101))),
         (2, Tell),
@@ -179,21 +184,21 @@ fn who_leaves_the_line_makes_room_for_the_next() {
 #[test]
 fn the_more_important_are_served_first_and_the_last_permits_are_theirs() {
     use Priority::{Critical, Low, Normal};
-    // Of 4 permits normal callers may use 4 (3.2, rounded up), low ones 2. Of 5 places in line: 4, and none.
+    // Of 4 permits normal callers may use 4 (3.2, rounded up), low ones 2. Of 5 places in the queue: 4, and none.
     let script = [
         (0, AskAs(1, Low, Yes)),
         (0, AskAs(2, Low, Yes)),
-        (0, AskAs(3, Low, No(By::Shed))),
+        (0, AskAs(3, Low, No(Reason::Shed))),
         (0, AskAs(4, Normal, Yes)),
         (0, AskAs(5, Normal, Yes)),
-        (0, AskAs(6, Low, No(By::BulkheadFull))),
+        (0, AskAs(6, Low, No(Reason::BulkheadFull))),
         (1, AskAs(7, Normal, Wait(101))),
         (2, AskAs(8, Critical, Wait(102))),
         (3, AskAs(9, Critical, Wait(103))),
         (4, AskAs(10, Normal, Wait(104))),
-        (5, AskAs(11, Normal, No(By::BulkheadFull))),
+        (5, AskAs(11, Normal, No(Reason::BulkheadFull))),
         (5, AskAs(12, Critical, Wait(105))),
-        (5, AskAs(13, Critical, No(By::BulkheadFull))),
+        (5, AskAs(13, Critical, No(Reason::BulkheadFull))),
         (6, Tell),
         (6, Tell),
         (6, Ready(&[8, 9])),
@@ -214,7 +219,11 @@ fn a_limit_that_is_reconfigured_admits_again_when_enough_came_back() {
     let request = Request::default();
     let tickets: Vec<_> = (0..4).map(|_| large.ask(&mut state, at(0), request).admitted().unwrap()).collect();
     for (returned, ticket) in tickets.into_iter().enumerate() {
-        assert_eq!(say(small.ask(&mut state, at(1), request)), No(By::BulkheadFull), "{returned} returned");
+        assert_eq!(
+            say(small.ask(&mut state, at(1), request)),
+            No(Reason::BulkheadFull),
+            "{returned} returned"
+        );
         small.tell(&mut state, at(1), ticket, Outcome::Success, 1);
         if returned == 2 {
             break;
@@ -222,7 +231,7 @@ fn a_limit_that_is_reconfigured_admits_again_when_enough_came_back() {
     }
     assert_eq!(small.snapshot(&state, Time::ZERO).in_use, 1);
     assert_eq!(say(small.ask(&mut state, at(2), request)), Yes);
-    assert_eq!(say(small.ask(&mut state, at(2), request)), No(By::BulkheadFull));
+    assert_eq!(say(small.ask(&mut state, at(2), request)), No(Reason::BulkheadFull));
     assert_eq!(say(large.ask(&mut state, at(2), request)), Yes);
 }
 
@@ -232,11 +241,11 @@ fn a_permit_comes_back_whatever_the_outcome_and_only_once() {
     let mut state = config.state();
     for outcome in [Outcome::Success, Outcome::Slow, Outcome::Failure, Outcome::Neutral, Outcome::Cancelled] {
         let ticket = config.ask(&mut state, at(0), Request::default()).admitted().unwrap();
-        assert_eq!(config.tell(&mut state, at(1), ticket, outcome, 0), Told::Counted);
+        assert_eq!(config.tell(&mut state, at(1), ticket, outcome, 0), Recorded::Counted);
         assert_eq!(config.snapshot(&state, Time::ZERO).in_use, 1);
-        assert_eq!(config.tell(&mut state, at(1), ticket, outcome, 1), Told::Counted);
-        assert_eq!(config.tell(&mut state, at(1), ticket, outcome, 1), Told::Stale);
-        assert_eq!(config.tell(&mut state, at(1), ticket, outcome, u32::MAX), Told::Stale);
+        assert_eq!(config.tell(&mut state, at(1), ticket, outcome, 1), Recorded::Counted);
+        assert_eq!(config.tell(&mut state, at(1), ticket, outcome, 1), Recorded::Stale);
+        assert_eq!(config.tell(&mut state, at(1), ticket, outcome, u32::MAX), Recorded::Stale);
         assert_eq!(config.snapshot(&state, Time::ZERO).in_use, 0);
     }
 }
@@ -260,26 +269,26 @@ fn aimd_cuts_once_a_round_trip() {
         .into_iter()
         .map(|ticket| config.tell(&mut state, at(50), ticket, Outcome::Failure, 1))
         .collect();
-    assert_eq!(told[0], Told::Changed(Changed { from: 10, to: 9 }));
-    assert!(told[1..].iter().all(|told| *told == Told::Counted));
+    assert_eq!(told[0], Recorded::Changed(Changed { from: 10, to: 9 }));
+    assert!(told[1..].iter().all(|told| *told == Recorded::Counted));
     // Calls that began after the cut may cut again: a success that was late, a slow one, one given up late.
     for (begun, answered, outcome, to) in
         [(60, 161, Outcome::Success, 8), (170, 180, Outcome::Slow, 7), (190, 291, Outcome::Cancelled, 6)]
     {
         let ticket = take(&config, &mut state, begun, 1)[0];
         let told = config.tell(&mut state, at(answered), ticket, outcome, 1);
-        assert_eq!(told, Told::Changed(Changed { from: to + 1, to }));
+        assert_eq!(told, Recorded::Changed(Changed { from: to + 1, to }));
     }
     for (begun, answered, outcome) in
         [(300, 400, Outcome::Success), (300, 310, Outcome::Cancelled), (300, 900, Outcome::Neutral)]
     {
         let ticket = take(&config, &mut state, begun, 1)[0];
-        assert_eq!(config.tell(&mut state, at(answered), ticket, outcome, 1), Told::Counted);
+        assert_eq!(config.tell(&mut state, at(answered), ticket, outcome, 1), Recorded::Counted);
     }
     // A clock may be so coarse that calls begin and fail in one moment.
     let tickets = take(&config, &mut state, 1_000, 3);
     let told = tickets.into_iter().map(|it| config.tell(&mut state, at(1_000), it, Outcome::Failure, 1));
-    assert_eq!(told.filter(|told| *told != Told::Counted).count(), 1);
+    assert_eq!(told.filter(|told| *told != Recorded::Counted).count(), 1);
 }
 
 #[test]
@@ -314,7 +323,7 @@ fn aimd_grows_by_one_for_as_many_good_answers_as_it_is_and_only_when_it_is_used(
     let mut changes = Vec::new();
     for (number, ticket) in tickets.into_iter().enumerate() {
         // With each, one less is in use: the last four find less than half.
-        if config.tell(&mut state, at(1), ticket, Outcome::Success, 1) != Told::Counted {
+        if config.tell(&mut state, at(1), ticket, Outcome::Success, 1) != Recorded::Counted {
             changes.push(number);
         }
     }
@@ -332,13 +341,13 @@ fn aimd_grows_by_one_for_as_many_good_answers_as_it_is_and_only_when_it_is_used(
 fn a_limit_stays_between_its_ends() {
     let gradient = Gradient { initial: 10, min: 2, max: 12, ..Gradient::default() };
     for config in [aimd(), Config { limit: Limit::Gradient(gradient), ..Config::default() }] {
-        let (mut state, mut chance) = (config.state(), Chance(5));
+        let (mut state, mut rng) = (config.state(), Rng(5));
         for millis in (0..200_000).step_by(10) {
-            let outcome = if chance.one_in(2) { Outcome::Failure } else { Outcome::Success };
+            let outcome = if rng.one_in(2) { Outcome::Failure } else { Outcome::Success };
             let Some(ticket) = config.ask(&mut state, at(millis), Request::default()).admitted() else {
                 panic!("all have come back")
             };
-            config.tell(&mut state, at(millis + chance.below(1_000)), ticket, outcome, 1);
+            config.tell(&mut state, at(millis + rng.below(1_000)), ticket, outcome, 1);
             let limit = config.snapshot(&state, Time::ZERO).limit;
             assert!((2..=12).contains(&limit), "{limit}");
         }
@@ -351,7 +360,7 @@ fn a_limit_stays_between_its_ends() {
 struct Model {
     in_use: u64,
     /// Callers with priority, when they came, and until when they wait.
-    line: Vec<(u64, Priority, u64, Time)>,
+    queue: Vec<(u64, Priority, u64, Time)>,
     arrivals: u64,
 }
 
@@ -368,91 +377,94 @@ impl Model {
 
     fn ask(&mut self, config: &Config, now: Time, request: Request) -> Said {
         let Limit::Fixed(limit) = config.limit else { panic!("a fixed one") };
-        let known = self.line.iter().position(|(caller, ..)| *caller == request.caller);
+        let known = self.queue.iter().position(|(caller, ..)| *caller == request.caller);
         let (priority, came, until) = known.map_or((request.priority, u64::MAX, Time::FAR), |place| {
-            let (_, priority, came, until) = self.line[place];
+            let (_, priority, came, until) = self.queue[place];
             (priority, came, until)
         });
         if now >= until {
-            self.line.remove(known.unwrap());
-            return No(By::BulkheadWait);
+            self.queue.remove(known.unwrap());
+            return No(Reason::BulkheadWait);
         }
-        let before = self.line.iter().filter(|(_, other, at, until)| {
+        let before = self.queue.iter().filter(|(_, other, at, until)| {
             now < *until && (*other > priority || *other == priority && *at < came)
         });
         if self.in_use + (before.count() as u64) < Self::share(config, priority, limit) {
-            self.line.retain(|(caller, ..)| *caller != request.caller);
+            self.queue.retain(|(caller, ..)| *caller != request.caller);
             self.in_use += 1;
             return Yes;
         }
         if known.is_some() {
             return Wait(until.as_nanos() / 1_000_000);
         }
-        let may_wait = config.shed.as_ref().is_none_or(|shed| priority >= shed.line_from);
-        let places = if may_wait { Self::share(config, priority, config.line_max) } else { 0 };
-        if self.line.len() as u64 >= places {
-            self.line.retain(|(.., until)| now < *until);
+        let may_wait = config.shed.as_ref().is_none_or(|shed| priority >= shed.queue_from);
+        let places = if may_wait { Self::share(config, priority, config.queue_max) } else { 0 };
+        if self.queue.len() as u64 >= places {
+            self.queue.retain(|(.., until)| now < *until);
         }
-        if config.wait_max.is_zero() || self.line.len() as u64 >= places {
+        if config.wait_max.is_zero() || self.queue.len() as u64 >= places {
             let is_shed =
                 self.in_use < u64::from(limit) && self.in_use >= Self::share(config, priority, limit);
-            return No(if is_shed { By::Shed } else { By::BulkheadFull });
+            return No(if is_shed { Reason::Shed } else { Reason::BulkheadFull });
         }
         self.arrivals += 1;
         let until = now + config.wait_max;
-        self.line.push((request.caller, priority, self.arrivals, until));
+        self.queue.push((request.caller, priority, self.arrivals, until));
         Wait(until.as_nanos() / 1_000_000)
     }
 }
 
 #[test]
 fn a_bulkhead_is_a_plain_list_of_who_is_where() {
-    let mut chance = Chance(11);
+    let mut rng = Rng(11);
     let walks = 60;
     let priorities = [Priority::Low, Priority::Normal, Priority::Critical];
     for walk in 0..walks {
-        let make = |chance: &mut Chance| Config {
-            limit: Limit::Fixed(chance.below(8) as u32),
-            shed: chance.one_in(2).then(|| shed::Config {
-                line_from: priorities[chance.below(3) as usize],
+        let make = |rng: &mut Rng| Config {
+            limit: Limit::Fixed(rng.below(8) as u32),
+            shed: rng.one_in(2).then(|| shed::Config {
+                queue_from: priorities[rng.below(3) as usize],
                 ..shed::Config::default()
             }),
-            ..fixed(0, chance.below(8) as u32, 100)
+            ..fixed(0, rng.below(8) as u32, 100)
         };
-        let mut config = make(&mut chance);
+        let mut config = make(&mut rng);
         let (mut state, mut model, mut tickets) = (config.state(), Model::default(), Vec::new());
         let mut clock = Clock { now: 0, stride: 5_000_000 };
         let mut latest = Time::ZERO;
         for step in 0..steps(875_000) / walks {
-            let input = clock.step(&mut chance);
+            let input = clock.step(&mut rng);
             let told = format!("walk {walk}, step {step}: {config:?}");
-            let caller = chance.below(16);
-            match chance.below(100) {
+            let caller = rng.below(16);
+            match rng.below(100) {
                 0..=54 => {
                     latest = latest.max(input.now);
-                    let request = Request { caller, priority: priorities[chance.below(3) as usize] };
+                    let request = Request { caller, priority: priorities[rng.below(3) as usize] };
                     let answer = config.ask(&mut state, input, request);
                     assert_eq!(say(answer), model.ask(&config, latest, request), "{told}");
                     tickets.extend(answer.admitted());
                 }
                 55..=89 if !tickets.is_empty() => {
                     latest = latest.max(input.now);
-                    let ticket = tickets.swap_remove(chance.below(tickets.len() as u64) as usize);
-                    assert_eq!(config.tell(&mut state, input, ticket, Outcome::Success, 1), Told::Counted);
+                    let ticket = tickets.swap_remove(rng.below(tickets.len() as u64) as usize);
+                    assert_eq!(
+                        config.tell(&mut state, input, ticket, Outcome::Success, 1),
+                        Recorded::Counted
+                    );
                     model.in_use -= 1;
                 }
                 90..=97 => {
-                    let before = model.line.len();
-                    model.line.retain(|(waiting, ..)| *waiting != caller);
-                    assert_eq!(state.leave(caller), model.line.len() < before, "{told}");
+                    let before = model.queue.len();
+                    model.queue.retain(|(waiting, ..)| *waiting != caller);
+                    assert_eq!(state.leave(caller), model.queue.len() < before, "{told}");
                 }
-                98 if chance.one_in(20) => config = make(&mut chance),
+                98 if rng.one_in(20) => config = make(&mut rng),
                 _ => {}
             }
-            if chance.one_in(4) {
+            if rng.one_in(4) {
                 let now = latest.max(input.now);
                 let ready: Vec<_> = config.ready(&state, now).collect();
-                let mut would: Vec<_> = model.line.iter().map(|(caller, ..)| *caller).collect();
+                let mut would: Vec<_> = model.queue.iter().map(|(caller, ..)| *caller).collect();
                 would.retain(|caller| {
                     let request = Request { caller: *caller, priority: Priority::Low };
                     config.ask(&mut state.clone(), Input::at(now), request).admitted().is_some()
@@ -463,7 +475,7 @@ fn a_bulkhead_is_a_plain_list_of_who_is_where() {
                 assert_eq!(sorted, would, "{told}");
             }
             let snapshot = config.snapshot(&state, latest);
-            let waiting = model.line.iter().filter(|(.., until)| latest < *until).count();
+            let waiting = model.queue.iter().filter(|(.., until)| latest < *until).count();
             assert_eq!(u64::from(snapshot.in_use), model.in_use, "{told}");
             assert_eq!(snapshot.waiting as usize, waiting, "{told}");
         }
@@ -483,32 +495,35 @@ fn drain(config: &Config, mut state: State, tickets: Vec<Ticket>, callers: Vec<u
     }
     let snapshot = config.snapshot(&state, Time::ZERO);
     assert_eq!((snapshot.in_use, snapshot.waiting), (0, 0));
-    assert!(state.line_is_empty());
+    assert!(state.queue_is_empty());
 }
 
 #[test]
 fn permits_of_adaptive_limits_never_leak() {
-    let mut chance = Chance(13);
+    let mut rng = Rng(13);
     let outcomes = [Outcome::Success, Outcome::Slow, Outcome::Failure, Outcome::Neutral, Outcome::Cancelled];
     for limit in [Limit::Aimd(Aimd::default()), Limit::Gradient(Gradient::default())] {
         let config = Config { limit, ..Config::default() };
         let (mut state, mut tickets) = (config.state(), Vec::new());
         let mut clock = Clock { now: 0, stride: 5_000_000 };
         for step in 0..steps(125_000) / 2 {
-            let input = clock.step(&mut chance);
+            let input = clock.step(&mut rng);
             let limit = config.snapshot(&state, input.now).limit;
-            if chance.one_in(2) {
-                let request = Request { caller: chance.below(100), priority: Priority::Normal };
+            if rng.one_in(2) {
+                let request = Request { caller: rng.below(100), priority: Priority::Normal };
                 tickets.extend(config.ask(&mut state, input, request).admitted());
                 let snapshot = config.snapshot(&state, input.now);
                 assert!(snapshot.in_use as usize == tickets.len(), "step {step}");
             } else if !tickets.is_empty() {
-                let ticket = tickets.swap_remove(chance.below(tickets.len() as u64) as usize);
-                let outcome = outcomes[chance.below(20).min(4) as usize];
+                let ticket = tickets.swap_remove(rng.below(tickets.len() as u64) as usize);
+                let outcome = outcomes[rng.below(20).min(4) as usize];
                 let told = config.tell(&mut state, input, ticket, outcome, 1);
                 let to = config.snapshot(&state, input.now).limit;
-                let expected =
-                    if to == limit { Told::Counted } else { Told::Changed(Changed { from: limit, to }) };
+                let expected = if to == limit {
+                    Recorded::Counted
+                } else {
+                    Recorded::Changed(Changed { from: limit, to })
+                };
                 assert_eq!(told, expected, "step {step}");
             }
         }
@@ -548,15 +563,15 @@ fn some_limit() -> impl Strategy<Value = Limit> {
 
 fn some_config() -> impl Strategy<Value = Config> {
     let shed = prop::option::of((any::<u8>(), any::<u8>(), any::<u8>()));
-    (some_limit(), 0..40_u32, some_nanos(), shed).prop_map(|(limit, line_max, wait_max, shed)| Config {
+    (some_limit(), 0..40_u32, some_nanos(), shed).prop_map(|(limit, queue_max, wait_max, shed)| Config {
         limit,
-        line_max,
+        queue_max,
         wait_max: Duration::from_nanos(wait_max),
         shed: shed.map(|(critical_percent, normal_percent, low_percent)| shed::Config {
             critical_percent,
             normal_percent,
             low_percent,
-            line_from: Priority::Low,
+            queue_from: Priority::Low,
         }),
     })
 }
@@ -589,14 +604,14 @@ proptest! {
 
 #[test]
 fn a_configuration_that_makes_no_sense_names_its_field() {
-    let field = |config: Config| config.check().map_err(|invalid| invalid.field.into_owned());
+    let field = |config: Config| config.check().map_err(|error| error.field.into_owned());
     let aimd = |aimd| field(Config { limit: Limit::Aimd(aimd), ..Config::default() });
     let gradient = |gradient| field(Config { limit: Limit::Gradient(gradient), ..Config::default() });
     assert_eq!(field(Config::default()), Ok(()));
     assert_eq!(aimd(Aimd::default()), Ok(()));
     assert_eq!(gradient(Gradient::default()), Ok(()));
     assert_eq!(field(fixed(0, 0, 0)), Err("limit.fixed".into()));
-    assert_eq!(field(fixed(1, 10_001, 0)), Err("line_max".into()));
+    assert_eq!(field(fixed(1, 10_001, 0)), Err("queue_max".into()));
     assert_eq!(field(fixed(1, 1, u64::MAX)), Err("wait_max_ms".into()));
     assert_eq!(aimd(Aimd { min: 0, ..Aimd::default() }), Err("limit.aimd.min".into()));
     assert_eq!(aimd(Aimd { initial: 2_000, ..Aimd::default() }), Err("limit.aimd.initial".into()));
@@ -615,7 +630,7 @@ fn a_configuration_that_makes_no_sense_names_its_field() {
 fn a_bulkhead_is_written_and_read() {
     let read = |written: &str| serde_json::from_str::<Config>(written);
     assert_eq!(read("{}").unwrap(), Config::default());
-    let written = r#"{"limit":{"fixed":32},"line_max":32,"wait_max_ms":500,"shed":null}"#;
+    let written = r#"{"limit":{"fixed":32},"queue_max":32,"wait_max_ms":500,"shed":null}"#;
     assert_eq!(serde_json::to_string(&Config::default()).unwrap(), written);
     let config = read(r#"{"limit":{"aimd":{"latency_target_ms":70}},"shed":{"low_percent":10}}"#).unwrap();
     let Limit::Aimd(aimd) = &config.limit else { panic!("{config:?}") };
@@ -654,7 +669,7 @@ fn the_next_in_line_is_whom_a_free_permit_goes_to_as_long_as_its_patience_lasts(
     let request = |caller| Request { caller, ..Request::default() };
     let ticket = config.ask(&mut state, at(0), request(11)).admitted().expect("free");
     for caller in [12, 13] {
-        assert_eq!(config.ask(&mut state, at(0), request(caller)), Answer::Wait { until: at(100).now });
+        assert_eq!(config.ask(&mut state, at(0), request(caller)), Decision::Wait { until: at(100).now });
     }
     assert_eq!(config.next(&state, at(50).now), None, "no permit is free");
     config.tell(&mut state, at(50), ticket, Outcome::Success, 1);

@@ -5,14 +5,14 @@
 
 use super::clock;
 use super::run::Inner;
-use super::words::{CallError, Refusal, Verdict};
+use super::words::{CallError, CallRejected, Classification};
 use crate::breaker;
 use crate::bulkhead;
-use crate::cell::{self, Entry};
-use crate::contract::{Answer, By, Outcome, Time, Told};
+use crate::contract::{Decision, Outcome, Reason, Recorded, Rejected, Time};
 use crate::policy::RateLimit;
 use crate::rate;
 use crate::shed::Priority;
+use crate::sync::{self, Entry};
 use core::future::{Future, poll_fn};
 use core::pin::pin;
 use core::task::Poll;
@@ -22,46 +22,46 @@ use core::time::Duration;
 #[derive(Debug)]
 pub(super) struct Attempted<T, E> {
     pub(super) result: Result<T, CallError<E>>,
-    pub(super) verdict: Verdict,
+    pub(super) classification: Classification,
 }
 
 impl<T, E> Attempted<T, E> {
     pub(super) fn is_good(&self) -> bool {
-        matches!(self.verdict.outcome, Outcome::Success | Outcome::Slow)
+        matches!(self.classification.outcome, Outcome::Success | Outcome::Slow)
     }
 
     /// This, unless the other says more.
     pub(super) fn or(self, other: Self) -> Self {
-        let was_refused = |one: &Self| matches!(one.result, Err(CallError::Refused(_)));
-        let is_less = !self.is_good() && was_refused(&self) && !was_refused(&other);
+        let was_rejected = |one: &Self| matches!(one.result, Err(CallError::Rejected(_)));
+        let is_less = !self.is_good() && was_rejected(&self) && !was_rejected(&other);
         if other.is_good() && !self.is_good() || is_less { other } else { self }
     }
 
-    fn refused(refusal: Refusal) -> Self {
-        Self { result: Err(CallError::Refused(refusal)), verdict: Outcome::Neutral.into() }
+    fn rejected(rejected: CallRejected) -> Self {
+        Self { result: Err(CallError::Rejected(rejected)), classification: Outcome::Neutral.into() }
     }
 }
 
 /// The rate limits of a program.
 #[derive(Debug)]
 pub(super) enum Rate {
-    Bucket(cell::Bucket),
-    Window(cell::Window),
+    TokenBucket(sync::TokenBucket),
+    SlidingWindow(sync::SlidingWindow),
 }
 
 impl Rate {
     pub(super) fn new(limit: &RateLimit) -> Self {
         match limit {
-            RateLimit::Bucket(config) => Self::Bucket(cell::Bucket::new(config.clone())),
-            RateLimit::Window(config) => Self::Window(cell::Window::new(config.clone())),
+            RateLimit::TokenBucket(config) => Self::TokenBucket(sync::TokenBucket::new(config.clone())),
+            RateLimit::SlidingWindow(config) => Self::SlidingWindow(sync::SlidingWindow::new(config.clone())),
         }
     }
 
-    fn ask(&self, now: Time) -> Answer<rate::Ticket> {
+    fn ask(&self, now: Time) -> Decision<rate::Ticket> {
         let input = clock::input_at(now);
         match self {
-            Self::Bucket(bucket) => bucket.ask(input, rate::Request::default()),
-            Self::Window(window) => window.ask(input, rate::Request::default()),
+            Self::TokenBucket(bucket) => bucket.ask(input, rate::Request::default()),
+            Self::SlidingWindow(window) => window.ask(input, rate::Request::default()),
         }
     }
 }
@@ -70,7 +70,7 @@ impl Rate {
 #[derive(Debug)]
 struct Asked<'a> {
     inner: &'a Inner,
-    breaker: &'a cell::Breaker,
+    breaker: &'a sync::Breaker,
     ticket: Option<breaker::Ticket>,
 }
 
@@ -78,9 +78,9 @@ impl Asked<'_> {
     fn tell(&mut self, now: Time, outcome: Outcome) {
         let Some(ticket) = self.ticket.take() else { return };
         match self.breaker.tell(clock::input_at(now), ticket, outcome) {
-            Told::Counted => {}
-            Told::Stale => self.inner.watch.stale(),
-            Told::Changed(transition) => self.inner.watch.changed(transition),
+            Recorded::Counted => {}
+            Recorded::Stale => self.inner.observer.stale(),
+            Recorded::Changed(transition) => self.inner.observer.changed(transition),
         }
     }
 }
@@ -96,7 +96,7 @@ impl Drop for Asked<'_> {
 /// A bulkhead's permit, which goes back once.
 #[derive(Debug)]
 struct Permit<'a> {
-    bulkhead: &'a cell::Bulkhead,
+    bulkhead: &'a sync::Bulkhead,
     ticket: Option<bulkhead::Ticket>,
 }
 
@@ -126,7 +126,7 @@ struct Seen<'a> {
 impl Seen<'_> {
     fn tell(&mut self, outcome: Outcome) {
         self.is_told = true;
-        self.inner.watch.attempted(outcome);
+        self.inner.observer.attempted(outcome);
     }
 }
 
@@ -138,14 +138,14 @@ impl Drop for Seen<'_> {
     }
 }
 
-/// A place in line, which is left when it is dropped.
+/// A place in the queue, which is left when it is dropped.
 #[derive(Debug)]
-struct InLine<'a> {
-    bulkhead: &'a cell::Bulkhead,
-    place: cell::Place,
+struct Queued<'a> {
+    bulkhead: &'a sync::Bulkhead,
+    place: sync::Place,
 }
 
-impl Drop for InLine<'_> {
+impl Drop for Queued<'_> {
     fn drop(&mut self) {
         self.bulkhead.leave(clock::input(), self.place);
     }
@@ -157,7 +157,7 @@ enum Entered<'a> {
     /// With a permit, or without a bulkhead.
     Admitted(Option<Permit<'a>>),
     /// In line, until its patience ends.
-    InLine(InLine<'a>, Time),
+    Queued(Queued<'a>, Time),
 }
 
 /// Dropped in a panic, the operation failed; otherwise its caller gave up.
@@ -167,49 +167,49 @@ fn outcome_of_a_drop() -> Outcome {
 
 impl Inner {
     /// One attempt, at most until `deadline`.
-    pub(super) async fn attempt<T, E, F, B, J>(
+    pub(super) async fn attempt<T, E, F, B, C>(
         &self,
         asked_at: Time,
         asked_by: (u32, Priority),
         deadline: Time,
         begin: B,
-        judge: &J,
+        classify: &C,
     ) -> Attempted<T, E>
     where
         F: Future<Output = Result<T, E>>,
         B: FnOnce(Time) -> F,
-        J: Fn(Result<&T, &E>) -> Verdict,
+        C: Fn(Result<&T, &E>) -> Classification,
     {
         let mut asked = match self.ask_breaker(asked_at, asked_by.0) {
             Ok(asked) => asked,
-            Err(refusal) => return Attempted::refused(refusal),
+            Err(rejected) => return Attempted::rejected(rejected),
         };
         let now = match self.ask_rate(asked_at) {
             Ok(None) => Ok(asked_at),
             // Waits are futures apart: most calls have none.
             Ok(Some(until)) => Box::pin(self.wait_for_rate(asked_at, until, deadline)).await,
-            Err(refusal) => Err(refusal),
+            Err(rejected) => Err(rejected),
         };
         let entered = match now {
             Ok(now) => self.ask_bulkhead(now, asked_by.1).map(|entered| (entered, now)),
-            Err(refusal) => Err(refusal),
+            Err(rejected) => Err(rejected),
         };
         let admitted = match entered {
             Ok((Entered::Admitted(permit), now)) => Ok((permit, now)),
-            Ok((Entered::InLine(line, until), now)) => {
-                Box::pin(self.wait_in_line(line, now, until, deadline)).await
+            Ok((Entered::Queued(queued, until), now)) => {
+                Box::pin(self.wait_in_queue(queued, now, until, deadline)).await
             }
-            Err(refusal) => Err(refusal),
+            Err(rejected) => Err(rejected),
         };
         let (mut permit, begun) = match admitted {
             Ok(admitted) => admitted,
-            Err(refusal) => return Attempted::refused(refusal),
+            Err(rejected) => return Attempted::rejected(rejected),
         };
         // Whoever has waited meets a dependency that may have changed meanwhile.
         if begun != asked_at || begun >= deadline {
             match self.ask_after_wait(asked, begun, deadline, asked_by.0) {
                 Ok(still) => asked = still,
-                Err(refusal) => return Attempted::refused(refusal),
+                Err(rejected) => return Attempted::rejected(rejected),
             }
         }
         let ends = self.policy.timeout.map_or(Time::FAR, |timeout| begun + timeout).min(deadline);
@@ -217,52 +217,52 @@ impl Inner {
         let result = within(ends, begin(ends)).await;
         let now = clock::now();
         let ran = now.since(begun);
-        let verdict = match &result {
-            Some(result) => self.time(ran, judge(result.as_ref())),
-            None => self.judge_cut(ran),
+        let classification = match &result {
+            Some(result) => self.time(ran, classify(result.as_ref())),
+            None => self.classify_cut(ran),
         };
         if let Some(asked) = &mut asked {
-            asked.tell(now, verdict.outcome);
+            asked.tell(now, classification.outcome);
         }
         if let Some(permit) = &mut permit {
-            permit.tell(now, verdict.outcome);
+            permit.tell(now, classification.outcome);
         }
-        seen.tell(verdict.outcome);
+        seen.tell(classification.outcome);
         let result = match result {
             Some(result) => result.map_err(CallError::Failed),
             None => {
-                self.watch.timed_out();
+                self.observer.timed_out();
                 Err(CallError::TimedOut(ran))
             }
         };
-        Attempted { result, verdict }
+        Attempted { result, classification }
     }
 
-    fn ask_breaker(&self, now: Time, source: u32) -> Result<Option<Asked<'_>>, Refusal> {
+    fn ask_breaker(&self, now: Time, source: u32) -> Result<Option<Asked<'_>>, CallRejected> {
         let Some(breaker) = &self.breaker else { return Ok(None) };
         let (answer, changed) = breaker.ask_and_see(clock::input_at(now), breaker::Request { source });
         if let Some(transition) = changed {
-            self.watch.changed(transition);
+            self.observer.changed(transition);
         }
         match answer {
-            Answer::Admit(ticket) => Ok(Some(Asked { inner: self, breaker, ticket: Some(ticket) })),
+            Decision::Admit(ticket) => Ok(Some(Asked { inner: self, breaker, ticket: Some(ticket) })),
             // A breaker keeps nobody waiting.
-            Answer::Wait { until } => Err(self.refusal(now, By::BreakerOpen, Some(until))),
-            Answer::Deny { by, retry_at } => Err(self.refusal(now, by, retry_at)),
+            Decision::Wait { until } => Err(self.rejected(now, Reason::BreakerOpen, Some(until))),
+            Decision::Reject(Rejected { reason, retry_at }) => Err(self.rejected(now, reason, retry_at)),
         }
     }
 
     /// Who has waited for a place does not begin past its deadline; and if the breaker changed meanwhile, it is asked
-    /// again: a line of calls must not run into a dependency that was found to be down.
+    /// again: a queue of calls must not run into a dependency that was found to be down.
     fn ask_after_wait<'a>(
         &'a self,
         asked: Option<Asked<'a>>,
         now: Time,
         deadline: Time,
         source: u32,
-    ) -> Result<Option<Asked<'a>>, Refusal> {
+    ) -> Result<Option<Asked<'a>>, CallRejected> {
         if now >= deadline {
-            return Err(self.refusal(now, By::Deadline, None));
+            return Err(self.rejected(now, Reason::Deadline, None));
         }
         match asked {
             Some(mut asked) if asked.ticket.is_some_and(|ticket| !asked.breaker.is_current(ticket)) => {
@@ -275,22 +275,22 @@ impl Inner {
     }
 
     /// Until when to wait, if at all.
-    fn ask_rate(&self, now: Time) -> Result<Option<Time>, Refusal> {
+    fn ask_rate(&self, now: Time) -> Result<Option<Time>, CallRejected> {
         let Some(rate) = &self.rate else { return Ok(None) };
         match rate.ask(now) {
-            Answer::Admit(_) => Ok(None),
-            Answer::Wait { until } => Ok(Some(until)),
-            Answer::Deny { by, retry_at } => Err(self.refusal(now, by, retry_at)),
+            Decision::Admit(_) => Ok(None),
+            Decision::Wait { until } => Ok(Some(until)),
+            Decision::Reject(Rejected { reason, retry_at }) => Err(self.rejected(now, reason, retry_at)),
         }
     }
 
     /// The moment when the rate allowed it. The line of those who wait is the runtime's timer: each waits at most as
     /// long as the limit says.
-    async fn wait_for_rate(&self, now: Time, mut until: Time, deadline: Time) -> Result<Time, Refusal> {
+    async fn wait_for_rate(&self, now: Time, mut until: Time, deadline: Time) -> Result<Time, CallRejected> {
         let patience = now + self.rate_wait_max;
         loop {
             if until > patience || until >= deadline {
-                return Err(self.refusal(clock::now(), By::RateLimit, Some(until)));
+                return Err(self.rejected(clock::now(), Reason::RateLimit, Some(until)));
             }
             tokio::time::sleep_until(clock::instant_of(until)).await;
             let now = clock::now();
@@ -301,55 +301,59 @@ impl Inner {
         }
     }
 
-    fn ask_bulkhead(&self, now: Time, priority: Priority) -> Result<Entered<'_>, Refusal> {
+    fn ask_bulkhead(&self, now: Time, priority: Priority) -> Result<Entered<'_>, CallRejected> {
         let Some(bulkhead) = &self.bulkhead else { return Ok(Entered::Admitted(None)) };
         match bulkhead.enter(clock::input_at(now), priority) {
             Entry::Admit(ticket) => Ok(Entered::Admitted(Some(Permit { bulkhead, ticket: Some(ticket) }))),
-            Entry::Wait { place, until } => Ok(Entered::InLine(InLine { bulkhead, place }, until)),
-            Entry::Deny { by, retry_at } => Err(self.refusal(now, by, retry_at)),
+            Entry::Wait { place, until } => Ok(Entered::Queued(Queued { bulkhead, place }, until)),
+            Entry::Reject(Rejected { reason, retry_at }) => Err(self.rejected(now, reason, retry_at)),
         }
     }
 
     /// A permit, and the moment when it was there.
-    async fn wait_in_line<'a>(
+    async fn wait_in_queue<'a>(
         &self,
-        line: InLine<'a>,
+        queued: Queued<'a>,
         now: Time,
         until: Time,
         deadline: Time,
-    ) -> Result<(Option<Permit<'a>>, Time), Refusal> {
-        let bulkhead = line.bulkhead;
-        let granted = poll_fn(|cx| bulkhead.poll_granted(line.place, cx.waker()));
-        let by = match within(until.min(deadline), granted).await {
+    ) -> Result<(Option<Permit<'a>>, Time), CallRejected> {
+        let bulkhead = queued.bulkhead;
+        let granted = poll_fn(|cx| bulkhead.poll_granted(queued.place, cx.waker()));
+        let reason = match within(until.min(deadline), granted).await {
             Some(Ok(ticket)) => return Ok((Some(Permit { bulkhead, ticket: Some(ticket) }), clock::now())),
-            Some(Err(by)) => by,
-            None if deadline < until => By::Deadline,
-            None => By::BulkheadWait,
+            Some(Err(reason)) => reason,
+            None if deadline < until => Reason::Deadline,
+            None => Reason::BulkheadWait,
         };
-        Err(self.refusal(now, by, None))
+        Err(self.rejected(now, reason, None))
     }
 
     /// A success may have taken too long.
-    fn time(&self, ran: Duration, verdict: Verdict) -> Verdict {
-        match (verdict.outcome, self.slow_after) {
+    fn time(&self, ran: Duration, classification: Classification) -> Classification {
+        match (classification.outcome, self.slow_after) {
             (Outcome::Success, Some(slow_after)) if ran >= slow_after => {
-                Verdict { outcome: Outcome::Slow, ..verdict }
+                Classification { outcome: Outcome::Slow, ..classification }
             }
-            _ => verdict,
+            _ => classification,
         }
     }
 
     /// An attempt that was cut short is a failure of the dependency, unless its caller's deadline gave it less than
     /// half of what it may take: the policy's time-out, or its deadline if it has no time-out.
-    fn judge_cut(&self, ran: Duration) -> Verdict {
-        let may_take = self.policy.timeout.or(self.policy.deadline);
+    fn classify_cut(&self, ran: Duration) -> Classification {
+        let may_take = self.policy.timeout.or(self.policy.total_timeout);
         let had_time = may_take.is_none_or(|may_take| ran.saturating_mul(2) >= may_take);
-        Verdict::from(if had_time { Outcome::Failure } else { Outcome::Cancelled })
+        Classification::from(if had_time { Outcome::Failure } else { Outcome::Cancelled })
     }
 
-    pub(super) fn refusal(&self, now: Time, by: By, retry_at: Option<Time>) -> Refusal {
-        self.watch.refused(by);
-        Refusal { guard: self.watch.guard.clone(), by, retry_after: retry_at.map(|at| at.since(now)) }
+    pub(super) fn rejected(&self, now: Time, reason: Reason, retry_at: Option<Time>) -> CallRejected {
+        self.observer.rejected(reason);
+        CallRejected {
+            guard: self.observer.guard.clone(),
+            reason,
+            retry_after: retry_at.map(|at| at.since(now)),
+        }
     }
 }
 

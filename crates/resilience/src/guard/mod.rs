@@ -5,7 +5,7 @@
 //! use mainstay_resilience::guard::{Call, CallError, Guard, Policy, errors_are_failures};
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-//! let policy = Policy { breaker: Some(breaker::Config::default()), ..Policy::default() };
+//! let policy = Policy::new().breaker(breaker::Config::default());
 //! let guard = Guard::new("billing", policy).unwrap();
 //! let result: Result<u32, CallError<std::io::Error>> =
 //!     guard.call(Call::safe(), |_attempt| async { Ok(42) }, errors_are_failures).await;
@@ -14,16 +14,16 @@
 //! ```
 //!
 //! A call is a future of the caller's task: nothing is spawned. Dropped at any point, it gives back its permit, its
-//! place in the line and its probe. A panic of the operation counts as a failure, and gives them back as well.
+//! place in the queue and its probe. A panic of the operation counts as a failure, and gives them back as well.
 
 mod attempt;
 pub(crate) mod clock;
+mod observer;
 mod run;
 #[cfg(test)]
 mod tests;
-mod watch;
 mod words;
 
 pub use crate::policy::Policy;
 pub use run::Guard;
-pub use words::{Attempt, Call, CallError, Refusal, Verdict, errors_are_failures};
+pub use words::{Attempt, Call, CallError, CallRejected, Classification, errors_are_failures};

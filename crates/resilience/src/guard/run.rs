@@ -2,14 +2,14 @@
 
 use super::attempt::{Attempted, Rate};
 use super::clock;
-use super::watch::Watch;
-use super::words::{Attempt, Call, CallError, Verdict};
+use super::observer::Observer;
+use super::words::{Attempt, Call, CallError, Classification};
 use crate::breaker::Forced;
-use crate::contract::{Answer, By, Invalid, Outcome, Time};
+use crate::contract::{ConfigError, Decision, Outcome, Reason, Rejected, Time};
 use crate::policy::{Policy, RateLimit};
 use crate::retry::Safety;
 use crate::shed::Priority;
-use crate::{cell, hedge, retry};
+use crate::{hedge, retry, sync};
 use core::future::{Future, poll_fn};
 use core::pin::pin;
 use core::task::Poll;
@@ -22,7 +22,7 @@ use std::sync::Arc;
 /// use mainstay_resilience::guard::{Guard, Policy};
 /// use mainstay_resilience::{Input, breaker};
 ///
-/// let policy = Policy { breaker: Some(breaker::Config::default()), ..Policy::default() };
+/// let policy = Policy::new().breaker(breaker::Config::default());
 /// let guard = Guard::new("billing", policy).unwrap();
 /// let clone = guard.clone();
 /// guard.breaker().unwrap().trip(Input::at(guard.now()));
@@ -35,47 +35,47 @@ pub struct Guard {
 
 #[derive(Debug)]
 pub(super) struct Inner {
-    pub(super) watch: Watch,
+    pub(super) observer: Observer,
     pub(super) policy: Policy,
-    pub(super) breaker: Option<cell::Breaker>,
+    pub(super) breaker: Option<sync::Breaker>,
     pub(super) slow_after: Option<Duration>,
     pub(super) rate: Option<Rate>,
     pub(super) rate_wait_max: Duration,
-    pub(super) bulkhead: Option<cell::Bulkhead>,
-    retry: Option<cell::Retry>,
-    hedge: Option<cell::Hedge>,
+    pub(super) bulkhead: Option<sync::Bulkhead>,
+    retry: Option<sync::Retry>,
+    hedge: Option<sync::Hedge>,
 }
 
 impl Guard {
-    /// A guard under a name, which its refusals and metrics carry.
+    /// A guard under a name, which its rejections and metrics carry.
     ///
     /// ```
     /// # use mainstay_resilience::guard::{Guard, Policy};
     /// use mainstay_resilience::retry;
     ///
-    /// let retry = retry::Config { attempts_max: 0, ..retry::Config::default() };
-    /// let policy = Policy { retry: Some(retry), ..Policy::default() };
+    /// let retry = retry::Config::new().attempts_max(0);
+    /// let policy = Policy::new().retry(retry);
     /// assert_eq!(Guard::new("billing", policy).unwrap_err().field, "retry.attempts_max");
     /// ```
     ///
     /// # Errors
     /// The first field of the policy that makes no sense.
-    pub fn new(name: &str, policy: Policy) -> Result<Self, Invalid> {
+    pub fn new(name: &str, policy: Policy) -> Result<Self, ConfigError> {
         policy.check()?;
         let rate_wait_max = match &policy.rate_limit {
-            Some(RateLimit::Bucket(config)) => config.wait_max,
-            Some(RateLimit::Window(config)) => config.wait_max,
+            Some(RateLimit::TokenBucket(config)) => config.wait_max,
+            Some(RateLimit::SlidingWindow(config)) => config.wait_max,
             None => Duration::ZERO,
         };
         let inner = Inner {
-            watch: Watch::new(name.into()),
-            breaker: policy.breaker.clone().map(cell::Breaker::new),
+            observer: Observer::new(name.into()),
+            breaker: policy.breaker.clone().map(sync::Breaker::new),
             slow_after: policy.breaker.as_ref().and_then(|breaker| breaker.slow_after),
             rate: policy.rate_limit.as_ref().map(Rate::new),
             rate_wait_max,
-            bulkhead: policy.bulkhead.clone().map(cell::Bulkhead::new),
-            retry: policy.retry.clone().map(cell::Retry::new),
-            hedge: policy.hedge.clone().map(cell::Hedge::new),
+            bulkhead: policy.bulkhead.clone().map(sync::Bulkhead::new),
+            retry: policy.retry.clone().map(sync::Retry::new),
+            hedge: policy.hedge.clone().map(sync::Hedge::new),
             policy,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -89,7 +89,7 @@ impl Guard {
     /// ```
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.inner.watch.guard
+        &self.inner.observer.guard
     }
 
     /// Its policy.
@@ -97,7 +97,7 @@ impl Guard {
     /// ```
     /// # use mainstay_resilience::guard::{Guard, Policy};
     /// # use std::time::Duration;
-    /// let policy = Policy { timeout: Some(Duration::from_millis(400)), ..Policy::default() };
+    /// let policy = Policy::new().timeout(Duration::from_millis(400));
     /// let guard = Guard::new("billing", policy.clone()).unwrap();
     /// assert_eq!(guard.policy(), &policy);
     /// ```
@@ -113,7 +113,7 @@ impl Guard {
     /// use mainstay_resilience::breaker::{Config, Forced};
     /// use mainstay_resilience::Input;
     ///
-    /// let policy = Policy { breaker: Some(Config::default()), ..Policy::default() };
+    /// let policy = Policy::new().breaker(Config::default());
     /// let guard = Guard::new("billing", policy).unwrap();
     /// // An operator takes the dependency out of service.
     /// let breaker = guard.breaker().unwrap();
@@ -121,7 +121,7 @@ impl Guard {
     /// assert_eq!(breaker.snapshot(guard.now()).admitted_percent, 0);
     /// ```
     #[must_use]
-    pub fn breaker(&self) -> Option<&cell::Breaker> {
+    pub fn breaker(&self) -> Option<&sync::Breaker> {
         self.inner.breaker.as_ref()
     }
 
@@ -131,13 +131,13 @@ impl Guard {
     /// # use mainstay_resilience::guard::{Guard, Policy};
     /// use mainstay_resilience::bulkhead;
     ///
-    /// let policy = Policy { bulkhead: Some(bulkhead::Config::default()), ..Policy::default() };
+    /// let policy = Policy::new().bulkhead(bulkhead::Config::default());
     /// let guard = Guard::new("billing", policy).unwrap();
     /// let seen = guard.bulkhead().unwrap().snapshot(guard.now());
     /// assert_eq!((seen.in_use, seen.limit), (0, 32));
     /// ```
     #[must_use]
-    pub fn bulkhead(&self) -> Option<&cell::Bulkhead> {
+    pub fn bulkhead(&self) -> Option<&sync::Bulkhead> {
         self.inner.bulkhead.as_ref()
     }
 
@@ -146,13 +146,13 @@ impl Guard {
     /// ```
     /// # use mainstay_resilience::guard::{Guard, Policy};
     /// # use mainstay_resilience::retry;
-    /// let policy = Policy { retry: Some(retry::Config::default()), ..Policy::default() };
+    /// let policy = Policy::new().retry(retry::Config::default());
     /// let guard = Guard::new("billing", policy).unwrap();
     /// assert_eq!(guard.retry().unwrap().snapshot(guard.now()).retries, 0);
     /// assert!(guard.hedge().is_none(), "what the policy leaves out is not there");
     /// ```
     #[must_use]
-    pub fn retry(&self) -> Option<&cell::Retry> {
+    pub fn retry(&self) -> Option<&sync::Retry> {
         self.inner.retry.as_ref()
     }
 
@@ -161,12 +161,12 @@ impl Guard {
     /// ```
     /// # use mainstay_resilience::guard::{Guard, Policy};
     /// # use mainstay_resilience::hedge;
-    /// let policy = Policy { hedge: Some(hedge::Config::default()), ..Policy::default() };
+    /// let policy = Policy::new().hedge(hedge::Config::default());
     /// let guard = Guard::new("billing", policy).unwrap();
     /// assert_eq!(guard.hedge().unwrap().snapshot(guard.now()).delay, None, "nothing was seen yet");
     /// ```
     #[must_use]
-    pub fn hedge(&self) -> Option<&cell::Hedge> {
+    pub fn hedge(&self) -> Option<&sync::Hedge> {
         self.inner.hedge.as_ref()
     }
 
@@ -176,7 +176,7 @@ impl Guard {
     /// use mainstay_resilience::breaker;
     /// use mainstay_resilience::guard::{Guard, Policy};
     ///
-    /// let policy = Policy { breaker: Some(breaker::Config::default()), ..Policy::default() };
+    /// let policy = Policy::new().breaker(breaker::Config::default());
     /// let guard = Guard::new("billing", policy).unwrap();
     /// guard.trip();
     /// assert!(!guard.breaker().unwrap().is_closed());
@@ -185,7 +185,7 @@ impl Guard {
         if let Some(breaker) = self.breaker() {
             let transition = breaker.trip(clock::input());
             if transition.from != transition.to {
-                self.inner.watch.changed(transition);
+                self.inner.observer.changed(transition);
             }
         }
     }
@@ -196,7 +196,7 @@ impl Guard {
     /// use mainstay_resilience::breaker::{self, Forced};
     /// use mainstay_resilience::guard::{Guard, Policy};
     ///
-    /// let policy = Policy { breaker: Some(breaker::Config::default()), ..Policy::default() };
+    /// let policy = Policy::new().breaker(breaker::Config::default());
     /// let guard = Guard::new("billing", policy).unwrap();
     /// guard.force(Forced::Open);
     /// assert_eq!(guard.breaker().unwrap().snapshot(guard.now()).forced, Forced::Open);
@@ -204,7 +204,7 @@ impl Guard {
     pub fn force(&self, forced: Forced) {
         if let Some(breaker) = self.breaker() {
             breaker.force(clock::input(), forced);
-            self.inner.watch.forced(forced);
+            self.inner.observer.forced(forced);
         }
     }
 
@@ -227,7 +227,7 @@ impl Guard {
     /// ```
     /// # use mainstay_resilience::guard::{Call, Guard, Policy};
     /// # use mainstay_resilience::retry;
-    /// let policy = Policy { retry: Some(retry::Config::default()), ..Policy::default() };
+    /// let policy = Policy::new().retry(retry::Config::default());
     /// let guard = Guard::new("billing", policy).unwrap();
     /// assert!(guard.may_repeat(&Call::safe()));
     /// assert!(!guard.may_repeat(&Call::default()), "nobody said that it may");
@@ -238,9 +238,9 @@ impl Guard {
         retries || self.inner.hedge.is_some() && call.safety == Safety::Safe
     }
 
-    /// Makes a call: `operation` begins one attempt, `judge` says what came of it.
+    /// Makes a call: `operation` begins one attempt, `classify` says what came of it.
     ///
-    /// When there are no more attempts, or a policy refuses a further one, the last result is the result: a
+    /// When there are no more attempts, or a policy rejects a further one, the last result is the result: a
     /// response that was judged a failure is still a response.
     ///
     /// ```
@@ -248,7 +248,7 @@ impl Guard {
     /// # runtime.unwrap().block_on(async {
     /// # use mainstay_resilience::guard::{Attempt, Call, Guard, Policy, errors_are_failures};
     /// # use mainstay_resilience::retry;
-    /// let policy = Policy { retry: Some(retry::Config::default()), ..Policy::default() };
+    /// let policy = Policy::new().retry(retry::Config::default());
     /// let guard = Guard::new("billing", policy).unwrap();
     /// let billing = |attempt: Attempt| async move {
     ///     if attempt.number == 1 { Err("connection reset") } else { Ok("paid") }
@@ -258,12 +258,12 @@ impl Guard {
     /// ```
     ///
     /// # Errors
-    /// The refusal, if no attempt was let through; else the last attempt's error.
-    pub async fn call<T, E, F, O, J>(&self, call: Call, operation: O, judge: J) -> Result<T, CallError<E>>
+    /// The rejected, if no attempt was let through; else the last attempt's error.
+    pub async fn call<T, E, F, O, C>(&self, call: Call, operation: O, classify: C) -> Result<T, CallError<E>>
     where
         F: Future<Output = Result<T, E>>,
         O: Fn(Attempt) -> F,
-        J: Fn(Result<&T, &E>) -> Verdict,
+        C: Fn(Result<&T, &E>) -> Classification,
     {
         let inner = &*self.inner;
         let (begun, deadline) = inner.begin(&call)?;
@@ -273,12 +273,12 @@ impl Guard {
             let operation = &operation;
             move |ends: Time| begin(operation, number)(ends)
         };
-        let first = inner.hedged(begun, &call, deadline, begin(1), &judge).await;
+        let first = inner.hedged(begun, &call, deadline, begin(1), &classify).await;
         match retries.zip(ticket) {
             // A future apart: most calls have no second attempt.
-            Some((retry, ticket)) if first.verdict.outcome == Outcome::Failure => {
+            Some((retry, ticket)) if first.classification.outcome == Outcome::Failure => {
                 let progress = Progress { begun, deadline, ticket, last: first };
-                Box::pin(inner.again(retry, &call, progress, begin, &judge)).await
+                Box::pin(inner.again(retry, &call, progress, begin, &classify)).await
             }
             _ => first.result,
         }
@@ -301,20 +301,20 @@ impl Guard {
     ///
     /// # Errors
     /// As [`Guard::call`].
-    pub async fn call_once<T, E, F, O, J>(
+    pub async fn call_once<T, E, F, O, C>(
         &self,
         call: Call,
         operation: O,
-        judge: J,
+        classify: C,
     ) -> Result<T, CallError<E>>
     where
         F: Future<Output = Result<T, E>>,
         O: FnOnce(Attempt) -> F,
-        J: Fn(Result<&T, &E>) -> Verdict,
+        C: Fn(Result<&T, &E>) -> Classification,
     {
         let (begun, deadline) = self.inner.begin(&call)?;
         let asked_by = (call.source, call.priority);
-        self.inner.attempt(begun, asked_by, deadline, begin(operation, 1), &judge).await.result
+        self.inner.attempt(begun, asked_by, deadline, begin(operation, 1), &classify).await.result
     }
 }
 
@@ -338,67 +338,67 @@ impl Inner {
     /// When a call begins, and its deadline, which is not over.
     fn begin<E>(&self, call: &Call) -> Result<(Time, Time), CallError<E>> {
         let begun = clock::now();
-        let own = self.policy.deadline.map_or(Time::FAR, |deadline| begun + deadline);
+        let own = self.policy.total_timeout.map_or(Time::FAR, |deadline| begun + deadline);
         let deadline = call.deadline.map_or(own, |deadline| own.min(clock::time_of(deadline)));
         if begun >= deadline {
-            return Err(CallError::Refused(self.refusal(begun, By::Deadline, None)));
+            return Err(CallError::Rejected(self.rejected(begun, Reason::Deadline, None)));
         }
         Ok((begun, deadline))
     }
 
     /// One attempt, and a second beside it when it is slow: the first good answer is the answer.
-    async fn hedged<T, E, F, B, J>(
+    async fn hedged<T, E, F, B, C>(
         &self,
         now: Time,
         call: &Call,
         deadline: Time,
         begin: B,
-        judge: &J,
+        classify: &C,
     ) -> Attempted<T, E>
     where
         F: Future<Output = Result<T, E>>,
         B: Fn(Time) -> F,
-        J: Fn(Result<&T, &E>) -> Verdict,
+        C: Fn(Result<&T, &E>) -> Classification,
     {
         let asked_by = (call.source, call.priority);
         let Some(hedge) = self.hedge.as_ref().filter(|_| call.safety == Safety::Safe) else {
-            return self.attempt(now, asked_by, deadline, &begin, judge).await;
+            return self.attempt(now, asked_by, deadline, &begin, classify).await;
         };
         // The two of them, and the timer, are only there for calls that may be hedged.
-        Box::pin(self.race(hedge, now, asked_by, deadline, begin, judge)).await
+        Box::pin(self.race(hedge, now, asked_by, deadline, begin, classify)).await
     }
 
-    async fn race<T, E, F, B, J>(
+    async fn race<T, E, F, B, C>(
         &self,
-        hedge: &cell::Hedge,
+        hedge: &sync::Hedge,
         begun: Time,
         asked_by: (u32, Priority),
         deadline: Time,
         begin: B,
-        judge: &J,
+        classify: &C,
     ) -> Attempted<T, E>
     where
         F: Future<Output = Result<T, E>>,
         B: Fn(Time) -> F,
-        J: Fn(Result<&T, &E>) -> Verdict,
+        C: Fn(Result<&T, &E>) -> Classification,
     {
         let asked = hedge.ask(clock::input_at(begun), hedge::Request::First).admitted();
         let mut told_first = Hedged { hedge, ticket: asked };
-        let mut first = pin!(self.attempt(begun, asked_by, deadline, &begin, judge));
+        let mut first = pin!(self.attempt(begun, asked_by, deadline, &begin, classify));
         let due = pin!(self.second_is_due(hedge, begun));
         let asked = match either(first.as_mut(), due).await {
             Either::One(attempted) => return told_first.with(attempted),
             Either::Other(None) => return told_first.with(first.await),
             Either::Other(Some(ticket)) => Some(ticket),
         };
-        self.watch.hedged();
+        self.observer.hedged();
         let mut told_second = Hedged { hedge, ticket: asked };
-        let mut second = pin!(self.attempt(clock::now(), asked_by, deadline, &begin, judge));
+        let mut second = pin!(self.attempt(clock::now(), asked_by, deadline, &begin, classify));
         match either(first.as_mut(), second.as_mut()).await {
             Either::One(attempted) if attempted.is_good() => told_first.with(attempted),
             Either::Other(attempted) if attempted.is_good() => told_second.with(attempted),
             // One of them failed: the other decides. If that is no better, the first attempt's answer stands, unless
-            // only the second was let through: then the dependency was called, and a refusal would say that it was not.
+            // only the second was let through: then the dependency was called, and a rejection would say that it was not.
             Either::One(attempted) => {
                 let attempted = told_first.with(attempted);
                 attempted.or(told_second.with(second.await))
@@ -411,20 +411,20 @@ impl Inner {
     }
 
     /// Waits until it is time for a second attempt: its ticket, if there may be one.
-    async fn second_is_due(&self, hedge: &cell::Hedge, begun: Time) -> Option<hedge::Ticket> {
+    async fn second_is_due(&self, hedge: &sync::Hedge, begun: Time) -> Option<hedge::Ticket> {
         loop {
             let request = hedge::Request::Second { begun, safety: Safety::Safe };
             match hedge.ask(clock::input(), request) {
-                Answer::Admit(ticket) => return Some(ticket),
-                Answer::Wait { until } => {
+                Decision::Admit(ticket) => return Some(ticket),
+                Decision::Wait { until } => {
                     // A timer may be early by less than it can measure.
                     let least = clock::now() + Duration::from_micros(100);
                     tokio::time::sleep_until(clock::instant_of(until.max(least))).await;
                 }
-                Answer::Deny { by, .. } => {
+                Decision::Reject(Rejected { reason, .. }) => {
                     // Too few calls seen is how each begins, and says nothing.
-                    if by != By::HedgeUnknown {
-                        self.watch.refused(by);
+                    if reason != Reason::HedgeUnknown {
+                        self.observer.rejected(reason);
                     }
                     return None;
                 }
@@ -433,71 +433,71 @@ impl Inner {
     }
 
     /// Further attempts, as long as they fail and may be made.
-    async fn again<T, E, F, B, N, J>(
+    async fn again<T, E, F, B, N, C>(
         &self,
-        retry: &cell::Retry,
+        retry: &sync::Retry,
         call: &Call,
         progress: Progress<T, E>,
         begin: N,
-        judge: &J,
+        classify: &C,
     ) -> Result<T, CallError<E>>
     where
         F: Future<Output = Result<T, E>>,
         B: Fn(Time) -> F,
         N: Fn(u32) -> B,
-        J: Fn(Result<&T, &E>) -> Verdict,
+        C: Fn(Result<&T, &E>) -> Classification,
     {
         let Progress { begun, deadline, mut ticket, mut last } = progress;
         let (mut backoff, mut attempts) = (Duration::ZERO, 1);
-        while last.verdict.outcome == Outcome::Failure {
-            let retry_after = last.verdict.retry_after;
+        while last.classification.outcome == Outcome::Failure {
+            let retry_after = last.classification.retry_after;
             let again =
                 retry::Again { attempts, begun, backoff, retry_after, safety: call.safety, due: None };
             let Some((next, waited)) = self.wait_to_retry(retry, again, deadline).await else { break };
             retry.tell(clock::input(), ticket, Outcome::Failure);
             (ticket, backoff, attempts) = (next, waited, attempts + 1);
-            self.watch.retried(attempts);
-            let attempted = self.hedged(clock::now(), call, deadline, begin(attempts), judge).await;
-            if let Err(CallError::Refused(_)) = attempted.result {
+            self.observer.retried(attempts);
+            let attempted = self.hedged(clock::now(), call, deadline, begin(attempts), classify).await;
+            if let Err(CallError::Rejected(_)) = attempted.result {
                 // The last true answer says more than that there was to be no other.
                 retry.tell(clock::input(), ticket, Outcome::Neutral);
                 return last.result;
             }
             last = attempted;
         }
-        retry.tell(clock::input(), ticket, last.verdict.outcome);
+        retry.tell(clock::input(), ticket, last.classification.outcome);
         last.result
     }
 
     /// Waits out the backoff: the ticket for the next attempt, and how long that was.
     async fn wait_to_retry(
         &self,
-        retry: &cell::Retry,
+        retry: &sync::Retry,
         again: retry::Again,
         deadline: Time,
     ) -> Option<(retry::Ticket, Duration)> {
         let asked_at = clock::now();
         let mut due = match retry.again(clock::input_at(asked_at), again) {
-            Answer::Admit(ticket) => return Some((ticket, Duration::ZERO)),
-            Answer::Wait { until } => until,
-            Answer::Deny { by, .. } => {
-                self.watch.refused(by);
+            Decision::Admit(ticket) => return Some((ticket, Duration::ZERO)),
+            Decision::Wait { until } => until,
+            Decision::Reject(Rejected { reason, .. }) => {
+                self.observer.rejected(reason);
                 return None;
             }
         };
         let backoff = due.since(asked_at);
         loop {
             if due >= deadline {
-                self.watch.refused(By::Deadline);
+                self.observer.rejected(Reason::Deadline);
                 return None;
             }
             tokio::time::sleep_until(clock::instant_of(due)).await;
             match retry.again(clock::input(), retry::Again { due: Some(due), ..again }) {
-                Answer::Admit(ticket) => return Some((ticket, backoff)),
+                Decision::Admit(ticket) => return Some((ticket, backoff)),
                 // A timer may be early by less than it can measure.
-                Answer::Wait { until } => due = until.max(due + Duration::from_millis(1)),
-                Answer::Deny { by, .. } => {
-                    self.watch.refused(by);
+                Decision::Wait { until } => due = until.max(due + Duration::from_millis(1)),
+                Decision::Reject(Rejected { reason, .. }) => {
+                    self.observer.rejected(reason);
                     return None;
                 }
             }
@@ -509,14 +509,14 @@ impl Inner {
 /// cancelled after so long. (Else what is slow would never be seen, and the hedges come ever sooner.)
 #[derive(Debug)]
 struct Hedged<'a> {
-    hedge: &'a cell::Hedge,
+    hedge: &'a sync::Hedge,
     ticket: Option<hedge::Ticket>,
 }
 
 impl Hedged<'_> {
     fn with<T, E>(&mut self, attempted: Attempted<T, E>) -> Attempted<T, E> {
         if let Some(ticket) = self.ticket.take() {
-            self.hedge.tell(clock::input(), ticket, attempted.verdict.outcome);
+            self.hedge.tell(clock::input(), ticket, attempted.classification.outcome);
         }
         attempted
     }

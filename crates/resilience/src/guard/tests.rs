@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::bulkhead::Limit;
-use crate::contract::{By, Outcome};
+use crate::contract::{Outcome, Reason};
 use crate::policy::RateLimit;
 use crate::{breaker, budget, bulkhead, hedge, rate, retry};
 use core::future::{Future, pending, poll_fn};
@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
-type Answer = Result<u32, CallError<&'static str>>;
+type CallResult = Result<u32, CallError<&'static str>>;
 
 fn guard(policy: Policy) -> Guard {
     Guard::new("dependency", policy).expect("the policy makes sense")
@@ -31,8 +31,8 @@ fn tripping() -> breaker::Config {
     }
 }
 
-fn permits(permits: u32, line_max: u32) -> bulkhead::Config {
-    bulkhead::Config { limit: Limit::Fixed(permits), line_max, wait_max: MS(500), ..Default::default() }
+fn permits(permits: u32, queue_max: u32) -> bulkhead::Config {
+    bulkhead::Config { limit: Limit::Fixed(permits), queue_max, wait_max: MS(500), ..Default::default() }
 }
 
 /// At once, without chance, and with all the budget one could want.
@@ -45,21 +45,21 @@ fn retrying(attempts_max: u32) -> retry::Config {
     }
 }
 
-async fn good(guard: &Guard) -> Answer {
+async fn good(guard: &Guard) -> CallResult {
     guard.call(Call::safe(), |_| async { Ok(1) }, errors_are_failures).await
 }
 
-async fn bad(guard: &Guard) -> Answer {
+async fn bad(guard: &Guard) -> CallResult {
     guard.call(Call::safe(), |_| async { Err("down") }, errors_are_failures).await
 }
 
-async fn never(guard: &Guard) -> Answer {
+async fn never(guard: &Guard) -> CallResult {
     guard.call(Call::safe(), |_| pending(), errors_are_failures).await
 }
 
-fn refused_by(answer: &Answer) -> Option<By> {
+fn rejected_by(answer: &CallResult) -> Option<Reason> {
     match answer {
-        Err(CallError::Refused(refusal)) => Some(refusal.by),
+        Err(CallError::Rejected(rejected)) => Some(rejected.reason),
         _ => None,
     }
 }
@@ -77,16 +77,16 @@ async fn poll_and_drop(future: impl Future, times: usize) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_breaker_refuses_after_failures_says_when_to_come_back_and_recovers() {
+async fn a_breaker_rejects_after_failures_says_when_to_come_back_and_recovers() {
     let guard = guard(Policy { breaker: Some(tripping()), ..Policy::default() });
     for _ in 0..2 {
         assert_eq!(bad(&guard).await, Err(CallError::Failed("down")));
     }
     let refused = good(&guard).await;
-    let Err(CallError::Refused(refusal)) = &refused else { panic!("{refused:?}") };
-    assert_eq!((&*refusal.guard, refusal.by), ("dependency", By::BreakerOpen));
-    assert_eq!(refusal.retry_after, Some(MS(1_000)));
-    assert_eq!(refusal.to_string(), "dependency: the circuit breaker is open; retry after 1000 ms");
+    let Err(CallError::Rejected(rejected)) = &refused else { panic!("{refused:?}") };
+    assert_eq!((&*rejected.guard, rejected.reason), ("dependency", Reason::BreakerOpen));
+    assert_eq!(rejected.retry_after, Some(MS(1_000)));
+    assert_eq!(rejected.to_string(), "dependency: the circuit breaker is open; retry after 1000 ms");
     sleep(MS(1_000)).await;
     assert_eq!(good(&guard).await, Ok(1));
     assert!(guard.breaker().expect("there is one").is_closed());
@@ -95,19 +95,19 @@ async fn a_breaker_refuses_after_failures_says_when_to_come_back_and_recovers() 
 #[tokio::test(start_paused = true)]
 async fn what_counts_as_a_failure_is_the_callers_judgement() {
     let guard = guard(Policy { breaker: Some(tripping()), ..Policy::default() });
-    let judge = |result: Result<&u32, &&'static str>| match result {
-        Ok(500) => Verdict::from(Outcome::Failure),
-        _ => Verdict::from(Outcome::Success),
+    let classify = |result: Result<&u32, &&'static str>| match result {
+        Ok(500) => Classification::from(Outcome::Failure),
+        _ => Classification::from(Outcome::Success),
     };
     for _ in 0..5 {
-        let found: Answer = guard.call(Call::safe(), |_| async { Err("not found") }, judge).await;
+        let found: CallResult = guard.call(Call::safe(), |_| async { Err("not found") }, classify).await;
         assert_eq!(found, Err(CallError::Failed("not found")));
     }
     for _ in 0..2 {
-        let answered: Answer = guard.call(Call::safe(), |_| async { Ok(500) }, judge).await;
+        let answered: CallResult = guard.call(Call::safe(), |_| async { Ok(500) }, classify).await;
         assert_eq!(answered, Ok(500), "a response that was judged a failure is still a response");
     }
-    assert_eq!(refused_by(&good(&guard).await), Some(By::BreakerOpen));
+    assert_eq!(rejected_by(&good(&guard).await), Some(Reason::BreakerOpen));
 }
 
 #[tokio::test(start_paused = true)]
@@ -124,10 +124,10 @@ async fn a_success_that_took_too_long_is_slow() {
             sleep(MS(50)).await;
             Ok(1)
         };
-        let answer: Answer = guard.call(Call::safe(), work, errors_are_failures).await;
+        let answer: CallResult = guard.call(Call::safe(), work, errors_are_failures).await;
         assert_eq!(answer, Ok(1));
     }
-    assert_eq!(refused_by(&good(&guard).await), Some(By::BreakerOpen));
+    assert_eq!(rejected_by(&good(&guard).await), Some(Reason::BreakerOpen));
 }
 
 #[tokio::test(start_paused = true)]
@@ -142,7 +142,7 @@ async fn a_time_out_counts_as_a_failure_and_a_caller_who_gives_up_does_not() {
         assert_eq!(never(&guard).await, Err(CallError::TimedOut(MS(100))));
         assert_eq!(begun.elapsed(), MS(100));
     }
-    assert_eq!(refused_by(&good(&guard).await), Some(By::BreakerOpen));
+    assert_eq!(rejected_by(&good(&guard).await), Some(Reason::BreakerOpen));
 }
 
 #[tokio::test(start_paused = true)]
@@ -157,7 +157,7 @@ async fn a_failed_attempt_is_made_again_after_its_backoff_if_it_is_safe() {
             made.fetch_add(1, Ordering::Relaxed);
             async move { if attempt.number == 3 { Ok(3) } else { Err("down") } }
         };
-        let answer: Answer = guard.call(call, operation, errors_are_failures).await;
+        let answer: CallResult = guard.call(call, operation, errors_are_failures).await;
         assert_eq!((answer, made.into_inner(), begun.elapsed()), (expected, attempts, took));
     }
     let snapshot = guard.retry().expect("there is one").snapshot(guard.now());
@@ -165,27 +165,27 @@ async fn a_failed_attempt_is_made_again_after_its_backoff_if_it_is_safe() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_last_true_answer_is_the_answer_when_a_policy_refuses_another_attempt() {
+async fn the_last_true_answer_is_the_answer_when_a_policy_rejects_another_attempt() {
     let breaker = breaker::Config { consecutive_failures: Some(1), ..tripping() };
     let guard = guard(Policy { retry: Some(retrying(3)), breaker: Some(breaker), ..Policy::default() });
     assert_eq!(bad(&guard).await, Err(CallError::Failed("down")));
     assert_eq!(
-        refused_by(&bad(&guard).await),
-        Some(By::BreakerOpen),
+        rejected_by(&bad(&guard).await),
+        Some(Reason::BreakerOpen),
         "nothing was called: nothing else to say"
     );
 }
 
 #[tokio::test(start_paused = true)]
 async fn nothing_begins_waits_or_is_retried_past_the_deadline() {
-    let policy = Policy { retry: Some(retrying(9)), deadline: Some(MS(250)), ..Policy::default() };
+    let policy = Policy { retry: Some(retrying(9)), total_timeout: Some(MS(250)), ..Policy::default() };
     let guard = guard(policy);
     let begun = Instant::now();
     assert_eq!(bad(&guard).await, Err(CallError::Failed("down")));
     assert_eq!(begun.elapsed(), MS(100), "the second backoff would have ended at 300 ms");
     let deadline = Instant::now() + MS(80);
     let call = Call { deadline: Some(deadline), ..Call::safe() };
-    let seen: Answer = guard
+    let seen: CallResult = guard
         .call(
             call,
             |attempt| async move {
@@ -197,16 +197,16 @@ async fn nothing_begins_waits_or_is_retried_past_the_deadline() {
         .await;
     assert_eq!(seen, Err(CallError::TimedOut(MS(80))));
     let over = Call { deadline: Some(Instant::now()), ..Call::safe() };
-    let refused: Answer =
+    let refused: CallResult =
         guard.call(over, |_| async { panic!("it must not begin") }, errors_are_failures).await;
-    assert_eq!(refused_by(&refused), Some(By::Deadline));
+    assert_eq!(rejected_by(&refused), Some(Reason::Deadline));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_bulkhead_admits_lines_up_and_refuses() {
+async fn a_bulkhead_admits_lines_up_and_rejects() {
     let guard = guard(Policy { bulkhead: Some(permits(1, 1)), ..Policy::default() });
     let work = || async {
-        let answer: Answer = guard
+        let answer: CallResult = guard
             .call(
                 Call::safe(),
                 |_| async {
@@ -221,25 +221,25 @@ async fn a_bulkhead_admits_lines_up_and_refuses() {
     let begun = Instant::now();
     let (first, second, third) = tokio::join!(work(), work(), work());
     assert_eq!((first, second), (Ok(1), Ok(1)));
-    assert_eq!(refused_by(&third), Some(By::BulkheadFull));
+    assert_eq!(rejected_by(&third), Some(Reason::BulkheadFull));
     assert_eq!(begun.elapsed(), MS(200));
     // In line behind one that hangs, patience ends.
     let (hung, waited) = tokio::join!(tokio::time::timeout(MS(900), never(&guard)), work());
     assert!(hung.is_err());
-    assert_eq!(refused_by(&waited), Some(By::BulkheadWait));
+    assert_eq!(rejected_by(&waited), Some(Reason::BulkheadWait));
     assert_eq!(work().await, Ok(1), "the permit came back");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_rate_limit_waits_as_long_as_it_may() {
-    let bucket = rate::bucket::Config { permits: 10, per: MS(1_000), burst: 1, wait_max: MS(150) };
-    let guard = guard(Policy { rate_limit: Some(RateLimit::Bucket(bucket)), ..Policy::default() });
+    let bucket = rate::token_bucket::Config { tokens: 10, per: MS(1_000), burst: 1, wait_max: MS(150) };
+    let guard = guard(Policy { rate_limit: Some(RateLimit::TokenBucket(bucket)), ..Policy::default() });
     let begun = Instant::now();
     assert_eq!(good(&guard).await, Ok(1));
     assert_eq!(good(&guard).await, Ok(1));
     assert!(begun.elapsed() >= MS(100) && begun.elapsed() < MS(105), "{:?}", begun.elapsed());
     let (_, _, third) = tokio::join!(good(&guard), good(&guard), good(&guard));
-    assert_eq!(refused_by(&third), Some(By::RateLimit));
+    assert_eq!(rejected_by(&third), Some(Reason::RateLimit));
 }
 
 #[tokio::test(start_paused = true)]
@@ -332,12 +332,12 @@ async fn a_hedge_of_a_failing_call_decides_only_if_it_is_good() {
 
 fn everything() -> Policy {
     Policy {
-        deadline: Some(MS(10_000)),
+        total_timeout: Some(MS(10_000)),
         retry: Some(retrying(2)),
         hedge: Some(hedge::Config { calls_min: 1, delay_min: MS(50), ..hedge::Config::default() }),
         breaker: Some(tripping()),
-        rate_limit: Some(RateLimit::Bucket(rate::bucket::Config {
-            permits: 20,
+        rate_limit: Some(RateLimit::TokenBucket(rate::token_bucket::Config {
+            tokens: 20,
             per: MS(1_000),
             burst: 1,
             wait_max: MS(100),
@@ -355,7 +355,7 @@ async fn a_call_dropped_at_any_await_gives_back_its_permit_its_place_and_its_pro
         let breaker = guard.breaker().expect("there is one");
         breaker.trip(crate::Input::at(guard.now()));
         sleep(MS(1_000)).await;
-        // Half-open: this call is the one probe, and holds the one permit. A second waits behind it, or is refused.
+        // Half-open: this call is the one probe, and holds the one permit. A second waits behind it, or is rejected.
         let work = guard.call(
             Call::safe(),
             |_| async {
@@ -375,7 +375,7 @@ async fn a_call_dropped_at_any_await_gives_back_its_permit_its_place_and_its_pro
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_place_in_line_is_left_by_a_caller_who_gives_up() {
+async fn a_place_in_the_queue_is_left_by_a_caller_who_gives_up() {
     let guard = guard(Policy { bulkhead: Some(permits(1, 4)), ..Policy::default() });
     let mut holder = Box::pin(never(&guard));
     let _ = poll_once(holder.as_mut()).await;
@@ -404,24 +404,24 @@ async fn a_panic_gives_back_the_permit_and_counts_as_a_failure() {
     for _ in 0..2 {
         let inside = guard.clone();
         let work = async move {
-            let answer: Answer =
+            let answer: CallResult =
                 inside.call(Call::safe(), |_| async { panic!("a bug") }, errors_are_failures).await;
             answer
         };
         assert!(tokio::spawn(work).await.expect_err("it panicked").is_panic());
     }
     assert_eq!(guard.bulkhead().expect("there is one").snapshot(guard.now()).in_use, 0);
-    assert_eq!(refused_by(&good(&guard).await), Some(By::BreakerOpen));
+    assert_eq!(rejected_by(&good(&guard).await), Some(Reason::BreakerOpen));
     // Half-open, and a probe that panics: it opens again, and does not stay half-open for ever.
     sleep(MS(1_000)).await;
     let inside = guard.clone();
     let probe = tokio::spawn(async move {
-        let answer: Answer =
+        let answer: CallResult =
             inside.call(Call::safe(), |_| async { panic!("a bug") }, errors_are_failures).await;
         answer
     });
     assert!(probe.await.is_err());
-    assert_eq!(refused_by(&good(&guard).await), Some(By::BreakerOpen));
+    assert_eq!(rejected_by(&good(&guard).await), Some(Reason::BreakerOpen));
     sleep(MS(2_000)).await;
     assert_eq!(good(&guard).await, Ok(1));
 }
@@ -433,7 +433,7 @@ async fn a_refusal_further_in_is_no_failure_of_the_dependency() {
     let mut holder = Box::pin(never(&guard));
     let _ = poll_once(holder.as_mut()).await;
     for _ in 0..50 {
-        assert_eq!(refused_by(&good(&guard).await), Some(By::BulkheadFull));
+        assert_eq!(rejected_by(&good(&guard).await), Some(Reason::BulkheadFull));
     }
     drop(holder);
     assert_eq!(good(&guard).await, Ok(1));
@@ -444,7 +444,7 @@ async fn a_caller_with_a_short_deadline_does_not_blame_the_dependency() {
     let guard = guard(Policy { breaker: Some(tripping()), timeout: Some(MS(1_000)), ..Policy::default() });
     let with_deadline = async |millis| {
         let call = Call { deadline: Some(Instant::now() + MS(millis)), ..Call::safe() };
-        let answer: Answer = guard.call(call, |_| pending(), errors_are_failures).await;
+        let answer: CallResult = guard.call(call, |_| pending(), errors_are_failures).await;
         assert_eq!(answer, Err(CallError::TimedOut(MS(millis))));
     };
     for _ in 0..5 {
@@ -455,8 +455,8 @@ async fn a_caller_with_a_short_deadline_does_not_blame_the_dependency() {
         with_deadline(500).await;
     }
     assert_eq!(
-        refused_by(&good(&guard).await),
-        Some(By::BreakerOpen),
+        rejected_by(&good(&guard).await),
+        Some(Reason::BreakerOpen),
         "half of the time-out is a fair chance"
     );
 }
@@ -485,7 +485,7 @@ async fn many_tasks_never_exceed_the_permits_and_all_are_served() {
                         inside.fetch_sub(1, Ordering::SeqCst);
                         Ok(1)
                     };
-                    let answer: Answer = guard.call(Call::safe(), operation, errors_are_failures).await;
+                    let answer: CallResult = guard.call(Call::safe(), operation, errors_are_failures).await;
                     assert_eq!(answer, Ok(1));
                 }
             })
@@ -509,12 +509,12 @@ async fn an_operation_that_uses_up_its_tasks_budget_with_each_poll_is_cut_short_
         }
         Ok(1)
     };
-    let answer: Answer = guard.call(Call::safe(), busy, errors_are_failures).await;
+    let answer: CallResult = guard.call(Call::safe(), busy, errors_are_failures).await;
     assert!(matches!(answer, Err(CallError::TimedOut(_))), "{answer:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_was_called_by_a_hedge_is_not_said_to_have_been_refused() {
+async fn who_was_called_by_a_hedge_is_not_said_to_have_been_rejected() {
     let hedge = hedge::Config {
         calls_min: 1,
         delay_min: MS(50),
@@ -527,8 +527,8 @@ async fn who_was_called_by_a_hedge_is_not_said_to_have_been_refused() {
         sleep(MS(520)).await;
         Ok(1)
     };
-    // The first attempt's patience ends at 500 ms; its hedge, 50 ms behind it in line, is let in and fails.
-    let (held, answer): (Answer, Answer) =
+    // The first attempt's patience ends at 500 ms; its hedge, 50 ms behind it in the queue, is let in and fails.
+    let (held, answer): (CallResult, CallResult) =
         tokio::join!(guard.call(Call::default(), holder, errors_are_failures), bad(&guard));
     assert_eq!((held, answer), (Ok(1), Err(CallError::Failed("down"))));
 }
@@ -544,17 +544,18 @@ async fn a_permit_that_comes_at_the_deadline_comes_too_late() {
     // The permit is granted in time, but its task gets its turn only later.
     drop(holder);
     tokio::time::advance(MS(100)).await;
-    let answer: Answer = waiting.await;
-    assert_eq!(refused_by(&answer), Some(By::Deadline));
+    let answer: CallResult = waiting.await;
+    assert_eq!(rejected_by(&answer), Some(Reason::Deadline));
     assert_eq!(good(&guard).await, Ok(1), "and the permit came back");
 }
 
 #[tokio::test(start_paused = true)]
 async fn without_a_time_out_the_deadline_says_what_a_fair_chance_is() {
-    let guard = guard(Policy { breaker: Some(tripping()), deadline: Some(MS(1_000)), ..Policy::default() });
+    let guard =
+        guard(Policy { breaker: Some(tripping()), total_timeout: Some(MS(1_000)), ..Policy::default() });
     let with_deadline = async |millis| {
         let call = Call { deadline: Some(Instant::now() + MS(millis)), ..Call::safe() };
-        let answer: Answer = guard.call(call, |_| pending(), errors_are_failures).await;
+        let answer: CallResult = guard.call(call, |_| pending(), errors_are_failures).await;
         assert_eq!(answer, Err(CallError::TimedOut(MS(millis))));
     };
     for _ in 0..5 {
@@ -564,11 +565,11 @@ async fn without_a_time_out_the_deadline_says_what_a_fair_chance_is() {
     for _ in 0..2 {
         with_deadline(500).await;
     }
-    assert_eq!(refused_by(&good(&guard).await), Some(By::BreakerOpen));
+    assert_eq!(rejected_by(&good(&guard).await), Some(Reason::BreakerOpen));
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waited_in_line_while_the_breaker_opened_is_refused() {
+async fn who_waited_in_the_queue_while_the_breaker_opened_is_rejected() {
     let policy = Policy { breaker: Some(tripping()), bulkhead: Some(permits(1, 4)), ..Policy::default() };
     let guard = guard(policy);
     let called = AtomicU32::new(0);
@@ -580,10 +581,10 @@ async fn who_waited_in_line_while_the_breaker_opened_is_refused() {
         };
         guard.call(Call::safe(), operation, errors_are_failures)
     };
-    let (first, second, third, fourth): (Answer, Answer, Answer, Answer) =
+    let (first, second, third, fourth): (CallResult, CallResult, CallResult, CallResult) =
         tokio::join!(call(), call(), call(), call());
     assert_eq!((first, second), (Err(CallError::Failed("down")), Err(CallError::Failed("down"))));
-    assert_eq!([refused_by(&third), refused_by(&fourth)], [Some(By::BreakerOpen); 2]);
+    assert_eq!([rejected_by(&third), rejected_by(&fourth)], [Some(Reason::BreakerOpen); 2]);
     assert_eq!(called.load(Ordering::Relaxed), 2, "the second failure opened it");
     let bulkhead = guard.bulkhead().expect("there is one").snapshot(guard.now());
     assert_eq!((bulkhead.in_use, bulkhead.waiting), (0, 0));

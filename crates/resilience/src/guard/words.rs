@@ -1,6 +1,6 @@
 //! What a guarded call is, and what can come of it.
 
-use crate::contract::{By, Outcome};
+use crate::contract::{Outcome, Reason};
 use crate::retry::Safety;
 use crate::shed::Priority;
 use core::fmt;
@@ -62,7 +62,7 @@ impl Call {
 /// use std::time::Duration;
 /// use tokio::time::Instant;
 ///
-/// let policy = Policy { timeout: Some(Duration::from_millis(400)), ..Policy::default() };
+/// let policy = Policy::new().timeout(Duration::from_millis(400));
 /// let guard = Guard::new("billing", policy).unwrap();
 /// // What may be handed on as the deadline of those further in.
 /// let left = |attempt: Attempt| async move {
@@ -86,20 +86,20 @@ pub struct Attempt {
 /// ```
 /// use core::time::Duration;
 /// use mainstay_resilience::Outcome;
-/// use mainstay_resilience::guard::Verdict;
+/// use mainstay_resilience::guard::Classification;
 ///
-/// let busy = Verdict { retry_after: Some(Duration::from_secs(2)), ..Verdict::from(Outcome::Failure) };
+/// let busy = Classification { retry_after: Some(Duration::from_secs(2)), ..Classification::from(Outcome::Failure) };
 /// assert_eq!(busy.outcome, Outcome::Failure);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub struct Classification {
     /// A failure is retried, if that is configured and safe.
     pub outcome: Outcome,
     /// What the dependency said of when to come back.
     pub retry_after: Option<Duration>,
 }
 
-impl From<Outcome> for Verdict {
+impl From<Outcome> for Classification {
     fn from(outcome: Outcome) -> Self {
         Self { outcome, retry_after: None }
     }
@@ -116,34 +116,34 @@ impl From<Outcome> for Verdict {
 /// assert_eq!(errors_are_failures(paid.as_ref()).outcome, Outcome::Success);
 /// assert_eq!(errors_are_failures(down.as_ref()).outcome, Outcome::Failure);
 /// ```
-pub fn errors_are_failures<T, E>(result: Result<&T, &E>) -> Verdict {
-    Verdict::from(if result.is_ok() { Outcome::Success } else { Outcome::Failure })
+pub fn errors_are_failures<T, E>(result: Result<&T, &E>) -> Classification {
+    Classification::from(if result.is_ok() { Outcome::Success } else { Outcome::Failure })
 }
 
 /// A call that one of the guard's policies did not let through.
 ///
 /// ```
-/// use mainstay_resilience::By;
-/// use mainstay_resilience::guard::Refusal;
+/// use mainstay_resilience::Reason;
+/// use mainstay_resilience::guard::CallRejected;
 /// use std::time::Duration;
 ///
 /// let retry_after = Some(Duration::from_secs(2));
-/// let refusal = Refusal { guard: "billing".into(), by: By::RateLimit, retry_after };
-/// assert_eq!(refusal.to_string(), "billing: the rate limit is reached; retry after 2000 ms");
+/// let rejected = CallRejected { guard: "billing".into(), reason: Reason::RateLimit, retry_after };
+/// assert_eq!(rejected.to_string(), "billing: the rate limit is reached; retry after 2000 ms");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct CallRejected {
     /// The guard's name.
     pub guard: Arc<str>,
     /// Which policy, and why.
-    pub by: By,
+    pub reason: Reason,
     /// After which time asking again may help, if that can be known.
     pub retry_after: Option<Duration>,
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for CallRejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.guard, self.by)?;
+        write!(f, "{}: {}", self.guard, self.reason)?;
         match self.retry_after {
             Some(after) => write!(f, "; retry after {} ms", after.as_millis()),
             None => Ok(()),
@@ -151,7 +151,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for CallRejected {}
 
 /// Why a guarded call has no result.
 ///
@@ -162,7 +162,7 @@ impl std::error::Error for Refusal {}
 /// use std::time::Duration;
 ///
 /// let timeout = Duration::from_millis(400);
-/// let guard = Guard::new("billing", Policy { timeout: Some(timeout), ..Policy::default() }).unwrap();
+/// let guard = Guard::new("billing", Policy::new().timeout(timeout)).unwrap();
 /// let hangs = |_attempt| std::future::pending::<Result<(), &str>>();
 /// let result = guard.call(Call::default(), hangs, errors_are_failures).await;
 /// assert_eq!(result, Err(CallError::TimedOut(timeout)));
@@ -172,7 +172,7 @@ impl std::error::Error for Refusal {}
 #[non_exhaustive]
 pub enum CallError<E> {
     /// A policy said no: the dependency was not called.
-    Refused(Refusal),
+    Rejected(CallRejected),
     /// It was called, and did not answer in this time.
     TimedOut(Duration),
     /// It was called, and failed.
@@ -182,7 +182,7 @@ pub enum CallError<E> {
 impl<E: fmt::Display> fmt::Display for CallError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused(refusal) => refusal.fmt(f),
+            Self::Rejected(rejected) => rejected.fmt(f),
             Self::TimedOut(after) => write!(f, "no answer within {} ms", after.as_millis()),
             Self::Failed(error) => error.fmt(f),
         }
@@ -192,7 +192,7 @@ impl<E: fmt::Display> fmt::Display for CallError<E> {
 impl<E: std::error::Error + 'static> std::error::Error for CallError<E> {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Refused(refusal) => Some(refusal),
+            Self::Rejected(rejected) => Some(rejected),
             Self::TimedOut(_) => None,
             Self::Failed(error) => Some(error),
         }

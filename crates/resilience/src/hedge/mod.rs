@@ -8,9 +8,9 @@
 //! ```
 //! use mainstay_resilience::hedge::{Config, Request};
 //! use mainstay_resilience::retry::Safety;
-//! use mainstay_resilience::{Answer, Decide, Input, Outcome, Time};
+//! use mainstay_resilience::{Decision, Decide, Input, Outcome, Time};
 //!
-//! let config = Config { calls_min: 20, ..Config::default() };
+//! let config = Config::new().calls_min(20);
 //! let mut state = config.state();
 //! let at = |millis| Input::at(Time::from_millis(millis));
 //! for call in 0..100 {
@@ -20,45 +20,47 @@
 //! // All took 5 ms: one that has taken 8 is slow.
 //! let begun = Time::from_millis(1_000);
 //! let second = Request::Second { begun, safety: Safety::Safe };
-//! assert!(matches!(config.ask(&mut state, at(1_001), second), Answer::Wait { .. }));
+//! assert!(matches!(config.ask(&mut state, at(1_001), second), Decision::Wait { .. }));
 //! assert!(config.ask(&mut state, at(1_008), second).admitted().is_some());
 //! ```
 
 use crate::budget;
-use crate::contract::{Answer, By, DAY_MILLIS, Decide, Input, Invalid, Outcome, Time, Told, nanos};
+use crate::config::config;
+use crate::contract::{
+    ConfigError, DAY_MILLIS, Decide, Decision, Input, Outcome, Reason, Recorded, Rejected, Time, nanos,
+};
 use crate::retry::Safety;
 use alloc::vec::Vec;
 use core::convert::Infallible;
 use core::time::Duration;
 
-/// When a call is slow, and for how large a share of the calls there may be a second attempt.
-///
-/// ```
-/// use mainstay_resilience::{Decide, hedge};
-///
-/// let config = hedge::Config { quantile_percent: 99, ..hedge::Config::default() };
-/// assert!(config.check().is_ok());
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
-pub struct Config {
-    /// A call is slow when it has taken longer than this share of the calls did. From 50 to 99; 95.
-    pub quantile_percent: u8,
-    /// Before so many calls were seen, none is hedged. From 1 to 1,000,000; 50.
-    pub calls_min: u32,
-    /// A call is not slow before this. From 0 to a day; 1 ms.
-    #[cfg_attr(feature = "serde", serde(rename = "delay_min_ms", with = "crate::contract::millis"))]
-    pub delay_min: Duration,
-    /// A call is slow after this, whatever was seen. From `delay_min` to a day; 10 s.
-    #[cfg_attr(feature = "serde", serde(rename = "delay_max_ms", with = "crate::contract::millis"))]
-    pub delay_max: Duration,
-    /// Between one and two of these, what was seen is forgotten. From 1 s to a day; 30 s.
-    #[cfg_attr(feature = "serde", serde(rename = "length_ms", with = "crate::contract::millis"))]
-    pub length: Duration,
-    /// For how large a share of the calls. 5 percent, and nothing without calls.
-    #[cfg_attr(feature = "serde", serde(deserialize_with = "own_budget"))]
-    pub budget: budget::Config,
+config! {
+    /// When a call is slow, and for how large a share of the calls there may be a second attempt.
+    ///
+    /// ```
+    /// use mainstay_resilience::{Decide, hedge};
+    ///
+    /// let config = hedge::Config::new().quantile_percent(99);
+    /// assert!(config.check().is_ok());
+    /// ```
+    pub struct Config {
+        /// A call is slow when it has taken longer than this share of the calls did. From 50 to 99; 95.
+        pub quantile_percent: u8 = 95,
+        /// Before so many calls were seen, none is hedged. From 1 to 1,000,000; 50.
+        pub calls_min: u32 = 50,
+        /// A call is not slow before this. From 0 to a day; 1 ms.
+        #[cfg_attr(feature = "serde", serde(rename = "delay_min_ms", with = "crate::contract::millis"))]
+        pub delay_min: Duration = Duration::from_millis(1),
+        /// A call is slow after this, whatever was seen. From `delay_min` to a day; 10 s.
+        #[cfg_attr(feature = "serde", serde(rename = "delay_max_ms", with = "crate::contract::millis"))]
+        pub delay_max: Duration = Duration::from_secs(10),
+        /// Between one and two of these, what was seen is forgotten. From 1 s to a day; 30 s.
+        #[cfg_attr(feature = "serde", serde(rename = "length_ms", with = "crate::contract::millis"))]
+        pub length: Duration = Duration::from_secs(30),
+        /// For how large a share of the calls. 5 percent, and nothing without calls.
+        #[cfg_attr(feature = "serde", serde(deserialize_with = "own_budget"))]
+        pub budget: budget::Config = BUDGET,
+    }
 }
 
 /// The budget of hedges has numbers of its own where none are given.
@@ -88,19 +90,6 @@ fn own_budget<'de, D: serde::Deserializer<'de>>(from: D) -> Result<budget::Confi
 
     let Budget { percent, per_second_min, length } = Budget::deserialize(from)?;
     Ok(budget::Config { percent, per_second_min, length })
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            quantile_percent: 95,
-            calls_min: 50,
-            delay_min: Duration::from_millis(1),
-            delay_max: Duration::from_secs(10),
-            length: Duration::from_secs(30),
-            budget: BUDGET,
-        }
-    }
 }
 
 /// What is remembered: how long calls took, in two halves of which the older is forgotten as a whole. Some 4 KiB.
@@ -134,14 +123,14 @@ pub struct State {
 /// ```
 /// use mainstay_resilience::hedge::{Config, Request};
 /// use mainstay_resilience::retry::Safety;
-/// use mainstay_resilience::{Answer, By, Decide, Input};
+/// use mainstay_resilience::{Decision, Rejected, Reason, Decide, Input};
 ///
 /// let (config, input) = (Config::default(), Input::default());
 /// let mut state = config.state();
 /// assert!(config.ask(&mut state, input, Request::First).admitted().is_some());
 /// // One call is too few to know what is slow.
 /// let second = Request::Second { begun: input.now, safety: Safety::Safe };
-/// let unknown = Answer::Deny { by: By::HedgeUnknown, retry_at: None };
+/// let unknown = Decision::Reject(Rejected { reason: Reason::HedgeUnknown, retry_at: None });
 /// assert_eq!(config.ask(&mut state, input, second), unknown);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,7 +153,7 @@ pub enum Request {
 /// use mainstay_resilience::hedge::{Config, Request};
 /// use mainstay_resilience::{Decide, Input, Outcome, Time};
 ///
-/// let config = Config { calls_min: 1, ..Config::default() };
+/// let config = Config::new().calls_min(1);
 /// let mut state = config.state();
 /// let at = |millis| Input::at(Time::from_millis(millis));
 /// let ticket = config.ask(&mut state, at(0), Request::First).admitted().unwrap();
@@ -185,7 +174,7 @@ pub struct Ticket {
 /// use mainstay_resilience::hedge::{Config, Request};
 /// use mainstay_resilience::{Decide, Input, Outcome, Time};
 ///
-/// let config = Config { calls_min: 1, ..Config::default() };
+/// let config = Config::new().calls_min(1);
 /// let mut state = config.state();
 /// let at = |millis| Input::at(Time::from_millis(millis));
 /// let ticket = config.ask(&mut state, at(0), Request::First).admitted().unwrap();
@@ -228,31 +217,33 @@ impl Decide for Config {
         }
     }
 
-    fn ask(&self, state: &mut State, input: Input, request: Request) -> Answer<Ticket> {
+    fn ask(&self, state: &mut State, input: Input, request: Request) -> Decision<Ticket> {
         let now = state.see(self, input.now);
-        let no = |by| Answer::Deny { by, retry_at: None };
+        let no = |reason| Decision::Reject(Rejected { reason, retry_at: None });
         let (begun, safety) = match request {
             Request::First => {
                 let _ = self.budget.ask(&mut state.budget, input, budget::Request::Deposit { calls: 1 });
-                return Answer::Admit(Ticket { begun: now, is_second: false });
+                return Decision::Admit(Ticket { begun: now, is_second: false });
             }
             Request::Second { begun, safety } => (begun, safety),
         };
         if safety == Safety::Unsafe {
-            return no(By::RetryUnsafe);
+            return no(Reason::RetryUnsafe);
         }
-        let Some(delay) = self.delay(state) else { return no(By::HedgeUnknown) };
+        let Some(delay) = self.delay(state) else { return no(Reason::HedgeUnknown) };
         let due = begun + delay;
         if now < due {
-            return Answer::Wait { until: due };
+            return Decision::Wait { until: due };
         }
         match self.budget.ask(&mut state.budget, input, budget::Request::Withdraw) {
-            Answer::Admit(_) => {
+            Decision::Admit(_) => {
                 state.sent = state.sent.saturating_add(1);
-                Answer::Admit(Ticket { begun: now, is_second: true })
+                Decision::Admit(Ticket { begun: now, is_second: true })
             }
-            Answer::Wait { until } => Answer::Wait { until },
-            Answer::Deny { retry_at, .. } => Answer::Deny { by: By::HedgeBudget, retry_at },
+            Decision::Wait { until } => Decision::Wait { until },
+            Decision::Reject(Rejected { retry_at, .. }) => {
+                Decision::Reject(Rejected { reason: Reason::HedgeBudget, retry_at })
+            }
         }
     }
 
@@ -263,7 +254,7 @@ impl Decide for Config {
         ticket: Ticket,
         outcome: Outcome,
         n: u32,
-    ) -> Told<Infallible> {
+    ) -> Recorded<Infallible> {
         let now = state.see(self, input.now);
         let took = now.since(ticket.begun);
         let is_answer = matches!(outcome, Outcome::Success | Outcome::Slow);
@@ -273,7 +264,7 @@ impl Decide for Config {
         let has_lost =
             || outcome == Outcome::Cancelled && state.quantile.is_some_and(|quantile| took >= quantile);
         if !(is_answer || has_lost()) {
-            return Told::Counted;
+            return Recorded::Counted;
         }
         if is_answer && ticket.is_second {
             state.won = state.won.saturating_add(n.into());
@@ -286,7 +277,7 @@ impl Decide for Config {
             state.quantile = Histogram::quantile([&state.newer, &state.older], self.quantile_percent);
             state.unseen = 0;
         }
-        Told::Counted
+        Recorded::Counted
     }
 
     fn snapshot(&self, state: &State, now: Time) -> Snapshot {
@@ -298,14 +289,14 @@ impl Decide for Config {
         }
     }
 
-    fn check(&self) -> Result<(), Invalid> {
-        Invalid::unless("quantile_percent", self.quantile_percent.into(), 50..=99)?;
-        Invalid::unless("calls_min", self.calls_min.into(), 1..=1_000_000)?;
-        Invalid::unless_millis("delay_min_ms", self.delay_min, 0..=DAY_MILLIS)?;
+    fn check(&self) -> Result<(), ConfigError> {
+        ConfigError::unless("quantile_percent", self.quantile_percent.into(), 50..=99)?;
+        ConfigError::unless("calls_min", self.calls_min.into(), 1..=1_000_000)?;
+        ConfigError::unless_millis("delay_min_ms", self.delay_min, 0..=DAY_MILLIS)?;
         let delay_min = u64::try_from(self.delay_min.as_millis()).unwrap_or(DAY_MILLIS);
-        Invalid::unless_millis("delay_max_ms", self.delay_max, delay_min..=DAY_MILLIS)?;
-        Invalid::unless_millis("length_ms", self.length, 1_000..=DAY_MILLIS)?;
-        self.budget.check().map_err(|invalid| invalid.within("budget"))
+        ConfigError::unless_millis("delay_max_ms", self.delay_max, delay_min..=DAY_MILLIS)?;
+        ConfigError::unless_millis("length_ms", self.length, 1_000..=DAY_MILLIS)?;
+        self.budget.check().map_err(|error| error.within("budget"))
     }
 }
 
@@ -402,7 +393,7 @@ mod model;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chance::{Chance, steps};
+    use crate::test_rng::{Rng, steps};
     use proptest::prelude::*;
 
     fn config() -> Config {
@@ -430,13 +421,13 @@ mod tests {
     fn a_call_is_hedged_after_the_quantile_and_not_before_enough_were_seen() {
         let (config, mut state) = (config(), config().state());
         seen(&config, &mut state, 1_000, 20, 9);
-        let unknown = Answer::Deny { by: By::HedgeUnknown, retry_at: None };
+        let unknown = Decision::Reject(Rejected { reason: Reason::HedgeUnknown, retry_at: None });
         assert_eq!(config.ask(&mut state, at(2_000), second(1_000)), unknown);
         seen(&config, &mut state, 2_000, 20, 91);
         let delay = config.snapshot(&state, at(1_000).now).delay.expect("known");
         assert!((20..=22).contains(&delay.as_millis()), "{delay:?}");
         let due = Time::from_millis(2_000) + delay;
-        assert_eq!(config.ask(&mut state, at(2_001), second(2_000)), Answer::Wait { until: due });
+        assert_eq!(config.ask(&mut state, at(2_001), second(2_000)), Decision::Wait { until: due });
         let ticket = config.ask(&mut state, Input::at(due), second(2_000)).admitted().expect("due");
         config.tell(&mut state, Input::at(due), ticket, Outcome::Success, 1);
         let snapshot = config.snapshot(&state, due);
@@ -451,7 +442,10 @@ mod tests {
             (0..100).filter(|_| config.ask(&mut state, at(1_500), second(1_000)).admitted().is_some());
         assert_eq!(hedges.count(), 5);
         let answer = config.ask(&mut state, at(1_500), second(1_000));
-        assert!(matches!(answer, Answer::Deny { by: By::HedgeBudget, .. }), "{answer:?}");
+        assert!(
+            matches!(answer, Decision::Reject(Rejected { reason: Reason::HedgeBudget, .. })),
+            "{answer:?}"
+        );
     }
 
     #[test]
@@ -460,7 +454,7 @@ mod tests {
         seen(&config, &mut state, 1_000, 10, 100);
         let request = Request::Second { begun: Time::from_millis(1_000), safety: Safety::Unsafe };
         let answer = config.ask(&mut state, at(1_500), request);
-        assert_eq!(answer, Answer::Deny { by: By::RetryUnsafe, retry_at: None });
+        assert_eq!(answer, Decision::Reject(Rejected { reason: Reason::RetryUnsafe, retry_at: None }));
     }
 
     #[test]
@@ -498,20 +492,20 @@ mod tests {
         seen(&config, &mut state, 62_000, 10, 100);
         assert!(delay(&state, 62_000) < 12, "{}", delay(&state, 62_000));
         let year = 365 * 24 * 3_600 * 1_000;
-        let unknown = Answer::Deny { by: By::HedgeUnknown, retry_at: None };
+        let unknown = Decision::Reject(Rejected { reason: Reason::HedgeUnknown, retry_at: None });
         assert_eq!(config.ask(&mut state, at(year), second(62_000)), unknown);
     }
 
     #[test]
     fn a_quantile_is_at_most_a_sixteenth_above_the_sorted_truth() {
-        let mut chance = Chance(0x4157);
+        let mut rng = Rng(0x4157);
         for _ in 0..steps(200) {
-            let scale = 1 << chance.below(32);
-            let n = 1 + chance.below(2_000);
+            let scale = 1 << rng.below(32);
+            let n = 1 + rng.below(2_000);
             let (mut halves, mut all) = ([Histogram::new(), Histogram::new()], Vec::new());
             for _ in 0..n {
-                let micros = chance.below(scale);
-                halves[chance.below(2) as usize].add(Duration::from_micros(micros), 1);
+                let micros = rng.below(scale);
+                halves[rng.below(2) as usize].add(Duration::from_micros(micros), 1);
                 all.push(micros);
             }
             all.sort_unstable();
@@ -560,7 +554,7 @@ mod tests {
             for (now, begun, n) in steps {
                 let input = Input::at(Time::from_nanos(now >> (begun % 64)));
                 let begun = Time::from_nanos(begun >> (now % 64));
-                if let Answer::Admit(ticket) = config.ask(&mut state, input, Request::First) {
+                if let Decision::Admit(ticket) = config.ask(&mut state, input, Request::First) {
                     config.tell(&mut state, input, Ticket { begun, ..ticket }, Outcome::Success, n >> (n % 32));
                 }
                 let _ = config.ask(&mut state, input, Request::Second { begun, safety: Safety::Safe });

@@ -1,7 +1,7 @@
 //! Hedges against a naive model that keeps every call and sorts them all; and the classic bugs.
 
 use super::*;
-use crate::chance::{Chance, steps};
+use crate::test_rng::{Rng, steps};
 
 /// What happened, in the order in which it did.
 struct Naive {
@@ -61,35 +61,35 @@ impl Naive {
         spent < calls * u64::from(self.config.budget.percent) / 100
     }
 
-    fn second(&mut self, begun: u64, safety: Safety) -> Answer<()> {
-        let no = |by| Answer::Deny { by, retry_at: None };
+    fn second(&mut self, begun: u64, safety: Safety) -> Decision<()> {
+        let no = |reason| Decision::Reject(Rejected { reason, retry_at: None });
         if safety == Safety::Unsafe {
-            return no(By::RetryUnsafe);
+            return no(Reason::RetryUnsafe);
         }
-        let Some(delay) = self.delay else { return no(By::HedgeUnknown) };
+        let Some(delay) = self.delay else { return no(Reason::HedgeUnknown) };
         if self.clock < begun + delay {
-            return Answer::Wait { until: Time::from_nanos(begun + delay) };
+            return Decision::Wait { until: Time::from_nanos(begun + delay) };
         }
         if !self.is_in_budget() {
-            return no(By::HedgeBudget);
+            return no(Reason::HedgeBudget);
         }
         self.kept.push((self.clock, 0, 1));
         self.sent += 1;
-        Answer::Admit(())
+        Decision::Admit(())
     }
 }
 
 /// Without what the model does not say: the ticket, and when the budget may have room.
-fn plain(answer: Answer<Ticket>) -> Answer<()> {
+fn plain(answer: Decision<Ticket>) -> Decision<()> {
     match answer {
-        Answer::Admit(_) => Answer::Admit(()),
-        Answer::Wait { until } => Answer::Wait { until },
-        Answer::Deny { by, .. } => Answer::Deny { by, retry_at: None },
+        Decision::Admit(_) => Decision::Admit(()),
+        Decision::Wait { until } => Decision::Wait { until },
+        Decision::Reject(Rejected { reason, .. }) => Decision::Reject(Rejected { reason, retry_at: None }),
     }
 }
 
 struct Walk {
-    chance: Chance,
+    rng: Rng,
     config: Config,
     state: State,
     naive: Naive,
@@ -99,15 +99,15 @@ struct Walk {
 
 impl Walk {
     fn new(seed: u64) -> Self {
-        let mut chance = Chance(seed);
+        let mut rng = Rng(seed);
         let config = Config {
-            quantile_percent: 50 + chance.below(50) as u8,
-            calls_min: 1 + chance.below(60) as u32,
+            quantile_percent: 50 + rng.below(50) as u8,
+            calls_min: 1 + rng.below(60) as u32,
             // Within no bounds: the delay is the quantile itself.
             delay_min: Duration::ZERO,
             delay_max: Duration::MAX,
-            length: Duration::from_millis(1_000 + chance.below(9_000)),
-            budget: budget::Config { percent: 1 + chance.below(100) as u32, ..BUDGET },
+            length: Duration::from_millis(1_000 + rng.below(9_000)),
+            budget: budget::Config { percent: 1 + rng.below(100) as u32, ..BUDGET },
         };
         let naive = Naive {
             config: config.clone(),
@@ -120,18 +120,18 @@ impl Walk {
             sent: 0,
             won: 0,
         };
-        Self { chance, state: config.state(), config, naive, tickets: Vec::new(), now: 0 }
+        Self { rng, state: config.state(), config, naive, tickets: Vec::new(), now: 0 }
     }
 
     fn step(&mut self) {
-        self.now = match self.chance.below(2_000) {
-            0 => self.now + self.chance.below(1 << 35),
-            1..20 => self.now.saturating_sub(self.chance.below(1 << 28)),
-            _ => self.now + self.chance.below(1 << 24),
+        self.now = match self.rng.below(2_000) {
+            0 => self.now + self.rng.below(1 << 35),
+            1..20 => self.now.saturating_sub(self.rng.below(1 << 28)),
+            _ => self.now + self.rng.below(1 << 24),
         };
         let input = Input::at(Time::from_nanos(self.now));
         self.naive.see(self.now);
-        match self.chance.below(5) {
+        match self.rng.below(5) {
             0 | 1 => {
                 let ticket = self.config.ask(&mut self.state, input, Request::First).admitted();
                 self.tickets.push(ticket.expect("a call is always admitted"));
@@ -139,8 +139,8 @@ impl Walk {
             }
             2 | 3 if !self.tickets.is_empty() => self.end(input),
             _ => {
-                let begun = self.now.saturating_sub(self.chance.below(1 << 30));
-                let safety = [Safety::Unsafe, Safety::Safe][usize::from(self.chance.below(8) > 0)];
+                let begun = self.now.saturating_sub(self.rng.below(1 << 30));
+                let safety = [Safety::Unsafe, Safety::Safe][usize::from(self.rng.below(8) > 0)];
                 let request = Request::Second { begun: Time::from_nanos(begun), safety };
                 let answer = self.config.ask(&mut self.state, input, request);
                 assert_eq!(plain(answer), self.naive.second(begun, safety));
@@ -151,15 +151,15 @@ impl Walk {
 
     /// One of the attempts under way ends.
     fn end(&mut self, input: Input) {
-        let ticket = self.tickets.swap_remove(self.chance.below(self.tickets.len() as u64) as usize);
-        let outcome = match self.chance.below(8) {
+        let ticket = self.tickets.swap_remove(self.rng.below(self.tickets.len() as u64) as usize);
+        let outcome = match self.rng.below(8) {
             0 => Outcome::Failure,
             1 => Outcome::Neutral,
             2 => Outcome::Cancelled,
             3 => Outcome::Slow,
             _ => Outcome::Success,
         };
-        assert_eq!(self.config.tell(&mut self.state, input, ticket, outcome, 1), Told::Counted);
+        assert_eq!(self.config.tell(&mut self.state, input, ticket, outcome, 1), Recorded::Counted);
         let truth = self.naive.tell(ticket, outcome);
         let delay = self.config.snapshot(&self.state, input.now).delay.map(nanos);
         match (truth, delay) {
@@ -176,7 +176,7 @@ impl Walk {
 #[test]
 fn it_decides_as_one_that_keeps_every_call_does() {
     const STEPS: u64 = 500;
-    let (mut sent, mut denied) = (0, 0);
+    let (mut sent, mut rejected) = (0, 0);
     for seed in 0..steps(1_500_000) / STEPS {
         let mut walk = Walk::new(seed);
         for _ in 0..STEPS {
@@ -185,9 +185,9 @@ fn it_decides_as_one_that_keeps_every_call_does() {
         let snapshot = walk.config.snapshot(&walk.state, Time::ZERO);
         assert_eq!((snapshot.sent, snapshot.won), (walk.naive.sent, walk.naive.won), "seed {seed}");
         sent += snapshot.sent;
-        denied += snapshot.budget.denied;
+        rejected += snapshot.budget.rejected;
     }
-    assert!(sent.min(denied) > 0, "{sent} sent and {denied} denied: the walk sees both");
+    assert!(sent.min(rejected) > 0, "{sent} sent and {rejected} rejected: the walk sees both");
 }
 
 #[test]
@@ -195,14 +195,14 @@ fn hedges_that_win_do_not_shorten_what_counts_as_slow() {
     // One call in x takes x ms or more: one in twenty takes twenty. The first answer wins, the other is cancelled.
     let budget = budget::Config { percent: 1_000, ..BUDGET };
     let config = Config { budget, length: Duration::from_secs(60), ..Config::default() };
-    let (mut state, mut chance, mut now, mut hedged) = (config.state(), Chance(0x7a11), Time::ZERO, 0);
-    let mut drawn = move || Duration::from_micros(1_000_000_000 / (1 + chance.below(1_000_000)));
+    let (mut state, mut rng, mut now, mut hedged) = (config.state(), Rng(0x7a11), Time::ZERO, 0);
+    let mut drawn = move || Duration::from_micros(1_000_000_000 / (1 + rng.below(1_000_000)));
     for _ in 0..20_000 {
         let first = config.ask(&mut state, Input::at(now), Request::First).admitted().expect("always");
         let mut ends = now + drawn();
         let request = Request::Second { begun: now, safety: Safety::Safe };
         let due = match config.ask(&mut state, Input::at(now), request) {
-            Answer::Wait { until } if until < ends => until,
+            Decision::Wait { until } if until < ends => until,
             _ => {
                 config.tell(&mut state, Input::at(ends), first, Outcome::Success, 1);
                 now = ends;
@@ -263,8 +263,8 @@ fn what_was_seen_is_forgotten_within_two_lengths_however_rarely_it_is_asked() {
     let ticket = config.ask(&mut state, at(0), Request::First).admitted().expect("always");
     config.tell(&mut state, at(5), ticket, Outcome::Success, 1);
     let second = Request::Second { begun: Time::from_millis(19_999), safety: Safety::Safe };
-    assert!(matches!(config.ask(&mut state, at(19_999), second), Answer::Wait { .. }));
-    let unknown = Answer::Deny { by: By::HedgeUnknown, retry_at: None };
+    assert!(matches!(config.ask(&mut state, at(19_999), second), Decision::Wait { .. }));
+    let unknown = Decision::Reject(Rejected { reason: Reason::HedgeUnknown, retry_at: None });
     assert_eq!(config.ask(&mut state, at(20_000), second), unknown);
 }
 
@@ -310,7 +310,10 @@ fn a_configuration_of_zeros_hedges_nothing() {
         zero.tell(&mut state, Input::at(now), ticket, Outcome::Success, 1);
         let second = Request::Second { begun: now, safety: Safety::Safe };
         let answer = zero.ask(&mut state, Input::at(now), second);
-        assert!(matches!(answer, Answer::Deny { by: By::HedgeBudget, .. }), "{answer:?}");
+        assert!(
+            matches!(answer, Decision::Reject(Rejected { reason: Reason::HedgeBudget, .. })),
+            "{answer:?}"
+        );
     }
 }
 

@@ -3,7 +3,7 @@
 //! ```text
 //!                   failed so often in a row, or so large a share,
 //!     ┌──────────┐  and enough others stay                          ┌─────────┐
-//!     │ admitted │ ───────────────────────────────────────────────► │ ejected │  denied until its time
+//!     │ admitted │ ───────────────────────────────────────────────► │ ejected │  rejected until its time
 //!     └──────────┘ ◄─────────────────────────────────────────────── └─────────┘
 //!                   its time has passed: a clean slate, and what
 //!                   was begun before no longer counts
@@ -19,9 +19,9 @@
 //!
 //! ```
 //! use mainstay_resilience::outlier::{Config, Request};
-//! use mainstay_resilience::{Answer, By, Decide, Input, Outcome, Time};
+//! use mainstay_resilience::{Decision, Rejected, Reason, Decide, Input, Outcome, Time};
 //!
-//! let config = Config { consecutive_failures: Some(2), ..Config::default() };
+//! let config = Config::new().consecutive_failures(2);
 //! let (mut state, input) = (config.state(), Input::at(Time::ZERO));
 //! let mut call = |host, outcome| {
 //!     let ticket = config.ask(&mut state, input, Request { host }).admitted().unwrap();
@@ -31,7 +31,7 @@
 //! call(2, Outcome::Failure);
 //! call(2, Outcome::Failure);
 //! let retry_at = Some(Time::from_millis(30_000));
-//! let ejected = Answer::Deny { by: By::Outlier, retry_at };
+//! let ejected = Decision::Reject(Rejected { reason: Reason::Outlier, retry_at });
 //! assert_eq!(config.ask(&mut state, input, Request { host: 2 }), ejected);
 //! assert!(config.ask(&mut state, input, Request { host: 1 }).admitted().is_some());
 //! ```

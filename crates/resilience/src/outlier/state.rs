@@ -1,7 +1,9 @@
 //! What is remembered of each host, and how it is decided.
 
 use super::config::Config;
-use crate::contract::{Answer, By, Decide, Input, Invalid, Outcome, Time, Told, below, nanos, percent_of};
+use crate::contract::{
+    ConfigError, Decide, Decision, Input, Outcome, Reason, Recorded, Rejected, Time, below, nanos, percent_of,
+};
 use crate::window::{Tally, TimeWindow};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -63,14 +65,14 @@ impl Ticket {
 /// ```
 /// use core::time::Duration;
 /// use mainstay_resilience::outlier::{Config, Ejected, Request};
-/// use mainstay_resilience::{Decide, Input, Outcome, Time, Told};
+/// use mainstay_resilience::{Decide, Input, Outcome, Time, Recorded};
 ///
-/// let config = Config { consecutive_failures: Some(3), ..Config::default() };
+/// let config = Config::new().consecutive_failures(3);
 /// let (mut state, input) = (config.state(), Input::default());
 /// let tickets = [7, 8].map(|host| config.ask(&mut state, input, Request { host }).admitted().unwrap());
 /// let until = Time::ZERO + Duration::from_secs(30);
 /// let told = config.tell(&mut state, input, tickets[0], Outcome::Failure, 3);
-/// assert_eq!(told, Told::Changed(Ejected { host: 7, until }));
+/// assert_eq!(told, Recorded::Changed(Ejected { host: 7, until }));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ejected {
@@ -183,7 +185,7 @@ impl Decide for Config {
         State::default()
     }
 
-    fn ask(&self, state: &mut State, input: Input, request: Request) -> Answer<Ticket> {
+    fn ask(&self, state: &mut State, input: Input, request: Request) -> Decision<Ticket> {
         let now = state.see(input.now);
         let stays = state.stays(now);
         if !state.hosts.contains_key(&request.host) {
@@ -191,17 +193,17 @@ impl Decide for Config {
         }
         let Some(host) = state.hosts.get_mut(&request.host) else {
             // It could not be remembered, so nothing is known against it.
-            return Answer::Admit(Ticket { host: request.host, generation: 0 });
+            return Decision::Admit(Ticket { host: request.host, generation: 0 });
         };
         host.asked = now;
         if let Some(until) = host.ejected_until(now) {
             if stays {
-                return Answer::Deny { by: By::Outlier, retry_at: Some(until) };
+                return Decision::Reject(Rejected { reason: Reason::Outlier, retry_at: Some(until) });
             }
             // All others were forgotten meanwhile: one always stays.
             host.until = Some(now);
         }
-        Answer::Admit(Ticket { host: request.host, generation: host.generation })
+        Decision::Admit(Ticket { host: request.host, generation: host.generation })
     }
 
     fn tell(
@@ -211,15 +213,15 @@ impl Decide for Config {
         ticket: Ticket,
         outcome: Outcome,
         n: u32,
-    ) -> Told<Ejected> {
+    ) -> Recorded<Ejected> {
         let now = state.see(input.now);
         let found = state.hosts.get_mut(&ticket.host).filter(|host| host.generation == ticket.generation);
         let Some(host) = found else {
             state.stale = state.stale.saturating_add(n.into());
-            return Told::Stale;
+            return Recorded::Stale;
         };
         if n == 0 || matches!(outcome, Outcome::Neutral | Outcome::Cancelled) {
-            return Told::Counted;
+            return Recorded::Counted;
         }
         if !host.window.fits(self.window, BUCKETS) {
             host.window = TimeWindow::new(self.window, BUCKETS);
@@ -230,7 +232,7 @@ impl Decide for Config {
         host.window.add(now, Tally { calls: n.into(), failures, slow });
         host.consecutive = if is_failure { host.consecutive.saturating_add(n) } else { 0 };
         if !is_failure || !self.is_too_much(host, now) || !self.may_eject(state, now) {
-            return Told::Counted;
+            return Recorded::Counted;
         }
         self.eject(state, now, ticket.host)
     }
@@ -252,7 +254,7 @@ impl Decide for Config {
         Snapshot { hosts, ejected: u32::try_from(ejected).unwrap_or(u32::MAX), stale: state.stale }
     }
 
-    fn check(&self) -> Result<(), Invalid> {
+    fn check(&self) -> Result<(), ConfigError> {
         self.validate()
     }
 }
@@ -300,9 +302,9 @@ impl Config {
         ejected <= percent_of(all, self.ejected_percent_max.min(100).into()) && ejected < all
     }
 
-    fn eject(&self, state: &mut State, now: Time, number: u32) -> Told<Ejected> {
+    fn eject(&self, state: &mut State, now: Time, number: u32) -> Recorded<Ejected> {
         let next = state.generation.wrapping_add(1);
-        let Some(host) = state.hosts.get_mut(&number) else { return Told::Counted };
+        let Some(host) = state.hosts.get_mut(&number) else { return Recorded::Counted };
         let was_calm = host.until.is_some_and(|until| now.since(until) >= self.eject_for_max);
         host.ejections = if was_calm { 1 } else { host.ejections.saturating_add(1) };
         let length =
@@ -315,7 +317,7 @@ impl Config {
         host.window.clear();
         host.until = Some(until);
         state.generation = next;
-        Told::Changed(Ejected { host: number, until })
+        Recorded::Changed(Ejected { host: number, until })
     }
 }
 
@@ -344,16 +346,16 @@ impl State {
     ///
     /// ```
     /// use mainstay_resilience::outlier::{Config, Request};
-    /// use mainstay_resilience::{Decide, Input, Outcome, Told};
+    /// use mainstay_resilience::{Decide, Input, Outcome, Recorded};
     ///
-    /// let config = Config { consecutive_failures: Some(1), ..Config::default() };
+    /// let config = Config::new().consecutive_failures(1);
     /// let (mut state, input) = (config.state(), Input::default());
     /// let hosts = [10, 20];
     /// for host in hosts {
     ///     let _ = config.ask(&mut state, input, Request { host });
     /// }
     /// let ticket = config.ask(&mut state, input, Request { host: 10 }).admitted().unwrap();
-    /// assert!(matches!(config.tell(&mut state, input, ticket, Outcome::Failure, 1), Told::Changed(_)));
+    /// assert!(matches!(config.tell(&mut state, input, ticket, Outcome::Failure, 1), Recorded::Changed(_)));
     /// for random in [0, u64::MAX / 2, u64::MAX] {
     ///     assert_eq!(state.pick(&hosts, Input { random, ..input }), Some(20));
     /// }

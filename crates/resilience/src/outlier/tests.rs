@@ -1,8 +1,8 @@
 //! Rules as tables, and ejection against counts that are made anew from everything that was told.
 
 use super::{Config, Ejected, Request, State, Ticket};
-use crate::chance::{Chance, Clock, steps};
-use crate::contract::{Answer, By, Decide, Input, Outcome, Time, Told};
+use crate::contract::{Decide, Decision, Input, Outcome, Reason, Recorded, Rejected, Time};
+use crate::test_rng::{Clock, Rng, steps};
 use core::time::Duration;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -27,19 +27,21 @@ fn ticket(config: &Config, state: &mut State, millis: u64, host: u32) -> Ticket 
 fn call(config: &Config, state: &mut State, millis: u64, host: u32, outcome: Outcome) -> Option<u64> {
     let ticket = ticket(config, state, millis, host);
     match config.tell(state, at(millis), ticket, outcome, 1) {
-        Told::Counted => None,
-        Told::Changed(Ejected { host: ejected, until }) => {
+        Recorded::Counted => None,
+        Recorded::Changed(Ejected { host: ejected, until }) => {
             assert_eq!(ejected, host);
             Some(until.as_nanos() / 1_000_000)
         }
-        Told::Stale => panic!("it was admitted just now"),
+        Recorded::Stale => panic!("it was admitted just now"),
     }
 }
 
-fn denied(config: &Config, state: &mut State, millis: u64, host: u32) -> Option<u64> {
+fn rejected(config: &Config, state: &mut State, millis: u64, host: u32) -> Option<u64> {
     match config.ask(state, at(millis), Request { host }) {
-        Answer::Admit(_) => None,
-        Answer::Deny { by: By::Outlier, retry_at: Some(retry_at) } => Some(retry_at.as_nanos() / 1_000_000),
+        Decision::Admit(_) => None,
+        Decision::Reject(Rejected { reason: Reason::Outlier, retry_at: Some(retry_at) }) => {
+            Some(retry_at.as_nanos() / 1_000_000)
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -61,8 +63,8 @@ fn failures_in_a_row_eject_and_a_success_between_them_does_not() {
             ejected = call(&config, &mut state, 10, 0, *outcome);
         }
         assert_eq!(ejected, ejects.then_some(30_010), "{outcomes:?}");
-        assert_eq!(denied(&config, &mut state, 30_009, 0), ejects.then_some(30_010), "{outcomes:?}");
-        assert_eq!(denied(&config, &mut state, 30_010, 0), None, "{outcomes:?}");
+        assert_eq!(rejected(&config, &mut state, 30_009, 0), ejects.then_some(30_010), "{outcomes:?}");
+        assert_eq!(rejected(&config, &mut state, 30_010, 0), None, "{outcomes:?}");
     }
 }
 
@@ -139,9 +141,9 @@ fn a_host_that_returns_has_a_clean_slate() {
     let (old, other) = (ticket(&config, &mut state, 0, 0), ticket(&config, &mut state, 0, 0));
     assert_eq!(call(&config, &mut state, 1, 0, Outcome::Failure), None);
     assert_eq!(call(&config, &mut state, 1, 0, Outcome::Failure), Some(30_001));
-    assert_eq!(config.tell(&mut state, at(2), old, Outcome::Failure, 1), Told::Stale);
+    assert_eq!(config.tell(&mut state, at(2), old, Outcome::Failure, 1), Recorded::Stale);
     assert_eq!(call(&config, &mut state, 30_001, 0, Outcome::Failure), None);
-    assert_eq!(config.tell(&mut state, at(30_002), other, Outcome::Success, 1), Told::Stale);
+    assert_eq!(config.tell(&mut state, at(30_002), other, Outcome::Success, 1), Recorded::Stale);
     assert_eq!(call(&config, &mut state, 30_002, 0, Outcome::Failure), Some(90_002));
     assert_eq!(config.snapshot(&state, Time::ZERO).stale, 2);
 }
@@ -161,7 +163,7 @@ fn the_known_hosts_are_bounded_and_an_ejected_one_is_kept() {
         assert_eq!(known.len(), 3);
         assert_eq!((known[0], known[2]), (0, host));
     }
-    assert_eq!(config.tell(&mut state, at(300), lost, Outcome::Failure, 1), Told::Stale);
+    assert_eq!(config.tell(&mut state, at(300), lost, Outcome::Failure, 1), Recorded::Stale);
     // A configuration that allows fewer takes effect with the next new host.
     let fewer = Config { hosts_max: 1, ..config };
     ticket(&fewer, &mut state, 400, 7);
@@ -173,11 +175,11 @@ fn when_all_others_are_forgotten_an_ejected_host_returns() {
     let config = Config { consecutive_failures: Some(1), ..Config::default() };
     let mut state = some_state(&config, 2);
     assert_eq!(call(&config, &mut state, 1, 0, Outcome::Failure), Some(30_001));
-    assert_eq!(denied(&config, &mut state, 2, 0), Some(30_001));
+    assert_eq!(rejected(&config, &mut state, 2, 0), Some(30_001));
     assert!(state.forget(1));
     assert!(state.admits(0, Time::from_millis(3)));
     assert_eq!(state.pick(&[0], at(3)), Some(0));
-    assert_eq!(denied(&config, &mut state, 3, 0), None);
+    assert_eq!(rejected(&config, &mut state, 3, 0), None);
 }
 
 #[test]
@@ -185,9 +187,9 @@ fn a_pick_is_spread_over_the_hosts_that_are_admitted() {
     let config = Config { consecutive_failures: Some(1), ..Config::default() };
     let mut state = some_state(&config, 4);
     call(&config, &mut state, 1, 2, Outcome::Failure);
-    let (mut chance, mut picked) = (Chance(3), BTreeMap::<u32, u32>::new());
+    let (mut rng, mut picked) = (Rng(3), BTreeMap::<u32, u32>::new());
     for _ in 0..4_000 {
-        let input = Input { random: chance.next(), ..at(2) };
+        let input = Input { random: rng.next(), ..at(2) };
         // The last of them is not known, and so nothing is known against it.
         *picked.entry(state.pick(&[0, 1, 2, 9], input).unwrap()).or_default() += 1;
     }
@@ -209,7 +211,7 @@ fn counters_stop_at_their_ends_and_a_year_is_one_step() {
         config.tell(&mut state, at(round * year), ticket, Outcome::Success, u32::MAX);
         let told = config.tell(&mut state, at(round * year), ticket, Outcome::Failure, u32::MAX);
         let until = at(round * year + 30_000).now;
-        assert_eq!(told, Told::Changed(Ejected { host: 1, until }));
+        assert_eq!(told, Recorded::Changed(Ejected { host: 1, until }));
     }
 }
 
@@ -218,10 +220,10 @@ fn a_clock_that_runs_backwards_does_not_bring_a_host_back() {
     let config = Config { consecutive_failures: Some(1), ..Config::default() };
     let mut state = some_state(&config, 2);
     assert_eq!(call(&config, &mut state, 100_000, 0, Outcome::Failure), Some(130_000));
-    assert_eq!(denied(&config, &mut state, 0, 0), Some(130_000));
+    assert_eq!(rejected(&config, &mut state, 0, 0), Some(130_000));
     assert!(!state.admits(0, Time::ZERO));
-    assert_eq!(denied(&config, &mut state, 130_000, 0), None);
-    assert_eq!(denied(&config, &mut state, 0, 0), None);
+    assert_eq!(rejected(&config, &mut state, 130_000, 0), None);
+    assert_eq!(rejected(&config, &mut state, 0, 0), None);
 }
 
 /// A host as everything that was told of it since its last ejection.
@@ -294,16 +296,16 @@ impl Model {
         (number, slate): (u32, u64),
         outcome: Outcome,
         n: u64,
-    ) -> Told<Ejected> {
+    ) -> Recorded<Ejected> {
         let (now, all, ejected) = (self.now, self.hosts.len() as u64, self.ejected() + 1);
         let Some(host) = self.hosts.get_mut(&number).filter(|host| host.slate == slate) else {
-            return Told::Stale;
+            return Recorded::Stale;
         };
         let fails = outcome == Outcome::Failure;
         host.told.push((now, n, fails));
         let may = ejected * 100 <= u64::from(config.ejected_percent_max) * all && ejected < all;
         if !fails || !may || !host.is_too_much(config, now) {
-            return Told::Counted;
+            return Recorded::Counted;
         }
         let (step, most) = (config.eject_for.as_nanos() as u64, config.eject_for_max.as_nanos() as u64);
         let is_calm = host.ejections > 0 && now - host.until >= most;
@@ -311,64 +313,64 @@ impl Model {
         self.slates += 1;
         let until = now + (step * ejections).min(most);
         *host = Log { slate: self.slates, asked: host.asked, told: Vec::new(), ejections, until };
-        Told::Changed(Ejected { host: number, until: Time::from_nanos(until) })
+        Recorded::Changed(Ejected { host: number, until: Time::from_nanos(until) })
     }
 }
 
-fn some_config(chance: &mut Chance) -> Config {
+fn some_config(rng: &mut Rng) -> Config {
     Config {
-        consecutive_failures: chance.one_in(2).then_some(1 + chance.below(5) as u32),
-        failure_percent: chance.one_in(2).then_some(1 + chance.below(100) as u8),
-        calls_min: 1 + chance.below(10) as u32,
-        window: Duration::from_millis(100 + chance.below(100)),
-        eject_for: Duration::from_millis(1 + chance.below(50)),
-        eject_for_max: Duration::from_millis(50 + chance.below(200)),
-        ejected_percent_max: chance.below(101) as u8,
-        hosts_max: 4 + chance.below(6) as u32,
+        consecutive_failures: rng.one_in(2).then_some(1 + rng.below(5) as u32),
+        failure_percent: rng.one_in(2).then_some(1 + rng.below(100) as u8),
+        calls_min: 1 + rng.below(10) as u32,
+        window: Duration::from_millis(100 + rng.below(100)),
+        eject_for: Duration::from_millis(1 + rng.below(50)),
+        eject_for_max: Duration::from_millis(50 + rng.below(200)),
+        ejected_percent_max: rng.below(101) as u8,
+        hosts_max: 4 + rng.below(6) as u32,
     }
 }
 
 #[test]
 fn ejection_is_what_counts_made_anew_from_everything_told_say() {
-    let mut chance = Chance(17);
-    let (walks, mut ejections, mut refusals) = (100, 0, 0);
+    let mut rng = Rng(17);
+    let (walks, mut ejections, mut rejections) = (100, 0, 0);
     for walk in 0..walks {
-        let config = some_config(&mut chance);
+        let config = some_config(&mut rng);
         assert_eq!(config.check(), Ok(()));
         let (mut state, mut model, mut tickets) = (config.state(), Model::default(), Vec::new());
         let mut clock = Clock { now: 0, stride: 1_000_000 };
         // How many hosts there are.
-        let hosts = 1 + chance.below(12);
+        let hosts = 1 + rng.below(12);
         for step in 0..steps(750_000) / walks {
-            let (input, asks) = (clock.step(&mut chance), chance.one_in(2));
+            let (input, asks) = (clock.step(&mut rng), rng.one_in(2));
             if !asks && tickets.is_empty() {
                 continue;
             }
             model.now = model.now.max(clock.now);
             let message = format!("walk {walk}, step {step}");
             if asks {
-                let host = chance.below(hosts) as u32;
+                let host = rng.below(hosts) as u32;
                 let expected = model.ask(&config, host);
                 match (config.ask(&mut state, input, Request { host }), expected) {
-                    (Answer::Admit(ticket), Ok(slate)) => tickets.push((ticket, slate)),
-                    (Answer::Deny { by: By::Outlier, retry_at }, Err(until)) => {
+                    (Decision::Admit(ticket), Ok(slate)) => tickets.push((ticket, slate)),
+                    (Decision::Reject(Rejected { reason: Reason::Outlier, retry_at }), Err(until)) => {
                         assert_eq!(retry_at, Some(Time::from_nanos(until)), "{message}");
-                        refusals += 1;
+                        rejections += 1;
                     }
                     different => panic!("{message}: {different:?}"),
                 }
             } else {
-                let place = chance.below(tickets.len() as u64) as usize;
+                let place = rng.below(tickets.len() as u64) as usize;
                 let (ticket, slate): (Ticket, u64) = tickets.swap_remove(place);
                 // The larger a host's number, the more often it fails.
-                let fails = chance.below(12) < u64::from(ticket.host());
+                let fails = rng.below(12) < u64::from(ticket.host());
                 let (n, outcome) =
-                    (1 + chance.below(3), if fails { Outcome::Failure } else { Outcome::Success });
+                    (1 + rng.below(3), if fails { Outcome::Failure } else { Outcome::Success });
                 let told = config.tell(&mut state, input, ticket, outcome, n as u32);
                 assert_eq!(told, model.tell(&config, (ticket.host(), slate), outcome, n), "{message}");
-                ejections += u64::from(matches!(told, Told::Changed(_)));
+                ejections += u64::from(matches!(told, Recorded::Changed(_)));
             }
-            if chance.one_in(8) {
+            if rng.one_in(8) {
                 let snapshot = config.snapshot(&state, Time::from_nanos(model.now));
                 let seen = snapshot.hosts.iter().map(|host| (host.host, host.ejected_until.is_some()));
                 let expected = model.hosts.iter().map(|(number, host)| (*number, model.now < host.until));
@@ -378,8 +380,8 @@ fn ejection_is_what_counts_made_anew_from_everything_told_say() {
     }
     // The walk has been where it matters; a short one may not.
     let enough =
-        steps(750_000) < 100_000 || ejections * 1_000 > steps(750_000) && refusals * 100 > steps(750_000);
-    assert!(enough, "{ejections}, {refusals}");
+        steps(750_000) < 100_000 || ejections * 1_000 > steps(750_000) && rejections * 100 > steps(750_000);
+    assert!(enough, "{ejections}, {rejections}");
 }
 
 fn some_number() -> impl Strategy<Value = u32> {
@@ -434,7 +436,7 @@ proptest! {
 
 #[test]
 fn a_configuration_that_makes_no_sense_names_its_field() {
-    let field = |config: Config| config.check().map_err(|invalid| invalid.field.into_owned());
+    let field = |config: Config| config.check().map_err(|error| error.field.into_owned());
     let good = Config::default;
     assert_eq!(field(good()), Ok(()));
     assert_eq!(field(Config { consecutive_failures: Some(0), ..good() }), Err("consecutive_failures".into()));
@@ -476,7 +478,7 @@ fn slow_answers_are_shown_and_eject_nobody() {
     let (mut state, input) = (config.state(), Input::default());
     for outcome in [Outcome::Slow, Outcome::Success, Outcome::Slow] {
         let ticket = config.ask(&mut state, input, Request { host: 7 }).admitted().expect("admitted");
-        assert_eq!(config.tell(&mut state, input, ticket, outcome, 1), Told::Counted);
+        assert_eq!(config.tell(&mut state, input, ticket, outcome, 1), Recorded::Counted);
     }
     let window = config.snapshot(&state, input.now).hosts[0].window;
     assert_eq!((window.calls, window.failures, window.slow), (3, 0, 2));

@@ -1,8 +1,8 @@
 //! Rules as tables, and both limits against models that remember everything.
 
-use super::{Request, bucket, window};
-use crate::chance::{Chance, Clock, steps};
-use crate::contract::{Answer, By, Decide, Input, Time};
+use super::{Request, sliding_window, token_bucket};
+use crate::contract::{Decide, Decision, Input, Reason, Rejected, Time};
+use crate::test_rng::{Clock, Rng, steps};
 use core::time::Duration;
 use proptest::prelude::*;
 
@@ -10,52 +10,54 @@ fn at(millis: u64) -> Input {
     Input::at(Time::from_millis(millis))
 }
 
-fn permits(permits: u32) -> Request {
-    Request { permits }
+fn tokens(tokens: u32) -> Request {
+    Request { tokens }
 }
 
-fn deny(retry_at: Option<u64>) -> Answer<super::Ticket> {
-    Answer::Deny { by: By::RateLimit, retry_at: retry_at.map(Time::from_millis) }
+fn reject(retry_at: Option<u64>) -> Decision<super::Ticket> {
+    Decision::Reject(Rejected { reason: Reason::RateLimit, retry_at: retry_at.map(Time::from_millis) })
 }
 
-fn bucket(permits: u32, per_ms: u64, burst: u32, wait_max_ms: u64) -> bucket::Config {
+fn bucket(tokens: u32, per_ms: u64, burst: u32, wait_max_ms: u64) -> token_bucket::Config {
     let (per, wait_max) = (Duration::from_millis(per_ms), Duration::from_millis(wait_max_ms));
-    bucket::Config { permits, per, burst, wait_max }
+    token_bucket::Config { tokens, per, burst, wait_max }
 }
 
-fn window(permits: u32, per_ms: u64, buckets: u32, wait_max_ms: u64) -> window::Config {
+fn window(tokens: u32, per_ms: u64, buckets: u32, wait_max_ms: u64) -> sliding_window::Config {
     let (per, wait_max) = (Duration::from_millis(per_ms), Duration::from_millis(wait_max_ms));
-    window::Config { permits, per, buckets, wait_max }
+    sliding_window::Config { tokens, per, buckets, wait_max }
 }
 
-/// Asks at each moment for so many permits. The answer: yes, wait until, or no until.
+/// Asks at each moment for so many tokens. The answer: yes, wait until, or no until.
 fn check<C: Decide<Request = Request, Ticket = super::Ticket>>(
     config: &C,
-    rows: &[(u64, u32, Answer<()>)],
+    rows: &[(u64, u32, Decision<()>)],
 ) -> C::State {
     assert_eq!(config.check(), Ok(()));
     let mut state = config.state();
     for (row, (millis, n, expected)) in rows.iter().enumerate() {
         let expected = match *expected {
-            Answer::Admit(()) => Answer::Admit(super::Ticket { permits: *n }),
-            Answer::Wait { until } => Answer::Wait { until },
-            Answer::Deny { by, retry_at } => Answer::Deny { by, retry_at },
+            Decision::Admit(()) => Decision::Admit(super::Ticket { tokens: *n }),
+            Decision::Wait { until } => Decision::Wait { until },
+            Decision::Reject(Rejected { reason, retry_at }) => {
+                Decision::Reject(Rejected { reason, retry_at })
+            }
         };
-        assert_eq!(config.ask(&mut state, at(*millis), permits(*n)), expected, "row {row}");
+        assert_eq!(config.ask(&mut state, at(*millis), tokens(*n)), expected, "row {row}");
     }
     state
 }
 
-const YES: Answer<()> = Answer::Admit(());
+const YES: Decision<()> = Decision::Admit(());
 
-fn no(retry_at: u64) -> Answer<()> {
-    Answer::Deny { by: By::RateLimit, retry_at: Some(Time::from_millis(retry_at)) }
+fn no(retry_at: u64) -> Decision<()> {
+    Decision::Reject(Rejected { reason: Reason::RateLimit, retry_at: Some(Time::from_millis(retry_at)) })
 }
 
-const NEVER: Answer<()> = Answer::Deny { by: By::RateLimit, retry_at: None };
+const NEVER: Decision<()> = Decision::Reject(Rejected { reason: Reason::RateLimit, retry_at: None });
 
-fn wait(until: u64) -> Answer<()> {
-    Answer::Wait { until: Time::from_millis(until) }
+fn wait(until: u64) -> Decision<()> {
+    Decision::Wait { until: Time::from_millis(until) }
 }
 
 #[test]
@@ -81,7 +83,7 @@ fn a_bucket_grants_its_burst_and_then_the_rate() {
 }
 
 #[test]
-fn a_near_permit_is_waited_for_and_not_reserved() {
+fn a_near_token_is_waited_for_and_not_reserved() {
     let rows = [(0, 1, YES), (0, 1, wait(100)), (0, 1, wait(100)), (99, 1, wait(100)), (100, 1, YES)];
     check(&bucket(10, 1_000, 1, 100), &rows);
     // 150 ms is longer than the 100 ms it would wait.
@@ -99,10 +101,10 @@ fn a_burst_asked_for_one_by_one_is_as_large_as_at_once() {
     for origin in [0, 1, 77_777, 86_400_000 * 365] {
         let mut one_by_one = config.state();
         let granted =
-            (0..2_000).filter(|_| config.ask(&mut one_by_one, at(origin), permits(1)).admitted().is_some());
+            (0..2_000).filter(|_| config.ask(&mut one_by_one, at(origin), tokens(1)).admitted().is_some());
         assert_eq!(granted.count(), 1_000);
         let mut at_once = config.state();
-        assert!(config.ask(&mut at_once, at(origin), permits(1_000)).admitted().is_some());
+        assert!(config.ask(&mut at_once, at(origin), tokens(1_000)).admitted().is_some());
         assert_eq!(one_by_one, at_once);
     }
 }
@@ -112,8 +114,8 @@ fn a_bucket_is_one_word_and_says_what_is_in_it() {
     let config = bucket(10, 1_000, 5, 0);
     let mut state = config.state();
     assert_eq!(state.to_bits(), 0);
-    assert!(config.ask(&mut state, at(1_000), permits(3)).admitted().is_some());
-    assert_eq!(bucket::State::from_bits(state.to_bits()), state);
+    assert!(config.ask(&mut state, at(1_000), tokens(3)).admitted().is_some());
+    assert_eq!(token_bucket::State::from_bits(state.to_bits()), state);
     let snapshot = config.snapshot(&state, Time::from_millis(1_000));
     assert_eq!((snapshot.available, snapshot.full_at), (2, Some(Time::from_millis(1_300))));
     let snapshot = config.snapshot(&state, Time::from_millis(1_300));
@@ -170,7 +172,7 @@ fn a_clock_that_runs_backwards_grants_nothing_early() {
     let mut state = config.state();
     for turn in 0..10_000 {
         let now = at(if turn % 2 == 0 { 60_000 } else { turn });
-        granted += u32::from(config.ask(&mut state, now, permits(1)).admitted().is_some());
+        granted += u32::from(config.ask(&mut state, now, tokens(1)).admitted().is_some());
     }
     assert_eq!(granted, 5);
 }
@@ -186,20 +188,20 @@ fn a_year_of_calm_is_one_burst() {
 fn at_the_end_of_time_nothing_is_granted_that_cannot_be_counted() {
     let end = Input::at(Time::FAR);
     let config = bucket(1, 1_000, 3, 0);
-    assert_eq!(config.ask(&mut config.state(), end, permits(1)), deny(None));
-    assert_eq!(config.ask(&mut bucket::State::from_bits(u64::MAX), at(0), permits(1)), deny(None));
+    assert_eq!(config.ask(&mut config.state(), end, tokens(1)), reject(None));
+    assert_eq!(config.ask(&mut token_bucket::State::from_bits(u64::MAX), at(0), tokens(1)), reject(None));
     let config = window(3, 1_000, 10, 0);
     let mut state = config.state();
-    let granted = (0..100).filter(|_| config.ask(&mut state, end, permits(1)).admitted().is_some());
+    let granted = (0..100).filter(|_| config.ask(&mut state, end, tokens(1)).admitted().is_some());
     assert_eq!(granted.count(), 3);
 }
 
 #[test]
 fn a_configuration_that_makes_no_sense_names_its_field() {
-    let name = |checked: Result<(), crate::Invalid>| checked.map_err(|invalid| invalid.field.into_owned());
+    let name = |checked: Result<(), crate::ConfigError>| checked.map_err(|error| error.field.into_owned());
     for (config, field) in [
-        (bucket(0, 1_000, 1, 0), "permits"),
-        (bucket(100_000, 1, 1, 0), "permits"),
+        (bucket(0, 1_000, 1, 0), "tokens"),
+        (bucket(100_000, 1, 1, 0), "tokens"),
         (bucket(1, 0, 1, 0), "per_ms"),
         (bucket(1, 1_000, 0, 0), "burst"),
         (bucket(1, 1_000, 1, u64::MAX), "wait_max_ms"),
@@ -208,13 +210,13 @@ fn a_configuration_that_makes_no_sense_names_its_field() {
     }
     assert_eq!(name(window(1, 1_000, 0, 0).check()), Err("buckets".into()));
     assert_eq!(name(window(1, 1_000, 1_001, 0).check()), Err("buckets".into()));
-    assert_eq!(name(bucket::Config::default().check()), Ok(()));
-    assert_eq!(name(window::Config::default().check()), Ok(()));
+    assert_eq!(name(token_bucket::Config::default().check()), Ok(()));
+    assert_eq!(name(sliding_window::Config::default().check()), Ok(()));
 }
 
-/// A bucket as it is taught: a level that rises with time, in parts of `1 / per` of a permit, exactly.
+/// A bucket as it is taught: a level that rises with time, in parts of `1 / per` of a token, exactly.
 struct Level {
-    permits: i128,
+    tokens: i128,
     per: i128,
     burst: i128,
     level: i128,
@@ -226,7 +228,7 @@ impl Level {
     /// Below zero for a caller whose clock is behind, and who has waited that much too little.
     fn level(&self, now: u64) -> i128 {
         let passed = i128::from(now) - i128::from(self.at);
-        (self.level + passed * self.permits).min(self.burst * self.per)
+        (self.level + passed * self.tokens).min(self.burst * self.per)
     }
 
     fn ask(&mut self, now: u64, n: i128) -> bool {
@@ -242,30 +244,30 @@ impl Level {
 
 #[test]
 fn a_bucket_is_the_rational_refill_of_a_level() {
-    let mut chance = Chance(1);
+    let mut rng = Rng(1);
     let walks = 50;
     for walk in 0..walks {
         // Intervals of whole nanoseconds: then the two must agree on each answer.
-        let interval = 1 + chance.below(1_000_000);
-        let n = 1 + chance.below(1_000);
-        let config = bucket::Config {
-            permits: n as u32,
+        let interval = 1 + rng.below(1_000_000);
+        let n = 1 + rng.below(1_000);
+        let config = token_bucket::Config {
+            tokens: n as u32,
             per: Duration::from_nanos(interval * n),
-            burst: 1 + chance.below(50) as u32,
+            burst: 1 + rng.below(50) as u32,
             wait_max: Duration::ZERO,
         };
         let mut model = Level {
-            permits: n.into(),
+            tokens: n.into(),
             per: (interval * n).into(),
             burst: config.burst.into(),
             level: i128::from(interval * n) * i128::from(config.burst),
             at: 0,
         };
-        let mut clock = Clock { now: chance.below(2) * chance.next() / 1_000, stride: interval };
+        let mut clock = Clock { now: rng.below(2) * rng.next() / 1_000, stride: interval };
         let mut state = config.state();
         for step in 0..steps(250_000) / walks {
-            let (input, n) = (clock.step(&mut chance), chance.below(4) as u32);
-            let granted = config.ask(&mut state, input, permits(n)).admitted().is_some();
+            let (input, n) = (clock.step(&mut rng), rng.below(4) as u32);
+            let granted = config.ask(&mut state, input, tokens(n)).admitted().is_some();
             assert_eq!(granted, model.ask(clock.now, n.into()), "walk {walk}, step {step}: {config:?}");
             let available = i128::from(config.snapshot(&state, input.now).available);
             assert_eq!(available, (model.level(clock.now) / model.per).max(0), "walk {walk}, step {step}");
@@ -274,33 +276,33 @@ fn a_bucket_is_the_rational_refill_of_a_level() {
 }
 
 #[test]
-fn a_bucket_never_grants_more_than_any_rate_allows_and_loses_a_nanosecond_a_permit_at_most() {
-    let mut chance = Chance(2);
+fn a_bucket_never_grants_more_than_any_rate_allows_and_loses_a_nanosecond_a_token_at_most() {
+    let mut rng = Rng(2);
     let walks = 50;
     for walk in 0..walks {
-        let config = bucket::Config {
-            permits: 1 + chance.below(1_000) as u32,
-            per: Duration::from_nanos(100_000 + chance.below(1_000_000_000)),
-            burst: 1 + chance.below(50) as u32,
+        let config = token_bucket::Config {
+            tokens: 1 + rng.below(1_000) as u32,
+            per: Duration::from_nanos(100_000 + rng.below(1_000_000_000)),
+            burst: 1 + rng.below(50) as u32,
             wait_max: Duration::ZERO,
         };
         let (mut now, mut granted, mut state) = (0, 0_u128, config.state());
         let per = config.per.as_nanos();
         for step in 0..steps(125_000) / walks {
             // Always greedy: what is granted is what the limit allows.
-            now += chance.below(config.per.as_nanos() as u64 / u64::from(config.permits) * 2);
-            while config.ask(&mut state, Input::at(Time::from_nanos(now)), permits(1)).admitted().is_some() {
+            now += rng.below(config.per.as_nanos() as u64 / u64::from(config.tokens) * 2);
+            while config.ask(&mut state, Input::at(Time::from_nanos(now)), tokens(1)).admitted().is_some() {
                 granted += 1;
             }
             // What was granted since the origin, when the bucket was full.
-            let most = u128::from(config.burst) + u128::from(now) * u128::from(config.permits) / per;
+            let most = u128::from(config.burst) + u128::from(now) * u128::from(config.tokens) / per;
             assert!(granted <= most, "walk {walk}, step {step}: {config:?}");
-            let Answer::Deny { retry_at: Some(retry_at), .. } =
-                config.ask(&mut state, Input::at(Time::from_nanos(now)), permits(1))
+            let Decision::Reject(Rejected { retry_at: Some(retry_at), .. }) =
+                config.ask(&mut state, Input::at(Time::from_nanos(now)), tokens(1))
             else {
                 panic!("a greedy caller has emptied it")
             };
-            let interval = config.per.as_nanos().div_ceil(config.permits.into());
+            let interval = config.per.as_nanos().div_ceil(config.tokens.into());
             assert!(u128::from(retry_at.since(Time::from_nanos(now)).as_nanos() as u64) <= interval);
         }
     }
@@ -308,30 +310,30 @@ fn a_bucket_never_grants_more_than_any_rate_allows_and_loses_a_nanosecond_a_perm
 
 #[test]
 fn a_window_stays_between_the_exact_log_and_one_bucket_more() {
-    let mut chance = Chance(3);
+    let mut rng = Rng(3);
     let walks = 50;
     for walk in 0..walks {
-        let longest = if chance.one_in(4) { 40 } else { 1_000_000 };
-        let per = 1 + chance.below(longest);
-        let config = window::Config {
-            permits: 1 + chance.below(30) as u32,
+        let longest = if rng.one_in(4) { 40 } else { 1_000_000 };
+        let per = 1 + rng.below(longest);
+        let config = sliding_window::Config {
+            tokens: 1 + rng.below(30) as u32,
             per: Duration::from_nanos(per),
-            buckets: 1 + chance.below(20) as u32,
+            buckets: 1 + rng.below(20) as u32,
             wait_max: Duration::ZERO,
         };
         let bucket = per.div_ceil(config.buckets.into());
-        let mut clock = Clock { now: chance.below(per), stride: 1 + per / 20 };
+        let mut clock = Clock { now: rng.below(per), stride: 1 + per / 20 };
         // Each grant, with its moment: the latest that was seen.
         let (mut log, mut seen, mut state) = (Vec::<(u64, u64)>::new(), 0, config.state());
         for step in 0..steps(375_000) / walks {
-            let (input, n) = (clock.step(&mut chance), chance.below(4));
+            let (input, n) = (clock.step(&mut rng), rng.below(4));
             seen = clock.now.max(seen);
             log.retain(|(at, _)| seen - at < per + bucket);
             let within = |log: &[(u64, u64)], span: u64| {
                 log.iter().filter(|(at, _)| seen - at < span).map(|(_, n)| n).sum::<u64>()
             };
-            let answer = config.ask(&mut state, input, permits(n as u32));
-            let most = u64::from(config.permits);
+            let answer = config.ask(&mut state, input, tokens(n as u32));
+            let most = u64::from(config.tokens);
             let told = format!("walk {walk}, step {step}: {config:?}");
             if answer.admitted().is_some() {
                 assert!(within(&log, per) + n <= most, "{told}");
@@ -339,13 +341,13 @@ fn a_window_stays_between_the_exact_log_and_one_bucket_more() {
             } else {
                 assert!(n > most || within(&log, per + bucket) + n > most, "{told}");
             }
-            if let Answer::Deny { retry_at: Some(retry_at), .. } = answer {
+            if let Decision::Reject(Rejected { retry_at: Some(retry_at), .. }) = answer {
                 let mut early = state.clone();
                 let before = Input::at(Time::from_nanos(retry_at.as_nanos() - 1));
-                assert!(config.ask(&mut early, before, permits(n as u32)).admitted().is_none(), "{told}");
+                assert!(config.ask(&mut early, before, tokens(n as u32)).admitted().is_none(), "{told}");
                 let mut late = state.clone();
                 let then = Input::at(retry_at);
-                assert!(config.ask(&mut late, then, permits(n as u32)).admitted().is_some(), "{told}");
+                assert!(config.ask(&mut late, then, tokens(n as u32)).admitted().is_some(), "{told}");
             }
         }
     }
@@ -356,11 +358,11 @@ fn a_window_that_is_reconfigured_keeps_what_it_knows() {
     let (fine, coarse) = (window(1_000_000, 1_000, 1_000, 0), window(1_000_000, 60_000, 3, 0));
     let mut state = fine.state();
     for millis in 0..10_000 {
-        assert!(fine.ask(&mut state, at(millis), permits(1)).admitted().is_some());
+        assert!(fine.ask(&mut state, at(millis), tokens(1)).admitted().is_some());
     }
     assert!(fine.snapshot(&state, Time::from_millis(10_000)).used <= 1_002);
     for millis in 10_000..20_000 {
-        assert!(coarse.ask(&mut state, at(millis), permits(1)).admitted().is_some());
+        assert!(coarse.ask(&mut state, at(millis), tokens(1)).admitted().is_some());
     }
     // All that the finer one still knew, and all since.
     assert_eq!(coarse.snapshot(&state, Time::from_millis(20_000)).used, 11_000);
@@ -382,21 +384,21 @@ fn some_time() -> impl Strategy<Value = Time> {
 proptest! {
     #[test]
     fn nothing_makes_a_rate_limit_panic(
-        (permits, burst, buckets) in (some_number(), some_number(), some_number()),
+        (tokens, burst, buckets) in (some_number(), some_number(), some_number()),
         (per, wait_max) in (some_span(), some_span()),
         bits in any::<u64>(),
         asked in prop::collection::vec((some_time(), some_number()), 1..30),
     ) {
-        let bucket = bucket::Config { permits, per, burst, wait_max };
-        let window = window::Config { permits, per, buckets, wait_max };
-        let (mut word, mut state) = (bucket::State::from_bits(bits), window.state());
+        let bucket = token_bucket::Config { tokens, per, burst, wait_max };
+        let window = sliding_window::Config { tokens, per, buckets, wait_max };
+        let (mut word, mut state) = (token_bucket::State::from_bits(bits), window.state());
         let _ = (bucket.check(), window.check());
-        for (now, permits) in asked {
-            let request = Request { permits };
+        for (now, tokens) in asked {
+            let request = Request { tokens };
             let answer = bucket.ask(&mut word, Input::at(now), request);
-            prop_assert!(answer.admitted().is_none() || permits <= bucket.burst);
+            prop_assert!(answer.admitted().is_none() || tokens <= bucket.burst);
             let answer = window.ask(&mut state, Input::at(now), request);
-            prop_assert!(answer.admitted().is_none() || permits <= window.permits);
+            prop_assert!(answer.admitted().is_none() || tokens <= window.tokens);
             let _ = (bucket.snapshot(&word, now), window.snapshot(&state, now));
         }
     }
@@ -405,55 +407,56 @@ proptest! {
 #[cfg(feature = "serde")]
 #[test]
 fn a_rate_limit_is_written_and_read() {
-    let config: bucket::Config = serde_json::from_str(r#"{"permits":7,"per_ms":250}"#).unwrap();
-    assert_eq!((config.permits, config.per, config.burst), (7, Duration::from_millis(250), 100));
+    let config: token_bucket::Config = serde_json::from_str(r#"{"tokens":7,"per_ms":250}"#).unwrap();
+    assert_eq!((config.tokens, config.per, config.burst), (7, Duration::from_millis(250), 100));
     let written = serde_json::to_string(&config).unwrap();
-    assert_eq!(written, r#"{"permits":7,"per_ms":250,"burst":100,"wait_max_ms":0}"#);
-    assert!(serde_json::from_str::<bucket::Config>(r#"{"permit":7}"#).is_err());
+    assert_eq!(written, r#"{"tokens":7,"per_ms":250,"burst":100,"wait_max_ms":0}"#);
+    assert!(serde_json::from_str::<token_bucket::Config>(r#"{"token":7}"#).is_err());
     let mut state = config.state();
-    assert!(config.ask(&mut state, at(1), permits(1)).admitted().is_some());
+    assert!(config.ask(&mut state, at(1), tokens(1)).admitted().is_some());
     assert_eq!(serde_json::to_string(&state).unwrap(), state.to_bits().to_string());
 
-    let config: window::Config = serde_json::from_str(r#"{"buckets":4}"#).unwrap();
+    let config: sliding_window::Config = serde_json::from_str(r#"{"buckets":4}"#).unwrap();
     let written = serde_json::to_string(&config).unwrap();
-    assert_eq!(written, r#"{"permits":100,"per_ms":1000,"buckets":4,"wait_max_ms":0}"#);
+    assert_eq!(written, r#"{"tokens":100,"per_ms":1000,"buckets":4,"wait_max_ms":0}"#);
     let mut state = config.state();
-    assert!(config.ask(&mut state, at(1), permits(1)).admitted().is_some());
-    let read: window::State = serde_json::from_str(&serde_json::to_string(&state).unwrap()).unwrap();
+    assert!(config.ask(&mut state, at(1), tokens(1)).admitted().is_some());
+    let read: sliding_window::State = serde_json::from_str(&serde_json::to_string(&state).unwrap()).unwrap();
     assert_eq!(read, state);
 }
 
 #[test]
-fn a_permit_of_a_window_is_back_sooner_than_a_bucket_after_its_time() {
+fn a_token_of_a_window_is_back_sooner_than_a_bucket_after_its_time() {
     let config =
-        window::Config { permits: 2, per: Duration::from_secs(1), buckets: 10, ..Default::default() };
+        sliding_window::Config { tokens: 2, per: Duration::from_secs(1), buckets: 10, ..Default::default() };
     let mut state = config.state();
     let mut ask = |at_ms| {
         let input = Input::at(Time::from_millis(at_ms));
         config.ask(&mut state, input, Request::default()).admitted().is_some()
     };
-    // A tenth of a second later is another bucket: the first permit does not wait for the second.
+    // A tenth of a second later is another bucket: the first token does not wait for the second.
     assert!(ask(0) && ask(100));
     assert!(!ask(999) && ask(1_000) && !ask(1_099) && ask(1_100));
 }
 
 #[test]
 fn nothing_asked_for_is_nothing_counted_and_nothing_permitted_is_nothing_granted() {
-    let none = Request { permits: 0 };
-    let config = window::Config::default();
+    let none = Request { tokens: 0 };
+    let config = sliding_window::Config::default();
     let mut state = config.state();
     assert!(config.ask(&mut state, Input::default(), none).admitted().is_some());
     assert_eq!(state, config.state());
-    let closed = window::Config { permits: 0, ..window::Config::default() };
+    let closed = sliding_window::Config { tokens: 0, ..sliding_window::Config::default() };
     assert!(closed.ask(&mut closed.state(), Input::default(), none).admitted().is_none());
-    let closed = bucket::Config { permits: 0, ..bucket::Config::default() };
+    let closed = token_bucket::Config { tokens: 0, ..token_bucket::Config::default() };
     assert!(closed.ask(&mut closed.state(), Input::default(), none).admitted().is_none());
 }
 
 #[test]
 fn the_interval_is_rounded_up() {
-    let of =
-        |permits| bucket::Config { permits, per: Duration::from_secs(1), ..Default::default() }.interval();
+    let of = |tokens| {
+        token_bucket::Config { tokens, per: Duration::from_secs(1), ..Default::default() }.interval()
+    };
     assert_eq!(
         [of(0), of(1), of(3)].map(|interval| interval.as_nanos()),
         [1_000_000_000, 1_000_000_000, 333_333_334]

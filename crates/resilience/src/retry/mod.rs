@@ -10,7 +10,7 @@
 //! ```
 //! use core::time::Duration;
 //! use mainstay_resilience::retry::{Again, Config, Request, Safety};
-//! use mainstay_resilience::{Answer, By, Decide, Input, Time};
+//! use mainstay_resilience::{Decision, Rejected, Reason, Decide, Input, Time};
 //!
 //! let config = Config::default();
 //! let (mut state, input) = (config.state(), Input::at(Time::ZERO));
@@ -24,7 +24,7 @@
 //!     safety: Safety::Unsafe,
 //!     due: None,
 //! };
-//! let no = Answer::Deny { by: By::RetryUnsafe, retry_at: None };
+//! let no = Decision::Reject(Rejected { reason: Reason::RetryUnsafe, retry_at: None });
 //! assert_eq!(config.ask(&mut state, input, Request::Again(again)), no);
 //! ```
 

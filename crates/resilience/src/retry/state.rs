@@ -2,7 +2,7 @@
 
 use super::{Config, Jitter, Safety};
 use crate::budget;
-use crate::contract::{Answer, By, Decide, Input, Invalid, Outcome, Time, Told};
+use crate::contract::{ConfigError, Decide, Decision, Input, Outcome, Reason, Recorded, Rejected, Time};
 use core::convert::Infallible;
 use core::time::Duration;
 
@@ -29,7 +29,7 @@ pub struct State {
 /// ```
 /// use core::time::Duration;
 /// use mainstay_resilience::retry::{Again, Config, Request, Safety};
-/// use mainstay_resilience::{Answer, Decide, Input, Outcome, Time};
+/// use mainstay_resilience::{Decision, Decide, Input, Outcome, Time};
 ///
 /// let config = Config::default();
 /// let mut state = config.state();
@@ -46,7 +46,7 @@ pub struct State {
 ///     safety: Safety::Safe,
 ///     due: None,
 /// };
-/// let Answer::Wait { until } = config.ask(&mut state, input, Request::Again(again)) else {
+/// let Decision::Wait { until } = config.ask(&mut state, input, Request::Again(again)) else {
 ///     unreachable!("the first of three attempts, and the budget is full")
 /// };
 /// // At that moment the budget pays for it.
@@ -68,10 +68,10 @@ pub enum Request {
 /// ```
 /// use core::time::Duration;
 /// use mainstay_resilience::retry::{Again, Backoff, Config, Jitter, Request, Safety};
-/// use mainstay_resilience::{Answer, Decide, Input, Time};
+/// use mainstay_resilience::{Decision, Decide, Input, Time};
 ///
-/// let backoff = Backoff { jitter: Jitter::None, ..Backoff::default() };
-/// let config = Config { backoff, ..Config::default() };
+/// let backoff = Backoff::new().jitter(Jitter::None);
+/// let config = Config::new().backoff(backoff);
 /// let again = Again {
 ///     attempts: 2,
 ///     begun: Time::ZERO,
@@ -82,7 +82,7 @@ pub enum Request {
 ///     due: None,
 /// };
 /// let answer = config.ask(&mut config.state(), Input::at(Time::ZERO), Request::Again(again));
-/// assert_eq!(answer, Answer::Wait { until: Time::from_millis(2_000) });
+/// assert_eq!(answer, Decision::Wait { until: Time::from_millis(2_000) });
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Again {
@@ -105,11 +105,11 @@ pub struct Again {
 ///
 /// ```
 /// use mainstay_resilience::retry::{Config, Request, Ticket};
-/// use mainstay_resilience::{Answer, Decide, Input};
+/// use mainstay_resilience::{Decision, Decide, Input};
 ///
 /// let config = Config::default();
 /// let answer = config.ask(&mut config.state(), Input::default(), Request::First);
-/// assert_eq!(answer, Answer::Admit(Ticket { attempt: 1 }));
+/// assert_eq!(answer, Decision::Admit(Ticket { attempt: 1 }));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -150,11 +150,11 @@ impl Decide for Config {
         State { budget: self.budget.state(), retries: 0, recovered: 0 }
     }
 
-    fn ask(&self, state: &mut State, input: Input, request: Request) -> Answer<Ticket> {
+    fn ask(&self, state: &mut State, input: Input, request: Request) -> Decision<Ticket> {
         match request {
             Request::First => {
                 self.deposit(state, input, 1);
-                Answer::Admit(Ticket { attempt: 1 })
+                Decision::Admit(Ticket { attempt: 1 })
             }
             Request::Again(again) => self.again(state, input, again),
         }
@@ -167,11 +167,11 @@ impl Decide for Config {
         ticket: Ticket,
         outcome: Outcome,
         n: u32,
-    ) -> Told<Infallible> {
+    ) -> Recorded<Infallible> {
         if ticket.attempt > 1 && matches!(outcome, Outcome::Success | Outcome::Slow) {
             state.recovered = state.recovered.saturating_add(n.into());
         }
-        Told::Counted
+        Recorded::Counted
     }
 
     fn snapshot(&self, state: &State, now: Time) -> Snapshot {
@@ -179,7 +179,7 @@ impl Decide for Config {
         Snapshot { retries: state.retries, recovered: state.recovered, budget }
     }
 
-    fn check(&self) -> Result<(), Invalid> {
+    fn check(&self) -> Result<(), ConfigError> {
         self.validate()
     }
 }
@@ -190,39 +190,44 @@ impl Config {
         let _ = self.budget.ask(&mut state.budget, input, budget::Request::Deposit { calls });
     }
 
-    fn again(&self, state: &mut State, input: Input, again: Again) -> Answer<Ticket> {
+    fn again(&self, state: &mut State, input: Input, again: Again) -> Decision<Ticket> {
         let now = state.budget.see(input.now);
-        let no = |by| Answer::Deny { by, retry_at: None };
+        let no = |reason| Decision::Reject(Rejected { reason, retry_at: None });
         if !self.allows(again.safety) {
-            return no(By::RetryUnsafe);
+            return no(Reason::RetryUnsafe);
         }
         if again.attempts >= self.attempts_max {
-            return no(By::RetryAttempts);
+            return no(Reason::RetryAttempts);
         }
         let due = match again.due {
             Some(due) => due,
             None => {
                 let asked = again.retry_after.unwrap_or_default();
                 if asked > self.retry_after_max {
-                    return Answer::Deny { by: By::RetryElapsed, retry_at: Some(now + asked) };
+                    return Decision::Reject(Rejected {
+                        reason: Reason::RetryElapsed,
+                        retry_at: Some(now + asked),
+                    });
                 }
                 now + self.wait(asked, &again, input.random)
             }
         };
         // Who slept for longer than was said may be too late as well.
         if due.max(now).since(again.begun) > self.elapsed_max {
-            return no(By::RetryElapsed);
+            return no(Reason::RetryElapsed);
         }
         // Without a budget to pay for it, waiting would be for nothing; but it is paid when it begins.
         let is_due = again.due.is_some() && now >= due;
         let asked = if is_due { budget::Request::Withdraw } else { budget::Request::Look };
         match self.budget.ask(&mut state.budget, input, asked) {
-            Answer::Deny { by, retry_at } => Answer::Deny { by, retry_at },
+            Decision::Reject(Rejected { reason, retry_at }) => {
+                Decision::Reject(Rejected { reason, retry_at })
+            }
             _ if is_due => {
                 state.retries = state.retries.saturating_add(1);
-                Answer::Admit(Ticket { attempt: again.attempts.saturating_add(1) })
+                Decision::Admit(Ticket { attempt: again.attempts.saturating_add(1) })
             }
-            _ => Answer::Wait { until: due },
+            _ => Decision::Wait { until: due },
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::{BoxError, TimedOut};
 use crate::fallback::{Trigger, When, applies};
-use crate::guard::Refusal;
+use crate::guard::CallRejected;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll};
@@ -39,7 +39,7 @@ impl<F> FallbackLayer<F> {
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
     /// let prices = service_fn(|_item: u32| async { Err::<u32, BoxError>("no such item".into()) });
     /// // Only where nothing was done: an error of the service itself is passed on.
-    /// let layer = FallbackLayer::new(When::Refused, |_: &BoxError| 99);
+    /// let layer = FallbackLayer::new(When::Rejected, |_: &BoxError| 99);
     /// let error = layer.layer(prices).oneshot(7).await.unwrap_err();
     /// assert_eq!(error.to_string(), "no such item");
     /// # });
@@ -60,18 +60,18 @@ impl<S, F: Clone> Layer<S> for FallbackLayer<F> {
 /// A service with a fallback, made by a [`FallbackLayer`].
 ///
 /// ```
-/// use mainstay_resilience::By;
+/// use mainstay_resilience::Reason;
 /// use mainstay_resilience::fallback::When;
-/// use mainstay_resilience::guard::Refusal;
+/// use mainstay_resilience::guard::CallRejected;
 /// use mainstay_resilience::tower::{BoxError, Fallback, FallbackLayer};
 /// use tower::{Layer, ServiceExt, service_fn};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// let refuse = service_fn(|(): ()| async {
-///     let refusal = Refusal { guard: "prices".into(), by: By::BulkheadFull, retry_after: None };
-///     Err::<&str, BoxError>(refusal.into())
+///     let rejected = CallRejected { guard: "prices".into(), reason: Reason::BulkheadFull, retry_after: None };
+///     Err::<&str, BoxError>(rejected.into())
 /// });
-/// let prices: Fallback<_, _> = FallbackLayer::new(When::Refused, |_: &BoxError| "from the cache").layer(refuse);
+/// let prices: Fallback<_, _> = FallbackLayer::new(When::Rejected, |_: &BoxError| "from the cache").layer(refuse);
 /// assert_eq!(prices.oneshot(()).await.unwrap(), "from the cache");
 /// # });
 /// ```
@@ -108,8 +108,8 @@ where
 }
 
 fn trigger(error: &BoxError) -> Trigger {
-    if let Some(refusal) = super::service::find::<Refusal>(&**error) {
-        return Trigger::Refused(refusal.by);
+    if let Some(rejected) = super::service::find::<CallRejected>(&**error) {
+        return Trigger::Rejected(rejected.reason);
     }
     if super::service::find::<TimedOut>(&**error).is_some() { Trigger::TimedOut } else { Trigger::Failed }
 }

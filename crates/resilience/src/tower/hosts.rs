@@ -1,9 +1,9 @@
 //! One service out of several hosts, of which those that fail are left out.
 
 use super::{BoxError, Rules};
-use crate::contract::{Answer, By, Outcome};
-use crate::guard::{Refusal, clock};
-use crate::{cell, outlier};
+use crate::contract::{Decision, Outcome, Reason, Rejected};
+use crate::guard::{CallRejected, clock};
+use crate::{outlier, sync};
 use core::future::{Future, poll_fn};
 use core::pin::Pin;
 use core::task::{Context, Poll};
@@ -11,26 +11,26 @@ use std::sync::Arc;
 use tower_service::Service;
 
 /// Several hosts that do the same work: each request goes to one of them by chance, but not to those that were
-/// ejected. When none may be asked, the answer is a [`Refusal`] by [`By::Outlier`]: that only happens when there is
+/// ejected. When none may be asked, the answer is a [`CallRejected`] by [`Reason::Outlier`]: that only happens when there is
 /// no host at all, since the last ones are never ejected.
 ///
 /// Put a guard's layer *around* it for retries, which then meet another host, and for a bulkhead and a timeout of the
-/// whole. A host needs no breaker of its own: ejection is that, and a refusal from further in says nothing of the host,
+/// whole. A host needs no breaker of its own: ejection is that, and a rejection from further in says nothing of the host,
 /// so it would be picked again.
 ///
 /// ```
 /// use mainstay_resilience::outlier;
-/// use mainstay_resilience::tower::{BoxError, Hosts, JudgeBy};
+/// use mainstay_resilience::tower::{BoxError, Hosts, ClassifyWith};
 /// use mainstay_resilience::Outcome;
 /// use tower::{ServiceExt, service_fn};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// let host = |answer: u32| service_fn(move |_: ()| async move { Ok::<u32, BoxError>(answer) });
-/// let judge = JudgeBy::new(|result: Result<&u32, &BoxError>| match result {
+/// let classify = ClassifyWith::new(|result: Result<&u32, &BoxError>| match result {
 ///     Ok(_) => Outcome::Success,
 ///     Err(_) => Outcome::Failure,
 /// });
-/// let hosts = Hosts::new("search", outlier::Config::default(), vec![host(1), host(2)], judge);
+/// let hosts = Hosts::new("search", outlier::Config::default(), vec![host(1), host(2)], classify);
 /// assert!(hosts.oneshot(()).await.unwrap() > 0);
 /// # });
 /// ```
@@ -39,7 +39,7 @@ pub struct Hosts<S, R> {
     name: Arc<str>,
     services: Arc<[S]>,
     numbers: Arc<[u32]>,
-    outlier: Arc<cell::Outlier>,
+    outlier: Arc<sync::Outlier>,
     rules: R,
 }
 
@@ -48,7 +48,7 @@ impl<S, R> Hosts<S, R> {
     ///
     /// ```
     /// use mainstay_resilience::tower::{BoxError, Hosts, HttpRules};
-    /// use mainstay_resilience::{By, guard::Refusal, outlier};
+    /// use mainstay_resilience::{Reason, guard::CallRejected, outlier};
     /// use tower::{ServiceExt, service_fn};
     ///
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -57,12 +57,12 @@ impl<S, R> Hosts<S, R> {
     /// let hosts = vec![host; 0];
     /// let nobody = Hosts::new("search", outlier::Config::default(), hosts, HttpRules::default());
     /// let error = nobody.oneshot(http::Request::new(())).await.unwrap_err();
-    /// assert_eq!(error.downcast_ref::<Refusal>().unwrap().by, By::Outlier);
+    /// assert_eq!(error.downcast_ref::<CallRejected>().unwrap().reason, Reason::Outlier);
     /// # });
     /// ```
     pub fn new(name: &str, config: outlier::Config, services: Vec<S>, rules: R) -> Self {
         let numbers = (0..u32::try_from(services.len()).unwrap_or(u32::MAX)).collect();
-        let outlier = Arc::new(cell::Outlier::new(config));
+        let outlier = Arc::new(sync::Outlier::new(config));
         Self { name: name.into(), services: services.into(), numbers, outlier, rules }
     }
 
@@ -75,13 +75,13 @@ impl<S, R> Hosts<S, R> {
         let picked = self.outlier.pick(clock::input_at(now), &self.numbers);
         let picked = picked.and_then(|(host, answer)| Some((self.services.get(host as usize)?, answer)));
         let retry_at = match picked {
-            Some((service, Answer::Admit(ticket))) => return Ok((service.clone(), ticket)),
-            Some((_, Answer::Wait { until })) => Some(until),
-            Some((_, Answer::Deny { retry_at, .. })) => retry_at,
+            Some((service, Decision::Admit(ticket))) => return Ok((service.clone(), ticket)),
+            Some((_, Decision::Wait { until })) => Some(until),
+            Some((_, Decision::Reject(Rejected { retry_at, .. }))) => retry_at,
             None => None,
         };
         let retry_after = retry_at.map(|at| at.since(now));
-        Err(Refusal { guard: self.name.clone(), by: By::Outlier, retry_after }.into())
+        Err(CallRejected { guard: self.name.clone(), reason: Reason::Outlier, retry_after }.into())
     }
 
     /// Who is ejected, to look at.
@@ -99,7 +99,7 @@ impl<S, R> Hosts<S, R> {
     /// assert_eq!((seen.hosts[0].host, seen.hosts[0].window.calls), (0, 1));
     /// # });
     /// ```
-    pub fn outlier(&self) -> &cell::Outlier {
+    pub fn outlier(&self) -> &sync::Outlier {
         &self.outlier
     }
 }
@@ -107,7 +107,7 @@ impl<S, R> Hosts<S, R> {
 /// A host's ticket, told once, whatever ends the call.
 #[derive(Debug)]
 struct Asked<'a> {
-    outlier: &'a cell::Outlier,
+    outlier: &'a sync::Outlier,
     ticket: Option<outlier::Ticket>,
 }
 
@@ -154,7 +154,7 @@ where
                 Ok(()) => service.call(request).await.map_err(Into::into),
                 Err(error) => Err(error),
             };
-            asked.tell(super::service::judge(&rules, answered.as_ref()).outcome);
+            asked.tell(super::service::classify(&rules, answered.as_ref()).outcome);
             answered
         })
     }

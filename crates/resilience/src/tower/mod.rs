@@ -10,7 +10,7 @@
 //! Readiness holds nothing: `poll_ready` asks the inner service and takes no permit, for a service may be made
 //! ready and never called. Permits are asked for in the call, and come back when its future ends or is dropped.
 //!
-//! Errors are boxed, as tower's own layers have them: a [`Refusal`](crate::guard::Refusal) or a
+//! Errors are boxed, as tower's own layers have them: a [`CallRejected`](crate::guard::CallRejected) or a
 //! [`TimedOut`] can be found by `downcast_ref`, in a stack of any height.
 //!
 //! ```
@@ -20,10 +20,11 @@
 //! use tower::{BoxError, Layer, ServiceExt, service_fn};
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-//! let policy = Policy { bulkhead: Some(bulkhead::Config::default()), ..Policy::default() };
+//! let policy = Policy::new().bulkhead(bulkhead::Config::default());
 //! let layer = GuardLayer::from_policy("billing", policy, HttpRules::default()).unwrap();
 //! // In place of a client, or of a route.
-//! let billing = service_fn(|_: http::Request<()>| async { Ok::<_, BoxError>(http::Response::new("paid")) });
+//! let billing =
+//!     service_fn(|_: http::Request<()>| async { Ok::<_, BoxError>(http::Response::new("paid")) });
 //! let answer = layer.layer(billing).oneshot(http::Request::new(())).await.unwrap();
 //! assert_eq!(answer.into_body(), "paid");
 //! # });
@@ -36,5 +37,5 @@ mod service;
 
 pub use fallback::{Fallback, FallbackLayer};
 pub use hosts::Hosts;
-pub use rules::{HttpOnce, HttpRules, JudgeBy, Rules};
+pub use rules::{ClassifyWith, HttpOnce, HttpRules, Rules};
 pub use service::{BoxError, GuardLayer, Guarded, TimedOut};

@@ -3,7 +3,7 @@
 use super::BoxError;
 use crate::contract::Outcome;
 use crate::guard::clock;
-use crate::guard::{Attempt, Call, Verdict};
+use crate::guard::{Attempt, Call, Classification};
 use crate::retry::{self, Safety};
 use crate::shed::Priority;
 use crate::timeout::Deadline;
@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, he
 ///
 /// ```
 /// use mainstay_resilience::Outcome;
-/// use mainstay_resilience::guard::{Call, Verdict};
+/// use mainstay_resilience::guard::{Call, Classification};
 /// use mainstay_resilience::tower::{BoxError, Rules};
 ///
 /// /// Reads of a store by key: they may be repeated, and an empty value is no failure.
@@ -28,11 +28,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, he
 ///     fn again(&self, key: &String) -> Option<String> {
 ///         Some(key.clone())
 ///     }
-///     fn judge(&self, result: Result<&Vec<u8>, &BoxError>) -> Verdict {
-///         Verdict::from(if result.is_ok() { Outcome::Success } else { Outcome::Failure })
+///     fn classify(&self, result: Result<&Vec<u8>, &BoxError>) -> Classification {
+///         Classification::from(if result.is_ok() { Outcome::Success } else { Outcome::Failure })
 ///     }
 /// }
-/// assert_eq!(Reads.judge(Ok(&Vec::new())).outcome, Outcome::Success);
+/// assert_eq!(Reads.classify(Ok(&Vec::new())).outcome, Outcome::Success);
 /// ```
 pub trait Rules<Req, Res> {
     /// What the guard should know of this request. Unless said otherwise: that it is not safe to repeat.
@@ -72,7 +72,7 @@ pub trait Rules<Req, Res> {
     ///
     /// ```
     /// use mainstay_resilience::Outcome;
-    /// use mainstay_resilience::guard::{Attempt, Policy, Verdict};
+    /// use mainstay_resilience::guard::{Attempt, Policy, Classification};
     /// use mainstay_resilience::tower::{BoxError, GuardLayer, Rules};
     /// use tower::{Layer, ServiceExt, service_fn};
     ///
@@ -87,7 +87,7 @@ pub trait Rules<Req, Res> {
     ///     fn prepare(&self, request: &mut u32, attempt: Attempt) {
     ///         *request = attempt.number;
     ///     }
-    ///     fn judge(&self, _: Result<&u32, &BoxError>) -> Verdict {
+    ///     fn classify(&self, _: Result<&u32, &BoxError>) -> Classification {
     ///         Outcome::Success.into()
     ///     }
     /// }
@@ -101,7 +101,7 @@ pub trait Rules<Req, Res> {
         let _ = (request, attempt);
     }
 
-    /// What came of it. Not asked of a refusal by a policy of this crate further in: that one is neutral.
+    /// What came of it. Not asked of a rejection by a policy of this crate further in: that one is neutral.
     ///
     /// ```
     /// use core::time::Duration;
@@ -110,51 +110,51 @@ pub trait Rules<Req, Res> {
     /// use mainstay_resilience::tower::{HttpRules, Rules};
     ///
     /// let busy = Response::builder().status(503).header("retry-after", "3").body(()).unwrap();
-    /// let verdict = Rules::<Request<()>, _>::judge(&HttpRules::default(), Ok(&busy));
-    /// assert_eq!(verdict.outcome, Outcome::Failure);
-    /// assert_eq!(verdict.retry_after, Some(Duration::from_secs(3)));
+    /// let classification = Rules::<Request<()>, _>::classify(&HttpRules::default(), Ok(&busy));
+    /// assert_eq!(classification.outcome, Outcome::Failure);
+    /// assert_eq!(classification.retry_after, Some(Duration::from_secs(3)));
     /// ```
-    fn judge(&self, result: Result<&Res, &BoxError>) -> Verdict;
+    fn classify(&self, result: Result<&Res, &BoxError>) -> Classification;
 }
 
 /// A judgement by a function, for requests that can be cloned and are safe to repeat.
 ///
 /// ```
 /// use mainstay_resilience::Outcome;
-/// use mainstay_resilience::tower::{JudgeBy, Rules};
+/// use mainstay_resilience::tower::{ClassifyWith, Rules};
 ///
-/// let rules = JudgeBy::new(|result: Result<&u32, &_>| match result {
+/// let rules = ClassifyWith::new(|result: Result<&u32, &_>| match result {
 ///     Ok(0) => Outcome::Failure,
 ///     Ok(_) => Outcome::Success,
 ///     Err(_) => Outcome::Failure,
 /// });
-/// assert_eq!(Rules::<u32, u32>::judge(&rules, Ok(&0)).outcome, Outcome::Failure);
+/// assert_eq!(Rules::<u32, u32>::classify(&rules, Ok(&0)).outcome, Outcome::Failure);
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub struct JudgeBy<F>(F);
+pub struct ClassifyWith<F>(F);
 
-impl<F> JudgeBy<F> {
+impl<F> ClassifyWith<F> {
     /// A judgement by that function.
     ///
     /// ```
     /// use mainstay_resilience::Outcome;
     /// use mainstay_resilience::retry::Safety;
-    /// use mainstay_resilience::tower::{BoxError, JudgeBy, Rules};
+    /// use mainstay_resilience::tower::{BoxError, ClassifyWith, Rules};
     ///
-    /// let rules = JudgeBy::new(|_: Result<&(), &BoxError>| Outcome::Success);
+    /// let rules = ClassifyWith::new(|_: Result<&(), &BoxError>| Outcome::Success);
     /// // Made for requests that may be sent twice.
     /// assert_eq!(Rules::<u32, ()>::call(&rules, &7).safety, Safety::Safe);
     /// assert_eq!(Rules::<u32, ()>::again(&rules, &7), Some(7));
     /// ```
-    pub fn new<Res>(judge: F) -> Self
+    pub fn new<Res>(classify: F) -> Self
     where
         F: Fn(Result<&Res, &BoxError>) -> Outcome,
     {
-        Self(judge)
+        Self(classify)
     }
 }
 
-impl<Req: Clone, Res, F: Fn(Result<&Res, &BoxError>) -> Outcome> Rules<Req, Res> for JudgeBy<F> {
+impl<Req: Clone, Res, F: Fn(Result<&Res, &BoxError>) -> Outcome> Rules<Req, Res> for ClassifyWith<F> {
     fn call(&self, _: &Req) -> Call {
         Call::safe()
     }
@@ -163,7 +163,7 @@ impl<Req: Clone, Res, F: Fn(Result<&Res, &BoxError>) -> Outcome> Rules<Req, Res>
         Some(request.clone())
     }
 
-    fn judge(&self, result: Result<&Res, &BoxError>) -> Verdict {
+    fn classify(&self, result: Result<&Res, &BoxError>) -> Classification {
         (self.0)(result).into()
     }
 }
@@ -183,11 +183,11 @@ impl<Req: Clone, Res, F: Fn(Result<&Res, &BoxError>) -> Outcome> Rules<Req, Res>
 /// use mainstay_resilience::Outcome;
 /// use mainstay_resilience::tower::{HttpRules, Rules};
 ///
-/// let judge = |status: u16| {
+/// let classify = |status: u16| {
 ///     let response = Response::builder().status(status).body(()).unwrap();
-///     Rules::<Request<()>, _>::judge(&HttpRules::default(), Ok(&response)).outcome
+///     Rules::<Request<()>, _>::classify(&HttpRules::default(), Ok(&response)).outcome
 /// };
-/// assert_eq!([200, 404, 429, 500].map(judge), [
+/// assert_eq!([200, 404, 429, 500].map(classify), [
 ///     Outcome::Success,
 ///     Outcome::Success,
 ///     Outcome::Failure,
@@ -247,8 +247,8 @@ impl<B: Clone, C> Rules<Request<B>, Response<C>> for HttpRules {
         pass_on(request.headers_mut(), attempt);
     }
 
-    fn judge(&self, result: Result<&Response<C>, &BoxError>) -> Verdict {
-        judge(result)
+    fn classify(&self, result: Result<&Response<C>, &BoxError>) -> Classification {
+        classify(result)
     }
 }
 
@@ -265,8 +265,8 @@ impl<B, C> Rules<Request<B>, Response<C>> for HttpOnce {
         pass_on(request.headers_mut(), attempt);
     }
 
-    fn judge(&self, result: Result<&Response<C>, &BoxError>) -> Verdict {
-        judge(result)
+    fn classify(&self, result: Result<&Response<C>, &BoxError>) -> Classification {
+        classify(result)
     }
 }
 
@@ -296,7 +296,7 @@ fn pass_on(headers: &mut HeaderMap, attempt: Attempt) {
     }
 }
 
-fn judge<C>(result: Result<&Response<C>, &BoxError>) -> Verdict {
+fn classify<C>(result: Result<&Response<C>, &BoxError>) -> Classification {
     let Ok(response) = result else { return Outcome::Failure.into() };
     let status = response.status();
     let is_busy = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
@@ -305,7 +305,7 @@ fn judge<C>(result: Result<&Response<C>, &BoxError>) -> Verdict {
     }
     let seconds = response.headers().get(header::RETRY_AFTER).filter(|_| is_busy);
     let seconds = seconds.and_then(|value| value.to_str().ok()?.trim().parse::<u32>().ok());
-    Verdict {
+    Classification {
         outcome: Outcome::Failure,
         retry_after: seconds.map(|seconds| Duration::from_secs(seconds.into())),
     }

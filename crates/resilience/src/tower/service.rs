@@ -1,8 +1,8 @@
 //! The one service, and its layer.
 
 use super::Rules;
-use crate::contract::Invalid;
-use crate::guard::{Attempt, CallError, Guard, Policy, Refusal, Verdict};
+use crate::contract::ConfigError;
+use crate::guard::{Attempt, CallError, CallRejected, Classification, Guard, Policy};
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
@@ -15,13 +15,13 @@ use tower_service::Service;
 /// Any error, as tower's own layers have them.
 ///
 /// ```
-/// use mainstay_resilience::By;
-/// use mainstay_resilience::guard::Refusal;
+/// use mainstay_resilience::Reason;
+/// use mainstay_resilience::guard::CallRejected;
 /// use mainstay_resilience::tower::BoxError;
 ///
-/// let refusal = Refusal { guard: "billing".into(), by: By::Shed, retry_after: None };
-/// let error: BoxError = refusal.into();
-/// assert_eq!(error.downcast_ref::<Refusal>().map(|refusal| refusal.by), Some(By::Shed));
+/// let rejected = CallRejected { guard: "billing".into(), reason: Reason::Shed, retry_after: None };
+/// let error: BoxError = rejected.into();
+/// assert_eq!(error.downcast_ref::<CallRejected>().map(|rejected| rejected.reason), Some(Reason::Shed));
 /// ```
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -36,11 +36,10 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
 /// # runtime.unwrap().block_on(async {
 /// let timeout = Duration::from_millis(400);
-/// let policy = Policy { timeout: Some(timeout), ..Policy::default() };
+/// let policy = Policy::new().timeout(timeout);
 /// let layer = GuardLayer::from_policy("billing", policy, HttpRules::default()).unwrap();
-/// let hangs = service_fn(|_: http::Request<()>| {
-///     std::future::pending::<Result<http::Response<()>, BoxError>>()
-/// });
+/// let hangs =
+///     service_fn(|_: http::Request<()>| std::future::pending::<Result<http::Response<()>, BoxError>>());
 /// let error = layer.layer(hangs).oneshot(http::Request::new(())).await.unwrap_err();
 /// assert_eq!(error.downcast_ref(), Some(&TimedOut(timeout)));
 /// # });
@@ -63,7 +62,7 @@ impl std::error::Error for TimedOut {}
 /// use mainstay_resilience::guard::Policy;
 /// use mainstay_resilience::tower::{GuardLayer, HttpRules};
 ///
-/// let policy = Policy { breaker: Some(breaker::Config::default()), ..Policy::default() };
+/// let policy = Policy::new().breaker(breaker::Config::default());
 /// let layer = GuardLayer::from_policy("billing", policy, HttpRules::default()).unwrap();
 /// // tower::ServiceBuilder::new().layer(layer).service(client)
 /// assert_eq!(layer.guard().name(), "billing");
@@ -98,14 +97,14 @@ impl<R> GuardLayer<R> {
     /// use mainstay_resilience::guard::Policy;
     /// use mainstay_resilience::tower::{GuardLayer, HttpRules};
     ///
-    /// let policy = Policy { deadline: Some(Duration::ZERO), ..Policy::default() };
-    /// let invalid = GuardLayer::from_policy("billing", policy, HttpRules::default()).unwrap_err();
-    /// assert_eq!(invalid.field, "deadline_ms");
+    /// let policy = Policy::new().total_timeout(Duration::ZERO);
+    /// let error = GuardLayer::from_policy("billing", policy, HttpRules::default()).unwrap_err();
+    /// assert_eq!(error.field, "total_timeout_ms");
     /// ```
     ///
     /// # Errors
     /// The first field of the policy that makes no sense.
-    pub fn from_policy(name: &str, policy: Policy, rules: R) -> Result<Self, Invalid> {
+    pub fn from_policy(name: &str, policy: Policy, rules: R) -> Result<Self, ConfigError> {
         Ok(Self::new(Guard::new(name, policy)?, rules))
     }
 
@@ -116,7 +115,7 @@ impl<R> GuardLayer<R> {
     /// use mainstay_resilience::tower::{GuardLayer, HttpRules};
     /// use mainstay_resilience::{Input, breaker};
     ///
-    /// let policy = Policy { breaker: Some(breaker::Config::default()), ..Policy::default() };
+    /// let policy = Policy::new().breaker(breaker::Config::default());
     /// let layer = GuardLayer::from_policy("billing", policy, HttpRules::default()).unwrap();
     /// let guard = layer.guard();
     /// guard.breaker().unwrap().force(Input::at(guard.now()), breaker::Forced::Open);
@@ -138,20 +137,19 @@ impl<S, R: Clone> Layer<S> for GuardLayer<R> {
 /// A service behind a guard, made by a [`GuardLayer`]. Its clones share the guard.
 ///
 /// ```
-/// use mainstay_resilience::guard::{Policy, Refusal};
+/// use mainstay_resilience::guard::{Policy, CallRejected};
 /// use mainstay_resilience::tower::{BoxError, GuardLayer, Guarded, HttpRules};
-/// use mainstay_resilience::{By, Input, breaker};
+/// use mainstay_resilience::{Reason, Input, breaker};
 /// use tower::{Layer, ServiceExt, service_fn};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-/// let policy = Policy { breaker: Some(breaker::Config::default()), ..Policy::default() };
+/// let policy = Policy::new().breaker(breaker::Config::default());
 /// let layer = GuardLayer::from_policy("billing", policy, HttpRules::default()).unwrap();
-/// let billing: Guarded<_, _> = layer.layer(service_fn(|_: http::Request<()>| async {
-///     Ok::<_, BoxError>(http::Response::new(()))
-/// }));
+/// let billing: Guarded<_, _> = layer
+///     .layer(service_fn(|_: http::Request<()>| async { Ok::<_, BoxError>(http::Response::new(())) }));
 /// billing.guard().breaker().unwrap().trip(Input::at(billing.guard().now()));
 /// let error = billing.oneshot(http::Request::new(())).await.unwrap_err();
-/// assert_eq!(error.downcast_ref::<Refusal>().unwrap().by, By::BreakerOpen);
+/// assert_eq!(error.downcast_ref::<CallRejected>().unwrap().reason, Reason::BreakerOpen);
 /// # });
 /// ```
 #[derive(Clone, Debug)]
@@ -221,14 +219,14 @@ where
                     }
                 }
             };
-            let judge = |result: Result<&S::Response, &BoxError>| judge(&rules, result);
+            let classify = |result: Result<&S::Response, &BoxError>| classify(&rules, result);
             let answered = if repeats {
-                guard.call(call, send, judge).await
+                guard.call(call, send, classify).await
             } else {
-                guard.call_once(call, send, judge).await
+                guard.call_once(call, send, classify).await
             };
             answered.map_err(|error| match error {
-                CallError::Refused(refusal) => refusal.into(),
+                CallError::Rejected(rejected) => rejected.into(),
                 CallError::TimedOut(after) => TimedOut(after).into(),
                 CallError::Failed(error) => error,
             })
@@ -237,13 +235,15 @@ where
 }
 
 /// What a policy further in refused says nothing of the dependency; all else is for the rules to say.
-pub(super) fn judge<R, Req, Res>(rules: &R, result: Result<&Res, &BoxError>) -> Verdict
+pub(super) fn classify<R, Req, Res>(rules: &R, result: Result<&Res, &BoxError>) -> Classification
 where
     R: Rules<Req, Res>,
 {
     match result {
-        Err(error) if find::<Refusal>(&**error).is_some() => Verdict::from(crate::Outcome::Neutral),
-        result => rules.judge(result),
+        Err(error) if find::<CallRejected>(&**error).is_some() => {
+            Classification::from(crate::Outcome::Neutral)
+        }
+        result => rules.classify(result),
     }
 }
 

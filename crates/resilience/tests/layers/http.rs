@@ -11,8 +11,8 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use mainstay_resilience::By;
-use mainstay_resilience::guard::{Policy, Refusal};
+use mainstay_resilience::Reason;
+use mainstay_resilience::guard::{CallRejected, Policy};
 use mainstay_resilience::tower::{BoxError, GuardLayer, HttpRules, TimedOut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -68,10 +68,10 @@ fn request(method: &str, url: &str, path: &str) -> Request<Full<Bytes>> {
     Request::builder().method(method).uri(format!("{url}{path}")).body(Full::default()).unwrap()
 }
 
-type Answer = Result<(StatusCode, String), BoxError>;
+type CallResult = Result<(StatusCode, String), BoxError>;
 
 /// A client behind a policy.
-fn client(policy: Policy) -> impl AsyncFn(Request<Full<Bytes>>) -> Answer {
+fn client(policy: Policy) -> impl AsyncFn(Request<Full<Bytes>>) -> CallResult {
     let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
     let layer = GuardLayer::from_policy("server", policy, HttpRules::default()).unwrap();
     let service = ServiceBuilder::new().layer(layer).service(client);
@@ -87,7 +87,7 @@ fn client(policy: Policy) -> impl AsyncFn(Request<Full<Bytes>>) -> Answer {
 #[tokio::test]
 async fn a_5xx_is_a_failure_a_404_is_not_and_an_open_breaker_spares_the_server() {
     let (url, seen) = server().await;
-    let call = client(Policy { breaker: Some(tripping()), ..Policy::default() });
+    let call = client(Policy::new().breaker(tripping()));
     for _ in 0..5 {
         assert_eq!(call(request("GET", &url, "/missing")).await.unwrap().0, StatusCode::NOT_FOUND);
     }
@@ -95,14 +95,14 @@ async fn a_5xx_is_a_failure_a_404_is_not_and_an_open_breaker_spares_the_server()
         assert_eq!(call(request("GET", &url, "/down")).await.unwrap().0, StatusCode::INTERNAL_SERVER_ERROR);
     }
     let error = call(request("GET", &url, "/fine")).await.unwrap_err();
-    let refusal = error.downcast_ref::<Refusal>().expect("a refusal");
-    assert_eq!((refusal.by, &*refusal.guard), (By::BreakerOpen, "server"));
+    let rejected = error.downcast_ref::<CallRejected>().expect("a rejection");
+    assert_eq!((rejected.reason, &*rejected.guard), (Reason::BreakerOpen, "server"));
     assert_eq!(seen.requests.load(Ordering::SeqCst), 7);
 }
 
 #[tokio::test]
 async fn a_connection_that_is_refused_is_a_failure() {
-    let call = client(Policy { breaker: Some(tripping()), ..Policy::default() });
+    let call = client(Policy::new().breaker(tripping()));
     // Nothing listens where a listener has just gone.
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for _ in 0..2 {
@@ -110,11 +110,11 @@ async fn a_connection_that_is_refused_is_a_failure() {
             call(request("GET", &format!("http://{gone}"), "/"))
                 .await
                 .unwrap_err()
-                .downcast_ref::<Refusal>()
+                .downcast_ref::<CallRejected>()
                 .is_none()
         );
     }
-    assert!(call(request("GET", &format!("http://{gone}"), "/")).await.unwrap_err().is::<Refusal>());
+    assert!(call(request("GET", &format!("http://{gone}"), "/")).await.unwrap_err().is::<CallRejected>());
 }
 
 #[tokio::test]
@@ -125,7 +125,7 @@ async fn a_get_is_retried_and_a_post_only_with_a_key() {
         ("POST", true, (StatusCode::OK, 3)),
     ] {
         let (url, seen) = server().await;
-        let call = client(Policy { retry: Some(retrying()), ..Policy::default() });
+        let call = client(Policy::new().retry(retrying()));
         let mut request = request(method, &url, "/third");
         if key {
             request.headers_mut().insert("idempotency-key", "one".parse().unwrap());
@@ -138,17 +138,16 @@ async fn a_get_is_retried_and_a_post_only_with_a_key() {
 #[tokio::test]
 async fn retry_after_is_waited_for() {
     let (url, _) = server().await;
-    let call = client(Policy { retry: Some(retrying()), ..Policy::default() });
+    let call = client(Policy::new().retry(retrying()));
     let begun = std::time::Instant::now();
     assert_eq!(call(request("GET", &url, "/busy")).await.unwrap(), (StatusCode::OK, "2".into()));
     assert!(begun.elapsed() >= Duration::from_secs(1));
 }
 
 #[tokio::test]
-async fn a_server_that_hangs_is_timed_out_and_a_full_bulkhead_refuses_at_once() {
+async fn a_server_that_hangs_is_timed_out_and_a_full_bulkhead_rejects_at_once() {
     let (url, seen) = server().await;
-    let policy =
-        Policy { bulkhead: Some(permits(1)), timeout: Some(Duration::from_secs(2)), ..Policy::default() };
+    let policy = Policy::new().bulkhead(permits(1)).timeout(Duration::from_secs(2));
     let call = Arc::new(client(policy));
     let hangs = async { call(request("GET", &url, "/wait")).await };
     let meanwhile = async {
@@ -158,7 +157,7 @@ async fn a_server_that_hangs_is_timed_out_and_a_full_bulkhead_refuses_at_once() 
         call(request("GET", &url, "/fine")).await
     };
     let (hung, refused) = tokio::join!(hangs, meanwhile);
-    assert_eq!(refused.unwrap_err().downcast_ref::<Refusal>().unwrap().by, By::BulkheadFull);
+    assert_eq!(refused.unwrap_err().downcast_ref::<CallRejected>().unwrap().reason, Reason::BulkheadFull);
     assert_eq!(hung.unwrap_err().downcast_ref::<TimedOut>().unwrap().0.as_secs(), 2);
     assert_eq!(call(request("GET", &url, "/fine")).await.unwrap().0, StatusCode::OK);
 }
@@ -166,7 +165,7 @@ async fn a_server_that_hangs_is_timed_out_and_a_full_bulkhead_refuses_at_once() 
 #[tokio::test]
 async fn what_is_left_of_a_deadline_travels_with_the_request() {
     let (url, _) = server().await;
-    let call = client(Policy { deadline: Some(Duration::from_secs(60)), ..Policy::default() });
+    let call = client(Policy::new().total_timeout(Duration::from_secs(60)));
     let left: u64 = call(request("GET", &url, "/deadline")).await.unwrap().1.parse().unwrap();
     assert!((50_000..=60_000).contains(&left), "{left}");
     let mut shorter = request("GET", &url, "/deadline");
@@ -175,22 +174,21 @@ async fn what_is_left_of_a_deadline_travels_with_the_request() {
     assert!((10_000..=20_000).contains(&left), "{left}");
     let mut over = request("GET", &url, "/deadline");
     over.headers_mut().insert("x-deadline-ms", "0".parse().unwrap());
-    assert_eq!(call(over).await.unwrap_err().downcast_ref::<Refusal>().unwrap().by, By::Deadline);
+    assert_eq!(
+        call(over).await.unwrap_err().downcast_ref::<CallRejected>().unwrap().reason,
+        Reason::Deadline
+    );
 }
 
 #[tokio::test]
 async fn a_guard_in_front_of_an_axum_route_answers_503_with_retry_after() {
     async fn on_error(error: BoxError) -> impl IntoResponse {
-        let after = error.downcast_ref::<Refusal>().and_then(|refusal| refusal.retry_after);
+        let after = error.downcast_ref::<CallRejected>().and_then(|rejected| rejected.retry_after);
         let after = after.map_or(1, |after| after.as_secs().max(1));
         (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, after.to_string())], error.to_string())
     }
-    let layer = GuardLayer::from_policy(
-        "route",
-        Policy { breaker: Some(tripping()), ..Policy::default() },
-        HttpRules::once(),
-    )
-    .unwrap();
+    let layer =
+        GuardLayer::from_policy("route", Policy::new().breaker(tripping()), HttpRules::once()).unwrap();
     let seen = Seen { requests: Arc::default(), gate: Arc::new(Semaphore::new(0)) };
     let guarded = ServiceBuilder::new().layer(HandleErrorLayer::new(on_error)).layer(layer);
     let router = Router::new().fallback(any(answer)).layer(guarded).with_state(seen.clone());

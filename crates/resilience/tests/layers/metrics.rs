@@ -4,18 +4,18 @@
 use super::{permits, tripping};
 use mainstay_resilience::breaker::Forced;
 use mainstay_resilience::guard::{Call, CallError, Guard, Policy, errors_are_failures};
-use mainstay_resilience::{Input, Time, cell, registry};
+use mainstay_resilience::{Input, Time, registry, sync};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
 #[test]
-fn attempts_refusals_and_changes_are_counted_under_the_guards_name() {
+fn attempts_rejections_and_changes_are_counted_under_the_guards_name() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     metrics::with_local_recorder(&recorder, || {
-        let policy = Policy { breaker: Some(tripping()), bulkhead: Some(permits(3)), ..Policy::default() };
+        let policy = Policy::new().breaker(tripping()).bulkhead(permits(3));
         let guard = Guard::new("billing", policy).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
@@ -30,7 +30,7 @@ fn attempts_refusals_and_changes_are_counted_under_the_guards_name() {
     for (name, expected) in [
         ("resilience_attempts_total guard=billing outcome=success", 1.0),
         ("resilience_attempts_total guard=billing outcome=failure", 2.0),
-        ("resilience_refusals_total guard=billing by=breaker_open", 1.0),
+        ("resilience_rejections_total guard=billing by=breaker_open", 1.0),
         ("resilience_breaker_changes_total guard=billing to=open", 1.0),
         ("resilience_breaker_open guard=billing", 1.0),
     ] {
@@ -44,7 +44,7 @@ fn time_outs_callers_who_leave_and_what_is_done_by_hand_are_seen() {
     let snapshotter = recorder.snapshotter();
     metrics::with_local_recorder(&recorder, || {
         let timeout = Some(std::time::Duration::from_millis(5));
-        let policy = Policy { breaker: Some(tripping()), timeout, ..Policy::default() };
+        let policy = Policy::new().breaker(tripping()).timeout(timeout);
         let guard = Guard::new("billing", policy).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
@@ -100,8 +100,8 @@ fn look_ups_that_share_a_breaker_since_all_others_are_open_are_counted() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     metrics::with_local_recorder(&recorder, || {
-        let config = registry::Config { keys_max: 1, ..registry::Config::default() };
-        let breakers: cell::Registry<u32> = cell::Registry::new(config);
+        let config = registry::Config::new().keys_max(1);
+        let breakers: sync::Registry<u32> = sync::Registry::new(config);
         breakers.get(&1, Time::ZERO).trip(Input::default());
         breakers.get(&2, Time::ZERO);
         breakers.get(&3, Time::ZERO);

@@ -42,7 +42,7 @@ impl Aggregate for Cart {
 }
 
 fn run(stage: &mut Stage) -> Result {
-    let events: Vec<RecordedEvent> = stage.client().read("cart-7").events()?.collect::<Result<_, _>>()?;
+    let events: Vec<RecordedEvent> = stage.client().read("cart-7").events().collect::<Result<_, _>>()?;
     let Some(second) = events.get(1) else { return stage.check("the cart has its events", verdict(false)) };
     let cursor = second.cursor.to_string();
     let answer = stage.step(

@@ -3,7 +3,7 @@
 use crate::cli::failure::{Failure, Result};
 use crate::tour::Chapter;
 use crate::tour::stage::{Stage, Step, verdict};
-use mainstay_client::{Client, Expected, NewEvent, Retry};
+use mainstay_client::{Client, NewEvent, Retry};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -62,9 +62,9 @@ fn run(stage: &mut Stage) -> Result {
 }
 
 fn write_until_it_breaks(url: &str, stream: String, acknowledged: &AtomicU64) -> Result<Writer> {
-    let client = Client::builder(url).retry(Retry::never()).build()?;
+    let client = Client::builder(url).retry(Retry::never()).build_blocking()?;
     let mut number = 0;
-    while client.append(&stream, Expected::Any, [event(&stream, number)]).is_ok() {
+    while client.append(stream.as_str(), [event(&stream, number)]).send().is_ok() {
         number += 1;
         acknowledged.fetch_add(1, Ordering::Relaxed);
     }
@@ -77,7 +77,7 @@ fn verify(stage: &mut Stage, writers: &[Writer]) -> Result {
     let mut in_order = true;
     for writer in writers {
         let mut number = 0;
-        for read in stage.client().read(&writer.stream).events()? {
+        for read in stage.client().read(writer.stream.as_str()).events() {
             in_order &= read?.id == format!("{}-{number}", writer.stream);
             number += 1;
         }
@@ -96,7 +96,7 @@ fn verify(stage: &mut Stage, writers: &[Writer]) -> Result {
     let mut replayed = 0;
     for writer in writers {
         let last = event(&writer.stream, writer.acknowledged);
-        let appended = stage.client().append(&writer.stream, Expected::Any, [last])?;
+        let appended = stage.client().append(writer.stream.as_str(), [last]).send()?;
         replayed += u64::from(appended.all_replayed());
     }
     stage.say(&format!(

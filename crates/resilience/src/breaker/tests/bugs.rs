@@ -10,7 +10,8 @@ fn a_count_window_slides_however_long_all_went_well() {
     let mut bench = Bench::new(Config { window: Window::Calls(100), calls_min: 100, ..small() });
     let ticket = bench.ticket();
     bench.config.tell(&mut bench.state, Input::at(bench.now), ticket, Outcome::Success, 100_000);
-    let failures = (1..=100_000).find(|_| matches!(bench.tell(ticket, Outcome::Failure), Told::Changed(_)));
+    let failures =
+        (1..=100_000).find(|_| matches!(bench.tell(ticket, Outcome::Failure), Recorded::Changed(_)));
     assert_eq!(failures, Some(50));
 }
 
@@ -19,10 +20,10 @@ fn a_success_begun_before_the_trip_does_not_close_a_half_open_breaker() {
     let mut bench = Bench::new(Config { probes: 1, ..small() });
     let old = bench.ticket();
     bench.calls("ffff");
-    assert_eq!(bench.tell(old, Outcome::Success), Told::Stale);
+    assert_eq!(bench.tell(old, Outcome::Success), Recorded::Stale);
     bench.pass_millis(1_000).ticket();
-    assert_eq!(bench.tell(old, Outcome::Success), Told::Stale);
-    assert_eq!(bench.tell(old, Outcome::Failure), Told::Stale);
+    assert_eq!(bench.tell(old, Outcome::Success), Recorded::Stale);
+    assert_eq!(bench.tell(old, Outcome::Failure), Recorded::Stale);
     assert_eq!((bench.circuit(), bench.snapshot().stale), (Circuit::HalfOpen, 3));
 }
 
@@ -38,11 +39,11 @@ fn a_probe_whose_caller_vanished_frees_its_place_and_cannot_speak_later() {
     let mut bench = Bench::new(small());
     bench.calls("ffff").pass_millis(1_000);
     let lost = bench.ticket();
-    assert!(bench.pass_millis(2_999).denied().is_some());
+    assert!(bench.pass_millis(2_999).rejected().is_some());
     let next = bench.pass_millis(1).ticket();
-    assert_eq!(bench.tell(lost, Outcome::Failure), Told::Stale, "its lease has ended");
-    assert_eq!(bench.tell(next, Outcome::Success), Told::Counted);
-    assert_eq!(bench.tell(next, Outcome::Success), Told::Stale, "told twice");
+    assert_eq!(bench.tell(lost, Outcome::Failure), Recorded::Stale, "its lease has ended");
+    assert_eq!(bench.tell(next, Outcome::Success), Recorded::Counted);
+    assert_eq!(bench.tell(next, Outcome::Success), Recorded::Stale, "told twice");
     assert_eq!(bench.circuit(), Circuit::HalfOpen);
 }
 
@@ -53,7 +54,7 @@ fn a_lease_that_has_ended_is_over_even_if_nobody_asked_since() {
     let late = bench.ticket();
     bench.pass_millis(3_000);
     assert_eq!(bench.snapshot().probes_under_way, 0);
-    assert_eq!(bench.tell(late, Outcome::Failure), Told::Stale);
+    assert_eq!(bench.tell(late, Outcome::Failure), Recorded::Stale);
 }
 
 #[test]
@@ -74,7 +75,7 @@ fn a_clock_that_goes_back_is_held_and_one_that_leaps_a_year_only_forgets() {
     bench.now = Time::ZERO;
     bench.calls("ff");
     assert_eq!(bench.circuit(), Circuit::Open, "the calls before and after the step count together");
-    assert!(bench.denied().is_some(), "the open time is not over because the clock went back");
+    assert!(bench.rejected().is_some(), "the open time is not over because the clock went back");
     bench.pass_millis(365 * 24 * 3_600 * 1_000);
     bench.calls("ss");
     assert_eq!(bench.circuit(), Circuit::Closed);
@@ -103,7 +104,7 @@ fn counters_stay_at_their_largest_value() {
     assert_eq!(bench.snapshot().window.slow, 3 * u64::from(u32::MAX));
     let changed =
         bench.config.tell(&mut bench.state, Input::at(bench.now), ticket, Outcome::Failure, u32::MAX);
-    assert!(matches!(changed, Told::Changed(_)));
+    assert!(matches!(changed, Recorded::Changed(_)));
 }
 
 #[test]
@@ -117,7 +118,7 @@ fn a_window_of_another_size_begins_empty_and_the_rest_is_kept() {
     bench.calls("fsff");
     assert_eq!(bench.circuit(), Circuit::Open, "three of four calls since");
     bench.config.window = Window::Calls(20);
-    assert!(bench.denied().is_some(), "a change of the window does not close it");
+    assert!(bench.rejected().is_some(), "a change of the window does not close it");
 }
 
 fn any_config() -> impl Strategy<Value = Config> {
@@ -173,7 +174,7 @@ proptest! {
         for (now, random, outcome, n) in steps {
             // Moments of all sizes, most of them small.
             let input = Input { now: Time::from_nanos(now >> (random % 64)), random };
-            if let Answer::Admit(ticket) = config.ask(&mut state, input, Request { source: n % 3 }) {
+            if let Decision::Admit(ticket) = config.ask(&mut state, input, Request { source: n % 3 }) {
                 tickets.push(ticket);
             }
             if let Some(ticket) = tickets.get(below(random, tickets.len() as u64) as usize) {
@@ -214,7 +215,7 @@ fn a_state_from_a_hostile_file_does_not_panic() {
             let mut file = serde_json::to_value(&bench.state).expect("written");
             file[counter] = u32::MAX.into();
             bench.state = serde_json::from_value(file).expect("read");
-            assert!(matches!(bench.tell(probe, outcome), Told::Changed(_)));
+            assert!(matches!(bench.tell(probe, outcome), Recorded::Changed(_)));
         }
     }
 }

@@ -5,7 +5,7 @@ mod model;
 mod rules;
 
 use super::{Circuit, Config, Request, Snapshot, State, Ticket, Transition, Window};
-use crate::contract::{Answer, By, Decide, Input, Outcome, Time, Told};
+use crate::contract::{Decide, Decision, Input, Outcome, Reason, Recorded, Rejected, Time};
 use core::time::Duration;
 
 /// A breaker at a clock that the test moves.
@@ -47,7 +47,7 @@ impl Bench {
         self
     }
 
-    fn ask(&mut self) -> Answer<Ticket> {
+    fn ask(&mut self) -> Decision<Ticket> {
         let input = self.input();
         self.config.ask(&mut self.state, input, Request::default())
     }
@@ -56,7 +56,7 @@ impl Bench {
         self.ask().admitted().expect("the call is admitted")
     }
 
-    fn tell(&mut self, ticket: Ticket, outcome: Outcome) -> Told<Transition> {
+    fn tell(&mut self, ticket: Ticket, outcome: Outcome) -> Recorded<Transition> {
         let input = self.input();
         self.config.tell(&mut self.state, input, ticket, outcome, 1)
     }
@@ -85,9 +85,9 @@ impl Bench {
         self.config.snapshot(&self.state, self.now)
     }
 
-    fn denied(&mut self) -> Option<(By, Option<Time>)> {
+    fn rejected(&mut self) -> Option<(Reason, Option<Time>)> {
         match self.ask() {
-            Answer::Deny { by, retry_at } => Some((by, retry_at)),
+            Decision::Reject(Rejected { reason, retry_at }) => Some((reason, retry_at)),
             _ => None,
         }
     }

@@ -1,7 +1,7 @@
 //! The breaker against a naive one, which keeps every call since the last change and counts them all anew.
 
 use super::*;
-use crate::chance::{Chance, steps};
+use crate::test_rng::{Rng, steps};
 
 #[derive(Debug)]
 struct Model {
@@ -48,18 +48,18 @@ impl Model {
         (from + (100 - from) * passed / all) as u64
     }
 
-    fn ask(&mut self, now: Time, percent: u64) -> Result<u32, By> {
+    fn ask(&mut self, now: Time, percent: u64) -> Result<u32, Reason> {
         match self.circuit {
             Circuit::Closed if self.trips == 0 || percent < self.share(now) => return Ok(0),
-            Circuit::Closed => return Err(By::BreakerRamp),
-            Circuit::Open if now < self.until => return Err(By::BreakerOpen),
+            Circuit::Closed => return Err(Reason::BreakerRamp),
+            Circuit::Open if now < self.until => return Err(Reason::BreakerOpen),
             Circuit::Open => self.begin(Circuit::HalfOpen, now),
             Circuit::HalfOpen => {}
         }
         self.probes.retain(|(_, until)| *until > now);
         let all = self.probes.len() + self.verdicts.len();
         if self.probes.len() >= self.config.probes_at_once as usize || all >= self.config.probes as usize {
-            return Err(By::BreakerProbing);
+            return Err(Reason::BreakerProbing);
         }
         self.probe_last += 1;
         self.probes.push((self.probe_last, now + self.config.probe_for));
@@ -82,15 +82,15 @@ impl Model {
         }
     }
 
-    fn tell(&mut self, now: Time, ticket: Ticket, outcome: Outcome) -> Told<Circuit> {
+    fn tell(&mut self, now: Time, ticket: Ticket, outcome: Outcome) -> Recorded<Circuit> {
         if ticket.generation != self.generation {
-            return Told::Stale;
+            return Recorded::Stale;
         }
         if self.circuit == Circuit::HalfOpen {
             return self.tell_probe(now, ticket, outcome);
         }
         if matches!(outcome, Outcome::Neutral | Outcome::Cancelled) {
-            return Told::Counted;
+            return Recorded::Counted;
         }
         self.calls.push((now, outcome));
         let window = self.in_window(now);
@@ -104,17 +104,17 @@ impl Model {
                 && (count(Outcome::Failure) > 0 && share(Outcome::Failure, self.config.failure_percent)
                     || count(Outcome::Slow) > 0 && share(Outcome::Slow, self.config.slow_percent));
         if outcome == Outcome::Success || !trips {
-            return Told::Counted;
+            return Recorded::Counted;
         }
         self.open(now);
-        Told::Changed(Circuit::Open)
+        Recorded::Changed(Circuit::Open)
     }
 
-    fn tell_probe(&mut self, now: Time, ticket: Ticket, outcome: Outcome) -> Told<Circuit> {
+    fn tell_probe(&mut self, now: Time, ticket: Ticket, outcome: Outcome) -> Recorded<Circuit> {
         let before = self.probes.len();
         self.probes.retain(|(id, until)| !(*id == ticket.probe && *until > now));
         if self.probes.len() == before {
-            return Told::Stale;
+            return Recorded::Stale;
         }
         match outcome {
             Outcome::Success => self.verdicts.push(true),
@@ -130,19 +130,19 @@ impl Model {
         );
         if good as f64 >= needed {
             self.begin(Circuit::Closed, now);
-            return Told::Changed(Circuit::Closed);
+            return Recorded::Changed(Circuit::Closed);
         }
         if (self.config.probes as usize - bad) < needed as usize {
             self.open(now);
-            return Told::Changed(Circuit::Open);
+            return Recorded::Changed(Circuit::Open);
         }
-        Told::Counted
+        Recorded::Counted
     }
 }
 
-fn any_config(chance: &mut Chance) -> Config {
-    let probes = 1 + chance.below(4) as u32;
-    let mut some = |bound: u64| (chance.below(3) > 0).then(|| 1 + chance.below(bound));
+fn any_config(rng: &mut Rng) -> Config {
+    let probes = 1 + rng.below(4) as u32;
+    let mut some = |bound: u64| (rng.below(3) > 0).then(|| 1 + rng.below(bound));
     let percent = |is: Option<u64>| is.map(|is| is as u8);
     Config {
         failure_percent: percent(some(100)),
@@ -151,28 +151,28 @@ fn any_config(chance: &mut Chance) -> Config {
         window: match some(20) {
             Some(calls) => Window::Calls(5 + calls as u32),
             None => Window::Time {
-                length: Duration::from_millis(40 * (1 + chance.below(5))),
-                buckets: 1 + chance.below(4) as u32,
+                length: Duration::from_millis(40 * (1 + rng.below(5))),
+                buckets: 1 + rng.below(4) as u32,
             },
         },
-        calls_min: 1 + chance.below(6) as u32,
-        open_for: Duration::from_millis(1 + chance.below(30)),
-        open_for_max: Duration::from_millis(30 + chance.below(100)),
+        calls_min: 1 + rng.below(6) as u32,
+        open_for: Duration::from_millis(1 + rng.below(30)),
+        open_for_max: Duration::from_millis(30 + rng.below(100)),
         open_jitter_percent: 0,
-        forget_after: Duration::from_millis(chance.below(400)),
+        forget_after: Duration::from_millis(rng.below(400)),
         probes,
-        probes_at_once: 1 + chance.below(probes.into()) as u32,
-        probe_success_percent: 1 + chance.below(100) as u8,
-        probe_for: Duration::from_millis(1 + chance.below(20)),
-        ramp_for: Duration::from_millis(chance.below(3) * 20),
-        ramp_from_percent: 1 + chance.below(100) as u8,
+        probes_at_once: 1 + rng.below(probes.into()) as u32,
+        probe_success_percent: 1 + rng.below(100) as u8,
+        probe_for: Duration::from_millis(1 + rng.below(20)),
+        ramp_for: Duration::from_millis(rng.below(3) * 20),
+        ramp_from_percent: 1 + rng.below(100) as u8,
         ..Config::default()
     }
 }
 
 /// Walks a breaker and its model through the same random calls: how often each change was made.
-fn walk(chance: &mut Chance, steps: u64) -> [u64; 3] {
-    let config = any_config(chance);
+fn walk(rng: &mut Rng, steps: u64) -> [u64; 3] {
+    let config = any_config(rng);
     assert_eq!(config.check(), Ok(()), "{config:?}");
     let mut state = config.state();
     let mut model = Model {
@@ -187,29 +187,29 @@ fn walk(chance: &mut Chance, steps: u64) -> [u64; 3] {
         probe_last: 0,
         verdicts: vec![],
     };
-    let sick = chance.below(5);
+    let sick = rng.below(5);
     let (mut now, mut under_way, mut changes) = (Time::ZERO, Vec::<Ticket>::new(), [0; 3]);
     for step in 0..steps {
-        now = now + Duration::from_millis(chance.below(4) * chance.below(6));
-        let percent = chance.below(100);
+        now = now + Duration::from_millis(rng.below(4) * rng.below(6));
+        let percent = rng.below(100);
         let input = Input { now, random: u64::MAX / 100 * percent + u64::MAX / 200 };
         let is_full = under_way.len() > 6;
-        if !is_full && chance.below(2) == 0 {
+        if !is_full && rng.below(2) == 0 {
             let (answer, expected) =
                 (config.ask(&mut state, input, Request::default()), model.ask(now, percent));
             match (answer, expected) {
-                (Answer::Admit(ticket), Ok(probe)) => {
+                (Decision::Admit(ticket), Ok(probe)) => {
                     assert_eq!(ticket, Ticket { generation: model.generation, probe, source: 0 });
                     under_way.push(ticket);
                 }
-                (Answer::Deny { by, .. }, Err(expected)) => {
-                    assert_eq!(by, expected, "step {step}, {config:?}")
+                (Decision::Reject(Rejected { reason, .. }), Err(expected)) => {
+                    assert_eq!(reason, expected, "step {step}, {config:?}")
                 }
                 (answer, expected) => panic!("step {step}: {answer:?}, not {expected:?}, {config:?}"),
             }
         } else if !under_way.is_empty() {
-            let ticket = under_way.swap_remove(chance.below(under_way.len() as u64) as usize);
-            let outcome = match chance.below(10) {
+            let ticket = under_way.swap_remove(rng.below(under_way.len() as u64) as usize);
+            let outcome = match rng.below(10) {
                 0 => Outcome::Neutral,
                 1 => Outcome::Cancelled,
                 kind if kind < 2 + sick => Outcome::Failure,
@@ -217,12 +217,12 @@ fn walk(chance: &mut Chance, steps: u64) -> [u64; 3] {
                 _ => Outcome::Success,
             };
             let told = match config.tell(&mut state, input, ticket, outcome, 1) {
-                Told::Changed(transition) => Told::Changed(transition.to),
-                Told::Counted => Told::Counted,
-                Told::Stale => Told::Stale,
+                Recorded::Changed(transition) => Recorded::Changed(transition.to),
+                Recorded::Counted => Recorded::Counted,
+                Recorded::Stale => Recorded::Stale,
             };
             assert_eq!(told, model.tell(now, ticket, outcome), "step {step}, {config:?}");
-            if let Told::Changed(to) = told {
+            if let Recorded::Changed(to) = told {
                 changes[to as usize] += 1;
             }
         }
@@ -234,10 +234,10 @@ fn walk(chance: &mut Chance, steps: u64) -> [u64; 3] {
 
 #[test]
 fn it_decides_as_a_naive_breaker_does_over_millions_of_steps() {
-    let mut chance = Chance(0xb0_4e);
+    let mut rng = Rng(0xb0_4e);
     let mut changes = [0; 3];
     for _ in 0..steps(4_000) {
-        let walked = walk(&mut chance, 1_000);
+        let walked = walk(&mut rng, 1_000);
         changes.iter_mut().zip(walked).for_each(|(all, these)| *all += these);
     }
     // The walk must have been everywhere.

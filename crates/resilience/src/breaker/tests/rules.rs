@@ -55,13 +55,13 @@ fn an_open_breaker_says_until_when_and_then_probes() {
     let mut bench = Bench::new(small());
     let tripped_at = bench.calls("ffff").now;
     let until = tripped_at + Duration::from_secs(1);
-    assert_eq!(bench.denied(), Some((By::BreakerOpen, Some(until))));
+    assert_eq!(bench.rejected(), Some((Reason::BreakerOpen, Some(until))));
     assert_eq!(bench.snapshot().open_until, Some(until));
-    assert_eq!(bench.pass_millis(999).denied(), Some((By::BreakerOpen, Some(until))));
+    assert_eq!(bench.pass_millis(999).rejected(), Some((Reason::BreakerOpen, Some(until))));
     assert!(bench.pass_millis(1).ticket().is_probe());
     assert_eq!(bench.circuit(), Circuit::HalfOpen);
     let free_at = bench.now + Duration::from_secs(3);
-    assert_eq!(bench.denied(), Some((By::BreakerProbing, Some(free_at))), "one probe at a time");
+    assert_eq!(bench.rejected(), Some((Reason::BreakerProbing, Some(free_at))), "one probe at a time");
 }
 
 #[test]
@@ -100,17 +100,17 @@ fn no_more_probes_than_configured_are_under_way_or_decided_on() {
     let mut bench = Bench::new(Config { probes: 3, probes_at_once: 2, ..small() });
     bench.calls("ffff").pass_millis(1_000);
     let (first, _second) = (bench.ticket(), bench.ticket());
-    assert_eq!(bench.denied().map(|(by, _)| by), Some(By::BreakerProbing), "two at once");
+    assert_eq!(bench.rejected().map(|(reason, _)| reason), Some(Reason::BreakerProbing), "two at once");
     bench.tell(first, Outcome::Success);
     let _third = bench.ticket();
     assert_eq!(bench.snapshot().probes_under_way, 2);
-    assert_eq!(bench.denied().map(|(by, _)| by), Some(By::BreakerProbing));
+    assert_eq!(bench.rejected().map(|(reason, _)| reason), Some(Reason::BreakerProbing));
     let mut bench = Bench::new(Config { probes: 3, probes_at_once: 3, ..small() });
     bench.calls("ffff").pass_millis(1_000);
     let first = bench.ticket();
     let _others = (bench.ticket(), bench.ticket());
     bench.tell(first, Outcome::Success);
-    assert!(bench.denied().is_some(), "one decided and two under way are all three");
+    assert!(bench.rejected().is_some(), "one decided and two under way are all three");
 }
 
 #[test]
@@ -164,8 +164,8 @@ fn once_closed_the_admitted_share_grows_to_all() {
         assert!(bench.ask().admitted().is_some(), "within the share after {after_ms} ms");
         bench.random = at(percent);
         let ends = bench.snapshot().since + Duration::from_secs(10);
-        let expected = (percent < 100).then_some((By::BreakerRamp, Some(ends)));
-        assert_eq!(bench.denied(), expected, "beyond it after {after_ms} ms");
+        let expected = (percent < 100).then_some((Reason::BreakerRamp, Some(ends)));
+        assert_eq!(bench.rejected(), expected, "beyond it after {after_ms} ms");
         bench.random = 0;
         bench.calls("ffff");
         assert_eq!(bench.circuit(), Circuit::Open, "it trips on the ramp as ever, after {after_ms} ms");
@@ -173,18 +173,18 @@ fn once_closed_the_admitted_share_grows_to_all() {
 }
 
 #[test]
-fn an_observing_breaker_trips_and_closes_and_refuses_nobody() {
+fn an_observing_breaker_trips_and_closes_and_rejects_nobody() {
     let mut bench = Bench::new(Config { enforcement: Enforcement::ObserveOnly, ..small() });
     bench.calls("ffff");
     assert_eq!(bench.circuit(), Circuit::Open);
     bench.calls("fsfs");
-    assert_eq!((bench.circuit(), bench.snapshot().would_deny), (Circuit::Open, 4));
+    assert_eq!((bench.circuit(), bench.snapshot().would_reject), (Circuit::Open, 4));
     bench.pass_millis(1_000);
     let probe = bench.ticket();
     let beside = bench.ticket();
     assert!(probe.is_probe() && !beside.is_probe());
-    assert_eq!(bench.tell(beside, Outcome::Failure), Told::Counted);
-    assert_eq!((bench.circuit(), bench.snapshot().would_deny), (Circuit::HalfOpen, 5));
+    assert_eq!(bench.tell(beside, Outcome::Failure), Recorded::Counted);
+    assert_eq!((bench.circuit(), bench.snapshot().would_reject), (Circuit::HalfOpen, 5));
     bench.tell(probe, Outcome::Success);
     bench.calls("s");
     assert_eq!(bench.circuit(), Circuit::Closed);
@@ -195,7 +195,7 @@ fn it_can_be_forced_and_tripped_from_outside() {
     let mut bench = Bench::new(small());
     let input = bench.input();
     bench.config.force(&mut bench.state, input, Forced::Open);
-    assert_eq!(bench.denied(), Some((By::BreakerForced, None)));
+    assert_eq!(bench.rejected(), Some((Reason::BreakerForced, None)));
     assert_eq!(bench.snapshot().admitted_percent, 0);
     bench.config.force(&mut bench.state, input, Forced::Closed);
     bench.calls("ffffffff");

@@ -3,19 +3,20 @@
 use super::super::*;
 use super::{MS, again, ask, config};
 use crate::budget;
-use crate::chance::Chance;
-use crate::contract::{Answer, By, Decide, Input, Outcome, Time};
+use crate::contract::{Decide, Decision, Input, Outcome, Reason, Rejected, Time};
+use crate::test_rng::Rng;
 use core::time::Duration;
 
 #[test]
 fn those_who_were_told_the_same_moment_do_not_come_back_at_that_moment() {
     for jitter in [Jitter::Full, Jitter::Decorrelated] {
         let config = Config { backoff: Backoff { first: MS(100), max: MS(1_000), jitter }, ..config() };
-        let (mut chance, mut moments) = (Chance(1), std::collections::BTreeSet::new());
+        let (mut rng, mut moments) = (Rng(1), std::collections::BTreeSet::new());
         for _ in 0..100 {
-            let input = Input { now: Time::from_millis(1_500), random: chance.next() };
+            let input = Input { now: Time::from_millis(1_500), random: rng.next() };
             let told = Again { retry_after: Some(MS(700)), ..again() };
-            let Answer::Wait { until } = config.ask(&mut config.state(), input, Request::Again(told)) else {
+            let Decision::Wait { until } = config.ask(&mut config.state(), input, Request::Again(told))
+            else {
                 panic!("it may be made again")
             };
             assert!(until >= Time::from_millis(2_200), "never sooner than it was asked for: {until:?}");
@@ -38,8 +39,8 @@ fn the_first_retries_of_all_do_not_come_together() {
 fn who_slept_for_too_long_makes_no_attempt_past_the_end() {
     let config = Config { elapsed_max: MS(1_000), ..config() };
     let due = Again { due: Some(Time::from_millis(1_900)), ..again() };
-    assert_eq!(ask(&config, 2_000, due), Answer::Admit(Ticket { attempt: 2 }));
-    let late = Answer::Deny { by: By::RetryElapsed, retry_at: None };
+    assert_eq!(ask(&config, 2_000, due), Decision::Admit(Ticket { attempt: 2 }));
+    let late = Decision::Reject(Rejected { reason: Reason::RetryElapsed, retry_at: None });
     assert_eq!(ask(&config, 2_001, due), late);
     let year = 365 * 24 * 60 * 60 * 1_000;
     assert_eq!(ask(&config, year, due), late);
@@ -53,11 +54,11 @@ fn a_clock_that_goes_back_shortens_no_wait_and_delays_none_that_is_due() {
     let at = |millis| Input::at(Time::from_millis(millis));
     let _ = config.ask(&mut state, at(1_500), Request::First);
     let wait = config.ask(&mut state, at(900), Request::Again(again()));
-    assert_eq!(wait, Answer::Wait { until: Time::from_millis(1_600) });
+    assert_eq!(wait, Decision::Wait { until: Time::from_millis(1_600) });
     let _ = config.ask(&mut state, at(1_600), Request::First);
     let due = Again { due: Some(Time::from_millis(1_600)), ..again() };
     let answer = config.ask(&mut state, at(1_599), Request::Again(due));
-    assert_eq!(answer, Answer::Admit(Ticket { attempt: 2 }), "1,600 was seen already");
+    assert_eq!(answer, Decision::Admit(Ticket { attempt: 2 }), "1,600 was seen already");
 }
 
 #[test]
@@ -70,7 +71,7 @@ fn retries_of_a_dependency_that_fails_stay_a_share_of_the_calls() {
         let _ = config.ask(&mut state, input, Request::First);
         // Each fails, and each is made again as often as it may be.
         let mut again = Again { begun: input.now, due: Some(input.now), ..again() };
-        while let Answer::Admit(ticket) = config.ask(&mut state, input, Request::Again(again)) {
+        while let Decision::Admit(ticket) = config.ask(&mut state, input, Request::Again(again)) {
             config.tell(&mut state, input, ticket, Outcome::Failure, 1);
             (again.attempts, retries) = (ticket.attempt, retries + 1);
         }
@@ -91,12 +92,12 @@ fn a_configuration_of_zeros_makes_no_retry() {
     for attempts in [0, 1, u32::MAX] {
         let again = Again { attempts, due: Some(Time::ZERO), ..again() };
         let answer = ask(&zero, 0, again);
-        assert_eq!(answer, Answer::Deny { by: By::RetryAttempts, retry_at: None });
+        assert_eq!(answer, Decision::Reject(Rejected { reason: Reason::RetryAttempts, retry_at: None }));
     }
     // Not the attempts alone hold it back.
     let no_budget = Config { attempts_max: 3, ..zero };
     let answer = no_budget.ask(&mut no_budget.state(), Input::default(), Request::Again(again()));
-    assert!(matches!(answer, Answer::Deny { by: By::RetryBudget, .. }), "{answer:?}");
+    assert!(matches!(answer, Decision::Reject(Rejected { reason: Reason::RetryBudget, .. })), "{answer:?}");
 }
 
 #[test]
@@ -117,13 +118,13 @@ fn counters_stay_at_their_largest_value() {
 #[test]
 fn a_state_that_was_written_and_read_goes_on_as_before() {
     let config = Config::default();
-    let (mut state, mut chance) = (config.state(), Chance(7));
+    let (mut state, mut rng) = (config.state(), Rng(7));
     for step in 0..200 {
-        let input = Input { now: Time::from_millis(step * 20), random: chance.next() };
+        let input = Input { now: Time::from_millis(step * 20), random: rng.next() };
         let written = serde_json::to_string(&state).expect("written");
         let mut read: State = serde_json::from_str(&written).expect("read");
         assert_eq!(read, state);
-        let request = match chance.below(3) {
+        let request = match rng.below(3) {
             0 => Request::First,
             _ => Request::Again(Again { begun: input.now, due: Some(input.now), ..again() }),
         };

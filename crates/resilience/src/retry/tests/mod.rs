@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::budget;
-use crate::chance::{Chance, steps};
-use crate::contract::{Answer, By, Decide, Input, Outcome, Time};
+use crate::contract::{Decide, Decision, Input, Outcome, Reason, Rejected, Time};
+use crate::test_rng::{Rng, steps};
 use core::time::Duration;
 use proptest::prelude::*;
 
@@ -31,32 +31,35 @@ fn again() -> Again {
     }
 }
 
-fn ask(config: &Config, at_ms: u64, again: Again) -> Answer<Ticket> {
+fn ask(config: &Config, at_ms: u64, again: Again) -> Decision<Ticket> {
     config.ask(&mut config.state(), Input::at(Time::from_millis(at_ms)), Request::Again(again))
 }
 
 #[test]
 fn a_failed_attempt_waits_or_is_the_last() {
-    let wait = |millis| Answer::Wait { until: Time::from_millis(millis) };
-    let deny = |by| Answer::Deny { by, retry_at: None };
+    let wait = |millis| Decision::Wait { until: Time::from_millis(millis) };
+    let reject = |reason| Decision::Reject(Rejected { reason, retry_at: None });
     let retry_after = |millis| Again { retry_after: Some(MS(millis)), ..again() };
     let unsafe_call = Again { safety: Safety::Unsafe, ..again() };
     let all = Config { repeat: Repeat::All, ..config() };
     let short = Config { elapsed_max: MS(600), ..config() };
-    let cases: &[(&str, Config, Again, Answer<Ticket>)] = &[
+    let cases: &[(&str, Config, Again, Decision<Ticket>)] = &[
         ("the first backoff", config(), again(), wait(1_600)),
         ("the second is twice as long", config(), Again { attempts: 2, ..again() }, wait(1_700)),
-        ("three attempts are all", config(), Again { attempts: 3, ..again() }, deny(By::RetryAttempts)),
+        ("three attempts are all", config(), Again { attempts: 3, ..again() }, reject(Reason::RetryAttempts)),
         ("Retry-After is waited for", config(), retry_after(700), wait(2_200)),
         ("a shorter one does not shorten the backoff", config(), retry_after(50), wait(1_600)),
         ("the longest one that is waited for", config(), retry_after(5_000), wait(6_500)),
         ("a longer one ends it, and says when", config(), retry_after(5_001), {
-            Answer::Deny { by: By::RetryElapsed, retry_at: Some(Time::from_millis(6_501)) }
+            Decision::Reject(Rejected {
+                reason: Reason::RetryElapsed,
+                retry_at: Some(Time::from_millis(6_501)),
+            })
         }),
-        ("what is not safe is not repeated", config(), unsafe_call, deny(By::RetryUnsafe)),
+        ("what is not safe is not repeated", config(), unsafe_call, reject(Reason::RetryUnsafe)),
         ("unless told so", all, unsafe_call, wait(1_600)),
         ("just within the time", short.clone(), again(), wait(1_600)),
-        ("past it", short, Again { begun: Time::from_millis(999), ..again() }, deny(By::RetryElapsed)),
+        ("past it", short, Again { begun: Time::from_millis(999), ..again() }, reject(Reason::RetryElapsed)),
     ];
     for (what, config, again, expected) in cases {
         assert_eq!(ask(config, 1_500, *again), *expected, "{what}");
@@ -66,8 +69,8 @@ fn a_failed_attempt_waits_or_is_the_last() {
 #[test]
 fn an_attempt_begins_when_it_is_due_and_not_before() {
     let due = |millis| Again { due: Some(Time::from_millis(millis)), ..again() };
-    assert_eq!(ask(&config(), 1_599, due(1_600)), Answer::Wait { until: Time::from_millis(1_600) });
-    assert_eq!(ask(&config(), 1_600, due(1_600)), Answer::Admit(Ticket { attempt: 2 }));
+    assert_eq!(ask(&config(), 1_599, due(1_600)), Decision::Wait { until: Time::from_millis(1_600) });
+    assert_eq!(ask(&config(), 1_600, due(1_600)), Decision::Admit(Ticket { attempt: 2 }));
 }
 
 #[test]
@@ -75,7 +78,7 @@ fn a_backoff_of_nothing_is_still_asked_for_again() {
     let config = Config { backoff: Backoff { jitter: Jitter::Full, ..config().backoff }, ..config() };
     let mut state = config.state();
     let input = Input { now: Time::from_millis(1_500), random: 0 };
-    assert_eq!(config.ask(&mut state, input, Request::Again(again())), Answer::Wait { until: input.now });
+    assert_eq!(config.ask(&mut state, input, Request::Again(again())), Decision::Wait { until: input.now });
     assert_eq!(config.snapshot(&state, input.now).budget.spent, 0, "to ask when costs nothing");
 }
 
@@ -99,15 +102,16 @@ fn the_budget_pays_when_the_attempt_begins_and_says_no_before_the_wait() {
     let mut state = config.state();
     let input = Input::at(Time::from_millis(1_500));
     let mut ask = |request| config.ask(&mut state, input, request);
-    let empty = Answer::Deny { by: By::RetryBudget, retry_at: Some(Time::from_millis(2_000)) };
-    assert_eq!(ask(Request::First), Answer::Admit(Ticket { attempt: 1 }));
+    let empty =
+        Decision::Reject(Rejected { reason: Reason::RetryBudget, retry_at: Some(Time::from_millis(2_000)) });
+    assert_eq!(ask(Request::First), Decision::Admit(Ticket { attempt: 1 }));
     assert_eq!(ask(Request::Again(again())), empty, "one call earns half a retry");
     let _ = ask(Request::First);
     for _ in 0..3 {
-        assert!(matches!(ask(Request::Again(again())), Answer::Wait { .. }), "waiting costs nothing");
+        assert!(matches!(ask(Request::Again(again())), Decision::Wait { .. }), "waiting costs nothing");
     }
     let due = Request::Again(Again { due: Some(input.now), ..again() });
-    assert_eq!(ask(due), Answer::Admit(Ticket { attempt: 2 }));
+    assert_eq!(ask(due), Decision::Admit(Ticket { attempt: 2 }));
     assert_eq!(ask(due), empty, "it was spent by the first that was due");
     let _ = config.tell(&mut state, input, Ticket { attempt: 1 }, Outcome::Success, 1);
     let _ = config.tell(&mut state, input, Ticket { attempt: 2 }, Outcome::Failure, 1);
@@ -131,7 +135,7 @@ fn jitter_spreads_a_backoff_evenly_between_its_ends() {
         (Jitter::Decorrelated, 2, 900, 100, 1_000),
         (Jitter::None, 2, 900, 200, 200),
     ];
-    let mut chance = Chance(0x717);
+    let mut rng = Rng(0x717);
     for (jitter, attempts, last, least, most) in cases {
         let backoff = of(jitter);
         assert_eq!(backoff.after(attempts, MS(last), 0), MS(least), "{jitter:?} {attempts}");
@@ -139,7 +143,7 @@ fn jitter_spreads_a_backoff_evenly_between_its_ends() {
         let draws = steps(20_000).max(1_000);
         let mut sum = Duration::ZERO;
         for _ in 0..draws {
-            let drawn = backoff.after(attempts, MS(last), chance.next());
+            let drawn = backoff.after(attempts, MS(last), rng.next());
             assert!((MS(least)..=MS(most)).contains(&drawn), "{jitter:?} {attempts}: {drawn:?}");
             sum += drawn;
         }

@@ -2,8 +2,8 @@
 
 use super::super::*;
 use crate::budget;
-use crate::chance::{Chance, steps};
-use crate::contract::{Answer, By, Decide, Input, Outcome, Time};
+use crate::contract::{Decide, Decision, Input, Outcome, Reason, Rejected, Time};
+use crate::test_rng::{Rng, steps};
 use core::time::Duration;
 
 /// What happened, in the order in which it did.
@@ -19,7 +19,7 @@ struct Naive {
 /// What may be answered.
 #[derive(Debug)]
 enum Expected {
-    Exactly(Answer<Ticket>),
+    Exactly(Decision<Ticket>),
     WaitBetween(u64, u64),
 }
 
@@ -36,32 +36,32 @@ impl Naive {
     fn ask(&mut self, input: Input, again: Again) -> Expected {
         self.clock = self.clock.max(input.now.as_nanos());
         let (config, now) = (&self.config, self.clock);
-        let no = |by, retry_at| Expected::Exactly(Answer::Deny { by, retry_at });
+        let no = |reason, retry_at| Expected::Exactly(Decision::Reject(Rejected { reason, retry_at }));
         if again.safety == Safety::Unsafe && config.repeat == Repeat::SafeOnly {
-            return no(By::RetryUnsafe, None);
+            return no(Reason::RetryUnsafe, None);
         }
         if again.attempts >= config.attempts_max {
-            return no(By::RetryAttempts, None);
+            return no(Reason::RetryAttempts, None);
         }
         let last_moment = again.begun.as_nanos() + nanos(config.elapsed_max);
         let bucket = nanos(config.budget.length) / 10;
-        let spent = no(By::RetryBudget, Some(Time::from_nanos((now / bucket + 1) * bucket)));
+        let spent = no(Reason::RetryBudget, Some(Time::from_nanos((now / bucket + 1) * bucket)));
         if let Some(due) = again.due {
             return if due.as_nanos().max(now) > last_moment {
-                no(By::RetryElapsed, None)
+                no(Reason::RetryElapsed, None)
             } else if !self.is_in_budget() {
                 spent
             } else if now < due.as_nanos() {
-                Expected::Exactly(Answer::Wait { until: due })
+                Expected::Exactly(Decision::Wait { until: due })
             } else {
                 self.kept.push((now, 0, 1));
                 self.retries += 1;
-                Expected::Exactly(Answer::Admit(Ticket { attempt: again.attempts + 1 }))
+                Expected::Exactly(Decision::Admit(Ticket { attempt: again.attempts + 1 }))
             };
         }
         let asked = nanos(again.retry_after.unwrap_or_default());
         if asked > nanos(config.retry_after_max) {
-            return no(By::RetryElapsed, Some(Time::from_nanos(now + asked)));
+            return no(Reason::RetryElapsed, Some(Time::from_nanos(now + asked)));
         }
         let (least, most) = self.backoff(&again);
         let (least, most) = match config.backoff.jitter {
@@ -69,7 +69,7 @@ impl Naive {
             _ => (least + asked, most + asked),
         };
         if now + least > last_moment {
-            no(By::RetryElapsed, None)
+            no(Reason::RetryElapsed, None)
         } else if !self.is_in_budget() {
             // It may as well be too late for the drawn backoff.
             if now + most > last_moment { Expected::WaitBetween(1, 0) } else { spent }
@@ -94,89 +94,89 @@ fn nanos(span: Duration) -> u64 {
     span.as_nanos() as u64
 }
 
-fn any_config(chance: &mut Chance) -> Config {
-    let millis = |chance: &mut Chance, most| Duration::from_millis(1 + chance.below(most));
+fn any_config(rng: &mut Rng) -> Config {
+    let millis = |rng: &mut Rng, most| Duration::from_millis(1 + rng.below(most));
     Config {
-        attempts_max: 1 + chance.below(4) as u32,
-        elapsed_max: millis(chance, 4_000),
+        attempts_max: 1 + rng.below(4) as u32,
+        elapsed_max: millis(rng, 4_000),
         backoff: Backoff {
-            first: millis(chance, 200),
-            max: millis(chance, 1_000),
-            jitter: [Jitter::Full, Jitter::Decorrelated, Jitter::None][chance.below(3) as usize],
+            first: millis(rng, 200),
+            max: millis(rng, 1_000),
+            jitter: [Jitter::Full, Jitter::Decorrelated, Jitter::None][rng.below(3) as usize],
         },
-        retry_after_max: millis(chance, 1_000),
+        retry_after_max: millis(rng, 1_000),
         budget: budget::Config {
-            percent: chance.below(120) as u32,
-            per_second_min: chance.below(2) as u32,
-            length: Duration::from_secs(1 + chance.below(3)),
+            percent: rng.below(120) as u32,
+            per_second_min: rng.below(2) as u32,
+            length: Duration::from_secs(1 + rng.below(3)),
         },
-        repeat: [Repeat::SafeOnly, Repeat::All][chance.below(2) as usize],
+        repeat: [Repeat::SafeOnly, Repeat::All][rng.below(2) as usize],
     }
 }
 
-fn any_again(chance: &mut Chance, now: u64) -> Again {
-    let near = |chance: &mut Chance| Time::from_nanos((now + chance.below(1 << 30)).saturating_sub(1 << 29));
+fn any_again(rng: &mut Rng, now: u64) -> Again {
+    let near = |rng: &mut Rng| Time::from_nanos((now + rng.below(1 << 30)).saturating_sub(1 << 29));
     Again {
-        attempts: 1 + chance.below(4) as u32,
-        begun: Time::from_nanos(now.saturating_sub(chance.below(1 << 32))),
-        backoff: Duration::from_nanos(chance.below(1 << 29)),
-        retry_after: (chance.below(3) == 0).then(|| Duration::from_nanos(chance.below(1 << 30))),
-        safety: [Safety::Safe, Safety::Safe, Safety::Unsafe][chance.below(3) as usize],
-        due: (chance.below(2) == 0).then(|| near(chance)),
+        attempts: 1 + rng.below(4) as u32,
+        begun: Time::from_nanos(now.saturating_sub(rng.below(1 << 32))),
+        backoff: Duration::from_nanos(rng.below(1 << 29)),
+        retry_after: (rng.below(3) == 0).then(|| Duration::from_nanos(rng.below(1 << 30))),
+        safety: [Safety::Safe, Safety::Safe, Safety::Unsafe][rng.below(3) as usize],
+        due: (rng.below(2) == 0).then(|| near(rng)),
     }
 }
 
 #[test]
 fn it_decides_as_one_that_keeps_every_call_does() {
     const WALK: u64 = 300;
-    let (mut admitted, mut waited, mut denied) = (0_u64, 0_u64, 0_u64);
+    let (mut admitted, mut waited, mut rejected) = (0_u64, 0_u64, 0_u64);
     for seed in 0..steps(1_500_000) / WALK {
-        let mut chance = Chance(seed);
-        let config = any_config(&mut chance);
+        let mut rng = Rng(seed);
+        let config = any_config(&mut rng);
         let mut state = config.state();
         let mut naive =
             Naive { config: config.clone(), clock: 0, kept: Vec::new(), retries: 0, recovered: 0 };
         let mut now = 0_u64;
         for step in 0..WALK {
-            now = match chance.below(50) {
-                0 => now.saturating_sub(chance.below(1 << 29)),
-                _ => now + chance.below(1 << 25),
+            now = match rng.below(50) {
+                0 => now.saturating_sub(rng.below(1 << 29)),
+                _ => now + rng.below(1 << 25),
             };
-            let input = Input { now: Time::from_nanos(now), random: chance.next() };
-            if chance.below(3) == 0 {
+            let input = Input { now: Time::from_nanos(now), random: rng.next() };
+            if rng.below(3) == 0 {
                 assert_eq!(
                     config.ask(&mut state, input, Request::First),
-                    Answer::Admit(Ticket { attempt: 1 })
+                    Decision::Admit(Ticket { attempt: 1 })
                 );
                 naive.clock = naive.clock.max(now);
                 naive.kept.push((naive.clock, 1, 0));
                 continue;
             }
-            let again = any_again(&mut chance, now);
+            let again = any_again(&mut rng, now);
             let (expected, answer) =
                 (naive.ask(input, again), config.ask(&mut state, input, Request::Again(again)));
             let is_right = match (&expected, answer) {
-                (Expected::WaitBetween(1, 0), Answer::Deny { by, .. }) => {
-                    matches!(by, By::RetryElapsed | By::RetryBudget)
+                (Expected::WaitBetween(1, 0), Decision::Reject(Rejected { reason, .. })) => {
+                    matches!(reason, Reason::RetryElapsed | Reason::RetryBudget)
                 }
-                (Expected::WaitBetween(least, most), Answer::Wait { until }) => {
+                (Expected::WaitBetween(least, most), Decision::Wait { until }) => {
                     (*least..=*most).contains(&until.as_nanos())
                 }
                 // The drawn backoff may end past the last moment, where the shortest would not.
-                (Expected::WaitBetween(_, most), Answer::Deny { by, retry_at }) => {
+                (Expected::WaitBetween(_, most), Decision::Reject(Rejected { reason, retry_at })) => {
                     let last_moment = again.begun.as_nanos() + nanos(config.elapsed_max);
-                    (by, retry_at) == (By::RetryElapsed, None) && *most > last_moment
+                    (reason, retry_at) == (Reason::RetryElapsed, None) && *most > last_moment
                 }
                 (Expected::Exactly(expected), answer) => *expected == answer,
-                (Expected::WaitBetween(..), Answer::Admit(_)) => false,
+                (Expected::WaitBetween(..), Decision::Admit(_)) => false,
             };
             assert!(is_right, "seed {seed}, step {step}: {answer:?} to {again:?}, expected {expected:?}");
             match answer {
-                Answer::Wait { .. } => waited += 1,
-                Answer::Deny { .. } => denied += 1,
-                Answer::Admit(ticket) => {
+                Decision::Wait { .. } => waited += 1,
+                Decision::Reject(_) => rejected += 1,
+                Decision::Admit(ticket) => {
                     admitted += 1;
-                    let outcome = [Outcome::Success, Outcome::Failure][chance.below(2) as usize];
+                    let outcome = [Outcome::Success, Outcome::Failure][rng.below(2) as usize];
                     naive.recovered += u64::from(outcome == Outcome::Success);
                     config.tell(&mut state, input, ticket, outcome, 1);
                 }
@@ -185,5 +185,8 @@ fn it_decides_as_one_that_keeps_every_call_does() {
         let snapshot = config.snapshot(&state, Time::from_nanos(now));
         assert_eq!((snapshot.retries, snapshot.recovered), (naive.retries, naive.recovered), "seed {seed}");
     }
-    assert!(admitted.min(waited).min(denied) > 0, "{admitted} {waited} {denied}: the walk sees all answers");
+    assert!(
+        admitted.min(waited).min(rejected) > 0,
+        "{admitted} {waited} {rejected}: the walk sees all answers"
+    );
 }
