@@ -12,8 +12,8 @@ use node::{
 };
 use shard::{Shard, ShardOptions};
 use std::borrow::Cow;
-use storage::memory_state::{MemoryFlush, MemoryState, MemoryStateDisk};
-use storage::state::FlushJob;
+use storage::memory_state::{MemoryFlush, MemoryState, MemoryStateDisk, Space};
+use storage::state::{FlushJob, StateError};
 
 /// Nothing is replayed in these tests.
 #[derive(Debug)]
@@ -38,15 +38,17 @@ type Out = Output<RaftIo<MemoryFlush>, Numbers>;
 
 struct Bench {
     node: Node<RaftEngine<MemoryState, EmptyLog>, Numbers>,
+    disk: MemoryStateDisk,
     now: Now,
 }
 
 impl Bench {
     fn new(options: NodeOptions) -> Self {
-        let state = MemoryState::open(&MemoryStateDisk::new());
+        let disk = MemoryStateDisk::new();
+        let state = MemoryState::open(&disk);
         let shard = Shard::new(ShardOptions::default());
         let engine = RaftEngine::open(RaftEngineOptions::default(), EmptyLog, None, shard, state).unwrap();
-        Self { node: Node::new(options, engine), now: Now { wall: Wall(1_000_000), mono: Mono(0) } }
+        Self { node: Node::new(options, engine), disk, now: Now { wall: Wall(1_000_000), mono: Mono(0) } }
     }
 
     /// A node that leads.
@@ -216,6 +218,14 @@ fn a_stop_answers_what_waits_then_flushes_then_says_so() {
 }
 
 #[test]
+fn a_node_stopped_during_its_start_flushes_after_it_has_applied_its_log() {
+    let mut bench = Bench::new(NodeOptions::default());
+    let ticket = ticket(&bench.step(Input::Start));
+    assert_eq!(kinds(&bench.step(Input::Stop)), [""; 0], "a write is under way");
+    assert_eq!(kinds(&bench.synced(ticket)), ["ready", "flush"]);
+}
+
+#[test]
 fn a_timer_of_retention_wakes_the_node_and_its_own_command_removes_what_is_due() {
     let mut bench = Bench::ready(NodeOptions::default());
     let stream = StreamName::new("s-a").unwrap();
@@ -241,7 +251,10 @@ fn a_timer_of_retention_wakes_the_node_and_its_own_command_removes_what_is_due()
 #[test]
 fn a_flush_that_finds_the_disk_full_is_begun_again_once_there_is_space() {
     let mut bench = Bench::ready(NodeOptions::default());
-    assert_eq!(kinds(&bench.step(Input::FlushSoon)), ["flush"]);
+    let mut out = bench.step(Input::FlushSoon);
+    let Some(Output::Io(RaftIo::Flush { flush })) = out.pop() else { panic!("{out:?}") };
+    bench.disk.set_space(Space::Full);
+    assert!(matches!(flush.run(), Err(StateError::NoSpace(_))));
     bench.step(Input::Completion(RaftCompletion::FlushOutOfSpace));
     bench.step(Input::DiskSpace(DiskSpace::Low { why: "full".into() }));
     assert_eq!(kinds(&bench.step(Input::FlushSoon)), [""; 0], "not on a full disk");

@@ -1,10 +1,11 @@
 //! One effect for one idempotency key.
 //!
 //! *Sending a request again with its key returns the original outcome. Using the key for a different request
-//! is refused, and the refusal says whether its content or only its precondition differs.* The key is checked before anything else. Refusals are not recorded, so a corrected request
-//! may use the same key. A record is kept for 24 hours of elapsed time. After that it counts as absent, even
-//! if clean-up has not deleted its rows yet. When the shard holds as many records as it may, new keys are
-//! refused; a live record is never dropped.
+//! is refused, and the refusal says whether its content or only its precondition differs.* The key is
+//! checked before anything else. Refusals are not recorded, so a corrected request may use the same key. A
+//! record is kept for 24 hours of elapsed time. After that it counts as absent, even if clean-up has not
+//! deleted its rows yet. When the shard holds as many records as it may, new keys are refused; a live record
+//! is never dropped.
 
 use crate::damage::{bad_row, contradiction};
 use crate::overlay::Overlay;

@@ -209,23 +209,29 @@ impl<S: State, L: LogView> RaftEngine<S, L> {
         Ok(self.shard.apply(&decoded, &self.state)?)
     }
 
-    /// Begins a flush when one is due and none is out.
-    fn flush(&mut self, io: &mut Vec<RaftIo<S::Flush>>) -> Result<(), EngineError> {
-        let due = self.state.unflushed_bytes() >= self.options.flush_state_bytes
+    /// Whether no flush is out, and none has found the disk full.
+    fn may_flush(&self) -> bool {
+        !self.flush_out && !self.out_of_space
+    }
+
+    /// Whether enough has gathered for a flush, or one was asked for.
+    fn is_flush_due(&self) -> bool {
+        self.state.unflushed_bytes() >= self.options.flush_state_bytes
             || self.log_bytes_unflushed >= self.options.flush_log_bytes
-            || self.flush_wanted;
-        let last = self.stopping == Stopping::Asked && self.writes_out == 0;
-        if self.flush_out || self.out_of_space || !(due || last) {
-            return Ok(());
-        }
-        if last {
-            self.stopping = Stopping::Flushing;
-        }
+            || self.flush_wanted
+    }
+
+    fn begin_flush(&mut self, io: &mut Vec<RaftIo<S::Flush>>) -> Result<(), EngineError> {
         self.log_bytes_unflushed = 0;
         self.flush_wanted = false;
         self.flush_out = true;
         io.push(RaftIo::Flush { flush: self.state.begin_flush()? });
         Ok(())
+    }
+
+    /// Whether every entry so far is applied and no write is under way.
+    fn is_idle(&self) -> bool {
+        self.writes_out == 0 && self.committed.is_empty()
     }
 
     /// Whether a node that stops has nothing left to make durable here.
@@ -310,7 +316,9 @@ impl<S: State, L: LogView> Engine for RaftEngine<S, L> {
                 }
                 continue;
             }
-            self.flush(io)?;
+            if self.may_flush() && self.is_flush_due() {
+                self.begin_flush(io)?;
+            }
             if self.applied_bytes >= POLL_BYTES_MAX {
                 self.applied_bytes = 0;
                 return Ok(Polled::More);
@@ -324,6 +332,11 @@ impl<S: State, L: LogView> Engine for RaftEngine<S, L> {
             self.committed.extend(work.committed);
         }
         self.applied_bytes = 0;
+        // The last flush holds everything, so it begins only when the group has nothing left to apply.
+        if self.stopping == Stopping::Asked && self.is_idle() && self.may_flush() {
+            self.stopping = Stopping::Flushing;
+            self.begin_flush(io)?;
+        }
         if self.has_stopped() {
             self.stopping = Stopping::No;
             self.leading = false;

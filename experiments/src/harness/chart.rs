@@ -1,48 +1,48 @@
-//! A series over time as a picture of a few lines, 80 columns wide, in plain characters.
+//! A series over time, drawn with block characters, at most 80 columns wide.
 
 use super::record::COLUMNS;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// A series to be drawn. The scale is fixed, so that the pictures of both halves can be compared.
+/// A series to draw. The scale is fixed, so that the charts of both halves can be compared.
 #[derive(Clone, Debug)]
-pub(crate) struct Picture {
+pub(crate) struct Chart {
     pub(crate) title: String,
-    /// The value of a full column; what is more is drawn as that.
+    /// The value of a full column. Larger values are drawn as this one.
     pub(crate) top: f64,
     pub(crate) columns: Vec<f64>,
 }
 
-/// Lines of a picture.
+/// Rows of a chart.
 const HEIGHT: usize = 5;
-/// Eighths of a line.
+/// Eighths of a row.
 const BLOCKS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-/// Something that happened at a moment, shown below the pictures.
+/// Something that happens at a moment, marked below the charts.
 pub(crate) type Mark = (Duration, &'static str);
 
-impl Picture {
+impl Chart {
     pub(crate) fn draw(&self, lasts: Duration, marks: &[Mark]) -> String {
         let mut out = format!("  {}\n", self.title);
-        for line in (0..HEIGHT).rev() {
-            let label = match line {
-                _ if line + 1 == HEIGHT => format!("{:.0}", self.top),
+        for row in (0..HEIGHT).rev() {
+            let label = match row {
+                _ if row + 1 == HEIGHT => format!("{:.0}", self.top),
                 0 => "0".to_owned(),
                 _ => String::new(),
             };
             let blocks: String =
-                self.columns.iter().take(COLUMNS).map(|value| self.block(*value, line)).collect();
+                self.columns.iter().take(COLUMNS).map(|value| self.block(*value, row)).collect();
             let _ = writeln!(out, "  {label:>6} |{}", blocks.trim_end());
         }
         let _ = writeln!(out, "         +{}", axis(lasts));
         out + &marked(lasts, marks)
     }
 
-    fn block(&self, value: f64, line: usize) -> char {
+    fn block(&self, value: f64, row: usize) -> char {
         let eighths = (value / self.top * (HEIGHT * 8) as f64).round() as usize;
-        // What is not nothing is seen.
+        // Every value above zero is visible.
         let eighths = if value > 0.0 { eighths.max(1) } else { 0 };
-        BLOCKS[eighths.saturating_sub(line * 8).min(8)]
+        BLOCKS[eighths.saturating_sub(row * 8).min(8)]
     }
 }
 
@@ -55,32 +55,32 @@ fn axis(lasts: Duration) -> String {
     axis.into_iter().collect()
 }
 
-/// Marks on as many lines as they need.
+/// Marks, on as many rows as they need.
 fn marked(lasts: Duration, marks: &[Mark]) -> String {
-    let mut lines: Vec<Vec<char>> = Vec::new();
+    let mut rows: Vec<Vec<char>> = Vec::new();
     for (at, words) in marks {
         let (from, text) = (column(lasts, *at), format!("^ {words}"));
-        let is_free = |line: &Vec<char>| line.iter().skip(from.saturating_sub(1)).all(|c| *c == ' ');
-        let free = lines.iter().position(is_free).unwrap_or_else(|| {
-            lines.push(vec![' '; COLUMNS]);
-            lines.len() - 1
+        let is_free = |row: &Vec<char>| row.iter().skip(from.saturating_sub(1)).all(|c| *c == ' ');
+        let free = rows.iter().position(is_free).unwrap_or_else(|| {
+            rows.push(vec![' '; COLUMNS]);
+            rows.len() - 1
         });
-        if let Some(line) = lines.get_mut(free) {
-            write_at(line, from, &text);
+        if let Some(row) = rows.get_mut(free) {
+            write_at(row, from, &text);
         }
     }
-    let line = |line: Vec<char>| format!("          {}\n", line.into_iter().collect::<String>().trim_end());
-    lines.into_iter().map(line).collect()
+    let row = |row: Vec<char>| format!("          {}\n", row.into_iter().collect::<String>().trim_end());
+    rows.into_iter().map(row).collect()
 }
 
 fn column(lasts: Duration, at: Duration) -> usize {
     (at.as_secs_f64() / lasts.as_secs_f64() * COLUMNS as f64) as usize
 }
 
-fn write_at(line: &mut [char], from: usize, text: &str) {
-    // What does not fit is moved to the left.
-    let from = from.min(line.len().saturating_sub(text.chars().count()));
-    line.iter_mut().skip(from).zip(text.chars()).for_each(|(place, c)| *place = c);
+/// Writes a text at a column, or further left if it would not fit.
+fn write_at(row: &mut [char], from: usize, text: &str) {
+    let from = from.min(row.len().saturating_sub(text.chars().count()));
+    row.iter_mut().skip(from).zip(text.chars()).for_each(|(target, c)| *target = c);
 }
 
 #[cfg(test)]
@@ -88,10 +88,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_picture_is_80_columns_wide_at_most_and_shows_values_where_they_belong() {
+    fn a_chart_is_at_most_80_columns_wide_and_draws_values_at_their_time() {
         let columns = (0..COLUMNS).map(|column| if column < 32 { 100.0 } else { 0.1 }).collect();
-        let picture = Picture { title: "answers a second".into(), top: 100.0, columns };
-        let drawn = picture.draw(
+        let chart = Chart { title: "responses per second".into(), top: 100.0, columns };
+        let drawn = chart.draw(
             Duration::from_secs(8),
             &[(Duration::from_secs(4), "dies"), (Duration::from_millis(7_900), "is back")],
         );
