@@ -46,7 +46,7 @@ const WINDOWS: [(Window, &str); 2] = [
 /// The time is passed in, so the clock is the caller's. A count window needs none for a success.
 fn ours(contest: &mut Contest<'_>) {
     for (window, semantics) in WINDOWS {
-        let build = || sync::Breaker::new(breaker::Config { window, ..breaker::Config::default() });
+        let build = || sync::Breaker::new(breaker::Config::new().window(window));
         let row = |clock| Row { contestant: "mainstay-resilience", semantics, clock };
         let (stopped, running) = (build(), build());
         contest.both(row(Clock::NotRead), || ask_and_tell(&stopped, Time::from_millis(1)));

@@ -104,22 +104,18 @@ impl Retry {
     }
 
     fn config(&self) -> retry::Config {
-        retry::Config {
-            attempts_max: self.attempts_max,
-            elapsed_max: self.total_max,
-            backoff: retry::Backoff {
-                first: self.backoff_first,
-                max: self.backoff_max,
-                jitter: retry::Jitter::Full,
-            },
-            retry_after_max: self.retry_after_max,
-            budget: budget::Config {
-                percent: self.budget_percent,
-                per_second_min: self.budget_per_second_min,
-                length: Duration::from_secs(10),
-            },
-            repeat: retry::Repeat::SafeOnly,
-        }
+        let backoff = retry::Backoff::new().first(self.backoff_first).max(self.backoff_max);
+        let budget = budget::Config::new()
+            .percent(self.budget_percent)
+            .per_second_min(self.budget_per_second_min)
+            .length(Duration::from_secs(10));
+        retry::Config::new()
+            .attempts_max(self.attempts_max)
+            .elapsed_max(self.total_max)
+            .backoff(backoff.jitter(retry::Jitter::Full))
+            .retry_after_max(self.retry_after_max)
+            .budget(budget)
+            .repeat(retry::Repeat::SafeOnly)
     }
 }
 

@@ -79,6 +79,11 @@ impl Problem {
     }
 
     #[must_use]
+    pub fn text(self: Box<Self>, name: &'static str, value: impl Into<String>) -> Box<Self> {
+        self.with(name, Member::Text(value.into()))
+    }
+
+    #[must_use]
     pub fn number(self: Box<Self>, name: &'static str, value: u64) -> Box<Self> {
         self.with(name, Member::Number(value))
     }
@@ -97,21 +102,21 @@ impl Problem {
 
     /// The JSON object, in one line.
     pub fn render(&self, out: &mut Vec<u8>) {
-        let entry = self.code.entry();
+        let kind = self.code.kind();
         out.extend_from_slice(b"{\"type\":\"");
         out.extend_from_slice(TYPE_PREFIX.as_bytes());
-        out.extend_from_slice(entry.code.as_bytes());
+        out.extend_from_slice(kind.code.as_bytes());
         out.extend_from_slice(b"\",\"title\":");
-        json::write_text(out, entry.title);
+        json::write_text(out, kind.title);
         out.extend_from_slice(b",\"status\":");
-        json::write_number(out, u64::from(entry.status));
+        json::write_number(out, u64::from(kind.status));
         out.extend_from_slice(b",\"code\":");
-        json::write_text(out, entry.code);
+        json::write_text(out, kind.code);
         out.extend_from_slice(b",\"detail\":");
         json::write_text(out, &self.detail);
         out.extend_from_slice(b",\"action\":");
-        json::write_text(out, entry.action);
-        out.extend_from_slice(if entry.retryable { b",\"retryable\":true" } else { b",\"retryable\":false" });
+        json::write_text(out, kind.action);
+        out.extend_from_slice(if kind.retryable { b",\"retryable\":true" } else { b",\"retryable\":false" });
         for (name, value) in &self.members {
             out.push(b',');
             json::write_text(out, name);

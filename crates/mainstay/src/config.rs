@@ -4,10 +4,12 @@
 //! Values arrive as text and are parsed once, here, so that an error can name the origin to correct. Nothing here
 //! decides an outcome: replicated state does.
 
+use api::request::query::parse_keep_alive;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 use telemetry::LogFormat;
 
 /// The file that is read if none is named and it exists.
@@ -24,6 +26,7 @@ const KEYS: &[Key] = &[
     Key { name: "memtable-size", default: "16 MiB" },
     Key { name: "segment-size", default: "64 MiB" },
     Key { name: "space-reserve", default: "128 MiB" },
+    Key { name: "keep-alive", default: "3s" },
     Key { name: "log-format", default: "auto" },
     Key { name: "log-level", default: "info" },
 ];
@@ -60,6 +63,9 @@ pub(crate) struct Flags {
     /// Refuse writes when the disk has less free space than this [default: 128 MiB]
     #[arg(long, value_name = "SIZE")]
     pub(crate) space_reserve: Option<String>,
+    /// Send something to every subscriber at least this often, from 1s to 60s [default: 3s]
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) keep_alive: Option<String>,
     /// Log format: `text`, `json`, or `auto` (text on a terminal, JSON otherwise) [default: auto]
     #[arg(long, value_name = "FORMAT")]
     pub(crate) log_format: Option<String>,
@@ -80,6 +86,7 @@ impl Flags {
             "memtable-size" => self.memtable_size.as_deref(),
             "segment-size" => self.segment_size.as_deref(),
             "space-reserve" => self.space_reserve.as_deref(),
+            "keep-alive" => self.keep_alive.as_deref(),
             "log-format" => self.log_format.as_deref(),
             "log-level" => self.log_level.as_deref(),
             _ => None,
@@ -123,6 +130,7 @@ pub(crate) struct Config {
     pub(crate) memtable_bytes: u64,
     pub(crate) segment_bytes: u64,
     pub(crate) space_reserve_bytes: u64,
+    pub(crate) keep_alive: Duration,
     pub(crate) log_format: LogFormat,
     pub(crate) log_level: String,
     /// The same values as text, with their origins, in the order of the keys.
@@ -218,6 +226,12 @@ fn typed(settings: Vec<Setting>) -> Result<Config, ConfigError> {
         memtable_bytes: size("memtable-size")?.0,
         segment_bytes: size("segment-size")?.0,
         space_reserve_bytes: size("space-reserve")?.0,
+        keep_alive: parse::<KeepAlive>(
+            &settings,
+            "keep-alive",
+            "a duration from 1s to 60s, such as 3s or 1500ms",
+        )?
+        .0,
         log_format: parse(&settings, "log-format", "auto, text or json")?,
         log_level: parse::<NonEmpty>(&settings, "log-level", "levels, such as info or warn,node=debug")?.0,
         settings,
@@ -244,6 +258,17 @@ impl FromStr for NonEmpty {
 
     fn from_str(text: &str) -> Result<Self, ()> {
         (!text.is_empty()).then(|| Self(text.to_owned())).ok_or(())
+    }
+}
+
+/// The longest silence of a subscription.
+struct KeepAlive(Duration);
+
+impl FromStr for KeepAlive {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        parse_keep_alive(text).map(Self)
     }
 }
 
@@ -300,6 +325,7 @@ mod tests {
         assert_eq!(config.listen, "127.0.0.1:1".parse().unwrap());
         assert_eq!((config.cache_bytes, config.memtable_bytes), (1 << 30, 1024));
         assert_eq!(config.log_format, LogFormat::Auto);
+        assert_eq!(config.keep_alive, Duration::from_secs(3));
         assert_eq!(config.settings[4].origin, Origin::Default);
         let origins: Vec<String> = config.settings.iter().map(|setting| setting.origin.to_string()).collect();
         assert_eq!(
@@ -322,6 +348,8 @@ mod tests {
             (&[("MAINSTAY_CACHE_SIZE", "99999999999 GiB")], None, "it takes a size in bytes"),
             (&[("MAINSTAY_LISTEN", "0.0.0.0:7070")], None, "listens on loopback only"),
             (&[("MAINSTAY_LISTEN", "localhost")], None, "it takes an address and a port"),
+            (&[("MAINSTAY_KEEP_ALIVE", "999ms")], None, "it takes a duration from 1s to 60s"),
+            (&[], Some("keep-alive = 4"), "`keep-alive` cannot be \"4\" (from file m.toml)"),
             (&[("MAINSTAY_LOG_FORMAT", "xml")], None, "it takes auto, text or json"),
             (&[("MAINSTAY_DATA", "")], None, "`data` cannot be \"\""),
         ] {

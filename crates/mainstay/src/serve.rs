@@ -51,14 +51,12 @@ async fn serve(config: &Config, metrics: Arc<Metrics>) -> Result {
 
     // The node outlives HTTP, because requests in flight need it.
     let (http_ended, node_may_end) = oneshot::channel::<()>();
-    let http =
-        tokio::spawn(async move {
-            http_server::serve(listener, handle, HttpOptions::default(), metrics, async move {
-                signals.next().await
-            })
-            .await;
-            drop(http_ended);
-        });
+    let http_options = HttpOptions { keep_alive: config.keep_alive, ..HttpOptions::default() };
+    let http = tokio::spawn(async move {
+        let stop = async move { signals.next().await };
+        http_server::serve(listener, handle, http_options, metrics, stop).await;
+        drop(http_ended);
+    });
     let ended = node.run(async move { drop(node_may_end.await) }).await;
     http.abort();
     ended.map_err(|halted| {

@@ -1,5 +1,6 @@
 //! Every id and number is its own type, so that two of them cannot be swapped by accident.
 
+use crate::outcome::KeyDifference;
 use core::fmt;
 use core::str::FromStr;
 
@@ -138,6 +139,25 @@ impl Fingerprint {
     #[must_use]
     pub const fn new(content: u128, time: u64) -> Self {
         Self((content & !Self::TIME) | (time as u128 & Self::TIME))
+    }
+
+    /// The fingerprint of a request with an idempotency key. Both halves are kept, so that a retry with another
+    /// precondition can be told from a request with other content.
+    #[must_use]
+    pub const fn of_request(content: u64, precondition: u64) -> Self {
+        Self((content as u128) << 64 | precondition as u128)
+    }
+
+    /// In what the request `other` differs from the request that has this fingerprint.
+    #[must_use]
+    pub const fn request_difference(self, other: Self) -> Option<KeyDifference> {
+        if self.0 >> 64 != other.0 >> 64 {
+            Some(KeyDifference::Content)
+        } else if self.0 != other.0 {
+            Some(KeyDifference::Precondition)
+        } else {
+            None
+        }
     }
 
     /// Whether `sent` has the content of the event that was stored with this fingerprint at `position`: the

@@ -31,5 +31,5 @@ pub use ids::{
     ParseCursorError, Position, Revision, Slot, StreamId, Term, Wall,
 };
 pub use name::{NameError, StreamName, slot_of};
-pub use outcome::{Appended, Effect, EventPlace, Outcome, Refusal};
+pub use outcome::{Appended, AppendedEvent, Effect, KeyDifference, Outcome, Refusal};
 pub use view::{Key, KeyRange, Order, Value, View, ViewError, WriteSet};

@@ -50,6 +50,15 @@ pub const PAGE_BYTES_EXAMINED_MAX: usize = 8 << 20;
 /// Bytes read from the body file at a time for a reader.
 pub const READ_PAGE_BYTES: usize = 256 << 10;
 
+/// Event types that one read selects.
+pub const READ_TYPES_MAX: usize = 100;
+/// How far `as_of` may lie ahead of the node's clock and still be answered, as of now: the clocks of application
+/// hosts differ.
+pub const AS_OF_AHEAD_MS_MAX: u64 = 60_000;
+/// How long a subscription may stay silent, at least and at most.
+pub const KEEP_ALIVE_MS_MIN: u64 = 1_000;
+pub const KEEP_ALIVE_MS_MAX: u64 = 60_000;
+
 /// Rows that one clean-up command deletes. Checked by `apply`.
 pub const CLEAN_UP_ROWS_MAX: usize = 1_024;
 

@@ -31,11 +31,11 @@ pub enum Outcome {
 pub struct Appended {
     pub slot: Slot,
     /// One an event, in their order.
-    pub events: Vec<EventPlace>,
+    pub events: Vec<AppendedEvent>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EventPlace {
+pub struct AppendedEvent {
     pub revision: Revision,
     pub position: Position,
     /// It was there already: nothing was appended for it.
@@ -49,7 +49,7 @@ impl Appended {
     }
 
     #[must_use]
-    pub fn cursor(&self, event: EventPlace) -> Cursor {
+    pub fn cursor(&self, event: AppendedEvent) -> Cursor {
         Cursor::new(event.position, self.slot)
     }
 }
@@ -63,8 +63,8 @@ pub enum Refusal {
     /// The stream holds an event with this `source` and `id` and other content, or the request holds two.
     /// `write` and `event` are counted from 0.
     EventConflict { write: u32, event: u32, revision: Option<Revision> },
-    /// The key was used for another request.
-    KeyConflict,
+    /// An earlier request with this key took effect, and this one differs from it.
+    KeyConflict { differs: KeyDifference },
     /// The store of idempotency records is full.
     KeysFull,
     /// `truncate_before` lies beyond the stream's next revision.
@@ -73,6 +73,15 @@ pub enum Refusal {
     Unsupported,
     /// The stream has no revision left to give (2^63).
     StreamFull,
+}
+
+/// In what a request differs from the one that its idempotency key was first used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyDifference {
+    /// In its events or streams, whatever its preconditions.
+    Content,
+    /// Only in its preconditions: expected revisions, or the checks of a transaction.
+    Precondition,
 }
 
 /// Work that a shard leaves to its node. Safe to repeat.

@@ -20,8 +20,9 @@ pub struct KeyRange<'a> {
     pub to: &'a [u8],
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
+    #[default]
     Ascending,
     Descending,
 }

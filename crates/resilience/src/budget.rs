@@ -10,16 +10,16 @@
 //! use mainstay_resilience::budget::{Config, Request};
 //! use mainstay_resilience::{Decide, Input, Time};
 //!
-//! let config = Config { percent: 20, per_second_min: 0, length: Duration::from_secs(10) };
+//! let config = Config::new().percent(20).per_second_min(0).length(Duration::from_secs(10));
 //! let (mut state, input) = (config.state(), Input::at(Time::ZERO));
 //! // All of a hundred calls fail, and all of them want to retry: twenty may.
 //! let _ = config.ask(&mut state, input, Request::Deposit { calls: 100 });
-//! let retries = (0..100).filter(|_| {
-//!     config.ask(&mut state, input, Request::Withdraw).admitted().is_some()
-//! });
+//! let retries =
+//!     (0..100).filter(|_| config.ask(&mut state, input, Request::Withdraw).admitted().is_some());
 //! assert_eq!(retries.count(), 20);
 //! ```
 
+use crate::config::config;
 use crate::contract::{
     ConfigError, Decide, Decision, Input, Outcome, Reason, Recorded, Rejected, Time, nanos,
 };
@@ -27,35 +27,28 @@ use crate::window::{Count, TimeWindow};
 use core::convert::Infallible;
 use core::time::Duration;
 
-/// How large a share of the calls may be extra attempts.
-///
-/// ```
-/// use mainstay_resilience::{Decide, Input, budget};
-///
-/// let config = budget::Config { percent: 20, per_second_min: 0, ..budget::Config::default() };
-/// let mut state = config.state();
-/// let input = Input::default();
-/// let _ = config.ask(&mut state, input, budget::Request::Deposit { calls: 10 });
-/// assert!(config.ask(&mut state, input, budget::Request::Withdraw).admitted().is_some());
-/// assert!(config.ask(&mut state, input, budget::Request::Withdraw).admitted().is_some());
-/// assert!(config.ask(&mut state, input, budget::Request::Withdraw).admitted().is_none());
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
-pub struct Config {
-    /// Extra attempts for each hundred calls. From 0 to 1,000; 20.
-    pub percent: u32,
-    /// Extra attempts a second that are there without any call. From 0 to 1,000,000; 10.
-    pub per_second_min: u32,
-    /// For how long calls count, and what was spent. From 1 s to an hour, in ten buckets; 10 s.
-    #[cfg_attr(feature = "serde", serde(rename = "length_ms", with = "crate::contract::millis"))]
-    pub length: Duration,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self { percent: 20, per_second_min: 10, length: Duration::from_secs(10) }
+config! {
+    /// How large a share of the calls may be extra attempts.
+    ///
+    /// ```
+    /// use mainstay_resilience::{Decide, Input, budget};
+    ///
+    /// let config = budget::Config::new().percent(20).per_second_min(0);
+    /// let mut state = config.state();
+    /// let input = Input::default();
+    /// let _ = config.ask(&mut state, input, budget::Request::Deposit { calls: 10 });
+    /// assert!(config.ask(&mut state, input, budget::Request::Withdraw).admitted().is_some());
+    /// assert!(config.ask(&mut state, input, budget::Request::Withdraw).admitted().is_some());
+    /// assert!(config.ask(&mut state, input, budget::Request::Withdraw).admitted().is_none());
+    /// ```
+    pub struct Config {
+        /// Extra attempts for each hundred calls. From 0 to 1,000; 20.
+        pub percent: u32 = 20,
+        /// Extra attempts a second that are there without any call. From 0 to 1,000,000; 10.
+        pub per_second_min: u32 = 10,
+        /// For how long calls count, and what was spent. From 1 s to an hour, in ten buckets; 10 s.
+        #[cfg_attr(feature = "serde", serde(rename = "length_ms", with = "crate::contract::millis"))]
+        pub length: Duration = Duration::from_secs(10),
     }
 }
 
@@ -86,7 +79,7 @@ impl Count for Account {
 /// ```
 /// use mainstay_resilience::{Decide, Time, budget};
 ///
-/// let config = budget::Config { per_second_min: 10, ..budget::Config::default() };
+/// let config = budget::Config::new().per_second_min(10);
 /// let state: budget::State = config.state();
 /// assert_eq!(config.snapshot(&state, Time::from_millis(5)).spent, 0);
 /// ```
@@ -104,7 +97,7 @@ pub struct State {
 /// use mainstay_resilience::budget::{Config, Request};
 /// use mainstay_resilience::{Decide, Input};
 ///
-/// let (config, input) = (Config { per_second_min: 0, percent: 100, ..Config::default() }, Input::default());
+/// let (config, input) = (Config::new().per_second_min(0).percent(100), Input::default());
 /// let mut state = config.state();
 /// // Calls may be deposited many at a time.
 /// let _ = config.ask(&mut state, input, Request::Deposit { calls: 1 });
@@ -144,7 +137,7 @@ pub struct Ticket;
 /// ```
 /// use mainstay_resilience::{Decide, Time, budget};
 ///
-/// let config = budget::Config { per_second_min: 3, ..budget::Config::default() };
+/// let config = budget::Config::new().per_second_min(3);
 /// let snapshot = config.snapshot(&config.state(), Time::ZERO);
 /// assert_eq!((snapshot.calls, snapshot.left), (0, 30), "three a second, for ten seconds");
 /// ```

@@ -30,6 +30,7 @@ use crate::contract::Reason;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
 pub enum When {
     /// A policy said no, so nothing was done: always safe.
     #[default]

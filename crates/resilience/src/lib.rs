@@ -19,7 +19,7 @@
 //! ```
 //! use mainstay_resilience::{Decide, Input, Outcome, Time, breaker};
 //!
-//! let config = breaker::Config { consecutive_failures: Some(3), ..breaker::Config::default() };
+//! let config = breaker::Config::new().consecutive_failures(3);
 //! let mut state = config.state();
 //! let mut called = 0;
 //! for tenth in 0..10 {
@@ -101,6 +101,7 @@ pub mod readme {}
 pub mod breaker;
 pub mod budget;
 pub mod bulkhead;
+mod config;
 mod contract;
 pub mod fallback;
 #[cfg(feature = "async")]

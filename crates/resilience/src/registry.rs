@@ -11,13 +11,12 @@
 //! ```
 //! use mainstay_resilience::{Input, Outcome, Time, breaker, registry};
 //!
-//! let breaker = breaker::Config { consecutive_failures: Some(1), ..Default::default() };
-//! let config = registry::Config { breaker, keys_max: 1 };
+//! let breaker = breaker::Config::new().consecutive_failures(1);
+//! let config = registry::Config::new().breaker(breaker).keys_max(1);
 //! let mut breakers = config.state();
 //! let input = Input::at(Time::ZERO);
-//! let ask = |breakers: &mut _, key| {
-//!     config.ask(breakers, input, &key, breaker::Request::default()).admitted()
-//! };
+//! let ask =
+//!     |breakers: &mut _, key| config.ask(breakers, input, &key, breaker::Request::default()).admitted();
 //! let ticket = ask(&mut breakers, "a").unwrap();
 //! config.tell(&mut breakers, input, &"a", ticket, Outcome::Failure);
 //! // "a" is open and stays, so "b" has no breaker of its own.
@@ -26,30 +25,24 @@
 //! ```
 
 use crate::breaker::{self, Circuit, Request, Transition};
+use crate::config::config;
 use crate::contract::{ConfigError, Decide, Decision, Input, Outcome, Recorded, Rejected, Time};
 use alloc::collections::BTreeMap;
 
-/// The rules of a registry.
-///
-/// ```
-/// use mainstay_resilience::registry::Config;
-///
-/// assert!(Config::default().check().is_ok());
-/// assert_eq!(Config { keys_max: 0, ..Config::default() }.check().unwrap_err().field, "keys_max");
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
-pub struct Config {
-    /// The rules of each breaker.
-    pub breaker: breaker::Config,
-    /// How many keys have a breaker of their own. From 1 to 1,000,000; 1,000.
-    pub keys_max: u32,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self { breaker: breaker::Config::default(), keys_max: 1_000 }
+config! {
+    /// The rules of a registry.
+    ///
+    /// ```
+    /// use mainstay_resilience::registry::Config;
+    ///
+    /// assert!(Config::default().check().is_ok());
+    /// assert_eq!(Config::new().keys_max(0).check().unwrap_err().field, "keys_max");
+    /// ```
+    pub struct Config {
+        /// The rules of each breaker.
+        pub breaker: breaker::Config = breaker::Config::default(),
+        /// How many keys have a breaker of their own. From 1 to 1,000,000; 1,000.
+        pub keys_max: u32 = 1_000,
     }
 }
 
@@ -168,8 +161,8 @@ impl Config {
     /// ```
     /// use mainstay_resilience::{breaker, registry};
     ///
-    /// let breaker = breaker::Config { calls_min: 0, ..breaker::Config::default() };
-    /// let config = registry::Config { breaker, ..registry::Config::default() };
+    /// let breaker = breaker::Config::new().calls_min(0);
+    /// let config = registry::Config::new().breaker(breaker);
     /// assert_eq!(config.check().unwrap_err().field, "breaker.calls_min");
     /// ```
     ///
@@ -202,7 +195,7 @@ impl Config {
     /// if let Decision::Admit(ticket) = config.ask(&mut breakers, input, &"billing", breaker::Request::default()) {
     ///     config.tell(&mut breakers, input, &"billing", ticket, Outcome::Failure);
     /// }
-    /// assert_eq!(config.breaker(&breakers, &"billing", input.now).unwrap().window.failures, 1);
+    /// assert_eq!(config.snapshot_of(&breakers, &"billing", input.now).unwrap().window.failures, 1);
     /// ```
     pub fn ask<K: Ord + Clone>(
         &self,
@@ -236,7 +229,7 @@ impl Config {
     /// ```
     /// use mainstay_resilience::{Input, Outcome, Recorded, breaker, registry};
     ///
-    /// let config = registry::Config { keys_max: 1, ..registry::Config::default() };
+    /// let config = registry::Config::new().keys_max(1);
     /// let (mut breakers, input, request) = (config.state(), Input::default(), breaker::Request::default());
     /// let ticket = config.ask(&mut breakers, input, &"a", request).admitted().unwrap();
     /// // "b" takes the only place, since the breaker of "a" is closed.
@@ -267,11 +260,11 @@ impl Config {
     ///
     /// let config = registry::Config::default();
     /// let mut breakers = config.state();
-    /// assert_eq!(config.breaker(&breakers, &"billing", Time::ZERO), None);
+    /// assert_eq!(config.snapshot_of(&breakers, &"billing", Time::ZERO), None);
     /// let _ = config.ask(&mut breakers, Input::default(), &"billing", Request::default());
-    /// assert_eq!(config.breaker(&breakers, &"billing", Time::ZERO).unwrap().circuit, Circuit::Closed);
+    /// assert_eq!(config.snapshot_of(&breakers, &"billing", Time::ZERO).unwrap().circuit, Circuit::Closed);
     /// ```
-    pub fn breaker<K: Ord>(&self, state: &State<K>, key: &K, now: Time) -> Option<breaker::Snapshot> {
+    pub fn snapshot_of<K: Ord>(&self, state: &State<K>, key: &K, now: Time) -> Option<breaker::Snapshot> {
         state.slots.get(key).map(|slot| self.breaker.snapshot(&slot.breaker, now))
     }
 
@@ -280,7 +273,7 @@ impl Config {
     /// ```
     /// use mainstay_resilience::{Input, breaker, registry};
     ///
-    /// let config = registry::Config { keys_max: 2, ..registry::Config::default() };
+    /// let config = registry::Config::new().keys_max(2);
     /// let mut breakers = config.state();
     /// for tenant in 0..5 {
     ///     let _ = config.ask(&mut breakers, Input::default(), &tenant, breaker::Request::default());
@@ -366,7 +359,7 @@ mod tests {
     fn a_key_that_is_forgotten_gives_its_place_back_whatever_its_state() {
         let (config, mut state) = (small(), small().state());
         call(&config, &mut state, 1, 1, Outcome::Failure);
-        let shown = config.breaker(&state, &1, Time::from_millis(1)).map(|breaker| breaker.circuit);
+        let shown = config.snapshot_of(&state, &1, Time::from_millis(1)).map(|breaker| breaker.circuit);
         assert_eq!(shown, Some(Circuit::Open));
         assert!(state.forget(&1), "open as it is");
         assert!(!state.forget(&1));
@@ -405,7 +398,7 @@ mod tests {
         assert!(matches!(call(&config, &mut state, 3, 9, Outcome::Failure), Recorded::Changed(_)));
         assert!(config.ask(&mut state, at(4), &8, Request::default()).admitted().is_none(), "it is shared");
         assert_eq!(config.snapshot(&state), Snapshot { keys: 3, not_closed: 3, left: 0, shared_calls: 3 });
-        assert_eq!(config.breaker(&state, &8, Time::ZERO), None);
+        assert_eq!(config.snapshot_of(&state, &8, Time::ZERO), None);
     }
 
     #[test]

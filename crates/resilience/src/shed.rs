@@ -12,6 +12,7 @@
 //! assert_eq!(config.share(Priority::Critical, 40), 40);
 //! ```
 
+use crate::config::config;
 use crate::contract::{
     ConfigError, Decide, Decision, Input, Outcome, Reason, Recorded, Rejected, Time, percent_of,
 };
@@ -37,39 +38,32 @@ pub enum Priority {
     Critical,
 }
 
-/// Which share of the permits the requests of each priority may use: a request is rejected when its share is in use
-/// already, by whomever. A share is rounded up, so that of a single permit everybody has the whole.
-///
-/// ```
-/// use mainstay_resilience::shed::{Config, Priority, Request};
-/// use mainstay_resilience::{Decide, Input};
-///
-/// let config = Config::default();
-/// let ask = |priority, in_use| {
-///     config.ask(&mut (), Input::default(), Request { priority, in_use, limit: 10 }).admitted().is_some()
-/// };
-/// assert!(ask(Priority::Low, 4) && !ask(Priority::Low, 5));
-/// assert!(ask(Priority::Normal, 7) && !ask(Priority::Normal, 8));
-/// assert!(ask(Priority::Critical, 9) && !ask(Priority::Critical, 10));
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
-pub struct Config {
-    /// From 1 to 100; 100.
-    pub critical_percent: u8,
-    /// From 0 to `critical_percent`; 80.
-    pub normal_percent: u8,
-    /// From 0 to `normal_percent`; 50.
-    pub low_percent: u8,
-    /// In a bulkhead: who may wait in the queue, from this priority on. The others are rejected at once. The line is
-    /// shared as the permits are. Normal.
-    pub queue_from: Priority,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self { critical_percent: 100, normal_percent: 80, low_percent: 50, queue_from: Priority::Normal }
+config! {
+    /// Which share of the permits the requests of each priority may use: a request is rejected when its share is in use
+    /// already, by whomever. A share is rounded up, so that of a single permit everybody has the whole.
+    ///
+    /// ```
+    /// use mainstay_resilience::shed::{Config, Priority, Request};
+    /// use mainstay_resilience::{Decide, Input};
+    ///
+    /// let config = Config::default();
+    /// let ask = |priority, in_use| {
+    ///     config.ask(&mut (), Input::default(), Request { priority, in_use, limit: 10 }).admitted().is_some()
+    /// };
+    /// assert!(ask(Priority::Low, 4) && !ask(Priority::Low, 5));
+    /// assert!(ask(Priority::Normal, 7) && !ask(Priority::Normal, 8));
+    /// assert!(ask(Priority::Critical, 9) && !ask(Priority::Critical, 10));
+    /// ```
+    pub struct Config {
+        /// From 1 to 100; 100.
+        pub critical_percent: u8 = 100,
+        /// From 0 to `critical_percent`; 80.
+        pub normal_percent: u8 = 80,
+        /// From 0 to `normal_percent`; 50.
+        pub low_percent: u8 = 50,
+        /// In a bulkhead: who may wait in the queue, from this priority on. The others are rejected at once. The line is
+        /// shared as the permits are. Normal.
+        pub queue_from: Priority = Priority::Normal,
     }
 }
 

@@ -4,6 +4,7 @@
 //! [`Unavailable::Busy`] at once.
 
 use crate::reads::{ReadPool, Snapshot};
+use format::header::StoreId;
 use model::{Command, Cursor, Outcome, Wall};
 use node::Unavailable;
 use std::future::Future;
@@ -23,6 +24,7 @@ pub(crate) struct Envelope {
 /// The node as others see it. Cheap to clone.
 #[derive(Clone)]
 pub struct Handle {
+    pub(crate) store: StoreId,
     pub(crate) mailbox: mpsc::Sender<Envelope>,
     pub(crate) visible: watch::Receiver<Cursor>,
     pub(crate) status: watch::Receiver<Status>,
@@ -58,6 +60,12 @@ pub enum Phase {
 }
 
 impl Handle {
+    /// The identity of the store that this node serves.
+    #[must_use]
+    pub const fn store(&self) -> StoreId {
+        self.store
+    }
+
     /// Puts a command into the node's mailbox.
     ///
     /// # Errors

@@ -74,16 +74,15 @@ pub enum StartError {
 /// [`StartError`].
 pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeTask), StartError> {
     let directory = DataDirectory::open(&options.data)?;
+    let store = directory.store();
     let state_config = LsmConfig {
         memtable_bytes: options.memtable_bytes,
         cache_bytes: options.cache_bytes,
         ..LsmConfig::default()
     };
-    let state = LsmState::open(&directory.state_path(), directory.store(), state_config)?;
-    let log_options =
-        LogOptions { segment_bytes: options.segment_bytes, ..LogOptions::new(directory.store()) };
-    let body_options =
-        BodyOptions { segment_bytes: options.segment_bytes, ..BodyOptions::new(directory.store()) };
+    let state = LsmState::open(&directory.state_path(), store, state_config)?;
+    let log_options = LogOptions { segment_bytes: options.segment_bytes, ..LogOptions::new(store) };
+    let body_options = BodyOptions { segment_bytes: options.segment_bytes, ..BodyOptions::new(store) };
     let log = Log::open(directory.log_disk()?, log_options)?;
     let (bodies, body_reader) =
         storage::bodies::Bodies::open(directory.bodies_disk()?, state.progress().bodies_end, body_options)?;
@@ -146,7 +145,7 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
         directory,
     });
     let metrics = Arc::clone(metrics);
-    Ok((Handle { mailbox: mailbox_in, visible, status, reads, metrics }, task))
+    Ok((Handle { store, mailbox: mailbox_in, visible, status, reads, metrics }, task))
 }
 
 /// Each queue of the node says its bound beside its depth.

@@ -1,7 +1,8 @@
 //! One intended effect under one key.
 //!
-//! *A request sent again under its key gets its first answer again, and a key used for another request is
-//! refused.* The key is looked at before anything else. What was refused is not remembered, so it may be
+//! *Sending the same request again under its key returns the original outcome. A different request under the
+//! same key is refused, and the refusal says whether its content or only its precondition differs.* The key is
+//! looked at before anything else. What was refused is not remembered, so it may be
 //! corrected and sent under the same key. A record is kept for 24 hours of running time; an expired one is as
 //! good as absent, whatever clean-up has done about its rows. When the store of records is full, new keys are
 //! refused; a live one is never forgotten.
@@ -48,8 +49,8 @@ pub(crate) fn once<'a, 'e, V: View>(
 }
 
 fn answer(row: &IdempotencyRow<'_>, keyed: Keyed) -> Result<Outcome, ViewError> {
-    if row.fingerprint != keyed.fingerprint {
-        return Ok(Outcome::Refused(Refusal::KeyConflict));
+    if let Some(differs) = row.fingerprint.request_difference(keyed.fingerprint) {
+        return Ok(Outcome::Refused(Refusal::KeyConflict { differs }));
     }
     let first = outcome::decode(row.outcome).map_err(|error| bad_row("idempotency record", error))?;
     Ok(replayed(first))
@@ -156,10 +157,39 @@ mod tests {
     #[test]
     fn a_key_used_for_another_request_is_refused() {
         check(&[
-            ("key k append cart _", "key k append cart if none _", "the key is another request's", "cart 0_"),
+            ("key k append cart _", "key k append cart a", "the key is another request's", "cart 0_"),
+            ("key k append cart _", "key k append cart if 0 a", "the key is another request's", "cart 0_"),
+            (
+                "key k append cart _, append order _",
+                "key k append cart _, append order a",
+                "the key is another request's",
+                "cart 0_, order 0_",
+            ),
             ("key k append cart _", "key j append cart _", "1", "cart 0_ 1_"),
             // Another stream is another scope.
             ("key k append cart _", "key k append order a", "0", "cart 0_, order 0a"),
+        ]);
+    }
+
+    #[test]
+    fn a_retry_with_another_precondition_is_refused_as_such() {
+        let refused = "the key had another precondition";
+        check(&[
+            ("key k append cart _", "key k append cart if none _", refused, "cart 0_"),
+            ("key k append cart if none _", "key k append cart if 0 _", refused, "cart 0_"),
+            ("key k append cart if none _", "key k append cart _", refused, "cart 0_"),
+            (
+                "key k check cart if none, append order _",
+                "key k check cart if exists, append order _",
+                refused,
+                "order 0_",
+            ),
+            (
+                "key k append cart if none _, append order _",
+                "key k append cart if 0 _, append order _",
+                refused,
+                "cart 0_, order 0_",
+            ),
         ]);
     }
 

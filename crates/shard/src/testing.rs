@@ -30,8 +30,8 @@ use core::ops::ControlFlow;
 use format::row::Author;
 use model::{
     Append, Appended, Check, CleanUp, Command, Cursor, DeleteStream, Elapsed, Entry, Expected, ExpireEvents,
-    Filled, Fingerprint, IdHash, Identity, Key, KeyHash, Keyed, Namespace, NewEvent, Order, Outcome,
-    PutSettings, Refusal, Revision, Settings, Slot, StreamName, Transaction, Value, Wall, Write,
+    Filled, Fingerprint, IdHash, Identity, Key, KeyDifference, KeyHash, Keyed, Namespace, NewEvent, Order,
+    Outcome, PutSettings, Refusal, Revision, Settings, Slot, StreamName, Transaction, Value, Wall, Write,
 };
 
 /// Before, command, outcome, after.
@@ -97,7 +97,8 @@ impl Store {
 
     fn command(&self, line: &str) -> Command<'static> {
         if let Some((key, request)) = line.strip_prefix("key ").and_then(|rest| rest.split_once(' ')) {
-            let fingerprint = Fingerprint(hash(request));
+            let (content, precondition) = fingerprinted(request);
+            let fingerprint = Fingerprint::of_request(hash(&content) as u64, hash(&precondition) as u64);
             let keyed = Some(Keyed { key: KeyHash(hash(key)), fingerprint, slot: Slot(1) });
             return match self.command(request) {
                 Command::Append(append) => Command::Append(Append { keyed, ..append }),
@@ -284,7 +285,12 @@ fn tell_refusal(refusal: &Refusal) -> String {
         Refusal::EventConflict { write, event, revision: None } => {
             format!("event {event} of write {write} is twice in the request")
         }
-        Refusal::KeyConflict => "the key is another request's".to_string(),
+        Refusal::KeyConflict { differs: KeyDifference::Content } => {
+            "the key is another request's".to_string()
+        }
+        Refusal::KeyConflict { differs: KeyDifference::Precondition } => {
+            "the key had another precondition".to_string()
+        }
         Refusal::KeysFull => "no room for keys".to_string(),
         Refusal::TruncateBeyondEnd { next } => format!("it ends before {next}"),
         Refusal::Unsupported => "unsupported".to_string(),
@@ -292,8 +298,28 @@ fn tell_refusal(refusal: &Refusal) -> String {
     }
 }
 
+/// A request's content and its preconditions: `if ...` and whole checks.
+fn fingerprinted(request: &str) -> (String, String) {
+    let (mut content, mut precondition) = (String::new(), String::new());
+    for part in request.split(',').map(str::trim) {
+        let mut words = part.split(' ');
+        while let Some(word) = words.next() {
+            let to =
+                if part.starts_with("check ") || word == "if" { &mut precondition } else { &mut content };
+            to.push_str(word);
+            to.push(' ');
+            if word == "if" {
+                to.push_str(words.next().unwrap_or_default());
+            }
+        }
+        // The precondition of one append is not that of another.
+        precondition.push(',');
+    }
+    (content, precondition)
+}
+
 fn revisions(appended: &Appended) -> String {
     let one =
-        |event: &model::EventPlace| format!("{}{}", event.revision, if event.replayed { "*" } else { "" });
+        |event: &model::AppendedEvent| format!("{}{}", event.revision, if event.replayed { "*" } else { "" });
     appended.events.iter().map(one).collect::<Vec<_>>().join(" ")
 }

@@ -4,7 +4,7 @@ use super::attributes::{
     Attribute, Attributes, Data, Scalar, invalid, is_attribute_name, is_integer, is_recorded, too_large,
 };
 use crate::catalogue::Code;
-use crate::json::{Place, Reader, Text, Value};
+use crate::json::{Comma, Reader, Text, Value};
 use crate::problem::{Problem, Result};
 use model::limits;
 use std::borrow::Cow;
@@ -22,9 +22,9 @@ pub(crate) fn read_structured<'a>(reader: &mut Reader<'a>, stream: StreamMember)
         return Err(Problem::new(Code::InvalidMember, "an event is a JSON object"));
     }
     let mut event = Object { attributes: Attributes::default(), seen: 0, stream };
-    let mut place = Place::First;
-    while let Some(name) = reader.member(place)? {
-        place = Place::Later;
+    let mut comma = Comma::None;
+    while let Some(name) = reader.member(comma)? {
+        comma = Comma::Required;
         event.member(reader, name)?;
     }
     event.attributes.check()?;
@@ -55,11 +55,11 @@ const KNOWN: [&str; 11] = [
 impl<'a> Object<'a> {
     fn member(&mut self, reader: &mut Reader<'a>, name: Text<'a>) -> Result<()> {
         let name = name.decode().ok_or_else(|| unknown("\u{fffd}"))?;
-        if let Some(place) = KNOWN.iter().position(|known| *known == name) {
-            if self.seen & (1 << place) != 0 {
+        if let Some(bit) = KNOWN.iter().position(|known| *known == name) {
+            if self.seen & (1 << bit) != 0 {
                 return Err(duplicate(&name));
             }
-            self.seen |= 1 << place;
+            self.seen |= 1 << bit;
         }
         match &*name {
             "data" => self.data(reader),

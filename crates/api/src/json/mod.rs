@@ -8,5 +8,5 @@ mod read;
 mod scan;
 mod write;
 
-pub use read::{Place, Raw, Reader, Text, Value};
+pub use read::{Comma, Raw, Reader, Text, Value};
 pub use write::{write_number, write_text};

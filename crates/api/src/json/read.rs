@@ -131,8 +131,8 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// When there is neither.
-    pub fn member(&mut self, place: Place) -> Result<Option<Text<'a>>> {
-        if !self.item_of(b'}', place)? {
+    pub fn member(&mut self, comma: Comma) -> Result<Option<Text<'a>>> {
+        if !self.item_of(b'}', comma)? {
             return Ok(None);
         }
         if self.peek() != Some(b'"') {
@@ -150,24 +150,24 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// When there is neither.
-    pub fn item(&mut self, place: Place) -> Result<bool> {
-        self.item_of(b']', place)
+    pub fn item(&mut self, comma: Comma) -> Result<bool> {
+        self.item_of(b']', comma)
     }
 
-    fn item_of(&mut self, close: u8, place: Place) -> Result<bool> {
-        match (self.peek(), place) {
+    fn item_of(&mut self, close: u8, comma: Comma) -> Result<bool> {
+        match (self.peek(), comma) {
             (Some(byte), _) if byte == close => {
                 self.at += 1;
                 Ok(false)
             }
-            (Some(b','), Place::Later) => {
+            (Some(b','), Comma::Required) => {
                 self.at += 1;
                 if self.peek() == Some(close) {
                     return Err(self.broken("what the comma announces"));
                 }
                 Ok(true)
             }
-            (Some(_), Place::First) => Ok(true),
+            (Some(_), Comma::None) => Ok(true),
             _ => Err(self.broken(if close == b'}' { "`,` or `}`" } else { "`,` or `]`" })),
         }
     }
@@ -189,7 +189,7 @@ impl<'a> Reader<'a> {
     fn skip(&mut self) -> Result<()> {
         let mut depth = 0;
         let mut objects: u64 = 0;
-        let mut place;
+        let mut comma;
         loop {
             match self.value()? {
                 opened @ (Value::Object | Value::Array) => {
@@ -201,22 +201,22 @@ impl<'a> Reader<'a> {
                     }
                     depth += 1;
                     objects = (objects << 1) | u64::from(opened == Value::Object);
-                    place = Place::First;
+                    comma = Comma::None;
                 }
-                _ => place = Place::Later,
+                _ => comma = Comma::Required,
             }
             // Close what ends here; go on with the next value of what does not.
             loop {
                 if depth == 0 {
                     return Ok(());
                 }
-                let more = if objects & 1 == 1 { self.member(place)?.is_some() } else { self.item(place)? };
+                let more = if objects & 1 == 1 { self.member(comma)?.is_some() } else { self.item(comma)? };
                 if more {
                     break;
                 }
                 depth -= 1;
                 objects >>= 1;
-                place = Place::Later;
+                comma = Comma::Required;
             }
         }
     }
@@ -275,11 +275,13 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Whether a member or an item is the first of its object or array.
+/// Whether a comma separates the next member or item from the one before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    First,
-    Later,
+pub enum Comma {
+    /// Directly after the opening bracket.
+    None,
+    /// After a member or an item.
+    Required,
 }
 
 #[cfg(test)]

@@ -71,11 +71,11 @@ fn batch(recipient: &Recipient<'_>, body: &[u8]) -> Result<Vec<NewEvent<'static>
     Ok(events.iter().map(|event| recipient.new_event(event)).collect())
 }
 
-/// An array of events, of which at most `room` are taken.
-pub(super) fn read_events<'a>(reader: &mut Reader<'a>, room: usize) -> Result<Vec<Attributes<'a>>> {
+/// An array of at most `remaining` events.
+pub(super) fn read_events<'a>(reader: &mut Reader<'a>, remaining: usize) -> Result<Vec<Attributes<'a>>> {
     let mut events = Vec::new();
     read_array(reader, |_, reader| {
-        if events.len() == room {
+        if events.len() == remaining {
             return Err(too_many());
         }
         events.push(read_structured(reader, StreamMember::Refused)?);

@@ -17,6 +17,7 @@ pub mod line;
 mod object;
 pub mod query;
 pub mod settings;
+pub mod store;
 pub mod transaction;
 
 use crate::problem::{Problem, Result};

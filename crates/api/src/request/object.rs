@@ -2,7 +2,7 @@
 //! the member.
 
 use crate::catalogue::Code;
-use crate::json::{Place, Reader, Value};
+use crate::json::{Comma, Reader, Value};
 use crate::problem::{Problem, Result};
 use model::{Expected, Revision, StreamName};
 
@@ -16,9 +16,9 @@ pub(super) fn read_object<'a>(
         return Err(Problem::new(Code::InvalidMember, format!("this must be an object with {known}")));
     }
     let mut seen: Vec<String> = Vec::new();
-    let mut place = Place::First;
-    while let Some(name) = reader.member(place)? {
-        place = Place::Later;
+    let mut comma = Comma::None;
+    while let Some(name) = reader.member(comma)? {
+        comma = Comma::Required;
         let name = name.decode().unwrap_or_else(|| "\u{fffd}".into());
         if seen.iter().any(|other| *other == name) {
             return Err(Problem::new(Code::DuplicateMember, format!("`{name}` is there twice")).member(name));
@@ -49,10 +49,10 @@ pub(super) fn read_array<'a>(
     if reader.value()? != Value::Array {
         return Err(Problem::new(Code::InvalidMember, "this must be an array"));
     }
-    let mut place = Place::First;
+    let mut comma = Comma::None;
     let mut at = 0;
-    while reader.item(place)? {
-        place = Place::Later;
+    while reader.item(comma)? {
+        comma = Comma::Required;
         item(at, reader).map_err(|problem| within(problem, &format!("[{at}]")))?;
         at += 1;
     }

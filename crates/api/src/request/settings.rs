@@ -5,11 +5,9 @@ use super::object::{Known, invalid, read_number, read_object};
 use crate::json::{self, Reader, Value};
 use crate::media;
 use crate::problem::Result;
+use crate::time;
 use http::HeaderMap;
 use model::{Revision, Settings};
-
-const UNITS: [(&str, u64); 6] =
-    [("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 /// Reads the body of `PUT /v1/streams/{stream}/settings`. It replaces all settings: what is absent or null
 /// keeps everything.
@@ -47,13 +45,10 @@ fn read_duration(reader: &mut Reader<'_>) -> Result<Option<u64>> {
         Value::Text(text) => text.as_sent(),
         _ => return Err(invalid(FORM)),
     };
-    let at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (digits, unit) = text.split_at(at);
-    let unit = UNITS.iter().find(|(name, _)| *name == unit).map(|(_, ms)| ms);
-    let (Ok(number), Some(unit)) = (digits.parse::<u64>(), unit) else { return Err(invalid(FORM)) };
-    match number.checked_mul(*unit) {
+    match time::parse_duration_ms(text) {
+        None => Err(invalid(FORM)),
         Some(ms @ 1..) if i64::try_from(ms).is_ok() => Ok(Some(ms)),
-        _ => Err(invalid("a duration is at least 1 ms and less than 2^63 ms")),
+        Some(_) => Err(invalid("a duration is at least 1 ms and less than 2^63 ms")),
     }
 }
 
@@ -63,11 +58,8 @@ pub(crate) fn write(out: &mut Vec<u8>, settings: &Settings) {
     match settings.max_age_ms {
         None => out.extend_from_slice(b"null"),
         Some(ms) => {
-            let (unit, length) =
-                UNITS.iter().find(|(_, length)| ms % length == 0).copied().unwrap_or(("ms", 1));
             out.push(b'"');
-            json::write_number(out, ms / length);
-            out.extend_from_slice(unit.as_bytes());
+            time::write_duration_ms(out, ms);
             out.push(b'"');
         }
     }

@@ -66,7 +66,7 @@ fn read_check(reader: &mut Reader<'_>) -> Result<Check<'static>> {
 
 fn read_writes(reader: &mut Reader<'_>, trace: Option<&Trace>) -> Result<Vec<Write<'static>>> {
     let mut writes = Vec::new();
-    let mut room = limits::BATCH_EVENTS_MAX;
+    let mut remaining = limits::BATCH_EVENTS_MAX;
     read_array(reader, |at, reader| {
         if at == limits::BATCH_EVENTS_MAX {
             return Err(too_many());
@@ -74,13 +74,13 @@ fn read_writes(reader: &mut Reader<'_>, trace: Option<&Trace>) -> Result<Vec<Wri
         let mut write = None;
         read_object(reader, "one member, the kind of write: `append`", |name, reader| {
             match name {
-                "append" => write = Some(read_append(reader, trace, room)?),
+                "append" => write = Some(read_append(reader, trace, remaining)?),
                 _ => return Ok(Known::No),
             }
             Ok(Known::Yes)
         })?;
         let write = write.ok_or_else(|| missing("append"))?;
-        room -= write.events.len();
+        remaining -= write.events.len();
         writes.push(Write::Append(write));
         Ok(())
     })?;
@@ -90,13 +90,13 @@ fn read_writes(reader: &mut Reader<'_>, trace: Option<&Trace>) -> Result<Vec<Wri
     Ok(writes)
 }
 
-fn read_append(reader: &mut Reader<'_>, trace: Option<&Trace>, room: usize) -> Result<Append<'static>> {
+fn read_append(reader: &mut Reader<'_>, trace: Option<&Trace>, remaining: usize) -> Result<Append<'static>> {
     let (mut stream, mut expected, mut events) = (None, None, None);
     read_object(reader, "`stream`, `expected` and `events`", |name, reader| {
         match name {
             "stream" => stream = Some(read_stream(reader)?),
             "expected" => expected = read_expected(reader)?,
-            "events" => events = Some(read_events(reader, room)?),
+            "events" => events = Some(read_events(reader, remaining)?),
             _ => return Ok(Known::No),
         }
         Ok(Known::Yes)

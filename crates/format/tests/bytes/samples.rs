@@ -6,9 +6,9 @@ use format::row::{
     StreamRow, WallTimerKey, dedup_key, idempotency_key, revision_key, shard_key, stream_key,
 };
 use model::{
-    Append, Appended, Behaviour, Check, CleanUp, Command, Cursor, DeleteStream, Elapsed, EntryClock,
-    EventPlace, Expected, ExpireEvents, Filled, Fingerprint, IdHash, Identity, KeyHash, KeyId, Keyed,
-    Namespace, NewEvent, Outcome, Position, PutSettings, Refusal, Revision, Settings, Slot, StreamId,
+    Append, Appended, AppendedEvent, Behaviour, Check, CleanUp, Command, Cursor, DeleteStream, Elapsed,
+    EntryClock, Expected, ExpireEvents, Filled, Fingerprint, IdHash, Identity, KeyDifference, KeyHash, KeyId,
+    Keyed, Namespace, NewEvent, Outcome, Position, PutSettings, Refusal, Revision, Settings, Slot, StreamId,
     StreamName, Transaction, Wall, Write,
 };
 
@@ -83,7 +83,7 @@ pub(crate) fn entries() -> Vec<Sample> {
 }
 
 pub(crate) fn outcome_values() -> Vec<(&'static str, Outcome)> {
-    let place = |revision, position, replayed| EventPlace {
+    let place = |revision, position, replayed| AppendedEvent {
         revision: Revision(revision),
         position: Position(position),
         replayed,
@@ -104,7 +104,8 @@ pub(crate) fn outcome_values() -> Vec<(&'static str, Outcome)> {
         ("wrong-revision", refused(Refusal::WrongRevision { part: 2, current })),
         ("wrong-revision-none", refused(Refusal::WrongRevision { part: 0, current: None })),
         ("event-conflict", refused(Refusal::EventConflict { write: 1, event: 2, revision: current })),
-        ("key-conflict", refused(Refusal::KeyConflict)),
+        ("key-conflict", refused(Refusal::KeyConflict { differs: KeyDifference::Content })),
+        ("key-precondition-conflict", refused(Refusal::KeyConflict { differs: KeyDifference::Precondition })),
         ("keys-full", refused(Refusal::KeysFull)),
         ("truncate-beyond-end", refused(Refusal::TruncateBeyondEnd { next: Revision(7) })),
         ("unsupported", refused(Refusal::Unsupported)),

@@ -113,7 +113,7 @@ fn a_body_that_breaks_off_tells_what_came_whole() {
     let mut connection = Connection::to(&node);
     connection
         .send(format!("{HEAD}content-length: 1000\r\n\r\n{{\"stream\":\"a\",\"type\":\"t\"}}\n{{\"stream\""));
-    let lines = connection.half_close().answer().lines();
+    let lines = connection.half_close().response().lines();
     assert_eq!(lines[0]["revision"], 0);
     assert_eq!(lines[1]["problem"]["code"], "incomplete_body");
     assert_eq!(lines[2]["summary"]["lines"], 1);
@@ -126,7 +126,7 @@ fn a_line_that_does_not_come_ends_the_stream() {
     let mut connection = Connection::to(&node);
     connection.send(format!("{HEAD}transfer-encoding: chunked\r\n\r\n"));
     connection.send(chunk("{\"stream\":\"a\",\"type\":\"t\"}\n"));
-    let lines = connection.answer().lines();
+    let lines = connection.response().lines();
     assert_eq!(lines[1]["problem"]["code"], "body_timeout");
     assert_eq!(lines[2]["summary"]["appended"], 1);
 }

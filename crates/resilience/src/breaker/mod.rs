@@ -30,7 +30,7 @@
 //! use mainstay_resilience::breaker::{Config, Request};
 //! use mainstay_resilience::{Decision, Rejected, Reason, Decide, Input, Outcome, Time};
 //!
-//! let config = Config { consecutive_failures: Some(3), open_jitter_percent: 0, ..Config::default() };
+//! let config = Config::new().consecutive_failures(3).open_jitter_percent(0);
 //! let mut state = config.state();
 //! let at = |millis| Input::at(Time::from_millis(millis));
 //! for millis in [10, 20, 30] {

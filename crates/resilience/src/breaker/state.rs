@@ -95,7 +95,7 @@ pub enum Forced {
 /// use mainstay_resilience::breaker::{Circuit, Config, Request};
 /// use mainstay_resilience::{Decide, Input, Outcome};
 ///
-/// let config = Config { consecutive_failures: Some(2), sources_min: 2, ..Config::default() };
+/// let config = Config::new().consecutive_failures(2).sources_min(2);
 /// let (mut state, input) = (config.state(), Input::default());
 /// let mut fail = |source| {
 ///     let ticket = config.ask(&mut state, input, Request { source }).admitted().unwrap();
@@ -223,7 +223,7 @@ pub struct State {
 /// use mainstay_resilience::breaker::{Circuit, Config};
 /// use mainstay_resilience::{Decide, Input, Time};
 ///
-/// let config = Config { open_jitter_percent: 0, ..Config::default() };
+/// let config = Config::new().open_jitter_percent(0);
 /// let mut state = config.state();
 /// config.trip(&mut state, Input::at(Time::ZERO));
 /// let seen = config.snapshot(&state, Time::from_millis(1));

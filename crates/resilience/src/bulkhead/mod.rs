@@ -31,7 +31,7 @@
 //! use mainstay_resilience::bulkhead::{Config, Limit, Request};
 //! use mainstay_resilience::{Decision, Decide, Input, Outcome, Time};
 //!
-//! let config = Config { limit: Limit::Fixed(1), queue_max: 10, ..Config::default() };
+//! let config = Config::new().limit(Limit::Fixed(1)).queue_max(10);
 //! let (mut state, input) = (config.state(), Input::at(Time::ZERO));
 //! let caller = |caller| Request { caller, ..Request::default() };
 //! let ticket = config.ask(&mut state, input, caller(1)).admitted().unwrap();

@@ -67,8 +67,8 @@ impl Ticket {
 /// use mainstay_resilience::bulkhead::{Aimd, Changed, Config, Limit, Request};
 /// use mainstay_resilience::{Decide, Input, Outcome, Recorded};
 ///
-/// let aimd = Aimd { initial: 10, backoff_percent: 50, ..Aimd::default() };
-/// let config = Config { limit: Limit::Aimd(aimd), ..Config::default() };
+/// let aimd = Aimd::new().initial(10).backoff_percent(50);
+/// let config = Config::new().limit(Limit::Aimd(aimd));
 /// let (mut state, input) = (config.state(), Input::default());
 /// let ticket = config.ask(&mut state, input, Request::default()).admitted().unwrap();
 /// let told = config.tell(&mut state, input, ticket, Outcome::Failure, 1);
@@ -121,7 +121,7 @@ pub struct State {
 /// use mainstay_resilience::bulkhead::{Config, Limit, Request};
 /// use mainstay_resilience::{Decide, Input, Time};
 ///
-/// let config = Config { limit: Limit::Fixed(2), queue_max: 1, ..Config::default() };
+/// let config = Config::new().limit(Limit::Fixed(2)).queue_max(1);
 /// let mut state = config.state();
 /// for caller in 0..5 {
 ///     let _ = config.ask(&mut state, Input::default(), Request { caller, ..Request::default() });
@@ -213,7 +213,7 @@ impl Config {
     /// use mainstay_resilience::bulkhead::{Config, Limit, Request};
     /// use mainstay_resilience::{Decision, Decide, Input, Outcome};
     ///
-    /// let config = Config { limit: Limit::Fixed(1), ..Config::default() };
+    /// let config = Config::new().limit(Limit::Fixed(1));
     /// let (mut state, input) = (config.state(), Input::default());
     /// let request = |caller| Request { caller, ..Request::default() };
     /// let ticket = config.ask(&mut state, input, request(1)).admitted().unwrap();
@@ -236,12 +236,12 @@ impl Config {
     /// use mainstay_resilience::bulkhead::{Config, Limit, Request};
     /// use mainstay_resilience::{Decide, Input, Time};
     ///
-    /// let small = Config { limit: Limit::Fixed(0), ..Config::default() };
+    /// let small = Config::new().limit(Limit::Fixed(0));
     /// let mut state = small.state();
     /// for caller in [7, 8, 9] {
     ///     let _ = small.ask(&mut state, Input::default(), Request { caller, ..Request::default() });
     /// }
-    /// let large = Config { limit: Limit::Fixed(2), ..Config::default() };
+    /// let large = Config::new().limit(Limit::Fixed(2));
     /// assert_eq!(large.ready(&state, Time::ZERO).collect::<Vec<_>>(), [7, 8]);
     /// ```
     pub fn ready<'a>(&'a self, state: &'a State, now: Time) -> impl Iterator<Item = u64> + 'a {
@@ -344,7 +344,7 @@ impl State {
     /// use mainstay_resilience::bulkhead::{Config, Limit, Request};
     /// use mainstay_resilience::{Decide, Input};
     ///
-    /// let config = Config { limit: Limit::Fixed(0), ..Config::default() };
+    /// let config = Config::new().limit(Limit::Fixed(0));
     /// let mut state = config.state();
     /// let _ = config.ask(&mut state, Input::default(), Request { caller: 7, ..Request::default() });
     /// assert!(state.leave(7));

@@ -5,7 +5,7 @@
 //! use mainstay_resilience::guard::{Call, CallError, Guard, Policy, errors_are_failures};
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-//! let policy = Policy { breaker: Some(breaker::Config::default()), ..Policy::default() };
+//! let policy = Policy::new().breaker(breaker::Config::default());
 //! let guard = Guard::new("billing", policy).unwrap();
 //! let result: Result<u32, CallError<std::io::Error>> =
 //!     guard.call(Call::safe(), |_attempt| async { Ok(42) }, errors_are_failures).await;

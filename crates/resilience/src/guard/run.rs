@@ -22,7 +22,7 @@ use std::sync::Arc;
 /// use mainstay_resilience::guard::{Guard, Policy};
 /// use mainstay_resilience::{Input, breaker};
 ///
-/// let policy = Policy { breaker: Some(breaker::Config::default()), ..Policy::default() };
+/// let policy = Policy::new().breaker(breaker::Config::default());
 /// let guard = Guard::new("billing", policy).unwrap();
 /// let clone = guard.clone();
 /// guard.breaker().unwrap().trip(Input::at(guard.now()));
@@ -53,8 +53,8 @@ impl Guard {
     /// # use mainstay_resilience::guard::{Guard, Policy};
     /// use mainstay_resilience::retry;
     ///
-    /// let retry = retry::Config { attempts_max: 0, ..retry::Config::default() };
-    /// let policy = Policy { retry: Some(retry), ..Policy::default() };
+    /// let retry = retry::Config::new().attempts_max(0);
+    /// let policy = Policy::new().retry(retry);
     /// assert_eq!(Guard::new("billing", policy).unwrap_err().field, "retry.attempts_max");
     /// ```
     ///
@@ -97,7 +97,7 @@ impl Guard {
     /// ```
     /// # use mainstay_resilience::guard::{Guard, Policy};
     /// # use std::time::Duration;
-    /// let policy = Policy { timeout: Some(Duration::from_millis(400)), ..Policy::default() };
+    /// let policy = Policy::new().timeout(Duration::from_millis(400));
     /// let guard = Guard::new("billing", policy.clone()).unwrap();
     /// assert_eq!(guard.policy(), &policy);
     /// ```
@@ -113,7 +113,7 @@ impl Guard {
     /// use mainstay_resilience::breaker::{Config, Forced};
     /// use mainstay_resilience::Input;
     ///
-    /// let policy = Policy { breaker: Some(Config::default()), ..Policy::default() };
+    /// let policy = Policy::new().breaker(Config::default());
     /// let guard = Guard::new("billing", policy).unwrap();
     /// // An operator takes the dependency out of service.
     /// let breaker = guard.breaker().unwrap();
@@ -131,7 +131,7 @@ impl Guard {
     /// # use mainstay_resilience::guard::{Guard, Policy};
     /// use mainstay_resilience::bulkhead;
     ///
-    /// let policy = Policy { bulkhead: Some(bulkhead::Config::default()), ..Policy::default() };
+    /// let policy = Policy::new().bulkhead(bulkhead::Config::default());
     /// let guard = Guard::new("billing", policy).unwrap();
     /// let seen = guard.bulkhead().unwrap().snapshot(guard.now());
     /// assert_eq!((seen.in_use, seen.limit), (0, 32));
@@ -146,7 +146,7 @@ impl Guard {
     /// ```
     /// # use mainstay_resilience::guard::{Guard, Policy};
     /// # use mainstay_resilience::retry;
-    /// let policy = Policy { retry: Some(retry::Config::default()), ..Policy::default() };
+    /// let policy = Policy::new().retry(retry::Config::default());
     /// let guard = Guard::new("billing", policy).unwrap();
     /// assert_eq!(guard.retry().unwrap().snapshot(guard.now()).retries, 0);
     /// assert!(guard.hedge().is_none(), "what the policy leaves out is not there");
@@ -161,7 +161,7 @@ impl Guard {
     /// ```
     /// # use mainstay_resilience::guard::{Guard, Policy};
     /// # use mainstay_resilience::hedge;
-    /// let policy = Policy { hedge: Some(hedge::Config::default()), ..Policy::default() };
+    /// let policy = Policy::new().hedge(hedge::Config::default());
     /// let guard = Guard::new("billing", policy).unwrap();
     /// assert_eq!(guard.hedge().unwrap().snapshot(guard.now()).delay, None, "nothing was seen yet");
     /// ```
@@ -176,7 +176,7 @@ impl Guard {
     /// use mainstay_resilience::breaker;
     /// use mainstay_resilience::guard::{Guard, Policy};
     ///
-    /// let policy = Policy { breaker: Some(breaker::Config::default()), ..Policy::default() };
+    /// let policy = Policy::new().breaker(breaker::Config::default());
     /// let guard = Guard::new("billing", policy).unwrap();
     /// guard.trip();
     /// assert!(!guard.breaker().unwrap().is_closed());
@@ -196,7 +196,7 @@ impl Guard {
     /// use mainstay_resilience::breaker::{self, Forced};
     /// use mainstay_resilience::guard::{Guard, Policy};
     ///
-    /// let policy = Policy { breaker: Some(breaker::Config::default()), ..Policy::default() };
+    /// let policy = Policy::new().breaker(breaker::Config::default());
     /// let guard = Guard::new("billing", policy).unwrap();
     /// guard.force(Forced::Open);
     /// assert_eq!(guard.breaker().unwrap().snapshot(guard.now()).forced, Forced::Open);
@@ -227,7 +227,7 @@ impl Guard {
     /// ```
     /// # use mainstay_resilience::guard::{Call, Guard, Policy};
     /// # use mainstay_resilience::retry;
-    /// let policy = Policy { retry: Some(retry::Config::default()), ..Policy::default() };
+    /// let policy = Policy::new().retry(retry::Config::default());
     /// let guard = Guard::new("billing", policy).unwrap();
     /// assert!(guard.may_repeat(&Call::safe()));
     /// assert!(!guard.may_repeat(&Call::default()), "nobody said that it may");
@@ -248,7 +248,7 @@ impl Guard {
     /// # runtime.unwrap().block_on(async {
     /// # use mainstay_resilience::guard::{Attempt, Call, Guard, Policy, errors_are_failures};
     /// # use mainstay_resilience::retry;
-    /// let policy = Policy { retry: Some(retry::Config::default()), ..Policy::default() };
+    /// let policy = Policy::new().retry(retry::Config::default());
     /// let guard = Guard::new("billing", policy).unwrap();
     /// let billing = |attempt: Attempt| async move {
     ///     if attempt.number == 1 { Err("connection reset") } else { Ok("paid") }

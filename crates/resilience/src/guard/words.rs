@@ -62,7 +62,7 @@ impl Call {
 /// use std::time::Duration;
 /// use tokio::time::Instant;
 ///
-/// let policy = Policy { timeout: Some(Duration::from_millis(400)), ..Policy::default() };
+/// let policy = Policy::new().timeout(Duration::from_millis(400));
 /// let guard = Guard::new("billing", policy).unwrap();
 /// // What may be handed on as the deadline of those further in.
 /// let left = |attempt: Attempt| async move {
@@ -162,7 +162,7 @@ impl std::error::Error for CallRejected {}
 /// use std::time::Duration;
 ///
 /// let timeout = Duration::from_millis(400);
-/// let guard = Guard::new("billing", Policy { timeout: Some(timeout), ..Policy::default() }).unwrap();
+/// let guard = Guard::new("billing", Policy::new().timeout(timeout)).unwrap();
 /// let hangs = |_attempt| std::future::pending::<Result<(), &str>>();
 /// let result = guard.call(Call::default(), hangs, errors_are_failures).await;
 /// assert_eq!(result, Err(CallError::TimedOut(timeout)));

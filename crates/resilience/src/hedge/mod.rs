@@ -10,7 +10,7 @@
 //! use mainstay_resilience::retry::Safety;
 //! use mainstay_resilience::{Decision, Decide, Input, Outcome, Time};
 //!
-//! let config = Config { calls_min: 20, ..Config::default() };
+//! let config = Config::new().calls_min(20);
 //! let mut state = config.state();
 //! let at = |millis| Input::at(Time::from_millis(millis));
 //! for call in 0..100 {
@@ -25,6 +25,7 @@
 //! ```
 
 use crate::budget;
+use crate::config::config;
 use crate::contract::{
     ConfigError, DAY_MILLIS, Decide, Decision, Input, Outcome, Reason, Recorded, Rejected, Time, nanos,
 };
@@ -33,34 +34,33 @@ use alloc::vec::Vec;
 use core::convert::Infallible;
 use core::time::Duration;
 
-/// When a call is slow, and for how large a share of the calls there may be a second attempt.
-///
-/// ```
-/// use mainstay_resilience::{Decide, hedge};
-///
-/// let config = hedge::Config { quantile_percent: 99, ..hedge::Config::default() };
-/// assert!(config.check().is_ok());
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
-pub struct Config {
-    /// A call is slow when it has taken longer than this share of the calls did. From 50 to 99; 95.
-    pub quantile_percent: u8,
-    /// Before so many calls were seen, none is hedged. From 1 to 1,000,000; 50.
-    pub calls_min: u32,
-    /// A call is not slow before this. From 0 to a day; 1 ms.
-    #[cfg_attr(feature = "serde", serde(rename = "delay_min_ms", with = "crate::contract::millis"))]
-    pub delay_min: Duration,
-    /// A call is slow after this, whatever was seen. From `delay_min` to a day; 10 s.
-    #[cfg_attr(feature = "serde", serde(rename = "delay_max_ms", with = "crate::contract::millis"))]
-    pub delay_max: Duration,
-    /// Between one and two of these, what was seen is forgotten. From 1 s to a day; 30 s.
-    #[cfg_attr(feature = "serde", serde(rename = "length_ms", with = "crate::contract::millis"))]
-    pub length: Duration,
-    /// For how large a share of the calls. 5 percent, and nothing without calls.
-    #[cfg_attr(feature = "serde", serde(deserialize_with = "own_budget"))]
-    pub budget: budget::Config,
+config! {
+    /// When a call is slow, and for how large a share of the calls there may be a second attempt.
+    ///
+    /// ```
+    /// use mainstay_resilience::{Decide, hedge};
+    ///
+    /// let config = hedge::Config::new().quantile_percent(99);
+    /// assert!(config.check().is_ok());
+    /// ```
+    pub struct Config {
+        /// A call is slow when it has taken longer than this share of the calls did. From 50 to 99; 95.
+        pub quantile_percent: u8 = 95,
+        /// Before so many calls were seen, none is hedged. From 1 to 1,000,000; 50.
+        pub calls_min: u32 = 50,
+        /// A call is not slow before this. From 0 to a day; 1 ms.
+        #[cfg_attr(feature = "serde", serde(rename = "delay_min_ms", with = "crate::contract::millis"))]
+        pub delay_min: Duration = Duration::from_millis(1),
+        /// A call is slow after this, whatever was seen. From `delay_min` to a day; 10 s.
+        #[cfg_attr(feature = "serde", serde(rename = "delay_max_ms", with = "crate::contract::millis"))]
+        pub delay_max: Duration = Duration::from_secs(10),
+        /// Between one and two of these, what was seen is forgotten. From 1 s to a day; 30 s.
+        #[cfg_attr(feature = "serde", serde(rename = "length_ms", with = "crate::contract::millis"))]
+        pub length: Duration = Duration::from_secs(30),
+        /// For how large a share of the calls. 5 percent, and nothing without calls.
+        #[cfg_attr(feature = "serde", serde(deserialize_with = "own_budget"))]
+        pub budget: budget::Config = BUDGET,
+    }
 }
 
 /// The budget of hedges has numbers of its own where none are given.
@@ -90,19 +90,6 @@ fn own_budget<'de, D: serde::Deserializer<'de>>(from: D) -> Result<budget::Confi
 
     let Budget { percent, per_second_min, length } = Budget::deserialize(from)?;
     Ok(budget::Config { percent, per_second_min, length })
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            quantile_percent: 95,
-            calls_min: 50,
-            delay_min: Duration::from_millis(1),
-            delay_max: Duration::from_secs(10),
-            length: Duration::from_secs(30),
-            budget: BUDGET,
-        }
-    }
 }
 
 /// What is remembered: how long calls took, in two halves of which the older is forgotten as a whole. Some 4 KiB.
@@ -166,7 +153,7 @@ pub enum Request {
 /// use mainstay_resilience::hedge::{Config, Request};
 /// use mainstay_resilience::{Decide, Input, Outcome, Time};
 ///
-/// let config = Config { calls_min: 1, ..Config::default() };
+/// let config = Config::new().calls_min(1);
 /// let mut state = config.state();
 /// let at = |millis| Input::at(Time::from_millis(millis));
 /// let ticket = config.ask(&mut state, at(0), Request::First).admitted().unwrap();
@@ -187,7 +174,7 @@ pub struct Ticket {
 /// use mainstay_resilience::hedge::{Config, Request};
 /// use mainstay_resilience::{Decide, Input, Outcome, Time};
 ///
-/// let config = Config { calls_min: 1, ..Config::default() };
+/// let config = Config::new().calls_min(1);
 /// let mut state = config.state();
 /// let at = |millis| Input::at(Time::from_millis(millis));
 /// let ticket = config.ask(&mut state, at(0), Request::First).admitted().unwrap();

@@ -21,7 +21,7 @@
 //! use mainstay_resilience::outlier::{Config, Request};
 //! use mainstay_resilience::{Decision, Rejected, Reason, Decide, Input, Outcome, Time};
 //!
-//! let config = Config { consecutive_failures: Some(2), ..Config::default() };
+//! let config = Config::new().consecutive_failures(2);
 //! let (mut state, input) = (config.state(), Input::at(Time::ZERO));
 //! let mut call = |host, outcome| {
 //!     let ticket = config.ask(&mut state, input, Request { host }).admitted().unwrap();

@@ -67,7 +67,7 @@ impl Ticket {
 /// use mainstay_resilience::outlier::{Config, Ejected, Request};
 /// use mainstay_resilience::{Decide, Input, Outcome, Time, Recorded};
 ///
-/// let config = Config { consecutive_failures: Some(3), ..Config::default() };
+/// let config = Config::new().consecutive_failures(3);
 /// let (mut state, input) = (config.state(), Input::default());
 /// let tickets = [7, 8].map(|host| config.ask(&mut state, input, Request { host }).admitted().unwrap());
 /// let until = Time::ZERO + Duration::from_secs(30);
@@ -348,7 +348,7 @@ impl State {
     /// use mainstay_resilience::outlier::{Config, Request};
     /// use mainstay_resilience::{Decide, Input, Outcome, Recorded};
     ///
-    /// let config = Config { consecutive_failures: Some(1), ..Config::default() };
+    /// let config = Config::new().consecutive_failures(1);
     /// let (mut state, input) = (config.state(), Input::default());
     /// let hosts = [10, 20];
     /// for host in hosts {

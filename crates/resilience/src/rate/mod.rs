@@ -16,7 +16,7 @@
 //!
 //! // Ten a second, and whoever has to wait for less than a second is asked to.
 //! let wait_max = Duration::from_secs(1);
-//! let config = rate::token_bucket::Config { tokens: 10, burst: 1, wait_max, ..Default::default() };
+//! let config = rate::token_bucket::Config::new().tokens(10).burst(1).wait_max(wait_max);
 //! let (mut state, input) = (config.state(), Input::at(Time::ZERO));
 //! assert!(config.ask(&mut state, input, rate::Request::default()).admitted().is_some());
 //! let until = Time::from_millis(100);

@@ -8,7 +8,7 @@
 //! use mainstay_resilience::rate::{Request, sliding_window::Config};
 //! use mainstay_resilience::{Decide, Input, Time};
 //!
-//! let config = Config { tokens: 5, ..Config::default() };
+//! let config = Config::new().tokens(5);
 //! let mut state = config.state();
 //! let granted = (0..1_000).filter(|millis| {
 //!     let input = Input::at(Time::from_millis(*millis));
@@ -18,48 +18,43 @@
 //! ```
 
 use super::{Change, Request, Ticket, later};
+use crate::config::config;
 use crate::contract::{ConfigError, DAY_MILLIS, Decide, Decision, Input, Outcome, Recorded, Time, nanos};
 use alloc::collections::VecDeque;
 use core::time::Duration;
 
-/// How many tokens in which span.
-///
-/// In any half-open span of the length `per`, wherever it begins, at most `tokens` are granted: there is no edge
-/// at which twice as many could pass, as there is with windows that begin anew.
-///
-/// ```
-/// use core::time::Duration;
-/// use mainstay_resilience::{Decision, Rejected, Reason, Decide, Input, Time, rate};
-///
-/// let config = rate::sliding_window::Config { tokens: 2, per: Duration::from_secs(1), ..Default::default() };
-/// let mut state = config.state();
-/// let mut ask = |at: u64| config.ask(&mut state, Input::at(Time::from_millis(at)), rate::Request::default());
-/// assert!(ask(900).admitted().is_some());
-/// assert!(ask(999).admitted().is_some());
-/// let retry_at = Some(Time::from_millis(1_999));
-/// assert_eq!(ask(1_000), Decision::Reject(Rejected { reason: Reason::RateLimit, retry_at }));
-/// assert!(ask(1_999).admitted().is_some());
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
-pub struct Config {
-    /// At most so many in any `per`. From 1 to 10,000,000; 100. With 0 nothing is ever granted.
-    pub tokens: u32,
-    /// From 1 ms to a day; 1 s.
-    #[cfg_attr(feature = "serde", serde(rename = "per_ms", with = "crate::contract::millis"))]
-    pub per: Duration,
-    /// In how many parts the span is counted: the more, the sooner tokens come back, and the larger the state
-    /// (24 bytes each). From 1 to 1,000; 10.
-    pub buckets: u32,
-    /// Where the tokens come back within this time, the answer is to wait. From 0 to a day; 0.
-    #[cfg_attr(feature = "serde", serde(rename = "wait_max_ms", with = "crate::contract::millis"))]
-    pub wait_max: Duration,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self { tokens: 100, per: Duration::from_secs(1), buckets: 10, wait_max: Duration::ZERO }
+config! {
+    /// How many tokens in which span.
+    ///
+    /// In any half-open span of the length `per`, wherever it begins, at most `tokens` are granted: there is no edge
+    /// at which twice as many could pass, as there is with windows that begin anew.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use mainstay_resilience::{Decision, Rejected, Reason, Decide, Input, Time, rate};
+    ///
+    /// let config = rate::sliding_window::Config::new().tokens(2).per(Duration::from_secs(1));
+    /// let mut state = config.state();
+    /// let mut ask =
+    ///     |at: u64| config.ask(&mut state, Input::at(Time::from_millis(at)), rate::Request::default());
+    /// assert!(ask(900).admitted().is_some());
+    /// assert!(ask(999).admitted().is_some());
+    /// let retry_at = Some(Time::from_millis(1_999));
+    /// assert_eq!(ask(1_000), Decision::Reject(Rejected { reason: Reason::RateLimit, retry_at }));
+    /// assert!(ask(1_999).admitted().is_some());
+    /// ```
+    pub struct Config {
+        /// At most so many in any `per`. From 1 to 10,000,000; 100. With 0 nothing is ever granted.
+        pub tokens: u32 = 100,
+        /// From 1 ms to a day; 1 s.
+        #[cfg_attr(feature = "serde", serde(rename = "per_ms", with = "crate::contract::millis"))]
+        pub per: Duration = Duration::from_secs(1),
+        /// In how many parts the span is counted: the more, the sooner tokens come back, and the larger the state
+        /// (24 bytes each). From 1 to 1,000; 10.
+        pub buckets: u32 = 10,
+        /// Where the tokens come back within this time, the answer is to wait. From 0 to a day; 0.
+        #[cfg_attr(feature = "serde", serde(rename = "wait_max_ms", with = "crate::contract::millis"))]
+        pub wait_max: Duration = Duration::ZERO,
     }
 }
 
@@ -97,7 +92,7 @@ pub struct State {
 /// use mainstay_resilience::rate::{Request, sliding_window::Config};
 /// use mainstay_resilience::{Decide, Input, Time};
 ///
-/// let config = Config { tokens: 5, ..Config::default() };
+/// let config = Config::new().tokens(5);
 /// let mut state = config.state();
 /// let _ = config.ask(&mut state, Input::at(Time::from_millis(300)), Request { tokens: 2 });
 /// let seen = config.snapshot(&state, Time::from_millis(400));
@@ -118,10 +113,10 @@ pub struct Snapshot {
 impl Config {
     /// So long a bucket collects, at least a nanosecond; rounded up, so that there are no more of them.
     fn bucket(&self) -> Duration {
-        Duration::from_nanos(nanos(self.per).div_ceil(u64::from(self.buckets())).max(1))
+        Duration::from_nanos(nanos(self.per).div_ceil(u64::from(self.bucket_count())).max(1))
     }
 
-    fn buckets(&self) -> u32 {
+    fn bucket_count(&self) -> u32 {
         self.buckets.clamp(1, BUCKETS_MAX)
     }
 

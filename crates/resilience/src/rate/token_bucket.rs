@@ -8,7 +8,7 @@
 //! use mainstay_resilience::rate::{Request, token_bucket::Config};
 //! use mainstay_resilience::{Decide, Input, Time};
 //!
-//! let config = Config { tokens: 2, per: Duration::from_secs(1), burst: 4, ..Config::default() };
+//! let config = Config::new().tokens(2).per(Duration::from_secs(1)).burst(4);
 //! let mut state = config.state();
 //! let granted = (0..10_000).filter(|millis| {
 //!     let input = Input::at(Time::from_millis(*millis));
@@ -19,51 +19,45 @@
 //! ```
 
 use super::{Change, Request, Ticket, later};
+use crate::config::config;
 use crate::contract::{ConfigError, DAY_MILLIS, Decide, Decision, Input, Outcome, Recorded, Time, nanos};
 use core::time::Duration;
 
-/// How fast the bucket fills, and how much it holds.
-///
-/// Tokens come back one at a time, each [`interval`](Config::interval) after the one before. The interval is a
-/// whole number of nanoseconds, rounded up: at a million tokens a second the rate may be up to a thousandth too
-/// low, at a thousand a second a millionth, and it is never too high. A burst of 10 at 5 a second is granted at
-/// once, and then one token every 200 ms.
-///
-/// ```
-/// use core::time::Duration;
-/// use mainstay_resilience::{Decision, Rejected, Reason, Decide, Input, Time, rate};
-///
-/// let config = rate::token_bucket::Config { tokens: 5, per: Duration::from_secs(1), burst: 10, ..Default::default() };
-/// let mut state = config.state();
-/// let now = Input::at(Time::ZERO);
-/// assert!(config.ask(&mut state, now, rate::Request { tokens: 10 }).admitted().is_some());
-/// let retry_at = Some(Time::from_millis(200));
-/// assert_eq!(
-///     config.ask(&mut state, now, rate::Request { tokens: 1 }),
-///     Decision::Reject(Rejected { reason: Reason::RateLimit, retry_at }),
-/// );
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
-pub struct Config {
-    /// So many tokens come back in each `per`. From 1 to 10,000,000, and no more than that a second; 100. With 0
-    /// nothing is ever granted.
-    pub tokens: u32,
-    /// From 1 ms to a day; 1 s.
-    #[cfg_attr(feature = "serde", serde(rename = "per_ms", with = "crate::contract::millis"))]
-    pub per: Duration,
-    /// How many may be granted at once after a calm time. More than this is never granted in one request. From 1
-    /// to 10,000,000; 100.
-    pub burst: u32,
-    /// Where the tokens come back within this time, the answer is to wait. From 0 to a day; 0.
-    #[cfg_attr(feature = "serde", serde(rename = "wait_max_ms", with = "crate::contract::millis"))]
-    pub wait_max: Duration,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self { tokens: 100, per: Duration::from_secs(1), burst: 100, wait_max: Duration::ZERO }
+config! {
+    /// How fast the bucket fills, and how much it holds.
+    ///
+    /// Tokens come back one at a time, each [`interval`](Config::interval) after the one before. The interval is a
+    /// whole number of nanoseconds, rounded up: at a million tokens a second the rate may be up to a thousandth too
+    /// low, at a thousand a second a millionth, and it is never too high. A burst of 10 at 5 a second is granted at
+    /// once, and then one token every 200 ms.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use mainstay_resilience::{Decision, Rejected, Reason, Decide, Input, Time, rate};
+    ///
+    /// let config = rate::token_bucket::Config::new().tokens(5).per(Duration::from_secs(1)).burst(10);
+    /// let mut state = config.state();
+    /// let now = Input::at(Time::ZERO);
+    /// assert!(config.ask(&mut state, now, rate::Request { tokens: 10 }).admitted().is_some());
+    /// let retry_at = Some(Time::from_millis(200));
+    /// assert_eq!(
+    ///     config.ask(&mut state, now, rate::Request { tokens: 1 }),
+    ///     Decision::Reject(Rejected { reason: Reason::RateLimit, retry_at }),
+    /// );
+    /// ```
+    pub struct Config {
+        /// So many tokens come back in each `per`. From 1 to 10,000,000, and no more than that a second; 100. With 0
+        /// nothing is ever granted.
+        pub tokens: u32 = 100,
+        /// From 1 ms to a day; 1 s.
+        #[cfg_attr(feature = "serde", serde(rename = "per_ms", with = "crate::contract::millis"))]
+        pub per: Duration = Duration::from_secs(1),
+        /// How many may be granted at once after a calm time. More than this is never granted in one request. From 1
+        /// to 10,000,000; 100.
+        pub burst: u32 = 100,
+        /// Where the tokens come back within this time, the answer is to wait. From 0 to a day; 0.
+        #[cfg_attr(feature = "serde", serde(rename = "wait_max_ms", with = "crate::contract::millis"))]
+        pub wait_max: Duration = Duration::ZERO,
     }
 }
 
@@ -118,7 +112,7 @@ impl State {
 /// use mainstay_resilience::rate::{Request, token_bucket::Config};
 /// use mainstay_resilience::{Decide, Input, Time};
 ///
-/// let config = Config { tokens: 10, burst: 10, ..Config::default() };
+/// let config = Config::new().tokens(10).burst(10);
 /// let mut state = config.state();
 /// let _ = config.ask(&mut state, Input::default(), Request { tokens: 4 });
 /// let seen = config.snapshot(&state, Time::ZERO);
@@ -141,7 +135,7 @@ impl Config {
     /// use core::time::Duration;
     /// use mainstay_resilience::rate::token_bucket::Config;
     ///
-    /// let config = Config { tokens: 3, per: Duration::from_secs(1), ..Config::default() };
+    /// let config = Config::new().tokens(3).per(Duration::from_secs(1));
     /// assert_eq!(config.interval(), Duration::from_nanos(333_333_334));
     /// ```
     #[must_use]

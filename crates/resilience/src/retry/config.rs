@@ -2,60 +2,60 @@
 
 use super::Safety;
 use crate::budget;
+use crate::config::config;
 use crate::contract::{ConfigError, DAY_MILLIS, Decide, below, nanos};
 use core::time::Duration;
 
-/// When a failed attempt is made again.
-///
-/// ```
-/// use mainstay_resilience::{Decide, retry};
-///
-/// assert!(retry::Config::default().check().is_ok());
-/// let config = retry::Config { attempts_max: 0, ..retry::Config::default() };
-/// assert_eq!(config.check().unwrap_err().field, "attempts_max");
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
-pub struct Config {
-    /// How many attempts a call has, the first among them. From 1 to 100; 3.
-    pub attempts_max: u32,
-    /// No attempt begins later than this after the first. From 1 ms to a day; 10 s.
-    #[cfg_attr(feature = "serde", serde(rename = "elapsed_max_ms", with = "crate::contract::millis"))]
-    pub elapsed_max: Duration,
-    /// How long to wait.
-    pub backoff: Backoff,
-    /// A dependency that asks for more patience than this is not asked again. From 0 to a day; 5 s.
-    #[cfg_attr(feature = "serde", serde(rename = "retry_after_max_ms", with = "crate::contract::millis"))]
-    pub retry_after_max: Duration,
-    /// For how large a share of the calls there may be retries.
-    pub budget: budget::Config,
-    /// Which calls are repeated.
-    pub repeat: Repeat,
+config! {
+    /// When a failed attempt is made again.
+    ///
+    /// ```
+    /// use mainstay_resilience::{Decide, retry};
+    ///
+    /// assert!(retry::Config::default().check().is_ok());
+    /// let config = retry::Config::new().attempts_max(0);
+    /// assert_eq!(config.check().unwrap_err().field, "attempts_max");
+    /// ```
+    pub struct Config {
+        /// How many attempts a call has, the first among them. From 1 to 100; 3.
+        pub attempts_max: u32 = 3,
+        /// No attempt begins later than this after the first. From 1 ms to a day; 10 s.
+        #[cfg_attr(feature = "serde", serde(rename = "elapsed_max_ms", with = "crate::contract::millis"))]
+        pub elapsed_max: Duration = Duration::from_secs(10),
+        /// How long to wait.
+        pub backoff: Backoff = Backoff::default(),
+        /// A dependency that asks for more patience than this is not asked again. From 0 to a day; 5 s.
+        #[cfg_attr(feature = "serde", serde(rename = "retry_after_max_ms", with = "crate::contract::millis"))]
+        pub retry_after_max: Duration = Duration::from_secs(5),
+        /// For how large a share of the calls there may be retries.
+        pub budget: budget::Config = budget::Config::default(),
+        /// Which calls are repeated.
+        pub repeat: Repeat = Repeat::SafeOnly,
+    }
 }
 
-/// How long to wait before another attempt: at most `first`, then twice as long each time, up to `max`.
-///
-/// ```
-/// use core::time::Duration;
-/// use mainstay_resilience::retry::{Backoff, Jitter};
-///
-/// let backoff = Backoff { jitter: Jitter::None, ..Backoff::default() };
-/// assert_eq!(backoff.after(1, Duration::ZERO, 0), Duration::from_millis(50));
-/// assert_eq!(backoff.after(3, Duration::ZERO, 0), Duration::from_millis(200));
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
-pub struct Backoff {
-    /// From 1 ms to a day; 50 ms.
-    #[cfg_attr(feature = "serde", serde(rename = "first_ms", with = "crate::contract::millis"))]
-    pub first: Duration,
-    /// At least `first`; 2 s.
-    #[cfg_attr(feature = "serde", serde(rename = "max_ms", with = "crate::contract::millis"))]
-    pub max: Duration,
-    /// How much of it is chance.
-    pub jitter: Jitter,
+config! {
+    /// How long to wait before another attempt: at most `first`, then twice as long each time, up to `max`.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use mainstay_resilience::retry::{Backoff, Jitter};
+    ///
+    /// let backoff = Backoff::new().jitter(Jitter::None);
+    /// assert_eq!(backoff.after(1, Duration::ZERO, 0), Duration::from_millis(50));
+    /// assert_eq!(backoff.after(3, Duration::ZERO, 0), Duration::from_millis(200));
+    /// ```
+    #[derive(Copy)]
+    pub struct Backoff {
+        /// From 1 ms to a day; 50 ms.
+        #[cfg_attr(feature = "serde", serde(rename = "first_ms", with = "crate::contract::millis"))]
+        pub first: Duration = Duration::from_millis(50),
+        /// At least `first`; 2 s.
+        #[cfg_attr(feature = "serde", serde(rename = "max_ms", with = "crate::contract::millis"))]
+        pub max: Duration = Duration::from_secs(2),
+        /// How much of it is chance.
+        pub jitter: Jitter = Jitter::Full,
+    }
 }
 
 /// How much of a backoff is chance. Without any, all who failed together come back together.
@@ -64,7 +64,7 @@ pub struct Backoff {
 /// use core::time::Duration;
 /// use mainstay_resilience::retry::{Backoff, Jitter};
 ///
-/// let backoff = Backoff { jitter: Jitter::Decorrelated, ..Backoff::default() };
+/// let backoff = Backoff::new().jitter(Jitter::Decorrelated);
 /// let (last, random) = (Duration::from_millis(200), u64::MAX);
 /// assert_eq!(backoff.after(2, last, 0), Duration::from_millis(50));
 /// assert_eq!(backoff.after(2, last, random), Duration::from_millis(600));
@@ -72,6 +72,7 @@ pub struct Backoff {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
 pub enum Jitter {
     /// All of it: evenly from 0 to the doubled time.
     Full,
@@ -87,36 +88,18 @@ pub enum Jitter {
 /// ```
 /// use mainstay_resilience::retry::{Config, Repeat, Safety};
 ///
-/// let config = Config { repeat: Repeat::All, ..Config::default() };
+/// let config = Config::new().repeat(Repeat::All);
 /// assert!(config.allows(Safety::Unsafe));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
 pub enum Repeat {
     /// Those that are safe.
     SafeOnly,
     /// All: you know that this dependency does not mind.
     All,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            attempts_max: 3,
-            elapsed_max: Duration::from_secs(10),
-            backoff: Backoff::default(),
-            retry_after_max: Duration::from_secs(5),
-            budget: budget::Config::default(),
-            repeat: Repeat::SafeOnly,
-        }
-    }
-}
-
-impl Default for Backoff {
-    fn default() -> Self {
-        Self { first: Duration::from_millis(50), max: Duration::from_secs(2), jitter: Jitter::Full }
-    }
 }
 
 impl Backoff {

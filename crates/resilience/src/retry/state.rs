@@ -70,8 +70,8 @@ pub enum Request {
 /// use mainstay_resilience::retry::{Again, Backoff, Config, Jitter, Request, Safety};
 /// use mainstay_resilience::{Decision, Decide, Input, Time};
 ///
-/// let backoff = Backoff { jitter: Jitter::None, ..Backoff::default() };
-/// let config = Config { backoff, ..Config::default() };
+/// let backoff = Backoff::new().jitter(Jitter::None);
+/// let config = Config::new().backoff(backoff);
 /// let again = Again {
 ///     attempts: 2,
 ///     begun: Time::ZERO,

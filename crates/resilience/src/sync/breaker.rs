@@ -40,7 +40,7 @@ impl Breaker {
     ///
     /// ```
     /// # use mainstay_resilience::{breaker, sync};
-    /// let breaker = sync::Breaker::new(breaker::Config { calls_min: 5, ..Default::default() });
+    /// let breaker = sync::Breaker::new(breaker::Config::new().calls_min(5));
     /// assert!(breaker.is_closed());
     /// ```
     #[must_use]
@@ -105,7 +105,7 @@ impl Breaker {
     ///
     /// ```
     /// # use mainstay_resilience::{Input, Outcome, Recorded, breaker, sync};
-    /// let config = breaker::Config { consecutive_failures: Some(1), ..Default::default() };
+    /// let config = breaker::Config::new().consecutive_failures(1);
     /// let (breaker, input) = (sync::Breaker::new(config), Input::default());
     /// let ticket = breaker.ask(input, breaker::Request::default()).admitted().unwrap();
     /// assert_eq!(breaker.tell(input, ticket, Outcome::Success), Recorded::Counted);
@@ -171,7 +171,7 @@ impl Breaker {
     /// # use mainstay_resilience::{Input, Outcome, breaker, sync};
     /// let (breaker, input) = (sync::Breaker::new(breaker::Config::default()), Input::default());
     /// let ticket = breaker.ask(input, breaker::Request::default()).admitted().unwrap();
-    /// breaker.configure(input, breaker::Config { consecutive_failures: Some(1), ..Default::default() });
+    /// breaker.configure(input, breaker::Config::new().consecutive_failures(1));
     /// // The ticket is still good, and the new rule holds.
     /// breaker.tell(input, ticket, Outcome::Failure);
     /// assert!(!breaker.is_closed());

@@ -17,7 +17,7 @@ use core::task::{Poll, Waker};
 /// use mainstay_resilience::shed::Priority;
 /// use mainstay_resilience::{Input, Outcome, bulkhead};
 ///
-/// let config = bulkhead::Config { limit: bulkhead::Limit::Fixed(1), queue_max: 0, ..Default::default() };
+/// let config = bulkhead::Config::new().limit(bulkhead::Limit::Fixed(1)).queue_max(0);
 /// let (bulkhead, input) = (Bulkhead::new(config), Input::default());
 /// let Entry::Admit(ticket) = bulkhead.enter(input, Priority::Normal) else { unreachable!("it is free") };
 /// assert!(matches!(bulkhead.enter(input, Priority::Normal), Entry::Reject(_)));
@@ -35,7 +35,7 @@ pub struct Bulkhead {
 /// use mainstay_resilience::sync::{Bulkhead, Entry, Place};
 /// use mainstay_resilience::{Input, bulkhead, shed::Priority};
 ///
-/// let config = bulkhead::Config { limit: bulkhead::Limit::Fixed(1), ..Default::default() };
+/// let config = bulkhead::Config::new().limit(bulkhead::Limit::Fixed(1));
 /// let (bulkhead, input) = (Bulkhead::new(config), Input::default());
 /// let mut places: Vec<Place> = Vec::new();
 /// for _ in 0..3 {
@@ -55,14 +55,13 @@ pub struct Place(u64);
 /// use mainstay_resilience::sync::{Bulkhead, Entry};
 /// use mainstay_resilience::{Reason, Rejected, Input, bulkhead, shed::Priority};
 ///
-/// let config = bulkhead::Config { limit: bulkhead::Limit::Fixed(1), queue_max: 1, ..Default::default() };
+/// let config = bulkhead::Config::new().limit(bulkhead::Limit::Fixed(1)).queue_max(1);
 /// let bulkhead = Bulkhead::new(config);
 /// let entries = [0; 3].map(|_| bulkhead.enter(Input::default(), Priority::Normal));
-/// assert!(matches!(entries, [
-///     Entry::Admit(_),
-///     Entry::Wait { .. },
-///     Entry::Reject(Rejected { reason: Reason::BulkheadFull, .. }),
-/// ]));
+/// assert!(matches!(
+///     entries,
+///     [Entry::Admit(_), Entry::Wait { .. }, Entry::Reject(Rejected { reason: Reason::BulkheadFull, .. }),]
+/// ));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a permit must come back through `tell`, and a place through `leave`"]
@@ -145,7 +144,7 @@ impl Bulkhead {
     ///
     /// ```
     /// # use mainstay_resilience::{Time, bulkhead, sync::Bulkhead};
-    /// let config = bulkhead::Config { limit: bulkhead::Limit::Fixed(8), ..Default::default() };
+    /// let config = bulkhead::Config::new().limit(bulkhead::Limit::Fixed(8));
     /// assert_eq!(Bulkhead::new(config).snapshot(Time::ZERO).limit, 8);
     /// ```
     #[must_use]
@@ -158,7 +157,7 @@ impl Bulkhead {
     ///
     /// ```
     /// # use mainstay_resilience::{Input, Time, bulkhead, sync::{Bulkhead, Entry}, shed::Priority};
-    /// let config = bulkhead::Config { limit: bulkhead::Limit::Fixed(1), ..Default::default() };
+    /// let config = bulkhead::Config::new().limit(bulkhead::Limit::Fixed(1));
     /// let (bulkhead, input) = (Bulkhead::new(config), Input::at(Time::ZERO));
     /// assert!(matches!(bulkhead.enter(input, Priority::Normal), Entry::Admit(_)));
     /// let Entry::Wait { until, .. } = bulkhead.enter(input, Priority::Normal) else { unreachable!() };
@@ -183,7 +182,7 @@ impl Bulkhead {
     /// ```
     /// # use mainstay_resilience::{Input, Outcome, bulkhead, sync::{Bulkhead, Entry}, shed::Priority};
     /// # use std::task::{Poll, Waker};
-    /// let config = bulkhead::Config { limit: bulkhead::Limit::Fixed(1), ..Default::default() };
+    /// let config = bulkhead::Config::new().limit(bulkhead::Limit::Fixed(1));
     /// let (bulkhead, input) = (Bulkhead::new(config), Input::default());
     /// let Entry::Admit(ticket) = bulkhead.enter(input, Priority::Normal) else { unreachable!() };
     /// let Entry::Wait { place, .. } = bulkhead.enter(input, Priority::Normal) else { unreachable!() };
@@ -218,7 +217,7 @@ impl Bulkhead {
     ///
     /// ```
     /// # use mainstay_resilience::{Input, bulkhead, sync::{Bulkhead, Entry}, shed::Priority};
-    /// let config = bulkhead::Config { limit: bulkhead::Limit::Fixed(1), ..Default::default() };
+    /// let config = bulkhead::Config::new().limit(bulkhead::Limit::Fixed(1));
     /// let (bulkhead, input) = (Bulkhead::new(config), Input::default());
     /// let _held = bulkhead.enter(input, Priority::Normal);
     /// let Entry::Wait { place, .. } = bulkhead.enter(input, Priority::Normal) else { unreachable!() };
@@ -266,7 +265,7 @@ impl Bulkhead {
     /// ```
     /// # use mainstay_resilience::{Input, bulkhead, sync::{Bulkhead, Entry}, shed::Priority};
     /// # use std::task::Waker;
-    /// let limit = |n| bulkhead::Config { limit: bulkhead::Limit::Fixed(n), ..Default::default() };
+    /// let limit = |n| bulkhead::Config::new().limit(bulkhead::Limit::Fixed(n));
     /// let (bulkhead, input) = (Bulkhead::new(limit(1)), Input::default());
     /// let _held = bulkhead.enter(input, Priority::Normal);
     /// let Entry::Wait { place, .. } = bulkhead.enter(input, Priority::Normal) else { unreachable!() };

@@ -49,7 +49,7 @@ impl Hedge {
     ///
     /// ```
     /// # use mainstay_resilience::{Input, Outcome, Time, sync, hedge};
-    /// let hedges = sync::Hedge::new(hedge::Config { calls_min: 1, ..Default::default() });
+    /// let hedges = sync::Hedge::new(hedge::Config::new().calls_min(1));
     /// let ticket = hedges.ask(Input::at(Time::ZERO), hedge::Request::First).admitted().unwrap();
     /// let answered = Time::from_millis(40);
     /// hedges.tell(Input::at(answered), ticket, Outcome::Success);

@@ -65,7 +65,7 @@ impl Outlier {
     ///
     /// ```
     /// # use mainstay_resilience::{Input, Outcome, Recorded, sync, outlier};
-    /// let config = outlier::Config { consecutive_failures: Some(1), ..Default::default() };
+    /// let config = outlier::Config::new().consecutive_failures(1);
     /// let (hosts, input) = (sync::Outlier::new(config), Input::default());
     /// let tickets = [1, 2].map(|host| hosts.ask(input, outlier::Request { host }).admitted().unwrap());
     /// let told = hosts.tell(input, tickets[0], Outcome::Failure);

@@ -10,7 +10,7 @@ use crate::rate::{Request, Ticket, sliding_window, token_bucket};
 /// ```
 /// use mainstay_resilience::{Input, sync, rate};
 ///
-/// let limit = sync::TokenBucket::new(rate::token_bucket::Config { burst: 1, ..Default::default() });
+/// let limit = sync::TokenBucket::new(rate::token_bucket::Config::new().burst(1));
 /// assert!(limit.ask(Input::default(), rate::Request::default()).admitted().is_some());
 /// assert!(limit.ask(Input::default(), rate::Request::default()).admitted().is_none());
 /// ```
@@ -25,7 +25,7 @@ impl TokenBucket {
     ///
     /// ```
     /// # use mainstay_resilience::{Time, sync, rate};
-    /// let config = rate::token_bucket::Config { burst: 30, ..Default::default() };
+    /// let config = rate::token_bucket::Config::new().burst(30);
     /// assert_eq!(sync::TokenBucket::new(config).snapshot(Time::ZERO).available, 30);
     /// ```
     #[must_use]
@@ -38,7 +38,7 @@ impl TokenBucket {
     ///
     /// ```
     /// # use mainstay_resilience::{Decision, Rejected, Reason, Input, Time, sync, rate};
-    /// let limit = sync::TokenBucket::new(rate::token_bucket::Config { tokens: 10, burst: 5, ..Default::default() });
+    /// let limit = sync::TokenBucket::new(rate::token_bucket::Config::new().tokens(10).burst(5));
     /// let (input, three) = (Input::at(Time::ZERO), rate::Request { tokens: 3 });
     /// assert!(limit.ask(input, three).admitted().is_some());
     /// // Two are left, and one more comes in 100 ms.
@@ -65,7 +65,7 @@ impl TokenBucket {
     ///
     /// ```
     /// # use mainstay_resilience::{Input, Time, sync, rate};
-    /// let limit = sync::TokenBucket::new(rate::token_bucket::Config { tokens: 10, burst: 10, ..Default::default() });
+    /// let limit = sync::TokenBucket::new(rate::token_bucket::Config::new().tokens(10).burst(10));
     /// let _ = limit.ask(Input::at(Time::ZERO), rate::Request { tokens: 10 });
     /// assert_eq!(limit.snapshot(Time::from_millis(250)).available, 2);
     /// ```
@@ -79,7 +79,7 @@ impl TokenBucket {
 /// ```
 /// use mainstay_resilience::{Input, sync, rate};
 ///
-/// let limit = sync::SlidingWindow::new(rate::sliding_window::Config { tokens: 1, ..Default::default() });
+/// let limit = sync::SlidingWindow::new(rate::sliding_window::Config::new().tokens(1));
 /// assert!(limit.ask(Input::default(), rate::Request::default()).admitted().is_some());
 /// assert!(limit.ask(Input::default(), rate::Request::default()).admitted().is_none());
 /// ```
@@ -94,7 +94,7 @@ impl SlidingWindow {
     ///
     /// ```
     /// # use mainstay_resilience::{Time, sync, rate};
-    /// let limit = sync::SlidingWindow::new(rate::sliding_window::Config { tokens: 7, ..Default::default() });
+    /// let limit = sync::SlidingWindow::new(rate::sliding_window::Config::new().tokens(7));
     /// assert_eq!(limit.snapshot(Time::ZERO).available, 7);
     /// ```
     #[must_use]
@@ -107,7 +107,7 @@ impl SlidingWindow {
     ///
     /// ```
     /// # use mainstay_resilience::{Input, Time, sync, rate};
-    /// let limit = sync::SlidingWindow::new(rate::sliding_window::Config { tokens: 3, ..Default::default() });
+    /// let limit = sync::SlidingWindow::new(rate::sliding_window::Config::new().tokens(3));
     /// let ask = |millis| limit.ask(Input::at(Time::from_millis(millis)), rate::Request { tokens: 3 });
     /// assert!(ask(0).admitted().is_some());
     /// assert!(ask(999).admitted().is_none(), "not in the same second");
@@ -121,7 +121,7 @@ impl SlidingWindow {
     ///
     /// ```
     /// # use mainstay_resilience::{Input, Time, sync, rate};
-    /// let limit = sync::SlidingWindow::new(rate::sliding_window::Config { tokens: 3, ..Default::default() });
+    /// let limit = sync::SlidingWindow::new(rate::sliding_window::Config::new().tokens(3));
     /// let _ = limit.ask(Input::at(Time::ZERO), rate::Request::default());
     /// assert_eq!(limit.snapshot(Time::ZERO).next_at, Some(Time::from_millis(1_000)));
     /// ```

@@ -110,8 +110,8 @@ impl<K: Hash + Eq + Clone> Registry<K> {
     /// # use mainstay_resilience::{Input, Time, breaker, sync, registry};
     /// let breakers: sync::Registry<String> = sync::Registry::new(registry::Config::default());
     /// let early = breakers.get("billing", Time::ZERO);
-    /// let breaker = breaker::Config { enforcement: breaker::Enforcement::ObserveOnly, ..Default::default() };
-    /// breakers.configure(Input::default(), registry::Config { breaker, keys_max: 10 });
+    /// let breaker = breaker::Config::new().enforcement(breaker::Enforcement::ObserveOnly);
+    /// breakers.configure(Input::default(), registry::Config::new().breaker(breaker).keys_max(10));
     /// // It reaches those that were there before.
     /// early.trip(Input::default());
     /// assert!(early.ask(Input::default(), breaker::Request::default()).admitted().is_some());

@@ -36,11 +36,10 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
 /// # runtime.unwrap().block_on(async {
 /// let timeout = Duration::from_millis(400);
-/// let policy = Policy { timeout: Some(timeout), ..Policy::default() };
+/// let policy = Policy::new().timeout(timeout);
 /// let layer = GuardLayer::from_policy("billing", policy, HttpRules::default()).unwrap();
-/// let hangs = service_fn(|_: http::Request<()>| {
-///     std::future::pending::<Result<http::Response<()>, BoxError>>()
-/// });
+/// let hangs =
+///     service_fn(|_: http::Request<()>| std::future::pending::<Result<http::Response<()>, BoxError>>());
 /// let error = layer.layer(hangs).oneshot(http::Request::new(())).await.unwrap_err();
 /// assert_eq!(error.downcast_ref(), Some(&TimedOut(timeout)));
 /// # });
@@ -63,7 +62,7 @@ impl std::error::Error for TimedOut {}
 /// use mainstay_resilience::guard::Policy;
 /// use mainstay_resilience::tower::{GuardLayer, HttpRules};
 ///
-/// let policy = Policy { breaker: Some(breaker::Config::default()), ..Policy::default() };
+/// let policy = Policy::new().breaker(breaker::Config::default());
 /// let layer = GuardLayer::from_policy("billing", policy, HttpRules::default()).unwrap();
 /// // tower::ServiceBuilder::new().layer(layer).service(client)
 /// assert_eq!(layer.guard().name(), "billing");
@@ -98,7 +97,7 @@ impl<R> GuardLayer<R> {
     /// use mainstay_resilience::guard::Policy;
     /// use mainstay_resilience::tower::{GuardLayer, HttpRules};
     ///
-    /// let policy = Policy { total_timeout: Some(Duration::ZERO), ..Policy::default() };
+    /// let policy = Policy::new().total_timeout(Duration::ZERO);
     /// let error = GuardLayer::from_policy("billing", policy, HttpRules::default()).unwrap_err();
     /// assert_eq!(error.field, "total_timeout_ms");
     /// ```
@@ -116,7 +115,7 @@ impl<R> GuardLayer<R> {
     /// use mainstay_resilience::tower::{GuardLayer, HttpRules};
     /// use mainstay_resilience::{Input, breaker};
     ///
-    /// let policy = Policy { breaker: Some(breaker::Config::default()), ..Policy::default() };
+    /// let policy = Policy::new().breaker(breaker::Config::default());
     /// let layer = GuardLayer::from_policy("billing", policy, HttpRules::default()).unwrap();
     /// let guard = layer.guard();
     /// guard.breaker().unwrap().force(Input::at(guard.now()), breaker::Forced::Open);
@@ -144,11 +143,10 @@ impl<S, R: Clone> Layer<S> for GuardLayer<R> {
 /// use tower::{Layer, ServiceExt, service_fn};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-/// let policy = Policy { breaker: Some(breaker::Config::default()), ..Policy::default() };
+/// let policy = Policy::new().breaker(breaker::Config::default());
 /// let layer = GuardLayer::from_policy("billing", policy, HttpRules::default()).unwrap();
-/// let billing: Guarded<_, _> = layer.layer(service_fn(|_: http::Request<()>| async {
-///     Ok::<_, BoxError>(http::Response::new(()))
-/// }));
+/// let billing: Guarded<_, _> = layer
+///     .layer(service_fn(|_: http::Request<()>| async { Ok::<_, BoxError>(http::Response::new(())) }));
 /// billing.guard().breaker().unwrap().trip(Input::at(billing.guard().now()));
 /// let error = billing.oneshot(http::Request::new(())).await.unwrap_err();
 /// assert_eq!(error.downcast_ref::<CallRejected>().unwrap().reason, Reason::BreakerOpen);

@@ -19,7 +19,7 @@ mod timers;
 
 pub use clock::{ShardClock, clock};
 pub use live::{Liveness, first_kept, is_live};
-pub use page::{Direction, EventsPage, Page, PageRequest, StoredEvent, Truncated, page};
+pub use page::{EventsPage, Page, PageRequest, StoredEvent, Truncated, page};
 pub use stream::{Presence, StreamState, stream};
 pub use streams::{ListPoint, ListedStream, StreamsPage, StreamsRequest, streams};
 pub use timers::{Deadlines, due, next_deadline};

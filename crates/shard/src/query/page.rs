@@ -12,20 +12,12 @@ use alloc::vec::Vec;
 use core::ops::ControlFlow;
 use model::{Cursor, Namespace, Order, Position, Revision, Slot, StreamName, View, ViewError};
 
-/// Which way a page runs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Direction {
-    #[default]
-    Forward,
-    Backward,
-}
-
 /// What to read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PageRequest {
     /// The revision to begin at, inclusive; `None` is the first kept, or the last when reading backward.
     pub from: Option<Revision>,
-    pub direction: Direction,
+    pub order: Order,
     /// Events at most.
     pub limit: usize,
     /// Nothing behind this cursor is seen.
@@ -91,14 +83,10 @@ pub fn page(view: &impl View, name: &StreamName<'_>, request: &PageRequest) -> R
         _ => StreamState::of(slot, Some(&head)).last(),
     };
     let (from, to) = bounds(request, kept.first, end);
-    let order = match request.direction {
-        Direction::Forward => Order::Ascending,
-        Direction::Backward => Order::Descending,
-    };
-    let events = read(view, kept, (from, to), order)?;
-    let next = match request.direction {
-        Direction::Forward => (to < end).then_some(to),
-        Direction::Backward => (from > kept.first && from < to).then(|| Revision(from.0 - 1)),
+    let events = read(view, kept, (from, to), request.order)?;
+    let next = match request.order {
+        Order::Ascending => (to < end).then_some(to),
+        Order::Descending => (from > kept.first && from < to).then(|| Revision(from.0 - 1)),
     };
     Ok(Page::Events(EventsPage { slot, events, last, next }))
 }
@@ -106,12 +94,12 @@ pub fn page(view: &impl View, name: &StreamName<'_>, request: &PageRequest) -> R
 /// The revisions of a page, from the first up to the one behind the last, within `first..end`.
 fn bounds(request: &PageRequest, first: Revision, end: Revision) -> (Revision, Revision) {
     let limit = request.limit as u64;
-    match request.direction {
-        Direction::Forward => {
+    match request.order {
+        Order::Ascending => {
             let from = request.from.unwrap_or(first).clamp(first, end.max(first));
             (from, Revision(from.0.saturating_add(limit).min(end.0)))
         }
-        Direction::Backward => {
+        Order::Descending => {
             let to = request.from.map_or(end, |from| from.next().min(end));
             (Revision(to.0.saturating_sub(limit).max(first.0)), to)
         }
@@ -202,7 +190,7 @@ mod tests {
         assert_eq!(told(&store, request(Some(2), 2)), "[2, 3] last Some(4) next Some(4)");
         assert_eq!(told(&store, request(Some(4), 2)), "[4] last Some(4) next None");
         assert_eq!(told(&store, request(Some(9), 2)), "[] last Some(4) next None");
-        let back = |from| PageRequest { direction: Direction::Backward, ..request(from, 2) };
+        let back = |from| PageRequest { order: Order::Descending, ..request(from, 2) };
         assert_eq!(told(&store, back(None)), "[4, 3] last Some(4) next Some(2)");
         assert_eq!(told(&store, back(Some(0))), "[0] last Some(4) next None");
         assert_eq!(told(&store, back(Some(99))), "[4, 3] last Some(4) next Some(2)");

@@ -15,8 +15,8 @@ use alloc::vec::Vec;
 use format::body::{self, BodyRecord};
 use format::row::{Author, DedupRow, RevisionRow, StreamRow, dedup_key, revision_key};
 use model::{
-    Append, Appended, Cursor, EventPlace, Identity, KeyId, Namespace, NewEvent, Outcome, Refusal, Revision,
-    StreamId, View, ViewError,
+    Append, Appended, AppendedEvent, Cursor, Identity, KeyId, Namespace, NewEvent, Outcome, Refusal,
+    Revision, StreamId, View, ViewError,
 };
 
 /// A stream has at most so many revisions.
@@ -76,7 +76,7 @@ pub(crate) fn write<'e, V: View>(
 ) -> Result<Appended, ViewError> {
     let mut head = head;
     let mut changed = None;
-    let mut events: Vec<EventPlace> = Vec::with_capacity(found.len());
+    let mut events: Vec<AppendedEvent> = Vec::with_capacity(found.len());
     for (event, found) in append.events.iter().zip(found) {
         let place = match *found {
             Found::Stored(place) => place,
@@ -84,7 +84,7 @@ pub(crate) fn write<'e, V: View>(
                 let append = earlier.get(write as usize).map_or(&events, |append| &append.events);
                 // A twin comes after the event that it repeats.
                 let Some(first) = append.get(event as usize) else { continue };
-                EventPlace { replayed: true, ..*first }
+                AppendedEvent { replayed: true, ..*first }
             }
             Found::New => {
                 let position = overlay.take_position();
@@ -92,7 +92,7 @@ pub(crate) fn write<'e, V: View>(
                     changed = Some(RowChange);
                     Head { row: StreamRow::new(StreamId(position.0)), next: Revision::FIRST }
                 });
-                let place = EventPlace { revision: head.next, position, replayed: false };
+                let place = AppendedEvent { revision: head.next, position, replayed: false };
                 put_event(event, stream, head.row.id, place, overlay);
                 head.next = head.next.next();
                 place
@@ -146,10 +146,10 @@ fn put_event<V: View>(
     event: &NewEvent<'_>,
     stream: &Stream<'_>,
     id: StreamId,
-    place: EventPlace,
+    place: AppendedEvent,
     overlay: &mut Overlay<'_, '_, V>,
 ) {
-    let EventPlace { revision, position, .. } = place;
+    let AppendedEvent { revision, position, .. } = place;
     let namespace = Namespace::ROOT;
     let author = match event.identity {
         Identity::Server => Author::Server(event.fingerprint),

@@ -18,7 +18,8 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use format::row::{Author, DedupRow, RevisionRow, dedup_key};
 use model::{
-    Append, Cursor, EventPlace, Fingerprint, IdHash, Identity, NewEvent, Refusal, Revision, View, ViewError,
+    Append, AppendedEvent, Cursor, Fingerprint, IdHash, Identity, NewEvent, Refusal, Revision, View,
+    ViewError,
 };
 
 /// What is known of one event of a request.
@@ -26,7 +27,7 @@ use model::{
 pub(crate) enum Found {
     New,
     /// The stream holds it.
-    Stored(EventPlace),
+    Stored(AppendedEvent),
     /// An earlier event of this request is the same; counted from 0 in its append.
     Twin {
         write: u32,
@@ -131,14 +132,14 @@ struct OtherContent;
 
 enum Stored {
     No,
-    Same(EventPlace),
+    Same(AppendedEvent),
     Other(Revision),
 }
 
 impl Stored {
     fn of(first: Fingerprint, sent: Fingerprint, revision: Revision, row: RevisionRow) -> Self {
         if first.is_repeated_by(sent, row.position) {
-            Self::Same(EventPlace { revision, position: row.position, replayed: true })
+            Self::Same(AppendedEvent { revision, position: row.position, replayed: true })
         } else {
             Self::Other(revision)
         }

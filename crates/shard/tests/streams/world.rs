@@ -6,10 +6,10 @@ use crate::random::Random;
 use crate::simple::{Answer, Ask, Place, Simple, Stream};
 use format::body::BodyRecord;
 use model::{
-    Appended, Behaviour, Command, Cursor, Effect, Elapsed, EntryClock, Key, KeyId, Namespace, Outcome,
+    Appended, Behaviour, Command, Cursor, Effect, Elapsed, EntryClock, Key, KeyId, Namespace, Order, Outcome,
     Position, Refusal, Revision, Settings, Slot, Value, ViewError, Wall,
 };
-use shard::query::{self, Direction, ListPoint, Liveness, Page, PageRequest, Presence, StreamsRequest};
+use shard::query::{self, ListPoint, Liveness, Page, PageRequest, Presence, StreamsRequest};
 use shard::{Applied, Shard, ShardOptions};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -180,7 +180,7 @@ impl World {
         });
         let request = PageRequest {
             from: random.once_in(2).then(|| Revision(random.below(ours.events.len() as u64 + 3))),
-            direction: random.pick(&[Direction::Forward, Direction::Backward]),
+            order: random.pick(&[Order::Ascending, Order::Descending]),
             limit: 1 + random.below(9) as usize,
             as_of,
         };
@@ -325,12 +325,12 @@ fn assert_page(ours: &Stream, request: &PageRequest, page: &Page) {
     let all_visible = visible.len() == ours.events.len() - ours.removed;
     let last = if all_visible { ours.last() } else { visible.last().map(|(revision, _)| *revision) };
     assert_eq!(page.last.map(|last| last.0), last);
-    let mut wanted: Vec<_> = match request.direction {
-        Direction::Forward => {
+    let mut wanted: Vec<_> = match request.order {
+        Order::Ascending => {
             let from = request.from.unwrap_or_default().0;
             visible.into_iter().filter(|(revision, _)| *revision >= from).collect()
         }
-        Direction::Backward => {
+        Order::Descending => {
             let from = request.from.map_or(u64::MAX, |from| from.0);
             visible.into_iter().rev().filter(|(revision, _)| *revision <= from).collect()
         }
@@ -363,7 +363,7 @@ fn answer(outcome: &Outcome) -> Answer {
                 event: event as usize,
                 revision: revision.map(|revision| revision.0),
             },
-            Refusal::KeyConflict => Answer::KeyConflict,
+            Refusal::KeyConflict { .. } => Answer::KeyConflict,
             Refusal::TruncateBeyondEnd { next } => Answer::TruncateBeyondEnd(next.0),
             Refusal::Unsupported => Answer::Unsupported,
             Refusal::KeysFull | Refusal::StreamFull => panic!("{refusal:?}"),
@@ -372,7 +372,7 @@ fn answer(outcome: &Outcome) -> Answer {
 }
 
 fn places(appended: &Appended) -> (u16, Vec<Place>) {
-    let place = |event: &model::EventPlace| Place {
+    let place = |event: &model::AppendedEvent| Place {
         revision: event.revision.0,
         position: event.position.0,
         replayed: event.replayed,

@@ -179,10 +179,10 @@ fn write_replayed(out: &mut Vec<u8>, replayed: bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{EventPlace, Position, Slot};
+    use model::{AppendedEvent, Position, Slot};
 
-    fn place(revision: u64, replayed: bool) -> EventPlace {
-        EventPlace { revision: Revision(revision), position: Position(revision + 1), replayed }
+    fn place(revision: u64, replayed: bool) -> AppendedEvent {
+        AppendedEvent { revision: Revision(revision), position: Position(revision + 1), replayed }
     }
 
     fn text(write: impl FnOnce(&mut Vec<u8>)) -> String {

@@ -1,17 +1,18 @@
-//! Answers: whole, or a stream of parts. A streamed answer holds one part at a time.
+//! Responses: whole, or a stream of parts, of which one is in memory at a time.
 
 use api::Problem;
 use bytes::Bytes;
 use futures_util::Stream;
+use http::StatusCode;
 use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
-use http::{Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
+use model::Revision;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-pub(crate) type Answer = Response<Reply>;
-pub(crate) type Result<T = Answer, E = Box<Problem>> = std::result::Result<T, E>;
+pub(crate) type Response = http::Response<ResponseBody>;
+pub(crate) type Result<T = Response, E = Box<Problem>> = std::result::Result<T, E>;
 type Parts = Pin<Box<dyn Stream<Item = std::result::Result<Bytes, Aborted>> + Send>>;
 
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -20,30 +21,31 @@ pub(crate) const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stre
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
 pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 pub(crate) const CURSOR: HeaderName = HeaderName::from_static("mainstay-cursor");
+pub(crate) const AS_OF: HeaderName = HeaderName::from_static("mainstay-as-of");
 pub(crate) const REMOVED_THROUGH: HeaderName = HeaderName::from_static("mainstay-removed-through");
 
-/// The body of an answer.
-pub(crate) enum Reply {
+/// The body of a response.
+pub(crate) enum ResponseBody {
     Empty,
     Whole(Bytes),
     Parts(Parts),
-    /// One of these that came through the router.
+    /// One of the others, from the router.
     Routed(axum::body::Body),
 }
 
-/// The answer cannot be finished: the connection is closed, so that nobody takes a part for the whole.
+/// The response cannot be finished. The connection is closed, so that no client takes a part for the whole.
 #[derive(Debug)]
 pub(crate) struct Aborted;
 
 impl fmt::Display for Aborted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the answer could not be finished")
+        f.write_str("the response could not be finished")
     }
 }
 
 impl std::error::Error for Aborted {}
 
-impl fmt::Debug for Reply {
+impl fmt::Debug for ResponseBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("Empty"),
@@ -54,7 +56,7 @@ impl fmt::Debug for Reply {
     }
 }
 
-impl Body for Reply {
+impl Body for ResponseBody {
     type Data = Bytes;
     type Error = Aborted;
 
@@ -98,13 +100,13 @@ impl Body for Reply {
 }
 
 /// 200 with a whole body.
-pub(crate) fn whole(content_type: HeaderValue, body: impl Into<Bytes>) -> Answer {
-    let mut answer = Response::new(Reply::Whole(body.into()));
-    answer.headers_mut().insert(CONTENT_TYPE, content_type);
-    answer
+pub(crate) fn whole(content_type: HeaderValue, body: impl Into<Bytes>) -> Response {
+    let mut response = http::Response::new(ResponseBody::Whole(body.into()));
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
 }
 
-pub(crate) fn json(body: impl Into<Bytes>) -> Answer {
+pub(crate) fn json(body: impl Into<Bytes>) -> Response {
     whole(JSON, body)
 }
 
@@ -112,32 +114,56 @@ pub(crate) fn json(body: impl Into<Bytes>) -> Answer {
 pub(crate) fn parts(
     content_type: HeaderValue,
     parts: impl Stream<Item = std::result::Result<Bytes, Aborted>> + Send + 'static,
-) -> Answer {
-    let mut answer = Response::new(Reply::Parts(Box::pin(parts)));
-    answer.headers_mut().insert(CONTENT_TYPE, content_type);
-    answer
+) -> Response {
+    let mut response = http::Response::new(ResponseBody::Parts(Box::pin(parts)));
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
 }
 
-pub(crate) fn problem(problem: &Problem) -> Answer {
-    let mut answer = whole(PROBLEM, problem.to_bytes());
-    *answer.status_mut() =
+/// Adds a header whose value is a time or a cursor, if there is one.
+pub(crate) fn insert(response: &mut Response, name: HeaderName, value: Option<impl ToString>) {
+    if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value.to_string()).ok()) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+/// A revision as the tag that `If-Match` takes.
+pub(crate) fn etag(revision: Revision) -> HeaderValue {
+    let mut tag = Vec::with_capacity(22);
+    tag.push(b'"');
+    api::json::write_number(&mut tag, revision.0);
+    tag.push(b'"');
+    HeaderValue::from_maybe_shared(Bytes::from(tag)).unwrap_or(HeaderValue::from_static("\"\""))
+}
+
+pub(crate) fn problem(problem: &Problem) -> Response {
+    let mut response = whole(PROBLEM, problem.to_bytes());
+    *response.status_mut() =
         StatusCode::from_u16(problem.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     if let Some(seconds) = problem.retry_after_s {
-        answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
-    answer
+    response
 }
 
-/// The methods that a path takes.
-pub(crate) fn allow(mut answer: Answer, methods: &str) -> Answer {
+/// The last line of a response that has begun and cannot go on.
+pub(crate) fn problem_line(problem: &Problem) -> Vec<u8> {
+    let mut out = b"{\"problem\":".to_vec();
+    problem.render(&mut out);
+    out.extend_from_slice(b"}\n");
+    out
+}
+
+/// Adds the methods that a path supports.
+pub(crate) fn allow(mut response: Response, methods: &str) -> Response {
     if let Ok(methods) = HeaderValue::from_str(methods) {
-        answer.headers_mut().insert(ALLOW, methods);
+        response.headers_mut().insert(ALLOW, methods);
     }
-    answer
+    response
 }
 
-pub(crate) fn no_content() -> Answer {
-    let mut answer = Response::new(Reply::Empty);
-    *answer.status_mut() = StatusCode::NO_CONTENT;
-    answer
+pub(crate) fn no_content() -> Response {
+    let mut response = http::Response::new(ResponseBody::Empty);
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
 }

@@ -14,6 +14,8 @@ pub struct StreamPage<'a> {
     pub revision: Option<Revision>,
     /// The first revision that is kept; null when there is none.
     pub first: Option<Revision>,
+    /// The moment that the page shows, where the request had `as_of`.
+    pub as_of: Option<&'a str>,
     pub next: Option<String>,
 }
 
@@ -27,6 +29,7 @@ impl StreamPage<'_> {
         write_revision(out, self.revision);
         out.extend_from_slice(b",\"first\":");
         write_revision(out, self.first);
+        write_as_of(out, self.as_of);
         write_events(out, events);
         write_next(out, self.next.as_deref());
     }
@@ -34,15 +37,17 @@ impl StreamPage<'_> {
 
 /// The end of a page of the whole store's events.
 #[derive(Clone, Debug)]
-pub struct StorePage {
+pub struct StorePage<'a> {
     /// Where the page ended: everything up to here was examined.
     pub cursor: Cursor,
     /// The greatest cursor of a removed event.
     pub removed_through: Option<Cursor>,
+    /// The moment that the page shows, where the request had `as_of`.
+    pub as_of: Option<&'a str>,
     pub next: Option<String>,
 }
 
-impl StorePage {
+impl StorePage<'_> {
     /// The page around `events`.
     pub fn write(&self, out: &mut Vec<u8>, events: &[u8]) {
         out.reserve(events.len() + 256);
@@ -53,6 +58,7 @@ impl StorePage {
             None => out.extend_from_slice(b"null"),
             Some(cursor) => json::write_text(out, &cursor.to_string()),
         }
+        write_as_of(out, self.as_of);
         write_events(out, events);
         write_next(out, self.next.as_deref());
     }
@@ -60,7 +66,7 @@ impl StorePage {
 
 /// One stream of a list.
 #[derive(Clone, Debug)]
-pub struct StreamLine<'a> {
+pub struct ListedStream<'a> {
     pub stream: &'a str,
     pub first: Option<Revision>,
     pub revision: Option<Revision>,
@@ -69,24 +75,31 @@ pub struct StreamLine<'a> {
 /// A page of the list of streams.
 pub fn write_streams<'a>(
     out: &mut Vec<u8>,
-    streams: impl Iterator<Item = StreamLine<'a>>,
+    streams: impl Iterator<Item = ListedStream<'a>>,
     next: Option<&str>,
 ) {
     out.extend_from_slice(b"{\"streams\":[");
-    for (at, line) in streams.enumerate() {
+    for (at, listed) in streams.enumerate() {
         if at > 0 {
             out.push(b',');
         }
         out.extend_from_slice(b"{\"stream\":");
-        json::write_text(out, line.stream);
+        json::write_text(out, listed.stream);
         out.extend_from_slice(b",\"first\":");
-        write_revision(out, line.first);
+        write_revision(out, listed.first);
         out.extend_from_slice(b",\"revision\":");
-        write_revision(out, line.revision);
+        write_revision(out, listed.revision);
         out.push(b'}');
     }
     out.push(b']');
     write_next(out, next);
+}
+
+fn write_as_of(out: &mut Vec<u8>, moment: Option<&str>) {
+    if let Some(moment) = moment {
+        out.extend_from_slice(b",\"as_of\":");
+        json::write_text(out, moment);
+    }
 }
 
 fn write_events(out: &mut Vec<u8>, events: &[u8]) {
@@ -167,16 +180,18 @@ mod tests {
     #[test]
     fn pages_are_json() {
         let mut out = Vec::new();
-        StreamPage { stream: "s", revision: None, first: None, next: None }.write(&mut out, b"{},{}");
+        StreamPage { stream: "s", revision: None, first: None, as_of: None, next: None }
+            .write(&mut out, b"{},{}");
         assert_eq!(out, br#"{"stream":"s","revision":null,"first":null,"events":[{},{}],"next":null}"#);
         let mut out = Vec::new();
         let next = Some("/v1/events?after=x".into());
-        StorePage { cursor: Cursor::START, removed_through: Some(Cursor::START), next }.write(&mut out, b"");
+        StorePage { cursor: Cursor::START, removed_through: Some(Cursor::START), as_of: Some("x"), next }
+            .write(&mut out, b"");
         let json: serde_json::Value = serde_json::from_slice(&out).unwrap();
-        assert_eq!(json["next"], "/v1/events?after=x");
+        assert_eq!((&json["as_of"], &json["next"]), (&"x".into(), &"/v1/events?after=x".into()));
         let mut out = Vec::new();
-        let line = StreamLine { stream: "s", first: Some(Revision(1)), revision: Some(Revision(2)) };
-        write_streams(&mut out, [line.clone(), line].into_iter(), None);
+        let listed = ListedStream { stream: "s", first: Some(Revision(1)), revision: Some(Revision(2)) };
+        write_streams(&mut out, [listed.clone(), listed].into_iter(), None);
         assert_eq!(
             out,
             br#"{"streams":[{"stream":"s","first":1,"revision":2},{"stream":"s","first":1,"revision":2}],"next":null}"#

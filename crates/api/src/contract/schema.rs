@@ -1,36 +1,69 @@
-//! The objects of the API as types. The server reads and writes them by hand, for speed; tests read its real
-//! answers into these, unknown members refused, so that neither can drift.
+//! The JSON objects of requests and responses, as types. The server reads and writes JSON without them, for speed.
+//! Tests read its real responses into these types, which refuse unknown members, so that neither can drift.
 
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-/// An event on its way in: a CloudEvent 1.0. Further members whose names have only lower-case letters and digits
-/// are extensions: a text, an integer of 32 bits or a truth value.
+/// All of them, as components of the OpenAPI document.
+#[derive(utoipa::OpenApi)]
+#[openapi(components(schemas(
+    NewEvent,
+    NewEventLine,
+    RecordedEvent,
+    Appended,
+    AppendedEvent,
+    StreamPage,
+    StorePage,
+    LineResult,
+    SummaryLine,
+    Summary,
+    Transaction,
+    Check,
+    Expected,
+    ExpectedWord,
+    Write,
+    Append,
+    Transacted,
+    Written,
+    StreamList,
+    ListedStream,
+    Settings,
+    SettingsInForce,
+    Deleted,
+    StoreInfo,
+    Live,
+    Ready,
+    Problem
+)))]
+pub(super) struct Schemas;
+
+/// An event to append: a CloudEvent 1.0. Further members are extensions: their names have only lower-case letters
+/// and digits, and their values are strings, 32-bit integers or booleans.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 pub struct NewEvent {
     #[schema(example = "1.0")]
     pub specversion: Option<String>,
-    /// Names the event within its source: sent again with the same content it is a replay. Without one, the
-    /// server makes one.
+    /// Identifies the event within its source. Sending the event again with the same content has no effect. When
+    /// absent, the server generates one.
     pub id: Option<String>,
-    /// Who says so: a URI reference. Without one it is `/streams/{stream}`.
+    /// What produced the event: a URI reference. The default is `/streams/{stream}`.
     pub source: Option<String>,
     #[serde(rename = "type")]
     #[schema(example = "cart.item-added")]
     pub event_type: String,
     pub subject: Option<String>,
-    /// When it happened, in RFC 3339. Without one it is when it was recorded.
+    /// When the event happened, in RFC 3339. The default is when it is recorded.
     pub time: Option<String>,
     pub datacontenttype: Option<String>,
     pub dataschema: Option<String>,
-    /// Any JSON, kept byte for byte.
+    /// Any JSON value. It is stored byte for byte.
     pub data: Option<Value>,
-    /// Bytes that are neither JSON nor text.
+    /// Binary data, in base64.
     pub data_base64: Option<String>,
 }
 
-/// One line of `POST /v1/events`: a CloudEvent that says to which stream it goes.
+/// One line of `POST /v1/events`: a CloudEvent with the stream to append it to.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 pub struct NewEventLine {
     pub stream: String,
@@ -38,15 +71,15 @@ pub struct NewEventLine {
     pub event: NewEvent,
 }
 
-/// An event as it was recorded: its place, then the CloudEvent with what the server filled in.
+/// A recorded event: its location, and the CloudEvent with the attributes that the server filled in.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 pub struct RecordedEvent {
     pub stream: String,
-    /// Its number in its stream, from 0.
+    /// The event's number in its stream, from 0.
     pub revision: u64,
-    /// Its place in the order of the whole store: 20 hex digits.
+    /// The event's location in the order of the whole store: 20 hex digits.
     pub cursor: String,
-    /// When it was recorded.
+    /// When the event was recorded.
     pub recordedtime: String,
     pub specversion: String,
     pub id: String,
@@ -61,27 +94,28 @@ pub struct RecordedEvent {
     pub data_base64: Option<String>,
 }
 
-/// What became of an append.
+/// The outcome of an append.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Appended {
     pub stream: String,
-    /// Of the last event.
+    /// The revision of the last event.
     pub revision: u64,
-    /// Of the last event.
+    /// The cursor of the last event.
     pub cursor: String,
-    /// Every event was there already.
+    /// Whether all events were in the stream already.
     pub replayed: bool,
-    /// In the order of the request.
+    /// One for each event, in the order of the request.
     pub events: Vec<AppendedEvent>,
 }
 
+/// Where one event of an append is.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AppendedEvent {
     pub revision: u64,
     pub cursor: String,
-    /// The id that the server made; absent when the client sent one.
+    /// The id that the server generated. Absent when the client sent one.
     pub id: Option<String>,
     pub replayed: bool,
 }
@@ -91,14 +125,16 @@ pub struct AppendedEvent {
 #[serde(deny_unknown_fields)]
 pub struct StreamPage {
     pub stream: String,
-    /// The stream's last revision, as of the moment asked for; null when it did not exist.
+    /// The stream's last revision at the moment shown; null when the stream did not exist.
     #[schema(required)]
     pub revision: Option<u64>,
-    /// The first revision that is kept.
+    /// The first revision that is still available.
     #[schema(required)]
     pub first: Option<u64>,
+    /// With `as_of`: the moment shown. Sent back as `as_of`, it means the same moment.
+    pub as_of: Option<String>,
     pub events: Vec<RecordedEvent>,
-    /// Path and query of the next page; null at the end.
+    /// Path and query of the next page; null on the last page.
     #[schema(required)]
     pub next: Option<String>,
 }
@@ -107,48 +143,52 @@ pub struct StreamPage {
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StorePage {
-    /// Where the page ended: everything up to here was looked at. Use it as `after` to go on later.
+    /// Where the page ends: everything up to here was examined. Use it as `after` to continue later.
     pub cursor: String,
-    /// Events up to here may have been removed; null when none were.
+    /// Events up to this cursor may have been removed; null when none were.
     #[schema(required)]
     pub removed_through: Option<String>,
+    /// With `as_of`: the moment shown. Sent back as `as_of`, it means the same moment.
+    pub as_of: Option<String>,
     pub events: Vec<RecordedEvent>,
-    /// Path and query of the next page; null when the end of the store was reached.
+    /// Path and query of the next page; null at the end of the store.
     #[schema(required)]
     pub next: Option<String>,
 }
 
-/// What became of one line; the last line is a [`SummaryLine`].
+/// The result of one line of `POST /v1/events`.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct AnswerLine {
-    /// Counted from 1, empty lines too.
+pub struct LineResult {
+    /// The number of the line, from 1. Empty lines count.
     pub line: Option<u64>,
     pub stream: Option<String>,
     pub revision: Option<u64>,
     pub cursor: Option<String>,
     pub replayed: Option<bool>,
-    /// The line was refused; without `line`, the stream of lines ended here.
+    /// Why the line was refused. Without `line`, processing ended here.
     pub problem: Option<Problem>,
 }
 
+/// The last line of the response to `POST /v1/events`.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SummaryLine {
     pub summary: Summary,
 }
 
+/// How many lines had which result.
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Summary {
-    /// Lines that were answered.
+    /// Lines with a result.
     pub lines: u64,
     pub appended: u64,
     pub replayed: u64,
     pub refused: u64,
 }
 
-/// Checks and writes, all or none.
+/// Checks and writes that are applied all or none.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Transaction {
@@ -165,7 +205,7 @@ pub struct Check {
     pub expected: Expected,
 }
 
-/// The last revision of a stream, or whether it exists.
+/// The last revision that a stream must have, or whether it must exist.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub enum Expected {
@@ -181,7 +221,7 @@ pub enum ExpectedWord {
     Any,
 }
 
-/// An object with one member, the kind of write.
+/// One write: an object with one member that names its kind.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Write {
@@ -196,12 +236,12 @@ pub struct Append {
     pub events: Vec<NewEvent>,
 }
 
-/// What became of a transaction.
+/// The outcome of a transaction.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Transacted {
     pub replayed: bool,
-    /// In the order of the request.
+    /// One for each write, in the order of the request.
     pub writes: Vec<Written>,
 }
 
@@ -216,7 +256,7 @@ pub struct Written {
 #[serde(deny_unknown_fields)]
 pub struct StreamList {
     pub streams: Vec<ListedStream>,
-    /// Path and query of the next page; null at the end. A page may be short or empty and still have one.
+    /// Path and query of the next page; null on the last page. A page may be short or empty and still have one.
     #[schema(required)]
     pub next: Option<String>,
 }
@@ -225,7 +265,7 @@ pub struct StreamList {
 #[serde(deny_unknown_fields)]
 pub struct ListedStream {
     pub stream: String,
-    /// The first revision that is kept.
+    /// The first revision that is still available.
     #[schema(required)]
     pub first: Option<u64>,
     /// The last revision.
@@ -233,16 +273,16 @@ pub struct ListedStream {
     pub revision: Option<u64>,
 }
 
-/// What a stream keeps. Absent or null members keep everything.
+/// What a stream keeps. An absent or null member keeps everything.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// Events recorded longer ago than this are removed: a whole number and ms, s, m, h, d or w.
+    /// Removes events that were recorded longer ago than this: a whole number and `ms`, `s`, `m`, `h`, `d` or `w`.
     #[schema(example = "30d")]
     pub max_age: Option<String>,
-    /// Only the newest so many are kept.
+    /// Keeps only the newest N events.
     pub max_count: Option<u64>,
-    /// Events below this revision are removed.
+    /// Removes events below this revision.
     pub truncate_before: Option<u64>,
 }
 
@@ -262,9 +302,19 @@ pub struct SettingsInForce {
 #[serde(deny_unknown_fields)]
 pub struct Deleted {
     pub stream: String,
-    /// The last revision that it had; the next append gets the one behind it.
+    /// The last revision that the stream had. The next append continues after it.
     #[schema(required)]
     pub revision: Option<u64>,
+}
+
+/// The store of a node.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StoreInfo {
+    /// The identity of the store: 32 hex digits, created with the data directory.
+    pub store: String,
+    /// The version of the node.
+    pub version: String,
 }
 
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -277,14 +327,14 @@ pub struct Live {
 #[serde(deny_unknown_fields)]
 pub struct Ready {
     pub status: String,
-    /// Entries that this start had to apply again.
+    /// Log entries that the node applied again when it started.
     pub replayed_entries: u64,
-    /// Why writes are refused for now; null when they are not.
+    /// Why the node refuses writes; null when it accepts them.
     #[schema(required)]
     pub read_only: Option<String>,
 }
 
-/// A refusal (RFC 9457). `/v1/errors` has a section for each code.
+/// An error (RFC 9457). `/v1/errors` has a section for each code.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Problem {
@@ -293,33 +343,37 @@ pub struct Problem {
     pub problem_type: String,
     pub title: String,
     pub status: u16,
-    /// Stable: programs decide by it.
+    /// Stable: programs match on it.
     #[schema(example = "wrong_revision")]
     pub code: String,
-    /// What happened this time.
+    /// What happened in this case.
     pub detail: String,
     /// What to do.
     pub action: String,
-    /// The same request may succeed later.
+    /// Whether the same request may succeed later.
     pub retryable: bool,
-    /// The place in the JSON that was sent.
+    /// The path of the member in the JSON that was sent.
     pub member: Option<String>,
     pub parameter: Option<String>,
     pub header: Option<String>,
-    /// Of the lines that were sent, from 1.
+    /// The number of the line in the request, from 1.
     pub line: Option<u64>,
-    /// Of the events that were sent, from 0.
+    /// The index of the event in the request, from 0.
     pub event: Option<u64>,
-    /// Of a transaction's checks and then writes, from 0.
+    /// The index of the check or write in the transaction, from 0: first all checks, then all writes.
     pub part: Option<u64>,
-    /// The bound that was passed.
+    /// The limit that was exceeded.
     pub limit: Option<u64>,
-    /// `wrong_revision`: the stream's last revision; null when it does not exist.
+    /// `wrong_revision`: the stream's last revision; null when the stream does not exist.
     pub current_revision: Option<u64>,
-    /// `history_truncated`: the first revision that is kept.
+    /// `history_truncated`: the first revision that is still available.
     pub first_revision: Option<u64>,
-    /// `truncate_beyond_end`: the revision that the next event gets.
+    /// `truncate_beyond_end`: the revision of the next event.
     pub next_revision: Option<u64>,
-    /// `event_conflict`: the event that has the id.
+    /// `event_conflict`: the revision of the event with the same identity.
     pub revision: Option<u64>,
+    /// `key_conflict`: `content` or `precondition`, whichever differs from the first request with the key.
+    pub differs: Option<String>,
+    /// `other_store`: the identity of the store that responds.
+    pub store: Option<String>,
 }

@@ -1,7 +1,7 @@
 //! An event as it was recorded: what the server knows of it, what it filled in, then the envelope as stored.
 
 use crate::json::{self, write_number};
-use crate::json::{Place, Reader, Value};
+use crate::json::{Comma, Reader, Value};
 use crate::time::{self, Moment};
 use crate::uri;
 use model::{Cursor, Filled, Revision};
@@ -64,9 +64,9 @@ fn sent_time(envelope: &[u8]) -> Option<Moment> {
     if reader.value().ok()? != Value::Object {
         return None;
     }
-    let mut place = Place::First;
-    while let Some(name) = reader.member(place).ok()? {
-        place = Place::Later;
+    let mut comma = Comma::None;
+    while let Some(name) = reader.member(comma).ok()? {
+        comma = Comma::Required;
         let value = reader.value().ok()?;
         if let ("time", Value::Text(text)) = (name.as_sent(), value) {
             return Moment::parse(&text.decode()?);

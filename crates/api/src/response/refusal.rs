@@ -1,20 +1,20 @@
 //! The domain said no: the problem that says so, with the place in the request.
 
-use crate::answer::outcome::AppendContext;
 use crate::catalogue::Code;
 use crate::problem::Problem;
-use model::{Refusal, Revision};
+use crate::response::outcome::AppendContext;
+use model::{KeyDifference, Refusal, Revision};
 
 /// What was asked, for the words and the place of a problem.
 #[derive(Clone, Copy, Debug)]
-pub enum Asked<'a> {
+pub enum Target<'a> {
     /// Something about one stream.
     Stream(&'a str),
     /// A transaction: the streams of its checks and of its writes.
     Transaction { checks: &'a [String], writes: &'a [AppendContext] },
 }
 
-impl<'a> Asked<'a> {
+impl<'a> Target<'a> {
     /// The path to a check or a write, for a transaction.
     fn member(self, part: u32) -> Option<String> {
         let Self::Transaction { checks, .. } = self else { return None };
@@ -40,31 +40,29 @@ impl<'a> Asked<'a> {
 
 /// The problem for a refusal.
 #[must_use]
-pub fn problem(refusal: &Refusal, asked: Asked<'_>) -> Box<Problem> {
+pub fn problem(refusal: &Refusal, target: Target<'_>) -> Box<Problem> {
     match refusal {
         Refusal::WrongRevision { part, current } => {
             let detail = match current {
-                Some(revision) => format!("`{}` is at revision {revision}", asked.stream(*part)),
-                None => format!("`{}` does not exist", asked.stream(*part)),
+                Some(revision) => format!("`{}` is at revision {revision}", target.stream(*part)),
+                None => format!("`{}` does not exist", target.stream(*part)),
             };
             let problem = Problem::new(Code::WrongRevision, detail).revision("current_revision", *current);
-            match asked.member(*part) {
+            match target.member(*part) {
                 Some(member) => problem.number("part", u64::from(*part)).member(member),
                 None => problem,
             }
         }
         Refusal::EventConflict { write, event, revision } => {
             let problem = event_conflict(*event, *revision);
-            match asked {
-                Asked::Transaction { .. } => {
+            match target {
+                Target::Transaction { .. } => {
                     problem.member(format!("writes[{write}].append.events[{event}]"))
                 }
-                Asked::Stream(_) => problem,
+                Target::Stream(_) => problem,
             }
         }
-        Refusal::KeyConflict => {
-            Problem::new(Code::KeyConflict, "the idempotency key was used for a request with other content")
-        }
+        Refusal::KeyConflict { differs } => key_conflict(*differs),
         Refusal::KeysFull => Problem::new(Code::KeysFull, "no more idempotency keys can be kept for now"),
         Refusal::TruncateBeyondEnd { next } => {
             Problem::new(Code::TruncateBeyondEnd, format!("the stream's next revision is {next}"))
@@ -76,6 +74,19 @@ pub fn problem(refusal: &Refusal, asked: Asked<'_>) -> Box<Problem> {
         }
         Refusal::StreamFull => Problem::new(Code::StreamFull, "a stream has no revision left to give"),
     }
+}
+
+fn key_conflict(differs: KeyDifference) -> Box<Problem> {
+    let (differs, detail) = match differs {
+        KeyDifference::Content => {
+            ("content", "the first request with this key took effect, and its content was different")
+        }
+        KeyDifference::Precondition => (
+            "precondition",
+            "the first request with this key took effect; it had the same content and another expected revision",
+        ),
+    };
+    Problem::new(Code::KeyConflict, detail).text("differs", differs)
 }
 
 fn event_conflict(event: u32, revision: Option<Revision>) -> Box<Problem> {
@@ -95,22 +106,22 @@ fn event_conflict(event: u32, revision: Option<Revision>) -> Box<Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::answer::outcome::Unnamed;
+    use crate::response::outcome::Unnamed;
 
     #[test]
     fn a_refusal_says_where_and_what_is_there() {
-        let json = |refusal: Refusal, asked: Asked<'_>| -> serde_json::Value {
-            serde_json::from_slice(&problem(&refusal, asked).to_bytes()).unwrap()
+        let json = |refusal: Refusal, target: Target<'_>| -> serde_json::Value {
+            serde_json::from_slice(&problem(&refusal, target).to_bytes()).unwrap()
         };
         let wrong = |part| Refusal::WrongRevision { part, current: Some(Revision(41)) };
-        let answer = json(wrong(0), Asked::Stream("cart-7"));
+        let answer = json(wrong(0), Target::Stream("cart-7"));
         assert_eq!(
             (&answer["detail"], &answer["current_revision"]),
             (&"`cart-7` is at revision 41".into(), &41.into())
         );
         let checks = ["a".to_owned(), "b".to_owned()];
         let writes = ["c", "d"].map(|name| AppendContext { stream: name.into(), unnamed: Unnamed::None });
-        let transaction = Asked::Transaction { checks: &checks, writes: &writes };
+        let transaction = Target::Transaction { checks: &checks, writes: &writes };
         let answer = json(wrong(1), transaction);
         assert_eq!(
             (&answer["member"], &answer["detail"]),
