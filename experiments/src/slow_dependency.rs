@@ -61,11 +61,8 @@ fn compare(without: &Half, with: &Half) -> String {
 }
 
 fn policy() -> Policy {
-    let bulkhead = bulkhead::Config::new()
-        .limit(Limit::Fixed(14))
-        .queue_max(8)
-        .wait_max(Duration::from_millis(200))
-        .shed(None);
+    let bulkhead =
+        bulkhead::Config::new().limit(Limit::Fixed(14)).queue_max(8).wait_max(Duration::from_millis(200));
     Policy::new().bulkhead(bulkhead).timeout(Duration::from_millis(600))
 }
 

@@ -49,7 +49,7 @@ fn compare(without: &Half, with: &Half) -> String {
 }
 
 fn policy() -> Policy {
-    Policy::new().hedge(hedge::Config::default())
+    Policy::new().hedge(hedge::Config::new())
 }
 
 async fn half(side: Side, seed: u64) -> Result<Half, SetupError> {
