@@ -39,9 +39,10 @@ users --100/s--> [ shop ] --50/s--> [ catalogue ] --50/s--> [ store ]
 Each service has 20 workers. A waiting worker does nothing else.",
     expect: "Without protection, all workers of the catalogue soon wait for the store, and then all workers of the \
              shop wait for the catalogue. No worker is left even for the pages that need neither, and the shop \
-             stays down after the store is back. With timeouts and circuit breakers the shop keeps serving those \
-             pages, and the others return when the store does.",
-    without: "calls wait for as long as it takes",
+             stays down after the store is back. A circuit breaker stops the calls to a service that keeps \
+             failing. With a timeout and a breaker on both calls, the shop keeps serving the pages that need only \
+             the shop, and the others return when the store does.",
+    without: "no timeout, so a call waits for as long as it takes",
     with: "a timeout and a circuit breaker on each of the two calls",
     lesson: "A call without a timeout can hold a worker forever, and one dead service then stops all services above \
              it. Set a timeout on every call. Add a circuit breaker, which stops calling a service that keeps \
@@ -57,14 +58,16 @@ Each service has 20 workers. A waiting worker does nothing else.",
 fn compare(without: &Half, with: &Half) -> String {
     format!(
         "While the store hangs, {} shop-only pages are served without protection, and {} with it. The pages that need \
-         the store fail either way ({} served without, {} with), but with the breakers these failures are quick \
-         rejections: 99 of 100 within {}, and they hold no worker. (Without them they are quick for a bad reason: \
-         every worker is stuck and the queue is full, so the shop turns everyone away.) In the last 2 s, with the \
+         the store fail either way ({} served without, {} with). With the breakers these failures are quick \
+         rejections, which hold no worker: half of them take at most {}, and the slowest are the probes that find out \
+         whether the store is back ({}, the timeout is 200 ms). Without the breakers they are quick for a bad reason: \
+         every worker is stuck and the queue is full, so the shop turns everyone away. In the last 2 s, with the \
          store back, {} pages of all kinds are served without protection, and {} with it.",
         without.served("shop_only_while_down"),
         with.served("shop_only_while_down"),
         without.served("store_while_down"),
         with.served("store_while_down"),
+        with.failed_p50("store_while_down"),
         with.failed_p99("store_while_down"),
         without.served("end"),
         with.served("end"),

@@ -79,6 +79,11 @@ impl Half {
         self.figures(key).map_or_else(unknown, |figures| millis(figures.p99_ms))
     }
 
+    /// For a comparison: the median of a group's failed requests.
+    pub(crate) fn failed_p50(&self, key: &str) -> String {
+        self.figures(key).map_or_else(unknown, |figures| millis(figures.failed_p50_ms))
+    }
+
     /// For a comparison: the p99 of a group's failed requests.
     pub(crate) fn failed_p99(&self, key: &str) -> String {
         self.figures(key).map_or_else(unknown, |figures| millis(figures.failed_p99_ms))
@@ -111,10 +116,11 @@ impl Measured {
 }
 
 fn in_json(figures: Figures) -> Map<String, Value> {
-    let Figures { requests, ok, failed, p50_ms, p99_ms, failed_p99_ms } = figures;
+    let Figures { requests, ok, failed, p50_ms, p99_ms, failed_p50_ms, failed_p99_ms } = figures;
     let figures = json!({
         "requests": requests, "ok": ok, "failed": failed,
-        "p50_ms": p50_ms, "p99_ms": p99_ms, "failed_p99_ms": failed_p99_ms,
+        "p50_ms": p50_ms, "p99_ms": p99_ms,
+        "failed_p50_ms": failed_p50_ms, "failed_p99_ms": failed_p99_ms,
     });
     figures.as_object().cloned().unwrap_or_default()
 }

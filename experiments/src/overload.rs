@@ -38,7 +38,7 @@ A user gives up after 500 ms. A later response is useless.",
              other users alike. With an adaptive limit and shedding by priority, the queue stays short: most of the \
              other users are rejected at once, and the important ones are served in time.",
     without: "every request waits in the service's queue",
-    with: "a bulkhead with an adaptive limit (AIMD, target 200 ms) that keeps its last permits for the important",
+    with: "a limit on concurrent requests that adapts to the measured latency, and rejects the others first",
     lesson: "A service that accepts more than it can serve works at full speed and helps nobody. Reject the excess \
              early, the least important first. This does not create capacity: the other users pay for the important \
              ones. They pay with a quick error instead of a long wait, and the service does useful work all the \

@@ -40,10 +40,10 @@ that it has served. Above that it crashes again. It is warm after 120.",
              a cold service: it crashes again, restarts, and crashes again. With a breaker it first gets single \
              probes and then a growing share of the requests, warms up, and stays up.",
     without: "all requests go through at all times",
-    with: "a circuit breaker: 3 probes one after the other, then a ramp from 5 % to 100 % in 2 s",
+    with: "a circuit breaker: 3 test calls (probes), then a share that grows from 5 % to 100 % in 2 s (a ramp)",
     lesson: "A service that has just started is weaker than usual, and meets its whole load at once. Let a breaker \
-             test it with a few calls and raise the load step by step. Some users are rejected for two seconds, so \
-             that none is rejected for ten.",
+             test it with a few calls and raise the load step by step. Some users are rejected during the \
+             ramp. Without it, nobody is served at all.",
     page: "docs/patterns/circuit-breaker.md",
     lasts: LASTS,
     marks: &[(CRASHES_AT, "the service crashes")],

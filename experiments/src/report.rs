@@ -27,8 +27,12 @@ impl Experiment {
     /// Who calls whom, what fails, and what will happen.
     #[must_use]
     pub fn introduction(&self) -> String {
-        let topology: Vec<String> =
-            self.topology.trim_matches('\n').lines().map(|line| format!("  {line}")).collect();
+        let topology: Vec<String> = self
+            .topology
+            .trim_matches('\n')
+            .lines()
+            .map(|line| format!("  {line}").trim_end().to_owned())
+            .collect();
         format!("{}\n\n{}\n", topology.join("\n"), wrapped(self.expect))
     }
 

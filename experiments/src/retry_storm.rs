@@ -43,8 +43,8 @@ A client waits 500 ms for each attempt and makes up to 4 attempts.",
              the service gets several times its load, its queue stays so long that every response is too late, and \
              it never recovers, although the pause is over. With a retry budget (retries may be 5 % of the calls) \
              and waits of random length before each retry, the queue drains.",
-    without: "up to 3 retries at once after each failure",
-    with: "the same number of retries, within a budget of 5 % and after a backoff with jitter",
+    without: "up to 3 retries, each immediately after a failure",
+    with: "up to 3 retries, within a budget of 5 % and each after a random wait (jitter)",
     lesson: "Retries add load exactly when a service can take least. A maximum number of attempts is not enough, \
              because it allows every call that many; bound the retries of all calls together with a budget. Back \
              off, with jitter, so that clients do not return in step.",

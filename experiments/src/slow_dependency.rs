@@ -32,7 +32,7 @@ users ---80/s---> [ shop ] ----+
 
 40 pages per second that take 250 ms need 10 workers on average.",
     expect: "Without bulkheads, requests that wait for the hanging reviews take all 40 workers of the shop, and the \
-             pages that need only prices fail too. With a bulkhead for each service, calls to reviews can hold at \
+             pages that need only prices fail too. A bulkhead caps the concurrent calls to one service. With one for each service, calls to reviews can hold at \
              most 14 workers and queue 8 more, and the price pages stay as fast as before.",
     without: "both services share all workers",
     with: "a bulkhead of 14 permits for each service, and a timeout of 600 ms",

@@ -93,7 +93,8 @@ impl Half {
         let (p50, p99) = (latency("p50_ms"), latency("p99_ms"));
         assert_eq!(at("ok") > 0.0, p50.is_some_and(|p50| p50 > 0.0), "{group}: {}", self.json);
         assert!(p50 <= p99 && p50.is_some() == p99.is_some(), "{group}: {}", self.json);
-        assert_eq!(at("failed") > 0.0, latency("failed_p99_ms").is_some(), "{group}: {}", self.json);
+        let (p50, p99) = (latency("failed_p50_ms"), latency("failed_p99_ms"));
+        assert!(p50 <= p99 && p50.is_some() == (at("failed") > 0.0), "{group}: {}", self.json);
     }
 }
 
@@ -122,7 +123,8 @@ fn cascade_ends_at_the_breakers_and_heals_by_itself() {
     halves.cured("shop-only pages live", |half| half.served("shop_only_while_down") >= 90.0);
     halves.cured("and are quick", |half| half.within("shop_only_while_down/p50_ms", 50.0));
     with.holds("pages that need the store fail", |half| half.served("store_while_down") <= 10.0);
-    with.holds("by quick rejections", |half| half.within("store_while_down/failed_p99_ms", 500.0));
+    with.holds("by quick rejections", |half| half.within("store_while_down/failed_p50_ms", 50.0));
+    with.holds("and none waits for long", |half| half.within("store_while_down/failed_p99_ms", 500.0));
     halves.cured("all is well when the store is", |half| half.served("end") >= 90.0);
 }
 
@@ -147,8 +149,9 @@ fn a_retry_storm_ends_with_a_budget_and_not_without() {
     for half in [without, with] {
         half.holds("calm before the pause", |half| half.served("calm") >= 99.0);
     }
-    without
-        .holds("naive retries are several times the load", |half| half.at("end_offered_per_second") >= 400.0);
+    without.holds("immediate retries are far more than it can serve", |half| {
+        half.at("end_offered_per_second") >= 250.0
+    });
     without.holds("and nothing is served", |half| half.at("end_goodput_per_second") <= 20.0);
     halves.cured("a budget bounds the load", |half| half.at("end_offered_per_second") <= 200.0);
     halves.cured("and all is served", |half| half.at("end_goodput_per_second") >= 160.0);

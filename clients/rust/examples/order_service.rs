@@ -66,9 +66,10 @@ async fn place(
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let variable = |name, default: &str| env::var(name).unwrap_or_else(|_| default.to_owned());
-    let mut policy = Policy { timeout: Some(Duration::from_millis(500)), ..Policy::default() };
-    policy.retry = Some(retry::Config::default());
-    policy.breaker = Some(breaker::Config::default());
+    let policy = Policy::new()
+        .timeout(Duration::from_millis(500))
+        .retry(retry::Config::new())
+        .breaker(breaker::Config::new());
     let service = Service {
         store: Client::new(&variable("MAINSTAY_URL", "http://127.0.0.1:7070"))?,
         prices: reqwest::Client::new(),

@@ -26,6 +26,8 @@ pub(crate) struct Figures {
     pub(crate) p50_ms: Option<f64>,
     /// 99 of 100 served requests took at most this time.
     pub(crate) p99_ms: Option<f64>,
+    /// Half of the failed requests had failed by then; `None` if none failed.
+    pub(crate) failed_p50_ms: Option<f64>,
     /// 99 of 100 failed requests had failed by then; `None` if none failed.
     pub(crate) failed_p99_ms: Option<f64>,
 }
@@ -55,6 +57,7 @@ impl Record {
             failed: failed.len(),
             p50_ms: percentile(&served, 50),
             p99_ms: percentile(&served, 99),
+            failed_p50_ms: percentile(&failed, 50),
             failed_p99_ms: percentile(&failed, 99),
         }
     }
@@ -131,7 +134,7 @@ mod tests {
         let figures = record.all();
         assert_eq!((figures.requests, figures.ok, figures.failed), (102, 100, 2));
         assert_eq!((figures.p50_ms, figures.p99_ms), (Some(50.0), Some(99.0)));
-        assert_eq!(figures.failed_p99_ms, Some(900.0));
+        assert_eq!((figures.failed_p50_ms, figures.failed_p99_ms), (Some(0.0), Some(900.0)));
     }
 
     #[test]
