@@ -1,23 +1,25 @@
-//! The node's configuration: flags over environment over file over defaults, each value with its origin.
+//! The configuration of a node. Each value comes from a flag, the environment, a file or the default, in that
+//! order of precedence, together with its origin.
 //!
-//! Values come as text from wherever they were set and are parsed once, here, so that an error can name the
-//! place that must be corrected. Nothing here decides an outcome: what does is replicated state.
+//! Every value is text at first and is parsed only here, so that an error can name the flag, variable or file to
+//! correct. No value affects the outcome of a command: only replicated state does.
 
 use api::request::query::parse_keep_alive;
 use std::fmt;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 use telemetry::LogFormat;
 
-/// The file that is read when none is named, if it is there.
+/// The file to read if no other file is named and this one exists.
 const FILE_DEFAULT: &str = "mainstay.toml";
 
-/// Names the file; not a key of its own.
+/// The variable that names the file. It is not a key.
 const FILE_VARIABLE: &str = "MAINSTAY_CONFIG";
 
-/// Every key there is: as flag `--KEY`, as variable `MAINSTAY_KEY`, and in the file.
+/// Every key. It can be set as flag `--KEY`, as variable `MAINSTAY_KEY`, and in the file.
 const KEYS: &[Key] = &[
     Key { name: "data", default: "mainstay-data" },
     Key { name: "listen", default: "127.0.0.1:7070" },
@@ -44,34 +46,34 @@ impl Key {
 /// The flags of `serve` and `config show`.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Flags {
-    /// Where the data is kept [default: mainstay-data]
+    /// The data directory [default: mainstay-data]
     #[arg(long, value_name = "DIRECTORY")]
     pub(crate) data: Option<String>,
-    /// The address to listen on; only loopback until there is access control [default: 127.0.0.1:7070]
+    /// The address to listen on; loopback only, because there is no access control yet [default: 127.0.0.1:7070]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) listen: Option<String>,
-    /// Memory for blocks of the state, such as `64 MiB` [default: 16 MiB]
+    /// Memory for cached blocks of the state, such as `64 MiB` [default: 16 MiB]
     #[arg(long, value_name = "SIZE")]
     pub(crate) cache_size: Option<String>,
-    /// Memory of new rows after which they are flushed [default: 16 MiB]
+    /// Size at which new rows in memory are written to disk [default: 16 MiB]
     #[arg(long, value_name = "SIZE")]
     pub(crate) memtable_size: Option<String>,
-    /// Length of one file of the write-ahead log [default: 64 MiB]
+    /// Size of each file of the log and of the event bodies [default: 64 MiB]
     #[arg(long, value_name = "SIZE")]
     pub(crate) segment_size: Option<String>,
-    /// Free space on the disk below which writes are refused [default: 128 MiB]
+    /// Free disk space below which the node refuses writes [default: 128 MiB]
     #[arg(long, value_name = "SIZE")]
     pub(crate) space_reserve: Option<String>,
-    /// How often a subscription is sent something at least, from 1s to 60s [default: 3s]
+    /// The longest silence of a subscription, from 1s to 60s [default: 3s]
     #[arg(long, value_name = "DURATION")]
     pub(crate) keep_alive: Option<String>,
-    /// Logs as `text`, as `json`, or `auto`: text on a terminal [default: auto]
+    /// `text`, `json`, or `auto`: text on a terminal, otherwise JSON [default: auto]
     #[arg(long, value_name = "FORMAT")]
     pub(crate) log_format: Option<String>,
-    /// Which logs, such as `info` or `warn,node=debug` [default: info]
+    /// The log level, such as `info` or `warn,node=debug` [default: info]
     #[arg(long, value_name = "LEVEL")]
     pub(crate) log_level: Option<String>,
-    /// The file with settings [default: mainstay.toml, if it is there]
+    /// The configuration file [default: mainstay.toml, if it exists]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }
@@ -120,7 +122,7 @@ pub(crate) struct Setting {
     pub(crate) origin: Origin,
 }
 
-/// A configuration that can be used as it is.
+/// A valid configuration.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     pub(crate) data: PathBuf,
@@ -132,28 +134,28 @@ pub(crate) struct Config {
     pub(crate) keep_alive: Duration,
     pub(crate) log_format: LogFormat,
     pub(crate) log_level: String,
-    /// The same as text, with their origins, in the order of the keys.
+    /// The same values as text, with their origins, in the order of the keys.
     pub(crate) settings: Vec<Setting>,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
-    #[error("the configuration file {} cannot be read: {source}", path.display())]
+    #[error("cannot read the configuration file {}: {source}", path.display())]
     Unreadable { path: PathBuf, source: std::io::Error },
-    #[error("the configuration file {} is not TOML: {message}", path.display())]
+    #[error("{} is not valid TOML: {message}", path.display())]
     NotToml { path: PathBuf, message: String },
-    #[error("{} has the key `{key}`, which is not known; known are {known}", path.display())]
+    #[error("{} has the unknown key `{key}`; known keys: {known}", path.display())]
     UnknownKey { path: PathBuf, key: String, known: String },
     #[error("`{key}` cannot be {value:?} (from {origin}): it takes {takes}")]
     Value { key: &'static str, value: String, origin: Origin, takes: &'static str },
     #[error(
-        "`listen` is {address} (from {origin}), which others can reach: until there is access control a node \
-         listens on loopback only, such as 127.0.0.1:7070 or [::1]:7070"
+        "`listen` is {address} (from {origin}), which other machines can reach: there is no access control yet, \
+         so a node listens on loopback only, such as 127.0.0.1:7070 or [::1]:7070"
     )]
     NotLoopback { address: SocketAddr, origin: Origin },
 }
 
-/// The configuration of this process.
+/// Loads the configuration of this process.
 pub(crate) fn load(flags: &Flags) -> Result<Config, ConfigError> {
     let environment = |name: &str| std::env::var(name).ok();
     let named = flags.config.clone().or_else(|| environment(FILE_VARIABLE).map(PathBuf::from));
@@ -166,7 +168,7 @@ pub(crate) fn load(flags: &Flags) -> Result<Config, ConfigError> {
     resolve(flags, environment, file.as_ref().map(|(path, text)| (*path, text.as_str())))
 }
 
-/// Pure: the same from the same places.
+/// The configuration that these sources give. Reads nothing else.
 fn resolve(
     flags: &Flags,
     environment: impl Fn(&str) -> Option<String>,
@@ -194,7 +196,7 @@ fn resolve(
 fn parse_file(path: &Path, text: &str) -> Result<toml::Table, ConfigError> {
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| ConfigError::NotToml {
         path: path.to_owned(),
-        message: error.to_string().trim().replace('\n', "; "),
+        message: describe(&error, text),
     })?;
     match table.keys().find(|key| !KEYS.iter().any(|known| known.name == key.as_str())) {
         Some(key) => Err(ConfigError::UnknownKey {
@@ -206,7 +208,13 @@ fn parse_file(path: &Path, text: &str) -> Result<toml::Table, ConfigError> {
     }
 }
 
-/// A text without its quotes, and anything else as TOML writes it: whoever parses it refuses what is wrong.
+/// A TOML error as one line of text: `line 2: string values must be quoted`.
+fn describe(error: &toml::de::Error, text: &str) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    format!("line {}: {}", before.matches('\n').count() + 1, error.message())
+}
+
+/// The text of a TOML string, and any other value as TOML writes it. Parsing rejects a value of the wrong type.
 fn plain(value: &toml::Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
@@ -217,14 +225,13 @@ fn typed(settings: Vec<Setting>) -> Result<Config, ConfigError> {
         let origin = setting(&settings, "listen").1;
         return Err(ConfigError::NotLoopback { address: listen, origin });
     }
-    let size = |key| parse::<Size>(&settings, key, "a size in bytes, KiB, MiB or GiB, such as 64 MiB");
     Ok(Config {
         data: parse::<NonEmpty>(&settings, "data", "the path of a directory")?.0.into(),
         listen,
-        cache_bytes: size("cache-size")?.0,
-        memtable_bytes: size("memtable-size")?.0,
-        segment_bytes: size("segment-size")?.0,
-        space_reserve_bytes: size("space-reserve")?.0,
+        cache_bytes: size(&settings, "cache-size", &CACHE_SIZE)?,
+        memtable_bytes: size(&settings, "memtable-size", &MEMTABLE_SIZE)?,
+        segment_bytes: size(&settings, "segment-size", &SEGMENT_SIZE)?,
+        space_reserve_bytes: size(&settings, "space-reserve", &SPACE_RESERVE)?,
         keep_alive: parse::<KeepAlive>(
             &settings,
             "keep-alive",
@@ -232,7 +239,12 @@ fn typed(settings: Vec<Setting>) -> Result<Config, ConfigError> {
         )?
         .0,
         log_format: parse(&settings, "log-format", "auto, text or json")?,
-        log_level: parse::<NonEmpty>(&settings, "log-level", "levels, such as info or warn,node=debug")?.0,
+        log_level: parse::<NonEmpty>(
+            &settings,
+            "log-level",
+            "a level or a list, such as info or warn,node=debug",
+        )?
+        .0,
         settings,
     })
 }
@@ -249,7 +261,7 @@ fn parse<T: FromStr>(settings: &[Setting], key: &'static str, takes: &'static st
     value.trim().parse().map_err(|_| ConfigError::Value { key, value, origin, takes })
 }
 
-/// A text that says something.
+/// A text that is not empty.
 struct NonEmpty(String);
 
 impl FromStr for NonEmpty {
@@ -271,6 +283,31 @@ impl FromStr for KeepAlive {
     }
 }
 
+/// The sizes that a key accepts, and how an error describes them.
+struct SizeRange {
+    bytes: RangeInclusive<u64>,
+    takes: &'static str,
+}
+
+const CACHE_SIZE: SizeRange =
+    SizeRange { bytes: 0..=1 << 40, takes: "a size from 0 to 1 TiB, such as 64 MiB" };
+const MEMTABLE_SIZE: SizeRange =
+    SizeRange { bytes: 256 << 10..=4 << 30, takes: "a size from 256 KiB to 4 GiB, such as 16 MiB" };
+/// A node zeroes a whole segment ahead of use, so a segment must fit the disk many times.
+const SEGMENT_SIZE: SizeRange =
+    SizeRange { bytes: 1 << 20..=1 << 30, takes: "a size from 1 MiB to 1 GiB, such as 64 MiB" };
+const SPACE_RESERVE: SizeRange =
+    SizeRange { bytes: 0..=1 << 40, takes: "a size from 0 to 1 TiB, such as 128 MiB" };
+
+fn size(settings: &[Setting], key: &'static str, range: &SizeRange) -> Result<u64, ConfigError> {
+    let Size(bytes) = parse(settings, key, range.takes)?;
+    if range.bytes.contains(&bytes) {
+        return Ok(bytes);
+    }
+    let (value, origin) = setting(settings, key);
+    Err(ConfigError::Value { key, value, origin, takes: range.takes })
+}
+
 /// A number of bytes, also written as `64 MiB`.
 pub(crate) struct Size(pub(crate) u64);
 
@@ -285,6 +322,7 @@ impl FromStr for Size {
             "KiB" => 1 << 10,
             "MiB" => 1 << 20,
             "GiB" => 1 << 30,
+            "TiB" => 1 << 40,
             _ => return Err(()),
         };
         number.checked_mul(unit).map(Self).ok_or(())
@@ -318,11 +356,11 @@ mod tests {
     fn flags_win_over_environment_over_file_over_defaults() {
         let flags = [("data", "from-flag")];
         let environment = [("MAINSTAY_DATA", "e"), ("MAINSTAY_LISTEN", "127.0.0.1:1")];
-        let file = "data = 'f'\nlisten = '127.0.0.1:2'\ncache-size = '1 GiB'\nmemtable-size = 1024\n";
+        let file = "data = 'f'\nlisten = '127.0.0.1:2'\ncache-size = '1 GiB'\nmemtable-size = 1048576\n";
         let config = check(&flags, &environment, Some(file)).unwrap();
         assert_eq!(config.data, PathBuf::from("from-flag"));
         assert_eq!(config.listen, "127.0.0.1:1".parse().unwrap());
-        assert_eq!((config.cache_bytes, config.memtable_bytes), (1 << 30, 1024));
+        assert_eq!((config.cache_bytes, config.memtable_bytes), (1 << 30, 1 << 20));
         assert_eq!(config.log_format, LogFormat::Auto);
         assert_eq!(config.keep_alive, Duration::from_secs(3));
         assert_eq!(config.settings[4].origin, Origin::Default);
@@ -334,23 +372,24 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_used_is_refused_with_its_name_and_its_place() {
+    fn an_invalid_value_is_an_error_that_names_the_key_and_the_source() {
         for (environment, file, want) in [
-            (
-                &[][..],
-                Some("lisen = 'x'"),
-                "m.toml has the key `lisen`, which is not known; known are `data`,",
-            ),
-            (&[], Some("listen = "), "m.toml is not TOML"),
+            (&[][..], Some("lisen = 'x'"), "m.toml has the unknown key `lisen`; known keys: `data`,"),
+            (&[], Some("listen = "), "m.toml is not valid TOML: line 1: "),
             (&[], Some("cache-size = true"), "`cache-size` cannot be \"true\" (from file m.toml)"),
             (&[("MAINSTAY_CACHE_SIZE", "1 parsec")], None, "(from environment MAINSTAY_CACHE_SIZE)"),
-            (&[("MAINSTAY_CACHE_SIZE", "99999999999 GiB")], None, "it takes a size in bytes"),
+            (&[("MAINSTAY_CACHE_SIZE", "99999999999 GiB")], None, "it takes a size from 0 to 1 TiB"),
             (&[("MAINSTAY_LISTEN", "0.0.0.0:7070")], None, "listens on loopback only"),
             (&[("MAINSTAY_LISTEN", "localhost")], None, "it takes an address and a port"),
             (&[("MAINSTAY_KEEP_ALIVE", "999ms")], None, "it takes a duration from 1s to 60s"),
             (&[], Some("keep-alive = 4"), "`keep-alive` cannot be \"4\" (from file m.toml)"),
             (&[("MAINSTAY_LOG_FORMAT", "xml")], None, "it takes auto, text or json"),
             (&[("MAINSTAY_DATA", "")], None, "`data` cannot be \"\""),
+            (&[("MAINSTAY_SEGMENT_SIZE", "1")], None, "it takes a size from 1 MiB to 1 GiB"),
+            (&[("MAINSTAY_SEGMENT_SIZE", "2 GiB")], None, "it takes a size from 1 MiB to 1 GiB"),
+            (&[("MAINSTAY_MEMTABLE_SIZE", "0")], None, "it takes a size from 256 KiB to 4 GiB"),
+            (&[("MAINSTAY_CACHE_SIZE", "2 TiB")], None, "it takes a size from 0 to 1 TiB"),
+            (&[], Some("data = 'x'\nlisten = "), "m.toml is not valid TOML: line 2:"),
         ] {
             let error = check(&[], environment, file).unwrap_err();
             assert!(error.contains(want), "{error}");
@@ -358,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn any_loopback_address_is_taken() {
+    fn any_loopback_address_is_accepted() {
         for address in ["127.0.0.1:0", "127.9.9.9:1", "[::1]:7070"] {
             assert!(check(&[("listen", address)], &[], None).is_ok(), "{address}");
         }

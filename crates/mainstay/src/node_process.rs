@@ -1,4 +1,4 @@
-//! A node in a process of its own: started, and killed. For the tour and the bench.
+//! Starts and kills a node in a separate process, for the tour and the benchmarks.
 
 use crate::cli::failure::{Class, Failure, Result};
 use std::io::{BufRead, BufReader};
@@ -6,20 +6,20 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-/// How the line begins that says where a node listens.
+/// The start of the line in which a node prints its address.
 pub(crate) const LISTENING: &str = "listening on ";
 
-/// A running node; killed when dropped.
+/// A running node. Dropping it kills the process.
 #[derive(Debug)]
 pub(crate) struct NodeProcess {
     child: Child,
     url: String,
-    /// From the start of the process until it listened.
+    /// The time from the start of the process until it listened.
     pub(crate) listened_after: Duration,
 }
 
 impl NodeProcess {
-    /// Starts this same binary as a node on a free port of loopback.
+    /// Starts this binary as a node on a free loopback port.
     pub(crate) fn start(data: &Path) -> Result<Self> {
         let began = Instant::now();
         let mut child = Command::new(std::env::current_exe()?)
@@ -35,7 +35,7 @@ impl NodeProcess {
             let status = child.wait()?;
             return Err(Failure::new(Class::Unavailable, format!("the node did not start ({status})")));
         };
-        // The pipe stays open, so that a node that says more does not fail for it.
+        // Keep reading, so that the node can go on writing to its standard output.
         std::thread::spawn(move || lines.for_each(drop));
         Ok(Self { child, url, listened_after: began.elapsed() })
     }
@@ -48,7 +48,7 @@ impl NodeProcess {
         self.child.id()
     }
 
-    /// kill -9: the process gets no chance to write anything down.
+    /// Sends SIGKILL, so the process cannot write anything more.
     pub(crate) fn kill(&mut self) -> Result<ExitStatus> {
         self.child.kill()?;
         Ok(self.child.wait()?)
@@ -57,7 +57,7 @@ impl NodeProcess {
 
 impl Drop for NodeProcess {
     fn drop(&mut self) {
-        // Both fail only when the process has ended already.
+        // Both fail only if the process has already exited.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

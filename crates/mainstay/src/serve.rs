@@ -1,9 +1,8 @@
-//! `mainstay serve`: a node in this process, from its configuration to its graceful end.
+//! `mainstay serve`: a node in this process, from its configuration to its graceful shutdown.
 //!
-//! Everything runs on one current-thread runtime: HTTP and the node share it, so that a request crosses no
-//! thread but the log's. On SIGTERM or SIGINT HTTP ends first (requests in flight finish, subscribers are
-//! told), then the node (state and bodies are flushed, so the next start replays nothing); a second signal
-//! does not wait.
+//! HTTP and the node share one current-thread runtime, so a write crosses to another thread only for the log. On
+//! SIGTERM or SIGINT, HTTP stops first: requests in flight finish and subscriptions end. Then the node stops: it
+//! flushes state and bodies, so the next start replays nothing. A second signal ends the process immediately.
 
 use crate::cli::failure::{Failure, Result};
 use crate::config::{self, Config, Flags};
@@ -18,17 +17,17 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
-/// Threads that read pages of events: two cores' worth, and two more that may wait for a disk.
+/// Threads that read pages of events: two for two cores, and two more that may wait for a disk.
 const READ_THREADS: usize = 4;
-/// What a shell reports of a process that an interrupt ended.
+/// The exit status that shells use for an interrupted process.
 const EXIT_INTERRUPTED: i32 = 130;
 
 pub(crate) fn run(flags: &Flags) -> Result {
     let config = config::load(flags).map_err(Failure::usage)?;
     telemetry::init_logging(config.log_format, &config.log_level).map_err(Failure::usage)?;
-    // The allocator's huge pages stall on their first touch; without them an append waits 4 ms less at worst.
+    // The first use of each of the allocator's huge pages stalls an append by up to 4 ms.
     if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
-        tracing::debug!(%error, "huge pages stay on");
+        tracing::debug!(%error, "cannot disable huge pages");
     }
     let metrics = Metrics::new(Build::of(env!("CARGO_PKG_VERSION")));
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -40,13 +39,13 @@ pub(crate) fn run(flags: &Flags) -> Result {
 
 async fn serve(config: &Config, metrics: Arc<Metrics>) -> Result {
     let signals = Signals::new()?;
-    // Before the data is opened: a port that is taken should cost nothing.
+    // Bind before opening the data, so that a port in use fails quickly.
     let listener = TcpListener::bind(config.listen).await.map_err(|error| {
         Failure::local(format!("cannot listen on {}: {error}", config.listen))
-            .advice("Another node may be running; --listen names another address.")
+            .advice("Another node may be running. Use --listen to choose another address.")
     })?;
     let (handle, node) = runtime::start(&options(config), &metrics).map_err(|error| {
-        Failure::local(format!("the data in {} cannot be opened: {error}", config.data.display()))
+        Failure::local(format!("cannot open the data in {}: {error}", config.data.display()))
     })?;
     announce(&listener, &config.data)?;
 
@@ -61,7 +60,7 @@ async fn serve(config: &Config, metrics: Arc<Metrics>) -> Result {
     let ended = node.run(async move { drop(node_may_end.await) }).await;
     http.abort();
     ended.map_err(|halted| {
-        tracing::error!(error = %halted, "the node stopped: nothing acknowledged is lost, a restart recovers it");
+        tracing::error!(error = %halted, "the node stopped; no acknowledged write is lost, and a restart recovers the data");
         Failure::local(format!("the node stopped: {halted}"))
     })
 }
@@ -76,18 +75,18 @@ fn options(config: &Config) -> runtime::Options {
     }
 }
 
-/// Says where it listens and where its data is: for people, and for whoever started this on a free port.
+/// Prints the address and the data directory, for people and for programs that start a node on a free port.
 fn announce(listener: &TcpListener, data: &Path) -> Result {
     let address = listener.local_addr()?;
     let data = data.canonicalize().unwrap_or_else(|_| data.to_owned());
     let mut out = std::io::stdout().lock();
-    // Nobody may be reading; that is no reason not to serve.
+    // A closed standard output does not stop the node.
     let _ = writeln!(out, "{LISTENING}http://{address}\ndata in {}", data.display());
     let _ = out.flush();
     Ok(())
 }
 
-/// The signals that ask for an end.
+/// The signals that stop the node.
 struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
@@ -98,10 +97,10 @@ impl Signals {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    /// Resolves at the first signal; the second ends the process at once.
+    /// Resolves at the first signal. A second signal ends the process immediately.
     async fn next(mut self) {
         self.either().await;
-        tracing::info!("stopping: requests in flight finish first; another signal does not wait");
+        tracing::info!("stopping after the requests in flight; send the signal again to stop immediately");
         tokio::spawn(async move {
             self.either().await;
             std::process::exit(EXIT_INTERRUPTED);
