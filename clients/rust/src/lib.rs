@@ -20,6 +20,10 @@
 //! | [`blocking`] (feature `blocking`) | the same for programs without an async runtime |
 //! | `transport`, `retry`, `feed`, `line_buffer`, `id` | what these stand on |
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
 mod aggregate;
 mod append;
 #[cfg(feature = "blocking")]

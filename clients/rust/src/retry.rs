@@ -6,7 +6,7 @@
 
 use crate::error::Error;
 use crate::transport::Repeat;
-use mainstay_resilience::{Answer, Decide, Input, Time, budget, retry};
+use mainstay_resilience::{Decide, Decision, Input, Time, budget, retry};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -104,22 +104,19 @@ impl Retry {
     }
 
     fn config(&self) -> retry::Config {
-        retry::Config {
-            attempts_max: self.attempts_max,
-            elapsed_max: self.total_max,
-            backoff: retry::Backoff {
-                first: self.backoff_first,
-                max: self.backoff_max,
-                jitter: retry::Jitter::Full,
-            },
-            retry_after_max: self.retry_after_max,
-            budget: budget::Config {
-                percent: self.budget_percent,
-                per_second_min: self.budget_per_second_min,
-                length: Duration::from_secs(10),
-            },
-            repeat: retry::Repeat::SafeOnly,
-        }
+        let backoff =
+            retry::Backoff::new().first(self.backoff_first).max(self.backoff_max).jitter(retry::Jitter::Full);
+        let budget = budget::Config::new()
+            .percent(self.budget_percent)
+            .per_second_min(self.budget_per_second_min)
+            .length(Duration::from_secs(10));
+        retry::Config::new()
+            .attempts_max(self.attempts_max)
+            .elapsed_max(self.total_max)
+            .backoff(backoff)
+            .retry_after_max(self.retry_after_max)
+            .budget(budget)
+            .repeat(retry::Repeat::SafeOnly)
     }
 }
 
@@ -187,22 +184,22 @@ impl Retries {
             due: None,
         };
         let input = self.input();
-        let mut answer = self.ask(input, again);
-        if let Answer::Wait { until } = answer {
+        let mut decision = self.ask(input, again);
+        if let Decision::Wait { until } = decision {
             tokio::time::sleep(Duration::from_nanos(until.as_nanos().saturating_sub(input.now.as_nanos())))
                 .await;
             // Timers are coarse: what was due then is due now.
             let input = self.input();
             let input = Input { now: input.now.max(until), ..input };
-            answer = self.ask(input, retry::Again { due: Some(until), ..again });
+            decision = self.ask(input, retry::Again { due: Some(until), ..again });
         }
-        match answer {
-            Answer::Admit(_) => Ok(()),
-            Answer::Wait { .. } | Answer::Deny { .. } => Err(error),
+        match decision {
+            Decision::Admit(_) => Ok(()),
+            Decision::Wait { .. } | Decision::Reject(_) => Err(error),
         }
     }
 
-    fn ask(&self, input: Input, again: retry::Again) -> Answer<retry::Ticket> {
+    fn ask(&self, input: Input, again: retry::Again) -> Decision<retry::Ticket> {
         self.locked(|config, state| config.ask(state, input, retry::Request::Again(again)))
     }
 }

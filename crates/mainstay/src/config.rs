@@ -1,8 +1,8 @@
-//! The configuration of a node. Each value comes from a flag, the environment, a file or the default, in that
-//! order of precedence, together with its origin.
+//! The node's configuration: flags override the environment, which overrides the file, which overrides the
+//! defaults. Each value keeps its origin.
 //!
-//! Every value is text at first and is parsed only here, so that an error can name the flag, variable or file to
-//! correct. No value affects the outcome of a command: only replicated state does.
+//! Values arrive as text and are parsed once, here, so that an error can name the origin to correct. Nothing here
+//! decides an outcome: replicated state does.
 
 use api::request::query::parse_keep_alive;
 use std::fmt;
@@ -13,13 +13,13 @@ use std::str::FromStr;
 use std::time::Duration;
 use telemetry::LogFormat;
 
-/// The file to read if no other file is named and this one exists.
+/// The file that is read if none is named and it exists.
 const FILE_DEFAULT: &str = "mainstay.toml";
 
-/// The variable that names the file. It is not a key.
+/// Names the file; it is not a key.
 const FILE_VARIABLE: &str = "MAINSTAY_CONFIG";
 
-/// Every key. It can be set as flag `--KEY`, as variable `MAINSTAY_KEY`, and in the file.
+/// Every key: as flag `--KEY`, as variable `MAINSTAY_KEY`, and in the file.
 const KEYS: &[Key] = &[
     Key { name: "data", default: "mainstay-data" },
     Key { name: "listen", default: "127.0.0.1:7070" },
@@ -46,34 +46,34 @@ impl Key {
 /// The flags of `serve` and `config show`.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Flags {
-    /// The data directory [default: mainstay-data]
+    /// Directory of the data [default: mainstay-data]
     #[arg(long, value_name = "DIRECTORY")]
     pub(crate) data: Option<String>,
-    /// The address to listen on; loopback only, because there is no access control yet [default: 127.0.0.1:7070]
+    /// Address to listen on; loopback only, because there is no access control yet [default: 127.0.0.1:7070]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) listen: Option<String>,
     /// Memory for cached blocks of the state, such as `64 MiB` [default: 16 MiB]
     #[arg(long, value_name = "SIZE")]
     pub(crate) cache_size: Option<String>,
-    /// Size at which new rows in memory are written to disk [default: 16 MiB]
+    /// Flush new rows when they use this much memory [default: 16 MiB]
     #[arg(long, value_name = "SIZE")]
     pub(crate) memtable_size: Option<String>,
-    /// Size of each file of the log and of the event bodies [default: 64 MiB]
+    /// Size of one file of the write-ahead log [default: 64 MiB]
     #[arg(long, value_name = "SIZE")]
     pub(crate) segment_size: Option<String>,
-    /// Free disk space below which the node refuses writes [default: 128 MiB]
+    /// Refuse writes when the disk has less free space than this [default: 128 MiB]
     #[arg(long, value_name = "SIZE")]
     pub(crate) space_reserve: Option<String>,
-    /// The longest silence of a subscription, from 1s to 60s [default: 3s]
+    /// Send a subscription something at least this often, from 1s to 60s [default: 3s]
     #[arg(long, value_name = "DURATION")]
     pub(crate) keep_alive: Option<String>,
-    /// `text`, `json`, or `auto`: text on a terminal, otherwise JSON [default: auto]
+    /// Log format: `text`, `json`, or `auto` (text on a terminal, JSON otherwise) [default: auto]
     #[arg(long, value_name = "FORMAT")]
     pub(crate) log_format: Option<String>,
-    /// The log level, such as `info` or `warn,node=debug` [default: info]
+    /// Log level, such as `info` or `warn,node=debug` [default: info]
     #[arg(long, value_name = "LEVEL")]
     pub(crate) log_level: Option<String>,
-    /// The configuration file [default: mainstay.toml, if it exists]
+    /// Configuration file [default: mainstay.toml, if it exists]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }
@@ -122,7 +122,7 @@ pub(crate) struct Setting {
     pub(crate) origin: Origin,
 }
 
-/// A valid configuration.
+/// A checked configuration.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     pub(crate) data: PathBuf,
@@ -144,18 +144,18 @@ pub(crate) enum ConfigError {
     Unreadable { path: PathBuf, source: std::io::Error },
     #[error("{} is not valid TOML: {message}", path.display())]
     NotToml { path: PathBuf, message: String },
-    #[error("{} has the unknown key `{key}`; known keys: {known}", path.display())]
+    #[error("{} has the unknown key `{key}`; the known keys are {known}", path.display())]
     UnknownKey { path: PathBuf, key: String, known: String },
-    #[error("`{key}` cannot be {value:?} (from {origin}): it takes {takes}")]
+    #[error("`{key}` cannot be {value:?} (from {origin}): expected {takes}")]
     Value { key: &'static str, value: String, origin: Origin, takes: &'static str },
     #[error(
-        "`listen` is {address} (from {origin}), which other machines can reach: there is no access control yet, \
-         so a node listens on loopback only, such as 127.0.0.1:7070 or [::1]:7070"
+        "`listen` is {address} (from {origin}), which other machines can reach: without access control a node \
+         listens on loopback only, such as 127.0.0.1:7070 or [::1]:7070"
     )]
     NotLoopback { address: SocketAddr, origin: Origin },
 }
 
-/// Loads the configuration of this process.
+/// The configuration of this process.
 pub(crate) fn load(flags: &Flags) -> Result<Config, ConfigError> {
     let environment = |name: &str| std::env::var(name).ok();
     let named = flags.config.clone().or_else(|| environment(FILE_VARIABLE).map(PathBuf::from));
@@ -168,7 +168,7 @@ pub(crate) fn load(flags: &Flags) -> Result<Config, ConfigError> {
     resolve(flags, environment, file.as_ref().map(|(path, text)| (*path, text.as_str())))
 }
 
-/// The configuration that these sources give. Reads nothing else.
+/// Depends on its arguments only.
 fn resolve(
     flags: &Flags,
     environment: impl Fn(&str) -> Option<String>,
@@ -208,13 +208,13 @@ fn parse_file(path: &Path, text: &str) -> Result<toml::Table, ConfigError> {
     }
 }
 
-/// A TOML error as one line of text: `line 2: string values must be quoted`.
+/// A TOML error as one line of text, such as `line 2: string values must be quoted`.
 fn describe(error: &toml::de::Error, text: &str) -> String {
     let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
     format!("line {}: {}", before.matches('\n').count() + 1, error.message())
 }
 
-/// The text of a TOML string, and any other value as TOML writes it. Parsing rejects a value of the wrong type.
+/// A string without its quotes, and anything else as TOML writes it. A wrong type fails when it is parsed.
 fn plain(value: &toml::Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
@@ -239,12 +239,7 @@ fn typed(settings: Vec<Setting>) -> Result<Config, ConfigError> {
         )?
         .0,
         log_format: parse(&settings, "log-format", "auto, text or json")?,
-        log_level: parse::<NonEmpty>(
-            &settings,
-            "log-level",
-            "a level or a list, such as info or warn,node=debug",
-        )?
-        .0,
+        log_level: parse::<NonEmpty>(&settings, "log-level", "levels, such as info or warn,node=debug")?.0,
         settings,
     })
 }
@@ -374,22 +369,22 @@ mod tests {
     #[test]
     fn an_invalid_value_is_an_error_that_names_the_key_and_the_source() {
         for (environment, file, want) in [
-            (&[][..], Some("lisen = 'x'"), "m.toml has the unknown key `lisen`; known keys: `data`,"),
+            (&[][..], Some("lisen = 'x'"), "m.toml has the unknown key `lisen`; the known keys are `data`,"),
             (&[], Some("listen = "), "m.toml is not valid TOML: line 1: "),
             (&[], Some("cache-size = true"), "`cache-size` cannot be \"true\" (from file m.toml)"),
             (&[("MAINSTAY_CACHE_SIZE", "1 parsec")], None, "(from environment MAINSTAY_CACHE_SIZE)"),
-            (&[("MAINSTAY_CACHE_SIZE", "99999999999 GiB")], None, "it takes a size from 0 to 1 TiB"),
+            (&[("MAINSTAY_CACHE_SIZE", "99999999999 GiB")], None, "expected a size from 0 to 1 TiB"),
             (&[("MAINSTAY_LISTEN", "0.0.0.0:7070")], None, "listens on loopback only"),
-            (&[("MAINSTAY_LISTEN", "localhost")], None, "it takes an address and a port"),
-            (&[("MAINSTAY_KEEP_ALIVE", "999ms")], None, "it takes a duration from 1s to 60s"),
+            (&[("MAINSTAY_LISTEN", "localhost")], None, "expected an address and a port"),
+            (&[("MAINSTAY_KEEP_ALIVE", "999ms")], None, "expected a duration from 1s to 60s"),
             (&[], Some("keep-alive = 4"), "`keep-alive` cannot be \"4\" (from file m.toml)"),
-            (&[("MAINSTAY_LOG_FORMAT", "xml")], None, "it takes auto, text or json"),
+            (&[("MAINSTAY_LOG_FORMAT", "xml")], None, "expected auto, text or json"),
             (&[("MAINSTAY_DATA", "")], None, "`data` cannot be \"\""),
-            (&[("MAINSTAY_SEGMENT_SIZE", "1")], None, "it takes a size from 1 MiB to 1 GiB"),
-            (&[("MAINSTAY_SEGMENT_SIZE", "2 GiB")], None, "it takes a size from 1 MiB to 1 GiB"),
-            (&[("MAINSTAY_MEMTABLE_SIZE", "0")], None, "it takes a size from 256 KiB to 4 GiB"),
-            (&[("MAINSTAY_CACHE_SIZE", "2 TiB")], None, "it takes a size from 0 to 1 TiB"),
-            (&[], Some("data = 'x'\nlisten = "), "m.toml is not valid TOML: line 2:"),
+            (&[("MAINSTAY_SEGMENT_SIZE", "1")], None, "expected a size from 1 MiB to 1 GiB"),
+            (&[("MAINSTAY_SEGMENT_SIZE", "2 GiB")], None, "expected a size from 1 MiB to 1 GiB"),
+            (&[("MAINSTAY_MEMTABLE_SIZE", "0")], None, "expected a size from 256 KiB to 4 GiB"),
+            (&[("MAINSTAY_CACHE_SIZE", "2 TiB")], None, "expected a size from 0 to 1 TiB"),
+            (&[], Some("data = 'x'\nlisten = "), "m.toml is not valid TOML: line 2: "),
         ] {
             let error = check(&[], environment, file).unwrap_err();
             assert!(error.contains(want), "{error}");

@@ -1,15 +1,15 @@
-//! `mainstay`: a node, and the command line that connects to one.
+//! `mainstay`: the node, and the command line to use one.
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`cli`] | the commands, most of which send requests to a node |
-//! | [`config`] | the configuration from flags, environment, file and defaults |
+//! | [`cli`] | the commands, one module each |
+//! | [`config`] | flags, environment, file, defaults |
 //! | [`serve`] | a node in this process |
-//! | [`node_process`] | a node in a separate process |
-//! | [`tour`] | a guided tour for newcomers |
-//! | [`bench`] | benchmarks of a node |
+//! | [`node_process`] | a node in its own process |
+//! | [`tour`] | the main features, shown step by step |
+//! | [`bench`] | measurements of a node |
 //!
-//! This crate knows no rules of the domain: commands report what the API returns.
+//! Nothing here knows a rule of the domain: a command reports what the API reports.
 
 mod bench;
 mod cli;
@@ -21,8 +21,8 @@ mod tour;
 use clap::Parser;
 use std::process::ExitCode;
 
-/// Each request allocates many small, short-lived buffers. The node uses 10 to 15 % less CPU than with the system's
-/// allocator (7.0 instead of 8.3 µs an event in batches of 100), and about 30 MiB more memory under that load.
+/// Requests need many small, short-lived buffers. With mimalloc the node needs 10 to 15 % less CPU than with the
+/// system's allocator (7.0 instead of 8.3 µs per event in batches of 100) and about 30 MiB more memory.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -1,4 +1,4 @@
-//! Starts and kills a node in a separate process, for the tour and the benchmarks.
+//! A node in its own process, for the tour and the bench.
 
 use crate::cli::failure::{Class, Failure, Result};
 use std::io::{BufRead, BufReader};
@@ -6,10 +6,10 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-/// The start of the line in which a node prints its address.
+/// The beginning of the line that says where a node listens.
 pub(crate) const LISTENING: &str = "listening on ";
 
-/// A running node. Dropping it kills the process.
+/// A running node; killed when dropped.
 #[derive(Debug)]
 pub(crate) struct NodeProcess {
     child: Child,
@@ -19,7 +19,7 @@ pub(crate) struct NodeProcess {
 }
 
 impl NodeProcess {
-    /// Starts this binary as a node on a free loopback port.
+    /// Starts this same binary as a node on a free port of loopback.
     pub(crate) fn start(data: &Path) -> Result<Self> {
         let began = Instant::now();
         let mut child = Command::new(std::env::current_exe()?)
@@ -35,7 +35,7 @@ impl NodeProcess {
             let status = child.wait()?;
             return Err(Failure::new(Class::Unavailable, format!("the node did not start ({status})")));
         };
-        // Keep reading, so that the node can go on writing to its standard output.
+        // The pipe stays open, so that a node that prints more does not fail.
         std::thread::spawn(move || lines.for_each(drop));
         Ok(Self { child, url, listened_after: began.elapsed() })
     }
@@ -48,7 +48,7 @@ impl NodeProcess {
         self.child.id()
     }
 
-    /// Sends SIGKILL, so the process cannot write anything more.
+    /// kill -9: the process cannot write anything more.
     pub(crate) fn kill(&mut self) -> Result<ExitStatus> {
         self.child.kill()?;
         Ok(self.child.wait()?)
@@ -57,7 +57,7 @@ impl NodeProcess {
 
 impl Drop for NodeProcess {
     fn drop(&mut self) {
-        // Both fail only if the process has already exited.
+        // Both fail only if the process has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,8 +1,8 @@
-//! `mainstay serve`: a node in this process, from its configuration to its graceful shutdown.
+//! `mainstay serve`: runs a node in this process, from its configuration to a graceful stop.
 //!
-//! HTTP and the node share one current-thread runtime, so a write crosses to another thread only for the log. On
-//! SIGTERM or SIGINT, HTTP stops first: requests in flight finish and subscriptions end. Then the node stops: it
-//! flushes state and bodies, so the next start replays nothing. A second signal ends the process immediately.
+//! HTTP and the node share one current-thread runtime, so a request crosses no thread but the log's. On SIGTERM
+//! or SIGINT, HTTP stops first: requests in flight finish and subscribers are told. Then the node flushes state and
+//! bodies, so that the next start replays nothing. A second signal ends the process at once.
 
 use crate::cli::failure::{Failure, Result};
 use crate::config::{self, Config, Flags};
@@ -17,17 +17,17 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
-/// Threads that read pages of events: two for two cores, and two more that may wait for a disk.
+/// Threads that read pages of events: enough for two cores, and two more that may wait for a disk.
 const READ_THREADS: usize = 4;
-/// The exit status that shells use for an interrupted process.
+/// The exit status that shells report for an interrupted process.
 const EXIT_INTERRUPTED: i32 = 130;
 
 pub(crate) fn run(flags: &Flags) -> Result {
     let config = config::load(flags).map_err(Failure::usage)?;
     telemetry::init_logging(config.log_format, &config.log_level).map_err(Failure::usage)?;
-    // The first use of each of the allocator's huge pages stalls an append by up to 4 ms.
+    // Huge pages stall when they are first touched; without them the slowest append waits 4 ms less.
     if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
-        tracing::debug!(%error, "cannot disable huge pages");
+        tracing::debug!(%error, "huge pages stay on");
     }
     let metrics = Metrics::new(Build::of(env!("CARGO_PKG_VERSION")));
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -39,17 +39,17 @@ pub(crate) fn run(flags: &Flags) -> Result {
 
 async fn serve(config: &Config, metrics: Arc<Metrics>) -> Result {
     let signals = Signals::new()?;
-    // Bind before opening the data, so that a port in use fails quickly.
+    // Before the data is opened, so that a port in use costs nothing.
     let listener = TcpListener::bind(config.listen).await.map_err(|error| {
         Failure::local(format!("cannot listen on {}: {error}", config.listen))
-            .advice("Another node may be running. Use --listen to choose another address.")
+            .advice("Another node may be running; --listen selects another address.")
     })?;
     let (handle, node) = runtime::start(&options(config), &metrics).map_err(|error| {
         Failure::local(format!("cannot open the data in {}: {error}", config.data.display()))
     })?;
     announce(&listener, &config.data)?;
 
-    // The node outlives HTTP: requests in flight need it.
+    // The node outlives HTTP, because requests in flight need it.
     let (http_ended, node_may_end) = oneshot::channel::<()>();
     let http_options = HttpOptions { keep_alive: config.keep_alive, ..HttpOptions::default() };
     let http = tokio::spawn(async move {
@@ -60,7 +60,7 @@ async fn serve(config: &Config, metrics: Arc<Metrics>) -> Result {
     let ended = node.run(async move { drop(node_may_end.await) }).await;
     http.abort();
     ended.map_err(|halted| {
-        tracing::error!(error = %halted, "the node stopped; no acknowledged write is lost, and a restart recovers the data");
+        tracing::error!(error = %halted, "the node stopped; nothing acknowledged is lost, and a restart recovers it");
         Failure::local(format!("the node stopped: {halted}"))
     })
 }
@@ -75,18 +75,18 @@ fn options(config: &Config) -> runtime::Options {
     }
 }
 
-/// Prints the address and the data directory, for people and for programs that start a node on a free port.
+/// Prints where the node listens and where its data is, for people and for programs that asked for a free port.
 fn announce(listener: &TcpListener, data: &Path) -> Result {
     let address = listener.local_addr()?;
     let data = data.canonicalize().unwrap_or_else(|_| data.to_owned());
     let mut out = std::io::stdout().lock();
-    // A closed standard output does not stop the node.
+    // A closed standard output is no reason not to serve.
     let _ = writeln!(out, "{LISTENING}http://{address}\ndata in {}", data.display());
     let _ = out.flush();
     Ok(())
 }
 
-/// The signals that stop the node.
+/// The signals that ask the process to stop.
 struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
@@ -97,10 +97,10 @@ impl Signals {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    /// Resolves at the first signal. A second signal ends the process immediately.
+    /// Resolves at the first signal; the second ends the process at once.
     async fn next(mut self) {
         self.either().await;
-        tracing::info!("stopping after the requests in flight; send the signal again to stop immediately");
+        tracing::info!("stopping after the requests in flight; a second signal stops at once");
         tokio::spawn(async move {
             self.either().await;
             std::process::exit(EXIT_INTERRUPTED);

@@ -12,8 +12,8 @@
 //!                   └ timeout    counts from when the dependency is called, not from when the queue was entered
 //! ```
 //!
-//! The order matters. A retry inside a breaker would hide failures from it; a bulkhead outside a retry would hold
-//! permits through backoff; a timeout outside a bulkhead would blame the dependency for our own line.
+//! The order matters. A retry inside a breaker would hide failures from it; a bulkhead outside a retry would
+//! hold permits through backoff; a timeout outside a bulkhead would blame the dependency for our own line.
 //!
 //! ```
 //! use core::time::Duration;
@@ -49,7 +49,8 @@ config! {
     /// assert_eq!(policy.check().unwrap_err().field, "breaker.probes");
     /// ```
     pub struct Policy {
-        /// How long a call may take with all that belongs to it: lines, attempts, backoff. From 1 ms to a day.
+        /// How long a call may take with all that belongs to it: lines, attempts, backoff. From 1 ms to a
+        /// day.
         #[cfg_attr(
             feature = "serde",
             serde(rename = "total_timeout_ms", with = "crate::contract::millis_or_none")

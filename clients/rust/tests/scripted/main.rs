@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test's helpers fail by panicking")]
 
+mod following;
 mod script;
 
 use futures_util::{StreamExt, TryStreamExt};
@@ -79,6 +80,25 @@ async fn attempts_end() {
     let script = Script::start(vec![Box::new(busy)]);
     let error = client(&script).append("s", [NewEvent::new("t")]).await.unwrap_err();
     assert_eq!((error.problem().unwrap().status, script.requests().len()), (503, 4));
+}
+
+#[tokio::test]
+async fn an_append_of_unknown_events_is_not_repeated_when_its_outcome_is_unknown() {
+    let lost = |mut connection: Connection| connection.request();
+    let answered = |mut connection: Connection| {
+        connection.request();
+        connection.respond(200, APPENDED);
+    };
+    let script = Script::start(vec![Box::new(lost), Box::new(lost), Box::new(answered)]);
+    let client = client(&script);
+    let append = || client.append_encoded("s", "application/json", r#"{"type":"t"}"#);
+    let error = append().await.unwrap_err();
+    assert!(error.is_outcome_unknown() && error.is_retryable(), "{error:?}");
+    assert_eq!(script.requests().len(), 1);
+    append().idempotency_key("order-1").await.unwrap();
+    let requests = script.requests();
+    assert_eq!(requests.len(), 3, "the key makes a repeat safe");
+    assert!(requests[2].contains("idempotency-key: \"order-1\""), "{}", requests[2]);
 }
 
 #[tokio::test]

@@ -84,6 +84,13 @@ impl Connection {
         self.write(&format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n{body}", body.len()));
     }
 
+    pub(crate) fn respond_from_store(&mut self, store: &str, status: u16, body: &str) {
+        let length = body.len();
+        self.write(&format!(
+            "HTTP/1.1 {status} X\r\nmainstay-store: {store}\r\ncontent-length: {length}\r\n\r\n{body}"
+        ));
+    }
+
     /// Begins a response in parts. Without [`Self::end`] it is cut off when the connection is dropped.
     pub(crate) fn begin(&mut self, content_type: &str) {
         self.write(&format!(

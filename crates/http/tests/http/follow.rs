@@ -136,7 +136,7 @@ fn no_subscriber_is_silent_for_longer_than_its_keep_alive_even_when_others_get_e
             let json = [("content-type", "application/json")];
             while !done.load(Relaxed) {
                 let append = request("POST", "/v1/streams/busy/events", &json, r#"{"type":"t"}"#);
-                assert_eq!(connection.send(append).answer().status, 200);
+                assert_eq!(connection.send(append).response().status, 200);
             }
         });
         for _ in 0..3 {
@@ -161,6 +161,21 @@ fn a_subscriber_chooses_its_keep_alive_within_bounds() {
             assert_eq!((refused.status, refused.code().as_str()), (400, "invalid_parameter"), "{outside}");
         }
     }
+}
+
+#[test]
+fn a_subscription_of_the_whole_store_says_in_its_head_what_may_have_been_removed() {
+    let node = Node::start();
+    node.append_numbers("s", 0..3);
+    let removed_through = || {
+        let mut connection = Connection::to(&node);
+        let head = connection.send(request("GET", "/v1/events", &[FOLLOW], "")).head();
+        head.header("mainstay-removed-through").map(str::to_owned)
+    };
+    assert_eq!(removed_through(), None);
+    let last = node.get("/v1/events").json()["events"][2]["cursor"].as_str().unwrap().to_owned();
+    assert_eq!(node.request("DELETE", "/v1/streams/s", &[], "").status, 200);
+    assert!(removed_through().is_some_and(|cursor| cursor >= last));
 }
 
 #[test]
