@@ -1,21 +1,24 @@
-//! The node's configuration: flags over environment over file over defaults, each value with its origin.
+//! The node's configuration: flags override the environment, which overrides the file, which overrides the
+//! defaults. Each value keeps its origin.
 //!
-//! Values come as text from wherever they were set and are parsed once, here, so that an error can name the
-//! place that must be corrected. Nothing here decides an outcome: what does is replicated state.
+//! Values arrive as text and are parsed once, here, so that an error can name the origin to correct. Nothing here
+//! decides an outcome: replicated state does.
 
+use api::request::query::parse_keep_alive;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 use telemetry::LogFormat;
 
-/// The file that is read when none is named, if it is there.
+/// The file that is read if none is named and it exists.
 const FILE_DEFAULT: &str = "mainstay.toml";
 
-/// Names the file; not a key of its own.
+/// Names the file; it is not a key.
 const FILE_VARIABLE: &str = "MAINSTAY_CONFIG";
 
-/// Every key there is: as flag `--KEY`, as variable `MAINSTAY_KEY`, and in the file.
+/// Every key: as flag `--KEY`, as variable `MAINSTAY_KEY`, and in the file.
 const KEYS: &[Key] = &[
     Key { name: "data", default: "mainstay-data" },
     Key { name: "listen", default: "127.0.0.1:7070" },
@@ -23,6 +26,7 @@ const KEYS: &[Key] = &[
     Key { name: "memtable-size", default: "16 MiB" },
     Key { name: "segment-size", default: "64 MiB" },
     Key { name: "space-reserve", default: "128 MiB" },
+    Key { name: "keep-alive", default: "3s" },
     Key { name: "log-format", default: "auto" },
     Key { name: "log-level", default: "info" },
 ];
@@ -41,31 +45,34 @@ impl Key {
 /// The flags of `serve` and `config show`.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Flags {
-    /// Where the data is kept [default: mainstay-data]
+    /// Directory of the data [default: mainstay-data]
     #[arg(long, value_name = "DIRECTORY")]
     pub(crate) data: Option<String>,
-    /// The address to listen on; only loopback until there is access control [default: 127.0.0.1:7070]
+    /// Address to listen on; loopback only, because there is no access control yet [default: 127.0.0.1:7070]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) listen: Option<String>,
-    /// Memory for blocks of the state, such as `64 MiB` [default: 16 MiB]
+    /// Memory for cached blocks of the state, such as `64 MiB` [default: 16 MiB]
     #[arg(long, value_name = "SIZE")]
     pub(crate) cache_size: Option<String>,
-    /// Memory of new rows after which they are flushed [default: 16 MiB]
+    /// Flush new rows when they use this much memory [default: 16 MiB]
     #[arg(long, value_name = "SIZE")]
     pub(crate) memtable_size: Option<String>,
-    /// Length of one file of the write-ahead log [default: 64 MiB]
+    /// Size of one file of the write-ahead log [default: 64 MiB]
     #[arg(long, value_name = "SIZE")]
     pub(crate) segment_size: Option<String>,
-    /// Free space on the disk below which writes are refused [default: 128 MiB]
+    /// Refuse writes when the disk has less free space than this [default: 128 MiB]
     #[arg(long, value_name = "SIZE")]
     pub(crate) space_reserve: Option<String>,
-    /// Logs as `text`, as `json`, or `auto`: text on a terminal [default: auto]
+    /// Send a subscription something at least this often, from 1s to 60s [default: 3s]
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) keep_alive: Option<String>,
+    /// Log format: `text`, `json`, or `auto` (text on a terminal, JSON otherwise) [default: auto]
     #[arg(long, value_name = "FORMAT")]
     pub(crate) log_format: Option<String>,
-    /// Which logs, such as `info` or `warn,node=debug` [default: info]
+    /// Log level, such as `info` or `warn,node=debug` [default: info]
     #[arg(long, value_name = "LEVEL")]
     pub(crate) log_level: Option<String>,
-    /// The file with settings [default: mainstay.toml, if it is there]
+    /// Configuration file [default: mainstay.toml, if it exists]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }
@@ -79,6 +86,7 @@ impl Flags {
             "memtable-size" => self.memtable_size.as_deref(),
             "segment-size" => self.segment_size.as_deref(),
             "space-reserve" => self.space_reserve.as_deref(),
+            "keep-alive" => self.keep_alive.as_deref(),
             "log-format" => self.log_format.as_deref(),
             "log-level" => self.log_level.as_deref(),
             _ => None,
@@ -113,7 +121,7 @@ pub(crate) struct Setting {
     pub(crate) origin: Origin,
 }
 
-/// A configuration that can be used as it is.
+/// A checked configuration.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     pub(crate) data: PathBuf,
@@ -122,24 +130,25 @@ pub(crate) struct Config {
     pub(crate) memtable_bytes: u64,
     pub(crate) segment_bytes: u64,
     pub(crate) space_reserve_bytes: u64,
+    pub(crate) keep_alive: Duration,
     pub(crate) log_format: LogFormat,
     pub(crate) log_level: String,
-    /// The same as text, with their origins, in the order of the keys.
+    /// The same values as text, with their origins, in the order of the keys.
     pub(crate) settings: Vec<Setting>,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
-    #[error("the configuration file {} cannot be read: {source}", path.display())]
+    #[error("cannot read the configuration file {}: {source}", path.display())]
     Unreadable { path: PathBuf, source: std::io::Error },
     #[error("the configuration file {} is not TOML: {message}", path.display())]
     NotToml { path: PathBuf, message: String },
-    #[error("{} has the key `{key}`, which is not known; known are {known}", path.display())]
+    #[error("{} has the key `{key}`, which is not known; the known keys are {known}", path.display())]
     UnknownKey { path: PathBuf, key: String, known: String },
-    #[error("`{key}` cannot be {value:?} (from {origin}): it takes {takes}")]
+    #[error("`{key}` cannot be {value:?} (from {origin}): expected {takes}")]
     Value { key: &'static str, value: String, origin: Origin, takes: &'static str },
     #[error(
-        "`listen` is {address} (from {origin}), which others can reach: until there is access control a node \
+        "`listen` is {address} (from {origin}), which other machines can reach: without access control a node \
          listens on loopback only, such as 127.0.0.1:7070 or [::1]:7070"
     )]
     NotLoopback { address: SocketAddr, origin: Origin },
@@ -158,7 +167,7 @@ pub(crate) fn load(flags: &Flags) -> Result<Config, ConfigError> {
     resolve(flags, environment, file.as_ref().map(|(path, text)| (*path, text.as_str())))
 }
 
-/// Pure: the same from the same places.
+/// Depends on its arguments only.
 fn resolve(
     flags: &Flags,
     environment: impl Fn(&str) -> Option<String>,
@@ -198,7 +207,7 @@ fn parse_file(path: &Path, text: &str) -> Result<toml::Table, ConfigError> {
     }
 }
 
-/// A text without its quotes, and anything else as TOML writes it: whoever parses it refuses what is wrong.
+/// A string without its quotes, and anything else as TOML writes it. A wrong type fails when it is parsed.
 fn plain(value: &toml::Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
@@ -217,6 +226,12 @@ fn typed(settings: Vec<Setting>) -> Result<Config, ConfigError> {
         memtable_bytes: size("memtable-size")?.0,
         segment_bytes: size("segment-size")?.0,
         space_reserve_bytes: size("space-reserve")?.0,
+        keep_alive: parse::<KeepAlive>(
+            &settings,
+            "keep-alive",
+            "a duration from 1s to 60s, such as 3s or 1500ms",
+        )?
+        .0,
         log_format: parse(&settings, "log-format", "auto, text or json")?,
         log_level: parse::<NonEmpty>(&settings, "log-level", "levels, such as info or warn,node=debug")?.0,
         settings,
@@ -235,7 +250,7 @@ fn parse<T: FromStr>(settings: &[Setting], key: &'static str, takes: &'static st
     value.trim().parse().map_err(|_| ConfigError::Value { key, value, origin, takes })
 }
 
-/// A text that says something.
+/// A text that is not empty.
 struct NonEmpty(String);
 
 impl FromStr for NonEmpty {
@@ -243,6 +258,17 @@ impl FromStr for NonEmpty {
 
     fn from_str(text: &str) -> Result<Self, ()> {
         (!text.is_empty()).then(|| Self(text.to_owned())).ok_or(())
+    }
+}
+
+/// The longest silence of a subscription.
+struct KeepAlive(Duration);
+
+impl FromStr for KeepAlive {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        parse_keep_alive(text).map(Self)
     }
 }
 
@@ -299,6 +325,7 @@ mod tests {
         assert_eq!(config.listen, "127.0.0.1:1".parse().unwrap());
         assert_eq!((config.cache_bytes, config.memtable_bytes), (1 << 30, 1024));
         assert_eq!(config.log_format, LogFormat::Auto);
+        assert_eq!(config.keep_alive, Duration::from_secs(3));
         assert_eq!(config.settings[4].origin, Origin::Default);
         let origins: Vec<String> = config.settings.iter().map(|setting| setting.origin.to_string()).collect();
         assert_eq!(
@@ -321,6 +348,8 @@ mod tests {
             (&[("MAINSTAY_CACHE_SIZE", "99999999999 GiB")], None, "it takes a size in bytes"),
             (&[("MAINSTAY_LISTEN", "0.0.0.0:7070")], None, "listens on loopback only"),
             (&[("MAINSTAY_LISTEN", "localhost")], None, "it takes an address and a port"),
+            (&[("MAINSTAY_KEEP_ALIVE", "999ms")], None, "it takes a duration from 1s to 60s"),
+            (&[], Some("keep-alive = 4"), "`keep-alive` cannot be \"4\" (from file m.toml)"),
             (&[("MAINSTAY_LOG_FORMAT", "xml")], None, "it takes auto, text or json"),
             (&[("MAINSTAY_DATA", "")], None, "`data` cannot be \"\""),
         ] {
