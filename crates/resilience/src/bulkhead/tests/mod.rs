@@ -110,7 +110,7 @@ fn the_queue_is_first_come_first_served_and_nobody_is_overtaken() {
         (3, Ready(&[])),
         (4, Tell),
         (4, Ready(&[2])),
-        // The permit is reserved for the first in the queue, whoever asks first.
+        // The permit is reserved for the first in the queue, no matter who asks first.
         (4, Ask(3, Wait(102))),
         (4, Ask(4, No(Reason::BulkheadFull))),
         (5, Ask(2, Yes)),

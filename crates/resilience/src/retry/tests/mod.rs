@@ -158,7 +158,7 @@ fn jitter_spreads_a_backoff_evenly_over_its_range() {
             sum += drawn;
         }
         let capped = jitter == Jitter::Decorrelated && last == 900;
-        let mean = sum / u32::try_from(draws).expect("not so many");
+        let mean = sum / u32::try_from(draws).expect("it fits");
         let middle = (MS(least) + MS(most)) / 2;
         assert!(capped || mean.abs_diff(middle) <= MS(most - least) / 20, "{jitter:?} {attempts}: {mean:?}");
     }
