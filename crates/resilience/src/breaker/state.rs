@@ -30,6 +30,17 @@ pub enum Circuit {
 }
 
 impl Circuit {
+    /// Whether it is [`Circuit::Closed`].
+    ///
+    /// ```
+    /// # use mainstay_resilience::breaker::Circuit;
+    /// assert!(Circuit::Closed.is_closed() && !Circuit::HalfOpen.is_closed());
+    /// ```
+    #[must_use]
+    pub const fn is_closed(self) -> bool {
+        matches!(self, Self::Closed)
+    }
+
     /// The state as a stable word.
     ///
     /// ```
@@ -236,8 +247,10 @@ pub struct State {
 pub struct Snapshot {
     /// Which of the three states it is in.
     pub circuit: Circuit,
-    /// What somebody from outside wants of it.
+    /// Whether an operator holds it open or closed.
     pub forced: Forced,
+    /// Whether it is closed and its ramp has not ended: it admits only a share of the calls.
+    pub ramping: bool,
     /// How many changes there were, since the first.
     pub generation: u32,
     /// When the present state began.
@@ -371,6 +384,7 @@ impl Decide for Config {
         Snapshot {
             circuit: state.circuit(),
             forced: state.forced,
+            ramping: state.forced == Forced::No && state.mode == Mode::Ramp && admitted < 100,
             generation: state.generation,
             since: state.since,
             open_until,
@@ -533,7 +547,8 @@ impl Config {
 }
 
 impl State {
-    /// Which of the three states it is in; what [`Forced`] says aside.
+    /// Closed, open or half-open. A breaker that is forced is in the state that it is held in; one whose ramp has not
+    /// ended is closed.
     ///
     /// ```
     /// # use mainstay_resilience::breaker::{Circuit, Config};
@@ -545,10 +560,11 @@ impl State {
     /// ```
     #[must_use]
     pub const fn circuit(&self) -> Circuit {
-        match self.mode {
-            Mode::Closed | Mode::Ramp => Circuit::Closed,
-            Mode::Open { .. } => Circuit::Open,
-            Mode::HalfOpen => Circuit::HalfOpen,
+        match (self.forced, self.mode) {
+            (Forced::Open, _) => Circuit::Open,
+            (Forced::Closed, _) | (Forced::No, Mode::Closed | Mode::Ramp) => Circuit::Closed,
+            (Forced::No, Mode::Open { .. }) => Circuit::Open,
+            (Forced::No, Mode::HalfOpen) => Circuit::HalfOpen,
         }
     }
 
