@@ -55,17 +55,15 @@ pub(crate) const EXPERIMENT: Experiment = Experiment {
 };
 
 fn policy(timeout: Duration) -> Policy {
-    let breaker = breaker::Config {
-        window: breaker::Window::Time { length: Duration::from_secs(2), buckets: 10 },
-        consecutive_failures: Some(5),
-        open_for: Duration::from_millis(250),
-        open_for_max: Duration::from_millis(500),
-        probes: 2,
-        ramp_for: Duration::from_millis(500),
-        ramp_from_percent: 20,
-        ..breaker::Config::default()
-    };
-    Policy { breaker: Some(breaker), timeout: Some(timeout), ..Policy::default() }
+    let breaker = breaker::Config::new()
+        .window(breaker::Window::Time { length: Duration::from_secs(2), buckets: 10 })
+        .consecutive_failures(5)
+        .open_for(Duration::from_millis(250))
+        .open_for_max(Duration::from_millis(500))
+        .probes(2)
+        .ramp_for(Duration::from_millis(500))
+        .ramp_from_percent(20);
+    Policy::new().breaker(breaker).timeout(timeout)
 }
 
 async fn half(side: Side, seed: u64) -> Result<Half, Trouble> {

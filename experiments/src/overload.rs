@@ -47,17 +47,12 @@ pub(crate) const EXPERIMENT: Experiment = Experiment {
 };
 
 fn policy() -> Policy {
-    let bulkhead = bulkhead::Config {
-        limit: Limit::Aimd(Aimd {
-            initial: 20,
-            latency_target: Duration::from_millis(200),
-            ..Aimd::default()
-        }),
-        queue_max: 20,
-        wait_max: Duration::from_millis(100),
-        shed: Some(shed::Config { low_percent: 50, ..shed::Config::default() }),
-    };
-    Policy { bulkhead: Some(bulkhead), ..Policy::default() }
+    let bulkhead = bulkhead::Config::new()
+        .limit(Limit::Aimd(Aimd::new().initial(20).latency_target(Duration::from_millis(200))))
+        .queue_max(20)
+        .wait_max(Duration::from_millis(100))
+        .shed(shed::Config::new().low_percent(50));
+    Policy::new().bulkhead(bulkhead)
 }
 
 async fn half(side: Side, seed: u64) -> Result<Half, Trouble> {

@@ -52,17 +52,15 @@ pub(crate) const EXPERIMENT: Experiment = Experiment {
 };
 
 fn policy() -> Policy {
-    let breaker = breaker::Config {
-        window: breaker::Window::Time { length: Duration::from_secs(2), buckets: 10 },
-        consecutive_failures: Some(5),
-        open_for: Duration::from_millis(400),
-        open_for_max: Duration::from_millis(800),
-        probes: 3,
-        ramp_for: Duration::from_secs(2),
-        ramp_from_percent: 5,
-        ..breaker::Config::default()
-    };
-    Policy { breaker: Some(breaker), timeout: Some(Duration::from_millis(500)), ..Policy::default() }
+    let breaker = breaker::Config::new()
+        .window(breaker::Window::Time { length: Duration::from_secs(2), buckets: 10 })
+        .consecutive_failures(5)
+        .open_for(Duration::from_millis(400))
+        .open_for_max(Duration::from_millis(800))
+        .probes(3)
+        .ramp_for(Duration::from_secs(2))
+        .ramp_from_percent(5);
+    Policy::new().breaker(breaker).timeout(Duration::from_millis(500))
 }
 
 async fn half(side: Side, seed: u64) -> Result<Half, Trouble> {

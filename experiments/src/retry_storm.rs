@@ -53,17 +53,13 @@ pub(crate) const EXPERIMENT: Experiment = Experiment {
 };
 
 fn policy() -> Policy {
-    let retry = retry::Config {
-        attempts_max: ATTEMPTS_MAX,
-        backoff: Backoff {
-            first: Duration::from_millis(100),
-            max: Duration::from_secs(1),
-            jitter: Jitter::Full,
-        },
-        budget: budget::Config { percent: 5, per_second_min: 0, ..budget::Config::default() },
-        ..retry::Config::default()
-    };
-    Policy { retry: Some(retry), timeout: Some(PATIENCE), ..Policy::default() }
+    let retry = retry::Config::new()
+        .attempts_max(ATTEMPTS_MAX)
+        .backoff(
+            Backoff::new().first(Duration::from_millis(100)).max(Duration::from_secs(1)).jitter(Jitter::Full),
+        )
+        .budget(budget::Config::new().percent(5).per_second_min(0));
+    Policy::new().retry(retry).timeout(PATIENCE)
 }
 
 /// As it is often written: try again at once, a few times.

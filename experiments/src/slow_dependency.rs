@@ -44,13 +44,9 @@ pub(crate) const EXPERIMENT: Experiment = Experiment {
 };
 
 fn policy() -> Policy {
-    let bulkhead = bulkhead::Config {
-        limit: Limit::Fixed(14),
-        queue_max: 8,
-        wait_max: Duration::from_millis(200),
-        shed: None,
-    };
-    Policy { bulkhead: Some(bulkhead), timeout: Some(Duration::from_millis(600)), ..Policy::default() }
+    let bulkhead =
+        bulkhead::Config::new().limit(Limit::Fixed(14)).queue_max(8).wait_max(Duration::from_millis(200));
+    Policy::new().bulkhead(bulkhead).timeout(Duration::from_millis(600))
 }
 
 async fn half(side: Side, seed: u64) -> Result<Half, Trouble> {

@@ -38,7 +38,7 @@ pub(crate) const EXPERIMENT: Experiment = Experiment {
 };
 
 fn policy() -> Policy {
-    Policy { hedge: Some(hedge::Config::default()), ..Policy::default() }
+    Policy::new().hedge(hedge::Config::new())
 }
 
 async fn half(side: Side, seed: u64) -> Result<Half, Trouble> {

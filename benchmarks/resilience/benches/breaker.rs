@@ -8,7 +8,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use failsafe::failure_policy::{consecutive_failures, success_rate_over_time_window};
 use failsafe::{Config, FailurePolicy, StateMachine, backoff};
 use mainstay_resilience::breaker::{self, Window};
-use mainstay_resilience::{Input, Outcome, Time, sync, registry};
+use mainstay_resilience::{Input, Outcome, Time, registry, sync};
 use recloser::Recloser;
 use resilience_bench::service::Failed;
 use resilience_bench::{Clock, Contest, Row, THREADS, race, settings};
@@ -46,7 +46,7 @@ const WINDOWS: [(Window, &str); 2] = [
 /// The time is passed in, so the clock is the caller's. A count window needs none for a success.
 fn ours(contest: &mut Contest<'_>) {
     for (window, semantics) in WINDOWS {
-        let build = || sync::Breaker::new(breaker::Config { window, ..breaker::Config::default() });
+        let build = || sync::Breaker::new(breaker::Config::new().window(window));
         let row = |clock| Row { contestant: "mainstay-resilience", semantics, clock };
         let (stopped, running) = (build(), build());
         contest.both(row(Clock::NotRead), || ask_and_tell(&stopped, Time::from_millis(1)));

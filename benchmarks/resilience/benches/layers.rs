@@ -32,7 +32,7 @@ const OURS: &str = "mainstay-resilience";
 
 fn permits() -> bulkhead::Config {
     let limit = bulkhead::Limit::Fixed(u32::try_from(PERMITS).unwrap_or(u32::MAX));
-    bulkhead::Config { limit, ..bulkhead::Config::default() }
+    bulkhead::Config::new().limit(limit)
 }
 
 fn retry() -> retry::Config {
@@ -50,7 +50,7 @@ fn breakers(criterion: &mut Criterion) {
         (Window::Calls(100), "sliding count of 100"),
         (Window::Time { length: Duration::from_secs(10), buckets: 10 }, "time window of 10 s in 10 buckets"),
     ] {
-        let breaker = breaker::Config { window, ..breaker::Config::default() };
+        let breaker = breaker::Config::new().window(window);
         let policy = Guards { breaker: Some(breaker), ..Guards::default() };
         contest.service(row(OURS, semantics, Clock::Read), ours::layer(policy).layer(Bare));
     }

@@ -32,12 +32,11 @@ fn direct(criterion: &mut Criterion) {
 
 /// Ten permits a microsecond, its most, and more burst than a round takes.
 fn ours_direct(contest: &mut Contest<'_>) {
-    let config = token_bucket::Config {
-        tokens: 10_000_000,
-        per: Duration::from_secs(1),
-        burst: u32::MAX,
-        wait_max: Duration::ZERO,
-    };
+    let config = token_bucket::Config::new()
+        .tokens(10_000_000)
+        .per(Duration::from_secs(1))
+        .burst(u32::MAX)
+        .wait_max(Duration::ZERO);
     let row = |clock| Row {
         contestant: "mainstay-resilience",
         semantics: "GCRA in one word; std's Instant",
@@ -99,8 +98,8 @@ fn layers(criterion: &mut Criterion) {
 }
 
 fn ours_as_a_layer(contest: &mut Contest<'_>) {
-    let bucket = token_bucket::Config { tokens: 10_000_000, burst: 10_000_000, ..token_bucket::Config::default() };
-    let policy = Policy { rate_limit: Some(RateLimit::TokenBucket(bucket)), ..Policy::default() };
+    let bucket = token_bucket::Config::new().tokens(10_000_000).burst(10_000_000);
+    let policy = Policy::new().rate_limit(RateLimit::TokenBucket(bucket));
     let row =
         Row { contestant: "mainstay-resilience", semantics: "token bucket in one word", clock: Clock::Read };
     contest.service(row, ours::layer(policy).layer(Bare));

@@ -6,14 +6,12 @@ use std::time::Duration;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let breaker = breaker::Config {
-        consecutive_failures: Some(3),
-        open_for: Duration::from_millis(300),
-        probes: 2,
-        ramp_for: Duration::ZERO,
-        ..breaker::Config::default()
-    };
-    let guard = Guard::new("billing", Policy { breaker: Some(breaker), ..Policy::default() })?;
+    let breaker = breaker::Config::new()
+        .consecutive_failures(3)
+        .open_for(Duration::from_millis(300))
+        .probes(2)
+        .ramp_for(Duration::ZERO);
+    let guard = Guard::new("billing", Policy::new().breaker(breaker))?;
     for call in 0..14 {
         // Down for the first half second.
         let works = call >= 7;

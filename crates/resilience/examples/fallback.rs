@@ -12,8 +12,8 @@ async fn main() -> Result<(), BoxError> {
         Ok(_) => Outcome::Success,
         Err(_) => Outcome::Failure,
     });
-    let breaker = breaker::Config { consecutive_failures: Some(2), ..breaker::Config::default() };
-    let policy = Policy { breaker: Some(breaker), ..Policy::default() };
+    let breaker = breaker::Config::new().consecutive_failures(2);
+    let policy = Policy::new().breaker(breaker);
     let cached = |error: &BoxError| {
         println!("  ({error}: the cached price)");
         995

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let bucket =
-        token_bucket::Config { tokens: 5, per: Duration::from_secs(1), burst: 3, wait_max: Duration::ZERO };
-    let policy = Policy { rate_limit: Some(RateLimit::TokenBucket(bucket)), ..Policy::default() };
+        token_bucket::Config::new().tokens(5).per(Duration::from_secs(1)).burst(3).wait_max(Duration::ZERO);
+    let policy = Policy::new().rate_limit(RateLimit::TokenBucket(bucket));
     let guard = Guard::new("partner", policy)?;
     let begun = Instant::now();
     for _ in 0..10 {

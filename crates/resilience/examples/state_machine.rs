@@ -10,7 +10,7 @@ enum Entry {
 }
 
 fn main() {
-    let config = breaker::Config { consecutive_failures: Some(2), ..breaker::Config::default() };
+    let config = breaker::Config::new().consecutive_failures(2);
     let log = [
         (10, Entry::Ask),
         (12, Entry::Tell(Outcome::Failure)),

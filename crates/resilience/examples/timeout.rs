@@ -7,11 +7,7 @@ use tokio::time::Instant;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // One attempt may take 400 ms; with all that belongs to it, a call may take 600.
-    let policy = Policy {
-        total_timeout: Some(Duration::from_millis(600)),
-        timeout: Some(Duration::from_millis(400)),
-        ..Policy::default()
-    };
+    let policy = Policy::new().total_timeout(Duration::from_millis(600)).timeout(Duration::from_millis(400));
     let (outer, inner) = (Guard::new("outer", policy.clone())?, Guard::new("inner", policy)?);
     for work_ms in [50, 350, 500] {
         let begun = Instant::now();

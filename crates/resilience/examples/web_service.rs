@@ -28,18 +28,12 @@ struct Dependency {
 
 impl Dependency {
     fn new(name: &str, url: String) -> Result<Self, BoxError> {
-        let policy = Policy {
-            total_timeout: Some(Duration::from_secs(2)),
-            retry: Some(retry::Config::default()),
-            breaker: Some(breaker::Config { calls_min: 5, ..breaker::Config::default() }),
-            bulkhead: Some(bulkhead::Config {
-                limit: bulkhead::Limit::Fixed(8),
-                queue_max: 4,
-                ..Default::default()
-            }),
-            timeout: Some(Duration::from_millis(300)),
-            ..Policy::default()
-        };
+        let policy = Policy::new()
+            .total_timeout(Duration::from_secs(2))
+            .retry(retry::Config::new())
+            .breaker(breaker::Config::new().calls_min(5))
+            .bulkhead(bulkhead::Config::new().limit(bulkhead::Limit::Fixed(8)).queue_max(4))
+            .timeout(Duration::from_millis(300));
         let client = Client::builder(TokioExecutor::new()).build_http();
         let layer = GuardLayer::from_policy(name, policy, HttpRules::default())?;
         Ok(Self { url, client: layer.layer(client) })

@@ -12,14 +12,14 @@
 //! ```
 //!
 //! `input` holds the time and a random number: nothing here reads a clock, draws chance, locks, waits or
-//! allocates without bound. So a decision can be tested with a table, simulated under a seed, and taken inside a
-//! replicated state machine, where each replica must come to the same answer: integers only, and states that
-//! can be written and read (feature `serde`).
+//! allocates without bound. So a decision can be tested with a table, simulated under a seed, and taken
+//! inside a replicated state machine, where each replica must come to the same answer: integers only, and
+//! states that can be written and read (feature `serde`).
 //!
 //! ```
 //! use mainstay_resilience::{Decide, Input, Outcome, Time, breaker};
 //!
-//! let config = breaker::Config { consecutive_failures: Some(3), ..breaker::Config::default() };
+//! let config = breaker::Config::new().consecutive_failures(3);
 //! let mut state = config.state();
 //! let mut called = 0;
 //! for tenth in 0..10 {
@@ -49,8 +49,9 @@
 //! | [`policy`] | all of them for one dependency, from one configuration, in the right order |
 //! | [`window`] | what came of the last calls, or of the last seconds? |
 //!
-//! Around them, by feature: `sync::*` (`sync`) for threads, `guard::Guard` (`async`) for futures on tokio, and
-//! `tower::GuardLayer` (`tower`) for services. `metrics` and `tracing` let others see; `serde` writes and reads.
+//! Around them, by feature: `sync::*` (`sync`) for threads, `guard::Guard` (`async`) for futures on tokio,
+//! and `tower::GuardLayer` (`tower`) for services. `metrics` and `tracing` let others see; `serde` writes and
+//! reads.
 //!
 //! # The classic bugs, and the test for each
 //!
@@ -73,8 +74,8 @@
 //!
 //! # What mutants survive
 //!
-//! `cargo mutants` over the decisions (`--features serde`, the tests of each policy against its own mutants) leaves these,
-//! and each changes nothing that can be told from outside:
+//! `cargo mutants` over the decisions (`--features serde`, the tests of each policy against its own mutants)
+//! leaves these, and each changes nothing that can be told from outside:
 //!
 //! | place | mutant | why it lives |
 //! |---|---|---|
@@ -83,12 +84,13 @@
 //! | `rate/*.rs`, `outlier/state.rs`, `bulkhead/state.rs`, `state` | becomes `Default::default()` | it is the same state |
 //! | `hedge.rs`, `Histogram::bucket` and `end` | `< 16` becomes `<= 16` | both branches agree at 16 |
 //!
-//! Not judged: `bulkhead/limiter.rs`, whose mutants make its simulations run past the time that a mutant is given; the
-//! second half of `bulkhead/state.rs`; the last of `hedge.rs`. Mutants of these made by hand were all caught.
+//! Not judged: `bulkhead/limiter.rs`, whose mutants make its simulations run past the time that a mutant is
+//! given; the second half of `bulkhead/state.rs`; the last of `hedge.rs`. Mutants of these made by hand were
+//! all caught.
 //!
 //! Functions that serve the cells alone are judged by the tests of the cells and of the guard. Of these,
-//! `bucket_end` becoming 0 lives: it only makes a cell slower. `admit_next`, mutated, leaves those in the queue waiting, so the
-//! guard's tests hang: that is how they say so.
+//! `bucket_end` becoming 0 lives: it only makes a cell slower. `admit_next`, mutated, leaves those in the
+//! queue waiting, so the guard's tests hang: that is how they say so.
 #![cfg_attr(not(any(test, feature = "sync")), no_std)]
 #![warn(missing_docs)]
 
@@ -101,6 +103,7 @@ pub mod readme {}
 pub mod breaker;
 pub mod budget;
 pub mod bulkhead;
+mod config;
 mod contract;
 pub mod fallback;
 #[cfg(feature = "async")]

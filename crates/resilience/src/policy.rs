@@ -12,67 +12,64 @@
 //!                   └ timeout    counts from when the dependency is called, not from when the queue was entered
 //! ```
 //!
-//! The order matters. A retry inside a breaker would hide failures from it; a bulkhead outside a retry would hold
-//! permits through backoff; a timeout outside a bulkhead would blame the dependency for our own line.
+//! The order matters. A retry inside a breaker would hide failures from it; a bulkhead outside a retry would
+//! hold permits through backoff; a timeout outside a bulkhead would blame the dependency for our own line.
 //!
 //! ```
 //! use core::time::Duration;
 //! use mainstay_resilience::policy::Policy;
 //! use mainstay_resilience::{breaker, retry};
 //!
-//! let policy = Policy {
-//!     total_timeout: Some(Duration::from_secs(2)),
-//!     retry: Some(retry::Config::default()),
-//!     breaker: Some(breaker::Config::default()),
-//!     timeout: Some(Duration::from_millis(400)),
-//!     ..Policy::default()
-//! };
+//! let policy = Policy::new()
+//!     .total_timeout(Duration::from_secs(2))
+//!     .retry(retry::Config::default())
+//!     .breaker(breaker::Config::default())
+//!     .timeout(Duration::from_millis(400));
 //! assert!(policy.check().is_ok());
 //! assert!(policy.bulkhead.is_none(), "what is not said is not done");
 //! ```
 
+use crate::config::config;
 use crate::contract::{ConfigError, DAY_MILLIS, Decide};
 use crate::{breaker, bulkhead, hedge, rate, retry};
 use core::time::Duration;
 
-/// The policies of one dependency. All of them are optional; none is there by default.
-///
-/// ```
-/// use core::time::Duration;
-/// use mainstay_resilience::policy::Policy;
-/// use mainstay_resilience::{breaker, retry};
-///
-/// let policy = Policy {
-///     timeout: Some(Duration::from_millis(800)),
-///     retry: Some(retry::Config::default()),
-///     breaker: Some(breaker::Config { probes: 0, ..breaker::Config::default() }),
-///     ..Policy::default()
-/// };
-/// assert_eq!(policy.check().unwrap_err().field, "breaker.probes");
-/// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
-pub struct Policy {
-    /// How long a call may take with all that belongs to it: lines, attempts, backoff. From 1 ms to a day.
-    #[cfg_attr(
-        feature = "serde",
-        serde(rename = "total_timeout_ms", with = "crate::contract::millis_or_none")
-    )]
-    pub total_timeout: Option<Duration>,
-    /// Whether a failed attempt is made again.
-    pub retry: Option<retry::Config>,
-    /// Whether a slow attempt gets a second one beside it.
-    pub hedge: Option<hedge::Config>,
-    /// When the dependency is left alone.
-    pub breaker: Option<breaker::Config>,
-    /// How many attempts there may be in a time.
-    pub rate_limit: Option<RateLimit>,
-    /// How many attempts there may be at once.
-    pub bulkhead: Option<bulkhead::Config>,
-    /// How long one attempt may take. From 1 ms to a day.
-    #[cfg_attr(feature = "serde", serde(rename = "timeout_ms", with = "crate::contract::millis_or_none"))]
-    pub timeout: Option<Duration>,
+config! {
+    /// The policies of one dependency. All of them are optional; none is there by default.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use mainstay_resilience::policy::Policy;
+    /// use mainstay_resilience::{breaker, retry};
+    ///
+    /// let policy = Policy::new()
+    ///     .timeout(Duration::from_millis(800))
+    ///     .retry(retry::Config::default())
+    ///     .breaker(breaker::Config::new().probes(0));
+    /// assert_eq!(policy.check().unwrap_err().field, "breaker.probes");
+    /// ```
+    pub struct Policy {
+        /// How long a call may take with all that belongs to it: lines, attempts, backoff. From 1 ms to a
+        /// day.
+        #[cfg_attr(
+            feature = "serde",
+            serde(rename = "total_timeout_ms", with = "crate::contract::millis_or_none")
+        )]
+        pub total_timeout: Option<Duration> = None,
+        /// Whether a failed attempt is made again.
+        pub retry: Option<retry::Config> = None,
+        /// Whether a slow attempt gets a second one beside it.
+        pub hedge: Option<hedge::Config> = None,
+        /// When the dependency is left alone.
+        pub breaker: Option<breaker::Config> = None,
+        /// How many attempts there may be in a time.
+        pub rate_limit: Option<RateLimit> = None,
+        /// How many attempts there may be at once.
+        pub bulkhead: Option<bulkhead::Config> = None,
+        /// How long one attempt may take. From 1 ms to a day.
+        #[cfg_attr(feature = "serde", serde(rename = "timeout_ms", with = "crate::contract::millis_or_none"))]
+        pub timeout: Option<Duration> = None,
+    }
 }
 
 /// Which kind of rate limit.
@@ -82,13 +79,14 @@ pub struct Policy {
 /// use mainstay_resilience::rate;
 ///
 /// // A quota that was promised to somebody: never more than 50 in any second.
-/// let quota = rate::sliding_window::Config { tokens: 50, ..Default::default() };
-/// let policy = Policy { rate_limit: Some(RateLimit::SlidingWindow(quota)), ..Policy::default() };
+/// let quota = rate::sliding_window::Config::new().tokens(50);
+/// let policy = Policy::new().rate_limit(RateLimit::SlidingWindow(quota));
 /// assert!(policy.check().is_ok());
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
 pub enum RateLimit {
     /// A rate over the long run, with a burst.
     TokenBucket(rate::token_bucket::Config),
@@ -103,7 +101,7 @@ impl RateLimit {
     /// use mainstay_resilience::policy::RateLimit;
     /// use mainstay_resilience::rate::token_bucket;
     ///
-    /// let empty = token_bucket::Config { burst: 0, ..Default::default() };
+    /// let empty = token_bucket::Config::new().burst(0);
     /// assert_eq!(RateLimit::TokenBucket(empty).check().unwrap_err().field, "token_bucket.burst");
     /// ```
     ///
@@ -124,7 +122,7 @@ impl Policy {
     /// use core::time::Duration;
     /// use mainstay_resilience::policy::Policy;
     ///
-    /// let policy = Policy { timeout: Some(Duration::ZERO), ..Policy::default() };
+    /// let policy = Policy::new().timeout(Duration::ZERO);
     /// let error = policy.check().unwrap_err();
     /// assert_eq!(error.to_string(), "`timeout_ms` must be from 1 to 86400000 ms, but is 0ns");
     /// ```

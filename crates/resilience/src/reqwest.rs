@@ -11,12 +11,10 @@
 //! use std::time::Duration;
 //!
 //! async fn fetch(client: &reqwest::Client, url: &str) -> Result<String, Box<dyn std::error::Error>> {
-//!     let policy = Policy {
-//!         timeout: Some(Duration::from_millis(800)),
-//!         retry: Some(retry::Config::default()),
-//!         breaker: Some(breaker::Config::default()),
-//!         ..Policy::default()
-//!     };
+//!     let policy = Policy::new()
+//!         .timeout(Duration::from_millis(800))
+//!         .retry(retry::Config::default())
+//!         .breaker(breaker::Config::default());
 //!     // Make the guard once, and keep it: it learns from every call.
 //!     let guard = Guard::builder("prices").policy(policy).classify_with(StatusClassifier).build()?;
 //!     let response = guard.send(client.get(url)).await?;

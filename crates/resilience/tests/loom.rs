@@ -18,15 +18,13 @@ fn at(millis: u64) -> Input {
 }
 
 fn small() -> Config {
-    Config {
-        window: Window::Calls(10),
-        calls_min: 2,
-        open_for: Duration::from_millis(10),
-        open_jitter_percent: 0,
-        probes: 1,
-        ramp_for: Duration::ZERO,
-        ..Config::default()
-    }
+    Config::new()
+        .window(Window::Calls(10))
+        .calls_min(2)
+        .open_for(Duration::from_millis(10))
+        .open_jitter_percent(0)
+        .probes(1)
+        .ramp_for(Duration::ZERO)
 }
 
 /// Asks and tells: what came of it, if it was admitted.
@@ -42,7 +40,7 @@ fn call(cell: &sync::Breaker, millis: u64, outcome: Outcome) -> Option<Recorded<
 #[test]
 fn no_success_is_lost_or_counted_twice() {
     loom::model(|| {
-        let cell = Arc::new(sync::Breaker::new(Config { failure_percent: None, ..small() }));
+        let cell = Arc::new(sync::Breaker::new(small().failure_percent(None)));
         let other = {
             let cell = cell.clone();
             thread::spawn(move || call(&cell, 1, Outcome::Success))
@@ -58,7 +56,7 @@ fn no_success_is_lost_or_counted_twice() {
 #[test]
 fn a_trip_beside_a_success_counts_it_before_or_calls_it_stale() {
     loom::model(|| {
-        let cell = Arc::new(sync::Breaker::new(Config { calls_min: 1, ..small() }));
+        let cell = Arc::new(sync::Breaker::new(small().calls_min(1)));
         let other = {
             let cell = cell.clone();
             thread::spawn(move || call(&cell, 1, Outcome::Success))
@@ -108,7 +106,7 @@ impl Wake for Woken {
 #[test]
 fn a_permit_that_comes_free_reaches_the_one_who_waits() {
     loom::model(|| {
-        let config = bulkhead::Config { limit: bulkhead::Limit::Fixed(1), ..bulkhead::Config::default() };
+        let config = bulkhead::Config::new().limit(bulkhead::Limit::Fixed(1));
         let cell = Arc::new(sync::Bulkhead::new(config));
         let Entry::Admit(ticket) = cell.enter(at(1), Priority::Normal) else { panic!("it is free") };
         let other = {
@@ -143,7 +141,7 @@ fn a_permit_that_comes_free_reaches_the_one_who_waits() {
 #[test]
 fn a_permit_granted_to_one_who_leaves_is_free_again() {
     loom::model(|| {
-        let config = bulkhead::Config { limit: bulkhead::Limit::Fixed(1), ..bulkhead::Config::default() };
+        let config = bulkhead::Config::new().limit(bulkhead::Limit::Fixed(1));
         let cell = Arc::new(sync::Bulkhead::new(config));
         let Entry::Admit(ticket) = cell.enter(at(1), Priority::Normal) else { panic!("it is free") };
         let Entry::Wait { place, .. } = cell.enter(at(1), Priority::Normal) else { panic!("it is taken") };
@@ -161,7 +159,7 @@ fn a_permit_granted_to_one_who_leaves_is_free_again() {
 #[test]
 fn a_bucket_grants_no_token_twice() {
     loom::model(|| {
-        let config = rate::token_bucket::Config { burst: 2, ..rate::token_bucket::Config::default() };
+        let config = rate::token_bucket::Config::new().burst(2);
         let cell = Arc::new(sync::TokenBucket::new(config));
         let asks: Vec<_> = (0..2)
             .map(|_| {

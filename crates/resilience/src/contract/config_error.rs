@@ -11,7 +11,7 @@ use core::time::Duration;
 /// ```
 /// use mainstay_resilience::{Decide, breaker};
 ///
-/// let config = breaker::Config { probes: 0, ..breaker::Config::default() };
+/// let config = breaker::Config::new().probes(0);
 /// let error = config.check().unwrap_err();
 /// assert_eq!(error.to_string(), "`probes` must be from 1 to 1000, but is 0");
 /// ```

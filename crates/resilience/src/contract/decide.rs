@@ -11,7 +11,7 @@ use super::{ConfigError, Decision, Input, Outcome, Recorded, Time};
 /// fn admits<D: Decide>(policy: &D, state: &mut D::State, request: D::Request) -> bool {
 ///     matches!(policy.ask(state, Input::at(Time::ZERO), request), Decision::Admit(_))
 /// }
-/// let limit = rate::token_bucket::Config { burst: 1, ..Default::default() };
+/// let limit = rate::token_bucket::Config::new().burst(1);
 /// let mut state = limit.state();
 /// assert!(admits(&limit, &mut state, rate::Request::default()));
 /// assert!(!admits(&limit, &mut state, rate::Request::default()));
@@ -47,7 +47,7 @@ pub trait Decide {
     /// use mainstay_resilience::{Decide, Decision, Input, Reason, Rejected, Time, bulkhead};
     ///
     /// let limit = bulkhead::Limit::Fixed(1);
-    /// let config = bulkhead::Config { limit, queue_max: 0, ..Default::default() };
+    /// let config = bulkhead::Config::new().limit(limit).queue_max(0);
     /// let (mut state, input) = (config.state(), Input::at(Time::ZERO));
     /// let caller = |caller| bulkhead::Request { caller, ..Default::default() };
     /// assert!(matches!(config.ask(&mut state, input, caller(1)), Decision::Admit(_)));
@@ -82,7 +82,7 @@ pub trait Decide {
     /// ```
     /// use mainstay_resilience::{Decide, Input, Time, rate};
     ///
-    /// let config = rate::token_bucket::Config { tokens: 1, burst: 2, ..Default::default() };
+    /// let config = rate::token_bucket::Config::new().tokens(1).burst(2);
     /// let mut state = config.state();
     /// let _ = config.ask(&mut state, Input::at(Time::ZERO), rate::Request::default());
     /// assert_eq!(config.snapshot(&state, Time::ZERO).available, 1);
@@ -95,7 +95,7 @@ pub trait Decide {
     /// ```
     /// use mainstay_resilience::{Decide, hedge};
     ///
-    /// let config = hedge::Config { quantile_percent: 100, ..hedge::Config::default() };
+    /// let config = hedge::Config::new().quantile_percent(100);
     /// assert_eq!(config.check().unwrap_err().field, "quantile_percent");
     /// ```
     ///

@@ -6,7 +6,7 @@
 /// use mainstay_resilience::breaker::{Circuit, Config, Request};
 /// use mainstay_resilience::{Decide, Input, Outcome, Recorded};
 ///
-/// let config = Config { consecutive_failures: Some(1), ..Config::default() };
+/// let config = Config::new().consecutive_failures(1);
 /// let (mut state, input) = (config.state(), Input::default());
 /// let ticket = config.ask(&mut state, input, Request::default()).admitted().unwrap();
 /// let recorded = config.tell(&mut state, input, ticket, Outcome::Failure, 1);

@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// use mainstay_resilience::guard::{CallOptions, Guard, Policy};
 /// use mainstay_resilience::{Outcome, retry};
 ///
-/// let policy = Policy { retry: Some(retry::Config::default()), ..Policy::default() };
+/// let policy = Policy::new().retry(retry::Config::default());
 /// let prices = Guard::builder("prices")
 ///     .policy(policy)
 ///     .classify_with(|result: Result<&u16, &std::io::Error>| match result {
@@ -53,7 +53,7 @@ impl<C> GuardBuilder<C> {
     /// ```
     /// # use mainstay_resilience::guard::{Guard, Policy};
     /// # use std::time::Duration;
-    /// let policy = Policy { timeout: Some(Duration::from_millis(400)), ..Policy::default() };
+    /// let policy = Policy::new().timeout(Duration::from_millis(400));
     /// let guard = Guard::builder("billing").policy(policy.clone()).build()?;
     /// assert_eq!(*guard.policy(), policy);
     /// # Ok::<(), mainstay_resilience::ConfigError>(())
@@ -69,7 +69,7 @@ impl<C> GuardBuilder<C> {
     /// # runtime.unwrap().block_on(async {
     /// # use mainstay_resilience::guard::{Classification, Guard, Policy};
     /// # use mainstay_resilience::{Outcome, breaker};
-    /// let breaker = breaker::Config { consecutive_failures: Some(1), ..breaker::Config::default() };
+    /// let breaker = breaker::Config::new().consecutive_failures(1);
     /// // A 404 is an answer of a service that works.
     /// let classify = |result: Result<&u32, &u16>| -> Classification {
     ///     match result {
@@ -77,7 +77,7 @@ impl<C> GuardBuilder<C> {
     ///         Err(_) => Outcome::Failure.into(),
     ///     }
     /// };
-    /// let policy = Policy { breaker: Some(breaker), ..Policy::default() };
+    /// let policy = Policy::new().breaker(breaker);
     /// let guard = Guard::builder("items").policy(policy).classify_with(classify).build().unwrap();
     /// let _ = guard.call(|| async { Err::<u32, u16>(404) }).await;
     /// assert_eq!(guard.snapshot().breaker.unwrap().window.failures, 0);
@@ -96,7 +96,7 @@ impl<C> GuardBuilder<C> {
     /// # use mainstay_resilience::guard::{CallOptions, Guard, Policy};
     /// # use mainstay_resilience::retry;
     /// # use std::cell::Cell;
-    /// let policy = Policy { retry: Some(retry::Config::default()), ..Policy::default() };
+    /// let policy = Policy::new().retry(retry::Config::default());
     /// let reads = Guard::builder("reads").policy(policy).options(CallOptions::safe()).build().unwrap();
     /// let attempts = Cell::new(0);
     /// let result = reads
@@ -117,8 +117,8 @@ impl<C> GuardBuilder<C> {
     /// ```
     /// # use mainstay_resilience::guard::{Guard, Policy};
     /// # use mainstay_resilience::retry;
-    /// let retry = retry::Config { attempts_max: 0, ..retry::Config::default() };
-    /// let policy = Policy { retry: Some(retry), ..Policy::default() };
+    /// let retry = retry::Config::new().attempts_max(0);
+    /// let policy = Policy::new().retry(retry);
     /// assert_eq!(Guard::builder("billing").policy(policy).build().unwrap_err().field, "retry.attempts_max");
     /// ```
     ///

@@ -61,7 +61,7 @@ impl std::error::Error for CallRejected {}
 /// use std::time::Duration;
 ///
 /// let timeout = Duration::from_millis(400);
-/// let guard = Guard::new("billing", Policy { timeout: Some(timeout), ..Policy::default() }).unwrap();
+/// let guard = Guard::new("billing", Policy::new().timeout(timeout)).unwrap();
 /// let result = guard.call(|| std::future::pending::<Result<(), &str>>()).await;
 /// assert_eq!(result, Err(CallError::TimedOut(timeout)));
 /// # });

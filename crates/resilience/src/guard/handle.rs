@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// use mainstay_resilience::breaker;
 /// use mainstay_resilience::guard::{Guard, Policy};
 ///
-/// let policy = Policy { breaker: Some(breaker::Config::default()), ..Policy::default() };
+/// let policy = Policy::new().breaker(breaker::Config::default());
 /// let guard = Guard::new("billing", policy)?;
 /// let clone = guard.clone();
 /// guard.trip();
@@ -59,8 +59,8 @@ impl Guard {
     /// # use mainstay_resilience::guard::{Guard, Policy};
     /// use mainstay_resilience::retry;
     ///
-    /// let retry = retry::Config { attempts_max: 0, ..retry::Config::default() };
-    /// let policy = Policy { retry: Some(retry), ..Policy::default() };
+    /// let retry = retry::Config::new().attempts_max(0);
+    /// let policy = Policy::new().retry(retry);
     /// assert_eq!(Guard::new("billing", policy).unwrap_err().field, "retry.attempts_max");
     /// ```
     ///
@@ -118,7 +118,7 @@ impl<C> Guard<C> {
     /// ```
     /// # use mainstay_resilience::guard::{Guard, Policy};
     /// # use std::time::Duration;
-    /// let policy = Policy { timeout: Some(Duration::from_millis(400)), ..Policy::default() };
+    /// let policy = Policy::new().timeout(Duration::from_millis(400));
     /// let guard = Guard::new("billing", policy.clone())?;
     /// assert_eq!(*guard.policy(), policy);
     /// # Ok::<(), mainstay_resilience::ConfigError>(())
@@ -139,7 +139,7 @@ impl<C> Guard<C> {
     ///
     /// let limit = |permits| {
     ///     let limit = bulkhead::Limit::Fixed(permits);
-    ///     Policy { bulkhead: Some(bulkhead::Config { limit, ..Default::default() }), ..Policy::default() }
+    ///     Policy::new().bulkhead(bulkhead::Config::new().limit(limit))
     /// };
     /// let guard = Guard::new("billing", limit(10))?;
     /// guard.configure(limit(20))?;
@@ -162,7 +162,7 @@ impl<C> Guard<C> {
     /// ```
     /// # use mainstay_resilience::guard::{Guard, Policy};
     /// # use mainstay_resilience::retry;
-    /// let policy = Policy { retry: Some(retry::Config::default()), ..Policy::default() };
+    /// let policy = Policy::new().retry(retry::Config::default());
     /// let snapshot = Guard::new("billing", policy)?.snapshot();
     /// assert_eq!(snapshot.retry.unwrap().retries, 0);
     /// # Ok::<(), mainstay_resilience::ConfigError>(())
@@ -179,7 +179,7 @@ impl<C> Guard<C> {
     /// # use mainstay_resilience::guard::{Guard, Policy};
     /// use mainstay_resilience::breaker::{Circuit, Config};
     ///
-    /// let policy = Policy { breaker: Some(Config::default()), ..Policy::default() };
+    /// let policy = Policy::new().breaker(Config::default());
     /// let guard = Guard::new("billing", policy)?;
     /// guard.trip();
     /// assert_eq!(guard.snapshot().breaker.unwrap().circuit, Circuit::Open);
@@ -197,7 +197,7 @@ impl<C> Guard<C> {
     /// # use mainstay_resilience::guard::{Guard, Policy};
     /// use mainstay_resilience::breaker::{Circuit, Config, Forced};
     ///
-    /// let policy = Policy { breaker: Some(Config::default()), ..Policy::default() };
+    /// let policy = Policy::new().breaker(Config::default());
     /// let guard = Guard::new("billing", policy)?;
     /// guard.force(Forced::Open);
     /// let breaker = guard.snapshot().breaker.unwrap();
@@ -217,7 +217,7 @@ impl<C> Guard<C> {
     /// ```
     /// # use mainstay_resilience::guard::{CallOptions, Guard, Policy};
     /// # use mainstay_resilience::retry;
-    /// let policy = Policy { retry: Some(retry::Config::default()), ..Policy::default() };
+    /// let policy = Policy::new().retry(retry::Config::default());
     /// let guard = Guard::new("billing", policy)?;
     /// assert!(guard.may_repeat(&CallOptions::safe()));
     /// assert!(!guard.may_repeat(&CallOptions::default()));
@@ -265,7 +265,7 @@ impl<C> Guard<C> {
     /// # runtime.unwrap().block_on(async {
     /// # use mainstay_resilience::guard::{Attempt, CallOptions, Guard, Policy};
     /// # use mainstay_resilience::retry;
-    /// let policy = Policy { retry: Some(retry::Config::default()), ..Policy::default() };
+    /// let policy = Policy::new().retry(retry::Config::default());
     /// let guard = Guard::new("billing", policy).unwrap();
     /// let billing = |attempt: Attempt| async move {
     ///     if attempt.number == 1 { Err("connection reset") } else { Ok("paid") }
@@ -375,7 +375,7 @@ impl<C> Guard<C> {
     /// ```
     /// # use mainstay_resilience::guard::{Attempt, CallOptions, Guard, Policy};
     /// # use mainstay_resilience::retry;
-    /// let policy = Policy { retry: Some(retry::Config::default()), ..Policy::default() };
+    /// let policy = Policy::new().retry(retry::Config::default());
     /// let guard = Guard::new("billing", policy).unwrap();
     /// let billing = |attempt: Attempt| if attempt.number == 1 { Err("connection reset") } else { Ok("paid") };
     /// assert_eq!(guard.call_blocking_with(CallOptions::safe(), billing), Ok("paid"));

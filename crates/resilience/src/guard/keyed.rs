@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// use mainstay_resilience::guard::{CallError, Guard, Guards, Policy};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-/// let policy = Policy { bulkhead: Some(bulkhead::Config::default()), ..Policy::default() };
+/// let policy = Policy::new().bulkhead(bulkhead::Config::default());
 /// let tenants: Guards<String> = Guard::builder("reports").policy(policy).build_keyed(1_000).unwrap();
 /// let report: Result<_, CallError<std::io::Error>> = tenants.get("acme").call(|| async { Ok("report") }).await;
 /// assert_eq!(report.unwrap(), "report");
@@ -57,7 +57,7 @@ impl<K: Hash + Eq + Clone, C> Guards<K, C> {
     /// ```
     /// # use mainstay_resilience::breaker;
     /// # use mainstay_resilience::guard::{Guard, Guards, Policy};
-    /// let policy = Policy { breaker: Some(breaker::Config::default()), ..Policy::default() };
+    /// let policy = Policy::new().breaker(breaker::Config::default());
     /// let hosts: Guards<String> = Guard::builder("hosts").policy(policy).build_keyed(100)?;
     /// hosts.get("a").trip();
     /// assert!(!hosts.get("a").snapshot().breaker.unwrap().circuit.is_closed());
@@ -88,7 +88,7 @@ impl<K: Hash + Eq + Clone, C> Guards<K, C> {
     /// # use std::time::Duration;
     /// let hosts: Guards<u32> = Guard::builder("hosts").build_keyed(100)?;
     /// let early = hosts.get(&1);
-    /// let policy = Policy { timeout: Some(Duration::from_millis(400)), ..Policy::default() };
+    /// let policy = Policy::new().timeout(Duration::from_millis(400));
     /// hosts.configure(policy.clone())?;
     /// assert_eq!((&*early.policy(), &*hosts.get(&2).policy()), (&policy, &policy));
     /// # Ok::<(), mainstay_resilience::ConfigError>(())

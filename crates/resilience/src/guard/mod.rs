@@ -5,11 +5,7 @@
 //! use mainstay_resilience::{breaker, bulkhead};
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-//! let policy = Policy {
-//!     breaker: Some(breaker::Config::default()),
-//!     bulkhead: Some(bulkhead::Config::default()),
-//!     ..Policy::default()
-//! };
+//! let policy = Policy::new().breaker(breaker::Config::default()).bulkhead(bulkhead::Config::default());
 //! let billing = Guard::new("billing", policy).unwrap();
 //! let result: Result<&str, CallError<std::io::Error>> = billing.call(|| async { Ok("paid") }).await;
 //! assert_eq!(result.unwrap(), "paid");

@@ -57,7 +57,7 @@ impl CallOptions {
 /// use std::time::Duration;
 /// use tokio::time::Instant;
 ///
-/// let policy = Policy { timeout: Some(Duration::from_millis(400)), ..Policy::default() };
+/// let policy = Policy::new().timeout(Duration::from_millis(400));
 /// let guard = Guard::new("billing", policy).unwrap();
 /// // How much time is left, to pass on to the dependency.
 /// let left = |attempt: Attempt| async move {

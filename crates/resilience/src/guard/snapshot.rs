@@ -8,7 +8,7 @@ use crate::{breaker, bulkhead, hedge, retry};
 /// use mainstay_resilience::bulkhead;
 /// use mainstay_resilience::guard::{Guard, Policy};
 ///
-/// let policy = Policy { bulkhead: Some(bulkhead::Config::default()), ..Policy::default() };
+/// let policy = Policy::new().bulkhead(bulkhead::Config::default());
 /// let snapshot = Guard::new("billing", policy)?.snapshot();
 /// let bulkhead = snapshot.bulkhead.unwrap();
 /// assert_eq!((bulkhead.in_use, bulkhead.limit), (0, 32));

@@ -18,7 +18,7 @@ use core::mem;
 /// use mainstay_resilience::breaker::{Circuit, Config};
 /// use mainstay_resilience::{Outcome, Reason, sync::CircuitBreaker};
 ///
-/// let config = Config { consecutive_failures: Some(2), ..Config::default() };
+/// let config = Config::new().consecutive_failures(2);
 /// let breaker = CircuitBreaker::new(config)?;
 /// for _ in 0..2 {
 ///     breaker.try_acquire()?.record(Outcome::Failure);
@@ -78,7 +78,7 @@ impl BreakerPermit<'_> {
     ///
     /// ```
     /// # use mainstay_resilience::{Input, Outcome, Recorded, breaker, sync::CircuitBreaker};
-    /// let breaker = CircuitBreaker::new(breaker::Config { consecutive_failures: Some(1), ..Default::default() })?;
+    /// let breaker = CircuitBreaker::new(breaker::Config::new().consecutive_failures(1))?;
     /// let input = Input::default();
     /// let permit = breaker.try_acquire_at(input, breaker::Request::default())?;
     /// assert!(matches!(permit.record_at(input, Outcome::Failure), Recorded::Changed(_)));
@@ -157,7 +157,7 @@ impl CircuitBreaker {
     ///
     /// ```
     /// # use mainstay_resilience::{breaker, sync::CircuitBreaker};
-    /// let config = breaker::Config { probes: 0, ..Default::default() };
+    /// let config = breaker::Config::new().probes(0);
     /// assert_eq!(CircuitBreaker::new(config).unwrap_err().field, "probes");
     /// ```
     ///
@@ -317,7 +317,7 @@ impl CircuitBreaker {
     /// # use mainstay_resilience::{Outcome, breaker, sync::CircuitBreaker};
     /// let breaker = CircuitBreaker::new(breaker::Config::default())?;
     /// let permit = breaker.try_acquire()?;
-    /// breaker.configure(breaker::Config { consecutive_failures: Some(1), ..Default::default() })?;
+    /// breaker.configure(breaker::Config::new().consecutive_failures(1))?;
     /// permit.record(Outcome::Failure);
     /// assert!(!breaker.is_closed());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -334,7 +334,7 @@ impl CircuitBreaker {
     /// ```
     /// # use mainstay_resilience::{Input, breaker, sync::CircuitBreaker};
     /// let breaker = CircuitBreaker::new(breaker::Config::default())?;
-    /// let wrong = breaker::Config { probes: 0, ..Default::default() };
+    /// let wrong = breaker::Config::new().probes(0);
     /// assert!(breaker.configure_at(Input::default(), wrong).is_err());
     /// # Ok::<(), mainstay_resilience::ConfigError>(())
     /// ```

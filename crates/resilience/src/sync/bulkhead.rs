@@ -19,7 +19,7 @@ use core::task::{Poll, Waker};
 /// use mainstay_resilience::{Outcome, Reason, bulkhead, sync::Bulkhead};
 ///
 /// let limit = bulkhead::Limit::Fixed(1);
-/// let bulkhead = Bulkhead::new(bulkhead::Config { limit, ..Default::default() })?;
+/// let bulkhead = Bulkhead::new(bulkhead::Config::new().limit(limit))?;
 /// let permit = bulkhead.try_acquire()?;
 /// assert_eq!(bulkhead.try_acquire().unwrap_err().reason, Reason::BulkheadFull);
 /// permit.record(Outcome::Success);
@@ -107,7 +107,7 @@ impl Drop for BulkheadPermit<'_> {
 /// use mainstay_resilience::sync::{Bulkhead, Entry};
 /// use mainstay_resilience::{Reason, bulkhead};
 ///
-/// let config = bulkhead::Config { limit: bulkhead::Limit::Fixed(1), queue_max: 1, ..Default::default() };
+/// let config = bulkhead::Config::new().limit(bulkhead::Limit::Fixed(1)).queue_max(1);
 /// let bulkhead = Bulkhead::new(config)?;
 /// let entries = [0; 3].map(|_| bulkhead.enter(Priority::Normal));
 /// assert!(matches!(entries, [Ok(Entry::Permit(_)), Ok(Entry::Queued(_)), Err(_)]));
@@ -127,7 +127,7 @@ impl Bulkhead {
     ///
     /// ```
     /// # use mainstay_resilience::{bulkhead, sync::Bulkhead};
-    /// let fixed = |permits| bulkhead::Config { limit: bulkhead::Limit::Fixed(permits), ..Default::default() };
+    /// let fixed = |permits| bulkhead::Config::new().limit(bulkhead::Limit::Fixed(permits));
     /// assert_eq!(Bulkhead::new(fixed(8))?.snapshot().limit, 8);
     /// assert_eq!(Bulkhead::new(fixed(0)).unwrap_err().field, "limit.fixed");
     /// # Ok::<(), mainstay_resilience::ConfigError>(())
@@ -187,7 +187,7 @@ impl Bulkhead {
     /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     /// # runtime.unwrap().block_on(async {
     /// # use mainstay_resilience::{Reason, bulkhead, shed::Priority, sync::Bulkhead};
-    /// let config = bulkhead::Config { limit: bulkhead::Limit::Fixed(1), ..Default::default() };
+    /// let config = bulkhead::Config::new().limit(bulkhead::Limit::Fixed(1));
     /// let bulkhead = Bulkhead::new(config).unwrap();
     /// let permit = bulkhead.acquire(Priority::Normal).await.unwrap();
     /// let rejected = bulkhead.acquire(Priority::Normal).await.unwrap_err();
@@ -296,7 +296,7 @@ impl Bulkhead {
     ///
     /// ```
     /// # use mainstay_resilience::{bulkhead, sync::Bulkhead};
-    /// let fixed = |permits| bulkhead::Config { limit: bulkhead::Limit::Fixed(permits), ..Default::default() };
+    /// let fixed = |permits| bulkhead::Config::new().limit(bulkhead::Limit::Fixed(permits));
     /// let bulkhead = Bulkhead::new(fixed(1))?;
     /// let held = bulkhead.try_acquire()?;
     /// bulkhead.configure(fixed(2))?;
@@ -315,7 +315,7 @@ impl Bulkhead {
     /// ```
     /// # use mainstay_resilience::{Input, bulkhead, sync::Bulkhead};
     /// let bulkhead = Bulkhead::new(bulkhead::Config::default())?;
-    /// let none = bulkhead::Config { limit: bulkhead::Limit::Fixed(0), ..Default::default() };
+    /// let none = bulkhead::Config::new().limit(bulkhead::Limit::Fixed(0));
     /// assert!(bulkhead.configure_at(Input::default(), none).is_err());
     /// # Ok::<(), mainstay_resilience::ConfigError>(())
     /// ```

@@ -41,7 +41,7 @@ struct Inner {
 /// ```
 /// use mainstay_resilience::{Outcome, hedge, sync};
 ///
-/// let hedge = sync::Hedge::new(hedge::Config { calls_min: 1, ..Default::default() })?;
+/// let hedge = sync::Hedge::new(hedge::Config::new().calls_min(1))?;
 /// hedge.first().record(Outcome::Success);
 /// assert!(hedge.snapshot().delay.is_some());
 /// # Ok::<(), mainstay_resilience::ConfigError>(())
@@ -72,7 +72,7 @@ impl HedgePermit<'_> {
     ///
     /// ```
     /// # use mainstay_resilience::{Input, Outcome, Time, hedge, sync};
-    /// let hedge = sync::Hedge::new(hedge::Config { calls_min: 1, ..Default::default() })?;
+    /// let hedge = sync::Hedge::new(hedge::Config::new().calls_min(1))?;
     /// let first = hedge.first_at(Input::at(Time::ZERO));
     /// first.record_at(Input::at(Time::from_millis(40)), Outcome::Success);
     /// let delay = hedge.snapshot_at(Time::from_millis(40)).delay;
@@ -98,7 +98,7 @@ impl Hedge {
     ///
     /// ```
     /// # use mainstay_resilience::{hedge, sync};
-    /// let config = hedge::Config { quantile_percent: 100, ..Default::default() };
+    /// let config = hedge::Config::new().quantile_percent(100);
     /// assert_eq!(sync::Hedge::new(config).unwrap_err().field, "quantile_percent");
     /// ```
     ///
@@ -203,7 +203,7 @@ impl Hedge {
     /// ```
     /// # use mainstay_resilience::{hedge, sync};
     /// let hedge = sync::Hedge::new(hedge::Config::default())?;
-    /// hedge.configure(hedge::Config { quantile_percent: 99, ..Default::default() })?;
+    /// hedge.configure(hedge::Config::new().quantile_percent(99))?;
     /// # Ok::<(), mainstay_resilience::ConfigError>(())
     /// ```
     ///

@@ -58,7 +58,7 @@ impl HostPermit<'_> {
     ///
     /// ```
     /// # use mainstay_resilience::{Outcome, Recorded, outlier, sync::OutlierDetector};
-    /// let config = outlier::Config { consecutive_failures: Some(1), ..Default::default() };
+    /// let config = outlier::Config::new().consecutive_failures(1);
     /// let hosts = OutlierDetector::new(config)?;
     /// let (one, other) = (hosts.try_acquire(1)?, hosts.try_acquire(2)?);
     /// assert!(matches!(one.record(Outcome::Failure), Recorded::Changed(ejected) if ejected.host == 1));
@@ -97,7 +97,7 @@ impl OutlierDetector {
     ///
     /// ```
     /// # use mainstay_resilience::{outlier, sync::OutlierDetector};
-    /// let config = outlier::Config { hosts_max: 0, ..Default::default() };
+    /// let config = outlier::Config::new().hosts_max(0);
     /// assert_eq!(OutlierDetector::new(config).unwrap_err().field, "hosts_max");
     /// ```
     ///

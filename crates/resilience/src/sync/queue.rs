@@ -20,7 +20,7 @@ use core::task::{Context, Poll, Waker};
 /// use mainstay_resilience::sync::{Bulkhead, Entry};
 /// use mainstay_resilience::{Input, Outcome, bulkhead};
 ///
-/// let config = bulkhead::Config { limit: bulkhead::Limit::Fixed(1), ..Default::default() };
+/// let config = bulkhead::Config::new().limit(bulkhead::Limit::Fixed(1));
 /// let bulkhead = Bulkhead::new(config)?;
 /// let permit = bulkhead.try_acquire()?;
 /// let Entry::Queued(queued) = bulkhead.enter(Priority::Normal)? else { unreachable!("the permit is taken") };
@@ -52,7 +52,7 @@ impl<'a> Queued<'a> {
     /// # use mainstay_resilience::shed::Priority;
     /// # use mainstay_resilience::sync::{Bulkhead, Entry};
     /// # use mainstay_resilience::{Input, Time, bulkhead};
-    /// let config = bulkhead::Config { limit: bulkhead::Limit::Fixed(1), ..Default::default() };
+    /// let config = bulkhead::Config::new().limit(bulkhead::Limit::Fixed(1));
     /// let (bulkhead, input) = (Bulkhead::new(config)?, Input::at(Time::ZERO));
     /// let _held = bulkhead.try_acquire_at(input, Priority::Normal)?;
     /// let Entry::Queued(queued) = bulkhead.enter_at(input, Priority::Normal)? else { unreachable!() };
@@ -71,7 +71,7 @@ impl<'a> Queued<'a> {
     /// # use mainstay_resilience::shed::Priority;
     /// # use mainstay_resilience::sync::{Bulkhead, Entry};
     /// # use mainstay_resilience::{Input, Time, bulkhead};
-    /// let config = bulkhead::Config { limit: bulkhead::Limit::Fixed(1), ..Default::default() };
+    /// let config = bulkhead::Config::new().limit(bulkhead::Limit::Fixed(1));
     /// let (bulkhead, input) = (Bulkhead::new(config)?, Input::at(Time::ZERO));
     /// let _held = bulkhead.try_acquire_at(input, Priority::Normal)?;
     /// let Entry::Queued(queued) = bulkhead.enter_at(input, Priority::Normal)? else { unreachable!() };

@@ -16,7 +16,7 @@ use core::time::Duration;
 /// use mainstay_resilience::policy::RateLimit;
 /// use mainstay_resilience::{Reason, rate::token_bucket, sync::RateLimiter};
 ///
-/// let config = token_bucket::Config { burst: 1, ..Default::default() };
+/// let config = token_bucket::Config::new().burst(1);
 /// let limiter = RateLimiter::new(RateLimit::TokenBucket(config))?;
 /// assert!(limiter.try_acquire().is_ok());
 /// let rejected = limiter.try_acquire().unwrap_err();
@@ -41,7 +41,7 @@ impl RateLimiter {
     /// ```
     /// # use mainstay_resilience::policy::RateLimit;
     /// # use mainstay_resilience::{rate::sliding_window, sync::RateLimiter};
-    /// let tokens = |tokens| sliding_window::Config { tokens, ..Default::default() };
+    /// let tokens = |tokens| sliding_window::Config::new().tokens(tokens);
     /// assert_eq!(RateLimiter::new(RateLimit::SlidingWindow(tokens(7)))?.available(), 7);
     /// let error = RateLimiter::new(RateLimit::SlidingWindow(tokens(0))).unwrap_err();
     /// assert_eq!(error.field, "sliding_window.tokens");
@@ -108,7 +108,7 @@ impl RateLimiter {
     /// ```
     /// # use mainstay_resilience::policy::RateLimit;
     /// # use mainstay_resilience::{Input, Time, rate, sync::RateLimiter};
-    /// let config = rate::token_bucket::Config { tokens: 10, burst: 5, ..Default::default() };
+    /// let config = rate::token_bucket::Config::new().tokens(10).burst(5);
     /// let limiter = RateLimiter::new(RateLimit::TokenBucket(config))?;
     /// let (input, three) = (Input::at(Time::ZERO), rate::Request { tokens: 3 });
     /// assert!(limiter.try_acquire_at(input, three).is_ok());
@@ -136,7 +136,7 @@ impl RateLimiter {
     /// # use mainstay_resilience::policy::RateLimit;
     /// # use mainstay_resilience::{Decision, Input, Time, rate, sync::RateLimiter};
     /// let wait_max = Duration::from_millis(200);
-    /// let config = rate::token_bucket::Config { tokens: 10, burst: 1, wait_max, ..Default::default() };
+    /// let config = rate::token_bucket::Config::new().tokens(10).burst(1).wait_max(wait_max);
     /// let limiter = RateLimiter::new(RateLimit::TokenBucket(config))?;
     /// let (input, one) = (Input::at(Time::ZERO), rate::Request::default());
     /// assert_eq!(limiter.ask_at(input, one), Decision::Admit(()));
@@ -167,7 +167,7 @@ impl RateLimiter {
     /// # use mainstay_resilience::policy::RateLimit;
     /// # use mainstay_resilience::{rate::token_bucket, sync::RateLimiter};
     /// let wait_max = Duration::from_millis(200);
-    /// let config = token_bucket::Config { tokens: 10, burst: 1, wait_max, ..Default::default() };
+    /// let config = token_bucket::Config::new().tokens(10).burst(1).wait_max(wait_max);
     /// let limiter = RateLimiter::new(RateLimit::TokenBucket(config)).unwrap();
     /// for _ in 0..5 {
     ///     assert!(limiter.acquire().await.is_ok(), "one each 100 ms");
@@ -206,7 +206,7 @@ impl RateLimiter {
     /// ```
     /// # use mainstay_resilience::policy::RateLimit;
     /// # use mainstay_resilience::{rate::token_bucket, sync::RateLimiter};
-    /// let config = token_bucket::Config { burst: 30, ..Default::default() };
+    /// let config = token_bucket::Config::new().burst(30);
     /// let limiter = RateLimiter::new(RateLimit::TokenBucket(config))?;
     /// assert_eq!(limiter.available(), 30);
     /// # Ok::<(), mainstay_resilience::ConfigError>(())
@@ -221,7 +221,7 @@ impl RateLimiter {
     /// ```
     /// # use mainstay_resilience::policy::RateLimit;
     /// # use mainstay_resilience::{Input, Time, rate, sync::RateLimiter};
-    /// let config = rate::token_bucket::Config { tokens: 10, burst: 10, ..Default::default() };
+    /// let config = rate::token_bucket::Config::new().tokens(10).burst(10);
     /// let limiter = RateLimiter::new(RateLimit::TokenBucket(config))?;
     /// limiter.try_acquire_at(Input::at(Time::ZERO), rate::Request { tokens: 10 })?;
     /// assert_eq!(limiter.available_at(Time::from_millis(250)), 2);

@@ -43,7 +43,7 @@ impl<K: Hash + Eq + Clone> CircuitBreakers<K> {
     ///
     /// ```
     /// # use mainstay_resilience::{registry, sync::CircuitBreakers};
-    /// let config = registry::Config { keys_max: 0, ..Default::default() };
+    /// let config = registry::Config::new().keys_max(0);
     /// assert_eq!(CircuitBreakers::<u64>::new(config).unwrap_err().field, "keys_max");
     /// ```
     ///
@@ -100,7 +100,7 @@ impl<K: Hash + Eq + Clone> CircuitBreakers<K> {
     /// # use mainstay_resilience::{breaker, registry, sync::CircuitBreakers};
     /// let breakers: CircuitBreakers<String> = CircuitBreakers::new(registry::Config::default())?;
     /// let early = breakers.get("billing");
-    /// let observe = breaker::Config { enforcement: breaker::Enforcement::ObserveOnly, ..Default::default() };
+    /// let observe = breaker::Config::new().enforcement(breaker::Enforcement::ObserveOnly);
     /// breakers.configure(registry::Config { breaker: observe, keys_max: 10 })?;
     /// early.trip();
     /// assert!(early.try_acquire().is_ok(), "it reaches the breakers that were there before");
@@ -199,7 +199,7 @@ impl<K: Hash + Eq + Clone> CircuitBreakers<K> {
 /// use mainstay_resilience::policy::RateLimit;
 /// use mainstay_resilience::{rate::token_bucket, sync::RateLimiters};
 ///
-/// let each = RateLimit::TokenBucket(token_bucket::Config { burst: 1, ..Default::default() });
+/// let each = RateLimit::TokenBucket(token_bucket::Config::new().burst(1));
 /// let limiters: RateLimiters<String> = RateLimiters::new(each, 10_000)?;
 /// assert!(limiters.try_acquire("alice").is_ok());
 /// assert!(limiters.try_acquire("alice").is_err());
@@ -235,7 +235,7 @@ impl<K: Hash + Eq + Clone> RateLimiters<K> {
     /// ```
     /// # use mainstay_resilience::policy::RateLimit;
     /// # use mainstay_resilience::{rate::token_bucket, sync::RateLimiters};
-    /// let each = RateLimit::TokenBucket(token_bucket::Config { burst: 5, ..Default::default() });
+    /// let each = RateLimit::TokenBucket(token_bucket::Config::new().burst(5));
     /// let limiters: RateLimiters<u32> = RateLimiters::new(each, 100)?;
     /// assert_eq!(limiters.get(&7).available(), 5);
     /// # Ok::<(), mainstay_resilience::ConfigError>(())

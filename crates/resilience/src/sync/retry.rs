@@ -110,8 +110,8 @@ impl Attempts<'_> {
     ///
     /// ```
     /// # use mainstay_resilience::{Input, Time, retry, sync::Retry};
-    /// let backoff = retry::Backoff { jitter: retry::Jitter::None, ..Default::default() };
-    /// let retry = Retry::new(retry::Config { backoff, ..Default::default() })?;
+    /// let backoff = retry::Backoff::new().jitter(retry::Jitter::None);
+    /// let retry = Retry::new(retry::Config::new().backoff(backoff))?;
     /// let input = Input::at(Time::ZERO);
     /// let mut attempts = retry.begin_at(input, retry::Safety::Safe);
     /// assert_eq!(attempts.due_at(input, None)?, Time::from_millis(50));
@@ -223,7 +223,7 @@ impl Retry {
     /// # use mainstay_resilience::{retry, sync::Retry};
     /// let retry = Retry::new(retry::Config::default())?;
     /// assert_eq!(retry.snapshot().budget.left, 100, "ten a second, without any call");
-    /// let config = retry::Config { attempts_max: 0, ..Default::default() };
+    /// let config = retry::Config::new().attempts_max(0);
     /// assert_eq!(Retry::new(config).unwrap_err().field, "attempts_max");
     /// # Ok::<(), mainstay_resilience::ConfigError>(())
     /// ```
@@ -282,7 +282,7 @@ impl Retry {
     /// ```
     /// # use mainstay_resilience::{Reason, retry::{self, Safety}, sync::Retry};
     /// let retry = Retry::new(retry::Config::default())?;
-    /// retry.configure(retry::Config { attempts_max: 1, ..Default::default() })?;
+    /// retry.configure(retry::Config::new().attempts_max(1))?;
     /// let rejected = retry.begin(Safety::Safe).pause(None).unwrap_err();
     /// assert_eq!(rejected.reason, Reason::RetryAttempts);
     /// # Ok::<(), mainstay_resilience::ConfigError>(())

@@ -20,10 +20,11 @@
 //! use tower::{BoxError, Layer, ServiceExt, service_fn};
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-//! let policy = Policy { bulkhead: Some(bulkhead::Config::default()), ..Policy::default() };
+//! let policy = Policy::new().bulkhead(bulkhead::Config::default());
 //! let layer = GuardLayer::from_policy("billing", policy, HttpRules::default()).unwrap();
 //! // In place of a client, or of a route.
-//! let billing = service_fn(|_: http::Request<()>| async { Ok::<_, BoxError>(http::Response::new("paid")) });
+//! let billing =
+//!     service_fn(|_: http::Request<()>| async { Ok::<_, BoxError>(http::Response::new("paid")) });
 //! let answer = layer.layer(billing).oneshot(http::Request::new(())).await.unwrap();
 //! assert_eq!(answer.into_body(), "paid");
 //! # });

@@ -36,7 +36,7 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
 /// # runtime.unwrap().block_on(async {
 /// let timeout = Duration::from_millis(400);
-/// let policy = Policy { timeout: Some(timeout), ..Policy::default() };
+/// let policy = Policy::new().timeout(timeout);
 /// let layer = GuardLayer::from_policy("billing", policy, HttpRules::default()).unwrap();
 /// let hangs = service_fn(|_: http::Request<()>| {
 ///     std::future::pending::<Result<http::Response<()>, BoxError>>()
@@ -63,7 +63,7 @@ impl std::error::Error for TimedOut {}
 /// use mainstay_resilience::guard::Policy;
 /// use mainstay_resilience::tower::{GuardLayer, HttpRules};
 ///
-/// let policy = Policy { breaker: Some(breaker::Config::default()), ..Policy::default() };
+/// let policy = Policy::new().breaker(breaker::Config::default());
 /// let layer = GuardLayer::from_policy("billing", policy, HttpRules::default()).unwrap();
 /// // tower::ServiceBuilder::new().layer(layer).service(client)
 /// assert_eq!(layer.guard().name(), "billing");
@@ -98,7 +98,7 @@ impl<R> GuardLayer<R> {
     /// use mainstay_resilience::guard::Policy;
     /// use mainstay_resilience::tower::{GuardLayer, HttpRules};
     ///
-    /// let policy = Policy { total_timeout: Some(Duration::ZERO), ..Policy::default() };
+    /// let policy = Policy::new().total_timeout(Duration::ZERO);
     /// let error = GuardLayer::from_policy("billing", policy, HttpRules::default()).unwrap_err();
     /// assert_eq!(error.field, "total_timeout_ms");
     /// ```
@@ -116,7 +116,7 @@ impl<R> GuardLayer<R> {
     /// use mainstay_resilience::tower::{GuardLayer, HttpRules};
     /// use mainstay_resilience::breaker;
     ///
-    /// let policy = Policy { breaker: Some(breaker::Config::default()), ..Policy::default() };
+    /// let policy = Policy::new().breaker(breaker::Config::default());
     /// let layer = GuardLayer::from_policy("billing", policy, HttpRules::default()).unwrap();
     /// layer.guard().force(breaker::Forced::Open);
     /// assert_eq!(layer.guard().snapshot().breaker.unwrap().circuit, breaker::Circuit::Open);
@@ -143,7 +143,7 @@ impl<S, R: Clone> Layer<S> for GuardLayer<R> {
 /// use tower::{Layer, ServiceExt, service_fn};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-/// let policy = Policy { breaker: Some(breaker::Config::default()), ..Policy::default() };
+/// let policy = Policy::new().breaker(breaker::Config::default());
 /// let layer = GuardLayer::from_policy("billing", policy, HttpRules::default()).unwrap();
 /// let billing: Guarded<_, _> = layer.layer(service_fn(|_: http::Request<()>| async {
 ///     Ok::<_, BoxError>(http::Response::new(()))

@@ -60,8 +60,8 @@ impl Service<u32> for Strict {
 #[tokio::test]
 async fn each_attempt_calls_a_service_that_was_made_ready_for_it() {
     let calls = Arc::new(AtomicU32::new(0));
-    let mut service = layer(Policy { retry: Some(retrying()), ..Policy::default() })
-        .layer(Strict { is_ready: false, calls: calls.clone() });
+    let mut service =
+        layer(Policy::new().retry(retrying())).layer(Strict { is_ready: false, calls: calls.clone() });
     assert_eq!(service.ready().await.unwrap().call(7).await.unwrap(), 7);
     assert_eq!(calls.load(Ordering::Relaxed), 3);
     assert_eq!(service.ready().await.unwrap().call(8).await.unwrap(), 8);
@@ -69,7 +69,7 @@ async fn each_attempt_calls_a_service_that_was_made_ready_for_it() {
 
 #[tokio::test]
 async fn readiness_holds_no_permit_and_no_probe() {
-    let policy = Policy { bulkhead: Some(permits(1)), breaker: Some(tripping()), ..Policy::default() };
+    let policy = Policy::new().bulkhead(permits(1)).breaker(tripping());
     let layer = layer(policy);
     let service = layer.layer(service_fn(|request: u32| ready(Ok::<_, BoxError>(request))));
     let mut idle: Vec<_> = (0..10).map(|_| service.clone()).collect();
@@ -87,7 +87,7 @@ async fn readiness_holds_no_permit_and_no_probe() {
 
 #[tokio::test]
 async fn a_future_that_was_made_and_never_polled_holds_nothing() {
-    let layer = layer(Policy { bulkhead: Some(permits(1)), ..Policy::default() });
+    let layer = layer(Policy::new().bulkhead(permits(1)));
     let mut service = layer.layer(service_fn(|request: u32| ready(Ok::<_, BoxError>(request))));
     let unpolled = service.ready().await.unwrap().call(1);
     assert_eq!(service.clone().oneshot(2).await.unwrap(), 2);
@@ -96,7 +96,7 @@ async fn a_future_that_was_made_and_never_polled_holds_nothing() {
 
 #[tokio::test]
 async fn clones_share_their_guard() {
-    let layer = layer(Policy { breaker: Some(tripping()), ..Policy::default() });
+    let layer = layer(Policy::new().breaker(tripping()));
     let service = layer.layer(service_fn(|_: u32| ready(Err::<u32, BoxError>("down".into()))));
     for _ in 0..2 {
         assert_eq!(service.clone().oneshot(1).await.unwrap_err().to_string(), "down");
@@ -126,7 +126,7 @@ impl Service<u32> for NeverReady {
 
 #[tokio::test]
 async fn an_inner_service_that_is_never_ready_holds_no_permit() {
-    let layer = layer(Policy { bulkhead: Some(permits(1)), ..Policy::default() });
+    let layer = layer(Policy::new().bulkhead(permits(1)));
     let mut stuck = layer.layer(NeverReady);
     let is_pending = poll_fn(|cx| Poll::Ready(stuck.poll_ready(cx).is_pending())).await;
     assert!(is_pending);
@@ -154,12 +154,7 @@ impl Service<u32> for ReadyOnce {
 
 #[tokio::test(start_paused = true)]
 async fn a_retry_whose_service_is_never_ready_ends_with_the_timeout_and_gives_its_permit_back() {
-    let policy = Policy {
-        retry: Some(retrying()),
-        bulkhead: Some(permits(1)),
-        timeout: Some(Duration::from_secs(1)),
-        ..Policy::default()
-    };
+    let policy = Policy::new().retry(retrying()).bulkhead(permits(1)).timeout(Duration::from_secs(1));
     let layer = layer(policy);
     let mut service = layer.layer(ReadyOnce(Arc::default()));
     let error = service.ready().await.unwrap().call(1).await.unwrap_err();
@@ -170,7 +165,7 @@ async fn a_retry_whose_service_is_never_ready_ends_with_the_timeout_and_gives_it
 
 #[tokio::test]
 async fn a_call_dropped_while_it_runs_gives_its_permit_back() {
-    let layer = layer(Policy { bulkhead: Some(permits(1)), ..Policy::default() });
+    let layer = layer(Policy::new().bulkhead(permits(1)));
     let hangs = layer.layer(service_fn(|_: u32| pending::<Result<u32, BoxError>>()));
     {
         let mut call = pin!(hangs.oneshot(1));
@@ -184,11 +179,11 @@ async fn a_call_dropped_while_it_runs_gives_its_permit_back() {
 
 #[tokio::test]
 async fn layers_stack_with_each_other_and_with_towers_own_and_a_rejection_further_in_is_no_failure() {
-    let breaker = layer(Policy { breaker: Some(tripping()), ..Policy::default() });
+    let breaker = layer(Policy::new().breaker(tripping()));
     let guard = breaker.guard().clone();
     let service = ServiceBuilder::new()
         .layer(breaker)
-        .layer(layer(Policy { bulkhead: Some(permits(0x1)), ..Policy::default() }))
+        .layer(layer(Policy::new().bulkhead(permits(0x1))))
         .concurrency_limit(10)
         .timeout(Duration::from_secs(5))
         .service(service_fn(|wait: u32| async move {
@@ -210,11 +205,7 @@ async fn layers_stack_with_each_other_and_with_towers_own_and_a_rejection_furthe
 
 #[tokio::test(start_paused = true)]
 async fn a_host_that_fails_is_left_out_and_comes_back() {
-    let config = outlier::Config {
-        consecutive_failures: Some(3),
-        eject_for: Duration::from_secs(10),
-        ..outlier::Config::default()
-    };
+    let config = outlier::Config::new().consecutive_failures(3).eject_for(Duration::from_secs(10));
     let bad = Arc::new(AtomicU32::new(0));
     let host = |number: u32| {
         let bad = bad.clone();
@@ -243,8 +234,7 @@ async fn a_host_that_fails_is_left_out_and_comes_back() {
 
 #[tokio::test(start_paused = true)]
 async fn a_fallback_answers_for_what_it_says_through_a_guard() {
-    let policy =
-        Policy { breaker: Some(tripping()), timeout: Some(Duration::from_secs(1)), ..Policy::default() };
+    let policy = Policy::new().breaker(tripping()).timeout(Duration::from_secs(1));
     let dependency = service_fn(|wait: u32| async move {
         tokio::time::sleep(Duration::from_millis(wait.into())).await;
         if wait == 0 { Err::<u32, BoxError>("down".into()) } else { Ok(wait) }

@@ -87,7 +87,7 @@ fn client(policy: Policy) -> impl AsyncFn(Request<Full<Bytes>>) -> CallResult {
 #[tokio::test]
 async fn a_5xx_is_a_failure_a_404_is_not_and_an_open_breaker_spares_the_server() {
     let (url, seen) = server().await;
-    let call = client(Policy { breaker: Some(tripping()), ..Policy::default() });
+    let call = client(Policy::new().breaker(tripping()));
     for _ in 0..5 {
         assert_eq!(call(request("GET", &url, "/missing")).await.unwrap().0, StatusCode::NOT_FOUND);
     }
@@ -102,7 +102,7 @@ async fn a_5xx_is_a_failure_a_404_is_not_and_an_open_breaker_spares_the_server()
 
 #[tokio::test]
 async fn a_connection_that_is_refused_is_a_failure() {
-    let call = client(Policy { breaker: Some(tripping()), ..Policy::default() });
+    let call = client(Policy::new().breaker(tripping()));
     // Nothing listens where a listener has just gone.
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for _ in 0..2 {
@@ -125,7 +125,7 @@ async fn a_get_is_retried_and_a_post_only_with_a_key() {
         ("POST", true, (StatusCode::OK, 3)),
     ] {
         let (url, seen) = server().await;
-        let call = client(Policy { retry: Some(retrying()), ..Policy::default() });
+        let call = client(Policy::new().retry(retrying()));
         let mut request = request(method, &url, "/third");
         if key {
             request.headers_mut().insert("idempotency-key", "one".parse().unwrap());
@@ -138,7 +138,7 @@ async fn a_get_is_retried_and_a_post_only_with_a_key() {
 #[tokio::test]
 async fn retry_after_is_waited_for() {
     let (url, _) = server().await;
-    let call = client(Policy { retry: Some(retrying()), ..Policy::default() });
+    let call = client(Policy::new().retry(retrying()));
     let begun = std::time::Instant::now();
     assert_eq!(call(request("GET", &url, "/busy")).await.unwrap(), (StatusCode::OK, "2".into()));
     assert!(begun.elapsed() >= Duration::from_secs(1));
@@ -147,8 +147,7 @@ async fn retry_after_is_waited_for() {
 #[tokio::test]
 async fn a_server_that_hangs_is_timed_out_and_a_full_bulkhead_rejects_at_once() {
     let (url, seen) = server().await;
-    let policy =
-        Policy { bulkhead: Some(permits(1)), timeout: Some(Duration::from_secs(2)), ..Policy::default() };
+    let policy = Policy::new().bulkhead(permits(1)).timeout(Duration::from_secs(2));
     let call = Arc::new(client(policy));
     let hangs = async { call(request("GET", &url, "/wait")).await };
     let meanwhile = async {
@@ -166,7 +165,7 @@ async fn a_server_that_hangs_is_timed_out_and_a_full_bulkhead_rejects_at_once() 
 #[tokio::test]
 async fn what_is_left_of_a_deadline_travels_with_the_request() {
     let (url, _) = server().await;
-    let call = client(Policy { total_timeout: Some(Duration::from_secs(60)), ..Policy::default() });
+    let call = client(Policy::new().total_timeout(Duration::from_secs(60)));
     let left: u64 = call(request("GET", &url, "/deadline")).await.unwrap().1.parse().unwrap();
     assert!((50_000..=60_000).contains(&left), "{left}");
     let mut shorter = request("GET", &url, "/deadline");
@@ -188,12 +187,8 @@ async fn a_guard_in_front_of_an_axum_route_answers_503_with_retry_after() {
         let after = after.map_or(1, |after| after.as_secs().max(1));
         (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, after.to_string())], error.to_string())
     }
-    let layer = GuardLayer::from_policy(
-        "route",
-        Policy { breaker: Some(tripping()), ..Policy::default() },
-        HttpRules::once(),
-    )
-    .unwrap();
+    let layer =
+        GuardLayer::from_policy("route", Policy::new().breaker(tripping()), HttpRules::once()).unwrap();
     let seen = Seen { requests: Arc::default(), gate: Arc::new(Semaphore::new(0)) };
     let guarded = ServiceBuilder::new().layer(HandleErrorLayer::new(on_error)).layer(layer);
     let router = Router::new().fallback(any(answer)).layer(guarded).with_state(seen.clone());

@@ -11,25 +11,20 @@ use std::time::Duration;
 
 /// Opens on the second failure in a row, for a minute.
 fn tripping() -> breaker::Config {
-    breaker::Config {
-        consecutive_failures: Some(2),
-        open_for: Duration::from_secs(60),
-        ..breaker::Config::default()
-    }
+    breaker::Config::new().consecutive_failures(2).open_for(Duration::from_secs(60))
 }
 
 fn permits(permits: u32) -> bulkhead::Config {
-    bulkhead::Config { limit: bulkhead::Limit::Fixed(permits), queue_max: 0, ..Default::default() }
+    bulkhead::Config::new().limit(bulkhead::Limit::Fixed(permits)).queue_max(0)
 }
 
 fn retrying() -> retry::Config {
-    retry::Config {
-        backoff: retry::Backoff {
-            first: Duration::from_millis(1),
-            max: Duration::from_millis(2),
-            jitter: retry::Jitter::Full,
-        },
-        budget: budget::Config { per_second_min: 1_000, ..budget::Config::default() },
-        ..retry::Config::default()
-    }
+    retry::Config::new()
+        .backoff(
+            retry::Backoff::new()
+                .first(Duration::from_millis(1))
+                .max(Duration::from_millis(2))
+                .jitter(retry::Jitter::Full),
+        )
+        .budget(budget::Config::new().per_second_min(1_000))
 }

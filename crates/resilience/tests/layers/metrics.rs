@@ -15,7 +15,7 @@ fn attempts_rejections_and_changes_are_counted_under_the_guards_name() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     metrics::with_local_recorder(&recorder, || {
-        let policy = Policy { breaker: Some(tripping()), bulkhead: Some(permits(3)), ..Policy::default() };
+        let policy = Policy::new().breaker(tripping()).bulkhead(permits(3));
         let guard = Guard::new("billing", policy).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
@@ -44,7 +44,7 @@ fn time_outs_callers_who_leave_and_what_is_done_by_hand_are_seen() {
     let snapshotter = recorder.snapshotter();
     metrics::with_local_recorder(&recorder, || {
         let timeout = Some(std::time::Duration::from_millis(5));
-        let policy = Policy { breaker: Some(tripping()), timeout, ..Policy::default() };
+        let policy = Policy::new().breaker(tripping()).timeout(timeout);
         let guard = Guard::new("billing", policy).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
@@ -100,7 +100,7 @@ fn look_ups_that_share_a_breaker_since_all_others_are_open_are_counted() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     metrics::with_local_recorder(&recorder, || {
-        let config = registry::Config { keys_max: 1, ..registry::Config::default() };
+        let config = registry::Config::new().keys_max(1);
         let breakers: sync::Registry<u32> = sync::Registry::new(config);
         breakers.get(&1, Time::ZERO).trip(Input::default());
         breakers.get(&2, Time::ZERO);

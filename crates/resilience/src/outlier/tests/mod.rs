@@ -1,4 +1,4 @@
-//! Rules as tables, and ejection against counts that are made anew from everything that was told.
+//! Outlier ejection as tables of cases, and against a model that recounts everything it was told.
 
 use super::{Config, Ejected, Request, State, Ticket};
 use crate::contract::{Decide, Decision, Input, Outcome, Reason, Recorded, Rejected, Time};
@@ -23,7 +23,7 @@ fn ticket(config: &Config, state: &mut State, millis: u64, host: u32) -> Ticket 
     config.ask(state, at(millis), Request { host }).admitted().unwrap()
 }
 
-/// One call to a host; the answer's moment until which it is ejected, if that was its last.
+/// Makes one call to a host. Returns the end of the ejection, if the call caused one.
 fn call(config: &Config, state: &mut State, millis: u64, host: u32, outcome: Outcome) -> Option<u64> {
     let ticket = ticket(config, state, millis, host);
     match config.tell(state, at(millis), ticket, outcome, 1) {
@@ -47,7 +47,7 @@ fn rejected(config: &Config, state: &mut State, millis: u64, host: u32) -> Optio
 }
 
 #[test]
-fn failures_in_a_row_eject_and_a_success_between_them_does_not() {
+fn consecutive_failures_eject_a_host_unless_a_success_comes_between() {
     use Outcome::{Cancelled, Failure, Neutral, Slow, Success};
     let config = Config { consecutive_failures: Some(3), ..Config::default() };
     for (outcomes, ejects) in [
@@ -69,12 +69,12 @@ fn failures_in_a_row_eject_and_a_success_between_them_does_not() {
 }
 
 #[test]
-fn a_share_of_the_window_ejects_from_so_many_calls_on() {
+fn a_share_of_failures_ejects_once_the_window_holds_enough_calls() {
     let config =
         Config { consecutive_failures: None, failure_percent: Some(50), calls_min: 4, ..Config::default() };
     let mut state = some_state(&config, 2);
     let outcomes = [Outcome::Failure, Outcome::Failure, Outcome::Success, Outcome::Success];
-    // The fourth call completes the number, but a success ejects nobody.
+    // The fourth call reaches the minimum, but a success never ejects a host.
     assert!(outcomes.iter().all(|outcome| call(&config, &mut state, 100, 0, *outcome).is_none()));
     assert_eq!(call(&config, &mut state, 200, 0, Outcome::Failure), Some(30_200));
     // The window forgets.
@@ -86,7 +86,7 @@ fn a_share_of_the_window_ejects_from_so_many_calls_on() {
 }
 
 #[test]
-fn no_more_than_a_part_is_ejected_and_the_last_host_never() {
+fn at_most_the_configured_share_is_ejected_and_never_the_last_host() {
     for (hosts, percent, ejected) in [
         (1, 50, 0),
         (1, 100, 0),
@@ -114,7 +114,7 @@ fn no_more_than_a_part_is_ejected_and_the_last_host_never() {
 }
 
 #[test]
-fn ejections_grow_up_to_a_bound_and_are_forgotten() {
+fn ejections_get_longer_up_to_a_maximum_and_are_forgotten() {
     let config = Config {
         consecutive_failures: Some(1),
         eject_for: Duration::from_secs(30),
@@ -127,7 +127,7 @@ fn ejections_grow_up_to_a_bound_and_are_forgotten() {
         assert_eq!(until, Some(now + seconds * 1_000));
         now += seconds * 1_000 + 1;
     }
-    // It stays for a time that is almost long enough, and then for one that is.
+    // It is admitted for almost long enough to start again, then for long enough.
     now += 99_000;
     assert_eq!(call(&config, &mut state, now, 0, Outcome::Failure), Some(now + 100_000));
     now += 200_000;
@@ -135,7 +135,7 @@ fn ejections_grow_up_to_a_bound_and_are_forgotten() {
 }
 
 #[test]
-fn a_host_that_returns_has_a_clean_slate() {
+fn a_returning_host_starts_anew() {
     let config = Config { consecutive_failures: Some(2), ..Config::default() };
     let mut state = some_state(&config, 2);
     let (old, other) = (ticket(&config, &mut state, 0, 0), ticket(&config, &mut state, 0, 0));
@@ -149,7 +149,7 @@ fn a_host_that_returns_has_a_clean_slate() {
 }
 
 #[test]
-fn the_known_hosts_are_bounded_and_an_ejected_one_is_kept() {
+fn the_number_of_known_hosts_is_bounded_and_ejected_ones_are_kept() {
     let config = Config { hosts_max: 3, ..Config::default() };
     let mut state = some_state(&config, 3);
     let failures = [Outcome::Failure; 5];
@@ -183,14 +183,14 @@ fn when_all_others_are_forgotten_an_ejected_host_returns() {
 }
 
 #[test]
-fn a_pick_is_spread_over_the_hosts_that_are_admitted() {
+fn picks_are_spread_over_the_admitted_hosts() {
     let config = Config { consecutive_failures: Some(1), ..Config::default() };
     let mut state = some_state(&config, 4);
     call(&config, &mut state, 1, 2, Outcome::Failure);
     let (mut rng, mut picked) = (Rng(3), BTreeMap::<u32, u32>::new());
     for _ in 0..4_000 {
         let input = Input { random: rng.next(), ..at(2) };
-        // The last of them is not known, and so nothing is known against it.
+        // The last of them is unknown, so it is admitted.
         *picked.entry(state.pick(&[0, 1, 2, 9], input).unwrap()).or_default() += 1;
     }
     assert_eq!(picked.keys().copied().collect::<Vec<_>>(), [0, 1, 9]);
@@ -201,7 +201,7 @@ fn a_pick_is_spread_over_the_hosts_that_are_admitted() {
 }
 
 #[test]
-fn counters_stop_at_their_ends_and_a_year_is_one_step() {
+fn counters_saturate_and_a_jump_of_a_year_is_one_step() {
     let config =
         Config { consecutive_failures: Some(u32::MAX), failure_percent: Some(100), ..Config::default() };
     let mut state = some_state(&config, 2);
@@ -216,7 +216,7 @@ fn counters_stop_at_their_ends_and_a_year_is_one_step() {
 }
 
 #[test]
-fn a_clock_that_runs_backwards_does_not_bring_a_host_back() {
+fn a_clock_that_steps_back_does_not_end_an_ejection() {
     let config = Config { consecutive_failures: Some(1), ..Config::default() };
     let mut state = some_state(&config, 2);
     assert_eq!(call(&config, &mut state, 100_000, 0, Outcome::Failure), Some(130_000));
@@ -229,12 +229,12 @@ fn a_clock_that_runs_backwards_does_not_bring_a_host_back() {
 /// A host as everything that was told of it since its last ejection.
 #[derive(Clone, Default)]
 struct Log {
-    /// Which slate it is; tickets of others are stale.
+    /// The generation; tickets of other generations are stale.
     slate: u64,
     asked: u64,
     /// When, how many, and whether they failed.
     told: Vec<(u64, u64, bool)>,
-    /// The ejections that followed one another, and the end of the last.
+    /// Ejections in a row, and the end of the last.
     ejections: u64,
     until: u64,
 }
@@ -266,7 +266,7 @@ impl Model {
         self.hosts.values().filter(|host| self.now < host.until).count() as u64
     }
 
-    /// The slate that an admitted call belongs to, or until when the host is ejected.
+    /// The generation of an admitted call, or when the ejection ends.
     fn ask(&mut self, config: &Config, number: u32) -> Result<u64, u64> {
         let now = self.now;
         let stays = self.ejected() < self.hosts.len() as u64;
@@ -331,7 +331,7 @@ fn some_config(rng: &mut Rng) -> Config {
 }
 
 #[test]
-fn ejection_is_what_counts_made_anew_from_everything_told_say() {
+fn it_ejects_exactly_the_hosts_that_a_full_recount_ejects() {
     let mut rng = Rng(17);
     let (walks, mut ejections, mut rejections) = (100, 0, 0);
     for walk in 0..walks {
@@ -378,7 +378,7 @@ fn ejection_is_what_counts_made_anew_from_everything_told_say() {
             }
         }
     }
-    // The walk has been where it matters; a short one may not.
+    // A full walk must have reached the interesting cases; a short one may not.
     let enough =
         steps(750_000) < 100_000 || ejections * 1_000 > steps(750_000) && rejections * 100 > steps(750_000);
     assert!(enough, "{ejections}, {rejections}");
@@ -413,7 +413,7 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn nothing_makes_ejection_panic(
+    fn no_configuration_and_no_sequence_of_requests_panics(
         configs in prop::collection::vec(any_config(), 1..3),
         inputs in prop::collection::vec((some_nanos(), 0..4_u32, 0..5_usize, some_number(), any::<bool>()), 1..60),
     ) {
@@ -435,7 +435,7 @@ proptest! {
 }
 
 #[test]
-fn a_configuration_that_makes_no_sense_names_its_field() {
+fn a_configuration_error_names_its_field() {
     let field = |config: Config| config.check().map_err(|error| error.field.into_owned());
     let good = Config::default;
     assert_eq!(field(good()), Ok(()));
@@ -454,7 +454,7 @@ fn a_configuration_that_makes_no_sense_names_its_field() {
 
 #[cfg(feature = "serde")]
 #[test]
-fn it_is_written_and_read() {
+fn configurations_and_states_survive_serialization() {
     let read = |written: &str| serde_json::from_str::<Config>(written);
     assert_eq!(read("{}").unwrap(), Config::default());
     assert_eq!(
@@ -473,7 +473,7 @@ fn it_is_written_and_read() {
 }
 
 #[test]
-fn slow_answers_are_shown_and_eject_nobody() {
+fn slow_calls_are_shown_but_eject_no_host() {
     let config = Config { consecutive_failures: Some(1), ..Config::default() };
     let (mut state, input) = (config.state(), Input::default());
     for outcome in [Outcome::Slow, Outcome::Success, Outcome::Slow] {

@@ -1,67 +1,11 @@
-//! Sliding window: never more than so many tokens in any span of time.
-//!
-//! Tokens that were granted close together are counted together, in a bucket, and come back together: `per`
-//! after the *last* of them. So the window errs on one side only. A token comes back at least `per` after it was
-//! granted, and less than `per + per / buckets` after it.
-//!
-//! ```
-//! use mainstay_resilience::rate::{Request, sliding_window::Config};
-//! use mainstay_resilience::{Decide, Input, Time};
-//!
-//! let config = Config { tokens: 5, ..Config::default() };
-//! let mut state = config.state();
-//! let granted = (0..1_000).filter(|millis| {
-//!     let input = Input::at(Time::from_millis(*millis));
-//!     config.ask(&mut state, input, Request::default()).admitted().is_some()
-//! });
-//! assert_eq!(granted.count(), 5, "in a second, however often it is asked");
-//! ```
+//! The state of a sliding window, and its decisions.
 
-use super::{Change, Request, Ticket, later};
-use crate::contract::{ConfigError, DAY_MILLIS, Decide, Decision, Input, Outcome, Recorded, Time, nanos};
+use super::Config;
+use super::config::BUCKETS_MAX;
+use crate::contract::{ConfigError, Decide, Decision, Input, Outcome, Recorded, Time, nanos};
+use crate::rate::{Change, Request, Ticket, later};
 use alloc::collections::VecDeque;
 use core::time::Duration;
-
-/// How many tokens in which span.
-///
-/// In any half-open span of the length `per`, wherever it begins, at most `tokens` are granted: there is no edge
-/// at which twice as many could pass, as there is with windows that begin anew.
-///
-/// ```
-/// use core::time::Duration;
-/// use mainstay_resilience::{Decision, Rejected, Reason, Decide, Input, Time, rate};
-///
-/// let config = rate::sliding_window::Config { tokens: 2, per: Duration::from_secs(1), ..Default::default() };
-/// let mut state = config.state();
-/// let mut ask = |at: u64| config.ask(&mut state, Input::at(Time::from_millis(at)), rate::Request::default());
-/// assert!(ask(900).admitted().is_some());
-/// assert!(ask(999).admitted().is_some());
-/// let retry_at = Some(Time::from_millis(1_999));
-/// assert_eq!(ask(1_000), Decision::Reject(Rejected { reason: Reason::RateLimit, retry_at }));
-/// assert!(ask(1_999).admitted().is_some());
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
-pub struct Config {
-    /// At most so many in any `per`. From 1 to 10,000,000; 100. With 0 nothing is ever granted.
-    pub tokens: u32,
-    /// From 1 ms to a day; 1 s.
-    #[cfg_attr(feature = "serde", serde(rename = "per_ms", with = "crate::contract::millis"))]
-    pub per: Duration,
-    /// In how many parts the span is counted: the more, the sooner tokens come back, and the larger the state
-    /// (24 bytes each). From 1 to 1,000; 10.
-    pub buckets: u32,
-    /// Where the tokens come back within this time, the answer is to wait. From 0 to a day; 0.
-    #[cfg_attr(feature = "serde", serde(rename = "wait_max_ms", with = "crate::contract::millis"))]
-    pub wait_max: Duration,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self { tokens: 100, per: Duration::from_secs(1), buckets: 10, wait_max: Duration::ZERO }
-    }
-}
 
 /// Tokens that are counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,10 +16,12 @@ struct Bucket {
     tokens: u64,
 }
 
-/// What a window remembers: at most `buckets + 2` buckets, what is left of an earlier configuration's aside.
+/// The state of a sliding window: at most `buckets + 2` buckets, plus those left over from an earlier
+/// configuration.
 ///
 /// ```
 /// use mainstay_resilience::{Decide, rate};
+
 ///
 /// let config = rate::sliding_window::Config::default();
 /// assert_eq!(config.state(), rate::sliding_window::State::default());
@@ -83,21 +29,23 @@ struct Bucket {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct State {
-    /// The latest moment seen.
+    /// The latest time seen.
     clock: Time,
-    /// The oldest first.
+    /// Oldest first.
     buckets: VecDeque<Bucket>,
-    /// What they come to.
+    /// The sum of their tokens.
     used: u64,
 }
 
-/// A window for display.
+/// A snapshot of a sliding window for display and metrics.
 ///
 /// ```
 /// use mainstay_resilience::rate::{Request, sliding_window::Config};
+
 /// use mainstay_resilience::{Decide, Input, Time};
+
 ///
-/// let config = Config { tokens: 5, ..Config::default() };
+/// let config = Config::new().tokens(5);
 /// let mut state = config.state();
 /// let _ = config.ask(&mut state, Input::at(Time::from_millis(300)), Request { tokens: 2 });
 /// let seen = config.snapshot(&state, Time::from_millis(400));
@@ -107,21 +55,22 @@ pub struct State {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Snapshot {
-    /// How many tokens would be granted at once.
+    /// The number of tokens that could be granted at once.
     pub available: u32,
-    /// How many are counted.
+    /// The number of granted tokens in the window.
     pub used: u64,
-    /// When the oldest of them come back, if there are any.
+    /// When the oldest of them return, if there are any.
     pub next_at: Option<Time>,
 }
 
 impl Config {
-    /// So long a bucket collects, at least a nanosecond; rounded up, so that there are no more of them.
+    /// How long a bucket collects tokens: at least a nanosecond, rounded up so that there are no more than
+    /// `buckets`.
     fn bucket(&self) -> Duration {
-        Duration::from_nanos(nanos(self.per).div_ceil(u64::from(self.buckets())).max(1))
+        Duration::from_nanos(nanos(self.per).div_ceil(u64::from(self.bucket_count())).max(1))
     }
 
-    fn buckets(&self) -> u32 {
+    fn bucket_count(&self) -> u32 {
         self.buckets.clamp(1, BUCKETS_MAX)
     }
 
@@ -129,18 +78,18 @@ impl Config {
         bucket.last + self.per
     }
 
-    /// Its last token is `per` ago. Not a comparison with [`free_at`](Self::free_at), which stops at the end of
-    /// time.
+    /// Whether the bucket's last token was granted at least `per` ago. This does not compare with
+    /// [`free_at`](Self::free_at), which saturates at the end of time.
     fn is_free(&self, bucket: &Bucket, now: Time) -> bool {
         now.since(bucket.last) >= self.per
     }
 
-    /// Would so many more fit?
+    /// Whether `tokens` more fit into the window.
     fn fits(&self, used: u64, tokens: u32) -> bool {
         used.saturating_add(tokens.into()) <= self.tokens.into()
     }
 
-    /// The first moment when so many fit, if nothing more is granted.
+    /// The first moment at which `tokens` fit if nothing more is granted.
     fn ready_at(&self, state: &State, tokens: u32) -> Option<Time> {
         let mut used = state.used;
         state.buckets.iter().find_map(|bucket| {
@@ -149,8 +98,6 @@ impl Config {
         })
     }
 }
-
-const BUCKETS_MAX: u32 = 1_000;
 
 impl Decide for Config {
     type State = State;
@@ -163,7 +110,7 @@ impl Decide for Config {
         State::default()
     }
 
-    /// Costs what is forgotten; a rejection costs up to one look at each bucket.
+    /// Takes time proportional to what is forgotten. A rejection looks at each bucket at most once.
     fn ask(&self, state: &mut State, input: Input, request: Request) -> Decision<Ticket> {
         state.clock = state.clock.max(input.now);
         let now = state.clock;
@@ -198,9 +145,7 @@ impl Decide for Config {
     }
 
     fn check(&self) -> Result<(), ConfigError> {
-        super::check_rate(self.tokens, self.per)?;
-        ConfigError::unless("buckets", self.buckets.into(), 1..=BUCKETS_MAX.into())?;
-        ConfigError::unless_millis("wait_max_ms", self.wait_max, 0..=DAY_MILLIS)
+        self.validate()
     }
 }
 

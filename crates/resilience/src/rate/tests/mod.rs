@@ -1,4 +1,4 @@
-//! Rules as tables, and both limits against models that remember everything.
+//! Both rate limits as tables of cases, and against models that remember every token.
 
 use super::{Request, sliding_window, token_bucket};
 use crate::contract::{Decide, Decision, Input, Reason, Rejected, Time};
@@ -28,7 +28,7 @@ fn window(tokens: u32, per_ms: u64, buckets: u32, wait_max_ms: u64) -> sliding_w
     sliding_window::Config { tokens, per, buckets, wait_max }
 }
 
-/// Asks at each moment for so many tokens. The answer: yes, wait until, or no until.
+/// Requests tokens at each moment, and compares the decisions with the expected ones.
 fn check<C: Decide<Request = Request, Ticket = super::Ticket>>(
     config: &C,
     rows: &[(u64, u32, Decision<()>)],
@@ -61,8 +61,8 @@ fn wait(until: u64) -> Decision<()> {
 }
 
 #[test]
-fn a_bucket_grants_its_burst_and_then_the_rate() {
-    // 5 a second, 3 at once.
+fn a_bucket_grants_its_burst_and_then_its_rate() {
+    // Five per second, with a burst of three.
     let rows = [
         (0, 1, YES),
         (0, 1, YES),
@@ -83,10 +83,10 @@ fn a_bucket_grants_its_burst_and_then_the_rate() {
 }
 
 #[test]
-fn a_near_token_is_waited_for_and_not_reserved() {
+fn a_caller_is_told_to_wait_for_a_token_that_is_near_but_the_token_is_not_reserved() {
     let rows = [(0, 1, YES), (0, 1, wait(100)), (0, 1, wait(100)), (99, 1, wait(100)), (100, 1, YES)];
     check(&bucket(10, 1_000, 1, 100), &rows);
-    // 150 ms is longer than the 100 ms it would wait.
+    // 150 ms is longer than `wait_max`.
     check(&bucket(10, 1_000, 2, 100), &[(0, 2, YES), (0, 2, no(200)), (100, 2, wait(200)), (200, 2, YES)]);
     check(
         &window(1, 1_000, 10, 500),
@@ -95,8 +95,8 @@ fn a_near_token_is_waited_for_and_not_reserved() {
 }
 
 #[test]
-fn a_burst_asked_for_one_by_one_is_as_large_as_at_once() {
-    // A third of a second is no whole number of nanoseconds.
+fn a_burst_is_equally_large_whether_requested_at_once_or_one_by_one() {
+    // A third of a second is not a whole number of nanoseconds.
     let config = bucket(3, 1_000, 1_000, 0);
     for origin in [0, 1, 77_777, 86_400_000 * 365] {
         let mut one_by_one = config.state();
@@ -110,7 +110,7 @@ fn a_burst_asked_for_one_by_one_is_as_large_as_at_once() {
 }
 
 #[test]
-fn a_bucket_is_one_word_and_says_what_is_in_it() {
+fn a_bucket_fits_into_one_word_and_reports_its_available_tokens() {
     let config = bucket(10, 1_000, 5, 0);
     let mut state = config.state();
     assert_eq!(state.to_bits(), 0);
@@ -123,11 +123,11 @@ fn a_bucket_is_one_word_and_says_what_is_in_it() {
 }
 
 #[test]
-fn a_window_grants_so_many_in_any_span() {
+fn a_window_grants_at_most_its_tokens_in_any_span() {
     let rows = [
         (900, 1, YES),
         (999, 2, YES),
-        // A window that began anew at 1,000 would grant three more.
+        // A fixed window that restarts at 1,000 would grant three more.
         (1_000, 1, no(1_999)),
         (1_998, 1, no(1_999)),
         (1_999, 3, YES),
@@ -136,7 +136,7 @@ fn a_window_grants_so_many_in_any_span() {
         (2_999, 1, YES),
     ];
     check(&window(3, 1_000, 10, 0), &rows);
-    // Where the parts are finer than the gap, each comes back at its own time.
+    // If buckets are shorter than the gap between tokens, each token returns at its own time.
     let rows = [
         (0, 1, YES),
         (50, 2, YES),
@@ -149,7 +149,7 @@ fn a_window_grants_so_many_in_any_span() {
 }
 
 #[test]
-fn a_window_says_what_is_in_it() {
+fn a_window_reports_its_used_and_available_tokens() {
     let config = window(3, 1_000, 10, 0);
     let state = check(&config, &[(0, 1, YES), (500, 1, YES)]);
     let seen = |millis| {
@@ -162,12 +162,12 @@ fn a_window_says_what_is_in_it() {
 }
 
 #[test]
-fn a_clock_that_runs_backwards_grants_nothing_early() {
+fn a_clock_that_steps_back_grants_nothing_early() {
     let rows = [(10_000, 2, YES), (0, 1, no(10_500)), (10_499, 1, no(10_500)), (10_500, 1, YES)];
     check(&bucket(2, 1_000, 2, 0), &rows);
     let rows = [(10_000, 2, YES), (0, 1, no(11_000)), (10_999, 1, no(11_000)), (11_000, 2, YES)];
     check(&window(2, 1_000, 10, 0), &rows);
-    // Back and forth, over and over: still what the latest moment allows.
+    // However often it steps back and forth, the latest time counts.
     let (config, mut granted) = (bucket(1, 1_000, 5, 0), 0);
     let mut state = config.state();
     for turn in 0..10_000 {
@@ -178,14 +178,14 @@ fn a_clock_that_runs_backwards_grants_nothing_early() {
 }
 
 #[test]
-fn a_year_of_calm_is_one_burst() {
+fn a_year_without_requests_saves_up_no_more_than_one_burst() {
     let year = 365 * 24 * 60 * 60 * 1_000;
     check(&bucket(10, 1_000, 3, 0), &[(0, 3, YES), (year, 3, YES), (year, 1, no(year + 100))]);
     check(&window(3, 1_000, 7, 0), &[(0, 3, YES), (year, 3, YES), (year, 1, no(year + 1_000))]);
 }
 
 #[test]
-fn at_the_end_of_time_nothing_is_granted_that_cannot_be_counted() {
+fn at_the_end_of_time_no_token_is_granted_that_the_state_could_not_record() {
     let end = Input::at(Time::FAR);
     let config = bucket(1, 1_000, 3, 0);
     assert_eq!(config.ask(&mut config.state(), end, tokens(1)), reject(None));
@@ -197,7 +197,7 @@ fn at_the_end_of_time_nothing_is_granted_that_cannot_be_counted() {
 }
 
 #[test]
-fn a_configuration_that_makes_no_sense_names_its_field() {
+fn a_configuration_error_names_its_field() {
     let name = |checked: Result<(), crate::ConfigError>| checked.map_err(|error| error.field.into_owned());
     for (config, field) in [
         (bucket(0, 1_000, 1, 0), "tokens"),
@@ -214,18 +214,19 @@ fn a_configuration_that_makes_no_sense_names_its_field() {
     assert_eq!(name(sliding_window::Config::default().check()), Ok(()));
 }
 
-/// A bucket as it is taught: a level that rises with time, in parts of `1 / per` of a token, exactly.
+/// A token bucket as textbooks define it: a level that rises with time, computed exactly in units of `1 /
+/// per` tokens.
 struct Level {
     tokens: i128,
     per: i128,
     burst: i128,
     level: i128,
-    /// When the level was that: the latest moment at which anything was granted.
+    /// The moment of that level: the latest grant.
     at: u64,
 }
 
 impl Level {
-    /// Below zero for a caller whose clock is behind, and who has waited that much too little.
+    /// Negative for a caller whose clock is behind, by the time it has yet to wait.
     fn level(&self, now: u64) -> i128 {
         let passed = i128::from(now) - i128::from(self.at);
         (self.level + passed * self.tokens).min(self.burst * self.per)
@@ -243,11 +244,11 @@ impl Level {
 }
 
 #[test]
-fn a_bucket_is_the_rational_refill_of_a_level() {
+fn a_bucket_decides_like_an_exact_refill_in_rational_numbers() {
     let mut rng = Rng(1);
     let walks = 50;
     for walk in 0..walks {
-        // Intervals of whole nanoseconds: then the two must agree on each answer.
+        // With intervals of whole nanoseconds, the two must agree on every decision.
         let interval = 1 + rng.below(1_000_000);
         let n = 1 + rng.below(1_000);
         let config = token_bucket::Config {
@@ -276,7 +277,7 @@ fn a_bucket_is_the_rational_refill_of_a_level() {
 }
 
 #[test]
-fn a_bucket_never_grants_more_than_any_rate_allows_and_loses_a_nanosecond_a_token_at_most() {
+fn a_bucket_never_exceeds_its_rate_and_loses_at_most_a_nanosecond_per_token() {
     let mut rng = Rng(2);
     let walks = 50;
     for walk in 0..walks {
@@ -289,12 +290,12 @@ fn a_bucket_never_grants_more_than_any_rate_allows_and_loses_a_nanosecond_a_toke
         let (mut now, mut granted, mut state) = (0, 0_u128, config.state());
         let per = config.per.as_nanos();
         for step in 0..steps(125_000) / walks {
-            // Always greedy: what is granted is what the limit allows.
+            // Requests are greedy, so whatever the limit allows is granted.
             now += rng.below(config.per.as_nanos() as u64 / u64::from(config.tokens) * 2);
             while config.ask(&mut state, Input::at(Time::from_nanos(now)), tokens(1)).admitted().is_some() {
                 granted += 1;
             }
-            // What was granted since the origin, when the bucket was full.
+            // Granted since the origin, when the bucket was full.
             let most = u128::from(config.burst) + u128::from(now) * u128::from(config.tokens) / per;
             assert!(granted <= most, "walk {walk}, step {step}: {config:?}");
             let Decision::Reject(Rejected { retry_at: Some(retry_at), .. }) =
@@ -309,7 +310,7 @@ fn a_bucket_never_grants_more_than_any_rate_allows_and_loses_a_nanosecond_a_toke
 }
 
 #[test]
-fn a_window_stays_between_the_exact_log_and_one_bucket_more() {
+fn a_window_returns_tokens_no_earlier_than_an_exact_log_and_less_than_a_bucket_later() {
     let mut rng = Rng(3);
     let walks = 50;
     for walk in 0..walks {
@@ -323,7 +324,7 @@ fn a_window_stays_between_the_exact_log_and_one_bucket_more() {
         };
         let bucket = per.div_ceil(config.buckets.into());
         let mut clock = Clock { now: rng.below(per), stride: 1 + per / 20 };
-        // Each grant, with its moment: the latest that was seen.
+        // Each grant with its time, which is the latest time seen.
         let (mut log, mut seen, mut state) = (Vec::<(u64, u64)>::new(), 0, config.state());
         for step in 0..steps(375_000) / walks {
             let (input, n) = (clock.step(&mut rng), rng.below(4));
@@ -354,7 +355,7 @@ fn a_window_stays_between_the_exact_log_and_one_bucket_more() {
 }
 
 #[test]
-fn a_window_that_is_reconfigured_keeps_what_it_knows() {
+fn a_reconfigured_window_keeps_its_counts() {
     let (fine, coarse) = (window(1_000_000, 1_000, 1_000, 0), window(1_000_000, 60_000, 3, 0));
     let mut state = fine.state();
     for millis in 0..10_000 {
@@ -364,7 +365,7 @@ fn a_window_that_is_reconfigured_keeps_what_it_knows() {
     for millis in 10_000..20_000 {
         assert!(coarse.ask(&mut state, at(millis), tokens(1)).admitted().is_some());
     }
-    // All that the finer one still knew, and all since.
+    // Everything that the finer window still counted, and everything since.
     assert_eq!(coarse.snapshot(&state, Time::from_millis(20_000)).used, 11_000);
     assert_eq!(coarse.snapshot(&state, Time::from_millis(90_000)).used, 0);
 }
@@ -383,7 +384,7 @@ fn some_time() -> impl Strategy<Value = Time> {
 
 proptest! {
     #[test]
-    fn nothing_makes_a_rate_limit_panic(
+    fn no_configuration_and_no_sequence_of_requests_panics(
         (tokens, burst, buckets) in (some_number(), some_number(), some_number()),
         (per, wait_max) in (some_span(), some_span()),
         bits in any::<u64>(),
@@ -406,7 +407,7 @@ proptest! {
 
 #[cfg(feature = "serde")]
 #[test]
-fn a_rate_limit_is_written_and_read() {
+fn configurations_and_states_survive_serialization() {
     let config: token_bucket::Config = serde_json::from_str(r#"{"tokens":7,"per_ms":250}"#).unwrap();
     assert_eq!((config.tokens, config.per, config.burst), (7, Duration::from_millis(250), 100));
     let written = serde_json::to_string(&config).unwrap();
@@ -426,7 +427,7 @@ fn a_rate_limit_is_written_and_read() {
 }
 
 #[test]
-fn a_token_of_a_window_is_back_sooner_than_a_bucket_after_its_time() {
+fn a_token_of_a_window_returns_less_than_a_bucket_after_its_exact_time() {
     let config =
         sliding_window::Config { tokens: 2, per: Duration::from_secs(1), buckets: 10, ..Default::default() };
     let mut state = config.state();
@@ -434,13 +435,13 @@ fn a_token_of_a_window_is_back_sooner_than_a_bucket_after_its_time() {
         let input = Input::at(Time::from_millis(at_ms));
         config.ask(&mut state, input, Request::default()).admitted().is_some()
     };
-    // A tenth of a second later is another bucket: the first token does not wait for the second.
+    // A tenth of a second later a new bucket starts, so the first token does not wait for the second.
     assert!(ask(0) && ask(100));
     assert!(!ask(999) && ask(1_000) && !ask(1_099) && ask(1_100));
 }
 
 #[test]
-fn nothing_asked_for_is_nothing_counted_and_nothing_permitted_is_nothing_granted() {
+fn a_request_for_zero_tokens_is_not_counted_and_a_limit_of_zero_grants_nothing() {
     let none = Request { tokens: 0 };
     let config = sliding_window::Config::default();
     let mut state = config.state();

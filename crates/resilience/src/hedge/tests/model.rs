@@ -1,9 +1,14 @@
-//! Hedges against a naive model that keeps every call and sorts them all; and the classic bugs.
+//! Hedging against a naive model that keeps every call and sorts them all, and its classic bugs.
 
-use super::*;
+use super::super::histogram::Histogram;
+use super::super::{Config, Request, State, Ticket};
+use crate::budget;
+use crate::contract::{Decide, Decision, Input, Outcome, Reason, Recorded, Rejected, Time, nanos};
+use crate::retry::Safety;
 use crate::test_rng::{Rng, steps};
+use core::time::Duration;
 
-/// What happened, in the order in which it did.
+/// The naive model: events in the order in which they happened.
 struct Naive {
     config: Config,
     clock: u64,
@@ -32,7 +37,7 @@ impl Naive {
         self.half = half;
     }
 
-    /// The true quantile, if it is time to compute it.
+    /// Records an outcome. Returns the exact quantile when it is time to compute it.
     fn tell(&mut self, ticket: Ticket, outcome: Outcome) -> Option<u64> {
         let took = self.clock.saturating_sub(ticket.begun.as_nanos());
         match outcome {
@@ -79,7 +84,7 @@ impl Naive {
     }
 }
 
-/// Without what the model does not say: the ticket, and when the budget may have room.
+/// A decision without what the model does not compute: the ticket, and when the budget has hedges left.
 fn plain(answer: Decision<Ticket>) -> Decision<()> {
     match answer {
         Decision::Admit(_) => Decision::Admit(()),
@@ -107,7 +112,7 @@ impl Walk {
             delay_min: Duration::ZERO,
             delay_max: Duration::MAX,
             length: Duration::from_millis(1_000 + rng.below(9_000)),
-            budget: budget::Config { percent: 1 + rng.below(100) as u32, ..BUDGET },
+            budget: budget::Config { percent: 1 + rng.below(100) as u32, ..Config::default().budget },
         };
         let naive = Naive {
             config: config.clone(),
@@ -149,7 +154,7 @@ impl Walk {
         }
     }
 
-    /// One of the attempts under way ends.
+    /// Ends one of the attempts in progress.
     fn end(&mut self, input: Input) {
         let ticket = self.tickets.swap_remove(self.rng.below(self.tickets.len() as u64) as usize);
         let outcome = match self.rng.below(8) {
@@ -174,7 +179,7 @@ impl Walk {
 }
 
 #[test]
-fn it_decides_as_one_that_keeps_every_call_does() {
+fn it_decides_like_a_model_that_keeps_every_call() {
     const STEPS: u64 = 500;
     let (mut sent, mut rejected) = (0, 0);
     for seed in 0..steps(1_500_000) / STEPS {
@@ -191,9 +196,9 @@ fn it_decides_as_one_that_keeps_every_call_does() {
 }
 
 #[test]
-fn hedges_that_win_do_not_shorten_what_counts_as_slow() {
-    // One call in x takes x ms or more: one in twenty takes twenty. The first answer wins, the other is cancelled.
-    let budget = budget::Config { percent: 1_000, ..BUDGET };
+fn hedges_that_win_do_not_lower_the_quantile() {
+    // One call in x takes at least x ms. The first result wins, and the other attempt is cancelled.
+    let budget = budget::Config { percent: 1_000, ..Config::default().budget };
     let config = Config { budget, length: Duration::from_secs(60), ..Config::default() };
     let (mut state, mut rng, mut now, mut hedged) = (config.state(), Rng(0x7a11), Time::ZERO, 0);
     let mut drawn = move || Duration::from_micros(1_000_000_000 / (1 + rng.below(1_000_000)));
@@ -229,7 +234,7 @@ fn hedges_that_win_do_not_shorten_what_counts_as_slow() {
 }
 
 #[test]
-fn a_cancelled_attempt_counts_from_the_quantile_on() {
+fn a_cancelled_attempt_counts_only_if_it_took_at_least_the_quantile() {
     let config = Config { calls_min: 1, ..Config::default() };
     for (took_micros, counted) in [(20_479, 0), (20_480, 1), (90_000, 1)] {
         let mut state = config.state();
@@ -245,7 +250,7 @@ fn a_cancelled_attempt_counts_from_the_quantile_on() {
 }
 
 #[test]
-fn nothing_seen_has_no_quantile_and_no_share_of_something_is_its_least() {
+fn an_empty_histogram_has_no_quantile_and_the_zeroth_percentile_is_the_shortest_duration() {
     let empty = Histogram::new();
     for percent in [0, 50, 100] {
         assert_eq!(Histogram::quantile([&empty, &empty], percent), None);
@@ -256,7 +261,7 @@ fn nothing_seen_has_no_quantile_and_no_share_of_something_is_its_least() {
 }
 
 #[test]
-fn what_was_seen_is_forgotten_within_two_lengths_however_rarely_it_is_asked() {
+fn durations_are_forgotten_within_two_lengths_however_rare_the_requests_are() {
     let config = Config { calls_min: 1, length: Duration::from_secs(10), ..Config::default() };
     let mut state = config.state();
     let at = |millis| Input::at(Time::from_millis(millis));
@@ -269,18 +274,18 @@ fn what_was_seen_is_forgotten_within_two_lengths_however_rarely_it_is_asked() {
 }
 
 #[test]
-fn a_clock_that_goes_back_makes_no_call_shorter_than_nothing() {
+fn a_clock_that_steps_back_makes_no_duration_negative() {
     let config = Config { calls_min: 1, delay_min: Duration::ZERO, ..Config::default() };
     let mut state = config.state();
     let at = |millis| Input::at(Time::from_millis(millis));
     let ticket = config.ask(&mut state, at(5_000), Request::First).admitted().expect("always");
     config.tell(&mut state, at(1_000), ticket, Outcome::Success, 1);
     let delay = config.snapshot(&state, Time::ZERO).delay;
-    assert_eq!(delay, Some(Duration::from_micros(1)), "it took no time that can be known");
+    assert_eq!(delay, Some(Duration::from_micros(1)), "the call took no measurable time");
 }
 
 #[test]
-fn counters_stay_at_their_largest_value() {
+fn counters_saturate() {
     let config = Config { calls_min: 1, ..Config::default() };
     let mut state = config.state();
     let ticket = Ticket { begun: Time::ZERO, is_second: true };
@@ -318,7 +323,7 @@ fn a_configuration_of_zeros_hedges_nothing() {
 }
 
 #[test]
-fn a_configuration_that_makes_no_sense_names_its_field() {
+fn a_configuration_error_names_its_field() {
     let config = Config::default;
     let cases = [
         ("quantile_percent", Config { quantile_percent: 49, ..config() }),
@@ -328,7 +333,10 @@ fn a_configuration_that_makes_no_sense_names_its_field() {
         ("delay_min_ms", Config { delay_min: Duration::MAX, ..config() }),
         ("delay_max_ms", Config { delay_max: Duration::ZERO, ..config() }),
         ("length_ms", Config { length: Duration::from_millis(999), ..config() }),
-        ("budget.percent", Config { budget: budget::Config { percent: 1_001, ..BUDGET }, ..config() }),
+        (
+            "budget.percent",
+            Config { budget: budget::Config { percent: 1_001, ..Config::default().budget }, ..config() },
+        ),
     ];
     assert_eq!(config().check(), Ok(()));
     for (field, config) in cases {
@@ -341,7 +349,7 @@ mod written {
     use super::*;
 
     #[test]
-    fn a_configuration_is_written_with_its_units() {
+    fn a_configuration_serializes_with_its_units() {
         let text = r#"{"quantile_percent":90,"calls_min":7,"delay_min_ms":2,"delay_max_ms":300,"length_ms":4000,
             "budget":{"percent":3,"per_second_min":1,"length_ms":5000}}"#;
         let config: Config = serde_json::from_str(text).expect("read");
@@ -352,7 +360,7 @@ mod written {
     }
 
     #[test]
-    fn a_part_that_is_left_out_has_the_numbers_of_hedges() {
+    fn missing_fields_of_the_budget_take_the_defaults_of_hedges() {
         let of = |text| serde_json::from_str::<Config>(text).map(|config| config.budget);
         for text in ["{}", r#"{"budget":{}}"#, r#"{"budget":{"percent":5}}"#] {
             assert_eq!(of(text).expect("read"), Config::default().budget, "{text}");
@@ -362,7 +370,7 @@ mod written {
     }
 
     #[test]
-    fn a_state_that_was_written_and_read_goes_on_as_before() {
+    fn a_deserialized_state_decides_like_the_original() {
         let mut walk = Walk::new(11);
         for _ in 0..300 {
             walk.step();
@@ -374,7 +382,7 @@ mod written {
     }
 
     #[test]
-    fn a_state_from_elsewhere_with_too_many_or_too_few_buckets_panics_nowhere() {
+    fn a_deserialized_state_with_too_many_or_too_few_buckets_does_not_panic() {
         let (config, mut state) = (Config { calls_min: 1, ..Config::default() }, Config::default().state());
         for buckets in [0, 1, 5_000] {
             state.newer = Histogram { counts: alloc::vec![0; buckets], count: 9 };

@@ -1,7 +1,7 @@
-//! The adaptive limits in front of a simulated server of a fixed capacity: where they settle, what they cost in
-//! latency, and how they follow when the capacity changes.
+//! The adaptive limits in front of a simulated server of a fixed capacity: where they settle, what they cost
+//! in latency, and how they follow when the capacity changes.
 
-use super::{Aimd, Config, Gradient, Limit, Request, State, Ticket};
+use super::super::{Aimd, Config, Gradient, Limit, Request, State, Ticket};
 use crate::contract::{Decide, Input, Outcome, Time};
 use crate::test_rng::Rng;
 use core::cmp::Reverse;
@@ -11,8 +11,8 @@ use std::collections::BinaryHeap;
 const MILLI: u64 = 1_000_000;
 const SECOND: u64 = 1_000 * MILLI;
 
-/// A server that works on so many calls at once, and keeps the others in an endless queue. Callers come in an open
-/// loop, whatever becomes of them.
+/// A server that works on so many calls at once, and keeps the others in an endless queue. Callers come in an
+/// open loop, whatever becomes of them.
 struct Server {
     config: Config,
     state: State,
@@ -118,7 +118,8 @@ fn aimd() -> Limit {
     Limit::Aimd(Aimd { latency_target: Duration::from_millis(100), ..Aimd::default() })
 }
 
-/// It serves nearly what it could, and nobody waits much longer than for the work and a queue as long as the work.
+/// It serves nearly what it could, and nobody waits much longer than for the work and a queue as long as the
+/// work.
 fn check_settled(measured: &Measured, most_percent: u64, told: &str) {
     assert!(measured.served_percent >= 95, "{told}: {measured:?}");
     assert!(measured.latency_percent <= most_percent, "{told}: {measured:?}");

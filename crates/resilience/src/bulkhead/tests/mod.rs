@@ -1,5 +1,7 @@
 //! Rules as tables, and the bulkhead against a plain list of who is where.
 
+mod simulation;
+
 use super::{Aimd, Changed, Config, Gradient, Limit, Request, State, Ticket};
 use crate::contract::{Decide, Decision, Input, Outcome, Reason, Recorded, Rejected, Time};
 use crate::shed::{self, Priority};
