@@ -15,11 +15,8 @@ const DEADLINE: HeaderName = HeaderName::from_static("x-deadline-ms");
 
 /// A request is safe to repeat by its method or by its `Idempotency-Key`. It may carry a deadline.
 pub(crate) fn options(method: &Method, headers: &HeaderMap, priority: Priority) -> CallOptions {
-    let key = if headers.contains_key(IDEMPOTENCY_KEY) {
-        IdempotencyKey::Present
-    } else {
-        IdempotencyKey::Missing
-    };
+    let key =
+        if headers.contains_key(IDEMPOTENCY_KEY) { IdempotencyKey::Present } else { IdempotencyKey::Missing };
     let left = headers.get(DEADLINE).and_then(|value| value.to_str().ok());
     let deadline = left.and_then(|left| Deadline::from_header(left, clock::now()));
     CallOptions {

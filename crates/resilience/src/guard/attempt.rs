@@ -165,7 +165,9 @@ impl<'a> Run<'a> {
         // Waits are futures of their own: most calls have none.
         let mut now = match self.token(asked_at)? {
             None => asked_at,
-            Some((rate, until)) => Box::pin(self.wait_for_token(rate, asked_at, until, caller.deadline)).await?,
+            Some((rate, until)) => {
+                Box::pin(self.wait_for_token(rate, asked_at, until, caller.deadline)).await?
+            }
         };
         let mut bulkhead = None;
         match self.permit(now, caller.priority)? {

@@ -110,8 +110,14 @@ fn describe() {
         "Calls that failed after all the attempts that they may have."
     );
     describe_counter!("resilience_hedges_total", "Second attempts alongside a slow first.");
-    describe_counter!("resilience_stale_total", "Outcomes that arrived after the circuit breaker had changed.");
-    describe_counter!("resilience_breaker_changes_total", "Changes of the circuit breaker, by its new state.");
+    describe_counter!(
+        "resilience_stale_total",
+        "Outcomes that arrived after the circuit breaker had changed."
+    );
+    describe_counter!(
+        "resilience_breaker_changes_total",
+        "Changes of the circuit breaker, by its new state."
+    );
     describe_gauge!(
         "resilience_breaker_open",
         "1 while the circuit breaker is open, 0.5 while it is half-open, 0 while it is closed."
@@ -226,7 +232,8 @@ impl Observer {
         #[cfg(feature = "metrics")]
         {
             let guard = self.guard.to_string();
-            metrics::counter!("resilience_breaker_changes_total", "guard" => guard, "to" => to.code()).increment(1);
+            metrics::counter!("resilience_breaker_changes_total", "guard" => guard, "to" => to.code())
+                .increment(1);
             self.handles.open.set(match to {
                 Circuit::Closed => 0.0,
                 Circuit::HalfOpen => 0.5,

@@ -60,7 +60,8 @@ impl Running {
     /// Whether a new guard would decide the same: nothing is lost when this one goes.
     pub(super) fn is_idle(&self) -> bool {
         let now = clock::now();
-        let is_closed = self.breaker.as_ref().is_none_or(|breaker| breaker.is_closed() && !breaker.is_forced());
+        let is_closed =
+            self.breaker.as_ref().is_none_or(|breaker| breaker.is_closed() && !breaker.is_forced());
         let is_empty = self.bulkhead.as_ref().is_none_or(|bulkhead| {
             let snapshot = bulkhead.snapshot_at(now);
             snapshot.in_use == 0 && snapshot.waiting == 0

@@ -217,7 +217,9 @@ impl CircuitBreaker {
             let to = state.circuit();
             let change = (from != to).then_some(Transition { from, to });
             match decision {
-                Decision::Admit(ticket) => Ok(BreakerPermit { breaker: self, ticket, acquired: input, change }),
+                Decision::Admit(ticket) => {
+                    Ok(BreakerPermit { breaker: self, ticket, acquired: input, change })
+                }
                 // A breaker lets nobody wait.
                 Decision::Wait { until } => {
                     Err(Rejected { reason: Reason::BreakerProbing, retry_at: Some(until) })
@@ -228,7 +230,7 @@ impl CircuitBreaker {
     }
 
     #[inline]
-    fn tell(&self, input: Input, ticket: Ticket, outcome: Outcome) -> Recorded<Transition> {
+    pub(super) fn tell(&self, input: Input, ticket: Ticket, outcome: Outcome) -> Recorded<Transition> {
         if ticket.probe == 0 {
             match outcome {
                 Outcome::Success

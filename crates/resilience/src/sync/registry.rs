@@ -320,3 +320,105 @@ impl<K: Hash + Eq + Clone> RateLimiters<K> {
         self.keyed.counts().shared_calls
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::breaker::{self, Forced, Request};
+    use crate::contract::Outcome;
+    use crate::rate::token_bucket;
+
+    fn registry(keys_max: u32) -> CircuitBreakers<u32> {
+        let breaker = breaker::Config { consecutive_failures: Some(1), ..breaker::Config::default() };
+        CircuitBreakers::new(Config { breaker, keys_max }).expect("valid")
+    }
+
+    fn at(millis: u64) -> Input {
+        Input::at(Time::from_millis(millis))
+    }
+
+    fn fail(registry: &CircuitBreakers<u32>, key: u32, millis: u64) {
+        let breaker = registry.get_at(&key, at(millis).now);
+        let permit = breaker.try_acquire_at(at(millis), Request::default()).expect("admitted");
+        permit.record_at(at(millis), Outcome::Failure);
+    }
+
+    fn keys(registry: &CircuitBreakers<u32>) -> Vec<u32> {
+        let mut keys: Vec<u32> = registry.entries().into_iter().map(|(key, _)| key).collect();
+        keys.sort_unstable();
+        keys
+    }
+
+    #[test]
+    fn the_least_recently_used_closed_one_leaves_first_and_an_open_one_never() {
+        let registry = registry(3);
+        fail(&registry, 1, 1);
+        for (key, millis) in [(2, 2), (3, 3), (2, 4), (4, 5)] {
+            let _ = registry.get_at(&key, at(millis).now);
+        }
+        assert_eq!(keys(&registry), [1, 2, 4]);
+        let expected = Snapshot { keys: 3, not_closed: 1, left: 1, shared_calls: 0 };
+        assert_eq!(registry.snapshot(), expected);
+    }
+
+    #[test]
+    fn when_all_are_open_further_keys_share_one_breaker_and_are_counted() {
+        let registry = registry(2);
+        fail(&registry, 1, 1);
+        fail(&registry, 2, 1);
+        assert!(Arc::ptr_eq(&registry.get_at(&8, Time::ZERO), &registry.get_at(&9, Time::ZERO)));
+        assert_eq!(registry.snapshot().shared_calls, 2);
+        assert_eq!(keys(&registry), [1, 2]);
+    }
+
+    #[test]
+    fn one_that_is_held_open_or_closed_does_not_leave() {
+        for (forced, admits) in [(Forced::Open, false), (Forced::Closed, true)] {
+            let registry = registry(2);
+            registry.get_at(&1, at(1).now).force_at(at(1), forced);
+            for key in 2..5 {
+                let _ = registry.get_at(&key, at(key.into()).now);
+            }
+            let held = registry.get_at(&1, at(9).now);
+            assert_eq!(held.snapshot_at(at(9).now).forced, forced, "it stays as the operator left it");
+            assert_eq!(held.try_acquire_at(at(9), Request::default()).is_ok(), admits);
+        }
+    }
+
+    #[test]
+    fn new_rules_reach_every_breaker() {
+        let registry = registry(2);
+        let breaker = registry.get_at(&1, Time::ZERO);
+        let rules = breaker::Config { consecutive_failures: Some(3), ..breaker::Config::default() };
+        registry.configure_at(at(1), Config { breaker: rules, keys_max: 2 }).expect("valid");
+        fail(&registry, 1, 1);
+        fail(&registry, 2, 1);
+        assert!(breaker.is_closed());
+        assert_eq!(registry.snapshot().not_closed, 0);
+    }
+
+    #[test]
+    fn threads_that_meet_a_new_key_at_once_get_one_breaker() {
+        let registry = registry(4);
+        let got: Vec<Arc<CircuitBreaker>> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| registry.get_at(&7, Time::ZERO))).collect();
+            threads.into_iter().map(|thread| thread.join().expect("it ends")).collect()
+        });
+        assert!(got.iter().all(|breaker| Arc::ptr_eq(breaker, &got[0])));
+    }
+
+    #[test]
+    fn a_rate_limiter_leaves_only_when_it_has_all_its_tokens() {
+        let each = RateLimit::TokenBucket(token_bucket::Config::new().tokens(10).burst(1));
+        let limiters: RateLimiters<u32> = RateLimiters::new(each, 1).expect("valid");
+        let spend = |key, millis| {
+            limiters.get_at(&key, at(millis).now).try_acquire_at(at(millis), rate::Request::default()).is_ok()
+        };
+        assert!(spend(1, 0));
+        assert!(spend(2, 1), "the shared one had a token");
+        assert!(!spend(3, 2), "and keys that share it share its tokens");
+        assert_eq!(limiters.shared_calls(), 2);
+        assert!(spend(4, 100), "the first has its token back, and leaves");
+        assert_eq!(limiters.keys(), 1);
+    }
+}

@@ -287,7 +287,8 @@ where
             self.rules.prepare(&mut request, attempt);
             return Sent::Ready(service.call(request));
         }
-        let again = self.again.as_ref().and_then(|(service, kept)| Some((service, self.rules.clone_request(kept)?)));
+        let again =
+            self.again.as_ref().and_then(|(service, kept)| Some((service, self.rules.clone_request(kept)?)));
         let Some((service, mut request)) = again else { return Sent::Nothing };
         self.rules.prepare(&mut request, attempt);
         Sent::Spare(service.clone(), request)
