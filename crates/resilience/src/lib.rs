@@ -73,10 +73,14 @@ pub mod fallback;
 #[cfg(feature = "async")]
 pub mod guard;
 pub mod hedge;
+#[cfg(any(feature = "tower", feature = "reqwest"))]
+mod http_rules;
 pub mod outlier;
 pub mod policy;
 pub mod rate;
 pub mod registry;
+#[cfg(feature = "reqwest")]
+pub mod reqwest;
 pub mod retry;
 pub mod shed;
 #[cfg(feature = "sync")]
