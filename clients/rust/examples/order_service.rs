@@ -3,8 +3,7 @@
 //! Placing an order again, as after a lost response, returns the first order and records nothing.
 
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use axum::{Json, Router, routing::post};
+use axum::{Json, Router, http::StatusCode, routing::post};
 use mainstay_client::{Aggregate, Client};
 use mainstay_resilience::guard::{Call, Guard, Policy, errors_are_failures};
 use mainstay_resilience::{breaker, retry};
@@ -45,22 +44,19 @@ struct NewOrder {
     sku: String,
 }
 
-type Failure = (StatusCode, String);
-
 async fn place(
     State(service): State<Service>,
     Path(id): Path<String>,
     Json(NewOrder { sku }): Json<NewOrder>,
-) -> Result<Json<Order>, Failure> {
+) -> Result<Json<Order>, (StatusCode, String)> {
     let unavailable = |error: &dyn std::error::Error| (StatusCode::SERVICE_UNAVAILABLE, error.to_string());
     let url = format!("{}/{sku}", service.prices_url);
     let ask = |_| async { service.prices.get(&url).send().await?.error_for_status()?.json::<u64>().await };
     let asked = service.guard.call(Call::safe(), ask, errors_are_failures).await;
     let cents = asked.map_err(|error| unavailable(&error))?;
     let place = move |_: &Order| Ok::<_, Infallible>(vec![OrderEvent::Placed { sku: sku.clone(), cents }]);
-    let order = service.store.aggregate::<Order>(format!("order-{id}"));
-    let placed = order.update(place).as_command("place").await;
-    Ok(Json(placed.map_err(|error| unavailable(&error))?.state))
+    let order = service.store.aggregate::<Order>(format!("order-{id}")).update(place).as_command("place");
+    Ok(Json(order.await.map_err(|error| unavailable(&error))?.state))
 }
 
 #[tokio::main]
