@@ -1,10 +1,10 @@
-//! When it trips, for how long, and how it closes.
+//! When a breaker trips, how long it stays open, and how it closes.
 
 use super::*;
 use crate::breaker::{Enforcement, Forced};
 
 #[test]
-fn it_trips_on_shares_and_runs_and_not_before() {
+fn it_trips_on_shares_and_on_consecutive_failures_and_not_before() {
     let shares = small();
     let runs = Config { failure_percent: None, consecutive_failures: Some(3), ..small() };
     let slow = Config { failure_percent: None, slow_percent: Some(75), ..small() };
@@ -40,7 +40,7 @@ fn it_trips_on_shares_and_runs_and_not_before() {
 }
 
 #[test]
-fn a_time_window_forgets_what_is_older_than_its_length() {
+fn a_time_window_forgets_calls_older_than_its_length() {
     let window = Window::Time { length: Duration::from_secs(10), buckets: 10 };
     let cases = [(0, Circuit::Open), (8_900, Circuit::Open), (10_000, Circuit::Closed)];
     for (between_ms, expected) in cases {
@@ -51,7 +51,7 @@ fn a_time_window_forgets_what_is_older_than_its_length() {
 }
 
 #[test]
-fn an_open_breaker_says_until_when_and_then_probes() {
+fn an_open_breaker_says_when_to_retry_and_then_probes() {
     let mut bench = Bench::new(small());
     let tripped_at = bench.calls("ffff").now;
     let until = tripped_at + Duration::from_secs(1);
@@ -96,7 +96,7 @@ fn a_half_open_breaker_decides_on_its_probes() {
 }
 
 #[test]
-fn no_more_probes_than_configured_are_under_way_or_decided_on() {
+fn no_more_probes_than_configured_run_at_once_or_decide() {
     let mut bench = Bench::new(Config { probes: 3, probes_at_once: 2, ..small() });
     bench.calls("ffff").pass_millis(1_000);
     let (first, _second) = (bench.ticket(), bench.ticket());
@@ -114,7 +114,7 @@ fn no_more_probes_than_configured_are_under_way_or_decided_on() {
 }
 
 #[test]
-fn open_times_grow_with_trips_that_follow_one_another_up_to_their_bound() {
+fn open_times_double_with_consecutive_trips_up_to_the_maximum() {
     let mut bench = Bench::new(small());
     bench.calls("ffff");
     let mut lengths = vec![];
@@ -128,7 +128,7 @@ fn open_times_grow_with_trips_that_follow_one_another_up_to_their_bound() {
 }
 
 #[test]
-fn a_trip_after_a_calm_time_counts_as_the_first() {
+fn a_trip_after_a_long_closed_time_counts_as_the_first() {
     for (calm_ms, expected_secs) in [(119_999, 2), (120_000, 1)] {
         let mut bench = Bench::new(small());
         bench.calls("ffff").pass_millis(1_000).calls("ss");
@@ -140,7 +140,7 @@ fn a_trip_after_a_calm_time_counts_as_the_first() {
 }
 
 #[test]
-fn jitter_lengthens_an_open_time_by_up_to_its_share() {
+fn jitter_lengthens_an_open_time_by_at_most_its_share() {
     for (random, expected_ms) in [(0, 1_000), (1 << 63, 1_100), (u64::MAX, 1_199)] {
         let mut bench = Bench::new(Config { open_jitter_percent: 20, ..small() });
         bench.random = random;
@@ -151,9 +151,9 @@ fn jitter_lengthens_an_open_time_by_up_to_its_share() {
 }
 
 #[test]
-fn once_closed_the_admitted_share_grows_to_all() {
+fn after_closing_the_admitted_share_grows_to_100_percent() {
     let ramp = Config { ramp_for: Duration::from_secs(10), ramp_from_percent: 10, ..small() };
-    // A random number at a percentage of the whole range.
+    // A random number at a given percentage of its range.
     let at = |percent: u64| (u64::MAX / 100 * percent).saturating_add(u64::MAX / 200);
     for (after_ms, percent) in [(0, 10), (1_000, 19), (5_000, 55), (9_999, 99), (10_000, 100), (60_000, 100)]
     {
@@ -173,7 +173,7 @@ fn once_closed_the_admitted_share_grows_to_all() {
 }
 
 #[test]
-fn an_observing_breaker_trips_and_closes_and_rejects_nobody() {
+fn an_observing_breaker_trips_and_closes_but_rejects_no_call() {
     let mut bench = Bench::new(Config { enforcement: Enforcement::ObserveOnly, ..small() });
     bench.calls("ffff");
     assert_eq!(bench.circuit(), Circuit::Open);
@@ -210,7 +210,7 @@ fn it_can_be_forced_and_tripped_from_outside() {
 }
 
 #[test]
-fn a_trip_may_need_failures_from_several_sources() {
+fn a_trip_can_require_failures_from_several_sources() {
     let config = Config { sources_min: 2, sources_within: Duration::from_secs(5), ..small() };
     let from = |bench: &mut Bench, source| {
         let input = bench.input();
@@ -236,7 +236,7 @@ fn a_trip_may_need_failures_from_several_sources() {
 }
 
 #[test]
-fn a_share_of_nothing_does_not_trip() {
+fn a_share_without_any_failure_does_not_trip() {
     let mut bench = Bench::new(Config { failure_percent: Some(0), slow_percent: None, ..small() });
     bench.calls("lllll");
     assert_eq!(bench.circuit(), Circuit::Closed);
@@ -251,7 +251,7 @@ fn the_states_have_stable_names() {
 }
 
 #[test]
-fn a_configuration_that_makes_no_sense_names_its_field() {
+fn a_configuration_error_names_its_field() {
     let good = small;
     let cases: &[(&str, Config)] = &[
         ("open_for_ms", Config { open_for: Duration::from_millis(86_400_001), ..good() }),
@@ -298,7 +298,7 @@ fn a_configuration_that_makes_no_sense_names_its_field() {
 
 #[cfg(feature = "serde")]
 #[test]
-fn a_configuration_is_written_with_its_units_and_unknown_fields_are_refused() {
+fn a_configuration_serializes_with_its_units_and_rejects_unknown_fields() {
     let text =
         r#"{"window":{"time":{"length_ms":10000,"buckets":5}},"open_for_ms":2000,"slow_after_ms":250}"#;
     let config: Config = serde_json::from_str(text).expect("it can be read");
@@ -316,7 +316,7 @@ fn a_configuration_is_written_with_its_units_and_unknown_fields_are_refused() {
 
 #[cfg(feature = "serde")]
 #[test]
-fn a_state_that_was_written_and_read_goes_on_as_before() {
+fn a_deserialized_state_decides_like_the_original() {
     let mut bench = Bench::new(Config { probes_at_once: 2, ..small() });
     bench.calls("ffff").pass_millis(1_000);
     let probe = bench.ticket();

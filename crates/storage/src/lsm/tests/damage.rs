@@ -117,7 +117,7 @@ fn another_stores_state_or_a_newer_one_is_refused() {
     refused(STORE, "newer");
 
     fs::write(&header, b"notes of somebody").unwrap();
-    refused(STORE, "not a file of Mainstay");
+    refused(STORE, "not a Mainstay file");
 }
 
 #[test]
