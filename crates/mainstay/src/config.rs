@@ -340,17 +340,17 @@ mod tests {
             (
                 &[][..],
                 Some("lisen = 'x'"),
-                "m.toml has the key `lisen`, which is not known; known are `data`,",
+                "m.toml has the key `lisen`, which is not known; the known keys are `data`,",
             ),
             (&[], Some("listen = "), "m.toml is not TOML"),
             (&[], Some("cache-size = true"), "`cache-size` cannot be \"true\" (from file m.toml)"),
             (&[("MAINSTAY_CACHE_SIZE", "1 parsec")], None, "(from environment MAINSTAY_CACHE_SIZE)"),
-            (&[("MAINSTAY_CACHE_SIZE", "99999999999 GiB")], None, "it takes a size in bytes"),
+            (&[("MAINSTAY_CACHE_SIZE", "99999999999 GiB")], None, "expected a size in bytes"),
             (&[("MAINSTAY_LISTEN", "0.0.0.0:7070")], None, "listens on loopback only"),
-            (&[("MAINSTAY_LISTEN", "localhost")], None, "it takes an address and a port"),
-            (&[("MAINSTAY_KEEP_ALIVE", "999ms")], None, "it takes a duration from 1s to 60s"),
+            (&[("MAINSTAY_LISTEN", "localhost")], None, "expected an address and a port"),
+            (&[("MAINSTAY_KEEP_ALIVE", "999ms")], None, "expected a duration from 1s to 60s"),
             (&[], Some("keep-alive = 4"), "`keep-alive` cannot be \"4\" (from file m.toml)"),
-            (&[("MAINSTAY_LOG_FORMAT", "xml")], None, "it takes auto, text or json"),
+            (&[("MAINSTAY_LOG_FORMAT", "xml")], None, "expected auto, text or json"),
             (&[("MAINSTAY_DATA", "")], None, "`data` cannot be \"\""),
         ] {
             let error = check(&[], environment, file).unwrap_err();
