@@ -43,7 +43,7 @@ pub struct IndexPoint {
 
 impl SegmentIndex {
     /// Notes that the frame at `offset`, which is after all noted so far, holds the group's entries from
-    /// `first` to `last`. They replace all entries from `first` on. A gap starts the group anew. Two points
+    /// `first` to `last`. They replace all entries from `first` on. A gap starts the group again. Two points
     /// are at least `stride` bytes apart.
     pub fn note(&mut self, group: GroupId, first: Index, last: Index, offset: u64, stride: u64) {
         let point = IndexPoint { index: first, offset };
@@ -160,7 +160,7 @@ mod tests {
         note(&mut index, 4, 4, 170);
         assert_eq!(points(&index), [(4, 170)]);
         note(&mut index, 90, 91, 180);
-        assert_eq!(points(&index), [(90, 180)], "a gap begins anew");
+        assert_eq!(points(&index), [(90, 180)], "a gap starts the group again");
         assert_eq!(index.groups[&GroupId(1)].first, Index(90));
     }
 

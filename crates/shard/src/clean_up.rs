@@ -103,7 +103,7 @@ fn clean_stream<V: View>(
     let Some(mut head) = overlay.head(&stream)? else { return Ok(rows) };
     let Some(work) = head.row.clean_up.filter(|work| work.queued == key.queued) else { return Ok(rows) };
     let mut from = work.from;
-    // At least one event in each turn, or a stream could wait in the queue for ever.
+    // At least one event in each turn, or a stream could wait in the queue forever.
     while from < head.row.first && (from == work.from || rows < rows_max) {
         rows += delete_event(from, &stream, &head, overlay)?;
         from = from.next();

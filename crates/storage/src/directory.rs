@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! STORE     says that this is a store, in which format, and its id; written last when a store is created
-//! LOCK      locked while a node runs; holds its process id for the message to the one who comes second
+//! LOCK      locked while a node runs; holds its process id for the error message of a second process
 //! log/      bodies/      state/
 //! ```
 //!
@@ -163,7 +163,7 @@ fn lock(path: &Path) -> Result<File, DirectoryError> {
         }
         Err(errno) => return Err(failed(errno.into())),
     }
-    // On a full disk the message lacks the process id. The lock holds all the same.
+    // On a full disk the message lacks the process id. The lock still holds.
     let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
     Ok(file)
 }

@@ -36,7 +36,7 @@ pub trait Disk: Clone + Debug + Send + Sync + 'static {
     /// The error of the disk.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
 
-    /// Removes a file's name. Whoever has the file open can continue to use it.
+    /// Removes a file's name. Code that has the file open can continue to use it.
     ///
     /// # Errors
     /// `NotFound`, or the error of the disk.

@@ -88,7 +88,7 @@ fn no_two_families_share_a_name_and_each_explains_itself() {
     }
 }
 
-/// `UPDATE=1 cargo test -p telemetry` writes the page's tables anew.
+/// `UPDATE=1 cargo test -p telemetry` rewrites the page's tables.
 #[test]
 fn the_page_of_metrics_is_the_catalogue() {
     const BEGIN: &str = "<!-- catalogue -->\n";

@@ -18,7 +18,7 @@ impl NodeTask {
                 if result == Err(Unavailable::Busy) {
                     self.parts.metrics.queue(Queue::WaitingBytes).refused.inc();
                 }
-                // The client may have gone. Its command is applied all the same.
+                // The client may have gone. Its command is applied anyway.
                 let _ = reply.send(result);
             }
             Output::TimeClosed { reply, result } => {

@@ -2,7 +2,7 @@
 //!
 //! *When the outcome is returned, the stream's events and settings can no longer be read. Its revisions are
 //! never used again.* Afterwards the stream does not exist. The next append brings it back and continues
-//! after its last revision. Deleting a stream that does not exist is no error, unless the request expects it
+//! after its last revision. Deleting a stream that does not exist is not an error, unless the request expects it
 //! to exist.
 
 use crate::heads::{Head, Stream, is_as_expected};

@@ -1,7 +1,7 @@
 //! Reads bodies back while the body file is appended to and rewritten.
 //!
 //! A reader finds out under the lock which file to read and how far, and reads without it. Appended bytes
-//! never change, and a file that was replaced can still be read by whoever has it open.
+//! never change, and a file that was replaced can still be read by a reader that has it open.
 //!
 //! Records that are returned are not checked here, because `format::body::decode` checks them. Records that
 //! are *not* returned, because by their own header they lie before or after the page, are checked, so that a

@@ -211,7 +211,7 @@ impl GroupLog {
         RecoveredGroup { hard_state: self.hard_state, first: self.first(), last: self.last() }
     }
 
-    /// New entries replace all from their first one on. After a gap the group starts anew.
+    /// New entries replace all from their first one on. After a gap the group starts again.
     fn insert(&mut self, new: EntryRange) {
         if new.first.0 > self.last().0.saturating_add(1) {
             self.ranges.clear();

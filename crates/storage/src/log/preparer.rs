@@ -10,7 +10,7 @@ use format::header::LogSegmentHeader;
 use std::mem;
 use std::sync::Arc;
 
-/// Measured: syncs of a segment that was zeroed in longer writes are slower for ever.
+/// Measured: syncs of a segment that was zeroed in longer writes stay slower forever.
 const ZEROS_BYTES: usize = 64 << 10;
 /// How much is zeroed between two syncs, so that a sync of the log never waits for a whole segment.
 const SYNC_EVERY_BYTES: u64 = 4 << 20;

@@ -1,6 +1,6 @@
 //! One file of the log: its name, its header, and its first bytes.
 //!
-//! A file keeps its name for ever, and its header says what it is now. Each use has a generation of its own,
+//! A file keeps its name forever, and its header says what it is now. Each use has a generation of its own,
 //! so recycling a segment renames nothing and syncs no directory.
 
 use super::LogError;

@@ -96,7 +96,7 @@ impl Shared {
         let mut layers = self.layers();
         let replaced = layers.replace_tables(tables);
         drop(layers);
-        // Whoever drops a table last deletes its file. That happens here and not on the node's thread.
+        // The last reference to a table deletes its file when it is dropped. That happens here and not on the node's thread.
         drop(replaced);
     }
 

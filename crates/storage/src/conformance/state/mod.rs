@@ -178,7 +178,7 @@ fn a_crash_leaves_the_last_completed_flush(store: &impl Crashing) {
 
 fn an_empty_commit_moves_the_durable_progress(store: &impl Crashing) {
     let mut state = store.open();
-    assert_eq!(flush(&mut state), Progress::default(), "nothing to flush is no error");
+    assert_eq!(flush(&mut state), Progress::default(), "a flush of nothing succeeds");
     state.commit(&WriteSet(vec![put(b"k", b"v")]), at(1)).unwrap();
     flush(&mut state);
     state.commit(&WriteSet::default(), at(2)).unwrap();
