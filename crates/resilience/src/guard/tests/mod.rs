@@ -12,6 +12,10 @@ use core::time::Duration;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::time::{Instant, sleep};
 
+mod blocking;
+mod configure;
+mod keyed;
+
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
 type CallResult = Result<u32, CallError<&'static str>>;
@@ -194,7 +198,7 @@ async fn nothing_begins_waits_or_is_retried_past_the_deadline() {
         .await;
     assert_eq!(seen, Err(CallError::TimedOut(MS(80))));
     let over = CallOptions { deadline: Some(Instant::now()), ..CallOptions::safe() };
-    let refused: CallResult = guard.call(over, |_| async { panic!("it must not begin") }).await;
+    let refused: CallResult = guard.call_with(over, |_| async { panic!("it must not begin") }).await;
     assert_eq!(rejected_by(&refused), Some(Reason::Deadline));
 }
 
