@@ -1,8 +1,8 @@
-# `just` lists these; CI calls the same. (`cargo install just`, or use `cargo xtask` directly.)
+# Shortcuts for the tasks that CI runs (`cargo install just`). `cargo xtask` works without just.
 _default:
     @just --list --unsorted
 
-# format, house rules, licences and bans, clippy
+# rustfmt, tidy, licences and banned crates, clippy
 check:
     cargo xtask check
 
@@ -14,7 +14,7 @@ test:
 sim SEED:
     cargo xtask sim {{SEED}}
 
-# the load generator on the release binary
+# run the load generator on the release binary
 bench *ARGS:
     cargo xtask bench {{ARGS}}
 

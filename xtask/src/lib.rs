@@ -1,13 +1,13 @@
-//! The house: its rules as checks, its tools, and the one order in which everything is tested. Knows the
-//! tree and cargo; knows nothing of what Mainstay does.
+//! Checks, tools and tests of this repository. Knows the source tree and cargo, and nothing about what
+//! Mainstay does.
 //!
-//! | module | what it holds |
+//! | module | contents |
 //! |---|---|
-//! | [`suite`] | the commands: test, check, tidy, sim, readme, bench |
-//! | [`tools`] | what a machine must have, and how it gets it |
-//! | [`tidy`] | the house rules, each with a test that shows it can fail |
-//! | [`readme`] | a page's commands, run and compared |
-//! | [`run`] | running commands and telling how they went |
+//! | [`suite`] | the commands: `test`, `check`, `tidy`, `phrases`, `sim`, `readme`, `bench` |
+//! | [`tools`] | the programs that a machine needs, and how to install them |
+//! | [`tidy`] | the rules of the source tree, each with a test that breaks it |
+//! | [`readme`] | runs the commands of a page and compares their output with the page |
+//! | [`run`] | runs commands and reports how they ended |
 
 pub mod readme;
 pub mod run;
@@ -15,5 +15,5 @@ pub mod suite;
 pub mod tidy;
 pub mod tools;
 
-/// What went wrong, in words for whoever ran the command.
+/// What went wrong, in words for the person who ran the command.
 pub type Failure = String;

@@ -1,26 +1,29 @@
-//! `cargo xtask COMMAND`: everything that is done with this tree, by one name on every machine.
+//! `cargo xtask COMMAND`: the tasks of this repository, under the same names on every machine.
 
 use std::process::ExitCode;
 
 const HELP: &str = "cargo xtask COMMAND
 
-  test          installs what is missing, then every check and every test (what CI runs)
-  check         format, house rules, licences and bans, clippy; no tests
-  tidy          the house rules alone
-  setup         installs what is missing
-  loom          shared cells under every order of their threads' steps
-  sim SEED      replays one simulated run and prints its steps
-  readme        runs the README's commands and compares their output with the page
-  bench [ARGS]  builds the release binary and runs `mainstay bench append ARGS`
+  test            install missing tools, then run every check and every test, as CI does
+  check           run rustfmt, tidy, cargo-deny and clippy, but no tests
+  tidy            check the rules of the source tree
+  phrases [PATH]  count discouraged phrases in each crate, or list those under PATH
+  setup           install missing tools
+  loom            test shared policies under every interleaving of their threads
+  sim SEED        replay one simulated run and print its steps
+  readme          run the README's commands and compare their output with the page
+  bench [ARGS]    build the release binary and run `mainstay bench append ARGS`
 ";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let done = match arguments.as_slice() {
+    let result = match arguments.as_slice() {
         ["test"] => xtask::suite::test(),
         ["check"] => xtask::suite::check(),
         ["tidy"] => xtask::suite::tidy(),
+        ["phrases"] => xtask::suite::count_phrases(),
+        ["phrases", path] => xtask::suite::list_phrases(path),
         ["setup"] => xtask::tools::setup().map(drop),
         ["loom"] => xtask::suite::loom(),
         ["sim", seed] => xtask::suite::sim(seed),
@@ -32,10 +35,10 @@ fn main() -> ExitCode {
         }
         _ => Err(HELP.into()),
     };
-    match done {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
-            eprintln!("{why}");
+        Err(failure) => {
+            eprintln!("{failure}");
             ExitCode::FAILURE
         }
     }

@@ -1,16 +1,16 @@
-//! A page's commands, run as written, and what they print compared with what the page shows.
+//! Runs the commands of a page as written, and compares their output with what the page shows.
 //!
-//! The page's blocks are read from fences that begin ```` ```console ````:
+//! Commands are in fenced blocks that begin with ```` ```console ````:
 //!
 //! ```text
 //! $ a command, on one line or on several that end in a backslash
-//! what it prints
+//! the output of the command
 //! ```
 //!
-//! A block marked ```` ```console keeps running ```` holds one command that stays: it is started, its output
-//! waited for, and it is stopped when the page ends. A line `...` stands for any number of lines, and `…` at
-//! the end of one for its rest. Lines are compared by their [`shape`], since times, cursors, counts and paths
-//! differ from run to run.
+//! A block marked ```` ```console keeps running ```` holds one command that does not exit, such as a server. The
+//! command starts, prints the output shown, and is stopped at the end of the page. A line `...` matches any
+//! number of lines, and `…` at the end of a line matches the rest of it. Lines are compared by their [`shape`],
+//! since times, cursors, counts and paths differ from run to run.
 
 use crate::Failure;
 use std::fmt;
@@ -21,66 +21,66 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// A command of the page and the lines it should print.
+/// A command of a page, and the output that the page shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shown {
+pub struct Example {
     pub command: String,
-    pub lines: Vec<String>,
-    pub lasts: Lasts,
-    /// The line of the page it stands on, from 1.
-    pub at: usize,
+    pub expected: Vec<String>,
+    pub kind: Kind,
+    /// The line number of the command in the page, from 1.
+    pub line: usize,
 }
 
-/// Whether a command ends by itself.
+/// Whether a command exits without being stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lasts {
-    Ends,
+pub enum Kind {
+    Exits,
     KeepsRunning,
 }
 
-/// Reads a page's blocks.
+/// Reads the commands of a page.
 #[must_use]
-pub fn parse(page: &str) -> Vec<Shown> {
-    let mut shown: Vec<Shown> = Vec::new();
-    let mut block: Option<Lasts> = None;
+pub fn parse(page: &str) -> Vec<Example> {
+    let mut examples: Vec<Example> = Vec::new();
+    let mut block: Option<Kind> = None;
     let mut continued = false;
-    for (number, line) in page.lines().enumerate() {
-        if let Some(info) = line.strip_prefix("```") {
+    for (number, text) in page.lines().enumerate() {
+        if let Some(info) = text.strip_prefix("```") {
             block = match (block, info.trim()) {
-                (None, "console") => Some(Lasts::Ends),
-                (None, "console keeps running") => Some(Lasts::KeepsRunning),
+                (None, "console") => Some(Kind::Exits),
+                (None, "console keeps running") => Some(Kind::KeepsRunning),
                 _ => None,
             };
             continued = false;
             continue;
         }
-        let Some(lasts) = block else { continue };
-        if let Some(command) = line.strip_prefix("$ ") {
-            shown.push(Shown { command: command.into(), lines: Vec::new(), lasts, at: number + 1 });
-            continued = line.ends_with('\\');
-        } else if let Some(last) = shown.last_mut() {
+        let Some(kind) = block else { continue };
+        if let Some(command) = text.strip_prefix("$ ") {
+            examples.push(Example { command: command.into(), expected: Vec::new(), kind, line: number + 1 });
+            continued = text.ends_with('\\');
+        } else if let Some(last) = examples.last_mut() {
             if continued {
                 last.command.push('\n');
-                last.command.push_str(line);
-                continued = line.ends_with('\\');
+                last.command.push_str(text);
+                continued = text.ends_with('\\');
             } else {
-                last.lines.push(line.into());
+                last.expected.push(text.into());
             }
         }
     }
-    shown
+    examples
 }
 
-/// A line without what differs from run to run: a word that holds a digit becomes `#` (a number, a time, a
-/// cursor, a hash), and so does an absolute path; runs of spaces and of table rules become one.
+/// A line without the parts that differ from run to run. A word with a digit (a number, a time, a cursor, a hash)
+/// becomes `#`, and so does an absolute path. Repeated spaces and table rules become one.
 #[must_use]
 pub fn shape(line: &str) -> String {
     let mut out = String::new();
     let mut word = String::new();
     let flush = |word: &mut String, out: &mut String| {
         let path = word.starts_with('/') && word.matches('/').count() > 1;
-        let differs = path || word.bytes().any(|b| b.is_ascii_digit());
-        out.push_str(if differs { "#" } else { word });
+        let varies = path || word.bytes().any(|b| b.is_ascii_digit());
+        out.push_str(if varies { "#" } else { word });
         word.clear();
     };
     for c in line.chars() {
@@ -89,8 +89,8 @@ pub fn shape(line: &str) -> String {
             continue;
         }
         flush(&mut word, &mut out);
-        let again = (c == ' ' && out.ends_with(' ')) || (c == '─' && out.ends_with('─'));
-        if !again {
+        let repeated = (c == ' ' && out.ends_with(' ')) || (c == '─' && out.ends_with('─'));
+        if !repeated {
             out.push(c);
         }
     }
@@ -98,115 +98,115 @@ pub fn shape(line: &str) -> String {
     out.trim_end().into()
 }
 
-/// `…` at the end of a shown line stands for the rest of it.
-fn looks_like(printed: &str, shown: &str) -> bool {
-    match shown.trim_end().strip_suffix('…') {
+/// Whether a printed line matches a line of the page, in which a final `…` matches the rest.
+fn matches(printed: &str, expected: &str) -> bool {
+    match expected.trim_end().strip_suffix('…') {
         Some(beginning) => shape(printed).starts_with(&shape(beginning)),
-        None => shape(printed) == shape(shown),
+        None => shape(printed) == shape(expected),
     }
 }
 
-/// Whether what was printed has the shape of what the page shows.
+/// Compares the output of a command with the lines of the page.
 ///
 /// # Errors
-/// The first line that differs, as both have it.
-pub fn compare(shown: &[String], printed: &[String]) -> Result<(), Failure> {
-    let Some((first, rest)) = shown.split_first() else {
+/// The first line that differs, in both versions.
+pub fn compare(expected: &[String], printed: &[String]) -> Result<(), Failure> {
+    let Some((first, rest)) = expected.split_first() else {
         return match printed.first() {
             None => Ok(()),
-            Some(line) => Err(format!("  the page ends before: {line}")),
+            Some(line) => Err(format!("  the command also printed: {line}")),
         };
     };
     if first.trim() == "..." {
-        // The longest skip that fits: what follows `...` is the end of the output.
         let fits = (0..=printed.len()).any(|skipped| compare(rest, &printed[skipped..]).is_ok());
         let wanted = rest.first().map_or("the end", String::as_str);
-        return if fits { Ok(()) } else { Err(format!("  behind `...` nothing looks like: {wanted}")) };
+        return if fits { Ok(()) } else { Err(format!("  nothing after `...` matches: {wanted}")) };
     }
     match printed.split_first() {
-        Some((line, others)) if looks_like(line, first) => compare(rest, others),
-        Some((line, _)) => Err(format!("  the page has: {first}\n  printed was:  {line}")),
-        None => Err(format!("  printed ends before: {first}")),
+        Some((line, others)) if matches(line, first) => compare(rest, others),
+        Some((line, _)) => Err(format!("  the page shows:      {first}\n  the command printed: {line}")),
+        None => Err(format!("  the command did not print: {first}")),
     }
 }
 
-/// Where a page's commands run.
+/// The environment in which the commands of a page run.
 #[derive(Debug)]
-pub struct Stage<'a> {
+pub struct Session<'a> {
     pub dir: &'a Path,
-    /// Added to the environment, or taken out of it.
+    /// Variables to set, or to remove.
     pub environment: Vec<(&'static str, Option<String>)>,
-    /// How long one command may take.
-    pub patience: Duration,
+    /// How long to wait for the next line of output.
+    pub timeout: Duration,
 }
 
-/// A command that was run.
+/// The result of running one example.
 #[derive(Debug)]
-pub struct Played {
-    pub shown: Shown,
+pub struct Execution {
+    pub example: Example,
     pub printed: Vec<String>,
-    /// What differed from the page.
-    pub differs: Option<Failure>,
+    /// How the output differs from the page.
+    pub difference: Option<Failure>,
 }
 
-impl fmt::Display for Played {
+impl fmt::Display for Execution {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let why = self.differs.as_deref().unwrap_or("as shown");
-        write!(f, "line {}: {}\n{why}", self.shown.at, self.shown.command)
+        let difference = self.difference.as_deref().unwrap_or("as the page shows");
+        write!(f, "line {}: {}\n{difference}", self.example.line, self.example.command)
     }
 }
 
-/// Runs them all, in order, as one shell session would: each in a shell of its own.
+/// Runs all examples of a page in order. Each command has its own shell, but `export` and `cd` apply to all the
+/// commands after them, as in one terminal.
 #[must_use]
-pub fn play(page: Vec<Shown>, stage: &Stage<'_>) -> Vec<Played> {
+pub fn execute(page: Vec<Example>, session: &Session<'_>) -> Vec<Execution> {
     let mut running = Vec::new();
-    let mut played = Vec::new();
-    // What a page exports holds for the commands behind it.
+    let mut executions = Vec::new();
     let mut exports = String::new();
-    for shown in page {
-        println!("{}: $ {}", shown.at, shown.command);
-        if shown.command.starts_with("export ") || shown.command.starts_with("cd ") {
-            exports.push_str(&shown.command);
+    for example in page {
+        println!("{}: $ {}", example.line, example.command);
+        if example.command.starts_with("export ") || example.command.starts_with("cd ") {
+            exports.push_str(&example.command);
             exports.push('\n');
             continue;
         }
-        let script = format!("{exports}{}", shown.command);
+        let script = format!("{exports}{}", example.command);
         let mut printed = Vec::new();
-        let done = match shown.lasts {
-            Lasts::Ends => run_to_end(&shown, &script, stage, &mut printed),
-            Lasts::KeepsRunning => {
-                start(&shown, &script, stage, &mut printed).map(|started| running.push(started))
+        let result = match example.kind {
+            Kind::Exits => run_to_end(&example, &script, session, &mut printed),
+            Kind::KeepsRunning => {
+                start(&example, &script, session, &mut printed).map(|started| running.push(started))
             }
         };
-        let differs = done.and_then(|()| compare(&shown.lines, &printed)).err();
-        played.push(Played { shown, printed, differs });
+        let difference = result.and_then(|()| compare(&example.expected, &printed)).err();
+        executions.push(Execution { example, printed, difference });
     }
-    played
+    executions
 }
 
-/// The page with what was printed in place of what differs from it.
+/// The page, with the real output of each command whose output differs from the page.
 #[must_use]
-pub fn rewrite(page: &str, played: &[Played]) -> String {
+pub fn rewrite(page: &str, executions: &[Execution]) -> String {
     let mut out: Vec<&str> = Vec::new();
     let mut lines = page.lines().enumerate();
     while let Some((number, line)) = lines.next() {
         out.push(line);
-        let Some(one) = played.iter().find(|one| one.shown.at == number + 1) else { continue };
-        out.extend(lines.by_ref().take(one.shown.command.lines().count() - 1).map(|(_, line)| line));
-        let shown: Vec<&str> = lines.by_ref().take(one.shown.lines.len()).map(|(_, line)| line).collect();
-        if one.differs.is_some() {
-            out.extend(one.printed.iter().map(String::as_str))
+        let Some(one) = executions.iter().find(|one| one.example.line == number + 1) else { continue };
+        out.extend(lines.by_ref().take(one.example.command.lines().count() - 1).map(|(_, line)| line));
+        let expected: Vec<&str> =
+            lines.by_ref().take(one.example.expected.len()).map(|(_, line)| line).collect();
+        if one.difference.is_some() {
+            out.extend(one.printed.iter().map(String::as_str));
         } else {
-            out.extend(shown)
+            out.extend(expected);
         }
     }
     out.join("\n") + "\n"
 }
 
-fn shell(script: &str, stage: &Stage<'_>) -> Command {
+fn shell(script: &str, session: &Session<'_>) -> Command {
     let mut command = Command::new("bash");
-    command.args(["-c", script]).current_dir(stage.dir).stdin(Stdio::null());
-    for (name, value) in &stage.environment {
+    command.args(["-c", script]).current_dir(session.dir).stdin(Stdio::null());
+    for (name, value) in &session.environment {
         match value {
             Some(value) => command.env(name, value),
             None => command.env_remove(name),
@@ -215,38 +215,38 @@ fn shell(script: &str, stage: &Stage<'_>) -> Command {
     command
 }
 
-/// A process that is asked to stop, with everything it started, when this is dropped.
+/// A process. Dropping this stops the process and its children, and waits for them.
 #[derive(Debug)]
 struct Running {
     child: Child,
-    /// Reads what the process and its children write, until the last of them has ended.
+    /// Reads the output of the process and its children until all have exited.
     reader: Option<JoinHandle<()>>,
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Once it has ended and been waited for, its number may already be another's.
+        // After an exit that was waited for, another process may have the same id.
         if !matches!(self.child.try_wait(), Ok(None)) {
             return;
         }
-        // The group: a shell, cargo, and the program that it runs.
+        // The process group: a shell, cargo, and the program that cargo runs.
         let group = format!("-{}", self.child.id());
         let _ = Command::new("kill").args(["-TERM", "--", &group]).status();
         let _ = self.child.wait();
-        // A graceful end takes its time, and its port until then.
+        // A graceful shutdown takes a moment, and its port is in use until then.
         if let Some(reader) = self.reader.take() {
             let _ = reader.join();
         }
     }
 }
 
-/// Standard output and standard error, as one terminal would show them.
-fn spawn(script: &str, stage: &Stage<'_>) -> Result<(Running, Receiver<String>), Failure> {
+/// Starts a script whose standard output and standard error come as one stream, as in a terminal.
+fn spawn(script: &str, session: &Session<'_>) -> Result<(Running, Receiver<String>), Failure> {
     use std::os::unix::process::CommandExt as _;
-    let mut command = shell(&format!("exec 2>&1\n{script}"), stage);
+    let mut command = shell(&format!("exec 2>&1\n{script}"), session);
     command.stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0);
     let mut child = command.spawn().map_err(|error| format!("  {error}"))?;
-    let stdout = child.stdout.take().ok_or("  no output")?;
+    let stdout = child.stdout.take().ok_or("  the command has no output")?;
     let (send, receive) = channel();
     let reader = std::thread::spawn(move || {
         let mut reader = BufReader::new(stdout);
@@ -254,7 +254,7 @@ fn spawn(script: &str, stage: &Stage<'_>) -> Result<(Running, Receiver<String>),
         while reader.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
             let text = String::from_utf8_lossy(&line).trim_end_matches('\n').to_owned();
             if send.send(text).is_err() {
-                // Nobody reads any more; the process must still be able to write.
+                // The receiver is gone, but the process must still be able to write.
                 let _ = reader.read_to_end(&mut line);
                 return;
             }
@@ -264,42 +264,46 @@ fn spawn(script: &str, stage: &Stage<'_>) -> Result<(Running, Receiver<String>),
     Ok((Running { child, reader: Some(reader) }, receive))
 }
 
-/// A page may show a command that fails, with the `error:` that it prints; any other failure is one.
+/// Runs a command until it exits. It may exit with an error status only if the page shows its `error:` line.
 fn run_to_end(
-    shown: &Shown,
+    example: &Example,
     script: &str,
-    stage: &Stage<'_>,
+    session: &Session<'_>,
     printed: &mut Vec<String>,
 ) -> Result<(), Failure> {
-    let (mut running, lines) = spawn(script, stage)?;
+    let (mut running, lines) = spawn(script, session)?;
     loop {
-        match lines.recv_timeout(stage.patience) {
+        match lines.recv_timeout(session.timeout) {
             Ok(line) => printed.push(line),
             Err(RecvTimeoutError::Disconnected) => break,
-            Err(RecvTimeoutError::Timeout) => return Err(format!("  nothing more in {:?}", stage.patience)),
+            Err(RecvTimeoutError::Timeout) => return Err(format!("  no output for {:?}", session.timeout)),
         }
     }
     let status = running.child.wait().map_err(|error| format!("  {error}"))?;
-    let meant = shown.lines.iter().any(|line| line.starts_with("error:"));
-    if status.success() || meant { Ok(()) } else { Err(format!("  {status}: {}", printed.join("\n  "))) }
+    let error_expected = example.expected.iter().any(|line| line.starts_with("error:"));
+    if status.success() || error_expected {
+        Ok(())
+    } else {
+        Err(format!("  {status}: {}", printed.join("\n  ")))
+    }
 }
 
-/// Starts it and reads until what it printed has the shape of what the page shows.
+/// Starts a command and reads its output until it matches the page.
 fn start(
-    shown: &Shown,
+    example: &Example,
     script: &str,
-    stage: &Stage<'_>,
+    session: &Session<'_>,
     printed: &mut Vec<String>,
 ) -> Result<Running, Failure> {
-    let (running, receive) = spawn(script, stage)?;
-    while compare(&shown.lines, printed).is_err() {
-        match receive.recv_timeout(stage.patience) {
+    let (running, receive) = spawn(script, session)?;
+    while compare(&example.expected, printed).is_err() {
+        match receive.recv_timeout(session.timeout) {
             Ok(line) => printed.push(line),
-            // The comparison tells what is missing.
+            // The caller compares again and reports what is missing.
             Err(_) => break,
         }
     }
-    // Dropping the receiver lets the reader drain what comes later.
+    // The receiver is dropped here; the reader then discards later output.
     Ok(running)
 }
 
@@ -311,24 +315,25 @@ mod tests {
         text.lines().map(str::to_owned).collect()
     }
 
-    fn stage(patience: Duration) -> Stage<'static> {
-        Stage { dir: Path::new("/"), environment: vec![("TOLD", Some("once".into()))], patience }
+    fn session(timeout: Duration) -> Session<'static> {
+        Session { dir: Path::new("/"), environment: vec![("WORD", Some("once".into()))], timeout }
     }
 
-    /// What differs from a page of one block.
-    fn told(block: &str, patience: Duration) -> Option<Failure> {
-        let played = play(parse(&format!("```console\n{block}```\n")), &stage(patience));
-        played.into_iter().find_map(|one| one.differs)
+    /// How the output differs from a page of one block.
+    fn difference(block: &str, timeout: Duration) -> Option<Failure> {
+        let executions = execute(parse(&format!("```console\n{block}```\n")), &session(timeout));
+        executions.into_iter().find_map(|one| one.difference)
     }
 
     #[test]
-    fn blocks_are_read_with_their_commands_and_lines() {
+    fn blocks_are_parsed_into_commands_and_output() {
         let page = "# T\n```console\n$ a \\\n  b\none\n$ c\n```\n```sh\n$ no\n```\n```console keeps running\n$ d\nup\n```\n";
-        let shown = parse(page);
-        let told: Vec<_> = shown.iter().map(|s| (s.command.as_str(), s.lines.len(), s.lasts, s.at)).collect();
+        let examples = parse(page);
+        let parsed: Vec<_> =
+            examples.iter().map(|e| (e.command.as_str(), e.expected.len(), e.kind, e.line)).collect();
         let want =
-            [("a \\\n  b", 1, Lasts::Ends, 3), ("c", 0, Lasts::Ends, 6), ("d", 1, Lasts::KeepsRunning, 12)];
-        assert_eq!(told, want);
+            [("a \\\n  b", 1, Kind::Exits, 3), ("c", 0, Kind::Exits, 6), ("d", 1, Kind::KeepsRunning, 12)];
+        assert_eq!(parsed, want);
     }
 
     #[test]
@@ -366,45 +371,45 @@ mod tests {
             ("lost 7", "found 8 …", false),
             ("found 7 more", "found 8", false),
         ] {
-            assert_eq!(looks_like(printed, shown), alike, "{printed} / {shown}");
+            assert_eq!(matches(printed, shown), alike, "{printed} / {shown}");
         }
     }
 
     #[test]
-    fn a_page_that_tells_the_truth_passes_and_one_that_does_not_is_told() {
-        for (page, differs) in [
-            ("$ echo $TOLD 7\nonce 8\n", None),
+    fn a_page_that_matches_the_output_passes_and_any_other_fails() {
+        for (page, want) in [
+            ("$ echo $WORD 7\nonce 8\n", None),
             ("$ export A=b\n$ echo $A\nb\n", None),
             ("$ echo error: no; false\nerror: no\n", None),
-            ("$ echo a\nb\n", Some("printed was:  a")),
+            ("$ echo a\nb\n", Some("the command printed: a")),
             ("$ false\n", Some("exit status: 1")),
         ] {
-            let told = told(page, Duration::from_secs(20));
-            match differs {
-                None => assert_eq!(told, None, "{page}"),
-                Some(why) => assert!(told.as_ref().unwrap().contains(why), "{page}: {told:?}"),
+            let found = difference(page, Duration::from_secs(20));
+            match want {
+                None => assert_eq!(found, None, "{page}"),
+                Some(why) => assert!(found.as_ref().unwrap().contains(why), "{page}: {found:?}"),
             }
         }
     }
 
     #[test]
-    fn what_keeps_running_is_stopped_when_the_page_ends() {
+    fn a_command_that_keeps_running_is_stopped_at_the_end_of_the_page() {
         let page = parse("```console keeps running\n$ echo up; exec tail -f /dev/null\nup\n```\n");
-        let played = play(page, &stage(Duration::from_secs(20)));
-        assert!(played[0].differs.is_none(), "{}", played[0]);
+        let executions = execute(page, &session(Duration::from_secs(20)));
+        assert!(executions[0].difference.is_none(), "{}", executions[0]);
     }
 
     #[test]
-    fn a_command_that_hangs_is_given_up() {
-        let told = told("$ tail -f /dev/null\n", Duration::from_millis(200));
-        assert!(told.unwrap().contains("nothing more in"));
+    fn a_command_that_hangs_is_stopped() {
+        let difference = difference("$ tail -f /dev/null\n", Duration::from_millis(200));
+        assert!(difference.unwrap().contains("no output for"));
     }
 
     #[test]
-    fn a_page_is_rewritten_only_where_it_differs() {
+    fn a_page_is_rewritten_only_where_its_output_differs() {
         let page = "# T\n```console\n$ echo a \\\n  1\na 2\n$ echo b\nc\nd\n```\nend\n";
-        let played = play(parse(page), &stage(Duration::from_secs(20)));
+        let executions = execute(parse(page), &session(Duration::from_secs(20)));
         let want = "# T\n```console\n$ echo a \\\n  1\na 2\n$ echo b\nb\n```\nend\n";
-        assert_eq!(rewrite(page, &played), want);
+        assert_eq!(rewrite(page, &executions), want);
     }
 }

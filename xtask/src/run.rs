@@ -1,23 +1,23 @@
-//! Running commands: each is shown before it runs, and a list of steps is summed up after the last.
+//! Runs commands. Each command is printed before it runs, and a list of steps ends with a summary.
 
 use crate::Failure;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// The workspace's root, wherever this is run from.
+/// The root of the workspace, whatever the current directory is.
 #[must_use]
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
 }
 
-/// Where build output lies: `CARGO_TARGET_DIR`, or `target`.
+/// The directory of build output: `CARGO_TARGET_DIR`, or `target`.
 #[must_use]
 pub fn target_dir() -> PathBuf {
     root().join(std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from))
 }
 
-/// A command at the root, ready to run.
+/// A command that will run in the root of the workspace.
 #[must_use]
 pub fn command(words: &[&str]) -> Command {
     let (program, arguments) = words.split_first().map_or(("true", &[][..]), |(first, rest)| (*first, rest));
@@ -26,20 +26,20 @@ pub fn command(words: &[&str]) -> Command {
     command
 }
 
-/// Runs it with its output on this process's own.
+/// Runs a command with its output on this process's own.
 ///
 /// # Errors
-/// It could not be started, or ended with another status than 0.
+/// The command could not be started, or its exit status is not 0.
 pub fn run(words: &[&str]) -> Result<(), Failure> {
     println!("$ {}", words.join(" "));
     let status = command(words).status().map_err(|error| format!("{}: {error}", words.join(" ")))?;
     if status.success() { Ok(()) } else { Err(format!("{}: {status}", words.join(" "))) }
 }
 
-/// Its standard output; its standard error goes where this process's goes.
+/// Runs a command and returns its standard output. Its standard error goes to this process's own.
 ///
 /// # Errors
-/// As for [`run`].
+/// As for [`run`], or the output is not UTF-8.
 pub fn output(words: &[&str]) -> Result<String, Failure> {
     let failed = |why: String| format!("{}: {why}", words.join(" "));
     let output =
@@ -50,7 +50,7 @@ pub fn output(words: &[&str]) -> Result<String, Failure> {
     String::from_utf8(output.stdout).map_err(|error| failed(error.to_string()))
 }
 
-/// Whether it runs and ends well, without showing anything.
+/// Whether a command runs and exits with status 0. Shows none of its output.
 #[must_use]
 pub fn works(words: &[&str]) -> bool {
     let quiet = command(words).stdout(Stdio::null()).stderr(Stdio::null()).stdin(Stdio::null()).status();
@@ -59,47 +59,48 @@ pub fn works(words: &[&str]) -> bool {
 
 /// How a step ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub enum StepResult {
     Passed,
-    /// It could not be run here, and why. Never silent: it is in the summary.
+    /// The step could not run on this machine, and why. The summary always shows it.
     NotRun(String),
     Failed(Failure),
 }
 
-/// Steps one after the other. A failed one does not keep the next from being run: whoever reads the output
-/// wants all that is wrong at once.
+/// Steps that run one after another. A failed step does not stop the next one, so that one run shows
+/// everything that is wrong.
 #[derive(Debug, Default)]
-pub struct Steps(Vec<(&'static str, Duration, Ended)>);
+pub struct Steps(Vec<(&'static str, Duration, StepResult)>);
 
 impl Steps {
-    pub fn step(&mut self, name: &'static str, work: impl FnOnce() -> Result<Ended, Failure>) {
+    pub fn step(&mut self, name: &'static str, work: impl FnOnce() -> Result<StepResult, Failure>) {
         println!("\n== {name}");
         let started = Instant::now();
-        let ended = work().unwrap_or_else(Ended::Failed);
-        match &ended {
-            Ended::Passed => {}
-            Ended::NotRun(why) => println!("NOT RUN: {name}: {why}"),
-            Ended::Failed(why) => println!("FAILED: {name}: {why}"),
+        let result = work().unwrap_or_else(StepResult::Failed);
+        match &result {
+            StepResult::Passed => {}
+            StepResult::NotRun(why) => println!("NOT RUN: {name}: {why}"),
+            StepResult::Failed(why) => println!("FAILED: {name}: {why}"),
         }
-        self.0.push((name, started.elapsed(), ended));
+        self.0.push((name, started.elapsed(), result));
     }
 
-    /// Prints a line a step.
+    /// Prints one line for each step.
     ///
     /// # Errors
-    /// At least one of them failed.
-    pub fn sum_up(self) -> Result<(), Failure> {
+    /// At least one step failed.
+    pub fn summarize(self) -> Result<(), Failure> {
         println!("\n== summary");
-        for (name, took, ended) in &self.0 {
-            let how = match ended {
-                Ended::Passed => "ok".into(),
-                Ended::NotRun(why) => format!("NOT RUN: {why}"),
-                Ended::Failed(_) => String::from("FAILED"),
+        for (name, duration, result) in &self.0 {
+            let result = match result {
+                StepResult::Passed => "ok".into(),
+                StepResult::NotRun(why) => format!("NOT RUN: {why}"),
+                StepResult::Failed(_) => String::from("FAILED"),
             };
-            println!("{name:<12} {:>7.1} s  {how}", took.as_secs_f64());
+            println!("{name:<16} {:>7.1} s  {result}", duration.as_secs_f64());
         }
+        let is_failed = |result: &StepResult| matches!(result, StepResult::Failed(_));
         let failed: Vec<_> =
-            self.0.iter().filter(|(_, _, e)| matches!(e, Ended::Failed(_))).map(|(name, ..)| *name).collect();
+            self.0.iter().filter(|(.., result)| is_failed(result)).map(|(name, ..)| *name).collect();
         if failed.is_empty() { Ok(()) } else { Err(format!("failed: {}", failed.join(", "))) }
     }
 }
@@ -109,27 +110,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_failed_step_fails_them_all_and_the_next_still_runs() {
+    fn one_failed_step_fails_the_run_and_the_next_step_still_runs() {
         let mut steps = Steps::default();
         let mut ran = 0;
         steps.step("a", || Err("broken".into()));
         steps.step("b", || {
             ran += 1;
-            Ok(Ended::Passed)
+            Ok(StepResult::Passed)
         });
         assert_eq!(ran, 1);
-        assert_eq!(steps.sum_up(), Err("failed: a".into()));
+        assert_eq!(steps.summarize(), Err("failed: a".into()));
     }
 
     #[test]
-    fn what_could_not_run_is_told_and_does_not_fail() {
+    fn a_step_that_could_not_run_does_not_fail_the_run() {
         let mut steps = Steps::default();
-        steps.step("a", || Ok(Ended::NotRun("no such tool".into())));
-        assert_eq!(steps.sum_up(), Ok(()));
+        steps.step("a", || Ok(StepResult::NotRun("no such tool".into())));
+        assert_eq!(steps.summarize(), Ok(()));
     }
 
     #[test]
-    fn a_command_that_fails_or_does_not_exist_is_told() {
+    fn a_command_that_fails_or_does_not_exist_is_an_error() {
         assert!(run(&["false"]).unwrap_err().starts_with("false: exit status: 1"));
         assert!(output(&["no-such-program-here"]).is_err());
         assert!(works(&["true"]) && !works(&["false"]));

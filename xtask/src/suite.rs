@@ -1,11 +1,12 @@
-//! The commands, as lists of steps.
+//! The commands of `cargo xtask`, as lists of steps.
 
-use crate::run::{Ended, Steps, command, root, run};
+use crate::run::{StepResult, Steps, command, root, run};
 use crate::tools::{self, Tools};
 use crate::{Failure, tidy};
+use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Everything: what CI runs, and what to run before a commit is pushed.
+/// Runs every check and every test. CI runs this; run it before you push.
 ///
 /// # Errors
 /// A step failed.
@@ -13,7 +14,7 @@ pub fn test() -> Result<(), Failure> {
     let tools = tools::setup()?;
     let mut steps = Steps::default();
     checks(&mut steps, &tools);
-    // The README's commands build the release binary: here, so that no test's time holds a build.
+    // The tests of the README need the release binary. Building it here keeps the build out of their time.
     steps.step("release", || passed(run(&["cargo", "build", "--locked", "--release", "-p", "mainstay"])));
     steps.step("tests", || passed(tests(tools.nextest.as_deref())));
     steps.step("doc tests", || {
@@ -22,10 +23,11 @@ pub fn test() -> Result<(), Failure> {
         ))
     });
     steps.step("loom", || passed(loom()));
-    steps.sum_up()
+    steps.step("PostgreSQL page", postgresql_page);
+    steps.summarize()
 }
 
-/// All checks, no tests.
+/// Runs every check, but no tests.
 ///
 /// # Errors
 /// A check failed.
@@ -33,10 +35,10 @@ pub fn check() -> Result<(), Failure> {
     let tools = tools::setup()?;
     let mut steps = Steps::default();
     checks(&mut steps, &tools);
-    steps.sum_up()
+    steps.summarize()
 }
 
-/// Features that no crate of the workspace asks for, and whose code is checked and tested all the same.
+/// Features that no crate of the workspace enables. Their code is checked and tested too.
 const WITH_FEATURES: [&str; 2] = ["--features", "mainstay-resilience/full"];
 
 fn checks(steps: &mut Steps, tools: &Tools) {
@@ -47,7 +49,7 @@ fn checks(steps: &mut Steps, tools: &Tools) {
         let all = ["cargo", "clippy", "--locked", "--workspace", "--all-targets"];
         passed(run(&[&all[..], &WITH_FEATURES, &["--", "-D", "warnings"]].concat()))
     });
-    // Without its features nothing but `core` and `alloc` is there, and the compiler says so.
+    // Without features the crate has only `core` and `alloc`; this build proves it.
     steps.step("resilience alone", || {
         let alone =
             ["cargo", "clippy", "--locked", "-p", "mainstay-resilience", "--lib", "--", "-D", "warnings"];
@@ -55,10 +57,10 @@ fn checks(steps: &mut Steps, tools: &Tools) {
     });
 }
 
-/// The house rules.
+/// Checks the rules of the source tree and prints each violation.
 ///
 /// # Errors
-/// What breaks one, a line each.
+/// At least one rule is broken.
 pub fn tidy() -> Result<(), Failure> {
     let findings = tidy::check(&tidy::Tree::read(&root())?);
     for finding in &findings {
@@ -69,15 +71,46 @@ pub fn tidy() -> Result<(), Failure> {
             println!("{} rules hold", tidy::RULES.len());
             Ok(())
         }
-        n => Err(format!("{n} findings")),
+        1 => Err("1 rule violation".into()),
+        n => Err(format!("{n} rule violations")),
     }
 }
 
-/// Licences, bans, duplicates, sources. Advisories need a database that is fetched from elsewhere; those that
-/// are known are argued in deny.toml.
-fn deny(tool: Option<&Path>) -> Result<Ended, Failure> {
+/// Counts the discouraged phrases of each crate and of the pages.
+///
+/// # Errors
+/// The tree could not be read.
+pub fn count_phrases() -> Result<(), Failure> {
+    let tree = tidy::Tree::read(&root())?;
+    let findings = tidy::phrases::phrases(&tree);
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for finding in &findings {
+        *counts.entry(tree.owner(&finding.location)).or_default() += 1;
+    }
+    for (owner, count) in counts {
+        println!("{count:>6}  {owner}");
+    }
+    println!("{:>6}  in total", findings.len());
+    Ok(())
+}
+
+/// Lists the discouraged phrases in files whose path starts with `path`.
+///
+/// # Errors
+/// The tree could not be read.
+pub fn list_phrases(path: &str) -> Result<(), Failure> {
+    let findings = tidy::phrases::phrases(&tidy::Tree::read(&root())?);
+    for finding in findings.iter().filter(|finding| finding.location.starts_with(path)) {
+        println!("{finding}");
+    }
+    Ok(())
+}
+
+/// Checks licences, banned crates, duplicates and sources. Advisories need a database from elsewhere; deny.toml
+/// discusses the known ones.
+fn deny(tool: Option<&Path>) -> Result<StepResult, Failure> {
     let Some(tool) = tool else {
-        return Ok(Ended::NotRun("cargo-deny is not here and could not be brought".into()));
+        return Ok(StepResult::NotRun("cargo-deny is not installed and could not be downloaded".into()));
     };
     run(&["cargo", "fetch", "--locked", "-q"])?;
     let tool = tool.display().to_string();
@@ -99,10 +132,11 @@ fn tests(nextest: Option<&Path>) -> Result<(), Failure> {
     }
 }
 
-/// Shared cells under every order of their threads' steps. A build of its own: their locks and atomics are loom's.
+/// Tests the shared policies under every interleaving of their threads. This needs a separate build, in which
+/// locks and atomics are loom's.
 ///
 /// # Errors
-/// The build failed, or an order was found that breaks a promise.
+/// The build failed, or an interleaving breaks a promise.
 pub fn loom() -> Result<(), Failure> {
     let test = ["cargo", "test", "--locked", "--release", "-q", "-p", "mainstay-resilience"];
     let only = ["--features", "sync", "--test", "loom"];
@@ -110,12 +144,22 @@ pub fn loom() -> Result<(), Failure> {
     run(&[&["env", "RUSTFLAGS=--cfg loom"][..], &test, &only, &["--target-dir", &target]].concat())
 }
 
+/// Runs the SQL and Python of the page on idempotency against a PostgreSQL server that it starts.
+fn postgresql_page() -> Result<StepResult, Failure> {
+    if !tools::has_postgresql() {
+        return Ok(StepResult::NotRun(
+            "PostgreSQL or psycopg is not installed and could not be installed".into(),
+        ));
+    }
+    passed(run(&[tools::DEBIAN_PYTHON, "experiments/pages/idempotency.py"]))
+}
+
 /// Replays one simulated run.
 ///
 /// # Errors
-/// The seed is no number, or the run found what it must not.
+/// The seed is not a number, or a checker failed.
 pub fn sim(seed: &str) -> Result<(), Failure> {
-    let _: u64 = seed.parse().map_err(|_| format!("`{seed}` is no seed: a seed is a number"))?;
+    let _: u64 = seed.parse().map_err(|_| format!("`{seed}` is not a seed: a seed is a number"))?;
     run(&[
         "cargo",
         "run",
@@ -133,10 +177,10 @@ pub fn sim(seed: &str) -> Result<(), Failure> {
     ])
 }
 
-/// The README's commands, run and compared.
+/// Runs the commands of the pages and compares their output with the pages.
 ///
 /// # Errors
-/// A command failed, or printed something of another shape.
+/// A command failed, or its output differs from the page.
 pub fn readme() -> Result<(), Failure> {
     run(&["cargo", "test", "--locked", "-p", "xtask", "--test", "readme"])
 }
@@ -152,6 +196,6 @@ pub fn bench(arguments: &[&str]) -> Result<(), Failure> {
     if status.success() { Ok(()) } else { Err(format!("bench: {status}")) }
 }
 
-fn passed(done: Result<(), Failure>) -> Result<Ended, Failure> {
-    done.map(|()| Ended::Passed)
+fn passed(result: Result<(), Failure>) -> Result<StepResult, Failure> {
+    result.map(|()| StepResult::Passed)
 }

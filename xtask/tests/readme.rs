@@ -1,34 +1,33 @@
-//! The pages with commands tell the truth: each command is run as it is written, in order, and what it
-//! prints has the shape of what the page shows.
+//! The pages with commands are true: each command runs as written, in order, and its output matches the page.
 //!
-//! Three things are not as a reader has them: the data lies in a directory of the test's own, `mainstay` is
-//! found wherever this build put it, and the port is another where the default one is in use.
+//! Three things differ from what a reader has: the data is in a directory of this test, `mainstay` is found where
+//! this build put it, and the port is another one if the default port is in use.
 
-#![allow(clippy::unwrap_used, reason = "a test's helpers panic where the test does")]
+#![allow(clippy::unwrap_used, reason = "the functions of a test may panic as the test does")]
 
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::time::Duration;
-use xtask::readme::{Stage, parse, play, rewrite};
+use xtask::readme::{Session, execute, parse, rewrite};
 use xtask::run::{root, target_dir};
 
-/// Where the pages' node listens: the product's default.
+/// The address of the node in the pages, which is the default.
 const ADDRESS: &str = "127.0.0.1:7070";
 
-/// The first command may have to build the release binary.
-const PATIENCE: Duration = Duration::from_secs(900);
+/// How long to wait for output. The first command may have to build the release binary.
+const TIMEOUT: Duration = Duration::from_secs(900);
 
-/// The pages' address, or one that is free where somebody works with a node of their own there.
+/// The address of the pages, or a free one if another node listens there.
 fn address() -> String {
     if TcpListener::bind(ADDRESS).is_ok() {
         return ADDRESS.into();
     }
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    println!("{ADDRESS} is in use: {free} instead");
+    println!("{ADDRESS} is in use; this test listens on {free}");
     free.to_string()
 }
 
-/// A fresh directory for one page's data.
+/// A new, empty directory for the data of one page.
 fn fresh(name: &str) -> PathBuf {
     let dir = target_dir().join("pages").join(name);
     let _ = std::fs::remove_dir_all(&dir);
@@ -36,41 +35,41 @@ fn fresh(name: &str) -> PathBuf {
     dir
 }
 
-/// Pages one after the other, since each starts its node on the default port. `UPDATE=1` writes what was
-/// printed into them where it differs.
+/// One page after another, since each starts a node on the default port. `UPDATE=1` writes the real output into
+/// the pages where it differs.
 #[test]
 fn every_command_of_the_pages_prints_what_the_page_shows() {
     let address = address();
-    for name in ["README.md", "docs/api-tour.md"] {
+    for name in ["README.md", "docs/api-tour.md", "docs/patterns/retry-and-idempotency.md"] {
         let dir = fresh(&name.replace('/', "-"));
         let path = std::env::var("PATH").unwrap_or_default();
-        let stage = Stage {
+        let session = Session {
             dir: &root(),
             environment: vec![
                 ("PATH", Some(format!("{}:{path}", target_dir().join("release").display()))),
                 ("MAINSTAY_DATA", Some(dir.join("data").display().to_string())),
-                // What a terminal would show.
+                // As on a terminal.
                 ("MAINSTAY_LOG_FORMAT", Some("text".into())),
                 ("MAINSTAY_URL", Some(format!("http://{address}"))),
                 ("MAINSTAY_LISTEN", Some(address.clone())),
                 ("MAINSTAY_CONFIG", None),
                 ("MAINSTAY_LOG_LEVEL", None),
             ],
-            patience: PATIENCE,
+            timeout: TIMEOUT,
         };
         let page = std::fs::read_to_string(root().join(name)).unwrap();
-        let mut shown = parse(&page);
-        for one in &mut shown {
-            one.command = one.command.replace(ADDRESS, &address);
+        let mut examples = parse(&page);
+        for example in &mut examples {
+            example.command = example.command.replace(ADDRESS, &address);
         }
-        let played = play(shown, &stage);
-        assert!(!played.is_empty(), "{name} shows no command");
+        let executions = execute(examples, &session);
+        assert!(!executions.is_empty(), "{name} has no commands");
         if std::env::var_os("UPDATE").is_some() {
-            std::fs::write(root().join(name), rewrite(&page, &played)).unwrap();
+            std::fs::write(root().join(name), rewrite(&page, &executions)).unwrap();
         } else {
-            let differing = played.iter().filter(|one| one.differs.is_some());
-            let told: Vec<_> = differing.map(ToString::to_string).collect();
-            assert!(told.is_empty(), "{name} (UPDATE=1 writes it anew)\n{}", told.join("\n"));
+            let differing = executions.iter().filter(|one| one.difference.is_some());
+            let printed: Vec<_> = differing.map(ToString::to_string).collect();
+            assert!(printed.is_empty(), "{name} (UPDATE=1 rewrites it)\n{}", printed.join("\n"));
         }
     }
 }

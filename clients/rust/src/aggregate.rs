@@ -1,17 +1,19 @@
 //! Aggregates: a stream folded into a state, and decisions taken on that state.
 //!
 //! The state is never stored: it is what the events say. A decision reads the state at some revision and
-//! appends with that revision as the expected one; when somebody else was faster, it is taken again on the
-//! newer state.
+//! appends with that revision as the expected one. If another writer was faster, the decision is taken again
+//! on the newer state.
 
-use crate::client::Client;
+use crate::client::{Client, encode};
 use crate::error::{Error, Result};
 use crate::event::{Expected, NewEvent, RecordedEvent, Revision};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::fmt;
 use std::marker::PhantomData;
+use std::pin::Pin;
 
-/// How often a decision is taken before its conflict is given to the caller.
+/// How often a decision is taken before the caller gets its conflict.
 const DECISIONS_MAX: u32 = 10;
 
 /// A state that is the fold of a stream's events.
@@ -36,6 +38,7 @@ const DECISIONS_MAX: u32 = 10;
 ///
 /// impl Aggregate for Cart {
 ///     type Event = CartEvent;
+///
 ///     fn apply(&mut self, event: CartEvent) {
 ///         match event {
 ///             CartEvent::ItemAdded { sku } => self.items.push(sku),
@@ -44,25 +47,26 @@ const DECISIONS_MAX: u32 = 10;
 ///     }
 /// }
 ///
-/// # fn use_it() -> Result<(), mainstay_client::Error> {
-/// # let client = mainstay_client::Client::new("http://127.0.0.1:7070")?;
-/// let carts = client.aggregate::<Cart>("cart-7");
-/// let yesterday = carts.load_as_of("2026-03-01T00:00:00Z")?;
-/// let now = carts.update(|cart| match cart.items.len() {
-///     0..10 => Ok(vec![CartEvent::ItemAdded { sku: "b-12".into() }]),
-///     _ => Err("the cart is full"),
-/// });
-/// # Ok(()) }
+/// # async fn example(client: mainstay_client::Client) -> Result<(), Box<dyn std::error::Error>> {
+/// let cart = client.aggregate::<Cart>("cart-7");
+/// let in_march = cart.load_as_of("2026-03-01T00:00:00Z").await?;
+/// let updated = cart
+///     .update(|cart| match cart.items.len() {
+///         0..10 => Ok(vec![CartEvent::ItemAdded { sku: "b-12".into() }]),
+///         _ => Err("the cart is full"),
+///     })
+///     .as_command("add-b-12-once")
+///     .await?;
+/// # let _ = (in_march, updated); Ok(()) }
 /// ```
 pub trait Aggregate: Default {
-    /// serde's adjacently tagged enum: one variant an event type, as for [`NewEvent::typed`].
+    /// An adjacently tagged enum of serde with one variant per event type, as for [`NewEvent::typed`].
     type Event: Serialize + DeserializeOwned;
 
-    /// Takes one event in. It has happened: nothing can be refused here.
+    /// Applies one event. It has happened, so it cannot be refused here.
     fn apply(&mut self, event: Self::Event);
 
-    /// Takes one event in as the store keeps it. Override to skip types of no interest, or to look at the
-    /// event's time or extensions.
+    /// Applies one recorded event. Override it to skip some types, or to use the event's time or extensions.
     ///
     /// # Errors
     /// [`Error::Decode`] when the event is not one of [`Self::Event`].
@@ -72,101 +76,234 @@ pub trait Aggregate: Default {
     }
 }
 
-/// A state and the revision that it is the state of.
+/// A state, and the revision that it is the state of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Loaded<A> {
     pub state: A,
     /// `None` when the stream has no events.
     pub revision: Option<Revision>,
 }
 
+/// What an update led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Updated<A> {
+    pub state: A,
+    /// `None` when the stream has no events.
+    pub revision: Option<Revision>,
+    /// The command had taken effect before: nothing was appended, and `state` is the present one.
+    pub replayed: bool,
+}
+
 /// Why an update failed.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum UpdateError<E> {
-    /// The decision itself said no.
+    /// The decision refused.
     #[error("{0}")]
     Refused(E),
+    /// The store refused, or could not be reached.
     #[error(transparent)]
     Client(#[from] Error),
 }
 
-/// The aggregate that one stream holds. See [`Aggregate`].
-#[derive(Debug)]
-pub struct Aggregates<A> {
+/// The aggregate in one stream. Made by [`Client::aggregate`].
+pub struct AggregateStream<A> {
     client: Client,
     stream: String,
     state: PhantomData<fn() -> A>,
 }
 
-impl Client {
-    /// The aggregate whose events are in `stream`.
-    #[must_use]
-    pub fn aggregate<A: Aggregate>(&self, stream: &str) -> Aggregates<A> {
-        Aggregates { client: self.clone(), stream: stream.to_owned(), state: PhantomData }
+impl<A> Clone for AggregateStream<A> {
+    fn clone(&self) -> Self {
+        Self { client: self.client.clone(), stream: self.stream.clone(), state: PhantomData }
     }
 }
 
-impl<A: Aggregate> Aggregates<A> {
-    /// The state now.
+impl<A> fmt::Debug for AggregateStream<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AggregateStream").field("stream", &self.stream).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// The aggregate whose events are in `stream`.
+    #[must_use]
+    pub fn aggregate<A: Aggregate>(&self, stream: impl Into<String>) -> AggregateStream<A> {
+        AggregateStream { client: self.clone(), stream: stream.into(), state: PhantomData }
+    }
+}
+
+impl<A: Aggregate> AggregateStream<A> {
+    /// Loads the present state.
     ///
     /// # Errors
-    /// [`Error`], of the read or of the fold.
-    pub fn load(&self) -> Result<Loaded<A>> {
-        self.fold(Loaded { state: A::default(), revision: None }, None)
+    /// [`Error`], from the read or from the fold.
+    pub async fn load(&self) -> Result<Loaded<A>> {
+        Ok(self.fold(None, None).await?.loaded)
     }
 
-    /// The state as the store had recorded it at a moment: a time in RFC 3339, or a cursor.
+    /// Loads the state as it was at `moment`: a time in RFC 3339, or a cursor.
     ///
     /// # Errors
-    /// [`Error`], of the read or of the fold.
-    pub fn load_as_of(&self, moment: impl ToString) -> Result<Loaded<A>> {
-        self.fold(Loaded { state: A::default(), revision: None }, Some(moment.to_string()))
+    /// [`Error`], from the read or from the fold.
+    pub async fn load_as_of(&self, moment: impl ToString) -> Result<Loaded<A>> {
+        Ok(self.fold(Some(moment.to_string()), None).await?.loaded)
     }
 
-    /// Loads the state, lets `decide` turn it into events, and appends them if nobody else has appended since;
-    /// otherwise brings the state up to date and decides again. Gives the state that the events led to.
+    /// Loads the state, lets `decide` turn it into events, and appends them if no other writer has appended
+    /// meanwhile. Otherwise it loads the state again and decides again.
+    ///
+    /// Without [`Update::as_command`], every call is a new intention, and a user's double submit has two
+    /// effects. Without events, nothing is appended.
+    ///
+    /// The update fails with [`UpdateError::Refused`] and what `decide` returned, or with
+    /// [`UpdateError::Client`] when the store refused or other writers were faster 10 times.
+    pub fn update<E, D>(&self, decide: D) -> Update<A, D>
+    where
+        D: FnMut(&A) -> Result<Vec<A::Event>, E>,
+    {
+        Update { aggregate: self.clone(), decide, command: None }
+    }
+
+    async fn fold(&self, as_of: Option<String>, command: Option<&Command>) -> Result<Folded<A>> {
+        let mut read = self.client.read(&self.stream);
+        if let Some(moment) = as_of {
+            read = read.as_of(moment);
+        }
+        let mut events = read.events();
+        let mut loaded = Loaded { state: A::default(), revision: None };
+        let mut is_done = false;
+        while let Some(event) = events.next().await {
+            let event = event?;
+            loaded.state.apply_recorded(&event)?;
+            loaded.revision = Some(event.revision);
+            is_done |= command.is_some_and(|command| command.wrote(&event));
+        }
+        Ok(Folded { loaded, is_done })
+    }
+}
+
+struct Folded<A> {
+    loaded: Loaded<A>,
+    /// The command's events are among those folded.
+    is_done: bool,
+}
+
+/// A command's id, and the identity that it gives to the events it leads to.
+#[derive(Clone, Debug)]
+struct Command {
+    id: String,
+    source: String,
+}
+
+impl Command {
+    fn event_id(&self, number: usize) -> String {
+        format!("{}/{number}", self.id)
+    }
+
+    fn identify(&self, events: Vec<NewEvent>) -> Vec<NewEvent> {
+        let identify =
+            |(number, event): (usize, NewEvent)| event.source(self.source.as_str()).id(self.event_id(number));
+        events.into_iter().enumerate().map(identify).collect()
+    }
+
+    /// Whether the command led to this event. Its first event stands for all: a batch is appended all or none.
+    fn wrote(&self, event: &RecordedEvent) -> bool {
+        event.source == self.source && event.id == self.event_id(0)
+    }
+}
+
+/// An update that runs when it is awaited. Made by [`AggregateStream::update`].
+#[must_use = "an update does nothing until it is awaited"]
+pub struct Update<A, D> {
+    aggregate: AggregateStream<A>,
+    decide: D,
+    command: Option<Command>,
+}
+
+impl<A, D> fmt::Debug for Update<A, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Update").field("aggregate", &self.aggregate).finish_non_exhaustive()
+    }
+}
+
+impl<A, D> Update<A, D> {
+    /// Makes the update one command: however often it is sent, and by whichever process, it takes effect once.
+    /// `id` names the user's intention, such as the key of a form that may be submitted twice.
+    ///
+    /// The events get ids derived from `id`. A repeat finds them in the stream and returns the present state
+    /// with [`Updated::replayed`], without deciding again. It cannot find events that retention has removed, and
+    /// a command that decides on no events leaves no trace. (An idempotency key would not do: a decision taken
+    /// again expects another revision, which makes it another request.)
+    pub fn as_command(mut self, id: impl Into<String>) -> Self {
+        let source = format!("/streams/{}", encode(&self.aggregate.stream));
+        self.command = Some(Command { id: id.into(), source });
+        self
+    }
+}
+
+impl<A, D> Update<A, D>
+where
+    A: Aggregate,
+{
+    /// Runs it. Awaiting the update does the same.
     ///
     /// # Errors
-    /// [`UpdateError::Refused`] with what `decide` said; [`UpdateError::Client`] when the store refused, or
-    /// when others were faster 10 times.
-    pub fn update<E>(
-        &self,
-        mut decide: impl FnMut(&A) -> std::result::Result<Vec<A::Event>, E>,
-    ) -> std::result::Result<Loaded<A>, UpdateError<E>> {
-        let mut loaded = self.load()?;
-        let mut decisions = 1;
+    /// [`UpdateError`]
+    pub async fn send<E>(mut self) -> Result<Updated<A>, UpdateError<E>>
+    where
+        D: FnMut(&A) -> Result<Vec<A::Event>, E>,
+    {
+        let mut decisions = 0;
         loop {
-            let events = decide(&loaded.state).map_err(UpdateError::Refused)?;
-            if events.is_empty() {
-                return Ok(loaded);
+            // A deleted stream begins anew, so what was loaded before a conflict may no longer be its beginning.
+            let Folded { mut loaded, is_done } = self.aggregate.fold(None, self.command.as_ref()).await?;
+            if is_done {
+                return Ok(Updated { state: loaded.state, revision: loaded.revision, replayed: true });
             }
-            let new: Vec<NewEvent> = events.iter().map(NewEvent::typed).collect::<Result<_>>()?;
-            match self.client.append(&self.stream, Expected::from(loaded.revision), new) {
+            let events = (self.decide)(&loaded.state).map_err(UpdateError::Refused)?;
+            decisions += 1;
+            if events.is_empty() {
+                return Ok(Updated { state: loaded.state, revision: loaded.revision, replayed: false });
+            }
+            let mut new: Vec<NewEvent> = events.iter().map(NewEvent::typed).collect::<Result<_>>()?;
+            if let Some(command) = &self.command {
+                new = command.identify(new);
+            }
+            let append = self.aggregate.client.append(&self.aggregate.stream, new);
+            match append.expected(Expected::from(loaded.revision)).await {
+                // The same command ran at the same time and was faster: fold what it led to.
+                Ok(appended) if appended.all_replayed() => {}
                 Ok(appended) => {
                     events.into_iter().for_each(|event| loaded.state.apply(event));
-                    loaded.revision = Some(appended.last_revision());
-                    return Ok(loaded);
+                    let revision = Some(appended.last_revision());
+                    return Ok(Updated { state: loaded.state, revision, replayed: false });
                 }
-                Err(error) if error.is_wrong_revision() && decisions < DECISIONS_MAX => {
-                    decisions += 1;
-                    // A deleted stream begins anew: what was loaded is no longer its beginning.
-                    loaded = self.load()?;
-                }
+                Err(error) if self.may_decide_again(&error) && decisions < DECISIONS_MAX => {}
                 Err(error) => return Err(error.into()),
             }
         }
     }
 
-    fn fold(&self, mut loaded: Loaded<A>, as_of: Option<String>) -> Result<Loaded<A>> {
-        let mut read = self.client.read(&self.stream);
-        if let Some(moment) = as_of {
-            read = read.as_of(moment);
-        }
-        for event in read.events()? {
-            let event = event?;
-            loaded.state.apply_recorded(&event)?;
-            loaded.revision = Some(event.revision);
-        }
-        Ok(loaded)
+    /// Whether another writer was faster: with other events, or with a different decision on this very command.
+    fn may_decide_again(&self, error: &Error) -> bool {
+        error.is_wrong_revision() || self.command.is_some() && error.code() == Some("event_conflict")
+    }
+}
+
+impl<A, D, E> IntoFuture for Update<A, D>
+where
+    A: Aggregate + Send + 'static,
+    A::Event: Send,
+    D: FnMut(&A) -> Result<Vec<A::Event>, E> + Send + 'static,
+    E: Send + 'static,
+{
+    type Output = Result<Updated<A>, UpdateError<E>>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
     }
 }

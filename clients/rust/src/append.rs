@@ -3,29 +3,31 @@
 use crate::client::{Client, stream_path};
 use crate::error::{Error, Result};
 use crate::event::{Cursor, Expected, NewEvent, Revision};
-use crate::transport::Call;
-use http::Method;
+use crate::transport::{Call, Repeat};
+use bytes::Bytes;
+use http::{HeaderName, Method};
 use serde::{Deserialize, Serialize};
+use std::pin::Pin;
 
-/// Where a batch went.
+/// Where a batch was appended.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct Appended {
     pub stream: String,
-    /// One an event, in their order; never empty.
-    pub events: Vec<EventPlace>,
+    /// One per event, in their order; never empty.
+    pub events: Vec<AppendedEvent>,
 }
 
 /// Where one event is.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
-pub struct EventPlace {
-    /// As it was sent, or as the client or the server made it; empty where [`Client::append_encoded`] sent it.
+pub struct AppendedEvent {
+    /// The event's id. Empty after [`Client::append_encoded`], which does not look at the events.
     #[serde(default)]
     pub id: String,
     pub revision: Revision,
     pub cursor: Cursor,
-    /// It was there already: nothing was appended for it.
+    /// The event existed already, and nothing was appended.
     #[serde(default)]
     pub replayed: bool,
 }
@@ -37,59 +39,150 @@ impl Appended {
         self.events.last().map_or(Revision(0), |event| event.revision)
     }
 
-    /// Puts in the ids that the client knows and the server does not repeat.
-    pub(crate) fn name(&mut self, events: &[NewEvent]) {
-        for (place, event) in self.events.iter_mut().zip(events) {
-            if let Some(id) = event.known_id() {
-                place.id = id.to_owned();
-            }
-        }
-    }
-
-    /// Every event was there already: this was a retry.
+    /// Whether every event existed already, so that this was a repeat.
     #[must_use]
     pub fn all_replayed(&self) -> bool {
         self.events.iter().all(|event| event.replayed)
     }
+
+    /// Fills in the ids that the client knows and the server does not repeat.
+    pub(crate) fn name(&mut self, events: &[NewEvent]) {
+        for (appended, event) in self.events.iter_mut().zip(events) {
+            if let Some(id) = event.known_id() {
+                appended.id = id.to_owned();
+            }
+        }
+    }
+}
+
+/// An append that is sent when it is awaited. Made by [`Client::append`].
+///
+/// ```no_run
+/// use mainstay_client::{Client, Expected, NewEvent, Revision};
+///
+/// # async fn example(client: Client) -> Result<(), mainstay_client::Error> {
+/// let appended = client
+///     .append("cart-7", [NewEvent::new("cart.checked-out")])
+///     .expected(Expected::Revision(Revision(3)))
+///     .await?;
+/// # let _ = appended; Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "an append does nothing until it is awaited"]
+pub struct Append {
+    client: Client,
+    stream: String,
+    content: Content,
+    expected: Expected,
+    idempotency_key: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+enum Content {
+    Events(Vec<NewEvent>),
+    Encoded { content_type: String, body: Bytes },
 }
 
 impl Client {
-    /// Appends `events` to `stream`, all or none, if the stream is as `expected`. Safe to repeat: events that
-    /// are there already are reported as replayed, before the expectation is looked at.
+    /// Appends `events` to `stream`, all or none.
+    ///
+    /// Repeating it is safe. The client gives an id to each event that has none, and the server recognises a
+    /// repeat by the events' `source` and `id`, before it looks at the expected revision.
+    pub fn append(&self, stream: impl Into<String>, events: impl IntoIterator<Item = NewEvent>) -> Append {
+        self.append_content(stream.into(), Content::Events(events.into_iter().collect()))
+    }
+
+    /// Appends events that are JSON already. `content_type` is one of `application/cloudevents+json`,
+    /// `application/cloudevents-batch+json` and `application/x-ndjson`.
+    ///
+    /// The client does not know whether these events have ids. So unless there is an idempotency key, it does
+    /// not retry after an error that leaves the outcome unknown.
+    pub fn append_encoded(
+        &self,
+        stream: impl Into<String>,
+        content_type: impl Into<String>,
+        body: impl Into<Bytes>,
+    ) -> Append {
+        let content = Content::Encoded { content_type: content_type.into(), body: body.into() };
+        self.append_content(stream.into(), content)
+    }
+
+    fn append_content(&self, stream: String, content: Content) -> Append {
+        Append { client: self.clone(), stream, content, expected: Expected::Any, idempotency_key: None }
+    }
+}
+
+impl Append {
+    /// Appends only if the stream is as expected.
+    pub fn expected(mut self, expected: Expected) -> Self {
+        self.expected = expected;
+        self
+    }
+
+    /// Names the intended effect, for events that have no identity of their own: the server returns the first
+    /// response to every request with this key and the same content, for 24 hours.
+    ///
+    /// Do not use it for a decision that is taken again after a conflict: the new request has another expected
+    /// revision, so the server refuses it. Give the events ids instead, or use
+    /// [`Update::as_command`](crate::Update::as_command).
+    pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
+        self.idempotency_key = Some(key.into());
+        self
+    }
+
+    /// Sends it. Awaiting the append does the same.
     ///
     /// # Errors
     /// [`Error`]; one with [`Error::is_wrong_revision`] when the stream is not as expected.
-    pub fn append(
-        &self,
-        stream: &str,
-        expected: Expected,
-        events: impl IntoIterator<Item = NewEvent>,
-    ) -> Result<Appended> {
-        let events: Vec<NewEvent> = events.into_iter().map(NewEvent::named).collect();
-        let (content_type, body) = match events.as_slice() {
-            [one] => ("application/cloudevents+json", serde_json::to_vec(one)),
-            many => ("application/cloudevents-batch+json", serde_json::to_vec(many)),
-        };
-        let mut appended =
-            self.append_encoded(stream, expected, content_type, body.map_err(Error::Encode)?)?;
-        appended.name(&events);
-        Ok(appended)
+    pub async fn send(self) -> Result<Appended> {
+        let mut call = Call::new(Method::POST, stream_path(&self.stream, "/events")).expecting(self.expected);
+        if let Some(key) = &self.idempotency_key {
+            call = call.idempotency_key(key);
+        }
+        match self.content {
+            Content::Events(events) => {
+                let events = identified(events, self.idempotency_key.as_deref());
+                let (content_type, body) = match events.as_slice() {
+                    [one] => ("application/cloudevents+json", serde_json::to_vec(one)),
+                    many => ("application/cloudevents-batch+json", serde_json::to_vec(many)),
+                };
+                let call = call.body(content_type, body.map_err(Error::Encode)?);
+                let mut appended: Appended = self.client.call_json(&call).await?;
+                appended.name(&events);
+                Ok(appended)
+            }
+            Content::Encoded { content_type, body } => {
+                let repeat =
+                    if self.idempotency_key.is_some() { Repeat::Always } else { Repeat::IfUnchanged };
+                self.client.call_json(&call.body(&content_type, body).repeat(repeat)).await
+            }
+        }
     }
+}
 
-    /// Appends events that are JSON already: `content_type` says how (`application/cloudevents+json`,
-    /// `application/cloudevents-batch+json` or `application/x-ndjson`). Only events with an `id` of their own
-    /// are safe to send again, so an event without one may be there twice after a broken connection.
-    ///
-    /// # Errors
-    /// As for [`Self::append`].
-    pub fn append_encoded(
-        &self,
-        stream: &str,
-        expected: Expected,
-        content_type: &str,
-        body: Vec<u8>,
-    ) -> Result<Appended> {
-        let call = Call::new(Method::POST, stream_path(stream, "/events")).body(content_type, body);
-        self.call_json(&call.expecting(expected))
+/// The events with ids. Under an idempotency key they stay as they are: new ids would be new content, which the
+/// server refuses under a key that it knows.
+pub(crate) fn identified(events: Vec<NewEvent>, idempotency_key: Option<&str>) -> Vec<NewEvent> {
+    match idempotency_key {
+        Some(_) => events,
+        None => events.into_iter().map(NewEvent::named).collect(),
+    }
+}
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+impl Call {
+    /// The key as a String of RFC 9651, which takes any printable ASCII.
+    pub(crate) fn idempotency_key(self, key: &str) -> Self {
+        self.header(IDEMPOTENCY_KEY, format!("\"{}\"", key.replace('\\', "\\\\").replace('"', "\\\"")))
+    }
+}
+
+impl IntoFuture for Append {
+    type Output = Result<Appended>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
     }
 }

@@ -1,132 +1,206 @@
-//! The client: where the node is, how patient to be, and the loop that tries again.
+//! The client: where the node is, how patient to be, and the loop that retries.
 
 use crate::error::{Error, Problem, Result};
 use crate::event::Expected;
-use crate::retry::{self, Retry};
-use crate::transport::{Answer, Call, Timeouts, Transport};
+use crate::retry::{Retries, Retry};
+use crate::transport::{Call, Response, Roots, Timeouts, Transport};
 use bytes::Bytes;
+use http::HeaderName;
 use http::header::{IF_MATCH, IF_NONE_MATCH};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-/// A client of one node. Cheap to clone; clones share connections and may be used from several threads.
+/// An async client of one node. Cloning is cheap; clones share connections and the retry budget.
 ///
-/// It blocks: inside async code, call it from a thread for blocking work.
+/// A client needs a tokio runtime with I/O and time enabled when a request is sent, and has none of its own.
+/// It is `Send` and `Sync`, and so are its futures `Send`: keep one in the state of an axum service and use it
+/// in every handler. Dropping a future cancels the call; a write may then have taken effect or not.
 ///
 /// ```no_run
-/// use mainstay_client::{Client, Expected, NewEvent};
-/// # fn main() -> Result<(), mainstay_client::Error> {
+/// use mainstay_client::{Client, NewEvent};
+///
+/// # async fn example() -> Result<(), mainstay_client::Error> {
 /// let client = Client::new("http://127.0.0.1:7070")?;
 /// let added = NewEvent::new("cart.item-added").data(&serde_json::json!({"sku": "b-12"}))?;
-/// let appended = client.append("cart-7", Expected::Any, [added])?;
+/// let appended = client.append("cart-7", [added]).await?;
 /// println!("cart-7 is at revision {}", appended.last_revision());
-/// for event in client.read("cart-7").events()? {
+///
+/// let mut events = client.read("cart-7").events();
+/// while let Some(event) = events.next().await {
 ///     println!("{}", event?.event_type);
 /// }
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
 pub struct Client {
-    pub(crate) transport: Arc<Transport>,
-    pub(crate) retry: Retry,
+    pub(crate) shared: Arc<Shared>,
 }
 
-/// How a client is made when the defaults do not fit.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) transport: Transport,
+    pub(crate) retries: Retries,
+    /// The store that cursors belong to: set by the builder, or by the first response that named it.
+    store: OnceLock<String>,
+}
+
+/// Builds a [`Client`].
+///
+/// ```
+/// use mainstay_client::{Client, Retry};
+/// use std::time::Duration;
+///
+/// # fn main() -> Result<(), mainstay_client::Error> {
+/// let client = Client::builder("http://127.0.0.1:7070")
+///     .retry(Retry::default().attempts_max(3))
+///     .timeout(Duration::from_secs(5))
+///     .build()?;
+/// # let _ = client; Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 pub struct ClientBuilder {
     url: String,
     retry: Retry,
     timeouts: Timeouts,
+    roots: Roots,
+    store: Option<String>,
 }
 
 impl ClientBuilder {
-    /// How often and how long apart requests are tried again.
+    /// Sets how requests are retried.
     #[must_use]
     pub fn retry(mut self, retry: Retry) -> Self {
         self.retry = retry;
         self
     }
 
-    /// How long to wait for a connection: 5 s by default.
+    /// Sets how long to wait for a connection: 5 s by default.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.timeouts.connect = timeout;
         self
     }
 
-    /// How long to wait for an answer to begin, and between two parts of it: 30 s by default. While
-    /// following, a node says every few seconds that it is there, so this is also how soon a dead one is
-    /// noticed.
+    /// Sets how long to wait for a response to begin, and between two parts of it: 30 s by default.
+    ///
+    /// A node sends a keep-alive every few seconds to a follower, so this is also how soon a follower notices
+    /// a node that is gone.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeouts.answer = timeout;
+        self.timeouts.response = timeout;
         self
     }
 
+    /// Trusts these certificates in PEM, besides those that the operating system trusts.
+    #[must_use]
+    pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.roots.push(pem.into());
+        self
+    }
+
+    /// Sets the identity of the store that the program's saved cursors belong to: see [`Client::store`].
+    #[must_use]
+    pub fn store(mut self, identity: impl Into<String>) -> Self {
+        self.store = Some(identity.into());
+        self
+    }
+
+    /// Builds the client. Nothing is sent yet.
+    ///
     /// # Errors
-    /// [`Error::Url`] when the URL is not that of a node.
+    /// [`Error::Url`] when the URL cannot be used, [`Error::Retry`] when the retry settings are out of range,
+    /// [`Error::Tls`] when the URL is https and there are no certificates to trust.
     pub fn build(self) -> Result<Client> {
-        Ok(Client { transport: Arc::new(Transport::new(&self.url, self.timeouts)?), retry: self.retry })
+        let transport = Transport::new(&self.url, self.timeouts, &self.roots)?;
+        let store = self.store.map(OnceLock::from).unwrap_or_default();
+        Ok(Client { shared: Arc::new(Shared { transport, retries: Retries::new(&self.retry)?, store }) })
+    }
+
+    /// Builds a client for a program without an async runtime.
+    ///
+    /// # Errors
+    /// As for [`Self::build`]; [`Error::Runtime`] when no thread can be started.
+    #[cfg(feature = "blocking")]
+    pub fn build_blocking(self) -> Result<crate::blocking::Client> {
+        crate::blocking::Client::from_async(self.build()?)
     }
 }
 
 impl Client {
-    /// A client of the node at `url`, such as `http://127.0.0.1:7070`. Nothing is sent yet.
+    /// A client of the node at `url`, such as `http://127.0.0.1:7070`, with the default settings.
     ///
     /// # Errors
-    /// [`Error::Url`] when the URL is not that of a node.
+    /// As for [`ClientBuilder::build`].
     pub fn new(url: &str) -> Result<Self> {
         Self::builder(url).build()
     }
 
+    /// Begins to build a client of the node at `url`.
     #[must_use]
     pub fn builder(url: &str) -> ClientBuilder {
         ClientBuilder {
             url: url.to_owned(),
             retry: Retry::default(),
-            timeouts: Timeouts { connect: Duration::from_secs(5), answer: Duration::from_secs(30) },
+            timeouts: Timeouts { connect: Duration::from_secs(5), response: Duration::from_secs(30) },
+            roots: Roots::new(),
+            store: None,
         }
     }
 
-    /// Sends `call` until it succeeds, is refused for good, or has been tried often enough; reads the whole
-    /// answer.
-    pub(crate) fn call(&self, call: &Call) -> Result<Bytes> {
-        self.transport
-            .run(self.attempts(|| async { self.transport.send(call).await?.success().await?.whole().await }))
+    /// The identity of the store that this client reads, once a response has named it.
+    ///
+    /// A cursor has no meaning in another store, such as a copy made by export and import. Save the identity
+    /// with your cursors and pass it to [`ClientBuilder::store`]: a read from one of these cursors then fails
+    /// with [`Error::is_other_store`] if the URL leads to another store.
+    #[must_use]
+    pub fn store(&self) -> Option<&str> {
+        self.shared.store.get().map(String::as_str)
     }
 
-    pub(crate) fn call_json<T: DeserializeOwned>(&self, call: &Call) -> Result<T> {
-        decode(&self.call(call)?)
-    }
-
-    /// Like [`Self::call`], for an answer that is read in parts.
-    pub(crate) async fn open(&self, call: &Call) -> Result<Answer> {
-        self.attempts(|| async { self.transport.send(call).await?.success().await }).await
-    }
-
-    async fn attempts<T, F: Future<Output = Result<T>>>(&self, send: impl Fn() -> F) -> Result<T> {
-        let mut attempt = 1;
+    /// Sends `call` until it succeeds or may not be retried, and reads the whole response.
+    pub(crate) async fn call(&self, call: &Call) -> Result<Bytes> {
+        let mut attempts = self.shared.retries.begin();
         loop {
-            let error = match send().await {
-                Err(error) if error.is_retryable() => error,
-                other => return other,
-            };
-            let asked = error.problem().and_then(|problem| problem.retry_after);
-            let Some(wait) = self.retry.wait(attempt, asked, retry::draw()) else { return Err(error) };
-            tokio::time::sleep(wait).await;
-            attempt += 1;
+            let response = async { self.send_once(call).await?.whole().await };
+            match response.await {
+                Ok(body) => return Ok(body),
+                Err(error) => {
+                    attempts = attempts.failed();
+                    self.shared.retries.wait(attempts, call.repeat, error).await?;
+                }
+            }
+        }
+    }
+
+    pub(crate) async fn call_json<T: DeserializeOwned>(&self, call: &Call) -> Result<T> {
+        decode(&self.call(call).await?)
+    }
+
+    /// Sends `call` once and waits for the head of a successful response.
+    pub(crate) async fn send_once(&self, call: &Call) -> Result<Response> {
+        let response = self.shared.transport.send(call).await?.success().await?;
+        self.remember_store(&response);
+        Ok(response)
+    }
+
+    fn remember_store(&self, response: &Response) {
+        if let Some(store) = response.headers.get(STORE).and_then(|value| value.to_str().ok()) {
+            // The first store counts: a different one later is what the header is there to find out.
+            self.shared.store.get_or_init(|| store.to_owned());
         }
     }
 }
+
+const STORE: HeaderName = HeaderName::from_static("mainstay-store");
 
 pub(crate) fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
-    serde_json::from_slice(body).map_err(|error| Error::Answer(error.to_string()))
+    serde_json::from_slice(body).map_err(|error| Error::Response(error.to_string()))
 }
 
-/// The problem that a line `{"problem": {...}}` of an answer states.
+/// The problem in a line `{"problem": {...}}`.
 pub(crate) fn problem_within(line: &[u8]) -> Error {
     #[derive(Deserialize)]
     struct Line {
@@ -148,6 +222,14 @@ impl Call {
             Expected::Revision(revision) => self.header(IF_MATCH, format!("\"{revision}\"")),
         }
     }
+
+    /// Names the store that this read's cursor belongs to, if it is known.
+    pub(crate) fn of_store(self, client: &Client) -> Self {
+        match client.store() {
+            Some(store) if !self.headers.iter().any(|(name, _)| *name == STORE) => self.header(STORE, store),
+            _ => self,
+        }
+    }
 }
 
 /// Everything but the characters that RFC 3986 leaves unreserved.
@@ -162,7 +244,7 @@ pub(crate) fn stream_path(stream: &str, below: &str) -> String {
     format!("/v1/streams/{}{below}", encode(stream))
 }
 
-/// A query string, put together parameter by parameter.
+/// A query string, built parameter by parameter.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Query(String);
 

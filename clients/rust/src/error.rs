@@ -1,8 +1,10 @@
-//! What can go wrong, in classes that a caller can act on: the server said no (a [`Problem`]), the world
-//! failed (connection, time-out), or what came is not what the API promises.
+//! Errors, in classes that a program can act on: the server refused (a [`Problem`]), the connection failed,
+//! or something that was sent or received cannot be read.
 //!
-//! Every request of this crate is safe to send again, and has been sent again as often as its
-//! [`crate::Retry`] allows before one of these comes out.
+//! An error comes out only after the client has retried as often as its [`crate::Retry`] allows. Three
+//! questions are answered for every error: [`Error::code`] names the server's problem,
+//! [`Error::is_retryable`] says whether the same call may succeed later, and [`Error::is_outcome_unknown`]
+//! says whether a write may have taken effect all the same.
 
 use crate::event::Revision;
 use serde::{Deserialize, Serialize};
@@ -10,14 +12,17 @@ use serde_json::{Map, Value};
 use std::fmt;
 use std::time::Duration;
 
-/// A problem as the server states it (RFC 9457): a stable `code`, what happened, and whether trying again
-/// can help.
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A problem as the server reports it (RFC 9457).
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[non_exhaustive]
 pub struct Problem {
-    /// The stable name of this kind of problem, for programs.
+    /// The stable name of this kind of problem, such as `wrong_revision`. Empty when something other than a
+    /// node sent the response, such as a proxy.
     #[serde(default)]
     pub code: String,
-    /// The HTTP status that the problem came with.
+    /// The HTTP status of the response.
     #[serde(default)]
     pub status: u16,
     /// The kind of problem in words.
@@ -26,20 +31,20 @@ pub struct Problem {
     /// What happened this time.
     #[serde(default)]
     pub detail: String,
-    /// The same request may succeed later.
+    /// Whether the same request may succeed later.
     #[serde(default)]
     pub retryable: bool,
-    /// Everything else that the server said, such as what to do and the current revision.
+    /// Further members, such as `action` and `current_revision`.
     #[serde(flatten)]
     pub members: Map<String, Value>,
-    /// Seconds to wait before the next try, from `Retry-After`.
+    /// How long the server asks to wait before the next attempt (`Retry-After`).
     #[serde(skip)]
     pub retry_after: Option<Duration>,
 }
 
 impl Problem {
-    /// The stream's last revision, where the problem is about an expected one. `None` also when the stream
-    /// does not exist.
+    /// The stream's last revision, when the problem is about an expected revision. `None` also when the
+    /// stream does not exist.
     #[must_use]
     pub fn current_revision(&self) -> Option<Revision> {
         self.members.get("current_revision").and_then(Value::as_u64).map(Revision)
@@ -51,10 +56,10 @@ impl Problem {
         self.members.get("action").and_then(Value::as_str)
     }
 
-    /// One that the server did not state.
-    pub(crate) fn local(status: u16, detail: String) -> Self {
+    /// A problem that this crate found, in the server's form.
+    pub(crate) fn local(status: u16, code: &str, detail: String) -> Self {
         Self {
-            code: String::new(),
+            code: code.to_owned(),
             status,
             title: String::new(),
             detail,
@@ -64,17 +69,27 @@ impl Problem {
         }
     }
 
-    /// From an answer's status and body; a body that is no problem becomes one without a code.
-    pub(crate) fn from_answer(status: u16, body: &[u8]) -> Self {
+    /// The problem in a response. A body that is not a problem becomes the detail of one without a code.
+    pub(crate) fn from_response(status: u16, body: &[u8]) -> Self {
         let problem = serde_json::from_slice(body).ok().filter(|problem: &Self| !problem.code.is_empty());
         let mut problem = problem.unwrap_or_else(|| Self {
             retryable: matches!(status, 429 | 502 | 503 | 504),
-            ..Self::local(status, String::from_utf8_lossy(&body[..body.len().min(500)]).into_owned())
+            ..Self::local(status, "", String::from_utf8_lossy(&body[..body.len().min(500)]).into_owned())
         });
         if problem.status == 0 {
             problem.status = status;
         }
         problem
+    }
+
+    /// Whether the request may have taken effect. A node says so by a code of its own; from a proxy, any
+    /// 5xx but "unavailable" may have come after the node did its work.
+    fn is_outcome_unknown(&self) -> bool {
+        match self.code.as_str() {
+            "outcome_unknown" | "internal" => true,
+            "" => self.status >= 500 && self.status != 503,
+            _ => false,
+        }
     }
 }
 
@@ -94,37 +109,48 @@ impl fmt::Display for Problem {
 #[non_exhaustive]
 pub enum Error {
     /// The URL given to the client is not one it can use.
-    #[error("{url:?} is not a URL of a node: {why}")]
-    Url { url: String, why: &'static str },
-    /// The server understood, and refused.
+    #[error("{url:?} is not the URL of a node: {reason}")]
+    Url { url: String, reason: &'static str },
+    /// TLS could not be set up.
+    #[error("TLS cannot be used: {0}")]
+    Tls(#[source] BoxError),
+    /// The server answered with a problem.
     #[error("{0}")]
     Problem(Box<Problem>),
-    /// No connection came about.
+    /// No connection could be opened. Nothing was sent.
     #[error("cannot connect to {address}: {source}")]
-    Connect { address: String, source: std::io::Error },
-    /// The connection broke before the answer was complete. For a write the effect is unknown; sending the
-    /// same events again is safe.
+    Connect { address: String, source: BoxError },
+    /// The connection broke before the response was complete. A write may have taken effect.
     #[error("the connection broke: {0}")]
-    Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// Nothing came for too long.
-    #[error("no answer within {0:?}")]
+    Broken(#[source] BoxError),
+    /// Nothing arrived for this long. A write may have taken effect.
+    #[error("no response within {0:?}")]
     TimedOut(Duration),
-    /// The answer is not what the API promises.
-    #[error("the answer cannot be read: {0}")]
-    Answer(String),
+    /// The request cannot be expressed in HTTP.
+    #[error("the request cannot be sent: {0}")]
+    Request(String),
+    /// The response is not what the API promises.
+    #[error("the response cannot be read: {0}")]
+    Response(String),
     /// An event could not be written as JSON.
     #[error("the event cannot be written as JSON: {0}")]
     Encode(#[source] serde_json::Error),
-    /// An event's data is not what the caller's type expects.
-    #[error("the event at revision {revision} cannot be read as the type asked for: {source}")]
+    /// An event's data does not have the type that the caller asked for.
+    #[error("the event at revision {revision} does not have the requested type: {source}")]
     Decode { revision: Revision, source: serde_json::Error },
     /// The input of an import could not be read.
     #[error("the input cannot be read: {0}")]
     Input(#[source] std::io::Error),
+    /// The retry settings contradict themselves.
+    #[error("the retry settings are invalid: {0}")]
+    Retry(String),
+    /// The blocking client could not start its runtime.
+    #[error("the client's runtime cannot start: {0}")]
+    Runtime(#[source] std::io::Error),
 }
 
 impl Error {
-    /// The server's problem, if it was one.
+    /// The server's problem, if there is one.
     #[must_use]
     pub fn problem(&self) -> Option<&Problem> {
         match self {
@@ -133,10 +159,22 @@ impl Error {
         }
     }
 
+    /// The code of the server's problem, such as `wrong_revision`: see docs/errors.md.
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        self.problem().map(|problem| problem.code.as_str()).filter(|code| !code.is_empty())
+    }
+
     /// The stream was not at the expected revision.
     #[must_use]
     pub fn is_wrong_revision(&self) -> bool {
         self.problem().is_some_and(|problem| problem.status == 412)
+    }
+
+    /// A cursor belongs to another store than the one that was asked.
+    #[must_use]
+    pub fn is_other_store(&self) -> bool {
+        self.code() == Some("other_store")
     }
 
     /// The same call may succeed later.
@@ -148,6 +186,40 @@ impl Error {
             _ => false,
         }
     }
+
+    /// A write may have taken effect, although the call failed. Repeat it with the same event ids or the same
+    /// idempotency key: it then takes effect once.
+    #[must_use]
+    pub fn is_outcome_unknown(&self) -> bool {
+        match self {
+            Self::Problem(problem) => problem.is_outcome_unknown(),
+            Self::Broken(_) | Self::TimedOut(_) | Self::Response(_) => true,
+            _ => false,
+        }
+    }
 }
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_may_have_happened_has_an_unknown_outcome() {
+        let problem =
+            |status, body: &str| Error::Problem(Box::new(Problem::from_response(status, body.as_bytes())));
+        for (error, retryable, unknown) in [
+            (problem(503, r#"{"code":"busy","retryable":true}"#), true, false),
+            (problem(503, r#"{"code":"outcome_unknown","retryable":true}"#), true, true),
+            (problem(412, r#"{"code":"wrong_revision"}"#), false, false),
+            (problem(502, "<html>bad gateway</html>"), true, true),
+            (problem(503, "no backend"), true, false),
+            (Error::Connect { address: "x".into(), source: "refused".into() }, true, false),
+            (Error::Broken("reset".into()), true, true),
+            (Error::TimedOut(Duration::from_secs(1)), true, true),
+        ] {
+            assert_eq!((error.is_retryable(), error.is_outcome_unknown()), (retryable, unknown), "{error}");
+        }
+    }
+}

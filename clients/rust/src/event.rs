@@ -1,7 +1,6 @@
-//! Events (CloudEvents 1.0) on their way in and out, and the small types around them.
+//! Events (CloudEvents 1.0), and the small types around them.
 //!
-//! `data` stays the JSON text that it is: what comes out of the store is what went in, number for number,
-//! until the caller asks for a type of its own.
+//! `data` is kept as the JSON text that was sent, number for number, until the caller asks for a type.
 
 use crate::error::{Error, Result};
 use base64::Engine;
@@ -23,8 +22,8 @@ impl fmt::Display for Revision {
     }
 }
 
-/// An event's place in the order of the whole store. Opaque; the order of the texts is the order of the
-/// events.
+/// An event's location in the order of the whole store. Opaque; the order of the texts is the order of the
+/// events. It has no meaning in another store.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Cursor(pub String);
@@ -35,10 +34,10 @@ impl fmt::Display for Cursor {
     }
 }
 
-/// The check an append carries.
+/// The condition that a write carries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Expected {
-    /// Append whatever is there.
+    /// No condition.
     #[default]
     Any,
     /// The stream does not exist.
@@ -50,13 +49,13 @@ pub enum Expected {
 }
 
 impl From<Option<Revision>> for Expected {
-    /// What a read said about a stream: at this revision, or not there.
+    /// The last revision that a read reported: `None` when the stream does not exist.
     fn from(last: Option<Revision>) -> Self {
         last.map_or(Self::None, Self::Revision)
     }
 }
 
-/// An event to append. The client gives it an `id` when it has none, so that sending it again is safe.
+/// An event to append. The client gives it an `id` if it has none, so that sending it again is safe.
 ///
 /// ```
 /// use mainstay_client::NewEvent;
@@ -139,50 +138,51 @@ impl NewEvent {
         Ok(new)
     }
 
-    /// The event's own name, unique among those of its `source`. Give one where the event has one (an order's
-    /// number, a message's id): then also a repeat by another process is recognised.
+    /// Sets the event's id, unique among the events of its `source`. Use a natural one if there is one, such as
+    /// an order's number or a message's id: a repeat by another process is then recognised too.
     #[must_use]
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.id = Some(id.into());
         self
     }
 
-    /// Who says so: a URI reference. The server fills in `/streams/NAME`.
+    /// Sets where the event comes from, as a URI reference. By default the server fills in `/streams/NAME`.
     #[must_use]
     pub fn source(mut self, source: impl Into<String>) -> Self {
         self.source = Some(source.into());
         self
     }
 
-    /// What the event is about.
+    /// Sets what the event is about.
     #[must_use]
     pub fn subject(mut self, subject: impl Into<String>) -> Self {
         self.subject = Some(subject.into());
         self
     }
 
-    /// When it happened, in RFC 3339. The server fills in when it was recorded.
+    /// Sets when the event happened, in RFC 3339. By default the server fills in when it was recorded.
     #[must_use]
     pub fn time(mut self, time: impl Into<String>) -> Self {
         self.time = Some(time.into());
         self
     }
 
-    /// The schema that `data` follows: a URI.
+    /// Sets the schema of `data`, as a URI.
     #[must_use]
     pub fn dataschema(mut self, dataschema: impl Into<String>) -> Self {
         self.dataschema = Some(dataschema.into());
         self
     }
 
-    /// A CloudEvents extension: a name of lower-case letters and digits, and a text, number or truth value.
+    /// Adds a CloudEvents extension. The name has lower-case letters and digits; the value is a string, a number
+    /// or a boolean.
     #[must_use]
     pub fn extension(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.extensions.insert(name.into(), value.into());
         self
     }
 
-    /// The event's data as JSON.
+    /// Sets the event's data, as JSON.
     ///
     /// # Errors
     /// [`Error::Encode`] when the value cannot be written as JSON.
@@ -192,7 +192,7 @@ impl NewEvent {
         Ok(self)
     }
 
-    /// The event's data as bytes of another content type.
+    /// Sets the event's data, as bytes of another content type.
     #[must_use]
     pub fn bytes(mut self, content_type: impl Into<String>, bytes: impl AsRef<[u8]>) -> Self {
         self.datacontenttype = Some(content_type.into());
@@ -205,6 +205,7 @@ impl NewEvent {
         self.id.as_deref()
     }
 
+    /// The same event with an id, if it has none.
     pub(crate) fn named(mut self) -> Self {
         self.id.get_or_insert_with(crate::id::new_id);
         self
@@ -213,6 +214,7 @@ impl NewEvent {
 
 /// An event as the store keeps it.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct RecordedEvent {
     pub stream: String,
     pub revision: Revision,
@@ -235,7 +237,7 @@ pub struct RecordedEvent {
 }
 
 impl RecordedEvent {
-    /// The data as a type of the caller's; an event without data reads as `null`.
+    /// Decodes the data. An event without data decodes as `null`.
     ///
     /// # Errors
     /// [`Error::Decode`] when the data is not of that type.
@@ -244,7 +246,7 @@ impl RecordedEvent {
         serde_json::from_str(text).map_err(|source| Error::Decode { revision: self.revision, source })
     }
 
-    /// The data as bytes, when it was sent as bytes.
+    /// The data as bytes, if it was sent as bytes.
     #[must_use]
     pub fn bytes(&self) -> Option<Vec<u8>> {
         self.data_base64.as_ref().and_then(|text| STANDARD.decode(text).ok())

@@ -1,50 +1,57 @@
-//! The Rust client of Mainstay.
+//! An async Rust client for Mainstay: append events with an expected revision, write several streams in one
+//! transaction, read as of any moment, follow, import, and fold streams into aggregates.
 //!
-//! One small blocking [`Client`] of a node: append events with an expected revision, transactions over
-//! several streams, read as of any moment, follow, import, and fold streams into aggregates. Every request
-//! is safe to send again, by the events' own identity, so the client does that itself: bounded, with jittered
-//! backoff, and only where it can help.
+//! Requests are safe to repeat, because events have an identity, so the client retries them itself: within a
+//! budget, with jittered backoff, and only when a retry can help.
 //!
-//! It speaks the HTTP API and knows nothing of the server's inside.
+//! It speaks the HTTP API over HTTP/1.1 or HTTP/2, with TLS for https URLs, and knows nothing of the server's
+//! internals.
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | `client` | [`Client`], its builder, the loop that tries again |
+//! | `client` | [`Client`], [`ClientBuilder`], the loop that retries |
 //! | `event` | [`NewEvent`], [`RecordedEvent`], [`Expected`], [`Revision`], [`Cursor`] |
 //! | `append`, `transaction` | writes |
-//! | `read`, `follow` | pages, lines, subscriptions that resume |
-//! | `import` | lines for many streams, both ways at once |
-//! | `streams` | lists, settings, deletion |
-//! | `raw` | any request, and its answer as it is |
 //! | `aggregate` | folds, and decisions on them |
-//! | `transport`, `retry`, `sse`, `lines`, `id` | what they stand on |
+//! | `read`, `follow` | pages, streams of events, subscriptions that resume |
+//! | `import` | lines for many streams, in bounded memory |
+//! | `streams` | listing, settings, deletion |
+//! | `raw` | any request and its response |
+//! | [`blocking`] (feature `blocking`) | the same for programs without an async runtime |
+//! | `transport`, `retry`, `feed`, `line_buffer`, `id` | what these stand on |
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
 
 mod aggregate;
 mod append;
+#[cfg(feature = "blocking")]
+pub mod blocking;
 mod client;
 mod error;
 mod event;
+mod feed;
 mod follow;
 mod id;
 mod import;
-mod lines;
+mod line_buffer;
 mod raw;
 mod read;
 mod retry;
-mod sse;
 mod streams;
 mod transaction;
 mod transport;
 
-pub use aggregate::{Aggregate, Aggregates, Loaded, UpdateError};
-pub use append::{Appended, EventPlace};
+pub use aggregate::{Aggregate, AggregateStream, Loaded, Update, UpdateError, Updated};
+pub use append::{Append, Appended, AppendedEvent};
 pub use client::{Client, ClientBuilder};
 pub use error::{Error, Problem, Result};
 pub use event::{Cursor, Expected, NewEvent, RecordedEvent, Revision};
 pub use follow::Follow;
 pub use import::{Import, ImportOutcome, ImportedLine};
 pub use raw::{Request, Response};
-pub use read::{Direction, Events, Page, Read};
+pub use read::{Direction, Events, Lines, Page, Read};
 pub use retry::Retry;
 pub use streams::{Settings, StreamSummary, Streams};
 pub use transaction::{Committed, Transaction, Written};

@@ -1,5 +1,5 @@
-//! Requests as they are: for routes that this crate has no word for, and for whoever wants to see the answer
-//! itself.
+//! Any request and its whole response: for routes that this crate has no method for, and for programs that want
+//! to see the response itself.
 
 use crate::client::Client;
 use crate::error::{Error, Result};
@@ -7,13 +7,13 @@ use crate::transport::Call;
 use bytes::Bytes;
 use http::{HeaderName, Method};
 
-/// One request.
+/// A request for [`Client::send`].
 #[derive(Clone, Debug)]
 pub struct Request {
     call: Call,
 }
 
-/// One answer, whatever its status.
+/// A whole response, whatever its status.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Response {
@@ -24,23 +24,28 @@ pub struct Response {
 }
 
 impl Request {
+    /// A request without headers or body. `path` includes the query and is percent-encoded.
+    ///
     /// # Errors
-    /// [`Error::Answer`] when the method is none.
+    /// [`Error::Request`] when `method` is not an HTTP method.
     pub fn new(method: &str, path: impl Into<String>) -> Result<Self> {
         let method: Method =
-            method.parse().map_err(|_| Error::Answer(format!("{method:?} is no method of HTTP")))?;
+            method.parse().map_err(|_| Error::Request(format!("{method:?} is not an HTTP method")))?;
         Ok(Self { call: Call::new(method, path) })
     }
 
+    /// Adds a header.
+    ///
     /// # Errors
-    /// [`Error::Answer`] when the name is none.
+    /// [`Error::Request`] when `name` is not a header name.
     pub fn header(mut self, name: &str, value: impl Into<String>) -> Result<Self> {
         let name: HeaderName =
-            name.parse().map_err(|_| Error::Answer(format!("{name:?} is no name of a header")))?;
+            name.parse().map_err(|_| Error::Request(format!("{name:?} is not a header name")))?;
         self.call = self.call.header(name, value);
         Ok(self)
     }
 
+    /// Sets the body.
     #[must_use]
     pub fn body(mut self, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
         self.call = self.call.body(content_type, body.into());
@@ -49,7 +54,7 @@ impl Request {
 }
 
 impl Response {
-    /// The first header of this name, in lower case.
+    /// The first header with this lower-case name.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
@@ -57,18 +62,15 @@ impl Response {
 }
 
 impl Client {
-    /// Sends a request once and gives its answer, also a refusal.
+    /// Sends a request once and returns its response, whatever the status.
     ///
     /// # Errors
-    /// [`Error`] when no whole answer came.
-    pub fn send(&self, request: &Request) -> Result<Response> {
-        self.transport.run(async {
-            let mut answer = self.transport.send(&request.call).await?;
-            let body = answer.whole().await?;
-            let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-            let headers =
-                answer.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
-            Ok(Response { status: answer.status.as_u16(), headers, body })
-        })
+    /// [`Error`] when no complete response arrived.
+    pub async fn send(&self, request: &Request) -> Result<Response> {
+        let mut response = self.shared.transport.send(&request.call).await?;
+        let body = response.whole().await?;
+        let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let headers = response.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+        Ok(Response { status: response.status.as_u16(), headers, body })
     }
 }

@@ -1,6 +1,6 @@
-//! Transactions: checks and writes over any number of streams, all or none.
+//! Transactions: checks and writes on any number of streams, applied all or none.
 
-use crate::append::Appended;
+use crate::append::{Appended, identified};
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::event::{Expected, NewEvent};
@@ -8,12 +8,15 @@ use crate::transport::Call;
 use http::Method;
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
+use std::pin::Pin;
 
-/// A transaction in the making. See [`Client::transaction`].
+/// A transaction that is sent when it is awaited. Made by [`Client::transaction`].
 #[derive(Clone, Debug)]
+#[must_use = "a transaction does nothing until it is awaited"]
 pub struct Transaction {
     client: Client,
     body: Body,
+    idempotency_key: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Serialize)]
@@ -56,10 +59,10 @@ fn expected_as_json<S: Serializer>(expected: &Expected, serializer: S) -> Result
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct Committed {
-    /// Everything was there already: this was a retry.
+    /// Every event existed already, so that this was a repeat.
     #[serde(default)]
     pub replayed: bool,
-    /// One a write, in their order.
+    /// One per write, in their order.
     pub writes: Vec<Written>,
 }
 
@@ -90,62 +93,80 @@ impl Serialize for Written {
 }
 
 impl Client {
-    /// A transaction: nothing is sent until [`Transaction::commit`].
+    /// Begins a transaction. Nothing is sent until it is awaited.
     ///
     /// ```no_run
     /// use mainstay_client::{Client, Expected, NewEvent, Revision};
-    /// # fn main() -> Result<(), mainstay_client::Error> {
-    /// # let client = Client::new("http://127.0.0.1:7070")?;
+    ///
+    /// # async fn example(client: Client) -> Result<(), mainstay_client::Error> {
     /// client
     ///     .transaction()
     ///     .check("customer-1", Expected::Exists)
     ///     .append("cart-7", Expected::Revision(Revision(3)), [NewEvent::new("cart.checked-out")])
     ///     .append("order-12", Expected::None, [NewEvent::new("order.placed")])
-    ///     .commit()?;
+    ///     .await?;
     /// # Ok(()) }
     /// ```
-    #[must_use]
     pub fn transaction(&self) -> Transaction {
-        Transaction { client: self.clone(), body: Body::default() }
+        Transaction { client: self.clone(), body: Body::default(), idempotency_key: None }
     }
 }
 
 impl Transaction {
-    /// Commits only if the stream is so before the transaction.
-    #[must_use]
+    /// Commits only if the stream is as expected before the transaction.
     pub fn check(mut self, stream: impl Into<String>, expected: Expected) -> Self {
         self.body.checks.push(Check { stream: stream.into(), expected });
         self
     }
 
-    /// Appends these events, if the stream is as `expected`.
-    #[must_use]
+    /// Appends these events, if the stream is as expected.
     pub fn append(
         mut self,
         stream: impl Into<String>,
         expected: Expected,
         events: impl IntoIterator<Item = NewEvent>,
     ) -> Self {
-        let events = events.into_iter().map(NewEvent::named).collect();
+        let events = events.into_iter().collect();
         self.body.writes.push(Write::Append(Append { stream: stream.into(), expected, events }));
         self
     }
 
-    /// Sends it. Safe to repeat, like an append.
+    /// Names the intended effect: see [`crate::Append::idempotency_key`].
+    pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
+        self.idempotency_key = Some(key.into());
+        self
+    }
+
+    /// Sends it. Awaiting the transaction does the same.
     ///
     /// # Errors
-    /// [`Error`]; one with [`Error::is_wrong_revision`] when a check or an expectation does not hold, and
-    /// nothing was written.
-    pub fn commit(&self) -> Result<Committed> {
+    /// [`Error`]; one with [`Error::is_wrong_revision`] when a check or an expected revision does not hold.
+    /// Then nothing was written.
+    pub async fn commit(mut self) -> Result<Committed> {
+        for Write::Append(append) in &mut self.body.writes {
+            append.events = identified(std::mem::take(&mut append.events), self.idempotency_key.as_deref());
+        }
         let body = serde_json::to_vec(&self.body).map_err(Error::Encode)?;
-        let call = Call::new(Method::POST, "/v1/transactions").body("application/json", body);
-        let mut committed: Committed = self.client.call_json(&call)?;
+        let mut call = Call::new(Method::POST, "/v1/transactions").body("application/json", body);
+        if let Some(key) = &self.idempotency_key {
+            call = call.idempotency_key(key);
+        }
+        let mut committed: Committed = self.client.call_json(&call).await?;
         for (Written::Appended(appended), Write::Append(append)) in
             committed.writes.iter_mut().zip(&self.body.writes)
         {
             appended.name(&append.events);
         }
         Ok(committed)
+    }
+}
+
+impl IntoFuture for Transaction {
+    type Output = Result<Committed>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.commit())
     }
 }
 

@@ -3,7 +3,7 @@
 use api::request::append::AppendHead;
 use http::HeaderMap;
 use http::header::{CONTENT_TYPE, HOST, HeaderValue};
-use model::{Appended, EventPlace, Position, Revision, Slot};
+use model::{Appended, AppendedEvent, Position, Revision, Slot};
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -26,18 +26,18 @@ fn main() {
     else {
         return;
     };
-    let context = api::answer::outcome::AppendContext::of(&append);
-    let event = EventPlace { revision: Revision(7), position: Position(1 << 56), replayed: false };
+    let context = api::response::outcome::AppendContext::of(&append);
+    let event = AppendedEvent { revision: Revision(7), position: Position(1 << 56), replayed: false };
     let appended = Appended { slot: Slot(7), events: vec![event] };
     time("write its answer", || {
         let mut out = Vec::with_capacity(256);
-        api::answer::outcome::write_appended(&mut out, black_box(&context), black_box(&appended));
+        api::response::outcome::write_appended(&mut out, black_box(&context), black_box(&appended));
         Some(out)
     });
     let mut out = Vec::with_capacity(4096);
     time("write it as stored", || {
         out.clear();
-        let stored = api::answer::stored::StoredEvent {
+        let stored = api::response::stored::StoredEvent {
             stream: "s-17",
             revision: Revision(7),
             cursor: appended.cursor(event),

@@ -1,41 +1,44 @@
-//! Every problem that the API answers with: its stable code, its status, what it means, what to do about it,
-//! and whether the same request can succeed later. docs/errors.md has a section for each; a test holds the
-//! two together.
+//! The problem catalogue: every error the API reports, with its stable code, HTTP status, cause, remedy, and
+//! whether the same request can succeed later. docs/errors.md has one section per code; a test keeps the two in
+//! agreement.
 //!
-//! A code, once released, keeps its meaning and its status. Texts may get better.
+//! A released code keeps its meaning and its status. Its texts may improve.
 
 use std::fmt;
 
-/// One row of the catalogue.
+/// What all problems with one code have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct ProblemKind {
+    /// The stable name that programs match on.
     pub code: &'static str,
+    /// The HTTP status.
     pub status: u16,
     pub title: &'static str,
-    /// Why it happens.
+    /// Why the problem occurs.
     pub cause: &'static str,
     /// What the client should do.
     pub action: &'static str,
-    /// The same request may succeed later, without a change.
+    /// Whether the same request, unchanged, may succeed later.
     pub retryable: bool,
 }
 
 macro_rules! catalogue {
     ($($variant:ident = $code:literal $status:literal $retry:ident $title:literal, $cause:literal, $action:literal;)*) => {
-        /// A problem's stable name.
+        /// The stable code of a problem.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Code {
             $(#[doc = $cause] $variant,)*
         }
 
         impl Code {
-            /// All codes, in the order of the catalogue (by status).
+            /// All codes, ordered by status.
             pub const ALL: &[Self] = &[$(Self::$variant),*];
 
+            /// The catalogue's description of this code.
             #[must_use]
-            pub const fn entry(self) -> &'static Entry {
+            pub const fn kind(self) -> &'static ProblemKind {
                 match self {
-                    $(Self::$variant => &Entry {
+                    $(Self::$variant => &ProblemKind {
                         code: $code, status: $status, title: $title, cause: $cause, action: $action,
                         retryable: catalogue!(@$retry),
                     },)*
@@ -49,154 +52,157 @@ macro_rules! catalogue {
 
 catalogue! {
     BadRequest = "bad_request" 400 final "The request is not valid HTTP",
-        "The request line, a header or the framing of the body breaks the rules of HTTP, or a header that must stand alone is missing or of the wrong form.",
-        "Fix the client, or the proxy in between; the detail says what was wrong where that is known.";
+        "The request line, a header or the framing of the body violates HTTP, or a required header such as `Host` is missing.",
+        "Fix the client or the proxy in front of the node. The detail says what is wrong where that is known.";
     IncompleteBody = "incomplete_body" 400 final "The body ended early",
-        "The connection's sending side was closed before the whole body had come.",
-        "Send the whole body, then wait for the answer. Nothing of a request with an incomplete body takes effect; lines of `POST /v1/events` that were complete do.";
+        "The client closed its sending side before it had sent the whole body.",
+        "Send the whole body, then wait for the response. A request with an incomplete body has no effect, except that complete lines of `POST /v1/events` are processed.";
     InvalidPath = "invalid_path" 400 final "The path cannot be decoded",
-        "The path holds a `%` that is not followed by two hex digits, or its percent-encoded bytes are not UTF-8.",
-        "Percent-encode the UTF-8 bytes of a name, for example `a%20b` for `a b` and `%25` for `%`.";
+        "The path contains a `%` that is not followed by two hex digits, or its percent-decoded bytes are not UTF-8.",
+        "Percent-encode the UTF-8 bytes of the name: `a b` becomes `a%20b`, and `%` becomes `%25`.";
     InvalidName = "invalid_name" 400 final "The name is not allowed",
-        "A name has 1 to 256 bytes of UTF-8 without control characters, and is not `.` or `..`.",
-        "Choose another name; the detail says which rule was broken.";
-    UnknownParameter = "unknown_parameter" 400 final "The query has a parameter that this route does not know",
-        "A misspelt parameter would otherwise be ignored in silence, and the answer would not be the one asked for.",
+        "A name must have 1 to 256 bytes of UTF-8 without control characters, and must not be `.` or `..`.",
+        "Choose another name. The detail says which rule the name breaks.";
+    UnknownParameter = "unknown_parameter" 400 final "The query has an unknown parameter",
+        "This route does not have the parameter. Unknown parameters are refused because ignoring a misspelt one would return a different result than intended.",
         "Remove or correct the parameter named in `parameter`.";
-    DuplicateParameter = "duplicate_parameter" 400 final "A parameter was given twice",
+    DuplicateParameter = "duplicate_parameter" 400 final "A parameter appears twice",
         "Only `type` may be repeated.",
         "Send the parameter named in `parameter` once.";
-    InvalidParameter = "invalid_parameter" 400 final "A parameter's value cannot be used",
-        "The value is not of the form that the parameter needs, is out of its range, or does not go with another parameter or with the form of the answer.",
-        "Correct the parameter named in `parameter`; the detail says what it takes.";
-    TimeInFuture = "time_in_future" 400 final "`as_of` lies in the future",
-        "What a stream will hold at a future time is not known, so the answer could not stay the same.",
-        "Ask for a time or a cursor that is not after now.";
-    InvalidHeader = "invalid_header" 400 final "A header's value cannot be used",
-        "The header named in `header` is not of the form that it needs here.",
-        "Correct the header; the detail says what it takes, for example `If-Match: \"41\"`.";
-    DuplicateHeader = "duplicate_header" 400 final "A header was sent twice",
-        "The header named in `header` has one value; with two, nobody could say which one was meant.",
-        "Send it once.";
+    InvalidParameter = "invalid_parameter" 400 final "A parameter has an invalid value",
+        "The value has the wrong form, is out of range, or cannot be combined with another parameter or with the requested response format.",
+        "Correct the parameter named in `parameter`. The detail says what it accepts.";
+    TimeInFuture = "time_in_future" 400 final "`as_of` is too far in the future",
+        "`as_of` is more than 60 s ahead of the node's clock. What will have been recorded by then is not known yet. (A time less far ahead is read as of now, because clocks differ.)",
+        "Use `as_of=now` or an earlier time. `ahead_ms` says how far ahead the time is; if you meant the present, correct your clock.";
+    InvalidHeader = "invalid_header" 400 final "A header has an invalid value",
+        "The value of the header named in `header` does not have the form this request needs.",
+        "Correct the header. The detail says what it accepts, for example `If-Match: \"41\"`.";
+    DuplicateHeader = "duplicate_header" 400 final "A header appears twice",
+        "The header named in `header` takes one value. With two values it is unclear which one applies.",
+        "Send the header once.";
     InvalidUtf8 = "invalid_utf8" 400 final "The body is not UTF-8",
-        "JSON is UTF-8. The detail says at which byte it stops being that.",
-        "Encode the text as UTF-8; send other bytes in `data_base64`, or as the body of an event in binary mode.";
-    InvalidJson = "invalid_json" 400 final "The body is not JSON",
-        "The text breaks the grammar of JSON (RFC 8259) at the byte named in the detail.",
+        "JSON must be UTF-8. The detail gives the first invalid byte.",
+        "Encode text as UTF-8. Send other bytes in `data_base64`, or as the body of an event in binary mode.";
+    InvalidJson = "invalid_json" 400 final "The body is not valid JSON",
+        "The text violates the JSON grammar (RFC 8259) at the byte given in the detail.",
         "Send valid JSON.";
-    JsonTooDeep = "json_too_deep" 400 final "The JSON is nested too deep",
-        "Objects and arrays may be nested 64 deep.",
-        "Flatten the data, or send it as text.";
-    UnknownMember = "unknown_member" 400 final "An object has a member that is not known",
-        "A misspelt member would otherwise be ignored in silence. In an event, a member that is no attribute is an extension: its name has only lower-case letters and digits.",
-        "Remove or rename the member named in `member`; what belongs to the event's content goes into `data`.";
-    DuplicateMember = "duplicate_member" 400 final "An object has a member twice",
-        "With two values, nobody could say which one was meant.",
-        "Send the member named in `member` once. Inside `data` nothing is checked or changed.";
-    MissingMember = "missing_member" 400 final "A member is missing",
-        "The member named in `member` is needed; of an event only `type` is.",
-        "Send it.";
-    InvalidMember = "invalid_member" 400 final "A member's value cannot be used",
-        "The value is of another type than the member needs, out of its range, or breaks a rule of CloudEvents.",
-        "Correct the member named in `member`; the detail says what it takes.";
-    ReservedMember = "reserved_member" 400 final "A member is the server's to set",
-        "`revision`, `cursor` and `recordedtime` say where and when an event was recorded; `stream` is given by the path.",
-        "Leave the member named in `member` out. `POST /v1/events` takes `stream`.";
-    EmptyBatch = "empty_batch" 400 final "There is nothing to append",
-        "A batch, or an append of a transaction, holds no event.",
+    JsonTooDeep = "json_too_deep" 400 final "The JSON is nested too deeply",
+        "Objects and arrays may be nested at most 64 levels deep.",
+        "Flatten the data, or send it as a JSON string.";
+    UnknownMember = "unknown_member" 400 final "An object has an unknown member",
+        "The object does not have this member. Unknown members are refused because ignoring a misspelt one would change the meaning of the request. In an event, every member that is not an attribute is an extension, whose name may contain only lower-case letters and digits.",
+        "Remove or rename the member named in `member`. Put the content of the event into `data`.";
+    DuplicateMember = "duplicate_member" 400 final "An object has the same member twice",
+        "With two values it is unclear which one applies.",
+        "Send the member named in `member` once. The inside of `data` is neither checked for this nor changed.";
+    MissingMember = "missing_member" 400 final "A required member is missing",
+        "The object needs the member named in `member`. The only required member of an event is `type`.",
+        "Add the member.";
+    InvalidMember = "invalid_member" 400 final "A member has an invalid value",
+        "The value has the wrong type, is out of range, or violates a rule of CloudEvents.",
+        "Correct the member named in `member`. The detail says what it accepts.";
+    ReservedMember = "reserved_member" 400 final "A member is reserved for the server",
+        "The server sets `revision`, `cursor` and `recordedtime` when it records an event, and the path names the `stream`.",
+        "Remove the member named in `member`. Only `POST /v1/events` accepts `stream`.";
+    EmptyBatch = "empty_batch" 400 final "The request has nothing to append",
+        "A batch, or an append in a transaction, contains no events.",
         "Send at least one event.";
-    TooManyItems = "too_many_items" 400 final "There are too many items in one request",
-        "A batch has at most 1,000 events; a transaction at most 1,000 checks, and 1,000 events in all its writes.",
-        "Split the request, or send independent events to `POST /v1/events`, which takes any number.";
-    NotFound = "not_found" 404 final "There is nothing at this path",
-        "No route of the API has this path. (A stream that does not exist is read as one without events.)",
-        "Check the path; a `/` within a name is sent as `%2F`. `GET /v1/openapi.json` lists all routes.";
-    MethodNotAllowed = "method_not_allowed" 405 final "The path does not have this method",
-        "The path exists; `Allow` says which methods it takes.",
-        "Use one of those.";
-    NotAcceptable = "not_acceptable" 406 final "The route has no answer in this form",
-        "`Accept` names none of the forms that the route can answer in.",
-        "Ask for `application/json`, or where events are read also for `application/x-ndjson` or `text/event-stream`.";
-    BodyTimeout = "body_timeout" 408 retry "The body came too slowly",
-        "The body stopped coming, or came at a trickle, for longer than the node waits.",
-        "Send the request again. Nothing of it has taken effect, but for complete lines of `POST /v1/events`.";
-    EventConflict = "event_conflict" 409 final "The event's id is taken by another event",
-        "The stream holds an event with this `source` and `id` and other content, or the request itself holds two such events.",
-        "Give the new event an id of its own. A retry must send the same attributes and the same bytes of `data`.";
-    TruncateBeyondEnd = "truncate_beyond_end" 409 final "`truncate_before` lies beyond the stream's end",
+    TooManyItems = "too_many_items" 400 final "The request has too many items",
+        "A batch may contain at most 1,000 events. A transaction may contain at most 1,000 checks, and at most 1,000 events in all its writes together.",
+        "Split the request, or send independent events to `POST /v1/events`, which accepts any number.";
+    NotFound = "not_found" 404 final "The path does not exist",
+        "No route of the API has this path. (Reading a stream that does not exist is not an error: the response contains no events.)",
+        "Check the path, and send a `/` within a name as `%2F`. `GET /v1/openapi.json` lists all routes.";
+    MethodNotAllowed = "method_not_allowed" 405 final "The path does not support this method",
+        "The path exists, but not with this method. `Allow` lists the methods it supports.",
+        "Use one of those methods.";
+    NotAcceptable = "not_acceptable" 406 final "The requested response format is not available",
+        "`Accept` names none of the formats this route can respond with.",
+        "Accept `application/json`. Routes that read events also offer `application/x-ndjson` and `text/event-stream`.";
+    BodyTimeout = "body_timeout" 408 retry "The body arrived too slowly",
+        "The body stalled, or took longer in total than the node waits.",
+        "Send the request again. It had no effect, except that complete lines of `POST /v1/events` were processed.";
+    EventConflict = "event_conflict" 409 final "Another event has the same identity",
+        "The stream contains an event with this `source` and `id` but different content, or the request itself contains two such events.",
+        "Give a new event a new `id`. A retry must send the same attributes and the same bytes of `data` as the original.";
+    TruncateBeyondEnd = "truncate_beyond_end" 409 final "`truncate_before` is beyond the end of the stream",
         "Events that do not exist yet cannot be removed.",
-        "Use at most the stream's last revision and one.";
-    StreamFull = "stream_full" 409 final "The stream has no revision left to give",
-        "A stream has 2^63 revisions.",
-        "Go on in another stream.";
-    HistoryTruncated = "history_truncated" 410 final "This part of the stream's history has been removed",
-        "Retention (`max_age`, `max_count`, `truncate_before`) or a deletion removed events that the answer would need.",
-        "Read from the revision in `first_revision`, the first that is kept. A subscriber starts again from there.";
+        "Use at most the revision in `next_revision`, which removes all current events.";
+    StreamFull = "stream_full" 409 final "The stream has no revisions left",
+        "A stream can hold 2^63 revisions.",
+        "Continue in another stream.";
+    OtherStore = "other_store" 409 final "This is a different store",
+        "The request names a store identity in `Mainstay-Store`, and this node serves another store. Cursors and revisions belong to one store: after an import or a reinstallation they mean something else.",
+        "Check that the client talks to the right node. If the store was replaced on purpose, discard saved cursors, read from the start, and use the identity in `store` from now on.";
+    HistoryTruncated = "history_truncated" 410 final "This part of the history has been removed",
+        "Retention (`max_age`, `max_count`, `truncate_before`) or a deletion removed events that the response would have to include.",
+        "Read from the revision in `first_revision`, the first one still available. A subscriber must start again from there.";
     WrongRevision = "wrong_revision" 412 final "The stream is not at the expected revision",
-        "Somebody else appended in the meantime, or the stream does or does not exist against what the check says.",
-        "Read the stream on from what you know, decide again, and append with the revision in `current_revision` (null: the stream does not exist).";
+        "Another client appended first, or the stream exists although it must not, or does not exist although it must.",
+        "Read the events that were added, decide again, and append with the revision in `current_revision` (null means that the stream does not exist).";
     BodyTooLarge = "body_too_large" 413 final "The body is too large",
-        "A request's body has at most 8 MiB; `POST /v1/events` takes any number of lines instead.",
+        "A request body may have at most 8 MiB. `POST /v1/events` accepts any number of lines.",
         "Split the request.";
     EventTooLarge = "event_too_large" 413 final "An event is too large",
-        "An event's data has at most 1 MiB, its attributes and extensions together 16 KiB, its extensions are at most 64.",
-        "Keep large things elsewhere and put a reference into the event.";
+        "An event may have at most 1 MiB of data, 16 KiB of attributes and extensions, and 64 extensions.",
+        "Store large content elsewhere and put a reference to it into the event.";
     LineTooLong = "line_too_long" 413 final "A line is too long",
-        "A line of `POST /v1/events` has at most 2 MiB.",
-        "Send each event on a line of its own. The stream of lines ends here: lines after this one were not read.";
+        "A line of `POST /v1/events` may have at most 2 MiB.",
+        "Put each event on its own line. Processing stops at this line: later lines were not read.";
     UriTooLong = "uri_too_long" 414 final "The URI is too long",
-        "A request's URI has at most 8 KiB.",
-        "Shorten it: a name has at most 256 bytes.";
-    UnsupportedMediaType = "unsupported_media_type" 415 final "The body's content type is not taken here",
-        "`Content-Type` is missing, is not one of those that the route takes, or names another charset than UTF-8; or the body is compressed.",
-        "Events come as `application/cloudevents+json`, `application/json`, `application/cloudevents-batch+json`, `application/x-ndjson`, or with `ce-*` headers and any content type; all else as `application/json`. Send no `Content-Encoding`.";
-    KeyConflict = "key_conflict" 422 final "The idempotency key was used for another request",
-        "The key's record holds another content.",
-        "Use a new key for each intended effect, and the same body for its retries.";
-    HeadTooLarge = "head_too_large" 431 final "The request's head is too large",
-        "A head has at most 16 KiB and 100 headers.",
+        "A request URI may have at most 8 KiB.",
+        "Shorten the URI. A name has at most 256 bytes.";
+    UnsupportedMediaType = "unsupported_media_type" 415 final "The content type is not supported",
+        "`Content-Type` is missing, is not one that this route accepts, or names a charset other than UTF-8; or the body is compressed.",
+        "Send events as `application/cloudevents+json`, `application/json`, `application/cloudevents-batch+json` or `application/x-ndjson`, or with `ce-*` headers and any content type. Send everything else as `application/json`. Do not send `Content-Encoding`.";
+    KeyConflict = "key_conflict" 422 final "The idempotency key was used for a different request",
+        "An earlier request with this key took effect, and this request differs from it. `differs` says in what: `content` for the events, or `precondition` for the expected revision (`If-Match`, `If-None-Match`, `expected`, or the checks of a transaction).",
+        "Retry with exactly the request that was sent first, and use a new key for each intended effect. To decide again and retry with a new expected revision, do not use a key: derive each event's `id` from the command, so that the retry is recognised by the events themselves.";
+    HeadTooLarge = "head_too_large" 431 final "The request headers are too large",
+        "The request line and headers may have at most 16 KiB, and there may be at most 100 headers.",
         "Send fewer or smaller headers.";
-    Internal = "internal" 500 retry "The node failed to answer",
-        "Something the node relies on failed while answering: a read of its own files, or one of its threads. Its log has the cause.",
-        "Look at the node's log. Retrying a write is safe by the events' ids or an idempotency key.";
-    UnsupportedCommand = "unsupported_command" 501 final "The cluster's data is not yet of the version for this",
-        "The store still applies an older behaviour that does not know this command.",
-        "Finish the upgrade first.";
-    Busy = "busy" 503 retry "Too much is waiting already",
-        "A bounded queue is full: the node takes no more than it can answer soon. Nothing was changed.",
-        "Wait for the seconds in `Retry-After`, then send the request again.";
-    ReadOnly = "read_only" 503 retry "The node refuses writes for now",
-        "The disk has no space left for the log or the events. Reads go on.",
-        "Make space; the node takes writes again by itself. Nothing was changed.";
-    NotReady = "not_ready" 503 retry "The node is still starting",
-        "The node reads its log before it answers.",
-        "Wait for `/readyz`, then send the request again.";
+    Internal = "internal" 500 retry "The node failed to process the request",
+        "Something inside the node failed, such as reading its own files. The node's log has the cause.",
+        "Check the node's log. A write can be retried safely if its events have ids or it has an idempotency key.";
+    UnsupportedCommand = "unsupported_command" 501 final "The store's version does not support this command",
+        "The store still applies an older behaviour that does not have this command.",
+        "Complete the upgrade first.";
+    Busy = "busy" 503 retry "The node is busy",
+        "A bounded queue is full: the node does not accept more than it can process soon. The request had no effect.",
+        "Wait for the number of seconds in `Retry-After`, then send the request again.";
+    ReadOnly = "read_only" 503 retry "The node is read-only",
+        "The disk has no space left for new events. Reads continue to work. The request had no effect.",
+        "Free disk space. The node accepts writes again without a restart.";
+    NotReady = "not_ready" 503 retry "The node is starting",
+        "The node is still replaying its log.",
+        "Wait until `/readyz` returns 200, then send the request again.";
     Stopping = "stopping" 503 retry "The node is stopping",
-        "The node was asked to stop and takes nothing new. Nothing was changed.",
-        "Send the request again when it is back.";
-    OutcomeUnknown = "outcome_unknown" 503 retry "The node stopped before the outcome was known",
-        "The write may or may not have taken effect.",
-        "Send the same request again: by the events' ids or the idempotency key it takes effect once.";
-    TooManyConnections = "too_many_connections" 503 retry "There are too many connections",
-        "The node holds at most 4,096 connections at once.",
-        "Use fewer connections, or HTTP/2; retry after a moment.";
-    TooManySubscribers = "too_many_subscribers" 503 retry "There are too many subscribers",
-        "The node holds at most 1,024 subscriptions at once.",
-        "Share subscriptions within a process; retry after a moment.";
+        "The node is shutting down and accepts no new requests. The request had no effect.",
+        "Send the request again when the node is back.";
+    OutcomeUnknown = "outcome_unknown" 503 retry "The outcome is unknown",
+        "The node stopped before the outcome was known. The write may or may not have taken effect.",
+        "Send the same request again. Event ids or an idempotency key ensure that it takes effect once.";
+    TooManyConnections = "too_many_connections" 503 retry "The node has too many connections",
+        "A node accepts at most 4,096 connections at a time.",
+        "Use fewer connections or HTTP/2, and retry after a short wait.";
+    TooManySubscribers = "too_many_subscribers" 503 retry "The node has too many subscribers",
+        "A node accepts at most 1,024 subscriptions at a time.",
+        "Share one subscription within a process, and retry after a short wait.";
     KeysFull = "keys_full" 503 retry "The store of idempotency keys is full",
-        "A live key is never forgotten, so a full store takes no new keyed requests until the oldest keys expire (24 h).",
-        "Send the request without a key (events have an identity of their own), or wait.";
+        "A live key is never discarded, so a full store accepts no new keys until old ones expire (after 24 h).",
+        "Send the request without a key if its events have ids, or wait.";
 }
 
 impl Code {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
-        self.entry().code
+        self.kind().code
     }
 
     #[must_use]
     pub const fn status(self) -> u16 {
-        self.entry().status
+        self.kind().status
     }
 
     /// The code with this text.
@@ -212,64 +218,21 @@ impl fmt::Display for Code {
     }
 }
 
-/// docs/errors.md as the catalogue has it.
-#[must_use]
-pub fn page() -> String {
-    let mut page = String::from(HEAD);
-    for code in Code::ALL {
-        let Entry { code, status, title, cause, action, retryable } = *code.entry();
-        let retry = if retryable { "yes" } else { "no" };
-        page.push_str(&format!(
-            "\n## {code}\n\n**{status}: {title}.** Retryable: {retry}.\n\n{cause}\n\n*What to do:* {action}\n"
-        ));
-    }
-    page
-}
-
-const HEAD: &str = "\
-# Errors
-
-Every refusal is a problem in the form of RFC 9457, with `Content-Type: application/problem+json`:
-
-```json
-{\"type\":\"/v1/errors#wrong_revision\",\"title\":\"The stream is not at the expected revision\",\"status\":412,\"code\":\"wrong_revision\",\"detail\":\"`cart-7` is at revision 41\",\"action\":\"Read the stream on from what you know, decide again, and append with the revision in `current_revision` (null: the stream does not exist).\",\"retryable\":false,\"current_revision\":41}
-```
-
-- `code` is stable: programs decide by it. `title` and `action` say the same for every problem of a code, `detail`
-  says what happened this time.
-- `retryable` says whether the same request, unchanged, may succeed later. With a 503 comes `Retry-After`.
-- Further members name the place: `member` (a path into the JSON that was sent, such as
-  `writes[0].append.events[2].type`), `parameter`, `header`, `line` (from 1), `event` and `part` (from 0).
-- Within an answer that has begun, a problem is a line `{\"problem\": {...}}` of NDJSON, or an event `problem` of SSE.
-
-A node serves this page at `/v1/errors`. It is generated from the catalogue in the code (`crates/api/src/catalogue.rs`).
-";
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
     #[test]
-    fn the_docs_have_a_section_for_each_code() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/errors.md");
-        if std::env::var_os("BLESS").is_some() {
-            std::fs::write(path, page()).unwrap();
-        }
-        let written = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(written == page(), "docs/errors.md is not what the catalogue says: BLESS=1 rewrites it");
-    }
-
-    #[test]
     fn codes_are_unique_words_and_only_servers_faults_are_500() {
         let codes: BTreeSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
         assert_eq!(codes.len(), Code::ALL.len());
         for code in Code::ALL {
-            let entry = code.entry();
-            assert!(entry.code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_' || b.is_ascii_digit()));
-            assert!(entry.cause.ends_with(['.', ')']) && entry.action.ends_with('.'), "{code}");
-            assert!(!entry.title.ends_with('.'), "{code}");
-            assert_eq!(Code::find(entry.code), Some(*code));
+            let kind = code.kind();
+            assert!(kind.code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_' || b.is_ascii_digit()));
+            assert!(kind.cause.ends_with(['.', ')']) && kind.action.ends_with('.'), "{code}");
+            assert!(!kind.title.ends_with('.'), "{code}");
+            assert_eq!(Code::find(kind.code), Some(*code));
         }
         assert!(Code::ALL.is_sorted_by_key(|code| code.status()), "the page reads by status");
     }

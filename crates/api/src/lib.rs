@@ -1,27 +1,33 @@
-//! The HTTP contract of Mainstay: what requests mean and what answers look like. Pure: bytes in, commands and
-//! queries out; outcomes in, bytes out.
+//! The HTTP contract of Mainstay: what requests mean and what responses look like. Pure functions: request bytes
+//! become commands and queries; outcomes become response bytes.
 //!
-//! | module | what it holds |
+//! | module | contents |
 //! |---|---|
-//! | [`catalogue`] | every problem: code, status, cause, what to do (docs/errors.md is generated from it) |
+//! | [`catalogue`] | every problem code with its status, cause and remedy |
+//! | [`contract`] | every operation as data; the OpenAPI document, docs/openapi.json |
+//! | [`errors_page`] | docs/errors.md, generated from the catalogue |
 //! | [`problem`] | one problem, rendered as RFC 9457 |
-//! | [`request`] | headers, parameters and bodies, read into commands and queries |
-//! | [`answer`] | outcomes, stored events and pages, written as JSON |
-//! | `event` | CloudEvents on their way in: identity, fingerprint, envelope |
-//! | [`json`], [`time`], [`uri`], [`media`], [`trace`] | the formats below all that |
+//! | [`request`] | parsers of headers, parameters and bodies |
+//! | [`response`] | writers of outcomes, stored events and pages as JSON |
+//! | `event` | incoming CloudEvents: identity, fingerprint, envelope |
+//! | [`json`], [`time`], [`uri`], [`media`], [`trace`] | the formats that the modules above build on |
 //!
-//! This crate knows no socket, no async, no node and no state. Its one use of `http` is the map of headers.
+//! This crate knows no sockets, no async code, no node and no state. It uses the crate `http` only for its header
+//! map.
 
-pub mod answer;
 pub mod catalogue;
+pub mod contract;
+pub mod errors_page;
 mod event;
 pub mod json;
 pub mod media;
 pub mod problem;
 pub mod request;
+pub mod response;
 pub mod time;
 pub mod trace;
 pub mod uri;
 
 pub use catalogue::Code;
+pub use contract::Operation;
 pub use problem::{Problem, Result};

@@ -2,6 +2,7 @@
 //! with milliseconds. Knows no clock and no time zone but offsets.
 
 use model::Wall;
+use std::fmt;
 
 /// A moment with the precision that came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,6 +63,17 @@ impl Moment {
     }
 }
 
+/// Written in UTC with milliseconds. All times before 1970 are written as its last millisecond before: nothing
+/// was recorded in any of them.
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(wall) = self.wall() else { return f.write_str("1969-12-31T23:59:59.999Z") };
+        let mut out = Vec::with_capacity(24);
+        write_wall(&mut out, wall);
+        f.write_str(&String::from_utf8_lossy(&out))
+    }
+}
+
 impl From<Wall> for Moment {
     fn from(wall: Wall) -> Self {
         let seconds = i64::try_from(wall.0 / 1_000).unwrap_or(i64::MAX);
@@ -96,6 +108,27 @@ pub fn write_wall(out: &mut Vec<u8>, wall: Wall) {
     out.push(b'0' + (ms / 100) as u8);
     two(out, ms % 100);
     out.push(b'Z');
+}
+
+/// The units of durations, longest first, in milliseconds.
+const UNITS: [(&str, u64); 6] =
+    [("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+
+/// Reads a duration: a whole number and one of `ms`, `s`, `m`, `h`, `d` and `w`, such as `30d`. `None` when the
+/// text is of another form; a duration of more than 2^64 ms counts as that long.
+#[must_use]
+pub fn parse_duration_ms(text: &str) -> Option<u64> {
+    let at = text.find(|c: char| !c.is_ascii_digit())?;
+    let (digits, unit) = text.split_at(at);
+    let (_, unit_ms) = UNITS.iter().find(|(name, _)| *name == unit)?;
+    digits.parse::<u64>().ok().map(|number| number.saturating_mul(*unit_ms))
+}
+
+/// Writes a duration in the longest unit that it is a multiple of.
+pub fn write_duration_ms(out: &mut Vec<u8>, ms: u64) {
+    let (unit, unit_ms) = UNITS.iter().find(|(_, unit_ms)| ms % unit_ms == 0).copied().unwrap_or(("ms", 1));
+    crate::json::write_number(out, ms / unit_ms);
+    out.extend_from_slice(unit.as_bytes());
 }
 
 fn digits(bytes: &[u8]) -> Option<i64> {

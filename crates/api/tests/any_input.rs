@@ -4,7 +4,7 @@
 use api::Result;
 use api::media::ReadForm;
 use api::request::append::AppendHead;
-use api::request::query::{ListStreams, ReadStore, ReadStream};
+use api::request::query::{ListStreams, Read};
 use api::request::{line, settings, stream_in_path, transaction};
 use http::HeaderMap;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
@@ -96,8 +96,8 @@ proptest! {
     fn paths_and_parameters(path in "[%a-f0-9./+é]{0,12}", query in "(from|after|limit|as_of|type|x)?=?[%+&=0-9a-fTZ:.-]{0,30}") {
         check(stream_in_path(&path).map(drop))?;
         for form in [ReadForm::Json, ReadForm::Lines, ReadForm::Follow] {
-            check(ReadStream::parse(Some(&query), form))?;
-            check(ReadStore::parse(Some(&query), form))?;
+            check(Read::of_stream(Some(&query), form))?;
+            check(Read::of_store(Some(&query), form))?;
         }
         check(ListStreams::parse(Some(&query)))?;
     }

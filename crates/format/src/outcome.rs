@@ -1,16 +1,16 @@
-//! Outcomes, as idempotency records keep them and as replicas compare them.
+//! Outcomes, as idempotency records hold them and as replicas compare them.
 //!
 //! ```text
 //! outcome  = tag u8, fields
 //! appended = slot u16, events varint, (revision, position, replayed u8)*
 //! ```
 //!
-//! An event's revision and position are written as the difference to the event before (zigzag varints from
-//! 0): a batch of 100 takes about 300 bytes instead of 1,700.
+//! An event's revision and position are written as differences from the event before it (zigzag varints,
+//! starting from 0): a batch of 100 takes about 300 bytes instead of 1,700.
 
 use crate::wire::{FormatError, Reader, Writer};
 use alloc::vec::Vec;
-use model::{Appended, EventPlace, Outcome, Position, Refusal, Revision, Slot};
+use model::{Appended, AppendedEvent, KeyDifference, Outcome, Position, Refusal, Revision, Slot};
 
 /// Numbers that never change.
 mod tag {
@@ -28,6 +28,7 @@ mod tag {
     pub(super) const TRUNCATE_BEYOND_END: u8 = 5;
     pub(super) const UNSUPPORTED: u8 = 6;
     pub(super) const STREAM_FULL: u8 = 7;
+    pub(super) const KEY_PRECONDITION_CONFLICT: u8 = 8;
 }
 
 const PLACE_BYTES_MIN: usize = 3;
@@ -113,7 +114,7 @@ fn get_appended(reader: &mut Reader<'_>) -> Result<Appended, FormatError> {
         revision = revision.wrapping_add(unzigzag(reader.varint()?));
         position = position.wrapping_add(unzigzag(reader.varint()?));
         let replayed = get_flag(reader)?;
-        events.push(EventPlace { revision: Revision(revision), position: Position(position), replayed });
+        events.push(AppendedEvent { revision: Revision(revision), position: Position(position), replayed });
     }
     Ok(Appended { slot, events })
 }
@@ -131,7 +132,10 @@ fn put_refusal(writer: &mut Writer<'_>, refusal: &Refusal) {
             writer.u32(*event);
             put_revision(writer, *revision);
         }
-        Refusal::KeyConflict => writer.u8(tag::KEY_CONFLICT),
+        Refusal::KeyConflict { differs: KeyDifference::Content } => writer.u8(tag::KEY_CONFLICT),
+        Refusal::KeyConflict { differs: KeyDifference::Precondition } => {
+            writer.u8(tag::KEY_PRECONDITION_CONFLICT);
+        }
         Refusal::KeysFull => writer.u8(tag::KEYS_FULL),
         Refusal::TruncateBeyondEnd { next } => {
             writer.u8(tag::TRUNCATE_BEYOND_END);
@@ -150,7 +154,8 @@ fn get_refusal(reader: &mut Reader<'_>) -> Result<Refusal, FormatError> {
             event: reader.u32()?,
             revision: get_revision(reader)?,
         },
-        tag::KEY_CONFLICT => Refusal::KeyConflict,
+        tag::KEY_CONFLICT => Refusal::KeyConflict { differs: KeyDifference::Content },
+        tag::KEY_PRECONDITION_CONFLICT => Refusal::KeyConflict { differs: KeyDifference::Precondition },
         tag::KEYS_FULL => Refusal::KeysFull,
         tag::TRUNCATE_BEYOND_END => Refusal::TruncateBeyondEnd { next: Revision(reader.varint()?) },
         tag::UNSUPPORTED => Refusal::Unsupported,

@@ -1,5 +1,5 @@
-//! The loop that takes connections: up to a bound, and until it is told to stop. No error of one connection
-//! ends it.
+//! Accepts connections, up to a bound, until the server stops. An error on one connection does not affect the
+//! others.
 
 use crate::connection;
 use crate::context::Context;
@@ -17,13 +17,13 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-/// Clients told at once that there are too many; more are closed without a word.
+/// Clients that are told at the same time that there are too many connections. Beyond this, sockets are just closed.
 const REFUSALS_MAX: usize = 64;
-/// After a failed accept (most likely out of descriptors), so that the loop does not spin.
+/// The pause after a failed accept, most likely for lack of file descriptors, so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves until `stop` resolves; then takes no more connections, tells subscribers, lets requests in flight
-/// finish, and returns. The node must go on running until then.
+/// Serves until `stop` resolves. Then accepts no more connections, ends subscriptions with a message, lets requests
+/// in progress finish, and returns. The node must keep running until then.
 pub async fn serve(
     listener: TcpListener,
     handle: Handle,
@@ -61,11 +61,11 @@ pub async fn serve(
         }
     }
     drop(listener);
-    // Nobody listening is no reason not to stop.
+    // An error only means that no connection is open.
     let _ = stopping_in.send(true);
     let finished = async { while connections.join_next().await.is_some() {} };
     if timeout(context.options.stop_time, finished).await.is_err() {
-        tracing::warn!(connections = connections.len(), "requests in flight did not finish in time");
+        tracing::warn!(connections = connections.len(), "requests in progress did not finish in time");
     }
     connections.shutdown().await;
 }
@@ -77,6 +77,6 @@ async fn counted(stream: TcpStream, context: Arc<Context>, router: Router) {
 }
 
 async fn refuse(stream: TcpStream, connections_max: usize) {
-    let detail = format!("the node holds {connections_max} connections already");
+    let detail = format!("the node already has {connections_max} connections");
     connection::refuse(stream, &Problem::new(Code::TooManyConnections, detail)).await;
 }

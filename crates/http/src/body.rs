@@ -1,7 +1,7 @@
-//! Bodies on their way in: bounded, and not waited for for ever.
+//! Request bodies: bounded in size and in time.
 
-use crate::buffers::{Buffers, Room};
-use crate::connection::Watch;
+use crate::activity::Activity;
+use crate::buffers::{Buffers, Reservation};
 use api::{Code, Problem};
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
@@ -18,7 +18,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Room is taken in steps of this.
+/// Memory is reserved in steps of this size.
 const STEP_BYTES: usize = 256 << 10;
 
 /// A request's body, under a time-out.
@@ -28,16 +28,16 @@ pub(crate) struct RequestBody {
     pace: Pace,
 }
 
-/// Who notices that nothing comes.
+/// What notices that a body stalls.
 #[derive(Debug)]
 enum Pace {
-    /// HTTP/1: the connection, which looks at its clocks now and then. Costs no timer a request.
-    Connection(Arc<Watch>),
-    /// HTTP/2: many bodies share a connection, so each has a timer of its own once it has to wait.
+    /// HTTP/1: the connection, with its periodic checks. A request needs no timer.
+    Connection(Arc<Activity>),
+    /// HTTP/2: bodies share a connection, so each one that has to wait has its own timer.
     Own { wait: Duration, end: Instant, timer: Option<Pin<Box<Sleep>>> },
 }
 
-/// Why a body did not come.
+/// Why a body could not be received.
 #[derive(Debug)]
 pub(crate) enum BodyError {
     TimedOut,
@@ -48,7 +48,7 @@ pub(crate) enum BodyError {
 impl fmt::Display for BodyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::TimedOut => "the body did not come in time",
+            Self::TimedOut => "the body did not arrive in time",
             Self::Broken => "the body ended early or broke its framing",
         })
     }
@@ -57,8 +57,8 @@ impl fmt::Display for BodyError {
 impl std::error::Error for BodyError {}
 
 impl RequestBody {
-    pub(crate) fn on_connection(incoming: Incoming, watch: Arc<Watch>) -> Self {
-        Self { incoming, pace: Pace::Connection(watch) }
+    pub(crate) fn on_connection(incoming: Incoming, activity: Arc<Activity>) -> Self {
+        Self { incoming, pace: Pace::Connection(activity) }
     }
 
     pub(crate) fn with_timer(incoming: Incoming, wait: Duration, whole: Duration) -> Self {
@@ -67,11 +67,11 @@ impl RequestBody {
 }
 
 impl Pace {
-    /// Nothing is there yet. Ready when it has been waited for long enough.
+    /// Waits for more of the body. Ready when that has taken too long.
     fn poll_wait(&mut self, context: &mut Context<'_>) -> Poll<()> {
         match self {
-            Self::Connection(watch) => {
-                if watch.body_waits() {
+            Self::Connection(activity) => {
+                if activity.await_body() {
                     Poll::Ready(())
                 } else {
                     Poll::Pending
@@ -84,9 +84,9 @@ impl Pace {
         }
     }
 
-    fn came(&mut self) {
+    fn received(&mut self) {
         match self {
-            Self::Connection(watch) => watch.body_came(),
+            Self::Connection(activity) => activity.body_received(),
             Self::Own { timer, .. } => *timer = None,
         }
     }
@@ -102,7 +102,7 @@ impl Body for RequestBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match Pin::new(&mut self.incoming).poll_frame(context) {
             Poll::Ready(frame) => {
-                self.pace.came();
+                self.pace.received();
                 Poll::Ready(frame.map(|frame| frame.map_err(|_| BodyError::Broken)))
             }
             Poll::Pending => {
@@ -121,13 +121,13 @@ impl Body for RequestBody {
     }
 }
 
-/// The problem behind a body's error, through whatever wrapped it on the way.
+/// The problem for a body's error, which other errors may wrap.
 pub(crate) fn problem(error: &(dyn std::error::Error + 'static)) -> Box<Problem> {
     let mut cause = Some(error);
     while let Some(error) = cause {
         match error.downcast_ref::<BodyError>() {
             Some(BodyError::TimedOut) => {
-                return Problem::new(Code::BodyTimeout, "the body did not come in time");
+                return Problem::new(Code::BodyTimeout, "the body did not arrive in time");
             }
             Some(BodyError::Broken) => {
                 return Problem::new(Code::IncompleteBody, "the body ended early or broke its framing");
@@ -138,10 +138,10 @@ pub(crate) fn problem(error: &(dyn std::error::Error + 'static)) -> Box<Problem>
     Problem::new(Code::IncompleteBody, "the body could not be read")
 }
 
-/// The next part of a body; `None` at its end. Trailers are passed over.
+/// The next part of a body; `None` at its end. Trailers are ignored.
 ///
 /// # Errors
-/// A problem when it does not come.
+/// The problem with the body.
 pub(crate) async fn next_part<B>(body: &mut B) -> Result<Option<Bytes>, Box<Problem>>
 where
     B: Body<Data = Bytes> + Unpin,
@@ -160,11 +160,11 @@ where
     }
 }
 
-/// A whole body, and its room among all that is buffered.
+/// A whole body, with its reservation of buffer memory.
 #[derive(Debug)]
 pub(crate) struct WholeBody {
     bytes: Bytes,
-    _room: Option<Room>,
+    _reservation: Option<Reservation>,
 }
 
 impl Deref for WholeBody {
@@ -175,11 +175,11 @@ impl Deref for WholeBody {
     }
 }
 
-/// A whole body of at most [`limits::BODY_BYTES_MAX`] bytes. One that came in one piece is not copied, and
-/// counts among what its connection buffers.
+/// Reads a whole body of at most [`limits::BODY_BYTES_MAX`] bytes. A body that arrives in one part is not copied, and
+/// needs no reservation: its connection buffers it.
 ///
 /// # Errors
-/// A problem when it is too large, does not come, or finds no room.
+/// A problem when it is too large, does not arrive, or finds no buffer memory free.
 pub(crate) async fn read_whole<B>(
     buffers: &Buffers,
     headers: &HeaderMap,
@@ -198,12 +198,12 @@ where
         return Err(too_large());
     }
     if first.is_empty() || body.is_end_stream() {
-        return Ok(WholeBody { bytes: first, _room: None });
+        return Ok(WholeBody { bytes: first, _reservation: None });
     }
-    // A length is only announced: memory is taken as bytes come, in a few steps.
+    // The announced length is only a claim: memory is reserved in steps, as bytes arrive.
     let announced = announced.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0);
     let mut whole = BytesMut::with_capacity(announced.clamp(first.len(), STEP_BYTES));
-    let mut room = buffers.take_now(STEP_BYTES)?;
+    let mut reservation = buffers.reserve_now(STEP_BYTES)?;
     let mut left = STEP_BYTES;
     let mut next = Some(first);
     while let Some(part) = next {
@@ -211,14 +211,14 @@ where
             return Err(too_large());
         }
         while left < part.len() {
-            room.merge(buffers.take_now(STEP_BYTES)?);
+            reservation.merge(buffers.reserve_now(STEP_BYTES)?);
             left += STEP_BYTES;
         }
         left -= part.len();
         whole.extend_from_slice(&part);
         next = next_part(body).await?;
     }
-    Ok(WholeBody { bytes: whole.freeze(), _room: Some(room) })
+    Ok(WholeBody { bytes: whole.freeze(), _reservation: Some(reservation) })
 }
 
 fn too_large() -> Box<Problem> {

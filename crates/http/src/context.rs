@@ -1,9 +1,10 @@
-//! What every route needs: the node's handle, the figures, the bounds shared by all connections.
+//! What every route needs: the node's handle, the metrics, and the bounds that all connections share.
 
 use crate::buffers::Buffers;
 use crate::options::HttpOptions;
-use crate::router::Operation;
+use api::Operation;
 use bytes::Bytes;
+use http::header::HeaderValue;
 use runtime::Handle;
 use std::sync::Arc;
 use telemetry::{Metrics, Queue, Route};
@@ -14,15 +15,18 @@ pub(crate) struct Context {
     pub(crate) handle: Handle,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) options: HttpOptions,
-    /// One place a subscriber.
+    /// The identity of the store, as `Mainstay-Store` carries it.
+    pub(crate) store: HeaderValue,
+    /// One permit per subscriber.
     pub(crate) subscribers: Arc<Semaphore>,
-    /// Bytes of lines in flight.
+    /// One permit per byte of the lines in flight.
     pub(crate) lines_bytes: Arc<Semaphore>,
-    /// True once the server stops: subscribers and streams of lines end cleanly.
+    /// True once the server stops: subscribers and streams of lines then end cleanly.
     pub(crate) stopping: watch::Receiver<bool>,
     pub(crate) openapi: Bytes,
     pub(crate) buffers: Buffers,
-    cells: Vec<Arc<Route>>,
+    routes: Vec<Arc<Route>>,
+    unmatched: Arc<Route>,
 }
 
 impl Context {
@@ -36,23 +40,28 @@ impl Context {
         metrics.queue(Queue::Subscribers).bound.set(options.subscribers_max as u64);
         let lines_max = model::limits::LINES_IN_FLIGHT_MAX * options.connections_max;
         metrics.queue(Queue::LinesInFlight).bound.set(lines_max as u64);
-        let cells = Operation::ALL.iter().map(|op| metrics.route(op.method(), op.path())).collect();
+        let routes = Operation::ALL.iter().map(|op| metrics.route(op.method().as_str(), op.path())).collect();
+        // 32 hex digits are always a valid header value.
+        let store =
+            HeaderValue::from_str(&handle.store().to_string()).unwrap_or(HeaderValue::from_static(""));
         Self {
             handle,
+            store,
             subscribers: Arc::new(Semaphore::new(options.subscribers_max)),
             lines_bytes: Arc::new(Semaphore::new(options.lines_bytes_max)),
             buffers: Buffers::new(options.buffered_bytes_max, Arc::clone(&metrics)),
+            unmatched: metrics.route("*", "*"),
             metrics,
             options,
             stopping,
-            openapi: Bytes::from(crate::openapi::document()),
-            cells,
+            openapi: Bytes::from(api::contract::document::document()),
+            routes,
         }
     }
 
-    /// The figures of an operation, made when the server starts.
-    pub(crate) fn cell(&self, operation: Operation) -> &Route {
-        &self.cells[operation as usize]
+    /// The metrics of an operation, or of all requests that match none.
+    pub(crate) fn metrics_of(&self, operation: Option<Operation>) -> &Route {
+        operation.and_then(|operation| self.routes.get(operation as usize)).unwrap_or(&self.unmatched)
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

@@ -1,35 +1,39 @@
-//! HTTP for a node: connections, routes, streams of lines, server-sent events, OpenAPI.
+//! The HTTP side of a node: connections, routes, NDJSON streams and server-sent events.
 //!
 //! ```text
-//!   accept ─► connection ─► router ─► routes::* ─► Handle (commands, reads)
-//!    bound     time-outs     names      api: bytes to commands, outcomes to bytes
+//!   accept ─► connection ─► router ─► routes, read ─► Handle (commands, reads)
+//!    bound     time limits   contract    api: bytes to commands, outcomes to bytes
 //! ```
 //!
-//! Guarantees: nothing that a client sends is answered with a 5xx, a panic or a hang; every answer is bounded
-//! in memory, however slow its reader; on a graceful stop requests in flight finish and subscribers are told.
+//! Guarantees: nothing a client sends leads to a 5xx, a panic or a hang; every response uses bounded memory, however
+//! slow its reader; at a graceful stop, requests in progress finish and subscriptions end with a message.
 //!
-//! | module | what it is |
+//! | module | contents |
 //! |---|---|
-//! | [`options`] | time-outs and bounds |
-//! | `accept` | the loop that takes connections, up to a bound |
-//! | `connection` | one connection: its protocol, its patience, its end |
-//! | `router` | paths and methods; what does not exist |
-//! | `routes` | one file a route |
-//! | `read` | pages of events, read and rendered on read threads |
-//! | `reply` | answers, whole or streamed |
-//! | `openapi` | the description of all this, checked against the routes |
+//! | [`options`] | time limits and bounds |
+//! | `accept` | accepts connections, up to a bound |
+//! | `connection` | one connection: its protocol, its time limits, its end |
+//! | `activity` | what a connection is doing, and for how long it may |
+//! | `router` | matches requests to operations of the contract |
+//! | `routes` | one function per operation |
+//! | `read` | reads events as pages, NDJSON or subscriptions |
+//! | `body`, `response` | request bodies, and responses, whole or in parts |
+//! | `buffers` | the memory that bodies of all connections share |
+//! | `context` | what every route needs |
+//! | `unavailable` | the problem for a node that does not take a request |
 //!
-//! It runs on the node's own current-thread runtime, and knows no file and no consensus.
+//! No module depends on one that depends on it. The crate runs on the node's current-thread runtime, and knows no
+//! files and no consensus. What the operations are is in `api::contract`.
 
 mod accept;
+mod activity;
 mod body;
 mod buffers;
 mod connection;
 mod context;
-pub mod openapi;
 pub mod options;
 mod read;
-mod reply;
+mod response;
 mod router;
 mod routes;
 mod unavailable;

@@ -1,30 +1,30 @@
-//! Time-outs and bounds of the HTTP side. None of them decides an outcome.
+//! Time limits and bounds of the HTTP side. They never decide the outcome of a command.
 
 use model::limits;
 use std::time::Duration;
 
-/// How patient the server is, and how much it holds at once.
+/// How long the server waits for clients, and how much it holds at a time.
 #[derive(Clone, Debug)]
 pub struct HttpOptions {
     pub connections_max: usize,
     pub subscribers_max: usize,
-    /// From the first byte of a head to its last; then the connection is closed.
+    /// The most time from the first byte of a request head to its last. Then the connection is closed.
     pub head_time: Duration,
-    /// A connection without a request is closed after this long.
+    /// A connection without requests is closed after this long.
     pub idle_time: Duration,
-    /// A body, of which nothing more comes for this long, is answered with 408.
+    /// A request whose body stalls for this long receives 408.
     pub body_wait: Duration,
-    /// A whole body, or the next line of a stream of lines, comes within this time.
+    /// The most time for a whole body, or for the next line of a stream of lines.
     pub body_time: Duration,
-    /// A connection whose client takes nothing for this long is closed.
+    /// A connection whose client reads nothing for this long is closed.
     pub write_wait: Duration,
-    /// A comment is sent to a subscriber after this long without an event.
+    /// A subscriber is sent something at least this often, unless its request says otherwise.
     pub keep_alive: Duration,
-    /// At a graceful stop, requests in flight have this long.
+    /// How long requests in progress may take at a graceful stop.
     pub stop_time: Duration,
-    /// Bytes of lines of `POST /v1/events` in flight, over all connections.
+    /// The most bytes of `POST /v1/events` lines in flight, over all connections.
     pub lines_bytes_max: usize,
-    /// Bytes of bodies and answers in memory, over all connections.
+    /// The most bytes of request and response bodies in memory, over all connections.
     pub buffered_bytes_max: usize,
 }
 
@@ -38,9 +38,10 @@ impl Default for HttpOptions {
             body_wait: Duration::from_secs(10),
             body_time: Duration::from_secs(60),
             write_wait: Duration::from_secs(30),
-            keep_alive: Duration::from_secs(10),
+            // Some clients, httpx among them, give up after 5 s without a byte.
+            keep_alive: Duration::from_secs(3),
             stop_time: Duration::from_secs(10),
-            // Half of what may wait in the node, so that lines alone never fill it.
+            // Half of what the node accepts, so that lines alone never fill it.
             lines_bytes_max: limits::WAITING_BYTES_MAX / 2,
             buffered_bytes_max: 256 << 20,
         }
@@ -48,8 +49,8 @@ impl Default for HttpOptions {
 }
 
 impl HttpOptions {
-    /// How often a connection looks at its clocks: time-outs are kept to a quarter of the shortest.
-    pub(crate) fn look_every(&self) -> Duration {
+    /// How often a connection checks its time limits: they are exact to a quarter of the shortest.
+    pub(crate) fn check_every(&self) -> Duration {
         let shortest = [self.head_time, self.idle_time, self.body_wait, self.body_time, self.write_wait]
             .into_iter()
             .min()

@@ -1,17 +1,19 @@
-//! Paths and methods: which operation a request asks for, and what to say when there is none.
+//! Matches requests to operations of the contract, by path and method.
 //!
-//! `axum` matches paths. One route is matched before it: an append of one event is the request that this
-//! server is asked most, and the router's boxes cost it 2 µs; both ways end in the same function.
+//! `axum` matches paths. Only appends to one stream are matched before it: they are the most frequent requests, and
+//! the boxes of the router cost 2 µs each time. Both ways end in the same function.
 
-use crate::connection::Watch;
+use crate::activity::Activity;
 use crate::context::Context;
-use crate::reply::{self, Answer, Reply};
+use crate::response::{self, Response, ResponseBody};
 use crate::routes;
-use api::{Code, Problem};
+use api::contract::Method;
+use api::request::stream_in_path;
+use api::{Code, Operation, Problem};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use bytes::Bytes;
 use http::header::HOST;
-use http::{HeaderMap, Method, Request, Version};
+use http::{HeaderMap, Request, Version};
 use http_body::Body;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -19,48 +21,6 @@ use std::time::Instant;
 use telemetry::{TraceId, TraceParent, spans};
 use tower::ServiceExt as _;
 use tracing::{Instrument as _, Level};
-
-macro_rules! operations {
-    ($($(#[$doc:meta])* $name:ident = $method:literal $path:literal;)*) => {
-        /// What can be asked for.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(crate) enum Operation {
-            $($(#[$doc])* $name,)*
-        }
-
-        impl Operation {
-            pub(crate) const ALL: &[Self] = &[$(Self::$name),*];
-
-            pub(crate) const fn method(self) -> &'static str {
-                match self { $(Self::$name => $method,)* }
-            }
-
-            /// With its parameters in braces.
-            pub(crate) const fn path(self) -> &'static str {
-                match self { $(Self::$name => $path,)* }
-            }
-        }
-    };
-}
-
-operations! {
-    Append = "POST" "/v1/streams/{stream}/events";
-    ReadStream = "GET" "/v1/streams/{stream}/events";
-    DeleteStream = "DELETE" "/v1/streams/{stream}";
-    GetSettings = "GET" "/v1/streams/{stream}/settings";
-    PutSettings = "PUT" "/v1/streams/{stream}/settings";
-    ListStreams = "GET" "/v1/streams";
-    AppendLines = "POST" "/v1/events";
-    ReadStore = "GET" "/v1/events";
-    Transact = "POST" "/v1/transactions";
-    Live = "GET" "/livez";
-    Ready = "GET" "/readyz";
-    Metrics = "GET" "/metrics";
-    OpenApi = "GET" "/v1/openapi.json";
-    Errors = "GET" "/v1/errors";
-    /// Everything that is not there.
-    Unmatched = "*" "*";
-}
 
 const STREAMS: &str = "/v1/streams/";
 const EVENTS: &str = "/events";
@@ -76,7 +36,7 @@ impl Router {
         let mut axum = axum::Router::new();
         let mut paths: Vec<&'static str> = Vec::new();
         for operation in Operation::ALL {
-            if *operation != Operation::Unmatched && !paths.contains(&operation.path()) {
+            if !paths.contains(&operation.path()) {
                 paths.push(operation.path());
             }
         }
@@ -86,18 +46,18 @@ impl Router {
         let context = Arc::clone(context);
         let axum = axum.fallback(move |request: axum::extract::Request| {
             let context = Arc::clone(&context);
-            async move { run(&context, Operation::Unmatched, request, "").await.map(axum::body::Body::new) }
+            async move { run(&context, None, request, "").await.map(axum::body::Body::new) }
         });
         Self { axum }
     }
 
-    /// The answer to a request. `watch` is the connection's, where it has one request at a time.
-    pub(crate) async fn answer<B>(
+    /// Responds to a request. `activity` is that of the connection, if it carries one request at a time.
+    pub(crate) async fn respond<B>(
         &self,
         context: &Arc<Context>,
         mut request: Request<B>,
-        watch: Option<&Arc<Watch>>,
-    ) -> Answer
+        activity: Option<&Arc<Activity>>,
+    ) -> Response
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: std::error::Error + Send + Sync + 'static,
@@ -105,45 +65,40 @@ impl Router {
         if request.version() <= Version::HTTP_11
             && let Err(problem) = check_host(request.version(), request.headers())
         {
-            return reply::problem(&problem);
+            return response::problem(&problem);
         }
-        if request.method() == Method::POST && is_stream_events(request.uri().path()) {
-            return run(context, Operation::Append, request, "").await;
+        if request.method() == http::Method::POST && is_stream_events(request.uri().path()) {
+            return run(context, Some(Operation::Append), request, "").await;
         }
-        if let Some(watch) = watch {
-            request.extensions_mut().insert(Arc::clone(watch));
+        if let Some(activity) = activity {
+            request.extensions_mut().insert(Arc::clone(activity));
         }
-        let answer: Result<_, Infallible> = self.axum.clone().oneshot(request).await;
-        match answer {
-            Ok(answer) => answer.map(Reply::Routed),
+        let response: Result<_, Infallible> = self.axum.clone().oneshot(request).await;
+        match response {
+            Ok(response) => response.map(ResponseBody::Routed),
             Err(never) => match never {},
         }
     }
 }
 
-/// RFC 9112, section 3.2: one `Host`, and in HTTP/1.0 none is as good.
-fn check_host(version: Version, headers: &HeaderMap) -> reply::Result<()> {
+/// RFC 9112, section 3.2: HTTP/1.1 requires exactly one `Host`, HTTP/1.0 permits none.
+fn check_host(version: Version, headers: &HeaderMap) -> response::Result<()> {
     let mut hosts = headers.get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
         (None, _) if version == Version::HTTP_11 => {
             Err(Problem::new(Code::BadRequest, "HTTP/1.1 needs a `Host` header"))
         }
         (Some(_), Some(_)) => {
-            Err(Problem::new(Code::DuplicateHeader, "`host` is there twice").header("host"))
+            Err(Problem::new(Code::DuplicateHeader, "`host` was sent twice").header("host"))
         }
         _ => Ok(()),
     }
 }
 
-/// `/v1/streams/{stream}/events`, also with an empty name, which is then refused as one.
+/// Whether the path is `/v1/streams/{stream}/events`. An empty name matches too, and is refused as a name.
 fn is_stream_events(path: &str) -> bool {
     let name = path.strip_prefix(STREAMS).and_then(|rest| rest.strip_suffix(EVENTS));
     name.is_some_and(|name| !name.contains('/'))
-}
-
-/// The segment of the path that names a stream.
-pub(crate) fn stream_segment(path: &str) -> &str {
-    path.strip_prefix(STREAMS).and_then(|rest| rest.split('/').next()).unwrap_or_default()
 }
 
 fn at_path(context: &Arc<Context>, path: &'static str) -> MethodRouter {
@@ -152,32 +107,37 @@ fn at_path(context: &Arc<Context>, path: &'static str) -> MethodRouter {
     let mut allowed = String::new();
     for operation in operations {
         let filter = match operation.method() {
-            "GET" => MethodFilter::GET,
-            "POST" => MethodFilter::POST,
-            "PUT" => MethodFilter::PUT,
-            _ => MethodFilter::DELETE,
+            Method::Get => MethodFilter::GET,
+            Method::Post => MethodFilter::POST,
+            Method::Put => MethodFilter::PUT,
+            Method::Delete => MethodFilter::DELETE,
         };
         let context = Arc::clone(context);
         let handler = move |request: axum::extract::Request| {
             let context = Arc::clone(&context);
-            async move { run(&context, operation, request, "").await.map(axum::body::Body::new) }
+            async move { run(&context, Some(operation), request, "").await.map(axum::body::Body::new) }
         };
         methods = methods.merge(on(filter, handler));
-        allowed.push_str(operation.method());
-        allowed.push_str(if operation.method() == "GET" { ", HEAD, " } else { ", " });
+        allowed.push_str(operation.method().as_str());
+        allowed.push_str(if operation.method() == Method::Get { ", HEAD, " } else { ", " });
     }
     allowed.push_str("OPTIONS");
     let allowed: Arc<str> = allowed.into();
     let context = Arc::clone(context);
     methods.fallback(move |request: axum::extract::Request| {
         let (context, allowed) = (Arc::clone(&context), Arc::clone(&allowed));
-        async move { run(&context, Operation::Unmatched, request, &allowed).await.map(axum::body::Body::new) }
+        async move { run(&context, None, request, &allowed).await.map(axum::body::Body::new) }
     })
 }
 
-/// Runs an operation under its span, and counts its answer. `allowed` are the methods of the path of an
-/// unmatched request, if there is such a path.
-async fn run<B>(context: &Arc<Context>, operation: Operation, request: Request<B>, allowed: &str) -> Answer
+/// Runs an operation in its span and counts the response. Without an operation, `allowed` lists the methods of the
+/// path, if the path exists.
+async fn run<B>(
+    context: &Arc<Context>,
+    operation: Option<Operation>,
+    request: Request<B>,
+    allowed: &str,
+) -> Response
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: std::error::Error + Send + Sync + 'static,
@@ -187,23 +147,42 @@ where
     let trace_id = parent
         .and_then(|text| text.parse().ok())
         .map_or_else(TraceId::fresh, |parent: TraceParent| parent.trace_id);
-    let span = || spans::request(operation.method(), operation.path(), trace_id);
+    let (method, path) =
+        operation.map_or(("*", "*"), |operation| (operation.method().as_str(), operation.path()));
+    let span = || spans::request(method, path, trace_id);
     let result = match operation {
-        // An append that goes well writes no line, so nobody would see the span: 1 µs is worth the branch.
-        Operation::Append if !tracing::enabled!(target: spans::TARGET, Level::DEBUG) => {
-            routes::answer(context, operation, request, allowed).await
+        // A successful append logs nothing, so its span would not be seen. The branch saves 1 µs.
+        Some(Operation::Append) if !tracing::enabled!(target: spans::TARGET, Level::DEBUG) => {
+            routes::respond(context, Operation::Append, request).await
         }
-        _ => routes::answer(context, operation, request, allowed).instrument(span()).await,
+        Some(operation) => routes::respond(context, operation, request).instrument(span()).await,
+        None => unmatched(&request, allowed),
     };
-    let answer = result.unwrap_or_else(|problem| {
+    let response = result.unwrap_or_else(|problem| {
         let _entered = span().entered();
         if problem.status() == 500 {
             tracing::error!(%problem, "a request failed");
         } else {
-            tracing::debug!(%problem, "a request is refused");
+            tracing::debug!(%problem, "a request was refused");
         }
-        reply::problem(&problem)
+        response::problem(&problem)
     });
-    context.cell(operation).answered(answer.status().as_u16(), begun.elapsed());
-    answer
+    context.metrics_of(operation).answered(response.status().as_u16(), begun.elapsed());
+    response
+}
+
+/// The response to a request without an operation.
+fn unmatched<B>(request: &Request<B>, allowed: &str) -> response::Result {
+    let path = request.uri().path();
+    if path.starts_with("/v1/streams//") {
+        stream_in_path("")?;
+    }
+    if allowed.is_empty() {
+        return Err(Problem::new(Code::NotFound, format!("no route has the path `{path}`")));
+    }
+    if request.method() == http::Method::OPTIONS {
+        return Ok(response::allow(response::no_content(), allowed));
+    }
+    let detail = format!("the path does not support `{}`; it supports {allowed}", request.method());
+    Ok(response::allow(response::problem(&Problem::new(Code::MethodNotAllowed, detail)), allowed))
 }

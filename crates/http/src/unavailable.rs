@@ -1,7 +1,9 @@
-//! A node that cannot answer, as a problem.
+//! The problem for a node that does not take a request.
 
+use crate::context::Context;
+use crate::response::Result;
 use api::{Code, Problem};
-use runtime::Unavailable;
+use runtime::{Phase, Unavailable};
 
 pub(crate) fn problem(unavailable: &Unavailable) -> Box<Problem> {
     let (code, retry_after_s) = match unavailable {
@@ -16,7 +18,18 @@ pub(crate) fn problem(unavailable: &Unavailable) -> Box<Problem> {
     problem
 }
 
-/// A read that failed: nothing was asked to change, so there is no outcome to be unknown.
+/// Reads are possible once the log has been replayed.
+///
+/// # Errors
+/// [`Code::NotReady`] before.
+pub(crate) fn check_readable(context: &Context) -> Result<()> {
+    match context.handle.status().phase {
+        Phase::Starting => Err(problem(&Unavailable::NotReady)),
+        _ => Ok(()),
+    }
+}
+
+/// The problem for a read. It changes nothing, so no outcome can be unknown.
 pub(crate) fn read_problem(unavailable: &Unavailable) -> Box<Problem> {
     match unavailable {
         Unavailable::Lost => Problem::new(Code::Internal, "the read did not finish"),

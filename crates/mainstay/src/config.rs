@@ -1,21 +1,25 @@
-//! The node's configuration: flags over environment over file over defaults, each value with its origin.
+//! The node's configuration: flags override the environment, which overrides the file, which overrides the
+//! defaults. Each value keeps its origin.
 //!
-//! Values come as text from wherever they were set and are parsed once, here, so that an error can name the
-//! place that must be corrected. Nothing here decides an outcome: what does is replicated state.
+//! Values arrive as text and are parsed once, here, so that an error can name the origin to correct. Nothing here
+//! decides an outcome: replicated state does.
 
+use api::request::query::parse_keep_alive;
 use std::fmt;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 use telemetry::LogFormat;
 
-/// The file that is read when none is named, if it is there.
+/// The file that is read if none is named and it exists.
 const FILE_DEFAULT: &str = "mainstay.toml";
 
-/// Names the file; not a key of its own.
+/// Names the file; it is not a key.
 const FILE_VARIABLE: &str = "MAINSTAY_CONFIG";
 
-/// Every key there is: as flag `--KEY`, as variable `MAINSTAY_KEY`, and in the file.
+/// Every key: as flag `--KEY`, as variable `MAINSTAY_KEY`, and in the file.
 const KEYS: &[Key] = &[
     Key { name: "data", default: "mainstay-data" },
     Key { name: "listen", default: "127.0.0.1:7070" },
@@ -23,6 +27,7 @@ const KEYS: &[Key] = &[
     Key { name: "memtable-size", default: "16 MiB" },
     Key { name: "segment-size", default: "64 MiB" },
     Key { name: "space-reserve", default: "128 MiB" },
+    Key { name: "keep-alive", default: "3s" },
     Key { name: "log-format", default: "auto" },
     Key { name: "log-level", default: "info" },
 ];
@@ -41,31 +46,34 @@ impl Key {
 /// The flags of `serve` and `config show`.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Flags {
-    /// Where the data is kept [default: mainstay-data]
+    /// Directory of the data [default: mainstay-data]
     #[arg(long, value_name = "DIRECTORY")]
     pub(crate) data: Option<String>,
-    /// The address to listen on; only loopback until there is access control [default: 127.0.0.1:7070]
+    /// Address to listen on; loopback only, because there is no access control yet [default: 127.0.0.1:7070]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) listen: Option<String>,
-    /// Memory for blocks of the state, such as `64 MiB` [default: 16 MiB]
+    /// Memory for cached blocks of the state, such as `64 MiB` [default: 16 MiB]
     #[arg(long, value_name = "SIZE")]
     pub(crate) cache_size: Option<String>,
-    /// Memory of new rows after which they are flushed [default: 16 MiB]
+    /// Flush new rows when they use this much memory [default: 16 MiB]
     #[arg(long, value_name = "SIZE")]
     pub(crate) memtable_size: Option<String>,
-    /// Length of one file of the write-ahead log [default: 64 MiB]
+    /// Size of one file of the write-ahead log [default: 64 MiB]
     #[arg(long, value_name = "SIZE")]
     pub(crate) segment_size: Option<String>,
-    /// Free space on the disk below which writes are refused [default: 128 MiB]
+    /// Refuse writes when the disk has less free space than this [default: 128 MiB]
     #[arg(long, value_name = "SIZE")]
     pub(crate) space_reserve: Option<String>,
-    /// Logs as `text`, as `json`, or `auto`: text on a terminal [default: auto]
+    /// Send a subscription something at least this often, from 1s to 60s [default: 3s]
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) keep_alive: Option<String>,
+    /// Log format: `text`, `json`, or `auto` (text on a terminal, JSON otherwise) [default: auto]
     #[arg(long, value_name = "FORMAT")]
     pub(crate) log_format: Option<String>,
-    /// Which logs, such as `info` or `warn,node=debug` [default: info]
+    /// Log level, such as `info` or `warn,node=debug` [default: info]
     #[arg(long, value_name = "LEVEL")]
     pub(crate) log_level: Option<String>,
-    /// The file with settings [default: mainstay.toml, if it is there]
+    /// Configuration file [default: mainstay.toml, if it exists]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }
@@ -79,6 +87,7 @@ impl Flags {
             "memtable-size" => self.memtable_size.as_deref(),
             "segment-size" => self.segment_size.as_deref(),
             "space-reserve" => self.space_reserve.as_deref(),
+            "keep-alive" => self.keep_alive.as_deref(),
             "log-format" => self.log_format.as_deref(),
             "log-level" => self.log_level.as_deref(),
             _ => None,
@@ -113,7 +122,7 @@ pub(crate) struct Setting {
     pub(crate) origin: Origin,
 }
 
-/// A configuration that can be used as it is.
+/// A checked configuration.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     pub(crate) data: PathBuf,
@@ -122,24 +131,25 @@ pub(crate) struct Config {
     pub(crate) memtable_bytes: u64,
     pub(crate) segment_bytes: u64,
     pub(crate) space_reserve_bytes: u64,
+    pub(crate) keep_alive: Duration,
     pub(crate) log_format: LogFormat,
     pub(crate) log_level: String,
-    /// The same as text, with their origins, in the order of the keys.
+    /// The same values as text, with their origins, in the order of the keys.
     pub(crate) settings: Vec<Setting>,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
-    #[error("the configuration file {} cannot be read: {source}", path.display())]
+    #[error("cannot read the configuration file {}: {source}", path.display())]
     Unreadable { path: PathBuf, source: std::io::Error },
-    #[error("the configuration file {} is not TOML: {message}", path.display())]
+    #[error("{} is not valid TOML: {message}", path.display())]
     NotToml { path: PathBuf, message: String },
-    #[error("{} has the key `{key}`, which is not known; known are {known}", path.display())]
+    #[error("{} has the unknown key `{key}`; the known keys are {known}", path.display())]
     UnknownKey { path: PathBuf, key: String, known: String },
-    #[error("`{key}` cannot be {value:?} (from {origin}): it takes {takes}")]
+    #[error("`{key}` cannot be {value:?} (from {origin}): expected {takes}")]
     Value { key: &'static str, value: String, origin: Origin, takes: &'static str },
     #[error(
-        "`listen` is {address} (from {origin}), which others can reach: until there is access control a node \
+        "`listen` is {address} (from {origin}), which other machines can reach: without access control a node \
          listens on loopback only, such as 127.0.0.1:7070 or [::1]:7070"
     )]
     NotLoopback { address: SocketAddr, origin: Origin },
@@ -158,7 +168,7 @@ pub(crate) fn load(flags: &Flags) -> Result<Config, ConfigError> {
     resolve(flags, environment, file.as_ref().map(|(path, text)| (*path, text.as_str())))
 }
 
-/// Pure: the same from the same places.
+/// Depends on its arguments only.
 fn resolve(
     flags: &Flags,
     environment: impl Fn(&str) -> Option<String>,
@@ -186,7 +196,7 @@ fn resolve(
 fn parse_file(path: &Path, text: &str) -> Result<toml::Table, ConfigError> {
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| ConfigError::NotToml {
         path: path.to_owned(),
-        message: error.to_string().trim().replace('\n', "; "),
+        message: describe(&error, text),
     })?;
     match table.keys().find(|key| !KEYS.iter().any(|known| known.name == key.as_str())) {
         Some(key) => Err(ConfigError::UnknownKey {
@@ -198,7 +208,13 @@ fn parse_file(path: &Path, text: &str) -> Result<toml::Table, ConfigError> {
     }
 }
 
-/// A text without its quotes, and anything else as TOML writes it: whoever parses it refuses what is wrong.
+/// A TOML error as one line of text, such as `line 2: string values must be quoted`.
+fn describe(error: &toml::de::Error, text: &str) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    format!("line {}: {}", before.matches('\n').count() + 1, error.message())
+}
+
+/// A string without its quotes, and anything else as TOML writes it. A wrong type fails when it is parsed.
 fn plain(value: &toml::Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
@@ -209,14 +225,19 @@ fn typed(settings: Vec<Setting>) -> Result<Config, ConfigError> {
         let origin = setting(&settings, "listen").1;
         return Err(ConfigError::NotLoopback { address: listen, origin });
     }
-    let size = |key| parse::<Size>(&settings, key, "a size in bytes, KiB, MiB or GiB, such as 64 MiB");
     Ok(Config {
         data: parse::<NonEmpty>(&settings, "data", "the path of a directory")?.0.into(),
         listen,
-        cache_bytes: size("cache-size")?.0,
-        memtable_bytes: size("memtable-size")?.0,
-        segment_bytes: size("segment-size")?.0,
-        space_reserve_bytes: size("space-reserve")?.0,
+        cache_bytes: size(&settings, "cache-size", &CACHE_SIZE)?,
+        memtable_bytes: size(&settings, "memtable-size", &MEMTABLE_SIZE)?,
+        segment_bytes: size(&settings, "segment-size", &SEGMENT_SIZE)?,
+        space_reserve_bytes: size(&settings, "space-reserve", &SPACE_RESERVE)?,
+        keep_alive: parse::<KeepAlive>(
+            &settings,
+            "keep-alive",
+            "a duration from 1s to 60s, such as 3s or 1500ms",
+        )?
+        .0,
         log_format: parse(&settings, "log-format", "auto, text or json")?,
         log_level: parse::<NonEmpty>(&settings, "log-level", "levels, such as info or warn,node=debug")?.0,
         settings,
@@ -235,7 +256,7 @@ fn parse<T: FromStr>(settings: &[Setting], key: &'static str, takes: &'static st
     value.trim().parse().map_err(|_| ConfigError::Value { key, value, origin, takes })
 }
 
-/// A text that says something.
+/// A text that is not empty.
 struct NonEmpty(String);
 
 impl FromStr for NonEmpty {
@@ -244,6 +265,42 @@ impl FromStr for NonEmpty {
     fn from_str(text: &str) -> Result<Self, ()> {
         (!text.is_empty()).then(|| Self(text.to_owned())).ok_or(())
     }
+}
+
+/// The longest silence of a subscription.
+struct KeepAlive(Duration);
+
+impl FromStr for KeepAlive {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        parse_keep_alive(text).map(Self)
+    }
+}
+
+/// The sizes that a key accepts, and how an error describes them.
+struct SizeRange {
+    bytes: RangeInclusive<u64>,
+    takes: &'static str,
+}
+
+const CACHE_SIZE: SizeRange =
+    SizeRange { bytes: 0..=1 << 40, takes: "a size from 0 to 1 TiB, such as 64 MiB" };
+const MEMTABLE_SIZE: SizeRange =
+    SizeRange { bytes: 256 << 10..=4 << 30, takes: "a size from 256 KiB to 4 GiB, such as 16 MiB" };
+/// A node zeroes a whole segment ahead of use, so a segment must fit the disk many times.
+const SEGMENT_SIZE: SizeRange =
+    SizeRange { bytes: 1 << 20..=1 << 30, takes: "a size from 1 MiB to 1 GiB, such as 64 MiB" };
+const SPACE_RESERVE: SizeRange =
+    SizeRange { bytes: 0..=1 << 40, takes: "a size from 0 to 1 TiB, such as 128 MiB" };
+
+fn size(settings: &[Setting], key: &'static str, range: &SizeRange) -> Result<u64, ConfigError> {
+    let Size(bytes) = parse(settings, key, range.takes)?;
+    if range.bytes.contains(&bytes) {
+        return Ok(bytes);
+    }
+    let (value, origin) = setting(settings, key);
+    Err(ConfigError::Value { key, value, origin, takes: range.takes })
 }
 
 /// A number of bytes, also written as `64 MiB`.
@@ -260,6 +317,7 @@ impl FromStr for Size {
             "KiB" => 1 << 10,
             "MiB" => 1 << 20,
             "GiB" => 1 << 30,
+            "TiB" => 1 << 40,
             _ => return Err(()),
         };
         number.checked_mul(unit).map(Self).ok_or(())
@@ -293,12 +351,13 @@ mod tests {
     fn flags_win_over_environment_over_file_over_defaults() {
         let flags = [("data", "from-flag")];
         let environment = [("MAINSTAY_DATA", "e"), ("MAINSTAY_LISTEN", "127.0.0.1:1")];
-        let file = "data = 'f'\nlisten = '127.0.0.1:2'\ncache-size = '1 GiB'\nmemtable-size = 1024\n";
+        let file = "data = 'f'\nlisten = '127.0.0.1:2'\ncache-size = '1 GiB'\nmemtable-size = 1048576\n";
         let config = check(&flags, &environment, Some(file)).unwrap();
         assert_eq!(config.data, PathBuf::from("from-flag"));
         assert_eq!(config.listen, "127.0.0.1:1".parse().unwrap());
-        assert_eq!((config.cache_bytes, config.memtable_bytes), (1 << 30, 1024));
+        assert_eq!((config.cache_bytes, config.memtable_bytes), (1 << 30, 1 << 20));
         assert_eq!(config.log_format, LogFormat::Auto);
+        assert_eq!(config.keep_alive, Duration::from_secs(3));
         assert_eq!(config.settings[4].origin, Origin::Default);
         let origins: Vec<String> = config.settings.iter().map(|setting| setting.origin.to_string()).collect();
         assert_eq!(
@@ -308,21 +367,24 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_used_is_refused_with_its_name_and_its_place() {
+    fn an_invalid_value_is_an_error_that_names_the_key_and_the_source() {
         for (environment, file, want) in [
-            (
-                &[][..],
-                Some("lisen = 'x'"),
-                "m.toml has the key `lisen`, which is not known; known are `data`,",
-            ),
-            (&[], Some("listen = "), "m.toml is not TOML"),
+            (&[][..], Some("lisen = 'x'"), "m.toml has the unknown key `lisen`; the known keys are `data`,"),
+            (&[], Some("listen = "), "m.toml is not valid TOML: line 1: "),
             (&[], Some("cache-size = true"), "`cache-size` cannot be \"true\" (from file m.toml)"),
             (&[("MAINSTAY_CACHE_SIZE", "1 parsec")], None, "(from environment MAINSTAY_CACHE_SIZE)"),
-            (&[("MAINSTAY_CACHE_SIZE", "99999999999 GiB")], None, "it takes a size in bytes"),
+            (&[("MAINSTAY_CACHE_SIZE", "99999999999 GiB")], None, "expected a size from 0 to 1 TiB"),
             (&[("MAINSTAY_LISTEN", "0.0.0.0:7070")], None, "listens on loopback only"),
-            (&[("MAINSTAY_LISTEN", "localhost")], None, "it takes an address and a port"),
-            (&[("MAINSTAY_LOG_FORMAT", "xml")], None, "it takes auto, text or json"),
+            (&[("MAINSTAY_LISTEN", "localhost")], None, "expected an address and a port"),
+            (&[("MAINSTAY_KEEP_ALIVE", "999ms")], None, "expected a duration from 1s to 60s"),
+            (&[], Some("keep-alive = 4"), "`keep-alive` cannot be \"4\" (from file m.toml)"),
+            (&[("MAINSTAY_LOG_FORMAT", "xml")], None, "expected auto, text or json"),
             (&[("MAINSTAY_DATA", "")], None, "`data` cannot be \"\""),
+            (&[("MAINSTAY_SEGMENT_SIZE", "1")], None, "expected a size from 1 MiB to 1 GiB"),
+            (&[("MAINSTAY_SEGMENT_SIZE", "2 GiB")], None, "expected a size from 1 MiB to 1 GiB"),
+            (&[("MAINSTAY_MEMTABLE_SIZE", "0")], None, "expected a size from 256 KiB to 4 GiB"),
+            (&[("MAINSTAY_CACHE_SIZE", "2 TiB")], None, "expected a size from 0 to 1 TiB"),
+            (&[], Some("data = 'x'\nlisten = "), "m.toml is not valid TOML: line 2: "),
         ] {
             let error = check(&[], environment, file).unwrap_err();
             assert!(error.contains(want), "{error}");
@@ -330,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn any_loopback_address_is_taken() {
+    fn any_loopback_address_is_accepted() {
         for address in ["127.0.0.1:0", "127.9.9.9:1", "[::1]:7070"] {
             assert!(check(&[("listen", address)], &[], None).is_ok(), "{address}");
         }

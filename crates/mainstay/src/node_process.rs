@@ -1,4 +1,4 @@
-//! A node in a process of its own: started, and killed. For the tour and the bench.
+//! A node in its own process, for the tour and the bench.
 
 use crate::cli::failure::{Class, Failure, Result};
 use std::io::{BufRead, BufReader};
@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-/// How the line begins that says where a node listens.
+/// The beginning of the line that says where a node listens.
 pub(crate) const LISTENING: &str = "listening on ";
 
 /// A running node; killed when dropped.
@@ -14,7 +14,7 @@ pub(crate) const LISTENING: &str = "listening on ";
 pub(crate) struct NodeProcess {
     child: Child,
     url: String,
-    /// From the start of the process until it listened.
+    /// The time from the start of the process until it listened.
     pub(crate) listened_after: Duration,
 }
 
@@ -35,7 +35,7 @@ impl NodeProcess {
             let status = child.wait()?;
             return Err(Failure::new(Class::Unavailable, format!("the node did not start ({status})")));
         };
-        // The pipe stays open, so that a node that says more does not fail for it.
+        // The pipe stays open, so that a node that prints more does not fail.
         std::thread::spawn(move || lines.for_each(drop));
         Ok(Self { child, url, listened_after: began.elapsed() })
     }
@@ -48,7 +48,7 @@ impl NodeProcess {
         self.child.id()
     }
 
-    /// kill -9: the process gets no chance to write anything down.
+    /// kill -9: the process cannot write anything more.
     pub(crate) fn kill(&mut self) -> Result<ExitStatus> {
         self.child.kill()?;
         Ok(self.child.wait()?)
@@ -57,7 +57,7 @@ impl NodeProcess {
 
 impl Drop for NodeProcess {
     fn drop(&mut self) {
-        // Both fail only when the process has ended already.
+        // Both fail only if the process has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

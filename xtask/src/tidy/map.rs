@@ -1,34 +1,34 @@
-//! ARCHITECTURE.md's map against the crates as they are.
+//! Rules that compare the table of crates in ARCHITECTURE.md with the code.
 
-use super::{Finding, Room, Tree, code};
+use super::{Crate, Finding, Tree, code};
 
 const PAGE: &str = "ARCHITECTURE.md";
 
-/// A row of the map.
+/// A row of the table.
 #[derive(Debug, PartialEq, Eq)]
 struct Row {
-    /// The package's name.
+    /// The name of the package.
     name: String,
     what: String,
-    /// Packages it may use.
+    /// The packages that it may use.
     may_use: Vec<String>,
 }
 
-/// Reads the table `| crate | what it is | may use | must not know |`. "all of the above" stands for every
-/// crate of the rows above; what is in parentheses is for people.
+/// Reads the table `| crate | what it is | may use | must not know |`. "all of the above" means every crate in
+/// the rows above. Text in parentheses is for people and ignored here.
 fn rows(page: &str) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     let lines = page.lines().skip_while(|line| !line.starts_with("| crate |")).skip(2);
     for line in lines.take_while(|line| line.starts_with('|')) {
-        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
-        let [name, what, may_use, ..] = cells.as_slice() else { continue };
+        let columns: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [name, what, may_use, ..] = columns.as_slice() else { continue };
         let name = name.split('`').nth(1).unwrap_or_default();
         let mut allowed = Vec::new();
         for word in without_parentheses(may_use).split(',').map(str::trim).filter(|word| !word.is_empty()) {
             match word {
                 "all of the above" => allowed.extend(rows.iter().map(|row: &Row| row.name.clone())),
                 "clients/rust" => allowed.push("mainstay-client".into()),
-                // The folder's name where the package's differs.
+                // The folder has another name than the package.
                 "http" => allowed.push("http-server".into()),
                 crate_name => allowed.push(crate_name.trim_matches('`').into()),
             }
@@ -55,39 +55,41 @@ fn map(tree: &Tree) -> Vec<Row> {
     tree.file(PAGE).map(|page| rows(&page.text)).unwrap_or_default()
 }
 
-/// A row for each crate, and no row for a crate that is not there.
-pub fn rooms(tree: &Tree) -> Vec<Finding> {
+/// The table has a row for each crate, and no row for a crate that does not exist.
+pub fn crates(tree: &Tree) -> Vec<Finding> {
     let rows = map(tree);
-    let missing = tree.rooms.iter().filter(|room| !rows.iter().any(|row| row.name == room.name));
-    let gone = rows.iter().filter(|row| !tree.rooms.iter().any(|room| room.name == row.name));
+    let missing = tree.crates.iter().filter(|package| !rows.iter().any(|row| row.name == package.name));
+    let gone = rows.iter().filter(|row| !tree.crates.iter().any(|package| package.name == row.name));
     missing
-        .map(|room| Finding::new(&room.dir, format!("`{}` has no row in {PAGE}", room.name)))
+        .map(|package| Finding::new(&package.dir, format!("`{}` has no row in {PAGE}", package.name)))
         .chain(gone.map(|row| Finding::new(PAGE, format!("there is no crate `{}`", row.name))))
         .collect()
 }
 
-/// Code uses what its row allows. Tests may also use any crate of the rows above: a suite that a trait's
-/// implementations share lies with the trait.
-pub fn arrows(tree: &Tree) -> Vec<Finding> {
+/// A crate depends only on the crates that its row allows. Its tests may also use any crate in the rows above,
+/// such as the crate of a trait for its conformance suite.
+pub fn dependencies(tree: &Tree) -> Vec<Finding> {
     let rows = map(tree);
-    let is_ours = |name: &String| tree.rooms.iter().any(|room| room.name == *name);
+    let is_ours = |name: &String| tree.crates.iter().any(|package| package.name == *name);
     let mut findings = Vec::new();
-    for room in &tree.rooms {
-        let Some(place) = rows.iter().position(|row| row.name == room.name) else { continue };
-        let row = &rows[place];
-        for used in room.uses.iter().filter(|name| is_ours(name) && !row.may_use.contains(name)) {
-            findings.push(Finding::new(&room.dir, format!("its row in {PAGE} does not allow `{used}`")));
+    for package in &tree.crates {
+        let Some(index) = rows.iter().position(|row| row.name == package.name) else { continue };
+        let row = &rows[index];
+        for used in package.dependencies.iter().filter(|name| is_ours(name) && !row.may_use.contains(name)) {
+            findings.push(Finding::new(&package.dir, format!("its row in {PAGE} does not allow `{used}`")));
         }
-        let above = |name: &String| rows[..place].iter().any(|row| row.name == *name);
-        let allowed = |name: &String| row.may_use.contains(name) || above(name) || *name == room.name;
-        for used in room.tests_use.iter().filter(|name| is_ours(name) && !allowed(name)) {
-            findings.push(Finding::new(&room.dir, format!("its tests use `{used}`, which is not below it")));
+        let above = |name: &String| rows[..index].iter().any(|row| row.name == *name);
+        let allowed = |name: &String| row.may_use.contains(name) || above(name) || *name == package.name;
+        for used in package.dev_dependencies.iter().filter(|name| is_ours(name) && !allowed(name)) {
+            let message = format!("its tests use `{used}`, which is in a later row of {PAGE}");
+            findings.push(Finding::new(&package.dir, message));
         }
     }
     findings
 }
 
-/// Outside libraries that have a home: who else names them knows too much. (Tests may use any.)
+/// External libraries that only certain crates may use: another crate that names one knows too much. Tests may
+/// use any library.
 const HOMES: &[(&str, &[&str])] = &[
     ("raft", &["consensus"]),
     ("protobuf", &["consensus"]),
@@ -108,43 +110,45 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rand", &["sim"]),
 ];
 
-/// An outside library is used only where it has its home.
-pub fn outside(tree: &Tree) -> Vec<Finding> {
-    let strangers = |room: &Room| {
-        let used = room.uses.iter().filter_map(|name| HOMES.iter().find(|(library, _)| library == name));
-        let away = used.filter(|(_, homes)| !homes.contains(&room.name.as_str()));
-        away.map(|(library, homes)| {
-            Finding::new(&room.dir, format!("`{library}` has its home in {}", homes.join(", ")))
-        })
-        .collect::<Vec<_>>()
+/// A library in [`HOMES`] is used only by the crates listed there.
+pub fn libraries(tree: &Tree) -> Vec<Finding> {
+    let misplaced = |package: &Crate| {
+        let listed =
+            package.dependencies.iter().filter_map(|name| HOMES.iter().find(|(library, _)| library == name));
+        let misplaced = listed.filter(|(_, homes)| !homes.contains(&package.name.as_str()));
+        let report = |(library, homes): &(&str, &[&str])| {
+            Finding::new(&package.dir, format!("only {} may use `{library}`", homes.join(", ")))
+        };
+        misplaced.map(report).collect::<Vec<_>>()
     };
-    tree.rooms.iter().flat_map(strangers).collect()
+    tree.crates.iter().flat_map(misplaced).collect()
 }
 
-/// A crate whose row says `no_std` says so itself (at least without its features), and the compiler then holds the
-/// line.
+/// A crate whose row says `no_std` declares it, at least without its features. The compiler then enforces it.
 pub fn no_std(tree: &Tree) -> Vec<Finding> {
-    let says_so = |line: &str| {
+    let declares = |line: &str| {
         line == "#![no_std]" || line.starts_with("#![cfg_attr(not(any(") && line.ends_with(", no_std)]")
     };
-    let said = map(tree).into_iter().filter(|row| row.what.contains("`no_std`"));
-    said.filter_map(|row| {
-        let room = tree.rooms.iter().find(|room| room.name == row.name)?;
-        let path = format!("{}/src/lib.rs", room.dir);
-        let says = tree.file(&path).is_some_and(|file| file.text.lines().any(says_so));
-        (!says).then(|| Finding::new(path, "its row says `no_std`; it does not"))
+    let rows = map(tree).into_iter().filter(|row| row.what.contains("`no_std`"));
+    rows.filter_map(|row| {
+        let package = tree.crates.iter().find(|package| package.name == row.name)?;
+        let path = format!("{}/src/lib.rs", package.dir);
+        let declared = tree.file(&path).is_some_and(|file| file.text.lines().any(declares));
+        (!declared)
+            .then(|| Finding::new(path, format!("does not declare `no_std`, but its row in {PAGE} does")))
     })
     .collect()
 }
 
-/// Step machines: without a clock, a thread, a disk, a socket, or chance.
+/// Crates without clocks, threads, disks, sockets or random numbers.
 const STEP_MACHINES: [&str; 6] = ["model", "format", "shard", "consensus", "node", "resilience"];
-/// Folders of theirs that stand outside: what binds the decisions of `resilience` to a program.
-const OUTSIDE: [&str; 3] =
+/// Exempt folders: they connect the decisions of `resilience` to a program.
+const EXEMPT: [&str; 3] =
     ["crates/resilience/src/sync/", "crates/resilience/src/guard/", "crates/resilience/src/tower/"];
-/// Simulation: a seed decides all.
+/// The simulator, in which everything follows from a seed.
 const SIMULATION: &str = "sim";
-const SENSES: [&str; 8] = [
+/// Sources of input that a step machine must not have.
+const INPUTS: [&str; 8] = [
     "std::time::Instant",
     "SystemTime",
     "Instant::now",
@@ -154,35 +158,35 @@ const SENSES: [&str; 8] = [
     "RandomState",
     "std::env",
 ];
-/// Their order differs from run to run.
+/// Collections whose order differs from run to run.
 const UNORDERED: [&str; 2] = ["HashMap", "HashSet"];
 
-/// A room without senses names none. Lines of its tests may.
-pub fn senses(tree: &Tree) -> Vec<Finding> {
+/// A step machine names no source of input and no unordered collection. Its tests may.
+pub fn determinism(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in tree.rust() {
-        let Some(room) = file.path.strip_prefix("crates/").and_then(|path| path.split('/').next()) else {
+        let Some(folder) = file.path.strip_prefix("crates/").and_then(|path| path.split('/').next()) else {
             continue;
         };
         let is_test = file.path.ends_with("/tests.rs") || file.path.contains("/tests/");
         let own_code = file.path.contains("/src/") && !is_test;
-        let stands_outside = OUTSIDE.iter().any(|folder| file.path.starts_with(folder));
-        let deterministic = STEP_MACHINES.contains(&room) && !stands_outside;
-        if !own_code || !(deterministic || room == SIMULATION) {
+        let is_exempt = EXEMPT.iter().any(|exempt| file.path.starts_with(exempt));
+        let deterministic = STEP_MACHINES.contains(&folder) && !is_exempt;
+        if !own_code || !(deterministic || folder == SIMULATION) {
             continue;
         }
         for (number, line) in file.text.lines().enumerate() {
             if ["#[cfg(test)]", "#![cfg(test)]"].iter().any(|mark| line.trim_start().starts_with(mark)) {
                 break;
             }
-            let mut named = SENSES.iter().chain(&UNORDERED).filter(|word| {
+            let mut named = INPUTS.iter().chain(&UNORDERED).filter(|word| {
                 code(line).contains(**word)
-                    // The simulator's own command line and its report are outside the simulated world.
+                    // The command line and the report of the simulator are outside the simulated world.
                     && (deterministic || !matches!(**word, "std::env" | "std::fs"))
             });
             if let Some(word) = named.next() {
-                let place = format!("{}:{}", file.path, number + 1);
-                findings.push(Finding::new(place, format!("`{room}` must not know `{word}`")));
+                let location = format!("{}:{}", file.path, number + 1);
+                findings.push(Finding::new(location, format!("`{folder}` must not use `{word}`")));
             }
         }
     }
@@ -191,7 +195,7 @@ pub fn senses(tree: &Tree) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::trees::{of, places, room};
+    use super::super::trees::{locations, of, package};
     use super::*;
 
     const MAP: &str = "# Architecture\n\n\
@@ -202,23 +206,23 @@ mod tests {
         | `mainstay` | the binary | all of the above, clients/rust | rules |\n\
         | `mainstay-client` (`clients/rust`) | the client | | the server |\n\nMore.\n";
 
-    fn with(rooms: Vec<Room>) -> Tree {
-        Tree { rooms, ..of(&[(PAGE, MAP), ("crates/model/src/lib.rs", "//! x\n#![no_std]\n")]) }
+    fn with(crates: Vec<Crate>) -> Tree {
+        Tree { crates, ..of(&[(PAGE, MAP), ("crates/model/src/lib.rs", "//! x\n#![no_std]\n")]) }
     }
 
-    fn all() -> Vec<Room> {
+    fn all() -> Vec<Crate> {
         vec![
-            room("model", &["bytes"], &[]),
-            room("storage", &["model"], &[]),
-            room("node", &["model", "storage"], &[]),
-            room("mainstay", &["node", "model", "mainstay-client"], &[]),
-            room("mainstay-client", &[], &[]),
+            package("model", &["bytes"], &[]),
+            package("storage", &["model"], &[]),
+            package("node", &["model", "storage"], &[]),
+            package("mainstay", &["node", "model", "mainstay-client"], &[]),
+            package("mainstay-client", &[], &[]),
         ]
     }
 
     #[test]
-    fn a_tree_that_is_as_the_map_says_passes() {
-        for rule in [rooms, arrows, outside, no_std, senses] {
+    fn a_tree_that_matches_the_map_passes() {
+        for rule in [crates, dependencies, libraries, no_std, determinism] {
             assert_eq!(rule(&with(all())), []);
         }
     }
@@ -227,41 +231,41 @@ mod tests {
     fn a_crate_without_a_row_and_a_row_without_a_crate_are_found() {
         let mut changed = all();
         changed[2].name = "nodes".into();
-        let findings = rooms(&with(changed));
-        assert_eq!(places(&findings), ["crates/node", PAGE]);
+        let findings = crates(&with(changed));
+        assert_eq!(locations(&findings), ["crates/node", PAGE]);
     }
 
     #[test]
-    fn an_arrow_that_its_row_does_not_allow_is_found() {
+    fn a_dependency_that_the_row_does_not_allow_is_found() {
         let mut changed = all();
-        changed[1].uses.push("node".into());
-        assert_eq!(places(&arrows(&with(changed))), ["crates/storage"]);
+        changed[1].dependencies.push("node".into());
+        assert_eq!(locations(&dependencies(&with(changed))), ["crates/storage"]);
     }
 
     #[test]
-    fn tests_may_look_down_but_not_up() {
+    fn tests_may_use_crates_in_rows_above_but_not_below() {
         let mut changed = all();
-        changed[2].tests_use = vec!["model".into(), "node".into()];
-        assert_eq!(arrows(&with(changed.clone())), []);
-        changed[2].tests_use = vec!["mainstay".into()];
-        assert_eq!(places(&arrows(&with(changed))), ["crates/node"]);
+        changed[2].dev_dependencies = vec!["model".into(), "node".into()];
+        assert_eq!(dependencies(&with(changed.clone())), []);
+        changed[2].dev_dependencies = vec!["mainstay".into()];
+        assert_eq!(locations(&dependencies(&with(changed))), ["crates/node"]);
     }
 
     #[test]
-    fn a_library_away_from_its_home_is_found() {
+    fn a_library_in_a_crate_that_may_not_use_it_is_found() {
         let mut changed = all();
-        changed[2].uses.push("raft".into());
-        assert_eq!(places(&outside(&with(changed))), ["crates/node"]);
+        changed[2].dependencies.push("raft".into());
+        assert_eq!(locations(&libraries(&with(changed))), ["crates/node"]);
     }
 
     #[test]
-    fn a_crate_that_should_be_no_std_and_does_not_say_so_is_found() {
-        let tree = Tree { rooms: all(), ..of(&[(PAGE, MAP), ("crates/model/src/lib.rs", "//! x\n")]) };
-        assert_eq!(places(&no_std(&tree)), ["crates/model/src/lib.rs"]);
+    fn a_crate_that_should_be_no_std_and_does_not_declare_it_is_found() {
+        let tree = Tree { crates: all(), ..of(&[(PAGE, MAP), ("crates/model/src/lib.rs", "//! x\n")]) };
+        assert_eq!(locations(&no_std(&tree)), ["crates/model/src/lib.rs"]);
     }
 
     #[test]
-    fn a_clock_in_a_step_machine_is_found_and_one_in_its_tests_or_in_words_is_not() {
+    fn a_clock_is_found_in_the_code_of_a_step_machine_but_not_in_its_tests_or_comments() {
         let text =
             "//! no SystemTime here\nuse std::time::Instant;\n// HashMap\n#[cfg(test)]\nuse std::fs;\n";
         let tree = of(&[
@@ -270,6 +274,6 @@ mod tests {
             ("crates/node/tests/a.rs", text),
             ("crates/sim/src/a.rs", "use std::env;\nlet t = Instant::now();\n"),
         ]);
-        assert_eq!(places(&senses(&tree)), ["crates/node/src/a.rs:2", "crates/sim/src/a.rs:2"]);
+        assert_eq!(locations(&determinism(&tree)), ["crates/node/src/a.rs:2", "crates/sim/src/a.rs:2"]);
     }
 }

@@ -1,26 +1,28 @@
-//! The house rules, as checks over the tree: what ARCHITECTURE.md, the style and the docs say must be so, is
-//! so. A rule is a pure function from [`Tree`] to findings; each has a test that breaks it.
+//! The rules of the source tree: what ARCHITECTURE.md, GLOSSARY.md and the docs say must be true. A rule is a
+//! pure function from a [`Tree`] to findings, and each rule has a test that breaks it.
 //!
 //! | rule | what must hold |
 //! |---|---|
-//! | [`map::rooms`] | ARCHITECTURE.md's table has a row for each crate, and no other |
-//! | [`map::arrows`] | a crate depends on what its row allows, and dependencies run down |
-//! | [`map::outside`] | an outside library is used only where it has its home (Raft in `consensus`, ...) |
-//! | [`map::no_std`] | a crate that its row calls `no_std` says so |
-//! | [`map::senses`] | a room without a clock, a disk or a thread does not name one |
-//! | [`files::fronts`] | a Rust file opens with `//!` |
-//! | [`files::lengths`] | a Rust file has at most 800 lines (functions: clippy, at 70) |
+//! | [`map::crates`] | the table in ARCHITECTURE.md has one row for each crate, and no others |
+//! | [`map::dependencies`] | a crate depends only on what its row allows |
+//! | [`map::libraries`] | some external libraries are used only in certain crates (Raft in `consensus`, ...) |
+//! | [`map::no_std`] | a crate whose row says `no_std` declares it |
+//! | [`map::determinism`] | a step machine uses no clock, disk, network, thread or unordered map |
+//! | [`files::headers`] | a Rust file opens with `//!` |
+//! | [`files::lengths`] | a Rust file has at most 800 lines (clippy limits functions to 70) |
 //! | [`files::names`] | nothing is called `utils`, `common` or `helpers` |
 //! | [`files::modules`] | a module with children is `name/mod.rs`, never `name.rs` beside `name/` |
-//! | [`files::paths`] | no file names a directory of somebody's machine |
-//! | [`files::ignored`] | no test is ignored |
-//! | [`files::lints`] | every crate takes the workspace's lints |
-//! | [`pages::links`] | a page's links lead to files that are there |
-//! | [`pages::index`] | docs/README.md lists every page of docs/ |
-//! | [`pages::dates`] | a decision's page carries its date |
+//! | [`files::machine_paths`] | no file names a home directory or another directory of one machine |
+//! | [`files::ignored_tests`] | no test is ignored |
+//! | [`files::lints`] | every crate uses the workspace's lints |
+//! | [`pages::links`] | relative links lead to existing files |
+//! | [`pages::index`] | docs/README.md lists every page in docs/ |
+//! | [`pages::dates`] | every decision page has a date |
 //! | [`pages::suites`] | docs/tests.md lists every crate and every test file |
-//! | [`pages::words`] | pages use the glossary's word, not one it rules out |
-//! | [`pages::spans`] | a span in the code has a name from the catalogue |
+//! | [`pages::words`] | public pages avoid the words that the glossary rules out |
+//! | [`pages::spans`] | every span in the code has a name from the catalogue |
+//!
+//! [`phrases::phrases`] finds discouraged phrases.
 
 use crate::Failure;
 use crate::run::output;
@@ -31,70 +33,71 @@ use std::path::Path;
 pub mod files;
 pub mod map;
 pub mod pages;
+pub mod phrases;
 
-/// A text file of the tree.
+/// A text file of the source tree.
 #[derive(Clone, Debug)]
 pub struct File {
-    /// From the root, with `/`.
+    /// Relative to the root, with `/` as separator.
     pub path: String,
     pub text: String,
 }
 
-/// A crate of the workspace, as cargo sees it.
+/// A crate of the workspace, as cargo describes it.
 #[derive(Clone, Debug, Default)]
-pub struct Room {
+pub struct Crate {
     pub name: String,
-    /// From the root: `crates/http`.
+    /// Relative to the root, such as `crates/http`.
     pub dir: String,
-    /// Names of what it depends on, for its code and for its build.
-    pub uses: Vec<String>,
-    /// Names of what only its tests depend on.
-    pub tests_use: Vec<String>,
+    /// Names of its normal and build dependencies.
+    pub dependencies: Vec<String>,
+    /// Names of its dev-dependencies.
+    pub dev_dependencies: Vec<String>,
 }
 
-/// What the rules look at.
+/// The input of every rule.
 #[derive(Clone, Debug, Default)]
 pub struct Tree {
     pub files: Vec<File>,
-    pub rooms: Vec<Room>,
+    pub crates: Vec<Crate>,
 }
 
-/// What breaks a rule, and where.
+/// One violation of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    pub place: String,
-    pub what: String,
+    /// A path, with a line number where that helps.
+    pub location: String,
+    pub message: String,
 }
 
 impl Finding {
-    #[must_use]
-    pub fn new(place: impl Into<String>, what: impl Into<String>) -> Self {
-        Self { place: place.into(), what: what.into() }
+    pub(crate) fn new(location: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { location: location.into(), message: message.into() }
     }
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.what)
+        write!(f, "{}: {}", self.location, self.message)
     }
 }
 
-/// One house rule.
+/// One rule of the source tree.
 pub type Rule = fn(&Tree) -> Vec<Finding>;
 
-/// All of them.
+/// All rules that `cargo xtask tidy` checks.
 pub const RULES: &[Rule] = &[
-    map::rooms,
-    map::arrows,
-    map::outside,
+    map::crates,
+    map::dependencies,
+    map::libraries,
     map::no_std,
-    map::senses,
-    files::fronts,
+    map::determinism,
+    files::headers,
     files::lengths,
     files::names,
     files::modules,
-    files::paths,
-    files::ignored,
+    files::machine_paths,
+    files::ignored_tests,
     files::lints,
     pages::links,
     pages::index,
@@ -104,32 +107,41 @@ pub const RULES: &[Rule] = &[
     pages::spans,
 ];
 
-/// What breaks any rule.
+/// Checks all rules and returns every violation.
 #[must_use]
 pub fn check(tree: &Tree) -> Vec<Finding> {
     RULES.iter().flat_map(|rule| rule(tree)).collect()
 }
 
 impl Tree {
-    /// The tree as it lies there: what git tracks or would track, and what cargo knows.
+    /// Reads every text file that git tracks or would track, and every crate that cargo knows.
     ///
     /// # Errors
-    /// git or cargo failed, or a file is no text and no known picture.
+    /// git or cargo failed.
     pub fn read(root: &Path) -> Result<Self, Failure> {
         let listed = output(&["git", "ls-files", "--cached", "--others", "--exclude-standard"])?;
         let mut files = Vec::new();
         for path in listed.lines() {
-            // Deleted but not yet committed, or binary: nothing to read.
+            // A file that cannot be read is binary, or was deleted without a commit.
             if let Ok(text) = std::fs::read_to_string(root.join(path)) {
                 files.push(File { path: path.into(), text });
             }
         }
-        Ok(Self { files, rooms: rooms(root)? })
+        Ok(Self { files, crates: crates(root)? })
     }
 
     #[must_use]
     pub fn file(&self, path: &str) -> Option<&File> {
         self.files.iter().find(|file| file.path == path)
+    }
+
+    /// The name of the crate that a path belongs to, or otherwise the top-level file or directory.
+    #[must_use]
+    pub fn owner<'a>(&'a self, path: &'a str) -> &'a str {
+        let inside =
+            |package: &&Crate| path.strip_prefix(&package.dir).is_some_and(|rest| rest.starts_with('/'));
+        let top = path.split(['/', ':']).next().unwrap_or(path);
+        self.crates.iter().find(inside).map_or(top, |package| &package.name)
     }
 
     pub(crate) fn rust(&self) -> impl Iterator<Item = &File> {
@@ -141,64 +153,64 @@ impl Tree {
     }
 }
 
-fn rooms(root: &Path) -> Result<Vec<Room>, Failure> {
+fn crates(root: &Path) -> Result<Vec<Crate>, Failure> {
     let metadata =
         output(&["cargo", "metadata", "--format-version", "1", "--no-deps", "--locked", "--offline"])
             .or_else(|_| output(&["cargo", "metadata", "--format-version", "1", "--no-deps"]))?;
     let metadata: Value = serde_json::from_str(&metadata).map_err(|error| error.to_string())?;
-    let packages = metadata["packages"].as_array().ok_or("cargo metadata names no packages")?;
-    Ok(packages.iter().map(|package| room(package, root)).collect())
+    let packages = metadata["packages"].as_array().ok_or("cargo metadata lists no packages")?;
+    Ok(packages.iter().map(|package| from_metadata(package, root)).collect())
 }
 
-fn room(package: &Value, root: &Path) -> Room {
+fn from_metadata(package: &Value, root: &Path) -> Crate {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let manifest = text(&package["manifest_path"]);
     let dir = Path::new(&manifest).parent().and_then(|dir| dir.strip_prefix(root).ok());
-    let mut room = Room {
+    let mut read = Crate {
         name: text(&package["name"]),
         dir: dir.map(|dir| dir.display().to_string()).unwrap_or_default(),
-        ..Room::default()
+        ..Crate::default()
     };
     for dependency in package["dependencies"].as_array().into_iter().flatten() {
         let list = match dependency["kind"].as_str() {
-            Some("dev") => &mut room.tests_use,
-            _ => &mut room.uses,
+            Some("dev") => &mut read.dev_dependencies,
+            _ => &mut read.dependencies,
         };
         list.push(text(&dependency["name"]));
     }
-    room
+    read
 }
 
-/// A line of Rust without what follows `//`. Good enough to tell code from prose; a `//` inside a text is
-/// rare and errs towards silence.
+/// A line of Rust without its comment. A string that contains `//` is cut short as well: such strings are rare,
+/// and a rule then reports too little rather than too much.
 pub(crate) fn code(line: &str) -> &str {
     line.split("//").next().unwrap_or_default()
 }
 
 #[cfg(test)]
 pub(crate) mod trees {
-    //! Small trees for the rules' tests.
+    //! Small trees for the tests of the rules.
 
-    use super::{File, Finding, Room, Tree};
+    use super::{Crate, File, Finding, Tree};
 
     pub(crate) fn of(files: &[(&str, &str)]) -> Tree {
         let file = |(path, text): &(&str, &str)| File { path: (*path).into(), text: (*text).into() };
-        Tree { files: files.iter().map(file).collect(), rooms: Vec::new() }
+        Tree { files: files.iter().map(file).collect(), crates: Vec::new() }
     }
 
-    pub(crate) fn room(name: &str, uses: &[&str], tests_use: &[&str]) -> Room {
+    pub(crate) fn package(name: &str, dependencies: &[&str], dev_dependencies: &[&str]) -> Crate {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        Room {
+        Crate {
             name: name.into(),
             dir: format!("crates/{name}"),
-            uses: owned(uses),
-            tests_use: owned(tests_use),
+            dependencies: owned(dependencies),
+            dev_dependencies: owned(dev_dependencies),
         }
     }
 
-    /// The places that a rule finds fault with.
-    pub(crate) fn places(findings: &[Finding]) -> Vec<&str> {
-        findings.iter().map(|finding| finding.place.as_str()).collect()
+    /// The locations of findings.
+    pub(crate) fn locations(findings: &[Finding]) -> Vec<&str> {
+        findings.iter().map(|finding| finding.location.as_str()).collect()
     }
 }
 
@@ -206,11 +218,18 @@ pub(crate) mod trees {
 mod tests {
     use super::*;
 
-    /// The tree this is compiled from keeps its own rules: so that `cargo test` alone says so too.
+    /// The tree of this build keeps its own rules, so `cargo test` alone finds a violation.
     #[test]
-    fn the_house_rules_hold() {
+    fn every_rule_holds_in_this_tree() {
         let findings = check(&Tree::read(&crate::run::root()).unwrap());
-        let told: Vec<_> = findings.iter().map(ToString::to_string).collect();
-        assert!(findings.is_empty(), "\n{}", told.join("\n"));
+        let printed: Vec<_> = findings.iter().map(ToString::to_string).collect();
+        assert!(findings.is_empty(), "\n{}", printed.join("\n"));
+    }
+
+    #[test]
+    fn a_path_belongs_to_its_crate_or_to_its_top_level_name() {
+        let tree = Tree { crates: vec![trees::package("node", &[], &[])], ..Tree::default() };
+        let owners = ["crates/node/src/a.rs:7", "crates/nodes/a.rs", "docs/a.md", "README.md:1"];
+        assert_eq!(owners.map(|path| tree.owner(path)), ["node", "crates", "docs", "README.md"]);
     }
 }

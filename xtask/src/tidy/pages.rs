@@ -1,35 +1,35 @@
-//! Rules of pages: links that lead somewhere, lists that are whole, the glossary's words.
+//! Rules for pages: working links, complete lists, and the words of the glossary.
 
 use super::{File, Finding, Tree, code};
 
-/// A relative link leads to a file or a folder that is there.
+/// A relative link leads to an existing file or folder.
 pub fn links(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for page in tree.pages() {
         for target in link_targets(&page.text) {
-            let outside = target.contains("://") || target.starts_with("mailto:");
+            let is_external = target.contains("://") || target.starts_with("mailto:");
             let path = target.split('#').next().unwrap_or_default();
-            if outside || path.is_empty() {
+            if is_external || path.is_empty() {
                 continue;
             }
             let whole = resolve(&page.path, path);
-            let there = tree.files.iter().any(|file| {
+            let exists = tree.files.iter().any(|file| {
                 file.path == whole || file.path.strip_prefix(&whole).is_some_and(|rest| rest.starts_with('/'))
             });
-            if !there {
-                findings.push(Finding::new(&page.path, format!("`{target}` leads nowhere")));
+            if !exists {
+                findings.push(Finding::new(&page.path, format!("`{target}` does not exist")));
             }
         }
     }
     findings
 }
 
-/// The targets of `[text](target)` outside of code.
+/// The targets of `[text](target)` outside fenced blocks.
 fn link_targets(text: &str) -> Vec<&str> {
     prose(text).flat_map(|line| line.split("](").skip(1).filter_map(|rest| rest.split(')').next())).collect()
 }
 
-/// A page's lines outside of fenced blocks.
+/// The lines of a page that are outside fenced blocks.
 fn prose(text: &str) -> impl Iterator<Item = &str> {
     let mut fenced = false;
     text.lines().filter(move |line| {
@@ -54,16 +54,16 @@ fn resolve(page: &str, target: &str) -> String {
 
 const INDEX: &str = "docs/README.md";
 
-/// Every page of docs/ is listed, by a link, in its index.
+/// The index of docs/ links to every page in it.
 pub fn index(tree: &Tree) -> Vec<Finding> {
     let listed = tree.file(INDEX).map(|page| link_targets(&page.text)).unwrap_or_default();
     let listed: Vec<String> = listed.into_iter().map(|target| resolve(INDEX, target)).collect();
     let pages = tree.pages().filter(|page| page.path.starts_with("docs/") && page.path != INDEX);
     let missing = pages.filter(|page| !listed.contains(&page.path));
-    missing.map(|page| Finding::new(&page.path, format!("{INDEX} does not list it"))).collect()
+    missing.map(|page| Finding::new(&page.path, format!("is not listed in {INDEX}"))).collect()
 }
 
-/// A decision was taken on a day: `2026-11-24` stands in its second line or its third.
+/// A decision page has its date, such as `2026-11-24`, in its second or third line.
 pub fn dates(tree: &Tree) -> Vec<Finding> {
     let is_date = |word: &str| {
         let parts: Vec<usize> = word.split('-').map(str::len).collect();
@@ -75,34 +75,34 @@ pub fn dates(tree: &Tree) -> Vec<Finding> {
     };
     let decisions = tree.pages().filter(|page| page.path.starts_with("docs/decisions/"));
     let undated = decisions.filter(|page| !dated(page));
-    undated.map(|page| Finding::new(&page.path, "has no date under its title")).collect()
+    undated.map(|page| Finding::new(&page.path, "has no date below its title")).collect()
 }
 
 const SUITES: &str = "docs/tests.md";
 
-/// The table of suites names each crate (its tests beside the code) and each test file of its own.
+/// The table of suites lists every crate (for its unit tests) and every integration test.
 pub fn suites(tree: &Tree) -> Vec<Finding> {
     let page = tree.file(SUITES).map(|page| page.text.as_str()).unwrap_or_default();
-    let named = |what: &str| page.contains(&format!("`{what}`"));
-    let rooms = tree.rooms.iter().map(|room| room.name.clone());
-    // tests/x.rs of a crate, or tests/x/main.rs; not src/x/tests/y.rs, not a module beside a main.rs.
+    let lists = |suite: &str| page.contains(&format!("`{suite}`"));
+    let crates = tree.crates.iter().map(|package| package.name.clone());
+    // `tests/x.rs` or `tests/x/main.rs` of a crate, but not `src/x/tests/y.rs` or a module beside a `main.rs`.
     let is_suite = |path: &str| {
         let parts: Vec<&str> = path.split('/').collect();
         !parts.contains(&"src")
             && matches!(parts.as_slice(), [.., "tests", file] | [.., "tests", _, file @ "main.rs"] if file.ends_with(".rs"))
     };
     let files = tree.files.iter().map(|file| file.path.clone()).filter(|path| is_suite(path));
-    rooms
+    crates
         .chain(files)
-        .filter(|what| !named(what))
-        .map(|what| Finding::new(SUITES, format!("does not list `{what}`")))
+        .filter(|suite| !lists(suite))
+        .map(|suite| Finding::new(SUITES, format!("does not list `{suite}`")))
         .collect()
 }
 
 const GLOSSARY: &str = "GLOSSARY.md";
 
-/// Words that the glossary rules out. Only those in *italics* are looked for: the others have honest uses
-/// too (a version, a message), and people must judge.
+/// Public pages avoid the words that the glossary rules out. This checks only the words in *italics*: the others
+/// also have legitimate uses, so a person must judge.
 pub fn words(tree: &Tree) -> Vec<Finding> {
     let banned = tree.file(GLOSSARY).map(|page| ruled_out(&page.text)).unwrap_or_default();
     let is_public = |page: &&File| {
@@ -117,8 +117,8 @@ pub fn words(tree: &Tree) -> Vec<Finding> {
             for (word, instead) in &banned {
                 let plural = format!("{word}s");
                 if plain.iter().any(|said| said == word || *said == plural) {
-                    let what = format!("says `{word}`; the glossary has `{instead}`");
-                    findings.push(Finding::new(&page.path, what));
+                    let message = format!("says `{word}`; the glossary says `{instead}`");
+                    findings.push(Finding::new(&page.path, message));
                 }
             }
         }
@@ -126,14 +126,14 @@ pub fn words(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// `*word*` of the table's third column, with the first column's word.
+/// Each `*word*` in the third column of a table, with the text of the first column.
 fn ruled_out(glossary: &str) -> Vec<(String, String)> {
     let mut words = Vec::new();
     for line in glossary.lines().filter(|line| line.starts_with('|')) {
-        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
-        let [word, _, not, ..] = cells.as_slice() else { continue };
-        for (place, part) in not.split('*').enumerate() {
-            if place % 2 == 1 {
+        let columns: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [word, _, not, ..] = columns.as_slice() else { continue };
+        for (number, part) in not.split('*').enumerate() {
+            if number % 2 == 1 {
                 words.push((part.to_lowercase(), (*word).into()));
             }
         }
@@ -147,7 +147,7 @@ fn without_code(line: &str) -> String {
 
 const SPANS: &str = "crates/telemetry/src/spans.rs";
 
-/// A span opened anywhere has a name that the catalogue has as a constant.
+/// Every span has a name that is a constant of the catalogue.
 pub fn spans(tree: &Tree) -> Vec<Finding> {
     let catalogue = tree.file(SPANS).map(|file| file.text.as_str()).unwrap_or_default();
     let known: Vec<&str> = catalogue
@@ -159,7 +159,7 @@ pub fn spans(tree: &Tree) -> Vec<Finding> {
     for file in tree.rust().filter(|file| !file.path.starts_with("xtask/")) {
         let text: String = file.text.lines().map(code).collect();
         for arguments in text.split("_span!(").skip(1) {
-            // The name is the first text among the arguments; a macro that forwards its own has none.
+            // The name is the first string among the arguments. A macro that forwards its arguments has none.
             let call = arguments.split(';').next().unwrap_or_default();
             let Some(name) = call.split('"').nth(1) else { continue };
             if !known.contains(&name) {
@@ -172,11 +172,11 @@ pub fn spans(tree: &Tree) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::trees::{of, places, room};
+    use super::super::trees::{locations, of, package};
     use super::*;
 
     #[test]
-    fn a_link_that_leads_nowhere_is_found() {
+    fn a_link_to_a_missing_file_is_found() {
         let tree = of(&[
             (
                 "docs/a.md",
@@ -186,13 +186,13 @@ mod tests {
             ("README.md", ""),
             ("crates/x/src/lib.rs", ""),
         ]);
-        assert_eq!(places(&links(&tree)), ["docs/b.md"]);
+        assert_eq!(locations(&links(&tree)), ["docs/b.md"]);
     }
 
     #[test]
     fn a_page_that_the_index_does_not_list_is_found() {
         let tree = of(&[(INDEX, "[a](a.md)"), ("docs/a.md", ""), ("docs/decisions/b.md", "")]);
-        assert_eq!(places(&index(&tree)), ["docs/decisions/b.md"]);
+        assert_eq!(locations(&index(&tree)), ["docs/decisions/b.md"]);
     }
 
     #[test]
@@ -201,7 +201,7 @@ mod tests {
             ("docs/decisions/a.md", "# A\n\n2026-11-24. Accepted.\n"),
             ("docs/decisions/b.md", "# B\n\nSome day.\n"),
         ]);
-        assert_eq!(places(&dates(&tree)), ["docs/decisions/b.md"]);
+        assert_eq!(locations(&dates(&tree)), ["docs/decisions/b.md"]);
     }
 
     #[test]
@@ -214,14 +214,14 @@ mod tests {
             ("crates/model/tests/world/e.rs", ""),
             ("crates/model/tests/world/main.rs", ""),
         ]);
-        tree.rooms = vec![room("model", &[], &[]), room("node", &[], &[])];
-        let findings: Vec<_> = suites(&tree).into_iter().map(|finding| finding.what).collect();
+        tree.crates = vec![package("model", &[], &[]), package("node", &[], &[])];
+        let findings: Vec<_> = suites(&tree).into_iter().map(|finding| finding.message).collect();
         let want = ["node", "crates/model/tests/b.rs", "crates/model/tests/world/main.rs"];
-        assert_eq!(findings, want.map(|what| format!("does not list `{what}`")));
+        assert_eq!(findings, want.map(|suite| format!("does not list `{suite}`")));
     }
 
     #[test]
-    fn a_word_that_the_glossary_rules_out_is_found_outside_of_code() {
+    fn a_word_that_the_glossary_rules_out_is_found_outside_code() {
         let glossary =
             "| use | it means | not |\n|---|---|---|\n| stream | a sequence | *topic*, channel |\n";
         let tree = of(&[
@@ -231,7 +231,7 @@ mod tests {
             ("docs/b.md", "Two Topics.\n"),
             ("docs/decisions/c.md", "Kafka's topics.\n"),
         ]);
-        assert_eq!(places(&words(&tree)), ["README.md", "docs/b.md"]);
+        assert_eq!(locations(&words(&tree)), ["README.md", "docs/b.md"]);
     }
 
     #[test]
@@ -241,6 +241,6 @@ mod tests {
             ("crates/a/src/a.rs", "let s = debug_span!(target: TARGET, \"apply\", n);\n"),
             ("crates/b/src/b.rs", "let s = tracing::info_span!(\"mine\");\n"),
         ]);
-        assert_eq!(places(&spans(&tree)), ["crates/b/src/b.rs"]);
+        assert_eq!(locations(&spans(&tree)), ["crates/b/src/b.rs"]);
     }
 }

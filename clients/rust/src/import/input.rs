@@ -1,15 +1,19 @@
-//! The input of an import: read on a thread of its own, cut into lines, each given a name of its own.
+//! The input of an import: cut into lines, each with an id so that it can be sent again.
 
-use crate::lines::LineBuffer;
+use crate::line_buffer::LineBuffer;
 use bytes::Bytes;
+use futures_core::Stream;
 use serde::Deserialize;
 use std::collections::VecDeque;
-use std::io::Read;
+use std::io::{self, Read};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use tokio::sync::mpsc;
 
-/// Bytes that are read at a time.
+/// Bytes that are read at a time, and parts that are read ahead.
 const PART_BYTES: usize = 64 << 10;
-/// A longer line ends the server's reading, so it is refused here and the others go on.
+const PARTS_AHEAD: usize = 2;
+/// The server stops reading at a longer line, so the client refuses such a line itself and sends the others.
 pub(super) const LINE_BYTES_MAX: usize = 2 << 20;
 
 /// One line on its way to the node.
@@ -19,47 +23,90 @@ pub(super) struct Line {
     pub(super) text: Option<Bytes>,
 }
 
-/// What the reading thread hands over.
-pub(super) enum Input {
-    Line(Line),
-    Failed(std::io::Error),
+/// Parts of an input, from wherever they come.
+pub(super) type Parts = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
+
+/// The lines of an input, in memory bounded by one part and the longest line that may be sent.
+pub(super) struct Lines {
+    parts: Parts,
+    cutter: Cutter,
+    ended: bool,
 }
 
-/// Runs on a thread of its own until the input ends, fails, or nobody wants its lines any more.
-pub(super) fn read_lines(mut input: impl Read, lines: &mpsc::Sender<Input>) {
-    let mut reading = Reading::default();
-    let mut part = vec![0; PART_BYTES];
-    loop {
-        match input.read(&mut part) {
-            Ok(0) => {
-                reading.end();
-                let _ = reading.drain(lines);
-                return;
+impl Lines {
+    pub(super) fn new(parts: Parts) -> Self {
+        Self { parts, cutter: Cutter::default(), ended: false }
+    }
+
+    /// The next line, or `None` at the end of the input.
+    pub(super) fn poll_line(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Line>>> {
+        loop {
+            if let Some(line) = self.cutter.done.pop_front() {
+                return Poll::Ready(Some(Ok(line)));
             }
-            Ok(bytes) => reading.push(&part[..bytes]),
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => {
-                let _ = lines.blocking_send(Input::Failed(error));
-                return;
+            if self.ended {
+                return Poll::Ready(None);
+            }
+            match ready!(self.parts.as_mut().poll_next(context)) {
+                Some(Ok(part)) => self.cutter.push(&part),
+                Some(Err(error)) => {
+                    self.ended = true;
+                    return Poll::Ready(Some(Err(error)));
+                }
+                None => {
+                    self.ended = true;
+                    self.cutter.end();
+                }
             }
         }
-        if reading.drain(lines).is_err() {
+    }
+}
+
+/// The parts of a blocking reader, read on a thread of its own and at most [`PARTS_AHEAD`].
+pub(super) fn read_on_thread(input: impl Read + Send + 'static) -> Parts {
+    let (sender, parts) = mpsc::channel(PARTS_AHEAD);
+    // Detached on purpose: a read may block for ever. The thread ends at its next part once nobody receives.
+    std::thread::spawn(move || read_parts(input, &sender));
+    Box::pin(Received(parts))
+}
+
+fn read_parts(mut input: impl Read, parts: &mpsc::Sender<io::Result<Bytes>>) {
+    let mut buffer = vec![0; PART_BYTES];
+    loop {
+        let part = match input.read(&mut buffer) {
+            Ok(0) => return,
+            Ok(bytes) => Ok(Bytes::copy_from_slice(&buffer[..bytes])),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => Err(error),
+        };
+        let failed = part.is_err();
+        if parts.blocking_send(part).is_err() || failed {
             return;
         }
     }
 }
 
-/// Cuts the input into lines, in memory bounded by the longest line that may be sent.
+struct Received(mpsc::Receiver<io::Result<Bytes>>);
+
+impl Stream for Received {
+    type Item = io::Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.poll_recv(context)
+    }
+}
+
+/// Cuts parts into lines.
 #[derive(Default)]
-struct Reading {
+struct Cutter {
     buffer: LineBuffer,
-    /// Bytes of the line in the making, and whether what came of it is being thrown away.
+    /// Bytes of the unfinished line, including those that were thrown away.
     line_bytes: usize,
     number: u64,
     done: VecDeque<Line>,
 }
 
-impl Reading {
+impl Cutter {
     fn push(&mut self, mut part: &[u8]) {
         while let Some(newline) = memchr::memchr(b'\n', part) {
             self.extend(&part[..newline]);
@@ -95,17 +142,10 @@ impl Reading {
             self.end_line();
         }
     }
-
-    fn drain(&mut self, lines: &mpsc::Sender<Input>) -> std::result::Result<(), ()> {
-        for line in self.done.drain(..) {
-            lines.blocking_send(Input::Line(line)).map_err(|_| ())?;
-        }
-        Ok(())
-    }
 }
 
-/// The line with an `id`, so that it can be sent again. What is no JSON object goes as it is: the server's
-/// answer says what is wrong with it.
+/// The line with an `id`, so that it can be sent again. A line that is not a JSON object stays as it is: the
+/// server's response says what is wrong with it.
 fn named(line: Bytes) -> Bytes {
     #[derive(Deserialize)]
     struct Named {
@@ -130,11 +170,11 @@ mod tests {
     fn the_input_is_cut_into_numbered_lines_wherever_reads_end() {
         let long = "x".repeat(LINE_BYTES_MAX + 1);
         let text = format!("{{\"id\":\"1\"}}\n\n  \n{long}\nnot json\n{{\"id\":\"2\"}}");
-        let mut reading = Reading::default();
-        text.as_bytes().chunks(70_001).for_each(|part| reading.push(part));
-        reading.end();
+        let mut cutter = Cutter::default();
+        text.as_bytes().chunks(70_001).for_each(|part| cutter.push(part));
+        cutter.end();
         let got: Vec<(u64, Option<&[u8]>)> =
-            reading.done.iter().map(|line| (line.number, line.text.as_deref())).collect();
+            cutter.done.iter().map(|line| (line.number, line.text.as_deref())).collect();
         let want: [(u64, Option<&[u8]>); 4] =
             [(1, Some(b"{\"id\":\"1\"}")), (4, None), (5, Some(b"not json")), (6, Some(b"{\"id\":\"2\"}"))];
         assert_eq!(got, want);

@@ -1,51 +1,51 @@
-//! Import: lines for many streams over one request, answered line by line while more are being sent.
+//! Import: lines for many streams over one request, each with its own outcome, returned while more are sent.
 //!
 //! ```text
-//!  reader thread             this thread, in `next`                 the node
-//!  ─────────────             ──────────────────────                 ────────
-//!  input ─> lines ─(64)─> unanswered (at most 1,024 lines or 8 MiB) ─> POST /v1/events
-//!                              └───── answers, in the order of lines ◄─┘
+//!  input              unanswered                                  the node
+//!  parts ─► lines ─► at most 1,024 lines or 8 MiB ─► POST /v1/events
+//!                        └───── outcomes, in the order of lines ◄─┘
 //! ```
 //!
-//! Every stage is bounded: a node that answers slowly stops the reading of the input. A line leaves
-//! `unanswered` with its answer; after a broken connection, or a problem that passes, the rest is sent again,
-//! which is safe because each event has an identity: a line without `id` is given one before it is sent for the
-//! first time.
+//! Every stage is bounded, so a slow node slows the reading of the input. A line leaves `unanswered` with its
+//! outcome. After a broken connection, or a problem that passes, the rest is sent again. That is safe because
+//! each event has an identity: a line without `id` gets one before it is sent for the first time.
 
+mod exchange;
 mod input;
 
 use crate::client::{Client, decode};
 use crate::error::{Error, Problem, Result};
 use crate::event::{Cursor, Revision};
-use crate::lines::LineBuffer;
-use crate::retry;
-use crate::transport::{Answer, Call};
+use crate::retry::Attempts;
+use crate::transport::Repeat;
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT, CONTENT_TYPE};
-use input::{Input, LINE_BYTES_MAX, Line, read_lines};
+use exchange::Exchange;
+use futures_core::Stream;
+use input::{LINE_BYTES_MAX, Line, Lines};
 use serde::Deserialize;
 use std::collections::VecDeque;
-use std::fmt;
-use std::io::Read;
+use std::future::poll_fn;
+use std::io::{self, Read};
 use std::pin::Pin;
-use tokio::sync::mpsc;
+use std::task::{Context, Poll};
+use std::{fmt, mem};
 
-/// Lines read ahead of what is sent.
-const READ_AHEAD_LINES: usize = 64;
 /// Lines, and bytes of lines, that are sent and not answered.
 const UNANSWERED_LINES_MAX: usize = 1_024;
 const UNANSWERED_BYTES_MAX: usize = 8 << 20;
-/// Bytes that are put together to one part of the request.
+/// Bytes of lines that are put into one part of the request.
 const PART_BYTES: usize = 64 << 10;
 
-/// What became of one line.
+/// The outcome of one line.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct ImportedLine {
     /// The line's number in the input, from 1.
     pub line: u64,
     pub outcome: ImportOutcome,
 }
 
+/// What happened to a line.
 #[derive(Clone, Debug)]
 pub enum ImportOutcome {
     Appended {
@@ -53,7 +53,7 @@ pub enum ImportOutcome {
         revision: Revision,
         cursor: Cursor,
     },
-    /// The event was there already; nothing was appended.
+    /// The event existed already, and nothing was appended.
     Replayed {
         stream: String,
         revision: Revision,
@@ -62,58 +62,99 @@ pub enum ImportOutcome {
     Refused(Box<Problem>),
 }
 
-/// An import under way: an iterator over what became of each line, in the order of lines. Blank lines are
-/// skipped. Nothing is sent unless the iterator is driven.
-pub struct Import {
+/// An import: a stream of the outcomes of its lines, in their order. Blank lines have none. Nothing is sent
+/// unless the stream is polled; dropping a future that waits for the next outcome loses nothing. See
+/// [`Client::import`].
+#[must_use = "a stream does nothing until it is polled"]
+pub struct Import(State);
+
+enum State {
+    Idle(Box<Importer>),
+    Busy(Pin<Box<dyn Future<Output = Step> + Send>>),
+    Ended,
+}
+
+type Step = (Box<Importer>, Result<Option<ImportedLine>>);
+
+impl fmt::Debug for Import {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Import").finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// Appends the events in an input of lines: one CloudEvent in JSON per line, with one more member, `stream`.
+    ///
+    /// `parts` are parts of the input that end anywhere, such as those of `tokio_util::io::ReaderStream`.
+    pub fn import(&self, parts: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Import {
+        Import(State::Idle(Box::new(Importer::new(self.clone(), Lines::new(Box::pin(parts))))))
+    }
+
+    /// Like [`Self::import`], from a blocking reader, which is read on a thread of its own.
+    ///
+    /// ```no_run
+    /// # async fn example(client: mainstay_client::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut import = client.import_reader(std::fs::File::open("permits.ndjson")?);
+    /// while let Some(line) = import.next().await {
+    ///     let line = line?;
+    ///     println!("{}: {:?}", line.line, line.outcome);
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn import_reader(&self, input: impl Read + Send + 'static) -> Import {
+        let lines = Lines::new(input::read_on_thread(input));
+        Import(State::Idle(Box::new(Importer::new(self.clone(), lines))))
+    }
+}
+
+impl Import {
+    /// The next outcome, or `None` after the last one and after an error.
+    pub async fn next(&mut self) -> Option<Result<ImportedLine>> {
+        poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
+    }
+}
+
+impl Stream for Import {
+    type Item = Result<ImportedLine>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let mut step = match mem::replace(&mut self.0, State::Ended) {
+            State::Ended => return Poll::Ready(None),
+            State::Busy(step) => step,
+            State::Idle(mut importer) => Box::pin(async move {
+                let outcome = importer.next_outcome().await;
+                (importer, outcome)
+            }),
+        };
+        let Poll::Ready((importer, outcome)) = step.as_mut().poll(context) else {
+            self.0 = State::Busy(step);
+            return Poll::Pending;
+        };
+        if matches!(outcome, Ok(Some(_))) {
+            self.0 = State::Idle(importer);
+        }
+        Poll::Ready(outcome.transpose())
+    }
+}
+
+struct Importer {
     client: Client,
-    input: mpsc::Receiver<Input>,
-    /// The input has ended; nothing more comes from `input`.
+    input: Lines,
+    /// The input has ended.
     ended: bool,
     unanswered: VecDeque<Line>,
     unanswered_bytes: usize,
     /// How many of `unanswered` have been put into the request.
     sent: usize,
-    flight: Option<Flight>,
-    /// Failures since the last answer.
-    failures: u32,
-    failed: bool,
+    exchange: Option<Exchange>,
+    /// Failures since the last outcome.
+    attempts: Option<Attempts>,
 }
 
-impl fmt::Debug for Import {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Import").field("unanswered", &self.unanswered.len()).finish_non_exhaustive()
-    }
-}
-
-/// One request under way.
-struct Flight {
-    /// `None` once the last line is in.
-    body: Option<mpsc::Sender<Bytes>>,
-    reply: Reply,
-    lines: LineBuffer,
-}
-
-enum Reply {
-    Waiting(Pin<Box<dyn Future<Output = Result<Answer>> + Send>>),
-    Open(Answer),
-}
-
-impl Reply {
-    async fn part(&mut self) -> Result<Option<Bytes>> {
-        if let Self::Waiting(answer) = self {
-            *self = Self::Open(answer.await?);
-        }
-        match self {
-            Self::Open(answer) => answer.part_unbounded().await,
-            Self::Waiting(_) => Ok(None),
-        }
-    }
-}
-
-/// One answer of the server.
+/// One line of the response.
 #[derive(Deserialize)]
-struct LineAnswer {
-    /// A problem without it is the end of all.
+struct LineResult {
+    /// A problem without it ends the whole import.
     line: Option<u64>,
     stream: Option<String>,
     revision: Option<Revision>,
@@ -124,88 +165,68 @@ struct LineAnswer {
     summary: Option<serde::de::IgnoredAny>,
 }
 
-impl Client {
-    /// Appends the events that `input` holds, one CloudEvent a line, each with one member more: `stream`.
-    /// The input is read on a thread of its own, never further ahead than a bound.
-    ///
-    /// ```no_run
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let client = mainstay_client::Client::new("http://127.0.0.1:7070")?;
-    /// for line in client.import(std::fs::File::open("permits.ndjson")?) {
-    ///     let line = line?;
-    ///     println!("{}: {:?}", line.line, line.outcome);
-    /// }
-    /// # Ok(()) }
-    /// ```
-    pub fn import(&self, input: impl Read + Send + 'static) -> Import {
-        let (lines, receiver) = mpsc::channel(READ_AHEAD_LINES);
-        // Detached on purpose: it may be blocked in a read for ever, and ends at its next line once the
-        // receiver is gone.
-        std::thread::spawn(move || read_lines(input, &lines));
-        Import {
-            client: self.clone(),
-            input: receiver,
+impl Importer {
+    fn new(client: Client, input: Lines) -> Self {
+        Self {
+            client,
+            input,
             ended: false,
             unanswered: VecDeque::new(),
             unanswered_bytes: 0,
             sent: 0,
-            flight: None,
-            failures: 0,
-            failed: false,
+            exchange: None,
+            attempts: None,
         }
     }
-}
 
-impl Import {
-    async fn answer(&mut self) -> Result<Option<ImportedLine>> {
+    async fn next_outcome(&mut self) -> Result<Option<ImportedLine>> {
         loop {
             if self.unanswered.front().is_some_and(|line| line.text.is_none()) {
                 return Ok(self.take_too_long());
             }
-            match self.next_answer() {
+            match self.received_outcome() {
                 Ok(None) => {}
-                Ok(answer) => return Ok(answer),
-                Err(error) if error.is_retryable() => {
+                Ok(outcome) => return Ok(outcome),
+                Err(error) => {
                     self.pause(error).await?;
                     continue;
                 }
-                Err(error) => return Err(error),
             }
             let done = self.ended && self.unanswered.is_empty();
-            if done && self.flight.is_none() {
+            if done && self.exchange.is_none() {
                 return Ok(None);
             }
             match self.progress().await {
                 Ok(()) => {}
-                // Every line has its answer; only the end of the answers is missing.
-                Err(_) if done => self.flight = None,
-                Err(error) if error.is_retryable() => self.pause(error).await?,
-                Err(error) => return Err(error),
+                // Every line has its outcome; only the end of the response is missing.
+                Err(_) if done => self.exchange = None,
+                Err(error) => self.pause(error).await?,
             }
         }
     }
 
-    /// The answer to the first unanswered line, if it has come.
-    fn next_answer(&mut self) -> Result<Option<ImportedLine>> {
-        let Some(text) = self.flight.as_mut().and_then(|flight| flight.lines.line()) else { return Ok(None) };
-        let answer: LineAnswer = decode(&text)?;
-        if answer.summary.is_some() {
+    /// The outcome of the first unanswered line, if it has arrived.
+    fn received_outcome(&mut self) -> Result<Option<ImportedLine>> {
+        let Some(text) = self.exchange.as_mut().and_then(Exchange::line) else { return Ok(None) };
+        let result: LineResult = decode(&text)?;
+        if result.summary.is_some() {
             return Ok(None);
         }
-        let passes = |problem: &&Problem| problem.retryable || answer.line.is_none();
-        if let Some(problem) = answer.problem.as_ref().filter(passes) {
-            // Not a verdict on the line: the node is stopping, say, or has given up waiting for the next one.
+        let is_about_all = |problem: &&Problem| problem.retryable || result.line.is_none();
+        if let Some(problem) = result.problem.as_ref().filter(is_about_all) {
+            // The problem is not the line's: the node is stopping, say, or waited too long for the next line.
             if self.unanswered.is_empty() && problem.retryable {
-                self.flight = None;
+                self.exchange = None;
                 return Ok(None);
             }
             return Err(Error::Problem(Box::new(problem.clone())));
         }
-        self.failures = 0;
-        let unexpected = || Error::Answer(format!("no line waits for {:?}", String::from_utf8_lossy(&text)));
-        let outcome = match answer {
-            LineAnswer { problem: Some(problem), .. } => ImportOutcome::Refused(Box::new(problem)),
-            LineAnswer {
+        self.attempts = None;
+        let unexpected =
+            || Error::Response(format!("no line waits for {:?}", String::from_utf8_lossy(&text)));
+        let outcome = match result {
+            LineResult { problem: Some(problem), .. } => ImportOutcome::Refused(Box::new(problem)),
+            LineResult {
                 stream: Some(stream),
                 revision: Some(revision),
                 cursor: Some(cursor),
@@ -234,56 +255,53 @@ impl Import {
     fn take_too_long(&mut self) -> Option<ImportedLine> {
         let line = self.pop()?;
         let detail = format!("the line has more than {LINE_BYTES_MAX} bytes; it was not sent");
-        let problem = Problem { code: "line_too_long".into(), ..Problem::local(413, detail) };
-        Some(ImportedLine { line: line.number, outcome: ImportOutcome::Refused(Box::new(problem)) })
+        let problem = Box::new(Problem::local(413, "line_too_long", detail));
+        Some(ImportedLine { line: line.number, outcome: ImportOutcome::Refused(problem) })
     }
 
-    /// One step forward: a line read, a part sent, or a part of the answers received.
+    /// One step forward: a line read, a part sent, or a part of the response received.
     async fn progress(&mut self) -> Result<()> {
-        let room = !self.ended
+        let takes_more = !self.ended
             && self.unanswered.len() < UNANSWERED_LINES_MAX
             && self.unanswered_bytes < UNANSWERED_BYTES_MAX;
-        if self.flight.is_none() && self.unanswered.is_empty() {
-            // Nothing to send yet: the connection is opened with the first line.
-            let next = self.input.recv().await;
-            return self.take_in(next);
+        if self.exchange.is_none() && self.unanswered.is_empty() {
+            // Nothing to send yet: the request begins with the first line.
+            let line = poll_fn(|context| self.input.poll_line(context)).await;
+            return self.take_in(line);
         }
-        let limit = self.client.transport.timeouts().answer;
+        let limit = self.client.shared.transport.timeouts().response;
         let waiting = !self.unanswered.is_empty();
         let unsent = self.sent < self.unanswered.len();
-        let flight = match &mut self.flight {
-            Some(flight) => flight,
-            none => none.insert(open(&self.client)),
-        };
+        let exchange = self.exchange.get_or_insert_with(|| Exchange::begin(&self.client));
         if self.ended && !unsent {
-            flight.body = None;
+            exchange.end_request();
         }
-        let body = flight.body.clone();
+        let body = exchange.body();
         tokio::select! {
             biased;
-            part = flight.reply.part() => match part? {
-                Some(part) => flight.lines.push(&part),
-                None if waiting => return Err(Error::Broken("the answers ended before the lines".into())),
-                None => self.flight = None,
+            more = exchange.receive() => match more? {
+                true => {}
+                false if waiting => return Err(Error::Broken("the response ended before the lines".into())),
+                false => self.exchange = None,
             },
-            permit = reserve(body), if unsent => match permit {
+            permit = exchange::reserve(body), if unsent => match permit {
                 Some(permit) => drop(permit.send(self.part())),
-                // The request is over; its answer says why, or ends too early.
-                None => flight.body = None,
+                // The server reads no more; its response says why, or ends too early.
+                None => exchange.end_request(),
             },
-            next = self.input.recv(), if room => self.take_in(next)?,
+            line = poll_fn(|context| self.input.poll_line(context)), if takes_more => self.take_in(line)?,
             () = tokio::time::sleep(limit), if waiting || self.ended => return Err(Error::TimedOut(limit)),
         }
         Ok(())
     }
 
-    fn take_in(&mut self, next: Option<Input>) -> Result<()> {
-        match next {
-            Some(Input::Line(line)) => {
+    fn take_in(&mut self, line: Option<io::Result<Line>>) -> Result<()> {
+        match line {
+            Some(Ok(line)) => {
                 self.unanswered_bytes += line.text.as_ref().map_or(0, Bytes::len);
                 self.unanswered.push_back(line);
             }
-            Some(Input::Failed(error)) => {
+            Some(Err(error)) => {
                 self.ended = true;
                 return Err(Error::Input(error));
             }
@@ -292,7 +310,7 @@ impl Import {
         Ok(())
     }
 
-    /// Unsent lines, put together. Whoever is too long is answered here and not sent.
+    /// Unsent lines, put together. A line that is too long is skipped: it is refused here.
     fn part(&mut self) -> Bytes {
         let mut part = BytesMut::with_capacity(PART_BYTES);
         while let Some(line) = self.unanswered.get(self.sent) {
@@ -310,50 +328,13 @@ impl Import {
         part.freeze()
     }
 
-    /// After a failure that trying again may mend: everything unanswered is sent again.
+    /// After a failure that a retry may mend, waits; everything unanswered is sent again.
     async fn pause(&mut self, error: Error) -> Result<()> {
-        self.flight = None;
+        self.exchange = None;
         self.sent = 0;
-        self.failures += 1;
-        let asked = error.problem().and_then(|problem| problem.retry_after);
-        let Some(wait) = self.client.retry.wait(self.failures, asked, retry::draw()) else {
-            return Err(error);
-        };
-        tokio::time::sleep(wait).await;
-        Ok(())
-    }
-}
-
-impl Iterator for Import {
-    type Item = Result<ImportedLine>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.failed {
-            return None;
-        }
-        let client = self.client.clone();
-        let answer = client.transport.run(self.answer());
-        self.failed = answer.is_err();
-        answer.transpose()
-    }
-}
-
-fn open(client: &Client) -> Flight {
-    let (body, parts) = mpsc::channel(1);
-    let call = Call::new(http::Method::POST, "/v1/events")
-        .header(CONTENT_TYPE, "application/x-ndjson")
-        .header(ACCEPT, "application/x-ndjson");
-    let transport = std::sync::Arc::clone(&client.transport);
-    Flight {
-        body: Some(body),
-        reply: Reply::Waiting(Box::pin(async { transport.send_parts(call, parts).await?.success().await })),
-        lines: LineBuffer::default(),
-    }
-}
-
-async fn reserve(body: Option<mpsc::Sender<Bytes>>) -> Option<mpsc::OwnedPermit<Bytes>> {
-    match body {
-        Some(body) => body.reserve_owned().await.ok(),
-        None => std::future::pending().await,
+        let retries = &self.client.shared.retries;
+        let attempts = self.attempts.unwrap_or_else(|| retries.begin()).failed();
+        self.attempts = Some(attempts);
+        retries.wait(attempts, Repeat::Always, error).await
     }
 }

@@ -1,22 +1,23 @@
-//! The client against a server that follows a script: one closure a connection. What the client must do when
-//! connections break, answers are refusals and nothing comes is said here without a node.
+//! The client against a server that follows a script, one closure per connection: what the client does when
+//! connections break, when the server refuses and when nothing arrives.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test's helpers fail by panicking")]
 
+mod following;
 mod script;
 
-use mainstay_client::{Client, Cursor, Error, Expected, ImportOutcome, NewEvent, Retry, Revision};
+use futures_util::{StreamExt, TryStreamExt};
+use mainstay_client::{
+    Client, Cursor, Error, Expected, ImportOutcome, ImportedLine, NewEvent, Retry, Revision,
+};
 use script::{Connection, Script};
 use std::time::Duration;
 
-/// A client that waits hardly at all between attempts.
+/// A client that hardly waits between attempts.
 fn client(script: &Script) -> Client {
+    let millis = Duration::from_millis;
     Client::builder(&script.url)
-        .retry(Retry {
-            attempts_max: 4,
-            wait_first: Duration::from_millis(1),
-            wait_max: Duration::from_millis(2),
-        })
+        .retry(Retry::default().attempts_max(4).backoff_first(millis(1)).backoff_max(millis(2)))
         .timeout(Duration::from_millis(300))
         .build()
         .unwrap()
@@ -30,19 +31,22 @@ fn event_line(stream: &str, revision: u64) -> String {
 
 const APPENDED: &str = r#"{"stream":"s","events":[{"revision":0,"cursor":"0","replayed":true}]}"#;
 
-#[test]
-fn a_lost_answer_and_a_busy_node_are_tried_again_with_the_same_event() {
+#[tokio::test]
+async fn a_lost_response_and_a_busy_node_are_retried_with_the_same_event() {
     let script = Script::start(vec![
         Box::new(|mut connection: Connection| connection.request()),
         Box::new(|mut connection| {
             connection.request();
-            connection.answer(503, r#"{"code":"busy","status":503,"retryable":true}"#);
+            connection.respond(503, r#"{"code":"busy","status":503,"retryable":true}"#);
             connection.request();
-            connection.answer(200, APPENDED);
+            connection.respond(200, APPENDED);
         }),
     ]);
-    let appended =
-        client(&script).append("s", Expected::Revision(Revision(7)), [NewEvent::new("t")]).unwrap();
+    let appended = client(&script)
+        .append("s", [NewEvent::new("t")])
+        .expected(Expected::Revision(Revision(7)))
+        .await
+        .unwrap();
     assert!(appended.all_replayed());
     let requests = script.requests();
     assert_eq!(requests.len(), 3);
@@ -50,36 +54,55 @@ fn a_lost_answer_and_a_busy_node_are_tried_again_with_the_same_event() {
     assert!(requests.iter().all(|request| *request == requests[0]), "{requests:?}");
 }
 
-#[test]
-fn a_refusal_for_good_is_not_tried_again() {
+#[tokio::test]
+async fn a_refusal_that_a_retry_cannot_help_is_not_retried() {
     let script = Script::start(vec![Box::new(|mut connection: Connection| {
         connection.request();
-        connection.answer(
+        connection.respond(
             412,
             r#"{"code":"wrong_revision","status":412,"detail":"no","retryable":false,"current_revision":41}"#,
         );
     })]);
-    let error = client(&script).append("s", Expected::None, [NewEvent::new("t")]).unwrap_err();
+    let error = client(&script).append("s", [NewEvent::new("t")]).expected(Expected::None).await.unwrap_err();
     assert!(error.is_wrong_revision());
     assert_eq!(error.problem().unwrap().current_revision(), Some(Revision(41)));
     assert!(script.requests()[0].contains("if-none-match: *"));
 }
 
-#[test]
-fn attempts_end() {
+#[tokio::test]
+async fn attempts_end() {
     let busy = |mut connection: Connection| {
         for _ in 0..4 {
             connection.request();
-            connection.answer(503, "{}");
+            connection.respond(503, "{}");
         }
     };
     let script = Script::start(vec![Box::new(busy)]);
-    let error = client(&script).append("s", Expected::Any, [NewEvent::new("t")]).unwrap_err();
+    let error = client(&script).append("s", [NewEvent::new("t")]).await.unwrap_err();
     assert_eq!((error.problem().unwrap().status, script.requests().len()), (503, 4));
 }
 
-#[test]
-fn a_silent_node_is_noticed() {
+#[tokio::test]
+async fn an_append_of_unknown_events_is_not_repeated_when_its_outcome_is_unknown() {
+    let lost = |mut connection: Connection| connection.request();
+    let answered = |mut connection: Connection| {
+        connection.request();
+        connection.respond(200, APPENDED);
+    };
+    let script = Script::start(vec![Box::new(lost), Box::new(lost), Box::new(answered)]);
+    let client = client(&script);
+    let append = || client.append_encoded("s", "application/json", r#"{"type":"t"}"#);
+    let error = append().await.unwrap_err();
+    assert!(error.is_outcome_unknown() && error.is_retryable(), "{error:?}");
+    assert_eq!(script.requests().len(), 1);
+    append().idempotency_key("order-1").await.unwrap();
+    let requests = script.requests();
+    assert_eq!(requests.len(), 3, "the key makes a repeat safe");
+    assert!(requests[2].contains("idempotency-key: \"order-1\""), "{}", requests[2]);
+}
+
+#[tokio::test]
+async fn a_silent_node_is_noticed() {
     let script = Script::start(vec![Box::new(|mut connection: Connection| {
         connection.request();
         connection.wait_for_close();
@@ -89,25 +112,25 @@ fn a_silent_node_is_noticed() {
         .timeout(Duration::from_millis(20))
         .build()
         .unwrap();
-    let error = client.read("s").page().unwrap_err();
+    let error = client.read("s").page().await.unwrap_err();
     assert!(matches!(error, Error::TimedOut(_)), "{error:?}");
 }
 
-#[test]
-fn a_kept_connection_that_the_node_has_closed_is_replaced_without_an_attempt() {
+#[tokio::test]
+async fn a_kept_connection_that_the_node_has_closed_is_replaced_without_an_attempt() {
     let one = |mut connection: Connection| {
         connection.request();
-        connection.answer(200, APPENDED);
+        connection.respond(200, APPENDED);
     };
     let script = Script::start(vec![Box::new(one), Box::new(one)]);
     let client = Client::builder(&script.url).retry(Retry::never()).build().unwrap();
     for _ in 0..2 {
-        client.append("s", Expected::Any, [NewEvent::new("t")]).unwrap();
+        client.append("s", [NewEvent::new("t")]).await.unwrap();
     }
 }
 
-#[test]
-fn a_long_read_goes_on_behind_the_last_event_it_gave() {
+#[tokio::test]
+async fn a_long_read_continues_after_the_last_event_it_returned() {
     let script = Script::start(vec![
         Box::new(|mut connection: Connection| {
             connection.request();
@@ -122,15 +145,15 @@ fn a_long_read_goes_on_behind_the_last_event_it_gave() {
             connection.end();
         }),
     ]);
-    let events = client(&script).read("s").as_of("2010-10-03T00:00:00Z").events().unwrap();
-    let revisions: Vec<u64> = events.map(|event| event.unwrap().revision.0).collect();
+    let events = client(&script).read("s").as_of("2010-10-03T00:00:00Z").events();
+    let revisions: Vec<u64> = events.map(|event| event.unwrap().revision.0).collect().await;
     assert_eq!(revisions, [0, 1, 2]);
     let requests = script.requests();
     assert!(requests[1].contains("from=2&as_of=2010-10-03T00%3A00%3A00Z"), "{}", requests[1]);
 }
 
-#[test]
-fn a_problem_within_lines_ends_the_read() {
+#[tokio::test]
+async fn a_problem_within_lines_ends_the_read() {
     let script = Script::start(vec![Box::new(|mut connection: Connection| {
         connection.request();
         connection.begin("application/x-ndjson");
@@ -140,15 +163,15 @@ fn a_problem_within_lines_ends_the_read() {
         ));
         connection.end();
     })]);
-    let mut events = client(&script).read("s").events().unwrap();
-    assert!(events.next().unwrap().is_ok());
-    let error = events.next().unwrap().unwrap_err();
+    let mut events = client(&script).read("s").events();
+    assert!(events.next().await.unwrap().is_ok());
+    let error = events.next().await.unwrap().unwrap_err();
     assert_eq!(error.problem().map(|problem| problem.code.as_str()), Some("history_truncated"));
-    assert!(events.next().is_none());
+    assert!(events.next().await.is_none());
 }
 
-#[test]
-fn a_follower_resumes_behind_the_last_id_until_it_is_refused() {
+#[tokio::test]
+async fn a_follower_resumes_after_the_last_id_until_it_is_refused() {
     let script = Script::start(vec![
         Box::new(|mut connection: Connection| {
             connection.request();
@@ -163,7 +186,7 @@ fn a_follower_resumes_behind_the_last_id_until_it_is_refused() {
         }),
         Box::new(|mut connection| {
             connection.request();
-            connection.answer(410, r#"{"code":"history_truncated","status":410,"retryable":false}"#);
+            connection.respond(410, r#"{"code":"history_truncated","status":410,"retryable":false}"#);
         }),
     ]);
     let (breaks, seen) = std::sync::mpsc::channel();
@@ -173,19 +196,19 @@ fn a_follower_resumes_behind_the_last_id_until_it_is_refused() {
         .prefix("s")
         .follow()
         .on_break(move |error, _| breaks.send(error.to_string()).unwrap());
-    assert_eq!(follow.next().unwrap().unwrap().revision, Revision(0));
-    assert_eq!(follow.next().unwrap().unwrap().revision, Revision(1));
-    assert_eq!(follow.checkpoint(), Some(Cursor("08".into())));
-    assert!(follow.next().unwrap().is_err());
-    assert!(follow.next().is_none());
+    assert_eq!(follow.next().await.unwrap().unwrap().revision, Revision(0));
+    assert_eq!(follow.next().await.unwrap().unwrap().revision, Revision(1));
+    assert_eq!(follow.checkpoint(), Some(&Cursor("08".into())));
+    assert!(follow.next().await.unwrap().is_err());
+    assert!(follow.next().await.is_none());
     let requests = script.requests();
     assert!(requests[0].contains("after=00&prefix=s") && !requests[0].contains("last-event-id"));
     assert!(requests[1].contains("last-event-id: 07") && requests[2].contains("last-event-id: 08"));
     assert_eq!(seen.try_iter().count(), 2);
 }
 
-#[test]
-fn waiting_for_an_event_ends_in_time_and_loses_nothing() {
+#[tokio::test]
+async fn waiting_for_an_event_ends_in_time_and_loses_nothing() {
     let script = Script::start(vec![Box::new(|mut connection: Connection| {
         connection.request();
         connection.begin("text/event-stream");
@@ -196,12 +219,12 @@ fn waiting_for_an_event_ends_in_time_and_loses_nothing() {
         connection.wait_for_close();
     })]);
     let mut follow = client(&script).read("s").follow();
-    assert!(follow.next_within(Duration::from_millis(50)).unwrap().is_none());
+    assert!(tokio::time::timeout(Duration::from_millis(50), follow.next()).await.is_err());
     script.permit();
-    assert!(follow.next_within(Duration::from_secs(5)).unwrap().is_some());
+    assert_eq!(follow.next().await.unwrap().unwrap().revision, Revision(0));
 }
 
-fn line_answer(line: &str) -> String {
+fn line_result(line: &str) -> String {
     let event: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
     match event["stream"].as_str() {
         Some(stream) => format!(r#"{{"stream":"{stream}","revision":0,"cursor":"0","replayed":false}}"#),
@@ -209,23 +232,23 @@ fn line_answer(line: &str) -> String {
     }
 }
 
-#[test]
-fn an_import_is_answered_while_it_is_sent_and_goes_on_after_a_break() {
+#[tokio::test]
+async fn an_import_returns_outcomes_while_it_sends_and_continues_after_a_break() {
     let script = Script::start(vec![
-        // Answers 100 lines, then breaks with others unanswered.
+        // Responds to 100 lines, then breaks with others unanswered.
         Box::new(|mut connection: Connection| {
             connection.head();
             connection.begin("application/x-ndjson");
             for _ in 0..100 {
                 let line = connection.line().unwrap();
-                connection.part(&format!("{}\n", line_answer(&line)));
+                connection.part(&format!("{}\n", line_result(&line)));
             }
         }),
         Box::new(|mut connection| {
             connection.head();
             connection.begin("application/x-ndjson");
             while let Some(line) = connection.line() {
-                connection.part(&format!("{}\n", line_answer(&line)));
+                connection.part(&format!("{}\n", line_result(&line)));
             }
             connection.part("{\"summary\":{\"appended\":1}}\n");
             connection.end();
@@ -239,11 +262,11 @@ fn an_import_is_answered_while_it_is_sent_and_goes_on_after_a_break() {
             format!("{{\"stream\":\"s-{n}\",\"type\":\"t\"}}\n\n")
         };
     }
-    let answers: Vec<_> =
-        client(&script).import(std::io::Cursor::new(input)).collect::<Result<_, _>>().unwrap();
-    assert_eq!(answers.len(), 5_000);
-    for (n, answer) in (1..).zip(&answers) {
-        match &answer.outcome {
+    let outcomes: Vec<ImportedLine> =
+        client(&script).import_reader(std::io::Cursor::new(input)).try_collect().await.unwrap();
+    assert_eq!(outcomes.len(), 5_000);
+    for (n, outcome) in (1..).zip(&outcomes) {
+        match &outcome.outcome {
             ImportOutcome::Appended { stream, .. } => assert_eq!(*stream, format!("s-{n}")),
             ImportOutcome::Refused(problem) => {
                 assert_eq!((n, problem.code.as_str()), (4_000, "invalid_json"))
@@ -251,11 +274,11 @@ fn an_import_is_answered_while_it_is_sent_and_goes_on_after_a_break() {
             ImportOutcome::Replayed { .. } => panic!("line {n}"),
         }
     }
-    assert_eq!((answers[3_999].line, answers[4_999].line), (7_999, 9_998), "numbers count blank lines");
+    assert_eq!((outcomes[3_999].line, outcomes[4_999].line), (7_999, 9_998), "numbers count blank lines");
 }
 
-#[test]
-fn a_node_that_stops_in_the_middle_refuses_no_line() {
+#[tokio::test]
+async fn a_node_that_stops_in_the_middle_refuses_no_line() {
     let stopping = |line: &str| {
         format!("{{{line}\"problem\":{{\"code\":\"stopping\",\"status\":503,\"retryable\":true}}}}\n")
     };
@@ -264,7 +287,7 @@ fn a_node_that_stops_in_the_middle_refuses_no_line() {
             connection.head();
             connection.begin("application/x-ndjson");
             let line = connection.line().unwrap();
-            connection.part(&format!("{}\n{}", line_answer(&line), stopping("\"line\":2,")));
+            connection.part(&format!("{}\n{}", line_result(&line), stopping("\"line\":2,")));
         }),
         Box::new(move |mut connection| {
             connection.head();
@@ -276,48 +299,51 @@ fn a_node_that_stops_in_the_middle_refuses_no_line() {
             connection.head();
             connection.begin("application/x-ndjson");
             while let Some(line) = connection.line() {
-                connection.part(&format!("{}\n", line_answer(&line)));
+                connection.part(&format!("{}\n", line_result(&line)));
             }
             connection.end();
         }),
     ]);
     let input = "{\"stream\":\"a\"}\n{\"stream\":\"b\"}\n{\"stream\":\"c\"}\n";
-    let answers: Vec<_> =
-        client(&script).import(std::io::Cursor::new(input)).map(|answer| answer.unwrap().outcome).collect();
-    for (answer, want) in answers.iter().zip(["a", "b", "c"]) {
-        assert!(matches!(answer, ImportOutcome::Appended { stream, .. } if stream == want), "{answer:?}");
+    let outcomes: Vec<ImportOutcome> = client(&script)
+        .import_reader(std::io::Cursor::new(input))
+        .map(|outcome| outcome.unwrap().outcome)
+        .collect()
+        .await;
+    for (outcome, want) in outcomes.iter().zip(["a", "b", "c"]) {
+        assert!(matches!(outcome, ImportOutcome::Appended { stream, .. } if stream == want), "{outcome:?}");
     }
-    assert_eq!(answers.len(), 3);
+    assert_eq!(outcomes.len(), 3);
 }
 
-#[test]
-fn a_line_that_is_too_long_is_refused_alone() {
+#[tokio::test]
+async fn a_line_that_is_too_long_is_refused_alone() {
     let script = Script::start(vec![Box::new(|mut connection: Connection| {
         connection.head();
         connection.begin("application/x-ndjson");
         while let Some(line) = connection.line() {
-            connection.part(&format!("{}\n", line_answer(&line)));
+            connection.part(&format!("{}\n", line_result(&line)));
         }
         connection.end();
     })]);
     let long = format!("{{\"stream\":\"s\",\"data\":\"{}\"}}", "x".repeat(2 << 20));
     let input = format!("{{\"stream\":\"a\"}}\n{long}\n{{\"stream\":\"b\"}}\n");
-    let answers: Vec<_> =
-        client(&script).import(std::io::Cursor::new(input)).map(|answer| answer.unwrap()).collect();
+    let outcomes: Vec<ImportedLine> =
+        client(&script).import_reader(std::io::Cursor::new(input)).try_collect().await.unwrap();
     assert!(
-        matches!(&answers[1].outcome, ImportOutcome::Refused(problem) if problem.code == "line_too_long")
+        matches!(&outcomes[1].outcome, ImportOutcome::Refused(problem) if problem.code == "line_too_long")
     );
-    assert!(matches!(&answers[2].outcome, ImportOutcome::Appended { stream, .. } if stream == "b"));
+    assert!(matches!(&outcomes[2].outcome, ImportOutcome::Appended { stream, .. } if stream == "b"));
 }
 
-#[test]
-fn an_import_that_is_refused_as_a_whole_ends_with_the_problem() {
+#[tokio::test]
+async fn an_import_that_is_refused_as_a_whole_ends_with_the_problem() {
     let script = Script::start(vec![Box::new(|mut connection: Connection| {
         connection.head();
-        connection.answer(415, r#"{"code":"unsupported_media_type","status":415}"#);
+        connection.respond(415, r#"{"code":"unsupported_media_type","status":415}"#);
         connection.wait_for_close();
     })]);
-    let mut import = client(&script).import(std::io::Cursor::new("{\"stream\":\"a\"}\n"));
-    assert_eq!(import.next().unwrap().unwrap_err().problem().unwrap().status, 415);
-    assert!(import.next().is_none());
+    let mut import = client(&script).import_reader(std::io::Cursor::new("{\"stream\":\"a\"}\n"));
+    assert_eq!(import.next().await.unwrap().unwrap_err().problem().unwrap().status, 415);
+    assert!(import.next().await.is_none());
 }

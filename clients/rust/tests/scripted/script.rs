@@ -1,4 +1,4 @@
-//! A server of a few lines: accepts one connection for each closure, in order, and keeps what it was asked.
+//! A server of a few lines: it accepts one connection per closure, in order, and records the requests.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -18,7 +18,7 @@ pub(crate) struct Connection {
     stream: BufReader<TcpStream>,
     requests: Arc<Mutex<Vec<String>>>,
     permission: Arc<Mutex<Receiver<()>>>,
-    /// Bytes of a chunked body that came and were not asked for yet.
+    /// Bytes of a chunked body that arrived and were not asked for yet.
     body: Vec<u8>,
 }
 
@@ -63,7 +63,7 @@ impl Connection {
         head
     }
 
-    /// Reads a whole request and keeps it.
+    /// Reads a whole request and records it.
     pub(crate) fn request(&mut self) {
         let mut request = self.head();
         let length = request
@@ -80,11 +80,18 @@ impl Connection {
         self.stream.get_mut().write_all(text.as_bytes()).unwrap();
     }
 
-    pub(crate) fn answer(&mut self, status: u16, body: &str) {
+    pub(crate) fn respond(&mut self, status: u16, body: &str) {
         self.write(&format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n{body}", body.len()));
     }
 
-    /// Begins an answer in parts. Without [`Self::end`] it is cut off when the connection is dropped.
+    pub(crate) fn respond_from_store(&mut self, store: &str, status: u16, body: &str) {
+        let length = body.len();
+        self.write(&format!(
+            "HTTP/1.1 {status} X\r\nmainstay-store: {store}\r\ncontent-length: {length}\r\n\r\n{body}"
+        ));
+    }
+
+    /// Begins a response in parts. Without [`Self::end`] it is cut off when the connection is dropped.
     pub(crate) fn begin(&mut self, content_type: &str) {
         self.write(&format!(
             "HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\ntransfer-encoding: chunked\r\n\r\n"

@@ -1,4 +1,5 @@
-//! Idempotency keys (draft-ietf-httpapi-idempotency-key-header): the client's name for one intended effect.
+//! Idempotency keys (draft-ietf-httpapi-idempotency-key-header): the client's name for one intended effect, and the
+//! fingerprint of what it was used for.
 
 use crate::catalogue::Code;
 use crate::problem::{Problem, Result};
@@ -6,9 +7,9 @@ use model::{
     Append, Check, Expected, Fingerprint, Identity, KeyHash, Keyed, Namespace, Slot, Write, limits, slot_of,
 };
 use std::borrow::Cow;
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
-/// Who asks; one for all until there is access control.
+/// The caller. There is one for all requests until there is access control.
 const CALLER: u32 = 0;
 
 /// A key as the client named it, without quotes.
@@ -16,7 +17,7 @@ const CALLER: u32 = 0;
 pub struct Key<'a>(Cow<'a, str>);
 
 impl<'a> Key<'a> {
-    /// Reads a String of RFC 9651 (with quotes), as the draft has it, or bare text, as most clients send it.
+    /// Parses a quoted String of RFC 9651, as the draft specifies, or bare text, as most clients send it.
     pub(super) fn parse(value: &'a str) -> Result<Self> {
         let key = match value.strip_prefix('"') {
             None => Some(Cow::Borrowed(value)),
@@ -28,41 +29,42 @@ impl<'a> Key<'a> {
         });
         usable.map(Self).ok_or_else(|| {
             let detail = format!(
-                "an idempotency key has 1 to {} visible ASCII characters, in quotes or not",
+                "an idempotency key must have 1 to {} visible ASCII characters, with or without quotes",
                 limits::IDEMPOTENCY_KEY_BYTES_MAX
             );
             Problem::new(Code::InvalidHeader, detail).header("idempotency-key")
         })
     }
 
-    /// For a route below a stream: the record lives beside the stream.
+    /// For an append to one stream. The record is kept with the stream.
     pub(super) fn for_append(&self, append: &Append<'_>) -> Keyed {
         let route = format!("/v1/streams/{}/events", append.stream);
-        let mut fingerprint = Vec::new();
-        add_append(&mut fingerprint, append);
-        self.keyed(&route, &fingerprint, append.stream.slot(Namespace::ROOT))
+        let mut request = Request::default();
+        request.add_append(append);
+        self.keyed(&route, &request, append.stream.slot(Namespace::ROOT))
     }
 
-    /// For a transaction: the record lives where the key says.
+    /// For a transaction. The record is kept in the slot of the key.
     pub(super) fn for_transaction(&self, checks: &[Check<'_>], writes: &[Write<'_>]) -> Keyed {
-        let mut fingerprint = Vec::new();
+        let mut request = Request::default();
         for Check::Stream { stream, expected } in checks {
-            add_text(&mut fingerprint, stream.as_str());
-            add_expected(&mut fingerprint, *expected);
+            add_text(&mut request.precondition, stream.as_str());
+            add_expected(&mut request.precondition, *expected);
         }
-        fingerprint.push(0xff);
+        // Separates the checks from the preconditions of the writes.
+        request.precondition.push(0xff);
         for Write::Append(append) in writes {
-            add_append(&mut fingerprint, append);
+            request.add_append(append);
         }
-        self.keyed("/v1/transactions", &fingerprint, slot_of(Namespace::ROOT, &self.0))
+        self.keyed("/v1/transactions", &request, slot_of(Namespace::ROOT, &self.0))
     }
 
-    fn keyed(&self, route: &str, fingerprint: &[u8], slot: Slot) -> Keyed {
+    fn keyed(&self, route: &str, request: &Request, slot: Slot) -> Keyed {
         let mut scope = CALLER.to_le_bytes().to_vec();
         add_text(&mut scope, "POST");
         add_text(&mut scope, route);
         add_text(&mut scope, &self.0);
-        Keyed { key: KeyHash(xxh3_128(&scope)), fingerprint: Fingerprint(xxh3_128(fingerprint)), slot }
+        Keyed { key: KeyHash(xxh3_128(&scope)), fingerprint: request.fingerprint(), slot }
     }
 }
 
@@ -78,17 +80,32 @@ fn unquote(inner: &str) -> Option<String> {
     }
 }
 
-fn add_append(out: &mut Vec<u8>, append: &Append<'_>) {
-    add_text(out, append.stream.as_str());
-    add_expected(out, append.expected);
-    out.extend_from_slice(&(append.events.len() as u32).to_le_bytes());
-    for event in &append.events {
-        let id = match event.identity {
-            Identity::Client(id) | Identity::Echo { id, .. } => id.0,
-            Identity::Server => 0,
-        };
-        out.extend_from_slice(&id.to_le_bytes());
-        out.extend_from_slice(&event.fingerprint.0.to_le_bytes());
+/// What was asked under a key, as the bytes that its fingerprint covers.
+#[derive(Debug, Default)]
+struct Request {
+    content: Vec<u8>,
+    /// Kept apart, so that a conflict can say that only the precondition differs.
+    precondition: Vec<u8>,
+}
+
+impl Request {
+    fn add_append(&mut self, append: &Append<'_>) {
+        add_expected(&mut self.precondition, append.expected);
+        let content = &mut self.content;
+        add_text(content, append.stream.as_str());
+        content.extend_from_slice(&(append.events.len() as u32).to_le_bytes());
+        for event in &append.events {
+            let id = match event.identity {
+                Identity::Client(id) | Identity::Echo { id, .. } => id.0,
+                Identity::Server => 0,
+            };
+            content.extend_from_slice(&id.to_le_bytes());
+            content.extend_from_slice(&event.fingerprint.0.to_le_bytes());
+        }
+    }
+
+    fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of_request(xxh3_64(&self.content), xxh3_64(&self.precondition))
     }
 }
 
@@ -112,10 +129,11 @@ fn add_text(out: &mut Vec<u8>, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::StreamName;
+    use model::{KeyDifference, NewEvent, StreamName};
+    use std::borrow::Cow;
 
     #[test]
-    fn keys_come_with_quotes_or_without() {
+    fn keys_may_have_quotes() {
         let long = "k".repeat(256);
         for (value, want) in [
             ("abc", Some("abc")),
@@ -145,12 +163,47 @@ mod tests {
         assert_eq!(first, Key::parse("\"k\"").unwrap().for_append(&append("a", Expected::Any)));
         let conditional = key.for_append(&append("a", Expected::None));
         assert_eq!(conditional.key, first.key);
-        assert_ne!(conditional.fingerprint, first.fingerprint, "the condition is part of what was asked");
+        let difference = first.fingerprint.request_difference(conditional.fingerprint);
+        assert_eq!(difference, Some(KeyDifference::Precondition));
         assert_ne!(key.for_append(&append("b", Expected::Any)).key, first.key);
         assert_ne!(key.for_transaction(&[], &[]).key, first.key);
     }
 
-    /// Stored records depend on these: they never change.
+    #[test]
+    fn content_and_preconditions_have_their_own_halves() {
+        let key = Key::parse("k").unwrap();
+        let with_event = |mut append: Append<'static>| {
+            append.events.push(NewEvent {
+                identity: Identity::Server,
+                fingerprint: Fingerprint(1),
+                filled: model::Filled::ID,
+                event_type: Cow::Borrowed("t"),
+                envelope: Cow::Borrowed(b"{}"),
+            });
+            append
+        };
+        let check = |expected| Check::Stream { stream: StreamName::new("c").unwrap(), expected };
+        let first =
+            key.for_transaction(&[check(Expected::Any)], &[Write::Append(append("a", Expected::Any))]);
+        for (checks, write, want) in [
+            (vec![check(Expected::Any)], append("a", Expected::Any), None),
+            (vec![check(Expected::None)], append("a", Expected::Any), Some(KeyDifference::Precondition)),
+            (vec![], append("a", Expected::Any), Some(KeyDifference::Precondition)),
+            (vec![check(Expected::Any)], append("a", Expected::Exists), Some(KeyDifference::Precondition)),
+            (vec![check(Expected::Any)], append("b", Expected::Any), Some(KeyDifference::Content)),
+            (
+                vec![check(Expected::Any)],
+                with_event(append("a", Expected::Any)),
+                Some(KeyDifference::Content),
+            ),
+            (vec![], append("b", Expected::None), Some(KeyDifference::Content)),
+        ] {
+            let other = key.for_transaction(&checks, &[Write::Append(write)]);
+            assert_eq!(first.fingerprint.request_difference(other.fingerprint), want, "{checks:?}");
+        }
+    }
+
+    /// Stored records depend on these, so they never change.
     #[test]
     fn hashes_are_those_of_every_earlier_version() {
         let keyed = Key::parse("k").unwrap().for_append(&append("a", Expected::Exists));
@@ -158,7 +211,7 @@ mod tests {
             (keyed.key, keyed.fingerprint),
             (
                 KeyHash(306_376_609_186_190_637_739_548_815_881_730_196_150),
-                Fingerprint(262_155_869_103_807_560_387_060_246_944_346_029_045)
+                Fingerprint(202_137_403_124_269_631_162_658_097_384_654_102_527)
             )
         );
     }

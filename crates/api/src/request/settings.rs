@@ -1,25 +1,23 @@
-//! A stream's settings, in and out. Durations are a whole number and a unit: `"30d"`, `"500ms"`.
+//! Parses and writes a stream's settings. A duration is a whole number and a unit: `"30d"`, `"500ms"`.
 
 use super::head::Head;
 use super::object::{Known, invalid, read_number, read_object};
 use crate::json::{self, Reader, Value};
 use crate::media;
 use crate::problem::Result;
+use crate::time;
 use http::HeaderMap;
 use model::{Revision, Settings};
-
-const UNITS: [(&str, u64); 6] =
-    [("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 /// Reads the body of `PUT /v1/streams/{stream}/settings`. It replaces all settings: what is absent or null
 /// keeps everything.
 ///
 /// # Errors
-/// The problem to answer with.
+/// The problem with the request.
 pub fn read(headers: &HeaderMap, body: &[u8]) -> Result<Settings> {
     let head = Head::read(headers)?;
     media::check_json(head.content_type)?;
-    head.refuse_key("settings are replaced whole, so repeating the request is safe without a key")?;
+    head.refuse_key("the request replaces all settings, so repeating it is safe without a key")?;
     let mut settings = Settings::default();
     let mut reader = Reader::new(body)?;
     read_object(&mut reader, "`max_age`, `max_count` and `truncate_before`", |name, reader| {
@@ -28,7 +26,9 @@ pub fn read(headers: &HeaderMap, body: &[u8]) -> Result<Settings> {
             "max_count" => {
                 settings.max_count = read_number(reader)?;
                 if settings.max_count == Some(0) {
-                    return Err(invalid("a stream keeps at least 1 event; to remove all, delete it"));
+                    return Err(invalid(
+                        "a stream keeps at least 1 event; to remove all events, delete the stream",
+                    ));
                 }
             }
             "truncate_before" => settings.truncate_before = read_number(reader)?.map(Revision),
@@ -47,27 +47,21 @@ fn read_duration(reader: &mut Reader<'_>) -> Result<Option<u64>> {
         Value::Text(text) => text.as_sent(),
         _ => return Err(invalid(FORM)),
     };
-    let at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (digits, unit) = text.split_at(at);
-    let unit = UNITS.iter().find(|(name, _)| *name == unit).map(|(_, ms)| ms);
-    let (Ok(number), Some(unit)) = (digits.parse::<u64>(), unit) else { return Err(invalid(FORM)) };
-    match number.checked_mul(*unit) {
+    match time::parse_duration_ms(text) {
+        None => Err(invalid(FORM)),
         Some(ms @ 1..) if i64::try_from(ms).is_ok() => Ok(Some(ms)),
-        _ => Err(invalid("a duration is at least 1 ms and less than 2^63 ms")),
+        Some(_) => Err(invalid("a duration is at least 1 ms and less than 2^63 ms")),
     }
 }
 
-/// The members of the settings, without braces.
+/// Writes the members of the settings, without braces.
 pub(crate) fn write(out: &mut Vec<u8>, settings: &Settings) {
     out.extend_from_slice(b"\"max_age\":");
     match settings.max_age_ms {
         None => out.extend_from_slice(b"null"),
         Some(ms) => {
-            let (unit, length) =
-                UNITS.iter().find(|(_, length)| ms % length == 0).copied().unwrap_or(("ms", 1));
             out.push(b'"');
-            json::write_number(out, ms / length);
-            out.extend_from_slice(unit.as_bytes());
+            time::write_duration_ms(out, ms);
             out.push(b'"');
         }
     }

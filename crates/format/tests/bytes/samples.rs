@@ -6,9 +6,9 @@ use format::row::{
     StreamRow, WallTimerKey, dedup_key, idempotency_key, revision_key, shard_key, stream_key,
 };
 use model::{
-    Append, Appended, Behaviour, Check, CleanUp, Command, Cursor, DeleteStream, Elapsed, EntryClock,
-    EventPlace, Expected, ExpireEvents, Filled, Fingerprint, IdHash, Identity, KeyHash, KeyId, Keyed,
-    Namespace, NewEvent, Outcome, Position, PutSettings, Refusal, Revision, Settings, Slot, StreamId,
+    Append, Appended, AppendedEvent, Behaviour, Check, CleanUp, Command, Cursor, DeleteStream, Elapsed,
+    EntryClock, Expected, ExpireEvents, Filled, Fingerprint, IdHash, Identity, KeyDifference, KeyHash, KeyId,
+    Keyed, Namespace, NewEvent, Outcome, Position, PutSettings, Refusal, Revision, Settings, Slot, StreamId,
     StreamName, Transaction, Wall, Write,
 };
 
@@ -83,14 +83,14 @@ pub(crate) fn entries() -> Vec<Sample> {
 }
 
 pub(crate) fn outcome_values() -> Vec<(&'static str, Outcome)> {
-    let place = |revision, position, replayed| EventPlace {
+    let event = |revision, position, replayed| AppendedEvent {
         revision: Revision(revision),
         position: Position(position),
         replayed,
     };
     let appended = Appended {
         slot: Slot(51_197),
-        events: vec![place(41, 1 << 50, false), place(42, (1 << 50) + 1, false), place(3, 1 << 20, true)],
+        events: vec![event(41, 1 << 50, false), event(42, (1 << 50) + 1, false), event(3, 1 << 20, true)],
     };
     let refused = Outcome::Refused;
     let current = Some(Revision(300));
@@ -104,7 +104,8 @@ pub(crate) fn outcome_values() -> Vec<(&'static str, Outcome)> {
         ("wrong-revision", refused(Refusal::WrongRevision { part: 2, current })),
         ("wrong-revision-none", refused(Refusal::WrongRevision { part: 0, current: None })),
         ("event-conflict", refused(Refusal::EventConflict { write: 1, event: 2, revision: current })),
-        ("key-conflict", refused(Refusal::KeyConflict)),
+        ("key-conflict", refused(Refusal::KeyConflict { differs: KeyDifference::Content })),
+        ("key-precondition-conflict", refused(Refusal::KeyConflict { differs: KeyDifference::Precondition })),
         ("keys-full", refused(Refusal::KeysFull)),
         ("truncate-beyond-end", refused(Refusal::TruncateBeyondEnd { next: Revision(7) })),
         ("unsupported", refused(Refusal::Unsupported)),
@@ -191,21 +192,4 @@ pub(crate) fn bodies() -> Vec<Sample> {
     let mut out = Vec::new();
     format::body::encode(&BODY, &mut out);
     vec![("body", out)]
-}
-
-/// Random numbers that are the same in every run (SplitMix64).
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub(crate) fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound.max(1) as u64) as usize
-    }
 }

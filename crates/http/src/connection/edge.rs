@@ -1,9 +1,9 @@
-//! The edge between a socket and hyper: notes what moves, and gives hyper's own refusals a body.
+//! The edge between a socket and hyper: records activity, and gives hyper's own error responses a body.
 //!
-//! hyper answers a head that it cannot parse by itself, with a status and nothing else, before any service is
-//! asked. The API's word is that every refusal is a problem, so such an answer is replaced on its way out.
+//! hyper responds to a head that it cannot parse with a bare status, before any service is called. The API promises a
+//! problem for every error, so such a response is replaced on its way out.
 
-use super::watch::Watch;
+use crate::activity::Activity;
 use api::{Code, Problem};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -12,21 +12,21 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// Answers up to this size are copied into one write.
+/// Responses up to this size are copied into one write.
 const SMALL_BYTES: usize = 1_024;
 
 /// A socket as hyper sees it.
 #[derive(Debug)]
 pub(super) struct Edge {
     stream: TcpStream,
-    watch: Arc<Watch>,
+    activity: Arc<Activity>,
     /// Read before the protocol was known.
     prefix: Vec<u8>,
     replacement: Option<Replacement>,
     rewrites: Rewrites,
 }
 
-/// Whether hyper's own answers can be told from their first bytes.
+/// Whether hyper's own responses can be recognised in what it writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rewrites {
     /// HTTP/1.
@@ -39,20 +39,25 @@ pub(super) enum Rewrites {
 struct Replacement {
     bytes: Vec<u8>,
     sent: usize,
-    /// Bytes of hyper's answer that it stands for.
-    stands_for: usize,
+    /// The number of bytes of hyper's response that it replaces.
+    replaces: usize,
 }
 
 impl Edge {
-    pub(super) fn new(stream: TcpStream, watch: Arc<Watch>, prefix: Vec<u8>, rewrites: Rewrites) -> Self {
-        watch.read(prefix.len());
-        Self { stream, watch, prefix, replacement: None, rewrites }
+    pub(super) fn new(
+        stream: TcpStream,
+        activity: Arc<Activity>,
+        prefix: Vec<u8>,
+        rewrites: Rewrites,
+    ) -> Self {
+        activity.received(prefix.len());
+        Self { stream, activity, prefix, replacement: None, rewrites }
     }
 
     fn note(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match written {
-            Poll::Pending => self.watch.write_is_blocked(),
-            Poll::Ready(_) => self.watch.wrote(),
+            Poll::Pending => self.activity.write_blocked(),
+            Poll::Ready(_) => self.activity.sent(),
         }
         written
     }
@@ -61,9 +66,9 @@ impl Edge {
         while let Some(replacement) = &mut self.replacement {
             let rest = &replacement.bytes[replacement.sent..];
             if rest.is_empty() {
-                let stands_for = replacement.stands_for;
+                let replaces = replacement.replaces;
                 self.replacement = None;
-                return Poll::Ready(Ok(stands_for));
+                return Poll::Ready(Ok(replaces));
             }
             replacement.sent += ready!(Pin::new(&mut self.stream).poll_write(context, rest))?;
         }
@@ -85,7 +90,7 @@ impl AsyncRead for Edge {
         }
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, buf))?;
-        self.watch.read(buf.filled().len() - before);
+        self.activity.received(buf.filled().len() - before);
         Poll::Ready(Ok(()))
     }
 }
@@ -102,10 +107,10 @@ impl AsyncWrite for Edge {
         let buf = match (self.rewrites, refusal(buf)) {
             (Rewrites::Refusals, Some((0, status))) => {
                 self.replacement =
-                    Some(Replacement { bytes: answer(status), sent: 0, stands_for: buf.len() });
+                    Some(Replacement { bytes: problem_response(status), sent: 0, replaces: buf.len() });
                 return self.poll_replacement(context);
             }
-            // What comes before it first; hyper comes again with the rest.
+            // First what precedes it. hyper writes the rest in another call.
             (Rewrites::Refusals, Some((at, _))) => &buf[..at],
             _ => buf,
         };
@@ -124,7 +129,7 @@ impl AsyncWrite for Edge {
             let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| &**buf);
             return self.poll_write(context, first);
         }
-        // Head and body of a small answer as one piece: the kernel takes it faster than two.
+        // Head and body of a small response in one piece, which the kernel takes faster than two.
         let mut small = [0; SMALL_BYTES];
         if let Some(len) = gather(bufs, &mut small) {
             let written = Pin::new(&mut self.stream).poll_write(context, &small[..len]);
@@ -142,12 +147,12 @@ impl AsyncWrite for Edge {
         Pin::new(&mut self.stream).poll_flush(context)
     }
 
-    /// Closing with bytes unread would reset the connection under the last answer, so what still comes is
-    /// read away, until the client closes its side or the connection's patience ends.
+    /// Closing with unread bytes would reset the connection before the client has read the last response. So this
+    /// discards what still arrives, until the client closes its side or the time limit is reached.
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if !self.watch.is_closing() {
+        if !self.activity.is_closing() {
             ready!(Pin::new(&mut self.stream).poll_shutdown(context))?;
-            self.watch.closing();
+            self.activity.close();
         }
         let mut away = [0; 4_096];
         loop {
@@ -160,7 +165,7 @@ impl AsyncWrite for Edge {
     }
 }
 
-/// Puts all pieces behind one another, if they fit.
+/// Copies all pieces into `out`, if they fit.
 fn gather(bufs: &[IoSlice<'_>], out: &mut [u8]) -> Option<usize> {
     let mut len = 0;
     for buf in bufs {
@@ -170,8 +175,8 @@ fn gather(bufs: &[IoSlice<'_>], out: &mut [u8]) -> Option<usize> {
     Some(len)
 }
 
-/// Where hyper's own refusal begins at the end of what it writes, and its status. No answer of this server is
-/// a 4xx without a body, and no body of its holds a blank line after a status line.
+/// Where hyper's own error response begins at the end of what it writes, and its status. This server never sends a
+/// 4xx without a body, and none of its bodies contains a blank line after a status line.
 fn refusal(buf: &[u8]) -> Option<(usize, u16)> {
     const HEAD_MAX: usize = 256;
     const START: &[u8] = b"HTTP/1.1 4";
@@ -186,18 +191,18 @@ fn refusal(buf: &[u8]) -> Option<(usize, u16)> {
     head.contains("content-length: 0\r\n").then_some((tail_at + at, status))
 }
 
-/// A problem in the place of hyper's bare status.
-fn answer(status: u16) -> Vec<u8> {
+/// The response that replaces hyper's bare status.
+fn problem_response(status: u16) -> Vec<u8> {
     let (code, detail) = match status {
         414 => (Code::UriTooLong, "the request line is too long"),
         431 => (Code::HeadTooLarge, "the head has too many headers or bytes"),
         _ => (Code::BadRequest, "the request cannot be parsed as HTTP/1.1"),
     };
-    raw_answer(&Problem::new(code, detail))
+    raw_response(&Problem::new(code, detail))
 }
 
-/// A whole answer for a connection that is closed after it.
-pub(super) fn raw_answer(problem: &Problem) -> Vec<u8> {
+/// A whole response, after which the connection is closed.
+pub(super) fn raw_response(problem: &Problem) -> Vec<u8> {
     let body = problem.to_bytes();
     let status = problem.status();
     let reason =
@@ -218,7 +223,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_hyper_s_own_refusals_are_taken_for_one() {
+    fn only_hyper_s_own_error_responses_are_recognised() {
         let own = "HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\ndate: x\r\n\r\n";
         assert_eq!(refusal(own.as_bytes()), Some((0, 431)));
         let behind = format!("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{{}}{own}");
@@ -235,8 +240,8 @@ mod tests {
     }
 
     #[test]
-    fn its_place_is_taken_by_a_whole_problem() {
-        let text = String::from_utf8(answer(431)).unwrap();
+    fn a_whole_problem_replaces_them() {
+        let text = String::from_utf8(problem_response(431)).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 431 ") && head.contains("connection: close"), "{head}");
         assert!(head.contains(&format!("content-length: {}", body.len())));

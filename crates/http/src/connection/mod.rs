@@ -1,25 +1,22 @@
-//! One connection, from its first byte to its last: which protocol it speaks, how long it may wait, how it
-//! ends.
+//! One connection, from its first byte to its last: its protocol, its time limits and its end.
 //!
 //! ```text
 //!   sniff ─► HTTP/1.1 or HTTP/2 ─► requests ... ─► closed
 //!              │        ▲                            ▲
-//!              └─ looks at its clocks now and then ──┘ (idle, slow head, slow body, blocked write, stop)
+//!              └─── checks its time limits ──────────┘ (idle, slow head, slow body, blocked write, stop)
 //! ```
 
 mod edge;
-mod watch;
 
-pub(crate) use watch::Watch;
-
+use crate::activity::{Action, Activity, Timeouts};
 use crate::body::RequestBody;
 use crate::context::Context;
-use crate::reply::{Answer, Reply};
+use crate::response::{Response, ResponseBody};
 use crate::router::Router;
 use api::Problem;
 use bytes::Bytes;
 use edge::{Edge, Rewrites};
-use http::{Request, Response};
+use http::Request;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -36,21 +33,20 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep, timeout};
-use watch::{Patience, Verdict};
 
-/// What hyper buffers of one connection, each way; parts of a streamed answer come on top, one at a time.
+/// What hyper buffers per connection in each direction. One part of a streamed response comes on top.
 const BUFFER_BYTES: usize = 64 << 10;
 const STREAMS_MAX: u32 = 128;
 const PING_EVERY: Duration = Duration::from_secs(20);
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// How long a client may take to close its side after the last answer.
+/// How long a client may take to close its side after the last response.
 const CLOSE_WAIT: Duration = Duration::from_millis(500);
-/// How long a refused client is listened to, so that it gets to read why.
+/// How long the server keeps reading from a refused client, so that the client can read the response.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// Serves a connection until it ends.
 pub(crate) async fn serve(mut stream: TcpStream, context: Arc<Context>, router: Router) {
-    // Without it small answers wait for the client's acknowledgement; a socket that refuses is about to fail.
+    // Without it, small responses wait for the client's acknowledgement. A socket that refuses it is about to fail.
     let _ = stream.set_nodelay(true);
     let prefix = match timeout(context.options.head_time, sniff(&mut stream)).await {
         Ok(Ok(prefix)) => prefix,
@@ -63,7 +59,7 @@ pub(crate) async fn serve(mut stream: TcpStream, context: Arc<Context>, router: 
     }
 }
 
-/// Reads until it is clear whether the client speaks HTTP/2 with prior knowledge.
+/// Reads until it is clear whether the client uses HTTP/2 with prior knowledge.
 async fn sniff(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
     let mut prefix = vec![0; PREFACE.len()];
     let mut len = 0;
@@ -78,16 +74,16 @@ async fn sniff(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
 }
 
 async fn serve_http1(stream: TcpStream, prefix: Vec<u8>, context: Arc<Context>, router: Router) {
-    let watch = Arc::new(Watch::default());
-    let edge = Edge::new(stream, Arc::clone(&watch), prefix, Rewrites::Refusals);
+    let activity = Arc::new(Activity::default());
+    let edge = Edge::new(stream, Arc::clone(&activity), prefix, Rewrites::Refusals);
     let service = service_fn(|request: Request<Incoming>| {
-        watch.request_began();
-        let (context, watch) = (&context, &watch);
+        activity.request_began();
+        let (context, activity) = (&context, &activity);
         let router = &router;
         async move {
-            let request = request.map(|body| RequestBody::on_connection(body, Arc::clone(watch)));
-            let answer = router.answer(context, request, Some(watch)).await;
-            Ok::<_, Infallible>(Tracked::answer(answer, Arc::clone(watch)))
+            let request = request.map(|body| RequestBody::on_connection(body, Arc::clone(activity)));
+            let response = router.respond(context, request, Some(activity)).await;
+            Ok::<_, Infallible>(Tracked::wrap(response, Arc::clone(activity)))
         }
     });
     let mut builder = http1::Builder::new();
@@ -98,20 +94,20 @@ async fn serve_http1(stream: TcpStream, prefix: Vec<u8>, context: Arc<Context>, 
         .max_headers(limits::HEADERS_MAX)
         .max_header_size(limits::HEAD_BYTES_MAX);
     let connection = builder.serve_connection(TokioIo::new(edge), service);
-    drive(connection, http1::Connection::graceful_shutdown, &watch, &context).await;
+    drive(connection, http1::Connection::graceful_shutdown, &activity, &context).await;
 }
 
 async fn serve_http2(stream: TcpStream, prefix: Vec<u8>, context: Arc<Context>, router: Router) {
-    let watch = Arc::new(Watch::default());
-    let edge = Edge::new(stream, Arc::clone(&watch), prefix, Rewrites::Nothing);
+    let activity = Arc::new(Activity::default());
+    let edge = Edge::new(stream, Arc::clone(&activity), prefix, Rewrites::Nothing);
     let (wait, whole) = (context.options.body_wait, context.options.body_time);
     let service = service_fn(|request: Request<Incoming>| {
-        watch.request_began();
-        let (context, watch, router) = (Arc::clone(&context), Arc::clone(&watch), router.clone());
+        activity.request_began();
+        let (context, activity, router) = (Arc::clone(&context), Arc::clone(&activity), router.clone());
         async move {
             let request = request.map(|body| RequestBody::with_timer(body, wait, whole));
-            let answer = router.answer(&context, request, None).await;
-            Ok::<_, Infallible>(Tracked::answer(answer, watch))
+            let response = router.respond(&context, request, None).await;
+            Ok::<_, Infallible>(Tracked::wrap(response, activity))
         }
     });
     let mut builder = http2::Builder::new(TokioExecutor::new());
@@ -122,23 +118,23 @@ async fn serve_http2(stream: TcpStream, prefix: Vec<u8>, context: Arc<Context>, 
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_EVERY);
     let connection = builder.serve_connection(TokioIo::new(edge), service);
-    drive(connection, http2::Connection::graceful_shutdown, &watch, &context).await;
+    drive(connection, http2::Connection::graceful_shutdown, &activity, &context).await;
 }
 
-/// Polls a connection to its end, and looks at its clocks now and then.
+/// Polls a connection to its end, and checks its time limits periodically.
 async fn drive<C: Future>(
     connection: C,
     graceful_shutdown: impl Fn(Pin<&mut C>),
-    watch: &Watch,
+    activity: &Activity,
     context: &Context,
 ) {
     let mut connection = pin!(connection);
-    let every = context.options.look_every();
-    let mut look = pin!(sleep(every));
-    let mut patience = Patience::new(Instant::now());
+    let every = context.options.check_every();
+    let mut check = pin!(sleep(every));
+    let mut timeouts = Timeouts::new(Instant::now());
     let mut stopping = context.stopping.clone();
     let mut stop = pin!(async move {
-        // An error means that the server is gone: the same.
+        // An error means that the server is gone, which has the same effect.
         let _ = stopping.wait_for(|stopping| *stopping).await;
     });
     let (mut stop_seen, mut close_seen) = (false, false);
@@ -147,24 +143,24 @@ async fn drive<C: Future>(
             if connection.as_mut().poll(task).is_ready() {
                 return Poll::Ready(());
             }
-            if !close_seen && watch.is_closing() {
+            if !close_seen && activity.is_closing() {
                 close_seen = true;
-                reset(look.as_mut(), CLOSE_WAIT);
+                reset(check.as_mut(), CLOSE_WAIT);
             }
             if !stop_seen && stop.as_mut().poll(task).is_ready() {
                 stop_seen = true;
                 graceful_shutdown(connection.as_mut());
                 continue;
             }
-            if look.as_mut().poll(task).is_pending() {
+            if check.as_mut().poll(task).is_pending() {
                 return Poll::Pending;
             }
-            reset(look.as_mut(), if close_seen { CLOSE_WAIT } else { every });
-            match patience.look(watch, &context.options, Instant::now()) {
-                Verdict::Patience | Verdict::ExpireBody => {}
-                Verdict::CloseIdle => graceful_shutdown(connection.as_mut()),
-                Verdict::Close(why) => {
-                    tracing::debug!(why, "a connection is closed");
+            reset(check.as_mut(), if close_seen { CLOSE_WAIT } else { every });
+            match timeouts.check(activity, &context.options, Instant::now()) {
+                Action::Continue | Action::ExpireBody => {}
+                Action::FinishAndClose => graceful_shutdown(connection.as_mut()),
+                Action::Close(why) => {
+                    tracing::debug!(why, "closing a connection");
                     return Poll::Ready(());
                 }
             }
@@ -177,56 +173,56 @@ fn reset(sleep: Pin<&mut Sleep>, every: Duration) {
     sleep.reset(tokio::time::Instant::now() + every);
 }
 
-/// Tells a client why it is not served, and closes.
+/// Tells a client why it is not served, and closes the connection.
 pub(crate) async fn refuse(mut stream: TcpStream, problem: &Problem) {
-    let answer = edge::raw_answer(problem);
-    let told = async {
-        stream.write_all(&answer).await?;
+    let response = edge::raw_response(problem);
+    let send = async {
+        stream.write_all(&response).await?;
         stream.shutdown().await?;
-        // Closing with bytes unread would reset the connection under the answer.
+        // Closing with unread bytes would reset the connection before the client has read the response.
         let mut rest = [0; 4_096];
         while stream.read(&mut rest).await? > 0 {}
         io::Result::Ok(())
     };
-    // Whether it was heard is the client's business.
-    let _ = timeout(LINGER, told).await;
+    // Whether the client reads it is up to the client.
+    let _ = timeout(LINGER, send).await;
 }
 
-/// An answer's body, whose end is the request's.
+/// A response body. The request ends when it is dropped.
 #[derive(Debug)]
 struct Tracked {
-    reply: Reply,
-    watch: Arc<Watch>,
+    body: ResponseBody,
+    activity: Arc<Activity>,
 }
 
 impl Tracked {
-    fn answer(answer: Answer, watch: Arc<Watch>) -> Response<Self> {
-        answer.map(|reply| Self { reply, watch })
+    fn wrap(response: Response, activity: Arc<Activity>) -> http::Response<Self> {
+        response.map(|body| Self { body, activity })
     }
 }
 
 impl Drop for Tracked {
     fn drop(&mut self) {
-        self.watch.request_ended();
+        self.activity.request_ended();
     }
 }
 
 impl Body for Tracked {
     type Data = Bytes;
-    type Error = <Reply as Body>::Error;
+    type Error = <ResponseBody as Body>::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut std::task::Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        Pin::new(&mut self.reply).poll_frame(context)
+        Pin::new(&mut self.body).poll_frame(context)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.reply.is_end_stream()
+        self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.reply.size_hint()
+        self.body.size_hint()
     }
 }

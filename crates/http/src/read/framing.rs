@@ -1,12 +1,13 @@
-//! How rendered events are put behind one another.
+//! Events, and what is said between them, as bytes.
 
 use api::Problem;
-use api::answer::stored::StoredEvent;
+use api::response::stored::StoredEvent;
+use model::Cursor;
 
-/// The form of a run of events.
+/// How a run of events is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Framing {
-    /// Parted by commas, for an array.
+pub(super) enum Framing {
+    /// Separated by commas, for an array.
     Items,
     /// NDJSON.
     Lines,
@@ -15,7 +16,7 @@ pub(crate) enum Framing {
 }
 
 impl Framing {
-    pub(crate) fn write(self, out: &mut Vec<u8>, event: &StoredEvent<'_>) {
+    pub(super) fn write(self, out: &mut Vec<u8>, event: &StoredEvent<'_>) {
         match self {
             Self::Items => {
                 if !out.is_empty() {
@@ -38,28 +39,27 @@ impl Framing {
     }
 }
 
-/// The last line of an answer that has begun and cannot go on.
-pub(crate) fn problem_line(problem: &Problem) -> Vec<u8> {
-    let mut out = b"{\"problem\":".to_vec();
-    problem.render(&mut out);
-    out.extend_from_slice(b"}\n");
-    out
-}
-
 /// The last message of a subscription that cannot go on.
-pub(crate) fn problem_message(problem: &Problem) -> Vec<u8> {
+pub(super) fn problem_message(problem: &Problem) -> Vec<u8> {
     let mut out = b"event: problem\ndata: ".to_vec();
     problem.render(&mut out);
     out.extend_from_slice(b"\n\n");
     out
 }
 
-/// The last message before a graceful stop: the subscriber comes back with its last id.
-pub(crate) const END_MESSAGE: &[u8] = b"event: end\ndata: {\"reason\":\"stopping\"}\n\n";
-/// Nothing has come for a while.
-pub(crate) const KEEP_ALIVE: &[u8] = b": keep-alive\n\n";
+/// The last message before the node stops: the subscriber should come back with its last id.
+pub(super) const END_MESSAGE: &[u8] = b"event: end\ndata: {\"reason\":\"stopping\"}\n\n";
 
-/// Moves a subscriber's place on without an event.
-pub(crate) fn bare_id(cursor: model::Cursor) -> Vec<u8> {
-    format!("id: {cursor}\n\n").into_bytes()
+/// A comment, which clients skip: the connection is alive and there is nothing to say.
+///
+/// No empty line follows it. An empty line ends a message, and some clients dispatch one with empty data whenever
+/// they have seen an `id` before.
+pub(super) const KEEP_ALIVE: &[u8] = b": keep-alive\n";
+
+/// Tells a subscriber how far the node has read for it when no event was selected.
+///
+/// It has a name and data because clients disagree about a message that has only an `id`: the standard tells
+/// them to skip it, but several pass it on as an event with empty data.
+pub(super) fn progress_message(cursor: Cursor) -> Vec<u8> {
+    format!("event: progress\nid: {cursor}\ndata: {{\"cursor\":\"{cursor}\"}}\n\n").into_bytes()
 }

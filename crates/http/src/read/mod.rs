@@ -1,82 +1,86 @@
-//! Reading events: one bounded chunk at a time, read and rendered on a read thread, over a snapshot.
+//! Reading events, of one stream or of the whole store, in three forms.
 //!
-//! | module | what it reads |
+//! ```text
+//!             query                 reader                    page     one bounded page of JSON
+//!   request ─────────► Query ─────────────────────► Chunk ──► lines    NDJSON, up to what was there
+//!             as_of            on the read pool,              follow   server-sent events, without end
+//!                              stream or store
+//! ```
+//!
+//! | module | what it does |
 //! |---|---|
-//! | [`framing`] | how rendered events are put behind one another |
-//! | [`stream`] | a chunk of one stream |
-//! | [`store`] | a chunk of the whole store, filtered |
-//! | [`as_of`] | the cursor that an `as_of` stands for, its time closed |
-//! | [`follow`] | a subscriber: history, then what comes |
+//! | [`query`] | turns a request into a [`query::Query`] |
+//! | [`as_of`] | decides which moment `as_of` means, and closes it |
+//! | [`reader`] | runs a query chunk by chunk on the read pool |
+//! | [`stream`], [`store`] | read one chunk over a snapshot |
+//! | [`framing`] | writes events and messages as bytes |
+//! | [`page`], [`lines`], [`follow`] | make a response of the chunks |
+//!
+//! Every response holds one chunk in memory at a time, however long the read is and however slow its reader.
 
-pub(crate) mod as_of;
-pub(crate) mod follow;
-pub(crate) mod framing;
-pub(crate) mod store;
-pub(crate) mod stream;
+mod as_of;
+mod follow;
+mod framing;
+mod lines;
+mod page;
+mod query;
+mod reader;
+mod store;
+mod stream;
 
-use api::answer::stored::StoredEvent;
-use api::time::Moment;
-use api::{Code, Problem};
-use format::body::BodyRecord;
-use framing::Framing;
-use model::{ViewError, limits};
-use storage::bodies::BodyError;
+use crate::context::Context;
+use crate::response::Result;
+use crate::unavailable;
+use api::media::{ReadForm, read_form};
+use api::request::head::Head;
+use api::request::query::Read;
+use http::header::ACCEPT;
+use http::request;
+use model::StreamName;
+use query::{Query, Source};
+use reader::Reader;
+use std::sync::Arc;
 
-/// Bytes of events that one page examines, and that one part of a streamed answer holds.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Budget {
-    /// Events to render at most.
-    pub(crate) events: u64,
-    /// Bytes of events to look at, at most (but for the last).
-    pub(crate) examined_bytes: usize,
-    /// Bytes to render at most (but for the last event).
-    pub(crate) rendered_bytes: usize,
+/// `GET /v1/streams/{stream}/events`
+pub(crate) async fn stream(
+    context: &Arc<Context>,
+    parts: &request::Parts,
+    name: StreamName<'static>,
+) -> Result {
+    let form = form(context, parts)?;
+    let read = Read::of_stream(parts.uri.query(), form)?;
+    let source = Source::Stream { name, order: read.order };
+    respond(context, parts, form, source, read).await
 }
 
-impl Budget {
-    /// One part of a streamed answer with at most so many events.
-    pub(crate) const fn of_part(events: u64) -> Self {
-        Self {
-            events,
-            examined_bytes: limits::PAGE_BYTES_EXAMINED_MAX,
-            rendered_bytes: limits::READ_PAGE_BYTES,
-        }
+/// `GET /v1/events`
+pub(crate) async fn store(context: &Arc<Context>, parts: &request::Parts) -> Result {
+    let form = form(context, parts)?;
+    let mut read = Read::of_store(parts.uri.query(), form)?;
+    let source = Source::Store { prefix: read.prefix.take() };
+    respond(context, parts, form, source, read).await
+}
+
+fn form(context: &Context, parts: &request::Parts) -> Result<ReadForm> {
+    unavailable::check_readable(context)?;
+    let accepted = parts.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    read_form(accepted)
+}
+
+async fn respond(
+    context: &Arc<Context>,
+    parts: &request::Parts,
+    form: ReadForm,
+    source: Source,
+    read: Read,
+) -> Result {
+    let last_event_id = Head::read(&parts.headers)?.last_event_id()?;
+    let keep_alive = read.keep_alive.unwrap_or(context.options.keep_alive);
+    let query = Query::new(context, source, form, read).await?;
+    let reader = Reader::new(context, query);
+    match form {
+        ReadForm::Json => page::respond(reader).await,
+        ReadForm::Lines => lines::respond(reader).await,
+        ReadForm::Follow => follow::respond(reader.resumed(last_event_id), keep_alive).await,
     }
-}
-
-/// Renders an event, unless it had not happened by then, and tells how many events that were: one or none.
-fn render(
-    framing: Framing,
-    happened_by: Option<Moment>,
-    record: &BodyRecord<'_>,
-    rendered: &mut Vec<u8>,
-) -> u64 {
-    let stored = StoredEvent {
-        stream: record.stream,
-        revision: record.revision,
-        cursor: record.cursor(),
-        filled: record.filled,
-        envelope: record.envelope,
-    };
-    if happened_by.is_some_and(|moment| stored.time() > moment) {
-        return 0;
-    }
-    framing.write(rendered, &stored);
-    1
-}
-
-/// The node's own files could not be read: a problem of ours, which its log tells.
-fn failed_view(error: &ViewError) -> Box<Problem> {
-    tracing::error!(%error, "a read of the state failed");
-    Problem::new(Code::Internal, "the state could not be read")
-}
-
-fn failed_bodies(error: &BodyError) -> Box<Problem> {
-    tracing::error!(%error, "a read of events failed");
-    Problem::new(Code::Internal, "the events could not be read")
-}
-
-fn failed_record(error: &format::FormatError) -> Box<Problem> {
-    tracing::error!(%error, "a stored event cannot be decoded");
-    Problem::new(Code::Internal, "a stored event could not be read")
 }

@@ -1,156 +1,150 @@
 //! A chunk of one stream: its rows are found in the state, its bodies read in runs, filtered and rendered.
 
-use super::framing::Framing;
-use super::{Budget, failed_bodies, failed_record, failed_view, render};
-use crate::reply::Result;
-use api::request::query::{Direction, StreamStart};
-use api::time::Moment;
+use super::query::{Point, Query};
+use super::reader::{Budget, Chunk, failed_bodies, failed_record, failed_view, render};
+use crate::response::Result;
 use api::{Code, Problem};
 use format::body;
-use model::{Cursor, Position, Revision, StreamName};
+use model::{Cursor, Order, Position, Revision, Slot, StreamName};
 use runtime::{Snapshot, StateReader};
 use shard::query::{self, EventsPage, Page, PageRequest, StreamState};
 
-/// Bodies read together; the first run is small, because events may be large.
+/// Bodies read together. The first run is small, because events may be large; later runs follow the average
+/// size, and their maximum bounds the memory of a run whose events are all much larger than those before.
 const RUN_FIRST: usize = 8;
-const RUN_MAX: usize = 256;
+const RUN_MAX: usize = 64;
 
-/// What to read.
-#[derive(Clone, Debug)]
-pub(crate) struct StreamRead {
-    pub(crate) stream: StreamName<'static>,
-    pub(crate) start: StreamStart,
-    pub(crate) direction: Direction,
-    /// Nothing behind this cursor is seen.
-    pub(crate) until: Option<Cursor>,
-    /// Only events that had happened by then.
-    pub(crate) happened_by: Option<Moment>,
-    pub(crate) framing: Framing,
-}
-
-/// What was read.
-#[derive(Debug)]
-pub(crate) struct StreamChunk {
-    pub(crate) rendered: Vec<u8>,
-    pub(crate) events: u64,
-    /// The last revision, as of `until`.
-    pub(crate) last: Option<Revision>,
-    /// The first revision that is kept.
-    pub(crate) first: Option<Revision>,
-    /// Where to read on; `None` when there is no more now.
-    pub(crate) next: Option<Revision>,
-    /// Where events that do not exist yet will begin.
-    pub(crate) end: Revision,
-    /// The place of the last event that was looked at.
-    pub(crate) through: Option<Cursor>,
-    /// No event at or below this is missing from what the state held.
-    pub(crate) snapshot: Cursor,
-}
-
-/// Reads from the read's start, or from `resume` when it has begun.
-pub(crate) fn read_chunk(
+/// Reads from `point` on, up to `until` or to the end of what is there.
+pub(super) fn read_chunk(
     snapshot: &Snapshot,
-    read: &StreamRead,
-    resume: Option<Revision>,
+    query: &Query,
+    (name, order): (&StreamName<'_>, Order),
+    point: Point,
+    until: Option<Cursor>,
     budget: Budget,
-) -> Result<StreamChunk> {
+) -> Result<Chunk> {
     let view = &snapshot.state;
-    let state = query::stream(view, &read.stream).map_err(|error| failed_view(&error))?;
+    let state = query::stream(view, name).map_err(|error| failed_view(&error))?;
     let clock = query::clock(view).map_err(|error| failed_view(&error))?;
-    let mut chunk = StreamChunk {
+    let mut from = match point {
+        Point::Beginning => None,
+        Point::Revision(revision) => Some(revision),
+        Point::After(cursor) => Some(first_behind(view, name, &state, cursor)?),
+    };
+    // Events that do not exist yet begin here, also where a later revision was asked for.
+    let end = state.next.max(from.unwrap_or_default());
+    let snapshot_end = Cursor::new(clock.last_position, Slot(u16::MAX));
+    let mut chunk = Chunk {
         rendered: Vec::new(),
         events: 0,
+        through: Cursor::START,
+        until: until.map_or(snapshot_end, |until| until.min(snapshot_end)),
+        at_end: false,
+        resume: Point::Revision(end),
         last: None,
         first: (state.first < state.next).then_some(state.first),
-        next: None,
-        end: state.next,
-        through: None,
-        snapshot: Cursor::new(clock.last_position, model::Slot(u16::MAX)),
-    };
-    let mut from = match resume {
-        Some(revision) => Some(revision),
-        None => start_revision(view, read, &state)?,
+        removed_through: None,
     };
     let mut run = RUN_FIRST;
     let mut examined = 0;
     loop {
-        let limit = run.min(usize::try_from(budget.events - chunk.events).unwrap_or(RUN_MAX)).max(1);
-        let direction = match read.direction {
-            Direction::Forward => query::Direction::Forward,
-            Direction::Backward => query::Direction::Backward,
-        };
-        let request = PageRequest { from, direction, limit, as_of: read.until };
-        let page = match query::page(view, &read.stream, &request).map_err(|error| failed_view(&error))? {
+        let request =
+            PageRequest { from, order, limit: run_length(query, run, budget, &chunk), as_of: until };
+        let page = match query::page(view, name, &request).map_err(|error| failed_view(&error))? {
             Page::Events(page) => page,
-            Page::Truncated(truncated) => return Err(truncated_problem(&read.stream, truncated.first)),
+            Page::Truncated(truncated) => return Err(truncated_problem(name, truncated.first)),
         };
         chunk.last = page.last;
-        let looked_at = render_page(snapshot, read, &page, &mut chunk)?;
-        examined += looked_at;
-        chunk.next = page.next;
-        from = page.next;
+        let looked = render_page(snapshot, query, name, &page, budget, &mut chunk)?;
+        examined += looked.bytes;
+        from = looked.next;
+        let Some(next) = from else {
+            chunk.at_end = true;
+            chunk.through = chunk.through.max(chunk.until);
+            return Ok(chunk);
+        };
         let full = chunk.events >= budget.events
             || examined >= budget.examined_bytes
             || chunk.rendered.len() >= budget.rendered_bytes;
-        if full || from.is_none() {
+        if full {
+            chunk.resume = Point::Revision(next);
             return Ok(chunk);
         }
-        // Runs that fit into what is left, by the size of the events so far.
-        let average = looked_at / page.events.len().max(1) + 1;
+        // A run that fits into what is left, by the average size of the last one's events.
+        let average = looked.bytes / page.events.len().max(1) + 1;
         let left = budget.rendered_bytes.saturating_sub(chunk.rendered.len());
         run = (left / average + 1).clamp(1, (run * 4).min(RUN_MAX));
     }
 }
 
-/// Renders a page's events into the chunk, and tells the bytes that were looked at.
+/// Without a filter, every event of a run is wanted, so that no run need be longer than what is left of the
+/// limit.
+fn run_length(query: &Query, run: usize, budget: Budget, chunk: &Chunk) -> usize {
+    if query.selects_all() {
+        run.min(usize::try_from(budget.events - chunk.events).unwrap_or(RUN_MAX)).max(1)
+    } else {
+        run
+    }
+}
+
+/// What became of a run of events.
+struct Looked {
+    /// Bytes examined.
+    bytes: usize,
+    /// The next revision; `None` at the end of the stream.
+    next: Option<Revision>,
+}
+
+/// Renders a run's events until the budget's events are reached.
 fn render_page(
     snapshot: &Snapshot,
-    read: &StreamRead,
+    query: &Query,
+    name: &StreamName<'_>,
     page: &EventsPage,
-    chunk: &mut StreamChunk,
-) -> Result<usize> {
+    budget: Budget,
+    chunk: &mut Chunk,
+) -> Result<Looked> {
     let positions: Vec<Position> = page.events.iter().map(|event| event.position).collect();
     let bodies = snapshot.bodies.get_many(&positions).map_err(|error| failed_bodies(&error))?;
-    let mut examined = 0;
+    let mut bytes = 0;
     for (event, body) in page.events.iter().zip(bodies) {
+        if chunk.events >= budget.events {
+            return Ok(Looked { bytes, next: Some(event.revision) });
+        }
         let Some(body) = body else {
-            // The snapshot is older than the removal of the body: the event is gone by now.
-            return Err(truncated_problem(&read.stream, event.revision.next()));
+            // The body was removed after the snapshot was taken: the event is gone.
+            return Err(truncated_problem(name, event.revision.next()));
         };
         let (record, _) = body::decode(&body).map_err(|error| failed_record(&error))?;
-        examined += body.len();
-        chunk.through = Some(record.cursor());
-        chunk.events += render(read.framing, read.happened_by, &record, &mut chunk.rendered);
+        bytes += body.len();
+        chunk.through = record.cursor();
+        if query.selects(&record) {
+            render(query, &record, chunk);
+        }
     }
-    Ok(examined)
+    Ok(Looked { bytes, next: page.next })
 }
 
-/// Where a read begins; `None` lets the stream decide.
-fn start_revision(view: &StateReader, read: &StreamRead, state: &StreamState) -> Result<Option<Revision>> {
-    match read.start {
-        StreamStart::Whole => Ok(None),
-        StreamStart::From(revision) => Ok(Some(revision)),
-        StreamStart::End => Ok(Some(state.next)),
-        StreamStart::After(cursor) => after(view, read, state, cursor).map(Some),
-    }
-}
-
-/// The first revision behind a cursor. A reader that stood before something that was removed since has missed
-/// it, and is told so.
-fn after(view: &StateReader, read: &StreamRead, state: &StreamState, cursor: Cursor) -> Result<Revision> {
+/// The first revision behind a cursor. A reader that comes back to a cursor before removed events has missed
+/// some of them, and gets an error.
+fn first_behind(
+    view: &StateReader,
+    name: &StreamName<'_>,
+    state: &StreamState,
+    cursor: Cursor,
+) -> Result<Revision> {
     if state.removed_through > cursor.position {
-        return Err(truncated_problem(&read.stream, state.first));
+        return Err(truncated_problem(name, state.first));
     }
-    let request =
-        PageRequest { from: None, direction: query::Direction::Backward, limit: 1, as_of: Some(cursor) };
-    match query::page(view, &read.stream, &request).map_err(|error| failed_view(&error))? {
+    let request = PageRequest { from: None, order: Order::Descending, limit: 1, as_of: Some(cursor) };
+    match query::page(view, name, &request).map_err(|error| failed_view(&error))? {
         Page::Events(page) => Ok(page.events.first().map_or(state.first, |event| event.revision.next())),
         // All that was removed lies at or before the cursor.
         Page::Truncated(truncated) => Ok(truncated.first),
     }
 }
 
-fn truncated_problem(stream: &StreamName<'_>, first: Revision) -> Box<Problem> {
-    Problem::new(Code::HistoryTruncated, format!("`{stream}` keeps its events from revision {first} on"))
+fn truncated_problem(name: &StreamName<'_>, first: Revision) -> Box<Problem> {
+    Problem::new(Code::HistoryTruncated, format!("`{name}` keeps its events from revision {first} on"))
         .revision("first_revision", Some(first))
 }

@@ -1,30 +1,30 @@
-//! `POST /v1/streams/{stream}/events`: one event, a batch or lines, all or none.
+//! `POST /v1/streams/{stream}/events`: appends one event, a batch or NDJSON lines, all or none.
 
-use super::{refused, stream_of, submit};
+use super::command::{count, refused, submit};
+use super::parts;
 use crate::body::read_whole;
 use crate::context::Context;
-use crate::reply::{self, REPLAYED, Result};
-use api::answer::outcome::{AppendContext, write_appended};
-use api::answer::refusal::Asked;
+use crate::response::{self, REPLAYED, Result};
 use api::request::append::AppendHead;
-use api::request::query;
+use api::response::outcome::{AppendContext, write_appended};
+use api::response::refusal::Target;
 use bytes::Bytes;
 use http::header::{ETAG, HeaderValue};
 use http::request;
 use http_body::Body;
-use model::{Appended, Command, Outcome, Revision};
+use model::{Command, Outcome};
 
-/// Bytes of an answer before its events, and of each event in it.
-const ANSWER_BYTES: usize = 192;
+/// The size of a response without its events, and of each event in it.
+const RESPONSE_BYTES: usize = 192;
 const EVENT_BYTES: usize = 112;
 
-pub(super) async fn answer<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
+pub(super) async fn respond<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: std::error::Error + 'static,
 {
-    query::none(parts.uri.query())?;
-    let stream = stream_of(parts)?;
+    parts::no_query(parts)?;
+    let stream = parts::stream(parts)?;
     let head = AppendHead::of(&parts.headers)?;
     let body = read_whole(&context.buffers, &parts.headers, body).await?;
     let append = head.read(stream, &body)?;
@@ -32,34 +32,17 @@ where
     let appending = AppendContext::of(&append);
     let outcome = submit(context, Command::Append(append)).await?;
     let Outcome::Appended(appended) = outcome else {
-        return Err(refused(context, &outcome, Asked::Stream(&appending.stream)));
+        return Err(refused(context, &outcome, Target::Stream(&appending.stream)));
     };
     count(context, &appended);
-    let mut out = Vec::with_capacity(ANSWER_BYTES + EVENT_BYTES * appended.events.len());
+    let mut out = Vec::with_capacity(RESPONSE_BYTES + EVENT_BYTES * appended.events.len());
     write_appended(&mut out, &appending, &appended);
-    let mut answer = reply::json(out);
+    let mut response = response::json(out);
     if let Some(last) = appended.events.last() {
-        answer.headers_mut().insert(ETAG, etag(last.revision));
+        response.headers_mut().insert(ETAG, response::etag(last.revision));
     }
     if appended.all_replayed() {
-        answer.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     }
-    Ok(answer)
-}
-
-/// A revision as the tag that `If-Match` takes.
-pub(super) fn etag(revision: Revision) -> HeaderValue {
-    let mut tag = Vec::with_capacity(22);
-    tag.push(b'"');
-    api::json::write_number(&mut tag, revision.0);
-    tag.push(b'"');
-    HeaderValue::from_maybe_shared(Bytes::from(tag)).unwrap_or(HeaderValue::from_static("\"\""))
-}
-
-pub(super) fn count(context: &Context, appended: &Appended) {
-    let replayed = appended.events.iter().filter(|event| event.replayed).count() as u64;
-    context.metrics.events_appended.add(appended.events.len() as u64 - replayed);
-    if replayed > 0 {
-        context.metrics.events_replayed.add(replayed);
-    }
+    Ok(response)
 }

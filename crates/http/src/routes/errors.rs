@@ -1,11 +1,11 @@
-//! `GET /v1/errors`: the page that every problem's `type` points to.
+//! `GET /v1/errors`: the page that the `type` of every problem points to.
 
-use super::check_plain;
-use crate::reply::{self, Result};
+use super::parts;
+use crate::response::{self, Result};
 use http::header::HeaderValue;
 use http::request;
 
-pub(super) fn answer(parts: &request::Parts) -> Result {
-    check_plain(parts)?;
-    Ok(reply::whole(HeaderValue::from_static("text/markdown; charset=utf-8"), api::catalogue::page()))
+pub(super) fn respond(parts: &request::Parts) -> Result {
+    parts::no_query(parts)?;
+    Ok(response::whole(HeaderValue::from_static("text/markdown; charset=utf-8"), api::errors_page::page()))
 }

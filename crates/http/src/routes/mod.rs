@@ -1,128 +1,68 @@
-//! What each operation does: reads its request with `api`, asks the node, writes the answer with `api`. One
-//! file a kind of thing, one function an operation.
+//! What each operation does: parse the request with `api`, ask the node, write the response with `api`. One file
+//! per kind of thing, one function per operation.
 
 mod append;
+mod command;
 mod errors;
 mod lines;
 mod operations;
-mod read_store;
-mod read_stream;
+mod parts;
 mod settings;
 mod streams;
 mod transaction;
 
-use crate::connection::Watch;
+use crate::activity::Activity;
 use crate::context::Context;
-use crate::reply::{self, Result};
-use crate::router::{Operation, stream_segment};
-use crate::unavailable;
-use api::answer::refusal::{self, Asked};
-use api::request::{query, stream_in_path};
-use api::time::{Moment, write_wall};
-use api::{Code, Problem};
+use crate::read;
+use crate::response::Result;
+use api::Operation;
+use api::contract::parameters::{SENT_STORE, STORE};
+use api::request::store;
 use bytes::Bytes;
-use http::{Method, Request, request};
+use http::{Request, request};
 use http_body::Body;
-use model::{Command, Outcome, StreamName};
 use std::sync::Arc;
 
-/// Runs an operation. `allowed` are the methods of an unmatched request's path, if there is such a path.
-pub(crate) async fn answer<B>(
-    context: &Arc<Context>,
-    operation: Operation,
-    request: Request<B>,
-    allowed: &str,
-) -> Result
+/// Runs an operation.
+pub(crate) async fn respond<B>(context: &Arc<Context>, operation: Operation, request: Request<B>) -> Result
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: std::error::Error + Send + Sync + 'static,
 {
-    let (parts, mut body) = request.into_parts();
+    let (parts, body) = request.into_parts();
+    if parts.headers.contains_key(store::HEADER) && operation.takes(&STORE) {
+        store::check(&parts.headers, context.store.to_str().unwrap_or_default())?;
+    }
+    let mut response = run(context, operation, &parts, body).await?;
+    if operation.sends(&SENT_STORE) {
+        response.headers_mut().insert(store::HEADER, context.store.clone());
+    }
+    Ok(response)
+}
+
+async fn run<B>(context: &Arc<Context>, operation: Operation, parts: &request::Parts, mut body: B) -> Result
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: std::error::Error + Send + Sync + 'static,
+{
     match operation {
-        Operation::Append => append::answer(context, &parts, &mut body).await,
-        Operation::ReadStream => read_stream::answer(context, &parts).await,
-        Operation::DeleteStream => streams::delete(context, &parts).await,
-        Operation::GetSettings => settings::get(context, &parts).await,
-        Operation::PutSettings => settings::put(context, &parts, &mut body).await,
-        Operation::ListStreams => streams::list(context, &parts).await,
+        Operation::Append => append::respond(context, parts, &mut body).await,
+        Operation::ReadStream => read::stream(context, parts, parts::stream(parts)?.into_owned()).await,
+        Operation::DeleteStream => streams::delete(context, parts).await,
+        Operation::GetSettings => settings::get(context, parts).await,
+        Operation::PutSettings => settings::put(context, parts, &mut body).await,
+        Operation::ListStreams => streams::list(context, parts).await,
         Operation::AppendLines => {
-            let watch = parts.extensions.get::<Arc<Watch>>().cloned();
-            lines::answer(context, &parts, body, watch).await
+            let activity = parts.extensions.get::<Arc<Activity>>().cloned();
+            lines::respond(context, parts, body, activity).await
         }
-        Operation::ReadStore => read_store::answer(context, &parts).await,
-        Operation::Transact => transaction::answer(context, &parts, &mut body).await,
-        Operation::Live => operations::live(&parts),
-        Operation::Ready => operations::ready(context, &parts),
-        Operation::Metrics => operations::metrics(context, &parts),
-        Operation::OpenApi => operations::openapi(context, &parts),
-        Operation::Errors => errors::answer(&parts),
-        Operation::Unmatched => unmatched(&parts, allowed),
+        Operation::ReadStore => read::store(context, parts).await,
+        Operation::Transact => transaction::respond(context, parts, &mut body).await,
+        Operation::Store => operations::store(context, parts),
+        Operation::Live => operations::live(parts),
+        Operation::Ready => operations::ready(context, parts),
+        Operation::Metrics => operations::metrics(context, parts),
+        Operation::OpenApi => operations::openapi(context, parts),
+        Operation::Errors => errors::respond(parts),
     }
-}
-
-fn unmatched(parts: &request::Parts, allowed: &str) -> Result {
-    if parts.uri.path().starts_with("/v1/streams//") {
-        return Err(stream_in_path("").err().unwrap_or_else(|| not_found(parts)));
-    }
-    if allowed.is_empty() {
-        return Err(not_found(parts));
-    }
-    if parts.method == Method::OPTIONS {
-        return Ok(reply::allow(reply::no_content(), allowed));
-    }
-    let detail = format!("`{}` is not among {allowed}", parts.method);
-    Ok(reply::allow(reply::problem(&Problem::new(Code::MethodNotAllowed, detail)), allowed))
-}
-
-fn not_found(parts: &request::Parts) -> Box<Problem> {
-    Problem::new(Code::NotFound, format!("no route has the path `{}`", parts.uri.path()))
-}
-
-/// The stream that the path names.
-fn stream_of(parts: &request::Parts) -> Result<StreamName<'_>> {
-    stream_in_path(stream_segment(parts.uri.path()))
-}
-
-/// Has the node decide about a command.
-async fn submit(context: &Context, command: Command<'static>) -> Result<Outcome> {
-    let pending = context.handle.submit(command).map_err(|error| unavailable::problem(&error))?;
-    pending.await.map_err(|error| unavailable::problem(&error))
-}
-
-/// A refusal as its problem; any other outcome is not one that the command can have.
-fn refused(context: &Context, outcome: &Outcome, asked: Asked<'_>) -> Box<Problem> {
-    match outcome {
-        Outcome::Refused(refusal) => {
-            context.metrics.commands_refused.inc();
-            refusal::problem(refusal, asked)
-        }
-        other => {
-            tracing::error!(?other, "a command has an outcome of another one");
-            Problem::new(Code::Internal, "the outcome is not one of this command")
-        }
-    }
-}
-
-/// Reads answer only once the log has been replayed.
-fn check_readable(context: &Context) -> Result<()> {
-    match context.handle.status().phase {
-        runtime::Phase::Starting => Err(unavailable::problem(&runtime::Unavailable::NotReady)),
-        _ => Ok(()),
-    }
-}
-
-/// For routes that take no parameters and no body.
-fn check_plain(parts: &request::Parts) -> Result<()> {
-    query::none(parts.uri.query())
-}
-
-/// A time as a parameter of a link.
-fn written(moment: Moment) -> String {
-    let mut out = Vec::with_capacity(24);
-    if let Some(wall) = moment.wall() {
-        write_wall(&mut out, wall);
-    } else {
-        out.extend_from_slice(b"1969-12-31T23:59:59.999Z");
-    }
-    String::from_utf8(out).unwrap_or_default()
 }

@@ -1,8 +1,8 @@
-//! For whoever runs the node: `/livez`, `/readyz`, `/metrics`, the description of the API.
+//! `/livez`, `/readyz`, `/metrics`, the identity of the store, and the OpenAPI document.
 
-use super::check_plain;
+use super::parts;
 use crate::context::Context;
-use crate::reply::{self, Result};
+use crate::response::{self, Result};
 use crate::unavailable;
 use api::json::{write_number, write_text};
 use http::header::HeaderValue;
@@ -10,15 +10,15 @@ use http::request;
 use runtime::{Phase, Unavailable};
 use std::sync::Arc;
 
-/// The process answers: nothing more is said.
+/// The process responds. This says nothing about the node.
 pub(super) fn live(parts: &request::Parts) -> Result {
-    check_plain(parts)?;
-    Ok(reply::json(r#"{"status":"ok"}"#))
+    parts::no_query(parts)?;
+    Ok(response::json(r#"{"status":"ok"}"#))
 }
 
-/// The node takes requests. One that is read-only does, for reads, and says why.
+/// The node accepts requests. A read-only node accepts reads, and says why it refuses writes.
 pub(super) fn ready(context: &Context, parts: &request::Parts) -> Result {
-    check_plain(parts)?;
+    parts::no_query(parts)?;
     let status = context.handle.status();
     match status.phase {
         Phase::Ready if !context.is_stopping() => {}
@@ -33,15 +33,26 @@ pub(super) fn ready(context: &Context, parts: &request::Parts) -> Result {
         Some(why) => write_text(&mut out, why),
     }
     out.push(b'}');
-    Ok(reply::json(out))
+    Ok(response::json(out))
+}
+
+/// The identity of the store. Known before the node is ready.
+pub(super) fn store(context: &Context, parts: &request::Parts) -> Result {
+    parts::no_query(parts)?;
+    let mut out = br#"{"store":"#.to_vec();
+    write_text(&mut out, context.store.to_str().unwrap_or_default());
+    out.extend_from_slice(br#","version":"#);
+    write_text(&mut out, env!("CARGO_PKG_VERSION"));
+    out.push(b'}');
+    Ok(response::json(out))
 }
 
 pub(super) fn metrics(context: &Arc<Context>, parts: &request::Parts) -> Result {
-    check_plain(parts)?;
-    Ok(reply::whole(HeaderValue::from_static(telemetry::CONTENT_TYPE), context.metrics.encode()))
+    parts::no_query(parts)?;
+    Ok(response::whole(HeaderValue::from_static(telemetry::CONTENT_TYPE), context.metrics.encode()))
 }
 
 pub(super) fn openapi(context: &Context, parts: &request::Parts) -> Result {
-    check_plain(parts)?;
-    Ok(reply::json(context.openapi.clone()))
+    parts::no_query(parts)?;
+    Ok(response::json(context.openapi.clone()))
 }

@@ -1,13 +1,14 @@
-//! `GET|PUT /v1/streams/{stream}/settings`: what a stream keeps.
+//! `GET` and `PUT /v1/streams/{stream}/settings`: what a stream keeps.
 
-use super::{check_plain, check_readable, refused, stream_of, submit};
+use super::command::{refused, submit};
+use super::parts;
 use crate::body::read_whole;
 use crate::context::Context;
-use crate::reply::{self, Result};
+use crate::response::{self, Result};
 use crate::unavailable;
-use api::answer::outcome::write_settings;
-use api::answer::refusal::Asked;
 use api::request::settings;
+use api::response::outcome::write_settings;
+use api::response::refusal::Target;
 use api::{Code, Problem};
 use bytes::Bytes;
 use http::request;
@@ -15,9 +16,9 @@ use http_body::Body;
 use model::{Command, Outcome, PutSettings, Settings};
 
 pub(super) async fn get(context: &Context, parts: &request::Parts) -> Result {
-    check_plain(parts)?;
-    check_readable(context)?;
-    let stream = stream_of(parts)?.into_owned();
+    parts::no_query(parts)?;
+    unavailable::check_readable(context)?;
+    let stream = parts::stream(parts)?.into_owned();
     let asked = stream.clone();
     let state = context
         .handle
@@ -36,20 +37,20 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: std::error::Error + 'static,
 {
-    check_plain(parts)?;
-    let stream = stream_of(parts)?;
+    parts::no_query(parts)?;
+    let stream = parts::stream(parts)?;
     api::media::check_json(api::request::head::Head::read(&parts.headers)?.content_type)?;
     let body = read_whole(&context.buffers, &parts.headers, body).await?;
     let settings = settings::read(&parts.headers, &body)?;
     let command = PutSettings { stream: stream.clone().into_owned(), settings };
     match submit(context, Command::PutSettings(command)).await? {
         Outcome::SettingsPut => Ok(rendered(stream.as_str(), &settings)),
-        outcome => Err(refused(context, &outcome, Asked::Stream(stream.as_str()))),
+        outcome => Err(refused(context, &outcome, Target::Stream(stream.as_str()))),
     }
 }
 
-fn rendered(stream: &str, settings: &Settings) -> reply::Answer {
+fn rendered(stream: &str, settings: &Settings) -> response::Response {
     let mut out = Vec::with_capacity(160);
     write_settings(&mut out, stream, settings);
-    reply::json(out)
+    response::json(out)
 }

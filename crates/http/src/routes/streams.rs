@@ -1,37 +1,38 @@
 //! `GET /v1/streams`: the list of streams; `DELETE /v1/streams/{stream}`.
 
-use super::{check_plain, check_readable, refused, stream_of, submit};
+use super::command::{refused, submit};
+use super::parts;
 use crate::context::Context;
-use crate::reply::{self, Result};
+use crate::response::{self, Result};
 use crate::unavailable;
-use api::answer::outcome::write_deleted;
-use api::answer::page::{Link, StreamLine, write_streams};
-use api::answer::refusal::Asked;
 use api::request::head::Head;
 use api::request::query::{ListStreams, refused as refused_parameter};
+use api::response::outcome::write_deleted;
+use api::response::page::{Link, ListedStream, write_streams};
+use api::response::refusal::Target;
 use api::{Code, Problem};
 use http::request;
 use model::{Command, DeleteStream, Outcome, Slot, StreamName, limits};
 use shard::query::{ListPoint, StreamsPage, StreamsRequest, streams};
 
 pub(super) async fn delete(context: &Context, parts: &request::Parts) -> Result {
-    check_plain(parts)?;
-    let stream = stream_of(parts)?;
+    parts::no_query(parts)?;
+    let stream = parts::stream(parts)?;
     let head = Head::read(&parts.headers)?;
-    head.refuse_key("a stream that is deleted stays so, so repeating the request is safe without a key")?;
+    head.refuse_key("a deleted stream stays deleted, so repeating the request is safe without a key")?;
     let command = DeleteStream { stream: stream.clone().into_owned(), expected: head.expected()? };
     match submit(context, Command::DeleteStream(command)).await? {
         Outcome::StreamDeleted { last } => {
             let mut out = Vec::with_capacity(128);
             write_deleted(&mut out, stream.as_str(), last);
-            Ok(reply::json(out))
+            Ok(response::json(out))
         }
-        outcome => Err(refused(context, &outcome, Asked::Stream(stream.as_str()))),
+        outcome => Err(refused(context, &outcome, Target::Stream(stream.as_str()))),
     }
 }
 
 pub(super) async fn list(context: &Context, parts: &request::Parts) -> Result {
-    check_readable(context)?;
+    unavailable::check_readable(context)?;
     let list = ListStreams::parse(parts.uri.query())?;
     let limit =
         list.limit.map_or(limits::PAGE_EVENTS_DEFAULT, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
@@ -52,7 +53,7 @@ pub(super) async fn list(context: &Context, parts: &request::Parts) -> Result {
     Ok(rendered(&page, &list, limit))
 }
 
-fn rendered(page: &StreamsPage, list: &ListStreams, limit: usize) -> reply::Answer {
+fn rendered(page: &StreamsPage, list: &ListStreams, limit: usize) -> response::Response {
     let next = page.next.as_ref().map(|point| {
         Link::path("/v1/streams")
             .with_some("prefix", list.prefix.as_deref())
@@ -60,17 +61,17 @@ fn rendered(page: &StreamsPage, list: &ListStreams, limit: usize) -> reply::Answ
             .with("cursor", &written_point(point))
             .into_text()
     });
-    let lines = page.streams.iter().map(|listed| StreamLine {
+    let lines = page.streams.iter().map(|listed| ListedStream {
         stream: listed.name.as_str(),
         first: (listed.state.first < listed.state.next).then_some(listed.state.first),
         revision: listed.state.last(),
     });
     let mut out = Vec::with_capacity(64 * page.streams.len() + 64);
     write_streams(&mut out, lines, next.as_deref());
-    reply::json(out)
+    response::json(out)
 }
 
-/// Where a list goes on: a slot, and a name that has been passed. Opaque to clients.
+/// Where a list continues: a slot, and the last name before it. Opaque to clients.
 fn written_point(point: &ListPoint) -> String {
     match &point.behind {
         None => format!("{:04x}", point.slot.0),
@@ -89,7 +90,11 @@ fn parse_point(text: &str) -> Result<ListPoint> {
         Some(ListPoint { slot: Slot(slot), behind })
     };
     parsed().ok_or_else(|| {
-        refused_parameter(Code::InvalidParameter, "cursor", "`cursor` is not one that a page gave".into())
+        refused_parameter(
+            Code::InvalidParameter,
+            "cursor",
+            "`cursor` does not come from the `next` of a page".into(),
+        )
     })
 }
 
@@ -98,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_goes_on_where_its_cursor_says() {
+    fn a_list_continues_where_its_cursor_says() {
         for behind in [None, Some("a.b"), Some("żółw")] {
             let behind = behind.map(|name| StreamName::new(name.to_owned()).unwrap());
             let point = ListPoint { slot: Slot(0x1a2b), behind };

@@ -1,26 +1,26 @@
-//! `POST /v1/transactions`: checks and writes, all or none.
+//! `POST /v1/transactions`: applies checks and writes all or none.
 
-use super::append::count;
-use super::{refused, submit};
+use super::command::{count, refused, submit};
+use super::parts;
 use crate::body::read_whole;
 use crate::context::Context;
-use crate::reply::{self, REPLAYED, Result};
-use api::answer::outcome::{AppendContext, write_transacted};
-use api::answer::refusal::Asked;
+use crate::response::{self, REPLAYED, Result};
 use api::media;
-use api::request::{query, transaction};
+use api::request::transaction;
+use api::response::outcome::{AppendContext, write_transacted};
+use api::response::refusal::Target;
 use bytes::Bytes;
 use http::header::HeaderValue;
 use http::request;
 use http_body::Body;
 use model::{Check, Command, Outcome};
 
-pub(super) async fn answer<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
+pub(super) async fn respond<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: std::error::Error + 'static,
 {
-    query::none(parts.uri.query())?;
+    parts::no_query(parts)?;
     media::check_json(api::request::head::Head::read(&parts.headers)?.content_type)?;
     let body = read_whole(&context.buffers, &parts.headers, body).await?;
     let transaction = transaction::read(&parts.headers, &body)?;
@@ -30,16 +30,16 @@ where
     let appending = AppendContext::of_writes(&transaction.writes);
     let outcome = submit(context, Command::Transaction(transaction)).await?;
     let Outcome::Transacted { replayed, writes } = outcome else {
-        return Err(refused(context, &outcome, Asked::Transaction { checks: &checks, writes: &appending }));
+        return Err(refused(context, &outcome, Target::Transaction { checks: &checks, writes: &appending }));
     };
     for appended in &writes {
         count(context, appended);
     }
     let mut out = Vec::with_capacity(1_024);
     write_transacted(&mut out, &appending, &writes, replayed);
-    let mut answer = reply::json(out);
+    let mut response = response::json(out);
     if replayed {
-        answer.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     }
-    Ok(answer)
+    Ok(response)
 }

@@ -1,101 +1,213 @@
-//! Appends and transactions: what is answered, and that it is there.
+//! Appends and transactions: their responses, and their effects.
 
 use crate::node::Node;
-use serde_json::json;
-
-const S: &str = "/v1/streams/cart-7/events";
+use crate::script::check;
 
 #[test]
-fn an_append_is_answered_with_its_place() {
-    let node = Node::start();
-    let answer = node.post(S, r#"{"type":"t"}"#);
-    assert_eq!((answer.status, answer.header("etag")), (200, Some("\"0\"")));
-    let json = answer.json();
-    assert_eq!(
-        (&json["stream"], &json["revision"], &json["replayed"]),
-        (&json!("cart-7"), &json!(0), &json!(false))
+fn an_append_returns_the_location_of_its_events() {
+    check(
+        &Node::start(),
+        r#"
+        > POST /v1/streams/cart-7/events
+          {"type":"t"}
+        < 200 | etag: "0" | idempotent-replayed: absent
+          stream = "cart-7"
+          revision = 0
+          replayed = false
+          cursor = $cursor
+          events.length = 1
+          events[0].revision = 0
+          events[0].cursor = $cursor
+          events[0].id = "~$cursor"
+        > POST /v1/streams/cart-7/events
+          {"type":"t","id":"~$cursor"}
+        < 200 | idempotent-replayed: true
+          revision = 0
+        > POST /v1/streams/cart-7/events | content-type: application/cloudevents-batch+json | if-match: "0"
+          [{"type":"t","id":"1"},{"type":"t","id":"2"}]
+        < 200 | etag: "2"
+          revision = 2
+          events.length = 2
+          events[0].id = absent
+        > GET /v1/streams/cart-7/events
+        < 200
+          events.length = 3
+          events[0].id = "~$cursor"
+        "#,
     );
-    assert_eq!(json["events"][0]["id"], format!("~{}", json["cursor"].as_str().unwrap()));
-    let batch = [("content-type", "application/cloudevents-batch+json"), ("if-match", "\"0\"")];
-    let answer = node.request("POST", S, &batch, r#"[{"type":"t","id":"1"},{"type":"t","id":"2"}]"#);
-    assert_eq!((answer.status, &answer.json()["revision"]), (200, &json!(2)));
-    assert_eq!(answer.json()["events"].as_array().unwrap().len(), 2);
 }
 
 #[test]
-fn a_condition_that_does_not_hold_says_what_is_there() {
-    let node = Node::start();
-    let none = [("content-type", "application/json"), ("if-none-match", "*")];
-    assert_eq!(node.request("POST", S, &none, r#"{"type":"t"}"#).status, 200);
-    let answer = node.request("POST", S, &none, r#"{"type":"t"}"#);
-    assert_eq!((answer.status, answer.code().as_str()), (412, "wrong_revision"));
-    assert_eq!(answer.json()["current_revision"], 0);
-    let exists = [("content-type", "application/json"), ("if-match", "*")];
-    let answer = node.request("POST", "/v1/streams/other/events", &exists, r#"{"type":"t"}"#);
-    assert_eq!((answer.status, &answer.json()["current_revision"]), (412, &json!(null)));
+fn a_failed_precondition_returns_the_current_revision() {
+    check(
+        &Node::start(),
+        r#"
+        > POST /v1/streams/cart-7/events | if-none-match: *
+          {"type":"t"}
+        < 200
+        > POST /v1/streams/cart-7/events | if-none-match: *
+          {"type":"t"}
+        < 412 wrong_revision
+          current_revision = 0
+        > POST /v1/streams/other/events | if-match: *
+          {"type":"t"}
+        < 412 wrong_revision
+          . = {"type":"/v1/errors#wrong_revision","title":"The stream is not at the expected revision","status":412,"code":"wrong_revision","detail":"`other` does not exist","action":"Read the events that were added, decide again, and append with the revision in `current_revision` (null means that the stream does not exist).","retryable":false,"current_revision":null}
+        "#,
+    );
 }
 
 #[test]
-fn a_retry_is_a_replay_and_other_content_is_not() {
-    let node = Node::start();
-    let event = r#"{"type":"t","id":"1","source":"/s","data":{"a":1}}"#;
-    let first = node.post(S, event);
-    let second = node.post(S, event);
-    assert_eq!((second.status, second.header("idempotent-replayed")), (200, Some("true")));
-    assert_eq!(first.json()["cursor"], second.json()["cursor"]);
-    let other = node.post(S, r#"{"type":"t","id":"1","source":"/s","data":{"a":2}}"#);
-    assert_eq!((other.status, other.code().as_str()), (409, "event_conflict"));
-    let mixed = [("content-type", "application/x-ndjson")];
-    let answer = node.request("POST", S, &mixed, &format!("{event}\n{{\"type\":\"t\"}}\n"));
-    let json = answer.json();
-    assert_eq!((answer.header("idempotent-replayed"), &json["replayed"]), (None, &json!(false)));
-    assert_eq!(
-        (&json["events"][0]["replayed"], &json["events"][1]["replayed"]),
-        (&json!(true), &json!(false))
+fn a_retry_is_replayed_and_other_content_conflicts() {
+    check(
+        &Node::start(),
+        r#"
+        > POST /v1/streams/cart-7/events
+          {"type":"t","id":"1","source":"/s","data":{"a":1}}
+        < 200
+          cursor = $cursor
+        > POST /v1/streams/cart-7/events
+          {"type":"t","id":"1","source":"/s","data":{"a":1}}
+        < 200 | idempotent-replayed: true
+          cursor = $cursor
+        > POST /v1/streams/cart-7/events
+          {"type":"t","id":"1","source":"/s","data":{"a":2}}
+        < 409 event_conflict
+          revision = 0
+        > POST /v1/streams/cart-7/events | content-type: application/x-ndjson
+          {"type":"t","id":"1","source":"/s","data":{"a":1}}
+          {"type":"t"}
+        < 200 | idempotent-replayed: absent
+          replayed = false
+          events[0].replayed = true
+          events[1].replayed = false
+        "#,
     );
 }
 
 #[test]
 fn a_key_names_one_effect() {
-    let node = Node::start();
-    let keyed = |key: &str, body: &str| {
-        node.request("POST", S, &[("content-type", "application/json"), ("idempotency-key", key)], body)
-    };
-    let first = keyed("\"k-1\"", r#"{"type":"t"}"#);
-    let again = keyed("k-1", r#"{"type":"t"}"#);
-    assert_eq!(first.json()["cursor"], again.json()["cursor"]);
-    assert_eq!(again.header("idempotent-replayed"), Some("true"));
-    let other = keyed("k-1", r#"{"type":"u"}"#);
-    assert_eq!((other.status, other.code().as_str()), (422, "key_conflict"));
+    check(
+        &Node::start(),
+        r#"
+        > POST /v1/streams/cart-7/events | idempotency-key: "k-1"
+          {"type":"t"}
+        < 200
+          cursor = $cursor
+        > POST /v1/streams/cart-7/events | idempotency-key: k-1
+          {"type":"t"}
+        < 200 | idempotent-replayed: true
+          cursor = $cursor
+        > POST /v1/streams/cart-7/events | idempotency-key: k-1
+          {"type":"u"}
+        < 422 key_conflict
+          differs = "content"
+          detail = "the first request with this key took effect, and its content was different"
+        "#,
+    );
+}
+
+#[test]
+fn a_key_reused_with_another_precondition_says_that_the_precondition_differs() {
+    check(
+        &Node::start(),
+        r#"
+        > POST /v1/streams/cart-7/events | idempotency-key: k-1 | if-none-match: *
+          {"type":"t"}
+        < 200
+        > POST /v1/streams/cart-7/events | idempotency-key: k-1 | if-match: "0"
+          {"type":"t"}
+        < 422 key_conflict
+          differs = "precondition"
+          detail = "the first request with this key took effect; it had the same content and another expected revision"
+          retryable = false
+        > POST /v1/transactions | idempotency-key: k-2
+          {"checks":[{"stream":"cart-7","expected":0}],"writes":[{"append":{"stream":"a","events":[{"type":"t"}]}}]}
+        < 200
+        > POST /v1/transactions | idempotency-key: k-2
+          {"checks":[{"stream":"cart-7","expected":1}],"writes":[{"append":{"stream":"a","events":[{"type":"t"}]}}]}
+        < 422 key_conflict
+          differs = "precondition"
+        > POST /v1/transactions | idempotency-key: k-2
+          {"checks":[{"stream":"cart-7","expected":0}],"writes":[{"append":{"stream":"b","events":[{"type":"t"}]}}]}
+        < 422 key_conflict
+          differs = "content"
+        "#,
+    );
+}
+
+/// What the documentation recommends for deciding on a stream's events: the event's own id, derived from the command.
+#[test]
+fn an_event_id_derived_from_the_command_survives_a_new_decision_with_a_new_precondition() {
+    check(
+        &Node::start(),
+        r#"
+        > POST /v1/streams/account-1/events | if-none-match: *
+          {"type":"opened","id":"open-1"}
+        < 200
+        > POST /v1/streams/account-1/events | if-match: "0"
+          {"type":"withdrawn","id":"withdraw-17","data":{"amount":10}}
+        < 200
+          revision = 1
+        > POST /v1/streams/account-1/events | if-match: "1"
+          {"type":"withdrawn","id":"withdraw-17","data":{"amount":10}}
+        < 200 | idempotent-replayed: true
+          revision = 1
+        > GET /v1/streams/account-1/events
+        < 200
+          revision = 1
+        "#,
+    );
 }
 
 #[test]
 fn a_transaction_is_all_or_none() {
-    let node = Node::start();
-    node.post(S, r#"{"type":"t"}"#);
-    let body = |expected: &str| {
-        format!(
-            r#"{{"checks":[{{"stream":"cart-7","expected":{expected}}}],
-                "writes":[{{"append":{{"stream":"a","events":[{{"type":"t"}}]}}}},
-                          {{"append":{{"stream":"b","expected":"none","events":[{{"type":"t"}},{{"type":"t"}}]}}}}]}}"#
-        )
-    };
-    let refused = node.post("/v1/transactions", &body("7"));
-    assert_eq!((refused.status, &refused.json()["member"]), (412, &json!("checks[0]")));
-    let done = node.post("/v1/transactions", &body("0"));
-    assert_eq!(done.status, 200, "{}", done.text());
-    let json = done.json();
-    assert_eq!(json["writes"][0]["append"]["stream"], "a");
-    assert_eq!(json["writes"][1]["append"]["revision"], 1);
-    let again = node.post("/v1/transactions", &body("0"));
-    assert_eq!((again.status, &again.json()["member"]), (412, &json!("writes[1].append")));
+    check(
+        &Node::start(),
+        r#"
+        > POST /v1/streams/cart-7/events
+          {"type":"t"}
+        < 200
+        > POST /v1/transactions
+          {"checks":[{"stream":"cart-7","expected":7}],
+           "writes":[{"append":{"stream":"a","events":[{"type":"t"}]}},
+                     {"append":{"stream":"b","expected":"none","events":[{"type":"t"},{"type":"t"}]}}]}
+        < 412 wrong_revision
+          member = "checks[0]"
+        > GET /v1/streams/a/events
+        < 200
+          revision = null
+        > POST /v1/transactions
+          {"checks":[{"stream":"cart-7","expected":0}],
+           "writes":[{"append":{"stream":"a","events":[{"type":"t"}]}},
+                     {"append":{"stream":"b","expected":"none","events":[{"type":"t"},{"type":"t"}]}}]}
+        < 200
+          writes[0].append.stream = "a"
+          writes[1].append.revision = 1
+        > POST /v1/transactions
+          {"checks":[{"stream":"cart-7","expected":0}],
+           "writes":[{"append":{"stream":"a","events":[{"type":"t"}]}},
+                     {"append":{"stream":"b","expected":"none","events":[{"type":"t"},{"type":"t"}]}}]}
+        < 412 wrong_revision
+          member = "writes[1].append"
+        "#,
+    );
 }
 
 #[test]
-fn names_are_what_they_decode_to() {
-    let node = Node::start();
-    let answer = node.post("/v1/streams/a%2Fb%20%C5%BC/events", r#"{"type":"t"}"#);
-    assert_eq!(answer.json()["stream"], "a/b ż");
-    let again = node.post("/v1/streams/a%2fb%20%c5%bc/events", r#"{"type":"t"}"#);
-    assert_eq!(again.json()["revision"], 1);
+fn names_are_compared_as_they_decode() {
+    check(
+        &Node::start(),
+        r#"
+        > POST /v1/streams/a%2Fb%20%C5%BC/events
+          {"type":"t"}
+        < 200
+          stream = "a/b ż"
+          revision = 0
+        > POST /v1/streams/a%2fb%20%c5%bc/events
+          {"type":"t"}
+        < 200
+          revision = 1
+        "#,
+    );
 }

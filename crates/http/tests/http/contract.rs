@@ -2,8 +2,8 @@
 //! members refused.
 
 use crate::node::Node;
-use http_server::openapi::schema::{
-    AnswerLine, Appended, Deleted, Live, Problem, Ready, SettingsInForce, StorePage, StreamList, StreamPage,
+use api::contract::schema::{
+    Appended, Deleted, LineResult, Live, Problem, Ready, SettingsInForce, StorePage, StreamList, StreamPage,
     SummaryLine, Transacted,
 };
 use serde::de::DeserializeOwned;
@@ -25,11 +25,11 @@ fn every_answer_is_of_the_form_that_is_described() {
     read::<Problem>(node.post("/v1/transactions", &transaction.replace(":1}", ":7}")).text());
     read::<Problem>(node.post(events, r#"{"type":"t","id":"1","data":[2]}"#).text());
     let lines = "{\"stream\":\"a\",\"type\":\"t\"}\nbroken\n";
-    let answer = node.request("POST", "/v1/events", &[("content-type", "application/x-ndjson")], lines);
-    let mut lines: Vec<&str> = answer.text().lines().collect();
+    let response = node.request("POST", "/v1/events", &[("content-type", "application/x-ndjson")], lines);
+    let mut lines: Vec<&str> = response.text().lines().collect();
     read::<SummaryLine>(lines.pop().unwrap());
     assert_eq!(lines.len(), 2);
-    lines.into_iter().for_each(|line| drop(read::<AnswerLine>(line)));
+    lines.into_iter().for_each(|line| drop(read::<LineResult>(line)));
     let page = read::<StreamPage>(node.get(events).text());
     assert_eq!((page.events.len(), page.revision), (3, Some(2)));
     read::<StreamPage>(node.get("/v1/streams/none/events").text());

@@ -31,12 +31,12 @@ fn send(
 ) -> (ResponseFuture, SendStream<Bytes>) {
     let uri = format!("http://x{path}");
     let request = Request::builder().method(method).uri(uri).header(name, value).body(()).unwrap();
-    let (answer, mut sender) =
+    let (response, mut sender) =
         requests.send_request(request, body.is_none_or(str::is_empty) && method == "GET").unwrap();
     if let Some(body) = body {
         sender.send_data(Bytes::copy_from_slice(body.as_bytes()), true).unwrap();
     }
-    (answer, sender)
+    (response, sender)
 }
 
 async fn until(body: &mut RecvStream, text: &str) -> String {
@@ -49,10 +49,10 @@ async fn until(body: &mut RecvStream, text: &str) -> String {
     all
 }
 
-async fn whole(answer: ResponseFuture) -> (u16, String) {
-    let answer = answer.await.unwrap();
-    let status = answer.status().as_u16();
-    let mut body = answer.into_body();
+async fn whole(response: ResponseFuture) -> (u16, String) {
+    let response = response.await.unwrap();
+    let status = response.status().as_u16();
+    let mut body = response.into_body();
     let mut all = Vec::new();
     while let Some(part) = body.data().await {
         let part = part.unwrap();
@@ -96,10 +96,10 @@ fn many_requests_share_a_connection() {
 fn lines_go_both_ways_at_once() {
     let node = Node::start();
     with_client(&node, |mut requests| async move {
-        let (answer, mut sender) = send(&mut requests, "POST", "/v1/events", LINES, None);
+        let (response, mut sender) = send(&mut requests, "POST", "/v1/events", LINES, None);
         let line = Bytes::from("{\"stream\":\"a\",\"type\":\"t\"}\n");
         sender.send_data(line.clone(), false).unwrap();
-        let mut answers = answer.await.unwrap().into_body();
+        let mut answers = response.await.unwrap().into_body();
         until(&mut answers, "\"revision\":0").await;
         sender.send_data(line, true).unwrap();
         let rest = until(&mut answers, "summary").await;

@@ -1,7 +1,9 @@
-//! The API through real sockets, over a node in this process on a temporary directory.
+//! The API through real sockets. The node runs in this process, on a temporary directory.
 
 #[cfg(test)]
 mod append;
+#[cfg(test)]
+mod as_of;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
@@ -20,6 +22,10 @@ mod node;
 mod read_store;
 #[cfg(test)]
 mod read_stream;
+#[cfg(test)]
+mod script;
+#[cfg(test)]
+mod store;
 #[cfg(test)]
 mod streams;
 #[cfg(test)]

@@ -89,9 +89,9 @@ fn http_1_0_gets_lines_without_chunks_up_to_the_end_of_the_connection() {
         node.post("/v1/streams/s/events", &format!(r#"{{"type":"t","data":"{n}{large}"}}"#));
     }
     let mut connection = Connection::to(&node);
-    let answer = connection
+    let response = connection
         .send("GET /v1/events HTTP/1.0\r\nhost: x\r\naccept: application/x-ndjson\r\n\r\n")
-        .answer();
-    assert_eq!((answer.header("transfer-encoding"), answer.header("content-length")), (None, None));
-    assert_eq!(answer.lines().len(), 50);
+        .response();
+    assert_eq!((response.header("transfer-encoding"), response.header("content-length")), (None, None));
+    assert_eq!(response.lines().len(), 50);
 }

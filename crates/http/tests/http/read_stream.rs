@@ -13,9 +13,9 @@ fn data(events: &Value) -> Vec<u64> {
 fn pages(node: &Node, path: &str) -> Vec<u64> {
     let (mut all, mut next) = (Vec::new(), Some(path.to_owned()));
     while let Some(path) = next {
-        let answer = node.get(&path);
-        assert_eq!(answer.status, 200, "{}", answer.text());
-        let page = answer.json();
+        let response = node.get(&path);
+        assert_eq!(response.status, 200, "{}", response.text());
+        let page = response.json();
         all.extend(data(&page["events"]));
         next = page["next"].as_str().map(str::to_owned);
     }
@@ -79,9 +79,9 @@ fn a_large_stream_comes_as_lines_in_parts() {
     for n in 0..40 {
         node.post(S, &format!(r#"{{"type":"t","id":"{n}","data":"{n} {large}"}}"#));
     }
-    let answer = node.get_lines(S);
-    assert_eq!(answer.header("transfer-encoding"), Some("chunked"));
-    let lines = answer.lines();
+    let response = node.get_lines(S);
+    assert_eq!(response.header("transfer-encoding"), Some("chunked"));
+    let lines = response.lines();
     assert_eq!(lines.len(), 40);
     for (n, line) in lines.iter().enumerate() {
         assert_eq!(
@@ -99,8 +99,14 @@ fn a_stream_that_is_not_there_is_empty() {
     let want = json!({"stream": "s", "revision": null, "first": null, "events": [], "next": null});
     assert_eq!(node.get(S).json(), want);
     assert_eq!(node.get_lines(S).text(), "");
-    assert_eq!(node.get(&format!("{S}?as_of=1969-01-01T00:00:00Z")).json(), want);
-    assert_eq!(node.get(&format!("{S}?as_of=2010-01-01T00:00:00Z")).json(), want);
+    for (as_of, moment) in [
+        ("1969-01-01T00:00:00Z", "1969-12-31T23:59:59.999Z"),
+        ("2010-01-01T00:00:00Z", "2010-01-01T00:00:00.000Z"),
+    ] {
+        let mut want = want.clone();
+        want["as_of"] = json!(moment);
+        assert_eq!(node.get(&format!("{S}?as_of={as_of}")).json(), want);
+    }
 }
 
 #[test]
@@ -116,9 +122,54 @@ fn a_past_moment_stays_as_it_was() {
     assert_eq!((data(&then["events"]), &then["revision"]), (vec![0, 1], &json!(1)));
     let at = node.get(&format!("{S}?as_of={recorded}")).json();
     node.append_numbers("s", 6..9);
-    assert_eq!(node.get(&format!("{S}?as_of={recorded}")).json(), at, "asked again, the answer is the same");
+    assert_eq!(
+        node.get(&format!("{S}?as_of={recorded}")).json(),
+        at,
+        "asked again, the response is the same"
+    );
     assert!(data(&at["events"]).starts_with(&[0, 1, 2]));
     assert_eq!(pages(&node, &format!("{S}?as_of={cursor}&limit=1")), [0, 1]);
+}
+
+#[test]
+fn types_select_events_of_a_stream() {
+    let node = Node::start();
+    for n in 0..60 {
+        let kind = ["added", "removed", "noted"][n % 3];
+        node.post(S, &format!(r#"{{"type":"{kind}","data":{n}}}"#));
+    }
+    let of = |kinds: &[u64]| (0..60).filter(|n| kinds.contains(&(n % 3))).collect::<Vec<u64>>();
+    assert_eq!(pages(&node, &format!("{S}?type=added")), of(&[0]));
+    assert_eq!(pages(&node, &format!("{S}?type=added&type=noted")), of(&[0, 2]));
+    assert_eq!(pages(&node, &format!("{S}?type=none")), [0; 0]);
+    for limit in [1, 2, 7, 19, 20, 21, 1_000] {
+        assert_eq!(pages(&node, &format!("{S}?type=removed&limit={limit}")), of(&[1]), "{limit}");
+        let mut back = of(&[1]);
+        back.reverse();
+        let path = format!("{S}?type=removed&limit={limit}&direction=backward");
+        assert_eq!(pages(&node, &path), back, "{limit}");
+    }
+    assert_eq!(pages(&node, &format!("{S}?type=added&from=30&limit=3")), of(&[0])[10..]);
+    let lines = |query: &str| data(&node.get_lines(&format!("{S}?{query}")).lines().into());
+    assert_eq!(lines("type=added&type=removed"), of(&[0, 1]));
+    assert_eq!(lines("type=noted&limit=4"), of(&[2])[..4]);
+    assert_eq!(lines("type=noted&limit=4&direction=backward"), [59, 56, 53, 50]);
+}
+
+#[test]
+fn a_page_that_selects_little_of_much_is_short_and_goes_on() {
+    let node = Node::start();
+    let large = "x".repeat(900_000);
+    for n in 0..24 {
+        node.post(S, &format!(r#"{{"type":"t","id":"{n}","data":"{large}"}}"#));
+    }
+    node.post(S, r#"{"type":"wanted","data":7}"#);
+    let path = format!("{S}?type=wanted");
+    let first = node.get(&path).json();
+    assert_eq!((&first["events"], &first["revision"]), (&json!([]), &json!(24)));
+    assert!(first["next"].as_str().unwrap().ends_with("&type=wanted"), "{}", first["next"]);
+    assert_eq!(pages(&node, &path), [7]);
+    assert_eq!(data(&node.get_lines(&path).lines().into()), [7]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
-//! Lists, settings, deletion, and what the node says of itself.
+//! Lists, settings, deletion, and what a node reports about itself.
 
 use crate::node::Node;
-use serde_json::json;
+use crate::script::{Script, check};
 
 #[test]
 fn streams_are_listed_page_by_page() {
@@ -26,50 +26,80 @@ fn streams_are_listed_page_by_page() {
 }
 
 #[test]
-fn settings_are_put_whole_and_read_back() {
-    let node = Node::start();
-    let path = "/v1/streams/a/settings";
-    assert_eq!(node.get(path).json()["max_age"], json!(null));
-    let put = node.request(
-        "PUT",
-        path,
-        &[("content-type", "application/json")],
-        r#"{"max_age":"48h","max_count":5}"#,
+fn settings_are_replaced_as_a_whole_and_read_back() {
+    check(
+        &Node::start(),
+        r#"
+        > GET /v1/streams/a/settings
+        < 200
+          . = {"stream":"a","max_age":null,"max_count":null,"truncate_before":null}
+        > PUT /v1/streams/a/settings
+          {"max_age":"48h","max_count":5}
+        < 200
+          . = {"stream":"a","max_age":"2d","max_count":5,"truncate_before":null}
+        > GET /v1/streams/a/settings
+        < 200
+          . = {"stream":"a","max_age":"2d","max_count":5,"truncate_before":null}
+        > PUT /v1/streams/a/settings
+          {"truncate_before":7}
+        < 409 truncate_beyond_end
+          member = "truncate_before"
+          next_revision = 0
+        > PUT /v1/streams/a/settings
+          {}
+        < 200
+          max_age = null
+        "#,
     );
-    assert_eq!(put.status, 200, "{}", put.text());
-    let want = json!({"stream": "a", "max_age": "2d", "max_count": 5, "truncate_before": null});
-    assert_eq!((put.json(), node.get(path).json()), (want.clone(), want));
-    let beyond =
-        node.request("PUT", path, &[("content-type", "application/json")], r#"{"truncate_before":7}"#);
-    assert_eq!((beyond.status, beyond.code().as_str()), (409, "truncate_beyond_end"));
 }
 
 #[test]
-fn a_deleted_stream_is_gone_and_goes_on_where_it_was() {
-    let node = Node::start();
-    let events = "/v1/streams/a/events";
-    node.post(events, r#"{"type":"t"}"#);
-    let wrong = node.request("DELETE", "/v1/streams/a", &[("if-match", "\"7\"")], "");
-    assert_eq!((wrong.status, wrong.code().as_str()), (412, "wrong_revision"));
-    assert_eq!(
-        node.request("DELETE", "/v1/streams/a", &[], "").json(),
-        json!({"stream": "a", "revision": 0})
+fn a_deleted_stream_is_gone_and_its_revisions_are_not_reused() {
+    check(
+        &Node::start(),
+        r#"
+        > POST /v1/streams/a/events
+          {"type":"t"}
+        < 200
+        > DELETE /v1/streams/a | if-match: "7"
+        < 412 wrong_revision
+          current_revision = 0
+        > DELETE /v1/streams/a
+        < 200
+          . = {"stream":"a","revision":0}
+        > GET /v1/streams
+        < 200
+          streams = []
+        > GET /v1/streams/a/events
+        < 200
+          revision = null
+        > DELETE /v1/streams/a
+        < 200
+        > POST /v1/streams/a/events
+          {"type":"t"}
+        < 200
+          revision = 1
+        "#,
     );
-    assert_eq!(node.get("/v1/streams").json()["streams"], json!([]));
-    assert_eq!(node.get(events).json()["revision"], json!(null));
-    assert_eq!(node.request("DELETE", "/v1/streams/a", &[], "").status, 200, "repeating it is safe");
-    assert_eq!(node.post(events, r#"{"type":"t"}"#).json()["revision"], 1);
 }
 
 #[test]
-fn the_node_says_how_it_is() {
+fn a_node_reports_its_state() {
     let node = Node::start();
-    assert_eq!(node.get("/livez").json()["status"], "ok");
-    assert_eq!(
-        node.get("/readyz").json(),
-        json!({"status": "ready", "replayed_entries": 0, "read_only": null})
+    check(
+        &node,
+        r#"
+        > GET /livez
+        < 200
+          . = {"status":"ok"}
+        > GET /readyz
+        < 200
+          . = {"status":"ready","replayed_entries":0,"read_only":null}
+        > POST /v1/streams/a/events
+          {"type":"t"}
+        < 200
+        "#,
     );
-    node.post("/v1/streams/a/events", r#"{"type":"t"}"#);
     let metrics = node.get("/metrics");
     assert!(metrics.header("content-type").unwrap().starts_with("application/openmetrics-text"));
     let line =
@@ -87,20 +117,24 @@ fn the_node_says_how_it_is() {
 }
 
 #[test]
-fn a_node_without_space_reads_and_says_why_it_does_not_write() {
+fn a_node_without_disk_space_serves_reads_and_says_why_it_refuses_writes() {
     let node = Node::without_space();
-    let refused = node.post("/v1/streams/a/events", r#"{"type":"t"}"#);
-    assert_eq!((refused.status, refused.code().as_str()), (503, "read_only"));
-    assert_eq!(refused.json()["retryable"], true);
-    let lines = [("content-type", "application/x-ndjson")];
-    let answer = node.request("POST", "/v1/events", &lines, "{\"stream\":\"a\",\"type\":\"t\"}\n");
-    assert_eq!(answer.lines()[0]["problem"]["code"], "read_only");
-    assert_eq!(node.get("/v1/streams/a/events").status, 200);
-    let as_of = node.get("/v1/streams/a/events?as_of=2010-01-01T00:00:00Z");
-    assert_eq!(
-        as_of.code(),
-        "read_only",
-        "nothing was ever written, so no time is closed, and none can be now"
+    Script::new(&node).run(
+        r#"
+        > POST /v1/streams/a/events
+          {"type":"t"}
+        < 503 read_only
+          retryable = true
+        > POST /v1/events | content-type: application/x-ndjson
+          {"stream":"a","type":"t"}
+        < 200
+          [0].problem.code = "read_only"
+        > GET /v1/streams/a/events
+        < 200
+        > GET /v1/streams/a/events?as_of=2010-01-01T00:00:00Z
+        < 503 read_only
+        > GET /livez
+        < 200
+        "#,
     );
-    assert_eq!(node.get("/livez").status, 200);
 }

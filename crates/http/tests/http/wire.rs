@@ -1,16 +1,17 @@
-//! A client that sends what it is told, byte for byte, and reads one answer after the other.
+//! A client that sends exactly the bytes it is given, and reads one response after another.
 
 use crate::node::Node;
+use api::Operation;
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
-/// Longer than any time-out of the server in these tests: whoever runs into it hangs.
+/// Longer than any time-out of the server in these tests: a test that reaches it has found a hang.
 const HANG: Duration = Duration::from_secs(20);
 
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
     /// Names in lower case.
     pub(crate) headers: Vec<(String, String)>,
@@ -21,7 +22,7 @@ pub(crate) struct Connection {
     reader: BufReader<TcpStream>,
 }
 
-impl Answer {
+impl Response {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
@@ -38,7 +39,7 @@ impl Answer {
         self.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// The problem's code; what is no problem in the API's form fails.
+    /// The code of the problem. Fails when the response is not a well-formed problem.
     pub(crate) fn code(&self) -> String {
         assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
         let json = self.json();
@@ -46,6 +47,36 @@ impl Answer {
         assert!(api::Code::find(json["code"].as_str().unwrap()).is_some(), "{json}");
         assert_eq!(self.status == 503, self.header("retry-after").is_some());
         json["code"].as_str().unwrap().to_owned()
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_problem(&self, status: u16, code: &str) {
+        assert_eq!(self.status, status, "{}", self.text());
+        assert_eq!(self.code(), code, "{}", self.text());
+    }
+}
+
+/// Every response to an operation of the contract must be documented: its content type or its problem.
+fn check_contract(request: &[u8], response: &Response) {
+    let line = request.split(|byte| *byte == b'\r').next().and_then(|line| std::str::from_utf8(line).ok());
+    let mut words = line.unwrap_or_default().split(' ');
+    let (Some(method), Some(target)) = (words.next(), words.next()) else { return };
+    let Some(operation) = Operation::find(method, target.split('?').next().unwrap_or_default()) else {
+        return;
+    };
+    if response.status >= 400 {
+        let code = response.code();
+        assert!(
+            operation.problems().any(|known| known.as_str() == code),
+            "{operation:?} does not list {code}"
+        );
+    } else {
+        let found = response.header("content-type").and_then(|value| value.split(';').next());
+        let mut known = operation.description().response.content.iter();
+        assert!(
+            known.any(|content| Some(content.media_type) == found),
+            "{operation:?} does not list {found:?}"
+        );
     }
 }
 
@@ -58,7 +89,7 @@ impl Connection {
     }
 
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
-        // A server that has refused may have closed already; its answer is what counts.
+        // A server that refused the request may have closed already. Only its response counts.
         let _ = self.reader.get_mut().write_all(bytes.as_ref());
         self
     }
@@ -97,36 +128,36 @@ impl Connection {
     }
 
     /// Status and headers.
-    pub(crate) fn head(&mut self) -> Answer {
-        let status = self.line().expect("an answer");
+    pub(crate) fn head(&mut self) -> Response {
+        let status = self.line().expect("an response");
         let status = status.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
         let mut headers = Vec::new();
         loop {
             let line = self.line().expect("a whole head");
             if line.is_empty() {
-                return Answer { status, headers, body: Vec::new() };
+                return Response { status, headers, body: Vec::new() };
             }
             let (name, value) = line.split_once(':').expect("a header");
             headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
     }
 
-    pub(crate) fn answer(&mut self) -> Answer {
-        let mut answer = self.head();
-        while answer.status == 100 {
-            answer = self.head();
+    pub(crate) fn response(&mut self) -> Response {
+        let mut response = self.head();
+        while response.status == 100 {
+            response = self.head();
         }
-        if let Some(length) = answer.header("content-length") {
-            answer.body = vec![0; length.parse().unwrap()];
-            self.reader.read_exact(&mut answer.body).unwrap();
-        } else if answer.header("transfer-encoding") == Some("chunked") {
+        if let Some(length) = response.header("content-length") {
+            response.body = vec![0; length.parse().unwrap()];
+            self.reader.read_exact(&mut response.body).unwrap();
+        } else if response.header("transfer-encoding") == Some("chunked") {
             while let Some(chunk) = self.chunk() {
-                answer.body.extend(chunk);
+                response.body.extend(chunk);
             }
-        } else if answer.status != 204 {
-            self.reader.read_to_end(&mut answer.body).unwrap();
+        } else if response.status != 204 {
+            self.reader.read_to_end(&mut response.body).unwrap();
         }
-        answer
+        response
     }
 
     /// The next chunk of a chunked body; `None` at its end.
@@ -150,24 +181,26 @@ impl Connection {
 }
 
 impl Node {
-    /// One request on a connection of its own.
-    pub(crate) fn raw(&self, bytes: impl AsRef<[u8]>) -> Answer {
-        Connection::to(self).send(bytes).answer()
+    /// Sends one request on a new connection. The response must be one that the contract lists.
+    pub(crate) fn raw(&self, bytes: impl AsRef<[u8]>) -> Response {
+        let response = Connection::to(self).send(&bytes).response();
+        check_contract(bytes.as_ref(), &response);
+        response
     }
 
-    pub(crate) fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    pub(crate) fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Response {
         self.raw(request(method, path, headers, body))
     }
 
-    pub(crate) fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Response {
         self.request("GET", path, &[], "")
     }
 
-    pub(crate) fn get_lines(&self, path: &str) -> Answer {
+    pub(crate) fn get_lines(&self, path: &str) -> Response {
         self.request("GET", path, &[("accept", "application/x-ndjson")], "")
     }
 
-    pub(crate) fn post(&self, path: &str, body: &str) -> Answer {
+    pub(crate) fn post(&self, path: &str, body: &str) -> Response {
         self.request("POST", path, &[("content-type", "application/json")], body)
     }
 
@@ -178,8 +211,8 @@ impl Node {
                 .map(|n| format!("{{\"type\":\"t\",\"id\":\"{n}\",\"data\":{n}}}\n"))
                 .collect();
             let headers = [("content-type", "application/x-ndjson")];
-            let answer = self.request("POST", &format!("/v1/streams/{stream}/events"), &headers, &lines);
-            assert_eq!(answer.status, 200, "{}", answer.text());
+            let response = self.request("POST", &format!("/v1/streams/{stream}/events"), &headers, &lines);
+            assert_eq!(response.status, 200, "{}", response.text());
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The bench of writes. Every round drives each server once, so that whatever else the machine does meets
-//! them alike.
+//! Measures appends. Every round drives each server once, so that other load on the machine affects them
+//! alike.
 
 use super::disk;
 use super::load::{self, Load, Measured, Until};
@@ -15,31 +15,31 @@ use std::time::Duration;
 pub(crate) struct Args {
     #[command(flatten)]
     servers: Servers,
-    /// Connections, each with one request under way
+    /// Connections, each with one request in flight
     #[arg(long, value_name = "COUNT", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
     connections: u16,
-    /// Events a request: 1 is sent as one event, more as lines (for Redis: commands in one pipeline)
+    /// Events per request: 1 is sent as one event, more as lines (for Redis: as pipelined commands)
     #[arg(long, value_name = "EVENTS", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1_000))]
     batch: u64,
-    /// Streams that the events go to
+    /// Streams to append to
     #[arg(long, value_name = "COUNT", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..))]
     streams: u64,
     /// Bytes of each event's data
     #[arg(long, value_name = "BYTES", default_value_t = 1_024, value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
     size: u64,
-    /// Seconds that are measured
+    /// Seconds to measure
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0, conflicts_with = "count")]
     seconds: f64,
-    /// Seconds before them that are not
+    /// Seconds of warm-up before measuring
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0, conflicts_with = "count")]
     warm_up: f64,
-    /// Append so many events instead, all of them measured
+    /// Append this many events instead, and measure all of them
     #[arg(long, value_name = "EVENTS")]
     count: Option<u64>,
-    /// Repeat everything so often
+    /// Number of rounds
     #[arg(long, value_name = "COUNT", default_value_t = 1)]
     rounds: u32,
-    /// Read everything back at the end
+    /// Also measure reading everything back at the end
     #[arg(long)]
     read_back: bool,
 }
@@ -48,7 +48,7 @@ impl Args {
     fn load(&self) -> Result<Load> {
         let duration = |seconds: f64| {
             Duration::try_from_secs_f64(seconds)
-                .map_err(|_| Failure::usage(format!("{seconds} s is no duration")))
+                .map_err(|_| Failure::usage(format!("{seconds} s is not a duration")))
         };
         Ok(Load {
             connections: self.connections.into(),
@@ -90,7 +90,7 @@ pub(crate) fn run(global: &Global, args: &Args) -> Result {
     Ok(())
 }
 
-/// What the kernel counted when counting began.
+/// The kernel's counters when measuring began.
 #[derive(Default)]
 struct Before {
     server: Option<Cpu>,
@@ -102,7 +102,7 @@ fn measure(server: &Server, load: Load, args: &Args, payload: &mut Payload) -> R
     let device = Device::of(&args.servers.disk);
     let written = || device.as_ref().and_then(Device::written_bytes);
     let pss_before_bytes = server.pid.and_then(Pid::pss_bytes);
-    // What others left unwritten is not this run's.
+    // Data that others have not written back yet is not this run's.
     rustix::fs::sync();
     let mut before = Before::default();
     let mut begin = || {

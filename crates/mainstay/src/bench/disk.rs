@@ -1,4 +1,4 @@
-//! How long the disk takes to make a small write durable: the floor under every acknowledged write.
+//! How long the disk takes to make a small write durable: a lower bound for every acknowledged write.
 
 use super::latency::Latencies;
 use crate::cli::failure::Result;
@@ -20,8 +20,8 @@ pub(super) struct Sync {
     pub(super) p99_us: u64,
 }
 
-/// Writes and syncs (fdatasync) one small piece after the other into blocks that are written already, as the
-/// node's log does, in `directory`.
+/// Writes and syncs (fdatasync) one small block after another in `directory`, into blocks that were written
+/// before, as the node's log does.
 pub(super) fn probe(directory: &Path) -> Result<Sync> {
     let mut file: File = tempfile::tempfile_in(directory)?;
     file.write_all(&vec![1; PREPARED_BYTES])?;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-/// Buckets to a doubling.
+/// Buckets per doubling.
 const STEPS: u64 = 64;
 const STEPS_BITS: u32 = STEPS.trailing_zeros();
 
-/// Counts by microseconds.
+/// Counts by latency in microseconds.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Latencies {
     counts: Vec<u64>,
@@ -26,7 +26,7 @@ impl Latencies {
         self.max_us = self.max_us.max(us);
     }
 
-    /// The latency, in µs, that so large a part of all did not exceed.
+    /// The latency in µs that this fraction of all values does not exceed.
     pub(super) fn quantile_us(&self, part: f64) -> u64 {
         let rank = ((self.count as f64 * part).ceil() as u64).clamp(1, self.count.max(1));
         let mut seen = 0;
@@ -44,7 +44,7 @@ impl Latencies {
     }
 }
 
-/// Values below 64 have a bucket each; above, the doubling and its 64 steps.
+/// Values below 64 have a bucket each; larger values have 64 buckets per doubling.
 fn bucket_of(us: u64) -> usize {
     let doubling = us.checked_ilog2().unwrap_or(0).saturating_sub(STEPS_BITS);
     (u64::from(doubling) * STEPS + (us >> doubling)) as usize

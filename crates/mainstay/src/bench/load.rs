@@ -1,9 +1,9 @@
-//! The closed loop: one thread, one poll, each connection with one request under way. It costs as little of
-//! the machine as it can, because it shares two cores with what it measures.
+//! A closed loop: one thread, one poll, each connection with one request in flight. It uses as little CPU as
+//! it can, because it shares the machine with the server it measures.
 
 use super::latency::Latencies;
 use super::payload::Payload;
-use super::wire::{Answer, Wire};
+use super::wire::{Received, Wire};
 use crate::cli::failure::{Failure, Result};
 use mio::event::Event;
 use mio::net::TcpStream;
@@ -24,9 +24,9 @@ pub(super) struct Load {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Until {
-    /// Count nothing for the first, then go on for the second.
+    /// A warm-up that is not measured, then the measured time.
     Time { warm_up: Duration, measured: Duration },
-    /// So many events in all, all of them counted.
+    /// This many events, all of them measured.
     Count(u64),
 }
 
@@ -39,16 +39,16 @@ impl Until {
     }
 }
 
-/// What was measured, apart from the server's side of it.
+/// The measurements on the client's side.
 #[derive(Debug)]
 pub(super) struct Measured {
     pub(super) events: u64,
     pub(super) took: Duration,
     pub(super) latencies: Latencies,
-    /// Requests that were refused, and what the first was told.
+    /// The number of refused requests, and the first refusal.
     pub(super) refused: u64,
     pub(super) first_refusal: Option<String>,
-    /// Events in the worst whole second.
+    /// Events in the slowest whole second.
     pub(super) slowest_second: Option<u64>,
 }
 
@@ -59,29 +59,29 @@ struct Connection {
     input: Vec<u8>,
     read: usize,
     sent_at: Instant,
-    /// Answers that the request under way still waits for.
-    answers_left: u64,
+    /// Responses that the request in flight still waits for.
+    responses_left: u64,
     requests: u64,
 }
 
-/// The loop's own state.
+/// The loop's state.
 struct Driver<'a> {
     load: Load,
     wire: Wire,
     payload: &'a mut Payload,
     measured: Measured,
-    /// Events sent, answered or not.
+    /// Events sent so far.
     sent: u64,
-    /// When counting began.
+    /// When measuring began.
     counting_since: Option<Instant>,
     second_began: Instant,
     second_events: u64,
 }
 
-/// Bytes of answers kept for one connection: answers are small, pipelined ones many.
+/// The most response bytes buffered per connection: responses are small, pipelined ones many.
 const INPUT_BYTES: usize = 64 << 10;
 
-/// Runs `load` against `address`; `on_begin` is called when counting begins.
+/// Runs `load` against `address`; `on_begin` is called when measuring begins.
 pub(super) fn run(
     address: SocketAddr,
     wire: Wire,
@@ -154,7 +154,7 @@ fn connect(poll: &Poll, address: SocketAddr, count: usize) -> Result<Vec<Connect
                 input: vec![0; INPUT_BYTES],
                 read: 0,
                 sent_at: Instant::now(),
-                answers_left: 0,
+                responses_left: 0,
                 requests: 0,
             })
         })
@@ -169,7 +169,7 @@ impl Driver<'_> {
         self.second_events = 0;
     }
 
-    /// Whether the load is done; also keeps the reckoning by seconds.
+    /// Whether the load is done; also counts events by second.
     fn is_over(&mut self, now: Instant) -> bool {
         let Some(since) = self.counting_since else { return false };
         if now - self.second_began >= Duration::from_secs(1) {
@@ -196,7 +196,7 @@ impl Driver<'_> {
                 }
                 Ok(bytes) => {
                     connection.read += bytes;
-                    self.take_answers(index, connection)?;
+                    self.take_responses(index, connection)?;
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error.into()),
@@ -204,13 +204,13 @@ impl Driver<'_> {
         }
     }
 
-    fn take_answers(&mut self, index: usize, connection: &mut Connection) -> Result {
+    fn take_responses(&mut self, index: usize, connection: &mut Connection) -> Result {
         let mut used = 0;
-        while connection.answers_left > 0 {
-            match self.wire.answer(&connection.input[used..connection.read]).map_err(Failure::local)? {
-                Answer::Partial => break,
-                Answer::Done { bytes } => used += bytes,
-                Answer::Refused { bytes } => {
+        while connection.responses_left > 0 {
+            match self.wire.receive(&connection.input[used..connection.read]).map_err(Failure::local)? {
+                Received::Partial => break,
+                Received::Done { bytes } => used += bytes,
+                Received::Refused { bytes } => {
                     self.measured.refused += 1;
                     self.measured.first_refusal.get_or_insert_with(|| {
                         String::from_utf8_lossy(&connection.input[used..used + bytes]).into_owned()
@@ -218,7 +218,7 @@ impl Driver<'_> {
                     used += bytes;
                 }
             }
-            connection.answers_left -= 1;
+            connection.responses_left -= 1;
         }
         connection.input.copy_within(used..connection.read, 0);
         connection.read -= used;
@@ -226,7 +226,7 @@ impl Driver<'_> {
             let longer = connection.input.len() * 2;
             connection.input.resize(longer, 0);
         }
-        if connection.answers_left == 0 {
+        if connection.responses_left == 0 {
             if self.counting_since.is_some() {
                 self.measured.events += self.load.batch;
                 self.second_events += self.load.batch;
@@ -246,7 +246,7 @@ impl Driver<'_> {
         connection.out.clear();
         connection.written = 0;
         connection.requests += 1;
-        connection.answers_left = self.wire.request(
+        connection.responses_left = self.wire.request(
             &mut connection.out,
             place % self.load.streams,
             self.load.batch,

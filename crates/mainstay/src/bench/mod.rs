@@ -1,15 +1,15 @@
-//! `mainstay bench`: how fast a node is, what it costs, and Redis beside it in the same run.
+//! `mainstay bench`: measures a node's speed and cost, and optionally Redis in the same run.
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`append`] | the bench of writes: rounds, one after the other |
-//! | [`read`] | the bench of reading everything back |
-//! | [`load`] | the closed loop over many connections |
-//! | [`wire`], [`payload`] | requests and answers; events that differ |
+//! | [`append`] | measures appends, round by round |
+//! | [`read`] | measures reading the whole store back |
+//! | [`load`] | a closed loop over many connections |
+//! | [`wire`], [`payload`] | requests and responses; distinct events |
 //! | [`latency`] | quantiles in bounded memory |
-//! | [`process`], [`disk`] | what the kernel says: CPU, memory, device; the cost of a sync |
-//! | [`server`] | the servers that are measured, and how they are found |
-//! | [`report`] | the figures, as text and as JSON |
+//! | [`process`], [`disk`] | figures from the kernel: CPU, memory, device; the cost of a sync |
+//! | [`server`] | the servers to measure, and how to find them |
+//! | [`report`] | the results, as text and as JSON |
 
 mod append;
 mod disk;
@@ -27,9 +27,9 @@ use crate::cli::failure::Result;
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// Append events from one thread in a closed loop; server CPU, latencies, memory, bytes on the device
+    /// Measure appends: throughput, latency, server CPU, memory and bytes written to the device
     Append(append::Args),
-    /// Read the whole store back as one reader
+    /// Measure one reader that reads the whole store back
     Read(read::Args),
 }
 

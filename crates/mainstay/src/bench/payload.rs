@@ -1,5 +1,4 @@
-//! Events that differ from each other and cost next to nothing to make: slices of one pool of random
-//! characters, and a number of their own.
+//! Distinct events that cost almost nothing to make: slices of one pool of random characters, with a number.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -24,7 +23,7 @@ impl Payload {
         payload
     }
 
-    /// xorshift64*: quick and even enough for text that does not compress.
+    /// xorshift64*: fast, and even enough for text that does not compress.
     fn draw(&mut self) -> u64 {
         self.random ^= self.random >> 12;
         self.random ^= self.random << 25;
@@ -41,7 +40,7 @@ impl Payload {
         &self.event
     }
 
-    /// Writes one CloudEvent in JSON whose data is a text of so many bytes.
+    /// Writes one CloudEvent in JSON whose data is a string of this many bytes.
     pub(super) fn write_event(&mut self, bytes: usize, out: &mut Vec<u8>) {
         let bytes = bytes.min(POOL_BYTES / 2);
         let from = (self.draw() >> 16) as usize % (POOL_BYTES - bytes);

@@ -1,15 +1,15 @@
-//! What the kernel says of a process and of a disk: CPU, memory, bytes written to the device.
+//! The kernel's figures for a process and a disk: CPU, memory, bytes written to the device.
 
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// Clock ticks a second in /proc, fixed at 100 on every Linux that Rust's tier 1 runs on.
+/// Clock ticks per second in /proc, fixed at 100 on every Linux that Rust's tier 1 runs on.
 const TICKS_PER_SECOND: f64 = 100.0;
 const SECTOR_BYTES: u64 = 512;
 
-/// A process by its number.
+/// A process id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pid(pub(crate) u32);
 
@@ -37,7 +37,7 @@ impl Pid {
 
     pub(crate) fn cpu(self) -> Option<Cpu> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.0)).ok()?;
-        // The command's name, in parentheses, may hold anything: fields are counted behind it.
+        // The command's name, in parentheses, may contain anything: fields are counted after it.
         let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
         let us = |field: usize| Some(fields.get(field)?.parse::<f64>().ok()? / TICKS_PER_SECOND * 1e6);
         Some(Cpu { user_us: us(11)?, system_us: us(12)? })
@@ -50,7 +50,7 @@ impl Pid {
         Some(line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()? << 10)
     }
 
-    /// The process of this machine that listens at `address`.
+    /// The process on this machine that listens at `address`.
     pub(crate) fn listening_at(address: SocketAddr) -> Option<Self> {
         let inodes: Vec<String> = ["/proc/net/tcp", "/proc/net/tcp6"]
             .iter()
@@ -74,7 +74,7 @@ impl Pid {
     }
 }
 
-/// Inodes of the sockets that listen at `port`, out of /proc/net/tcp (proc_pid_net(5)).
+/// Inodes of the sockets that listen at `port`, from /proc/net/tcp (proc_pid_net(5)).
 fn listening_inodes(table: &str, port: u16) -> Vec<String> {
     const LISTEN: &str = "0A";
     let end = format!(":{port:04X}");
@@ -84,14 +84,14 @@ fn listening_inodes(table: &str, port: u16) -> Vec<String> {
         .collect()
 }
 
-/// A block device's own count of what was written to it.
+/// A block device's count of the bytes written to it.
 #[derive(Clone, Debug)]
 pub(crate) struct Device {
     stat: PathBuf,
 }
 
 impl Device {
-    /// The device that holds `path`; `None` where the file system has none of its own.
+    /// The device that holds `path`; `None` if the file system has no device.
     pub(crate) fn of(path: &Path) -> Option<Self> {
         let device = fs::metadata(path).ok()?.dev();
         let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));

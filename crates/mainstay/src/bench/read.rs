@@ -1,5 +1,5 @@
-//! The bench of reads: the whole store, one reader, as lines. The reader only counts them, so that the figure
-//! is the server's.
+//! Measures reads: one reader reads the whole store as lines. It only counts them, so the figure is the
+//! server's.
 
 use super::process::Pid;
 use super::report::{ReadRun, Report};
@@ -17,10 +17,10 @@ const BUFFER_BYTES: usize = 1 << 20;
 pub(crate) struct Args {
     #[command(flatten)]
     servers: Servers,
-    /// Streams of Redis to read, as `bench append` named them
+    /// Number of Redis streams to read, as for `bench append`
     #[arg(long, value_name = "COUNT", default_value_t = 1_000)]
     streams: u64,
-    /// Repeat so often
+    /// Number of rounds
     #[arg(long, value_name = "COUNT", default_value_t = 1)]
     rounds: u32,
 }
@@ -65,8 +65,8 @@ pub(super) fn measure(server: &Server, streams: u64) -> Result<ReadRun> {
     })
 }
 
-/// HTTP/1.0: the answer ends with the connection and has no chunks, so every newline behind the head is an
-/// event's.
+/// HTTP/1.0: the response ends with the connection and has no chunks, so every newline after the head ends an
+/// event.
 fn read_node(socket: &mut TcpStream) -> Result<Counted> {
     socket
         .write_all(b"GET /v1/events HTTP/1.0\r\nhost: localhost\r\naccept: application/x-ndjson\r\n\r\n")?;
@@ -94,8 +94,8 @@ fn read_node(socket: &mut TcpStream) -> Result<Counted> {
     Ok(counted)
 }
 
-/// One `XRANGE` a stream. Entries are not parsed: each holds the name of its one field once, on a line of its
-/// own, which no event's JSON can look like.
+/// One `XRANGE` per stream. Entries are not parsed: each holds the name of its one field once, on a line of its
+/// own, which an event's JSON cannot contain.
 fn read_redis(socket: &mut TcpStream, streams: u64) -> Result<Counted> {
     const FIELD: &[u8] = b"\r\n$1\r\nd\r\n";
     const END: &[u8] = b"+PONG\r\n";
@@ -107,7 +107,7 @@ fn read_redis(socket: &mut TcpStream, streams: u64) -> Result<Counted> {
         let command =
             format!("*4\r\n$6\r\nXRANGE\r\n${length}\r\n{key}\r\n$1\r\n-\r\n$1\r\n+\r\n*1\r\n$4\r\nPING\r\n");
         socket.write_all(command.as_bytes())?;
-        // What may be the beginning of a match that the next read completes.
+        // Bytes that may begin a match which the next read completes.
         let mut kept = 0;
         loop {
             let bytes = socket.read(&mut buffer[kept..])?;

@@ -1,4 +1,4 @@
-//! The figures: as text while they come, or as one JSON value for whoever records them.
+//! The results: text as they arrive, or one JSON value at the end for programs.
 
 use super::disk::Sync;
 use super::server::Start;
@@ -7,7 +7,7 @@ use crate::cli::output::{Output, Stdout, stdout};
 use serde::Serialize;
 use std::io::Write;
 
-/// One load on one server.
+/// The results of one load on one server.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct AppendRun {
     pub(super) server: &'static str,
@@ -26,7 +26,7 @@ pub(super) struct AppendRun {
     pub(super) server_user_us_per_event: Option<f64>,
     pub(super) server_system_us_per_event: Option<f64>,
     pub(super) generator_cpu_us_per_event: Option<f64>,
-    /// Until after `sync`.
+    /// Includes the final `sync`.
     pub(super) device_bytes_per_event: Option<f64>,
     pub(super) pss_before_bytes: Option<u64>,
     pub(super) pss_after_bytes: Option<u64>,
@@ -35,7 +35,7 @@ pub(super) struct AppendRun {
     pub(super) first_refusal: Option<String>,
 }
 
-/// One reading of everything.
+/// The results of reading everything back once.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct ReadRun {
     pub(super) server: &'static str,
@@ -59,7 +59,7 @@ struct Figures {
     read: Vec<ReadRun>,
 }
 
-/// Text goes out at once; JSON is kept to the end.
+/// Prints text at once and JSON at the end.
 #[derive(Debug)]
 pub(super) struct Report {
     out: Stdout,
@@ -93,13 +93,13 @@ impl Report {
     pub(super) fn sync(&mut self, sync: Sync) -> Result {
         self.figures.fdatasync.push(sync);
         let Sync { p50_us, p90_us, p99_us } = sync;
-        self.text(&format!("fdatasync of this disk now: p50 {p50_us} µs, p90 {p90_us} µs, p99 {p99_us} µs"))
+        self.text(&format!("fdatasync on this disk: p50 {p50_us} µs, p90 {p90_us} µs, p99 {p99_us} µs"))
     }
 
     pub(super) fn append(&mut self, run: AppendRun) -> Result {
         let AppendRun { connections, batch, size_bytes, events, p50_us, p99_us, p999_us, max_us, .. } = run;
         let mut text = format!(
-            "{:8} {connections} connections, {batch} a request, {size_bytes} bytes: {:.0} events/s ({events} in {:.1} s)\n  \
+            "{:8} {connections} connections, {batch} per request, {size_bytes} bytes: {:.0} events/s ({events} in {:.1} s)\n  \
              latency p50 {p50_us} µs, p99 {p99_us} µs, p99.9 {p999_us} µs, max {max_us} µs",
             run.server, run.events_per_second, run.seconds
         );
@@ -107,8 +107,8 @@ impl Report {
             text += &format!("; slowest second {slowest} events");
         }
         text += &format!(
-            "\n  server CPU {} µs an event (user {}, system {}); generator {} µs\n  \
-             device {} bytes an event; memory {} MiB before, {} MiB after",
+            "\n  server CPU {} µs per event (user {}, system {}); generator {} µs\n  \
+             device {} bytes per event; memory {} MiB before, {} MiB after",
             figure(run.server_cpu_us_per_event, 2),
             figure(run.server_user_us_per_event, 2),
             figure(run.server_system_us_per_event, 2),
@@ -127,7 +127,7 @@ impl Report {
     pub(super) fn read(&mut self, run: ReadRun) -> Result {
         let text = format!(
             "{:8} read back {} events, {:.0} MB, in {:.2} s: {:.0} events/s\n  \
-             server CPU {} µs an event; memory {} MiB after",
+             server CPU {} µs per event; memory {} MiB after",
             run.server,
             run.events,
             run.bytes as f64 / 1e6,
@@ -156,7 +156,7 @@ impl Report {
     }
 }
 
-/// `?` where the kernel did not say.
+/// `?` if the kernel gave no value.
 fn figure(value: Option<f64>, decimals: usize) -> String {
     value.map_or_else(|| "?".into(), |value| format!("{value:.decimals$}"))
 }

@@ -1,34 +1,34 @@
-//! The servers that are measured: where they are, which process they are.
+//! The servers to measure: their addresses and their processes.
 
 use super::process::Pid;
 use super::wire::Wire;
 use crate::cli::Global;
 use crate::cli::failure::{Failure, Result};
 use crate::node_process::NodeProcess;
-use mainstay_client::{Client, Expected, NewEvent, Retry};
+use mainstay_client::{Client, NewEvent, Retry};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// Which servers, for both benches.
+/// Selects the servers, for both commands.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Servers {
-    /// Measure a node started for the purpose, with its data below --disk, instead of the one at --url
+    /// Start a node to measure, with its data under --disk, instead of measuring the one at --url
     #[arg(long)]
     pub(super) spawn: bool,
-    /// The process of the node [default: whoever listens at --url on this machine]
+    /// Process id of the node [default: the process that listens at --url on this machine]
     #[arg(long, value_name = "PID", conflicts_with = "spawn")]
     pub(super) server_pid: Option<u32>,
-    /// Measure also Redis at this address, with the same load
+    /// Also measure Redis at this address, with the same load
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(super) redis: Option<String>,
-    /// A directory on the disk that the servers write to: its syncs are timed and its written bytes counted
+    /// A directory on the disk that the servers write to, to time its syncs and count its written bytes
     #[arg(long, value_name = "DIRECTORY", default_value = ".")]
     pub(super) disk: PathBuf,
 }
 
-/// One server to measure.
+/// A server to measure.
 #[derive(Debug)]
 pub(super) struct Server {
     pub(super) wire: Wire,
@@ -37,7 +37,7 @@ pub(super) struct Server {
     node: Option<Spawned>,
 }
 
-/// A node of the bench's own; gone, with its data, when dropped.
+/// A node started for the measurement; removed with its data when dropped.
 #[derive(Debug)]
 struct Spawned {
     // Before the directory: fields are dropped in order.
@@ -46,7 +46,7 @@ struct Spawned {
     _data: TempDir,
 }
 
-/// How quickly a node of the bench's own was there.
+/// How quickly the started node became usable.
 #[derive(Clone, Copy, Debug, serde::Serialize)]
 pub(super) struct Start {
     pub(super) listened_ms: f64,
@@ -102,11 +102,11 @@ impl Server {
     }
 }
 
-/// Asks again at once while the node starts: waiting as long as it advises would be what is measured.
+/// Retries at once while the node starts: otherwise the advised wait would be measured.
 fn acknowledge_one_write(url: &str) -> Result {
-    let client = Client::builder(url).retry(Retry::never()).build()?;
+    let client = Client::builder(url).retry(Retry::never()).build_blocking()?;
     loop {
-        match client.append("bench-start", Expected::Any, [NewEvent::new("bench.started")]) {
+        match client.append("bench-start", [NewEvent::new("bench.started")]).send() {
             Err(error) if error.is_retryable() => std::thread::sleep(Duration::from_millis(1)),
             other => return Ok(other.map(drop)?),
         }

@@ -1,33 +1,33 @@
-//! The two protocols that are driven: requests written, answers recognised, both without an allocation.
+//! The two protocols: writes requests and recognises responses, both without an allocation.
 
 use super::payload::Payload;
 use std::io::Write;
 
-/// What is spoken.
+/// The protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wire {
     /// `POST /v1/streams/s-N/events`: one event, or lines.
     Mainstay,
-    /// `XADD ev:N`, pipelined where a batch is asked for.
+    /// `XADD ev:N`, pipelined for a batch.
     Redis,
 }
 
-/// What the bytes that have come hold.
+/// What the bytes received so far hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
-    /// Not a whole answer yet.
+pub(super) enum Received {
+    /// An incomplete response.
     Partial,
     Done {
         bytes: usize,
     },
-    /// A whole answer that says no.
+    /// A complete response that reports a refusal.
     Refused {
         bytes: usize,
     },
 }
 
 impl Wire {
-    /// Writes one request and says how many answers it gets.
+    /// Writes one request and returns how many responses it gets.
     pub(super) fn request(
         self,
         out: &mut Vec<u8>,
@@ -49,16 +49,16 @@ impl Wire {
     }
 
     /// # Errors
-    /// Text for bytes that are not of this protocol.
-    pub(super) fn answer(self, bytes: &[u8]) -> Result<Answer, String> {
+    /// A message, if the bytes do not belong to this protocol.
+    pub(super) fn receive(self, bytes: &[u8]) -> Result<Received, String> {
         match self {
-            Self::Mainstay => http_answer(bytes),
-            Self::Redis => redis_answer(bytes),
+            Self::Mainstay => http_response(bytes),
+            Self::Redis => redis_response(bytes),
         }
     }
 }
 
-/// Room for the digits of a length that is known only after what it counts was written.
+/// Space for the digits of a length that is known only after the counted bytes are written.
 const LENGTH_DIGITS: usize = 10;
 
 fn http_request(out: &mut Vec<u8>, stream: u64, batch: u64, bytes: usize, payload: &mut Payload) {
@@ -95,7 +95,7 @@ fn redis_command(out: &mut Vec<u8>, stream: u64, bytes: usize, payload: &mut Pay
     out.extend_from_slice(b"\r\n");
 }
 
-/// Puts the number of bytes from `from` to the end into the digits kept free at `at`.
+/// Writes the number of bytes from `from` to the end into the digits reserved at `at`.
 fn patch_length(out: &mut [u8], at: usize, from: usize) {
     let mut length = out.len() - from;
     for digit in out[at..at + LENGTH_DIGITS].iter_mut().rev() {
@@ -104,18 +104,18 @@ fn patch_length(out: &mut [u8], at: usize, from: usize) {
     }
 }
 
-fn http_answer(bytes: &[u8]) -> Result<Answer, String> {
-    let Some(head_end) = memchr::memmem::find(bytes, b"\r\n\r\n") else { return Ok(Answer::Partial) };
+fn http_response(bytes: &[u8]) -> Result<Received, String> {
+    let Some(head_end) = memchr::memmem::find(bytes, b"\r\n\r\n") else { return Ok(Received::Partial) };
     let head = &bytes[..head_end];
     let length = content_length(head)
-        .ok_or_else(|| format!("an answer without content-length: {}", String::from_utf8_lossy(head)))?;
+        .ok_or_else(|| format!("a response without content-length: {}", String::from_utf8_lossy(head)))?;
     let whole = head_end + 4 + length;
     Ok(if bytes.len() < whole {
-        Answer::Partial
+        Received::Partial
     } else if head.get(9) == Some(&b'2') {
-        Answer::Done { bytes: whole }
+        Received::Done { bytes: whole }
     } else {
-        Answer::Refused { bytes: whole }
+        Received::Refused { bytes: whole }
     })
 }
 
@@ -126,20 +126,20 @@ fn content_length(head: &[u8]) -> Option<usize> {
         .and_then(|line| std::str::from_utf8(&line[NAME.len()..]).ok()?.trim().parse().ok())
 }
 
-fn redis_answer(bytes: &[u8]) -> Result<Answer, String> {
-    let Some(line_end) = memchr::memchr(b'\n', bytes) else { return Ok(Answer::Partial) };
+fn redis_response(bytes: &[u8]) -> Result<Received, String> {
+    let Some(line_end) = memchr::memchr(b'\n', bytes) else { return Ok(Received::Partial) };
     let line = &bytes[..line_end];
     match line.first() {
-        Some(b'-') => Ok(Answer::Refused { bytes: line_end + 1 }),
+        Some(b'-') => Ok(Received::Refused { bytes: line_end + 1 }),
         Some(b'$') => {
             let length: usize = std::str::from_utf8(&line[1..])
                 .ok()
                 .and_then(|digits| digits.trim().parse().ok())
-                .ok_or_else(|| "an answer of Redis with a length that is none".to_owned())?;
+                .ok_or_else(|| "a Redis response with an invalid length".to_owned())?;
             let whole = line_end + 1 + length + 2;
-            Ok(if bytes.len() < whole { Answer::Partial } else { Answer::Done { bytes: whole } })
+            Ok(if bytes.len() < whole { Received::Partial } else { Received::Done { bytes: whole } })
         }
-        _ => Err(format!("not an answer of Redis to XADD: {}", String::from_utf8_lossy(line))),
+        _ => Err(format!("not a Redis response to XADD: {}", String::from_utf8_lossy(line))),
     }
 }
 
@@ -162,22 +162,22 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_recognised_when_they_are_whole() {
+    fn responses_are_recognised_when_they_are_whole() {
         let created = b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}HTTP".as_slice();
         let refused = b"HTTP/1.1 412 X\r\ncontent-length: 0\r\n\r\n".as_slice();
         for (wire, bytes, want) in [
-            (Wire::Mainstay, created, Answer::Done { bytes: created.len() - 4 }),
-            (Wire::Mainstay, &created[..created.len() - 5], Answer::Partial),
-            (Wire::Mainstay, &created[..20], Answer::Partial),
-            (Wire::Mainstay, refused, Answer::Refused { bytes: refused.len() }),
-            (Wire::Redis, b"$3\r\n1-0\r\n$", Answer::Done { bytes: 9 }),
-            (Wire::Redis, b"$3\r\n1-0", Answer::Partial),
-            (Wire::Redis, b"-OOM\r\n", Answer::Refused { bytes: 6 }),
-            (Wire::Redis, b"", Answer::Partial),
+            (Wire::Mainstay, created, Received::Done { bytes: created.len() - 4 }),
+            (Wire::Mainstay, &created[..created.len() - 5], Received::Partial),
+            (Wire::Mainstay, &created[..20], Received::Partial),
+            (Wire::Mainstay, refused, Received::Refused { bytes: refused.len() }),
+            (Wire::Redis, b"$3\r\n1-0\r\n$", Received::Done { bytes: 9 }),
+            (Wire::Redis, b"$3\r\n1-0", Received::Partial),
+            (Wire::Redis, b"-OOM\r\n", Received::Refused { bytes: 6 }),
+            (Wire::Redis, b"", Received::Partial),
         ] {
-            assert_eq!(wire.answer(bytes), Ok(want), "{}", String::from_utf8_lossy(bytes));
+            assert_eq!(wire.receive(bytes), Ok(want), "{}", String::from_utf8_lossy(bytes));
         }
-        assert!(Wire::Redis.answer(b"+OK\r\n").is_err());
-        assert!(Wire::Mainstay.answer(b"HTTP/1.1 200 OK\r\n\r\n").is_err());
+        assert!(Wire::Redis.receive(b"+OK\r\n").is_err());
+        assert!(Wire::Mainstay.receive(b"HTTP/1.1 200 OK\r\n\r\n").is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! `mainstay append`: one event, from what is said on the command line.
+//! `mainstay append`: one event, built from the arguments.
 
 use super::Global;
 use super::failure::{Failure, Result};
@@ -15,29 +15,30 @@ pub(crate) struct Args {
     /// The event's type, such as cart.item-added
     #[arg(value_name = "TYPE")]
     event_type: String,
-    /// The event's data: JSON, or `-` to read it from standard input
+    /// The event's data as JSON, or `-` to read it from standard input
     data: Option<String>,
-    /// The event's id; a repeat with the same id changes nothing [default: a new one]
+    /// The event's id; repeating the command with the same id changes nothing [default: a new id]
     #[arg(long)]
     id: Option<String>,
-    /// Who says so: a URI reference [default: /streams/STREAM, by the node]
+    /// The event's source, a URI reference [default: /streams/STREAM]
     #[arg(long)]
     source: Option<String>,
     /// What the event is about
     #[arg(long)]
     subject: Option<String>,
-    /// When it happened, in RFC 3339 [default: when it is recorded, by the node]
+    /// When the event happened, in RFC 3339 [default: when it is recorded]
     #[arg(long)]
     time: Option<String>,
-    /// A CloudEvents extension; may be repeated
+    /// A CloudEvents extension attribute; may be repeated
     #[arg(long = "extension", value_name = "NAME=TEXT")]
     extensions: Vec<Extension>,
-    /// Append only if the stream is so: `any`, `none` (it does not exist), `exists`, or its last revision
+    /// Append only if the stream is in this state: `any`, `none` (it does not exist), `exists`, or its last
+    /// revision
     #[arg(long, value_name = "STATE", default_value = "any")]
     expect: Expect,
 }
 
-/// The check that a write carries, as it is typed.
+/// An expected revision, as it is typed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Expect(pub(super) Expected);
 
@@ -51,7 +52,7 @@ impl FromStr for Expect {
             "exists" => Ok(Self(Expected::Exists)),
             number => {
                 let revision =
-                    number.parse().map_err(|_| "it takes `any`, `none`, `exists` or a revision")?;
+                    number.parse().map_err(|_| "expected `any`, `none`, `exists` or a revision")?;
                 Ok(Self(Expected::Revision(Revision(revision))))
             }
         }
@@ -65,7 +66,7 @@ impl FromStr for Extension {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (name, value) = text.split_once('=').ok_or("it takes NAME=TEXT")?;
+        let (name, value) = text.split_once('=').ok_or("expected NAME=TEXT")?;
         Ok(Self(name.to_owned(), value.to_owned()))
     }
 }
@@ -88,12 +89,12 @@ pub(crate) fn run(global: &Global, args: Args) -> Result {
     for Extension(name, value) in args.extensions {
         event = event.extension(name, value);
     }
-    let appended = global.client()?.append(&args.stream, args.expect.0, [event])?;
+    let appended = global.client()?.append(args.stream.as_str(), [event]).expected(args.expect.0).send()?;
     let mut out = stdout();
     match global.output {
         Output::Table => {
             for event in &appended.events {
-                let note = if event.replayed { " (it was there already)" } else { "" };
+                let note = if event.replayed { " (existed already)" } else { "" };
                 writeln!(out, "{} revision {} id {}{note}", args.stream, event.revision, event.id)?;
             }
         }
@@ -105,7 +106,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result {
     Ok(out.flush()?)
 }
 
-/// The text as it is, if it is JSON: numbers and the order of members stay as they were typed.
+/// Checks that the text is JSON and keeps it as it was typed, numbers and order of members included.
 fn json(text: String) -> Result<Box<RawValue>> {
     let text = if text == "-" {
         let mut input = String::new();
@@ -116,7 +117,7 @@ fn json(text: String) -> Result<Box<RawValue>> {
     };
     RawValue::from_string(text).map_err(|error| {
         Failure::usage(format!("the data is not JSON: {error}"))
-            .advice("A text needs quotes of its own: '\"text\"'. In a shell, put JSON into single quotes.")
+            .advice("A JSON string needs its own quotes: '\"text\"'. In a shell, put JSON in single quotes.")
     })
 }
 

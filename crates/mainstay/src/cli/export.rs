@@ -1,7 +1,7 @@
-//! `mainstay export`: every event as a line, equal to what went in, so that `import` takes it back.
+//! `mainstay export`: events as lines that `import` accepts.
 //!
-//! What the store added stays behind: `revision`, `cursor` and `recordedtime`. `stream` stays, since the line
-//! must say where it belongs. Everything else is copied byte by byte, `data` above all.
+//! A line leaves out what the store adds: `revision`, `cursor` and `recordedtime`. It keeps `stream`, because
+//! `import` needs it. Everything else, `data` above all, is copied byte by byte.
 
 use super::Global;
 use super::failure::{Failure, Result};
@@ -13,14 +13,19 @@ use serde_json::value::RawValue;
 use std::fmt;
 use std::io::Write;
 
-/// Members that say where and when the store recorded an event.
+/// Members that the store adds when it records an event.
 const ADDED: [&str; 3] = ["revision", "cursor", "recordedtime"];
 
+/// Write events as lines of JSON, for `import`
+///
+/// Imported events get new cursors and recorded times, and a store of their own identity: a saved cursor
+/// does not work in the copy. A copy with the same cursors and times is a backup, which Mainstay cannot make
+/// yet.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     which: Which,
-    /// Only what had been recorded by then: a time in RFC 3339 or a cursor
+    /// Export the store as it was at this moment: a time in RFC 3339 or a cursor
     #[arg(long, value_name = "MOMENT")]
     as_of: Option<String>,
 }
@@ -31,24 +36,26 @@ pub(crate) fn run(global: &Global, args: &Args) -> Result {
     if let Some(moment) = &args.as_of {
         read = read.as_of(moment);
     }
-    let mut events = read.events()?;
-    let mut out = stdout();
-    let mut line_out = Vec::new();
-    while let Some(line) = events.next_line()? {
+    let (mut out, mut line_out, mut is_empty) = (stdout(), Vec::new(), true);
+    for line in read.lines() {
+        let line = line?;
+        is_empty = false;
         line_out.clear();
-        as_sent(&line, &mut line_out).map_err(|error| Failure::local(format!("not an event: {error}")))?;
+        as_sent(&line, &mut line_out)
+            .map_err(|error| Failure::local(format!("the node sent a line that is not an event: {error}")))?;
         line_out.push(b'\n');
         out.write_all(&line_out)?;
     }
-    Ok(out.flush()?)
+    out.flush()?;
+    if is_empty { args.which.must_exist(&client) } else { Ok(()) }
 }
 
-/// The event without what the store added.
+/// The event without the members that the store added.
 fn as_sent(line: &[u8], out: &mut Vec<u8>) -> serde_json::Result<()> {
     serde_json::Deserializer::from_slice(line).deserialize_map(Members(out))
 }
 
-/// Copies the members of an object, each as the text that it is.
+/// Copies the members of an object as text.
 struct Members<'a>(&'a mut Vec<u8>);
 
 impl<'de> Visitor<'de> for Members<'_> {

@@ -1,4 +1,4 @@
-//! Failures by class: what a script can tell apart by the exit status, and what a person reads.
+//! Failures: an exit status by class for scripts, and a message for people.
 
 use mainstay_client::Error;
 use std::fmt;
@@ -7,13 +7,13 @@ use std::process::ExitCode;
 /// Shown under `--help`; the numbers never change.
 pub(crate) const EXIT_CODES: &str = "\
 Exit status:
-  0  done
-  1  something failed on this side, such as reading a file
+  0  success
+  1  a local failure, such as a file that cannot be read
   2  wrong usage or configuration
-  3  refused by the node (a 4xx other than those of 4)
+  3  the node refused the request (a 4xx status other than those of 4), or the stream does not exist
   4  conflict: the stream is not at the expected revision (412), or the event's id is taken (409)
-  5  the node cannot do it now (429, 503, another 5xx): trying again may help
-  6  no connection, or it broke before the answer; a write's outcome is then unknown and safe to repeat";
+  5  the node cannot do it now (429 or 5xx): try again later
+  6  the node cannot be reached, or did not respond; a write may have taken effect and is safe to repeat";
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(crate) struct Failure {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Class {
-    /// Whoever read our output has left (`| head`): there is nobody to tell, and nothing is wrong.
+    /// The reader of our output has closed it (`| head`): nothing is wrong.
     ReaderLeft = 0,
     Local = 1,
     Usage = 2,
@@ -55,7 +55,7 @@ impl Failure {
         self
     }
 
-    /// Says it on standard error and gives the exit status.
+    /// Prints the failure on standard error and returns the exit status.
     pub(crate) fn report(&self) -> ExitCode {
         if self.class == Class::ReaderLeft {
             return ExitCode::SUCCESS;
@@ -75,7 +75,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// The class of a status that a node answered with.
+/// The class of an HTTP status.
 pub(crate) fn class_of(status: u16) -> Class {
     match status {
         409 | 412 => Class::Conflict,
@@ -88,14 +88,14 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let class = match &error {
             Error::Problem(problem) => class_of(problem.status),
-            Error::Url { .. } => Class::Usage,
+            Error::Url { .. } | Error::Tls(_) => Class::Usage,
             Error::Connect { .. } | Error::Broken(_) | Error::TimedOut(_) => Class::Unreachable,
             _ => Class::Local,
         };
         let advice = match &error {
             Error::Problem(problem) => problem.advice().map(str::to_owned),
             Error::Connect { .. } => Some(
-                "Is a node running there? `mainstay serve` starts one; --url or MAINSTAY_URL names another."
+                "Is a node running there? `mainstay serve` starts one; --url or MAINSTAY_URL selects another."
                     .into(),
             ),
             _ => None,

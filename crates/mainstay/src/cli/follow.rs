@@ -1,4 +1,4 @@
-//! `mainstay follow`: a subscription on the terminal or in a pipe. It survives restarts of the node.
+//! `mainstay follow`: a subscription on a terminal or in a pipe. It survives restarts of the node.
 
 use super::Global;
 use super::failure::Result;
@@ -9,23 +9,26 @@ use super::read::Which;
 pub(crate) struct Args {
     #[command(flatten)]
     which: Which,
-    /// End after so many events [default: never]
+    /// Stop after this many events [default: never]
     #[arg(long, value_name = "COUNT")]
     limit: Option<u64>,
 }
 
 pub(crate) fn run(global: &Global, args: Args) -> Result {
     let client = global.client()?;
-    // A wrong URL is said at once; only a node that was there is waited for.
-    args.which.read(&client).limit(1).page()?;
+    // A node that does not respond now is reported at once; one that goes away later is waited for.
+    let page = args.which.read(&client).limit(1).page()?;
+    if let (Some(stream), None) = (&args.which.stream, page.revision) {
+        anstream::eprintln!("the stream `{stream}` does not exist yet; waiting for its first event");
+    }
     let mut follow = args.which.read(&client).follow().on_break(|error, wait| {
-        anstream::eprintln!("{error}; trying again in {:.1} s", wait.as_secs_f64());
+        anstream::eprintln!("{error}; retrying in {:.1} s", wait.as_secs_f64());
     });
     let mut writer = EventWriter::new(stdout(), global.output, args.which.streams());
     let mut left = args.limit;
     while left != Some(0) {
-        let line = follow.next_line()?;
-        writer.event(&line)?;
+        let Some(line) = follow.next_line() else { break };
+        writer.event(&line?)?;
         writer.flush()?;
         left = left.map(|left| left - 1);
     }

@@ -1,4 +1,4 @@
-//! `mainstay import`: lines for many streams, with progress, and a reckoning at the end.
+//! `mainstay import`: lines for many streams, with progress and a summary.
 
 use super::Global;
 use super::failure::{Class, Failure, Result, class_of};
@@ -11,18 +11,18 @@ use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// Refusals that `--output json` lists; the counts go on.
+/// The most refusals that `--output json` lists. All are counted.
 const REFUSALS_LISTED_MAX: usize = 1_000;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The file, or `-` for standard input: a CloudEvent in JSON on each line, with one member more, `stream`
+    /// The file, or `-` for standard input: on each line a CloudEvent in JSON with one more member, `stream`
     file: PathBuf,
 }
 
-/// What has become of the lines so far.
+/// The outcomes of the lines so far.
 #[derive(Debug, Default)]
-struct Reckoning {
+struct Summary {
     appended: u64,
     replayed: u64,
     refused: u64,
@@ -31,7 +31,7 @@ struct Reckoning {
     class: Option<Class>,
 }
 
-impl Reckoning {
+impl Summary {
     fn lines(&self) -> u64 {
         self.appended + self.replayed + self.refused
     }
@@ -54,32 +54,31 @@ pub(crate) fn run(global: &Global, args: &Args) -> Result {
     let bar = progress(args)?;
     let input = bar.wrap_read(open(args)?);
     let (mut out, started) = (stdout(), Instant::now());
-    let mut reckoning = Reckoning::default();
+    let mut summary = Summary::default();
     for line in client.import(input) {
-        let line = line.inspect_err(|_| say_where_it_stopped(&bar, &reckoning))?;
+        let line = line.inspect_err(|_| report_stop(&bar, &summary))?;
         if global.output == Output::Jsonl {
             writeln!(out, "{}", as_json(&line))?;
         }
         match &line.outcome {
-            ImportOutcome::Appended { .. } => reckoning.appended += 1,
-            ImportOutcome::Replayed { .. } => reckoning.replayed += 1,
+            ImportOutcome::Appended { .. } => summary.appended += 1,
+            ImportOutcome::Replayed { .. } => summary.replayed += 1,
             ImportOutcome::Refused(problem) => {
                 bar.suspend(|| anstream::eprintln!("line {}: {problem}", line.line));
-                reckoning.refuse(line.line, problem);
+                summary.refuse(line.line, problem);
             }
         }
-        if reckoning.lines() % 64 == 0 {
-            bar.set_message(reckoning.counts());
+        if summary.lines() % 64 == 0 {
+            bar.set_message(summary.counts());
         }
     }
     bar.finish_and_clear();
-    report(&mut out, global.output, &reckoning, started.elapsed())?;
-    match reckoning.class {
+    print(&mut out, global.output, &summary, started.elapsed())?;
+    match summary.class {
         None => Ok(()),
-        Some(class) => Err(Failure::new(
-            class,
-            format!("{} of {} lines were refused", reckoning.refused, reckoning.lines()),
-        )),
+        Some(class) => {
+            Err(Failure::new(class, format!("{} of {} lines were refused", summary.refused, summary.lines())))
+        }
     }
 }
 
@@ -88,12 +87,12 @@ fn open(args: &Args) -> Result<Box<dyn Read + Send>> {
         return Ok(Box::new(io::stdin()));
     }
     let file = File::open(&args.file)
-        .map_err(|error| Failure::local(format!("{} cannot be read: {error}", args.file.display())))?;
+        .map_err(|error| Failure::local(format!("cannot read {}: {error}", args.file.display())))?;
     Ok(Box::new(file))
 }
 
-/// A bar over the bytes of a file, or a count of those of a pipe. Drawn on standard error, and only where that
-/// is a terminal.
+/// A bar over the bytes of a file, or a count of the bytes of a pipe. Drawn on standard error if that is a
+/// terminal.
 fn progress(args: &Args) -> Result<ProgressBar> {
     let length = std::fs::metadata(&args.file).ok().filter(|file| file.is_file()).map(|file| file.len());
     let (bar, template) = match length {
@@ -104,37 +103,37 @@ fn progress(args: &Args) -> Result<ProgressBar> {
     Ok(bar)
 }
 
-fn say_where_it_stopped(bar: &ProgressBar, reckoning: &Reckoning) {
+fn report_stop(bar: &ProgressBar, summary: &Summary) {
     bar.finish_and_clear();
-    if reckoning.lines() == 0 {
+    if summary.lines() == 0 {
         return;
     }
-    anstream::eprintln!("stopped after {} lines: {}", reckoning.lines(), reckoning.counts());
+    anstream::eprintln!("stopped after {} lines: {}", summary.lines(), summary.counts());
     anstream::eprintln!(
-        "Importing the same lines again is safe: what is there already is not appended twice."
+        "Importing the same lines again is safe: events that exist already are not appended twice."
     );
 }
 
-fn report(out: &mut Stdout, output: Output, reckoning: &Reckoning, took: Duration) -> Result {
-    let (lines, seconds) = (reckoning.lines(), took.as_secs_f64());
+fn print(out: &mut Stdout, output: Output, summary: &Summary, took: Duration) -> Result {
+    let (lines, seconds) = (summary.lines(), took.as_secs_f64());
     match output {
         Output::Table => {
-            writeln!(out, "{lines} lines in {seconds:.1} s: {}", reckoning.counts())?;
+            writeln!(out, "{lines} lines in {seconds:.1} s: {}", summary.counts())?;
         }
         Output::Json | Output::Jsonl => {
-            let mut summary = json!({
+            let mut report = json!({
                 "lines": lines,
-                "appended": reckoning.appended,
-                "replayed": reckoning.replayed,
-                "refused": reckoning.refused,
+                "appended": summary.appended,
+                "replayed": summary.replayed,
+                "refused": summary.refused,
                 "seconds": (seconds * 1e3).round() / 1e3,
             });
             if output == Output::Json {
-                summary["refusals"] = Value::Array(reckoning.refusals.clone());
+                report["refusals"] = Value::Array(summary.refusals.clone());
             } else {
-                summary = json!({ "summary": summary });
+                report = json!({ "summary": report });
             }
-            writeln!(out, "{summary}")?;
+            writeln!(out, "{report}")?;
         }
     }
     Ok(out.flush()?)

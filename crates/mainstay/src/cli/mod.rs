@@ -1,13 +1,13 @@
-//! The command line: what can be said, and which room does it.
+//! The command line: its arguments, and which module runs each command.
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`append`], [`read`], [`follow`], [`streams`], [`settings`] | one request each, shown |
-//! | [`import`], [`export`] | many events in and out, as lines |
-//! | [`demo`] | failures and their cures, without a node |
+//! | [`append`], [`read`], [`follow`], [`streams`], [`settings`] | send a request and show the result |
+//! | [`import`], [`export`] | move many events in and out, as lines |
+//! | [`demo`] | shows failures and their cures, without a node |
 //! | [`show`] | `config show` and `completions` |
 //! | [`output`] | tables, JSON, JSON lines |
-//! | [`failure`] | exit codes by class of failure |
+//! | [`failure`] | exit statuses by class of failure |
 
 pub(crate) mod append;
 pub(crate) mod demo;
@@ -24,7 +24,7 @@ pub(crate) mod streams;
 use crate::{bench, config, tour};
 use clap::{Parser, Subcommand};
 use failure::Result;
-use mainstay_client::Client;
+use mainstay_client::blocking::Client;
 use output::Output;
 
 /// Event streams and transactions in one durable node.
@@ -39,7 +39,7 @@ pub(crate) struct Cli {
 
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Global {
-    /// The node to speak to
+    /// URL of the node
     #[arg(
         long,
         global = true,
@@ -48,8 +48,8 @@ pub(crate) struct Global {
         value_name = "URL"
     )]
     pub(crate) url: String,
-    /// The form of what is printed
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORM")]
+    /// Output format
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) output: Output,
 }
 
@@ -63,25 +63,25 @@ impl Global {
 pub(crate) enum Command {
     /// Start a node
     Serve(config::Flags),
-    /// Watch a node of its own do the main things, step by step (under 30 s)
+    /// Show the main features on a temporary node, step by step (under 30 s)
     Tour(tour::Args),
-    /// Watch a failure and its cure, measured (under 20 s each)
+    /// Show a failure and its cure, with measurements (under 20 s each)
     Demo(demo::Args),
     /// Append an event to a stream
     Append(append::Args),
     /// Show the events of a stream, or of the whole store
     Read(read::Args),
-    /// Show the events that are there, then those that come
+    /// Show existing events, then new ones as they are recorded
     Follow(follow::Args),
-    /// Append events from lines, for many streams
+    /// Append events to many streams from lines of JSON
     Import(import::Args),
-    /// Write every event as a line, as it went in
+    /// Write events as lines of JSON, for `import`
     Export(export::Args),
-    /// List the streams
+    /// List streams
     Streams(streams::Args),
-    /// Show what a stream keeps, or change it
+    /// Show or replace a stream's settings
     Settings(settings::SettingsArgs),
-    /// Remove a stream's events
+    /// Remove all events of a stream
     Delete(settings::DeleteArgs),
     /// Show the configuration
     Config {
@@ -90,7 +90,7 @@ pub(crate) enum Command {
     },
     /// Print a completion script for a shell
     Completions(show::CompletionsArgs),
-    /// Measure a node, and Redis beside it
+    /// Measure a node, and optionally Redis for comparison
     Bench {
         #[command(subcommand)]
         command: bench::Command,

@@ -1,5 +1,5 @@
-//! How answers are shown: a table for people, JSON and JSON lines for programs. Colour only on terminals
-//! (anstream strips it elsewhere), and a program's form never changes with where it goes.
+//! Output: a table for people, JSON and JSON lines for programs. Colour appears only on terminals (anstream
+//! strips it elsewhere); the JSON formats are the same wherever they go.
 
 use super::failure::{Failure, Result};
 use mainstay_client::RecordedEvent;
@@ -7,23 +7,23 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Output {
-    /// For people: aligned columns; long data is cut at the terminal's edge
+    /// Aligned columns for people; long data is cut at the terminal's edge
     #[default]
     Table,
     /// One JSON value
     Json,
-    /// One JSON value a line, as soon as it is there
+    /// One JSON value per line, printed as soon as it is available
     Jsonl,
 }
 
-/// Standard output, buffered, without colour where nobody sees it.
+/// Standard output, buffered, with colour on terminals only.
 pub(crate) type Stdout = BufWriter<anstream::AutoStream<io::StdoutLock<'static>>>;
 
 pub(crate) fn stdout() -> Stdout {
     BufWriter::with_capacity(64 << 10, anstream::AutoStream::auto(io::stdout().lock()))
 }
 
-/// Columns of the terminal that standard output is, if it is one.
+/// The columns of the terminal, if standard output is one.
 fn terminal_columns() -> Option<usize> {
     let stdout = io::stdout();
     stdout
@@ -40,11 +40,11 @@ pub(crate) enum Align {
     Right,
 }
 
-/// Rows whose widths decide those of the columns; later rows that are wider just stick out, so that a table
-/// of any length takes bounded memory and starts soon.
+/// The first rows decide the columns' widths. Wider rows later stick out, so that a table of any length needs
+/// bounded memory and starts soon.
 const ROWS_MEASURED: usize = 200;
 
-/// A table that is written while its rows come.
+/// A table that is written while its rows arrive.
 #[derive(Debug)]
 pub(crate) struct Table<W> {
     out: W,
@@ -71,7 +71,7 @@ impl<W: Write> Table<W> {
         if self.rows.len() >= ROWS_MEASURED { self.measure() } else { Ok(()) }
     }
 
-    /// Writes what has been kept back, and everything that comes from now on at once.
+    /// Writes the rows kept back so far, and later ones at once.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         if self.widths.is_none() {
             self.measure()?;
@@ -116,7 +116,7 @@ impl<W: Write> Table<W> {
     }
 }
 
-/// At most so many characters; what is cut is marked. Control characters never reach a terminal as such.
+/// Cuts a line to `width_max` characters and marks the cut. Control characters never reach the terminal.
 fn cut(line: &str, width_max: Option<usize>) -> String {
     let clean = line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
     match width_max {
@@ -134,7 +134,7 @@ pub(crate) enum Streams {
     Many,
 }
 
-/// Events, shown in any of the forms as they come.
+/// Writes events in any of the formats as they arrive.
 #[derive(Debug)]
 pub(crate) enum EventWriter<W: Write> {
     Table(Table<W>, Streams),
@@ -161,7 +161,7 @@ impl<W: Write> EventWriter<W> {
         }
     }
 
-    /// Shows one event, given as the line that the node sent.
+    /// Writes one event, given as the line that the node sent.
     pub(crate) fn event(&mut self, line: &[u8]) -> Result {
         match self {
             Self::Table(table, streams) => {

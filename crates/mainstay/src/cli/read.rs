@@ -1,29 +1,30 @@
-//! `mainstay read`: events of one stream or of the whole store, as of any moment.
+//! `mainstay read`: the events of one stream or of the whole store, as of any moment.
 
 use super::Global;
-use super::failure::Result;
+use super::failure::{Class, Failure, Result};
 use super::output::{EventWriter, Streams, stdout};
-use mainstay_client::{Client, Cursor, Direction, Read, Revision};
+use mainstay_client::blocking::{Client, Read};
+use mainstay_client::{Cursor, Direction, Revision};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) which: Which,
-    /// Show at most so many events
+    /// Show at most this many events
     #[arg(long, value_name = "COUNT")]
     limit: Option<u64>,
-    /// The newest first
+    /// Show the newest events first
     #[arg(long, requires = "stream")]
     backward: bool,
-    /// Only what had been recorded by then: a time in RFC 3339 (2010-10-03T00:00:00Z) or a cursor
+    /// Show what was recorded by this moment: a time in RFC 3339 (2010-10-03T00:00:00Z) or a cursor
     #[arg(long, value_name = "MOMENT")]
     as_of: Option<String>,
-    /// Only what had happened by then, by the events' own times, in RFC 3339
+    /// Show what happened by this time, according to the events' own times, in RFC 3339
     #[arg(long, value_name = "TIME")]
     as_of_event_time: Option<String>,
 }
 
-/// Which events, for `read`, `follow` and `export` alike.
+/// Selects events, for `read`, `follow` and `export` alike.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Which {
     /// The stream [default: the whole store]
@@ -31,21 +32,21 @@ pub(crate) struct Which {
     /// Begin at this revision of the stream
     #[arg(long, value_name = "REVISION", requires = "stream")]
     from: Option<u64>,
-    /// Begin behind this cursor of the store
+    /// Begin after this cursor of the store
     #[arg(long, value_name = "CURSOR", conflicts_with = "from")]
     after: Option<String>,
-    /// Of the whole store, only streams whose names begin so
+    /// Only streams whose names begin with this text
     #[arg(long, value_name = "TEXT", conflicts_with = "stream")]
     prefix: Option<String>,
     /// Only events of this type; may be repeated
-    #[arg(long = "type", value_name = "TYPE", conflicts_with = "stream")]
+    #[arg(long = "type", value_name = "TYPE")]
     types: Vec<String>,
 }
 
 impl Which {
     pub(crate) fn read(&self, client: &Client) -> Read {
         let mut read = match &self.stream {
-            Some(stream) => client.read(stream),
+            Some(stream) => client.read(stream.as_str()),
             None => client.read_all(),
         };
         if let Some(revision) = self.from {
@@ -58,6 +59,16 @@ impl Which {
             read = read.prefix(prefix);
         }
         self.types.iter().fold(read, |read, event_type| read.event_type(event_type))
+    }
+
+    /// Fails if one stream was named and it does not exist: an empty result may be a misspelt name.
+    pub(crate) fn must_exist(&self, client: &Client) -> Result {
+        let Some(stream) = &self.stream else { return Ok(()) };
+        if client.read(stream.as_str()).limit(1).direction(Direction::Backward).page()?.revision.is_some() {
+            return Ok(());
+        }
+        Err(Failure::new(Class::Refused, format!("the stream `{stream}` does not exist"))
+            .advice("`mainstay streams --prefix TEXT` lists the streams whose names begin with TEXT."))
     }
 
     pub(crate) fn streams(&self) -> Streams {
@@ -80,10 +91,11 @@ pub(crate) fn run(global: &Global, args: Args) -> Result {
     if let Some(time) = args.as_of_event_time {
         read = read.as_of_event_time(time);
     }
-    let mut events = read.events()?;
-    let mut writer = EventWriter::new(stdout(), global.output, args.which.streams());
-    while let Some(line) = events.next_line()? {
-        writer.event(&line)?;
+    let mut lines = read.lines().peekable();
+    if lines.peek().is_none() {
+        args.which.must_exist(&client)?;
     }
+    let mut writer = EventWriter::new(stdout(), global.output, args.which.streams());
+    lines.try_for_each(|line| writer.event(&line?))?;
     writer.end()
 }

@@ -1,4 +1,4 @@
-//! `mainstay settings` and `mainstay delete`: what a stream keeps, and its end.
+//! `mainstay settings` and `mainstay delete`: what a stream keeps, and removing it.
 
 use super::Global;
 use super::append::Expect;
@@ -15,13 +15,13 @@ pub(crate) struct SettingsArgs {
     change: Change,
 }
 
-/// Without any of these the settings are shown; with one they are replaced, whole.
+/// Without any of these the settings are shown; with any they are all replaced.
 #[derive(Debug, clap::Args)]
 struct Change {
-    /// Remove events that were recorded longer ago, such as 30d (units: ms, s, m, h, d, w)
+    /// Remove events recorded longer ago than this, such as 30d (units: ms, s, m, h, d, w)
     #[arg(long, value_name = "TIME")]
     max_age: Option<String>,
-    /// Keep only the newest so many events
+    /// Keep only this many of the newest events
     #[arg(long, value_name = "COUNT")]
     max_count: Option<u64>,
     /// Remove events below this revision
@@ -33,13 +33,12 @@ struct Change {
 }
 
 impl Change {
-    /// The settings to put, if any.
+    /// The settings to store, if any were given.
     fn settings(&self) -> Option<Settings> {
-        let settings = Settings {
-            max_age: self.max_age.clone(),
-            max_count: self.max_count,
-            truncate_before: self.truncate_before.map(Revision),
-        };
+        let mut settings = Settings::default();
+        settings.max_age.clone_from(&self.max_age);
+        settings.max_count = self.max_count;
+        settings.truncate_before = self.truncate_before.map(Revision);
         (self.keep_all || settings != Settings::default()).then_some(settings)
     }
 }
@@ -69,9 +68,9 @@ pub(crate) fn settings(global: &Global, args: &SettingsArgs) -> Result {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct DeleteArgs {
-    /// The stream whose events are removed, for good
+    /// The stream whose events are removed for good
     stream: String,
-    /// Delete only if the stream is so: `any`, `exists`, or its last revision
+    /// Delete only if the stream is in this state: `any`, `exists`, or its last revision
     #[arg(long, value_name = "STATE", default_value = "any")]
     expect: Expect,
 }

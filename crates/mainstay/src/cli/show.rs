@@ -1,4 +1,4 @@
-//! `mainstay config show` and `mainstay completions`: what this binary knows by itself.
+//! `mainstay config show` and `mainstay completions`: commands that need no node.
 
 use super::failure::{Failure, Result};
 use super::output::{Align, Output, Table, stdout};
@@ -9,7 +9,7 @@ use std::io::Write;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
-    /// Print each value that `serve` would use, and where it was set
+    /// Print each value that `serve` would use and where it comes from
     Show(Flags),
 }
 

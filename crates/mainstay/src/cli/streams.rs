@@ -1,4 +1,4 @@
-//! `mainstay streams`: which streams there are.
+//! `mainstay streams`: lists streams.
 
 use super::Global;
 use super::failure::{Failure, Result};
@@ -8,10 +8,10 @@ use std::io::Write;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Only streams whose names begin so
+    /// Only streams whose names begin with this text
     #[arg(long, value_name = "TEXT", default_value = "")]
     prefix: String,
-    /// Show at most so many
+    /// Show at most this many streams
     #[arg(long, value_name = "COUNT")]
     limit: Option<usize>,
 }

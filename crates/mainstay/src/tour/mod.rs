@@ -1,8 +1,7 @@
-//! `mainstay tour`: a node of its own, in a temporary directory, shown to a newcomer in chapters. What is
-//! printed is what was sent and what came back; each step is checked, and the exit status says whether all
-//! came out right.
+//! `mainstay tour`: starts a node in a temporary directory and shows the main features in chapters. It prints the
+//! real requests and responses and checks each step; the exit status says whether every check passed.
 //!
-//! A later chapter is one more file in [`chapters`] and one more line in its list.
+//! A new chapter is one more file in [`chapters`] and one more entry in its list.
 
 mod chapters;
 mod stage;
@@ -13,7 +12,7 @@ use std::time::Instant;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Keep the node's data in this directory, which must be empty or not there [default: a temporary one]
+    /// Keep the node's data in this directory, which must be empty or not exist [default: a temporary directory]
     #[arg(long, value_name = "DIRECTORY")]
     data: Option<std::path::PathBuf>,
 }
@@ -21,7 +20,7 @@ pub(crate) struct Args {
 /// One part of the tour.
 pub(crate) struct Chapter {
     pub(crate) title: &'static str,
-    /// What a reader should know before it.
+    /// What a reader should know first.
     pub(crate) about: &'static str,
     pub(crate) run: fn(&mut Stage) -> Result,
 }
@@ -34,19 +33,19 @@ pub(crate) fn run(args: &Args) -> Result {
         (chapter.run)(&mut stage)?;
     }
     stage.say(&format!(
-        "\n{} steps, {} checks, {:.1} s. What to try next:\n{NEXT}",
+        "\n{} steps, {} checks, {:.1} s. Try next:\n{NEXT}",
         stage.steps(),
         stage.checks(),
         began.elapsed().as_secs_f64()
     ))?;
     match stage.failed() {
         0 => Ok(()),
-        failed => Err(Failure::local(format!("{failed} checks did not come out as they should"))),
+        failed => Err(Failure::local(format!("{failed} checks failed"))),
     }
 }
 
-const NEXT: &str = "  mainstay serve                        a node that stays, with its data in ./mainstay-data
+const NEXT: &str = "  mainstay serve                        a node with its data in ./mainstay-data
   mainstay append cart-7 cart.item-added '{\"sku\":\"b-12\"}'
-  mainstay follow                       (in another terminal) every event, as it comes
+  mainstay follow                       (in another terminal) every event as it is recorded
   git log --reverse --format='{\"stream\":\"history\",\"id\":\"%H\",\"source\":\"git\",\"type\":\"commit\",\"time\":\"%aI\",\"data\":{\"subject\":\"%f\"}}' | mainstay import -
   mainstay read history --as-of-event-time 2026-01-01T00:00:00Z";

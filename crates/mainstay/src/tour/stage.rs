@@ -1,11 +1,12 @@
-//! The stage of the tour: the node, the words, the requests with their curl lines, the checks.
+//! What the tour's chapters use: the node, text, requests shown as curl commands, checks.
 
 use super::Chapter;
 use crate::cli::failure::{Class, Failure, Result};
 use crate::cli::output::{Stdout, stdout};
 use crate::node_process::NodeProcess;
 use anstyle::{AnsiColor, Style};
-use mainstay_client::{Client, Request, Response, Retry};
+use mainstay_client::blocking::Client;
+use mainstay_client::{Request, Response, Retry};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -19,8 +20,8 @@ const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const QUIET: Style = Style::new().dimmed();
 
-/// Characters of an answer that are shown; what is checked is all of it.
-const ANSWER_SHOWN_MAX: usize = 700;
+/// The most characters of a response that are shown. All of it is checked.
+const RESPONSE_SHOWN_MAX: usize = 700;
 const PROSE_COLUMNS: usize = 92;
 const READY_WITHIN: Duration = Duration::from_secs(10);
 
@@ -36,13 +37,13 @@ pub(crate) struct Stage {
     failed: u32,
 }
 
-/// A request to be shown and made.
+/// A request to show and send.
 pub(crate) struct Step<'a> {
     pub(crate) method: &'a str,
     /// Path and query, percent-encoded.
     pub(crate) path: &'a str,
     pub(crate) headers: &'a [(&'a str, &'a str)],
-    /// Its content type and itself.
+    /// The content type and the body.
     pub(crate) body: Option<(&'a str, &'a str)>,
 }
 
@@ -76,7 +77,7 @@ impl<'a> Step<'a> {
     }
 }
 
-/// Prose in lines of a readable length; lines that begin with a space are laid out already.
+/// Wraps prose at a readable length. Lines that begin with a space are already laid out.
 fn wrapped(text: &str) -> String {
     let lines =
         text.split('\n').map(|line| if line.starts_with(' ') { line.to_owned() } else { wrapped_line(line) });
@@ -100,7 +101,7 @@ fn wrapped_line(line: &str) -> String {
     out
 }
 
-/// For a shell: single quotes, unless the text needs none.
+/// Quotes a text for a shell, if it needs quotes.
 fn quoted(text: &str) -> String {
     if text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:".contains(c)) {
         text.to_owned()
@@ -118,10 +119,10 @@ impl Stage {
         };
         let directory =
             data.map(Path::to_owned).or_else(|| temporary.as_ref().map(|it| it.path().to_owned()));
-        let data = directory.ok_or_else(|| Failure::local("there is no directory for the data"))?;
+        let data = directory.ok_or_else(|| Failure::local("no directory for the data"))?;
         if data.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
             return Err(Failure::usage(format!(
-                "{} is not empty: the tour starts from nothing",
+                "{} is not empty; the tour needs an empty directory",
                 data.display()
             )));
         }
@@ -131,7 +132,7 @@ impl Stage {
             Self { out: stdout(), node, client, data, _temporary: temporary, steps: 0, checks: 0, failed: 0 };
         let (pid, url, data) =
             (stage.node.id(), stage.node.url().to_owned(), stage.data.display().to_string());
-        stage.say(&format!("A node of its own runs at {url} (process {pid}) with its data in {data}."))?;
+        stage.say(&format!("A node for this tour runs at {url} (process {pid}) with its data in {data}."))?;
         Ok(stage)
     }
 
@@ -140,20 +141,20 @@ impl Stage {
         self.say(chapter.about)
     }
 
-    /// Words between the steps.
+    /// Prints text between the steps.
     pub(crate) fn say(&mut self, text: &str) -> Result {
         writeln!(self.out, "{}", wrapped(text))?;
         Ok(self.out.flush()?)
     }
 
-    /// A command of the shell that the tour carries out itself.
+    /// Shows a shell command whose effect the tour produces itself.
     pub(crate) fn command(&mut self, line: &str) -> Result {
         self.steps += 1;
         writeln!(self.out, "\n  {COMMAND}$ {line}{COMMAND:#}")?;
         Ok(self.out.flush()?)
     }
 
-    /// Makes a request, shows it as a curl line with its answer, and checks the answer's status.
+    /// Sends a request, shows it as a curl command with its response, and checks the status.
     pub(crate) fn step(&mut self, words: &str, step: &Step<'_>, status: u16) -> Result<Response> {
         writeln!(self.out, "\n{}", wrapped(words))?;
         self.steps += 1;
@@ -171,14 +172,14 @@ impl Stage {
         }
         self.show(&response)?;
         if response.status != status {
-            self.check(&format!("the status is {status}, not {}", response.status), Verdict::Wrong)?;
+            self.check(&format!("the status is {status}, not {}", response.status), Promise::Broken)?;
         }
         Ok(response)
     }
 
     fn show(&mut self, response: &Response) -> Result {
         let text = String::from_utf8_lossy(&response.body);
-        let shown: String = text.trim_end().chars().take(ANSWER_SHOWN_MAX).collect();
+        let shown: String = text.trim_end().chars().take(RESPONSE_SHOWN_MAX).collect();
         for line in shown.lines() {
             writeln!(self.out, "  {line}")?;
         }
@@ -188,12 +189,12 @@ impl Stage {
         Ok(())
     }
 
-    /// Says what should be so, and whether it is.
-    pub(crate) fn check(&mut self, promise: &str, verdict: Verdict) -> Result {
+    /// Prints a promise and whether it was kept.
+    pub(crate) fn check(&mut self, promise: &str, kept: Promise) -> Result {
         self.checks += 1;
-        match verdict {
-            Verdict::Right => writeln!(self.out, "  {GOOD}✓ {promise}{GOOD:#}")?,
-            Verdict::Wrong => {
+        match kept {
+            Promise::Kept => writeln!(self.out, "  {GOOD}✓ {promise}{GOOD:#}")?,
+            Promise::Broken => {
                 self.failed += 1;
                 writeln!(self.out, "  {BAD}✗ {promise}{BAD:#}")?;
             }
@@ -218,7 +219,7 @@ impl Stage {
         self.node.kill().map(drop)
     }
 
-    /// A new process on the same data. Gives how long it took until it was ready.
+    /// Starts a new process on the same data; returns how long it took to become ready.
     pub(crate) fn restart(&mut self) -> Result<Duration> {
         let began = Instant::now();
         self.node = NodeProcess::start(&self.data)?;
@@ -245,23 +246,23 @@ impl Stage {
 
 /// Whether a promise was kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    Right,
-    Wrong,
+pub(crate) enum Promise {
+    Kept,
+    Broken,
 }
 
-/// Right if it is so.
-pub(crate) fn verdict(so: impl Into<bool>) -> Verdict {
-    if so.into() { Verdict::Right } else { Verdict::Wrong }
+/// Kept, if the condition holds.
+pub(crate) fn kept_if(so: impl Into<bool>) -> Promise {
+    if so.into() { Promise::Kept } else { Promise::Broken }
 }
 
-/// An answer's body as JSON; null when it is none, so that a check on it fails.
+/// A response's body as JSON; null if it is not JSON, so that a check on it fails.
 pub(crate) fn json(response: &Response) -> Value {
     serde_json::from_slice(&response.body).unwrap_or_default()
 }
 
 fn ready_client(url: &str) -> Result<Client> {
-    let client = Client::builder(url).retry(Retry::never()).build()?;
+    let client = mainstay_client::Client::builder(url).retry(Retry::never()).build_blocking()?;
     let (ready, began) = (Request::new("GET", "/readyz")?, Instant::now());
     loop {
         match client.send(&ready) {
@@ -271,7 +272,7 @@ fn ready_client(url: &str) -> Result<Client> {
                 let body = String::from_utf8_lossy(&response.body).into_owned();
                 return Err(Failure::new(
                     Class::Unavailable,
-                    format!("the node does not become ready: {body}"),
+                    format!("the node did not become ready: {body}"),
                 ));
             }
             Err(error) => return Err(error.into()),

@@ -1,9 +1,10 @@
 //! One request each: append, read, follow, streams; a node's beginning and end.
 
 use crate::node::{Node, mainstay, run, spawn};
-use mainstay_client::{Expected, NewEvent};
+use mainstay_client::NewEvent;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
+use std::process::Stdio;
 
 fn append(node: &Node, arguments: &[&str]) -> Value {
     let arguments = [&["append", "--output", "json"], arguments].concat();
@@ -29,7 +30,47 @@ fn an_event_is_appended_and_read_in_each_form() {
     let lines = node.run(&["read", "cart-7", "--backward", "--limit", "1", "--output", "jsonl"]).ok();
     assert_eq!(lines.lines().count(), 1);
     assert_eq!(serde_json::from_str::<Value>(&lines).unwrap()["revision"], 1);
-    assert_eq!(node.run(&["read", "nothing-here", "--output", "jsonl"]).ok(), "");
+}
+
+#[test]
+fn a_stream_that_does_not_exist_is_refused_and_not_shown_as_empty() {
+    let data = tempfile::tempdir().unwrap();
+    let node = Node::start(data.path());
+    append(&node, &["cart-7", "t"]);
+    for output in ["table", "json", "jsonl"] {
+        let ran = node.run(&["read", "crat-7", "--output", output]);
+        assert_eq!(ran.out, "", "{output}");
+        ran.fails(3, "`crat-7` does not exist");
+    }
+    node.run(&["export", "crat-7"]).fails(3, "`crat-7` does not exist");
+    // A stream that exists may well have no matching event.
+    let nothing = node.run(&["read", "cart-7", "--as-of", "2000-01-01T00:00:00Z", "--output", "jsonl"]);
+    assert_eq!(nothing.ok(), "");
+}
+
+#[test]
+fn a_follower_says_that_it_waits_for_a_stream_that_does_not_exist() {
+    let data = tempfile::tempdir().unwrap();
+    let node = Node::start(data.path());
+    let mut follower = mainstay()
+        .args(["--url", &node.url, "--output", "jsonl", "follow", "cart-7", "--limit", "1"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    BufReader::new(follower.stderr.take().unwrap()).read_line(&mut said).unwrap();
+    assert!(said.contains("`cart-7` does not exist yet"), "{said}");
+    append(&node, &["cart-7", "t"]);
+    let ended = follower.wait_with_output().unwrap();
+    assert!(ended.status.success() && !ended.stdout.is_empty(), "{ended:?}");
+}
+
+#[test]
+fn the_help_of_export_says_what_an_import_does_not_keep() {
+    let help = run(mainstay().args(["export", "--help"]), "").ok();
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(help.contains("new cursors and recorded times") && help.contains("backup"), "{help}");
 }
 
 #[test]
@@ -126,12 +167,12 @@ fn a_stopped_node_ends_well_and_replays_nothing_at_its_next_start() {
     let data = tempfile::tempdir().unwrap();
     let node = Node::start(data.path());
     for number in 0..20 {
-        node.client().append("s", Expected::Any, [NewEvent::new("t").id(number.to_string())]).unwrap();
+        node.client().append("s", [NewEvent::new("t").id(number.to_string())]).send().unwrap();
     }
     assert!(node.stop().success());
     let node = Node::start(data.path());
     assert_eq!(node.metric("mainstay_replayed_entries"), 0.0);
-    assert_eq!(node.client().read("s").events().unwrap().count(), 20);
+    assert_eq!(node.client().read("s").events().count(), 20);
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //! from its own acknowledgements: the writes 0, 1, 2, ... in order, and of the first one without an answer
 //! either all or nothing.
 
-use mainstay_client::{Client, Expected, NewEvent, Revision};
+use mainstay_client::blocking::{Client, Pending};
+use mainstay_client::{Expected, NewEvent, Revision, Transaction};
 
 /// How a writer writes. Each kind is another path through the node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,13 +84,13 @@ impl Writer {
                     (Kind::Expecting, None) => Expected::None,
                     _ => Expected::Any,
                 };
-                Ok(client.append(&one.stream, expected, events(one))?.all_replayed())
+                Ok(client.append(&one.stream, events(one)).expected(expected).send()?.all_replayed())
             }
             parts => {
-                let add = |transaction: mainstay_client::Transaction, part: &Part| {
+                let add = |transaction: Pending<Transaction>, part: &Part| {
                     transaction.append(&part.stream, Expected::Any, events(part))
                 };
-                Ok(parts.iter().fold(client.transaction(), add).commit()?.replayed)
+                Ok(parts.iter().fold(client.transaction(), add).send()?.replayed)
             }
         }
     }
@@ -120,13 +121,8 @@ impl Writer {
             .map(|index| {
                 let first = Revision(from * per_write[index].ids.len() as u64);
                 let stream = &per_write[index].stream;
-                let found: Vec<String> = client
-                    .read(stream)
-                    .from(first)
-                    .events()
-                    .unwrap()
-                    .map(|event| event.unwrap().id)
-                    .collect();
+                let events = client.read(stream).from(first).events();
+                let found: Vec<String> = events.map(|event| event.unwrap().id).collect();
                 let ids = |writes: std::ops::Range<u64>| -> Vec<String> {
                     writes.flat_map(|write| self.parts(write).swap_remove(index).ids).collect()
                 };

@@ -13,7 +13,8 @@
 #[path = "../node/mod.rs"]
 mod node;
 
-use mainstay_client::{Client, Request, Retry};
+use mainstay_client::blocking::Client;
+use mainstay_client::{Request, Retry};
 use node::Node;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -177,7 +178,7 @@ fn a_sync_that_fails_stops_the_node_with_a_reason_and_loses_nothing() {
         println!("NOT RUN: nothing can be traced here: {said}");
         return;
     };
-    let client = Client::builder(&url).retry(Retry::never()).build().unwrap();
+    let client = mainstay_client::Client::builder(&url).retry(Retry::never()).build_blocking().unwrap();
     let mut acknowledged = 0;
     until("the failing sync", || {
         acknowledged += usize::from(append(&client, "orders", "{}").is_taken());

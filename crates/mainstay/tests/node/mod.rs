@@ -1,4 +1,4 @@
-//! The real binary for tests: a node in a process of its own, and commands that speak to it.
+//! The real binary for tests: a node in its own process, and commands that use it.
 
 #![allow(
     clippy::unwrap_used,
@@ -8,7 +8,8 @@
 )]
 #![allow(dead_code, reason = "each test binary uses a part of this")]
 
-use mainstay_client::{Client, Request, Retry};
+use mainstay_client::blocking::Client;
+use mainstay_client::{Request, Retry};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -58,7 +59,12 @@ impl Node {
 
     /// A client that sends everything once.
     pub(crate) fn client(&self) -> Client {
-        Client::builder(&self.url).retry(Retry::never()).build().unwrap()
+        mainstay_client::Client::builder(&self.url).retry(Retry::never()).build_blocking().unwrap()
+    }
+
+    /// The address to listen at for a node that replaces this one.
+    pub(crate) fn address(&self) -> String {
+        self.url.strip_prefix("http://").unwrap().to_owned()
     }
 
     /// kill -9.

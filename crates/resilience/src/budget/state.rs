@@ -34,7 +34,6 @@ impl Count for Account {
 ///
 /// ```
 /// use mainstay_resilience::{Decide, Time, budget};
-
 ///
 /// let config = budget::Config::new().per_second_min(10);
 /// let state: budget::State = config.state();
@@ -52,9 +51,7 @@ pub struct State {
 ///
 /// ```
 /// use mainstay_resilience::budget::{Config, Request};
-
 /// use mainstay_resilience::{Decide, Input};
-
 ///
 /// let (config, input) = (Config::new().per_second_min(0).percent(100), Input::default());
 /// let mut state = config.state();
@@ -81,13 +78,11 @@ pub enum Request {
 ///
 /// ```
 /// use mainstay_resilience::budget::{Config, Request, Ticket};
-
 /// use mainstay_resilience::{Decision, Decide, Input};
-
 ///
 /// let config = Config::default();
-/// let answer = config.ask(&mut config.state(), Input::default(), Request::Withdraw);
-/// assert_eq!(answer, Decision::Admit(Ticket));
+/// let decision = config.ask(&mut config.state(), Input::default(), Request::Withdraw);
+/// assert_eq!(decision, Decision::Admit(Ticket));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket;
@@ -96,7 +91,6 @@ pub struct Ticket;
 ///
 /// ```
 /// use mainstay_resilience::{Decide, Time, budget};
-
 ///
 /// let config = budget::Config::new().per_second_min(3);
 /// let snapshot = config.snapshot(&config.state(), Time::ZERO);

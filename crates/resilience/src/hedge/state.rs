@@ -15,7 +15,6 @@ use core::time::Duration;
 ///
 /// ```
 /// use mainstay_resilience::{Decide, Time, hedge};
-
 ///
 /// let config = hedge::Config::default();
 /// let state: hedge::State = config.state();
@@ -42,17 +41,14 @@ pub struct State {
 ///
 /// ```
 /// use mainstay_resilience::hedge::{Config, Request};
-
 /// use mainstay_resilience::retry::Safety;
 /// use mainstay_resilience::{Decision, Rejected, Reason, Decide, Input};
-
 ///
 /// let (config, input) = (Config::default(), Input::default());
 /// let mut state = config.state();
 /// assert!(config.ask(&mut state, input, Request::First).admitted().is_some());
 /// // One call is too few to tell what is slow.
 /// let second = Request::Second { begun: input.now, safety: Safety::Safe };
-
 /// let unknown = Decision::Reject(Rejected { reason: Reason::HedgeUnknown, retry_at: None });
 /// assert_eq!(config.ask(&mut state, input, second), unknown);
 /// ```
@@ -76,9 +72,7 @@ pub enum Request {
 ///
 /// ```
 /// use mainstay_resilience::hedge::{Config, Request};
-
 /// use mainstay_resilience::{Decide, Input, Outcome, Time};
-
 ///
 /// let config = Config::new().calls_min(1);
 /// let mut state = config.state();
@@ -99,9 +93,7 @@ pub struct Ticket {
 ///
 /// ```
 /// use mainstay_resilience::hedge::{Config, Request};
-
 /// use mainstay_resilience::{Decide, Input, Outcome, Time};
-
 ///
 /// let config = Config::new().calls_min(1);
 /// let mut state = config.state();

@@ -11,7 +11,6 @@ use alloc::collections::BTreeMap;
 /// ```
 /// use mainstay_resilience::Time;
 /// use mainstay_resilience::breaker::Circuit::{Closed, Open};
-
 /// use mainstay_resilience::registry::leaver;
 ///
 /// let at = Time::from_millis;
@@ -28,7 +27,6 @@ pub fn leaver<K>(breakers: impl IntoIterator<Item = (K, Time, Circuit)>) -> Opti
 ///
 /// ```
 /// use mainstay_resilience::registry::{Config, Snapshot};
-
 ///
 /// let config = Config::default();
 /// assert_eq!(config.snapshot(&config.state::<u32>()), Snapshot::default());
@@ -60,14 +58,12 @@ pub(super) struct Slot {
 ///
 /// ```
 /// use mainstay_resilience::registry::{Config, State};
-
 ///
 /// /// What a state machine keeps: breakers by the number of a tenant.
 /// struct Machine {
 ///     breakers: State<u64>,
 /// }
 /// let machine = Machine { breakers: Config::default().state() };
-
 /// assert_eq!(Config::default().snapshot(&machine.breakers).keys, 0);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,14 +82,12 @@ pub struct State<K> {
 ///
 /// ```
 /// use mainstay_resilience::registry::{Config, Ticket};
-
 /// use mainstay_resilience::{Input, breaker};
-
 ///
 /// let config = Config::default();
-/// let answer = config.ask(&mut config.state(), Input::default(), &7, breaker::Request::default());
+/// let decision = config.ask(&mut config.state(), Input::default(), &7, breaker::Request::default());
 /// // Keep it until the call ends, then record the outcome with it.
-/// let ticket: Option<Ticket> = answer.admitted();
+/// let ticket: Option<Ticket> = decision.admitted();
 /// assert!(ticket.is_some());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,31 +3,6 @@
 use super::{Count, Tally};
 use alloc::vec::Vec;
 
-/// Numbers that a [`TimeWindow`] can add up.
-///
-/// ```
-/// use core::time::Duration;
-/// use mainstay_resilience::Time;
-/// use mainstay_resilience::window::{Count, TimeWindow};
-
-/// The number of calls, and how many of them failed or were slow.
-///
-/// ```
-/// use mainstay_resilience::window::Tally;
-///
-/// let seen = Tally { calls: 200, failures: 30, slow: 10 };
-
-/// The sum of the last N seconds, in buckets that are forgotten one at a time. With 10 buckets, the window
-/// covers between nine tenths of its length and its full length.
-///
-/// A time before the newest bucket counts toward the newest bucket. A jump forward of any size costs one pass
-/// over the buckets.
-///
-/// ```
-/// use core::time::Duration;
-/// use mainstay_resilience::Time;
-/// use mainstay_resilience::window::{Tally, TimeWindow};
-
 /// The outcomes of the last N calls. The window slides: each new call pushes out the oldest.
 ///
 /// ```

@@ -2,6 +2,12 @@
 
 use core::fmt::Debug;
 
+/// Numbers that a [`TimeWindow`](super::TimeWindow) can add up.
+///
+/// ```
+/// use core::time::Duration;
+/// use mainstay_resilience::Time;
+/// use mainstay_resilience::window::{Count, TimeWindow};
 ///
 /// #[derive(Clone, Copy, Debug, Default, PartialEq)]
 /// struct Bytes(u64);
@@ -42,6 +48,12 @@ pub trait Count: Copy + Default + Debug + PartialEq {
     fn take(&mut self, less: Self);
 }
 
+/// The number of calls, and how many of them failed or were slow.
+///
+/// ```
+/// use mainstay_resilience::window::Tally;
+///
+/// let seen = Tally { calls: 200, failures: 30, slow: 10 };
 /// assert_eq!(seen.failures * 100 / seen.calls, 15, "percent");
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -5,6 +5,16 @@ use crate::contract::{Time, nanos};
 use alloc::vec::Vec;
 use core::time::Duration;
 
+/// The sum of the last N seconds, in buckets that are forgotten one at a time. With 10 buckets, the window
+/// covers between nine tenths of its length and its full length.
+///
+/// A time before the newest bucket counts toward the newest bucket. A jump forward of any size costs one pass
+/// over the buckets.
+///
+/// ```
+/// use core::time::Duration;
+/// use mainstay_resilience::Time;
+/// use mainstay_resilience::window::{Tally, TimeWindow};
 ///
 /// let mut window = TimeWindow::new(Duration::from_secs(10), 10);
 /// window.add(Time::from_millis(500), Tally { calls: 3, failures: 1, slow: 0 });

@@ -1,9 +1,9 @@
-//! A part of one stream: where its events are, in either direction, as of any cursor.
+//! One page of a stream: where its events are, in either direction, as of any cursor.
 //!
-//! *A read never gives a part as if it were the whole.* Asked explicitly for what was removed, or as of a
-//! moment of which the stream no longer keeps anything, the answer is [`Truncated`] and says where the kept
-//! events begin. A read that names no revision takes what is kept, as the stream's settings want it. What was
-//! never there is an empty page.
+//! *A page is never silently incomplete.* If the request names a removed revision, or a cursor from which the
+//! stream no longer keeps anything, the result is [`Truncated`], which says where the kept events begin. A
+//! request that names no revision reads what the stream's settings keep. Events that never existed are an
+//! empty page.
 
 use crate::heads::Head;
 use crate::query::StreamState;
@@ -12,41 +12,34 @@ use alloc::vec::Vec;
 use core::ops::ControlFlow;
 use model::{Cursor, Namespace, Order, Position, Revision, Slot, StreamName, View, ViewError};
 
-/// Which way a page runs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Direction {
-    #[default]
-    Forward,
-    Backward,
-}
-
 /// What to read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PageRequest {
-    /// The revision to begin at, inclusive; `None` is the first kept, or the last when reading backward.
+    /// The first revision of the page, inclusive. `None` is the first kept revision, or the last one when
+    /// reading backward.
     pub from: Option<Revision>,
-    pub direction: Direction,
-    /// Events at most.
+    pub order: Order,
+    /// At most this many events.
     pub limit: usize,
-    /// Nothing behind this cursor is seen.
+    /// Ignore events after this cursor.
     pub as_of: Option<Cursor>,
 }
 
-/// What was read.
+/// The result of reading a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Page {
     Events(EventsPage),
     Truncated(Truncated),
 }
 
-/// Events in the order asked for.
+/// Events, in the requested direction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventsPage {
     pub slot: Slot,
     pub events: Vec<StoredEvent>,
-    /// The stream's last revision at that moment; `None` when it did not exist.
+    /// The stream's last revision at that cursor; `None` when the stream did not exist.
     pub last: Option<Revision>,
-    /// Where the next page begins; `None` when there is no more now.
+    /// The first revision of the next page; `None` when there are no more events for now.
     pub next: Option<Revision>,
 }
 
@@ -54,16 +47,16 @@ pub struct EventsPage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoredEvent {
     pub revision: Revision,
-    /// Finds the body.
+    /// The key to the event's body.
     pub position: Position,
 }
 
-/// What was asked for is no longer kept.
+/// The requested events are no longer kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Truncated {
-    /// The first kept revision; the next event's when nothing is kept.
+    /// The first kept revision, or that of the next event when none are kept.
     pub first: Revision,
-    /// That event's cursor; `None` when nothing is kept.
+    /// That event's cursor; `None` when none are kept.
     pub first_cursor: Option<Cursor>,
     /// The last event that was removed.
     pub removed_through: Cursor,
@@ -91,27 +84,23 @@ pub fn page(view: &impl View, name: &StreamName<'_>, request: &PageRequest) -> R
         _ => StreamState::of(slot, Some(&head)).last(),
     };
     let (from, to) = bounds(request, kept.first, end);
-    let order = match request.direction {
-        Direction::Forward => Order::Ascending,
-        Direction::Backward => Order::Descending,
-    };
-    let events = read(view, kept, (from, to), order)?;
-    let next = match request.direction {
-        Direction::Forward => (to < end).then_some(to),
-        Direction::Backward => (from > kept.first && from < to).then(|| Revision(from.0 - 1)),
+    let events = read(view, kept, (from, to), request.order)?;
+    let next = match request.order {
+        Order::Ascending => (to < end).then_some(to),
+        Order::Descending => (from > kept.first && from < to).then(|| Revision(from.0 - 1)),
     };
     Ok(Page::Events(EventsPage { slot, events, last, next }))
 }
 
-/// The revisions of a page, from the first up to the one behind the last, within `first..end`.
+/// The revisions of a page, as the first and the one after the last, within `first..end`.
 fn bounds(request: &PageRequest, first: Revision, end: Revision) -> (Revision, Revision) {
     let limit = request.limit as u64;
-    match request.direction {
-        Direction::Forward => {
+    match request.order {
+        Order::Ascending => {
             let from = request.from.unwrap_or(first).clamp(first, end.max(first));
             (from, Revision(from.0.saturating_add(limit).min(end.0)))
         }
-        Direction::Backward => {
+        Order::Descending => {
             let to = request.from.map_or(end, |from| from.next().min(end));
             (Revision(to.0.saturating_sub(limit).max(first.0)), to)
         }
@@ -167,7 +156,7 @@ mod tests {
     use alloc::string::String;
     use model::Wall;
 
-    /// A stream whose events were recorded at 1,000,000 and every 10 ms after that.
+    /// A stream whose events were recorded at 1,000,000 ms and every 10 ms after that.
     fn store(events: u32, then: &str) -> Store {
         let mut store = Store::default();
         for at in 0..events {
@@ -202,7 +191,7 @@ mod tests {
         assert_eq!(told(&store, request(Some(2), 2)), "[2, 3] last Some(4) next Some(4)");
         assert_eq!(told(&store, request(Some(4), 2)), "[4] last Some(4) next None");
         assert_eq!(told(&store, request(Some(9), 2)), "[] last Some(4) next None");
-        let back = |from| PageRequest { direction: Direction::Backward, ..request(from, 2) };
+        let back = |from| PageRequest { order: Order::Descending, ..request(from, 2) };
         assert_eq!(told(&store, back(None)), "[4, 3] last Some(4) next Some(2)");
         assert_eq!(told(&store, back(Some(0))), "[0] last Some(4) next None");
         assert_eq!(told(&store, back(Some(99))), "[4, 3] last Some(4) next Some(2)");

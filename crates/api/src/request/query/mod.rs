@@ -1,75 +1,150 @@
-//! Query parameters of each route. Unknown and doubled ones are refused by name: a misspelt filter must not
-//! widen an answer in silence.
+//! The query parameters of each route. A parameter that is unknown or given twice is refused by name: ignoring
+//! a misspelt filter would silently widen the response.
+
+mod parameters;
+
+pub use parameters::parse_keep_alive;
 
 use crate::catalogue::Code;
+use crate::contract::Operation;
 use crate::media::ReadForm;
 use crate::problem::{Problem, Result};
 use crate::time::Moment;
-use crate::uri;
-use model::{Cursor, Revision, Wall, limits};
-use std::borrow::Cow;
+use model::{Cursor, Order, Revision, limits};
+use parameters::{Parameter, Parameters, invalid};
+use std::time::Duration;
 
-/// What a read may see.
+/// How late the newest event may be that a read sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AsOf {
+    /// The moment at which the node takes the request.
+    Now,
     /// Everything recorded up to the end of this moment's millisecond.
     Time(Moment),
     /// Everything up to this cursor.
     Cursor(Cursor),
 }
 
-/// The order of a stream's events in an answer.
+/// Where a read starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Direction {
+pub enum Start {
+    /// At the first event, or at the last one when reading backward.
     #[default]
-    Forward,
-    Backward,
-}
-
-/// Where a read of one stream starts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum StreamStart {
-    /// At the first event, or at the last when reading backward.
-    #[default]
-    Whole,
-    /// At this revision.
+    Beginning,
+    /// At this revision. Only for one stream.
     From(Revision),
     /// Behind this cursor.
     After(Cursor),
-    /// With what comes from now on.
+    /// With the first event that is appended from now on. Only for following.
     End,
 }
 
-/// `GET /v1/streams/{stream}/events`
+/// `GET /v1/streams/{stream}/events` or `GET /v1/events`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ReadStream {
-    pub start: StreamStart,
-    pub direction: Direction,
+pub struct Read {
+    pub start: Start,
+    /// Whether the oldest event comes first. The whole store is only read in ascending order.
+    pub order: Order,
     pub limit: Option<u64>,
-    pub as_of: Option<AsOf>,
-    pub as_of_event_time: Option<Moment>,
-}
-
-/// Where a read of the whole store starts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum StoreStart {
-    #[default]
-    Whole,
-    After(Cursor),
-    End,
-}
-
-/// `GET /v1/events`
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ReadStore {
-    pub start: StoreStart,
-    pub limit: Option<u64>,
-    /// Only streams whose names begin like this.
+    /// Only streams whose names begin with this. Only for the whole store.
     pub prefix: Option<String>,
     /// Only events of these types; all when empty.
     pub types: Vec<String>,
     pub as_of: Option<AsOf>,
     pub as_of_event_time: Option<Moment>,
+    /// How long a subscription may stay silent. Only for following.
+    pub keep_alive: Option<Duration>,
+}
+
+impl Read {
+    /// Reads the parameters of `GET /v1/streams/{stream}/events`.
+    ///
+    /// # Errors
+    /// When a parameter is unknown or cannot be used in this form.
+    pub fn of_stream(query: Option<&str>, form: ReadForm) -> Result<Self> {
+        let mut read = Self::default();
+        let mut parameters = Parameters::of(Operation::ReadStream, query);
+        let (mut from, mut after) = (None, None);
+        while let Some(parameter) = parameters.next()? {
+            match &*parameter.name {
+                "from" => from = Some(parameter.from()?),
+                "after" => after = Some(parameter.after()?),
+                "direction" => read.order = parameter.direction()?,
+                _ => read.take_shared(&parameter, form)?,
+            }
+        }
+        read.start = match (from, after) {
+            (Some(_), Some(_)) => return Err(invalid("after", "`from` and `after` both say where to start")),
+            (from, after) => from.or(after).unwrap_or_default(),
+        };
+        let backward = read.order == Order::Descending;
+        if form == ReadForm::Follow {
+            refuse_follow("direction", backward)?;
+        }
+        if backward && matches!(read.start, Start::After(_) | Start::End) {
+            return Err(invalid("direction", "`backward` needs `from=REVISION` or no start at all"));
+        }
+        read.check("from", form)
+    }
+
+    /// Reads the parameters of `GET /v1/events`.
+    ///
+    /// # Errors
+    /// When a parameter is unknown or cannot be used in this form.
+    pub fn of_store(query: Option<&str>, form: ReadForm) -> Result<Self> {
+        let mut read = Self::default();
+        let mut parameters = Parameters::of(Operation::ReadStore, query);
+        while let Some(parameter) = parameters.next()? {
+            match &*parameter.name {
+                "after" => read.start = parameter.after_or_end()?,
+                "prefix" => read.prefix = Some(parameter.prefix()?),
+                _ => read.take_shared(&parameter, form)?,
+            }
+        }
+        read.check("after", form)
+    }
+
+    /// The parameters that both routes have.
+    fn take_shared(&mut self, parameter: &Parameter<'_>, form: ReadForm) -> Result<()> {
+        match &*parameter.name {
+            "type" => self.types.push(parameter.text()?),
+            "limit" => self.limit = Some(parameter.limit(form)?),
+            "as_of" => self.as_of = Some(parameter.as_of()?),
+            "as_of_event_time" => self.as_of_event_time = Some(parameter.moment()?),
+            "keep_alive" => self.keep_alive = Some(parameter.keep_alive()?),
+            _ => return Err(parameter.unknown()),
+        }
+        Ok(())
+    }
+
+    /// `start` is the parameter that takes `end`.
+    fn check(self, start: &str, form: ReadForm) -> Result<Self> {
+        if self.types.len() > limits::READ_TYPES_MAX {
+            return Err(invalid("type", &format!("at most {} types can be given", limits::READ_TYPES_MAX)));
+        }
+        if form == ReadForm::Follow {
+            refuse_follow("limit", self.limit.is_some())?;
+            refuse_follow("as_of", self.as_of.is_some())?;
+            refuse_follow("as_of_event_time", self.as_of_event_time.is_some())?;
+        } else {
+            const ONLY_FOLLOW: &str = "it needs `Accept: text/event-stream`";
+            if self.start == Start::End {
+                return Err(invalid(start, &format!("`end` is for following: {ONLY_FOLLOW}")));
+            }
+            if self.keep_alive.is_some() {
+                return Err(invalid("keep_alive", &format!("it is for following: {ONLY_FOLLOW}")));
+            }
+        }
+        Ok(self)
+    }
+}
+
+fn refuse_follow(name: &str, is_there: bool) -> Result<()> {
+    if is_there {
+        Err(invalid(name, "a subscription (`Accept: text/event-stream`) does not take it"))
+    } else {
+        Ok(())
+    }
 }
 
 /// `GET /v1/streams`
@@ -81,90 +156,18 @@ pub struct ListStreams {
     pub limit: Option<u64>,
 }
 
-impl ReadStream {
-    /// # Errors
-    /// When a parameter is not known or cannot be used in this form.
-    pub fn parse(query: Option<&str>, form: ReadForm) -> Result<Self> {
-        let mut read = Self::default();
-        let mut parameters = Parameters::new(query);
-        let (mut from, mut after) = (None, None);
-        while let Some(parameter) = parameters.next()? {
-            match &*parameter.name {
-                "from" if parameter.value == "end" => from = Some(StreamStart::End),
-                "from" => from = Some(StreamStart::From(Revision(parameter.number("a revision, or `end`")?))),
-                "after" => after = Some(StreamStart::After(parameter.cursor()?)),
-                "direction" => read.direction = parameter.direction()?,
-                "limit" => read.limit = Some(parameter.limit(form)?),
-                "as_of" => read.as_of = Some(parameter.as_of()?),
-                "as_of_event_time" => read.as_of_event_time = Some(parameter.moment()?),
-                _ => return Err(parameter.unknown("from, after, direction, limit, as_of, as_of_event_time")),
-            }
-        }
-        read.start = match (from, after) {
-            (Some(_), Some(_)) => return Err(invalid("after", "`from` and `after` both say where to start")),
-            (from, after) => from.or(after).unwrap_or_default(),
-        };
-        if read.direction == Direction::Backward
-            && matches!(read.start, StreamStart::After(_) | StreamStart::End)
-        {
-            return Err(invalid("direction", "backward goes with `from=REVISION` or no start at all"));
-        }
-        if form == ReadForm::Follow {
-            refuse_follow("direction", read.direction == Direction::Backward)?;
-            refuse_follow("limit", read.limit.is_some())?;
-            refuse_follow("as_of", read.as_of.is_some())?;
-            refuse_follow("as_of_event_time", read.as_of_event_time.is_some())?;
-        } else if read.start == StreamStart::End {
-            return Err(invalid("from", "`end` goes with `Accept: text/event-stream`"));
-        }
-        Ok(read)
-    }
-}
-
-impl ReadStore {
-    /// # Errors
-    /// When a parameter is not known or cannot be used in this form.
-    pub fn parse(query: Option<&str>, form: ReadForm) -> Result<Self> {
-        let mut read = Self::default();
-        let mut parameters = Parameters::new(query);
-        while let Some(parameter) = parameters.next()? {
-            match &*parameter.name {
-                "after" if parameter.value == "end" => read.start = StoreStart::End,
-                "after" => read.start = StoreStart::After(parameter.cursor()?),
-                "prefix" => read.prefix = Some(parameter.prefix()?),
-                "type" => read.types.push(parameter.text()?),
-                "limit" => read.limit = Some(parameter.limit(form)?),
-                "as_of" => read.as_of = Some(parameter.as_of()?),
-                "as_of_event_time" => read.as_of_event_time = Some(parameter.moment()?),
-                _ => return Err(parameter.unknown("after, prefix, type, limit, as_of, as_of_event_time")),
-            }
-        }
-        if read.types.len() > TYPES_MAX {
-            return Err(invalid("type", "at most 100 types can be asked for"));
-        }
-        if form == ReadForm::Follow {
-            refuse_follow("limit", read.limit.is_some())?;
-            refuse_follow("as_of", read.as_of.is_some())?;
-            refuse_follow("as_of_event_time", read.as_of_event_time.is_some())?;
-        } else if read.start == StoreStart::End {
-            return Err(invalid("after", "`end` goes with `Accept: text/event-stream`"));
-        }
-        Ok(read)
-    }
-}
-
 impl ListStreams {
     /// # Errors
-    /// When a parameter is not known or cannot be used.
+    /// When a parameter is unknown or cannot be used.
     pub fn parse(query: Option<&str>) -> Result<Self> {
         let mut list = Self::default();
-        let mut parameters = Parameters::new(query);
+        let mut parameters = Parameters::of(Operation::ListStreams, query);
         while let Some(parameter) = parameters.next()? {
             match &*parameter.name {
                 "prefix" => list.prefix = Some(parameter.prefix()?),
                 "cursor" => list.cursor = Some(parameter.text()?),
                 "limit" => list.limit = Some(parameter.limit(ReadForm::Json)?),
-                _ => return Err(parameter.unknown("prefix, cursor, limit")),
+                _ => return Err(parameter.unknown()),
             }
         }
         Ok(list)
@@ -176,163 +179,14 @@ impl ListStreams {
 /// # Errors
 /// When there is one.
 pub fn none(query: Option<&str>) -> Result<()> {
-    match Parameters::new(query).next()? {
-        None => Ok(()),
-        Some(parameter) => Err(parameter.unknown("no parameters")),
-    }
+    // All such routes are alike; the process's own is one of them.
+    Parameters::of(Operation::Live, query).next().map(|_| ())
 }
 
-const TYPES_MAX: usize = 100;
-
-struct Parameters<'a> {
-    rest: &'a str,
-    seen: Vec<Cow<'a, str>>,
-}
-
-struct Parameter<'a> {
-    name: Cow<'a, str>,
-    value: Cow<'a, str>,
-}
-
-impl<'a> Parameters<'a> {
-    fn new(query: Option<&'a str>) -> Self {
-        Self { rest: query.unwrap_or_default(), seen: Vec::new() }
-    }
-
-    fn next(&mut self) -> Result<Option<Parameter<'a>>> {
-        while !self.rest.is_empty() {
-            let (pair, rest) = self.rest.split_once('&').unwrap_or((self.rest, ""));
-            self.rest = rest;
-            if pair.is_empty() {
-                continue;
-            }
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let name = decode(name).map_err(|why| invalid(name, why))?;
-            let value = decode(value).map_err(|why| invalid(&name, why))?;
-            if name != "type" {
-                if self.seen.contains(&name) {
-                    let detail = format!("`{name}` is there twice");
-                    return Err(Problem::new(Code::DuplicateParameter, detail).parameter(name));
-                }
-                self.seen.push(name.clone());
-            }
-            return Ok(Some(Parameter { name, value }));
-        }
-        Ok(None)
-    }
-}
-
-/// As HTML forms encode: `+` is a space.
-fn decode(text: &str) -> Result<Cow<'_, str>, &'static str> {
-    if text.contains('+') {
-        let spaced = text.replace('+', " ");
-        let decoded = uri::decode(spaced.as_bytes()).map_err(uri::DecodeError::why)?;
-        return Ok(Cow::Owned(decoded.into_owned()));
-    }
-    uri::decode(text.as_bytes()).map_err(uri::DecodeError::why)
-}
-
-impl Parameter<'_> {
-    fn number(&self, what: &str) -> Result<u64> {
-        let digits = !self.value.is_empty() && self.value.bytes().all(|b| b.is_ascii_digit());
-        let number = digits.then(|| self.value.parse().ok()).flatten();
-        number.ok_or_else(|| invalid(&self.name, &format!("`{}` is not {what}", self.value)))
-    }
-
-    /// Pages are bounded; lines are as many as are asked for.
-    fn limit(&self, form: ReadForm) -> Result<u64> {
-        let limit = self.number("a whole number")?;
-        let max = if form == ReadForm::Json { limits::PAGE_EVENTS_MAX as u64 } else { u64::MAX };
-        if limit == 0 || limit > max {
-            return Err(invalid(&self.name, &format!("`limit` is from 1 to {max} here")).number("limit", max));
-        }
-        Ok(limit)
-    }
-
-    fn cursor(&self) -> Result<Cursor> {
-        self.value.parse().map_err(|error| invalid(&self.name, &format!("{error}")))
-    }
-
-    fn direction(&self) -> Result<Direction> {
-        match &*self.value {
-            "forward" => Ok(Direction::Forward),
-            "backward" => Ok(Direction::Backward),
-            _ => Err(invalid(&self.name, "it is `forward` or `backward`")),
-        }
-    }
-
-    fn as_of(&self) -> Result<AsOf> {
-        match self.value.parse() {
-            Ok(cursor) => Ok(AsOf::Cursor(cursor)),
-            Err(_) => self.moment().map(AsOf::Time),
-        }
-    }
-
-    /// A `+` of an offset that was not encoded has become a space, which no time has in that place.
-    fn moment(&self) -> Result<Moment> {
-        let text = self.value.replace(' ', "+");
-        Moment::parse(&text).ok_or_else(|| {
-            let why = format!(
-                "`{}` is not an RFC 3339 time that exists, such as `2010-10-02T07:20:39Z`",
-                self.value
-            );
-            invalid(&self.name, &why)
-        })
-    }
-
-    fn prefix(&self) -> Result<String> {
-        if self.value.len() > limits::NAME_BYTES_MAX {
-            return Err(invalid(&self.name, "no name is that long"));
-        }
-        self.text()
-    }
-
-    fn text(&self) -> Result<String> {
-        if self.value.is_empty() {
-            return Err(invalid(&self.name, "it is empty; leave it out instead"));
-        }
-        Ok(self.value.clone().into_owned())
-    }
-
-    fn unknown(&self, known: &str) -> Box<Problem> {
-        let detail = format!("`{}` is not a parameter of this route; it has {known}", self.name);
-        Problem::new(Code::UnknownParameter, detail).parameter(self.name.clone())
-    }
-}
-
-fn refuse_follow(name: &str, is_there: bool) -> Result<()> {
-    if is_there {
-        Err(invalid(name, "it does not go with following (`Accept: text/event-stream`)"))
-    } else {
-        Ok(())
-    }
-}
-
-fn invalid(name: &str, why: &str) -> Box<Problem> {
-    Problem::new(Code::InvalidParameter, format!("`{name}` cannot be used: {why}")).parameter(name)
-}
-
-/// A parameter whose value is refused elsewhere, such as a time in the future.
+/// The problem with a parameter whose value is refused elsewhere, such as a time in the future.
 #[must_use]
 pub fn refused(code: Code, name: &'static str, why: String) -> Box<Problem> {
     Problem::new(code, why).parameter(name)
-}
-
-impl AsOf {
-    /// The last cursor that the read may see; `None` when it lies before the first possible event.
-    #[must_use]
-    pub fn until(self) -> Option<Cursor> {
-        match self {
-            Self::Cursor(cursor) => Some(cursor),
-            Self::Time(moment) => moment.wall().map(Cursor::last_of),
-        }
-    }
-
-    /// The millisecond that must be over for the answer to stay the same.
-    #[must_use]
-    pub fn wall(self) -> Option<Wall> {
-        self.until().map(|cursor| cursor.position.wall())
-    }
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
-//! Lines whose answers have not been sent, in their order.
+//! Lines whose results have not been sent, in order.
 
 use crate::context::Context;
-use crate::read::framing::problem_line;
+use crate::response::problem_line;
 use crate::unavailable;
 use api::Problem;
-use api::answer::outcome::{Summary, write_line};
-use api::answer::refusal::{self, Asked};
+use api::response::outcome::{Summary, write_line};
+use api::response::refusal::{self, Target};
 use model::Outcome;
 use runtime::{Pending, Unavailable};
 use std::future::Future as _;
@@ -15,14 +15,14 @@ use std::task::{Context as Task, Poll};
 use telemetry::{Metrics, Queue};
 use tokio::sync::OwnedSemaphorePermit;
 
-/// A line in flight, or one that was refused before the node saw it.
+/// A line in flight, or one that was refused before it reached the node.
 #[derive(Debug)]
 pub(super) struct InFlight {
     line: u64,
     stream: String,
-    answer: Awaited,
+    outcome: Awaited,
     metrics: Arc<Metrics>,
-    /// Its bytes among those of all connections.
+    /// Its share of the bytes of all connections.
     _bytes: Option<OwnedSemaphorePermit>,
 }
 
@@ -32,10 +32,10 @@ enum Awaited {
     Refused(Option<Box<Problem>>),
 }
 
-/// What became of a line.
+/// The outcome of a line.
 #[derive(Debug)]
-pub(super) enum Answered {
-    Outcome(Outcome),
+pub(super) enum LineOutcome {
+    Decided(Outcome),
     Unavailable(Unavailable),
     Refused(Box<Problem>),
 }
@@ -59,32 +59,32 @@ impl InFlight {
         context: &Context,
         line: u64,
         stream: String,
-        answer: Awaited,
+        outcome: Awaited,
         bytes: Option<OwnedSemaphorePermit>,
     ) -> Self {
         context.metrics.queue(Queue::LinesInFlight).depth.add(1);
-        Self { line, stream, answer, metrics: Arc::clone(&context.metrics), _bytes: bytes }
+        Self { line, stream, outcome, metrics: Arc::clone(&context.metrics), _bytes: bytes }
     }
 
-    pub(super) fn poll(&mut self, task: &mut Task<'_>) -> Poll<Answered> {
-        match &mut self.answer {
+    pub(super) fn poll(&mut self, task: &mut Task<'_>) -> Poll<LineOutcome> {
+        match &mut self.outcome {
             Awaited::Node(pending) => Pin::new(pending).poll(task).map(|outcome| match outcome {
-                Ok(outcome) => Answered::Outcome(outcome),
-                Err(unavailable) => Answered::Unavailable(unavailable),
+                Ok(outcome) => LineOutcome::Decided(outcome),
+                Err(unavailable) => LineOutcome::Unavailable(unavailable),
             }),
             Awaited::Refused(problem) => match problem.take() {
-                Some(problem) => Poll::Ready(Answered::Refused(problem)),
-                // Only a line whose answer was taken already: it is not polled again.
+                Some(problem) => Poll::Ready(LineOutcome::Refused(problem)),
+                // The problem was taken already. Such a line is not polled again.
                 None => Poll::Pending,
             },
         }
     }
 
-    /// Writes the line's answer, and adds it up.
-    pub(super) fn write(self, answered: Answered, out: &mut Vec<u8>, summary: &mut Summary) {
+    /// Writes the line's result, and counts it in the summary.
+    pub(super) fn write(self, outcome: LineOutcome, out: &mut Vec<u8>, summary: &mut Summary) {
         summary.lines += 1;
-        let problem = match answered {
-            Answered::Outcome(Outcome::Appended(appended)) => {
+        let problem = match outcome {
+            LineOutcome::Decided(Outcome::Appended(appended)) => {
                 write_line(out, self.line, &self.stream, &appended);
                 if appended.all_replayed() {
                     summary.replayed += 1;
@@ -95,16 +95,16 @@ impl InFlight {
                 }
                 return;
             }
-            Answered::Outcome(Outcome::Refused(refusal)) => {
+            LineOutcome::Decided(Outcome::Refused(refusal)) => {
                 self.metrics.commands_refused.inc();
-                refusal::problem(&refusal, Asked::Stream(&self.stream))
+                refusal::problem(&refusal, Target::Stream(&self.stream))
             }
-            Answered::Outcome(other) => {
+            LineOutcome::Decided(other) => {
                 tracing::error!(?other, "an append has an outcome of another command");
                 Problem::new(api::Code::Internal, "the outcome is not one of an append")
             }
-            Answered::Unavailable(unavailable) => unavailable::problem(&unavailable),
-            Answered::Refused(problem) => problem,
+            LineOutcome::Unavailable(unavailable) => unavailable::problem(&unavailable),
+            LineOutcome::Refused(problem) => problem,
         };
         summary.refused += 1;
         write_problem(out, self.line, &problem);

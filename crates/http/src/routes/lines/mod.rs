@@ -1,33 +1,33 @@
-//! `POST /v1/events`: lines for many streams, each its own append, answered line by line, in order, while more
-//! lines come.
+//! `POST /v1/events`: lines for many streams. Each line is an append of its own, and its result is sent in order while
+//! more lines arrive.
 //!
 //! ```text
-//!   body ─► Splitter ─► parse ─► node (at most 256 lines in flight) ─► answers in order ─► summary
-//!              │           └─ a broken line is answered with its problem, and reading goes on
-//!              └─ a line without an end ends the reading
+//!   body ─► Splitter ─► parse ─► node (at most 256 lines in flight) ─► results in order ─► summary
+//!              │           └─ a malformed line results in a problem, and reading continues
+//!              └─ a line that is too long ends the reading
 //! ```
 //!
-//! Reading stops while the node or the client cannot take more, so memory is bounded: lines in flight are
-//! counted here, their bytes over all connections.
+//! Reading pauses while the node or the client cannot take more, so memory is bounded: the lines in flight per
+//! request, and their bytes over all connections.
 
 mod in_flight;
 mod splitter;
 
+use crate::activity::Activity;
 use crate::body::next_part;
-use crate::connection::Watch;
 use crate::context::Context;
-use crate::read::framing::problem_line;
-use crate::reply::{self, Aborted, LINES, Result};
+use crate::response::problem_line;
+use crate::response::{self, Aborted, LINES, Result};
 use crate::unavailable;
-use api::answer::outcome::Summary;
 use api::request::{head::Head, line, query};
+use api::response::outcome::Summary;
 use api::trace::Trace;
 use api::{Code, Problem, media};
 use bytes::Bytes;
 use futures_util::stream as futures_stream;
 use http::request;
 use http_body::Body;
-use in_flight::{Answered, InFlight};
+use in_flight::{InFlight, LineOutcome};
 use model::{Append, Command, Expected, limits};
 use runtime::Unavailable;
 use splitter::{Line, Rest, Splitter};
@@ -39,14 +39,14 @@ use std::task::Poll;
 use telemetry::Queue;
 use tokio::sync::watch;
 
-/// Answers are sent in parts of about this size while more are at hand.
+/// Results are sent in parts of about this size while more are available.
 const PART_BYTES: usize = 16 << 10;
 
-pub(super) async fn answer<B>(
+pub(super) async fn respond<B>(
     context: &Arc<Context>,
     parts: &request::Parts,
     body: B,
-    watch: Option<Arc<Watch>>,
+    activity: Option<Arc<Activity>>,
 ) -> Result
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
@@ -55,21 +55,19 @@ where
     query::none(parts.uri.query())?;
     let head = Head::read(&parts.headers)?;
     media::check_lines(head.content_type)?;
-    head.refuse_key(
-        "each line has an identity of its own (`source` and `id`), so sending lines again is safe",
-    )?;
+    head.refuse_key("each line has its own identity (`source` and `id`), so sending lines again is safe")?;
     if head.expected()? != Expected::Any {
-        let detail = "a line is appended whatever its stream's revision; a transaction takes conditions";
+        let detail = "lines are appended at any revision; use a transaction for conditions";
         return Err(Problem::new(Code::InvalidHeader, detail).header("if-match"));
     }
-    if let Some(watch) = &watch {
-        watch.lines_began();
+    if let Some(activity) = &activity {
+        activity.lines_began();
     }
     let mut lines = Lines {
         context: Arc::clone(context),
         body,
         trace: head.trace(),
-        watch,
+        activity,
         stopping: context.stopping.clone(),
         splitter: Splitter::default(),
         reading: Reading::Open,
@@ -77,16 +75,16 @@ where
         in_flight: VecDeque::new(),
         summary: Summary::default(),
     };
-    // The first part is asked for before the head is sent: only so does hyper send `100 Continue`.
+    // hyper sends `100 Continue` only if the body is polled before the response head is sent.
     let first = next_part(&mut lines.body).await;
-    lines.came(first);
+    lines.received(first);
     let parts = futures_stream::unfold(Some(lines), |lines| async move {
         let mut lines = lines?;
         let mut out = Vec::with_capacity(PART_BYTES);
-        let more = lines.write_answers(&mut out).await;
+        let more = lines.write_results(&mut out).await;
         Some((Ok::<_, Aborted>(Bytes::from(out)), more.then_some(lines)))
     });
-    Ok(reply::parts(LINES, parts))
+    Ok(response::parts(LINES, parts))
 }
 
 /// One request's lines.
@@ -94,22 +92,22 @@ struct Lines<B> {
     context: Arc<Context>,
     body: B,
     trace: Option<Trace>,
-    watch: Option<Arc<Watch>>,
+    activity: Option<Arc<Activity>>,
     stopping: watch::Receiver<bool>,
     splitter: Splitter,
     reading: Reading,
-    /// A line that has been read and has no room yet.
+    /// A line that has been read and waits for its bytes.
     held: Option<Held>,
     in_flight: VecDeque<InFlight>,
     summary: Summary,
 }
 
-/// Whether more lines come.
+/// Whether more lines are expected.
 enum Reading {
     Open,
-    /// No more parts come; lines in the last one do. A problem is told after them.
+    /// No more parts; lines of the last one remain. The problem is reported after them.
     Ended(Option<Box<Problem>>),
-    /// No more lines come.
+    /// No more lines.
     Over(Option<Box<Problem>>),
 }
 
@@ -119,12 +117,12 @@ struct Held {
     bytes: u32,
 }
 
-/// What the writing of answers goes on with.
-enum Came {
-    Answer(Answered),
+/// The next thing for the response.
+enum Next {
+    Outcome(LineOutcome),
     Part(Result<Option<Bytes>>),
     Stop,
-    /// Nothing for now, and there is something to send.
+    /// Nothing is ready, and there is something to send.
     Nothing,
 }
 
@@ -133,9 +131,9 @@ where
     B: Body<Data = Bytes> + Send + Unpin,
     B::Error: std::error::Error + 'static,
 {
-    /// Writes answers as they come, until there is a part's worth or none at hand. False once the summary is
+    /// Writes results as they become available, until a part is full or none is ready. False once the summary is
     /// written.
-    async fn write_answers(&mut self, out: &mut Vec<u8>) -> bool {
+    async fn write_results(&mut self, out: &mut Vec<u8>) -> bool {
         loop {
             while self.take_in().await {}
             if self.in_flight.is_empty()
@@ -148,16 +146,16 @@ where
                 return false;
             }
             match self.next_thing(!out.is_empty()).await {
-                Came::Answer(answered) => {
+                Next::Outcome(outcome) => {
                     if let Some(line) = self.in_flight.pop_front() {
-                        line.write(answered, out, &mut self.summary);
+                        line.write(outcome, out, &mut self.summary);
                     }
                 }
-                Came::Part(part) => self.came(part),
-                Came::Stop => {
+                Next::Part(part) => self.received(part),
+                Next::Stop => {
                     self.reading = Reading::Ended(Some(unavailable::problem(&Unavailable::Stopping)));
                 }
-                Came::Nothing => return true,
+                Next::Nothing => return true,
             }
             if out.len() >= PART_BYTES {
                 return true;
@@ -165,7 +163,7 @@ where
         }
     }
 
-    /// Takes a line that has come whole into flight. False when there is none, or no room for it.
+    /// Puts a complete line into flight. False when there is none, or its bytes are not free.
     async fn take_in(&mut self) -> bool {
         if self.in_flight.len() >= limits::LINES_IN_FLIGHT_MAX {
             return false;
@@ -181,8 +179,8 @@ where
                 return false;
             }
         };
-        if let Some(watch) = &self.watch {
-            watch.line_came();
+        if let Some(activity) = &self.activity {
+            activity.line_read();
         }
         if line.bytes.iter().all(u8::is_ascii_whitespace) {
             return true;
@@ -214,15 +212,15 @@ where
         Ok(line)
     }
 
-    /// Hands a line to the node; waits for room there rather than refusing. False when its bytes have no room
-    /// before lines ahead of it have been answered: it is held then.
+    /// Hands a line to the node, and waits for the mailbox rather than refusing. False when its bytes become free only
+    /// after earlier lines have their results; the line is then held.
     async fn submit(&mut self, held: Held) -> bool {
-        let room = Arc::clone(&self.context.lines_bytes);
-        // Waiting while lines of this request are in flight could wait for itself.
+        let free = Arc::clone(&self.context.lines_bytes);
+        // With lines of this request in flight, waiting could mean waiting for this request itself.
         let bytes = if self.in_flight.is_empty() {
-            room.acquire_many_owned(held.bytes).await.ok()
+            free.acquire_many_owned(held.bytes).await.ok()
         } else {
-            room.try_acquire_many_owned(held.bytes).ok()
+            free.try_acquire_many_owned(held.bytes).ok()
         };
         let Some(bytes) = bytes else {
             self.context.metrics.queue(Queue::LinesInFlight).refused.inc();
@@ -230,7 +228,7 @@ where
             return false;
         };
         let stream = held.append.stream.as_str().to_owned();
-        let submitted = self.context.handle.submit_when_room(Command::Append(held.append)).await;
+        let submitted = self.context.handle.submit_or_wait(Command::Append(held.append)).await;
         self.in_flight.push_back(match submitted {
             Ok(pending) => InFlight::new(&self.context, held.line, stream, pending, Some(bytes)),
             Err(error) => InFlight::refused(&self.context, held.line, unavailable::problem(&error)),
@@ -238,33 +236,33 @@ where
         true
     }
 
-    /// The next answer in order, or more of the body while there is room for it.
-    async fn next_thing(&mut self, has_something_to_send: bool) -> Came {
-        let room = self.held.is_none() && self.in_flight.len() < limits::LINES_IN_FLIGHT_MAX;
-        let reads = room && matches!(self.reading, Reading::Open);
+    /// The next result in order, or more of the body while more lines fit.
+    async fn next_thing(&mut self, has_something_to_send: bool) -> Next {
+        let fits = self.held.is_none() && self.in_flight.len() < limits::LINES_IN_FLIGHT_MAX;
+        let reads = fits && matches!(self.reading, Reading::Open);
         let in_flight = &mut self.in_flight;
         let mut part = pin!(next_part(&mut self.body));
         let mut stopped = pin!(self.stopping.wait_for(|stopping| *stopping));
         poll_fn(|task| {
             if let Some(first) = in_flight.front_mut()
-                && let Poll::Ready(answered) = first.poll(task)
+                && let Poll::Ready(outcome) = first.poll(task)
             {
-                return Poll::Ready(Came::Answer(answered));
+                return Poll::Ready(Next::Outcome(outcome));
             }
             if reads {
                 if let Poll::Ready(part) = part.as_mut().poll(task) {
-                    return Poll::Ready(Came::Part(part));
+                    return Poll::Ready(Next::Part(part));
                 }
                 if stopped.as_mut().poll(task).is_ready() {
-                    return Poll::Ready(Came::Stop);
+                    return Poll::Ready(Next::Stop);
                 }
             }
-            if has_something_to_send { Poll::Ready(Came::Nothing) } else { Poll::Pending }
+            if has_something_to_send { Poll::Ready(Next::Nothing) } else { Poll::Pending }
         })
         .await
     }
 
-    fn came(&mut self, part: Result<Option<Bytes>>) {
+    fn received(&mut self, part: Result<Option<Bytes>>) {
         match part {
             Ok(Some(part)) => self.splitter.push(part),
             Ok(None) => self.reading = Reading::Ended(None),

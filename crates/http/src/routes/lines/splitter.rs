@@ -1,18 +1,18 @@
-//! Lines out of a body's parts: parts end anywhere, lines end at newlines. Holds at most one line that is not
-//! whole yet, and refuses one that is too long before it is held.
+//! Splits the parts of a body into lines. Parts end anywhere; lines end at newlines. At most one incomplete line is
+//! held, and a line that is too long is refused before it is held.
 
-use crate::reply::Result;
+use crate::response::Result;
 use api::{Code, Problem};
 use bytes::{Buf as _, Bytes, BytesMut};
 use model::limits;
 
 #[derive(Debug, Default)]
 pub(super) struct Splitter {
-    /// The start of a line whose end has not come.
+    /// The start of an incomplete line.
     begun: BytesMut,
-    /// What came last, and is not split yet.
+    /// The last part, not split yet.
     part: Bytes,
-    /// Lines given so far, empty ones too.
+    /// Lines returned so far, including empty ones.
     lines: u64,
 }
 
@@ -24,24 +24,24 @@ pub(super) struct Line {
     pub(super) bytes: Bytes,
 }
 
-/// Whether more parts may come.
+/// Whether more parts are expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rest {
     MoreComes,
-    /// The body has ended: what has no newline is a line too.
+    /// The body has ended: the rest without a newline is a line too.
     IsALine,
-    /// The body broke off: what has no newline is a part of one.
+    /// The body was cut off: the rest without a newline is incomplete.
     IsCut,
 }
 
 impl Splitter {
-    /// Takes the next part; the one before has been split.
+    /// Takes the next part. The part before must have been split.
     pub(super) fn push(&mut self, part: Bytes) {
-        debug_assert!(self.part.is_empty(), "a part is split before the next one is asked for");
+        debug_assert!(self.part.is_empty(), "a part is split before the next one arrives");
         self.part = part;
     }
 
-    /// The next line, if it is whole.
+    /// The next complete line.
     ///
     /// # Errors
     /// When it is too long.

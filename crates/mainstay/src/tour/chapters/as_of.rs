@@ -1,15 +1,15 @@
-//! The cart folded as it is and as it was.
+//! The cart's present and past state.
 
 use crate::cli::failure::Result;
 use crate::tour::Chapter;
-use crate::tour::stage::{Stage, Step, json, verdict};
+use crate::tour::stage::{Stage, Step, json, kept_if};
 use mainstay_client::{Aggregate, RecordedEvent};
 use serde::{Deserialize, Serialize};
 
 pub(crate) const CHAPTER: Chapter = Chapter {
     title: "As of any moment",
-    about: "A state is the fold of its events, so every past state is still there: read as of a time or a cursor, \
-            and fold what comes.",
+    about: "A state is the fold of its events, so every past state can be computed: read the events as of a time or a \
+            cursor, and fold them.",
     run,
 };
 
@@ -42,25 +42,22 @@ impl Aggregate for Cart {
 }
 
 fn run(stage: &mut Stage) -> Result {
-    let events: Vec<RecordedEvent> = stage.client().read("cart-7").events()?.collect::<Result<_, _>>()?;
-    let Some(second) = events.get(1) else { return stage.check("the cart has its events", verdict(false)) };
+    let events: Vec<RecordedEvent> = stage.client().read("cart-7").events().collect::<Result<_, _>>()?;
+    let Some(second) = events.get(1) else { return stage.check("the cart has its events", kept_if(false)) };
     let cursor = second.cursor.to_string();
-    let answer = stage.step(
-        "What was in the cart right after the lamp went in? Every event's cursor is a moment, and so is a time such \
-         as 2026-03-01T12:00:00Z:",
+    let response = stage.step(
+        "What was in the cart right after the lamp was added? `as_of` takes an event's cursor, or a time such as \
+         2026-03-01T12:00:00Z:",
         &Step::get(&format!("/v1/streams/cart-7/events?as_of={cursor}")),
         200,
     )?;
     stage.check(
-        "the removal is not seen from there",
-        verdict(json(&answer)["events"].as_array().map(Vec::len) == Some(2)),
+        "the later removal is not visible",
+        kept_if(json(&response)["events"].as_array().map(Vec::len) == Some(2)),
     )?;
     let carts = stage.client().aggregate::<Cart>("cart-7");
     let (then, now) = (carts.load_as_of(&cursor)?.state, carts.load()?.state);
-    stage.say(&format!(
-        "\nFolded by the client (a dozen lines of Rust): then {:?}, now {:?}",
-        then.items, now.items
-    ))?;
-    stage.check("the cart as it was: book and lamp", verdict(then.items == ["book", "lamp"]))?;
-    stage.check("the cart as it is: book", verdict(now.items == ["book"]))
+    stage.say(&format!("\nFolded by the Rust client: then {:?}, now {:?}", then.items, now.items))?;
+    stage.check("the cart then: book and lamp", kept_if(then.items == ["book", "lamp"]))?;
+    stage.check("the cart now: book", kept_if(now.items == ["book"]))
 }

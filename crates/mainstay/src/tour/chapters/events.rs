@@ -2,19 +2,19 @@
 
 use crate::cli::failure::Result;
 use crate::tour::Chapter;
-use crate::tour::stage::{Stage, Step, json, verdict};
+use crate::tour::stage::{Stage, Step, json, kept_if};
 
 pub(crate) const CHAPTER: Chapter = Chapter {
     title: "A history instead of a row",
-    about: "An event says what happened. A stream is the ordered history of one thing, here of a customer and \
-            of a cart; nothing is overwritten.",
+    about: "An event records what happened. A stream is the ordered history of one thing, here of a customer and \
+            of a cart. Nothing is overwritten.",
     run,
 };
 
 fn run(stage: &mut Stage) -> Result {
     let customer = "/v1/streams/customer-1/events";
-    let answer = stage.step(
-        "A customer registers. `If-None-Match: *` says that the stream must not exist yet:",
+    let response = stage.step(
+        "A customer registers. `If-None-Match: *` requires that the stream does not exist yet:",
         &Step::append(
             customer,
             r#"{"type":"customer.registered","data":{"name":"Ada","email":"ada@old.example"}}"#,
@@ -22,16 +22,18 @@ fn run(stage: &mut Stage) -> Result {
         .headers(&[("if-none-match", "*")]),
         200,
     )?;
-    stage
-        .check("acknowledged, which means: on disk", verdict(json(&answer)["events"][0]["revision"] == 0))?;
+    stage.check(
+        "acknowledged, so the event is on disk",
+        kept_if(json(&response)["events"][0]["revision"] == 0),
+    )?;
     stage.step(
-        "Her e-mail address changes. The old one is history, not lost:",
+        "Her e-mail address changes. The old one stays in the history:",
         &Step::append(customer, r#"{"type":"customer.email-changed","data":{"email":"ada@new.example"}}"#),
         200,
     )?;
     let cart = "/v1/streams/cart-7/events";
     stage.step(
-        "She puts two things into a cart. Lines of JSON are one batch, all or none:",
+        "She puts two items into a cart. Lines of JSON are one batch, appended all or none:",
         &Step {
             method: "POST",
             path: cart,
@@ -45,12 +47,12 @@ fn run(stage: &mut Stage) -> Result {
         200,
     )?;
     stage.step(
-        "And takes one out again:",
+        "She takes one out again:",
         &Step::append(cart, r#"{"type":"cart.item-removed","data":{"sku":"lamp"}}"#),
         200,
     )?;
     let history = stage.step(
-        "The whole story of the customer, with what the node filled in (id, source, time):",
+        "The customer's whole history, with the attributes that the node filled in (id, source, time):",
         &Step::get(customer),
         200,
     )?;
@@ -60,5 +62,5 @@ fn run(stage: &mut Stage) -> Result {
         .flatten()
         .map(|event| event["type"].as_str().unwrap_or_default().to_owned())
         .collect();
-    stage.check("both events, in order", verdict(types == ["customer.registered", "customer.email-changed"]))
+    stage.check("both events, in order", kept_if(types == ["customer.registered", "customer.email-changed"]))
 }

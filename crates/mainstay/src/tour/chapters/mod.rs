@@ -1,4 +1,4 @@
-//! The chapters, in the order of the tour. Each stands on what those before it left in the node.
+//! The chapters, in the order of the tour. Each builds on the events of the earlier ones.
 
 mod as_of;
 mod crash;

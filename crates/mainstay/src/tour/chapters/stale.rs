@@ -1,13 +1,13 @@
-//! A write that was decided on an old state.
+//! A write that was decided on an outdated state.
 
 use crate::cli::failure::Result;
 use crate::tour::Chapter;
-use crate::tour::stage::{Stage, Step, json, verdict};
+use crate::tour::stage::{Stage, Step, json, kept_if};
 
 pub(crate) const CHAPTER: Chapter = Chapter {
     title: "A stale write is refused",
-    about: "Who decides on a state says which one it was. If somebody else was faster, nothing is written, and the \
-            answer says where the stream is now.",
+    about: "A writer says which revision its decision is based on. If another writer was faster, nothing is written, and \
+            the response contains the current revision.",
     run,
 };
 
@@ -19,9 +19,6 @@ fn run(stage: &mut Stage) -> Result {
         412,
     )?;
     let problem = json(&refused);
-    stage.check(
-        "refused, by a code that programs can rely on",
-        verdict(problem["code"] == "wrong_revision"),
-    )?;
-    stage.check("with the revision to go on from", verdict(problem["current_revision"] == 2))
+    stage.check("refused, with a stable code for programs", kept_if(problem["code"] == "wrong_revision"))?;
+    stage.check("with the current revision", kept_if(problem["current_revision"] == 2))
 }

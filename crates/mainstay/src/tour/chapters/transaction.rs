@@ -1,12 +1,12 @@
-//! Two streams in one atomic unit.
+//! Two streams in one transaction.
 
 use crate::cli::failure::Result;
 use crate::tour::Chapter;
-use crate::tour::stage::{Stage, Step, json, verdict};
+use crate::tour::stage::{Stage, Step, json, kept_if};
 
 pub(crate) const CHAPTER: Chapter = Chapter {
     title: "Two streams, all or none",
-    about: "A transaction has checks and writes. Either every check holds and every write is made, or nothing happens.",
+    about: "A transaction has checks and writes. Either every check holds and every write is applied, or nothing changes.",
     run,
 };
 
@@ -20,14 +20,15 @@ fn run(stage: &mut Stage) -> Result {
         headers: &[],
         body: Some(("application/json", order)),
     };
-    let answer = json(&stage.step("The cart is checked out and the order placed, in one:", &step, 200)?);
-    stage.check("both were written", verdict(answer["writes"].as_array().map(Vec::len) == Some(2)))?;
+    let response =
+        json(&stage.step("The cart is checked out and the order placed in one transaction:", &step, 200)?);
+    stage.check("both were written", kept_if(response["writes"].as_array().map(Vec::len) == Some(2)))?;
     let again = stage.step(
-        "The same order once more, from a double click. The cart is no longer at revision 2:",
+        "The same order again, from a double click. The cart is no longer at revision 2:",
         &step,
         412,
     )?;
-    stage.check("refused as a whole", verdict(json(&again)["code"] == "wrong_revision"))?;
+    stage.check("refused as a whole", kept_if(json(&again)["code"] == "wrong_revision"))?;
     let orders = stage.step("There is one order:", &Step::get("/v1/streams/order-1/events"), 200)?;
-    stage.check("written once", verdict(json(&orders)["events"].as_array().map(Vec::len) == Some(1)))
+    stage.check("written once", kept_if(json(&orders)["events"].as_array().map(Vec::len) == Some(1)))
 }

@@ -1,4 +1,4 @@
-//! Rules as tables, and the bulkhead against a plain list of who is where.
+//! The bulkhead as scripts, and against a model that is a plain list of callers.
 
 mod simulation;
 
@@ -22,17 +22,17 @@ fn shedding(permits: u32, queue_max: u32, wait_max_ms: u64) -> Config {
     Config { shed: Some(shed::Config::default()), ..fixed(permits, queue_max, wait_max_ms) }
 }
 
-/// One line of a script.
+/// One step of a script.
 #[derive(Clone, Copy, Debug)]
-enum Line {
-    /// A caller of the normal priority asks, with this answer.
+enum Step {
+    /// A caller of normal priority asks, and gets this decision.
     Ask(u64, Said),
-    /// A caller of another.
+    /// A caller of another priority asks.
     AskAs(u64, Priority, Said),
-    /// Somebody's call is over.
+    /// The oldest call ends.
     Tell,
     Leave(u64),
-    /// Who may ask now.
+    /// The callers that may ask now.
     Ready(&'static [u64]),
 }
 
@@ -43,8 +43,8 @@ enum Said {
     No(Reason),
 }
 
-use Line::{Ask, AskAs, Leave, Ready, Tell};
 use Said::{No, Wait, Yes};
+use Step::{Ask, AskAs, Leave, Ready, Tell};
 
 fn say(answer: Decision<Ticket>) -> Said {
     match answer {
@@ -57,28 +57,28 @@ fn say(answer: Decision<Ticket>) -> Said {
     }
 }
 
-/// Plays a script of lines, each at its moment.
-fn check(config: &Config, script: &[(u64, Line)]) -> State {
+/// Plays a script; each step has its time in milliseconds.
+fn check(config: &Config, script: &[(u64, Step)]) -> State {
     assert_eq!(config.check(), Ok(()));
     let mut state = config.state();
     let mut tickets = Vec::new();
-    for (number, (millis, line)) in script.iter().enumerate() {
+    for (number, (millis, step)) in script.iter().enumerate() {
         let mut ask = |caller, priority| {
             let answer = config.ask(&mut state, at(*millis), Request { caller, priority });
             tickets.extend(answer.admitted());
             say(answer)
         };
-        match *line {
-            Ask(caller, said) => assert_eq!(ask(caller, Priority::Normal), said, "line {number}"),
-            AskAs(caller, priority, said) => assert_eq!(ask(caller, priority), said, "line {number}"),
+        match *step {
+            Ask(caller, said) => assert_eq!(ask(caller, Priority::Normal), said, "step {number}"),
+            AskAs(caller, priority, said) => assert_eq!(ask(caller, priority), said, "step {number}"),
             Tell => {
                 let told = config.tell(&mut state, at(*millis), tickets.remove(0), Outcome::Success, 1);
-                assert_eq!(told, Recorded::Counted, "line {number}");
+                assert_eq!(told, Recorded::Counted, "step {number}");
             }
-            Leave(caller) => assert!(state.leave(caller), "line {number}"),
+            Leave(caller) => assert!(state.leave(caller), "step {number}"),
             Ready(callers) => {
                 let ready: Vec<_> = config.ready(&state, Time::from_millis(*millis)).collect();
-                assert_eq!(ready, callers, "line {number}");
+                assert_eq!(ready, callers, "step {number}");
             }
         }
     }
@@ -110,7 +110,7 @@ fn the_queue_is_first_come_first_served_and_nobody_is_overtaken() {
         (3, Ready(&[])),
         (4, Tell),
         (4, Ready(&[2])),
-        // The permit is kept for the first in the queue, whoever asks before.
+        // The permit is reserved for the first in the queue, no matter who asks first.
         (4, Ask(3, Wait(102))),
         (4, Ask(4, No(Reason::BulkheadFull))),
         (5, Ask(2, Yes)),
@@ -123,7 +123,7 @@ fn the_queue_is_first_come_first_served_and_nobody_is_overtaken() {
 }
 
 #[test]
-fn with_several_permits_free_as_many_may_ask_in_any_order() {
+fn free_permits_go_to_the_first_in_the_queue_in_any_order_of_asking() {
     let script = [
         (0, Ask(1, Yes)),
         (0, Ask(2, Yes)),
@@ -143,14 +143,14 @@ fn with_several_permits_free_as_many_may_ask_in_any_order() {
 }
 
 #[test]
-fn patience_ends_and_an_ended_one_holds_up_nobody() {
+fn a_caller_whose_wait_has_ended_holds_up_nobody() {
     let script = [
         (0, Ask(1, Yes)),
         (0, Ask(2, Wait(100))),
         (50, Ask(3, Wait(150))),
         (99, Ask(2, Wait(100))),
         (100, Tell),
-        // The second does not come back; the permit is not kept for it, and a full line has its place again.
+        // The second does not come back. Neither a permit nor a place in the full queue is reserved for it.
         (100, Ready(&[3])),
         (100, Ask(3, Yes)),
         (110, Ask(4, Wait(210))),
@@ -167,7 +167,7 @@ fn patience_ends_and_an_ended_one_holds_up_nobody() {
 }
 
 #[test]
-fn who_leaves_the_queue_makes_room_for_the_next() {
+fn a_caller_that_leaves_the_queue_lets_the_next_one_go_first() {
     let script = [
         (0, Ask(1, Yes)),
         (0, Ask(2, Wait(100))),
@@ -184,7 +184,7 @@ fn who_leaves_the_queue_makes_room_for_the_next() {
 }
 
 #[test]
-fn the_more_important_are_served_first_and_the_last_permits_are_theirs() {
+fn more_important_callers_are_served_first_and_get_the_last_permits() {
     use Priority::{Critical, Low, Normal};
     // Of 4 permits normal callers may use 4 (3.2, rounded up), low ones 2. Of 5 places in the queue: 4, and none.
     let script = [
@@ -215,7 +215,7 @@ fn the_more_important_are_served_first_and_the_last_permits_are_theirs() {
 }
 
 #[test]
-fn a_limit_that_is_reconfigured_admits_again_when_enough_came_back() {
+fn a_lowered_limit_admits_again_once_enough_permits_were_returned() {
     let (large, small) = (fixed(4, 0, 0), fixed(2, 0, 0));
     let mut state = large.state();
     let request = Request::default();
@@ -238,7 +238,7 @@ fn a_limit_that_is_reconfigured_admits_again_when_enough_came_back() {
 }
 
 #[test]
-fn a_permit_comes_back_whatever_the_outcome_and_only_once() {
+fn a_permit_is_returned_whatever_the_outcome_and_only_once() {
     let config = fixed(1, 0, 0);
     let mut state = config.state();
     for outcome in [Outcome::Success, Outcome::Slow, Outcome::Failure, Outcome::Neutral, Outcome::Cancelled] {
@@ -263,7 +263,7 @@ fn take(config: &Config, state: &mut State, millis: u64, n: usize) -> Vec<Ticket
 }
 
 #[test]
-fn aimd_cuts_once_a_round_trip() {
+fn aimd_cuts_once_per_round_trip() {
     let config = aimd();
     let mut state = config.state();
     let tickets = take(&config, &mut state, 0, 10);
@@ -273,7 +273,7 @@ fn aimd_cuts_once_a_round_trip() {
         .collect();
     assert_eq!(told[0], Recorded::Changed(Changed { from: 10, to: 9 }));
     assert!(told[1..].iter().all(|told| *told == Recorded::Counted));
-    // Calls that began after the cut may cut again: a success that was late, a slow one, one given up late.
+    // Calls that started after the cut may cut again: a late success, a slow call, a late cancellation.
     for (begun, answered, outcome, to) in
         [(60, 161, Outcome::Success, 8), (170, 180, Outcome::Slow, 7), (190, 291, Outcome::Cancelled, 6)]
     {
@@ -287,18 +287,18 @@ fn aimd_cuts_once_a_round_trip() {
         let ticket = take(&config, &mut state, begun, 1)[0];
         assert_eq!(config.tell(&mut state, at(answered), ticket, outcome, 1), Recorded::Counted);
     }
-    // A clock may be so coarse that calls begin and fail in one moment.
+    // The clock may be so coarse that a call starts and fails at the same time.
     let tickets = take(&config, &mut state, 1_000, 3);
     let told = tickets.into_iter().map(|it| config.tell(&mut state, at(1_000), it, Outcome::Failure, 1));
     assert_eq!(told.filter(|told| *told != Recorded::Counted).count(), 1);
 }
 
 #[test]
-fn the_gradient_learns_nothing_from_what_is_quick_to_fail() {
+fn the_gradient_learns_nothing_from_quick_failures() {
     let config = Config { limit: Limit::Gradient(Gradient::default()), ..Config::default() };
     let mut state = config.state();
     let mut round = |begun, latency, outcome| {
-        // More than half of the limit, so that it may grow.
+        // More than half of the limit is in use, so that it may grow.
         let n = config.snapshot(&state, Time::ZERO).limit as usize;
         for ticket in take(&config, &mut state, begun, n) {
             config.tell(&mut state, at(begun + latency), ticket, outcome, 1);
@@ -306,25 +306,25 @@ fn the_gradient_learns_nothing_from_what_is_quick_to_fail() {
         let snapshot = config.snapshot(&state, Time::ZERO);
         (snapshot.limit, snapshot.baseline)
     };
-    // It begins with a quarter, and measures.
+    // It starts at a quarter, and measures.
     let measured = (20, Some(Duration::from_millis(100)));
     assert_eq!(round(1, 100, Outcome::Success), measured);
     assert_eq!(round(1_000, 1, Outcome::Failure), measured);
     assert_eq!(round(2_000, 1, Outcome::Cancelled), measured);
     assert_eq!(round(3_000, 1_000, Outcome::Neutral), measured);
-    // What takes long to fail takes long.
+    // A slow failure is slow.
     assert!(round(5_000, 1_000, Outcome::Failure).0 < 20);
     assert_eq!(round(7_000, 1_000, Outcome::Cancelled).1, Some(Duration::from_millis(100)));
 }
 
 #[test]
-fn aimd_grows_by_one_for_as_many_good_answers_as_it_is_and_only_when_it_is_used() {
+fn aimd_grows_by_one_per_limit_of_good_outcomes_and_only_while_in_use() {
     let config = aimd();
     let mut state = config.state();
     let tickets = take(&config, &mut state, 0, 10);
     let mut changes = Vec::new();
     for (number, ticket) in tickets.into_iter().enumerate() {
-        // With each, one less is in use: the last four find less than half.
+        // Each one returns a permit, so the last four find less than half of the limit in use.
         if config.tell(&mut state, at(1), ticket, Outcome::Success, 1) != Recorded::Counted {
             changes.push(number);
         }
@@ -340,7 +340,7 @@ fn aimd_grows_by_one_for_as_many_good_answers_as_it_is_and_only_when_it_is_used(
 }
 
 #[test]
-fn a_limit_stays_between_its_ends() {
+fn an_adaptive_limit_stays_within_its_bounds() {
     let gradient = Gradient { initial: 10, min: 2, max: 12, ..Gradient::default() };
     for config in [aimd(), Config { limit: Limit::Gradient(gradient), ..Config::default() }] {
         let (mut state, mut rng) = (config.state(), Rng(5));
@@ -357,11 +357,11 @@ fn a_limit_stays_between_its_ends() {
     }
 }
 
-/// A bulkhead as a plain list.
+/// The model: a plain list.
 #[derive(Default)]
 struct Model {
     in_use: u64,
-    /// Callers with priority, when they came, and until when they wait.
+    /// Callers with their priority, arrival, and end of waiting.
     queue: Vec<(u64, Priority, u64, Time)>,
     arrivals: u64,
 }
@@ -417,7 +417,7 @@ impl Model {
 }
 
 #[test]
-fn a_bulkhead_is_a_plain_list_of_who_is_where() {
+fn it_decides_like_a_plain_list_of_callers() {
     let mut rng = Rng(11);
     let walks = 60;
     let priorities = [Priority::Low, Priority::Normal, Priority::Critical];
@@ -485,7 +485,7 @@ fn a_bulkhead_is_a_plain_list_of_who_is_where() {
     }
 }
 
-/// Permits do not leak: when all have come back and all have left, nothing is in use, and nobody waits.
+/// Checks that permits do not leak: once all are returned and all callers have left, none is in use.
 fn drain(config: &Config, mut state: State, tickets: Vec<Ticket>, callers: Vec<u64>) {
     let all = tickets.len();
     assert_eq!(config.snapshot(&state, Time::ZERO).in_use as usize, all);
@@ -580,7 +580,7 @@ fn some_config() -> impl Strategy<Value = Config> {
 
 proptest! {
     #[test]
-    fn nothing_makes_a_bulkhead_panic(
+    fn no_configuration_and_no_sequence_of_requests_panics(
         configs in prop::collection::vec(some_config(), 1..3),
         inputs in prop::collection::vec((some_nanos(), 0..6_u64, 0..5_usize, some_number(), any::<bool>()), 1..60),
     ) {
@@ -605,7 +605,7 @@ proptest! {
 }
 
 #[test]
-fn a_configuration_that_makes_no_sense_names_its_field() {
+fn a_configuration_error_names_its_field() {
     let field = |config: Config| config.check().map_err(|error| error.field.into_owned());
     let aimd = |aimd| field(Config { limit: Limit::Aimd(aimd), ..Config::default() });
     let gradient = |gradient| field(Config { limit: Limit::Gradient(gradient), ..Config::default() });
@@ -629,7 +629,7 @@ fn a_configuration_that_makes_no_sense_names_its_field() {
 
 #[cfg(feature = "serde")]
 #[test]
-fn a_bulkhead_is_written_and_read() {
+fn configurations_and_states_survive_serialization() {
     let read = |written: &str| serde_json::from_str::<Config>(written);
     assert_eq!(read("{}").unwrap(), Config::default());
     let written = r#"{"limit":{"fixed":32},"queue_max":32,"wait_max_ms":500,"shed":null}"#;
@@ -665,7 +665,7 @@ fn a_new_gradient_measures_at_a_quarter_of_its_initial_limit() {
 }
 
 #[test]
-fn the_next_in_line_is_whom_a_free_permit_goes_to_as_long_as_its_patience_lasts() {
+fn a_free_permit_goes_to_the_first_caller_still_waiting() {
     let config = fixed(1, 5, 100);
     let mut state = config.state();
     let request = |caller| Request { caller, ..Request::default() };

@@ -1,5 +1,5 @@
-//! The adaptive limits in front of a simulated server of a fixed capacity: where they settle, what they cost
-//! in latency, and how they follow when the capacity changes.
+//! Adaptive limits in front of a simulated server: where they settle, what they cost in latency, and how they
+//! follow a change of its capacity.
 
 use super::super::{Aimd, Config, Gradient, Limit, Request, State, Ticket};
 use crate::contract::{Decide, Input, Outcome, Time};
@@ -11,33 +11,32 @@ use std::collections::BinaryHeap;
 const MILLI: u64 = 1_000_000;
 const SECOND: u64 = 1_000 * MILLI;
 
-/// A server that works on so many calls at once, and keeps the others in an endless queue. Callers come in an
-/// open loop, whatever becomes of them.
+/// A server with a fixed number of workers and an unbounded queue. Callers arrive in an open loop.
 struct Server {
     config: Config,
     state: State,
     rng: Rng,
     now: u64,
-    /// When each worker is free again.
+    /// When each worker becomes free.
     workers: Vec<u64>,
-    /// How long a call takes without a queue, give or take a fifth.
+    /// How long a call takes without queueing, plus or minus a fifth.
     service: u64,
-    /// How much is offered, in hundredths of the capacity.
+    /// The offered load, in percent of the capacity.
     offered_percent: u64,
     under_way: BinaryHeap<Reverse<(u64, u64)>>,
     tickets: Vec<(u64, Ticket)>,
 }
 
-/// What a time in the simulation came to.
+/// The results of a simulated run.
 #[derive(Debug)]
 struct Measured {
-    /// The limit's least, mean and most.
+    /// The lowest, mean and highest limit.
     limit: (u32, u64, u32),
-    /// Mean latency, in hundredths of the service time.
+    /// The mean latency, in percent of the service time.
     latency_percent: u64,
-    /// The 99th of a hundred.
+    /// The 99th percentile of the latency.
     late_percent: u64,
-    /// Served, in hundredths of what the server could.
+    /// The served calls, in percent of the capacity.
     served_percent: u64,
 }
 
@@ -62,7 +61,7 @@ impl Server {
         self.config.snapshot(&self.state, Time::from_nanos(self.now)).limit
     }
 
-    /// Everything that is answered by then.
+    /// Ends all calls that finish by then.
     fn answer(&mut self, until: u64, latencies: &mut Vec<u64>) {
         while let Some(Reverse((done, id))) = self.under_way.peek().copied().filter(|next| next.0.0 <= until)
         {
@@ -110,16 +109,15 @@ impl Server {
     }
 }
 
-/// The test's three sizes of server.
+/// Three sizes of server.
 const SIZES: [usize; 3] = [4, 16, 100];
 
 fn aimd() -> Limit {
-    // Twice what a call takes without a queue.
+    // Twice the latency without queueing.
     Limit::Aimd(Aimd { latency_target: Duration::from_millis(100), ..Aimd::default() })
 }
 
-/// It serves nearly what it could, and nobody waits much longer than for the work and a queue as long as the
-/// work.
+/// Checks that the server works near its capacity, and that calls queue for little longer than the work takes.
 fn check_settled(measured: &Measured, most_percent: u64, told: &str) {
     assert!(measured.served_percent >= 95, "{told}: {measured:?}");
     assert!(measured.latency_percent <= most_percent, "{told}: {measured:?}");
@@ -127,7 +125,7 @@ fn check_settled(measured: &Measured, most_percent: u64, told: &str) {
 }
 
 #[test]
-fn without_a_limit_that_fits_twice_the_capacity_makes_everything_late() {
+fn with_too_high_a_limit_twice_the_capacity_makes_every_call_late() {
     let mut server = Server::new(Limit::Fixed(320), 16, 50 * MILLI);
     server.run(20);
     let measured = server.run(20);
@@ -135,7 +133,7 @@ fn without_a_limit_that_fits_twice_the_capacity_makes_everything_late() {
 }
 
 #[test]
-fn aimd_settles_where_the_latency_is_the_one_aimed_at() {
+fn aimd_settles_at_its_target_latency() {
     for workers in SIZES {
         let mut server = Server::new(aimd(), workers, 50 * MILLI);
         server.run(30);
@@ -193,12 +191,12 @@ fn the_gradient_follows_a_capacity_that_halves_and_comes_back() {
 }
 
 #[test]
-fn the_gradient_learns_that_the_work_itself_has_become_slower_or_faster() {
+fn the_gradient_learns_that_the_work_itself_became_slower_or_faster() {
     let mut server = Server::new(Limit::Gradient(Gradient::default()), 16, 50 * MILLI);
     server.run(40);
     for service in [100 * MILLI, 25 * MILLI] {
         server.service = service;
-        // Until it has measured anew.
+        // Until it has measured again.
         server.run(60);
         let measured = server.run(30);
         check_settled(&measured, 250, &format!("{service} ns"));
@@ -209,7 +207,7 @@ fn the_gradient_learns_that_the_work_itself_has_become_slower_or_faster() {
 }
 
 #[test]
-fn the_gradient_does_not_drift_under_an_overload_that_lasts() {
+fn the_gradient_does_not_drift_under_sustained_overload() {
     let mut server = Server::new(Limit::Gradient(Gradient::default()), 16, 50 * MILLI);
     server.offered_percent = 500;
     server.run(40);
@@ -221,7 +219,7 @@ fn the_gradient_does_not_drift_under_an_overload_that_lasts() {
 }
 
 #[test]
-fn a_limit_does_not_grow_on_what_it_is_not_asked_for() {
+fn a_limit_does_not_grow_while_it_is_not_used() {
     for limit in [aimd(), Limit::Gradient(Gradient::default())] {
         let mut server = Server::new(limit, 16, 50 * MILLI);
         server.offered_percent = 30;

@@ -12,13 +12,13 @@ use core::time::Duration;
 struct Naive {
     config: Config,
     clock: u64,
-    /// When it ended and how long it took.
+    /// When each call ended and how long it took.
     seen: Vec<(u64, u64)>,
     /// Calls since the quantile was last computed.
     unseen: u32,
     half: u64,
     delay: Option<u64>,
-    /// When, how many calls, how many hedges.
+    /// Time, number of calls, number of hedges.
     kept: Vec<(u64, u64, u64)>,
     sent: u64,
     won: u64,
@@ -108,7 +108,7 @@ impl Walk {
         let config = Config {
             quantile_percent: 50 + rng.below(50) as u8,
             calls_min: 1 + rng.below(60) as u32,
-            // Within no bounds: the delay is the quantile itself.
+            // Without bounds, the delay is the quantile itself.
             delay_min: Duration::ZERO,
             delay_max: Duration::MAX,
             length: Duration::from_millis(1_000 + rng.below(9_000)),
@@ -241,7 +241,7 @@ fn a_cancelled_attempt_counts_only_if_it_took_at_least_the_quantile() {
         let ticket = Ticket { begun: Time::ZERO, is_second: false };
         let at = |micros: u64| Input::at(Time::from_nanos(micros * 1_000));
         config.tell(&mut state, at(20_000), ticket, Outcome::Success, 1);
-        // The bucket of 20,000 microseconds ends there.
+        // The end of the bucket of 20,000 microseconds.
         assert_eq!(state.quantile, Some(Duration::from_micros(20_480)));
         let begun = Time::from_nanos((100_000 - took_micros) * 1_000);
         config.tell(&mut state, at(100_000), Ticket { begun, ..ticket }, Outcome::Cancelled, 1);

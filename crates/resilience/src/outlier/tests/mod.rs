@@ -226,13 +226,13 @@ fn a_clock_that_steps_back_does_not_end_an_ejection() {
     assert_eq!(rejected(&config, &mut state, 0, 0), None);
 }
 
-/// A host as everything that was told of it since its last ejection.
+/// A host, as everything recorded about it since its last ejection.
 #[derive(Clone, Default)]
 struct Log {
     /// The generation; tickets of other generations are stale.
     slate: u64,
     asked: u64,
-    /// When, how many, and whether they failed.
+    /// Time, number of calls, and whether they failed.
     told: Vec<(u64, u64, bool)>,
     /// Ejections in a row, and the end of the last.
     ejections: u64,

@@ -21,7 +21,6 @@ struct Bucket {
 ///
 /// ```
 /// use mainstay_resilience::{Decide, rate};
-
 ///
 /// let config = rate::sliding_window::Config::default();
 /// assert_eq!(config.state(), rate::sliding_window::State::default());
@@ -41,9 +40,7 @@ pub struct State {
 ///
 /// ```
 /// use mainstay_resilience::rate::{Request, sliding_window::Config};
-
 /// use mainstay_resilience::{Decide, Input, Time};
-
 ///
 /// let config = Config::new().tokens(5);
 /// let mut state = config.state();

@@ -9,9 +9,7 @@ use core::time::Duration;
 ///
 /// ```
 /// use core::sync::atomic::{AtomicU64, Ordering};
-
 /// use mainstay_resilience::{Decide, Input, rate};
-
 ///
 /// let config = rate::token_bucket::Config::new();
 /// let word = AtomicU64::new(config.state().to_bits());
@@ -59,9 +57,7 @@ impl State {
 ///
 /// ```
 /// use mainstay_resilience::rate::{Request, token_bucket::Config};
-
 /// use mainstay_resilience::{Decide, Input, Time};
-
 ///
 /// let config = Config::new().tokens(10).burst(10);
 /// let mut state = config.state();

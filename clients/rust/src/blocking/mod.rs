@@ -1,0 +1,156 @@
+//! The same client for programs without an async runtime.
+//!
+//! Every request is built as in the async client and sent by `send()`; what is a stream there is an iterator
+//! here. One background thread runs the connections.
+//!
+//! It also works where a runtime runs, but blocks the thread that calls it: inside async code, use
+//! [`crate::Client`].
+//!
+//! ```no_run
+//! use mainstay_client::blocking::Client;
+//! use mainstay_client::{Expected, NewEvent};
+//!
+//! # fn main() -> Result<(), mainstay_client::Error> {
+//! let client = Client::new("http://127.0.0.1:7070")?;
+//! client.append("cart-7", [NewEvent::new("cart.opened")]).expected(Expected::None).send()?;
+//! for event in client.read("cart-7").events() {
+//!     println!("{}", event?.event_type);
+//! }
+//! # Ok(()) }
+//! ```
+
+mod iterators;
+mod requests;
+mod runtime;
+
+pub use iterators::{Events, Follow, Import, Lines, Streams};
+pub use requests::{AggregateStream, Pending, Read, Update};
+
+use crate::error::Result;
+use crate::{Aggregate, Append, Expected, NewEvent, Page, Request, Response, Settings, Transaction};
+use bytes::Bytes;
+use runtime::Runtime;
+use std::io;
+use std::sync::Arc;
+
+/// A blocking client of one node. Cheap to clone; clones share everything.
+#[derive(Clone, Debug)]
+pub struct Client {
+    client: crate::Client,
+    runtime: Arc<Runtime>,
+}
+
+impl Client {
+    /// A client of the node at `url` with the default settings. [`crate::ClientBuilder::build_blocking`] takes
+    /// others.
+    ///
+    /// # Errors
+    /// As for [`crate::ClientBuilder::build_blocking`].
+    pub fn new(url: &str) -> Result<Self> {
+        crate::Client::builder(url).build_blocking()
+    }
+
+    pub(crate) fn from_async(client: crate::Client) -> Result<Self> {
+        Ok(Self { client, runtime: Arc::new(Runtime::start()?) })
+    }
+
+    fn pending<B>(&self, builder: B) -> Pending<B> {
+        Pending::new(builder, Arc::clone(&self.runtime))
+    }
+
+    /// See [`crate::Client::store`].
+    #[must_use]
+    pub fn store(&self) -> Option<&str> {
+        self.client.store()
+    }
+
+    /// See [`crate::Client::append`].
+    pub fn append(
+        &self,
+        stream: impl Into<String>,
+        events: impl IntoIterator<Item = NewEvent>,
+    ) -> Pending<Append> {
+        self.pending(self.client.append(stream, events))
+    }
+
+    /// See [`crate::Client::append_encoded`].
+    pub fn append_encoded(
+        &self,
+        stream: impl Into<String>,
+        content_type: impl Into<String>,
+        body: impl Into<Bytes>,
+    ) -> Pending<Append> {
+        self.pending(self.client.append_encoded(stream, content_type, body))
+    }
+
+    /// See [`crate::Client::transaction`].
+    pub fn transaction(&self) -> Pending<Transaction> {
+        self.pending(self.client.transaction())
+    }
+
+    /// See [`crate::Client::read`].
+    pub fn read(&self, stream: impl Into<String>) -> Read {
+        Read::new(self.client.read(stream), Arc::clone(&self.runtime))
+    }
+
+    /// See [`crate::Client::read_all`].
+    pub fn read_all(&self) -> Read {
+        Read::new(self.client.read_all(), Arc::clone(&self.runtime))
+    }
+
+    /// See [`crate::Client::page_at`].
+    ///
+    /// # Errors
+    /// [`crate::Error`]
+    pub fn page_at(&self, next: &str) -> Result<Page> {
+        self.runtime.block_on(self.client.page_at(next))
+    }
+
+    /// See [`crate::Client::aggregate`].
+    #[must_use]
+    pub fn aggregate<A: Aggregate>(&self, stream: impl Into<String>) -> AggregateStream<A> {
+        AggregateStream::new(self.client.aggregate(stream), Arc::clone(&self.runtime))
+    }
+
+    /// See [`crate::Client::streams`].
+    pub fn streams(&self, prefix: &str) -> Streams {
+        Streams::new(self.client.streams(prefix), Arc::clone(&self.runtime))
+    }
+
+    /// See [`crate::Client::settings`].
+    ///
+    /// # Errors
+    /// [`crate::Error`]
+    pub fn settings(&self, stream: &str) -> Result<Settings> {
+        self.runtime.block_on(self.client.settings(stream))
+    }
+
+    /// See [`crate::Client::put_settings`].
+    ///
+    /// # Errors
+    /// [`crate::Error`]
+    pub fn put_settings(&self, stream: &str, settings: &Settings) -> Result<()> {
+        self.runtime.block_on(self.client.put_settings(stream, settings))
+    }
+
+    /// See [`crate::Client::delete`].
+    ///
+    /// # Errors
+    /// [`crate::Error`]
+    pub fn delete(&self, stream: &str, expected: Expected) -> Result<()> {
+        self.runtime.block_on(self.client.delete(stream, expected))
+    }
+
+    /// See [`crate::Client::import_reader`].
+    pub fn import(&self, input: impl io::Read + Send + 'static) -> Import {
+        Import::new(self.client.import_reader(input), Arc::clone(&self.runtime))
+    }
+
+    /// See [`crate::Client::send`].
+    ///
+    /// # Errors
+    /// [`crate::Error`]
+    pub fn send(&self, request: &Request) -> Result<Response> {
+        self.runtime.block_on(self.client.send(request))
+    }
+}

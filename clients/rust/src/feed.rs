@@ -1,0 +1,66 @@
+//! A long response, opened again when its connection breaks: what reading lines and following have in common.
+//!
+//! All progress lives in the feed and none in a future of the caller, so a caller may stop polling at any
+//! point and lose nothing.
+
+use crate::client::Client;
+use crate::error::Result;
+use crate::transport::{Call, Response};
+use bytes::Bytes;
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+/// One response at a time.
+#[derive(Default)]
+pub(crate) enum Feed {
+    #[default]
+    Closed,
+    Opening(Pin<Box<dyn Future<Output = Result<Response>> + Send>>),
+    Open(Box<Response>),
+}
+
+impl fmt::Debug for Feed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Closed => "Closed",
+            Self::Opening(_) => "Opening",
+            Self::Open(_) => "Open",
+        })
+    }
+}
+
+impl Feed {
+    /// Sends `call` once `wait` is over; [`Self::poll_part`] reads the response. An error of `wait` is the
+    /// feed's error.
+    pub(crate) fn open(
+        &mut self,
+        client: &Client,
+        call: Call,
+        wait: impl Future<Output = Result<()>> + Send + 'static,
+    ) {
+        let client = client.clone();
+        *self = Self::Opening(Box::pin(async move {
+            wait.await?;
+            client.send_once(&call).await
+        }));
+    }
+
+    /// The next part, or `None` when the response has ended. The feed is closed after that and after an error.
+    pub(crate) fn poll_part(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Bytes>>> {
+        let part = loop {
+            match self {
+                Self::Closed => break Ok(None),
+                Self::Opening(opening) => match ready!(opening.as_mut().poll(context)) {
+                    Ok(response) => *self = Self::Open(Box::new(response)),
+                    Err(error) => break Err(error),
+                },
+                Self::Open(response) => break ready!(response.poll_part(context)),
+            }
+        };
+        if !matches!(part, Ok(Some(_))) {
+            *self = Self::Closed;
+        }
+        Poll::Ready(part)
+    }
+}

@@ -1,0 +1,214 @@
+//! The contract as data: every operation with its method, path, parameters, bodies, responses and problems.
+//!
+//! The router routes what this table lists, the query parser accepts the parameters that it lists, and the
+//! OpenAPI document is rendered from it. A route can therefore not be missing from the document, and a documented
+//! operation always has a route.
+//!
+//! | module | contents |
+//! |---|---|
+//! | [`operations`] | the table |
+//! | [`parameters`] | parameters and response headers, each described once |
+//! | [`schema`] | the JSON objects of requests and responses |
+//! | [`document`] | the OpenAPI 3.1 document, docs/openapi.json |
+
+pub mod document;
+mod operations;
+pub mod parameters;
+pub mod schema;
+
+use crate::catalogue::Code;
+
+pub use operations::Operation;
+
+/// Everything the contract says about one operation.
+#[derive(Debug)]
+pub struct Description {
+    /// The `operationId`.
+    pub id: &'static str,
+    pub method: Method,
+    /// The path, with its parameters in braces.
+    pub path: &'static str,
+    pub tag: Tag,
+    pub summary: &'static str,
+    pub description: &'static str,
+    pub parameters: &'static [&'static Parameter],
+    /// The forms the request body may have; empty when there is none.
+    pub request: &'static [Content],
+    pub response: Response,
+    /// The problems that the operation may respond with, in groups that operations share.
+    pub problems: &'static [&'static [Code]],
+}
+
+/// The methods that operations use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    Get,
+    Post,
+    Put,
+    Delete,
+}
+
+/// The sections of the document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tag {
+    Events,
+    Transactions,
+    Streams,
+    Operations,
+}
+
+/// A parameter of a path, of a query, or a request header.
+#[derive(Debug)]
+pub struct Parameter {
+    pub name: &'static str,
+    pub location: Location,
+    pub description: &'static str,
+    pub values: Values,
+}
+
+/// Where a parameter is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Location {
+    Path,
+    Query,
+    Header,
+}
+
+/// The values a parameter takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Values {
+    Text,
+    /// A whole number from 1.
+    Number,
+    /// Texts; the parameter may be repeated.
+    Texts,
+    OneOf(&'static [&'static str]),
+}
+
+/// A body in one media type.
+#[derive(Debug)]
+pub struct Content {
+    pub media_type: &'static str,
+    pub schema: Schema,
+}
+
+/// The form of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Schema {
+    /// An object of [`schema`], by its name.
+    Object(&'static str),
+    /// An array of such objects.
+    Array(&'static str),
+    /// One of several such objects; in NDJSON, on each line.
+    OneOf(&'static [&'static str]),
+    /// Text of any form.
+    Text,
+    /// A JSON object that is described elsewhere.
+    AnyObject,
+}
+
+/// The successful response. Its status is 200.
+#[derive(Debug)]
+pub struct Response {
+    pub description: &'static str,
+    pub content: &'static [Content],
+    pub headers: &'static [&'static ResponseHeader],
+}
+
+/// A header of a response.
+#[derive(Debug)]
+pub struct ResponseHeader {
+    /// In lower case, as HTTP/2 sends it.
+    pub name: &'static str,
+    pub description: &'static str,
+}
+
+impl Method {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+impl Tag {
+    pub const ALL: [Self; 4] = [Self::Events, Self::Transactions, Self::Streams, Self::Operations];
+
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Events => "events",
+            Self::Transactions => "transactions",
+            Self::Streams => "streams",
+            Self::Operations => "operations",
+        }
+    }
+
+    #[must_use]
+    pub const fn description(self) -> &'static str {
+        match self {
+            Self::Events => "Append, read and follow events.",
+            Self::Transactions => "Apply checks and writes all or none.",
+            Self::Streams => "List streams, delete them, and control what they keep.",
+            Self::Operations => "Health, metrics and documentation of a node.",
+        }
+    }
+}
+
+impl Operation {
+    #[must_use]
+    pub const fn method(self) -> Method {
+        self.description().method
+    }
+
+    #[must_use]
+    pub const fn path(self) -> &'static str {
+        self.description().path
+    }
+
+    /// The names of the query parameters.
+    pub fn query_parameters(self) -> impl Iterator<Item = &'static str> {
+        let query = |parameter: &&&Parameter| parameter.location == Location::Query;
+        self.description().parameters.iter().filter(query).map(|parameter| parameter.name)
+    }
+
+    /// Whether the operation takes this parameter or header.
+    #[must_use]
+    pub fn takes(self, parameter: &Parameter) -> bool {
+        self.description().parameters.iter().any(|known| known.name == parameter.name)
+    }
+
+    /// Whether a successful response has this header.
+    #[must_use]
+    pub fn sends(self, header: &ResponseHeader) -> bool {
+        self.description().response.headers.iter().any(|known| known.name == header.name)
+    }
+
+    /// The problems that the operation may respond with.
+    pub fn problems(self) -> impl Iterator<Item = Code> {
+        self.description().problems.iter().copied().flatten().copied()
+    }
+
+    /// The operation with this method whose path has the form of `path`.
+    #[must_use]
+    pub fn find(method: &str, path: &str) -> Option<Self> {
+        let segments = |path: &'static str, found: &str| {
+            let (mut known, mut found) = (path.split('/'), found.split('/'));
+            loop {
+                match (known.next(), found.next()) {
+                    (None, None) => return true,
+                    (Some(known), Some(found)) if known == found || known.starts_with('{') => {}
+                    _ => return false,
+                }
+            }
+        };
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|operation| operation.method().as_str() == method && segments(operation.path(), path))
+    }
+}

@@ -1,0 +1,350 @@
+//! The table of operations.
+
+use super::parameters::{
+    AFTER, AFTER_OR_END, AS_OF, AS_OF_EVENT_TIME, AS_OF_USED, CURSOR, DIRECTION, ETAG, FROM, IDEMPOTENCY_KEY,
+    IF_MATCH, IF_NONE_MATCH, KEEP_ALIVE, LAST_EVENT_ID, LIMIT, LIST_CURSOR, LIST_LIMIT, PREFIX,
+    REMOVED_THROUGH, REPLAYED, SENT_STORE, STORE, STREAM, TYPE,
+};
+use super::{Content, Description, Method, Response, Schema, Tag};
+use crate::catalogue::Code;
+
+macro_rules! operations {
+    ($($name:ident: $description:expr;)*) => {
+        /// An operation of the API.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Operation {
+            $($name,)*
+        }
+
+        impl Operation {
+            /// All operations.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// What the contract says about this operation.
+            #[must_use]
+            pub const fn description(self) -> &'static Description {
+                match self {
+                    $(Self::$name => {
+                        static DESCRIPTION: Description = $description;
+                        &DESCRIPTION
+                    })*
+                }
+            }
+        }
+    };
+}
+
+const JSON: &str = "application/json";
+const NDJSON: &str = "application/x-ndjson";
+
+/// What every operation may respond with, whatever it does.
+const ANY: &[Code] = &[
+    Code::BadRequest,
+    Code::UnknownParameter,
+    Code::DuplicateParameter,
+    Code::InvalidParameter,
+    Code::DuplicateHeader,
+    Code::UriTooLong,
+    Code::HeadTooLarge,
+    Code::Internal,
+    Code::TooManyConnections,
+];
+/// Operations on the store's data.
+const DATA: &[Code] = &[Code::InvalidHeader, Code::OtherStore, Code::UnsupportedMediaType];
+const STREAM_NAME: &[Code] = &[Code::InvalidPath, Code::InvalidName];
+const BODY: &[Code] =
+    &[Code::IncompleteBody, Code::BodyTimeout, Code::BodyTooLarge, Code::InvalidUtf8, Code::InvalidJson];
+const OBJECT: &[Code] = &[
+    Code::UnknownMember,
+    Code::DuplicateMember,
+    Code::MissingMember,
+    Code::InvalidMember,
+    Code::JsonTooDeep,
+];
+const EVENTS: &[Code] = &[
+    Code::ReservedMember,
+    Code::EmptyBatch,
+    Code::TooManyItems,
+    Code::EventTooLarge,
+    Code::EventConflict,
+    Code::StreamFull,
+];
+const COMMAND: &[Code] = &[
+    Code::Busy,
+    Code::ReadOnly,
+    Code::NotReady,
+    Code::Stopping,
+    Code::OutcomeUnknown,
+    Code::UnsupportedCommand,
+];
+const KEYED: &[Code] = &[Code::KeyConflict, Code::KeysFull];
+const QUERY: &[Code] = &[Code::Busy, Code::NotReady, Code::Stopping];
+/// Reads of events, which may close a time first.
+const READ: &[Code] = &[
+    Code::TimeInFuture,
+    Code::NotAcceptable,
+    Code::ReadOnly,
+    Code::OutcomeUnknown,
+    Code::TooManySubscribers,
+];
+
+const fn json(name: &'static str) -> Content {
+    Content { media_type: JSON, schema: Schema::Object(name) }
+}
+
+const fn events(page: &'static str) -> [Content; 3] {
+    [
+        json(page),
+        Content { media_type: NDJSON, schema: Schema::Object("RecordedEvent") },
+        Content { media_type: "text/event-stream", schema: Schema::Text },
+    ]
+}
+
+operations! {
+    Append: Description {
+        id: "append",
+        method: Method::Post,
+        path: "/v1/streams/{stream}/events",
+        tag: Tag::Events,
+        summary: "Append events to a stream",
+        description: "Appends one event, a batch or NDJSON lines, all or none. In binary mode, `ce-*` headers carry the attributes, and the body, of any content type, is the data. An event that the stream already contains (same `source`, `id` and content) is not appended again: the response has its original revision.",
+        parameters: &[&STREAM, &IF_MATCH, &IF_NONE_MATCH, &IDEMPOTENCY_KEY, &STORE],
+        request: &[
+            Content { media_type: "application/cloudevents+json", schema: Schema::Object("NewEvent") },
+            json("NewEvent"),
+            Content { media_type: "application/cloudevents-batch+json", schema: Schema::Array("NewEvent") },
+            Content { media_type: NDJSON, schema: Schema::Object("NewEvent") },
+            Content { media_type: "*/*", schema: Schema::Text },
+        ],
+        response: Response {
+            description: "The events are in the stream.",
+            content: &[json("Appended")],
+            headers: &[&ETAG, &REPLAYED],
+        },
+        problems: &[ANY, DATA, STREAM_NAME, BODY, OBJECT, EVENTS, COMMAND, KEYED, &[Code::WrongRevision]],
+    };
+    ReadStream: Description {
+        id: "readStream",
+        method: Method::Get,
+        path: "/v1/streams/{stream}/events",
+        tag: Tag::Events,
+        summary: "Read or follow a stream",
+        description: "Returns one page as JSON, the whole stream as NDJSON, or a subscription as server-sent events, depending on `Accept`. A stream that does not exist has no events.",
+        parameters: &[&STREAM, &FROM, &AFTER, &DIRECTION, &TYPE, &LIMIT, &AS_OF, &AS_OF_EVENT_TIME, &KEEP_ALIVE, &LAST_EVENT_ID, &STORE],
+        request: &[],
+        response: Response {
+            description: "The events. As server-sent events, the `id` of each message is a cursor.",
+            content: &events("StreamPage"),
+            headers: &[&ETAG, &AS_OF_USED, &CURSOR, &SENT_STORE],
+        },
+        problems: &[ANY, DATA, STREAM_NAME, QUERY, READ, &[Code::HistoryTruncated]],
+    };
+    DeleteStream: Description {
+        id: "deleteStream",
+        method: Method::Delete,
+        path: "/v1/streams/{stream}",
+        tag: Tag::Streams,
+        summary: "Delete a stream",
+        description: "Removes all events of the stream. Their revisions are never used again. Repeating the request is safe.",
+        parameters: &[&STREAM, &IF_MATCH, &IF_NONE_MATCH, &STORE],
+        request: &[],
+        response: Response {
+            description: "The stream does not exist any more.",
+            content: &[json("Deleted")],
+            headers: &[],
+        },
+        problems: &[ANY, DATA, STREAM_NAME, COMMAND, &[Code::WrongRevision]],
+    };
+    GetSettings: Description {
+        id: "getSettings",
+        method: Method::Get,
+        path: "/v1/streams/{stream}/settings",
+        tag: Tag::Streams,
+        summary: "Get the settings of a stream",
+        description: "Returns what the stream keeps.",
+        parameters: &[&STREAM, &STORE],
+        request: &[],
+        response: Response {
+            description: "The current settings.",
+            content: &[json("SettingsInForce")],
+            headers: &[],
+        },
+        problems: &[ANY, DATA, STREAM_NAME, QUERY],
+    };
+    PutSettings: Description {
+        id: "putSettings",
+        method: Method::Put,
+        path: "/v1/streams/{stream}/settings",
+        tag: Tag::Streams,
+        summary: "Replace the settings of a stream",
+        description: "Replaces all settings; an absent member keeps everything. Events outside the settings disappear at once and leave the disk in the background.",
+        parameters: &[&STREAM, &STORE],
+        request: &[json("Settings")],
+        response: Response {
+            description: "The new settings.",
+            content: &[json("SettingsInForce")],
+            headers: &[],
+        },
+        problems: &[ANY, DATA, STREAM_NAME, BODY, OBJECT, COMMAND, &[Code::TruncateBeyondEnd]],
+    };
+    ListStreams: Description {
+        id: "listStreams",
+        method: Method::Get,
+        path: "/v1/streams",
+        tag: Tag::Streams,
+        summary: "List streams",
+        description: "Returns one page of streams, in no particular order.",
+        parameters: &[&PREFIX, &LIST_CURSOR, &LIST_LIMIT, &STORE],
+        request: &[],
+        response: Response {
+            description: "The streams. A page may be short or empty and still have a `next`.",
+            content: &[json("StreamList")],
+            headers: &[&SENT_STORE],
+        },
+        problems: &[ANY, DATA, QUERY],
+    };
+    AppendLines: Description {
+        id: "appendLines",
+        method: Method::Post,
+        path: "/v1/events",
+        tag: Tag::Events,
+        summary: "Append lines to many streams",
+        description: "Accepts any number of NDJSON lines. Each line is an append of its own. The response has one result per line, in order, and ends with a summary; read it while you send.",
+        parameters: &[&STORE],
+        request: &[Content { media_type: NDJSON, schema: Schema::Object("NewEventLine") }],
+        response: Response {
+            description: "One result per line, then the summary.",
+            content: &[Content { media_type: NDJSON, schema: Schema::OneOf(&["LineResult", "SummaryLine"]) }],
+            headers: &[],
+        },
+        problems: &[ANY, DATA, STREAM_NAME, BODY, OBJECT, EVENTS, COMMAND, &[Code::LineTooLong]],
+    };
+    ReadStore: Description {
+        id: "readStore",
+        method: Method::Get,
+        path: "/v1/events",
+        tag: Tag::Events,
+        summary: "Read or follow the whole store",
+        description: "Returns events of all streams in the order in which they were recorded: one page as JSON, everything as NDJSON, or a subscription as server-sent events, depending on `Accept`. Removed events are skipped.",
+        parameters: &[&AFTER_OR_END, &PREFIX, &TYPE, &LIMIT, &AS_OF, &AS_OF_EVENT_TIME, &KEEP_ALIVE, &LAST_EVENT_ID, &STORE],
+        request: &[],
+        response: Response {
+            description: "The events. As server-sent events, the `id` of each message is a cursor.",
+            content: &events("StorePage"),
+            headers: &[&AS_OF_USED, &CURSOR, &REMOVED_THROUGH, &SENT_STORE],
+        },
+        problems: &[ANY, DATA, QUERY, READ],
+    };
+    Transact: Description {
+        id: "transact",
+        method: Method::Post,
+        path: "/v1/transactions",
+        tag: Tag::Transactions,
+        summary: "Apply a transaction",
+        description: "Verifies all checks and applies all writes, or changes nothing.",
+        parameters: &[&IDEMPOTENCY_KEY, &STORE],
+        request: &[json("Transaction")],
+        response: Response {
+            description: "The transaction has been applied.",
+            content: &[json("Transacted")],
+            headers: &[&REPLAYED],
+        },
+        problems: &[ANY, DATA, BODY, OBJECT, EVENTS, COMMAND, KEYED, &[Code::WrongRevision, Code::InvalidName]],
+    };
+    Store: Description {
+        id: "store",
+        method: Method::Get,
+        path: "/v1",
+        tag: Tag::Operations,
+        summary: "Identify the store",
+        description: "Returns the identity of the store and the version of the node. The identity is created with the data directory and never changes; cursors belong to it.",
+        parameters: &[],
+        request: &[],
+        response: Response {
+            description: "The store.",
+            content: &[json("StoreInfo")],
+            headers: &[&SENT_STORE],
+        },
+        problems: &[ANY],
+    };
+    Live: Description {
+        id: "live",
+        method: Method::Get,
+        path: "/livez",
+        tag: Tag::Operations,
+        summary: "Check that the process responds",
+        description: "",
+        parameters: &[],
+        request: &[],
+        response: Response {
+            description: "The process responds.",
+            content: &[json("Live")],
+            headers: &[],
+        },
+        problems: &[ANY],
+    };
+    Ready: Description {
+        id: "ready",
+        method: Method::Get,
+        path: "/readyz",
+        tag: Tag::Operations,
+        summary: "Check that the node accepts requests",
+        description: "A read-only node is ready: it accepts reads, and `read_only` says why it refuses writes.",
+        parameters: &[],
+        request: &[],
+        response: Response {
+            description: "The node accepts requests.",
+            content: &[json("Ready")],
+            headers: &[],
+        },
+        problems: &[ANY, &[Code::NotReady, Code::Stopping]],
+    };
+    Metrics: Description {
+        id: "metrics",
+        method: Method::Get,
+        path: "/metrics",
+        tag: Tag::Operations,
+        summary: "Get the metrics",
+        description: "",
+        parameters: &[],
+        request: &[],
+        response: Response {
+            description: "Metrics in OpenMetrics text format.",
+            content: &[Content { media_type: "application/openmetrics-text", schema: Schema::Text }],
+            headers: &[],
+        },
+        problems: &[ANY],
+    };
+    OpenApi: Description {
+        id: "openapi",
+        method: Method::Get,
+        path: "/v1/openapi.json",
+        tag: Tag::Operations,
+        summary: "Get this document",
+        description: "",
+        parameters: &[],
+        request: &[],
+        response: Response {
+            description: "The OpenAPI 3.1 document.",
+            content: &[Content { media_type: JSON, schema: Schema::AnyObject }],
+            headers: &[],
+        },
+        problems: &[ANY],
+    };
+    Errors: Description {
+        id: "errors",
+        method: Method::Get,
+        path: "/v1/errors",
+        tag: Tag::Operations,
+        summary: "Get the page of error codes",
+        description: "The `type` of every problem points into this page.",
+        parameters: &[],
+        request: &[],
+        response: Response {
+            description: "The page in Markdown.",
+            content: &[Content { media_type: "text/markdown", schema: Schema::Text }],
+            headers: &[],
+        },
+        problems: &[ANY],
+    };
+}

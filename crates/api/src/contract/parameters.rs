@@ -1,0 +1,103 @@
+//! Parameters and response headers, each described once for all operations that have them.
+
+use super::{Location, Parameter, ResponseHeader, Values};
+
+pub static STREAM: Parameter = Parameter {
+    name: "stream",
+    location: Location::Path,
+    description: "The name of the stream, percent-encoded: 1 to 256 bytes of UTF-8 without control characters.",
+    values: Values::Text,
+};
+
+pub static IF_MATCH: Parameter = header(
+    "If-Match",
+    "The expected revision: `\"41\"` when the stream must be at revision 41, `*` when it must exist.",
+);
+pub static IF_NONE_MATCH: Parameter =
+    header("If-None-Match", "`*` when the stream must not exist. Other values are refused.");
+pub static IDEMPOTENCY_KEY: Parameter = header(
+    "Idempotency-Key",
+    "A name for the intended effect, kept for 24 hours. Sending the same request again with the same key returns the \
+     original outcome. Use a key for events without an `id`. To decide again and retry with a new expected revision, \
+     derive the event's `id` from the command instead, and send no key.",
+);
+pub static LAST_EVENT_ID: Parameter = header(
+    "Last-Event-ID",
+    "When following: the `id` of the last message received. It overrides the start given in the query.",
+);
+pub static STORE: Parameter = header(
+    "Mainstay-Store",
+    "The identity of the store that the request is meant for, as `GET /v1` returns it. Another store responds with \
+     `other_store` (409), so that a saved cursor is never used with a store it does not belong to.",
+);
+
+pub static FROM: Parameter = query(
+    "from",
+    "The revision to start at, inclusive. When following, `end` starts with the next event that is appended.",
+    Values::Text,
+);
+pub static AFTER: Parameter = query("after", "The cursor to start behind.", Values::Text);
+pub static AFTER_OR_END: Parameter = query(
+    "after",
+    "The cursor to start behind. When following, `end` starts with the next event that is appended.",
+    Values::Text,
+);
+pub static DIRECTION: Parameter =
+    query("direction", "The order of the events.", Values::OneOf(&["forward", "backward"]));
+pub static PREFIX: Parameter = query("prefix", "Only streams whose names start with this.", Values::Text);
+pub static TYPE: Parameter =
+    query("type", "Only events of this type. May be given up to 100 times.", Values::Texts);
+pub static LIMIT: Parameter = query(
+    "limit",
+    "The most events to return. A page has 100 by default and 1,000 at most; NDJSON has no limit by default.",
+    Values::Number,
+);
+pub static LIST_LIMIT: Parameter =
+    query("limit", "The most streams to return: 100 by default, 1,000 at most.", Values::Number);
+pub static LIST_CURSOR: Parameter =
+    query("cursor", "Where the last page ended, as in its `next`.", Values::Text);
+pub static AS_OF: Parameter = query(
+    "as_of",
+    "Only events recorded up to this RFC 3339 time, up to this cursor, or up to `now`. A time up to 60 s ahead of the \
+     node's clock counts as `now`.",
+    Values::Text,
+);
+pub static AS_OF_EVENT_TIME: Parameter = query(
+    "as_of_event_time",
+    "Only events that happened up to this RFC 3339 time, according to their own `time`.",
+    Values::Text,
+);
+pub static KEEP_ALIVE: Parameter = query(
+    "keep_alive",
+    "When following: how long the response may stay silent before a keep-alive message, from `1s` to `60s`.",
+    Values::Text,
+);
+
+pub static ETAG: ResponseHeader =
+    ResponseHeader { name: "etag", description: "The stream's last revision in quotes, for `If-Match`." };
+pub static REPLAYED: ResponseHeader = ResponseHeader {
+    name: "idempotent-replayed",
+    description: "`true` when the request had already taken effect: this is its original outcome.",
+};
+pub static SENT_STORE: ResponseHeader =
+    ResponseHeader { name: "mainstay-store", description: "The identity of the store that responds." };
+pub static AS_OF_USED: ResponseHeader = ResponseHeader {
+    name: "mainstay-as-of",
+    description: "With `as_of`: the moment that the response shows. Sent back as `as_of`, it means the same moment.",
+};
+pub static CURSOR: ResponseHeader = ResponseHeader {
+    name: "mainstay-cursor",
+    description: "With NDJSON: the cursor where the response ends.",
+};
+pub static REMOVED_THROUGH: ResponseHeader = ResponseHeader {
+    name: "mainstay-removed-through",
+    description: "With NDJSON and server-sent events: events up to this cursor may have been removed by retention or deletion.",
+};
+
+const fn header(name: &'static str, description: &'static str) -> Parameter {
+    Parameter { name, location: Location::Header, description, values: Values::Text }
+}
+
+const fn query(name: &'static str, description: &'static str, values: Values) -> Parameter {
+    Parameter { name, location: Location::Query, description, values }
+}

@@ -1,0 +1,379 @@
+//! The JSON objects of requests and responses, as types. The server reads and writes JSON without them, for speed.
+//! Tests read its real responses into these types, which refuse unknown members, so that neither can drift.
+
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+/// All of them, as components of the OpenAPI document.
+#[derive(utoipa::OpenApi)]
+#[openapi(components(schemas(
+    NewEvent,
+    NewEventLine,
+    RecordedEvent,
+    Appended,
+    AppendedEvent,
+    StreamPage,
+    StorePage,
+    LineResult,
+    SummaryLine,
+    Summary,
+    Transaction,
+    Check,
+    Expected,
+    ExpectedWord,
+    Write,
+    Append,
+    Transacted,
+    Written,
+    StreamList,
+    ListedStream,
+    Settings,
+    SettingsInForce,
+    Deleted,
+    StoreInfo,
+    Live,
+    Ready,
+    Problem
+)))]
+pub(super) struct Schemas;
+
+/// An event to append: a CloudEvent 1.0. Further members are extensions: their names have only lower-case letters
+/// and digits, and their values are strings, 32-bit integers or booleans.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+pub struct NewEvent {
+    #[schema(example = "1.0")]
+    pub specversion: Option<String>,
+    /// Identifies the event within its source. Sending the event again with the same content has no effect. When
+    /// absent, the server generates one.
+    pub id: Option<String>,
+    /// What produced the event: a URI reference. The default is `/streams/{stream}`.
+    pub source: Option<String>,
+    #[serde(rename = "type")]
+    #[schema(example = "cart.item-added")]
+    pub event_type: String,
+    pub subject: Option<String>,
+    /// When the event happened, in RFC 3339. The default is when it is recorded.
+    pub time: Option<String>,
+    pub datacontenttype: Option<String>,
+    pub dataschema: Option<String>,
+    /// Any JSON value. It is stored byte for byte.
+    pub data: Option<Value>,
+    /// Binary data, in base64.
+    pub data_base64: Option<String>,
+}
+
+/// One line of `POST /v1/events`: a CloudEvent with the stream to append it to.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+pub struct NewEventLine {
+    pub stream: String,
+    #[serde(flatten)]
+    pub event: NewEvent,
+}
+
+/// A recorded event: its location, and the CloudEvent with the attributes that the server filled in.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+pub struct RecordedEvent {
+    pub stream: String,
+    /// The event's number in its stream, from 0.
+    pub revision: u64,
+    /// The event's location in the order of the whole store: 20 hex digits.
+    pub cursor: String,
+    /// When the event was recorded.
+    pub recordedtime: String,
+    pub specversion: String,
+    pub id: String,
+    pub source: String,
+    #[serde(rename = "type")]
+    pub event_type: String,
+    pub subject: Option<String>,
+    pub time: String,
+    pub datacontenttype: Option<String>,
+    pub dataschema: Option<String>,
+    pub data: Option<Value>,
+    pub data_base64: Option<String>,
+}
+
+/// The outcome of an append.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Appended {
+    pub stream: String,
+    /// The revision of the last event.
+    pub revision: u64,
+    /// The cursor of the last event.
+    pub cursor: String,
+    /// Whether all events were in the stream already.
+    pub replayed: bool,
+    /// One for each event, in the order of the request.
+    pub events: Vec<AppendedEvent>,
+}
+
+/// Where one event of an append is.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AppendedEvent {
+    pub revision: u64,
+    pub cursor: String,
+    /// The id that the server generated. Absent when the client sent one.
+    pub id: Option<String>,
+    pub replayed: bool,
+}
+
+/// A page of one stream.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StreamPage {
+    pub stream: String,
+    /// The stream's last revision at the moment shown; null when the stream did not exist.
+    #[schema(required)]
+    pub revision: Option<u64>,
+    /// The first revision that is still available.
+    #[schema(required)]
+    pub first: Option<u64>,
+    /// With `as_of`: the moment shown. Sent back as `as_of`, it means the same moment.
+    pub as_of: Option<String>,
+    pub events: Vec<RecordedEvent>,
+    /// Path and query of the next page; null on the last page.
+    #[schema(required)]
+    pub next: Option<String>,
+}
+
+/// A page of the whole store.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StorePage {
+    /// Where the page ends: everything up to here was examined. Use it as `after` to continue later.
+    pub cursor: String,
+    /// Events up to this cursor may have been removed; null when none were.
+    #[schema(required)]
+    pub removed_through: Option<String>,
+    /// With `as_of`: the moment shown. Sent back as `as_of`, it means the same moment.
+    pub as_of: Option<String>,
+    pub events: Vec<RecordedEvent>,
+    /// Path and query of the next page; null at the end of the store.
+    #[schema(required)]
+    pub next: Option<String>,
+}
+
+/// The result of one line of `POST /v1/events`.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LineResult {
+    /// The number of the line, from 1. Empty lines count.
+    pub line: Option<u64>,
+    pub stream: Option<String>,
+    pub revision: Option<u64>,
+    pub cursor: Option<String>,
+    pub replayed: Option<bool>,
+    /// Why the line was refused. Without `line`, processing ended here.
+    pub problem: Option<Problem>,
+}
+
+/// The last line of the response to `POST /v1/events`.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SummaryLine {
+    pub summary: Summary,
+}
+
+/// How many lines had which result.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Summary {
+    /// Lines with a result.
+    pub lines: u64,
+    pub appended: u64,
+    pub replayed: u64,
+    pub refused: u64,
+}
+
+/// Checks and writes that are applied all or none.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Transaction {
+    #[serde(default)]
+    pub checks: Vec<Check>,
+    pub writes: Vec<Write>,
+}
+
+/// A condition on the state before the transaction.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Check {
+    pub stream: String,
+    pub expected: Expected,
+}
+
+/// The last revision that a stream must have, or whether it must exist.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum Expected {
+    Revision(u64),
+    Word(ExpectedWord),
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ExpectedWord {
+    None,
+    Exists,
+    Any,
+}
+
+/// One write: an object with one member that names its kind.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Write {
+    pub append: Append,
+}
+
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Append {
+    pub stream: String,
+    pub expected: Option<Expected>,
+    pub events: Vec<NewEvent>,
+}
+
+/// The outcome of a transaction.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Transacted {
+    pub replayed: bool,
+    /// One for each write, in the order of the request.
+    pub writes: Vec<Written>,
+}
+
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Written {
+    pub append: Appended,
+}
+
+/// A page of the list of streams.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StreamList {
+    pub streams: Vec<ListedStream>,
+    /// Path and query of the next page; null on the last page. A page may be short or empty and still have one.
+    #[schema(required)]
+    pub next: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListedStream {
+    pub stream: String,
+    /// The first revision that is still available.
+    #[schema(required)]
+    pub first: Option<u64>,
+    /// The last revision.
+    #[schema(required)]
+    pub revision: Option<u64>,
+}
+
+/// What a stream keeps. An absent or null member keeps everything.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Removes events that were recorded longer ago than this: a whole number and `ms`, `s`, `m`, `h`, `d` or `w`.
+    #[schema(example = "30d")]
+    pub max_age: Option<String>,
+    /// Keeps only the newest N events.
+    pub max_count: Option<u64>,
+    /// Removes events below this revision.
+    pub truncate_before: Option<u64>,
+}
+
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SettingsInForce {
+    pub stream: String,
+    #[schema(required)]
+    pub max_age: Option<String>,
+    #[schema(required)]
+    pub max_count: Option<u64>,
+    #[schema(required)]
+    pub truncate_before: Option<u64>,
+}
+
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Deleted {
+    pub stream: String,
+    /// The last revision that the stream had. The next append continues after it.
+    #[schema(required)]
+    pub revision: Option<u64>,
+}
+
+/// The store of a node.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StoreInfo {
+    /// The identity of the store: 32 hex digits, created with the data directory.
+    pub store: String,
+    /// The version of the node.
+    pub version: String,
+}
+
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Live {
+    pub status: String,
+}
+
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Ready {
+    pub status: String,
+    /// Log entries that the node applied again when it started.
+    pub replayed_entries: u64,
+    /// Why the node refuses writes; null when it accepts them.
+    #[schema(required)]
+    pub read_only: Option<String>,
+}
+
+/// An error (RFC 9457). `/v1/errors` has a section for each code.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Problem {
+    #[serde(rename = "type")]
+    #[schema(example = "/v1/errors#wrong_revision")]
+    pub problem_type: String,
+    pub title: String,
+    pub status: u16,
+    /// Stable: programs match on it.
+    #[schema(example = "wrong_revision")]
+    pub code: String,
+    /// What happened in this case.
+    pub detail: String,
+    /// What to do.
+    pub action: String,
+    /// Whether the same request may succeed later.
+    pub retryable: bool,
+    /// The path of the member in the JSON that was sent.
+    pub member: Option<String>,
+    pub parameter: Option<String>,
+    pub header: Option<String>,
+    /// The number of the line in the request, from 1.
+    pub line: Option<u64>,
+    /// The index of the event in the request, from 0.
+    pub event: Option<u64>,
+    /// The index of the check or write in the transaction, from 0: first all checks, then all writes.
+    pub part: Option<u64>,
+    /// The limit that was exceeded.
+    pub limit: Option<u64>,
+    /// `wrong_revision`: the stream's last revision; null when the stream does not exist.
+    pub current_revision: Option<u64>,
+    /// `history_truncated`: the first revision that is still available.
+    pub first_revision: Option<u64>,
+    /// `truncate_beyond_end`: the revision of the next event.
+    pub next_revision: Option<u64>,
+    /// `event_conflict`: the revision of the event with the same identity.
+    pub revision: Option<u64>,
+    /// `key_conflict`: `content` or `precondition`, whichever differs from the first request with the key.
+    pub differs: Option<String>,
+    /// `other_store`: the identity of the store that responds.
+    pub store: Option<String>,
+}

@@ -1,0 +1,13 @@
+//! Writers of responses.
+//!
+//! | module | what it writes |
+//! |---|---|
+//! | [`stored`] | recorded events |
+//! | [`outcome`] | outcomes of commands |
+//! | [`refusal`] | problems for refused commands |
+//! | [`page`] | pages of events and of streams |
+
+pub mod outcome;
+pub mod page;
+pub mod refusal;
+pub mod stored;

@@ -1,0 +1,200 @@
+//! Pages: lists with a link to what follows. `next` is a path and query to `GET`; null says that nothing
+//! follows (yet).
+
+use super::outcome::write_revision;
+use crate::json;
+use crate::uri;
+use model::{Cursor, Revision};
+
+/// The end of a page of one stream's events; the rendered events, parted by commas, come before it.
+#[derive(Clone, Debug)]
+pub struct StreamPage<'a> {
+    pub stream: &'a str,
+    /// The last revision, as of the moment that was asked for; null when there was none.
+    pub revision: Option<Revision>,
+    /// The first revision that is kept; null when there is none.
+    pub first: Option<Revision>,
+    /// The moment that the page shows, where the request had `as_of`.
+    pub as_of: Option<&'a str>,
+    pub next: Option<String>,
+}
+
+impl StreamPage<'_> {
+    /// The page around `events`.
+    pub fn write(&self, out: &mut Vec<u8>, events: &[u8]) {
+        out.reserve(events.len() + 256);
+        out.extend_from_slice(b"{\"stream\":");
+        json::write_text(out, self.stream);
+        out.extend_from_slice(b",\"revision\":");
+        write_revision(out, self.revision);
+        out.extend_from_slice(b",\"first\":");
+        write_revision(out, self.first);
+        write_as_of(out, self.as_of);
+        write_events(out, events);
+        write_next(out, self.next.as_deref());
+    }
+}
+
+/// The end of a page of the whole store's events.
+#[derive(Clone, Debug)]
+pub struct StorePage<'a> {
+    /// Where the page ended: everything up to here was examined.
+    pub cursor: Cursor,
+    /// The greatest cursor of a removed event.
+    pub removed_through: Option<Cursor>,
+    /// The moment that the page shows, where the request had `as_of`.
+    pub as_of: Option<&'a str>,
+    pub next: Option<String>,
+}
+
+impl StorePage<'_> {
+    /// The page around `events`.
+    pub fn write(&self, out: &mut Vec<u8>, events: &[u8]) {
+        out.reserve(events.len() + 256);
+        out.extend_from_slice(b"{\"cursor\":\"");
+        out.extend_from_slice(&self.cursor.to_hex());
+        out.extend_from_slice(b"\",\"removed_through\":");
+        match self.removed_through {
+            None => out.extend_from_slice(b"null"),
+            Some(cursor) => json::write_text(out, &cursor.to_string()),
+        }
+        write_as_of(out, self.as_of);
+        write_events(out, events);
+        write_next(out, self.next.as_deref());
+    }
+}
+
+/// One stream of a list.
+#[derive(Clone, Debug)]
+pub struct ListedStream<'a> {
+    pub stream: &'a str,
+    pub first: Option<Revision>,
+    pub revision: Option<Revision>,
+}
+
+/// A page of the list of streams.
+pub fn write_streams<'a>(
+    out: &mut Vec<u8>,
+    streams: impl Iterator<Item = ListedStream<'a>>,
+    next: Option<&str>,
+) {
+    out.extend_from_slice(b"{\"streams\":[");
+    for (at, listed) in streams.enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        out.extend_from_slice(b"{\"stream\":");
+        json::write_text(out, listed.stream);
+        out.extend_from_slice(b",\"first\":");
+        write_revision(out, listed.first);
+        out.extend_from_slice(b",\"revision\":");
+        write_revision(out, listed.revision);
+        out.push(b'}');
+    }
+    out.push(b']');
+    write_next(out, next);
+}
+
+fn write_as_of(out: &mut Vec<u8>, moment: Option<&str>) {
+    if let Some(moment) = moment {
+        out.extend_from_slice(b",\"as_of\":");
+        json::write_text(out, moment);
+    }
+}
+
+fn write_events(out: &mut Vec<u8>, events: &[u8]) {
+    out.extend_from_slice(b",\"events\":[");
+    out.extend_from_slice(events);
+    out.push(b']');
+}
+
+fn write_next(out: &mut Vec<u8>, next: Option<&str>) {
+    out.extend_from_slice(b",\"next\":");
+    match next {
+        None => out.extend_from_slice(b"null"),
+        Some(link) => json::write_text(out, link),
+    }
+    out.push(b'}');
+}
+
+/// A path and query, put together.
+#[derive(Clone, Debug)]
+pub struct Link {
+    text: Vec<u8>,
+    parameters: usize,
+}
+
+impl Link {
+    /// The path of one stream's events.
+    #[must_use]
+    pub fn stream_events(stream: &str) -> Self {
+        let mut text = b"/v1/streams/".to_vec();
+        uri::encode(&mut text, stream);
+        text.extend_from_slice(b"/events");
+        Self { text, parameters: 0 }
+    }
+
+    /// Another path.
+    #[must_use]
+    pub fn path(path: &'static str) -> Self {
+        Self { text: path.into(), parameters: 0 }
+    }
+
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.text.push(if self.parameters == 0 { b'?' } else { b'&' });
+        self.text.extend_from_slice(name.as_bytes());
+        self.text.push(b'=');
+        uri::encode(&mut self.text, value);
+        self.parameters += 1;
+        self
+    }
+
+    #[must_use]
+    pub fn with_some(self, name: &str, value: Option<&str>) -> Self {
+        match value {
+            None => self,
+            Some(value) => self.with(name, value),
+        }
+    }
+
+    #[must_use]
+    pub fn into_text(self) -> String {
+        String::from_utf8(self.text).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_are_encoded() {
+        let link = Link::stream_events("a b")
+            .with("from", "7")
+            .with_some("limit", None)
+            .with_some("as_of", Some("+&"));
+        assert_eq!(link.into_text(), "/v1/streams/a%20b/events?from=7&as_of=%2B%26");
+    }
+
+    #[test]
+    fn pages_are_json() {
+        let mut out = Vec::new();
+        StreamPage { stream: "s", revision: None, first: None, as_of: None, next: None }
+            .write(&mut out, b"{},{}");
+        assert_eq!(out, br#"{"stream":"s","revision":null,"first":null,"events":[{},{}],"next":null}"#);
+        let mut out = Vec::new();
+        let next = Some("/v1/events?after=x".into());
+        StorePage { cursor: Cursor::START, removed_through: Some(Cursor::START), as_of: Some("x"), next }
+            .write(&mut out, b"");
+        let json: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!((&json["as_of"], &json["next"]), (&"x".into(), &"/v1/events?after=x".into()));
+        let mut out = Vec::new();
+        let listed = ListedStream { stream: "s", first: Some(Revision(1)), revision: Some(Revision(2)) };
+        write_streams(&mut out, [listed.clone(), listed].into_iter(), None);
+        assert_eq!(
+            out,
+            br#"{"streams":[{"stream":"s","first":1,"revision":2},{"stream":"s","first":1,"revision":2}],"next":null}"#
+        );
+    }
+}

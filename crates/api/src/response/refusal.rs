@@ -1,0 +1,140 @@
+//! The problem for a refused command, with the part of the request that it is about.
+
+use crate::catalogue::Code;
+use crate::problem::Problem;
+use crate::response::outcome::AppendContext;
+use model::{KeyDifference, Refusal, Revision};
+
+/// What a command was about. It determines the wording and the path of the problem.
+#[derive(Clone, Copy, Debug)]
+pub enum Target<'a> {
+    /// One stream.
+    Stream(&'a str),
+    /// A transaction: the streams of its checks and of its writes.
+    Transaction { checks: &'a [String], writes: &'a [AppendContext] },
+}
+
+impl<'a> Target<'a> {
+    /// The path to a check or a write, for a transaction.
+    fn member(self, part: u32) -> Option<String> {
+        let Self::Transaction { checks, .. } = self else { return None };
+        let part = part as usize;
+        Some(match part.checked_sub(checks.len()) {
+            None => format!("checks[{part}]"),
+            Some(write) => format!("writes[{write}].append"),
+        })
+    }
+
+    fn stream(self, part: u32) -> &'a str {
+        match self {
+            Self::Stream(name) => name,
+            Self::Transaction { checks, writes } => {
+                let part = part as usize;
+                let check = checks.get(part).map(String::as_str);
+                let write = || writes.get(part.checked_sub(checks.len())?).map(|write| write.stream.as_str());
+                check.or_else(write).unwrap_or_default()
+            }
+        }
+    }
+}
+
+/// The problem for a refusal.
+#[must_use]
+pub fn problem(refusal: &Refusal, target: Target<'_>) -> Box<Problem> {
+    match refusal {
+        Refusal::WrongRevision { part, current } => {
+            let detail = match current {
+                Some(revision) => format!("`{}` is at revision {revision}", target.stream(*part)),
+                None => format!("`{}` does not exist", target.stream(*part)),
+            };
+            let problem = Problem::new(Code::WrongRevision, detail).revision("current_revision", *current);
+            match target.member(*part) {
+                Some(member) => problem.number("part", u64::from(*part)).member(member),
+                None => problem,
+            }
+        }
+        Refusal::EventConflict { write, event, revision } => {
+            let problem = event_conflict(*event, *revision);
+            match target {
+                Target::Transaction { .. } => {
+                    problem.member(format!("writes[{write}].append.events[{event}]"))
+                }
+                Target::Stream(_) => problem,
+            }
+        }
+        Refusal::KeyConflict { differs } => key_conflict(*differs),
+        Refusal::KeysFull => Problem::new(Code::KeysFull, "no more idempotency keys can be stored for now"),
+        Refusal::TruncateBeyondEnd { next } => {
+            Problem::new(Code::TruncateBeyondEnd, format!("the stream's next revision is {next}"))
+                .revision("next_revision", Some(*next))
+                .member("truncate_before")
+        }
+        Refusal::Unsupported => {
+            Problem::new(Code::UnsupportedCommand, "the store applies an older behaviour")
+        }
+        Refusal::StreamFull => Problem::new(Code::StreamFull, "the stream has no revisions left"),
+    }
+}
+
+fn key_conflict(differs: KeyDifference) -> Box<Problem> {
+    let (differs, detail) = match differs {
+        KeyDifference::Content => {
+            ("content", "the first request with this key took effect, and its content was different")
+        }
+        KeyDifference::Precondition => (
+            "precondition",
+            "the first request with this key took effect; it had the same content and another expected revision",
+        ),
+    };
+    Problem::new(Code::KeyConflict, detail).text("differs", differs)
+}
+
+fn event_conflict(event: u32, revision: Option<Revision>) -> Box<Problem> {
+    let detail = match revision {
+        Some(revision) => {
+            format!("revision {revision} has the same `source` and `id` and different content")
+        }
+        None => {
+            "the request contains two events with the same `source` and `id` and different content".into()
+        }
+    };
+    let problem = Problem::new(Code::EventConflict, detail).number("event", u64::from(event));
+    match revision {
+        Some(_) => problem.revision("revision", revision),
+        None => problem,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::response::outcome::Unnamed;
+
+    #[test]
+    fn a_refusal_says_where_and_what_is_there() {
+        let json = |refusal: Refusal, target: Target<'_>| -> serde_json::Value {
+            serde_json::from_slice(&problem(&refusal, target).to_bytes()).unwrap()
+        };
+        let wrong = |part| Refusal::WrongRevision { part, current: Some(Revision(41)) };
+        let answer = json(wrong(0), Target::Stream("cart-7"));
+        assert_eq!(
+            (&answer["detail"], &answer["current_revision"]),
+            (&"`cart-7` is at revision 41".into(), &41.into())
+        );
+        let checks = ["a".to_owned(), "b".to_owned()];
+        let writes = ["c", "d"].map(|name| AppendContext { stream: name.into(), unnamed: Unnamed::None });
+        let transaction = Target::Transaction { checks: &checks, writes: &writes };
+        let answer = json(wrong(1), transaction);
+        assert_eq!(
+            (&answer["member"], &answer["detail"]),
+            (&"checks[1]".into(), &"`b` is at revision 41".into())
+        );
+        let answer = json(wrong(3), transaction);
+        assert_eq!(
+            (&answer["member"], &answer["detail"]),
+            (&"writes[1].append".into(), &"`d` is at revision 41".into())
+        );
+        let conflict = Refusal::EventConflict { write: 1, event: 2, revision: None };
+        assert_eq!(json(conflict, transaction)["member"], "writes[1].append.events[2]");
+    }
+}

@@ -1,0 +1,37 @@
+//! One bounded page of JSON, with a link to the next one.
+
+use super::query::Source;
+use super::reader::{Budget, Chunk, Reader};
+use crate::response::{self, AS_OF, JSON, Result};
+use api::response::page::{StorePage, StreamPage};
+use http::header::ETAG;
+use model::limits;
+
+pub(super) async fn respond(mut reader: Reader) -> Result {
+    let limit = reader.query.limit.unwrap_or(limits::PAGE_EVENTS_DEFAULT as u64);
+    let chunk = reader.next(Budget::of_page(limit)).await?;
+    let query = &*reader.query;
+    let moment = query.as_of.as_ref().map(|as_of| as_of.moment.as_str());
+    let next = (!chunk.at_end).then(|| query.link(chunk.resume));
+    let Chunk { rendered, through, last, first, removed_through, .. } = chunk;
+    let mut out = Vec::new();
+    match &query.source {
+        Source::Stream { name, .. } => {
+            let page = StreamPage { stream: name.as_str(), revision: last, first, as_of: moment, next };
+            page.write(&mut out, &rendered);
+        }
+        Source::Store { .. } => {
+            let page = StorePage { cursor: through, removed_through, as_of: moment, next };
+            page.write(&mut out, &rendered);
+        }
+    }
+    drop(rendered);
+    let reserved = reader.context.buffers.reserve_now(out.len())?;
+    let mut response = response::whole(JSON, reserved.hold(out));
+    response::insert(&mut response, AS_OF, moment);
+    // The tag of the stream as it is now, for `If-Match`. An older state's tag would not match.
+    if let (None, Some(revision)) = (moment, last) {
+        response.headers_mut().insert(ETAG, response::etag(revision));
+    }
+    Ok(response)
+}
