@@ -1,5 +1,5 @@
-//! What HTTP says about repeating a request, about failures, and about deadlines: shared by the tower layers and the
-//! reqwest integration.
+//! What HTTP says about repeating a request, about failures, and about deadlines: shared by the tower layers
+//! and the reqwest integration.
 
 use crate::contract::Outcome;
 use crate::guard::{Attempt, CallOptions, Classification};
@@ -36,8 +36,8 @@ pub(crate) fn pass_deadline(headers: &mut HeaderMap, attempt: Attempt) {
     }
 }
 
-/// 5xx and 429 are failures; 429 and 503 may say when to come back. Every other response is an answer of a service that
-/// works.
+/// 5xx and 429 are failures; 429 and 503 may say when to come back. Every other response is an answer of a
+/// service that works.
 pub(crate) fn classify(status: StatusCode, headers: Option<&HeaderMap>) -> Classification {
     let is_busy = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
     if !is_busy && !status.is_server_error() {

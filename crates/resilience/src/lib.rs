@@ -60,7 +60,7 @@
 
 extern crate alloc;
 
-#[cfg(all(doctest, feature = "serde", feature = "tower"))]
+#[cfg(all(doctest, feature = "serde", feature = "tower", feature = "reqwest"))]
 #[doc = include_str!("../README.md")]
 pub mod readme {}
 

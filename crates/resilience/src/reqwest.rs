@@ -1,8 +1,9 @@
 //! Guarded calls with [reqwest](https://docs.rs/reqwest) (feature `reqwest`).
 //!
-//! [`Guard::send`] sends a request under a guard and judges the response by its status: 5xx and 429 are failures, are
-//! retried if the request is safe to repeat, and may say when to come back (`Retry-After`); a 404 is an answer of a
-//! service that works. So `error_for_status` comes after the guard has seen the response:
+//! [`Guard::send`] sends a request under a guard and judges the response by its status: 5xx and 429 are
+//! failures, are retried if the request is safe to repeat, and may say when to come back (`Retry-After`); a
+//! 404 is an answer of a service that works. So `error_for_status` comes after the guard has seen the
+//! response:
 //!
 //! ```
 //! use mainstay_resilience::guard::{Guard, Policy};
@@ -23,8 +24,8 @@
 //! ```
 //!
 //! With [`StatusClassifier`] an operation may also call `error_for_status` itself, inside
-//! [`Guard::call`](crate::guard::Guard::call): the error keeps the status. It loses the headers, and with them
-//! `Retry-After`.
+//! [`Guard::call`](crate::guard::Guard::call): the error keeps the status. It loses the headers, and with
+//! them `Retry-After`.
 
 use crate::contract::Outcome;
 use crate::guard::{CallError, Classification, Classify, Guard};
@@ -35,9 +36,9 @@ use core::any::Any;
 
 /// Judges a response, or an error that stands for one, by its HTTP status.
 ///
-/// 5xx, 429, broken connections and timeouts are failures. Other statuses are successes, as a response or as the error
-/// that `error_for_status` makes of it. An error of ours (a URL that cannot be sent, a body that does not parse) says
-/// nothing about the service.
+/// 5xx, 429, broken connections and timeouts are failures. Other statuses are successes, as a response or as
+/// the error that `error_for_status` makes of it. An error of ours (a URL that cannot be sent, a body that
+/// does not parse) says nothing about the service.
 ///
 /// ```
 /// use mainstay_resilience::Outcome;
@@ -78,8 +79,9 @@ impl<T: 'static> Classify<T, Error> for StatusClassifier {
 impl<C: Classify<Response, Error>> Guard<C> {
     /// Sends a request under this guard.
     ///
-    /// The request's method and its `Idempotency-Key` header decide whether it is safe to repeat. A body that is a
-    /// stream is sent at most once. Each attempt carries the time that it has left as `x-deadline-ms`.
+    /// The request's method and its `Idempotency-Key` header decide whether it is safe to repeat. A body
+    /// that is a stream is sent at most once. Each attempt carries the time that it has left as
+    /// `x-deadline-ms`.
     ///
     /// ```
     /// # use mainstay_resilience::guard::{CallError, Guard};

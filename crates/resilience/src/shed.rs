@@ -78,8 +78,8 @@ config! {
 /// use mainstay_resilience::{Decision, Rejected, Reason, Decide, Input};
 ///
 /// let request = Request { priority: Priority::Low, in_use: 50, limit: 100 };
-/// let answer = Config::default().ask(&mut (), Input::default(), request);
-/// assert_eq!(answer, Decision::Reject(Rejected { reason: Reason::Shed, retry_at: None }));
+/// let decision = Config::default().ask(&mut (), Input::default(), request);
+/// assert_eq!(decision, Decision::Reject(Rejected { reason: Reason::Shed, retry_at: None }));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {

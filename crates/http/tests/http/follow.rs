@@ -111,7 +111,8 @@ fn a_filtered_subscriber_is_told_how_far_the_node_has_read() {
         node.post("/v1/streams/s/events", r#"{"type":"wanted","data":1}"#);
         subscriber.chunks_until("\"type\":\"wanted\"");
         // The cursor of a progress message is one to come back with.
-        let back = [("last-event-id", progress(&text).last().unwrap().as_str())];
+        let reached = progress(&text);
+        let back = [("last-event-id", reached.last().unwrap().as_str())];
         let mut subscriber = follow(&node, path, &back);
         assert_eq!(messages(&subscriber.chunks_until("\"type\":\"wanted\""))[0].1, 1);
     }

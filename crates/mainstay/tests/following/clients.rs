@@ -3,7 +3,8 @@
 use crate::node::Node;
 use crate::python::python;
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Lines};
+use std::io::{BufRead, BufReader, Lines, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
@@ -70,6 +71,16 @@ fn append(node: &Node, stream: &str, kind: &str, numbers: std::ops::Range<u64>) 
     node.run_with_input(&["import", "-"], &lines).ok();
 }
 
+/// Waits, as a subscriber of its own, for as many keep-alives as others get meanwhile.
+fn until_keep_alives(node: &Node, count: usize) {
+    let mut stream = TcpStream::connect(node.url.strip_prefix("http://").unwrap()).unwrap();
+    stream
+        .write_all(b"GET /v1/events?after=end HTTP/1.0\r\nhost: x\r\naccept: text/event-stream\r\n\r\n")
+        .unwrap();
+    let lines = BufReader::new(stream).lines().map(Result::unwrap);
+    assert_eq!(lines.filter(|line| line.starts_with(": keep-alive")).take(count).count(), count);
+}
+
 #[test]
 fn every_kind_of_message_reaches_independent_clients_as_the_page_says() {
     for client in CLIENTS {
@@ -87,6 +98,10 @@ fn every_kind_of_message_reaches_independent_clients_as_the_page_says() {
                 let event = listener.until("message");
                 assert_eq!((&event.data["data"], &event.data["cursor"]), (&n.into(), &event.id.into()));
             }
+            // Keep-alives after a message with an id reach no handler.
+            until_keep_alives(&node, 3);
+            append(&node, "s", "wanted", 9..10);
+            assert_eq!(listener.next().unwrap().data["data"], 9, "{client}");
             // The cursor of a progress message is one to come back with.
             let mut back = Listener::start(client, &url, &progress.id);
             assert_eq!(back.until("message").data["data"], 7);

@@ -81,8 +81,8 @@ pub enum Request {
 /// use mainstay_resilience::{Decision, Decide, Input};
 ///
 /// let config = Config::default();
-/// let answer = config.ask(&mut config.state(), Input::default(), Request::Withdraw);
-/// assert_eq!(answer, Decision::Admit(Ticket));
+/// let decision = config.ask(&mut config.state(), Input::default(), Request::Withdraw);
+/// assert_eq!(decision, Decision::Admit(Ticket));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket;

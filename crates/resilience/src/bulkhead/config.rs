@@ -68,8 +68,8 @@ config! {
     /// let config = Config::new().limit(Limit::Aimd(aimd));
     /// let mut state = config.state();
     /// let ticket = config.ask(&mut state, Input::at(Time::ZERO), Default::default()).admitted().unwrap();
-    /// let told = config.tell(&mut state, Input::at(Time::from_millis(101)), ticket, Outcome::Success, 1);
-    /// assert!(matches!(told, Recorded::Changed(changed) if changed.to == 18));
+    /// let recorded = config.tell(&mut state, Input::at(Time::from_millis(101)), ticket, Outcome::Success, 1);
+    /// assert!(matches!(recorded, Recorded::Changed(changed) if changed.to == 18));
     /// ```
     pub struct Aimd {
         /// The limit at the start. From `min` to `max`; default 20.

@@ -56,8 +56,8 @@ impl Ticket {
     /// # use mainstay_resilience::{Decide, Input, Time, bulkhead};
     /// # let config = bulkhead::Config::default();
     /// let input = Input::at(Time::from_millis(20));
-    /// let answer = config.ask(&mut config.state(), input, bulkhead::Request::default());
-    /// assert_eq!(answer.admitted().map(|ticket| ticket.begun()), Some(input.now));
+    /// let decision = config.ask(&mut config.state(), input, bulkhead::Request::default());
+    /// assert_eq!(decision.admitted().map(|ticket| ticket.begun()), Some(input.now));
     /// ```
     #[must_use]
     pub const fn begun(self) -> Time {
@@ -75,8 +75,8 @@ impl Ticket {
 /// let config = Config::new().limit(Limit::Aimd(aimd));
 /// let (mut state, input) = (config.state(), Input::default());
 /// let ticket = config.ask(&mut state, input, Request::default()).admitted().unwrap();
-/// let told = config.tell(&mut state, input, ticket, Outcome::Failure, 1);
-/// assert!(matches!(told, Recorded::Changed(change) if (change.from, change.to) == (10, 5)));
+/// let recorded = config.tell(&mut state, input, ticket, Outcome::Failure, 1);
+/// assert!(matches!(recorded, Recorded::Changed(change) if (change.from, change.to) == (10, 5)));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -1,7 +1,7 @@
 //! One attempt: breaker, rate limit, bulkhead, timeout, and its outcome recorded with each.
 //!
-//! Whatever an attempt has been given is held by values that give it back when they are dropped, wherever the future
-//! stood and whatever ended it.
+//! Whatever an attempt has been given is held by values that give it back when they are dropped, wherever
+//! the future stood and whatever ended it.
 
 use super::classify::Classification;
 use super::error::{CallError, CallRejected};
@@ -59,8 +59,8 @@ impl<T, E> Attempted<T, E> {
     }
 }
 
-/// An attempt that all policies admitted. Dropped before it is concluded, it was cancelled, or failed if the operation
-/// panicked.
+/// An attempt that all policies admitted. Dropped before it is concluded, it was cancelled, or failed if the
+/// operation panicked.
 #[derive(Debug)]
 pub(super) struct Admitted<'a> {
     run: Run<'a>,
@@ -197,8 +197,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// A caller that has waited does not begin past its deadline. If the breaker changed meanwhile, it is asked again: a
-    /// queue of calls must not run into a dependency that was found to be down.
+    /// A caller that has waited does not begin past its deadline. If the breaker changed meanwhile, it is
+    /// asked again: a queue of calls must not run into a dependency that was found to be down.
     pub(super) fn after_wait(
         self,
         breaker: Option<BreakerPermit<'a>>,
@@ -295,8 +295,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// An attempt that was cut short is a failure of the dependency, unless its caller's deadline gave it less than half
-    /// of what it may take: the policy's timeout, or its total timeout if it has no other.
+    /// An attempt that was cut short is a failure of the dependency, unless its caller's deadline gave it
+    /// less than half of what it may take: the policy's timeout, or its total timeout if it has no other.
     fn cut_short(self, ran: Duration) -> Classification {
         let policy = &self.running.policy;
         let may_take = policy.timeout.or(policy.total_timeout);
@@ -324,7 +324,8 @@ pub(super) async fn within<F: Future>(ends: Time, future: F) -> Option<F::Output
     if ends == Time::FAR {
         return Some(rest.await);
     }
-    // Tokio's own timeout, because it fires even if the future uses up the task's budget with each poll, where a plain
-    // timer would be told to wait for its turn forever. On the heap, so that what moves with each call stays small.
+    // Tokio's own timeout, because it fires even if the future uses up the task's budget with each poll,
+    // where a plain timer would be told to wait for its turn forever. On the heap, so that what moves with
+    // each call stays small.
     Box::pin(tokio::time::timeout_at(clock::instant_of(ends), rest)).await.ok()
 }

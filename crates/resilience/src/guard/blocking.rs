@@ -1,5 +1,5 @@
-//! One attempt in the current thread. It asks the same policies in the same order as an async attempt; only the
-//! waiting differs.
+//! One attempt in the current thread. It asks the same policies in the same order as an async attempt; only
+//! the waiting differs.
 
 use super::attempt::{Admitted, Attempted, Caller, Run};
 use super::classify::Classification;

@@ -22,7 +22,8 @@ pub struct CallRejected {
     pub guard: Arc<str>,
     /// Which policy rejected the call, and why.
     pub reason: Reason,
-    /// How long to wait until asking again can help, if the policy knows it: what belongs in a `Retry-After` header.
+    /// How long to wait until asking again can help, if the policy knows it: what belongs in a `Retry-After`
+    /// header.
     pub retry_after: Option<Duration>,
 }
 

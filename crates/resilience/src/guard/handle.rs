@@ -52,7 +52,8 @@ impl<C> Clone for Guard<C> {
 }
 
 impl Guard {
-    /// A guard under a name, which its errors and metrics carry. Every error of a call counts as a failure; use
+    /// A guard under a name, which its errors and metrics carry. Every error of a call counts as a failure;
+    /// use
     /// [`builder`](Guard::builder) for another rule.
     ///
     /// ```
@@ -128,10 +129,12 @@ impl<C> Guard<C> {
         self.core.running.load().policy.clone()
     }
 
-    /// Replaces the policy. It applies to calls that begin from now on; calls under way end under the old one.
+    /// Replaces the policy. It applies to calls that begin from now on; calls under way end under the old
+    /// one.
     ///
-    /// What was learned is kept: the breaker's state and window, the permits in use and the queue, the tokens and
-    /// budgets that were spent. A part that the new policy leaves out is dropped; a new part starts fresh.
+    /// What was learned is kept: the breaker's state and window, the permits in use and the queue, the
+    /// tokens and budgets that were spent. A part that the new policy leaves out is dropped; a new part
+    /// starts fresh.
     ///
     /// ```
     /// # use mainstay_resilience::guard::{Guard, Policy};
@@ -172,8 +175,8 @@ impl<C> Guard<C> {
         self.core.running.load().snapshot()
     }
 
-    /// Opens the breaker, as if it had tripped by itself: it will probe and recover. Does nothing if the policy has no
-    /// breaker, or while the breaker is forced.
+    /// Opens the breaker, as if it had tripped by itself: it will probe and recover. Does nothing if the
+    /// policy has no breaker, or while the breaker is forced.
     ///
     /// ```
     /// # use mainstay_resilience::guard::{Guard, Policy};
@@ -257,8 +260,8 @@ impl<C> Guard<C> {
 
     /// Makes a call with its own options: `operation` begins each attempt.
     ///
-    /// If no further attempt is made, because there were enough or a policy rejects it, the last result is the result:
-    /// a response that counts as a failure is still a response.
+    /// If no further attempt is made, because there were enough or a policy rejects it, the last result is
+    /// the result: a response that counts as a failure is still a response.
     ///
     /// ```
     /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
@@ -304,8 +307,8 @@ impl<C> Guard<C> {
         Run { observer: &self.core.observer, running: &running }.call(options, operation, classify).await
     }
 
-    /// Makes a call of exactly one attempt, whatever the policy says about retries and hedges: for an operation that
-    /// cannot be repeated at all, such as one that consumes its request.
+    /// Makes a call of exactly one attempt, whatever the policy says about retries and hedges: for an
+    /// operation that cannot be repeated at all, such as one that consumes its request.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
@@ -347,12 +350,12 @@ impl<C> Guard<C> {
         Run { observer: &self.core.observer, running: &running }.call_once(options, operation, classify).await
     }
 
-    /// Makes a call in the current thread, for programs without an async runtime. It blocks while it waits for a
-    /// token, for a permit, or before a retry; there are no hedges.
+    /// Makes a call in the current thread, for programs without an async runtime. It blocks while it waits
+    /// for a token, for a permit, or before a retry; there are no hedges.
     ///
-    /// **A running operation cannot be interrupted.** The policy's timeouts and the deadline are checked between
-    /// attempts, and bound every wait; give the operation a timeout of its own. A success that took longer than the
-    /// policy's timeout counts as slow.
+    /// **A running operation cannot be interrupted.** The policy's timeouts and the deadline are checked
+    /// between attempts, and bound every wait; give the operation a timeout of its own. A success that took
+    /// longer than the policy's timeout counts as slow.
     ///
     /// ```
     /// # use mainstay_resilience::guard::{CallError, Guard, Policy};

@@ -14,9 +14,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// One policy and one guard for each key (a host, a tenant, a report type), bounded in number. Made by
 /// [`GuardBuilder::build_keyed`](super::GuardBuilder::build_keyed).
 ///
-/// A new key takes the place of the least recently used guard that is idle: its breaker closed, its permits returned,
-/// its tokens all there. While none is, further keys share one guard. All guards have the same name, and so the same
-/// metrics: keys may be many, labels should not.
+/// A new key takes the place of the least recently used guard that is idle: its breaker closed, its permits
+/// returned, its tokens all there. While none is, further keys share one guard. All guards have the same
+/// name, and so the same metrics: keys may be many, labels should not.
 ///
 /// ```
 /// use mainstay_resilience::bulkhead;

@@ -1,5 +1,5 @@
-//! What a guard shows: metrics through the `metrics` facade, and changes as `tracing` events. Without these features it
-//! does nothing.
+//! What a guard shows: metrics through the `metrics` facade, and changes as `tracing` events. Without these
+//! features it does nothing.
 //!
 //! | metric | labels | meaning |
 //! |---|---|---|

@@ -171,8 +171,9 @@ impl<'a> Run<'a> {
         match either(first.as_mut(), second.as_mut()).await {
             Either::One(attempted) if attempted.is_good() => recorded(first_permit, attempted),
             Either::Other(attempted) if attempted.is_good() => recorded(second_permit, attempted),
-            // One of them failed, and the other decides. If that is no better, the first attempt's result stands, unless
-            // only the second was admitted: then the dependency was called, and a rejection would deny it.
+            // One of them failed, and the other decides. If that is no better, the first attempt's result
+            // stands, unless only the second was admitted: then the dependency was called, and a rejection
+            // would deny it.
             Either::One(attempted) => {
                 let attempted = recorded(first_permit, attempted);
                 attempted.or(recorded(second_permit, second.await))

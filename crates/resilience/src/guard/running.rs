@@ -29,8 +29,8 @@ impl Running {
         })
     }
 
-    /// The same under another policy. A part that stays keeps its state; calls under way hold on to the parts that
-    /// they began with.
+    /// The same under another policy. A part that stays keeps its state; calls under way hold on to the
+    /// parts that they began with.
     pub(super) fn reconfigured(&self, policy: Policy) -> Result<Self, ConfigError> {
         policy.check()?;
         Ok(Self {

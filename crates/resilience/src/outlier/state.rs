@@ -51,8 +51,8 @@ impl Ticket {
     /// ```
     /// # use mainstay_resilience::{Decide, Input, outlier};
     /// # let config = outlier::Config::default();
-    /// let answer = config.ask(&mut config.state(), Input::default(), outlier::Request { host: 12 });
-    /// assert_eq!(answer.admitted().map(|ticket| ticket.host()), Some(12));
+    /// let decision = config.ask(&mut config.state(), Input::default(), outlier::Request { host: 12 });
+    /// assert_eq!(decision.admitted().map(|ticket| ticket.host()), Some(12));
     /// ```
     #[must_use]
     pub const fn host(self) -> u32 {

@@ -75,8 +75,8 @@ pub struct Ticket {
 /// ```
 /// use mainstay_resilience::{Recorded, rate};
 ///
-/// fn has_changed(told: Recorded<rate::Change>) -> bool {
-///     match told {
+/// fn has_changed(recorded: Recorded<rate::Change>) -> bool {
+///     match recorded {
 ///         Recorded::Counted | Recorded::Stale => false,
 ///         Recorded::Changed(never) => match never {},
 ///     }

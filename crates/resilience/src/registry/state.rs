@@ -85,9 +85,9 @@ pub struct State<K> {
 /// use mainstay_resilience::{Input, breaker};
 ///
 /// let config = Config::default();
-/// let answer = config.ask(&mut config.state(), Input::default(), &7, breaker::Request::default());
+/// let decision = config.ask(&mut config.state(), Input::default(), &7, breaker::Request::default());
 /// // Keep it until the call ends, then record the outcome with it.
-/// let ticket: Option<Ticket> = answer.admitted();
+/// let ticket: Option<Ticket> = decision.admitted();
 /// assert!(ticket.is_some());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

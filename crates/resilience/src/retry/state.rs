@@ -81,8 +81,8 @@ pub enum Request {
 ///     safety: Safety::Safe,
 ///     due: None,
 /// };
-/// let answer = config.ask(&mut config.state(), Input::at(Time::ZERO), Request::Again(again));
-/// assert_eq!(answer, Decision::Wait { until: Time::from_millis(2_000) });
+/// let decision = config.ask(&mut config.state(), Input::at(Time::ZERO), Request::Again(again));
+/// assert_eq!(decision, Decision::Wait { until: Time::from_millis(2_000) });
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Again {
@@ -109,8 +109,8 @@ pub struct Again {
 /// use mainstay_resilience::{Decision, Decide, Input};
 ///
 /// let config = Config::default();
-/// let answer = config.ask(&mut config.state(), Input::default(), Request::First);
-/// assert_eq!(answer, Decision::Admit(Ticket { attempt: 1 }));
+/// let decision = config.ask(&mut config.state(), Input::default(), Request::First);
+/// assert_eq!(decision, Decision::Admit(Ticket { attempt: 1 }));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

@@ -9,10 +9,10 @@ use core::mem;
 
 /// A circuit breaker shared by threads.
 ///
-/// It decides as the plain [`breaker`](crate::breaker) does under some order of the calls that agrees with each
-/// thread's own. With a window of 1,024 calls, or of 10 seconds in 10 buckets, it takes less than 1 KiB including its
-/// heap memory. Acquiring a permit costs about 1 ns while the breaker is closed, and recording a success one
-/// compare-and-swap.
+/// It decides as the plain [`breaker`](crate::breaker) does under some order of the calls that agrees with
+/// each thread's own. With a window of 1,024 calls, or of 10 seconds in 10 buckets, it takes less than 1 KiB
+/// including its heap memory. Acquiring a permit costs about 1 ns while the breaker is closed, and recording
+/// a success one compare-and-swap.
 ///
 /// ```
 /// use mainstay_resilience::breaker::{Circuit, Config};
@@ -41,8 +41,8 @@ struct Inner {
     state: State,
 }
 
-/// A call that a [`CircuitBreaker`] admitted. Dropped without an outcome, the call counts as cancelled: it says
-/// nothing about the dependency, and a probe frees its place.
+/// A call that a [`CircuitBreaker`] admitted. Dropped without an outcome, the call counts as cancelled: it
+/// says nothing about the dependency, and a probe frees its place.
 ///
 /// ```
 /// use mainstay_resilience::{breaker, sync::CircuitBreaker};
@@ -137,8 +137,8 @@ impl BreakerPermit<'_> {
             && lock(&self.breaker.inner).state.generation() != self.ticket.generation
     }
 
-    /// Gives the permit back without telling the breaker anything. Only for a call that was never made and whose
-    /// ticket is stale.
+    /// Gives the permit back without telling the breaker anything. Only for a call that was never made and
+    /// whose ticket is stale.
     #[cfg(feature = "async")]
     pub(crate) fn forget(self) {
         mem::forget(self);
@@ -255,8 +255,8 @@ impl CircuitBreaker {
         self.locked(input, |config, state| config.tell(state, input, ticket, outcome, 1))
     }
 
-    /// Opens the breaker, as if it had tripped by itself: it will probe and recover. Does nothing while the breaker is
-    /// forced.
+    /// Opens the breaker, as if it had tripped by itself: it will probe and recover. Does nothing while the
+    /// breaker is forced.
     ///
     /// ```
     /// # use mainstay_resilience::breaker::{Circuit, Config};
@@ -312,8 +312,8 @@ impl CircuitBreaker {
         self.locked(input, |config, state| config.force(state, input, forced))
     }
 
-    /// Replaces the configuration. The breaker keeps its state and its outstanding permits; a different window starts
-    /// empty.
+    /// Replaces the configuration. The breaker keeps its state and its outstanding permits; a different
+    /// window starts empty.
     ///
     /// ```
     /// # use mainstay_resilience::{Outcome, breaker, sync::CircuitBreaker};
@@ -385,8 +385,8 @@ impl CircuitBreaker {
         self.locked(Input::at(now), |config, state| config.snapshot(state, now))
     }
 
-    /// Closed, open or half-open. A breaker that is forced is in the state that it is held in; one whose ramp has not
-    /// ended is closed ([`Snapshot::ramping`] tells).
+    /// Closed, open or half-open. A breaker that is forced is in the state that it is held in; one whose
+    /// ramp has not ended is closed ([`Snapshot::ramping`] tells).
     ///
     /// ```
     /// # use mainstay_resilience::breaker::{Circuit, Config};

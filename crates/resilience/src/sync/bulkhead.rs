@@ -11,9 +11,9 @@ use core::task::{Poll, Waker};
 
 /// A cap on concurrent calls, shared by tasks and threads.
 ///
-/// A permit that is returned is granted to the first caller in the queue at once, in its name, and then its task is
-/// woken. If the task is gone, the permit goes on to the next. So no wake-up is lost, and no caller overtakes another of
-/// the same priority.
+/// A permit that is returned is granted to the first caller in the queue at once, in its name, and then its
+/// task is woken. If the task is gone, the permit goes on to the next. So no wake-up is lost, and no caller
+/// overtakes another of the same priority.
 ///
 /// ```
 /// use mainstay_resilience::{Outcome, Reason, bulkhead, sync::Bulkhead};
@@ -38,7 +38,8 @@ struct Inner {
     waiters: Waiters,
 }
 
-/// One of a [`Bulkhead`]'s permits. Dropped without an outcome, it goes back, and the call counts as cancelled.
+/// One of a [`Bulkhead`]'s permits. Dropped without an outcome, it goes back, and the call counts as
+/// cancelled.
 ///
 /// ```
 /// use mainstay_resilience::{bulkhead, sync::Bulkhead};
@@ -240,7 +241,8 @@ impl Bulkhead {
         self.enter_with(input, priority, Some(input))
     }
 
-    /// A permit or a place in the queue, which read the clock when they are dropped, unless an input is given for that.
+    /// A permit or a place in the queue, which read the clock when they are dropped, unless an input is
+    /// given for that.
     pub(crate) fn enter_with(
         &self,
         input: Input,
@@ -260,7 +262,8 @@ impl Bulkhead {
     }
 
     pub(super) fn poll_granted(&self, caller: u64, waker: &Waker) -> Poll<Ticket> {
-        // The replaced waker is dropped after the lock: dropping one may drop a task, whose permits come back here.
+        // The replaced waker is dropped after the lock: dropping one may drop a task, whose permits come
+        // back here.
         let (granted, _replaced) = lock(&self.inner).waiters.poll(caller, waker);
         granted
     }
@@ -364,8 +367,8 @@ impl Bulkhead {
 }
 
 impl Inner {
-    /// Grants the free permits to the first callers in the queue, and returns whom to wake: at most as many as permits
-    /// were free.
+    /// Grants the free permits to the first callers in the queue, and returns whom to wake: at most as many
+    /// as permits were free.
     fn grant(&mut self, input: Input) -> Vec<Waker> {
         let mut wakers = Vec::new();
         if self.waiters.is_empty() {

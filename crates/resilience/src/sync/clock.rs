@@ -37,7 +37,8 @@ pub(crate) fn time_of(instant: Instant) -> Time {
     Time::ZERO + instant.saturating_duration_since(origin())
 }
 
-/// A moment on tokio's clock. One that the clock cannot express becomes a year from now: longer than any wait.
+/// A moment on tokio's clock. One that the clock cannot express becomes a year from now: longer than any
+/// wait.
 #[cfg(feature = "async")]
 pub(crate) fn instant_of(time: Time) -> Instant {
     const FAR: Duration = Duration::from_secs(365 * 24 * 3_600);

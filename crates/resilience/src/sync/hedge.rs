@@ -35,8 +35,8 @@ struct Inner {
     state: State,
 }
 
-/// An attempt of a call that may be hedged. Dropped without an outcome it counts as cancelled after the time it took:
-/// the attempt that lost is how slow calls are seen at all.
+/// An attempt of a call that may be hedged. Dropped without an outcome it counts as cancelled after the time
+/// it took: the attempt that lost is how slow calls are seen at all.
 ///
 /// ```
 /// use mainstay_resilience::{Outcome, hedge, sync};
@@ -137,7 +137,8 @@ impl Hedge {
         self.first_with(input, Some(input))
     }
 
-    /// Begins a first attempt whose permit reads the clock when it is dropped, unless an input is given for that.
+    /// Begins a first attempt whose permit reads the clock when it is dropped, unless an input is given for
+    /// that.
     pub(crate) fn first_with(&self, input: Input, given: Option<Input>) -> HedgePermit<'_> {
         let ticket = self.ask(input, Request::First).admitted();
         HedgePermit { hedge: self, ticket, acquired: given }

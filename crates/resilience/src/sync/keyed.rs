@@ -26,7 +26,8 @@ struct Inner<K, V> {
 #[derive(Debug)]
 struct Slot<V> {
     value: Arc<V>,
-    /// When it was last looked up, in milliseconds: so that a busy key costs one store a millisecond, not one a call.
+    /// When it was last looked up, in milliseconds: so that a busy key costs one store a millisecond, not
+    /// one a call.
     used_millis: AtomicU64,
 }
 
@@ -53,8 +54,9 @@ impl<K: Hash + Eq + Clone, V> Keyed<K, V> {
         self.inner.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The key's value. A new key gets one from `make`, in place of the least recently used that `may_leave`, if there
-    /// are as many as there may be. If none may leave, the key shares one value with others.
+    /// The key's value. A new key gets one from `make`, in place of the least recently used that
+    /// `may_leave`, if there are as many as there may be. If none may leave, the key shares one value with
+    /// others.
     pub(crate) fn get<Q>(
         &self,
         key: &Q,

@@ -1,9 +1,10 @@
 //! Policies shared by threads.
 //!
-//! Each type holds one policy's state and is used in the same way: [`try_acquire`](CircuitBreaker::try_acquire) asks for a
-//! permit, and [`record`](BreakerPermit::record) returns it with the outcome of the call. **A permit that is dropped
-//! without an outcome counts as cancelled and gives back everything it held**, so an early return, a dropped future
-//! and a panic are all safe.
+//! Each type holds one policy's state and is used in the same way:
+//! [`try_acquire`](CircuitBreaker::try_acquire) asks for a permit, and [`record`](BreakerPermit::record)
+//! returns it with the outcome of the call. **A permit that is dropped without an outcome counts as
+//! cancelled and gives back everything it held**, so an early return, a dropped future and a panic are all
+//! safe.
 //!
 //! ```
 //! use mainstay_resilience::{Outcome, breaker, sync::CircuitBreaker};
@@ -29,14 +30,14 @@
 //! | [`Retry`] | [`Attempts`] of one call, from `begin` | |
 //! | [`Hedge`] | [`HedgePermit`] of an attempt, from `first` and `second` | |
 //!
-//! These methods read a monotonic clock ([`now`]). Each has a variant ending in `_at` that takes the time (and the
-//! random number) as an [`Input`](crate::Input) instead, for simulations, for benchmarks, and for callers that already
-//! know the time. Use one kind of clock for one policy.
+//! These methods read a monotonic clock ([`now`]). Each has a variant ending in `_at` that takes the time
+//! (and the random number) as an [`Input`](crate::Input) instead, for simulations, for benchmarks, and for
+//! callers that already know the time. Use one kind of clock for one policy.
 //!
-//! There is one implementation of each policy, the plain decision. Every type here keeps the plain state of its policy behind
-//! a lock that is never held across a call. The most frequent operations stay away from that lock: successes of a
-//! closed breaker and the first attempts of calls are counted in per-thread words, and added to the state in one
-//! batch before anything else is asked of it.
+//! There is one implementation of each policy, the plain decision. Every type here keeps the plain state of
+//! its policy behind a lock that is never held across a call. The most frequent operations stay away from
+//! that lock: successes of a closed breaker and the first attempts of calls are counted in per-thread words,
+//! and added to the state in one batch before anything else is asked of it.
 
 mod breaker;
 mod bulkhead;

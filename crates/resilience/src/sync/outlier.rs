@@ -23,7 +23,8 @@ pub struct OutlierDetector {
     state: Mutex<State>,
 }
 
-/// A call to one host. Dropped without an outcome, the call counts as cancelled and says nothing about the host.
+/// A call to one host. Dropped without an outcome, the call counts as cancelled and says nothing about the
+/// host.
 ///
 /// ```
 /// use mainstay_resilience::{outlier, sync::OutlierDetector};

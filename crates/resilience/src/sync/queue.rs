@@ -9,11 +9,11 @@ use core::mem;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
-/// A caller in the queue of a [`Bulkhead`]: a future that resolves to its permit. Dropping it leaves the queue, and
-/// passes on a permit that was granted meanwhile.
+/// A caller in the queue of a [`Bulkhead`]: a future that resolves to its permit. Dropping it leaves the
+/// queue, and passes on a permit that was granted meanwhile.
 ///
-/// The future has no timer: it stays pending after [`until`](Queued::until), when the caller's patience ends. The
-/// caller watches the clock and drops it then.
+/// The future has no timer: it stays pending after [`until`](Queued::until), when the caller's patience
+/// ends. The caller watches the clock and drops it then.
 ///
 /// ```
 /// use mainstay_resilience::shed::Priority;
@@ -64,8 +64,8 @@ impl<'a> Queued<'a> {
         self.until
     }
 
-    /// Leaves the queue at a given time. Dropping does the same at the time at which the caller entered, if that was
-    /// given, or else at the current time.
+    /// Leaves the queue at a given time. Dropping does the same at the time at which the caller entered, if
+    /// that was given, or else at the current time.
     ///
     /// ```
     /// # use mainstay_resilience::shed::Priority;
@@ -111,8 +111,8 @@ impl Drop for Queued<'_> {
     }
 }
 
-/// The callers in the queue, and those who were granted a permit and have not taken it yet. Each is found by its name
-/// at once.
+/// The callers in the queue, and those who were granted a permit and have not taken it yet. Each is found by
+/// its name at once.
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
     slots: Vec<Option<Waiter>>,
@@ -167,8 +167,8 @@ impl Waiters {
         Ok(waiter.waker.take())
     }
 
-    /// Takes the permit that was granted, or remembers whom to wake. Returns the waker that it replaced, for the
-    /// caller to drop after releasing its lock.
+    /// Takes the permit that was granted, or remembers whom to wake. Returns the waker that it replaced, for
+    /// the caller to drop after releasing its lock.
     pub(super) fn poll(&mut self, caller: u64, waker: &Waker) -> (Poll<Ticket>, Option<Waker>) {
         let Some(waiter) = self.get_mut(caller) else { return (Poll::Pending, None) };
         if let Some(ticket) = waiter.granted.take() {

@@ -9,8 +9,8 @@ use core::time::Duration;
 
 /// A rate limit shared by threads.
 ///
-/// A token is spent when it is granted, whatever becomes of the call: so there is no permit to give back. The whole
-/// state of a token bucket is one atomic word; a sliding window is behind a lock.
+/// A token is spent when it is granted, whatever becomes of the call: so there is no permit to give back.
+/// The whole state of a token bucket is one atomic word; a sliding window is behind a lock.
 ///
 /// ```
 /// use mainstay_resilience::policy::RateLimit;
@@ -70,8 +70,8 @@ impl RateLimiter {
         Self { kind }
     }
 
-    /// A limiter with another configuration and, if the algorithm is the same, with the tokens that this one has
-    /// spent.
+    /// A limiter with another configuration and, if the algorithm is the same, with the tokens that this one
+    /// has spent.
     #[cfg(feature = "async")]
     pub(crate) fn reconfigured(&self, config: RateLimit) -> Self {
         let new = Self::checked(config);
@@ -158,7 +158,8 @@ impl RateLimiter {
 
     /// Spends one token, and waits for it at most as long as the configuration's `wait_max`.
     ///
-    /// Waiting callers have no order, and a wait is no reservation: who asks first when a token is there gets it.
+    /// Waiting callers have no order, and a wait is no reservation: who asks first when a token is there
+    /// gets it.
     ///
     /// ```
     /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();

@@ -14,14 +14,14 @@ use std::sync::Arc;
 
 /// One circuit breaker for each key (a host, a tenant, a report type), bounded in number.
 ///
-/// [`registry`](crate::registry) has the rules: a new key takes the place of the least recently used breaker that is
-/// closed; while none is, further keys share one breaker. With the feature `metrics`,
-/// `resilience_registry_shared_total` counts the look-ups that got the shared one: the bound is too low, or much is
-/// broken.
+/// [`registry`](crate::registry) has the rules: a new key takes the place of the least recently used breaker
+/// that is closed; while none is, further keys share one breaker. With the feature `metrics`,
+/// `resilience_registry_shared_total` counts the look-ups that got the shared one: the bound is too low, or
+/// much is broken.
 ///
 /// A look-up takes a shared lock for its own duration. Code that calls one dependency often can keep what
-/// [`get`](CircuitBreakers::get) returned. A breaker that has left goes on working for those who hold it, apart from
-/// the one that its key gets next.
+/// [`get`](CircuitBreakers::get) returned. A breaker that has left goes on working for those who hold it,
+/// apart from the one that its key gets next.
 ///
 /// ```
 /// use mainstay_resilience::{Outcome, registry, sync::CircuitBreakers};
@@ -133,7 +133,8 @@ impl<K: Hash + Eq + Clone> CircuitBreakers<K> {
         })
     }
 
-    /// Removes a key that will not be used again, whatever the state of its breaker. Says whether it was there.
+    /// Removes a key that will not be used again, whatever the state of its breaker. Says whether it was
+    /// there.
     ///
     /// ```
     /// # use mainstay_resilience::{registry, sync::CircuitBreakers};
@@ -192,8 +193,9 @@ impl<K: Hash + Eq + Clone> CircuitBreakers<K> {
 
 /// One rate limiter for each key (a client, a tenant), bounded in number.
 ///
-/// A new key takes the place of the least recently used limiter that has all its tokens: nothing is lost with it.
-/// While none has, further keys share one limiter, so that many new keys at once cannot get around the limit.
+/// A new key takes the place of the least recently used limiter that has all its tokens: nothing is lost
+/// with it. While none has, further keys share one limiter, so that many new keys at once cannot get around
+/// the limit.
 ///
 /// ```
 /// use mainstay_resilience::policy::RateLimit;

@@ -47,8 +47,8 @@ struct Inner {
     state: State,
 }
 
-/// The attempts of one call. It holds nothing that must be given back: an attempt that the budget has paid for is
-/// paid for.
+/// The attempts of one call. It holds nothing that must be given back: an attempt that the budget has paid
+/// for is paid for.
 ///
 /// ```
 /// use mainstay_resilience::retry::{self, Safety};
@@ -86,7 +86,8 @@ impl Attempts<'_> {
         self.ticket.attempt
     }
 
-    /// After a failed attempt: how long to pause before the next. `retry_after` is what the dependency asked for.
+    /// After a failed attempt: how long to pause before the next. `retry_after` is what the dependency asked
+    /// for.
     ///
     /// ```
     /// # use mainstay_resilience::{retry, sync::Retry};
@@ -99,8 +100,8 @@ impl Attempts<'_> {
     /// ```
     ///
     /// # Errors
-    /// There is no further attempt: too many were made, they took too long, the call is not safe to repeat, the
-    /// dependency asked for too much patience, or the budget is spent.
+    /// There is no further attempt: too many were made, they took too long, the call is not safe to repeat,
+    /// the dependency asked for too much patience, or the budget is spent.
     pub fn pause(&mut self, retry_after: Option<Duration>) -> Result<Duration, Rejected> {
         let input = clock::input();
         Ok(self.due_at(input, retry_after)?.since(input.now))
@@ -131,8 +132,8 @@ impl Attempts<'_> {
         Ok(due)
     }
 
-    /// Begins the next attempt, which the budget pays for. Call it after the pause; a timer that fires a little early
-    /// does no harm.
+    /// Begins the next attempt, which the budget pays for. Call it after the pause; a timer that fires a
+    /// little early does no harm.
     ///
     /// ```
     /// # use mainstay_resilience::{retry, sync::Retry};

@@ -204,10 +204,12 @@ fn a_configuration_changed_while_running_holds_from_the_next_call_on() {
     for _ in 0..10 {
         assert_eq!(fail(), Recorded::Counted);
     }
-    breaker.configure_at(
-        input,
-        breaker::Config { window: CALLS, calls_min: 5, consecutive_failures: None, ..config(CALLS) },
-    );
+    breaker
+        .configure_at(
+            input,
+            breaker::Config { window: CALLS, calls_min: 5, consecutive_failures: None, ..config(CALLS) },
+        )
+        .expect("valid");
     assert!(matches!(fail(), Recorded::Changed(_)), "the ten failures before count under the new rules");
 }
 

@@ -11,13 +11,14 @@ use core::task::{Context, Poll};
 use std::sync::Arc;
 use tower_service::Service;
 
-/// Several hosts that do the same work. Each request goes to a random one of them, but not to one that is ejected. If
-/// there is none to call, the error is a [`CallRejected`] with [`Reason::Outlier`](crate::Reason::Outlier): that only
-/// happens when there is no host at all, because the last ones are never ejected.
+/// Several hosts that do the same work. Each request goes to a random one of them, but not to one that is
+/// ejected. If there is none to call, the error is a [`CallRejected`] with
+/// [`Reason::Outlier`](crate::Reason::Outlier): that only happens when there is no host at all, because the
+/// last ones are never ejected.
 ///
-/// Put a guard's layer *around* it: for retries, which may then reach another host, and for a bulkhead and a timeout of
-/// the whole. A host needs no breaker of its own: ejection does that work, and a rejection from further in says nothing
-/// about the host, so the host would be picked again.
+/// Put a guard's layer *around* it: for retries, which may then reach another host, and for a bulkhead and a
+/// timeout of the whole. A host needs no breaker of its own: ejection does that work, and a rejection from
+/// further in says nothing about the host, so the host would be picked again.
 ///
 /// ```
 /// use mainstay_resilience::outlier;

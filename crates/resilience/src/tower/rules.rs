@@ -70,7 +70,8 @@ pub trait Rules<Req, Res> {
     /// ```
     fn clone_request(&self, request: &Req) -> Option<Req>;
 
-    /// Changes the request before each attempt: to pass on a deadline, for example. By default it changes nothing.
+    /// Changes the request before each attempt: to pass on a deadline, for example. By default it changes
+    /// nothing.
     ///
     /// ```
     /// use mainstay_resilience::Outcome;
@@ -103,7 +104,8 @@ pub trait Rules<Req, Res> {
         let _ = (request, attempt);
     }
 
-    /// Decides what a result means. Not called for a rejection by a policy of this crate further in: that is neutral.
+    /// Decides what a result means. Not called for a rejection by a policy of this crate further in: that is
+    /// neutral.
     ///
     /// ```
     /// use core::time::Duration;
@@ -170,13 +172,13 @@ impl<Req: Clone, Res, F: Fn(Result<&Res, &BoxError>) -> Outcome> Rules<Req, Res>
     }
 }
 
-/// The rules of HTTP. A request is safe to repeat by its method or by its `Idempotency-Key`. 5xx, 429 and connection
-/// errors are failures; 429 and 503 may say when to come back (`Retry-After`, in seconds). A deadline travels as
-/// `x-deadline-ms`: the milliseconds that are left. A timeout ends with the head of the response: a body that arrives
-/// slowly is the reader's to bound.
+/// The rules of HTTP. A request is safe to repeat by its method or by its `Idempotency-Key`. 5xx, 429 and
+/// connection errors are failures; 429 and 503 may say when to come back (`Retry-After`, in seconds). A
+/// deadline travels as `x-deadline-ms`: the milliseconds that are left. A timeout ends with the head of the
+/// response: a body that arrives slowly is the reader's to bound.
 ///
-/// Only a request whose body can be cloned can be sent again. For others, such as a streamed upload, use [`once`], which
-/// does everything but retries and hedges.
+/// Only a request whose body can be cloned can be sent again. For others, such as a streamed upload, use
+/// [`once`], which does everything but retries and hedges.
 ///
 /// [`once`]: HttpRules::once
 ///

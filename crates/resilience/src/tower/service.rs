@@ -75,7 +75,8 @@ pub struct GuardLayer<R> {
 }
 
 impl<R> GuardLayer<R> {
-    /// A layer around an existing guard. All services that it makes share the guard; its classifier is replaced by `rules`.
+    /// A layer around an existing guard. All services that it makes share the guard; its classifier is
+    /// replaced by `rules`.
     ///
     /// ```
     /// use mainstay_resilience::guard::{Guard, Policy};
@@ -235,7 +236,8 @@ where
     }
 }
 
-/// A rejection by a policy further in says nothing about the dependency. Everything else is for the rules to decide.
+/// A rejection by a policy further in says nothing about the dependency. Everything else is for the rules to
+/// decide.
 pub(super) fn classify<R, Req, Res>(rules: &R, result: Result<&Res, &BoxError>) -> Classification
 where
     R: Rules<Req, Res>,

@@ -41,9 +41,9 @@ fn a_probe_whose_caller_disappeared_frees_its_permit_and_its_outcome_is_stale() 
     let lost = bench.ticket();
     assert!(bench.pass_millis(2_999).rejected().is_some());
     let next = bench.pass_millis(1).ticket();
-    assert_eq!(bench.tell(lost, Outcome::Failure), Recorded::Stale, "its lease has ended");
+    assert_eq!(bench.tell(lost, Outcome::Failure), Recorded::Stale, "the probe has expired");
     assert_eq!(bench.tell(next, Outcome::Success), Recorded::Counted);
-    assert_eq!(bench.tell(next, Outcome::Success), Recorded::Stale, "told twice");
+    assert_eq!(bench.tell(next, Outcome::Success), Recorded::Stale, "recorded twice");
     assert_eq!(bench.circuit(), Circuit::HalfOpen);
 }
 
@@ -75,7 +75,7 @@ fn a_clock_that_steps_back_is_held_and_one_that_jumps_a_year_only_forgets() {
     bench.now = Time::ZERO;
     bench.calls("ff");
     assert_eq!(bench.circuit(), Circuit::Open, "the calls before and after the step count together");
-    assert!(bench.rejected().is_some(), "the open time is not over because the clock went back");
+    assert!(bench.rejected().is_some(), "a clock that steps back does not end the open time");
     bench.pass_millis(365 * 24 * 3_600 * 1_000);
     bench.calls("ss");
     assert_eq!(bench.circuit(), Circuit::Closed);

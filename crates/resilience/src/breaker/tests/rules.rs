@@ -16,21 +16,21 @@ fn it_trips_on_shares_and_on_consecutive_failures_and_not_before() {
         ("exactly half, and the last is the failure", &shares, "sffsf", Circuit::Open),
         ("a success trips nothing, even when it completes the minimum", &shares, "ffs", Circuit::Closed),
         ("a success trips nothing, even at the minimum", &shares, "fffs", Circuit::Closed),
-        ("neutral and cancelled calls are no calls", &shares, "fffnc", Circuit::Closed),
-        ("a slow call is no failure", &shares, "llll", Circuit::Closed),
-        ("a slow call is a call", &shares, "llff", Circuit::Open),
+        ("neutral and cancelled calls do not count", &shares, "fffnc", Circuit::Closed),
+        ("a slow call is not a failure", &shares, "llll", Circuit::Closed),
+        ("a slow call counts as a call", &shares, "llff", Circuit::Open),
         ("old calls slide out: five of the last ten", &shares, "ssssssssssfffff", Circuit::Open),
         ("four of the last ten", &shares, "ssssssssssffff", Circuit::Closed),
         ("old failures slide out too", &shares, "fffssssssssssff", Circuit::Closed),
         ("three in a row", &runs, "fff", Circuit::Open),
-        ("a success breaks the row", &runs, "ffsff", Circuit::Closed),
-        ("a slow success breaks the row", &runs, "fflff", Circuit::Closed),
+        ("a success ends the run", &runs, "ffsff", Circuit::Closed),
+        ("a slow success ends the run", &runs, "fflff", Circuit::Closed),
         ("a neutral call does not", &runs, "ffnf", Circuit::Open),
         ("a cancelled call does not", &runs, "ffcf", Circuit::Open),
         ("three of four slow", &slow, "slll", Circuit::Open),
         ("two of four slow", &slow, "ssll", Circuit::Closed),
         ("failures are not slow", &slow, "llff", Circuit::Closed),
-        ("no rule, no trip", &never, "ffffffffff", Circuit::Closed),
+        ("without rules it never trips", &never, "ffffffffff", Circuit::Closed),
     ];
     for (what, config, outcomes, expected) in cases {
         let mut bench = Bench::new((*config).clone());
@@ -168,7 +168,7 @@ fn after_closing_the_admitted_share_grows_to_100_percent() {
         assert_eq!(bench.rejected(), expected, "beyond it after {after_ms} ms");
         bench.random = 0;
         bench.calls("ffff");
-        assert_eq!(bench.circuit(), Circuit::Open, "it trips on the ramp as ever, after {after_ms} ms");
+        assert_eq!(bench.circuit(), Circuit::Open, "it trips during the ramp as usual, after {after_ms} ms");
     }
 }
 
@@ -203,10 +203,10 @@ fn it_can_be_forced_and_tripped_from_outside() {
     assert_eq!(bench.snapshot().admitted_percent, 100);
     let changed = bench.config.force(&mut bench.state, input, Forced::No);
     assert_eq!(changed, Transition { from: Circuit::Closed, to: Circuit::Closed });
-    assert_eq!(bench.snapshot().window.calls, 0, "let go of, it begins anew");
+    assert_eq!(bench.snapshot().window.calls, 0, "a released breaker starts anew");
     let tripped = bench.config.trip(&mut bench.state, input);
     assert_eq!(tripped, Transition { from: Circuit::Closed, to: Circuit::Open });
-    assert!(bench.pass_millis(1_000).ticket().is_probe(), "tripped from outside, it recovers by itself");
+    assert!(bench.pass_millis(1_000).ticket().is_probe(), "it recovers by itself after a trip from outside");
 }
 
 #[test]
@@ -221,7 +221,7 @@ fn a_trip_can_require_failures_from_several_sources() {
     for _ in 0..50 {
         from(&mut bench, 7);
     }
-    assert_eq!(bench.circuit(), Circuit::Closed, "one sick caller");
+    assert_eq!(bench.circuit(), Circuit::Closed, "one broken caller");
     bench.pass_millis(5_001);
     from(&mut bench, 8);
     assert_eq!(bench.circuit(), Circuit::Closed, "the first one's failures were too long ago");
@@ -232,7 +232,7 @@ fn a_trip_can_require_failures_from_several_sources() {
     for _ in 0..4 {
         from(&mut bench, 9);
     }
-    assert_eq!(bench.circuit(), Circuit::Closed, "who failed before the trip is forgotten");
+    assert_eq!(bench.circuit(), Circuit::Closed, "failures before the trip are forgotten");
 }
 
 #[test]
@@ -289,7 +289,7 @@ fn a_configuration_error_names_its_field() {
     assert_eq!(Config::default().check(), Ok(()));
     let day = Duration::from_secs(24 * 60 * 60);
     let longest = Config { open_for: day, open_for_max: day, probe_for: day, ramp_for: day, ..good() };
-    assert_eq!(longest.check(), Ok(()), "all of a day");
+    assert_eq!(longest.check(), Ok(()), "a whole day");
     for (field, config) in cases {
         let found = config.check().expect_err(field);
         assert_eq!(found.field, *field);

@@ -46,7 +46,7 @@ fn calls_and_extra_attempts_are_forgotten_after_the_window() {
     let (config, mut state) = (of(100, 0), of(100, 0).state());
     deposit(&config, &mut state, 0, 5);
     assert!(withdraw(&config, &mut state, 9_999));
-    assert!(!withdraw(&config, &mut state, 10_000), "the calls are too long ago");
+    assert!(!withdraw(&config, &mut state, 10_000), "the calls are too old");
     deposit(&config, &mut state, 10_000, 2);
     assert!(withdraw(&config, &mut state, 10_000));
     assert!(!withdraw(&config, &mut state, 10_000), "the one spent at 9,999 still counts");

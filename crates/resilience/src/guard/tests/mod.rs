@@ -12,6 +12,10 @@ use core::time::Duration;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::time::{Instant, sleep};
 
+mod blocking;
+mod configure;
+mod keyed;
+
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
 type CallResult = Result<u32, CallError<&'static str>>;
@@ -194,7 +198,7 @@ async fn nothing_begins_waits_or_is_retried_past_the_deadline() {
         .await;
     assert_eq!(seen, Err(CallError::TimedOut(MS(80))));
     let over = CallOptions { deadline: Some(Instant::now()), ..CallOptions::safe() };
-    let refused: CallResult = guard.call(over, |_| async { panic!("it must not begin") }).await;
+    let refused: CallResult = guard.call_with(over, |_| async { panic!("it must not begin") }).await;
     assert_eq!(rejected_by(&refused), Some(Reason::Deadline));
 }
 
@@ -270,7 +274,8 @@ async fn an_attempt_that_lost_to_its_hedge_still_says_how_slow_the_dependency_is
     let hedge = hedge::Config { calls_min: 20, budget, ..hedge::Config::default() };
     let guard = guard(Policy { hedge: Some(hedge), ..Policy::default() });
     let made = AtomicU32::new(0);
-    // One call in twelve hangs, and would be forgotten if only the winner were told: then 10 ms were all there is.
+    // One call in twelve hangs, and would be forgotten if only the winner were told: then 10 ms were all
+    // there is.
     for call in 0..600 {
         let operation = |_| {
             let hangs = call % 12 == 11 && made.fetch_add(1, Ordering::Relaxed).is_multiple_of(2);
@@ -342,7 +347,8 @@ async fn a_call_dropped_at_any_await_gives_back_its_permit_its_place_and_its_pro
         let guard = guard(everything());
         guard.trip();
         sleep(MS(1_000)).await;
-        // Half-open: this call is the one probe, and holds the one permit. A second waits behind it, or is rejected.
+        // Half-open: this call is the one probe, and holds the one permit. A second waits behind it, or is
+        // rejected.
         let work = guard.call_with(CallOptions::safe(), |_| async {
             sleep(MS(70)).await;
             Err::<u32, _>("down")
@@ -509,7 +515,8 @@ async fn who_was_called_by_a_hedge_is_not_said_to_have_been_rejected() {
         sleep(MS(520)).await;
         Ok(1)
     };
-    // The first attempt's patience ends at 500 ms; its hedge, 50 ms behind it in the queue, is let in and fails.
+    // The first attempt's patience ends at 500 ms; its hedge, 50 ms behind it in the queue, is let in and
+    // fails.
     let (held, answer): (CallResult, CallResult) =
         tokio::join!(guard.call_with(CallOptions::default(), holder), bad(&guard));
     assert_eq!((held, answer), (Ok(1), Err(CallError::Failed("down"))));
