@@ -1,33 +1,38 @@
-//! Each policy of `mainstay-resilience` against the failure it is for: `mainstay demo`.
+//! Each policy of `mainstay-resilience` against the failure that it is made for: `mainstay demo`.
 //!
-//! An experiment starts real HTTP services on loopback, offers them a load, and makes something go wrong; first
-//! without the policy, then with it, under the same load from the same seed. A service's capacity is workers and
-//! sleep, so that the figures say something about the policy and little about the machine.
+//! An experiment starts real HTTP services on loopback, sends them requests, and makes something fail. It does so
+//! twice with the same requests, drawn from the same seed: without the policy, then with it. A service's capacity
+//! depends on workers and sleep, so the results say something about the policy and little about the machine.
 //!
-//! | module | what goes wrong | what helps |
+//! | module | what fails | what helps |
 //! |---|---|---|
-//! | `cascade` | a dependency dies, and its callers' callers with it | time-out and breaker |
+//! | `cascade` | a dependency hangs and takes its callers down | timeouts and circuit breakers |
 //! | `slow_dependency` | one of two dependencies hangs | a bulkhead for each |
-//! | `retry_storm` | retries keep a service down after a hiccup | a retry budget, and jitter |
-//! | `tail` | two answers in a hundred are slow | a hedge |
-//! | `recovery` | the returning crowd kills a convalescent service | probes, and a ramp |
-//! | `overload` | twice the capacity is asked for | a limit that finds itself, and shedding |
+//! | `retry_storm` | retries keep a service down after a pause | a retry budget and jitter |
+//! | `tail` | two responses in a hundred are slow | hedging |
+//! | `recovery` | returning traffic crashes a recovering service | probes and a ramp |
+//! | `overload` | twice the capacity is requested | an adaptive limit and load shedding |
 //!
-//! What they are made of is in `harness`; what an experiment is, in [`experiment`].
+//! [`experiment`] says what an experiment is, [`half`] what one run of it measures, and [`report`] how both are
+//! shown. `harness` has the services, the load and the statistics.
 
 mod cascade;
 pub mod experiment;
+pub mod half;
 mod harness;
 mod overload;
 mod recovery;
+pub mod report;
 mod retry_storm;
 mod slow_dependency;
 mod tail;
 
-pub use experiment::{Experiment, Half, Side, wrapped};
-pub use harness::Trouble;
+pub use experiment::Experiment;
+pub use half::Half;
+pub use harness::SetupError;
+pub use harness::outgoing::Side;
 
-/// All of them, in the order in which they are best read.
+/// All experiments, in the order in which they are best read.
 pub const ALL: [Experiment; 6] = [
     cascade::EXPERIMENT,
     slow_dependency::EXPERIMENT,
@@ -37,7 +42,7 @@ pub const ALL: [Experiment; 6] = [
     overload::EXPERIMENT,
 ];
 
-/// The one of that name.
+/// The experiment with a name.
 #[must_use]
 pub fn find(name: &str) -> Option<Experiment> {
     ALL.into_iter().find(|experiment| experiment.name == name)

@@ -1,13 +1,14 @@
-//! `retry-storm`: a service at 90 % load stops for a second. What its clients do then decides whether it comes back.
+//! `retry-storm`: a service at 90 % load pauses for a second. Whether it recovers depends on its clients' retries.
 //!
-//! A line that is longer than its clients' patience is the trap: each answer comes too late, each late answer is
-//! asked for again, and the queue stays as long as it is. The trigger has gone; the state stays. (Bronson and others,
+//! The trap is a queue that takes longer than the clients' patience: each response comes too late, each late response
+//! causes a retry, and the queue stays full. The trigger is gone, but the state sustains itself. (Bronson and others,
 //! "Metastable Failures in Distributed Systems", HotOS 2021.)
 
-use crate::experiment::{Experiment, Half, Running, Side};
-use crate::harness::Trouble;
+use crate::experiment::{Experiment, Running};
+use crate::half::Half;
+use crate::harness::SetupError;
 use crate::harness::load::Load;
-use crate::harness::outgoing::Outgoing;
+use crate::harness::outgoing::{Outgoing, Side};
 use crate::harness::record::{hits_per_second, tenths};
 use crate::harness::service::{Condition, Service, Size};
 use mainstay_resilience::guard::{Call, Policy};
@@ -17,40 +18,54 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout};
 
 const LASTS: Duration = Duration::from_millis(8_500);
-const HICCUP_AT: Duration = Duration::from_millis(1_500);
-const HICCUP_ENDS: Duration = Duration::from_millis(2_500);
-/// The end is what is compared.
+const PAUSES_AT: Duration = Duration::from_millis(1_500);
+const RESUMES_AT: Duration = Duration::from_millis(2_500);
+/// Recovery is measured from here on.
 const END_FROM: Duration = Duration::from_millis(6_500);
 
-/// 20 workers of 100 ms: 200 requests a second. With a full line an answer takes 650 ms.
+/// 20 workers of 100 ms serve 200 requests a second. With a full queue a response takes 650 ms.
 const SIZE: Size = Size { workers: 20, queue_max: 110 };
-const TAKES: Duration = Duration::from_millis(100);
+const LATENCY: Duration = Duration::from_millis(100);
 const PER_SECOND: u32 = 180;
-/// How long a client waits for an attempt.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// How long a client waits for one attempt.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(500);
 const ATTEMPTS_MAX: u32 = 4;
 
 pub(crate) const EXPERIMENT: Experiment = Experiment {
     name: "retry-storm",
-    title: "Naive retries keep a service down after a hiccup",
-    see: "A service at 90 % of its capacity stops for one second; with three more attempts at once for each that \
-          fails, four times the load keeps its line so full that every answer is too late, long after the hiccup. \
-          With a budget of 5 % and jitter the queue drains, and all is as before.",
-    cure: "retries within a budget of 5 % of the calls, after a backoff with full jitter",
+    title: "Retries keep a service down after a short pause",
+    topology: "
+clients ---180/s---> [ service ]   20 workers of 100 ms serve 200 per second
+                                   pauses for one second, from 1.5 s to 2.5 s
+
+A client waits 500 ms for each attempt and makes up to 4 attempts.",
+    expect: "During the pause a queue builds up. With immediate retries, every late response causes another attempt: \
+             the service gets several times its load, its queue stays so long that every response is too late, and \
+             it never recovers, although the pause is over. With a retry budget (retries may be 5 % of the calls) \
+             and waits of random length before each retry, the queue drains.",
+    without: "up to 3 retries, each immediately after a failure",
+    with: "up to 3 retries, within a budget of 5 % and each after a random wait (jitter)",
+    lesson: "Retries add load exactly when a service can take least. A maximum number of attempts is not enough, \
+             because it allows every call that many; bound the retries of all calls together with a budget. Back \
+             off, with jitter, so that clients do not return in step.",
+    page: "docs/patterns/retry-and-idempotency.md",
     lasts: LASTS,
-    marks: &[(HICCUP_AT, "stops"), (HICCUP_ENDS, "works again")],
+    marks: &[(PAUSES_AT, "the service pauses"), (RESUMES_AT, "it resumes")],
     half: |side, seed| -> Running { Box::pin(half(side, seed)) },
-    compare: |without, with| {
-        format!(
-            "In the last 2 s, with {PER_SECOND} requests a second to be served and room for 200, naive retries made \
-             {} of them and {} were served in time; with budget and jitter it was {} and {}.",
-            without.number("/end_offered_per_second"),
-            without.number("/end_goodput_per_second"),
-            with.number("/end_offered_per_second"),
-            with.number("/end_goodput_per_second"),
-        )
-    },
+    compare,
 };
+
+fn compare(without: &Half, with: &Half) -> String {
+    format!(
+        "In the last 2 s, 4 s after the pause, clients make {PER_SECOND} calls per second and the service could serve \
+         200. With immediate retries it receives {} attempts per second and serves {} in time. With a budget and \
+         jitter it receives {} and serves {}.",
+        without.measured("end_offered_per_second"),
+        without.measured("end_goodput_per_second"),
+        with.measured("end_offered_per_second"),
+        with.measured("end_goodput_per_second"),
+    )
+}
 
 fn policy() -> Policy {
     let retry = retry::Config::new()
@@ -59,26 +74,22 @@ fn policy() -> Policy {
             Backoff::new().first(Duration::from_millis(100)).max(Duration::from_secs(1)).jitter(Jitter::Full),
         )
         .budget(budget::Config::new().percent(5).per_second_min(0));
-    Policy::new().retry(retry).timeout(PATIENCE)
+    Policy::new().retry(retry).timeout(ATTEMPT_TIMEOUT)
 }
 
-/// As it is often written: try again at once, a few times.
-async fn naively(outgoing: &Outgoing) -> bool {
+/// Retries as they are often written: again at once, a few times.
+async fn retrying_at_once(outgoing: &Outgoing) -> bool {
     for _ in 0..ATTEMPTS_MAX {
-        let attempt = timeout(PATIENCE, outgoing.ask("/", Call::safe())).await;
-        if attempt.is_ok_and(|status| status.is_some_and(|status| status.is_success())) {
+        if timeout(ATTEMPT_TIMEOUT, outgoing.succeeds("/", Call::safe())).await == Ok(true) {
             return true;
         }
     }
     false
 }
 
-async fn half(side: Side, seed: u64) -> Result<Half, Trouble> {
-    let service = Service::that_takes(SIZE, |_| TAKES).await?;
-    let outgoing = match side {
-        Side::Without => Outgoing::plain(service.address()),
-        Side::With => Outgoing::guarded(service.address(), "retry-storm", policy())?,
-    };
+async fn half(side: Side, seed: u64) -> Result<Half, SetupError> {
+    let service = Service::with_latency(SIZE, |_| LATENCY).await?;
+    let outgoing = Outgoing::new(side, service.address(), "retry-storm", policy())?;
     let load =
         Load { per_second: PER_SECOND, lasts: LASTS, patience: Duration::from_secs(3), classes: 1, seed };
     let began = Instant::now();
@@ -86,29 +97,30 @@ async fn half(side: Side, seed: u64) -> Result<Half, Trouble> {
         let outgoing = outgoing.clone();
         async move {
             match side {
-                Side::Without => naively(&outgoing).await,
-                Side::With => outgoing.ask("/", Call::safe()).await.is_some_and(|status| status.is_success()),
+                Side::Without => retrying_at_once(&outgoing).await,
+                Side::With => outgoing.succeeds("/", Call::safe()).await,
             }
         }
     });
-    let story = async {
-        sleep_until(began + HICCUP_AT).await;
+    let failure = async {
+        sleep_until(began + PAUSES_AT).await;
         service.set(Condition::Paused);
-        sleep_until(began + HICCUP_ENDS).await;
-        service.set(Condition::Well);
+        sleep_until(began + RESUMES_AT).await;
+        service.set(Condition::Healthy);
     };
-    let (record, ()) = tokio::join!(offered, story);
+    let (record, ()) = tokio::join!(offered, failure);
     let hits = service.hits();
     let in_the_end = |moment: Duration| (END_FROM..LASTS).contains(&moment);
     let seconds = (LASTS - END_FROM).as_secs_f64();
     let rate = |count: usize| tenths(count as f64 / seconds);
     let end_hits = hits.iter().filter(|hit| in_the_end(hit.saturating_duration_since(began))).count();
     let end_good = record.samples.iter().filter(|sample| sample.is_ok && in_the_end(sample.at + sample.took));
+    let calm = record.of(|sample| sample.at < PAUSES_AT - ATTEMPT_TIMEOUT);
     Ok(Half::new(&record)
-        .figure("attempts", hits.len())
-        .figure("end_offered_per_second", rate(end_hits))
-        .figure("end_goodput_per_second", rate(end_good.count()))
-        .figures_of("calm", record.of(|sample| sample.at < HICCUP_AT - PATIENCE))
-        .picture("requests that hit it, a second (room for 200)", 800.0, hits_per_second(LASTS, began, &hits))
-        .picture("requests served in time, a second", 200.0, record.goodput(LASTS, |_| true)))
+        .group("calm", "before the pause", calm)
+        .value("attempts", "attempts that reached the service", hits.len())
+        .value("end_offered_per_second", "attempts per second, last 2 s", rate(end_hits))
+        .value("end_goodput_per_second", "served in time per second, last 2 s", rate(end_good.count()))
+        .chart("attempts per second (it can serve 200)", 800.0, hits_per_second(LASTS, began, &hits))
+        .chart("requests served in time per second", 200.0, record.goodput(LASTS, |_| true)))
 }

@@ -1,10 +1,11 @@
-//! `slow-dependency`: a shop asks two services, each for half of its pages. One of them stops answering.
+//! `slow-dependency`: a shop calls two services, each for half of its pages. One of them stops answering.
 
-use crate::experiment::{Experiment, Half, Running, Side};
-use crate::harness::Trouble;
+use crate::experiment::{Experiment, Running};
+use crate::half::Half;
+use crate::harness::SetupError;
 use crate::harness::load::Load;
-use crate::harness::outgoing::{Outgoing, passed_on};
-use crate::harness::service::{Begun, Condition, Done, Service, Size};
+use crate::harness::outgoing::{Outgoing, Side, passed_on};
+use crate::harness::service::{Condition, Finished, Service, Size, Started};
 use mainstay_resilience::guard::{Call, Policy};
 use mainstay_resilience::{bulkhead, bulkhead::Limit};
 use std::time::Duration;
@@ -12,89 +13,93 @@ use tokio::time::{Instant, sleep_until};
 
 const LASTS: Duration = Duration::from_secs(8);
 const HANGS_AT: Duration = Duration::from_secs(3);
-/// From then on its effect is measured: what was in the shop when it began to hang has left.
-const SEEN_AT: Duration = Duration::from_secs(4);
+/// The effect is measured from here on: requests from before the hang have left the shop by then.
+const MEASURED_FROM: Duration = Duration::from_secs(4);
 const PER_SECOND: u32 = 80;
-/// Classes of requests.
+/// The class of requests for pages that need the healthy service, `prices`.
 const HEALTHY: usize = 0;
+/// The class of requests for pages that need the service that hangs, `reviews`.
 const HANGING: usize = 1;
 
 pub(crate) const EXPERIMENT: Experiment = Experiment {
     name: "slow-dependency",
     title: "One of two dependencies hangs",
-    see: "Without bulkheads, requests that wait for the hanging service take all of the shop's workers, and the \
-          pages that only need the healthy one die too. With one bulkhead for each dependency, the hanging one \
-          holds at most its own permits, and the healthy pages are as quick as before.",
-    cure: "a bulkhead of 14 permits for each dependency, and a time-out of 600 ms",
+    topology: "
+                               +---40/s---> [ prices ]   answers in 250 ms
+users ---80/s---> [ shop ] ----+
+                  40 workers   +---40/s---> [ reviews ]  answers in 250 ms,
+                                                         and hangs from 3 s on
+
+40 pages per second that take 250 ms need 10 workers on average.",
+    expect: "Without bulkheads, requests that wait for the hanging reviews take all 40 workers of the shop, and the \
+             pages that need only prices fail too. A bulkhead caps the concurrent calls to one service. With one for each service, calls to reviews can hold at \
+             most 14 workers and queue 8 more, and the price pages stay as fast as before.",
+    without: "both services share all workers",
+    with: "a bulkhead of 14 permits for each service, and a timeout of 600 ms",
+    lesson: "When several dependencies share one supply of workers or connections, the slowest one takes all of it. \
+             Give each dependency its own limit. A bulkhead does not repair the broken service: it confines the \
+             damage to the pages that need it.",
+    page: "docs/patterns/bulkhead.md",
     lasts: LASTS,
-    marks: &[(HANGS_AT, "one of the two hangs")],
+    marks: &[(HANGS_AT, "reviews hangs")],
     half: |side, seed| -> Running { Box::pin(half(side, seed)) },
-    compare: |without, with| {
-        format!(
-            "While one hangs, {} of {} healthy pages are served without bulkheads, and {} of {} with them, \
-             at a p99 of {} ms ({} before).",
-            without.number("/healthy_while_one_hangs/ok"),
-            without.number("/healthy_while_one_hangs/requests"),
-            with.number("/healthy_while_one_hangs/ok"),
-            with.number("/healthy_while_one_hangs/requests"),
-            with.number("/healthy_while_one_hangs/p99_ms"),
-            with.number("/healthy_while_calm/p99_ms"),
-        )
-    },
+    compare,
 };
 
+fn compare(without: &Half, with: &Half) -> String {
+    format!(
+        "While reviews hangs, {} price pages are served without bulkheads, and {} with them, at a p99 of {} ({} \
+         before the hang). The review pages fail either way: {} served without bulkheads, {} with them. What changes \
+         is that a failing page holds a worker for at most 800 ms (200 ms in the queue and a timeout of 600 ms).",
+        without.served("healthy_while_one_hangs"),
+        with.served("healthy_while_one_hangs"),
+        with.p99("healthy_while_one_hangs"),
+        with.p99("healthy_while_calm"),
+        without.served("hanging_while_one_hangs"),
+        with.served("hanging_while_one_hangs"),
+    )
+}
+
 fn policy() -> Policy {
-    let bulkhead = bulkhead::Config::new()
-        .limit(Limit::Fixed(14))
-        .queue_max(8)
-        .wait_max(Duration::from_millis(200))
-        .shed(None);
+    let bulkhead =
+        bulkhead::Config::new().limit(Limit::Fixed(14)).queue_max(8).wait_max(Duration::from_millis(200));
     Policy::new().bulkhead(bulkhead).timeout(Duration::from_millis(600))
 }
 
-async fn half(side: Side, seed: u64) -> Result<Half, Trouble> {
+async fn half(side: Side, seed: u64) -> Result<Half, SetupError> {
     let dependency = Size { workers: 100, queue_max: 100 };
-    let takes = |_| Duration::from_millis(250);
-    let healthy = Service::that_takes(dependency, takes).await?;
-    let hanging = Service::that_takes(dependency, takes).await?;
-    let outgoing = |to: &Service, name| match side {
-        Side::Without => Ok(Outgoing::plain(to.address())),
-        Side::With => Outgoing::guarded(to.address(), name, policy()),
-    };
-    let to = [outgoing(&healthy, "healthy")?, outgoing(&hanging, "hanging")?];
-    let shop = Service::that_does(Size { workers: 40, queue_max: 40 }, move |begun: Begun| {
-        let to = if begun.path == "/hanging" { to[HANGING].clone() } else { to[HEALTHY].clone() };
-        async move { Done::now(passed_on(to.ask("/", Call::safe()).await)) }
+    let latency = |_| Duration::from_millis(250);
+    let prices = Service::with_latency(dependency, latency).await?;
+    let reviews = Service::with_latency(dependency, latency).await?;
+    let to_prices = Outgoing::new(side, prices.address(), "prices", policy())?;
+    let to_reviews = Outgoing::new(side, reviews.address(), "reviews", policy())?;
+    let shop = Service::with_handler(Size { workers: 40, queue_max: 40 }, move |request: Started| {
+        let to = if request.path == "/reviews" { to_reviews.clone() } else { to_prices.clone() };
+        async move { Finished::now(passed_on(to.get("/", Call::safe()).await)) }
     })
     .await?;
 
     let load =
         Load { per_second: PER_SECOND, lasts: LASTS, patience: Duration::from_secs(1), classes: 2, seed };
-    let (client, began) = (Outgoing::plain(shop.address()), Instant::now());
+    let (users, began) = (Outgoing::direct(shop.address()), Instant::now());
     let offered = load.offer(began, |due| {
-        let client = client.clone();
-        let path = if due.class == HANGING { "/hanging" } else { "/healthy" };
-        async move { client.ask(path, Call::safe()).await.is_some_and(|status| status.is_success()) }
+        users.succeeds(if due.class == HANGING { "/reviews" } else { "/prices" }, Call::safe())
     });
-    let story = async {
+    let failure = async {
         sleep_until(began + HANGS_AT).await;
-        hanging.set(Condition::Silent);
+        reviews.set(Condition::Hanging);
     };
-    let (record, ()) = tokio::join!(offered, story);
+    let (record, ()) = tokio::join!(offered, failure);
+    let while_one_hangs = |class| record.of(|sample| sample.class == class && sample.at >= MEASURED_FROM);
+    let calm = record.of(|sample| sample.class == HEALTHY && sample.at < HANGS_AT);
     let top = f64::from(PER_SECOND / 2) * 1.2;
     Ok(Half::new(&record)
-        .figures_of("healthy_while_calm", record.of(|sample| sample.class == HEALTHY && sample.at < HANGS_AT))
-        .figures_of(
-            "healthy_while_one_hangs",
-            record.of(|sample| sample.class == HEALTHY && sample.at >= SEEN_AT),
-        )
-        .picture(
-            "healthy pages served a second",
-            top,
-            record.goodput(LASTS, |sample| sample.class == HEALTHY),
-        )
-        .picture(
-            "longest wait for a healthy page that is served, ms",
+        .group("healthy_while_calm", "before the hang: price pages", calm)
+        .group("healthy_while_one_hangs", "reviews hangs: price pages", while_one_hangs(HEALTHY))
+        .group("hanging_while_one_hangs", "reviews hangs: review pages", while_one_hangs(HANGING))
+        .chart("price pages served per second", top, record.goodput(LASTS, |sample| sample.class == HEALTHY))
+        .chart(
+            "longest wait for a price page that is served, ms",
             500.0,
             record.longest(LASTS, |sample| sample.is_ok && sample.class == HEALTHY),
         ))

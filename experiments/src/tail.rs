@@ -1,9 +1,10 @@
-//! `tail`: two answers in a hundred are slow, for a reason that a second request does not share.
+//! `tail`: two responses in a hundred are slow, for a reason that a second request does not share.
 
-use crate::experiment::{Experiment, Half, Running, Side};
-use crate::harness::Trouble;
+use crate::experiment::{Experiment, Running};
+use crate::half::Half;
+use crate::harness::SetupError;
 use crate::harness::load::Load;
-use crate::harness::outgoing::Outgoing;
+use crate::harness::outgoing::{Outgoing, Side};
 use crate::harness::record::tenths;
 use crate::harness::service::{Service, Size};
 use mainstay_resilience::guard::{Call, Policy};
@@ -14,65 +15,70 @@ use tokio::time::Instant;
 const LASTS: Duration = Duration::from_secs(8);
 const USUAL: Duration = Duration::from_millis(20);
 const SLOW: Duration = Duration::from_millis(400);
-/// One answer of so many is slow.
+/// One response in this many is slow.
 const SLOW_ONE_OF: u64 = 50;
 
 pub(crate) const EXPERIMENT: Experiment = Experiment {
     name: "tail",
-    title: "Two answers in a hundred are slow",
-    see: "Without hedging, the slowest of a hundred requests waits 400 ms for an answer that takes 20. With it, \
-          whoever has waited longer than 95 of 100 do sends a second request, takes the first answer, and the \
-          service has at most 5 % more to do.",
-    cure: "a hedge after the p95, within a budget of 5 %",
+    title: "Two responses in a hundred are slow",
+    topology: "
+users ---150/s---> [ search ]   49 of 50 responses take 20 ms,
+                                one of 50, at random, takes 400 ms",
+    expect: "Without hedging, 2 requests in 100 wait 400 ms for a response that usually takes 20 ms. With hedging, a \
+             request that has waited longer than 95 of 100 usually take is sent a second time, and the first \
+             response wins. The slow requests get a fast response, and the service gets at most 5 % more requests.",
+    without: "each request waits for its one response",
+    with: "a second attempt (a hedge) after the time in which 95 of 100 respond, for at most 5 % of the calls",
+    lesson: "A page that needs many calls is as slow as the slowest of them, so rare slow responses are common for \
+             its users. If slowness is random, a second attempt helps for little extra load. Hedge only calls that \
+             are safe to repeat, only within a budget, and not when everything is slow.",
+    page: "docs/patterns/hedging.md",
     lasts: LASTS,
     marks: &[],
     half: |side, seed| -> Running { Box::pin(half(side, seed)) },
-    compare: |without, with| {
-        format!(
-            "The p99 goes from {} to {} ms, for {} % more requests.",
-            without.figures.p99_ms,
-            with.figures.p99_ms,
-            with.number("/extra_load_percent")
-        )
-    },
+    compare,
 };
 
-fn policy() -> Policy {
-    Policy::new().hedge(hedge::Config::default())
+fn compare(without: &Half, with: &Half) -> String {
+    format!(
+        "Hedging takes the p99 from {} to {}. It costs {} % more requests.",
+        without.p99("all"),
+        with.p99("all"),
+        with.measured("extra_load_percent"),
+    )
 }
 
-async fn half(side: Side, seed: u64) -> Result<Half, Trouble> {
-    // As many workers as are needed: what is slow here is not a queue.
+fn policy() -> Policy {
+    Policy::new().hedge(hedge::Config::new())
+}
+
+async fn half(side: Side, seed: u64) -> Result<Half, SetupError> {
+    // Enough workers that no request ever queues.
     let size = Size { workers: 500, queue_max: 0 };
-    let service = Service::that_takes(size, move |number| takes(seed, number)).await?;
-    let outgoing = match side {
-        Side::Without => Outgoing::plain(service.address()),
-        Side::With => Outgoing::guarded(service.address(), "tail", policy())?,
-    };
+    let service = Service::with_latency(size, move |number| latency(seed, number)).await?;
+    let outgoing = Outgoing::new(side, service.address(), "tail", policy())?;
     let load = Load { per_second: 150, lasts: LASTS, patience: Duration::from_secs(1), classes: 1, seed };
-    let record = load
-        .offer(Instant::now(), |_| {
-            let outgoing = outgoing.clone();
-            async move { outgoing.ask("/", Call::safe()).await.is_some_and(|status| status.is_success()) }
-        })
-        .await;
-    let (asked, hits) = (record.samples.len(), service.hits().len());
-    let extra = 100.0 * (hits as f64 / asked as f64 - 1.0);
-    let half = Half::new(&record).figure("hits", hits).figure("extra_load_percent", tenths(extra)).picture(
-        "longest wait, ms",
-        400.0,
-        record.longest(LASTS, |_| true),
-    );
+    let record = load.offer(Instant::now(), |_| outgoing.succeeds("/", Call::safe())).await;
+    let (sent, hits) = (record.samples.len(), service.hits().len());
+    let extra = 100.0 * (hits as f64 / sent as f64 - 1.0);
+    let half = Half::new(&record)
+        .value("hits", "requests that reached the service", hits)
+        .value("extra_load_percent", "of these, extra (%)", tenths(extra))
+        .chart("longest wait, ms", 400.0, record.longest(LASTS, |_| true));
     let hedges = outgoing.guard().and_then(|guard| Some((guard.hedge()?, guard.now())));
     Ok(match hedges.map(|(hedge, now)| hedge.snapshot(now)) {
-        Some(hedges) => half.figure("hedges_sent", hedges.sent).figure("hedges_won", hedges.won),
+        Some(hedges) => half.value("hedges_sent", "hedges sent", hedges.sent).value(
+            "hedges_won",
+            "hedges that were faster than the first attempt",
+            hedges.won,
+        ),
         None => half,
     })
 }
 
-/// In each run of so many requests one is slow; which one is drawn.
-fn takes(seed: u64, number: u64) -> Duration {
-    let mut random =
-        fastrand::Rng::with_seed(seed ^ (number / SLOW_ONE_OF).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    if random.u64(0..SLOW_ONE_OF) == number % SLOW_ONE_OF { SLOW } else { USUAL }
+/// Of each [`SLOW_ONE_OF`] requests in a row one is slow; which one is random.
+fn latency(seed: u64, number: u64) -> Duration {
+    let run = number / SLOW_ONE_OF;
+    let mut rng = fastrand::Rng::with_seed(seed ^ run.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    if rng.u64(0..SLOW_ONE_OF) == number % SLOW_ONE_OF { SLOW } else { USUAL }
 }

@@ -23,6 +23,7 @@ pub fn test() -> Result<(), Failure> {
         ))
     });
     steps.step("loom", || passed(loom()));
+    steps.step("PostgreSQL page", postgresql_page);
     steps.summarize()
 }
 
@@ -141,6 +142,16 @@ pub fn loom() -> Result<(), Failure> {
     let only = ["--features", "sync", "--test", "loom"];
     let target = root().join("target").join("loom").display().to_string();
     run(&[&["env", "RUSTFLAGS=--cfg loom"][..], &test, &only, &["--target-dir", &target]].concat())
+}
+
+/// Runs the SQL and Python of the page on idempotency against a PostgreSQL server that it starts.
+fn postgresql_page() -> Result<StepResult, Failure> {
+    if !tools::has_postgresql() {
+        return Ok(StepResult::NotRun(
+            "PostgreSQL or psycopg is not installed and could not be installed".into(),
+        ));
+    }
+    passed(run(&[tools::DEBIAN_PYTHON, "experiments/pages/idempotency.py"]))
 }
 
 /// Replays one simulated run.

@@ -12,18 +12,33 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Need {
     Required,
-    /// It installs the cargo tools and the Python packages. Without it, steps that need a cargo tool report
-    /// NOT RUN, and the tests that use Python fail.
+    /// It installs the cargo tools and the Python packages, or a step needs it. Without it, such steps report
+    /// NOT RUN, and the tests that use Python packages fail.
     Optional,
 }
 
 /// A command that succeeds if a program is installed, and the Debian package that contains the program.
-const PROGRAMS: [(&[&str], &str, Need); 4] = [
+const PROGRAMS: [(&[&str], &str, Need); 6] = [
     (&["cc", "--version"], "gcc", Need::Required),
     (&["git", "--version"], "git", Need::Required),
     (&["curl", "--version"], "curl", Need::Required),
     (&["python3", "-m", "pip", "--version"], "python3-pip", Need::Optional),
+    (&POSTGRESQL, "postgresql", Need::Optional),
+    (&PSYCOPG, "python3-psycopg", Need::Optional),
 ];
+
+/// The server is not on the path in Debian.
+const POSTGRESQL: [&str; 3] = ["sh", "-c", "ls /usr/lib/postgresql/*/bin/initdb"];
+
+/// Debian's package belongs to Debian's Python, which may not be the first one on the path.
+const PSYCOPG: [&str; 3] = [DEBIAN_PYTHON, "-c", "import psycopg"];
+pub const DEBIAN_PYTHON: &str = "/usr/bin/python3";
+
+/// Whether Python programs can use a PostgreSQL server of their own.
+#[must_use]
+pub fn has_postgresql() -> bool {
+    works(&POSTGRESQL) && works(&PSYCOPG)
+}
 
 const LIST: &str = ".ci/tools.txt";
 const PYTHON_LIST: &str = ".ci/python.txt";

@@ -40,7 +40,7 @@ fn fresh(name: &str) -> PathBuf {
 #[test]
 fn every_command_of_the_pages_prints_what_the_page_shows() {
     let address = address();
-    for name in ["README.md", "docs/api-tour.md"] {
+    for name in ["README.md", "docs/api-tour.md", "docs/patterns/retry-and-idempotency.md"] {
         let dir = fresh(&name.replace('/', "-"));
         let path = std::env::var("PATH").unwrap_or_default();
         let session = Session {

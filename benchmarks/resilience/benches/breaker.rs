@@ -8,7 +8,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use failsafe::failure_policy::{consecutive_failures, success_rate_over_time_window};
 use failsafe::{Config, FailurePolicy, StateMachine, backoff};
 use mainstay_resilience::breaker::{self, Window};
-use mainstay_resilience::{Input, Outcome, Time, sync, registry};
+use mainstay_resilience::{Input, Outcome, Time, registry, sync};
 use recloser::Recloser;
 use resilience_bench::service::Failed;
 use resilience_bench::{Clock, Contest, Row, THREADS, race, settings};

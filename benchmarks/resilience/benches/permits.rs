@@ -4,10 +4,10 @@
 mod ours;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use mainstay_resilience::sync::{self, Entry};
 use mainstay_resilience::guard::{Call, Guard, Policy, errors_are_failures};
 use mainstay_resilience::shed::Priority;
-use mainstay_resilience::{Input, Rejected, Outcome, bulkhead};
+use mainstay_resilience::sync::{self, Entry};
+use mainstay_resilience::{Input, Outcome, Rejected, bulkhead};
 use resilience_bench::service::{Failed, Yielding};
 use resilience_bench::{Clock, Contest, Row, THREADS, settings};
 use std::future::poll_fn;
@@ -113,7 +113,7 @@ fn contended(criterion: &mut Criterion) {
 /// With a queue that is long enough for all who wait.
 fn permits_of(permits: u32) -> bulkhead::Config {
     let (queue_max, wait_max) = (64, Duration::from_secs(60));
-    bulkhead::Config::new().limit(bulkhead::Limit::Fixed(permits)).queue_max(queue_max).wait_max(wait_max).shed(None)
+    bulkhead::Config::new().limit(bulkhead::Limit::Fixed(permits)).queue_max(queue_max).wait_max(wait_max)
 }
 
 fn layers(criterion: &mut Criterion) {
@@ -123,8 +123,7 @@ fn layers(criterion: &mut Criterion) {
     for permits in [8, 64] {
         let ready = if permits == 8 { "8 permits, waits in poll_ready" } else { "64 permits, in poll_ready" };
         let called = if permits == 8 { "8 permits, waits in call" } else { "64 permits, in call" };
-        let policy =
-            Policy::new().bulkhead(permits_of(u32::try_from(permits).unwrap_or(8)));
+        let policy = Policy::new().bulkhead(permits_of(u32::try_from(permits).unwrap_or(8)));
         let ours = ours::layer(policy).layer(Yielding);
         services(&mut contest, row("mainstay-resilience", called, Clock::Read), ours);
         let tower = row("tower ConcurrencyLimit 0.5", ready, Clock::NotRead);

@@ -32,7 +32,11 @@ fn direct(criterion: &mut Criterion) {
 
 /// Ten permits a microsecond, its most, and more burst than a round takes.
 fn ours_direct(contest: &mut Contest<'_>) {
-    let config = token_bucket::Config::new().tokens(10_000_000).per(Duration::from_secs(1)).burst(u32::MAX).wait_max(Duration::ZERO);
+    let config = token_bucket::Config::new()
+        .tokens(10_000_000)
+        .per(Duration::from_secs(1))
+        .burst(u32::MAX)
+        .wait_max(Duration::ZERO);
     let row = |clock| Row {
         contestant: "mainstay-resilience",
         semantics: "GCRA in one word; std's Instant",

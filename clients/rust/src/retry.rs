@@ -104,7 +104,8 @@ impl Retry {
     }
 
     fn config(&self) -> retry::Config {
-        let backoff = retry::Backoff::new().first(self.backoff_first).max(self.backoff_max);
+        let backoff =
+            retry::Backoff::new().first(self.backoff_first).max(self.backoff_max).jitter(retry::Jitter::Full);
         let budget = budget::Config::new()
             .percent(self.budget_percent)
             .per_second_min(self.budget_per_second_min)
@@ -112,7 +113,7 @@ impl Retry {
         retry::Config::new()
             .attempts_max(self.attempts_max)
             .elapsed_max(self.total_max)
-            .backoff(backoff.jitter(retry::Jitter::Full))
+            .backoff(backoff)
             .retry_after_max(self.retry_after_max)
             .budget(budget)
             .repeat(retry::Repeat::SafeOnly)

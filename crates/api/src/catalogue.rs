@@ -72,9 +72,9 @@ catalogue! {
     InvalidParameter = "invalid_parameter" 400 final "A parameter has an invalid value",
         "The value has the wrong form, is out of range, or cannot be combined with another parameter or with the requested response format.",
         "Correct the parameter named in `parameter`. The detail says what it accepts.";
-    TimeInFuture = "time_in_future" 400 final "`as_of` is in the future",
-        "The contents of a stream at a future time are not known yet, so the response could not stay the same.",
-        "Use a time or a cursor that is not in the future.";
+    TimeInFuture = "time_in_future" 400 final "`as_of` is too far in the future",
+        "`as_of` is more than 60 s ahead of the node's clock. What will have been recorded by then is not known yet. (A time less far ahead is read as of now, because clocks differ.)",
+        "Use `as_of=now` or an earlier time. `ahead_ms` says how far ahead the time is; if you meant the present, correct your clock.";
     InvalidHeader = "invalid_header" 400 final "A header has an invalid value",
         "The value of the header named in `header` does not have the form this request needs.",
         "Correct the header. The detail says what it accepts, for example `If-Match: \"41\"`.";

@@ -1,16 +1,16 @@
-//! Media types: what a body is, and what an answer may be.
+//! Media types: the form of a request body, and the form of a response.
 
 use crate::catalogue::Code;
 use crate::problem::{Problem, Result};
 
-/// What a body of events is, by its `Content-Type` and whether there are `ce-*` headers.
+/// The form of a body with events, by `Content-Type` and the presence of `ce-*` headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventsBody {
     /// One event as a JSON object.
     Structured,
     /// A JSON array of events.
     Batch,
-    /// One event a line.
+    /// One event per line.
     Lines,
     /// Attributes in headers, the body is the data.
     Binary,
@@ -21,7 +21,7 @@ const TAKEN: &str = "send events as application/cloudevents+json, application/js
 
 impl EventsBody {
     /// # Errors
-    /// 415 when events cannot come like this.
+    /// 415 when events cannot be sent like this.
     pub fn of(content_type: Option<&str>, has_ce_headers: bool) -> Result<Self> {
         let essence = content_type.map(essence);
         let is = |wanted: &str| essence.is_some_and(|essence| essence.eq_ignore_ascii_case(wanted));
@@ -64,12 +64,15 @@ pub fn check_lines(content_type: Option<&str>) -> Result<()> {
     if content_type.is_some_and(|value| lines(essence(value))) {
         return check_charset(content_type);
     }
-    Err(unsupported(content_type, "send application/x-ndjson: one event with a member `stream` a line"))
+    Err(unsupported(
+        content_type,
+        "send application/x-ndjson, with one event per line that has a member `stream`",
+    ))
 }
 
 fn check_charset(content_type: Option<&str>) -> Result<()> {
     match content_type.and_then(charset) {
-        Some(charset) if !is_utf8(charset) => Err(unsupported(content_type, "the charset of JSON is utf-8")),
+        Some(charset) if !is_utf8(charset) => Err(unsupported(content_type, "JSON must be UTF-8")),
         _ => Ok(()),
     }
 }
@@ -82,7 +85,7 @@ fn unsupported(content_type: Option<&str>, want: &'static str) -> Box<Problem> {
     Problem::new(Code::UnsupportedMediaType, detail)
 }
 
-/// How the data of an event in binary mode is kept.
+/// How the data of an event in binary mode is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DataKind {
     Json,

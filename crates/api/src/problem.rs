@@ -1,5 +1,5 @@
-//! A problem on its way to a client: a code of the catalogue with what happened this time, rendered as
-//! RFC 9457 JSON.
+//! A problem as a client receives it: a code of the catalogue with the details of this occurrence, rendered as JSON
+//! (RFC 9457).
 
 use crate::catalogue::Code;
 use crate::json;
@@ -7,18 +7,18 @@ use model::{NameError, Revision};
 use std::borrow::Cow;
 use std::fmt;
 
-/// What every parser of this crate refuses with. Boxed: refusals are rare, and results stay small.
+/// The result of every parser in this crate. The problem is boxed, so that results stay small.
 pub type Result<T, E = Box<Problem>> = std::result::Result<T, E>;
 
-/// Where RFC 9457's `type` points: a section of the page that every node serves.
+/// The `type` of RFC 9457 points to a section of the page that every node serves.
 const TYPE_PREFIX: &str = "/v1/errors#";
 
-/// One refusal.
+/// One problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     pub code: Code,
     pub detail: Cow<'static, str>,
-    /// Seconds for `Retry-After`.
+    /// The value of `Retry-After`, in seconds.
     pub retry_after_s: Option<u32>,
     members: Vec<(&'static str, Member)>,
 }
@@ -43,13 +43,13 @@ impl Problem {
         self.code.status()
     }
 
-    /// Names the member of the JSON that was sent.
+    /// Names a member of the JSON that was sent.
     #[must_use]
     pub fn member(self: Box<Self>, path: impl Into<String>) -> Box<Self> {
         self.with("member", Member::Text(path.into()))
     }
 
-    /// The member named so far lies within `outer`, an object or an item of an array.
+    /// Puts `outer`, an object or an item of an array, before the path of the member.
     #[must_use]
     pub fn within(mut self: Box<Self>, outer: &str) -> Box<Self> {
         match self.members.iter_mut().find(|(name, _)| *name == "member") {
@@ -72,7 +72,7 @@ impl Problem {
         self.with("header", Member::Text(name.into()))
     }
 
-    /// Of the lines that were sent, from 1.
+    /// Numbers the line of the request, from 1.
     #[must_use]
     pub fn line(self: Box<Self>, line: u64) -> Box<Self> {
         self.with("line", Member::Number(line))
@@ -88,7 +88,7 @@ impl Problem {
         self.with(name, Member::Number(value))
     }
 
-    /// Null stands for "there is none".
+    /// A revision, or null when there is none.
     #[must_use]
     pub fn revision(self: Box<Self>, name: &'static str, value: Option<Revision>) -> Box<Self> {
         self.with(name, value.map_or(Member::Null, |revision| Member::Number(revision.0)))
@@ -100,7 +100,7 @@ impl Problem {
         self
     }
 
-    /// The JSON object, in one line.
+    /// Writes the problem as a JSON object, in one line.
     pub fn render(&self, out: &mut Vec<u8>) {
         let kind = self.code.kind();
         out.extend_from_slice(b"{\"type\":\"");

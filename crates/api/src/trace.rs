@@ -1,6 +1,6 @@
-//! W3C trace context (`traceparent`, `tracestate`) of a request, as extensions of the events it brings.
+//! The W3C trace context of a request (`traceparent`, `tracestate`). It becomes extensions of the events sent.
 
-/// The context that a request came with.
+/// The trace context of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trace {
     pub traceparent: String,
@@ -8,8 +8,7 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// `None` when the header is not of the form that the recommendation asks for: it is then ignored, as
-    /// it says (Trace Context, section 3.2).
+    /// `None` when the header is malformed. It is then ignored, as Trace Context, section 3.2, requires.
     #[must_use]
     pub fn parse(traceparent: &str, tracestate: Option<&str>) -> Option<Self> {
         let mut parts = traceparent.split('-');
@@ -33,7 +32,7 @@ impl Trace {
         valid.then(|| Self { traceparent: traceparent.into(), tracestate: tracestate.map(Into::into) })
     }
 
-    /// The id that all requests and events of one trace share.
+    /// The id shared by all requests and events of one trace.
     #[must_use]
     pub fn trace_id(&self) -> &str {
         self.traceparent.get(3..35).unwrap_or_default()
@@ -45,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_trace_is_ignored() {
+    fn a_malformed_trace_is_ignored() {
         let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         let trace = Trace::parse(good, Some("vendor=1")).unwrap();
         assert_eq!(trace.trace_id(), "4bf92f3577b34da6a3ce929d0e0e4736");

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-/// Why a text could not be decoded.
+/// Why a text cannot be decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DecodeError {
-    /// A `%` without two hex digits behind it.
+    /// A `%` is not followed by two hex digits.
     Percent,
     Utf8,
 }
@@ -20,7 +20,7 @@ impl DecodeError {
     }
 }
 
-/// Decodes `%XX`. A `+` stays a `+`.
+/// Decodes `%XX`. A `+` is left as it is.
 ///
 /// # Errors
 /// [`DecodeError`]

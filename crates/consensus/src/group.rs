@@ -1,4 +1,4 @@
-//! The group: raft-rs behind types of ours.
+//! The group: raft-rs behind types of our own.
 
 use crate::recent::{LogView, LogViewError, Recent};
 use bytes::Bytes;
@@ -8,35 +8,35 @@ use raft::eraftpb::{Entry, EntryType, HardState as RaftHardState};
 use raft::{Config, RawNode, StateRole};
 use std::collections::VecDeque;
 
-/// Bytes of committed entries that one [`Group::take`] gives at most, beyond the first; also the size of
-/// a page read from the log during replay.
+/// The most bytes of committed entries that one [`Group::take`] returns, apart from the first entry. Also the
+/// size of a page read from the log during a replay.
 const COMMITTED_BYTES_MAX: usize = 4 << 20;
 
 /// Where a group stands when it is opened.
 #[derive(Clone, Debug)]
 pub struct GroupOptions {
-    /// This replica's number; 0 is not one.
+    /// This replica's number. It is not 0.
     pub replica: u64,
     pub voters: Vec<u64>,
     /// The last entry that the state holds.
     pub applied: (Index, Term),
-    /// The last entry that the log holds; `applied` when it holds none beyond it.
+    /// The last entry that the log holds, or `applied` when it holds none beyond it.
     pub logged: (Index, Term),
     pub hard_state: HardState,
 }
 
-/// Names one write; tickets are given in order.
+/// Identifies one write. Tickets are in ascending order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(pub u64);
 
-/// What the group wants done.
+/// The work that the group needs done.
 #[derive(Debug, Default)]
 pub struct Work {
     pub write: Option<LogWrite>,
     pub committed: Vec<Committed>,
 }
 
-/// To be made durable, then reported with [`Group::synced`].
+/// Make this durable, then report it with [`Group::synced`].
 #[derive(Debug)]
 pub struct LogWrite {
     pub ticket: Ticket,
@@ -51,7 +51,7 @@ pub struct NewEntry {
     pub data: Bytes,
 }
 
-/// An entry to apply. Without data it is the group's own (the first of a leader's term).
+/// An entry to apply. One without data is the group's own: the first of a leader's term.
 #[derive(Clone, Debug)]
 pub struct Committed {
     pub index: Index,
@@ -59,7 +59,7 @@ pub struct Committed {
     pub data: Bytes,
 }
 
-/// The group cannot go on; its replica stops.
+/// Why the group cannot continue. Its replica stops.
 #[derive(Debug, thiserror::Error)]
 pub enum GroupError {
     #[error("the log and the state do not fit together: {0}")]
@@ -75,12 +75,12 @@ pub enum GroupError {
 /// One group's replica.
 pub struct Group {
     raft: RawNode<Recent>,
-    /// Highest index given out as committed.
+    /// The highest index that was returned as committed.
     given: u64,
-    /// Writes under way: their tickets, and the number up to which Raft may be told when they are durable.
+    /// Writes under way: their tickets, and up to which number Raft may be told that they are durable.
     outstanding: VecDeque<(Ticket, u64)>,
     next_ticket: u64,
-    /// A hard state that changed in its commit index only: it rides in the next write.
+    /// A hard state in which only the commit index has changed. It is written with the next write.
     unwritten: Option<HardState>,
 }
 
@@ -97,7 +97,7 @@ impl Group {
     /// Opens a group where its log and state stand.
     ///
     /// # Errors
-    /// [`GroupError::Inconsistent`] when the log ends before the state or the hard state does not fit.
+    /// [`GroupError::Inconsistent`] when the log ends before the state, or the hard state does not fit them.
     pub fn open(options: GroupOptions) -> Result<Self, GroupError> {
         let (applied, logged) = (options.applied, options.logged);
         if logged.0 < applied.0 {
@@ -113,7 +113,8 @@ impl Group {
                 logged.0, logged.1, hard_state.commit, hard_state.term
             )));
         }
-        // The stored commit index lags (it rides in the next write); what is applied was committed.
+        // The stored commit index lags, because it is written with the next write. But what was applied was
+        // committed.
         let raft_hard_state = RaftHardState {
             term: hard_state.term.0,
             vote: hard_state.vote,
@@ -146,7 +147,7 @@ impl Group {
         })
     }
 
-    /// Stands for leader at once. A group of one then leads from its next durable write on.
+    /// Campaigns at once. A group of one then leads once its next write is durable.
     ///
     /// # Errors
     /// [`GroupError::Raft`].
@@ -164,10 +165,10 @@ impl Group {
         Term(self.raft.raft.term)
     }
 
-    /// Puts an entry behind the last and returns its index.
+    /// Appends an entry to the log and returns its index.
     ///
     /// # Errors
-    /// [`GroupError::Raft`], also when this replica does not lead.
+    /// [`GroupError::Raft`], also when this replica is not the leader.
     pub fn propose(&mut self, data: Bytes) -> Result<Index, GroupError> {
         let mut message = raft::eraftpb::Message { from: self.raft.raft.id, ..Default::default() };
         message.set_msg_type(raft::eraftpb::MessageType::MsgPropose);
@@ -191,13 +192,13 @@ impl Group {
         }
     }
 
-    /// Everything up to `index` is in the state: the group forgets it.
+    /// Everything up to `index` is in the state, so the group forgets it.
     pub fn applied(&mut self, index: Index) {
         self.raft.advance_apply_to(index.0);
         self.raft.mut_store().applied(index.0);
     }
 
-    /// What is to be done now; call again until it is empty. `log` is read only during a replay.
+    /// The work to do now. Call this until it returns `None`. `log` is read only during a replay.
     ///
     /// # Errors
     /// The replica stops.
@@ -233,7 +234,7 @@ impl Group {
         LogWrite { ticket, hard_state: self.unwritten.take(), entries: entries.collect() }
     }
 
-    /// A change that needs no write of its own counts as durable with the write before it.
+    /// A change that needs no write of its own counts as durable together with the write before it.
     fn no_write(&mut self, number: u64) -> Option<LogWrite> {
         match self.outstanding.back_mut() {
             Some((_, up_to)) => *up_to = number,
@@ -254,7 +255,7 @@ impl Group {
         Ok(committed)
     }
 
-    /// raft-rs panics when it cannot read its log, so what it will ask for next is read in beforehand.
+    /// raft-rs panics when it cannot read its log. So what it will need next is read in advance.
     fn page_in(&mut self, log: &impl LogView) -> Result<(), GroupError> {
         let needed = self.given + 1;
         let committed = self.raft.raft.raft_log.committed;

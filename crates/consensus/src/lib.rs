@@ -9,16 +9,16 @@
 //!     to be made durable under a ticket          only ever durable ones
 //! ```
 //!
-//! The contract: after any call, [`Group::take`] until it returns nothing, write what it gives and report
-//! each ticket with [`Group::synced`] once it is durable, in order. An entry is committed only after its own
-//! write has been reported; this crate never lets an entry be applied before its own log has it.
+//! The contract: after any call, call [`Group::take`] until it returns `None`, do the writes it returns, and
+//! report each ticket with [`Group::synced`], in order, once it is durable. An entry is committed only after
+//! its own write was reported: this crate never lets an entry be applied before its log holds it.
 //!
-//! Replication is `raft-rs` (TiKV's port of etcd's Raft), a step machine itself. No other crate names it, and
-//! none of its types cross this crate's edge: entries, hard states and memberships have types and codecs of
-//! ours. This crate knows no disk, clock or thread, and not what an entry means.
+//! Replication is done by `raft-rs` (TiKV's port of etcd's Raft), which is a step machine too. No other crate
+//! names it, and none of its types leave this crate: entries, hard states and memberships have types and
+//! encodings of our own. This crate knows no disk, clock or thread, and does not know what an entry means.
 //!
-//! So far a group has one replica: it sends no messages and needs no ticks. Messages and membership changes
-//! come with the second replica, at this same seam.
+//! So far a group has one replica, which sends no messages and needs no ticks. Messages and membership
+//! changes will come with the second replica, in this same interface.
 
 mod group;
 mod recent;

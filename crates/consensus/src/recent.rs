@@ -1,17 +1,17 @@
-//! The entries that Raft may ask for, in memory: those not yet applied, plus what is paged in at a start.
+//! The entries that Raft may ask for, in memory: those not yet applied, and those paged in at a start.
 //!
-//! raft-rs reads its log synchronously and panics when it cannot, so nothing here can fail: what it may need
-//! next is read in beforehand (see `Group::take`), where an error can still be reported.
+//! raft-rs reads its log synchronously and panics when it cannot, so nothing here can fail. What it may need
+//! next is read in advance (see `Group::take`), where an error can still be reported.
 
 use model::{Index, Term};
 use raft::eraftpb::{ConfState, Entry, HardState, Snapshot};
 use raft::{GetEntriesContext, RaftState, Storage, StorageError};
 use std::collections::VecDeque;
 
-/// Reads one group's entries back from its log. Only used for what is no longer in memory.
+/// Reads one group's entries back from its log. Used only for entries that are no longer in memory.
 pub trait LogView {
-    /// Entries from `from` on, in order, without a gap: at least one if there is one, and no more than
-    /// `bytes_max` beyond the first.
+    /// Entries from `from` on, in order and without a gap: at least one if there is one, and then no more
+    /// than `bytes_max` bytes.
     ///
     /// # Errors
     /// [`LogViewError`] stops the replica.
@@ -23,13 +23,13 @@ pub trait LogView {
 #[error("the log cannot be read: {0}")]
 pub struct LogViewError(pub String);
 
-/// Unapplied entries in two runs: `paged` (from the log, at a start) and `live` (written since).
+/// Unapplied entries in two parts: `paged` (read from the log at a start) and `live` (written since).
 #[derive(Debug)]
 pub(crate) struct Recent {
     initial: RaftState,
     /// Everything up to here is applied and no longer needed.
     applied: (u64, u64),
-    /// What was in the log before this start: indexes up to this one are paged in.
+    /// The last entry of the log at this start. Entries up to this index are paged in.
     logged: (u64, u64),
     paged: VecDeque<Entry>,
     live: VecDeque<Entry>,
@@ -52,7 +52,7 @@ impl Recent {
         }
     }
 
-    /// The first index that has to be paged in before `needed` can be answered, if any.
+    /// The first index that must be paged in before `needed` can be read, if any.
     pub(crate) fn missing(&self, needed: u64) -> Option<u64> {
         let held = self.paged.back().map_or(0, |entry| entry.index);
         let first_held = self.paged.front().map_or(u64::MAX, |entry| entry.index);

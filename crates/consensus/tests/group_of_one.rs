@@ -1,4 +1,4 @@
-//! A group of one over a log in memory: what is committed, when, and what a restart makes of it.
+//! A group of one over a log in memory: what is committed, when, and what a restart recovers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
 
 use bytes::Bytes;
@@ -58,7 +58,7 @@ fn started() -> (Group, Log) {
     (group, log)
 }
 
-/// Obeys the group until it wants nothing more, each write durable at once.
+/// Does the group's work until there is none left. Each write is durable at once.
 fn run(group: &mut Group, log: &mut Log) -> Vec<Committed> {
     let mut committed = Vec::new();
     while let Some(work) = group.take(log).unwrap() {

@@ -1,5 +1,5 @@
-//! One event's body as the body file holds it: everything that a reader needs to render and filter it,
-//! without a look at the state.
+//! One event's body, as the body file holds it: everything that a reader needs to filter and render the event
+//! without reading the state.
 //!
 //! ```text
 //! len u32 (of the whole record), crc32c u32 (of all that follows), position u64, slot u16, namespace u32,
@@ -7,8 +7,8 @@
 //! stream, type, envelope
 //! ```
 //!
-//! A zero length is no record: a file that was made longer than what was written reads as damage, not as
-//! events.
+//! A length of zero is never valid. So a file that was extended beyond what was written reads as damaged, and
+//! not as events.
 
 use crate::wire::{FormatError, Reader, Writer};
 use alloc::vec::Vec;
@@ -21,21 +21,21 @@ pub const PEEK_BYTES: usize = 16;
 /// Bytes before what the checksum covers.
 const CHECKED_FROM: usize = 8;
 
-/// An event as it is stored.
+/// An event, as it is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyRecord<'a> {
     pub position: Position,
     pub slot: Slot,
     pub namespace: Namespace,
-    /// [`KeyId`] 0: the envelope is not encrypted.
+    /// The key that the envelope is encrypted with; 0 means not encrypted.
     pub key_id: KeyId,
     pub revision: Revision,
     pub filled: Filled,
     /// The stream's name: at most 65,535 bytes (names have at most 256).
     pub stream: &'a str,
-    /// At most 65,535 bytes; longer ones do not pass the entry's format.
+    /// At most 65,535 bytes: the format of entries rejects longer ones.
     pub event_type: &'a str,
-    /// A JSON object in bytes, without the members that are filled in on reading.
+    /// The event's JSON object, without the members that are filled in on reading.
     pub envelope: &'a [u8],
 }
 
@@ -46,7 +46,7 @@ impl BodyRecord<'_> {
     }
 }
 
-/// What [`peek`] tells without reading the record.
+/// What [`peek`] finds without reading the whole record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peek {
     pub position: Position,
@@ -81,16 +81,17 @@ pub fn encode(record: &BodyRecord<'_>, out: &mut Vec<u8>) {
     out[start + 4..start + CHECKED_FROM].copy_from_slice(&checksum.to_le_bytes());
 }
 
-/// What passed the entry's format is never longer; should a caller break that, the record stays readable.
+/// The format of entries rejects anything longer. If a caller passes more, the record stays readable.
 fn bounded(bytes: &[u8], max: usize) -> &[u8] {
     debug_assert!(bytes.len() <= max);
     &bytes[..bytes.len().min(max)]
 }
 
-/// Reads the record at the front of `bytes` and checks its checksum. Returns it with its length.
+/// Reads the record at the start of `bytes`, checks its checksum, and returns it with its length.
 ///
 /// # Errors
-/// [`FormatError::Truncated`] when the record goes on beyond `bytes`, and else what is wrong with it.
+/// [`FormatError::Truncated`] when the record continues after `bytes`; another variant says what is wrong
+/// with it.
 pub fn decode(bytes: &[u8]) -> Result<(BodyRecord<'_>, usize), FormatError> {
     let Peek { len, .. } = peek(bytes)?;
     let bytes = bytes.get(..len).ok_or(FormatError::Truncated)?;
@@ -118,12 +119,12 @@ pub fn decode(bytes: &[u8]) -> Result<(BodyRecord<'_>, usize), FormatError> {
     Ok((record, len))
 }
 
-/// Reads the position and length of the record at the front of `bytes`, of which only the first
-/// [`PEEK_BYTES`] are needed. Nothing is checked but that the length can be one: what a file's index says
-/// about a record is trusted only after [`decode`].
+/// Reads the position and length of the record at the start of `bytes`, using only the first [`PEEK_BYTES`].
+/// Nothing is checked except that the length is possible: call [`decode`] before trusting what a file's index
+/// says about a record.
 ///
 /// # Errors
-/// [`FormatError::Truncated`] or `Invalid` for a length that no record has.
+/// [`FormatError::Truncated`], or `Invalid` for a length that no record has.
 pub fn peek(bytes: &[u8]) -> Result<Peek, FormatError> {
     let mut reader = Reader::new(bytes);
     let len = reader.u32()? as usize;

@@ -1,5 +1,5 @@
-//! What the body file keeps beside its records: the index and trailer that end a sealed segment, and the rows
-//! of the side file that remembers removals.
+//! What the body file holds besides records: the index and trailer at the end of a sealed segment, and the
+//! rows of the side file that counts removals.
 //!
 //! ```text
 //! point     position u64, offset u64                              where in the file a record begins
@@ -8,8 +8,8 @@
 //! removal   segment u64, records u64, since u64
 //! ```
 //!
-//! All integers are little-endian. The trailer's checksum is seeded with whose segment it is, so that no
-//! event's bytes at the end of an unfinished file are taken for a trailer.
+//! All integers are little-endian. The trailer's checksum is seeded with the identity of its segment, so that
+//! the bytes of an event at the end of an unfinished file never pass for a trailer.
 
 use crate::header::{BodySegmentHeader, StoreId};
 use alloc::vec::Vec;
@@ -26,45 +26,45 @@ pub const REMOVAL_BYTES: usize = 24;
 const MAGIC: &[u8; 8] = b"BODYEND1";
 const CHECKED_BYTES: usize = TRAILER_BYTES - 12;
 
-/// The record at this offset of its file has this position.
+/// The record at this offset in its file has this position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyPoint {
     pub position: Position,
     pub offset: u64,
 }
 
-/// What a sealed segment says of itself.
+/// The last bytes of a sealed segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyTrailer {
     /// Records in the file.
     pub records: u64,
-    /// The first event that was ever in the segment, and the last: a rewritten segment may not hold them any
-    /// more.
+    /// The first and last event that were ever in the segment. A rewritten segment may no longer hold them.
     pub first: Cursor,
     pub last: Cursor,
-    /// Points that precede the trailer.
+    /// How many points precede the trailer.
     pub points: u32,
     /// CRC-32C of the points.
     pub points_checksum: u32,
 }
 
-/// How many records of a segment were removed, and since when.
+/// How many records of a segment were removed, and when that began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyRemoval {
     /// The segment's first logical offset.
     pub segment: u64,
     pub records: u64,
-    /// When the first of them was noted.
+    /// When the first removal was noted.
     pub since: Wall,
 }
 
-/// Bytes of the index and trailer with so many points.
+/// The bytes of an index with this many points, and its trailer.
 #[must_use]
 pub const fn ending_bytes(points: usize) -> u64 {
     (points * POINT_BYTES + TRAILER_BYTES) as u64
 }
 
-/// Appends points and trailer to `out`, and returns the trailer with what it says of the points filled in.
+/// Appends points and trailer to `out`. Returns the trailer with its number of points and their checksum
+/// filled in.
 pub fn encode_ending(
     segment: &BodySegmentHeader,
     points: &[BodyPoint],
@@ -91,7 +91,7 @@ pub fn encode_ending(
     BodyTrailer { points: points.len() as u32, points_checksum, ..trailer }
 }
 
-/// Reads the last bytes of a segment; none when they are no trailer of it.
+/// Reads the last bytes of a segment; `None` when they are not its trailer.
 #[must_use]
 pub fn decode_trailer(segment: &BodySegmentHeader, bytes: &[u8; TRAILER_BYTES]) -> Option<BodyTrailer> {
     let (fields, ending) = bytes.split_at(CHECKED_BYTES);
@@ -109,7 +109,7 @@ pub fn decode_trailer(segment: &BodySegmentHeader, bytes: &[u8; TRAILER_BYTES]) 
     })
 }
 
-/// Reads the points that a trailer announces; none when they are not those.
+/// Reads the points before a trailer; `None` when they are not the ones that it describes.
 #[must_use]
 pub fn decode_points(trailer: &BodyTrailer, bytes: &[u8]) -> Option<Vec<BodyPoint>> {
     if bytes.len() != trailer.points as usize * POINT_BYTES || crc32c(bytes) != trailer.points_checksum {
@@ -132,7 +132,7 @@ pub fn encode_removals(removals: &[BodyRemoval], out: &mut Vec<u8>) {
     }
 }
 
-/// Reads whole removals; none when bytes are left over.
+/// Reads removals; `None` when bytes are left over.
 #[must_use]
 pub fn decode_removals(bytes: &[u8]) -> Option<Vec<BodyRemoval>> {
     let mut removals = Vec::with_capacity(bytes.len() / REMOVAL_BYTES);

@@ -1,4 +1,4 @@
-//! Entries as the log holds them. Decoding borrows text and bytes from the logged bytes.
+//! Entries, as the log holds them. Decoding borrows text and bytes from the logged bytes.
 //!
 //! ```text
 //! entry   = 1u8, behaviour u16, wall u64, elapsed u64, commands varint, command*
@@ -41,7 +41,7 @@ mod tag {
     pub(super) const WRITE_APPEND: u8 = 1;
 }
 
-/// Least bytes of one command, event, check and write: what a count is checked against.
+/// The smallest encoding of a command, an event, a check and a write. Counts are checked against these.
 const COMMAND_BYTES_MIN: usize = 2;
 const EVENT_BYTES_MIN: usize = 20;
 const CHECK_BYTES_MIN: usize = 4;
@@ -74,7 +74,8 @@ pub fn decode(bytes: &[u8]) -> Result<Entry<'_>, FormatError> {
     let wall = Wall(reader.u64()?);
     let elapsed = Elapsed(reader.u64()?);
     let count = reader.count(COMMAND_BYTES_MIN)?;
-    // Commands are larger in memory than on the wire: let the vector grow instead of believing the count.
+    // Commands are larger in memory than on the wire. The vector grows as needed instead of trusting the
+    // count.
     let mut commands = Vec::with_capacity(count.min(64));
     for _ in 0..count {
         commands.push(get_command(&mut reader)?);
@@ -233,7 +234,7 @@ fn get_event<'a>(reader: &mut Reader<'a>) -> Result<NewEvent<'a>, FormatError> {
     let fingerprint = Fingerprint(reader.u128()?);
     let filled = Filled(reader.u8()?);
     let event_type = reader.text("event type")?;
-    // The body record counts the type in 16 bits and the envelope in 32.
+    // A body record stores the type's length in 16 bits and the envelope's in 32.
     if event_type.len() > usize::from(u16::MAX) {
         return Err(FormatError::invalid("length of an event type", event_type.len() as u64));
     }
@@ -296,7 +297,7 @@ fn get_expected(reader: &mut Reader<'_>) -> Result<Expected, FormatError> {
     })
 }
 
-/// Which members are there, then those, as varints.
+/// A byte that says which members are present, then those members as varints.
 pub(crate) fn put_settings(writer: &mut Writer<'_>, settings: &Settings) {
     let members = [settings.max_age_ms, settings.max_count, settings.truncate_before.map(|first| first.0)];
     let present =

@@ -1,8 +1,8 @@
-//! What the log holds: frames of group records.
+//! The content of the log: frames of group records.
 //!
-//! A *frame* is what one write appends to a segment; a *group record* is what one group has to say in it: its
-//! hard state (term, vote, commit) if that changed, and entries. The log wraps any number of group records,
-//! encoded one after the other, in one frame.
+//! A *frame* is what one write appends to a segment. A *group record* is one group's part of it: its hard
+//! state (term, vote, commit), if that has changed, and its entries. The log puts any number of group
+//! records, encoded one after the other, into one frame.
 //!
 //! ```text
 //! frame, padded with zeros to 8 bytes          group record
@@ -16,13 +16,14 @@
 //! 32  records                                      entries: index u64, term u64, length u32, bytes
 //! ```
 //!
-//! All integers are little-endian. The checksum covers the whole frame and is seeded with the store and the
-//! segment's generation: recycled segments hold old frames, and bytes that a client sent cannot pass for a
-//! frame. The header check is the low part of a checksum with the same seed over the header alone, so that a
-//! search for headers costs no look at what follows them. The durable end is what the writer knew to be on disk when it wrote the frame: an invalid frame
-//! below any valid frame's durable end is damage, above it a torn tail. The opening grows each time the log
-//! is opened and never falls within a segment: a frame that a crash left behind a torn one is not taken for
-//! the successor of a frame that was written in its place.
+//! All integers are little-endian. The checksum covers the whole frame. It is seeded with the store and the
+//! segment's generation, because recycled segments hold old frames, and so that bytes sent by a client cannot
+//! pass for a frame. The header check is the low part of a checksum with the same seed over the header alone,
+//! so that a search for headers need not read what follows them. The durable end is where the writer knew the
+//! log to be on disk when it wrote the frame: an invalid frame before the durable end of any valid frame is
+//! damage, and one after it is a torn tail. The opening number grows each time the log is opened and never
+//! decreases within a segment, so that a frame left behind a torn one by a crash is not taken for the
+//! successor of a frame written in the torn one's place.
 
 use crate::header::StoreId;
 use alloc::vec::Vec;
@@ -32,7 +33,7 @@ use model::{GroupId, Index, Term};
 
 /// Bytes of a frame before its records.
 pub const FRAME_HEADER_BYTES: usize = 32;
-/// Frames begin at multiples of this.
+/// Every frame begins at a multiple of this.
 pub const FRAME_ALIGN: u64 = 8;
 
 const CHECK_AT: usize = 29;
@@ -40,7 +41,7 @@ const RECORD_HEADER_BYTES: usize = 16;
 const HAS_HARD_STATE: u8 = 1;
 const HAS_PURGED: u8 = 2;
 
-/// Where a checksum begins: the store and the generation of the segment that a frame belongs to.
+/// The seed of a checksum: the store, and the generation of the frame's segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameSeed(u32);
 
@@ -51,17 +52,17 @@ impl FrameSeed {
     }
 }
 
-/// What a frame's records are. The numbers never change.
+/// The content of a frame. The numbers never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum FrameKind {
     /// Group records.
     Records = 1,
-    /// Nothing: it only says the durable end.
+    /// Nothing: the frame only records the durable end.
     Mark = 2,
-    /// Group records without entries: every group's latest hard state, at the head of a segment.
+    /// Group records without entries: every group's latest hard state, at the start of a segment.
     Carry = 3,
-    /// The segment's index; the log alone knows its form.
+    /// The segment's index. Only the log knows its format.
     Index = 4,
 }
 
@@ -77,17 +78,17 @@ impl FrameKind {
     }
 }
 
-/// A frame's own fields.
+/// The fields of a frame's header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameHeader {
     pub kind: FrameKind,
     /// Bytes of the records, without padding.
     pub length: u32,
-    /// Where in its segment the frame begins.
+    /// The frame's offset in its segment.
     pub offset: u64,
-    /// Up to where the segment was known to be on disk when the frame was written.
+    /// The offset up to which the segment was known to be on disk when the frame was written.
     pub durable_end: u64,
-    /// How many times the log had been opened.
+    /// How often the log had been opened.
     pub opening: u32,
 }
 
@@ -98,7 +99,7 @@ impl FrameHeader {
         frame_bytes(self.length as usize)
     }
 
-    /// Encodes the header, checksum included, of a frame around `records`, whose length is
+    /// Encodes the header, checksum included, of a frame with these `records`, whose length must be
     /// [`FrameHeader::length`].
     #[must_use]
     pub fn encode(&self, seed: FrameSeed, records: &[u8]) -> [u8; FRAME_HEADER_BYTES] {
@@ -115,8 +116,8 @@ impl FrameHeader {
         bytes
     }
 
-    /// Reads a header found at `offset`. None when no frame of ours begins there; that the rest is whole is
-    /// for [`is_intact`] to say.
+    /// Reads the header of a frame at `offset`; `None` when no frame begins there. Call [`is_intact`] to
+    /// check the rest of the frame.
     #[must_use]
     pub fn decode(seed: FrameSeed, bytes: &[u8; FRAME_HEADER_BYTES], offset: u64) -> Option<Self> {
         let (length, at) = (le_u32(bytes, 0), le_u64(bytes, 8));
@@ -129,13 +130,13 @@ impl FrameHeader {
     }
 }
 
-/// Bytes of a frame around so many bytes of records, padding included.
+/// The bytes of a frame with this many bytes of records, padding included.
 #[must_use]
 pub const fn frame_bytes(records: usize) -> u64 {
     ((FRAME_HEADER_BYTES + records) as u64).next_multiple_of(FRAME_ALIGN)
 }
 
-/// Whether header and records are what was written.
+/// Whether header and records are as they were written.
 #[must_use]
 pub fn is_intact(seed: FrameSeed, header: &[u8; FRAME_HEADER_BYTES], records: &[u8]) -> bool {
     le_u32(header, 0) as usize == records.len() && le_u32(header, 4) == checksum(seed, header, records)
@@ -160,17 +161,17 @@ fn le_u64(bytes: &[u8; FRAME_HEADER_BYTES], at: usize) -> u64 {
     u64::from(le_u32(bytes, at)) | (u64::from(le_u32(bytes, at + 4)) << 32)
 }
 
-/// What a group must never forget besides its entries.
+/// What a group must never forget, besides its entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HardState {
     pub term: Term,
-    /// The replica voted for in that term; 0 is none.
+    /// The replica that this one voted for in that term; 0 when it did not vote.
     pub vote: u64,
     pub commit: Index,
 }
 
-/// Appends one group record to `out`. Entries are shorter than 4 GiB and fewer than 2^32, as are the records
-/// of one frame together.
+/// Appends one group record to `out`. Each entry must be shorter than 4 GiB. The entries must be fewer than
+/// 2^32, and the records of one frame together shorter than 4 GiB.
 pub fn encode_group<'a>(
     group: GroupId,
     hard_state: Option<HardState>,
@@ -180,7 +181,7 @@ pub fn encode_group<'a>(
     encode(group, hard_state, None, entries, out);
 }
 
-/// Appends a record of a group's hard state and of the index through which its log has been purged.
+/// Appends a record of a group's hard state and of the index through which its log is purged.
 pub fn encode_carry(group: GroupId, hard_state: HardState, purged: Index, out: &mut Vec<u8>) {
     encode(group, Some(hard_state), Some(purged), core::iter::empty(), out);
 }
@@ -223,7 +224,7 @@ fn encode<'a>(
 pub struct GroupRecord<'a> {
     pub group: GroupId,
     pub hard_state: Option<HardState>,
-    /// The group's entries up to this index are no longer needed.
+    /// The group no longer needs its entries up to this index.
     pub purged: Option<Index>,
     pub entries: Entries<'a>,
 }
@@ -236,7 +237,7 @@ pub struct LogEntry<'a> {
     pub bytes: &'a [u8],
 }
 
-/// Bytes are not the records they should be.
+/// The bytes are not valid records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadRecord;
 
@@ -248,7 +249,7 @@ impl fmt::Display for BadRecord {
 
 impl core::error::Error for BadRecord {}
 
-/// Reads the group records of a frame, one after the other, without copying. It ends after an error.
+/// Reads the group records of a frame one after the other, without copying. After an error it ends.
 #[must_use]
 pub fn decode_groups(records: &[u8]) -> Groups<'_> {
     Groups { rest: records }

@@ -1,4 +1,5 @@
-//! What every file of a store begins with: whose it is, what it is, and the version of its format.
+//! The first bytes of every file of a store: which store it belongs to, what it is, and the version of its
+//! format.
 //!
 //! ```text
 //! 0   "MAINSTAY"
@@ -9,22 +10,22 @@
 //!     checksum        u32    CRC-32C over all above
 //! ```
 //!
-//! All integers are little-endian. A header is at most [`HEADER_BYTES_MAX`] long: one sector, so that it is
-//! never torn. The frame of the header is the same in every version, so that an older binary can tell a
-//! newer file from a damaged one.
+//! All integers are little-endian. A header has at most [`HEADER_BYTES_MAX`] bytes, which is one sector, so
+//! it is never torn. The layout of the header itself is the same in every version, so that an older binary
+//! can tell a newer file from a damaged one.
 
 use alloc::vec::Vec;
 use core::fmt;
 use crc32c::crc32c;
 
-/// One sector: an interrupted write leaves a header old or new.
+/// One sector: after an interrupted write, a header is either the old one or the new one.
 pub const HEADER_BYTES_MAX: usize = 512;
 
 const MAGIC: &[u8; 8] = b"MAINSTAY";
 const FIELDS_AT: usize = 20;
 const CHECKSUM_BYTES: usize = 4;
 
-/// Drawn at random when a store is created, and written into each of its files.
+/// A random number that is drawn when a store is created and written into each of its files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StoreId(pub u128);
 
@@ -34,7 +35,7 @@ impl fmt::Display for StoreId {
     }
 }
 
-/// What a file is. The numbers never change.
+/// The kinds of files. The numbers never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum FileKind {
@@ -47,7 +48,7 @@ pub enum FileKind {
 }
 
 impl FileKind {
-    /// The version of this kind's format that we write, and the greatest that we read.
+    /// The version of this kind's format that this program writes, and the newest that it reads.
     #[must_use]
     pub const fn version(self) -> u32 {
         match self {
@@ -56,7 +57,7 @@ impl FileKind {
     }
 }
 
-/// The first file of a data directory says what the directory is.
+/// The file that says what a data directory is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoreHeader {
     pub store: StoreId,
@@ -66,15 +67,17 @@ pub struct StoreHeader {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogSegmentHeader {
     pub store: StoreId,
-    /// Grows with each use of a segment: the order of the log, and part of each frame's checksum.
+    /// Increases with each use of a segment. It gives the log its order, and is part of each frame's
+    /// checksum.
     pub generation: u64,
-    /// The oldest generation that was still needed when this one began: older files are spare.
+    /// The oldest generation that was still needed when this one began. Older files are spare.
     pub oldest: u64,
-    /// The generation before; 0 is none.
+    /// The previous generation; 0 when there is none.
     pub previous: u64,
-    /// Where it ends: all of its frames up to there were synced before this header was written.
+    /// Where the previous generation ends: all of its frames up to there were synced before this header was
+    /// written.
     pub previous_end: u64,
-    /// Where its index frame begins.
+    /// Where the previous generation's index frame begins.
     pub previous_index: u64,
 }
 
@@ -84,44 +87,44 @@ pub struct BodySegmentHeader {
     pub store: StoreId,
     /// The logical offset of its first record.
     pub first: u64,
-    /// 0 as appended; each rewriting takes the next number.
+    /// 0 as appended. Each rewriting increments it.
     pub generation: u32,
-    /// The logical end of what a rewritten segment stands for; 0 in an appended one, which ends where the
-    /// next begins.
+    /// In a rewritten segment, the logical end of what it replaces. In an appended one it is 0: that one ends
+    /// where the next begins.
     pub end: u64,
 }
 
-/// The side file that remembers what the state has known of the body file, and how much of each segment is
-/// dead.
+/// The side file that says how far the state has known the body file, and how many records of each segment
+/// are dead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyAccountHeader {
     pub store: StoreId,
-    /// A logical end of the body file that a flushed state has known: no state that belongs to it is older.
+    /// A logical end of the body file that a flushed state has known. No older state belongs to it.
     pub persisted: u64,
-    /// Rows that follow.
+    /// How many rows follow.
     pub count: u32,
     /// CRC-32C of the rows.
     pub checksum: u32,
 }
 
-/// Lies in the directory of the state tree, whose other files belong to the tree's library.
+/// A file in the directory of the state tree, whose other files belong to the tree's library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StateHeader {
     pub store: StoreId,
 }
 
-/// Why bytes are not the header that was looked for.
+/// Why bytes are not the expected header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeaderError {
-    /// Only zeros: nothing was written here yet.
+    /// The bytes are zeros: nothing was written yet.
     Blank,
-    /// The bytes do not begin as a file of ours does.
+    /// The bytes do not begin like a file of a store.
     Foreign,
-    /// The file is ours and another kind.
+    /// The file belongs to a store but is of another kind.
     OtherKind { found: u32 },
-    /// A newer program wrote it.
+    /// A newer version of this program wrote the file.
     Newer { found: u32, known: u32 },
-    /// It begins as ours and does not hold what was written.
+    /// The file begins correctly but its header is not what was written.
     Damaged,
 }
 
@@ -129,7 +132,7 @@ impl fmt::Display for HeaderError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Blank => f.write_str("nothing was written there yet"),
-            Self::Foreign => f.write_str("it is not a file of Mainstay"),
+            Self::Foreign => f.write_str("it is not a Mainstay file"),
             Self::OtherKind { found } => write!(f, "it is another kind of file ({found})"),
             Self::Newer { found, known } => {
                 write!(f, "its format version {found} is newer than {known}, the newest this program knows")
@@ -204,7 +207,7 @@ impl BodySegmentHeader {
 }
 
 impl BodyAccountHeader {
-    /// Bytes of the header, so that rows can follow it.
+    /// The bytes of the header, after which rows follow.
     pub const BYTES: usize = FIELDS_AT + 16 + 8 + 4 + 4 + CHECKSUM_BYTES;
 
     #[must_use]
@@ -243,7 +246,7 @@ impl StateHeader {
     }
 }
 
-/// A header being written.
+/// A header that is being written.
 struct Fields(Vec<u8>);
 
 impl Fields {
@@ -266,7 +269,7 @@ impl Fields {
     }
 }
 
-/// The fields of a header whose frame has been checked.
+/// The fields of a header whose checksum was checked.
 struct Opened<'a>(&'a [u8]);
 
 impl Opened<'_> {

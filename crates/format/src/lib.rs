@@ -1,20 +1,19 @@
-//! Bytes on disk and between replicas: every number, tag and layout in one room, written by hand so that none
-//! changes by accident, and held by golden files.
+//! Bytes on disk and between replicas. Every number, tag and layout is in this crate, written by hand so that
+//! none changes by accident, and golden files hold them in place.
 //!
-//! Data that any version has written is readable by all later ones. Decoding returns an error for bytes that
-//! are not what they should be; it never panics, and never reserves more than a small multiple of the bytes
-//! that it was given.
+//! Every version can read the data that earlier versions wrote. Decoding invalid bytes returns an error. It
+//! never panics, and never allocates more than a small multiple of the bytes it was given.
 //!
-//! This crate does not know where bytes are kept, nor what they mean to the domain.
+//! This crate does not know where bytes are kept, nor what they mean.
 //!
-//! | module | what it writes |
+//! | module | what it encodes |
 //! |---|---|
-//! | [`wire`] | the primitives: integers, varints, bytes behind their length |
+//! | [`wire`] | the primitives: integers, varints, bytes with their length |
 //! | [`entry`] | entries and commands, as the log holds them |
 //! | [`outcome`] | outcomes, as idempotency records hold them |
 //! | [`row`] | keys and values of the state |
 //! | [`body`] | event bodies, as the body file holds them |
-//! | [`body_index`] | indexes of body segments, and the account of removals |
+//! | [`body_index`] | indexes of body segments, and counts of removals |
 //! | [`frame`] | frames of the log |
 //! | [`log_index`] | indexes of log segments |
 //! | [`header`] | headers of files |

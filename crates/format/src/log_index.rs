@@ -1,14 +1,14 @@
-//! The index of one segment of the log: where each group's entries are, sparsely. It is the content of the
-//! index frame that seals a segment, so that a log is opened without reading all of it.
+//! The index of one log segment: a sparse list of where each group's entries are. It is the content of the
+//! index frame that seals a segment, so that a log can be opened without reading all of it.
 //!
 //! ```text
 //! groups u32, then for each: group u32, first u64, last u64, points u32, points: index u64, offset u64
 //! ```
 //!
 //! All integers are little-endian. A point says that the frame at `offset` holds entry `index`. The entries
-//! from there up to the next point's index lie in that frame or in frames behind it, and the first of each
-//! index that is found from there on is the one that counts: who goes on to the next point's index must go
-//! on from the next point, for frames in between may hold entries that were replaced.
+//! from there up to the next point's index are in that frame or in later ones. If an index occurs more than
+//! once from there on, the first one counts. A reader that reaches the next point's index must continue from
+//! that point, because the frames in between may hold entries that were replaced.
 
 use crate::frame::BadRecord;
 use alloc::collections::BTreeMap;
@@ -30,7 +30,7 @@ pub struct SegmentIndex {
 pub struct GroupIndex {
     pub first: Index,
     pub last: Index,
-    /// Ascending by index and by offset; never empty.
+    /// In ascending order of index and of offset. Never empty.
     pub points: Vec<IndexPoint>,
 }
 
@@ -42,9 +42,9 @@ pub struct IndexPoint {
 }
 
 impl SegmentIndex {
-    /// Notes that the frame at `offset`, behind all noted so far, holds the group's entries from `first` to
-    /// `last`. They replace all from `first` on; a gap begins the group anew. `stride` is how far two points
-    /// are apart at least.
+    /// Notes that the frame at `offset`, which is after all noted so far, holds the group's entries from
+    /// `first` to `last`. They replace all entries from `first` on. A gap starts the group anew. Two points
+    /// are at least `stride` bytes apart.
     pub fn note(&mut self, group: GroupId, first: Index, last: Index, offset: u64, stride: u64) {
         let point = IndexPoint { index: first, offset };
         let Some(known) = self.groups.get_mut(&group) else {
@@ -69,7 +69,7 @@ impl SegmentIndex {
         self.points = self.points + known.points.len() - before;
     }
 
-    /// Bytes of [`Self::encode`].
+    /// The number of bytes that [`Self::encode`] gives.
     #[must_use]
     pub fn encoded_bytes(&self) -> usize {
         4 + self.groups.len() * GROUP_BYTES + self.points * POINT_BYTES
@@ -104,7 +104,7 @@ fn decode(mut bytes: &[u8]) -> Option<SegmentIndex> {
         let group = GroupId(take_u32(rest)?);
         let (first, last) = (Index(take_u64(rest)?), Index(take_u64(rest)?));
         let count = take_u32(rest)? as usize;
-        // Nothing is allocated for points that are not there.
+        // Nothing is allocated for points that are missing.
         if count == 0 || rest.len() / POINT_BYTES < count {
             return None;
         }

@@ -1,12 +1,12 @@
-//! Outcomes, as idempotency records keep them and as replicas compare them.
+//! Outcomes, as idempotency records hold them and as replicas compare them.
 //!
 //! ```text
 //! outcome  = tag u8, fields
 //! appended = slot u16, events varint, (revision, position, replayed u8)*
 //! ```
 //!
-//! An event's revision and position are written as the difference to the event before (zigzag varints from
-//! 0): a batch of 100 takes about 300 bytes instead of 1,700.
+//! An event's revision and position are written as differences from the event before it (zigzag varints,
+//! starting from 0): a batch of 100 takes about 300 bytes instead of 1,700.
 
 use crate::wire::{FormatError, Reader, Writer};
 use alloc::vec::Vec;

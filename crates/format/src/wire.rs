@@ -1,22 +1,22 @@
-//! The primitives that every format is made of: little-endian integers, varints (LEB128), and bytes behind
-//! their length.
+//! The primitives of every format: little-endian integers, varints (LEB128), and bytes preceded by their
+//! length.
 //!
-//! Reading never panics and never allocates; a length or count is believed only as far as bytes are there to
-//! back it, so hostile input cannot make a caller reserve more than a small multiple of what it sent.
+//! Reading never panics and never allocates. A length or count is accepted only if enough bytes follow, so
+//! hostile input cannot make a caller allocate more than a small multiple of what it sent.
 
 use alloc::vec::Vec;
 use core::fmt;
 
-/// The bytes are not what they should be.
+/// Why bytes cannot be decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FormatError {
-    /// The bytes end too early: a torn write, or more are to come.
+    /// The bytes end too early: a torn write, or more bytes are still to come.
     Truncated,
-    /// Bytes follow where none should.
+    /// Bytes remain after the end.
     Trailing,
     /// The checksum does not match.
     Checksum,
-    /// A number is out of range or an unknown tag; `what` says which.
+    /// A number is out of range or a tag is unknown; `what` says which.
     Invalid { what: &'static str, number: u64 },
     /// Text is not UTF-8, or not a valid name.
     Text { what: &'static str },
@@ -32,7 +32,7 @@ impl fmt::Display for FormatError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Truncated => f.write_str("the bytes end too early"),
-            Self::Trailing => f.write_str("bytes follow where none should"),
+            Self::Trailing => f.write_str("bytes remain after the end"),
             Self::Checksum => f.write_str("the checksum does not match"),
             Self::Invalid { what, number } => write!(f, "{number} is not a valid {what}"),
             Self::Text { what } => write!(f, "a {what} is not valid text"),
@@ -60,7 +60,7 @@ impl<'a> Reader<'a> {
     }
 
     /// # Errors
-    /// [`FormatError::Trailing`] unless all has been read.
+    /// [`FormatError::Trailing`] unless everything was read.
     pub const fn end(&self) -> Result<(), FormatError> {
         if self.rest.is_empty() { Ok(()) } else { Err(FormatError::Trailing) }
     }
@@ -73,7 +73,7 @@ impl<'a> Reader<'a> {
         Ok(head)
     }
 
-    /// Everything that is left.
+    /// All remaining bytes.
     pub fn rest(&mut self) -> &'a [u8] {
         core::mem::take(&mut self.rest)
     }
@@ -132,16 +132,16 @@ impl<'a> Reader<'a> {
         Err(FormatError::invalid("varint", u64::MAX))
     }
 
-    /// Bytes behind their length (a varint).
+    /// Bytes preceded by their length (a varint).
     ///
     /// # Errors
-    /// [`FormatError::Truncated`] when the length is more than what is left.
+    /// [`FormatError::Truncated`] when the length exceeds the remaining bytes.
     pub fn prefixed(&mut self) -> Result<&'a [u8], FormatError> {
         let len = self.varint()?;
         self.bytes(usize::try_from(len).map_err(|_| FormatError::Truncated)?)
     }
 
-    /// Text behind its length (a varint).
+    /// Text preceded by its length (a varint).
     ///
     /// # Errors
     /// [`FormatError::Truncated`] or [`FormatError::Text`].
@@ -149,8 +149,8 @@ impl<'a> Reader<'a> {
         core::str::from_utf8(self.prefixed()?).map_err(|_| FormatError::Text { what })
     }
 
-    /// A count of things (a varint) that take at least `each_bytes` each: more than what is left can hold is
-    /// refused before anything is reserved for it.
+    /// A count (a varint) of items that take at least `each_bytes` bytes each. A count that exceeds what the
+    /// remaining bytes can hold is an error, before anything is allocated for it.
     ///
     /// # Errors
     /// [`FormatError::Truncated`].

@@ -7,6 +7,7 @@
 use api::request::query::parse_keep_alive;
 use std::fmt;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -63,7 +64,7 @@ pub(crate) struct Flags {
     /// Refuse writes when the disk has less free space than this [default: 128 MiB]
     #[arg(long, value_name = "SIZE")]
     pub(crate) space_reserve: Option<String>,
-    /// Send something to every subscriber at least this often, from 1s to 60s [default: 3s]
+    /// Send a subscription something at least this often, from 1s to 60s [default: 3s]
     #[arg(long, value_name = "DURATION")]
     pub(crate) keep_alive: Option<String>,
     /// Log format: `text`, `json`, or `auto` (text on a terminal, JSON otherwise) [default: auto]
@@ -141,9 +142,9 @@ pub(crate) struct Config {
 pub(crate) enum ConfigError {
     #[error("cannot read the configuration file {}: {source}", path.display())]
     Unreadable { path: PathBuf, source: std::io::Error },
-    #[error("the configuration file {} is not TOML: {message}", path.display())]
+    #[error("{} is not valid TOML: {message}", path.display())]
     NotToml { path: PathBuf, message: String },
-    #[error("{} has the key `{key}`, which is not known; the known keys are {known}", path.display())]
+    #[error("{} has the unknown key `{key}`; the known keys are {known}", path.display())]
     UnknownKey { path: PathBuf, key: String, known: String },
     #[error("`{key}` cannot be {value:?} (from {origin}): expected {takes}")]
     Value { key: &'static str, value: String, origin: Origin, takes: &'static str },
@@ -195,7 +196,7 @@ fn resolve(
 fn parse_file(path: &Path, text: &str) -> Result<toml::Table, ConfigError> {
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| ConfigError::NotToml {
         path: path.to_owned(),
-        message: error.to_string().trim().replace('\n', "; "),
+        message: describe(&error, text),
     })?;
     match table.keys().find(|key| !KEYS.iter().any(|known| known.name == key.as_str())) {
         Some(key) => Err(ConfigError::UnknownKey {
@@ -205,6 +206,12 @@ fn parse_file(path: &Path, text: &str) -> Result<toml::Table, ConfigError> {
         }),
         None => Ok(table),
     }
+}
+
+/// A TOML error as one line of text, such as `line 2: string values must be quoted`.
+fn describe(error: &toml::de::Error, text: &str) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    format!("line {}: {}", before.matches('\n').count() + 1, error.message())
 }
 
 /// A string without its quotes, and anything else as TOML writes it. A wrong type fails when it is parsed.
@@ -218,14 +225,13 @@ fn typed(settings: Vec<Setting>) -> Result<Config, ConfigError> {
         let origin = setting(&settings, "listen").1;
         return Err(ConfigError::NotLoopback { address: listen, origin });
     }
-    let size = |key| parse::<Size>(&settings, key, "a size in bytes, KiB, MiB or GiB, such as 64 MiB");
     Ok(Config {
         data: parse::<NonEmpty>(&settings, "data", "the path of a directory")?.0.into(),
         listen,
-        cache_bytes: size("cache-size")?.0,
-        memtable_bytes: size("memtable-size")?.0,
-        segment_bytes: size("segment-size")?.0,
-        space_reserve_bytes: size("space-reserve")?.0,
+        cache_bytes: size(&settings, "cache-size", &CACHE_SIZE)?,
+        memtable_bytes: size(&settings, "memtable-size", &MEMTABLE_SIZE)?,
+        segment_bytes: size(&settings, "segment-size", &SEGMENT_SIZE)?,
+        space_reserve_bytes: size(&settings, "space-reserve", &SPACE_RESERVE)?,
         keep_alive: parse::<KeepAlive>(
             &settings,
             "keep-alive",
@@ -272,6 +278,31 @@ impl FromStr for KeepAlive {
     }
 }
 
+/// The sizes that a key accepts, and how an error describes them.
+struct SizeRange {
+    bytes: RangeInclusive<u64>,
+    takes: &'static str,
+}
+
+const CACHE_SIZE: SizeRange =
+    SizeRange { bytes: 0..=1 << 40, takes: "a size from 0 to 1 TiB, such as 64 MiB" };
+const MEMTABLE_SIZE: SizeRange =
+    SizeRange { bytes: 256 << 10..=4 << 30, takes: "a size from 256 KiB to 4 GiB, such as 16 MiB" };
+/// A node zeroes a whole segment ahead of use, so a segment must fit the disk many times.
+const SEGMENT_SIZE: SizeRange =
+    SizeRange { bytes: 1 << 20..=1 << 30, takes: "a size from 1 MiB to 1 GiB, such as 64 MiB" };
+const SPACE_RESERVE: SizeRange =
+    SizeRange { bytes: 0..=1 << 40, takes: "a size from 0 to 1 TiB, such as 128 MiB" };
+
+fn size(settings: &[Setting], key: &'static str, range: &SizeRange) -> Result<u64, ConfigError> {
+    let Size(bytes) = parse(settings, key, range.takes)?;
+    if range.bytes.contains(&bytes) {
+        return Ok(bytes);
+    }
+    let (value, origin) = setting(settings, key);
+    Err(ConfigError::Value { key, value, origin, takes: range.takes })
+}
+
 /// A number of bytes, also written as `64 MiB`.
 pub(crate) struct Size(pub(crate) u64);
 
@@ -286,6 +317,7 @@ impl FromStr for Size {
             "KiB" => 1 << 10,
             "MiB" => 1 << 20,
             "GiB" => 1 << 30,
+            "TiB" => 1 << 40,
             _ => return Err(()),
         };
         number.checked_mul(unit).map(Self).ok_or(())
@@ -319,11 +351,11 @@ mod tests {
     fn flags_win_over_environment_over_file_over_defaults() {
         let flags = [("data", "from-flag")];
         let environment = [("MAINSTAY_DATA", "e"), ("MAINSTAY_LISTEN", "127.0.0.1:1")];
-        let file = "data = 'f'\nlisten = '127.0.0.1:2'\ncache-size = '1 GiB'\nmemtable-size = 1024\n";
+        let file = "data = 'f'\nlisten = '127.0.0.1:2'\ncache-size = '1 GiB'\nmemtable-size = 1048576\n";
         let config = check(&flags, &environment, Some(file)).unwrap();
         assert_eq!(config.data, PathBuf::from("from-flag"));
         assert_eq!(config.listen, "127.0.0.1:1".parse().unwrap());
-        assert_eq!((config.cache_bytes, config.memtable_bytes), (1 << 30, 1024));
+        assert_eq!((config.cache_bytes, config.memtable_bytes), (1 << 30, 1 << 20));
         assert_eq!(config.log_format, LogFormat::Auto);
         assert_eq!(config.keep_alive, Duration::from_secs(3));
         assert_eq!(config.settings[4].origin, Origin::Default);
@@ -335,23 +367,24 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_used_is_refused_with_its_name_and_its_place() {
+    fn an_invalid_value_is_an_error_that_names_the_key_and_the_source() {
         for (environment, file, want) in [
-            (
-                &[][..],
-                Some("lisen = 'x'"),
-                "m.toml has the key `lisen`, which is not known; the known keys are `data`,",
-            ),
-            (&[], Some("listen = "), "m.toml is not TOML"),
+            (&[][..], Some("lisen = 'x'"), "m.toml has the unknown key `lisen`; the known keys are `data`,"),
+            (&[], Some("listen = "), "m.toml is not valid TOML: line 1: "),
             (&[], Some("cache-size = true"), "`cache-size` cannot be \"true\" (from file m.toml)"),
             (&[("MAINSTAY_CACHE_SIZE", "1 parsec")], None, "(from environment MAINSTAY_CACHE_SIZE)"),
-            (&[("MAINSTAY_CACHE_SIZE", "99999999999 GiB")], None, "expected a size in bytes"),
+            (&[("MAINSTAY_CACHE_SIZE", "99999999999 GiB")], None, "expected a size from 0 to 1 TiB"),
             (&[("MAINSTAY_LISTEN", "0.0.0.0:7070")], None, "listens on loopback only"),
             (&[("MAINSTAY_LISTEN", "localhost")], None, "expected an address and a port"),
             (&[("MAINSTAY_KEEP_ALIVE", "999ms")], None, "expected a duration from 1s to 60s"),
             (&[], Some("keep-alive = 4"), "`keep-alive` cannot be \"4\" (from file m.toml)"),
             (&[("MAINSTAY_LOG_FORMAT", "xml")], None, "expected auto, text or json"),
             (&[("MAINSTAY_DATA", "")], None, "`data` cannot be \"\""),
+            (&[("MAINSTAY_SEGMENT_SIZE", "1")], None, "expected a size from 1 MiB to 1 GiB"),
+            (&[("MAINSTAY_SEGMENT_SIZE", "2 GiB")], None, "expected a size from 1 MiB to 1 GiB"),
+            (&[("MAINSTAY_MEMTABLE_SIZE", "0")], None, "expected a size from 256 KiB to 4 GiB"),
+            (&[("MAINSTAY_CACHE_SIZE", "2 TiB")], None, "expected a size from 0 to 1 TiB"),
+            (&[], Some("data = 'x'\nlisten = "), "m.toml is not valid TOML: line 2: "),
         ] {
             let error = check(&[], environment, file).unwrap_err();
             assert!(error.contains(want), "{error}");
@@ -359,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn any_loopback_address_is_taken() {
+    fn any_loopback_address_is_accepted() {
         for address in ["127.0.0.1:0", "127.9.9.9:1", "[::1]:7070"] {
             assert!(check(&[("listen", address)], &[], None).is_ok(), "{address}");
         }

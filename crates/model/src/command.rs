@@ -1,13 +1,13 @@
-//! What can be asked of a shard. Text and bytes are `Cow`: owned on their way in, borrowed from the logged
-//! bytes when `apply` reads them.
+//! The commands that change a shard. Text and bytes are `Cow`: owned on their way into the log, borrowed from the
+//! logged bytes when `apply` reads them.
 
 use crate::ids::{Behaviour, Cursor, Elapsed, Fingerprint, IdHash, KeyHash, Revision, Slot, Wall};
 use crate::name::StreamName;
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
-/// What the log holds: two clocks, a behaviour number, a batch of commands. Each command is applied or
-/// refused on its own. An entry without commands only moves the clocks.
+/// One element of the log: two clocks, a behaviour number, and a batch of commands. Each command is applied or
+/// refused independently of the others. An entry without commands only advances the clocks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry<'a> {
     pub behaviour: Behaviour,
@@ -23,22 +23,22 @@ pub enum Command<'a> {
     Transaction(Transaction<'a>),
     PutSettings(PutSettings<'a>),
     DeleteStream(DeleteStream<'a>),
-    /// Proposed by the node when a stream's oldest event has passed its `max_age`.
+    /// The node proposes this when a stream's oldest event is older than its `max_age`.
     ExpireEvents(ExpireEvents<'a>),
-    /// Proposed by the node while rows of removed events, or expired idempotency records, remain.
+    /// The node proposes this while rows of removed events or expired idempotency records remain.
     CleanUp(CleanUp),
 }
 
-/// The client's name for one intended effect, with what was asked under it.
+/// An idempotency key with the request it was used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keyed {
     pub key: KeyHash,
     pub fingerprint: Fingerprint,
-    /// Where the record lives when the route names no stream: the slot of the key.
+    /// The slot of the record: that of the stream, or that of the key when the route names no stream.
     pub slot: Slot,
 }
 
-/// Append a batch to one stream, all or none.
+/// Append a batch to one stream: all of its events or none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Append<'a> {
     pub keyed: Option<Keyed>,
@@ -47,12 +47,12 @@ pub struct Append<'a> {
     pub events: Vec<NewEvent<'a>>,
 }
 
-/// The check an append carries.
+/// The condition that a command sets on a stream's revision.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Expected {
     #[default]
     Any,
-    /// The stream does not exist (never appended to, or deleted).
+    /// The stream does not exist: it was never appended to, or it was deleted.
     None,
     /// The stream exists.
     Exists,
@@ -60,32 +60,32 @@ pub enum Expected {
     Revision(Revision),
 }
 
-/// One event as a client sent it, ready to be stored.
+/// One event as a client sent it, in the form in which it will be stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewEvent<'a> {
     pub identity: Identity,
-    /// Over the attributes as sent (sorted) and the data; for [`Identity::Server`] and [`Identity::Echo`]
-    /// without `id`, and without a `source` equal to the stream's default.
+    /// A hash of the attributes as sent, sorted, and of the data. It leaves out the `id` for
+    /// [`Identity::Server`] and [`Identity::Echo`], and a `source` that equals the stream's default.
     pub fingerprint: Fingerprint,
     pub filled: Filled,
     pub event_type: Cow<'a, str>,
-    /// A JSON object in bytes, as it will be sent, without the members that are filled in on reading.
+    /// The event's JSON object as it will be sent, without the members that are filled in on reading.
     pub envelope: Cow<'a, [u8]>,
 }
 
-/// Who named the event.
+/// Who gave the event its `id`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Identity {
-    /// The client: the hash of `source` and `id` finds it again.
+    /// The client. The hash of `source` and `id` finds the event again.
     Client(IdHash),
-    /// Nobody: the server's id is `~` and the cursor, and needs no row.
+    /// The server: the id is `~` and the cursor, which needs no row in the state.
     Server,
-    /// The client sent an id of the server's form back: it is found by its cursor if this stream holds it,
-    /// and else treated as the client's own.
+    /// The client sent back an id of the server's form. If this stream holds an event with that cursor, the
+    /// event is that one. Otherwise the id counts as the client's own.
     Echo { id: IdHash, cursor: Cursor },
 }
 
-/// Members that the server fills in when an event is read.
+/// The members that the server fills in when an event is read, as a set of bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Filled(pub u8);
 
@@ -105,7 +105,7 @@ impl Filled {
     }
 }
 
-/// Checks and writes, all or none.
+/// Checks and writes that are applied together or not at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transaction<'a> {
     pub keyed: Option<Keyed>,
@@ -126,39 +126,40 @@ pub enum Write<'a> {
     Append(Append<'a>),
 }
 
-/// What a stream keeps. Absent members keep everything.
+/// A stream's retention. An absent member removes nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// Events recorded longer ago than this are removed.
+    /// Events recorded more than this many milliseconds ago are removed.
     pub max_age_ms: Option<u64>,
-    /// Only the newest so many events are kept.
+    /// Only this many of the newest events are kept.
     pub max_count: Option<u64>,
-    /// Events below this revision are removed; it never moves back.
+    /// Events below this revision are removed. It never decreases.
     pub truncate_before: Option<Revision>,
 }
 
-/// Replace a stream's settings, whole. The stream need not exist yet.
+/// Replace all of a stream's settings. The stream need not exist yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PutSettings<'a> {
     pub stream: StreamName<'a>,
     pub settings: Settings,
 }
 
-/// Remove a stream's events; its revisions are never used again.
+/// Remove a stream's events. Their revisions are never used again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeleteStream<'a> {
     pub stream: StreamName<'a>,
     pub expected: Expected,
 }
 
-/// Hide one stream's events that its `max_age` has passed, by the entry's wall.
+/// Remove those events of one stream that are older than its `max_age`, measured by the entry's wall.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExpireEvents<'a> {
     pub stream: StreamName<'a>,
 }
 
-/// Delete a bounded number of rows that nothing can read any more.
+/// Delete rows that nothing can read any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CleanUp {
+    /// At most [`crate::limits::CLEAN_UP_ROWS_MAX`] are deleted, whatever this says.
     pub rows_max: u32,
 }

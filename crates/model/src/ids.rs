@@ -1,4 +1,4 @@
-//! Every id and number is its own type, so that two of them cannot be swapped by accident.
+//! Ids and numbers. Each is a type of its own, so that two of them cannot be swapped by accident.
 
 use crate::outcome::KeyDifference;
 use core::fmt;
@@ -19,16 +19,16 @@ macro_rules! number {
 }
 
 number! {
-    /// Who a name belongs to; part of its slot. Only [`Namespace::ROOT`] exists so far.
+    /// What a name belongs to; part of its slot. Only [`Namespace::ROOT`] exists so far.
     Namespace(u32)
 }
 number! {
-    /// One of 65,536 hash values of a name; a shard owns a range of slots.
+    /// One of 65,536 hash values of a name. A shard owns a range of slots.
     Slot(u16)
 }
 number! {
-    /// An event's place in its shard's order: a hybrid logical timestamp, 48 bits of milliseconds since
-    /// 1970 and 16 of counter; unique and growing within the shard.
+    /// An event's location in its shard's order: a hybrid logical timestamp of 48 bits of milliseconds since
+    /// 1970 and 16 bits of counter. It is unique and increasing within the shard.
     Position(u64)
 }
 number! {
@@ -36,15 +36,15 @@ number! {
     Revision(u64)
 }
 number! {
-    /// An entry's time of day: milliseconds since 1970, never behind the last entry's.
+    /// An entry's time of day in milliseconds since 1970. It is never before that of the entry before.
     Wall(u64)
 }
 number! {
-    /// An entry's running time in milliseconds: only ever runs, never follows a wall clock's steps.
+    /// An entry's running time in milliseconds. It never jumps when the wall clock does.
     Elapsed(u64)
 }
 number! {
-    /// The numbered version of `apply` that an entry is to be applied under.
+    /// The version of `apply` that an entry must be applied under.
     Behaviour(u16)
 }
 number! {
@@ -52,15 +52,15 @@ number! {
     StreamId(u64)
 }
 number! {
-    /// The key that an event's data is encrypted with; 0 is none (the only one so far).
+    /// The key that an event's data is encrypted with. 0, the only value so far, means not encrypted.
     KeyId(u32)
 }
 number! {
-    /// One replicated group (one shard's log).
+    /// One replicated group: one shard's log.
     GroupId(u32)
 }
 number! {
-    /// An entry's place in its group's log (Raft's index).
+    /// An entry's number in its group's log (Raft's index).
     Index(u64)
 }
 number! {
@@ -83,7 +83,7 @@ number! {
 impl Namespace {
     /// The one namespace that exists so far.
     pub const ROOT: Self = Self(0);
-    /// Reserved for a shard's own rows (its clock, its timers); no name can live in it.
+    /// Reserved for a shard's own rows (its clock, its timers). No name belongs to it.
     pub const SYSTEM: Self = Self(u32::MAX);
 }
 
@@ -106,7 +106,7 @@ impl Position {
         Self(Self::first_of(wall).0 | ((1 << Self::COUNTER_BITS) - 1))
     }
 
-    /// The millisecond this position lies in: an event's recorded time.
+    /// The millisecond of this position: the event's recorded time.
     #[must_use]
     pub const fn wall(self) -> Wall {
         Wall(self.0 >> Self::COUNTER_BITS)
@@ -133,9 +133,8 @@ impl Fingerprint {
     const TIME_BITS: u32 = 48;
     const TIME: u128 = (1 << Self::TIME_BITS) - 1;
 
-    /// `content` is a hash of all that was sent but the time. `time` is the millisecond when a time was sent
-    /// in the server's own form, another hash of its text when it was sent in another form, and zero when
-    /// none was sent.
+    /// `content` is a hash of everything sent except the time. `time` is the sent time in milliseconds if it
+    /// has the server's own form, a hash of its text if it has another form, and 0 if no time was sent.
     #[must_use]
     pub const fn new(content: u128, time: u64) -> Self {
         Self((content & !Self::TIME) | (time as u128 & Self::TIME))
@@ -160,9 +159,9 @@ impl Fingerprint {
         }
     }
 
-    /// Whether `sent` has the content of the event that was stored with this fingerprint at `position`: the
-    /// same as was sent then, or the same with the time that the server had filled in since. So an export
-    /// imports as replays also where clients named their events but not their times.
+    /// Whether `sent` describes the same event as the one stored with this fingerprint at `position`: it is
+    /// either what was sent then, or the same with the time that the server filled in. The second case lets an
+    /// exported event be imported again as a replay when its client sent an id but no time.
     #[must_use]
     pub const fn is_repeated_by(self, sent: Self, position: Position) -> bool {
         let filled_in = self.0 & Self::TIME == 0 && sent.0 & Self::TIME == position.wall().0 as u128;
@@ -177,8 +176,8 @@ pub struct EntryClock {
     pub elapsed: Elapsed,
 }
 
-/// An event's place in the order of the whole store: position, then slot. 20 lower-case hex digits on the
-/// wire, so that text order is the order of the store.
+/// An event's location in the order of the whole store: position, then slot. On the wire it is 20 lower-case hex
+/// digits, so that sorting the texts sorts the cursors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cursor {
     pub position: Position,
@@ -222,7 +221,7 @@ impl fmt::Display for Cursor {
     }
 }
 
-/// A text is not a cursor: it needs 20 lower-case hex digits.
+/// The text is not a cursor. A cursor has 20 lower-case hex digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParseCursorError;
 

@@ -1,16 +1,16 @@
 //! The vocabulary of Mainstay: ids, names, limits, clocks, commands, outcomes, and the view through which
 //! state is read.
 //!
-//! Everything above speaks in these types. This crate knows no clock, no disk, no network, no bytes on
-//! disk (that is `format`) and no rule (that is `shard`).
+//! Every other crate of the server uses these types. This crate knows no clock, disk or network. Bytes on disk
+//! are the business of `format`, and the rules are the business of `shard`.
 //!
 //! | module | what it holds |
 //! |---|---|
 //! | [`ids`] | every id and number as its own type: [`Cursor`], [`Position`], [`Revision`], [`Slot`], ... |
 //! | [`name`] | validated names and the slot they hash to |
 //! | [`limits`] | every bound of the product, by name |
-//! | [`command`] | what can be asked of a shard |
-//! | [`outcome`] | what a shard answers |
+//! | [`command`] | the requests to change a shard |
+//! | [`outcome`] | the results of commands, and the effects they leave to the node |
 //! | [`view`] | ordered reads of the state, and the write set that changes it |
 #![no_std]
 extern crate alloc;

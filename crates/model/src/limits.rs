@@ -1,40 +1,40 @@
-//! Every bound of the product, by name. Units come last in each name.
+//! Every limit of the product. Each name ends with its unit, then `_MAX` or `_DEFAULT`.
 //!
-//! A limit that `apply` checks is part of the behaviour it belongs to: changing its value here needs a new
-//! [`crate::Behaviour`]. All others are checked at the edge, before anything is proposed.
+//! A limit that `apply` checks is part of the behaviour it belongs to: to change its value, add a new
+//! [`crate::Behaviour`]. All other limits are checked before anything is proposed.
 
 /// Bytes of a name in UTF-8.
 pub const NAME_BYTES_MAX: usize = 256;
 /// Bytes of one event's `data` as sent.
 pub const EVENT_DATA_BYTES_MAX: usize = 1 << 20;
-/// Bytes of one event's attributes and extensions, all together.
+/// Bytes of one event's attributes and extensions together.
 pub const EVENT_ATTRIBUTES_BYTES_MAX: usize = 16 << 10;
 /// Extension attributes of one event.
 pub const EVENT_EXTENSIONS_MAX: usize = 64;
-/// Bytes of one request's body; only `POST /v1/events` is longer, as a stream of bounded lines.
+/// Bytes of one request's body. Only the body of `POST /v1/events` may be longer: its lines are bounded instead.
 pub const BODY_BYTES_MAX: usize = 8 << 20;
-/// Bytes of one line of `POST /v1/events`: one event in JSON, its data possibly escaped or base64.
+/// Bytes of one line of `POST /v1/events`: one event in JSON, whose data may be escaped or base64.
 pub const LINE_BYTES_MAX: usize = 2 << 20;
 /// Events of one request, or writes of one transaction.
 pub const BATCH_EVENTS_MAX: usize = 1_000;
 /// Checks of one transaction.
 pub const TRANSACTION_CHECKS_MAX: usize = 1_000;
-/// Nesting of JSON, everywhere.
+/// Levels of nesting of any JSON.
 pub const JSON_DEPTH_MAX: usize = 64;
 /// Bytes of an idempotency key.
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
-/// How long an idempotency record is kept, in elapsed milliseconds. Checked by `apply`.
+/// Milliseconds of elapsed time for which an idempotency record is kept. Checked by `apply`.
 pub const IDEMPOTENCY_KEPT_MS: u64 = 24 * 60 * 60 * 1_000;
-/// Idempotency records a shard keeps at most. Checked by `apply`.
+/// Idempotency records of one shard. Checked by `apply`.
 pub const IDEMPOTENCY_RECORDS_MAX: u64 = 1_000_000;
-/// Bytes of idempotency records a shard keeps at most. Checked by `apply`.
+/// Bytes of one shard's idempotency records. Checked by `apply`.
 pub const IDEMPOTENCY_BYTES_MAX: u64 = 256 << 20;
 
-/// Commands after which an open batch closes.
+/// Commands of one entry.
 pub const ENTRY_COMMANDS_MAX: usize = 1_024;
-/// Bytes after which an open batch closes; one command alone may exceed it.
+/// Bytes of one entry's commands. A command that is longer gets an entry of its own.
 pub const ENTRY_BYTES_MAX: usize = 4 << 20;
-/// Bytes of proposals that wait in a node; beyond it new requests get 503 with Retry-After.
+/// Bytes of commands that wait in a node or are in flight. Further requests get 503 with Retry-After.
 pub const WAITING_BYTES_MAX: usize = 64 << 20;
 /// Requests that wait in a node's mailbox.
 pub const MAILBOX_REQUESTS_MAX: usize = 4_096;
@@ -43,9 +43,9 @@ pub const MAILBOX_REQUESTS_MAX: usize = 4_096;
 pub const PAGE_EVENTS_DEFAULT: usize = 100;
 /// Events or names of one page.
 pub const PAGE_EVENTS_MAX: usize = 1_000;
-/// Names that one page of a list examines.
+/// Names examined for one page of a list.
 pub const PAGE_NAMES_EXAMINED_MAX: usize = 10_000;
-/// Bytes of events that one page examines.
+/// Bytes of events examined for one page.
 pub const PAGE_BYTES_EXAMINED_MAX: usize = 8 << 20;
 /// Bytes read from the body file at a time for a reader.
 pub const READ_PAGE_BYTES: usize = 256 << 10;
@@ -66,9 +66,9 @@ pub const CLEAN_UP_ROWS_MAX: usize = 1_024;
 pub const HEAD_BYTES_MAX: usize = 16 << 10;
 /// Headers of a request.
 pub const HEADERS_MAX: usize = 100;
-/// Connections at once.
+/// Open connections.
 pub const CONNECTIONS_MAX: usize = 4_096;
-/// Subscribers at once.
+/// Subscribers connected at the same time.
 pub const SUBSCRIBERS_MAX: usize = 1_024;
 /// Lines of `POST /v1/events` in flight on one connection.
 pub const LINES_IN_FLIGHT_MAX: usize = 256;

@@ -1,4 +1,4 @@
-//! Names that users give, validated once, and the slot they live in.
+//! Names that users choose, validated once, and the slots they hash to.
 
 use crate::ids::{Namespace, Slot};
 use crate::limits;
@@ -7,7 +7,7 @@ use alloc::string::String;
 use core::fmt;
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
-/// Why a name was refused.
+/// Why a text is not a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameError {
     Empty,
@@ -88,8 +88,8 @@ fn check(name: &str) -> Result<(), NameError> {
 }
 
 /// The slot of a name: the high 16 bits of XXH3-64 over the namespace (u32, little-endian) and the name, or
-/// only the part in its first `{braces}` when that part is not empty, so that names that must live together
-/// can (the convention is Redis Cluster's hash tag).
+/// only the part in its first `{braces}` if that part is not empty. So names that share such a tag share a slot
+/// (the convention is Redis Cluster's hash tag).
 #[must_use]
 pub fn slot_of(namespace: Namespace, name: &str) -> Slot {
     // Names are short: hashing one buffer costs a tenth of the streaming hasher.

@@ -1,77 +1,83 @@
-//! What a shard answers to a command, and what it leaves for the node to do.
+//! The results of commands, and the effects that a shard leaves to its node.
 
 use crate::ids::{Cursor, Elapsed, Position, Revision, Slot, Wall};
 use alloc::vec::Vec;
 
-/// The answer to a command: a value, the same on every replica and in every replay.
+/// The result of a command. It is the same on every replica and in every replay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Appended(Appended),
     Transacted {
-        /// The whole answer was given again from an idempotency record, or every event was there already.
+        /// Nothing was changed: the outcome comes from an idempotency record, or the stream already held every
+        /// event.
         replayed: bool,
-        /// One a write, in their order.
+        /// One for each write, in order.
         writes: Vec<Appended>,
     },
-    /// Settings are in force; what they remove is no longer readable.
+    /// The settings apply from now on. What they remove can no longer be read.
     SettingsPut,
-    /// The stream's events are gone. `last` is its last revision; null when it had none or was gone already.
+    /// The stream's events can no longer be read. `last` is its last revision, or `None` when it had no events
+    /// or was deleted before.
     StreamDeleted {
         last: Option<Revision>,
     },
-    /// An internal command did its step; `more` says whether another is due at once.
+    /// An internal command did one bounded step. With `more`, another step is due at once.
     Progressed {
         more: bool,
     },
+    /// Nothing was changed.
     Refused(Refusal),
 }
 
-/// Where a batch went.
+/// Where the events of a batch are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Appended {
     pub slot: Slot,
-    /// One an event, in their order.
+    /// One for each event, in order.
     pub events: Vec<AppendedEvent>,
 }
 
+/// Where one event is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AppendedEvent {
     pub revision: Revision,
     pub position: Position,
-    /// It was there already: nothing was appended for it.
+    /// The stream held the event already, so it was not appended again.
     pub replayed: bool,
 }
 
 impl Appended {
+    /// Whether nothing was appended: the stream held every event already.
     #[must_use]
     pub fn all_replayed(&self) -> bool {
         self.events.iter().all(|event| event.replayed)
     }
 
+    /// The cursor of one of these events.
     #[must_use]
     pub fn cursor(&self, event: AppendedEvent) -> Cursor {
         Cursor::new(event.position, self.slot)
     }
 }
 
-/// The domain said no. Nothing was changed.
+/// Why a command was refused. It changed nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// The stream is not at the expected revision; `current` is its last, null when it does not exist.
-    /// `part` counts the transaction's checks, then its writes, from 0 (0 for a plain append).
+    /// The stream is not at the expected revision. `current` is its last one, or `None` when the stream does not
+    /// exist. `part` numbers the transaction's checks, then its writes, from 0. A plain append has part 0.
     WrongRevision { part: u32, current: Option<Revision> },
-    /// The stream holds an event with this `source` and `id` and other content, or the request holds two.
-    /// `write` and `event` are counted from 0.
+    /// The stream holds an event with the same `source` and `id` but different content, or the request contains
+    /// two such events. `write` and `event` count from 0.
     EventConflict { write: u32, event: u32, revision: Option<Revision> },
     /// An earlier request with this key took effect, and this one differs from it.
     KeyConflict { differs: KeyDifference },
-    /// The store of idempotency records is full.
+    /// The shard keeps as many idempotency records as it may ([`crate::limits`]).
     KeysFull,
-    /// `truncate_before` lies beyond the stream's next revision.
+    /// `truncate_before` is greater than the stream's next revision.
     TruncateBeyondEnd { next: Revision },
-    /// The entry's behaviour does not know this command.
+    /// This command does not exist under the entry's behaviour.
     Unsupported,
-    /// The stream has no revision left to give (2^63).
+    /// The stream has used all its revisions (2^63).
     StreamFull,
 }
 
@@ -84,14 +90,13 @@ pub enum KeyDifference {
     Precondition,
 }
 
-/// Work that a shard leaves to its node. Safe to repeat.
+/// Work that a shard leaves to its node. Repeating it is safe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// The events at these positions are gone from the state for good: their bodies may be removed from
-    /// disk. Pairs of position and the body's stored bytes are found by the body store itself.
+    /// The state no longer refers to the events at these positions: their bodies may be removed from disk.
     BodiesRemoved { positions: Vec<Position> },
-    /// Rows remain to be cleaned up: propose [`crate::CleanUp`].
+    /// Rows of removed events remain: propose [`crate::CleanUp`].
     CleanUpDue,
-    /// Timers were set; these are the earliest of them. A deadline may be gone again when it comes.
+    /// Timers were set. These are the earliest; by then they may have been cancelled.
     TimersSet { wall: Option<Wall>, elapsed: Option<Elapsed> },
 }

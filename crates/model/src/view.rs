@@ -1,8 +1,7 @@
 //! Ordered reads of the state, and the write set that changes it.
 //!
-//! `shard` decides through a [`View`] and returns a [`WriteSet`]; it writes nothing itself. A view may answer
-//! that some keys are not at hand yet ([`ViewError::Absent`]): `apply` is then abandoned, the keys are
-//! fetched, and it runs again.
+//! `shard` reads through a [`View`] and returns a [`WriteSet`]. It writes nothing itself. When a view does not
+//! have some keys at hand yet ([`ViewError::Absent`]), `apply` stops, the keys are fetched, and `apply` runs again.
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -29,6 +28,8 @@ pub enum Order {
 
 /// The state as of one applied entry, ordered by key bytes.
 pub trait View {
+    /// The value of `key`, or `None` when the state has none.
+    ///
     /// # Errors
     /// [`ViewError`]; it never becomes an outcome.
     fn get(&self, key: &[u8]) -> Result<Option<Value>, ViewError>;
@@ -40,7 +41,7 @@ pub trait View {
     fn scan(&self, range: KeyRange<'_>, order: Order, visit: &mut Visit<'_>) -> Result<(), ViewError>;
 }
 
-/// What a scan calls with each key and value.
+/// The function that a scan calls with each key and value.
 pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
 
 /// The simplest view, for tests.
@@ -67,11 +68,12 @@ impl View for BTreeMap<Key, Value> {
     }
 }
 
+/// Why a view could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ViewError {
-    /// These keys are not at hand yet: fetch them, then apply again.
+    /// These keys are not at hand yet. Fetch them, then apply again.
     Absent(Vec<Key>),
-    /// The store could not read, or what it read is not what was written: the replica stops.
+    /// The store could not read, or what it read is not what was written. The replica stops.
     Failed(String),
 }
 
@@ -86,7 +88,7 @@ impl fmt::Display for ViewError {
 
 impl core::error::Error for ViewError {}
 
-/// What an entry changes: one put (`Some`) or delete (`None`) a key, sorted by key, no range deletes.
+/// The changes of one entry, sorted by key. Each key appears once and is set (`Some`) or deleted (`None`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WriteSet(pub Vec<(Key, Option<Value>)>);
 
@@ -101,7 +103,7 @@ impl WriteSet {
         self.0.is_empty()
     }
 
-    /// Changes the rows of the simplest view, for tests.
+    /// Applies the changes to the simplest view, for tests.
     pub fn change(&self, rows: &mut BTreeMap<Key, Value>) {
         for (key, value) in &self.0 {
             match value {

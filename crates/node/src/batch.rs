@@ -1,6 +1,6 @@
-//! Commands that wait for an entry, in the order they came, and how much of them one entry takes.
+//! The open batch: commands that wait for an entry, in arrival order, and how many of them one entry takes.
 
-use crate::node::RequestId;
+use crate::request::Replies;
 use model::{Append, Command, Wall, Write, limits};
 use std::collections::VecDeque;
 
@@ -9,101 +9,130 @@ const COMMAND_OVERHEAD_BYTES: usize = 128;
 /// Bytes counted for an event besides its envelope.
 const EVENT_OVERHEAD_BYTES: usize = 64;
 
-/// Who waits for a command's outcome.
+/// Who receives a command's outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Waiter {
-    Request(RequestId),
+pub enum Waiter<T> {
+    /// A request, through its reply.
+    Request(T),
     /// The node itself (timers, clean-up).
     Node,
 }
 
-/// The open batch.
-#[derive(Debug, Default)]
-pub struct OpenBatch {
-    commands: VecDeque<(Waiter, Command<'static>, usize)>,
-    closers: Vec<RequestId>,
+/// A command with its size, which is estimated once, here.
+#[derive(Debug)]
+pub struct SizedCommand {
+    command: Command<'static>,
+    bytes: usize,
+}
+
+impl SizedCommand {
+    #[must_use]
+    pub fn new(command: Command<'static>) -> Self {
+        let bytes = command_bytes(&command);
+        Self { command, bytes }
+    }
+
+    /// About how many bytes the command takes, in memory and in its entry.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+/// Commands and times that wait for the next entry.
+#[derive(Debug)]
+pub struct OpenBatch<R: Replies> {
+    commands: VecDeque<(Waiter<R::Outcome>, SizedCommand)>,
+    closers: Vec<R::TimeClosed>,
     wall_min: Wall,
     bytes: usize,
 }
 
 /// What goes into one entry.
-#[derive(Debug, Default)]
-pub struct Closed {
+#[derive(Debug)]
+pub struct Closed<R: Replies> {
     pub commands: Vec<Command<'static>>,
-    pub waiters: Waiters,
+    pub waiters: Waiters<R>,
+    /// The entry's wall must be at least this.
     pub wall_min: Wall,
 }
 
-/// Who is answered when an entry is applied.
-#[derive(Debug, Default)]
-pub struct Waiters {
-    /// One a command, in their order.
-    pub commands: Vec<Waiter>,
-    /// Requests that wait for the entry's wall only.
-    pub closers: Vec<RequestId>,
+/// Who receives the results of one entry.
+#[derive(Debug)]
+pub struct Waiters<R: Replies> {
+    /// One for each command, in order.
+    pub commands: Vec<Waiter<R::Outcome>>,
+    /// Requests that wait only for the entry's wall.
+    pub closers: Vec<R::TimeClosed>,
+    /// Estimated bytes of the commands.
     pub bytes: usize,
 }
 
-impl OpenBatch {
+impl<R: Replies> Default for OpenBatch<R> {
+    fn default() -> Self {
+        Self { commands: VecDeque::new(), closers: Vec::new(), wall_min: Wall(0), bytes: 0 }
+    }
+}
+
+impl<R: Replies> OpenBatch<R> {
+    /// Whether nothing waits for an entry.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.commands.is_empty() && self.closers.is_empty()
     }
 
+    /// Estimated bytes of the commands.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
+    /// How many commands wait.
     #[must_use]
     pub fn len(&self) -> usize {
         self.commands.len()
     }
 
-    pub fn push(&mut self, waiter: Waiter, command: Command<'static>, bytes: usize) {
-        self.bytes += bytes;
-        self.commands.push_back((waiter, command, bytes));
+    pub fn push(&mut self, waiter: Waiter<R::Outcome>, command: SizedCommand) {
+        self.bytes += command.bytes;
+        self.commands.push_back((waiter, command));
     }
 
-    /// The next entry gets a wall above `wall`.
-    pub fn close_time(&mut self, request: RequestId, wall: Wall) {
+    /// Gives the next entry a wall above `wall`.
+    pub fn close_time(&mut self, reply: R::TimeClosed, wall: Wall) {
         self.wall_min = self.wall_min.max(Wall(wall.0.saturating_add(1)));
-        self.closers.push(request);
+        self.closers.push(reply);
     }
 
-    /// Takes what one entry holds; the rest waits for the next.
-    pub fn close(&mut self) -> Closed {
-        let mut closed = Closed { wall_min: std::mem::take(&mut self.wall_min), ..Closed::default() };
-        closed.waiters.closers = std::mem::take(&mut self.closers);
-        while let Some((_, _, bytes)) = self.commands.front() {
-            let full = closed.commands.len() >= limits::ENTRY_COMMANDS_MAX
-                || (!closed.commands.is_empty() && closed.waiters.bytes + bytes > limits::ENTRY_BYTES_MAX);
+    /// Takes as much as one entry holds. The rest waits for the next entry.
+    pub fn close(&mut self) -> Closed<R> {
+        let wall_min = std::mem::take(&mut self.wall_min);
+        let mut waiters =
+            Waiters { commands: Vec::new(), closers: std::mem::take(&mut self.closers), bytes: 0 };
+        let mut commands = Vec::new();
+        while let Some((_, next)) = self.commands.front() {
+            let full = commands.len() >= limits::ENTRY_COMMANDS_MAX
+                || (!commands.is_empty() && waiters.bytes + next.bytes > limits::ENTRY_BYTES_MAX);
             if full {
                 break;
             }
-            let Some((waiter, command, bytes)) = self.commands.pop_front() else { break };
-            closed.waiters.bytes += bytes;
-            closed.waiters.commands.push(waiter);
-            closed.commands.push(command);
+            let Some((waiter, SizedCommand { command, bytes })) = self.commands.pop_front() else { break };
+            waiters.bytes += bytes;
+            waiters.commands.push(waiter);
+            commands.push(command);
         }
-        self.bytes -= closed.waiters.bytes;
-        closed
+        self.bytes -= waiters.bytes;
+        Closed { commands, waiters, wall_min }
     }
 
-    /// Everyone who waits, when nothing will be proposed any more.
-    pub fn drain(&mut self) -> Vec<RequestId> {
-        let closed = std::mem::take(self);
-        let waiting = closed.commands.into_iter().filter_map(|(waiter, _, _)| match waiter {
-            Waiter::Request(request) => Some(request),
-            Waiter::Node => None,
-        });
-        waiting.chain(closed.closers).collect()
+    /// Everyone who waits, once nothing will be proposed any more.
+    pub fn drain(&mut self) -> Waiters<R> {
+        let Self { commands, closers, bytes, .. } = std::mem::take(self);
+        Waiters { commands: commands.into_iter().map(|(waiter, _)| waiter).collect(), closers, bytes }
     }
 }
 
-/// About how many bytes a command takes in memory and in its entry.
-#[must_use]
-pub fn command_bytes(command: &Command<'_>) -> usize {
+fn command_bytes(command: &Command<'_>) -> usize {
     let append_bytes = |append: &Append<'_>| -> usize {
         append
             .events
@@ -133,11 +162,20 @@ mod tests {
     use super::*;
     use model::CleanUp;
 
-    fn batch(sizes: &[usize]) -> OpenBatch {
+    /// Replies that are numbers.
+    #[derive(Debug)]
+    struct Numbers;
+
+    impl Replies for Numbers {
+        type Outcome = usize;
+        type TimeClosed = usize;
+    }
+
+    fn batch(sizes: &[usize]) -> OpenBatch<Numbers> {
         let mut batch = OpenBatch::default();
         for (number, bytes) in sizes.iter().enumerate() {
-            let waiter = Waiter::Request(RequestId(number as u64));
-            batch.push(waiter, Command::CleanUp(CleanUp { rows_max: 1 }), *bytes);
+            let command = Command::CleanUp(CleanUp { rows_max: 1 });
+            batch.push(Waiter::Request(number), SizedCommand { command, bytes: *bytes });
         }
         batch
     }
@@ -157,7 +195,7 @@ mod tests {
                 let closed = batch.close();
                 assert_eq!(closed.commands.len(), want, "{sizes:?}");
                 for waiter in closed.waiters.commands {
-                    assert_eq!(waiter, Waiter::Request(RequestId(next)));
+                    assert_eq!(waiter, Waiter::Request(next));
                     next += 1;
                 }
             }
@@ -168,13 +206,13 @@ mod tests {
 
     #[test]
     fn closing_a_time_needs_an_entry_but_no_command() {
-        let mut batch = OpenBatch::default();
-        batch.close_time(RequestId(1), Wall(41));
-        batch.close_time(RequestId(2), Wall(40));
+        let mut batch = OpenBatch::<Numbers>::default();
+        batch.close_time(1, Wall(41));
+        batch.close_time(2, Wall(40));
         assert!(!batch.is_empty());
         let closed = batch.close();
         assert_eq!((closed.wall_min, closed.commands.len()), (Wall(42), 0));
-        assert_eq!(closed.waiters.closers, [RequestId(1), RequestId(2)]);
+        assert_eq!(closed.waiters.closers, [1, 2]);
         assert!(batch.is_empty());
     }
 }

@@ -1,13 +1,13 @@
 //! The two clocks of entries, from the two clocks of a machine.
 //!
-//! A machine's wall clock may step both ways; its monotonic clock starts anywhere and only runs. An entry's
-//! `wall` follows the first but is never behind the last entry's; its `elapsed` counts the second on from
-//! the last entry's value, and resumes there unadvanced after a restart. What lasts by `elapsed` may
-//! therefore end late, never early.
+//! A machine's wall clock may step forwards and backwards. Its monotonic clock starts at an arbitrary value
+//! and never jumps. An entry's `wall` follows the wall clock but never goes back behind the last entry's. Its
+//! `elapsed` starts from the last entry's value and advances with the monotonic clock; a restart does not
+//! advance it. So what is measured in `elapsed` may end late, but never early.
 
 use model::{Elapsed, EntryClock, Wall};
 
-/// A monotonic reading in milliseconds from any origin that stays the same while a process runs.
+/// A monotonic time in milliseconds, from any origin that stays the same while a process runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mono(pub u64);
 
@@ -29,12 +29,12 @@ pub struct Now {
 #[derive(Clone, Copy, Debug)]
 pub struct EntryClocks {
     last: EntryClock,
-    /// When `last.elapsed` was true.
+    /// The time at which `last.elapsed` was current.
     since: Mono,
 }
 
 impl EntryClocks {
-    /// Resumes after an entry that may be from another process or node: elapsed goes on from `now`.
+    /// Continues after an entry, which may be from another process or node: `elapsed` advances from `now` on.
     #[must_use]
     pub fn resume(last: EntryClock, now: Now) -> Self {
         Self { last, since: now.mono }
@@ -48,20 +48,20 @@ impl EntryClocks {
         clock
     }
 
-    /// The wall an entry would get now.
+    /// The wall that an entry would get now.
     #[must_use]
     pub fn wall(&self, now: Now) -> Wall {
         now.wall.max(self.last.wall)
     }
 
-    /// The elapsed an entry would get now.
+    /// The elapsed time that an entry would get now.
     #[must_use]
     pub fn elapsed(&self, now: Now) -> Elapsed {
         Elapsed(self.last.elapsed.0.saturating_add(now.mono.0.saturating_sub(self.since.0)))
     }
 
-    /// How far the last entry's wall is ahead of the machine's: after a step back, or of an entry from a
-    /// machine whose clock was ahead.
+    /// How many milliseconds the last entry's wall is ahead of the machine's: after the machine's clock
+    /// stepped back, or when the entry came from a machine whose clock was ahead.
     #[must_use]
     pub fn wall_ahead_ms(&self, now: Now) -> u64 {
         self.last.wall.0.saturating_sub(now.wall.0)

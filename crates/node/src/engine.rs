@@ -1,103 +1,123 @@
-//! The seam between a node and what keeps its state: entries in, durable outcomes out, and ordered reads at
-//! the last applied entry.
+//! The boundary between a node and the engine that keeps its state: entries go in, durable outcomes come out,
+//! and the state as of the last applied entry can be read.
 //!
-//! The engine built in writes its Raft log first and applies then. The seam also admits an engine that
-//! applies first, on a view of a database, and then persists entry and write set in one guarded transaction
-//! there: it then answers [`Verdict::Fenced`], [`Verdict::Unknown`] or [`Verdict::Refused`] where a local
-//! log cannot. Either way effects and answers leave only with [`Verdict::Durable`].
+//! The built-in engine writes its Raft log first and applies afterwards. The trait also fits an engine that
+//! applies first, over a view of a database, and then stores the entry and its write set in one guarded
+//! transaction there. Such an engine settles entries as [`EntryResult::Fenced`], [`EntryResult::Unknown`] or
+//! [`EntryResult::TooLarge`], which a local log never does. With either kind, outcomes and effects leave the
+//! node only after [`EntryResult::Durable`].
 
 use bytes::Bytes;
-use model::{Cursor, Effect, EntryClock, Index, Outcome, View};
+use model::{Cursor, Effect, EntryClock, Index, Outcome, View, ViewError};
+use std::error::Error;
 
-/// What makes an entry durable and keeps the state.
+/// Makes entries durable and keeps the state.
 pub trait Engine {
+    /// The state as of one applied entry.
     type View: View;
-    /// Work that the engine asks the runtime for.
+    /// Work that the engine needs the runtime to do.
     type Io;
-    /// What comes back of that work.
+    /// The report that one piece of that work has ended.
     type Completion;
 
-    /// The state at the last applied entry.
+    /// The state as of the last applied entry.
     fn view(&self) -> &Self::View;
 
-    /// Begins: recovers what is durable and takes the lead, if it can.
+    /// Begins to recover what is durable and to take the lead. [`Polled::Leading`] follows once both are done.
     ///
     /// # Errors
     /// The node stops.
     fn start(&mut self) -> Result<(), EngineError>;
 
-    /// Whether the next entry may be proposed now. Until then a node gathers its batch.
-    fn has_room(&self) -> bool;
+    /// Whether the next entry may be proposed now. Until then the node adds requests to its open batch.
+    fn can_propose(&self) -> bool;
 
-    /// Puts an entry on its way. Settled later under the returned index.
+    /// Proposes an entry. [`Polled::Settled`] follows with the index returned here.
     ///
     /// # Errors
     /// The node stops.
     fn propose(&mut self, entry: Bytes) -> Result<Index, EngineError>;
 
-    /// Takes note of finished work.
+    /// Takes the report that a piece of work has ended.
     ///
     /// # Errors
-    /// The node stops: what failed cannot be repaired by going on.
+    /// The node stops: the failure is one that continuing cannot repair.
     fn complete(&mut self, completion: Self::Completion) -> Result<(), EngineError>;
 
-    /// Says what is to be done and what is settled, in order.
+    /// Says whether the disk has space. While it is low the node proposes nothing new, but the engine may
+    /// still finish what it has begun.
+    fn set_disk_space(&mut self, space: &DiskSpace);
+
+    /// Asks for a flush soon, even if little has gathered since the last one: removed data can leave the disk
+    /// only after it.
+    fn flush_soon(&mut self);
+
+    /// Adds the work that is due to `io`, up to the next thing the node must know, and returns that. Call it
+    /// until it returns [`Polled::Idle`], [`Polled::More`] or [`Polled::Stopped`].
     ///
     /// # Errors
-    /// The node stops.
-    fn poll(&mut self, out: &mut Vec<EngineOutput<Self::Io>>) -> Result<(), EngineError>;
+    /// The node stops. What is in `io` by then must still be done.
+    fn poll(&mut self, io: &mut Vec<Self::Io>) -> Result<Polled, EngineError>;
 
-    /// Nothing more will be proposed: make the state durable, then say [`EngineOutput::Stopped`].
+    /// Nothing more will be proposed: make the state durable, then return [`Polled::Stopped`].
     fn stop(&mut self);
 }
 
+/// Whether the disk has space for more data.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum DiskSpace {
+    #[default]
+    Enough,
+    /// The node is read-only. `why` is a sentence for the operator.
+    Low { why: String },
+}
+
+/// What [`Engine::poll`] stopped at.
 #[derive(Debug)]
-pub enum EngineOutput<Io> {
-    Io(Io),
-    /// Entries may be proposed from now on; they follow an entry with this clock.
-    Leading {
-        clock: EntryClock,
-        replayed_entries: u64,
-    },
-    /// An entry's fate is known.
-    Settled {
-        index: Index,
-        verdict: Verdict,
-    },
-    /// More waits: obey what came so far, then poll again.
+pub enum Polled {
+    /// From now on entries may be proposed. The last entry before them has this clock.
+    Leading { clock: EntryClock, replayed_entries: u64 },
+    /// The result of an entry is known.
+    Settled { index: Index, result: EntryResult },
+    /// There is more to do: poll again after the work so far has been handed out.
     More,
-    /// Everything is durable; the next start replays nothing, unless there was no room for a last flush.
+    /// Nothing is left to do for now.
+    Idle,
+    /// Everything is durable. The next start replays nothing, unless the disk had no space for the last flush.
     Stopped,
 }
 
-/// What became of an entry.
+/// What happened to an entry.
 #[derive(Debug)]
-pub enum Verdict {
+pub enum EntryResult {
     Durable {
         outcomes: Vec<Outcome>,
         effects: Vec<Effect>,
-        /// The greatest cursor it appended.
+        /// The greatest cursor it appended; `None` if it appended no event.
         last: Option<Cursor>,
     },
-    /// Another leader has taken over: nothing of the entry happened here.
+    /// Another leader took over before the entry was stored: it changed nothing here.
     Fenced,
-    /// It may or may not have become durable.
+    /// The entry may or may not have become durable.
     Unknown,
-    /// The engine cannot take it (too large for its store); nothing happened.
-    Refused,
+    /// The engine's store cannot hold an entry of this size. It changed nothing.
+    TooLarge,
 }
 
-/// The engine cannot go on, and so the node cannot.
+/// Why an engine cannot continue. Its node stops.
 #[derive(Debug, thiserror::Error)]
-pub enum EngineError {
-    #[error(transparent)]
-    Group(#[from] consensus::GroupError),
-    #[error(transparent)]
-    State(#[from] storage::state::StateError),
-    #[error("an entry of the log cannot be read: {0}")]
-    Entry(String),
-    #[error("the state cannot be read: {0}")]
-    View(#[from] model::ViewError),
-    #[error("{0}")]
-    Disk(String),
+#[error(transparent)]
+pub struct EngineError(Box<dyn Error + Send + Sync>);
+
+impl EngineError {
+    /// Wraps an engine's own error, or a message.
+    pub fn new(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(source.into())
+    }
+}
+
+impl From<ViewError> for EngineError {
+    fn from(error: ViewError) -> Self {
+        Self::new(error)
+    }
 }

@@ -3,35 +3,38 @@
 //!
 //! ```text
 //!            Input                        Output, in order
-//!   Requests ─────────┐            ┌────► Io       log writes, bodies, flushes: for the runtime to do
-//!   Completion ───────┤            ├────► Answer   to a waiting request
-//!   DiskSpace ────────┼─► Node ────┼────► Visible  readers may now see up to this cursor
-//!   Deadline ─────────┤   step     ├────► Ready, Wait, Stopped, Halt
-//!   Stop ─────────────┘            │
+//!   Requests ─────────┐            ┌────► Io                   log writes, bodies, flushes: for the runtime
+//!   Completion ───────┤            ├────► Outcome, TimeClosed  to a waiting request
+//!   DiskSpace ────────┼─► Node ────┼────► Visible              readers may now see up to this cursor
+//!   TimerDue ─────────┤   step     ├────► Ready, Wait, Continue
+//!   FlushSoon, Stop ──┘            └────► Stopped, Halt
 //!                       Engine: Raft log and local state ([`raft_engine`]) or, later, a team's database
 //! ```
 //!
-//! The contract: give one input, then obey every output in order, then give the next. Nothing here has a
-//! clock, a thread, a file or a socket: `now` is passed in, and what has to be done comes out.
+//! The contract: give one input, do every output in order, then give the next input. A node has no clock,
+//! thread, file or socket of its own: `now` is passed in, and the work to be done comes out.
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`ask`] | what is asked and answered |
+//! | [`request`] | requests, their replies, and why a node may not serve them |
+//! | [`step`] | inputs and outputs |
 //! | [`node`] | the step machine: admission, batching, waiting requests, timers |
 //! | [`batch`] | the open batch and how much of it one entry takes |
 //! | [`clock`] | the two clocks of entries, from the two clocks of a machine |
-//! | [`engine`] | the seam: entries in, durable outcomes out |
-//! | [`raft_engine`] | the engine built in: log first, then apply, on a local state |
+//! | [`engine`] | what a node asks of its engine: entries in, durable outcomes out |
+//! | [`raft_engine`] | the built-in engine: log first, then apply, on a local state |
 
-pub mod ask;
 pub mod batch;
 pub mod clock;
 pub mod engine;
 pub mod node;
 pub mod raft_engine;
+pub mod request;
+pub mod step;
 
-pub use ask::{Answer, Ask, Unavailable};
 pub use clock::{Mono, Now};
-pub use engine::{Engine, EngineError, EngineOutput, Verdict};
-pub use node::{Input, Node, NodeFigures, NodeOptions, Output, Request, RequestId};
+pub use engine::{DiskSpace, Engine, EngineError, EntryResult, Polled};
+pub use node::{Node, NodeFigures, NodeOptions};
 pub use raft_engine::{GroupLog, RaftCompletion, RaftEngine, RaftEngineOptions, RaftIo};
+pub use request::{Replies, Request, Unavailable};
+pub use step::{Input, Output};

@@ -1,68 +1,24 @@
 //! The step machine: admission, batching, waiting requests, timers.
 
-use crate::ask::{Answer, Ask, Unavailable};
-use crate::batch::{OpenBatch, Waiter, Waiters, command_bytes};
+use crate::batch::{OpenBatch, SizedCommand, Waiter, Waiters};
 use crate::clock::{EntryClocks, Mono, Now};
-use crate::engine::{Engine, EngineError, EngineOutput, Verdict};
+use crate::engine::{DiskSpace, Engine, EngineError, EntryResult, Polled};
+use crate::request::{Replies, Request, Unavailable};
+use crate::step::{Input, Output};
 use bytes::Bytes;
 use model::{Behaviour, Cursor, Effect, EntryClock, Index, Wall, limits};
 use std::collections::VecDeque;
+use std::fmt::Debug;
 
-/// Timers by wall are looked at again at least this often, since the wall may step.
+/// Timers by wall are checked at least this often, because the wall clock may step.
 const TIMER_WAIT_MS_MAX: u64 = 60_000;
 
-/// Names a waiting request; the runtime's own number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RequestId(pub u64);
-
-#[derive(Clone, Debug)]
-pub struct Request {
-    pub id: RequestId,
-    pub ask: Ask,
-}
-
-/// What can happen to a node.
-#[derive(Debug)]
-pub enum Input<C> {
-    /// The first input, once.
-    Start,
-    /// Requests that came together; they share an entry if they fit.
-    Requests(Vec<Request>),
-    Completion(C),
-    /// Whether the disk has room for more; `Err` says why not. Refused meanwhile: everything that writes.
-    DiskSpace(Result<(), String>),
-    /// The time asked for by [`Output::Wait`] has come.
-    Deadline,
-    /// Asked for by [`Output::Continue`].
-    Continue,
-    /// Finish what is in flight, make everything durable, then say [`Output::Stopped`].
-    Stop,
-}
-
-/// What a node wants done, in order.
-#[derive(Debug)]
-pub enum Output<Io> {
-    Io(Io),
-    Answer(RequestId, Result<Answer, Unavailable>),
-    /// Readers may see events up to this cursor.
-    Visible(Cursor),
-    /// The node leads and has applied all that was in its log.
-    Ready {
-        replayed_entries: u64,
-    },
-    /// Give [`Input::Deadline`] at this time; it replaces the time before. `None`: no timer is set.
-    Wait(Option<Mono>),
-    /// Give [`Input::Continue`] once the outputs before are obeyed.
-    Continue,
-    Stopped,
-    /// The node cannot go on: nothing may be answered any more.
-    Halt(EngineError),
-}
-
-/// Bounds of what waits.
+/// How a node is run.
 #[derive(Clone, Copy, Debug)]
 pub struct NodeOptions {
+    /// Estimated bytes of commands that may wait or be in flight. Beyond it a request is [`Unavailable::Busy`].
     pub waiting_bytes_max: usize,
+    /// The behaviour that entries are proposed under.
     pub behaviour: Behaviour,
 }
 
@@ -72,12 +28,14 @@ impl Default for NodeOptions {
     }
 }
 
-/// What a node has waiting, for metrics.
+/// How much a node has waiting, for metrics.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NodeFigures {
+    /// Estimated bytes of commands that wait or are in flight.
     pub waiting_bytes: usize,
+    /// Commands that wait or are in flight.
     pub waiting_commands: usize,
-    /// How far the last entry's wall is ahead of the machine's clock.
+    /// How many milliseconds the last entry's wall is ahead of the machine's clock.
     pub wall_ahead_ms: u64,
 }
 
@@ -85,36 +43,37 @@ pub struct NodeFigures {
 enum Phase {
     Starting,
     Leading,
-    /// No new requests; what waits is still proposed.
+    /// New requests are turned away. Those that wait are still proposed.
     Draining,
     Stopping,
     Halted,
 }
 
-/// One node.
+/// One node: an engine, and the requests that wait for it.
 #[derive(Debug)]
-pub struct Node<E: Engine> {
+pub struct Node<E: Engine, R: Replies> {
     options: NodeOptions,
     engine: E,
     phase: Phase,
     clocks: EntryClocks,
-    open: OpenBatch,
-    in_flight: VecDeque<(Index, Waiters)>,
+    open: OpenBatch<R>,
+    in_flight: VecDeque<(Index, Waiters<R>)>,
     in_flight_bytes: usize,
-    read_only: Option<String>,
-    /// A command of the node's own is on its way.
+    disk_space: DiskSpace,
+    /// A command of the node's own waits or is in flight.
     own_command: bool,
-    /// Timers were set, or one has come, since they were looked at.
+    /// Timers were set, or one came due, since they were last checked.
     timers_stale: bool,
     wait: Option<Mono>,
     visible: Cursor,
     entry: Vec<u8>,
-    engine_out: Vec<EngineOutput<E::Io>>,
+    /// Empty between calls.
+    io: Vec<E::Io>,
 }
 
-impl<E: Engine> Node<E>
+impl<E: Engine, R: Replies> Node<E, R>
 where
-    E::Io: std::fmt::Debug,
+    E::Io: Debug,
 {
     #[must_use]
     pub fn new(options: NodeOptions, engine: E) -> Self {
@@ -126,13 +85,13 @@ where
             open: OpenBatch::default(),
             in_flight: VecDeque::new(),
             in_flight_bytes: 0,
-            read_only: None,
+            disk_space: DiskSpace::Enough,
             own_command: false,
             timers_stale: false,
             wait: None,
             visible: Cursor::START,
             entry: Vec::new(),
-            engine_out: Vec::new(),
+            io: Vec::new(),
         }
     }
 
@@ -151,9 +110,9 @@ where
         }
     }
 
-    /// Takes one input and says everything that follows from it, in order. After [`Output::Halt`] nothing
-    /// follows from any input.
-    pub fn step(&mut self, now: Now, input: Input<E::Completion>, out: &mut Vec<Output<E::Io>>) {
+    /// Takes one input and adds everything that follows from it to `out`, in order. After [`Output::Halt`],
+    /// inputs have no effect.
+    pub fn step(&mut self, now: Now, input: Input<E::Completion, R>, out: &mut Vec<Output<E::Io, R>>) {
         if self.phase == Phase::Halted {
             return;
         }
@@ -167,8 +126,8 @@ where
     fn try_step(
         &mut self,
         now: Now,
-        input: Input<E::Completion>,
-        out: &mut Vec<Output<E::Io>>,
+        input: Input<E::Completion, R>,
+        out: &mut Vec<Output<E::Io, R>>,
     ) -> Result<(), EngineError> {
         match input {
             Input::Start => self.engine.start()?,
@@ -178,8 +137,12 @@ where
                 }
             }
             Input::Completion(completion) => self.engine.complete(completion)?,
-            Input::DiskSpace(space) => self.read_only = space.err(),
-            Input::Deadline => {
+            Input::DiskSpace(space) => {
+                self.engine.set_disk_space(&space);
+                self.disk_space = space;
+            }
+            Input::FlushSoon => self.engine.flush_soon(),
+            Input::TimerDue => {
                 self.wait = None;
                 self.timers_stale = true;
             }
@@ -194,39 +157,48 @@ where
         loop {
             self.propose(now)?;
             self.poll(now, out)?;
-            self.look_at_timers(now, out)?;
-            let more = self.begin_stop() || (!self.open.is_empty() && self.engine.has_room());
+            self.check_timers(now, out)?;
+            let more = self.begin_stop() || (!self.open.is_empty() && self.engine.can_propose());
             if !more {
                 return Ok(());
             }
         }
     }
 
-    /// Takes a request in, or answers at once why not.
-    fn admit(&mut self, request: Request, out: &mut Vec<Output<E::Io>>) -> Result<(), EngineError> {
-        let refusal = match (&self.phase, &self.read_only) {
-            (Phase::Starting, _) => Some(Unavailable::NotReady),
-            (Phase::Draining | Phase::Stopping | Phase::Halted, _) => Some(Unavailable::Stopping),
-            (Phase::Leading, read_only) => read_only.clone().map(Unavailable::ReadOnly),
-        };
-        match request.ask {
-            Ask::CloseTime(wall) if self.is_closed(wall)? => {
-                out.push(Output::Answer(request.id, Ok(Answer::TimeClosed)));
+    /// Adds a request to the open batch, or replies at once.
+    fn admit(&mut self, request: Request<R>, out: &mut Vec<Output<E::Io, R>>) -> Result<(), EngineError> {
+        match request {
+            Request::CloseTime { wall, reply } if self.is_closed(wall)? => {
+                out.push(Output::TimeClosed { reply, result: Ok(()) });
             }
-            ask => match (refusal, ask) {
-                (Some(refusal), _) => out.push(Output::Answer(request.id, Err(refusal))),
-                (None, Ask::CloseTime(wall)) => self.open.close_time(request.id, wall),
-                (None, Ask::Command(command)) => {
-                    let bytes = command_bytes(&command);
-                    if self.open.bytes() + self.in_flight_bytes + bytes > self.options.waiting_bytes_max {
-                        out.push(Output::Answer(request.id, Err(Unavailable::Busy)));
-                    } else {
-                        self.open.push(Waiter::Request(request.id), command, bytes);
-                    }
-                }
+            Request::CloseTime { wall, reply } => match self.unavailable() {
+                Some(why) => out.push(Output::TimeClosed { reply, result: Err(why) }),
+                None => self.open.close_time(reply, wall),
             },
+            Request::Command { command, reply } => {
+                let command = SizedCommand::new(command);
+                match self.unavailable().or_else(|| self.full(&command)) {
+                    Some(why) => out.push(Output::Outcome { reply, result: Err(why) }),
+                    None => self.open.push(Waiter::Request(reply), command),
+                }
+            }
         }
         Ok(())
+    }
+
+    /// Why no request that needs an entry is admitted now, if so.
+    fn unavailable(&self) -> Option<Unavailable> {
+        match (self.phase, &self.disk_space) {
+            (Phase::Starting, _) => Some(Unavailable::NotReady),
+            (Phase::Draining | Phase::Stopping | Phase::Halted, _) => Some(Unavailable::Stopping),
+            (Phase::Leading, DiskSpace::Low { why }) => Some(Unavailable::ReadOnly(why.clone())),
+            (Phase::Leading, DiskSpace::Enough) => None,
+        }
+    }
+
+    fn full(&self, command: &SizedCommand) -> Option<Unavailable> {
+        let waiting = self.open.bytes() + self.in_flight_bytes;
+        (waiting + command.bytes() > self.options.waiting_bytes_max).then_some(Unavailable::Busy)
     }
 
     /// A time is closed once no later event can get a position in its millisecond.
@@ -238,9 +210,9 @@ where
         Ok(clock.wall > wall || clock.last_position.wall() > wall)
     }
 
-    /// Proposes entries while the engine has room.
+    /// Proposes entries for as long as the engine takes them.
     fn propose(&mut self, now: Now) -> Result<(), EngineError> {
-        while !self.open.is_empty() && self.engine.has_room() {
+        while !self.open.is_empty() && self.engine.can_propose() {
             let closed = self.open.close();
             let clock = self.clocks.stamp(now, closed.wall_min);
             self.entry.clear();
@@ -252,13 +224,12 @@ where
         Ok(())
     }
 
-    fn poll(&mut self, now: Now, out: &mut Vec<Output<E::Io>>) -> Result<(), EngineError> {
-        let mut engine_out = std::mem::take(&mut self.engine_out);
-        let polled = self.engine.poll(&mut engine_out);
-        for output in engine_out.drain(..) {
-            match output {
-                EngineOutput::Io(io) => out.push(Output::Io(io)),
-                EngineOutput::Leading { clock, replayed_entries } => {
+    fn poll(&mut self, now: Now, out: &mut Vec<Output<E::Io, R>>) -> Result<(), EngineError> {
+        loop {
+            let polled = self.engine.poll(&mut self.io);
+            out.extend(self.io.drain(..).map(Output::Io));
+            match polled? {
+                Polled::Leading { clock, replayed_entries } => {
                     self.clocks = EntryClocks::resume(clock, now);
                     if self.phase == Phase::Starting {
                         self.phase = Phase::Leading;
@@ -266,18 +237,23 @@ where
                     self.timers_stale = true;
                     out.push(Output::Ready { replayed_entries });
                 }
-                EngineOutput::Settled { index, verdict } => self.settle(index, verdict, out),
-                EngineOutput::More => out.push(Output::Continue),
-                EngineOutput::Stopped => out.push(Output::Stopped),
+                Polled::Settled { index, result } => self.settle(index, result, out),
+                Polled::More => {
+                    out.push(Output::Continue);
+                    return Ok(());
+                }
+                Polled::Idle => return Ok(()),
+                Polled::Stopped => {
+                    out.push(Output::Stopped);
+                    return Ok(());
+                }
             }
         }
-        self.engine_out = engine_out;
-        polled
     }
 
-    /// Answers those who waited for an entry.
-    fn settle(&mut self, index: Index, verdict: Verdict, out: &mut Vec<Output<E::Io>>) {
-        if let Verdict::Durable { last, effects, .. } = &verdict {
+    /// Replies to those who waited for an entry.
+    fn settle(&mut self, index: Index, result: EntryResult, out: &mut Vec<Output<E::Io, R>>) {
+        if let EntryResult::Durable { last, effects, .. } = &result {
             self.visible = last.map_or(self.visible, |last| self.visible.max(last));
             self.timers_stale |=
                 effects.iter().any(|effect| matches!(effect, Effect::TimersSet { .. } | Effect::CleanUpDue));
@@ -286,18 +262,19 @@ where
         let waiters = if ours { self.in_flight.pop_front() } else { None };
         if let Some((_, waiters)) = waiters {
             self.in_flight_bytes -= waiters.bytes;
-            if waiters.commands.contains(&Waiter::Node) {
+            if waiters.commands.iter().any(|waiter| matches!(waiter, Waiter::Node)) {
                 self.own_command = false;
                 self.timers_stale = true;
             }
-            answer_all(waiters, verdict, out);
+            reply_all(waiters, result, out);
         }
         out.push(Output::Visible(self.visible));
     }
 
-    /// Gathers what is due by the timers, one command of the node's own at a time, or waits for the next.
-    fn look_at_timers(&mut self, now: Now, out: &mut Vec<Output<E::Io>>) -> Result<(), EngineError> {
-        let idle = !self.own_command && self.phase == Phase::Leading && self.read_only.is_none();
+    /// Adds the command that a timer has made due to the open batch, one of the node's own at a time, or sets
+    /// the timer for the next.
+    fn check_timers(&mut self, now: Now, out: &mut Vec<Output<E::Io, R>>) -> Result<(), EngineError> {
+        let idle = !self.own_command && self.phase == Phase::Leading && self.disk_space == DiskSpace::Enough;
         if !(self.timers_stale && idle) {
             return Ok(());
         }
@@ -305,15 +282,14 @@ where
         let clock = EntryClock { wall: self.clocks.wall(now), elapsed: self.clocks.elapsed(now) };
         if let Some(command) = shard::query::due(self.engine.view(), clock)? {
             self.own_command = true;
-            let bytes = command_bytes(&command);
-            self.open.push(Waiter::Node, command, bytes);
+            self.open.push(Waiter::Node, SizedCommand::new(command));
             return Ok(());
         }
         let next = shard::query::next_deadline(self.engine.view())?;
         let by_wall = next.wall.map(|at| at.0.saturating_sub(clock.wall.0).min(TIMER_WAIT_MS_MAX));
         let by_elapsed = next.elapsed.map(|at| at.0.saturating_sub(clock.elapsed.0));
         let wait_ms = by_wall.into_iter().chain(by_elapsed).min();
-        // A whole millisecond later, so that the deadline has surely passed.
+        // One millisecond later, so that the time has passed for certain.
         let wait = wait_ms.map(|ms| now.mono.after_ms(ms + 1));
         if wait != self.wait {
             self.wait = wait;
@@ -332,36 +308,39 @@ where
         drained
     }
 
-    fn lose_all(&mut self, out: &mut Vec<Output<E::Io>>) {
+    /// Tells everyone who waits that the node has halted.
+    fn lose_all(&mut self, out: &mut Vec<Output<E::Io, R>>) {
         for (_, waiters) in std::mem::take(&mut self.in_flight) {
-            answer_all(waiters, Verdict::Unknown, out);
+            fail_all(waiters, &Unavailable::Lost, out);
         }
-        for request in self.open.drain() {
-            out.push(Output::Answer(request, Err(Unavailable::Stopping)));
-        }
+        fail_all(self.open.drain(), &Unavailable::Stopping, out);
     }
 }
 
-fn answer_all<Io>(waiters: Waiters, verdict: Verdict, out: &mut Vec<Output<Io>>) {
-    let Waiters { commands, closers, .. } = waiters;
-    let failed = match verdict {
-        Verdict::Durable { outcomes, .. } => {
-            for (waiter, outcome) in commands.into_iter().zip(outcomes) {
-                if let Waiter::Request(request) = waiter {
-                    out.push(Output::Answer(request, Ok(Answer::Outcome(outcome))));
+fn reply_all<Io, R: Replies>(waiters: Waiters<R>, result: EntryResult, out: &mut Vec<Output<Io, R>>) {
+    match result {
+        EntryResult::Durable { outcomes, .. } => {
+            for (waiter, outcome) in waiters.commands.into_iter().zip(outcomes) {
+                if let Waiter::Request(reply) = waiter {
+                    out.push(Output::Outcome { reply, result: Ok(outcome) });
                 }
             }
-            out.extend(closers.into_iter().map(|closer| Output::Answer(closer, Ok(Answer::TimeClosed))));
-            return;
+            let closed = |reply| Output::TimeClosed { reply, result: Ok(()) };
+            out.extend(waiters.closers.into_iter().map(closed));
         }
-        // Another leader or a store that said no: nothing happened, another try may succeed.
-        Verdict::Fenced => Unavailable::NotReady,
-        Verdict::Refused => Unavailable::Busy,
-        Verdict::Unknown => Unavailable::Lost,
-    };
-    let requests = commands.into_iter().filter_map(|waiter| match waiter {
-        Waiter::Request(request) => Some(request),
-        Waiter::Node => None,
-    });
-    out.extend(requests.chain(closers).map(|request| Output::Answer(request, Err(failed.clone()))));
+        // Nothing happened, so another try may succeed.
+        EntryResult::Fenced => fail_all(waiters, &Unavailable::NotReady, out),
+        EntryResult::TooLarge => fail_all(waiters, &Unavailable::Busy, out),
+        EntryResult::Unknown => fail_all(waiters, &Unavailable::Lost, out),
+    }
+}
+
+fn fail_all<Io, R: Replies>(waiters: Waiters<R>, why: &Unavailable, out: &mut Vec<Output<Io, R>>) {
+    for waiter in waiters.commands {
+        if let Waiter::Request(reply) = waiter {
+            out.push(Output::Outcome { reply, result: Err(why.clone()) });
+        }
+    }
+    let failed = |reply| Output::TimeClosed { reply, result: Err(why.clone()) };
+    out.extend(waiters.closers.into_iter().map(failed));
 }

@@ -7,8 +7,7 @@ use std::time::Duration;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let bulkhead =
-        Config::new().limit(Limit::Fixed(3)).queue_max(5).wait_max(Duration::from_millis(150)).shed(None);
+    let bulkhead = Config::new().limit(Limit::Fixed(3)).queue_max(5).wait_max(Duration::from_millis(150));
     let guard = Guard::new("reports", Policy::new().bulkhead(bulkhead))?;
     let callers: Vec<_> = (0..20)
         .map(|caller| {

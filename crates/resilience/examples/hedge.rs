@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    for hedge in [None, Some(hedge::Config::default())] {
+    for hedge in [None, Some(hedge::Config::new())] {
         let name = if hedge.is_some() { "hedged" } else { "plain" };
         let guard = Guard::new("search", Policy::new().hedge(hedge))?;
         let asked = AtomicU32::new(0);

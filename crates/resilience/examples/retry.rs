@@ -6,7 +6,7 @@ use mainstay_resilience::retry;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let policy = Policy::new().retry(retry::Config::default());
+    let policy = Policy::new().retry(retry::Config::new());
     let guard = Guard::new("inventory", policy)?;
     let flaky = |attempt: Attempt| async move {
         println!("  attempt {}", attempt.number);

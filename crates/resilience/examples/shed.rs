@@ -7,7 +7,7 @@ use std::time::Duration;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let bulkhead = Config::new().limit(Limit::Fixed(10)).queue_max(0).shed(shed::Config::default());
+    let bulkhead = Config::new().limit(Limit::Fixed(10)).queue_max(0).shed(shed::Config::new());
     let guard = Guard::new("checkout", Policy::new().bulkhead(bulkhead))?;
     let mut callers = Vec::new();
     for caller in 0..30 {

@@ -30,7 +30,7 @@ impl Dependency {
     fn new(name: &str, url: String) -> Result<Self, BoxError> {
         let policy = Policy::new()
             .total_timeout(Duration::from_secs(2))
-            .retry(retry::Config::default())
+            .retry(retry::Config::new())
             .breaker(breaker::Config::new().calls_min(5))
             .bulkhead(bulkhead::Config::new().limit(bulkhead::Limit::Fixed(8)).queue_max(4))
             .timeout(Duration::from_millis(300));

@@ -10,8 +10,8 @@
 //! assert_eq!(config.failure_percent, Some(25));
 //! ```
 
-/// Declares a configuration: the struct, its default values, `new()`, and a setter for each field with the field's
-/// documentation.
+/// Declares a configuration: the struct, its default values, `new()`, and a setter for each field with the
+/// field's documentation.
 ///
 /// Each field states its default. The setter of an `Option<T>` takes a `T`, or `None` to switch the rule off.
 macro_rules! config {

@@ -1,7 +1,7 @@
-//! Fallback: an answer that is good enough, when there is no better one.
+//! Fallback: a good-enough result when there is no better one.
 //!
-//! A cached price, an empty list of recommendations, "we will mail you": decided by the caller, for it alone knows
-//! what is good enough. Here is only *when*: [`applies`] is the whole rule.
+//! Examples are a cached price, an empty list of recommendations, or "we will email you". Only the caller
+//! knows what is good enough. This module decides *when* to use it: [`applies`] is the whole rule.
 //!
 //! ```
 //! use mainstay_resilience::Reason;
@@ -19,7 +19,7 @@
 
 use crate::contract::Reason;
 
-/// When a fallback may answer.
+/// When a fallback may be used.
 ///
 /// ```
 /// use mainstay_resilience::fallback::{Trigger, When, applies};
@@ -32,16 +32,16 @@ use crate::contract::Reason;
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum When {
-    /// A policy said no, so nothing was done: always safe.
+    /// A policy rejected the call, so the dependency did nothing. Always safe.
     #[default]
     Rejected,
-    /// That, or there was no answer in time: what was asked for may have been done all the same.
+    /// The call was rejected or timed out. After a timeout, the dependency may still have done the work.
     NoAnswer,
-    /// That, or the answer was an error.
+    /// The call was rejected, timed out or failed.
     AnyFailure,
 }
 
-/// Why there is no better answer.
+/// Why there is no regular result.
 ///
 /// ```
 /// use mainstay_resilience::Reason;
@@ -52,15 +52,17 @@ pub enum When {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Trigger {
-    /// A policy said no: the dependency was not called.
+    /// A policy rejected the call, and the dependency was not called.
     Rejected(Reason),
-    /// It was called, and there was no answer in time.
+    /// The dependency was called and did not respond in time.
     TimedOut,
-    /// It was called, and the answer was an error.
+    /// The dependency was called and returned an error.
     Failed,
 }
 
-/// May the fallback answer? Never when the deadline has passed: nobody is there to hear it.
+/// Returns whether the fallback may be used.
+///
+/// It is never used after the deadline, because the caller has stopped waiting.
 ///
 /// ```
 /// use mainstay_resilience::Reason;
@@ -85,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_kind_of_fallback_answers_for_what_it_says() {
+    fn a_fallback_is_used_for_exactly_the_triggers_it_names_and_never_after_the_deadline() {
         let triggers = [Trigger::Rejected(Reason::BulkheadFull), Trigger::TimedOut, Trigger::Failed];
         let cases = [
             (When::Rejected, [true, false, false]),

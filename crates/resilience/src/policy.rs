@@ -1,19 +1,20 @@
-//! All policies of one dependency, as one configuration.
+//! The policies of one dependency, as one configuration.
 //!
-//! What is left out is not done. What is there is asked in this order, from the outside in:
+//! Policies that are not configured do not apply. The others apply in this order, from the outside in:
 //!
 //! ```text
-//!   deadline      nothing begins, waits or is retried past it
-//!    └ retry      each attempt is asked anew of all that is below
-//!       └ hedge   a second attempt beside a slow first, each asked of all that is below
-//!          └ breaker      no use in waiting for a place before a dependency that is down
+//!   total timeout   no attempt starts, waits or is retried after it
+//!    └ retry        every attempt passes everything below
+//!       └ hedge     a second attempt alongside a slow first one; each passes everything below
+//!          └ breaker      before the queue: waiting for a dependency that is down is pointless
 //!             └ rate limit
-//!                └ bulkhead      a permit is held for the attempt alone, never during backoff
-//!                   └ timeout    counts from when the dependency is called, not from when the queue was entered
+//!                └ bulkhead      a permit is held during the attempt only, never during backoff
+//!                   └ timeout    starts when the dependency is called, not when the caller is queued
 //! ```
 //!
-//! The order matters. A retry inside a breaker would hide failures from it; a bulkhead outside a retry would hold
-//! permits through backoff; a timeout outside a bulkhead would blame the dependency for our own line.
+//! The order matters. A retry inside a breaker would hide failures from it. A bulkhead outside a retry would
+//! hold permits during backoff. A timeout outside a bulkhead would blame the dependency for time spent in our
+//! own queue.
 //!
 //! ```
 //! use core::time::Duration;
@@ -22,11 +23,11 @@
 //!
 //! let policy = Policy::new()
 //!     .total_timeout(Duration::from_secs(2))
-//!     .retry(retry::Config::default())
-//!     .breaker(breaker::Config::default())
+//!     .retry(retry::Config::new())
+//!     .breaker(breaker::Config::new())
 //!     .timeout(Duration::from_millis(400));
 //! assert!(policy.check().is_ok());
-//! assert!(policy.bulkhead.is_none(), "what is not said is not done");
+//! assert!(policy.bulkhead.is_none(), "a policy that is not configured does not apply");
 //! ```
 
 use crate::config::config;
@@ -35,7 +36,7 @@ use crate::{breaker, bulkhead, hedge, rate, retry};
 use core::time::Duration;
 
 config! {
-    /// The policies of one dependency. All of them are optional; none is there by default.
+    /// The policies of one dependency. All of them are optional, and none applies by default.
     ///
     /// ```
     /// use core::time::Duration;
@@ -49,35 +50,36 @@ config! {
     /// assert_eq!(policy.check().unwrap_err().field, "breaker.probes");
     /// ```
     pub struct Policy {
-        /// How long a call may take with all that belongs to it: lines, attempts, backoff. From 1 ms to a day.
+        /// How long a call may take with everything that belongs to it: queueing, attempts and backoff. From
+        /// 1 ms to a day, or `None` for no limit.
         #[cfg_attr(
             feature = "serde",
             serde(rename = "total_timeout_ms", with = "crate::contract::millis_or_none")
         )]
         pub total_timeout: Option<Duration> = None,
-        /// Whether a failed attempt is made again.
+        /// Whether and how failed attempts are repeated.
         pub retry: Option<retry::Config> = None,
-        /// Whether a slow attempt gets a second one beside it.
+        /// Whether and when a slow attempt gets a second one alongside.
         pub hedge: Option<hedge::Config> = None,
-        /// When the dependency is left alone.
+        /// When the dependency is no longer called.
         pub breaker: Option<breaker::Config> = None,
-        /// How many attempts there may be in a time.
+        /// How many attempts may start in a span of time.
         pub rate_limit: Option<RateLimit> = None,
-        /// How many attempts there may be at once.
+        /// How many attempts may run at once.
         pub bulkhead: Option<bulkhead::Config> = None,
-        /// How long one attempt may take. From 1 ms to a day.
+        /// How long one attempt may take. From 1 ms to a day, or `None` for no limit.
         #[cfg_attr(feature = "serde", serde(rename = "timeout_ms", with = "crate::contract::millis_or_none"))]
         pub timeout: Option<Duration> = None,
     }
 }
 
-/// Which kind of rate limit.
+/// The algorithm of a rate limit.
 ///
 /// ```
 /// use mainstay_resilience::policy::{Policy, RateLimit};
 /// use mainstay_resilience::rate;
 ///
-/// // A quota that was promised to somebody: never more than 50 in any second.
+/// // A promised quota: never more than 50 in any second.
 /// let quota = rate::sliding_window::Config::new().tokens(50);
 /// let policy = Policy::new().rate_limit(RateLimit::SlidingWindow(quota));
 /// assert!(policy.check().is_ok());
@@ -87,9 +89,9 @@ config! {
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum RateLimit {
-    /// A rate over the long run, with a burst.
+    /// An average rate with bursts.
     TokenBucket(rate::token_bucket::Config),
-    /// Never more than so many in any span of time.
+    /// At most N tokens in any span of time.
     SlidingWindow(rate::sliding_window::Config),
 }
 

@@ -1,13 +1,14 @@
-//! Load shedding: the fuller it gets, the more important a request must be.
+//! Load shedding: as load grows, only more important requests are admitted.
 //!
-//! A pure function of the load, with nothing to remember. By itself it can stand in front of anything that knows
-//! how full it is; inside a [`bulkhead`](crate::bulkhead) it keeps the last permits for the more important callers.
+//! The decision is a pure function of the load and keeps no state. Use it on its own in front of anything
+//! that knows how full it is, or inside a [`bulkhead`](crate::bulkhead), where it reserves the last permits
+//! for more important callers.
 //!
 //! ```
 //! use mainstay_resilience::shed::{Config, Priority};
 //!
-//! // Of 40 permits the reports may use 20, and a payment all of them.
-//! let config = Config::default();
+//! // Of 40 permits, reports may use 20. Payments may use all of them.
+//! let config = Config::new();
 //! assert_eq!(config.share(Priority::Low, 40), 20);
 //! assert_eq!(config.share(Priority::Critical, 40), 40);
 //! ```
@@ -17,7 +18,7 @@ use crate::contract::{
     ConfigError, Decide, Decision, Input, Outcome, Reason, Recorded, Rejected, Time, percent_of,
 };
 
-/// How important a request is, in the judgement of whoever sends it. Greater is more important.
+/// How important a request is, as its sender sees it. Greater values are more important.
 ///
 /// ```
 /// use mainstay_resilience::shed::Priority;
@@ -29,18 +30,20 @@ use crate::contract::{
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Priority {
-    /// Nobody waits for it: prefetching, reports, retries of background work.
+    /// No user is waiting for the result: prefetching, reports, retries of background work.
     Low,
-    /// Somebody waits for it.
+    /// A user is waiting for the result.
     #[default]
     Normal,
-    /// It must be served as long as anything is: a payment, a health check.
+    /// The last kind of request to give up: a payment, a health check.
     Critical,
 }
 
 config! {
-    /// Which share of the permits the requests of each priority may use: a request is rejected when its share is in use
-    /// already, by whomever. A share is rounded up, so that of a single permit everybody has the whole.
+    /// The share of the permits that requests of each priority may use.
+    ///
+    /// A request is rejected when the permits in use, by requests of any priority, have reached the share of
+    /// its priority. Shares are rounded up, so that a bulkhead with one permit admits every priority.
     ///
     /// ```
     /// use mainstay_resilience::shed::{Config, Priority, Request};
@@ -55,40 +58,42 @@ config! {
     /// assert!(ask(Priority::Critical, 9) && !ask(Priority::Critical, 10));
     /// ```
     pub struct Config {
-        /// From 1 to 100; 100.
+        /// The share for critical requests, in percent. From 1 to 100; default 100.
         pub critical_percent: u8 = 100,
-        /// From 0 to `critical_percent`; 80.
+        /// The share for normal requests, in percent. From 0 to `critical_percent`; default 80.
         pub normal_percent: u8 = 80,
-        /// From 0 to `normal_percent`; 50.
+        /// The share for low-priority requests, in percent. From 0 to `normal_percent`; default 50.
         pub low_percent: u8 = 50,
-        /// In a bulkhead: who may wait in the queue, from this priority on. The others are rejected at once. The line is
-        /// shared as the permits are. Normal.
+        /// The lowest priority that may wait in the queue of a bulkhead; less important callers are rejected
+        /// at once. The places in the queue are shared by the same percentages as the permits. Default:
+        /// normal.
         pub queue_from: Priority = Priority::Normal,
     }
 }
 
-/// What is asked for, and how full it is.
+/// A request and the present load.
 ///
 /// ```
 /// use mainstay_resilience::shed::{Config, Priority, Request};
 /// use mainstay_resilience::{Decision, Rejected, Reason, Decide, Input};
 ///
 /// let request = Request { priority: Priority::Low, in_use: 50, limit: 100 };
-/// let answer = Config::default().ask(&mut (), Input::default(), request);
-/// assert_eq!(answer, Decision::Reject(Rejected { reason: Reason::Shed, retry_at: None }));
+/// let decision = Config::default().ask(&mut (), Input::default(), request);
+/// assert_eq!(decision, Decision::Reject(Rejected { reason: Reason::Shed, retry_at: None }));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {
     /// How important the request is.
     pub priority: Priority,
-    /// How many permits are in use, by requests of any priority.
+    /// The number of permits in use, by requests of any priority.
     pub in_use: u32,
-    /// How many there are.
+    /// The total number of permits.
     pub limit: u32,
 }
 
 impl Config {
-    /// How many of so many permits (or place in the queue) may be in use when a request of that priority is let in.
+    /// The number of permits, out of `limit`, that may be in use for a request of this priority still to be
+    /// admitted.
     ///
     /// ```
     /// use mainstay_resilience::shed::{Config, Priority};
@@ -102,9 +107,9 @@ impl Config {
             Priority::Normal => self.normal_percent,
             Priority::Low => self.low_percent,
         };
-        // Rounded up: what is kept for others is rounded down.
-        let kept = percent_of(limit.into(), u64::from(100 - percent.min(100)));
-        limit.saturating_sub(u32::try_from(kept).unwrap_or(u32::MAX))
+        // The share is rounded up because the reserved part is rounded down.
+        let reserved = percent_of(limit.into(), u64::from(100 - percent.min(100)));
+        limit.saturating_sub(u32::try_from(reserved).unwrap_or(u32::MAX))
     }
 }
 
@@ -142,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_priority_has_its_share_and_the_whole_of_one_permit() {
+    fn each_priority_gets_its_share_and_a_single_permit_is_open_to_all() {
         let config = Config::default();
         for (limit, critical, normal, low) in [
             (0, 0, 0, 0),
@@ -159,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_of_nothing_sheds_all_and_one_of_more_than_all_is_all() {
+    fn a_share_of_zero_sheds_every_request_and_a_share_above_100_percent_means_all() {
         let config = Config { low_percent: 0, critical_percent: 255, ..Config::default() };
         assert_eq!(config.share(Priority::Low, 1_000), 0);
         assert_eq!(config.share(Priority::Critical, 1_000), 1_000);
@@ -169,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_less_important_request_never_has_the_larger_share() {
+    fn a_less_important_priority_never_gets_a_larger_share() {
         assert_eq!(Config::default().check(), Ok(()));
         let field = |config: Config| config.check().map_err(|error| error.field.into_owned());
         assert_eq!(field(Config { low_percent: 81, ..Config::default() }), Err("low_percent".into()));
@@ -182,7 +187,7 @@ mod tests {
 
     #[cfg(feature = "serde")]
     #[test]
-    fn it_is_written_and_read() {
+    fn a_configuration_serializes_with_defaults_and_rejects_unknown_fields() {
         let written =
             r#"{"critical_percent":100,"normal_percent":80,"low_percent":50,"queue_from":"normal"}"#;
         assert_eq!(serde_json::to_string(&Config::default()).unwrap(), written);

@@ -1,15 +1,16 @@
-//! Timeout and deadline, as plain functions.
+//! Timeouts and deadlines, as plain functions.
 //!
-//! A *timeout* is how long one attempt may take. A *deadline* is the moment after which nobody is interested any
-//! more: it is made once, where a request enters, and passed on, so that those further in stop when it is over
-//! instead of working for nobody. On the wire it is what is *left*, since clocks differ between machines.
+//! A *timeout* is how long one attempt may take. A *deadline* is the moment by which a result is needed. It
+//! is set once, where a request enters the system, and passed on to dependencies, so that they stop when it
+//! has passed instead of working on a result that nobody reads. Clocks differ between machines, so a request
+//! carries the time *left*, not the moment.
 //!
 //! ```
 //! use core::time::Duration;
 //! use mainstay_resilience::Time;
 //! use mainstay_resilience::timeout::{Deadline, limit};
 //!
-//! // A request came in with two seconds to live; after 1.7 of them, an attempt may take what is left.
+//! // The request arrived with two seconds left. After 1.7 s, an attempt may take the remaining 0.3 s.
 //! let deadline = Deadline::after(Time::ZERO, Duration::from_secs(2));
 //! let timeout = Some(Duration::from_millis(400));
 //! let now = Time::from_millis(1_700);
@@ -21,7 +22,7 @@ use crate::contract::{Time, nanos};
 use alloc::string::{String, ToString};
 use core::time::Duration;
 
-/// The moment after which nobody is interested any more.
+/// The moment by which a result is needed.
 ///
 /// ```
 /// use core::time::Duration;
@@ -38,11 +39,11 @@ use core::time::Duration;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Deadline(pub Time);
 
-/// The longest that a header may ask for: a day.
+/// The longest time that a header can ask for: a day.
 const HEADER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Deadline {
-    /// So long from now.
+    /// The deadline that is `span` after `now`.
     ///
     /// ```
     /// use core::time::Duration;
@@ -57,7 +58,7 @@ impl Deadline {
         Self(now + span)
     }
 
-    /// What is left of it, if anything is.
+    /// The time left at `now`, or `None` once the deadline has passed.
     ///
     /// ```
     /// use core::time::Duration;
@@ -74,7 +75,8 @@ impl Deadline {
         (!left.is_zero()).then_some(left)
     }
 
-    /// The earlier of the two: a part of a call may have a shorter deadline than the whole, never a later one.
+    /// Returns the earlier of two deadlines. A part of a call may have an earlier deadline than the whole
+    /// call, never a later one.
     ///
     /// ```
     /// use core::time::Duration;
@@ -91,7 +93,7 @@ impl Deadline {
         other.map_or(self, |other| self.min(other))
     }
 
-    /// What is left as whole milliseconds, rounded down: 0 when it is over.
+    /// The time left in whole milliseconds, rounded down; `"0"` once the deadline has passed.
     ///
     /// ```
     /// use mainstay_resilience::Time;
@@ -106,8 +108,8 @@ impl Deadline {
         self.0.since(now).as_millis().to_string()
     }
 
-    /// What a header says is left: digits, whole milliseconds, at most a day (more counts as a day). Anything else
-    /// is none.
+    /// Parses the time left from a header: whole milliseconds, digits only. More than a day counts as a day.
+    /// Returns `None` for any other text.
     ///
     /// ```
     /// use mainstay_resilience::Time;
@@ -123,7 +125,7 @@ impl Deadline {
         Some(Self(now + Duration::from_millis(millis).min(HEADER_MAX)))
     }
 
-    /// What is left as gRPC writes it (`grpc-timeout`): at most eight digits and a unit.
+    /// The time left as a `grpc-timeout` header: at most eight digits and a unit, rounded down.
     ///
     /// ```
     /// use mainstay_resilience::Time;
@@ -143,7 +145,8 @@ impl Deadline {
         alloc::format!("{}{unit}", (left / size).min(DIGITS))
     }
 
-    /// What gRPC's header says is left: one to eight digits and one of `H M S m u n`; at most a day.
+    /// Parses a `grpc-timeout` header: one to eight digits followed by one of `H M S m u n`. More than a day
+    /// counts as a day. Returns `None` for any other text.
     ///
     /// ```
     /// use mainstay_resilience::Time;
@@ -169,14 +172,15 @@ impl Deadline {
     }
 }
 
-/// A number of at most so many digits, and nothing but digits.
+/// Parses a number of at most `most` digits. Anything but digits is `None`.
 fn digits(text: &str, most: usize) -> Option<u64> {
     let are_digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if !are_digits || text.len() > most { None } else { text.parse().ok() }
 }
 
-/// How long an attempt may take from now: its timeout, or what is left of the deadline if that is less. None when
-/// nothing is left: do not begin.
+/// How long an attempt that starts at `now` may take: its timeout or the time left until the deadline,
+/// whichever is shorter. Returns `None` when the deadline has passed, in which case the attempt should not
+/// start.
 ///
 /// ```
 /// use core::time::Duration;
@@ -204,7 +208,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_header_is_digits_and_at_most_a_day() {
+    fn a_header_accepts_only_digits_and_caps_the_time_at_a_day() {
         let now = Time::from_millis(10);
         let cases = [
             ("0", Some(0)),
@@ -228,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn grpc_headers_are_read_and_written() {
+    fn grpc_headers_are_parsed_and_formatted() {
         let now = Time::from_millis(10);
         let read = [
             ("1H", Some(Duration::from_secs(3_600))),
@@ -264,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn an_attempt_takes_no_longer_than_its_timeout_and_what_is_left() {
+    fn an_attempt_may_take_its_timeout_or_the_time_left_whichever_is_shorter() {
         let span = Duration::from_millis;
         let deadline = |millis| Some(Deadline(Time::from_millis(millis)));
         let cases = [
@@ -291,12 +295,12 @@ mod tests {
         #![proptest_config(ProptestConfig { cases: 5_000, ..ProptestConfig::default() })]
 
         #[test]
-        fn a_deadline_that_is_passed_on_is_never_later(now in any::<u64>(), end in any::<u64>(), small in 0..64) {
+        fn a_deadline_is_never_later_after_a_round_trip_through_a_header(now in any::<u64>(), end in any::<u64>(), small in 0..64) {
             let (now, deadline) = (Time::from_nanos(now >> small), Deadline(Time::from_nanos(end >> (small / 2))));
             let left = deadline.left(now).unwrap_or_default();
             let passed_on = [
                 (Deadline::from_header(&deadline.to_header(now), now), Duration::from_millis(1)),
-                // One of the unit, of which there are at least 100,000, or a microsecond.
+                // Rounding loses less than one unit, which is at most a 100,000th of the value, or a microsecond.
                 (Deadline::from_grpc(&deadline.to_grpc(now), now), (left / 99_999).max(Duration::from_micros(1))),
             ];
             for (received, lost_most) in passed_on {
@@ -318,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn the_earlier_deadline_holds() {
+    fn the_earlier_deadline_wins() {
         let (one, two) = (Deadline(Time::from_millis(1)), Deadline(Time::from_millis(2)));
         assert_eq!(one.or_earlier(Some(two)), one);
         assert_eq!(two.or_earlier(Some(one)), one);

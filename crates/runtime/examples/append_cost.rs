@@ -1,6 +1,6 @@
-//! What an append costs below HTTP: `append_cost DIRECTORY EVENTS CLIENTS` appends distinct 1 KiB events
-//! over 1,000 streams through a node's handle, each client waiting for its answer, and prints events/s and
-//! this process's CPU per event.
+//! The cost of an append below HTTP. `append_cost DIRECTORY EVENTS CLIENTS` appends distinct 1 KiB events to
+//! 1,000 streams through a node's handle. Each client waits for an outcome before it sends its next command.
+//! Prints events per second and this process's CPU time for each event.
 
 use model::{Append, Command, Expected, Filled, Fingerprint, IdHash, Identity, NewEvent, StreamName};
 use std::borrow::Cow;

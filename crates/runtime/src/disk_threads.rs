@@ -1,6 +1,5 @@
-//! The threads beside the log's: one flushes the state and prepares segments of the log, one compacts. They
-//! are apart because one step of a compaction may take a second, and a flush bounds the replay and the
-//! memory.
+//! The disk threads besides the log's: one flushes the state and prepares log segments, one compacts. They are
+//! separate because one step of a compaction may take a second, and a late flush costs memory and replay time.
 
 use crate::store::{BodySync, Compaction, LogPreparer, StateCompactor, StateFlush};
 use crate::worker::Worker;
@@ -13,7 +12,7 @@ use storage::log::{LogError, Prepared};
 use storage::state::{Compactor, Due, FlushJob, Progress, StateError};
 use telemetry::Metrics;
 
-/// A disk did not do what it was asked: the node stops.
+/// A disk operation failed: the node stops.
 #[derive(Debug, thiserror::Error)]
 pub enum DiskFailure {
     #[error("the log cannot be made durable: {0}")]
@@ -40,13 +39,13 @@ impl DiskFailure {
 pub(crate) enum FlushWork {
     /// Bodies first, so that the state is never ahead of them.
     Flush { bodies: BodySync, flush: StateFlush },
-    /// The log may want a segment zeroed ahead of need.
+    /// The log may need a segment zeroed in advance.
     PrepareLog,
 }
 
 #[derive(Debug)]
 pub(crate) enum CompactWork {
-    /// A flush has added to what there is to merge.
+    /// A flush has added tables to merge.
     State,
     /// Rewrite a body segment without its dead events.
     Bodies(Compaction),
@@ -55,10 +54,10 @@ pub(crate) enum CompactWork {
 #[derive(Debug)]
 pub(crate) enum DiskReport {
     Flushed(Progress),
-    /// There is no room for a flush: it can be begun again when there is.
-    NoRoom(String),
+    /// The disk had no space for the flush. It can be begun again once there is.
+    FlushOutOfSpace(String),
     LogPrepared,
-    /// The state's compaction did a step.
+    /// The state's compaction has done a step.
     Compacted,
     BodiesCompacted,
 }
@@ -102,7 +101,7 @@ fn run_flush(bodies: BodySync, flush: StateFlush, metrics: &Metrics) -> Reported
     let begun = Instant::now();
     match bodies.run() {
         Ok(_) => {}
-        Err(BodyError::NoSpace(why)) => return Ok(DiskReport::NoRoom(why.to_string())),
+        Err(BodyError::NoSpace(why)) => return Ok(DiskReport::FlushOutOfSpace(why.to_string())),
         Err(error) => return Err(DiskFailure::bodies(error)),
     }
     match flush.run() {
@@ -110,12 +109,12 @@ fn run_flush(bodies: BodySync, flush: StateFlush, metrics: &Metrics) -> Reported
             metrics.flush.observe_duration(begun.elapsed());
             Ok(DiskReport::Flushed(progress))
         }
-        Err(StateError::Full(why)) => Ok(DiskReport::NoRoom(why)),
+        Err(StateError::NoSpace(why)) => Ok(DiskReport::FlushOutOfSpace(why)),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Does the work, and with it whatever comes meanwhile.
+/// Does the work, and whatever arrives meanwhile.
 fn compact(
     work: CompactWork,
     compactor: &StateCompactor,
@@ -130,8 +129,8 @@ fn compact(
         }
         let due = match compactor.step() {
             Ok(due) => due,
-            // Room is made or found elsewhere; the next flush asks again.
-            Err(StateError::Full(_)) => Due::Nothing,
+            // On a full disk nothing is merged. The next flush asks again.
+            Err(StateError::NoSpace(_)) => Due::Nothing,
             Err(error) => return Err(error.into()),
         };
         report(Ok(DiskReport::Compacted));
@@ -146,13 +145,13 @@ fn compact(
 
 fn compact_bodies(compaction: Compaction) -> Result<(), DiskFailure> {
     match compaction.run() {
-        // Without room the old segment stays, and is due again at the next look.
+        // On a full disk the old segment stays, and is due again at the next check.
         Ok(_) | Err(BodyError::NoSpace(_) | BodyError::Liveness(_)) => Ok(()),
         Err(error) => Err(DiskFailure::bodies(error)),
     }
 }
 
-/// Zeroes segments ahead of need; without room for one the log goes on without it.
+/// Zeroes segments in advance. On a full disk the log continues without them.
 fn prepare(preparer: &LogPreparer) -> Result<(), DiskFailure> {
     while preparer.is_wanted() {
         match preparer.prepare() {

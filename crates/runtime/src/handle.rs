@@ -1,12 +1,12 @@
-//! What the rest of the process holds of a running node: submit commands, close times, read, follow.
+//! The rest of the process uses a running node through a [`Handle`]: submit commands, close times, read, follow.
 //!
-//! A handle hides the node's channels and threads. Every queue behind it is bounded; a full one is
-//! [`Unavailable::Busy`] at once.
+//! A handle hides the node's channels and threads. Every queue behind it is bounded; when one is full, the call
+//! returns [`Unavailable::Busy`] at once.
 
 use crate::reads::{ReadPool, Snapshot};
 use format::header::StoreId;
 use model::{Command, Cursor, Outcome, Wall};
-use node::Unavailable;
+use node::{Replies, Unavailable};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,17 +15,23 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use telemetry::{Metrics, Queue};
 use tokio::sync::{mpsc, oneshot, watch};
 
-/// One request on its way to the node's loop.
-pub(crate) struct Envelope {
-    pub(crate) ask: node::Ask,
-    pub(crate) answer: oneshot::Sender<Result<node::Answer, Unavailable>>,
+/// Replies are channels. A dropped one says [`Unavailable::Lost`].
+#[derive(Debug)]
+pub(crate) struct Channels;
+
+impl Replies for Channels {
+    type Outcome = oneshot::Sender<Result<Outcome, Unavailable>>;
+    type TimeClosed = oneshot::Sender<Result<(), Unavailable>>;
 }
 
-/// The node as others see it. Cheap to clone.
+/// A request on its way to the node's loop.
+pub(crate) type Request = node::Request<Channels>;
+
+/// A running node. Cheap to clone; clones use the same node.
 #[derive(Clone)]
 pub struct Handle {
     pub(crate) store: StoreId,
-    pub(crate) mailbox: mpsc::Sender<Envelope>,
+    pub(crate) mailbox: mpsc::Sender<Request>,
     pub(crate) visible: watch::Receiver<Cursor>,
     pub(crate) status: watch::Receiver<Status>,
     pub(crate) reads: Arc<ReadPool>,
@@ -38,22 +44,22 @@ impl std::fmt::Debug for Handle {
     }
 }
 
-/// Where the node's life stands.
+/// What a node is doing now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
     pub phase: Phase,
-    /// Why writes are refused for now (a full disk), if they are.
+    /// Why the node is read-only for now (a full disk), if it is.
     pub read_only: Option<String>,
-    /// Entries that this start applied again from the log.
+    /// How many entries this start applied again from the log.
     pub replayed_entries: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Replaying its log; not ready yet.
+    /// Replaying its log. It serves no requests yet.
     Starting,
     Ready,
-    /// Finishing what is in flight; nothing new is taken.
+    /// Finishing what is in flight. It accepts nothing new.
     Stopping,
     /// The loop has ended.
     Stopped,
@@ -71,36 +77,38 @@ impl Handle {
     /// # Errors
     /// [`Unavailable::Busy`] when the mailbox is full, [`Unavailable::Stopping`] after the loop has ended.
     pub fn submit(&self, command: Command<'static>) -> Result<Pending, Unavailable> {
-        self.send(node::Ask::Command(command))
-    }
-
-    /// Like [`Self::submit`], but waits for room: for streams of lines, where the sender waits instead.
-    ///
-    /// # Errors
-    /// [`Unavailable::Stopping`] after the loop has ended.
-    pub async fn submit_when_room(&self, command: Command<'static>) -> Result<Pending, Unavailable> {
-        let (answer, pending) = oneshot::channel();
-        let envelope = Envelope { ask: node::Ask::Command(command), answer };
-        self.mailbox.send(envelope).await.map_err(|_| Unavailable::Stopping)?;
+        let (reply, pending) = oneshot::channel();
+        self.send(Request::Command { command, reply })?;
         Ok(Pending(pending))
     }
 
-    /// Returns once every later position lies above `wall`'s millisecond, so that a read as of then always
-    /// has the same answer.
+    /// Like [`Self::submit`], but waits while the mailbox is full. For streams of lines, whose sender can wait.
+    ///
+    /// # Errors
+    /// [`Unavailable::Stopping`] after the loop has ended.
+    pub async fn submit_or_wait(&self, command: Command<'static>) -> Result<Pending, Unavailable> {
+        let (reply, pending) = oneshot::channel();
+        let request = Request::Command { command, reply };
+        self.mailbox.send(request).await.map_err(|_| Unavailable::Stopping)?;
+        Ok(Pending(pending))
+    }
+
+    /// Returns once no later event can have a position in `wall`'s millisecond or before it. From then on, a
+    /// read as of `wall` always has the same result.
     ///
     /// # Errors
     /// [`Unavailable`], also when the node is read-only and the time is not closed yet.
     pub async fn close_time(&self, wall: Wall) -> Result<(), Unavailable> {
-        match self.send(node::Ask::CloseTime(wall))?.receive().await? {
-            node::Answer::TimeClosed => Ok(()),
-            node::Answer::Outcome(_) => Err(Unavailable::Lost),
-        }
+        let (reply, closed) = oneshot::channel();
+        self.send(Request::CloseTime { wall, reply })?;
+        closed.await.unwrap_or(Err(Unavailable::Lost))
     }
 
-    /// Runs `job` on a read thread, over the state and bodies as they are now.
+    /// Runs `job` on a read thread, with the state and bodies as they are now.
     ///
     /// # Errors
-    /// [`Unavailable::Busy`] when too many reads wait.
+    /// [`Unavailable::Busy`] when [`READS_MAX`](crate::READS_MAX) reads are running or waiting;
+    /// [`Unavailable::Lost`] when the job panicked or the process is ending.
     pub async fn read<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Snapshot) -> T + Send + 'static,
@@ -112,13 +120,13 @@ impl Handle {
         })
     }
 
-    /// The greatest cursor that readers may see; changes as entries are applied.
+    /// The greatest cursor that readers may see. It grows as entries are applied.
     #[must_use]
     pub fn visible(&self) -> watch::Receiver<Cursor> {
         self.visible.clone()
     }
 
-    /// The node's wall clock.
+    /// The time of day on this machine.
     #[must_use]
     pub fn wall(&self) -> Wall {
         wall_now()
@@ -129,50 +137,38 @@ impl Handle {
         self.status.borrow().clone()
     }
 
-    /// Resolves when the node begins to stop: subscribers then end cleanly.
+    /// Resolves when the node begins to stop, so that subscribers can end cleanly.
     pub async fn stopping(&self) {
         let mut status = self.status.clone();
-        // An error means the loop is gone, which is as good a reason to end.
+        // An error means that the loop has ended, which is a reason to end too.
         let _ = status.wait_for(|status| matches!(status.phase, Phase::Stopping | Phase::Stopped)).await;
     }
 
-    fn send(&self, ask: node::Ask) -> Result<Pending, Unavailable> {
-        let (answer, pending) = oneshot::channel();
-        self.mailbox.try_send(Envelope { ask, answer }).map_err(|refused| match refused {
+    fn send(&self, request: Request) -> Result<(), Unavailable> {
+        self.mailbox.try_send(request).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => {
                 self.metrics.queue(Queue::Mailbox).refused.inc();
                 Unavailable::Busy
             }
             mpsc::error::TrySendError::Closed(_) => Unavailable::Stopping,
-        })?;
-        Ok(Pending(pending))
+        })
     }
 }
 
 pub(crate) fn wall_now() -> Wall {
-    // A clock before 1970 counts as 1970; positions go on from the last one either way.
+    // A clock before 1970 counts as 1970. Positions continue from the last one either way.
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Wall(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// An answer on its way. Dropping it does not take the command back.
+/// An outcome that is not known yet. Dropping this does not cancel the command.
 #[derive(Debug)]
-pub struct Pending(oneshot::Receiver<Result<node::Answer, Unavailable>>);
-
-impl Pending {
-    async fn receive(self) -> Result<node::Answer, Unavailable> {
-        self.0.await.unwrap_or(Err(Unavailable::Lost))
-    }
-}
+pub struct Pending(oneshot::Receiver<Result<Outcome, Unavailable>>);
 
 impl Future for Pending {
     type Output = Result<Outcome, Unavailable>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(context).map(|received| match received {
-            Ok(Ok(node::Answer::Outcome(outcome))) => Ok(outcome),
-            Ok(Ok(node::Answer::TimeClosed)) | Err(_) => Err(Unavailable::Lost),
-            Ok(Err(unavailable)) => Err(unavailable),
-        })
+        Pin::new(&mut self.0).poll(context).map(|received| received.unwrap_or(Err(Unavailable::Lost)))
     }
 }

@@ -4,14 +4,14 @@
 //!   current-thread runtime                         threads
 //!   ┌────────────────────────────────────┐   ┌────────────────────────────────────────────┐
 //!   │ http tasks ── Handle ─► mailbox ─► │   │ log      write, fdatasync once for all     │
-//!   │ NodeTask: Node::step, obey outputs │◄─►│ flush    bodies and state; zero a segment  │
+//!   │ NodeTask: Node::step, do outputs   │◄─►│ flush    bodies and state; zero a segment  │
 //!   └────────────────────────────────────┘   │ compact  state; bodies without dead events │
 //!                                            │ reads    pages of bodies, on a snapshot    │
 //!                                            └────────────────────────────────────────────┘
 //! ```
 //!
-//! This crate decides nothing about data: it turns sockets' requests, timers and finished disk work into
-//! inputs of [`node::Node`], and obeys its outputs in order.
+//! This crate decides nothing about data. It turns requests, timers and finished disk work into inputs of
+//! [`node::Node`], and does the node's outputs in order.
 
 mod disk_threads;
 mod handle;

@@ -1,8 +1,8 @@
-//! The log thread: writes what has come meanwhile, syncs once for all of it, reports each ticket.
+//! The log thread: writes everything that has arrived, syncs once for all of it, reports each ticket.
 //!
-//! Its inbox is a channel whose length is bounded by the engine (one entry in flight a group), so nothing is
-//! handed over under locks of our own. A failed write or sync ends the thread for good: pages that a failed
-//! sync dropped cannot be told from written ones, so nothing may be answered after it.
+//! Its inbox is a channel. The engine bounds its length: each group has one entry in flight. A failed write or
+//! sync ends the thread for good, because the pages that a failed sync dropped look like written ones
+//! afterwards. Nothing may be acknowledged after that.
 
 use crate::disk_threads::DiskFailure;
 use crate::store::{LogPreparer, LogWriter};
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use storage::log::LogError;
 use telemetry::Metrics;
 
-/// Idle for so long, the log writes down where its durable end is.
+/// After this long without work, the log records where its durable end is.
 const MARK_AFTER: Duration = Duration::from_millis(20);
 
 #[derive(Debug)]
@@ -27,13 +27,13 @@ pub(crate) enum LogJob {
         group: GroupId,
         through: Index,
     },
-    /// Begin a new segment, so that the one before can be purged although the log is idle.
+    /// Begin a new segment, so that the one before can be purged even if nothing more is written.
     Rotate,
-    /// Removed events may be in segments that are purged: replace those by fresh ones.
+    /// Purged segments may hold removed events: replace them with fresh ones.
     Scrub,
 }
 
-/// What the log thread says: a durable ticket, or that it has failed.
+/// A ticket whose records are durable, or the failure that ended the thread.
 pub(crate) type LogReport = Result<Ticket, DiskFailure>;
 
 pub(crate) fn start_log(
@@ -84,7 +84,7 @@ fn run(
                     tickets.push(ticket);
                 }
                 LogJob::Rotate => match writer.rotate() {
-                    // Without room it stays as it is until the next removal.
+                    // On a full disk the segment stays as it is until the next removal.
                     Ok(()) | Err(LogError::NoSpace(_)) => {}
                     Err(error) => return Err(DiskFailure::log(error)),
                 },

@@ -1,12 +1,12 @@
-//! Reads beside the node's loop: a bounded pool of threads that work on a snapshot of the state and on the
-//! body file. A reader may be slow; nobody waits for it.
+//! Reads run outside the node's loop, on a bounded pool of threads, over a snapshot of the state and the body
+//! file. A slow reader delays nobody.
 
 use crate::store::{BodyReader, StateReader};
 use node::Unavailable;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
 
-/// Read jobs at once, running or waiting; each is one bounded page.
+/// Read jobs that may be running or waiting at once. Each reads one bounded page.
 pub const READS_MAX: usize = 256;
 
 /// The state at one applied entry, and the bodies of at least all its events.
@@ -21,10 +21,10 @@ pub struct Snapshot {
 pub(crate) struct ReadPool {
     latest: Arc<Latest>,
     bodies: BodyReader,
-    places: Semaphore,
+    permits: Semaphore,
 }
 
-/// The newest state that readers may see; the node's loop replaces it after its bodies are appended.
+/// The newest state that readers may see. The node's loop replaces it after appending the bodies it refers to.
 #[derive(Debug)]
 pub(crate) struct Latest(Mutex<StateReader>);
 
@@ -44,21 +44,21 @@ impl Latest {
 
 impl ReadPool {
     pub(crate) fn new(latest: Arc<Latest>, bodies: BodyReader) -> Self {
-        Self { latest, bodies, places: Semaphore::new(READS_MAX) }
+        Self { latest, bodies, permits: Semaphore::new(READS_MAX) }
     }
 
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Snapshot) -> T + Send + 'static,
     ) -> Result<T, Unavailable> {
-        let _place = self.places.try_acquire().map_err(|_| Unavailable::Busy)?;
+        let _permit = self.permits.try_acquire().map_err(|_| Unavailable::Busy)?;
         let snapshot = Snapshot { state: self.latest.get(), bodies: self.bodies.clone() };
-        // A job that panicked or was dropped at shutdown has no answer.
+        // A job that panicked, or was dropped at shutdown, has no result.
         tokio::task::spawn_blocking(move || job(&snapshot)).await.map_err(|_| Unavailable::Lost)
     }
 
     /// Read jobs running or waiting.
     pub(crate) fn depth(&self) -> usize {
-        READS_MAX - self.places.available_permits()
+        READS_MAX - self.permits.available_permits()
     }
 }

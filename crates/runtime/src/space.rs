@@ -1,13 +1,13 @@
-//! Room on the disk, looked at before it runs out.
+//! The free space of the data directory's disk, checked before it runs out.
 //!
-//! The node refuses writes while less than a reserve is free, so that what it has already taken (waiting
-//! proposals, a flush, a compaction) still fits, and takes them again when there is room. Should the disk
-//! fill faster than it is looked at, a write fails and the node stops; nothing acknowledged is lost either
-//! way.
+//! The node is read-only while less than a reserve is free, so that the disk still holds what the node has
+//! already accepted: waiting commands, a flush, a compaction. If the disk fills faster than it is checked, a
+//! write fails and the node stops. Nothing acknowledged is lost either way.
 
+use node::DiskSpace;
 use std::path::PathBuf;
 
-/// See [`crate::Options::space_reserve_bytes`].
+/// Checks one disk; see [`crate::Options::space_reserve_bytes`].
 #[derive(Debug)]
 pub(crate) struct Space {
     path: PathBuf,
@@ -19,23 +19,26 @@ impl Space {
         Self { path, reserve_bytes }
     }
 
-    /// `Err` says in words why nothing should be written now.
-    pub(crate) fn look(&self) -> Result<(), String> {
+    pub(crate) fn check(&self) -> DiskSpace {
         match rustix::fs::statvfs(&self.path) {
-            Ok(stat) => self.judge(stat.f_bavail.saturating_mul(stat.f_frsize)),
-            Err(error) => Err(format!("the free space of the data directory is not known: {error}")),
+            Ok(stat) => self.of_free(stat.f_bavail.saturating_mul(stat.f_frsize)),
+            Err(error) => DiskSpace::Low {
+                why: format!("the free space of the data directory's disk cannot be read: {error}"),
+            },
         }
     }
 
-    fn judge(&self, free_bytes: u64) -> Result<(), String> {
+    fn of_free(&self, free_bytes: u64) -> DiskSpace {
         if free_bytes >= self.reserve_bytes {
-            return Ok(());
+            return DiskSpace::Enough;
         }
-        Err(format!(
-            "the data directory's disk has {} MiB free, less than the reserve of {} MiB",
-            free_bytes >> 20,
-            self.reserve_bytes >> 20
-        ))
+        DiskSpace::Low {
+            why: format!(
+                "the data directory's disk has {} MiB free, less than the reserve of {} MiB",
+                free_bytes >> 20,
+                self.reserve_bytes >> 20
+            ),
+        }
     }
 }
 
@@ -44,9 +47,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn writes_are_refused_below_the_reserve_and_taken_again_above_it() {
+    fn space_is_low_below_the_reserve_and_enough_from_it_on() {
         let space = Space::new(PathBuf::from("/"), 128 << 20);
-        assert!(space.judge((128 << 20) - 1).unwrap_err().contains("127 MiB free"));
-        assert_eq!(space.judge(128 << 20), Ok(()));
+        let low = space.of_free((128 << 20) - 1);
+        assert!(matches!(&low, DiskSpace::Low { why } if why.contains("127 MiB free")), "{low:?}");
+        assert_eq!(space.of_free(128 << 20), DiskSpace::Enough);
     }
 }

@@ -1,4 +1,4 @@
-//! Opens a data directory and makes a node of what is there.
+//! Opens a data directory and starts a node on what it holds.
 
 use crate::disk_threads::{CompactWork, DiskFailure, start_compacting, start_flushing};
 use crate::handle::{Handle, Phase, Status};
@@ -7,7 +7,6 @@ use crate::node_task::{NodeTask, Parts, Report};
 use crate::reads::{Latest, ReadPool};
 use crate::space::Space;
 use model::{Cursor, limits};
-use node::raft_engine::{open_group, recovered};
 use node::{GroupLog, Node, NodeOptions, RaftEngine, RaftEngineOptions};
 use shard::{Shard, ShardOptions};
 use std::path::PathBuf;
@@ -24,20 +23,21 @@ use tokio::sync::{mpsc, watch};
 /// How a node is run.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The data directory; made if it is not there.
+    /// The data directory. It is created if it does not exist.
     pub data: PathBuf,
-    /// Bytes of state kept in memory before a flush.
+    /// Bytes of changed state kept in memory before a flush.
     pub memtable_bytes: u64,
-    /// Bytes of state blocks kept in memory for reads.
+    /// Bytes of the state's blocks cached in memory for reads.
     pub cache_bytes: u64,
-    /// Below this many free bytes on the data directory's disk, writes are refused.
+    /// The node is read-only while the data directory's disk has fewer free bytes than this.
     pub space_reserve_bytes: u64,
-    /// Bytes of one segment, of the log and of the bodies.
+    /// Bytes of one segment of the log, and of one segment of the bodies.
     pub segment_bytes: u64,
 }
 
 impl Options {
-    /// The defaults, in a directory.
+    /// The default options for a data directory: 16 MiB of changed state and 16 MiB of cache in memory,
+    /// 128 MiB of reserve, segments of 64 MiB.
     #[must_use]
     pub fn new(data: impl Into<PathBuf>) -> Self {
         Self {
@@ -50,7 +50,7 @@ impl Options {
     }
 }
 
-/// Why a node does not start. Nothing in the directory was changed for the worse.
+/// Why a node did not start. What the directory holds is not lost.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error(transparent)]
@@ -67,11 +67,11 @@ pub enum StartError {
     Thread(#[from] DiskFailure),
 }
 
-/// Opens the directory and makes the node. It begins when [`NodeTask::run`] is polled; give both to one
-/// current-thread runtime.
+/// Opens the data directory and makes a node. The node starts when [`NodeTask::run`] is polled. Use the handle
+/// and the task in the same current-thread runtime.
 ///
 /// # Errors
-/// [`StartError`].
+/// [`StartError`]: the directory is in use, or of another version, or damaged, or its disk or a thread failed.
 pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeTask), StartError> {
     let directory = DataDirectory::open(&options.data)?;
     let store = directory.store();
@@ -90,22 +90,15 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
     let engine_options =
         RaftEngineOptions { flush_state_bytes: options.memtable_bytes, ..RaftEngineOptions::default() };
     let group_log = GroupLog::new(engine_options.group, log.reader);
-    let place = recovered(state.progress(), log.groups.get(&engine_options.group), &group_log)?;
-    let group = open_group(&place)?;
     let latest = Arc::new(Latest::new(state.reader()));
     let compactor = state.compactor();
-    let engine = RaftEngine::new(
-        engine_options,
-        group,
-        group_log,
-        Shard::new(ShardOptions::default()),
-        state,
-        place.logged.0,
-    );
+    let shard = Shard::new(ShardOptions::default());
+    let recovered = log.groups.get(&engine_options.group);
+    let engine = RaftEngine::open(engine_options, group_log, recovered, shard, state)?;
 
     let (reports_in, reports) = mpsc::unbounded_channel(); // Bounded by the jobs handed out: a few.
     let (log_reports, flush_reports) = (reports_in.clone(), reports_in.clone());
-    // A loop that has ended hears no reports; its threads end with it.
+    // After the loop has ended nobody receives reports, and the threads end too.
     let log_thread = start_log(log.writer, log.preparer.clone(), Arc::clone(metrics), move |report| {
         let _ = log_reports.send(Report::Log(report));
     })
@@ -118,7 +111,7 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
         let _ = reports_in.send(Report::Disk(report));
     })
     .map_err(DiskFailure::from)?;
-    // What a crash left unmerged may be so much that no entry is taken, and then no flush would ever ask.
+    // A crash may leave so much unmerged that no entry can be proposed. Then no flush would ask for this.
     compactor.send(CompactWork::State);
 
     let (mailbox_in, mailbox) = mpsc::channel(limits::MAILBOX_REQUESTS_MAX);
@@ -126,7 +119,7 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
     let (status_in, status) =
         watch::channel(Status { phase: Phase::Starting, read_only: None, replayed_entries: 0 });
     let reads = Arc::new(ReadPool::new(Arc::clone(&latest), body_reader));
-    tell_bounds(metrics);
+    set_bounds(metrics);
     let task = NodeTask::new(Parts {
         node: Node::new(NodeOptions::default(), engine),
         bodies,
@@ -148,8 +141,8 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
     Ok((Handle { store, mailbox: mailbox_in, visible, status, reads, metrics }, task))
 }
 
-/// Each queue of the node says its bound beside its depth.
-fn tell_bounds(metrics: &Metrics) {
+/// Sets the bound of each of the node's queues, which `/metrics` shows beside its depth.
+fn set_bounds(metrics: &Metrics) {
     metrics.queue(Queue::Mailbox).bound.set(limits::MAILBOX_REQUESTS_MAX as u64);
     metrics.queue(Queue::WaitingBytes).bound.set(limits::WAITING_BYTES_MAX as u64);
     metrics.queue(Queue::LogWrites).bound.set(1); // One entry in flight.

@@ -1,4 +1,4 @@
-//! The real parts that a node of this process is made of, by short names.
+//! Short names for the real parts that a node of this process is made of.
 
 use shard::query;
 use storage::bodies::BodyError;
@@ -14,12 +14,12 @@ pub(crate) type StateFlush = <LsmState as State>::Flush;
 pub(crate) type StateCompactor = <LsmState as State>::Compactor;
 pub(crate) type Engine = node::RaftEngine<LsmState, node::GroupLog<RealDisk>>;
 
-/// Reads bodies, on any thread.
+/// Reads event bodies. It works on any thread.
 pub type BodyReader = storage::bodies::BodyReader<RealDisk>;
-/// The state at one applied entry, on any thread.
+/// Reads the state as of one applied entry. It works on any thread.
 pub type StateReader = <LsmState as State>::Reader;
 
-/// A body segment to be rewritten, with the state that says which of its events are live.
+/// A body segment to rewrite, and the state that says which of its events are live.
 #[derive(Debug)]
 pub(crate) struct Compaction {
     segment: storage::bodies::Compaction<RealDisk>,
@@ -32,7 +32,7 @@ impl Compaction {
     }
 
     /// # Errors
-    /// `NoSpace` and `Liveness` leave the old segment; with anything else the node must stop.
+    /// `NoSpace` and `Liveness` leave the old segment in place. After any other error the node must stop.
     pub(crate) fn run(self) -> Result<storage::bodies::Compacted, BodyError> {
         let Self { segment, state } = self;
         segment.run(|record| query::is_live(&state, record))

@@ -1,10 +1,10 @@
-//! A thread with an inbox: it ends when its handle is dropped, after the job it is at.
+//! A thread with an inbox. It ends when its handle is dropped, after its current job.
 
 use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
-/// How many jobs wait is bounded by who sends them: each kind is out at most once or twice.
+/// The handle of a thread. Its senders bound the inbox: at most one or two jobs of each kind are under way.
 #[derive(Debug)]
 pub(crate) struct Worker<J> {
     jobs: Option<Sender<J>>,
@@ -18,7 +18,7 @@ impl<J: Send + 'static> Worker<J> {
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
     }
 
-    /// Hands a job over. A thread that has failed has said so already.
+    /// Hands a job over. A thread that has failed has already reported it.
     pub(crate) fn send(&self, job: J) {
         if let Some(jobs) = &self.jobs {
             let _ = jobs.send(job);

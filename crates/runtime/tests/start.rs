@@ -1,4 +1,4 @@
-//! What a start finds on the disk, and that the node goes on from it.
+//! What a start finds on disk, and that the node continues from it.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may end by a panic")]
 
 use model::{Command, Index, Outcome, PutSettings, Settings, StreamName, Term, WriteSet};
@@ -9,11 +9,11 @@ use storage::directory::DataDirectory;
 use storage::lsm::{LsmConfig, LsmState};
 use storage::state::{FlushJob, Pressure, Progress, State};
 
-/// What takes longer than this does not happen.
+/// A test fails after waiting this long.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Flushes again and again without merging, as a node does that is killed before each compaction, until the
-/// store says that nothing more may be committed.
+/// Flushes again and again without merging, like a node that is killed before each compaction, until the
+/// store allows no more commits.
 fn leave_unmerged(data: &Path) {
     let directory = DataDirectory::open(data).unwrap();
     let path = directory.state_path();

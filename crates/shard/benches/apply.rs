@@ -1,6 +1,7 @@
-//! What deciding costs, without a store: `cargo bench -p shard`. The view is a map in memory.
+//! The cost of deciding, without a store: `cargo bench -p shard`. The view is a map in memory.
 //!
-//! Prints nanoseconds of CPU an event for entries of several sizes, 1 KiB events over 1,000 streams.
+//! Prints nanoseconds of CPU for each event, for entries of several sizes, with 1 KiB events in 1,000
+//! streams.
 
 use model::{
     Append, Command, EntryClock, Expected, Filled, Fingerprint, IdHash, Identity, NewEvent, StreamName,
@@ -14,7 +15,7 @@ const STREAMS: u64 = 1_000;
 const EVENTS: u64 = 100_000;
 
 fn main() {
-    // `cargo test --all-targets` runs this too, and has no use for figures.
+    // `cargo test --all-targets` runs this too, and needs no figures.
     if !std::env::args().any(|arg| arg == "--bench") {
         return;
     }

@@ -1,10 +1,10 @@
 //! Delete rows that nothing can read any more, a bounded number at a time.
 //!
-//! *Nothing that a user can see changes.* Two kinds of rows are left behind: those of events that a stream no
-//! longer keeps, and expired idempotency records. Records go first, up to half of the bound, so that neither
-//! kind starves the other; streams take turns in the order in which they came, and one that is not finished
-//! goes to the end of the line. The positions of the events whose rows are gone are left as an effect: their
-//! bodies may follow.
+//! *Nothing changes that a user can see.* Two kinds of rows become unreadable: those of events that a stream
+//! no longer keeps, and expired idempotency records. Records come first, with up to half of the bound, so
+//! that neither kind starves the other. Streams take turns in the order in which they were queued, and a
+//! stream that is not finished goes to the end of the queue. An effect names the positions of the events
+//! whose rows are gone, so that their bodies can follow.
 
 use crate::damage::{bad_row, missing_revision};
 use crate::heads::{Head, Stream};
@@ -90,8 +90,8 @@ fn oldest_work<V: View>(
     oldest.transpose()
 }
 
-/// Deletes rows of one stream's removed events, and its work when none is left. Returns how many rows it took,
-/// the work's own included.
+/// Deletes rows of one stream's removed events, and the queued work itself when none are left. Returns how
+/// many rows it deleted, the work's own included.
 fn clean_stream<V: View>(
     key: CleanUpKey,
     stream: Stream<'static>,
@@ -103,7 +103,7 @@ fn clean_stream<V: View>(
     let Some(mut head) = overlay.head(&stream)? else { return Ok(rows) };
     let Some(work) = head.row.clean_up.filter(|work| work.queued == key.queued) else { return Ok(rows) };
     let mut from = work.from;
-    // At least one event a turn, or a stream could wait in line for ever.
+    // At least one event in each turn, or a stream could wait in the queue for ever.
     while from < head.row.first && (from == work.from || rows < rows_max) {
         rows += delete_event(from, &stream, &head, overlay)?;
         from = from.next();
@@ -133,7 +133,7 @@ fn delete_event<V: View>(
         let key = dedup_key(stream.slot, Namespace::ROOT, id, client);
         let dedup = overlay.get(&key)?.map(|value| DedupRow::decode(&value)).transpose();
         let dedup = dedup.map_err(|error| bad_row("dedup row", error))?;
-        // The same id may have been appended anew since: that row stays.
+        // The same id may have been appended again since. Then this row belongs to the new event and stays.
         if dedup.is_some_and(|dedup| dedup.revision == revision) {
             overlay.delete(key);
             rows += 1;

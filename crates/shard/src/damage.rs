@@ -1,5 +1,5 @@
-//! What was read is not what was written: the replica must stop, so it is a view's failure and never an
-//! outcome.
+//! What was read is not what was written. The replica must stop, so these are failures of the view and never
+//! outcomes.
 
 use alloc::format;
 use alloc::string::ToString;
@@ -11,12 +11,12 @@ pub(crate) fn bad_row(what: &str, error: FormatError) -> ViewError {
     ViewError::Failed(format!("{what}: {error}"))
 }
 
-/// A row that must be there.
+/// A row that is missing.
 pub(crate) fn missing_revision(stream: StreamId, revision: Revision) -> ViewError {
     ViewError::Failed(format!("revision {revision} of stream {stream} has no row"))
 }
 
-/// Something the state holds twice, in two ways.
+/// Two rows that contradict each other.
 pub(crate) fn contradiction(what: &str) -> ViewError {
     ViewError::Failed(what.to_string())
 }

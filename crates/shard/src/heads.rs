@@ -1,8 +1,8 @@
-//! Where each stream stands: its row and its next revision, of the streams used of late.
+//! The heads of the streams used recently: each stream's row and its next revision.
 //!
-//! The cache holds committed state only, and is stamped with the shard row of that state. An apply that finds
-//! another stamp in its view starts from an empty cache, so a cache can be stale for no reason at all: not
-//! after an abandoned apply, a write set that was refused, or a state that was replaced.
+//! The cache holds only committed state, and is stamped with the shard row of that state. An apply that finds
+//! another stamp in its view starts with an empty cache. So the cache is never stale: not after an abandoned
+//! apply, nor after a write set that was not committed, nor when the state was replaced.
 
 use crate::damage::bad_row;
 use crate::revisions::{Revisions, next_revision};
@@ -14,12 +14,12 @@ use format::row::{ShardRow, StreamRow, stream_key};
 use model::{Expected, Namespace, Revision, Slot, StreamName, View, ViewError};
 use xxhash_rust::xxh3::xxh3_64;
 
-/// A stream's name, with what is computed from it once a command.
+/// A stream's name, with the values that are computed from it once for each command.
 #[derive(Clone, Debug)]
 pub(crate) struct Stream<'e> {
     pub(crate) name: Cow<'e, str>,
     pub(crate) slot: Slot,
-    /// Of the name: the cache's key.
+    /// A hash of the name: the cache's key.
     pub(crate) hash: u64,
 }
 
@@ -41,11 +41,11 @@ impl<'e> Stream<'e> {
     }
 }
 
-/// Where a stream that has a row stands.
+/// The head of a stream that has a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(crate) row: StreamRow,
-    /// The revision that its next event gets.
+    /// The revision that the next event gets.
     pub(crate) next: Revision,
 }
 
@@ -60,12 +60,12 @@ impl Head {
         Ok(Some(Self { row, next }))
     }
 
-    /// It was appended to, and not deleted since.
+    /// Whether the stream was appended to, and not deleted since.
     pub(crate) fn exists(&self) -> bool {
         !self.row.deleted && self.next > Revision::FIRST
     }
 
-    /// Its last revision, if it exists; that event itself may have been removed.
+    /// The last revision, if the stream exists. The event itself may have been removed.
     pub(crate) fn last(&self) -> Option<Revision> {
         self.exists().then(|| Revision(self.next.0 - 1))
     }
@@ -76,7 +76,7 @@ impl Head {
     }
 }
 
-/// Whether a stream, `None` when it has no row, is as expected.
+/// Whether a stream meets an expectation. `None` is a stream without a row.
 pub(crate) fn is_as_expected(expected: Expected, head: Option<&Head>) -> bool {
     let last = head.and_then(Head::last);
     match expected {
@@ -87,8 +87,8 @@ pub(crate) fn is_as_expected(expected: Expected, head: Option<&Head>) -> bool {
     }
 }
 
-/// The bounded cache: two generations, the older of which is dropped when the younger is full, so that what
-/// is in use stays.
+/// The bounded cache. It has two generations; when the younger is full, the older one is dropped. So what is
+/// in use stays.
 #[derive(Debug)]
 pub(crate) struct Heads {
     stamp: Option<ShardRow>,
@@ -113,7 +113,7 @@ impl Heads {
         }
     }
 
-    /// Forgets everything unless the cache belongs to the state whose shard row this is.
+    /// Empties the cache unless it belongs to the state with this shard row.
     pub(crate) fn belong_to(&mut self, stamp: ShardRow) {
         if self.stamp != Some(stamp) {
             self.young.clear();
@@ -122,7 +122,7 @@ impl Heads {
         }
     }
 
-    /// The state's shard row is now this one; changed heads are put in before or after.
+    /// From now on the state has this shard row. Insert the changed heads before or after this call.
     pub(crate) fn advance(&mut self, stamp: ShardRow) {
         self.stamp = Some(stamp);
     }
@@ -131,7 +131,7 @@ impl Heads {
         if let Some(cached) = self.young.get(&stream.hash) {
             return (*cached.name == *stream.name).then_some(cached.head);
         }
-        // Used again: it joins the young. Another name with the same hash is a miss.
+        // It is used again, so it moves to the younger generation. Another name with the same hash is a miss.
         let cached = self.old.remove(&stream.hash)?;
         let head = (*cached.name == *stream.name).then_some(cached.head);
         self.insert(stream.hash, cached);

@@ -1,11 +1,11 @@
-//! One intended effect under one key.
+//! One effect for one idempotency key.
 //!
-//! *Sending the same request again under its key returns the original outcome. A different request under the
-//! same key is refused, and the refusal says whether its content or only its precondition differs.* The key is
-//! looked at before anything else. What was refused is not remembered, so it may be
-//! corrected and sent under the same key. A record is kept for 24 hours of running time; an expired one is as
-//! good as absent, whatever clean-up has done about its rows. When the store of records is full, new keys are
-//! refused; a live one is never forgotten.
+//! *Sending a request again with its key returns the original outcome. Using the key for a different request
+//! is refused, and the refusal says whether its content or only its precondition differs.* The key is
+//! checked before anything else. Refusals are not recorded, so a corrected request may use the same key. A
+//! record is kept for 24 hours of elapsed time. After that it counts as absent, even if clean-up has not
+//! deleted its rows yet. When the shard holds as many records as it may, new keys are refused; a live record
+//! is never dropped.
 
 use crate::damage::{bad_row, contradiction};
 use crate::overlay::Overlay;
@@ -14,7 +14,7 @@ use format::outcome;
 use format::row::{IdempotencyRow, RecordTimerKey, idempotency_key};
 use model::{Appended, Elapsed, KeyHash, Keyed, Namespace, Outcome, Refusal, Slot, View, ViewError, limits};
 
-/// Answers from the key's record, or else decides and remembers.
+/// Returns the key's recorded outcome, or decides and records.
 pub(crate) fn once<'a, 'e, V: View>(
     keyed: Option<Keyed>,
     slot: Slot,
@@ -56,7 +56,7 @@ fn answer(row: &IdempotencyRow<'_>, keyed: Keyed) -> Result<Outcome, ViewError> 
     Ok(replayed(first))
 }
 
-/// The first answer, saying that it is one.
+/// The original outcome, marked as replayed.
 fn replayed(mut outcome: Outcome) -> Outcome {
     let mark = |appended: &mut Appended| appended.events.iter_mut().for_each(|event| event.replayed = true);
     match &mut outcome {
@@ -79,7 +79,7 @@ fn remember<V: View>(keyed: Keyed, slot: Slot, outcome: &Outcome, overlay: &mut 
     let expires = Elapsed(overlay.shard.elapsed.0.saturating_add(limits::IDEMPOTENCY_KEPT_MS));
     let value = IdempotencyRow { fingerprint: keyed.fingerprint, expires, outcome: &bytes }.encode();
     if overlay.shard.records == 0 {
-        // Later records expire later: only the first needs the node's attention.
+        // Later records expire later, so only the first timer needs the node's attention.
         overlay.left.elapsed = Some(expires);
     }
     overlay.shard.records += 1;
@@ -89,7 +89,7 @@ fn remember<V: View>(keyed: Keyed, slot: Slot, outcome: &Outcome, overlay: &mut 
     overlay.put(timer.encode(overlay.first_slot), Vec::new());
 }
 
-/// A record that no longer counts.
+/// Whether a record no longer counts.
 pub(crate) struct Expired {
     deadline: Elapsed,
     bytes: u64,
@@ -124,7 +124,7 @@ pub(crate) fn expire<V: View>(
     forget(timer.key, timer.slot, expired, overlay)
 }
 
-/// What a record counts for: both its rows, keys included.
+/// The bytes that a record counts for: both of its rows, keys included.
 fn row_bytes(value: &[u8]) -> u64 {
     const KEYS: u64 = 23 + 37;
     KEYS + value.len() as u64
@@ -243,7 +243,7 @@ mod tests {
             let key = format::row::shard_key(crate::FIRST_SLOT);
             let row = ShardRow::decode(&store.rows[&key[..]]).unwrap();
             store.rows.insert(key.into(), ShardRow { records, records_bytes, ..row }.encode());
-            assert_eq!(store.run("key j append cart b"), "no room for keys");
+            assert_eq!(store.run("key j append cart b"), "keys full");
             assert_eq!(store.run("key k append cart a"), "0*");
             assert_eq!(store.run("append cart b"), "1");
         }

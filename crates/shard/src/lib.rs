@@ -1,21 +1,21 @@
-//! The heart: one shard's state machine.
+//! One shard's state machine: the core of Mainstay.
 //!
-//! [`Shard::apply`] takes an entry and a view of the state and gives outcomes, bodies, a write set and
+//! [`Shard::apply`] takes an entry and a view of the state, and returns outcomes, bodies, a write set and
 //! effects. It is a pure function of the two: the same entries give the same bytes on every machine and in
-//! every replay, and an apply that is abandoned leaves no trace. [`query`] holds the reads.
+//! every replay, and an abandoned apply leaves no trace. [`query`] holds the reads.
 //!
-//! What a command means is told on the first page of its file:
+//! The first comment of each command's file states its rule:
 //!
 //! | file | command |
 //! |---|---|
 //! | `stream/append.rs` | append a batch to one stream |
-//! | `stream/settings.rs` | what a stream keeps |
+//! | `stream/settings.rs` | set what a stream keeps |
 //! | `stream/delete.rs` | remove a stream's events |
-//! | `stream/expire.rs` | hide what `max_age` has passed |
-//! | `transaction.rs` | checks and writes, all or none |
+//! | `stream/expire.rs` | remove events older than `max_age` |
+//! | `transaction.rs` | checks and writes, together or not at all |
 //! | `clean_up.rs` | delete rows that nothing can read any more |
 //!
-//! and the rules they share in `stream/duplicates.rs`, `stream/retention.rs` and `idempotency.rs`.
+//! The rules that they share are in `stream/duplicates.rs`, `stream/retention.rs` and `idempotency.rs`.
 //!
 //! This crate knows no clock, no thread, no disk, no network, no Raft, no randomness and no unordered map.
 #![no_std]

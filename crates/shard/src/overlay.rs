@@ -1,8 +1,8 @@
-//! The state as an entry has changed it so far: a view of its own over the view that came in, and in the end
-//! the write set.
+//! The state as an entry has changed it so far. The overlay is a view over the view that was passed in, and
+//! ends as the write set.
 //!
-//! A command writes only after its last check, or behind a savepoint that it rolls back to when it is refused
-//! later. Only a transaction needs one: undoing costs a copy of each key, which single appends save.
+//! A command writes only after its last check, or after a savepoint to which it rolls back when it is refused
+//! later. Only a transaction needs a savepoint: undoing costs a copy of each key, which single appends avoid.
 
 use crate::heads::{Head, Heads, Stream};
 use alloc::borrow::Cow;
@@ -15,30 +15,30 @@ use model::{
     Cursor, Elapsed, Key, KeyRange, Namespace, Order, Position, Slot, Value, View, ViewError, Wall, WriteSet,
 };
 
-/// See the module's page. `'e` is the entry's, whose names are borrowed.
+/// The state during one entry; see the module. `'e` is the lifetime of the entry, whose names are borrowed.
 #[derive(Debug)]
 pub(crate) struct Overlay<'a, 'e, V> {
     view: &'a V,
     heads: &'a mut Heads,
-    /// The shard's first slot, where its own rows are.
+    /// The shard's first slot, which holds the shard's own rows.
     pub(crate) first_slot: Slot,
-    /// The shard's row, its clocks already moved by the entry.
+    /// The shard's row, with clocks already advanced by the entry.
     pub(crate) shard: ShardRow,
-    /// Body records in the order of positions.
+    /// Body records, in position order.
     pub(crate) bodies: Vec<u8>,
     /// The greatest cursor appended.
     pub(crate) last: Option<Cursor>,
     pub(crate) left: LeftToDo,
-    /// Positions of events whose rows are gone.
+    /// The positions of events whose rows were deleted.
     pub(crate) removed: Vec<Position>,
     rows: BTreeMap<Key, Option<Value>>,
-    /// Heads that differ from the view's, by the hash of the name; at the next free number when another name
-    /// has it.
+    /// Heads that differ from the view's, by the hash of the name. When another name has the hash, the next
+    /// free number is used.
     changed: BTreeMap<u64, Changed<'e>>,
     savepoint: Option<Savepoint>,
 }
 
-/// What the node will have to look at.
+/// What the node must check after the entry.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct LeftToDo {
     pub(crate) clean_up: bool,
@@ -52,7 +52,7 @@ struct Changed<'e> {
     head: Head,
 }
 
-enum Place {
+enum HeadKey {
     Taken(u64, Head),
     Free(u64),
 }
@@ -72,7 +72,7 @@ enum Undo {
     Head(u64, Option<Head>),
 }
 
-/// What became of an entry.
+/// The results of an entry.
 #[derive(Debug)]
 pub(crate) struct Finished {
     pub(crate) writes: WriteSet,
@@ -99,13 +99,13 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
         }
     }
 
-    /// The next position, which is then taken.
+    /// Takes the next position.
     pub(crate) fn take_position(&mut self) -> Position {
         self.shard.last = self.shard.last.next(self.shard.wall);
         self.shard.last
     }
 
-    /// Now, among positions.
+    /// The position at which time stands now.
     pub(crate) fn moment(&self) -> Position {
         self.shard.last.max(Position::first_of(self.shard.wall))
     }
@@ -130,9 +130,9 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
         }
     }
 
-    /// Where a stream stands; `None` when it has no row.
+    /// The head of a stream; `None` when it has no row.
     pub(crate) fn head(&mut self, stream: &Stream<'_>) -> Result<Option<Head>, ViewError> {
-        if let Place::Taken(_, head) = self.place(stream) {
+        if let HeadKey::Taken(_, head) = self.head_key(stream) {
             return Ok(Some(head));
         }
         if let Some(head) = self.heads.get(stream) {
@@ -145,11 +145,11 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
         Ok(head)
     }
 
-    /// Where a stream stands from now on. Its row is written apart: an append changes it rarely.
+    /// Sets the head of a stream. Its row is written separately, because an append rarely changes it.
     pub(crate) fn set_head(&mut self, stream: &Stream<'e>, head: Head) {
-        let (key, before) = match self.place(stream) {
-            Place::Taken(key, before) => (key, Some(before)),
-            Place::Free(key) => (key, None),
+        let (key, before) = match self.head_key(stream) {
+            HeadKey::Taken(key, before) => (key, Some(before)),
+            HeadKey::Free(key) => (key, None),
         };
         let changed = self.changed.entry(key);
         changed.or_insert_with(|| Changed { name: stream.name.clone(), head }).head = head;
@@ -158,25 +158,25 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
         }
     }
 
-    /// The number under which this name's head is, or is to be.
-    fn place(&self, stream: &Stream<'_>) -> Place {
+    /// The number under which this name's head is, or will be.
+    fn head_key(&self, stream: &Stream<'_>) -> HeadKey {
         let mut key = stream.hash;
         loop {
             match self.changed.get(&key) {
-                None => return Place::Free(key),
-                Some(changed) if changed.name == stream.name => return Place::Taken(key, changed.head),
+                None => return HeadKey::Free(key),
+                Some(changed) if changed.name == stream.name => return HeadKey::Taken(key, changed.head),
                 Some(_) => key = key.wrapping_add(1),
             }
         }
     }
 
-    /// Writes a stream's row, and where it stands.
+    /// Writes a stream's row and sets its head.
     pub(crate) fn put_stream(&mut self, stream: &Stream<'e>, head: Head) {
         self.put(stream_key(stream.slot, Namespace::ROOT, &stream.name), head.row.encode());
         self.set_head(stream, head);
     }
 
-    /// From here on, [`Self::rollback`] can undo.
+    /// Sets a savepoint for [`Self::rollback`].
     pub(crate) fn savepoint(&mut self) {
         self.savepoint = Some(Savepoint {
             shard: self.shard,
@@ -187,20 +187,20 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
         });
     }
 
-    /// What was written since the savepoint stays.
+    /// Keeps what was written since the savepoint.
     pub(crate) fn release(&mut self) {
         self.savepoint = None;
     }
 
-    /// Nothing was written since the savepoint.
+    /// Undoes what was written since the savepoint.
     pub(crate) fn rollback(&mut self) {
         let Some(savepoint) = self.savepoint.take() else { return };
         self.shard = savepoint.shard;
         self.bodies.truncate(savepoint.bodies);
         self.last = savepoint.last;
         self.left = savepoint.left;
-        // Backwards, so that what was there first comes to stay; and heads leave in the reverse order of
-        // their coming, so that no name is left behind a freed number.
+        // In reverse order, so that each key ends with its first value, and heads are removed in the reverse
+        // order of their insertion: then no name is left behind a freed number.
         for undo in savepoint.undo.into_iter().rev() {
             match undo {
                 Undo::Row(key, None) => drop(self.rows.remove(&key)),
@@ -215,11 +215,11 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
         }
     }
 
-    /// Remembers changed heads and gives the write set. Nothing can fail any more.
+    /// Remembers the changed heads and returns the write set. This cannot fail.
     pub(crate) fn finish(mut self) -> Finished {
         self.rows.insert(format::row::shard_key(self.first_slot).into(), Some(self.shard.encode()));
         for changed in self.changed.values() {
-            // The key may be another one's: hash again rather than carry it.
+            // The key may belong to another name, so it is hashed again.
             let hash = Stream::hash_of(&changed.name);
             self.heads.put(hash, &changed.name, changed.head);
         }
@@ -242,7 +242,7 @@ impl<V: View> View for Overlay<'_, '_, V> {
         }
     }
 
-    /// Both are ordered: the view's rows pass by, and those changed here go between them or in their place.
+    /// Both sides are ordered: the rows changed here are merged into the view's rows, or replace them.
     fn scan(&self, range: KeyRange<'_>, order: Order, visit: &mut Visit<'_>) -> Result<(), ViewError> {
         if range.from >= range.to {
             return Ok(());
@@ -315,7 +315,8 @@ mod tests {
         rows
     }
 
-    /// Every way in which a changed row can lie beside the view's: before, between, behind, in place, gone.
+    /// Every way in which a changed row can relate to the view's rows: before, between, after, replaced,
+    /// deleted.
     #[test]
     fn a_scan_sees_the_view_as_it_was_changed() {
         let row = |key: &str| (Key::from(key), Value::from(key));

@@ -1,18 +1,18 @@
-//! A stream's revision rows: one a kept event, without gaps, their positions rising.
+//! A stream's revision rows: one for each kept event, without gaps, with increasing positions.
 
 use crate::damage::{bad_row, missing_revision};
 use core::ops::ControlFlow;
 use format::row::{RevisionRow, revision_key};
 use model::{KeyRange, Namespace, Order, Position, Revision, Slot, StreamId, View, ViewError};
 
-/// Which rows.
+/// The rows of one stream that are kept.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Revisions {
     pub(crate) slot: Slot,
     pub(crate) stream: StreamId,
-    /// The first kept.
+    /// The first kept revision.
     pub(crate) first: Revision,
-    /// The one after the last.
+    /// The revision after the last.
     pub(crate) next: Revision,
 }
 
@@ -29,8 +29,8 @@ impl Revisions {
         decode(&value)
     }
 
-    /// The first revision whose position is not `below`, or the next one when all are: a binary search, so
-    /// `below` must hold for a first part of the positions only.
+    /// The first revision whose position is not `below`, or the next one when all are. This is a binary
+    /// search, so `below` must hold for some number of the first positions and for no later one.
     pub(crate) fn partition(
         &self,
         view: &impl View,
@@ -48,7 +48,7 @@ impl Revisions {
         Ok(Revision(low))
     }
 
-    /// The event at `position`, if it is one of these.
+    /// The event at `position`, if it is one of these rows.
     pub(crate) fn at(
         &self,
         view: &impl View,
@@ -62,7 +62,7 @@ impl Revisions {
         Ok((row.position == position).then_some((revision, row)))
     }
 
-    /// Calls `visit` with each of `from..to` in `order` until it breaks.
+    /// Calls `visit` with each row of `from..to`, in `order`, until it breaks.
     pub(crate) fn scan(
         &self,
         view: &impl View,
@@ -87,7 +87,7 @@ impl Revisions {
     }
 }
 
-/// The revision after the last row at or above `first`: what a stream's next event gets.
+/// The revision after the last row at or above `first`: the one that the stream's next event gets.
 pub(crate) fn next_revision(
     view: &impl View,
     slot: Slot,
@@ -107,7 +107,7 @@ fn decode(value: &[u8]) -> Result<RevisionRow, ViewError> {
     RevisionRow::decode(value).map_err(|error| bad_row("revision row", error))
 }
 
-/// The revision is the last 8 bytes of its key.
+/// The revision is the last 8 bytes of the key.
 fn revision_of(key: &[u8]) -> Revision {
     Revision(key.last_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes)))
 }

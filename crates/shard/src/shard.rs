@@ -1,4 +1,4 @@
-//! The state machine: one entry in, its outcomes and everything that follows from them out.
+//! The state machine: an entry goes in, its outcomes and everything that follows from them come out.
 
 use crate::clean_up;
 use crate::damage::bad_row;
@@ -15,25 +15,25 @@ use model::{
     Write, WriteSet,
 };
 
-/// The behaviour that new entries are to be applied under.
+/// The behaviour that new entries are applied under.
 pub const BEHAVIOUR: Behaviour = Behaviour(1);
 
-/// The first slot of the one shard that a store has so far, which owns all of them.
+/// The first slot of the only shard that a store has so far. It owns all slots.
 pub const FIRST_SLOT: Slot = Slot(0);
 
-/// Whether this version can apply entries of `behaviour`. A node stops before it applies one that it does not
-/// know: [`Shard::apply`] would refuse what another version has accepted.
+/// Whether this version can apply entries of `behaviour`. A node stops before it applies an entry that it
+/// does not know, because [`Shard::apply`] would refuse what another version has accepted.
 #[must_use]
 pub const fn knows(behaviour: Behaviour) -> bool {
     behaviour.0 == BEHAVIOUR.0
 }
 
-/// What a shard is made with. Nothing here has a part in any decision.
+/// The options of a shard. None of them influences a decision.
 #[derive(Clone, Copy, Debug)]
 pub struct ShardOptions {
-    /// Where the shard's own rows are.
+    /// The slot of the shard's own rows.
     pub first_slot: Slot,
-    /// Streams whose heads are kept in memory; about 250 bytes each.
+    /// How many streams' heads are kept in memory. Each takes about 250 bytes.
     pub heads_max: usize,
 }
 
@@ -43,20 +43,20 @@ impl Default for ShardOptions {
     }
 }
 
-/// What follows from an entry.
+/// The results of an entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
-    /// One a command, in their order.
+    /// One for each command, in order.
     pub outcomes: Vec<Outcome>,
-    /// Encoded body records of the events that were appended, in the order of positions.
+    /// Encoded body records of the appended events, in position order.
     pub bodies: Vec<u8>,
-    /// The greatest cursor among them.
+    /// The greatest cursor among them; `None` when nothing was appended.
     pub last: Option<Cursor>,
     pub writes: WriteSet,
     pub effects: Vec<Effect>,
 }
 
-/// One shard. It keeps a bounded cache of where streams stand, and no state.
+/// One shard. It keeps a bounded cache of stream heads, and no state.
 #[derive(Debug)]
 pub struct Shard {
     first_slot: Slot,
@@ -69,17 +69,18 @@ impl Shard {
         Self { first_slot: options.first_slot, heads: Heads::new(options.heads_max) }
     }
 
-    /// Decides each command of `entry` over `view`, the state of all entries before it.
+    /// Decides each command of `entry` over `view`, the state after all entries before it.
     ///
-    /// The writes must be in the view before the next entry is applied. When they are not (the engine was
-    /// fenced, say), applying again to the old view is right too: the cache then starts anew.
+    /// The writes must be in the view before the next entry is applied. If they are not, because the engine
+    /// was fenced for example, applying to the old view again is also correct: the cache then starts empty.
     ///
     /// # Errors
-    /// [`ViewError`]: nothing has happened, and the same entry can be applied again.
+    /// [`ViewError`]: nothing has changed, and the same entry can be applied again.
     pub fn apply(&mut self, entry: &Entry<'_>, view: &impl View) -> Result<Applied, ViewError> {
         let before = self.row(view)?;
         self.heads.belong_to(before);
-        // The proposer keeps its clocks from running back; should one fail to, time here does not.
+        // The proposer keeps its clocks from running backwards. If it fails to, time here does not run
+        // backwards.
         let now = ShardRow {
             applied: before.applied + 1,
             wall: before.wall.max(entry.wall),
@@ -102,7 +103,7 @@ impl Shard {
         Ok(Applied { outcomes, bodies, last, writes, effects })
     }
 
-    /// Streams whose heads are in memory, for metrics.
+    /// How many streams' heads are in memory, for metrics.
     #[must_use]
     pub fn heads(&self) -> usize {
         self.heads.len()
@@ -116,7 +117,7 @@ impl Shard {
     }
 }
 
-/// Bytes that a command's bodies take if all its events are appended.
+/// The bytes that a command's bodies take if all its events are appended.
 fn body_bytes(command: &Command<'_>) -> usize {
     let append = |append: &Append<'_>| {
         let each = HEADER_BYTES + append.stream.as_str().len();

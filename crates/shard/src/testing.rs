@@ -1,6 +1,7 @@
 //! Tables of cases that read like the rules: state before, command, outcome, state after.
 //!
-//! The state before is itself a list of commands, one a line or between semicolons, each an entry of its own:
+//! The state before is itself a list of commands, one on each line or separated by semicolons, each an entry
+//! of its own:
 //!
 //! ```text
 //! append cart a b=2 _ ~0    events named a and b (b with content 2), one for the server to name, and one
@@ -11,12 +12,12 @@
 //! keep cart count 2 age 5 from 3       settings: events, milliseconds, revision; or nothing
 //! delete cart if 3
 //! expire cart
-//! clean 100                 clean up at most so many rows
-//! wait 5                    lets so many milliseconds pass
+//! clean 100                 clean up at most this many rows
+//! wait 5                    let this many milliseconds pass
 //! ```
 //!
-//! Outcomes: revisions, with `*` where replayed; or why it was refused. State: kept events as revision and
-//! name, stream by stream.
+//! Outcomes are revisions, with `*` where replayed, or the reason for a refusal. State is the kept events as
+//! revision and name, stream by stream.
 
 use crate::heads::Head;
 use crate::revisions::Revisions;
@@ -55,7 +56,7 @@ pub(crate) struct Store {
     pub(crate) rows: BTreeMap<Key, Value>,
     pub(crate) wall: Wall,
     pub(crate) elapsed: Elapsed,
-    /// What the last entry gave.
+    /// The outcome of the last entry.
     pub(crate) applied: Applied,
 }
 
@@ -72,7 +73,7 @@ impl Default for Store {
 }
 
 impl Store {
-    /// Runs a list of commands and tells the last one's outcome.
+    /// Runs a list of commands and returns the last one's outcome.
     pub(crate) fn run(&mut self, script: &str) -> String {
         let mut outcome = String::new();
         for line in script.split([';', '\n']).map(str::trim).filter(|line| !line.is_empty()) {
@@ -202,7 +203,7 @@ impl Store {
         told.join(", ")
     }
 
-    /// Rows of any kind but the shard's own and streams'.
+    /// Rows of any kind except the shard's own and those of streams.
     pub(crate) fn rows_of_events(&self) -> usize {
         self.rows.keys().filter(|key| matches!(key[6], 2 | 3)).count()
     }
@@ -212,7 +213,7 @@ impl Store {
     }
 }
 
-/// `cart if 3 a b`: the stream, what it is expected to be, the rest.
+/// `cart if 3 a b`: the stream, the expected revision, the rest.
 fn target(text: &str) -> (StreamName<'static>, Expected, Vec<&str>) {
     let mut words = text.split_whitespace();
     let stream = name(words.next().unwrap());
@@ -248,7 +249,7 @@ pub(crate) fn name(name: &str) -> StreamName<'static> {
     StreamName::new(name.to_string()).unwrap()
 }
 
-/// Short texts are their own hash, so that the state can be told by them.
+/// A short text is its own hash, so that names can be read back from the state.
 fn hash(text: &str) -> u128 {
     text.bytes().fold(0, |hash, byte| (hash << 8) | u128::from(byte))
 }
@@ -291,7 +292,7 @@ fn tell_refusal(refusal: &Refusal) -> String {
         Refusal::KeyConflict { differs: KeyDifference::Precondition } => {
             "the key had another precondition".to_string()
         }
-        Refusal::KeysFull => "no room for keys".to_string(),
+        Refusal::KeysFull => "keys full".to_string(),
         Refusal::TruncateBeyondEnd { next } => format!("it ends before {next}"),
         Refusal::Unsupported => "unsupported".to_string(),
         Refusal::StreamFull => "the stream is full".to_string(),

@@ -1,8 +1,9 @@
-//! Checks and writes, all or none.
+//! Checks and writes that are applied together or not at all.
 //!
-//! *Every check holds for the state before the transaction, and then every write is done, or nothing is.* The
-//! writes are done one after another, so the second append to a stream finds what the first has left. If all
-//! the events of all the writes are there already, the answer says where, and nothing else is checked.
+//! *Either every check holds for the state before the transaction and every write is done, or nothing is.*
+//! The writes are done one after another, so the second append to a stream sees what the first has appended.
+//! If the streams already hold all the events of all the writes, the outcome says where they are, and nothing
+//! else is checked.
 
 use crate::heads::{Head, Stream, is_as_expected};
 use crate::overlay::Overlay;
@@ -41,7 +42,7 @@ pub(crate) fn apply<'e, V: View>(
     }
 }
 
-/// One write's stream, and what is known of its events.
+/// One write's stream, and what is known about its events.
 struct FoundWrite<'e> {
     stream: Stream<'e>,
     events: FoundEvents,
@@ -152,7 +153,7 @@ mod tests {
                 "done again: 0*, 1*",
                 "cart 0a 1b",
             ),
-            // Some of it is new: it is checked as it stands.
+            // Some of it is new, so its expected revision is checked.
             ("append cart a", "append cart if none a, append order b", "part 0 is at 0", "cart 0a"),
             ("append cart a", "append cart a, append order b", "done: 0*, 0", "cart 0a, order 0b"),
         ]);

@@ -1,18 +1,18 @@
-//! Clients: each does one thing at a time, retries it until it has an answer, and now and then asks again
-//! for something that was acknowledged long ago.
+//! Clients. Each does one thing at a time and retries it until it has an outcome. Now and then it repeats a
+//! request that was acknowledged long ago.
 
 use crate::ledger::{Acknowledged, Ledger, events_of};
-use crate::rng::Rng;
 use model::{
     Append, Appended, Check, Command, DeleteStream, Expected, Filled, Fingerprint, IdHash, Identity, KeyHash,
     Keyed, NewEvent, Outcome, PutSettings, Revision, Settings, Slot, StreamName, Transaction, Write,
 };
+use seeded_rng::Rng;
 use std::borrow::Cow;
 use xxhash_rust::xxh3::xxh3_128;
 
-/// Commands of each client that may be asked for again.
+/// How many commands each client may repeat.
 const REMEMBERED_MAX: usize = 32;
-/// Events a trimmed stream keeps.
+/// How many events a trimmed stream keeps.
 const TRIMMED_COUNT: u64 = 5;
 
 /// One client.
@@ -20,18 +20,18 @@ const TRIMMED_COUNT: u64 = 5;
 pub struct Client {
     pub number: u64,
     made: u64,
-    /// What it waits for, and whether it was acknowledged before.
-    pending: Option<(Command<'static>, Asked)>,
+    /// The command whose outcome it waits for, and whether that command was sent before.
+    pending: Option<(Command<'static>, Sent)>,
     remembered: Vec<Command<'static>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Asked {
+enum Sent {
     First,
-    /// It may have been applied without our knowing.
+    /// It may have been applied, but no outcome arrived.
     Retried,
-    /// It was acknowledged: the answer must be a replay.
-    AfterAnswer,
+    /// It was acknowledged, so the outcome must be a replay.
+    Repeated,
 }
 
 impl Client {
@@ -40,72 +40,72 @@ impl Client {
         Self { number, made: 0, pending: None, remembered: Vec::new() }
     }
 
-    /// What it asks now: the same as before if that was not answered.
-    pub fn ask(&mut self, rng: &mut Rng, ledger: &mut Ledger) -> Command<'static> {
-        if let Some((command, asked)) = &mut self.pending {
-            if *asked == Asked::First {
-                *asked = Asked::Retried;
+    /// The command to send now: the same one as before if that has no outcome yet.
+    pub fn send(&mut self, rng: &mut Rng, ledger: &mut Ledger) -> Command<'static> {
+        if let Some((command, sent)) = &mut self.pending {
+            if *sent == Sent::First {
+                *sent = Sent::Retried;
             }
             return command.clone();
         }
-        let (command, asked) = match rng.below(6) {
+        let (command, sent) = match rng.below(6) {
             0 if !self.remembered.is_empty() => {
                 let which = rng.below(self.remembered.len() as u64) as usize;
-                (self.remembered[which].clone(), Asked::AfterAnswer)
+                (self.remembered[which].clone(), Sent::Repeated)
             }
-            _ => (self.invent(rng, ledger), Asked::First),
+            _ => (self.invent(rng, ledger), Sent::First),
         };
-        if asked == Asked::First {
+        if sent == Sent::First {
             ledger.asked(self.number, &command);
         }
-        self.pending = Some((command.clone(), asked));
+        self.pending = Some((command.clone(), sent));
         command
     }
 
     /// # Errors
-    /// The answer contradicts what was promised.
-    pub fn answer(&mut self, outcome: &Outcome, ledger: &mut Ledger) -> Result<(), String> {
-        let (command, asked) = self.pending.take().ok_or("an answer that nobody waits for")?;
+    /// The outcome contradicts a promise.
+    pub fn receive(&mut self, outcome: &Outcome, ledger: &mut Ledger) -> Result<(), String> {
+        let (command, sent) = self.pending.take().ok_or("an outcome that nobody waits for")?;
         ledger.answered(self.number);
         let writes: Vec<&Appended> = match outcome {
             Outcome::Appended(appended) => vec![appended],
             Outcome::Transacted { writes, .. } => writes.iter().collect(),
             Outcome::SettingsPut | Outcome::StreamDeleted { .. } => vec![],
-            // The only writer of a stream knows its revision, so nothing here is ever refused.
+            // A stream's only writer knows its revision, so nothing is refused here.
             other => return Err(format!("client {} got {other:?} to {command:?}", self.number)),
         };
-        let places: Vec<_> = writes.iter().flat_map(|appended| &appended.events).collect();
-        let events = if places.is_empty() { Vec::new() } else { events_of(&command) };
-        if events.len() != places.len() {
+        let appended: Vec<_> = writes.iter().flat_map(|appended| &appended.events).collect();
+        let events = if appended.is_empty() { Vec::new() } else { events_of(&command) };
+        if events.len() != appended.len() {
             return Err(format!(
-                "client {} asked for {} events and got {} places",
+                "client {} appended {} events and got {} revisions",
                 self.number,
                 events.len(),
-                places.len()
+                appended.len()
             ));
         }
-        let replayed = places.iter().filter(|place| place.replayed).count();
-        let whole = replayed == 0 || replayed == places.len();
+        let replayed = appended.iter().filter(|event| event.replayed).count();
+        let whole = replayed == 0 || replayed == appended.len();
         if !whole
-            || (asked == Asked::First && replayed > 0)
-            || (asked == Asked::AfterAnswer && replayed < places.len())
+            || (sent == Sent::First && replayed > 0)
+            || (sent == Sent::Repeated && replayed < appended.len())
         {
             return Err(format!(
-                "client {}: {replayed} of {} events were replayed, {asked:?}: {command:?}",
+                "client {}: {replayed} of {} events were replayed, {sent:?}: {command:?}",
                 self.number,
-                places.len()
+                appended.len()
             ));
         }
-        for ((stream, text), place) in events.iter().zip(places) {
+        for ((stream, text), event) in events.iter().zip(appended) {
             ledger.acknowledge(
                 stream,
                 text,
-                Acknowledged { revision: place.revision, position: place.position },
+                Acknowledged { revision: event.revision, position: event.position },
             )?;
         }
         ledger.acknowledgements += 1;
         ledger.replays += u64::from(replayed > 0);
-        if asked != Asked::AfterAnswer && self.may_be_asked_again(&command, ledger) {
+        if sent != Sent::Repeated && self.may_be_repeated(&command, ledger) {
             if self.remembered.len() == REMEMBERED_MAX {
                 self.remembered.remove(0);
             }
@@ -119,7 +119,7 @@ impl Client {
         self.pending.is_some()
     }
 
-    fn may_be_asked_again(&self, command: &Command<'_>, ledger: &Ledger) -> bool {
+    fn may_be_repeated(&self, command: &Command<'_>, ledger: &Ledger) -> bool {
         let events = events_of(command);
         !events.is_empty()
             && events.iter().all(|(stream, text)| {
@@ -152,7 +152,7 @@ impl Client {
         }
     }
 
-    /// Appends to a stream that keeps little, or tells it to.
+    /// Appends to a stream that keeps few events, or sets it to keep few.
     fn trim(&mut self, rng: &mut Rng, ledger: &mut Ledger) -> Command<'static> {
         let stream = format!("trimmed-{}", self.number);
         if ledger.removable.insert(stream.clone()) {
@@ -172,10 +172,10 @@ impl Client {
         Command::Append(self.append(rng, &stream, Expected::Any, Ids::Client))
     }
 
-    /// The revision that the only writer of a stream knows it to be at.
+    /// The revision at which a stream's only writer knows it to be.
     fn expected(&self, stream: &str, ledger: &Ledger) -> Expected {
         let events = ledger.acknowledged.get(stream);
-        let last = events.and_then(|events| events.values().map(|place| place.revision).max());
+        let last = events.and_then(|events| events.values().map(|event| event.revision).max());
         last.map_or(Expected::None, Expected::Revision)
     }
 
@@ -219,7 +219,7 @@ fn slot(stream: &str) -> Slot {
     model::slot_of(model::Namespace::ROOT, stream)
 }
 
-/// A name of the workload's own: always valid.
+/// A name of the workload's own. It is always valid.
 fn name(name: &str) -> StreamName<'static> {
     match StreamName::new(name.to_owned()) {
         Ok(name) => name,
@@ -227,7 +227,7 @@ fn name(name: &str) -> StreamName<'static> {
     }
 }
 
-/// The first revision that a stream of so many acknowledged events may start at when it keeps little.
+/// The lowest first revision that a trimmed stream with this last revision may have.
 #[must_use]
 pub fn first_kept(last: Revision) -> Revision {
     Revision((last.0 + 1).saturating_sub(TRIMMED_COUNT))

@@ -1,9 +1,9 @@
-//! What clients know: what was acknowledged where, and what they asked for and do not know yet.
+//! What clients know: what was acknowledged where, and which requests have no outcome yet.
 
 use model::{Append, Command, Position, Revision, Write};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What a test event is known by: its envelope is this text, alone in the whole run.
+/// The text of a test event's envelope, which is unique in the whole run.
 pub type EventText = String;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,32 +12,32 @@ pub struct Acknowledged {
     pub position: Position,
 }
 
-/// One run's knowledge.
+/// What is known in one run.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    /// Stream to event text to its place.
+    /// For each stream, where each event is.
     pub acknowledged: BTreeMap<String, BTreeMap<EventText, Acknowledged>>,
-    /// Asked for and not answered: each group is all there or none of it.
+    /// For each client, the events without an outcome yet: either all of them exist or none.
     pub unknown: BTreeMap<u64, BTreeSet<(String, EventText)>>,
-    /// Streams whose events may be removed: only what is still there is compared.
+    /// Streams whose events may be removed. Only what they still hold is compared.
     pub removable: BTreeSet<String>,
     pub acknowledgements: u64,
     pub replays: u64,
 }
 
 impl Ledger {
-    /// A client asks for something (again).
+    /// A client sends a command, perhaps again.
     pub fn asked(&mut self, client: u64, command: &Command<'static>) {
         self.unknown.insert(client, events_of(command).into_iter().collect());
     }
 
-    /// A client has its answer.
+    /// A client has an outcome.
     pub fn answered(&mut self, client: u64) {
         self.unknown.remove(&client);
     }
 
     /// # Errors
-    /// The same event was acknowledged before, at another place.
+    /// The same event was acknowledged before with another position.
     pub fn acknowledge(&mut self, stream: &str, text: &str, place: Acknowledged) -> Result<(), String> {
         let events = self.acknowledged.entry(stream.to_owned()).or_default();
         match events.get(text) {

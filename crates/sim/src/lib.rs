@@ -8,17 +8,17 @@
 //!                  deadlines, clock steps          lost or torn; then a start from what is left
 //! ```
 //!
-//! A run checks after each restart and at its end what [`checkers`] promise. A run counts only when it
+//! After each restart and at its end, a run checks the promises in [`checkers`]. A run counts only if it
 //! crashed after at least ten acknowledgements. A seed that fails replays exactly.
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`machine`] | one computer: disks, clocks, and the process on it, if it runs |
-//! | [`process`] | the running node and its log and flush threads, as steps |
-//! | [`clients`] | who asks: each does one thing at a time and retries until it has an answer |
-//! | [`ledger`] | what was acknowledged, and what a client does not know yet |
-//! | [`checkers`] | what must hold, one file a promise |
-//! | [`run`] | a seed from begin to end |
+//! | [`machine`] | one computer: disks, clocks, and the process that runs on it, if any |
+//! | [`process`] | the running node with its log and flush threads, as steps |
+//! | [`clients`] | the clients: each does one thing at a time and retries it until it has an outcome |
+//! | [`ledger`] | what was acknowledged, and which requests have no outcome yet |
+//! | [`checkers`] | the promises, one in each file |
+//! | [`run`] | a seed from beginning to end |
 
 pub mod checkers;
 pub mod clients;
@@ -26,7 +26,6 @@ pub mod ledger;
 pub mod machine;
 pub mod mutant;
 pub mod process;
-pub mod rng;
 pub mod run;
 pub mod schedule;
 pub mod state;

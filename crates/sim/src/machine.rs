@@ -1,13 +1,13 @@
-//! One computer: disks that outlive the process on it, a wall clock that steps, a monotonic clock that
-//! starts anew with each boot.
+//! One computer: disks that outlive the process on it, a wall clock that steps, and a monotonic clock that
+//! starts again with each boot.
 
 use crate::mutant::Mutant;
 use crate::process::{Ended, Process};
-use crate::rng::Rng;
 use crate::schedule::Moment;
 use crate::state::SimState;
 use model::Wall;
 use node::{Mono, Now};
+use seeded_rng::Rng;
 use std::io;
 use storage::memory_disk::MemoryDisk;
 use storage::memory_state::{BegunFlush, MemoryState, MemoryStateDisk};
@@ -23,12 +23,12 @@ pub struct Machine {
     state_disk: MemoryStateDisk,
     mutant: Mutant,
     pub process: Option<Process>,
-    /// Counts starts: what belongs to an earlier process is void.
+    /// Counts starts. Events of an earlier process are ignored.
     pub boot: u64,
     booted: Moment,
     wall_ms: i64,
     ailing: bool,
-    /// What the state had flushed before the last flush, for the mutant that forgets.
+    /// The progress of the last two flushes, for the mutant that forgets the last one.
     flushed_before: (Progress, Progress),
 }
 
@@ -55,7 +55,7 @@ impl Machine {
         Now { wall: Wall(wall), mono: Mono((moment.0 - self.booted.0) / 1_000) }
     }
 
-    /// The wall clock is set, forwards or back.
+    /// Sets the wall clock forwards or backwards.
     pub fn step_wall(&mut self, ms: i64) {
         self.wall_ms = self.wall_ms.saturating_add(ms);
     }
@@ -74,14 +74,14 @@ impl Machine {
         Ok(())
     }
 
-    /// Arms a crash in the middle of one of the next operations on a disk.
+    /// Prepares a crash in the middle of one of the next operations on a disk.
     pub fn crash_soon(&mut self, rng: &mut Rng) {
         let disk = if rng.one_in(2) { &self.log_disk } else { &self.body_disk };
         disk.crash_at(disk.operations() + rng.below(12));
     }
 
-    /// Makes a disk fail: an operation soon, or room for nothing more than a little. The process must end by it,
-    /// and acknowledge nothing that it could not keep.
+    /// Makes a disk fail: either one of its next operations fails, or it has space for only a little more.
+    /// The process must end because of it, and acknowledge nothing that it could not keep.
     pub fn fail_soon(&mut self, rng: &mut Rng) {
         let disk = if rng.one_in(2) { &self.log_disk } else { &self.body_disk };
         self.ailing = true;
@@ -92,7 +92,7 @@ impl Machine {
         }
     }
 
-    /// Whether a disk fails, or has failed, under this process.
+    /// Whether a disk is failing, or has failed, under this process.
     #[must_use]
     pub fn is_ailing(&self) -> bool {
         self.ailing
@@ -105,11 +105,11 @@ impl Machine {
         self.process = None;
         self.ailing = false;
         self.state_disk.crash(begun);
-        self.log_disk = self.log_disk.crash(&mut || rng.draw());
-        self.body_disk = self.body_disk.crash(&mut || rng.draw());
+        self.log_disk = self.log_disk.crash(&mut || rng.next_u64());
+        self.body_disk = self.body_disk.crash(&mut || rng.next_u64());
     }
 
-    /// The process ends in good order; the machine stays up.
+    /// The process ends in good order, and the machine stays up.
     pub fn stopped(&mut self) {
         self.process = None;
         self.ailing = false;

@@ -1,7 +1,7 @@
-//! `sim [--seeds N] [--from SEED] [--mutant NAME] [--hash] [--echo]`: runs seeds, prints what failed, and
-//! with `--hash` one line a seed to compare between processes.
+//! `sim [--seeds N] [--from SEED] [--mutant NAME] [--hash] [--echo]` runs seeds and prints what failed. With
+//! `--hash` it prints one line for each seed, to compare between processes.
 //!
-//! Exits with 0 when every seed held and at least as many counted as were asked for.
+//! Exits with 0 when no seed failed and as many counted as were asked for.
 
 use sim::run::RunOptions;
 use sim::trace::Echo;
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs seeds until so many have counted.
+/// Runs seeds until enough of them have counted.
 fn simulate(arguments: &Arguments) -> ExitCode {
     let (mut counted, mut crashes, mut acknowledgements, mut seed) = (0, 0, 0, arguments.from);
     while counted < arguments.seeds {

@@ -1,15 +1,15 @@
-//! Bugs put in on purpose: each must be caught, or the checkers prove nothing.
+//! Deliberate bugs. If one of them is not caught, the checkers prove nothing.
 
 use std::str::FromStr;
 
-/// What is broken.
+/// The deliberate bug.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mutant {
     #[default]
     None,
-    /// The log says "durable" once a write has been submitted, before its sync.
+    /// The log reports a write as durable once it was submitted, before its sync.
     AnswerBeforeSync,
-    /// A start takes the state for older than it is, and applies entries a second time.
+    /// A start takes the state to be older than it is, and applies entries a second time.
     ForgottenAppliedIndex,
 }
 

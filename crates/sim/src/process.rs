@@ -1,11 +1,12 @@
-//! A running node and its threads, taken apart into steps, so that a crash can fall between any two of them.
+//! A running node and its threads, taken apart into steps, so that a crash can happen between any two of
+//! them.
 
 use crate::mutant::Mutant;
 use crate::state::SimState;
-use model::{Cursor, GroupId};
-use node::raft_engine::{open_group, recovered};
+use model::{Cursor, GroupId, Wall};
 use node::{
     GroupLog, Input, Node, NodeOptions, Now, Output, RaftCompletion, RaftEngine, RaftEngineOptions, RaftIo,
+    Replies,
 };
 use shard::{Shard, ShardOptions};
 use std::collections::VecDeque;
@@ -16,7 +17,19 @@ use storage::memory_state::{MemoryFlush, MemoryReader};
 use storage::state::{FlushJob, State};
 
 pub type SimEngine = RaftEngine<SimState, GroupLog<MemoryDisk>>;
-pub type SimOutput = Output<RaftIo<MemoryFlush>>;
+pub type SimInput = Input<RaftCompletion, Waiters>;
+pub type SimOutput = Output<RaftIo<MemoryFlush>, Waiters>;
+
+/// The replies: who waits for a result.
+#[derive(Clone, Copy, Debug)]
+pub struct Waiters;
+
+impl Replies for Waiters {
+    /// A client's number.
+    type Outcome = u64;
+    /// The time that should be closed.
+    type TimeClosed = Wall;
+}
 
 const GROUP: GroupId = GroupId(1);
 /// Small, so that a short run rotates, purges, flushes and replays many times.
@@ -25,7 +38,7 @@ const BODY_SEGMENT_BYTES: u64 = 32 << 10;
 const FLUSH_LOG_BYTES: u64 = 24 << 10;
 const FLUSH_STATE_BYTES: u64 = 16 << 10;
 
-/// Why a process ended or did not begin.
+/// Why a process ended or did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Ended {
     #[error("log: {0}")]
@@ -44,10 +57,10 @@ enum DiskWork {
     FlushState { flush: MemoryFlush },
 }
 
-/// What the process wants to go on with; the machine decides when.
+/// The next piece of work of the process. The machine decides when it happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
-    /// The log thread takes what has come and writes it.
+    /// The log thread writes what has arrived.
     WriteLog,
     /// The log thread syncs and reports.
     SyncLog,
@@ -57,7 +70,7 @@ pub enum Work {
 
 #[derive(Debug)]
 pub struct Process {
-    node: Node<SimEngine>,
+    node: Node<SimEngine, Waiters>,
     writer: LogWriter<MemoryDisk>,
     preparer: LogPreparer<MemoryDisk>,
     bodies: Bodies<MemoryDisk>,
@@ -73,7 +86,7 @@ impl Process {
     /// Opens what the disks hold, as a real start does.
     ///
     /// # Errors
-    /// [`Ended`]: also what a crash in the middle of the start looks like.
+    /// [`Ended`]. A crash in the middle of the start is one of these errors.
     pub fn open(
         log_disk: MemoryDisk,
         body_disk: MemoryDisk,
@@ -87,14 +100,13 @@ impl Process {
             BodyOptions { segment_bytes: BODY_SEGMENT_BYTES, stride_bytes: 512, ..BodyOptions::new(store) };
         let (bodies, body_reader) = Bodies::open(body_disk, state.progress().bodies_end, body_options)?;
         let group_log = GroupLog::new(GROUP, log.reader);
-        let place = recovered(state.progress(), log.groups.get(&GROUP), &group_log)?;
         let options = RaftEngineOptions {
             group: GROUP,
             flush_state_bytes: FLUSH_STATE_BYTES,
             flush_log_bytes: FLUSH_LOG_BYTES,
         };
         let shard = Shard::new(ShardOptions::default());
-        let engine = RaftEngine::new(options, open_group(&place)?, group_log, shard, state, place.logged.0);
+        let engine = RaftEngine::open(options, group_log, log.groups.get(&GROUP), shard, state)?;
         Ok(Self {
             node: Node::new(NodeOptions::default(), engine),
             writer: log.writer,
@@ -124,21 +136,18 @@ impl Process {
         self.visible
     }
 
-    /// Whether the state's flush itself (not only the sync before it) has been begun.
+    /// Whether the flush of the state itself has begun, and not only the sync before it.
     #[must_use]
     pub fn is_flushing_state(&self) -> bool {
         matches!(self.disk_work.front(), Some(DiskWork::FlushState { .. }))
     }
 
-    /// One input; does what the outputs ask of disks, and gives the others back with the work that is due.
+    /// Gives the node one input. Does the work that its outputs need from disks, and returns the other
+    /// outputs together with the work that is due later.
     ///
     /// # Errors
     /// [`Ended`].
-    pub fn step(
-        &mut self,
-        now: Now,
-        input: Input<RaftCompletion>,
-    ) -> Result<(Vec<SimOutput>, Vec<Work>), Ended> {
+    pub fn step(&mut self, now: Now, input: SimInput) -> Result<(Vec<SimOutput>, Vec<Work>), Ended> {
         let (mut outputs, mut rest, mut work) = (Vec::new(), Vec::new(), Vec::new());
         self.node.step(now, input, &mut outputs);
         for output in outputs {
@@ -184,11 +193,11 @@ impl Process {
         })
     }
 
-    /// The log thread writes all that waits; a sync is due then.
+    /// The log thread writes everything that waits. Afterwards a sync is due.
     ///
     /// # Errors
     /// [`Ended`].
-    pub fn write_log(&mut self) -> Result<Vec<Input<RaftCompletion>>, Ended> {
+    pub fn write_log(&mut self) -> Result<Vec<SimInput>, Ended> {
         let mut reports = Vec::new();
         while let Some((ticket, records)) = self.to_write.pop_front() {
             self.writer.write(&records)?;
@@ -204,7 +213,7 @@ impl Process {
     ///
     /// # Errors
     /// [`Ended`].
-    pub fn sync_log(&mut self) -> Result<(Vec<Input<RaftCompletion>>, Option<Work>), Ended> {
+    pub fn sync_log(&mut self) -> Result<(Vec<SimInput>, Option<Work>), Ended> {
         self.writer.sync()?;
         let tickets = std::mem::take(&mut self.written);
         let reports = if self.mutant == Mutant::AnswerBeforeSync {
@@ -216,7 +225,7 @@ impl Process {
         Ok((reports, more))
     }
 
-    /// The log has been idle: it writes down its durable end.
+    /// The log has been idle, so it records its durable end.
     ///
     /// # Errors
     /// [`Ended`].
@@ -231,7 +240,7 @@ impl Process {
     ///
     /// # Errors
     /// [`Ended`].
-    pub fn disk_step(&mut self) -> Result<(Option<Input<RaftCompletion>>, Option<Work>), Ended> {
+    pub fn disk_step(&mut self) -> Result<(Option<SimInput>, Option<Work>), Ended> {
         match self.disk_work.pop_front() {
             None => Ok((None, None)),
             Some(DiskWork::SyncBodies { sync, flush }) => {
@@ -264,6 +273,6 @@ impl Process {
     }
 }
 
-fn synced(ticket: consensus::Ticket) -> Input<RaftCompletion> {
+fn synced(ticket: consensus::Ticket) -> SimInput {
     Input::Completion(RaftCompletion::LogSynced(ticket))
 }

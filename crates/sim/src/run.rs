@@ -1,4 +1,4 @@
-//! A seed from begin to end.
+//! A seed from beginning to end.
 
 use crate::checkers::as_of::ClosedTimes;
 use crate::checkers::clocks::Clocks;
@@ -9,18 +9,18 @@ use crate::clients::Client;
 use crate::ledger::Ledger;
 use crate::machine::Machine;
 use crate::mutant::Mutant;
-use crate::process::{Ended, SimOutput, Work};
-use crate::rng::Rng;
+use crate::process::{Ended, SimInput, SimOutput, Work};
 use crate::schedule::Schedule;
 use crate::trace::{Echo, Trace};
-use model::Wall;
-use node::{Answer, Ask, Input, Mono, Output, RaftCompletion, Request, RequestId, Unavailable};
-use std::collections::BTreeMap;
+use model::{Outcome, Wall};
+use node::{Input, Mono, Output, Request, Unavailable};
+use seeded_rng::Rng;
+use std::collections::BTreeSet;
 
-/// A run counts when a crash came after at least so many acknowledgements.
+/// A run counts if it crashed after at least this many acknowledgements.
 const ACKNOWLEDGED_BEFORE_CRASH_MIN: u64 = 10;
 const CLIENTS: u64 = 6;
-/// How long clients go on asking for something new, in virtual microseconds.
+/// How long clients send new commands, in virtual microseconds.
 const ASKING_MICROS: u64 = 1_500_000;
 
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +34,7 @@ pub struct RunOptions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Report {
     pub seed: u64,
-    /// Over all steps.
+    /// A hash over all steps.
     pub hash: u64,
     pub steps: u64,
     pub acknowledgements: u64,
@@ -65,19 +65,19 @@ enum Event {
         boot: u64,
         work: Work,
     },
-    Deadline {
+    TimerDue {
         boot: u64,
         at: Mono,
     },
     /// The power fails now, or in the middle of one of the next disk operations.
     Crash,
-    /// A disk begins to fail: one of its next operations, or all that need more room.
+    /// A disk begins to fail: one of its next operations, or every one that needs more space.
     Fail,
-    /// A good stop, then a start that must replay nothing.
+    /// The process stops in good order. The next start must replay nothing.
     Stop,
     StepWall,
     CloseTime,
-    /// Idle work: the log's mark, a compaction of bodies.
+    /// Work while idle: the log's mark, a compaction of bodies.
     Idle {
         boot: u64,
     },
@@ -90,29 +90,22 @@ struct World {
     machine: Machine,
     clients: Vec<Client>,
     ledger: Ledger,
-    /// Requests of this boot: who waits.
-    waiting: BTreeMap<RequestId, Waiter>,
-    next_request: u64,
+    /// Clients that wait for an outcome of this boot.
+    waiting: BTreeSet<u64>,
     reader: Reader,
     closed: ClosedTimes,
     clocks: Clocks,
     crashes: u64,
     counts: bool,
-    /// The process was stopped in good order: the next start replays nothing.
+    /// The process was stopped in good order, so the next start must replay nothing.
     stopped_well: bool,
     stopping: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Waiter {
-    Client(u64),
-    Closer(Wall),
 }
 
 /// Runs a seed.
 ///
 /// # Errors
-/// [`Failure`]: a promise was broken; the same seed breaks it again.
+/// [`Failure`]: a promise was broken. The same seed breaks it again.
 pub fn run(options: RunOptions) -> Result<Report, Failure> {
     let mut world = World::new(options);
     match world.run() {
@@ -138,8 +131,7 @@ impl World {
             machine: Machine::new(options.mutant),
             clients: (0..CLIENTS).map(Client::new).collect(),
             ledger: Ledger::default(),
-            waiting: BTreeMap::new(),
-            next_request: 0,
+            waiting: BTreeSet::new(),
             reader: Reader::default(),
             closed: ClosedTimes::default(),
             clocks: Clocks::default(),
@@ -183,12 +175,12 @@ impl World {
         match event {
             Event::Client(client) => self.client(client),
             Event::Work { boot, work } if boot == self.machine.boot => self.work(work),
-            Event::Deadline { boot, at } if boot == self.machine.boot => {
+            Event::TimerDue { boot, at } if boot == self.machine.boot => {
                 let now = self.machine.now(self.schedule.now());
-                if now.mono >= at { self.step(Input::Deadline) } else { Ok(()) }
+                if now.mono >= at { self.step(Input::TimerDue) } else { Ok(()) }
             }
             Event::Idle { boot } if boot == self.machine.boot => self.idle(),
-            Event::Work { .. } | Event::Deadline { .. } | Event::Idle { .. } => Ok(()),
+            Event::Work { .. } | Event::TimerDue { .. } | Event::Idle { .. } => Ok(()),
             Event::Crash if self.rng.one_in(2) => {
                 self.machine.crash_soon(&mut self.rng);
                 Ok(())
@@ -210,7 +202,7 @@ impl World {
             Event::CloseTime => {
                 let now = self.machine.now(self.schedule.now()).wall;
                 let wall = Wall(now.0.saturating_sub(self.rng.below(200)));
-                self.request(Waiter::Closer(wall), Ask::CloseTime(wall))
+                self.step(Input::Requests(vec![Request::CloseTime { wall, reply: wall }]))
             }
         }
     }
@@ -220,23 +212,17 @@ impl World {
         if !self.clients[at].waits() && self.schedule.now().0 > ASKING_MICROS {
             return Ok(());
         }
-        let command = self.clients[at].ask(&mut self.rng, &mut self.ledger);
-        self.request(Waiter::Client(number), Ask::Command(command))
-    }
-
-    fn request(&mut self, waiter: Waiter, ask: Ask) -> Result<(), String> {
+        let command = self.clients[at].send(&mut self.rng, &mut self.ledger);
         if self.machine.process.is_none() {
-            self.unavailable(waiter);
+            self.ask_again_later(number);
             return Ok(());
         }
-        self.next_request += 1;
-        let id = RequestId(self.next_request);
-        self.waiting.insert(id, waiter);
-        self.step(Input::Requests(vec![Request { id, ask }]))
+        self.waiting.insert(number);
+        self.step(Input::Requests(vec![Request::Command { command, reply: number }]))
     }
 
-    /// One input, and all that follows at once.
-    fn step(&mut self, input: Input<RaftCompletion>) -> Result<(), String> {
+    /// Gives one input, and everything that follows from it at once.
+    fn step(&mut self, input: SimInput) -> Result<(), String> {
         let mut inputs = vec![input];
         while let Some(input) = inputs.pop() {
             let now = self.machine.now(self.schedule.now());
@@ -257,11 +243,14 @@ impl World {
         Ok(())
     }
 
-    fn obey(&mut self, output: SimOutput) -> Result<Option<Input<RaftCompletion>>, String> {
+    fn obey(&mut self, output: SimOutput) -> Result<Option<SimInput>, String> {
         match output {
-            Output::Answer(id, answer) => {
-                let waiter = self.waiting.remove(&id).ok_or(format!("{id:?} was answered twice"))?;
-                self.answered(waiter, answer)?;
+            Output::Outcome { reply, result } => self.answered(reply, result)?,
+            Output::TimeClosed { reply, result: Ok(()) } => {
+                if let Some(process) = &self.machine.process {
+                    let shown = Shown::read(process)?;
+                    self.closed.record(reply, &shown, &self.ledger);
+                }
             }
             Output::Ready { replayed_entries } => {
                 if std::mem::take(&mut self.stopped_well) && replayed_entries > 0 {
@@ -272,7 +261,7 @@ impl World {
             Output::Wait(Some(at)) => {
                 let now = self.machine.now(self.schedule.now()).mono;
                 let boot = self.machine.boot;
-                self.schedule.after((at.0.saturating_sub(now.0) + 1) * 1_000, Event::Deadline { boot, at });
+                self.schedule.after((at.0.saturating_sub(now.0) + 1) * 1_000, Event::TimerDue { boot, at });
             }
             Output::Continue => return Ok(Some(Input::Continue)),
             Output::Stopped => {
@@ -281,36 +270,34 @@ impl World {
                 self.machine.stopped();
                 self.boot()?;
             }
-            Output::Wait(None) | Output::Visible(_) | Output::Io(_) | Output::Halt(_) => {}
+            Output::TimeClosed { result: Err(_), .. }
+            | Output::Wait(None)
+            | Output::Visible(_)
+            | Output::Io(_)
+            | Output::Halt(_) => {}
         }
         Ok(None)
     }
 
-    fn answered(&mut self, waiter: Waiter, answer: Result<Answer, Unavailable>) -> Result<(), String> {
-        match (waiter, answer) {
-            (Waiter::Client(number), Ok(Answer::Outcome(outcome))) => {
-                self.clients[number as usize].answer(&outcome, &mut self.ledger)?;
+    fn answered(&mut self, client: u64, result: Result<Outcome, Unavailable>) -> Result<(), String> {
+        if !self.waiting.remove(&client) {
+            return Err(format!("client {client} was answered twice"));
+        }
+        match result {
+            Ok(outcome) => {
+                self.clients[client as usize].receive(&outcome, &mut self.ledger)?;
                 let after = self.rng.below(20_000);
-                self.schedule.after(after, Event::Client(number));
+                self.schedule.after(after, Event::Client(client));
             }
-            (Waiter::Closer(wall), Ok(Answer::TimeClosed)) => {
-                if let Some(process) = &self.machine.process {
-                    let shown = Shown::read(process)?;
-                    self.closed.record(wall, &shown, &self.ledger);
-                }
-            }
-            (waiter, Err(_)) => self.unavailable(waiter),
-            (waiter, Ok(answer)) => return Err(format!("{waiter:?} got {answer:?}")),
+            Err(_) => self.ask_again_later(client),
         }
         Ok(())
     }
 
-    /// No answer: a client asks again later.
-    fn unavailable(&mut self, waiter: Waiter) {
-        if let Waiter::Client(number) = waiter {
-            let after = self.rng.between(1_000, 30_000);
-            self.schedule.after(after, Event::Client(number));
-        }
+    /// The client got no outcome and will send the command again.
+    fn ask_again_later(&mut self, client: u64) {
+        let after = self.rng.between(1_000, 30_000);
+        self.schedule.after(after, Event::Client(client));
     }
 
     fn later(&mut self, work: Work) {
@@ -357,7 +344,7 @@ impl World {
         }
     }
 
-    /// A process ended by itself: only an armed crash or a failing disk may do that.
+    /// The process ended by itself. Only a prepared crash or a failing disk may cause that.
     fn ended(&mut self, ended: &Ended) -> Result<(), String> {
         if !is_crash(ended) && !self.machine.is_ailing() {
             return Err(format!("the process ended: {ended}"));
@@ -371,13 +358,13 @@ impl World {
         self.stopping = false;
         self.stopped_well = false;
         self.machine.crash(&mut self.rng);
-        for (_, waiter) in std::mem::take(&mut self.waiting) {
-            self.unavailable(waiter);
+        for client in std::mem::take(&mut self.waiting) {
+            self.ask_again_later(client);
         }
         self.boot()
     }
 
-    /// Starts the process, again and again if a crash falls into the start.
+    /// Starts the process. If a crash happens during the start, it starts again.
     fn boot(&mut self) -> Result<(), String> {
         if self.rng.one_in(8) {
             self.machine.crash_soon(&mut self.rng);
@@ -395,7 +382,7 @@ impl World {
         }
     }
 
-    /// Everything that must hold, over all that readers see now.
+    /// Checks every promise over everything that readers see now.
     fn check(&mut self) -> Result<(), String> {
         let Some(process) = &self.machine.process else { return Ok(()) };
         let shown = Shown::read(process)?;

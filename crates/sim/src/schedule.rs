@@ -1,4 +1,4 @@
-//! What happens when: events in virtual time, those of one moment in the order they were put in.
+//! Events in virtual time. Those of one moment happen in the order in which they were scheduled.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment(pub u64);
 
-/// Skips from event to event: nothing waits in real time.
+/// Skips from event to event. Nothing waits in real time.
 #[derive(Debug)]
 pub struct Schedule<E> {
     now: Moment,

@@ -1,4 +1,4 @@
-//! The in-memory state of a simulated node; a mutant may make it forget how far it had come.
+//! The in-memory state of a simulated node. A mutant may make it forget how far it had come.
 
 use model::{KeyRange, Order, Value, View, ViewError, WriteSet, view::Visit};
 use storage::memory_state::{MemoryCompactor, MemoryFlush, MemoryReader, MemoryState};
@@ -7,7 +7,7 @@ use storage::state::{Pressure, Progress, State, StateError, StateFigures};
 #[derive(Debug)]
 pub struct SimState {
     inner: MemoryState,
-    /// What it takes for its progress until the first commit.
+    /// The progress it claims until the first commit.
     forgotten: Option<Progress>,
 }
 

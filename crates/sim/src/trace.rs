@@ -1,5 +1,5 @@
-//! A hash over everything that happens, step by step: two runs of a seed are the same run if and only if
-//! their hashes are.
+//! A hash over everything that happens, step by step. Two runs of a seed are the same run if and only if
+//! their hashes are equal.
 
 use std::fmt::{self, Write};
 use xxhash_rust::xxh3::Xxh3Default;

@@ -1,9 +1,10 @@
-//! The simulation of every commit: enough seeds, the same run in every process, and a test of the tests.
+//! The simulation that runs for every commit: enough seeds, the same run in every process, and a test of the
+//! tests.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
 
 use std::process::{Command, Output};
 
-/// Seeds that have to count: they crashed after at least ten acknowledgements.
+/// How many seeds must count: those that crashed after at least ten acknowledgements.
 const SEEDS: &str = "500";
 
 fn sim(arguments: &[&str]) -> Output {
@@ -27,7 +28,7 @@ fn a_seed_is_the_same_run_in_every_process() {
     assert_eq!(first, second);
 }
 
-/// A mutant must fail within a few seeds; its failure names the seed, which fails again alone.
+/// The mutant must fail within a few seeds. The failure names its seed, which must fail again alone.
 fn is_caught(mutant: &str) {
     let output = sim(&["--from", "1", "--seeds", "60", "--mutant", mutant]);
     let said = String::from_utf8_lossy(&output.stderr);

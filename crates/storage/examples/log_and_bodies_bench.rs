@@ -1,6 +1,7 @@
-//! What the log and the body file cost: `cargo run --release -p storage --example log_and_bodies_bench -- [DIR]`.
+//! The cost of the log and the body file: `cargo run --release -p storage --example log_and_bodies_bench --
+//! [DIR]`.
 //!
-//! Times are of this machine at this moment; the processor's time an event is what to compare.
+//! The times depend on this machine and this moment. Compare the CPU time for each event.
 
 use format::body::{self, BodyRecord};
 use format::frame::encode_group;
@@ -28,13 +29,13 @@ fn main() -> Outcome {
     bodies(&directory)
 }
 
-/// Microseconds that this thread has had of a processor.
+/// Microseconds of CPU time of this thread.
 fn cpu_us() -> Result<f64, Box<dyn Error>> {
     let stat = std::fs::read_to_string("/proc/thread-self/schedstat")?;
     Ok(stat.split(' ').next().ok_or("no figures")?.parse::<f64>()? / 1e3)
 }
 
-/// One entry of so many events a sync, on segments that have been prepared.
+/// Entries with this many events, one for each sync, on prepared segments.
 fn log(directory: &Path, batch: usize, count: u64) -> Outcome {
     let path = directory.join(format!("log-{batch}"));
     let begun = Instant::now();
@@ -60,7 +61,7 @@ fn log(directory: &Path, batch: usize, count: u64) -> Outcome {
     }
     let (took, cpu) = (begun.elapsed(), cpu_us()? - cpu);
     syncs.sort();
-    let [p50, p999] = [count / 2, count * 999 / 1_000].map(|place| syncs[place as usize]);
+    let [p50, p999] = [count / 2, count * 999 / 1_000].map(|at| syncs[at as usize]);
     let events = count as f64 * batch as f64;
     println!(
         "log, {batch} events a sync: {:.0} events/s, write and sync p50 {p50:?} p99.9 {p999:?}, \
@@ -150,7 +151,7 @@ fn read_all(reader: &BodyReader<RealDisk>) -> Outcome {
 
 /// A stream of a thousand events among all others, forward and backward.
 fn read_some(reader: &BodyReader<RealDisk>) -> Outcome {
-    let mut positions: Vec<Position> = (0..1_000).map(|place| Position(place * 997 + 1)).collect();
+    let mut positions: Vec<Position> = (0..1_000).map(|at| Position(at * 997 + 1)).collect();
     for order in ["forward", "backward"] {
         let (begun, cpu) = (Instant::now(), cpu_us()?);
         let found = reader.get_many(&positions)?.into_iter().flatten().count();

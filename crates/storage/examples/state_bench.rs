@@ -1,14 +1,15 @@
-//! What the state store costs: a million events' rows, as a node writes them, on one thread, with flushes
-//! and compactions on another.
+//! The cost of the state store: the rows of a million events, as a node writes them, on one thread, with
+//! flushes and compactions on another.
 //!
-//! An event looks for its dedup row (a miss) and writes it and a revision row; 64 events are one commit,
-//! with the shard's own row. Printed: CPU of both threads, bytes written, stalls, memory, and the cost of
+//! An event looks up its dedup row (a miss), and writes it and a revision row. 64 events and the shard's own
+//! row are one commit. Prints the CPU time of both threads, bytes written, stalls, memory, and the cost of
 //! single reads on the full store.
 //!
 //! `cargo run --release -p storage --example state_bench -- [events] [streams] [directory]`
 
 use format::header::StoreId;
 use model::{Index, KeyRange, Order, Term, View, WriteSet};
+use seeded_rng::scatter;
 use std::error::Error;
 use std::fs;
 use std::ops::ControlFlow;
@@ -26,7 +27,7 @@ const BATCH: u64 = 64;
 const DEDUP_KEY_BYTES: usize = 31;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // The first touch of a huge page stalls its thread for milliseconds; the allocator asks for them.
+    // The first touch of a huge page, which the allocator asks for, stalls its thread for milliseconds.
     rustix::thread::disable_transparent_huge_pages(true)?;
     let mut arguments = std::env::args().skip(1);
     let mut number = |default: u64| arguments.next().map_or(Ok(default), |text| text.parse());
@@ -52,14 +53,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What filling the store took.
+/// The cost of filling the store.
 struct Written {
     wall: Duration,
     node: NodeCost,
     disk_cpu: Duration,
     flushes: u64,
     batches: Vec<Duration>,
-    /// How often the node's thread gave up its core to wait for something.
+    /// How often the node's thread gave up its core to wait.
     blocked: u64,
     slowed: u64,
     sectors: u64,
@@ -106,7 +107,7 @@ impl Written {
     }
 }
 
-/// CPU of the node's thread, without the making of rows.
+/// CPU time of the node's thread, without making the rows.
 #[derive(Default)]
 struct NodeCost {
     misses: Duration,
@@ -176,7 +177,7 @@ fn fill(
     })
 }
 
-/// Flushes as they are asked for, and between them compacts until nothing is due.
+/// Flushes when asked, and compacts in between until nothing is due.
 fn disk_work(
     compactor: &LsmCompactor,
     orders: &Receiver<Work>,
@@ -186,7 +187,7 @@ fn disk_work(
     let cpu = thread_cpu().map_err(failed)?;
     let mut waiting = None;
     while let Some(Work::Flush(job)) = waiting.take().or_else(|| orders.recv().ok()) {
-        // The node may have ended: its loss of interest is no error.
+        // The node may have ended, so a failed send is no error.
         let _ = reports.send(job.run()?);
         while waiting.is_none() && compactor.step()? == Due::More {
             waiting = orders.try_recv().ok();
@@ -195,7 +196,7 @@ fn disk_work(
     Ok(thread_cpu().map_err(failed)?.saturating_sub(cpu))
 }
 
-/// Adds as many runs as a compaction leaves at most: reads cost most then.
+/// Adds as many runs as a compaction may leave. Reads are most expensive then.
 fn fill_first_level(
     state: &mut LsmState,
     config: &LsmConfig,
@@ -267,14 +268,6 @@ fn shard_row() -> Vec<u8> {
     vec![0, 0, 0xff, 0xff, 0xff, 0xff, 1]
 }
 
-/// SplitMix64: distinct inputs give distinct, evenly spread outputs.
-fn scatter(number: u64) -> u64 {
-    let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
 fn reads(state: &LsmState, events: u64, streams: u64) -> Result<(), Box<dyn Error>> {
     let rounds = 100_000;
     println!("runs in the first level: {}", state.figures().first_level_runs);
@@ -306,12 +299,12 @@ fn timed(rounds: u64, read: impl Fn(u64) -> Result<bool, Box<dyn Error>>) -> Res
     Ok((thread_cpu()?.saturating_sub(cpu)).as_secs_f64() * 1e6 / rounds as f64)
 }
 
-/// Time that this thread has run.
+/// The time for which this thread has run.
 fn thread_cpu() -> Result<Duration, Box<dyn Error>> {
     schedstat(0)
 }
 
-/// Time that this thread was ready and had no core.
+/// The time for which this thread was ready but had no core.
 fn thread_waits() -> Result<Duration, Box<dyn Error>> {
     schedstat(1)
 }

@@ -1,4 +1,4 @@
-//! The data directory: whose it is, of which version, and that one node at a time uses it.
+//! The data directory: which store it holds, in which version, and that only one node at a time uses it.
 //!
 //! ```text
 //! STORE     says that this is a store, in which format, and its id; written last when a store is created
@@ -6,8 +6,8 @@
 //! log/      bodies/      state/
 //! ```
 //!
-//! A directory that holds anything else is not touched: a wrong path must not become a store. What a creation
-//! that was cut short leaves behind is ours, and the creation goes on.
+//! A directory that holds anything else is not touched, so that a wrong path does not become a store. If
+//! creating a store was interrupted, the next start continues it.
 
 use crate::real_disk::RealDisk;
 use format::header::{HeaderError, StoreHeader, StoreId};
@@ -20,44 +20,44 @@ use std::path::{Path, PathBuf};
 const STORE_NAME: &str = "STORE";
 const STORE_NEW_NAME: &str = "STORE.new";
 const LOCK_NAME: &str = "LOCK";
-/// What file systems put into their root.
+/// What file systems put into their root directory.
 const LOST_AND_FOUND: &str = "lost+found";
 
 /// Why a directory was not opened.
 #[derive(Debug, thiserror::Error)]
 pub enum DirectoryError {
-    /// Another process runs on it.
+    /// Another process is using it.
     #[error("{path} is in use by a running node{}", process.map(|id| format!(" (process {id})")).unwrap_or_default())]
     Locked { path: String, process: Option<u32> },
-    /// A newer program wrote it.
+    /// A newer version of the program wrote it.
     #[error(
-        "{path} was written by a newer version of Mainstay (format {found}; this program knows up to {known})"
+        "{path} was written by a newer version of Mainstay (format {found}; this version reads formats up to {known})"
     )]
     Newer { path: String, found: u32, known: u32 },
     /// It holds something that is not a store.
-    #[error("{path} is not empty and not a store of Mainstay: it holds `{found}`")]
+    #[error("{path} is not empty and is not a Mainstay store: it holds `{found}`")]
     NotAStore { path: String, found: String },
-    /// The file that says what the directory is cannot be read as what was written.
+    /// The file that says what the directory is cannot be read, or is not what was written.
     #[error("{path} is damaged: {why}")]
     Damaged { path: String, why: HeaderError },
     #[error("{path}: {source}")]
     Io { path: String, source: io::Error },
 }
 
-/// An opened and locked data directory. The lock goes with it.
+/// An open and locked data directory. Dropping it releases the lock.
 #[derive(Debug)]
 pub struct DataDirectory {
     store: StoreId,
     path: PathBuf,
-    /// Released by the system when it is closed, whatever becomes of the process.
+    /// The system releases the lock when the file is closed, however the process ends.
     _lock: File,
 }
 
 impl DataDirectory {
-    /// Opens and locks the directory, creating it and a new store in it if there is none.
+    /// Opens and locks the directory. If it does not exist or is empty, it is created with a new store.
     ///
     /// # Errors
-    /// [`DirectoryError`]; nothing of what was there has then been changed.
+    /// [`DirectoryError`]. Nothing that was in the directory has been changed.
     pub fn open(path: &Path) -> Result<Self, DirectoryError> {
         let failed = |source| error(path, source);
         create_directories(path).map_err(failed)?;
@@ -97,7 +97,7 @@ impl DataDirectory {
         self.disk("bodies")
     }
 
-    /// Where the state store keeps its files.
+    /// The directory in which the state store keeps its files.
     #[must_use]
     pub fn state_path(&self) -> PathBuf {
         self.path.join("state")
@@ -113,7 +113,7 @@ fn error(path: &Path, source: io::Error) -> DirectoryError {
     DirectoryError::Io { path: path.display().to_string(), source }
 }
 
-/// Creates the directory and those above it, each durably in its parent.
+/// Creates the directory and its parents, each durably in its own parent.
 fn create_directories(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
@@ -130,7 +130,7 @@ fn create_directories(path: &Path) -> io::Result<()> {
     File::open(parent)?.sync_all()
 }
 
-/// A directory without a store must be empty, but for what a creation leaves that was cut short.
+/// A directory without a store must be empty, except for what an interrupted creation leaves.
 fn check_content(path: &Path) -> Result<(), DirectoryError> {
     let failed = |source| error(path, source);
     if path.join(STORE_NAME).exists() {
@@ -156,14 +156,14 @@ fn lock(path: &Path) -> Result<File, DirectoryError> {
         Ok(()) => {}
         Err(rustix::io::Errno::WOULDBLOCK) => {
             let mut holder = String::new();
-            // Only for the message: what cannot be read is left out.
+            // This is only for the message: what cannot be read is left out.
             let _ = file.read_to_string(&mut holder);
             let process = holder.trim().parse().ok();
             return Err(DirectoryError::Locked { path: path.display().to_string(), process });
         }
         Err(errno) => return Err(failed(errno.into())),
     }
-    // On a full disk the message loses the number; the lock holds all the same.
+    // On a full disk the message lacks the process id. The lock holds all the same.
     let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
     Ok(file)
 }
@@ -184,7 +184,7 @@ fn read_store(path: &Path, bytes: &[u8]) -> Result<StoreId, DirectoryError> {
     }
 }
 
-/// Writes the file that makes the directory a store: whole and durable before it has its name.
+/// Writes the file that makes the directory a store. It is complete and durable before it gets its name.
 fn create_store(path: &Path) -> io::Result<StoreId> {
     let mut id = [0; 16];
     let mut drawn = 0;

@@ -1,9 +1,9 @@
-//! File access, small enough to be simulated whole.
+//! File access, small enough to be simulated completely.
 //!
-//! The log and the body file reach their files through [`Disk`] and [`DiskFile`] only, so that a simulated
-//! disk can lose unsynced writes, tear them, flip bits, fill up and fail. A write is *submitted* by
-//! [`DiskFile::write_at`] and is durable only when a later [`DiskFile::sync`] has returned; a created,
-//! renamed or removed name only after [`Disk::sync_dir`].
+//! The log and the body file use files only through [`Disk`] and [`DiskFile`], so that a simulated disk can
+//! lose unsynced writes, tear them, flip bits, fill up and fail. [`DiskFile::write_at`] only *submits* a
+//! write. It is durable once a later [`DiskFile::sync`] has returned. A created, renamed or removed name is
+//! durable after [`Disk::sync_dir`].
 
 use std::fmt::Debug;
 use std::io;
@@ -15,89 +15,89 @@ pub trait Disk: Clone + Debug + Send + Sync + 'static {
     /// Creates a new empty file for reading and writing.
     ///
     /// # Errors
-    /// `AlreadyExists`, or what the disk says.
+    /// `AlreadyExists`, or the error of the disk.
     fn create(&self, name: &str) -> io::Result<Self::File>;
 
     /// Opens a file for reading and writing.
     ///
     /// # Errors
-    /// `NotFound`, or what the disk says.
+    /// `NotFound`, or the error of the disk.
     fn open(&self, name: &str) -> io::Result<Self::File>;
 
     /// The names in the directory, sorted.
     ///
     /// # Errors
-    /// What the disk says.
+    /// The error of the disk.
     fn list(&self) -> io::Result<Vec<String>>;
 
-    /// Renames a file over another or a new name.
+    /// Renames a file. If the new name exists, it is replaced.
     ///
     /// # Errors
-    /// What the disk says.
+    /// The error of the disk.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
 
-    /// Removes a file's name; who has it open may go on using it.
+    /// Removes a file's name. Whoever has the file open can continue to use it.
     ///
     /// # Errors
-    /// `NotFound`, or what the disk says.
+    /// `NotFound`, or the error of the disk.
     fn remove(&self, name: &str) -> io::Result<()>;
 
     /// Makes created, renamed and removed names durable.
     ///
     /// # Errors
-    /// What the disk says; the store must then stop.
+    /// The error of the disk. The store must then stop.
     fn sync_dir(&self) -> io::Result<()>;
 }
 
-/// One open file. Cheap to clone behind an `Arc`; may be read while it is written.
+/// One open file. Share it in an `Arc`. It may be read while it is written.
 pub trait DiskFile: Debug + Send + Sync + 'static {
-    /// Submits all of `bytes` at `offset`; the file grows as needed.
+    /// Submits all of `bytes` at `offset`. The file grows as needed.
     ///
     /// # Errors
-    /// `StorageFull`, or what the disk says. Part may have been written.
+    /// `StorageFull`, or the error of the disk. Part of the bytes may have been written.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
 
-    /// Reads up to `buffer.len()` bytes at `offset`; fewer only at the file's end.
+    /// Reads up to `buffer.len()` bytes at `offset`. It reads fewer only at the end of the file.
     ///
     /// # Errors
-    /// What the disk says.
+    /// The error of the disk.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
 
-    /// Bytes in the file.
+    /// The length of the file in bytes.
     ///
     /// # Errors
-    /// What the disk says.
+    /// The error of the disk.
     fn len(&self) -> io::Result<u64>;
 
-    /// Whether nothing was written yet.
+    /// Whether the file is empty.
     ///
     /// # Errors
-    /// What the disk says.
+    /// The error of the disk.
     fn is_empty(&self) -> io::Result<bool> {
         self.len().map(|len| len == 0)
     }
 
-    /// Cuts the file, or makes it longer with zeros.
+    /// Truncates the file, or extends it with zeros.
     ///
     /// # Errors
-    /// What the disk says.
+    /// The error of the disk.
     fn set_len(&self, len: u64) -> io::Result<()>;
 
-    /// Sets space aside, so that no later write below `len` fails for want of it. The file's length and
-    /// content stay. A disk that cannot promise this says at least whether there is room now.
+    /// Reserves space, so that no later write below `len` fails for lack of it. The file's length and content
+    /// stay the same. A disk that cannot reserve space at least checks that it has enough now.
     ///
     /// # Errors
-    /// `StorageFull`, or what the disk says.
+    /// `StorageFull`, or the error of the disk.
     fn reserve(&self, len: u64) -> io::Result<()>;
 
-    /// Returns when all writes that had returned before are on the device (fdatasync).
+    /// Returns once all writes that returned before it are on the device (fdatasync).
     ///
     /// # Errors
-    /// What the disk says; the store must then stop: a retry may claim success for lost pages.
+    /// The error of the disk. The store must then stop: a retry may report success although pages were lost.
     fn sync(&self) -> io::Result<()>;
 }
 
-/// Whether an error means that there is no room: the disk, the quota or the permitted file size.
+/// Whether an error means that there is no space: on the disk, in the quota, or in the permitted file size.
 #[must_use]
 pub fn is_no_space(error: &io::Error) -> bool {
     use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};

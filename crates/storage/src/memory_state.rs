@@ -1,23 +1,23 @@
-//! A state store in memory, with an imagined disk: for simulation and tests.
+//! A state store in memory with a simulated disk, for simulation and tests.
 //!
-//! It guarantees what every store does: a commit is atomic with its progress, and a crash falls back to the
-//! last completed flush, or, at the caller's choice, to one that had begun. It knows no files and no time.
+//! It guarantees what every store does. A commit is atomic with its progress. A crash falls back to the last
+//! completed flush or, if the caller chooses so, to a flush that had begun. It knows no files and no time.
 //!
-//! Rows are kept in sorted chunks behind `Arc`s. A reader, a begun flush and the imagined disk each hold the
-//! chunks as they were; a commit copies only the chunks it changes, and those only while somebody holds them.
+//! Rows are kept in sorted chunks behind `Arc`s. Readers, a flush under way and the simulated disk each hold
+//! the chunks as they were. A commit copies only the chunks that it changes and that something else holds.
 
 use crate::state::{Compactor, Due, FlushJob, Pressure, Progress, Reader, State, StateError, StateFigures};
 use model::{Key, KeyRange, Order, Value, View, ViewError, WriteSet, view::Visit};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What becomes of a flush that had begun when the node crashed.
+/// What happens to a flush under way when the node crashes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BegunFlush {
     Lost,
     Completed,
 }
 
-/// What outlives a crash. Cheap to clone; clones are the same disk.
+/// What survives a crash. Cheap to clone; clones are the same disk.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStateDisk(Arc<Mutex<Durable>>);
 
@@ -41,7 +41,8 @@ struct Durable {
 struct Begun {
     number: u64,
     image: Image,
-    /// The job has met a full disk: it may be given again.
+    bytes: u64,
+    /// The job found the disk full. It may be begun again.
     refused: bool,
 }
 
@@ -58,8 +59,8 @@ impl MemoryStateDisk {
         Self::default()
     }
 
-    /// Forgets all that is not durable. Flush jobs of before the crash can no longer complete; drop the node's
-    /// [`MemoryState`] and open another.
+    /// Forgets everything that is not durable. Flush jobs from before the crash can no longer complete. Drop
+    /// the node's [`MemoryState`] and open another one.
     pub fn crash(&self, begun_flush: BegunFlush) {
         let mut durable = self.lock();
         if let Some(begun) = durable.begun.take()
@@ -75,7 +76,7 @@ impl MemoryStateDisk {
         self.lock().image.progress
     }
 
-    /// From now on flushes find the disk full, or not.
+    /// Sets whether flushes from now on find the disk full.
     pub fn set_space(&self, space: Space) {
         self.lock().space = space;
     }
@@ -100,7 +101,7 @@ impl MemoryState {
         Self { image: disk.lock().image.clone(), disk: disk.clone(), unflushed_bytes: 0 }
     }
 
-    /// Loses what is not durable and opens again.
+    /// Loses what is not durable, and opens again.
     pub fn crash(&mut self, begun_flush: BegunFlush) {
         self.disk.crash(begun_flush);
         *self = Self::open(&self.disk);
@@ -149,7 +150,8 @@ impl State for MemoryState {
     }
 
     fn figures(&self) -> StateFigures {
-        StateFigures { unflushed_bytes: self.unflushed_bytes, ..StateFigures::default() }
+        let begun = self.disk.lock().begun.as_ref().map_or(0, |begun| begun.bytes);
+        StateFigures { unflushed_bytes: self.unflushed_bytes + begun, ..StateFigures::default() }
     }
 
     fn begin_flush(&mut self) -> Result<MemoryFlush, StateError> {
@@ -160,8 +162,8 @@ impl State for MemoryState {
             Some(begun) if begun.refused => (begun.number, begun.refused) = (number, false),
             Some(_) => return Err(StateError::Failed("a flush is out already".to_owned())),
             none => {
-                *none = Some(Begun { number, image: self.image.clone(), refused: false });
-                self.unflushed_bytes = 0;
+                let bytes = std::mem::take(&mut self.unflushed_bytes);
+                *none = Some(Begun { number, image: self.image.clone(), bytes, refused: false });
             }
         }
         Ok(MemoryFlush { number, disk: self.disk.clone() })
@@ -172,7 +174,7 @@ impl State for MemoryState {
     }
 }
 
-/// See [`State::reader`].
+/// The view as of one commit; see [`State::reader`].
 #[derive(Clone, Debug)]
 pub struct MemoryReader(Image);
 
@@ -193,7 +195,7 @@ impl Reader for MemoryReader {
     }
 }
 
-/// One flush to the imagined disk.
+/// One flush to the simulated disk.
 #[derive(Debug)]
 pub struct MemoryFlush {
     number: u64,
@@ -205,7 +207,7 @@ impl FlushJob for MemoryFlush {
         let mut durable = self.disk.lock();
         if durable.space == Space::Full {
             durable.begun.iter_mut().for_each(|begun| begun.refused = true);
-            return Err(StateError::Full("imagined".to_owned()));
+            return Err(StateError::NoSpace("imagined".to_owned()));
         }
         match durable.begun.take() {
             Some(begun) if begun.number == self.number => {
@@ -220,7 +222,7 @@ impl FlushJob for MemoryFlush {
     }
 }
 
-/// Nothing is ever due in memory.
+/// In memory nothing is ever due.
 #[derive(Clone, Copy, Debug)]
 pub struct MemoryCompactor;
 
@@ -230,7 +232,7 @@ impl Compactor for MemoryCompactor {
     }
 }
 
-/// Rows of one chunk at most; a full chunk splits in two.
+/// The number of rows in one chunk. A larger chunk is split in two.
 const CHUNK_ROWS_MAX: usize = 64;
 
 type Chunk = Vec<(Key, Value)>;
@@ -242,7 +244,7 @@ struct Rows {
 }
 
 impl Rows {
-    /// The chunk that holds `key` if any does: the last one that begins at or below it.
+    /// The chunk that holds `key`, if any does: the last one that begins at or before it.
     fn chunk_of(&self, key: &[u8]) -> usize {
         self.chunks
             .partition_point(|chunk| chunk.first().is_some_and(|row| row.0.as_slice() <= key))
@@ -330,7 +332,7 @@ mod tests {
         let job = state.begin_flush().unwrap();
         put(&mut state, 2);
         disk.set_space(Space::Full);
-        assert!(matches!(job.run(), Err(StateError::Full(_))));
+        assert!(matches!(job.run(), Err(StateError::NoSpace(_))));
         disk.set_space(Space::Free);
         assert_eq!(state.begin_flush().unwrap().run().unwrap(), at(1));
         assert_eq!(state.begin_flush().unwrap().run().unwrap(), at(2));

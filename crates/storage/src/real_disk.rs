@@ -1,6 +1,7 @@
 //! [`Disk`] over a directory of the operating system.
 //!
-//! A sync is fdatasync; a directory's is fsync. Nothing is retried: an error goes to the caller as it came.
+//! A sync is fdatasync, and that of a directory is fsync. Nothing is retried: an error goes to the caller as
+//! it is.
 
 use crate::disk::{Disk, DiskFile};
 use rustix::fs::{FallocateFlags, fallocate, fstatvfs};
@@ -22,10 +23,10 @@ struct Directory {
 }
 
 impl RealDisk {
-    /// Opens a directory, creating it if it is not there: durably, in a parent that is.
+    /// Opens a directory. If it does not exist, it is created, durably, in an existing parent.
     ///
     /// # Errors
-    /// What the disk says.
+    /// The error of the disk.
     pub fn open(path: &Path) -> io::Result<Self> {
         if !path.is_dir() {
             std::fs::create_dir(path)?;
@@ -136,7 +137,7 @@ impl DiskFile for RealFile {
 }
 
 impl RealFile {
-    /// For file systems without reservations: whether there is room now.
+    /// For file systems without reservations: checks that there is space now.
     fn has_room(&self, len: u64) -> io::Result<()> {
         let wanted = len.saturating_sub(self.0.metadata()?.len());
         let disk = fstatvfs(&self.0)?;

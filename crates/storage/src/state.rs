@@ -1,9 +1,9 @@
-//! The ordered key-value store that holds a node's state: the trait; see `lsm` and
-//! [`crate::memory_state`] for its implementations and `conformance::state` for what each must pass.
+//! The ordered key-value store that holds a node's state. This is the trait; `lsm` and
+//! [`crate::memory_state`] are its implementations, and `conformance::state` tests what each of them must do.
 //!
-//! A commit is in memory when it returns; it becomes durable with the next completed flush. The progress
-//! (applied index and all that belongs to it) is part of the same atomic batch as the data, so after any
-//! crash the state is exactly that of the last flushed progress, and the log is replayed from there.
+//! When a commit returns, it is in memory. It becomes durable with the next completed flush. The progress
+//! (the applied index and what belongs to it) is in the same atomic batch as the data. So after any crash the
+//! state is exactly that of the last flushed progress, and the log is replayed from there.
 //!
 //! ```text
 //!   commit ──▶ memory ──begin_flush──▶ FlushJob ──run──▶ durable      (one job out at a time)
@@ -11,46 +11,47 @@
 //!                                   Compactor::step ◀──────┘          (until it says nothing is due)
 //! ```
 //!
-//! `commit` and `begin_flush` belong to the node's thread and do no disk work; `FlushJob::run` and
-//! `Compactor::step` do, on a thread of their caller's. No store here starts a thread.
+//! `commit` and `begin_flush` run on the node's thread and do no disk work. `FlushJob::run` and
+//! `Compactor::step` do the disk work, on a thread of the caller's. A store starts no thread of its own.
 
 use model::{Index, Term, View, WriteSet};
 
-/// How far a node's state has come: written in the same batch as the data.
+/// How far a node's state has come. It is written in the same batch as the data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     /// The last applied entry.
     pub index: Index,
     pub term: Term,
-    /// The logical end of the body file after that entry: recovery cuts the file back to it.
+    /// The logical end of the body file after that entry. Recovery cuts the file back to it.
     pub bodies_end: u64,
 }
 
-/// The state could not be read or written. The node must stop.
+/// Why the state could not be read or written. The node must stop.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
-    /// The disk, or the store's own use of it. What is durable is still that of the last completed flush.
+    /// The disk failed, or the store's use of it did. The last completed flush is still durable.
     #[error("the state store failed: {0}")]
     Failed(String),
     /// What was read is not what was written.
     #[error("the state store is damaged: {0}")]
     Damaged(String),
-    /// The disk has no space. A flush may be begun again, and a compaction tried again, when it has.
+    /// The disk has no space. Begin the flush again, or retry the compaction, once it has.
     #[error("the disk has no space for the state: {0}")]
-    Full(String),
+    NoSpace(String),
     /// The directory is not a state store that this version can open.
     #[error("{0}")]
     Refused(String),
 }
 
-/// How far disk work has fallen behind commits. The node delays or refuses new entries by it.
+/// How far disk work lags behind commits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Pressure {
     #[default]
     None,
     /// Commit more slowly: flushes and compactions lag.
     Slow,
-    /// Commit nothing until a flush or compaction has ended: memory or read costs would grow without bound.
+    /// Commit nothing until a flush or compaction has ended. Otherwise memory or the cost of reads would grow
+    /// without bound.
     Stop,
 }
 
@@ -61,19 +62,19 @@ pub enum Due {
     More,
 }
 
-/// What a state store has in memory and on disk, for metrics.
+/// What a state store holds in memory and on disk, for metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StateFigures {
-    /// Bytes in memory that no flush has made durable.
+    /// Bytes of rows in memory that no completed flush has made durable, those of a flush under way included.
     pub unflushed_bytes: u64,
-    /// Memtables that a begun flush is still writing.
+    /// Memtables that a flush is writing.
     pub sealed_memtables: u64,
-    /// Bytes of blocks kept in the cache.
+    /// Bytes of cached blocks.
     pub cache_bytes: u64,
     /// Bytes of all tables on disk.
     pub table_bytes: u64,
     pub tables: u64,
-    /// Sorted runs that a read may have to look into, one by one, before the deeper levels.
+    /// Sorted runs that a read may have to search one by one before the deeper levels.
     pub first_level_runs: u64,
     /// Readers that keep old versions alive.
     pub readers: u64,
@@ -81,10 +82,10 @@ pub struct StateFigures {
 
 /// A node's state. Reads through [`View`] see the last commit.
 pub trait State: View + 'static {
-    /// A view that stays as it is while commits go on; for threads beside the node's loop. A store keeps
-    /// old versions only while readers hold them.
+    /// A view that does not change while commits continue, for other threads. A store keeps old versions only
+    /// while readers hold them.
     type Reader: Reader;
-    /// The disk work of one flush, to be run on any thread.
+    /// The disk work of one flush. It can run on any thread.
     type Flush: FlushJob;
     /// The disk work between flushes.
     type Compactor: Compactor;
@@ -99,20 +100,20 @@ pub trait State: View + 'static {
 
     fn reader(&self) -> Self::Reader;
 
-    /// Bytes in memory that no flush has taken yet.
+    /// Bytes of changed rows in memory that no flush has taken yet.
     fn unflushed_bytes(&self) -> u64;
 
     fn pressure(&self) -> Pressure;
 
     fn figures(&self) -> StateFigures;
 
-    /// Takes what is in memory as one flush, to be run elsewhere; later commits belong to the next one. The
-    /// body file must be synced to `progress().bodies_end` before the job runs. At most one is out at a time.
-    /// With nothing to flush the job does nothing, and returns the progress that is durable already. After one
-    /// that ended with [`StateError::Full`], this gives the same flush again.
+    /// Takes what is in memory as one flush, to be run elsewhere. Later commits belong to the next flush. The
+    /// body file must be synced to `progress().bodies_end` before the job runs. Only one job may be out at a
+    /// time. If there is nothing to flush, the job does nothing and returns the durable progress. After a job
+    /// that ended with [`StateError::NoSpace`], this returns the same flush again.
     ///
     /// # Errors
-    /// A flush is out already, or has failed; or the node must stop.
+    /// A flush is out already, or an earlier one failed, or the node must stop.
     fn begin_flush(&mut self) -> Result<Self::Flush, StateError>;
 
     fn compactor(&self) -> Self::Compactor;
@@ -124,22 +125,23 @@ pub trait Reader: View + Clone + Send + Sync + 'static {
     fn progress(&self) -> Progress;
 }
 
-/// One flush, begun.
+/// A flush that has begun.
 pub trait FlushJob: Send + 'static {
     /// Makes it durable and returns the progress it holds.
     ///
     /// # Errors
-    /// [`StateError::Full`]; after any other the node must stop: a sync that failed once may claim success
-    /// for lost pages.
+    /// [`StateError::NoSpace`]. After any other error the node must stop: a sync that failed once may report
+    /// success although pages were lost.
     fn run(self) -> Result<Progress, StateError>;
 }
 
 /// Merges what flushes have written, so that reads stay cheap and deleted rows leave the disk. Call
-/// [`Compactor::step`] after each flush until it says [`Due::Nothing`], letting a waiting flush go first.
+/// [`Compactor::step`] after each flush until it returns [`Due::Nothing`], and let a waiting flush run first.
 pub trait Compactor: Clone + Send + 'static {
-    /// Does one piece of work, a part of the state in size. It may run beside a flush, on another thread.
+    /// Does one piece of work, which covers a part of the state. It may run while a flush runs on another
+    /// thread.
     ///
     /// # Errors
-    /// [`StateError::Full`]; after any other the node must stop.
+    /// [`StateError::NoSpace`]. After any other error the node must stop.
     fn step(&self) -> Result<Due, StateError>;
 }

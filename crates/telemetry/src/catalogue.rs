@@ -1,26 +1,26 @@
-//! Every metric of the product: its name, kind, unit, labels and what it tells. `/metrics` is encoded from
-//! this list, and docs/metrics.md is checked against it.
+//! Every metric: its name, kind, unit, labels and description. `/metrics` is encoded from this list, and
+//! docs/metrics.md is checked against it.
 //!
-//! Names follow OpenMetrics: a counter's samples end in `_total`, a unit is part of the name. A name, once
-//! released, does not change: dashboards and alerts hang on it.
+//! Names follow OpenMetrics: a counter's samples end in `_total`, and the unit is part of the name. A released
+//! name does not change, because dashboards and alerts depend on it.
 
 use std::fmt::Write as _;
 
 /// One metric family.
 #[derive(Clone, Copy, Debug)]
 pub struct Family {
-    /// Without the unit and without `_total`.
+    /// The name without its unit and without `_total`.
     pub name: &'static str,
     pub kind: Kind,
     pub unit: Unit,
     pub labels: &'static [&'static str],
-    /// A sentence without its full stop.
+    /// One sentence, without a full stop.
     pub help: &'static str,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Only grows while the process lives.
+    /// Only increases while the process runs.
     Counter,
     Gauge,
     Histogram,
@@ -46,7 +46,7 @@ impl Unit {
 }
 
 impl Family {
-    /// The name as a query has it.
+    /// The name to use in a query.
     #[must_use]
     pub fn sample_name(&self) -> String {
         let mut name = String::from(self.name);
@@ -73,102 +73,104 @@ macro_rules! families {
 
 families! {
     HTTP_REQUESTS = Counter "mainstay_http_requests" None ["method", "route", "status"]
-        "Requests answered";
+        "HTTP requests";
     HTTP_DURATION = Histogram "mainstay_http_request_duration" Seconds ["method", "route"]
-        "From a request's head to the head of its answer";
+        "Time from the head of a request to the head of its response";
 
     EVENTS_APPENDED = Counter "mainstay_events_appended" None []
-        "Events appended and acknowledged since the start";
+        "Events appended";
     EVENTS_REPLAYED = Counter "mainstay_events_replayed" None []
-        "Events that were there already: a retry was answered from the store";
+        "Events that the stream already held: a retry got the original outcome";
     COMMANDS_REFUSED = Counter "mainstay_commands_refused" None []
-        "Commands that the domain refused, such as an append at a wrong expected revision";
+        "Commands that were refused, for example because the expected revision was wrong";
 
     ENTRY_COMMANDS = Histogram "mainstay_entry_commands" None []
-        "Commands in one entry: the size of a commit batch";
+        "Commands in one entry, which are committed together";
     ENTRY_BYTES = Histogram "mainstay_entry_size" Bytes []
-        "Bytes of one entry as it is logged";
+        "Size of one entry in the log";
     LOG_SYNC = Histogram "mainstay_log_sync" Seconds []
-        "One write of the log made durable: the write and its fdatasync";
+        "Time to make one write of the log durable with fdatasync";
     APPLY = Histogram "mainstay_apply" Seconds []
-        "One committed entry applied to the state, in memory";
+        "Time to apply one committed entry to the state in memory";
     FLUSH = Histogram "mainstay_flush" Seconds []
-        "Bodies and state made durable behind the log";
+        "Time to flush bodies and state, after which the log can be purged";
 
     LOG_BYTES = Gauge "mainstay_log" Bytes []
-        "The log's segments on disk, spare ones included";
+        "Size of the log on disk, spare segments included";
     LOG_SEGMENTS = Gauge "mainstay_log_segments" None []
-        "Segments of the log that hold entries not yet purged";
+        "Log segments that hold entries not yet purged";
     LOG_WRITTEN = Counter "mainstay_log_written" Bytes []
         "Bytes written to the log";
     STATE_BYTES = Gauge "mainstay_state" Bytes []
-        "The state's tables on disk";
+        "Size of the state's tables on disk";
     STATE_MEMORY = Gauge "mainstay_state_memory" Bytes []
-        "Rows of the state in memory that are not yet flushed";
+        "Rows of the state that are only in memory: no completed flush has written them";
+    STATE_CACHE = Gauge "mainstay_state_cache" Bytes []
+        "Blocks of the state's tables that are cached in memory for reads";
     BODIES_BYTES = Gauge "mainstay_bodies" Bytes []
-        "The events' bodies on disk, removed ones included until their segment is rewritten";
+        "Size of the event bodies on disk, including removed events whose segment was not rewritten yet";
     BODIES_DEAD = Gauge "mainstay_bodies_dead" Bytes []
-        "Bodies of removed events that still lie on disk";
+        "Estimated size of removed events that are still on disk: each counts as the mean event of its segment";
 
     READY = Gauge "mainstay_ready" None []
-        "1 while the node answers requests: /readyz";
+        "1 while the node serves requests, as /readyz says";
     READ_ONLY = Gauge "mainstay_read_only" None []
-        "1 while the node refuses writes because its disk has no space";
+        "1 while the node is read-only because its disk is out of space";
     REPLAYED_ENTRIES = Gauge "mainstay_replayed_entries" None []
-        "Entries that this start had to apply again; 0 after a graceful stop";
+        "Entries that this start applied again from the log; 0 after a graceful stop";
     START = Gauge "mainstay_start_duration" Seconds []
-        "From the process's start to the node being ready";
+        "Time from the start of the process until the node was ready";
     WALL_AHEAD = Gauge "mainstay_wall_ahead" Seconds []
-        "How far the newest entry's time of day is ahead of this machine's clock; alarm above 1";
+        "How far the newest entry's time of day is ahead of this machine's clock; alert above 1";
     LAST_VISIBLE = Gauge "mainstay_last_visible_timestamp" Seconds []
-        "The time of day, since 1970, up to which events are visible";
+        "Time of day up to which events are visible, since 1970";
 
     SUBSCRIBERS = Gauge "mainstay_subscribers" None []
-        "Readers that follow";
+        "Subscribers that are connected";
     SUBSCRIBER_LAG = Gauge "mainstay_subscriber_lag" Seconds []
-        "How far the slowest subscriber's place is behind the newest visible event, in recorded time";
+        "How far the slowest subscriber is behind the newest visible event, in recorded time";
     SUBSCRIBERS_OVERTAKEN = Counter "mainstay_subscribers_overtaken" None []
-        "Subscriptions that ended because retention removed what they had not read yet";
+        "Subscriptions that ended because retention removed events that they had not read yet";
 
     QUEUE_DEPTH = Gauge "mainstay_queue_depth" None ["queue"]
-        "What is in a bounded queue, in the queue's own unit";
+        "How much is in a bounded queue, in the queue's own unit";
     QUEUE_BOUND = Gauge "mainstay_queue_bound" None ["queue"]
-        "The queue's bound, in its own unit";
+        "Bound of the queue, in its own unit";
     QUEUE_REFUSED = Counter "mainstay_queue_refused" None ["queue"]
-        "Requests that a full queue turned away, or made wait where it does not turn away";
+        "Requests that found the queue full, and were turned away or had to wait";
 
     PROCESS_CPU = Counter "process_cpu" Seconds []
         "User and system CPU time of the process";
     PROCESS_RESIDENT = Gauge "process_resident_memory" Bytes []
         "Resident memory";
     PROCESS_PROPORTIONAL = Gauge "process_proportional_memory" Bytes []
-        "Proportional set size: shared pages counted by their share";
+        "Proportional set size: private pages, and a share of the shared ones";
     PROCESS_FDS = Gauge "process_open_fds" None []
         "Open file descriptors";
     PROCESS_THREADS = Gauge "process_threads" None []
         "Threads";
     PROCESS_START = Gauge "process_start_time" Seconds []
-        "When the process started, since 1970";
+        "Time of day at which the process started, since 1970";
     BUILD = Gauge "mainstay_build_info" None ["version", "profile", "target"]
-        "Always 1: what is running";
+        "Always 1; the labels say what is running";
 }
 
-/// The bounded queues. Each has a depth, a bound and a count of what it turned away.
+/// The bounded queues. Each has a depth, a bound, and a count of how often the bound was reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Queue {
     /// Requests on their way to the node.
     Mailbox,
-    /// Bytes of proposals that wait in the node.
+    /// Bytes of commands that wait in the node or are in flight.
     WaitingBytes,
-    /// Frames handed to the log's writer.
+    /// Writes handed to the log thread.
     LogWrites,
-    /// Pages that readers have asked of the body store.
+    /// Read jobs that are running or waiting.
     BodyReads,
     Connections,
     Subscribers,
     /// Lines of `POST /v1/events` in flight, over all connections.
     LinesInFlight,
-    /// Bytes of bodies on their way in and answers on their way out.
+    /// Bytes of request bodies being read and of responses being written.
     BufferedBytes,
     /// Idempotency records in the state.
     IdempotencyRecords,
@@ -206,18 +208,20 @@ impl Queue {
         }
     }
 
-    /// What one unit of depth is.
+    /// What the depth counts.
     #[must_use]
     pub const fn counts(self) -> &'static str {
         match self {
             Self::Mailbox => "requests on their way to the node",
-            Self::WaitingBytes => "bytes of proposals waiting in the node",
-            Self::LogWrites => "frames handed to the log's writer",
-            Self::BodyReads => "pages asked of the body store by readers",
+            Self::WaitingBytes => "bytes of commands that wait in the node or are in flight",
+            Self::LogWrites => "writes handed to the log thread and not yet durable",
+            Self::BodyReads => "read jobs that are running or waiting",
             Self::Connections => "open connections",
-            Self::Subscribers => "readers that follow",
-            Self::LinesInFlight => "lines of `POST /v1/events` not yet answered, all connections",
-            Self::BufferedBytes => "bytes of bodies coming in and answers going out, all connections",
+            Self::Subscribers => "connected subscribers",
+            Self::LinesInFlight => "lines of `POST /v1/events` without an outcome yet, over all connections",
+            Self::BufferedBytes => {
+                "bytes of request bodies being read and responses being written, over all connections"
+            }
             Self::IdempotencyRecords => "idempotency records in the state",
             Self::IdempotencyBytes => "bytes of idempotency records in the state",
         }
@@ -227,7 +231,7 @@ impl Queue {
 /// The tables of docs/metrics.md.
 #[must_use]
 pub fn markdown() -> String {
-    let mut out = String::from("| metric | kind | labels | what it tells |\n|---|---|---|---|\n");
+    let mut out = String::from("| metric | kind | labels | what it shows |\n|---|---|---|---|\n");
     for family in ALL {
         let kind = match family.kind {
             Kind::Counter => "counter",

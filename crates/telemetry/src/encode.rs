@@ -1,7 +1,7 @@
-//! From figures to the text of `/metrics`, in OpenMetrics form, family by family in the catalogue's order.
+//! Encodes the metrics as the OpenMetrics text of `/metrics`, family by family, in the order of the catalogue.
 
 use crate::catalogue::{self as cat, Family, Kind, Queue};
-use crate::cell::{Count, Histogram, Level, Span};
+use crate::instrument::{Counter, Gauge, Histogram, TimeGauge};
 use crate::metrics::Metrics;
 use crate::process::{Process, seconds_since_1970};
 use prometheus_client::collector::Collector;
@@ -11,23 +11,23 @@ use prometheus_client::registry::{Registry, Unit};
 use std::fmt::Error;
 use std::sync::Arc;
 
-/// What `/metrics` answers as its content type.
+/// The content type of `/metrics`.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 impl Metrics {
-    /// The text of `/metrics`. Reads `/proc`: a millisecond or so, for scrapes only.
+    /// The text of `/metrics`. It reads `/proc`, which takes about a millisecond.
     #[must_use]
     pub fn encode(self: &Arc<Self>) -> String {
         let mut registry = Registry::default();
         registry.register_collector(Box::new(Scrape { metrics: Arc::clone(self), process: Process::read() }));
         let mut out = String::with_capacity(16 << 10);
-        // Writing to a String does not fail.
+        // Writing to a String cannot fail.
         let _ = text::encode(&mut out, &registry);
         out
     }
 }
 
-/// One scrape: the figures, and the process as it was just now.
+/// One scrape: the metrics, and the process as the kernel describes it now.
 #[derive(Debug)]
 struct Scrape {
     metrics: Arc<Metrics>,
@@ -71,9 +71,9 @@ impl Scrape {
 
     fn writes(&self, out: &mut Out<'_>) -> Result<(), Error> {
         let m = &self.metrics;
-        out.count(&cat::EVENTS_APPENDED, &m.events_appended)?;
-        out.count(&cat::EVENTS_REPLAYED, &m.events_replayed)?;
-        out.count(&cat::COMMANDS_REFUSED, &m.commands_refused)?;
+        out.counter(&cat::EVENTS_APPENDED, &m.events_appended)?;
+        out.counter(&cat::EVENTS_REPLAYED, &m.events_replayed)?;
+        out.counter(&cat::COMMANDS_REFUSED, &m.commands_refused)?;
         for (family, figure) in [
             (&cat::ENTRY_COMMANDS, &m.entry_commands),
             (&cat::ENTRY_BYTES, &m.entry_bytes),
@@ -88,30 +88,31 @@ impl Scrape {
 
     fn disk(&self, out: &mut Out<'_>) -> Result<(), Error> {
         let m = &self.metrics;
-        out.level(&cat::LOG_BYTES, &m.log_bytes)?;
-        out.level(&cat::LOG_SEGMENTS, &m.log_segments)?;
-        out.count(&cat::LOG_WRITTEN, &m.log_written)?;
-        out.level(&cat::STATE_BYTES, &m.state_bytes)?;
-        out.level(&cat::STATE_MEMORY, &m.state_memory)?;
-        out.level(&cat::BODIES_BYTES, &m.bodies_bytes)?;
-        out.level(&cat::BODIES_DEAD, &m.bodies_dead)
+        out.gauge(&cat::LOG_BYTES, &m.log_bytes)?;
+        out.gauge(&cat::LOG_SEGMENTS, &m.log_segments)?;
+        out.counter(&cat::LOG_WRITTEN, &m.log_written)?;
+        out.gauge(&cat::STATE_BYTES, &m.state_bytes)?;
+        out.gauge(&cat::STATE_MEMORY, &m.state_memory)?;
+        out.gauge(&cat::STATE_CACHE, &m.state_cache)?;
+        out.gauge(&cat::BODIES_BYTES, &m.bodies_bytes)?;
+        out.gauge(&cat::BODIES_DEAD, &m.bodies_dead)
     }
 
     fn node(&self, out: &mut Out<'_>) -> Result<(), Error> {
         let m = &self.metrics;
-        out.level(&cat::READY, &m.ready)?;
-        out.level(&cat::READ_ONLY, &m.read_only)?;
-        out.level(&cat::REPLAYED_ENTRIES, &m.replayed_entries)?;
-        out.span(&cat::START, &m.start)?;
-        out.span(&cat::WALL_AHEAD, &m.wall_ahead)?;
-        out.span(&cat::LAST_VISIBLE, &m.last_visible)
+        out.gauge(&cat::READY, &m.ready)?;
+        out.gauge(&cat::READ_ONLY, &m.read_only)?;
+        out.gauge(&cat::REPLAYED_ENTRIES, &m.replayed_entries)?;
+        out.time(&cat::START, &m.start)?;
+        out.time(&cat::WALL_AHEAD, &m.wall_ahead)?;
+        out.time(&cat::LAST_VISIBLE, &m.last_visible)
     }
 
     fn subscribers(&self, out: &mut Out<'_>) -> Result<(), Error> {
         let (n, lag) = self.metrics.lag();
-        out.gauge(&cat::SUBSCRIBERS, Some(n as f64))?;
-        out.gauge(&cat::SUBSCRIBER_LAG, Some(lag.as_secs_f64()))?;
-        out.count(&cat::SUBSCRIBERS_OVERTAKEN, &self.metrics.subscribers.overtaken)
+        out.optional(&cat::SUBSCRIBERS, Some(n as f64))?;
+        out.optional(&cat::SUBSCRIBER_LAG, Some(lag.as_secs_f64()))?;
+        out.counter(&cat::SUBSCRIBERS_OVERTAKEN, &self.metrics.subscribers.overtaken)
     }
 
     fn queues(&self, out: &mut Out<'_>) -> Result<(), Error> {
@@ -146,15 +147,15 @@ impl Scrape {
             (&cat::PROCESS_FDS, process.open_fds),
             (&cat::PROCESS_THREADS, process.threads),
         ] {
-            out.gauge(family, figure.map(|n| n as f64))?;
+            out.optional(family, figure.map(|n| n as f64))?;
         }
-        out.gauge(&cat::PROCESS_START, Some(seconds_since_1970(self.metrics.started)))?;
+        out.optional(&cat::PROCESS_START, Some(seconds_since_1970(self.metrics.started)))?;
         let labels = [("version", build.version), ("profile", build.profile), ("target", build.target)];
         out.family(&cat::BUILD, |mut metric| metric.encode_family(&labels)?.encode_gauge(&1_i64))
     }
 }
 
-/// Families, one after the other.
+/// Encodes one family after another.
 struct Out<'a>(DescriptorEncoder<'a>);
 
 impl Out<'_> {
@@ -176,19 +177,19 @@ impl Out<'_> {
         samples(self.0.encode_descriptor(family.name, family.help, unit.as_ref(), kind)?)
     }
 
-    fn count(&mut self, family: &Family, count: &Count) -> Result<(), Error> {
-        self.family(family, |mut metric| metric.encode_counter::<NoLabelSet, _, u64>(&count.get(), None))
+    fn counter(&mut self, family: &Family, counter: &Counter) -> Result<(), Error> {
+        self.family(family, |mut metric| metric.encode_counter::<NoLabelSet, _, u64>(&counter.get(), None))
     }
 
-    fn level(&mut self, family: &Family, level: &Level) -> Result<(), Error> {
-        self.family(family, |mut metric| metric.encode_gauge(&level.get()))
+    fn gauge(&mut self, family: &Family, gauge: &Gauge) -> Result<(), Error> {
+        self.family(family, |mut metric| metric.encode_gauge(&gauge.get()))
     }
 
-    fn span(&mut self, family: &Family, span: &Span) -> Result<(), Error> {
-        self.gauge(family, Some(span.seconds()))
+    fn time(&mut self, family: &Family, time: &TimeGauge) -> Result<(), Error> {
+        self.optional(family, Some(time.seconds()))
     }
 
-    fn gauge(&mut self, family: &Family, value: Option<f64>) -> Result<(), Error> {
+    fn optional(&mut self, family: &Family, value: Option<f64>) -> Result<(), Error> {
         self.family(family, |mut metric| value.map_or(Ok(()), |value| metric.encode_gauge(&value)))
     }
 }

@@ -1,23 +1,22 @@
-//! What can be seen of a running process: the catalogue of metrics and spans, the cells that figures are
-//! counted in, `/metrics` as text, trace ids, and logging.
+//! What a running process shows of itself: metrics and their catalogue, spans, trace ids, and logs.
 //!
-//! Counting is a relaxed atomic addition: no lock, no look-up, no allocation on a request's path. This crate
-//! does not know what it measures: it has no word about events but in the catalogue's sentences.
+//! Counting is a relaxed atomic addition. It takes no lock, no look-up and no allocation. This crate does not
+//! depend on what it measures: it mentions events only in the catalogue's descriptions.
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`catalogue`] | every metric: name, kind, unit, labels, help; every bounded queue |
-//! | [`metrics`] | the figures of one process, [`Metrics`] |
-//! | [`cell`] | counts, levels, histograms as atomics |
-//! | [`route`], [`queue`], [`subscribers`], [`process`] | figures with a shape of their own |
-//! | [`encode`] | the OpenMetrics text |
+//! | [`catalogue`] | every metric with its name, kind, unit, labels and description; every bounded queue |
+//! | [`metrics`] | [`Metrics`]: the counters, gauges and histograms of one process |
+//! | [`instrument`] | counters, gauges and histograms as atomics |
+//! | [`route`], [`queue`], [`subscribers`], [`process`] | metrics that are more than one number |
+//! | [`encode`] | the text of `/metrics` |
 //! | [`spans`] | the spans: request, entry, fsync, apply |
-//! | [`trace`] | W3C `traceparent`, fresh trace ids |
+//! | [`trace`] | the W3C `traceparent` header, new trace ids |
 //! | [`logging`] | [`init_logging`]: JSON or text lines on standard error |
 
 pub mod catalogue;
-pub mod cell;
 pub mod encode;
+pub mod instrument;
 mod lines;
 pub mod logging;
 pub mod metrics;

@@ -1,4 +1,4 @@
-//! How a process logs: one line an event on standard error, JSON for machines, text for a terminal.
+//! Logs on standard error, one line for each event: JSON for machines, text for a terminal.
 
 use crate::lines::{Form, Lines};
 use std::io::IsTerminal as _;
@@ -7,7 +7,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// What a log line looks like.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
     /// Text on a terminal, JSON anywhere else.
@@ -30,7 +30,7 @@ impl FromStr for LogFormat {
     }
 }
 
-/// Logging could not be set up.
+/// Why logging could not be set up.
 #[derive(Debug, PartialEq, Eq)]
 pub enum LogError {
     Format(String),
@@ -39,16 +39,16 @@ pub enum LogError {
         filter: String,
         why: String,
     },
-    /// This process logs already.
+    /// Logging is set up already.
     Twice,
 }
 
 impl std::fmt::Display for LogError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Format(format) => write!(f, "log format `{format}` is none of auto, json, text"),
+            Self::Format(format) => write!(f, "log format `{format}` is not one of auto, json, text"),
             Self::Filter { filter, why } => {
-                write!(f, "log level `{filter}` is no level and no list of target=level: {why}")
+                write!(f, "log level `{filter}` is neither a level nor a list of target=level: {why}")
             }
             Self::Twice => f.write_str("logging is set up already"),
         }
@@ -57,10 +57,10 @@ impl std::fmt::Display for LogError {
 
 impl std::error::Error for LogError {}
 
-/// Logs everything at or above `filter` from now on: a level, or `info,http_server=debug`.
+/// Sets up logging of everything that `filter` selects: a level, or a list such as `info,http_server=debug`.
 ///
 /// # Errors
-/// A filter that says nothing sensible, or a process that logs already.
+/// The filter is invalid, or logging is set up already.
 pub fn init_logging(format: LogFormat, filter: &str) -> Result<(), LogError> {
     let targets = parse_filter(filter)?;
     let terminal = std::io::stderr().is_terminal();
@@ -76,7 +76,7 @@ pub fn init_logging(format: LogFormat, filter: &str) -> Result<(), LogError> {
 }
 
 fn parse_filter(filter: &str) -> Result<Targets, LogError> {
-    // A word alone would be read as a target with every level on, so a misspelt level would log all.
+    // The parser reads a single word as a target with every level on, so a misspelt level would log everything.
     let unknown = filter
         .split(',')
         .map(str::trim)
@@ -109,9 +109,9 @@ mod tests {
     }
 
     #[test]
-    fn a_format_that_is_none_is_named() {
+    fn an_unknown_format_is_named() {
         assert_eq!("json".parse(), Ok(LogFormat::Json));
         let error = "xml".parse::<LogFormat>().unwrap_err();
-        assert_eq!(error.to_string(), "log format `xml` is none of auto, json, text");
+        assert_eq!(error.to_string(), "log format `xml` is not one of auto, json, text");
     }
 }

@@ -1,14 +1,14 @@
-//! The figures of one process. Whoever does the work adds to them; `/metrics` tells them.
+//! The metrics of one process. The code that does the work updates them, and `/metrics` shows them.
 
 use crate::catalogue::Queue;
-use crate::cell::{COUNTS, Count, DURATIONS, Histogram, Level, SIZES, Span};
+use crate::instrument::{COUNTS, Counter, DURATIONS, Gauge, Histogram, SIZES, TimeGauge};
 use crate::queue::{QueueFigures, Queues};
 use crate::route::Route;
 use crate::subscribers::Subscribers;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-/// What is running.
+/// The program that is running.
 #[derive(Clone, Copy, Debug)]
 pub struct Build {
     pub version: &'static str,
@@ -17,7 +17,7 @@ pub struct Build {
 }
 
 impl Build {
-    /// Of the given version, built as this crate was.
+    /// A program of the given version, built like this crate.
     #[must_use]
     pub const fn of(version: &'static str) -> Self {
         let profile = if cfg!(debug_assertions) { "debug" } else { "release" };
@@ -25,31 +25,32 @@ impl Build {
     }
 }
 
-/// Every figure, each in its own atomic cell: see the catalogue for what they mean.
+/// Every metric. The catalogue says what each one means.
 #[derive(Debug)]
 pub struct Metrics {
-    pub events_appended: Count,
-    pub events_replayed: Count,
-    pub commands_refused: Count,
+    pub events_appended: Counter,
+    pub events_replayed: Counter,
+    pub commands_refused: Counter,
     pub entry_commands: Histogram,
     pub entry_bytes: Histogram,
     pub log_sync: Histogram,
     pub apply: Histogram,
     pub flush: Histogram,
-    pub log_bytes: Level,
-    pub log_segments: Level,
-    pub log_written: Count,
-    pub state_bytes: Level,
-    pub state_memory: Level,
-    pub bodies_bytes: Level,
-    pub bodies_dead: Level,
-    pub ready: Level,
-    pub read_only: Level,
-    pub replayed_entries: Level,
-    pub start: Span,
-    pub wall_ahead: Span,
-    /// Set with each entry applied, in milliseconds since 1970.
-    pub last_visible: Span,
+    pub log_bytes: Gauge,
+    pub log_segments: Gauge,
+    pub log_written: Counter,
+    pub state_bytes: Gauge,
+    pub state_memory: Gauge,
+    pub state_cache: Gauge,
+    pub bodies_bytes: Gauge,
+    pub bodies_dead: Gauge,
+    pub ready: Gauge,
+    pub read_only: Gauge,
+    pub replayed_entries: Gauge,
+    pub start: TimeGauge,
+    pub wall_ahead: TimeGauge,
+    /// Time of day since 1970. Set with each applied entry.
+    pub last_visible: TimeGauge,
     pub subscribers: Subscribers,
     queues: Queues,
     routes: Mutex<Vec<Arc<Route>>>,
@@ -62,27 +63,28 @@ impl Metrics {
     #[must_use]
     pub fn new(build: Build) -> Arc<Self> {
         Arc::new(Self {
-            events_appended: Count::default(),
-            events_replayed: Count::default(),
-            commands_refused: Count::default(),
+            events_appended: Counter::default(),
+            events_replayed: Counter::default(),
+            commands_refused: Counter::default(),
             entry_commands: Histogram::new(COUNTS),
             entry_bytes: Histogram::new(SIZES),
             log_sync: Histogram::new(DURATIONS),
             apply: Histogram::new(DURATIONS),
             flush: Histogram::new(DURATIONS),
-            log_bytes: Level::default(),
-            log_segments: Level::default(),
-            log_written: Count::default(),
-            state_bytes: Level::default(),
-            state_memory: Level::default(),
-            bodies_bytes: Level::default(),
-            bodies_dead: Level::default(),
-            ready: Level::default(),
-            read_only: Level::default(),
-            replayed_entries: Level::default(),
-            start: Span::default(),
-            wall_ahead: Span::default(),
-            last_visible: Span::default(),
+            log_bytes: Gauge::default(),
+            log_segments: Gauge::default(),
+            log_written: Counter::default(),
+            state_bytes: Gauge::default(),
+            state_memory: Gauge::default(),
+            state_cache: Gauge::default(),
+            bodies_bytes: Gauge::default(),
+            bodies_dead: Gauge::default(),
+            ready: Gauge::default(),
+            read_only: Gauge::default(),
+            replayed_entries: Gauge::default(),
+            start: TimeGauge::default(),
+            wall_ahead: TimeGauge::default(),
+            last_visible: TimeGauge::default(),
             subscribers: Subscribers::default(),
             queues: Queues::default(),
             routes: Mutex::default(),
@@ -92,7 +94,7 @@ impl Metrics {
         })
     }
 
-    /// The node answers requests from now on.
+    /// The node serves requests from now on.
     pub fn became_ready(&self) {
         self.start.set(self.started_at.elapsed());
         self.ready.set(1);
@@ -103,7 +105,7 @@ impl Metrics {
         self.queues.of(queue)
     }
 
-    /// The cells of one route, made on the first call. Keep what this returns: it takes a lock.
+    /// The metrics of one route, created by the first call. Keep the result, because this call takes a lock.
     pub fn route(&self, method: &'static str, path: &'static str) -> Arc<Route> {
         let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(route) = routes.iter().find(|route| route.method == method && route.path == path) {
@@ -118,7 +120,7 @@ impl Metrics {
         self.routes.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// How many follow, and how far the slowest is behind the newest visible event.
+    /// How many subscribers there are, and how far the slowest one is behind the newest visible event.
     pub(crate) fn lag(&self) -> (usize, Duration) {
         let (n, slowest_ms) = self.subscribers.read();
         let visible_ms = self.last_visible.seconds() * 1e3;

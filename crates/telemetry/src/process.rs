@@ -1,26 +1,26 @@
-//! What the kernel knows of this process, read from `/proc` when somebody asks. A figure that cannot be read
-//! (another system, a restricted `/proc`) is left out rather than told wrong.
+//! What the kernel knows about this process, read from `/proc` for each scrape. A value that cannot be read (on
+//! another system, or with a restricted `/proc`) is left out.
 
 use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// `/proc` counts CPU time in these; it is 100 on every architecture that Linux runs Rust on.
+/// The unit of CPU time in `/proc`. It is 100 on every architecture on which Linux runs Rust.
 const TICKS_PER_SECOND: f64 = 100.0;
 const PAGE_KIB: u64 = 1_024;
 
-/// One look at the process.
+/// The process at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Process {
     pub cpu_seconds: Option<f64>,
     pub resident_bytes: Option<u64>,
-    /// Its share of shared pages and all of its own.
+    /// All private pages, and a proportional share of shared ones.
     pub proportional_bytes: Option<u64>,
     pub open_fds: Option<u64>,
     pub threads: Option<u64>,
 }
 
 impl Process {
-    /// Costs about a millisecond with a gigabyte mapped: for scrapes, not for request paths.
+    /// Reads the values. It takes about a millisecond with a gigabyte mapped, so it is for scrapes only.
     #[must_use]
     pub fn read() -> Self {
         let text = |path: &str| fs::read_to_string(path).ok();
@@ -29,7 +29,7 @@ impl Process {
             cpu_seconds: text("/proc/self/stat").and_then(|stat| cpu_seconds(&stat)),
             resident_bytes: status.as_deref().and_then(|s| kib(s, "VmRSS:")),
             proportional_bytes: text("/proc/self/smaps_rollup").and_then(|s| kib(&s, "Pss:")),
-            // The directory handle that counts them is one of them.
+            // The directory handle that lists them is one of them.
             open_fds: fs::read_dir("/proc/self/fd").ok().map(|dir| dir.count().saturating_sub(1) as u64),
             threads: status.as_deref().and_then(|s| number(s, "Threads:")),
         }
@@ -42,8 +42,8 @@ pub fn seconds_since_1970(time: SystemTime) -> f64 {
     time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs_f64()
 }
 
-/// Fields 14 and 15 of proc_pid_stat(5): `utime` and `stime`. The second field is the command in
-/// parentheses, which may hold anything, so counting starts behind the last of them.
+/// Fields 14 and 15 of proc_pid_stat(5): `utime` and `stime`. The second field is the command in parentheses. It
+/// may contain anything, so counting starts after the last closing parenthesis.
 fn cpu_seconds(stat: &str) -> Option<f64> {
     let (_, rest) = stat.rsplit_once(") ")?;
     let mut fields = rest.split(' ').skip(11);

@@ -1,25 +1,25 @@
-//! Bounded queues as metrics: what is in them, their bound, and how often they were full.
+//! Metrics of bounded queues: how full they are, their bound, and how often it was reached.
 
 use crate::catalogue::Queue;
-use crate::cell::{Count, Level};
+use crate::instrument::{Counter, Gauge};
 
-/// One bounded queue's figures. The queue itself is elsewhere and tells them here.
+/// The metrics of one bounded queue. The code that owns the queue updates them.
 #[derive(Debug, Default)]
 pub struct QueueFigures {
-    pub depth: Level,
-    pub bound: Level,
-    /// Counted each time the bound was reached.
-    pub refused: Count,
+    pub depth: Gauge,
+    pub bound: Gauge,
+    /// How often the bound was reached.
+    pub refused: Counter,
 }
 
-/// The figures of every queue in the catalogue.
+/// The metrics of every queue in the catalogue.
 #[derive(Debug, Default)]
 pub struct Queues([QueueFigures; Queue::ALL.len()]);
 
 impl Queues {
     #[must_use]
     pub fn of(&self, queue: Queue) -> &QueueFigures {
-        // Declared in the order of `ALL`, so the discriminant is the place.
+        // The variants are declared in the order of `ALL`, so the discriminant is the index.
         &self.0[queue as usize]
     }
 }

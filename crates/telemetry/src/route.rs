@@ -1,10 +1,10 @@
-//! Requests by route and status. A route's cells are made once, when the router is built; an answered
-//! request then costs two additions and no look-up.
+//! Requests by route and status. The counters of a route are created once, when the router is built. Counting a
+//! request then takes two additions and no look-up.
 
-use crate::cell::{Count, DURATIONS, Histogram};
+use crate::instrument::{Counter, DURATIONS, Histogram};
 use std::time::Duration;
 
-/// The statuses that the API answers with; any other is counted as [`OTHER`].
+/// The statuses that the API uses. Any other is counted as [`OTHER`].
 const STATUSES: [u16; 20] =
     [100, 200, 201, 202, 204, 304, 400, 404, 405, 406, 408, 409, 410, 412, 413, 415, 422, 431, 500, 503];
 const OTHER: &str = "other";
@@ -14,7 +14,7 @@ const OTHER: &str = "other";
 pub struct Route {
     pub(crate) method: &'static str,
     pub(crate) path: &'static str,
-    statuses: [Count; STATUSES.len() + 1],
+    statuses: [Counter; STATUSES.len() + 1],
     pub(crate) duration: Histogram,
 }
 
@@ -23,17 +23,17 @@ impl Route {
         Self { method, path, statuses: Default::default(), duration: Histogram::new(DURATIONS) }
     }
 
-    /// A request was answered: `duration` runs from its head to the answer's head.
+    /// Counts a request. `duration` is the time from the head of the request to the head of the response.
     pub fn answered(&self, status: u16, duration: Duration) {
-        let place = STATUSES.binary_search(&status).unwrap_or(STATUSES.len());
-        self.statuses[place].inc();
+        let index = STATUSES.binary_search(&status).unwrap_or(STATUSES.len());
+        self.statuses[index].inc();
         self.duration.observe_duration(duration);
     }
 
-    /// Statuses answered so far, with how often.
+    /// The statuses used so far, and how often each was used.
     pub(crate) fn read(&self) -> impl Iterator<Item = (String, u64)> {
         let names = STATUSES.iter().map(u16::to_string).chain([String::from(OTHER)]);
-        names.zip(self.statuses.iter().map(Count::get)).filter(|(_, n)| *n > 0)
+        names.zip(self.statuses.iter().map(Counter::get)).filter(|(_, n)| *n > 0)
     }
 }
 

@@ -1,28 +1,28 @@
-//! The spans of the product: their names, and who opens them. OpenTelemetry export will find these.
+//! The spans: their names, and the functions that open them.
 //!
 //! | span | level | one for each | fields |
 //! |---|---|---|---|
 //! | `request` | info | HTTP request | `method`, `route`, `trace_id` |
-//! | `entry` | debug | entry, from proposal to answers | `index` |
+//! | `entry` | debug | entry, from proposal to outcomes | `index` |
 //! | `fsync` | debug | write of the log made durable | `bytes` |
 //! | `apply` | debug | entry applied | `index` |
 //!
-//! Those of the write path are at `debug`: one a batch, and nothing at all (a load and a branch) while
-//! nobody asks for them.
+//! The spans of the write path have level `debug`. There is one of each for each batch, and while that level is
+//! off a span costs a load and a branch.
 
 use crate::trace::TraceId;
 use tracing::{Span, debug_span, info_span};
 
-/// The target of every span, so that one filter (`mainstay=debug`) names them all.
+/// The target of every span, so that one filter (`mainstay=debug`) selects them all.
 pub const TARGET: &str = "mainstay";
 pub const REQUEST: &str = "request";
 pub const ENTRY: &str = "entry";
 pub const FSYNC: &str = "fsync";
 pub const APPLY: &str = "apply";
-/// All of them: `cargo xtask tidy` refuses a span in the tree that is not here.
+/// All spans. `cargo xtask tidy` reports any span in the tree that is not in this list.
 pub const ALL: [&str; 4] = [REQUEST, ENTRY, FSYNC, APPLY];
 
-/// One HTTP request. Every log line written inside carries its trace id.
+/// One HTTP request. Every log line written within it carries its trace id.
 #[must_use]
 pub fn request(method: &'static str, route: &'static str, trace_id: TraceId) -> Span {
     info_span!(target: TARGET, "request", method, route, trace_id = trace_id.get())

@@ -1,44 +1,45 @@
-//! Who follows, and how far the slowest is behind. Each subscriber holds a cell that it moves as it reads;
-//! the lag is computed when somebody asks, so following costs one store an event.
+//! How many subscribers there are, and how far the slowest one is behind. Each subscriber stores how far it has
+//! come. The lag is computed for each scrape, so a delivered event costs one store.
 
-use crate::cell::Count;
+use crate::instrument::Counter;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// All subscribers of the process.
 #[derive(Debug, Default)]
 pub struct Subscribers {
-    places: Mutex<Vec<Weak<AtomicU64>>>,
-    pub overtaken: Count,
+    /// How far each subscriber has come, in milliseconds since 1970.
+    progress: Mutex<Vec<Weak<AtomicU64>>>,
+    /// Subscriptions that ended because retention removed what they had not read yet.
+    pub overtaken: Counter,
 }
 
-/// One subscriber's place. It is counted until this is dropped.
+/// One subscriber. It is counted until this is dropped.
 #[derive(Debug)]
 pub struct Subscriber(Arc<AtomicU64>);
 
 impl Subscriber {
-    /// Everything up to this time of day (milliseconds since 1970) is delivered, or known not to be asked
-    /// for.
+    /// Everything up to this time of day, in milliseconds since 1970, was delivered or filtered out.
     pub fn delivered_to(&self, wall_ms: u64) {
         self.0.store(wall_ms, Relaxed);
     }
 }
 
 impl Subscribers {
-    /// A subscriber starts at `wall_ms`: the time of the cursor it starts from.
+    /// Counts a subscriber that starts at `wall_ms`, the time of its first cursor in milliseconds since 1970.
     pub fn join(&self, wall_ms: u64) -> Subscriber {
-        let place = Arc::new(AtomicU64::new(wall_ms));
-        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        places.retain(|place| place.strong_count() > 0);
-        places.push(Arc::downgrade(&place));
-        Subscriber(place)
+        let own = Arc::new(AtomicU64::new(wall_ms));
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        progress.retain(|subscriber| subscriber.strong_count() > 0);
+        progress.push(Arc::downgrade(&own));
+        Subscriber(own)
     }
 
-    /// How many there are, and the slowest one's place.
+    /// How many there are, and how far the slowest one has come.
     pub(crate) fn read(&self) -> (usize, Option<u64>) {
-        let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        let alive = places.iter().filter_map(Weak::upgrade).map(|place| place.load(Relaxed));
-        alive.fold((0, None), |(n, least), place| (n + 1, Some(least.map_or(place, |l: u64| l.min(place)))))
+        let progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let alive = progress.iter().filter_map(Weak::upgrade).map(|subscriber| subscriber.load(Relaxed));
+        alive.fold((0, None), |(n, least), ms| (n + 1, Some(least.map_or(ms, |least: u64| least.min(ms)))))
     }
 }
 
@@ -47,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_slowest_subscriber_sets_the_place() {
+    fn the_slowest_subscriber_counts() {
         let all = Subscribers::default();
         assert_eq!(all.read(), (0, None));
         let slow = all.join(100);
@@ -66,6 +67,6 @@ mod tests {
         for _ in 0..1_000 {
             drop(all.join(0));
         }
-        assert!(all.places.lock().unwrap().len() <= 1);
+        assert!(all.progress.lock().unwrap().len() <= 1);
     }
 }

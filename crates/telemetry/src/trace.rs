@@ -1,7 +1,7 @@
-//! Trace ids: the W3C `traceparent` header, read and written, and fresh ids for requests that came without.
+//! Trace ids: the W3C `traceparent` header, and new ids for requests without one.
 //!
-//! Source of the rules: W3C Trace Context, section 3.2 (`traceparent`). A header that breaks them counts as
-//! absent: a trace is never a reason to refuse a request.
+//! The rules are those of W3C Trace Context, section 3.2 (`traceparent`). An invalid header counts as absent: a
+//! trace is never a reason to fail a request.
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -14,13 +14,13 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 pub struct TraceId(u128);
 
 impl TraceId {
-    /// An id that no other request has, as far as 128 random bits can promise.
+    /// A new id. With 128 random bits, no two requests get the same one.
     #[must_use]
     pub fn fresh() -> Self {
         static SEED: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(0_u8));
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let n = NEXT.fetch_add(1, Relaxed);
-        // SplitMix64 (Steele, Lea, Flood 2014) over a process-wide random start: distinct for each `n`.
+        // SplitMix64 (Steele, Lea, Flood 2014) from a random start for the process: distinct for each `n`.
         let high = split_mix(SEED.wrapping_add(n.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
         let low = split_mix(high ^ n);
         Self((u128::from(high) << 64 | u128::from(low)).max(1))
@@ -58,13 +58,13 @@ impl fmt::Debug for TraceId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TraceParent {
     pub trace_id: TraceId,
-    /// The caller's span, never 0.
+    /// The caller's span. Never 0.
     pub parent_id: u64,
     /// Bit 0: the caller records this trace.
     pub flags: u8,
 }
 
-/// A text is no valid `traceparent`.
+/// The text is not a valid `traceparent`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParseTraceParentError;
 
@@ -82,8 +82,8 @@ const LENGTH: usize = 55;
 impl FromStr for TraceParent {
     type Err = ParseTraceParentError;
 
-    /// Later versions are read as this one, with whatever follows behind a further `-` left alone; version
-    /// `ff` is forbidden.
+    /// Later versions are read like this one, ignoring whatever follows after another `-`. Version `ff` is
+    /// forbidden.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         parse(text).ok_or(ParseTraceParentError)
     }
@@ -140,7 +140,7 @@ mod tests {
             // All zero: trace, parent.
             ("00-00000000000000000000000000000000-00f067aa0ba902b7-01", false),
             ("00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01", false),
-            // Version 00 ends here; later ones may go on behind a dash; ff is forbidden.
+            // Version 00 ends here. Later versions may continue after a dash. Version ff is forbidden.
             ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more", false),
             ("cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more", true),
             ("cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01more", false),

@@ -18,9 +18,9 @@ fn used() -> std::sync::Arc<Metrics> {
 }
 
 #[test]
-fn every_family_of_the_catalogue_is_told_and_no_other() {
+fn every_family_of_the_catalogue_is_shown_and_no_other() {
     let text = used().encode();
-    let told: Vec<_> = text
+    let shown: Vec<_> = text
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE "))
         .map(|line| line.split(' ').next().unwrap())
@@ -30,7 +30,7 @@ fn every_family_of_the_catalogue_is_told_and_no_other() {
         .map(|family| family.sample_name())
         .map(|n| n.trim_end_matches("_total").to_owned())
         .collect();
-    assert_eq!(told, catalogue);
+    assert_eq!(shown, catalogue);
     assert!(text.ends_with("# EOF\n"));
 }
 
@@ -53,7 +53,7 @@ fn figures_come_out_as_they_went_in() {
         // The target and the profile are this build's own.
         let line = line.replace("x86_64", std::env::consts::ARCH);
         let line = if cfg!(debug_assertions) { line } else { line.replace("debug", "release") };
-        assert!(text.lines().any(|told| told == line), "no `{line}` in\n{text}");
+        assert!(text.lines().any(|shown| shown == line), "no `{line}` in\n{text}");
     }
 }
 

@@ -1,5 +1,5 @@
-//! A client over keep-alive connections. It gives up only when its caller drops the call, and repeats nothing by
-//! itself.
+//! An HTTP client over keep-alive connections. It has no timeout and never retries: it stops only when its caller
+//! drops the call.
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
@@ -15,10 +15,10 @@ pub(crate) struct Client {
     pool: Pool<HttpConnector, Empty<Bytes>>,
 }
 
-/// There was no answer.
+/// The request got no response.
 #[derive(Debug, thiserror::Error)]
-#[error("no answer: {0}")]
-pub(crate) struct NoAnswer(String);
+#[error("no response: {0}")]
+pub(crate) struct NoResponse(String);
 
 impl Client {
     pub(crate) fn new() -> Self {
@@ -32,11 +32,11 @@ impl Client {
         Self { pool }
     }
 
-    /// GETs a path; the answer's status is all there is to know.
-    pub(crate) async fn get(&self, address: SocketAddr, path: &str) -> Result<StatusCode, NoAnswer> {
+    /// Sends a GET and returns the response's status.
+    pub(crate) async fn get(&self, address: SocketAddr, path: &str) -> Result<StatusCode, NoResponse> {
         let request = Request::get(format!("http://{address}{path}")).body(Empty::new());
-        let request = request.map_err(|error| NoAnswer(error.to_string()))?;
-        let response = self.pool.request(request).await.map_err(|error| NoAnswer(error.to_string()))?;
+        let request = request.map_err(|error| NoResponse(error.to_string()))?;
+        let response = self.pool.request(request).await.map_err(|error| NoResponse(error.to_string()))?;
         Ok(response.status())
     }
 }

@@ -1,5 +1,5 @@
-//! Load with an open loop: requests begin when they are due, whatever became of those before, and their latency
-//! counts from that moment. Users do not wait for each other.
+//! Open-loop load: each request begins when it is due, whether or not earlier ones have ended, and its latency
+//! counts from that moment. Real users do not wait for each other either.
 
 use super::record::{Record, Sample};
 use std::future::Future;
@@ -9,78 +9,78 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
-/// What is offered. The seed decides when each request begins and which class it has.
+/// The requests of one half. The seed decides when each of them begins and which class it has.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Load {
     pub(crate) per_second: u32,
     pub(crate) lasts: Duration,
-    /// After so long a client gives up.
+    /// A user gives up after this time.
     pub(crate) patience: Duration,
-    /// How many classes of requests there are: equally many of each, in random order.
+    /// The number of classes. Each class gets the same number of requests, in random order.
     pub(crate) classes: usize,
     pub(crate) seed: u64,
 }
 
-/// A request as it begins.
+/// A request that is due.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Due {
-    /// Since the load began.
+    /// Time since the load began.
     at: Duration,
     pub(crate) class: usize,
 }
 
-/// So many may be under way at once; one more fails at once. None of the experiments comes near.
-const UNDER_WAY_MAX: usize = 2_000;
+/// The cap on concurrent requests; a request above it fails at once. No experiment comes near it.
+const CONCURRENT_MAX: usize = 2_000;
 
 impl Load {
-    /// The whole of it, drawn beforehand: both halves of an experiment get the same.
+    /// All requests, drawn in advance, so that both halves of an experiment get the same ones.
     fn schedule(&self) -> Vec<Due> {
-        let mut random = fastrand::Rng::with_seed(self.seed);
+        let mut rng = fastrand::Rng::with_seed(self.seed);
         let mean = 1.0 / f64::from(self.per_second.max(1));
         let classes = self.classes.max(1);
         let (mut at, mut order, mut schedule) = (0.0, Vec::new(), Vec::new());
         loop {
-            at += mean * (0.5 + random.f64());
+            at += mean * (0.5 + rng.f64());
             if at >= self.lasts.as_secs_f64() {
                 return schedule;
             }
             if order.is_empty() {
                 order.extend(0..classes);
-                random.shuffle(&mut order);
+                rng.shuffle(&mut order);
             }
             schedule.push(Due { at: Duration::from_secs_f64(at), class: order.pop().unwrap_or(0) });
         }
     }
 
-    /// Offers it from that moment on; `ask` makes one request and says whether its answer was good.
-    pub(crate) async fn offer<F, A>(&self, began: Instant, ask: F) -> Record
+    /// Sends all requests, counted from `began`. `send` sends one of them and says whether it succeeded.
+    pub(crate) async fn offer<F, A>(&self, began: Instant, send: F) -> Record
     where
         F: Fn(Due) -> A,
         A: Future<Output = bool> + Send + 'static,
     {
-        let places = Arc::new(Semaphore::new(UNDER_WAY_MAX));
-        // Owned here: none of them outlives the load.
-        let mut under_way = JoinSet::new();
+        let concurrent = Arc::new(Semaphore::new(CONCURRENT_MAX));
+        // The requests are owned by this set, so none of them outlives the load.
+        let mut running = JoinSet::new();
         let mut record = Record::default();
         for due in self.schedule() {
             sleep_until(began + due.at).await;
-            while let Some(ended) = under_way.try_join_next() {
+            while let Some(ended) = running.try_join_next() {
                 record.samples.extend(ended);
             }
-            let Ok(place) = places.clone().try_acquire_owned() else {
+            let Ok(permit) = concurrent.clone().try_acquire_owned() else {
                 let Due { at, class } = due;
                 record.samples.push(Sample { at, took: Duration::ZERO, class, is_ok: false });
                 continue;
             };
-            let (asked, patience) = (ask(due), self.patience);
-            under_way.spawn(async move {
-                let is_ok = timeout(patience, asked).await.unwrap_or(false);
-                drop(place);
+            let (request, patience) = (send(due), self.patience);
+            running.spawn(async move {
+                let is_ok = timeout(patience, request).await.unwrap_or(false);
+                drop(permit);
                 let took = Instant::now().saturating_duration_since(began + due.at);
                 Sample { at: due.at, took, class: due.class, is_ok }
             });
         }
-        while let Some(ended) = under_way.join_next().await {
+        while let Some(ended) = running.join_next().await {
             record.samples.extend(ended);
         }
         record
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seed_decides_all_and_the_rate_and_the_shares_are_kept() {
+    fn the_seed_decides_the_schedule_and_the_rate_and_shares_are_exact() {
         let lasts = Duration::from_secs(10);
         let load = |seed| Load { per_second: 100, lasts, patience: lasts, classes: 4, seed };
         let view = |seed| load(seed).schedule().iter().map(|due| (due.at, due.class)).collect::<Vec<_>>();

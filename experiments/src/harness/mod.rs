@@ -1,27 +1,27 @@
-//! What experiments are made of.
+//! The parts that experiments are built from.
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`service`] | something to call, which can be slow, silent, down or weak |
-//! | [`client`], [`outgoing`] | how it is called: plainly, or under a policy |
-//! | [`load`] | who calls, and when |
-//! | [`record`] | what came of it |
-//! | [`picture`] | that over time, for a terminal |
+//! | [`service`] | a service to call, which can pause, hang or crash |
+//! | [`client`], [`outgoing`] | how it is called: directly, or through a guard |
+//! | [`load`] | the requests, and when each of them begins |
+//! | [`record`] | the result of each request, and statistics over them |
+//! | [`chart`] | a series over time, drawn for a terminal |
 
+pub(crate) mod chart;
 pub(crate) mod client;
 pub(crate) mod load;
 pub(crate) mod outgoing;
-pub(crate) mod picture;
 pub(crate) mod record;
 pub(crate) mod service;
 
-/// An experiment could not be made.
+/// An experiment could not be set up.
 #[derive(Debug, thiserror::Error)]
-pub enum Trouble {
-    /// A service could not listen, or there could be no runtime.
-    #[error("this machine gave no port or no thread: {0}")]
+pub enum SetupError {
+    /// A service could not listen, or the async runtime could not start.
+    #[error("cannot open a port or start a thread on this machine: {0}")]
     Machine(#[from] std::io::Error),
-    /// A policy of an experiment makes no sense.
+    /// A policy of an experiment is invalid.
     #[error(transparent)]
     Policy(#[from] mainstay_resilience::ConfigError),
 }

@@ -1,11 +1,19 @@
-//! How a caller makes its outgoing calls: the one place where the two halves of an experiment differ.
+//! How a caller makes its outgoing calls. The two halves of an experiment differ here and nowhere else.
 
-use super::Trouble;
-use super::client::{Client, NoAnswer};
+use super::SetupError;
+use super::client::{Client, NoResponse};
 use http::StatusCode;
 use mainstay_resilience::Outcome;
 use mainstay_resilience::guard::{Call, Classification, Guard, Policy};
+use std::future::Future;
 use std::net::SocketAddr;
+
+/// Which half of an experiment: without the policy that it is about, or with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    Without,
+    With,
+}
 
 /// Calls to one dependency.
 #[derive(Clone, Debug)]
@@ -16,34 +24,48 @@ pub(crate) struct Outgoing {
 }
 
 impl Outgoing {
-    /// Calls as many programs make them: no limit of any kind.
-    pub(crate) fn plain(to: SocketAddr) -> Self {
-        Self { client: Client::new(), to, guard: None }
+    /// Calls to a dependency: direct ones on the side without the policy, guarded by it on the other.
+    pub(crate) fn new(side: Side, to: SocketAddr, name: &str, policy: Policy) -> Result<Self, SetupError> {
+        let guard = match side {
+            Side::Without => None,
+            Side::With => Some(Guard::new(name, policy)?),
+        };
+        Ok(Self { guard, ..Self::direct(to) })
     }
 
-    /// Calls under a policy.
-    pub(crate) fn guarded(to: SocketAddr, name: &str, policy: Policy) -> Result<Self, Trouble> {
-        Ok(Self { guard: Some(Guard::new(name, policy)?), ..Self::plain(to) })
+    /// Calls without any limit, as a program makes them that does not think of failure.
+    pub(crate) fn direct(to: SocketAddr) -> Self {
+        Self { client: Client::new(), to, guard: None }
     }
 
     pub(crate) fn guard(&self) -> Option<&Guard> {
         self.guard.as_ref()
     }
 
-    /// The answer's status, if there was one.
-    pub(crate) async fn ask(&self, path: &str, call: Call) -> Option<StatusCode> {
+    /// Sends a GET. Returns the response's status, or `None` if there was no response or the guard made no call.
+    pub(crate) async fn get(&self, path: &str, call: Call) -> Option<StatusCode> {
         let Some(guard) = &self.guard else { return self.client.get(self.to, path).await.ok() };
         guard.call(call, |_attempt| self.client.get(self.to, path), classify).await.ok()
     }
+
+    /// Sends a GET and says whether the response was a success. The future owns all that it needs.
+    pub(crate) fn succeeds(
+        &self,
+        path: &'static str,
+        call: Call,
+    ) -> impl Future<Output = bool> + Send + use<> {
+        let outgoing = self.clone();
+        async move { outgoing.get(path, call).await.is_some_and(|status| status.is_success()) }
+    }
 }
 
-/// No answer, or a 5xx, is the dependency's failure.
-fn classify(result: Result<&StatusCode, &NoAnswer>) -> Classification {
+/// No response and a 5xx are failures of the dependency.
+fn classify(result: Result<&StatusCode, &NoResponse>) -> Classification {
     let is_good = result.is_ok_and(|status| !status.is_server_error());
     Classification::from(if is_good { Outcome::Success } else { Outcome::Failure })
 }
 
-/// A caller's own answer: its dependency's, or 503 if there is none.
+/// What a service answers that passes its dependency's response on: the same status, or 503 if there was none.
 pub(crate) fn passed_on(status: Option<StatusCode>) -> StatusCode {
     status.unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
 }

@@ -1,28 +1,35 @@
-//! What came of each request, and figures and series out of that.
+//! The result of each request, and the statistics and series over time that are computed from them.
 
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// One request, as the one who made it saw it.
+/// One request, as its sender saw it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sample {
-    /// When it was to begin, since the load began.
+    /// When it was due, counted from the beginning of the load.
     pub(crate) at: Duration,
-    /// From then to the answer, or to when it was given up.
+    /// The time from then to the response, or to the moment when the sender gave up.
     pub(crate) took: Duration,
-    /// Which kind of request it was.
+    /// Its kind.
     pub(crate) class: usize,
     pub(crate) is_ok: bool,
 }
 
-/// The figures of some requests. Latencies are of all of them: how long somebody waited, whatever came of it.
-#[derive(Clone, Copy, Debug)]
+/// Statistics of some requests. Served and failed requests have separate latencies: a service that rejects
+/// everything at once must not look faster than one that works.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Figures {
     pub(crate) requests: usize,
     pub(crate) ok: usize,
     pub(crate) failed: usize,
-    pub(crate) p50_ms: f64,
-    pub(crate) p99_ms: f64,
+    /// Median latency of the served requests; `None` if none was served.
+    pub(crate) p50_ms: Option<f64>,
+    /// 99 of 100 served requests took at most this time.
+    pub(crate) p99_ms: Option<f64>,
+    /// Half of the failed requests had failed by then; `None` if none failed.
+    pub(crate) failed_p50_ms: Option<f64>,
+    /// 99 of 100 failed requests had failed by then; `None` if none failed.
+    pub(crate) failed_p99_ms: Option<f64>,
 }
 
 /// All requests of a half.
@@ -31,7 +38,7 @@ pub(crate) struct Record {
     pub(crate) samples: Vec<Sample>,
 }
 
-/// So many columns has a picture.
+/// The width of a chart.
 pub(crate) const COLUMNS: usize = 64;
 
 impl Record {
@@ -39,28 +46,29 @@ impl Record {
         self.of(|_| true)
     }
 
-    /// The figures of the requests that `which` picks.
+    /// The figures of the requests that `which` selects.
     pub(crate) fn of(&self, which: impl Fn(&Sample) -> bool) -> Figures {
-        let picked: Vec<&Sample> = self.samples.iter().filter(|sample| which(sample)).collect();
-        let ok = picked.iter().filter(|sample| sample.is_ok).count();
-        let mut took: Vec<Duration> = picked.iter().map(|sample| sample.took).collect();
-        took.sort_unstable();
+        let mut selected: Vec<&Sample> = self.samples.iter().filter(|sample| which(sample)).collect();
+        selected.sort_unstable_by_key(|sample| sample.took);
+        let (served, failed): (Vec<&Sample>, Vec<&Sample>) = selected.iter().partition(|sample| sample.is_ok);
         Figures {
-            requests: picked.len(),
-            ok,
-            failed: picked.len() - ok,
-            p50_ms: percentile(&took, 50),
-            p99_ms: percentile(&took, 99),
+            requests: selected.len(),
+            ok: served.len(),
+            failed: failed.len(),
+            p50_ms: percentile(&served, 50),
+            p99_ms: percentile(&served, 99),
+            failed_p50_ms: percentile(&failed, 50),
+            failed_p99_ms: percentile(&failed, 99),
         }
     }
 
-    /// Good answers a second, over time.
+    /// Successful responses per second, over time.
     pub(crate) fn goodput(&self, lasts: Duration, which: impl Fn(&Sample) -> bool) -> Vec<f64> {
         let good = self.samples.iter().filter(|sample| sample.is_ok && which(sample));
         per_second(lasts, good.map(|sample| sample.at + sample.took))
     }
 
-    /// The longest wait of the requests that `which` picks and that were to begin in each column's time, in ms.
+    /// For each column, the longest latency in ms of the selected requests that were due in its time.
     pub(crate) fn longest(&self, lasts: Duration, which: impl Fn(&Sample) -> bool) -> Vec<f64> {
         let mut columns = vec![0.0; COLUMNS];
         for sample in self.samples.iter().filter(|sample| which(sample)) {
@@ -72,7 +80,7 @@ impl Record {
     }
 }
 
-/// Moments as a rate over time, each column the mean of itself and those beside it.
+/// Moments as a rate over time. Each column is the mean of itself and its two neighbours.
 pub(crate) fn per_second(lasts: Duration, moments: impl Iterator<Item = Duration>) -> Vec<f64> {
     let mut columns = vec![0.0; COLUMNS];
     let width = lasts.as_secs_f64() / COLUMNS as f64;
@@ -88,7 +96,7 @@ pub(crate) fn per_second(lasts: Duration, moments: impl Iterator<Item = Duration
     (0..COLUMNS).map(mean).collect()
 }
 
-/// What hit a service, as a rate over time.
+/// The requests that reached a service, as a rate over time.
 pub(crate) fn hits_per_second(lasts: Duration, began: Instant, hits: &[Instant]) -> Vec<f64> {
     per_second(lasts, hits.iter().map(|hit| hit.saturating_duration_since(began)))
 }
@@ -97,10 +105,10 @@ fn column(lasts: Duration, moment: Duration) -> usize {
     (moment.as_secs_f64() / lasts.as_secs_f64() * COLUMNS as f64) as usize
 }
 
-/// The smallest value that is not exceeded by so many in a hundred.
-fn percentile(sorted: &[Duration], percent: usize) -> f64 {
+/// The smallest latency in ms that at least `percent` of the samples, sorted by latency, do not exceed.
+fn percentile(sorted: &[&Sample], percent: usize) -> Option<f64> {
     let rank = (sorted.len() * percent).div_ceil(100).max(1);
-    sorted.get(rank - 1).copied().map_or(0.0, millis)
+    sorted.get(rank - 1).map(|sample| millis(sample.took))
 }
 
 fn millis(duration: Duration) -> f64 {
@@ -109,4 +117,34 @@ fn millis(duration: Duration) -> f64 {
 
 pub(crate) fn tenths(value: f64) -> f64 {
     (value * 10.0).round() / 10.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(took_ms: u64, is_ok: bool) -> Sample {
+        Sample { at: Duration::ZERO, took: Duration::from_millis(took_ms), class: 0, is_ok }
+    }
+
+    #[test]
+    fn latencies_of_served_and_failed_requests_are_apart() {
+        let served = (1..=100).map(|ms| sample(ms, true));
+        let record = Record { samples: served.chain([sample(0, false), sample(900, false)]).collect() };
+        let figures = record.all();
+        assert_eq!((figures.requests, figures.ok, figures.failed), (102, 100, 2));
+        assert_eq!((figures.p50_ms, figures.p99_ms), (Some(50.0), Some(99.0)));
+        assert_eq!((figures.failed_p50_ms, figures.failed_p99_ms), (Some(0.0), Some(900.0)));
+    }
+
+    #[test]
+    fn without_a_served_request_there_is_no_latency() {
+        let record = Record { samples: vec![sample(1, false), sample(2, false)] };
+        let figures = record.all();
+        assert_eq!((figures.p50_ms, figures.p99_ms, figures.failed_p99_ms), (None, None, Some(2.0)));
+        let record = Record { samples: vec![sample(1, true)] };
+        assert_eq!(record.all().failed_p99_ms, None);
+        let nothing = Record::default().all();
+        assert_eq!((nothing.requests, nothing.p50_ms, nothing.failed_p99_ms), (0, None, None));
+    }
 }

@@ -1,10 +1,10 @@
-//! A service to be called: real HTTP on a port of its own, with workers, a line before them, and ways to be ill.
+//! A service to call: real HTTP on its own port, with workers, a queue in front of them, and several ways to fail.
 //!
-//! Its capacity is workers and sleep, never this machine's processor: a worker that is behind begins its next
-//! request at the moment when the last one was due to end, so that a late timer takes nothing from the capacity.
-//! Like many a real one it does not notice that a client has left, and works on for nobody.
+//! Its capacity depends on workers and sleep, never on this machine's processor: a worker that is behind begins its
+//! next request at the moment when the last one was due to end, so a late timer costs no capacity. Like many real
+//! services it does not notice that a client has left, and finishes the work anyway.
 
-use super::Trouble;
+use super::SetupError;
 use bytes::Bytes;
 use http::StatusCode;
 use http_body_util::Empty;
@@ -23,64 +23,64 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until};
 
-/// What a service is made of.
+/// The capacity of a service.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Size {
-    /// How many requests are worked on at once.
+    /// Requests that are processed at once.
     pub(crate) workers: u32,
-    /// How many more may wait; the next is answered 503 at once.
+    /// Requests that may wait for a worker. The next one gets a 503 at once.
     pub(crate) queue_max: u32,
 }
 
-/// What becomes of requests.
+/// How a service treats requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Condition {
-    Well,
-    /// Takes requests and does not work on them until it is well again.
+    Healthy,
+    /// Accepts requests, and works on none until it is healthy again.
     Paused,
-    /// Takes requests and never answers them: neither these nor those that were in it.
-    Silent,
-    /// Breaks off what was in it, and answers 503.
+    /// Accepts requests and never responds, neither to new ones nor to those that it is working on.
+    Hanging,
+    /// Aborts the requests that it is working on, and responds with 503.
     Down,
 }
 
-/// After a crash a service is weak: it bears few requests at once, and more as it has served some.
+/// After a crash a service is cold: it can handle few concurrent requests at first, and more as it serves some.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Weakness {
-    /// Requests in it at once that it bears at first; one more and it crashes again.
-    pub(crate) bears: u32,
-    /// It bears one more for each so many it has served.
+pub(crate) struct ColdStart {
+    /// Concurrent requests that it can handle right after the start. One more crashes it again.
+    pub(crate) concurrent: u32,
+    /// After this many served requests it can handle one more at once.
     pub(crate) served_for_one_more: u32,
-    /// It is well after so many.
-    pub(crate) served_to_be_well: u32,
-    /// How long it is down when it crashes.
+    /// After this many served requests it is warm and handles any load.
+    pub(crate) served_to_be_warm: u32,
+    /// How long it is down after a crash.
     pub(crate) down_for: Duration,
 }
 
-/// A request as a worker begins it.
+/// A request that a worker begins.
 #[derive(Debug)]
-pub(crate) struct Begun {
+pub(crate) struct Started {
     pub(crate) path: String,
-    /// From 0, in the order in which they came.
+    /// From 0, in order of arrival.
     pub(crate) number: u64,
     pub(crate) at: Instant,
 }
 
-/// An answer, and when the worker was free again.
+/// A response, and the moment when the worker was free again.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Done {
+pub(crate) struct Finished {
     pub(crate) status: StatusCode,
     pub(crate) at: Instant,
 }
 
-impl Done {
+impl Finished {
     pub(crate) fn now(status: StatusCode) -> Self {
         Self { status, at: Instant::now() }
     }
 }
 
-type Working = Pin<Box<dyn Future<Output = Done> + Send>>;
-type Work = Box<dyn Fn(Begun) -> Working + Send + Sync>;
+type Handling = Pin<Box<dyn Future<Output = Finished> + Send>>;
+type Handler = Box<dyn Fn(Started) -> Handling + Send + Sync>;
 
 /// A service. It stops when it is dropped.
 pub(crate) struct Service {
@@ -91,94 +91,106 @@ pub(crate) struct Service {
 
 struct Shared {
     size: Size,
-    weakness: Option<Weakness>,
-    work: Work,
-    life: Mutex<Arc<Life>>,
+    cold_start: Option<ColdStart>,
+    handler: Handler,
+    process: Mutex<Arc<Process>>,
     hits: Mutex<Vec<Instant>>,
-    hits_while_weak: AtomicU32,
+    hits_while_cold: AtomicU32,
     crashes: AtomicU32,
     tasks: Mutex<JoinSet<()>>,
 }
 
-/// A service from its start to its end: a restart has new workers, and knows nothing of what was before.
-struct Life {
+/// A service from one start to the next: a restart brings new workers and forgets every request.
+struct Process {
     condition: watch::Sender<Condition>,
     workers: Semaphore,
-    /// Since when each free worker is free.
+    /// For each free worker, the moment since which it is free.
     free_since: Mutex<Vec<Instant>>,
-    inside: AtomicU32,
+    /// Requests that are being processed or wait for a worker.
+    concurrent: AtomicU32,
     served: AtomicU32,
-    is_weak: bool,
+    began_cold: bool,
 }
 
-impl Life {
-    fn begin(size: Size, is_weak: bool) -> Arc<Self> {
+/// Whether a service comes from a crash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Start {
+    Warm,
+    Cold,
+}
+
+impl Process {
+    fn start(size: Size, start: Start) -> Arc<Self> {
         let now = Instant::now();
         Arc::new(Self {
-            condition: watch::Sender::new(Condition::Well),
+            condition: watch::Sender::new(Condition::Healthy),
             workers: Semaphore::new(size.workers as usize),
             free_since: Mutex::new(vec![now; size.workers as usize]),
-            inside: AtomicU32::new(0),
+            concurrent: AtomicU32::new(0),
             served: AtomicU32::new(0),
-            is_weak,
+            began_cold: start == Start::Cold,
         })
     }
 }
 
-/// A lock whose holders never panic; if one did, the data would still be good.
+/// Locks a mutex whose holders never panic. If one did, the data would still be valid.
 pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Service {
-    /// A service whose work is to take time: as long as `takes` says for the request of that number.
-    pub(crate) async fn that_takes<F>(size: Size, takes: F) -> Result<Self, Trouble>
+    /// A service that takes some time for each request: `latency` says how long for the request of that number.
+    pub(crate) async fn with_latency<F>(size: Size, latency: F) -> Result<Self, SetupError>
     where
         F: Fn(u64) -> Duration + Send + Sync + 'static,
     {
-        Self::start(size, None, Self::sleeping(takes)).await
+        Self::start(size, None, Self::sleeping(latency)).await
     }
 
-    /// The same, and weak after a crash.
-    pub(crate) async fn that_is_frail<F>(size: Size, weakness: Weakness, takes: F) -> Result<Self, Trouble>
+    /// The same, but after a crash it starts cold.
+    pub(crate) async fn with_cold_start<F>(
+        size: Size,
+        cold_start: ColdStart,
+        latency: F,
+    ) -> Result<Self, SetupError>
     where
         F: Fn(u64) -> Duration + Send + Sync + 'static,
     {
-        Self::start(size, Some(weakness), Self::sleeping(takes)).await
+        Self::start(size, Some(cold_start), Self::sleeping(latency)).await
     }
 
-    /// A service that does whatever it is told, such as asking another.
-    pub(crate) async fn that_does<F, W>(size: Size, work: F) -> Result<Self, Trouble>
+    /// A service with its own handler, which may call another service.
+    pub(crate) async fn with_handler<F, W>(size: Size, handler: F) -> Result<Self, SetupError>
     where
-        F: Fn(Begun) -> W + Send + Sync + 'static,
-        W: Future<Output = Done> + Send + 'static,
+        F: Fn(Started) -> W + Send + Sync + 'static,
+        W: Future<Output = Finished> + Send + 'static,
     {
-        Self::start(size, None, Box::new(move |begun| Box::pin(work(begun)))).await
+        Self::start(size, None, Box::new(move |started| Box::pin(handler(started)))).await
     }
 
-    fn sleeping<F>(takes: F) -> Work
+    fn sleeping<F>(latency: F) -> Handler
     where
         F: Fn(u64) -> Duration + Send + Sync + 'static,
     {
-        Box::new(move |begun| {
-            let at = begun.at + takes(begun.number);
+        Box::new(move |started| {
+            let at = started.at + latency(started.number);
             Box::pin(async move {
                 sleep_until(at).await;
-                Done { status: StatusCode::OK, at }
+                Finished { status: StatusCode::OK, at }
             })
         })
     }
 
-    async fn start(size: Size, weakness: Option<Weakness>, work: Work) -> Result<Self, Trouble> {
+    async fn start(size: Size, cold_start: Option<ColdStart>, handler: Handler) -> Result<Self, SetupError> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
             size,
-            weakness,
-            work,
-            life: Mutex::new(Life::begin(size, false)),
+            cold_start,
+            handler,
+            process: Mutex::new(Process::start(size, Start::Warm)),
             hits: Mutex::default(),
-            hits_while_weak: AtomicU32::new(0),
+            hits_while_cold: AtomicU32::new(0),
             crashes: AtomicU32::new(0),
             tasks: Mutex::default(),
         });
@@ -190,32 +202,33 @@ impl Service {
         self.address
     }
 
-    /// Makes it ill, or well. What it has in it goes on, unless it is silent or down: from these it comes back as
-    /// a new one.
+    /// Changes its condition. Requests that it holds go on, unless it hangs or goes down: from these it comes back
+    /// as a new process.
     pub(crate) fn set(&self, condition: Condition) {
-        let mut life = locked(&self.shared.life);
-        let was = *life.condition.borrow();
-        if condition == Condition::Well && matches!(was, Condition::Silent | Condition::Down) {
-            *life = Life::begin(self.shared.size, self.shared.weakness.is_some());
+        let mut process = locked(&self.shared.process);
+        let was = *process.condition.borrow();
+        if condition == Condition::Healthy && matches!(was, Condition::Hanging | Condition::Down) {
+            let start = if self.shared.cold_start.is_some() { Start::Cold } else { Start::Warm };
+            *process = Process::start(self.shared.size, start);
         } else {
-            life.condition.send_replace(condition);
+            process.condition.send_replace(condition);
         }
     }
 
-    /// Crashes it: it comes back by itself, weak.
+    /// Crashes it. It restarts by itself, cold.
     pub(crate) fn crash(&self) {
-        let life = locked(&self.shared.life).clone();
-        self.shared.crash(&life);
+        let process = locked(&self.shared.process).clone();
+        self.shared.crash(&process);
     }
 
-    /// When each request came.
+    /// The moment when each request arrived.
     pub(crate) fn hits(&self) -> Vec<Instant> {
         locked(&self.shared.hits).clone()
     }
 
-    /// Requests that came while it was weak or down.
-    pub(crate) fn hits_while_weak(&self) -> u32 {
-        self.shared.hits_while_weak.load(Relaxed)
+    /// Requests that arrived while it was down or cold.
+    pub(crate) fn hits_while_cold(&self) -> u32 {
+        self.shared.hits_while_cold.load(Relaxed)
     }
 
     pub(crate) fn crashes(&self) -> u32 {
@@ -231,7 +244,7 @@ impl Drop for Service {
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
-    // Owned here: they end with this task.
+    // The connections are owned by this set, so they end with this task.
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -245,116 +258,115 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 }
 
 async fn serve(stream: TcpStream, shared: Arc<Shared>) {
-    // Small answers must not wait for each other; if it cannot be set, they are only slower.
+    // Small responses must not wait for each other. If the option cannot be set, they are only slower.
     let _ = stream.set_nodelay(true);
-    let answer = service_fn(move |request: http::Request<Incoming>| {
+    let respond = service_fn(move |request: http::Request<Incoming>| {
         let shared = shared.clone();
         async move {
             let mut response = http::Response::new(Empty::<Bytes>::new());
-            *response.status_mut() = shared.answer(request.uri().path().to_owned()).await?;
-            Ok::<_, BrokenOff>(response)
+            *response.status_mut() = shared.respond(request.uri().path().to_owned()).await?;
+            Ok::<_, Aborted>(response)
         }
     });
-    // A connection ends as its client likes; there is nobody to tell.
-    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
+    // A client may close its connection in any way; there is nothing to report.
+    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), respond).await;
 }
 
-/// The service is gone in the midst of a request.
+/// The service went down while it was working on the request.
 #[derive(Debug, thiserror::Error)]
-#[error("broken off")]
-struct BrokenOff;
+#[error("the service went down")]
+struct Aborted;
 
 impl Shared {
-    async fn answer(self: Arc<Self>, path: String) -> Result<StatusCode, BrokenOff> {
+    async fn respond(self: Arc<Self>, path: String) -> Result<StatusCode, Aborted> {
         let number = {
             let mut hits = locked(&self.hits);
             hits.push(Instant::now());
             hits.len() as u64 - 1
         };
-        let life = locked(&self.life).clone();
-        let condition = *life.condition.borrow();
-        if condition == Condition::Silent {
-            return Ok(silence(pending::<Infallible>().await));
+        let process = locked(&self.process).clone();
+        let condition = *process.condition.borrow();
+        if condition == Condition::Hanging {
+            return Ok(never(pending::<Infallible>().await));
         }
-        let is_weak = condition == Condition::Down || self.is_weak(&life);
-        self.hits_while_weak.fetch_add(u32::from(is_weak), Relaxed);
-        let inside = life.inside.fetch_add(1, Relaxed) + 1;
-        if condition != Condition::Down && is_weak && inside > self.bears(&life) {
-            self.crash(&life);
-        } else if condition == Condition::Down || inside > self.size.workers + self.size.queue_max {
-            life.inside.fetch_sub(1, Relaxed);
+        let is_cold = condition == Condition::Down || self.is_cold(&process);
+        self.hits_while_cold.fetch_add(u32::from(is_cold), Relaxed);
+        let concurrent = process.concurrent.fetch_add(1, Relaxed) + 1;
+        if condition != Condition::Down && is_cold && concurrent > self.concurrent_max(&process) {
+            self.crash(&process);
+        } else if condition == Condition::Down || concurrent > self.size.workers + self.size.queue_max {
+            process.concurrent.fetch_sub(1, Relaxed);
             return Ok(StatusCode::SERVICE_UNAVAILABLE);
         }
-        let (answer, answered) = oneshot::channel();
-        let working = self.clone().work(life.clone(), path, number, answer);
+        let (status, finished) = oneshot::channel();
+        let work = self.clone().work(process.clone(), path, number, status);
         {
             let mut tasks = locked(&self.tasks);
             while tasks.try_join_next().is_some() {}
-            tasks.spawn(working);
+            tasks.spawn(work);
         }
-        let mut condition = life.condition.subscribe();
-        let is_over = async {
-            let over = condition.wait_for(|is| matches!(is, Condition::Down | Condition::Silent)).await;
-            over.map_or(Condition::Down, |condition| *condition)
+        let mut condition = process.condition.subscribe();
+        let lost = async {
+            let lost = condition.wait_for(|is| matches!(is, Condition::Down | Condition::Hanging)).await;
+            lost.map_or(Condition::Down, |condition| *condition)
         };
         tokio::select! {
             biased;
-            over = is_over => match over {
-                Condition::Silent => Ok(silence(pending::<Infallible>().await)),
-                _ => Err(BrokenOff),
+            lost = lost => match lost {
+                Condition::Hanging => Ok(never(pending::<Infallible>().await)),
+                _ => Err(Aborted),
             },
-            status = answered => status.map_err(|_| BrokenOff),
+            status = finished => status.map_err(|_| Aborted),
         }
     }
 
-    /// A worker's part, which goes on when the client has left.
+    /// The worker's part, which goes on when the client has left.
     async fn work(
         self: Arc<Self>,
-        life: Arc<Life>,
+        process: Arc<Process>,
         path: String,
         number: u64,
-        answer: oneshot::Sender<StatusCode>,
+        status: oneshot::Sender<StatusCode>,
     ) {
-        let came = Instant::now();
-        let Ok(_worker) = life.workers.acquire().await else { return };
-        let free_since = locked(&life.free_since).pop().unwrap_or(came);
-        let mut begins = came.max(free_since);
-        let mut condition = life.condition.subscribe();
-        if *condition.borrow() != Condition::Well {
-            let _ = condition.wait_for(|is| *is == Condition::Well).await;
-            begins = Instant::now();
+        let arrived = Instant::now();
+        let Ok(_worker) = process.workers.acquire().await else { return };
+        let free_since = locked(&process.free_since).pop().unwrap_or(arrived);
+        let mut at = arrived.max(free_since);
+        let mut condition = process.condition.subscribe();
+        if *condition.borrow() != Condition::Healthy {
+            let _ = condition.wait_for(|is| *is == Condition::Healthy).await;
+            at = Instant::now();
         }
-        let done = (self.work)(Begun { path, number, at: begins }).await;
-        locked(&life.free_since).push(done.at);
-        life.served.fetch_add(1, Relaxed);
-        life.inside.fetch_sub(1, Relaxed);
-        // Nobody may be there to hear it.
-        let _ = answer.send(done.status);
+        let finished = (self.handler)(Started { path, number, at }).await;
+        locked(&process.free_since).push(finished.at);
+        process.served.fetch_add(1, Relaxed);
+        process.concurrent.fetch_sub(1, Relaxed);
+        // The client may have left.
+        let _ = status.send(finished.status);
     }
 
-    fn is_weak(&self, life: &Life) -> bool {
-        let served = life.served.load(Relaxed);
-        life.is_weak && self.weakness.is_some_and(|weakness| served < weakness.served_to_be_well)
+    fn is_cold(&self, process: &Process) -> bool {
+        let served = process.served.load(Relaxed);
+        process.began_cold && self.cold_start.is_some_and(|cold| served < cold.served_to_be_warm)
     }
 
-    fn bears(&self, life: &Life) -> u32 {
-        let served = life.served.load(Relaxed);
-        self.weakness
-            .map_or(u32::MAX, |weakness| weakness.bears + served / weakness.served_for_one_more.max(1))
+    fn concurrent_max(&self, process: &Process) -> u32 {
+        let served = process.served.load(Relaxed);
+        self.cold_start.map_or(u32::MAX, |cold| cold.concurrent + served / cold.served_for_one_more.max(1))
     }
 
-    fn crash(self: &Arc<Self>, life: &Life) {
-        let Some(weakness) = self.weakness else { return };
+    fn crash(self: &Arc<Self>, process: &Process) {
+        let Some(cold_start) = self.cold_start else { return };
         self.crashes.fetch_add(1, Relaxed);
-        life.condition.send_replace(Condition::Down);
+        process.condition.send_replace(Condition::Down);
         let shared = self.clone();
         locked(&self.tasks).spawn(async move {
-            sleep(weakness.down_for).await;
-            *locked(&shared.life) = Life::begin(shared.size, true);
+            sleep(cold_start.down_for).await;
+            *locked(&shared.process) = Process::start(shared.size, Start::Cold);
         });
     }
 }
 
-fn silence(never: Infallible) -> StatusCode {
-    match never {}
+fn never(value: Infallible) -> StatusCode {
+    match value {}
 }

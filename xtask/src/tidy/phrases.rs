@@ -152,7 +152,7 @@ fn rust(text: &str) -> Vec<String> {
     prose
 }
 
-/// The text up to the closing quote, and what comes after it if it is on this line.
+/// The text up to the closing quote, and the rest of the line if the string ends on it.
 fn string_end(text: &str) -> (&str, Option<&str>) {
     let mut escaped = false;
     for (at, c) in text.char_indices() {
@@ -165,7 +165,7 @@ fn string_end(text: &str) -> (&str, Option<&str>) {
     (text.trim_end_matches('\\'), None)
 }
 
-/// What comes after a character literal, since `'"'` opens no string.
+/// The text after a character literal: `'"'` does not open a string.
 fn character(text: &str) -> Option<&str> {
     ["'\"'", "'\\\"'", "b'\"'"].iter().find_map(|literal| text.strip_prefix(literal))
 }

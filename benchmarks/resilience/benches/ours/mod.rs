@@ -2,7 +2,7 @@
 
 use mainstay_resilience::Outcome;
 use mainstay_resilience::guard::Policy;
-use mainstay_resilience::tower::{BoxError, GuardLayer, ClassifyWith};
+use mainstay_resilience::tower::{BoxError, ClassifyWith, GuardLayer};
 
 type Classify = fn(Result<&(), &BoxError>) -> Outcome;
 

@@ -135,7 +135,7 @@ operations! {
         response: Response {
             description: "The events. As server-sent events, the `id` of each message is a cursor.",
             content: &events("StreamPage"),
-            headers: &[&ETAG, &AS_OF_USED, &CURSOR, &REMOVED_THROUGH, &SENT_STORE],
+            headers: &[&ETAG, &AS_OF_USED, &CURSOR, &SENT_STORE],
         },
         problems: &[ANY, DATA, STREAM_NAME, QUERY, READ, &[Code::HistoryTruncated]],
     };

@@ -91,7 +91,7 @@ pub static CURSOR: ResponseHeader = ResponseHeader {
 };
 pub static REMOVED_THROUGH: ResponseHeader = ResponseHeader {
     name: "mainstay-removed-through",
-    description: "With NDJSON: events up to this cursor may have been removed by retention or deletion.",
+    description: "With NDJSON and server-sent events: events up to this cursor may have been removed by retention or deletion.",
 };
 
 const fn header(name: &'static str, description: &'static str) -> Parameter {

@@ -1,5 +1,5 @@
-//! The attributes of one event, as they were sent, and the rules of CloudEvents 1.0 for each
-//! (spec, section "Context Attributes"). Knows nothing of streams and of where the attributes came from.
+//! The attributes of one event as they were sent, and the rules of CloudEvents 1.0 for each of them (spec, section
+//! "Context Attributes"). Knows nothing about streams, nor about where the attributes came from.
 
 use crate::catalogue::Code;
 use crate::json::{Raw, Text};
@@ -13,7 +13,7 @@ use std::borrow::Cow;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Attribute<'a> {
     pub(crate) value: Cow<'a, str>,
-    /// As it stood between quotes in JSON: written like this again.
+    /// As it was between quotes in JSON. It is written the same way again.
     pub(crate) as_sent: Option<&'a str>,
 }
 
@@ -49,14 +49,15 @@ pub(crate) struct Attributes<'a> {
     /// Sorted by name once [`Self::check`] has passed.
     pub(crate) extensions: Vec<(Cow<'a, str>, Scalar<'a>)>,
     pub(crate) data: Option<Data<'a>>,
-    /// Not an attribute of CloudEvents: where the event is to go, in lines for many streams.
+    /// Not a CloudEvents attribute: the stream to append to, in lines for many streams.
     pub(crate) stream: Option<Attribute<'a>>,
 }
 
 impl<'a> Attribute<'a> {
     /// From a text in JSON. `name` is for the problem.
     pub(crate) fn from_json(name: &str, text: Text<'a>) -> Result<Self> {
-        let value = text.decode().ok_or_else(|| invalid(name, "half a surrogate pair is no character"))?;
+        let value =
+            text.decode().ok_or_else(|| invalid(name, "half of a surrogate pair is not a character"))?;
         Self::new(name, value, Some(text.as_sent()))
     }
 
@@ -70,7 +71,7 @@ impl<'a> Attribute<'a> {
 }
 
 impl<'a> Attributes<'a> {
-    /// The place of the text attribute with this name.
+    /// The field of the text attribute with this name.
     pub(crate) fn slot(&mut self, name: &str) -> Option<&mut Option<Attribute<'a>>> {
         Some(match name {
             "id" => &mut self.id,
@@ -89,7 +90,7 @@ impl<'a> Attributes<'a> {
         if self.extensions.len() == limits::EVENT_EXTENSIONS_MAX {
             return Err(Problem::new(
                 Code::EventTooLarge,
-                format!("an event has at most {} extensions", limits::EVENT_EXTENSIONS_MAX),
+                format!("an event may have at most {} extensions", limits::EVENT_EXTENSIONS_MAX),
             )
             .number("limit", limits::EVENT_EXTENSIONS_MAX as u64));
         }
@@ -97,7 +98,7 @@ impl<'a> Attributes<'a> {
         Ok(())
     }
 
-    /// The rules that need the whole event, and those of each attribute. Sorts the extensions.
+    /// Checks every attribute and the event as a whole. Sorts the extensions.
     pub(crate) fn check(&mut self) -> Result<()> {
         let Some(event_type) = &self.event_type else {
             return Err(Problem::new(Code::MissingMember, "an event needs a `type`").member("type"));
@@ -114,20 +115,20 @@ impl<'a> Attributes<'a> {
         for (name, attribute) in texts {
             let Some(attribute) = attribute else { continue };
             if attribute.value.is_empty() {
-                return Err(invalid(name, "it must not be empty; leave it out instead"));
+                return Err(invalid(name, "it must not be empty; omit it instead"));
             }
             bytes += attribute.value.len();
         }
         for (name, attribute) in [("source", &self.source), ("dataschema", &self.dataschema)] {
             if attribute.as_ref().is_some_and(|uri| uri.value.contains(char::is_whitespace)) {
-                return Err(invalid(name, "it is a URI reference, which has no white space"));
+                return Err(invalid(name, "it must be a URI reference, which contains no white space"));
             }
         }
         if self.datacontenttype.as_ref().is_some_and(|media_type| !media::is_media_type(&media_type.value)) {
-            return Err(invalid("datacontenttype", "it is a media type, such as `application/json`"));
+            return Err(invalid("datacontenttype", "it must be a media type, such as `application/json`"));
         }
         if self.time.as_ref().is_some_and(|time| Moment::parse(&time.value).is_none()) {
-            let form = "it is an RFC 3339 time that exists, such as `2010-10-02T07:20:39.266Z`";
+            let form = "it must be a valid RFC 3339 time, such as `2010-10-02T07:20:39.266Z`";
             return Err(invalid("time", form));
         }
         for (name, value) in &self.extensions {
@@ -162,12 +163,12 @@ pub(crate) fn is_attribute_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
 }
 
-/// Members that say where an event was recorded: the server's.
+/// Whether the server sets this member when it records an event.
 pub(crate) fn is_recorded(name: &str) -> bool {
     matches!(name, "revision" | "cursor" | "recordedtime")
 }
 
-/// An extension's integer has 32 bits (CloudEvents, "Type System").
+/// Integers of extensions have 32 bits (CloudEvents, "Type System").
 pub(crate) fn is_integer(digits: &str) -> bool {
     digits.parse::<i32>().is_ok()
 }
@@ -177,8 +178,11 @@ pub(crate) fn invalid(name: &str, why: &str) -> Box<Problem> {
 }
 
 pub(crate) fn too_large(what: &str, bytes: usize, limit: usize) -> Box<Problem> {
-    Problem::new(Code::EventTooLarge, format!("the event's {what} {bytes} bytes; at most {limit} are taken"))
-        .number("limit", limit as u64)
+    Problem::new(
+        Code::EventTooLarge,
+        format!("the event's {what} {bytes} bytes, and at most {limit} are allowed"),
+    )
+    .number("limit", limit as u64)
 }
 
 /// CloudEvents, "Type System": a String has no control characters and no noncharacters.

@@ -15,14 +15,14 @@ use std::borrow::Cow;
 
 const PREFIX: &str = "ce-";
 
-/// Reads the event that headers and body make up.
+/// Reads an event from headers and body.
 pub(crate) fn read_binary<'a>(headers: &'a HeaderMap, body: &'a [u8]) -> Result<Attributes<'a>> {
     let mut attributes = Attributes::default();
     for header in headers.keys() {
         let Some(name) = header.as_str().strip_prefix(PREFIX) else { continue };
         let mut values = headers.get_all(header).iter();
         let (Some(value), None) = (values.next(), values.next()) else {
-            return Err(Problem::new(Code::DuplicateHeader, format!("`{header}` is there twice"))
+            return Err(Problem::new(Code::DuplicateHeader, format!("`{header}` was sent twice"))
                 .header(header.as_str()));
         };
         read_header(&mut attributes, header, name, value)?;
@@ -49,10 +49,12 @@ fn read_header<'a>(
             .header(header.as_str()));
     }
     if !is_attribute_name(name) {
-        let detail = format!("`{header}` names no attribute: names have lower-case letters and digits only");
+        let detail = format!(
+            "`{header}` does not name an attribute: names contain only lower-case letters and digits"
+        );
         return Err(Problem::new(Code::UnknownMember, detail).member(name).header(header.as_str()));
     }
-    let value = unquote(value.as_bytes()).ok_or_else(|| bad_header(header, "its quotes do not close"))?;
+    let value = unquote(value.as_bytes()).ok_or_else(|| bad_header(header, "its quotes are not closed"))?;
     let value = match value {
         Cow::Borrowed(bytes) => uri::decode(bytes),
         Cow::Owned(bytes) => uri::decode(&bytes).map(|text| Cow::Owned(text.into_owned())),
@@ -69,7 +71,7 @@ fn read_header<'a>(
     Ok(())
 }
 
-/// Section 3.1.3.2: a value in double quotes is read without them and without its backslashes.
+/// Section 3.1.3.2: removes double quotes, and the backslashes within them.
 fn unquote(value: &[u8]) -> Option<Cow<'_, [u8]>> {
     let Some(inner) = value.strip_prefix(b"\"") else { return Some(Cow::Borrowed(value)) };
     let mut out = Vec::with_capacity(inner.len());
@@ -83,7 +85,7 @@ fn unquote(value: &[u8]) -> Option<Cow<'_, [u8]>> {
     }
 }
 
-/// JSON is checked and kept, text becomes a text, all else bytes. An empty body is no data.
+/// JSON is validated and kept, text becomes a string, everything else bytes. An empty body means no data.
 fn data<'a>(content_type: Option<&Attribute<'a>>, body: &'a [u8]) -> Result<Option<Data<'a>>> {
     if body.is_empty() {
         return Ok(None);

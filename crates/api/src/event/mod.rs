@@ -1,4 +1,4 @@
-//! Events on their way in: CloudEvents 1.0 in structured or binary form become [`model::NewEvent`].
+//! Incoming events: CloudEvents 1.0 in structured or binary mode become [`model::NewEvent`].
 //!
 //! | module | what it does |
 //! |---|---|

@@ -9,17 +9,17 @@ use crate::problem::{Problem, Result};
 use model::limits;
 use std::borrow::Cow;
 
-/// Whether the object may say where the event is to go.
+/// Whether the object may name a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StreamMember {
     Taken,
     Refused,
 }
 
-/// Reads the event at the reader's place.
+/// Reads the event at the reader's position in the text.
 pub(crate) fn read_structured<'a>(reader: &mut Reader<'a>, stream: StreamMember) -> Result<Attributes<'a>> {
     if reader.value()? != Value::Object {
-        return Err(Problem::new(Code::InvalidMember, "an event is a JSON object"));
+        return Err(Problem::new(Code::InvalidMember, "an event must be a JSON object"));
     }
     let mut event = Object { attributes: Attributes::default(), seen: 0, stream };
     let mut comma = Comma::None;
@@ -33,7 +33,7 @@ pub(crate) fn read_structured<'a>(reader: &mut Reader<'a>, stream: StreamMember)
 
 struct Object<'a> {
     attributes: Attributes<'a>,
-    /// One bit for each known member, to notice a second one.
+    /// One bit for each known member, to detect repeated ones.
     seen: u16,
     stream: StreamMember,
 }
@@ -66,12 +66,12 @@ impl<'a> Object<'a> {
             "data_base64" => self.data_base64(reader),
             "specversion" => specversion(reader),
             "stream" if self.stream == StreamMember::Taken => {
-                // A stream's name has rules of its own, checked where it is used.
+                // The rules for names of streams are checked where the name is used.
                 self.attributes.stream = text(reader, "stream")?;
                 Ok(())
             }
-            "stream" => Err(reserved("stream", "the path says to which stream the event is appended")),
-            name if is_recorded(name) => Err(reserved(name, "the server says where an event was recorded")),
+            "stream" => Err(reserved("stream", "the path names the stream")),
+            name if is_recorded(name) => Err(reserved(name, "the server sets it when it records the event")),
             known => match self.attributes.slot(known) {
                 Some(slot) => {
                     *slot = text(reader, known)?;
@@ -96,11 +96,11 @@ impl<'a> Object<'a> {
         let encoded = match reader.value()? {
             Value::Null => return Ok(()),
             Value::Text(text) => text.as_sent(),
-            _ => return Err(invalid("data_base64", "it must be a text")),
+            _ => return Err(invalid("data_base64", "it must be a string")),
         };
         self.only_data()?;
         let Some(len) = base64_len(encoded) else {
-            return Err(invalid("data_base64", "it is not base64 (RFC 4648, section 4, with padding)"));
+            return Err(invalid("data_base64", "it must be base64 with padding (RFC 4648, section 4)"));
         };
         if len > limits::EVENT_DATA_BYTES_MAX {
             return Err(too_large("data has", len, limits::EVENT_DATA_BYTES_MAX));
@@ -128,23 +128,23 @@ impl<'a> Object<'a> {
             Value::Bool(value) => Scalar::Bool(value),
             Value::Number(digits) if is_integer(digits) => Scalar::Integer(digits),
             Value::Number(_) => {
-                return Err(invalid(&name, "a number in an extension is an integer of 32 bits"));
+                return Err(invalid(&name, "a number in an extension must be a 32-bit integer"));
             }
             Value::Text(text) => Scalar::Text(Attribute::from_json(&name, text)?),
             Value::Object | Value::Array => {
-                return Err(invalid(&name, "an extension is a text, an integer or a truth value"));
+                return Err(invalid(&name, "an extension must be a string, a 32-bit integer or a boolean"));
             }
         };
         self.attributes.push_extension(name, value)
     }
 }
 
-/// A text attribute; null is as if it were not there (CloudEvents JSON format, section 2.2).
+/// Reads a text attribute. Null counts as absent (CloudEvents JSON format, section 2.2).
 fn text<'a>(reader: &mut Reader<'a>, name: &str) -> Result<Option<Attribute<'a>>> {
     match reader.value()? {
         Value::Null => Ok(None),
         Value::Text(text) => Attribute::from_json(name, text).map(Some),
-        _ => Err(invalid(name, "it must be a text")),
+        _ => Err(invalid(name, "it must be a string")),
     }
 }
 
@@ -158,19 +158,19 @@ fn specversion(reader: &mut Reader<'_>) -> Result<()> {
 
 fn unknown(name: &str) -> Box<Problem> {
     let detail =
-        format!("`{name}` is no attribute of an event, and not the name of an extension ([a-z0-9]+)");
+        format!("`{name}` is not an attribute of an event, nor a valid name of an extension ([a-z0-9]+)");
     Problem::new(Code::UnknownMember, detail).member(name)
 }
 
 fn duplicate(name: &str) -> Box<Problem> {
-    Problem::new(Code::DuplicateMember, format!("`{name}` is there twice")).member(name)
+    Problem::new(Code::DuplicateMember, format!("`{name}` appears twice")).member(name)
 }
 
 fn reserved(name: &str, why: &str) -> Box<Problem> {
     Problem::new(Code::ReservedMember, format!("`{name}` cannot be sent: {why}")).member(name)
 }
 
-/// The number of bytes that a base64 text stands for; `None` when it is none.
+/// The number of bytes that a base64 text encodes; `None` when it is not base64.
 fn base64_len(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     if !bytes.len().is_multiple_of(4) {

@@ -1,7 +1,7 @@
-//! Texts without their escapes. That each escape is one has been checked by the reader; left to refuse is half
-//! a surrogate pair, which JSON's grammar allows and which is no character.
+//! Decodes the escapes of strings. The reader has validated each escape. What remains is half of a surrogate pair,
+//! which the JSON grammar allows although it is not a character.
 
-/// `None` when there is half a pair.
+/// `None` when there is half of a surrogate pair.
 pub(super) fn unescape(text: &str) -> Option<String> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

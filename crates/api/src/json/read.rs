@@ -1,8 +1,8 @@
-//! A pull reader over borrowed text. The caller asks for what it expects next; what it does not understand
-//! it takes as [`Raw`], checked and byte for byte.
+//! A pull reader over borrowed text. The caller reads what it expects next. Values it does not interpret are read as
+//! [`Raw`]: validated, and byte for byte.
 //!
-//! Guarantees: everything taken is valid JSON, values are nested at most
-//! [`limits::JSON_DEPTH_MAX`] deep, no input makes it recurse, panic or allocate.
+//! Guarantees: everything read is valid JSON; values are nested at most [`limits::JSON_DEPTH_MAX`] levels deep; no
+//! input makes the reader recurse, panic or allocate.
 
 use super::{escape, scan};
 use crate::catalogue::Code;
@@ -10,22 +10,22 @@ use crate::problem::{Problem, Result};
 use model::limits;
 use std::borrow::Cow;
 
-/// A text as it stands between its quotes.
+/// A string as it is between its quotes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Text<'a> {
     inner: &'a str,
     escaped: bool,
 }
 
-/// A value as it came.
+/// A value as it was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Raw<'a> {
     pub text: &'a str,
-    /// It has newlines or carriage returns between its tokens (none can be within them).
+    /// Whether there are newlines or carriage returns between its tokens. Tokens cannot contain any.
     pub has_newlines: bool,
 }
 
-/// One value, its inside unread.
+/// One value. The inside of an object or array is not read yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Value<'a> {
     Null,
@@ -46,13 +46,13 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Text<'a> {
-    /// A text that holds nothing to escape.
+    /// A string without escapes.
     #[must_use]
     pub const fn plain(inner: &'a str) -> Self {
         Self { inner, escaped: false }
     }
 
-    /// The text without its escapes; `None` when it has half a surrogate pair, which is no character.
+    /// The decoded text; `None` when it contains half of a surrogate pair, which is not a character.
     #[must_use]
     pub fn decode(self) -> Option<Cow<'a, str>> {
         if self.escaped {
@@ -62,7 +62,7 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// As it came, without the quotes.
+    /// As it was sent, without the quotes.
     #[must_use]
     pub const fn as_sent(self) -> &'a str {
         self.inner
@@ -82,7 +82,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The next byte after white space, not taken.
+    /// Skips white space and returns the next byte without consuming it.
     pub fn peek(&mut self) -> Option<u8> {
         let bytes = self.text.as_bytes();
         loop {
@@ -104,7 +104,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Takes a `{`, an `[`, or another value whole.
+    /// Reads a `{`, an `[`, or any other whole value.
     ///
     /// # Errors
     /// When there is no value.
@@ -126,8 +126,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// After the `{` or after a member's value: the next member's name, or `None` at the `}`. The caller
-    /// says whether it is the first.
+    /// Reads the next member's name, or the closing `}`, which returns `None`. To be called after the `{`, and after
+    /// the value of each member.
     ///
     /// # Errors
     /// When there is neither.
@@ -146,7 +146,8 @@ impl<'a> Reader<'a> {
         Ok(Some(name))
     }
 
-    /// After the `[` or after an item: whether another item follows (else the `]` is taken).
+    /// Returns whether another item follows; if not, reads the closing `]`. To be called after the `[`, and after each
+    /// item.
     ///
     /// # Errors
     /// When there is neither.
@@ -163,7 +164,7 @@ impl<'a> Reader<'a> {
             (Some(b','), Comma::Required) => {
                 self.at += 1;
                 if self.peek() == Some(close) {
-                    return Err(self.broken("what the comma announces"));
+                    return Err(self.broken("another member or item after the comma"));
                 }
                 Ok(true)
             }
@@ -172,10 +173,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Takes the next value whole, checked.
+    /// Reads and validates the next whole value.
     ///
     /// # Errors
-    /// When it is not JSON, or too deep.
+    /// When it is not valid JSON, or nested too deeply.
     pub fn raw(&mut self) -> Result<Raw<'a>> {
         self.peek();
         let from = self.at;
@@ -185,7 +186,7 @@ impl<'a> Reader<'a> {
         Ok(Raw { text: &self.text[from..self.at], has_newlines })
     }
 
-    /// Without recursion: one bit a level says whether it is an object.
+    /// Works without recursion: one bit per level records whether it is an object.
     fn skip(&mut self) -> Result<()> {
         let mut depth = 0;
         let mut objects: u64 = 0;
@@ -205,7 +206,7 @@ impl<'a> Reader<'a> {
                 }
                 _ => comma = Comma::Required,
             }
-            // Close what ends here; go on with the next value of what does not.
+            // Close every level that ends here, then continue with the next value.
             loop {
                 if depth == 0 {
                     return Ok(());
@@ -269,7 +270,7 @@ impl<'a> Reader<'a> {
     fn broken(&self, wanted: &str) -> Box<Problem> {
         let detail = match self.text[self.at..].chars().next() {
             Some(found) => format!("expected {wanted} at byte {}, found {found:?}", self.at),
-            None => format!("expected {wanted} at byte {}, where the text ends", self.at),
+            None => format!("expected {wanted} at byte {}, found the end of the text", self.at),
         };
         Problem::new(Code::InvalidJson, detail)
     }
@@ -296,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn what_json_is_and_is_not() {
+    fn only_valid_json_is_accepted() {
         for text in [
             "null",
             " [] ",

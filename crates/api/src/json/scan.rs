@@ -1,4 +1,4 @@
-//! Single tokens of JSON (RFC 8259): where a text ends, what a number is. Knows bytes only.
+//! Scans single tokens of JSON (RFC 8259): the end of a string, the extent of a number.
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGHS: u64 = ONES * 0x80;

@@ -1,13 +1,13 @@
-//! Small values on their way out.
+//! Writes single values.
 
-/// A JSON string.
+/// Writes a JSON string.
 pub fn write_text(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     write_escaped(out, text);
     out.push(b'"');
 }
 
-/// The inside of a JSON string.
+/// Writes the inside of a JSON string.
 fn write_escaped(out: &mut Vec<u8>, text: &str) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let bytes = text.as_bytes();
@@ -30,7 +30,7 @@ fn write_escaped(out: &mut Vec<u8>, text: &str) {
     }
 }
 
-/// A number, without an allocation.
+/// Writes a number without allocating.
 pub fn write_number(out: &mut Vec<u8>, number: u64) {
     let mut digits = [0; 20];
     let mut at = digits.len();

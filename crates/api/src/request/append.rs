@@ -1,4 +1,4 @@
-//! `POST /v1/streams/{stream}/events`: one event, a batch or lines become one append, all or none.
+//! `POST /v1/streams/{stream}/events`: one event, a batch or NDJSON lines become one append.
 
 use super::head::Head;
 use super::key::Key;
@@ -12,7 +12,7 @@ use crate::trace::Trace;
 use http::HeaderMap;
 use model::{Append, Expected, NewEvent, StreamName, limits};
 
-/// The head of an append: everything that can be refused before the body comes.
+/// The head of an append: everything that can be refused before the body arrives.
 #[derive(Debug)]
 pub struct AppendHead<'a> {
     headers: &'a HeaderMap,
@@ -24,7 +24,7 @@ pub struct AppendHead<'a> {
 
 impl<'a> AppendHead<'a> {
     /// # Errors
-    /// The problem to answer with.
+    /// The problem with the request.
     pub fn of(headers: &'a HeaderMap) -> Result<Self> {
         let head = Head::read(headers)?;
         Ok(Self {
@@ -39,7 +39,7 @@ impl<'a> AppendHead<'a> {
     /// Reads the body.
     ///
     /// # Errors
-    /// The problem to answer with; nothing of the request takes effect.
+    /// The problem with the request, which then has no effect.
     pub fn read(&self, stream: StreamName<'_>, body: &[u8]) -> Result<Append<'static>> {
         let recipient = Recipient { stream: stream.as_str(), trace: self.trace.as_ref() };
         let events = match self.form {
@@ -49,7 +49,7 @@ impl<'a> AppendHead<'a> {
             EventsBody::Binary => vec![recipient.new_event(&read_binary(self.headers, body)?)],
         };
         if events.is_empty() {
-            return Err(Problem::new(Code::EmptyBatch, "the body holds no event"));
+            return Err(Problem::new(Code::EmptyBatch, "the body contains no events"));
         }
         let mut append = Append { keyed: None, stream: stream.into_owned(), expected: self.expected, events };
         append.keyed = self.key.as_ref().map(|key| key.for_append(&append));
@@ -99,11 +99,8 @@ fn lines(recipient: &Recipient<'_>, body: &[u8]) -> Result<Vec<NewEvent<'static>
 }
 
 pub(super) fn too_many() -> Box<Problem> {
-    Problem::new(
-        Code::TooManyItems,
-        format!("more than {} events are in one request", limits::BATCH_EVENTS_MAX),
-    )
-    .number("limit", limits::BATCH_EVENTS_MAX as u64)
+    Problem::new(Code::TooManyItems, format!("the request has more than {} events", limits::BATCH_EVENTS_MAX))
+        .number("limit", limits::BATCH_EVENTS_MAX as u64)
 }
 
 #[cfg(test)]

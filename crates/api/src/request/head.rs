@@ -1,5 +1,4 @@
-//! The headers that mean something to this API, found in one pass; those that have one value are refused
-//! when they come twice.
+//! The headers that this API uses, found in one pass. A header with a single value is refused when it appears twice.
 
 use crate::catalogue::Code;
 use crate::problem::{Problem, Result};
@@ -9,11 +8,11 @@ use http::HeaderMap;
 use http::header::HeaderValue;
 use model::{Cursor, Expected, Revision};
 
-/// What a request's head says.
+/// The headers of a request that this API uses.
 #[derive(Clone, Debug, Default)]
 pub struct Head<'a> {
     pub content_type: Option<&'a str>,
-    /// There are `ce-*` headers: an event in binary mode.
+    /// Whether there are `ce-*` headers: the body is an event in binary mode.
     pub has_ce_headers: bool,
     if_match: Option<&'a str>,
     if_none_match: Option<&'a str>,
@@ -25,7 +24,7 @@ pub struct Head<'a> {
 
 impl<'a> Head<'a> {
     /// # Errors
-    /// When a header with one value comes twice or is not text, or the body is compressed.
+    /// When a header with a single value appears twice or is not ASCII, or when the body is compressed.
     pub fn read(headers: &'a HeaderMap) -> Result<Self> {
         let mut head = Self::default();
         let mut encoding = None;
@@ -55,28 +54,29 @@ impl<'a> Head<'a> {
             };
             if slot.is_some() {
                 return Err(
-                    Problem::new(Code::DuplicateHeader, format!("`{name}` is there twice")).header(name)
+                    Problem::new(Code::DuplicateHeader, format!("`{name}` was sent twice")).header(name)
                 );
             }
             *slot = Some(text(name, value)?);
         }
         if traces > 1 {
-            // Trace Context, section 3.2: with two, neither counts.
+            // Trace Context, section 3.2: if there are two, ignore both.
             head.traceparent = None;
         }
         match encoding {
             Some(encoding) if !encoding.eq_ignore_ascii_case("identity") => {
-                let detail = format!("the body is encoded as `{encoding}`; send it as it is");
+                let detail =
+                    format!("the body is encoded as `{encoding}`; send it without `Content-Encoding`");
                 Err(Problem::new(Code::UnsupportedMediaType, detail).header("content-encoding"))
             }
             _ => Ok(head),
         }
     }
 
-    /// The expected revision that the request's conditions state.
+    /// The expected revision that `If-Match` and `If-None-Match` state.
     ///
     /// # Errors
-    /// When the conditions cannot be read as one.
+    /// When they state none or contradict each other.
     pub fn expected(&self) -> Result<Expected> {
         match (self.if_match, self.if_none_match) {
             (None, None) => Ok(Expected::Any),
@@ -84,11 +84,11 @@ impl<'a> Head<'a> {
             (Some(tag), None) => revision_tag(tag).map(Expected::Revision),
             (None, Some("*")) => Ok(Expected::None),
             (None, Some(_)) => {
-                Err(invalid("if-none-match", "only `If-None-Match: *` is taken: the stream does not exist"))
+                Err(invalid("if-none-match", "the only supported value is `*`: the stream must not exist"))
             }
             (Some(_), Some(_)) => Err(invalid(
                 "if-none-match",
-                "`If-Match` and `If-None-Match` contradict each other: send one",
+                "`If-Match` and `If-None-Match` contradict each other; send one of them",
             )),
         }
     }
@@ -96,13 +96,13 @@ impl<'a> Head<'a> {
     /// The idempotency key.
     ///
     /// # Errors
-    /// When the header's value is no key.
+    /// When the header's value is not a valid key.
     pub fn key(&self) -> Result<Option<Key<'a>>> {
         self.idempotency_key.map(Key::parse).transpose()
     }
 
     /// # Errors
-    /// When there is a key: routes whose writes have an identity of their own take none.
+    /// When there is a key. Routes whose requests are safe to repeat without one accept none.
     pub fn refuse_key(&self, why: &'static str) -> Result<()> {
         match self.idempotency_key {
             None => Ok(()),
@@ -116,17 +116,17 @@ impl<'a> Head<'a> {
         Trace::parse(self.traceparent?, self.tracestate)
     }
 
-    /// Where a subscriber that comes back stood.
+    /// Where a returning subscriber left off.
     ///
     /// # Errors
-    /// When the header is no cursor.
+    /// When the header is not a cursor.
     pub fn last_event_id(&self) -> Result<Option<Cursor>> {
         match self.last_event_id {
             None | Some("") => Ok(None),
             Some(text) => text.parse().map(Some).map_err(|_| {
                 invalid(
                     "last-event-id",
-                    "it is the id of an event that this API sent: a cursor of 20 hex digits",
+                    "it must be the `id` of a message that this API sent: a cursor of 20 hex digits",
                 )
             }),
         }
@@ -134,12 +134,12 @@ impl<'a> Head<'a> {
 }
 
 fn text<'a>(name: &str, value: &'a HeaderValue) -> Result<&'a str> {
-    value.to_str().map_err(|_| invalid(name, "it has characters outside of visible ASCII"))
+    value.to_str().map_err(|_| invalid(name, "it contains characters other than visible ASCII"))
 }
 
-/// `"41"`: an entity tag that is a revision.
+/// Parses the entity tag `"41"` as a revision.
 fn revision_tag(tag: &str) -> Result<Revision> {
-    const FORM: &str = "it is one revision in quotes, as in `If-Match: \"41\"`, or `*`";
+    const FORM: &str = "it must be one revision in quotes, as in `If-Match: \"41\"`, or `*`";
     if tag.starts_with("W/") {
         return Err(invalid(
             "if-match",
@@ -147,7 +147,7 @@ fn revision_tag(tag: &str) -> Result<Revision> {
         ));
     }
     if tag.contains(',') {
-        return Err(invalid("if-match", "a list of tags is not taken: a stream is at one revision"));
+        return Err(invalid("if-match", "lists of tags are not supported: a stream is at one revision"));
     }
     let digits = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"'));
     let digits = digits.filter(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()));
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn conditions_become_the_expected_revision() {
+    fn preconditions_become_the_expected_revision() {
         for (lines, want) in [
             (&[][..], Ok(Expected::Any)),
             (&[("if-match", "\"41\"")], Ok(Expected::Revision(Revision(41)))),
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_with_one_value_comes_once() {
+    fn a_header_with_a_single_value_appears_once() {
         for name in ["content-type", "if-match", "if-none-match", "idempotency-key", "last-event-id"] {
             let twice = headers(&[(name, "a"), (name, "a")]);
             assert_eq!(Head::read(&twice).unwrap_err().code, Code::DuplicateHeader, "{name}");
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trace_that_is_broken_or_doubled_is_ignored() {
+    fn a_malformed_or_repeated_trace_is_ignored() {
         let good = ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
         assert!(Head::read(&headers(&[good])).unwrap().trace().is_some());
         assert!(Head::read(&headers(&[good, good])).unwrap().trace().is_none());
@@ -220,10 +220,10 @@ mod tests {
     }
 
     #[test]
-    fn a_subscriber_s_place_is_a_cursor() {
-        let place = |text| Head::read(&headers(&[("last-event-id", text)])).unwrap().last_event_id();
-        assert_eq!(place("").unwrap(), None);
-        assert!(place("00000000000000000007").unwrap().is_some());
-        assert_eq!(place("7").unwrap_err().status(), 400);
+    fn last_event_id_is_a_cursor() {
+        let last_event_id = |text| Head::read(&headers(&[("last-event-id", text)])).unwrap().last_event_id();
+        assert_eq!(last_event_id("").unwrap(), None);
+        assert!(last_event_id("00000000000000000007").unwrap().is_some());
+        assert_eq!(last_event_id("7").unwrap_err().status(), 400);
     }
 }

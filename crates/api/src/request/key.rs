@@ -1,4 +1,5 @@
-//! Idempotency keys (draft-ietf-httpapi-idempotency-key-header): the client's name for one intended effect.
+//! Idempotency keys (draft-ietf-httpapi-idempotency-key-header): the client's name for one intended effect, and the
+//! fingerprint of what it was used for.
 
 use crate::catalogue::Code;
 use crate::problem::{Problem, Result};
@@ -8,7 +9,7 @@ use model::{
 use std::borrow::Cow;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
-/// Who asks; one for all until there is access control.
+/// The caller. There is one for all requests until there is access control.
 const CALLER: u32 = 0;
 
 /// A key as the client named it, without quotes.
@@ -16,7 +17,7 @@ const CALLER: u32 = 0;
 pub struct Key<'a>(Cow<'a, str>);
 
 impl<'a> Key<'a> {
-    /// Reads a String of RFC 9651 (with quotes), as the draft has it, or bare text, as most clients send it.
+    /// Parses a quoted String of RFC 9651, as the draft specifies, or bare text, as most clients send it.
     pub(super) fn parse(value: &'a str) -> Result<Self> {
         let key = match value.strip_prefix('"') {
             None => Some(Cow::Borrowed(value)),
@@ -28,14 +29,14 @@ impl<'a> Key<'a> {
         });
         usable.map(Self).ok_or_else(|| {
             let detail = format!(
-                "an idempotency key has 1 to {} visible ASCII characters, in quotes or not",
+                "an idempotency key must have 1 to {} visible ASCII characters, with or without quotes",
                 limits::IDEMPOTENCY_KEY_BYTES_MAX
             );
             Problem::new(Code::InvalidHeader, detail).header("idempotency-key")
         })
     }
 
-    /// For a route below a stream: the record lives beside the stream.
+    /// For an append to one stream. The record is kept with the stream.
     pub(super) fn for_append(&self, append: &Append<'_>) -> Keyed {
         let route = format!("/v1/streams/{}/events", append.stream);
         let mut request = Request::default();
@@ -43,14 +44,14 @@ impl<'a> Key<'a> {
         self.keyed(&route, &request, append.stream.slot(Namespace::ROOT))
     }
 
-    /// For a transaction: the record lives where the key says.
+    /// For a transaction. The record is kept in the slot of the key.
     pub(super) fn for_transaction(&self, checks: &[Check<'_>], writes: &[Write<'_>]) -> Keyed {
         let mut request = Request::default();
         for Check::Stream { stream, expected } in checks {
             add_text(&mut request.precondition, stream.as_str());
             add_expected(&mut request.precondition, *expected);
         }
-        // The last check's end, so that no check can pass for the precondition of a write.
+        // Separates the checks from the preconditions of the writes.
         request.precondition.push(0xff);
         for Write::Append(append) in writes {
             request.add_append(append);
@@ -132,7 +133,7 @@ mod tests {
     use std::borrow::Cow;
 
     #[test]
-    fn keys_come_with_quotes_or_without() {
+    fn keys_may_have_quotes() {
         let long = "k".repeat(256);
         for (value, want) in [
             ("abc", Some("abc")),
@@ -169,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn content_and_preconditions_are_told_apart() {
+    fn content_and_preconditions_have_their_own_halves() {
         let key = Key::parse("k").unwrap();
         let with_event = |mut append: Append<'static>| {
             append.events.push(NewEvent {
@@ -202,7 +203,7 @@ mod tests {
         }
     }
 
-    /// Stored records depend on these: they never change.
+    /// Stored records depend on these, so they never change.
     #[test]
     fn hashes_are_those_of_every_earlier_version() {
         let keyed = Key::parse("k").unwrap().for_append(&append("a", Expected::Exists));

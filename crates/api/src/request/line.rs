@@ -1,4 +1,4 @@
-//! One line of `POST /v1/events`: an event that says to which stream it goes, appended on its own.
+//! One line of `POST /v1/events`: an event that names its stream, as an append of its own.
 
 use crate::catalogue::Code;
 use crate::event::{Recipient, StreamMember, read_structured};
@@ -8,14 +8,15 @@ use crate::trace::Trace;
 use model::{Append, Expected, StreamName};
 
 /// # Errors
-/// The problem that is this line's answer.
+/// The problem with this line.
 pub fn read(line: &[u8], trace: Option<&Trace>) -> Result<Append<'static>> {
     let mut reader = Reader::new(line)?;
     let mut attributes = read_structured(&mut reader, StreamMember::Taken)?;
     reader.end()?;
     let Some(stream) = attributes.stream.take() else {
-        return Err(Problem::new(Code::MissingMember, "a line says in `stream` where its event goes")
-            .member("stream"));
+        return Err(
+            Problem::new(Code::MissingMember, "a line must name its stream in `stream`").member("stream")
+        );
     };
     let stream =
         StreamName::new(stream.value).map_err(|error| Box::<Problem>::from(error).member("stream"))?;

@@ -1,14 +1,16 @@
-//! Requests on their way in: headers, parameters and bodies become commands and queries.
+//! Parsers of requests: headers, parameters and bodies become commands and queries.
 //!
 //! | module | what it reads |
 //! |---|---|
-//! | [`head`] | the headers that mean something here, each at most once |
-//! | [`query`] | query parameters, unknown ones refused by name |
-//! | [`append`] | the bodies of events, to one stream |
+//! | [`head`] | the headers that this API uses |
+//! | [`query`] | query parameters |
+//! | [`append`] | bodies with events for one stream |
 //! | [`line`] | one line of `POST /v1/events` |
-//! | [`transaction`] | checks and writes |
+//! | [`transaction`] | the body of a transaction |
 //! | [`settings`] | a stream's settings |
-//! | [`object`] | objects of the API's own, member by member |
+//! | [`store`] | the store that a request is meant for |
+//! | [`object`] | the API's own JSON objects, member by member |
+//! | `key` | idempotency keys and their fingerprints |
 
 pub mod append;
 pub mod head;
@@ -24,10 +26,10 @@ use crate::problem::{Problem, Result};
 use crate::{catalogue::Code, uri};
 use model::StreamName;
 
-/// The stream that a segment of the path names.
+/// The stream name in a segment of the path.
 ///
 /// # Errors
-/// When the segment cannot be decoded, or is no name.
+/// When the segment cannot be decoded or is not a valid name.
 pub fn stream_in_path(segment: &str) -> Result<StreamName<'_>> {
     let name =
         uri::decode(segment.as_bytes()).map_err(|error| Problem::new(Code::InvalidPath, error.why()))?;

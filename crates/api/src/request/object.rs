@@ -1,12 +1,12 @@
-//! Objects of the API's own: members by name, unknown and doubled ones refused, problems with the path to
-//! the member.
+//! The API's own JSON objects, read member by member. Unknown and repeated members are refused, and every problem has
+//! the path to its member.
 
 use crate::catalogue::Code;
 use crate::json::{Comma, Reader, Value};
 use crate::problem::{Problem, Result};
 use model::{Expected, Revision, StreamName};
 
-/// Calls `member` with each member's name; it takes the value and says whether it knows the name.
+/// Calls `member` with the name of each member. It reads the value and returns whether it knows the name.
 pub(super) fn read_object<'a>(
     reader: &mut Reader<'a>,
     known: &str,
@@ -21,12 +21,12 @@ pub(super) fn read_object<'a>(
         comma = Comma::Required;
         let name = name.decode().unwrap_or_else(|| "\u{fffd}".into());
         if seen.iter().any(|other| *other == name) {
-            return Err(Problem::new(Code::DuplicateMember, format!("`{name}` is there twice")).member(name));
+            return Err(Problem::new(Code::DuplicateMember, format!("`{name}` appears twice")).member(name));
         }
         match member(&name, reader).map_err(|problem| within(problem, &name))? {
             Known::Yes => seen.push(name.into_owned()),
             Known::No => {
-                let detail = format!("`{name}` is not known here; the object has {known}");
+                let detail = format!("the object has no member `{name}`; it has {known}");
                 return Err(Problem::new(Code::UnknownMember, detail).member(name));
             }
         }
@@ -34,14 +34,14 @@ pub(super) fn read_object<'a>(
     Ok(())
 }
 
-/// Whether a member's name is known.
+/// Whether the object has a member with this name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Known {
     Yes,
     No,
 }
 
-/// Calls `item` for each item of an array, with its place.
+/// Calls `item` for each item of an array, with its index.
 pub(super) fn read_array<'a>(
     reader: &mut Reader<'a>,
     mut item: impl FnMut(usize, &mut Reader<'a>) -> Result<()>,
@@ -59,7 +59,7 @@ pub(super) fn read_array<'a>(
     Ok(())
 }
 
-/// A problem of the text as a whole stays one; one about a value gets the path to it.
+/// Adds the path to a problem with a value. A problem with the text as a whole has none.
 fn within(problem: Box<Problem>, outer: &str) -> Box<Problem> {
     match problem.code {
         Code::InvalidJson | Code::InvalidUtf8 | Code::JsonTooDeep => problem,
@@ -75,7 +75,7 @@ pub(super) fn invalid(why: impl Into<String>) -> Box<Problem> {
     Problem::new(Code::InvalidMember, why.into())
 }
 
-/// A whole number from 0, or null.
+/// Reads a whole number from 0, or null.
 pub(super) fn read_number(reader: &mut Reader<'_>) -> Result<Option<u64>> {
     match reader.value()? {
         Value::Null => Ok(None),
@@ -90,14 +90,14 @@ pub(super) fn read_number(reader: &mut Reader<'_>) -> Result<Option<u64>> {
 pub(super) fn read_stream<'a>(reader: &mut Reader<'a>) -> Result<StreamName<'a>> {
     match reader.value()? {
         Value::Text(text) => {
-            let name = text.decode().ok_or_else(|| invalid("half a surrogate pair is no character"))?;
+            let name = text.decode().ok_or_else(|| invalid("half of a surrogate pair is not a character"))?;
             Ok(StreamName::new(name)?)
         }
-        _ => Err(invalid("a stream's name is a text")),
+        _ => Err(invalid("a stream name must be a string")),
     }
 }
 
-/// A revision, `"none"`, `"exists"` or `"any"`; null is as if it were not there.
+/// Reads a revision, `"none"`, `"exists"` or `"any"`. Null counts as absent.
 pub(super) fn read_expected(reader: &mut Reader<'_>) -> Result<Option<Expected>> {
     const FORM: &str = "this must be a revision, \"none\", \"exists\" or \"any\"";
     match reader.value()? {

@@ -1,4 +1,4 @@
-//! A stream's settings, in and out. Durations are a whole number and a unit: `"30d"`, `"500ms"`.
+//! Parses and writes a stream's settings. A duration is a whole number and a unit: `"30d"`, `"500ms"`.
 
 use super::head::Head;
 use super::object::{Known, invalid, read_number, read_object};
@@ -13,11 +13,11 @@ use model::{Revision, Settings};
 /// keeps everything.
 ///
 /// # Errors
-/// The problem to answer with.
+/// The problem with the request.
 pub fn read(headers: &HeaderMap, body: &[u8]) -> Result<Settings> {
     let head = Head::read(headers)?;
     media::check_json(head.content_type)?;
-    head.refuse_key("settings are replaced whole, so repeating the request is safe without a key")?;
+    head.refuse_key("the request replaces all settings, so repeating it is safe without a key")?;
     let mut settings = Settings::default();
     let mut reader = Reader::new(body)?;
     read_object(&mut reader, "`max_age`, `max_count` and `truncate_before`", |name, reader| {
@@ -26,7 +26,9 @@ pub fn read(headers: &HeaderMap, body: &[u8]) -> Result<Settings> {
             "max_count" => {
                 settings.max_count = read_number(reader)?;
                 if settings.max_count == Some(0) {
-                    return Err(invalid("a stream keeps at least 1 event; to remove all, delete it"));
+                    return Err(invalid(
+                        "a stream keeps at least 1 event; to remove all events, delete the stream",
+                    ));
                 }
             }
             "truncate_before" => settings.truncate_before = read_number(reader)?.map(Revision),
@@ -52,7 +54,7 @@ fn read_duration(reader: &mut Reader<'_>) -> Result<Option<u64>> {
     }
 }
 
-/// The members of the settings, without braces.
+/// Writes the members of the settings, without braces.
 pub(crate) fn write(out: &mut Vec<u8>, settings: &Settings) {
     out.extend_from_slice(b"\"max_age\":");
     match settings.max_age_ms {

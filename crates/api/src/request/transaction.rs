@@ -1,7 +1,7 @@
-//! `POST /v1/transactions`: checks and writes, all or none.
+//! `POST /v1/transactions`: checks and writes that are applied all or none.
 //!
-//! Both lists grow: a check is told by its first member (`stream` so far), a write is an object with one
-//! member that names its kind (`append` so far).
+//! Both lists will get more kinds of items. A check is recognised by its first member (so far only `stream`); a write
+//! is an object with one member that names its kind (so far only `append`).
 
 use super::append::{read_events, too_many};
 use super::head::Head;
@@ -15,15 +15,15 @@ use crate::trace::Trace;
 use http::HeaderMap;
 use model::{Append, Check, Expected, Transaction, Write, limits};
 
-/// Reads the request whole.
+/// Reads the whole request.
 ///
 /// # Errors
-/// The problem to answer with; nothing of the request takes effect.
+/// The problem with the request, which then has no effect.
 pub fn read(headers: &HeaderMap, body: &[u8]) -> Result<Transaction<'static>> {
     let head = Head::read(headers)?;
     media::check_json(head.content_type)?;
     if head.expected()? != Expected::Any {
-        let detail = "a transaction states its conditions in `checks`, or with `expected` in an append";
+        let detail = "state the conditions of a transaction in `checks`, or as `expected` in an append";
         return Err(Problem::new(Code::InvalidHeader, detail).header("if-match"));
     }
     let key = head.key()?;
@@ -85,7 +85,7 @@ fn read_writes(reader: &mut Reader<'_>, trace: Option<&Trace>) -> Result<Vec<Wri
         Ok(())
     })?;
     if writes.is_empty() {
-        return Err(Problem::new(Code::EmptyBatch, "a transaction has at least one write"));
+        return Err(Problem::new(Code::EmptyBatch, "a transaction needs at least one write"));
     }
     Ok(writes)
 }
@@ -104,9 +104,9 @@ fn read_append(reader: &mut Reader<'_>, trace: Option<&Trace>, remaining: usize)
     let stream = stream.ok_or_else(|| missing("stream"))?;
     let events = events.ok_or_else(|| missing("events"))?;
     if events.is_empty() {
-        return Err(Problem::new(Code::EmptyBatch, "an append holds at least one event").member("events"));
+        return Err(Problem::new(Code::EmptyBatch, "an append needs at least one event").member("events"));
     }
-    // Who an event is depends on its stream, which may have been named after the events.
+    // An event's identity depends on its stream, which may come after the events.
     let recipient = Recipient { stream: stream.as_str(), trace };
     let events = events.iter().map(|event| recipient.new_event(event)).collect();
     Ok(Append { keyed: None, stream: stream.into_owned(), expected: expected.unwrap_or_default(), events })
@@ -115,7 +115,7 @@ fn read_append(reader: &mut Reader<'_>, trace: Option<&Trace>, remaining: usize)
 fn too_many_checks() -> Box<Problem> {
     Problem::new(
         Code::TooManyItems,
-        format!("a transaction has at most {} checks", limits::TRANSACTION_CHECKS_MAX),
+        format!("a transaction may have at most {} checks", limits::TRANSACTION_CHECKS_MAX),
     )
     .number("limit", limits::TRANSACTION_CHECKS_MAX as u64)
 }

@@ -1,10 +1,10 @@
-//! Answers on their way out.
+//! Writers of responses.
 //!
 //! | module | what it writes |
 //! |---|---|
-//! | [`stored`] | an event as it was recorded |
-//! | [`outcome`] | what became of a command |
-//! | [`refusal`] | the problem that a refused command is answered with |
+//! | [`stored`] | recorded events |
+//! | [`outcome`] | outcomes of commands |
+//! | [`refusal`] | problems for refused commands |
 //! | [`page`] | pages of events and of streams |
 
 pub mod outcome;

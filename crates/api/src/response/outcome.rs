@@ -1,10 +1,10 @@
-//! What became of a command, as the body of a 200.
+//! Outcomes of commands, as bodies of 200 responses.
 
 use crate::json::{self, write_number};
 use crate::request::settings;
 use model::{Append, Appended, Filled, Revision, Settings, Write};
 
-/// Which events of a request came without an id, so that their answers say the one that the server made.
+/// Which events of a request had no id. The response contains the ids that the server generated for them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unnamed {
     None,
@@ -33,7 +33,7 @@ impl Unnamed {
     }
 }
 
-/// What the answer to one append needs besides the outcome.
+/// What the response to an append needs besides its outcome.
 #[derive(Clone, Debug)]
 pub struct AppendContext {
     pub stream: String,

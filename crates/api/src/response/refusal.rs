@@ -1,14 +1,14 @@
-//! The domain said no: the problem that says so, with the place in the request.
+//! The problem for a refused command, with the part of the request that it is about.
 
 use crate::catalogue::Code;
 use crate::problem::Problem;
 use crate::response::outcome::AppendContext;
 use model::{KeyDifference, Refusal, Revision};
 
-/// What was asked, for the words and the place of a problem.
+/// What a command was about. It determines the wording and the path of the problem.
 #[derive(Clone, Copy, Debug)]
 pub enum Target<'a> {
-    /// Something about one stream.
+    /// One stream.
     Stream(&'a str),
     /// A transaction: the streams of its checks and of its writes.
     Transaction { checks: &'a [String], writes: &'a [AppendContext] },
@@ -63,7 +63,7 @@ pub fn problem(refusal: &Refusal, target: Target<'_>) -> Box<Problem> {
             }
         }
         Refusal::KeyConflict { differs } => key_conflict(*differs),
-        Refusal::KeysFull => Problem::new(Code::KeysFull, "no more idempotency keys can be kept for now"),
+        Refusal::KeysFull => Problem::new(Code::KeysFull, "no more idempotency keys can be stored for now"),
         Refusal::TruncateBeyondEnd { next } => {
             Problem::new(Code::TruncateBeyondEnd, format!("the stream's next revision is {next}"))
                 .revision("next_revision", Some(*next))
@@ -72,7 +72,7 @@ pub fn problem(refusal: &Refusal, target: Target<'_>) -> Box<Problem> {
         Refusal::Unsupported => {
             Problem::new(Code::UnsupportedCommand, "the store applies an older behaviour")
         }
-        Refusal::StreamFull => Problem::new(Code::StreamFull, "a stream has no revision left to give"),
+        Refusal::StreamFull => Problem::new(Code::StreamFull, "the stream has no revisions left"),
     }
 }
 
@@ -92,9 +92,11 @@ fn key_conflict(differs: KeyDifference) -> Box<Problem> {
 fn event_conflict(event: u32, revision: Option<Revision>) -> Box<Problem> {
     let detail = match revision {
         Some(revision) => {
-            format!("its `source` and `id` are those of revision {revision}, which has other content")
+            format!("revision {revision} has the same `source` and `id` and different content")
         }
-        None => "the request holds two events with its `source` and `id` and other content".into(),
+        None => {
+            "the request contains two events with the same `source` and `id` and different content".into()
+        }
     };
     let problem = Problem::new(Code::EventConflict, detail).number("event", u64::from(event));
     match revision {

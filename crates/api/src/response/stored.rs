@@ -1,4 +1,4 @@
-//! An event as it was recorded: what the server knows of it, what it filled in, then the envelope as stored.
+//! A recorded event: its location, the attributes that the server filled in, and the stored envelope.
 
 use crate::json::{self, write_number};
 use crate::json::{Comma, Reader, Value};
@@ -13,12 +13,12 @@ pub struct StoredEvent<'a> {
     pub revision: Revision,
     pub cursor: Cursor,
     pub filled: Filled,
-    /// A JSON object in one line, at least with `specversion`.
+    /// A JSON object in one line. It has at least the member `specversion`.
     pub envelope: &'a [u8],
 }
 
 impl StoredEvent<'_> {
-    /// One JSON object in one line, without a newline.
+    /// Writes one JSON object in one line, without a newline.
     pub fn write(&self, out: &mut Vec<u8>) {
         let cursor = self.cursor.to_hex();
         let recorded = self.cursor.position.wall();
@@ -47,7 +47,7 @@ impl StoredEvent<'_> {
         out.extend_from_slice(self.envelope.get(1..).unwrap_or(b"}"));
     }
 
-    /// When the event happened: its `time`, or when it was recorded if it came without one.
+    /// When the event happened: its `time`, or the recorded time if it was sent without one.
     #[must_use]
     pub fn time(&self) -> Moment {
         let recorded = Moment::from(self.cursor.position.wall());
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_comes_back_with_its_place_and_what_was_filled_in() {
+    fn an_event_is_returned_with_its_location_and_the_attributes_filled_in() {
         let json = written(&stored(Filled(7), r#"{"specversion":"1.0","type":"t","data":1}"#));
         assert_eq!(
             json,
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_s_time_is_its_own_or_when_it_was_recorded() {
+    fn an_event_s_time_is_its_own_or_the_recorded_time() {
         let recorded = Moment::parse("2010-10-02T07:20:39.266Z").unwrap();
         let own = r#"{"specversion":"1.0","type":"time","subject":"\"time\":","time":"1999-01-01T00:00:00Z","data":{"time":"x"}}"#;
         assert_eq!(stored(Filled::default(), own).time(), Moment::parse("1999-01-01T00:00:00Z").unwrap());

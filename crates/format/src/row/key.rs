@@ -1,4 +1,4 @@
-//! Keys: big-endian, so that byte order is the order of what they say.
+//! Keys. They are big-endian, so that byte order is the order of their fields.
 
 use crate::wire::FormatError;
 use alloc::vec::Vec;
@@ -22,7 +22,7 @@ mod kind {
     pub(super) const CLEAN_UP: u8 = 132;
 }
 
-/// Fills a key of fixed length from left to right.
+/// Writes a key of fixed length from left to right.
 struct Fill<const N: usize> {
     key: [u8; N],
     len: usize,
@@ -45,7 +45,7 @@ impl<const N: usize> Fill<N> {
     }
 }
 
-/// Takes a key apart from left to right.
+/// Reads a key from left to right.
 struct Take<'a>(&'a [u8]);
 
 impl<'a> Take<'a> {
@@ -71,7 +71,7 @@ impl<'a> Take<'a> {
     }
 }
 
-/// Where a stream's row is.
+/// The key of a stream's row.
 #[must_use]
 pub fn stream_key(slot: Slot, namespace: Namespace, name: &str) -> Vec<u8> {
     let mut key = Vec::with_capacity(PREFIX_BYTES + name.len());
@@ -80,16 +80,16 @@ pub fn stream_key(slot: Slot, namespace: Namespace, name: &str) -> Vec<u8> {
     key
 }
 
-/// What all stream rows of a slot and namespace begin with.
+/// The prefix of all stream rows of a slot and namespace.
 #[must_use]
 pub fn stream_kind_prefix(slot: Slot, namespace: Namespace) -> [u8; PREFIX_BYTES] {
     Fill::new(slot, namespace, kind::STREAM).done()
 }
 
-/// The slot, namespace and name in a stream row's key; `None` when it is the key of another kind of row.
+/// The slot, namespace and name in a stream row's key; `None` for the key of another kind of row.
 ///
 /// # Errors
-/// [`FormatError`] when it is a stream row's key without a valid name.
+/// [`FormatError`] for a stream row's key without a valid name.
 pub fn parse_stream_key(key: &[u8]) -> Result<Option<(Slot, Namespace, StreamName<'_>)>, FormatError> {
     let Ok((slot, namespace, Take(name))) = Take::of(key, kind::STREAM, "stream key") else {
         return Ok(None);
@@ -99,7 +99,7 @@ pub fn parse_stream_key(key: &[u8]) -> Result<Option<(Slot, Namespace, StreamNam
     Ok(Some((slot, namespace, StreamName::new(name).map_err(|_| damaged)?)))
 }
 
-/// Where one event's row is.
+/// The key of one event's row.
 #[must_use]
 pub fn revision_key(slot: Slot, namespace: Namespace, stream: StreamId, revision: Revision) -> [u8; 23] {
     Fill::new(slot, namespace, kind::REVISION)
@@ -108,25 +108,25 @@ pub fn revision_key(slot: Slot, namespace: Namespace, stream: StreamId, revision
         .done()
 }
 
-/// Where an event's identity is found.
+/// The key of the row for an event's identity.
 #[must_use]
 pub fn dedup_key(slot: Slot, namespace: Namespace, stream: StreamId, id: IdHash) -> [u8; 31] {
     Fill::new(slot, namespace, kind::DEDUP).with(stream.0.to_be_bytes()).with(id.0.to_be_bytes()).done()
 }
 
-/// Where an idempotency record is.
+/// The key of an idempotency record.
 #[must_use]
 pub fn idempotency_key(slot: Slot, namespace: Namespace, key: KeyHash) -> [u8; 23] {
     Fill::new(slot, namespace, kind::IDEMPOTENCY).with(key.0.to_be_bytes()).done()
 }
 
-/// Where the row of the shard whose first slot is `first` is.
+/// The key of the row of the shard whose first slot is `first`.
 #[must_use]
 pub fn shard_key(first: Slot) -> [u8; PREFIX_BYTES] {
     Fill::new(first, Namespace::SYSTEM, kind::SHARD).done()
 }
 
-/// A range of keys of one kind, with bytes of its own.
+/// A range of the keys of one kind. It owns its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KindRange {
     from: [u8; PREFIX_BYTES],
@@ -148,7 +148,7 @@ impl KindRange {
     }
 }
 
-/// A time of day at which a stream's oldest event passes its `max_age`.
+/// The time of day at which a stream's oldest event exceeds its `max_age`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WallTimerKey {
     pub deadline: Wall,
@@ -183,13 +183,13 @@ impl WallTimerKey {
     }
 }
 
-/// All wall timers, by deadline.
+/// All wall timers, in order of time.
 #[must_use]
 pub fn wall_timers(first: Slot) -> KindRange {
     KindRange::new(first, kind::WALL_TIMER)
 }
 
-/// A running time at which an idempotency record expires.
+/// The elapsed time at which an idempotency record expires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecordTimerKey {
     pub deadline: Elapsed,
@@ -224,16 +224,16 @@ impl RecordTimerKey {
     }
 }
 
-/// All record timers, by deadline.
+/// All record timers, in order of time.
 #[must_use]
 pub fn record_timers(first: Slot) -> KindRange {
     KindRange::new(first, kind::RECORD_TIMER)
 }
 
-/// A stream with rows that nothing can read any more, in the order of coming.
+/// A stream with rows that nothing can read any more. Streams are in the order in which they were queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CleanUpKey {
-    /// When the work was queued: the shard's last position, or its wall if that was ahead.
+    /// When the work was queued: the shard's last position, or its wall if that was later.
     pub queued: Position,
     pub slot: Slot,
     pub namespace: Namespace,

@@ -1,18 +1,18 @@
-//! The rows of a shard's state: how each key and each value is written.
+//! The rows of a shard's state: the encoding of each key and each value.
 //!
-//! A key begins with the slot (u16), the namespace (u32) and the kind (u8), all big-endian, so that the rows
-//! of a slot lie together and those of one kind in their order. Rows of the shard as a whole lie at its first
-//! slot in [`Namespace::SYSTEM`].
+//! A key begins with the slot (u16), the namespace (u32) and the kind (u8), all big-endian. So the rows of a
+//! slot are adjacent, and those of one kind are in order. The rows of the shard as a whole are in its first
+//! slot, in [`Namespace::SYSTEM`].
 //!
 //! | kind | key after the prefix | value | written |
 //! |---|---|---|---|
 //! | stream | name | [`StreamRow`] | on creation, settings, retention, delete |
-//! | revision | stream id, revision | [`RevisionRow`] | once an event |
-//! | dedup | stream id, id hash | [`DedupRow`] | once an event that its client named |
-//! | idempotency | key hash | [`IdempotencyRow`] | once a request with an idempotency key |
-//! | shard | | [`ShardRow`] | once an entry |
+//! | revision | stream id, revision | [`RevisionRow`] | once for each event |
+//! | dedup | stream id, id hash | [`DedupRow`] | once for each event that its client named |
+//! | idempotency | key hash | [`IdempotencyRow`] | once for each request with an idempotency key |
+//! | shard | | [`ShardRow`] | once for each entry |
 //! | wall timer | wall, slot, namespace, stream id | stream's name | when a stream with `max_age` gets its first event |
-//! | record timer | elapsed, slot, namespace, key hash | nothing | once a request with an idempotency key |
+//! | record timer | elapsed, slot, namespace, key hash | nothing | once for each request with an idempotency key |
 //! | clean-up | position it was queued at, slot, namespace, stream id | stream's name | when a stream's first kept revision moves |
 //!
 //! Every value begins with the number of its layout.

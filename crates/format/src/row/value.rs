@@ -1,4 +1,5 @@
-//! Values: a layout number, then fields; varints where numbers are small, fixed widths where they are not.
+//! Values: a layout number, then the fields. Numbers that are usually small are varints, all others have a
+//! fixed width.
 
 use crate::entry::{get_settings, put_settings};
 use crate::wire::{FormatError, Reader, Writer};
@@ -18,15 +19,15 @@ fn layout(reader: &mut Reader<'_>, what: &'static str) -> Result<(), FormatError
 /// What a shard remembers about itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ShardRow {
-    /// Entries applied so far.
+    /// How many entries were applied.
     pub applied: u64,
-    /// The last position given.
+    /// The last position assigned.
     pub last: Position,
     pub wall: Wall,
     pub elapsed: Elapsed,
-    /// The greatest position of an event that was removed; zero when none was.
+    /// The greatest position of a removed event; zero when none was removed.
     pub removed_through: Position,
-    /// Idempotency records, the expired ones included until they are cleaned up.
+    /// Idempotency records, including expired ones that were not cleaned up yet.
     pub records: u64,
     /// Bytes of those records' rows.
     pub records_bytes: u64,
@@ -67,29 +68,29 @@ impl ShardRow {
     }
 }
 
-/// What a stream is beyond its events. Its last revision is not here, so that an append need not write this
-/// row: it is that of the last revision row, or the one before `first` when no row is left.
+/// A stream apart from its events. The last revision is not in this row, so that an append need not write it:
+/// it is the revision of the last revision row, or the one before `first` when no such row is left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamRow {
     pub id: StreamId,
-    /// The first kept revision; equal to the next one when nothing is kept.
+    /// The first kept revision, or the next revision when no event is kept.
     pub first: Revision,
-    /// The greatest position of an event that was removed; zero when none was.
+    /// The greatest position of a removed event; zero when none was removed.
     pub removed_through: Position,
-    /// It was deleted and not appended to since.
+    /// The stream was deleted, and not appended to since.
     pub deleted: bool,
     pub settings: Settings,
-    /// The deadline of the stream's wall timer, when it has one.
+    /// The time of the stream's wall timer, if it has one.
     pub expires: Option<Wall>,
-    /// The stream's clean-up work, when rows below `first` remain.
+    /// The stream's queued clean-up, if rows below `first` remain.
     pub clean_up: Option<CleanUpWork>,
 }
 
-/// Rows of removed events that remain: those from `from` up to the stream's first kept revision.
+/// Rows of removed events: those from `from` up to the stream's first kept revision remain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CleanUpWork {
     pub from: Revision,
-    /// Part of the work row's key.
+    /// Part of the key of the row that queues the work.
     pub queued: Position,
 }
 
@@ -98,7 +99,7 @@ impl StreamRow {
     const EXPIRES: u8 = 2;
     const CLEAN_UP: u8 = 4;
 
-    /// A stream's row when it is made.
+    /// The row of a new stream.
     #[must_use]
     pub fn new(id: StreamId) -> Self {
         Self {
@@ -162,19 +163,19 @@ impl StreamRow {
     }
 }
 
-/// Where an event is, and who named it.
+/// Where an event is, and who gave it its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RevisionRow {
     pub position: Position,
     pub author: Author,
 }
 
-/// Who named an event.
+/// Who gave an event its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Author {
-    /// Its client; the fingerprint is in the dedup row with this hash.
+    /// The client. The fingerprint is in the dedup row with this hash.
     Client(IdHash),
-    /// The server: its id is its cursor. The fingerprint tells a replay when that id is sent back.
+    /// The server, from the event's cursor. The fingerprint identifies a replay when that id is sent back.
     Server(Fingerprint),
 }
 
@@ -217,7 +218,7 @@ impl RevisionRow {
     }
 }
 
-/// An event that its client named.
+/// An event whose client gave it its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DedupRow {
     pub revision: Revision,
@@ -246,12 +247,12 @@ impl DedupRow {
     }
 }
 
-/// An idempotency record: what was asked under a key, and what was answered.
+/// An idempotency record: the request that used a key, and its outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IdempotencyRow<'a> {
     pub fingerprint: Fingerprint,
     pub expires: Elapsed,
-    /// As [`crate::outcome`] writes it.
+    /// Encoded by [`crate::outcome`].
     pub outcome: &'a [u8],
 }
 
@@ -280,7 +281,7 @@ impl<'a> IdempotencyRow<'a> {
     }
 }
 
-/// The stream's name that a wall timer or clean-up work holds.
+/// The stream's name in the value of a wall timer or of queued clean-up.
 ///
 /// # Errors
 /// [`FormatError::Text`].

@@ -1,5 +1,5 @@
-//! Bytes of the log's and the body file's files: what each version writes, what comes back, and what flipped,
-//! missing and foreign bytes come to.
+//! The bytes of the log's and the body file's files: what each version writes, how it is read, and what
+//! happens with flipped, missing and foreign bytes.
 
 use crate::golden::check;
 use crate::samples::Sample;
@@ -139,7 +139,7 @@ fn a_newer_header_is_told_from_a_damaged_one() {
     bytes[12] = 2;
     assert_eq!(LogSegmentHeader::decode(&bytes), Err(HeaderError::Damaged));
     let end = bytes.len() - 4;
-    // What a newer version adds does not matter here.
+    // What a newer version adds is ignored here.
     bytes.truncate(end);
     bytes.extend_from_slice(b"more");
     bytes[16] += 4;

@@ -1,12 +1,12 @@
-//! What any version has written, every later one reads: the bytes of one value of every shape, kept in
-//! `golden/`. They are frozen: `BLESS=1` adds the lines of new shapes at a file's end and changes none.
+//! Every version reads what earlier versions wrote: `golden/` holds the bytes of one value of every shape.
+//! They are frozen. `BLESS=1` appends new shapes at the end of a file and changes no line.
 
 use crate::samples::{self, Sample};
 use format::row::{DedupRow, IdempotencyRow, RevisionRow, ShardRow, StreamRow};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-/// Compares with, or blesses, one golden file: a name and hex digits a line.
+/// Compares with one golden file, or extends it. Each line is a name and hex digits.
 pub(crate) fn check(file: &str, samples: &[Sample]) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden").join(file);
     let mut text = String::new();

@@ -1,4 +1,4 @@
-//! The formats' promises: bytes that never change, and reading that bears anything.
+//! The promises of the formats: bytes that never change, and decoders that accept any input safely.
 
 #[cfg(test)]
 mod files;

@@ -83,14 +83,14 @@ pub(crate) fn entries() -> Vec<Sample> {
 }
 
 pub(crate) fn outcome_values() -> Vec<(&'static str, Outcome)> {
-    let place = |revision, position, replayed| AppendedEvent {
+    let event = |revision, position, replayed| AppendedEvent {
         revision: Revision(revision),
         position: Position(position),
         replayed,
     };
     let appended = Appended {
         slot: Slot(51_197),
-        events: vec![place(41, 1 << 50, false), place(42, (1 << 50) + 1, false), place(3, 1 << 20, true)],
+        events: vec![event(41, 1 << 50, false), event(42, (1 << 50) + 1, false), event(3, 1 << 20, true)],
     };
     let refused = Outcome::Refused;
     let current = Some(Revision(300));
@@ -192,21 +192,4 @@ pub(crate) fn bodies() -> Vec<Sample> {
     let mut out = Vec::new();
     format::body::encode(&BODY, &mut out);
     vec![("body", out)]
-}
-
-/// Random numbers that are the same in every run (SplitMix64).
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub(crate) fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound.max(1) as u64) as usize
-    }
 }

@@ -82,7 +82,7 @@ pub(super) async fn respond(reader: Reader, keep_alive: Duration) -> Result {
     let mut follower = Follower::new(reader, keep_alive)?;
     let (first, removed_through) = follower.look().await?;
     // A subscriber whose response begins only with its first event would not know that it is connected.
-    let first = if first.is_empty() { KEEP_ALIVE.into() } else { first };
+    let first = if first.is_empty() { follower.sign_of_life() } else { first };
     let mut response = streamed(follower, first);
     response::insert(&mut response, REMOVED_THROUGH, removed_through);
     Ok(response)

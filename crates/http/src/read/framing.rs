@@ -51,7 +51,10 @@ pub(super) fn problem_message(problem: &Problem) -> Vec<u8> {
 pub(super) const END_MESSAGE: &[u8] = b"event: end\ndata: {\"reason\":\"stopping\"}\n\n";
 
 /// A comment, which clients skip: the connection is alive and there is nothing to say.
-pub(super) const KEEP_ALIVE: &[u8] = b": keep-alive\n\n";
+///
+/// No empty line follows it. An empty line ends a message, and some clients dispatch one with empty data whenever
+/// they have seen an `id` before.
+pub(super) const KEEP_ALIVE: &[u8] = b": keep-alive\n";
 
 /// Tells a subscriber how far the node has read for it when no event was selected.
 ///

@@ -2,7 +2,7 @@
 //! the same.
 
 use crate::node::Node;
-use crate::wire::Answer;
+use crate::wire::Response;
 use api::time::Moment;
 use serde_json::json;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -15,10 +15,10 @@ fn ahead(ahead_ms: u64) -> String {
     Moment::from(model::Wall(now.as_millis().try_into().unwrap())).to_string()
 }
 
-fn data(answer: &Answer) -> Vec<u64> {
-    let events = match answer.header("content-type") {
-        Some("application/json") => answer.json()["events"].as_array().unwrap().clone(),
-        _ => answer.lines(),
+fn data(response: &Response) -> Vec<u64> {
+    let events = match response.header("content-type") {
+        Some("application/json") => response.json()["events"].as_array().unwrap().clone(),
+        _ => response.lines(),
     };
     events.iter().map(|event| event["data"].as_u64().unwrap()).collect()
 }

@@ -1,4 +1,4 @@
-//! Connections: half-closed, slow, too many, kept alive, ended at a stop.
+//! Connections: half-closed, slow, too many, kept alive, closed at a stop.
 
 use crate::node::Node;
 use crate::wire::{Connection, request};
@@ -19,7 +19,7 @@ fn impatient() -> HttpOptions {
 }
 
 #[test]
-fn a_half_closed_connection_still_gets_its_answer() {
+fn a_half_closed_connection_still_receives_its_response() {
     let node = Node::start();
     let response =
         Connection::to(&node).send(request("POST", S, &[JSON], r#"{"type":"t"}"#)).half_close().response();
@@ -35,7 +35,7 @@ fn a_half_closed_connection_still_gets_its_answer() {
 }
 
 #[test]
-fn a_connection_serves_many_requests_also_after_refused_ones() {
+fn a_connection_serves_more_requests_after_a_refused_one() {
     let node = Node::start();
     let mut connection = Connection::to(&node);
     for n in 0..20 {
@@ -50,7 +50,7 @@ fn a_connection_serves_many_requests_also_after_refused_ones() {
 }
 
 #[test]
-fn a_slow_body_is_answered_and_a_slow_head_is_closed() {
+fn a_slow_body_receives_a_problem_and_a_slow_head_is_closed() {
     let node = Node::with(impatient());
     let head =
         format!("POST {S} HTTP/1.1\r\nhost: x\r\n{}: {}\r\ncontent-length: 100\r\n\r\n", JSON.0, JSON.1);
@@ -63,7 +63,7 @@ fn a_slow_body_is_answered_and_a_slow_head_is_closed() {
 }
 
 #[test]
-fn a_body_that_trickles_is_answered_too() {
+fn a_body_that_trickles_in_receives_a_problem() {
     let node = Node::with(impatient());
     let mut connection = Connection::to(&node);
     connection.send(format!(
@@ -97,7 +97,7 @@ fn an_idle_connection_is_closed() {
 }
 
 #[test]
-fn one_connection_too_many_is_told_so() {
+fn one_connection_too_many_receives_a_problem() {
     let node = Node::with(HttpOptions { connections_max: 2, ..HttpOptions::default() });
     let mut held: Vec<Connection> = (0..2).map(|_| Connection::to(&node)).collect();
     for connection in &mut held {
@@ -106,32 +106,32 @@ fn one_connection_too_many_is_told_so() {
     let refused = Connection::to(&node).send(request("GET", "/livez", &[], "")).response();
     refused.assert_problem(503, "too_many_connections");
     drop(held.pop());
-    // The place is free as soon as the server has seen the end of the other connection.
+    // The next connection is accepted once the server has seen the end of the other one.
     let served = (0..1_000)
         .any(|_| Connection::to(&node).send(request("GET", "/livez", &[], "")).response().status == 200);
     assert!(served);
 }
 
 #[test]
-fn bodies_beyond_the_room_for_all_of_them_are_told_to_come_back() {
+fn bodies_beyond_the_buffer_memory_are_refused_until_some_is_free() {
     let node = Node::with(HttpOptions { buffered_bytes_max: 512 << 10, ..HttpOptions::default() });
     let large = request("POST", S, &[JSON], &format!(r#"{{"type":"t","data":"{}"}}"#, "x".repeat(600 << 10)));
     let begun = &large[..400 << 10];
     let mut holder = Connection::to(&node);
     holder.send(begun);
-    // The other's body has come this far once the node says so.
+    // The metrics say when the first body has been received this far.
     let held = r#"mainstay_queue_depth{queue="buffered_bytes"} 524288"#;
     assert!((0..10_000).any(|_| node.get("/metrics").text().contains(held)));
     let other = request("POST", S, &[JSON], &format!(r#"{{"type":"t","data":"{}"}}"#, "x".repeat(100 << 10)));
     let refused = node.raw(&other);
     refused.assert_problem(503, "busy");
-    assert_eq!(node.post(S, r#"{"type":"t"}"#).status, 200, "small ones need no room");
+    assert_eq!(node.post(S, r#"{"type":"t"}"#).status, 200, "a small body needs no reservation");
     drop(holder);
     assert!((0..10_000).any(|_| node.raw(&other).status == 200));
 }
 
 #[test]
-fn a_client_that_asks_whether_to_continue_is_answered_before_it_sends() {
+fn a_client_that_expects_100_continue_receives_it_before_it_sends_the_body() {
     let node = Node::start();
     let mut connection = Connection::to(&node);
     let head = request("POST", S, &[JSON, ("expect", "100-continue")], r#"{"type":"t"}"#);
@@ -141,11 +141,11 @@ fn a_client_that_asks_whether_to_continue_is_answered_before_it_sends() {
     let refused =
         request("POST", S, &[("content-type", "text/plain"), ("expect", "100-continue")], "xxxxxxxxxxxx");
     let response = Connection::to(&node).send(&refused[..refused.len() - 12]).head();
-    assert_eq!(response.status, 415, "no body is asked for");
+    assert_eq!(response.status, 415, "the server does not ask for the body");
 }
 
 #[test]
-fn http_1_0_is_served_and_closed() {
+fn an_http_1_0_request_is_served_and_its_connection_closed() {
     let node = Node::start();
     let mut connection = Connection::to(&node);
     let response = connection.send("GET /livez HTTP/1.0\r\n\r\n").response();
@@ -154,7 +154,7 @@ fn http_1_0_is_served_and_closed() {
 }
 
 #[test]
-fn a_stop_lets_the_request_in_flight_finish() {
+fn a_stop_lets_requests_in_progress_finish() {
     let mut node = Node::start();
     let mut connection = Connection::to(&node);
     let whole = request("POST", S, &[JSON], r#"{"type":"t"}"#);

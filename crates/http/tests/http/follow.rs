@@ -16,9 +16,17 @@ fn follow(node: &Node, path: &str, headers: &[(&str, &str)]) -> Connection {
     connection
 }
 
+const KEEP_ALIVE: &str = ": keep-alive\n";
+
+/// The messages in a text, without the comments between them.
+fn blocks(text: &str) -> Vec<String> {
+    text.replace(KEEP_ALIVE, "").split("\n\n").map(str::to_owned).collect()
+}
+
 /// The ids and data numbers of the messages in a text.
 fn messages(text: &str) -> Vec<(String, u64)> {
-    text.split("\n\n")
+    blocks(text)
+        .iter()
         .filter_map(|message| {
             let (id, data) = message.strip_prefix("id: ")?.split_once("\ndata: ")?;
             let event: serde_json::Value = serde_json::from_str(data).unwrap();
@@ -75,13 +83,14 @@ fn with_keep_alive(keep_alive: Duration) -> Node {
 }
 
 /// The cursors of progress messages. Each one is an event with a name, an id, and data that repeats the id.
-fn progress(text: &str) -> Vec<&str> {
-    text.split("\n\n")
+fn progress(text: &str) -> Vec<String> {
+    blocks(text)
+        .iter()
         .filter_map(|message| message.strip_prefix("event: progress\nid: "))
         .map(|rest| {
             let (cursor, data) = rest.split_once('\n').unwrap();
             assert_eq!(data, format!("data: {{\"cursor\":\"{cursor}\"}}"));
-            cursor
+            cursor.to_owned()
         })
         .collect()
 }
@@ -94,15 +103,16 @@ fn a_filtered_subscriber_is_told_how_far_the_node_has_read() {
         node.append_numbers("s", 0..10);
         let last = node.get(path).json()["events"][9]["cursor"].as_str().unwrap().to_owned();
         let mut text = String::new();
-        while progress(&text).last().is_none_or(|cursor| *cursor < last.as_str()) {
+        while progress(&text).last().is_none_or(|cursor| *cursor < last) {
             text.push_str(&subscriber.chunks_until("event: progress\n"));
         }
         assert!(messages(&text).is_empty());
-        subscriber.chunks_until(": keep-alive");
+        subscriber.chunks_until(KEEP_ALIVE);
         node.post("/v1/streams/s/events", r#"{"type":"wanted","data":1}"#);
         subscriber.chunks_until("\"type\":\"wanted\"");
         // The cursor of a progress message is one to come back with.
-        let back = [("last-event-id", *progress(&text).last().unwrap())];
+        let reached = progress(&text);
+        let back = [("last-event-id", reached.last().unwrap().as_str())];
         let mut subscriber = follow(&node, path, &back);
         assert_eq!(messages(&subscriber.chunks_until("\"type\":\"wanted\""))[0].1, 1);
     }
@@ -121,7 +131,7 @@ fn a_long_history_without_a_match_is_told_as_progress() {
         let mut subscriber = follow(&node, &format!("{path}?type=wanted"), &[]);
         let text = subscriber.chunks_until("\"type\":\"wanted\"");
         assert_eq!(messages(&text)[0].1, 7);
-        assert!(text.starts_with(": keep-alive\n\n") || !progress(&text).is_empty(), "{}", &text[..80]);
+        assert_eq!(progress(&text).len(), 1, "history is long enough for one look without a match");
     }
 }
 
@@ -136,7 +146,7 @@ fn no_subscriber_is_silent_for_longer_than_its_keep_alive_even_when_others_get_e
             let json = [("content-type", "application/json")];
             while !done.load(Relaxed) {
                 let append = request("POST", "/v1/streams/busy/events", &json, r#"{"type":"t"}"#);
-                assert_eq!(connection.send(append).answer().status, 200);
+                assert_eq!(connection.send(append).response().status, 200);
             }
         });
         for _ in 0..3 {
@@ -152,15 +162,43 @@ fn a_subscriber_chooses_its_keep_alive_within_bounds() {
     let node = with_keep_alive(Duration::from_secs(60));
     for path in BOTH {
         let mut subscriber = follow(&node, &format!("{path}?keep_alive=1s"), &[]);
-        subscriber.chunks_until(": keep-alive\n\n");
+        subscriber.chunks_until(KEEP_ALIVE);
         let began = Instant::now();
-        subscriber.chunks_until(": keep-alive\n\n");
+        subscriber.chunks_until(KEEP_ALIVE);
         assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
         for outside in ["999ms", "61s"] {
             let refused = node.request("GET", &format!("{path}?keep_alive={outside}"), &[FOLLOW], "");
             assert_eq!((refused.status, refused.code().as_str()), (400, "invalid_parameter"), "{outside}");
         }
     }
+}
+
+#[test]
+fn a_subscription_of_the_whole_store_says_in_its_head_what_may_have_been_removed() {
+    let node = Node::start();
+    node.append_numbers("s", 0..3);
+    let removed_through = || {
+        let mut connection = Connection::to(&node);
+        let head = connection.send(request("GET", "/v1/events", &[FOLLOW], "")).head();
+        head.header("mainstay-removed-through").map(str::to_owned)
+    };
+    assert_eq!(removed_through(), None);
+    let last = node.get("/v1/events").json()["events"][2]["cursor"].as_str().unwrap().to_owned();
+    assert_eq!(node.request("DELETE", "/v1/streams/s", &[], "").status, 200);
+    assert!(removed_through().is_some_and(|cursor| cursor >= last));
+}
+
+#[test]
+fn a_keep_alive_is_not_followed_by_an_empty_line() {
+    // httpx-sse dispatches an empty event at each empty line once it has seen an id.
+    let node = with_keep_alive(Duration::from_millis(50));
+    node.append_numbers("s", 0..1);
+    let mut subscriber = follow(&node, "/v1/events", &[]);
+    let mut text = subscriber.chunks_until("\n\n");
+    for _ in 0..3 {
+        text.push_str(&subscriber.chunks_until(KEEP_ALIVE));
+    }
+    assert!(text.contains(&KEEP_ALIVE.repeat(2)), "{text}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
-//! `POST /v1/events`: lines both ways at once.
+//! `POST /v1/events`: NDJSON in both directions at the same time.
 
 use crate::node::Node;
+use crate::script::check;
 use crate::wire::Connection;
 use http_server::HttpOptions;
 use serde_json::{Value, json};
@@ -18,42 +19,46 @@ fn chunk(text: &str) -> String {
 
 #[test]
 fn each_line_is_an_append_of_its_own() {
-    let node = Node::start();
-    let lines = post(
-        &node,
-        "{\"stream\":\"a\",\"type\":\"t\",\"id\":\"1\"}\n\n{\"stream\":\"b\",\"type\":\"t\"}\nbroken\n\
-         {\"stream\":\"a\",\"type\":\"t\",\"id\":\"1\"}\n{\"type\":\"t\"}\n{\"stream\":\"a\",\"type\":\"t\",\"id\":\"1\",\"data\":1}\n{\"stream\":\"a\",\"type\":\"t\"}",
-    );
-    let told: Vec<(u64, Value, Value)> = lines[..7]
-        .iter()
-        .map(|line| {
-            (line["line"].as_u64().unwrap(), line["revision"].clone(), line["problem"]["code"].clone())
-        })
-        .collect();
-    let null = Value::Null;
-    assert_eq!(
-        told,
-        [
-            (1, json!(0), null.clone()),
-            (3, json!(0), null.clone()),
-            (4, null.clone(), json!("invalid_json")),
-            (5, json!(0), null.clone()),
-            (6, null.clone(), json!("missing_member")),
-            (7, null.clone(), json!("event_conflict")),
-            (8, json!(1), null),
-        ]
-    );
-    assert_eq!((&lines[3]["replayed"], &lines[0]["replayed"]), (&json!(true), &json!(false)));
-    assert_eq!(lines[7], json!({"summary": {"lines": 7, "appended": 3, "replayed": 1, "refused": 3}}));
-    assert_eq!(lines.len(), 8);
-    assert_eq!(
-        post(&node, ""),
-        [json!({"summary": {"lines": 0, "appended": 0, "replayed": 0, "refused": 0}})]
+    check(
+        &Node::start(),
+        r#"
+        > POST /v1/events | content-type: application/x-ndjson
+          {"stream":"a","type":"t","id":"1"}
+          (empty)
+          {"stream":"b","type":"t"}
+          broken
+          {"stream":"a","type":"t","id":"1"}
+          {"type":"t"}
+          {"stream":"a","type":"t","id":"1","data":1}
+          {"stream":"a","type":"t"}
+        < 200
+          length = 8
+          [0].line = 1
+          [0].revision = 0
+          [0].replayed = false
+          [1].line = 3
+          [1].revision = 0
+          [2].line = 4
+          [2].problem.code = "invalid_json"
+          [3].line = 5
+          [3].revision = 0
+          [3].replayed = true
+          [4].line = 6
+          [4].problem.code = "missing_member"
+          [5].line = 7
+          [5].problem.code = "event_conflict"
+          [6].line = 8
+          [6].revision = 1
+          [7] = {"summary":{"lines":7,"appended":3,"replayed":1,"refused":3}}
+        > POST /v1/events | content-type: application/x-ndjson
+        < 200
+          . = [{"summary":{"lines":0,"appended":0,"replayed":0,"refused":0}}]
+        "#,
     );
 }
 
 #[test]
-fn answers_come_while_lines_are_sent() {
+fn results_arrive_while_lines_are_sent() {
     let node = Node::start();
     let mut connection = Connection::to(&node);
     connection.send(format!("{HEAD}transfer-encoding: chunked\r\nexpect: 100-continue\r\n\r\n"));
@@ -61,7 +66,7 @@ fn answers_come_while_lines_are_sent() {
     connection.send(chunk("{\"stream\":\"a\",\"type\":\"t\"}\n"));
     assert_eq!(connection.head().status, 200);
     assert!(connection.chunks_until("\n").contains("\"revision\":0"));
-    // A line may come in parts.
+    // A line may arrive in parts.
     connection.send(chunk("{\"stream\":\"a\",")).send(chunk("\"type\":\"t\"}\n{\"stream\""));
     assert!(connection.chunks_until("\n").contains("\"revision\":1"));
     connection.send(chunk(":\"a\",\"type\":\"t\"}")).send("0\r\n\r\n");
@@ -71,7 +76,7 @@ fn answers_come_while_lines_are_sent() {
 }
 
 #[test]
-fn many_lines_are_answered_in_their_order() {
+fn results_are_in_the_order_of_the_lines() {
     let node = Node::start();
     let body: String = (0..5_000)
         .map(|n| format!("{{\"stream\":\"s-{}\",\"type\":\"t\",\"id\":\"{n}\"}}\n", n % 7))
@@ -86,7 +91,7 @@ fn many_lines_are_answered_in_their_order() {
 }
 
 #[test]
-fn a_line_over_its_limit_ends_the_stream_and_says_so() {
+fn a_line_that_is_too_long_ends_the_stream_with_a_problem() {
     let node = Node::start();
     let long = format!("{{\"stream\":\"a\",\"type\":\"t\"}}\n{}", "x".repeat((2 << 20) + 1));
     let lines = post(&node, &long);
@@ -99,7 +104,7 @@ fn a_line_over_its_limit_ends_the_stream_and_says_so() {
 }
 
 #[test]
-fn large_lines_beyond_the_room_for_bytes_still_go_through() {
+fn lines_with_more_bytes_than_may_be_in_flight_are_all_appended() {
     let node = Node::with(HttpOptions { lines_bytes_max: 100_000, ..HttpOptions::default() });
     let large = "x".repeat(60_000);
     let body: String =
@@ -108,7 +113,7 @@ fn large_lines_beyond_the_room_for_bytes_still_go_through() {
 }
 
 #[test]
-fn a_body_that_breaks_off_tells_what_came_whole() {
+fn a_body_that_is_cut_off_has_results_for_its_complete_lines() {
     let node = Node::start();
     let mut connection = Connection::to(&node);
     connection
@@ -120,7 +125,7 @@ fn a_body_that_breaks_off_tells_what_came_whole() {
 }
 
 #[test]
-fn a_line_that_does_not_come_ends_the_stream() {
+fn a_line_that_does_not_arrive_ends_the_stream() {
     let options = HttpOptions { body_time: Duration::from_millis(300), ..HttpOptions::default() };
     let node = Node::with(options);
     let mut connection = Connection::to(&node);

@@ -99,8 +99,14 @@ fn a_stream_that_is_not_there_is_empty() {
     let want = json!({"stream": "s", "revision": null, "first": null, "events": [], "next": null});
     assert_eq!(node.get(S).json(), want);
     assert_eq!(node.get_lines(S).text(), "");
-    assert_eq!(node.get(&format!("{S}?as_of=1969-01-01T00:00:00Z")).json(), want);
-    assert_eq!(node.get(&format!("{S}?as_of=2010-01-01T00:00:00Z")).json(), want);
+    for (as_of, moment) in [
+        ("1969-01-01T00:00:00Z", "1969-12-31T23:59:59.999Z"),
+        ("2010-01-01T00:00:00Z", "2010-01-01T00:00:00.000Z"),
+    ] {
+        let mut want = want.clone();
+        want["as_of"] = json!(moment);
+        assert_eq!(node.get(&format!("{S}?as_of={as_of}")).json(), want);
+    }
 }
 
 #[test]

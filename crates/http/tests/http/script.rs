@@ -16,7 +16,7 @@
 //!   member = "max_count"
 //! ```
 //!
-//! A request is its method, path and headers, then its body. A body is sent as `application/json` unless a
+//! A request is its method, path and headers, then the lines of its body, where `(empty)` is an empty line. It is sent as `application/json` unless a
 //! `content-type` says otherwise. A response is its status, the code of its problem, if it is one, and headers;
 //! then members of its body. `absent` stands for a header or member that must not be there. A body of NDJSON is an
 //! array of its lines. `$name` stands for whatever value was first found in its place, and for that value from then
@@ -149,7 +149,9 @@ fn exchanges(script: &str) -> Vec<Exchange> {
         let exchange = exchanges.last_mut().expect("a script begins with a request");
         match line.strip_prefix("< ") {
             Some(response) => exchange.response = response.to_owned(),
-            None if exchange.response.is_empty() => exchange.body.push(line.to_owned()),
+            None if exchange.response.is_empty() => {
+                exchange.body.push(if line == "(empty)" { String::new() } else { line.to_owned() });
+            }
             None => exchange.members.push(line.to_owned()),
         }
     }

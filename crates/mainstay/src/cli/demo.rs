@@ -1,22 +1,24 @@
-//! `mainstay demo`: failures and their cures, each shown by an experiment that starts all it needs itself.
+//! `mainstay demo`: what happens when a service fails, without and with the pattern that helps. Each experiment
+//! starts all the services that it needs, on loopback.
 
 use super::Global;
 use super::failure::{Failure, Result};
 use super::output::{Align, Output, Stdout, Table, stdout};
 use clap::builder::PossibleValuesParser;
-use experiments::{ALL, Experiment, Side, wrapped};
+use experiments::report::{how_to_read, wrapped};
+use experiments::{ALL, Experiment, Side};
 use serde_json::{Value, json};
 use std::io::Write;
 
-/// The name that stands for all of them.
+/// The name that selects every experiment.
 const EVERY: &str = "all";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Which one, or `all` [default: list them]
+    /// The experiment to run, or `all` [default: list them]
     #[arg(value_name = "NAME", value_parser = names(), hide_possible_values = true)]
     name: Option<String>,
-    /// What the load is drawn from: the same seed offers the same requests at the same times
+    /// Seed of the random load: the same seed sends the same requests at the same times
     #[arg(long, default_value_t = 1, value_name = "NUMBER")]
     seed: u64,
 }
@@ -31,7 +33,11 @@ pub(crate) fn run(global: &Global, args: &Args) -> Result {
     let chosen: Vec<Experiment> =
         ALL.into_iter().filter(|experiment| name == EVERY || experiment.name == name).collect();
     match global.output {
-        Output::Table => chosen.iter().try_for_each(|experiment| show(&mut out, experiment, args.seed))?,
+        Output::Table => {
+            heading(&mut out, "HOW TO READ THIS", "")?;
+            writeln!(out, "{}\n", how_to_read())?;
+            chosen.iter().try_for_each(|experiment| show(&mut out, experiment, args.seed))?;
+        }
         Output::Json if name == EVERY => {
             let all =
                 chosen.iter().map(|experiment| measure(experiment, args.seed)).collect::<Result<Vec<_>>>()?;
@@ -48,7 +54,7 @@ pub(crate) fn run(global: &Global, args: &Args) -> Result {
 }
 
 fn list(mut out: Stdout, output: Output) -> Result {
-    let entry = |experiment: &Experiment| json!({ "experiment": experiment.name, "title": experiment.title, "cure": experiment.cure });
+    let item = |experiment: &Experiment| json!({ "experiment": experiment.name, "title": experiment.title, "cure": experiment.with });
     match output {
         Output::Table => {
             let mut table = Table::new(&mut out, &[("NAME", Align::Left), ("WHAT IT SHOWS", Align::Left)]);
@@ -58,8 +64,8 @@ fn list(mut out: Stdout, output: Output) -> Result {
             table.flush()?;
             writeln!(out, "\n`mainstay demo NAME` runs one (under 20 s), `mainstay demo all` runs all.")?;
         }
-        Output::Json => writeln!(out, "{}", Value::Array(ALL.iter().map(entry).collect()))?,
-        Output::Jsonl => ALL.iter().try_for_each(|experiment| writeln!(out, "{}", entry(experiment)))?,
+        Output::Json => writeln!(out, "{}", Value::Array(ALL.iter().map(item).collect()))?,
+        Output::Jsonl => ALL.iter().try_for_each(|experiment| writeln!(out, "{}", item(experiment)))?,
     }
     Ok(out.flush()?)
 }
@@ -70,21 +76,30 @@ fn measure(experiment: &Experiment, seed: u64) -> Result<Value> {
     Ok(experiment.json(seed, &without, &with))
 }
 
-/// Each half is shown as soon as it is there.
+/// Runs one experiment and shows each half as soon as it has ended.
 fn show(out: &mut Stdout, experiment: &Experiment, seed: u64) -> Result {
-    let bold = anstyle::Style::new().bold();
+    heading(out, experiment.name, experiment.title)?;
+    writeln!(out, "{}", experiment.introduction())?;
     let seconds = experiment.lasts().as_secs_f64();
-    writeln!(out, "{bold}{}: {}{bold:#}\n", experiment.name, experiment.title)?;
-    writeln!(out, "{}\n", wrapped(experiment.see))?;
-    let mut half = |side, heading, what| {
-        writeln!(out, "{bold}{heading}{bold:#} ({seconds} s)\n{}\n", wrapped(what))?;
+    let mut half = |side, name: &str, calls: &str| {
+        heading(out, &format!("{name} ({seconds} s)"), calls)?;
         out.flush()?;
         let half = experiment.run(side, seed).map_err(Failure::local)?;
         writeln!(out, "{}", experiment.show(&half))?;
         Ok::<_, Failure>(half)
     };
-    let without = half(Side::Without, "WITHOUT", "calls as they are often made: nothing limits them")?;
-    let with = half(Side::With, "WITH", experiment.cure)?;
-    writeln!(out, "{bold}COMPARED{bold:#}\n{}\n", wrapped(&experiment.compare(&without, &with)))?;
+    let without = half(Side::Without, "WITHOUT", experiment.without)?;
+    let with = half(Side::With, "WITH", experiment.with)?;
+    heading(out, "COMPARED", "")?;
+    writeln!(out, "{}\n", experiment.comparison(&without, &with))?;
+    heading(out, "REMEMBER", "")?;
+    writeln!(out, "{}\n", experiment.conclusion())?;
     Ok(out.flush()?)
+}
+
+/// A bold heading and what it is about, with an empty line after a whole section's heading.
+fn heading(out: &mut Stdout, name: &str, about: &str) -> Result {
+    let bold = anstyle::Style::new().bold();
+    let text = if about.is_empty() { name.to_owned() } else { format!("{name}: {about}") };
+    Ok(writeln!(out, "{bold}{}{bold:#}\n", wrapped(&text).trim_start())?)
 }

@@ -45,7 +45,7 @@ fn a_configuration_shows_where_each_value_comes_from() {
         assert!(line.contains(value) && line.contains(from), "{line}");
     }
     std::fs::write(&file, "memtable = 8\n").unwrap();
-    run(&mut command, "").fails(2, "`memtable`, which is not known");
+    run(&mut command, "").fails(2, "unknown key `memtable`");
 }
 
 #[test]

@@ -1,11 +1,11 @@
-//! A breaker's rules.
+//! The configuration of a breaker.
 
 use crate::config::config;
 use crate::contract::{ConfigError, DAY_MILLIS};
 use core::time::Duration;
 
 config! {
-    /// When a breaker trips, for how long it is open, and how it closes.
+    /// When a breaker trips, how long it stays open, and how it closes.
     ///
     /// ```
     /// use core::time::Duration;
@@ -17,57 +17,71 @@ config! {
     /// assert!(config.check().is_ok());
     /// ```
     pub struct Config {
-        /// Which calls are looked at.
+        /// The recent calls that the breaker judges by. Default: the last 100.
         pub window: Window = Window::Calls(100),
-        /// With fewer calls than this in the window, no share trips. From 1 to 1,000,000; 20.
+        /// The fewest calls in the window for a share of them to trip the breaker. From 1 to 1,000,000, and
+        /// no more than a count window holds; default 20. A small minimum trips on chance: with 2, one
+        /// failure is "50 percent".
         pub calls_min: u32 = 20,
-        /// Trips when at least this share of the window's calls failed. From 1 to 100; 50.
+        /// The share of failed calls in the window that trips the breaker, in percent. From 1 to 100, or
+        /// `None` to ignore the share; default 50.
         pub failure_percent: Option<u8> = Some(50),
-        /// Trips when at least this share was slow. From 1 to 100; none.
+        /// The share of slow calls in the window that trips the breaker, in percent. From 1 to 100, or `None`
+        /// to ignore slow calls; default `None`.
         pub slow_percent: Option<u8> = None,
-        /// From when on a success is slow. The decision takes the caller's word ([`Outcome::Slow`](crate::Outcome));
-        /// the async wrapper measures it. None.
+        /// Successes that take at least this long count as slow. From 1 ms to a day, or `None`; default
+        /// `None`. Only a guard measures; the decision itself relies on the [`Outcome`](crate::Outcome) that
+        /// it is told.
         #[cfg_attr(feature = "serde", serde(rename = "slow_after_ms", with = "crate::contract::millis_or_none"))]
         pub slow_after: Option<Duration> = None,
-        /// Trips on this many failures with no success between them, whatever `calls_min` says. From 1; none.
+        /// The number of failures in a row, with no success between them, that trips the breaker whatever
+        /// `calls_min` is. At least 1, or `None` to ignore runs of failures; default `None`.
         pub consecutive_failures: Option<u32> = None,
-        /// A trip needs failures (or slow calls) from at least so many sources ([`Request::source`](super::Request)),
-        /// so that one sick caller cannot open the breaker for all. From 1 to 64; 1.
+        /// The number of different sources ([`Request::source`](super::Request)) that must have failures or
+        /// slow calls before the breaker trips, so that one broken caller cannot open it for all. From 1 to
+        /// 64; default 1.
         pub sources_min: u32 = 1,
-        /// How long a source's failure counts for that. 60 s.
+        /// How long a failure or slow call counts for `sources_min`. From 1 ms to a day; default 60 s.
         #[cfg_attr(feature = "serde", serde(rename = "sources_within_ms", with = "crate::contract::millis"))]
         pub sources_within: Duration = Duration::from_secs(60),
-        /// How long the first trip keeps it open; each further one doubles it. From 1 ms to a day; 5 s.
+        /// How long the first trip keeps the breaker open. Each further trip doubles it. From 1 ms to a day;
+        /// default 5 s.
         #[cfg_attr(feature = "serde", serde(rename = "open_for_ms", with = "crate::contract::millis"))]
         pub open_for: Duration = Duration::from_secs(5),
-        /// How long a trip keeps it open at most, jitter aside. At least `open_for`; 60 s.
+        /// The longest open time, without jitter. From `open_for` to a day; default 60 s.
         #[cfg_attr(feature = "serde", serde(rename = "open_for_max_ms", with = "crate::contract::millis"))]
         pub open_for_max: Duration = Duration::from_secs(60),
-        /// An open time is lengthened by a random share of itself, up to this one. From 0 to 100; 20.
+        /// The random part that is added to an open time: up to this share of it, in percent. From 0 to 100;
+        /// default 20.
         pub open_jitter_percent: u8 = 20,
-        /// Closed for this long, a trip counts as the first again. 120 s.
+        /// A breaker that stays closed this long starts again at `open_for` with its next trip. From 0 to a
+        /// day; default 120 s.
         #[cfg_attr(feature = "serde", serde(rename = "forget_after_ms", with = "crate::contract::millis"))]
         pub forget_after: Duration = Duration::from_secs(120),
-        /// How many probes a half-open breaker decides on. From 1 to 1,000; 3.
+        /// The number of probes that decide whether a half-open breaker closes. From 1 to 1,000; default 3.
         pub probes: u32 = 3,
-        /// How many of them may be under way at once. From 1 to `probes`; 1.
+        /// The number of probes that may run at once. From 1 to `probes`; default 1.
         pub probes_at_once: u32 = 1,
-        /// Closes when this share of the probes succeeded. From 1 to 100; 100.
+        /// The share of the probes that must succeed to close the breaker, in percent. From 1 to 100; default
+        /// 100.
         pub probe_success_percent: u8 = 100,
-        /// After this long a probe's place is free again, whatever became of its caller. From 1 ms to a day; 30 s.
+        /// The time after which a probe without an outcome is given up and its permit is free again. From 1
+        /// ms to a day; default 30 s. Choose it longer than the slowest call.
         #[cfg_attr(feature = "serde", serde(rename = "probe_for_ms", with = "crate::contract::millis"))]
         pub probe_for: Duration = Duration::from_secs(30),
-        /// Once closed, the share of admitted calls grows to all over this time. 0 admits all at once; 10 s.
+        /// The time after closing in which the share of admitted calls grows to 100 percent. From 0, which
+        /// admits all calls at once, to a day; default 10 s. The ramp protects a recovering dependency from
+        /// the full load.
         #[cfg_attr(feature = "serde", serde(rename = "ramp_for_ms", with = "crate::contract::millis"))]
         pub ramp_for: Duration = Duration::from_secs(10),
-        /// The share with which the ramp begins. From 1 to 100; 10.
+        /// The share of calls that the ramp starts with, in percent. From 1 to 100; default 10.
         pub ramp_from_percent: u8 = 10,
-        /// Whether its rejections are real.
+        /// Whether the breaker rejects calls or only reports that it would. Default: it rejects them.
         pub enforcement: Enforcement = Enforcement::Enforce,
     }
 }
 
-/// The calls that a breaker looks at.
+/// The recent calls that a breaker judges by.
 ///
 /// ```
 /// use core::time::Duration;
@@ -84,19 +98,20 @@ config! {
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Window {
-    /// The last so-many calls, whenever they were. From 1 to 1,000,000: two bits each.
+    /// The last N calls, however old. From 1 to 1,000,000. Takes two bits per call.
     Calls(u32),
-    /// The calls of the last so-much time, forgotten bucket by bucket: 24 bytes each.
+    /// The calls of the last N seconds, in buckets that are forgotten one at a time. Takes 24 bytes per
+    /// bucket.
     Time {
-        /// From 1 ms to a day.
+        /// The length of the window. From 1 ms to a day.
         #[cfg_attr(feature = "serde", serde(rename = "length_ms", with = "crate::contract::millis"))]
         length: Duration,
-        /// From 1 to 1,000.
+        /// The number of buckets. From 1 to 1,000.
         buckets: u32,
     },
 }
 
-/// Whether a breaker's rejections are real.
+/// Whether a breaker rejects calls.
 ///
 /// ```
 /// use mainstay_resilience::breaker::{Config, Enforcement, Request};
@@ -113,10 +128,10 @@ pub enum Window {
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Enforcement {
-    /// They are.
+    /// The breaker rejects calls.
     Enforce,
-    /// It trips and closes as it would, says so, counts what it would have rejected, and admits all: for the
-    /// first weeks with new numbers.
+    /// The breaker trips and closes as usual, reports it, counts the calls it would have rejected, and admits
+    /// them all. Use it to try out a new configuration in production.
     ObserveOnly,
 }
 
@@ -133,7 +148,7 @@ impl Config {
         }
         number("calls_min", self.calls_min, 1_000_000)?;
         if let Window::Calls(calls) = self.window {
-            // More calls than the window can hold would never trip.
+            // The window never holds more calls, so the breaker would never trip.
             ConfigError::unless("calls_min", self.calls_min.into(), 1..=u64::from(calls))?;
         }
         self.failure_percent.map_or(Ok(()), |is| percent("failure_percent", is))?;
@@ -157,7 +172,7 @@ impl Config {
         percent("ramp_from_percent", self.ramp_from_percent)
     }
 
-    /// How many probes must succeed: at least one.
+    /// The number of probes that must succeed; at least one.
     pub(super) fn probes_needed(&self) -> u32 {
         let share = u64::from(self.probes.max(1)) * u64::from(self.probe_success_percent);
         u32::try_from(share.div_ceil(100)).unwrap_or(u32::MAX).max(1)

@@ -1,4 +1,4 @@
-//! Which sources failed lately: no more of them are remembered than a trip needs.
+//! The sources that failed recently. It remembers no more of them than a trip needs.
 
 use crate::contract::Time;
 use alloc::vec::Vec;
@@ -7,12 +7,13 @@ use core::time::Duration;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Sources {
-    /// Each source with its last failure.
+    /// Each source with the time of its last failure.
     seen: Vec<(u32, Time)>,
 }
 
 impl Sources {
-    /// A source failed. The longest ago leaves when there are `bound` others.
+    /// Records a failure of `source`. Once `bound` sources are known, a new one replaces the one that failed
+    /// longest ago.
     pub(super) fn note(&mut self, source: u32, now: Time, bound: u32) {
         if let Some((_, last)) = self.seen.iter_mut().find(|(known, _)| *known == source) {
             *last = now;
@@ -27,7 +28,7 @@ impl Sources {
         self.seen.push((source, now));
     }
 
-    /// How many sources failed in the last so-much time.
+    /// The number of sources that failed in the last `within`.
     pub(super) fn recent(&self, now: Time, within: Duration) -> u32 {
         let recent = self.seen.iter().filter(|(_, last)| now.since(*last) <= within).count();
         u32::try_from(recent).unwrap_or(u32::MAX)

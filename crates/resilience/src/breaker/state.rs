@@ -1,4 +1,4 @@
-//! What a breaker remembers, and how it decides.
+//! The state of a breaker, and its decisions.
 
 use super::config::{Config, Enforcement, Window};
 use super::sources::Sources;
@@ -9,7 +9,7 @@ use crate::window::{CountWindow, Tally, TimeWindow};
 use alloc::vec::Vec;
 use core::time::Duration;
 
-/// The three states of a circuit breaker. The ramp is a part of closed.
+/// The three states of a circuit breaker. The ramp is part of closed.
 ///
 /// ```
 /// use mainstay_resilience::breaker::{Circuit, Config};
@@ -21,16 +21,16 @@ use core::time::Duration;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Circuit {
-    /// Calls pass, and are counted.
+    /// Calls are admitted and counted.
     Closed,
     /// Calls are rejected.
     Open,
-    /// A few calls pass, as probes.
+    /// A few calls are admitted as probes.
     HalfOpen,
 }
 
 impl Circuit {
-    /// The state as a stable word.
+    /// The state as a stable word for logs, metrics and clients.
     ///
     /// ```
     /// # use mainstay_resilience::breaker::Circuit;
@@ -46,25 +46,26 @@ impl Circuit {
     }
 }
 
-/// A change from one state to another.
+/// A transition from one state to another.
 ///
 /// ```
-/// use mainstay_resilience::breaker::{Circuit, Config, Transition};
+/// use mainstay_resilience::breaker::{Circuit, Config};
 /// use mainstay_resilience::{Decide, Input};
 ///
-/// let config = Config::default();
-/// let tripped = config.trip(&mut config.state(), Input::default());
-/// assert_eq!(tripped, Transition { from: Circuit::Closed, to: Circuit::Open });
+/// let config = Config::new();
+/// let transition = config.trip(&mut config.state(), Input::default());
+/// assert_eq!((transition.from, transition.to), (Circuit::Closed, Circuit::Open));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Transition {
-    /// The state that has ended.
+    /// The state before.
     pub from: Circuit,
-    /// The state that has begun.
+    /// The state after.
     pub to: Circuit,
 }
 
-/// What somebody from outside wants of it.
+/// Whether an operator holds the breaker open or closed.
 ///
 /// ```
 /// use mainstay_resilience::breaker::{Config, Forced, Request};
@@ -80,16 +81,16 @@ pub struct Transition {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Forced {
-    /// It decides by itself.
+    /// The breaker decides for itself.
     #[default]
     No,
-    /// It rejects all, even when it only observes.
+    /// The breaker rejects every call, even if it otherwise only observes.
     Open,
-    /// It admits all, and counts, and never trips.
+    /// The breaker admits and counts every call, and never trips.
     Closed,
 }
 
-/// Who asks.
+/// A request to make a call.
 ///
 /// ```
 /// use mainstay_resilience::breaker::{Circuit, Config, Request};
@@ -102,18 +103,19 @@ pub enum Forced {
 ///     config.tell(&mut state, input, ticket, Outcome::Failure, 5);
 ///     state.circuit()
 /// };
-/// // One sick caller is not enough.
-/// assert_eq!((fail(1), fail(2)), (Circuit::Closed, Circuit::Open));
+/// // The failures of one source are not enough to trip the breaker.
+/// assert_eq!(fail(1), Circuit::Closed);
+/// assert_eq!(fail(2), Circuit::Open);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Request {
-    /// A name of the source of the call (a caller's host, a tenant) as a number; matters only where
+    /// Where the call comes from (a host, a tenant), as a number of your choice. It matters only if
     /// [`Config::sources_min`] is above 1.
     pub source: u32,
 }
 
-/// An admitted call. Its outcome counts as long as the breaker has not changed since, and a probe's no longer than
-/// [`Config::probe_for`].
+/// The ticket of an admitted call. Its outcome counts until the breaker changes state; that of a probe counts
+/// for at most [`Config::probe_for`].
 ///
 /// ```
 /// use mainstay_resilience::breaker::{Config, Request};
@@ -129,19 +131,19 @@ pub struct Request {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Ticket {
     pub(crate) generation: u32,
-    /// 0 for a call that is no probe.
+    /// The number of the probe, or 0 for a call that is not a probe.
     pub(crate) probe: u32,
     pub(crate) source: u32,
 }
 
 impl Ticket {
-    /// Is it one of the few calls that test recovery?
+    /// Returns whether the call is a probe: one of the few calls that test recovery.
     ///
     /// ```
     /// # use mainstay_resilience::{Decide, Input, breaker};
     /// # let config = breaker::Config::default();
     /// let ticket = config.ask(&mut config.state(), Input::default(), breaker::Request::default());
-    /// assert!(!ticket.admitted().unwrap().is_probe(), "a closed breaker has no doubts");
+    /// assert!(!ticket.admitted().unwrap().is_probe(), "a closed breaker does not probe");
     /// ```
     #[must_use]
     pub const fn is_probe(self) -> bool {
@@ -153,7 +155,7 @@ impl Ticket {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 enum Mode {
     Closed,
-    /// Closed, with a share of the calls that grows from `since` on.
+    /// Closed, with a share of admitted calls that has grown since `since`.
     Ramp,
     Open {
         until: Time,
@@ -168,7 +170,7 @@ enum Calls {
     Time(TimeWindow<Tally>),
 }
 
-/// A probe under way.
+/// A probe without an outcome so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Probe {
@@ -176,18 +178,18 @@ struct Probe {
     until: Time,
 }
 
-/// What a breaker remembers. A copy decides as the original does: it is all there is.
+/// The state of a breaker. It is complete: a copy decides exactly as the original does.
 ///
 /// ```
 /// use mainstay_resilience::breaker::{Config, Request};
 /// use mainstay_resilience::{Decide, Input};
 ///
-/// let (config, input) = (Config::default(), Input { random: 42, ..Input::default() });
+/// let (config, input) = (Config::new(), Input { random: 42, ..Input::default() });
 /// let mut state = config.state();
 /// config.trip(&mut state, input);
 /// let mut replica = state.clone();
-/// let answers = [&mut state, &mut replica].map(|it| config.ask(it, input, Request::default()));
-/// assert_eq!(answers[0], answers[1]);
+/// let decisions = [&mut state, &mut replica].map(|it| config.ask(it, input, Request::default()));
+/// assert_eq!(decisions[0], decisions[1]);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -195,28 +197,28 @@ pub struct State {
     mode: Mode,
     forced: Forced,
     generation: u32,
-    /// When the mode began.
+    /// When the mode started.
     since: Time,
-    /// The latest moment seen.
+    /// The latest time seen.
     clock: Time,
     calls: Calls,
     /// Failures since the last success.
     consecutive: u32,
-    /// Trips that followed one another.
+    /// Trips in a row.
     trips: u32,
     sources: Sources,
-    /// Probes under way.
+    /// Probes without an outcome so far.
     probes: Vec<Probe>,
     probe_last: u32,
     probes_succeeded: u32,
     probes_failed: u32,
-    /// Outcomes that came too late.
+    /// Outcomes that came too late to count.
     stale: u64,
-    /// Calls that would have been rejected, had this not been observing only.
+    /// Calls that would have been rejected if the breaker did not only observe.
     would_reject: u64,
 }
 
-/// A breaker for display.
+/// A snapshot of a breaker for display and metrics.
 ///
 /// ```
 /// use core::time::Duration;
@@ -234,29 +236,29 @@ pub struct State {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Snapshot {
-    /// Which of the three states it is in.
+    /// The state of the circuit.
     pub circuit: Circuit,
-    /// What somebody from outside wants of it.
+    /// Whether an operator holds the breaker open or closed.
     pub forced: Forced,
-    /// How many changes there were, since the first.
+    /// The number of transitions so far.
     pub generation: u32,
-    /// When the present state began.
+    /// When the present state started.
     pub since: Time,
-    /// Until when it is open, if it is.
+    /// When the open time ends, if the breaker is open.
     pub open_until: Option<Time>,
-    /// The share of calls that it admits: 100 when closed, less on the ramp, 0 when open or half-open.
+    /// The share of calls that are admitted: 100 when closed, less during the ramp, 0 when open or half-open.
     pub admitted_percent: u8,
-    /// What is in its window.
+    /// The calls in the window.
     pub window: Tally,
     /// Failures since the last success.
     pub consecutive_failures: u32,
-    /// How many trips followed one another.
+    /// Trips in a row. Each makes the next open time longer.
     pub trips: u32,
-    /// Probes that were let through, whose outcome is not known yet.
+    /// Admitted probes whose outcome is not known yet.
     pub probes_under_way: u32,
     /// Outcomes that came too late to count.
     pub stale: u64,
-    /// Calls that would have been rejected, had it not been observing only.
+    /// Calls that would have been rejected if the breaker did not only observe.
     pub would_reject: u64,
 }
 
@@ -334,7 +336,7 @@ impl Decide for Config {
             return Recorded::Stale;
         }
         match state.mode {
-            // Only a breaker that observes has let these through.
+            // Only a breaker that observes admits such calls.
             Mode::Open { .. } => return Recorded::Counted,
             Mode::HalfOpen if ticket.probe == 0 => return Recorded::Counted,
             Mode::HalfOpen => return self.tell_probe(state, input.random, ticket.probe, outcome),
@@ -394,8 +396,11 @@ impl Decide for Config {
 }
 
 impl Config {
-    /// Opens the breaker from outside (an operator, a health check), as if it had tripped: it will probe.
-    /// Nothing changes while it is held open or closed.
+    /// Opens the breaker from outside, as if it had tripped: it probes after its open time. Meant for
+    /// operators and health checks. Does nothing while the breaker is held open or closed.
+    ///
+    /// Nothing reports this transition to metrics. If the breaker belongs to a guard, use the guard's own
+    /// method.
     ///
     /// ```
     /// use mainstay_resilience::{Decide, Input, breaker};
@@ -414,7 +419,11 @@ impl Config {
         self.open(state, input.random)
     }
 
-    /// Holds the breaker open or closed from outside, or lets go of it: then it begins anew, closed.
+    /// Holds the breaker open or closed, or releases it with [`Forced::No`]. A released breaker starts anew,
+    /// closed.
+    ///
+    /// Nothing reports this transition to metrics. If the breaker belongs to a guard, use the guard's own
+    /// method.
     ///
     /// ```
     /// use mainstay_resilience::{Decide, Input, breaker};
@@ -435,19 +444,19 @@ impl Config {
         Transition { from, to: state.circuit() }
     }
 
-    /// A place for a probe, or when one comes free.
+    /// Admits a probe and returns its number, or returns when a probe's permit will be free.
     fn probe(&self, state: &mut State, now: Time) -> Result<u32, Time> {
         if let Mode::Open { .. } = state.mode {
             state.begin(Mode::HalfOpen, now);
         }
         state.probes.retain(|probe| now < probe.until);
         if state.probes.is_empty() && state.probes_settled() >= self.probes.max(1) {
-            // A new configuration wants fewer than have come in: they are asked anew, or nobody would decide.
+            // A new configuration wants fewer probes than have finished. Start over, or no outcome would decide.
             (state.probes_succeeded, state.probes_failed) = (0, 0);
         }
         let under_way = u32::try_from(state.probes.len()).unwrap_or(u32::MAX);
         let settled = state.probes_settled();
-        // A configuration of zeros still probes: or it would never close.
+        // A configuration of zeros still allows one probe. Otherwise the breaker would never close.
         let all = self.probes.max(1);
         if under_way >= self.probes_at_once.clamp(1, all) || under_way.saturating_add(settled) >= all {
             return Err(state.probes.iter().map(|probe| probe.until).min().unwrap_or(now));
@@ -523,7 +532,7 @@ impl Config {
         Transition { from, to: Circuit::Closed }
     }
 
-    /// The share of calls that the ramp admits at that moment.
+    /// The share of calls that the ramp admits at `now`, in percent.
     fn ramp_percent(&self, state: &State, now: Time) -> u64 {
         let (passed, all) = (nanos(now.since(state.since)), nanos(self.ramp_for).max(1));
         let from = u64::from(self.ramp_from_percent.min(100));
@@ -533,7 +542,7 @@ impl Config {
 }
 
 impl State {
-    /// Which of the three states it is in; what [`Forced`] says aside.
+    /// The state of the circuit, whether or not the breaker is [`Forced`].
     ///
     /// ```
     /// # use mainstay_resilience::breaker::{Circuit, Config};
@@ -552,7 +561,7 @@ impl State {
         }
     }
 
-    /// Does it admit every call, without a look at anything else?
+    /// Returns whether every call is admitted: closed, not ramping, and not held open.
     ///
     /// ```
     /// # use mainstay_resilience::breaker::{Config, Forced};
@@ -568,7 +577,7 @@ impl State {
         matches!((self.mode, self.forced), (Mode::Closed, Forced::No | Forced::Closed))
     }
 
-    /// Does somebody hold it open or closed?
+    /// Returns whether an operator holds the breaker open or closed.
     #[cfg(all(feature = "sync", not(loom)))]
     pub(crate) fn is_forced(&self) -> bool {
         self.forced != Forced::No
@@ -578,7 +587,7 @@ impl State {
         self.probes_succeeded.saturating_add(self.probes_failed)
     }
 
-    /// How many transitions there were: a ticket of an earlier generation is stale. Wraps after 2^32.
+    /// The number of transitions so far, wrapping after 2^32. A ticket of an earlier generation is stale.
     ///
     /// ```
     /// # use mainstay_resilience::{Decide, Input, breaker};
@@ -593,7 +602,8 @@ impl State {
         self.generation
     }
 
-    /// Until when a success need not be told at its own moment: the end of the window's newest bucket.
+    /// Until when successes may be recorded late without changing the result: the end of the window's newest
+    /// bucket.
     #[cfg(feature = "sync")]
     pub(crate) fn bucket_end(&self) -> Time {
         match &self.calls {
@@ -602,20 +612,20 @@ impl State {
         }
     }
 
-    /// Time runs on, never back; a configuration may have changed meanwhile.
+    /// Moves the clock forward to `now`, never back, and adapts the state to a changed configuration.
     fn see(&mut self, config: &Config, now: Time) -> Time {
         self.clock = self.clock.max(now);
         if !self.calls.fits(config.window) {
             self.calls = Calls::new(config.window);
         }
         if self.mode == Mode::Ramp && self.clock.since(self.since) >= config.ramp_for {
-            // Not a change of generation: the same calls go on being counted.
+            // The generation stays the same, because the same calls go on being counted.
             self.mode = Mode::Closed;
         }
         self.clock
     }
 
-    /// A new mode forgets what was counted in the last.
+    /// Starts a mode, and forgets what was counted in the previous one.
     fn begin(&mut self, mode: Mode, now: Time) {
         self.mode = mode;
         self.since = now;

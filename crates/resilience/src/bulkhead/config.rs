@@ -1,4 +1,4 @@
-//! A bulkhead's rules.
+//! The configuration of a bulkhead.
 
 use crate::config::config;
 use crate::contract::{ConfigError, DAY_MILLIS};
@@ -6,7 +6,7 @@ use crate::shed;
 use core::time::Duration;
 
 config! {
-    /// How many calls at once, and how many may wait for how long.
+    /// How many calls run at once, how many callers may wait, and for how long.
     ///
     /// ```
     /// use mainstay_resilience::bulkhead::{Config, Limit};
@@ -16,19 +16,21 @@ config! {
     /// assert!(config.check().is_ok());
     /// ```
     pub struct Config {
-        /// How many permits there are. 32, fixed.
+        /// The number of permits. Default: 32, fixed.
         pub limit: Limit = Limit::Fixed(32),
-        /// How many callers may wait. From 0 to 10,000, where 0 rejects at once; 32.
+        /// The most callers in the queue. From 0, which rejects at once, to 10,000; default 32.
         pub queue_max: u32 = 32,
-        /// How long each of them may wait. From 0 to a day, where 0 rejects at once; 500 ms.
+        /// The longest time that a caller waits in the queue. From 0, which rejects at once, to a day;
+        /// default 500 ms.
         #[cfg_attr(feature = "serde", serde(rename = "wait_max_ms", with = "crate::contract::millis"))]
         pub wait_max: Duration = Duration::from_millis(500),
-        /// Keeps the last permits, and the last place in the queue, for the more important callers. None.
+        /// Reserves the last permits and the last places in the queue for more important callers. Default:
+        /// `None`.
         pub shed: Option<shed::Config> = None,
     }
 }
 
-/// How many calls at once.
+/// The number of permits: fixed or adaptive.
 ///
 /// ```
 /// use mainstay_resilience::bulkhead::{Config, Gradient, Limit};
@@ -41,21 +43,21 @@ config! {
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Limit {
-    /// Always so many. From 1 to 1,000,000.
+    /// A fixed number. From 1 to 1,000,000.
     Fixed(u32),
-    /// Grows while calls are fast enough, and falls by a share when they are not: for those who know which latency
-    /// they want.
+    /// Grows while calls are fast enough, and shrinks when they are not. Use it if you know the latency that
+    /// you want.
     Aimd(Aimd),
-    /// Follows the ratio of the latency without a queue to the present one: for those who do not.
+    /// Follows the ratio of the latency without queueing to the present one. Use it if you do not.
     Gradient(Gradient),
 }
 
 config! {
     /// Additive increase, multiplicative decrease (Chiu and Jain, 1989).
     ///
-    /// One more after as many good answers as the limit is, counted while at least half of it is in use. A failure, a
-    /// slow success, or any call that took longer than `latency_target` cuts it, and only calls that began after a cut
-    /// can cut it again: one round trip, one cut.
+    /// The limit grows by one after as many good outcomes as the limit itself, counted while at least half of
+    /// it is in use. A failure, a slow success, or any call that takes longer than `latency_target` cuts the
+    /// limit. Only calls that started after a cut can cut again, so that one overload causes one cut.
     ///
     /// ```
     /// use core::time::Duration;
@@ -66,35 +68,35 @@ config! {
     /// let config = Config::new().limit(Limit::Aimd(aimd));
     /// let mut state = config.state();
     /// let ticket = config.ask(&mut state, Input::at(Time::ZERO), Default::default()).admitted().unwrap();
-    /// let told = config.tell(&mut state, Input::at(Time::from_millis(101)), ticket, Outcome::Success, 1);
-    /// assert!(matches!(told, Recorded::Changed(changed) if changed.to == 18));
+    /// let recorded = config.tell(&mut state, Input::at(Time::from_millis(101)), ticket, Outcome::Success, 1);
+    /// assert!(matches!(recorded, Recorded::Changed(changed) if changed.to == 18));
     /// ```
     pub struct Aimd {
-        /// From `min` to `max`; 20.
+        /// The limit at the start. From `min` to `max`; default 20.
         pub initial: u32 = 20,
-        /// From 1 to `max`; 1.
+        /// The lowest limit. From 1 to `max`; default 1.
         pub min: u32 = 1,
-        /// From 1 to 1,000,000; 1,000.
+        /// The highest limit. From 1 to 1,000,000; default 1,000.
         pub max: u32 = 1_000,
-        /// What a cut leaves. From 10 to 99; 90.
+        /// What remains of the limit after a cut, in percent. From 10 to 99; default 90.
         pub backoff_percent: u8 = 90,
-        /// A call that takes longer is a reason to cut. From 1 ms to a day; 500 ms.
+        /// The latency above which a call cuts the limit. From 1 ms to a day; default 500 ms.
         #[cfg_attr(feature = "serde", serde(rename = "latency_target_ms", with = "crate::contract::millis"))]
         pub latency_target: Duration = Duration::from_millis(500),
     }
 }
 
 config! {
-    /// The gradient between two latencies, as Netflix's concurrency-limits has it (Gradient2).
+    /// The gradient between two latencies, after Gradient2 of Netflix's concurrency-limits.
     ///
-    /// After each round trip the limit moves by `smoothing_percent` of the way to
-    /// `limit * min(1, tolerance * baseline / present) + sqrt(limit)`: the root is the queue that it allows itself, to
-    /// find out whether there is room. It does not grow while less than half of it is in use.
+    /// After each round trip, the limit moves by `smoothing_percent` of the way to `limit * min(1, tolerance
+    /// * baseline / present) + sqrt(limit)`. The root is the queue that the limit allows itself in order to
+    /// probe for more capacity. The limit does not grow while less than half of it is in use.
     ///
-    /// The baseline is what differs. A long-term average of all latencies follows the queue that the limit itself
-    /// makes, and under a load that never ends the limit grows for ever. So while the limit is in use, the baseline
-    /// only learns downwards; and every `remeasure_every` the limit is a quarter of itself for one round trip, and the
-    /// baseline is measured anew, without a queue. That is also how it begins.
+    /// The baseline differs from Gradient2. A long-term average of all latencies includes the queueing that
+    /// the limit itself causes, so under sustained load the limit would grow forever. Here the baseline only
+    /// falls while the limit is in use. Every `remeasure_every`, the limit drops to a quarter for one round
+    /// trip, and the baseline is measured anew without queueing. The limiter starts in the same way.
     ///
     /// ```
     /// use mainstay_resilience::bulkhead::Gradient;
@@ -103,17 +105,18 @@ config! {
     /// assert_eq!(patient.initial, 20);
     /// ```
     pub struct Gradient {
-        /// From `min` to `max`; 20.
+        /// The limit at the start. From `min` to `max`; default 20.
         pub initial: u32 = 20,
-        /// From 1 to `max`; 1.
+        /// The lowest limit. From 1 to `max`; default 1.
         pub min: u32 = 1,
-        /// From 1 to 1,000,000; 1,000.
+        /// The highest limit. From 1 to 1,000,000; default 1,000.
         pub max: u32 = 1_000,
-        /// How much of the baseline is no reason to fall yet. From 100 to 1,000; 150.
+        /// The latency, as a percentage of the baseline, up to which the limit does not shrink. From 100 to
+        /// 1,000; default 150.
         pub tolerance_percent: u16 = 150,
-        /// How far each step goes. From 1 to 100; 20.
+        /// How far each step moves toward the new limit, in percent. From 1 to 100; default 20.
         pub smoothing_percent: u8 = 20,
-        /// From 1 s to a day; 30 s.
+        /// The time between measurements of the baseline. From 1 s to a day; default 30 s.
         #[cfg_attr(feature = "serde", serde(rename = "remeasure_every_ms", with = "crate::contract::millis"))]
         pub remeasure_every: Duration = Duration::from_secs(30),
     }

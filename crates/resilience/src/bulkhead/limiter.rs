@@ -1,20 +1,20 @@
-//! The limit that finds itself. Integers only: a limit is counted in 1,024ths of a permit.
+//! The adaptive limit. It computes in integers only: limits are counted in 1,024ths of a permit.
 
 use super::config::{Aimd, Gradient, Limit};
 use crate::contract::{Outcome, Time, nanos, percent_of};
 use core::time::Duration;
 
-/// The parts of a permit.
+/// One permit, in the limiter's unit.
 const ONE: u64 = 1_024;
 
-/// An answer to a call, or several that are alike.
+/// One outcome, or several equal ones.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sample {
     pub(super) begun: Time,
     pub(super) now: Time,
     pub(super) outcome: Outcome,
     pub(super) n: u32,
-    /// How many permits were in use, these among them.
+    /// The number of permits in use, including these.
     pub(super) in_use: u32,
 }
 
@@ -24,19 +24,19 @@ impl Sample {
     }
 }
 
-/// What the adaptive limits remember. For a fixed one it stays as it is.
+/// The state of an adaptive limit. It stays unchanged while the limit is fixed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Limiter {
-    /// In 1,024ths; 0 before the first question.
+    /// In 1,024ths; 0 until it first changes.
     limit: u64,
-    /// Calls that had begun by then say nothing of the present limit.
+    /// Calls that started before this moment say nothing about the present limit.
     since: Option<Time>,
-    /// Good answers since the limit last grew.
+    /// Good outcomes since the limit last grew.
     good: u32,
-    /// The latency without a queue, in nanoseconds; 0 while unknown.
+    /// The latency without queueing, in nanoseconds; 0 while unknown.
     baseline: u64,
-    /// When it was measured.
+    /// When the baseline was measured.
     measured: Time,
     phase: Phase,
     round: Round,
@@ -46,31 +46,31 @@ pub(super) struct Limiter {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 enum Phase {
-    /// The limit is a quarter of itself, so that nothing queues.
+    /// The limit is at a quarter, so that nothing queues.
     #[default]
     Measure,
     Follow,
 }
 
-/// The answers to calls that began under the present limit.
+/// Outcomes of calls that started under the present limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Round {
     answers: u32,
-    /// Those whose latency counts.
+    /// The outcomes whose latency counts.
     samples: u32,
-    /// Their latencies, in nanoseconds.
+    /// The sum of their latencies, in nanoseconds.
     sum: u64,
     /// The most permits that were in use.
     peak: u32,
 }
 
 impl Limiter {
-    /// How many calls at once, at present.
+    /// The present number of permits.
     pub(super) fn limit(&self, config: &Limit) -> u32 {
         let whole = |limit: u64, min: u32, max: u32| {
             let limit = u32::try_from(limit / ONE).unwrap_or(u32::MAX);
-            // An adaptive limit of none would never learn better.
+            // With a limit of 0 there would be no outcomes to learn from.
             limit.min(max).max(min.max(1))
         };
         match config {
@@ -86,7 +86,7 @@ impl Limiter {
         }
     }
 
-    /// The latency without a queue, as far as it is known.
+    /// The latency without queueing, if it is known.
     pub(super) fn baseline(&self) -> Option<Duration> {
         (self.baseline > 0).then_some(Duration::from_nanos(self.baseline))
     }
@@ -112,7 +112,7 @@ impl Limiter {
         let is_bad = match sample.outcome {
             Outcome::Failure | Outcome::Slow => true,
             Outcome::Success => is_late,
-            // Whoever gave up has waited at least that long.
+            // A caller that gave up has waited at least that long.
             Outcome::Cancelled if is_late => true,
             Outcome::Cancelled | Outcome::Neutral => return,
         };
@@ -140,7 +140,7 @@ impl Limiter {
         let latency = sample.latency();
         let says = match sample.outcome {
             Outcome::Success | Outcome::Slow => true,
-            // A rejection may be quick when the work is not; but whatever was slow to fail was slow.
+            // A failure may be faster than the work would have been, but a slow failure is slow.
             Outcome::Failure | Outcome::Cancelled => latency > self.baseline,
             Outcome::Neutral => false,
         };
@@ -195,7 +195,7 @@ impl Limiter {
             / 100
             / u128::from(present.max(1));
         let ratio = u64::try_from(ratio).unwrap_or(ONE).clamp(ONE / 2, ONE);
-        // The root of a number in parts, in parts.
+        // The square root of the limit, in 1,024ths.
         let allowance = limit.saturating_mul(ONE).isqrt();
         let goal = limit.saturating_mul(ratio) / ONE + allowance;
         let part = u64::from(gradient.smoothing_percent.min(100));
@@ -214,13 +214,13 @@ impl Limiter {
 /// How much of the limit was in use in a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Used {
-    /// Half of it or more: a queue that is seen may be its own doing.
+    /// Half or more: queueing may be caused by the limit itself.
     Half,
     Less,
 }
 
-/// So many answers are enough for a step.
+/// A round ends after this many outcomes at the latest.
 const ROUND_MAX: u32 = 10;
 
-/// A step of the baseline is this part of the way.
+/// The baseline moves by this fraction of the distance in each step.
 const LEARN: u64 = 16;

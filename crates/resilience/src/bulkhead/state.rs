@@ -1,4 +1,4 @@
-//! What a bulkhead remembers, and how it decides.
+//! The state of a bulkhead, and its decisions.
 
 use super::config::Config;
 use super::limiter::{Limiter, Sample};
@@ -7,7 +7,7 @@ use crate::shed::Priority;
 use alloc::collections::VecDeque;
 use core::time::Duration;
 
-/// Who asks.
+/// A request for a permit.
 ///
 /// ```
 /// use mainstay_resilience::bulkhead::Request;
@@ -17,27 +17,31 @@ use core::time::Duration;
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Request {
-    /// The caller's own choice, and unique among those that wait: who asks with the id of a waiting caller is that
-    /// caller, with the priority that it came with. One whose patience has ended may have lost its place to others;
-    /// if it asks only then, it is a new caller.
+    /// A number of your choice that identifies the caller; unique among the callers in the queue. A request
+    /// with the number of a queued caller comes from that caller, and keeps the priority that it was queued
+    /// with. A caller that has waited for `wait_max` may have lost its place to another; if it asks after
+    /// that, it counts as a new caller.
     pub caller: u64,
-    /// How important the request is: the queue is in this order.
+    /// How important the request is. The queue is ordered by priority.
     pub priority: Priority,
 }
 
 /// A permit.
 ///
+/// **Record each ticket once.** A bulkhead counts permits and does not tell them apart, so recording a ticket
+/// twice returns the permit of another call. Only when no permit is in use is the second `tell` recognised as
+/// [`Recorded::Stale`]. The permits of `sync::Bulkhead` (feature `sync`) cannot be recorded twice.
+///
 /// ```
 /// use mainstay_resilience::bulkhead::{Config, Request};
-/// use mainstay_resilience::{Decide, Input, Outcome, Time, Recorded};
+/// use mainstay_resilience::{Decide, Input, Outcome, Recorded, Time};
 ///
-/// let config = Config::default();
+/// let config = Config::new();
 /// let (mut state, input) = (config.state(), Input::at(Time::from_millis(5)));
 /// let ticket = config.ask(&mut state, input, Request::default()).admitted().unwrap();
 /// assert_eq!(ticket.begun(), Time::from_millis(5));
 /// assert_eq!(config.tell(&mut state, input, ticket, Outcome::Cancelled, 1), Recorded::Counted);
-/// // It has come back: there is no second one to give.
-/// assert_eq!(config.tell(&mut state, input, ticket, Outcome::Cancelled, 1), Recorded::Stale);
+/// assert_eq!(config.snapshot(&state, input.now).in_use, 0);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -52,8 +56,8 @@ impl Ticket {
     /// # use mainstay_resilience::{Decide, Input, Time, bulkhead};
     /// # let config = bulkhead::Config::default();
     /// let input = Input::at(Time::from_millis(20));
-    /// let answer = config.ask(&mut config.state(), input, bulkhead::Request::default());
-    /// assert_eq!(answer.admitted().map(|ticket| ticket.begun()), Some(input.now));
+    /// let decision = config.ask(&mut config.state(), input, bulkhead::Request::default());
+    /// assert_eq!(decision.admitted().map(|ticket| ticket.begun()), Some(input.now));
     /// ```
     #[must_use]
     pub const fn begun(self) -> Time {
@@ -61,24 +65,25 @@ impl Ticket {
     }
 }
 
-/// The limit has changed, in permits.
+/// A change of an adaptive limit.
 ///
 /// ```
-/// use mainstay_resilience::bulkhead::{Aimd, Changed, Config, Limit, Request};
+/// use mainstay_resilience::bulkhead::{Aimd, Config, Limit, Request};
 /// use mainstay_resilience::{Decide, Input, Outcome, Recorded};
 ///
 /// let aimd = Aimd::new().initial(10).backoff_percent(50);
 /// let config = Config::new().limit(Limit::Aimd(aimd));
 /// let (mut state, input) = (config.state(), Input::default());
 /// let ticket = config.ask(&mut state, input, Request::default()).admitted().unwrap();
-/// let told = config.tell(&mut state, input, ticket, Outcome::Failure, 1);
-/// assert_eq!(told, Recorded::Changed(Changed { from: 10, to: 5 }));
+/// let recorded = config.tell(&mut state, input, ticket, Outcome::Failure, 1);
+/// assert!(matches!(recorded, Recorded::Changed(change) if (change.from, change.to) == (10, 5)));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Changed {
-    /// How many there were.
+    /// The number of permits before.
     pub from: u32,
-    /// How many there are now.
+    /// The number of permits now.
     pub to: u32,
 }
 
@@ -91,7 +96,7 @@ struct Waiting {
     until: Time,
 }
 
-/// What a bulkhead remembers: at most `queue_max` callers in the queue.
+/// The state of a bulkhead. The queue holds at most `queue_max` callers.
 ///
 /// ```
 /// use mainstay_resilience::bulkhead::{Config, State};
@@ -103,19 +108,19 @@ struct Waiting {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct State {
-    /// The latest moment seen.
+    /// The latest time seen.
     clock: Time,
     in_use: u32,
-    /// The most important first, and among equals who came first.
+    /// Ordered by priority, then by arrival.
     queue: VecDeque<Waiting>,
     limiter: Limiter,
     /// Callers that were rejected at once.
     rejected: u64,
-    /// Callers whose patience ended in the queue.
+    /// Callers whose `wait_max` ended in the queue.
     waited_out: u64,
 }
 
-/// A bulkhead for display.
+/// A snapshot of a bulkhead for display and metrics.
 ///
 /// ```
 /// use mainstay_resilience::bulkhead::{Config, Limit, Request};
@@ -133,17 +138,18 @@ pub struct State {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Snapshot {
-    /// How many permits there are.
+    /// The number of permits.
     pub limit: u32,
-    /// How many of them are in use; more than there are, when the limit has just fallen.
+    /// The number of permits in use. It can exceed `limit` when the limit has just fallen.
     pub in_use: u32,
-    /// How many callers wait.
+    /// The number of callers in the queue.
     pub waiting: u32,
-    /// The latency without a queue, where the gradient has measured it.
+    /// The latency without queueing, if a gradient limit has measured it.
     pub baseline: Option<Duration>,
     /// Callers that were rejected at once.
     pub rejected: u64,
-    /// Callers whose patience ended in the queue, as far as they have asked since or their place went to another.
+    /// Callers whose `wait_max` ended in the queue. A caller is counted when it asks again, or when its place
+    /// goes to another.
     pub waited_out: u64,
 }
 
@@ -166,7 +172,8 @@ impl Decide for Config {
         }
     }
 
-    /// Frees `n` permits, whatever the outcome. More than are in use are [`Recorded::Stale`]: they had come back before.
+    /// Returns `n` permits, whatever the outcome. If fewer are in use, only those are returned; if none are,
+    /// the result is [`Recorded::Stale`].
     fn tell(
         &self,
         state: &mut State,
@@ -207,7 +214,7 @@ impl Decide for Config {
 }
 
 impl Config {
-    /// The first caller in the queue that would be admitted now, if there is one: whom to wake.
+    /// The first caller in the queue that would be admitted now: the one to wake.
     ///
     /// ```
     /// use mainstay_resilience::bulkhead::{Config, Limit, Request};
@@ -228,9 +235,10 @@ impl Config {
         self.ready(state, now).next()
     }
 
-    /// All callers in the queue that would be admitted now, in the order of the queue: no more than permits are free.
-    /// Whom to wake after a [`tell`](Decide::tell), after somebody has [left](State::leave), and after the
-    /// configuration has changed.
+    /// All callers in the queue that would be admitted now, in order; no more than there are free permits.
+    ///
+    /// Wake these after a [`tell`](Decide::tell), after a caller has [left](State::leave) the queue, and
+    /// after a change of the configuration.
     ///
     /// ```
     /// use mainstay_resilience::bulkhead::{Config, Limit, Request};
@@ -255,15 +263,15 @@ impl Config {
         })
     }
 
-    /// As [`ask`](Decide::ask), for one who is known not to be in the queue: a program that gives out the names need not
-    /// have the queue searched for them.
+    /// Like [`ask`](Decide::ask), for a caller that is known not to be queued. Saves the search through the
+    /// queue.
     #[cfg(feature = "sync")]
     pub(crate) fn ask_as_new(&self, state: &mut State, input: Input, request: Request) -> Decision<Ticket> {
         let now = state.see(input.now);
         self.ask_first(state, now, request)
     }
 
-    /// What [`next`](Config::next) and then asking in its name come to.
+    /// Admits the caller that [`next`](Config::next) would return.
     #[cfg(feature = "sync")]
     pub(crate) fn admit_next(&self, state: &mut State, input: Input) -> Option<(u64, Ticket)> {
         let now = state.see(input.now);
@@ -288,7 +296,7 @@ impl Config {
             0
         };
         if state.queue.len() >= places {
-            // The places of those who have not noticed yet that their patience has ended.
+            // Free the places of callers whose `wait_max` has ended but who have not asked again.
             let before = state.queue.len();
             state.queue.retain(|waiting| now < waiting.until);
             state.waited_out = state.waited_out.saturating_add((before - state.queue.len()) as u64);
@@ -301,7 +309,7 @@ impl Config {
             return Decision::Reject(Rejected { reason, retry_at: None });
         }
         let until = now + self.wait_max;
-        // Again, for those may have left meanwhile.
+        // The position may have changed, because callers were removed.
         let place = state.queue.partition_point(|waiting| waiting.priority >= request.priority);
         state.queue.insert(place, Waiting { caller: request.caller, priority: request.priority, until });
         Decision::Wait { until }
@@ -323,11 +331,11 @@ impl Config {
         Decision::Wait { until: waiting.until }
     }
 
-    /// Is a permit free for this priority, and one for each that waits before that place?
+    /// Returns whether a permit is free for this priority, and one for each caller ahead of that position.
     fn is_turn(&self, state: &State, now: Time, place: usize, priority: Priority) -> bool {
         let limit = state.limiter.limit(&self.limit);
         let free = self.share(priority, limit).saturating_sub(state.in_use) as usize;
-        // Looks no further than it must.
+        // `take` stops the search as soon as the result is known.
         free > 0
             && state.queue.iter().take(place).filter(|waiting| now < waiting.until).take(free).count() < free
     }
@@ -338,7 +346,7 @@ impl Config {
 }
 
 impl State {
-    /// A caller gives up while it waits, or vanishes. Was it in the queue?
+    /// Removes a caller that gives up waiting from the queue. Returns whether it was queued.
     ///
     /// ```
     /// use mainstay_resilience::bulkhead::{Config, Limit, Request};
@@ -355,8 +363,8 @@ impl State {
         place.and_then(|place| self.queue.remove(place)).is_some()
     }
 
-    /// As [`leave`](State::leave), and counts who leaves because its patience has ended. One whose place went to
-    /// another was counted then.
+    /// Like [`leave`](State::leave), but counts a caller whose `wait_max` has ended. A caller that lost its
+    /// place to another was counted then.
     #[cfg(feature = "sync")]
     pub(crate) fn give_up(&mut self, caller: u64, now: Time) {
         let now = self.see(now);
@@ -371,7 +379,7 @@ impl State {
         self.queue.is_empty()
     }
 
-    /// Time runs on, never back.
+    /// Moves the clock forward to `now`, never back.
     fn see(&mut self, now: Time) -> Time {
         self.clock = self.clock.max(now);
         self.clock

@@ -1,4 +1,4 @@
-//! The rules of ejection.
+//! The configuration of outlier ejection.
 
 use crate::config::config;
 use crate::contract::{ConfigError, DAY_MILLIS};
@@ -14,27 +14,32 @@ config! {
     /// assert!(config.check().is_ok());
     /// ```
     pub struct Config {
-        /// Ejected after this many failures with no success between them. From 1; 5.
+        /// The number of failures in a row, with no success between them, that ejects a host. At least 1, or
+        /// `None` to ignore runs of failures; default 5.
         pub consecutive_failures: Option<u32> = Some(5),
-        /// Ejected when at least this share of its calls in the window failed. From 1 to 100; none.
+        /// The share of failed calls in the window that ejects a host, in percent. From 1 to 100, or `None`
+        /// to ignore the share; default `None`.
         pub failure_percent: Option<u8> = None,
-        /// With fewer calls than this in the window, no share ejects. From 1 to 1,000,000; 20.
+        /// The fewest calls in the window for a share of them to eject a host. From 1 to 1,000,000; default
+        /// 20.
         pub calls_min: u32 = 20,
-        /// The window, in ten parts: between nine and ten tenths of it are looked at. From 10 ms to a day; 10 s.
+        /// The length of the window. It has ten buckets that are forgotten one at a time. From 10 ms to a
+        /// day; default 10 s.
         #[cfg_attr(feature = "serde", serde(rename = "window_ms", with = "crate::contract::millis"))]
         pub window: Duration = Duration::from_secs(10),
-        /// How long the first ejection is; each further one is longer by this. From 1 ms to a day; 30 s.
+        /// How long the first ejection lasts. Each further one is longer by this. From 1 ms to a day; default
+        /// 30 s.
         #[cfg_attr(feature = "serde", serde(rename = "eject_for_ms", with = "crate::contract::millis"))]
         pub eject_for: Duration = Duration::from_secs(30),
-        /// How long one is at most; and after this long without one, the next counts as the first. At least
-        /// `eject_for`; 300 s.
+        /// The longest ejection. A host that goes this long without one starts again at `eject_for`. From
+        /// `eject_for` to a day; default 300 s.
         #[cfg_attr(feature = "serde", serde(rename = "eject_for_max_ms", with = "crate::contract::millis"))]
         pub eject_for_max: Duration = Duration::from_secs(300),
-        /// The largest share of the known hosts that is ejected at once, rounded down: a host is ejected only if that
-        /// still holds then. One always stays. From 0 to 100, where 0 ejects none; 50.
+        /// The largest share of the known hosts that may be ejected at once, in percent, rounded down. One
+        /// host always remains. From 0, which ejects none, to 100; default 50.
         pub ejected_percent_max: u8 = 50,
-        /// How many hosts are known at most, some hundred bytes each. One more pushes out the one that was asked for
-        /// longest ago, and an ejected one only when all are. From 1 to 10,000; 256.
+        /// The most hosts to remember, at a few hundred bytes each. A further one replaces the one requested
+        /// longest ago, and an ejected one only if all are ejected. From 1 to 10,000; default 256.
         pub hosts_max: u32 = 256,
     }
 }

@@ -1,25 +1,25 @@
-//! Outlier ejection: of several hosts that do the same work, the one that fails gets no calls for a while.
+//! Outlier ejection: a host that fails more than its peers receives no calls for a while.
 //!
 //! ```text
-//!                   failed so often in a row, or so large a share,
-//!     ┌──────────┐  and enough others stay                          ┌─────────┐
-//!     │ admitted │ ───────────────────────────────────────────────► │ ejected │  rejected until its time
-//!     └──────────┘ ◄─────────────────────────────────────────────── └─────────┘
-//!                   its time has passed: a clean slate, and what
-//!                   was begun before no longer counts
+//!                   too many consecutive failures or too large
+//!     ┌──────────┐  a share of them, and enough hosts remain         ┌─────────┐
+//!     │ admitted │ ────────────────────────────────────────────────► │ ejected │  rejects calls until
+//!     └──────────┘ ◄──────────────────────────────────────────────── └─────────┘  its time has passed
+//!                   its time has passed: the host starts anew, and
+//!                   calls that started before no longer count
 //! ```
 //!
-//! - **Only a part is ejected**, at most [`Config::ejected_percent_max`] of the hosts that are known, and never the
-//!   last one: when all fail, it is not the hosts, and the rest would not carry the load.
-//! - **Ejections grow**, by [`Config::eject_for`] with each, up to [`Config::eject_for_max`]; a host that stays that
-//!   long has its first one again.
-//! - **It is looked for when a failure is told**, never on a success.
-//! - **A host is known** from the first question about it, until it is [forgotten](State::forget) or pushed out by
+//! - **Only part of the hosts is ejected**, at most [`Config::ejected_percent_max`] of the known ones, and
+//!   never the last. If all hosts fail, the cause is not one host, and the rest could not carry the load.
+//! - **Ejections get longer**, by [`Config::eject_for`] each, up to [`Config::eject_for_max`]. A host that
+//!   goes without an ejection for that long starts again with a short one.
+//! - **Only a failure can eject a host**, never a success.
+//! - **A host is known** from the first request for it until it is [forgotten](State::forget) or replaced by
 //!   others ([`Config::hosts_max`]).
 //!
 //! ```
 //! use mainstay_resilience::outlier::{Config, Request};
-//! use mainstay_resilience::{Decision, Rejected, Reason, Decide, Input, Outcome, Time};
+//! use mainstay_resilience::{Decide, Decision, Input, Outcome, Reason, Rejected, Time};
 //!
 //! let config = Config::new().consecutive_failures(2);
 //! let (mut state, input) = (config.state(), Input::at(Time::ZERO));
@@ -30,9 +30,8 @@
 //! call(1, Outcome::Success);
 //! call(2, Outcome::Failure);
 //! call(2, Outcome::Failure);
-//! let retry_at = Some(Time::from_millis(30_000));
-//! let ejected = Decision::Reject(Rejected { reason: Reason::Outlier, retry_at });
-//! assert_eq!(config.ask(&mut state, input, Request { host: 2 }), ejected);
+//! let rejected = Rejected { reason: Reason::Outlier, retry_at: Some(Time::from_millis(30_000)) };
+//! assert_eq!(config.ask(&mut state, input, Request { host: 2 }), Decision::Reject(rejected));
 //! assert!(config.ask(&mut state, input, Request { host: 1 }).admitted().is_some());
 //! ```
 

@@ -1,4 +1,4 @@
-//! What is remembered of each host, and how it is decided.
+//! The state of each host, and the decisions about it.
 
 use super::config::Config;
 use crate::contract::{
@@ -9,7 +9,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-/// Which host is to be called.
+/// A request to call a host.
 ///
 /// ```
 /// use mainstay_resilience::outlier::{Config, Request};
@@ -24,11 +24,11 @@ use core::time::Duration;
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Request {
-    /// The caller's own name for it, as a number.
+    /// The number of the host, chosen by the caller.
     pub host: u32,
 }
 
-/// A call to a host.
+/// The ticket of an admitted call.
 ///
 /// ```
 /// use mainstay_resilience::outlier::{Config, Request};
@@ -46,13 +46,13 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    /// Which host it is for.
+    /// The host that the call is for.
     ///
     /// ```
     /// # use mainstay_resilience::{Decide, Input, outlier};
     /// # let config = outlier::Config::default();
-    /// let answer = config.ask(&mut config.state(), Input::default(), outlier::Request { host: 12 });
-    /// assert_eq!(answer.admitted().map(|ticket| ticket.host()), Some(12));
+    /// let decision = config.ask(&mut config.state(), Input::default(), outlier::Request { host: 12 });
+    /// assert_eq!(decision.admitted().map(|ticket| ticket.host()), Some(12));
     /// ```
     #[must_use]
     pub const fn host(self) -> u32 {
@@ -63,42 +63,42 @@ impl Ticket {
 /// A host was ejected.
 ///
 /// ```
-/// use core::time::Duration;
-/// use mainstay_resilience::outlier::{Config, Ejected, Request};
-/// use mainstay_resilience::{Decide, Input, Outcome, Time, Recorded};
+/// use mainstay_resilience::outlier::{Config, Request};
+/// use mainstay_resilience::{Decide, Input, Outcome, Recorded, Time};
 ///
 /// let config = Config::new().consecutive_failures(3);
 /// let (mut state, input) = (config.state(), Input::default());
 /// let tickets = [7, 8].map(|host| config.ask(&mut state, input, Request { host }).admitted().unwrap());
-/// let until = Time::ZERO + Duration::from_secs(30);
-/// let told = config.tell(&mut state, input, tickets[0], Outcome::Failure, 3);
-/// assert_eq!(told, Recorded::Changed(Ejected { host: 7, until }));
+/// let recorded = config.tell(&mut state, input, tickets[0], Outcome::Failure, 3);
+/// let Recorded::Changed(ejected) = recorded else { unreachable!("three failures in a row eject") };
+/// assert_eq!((ejected.host, ejected.until), (7, Time::from_millis(30_000)));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Ejected {
-    /// Which one: the caller's number for it.
+    /// The number of the host.
     pub host: u32,
-    /// When it is admitted again.
+    /// When the host is admitted again.
     pub until: Time,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Host {
-    /// Begins anew with each ejection; never the same again, for no other host either.
+    /// Changes with each ejection, and is never reused, not even for another host.
     generation: u64,
-    /// When it was last asked for.
+    /// When the host was last requested.
     asked: Time,
     /// Failures since the last success.
     consecutive: u32,
     window: TimeWindow<Tally>,
-    /// How many ejections followed one another.
+    /// Ejections in a row.
     ejections: u32,
     /// When the last of them ends, or ended.
     until: Option<Time>,
 }
 
-/// What is remembered: at most `hosts_max` hosts.
+/// The state of all known hosts; at most `hosts_max`.
 ///
 /// ```
 /// use mainstay_resilience::{Decide, outlier};
@@ -109,16 +109,16 @@ struct Host {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct State {
-    /// The latest moment seen.
+    /// The latest time seen.
     clock: Time,
     hosts: BTreeMap<u32, Host>,
-    /// The last generation that was given out.
+    /// The latest generation that was assigned.
     generation: u64,
-    /// Outcomes that came too late.
+    /// Outcomes that came too late to count.
     stale: u64,
 }
 
-/// The hosts, for display.
+/// A snapshot of all hosts for display and metrics.
 ///
 /// ```
 /// use mainstay_resilience::outlier::{Config, Request};
@@ -134,15 +134,15 @@ pub struct State {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Snapshot {
-    /// In the order of their numbers.
+    /// The hosts, ordered by number.
     pub hosts: Vec<HostSnapshot>,
-    /// How many of them are ejected.
+    /// The number of ejected hosts.
     pub ejected: u32,
     /// Outcomes that came too late to count.
     pub stale: u64,
 }
 
-/// A host, for display.
+/// A snapshot of one host.
 ///
 /// ```
 /// use mainstay_resilience::outlier::{Config, Request};
@@ -159,19 +159,19 @@ pub struct Snapshot {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct HostSnapshot {
-    /// The caller's number for it.
+    /// The number of the host.
     pub host: u32,
-    /// Until when it is ejected, if it is.
+    /// When the ejection ends, if the host is ejected.
     pub ejected_until: Option<Time>,
-    /// How many ejections followed one another.
+    /// Ejections in a row. Each makes the next one longer.
     pub ejections: u32,
-    /// Failures since its last success.
+    /// Failures since the last success.
     pub consecutive_failures: u32,
-    /// What is in its window.
+    /// The calls in the window.
     pub window: Tally,
 }
 
-/// Parts of a window.
+/// Buckets of a window.
 const BUCKETS: u32 = 10;
 
 impl Decide for Config {
@@ -192,7 +192,7 @@ impl Decide for Config {
             self.meet(state, now, request.host);
         }
         let Some(host) = state.hosts.get_mut(&request.host) else {
-            // It could not be remembered, so nothing is known against it.
+            // The host could not be added, so there is no reason to reject it.
             return Decision::Admit(Ticket { host: request.host, generation: 0 });
         };
         host.asked = now;
@@ -200,7 +200,7 @@ impl Decide for Config {
             if stays {
                 return Decision::Reject(Rejected { reason: Reason::Outlier, retry_at: Some(until) });
             }
-            // All others were forgotten meanwhile: one always stays.
+            // All other hosts have been forgotten since. One host is always admitted.
             host.until = Some(now);
         }
         Decision::Admit(Ticket { host: request.host, generation: host.generation })
@@ -260,9 +260,9 @@ impl Decide for Config {
 }
 
 impl Config {
-    /// Makes a host known; the one that was asked for longest ago makes room.
+    /// Adds a host. If there are too many, the one requested longest ago is forgotten.
     fn meet(&self, state: &mut State, now: Time, number: u32) {
-        // A configuration may have come to allow fewer.
+        // More than one, if the configuration now allows fewer.
         while state.hosts.len() >= self.hosts_max.max(1) as usize {
             let oldest = state
                 .hosts
@@ -295,7 +295,7 @@ impl Config {
             })
     }
 
-    /// Would enough hosts stay?
+    /// Returns whether enough hosts would remain.
     fn may_eject(&self, state: &State, now: Time) -> bool {
         let all = state.hosts.len() as u64;
         let ejected = state.ejected(now) as u64 + 1;
@@ -309,9 +309,9 @@ impl Config {
         host.ejections = if was_calm { 1 } else { host.ejections.saturating_add(1) };
         let length =
             nanos(self.eject_for).saturating_mul(host.ejections.into()).min(nanos(self.eject_for_max));
-        // An ejection of no time would be none.
+        // With a length of zero, the host would not be ejected at all.
         let until = now + Duration::from_nanos(length.max(1));
-        // A clean slate for its return: what was begun before no longer counts.
+        // The host starts anew when it returns: calls that started before no longer count.
         host.generation = next;
         host.consecutive = 0;
         host.window.clear();
@@ -328,7 +328,8 @@ impl Host {
 }
 
 impl State {
-    /// Would a call to that host be admitted? True for a host that is not known. Changes nothing.
+    /// Returns whether a call to the host would be admitted, without changing the state. Unknown hosts are
+    /// admitted.
     ///
     /// ```
     /// use mainstay_resilience::{Time, outlier};
@@ -341,8 +342,8 @@ impl State {
         self.hosts.get(&host).is_none_or(|host| host.ejected_until(now).is_none()) || !self.stays(now)
     }
 
-    /// One of these hosts that would be admitted, each about as likely; none if there is none. Changes nothing: ask
-    /// for it next.
+    /// Picks one of the given hosts that would be admitted, each with about the same probability. Returns
+    /// `None` if there is none. Does not change the state: request the host afterwards.
     ///
     /// ```
     /// use mainstay_resilience::outlier::{Config, Request};
@@ -367,7 +368,8 @@ impl State {
         admitted().nth(usize::try_from(place).unwrap_or(0))
     }
 
-    /// A host is gone for good. What is told of it later is stale; if it comes back, it is new.
+    /// Forgets a host that no longer exists. Later outcomes are stale; if the host comes back, it is new.
+    /// Returns whether it was known.
     ///
     /// ```
     /// use mainstay_resilience::outlier::{Config, Request};
@@ -387,12 +389,12 @@ impl State {
         self.hosts.values().filter(|host| host.ejected_until(now).is_some()).count()
     }
 
-    /// Is there a host that is not ejected?
+    /// Returns whether at least one host is not ejected.
     fn stays(&self, now: Time) -> bool {
         self.hosts.values().any(|host| host.ejected_until(now).is_none())
     }
 
-    /// Time runs on, never back.
+    /// Moves the clock forward to `now`, never back.
     fn see(&mut self, now: Time) -> Time {
         self.clock = self.clock.max(now);
         self.clock

@@ -1,20 +1,21 @@
-//! Rate limit: at most so many tokens in so much time.
+//! Rate limit: at most N tokens in a span of time.
 //!
 //! | | [`token_bucket`] | [`sliding_window`] |
 //! |---|---|---|
-//! | holds | the rate over the long run, with a burst on top | at most `tokens` in any span of `per` |
-//! | worst case in one span of `per` | `burst + tokens` | `tokens` |
-//! | state | one word of 64 bits | one entry for each bucket in use |
-//! | good for | protecting a service from being run over | a promise made to somebody, such as a quota |
+//! | limits | the average rate, with bursts on top | every span of length `per` |
+//! | most tokens granted in one span of `per` | `burst + tokens` | `tokens` |
+//! | size of the state | one 64-bit word | one entry per bucket in use |
+//! | use it to | protect a service from overload | keep a promise to somebody else, such as a quota |
 //!
-//! Neither keeps a queue: [`Decision::Wait`](crate::Decision) is an estimate, not a reservation, and whoever asks first
-//! at that moment gets the token. Nothing comes back through `tell`: a token that was granted is spent.
+//! A rate limit has no queue. [`Decision::Wait`](crate::Decision) is an estimate, not a reservation: the
+//! first caller to ask at that moment gets the token. Granted tokens are spent, so recording an outcome
+//! returns nothing.
 //!
 //! ```
 //! use core::time::Duration;
 //! use mainstay_resilience::{Decision, Decide, Input, Time, rate};
 //!
-//! // Ten a second, and whoever has to wait for less than a second is asked to.
+//! // Ten per second. A caller that would have to wait for less than a second is asked to wait.
 //! let wait_max = Duration::from_secs(1);
 //! let config = rate::token_bucket::Config::new().tokens(10).burst(1).wait_max(wait_max);
 //! let (mut state, input) = (config.state(), Input::at(Time::ZERO));
@@ -31,7 +32,7 @@ pub mod token_bucket;
 use crate::contract::{ConfigError, DAY_MILLIS, Decision, Reason, Rejected, Time, nanos};
 use core::time::Duration;
 
-/// What is asked for.
+/// A request for tokens.
 ///
 /// ```
 /// use mainstay_resilience::rate;
@@ -40,7 +41,7 @@ use core::time::Duration;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// How many tokens at once: all of them or none. 1.
+    /// How many tokens are needed at once. All of them are granted, or none. Default: 1.
     pub tokens: u32,
 }
 
@@ -50,7 +51,7 @@ impl Default for Request {
     }
 }
 
-/// Tokens that were granted. Telling what came of them changes nothing.
+/// Granted tokens. Recording an outcome with the ticket changes nothing.
 ///
 /// ```
 /// use mainstay_resilience::{Decide, Input, Outcome, Recorded, rate};
@@ -65,17 +66,17 @@ impl Default for Request {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Ticket {
-    /// How many.
+    /// How many tokens were granted.
     pub tokens: u32,
 }
 
-/// The change that a rate limit's `tell` could report: there is none.
+/// The change that recording an outcome can cause in a rate limit: none.
 ///
 /// ```
 /// use mainstay_resilience::{Recorded, rate};
 ///
-/// fn has_changed(told: Recorded<rate::Change>) -> bool {
-///     match told {
+/// fn has_changed(recorded: Recorded<rate::Change>) -> bool {
+///     match recorded {
 ///         Recorded::Counted | Recorded::Stale => false,
 ///         Recorded::Changed(never) => match never {},
 ///     }
@@ -84,7 +85,8 @@ pub struct Ticket {
 /// ```
 pub type Change = core::convert::Infallible;
 
-/// Not now: is the moment near enough to wait for?
+/// The decision for a request that cannot be granted now: wait if the tokens are `ready` within `wait_max`,
+/// else reject.
 fn later(now: Time, ready: Option<Time>, wait_max: Duration) -> Decision<Ticket> {
     match ready {
         Some(until) if until.since(now) <= wait_max && until > now => Decision::Wait { until },
@@ -92,11 +94,11 @@ fn later(now: Time, ready: Option<Time>, wait_max: Duration) -> Decision<Ticket>
     }
 }
 
-const PERMITS_MAX: u64 = 10_000_000;
+const TOKENS_MAX: u64 = 10_000_000;
 
 fn check_rate(tokens: u32, per: Duration) -> Result<(), ConfigError> {
-    ConfigError::unless("tokens", tokens.into(), 1..=PERMITS_MAX)?;
+    ConfigError::unless("tokens", tokens.into(), 1..=TOKENS_MAX)?;
     ConfigError::unless_millis("per_ms", per, 1..=DAY_MILLIS)?;
-    // Beyond that, rounding to whole nanoseconds would be seen.
+    // At higher rates, rounding the interval to whole nanoseconds would distort the rate.
     ConfigError::unless("tokens", tokens.into(), 1..=(nanos(per) / 100).max(1))
 }

@@ -1,4 +1,4 @@
-//! How often, how much later, and for how large a share of the calls.
+//! The configuration of retries: how many attempts, how far apart, and for how large a share of the calls.
 
 use super::Safety;
 use crate::budget;
@@ -7,7 +7,7 @@ use crate::contract::{ConfigError, DAY_MILLIS, Decide, below, nanos};
 use core::time::Duration;
 
 config! {
-    /// When a failed attempt is made again.
+    /// When a failed attempt is repeated.
     ///
     /// ```
     /// use mainstay_resilience::{Decide, retry};
@@ -17,25 +17,27 @@ config! {
     /// assert_eq!(config.check().unwrap_err().field, "attempts_max");
     /// ```
     pub struct Config {
-        /// How many attempts a call has, the first among them. From 1 to 100; 3.
+        /// The most attempts per call, including the first. From 1 to 100; default 3.
         pub attempts_max: u32 = 3,
-        /// No attempt begins later than this after the first. From 1 ms to a day; 10 s.
+        /// The time after the start of the first attempt within which every other attempt must start. From 1
+        /// ms to a day; default 10 s.
         #[cfg_attr(feature = "serde", serde(rename = "elapsed_max_ms", with = "crate::contract::millis"))]
         pub elapsed_max: Duration = Duration::from_secs(10),
-        /// How long to wait.
+        /// The pause before each retry.
         pub backoff: Backoff = Backoff::default(),
-        /// A dependency that asks for more patience than this is not asked again. From 0 to a day; 5 s.
+        /// The longest `Retry-After` that is waited for. A dependency that asks for a longer pause is not
+        /// called again. From 0 to a day; default 5 s.
         #[cfg_attr(feature = "serde", serde(rename = "retry_after_max_ms", with = "crate::contract::millis"))]
         pub retry_after_max: Duration = Duration::from_secs(5),
-        /// For how large a share of the calls there may be retries.
+        /// The share of the calls that may be retries.
         pub budget: budget::Config = budget::Config::default(),
-        /// Which calls are repeated.
+        /// The calls that may be repeated. Default: only safe ones.
         pub repeat: Repeat = Repeat::SafeOnly,
     }
 }
 
 config! {
-    /// How long to wait before another attempt: at most `first`, then twice as long each time, up to `max`.
+    /// The pause before a retry. Without jitter it is `first`, and doubles with each attempt up to `max`.
     ///
     /// ```
     /// use core::time::Duration;
@@ -47,18 +49,20 @@ config! {
     /// ```
     #[derive(Copy)]
     pub struct Backoff {
-        /// From 1 ms to a day; 50 ms.
+        /// The pause after the first attempt, before jitter. From 1 ms to a day; default 50 ms.
         #[cfg_attr(feature = "serde", serde(rename = "first_ms", with = "crate::contract::millis"))]
         pub first: Duration = Duration::from_millis(50),
-        /// At least `first`; 2 s.
+        /// The longest pause. From `first` to a day; default 2 s.
         #[cfg_attr(feature = "serde", serde(rename = "max_ms", with = "crate::contract::millis"))]
         pub max: Duration = Duration::from_secs(2),
-        /// How much of it is chance.
+        /// The random part of the pause. Default: full jitter.
         pub jitter: Jitter = Jitter::Full,
     }
 }
 
-/// How much of a backoff is chance. Without any, all who failed together come back together.
+/// The random part of a backoff. Without jitter, callers that failed together retry together.
+///
+/// Full and decorrelated jitter follow Marc Brooker, "Exponential Backoff And Jitter" (2015).
 ///
 /// ```
 /// use core::time::Duration;
@@ -74,16 +78,16 @@ config! {
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Jitter {
-    /// All of it: evenly from 0 to the doubled time.
+    /// A uniformly random pause from 0 to the doubled one.
     Full,
-    /// Evenly from `first` to three times the last backoff, or to three times `first` where there was none; what
-    /// lies beyond `max` is cut to it. (Both: Brooker, "Exponential Backoff And Jitter", 2015.)
+    /// A uniformly random pause from `first` to three times the previous pause, capped at `max`. Before the
+    /// second attempt, `first` stands for the previous pause.
     Decorrelated,
-    /// None of it: for tests, and for callers that are alone.
+    /// No random part: for tests, and for programs that are the only caller.
     None,
 }
 
-/// Which calls are repeated.
+/// Which calls may be repeated.
 ///
 /// ```
 /// use mainstay_resilience::retry::{Config, Repeat, Safety};
@@ -96,21 +100,21 @@ pub enum Jitter {
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Repeat {
-    /// Those that are safe.
+    /// Only calls that are [`Safe`](Safety::Safe).
     SafeOnly,
-    /// All: you know that this dependency does not mind.
+    /// Every call. Use it only if you know that this dependency tolerates repeated calls.
     All,
 }
 
 impl Backoff {
-    /// How long to wait after that many failed attempts, of which the last was waited for so long.
+    /// The pause after `attempts` attempts, of which the last was preceded by a pause of `last`.
     ///
     /// ```
     /// use core::time::Duration;
     /// use mainstay_resilience::retry::Backoff;
     ///
-    /// // Full jitter, first 50 ms: the third wait is somewhere between nothing and 200 ms.
-    /// let backoff = Backoff::default();
+    /// // Full jitter, and a first pause of 50 ms: the third pause is between 0 and 200 ms.
+    /// let backoff = Backoff::new();
     /// assert_eq!(backoff.after(3, Duration::ZERO, 0), Duration::ZERO);
     /// assert_eq!(backoff.after(3, Duration::ZERO, u64::MAX), Duration::from_millis(200));
     /// ```
@@ -123,7 +127,8 @@ impl Backoff {
             Jitter::None => exponential,
             Jitter::Full => below(random, exponential.saturating_add(1)),
             Jitter::Decorrelated => {
-                // Where none came before, `first` stands for it: or the first retries of all would come together.
+                // The first retry has no previous pause. Without `first` in its place, the first retries of all
+                // callers would come at the same moment.
                 let most = nanos(last).max(first).saturating_mul(3);
                 first.saturating_add(below(random, (most - first).saturating_add(1))).min(max)
             }
@@ -138,7 +143,7 @@ impl Backoff {
 }
 
 impl Config {
-    /// Is such a call repeated?
+    /// Returns whether calls of this safety may be repeated.
     ///
     /// ```
     /// use mainstay_resilience::retry::{Config, Safety};

@@ -1,21 +1,21 @@
-//! Retry: another attempt, later, if it is safe, if it may help, and if it cannot become an attack.
+//! Retry: another attempt after a failure, if it is safe, may help, and cannot become an overload.
 //!
-//! A call asks [`First`](Request::First) when it begins, which earns its share of the [`budget`](crate::budget).
-//! After a failed attempt it asks [`Again`](Request::Again): the answer is to wait until a moment (backoff with
-//! jitter, or what the dependency asked for), or no. At that moment it asks again with it as
-//! [`due`](Again::due), and the budget pays.
+//! A call starts with [`Request::First`], which adds its share to the [`budget`](crate::budget). After a
+//! failed attempt it asks [`Request::Again`]. The decision is to wait until a moment (backoff with jitter, or
+//! the time that the dependency asked for), or a rejection. At that moment the call asks again with the
+//! moment as [`due`](Again::due), and the budget pays for the attempt.
 //!
-//! What is not safe to repeat is not repeated, unless the configuration says so: [`Safety`].
+//! Calls that are not safe to repeat are not repeated, unless the configuration says so: see [`Safety`].
 //!
 //! ```
 //! use core::time::Duration;
 //! use mainstay_resilience::retry::{Again, Config, Request, Safety};
-//! use mainstay_resilience::{Decision, Rejected, Reason, Decide, Input, Time};
+//! use mainstay_resilience::{Decide, Decision, Input, Reason, Rejected, Time};
 //!
-//! let config = Config::default();
+//! let config = Config::new();
 //! let (mut state, input) = (config.state(), Input::at(Time::ZERO));
 //! let ticket = config.ask(&mut state, input, Request::First).admitted().unwrap();
-//! // It has failed, and is a POST without a key: it may have been done.
+//! // The call has failed. It is a POST without an idempotency key, so the work may have been done.
 //! let again = Again {
 //!     attempts: ticket.attempt,
 //!     begun: input.now,
@@ -24,8 +24,8 @@
 //!     safety: Safety::Unsafe,
 //!     due: None,
 //! };
-//! let no = Decision::Reject(Rejected { reason: Reason::RetryUnsafe, retry_at: None });
-//! assert_eq!(config.ask(&mut state, input, Request::Again(again)), no);
+//! let rejected = Rejected { reason: Reason::RetryUnsafe, retry_at: None };
+//! assert_eq!(config.ask(&mut state, input, Request::Again(again)), Decision::Reject(rejected));
 //! ```
 
 mod config;

@@ -1,6 +1,8 @@
-//! Which calls may be made twice.
+//! Which calls are safe to repeat.
 
-/// May a call be made twice? (RFC 9110 calls *safe* what only reads; this is the wider *idempotent*.)
+/// Whether a call is safe to repeat.
+///
+/// This is what RFC 9110 (section 9.2.2) calls *idempotent*. Its word *safe* is narrower: it means read-only.
 ///
 /// ```
 /// use mainstay_resilience::retry::{IdempotencyKey, Safety};
@@ -11,13 +13,13 @@
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Safety {
-    /// Twice has the effect of once.
+    /// Repeating the call has the same effect as making it once.
     Safe,
-    /// Twice may charge a card twice.
+    /// Repeating the call may have a second effect, such as charging a card twice.
     Unsafe,
 }
 
-/// Does the request name its one intended effect?
+/// Whether a request carries an idempotency key.
 ///
 /// ```
 /// use mainstay_resilience::retry::{IdempotencyKey, Safety};
@@ -31,14 +33,15 @@ pub enum Safety {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum IdempotencyKey {
-    /// It does: whoever gets it twice does it once.
+    /// It does, so the server applies it once however often it arrives.
     Present,
     /// It does not.
     Missing,
 }
 
 impl Safety {
-    /// What HTTP says of it: a method that is idempotent (RFC 9110, section 9.2.2), or a key that makes it so.
+    /// The safety of an HTTP request: safe if its method is idempotent (RFC 9110, section 9.2.2) or if it
+    /// carries an idempotency key.
     ///
     /// ```
     /// use mainstay_resilience::retry::{IdempotencyKey, Safety};
@@ -49,7 +52,7 @@ impl Safety {
     /// ```
     #[must_use]
     pub fn of_http(method: &str, key: IdempotencyKey) -> Self {
-        // Methods are case-sensitive (section 9.1).
+        // Methods are case-sensitive (RFC 9110, section 9.1).
         let is_idempotent = matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE");
         if is_idempotent || key == IdempotencyKey::Present { Self::Safe } else { Self::Unsafe }
     }

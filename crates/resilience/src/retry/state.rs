@@ -1,4 +1,4 @@
-//! What is remembered of retries, and how one is decided.
+//! The state of retries, and the decision about one retry.
 
 use super::{Config, Jitter, Safety};
 use crate::budget;
@@ -6,7 +6,7 @@ use crate::contract::{ConfigError, Decide, Decision, Input, Outcome, Reason, Rec
 use core::convert::Infallible;
 use core::time::Duration;
 
-/// What is remembered of all calls together; a call's own progress comes with its request.
+/// The state shared by all calls. The progress of a single call comes with its request.
 ///
 /// ```
 /// use mainstay_resilience::{Decide, Input, Time, retry};
@@ -24,20 +24,20 @@ pub struct State {
     pub(super) recovered: u64,
 }
 
-/// What is asked for.
+/// A request for an attempt.
 ///
 /// ```
 /// use core::time::Duration;
 /// use mainstay_resilience::retry::{Again, Config, Request, Safety};
-/// use mainstay_resilience::{Decision, Decide, Input, Outcome, Time};
+/// use mainstay_resilience::{Decide, Decision, Input, Outcome, Time};
 ///
-/// let config = Config::default();
+/// let config = Config::new();
 /// let mut state = config.state();
 /// let mut input = Input { now: Time::from_millis(1_000), random: u64::MAX };
 /// let ticket = config.ask(&mut state, input, Request::First).admitted().unwrap();
 /// config.tell(&mut state, input, ticket, Outcome::Failure, 1);
 ///
-/// // When may it be made again?
+/// // Ask when the next attempt may start.
 /// let again = Again {
 ///     attempts: ticket.attempt,
 ///     begun: input.now,
@@ -47,9 +47,9 @@ pub struct State {
 ///     due: None,
 /// };
 /// let Decision::Wait { until } = config.ask(&mut state, input, Request::Again(again)) else {
-///     unreachable!("the first of three attempts, and the budget is full")
+///     unreachable!("one of three attempts was used, and the budget is full")
 /// };
-/// // At that moment the budget pays for it.
+/// // At that moment, the budget pays for it.
 /// input.now = until;
 /// let again = Again { due: Some(until), ..again };
 /// let ticket = config.ask(&mut state, input, Request::Again(again)).admitted().unwrap();
@@ -57,13 +57,13 @@ pub struct State {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// A call's first attempt: always admitted, and earns its share of the budget.
+    /// The first attempt of a call. It is always admitted, and adds its share to the budget.
     First,
-    /// Another one.
+    /// Another attempt of a call.
     Again(Again),
 }
 
-/// A call that has failed, and how far it got.
+/// The progress of a call whose last attempt failed.
 ///
 /// ```
 /// use core::time::Duration;
@@ -76,49 +76,50 @@ pub enum Request {
 ///     attempts: 2,
 ///     begun: Time::ZERO,
 ///     backoff: Duration::from_millis(50),
-///     // "In two seconds": longer than the backoff of 100 ms would be.
+///     // The dependency asked for two seconds, which is longer than the backoff of 100 ms.
 ///     retry_after: Some(Duration::from_secs(2)),
 ///     safety: Safety::Safe,
 ///     due: None,
 /// };
-/// let answer = config.ask(&mut config.state(), Input::at(Time::ZERO), Request::Again(again));
-/// assert_eq!(answer, Decision::Wait { until: Time::from_millis(2_000) });
+/// let decision = config.ask(&mut config.state(), Input::at(Time::ZERO), Request::Again(again));
+/// assert_eq!(decision, Decision::Wait { until: Time::from_millis(2_000) });
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Again {
-    /// How many attempts there were.
+    /// The number of attempts so far.
     pub attempts: u32,
-    /// When the first of them began.
+    /// When the first attempt started.
     pub begun: Time,
-    /// How long the last of them was waited for.
+    /// The pause before the last attempt; zero if there was only one.
     pub backoff: Duration,
-    /// How long the dependency asked to be left alone (`Retry-After`): no attempt begins sooner. The backoff comes
-    /// on top, unless it is without jitter: then the longer of the two is waited for.
+    /// The pause that the dependency asked for (`Retry-After`). No attempt starts sooner. With jitter, the
+    /// backoff is added to it; without jitter, the longer of the two applies.
     pub retry_after: Option<Duration>,
-    /// May it be made twice?
+    /// Whether the call is safe to repeat.
     pub safety: Safety,
-    /// The moment that was answered before: the attempt begins then, if the budget pays. None asks for that moment.
+    /// The moment that an earlier decision named: the attempt starts then, if the budget pays. `None` asks
+    /// for that moment.
     pub due: Option<Time>,
 }
 
-/// An attempt.
+/// An admitted attempt.
 ///
 /// ```
 /// use mainstay_resilience::retry::{Config, Request, Ticket};
 /// use mainstay_resilience::{Decision, Decide, Input};
 ///
 /// let config = Config::default();
-/// let answer = config.ask(&mut config.state(), Input::default(), Request::First);
-/// assert_eq!(answer, Decision::Admit(Ticket { attempt: 1 }));
+/// let decision = config.ask(&mut config.state(), Input::default(), Request::First);
+/// assert_eq!(decision, Decision::Admit(Ticket { attempt: 1 }));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Ticket {
-    /// From 1.
+    /// The number of the attempt, counted from 1.
     pub attempt: u32,
 }
 
-/// Retries for display.
+/// A snapshot of retries for display and metrics.
 ///
 /// ```
 /// use mainstay_resilience::{Decide, Time, retry};
@@ -131,11 +132,11 @@ pub struct Ticket {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Snapshot {
-    /// Attempts after the first of their call.
+    /// Attempts after the first attempt of their call.
     pub retries: u64,
-    /// Of these, how many succeeded.
+    /// Retries that succeeded.
     pub recovered: u64,
-    /// Earned and spent.
+    /// The retry budget.
     pub budget: budget::Snapshot,
 }
 
@@ -185,7 +186,7 @@ impl Decide for Config {
 }
 
 impl Config {
-    /// So many calls began.
+    /// Records that `calls` calls have started.
     pub(crate) fn deposit(&self, state: &mut State, input: Input, calls: u32) {
         let _ = self.budget.ask(&mut state.budget, input, budget::Request::Deposit { calls });
     }
@@ -212,11 +213,11 @@ impl Config {
                 now + self.wait(asked, &again, input.random)
             }
         };
-        // Who slept for longer than was said may be too late as well.
+        // A caller that slept longer than it was told to may be too late as well.
         if due.max(now).since(again.begun) > self.elapsed_max {
             return no(Reason::RetryElapsed);
         }
-        // Without a budget to pay for it, waiting would be for nothing; but it is paid when it begins.
+        // Waiting is pointless if the budget is spent. The budget pays only when the attempt starts.
         let is_due = again.due.is_some() && now >= due;
         let asked = if is_due { budget::Request::Withdraw } else { budget::Request::Look };
         match self.budget.ask(&mut state.budget, input, asked) {
@@ -231,12 +232,12 @@ impl Config {
         }
     }
 
-    /// How long to wait: never less than the dependency asked for.
+    /// The pause before the next attempt: never shorter than the dependency asked for.
     fn wait(&self, asked: Duration, again: &Again, random: u64) -> Duration {
         let backoff = self.backoff.after(again.attempts, again.backoff, random);
         match self.backoff.jitter {
             Jitter::None => backoff.max(asked),
-            // On top: or all who were told the same moment would come back at that moment.
+            // The backoff is added. Otherwise all callers that were told the same moment would return together.
             Jitter::Full | Jitter::Decorrelated => backoff.saturating_add(asked),
         }
     }

@@ -8,13 +8,13 @@ use model::{Elapsed, Position, View, ViewError, Wall};
 /// The shard after the last entry that the view holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ShardClock {
-    /// The last position given; zero when none was.
+    /// The last position assigned; zero when none was.
     pub last_position: Position,
     pub wall: Wall,
     pub elapsed: Elapsed,
-    /// The greatest position of an event that was removed; zero when none was.
+    /// The greatest position of a removed event; zero when none was removed.
     pub removed_through: Position,
-    /// Entries applied since the store began.
+    /// How many entries were applied since the store began.
     pub applied: u64,
     /// Idempotency records kept, and the bytes of their rows.
     pub records: u64,
@@ -22,7 +22,8 @@ pub struct ShardClock {
 }
 
 impl ShardClock {
-    /// No later event can get a position in this millisecond: a read as of it always gives the same.
+    /// Whether no later event can get a position in this millisecond: then a read as of it always has the
+    /// same result.
     #[must_use]
     pub fn is_closed(&self, wall: Wall) -> bool {
         self.wall > wall || self.last_position.wall() > wall

@@ -1,8 +1,8 @@
-//! Is an event that was found in the body file still readable?
+//! Whether an event found in the body file can still be read.
 //!
-//! Bodies outlive their events for a while, so readers of the whole store, and whoever rewrites body files,
-//! ask. An event is readable while its stream keeps its revision. Nothing behind the shard's
-//! `removed_through` was ever removed, so most events need no look at their stream at all.
+//! Bodies outlive their events for a while, so readers of the whole store ask this, and so does the rewriting
+//! of body segments. An event can be read while its stream keeps its revision. No event after the shard's
+//! `removed_through` was ever removed, so most events need no look-up of their stream.
 
 use crate::damage::bad_row;
 use crate::heads::Stream;
@@ -13,10 +13,10 @@ use format::body::BodyRecord;
 use format::row::{StreamRow, stream_key};
 use model::{Namespace, Position, Revision, Slot, View, ViewError};
 
-/// Streams that a [`Liveness`] remembers at most.
+/// How many streams a [`Liveness`] remembers.
 const STREAMS_MAX: usize = 4_096;
 
-/// The first revision that a stream keeps; 0 for one that has no row.
+/// The first revision that a stream keeps; 0 when the stream has no row.
 ///
 /// # Errors
 /// [`ViewError`].
@@ -31,7 +31,7 @@ pub fn first_kept(
     Ok(row.first)
 }
 
-/// Whether an event is still readable. For many events of one view, [`Liveness`] is cheaper.
+/// Whether an event can still be read. For many events of one view, [`Liveness`] is cheaper.
 ///
 /// # Errors
 /// [`ViewError`].
@@ -39,13 +39,13 @@ pub fn is_live(view: &impl View, record: &BodyRecord<'_>) -> Result<bool, ViewEr
     Ok(record.revision >= first_kept(view, record.slot, record.namespace, record.stream)?)
 }
 
-/// [`is_live`] for many events of one view: it remembers what the streams keep.
+/// [`is_live`] for many events of one view: it remembers what each stream keeps.
 #[derive(Debug)]
 pub struct Liveness<'v, V> {
     view: &'v V,
     removed_through: Position,
-    /// By the hash of the name, so that looking costs no allocation; another name with the same hash takes
-    /// the place.
+    /// By the hash of the name, so that a look-up allocates nothing. Another name with the same hash replaces
+    /// it.
     firsts: BTreeMap<u64, FirstKept>,
 }
 
@@ -63,7 +63,7 @@ impl<'v, V: View> Liveness<'v, V> {
         Ok(Self { view, removed_through: clock(view)?.removed_through, firsts: BTreeMap::new() })
     }
 
-    /// Whether an event is still readable.
+    /// Whether an event can still be read.
     ///
     /// # Errors
     /// [`ViewError`].

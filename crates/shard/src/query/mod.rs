@@ -1,14 +1,14 @@
-//! Reads: pure functions over any view of the state. None needs the shard itself, so they run on any thread,
-//! over the view of whatever entry the reader holds.
+//! Reads: pure functions over any view of the state. None of them needs the shard itself, so they run on any
+//! thread, over the view as of whatever entry the reader holds.
 //!
-//! | function | what it tells |
+//! | function | what it returns |
 //! |---|---|
 //! | [`clock`] | how far the shard has come |
-//! | [`stream`] | where one stream stands, and its settings |
-//! | [`page`] | a part of one stream: revisions and positions, as of any cursor |
-//! | [`streams`] | a part of the list of streams |
+//! | [`stream`] | one stream's revisions and settings |
+//! | [`page`] | one page of a stream: revisions and positions, as of any cursor |
+//! | [`streams`] | one page of the list of streams |
 //! | [`is_live`], [`Liveness`] | whether an event found in the body file is still readable |
-//! | [`due`], [`next_deadline`] | what the node should propose by itself, and when to look again |
+//! | [`due`], [`next_deadline`] | the command that the node should propose by itself, and when to check again |
 
 mod clock;
 mod live;

@@ -1,9 +1,9 @@
-//! A part of one stream: where its events are, in either direction, as of any cursor.
+//! One page of a stream: where its events are, in either direction, as of any cursor.
 //!
-//! *A read never gives a part as if it were the whole.* Asked explicitly for what was removed, or as of a
-//! moment of which the stream no longer keeps anything, the answer is [`Truncated`] and says where the kept
-//! events begin. A read that names no revision takes what is kept, as the stream's settings want it. What was
-//! never there is an empty page.
+//! *A page is never silently incomplete.* If the request names a removed revision, or a cursor from which the
+//! stream no longer keeps anything, the result is [`Truncated`], which says where the kept events begin. A
+//! request that names no revision reads what the stream's settings keep. Events that never existed are an
+//! empty page.
 
 use crate::heads::Head;
 use crate::query::StreamState;
@@ -15,30 +15,31 @@ use model::{Cursor, Namespace, Order, Position, Revision, Slot, StreamName, View
 /// What to read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PageRequest {
-    /// The revision to begin at, inclusive; `None` is the first kept, or the last when reading backward.
+    /// The first revision of the page, inclusive. `None` is the first kept revision, or the last one when
+    /// reading backward.
     pub from: Option<Revision>,
     pub order: Order,
-    /// Events at most.
+    /// At most this many events.
     pub limit: usize,
-    /// Nothing behind this cursor is seen.
+    /// Ignore events after this cursor.
     pub as_of: Option<Cursor>,
 }
 
-/// What was read.
+/// The result of reading a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Page {
     Events(EventsPage),
     Truncated(Truncated),
 }
 
-/// Events in the order asked for.
+/// Events, in the requested direction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventsPage {
     pub slot: Slot,
     pub events: Vec<StoredEvent>,
-    /// The stream's last revision at that moment; `None` when it did not exist.
+    /// The stream's last revision at that cursor; `None` when the stream did not exist.
     pub last: Option<Revision>,
-    /// Where the next page begins; `None` when there is no more now.
+    /// The first revision of the next page; `None` when there are no more events for now.
     pub next: Option<Revision>,
 }
 
@@ -46,16 +47,16 @@ pub struct EventsPage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoredEvent {
     pub revision: Revision,
-    /// Finds the body.
+    /// The key to the event's body.
     pub position: Position,
 }
 
-/// What was asked for is no longer kept.
+/// The requested events are no longer kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Truncated {
-    /// The first kept revision; the next event's when nothing is kept.
+    /// The first kept revision, or that of the next event when none are kept.
     pub first: Revision,
-    /// That event's cursor; `None` when nothing is kept.
+    /// That event's cursor; `None` when none are kept.
     pub first_cursor: Option<Cursor>,
     /// The last event that was removed.
     pub removed_through: Cursor,
@@ -91,7 +92,7 @@ pub fn page(view: &impl View, name: &StreamName<'_>, request: &PageRequest) -> R
     Ok(Page::Events(EventsPage { slot, events, last, next }))
 }
 
-/// The revisions of a page, from the first up to the one behind the last, within `first..end`.
+/// The revisions of a page, as the first and the one after the last, within `first..end`.
 fn bounds(request: &PageRequest, first: Revision, end: Revision) -> (Revision, Revision) {
     let limit = request.limit as u64;
     match request.order {
@@ -155,7 +156,7 @@ mod tests {
     use alloc::string::String;
     use model::Wall;
 
-    /// A stream whose events were recorded at 1,000,000 and every 10 ms after that.
+    /// A stream whose events were recorded at 1,000,000 ms and every 10 ms after that.
     fn store(events: u32, then: &str) -> Store {
         let mut store = Store::default();
         for at in 0..events {

@@ -1,15 +1,15 @@
-//! Where one stream stands.
+//! One stream's revisions and settings.
 
 use crate::heads::Head;
 use model::{Namespace, Position, Revision, Settings, Slot, StreamName, View, ViewError};
 
-/// Whether a stream is there.
+/// Whether a stream exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
-    /// It was never appended to.
+    /// The stream was never appended to.
     Never,
     Exists,
-    /// It was deleted, and not appended to since.
+    /// The stream was deleted, and not appended to since.
     Deleted,
 }
 
@@ -18,17 +18,17 @@ pub enum Presence {
 pub struct StreamState {
     pub slot: Slot,
     pub presence: Presence,
-    /// The first kept revision; equal to `next` when nothing is kept.
+    /// The first kept revision, or `next` when no event is kept.
     pub first: Revision,
     /// The revision that the next event gets.
     pub next: Revision,
-    /// The greatest position of an event that was removed; zero when none was.
+    /// The greatest position of a removed event; zero when none was removed.
     pub removed_through: Position,
     pub settings: Settings,
 }
 
 impl StreamState {
-    /// The last revision, if the stream exists; that event itself may have been removed.
+    /// The last revision, if the stream exists. The event itself may have been removed.
     #[must_use]
     pub fn last(&self) -> Option<Revision> {
         (self.presence == Presence::Exists).then(|| Revision(self.next.0.saturating_sub(1)))
@@ -63,7 +63,7 @@ impl StreamState {
     }
 }
 
-/// Reads where a stream stands. One that is not there is an answer, not an error.
+/// Reads one stream. A stream that does not exist is a result, not an error.
 ///
 /// # Errors
 /// [`ViewError`].

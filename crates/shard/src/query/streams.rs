@@ -1,8 +1,8 @@
-//! A part of the list of streams, by slot and then name.
+//! One page of the list of streams, by slot and then by name.
 //!
-//! The rows of a slot lie together, stream rows first, so the list leaps from slot to slot instead of passing
-//! by every event's rows. What one page examines is bounded: a page may be short, or empty, and still have a
-//! next one.
+//! The rows of a slot are adjacent, stream rows first, so the list skips from slot to slot instead of
+//! visiting every event's row. The work for one page is bounded: a page may be short, or empty, and still
+//! have a next page.
 
 use crate::damage::bad_row;
 use crate::heads::Head;
@@ -13,11 +13,11 @@ use core::ops::ControlFlow;
 use format::row::{StreamRow, parse_stream_key, stream_key};
 use model::{KeyRange, Namespace, Order, Slot, StreamName, View, ViewError, limits};
 
-/// A point of the list: at a slot, behind a name.
+/// A point in the list: a slot, and a name in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListPoint {
     pub slot: Slot,
-    /// `None` is before the slot's first.
+    /// The list continues after this name. `None` is before the slot's first name.
     pub behind: Option<StreamName<'static>>,
 }
 
@@ -25,11 +25,11 @@ pub struct ListPoint {
 #[derive(Clone, Debug)]
 pub struct StreamsRequest<'a> {
     pub from: ListPoint,
-    /// Only streams whose name begins so.
+    /// Only streams whose name begins with this.
     pub prefix: &'a str,
-    /// Streams at most.
+    /// At most this many streams.
     pub limit: usize,
-    /// Names, and slots without one, to look at at most.
+    /// Examine at most this many names, and slots without a name.
     pub examined_max: usize,
 }
 
@@ -44,11 +44,11 @@ impl Default for StreamsRequest<'_> {
     }
 }
 
-/// Streams that exist; those deleted or never appended to are left out.
+/// Streams that exist. Streams that were deleted or never appended to are left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StreamsPage {
     pub streams: Vec<ListedStream>,
-    /// Where the next page begins; `None` when the list is at its end.
+    /// Where the next page begins; `None` at the end of the list.
     pub next: Option<ListPoint>,
 }
 
@@ -71,8 +71,8 @@ pub fn streams(view: &impl View, request: &StreamsRequest<'_>) -> Result<Streams
             page.next = Some(point);
             break;
         }
-        let room = (request.limit - page.streams.len()).min(request.examined_max - examined);
-        let run = run(view, point, request.prefix, room)?;
+        let names_max = (request.limit - page.streams.len()).min(request.examined_max - examined);
+        let run = run(view, point, request.prefix, names_max)?;
         examined += run.found.len() + 1;
         for Found { slot, name, row } in run.found {
             let head = Head { row, next: next_revision(view, slot, row.id, row.first)? };
@@ -86,10 +86,10 @@ pub fn streams(view: &impl View, request: &StreamsRequest<'_>) -> Result<Streams
     Ok(page)
 }
 
-/// What one scan gives before it has to leap.
+/// What one scan finds before the list has to skip.
 struct Run {
     found: Vec<Found>,
-    /// Where to go on; `None` is the end.
+    /// Where to continue; `None` at the end.
     then: Option<ListPoint>,
 }
 
@@ -99,7 +99,7 @@ struct Found {
     row: StreamRow,
 }
 
-fn run(view: &impl View, point: ListPoint, prefix: &str, room: usize) -> Result<Run, ViewError> {
+fn run(view: &impl View, point: ListPoint, prefix: &str, names_max: usize) -> Result<Run, ViewError> {
     const END: [u8; 8] = [0xff; 8];
     let from = start(&point, prefix);
     let mut run = Run { found: Vec::new(), then: None };
@@ -111,7 +111,7 @@ fn run(view: &impl View, point: ListPoint, prefix: &str, room: usize) -> Result<
             Ok(Look::Stream(found)) => {
                 let point = ListPoint { slot: found.slot, behind: Some(found.name.clone()) };
                 run.found.push(found);
-                if run.found.len() < room {
+                if run.found.len() < names_max {
                     return ControlFlow::Continue(());
                 }
                 run.then = Some(point);
@@ -122,7 +122,7 @@ fn run(view: &impl View, point: ListPoint, prefix: &str, room: usize) -> Result<
     bad.map_or(Ok(run), Err)
 }
 
-/// The first key that can be wanted at a point.
+/// The first key at or after a point that can belong to the list.
 fn start(point: &ListPoint, prefix: &str) -> Vec<u8> {
     match &point.behind {
         Some(name) if name.as_str() >= prefix => {
@@ -137,7 +137,7 @@ fn start(point: &ListPoint, prefix: &str) -> Vec<u8> {
 /// What a key of the scan means for the list.
 enum Look {
     Stream(Found),
-    /// Nothing more here: go on there.
+    /// No more names here: continue there.
     Leap(Option<ListPoint>),
 }
 
@@ -146,12 +146,12 @@ fn look(key: &[u8], value: &[u8], prefix: &str) -> Result<Look, ViewError> {
         |slot: Slot| slot.0.checked_add(1).map(|slot| ListPoint { slot: Slot(slot), behind: None });
     let parsed = parse_stream_key(key).map_err(|error| bad_row("stream key", error))?;
     let Some((slot, Namespace::ROOT, name)) = parsed else {
-        // Stream rows come first in their slot: it has no more.
+        // Stream rows come first in their slot, so the slot has no more of them.
         let slot = key.first_chunk().map_or(Slot(u16::MAX), |bytes| Slot(u16::from_be_bytes(*bytes)));
         return Ok(Look::Leap(slot_behind(slot)));
     };
     if !name.as_str().starts_with(prefix) {
-        // In a slot just come to, the prefix may still be ahead.
+        // At the beginning of a slot, the prefix may still be ahead.
         let ahead = name.as_str() < prefix;
         let then = if ahead { Some(ListPoint { slot, behind: None }) } else { slot_behind(slot) };
         return Ok(Look::Leap(then));

@@ -1,7 +1,7 @@
-//! What the node should propose by itself, and when to look again.
+//! Which command the node should propose by itself, and when to check again.
 //!
-//! Time enters through the log: nothing expires until an entry says so. The node looks when an effect told it
-//! to, when a deadline has come, when a command of its own was applied, and once when it begins to lead.
+//! Time enters through the log: nothing expires until an entry says so. The node checks when an effect asks
+//! for it, when a timer comes due, after a command of its own was applied, and once when it begins to lead.
 
 use crate::damage::bad_row;
 use crate::shard::FIRST_SLOT;
@@ -14,15 +14,16 @@ use model::{
     CleanUp, Command, Elapsed, EntryClock, ExpireEvents, Order, StreamName, View, ViewError, Wall, limits,
 };
 
-/// The next moments at which something may be due, by each clock. Clean-up work is due at once and has none.
+/// The next moments at which something may be due, by each clock. Clean-up work is always due at once and has
+/// no moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Deadlines {
     pub wall: Option<Wall>,
     pub elapsed: Option<Elapsed>,
 }
 
-/// What should be proposed at `clock`, one command at a time; `None` when nothing is due. Of what is due, the
-/// longest overdue comes first, so that no kind of work starves another.
+/// The command to propose at `clock`, one at a time; `None` when nothing is due. The longest overdue work
+/// comes first, so that no kind of work starves another.
 ///
 /// # Errors
 /// [`ViewError`].
@@ -45,7 +46,7 @@ pub fn due(view: &impl View, clock: EntryClock) -> Result<Option<Command<'static
     Ok(most_overdue.map(|(_, command)| command))
 }
 
-/// When to ask for what is [`due`] again.
+/// When to check [`due`] again.
 ///
 /// # Errors
 /// [`ViewError`].

@@ -1,11 +1,11 @@
 //! Append a batch of events to one stream.
 //!
-//! *All the events are appended, in their order, or none is.* If the stream holds all of them already, the
-//! answer says where they are and nothing else is checked: a retry gets its first answer again. If it holds
-//! some of them, only the others are appended. Before anything is appended the stream must be where the
-//! request expects it: anywhere, not there, there, or at a revision. Each event gets the stream's next
-//! revision and the shard's next position. A stream that keeps only its newest events loses its oldest in the
-//! same moment.
+//! *Either all events are appended, in order, or none is.* If the stream already holds all of them, the
+//! outcome says where they are and nothing else is checked: a retry gets the original outcome. If it holds
+//! some of them, only the others are appended. Before anything is appended, the stream must meet the
+//! request's expectation: any, none, exists, or a revision. Each event gets the stream's next revision and
+//! the shard's next position. A stream that keeps only its newest events loses its oldest ones at the same
+//! moment.
 
 use crate::heads::{Head, Stream, is_as_expected};
 use crate::overlay::Overlay;
@@ -19,7 +19,7 @@ use model::{
     Revision, StreamId, View, ViewError,
 };
 
-/// A stream has at most so many revisions.
+/// The number of revisions of a stream.
 const REVISIONS_MAX: u64 = 1 << 63;
 
 /// Decides the command.
@@ -44,16 +44,16 @@ pub(crate) fn apply<'e, V: View>(
     Ok(Outcome::Appended(write(append, &stream, head, &found, &[], overlay)?))
 }
 
-/// The answer when every event was there.
+/// The outcome when the stream holds every event.
 pub(crate) fn replay(stream: &Stream<'_>, found: &[Found]) -> Appended {
-    let place = |found: &Found| match found {
-        Found::Stored(place) => Some(*place),
+    let stored = |found: &Found| match found {
+        Found::Stored(event) => Some(*event),
         Found::New | Found::Twin { .. } => None,
     };
-    Appended { slot: stream.slot, events: found.iter().filter_map(place).collect() }
+    Appended { slot: stream.slot, events: found.iter().filter_map(stored).collect() }
 }
 
-/// What must hold before anything is appended. `part` names this append in a refusal.
+/// What must hold before anything is appended. `part` identifies this append in a refusal.
 pub(crate) fn check(append: &Append<'_>, part: u32, head: Option<&Head>) -> Result<(), Refusal> {
     if !is_as_expected(append.expected, head) {
         return Err(Refusal::WrongRevision { part, current: head.and_then(Head::last) });
@@ -65,7 +65,7 @@ pub(crate) fn check(append: &Append<'_>, part: u32, head: Option<&Head>) -> Resu
     Ok(())
 }
 
-/// Appends what is new. `earlier` are the appends before this one in the same transaction.
+/// Appends the new events. `earlier` are the appends before this one in the same transaction.
 pub(crate) fn write<'e, V: View>(
     append: &'e Append<'_>,
     stream: &Stream<'e>,
@@ -78,11 +78,11 @@ pub(crate) fn write<'e, V: View>(
     let mut changed = None;
     let mut events: Vec<AppendedEvent> = Vec::with_capacity(found.len());
     for (event, found) in append.events.iter().zip(found) {
-        let place = match *found {
-            Found::Stored(place) => place,
+        let appended = match *found {
+            Found::Stored(stored) => stored,
             Found::Twin { write, event } => {
                 let append = earlier.get(write as usize).map_or(&events, |append| &append.events);
-                // A twin comes after the event that it repeats.
+                // A repeated event comes after the one that it repeats.
                 let Some(first) = append.get(event as usize) else { continue };
                 AppendedEvent { replayed: true, ..*first }
             }
@@ -92,27 +92,27 @@ pub(crate) fn write<'e, V: View>(
                     changed = Some(RowChange);
                     Head { row: StreamRow::new(StreamId(position.0)), next: Revision::FIRST }
                 });
-                let place = AppendedEvent { revision: head.next, position, replayed: false };
-                put_event(event, stream, head.row.id, place, overlay);
+                let appended = AppendedEvent { revision: head.next, position, replayed: false };
+                put_event(event, stream, head.row.id, appended, overlay);
                 head.next = head.next.next();
-                place
+                appended
             }
         };
-        events.push(place);
+        events.push(appended);
     }
     if let Some(mut head) = head
-        && events.iter().any(|place| !place.replayed)
+        && events.iter().any(|event| !event.replayed)
     {
         settle(stream, &mut head, changed, overlay)?;
     }
     Ok(Appended { slot: stream.slot, events })
 }
 
-/// The stream's row differs from what the state holds.
+/// Whether the stream's row differs from the one in the state.
 struct RowChange;
 
-/// What follows for the stream once its events are written: it exists again, keeps what it may, and has a
-/// timer for its oldest event.
+/// Updates the stream after its events were written: it exists again, loses what its settings do not keep,
+/// and has a timer for its oldest event.
 fn settle<'e, V: View>(
     stream: &Stream<'e>,
     head: &mut Head,
@@ -146,10 +146,10 @@ fn put_event<V: View>(
     event: &NewEvent<'_>,
     stream: &Stream<'_>,
     id: StreamId,
-    place: AppendedEvent,
+    appended: AppendedEvent,
     overlay: &mut Overlay<'_, '_, V>,
 ) {
-    let AppendedEvent { revision, position, .. } = place;
+    let AppendedEvent { revision, position, .. } = appended;
     let namespace = Namespace::ROOT;
     let author = match event.identity {
         Identity::Server => Author::Server(event.fingerprint),
@@ -216,7 +216,7 @@ mod tests {
             ("keep cart count 2", "append cart a b c d", "0 1 2 3", "cart 2c 3d"),
             ("keep cart count 0", "append cart a", "0", "cart next 1"),
             ("keep cart count 0; append cart a", "append cart if 0 b", "1", "cart next 2"),
-            // A replay appends nothing, so nothing goes.
+            // A replay appends nothing, so nothing is removed.
             ("append cart a b; keep cart count 2", "append cart a", "0*", "cart 0a 1b"),
         ]);
     }

@@ -1,8 +1,9 @@
 //! Remove a stream's events.
 //!
-//! *All its events and its settings are gone for readers with the answer, and its revisions are never used
-//! again.* Afterwards the stream does not exist; the next append brings it back and continues after its last
-//! revision. Deleting what is not there, or is gone already, is no error, unless the request expects it there.
+//! *When the outcome is returned, the stream's events and settings can no longer be read. Its revisions are
+//! never used again.* Afterwards the stream does not exist. The next append brings it back and continues
+//! after its last revision. Deleting a stream that does not exist is no error, unless the request expects it
+//! to exist.
 
 use crate::heads::{Head, Stream, is_as_expected};
 use crate::overlay::Overlay;

@@ -1,14 +1,15 @@
-//! Has this event been appended before?
+//! Whether an event was appended before.
 //!
-//! An event is known by its `source` and `id` within one stream, for as long as the stream keeps it. Sent
-//! again with the same content it is a replay: nothing is appended, and the answer says where it is. Sent
-//! again with other content it is a conflict, and the whole request is refused. What the stream no longer
-//! keeps is forgotten: it is appended as new, whatever clean-up has done about its rows.
+//! An event's `source` and `id` identify it within one stream, for as long as the stream keeps it. Sending it
+//! again with the same content is a replay: nothing is appended, and the outcome says where the event is.
+//! Sending it again with different content is a conflict, and the whole request is refused. An event that the
+//! stream no longer keeps is forgotten: sent again, it is appended as new, even if clean-up has not deleted
+//! its rows yet.
 //!
-//! An id that the server made needs no row: it tells the cursor, and the event is found there. Sent to a
-//! stream that holds no such event of the server's naming, it is an id like any other.
+//! An id that the server made needs no row, because it contains the event's cursor. In a stream that holds no
+//! such event of the server's naming, it is an id like any other.
 //!
-//! The same event twice in one request: the second is a replay of the first, or a conflict.
+//! If a request contains the same event twice, the second is a replay of the first, or a conflict.
 
 use crate::damage::{bad_row, contradiction};
 use crate::heads::{Head, Stream};
@@ -22,26 +23,26 @@ use model::{
     ViewError,
 };
 
-/// What is known of one event of a request.
+/// What is known about one event of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
     New,
     /// The stream holds it.
     Stored(AppendedEvent),
-    /// An earlier event of this request is the same; counted from 0 in its append.
+    /// It repeats an earlier event of this request, counted from 0 within its append.
     Twin {
         write: u32,
         event: u32,
     },
 }
 
-/// One append's events, each with what is known of it.
+/// One append's events, each with what is known about it.
 pub(crate) type FoundEvents = Vec<Found>;
 
 /// Looks up a request's events, append by append.
 #[derive(Debug, Default)]
 pub(crate) struct Duplicates<'e> {
-    /// The request's own events that clients named; not kept for a request of a single event.
+    /// The request's own events that clients named. Not kept for a request of a single event.
     seen: BTreeMap<(IdHash, &'e str), Seen>,
     any_new: bool,
     any: bool,
@@ -55,7 +56,7 @@ struct Seen {
 }
 
 impl<'e> Duplicates<'e> {
-    /// Every event of the request was appended before (and there was one).
+    /// Whether the streams hold every event of the request, and there is at least one.
     pub(crate) fn all_stored(&self) -> bool {
         self.any && !self.any_new
     }
@@ -75,7 +76,7 @@ impl<'e> Duplicates<'e> {
             let at = at as u32;
             let conflict = |revision| Refusal::EventConflict { write, event: at, revision };
             let is = match stored(event, stream, head, overlay)? {
-                Stored::Same(place) => Found::Stored(place),
+                Stored::Same(event) => Found::Stored(event),
                 Stored::Other(revision) => return Ok(Err(conflict(Some(revision)))),
                 Stored::No if request == Size::One => Found::New,
                 Stored::No => {
@@ -115,7 +116,7 @@ impl<'e> Duplicates<'e> {
     }
 }
 
-/// Of a request's events, all its appends together.
+/// How many events a request has, over all its appends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Size {
     One,
@@ -235,7 +236,8 @@ mod tests {
         check(&[
             ("append cart a", "append cart a=2", "event 0 of write 0 is not revision 0", "cart 0a"),
             ("append cart a", "append cart b a=2", "event 1 of write 0 is not revision 0", "cart 0a"),
-            // It comes before the expected revision: retrying with another one would not help.
+            // The conflict is reported before the wrong revision, because retrying with another revision
+            // would not help.
             ("append cart a", "append cart if 9 a=2", "event 0 of write 0 is not revision 0", "cart 0a"),
         ]);
     }
@@ -257,7 +259,7 @@ mod tests {
             ("append cart a b; keep cart from 1", "append cart a=2", "2", "cart 1b 2a"),
             ("append cart a b; keep cart from 1; clean 100", "append cart a=2", "2", "cart 1b 2a"),
             ("append cart a; delete cart", "append cart a", "1", "cart 1a"),
-            // The new one is known, and clean-up takes nothing from it.
+            // The new event is known, and clean-up removes nothing of it.
             (
                 "append cart a b; keep cart from 1; append cart a=2; clean 100",
                 "append cart a=2",
@@ -273,7 +275,7 @@ mod tests {
             ("append cart _ _", "append cart ~1", "1*", "cart 0_ 1_"),
             ("append cart _ _", "append cart ~1=2", "event 0 of write 0 is not revision 1", "cart 0_ 1_"),
             ("append cart _ _", "append cart ~1 ~1 a", "1* 1* 2", "cart 0_ 1_ 2a"),
-            // No such event, or one that its client had named: an id like any other.
+            // There is no such event, or its client named it: an id like any other.
             ("append cart _", "append cart ~7", "1", "cart 0_ 1~7"),
             ("append cart _; append cart ~7", "append cart ~7", "1*", "cart 0_ 1~7"),
             ("append cart a", "append cart ~0", "1", "cart 0a 1~0"),

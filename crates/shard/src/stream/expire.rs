@@ -1,8 +1,8 @@
-//! Hide the events of one stream that its `max_age` has passed.
+//! Remove the events of one stream that are older than its `max_age`.
 //!
-//! *Events recorded longer ago than the stream's `max_age` are gone, by the entry's time of day.* The node
-//! proposes it when the stream's timer has come. A second one, or one that comes early, removes nothing and
-//! sets the timer right.
+//! *Events recorded longer ago than the stream's `max_age` are removed, by the entry's time of day.* The node
+//! proposes this when the stream's timer comes due. A second such command, or one that is early, removes
+//! nothing and sets the timer again.
 
 use crate::heads::Stream;
 use crate::overlay::Overlay;

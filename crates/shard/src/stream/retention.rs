@@ -1,23 +1,23 @@
-//! What a stream no longer keeps.
+//! Removing what a stream no longer keeps.
 //!
-//! A stream keeps its events from one revision on. Only moving that revision forward hides events, in one
-//! entry; their rows are deleted later, in bounded steps ([`crate::clean_up`]), and their bodies after that.
+//! A stream keeps its events from one revision on. Only an entry that increases this revision removes events.
+//! Their rows are deleted later, in bounded steps ([`crate::clean_up`]), and their bodies after that.
 //!
-//! A stream with a `max_age` that keeps an event has a wall timer, whose deadline is not after the moment at
-//! which its oldest event has passed that age. When it comes, the node proposes to expire the stream's events
-//! ([`crate::stream::expire`]). A timer may come early (what it was set for is gone by other means); it is
-//! then set anew.
+//! A stream with a `max_age` that keeps at least one event has a wall timer. The timer comes due no later
+//! than the moment at which the oldest event exceeds that age. The node then proposes to expire the stream's
+//! events ([`crate::stream::expire`]). A timer may be early, because the event that it was set for has been
+//! removed some other way. It is then set again.
 
 use crate::heads::{Head, Stream};
 use crate::overlay::Overlay;
 use format::row::{CleanUpKey, CleanUpWork, WallTimerKey};
 use model::{Namespace, Position, Revision, View, ViewError, Wall};
 
-/// Deadlines are rounded up to this, so that a stream that is written all the time is not expired event by
-/// event.
+/// Timers are rounded up to a multiple of this, so that a stream that is written all the time does not expire
+/// one event at a time.
 const TIMER_STEP_MS: u64 = 1_000;
 
-/// Hides the events below `first`, which lies beyond the first kept revision and not beyond the next one.
+/// Removes the events below `first`, which is greater than the first kept revision and at most the next one.
 /// The caller writes the stream's row.
 pub(crate) fn remove_before<'e, V: View>(
     first: Revision,
@@ -51,14 +51,14 @@ pub(crate) fn first_within_age(
 ) -> Result<Revision, ViewError> {
     let is_past = |position: Position| position.wall().0.saturating_add(max_age_ms) < wall.0;
     let kept = head.kept(stream.slot);
-    // Most often nothing, or only the oldest, has passed: look there before searching.
+    // Usually nothing has expired, or only the oldest event. Check that before searching.
     if kept.is_empty() || !is_past(kept.row(view, kept.first)?.position) {
         return Ok(kept.first);
     }
     kept.partition(view, is_past)
 }
 
-/// Replaces the stream's timer by the one that its settings and its oldest event ask for. The caller writes
+/// Replaces the stream's timer with the one that its settings and its oldest event need. The caller writes
 /// the stream's row.
 pub(crate) fn set_timer<'e, V: View>(
     stream: &Stream<'e>,
@@ -87,7 +87,7 @@ pub(crate) fn set_timer<'e, V: View>(
     Ok(())
 }
 
-/// When an event recorded at `recorded` has passed `max_age_ms`; `None` when that is beyond all time.
+/// When an event recorded at `recorded` exceeds `max_age_ms`; `None` if that is after the end of time.
 fn deadline(recorded: Wall, max_age_ms: u64) -> Option<Wall> {
     let past = recorded.0.checked_add(max_age_ms)?.checked_add(1)?;
     past.checked_next_multiple_of(TIMER_STEP_MS).map(Wall)

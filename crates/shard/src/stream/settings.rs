@@ -1,8 +1,9 @@
-//! Say what a stream keeps.
+//! Set what a stream keeps.
 //!
-//! *The settings replace the earlier ones, whole, and what they remove is gone for readers with the answer.*
-//! The stream need not exist yet. `truncate_before` may point at most at the stream's next revision, and never
-//! moves back: a lower one than before leaves it where it was. Settings end when the stream is deleted.
+//! *The settings replace all earlier ones. When the outcome is returned, the events that they remove can no
+//! longer be read.* The stream need not exist yet. `truncate_before` must not be greater than the stream's
+//! next revision. It never decreases: a lower value than before has no effect. Deleting the stream ends its
+//! settings.
 
 use crate::heads::{Head, Stream};
 use crate::overlay::Overlay;
@@ -48,7 +49,7 @@ fn check(settings: &Settings, head: Option<&Head>) -> Result<(), Refusal> {
     }
 }
 
-/// Removes what the stream's settings do not let it keep.
+/// Removes what the stream's settings do not keep.
 fn enforce<'e, V: View>(
     stream: &Stream<'e>,
     head: &mut Head,

@@ -1,12 +1,12 @@
-//! Random entries: few streams, few ids and few contents, so that duplicates, conflicts and races are many.
+//! Random entries with few streams, ids and contents, so that duplicates, conflicts and races are frequent.
 
-use crate::random::Random;
 use crate::simple::{Append, Ask, DAY_MS, Expect, Id, Keep, Key, Sent, Simple};
 use model::{
     Check, CleanUp, Command, Cursor, DeleteStream, Expected, ExpireEvents, Filled, Fingerprint, IdHash,
     Identity, KeyHash, Keyed, NewEvent, Position, PutSettings, Revision, Settings, Slot, StreamName,
     Transaction, Write,
 };
+use seeded_rng::Rng;
 
 /// Some share a slot, some a prefix.
 pub(crate) const NAMES: [&str; 12] =
@@ -23,124 +23,120 @@ pub(crate) struct Generated {
     pub(crate) asks: Vec<Ask>,
 }
 
-pub(crate) fn entry(random: &mut Random, model: &Simple) -> Generated {
-    let step_ms = random.pick(&[0, 0, 1, 1, 3, 50, 1_000, 5_000]);
-    let wall = if random.once_in(20) { model.wall.saturating_sub(500) } else { model.wall + step_ms };
-    let count = if random.once_in(10) { random.below(12) } else { 1 + random.below(3) };
-    let asks = (0..count).map(|_| ask(random, model)).collect();
-    Generated { wall, elapsed: elapsed(random, model, step_ms), asks }
+pub(crate) fn entry(rng: &mut Rng, model: &Simple) -> Generated {
+    let step_ms = rng.pick(&[0, 0, 1, 1, 3, 50, 1_000, 5_000]);
+    let wall = if rng.one_in(20) { model.wall.saturating_sub(500) } else { model.wall + step_ms };
+    let count = if rng.one_in(10) { rng.below(12) } else { 1 + rng.below(3) };
+    let asks = (0..count).map(|_| ask(rng, model)).collect();
+    Generated { wall, elapsed: elapsed(rng, model, step_ms), asks }
 }
 
-/// Now and then on the very tick at which a record expires, or beside it.
-fn elapsed(random: &mut Random, model: &Simple, step_ms: u64) -> u64 {
+/// Sometimes exactly at the tick at which a record expires, or next to it.
+fn elapsed(rng: &mut Rng, model: &Simple, step_ms: u64) -> u64 {
     match model.next_expiry() {
-        Some(expires) if random.once_in(60) => {
-            (expires + random.pick(&[0, 0, 1, DAY_MS]) - random.pick(&[0, 0, 1])).max(model.elapsed)
+        Some(expires) if rng.one_in(60) => {
+            (expires + rng.pick(&[0, 0, 1, DAY_MS]) - rng.pick(&[0, 0, 1])).max(model.elapsed)
         }
         _ => model.elapsed + step_ms,
     }
 }
 
-fn ask(random: &mut Random, model: &Simple) -> Ask {
-    match random.below(100) {
-        0..=59 => Ask::Append(key(random), append(random, model)),
+fn ask(rng: &mut Rng, model: &Simple) -> Ask {
+    match rng.below(100) {
+        0..=59 => Ask::Append(key(rng), append(rng, model)),
         60..=79 => {
-            let checks = (0..random.below(3)).map(|_| check(random, model)).collect();
-            let writes = (0..random.below(5)).map(|_| append(random, model)).collect();
-            Ask::Transaction(key(random), checks, writes)
+            let checks = (0..rng.below(3)).map(|_| check(rng, model)).collect();
+            let writes = (0..rng.below(5)).map(|_| append(rng, model)).collect();
+            Ask::Transaction(key(rng), checks, writes)
         }
-        80..=86 => Ask::Keep(stream(random), keep(random, model)),
+        80..=86 => Ask::Keep(stream(rng), keep(rng, model)),
         87..=89 => {
-            let (stream, expect) = check(random, model);
+            let (stream, expect) = check(rng, model);
             Ask::Delete(stream, expect)
         }
-        90..=94 => Ask::Expire(stream(random)),
-        _ => Ask::CleanUp(random.pick(&[0, 1, 3, 4, 7, 20, 1_024])),
+        90..=94 => Ask::Expire(stream(rng)),
+        _ => Ask::CleanUp(rng.pick(&[0, 1, 3, 4, 7, 20, 1_024])),
     }
 }
 
-fn stream(random: &mut Random) -> usize {
-    random.below(NAMES.len() as u64) as usize
+fn stream(rng: &mut Rng) -> usize {
+    rng.below(NAMES.len() as u64) as usize
 }
 
-fn key(random: &mut Random) -> Option<Key> {
-    random.once_in(4).then(|| Key {
-        key: random.below(9),
-        request: random.below(8) / 7,
-        slot: random.pick(&[0, 9]),
-    })
+fn key(rng: &mut Rng) -> Option<Key> {
+    rng.one_in(4).then(|| Key { key: rng.below(9), request: rng.below(8) / 7, slot: rng.pick(&[0, 9]) })
 }
 
-fn check(random: &mut Random, model: &Simple) -> (usize, Expect) {
-    let stream = stream(random);
-    (stream, expect(random, model, stream))
+fn check(rng: &mut Rng, model: &Simple) -> (usize, Expect) {
+    let stream = stream(rng);
+    (stream, expect(rng, model, stream))
 }
 
-/// Mostly what holds, so that most requests get on.
-fn expect(random: &mut Random, model: &Simple, stream: usize) -> Expect {
+/// Usually an expectation that holds, so that most requests succeed.
+fn expect(rng: &mut Rng, model: &Simple, stream: usize) -> Expect {
     let last = model.streams[stream].last();
-    match random.below(10) {
+    match rng.below(10) {
         0..=4 => Expect::Any,
         5 => Expect::None,
         6 => Expect::Exists,
-        7 => Expect::Revision(random.below(30)),
+        7 => Expect::Revision(rng.below(30)),
         _ => last.map_or(Expect::None, Expect::Revision),
     }
 }
 
-fn append(random: &mut Random, model: &Simple) -> Append {
-    let stream = stream(random);
-    let expect = expect(random, model, stream);
-    let count = random.pick(&[0, 1, 1, 1, 1, 2, 3, 6]);
-    Append { stream, expect, events: (0..count).map(|_| event(random, model, stream)).collect() }
+fn append(rng: &mut Rng, model: &Simple) -> Append {
+    let stream = stream(rng);
+    let expect = expect(rng, model, stream);
+    let count = rng.pick(&[0, 1, 1, 1, 1, 2, 3, 6]);
+    Append { stream, expect, events: (0..count).map(|_| event(rng, model, stream)).collect() }
 }
 
-fn event(random: &mut Random, model: &Simple, stream: usize) -> Sent {
-    let content = (random.below(12) / 11) as u32;
-    let time = random.pick(&[0, 0, 0, 777]);
-    let client = u128::from(random.below(400)) << 90;
-    match random.below(10) {
+fn event(rng: &mut Rng, model: &Simple, stream: usize) -> Sent {
+    let content = (rng.below(12) / 11) as u32;
+    let time = rng.pick(&[0, 0, 0, 777]);
+    let client = u128::from(rng.below(400)) << 90;
+    match rng.below(10) {
         0..=4 => {
-            // Sometimes an event as it was read: the time is filled in.
+            // Sometimes an event as it was read, with its time filled in.
             let stored = model.streams[stream].kept().find(|(_, event)| event.sent.id == Id::Client(client));
             match stored {
-                Some((_, event)) if random.once_in(2) => Sent { time: event.position >> 16, ..event.sent },
+                Some((_, event)) if rng.one_in(2) => Sent { time: event.position >> 16, ..event.sent },
                 _ => Sent { id: Id::Client(client), content, time },
             }
         }
         5..=7 => Sent { id: Id::Server, content, time },
-        _ => echo(random, model, client, Sent { id: Id::Server, content, time }),
+        _ => echo(rng, model, client, Sent { id: Id::Server, content, time }),
     }
 }
 
-/// Mostly the id of an event that is or was somewhere, as a client would read it.
-fn echo(random: &mut Random, model: &Simple, id: u128, sent: Sent) -> Sent {
-    let other = stream(random);
+/// Usually the id of an event that exists or has existed somewhere, as a client would read it.
+fn echo(rng: &mut Rng, model: &Simple, id: u128, sent: Sent) -> Sent {
+    let other = stream(rng);
     let from = &model.streams[other];
-    if from.events.is_empty() || random.once_in(8) {
-        let (position, slot) = (random.below(1 << 40), random.next() as u16);
+    if from.events.is_empty() || rng.one_in(8) {
+        let (position, slot) = (rng.below(1 << 40), rng.next_u64() as u16);
         return Sent { id: Id::Echo { id, position, slot }, ..sent };
     }
-    let event = from.events[random.below(from.events.len() as u64) as usize];
+    let event = from.events[rng.below(from.events.len() as u64) as usize];
     // The hash of such an id is the same whenever it is sent.
     let id = u128::from(event.position) << 20 | 1;
-    let time = random.pick(&[event.position >> 16, event.position >> 16, event.sent.time, 5]);
-    let content = if random.once_in(10) { sent.content } else { event.sent.content };
-    let slot = if random.once_in(10) { from.slot ^ 1 } else { from.slot };
+    let time = rng.pick(&[event.position >> 16, event.position >> 16, event.sent.time, 5]);
+    let content = if rng.one_in(10) { sent.content } else { event.sent.content };
+    let slot = if rng.one_in(10) { from.slot ^ 1 } else { from.slot };
     Sent { id: Id::Echo { id, position: event.position, slot }, content, time }
 }
 
-fn keep(random: &mut Random, model: &Simple) -> Keep {
+fn keep(rng: &mut Rng, model: &Simple) -> Keep {
     let mut keep = Keep::default();
-    let state = &model.streams[stream(random)];
-    if random.once_in(3) {
-        keep.age_ms = Some(random.pick(&[0, 10, 2_000, 60_000, u64::MAX]));
+    let state = &model.streams[stream(rng)];
+    if rng.one_in(3) {
+        keep.age_ms = Some(rng.pick(&[0, 10, 2_000, 60_000, u64::MAX]));
     }
-    if random.once_in(3) {
-        keep.count = Some(random.pick(&[0, 1, 3, 10, 50]));
+    if rng.one_in(3) {
+        keep.count = Some(rng.pick(&[0, 1, 3, 10, 50]));
     }
-    if random.once_in(3) {
-        keep.truncate_before = Some(random.below(state.events.len() as u64 + 2));
+    if rng.one_in(3) {
+        keep.truncate_before = Some(rng.below(state.events.len() as u64 + 2));
     }
     keep
 }

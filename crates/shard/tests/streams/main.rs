@@ -1,10 +1,11 @@
-//! The shard against a simple model of streams: random operations, every outcome and every read compared.
+//! The shard against a simple model of streams: random operations, with every outcome and every read
+//! compared.
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | `simple` | the model: vectors, searched from end to end; shares no code with the shard |
+//! | `simple` | the model: vectors, searched from end to end; it shares no code with the shard |
 //! | `generate` | random entries from a seed |
-//! | `world` | one shard and one model side by side, and all that is compared |
+//! | `world` | one shard and one model, and everything that is compared |
 //! | `patchy` | a view that does not have every key at hand |
 //! | `promises` | the tests |
 
@@ -15,7 +16,6 @@ mod patchy;
 #[cfg(test)]
 mod promises;
 #[cfg(test)]
-mod random;
 #[cfg(test)]
 mod simple;
 #[cfg(test)]

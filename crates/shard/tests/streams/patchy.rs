@@ -1,27 +1,27 @@
 //! A view that does not have every key at hand: it asks for some to be fetched, and has them the next time.
 
-use crate::random::Random;
 use model::view::Visit;
 use model::{Key, KeyRange, Order, Value, View, ViewError};
+use seeded_rng::Rng;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// So often it is asked again at most: starting anew at every key of a long command would take all the time.
+/// The view asks at most this often. Starting again at every key of a long command would take all the time.
 const ABSENT_MAX: usize = 5;
 
 pub(crate) struct Patchy<'a> {
     rows: &'a BTreeMap<Key, Value>,
-    at_hand: RefCell<(Random, BTreeSet<Key>)>,
+    at_hand: RefCell<(Rng, BTreeSet<Key>)>,
 }
 
 impl<'a> Patchy<'a> {
     pub(crate) fn new(rows: &'a BTreeMap<Key, Value>, seed: u64) -> Self {
-        Self { rows, at_hand: RefCell::new((Random(seed), BTreeSet::new())) }
+        Self { rows, at_hand: RefCell::new((Rng::new(seed), BTreeSet::new())) }
     }
 
     fn need(&self, key: &[u8]) -> Result<(), ViewError> {
-        let (random, keys) = &mut *self.at_hand.borrow_mut();
-        if keys.len() >= ABSENT_MAX || keys.contains(key) || !random.once_in(3) {
+        let (rng, keys) = &mut *self.at_hand.borrow_mut();
+        if keys.len() >= ABSENT_MAX || keys.contains(key) || !rng.one_in(3) {
             return Ok(());
         }
         keys.insert(key.to_vec());

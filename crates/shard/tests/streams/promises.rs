@@ -45,7 +45,7 @@ fn the_same_entries_give_the_same_bytes_on_a_state_built_anew() {
     let mut total = 0_u64;
     for (at, logged) in world.log.iter().enumerate() {
         let entry = format::entry::decode(logged).unwrap();
-        // A replica that has just come up knows no heads at all.
+        // A replica that has just started has no heads in memory.
         let mut fresh = Shard::new(ShardOptions { heads_max: at % 5, ..ShardOptions::default() });
         let applied = fresh.apply(&entry, &rows).unwrap();
         assert_eq!(fresh.apply(&entry, &rows).unwrap(), applied, "applied again, uncommitted as it is");

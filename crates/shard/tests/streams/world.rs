@@ -1,28 +1,28 @@
-//! One shard and one model side by side, and all that is compared between them.
+//! One shard and one model, and everything that is compared between them.
 
 use crate::generate::{self, NAMES, name};
 use crate::patchy::Patchy;
-use crate::random::Random;
 use crate::simple::{Answer, Ask, Place, Simple, Stream};
 use format::body::BodyRecord;
 use model::{
     Appended, Behaviour, Command, Cursor, Effect, Elapsed, EntryClock, Key, KeyId, Namespace, Order, Outcome,
     Position, Refusal, Revision, Settings, Slot, Value, ViewError, Wall,
 };
+use seeded_rng::Rng;
 use shard::query::{self, ListPoint, Liveness, Page, PageRequest, Presence, StreamsRequest};
 use shard::{Applied, Shard, ShardOptions};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) struct World {
-    pub(crate) random: Random,
+    pub(crate) rng: Rng,
     pub(crate) model: Simple,
     shard: Shard,
-    /// The same decisions with next to no cache, and over a view that has not everything at hand.
+    /// The same decisions with almost no cache, and over a view that does not have every key at hand.
     tiny: Shard,
     pub(crate) rows: BTreeMap<Key, Value>,
     pub(crate) commands: u64,
     pub(crate) abandoned: u64,
-    /// A running hash of all that came out.
+    /// A running hash of all results.
     pub(crate) hash: u64,
     reported: BTreeSet<u64>,
     /// Entries as they would be logged.
@@ -38,7 +38,7 @@ impl World {
         let stream = |at| Stream { slot: name(at).slot(Namespace::ROOT).0, ..Stream::default() };
         let model = Simple::new((0..NAMES.len()).map(stream).collect());
         Self {
-            random: Random(seed),
+            rng: Rng::new(seed),
             model,
             shard: Shard::new(ShardOptions::default()),
             tiny: Shard::new(ShardOptions { heads_max: 2, ..ShardOptions::default() }),
@@ -53,13 +53,13 @@ impl World {
 
     /// One random entry, and some reads.
     pub(crate) fn step(&mut self) {
-        let generated = generate::entry(&mut self.random, &self.model);
+        let generated = generate::entry(&mut self.rng, &self.model);
         self.entry(clock(generated.wall, generated.elapsed), &generated.asks);
         self.read();
     }
 
     pub(crate) fn entry(&mut self, clock: EntryClock, asks: &[Ask]) {
-        let behaviour = if self.random.once_in(200) { Behaviour(9) } else { shard::BEHAVIOUR };
+        let behaviour = if self.rng.one_in(200) { Behaviour(9) } else { shard::BEHAVIOUR };
         let commands: Vec<_> = asks.iter().map(generate::command).collect();
         self.commands += asks.len() as u64;
         let applied = self.apply(behaviour, clock, &commands);
@@ -78,7 +78,7 @@ impl World {
         format::entry::encode(behaviour, clock, commands, &mut logged);
         let entry = format::entry::decode(&logged).unwrap();
         let applied = self.shard.apply(&entry, &self.rows).unwrap();
-        let patchy = Patchy::new(&self.rows, self.random.next());
+        let patchy = Patchy::new(&self.rows, self.rng.next_u64());
         let again = loop {
             match self.tiny.apply(&entry, &patchy) {
                 Ok(again) => break again,
@@ -137,12 +137,12 @@ impl World {
             self.model.streams.iter().flat_map(|s| &s.events[..s.removed]).map(|e| e.position).max();
         assert_eq!(clock.removed_through.0, removed.unwrap_or(0));
         for _ in 0..2 {
-            let stream = self.random.below(NAMES.len() as u64) as usize;
+            let stream = self.rng.below(NAMES.len() as u64) as usize;
             self.read_state(stream);
             self.read_page(stream);
             self.read_liveness(stream);
         }
-        if self.random.once_in(8) {
+        if self.rng.one_in(8) {
             self.read_list();
         }
         self.read_deadlines();
@@ -171,17 +171,17 @@ impl World {
 
     fn read_page(&mut self, at: usize) {
         let model = &self.model;
-        let random = &mut self.random;
+        let rng = &mut self.rng;
         let ours = &model.streams[at];
         let positions: Vec<u64> = ours.events.iter().map(|event| event.position).chain(ours.began).collect();
-        let as_of = (!positions.is_empty() && random.once_in(2)).then(|| {
-            let position = random.pick(&positions) + random.pick(&[0, 0, 1]) - random.pick(&[0, 0, 1]);
-            Cursor::new(Position(position), Slot(random.pick(&[0, ours.slot, u16::MAX])))
+        let as_of = (!positions.is_empty() && rng.one_in(2)).then(|| {
+            let position = rng.pick(&positions) + rng.pick(&[0, 0, 1]) - rng.pick(&[0, 0, 1]);
+            Cursor::new(Position(position), Slot(rng.pick(&[0, ours.slot, u16::MAX])))
         });
         let request = PageRequest {
-            from: random.once_in(2).then(|| Revision(random.below(ours.events.len() as u64 + 3))),
-            order: random.pick(&[Order::Ascending, Order::Descending]),
-            limit: 1 + random.below(9) as usize,
+            from: rng.one_in(2).then(|| Revision(rng.below(ours.events.len() as u64 + 3))),
+            order: rng.pick(&[Order::Ascending, Order::Descending]),
+            limit: 1 + rng.below(9) as usize,
             as_of,
         };
         let page = query::page(&self.rows, &name(at), &request).unwrap();
@@ -192,7 +192,7 @@ impl World {
         let ours = &self.model.streams[at];
         let mut liveness = Liveness::new(&self.rows).unwrap();
         for _ in 0..3.min(ours.events.len()) {
-            let revision = self.random.below(ours.events.len() as u64);
+            let revision = self.rng.below(ours.events.len() as u64);
             let event = ours.events[revision as usize];
             let record = BodyRecord {
                 position: Position(event.position),
@@ -212,13 +212,13 @@ impl World {
     }
 
     fn read_list(&mut self) {
-        let prefix = self.random.pick(&["", "", "p/", "cart", "{", "żółw", "nobody"]);
+        let prefix = self.rng.pick(&["", "", "p/", "cart", "{", "żółw", "nobody"]);
         let mut ours: Vec<(u16, &str)> = (0..NAMES.len())
             .filter(|at| self.model.streams[*at].exists() && NAMES[*at].starts_with(prefix))
             .map(|at| (self.model.streams[at].slot, NAMES[at]))
             .collect();
         ours.sort_unstable();
-        let (limit, examined_max) = (1 + self.random.below(13) as usize, 1 + self.random.below(20) as usize);
+        let (limit, examined_max) = (1 + self.rng.below(13) as usize, 1 + self.rng.below(20) as usize);
         let mut listed = Vec::new();
         let mut from = Some(ListPoint::default());
         while let Some(point) = from {
@@ -234,7 +234,7 @@ impl World {
         assert_eq!(listed, ours, "{prefix:?}");
     }
 
-    /// Every stream with an age to keep has a deadline in time.
+    /// Every stream with a `max_age` has a timer that is early enough.
     fn read_deadlines(&self) {
         let ours = self.model.streams.iter().filter_map(|stream| {
             let age_ms = stream.keep.age_ms?;
@@ -248,7 +248,7 @@ impl World {
         assert!(next.elapsed.is_some() || self.model.records_live() == 0);
     }
 
-    /// Does all that is due at the clocks of now, and compares what rows are left with what there must be.
+    /// Does everything that is due now, and compares the remaining rows with those that must remain.
     pub(crate) fn drain(&mut self) {
         let clock = clock(self.model.wall, self.model.elapsed);
         let mut steps = 0;
@@ -380,7 +380,7 @@ fn places(appended: &Appended) -> (u16, Vec<Place>) {
     (appended.slot.0, appended.events.iter().map(place).collect())
 }
 
-/// FNV-1a over everything that an apply gives: the same in every process.
+/// FNV-1a over the results of every apply. It is the same in every process.
 pub(crate) fn hash(applied: &Applied) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     let mut eat = |bytes: &[u8]| {

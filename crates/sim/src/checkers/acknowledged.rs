@@ -1,12 +1,12 @@
-//! What was acknowledged is there, once, where it was said to be. Of streams that remove events, what is
-//! still there is where it was said to be.
+//! Every acknowledged event exists once, where its outcome said. In streams whose events may be removed, this
+//! holds for the events that still exist.
 
 use super::shown::Shown;
 use crate::ledger::Ledger;
 use std::collections::BTreeMap;
 
 /// # Errors
-/// An acknowledged event is missing, elsewhere, or there twice.
+/// An acknowledged event is missing, is elsewhere, or exists twice.
 pub fn check(shown: &Shown, ledger: &Ledger) -> Result<(), String> {
     let mut found = BTreeMap::new();
     for event in &shown.events {

@@ -1,10 +1,10 @@
-//! The events as of a time that was closed never change.
+//! The events as of a closed time never change.
 
 use super::shown::{Shown, ShownEvent};
 use crate::ledger::Ledger;
 use model::{Cursor, Wall};
 
-/// Answers that were given as of closed times.
+/// What was read as of closed times.
 #[derive(Debug, Default)]
 pub struct ClosedTimes {
     answers: Vec<(Wall, Vec<Cursor>)>,
@@ -17,7 +17,7 @@ impl ClosedTimes {
     }
 
     /// # Errors
-    /// The same question has another answer now.
+    /// The same read has another result now.
     pub fn check(&self, shown: &Shown, ledger: &Ledger) -> Result<(), String> {
         for (wall, before) in &self.answers {
             let now = as_of(*wall, shown, ledger);
@@ -34,7 +34,7 @@ impl ClosedTimes {
     }
 }
 
-/// A stream may have become removable after the answer.
+/// A stream may have become removable since.
 fn is_removable(cursor: Cursor, ledger: &Ledger) -> bool {
     let slot_is = |stream: &String| model::slot_of(model::Namespace::ROOT, stream) == cursor.slot;
     ledger.removable.iter().any(slot_is)

@@ -1,9 +1,9 @@
-//! Wall and elapsed never run back, whatever the machine's clocks do.
+//! Wall and elapsed never go backwards, whatever the machine's clocks do.
 
 use crate::process::Process;
 use model::{Elapsed, Wall};
 
-/// The greatest clocks that were seen.
+/// The latest clocks seen.
 #[derive(Debug, Default)]
 pub struct Clocks {
     wall: Wall,
@@ -12,7 +12,7 @@ pub struct Clocks {
 
 impl Clocks {
     /// # Errors
-    /// A clock ran back.
+    /// A clock went backwards.
     pub fn check(&mut self, process: &Process) -> Result<(), String> {
         let clock = shard::query::clock(&process.reader()).map_err(|error| error.to_string())?;
         if clock.wall < self.wall || clock.elapsed < self.elapsed {

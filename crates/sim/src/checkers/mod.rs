@@ -1,13 +1,13 @@
-//! What must hold, after each restart and at the end of a run; one file a promise.
+//! What must hold after each restart and at the end of a run. Each file is one promise.
 //!
 //! | file | promise |
 //! |---|---|
-//! | [`shown`] | what readers see is whole: bodies and rows agree, positions and revisions grow without a gap |
-//! | [`acknowledged`] | what was acknowledged is there, once, where it was said to be |
-//! | [`whole`] | what was not answered is there whole or not at all, and nothing else is there |
-//! | [`order`] | what a reader has seen stays, and nothing appears below it |
-//! | [`as_of`] | a closed time's events never change |
-//! | [`clocks`] | wall and elapsed never run back |
+//! | [`shown`] | what readers see is complete: bodies and rows agree; positions and revisions increase without a gap |
+//! | [`acknowledged`] | every acknowledged event exists once, where its outcome said |
+//! | [`whole`] | a request without an outcome took effect completely or not at all, and nothing else exists |
+//! | [`order`] | what a reader has seen stays, and nothing appears before it |
+//! | [`as_of`] | the events as of a closed time never change |
+//! | [`clocks`] | wall and elapsed never go backwards |
 
 pub mod acknowledged;
 pub mod as_of;

@@ -1,4 +1,4 @@
-//! What a reader has seen stays, in its order, and nothing ever appears below what it has seen.
+//! What a reader has seen stays, in the same order, and nothing ever appears before it.
 
 use super::shown::{Shown, ShownEvent};
 use crate::ledger::Ledger;
@@ -11,7 +11,8 @@ pub struct Reader {
 
 impl Reader {
     /// # Errors
-    /// Something that was seen is gone or changed, or something new is below the last that was seen.
+    /// Something that was seen is gone or has changed, or something new is before the last event that was
+    /// seen.
     pub fn check(&mut self, shown: &Shown, ledger: &Ledger) -> Result<(), String> {
         let stays = |event: &&ShownEvent| !ledger.removable.contains(&event.stream);
         let mut now = shown.events.iter().filter(stays);

@@ -1,11 +1,11 @@
-//! What readers see, and that it is whole: bodies and rows agree; positions grow through the store; each
-//! stream's revisions follow each other without a gap from its first kept one.
+//! What readers see, and that it is complete: bodies and rows agree, positions increase throughout the store,
+//! and each stream's revisions have no gap after its first kept one.
 
 use crate::process::Process;
 use model::{Cursor, Position, Revision, StreamName, View};
 use std::collections::BTreeMap;
 
-/// One event as the whole-store reader finds it.
+/// One event, as a reader of the whole store finds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShownEvent {
     pub cursor: Cursor,
@@ -21,10 +21,10 @@ pub struct Shown {
 }
 
 impl Shown {
-    /// Reads the whole store, as a reader does.
+    /// Reads the whole store, like a reader.
     ///
     /// # Errors
-    /// What is not as promised.
+    /// A promise that does not hold.
     pub fn read(process: &Process) -> Result<Self, String> {
         let state = process.reader();
         let mut shown = Self::default();
@@ -66,7 +66,7 @@ impl Shown {
         Ok(())
     }
 
-    /// Each stream read by its rows is the same stream read from the bodies.
+    /// Each stream read by its rows is the same as that stream read from the bodies.
     fn streams_agree(&self, state: &impl View) -> Result<(), String> {
         for (stream, events) in self.by_stream() {
             let name = StreamName::new(stream).map_err(|error| error.to_string())?;

@@ -1,11 +1,12 @@
-//! What was not answered is there whole or not at all, and nothing is there that nobody asked for.
+//! A request without an outcome took effect completely or not at all, and nothing exists that nobody asked
+//! for.
 
 use super::shown::Shown;
 use crate::ledger::Ledger;
 use std::collections::BTreeSet;
 
 /// # Errors
-/// A request was half applied, or an event has no request.
+/// A request took effect in part, or an event has no request.
 pub fn check(shown: &Shown, ledger: &Ledger) -> Result<(), String> {
     let there: BTreeSet<(&str, &str)> =
         shown.events.iter().map(|event| (&event.stream[..], &event.text[..])).collect();

@@ -1,7 +1,7 @@
-//! The one owner of the body file's end.
+//! The single owner of the body file's end.
 //!
-//! A batch is one write into the system's cache, without a sync: the log holds the same events, and recovery
-//! cuts the body file back to what the state knows and replays the rest.
+//! A batch is one write into the system's cache, without a sync. The log holds the same events, so recovery
+//! cuts the body file back to what the state knows, and replays the rest.
 
 use super::records::{Glance, is_point, peek};
 use super::segment::{NEXT_NAME, RECORDS_AT, Sealed, Shared, Tail, file_name};
@@ -14,37 +14,39 @@ use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// How large the body file is.
+/// The size of the body file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BodyStats {
     pub segments: usize,
     /// Bytes on disk.
     pub bytes: u64,
-    /// Records whose removal was noted and that are still on disk; too high rather than too low.
+    /// Removed records that are still on disk. May be too high after a crash, never too low.
     pub dead_records: u64,
-    /// A segment is due to be rewritten when the state's next flush has completed, and not before.
+    /// Estimated bytes of those records: each counts as the mean record of its segment.
+    pub dead_bytes: u64,
+    /// A segment is due to be rewritten, but only after the state's next flush has completed.
     pub is_flush_wanted: bool,
 }
 
-/// Appends bodies and keeps account of dead ones.
+/// Appends bodies and counts removed ones.
 #[derive(Debug)]
 pub struct Bodies<D: Disk> {
     shared: Arc<Shared<D>>,
-    /// A file with space set aside, for the next segment.
+    /// A file with reserved space, for the next segment.
     next: Option<D::File>,
-    /// Up to where the tail's file can be written without asking the disk for space.
+    /// Up to this offset, the tail's file can be written without asking the disk for space.
     space: u64,
     is_flush_wanted: bool,
     points: Vec<BodyPoint>,
 }
 
 impl<D: Disk> Bodies<D> {
-    /// Opens the body file in a directory of its own, or begins one there, and cuts it back to the logical
-    /// offset `end`, the state's `bodies_end`: what lies behind it is gone for good, so first make sure that
-    /// the log holds what follows the state.
+    /// Opens the body file in a directory of its own, or creates one there, and cuts it back to the logical
+    /// offset `end`, which is the state's `bodies_end`. Everything after that is lost for good, so first make
+    /// sure that the log holds what follows the state.
     ///
     /// # Errors
-    /// [`BodyError`]; a file that is shorter than `end`, or damaged at its end, is not opened.
+    /// [`BodyError`]. A file that is shorter than `end`, or damaged at its end, is not opened.
     pub fn open(disk: D, end: u64, options: BodyOptions) -> Result<(Self, BodyReader<D>), BodyError> {
         let shared = Arc::new(recovery::open(disk, end, options)?);
         let reader = BodyReader::new(Arc::clone(&shared));
@@ -52,11 +54,12 @@ impl<D: Disk> Bodies<D> {
         Ok((bodies, reader))
     }
 
-    /// Appends whole encoded records in position order, in one write, and returns the new logical end. `last`
-    /// is the cursor of the last record. Readers see the records at once; a [`BodySync`] makes them durable.
+    /// Appends whole encoded records, in position order, in one write, and returns the new logical end.
+    /// `last` is the cursor of the last record. Readers see the records at once. A [`BodySync`] makes them
+    /// durable.
     ///
     /// # Errors
-    /// `NoSpace`: nothing was appended. Anything else: the node must stop.
+    /// `NoSpace`: nothing was appended. After any other error the node must stop.
     pub fn append(&mut self, records: &[u8], last: Cursor) -> Result<u64, BodyError> {
         self.shared.check()?;
         if records.is_empty() {
@@ -72,41 +75,41 @@ impl<D: Disk> Bodies<D> {
         self.shared.layout().end()
     }
 
-    /// Sets space aside for one batch of up to `bytes` bytes of records, or several that are as long together,
-    /// before anything is proposed: until then no append fails for want of space. Cheap when that is so
-    /// already.
+    /// Reserves disk space for `bytes` bytes of records in total, before anything is proposed. Until that
+    /// many have been appended, no append fails for lack of space. Cheap if the space is reserved already.
     ///
     /// # Errors
-    /// `NoSpace`: propose nothing, and ask again later. Anything else: the node must stop.
+    /// `NoSpace`: propose nothing, and retry later. After any other error the node must stop.
     pub fn reserve(&mut self, bytes: u64) -> Result<(), BodyError> {
         self.shared.check()?;
         let result = self.reserve_space(bytes);
         self.shared.poisons(result)
     }
 
-    /// The work of making durable all that has been appended and noted so far, for another thread.
+    /// The work of making everything durable that was appended and noted so far, for another thread.
     #[must_use]
     pub fn sync_handle(&self) -> BodySync<D> {
         BodySync::new(&self.shared)
     }
 
-    /// A state flush that holds this `bodies_end` has completed: recovery never cuts below it, so segments
-    /// below it may be rewritten.
+    /// A completed state flush holds this `bodies_end`. Recovery never cuts below it, so segments below it
+    /// may be rewritten.
     pub fn persisted(&mut self, end: u64) {
         self.shared.persisted.fetch_max(end, Ordering::Release);
     }
 
-    /// These events are gone from the state for good. Noting one twice (a replay after a crash does) makes a
-    /// rewriting come earlier, nothing else.
+    /// The state no longer refers to these events. Noting one twice, as a replay after a crash does, only
+    /// makes a rewriting come earlier.
     pub fn note_removed(&mut self, positions: &[Position], now: Wall) {
         self.shared.note_removed(positions, now);
     }
 
-    /// A segment that is to be rewritten now: half of it is dead, or its first removal was long enough ago.
-    /// An unsealed segment with old dead events is sealed first. None while one is being rewritten.
+    /// A segment that should be rewritten now, because half of its records are dead or its first removal was
+    /// long enough ago. If the unsealed segment has old dead events, it is sealed first. `None` while a
+    /// segment is being rewritten.
     ///
     /// # Errors
-    /// `NoSpace`: ask again later. Anything else: the node must stop.
+    /// `NoSpace`: retry later. After any other error the node must stop.
     pub fn compaction_due(&mut self, now: Wall) -> Result<Option<SegmentId>, BodyError> {
         self.shared.check()?;
         self.is_flush_wanted = false;
@@ -123,7 +126,7 @@ impl<D: Disk> Bodies<D> {
         Ok(due)
     }
 
-    /// The work of rewriting a segment that was due, for another thread. One at a time.
+    /// The work of rewriting a segment that is due, for another thread. Only one may run at a time.
     #[must_use]
     pub fn compaction(&self, segment: SegmentId) -> Compaction<D> {
         Compaction::new(&self.shared, segment)
@@ -132,11 +135,13 @@ impl<D: Disk> Bodies<D> {
     #[must_use]
     pub fn stats(&self) -> BodyStats {
         let layout = self.shared.layout();
+        let ledger = self.shared.ledger();
         let sealed = layout.sealed.iter().map(|segment| segment.file_bytes()).sum::<u64>();
         BodyStats {
             segments: layout.sealed.len() + 1,
             bytes: sealed + layout.tail.records_end,
-            dead_records: self.shared.ledger().dead_records(),
+            dead_records: ledger.dead_records(),
+            dead_bytes: ledger.dead_bytes(&layout),
             is_flush_wanted: self.is_flush_wanted,
         }
     }
@@ -242,7 +247,7 @@ impl<D: Disk> Bodies<D> {
 type Begun<F> = (String, BodySegmentHeader, Arc<Sealed<F>>);
 
 impl<D: Disk> Shared<D> {
-    /// Ends the tail's file, and makes `next` the file that follows it.
+    /// Seals the tail's file, and makes `next` the file after it.
     fn seal(&self, next: &D::File) -> Result<Begun<D::File>, BodyError> {
         let (name, file, old, trailer, at, ending) = {
             let layout = self.layout();
@@ -251,7 +256,7 @@ impl<D: Disk> Shared<D> {
             (tail.name.clone(), Arc::clone(&tail.file), tail.header, trailer, tail.records_end, ending)
         };
         file.write_at(&ending, at).map_err(|source| BodyError::io(&name, source))?;
-        // Cutting at the end gives back what was set aside behind it.
+        // Truncating at the end releases the space that was reserved after it.
         file.set_len(at + ending.len() as u64).map_err(|source| BodyError::io(&name, source))?;
         let end = old.first + (at - RECORDS_AT);
         let header = BodySegmentHeader { store: old.store, first: end, generation: 0, end: 0 };
@@ -267,7 +272,7 @@ impl<D: Disk> Shared<D> {
 }
 
 impl<F> Tail<F> {
-    /// A segment without records, behind an event.
+    /// A segment without records, after the given last event.
     pub(super) const fn new(name: String, file: Arc<F>, header: BodySegmentHeader, last: Cursor) -> Self {
         let first = Cursor::START;
         Self { name, file, header, records_end: RECORDS_AT, records: 0, first, last, points: Vec::new() }
@@ -280,7 +285,8 @@ struct Batch {
     last: Cursor,
 }
 
-/// Checks that the bytes are whole records in order behind the tail's last, and finds the points among them.
+/// Checks that the bytes are whole records, in order, after the tail's last one, and finds the index points
+/// among them.
 fn check<F>(
     records: &[u8],
     tail: &Tail<F>,
@@ -315,7 +321,7 @@ fn ending<F>(tail: &Tail<F>) -> (BodyTrailer, Vec<u8>) {
     (trailer, bytes)
 }
 
-/// Encodes what ends a segment.
+/// Encodes the index and trailer at the end of a segment.
 pub(super) fn end_segment(
     header: &BodySegmentHeader,
     points: &[BodyPoint],
@@ -332,7 +338,7 @@ pub(super) fn write_header<F: DiskFile>(file: &F, header: &BodySegmentHeader) ->
     file.write_at(&sector, 0)
 }
 
-/// Sets a whole segment's space aside, or when there is not so much, what is needed.
+/// Reserves the space of a whole segment, or if there is less, the space that is needed.
 fn reserve<F: DiskFile>(file: &F, segment_bytes: u64, needed: u64) -> std::io::Result<u64> {
     let whole = segment_bytes.max(needed);
     match file.reserve(whole) {

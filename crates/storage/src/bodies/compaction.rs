@@ -4,12 +4,13 @@
 //! live records ──▶ compact.new ──sync──▶ renamed ──sync the directory──▶ in the layout ──▶ old file removed
 //! ```
 //!
-//! A crash before the rename is durable leaves the old file, and a stray one that is removed when the body
-//! file is opened; after it, the file of the greater generation counts, and the old one is removed. Only
-//! segments that recovery can never cut are rewritten. A reader that has the old file open reads on in it.
+//! After a crash before the rename is durable, the old file is still there, and the new one is removed when
+//! the body file is opened. After a later crash, the file with the greater generation counts, and the old one
+//! is removed. Only segments that recovery can never cut are rewritten. A reader that has the old file open
+//! continues to read it.
 //!
-//! Segments in front that have nothing left are taken into the new one, so that a store whose events expire
-//! does not gather empty files.
+//! Segments just before this one that have no events left are merged into the new one, so that a store whose
+//! events expire does not collect empty files.
 
 use super::append::{end_segment, write_header};
 use super::records::{Scan, Summary};
@@ -26,7 +27,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 const WRITE_BYTES: usize = 256 << 10;
-/// So that the log's syncs never wait for a whole segment.
+/// Limits each write, so that the log's syncs never wait for a whole segment.
 const SYNC_EVERY_BYTES: u64 = 4 << 20;
 
 /// What a compaction did.
@@ -37,11 +38,11 @@ pub struct Compacted {
     pub bytes_freed: u64,
 }
 
-/// See [`super::Bodies::compaction`].
+/// The work of rewriting one segment; see [`super::Bodies::compaction`].
 #[derive(Debug)]
 pub struct Compaction<D: Disk> {
     shared: Arc<Shared<D>>,
-    /// The segment, and before it those that are empty; none when there is no such segment (any more).
+    /// The segment, after the empty ones before it; empty when the segment no longer exists.
     sources: Vec<Arc<Sealed<D::File>>>,
     is_done: bool,
 }
@@ -49,26 +50,27 @@ pub struct Compaction<D: Disk> {
 impl<D: Disk> Compaction<D> {
     pub(super) fn new(shared: &Arc<Shared<D>>, segment: SegmentId) -> Self {
         let layout = shared.layout();
-        let place = layout.sealed.binary_search_by_key(&segment.0, |sealed| sealed.header.first);
+        let found = layout.sealed.binary_search_by_key(&segment.0, |sealed| sealed.header.first);
         let persisted = shared.persisted.load(Ordering::Acquire);
         let mut sources = Vec::new();
         let mut ledger = shared.ledger();
-        if let Ok(place) = place
-            && layout.sealed[place].end <= persisted
+        if let Ok(found) = found
+            && layout.sealed[found].end <= persisted
             && !ledger.is_rewriting()
         {
-            let empty = layout.sealed[..place].iter().rev().take_while(|sealed| sealed.trailer.records == 0);
-            sources.extend_from_slice(&layout.sealed[place - empty.count()..=place]);
+            let empty = layout.sealed[..found].iter().rev().take_while(|sealed| sealed.trailer.records == 0);
+            sources.extend_from_slice(&layout.sealed[found - empty.count()..=found]);
             ledger.begin_rewriting(segment.0);
         }
         Self { shared: Arc::clone(shared), sources, is_done: false }
     }
 
-    /// Writes the segment anew with the records that are live, and puts it in the old one's place. Positions
-    /// stay; readers are not disturbed; a crash at any moment leaves the old segment or the new. Blocks.
+    /// Rewrites the segment with only its live records, and replaces the old one. Positions stay the same,
+    /// and readers are not disturbed. A crash at any moment leaves either the old segment or the new one.
+    /// Blocks.
     ///
     /// # Errors
-    /// `NoSpace`, `Liveness`: the old segment stays. Anything else: the node must stop.
+    /// `NoSpace` or `Liveness`: the old segment stays. After any other error the node must stop.
     pub fn run<E>(
         mut self,
         is_live: impl FnMut(&BodyRecord<'_>) -> Result<bool, E>,
@@ -136,8 +138,8 @@ impl<D: Disk> Compaction<D> {
     fn replace(&self, rewritten: Sealed<D::File>) {
         let mut layout = self.shared.layout_mut();
         let first = rewritten.header.first;
-        let place = layout.sealed.partition_point(|sealed| sealed.header.first < first);
-        layout.sealed.splice(place..place + self.sources.len(), [Arc::new(rewritten)]);
+        let found = layout.sealed.partition_point(|sealed| sealed.header.first < first);
+        layout.sealed.splice(found..found + self.sources.len(), [Arc::new(rewritten)]);
         let replaced: Vec<u64> = self.sources.iter().map(|sealed| sealed.header.first).collect();
         self.shared.ledger().end_rewriting(&replaced, first);
     }
@@ -155,13 +157,13 @@ fn discard<D: Disk>(shared: &Shared<D>) -> Result<(), BodyError> {
     shared.disk.remove(COMPACT_NAME).map_err(|source| failed(COMPACT_NAME, source))
 }
 
-/// The new file being written.
+/// The new file while it is written.
 struct Copy<F> {
     file: F,
     header: BodySegmentHeader,
     summary: Summary,
     buffer: Vec<u8>,
-    /// Where in the file the buffer goes.
+    /// Where the buffer goes in the file.
     at: u64,
     synced: u64,
 }
@@ -178,7 +180,7 @@ impl<F: DiskFile> Copy<F> {
         Ok(Self { file, header, summary, buffer: Vec::new(), at: RECORDS_AT, synced: 0 })
     }
 
-    /// Copies what is live, and returns how many records were not.
+    /// Copies the live records, and returns how many records were dead.
     fn live_records<E>(
         &mut self,
         source: &Sealed<F>,
@@ -215,8 +217,8 @@ impl<F: DiskFile> Copy<F> {
         Ok(())
     }
 
-    /// Writes what is left and the ending, and makes the file durable. It stands for all events that were ever
-    /// in the sources.
+    /// Writes what is left, then the index and trailer, and makes the file durable. It covers all events that
+    /// were ever in the sources.
     fn end(mut self, first: &Sealed<F>, last: &Sealed<F>) -> Result<Sealed<F>, BodyError> {
         let records_end = self.at + self.buffer.len() as u64;
         let covered = (self.summary.records, first.trailer.first, last.trailer.last);
@@ -230,16 +232,17 @@ impl<F: DiskFile> Copy<F> {
 }
 
 impl<D: Disk> Shared<D> {
-    /// A sealed segment that may be rewritten and is due, or else whether one waits for a flush of the state.
+    /// A sealed segment that is due and may be rewritten now; otherwise, whether one waits for a flush of the
+    /// state.
     pub(super) fn due(&self, now: Wall, kept_ms: u64) -> (Option<SegmentId>, bool) {
         let persisted = self.persisted.load(Ordering::Acquire);
         let layout = self.layout();
         let mut waits = false;
         for (first, noted) in self.ledger().segments() {
-            let Ok(place) = layout.sealed.binary_search_by_key(&first, |sealed| sealed.header.first) else {
+            let Ok(found) = layout.sealed.binary_search_by_key(&first, |sealed| sealed.header.first) else {
                 continue;
             };
-            let sealed = &layout.sealed[place];
+            let sealed = &layout.sealed[found];
             if noted.records * 2 < sealed.trailer.records && !is_old(noted, now, kept_ms) {
                 continue;
             }

@@ -1,42 +1,44 @@
-//! What can go wrong with the body file.
+//! Errors of the body file.
 
 use crate::disk;
 use format::header::HeaderError;
 use std::error::Error;
 use std::io;
 
-/// Why the body file did not do what it was asked to.
+/// Why an operation of the body file failed.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
-    /// Nothing was appended and nothing is lost: the same call may be made again when there is room.
-    #[error("no space for bodies: {0}")]
+    /// Nothing was appended and nothing is lost. Retry once the disk has space.
+    #[error("the disk has no space for event bodies: {0}")]
     NoSpace(#[source] io::Error),
-    /// What was synced is not there any more. The node must not run on it.
+    /// Data that was synced is missing. The node must not run on it.
     #[error("the body file is damaged: {file} at byte {offset}: {what}")]
     Damaged { file: String, offset: u64, what: &'static str },
-    /// The state knows bodies that the file does not hold.
-    #[error("the body file ends at {found} and the state knows bodies up to {wanted}")]
+    /// The state refers to bodies that the file does not hold.
+    #[error("the body file ends at byte {found}, but the state refers to bodies up to byte {wanted}")]
     TooShort { found: u64, wanted: u64 },
-    /// An earlier flushed state knew more: the state that is given is not the one of these bodies.
-    #[error("the state knows bodies up to {given} only, and an earlier one knew them up to {known}")]
+    /// An earlier flushed state knew more: this state does not belong to these bodies.
+    #[error(
+        "the state refers to bodies up to byte {given}, but an earlier state referred to bodies up to byte {known}"
+    )]
     StateTooOld { given: u64, known: u64 },
-    /// A file that this program must not touch.
+    /// This version of the program must not touch the file.
     #[error("{file} cannot be used as a segment of the body file: {why}")]
     Refused { file: String, why: HeaderError },
-    /// A segment of another store lies in the directory.
+    /// The directory holds a segment of another store.
     #[error("{file} belongs to another store's bodies")]
     OtherStore { file: String },
-    /// What was to be appended is not whole records in position order. The node must stop.
+    /// The bytes to append are not whole records in position order. The node must stop.
     #[error("the batch is not whole body records in position order")]
     BadBatch,
-    /// A compaction's question whether an event is live was not answered. The old segment stays.
-    #[error("whether an event is live: {0}")]
+    /// A compaction could not find out whether an event is live. The old segment stays.
+    #[error("it is not known whether an event is live: {0}")]
     Liveness(#[source] Box<dyn Error + Send + Sync>),
     /// The disk failed. The node must stop.
     #[error("the body file failed at {file}: {source}")]
     Failed { file: String, source: io::Error },
-    /// The body file failed before, and says nothing more. The node must stop.
-    #[error("the body file failed before")]
+    /// An earlier operation failed, so nothing is done any more. The node must stop.
+    #[error("an earlier operation of the body file failed")]
     Poisoned,
 }
 

@@ -1,17 +1,18 @@
 //! The body file: every event's body once, in position order, in append-only segments.
 //!
-//! The log makes events durable; the body file is where they stay. [`Bodies`] has the one end, where batches
-//! are appended without a sync. [`BodyReader`]s serve the whole store as one sequential scan, and single events
-//! by their positions, through a sparse index a segment. A [`BodySync`] makes durable what was appended, before
-//! the state that knows of it is flushed. A [`Compaction`] takes removed events out of a sealed segment.
+//! The log makes events durable; the body file is where they stay. [`Bodies`] owns the end, where batches are
+//! appended without a sync. A [`BodyReader`] reads the whole store as one sequential scan, or single events
+//! by their positions, using a sparse index of each segment. A [`BodySync`] makes durable what was appended,
+//! before the state that refers to it is flushed. A [`Compaction`] removes dead events from a sealed segment.
 //!
 //! What it guarantees:
-//! - After a crash the file holds exactly the records up to the offset that the state knows, or is refused.
-//! - A record is handed out whole and as it was written, or the file is said to be damaged.
+//! - After a crash the file holds exactly the records up to the offset that the state knows, or opening it
+//!   fails.
+//! - A record is returned completely and as it was written, or the file is reported as damaged.
 //! - Removed events leave the disk when half of their segment is dead, or some time after the first removal.
-//! - Memory is bounded by the number of segments and of indexes kept, not by that of events.
+//! - Memory is bounded by the number of segments and of cached indexes, not by the number of events.
 //!
-//! It knows no thread and no clock, and of a record only its position and length.
+//! It knows no thread and no clock. All it knows about a record is its position and length.
 
 mod append;
 mod compaction;
@@ -33,23 +34,23 @@ pub use sync::BodySync;
 
 use format::header::StoreId;
 
-/// How a body file is kept.
+/// The options of a body file.
 #[derive(Clone, Copy, Debug)]
 pub struct BodyOptions {
-    /// Whose bodies they are; a segment of another store is refused.
+    /// The store that the bodies belong to. A segment of another store is an error.
     pub store: StoreId,
-    /// A segment is full before it passes this; only a batch longer than a whole segment does.
+    /// The maximum size of a segment. Only a single batch that is longer than this exceeds it.
     pub segment_bytes: u64,
     /// Bytes of bodies between two points of a segment's index.
     pub stride_bytes: u64,
-    /// Indexes of sealed segments that are kept in memory.
+    /// How many indexes of sealed segments are kept in memory.
     pub indexes_max: usize,
-    /// A segment is rewritten this long after its first removal, however little of it is dead.
+    /// A segment is rewritten this many milliseconds after its first removal, even if little of it is dead.
     pub removed_kept_ms: u64,
 }
 
 impl BodyOptions {
-    /// 64 MiB a segment, an index point every 8 KiB, 32 indexes in memory (4 MiB), 24 hours.
+    /// 64 MiB for each segment, an index point every 8 KiB, 32 indexes in memory (4 MiB), 24 hours.
     #[must_use]
     pub const fn new(store: StoreId) -> Self {
         Self {
@@ -62,6 +63,6 @@ impl BodyOptions {
     }
 }
 
-/// A sealed segment, by the logical offset of its first record.
+/// A sealed segment, identified by the logical offset of its first record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SegmentId(pub u64);

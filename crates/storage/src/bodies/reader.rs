@@ -1,11 +1,11 @@
-//! Reads bodies back, while appends, rolls and rewritings go on.
+//! Reads bodies back while the body file is appended to and rewritten.
 //!
-//! A reader looks up under the lock which file to read and how far it may, and reads outside of it. Appended
-//! bytes are never changed, and a file that has been replaced can still be read by who has it open.
+//! A reader finds out under the lock which file to read and how far, and reads without it. Appended bytes
+//! never change, and a file that was replaced can still be read by whoever has it open.
 //!
-//! What is handed out is not checked here: `format::body::decode` does that, and would do it twice. What is
-//! *not* handed out because of what it says of itself (it lies before the page, or behind it) is checked, so
-//! that a flipped bit cannot hide an event.
+//! Records that are returned are not checked here, because `format::body::decode` checks them. Records that
+//! are *not* returned, because by their own header they lie before or after the page, are checked, so that a
+//! flipped bit cannot hide an event.
 
 use super::BodyError;
 use super::records::{PEEK_BYTES, is_intact, peek};
@@ -15,27 +15,27 @@ use format::body_index::BodyPoint;
 use model::{Cursor, Position};
 use std::sync::{Arc, Mutex};
 
-/// Read at least, when records are wanted one after the other.
+/// The least number of bytes to read when records are read one after the other.
 const PAGE_BYTES_MIN: usize = 4 << 10;
 
-/// A run of consecutive bodies.
+/// A sequence of consecutive bodies.
 #[derive(Clone, Debug, Default)]
 pub struct BodyPage {
-    /// Whole encoded records, in order: read each with `format::body::decode`, which checks it.
+    /// Whole encoded records, in order. Read each with `format::body::decode`, which checks it.
     pub bytes: Vec<u8>,
-    /// No record at or below this cursor is missing from what has been read so far.
+    /// Everything up to this cursor has been returned, in this page or in earlier ones.
     pub through: Cursor,
-    /// Nothing more was there up to `until` when the page was read.
+    /// When the page was read, there was nothing more up to `until`.
     pub at_end: bool,
-    /// The page may hold events whose removal has been noted: check each against the state.
+    /// The page may hold removed events: check each one against the state.
     pub may_hold_removed: bool,
 }
 
-/// Reads bodies. Cheap to clone; its memory is bounded.
+/// Reads bodies. Cheap to clone, with bounded memory.
 #[derive(Debug)]
 pub struct BodyReader<D: Disk> {
     shared: Arc<Shared<D>>,
-    /// Where the last page ended, for the one that reads on from there.
+    /// Where the last page ended, for a reader that continues from there.
     hint: Mutex<Option<Hint>>,
 }
 
@@ -53,16 +53,16 @@ struct Hint {
     offset: u64,
 }
 
-/// A file to read from.
+/// A part of a file to read.
 struct Source<F> {
     file: Arc<F>,
     name: String,
     segment: (u64, u32),
-    /// Where to begin: at a record at or before the one that is looked for.
+    /// Where to begin: at a record at or before the requested one.
     begin: u64,
-    /// Where to end: where the records end, or where another block of them begins.
+    /// Where to end: where the records end, or where the next block of them begins.
     end: u64,
-    /// The last event that the segment stands for.
+    /// The last event that the segment covers.
     last: Cursor,
     is_tail: bool,
     may_hold_removed: bool,
@@ -87,10 +87,10 @@ impl<D: Disk> BodyReader<D> {
     }
 
     /// The records with `after < cursor <= until`, in order: about `bytes_max` bytes, but at least one record
-    /// if there is one. A page may be short: go on from `through` until `at_end`.
+    /// if there is one. A page may be short. Continue from `through` until `at_end`.
     ///
     /// # Errors
-    /// `Damaged`, `Failed`: the node must stop.
+    /// `Damaged` or `Failed`: the node must stop.
     pub fn page_after(&self, after: Cursor, until: Cursor, bytes_max: usize) -> Result<BodyPage, BodyError> {
         let mut page = BodyPage { through: after, ..BodyPage::default() };
         while page.bytes.is_empty() && !page.at_end {
@@ -103,20 +103,20 @@ impl<D: Disk> BodyReader<D> {
         Ok(page)
     }
 
-    /// One encoded record; none when it is not there (any more). Read it with `format::body::decode`, which
-    /// checks it.
+    /// One encoded record; `None` when it does not exist, or no longer. Read it with `format::body::decode`,
+    /// which checks it.
     ///
     /// # Errors
-    /// `Damaged`, `Failed`: the node must stop.
+    /// `Damaged` or `Failed`: the node must stop.
     pub fn get(&self, position: Position) -> Result<Option<Vec<u8>>, BodyError> {
         Ok(self.get_many(&[position])?.pop().flatten())
     }
 
-    /// One encoded record for each position, in the order asked for. Ask in ascending or descending order:
-    /// neighbours then share one read of the disk.
+    /// One encoded record for each position, in the order of `positions`. Use ascending or descending order,
+    /// so that neighbours share one read of the disk.
     ///
     /// # Errors
-    /// `Damaged`, `Failed`: the node must stop.
+    /// `Damaged` or `Failed`: the node must stop.
     pub fn get_many(&self, positions: &[Position]) -> Result<Vec<Option<Vec<u8>>>, BodyError> {
         let mut block = Block { segment: (0, u32::MAX), begin: 0, bytes: Vec::new() };
         positions.iter().map(|position| self.get_one(*position, &mut block)).collect()
@@ -128,7 +128,7 @@ impl<D: Disk> BodyReader<D> {
         self.shared.layout().tail.last
     }
 
-    /// Where to read what comes behind a cursor; none when nothing does.
+    /// Where to read what follows a cursor; `None` when nothing does.
     fn source_after(&self, after: Cursor) -> Result<Option<Source<D::File>>, BodyError> {
         let sealed = {
             let layout = self.shared.layout();
@@ -179,11 +179,11 @@ impl<D: Disk> BodyReader<D> {
         if let Some(hint) = hint {
             return hint.offset;
         }
-        let place = points.partition_point(|point| point.position <= after.position);
-        place.checked_sub(1).map_or(RECORDS_AT, |place| points[place].offset)
+        let next = points.partition_point(|point| point.position <= after.position);
+        next.checked_sub(1).map_or(RECORDS_AT, |next| points[next].offset)
     }
 
-    /// Reads what of one segment belongs to the page; `page.through` says behind what.
+    /// Reads what belongs to the page from one segment. `page.through` says where to start.
     fn read_page(
         &self,
         source: &Source<D::File>,
@@ -201,7 +201,7 @@ impl<D: Disk> BodyReader<D> {
             if !run.is_empty() || run.is_final() || begin + bytes.len() as u64 == source.end {
                 break run;
             }
-            // Nothing but records before the page, or a part of one that is longer than was read.
+            // Only records before the page, or part of one that is longer than what was read.
             begin += run.start as u64;
             length = length.max(run.needed as u64);
         };
@@ -243,7 +243,7 @@ impl<D: Disk> BodyReader<D> {
         }
     }
 
-    /// Which part of which file has the position in it, if any has.
+    /// The part of a file that contains the position, if any does.
     fn block_with(&self, position: Position) -> Result<Option<Source<D::File>>, BodyError> {
         let sealed = {
             let layout = self.shared.layout();
@@ -273,7 +273,7 @@ impl<D: Disk> BodyReader<D> {
     }
 }
 
-/// Bytes read last, for the next of many.
+/// The bytes that were read last, for the next of many positions.
 struct Block {
     segment: (u64, u32),
     begin: u64,
@@ -282,9 +282,9 @@ struct Block {
 
 /// From the last point at or before the position to the next point.
 fn between(points: &[BodyPoint], position: Position, records_end: u64) -> (u64, u64) {
-    let place = points.partition_point(|point| point.position <= position);
-    let begin = place.checked_sub(1).map_or(RECORDS_AT, |place| points[place].offset);
-    (begin, points.get(place).map_or(records_end, |point| point.offset))
+    let next = points.partition_point(|point| point.position <= position);
+    let begin = next.checked_sub(1).map_or(RECORDS_AT, |next| points[next].offset);
+    (begin, points.get(next).map_or(records_end, |point| point.offset))
 }
 
 enum Search<'a> {
@@ -304,7 +304,7 @@ fn find_record(bytes: &[u8], position: Position) -> Search<'_> {
         }
         at += glance.len;
     }
-    // It is not there only if all that is there is what was written.
+    // The record is missing only if everything that was read is intact.
     first_broken(bytes)
 }
 
@@ -319,19 +319,19 @@ fn first_broken(bytes: &[u8]) -> Search<'_> {
     Search::Absent
 }
 
-/// Which bytes of a buffer belong to a page, and why it stops there.
+/// The bytes of a buffer that belong to a page, and why it ends there.
 struct Run {
     start: usize,
     end: usize,
     last: Option<Cursor>,
     stop: Stop,
-    /// Bytes from `start` on that hold one record at least.
+    /// The bytes from `start` on hold at least one record.
     needed: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stop {
-    /// The next record lies behind `until`.
+    /// The next record is after `until`.
     Until,
     /// The page is long enough.
     Full,

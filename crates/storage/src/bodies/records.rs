@@ -1,4 +1,4 @@
-//! Walks over encoded records.
+//! Reads encoded records one after another.
 
 use super::BodyError;
 use crate::disk::DiskFile;
@@ -12,11 +12,11 @@ pub(super) const PEEK_BYTES: usize = body::PEEK_BYTES + 2;
 
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// What can be seen of a record without reading all of it. It is true only if the record is intact.
+/// What a record's first bytes say. This is reliable only if the record is intact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Glance {
     pub(super) cursor: Cursor,
-    /// Bytes of the record.
+    /// The length of the record in bytes.
     pub(super) len: usize,
 }
 
@@ -24,7 +24,8 @@ pub(super) struct Glance {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct NoRecord;
 
-/// Looks at the record at the front of `bytes`; none when there are fewer than [`PEEK_BYTES`].
+/// Reads the first bytes of the record at the start of `bytes`; `None` when there are fewer than
+/// [`PEEK_BYTES`].
 pub(super) fn peek(bytes: &[u8]) -> Result<Option<Glance>, NoRecord> {
     let Some(slot) = bytes.get(body::PEEK_BYTES..PEEK_BYTES) else { return Ok(None) };
     let found = body::peek(bytes).map_err(|_| NoRecord)?;
@@ -32,7 +33,7 @@ pub(super) fn peek(bytes: &[u8]) -> Result<Option<Glance>, NoRecord> {
     Ok(Some(Glance { cursor: Cursor::new(found.position, slot), len: found.len }))
 }
 
-/// Whether the record at the front of `bytes` is what was written.
+/// Whether the record at the start of `bytes` is as it was written.
 pub(super) fn is_intact(bytes: &[u8]) -> bool {
     body::decode(bytes).is_ok()
 }
@@ -55,11 +56,11 @@ pub(super) struct Scanned<'a> {
 }
 
 impl<'a, F: DiskFile> Scan<'a, F> {
-    pub(super) fn new(name: &'a str, file: &'a F, places: Range<u64>) -> Self {
-        Self { name, file, next: places.start, end: places.end, buffer: Vec::new(), buffer_at: places.start }
+    pub(super) fn new(name: &'a str, file: &'a F, range: Range<u64>) -> Self {
+        Self { name, file, next: range.start, end: range.end, buffer: Vec::new(), buffer_at: range.start }
     }
 
-    /// The next record; none at the end.
+    /// The next record; `None` at the end.
     pub(super) fn next(&mut self) -> Result<Option<Scanned<'_>>, BodyError> {
         let offset = self.next;
         if offset == self.end {
@@ -75,7 +76,7 @@ impl<'a, F: DiskFile> Scan<'a, F> {
         Ok(Some(Scanned { offset, record, bytes }))
     }
 
-    /// Where in the buffer `length` bytes at `at` are; none when the records end before.
+    /// The range of the buffer that holds `length` bytes from `at` on; `None` when the records end before.
     fn fill(&mut self, at: u64, length: usize) -> Result<Option<usize>, BodyError> {
         if at + length as u64 > self.end {
             return Ok(None);
@@ -94,7 +95,7 @@ impl<'a, F: DiskFile> Scan<'a, F> {
     }
 }
 
-/// A sparse index being made.
+/// A sparse index that is being built.
 #[derive(Debug)]
 pub(super) struct Summary {
     pub(super) records: u64,

@@ -1,9 +1,9 @@
 //! Opens the body file: which segments there are, and where it ends.
 //!
-//! The end is the state's word: what lies behind it was appended by entries that the state does not hold, and
-//! comes again when the log is replayed. Everything before it was synced before the state said so; if it is
-//! not there, the file is damaged and not opened. Only the tail is read; what sealed segments hold is checked
-//! when it is read.
+//! The state says where the end is. What follows after it was appended by entries that the state does not
+//! hold, and is appended again when the log is replayed. Everything before it was synced before the state
+//! said so. If that is missing, the file is damaged and is not opened. Only the tail is read here. The
+//! content of sealed segments is checked when it is read.
 
 use super::append::{end_segment, write_header};
 use super::records::{Scan, Summary};
@@ -26,7 +26,7 @@ pub(super) fn open<D: Disk>(disk: D, end: u64, options: BodyOptions) -> Result<S
     }
     let FoundFiles { mut segments, surplus } = find(&disk, end, options)?;
     check_chain(&segments, end)?;
-    // Only now is it sure that these files belong together, and with the state.
+    // Only here is it certain that these files belong together, and to the state.
     for name in surplus {
         disk.remove(&name).map_err(|source| BodyError::io(&name, source))?;
     }
@@ -53,20 +53,20 @@ pub(super) fn open<D: Disk>(disk: D, end: u64, options: BodyOptions) -> Result<S
     Ok(shared)
 }
 
-/// Everything that lies in the directory.
+/// Every file in the directory.
 struct FoundFiles<F> {
     /// The segments that begin before the end, in order.
     segments: Vec<Found<F>>,
-    /// Files that nobody needs: unfinished ones, segments behind the end, and segments that had been replaced.
+    /// Files that are not needed: unfinished ones, segments after the end, and segments that were replaced.
     surplus: Vec<String>,
 }
 
-/// A segment's file and what its header says.
+/// A segment's file and its header.
 struct Found<F> {
     name: String,
     file: Arc<F>,
     header: BodySegmentHeader,
-    /// Bytes of the file.
+    /// The length of the file in bytes.
     len: u64,
 }
 
@@ -78,7 +78,7 @@ fn find<D: Disk>(disk: &D, end: u64, options: BodyOptions) -> Result<FoundFiles<
             (NEXT_NAME | COMPACT_NAME | ACCOUNT_NEW_NAME, _) => surplus.push(name),
             (ACCOUNT_NAME, _) => {}
             (_, Some(named)) if named.0 >= end => match open_segment(disk, name.clone(), named, options) {
-                // The power may have gone before its header was on disk.
+                // The power may have failed before its header was on disk.
                 Ok(_) | Err(BodyError::Damaged { .. }) if named.1 == 0 => surplus.push(name),
                 // Only what recovery can never cut is rewritten.
                 Ok(_) => return Err(unknown(name)),
@@ -130,15 +130,16 @@ fn without_replaced<F>(segments: Vec<Found<F>>, surplus: &mut Vec<String>) -> Ve
     kept
 }
 
-/// Each segment ends where the next begins, the first begins at 0, and the last reaches the end.
+/// Each segment must end where the next one begins, the first must begin at 0, and the last must reach the
+/// end.
 fn check_chain<F>(found: &[Found<F>], end: u64) -> Result<(), BodyError> {
     let mut at = 0;
-    for (place, segment) in found.iter().enumerate() {
+    for (nth, segment) in found.iter().enumerate() {
         if segment.header.first != at {
             let (file, what) = (segment.name.clone(), "the segment before this one is missing");
             return Err(BodyError::Damaged { file, offset: 0, what });
         }
-        at = match (segment.header.end, found.get(place + 1)) {
+        at = match (segment.header.end, found.get(nth + 1)) {
             (0, Some(next)) => next.header.first,
             (0, None) => segment.header.first + segment.len.saturating_sub(RECORDS_AT),
             (rewritten_end, _) => rewritten_end,
@@ -152,7 +153,7 @@ fn check_chain<F>(found: &[Found<F>], end: u64) -> Result<(), BodyError> {
     }
 }
 
-/// A state older than what was rewritten: it is not the one that this body file belongs to.
+/// The state is older than a rewriting, so it does not belong to this body file.
 fn unknown(file: String) -> BodyError {
     BodyError::Damaged { file, offset: 0, what: "it was rewritten, and the state does not know its events" }
 }
@@ -166,7 +167,7 @@ impl<F: DiskFile> Found<F> {
         BodyError::io(&self.name, source)
     }
 
-    /// Cuts it back to the end and reads what it holds.
+    /// Cuts the segment back to the end and reads its content.
     fn into_tail(self, end: u64, last: Cursor, options: BodyOptions) -> Result<Tail<F>, BodyError> {
         let records_end = RECORDS_AT + (end - self.header.first);
         let summary = summarise(&self, records_end, options)?;
@@ -178,8 +179,8 @@ impl<F: DiskFile> Found<F> {
         Ok(Tail { records_end, records, first, last, points, ..tail })
     }
 
-    /// A segment that another follows. Its ending may not have been synced when the power went, unless it was
-    /// rewritten; it is then made again.
+    /// A segment that has a successor. Unless it was rewritten, the power may have failed before its index
+    /// and trailer were synced; they are then written again.
     fn into_sealed(
         self,
         end: u64,

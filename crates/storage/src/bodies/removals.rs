@@ -1,17 +1,18 @@
-//! How much of each segment is dead, and since when.
+//! How many records of each segment are dead, and since when.
 //!
-//! Only numbers of records are kept, not which ones: a rewriting asks the state about each record anyway. So
-//! the account may be too high, never too low, and that only brings a rewriting forward.
+//! Only the number of records is kept, not which ones, because a rewriting asks the state about each record
+//! anyway. The number may be too high but never too low. If it is too high, the segment is only rewritten
+//! earlier.
 //!
-//! It survives a restart in a small side file, which the sync before a state flush replaces as a whole. After
-//! a crash the log is replayed from that flush, and what was removed since is noted again. Rebuilding the
-//! account instead (from the state, lazily) was rejected: it means a look-up an event of the whole store,
-//! while some tens of bytes a segment with removals are written here.
+//! The counts survive a restart in a small side file, which the sync before a state flush replaces
+//! completely. After a crash the log is replayed from that flush, and later removals are noted again. The
+//! alternative, to rebuild the counts from the state, was rejected: it needs a look-up for each event of the
+//! store, while the side file takes a few dozen bytes for each segment with removals.
 //!
-//! The side file also says how far a flushed state has known the body file, so that one who opens it with an
-//! older state, or none, is refused and does not cut off what only a newer state knows.
+//! The side file also says how far a flushed state has known the body file. So opening the body file with an
+//! older state, or with none, fails instead of cutting off what only a newer state knows.
 
-use super::segment::{ACCOUNT_NAME, ACCOUNT_NEW_NAME, Layout, Shared, lock};
+use super::segment::{ACCOUNT_NAME, ACCOUNT_NEW_NAME, Layout, RECORDS_AT, Shared, lock};
 use super::{BodyError, BodyOptions};
 use crate::disk::{Disk, DiskFile};
 use format::body_index::{BodyRemoval, decode_removals, encode_removals};
@@ -27,15 +28,15 @@ pub(super) struct Noted {
     pub(super) since: Wall,
 }
 
-/// The account, by the segments' first logical offsets.
+/// The counts, by the logical offset of each segment's first record.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     noted: BTreeMap<u64, Noted>,
-    /// What had been noted of the segment that is being rewritten; what comes meanwhile is noted anew.
+    /// The count of the segment that is being rewritten. Removals since then are counted separately.
     rewriting: Option<(u64, Noted)>,
     changes: u64,
     saved: u64,
-    /// What the side file says of the flushed state.
+    /// What the side file says about the flushed state.
     saved_persisted: u64,
 }
 
@@ -44,7 +45,7 @@ impl Ledger {
         self.noted.get(&segment).copied()
     }
 
-    /// Whether removed events may still lie in the segment.
+    /// Whether the segment may still hold removed events.
     pub(super) fn may_hold_removed(&self, segment: u64) -> bool {
         self.noted.contains_key(&segment) || self.rewriting.is_some_and(|(rewriting, _)| rewriting == segment)
     }
@@ -58,11 +59,33 @@ impl Ledger {
         rewriting + self.noted.values().map(|noted| noted.records).sum::<u64>()
     }
 
+    /// Dead records are counted but not measured, so each counts as the mean record of its segment.
+    pub(super) fn dead_bytes<F>(&self, layout: &Layout<F>) -> u64 {
+        let share = |bytes: u64, records: u64, dead: u64| match u128::from(records) {
+            0 => 0,
+            records => (u128::from(bytes) * u128::from(dead).min(records) / records) as u64,
+        };
+        let sealed = layout.sealed.iter().map(|segment| {
+            let bytes = segment.records_end - RECORDS_AT;
+            share(bytes, segment.trailer.records, self.dead_in(segment.header.first))
+        });
+        let tail = &layout.tail;
+        let in_tail = share(tail.records_end - RECORDS_AT, tail.records, self.dead_in(tail.header.first));
+        sealed.sum::<u64>() + in_tail
+    }
+
+    /// The dead records of one segment, also while it is being rewritten.
+    fn dead_in(&self, segment: u64) -> u64 {
+        let noted = self.get(segment).map_or(0, |noted| noted.records);
+        let rewriting = self.rewriting.filter(|(rewriting, _)| *rewriting == segment);
+        noted + rewriting.map_or(0, |(_, before)| before.records)
+    }
+
     pub(super) fn segments(&self) -> impl Iterator<Item = (u64, Noted)> + '_ {
         self.noted.iter().map(|(segment, noted)| (*segment, *noted))
     }
 
-    /// Counts up to as many records as the segment has.
+    /// Adds to the count, up to the number of records that the segment has.
     pub(super) fn note(&mut self, segment: u64, records_max: u64, new: Noted) {
         if records_max == 0 {
             return;
@@ -78,7 +101,7 @@ impl Ledger {
         self.rewriting = Some((segment, noted));
     }
 
-    /// The old segment stays, with all that was noted of it.
+    /// The old segment stays, with its count.
     pub(super) fn abandon_rewriting(&mut self) {
         if let Some((segment, before)) = self.rewriting.take()
             && before.records > 0
@@ -87,7 +110,7 @@ impl Ledger {
         }
     }
 
-    /// The segments are one now, and only what came meanwhile is dead in it.
+    /// The segments have become one. Only the removals noted meanwhile are dead in it.
     pub(super) fn end_rewriting(&mut self, replaced: &[u64], by: u64) {
         self.rewriting = None;
         for segment in replaced {
@@ -98,7 +121,8 @@ impl Ledger {
         self.changes += 1;
     }
 
-    /// What the side file should hold, and a mark for [`Self::saved`]; none when it holds that.
+    /// The rows that the side file should hold, and a number to pass to [`Self::saved`]; `None` when it
+    /// already holds them.
     fn unsaved(&self, persisted: u64) -> Option<(Vec<BodyRemoval>, u64)> {
         if self.saved == self.changes && self.saved_persisted == persisted {
             return None;
@@ -118,7 +142,7 @@ impl Ledger {
 }
 
 impl<D: Disk> Shared<D> {
-    /// Counts the positions in the segments they lie in.
+    /// Counts the positions in the segments that contain them.
     pub(super) fn note_removed(&self, positions: &[Position], now: Wall) {
         let layout = self.layout();
         let mut ledger = self.ledger();
@@ -132,7 +156,8 @@ impl<D: Disk> Shared<D> {
         }
     }
 
-    /// Replaces the side file if the account has changed. The name is durable after a sync of the directory.
+    /// Replaces the side file if the counts have changed. The new name is durable after a sync of the
+    /// directory.
     pub(super) fn save_account(&self) -> Result<(), BodyError> {
         let _one_at_a_time = lock(&self.saving);
         let persisted = self.persisted.load(Ordering::Acquire);
@@ -159,7 +184,7 @@ impl<D: Disk> Shared<D> {
     }
 }
 
-/// What the side file says; nothing when there is none.
+/// The content of the side file; empty when there is none.
 #[derive(Debug, Default)]
 pub(super) struct Account {
     pub(super) persisted: u64,
@@ -195,14 +220,14 @@ pub(super) fn read_account<D: Disk>(disk: &D, options: BodyOptions) -> Result<Ac
 }
 
 impl Account {
-    /// Gives the removals to the segments there are.
+    /// Assigns the counts to the existing segments.
     pub(super) fn into_ledger<F>(self, layout: &Layout<F>) -> Ledger {
         let mut ledger = Ledger::default();
         for row in self.removals {
             let noted = Noted { records: row.records, since: row.since };
-            // A segment may have become part of a rewritten one since.
-            let place = layout.sealed.partition_point(|segment| segment.end <= row.segment);
-            match layout.sealed.get(place) {
+            // A segment may have become part of a rewritten one.
+            let at = layout.sealed.partition_point(|segment| segment.end <= row.segment);
+            match layout.sealed.get(at) {
                 Some(segment) => ledger.note(segment.header.first, segment.trailer.records, noted),
                 None if row.segment <= layout.end() => {
                     ledger.note(layout.tail.header.first, layout.tail.records, noted);

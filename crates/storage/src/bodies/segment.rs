@@ -1,4 +1,4 @@
-//! The files of the body file and what is known of each, shared by the owner, the readers and the jobs.
+//! The files of the body file and what is known about each. The owner, the readers and the jobs share this.
 //!
 //! ```text
 //! sealed  0000000000000000-00000002.bodies   header │ live records │ index │ trailer    (rewritten twice)
@@ -6,8 +6,8 @@
 //! tail    0000000007ffe1c4-00000000.bodies   header │ records ...
 //! ```
 //!
-//! A name is the logical offset of the first record and the generation. Logical offsets count the bytes of all
-//! records ever appended; only the tail and the cut when the store is opened use them. Events are found by
+//! A name consists of the logical offset of the first record and the generation. Logical offsets count the
+//! bytes of all records ever appended. Only the tail and the cut at opening use them; events are found by
 //! position.
 
 use super::removals::Ledger;
@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 
 /// Where a segment's first record begins.
 pub(super) const RECORDS_AT: u64 = HEADER_BYTES_MAX as u64;
-/// A file that is not yet what its name will say.
+/// A file that does not have its final content yet.
 pub(super) const NEXT_NAME: &str = "next.new";
 pub(super) const COMPACT_NAME: &str = "compact.new";
 pub(super) const ACCOUNT_NAME: &str = "account";
@@ -41,8 +41,8 @@ pub(super) fn parse_name(name: &str) -> Option<(u64, u32)> {
     (file_name(first, generation) == name).then_some((first, generation))
 }
 
-/// All that the body file's handles share. Locks are taken in the order of the fields, held for moments, and
-/// never during disk work.
+/// Everything that the body file's handles share. Locks are taken in the order of the fields, held for
+/// moments, and never during disk work.
 #[derive(Debug)]
 pub(super) struct Shared<D: Disk> {
     pub(super) disk: D,
@@ -53,7 +53,7 @@ pub(super) struct Shared<D: Disk> {
     points: Mutex<PointCache>,
     /// Recovery never cuts below this logical offset.
     pub(super) persisted: AtomicU64,
-    /// Held by the one who writes the side file.
+    /// Held while the side file is written.
     pub(super) saving: Mutex<()>,
     failed: AtomicBool,
 }
@@ -71,9 +71,9 @@ pub(super) struct Sealed<F> {
     pub(super) name: String,
     pub(super) file: Arc<F>,
     pub(super) header: BodySegmentHeader,
-    /// The logical offset behind it.
+    /// The logical offset after its last record.
     pub(super) end: u64,
-    /// Where in the file its records end.
+    /// Where its records end in the file.
     pub(super) records_end: u64,
     pub(super) trailer: BodyTrailer,
 }
@@ -88,16 +88,16 @@ pub(super) struct Tail<F> {
     pub(super) records: u64,
     /// The first event in it.
     pub(super) first: Cursor,
-    /// The last event there is, in it or before it.
+    /// The last event of the whole body file, in this segment or before it.
     pub(super) last: Cursor,
     pub(super) points: Vec<BodyPoint>,
 }
 
-/// What the next sync has to do beside the tail.
+/// What the next sync has to do, besides the tail.
 #[derive(Debug)]
 pub(super) struct Unsynced<F> {
     pub(super) files: Vec<Arc<F>>,
-    /// Names made or changed so far, and how many of them are durable.
+    /// How many names were created or changed so far, and how many of them are durable.
     pub(super) names: u64,
     pub(super) names_synced: u64,
 }
@@ -146,7 +146,8 @@ impl<D: Disk> Shared<D> {
         if self.failed.load(Ordering::Acquire) { Err(BodyError::Poisoned) } else { Ok(()) }
     }
 
-    /// Only lack of space, and a question that was not answered, leave the body file usable.
+    /// Lack of space, and a liveness check that failed, leave the body file usable. After any other error it
+    /// is not.
     pub(super) fn poisons<T>(&self, result: Result<T, BodyError>) -> Result<T, BodyError> {
         if let Err(error) = &result
             && !matches!(error, BodyError::NoSpace(_) | BodyError::Liveness(_))
@@ -156,16 +157,16 @@ impl<D: Disk> Shared<D> {
         result
     }
 
-    /// A sealed segment's index, from memory or its file.
+    /// A sealed segment's index, from memory or from its file.
     pub(super) fn points(&self, segment: &Sealed<D::File>) -> Result<Arc<Vec<BodyPoint>>, BodyError> {
         let key = (segment.header.first, segment.header.generation);
         {
             let mut cache = lock(&self.points);
-            if let Some(place) = cache.iter().position(|(known, _)| *known == key)
-                && let Some(entry) = cache.remove(place)
+            if let Some(at) = cache.iter().position(|(known, _)| *known == key)
+                && let Some(cached) = cache.remove(at)
             {
-                let points = Arc::clone(&entry.1);
-                cache.push_back(entry);
+                let points = Arc::clone(&cached.1);
+                cache.push_back(cached);
                 return Ok(points);
             }
         }
@@ -180,15 +181,16 @@ impl<D: Disk> Shared<D> {
 }
 
 impl<F> Layout<F> {
-    /// The first sealed segment that may hold events behind the cursor; beyond all of them is the tail.
+    /// The index of the first sealed segment that may hold events after the cursor; the number of sealed
+    /// segments when only the tail may.
     pub(super) fn sealed_after(&self, after: Cursor) -> usize {
         self.sealed.partition_point(|segment| segment.trailer.last <= after)
     }
 
-    /// The sealed segment that the position is in, if it is in one.
+    /// The sealed segment that contains the position, if any.
     pub(super) fn sealed_with(&self, position: Position) -> Option<&Arc<Sealed<F>>> {
-        let place = self.sealed.partition_point(|segment| segment.trailer.last.position < position);
-        self.sealed.get(place).filter(|segment| segment.trailer.first.position <= position)
+        let at = self.sealed.partition_point(|segment| segment.trailer.last.position < position);
+        self.sealed.get(at).filter(|segment| segment.trailer.first.position <= position)
     }
 
     pub(super) fn end(&self) -> u64 {
@@ -211,7 +213,7 @@ impl<F: DiskFile> Sealed<F> {
         BodyError::Damaged { file: self.name.clone(), offset, what }
     }
 
-    /// Bytes of the file.
+    /// The length of the file in bytes.
     pub(super) fn file_bytes(&self) -> u64 {
         self.records_end + format::body_index::ending_bytes(self.trailer.points as usize)
     }

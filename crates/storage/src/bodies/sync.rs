@@ -5,11 +5,11 @@ use super::segment::Shared;
 use crate::disk::{Disk, DiskFile};
 use std::sync::Arc;
 
-/// See [`super::Bodies::sync_handle`].
+/// The work of a sync; see [`super::Bodies::sync_handle`].
 #[derive(Debug)]
 pub struct BodySync<D: Disk> {
     shared: Arc<Shared<D>>,
-    /// Sealed segments that are not durable yet, then the tail.
+    /// The sealed segments that are not durable yet, then the tail.
     files: Vec<Arc<D::File>>,
     end: u64,
 }
@@ -22,11 +22,12 @@ impl<D: Disk> BodySync<D> {
         Self { shared: Arc::clone(shared), files, end: layout.end() }
     }
 
-    /// Returns the logical end up to which everything is now durable, with what was noted of removals. Blocks.
+    /// Returns the logical end up to which everything is now durable, and saves the counts of removed events.
+    /// Blocks.
     ///
     /// # Errors
-    /// `NoSpace`: not all is durable; flush nothing, and sync again later. Anything else: the body file is
-    /// poisoned for good, and the node must stop.
+    /// `NoSpace`: not everything is durable, so do not flush the state, and retry later. After any other
+    /// error the body file is unusable, and the node must stop.
     pub fn run(self) -> Result<u64, BodyError> {
         self.shared.check()?;
         let result = self.sync();
@@ -53,7 +54,7 @@ impl<D: Disk> BodySync<D> {
     }
 }
 
-/// Lack of space is no excuse for a sync.
+/// For a sync, lack of space counts like any other failure.
 pub(super) fn failed(file: &str, source: std::io::Error) -> BodyError {
     BodyError::Failed { file: file.to_owned(), source }
 }

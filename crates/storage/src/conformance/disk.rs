@@ -1,4 +1,4 @@
-//! What each [`Disk`] must do; and the way to run a check over each kind of disk.
+//! What each [`Disk`] must do, and a way to run a check over each kind of disk.
 
 use crate::disk::{Disk, DiskFile};
 use std::io::ErrorKind;
@@ -117,8 +117,8 @@ fn cutting_and_lengthening_leave_zeros(disk: impl Disk) {
 fn reserving_changes_nothing_that_can_be_seen(disk: impl Disk) {
     let file = disk.create("a").expect("created");
     file.write_at(b"abc", 0).expect("written");
-    file.reserve(100_000).expect("room");
-    file.reserve(0).expect("room");
+    file.reserve(100_000).expect("space");
+    file.reserve(0).expect("space");
     assert_eq!(content(&file), b"abc");
     file.set_len(3).expect("what was reserved is given back");
     assert_eq!(content(&file), b"abc");

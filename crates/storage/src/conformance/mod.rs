@@ -1,5 +1,4 @@
-//! One suite a trait, passed by every implementation.
+//! One suite for each trait. Every implementation must pass it.
 
 pub(crate) mod disk;
-pub(crate) mod random;
 pub(crate) mod state;

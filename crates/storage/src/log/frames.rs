@@ -1,17 +1,17 @@
-//! Reads the frames of a segment one after the other, and finds headers of frames behind a broken one.
+//! Reads the frames of a segment one after the other, and finds the headers of frames after a broken one.
 
 use crate::disk::DiskFile;
 use format::frame::{FRAME_ALIGN, FRAME_HEADER_BYTES, FrameHeader, FrameSeed, is_intact};
 use std::io;
 use std::ops::Range;
 
-/// Reads frames in order. Its buffer is as long as the longest frame, but at least a chunk.
+/// Reads frames in order. Its buffer is as long as the longest frame, and at least one chunk.
 pub(super) struct Frames<'a, F> {
     file: &'a F,
     seed: FrameSeed,
     /// Where the next frame begins.
     next: u64,
-    /// Where the last one ends at the latest.
+    /// The offset at which the last one must have ended.
     limit: u64,
     chunk: usize,
     buffer: Vec<u8>,
@@ -19,22 +19,22 @@ pub(super) struct Frames<'a, F> {
 }
 
 impl<'a, F: DiskFile> Frames<'a, F> {
-    pub(super) fn new(file: &'a F, seed: FrameSeed, places: Range<u64>, chunk: usize) -> Self {
-        let Range { start, end } = places;
+    pub(super) fn new(file: &'a F, seed: FrameSeed, range: Range<u64>, chunk: usize) -> Self {
+        let Range { start, end } = range;
         Self { file, seed, next: start, limit: end, chunk, buffer: Vec::new(), buffer_at: start }
     }
 
-    /// Where the frame that was not there would begin.
-    pub(super) const fn place(&self) -> u64 {
+    /// Where the first missing frame would begin.
+    pub(super) const fn offset(&self) -> u64 {
         self.next
     }
 
-    /// Goes on at a frame further on.
+    /// Continues at a later frame.
     pub(super) fn skip_to(&mut self, offset: u64) {
         self.next = self.next.max(offset);
     }
 
-    /// The next frame; none when no intact frame begins here.
+    /// The next frame; `None` when no intact frame begins here.
     pub(super) fn next(&mut self) -> io::Result<Option<Frame<'_>>> {
         let at = self.next;
         let Some(start) = self.fill(at, FRAME_HEADER_BYTES)? else { return Ok(None) };
@@ -50,7 +50,7 @@ impl<'a, F: DiskFile> Frames<'a, F> {
         Ok(Some(Frame { header, records }))
     }
 
-    /// Where in the buffer `length` bytes at `at` are; none when the segment ends before.
+    /// The range of the buffer that holds `length` bytes from `at` on; `None` when the segment ends before.
     fn fill(&mut self, at: u64, length: usize) -> io::Result<Option<usize>> {
         if at + length as u64 > self.limit {
             return Ok(None);
@@ -68,14 +68,14 @@ impl<'a, F: DiskFile> Frames<'a, F> {
     }
 }
 
-/// A frame that is what was written.
+/// A frame that is as it was written.
 pub(super) struct Frame<'a> {
     pub(super) header: FrameHeader,
     pub(super) records: &'a [u8],
 }
 
-/// Looks for frame headers at and behind `from`, and whether any says that something beyond `durable_beyond`
-/// was on disk when it was written. A header counts although the rest of its frame may be torn.
+/// Looks for frame headers from `from` on, and whether any of them says that data beyond `durable_beyond` was
+/// on disk when it was written. A header counts even if the rest of its frame is torn.
 pub(super) fn search<F: DiskFile>(
     file: &F,
     seed: FrameSeed,
@@ -88,11 +88,11 @@ pub(super) fn search<F: DiskFile>(
     let mut at = from.next_multiple_of(FRAME_ALIGN);
     loop {
         let read = file.read_at(&mut buffer, at)?;
-        let mut place = 0;
-        while place + FRAME_HEADER_BYTES <= read.min(CHUNK + FRAME_HEADER_BYTES - 1) {
-            let offset = at + place as u64;
-            let bytes = &buffer[place..];
-            // Cheap first: almost nothing has its own place written in it.
+        let mut within = 0;
+        while within + FRAME_HEADER_BYTES <= read.min(CHUNK + FRAME_HEADER_BYTES - 1) {
+            let offset = at + within as u64;
+            let bytes = &buffer[within..];
+            // The cheap check first: hardly anything contains its own offset.
             if bytes[8..16] == offset.to_le_bytes()
                 && let Some(head) = bytes.first_chunk()
                 && let Some(header) = FrameHeader::decode(seed, head, offset)
@@ -101,7 +101,7 @@ pub(super) fn search<F: DiskFile>(
                 found.opening_max = found.opening_max.max(header.opening);
                 found.damage |= header.durable_end > durable_beyond;
             }
-            place += FRAME_ALIGN as usize;
+            within += FRAME_ALIGN as usize;
         }
         if read < buffer.len() {
             return Ok(found);
@@ -115,6 +115,6 @@ pub(super) fn search<F: DiskFile>(
 pub(super) struct Found {
     pub(super) any: bool,
     pub(super) opening_max: u32,
-    /// Something that had been synced is broken.
+    /// Data that was synced is broken.
     pub(super) damage: bool,
 }

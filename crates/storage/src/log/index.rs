@@ -1,4 +1,4 @@
-//! What the log knows about its content, shared by the writer, the readers and the preparer.
+//! What the log knows about its content. The writer, the readers and the preparer share it.
 
 use super::segment::{Segment, Spare};
 use super::{LogError, LogOptions, RecoveredGroup};
@@ -11,22 +11,23 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// How far apart two points of a segment's index are: what is read in vain to find an entry.
+/// The distance between two points of a segment's index: a reader that looks for an entry reads up to this
+/// much in vain.
 pub(super) const STRIDE_BYTES: u64 = 4 << 10;
-/// Indexes of sealed segments that readers keep.
+/// How many indexes of sealed segments the readers keep.
 const SEALED_INDEXES_MAX: usize = 2;
 
-/// All that the log's handles share.
+/// Everything that the log's handles share.
 #[derive(Debug)]
 pub(super) struct Shared<D: Disk> {
     pub(super) disk: D,
     pub(super) options: LogOptions,
-    /// Held for moments only; disk work is done outside.
+    /// Held only for moments. Disk work is done without it.
     pub(super) content: Mutex<Content<D::File>>,
     pub(super) pool: Mutex<Pool<D::File>>,
-    /// Held while a header is written: by a rotation, or when the oldest generation is written down.
+    /// Held while a header is written: by a rotation, or to record the oldest generation.
     pub(super) headers: Mutex<()>,
-    /// Held by whoever prepares.
+    /// Held during a preparation.
     pub(super) preparing: Mutex<()>,
     pub(super) sealed: Mutex<VecDeque<(u64, Arc<SegmentIndex>)>>,
     failed: AtomicBool,
@@ -37,15 +38,15 @@ pub(super) struct Shared<D: Disk> {
 pub(super) struct Pool<F> {
     pub(super) spares: Vec<Spare<F>>,
     pub(super) next_file: u64,
-    /// What the last segment's header on disk says: files of this generation and later are looked for when
-    /// the log is opened, earlier ones may be removed.
+    /// From the header of the last segment on disk: opening the log looks for files of this generation and
+    /// later ones. Earlier ones may be removed.
     pub(super) oldest_on_disk: u64,
 }
 
 /// Where each group's entries are.
 #[derive(Debug)]
 pub(super) struct Content<F> {
-    /// Oldest first; the last is written to.
+    /// Oldest first. The last one is being written.
     pub(super) segments: VecDeque<Arc<Segment<F>>>,
     pub(super) groups: BTreeMap<GroupId, GroupLog>,
     /// The index of the last segment.
@@ -59,7 +60,7 @@ pub(super) struct Content<F> {
 pub(super) struct GroupLog {
     pub(super) hard_state: HardState,
     pub(super) purged: Index,
-    /// Which segment holds what, ascending and without gaps.
+    /// Which segment holds which entries, in ascending order and without gaps.
     ranges: VecDeque<EntryRange>,
 }
 
@@ -71,7 +72,7 @@ pub(super) struct EntryRange {
     pub(super) last: Index,
 }
 
-/// What one group record changes.
+/// The change that one group record makes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Update {
     group: GroupId,
@@ -98,7 +99,8 @@ impl<D: Disk> Shared<D> {
         if self.failed.load(Ordering::Acquire) { Err(LogError::Poisoned) } else { Ok(()) }
     }
 
-    /// No error but lack of space leaves the log usable: what is on disk is then no longer known.
+    /// After any error except lack of space, the log is unusable, because it is no longer known what is on
+    /// disk.
     pub(super) fn poisons<T>(&self, result: Result<T, LogError>) -> Result<T, LogError> {
         if let Err(error) = &result
             && !matches!(error, LogError::NoSpace(_))
@@ -125,7 +127,7 @@ impl<D: Disk> Shared<D> {
 }
 
 impl<F> Content<F> {
-    /// Takes a frame that was written at `offset` of the last segment, which has this generation.
+    /// Adds a frame that was written at `offset` of the last segment, which has this generation.
     pub(super) fn apply(&mut self, updates: &[Update], generation: u64, offset: u64) {
         for update in updates {
             let group = self.groups.entry(update.group).or_default();
@@ -142,7 +144,7 @@ impl<F> Content<F> {
         }
     }
 
-    /// Takes what a sealed segment's index says.
+    /// Adds the index of a sealed segment.
     pub(super) fn apply_sealed(&mut self, index: &SegmentIndex, generation: u64) {
         for (group, entries) in &index.groups {
             let range = EntryRange { generation, first: entries.first, last: entries.last };
@@ -150,7 +152,7 @@ impl<F> Content<F> {
         }
     }
 
-    /// Takes the segments in front that no group needs.
+    /// Removes and returns the oldest segments that no group needs.
     pub(super) fn take_purged(&mut self) -> Vec<Arc<Segment<F>>> {
         let needed = self.groups.values().filter_map(|group| group.ranges.front());
         let needed = needed.map(|range| range.generation).min().unwrap_or(u64::MAX);
@@ -166,14 +168,14 @@ impl<F> Content<F> {
     }
 
     pub(super) fn segment(&self, generation: u64) -> Option<Arc<Segment<F>>> {
-        let place = self.segments.binary_search_by_key(&generation, |segment| segment.header.generation);
-        place.ok().map(|place| Arc::clone(&self.segments[place]))
+        let found = self.segments.binary_search_by_key(&generation, |segment| segment.header.generation);
+        found.ok().map(|at| Arc::clone(&self.segments[at]))
     }
 
-    /// The header of the segment behind this one, which says where this one ends; none behind the last.
+    /// The header of the segment after this one, which says where this one ends; `None` for the last one.
     pub(super) fn following(&self, generation: u64) -> Option<LogSegmentHeader> {
-        let place = self.segments.partition_point(|segment| segment.header.generation <= generation);
-        self.segments.get(place).map(|segment| segment.header)
+        let found = self.segments.partition_point(|segment| segment.header.generation <= generation);
+        self.segments.get(found).map(|segment| segment.header)
     }
 
     pub(super) fn recovered(&self) -> BTreeMap<GroupId, RecoveredGroup> {
@@ -191,8 +193,8 @@ impl GroupLog {
     }
 
     pub(super) fn find(&self, index: Index) -> Option<EntryRange> {
-        let place = self.ranges.partition_point(|range| range.last < index);
-        self.ranges.get(place).copied().filter(|range| range.first <= index)
+        let found = self.ranges.partition_point(|range| range.last < index);
+        self.ranges.get(found).copied().filter(|range| range.first <= index)
     }
 
     pub(super) fn purge(&mut self, through: Index) {
@@ -209,7 +211,7 @@ impl GroupLog {
         RecoveredGroup { hard_state: self.hard_state, first: self.first(), last: self.last() }
     }
 
-    /// Later entries replace all from their first on; behind a gap the group begins anew.
+    /// New entries replace all from their first one on. After a gap the group starts anew.
     fn insert(&mut self, new: EntryRange) {
         if new.first.0 > self.last().0.saturating_add(1) {
             self.ranges.clear();
@@ -228,7 +230,8 @@ impl GroupLog {
     }
 }
 
-/// Reads what records change, without a change. Entries that do not follow each other become several updates.
+/// Finds the changes that records make, without making them. Entries that do not follow each other become
+/// several changes.
 pub(super) fn read_updates(records: &[u8], updates: &mut Vec<Update>) -> Result<(), BadRecord> {
     updates.clear();
     for record in decode_groups(records) {

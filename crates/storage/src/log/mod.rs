@@ -1,4 +1,4 @@
-//! The log: what makes an entry durable. One log is shared by all groups of a node.
+//! The log makes entries durable. All groups of a node share one log.
 //!
 //! ```text
 //! segment   header │ carry frame │ frame │ frame │ ... │ index frame          (sealed)
@@ -6,21 +6,21 @@
 //! spare     header of an earlier use, or zeros │ old frames, or zeros
 //! ```
 //!
-//! A write appends one frame of group records to the last segment; a sync makes all frames durable that were
-//! written before. Segments are zeroed once, in the background, and then recycled, because a sync of blocks
-//! that were written before costs less than of a file that grows. The forms are in `format::frame`,
+//! A write appends one frame of group records to the last segment. A sync makes all frames durable that were
+//! written before it. Segments are zeroed once, in the background, and then recycled, because syncing blocks
+//! that were written before is cheaper than syncing a file that grows. The formats are in `format::frame`,
 //! `format::header` and `format::log_index`.
 //!
 //! What it guarantees:
-//! - What was synced is found again when the log is opened, in whatever moment the power was cut, or the log
-//!   is refused as damaged. It is never cut short silently: a broken frame is taken for a torn tail only when
-//!   nothing behind it says that it had been synced.
+//! - Opening the log finds everything that was synced, whenever the power was cut, or reports the log as
+//!   damaged. The log is never cut short silently: a broken frame counts as a torn tail only if nothing after
+//!   it says that it had been synced.
 //! - An entry replaces those of its group from its index on, in memory and when the log is opened.
-//! - A purge never loses a hard state: each segment begins with all groups' latest.
-//! - After a failed write or sync the log says nothing more. Only want of space leaves it usable.
+//! - A purge never loses a hard state: each segment begins with the latest one of every group.
+//! - After a failed write or sync the log refuses all further work. Only lack of space leaves it usable.
 //!
-//! It knows no thread: the writer is for one that may block, the readers for any, the preparer for one in the
-//! background.
+//! It starts no thread. The writer is for a thread that may block, the readers for any thread, and the
+//! preparer for one in the background.
 
 mod error;
 mod frames;
@@ -45,57 +45,57 @@ use format::header::StoreId;
 use model::{GroupId, Index};
 use std::collections::BTreeMap;
 
-/// How a log is kept.
+/// The options of a log.
 #[derive(Clone, Copy, Debug)]
 pub struct LogOptions {
-    /// Whose log it is; a segment of another store is refused.
+    /// The store that the log belongs to. A segment of another store is an error.
     pub store: StoreId,
-    /// A segment is full before it passes this; only a frame longer than a whole segment does.
+    /// The maximum size of a segment. Only a single frame that is longer than this exceeds it.
     pub segment_bytes: u64,
-    /// Purged segments kept for recycling; others are removed.
+    /// How many purged segments are kept for recycling. Others are removed.
     pub spares_max: usize,
 }
 
 impl LogOptions {
-    /// 64 MiB a segment, four spares.
+    /// 64 MiB for each segment, four spares.
     #[must_use]
     pub const fn new(store: StoreId) -> Self {
         Self { store, segment_bytes: 64 << 20, spares_max: 4 }
     }
 }
 
-/// What a group had in the log when it was opened.
+/// What the log held of a group when it was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RecoveredGroup {
     pub hard_state: HardState,
-    /// The first entry there is. Entries that were purged may come back with a start: purge them again.
+    /// The first entry. Purged entries may come back at a start: purge them again.
     pub first: Index,
-    /// The last entry there is; `first - 1` when there is none.
+    /// The last entry; `first - 1` when there is none.
     pub last: Index,
 }
 
-/// A log, ready.
+/// An open log.
 #[derive(Debug)]
 pub struct OpenedLog<D: Disk> {
     /// For the log thread.
     pub writer: LogWriter<D>,
-    /// For everyone.
+    /// For any thread.
     pub reader: LogReader<D>,
-    /// For a thread in the background.
+    /// For a background thread.
     pub preparer: LogPreparer<D>,
     pub groups: BTreeMap<GroupId, RecoveredGroup>,
 }
 
-/// See [`Log::open`].
+/// Opens logs; see [`Log::open`].
 #[derive(Debug)]
 pub struct Log;
 
 impl Log {
-    /// Opens the log in a directory of its own, or begins one there. When it returns, all that was recovered
-    /// is durable.
+    /// Opens the log in a directory of its own, or creates one there. When this returns, everything that was
+    /// recovered is durable.
     ///
     /// # Errors
-    /// [`LogError`]; a log that is damaged below its durable end is never opened.
+    /// [`LogError`]. A log with damage before its durable end is never opened.
     pub fn open<D: Disk>(disk: D, options: LogOptions) -> Result<OpenedLog<D>, LogError> {
         recovery::open(disk, options)
     }

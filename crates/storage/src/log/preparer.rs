@@ -1,4 +1,5 @@
-//! Makes segments ready ahead of need, on a thread of its caller's, so that the writer never zeroes one.
+//! Prepares segments before they are needed, on a thread of the caller's, so that the writer never has to
+//! zero one.
 
 use super::LogError;
 use super::index::{Shared, lock};
@@ -9,38 +10,38 @@ use format::header::LogSegmentHeader;
 use std::mem;
 use std::sync::Arc;
 
-/// Measured: syncs of a segment that was zeroed in longer writes cost more for good.
+/// Measured: syncs of a segment that was zeroed in longer writes are slower for ever.
 const ZEROS_BYTES: usize = 64 << 10;
-/// How much is zeroed between two syncs, so that the log's own never waits for a whole segment.
+/// How much is zeroed between two syncs, so that a sync of the log never waits for a whole segment.
 const SYNC_EVERY_BYTES: u64 = 4 << 20;
 
 /// What [`LogPreparer::prepare`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prepared {
-    /// Nothing was wanted.
+    /// Nothing was needed.
     Nothing,
-    /// Something was done; more may be wanted.
+    /// Something was done. More may be needed.
     Some,
 }
 
-/// Prepares, trims and scrubs spare segments. Cheap to clone.
+/// Prepares spare segments, and removes those that are too many or may hold removed data. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct LogPreparer<D: Disk> {
     pub(super) shared: Arc<Shared<D>>,
 }
 
 impl<D: Disk> LogPreparer<D> {
-    /// Whether [`Self::prepare`] has something to do: ask after opening, after each purge, and now and then
-    /// while the log is written.
+    /// Whether [`Self::prepare`] has something to do. Check this after opening, after each purge, and now and
+    /// then while the log is written.
     #[must_use]
     pub fn is_wanted(&self) -> bool {
         self.lacks_spare() || self.surplus() > 0
     }
 
-    /// Zeroes one spare segment if none is ready, or removes spares beyond the maximum. Blocks.
+    /// Zeroes one spare segment if none is ready, or removes spares above the maximum. Blocks.
     ///
     /// # Errors
-    /// `NoSpace`: the log goes on without a spare. Anything else: the node must stop.
+    /// `NoSpace`: the log continues without a spare. After any other error the node must stop.
     pub fn prepare(&self) -> Result<Prepared, LogError> {
         let _one_at_a_time = lock(&self.shared.preparing);
         self.shared.check()?;
@@ -54,8 +55,8 @@ impl<D: Disk> LogPreparer<D> {
         self.shared.poisons(result)
     }
 
-    /// Removes all spare segments, which may still hold the bytes of events that were removed from the store;
-    /// fresh ones come with [`Self::prepare`]. Blocks.
+    /// Removes all spare segments, because they may still hold the bytes of removed events. [`Self::prepare`]
+    /// creates new ones. Blocks.
     ///
     /// # Errors
     /// The node must stop.
@@ -93,8 +94,8 @@ impl<D: Disk> LogPreparer<D> {
         self.remove(surplus)
     }
 
-    /// Removes files for good. Those that the last segment's header still counts among the log would be
-    /// missed when the log is opened, so the header is written anew first.
+    /// Removes files for good. If the last segment's header still lists them as part of the log, opening the
+    /// log would miss them, so that header is rewritten first.
     fn remove(&self, spares: Vec<Spare<D::File>>) -> Result<(), LogError> {
         let youngest = spares.iter().map(|spare| spare.generation).max().unwrap_or(0);
         if lock(&self.shared.pool).oldest_on_disk <= youngest {
@@ -108,7 +109,7 @@ impl<D: Disk> LogPreparer<D> {
         self.shared.disk.sync_dir().map_err(directory)
     }
 
-    /// Writes into the last segment's header, one sector, which generation is the oldest needed now.
+    /// Writes the oldest generation needed now into the last segment's header, which is one sector.
     fn write_oldest(&self) -> Result<(), LogError> {
         let _headers = lock(&self.shared.headers);
         let (name, header) = {
@@ -118,7 +119,7 @@ impl<D: Disk> LogPreparer<D> {
             (segment.name.clone(), header)
         };
         let failed = |source| LogError::Failed { file: name.clone(), source };
-        // A handle of its own: of two threads that sync one handle, only one would see a failure.
+        // Uses a file handle of its own: if two threads sync one handle, only one of them sees a failure.
         let file = self.shared.disk.open(&name).map_err(failed)?;
         rewrite_header(&file, &header).map_err(failed)?;
         file.sync().map_err(failed)?;

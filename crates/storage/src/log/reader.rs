@@ -1,8 +1,8 @@
-//! Reads entries back. Readers see what has been written, synced or not.
+//! Reads entries back. Readers see everything that was written, synced or not.
 //!
-//! A reader looks up under the lock where to read, and reads outside of it. Meanwhile the segment may be
-//! purged and recycled: its new frames have another seed, so they are never taken for the old ones, and what
-//! looks broken in a segment that is no longer in use is not damage.
+//! A reader finds out under the lock where to read, and reads without it. Meanwhile the segment may be purged
+//! and recycled. Its new frames have another seed, so they are never taken for the old ones, and a segment
+//! that is no longer in use is not reported as damaged.
 
 use super::LogError;
 use super::frames::Frames;
@@ -17,10 +17,10 @@ use std::sync::Arc;
 
 const CHUNK_BYTES_MIN: usize = 8 << 10;
 const CHUNK_BYTES_MAX: usize = 256 << 10;
-/// How many points of an index are taken at a time.
+/// How many points of an index are used at a time.
 const POINTS_MAX: usize = 64;
 
-/// An entry read back.
+/// An entry that was read back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredEntry {
     pub index: Index,
@@ -34,25 +34,25 @@ pub struct EntryPage {
     pub entries: Vec<StoredEntry>,
 }
 
-/// Reads entries. Cheap to clone; its memory is bounded.
+/// Reads entries. Cheap to clone, with bounded memory.
 #[derive(Clone, Debug)]
 pub struct LogReader<D: Disk> {
     pub(super) shared: Arc<Shared<D>>,
 }
 
-/// Where to look for an entry and those behind it.
-struct Place<F> {
+/// Where to look for an entry and those after it.
+struct Location<F> {
     segment: Arc<Segment<F>>,
-    /// The first is at or before the entry. From a point on, what is found first counts, up to the next
+    /// The first one is at or before the entry. From each point on, the first match counts, up to the next
     /// point's entry: frames between two points may hold entries that were replaced.
     points: Vec<IndexPoint>,
-    /// Behind all frames that may hold it.
+    /// The end of all frames that may hold the entry.
     end: u64,
-    /// The last of the group's entries that count in this segment.
+    /// The group's last valid entry in this segment.
     last: Index,
 }
 
-/// What is being read.
+/// A segment that is being read.
 struct Wanted {
     group: GroupId,
     next: Index,
@@ -61,35 +61,35 @@ struct Wanted {
 }
 
 impl<D: Disk> LogReader<D> {
-    /// One entry; none when the group has no such entry (any more).
+    /// One entry; `None` when the group does not have it, or no longer.
     ///
     /// # Errors
-    /// `Damaged`, `Failed`: the node must stop.
+    /// `Damaged` or `Failed`: the node must stop.
     pub fn entry(&self, group: GroupId, index: Index) -> Result<Option<(Term, Vec<u8>)>, LogError> {
         let page = self.entries(group, index, 0)?;
         Ok(page.entries.into_iter().next().map(|entry| (entry.term, entry.bytes)))
     }
 
-    /// Consecutive entries from `from` on: as many as fit in `bytes_max`, but at least one if there is one.
-    /// Each call checks the frames it passes: ask for many entries at once.
+    /// Consecutive entries from `from` on: as many as fit into `bytes_max`, but at least one if there is one.
+    /// Each call checks the frames that it passes, so ask for many entries at once.
     ///
     /// # Errors
-    /// `Damaged`, `Failed`: the node must stop.
+    /// `Damaged` or `Failed`: the node must stop.
     pub fn entries(&self, group: GroupId, from: Index, bytes_max: usize) -> Result<EntryPage, LogError> {
         let mut wanted = Wanted { group, next: from, bytes_left: bytes_max, page: EntryPage::default() };
-        while let Some(place) = self.find(group, wanted.next)? {
-            match place.read(&mut wanted) {
+        while let Some(location) = self.find(group, wanted.next)? {
+            match location.read(&mut wanted) {
                 Ok(Progress::More) => {}
                 Ok(Progress::Full) => break,
-                Err(error) if self.is_live(&place.segment) => return Err(error),
-                // Purged while it was read: look again.
+                Err(error) if self.is_live(&location.segment) => return Err(error),
+                // The segment was purged during the read: look again.
                 Err(_) => {}
             }
         }
         Ok(wanted.page)
     }
 
-    fn find(&self, group: GroupId, index: Index) -> Result<Option<Place<D::File>>, LogError> {
+    fn find(&self, group: GroupId, index: Index) -> Result<Option<Location<D::File>>, LogError> {
         loop {
             let (segment, range, next) = {
                 let content = lock(&self.shared.content);
@@ -101,7 +101,7 @@ impl<D: Disk> LogReader<D> {
                     Some(next) => (segment, range, next),
                     None => {
                         let (points, last) = points(&content.current, group, index, range.last);
-                        return Ok(Some(Place { segment, points, end: content.end, last }));
+                        return Ok(Some(Location { segment, points, end: content.end, last }));
                     }
                 }
             };
@@ -114,7 +114,7 @@ impl<D: Disk> LogReader<D> {
                 },
             };
             let (points, last) = points(&sealed, group, index, range.last);
-            return Ok(Some(Place { segment, points, end: next.previous_index, last }));
+            return Ok(Some(Location { segment, points, end: next.previous_index, last }));
         }
     }
 
@@ -128,7 +128,7 @@ enum Progress {
     Full,
 }
 
-impl<F: DiskFile> Place<F> {
+impl<F: DiskFile> Location<F> {
     fn read(&self, wanted: &mut Wanted) -> Result<Progress, LogError> {
         let segment = &self.segment;
         let chunk = wanted.bytes_left.clamp(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX);
@@ -139,8 +139,8 @@ impl<F: DiskFile> Place<F> {
             while let Some(point) = points.next_if(|point| point.index <= wanted.next) {
                 frames.skip_to(point.offset);
             }
-            let at = frames.place();
-            // One frame may hold several points: a group may have several records in it.
+            let at = frames.offset();
+            // One frame may hold several points, because a group may have several records in it.
             while points.next_if(|point| point.offset <= at).is_some() {}
             let next_point = points.peek().map_or(u64::MAX, |point| point.index.0 - 1);
             let last_here = self.last.0.min(next_point);
@@ -182,15 +182,15 @@ impl Wanted {
 /// The index's points from the entry on, and the last entry that they lead to: `last`, or an earlier one.
 fn points(index: &SegmentIndex, group: GroupId, entry: Index, last: Index) -> (Vec<IndexPoint>, Index) {
     let Some(known) = index.groups.get(&group) else { return (Vec::new(), last) };
-    let place = known.points.partition_point(|point| point.index <= entry).saturating_sub(1);
-    let points = &known.points[place..];
+    let first = known.points.partition_point(|point| point.index <= entry).saturating_sub(1);
+    let points = &known.points[first..];
     match points.get(POINTS_MAX) {
         Some(next) => (points[..POINTS_MAX].to_vec(), last.min(Index(next.index.0 - 1))),
         None => (points.to_vec(), last),
     }
 }
 
-/// One group's entries of a frame; within it, too, later ones replace all from their index on.
+/// One group's entries in a frame. Within a frame, too, later entries replace all from their index on.
 fn entries_of(group: GroupId, records: &[u8]) -> Result<Vec<LogEntry<'_>>, BadRecord> {
     let mut entries: Vec<LogEntry<'_>> = Vec::new();
     for record in decode_groups(records) {

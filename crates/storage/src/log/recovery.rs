@@ -1,4 +1,4 @@
-//! Opens a log: which segments there are, where the last one ends, and what each group had.
+//! Opens a log: which segments there are, where the last one ends, and what it holds of each group.
 //!
 //! ```text
 //! headers ──▶ the newest segment that had begun ──▶ the chain of those before it, none missing
@@ -9,8 +9,8 @@
 //!       may say that more had been synced
 //! ```
 //!
-//! A segment has *begun* when its carry frame is there: header and carry frame are synced before anything
-//! else is written, so a segment without it holds nothing that anyone was promised.
+//! A segment has *begun* when it has its carry frame. Header and carry frame are synced before anything else
+//! is written, so a segment without a carry frame holds nothing that was ever acknowledged.
 
 use super::frames::{Frames, search};
 use super::index::{Content, Pool, Shared, read_updates};
@@ -46,8 +46,8 @@ pub(super) fn open<D: Disk>(disk: D, options: LogOptions) -> Result<OpenedLog<D>
         end: FRAMES_AT,
     };
     let last = content.segments.len() - 1;
-    for place in 0..last {
-        let (segment, next) = (Arc::clone(&content.segments[place]), content.segments[place + 1].header);
+    for at in 0..last {
+        let (segment, next) = (Arc::clone(&content.segments[at]), content.segments[at + 1].header);
         let index = sealed_index(&segment, &next)?;
         content.apply_sealed(&index, segment.header.generation);
     }
@@ -61,7 +61,7 @@ pub(super) fn open<D: Disk>(disk: D, options: LogOptions) -> Result<OpenedLog<D>
     finish(disk, options, content, pool, end)
 }
 
-/// Everything that lies in the directory.
+/// Every file in the directory.
 struct FoundFiles<F> {
     segments: Vec<Segment<F>>,
     pool: Pool<F>,
@@ -107,7 +107,7 @@ fn find<D: Disk>(disk: &D, options: LogOptions) -> Result<FoundFiles<D::File>, L
 
 type Chain<F> = Vec<Arc<Segment<F>>>;
 
-/// The segments in use, oldest first; none when no segment has begun. All others become spares.
+/// The segments in use, oldest first; empty when no segment has begun. All others become spares.
 fn chain<F: DiskFile>(
     mut segments: Vec<Segment<F>>,
     pool: &mut Pool<F>,
@@ -132,10 +132,10 @@ fn chain<F: DiskFile>(
     let mut previous = chain[0].header.previous;
     while previous >= oldest && previous != 0 {
         let found = segments.iter().rposition(|segment| segment.header.generation == previous);
-        let Some(place) = found else {
+        let Some(at) = found else {
             return Err(chain[chain.len() - 1].damaged(0, "the segment before this one is missing"));
         };
-        let segment = segments.remove(place);
+        let segment = segments.remove(at);
         previous = segment.header.previous;
         chain.push(Arc::new(segment));
     }
@@ -160,15 +160,15 @@ fn has_begun<F: DiskFile>(segment: &Segment<F>) -> Result<bool, LogError> {
     Ok(false)
 }
 
-/// The index of a segment that another follows: as it was sealed, or else from its frames, of which none may
-/// be broken.
+/// The index of a segment that has a successor: the one it was sealed with, or else one made from its frames,
+/// none of which may be broken.
 pub(super) fn sealed_index<F: DiskFile>(
     segment: &Segment<F>,
     next: &LogSegmentHeader,
 ) -> Result<SegmentIndex, LogError> {
     let failed = |source| LogError::io(&segment.name, source);
-    let places = next.previous_index..next.previous_end;
-    let mut frames = Frames::new(&*segment.file, segment.seed, places, 0);
+    let range = next.previous_index..next.previous_end;
+    let mut frames = Frames::new(&*segment.file, segment.seed, range, 0);
     if let Some(frame) = frames.next().map_err(failed)?
         && frame.header.kind == FrameKind::Index
         && let Ok(index) = SegmentIndex::decode(frame.records)
@@ -181,15 +181,15 @@ pub(super) fn sealed_index<F: DiskFile>(
         current: SegmentIndex::default(),
         end: FRAMES_AT,
     };
-    let places = FRAMES_AT..next.previous_index;
-    let scanned = scan(segment, places, &mut content).map_err(|error| error.with(segment))?;
+    let range = FRAMES_AT..next.previous_index;
+    let scanned = scan(segment, range, &mut content).map_err(|error| error.with(segment))?;
     if scanned.end != next.previous_index {
         return Err(segment.damaged(scanned.end, "a frame that had been synced"));
     }
     Ok(content.current)
 }
 
-/// What the last segment holds, up to the first frame that is not there.
+/// The content of the last segment, up to the first missing frame.
 fn scan_last<F: DiskFile>(segment: &Segment<F>, content: &mut Content<F>) -> Result<Scanned, LogError> {
     let failed = |source| LogError::io(&segment.name, source);
     let length = segment.file.len().map_err(failed)?;
@@ -206,13 +206,13 @@ fn scan_last<F: DiskFile>(segment: &Segment<F>, content: &mut Content<F>) -> Res
 struct Scanned {
     end: u64,
     opening: u32,
-    /// What the last frame knew to be on disk.
+    /// The durable end that the last frame records.
     durable: u64,
 }
 
 enum ScanError {
     Io(io::Error),
-    /// The frame is whole and what it holds makes no sense: we are wrong, or someone else wrote it.
+    /// The frame is intact but its content makes no sense: this is a bug, or another program wrote it.
     Records(u64),
 }
 
@@ -227,16 +227,16 @@ impl ScanError {
 
 fn scan<F: DiskFile>(
     segment: &Segment<F>,
-    places: std::ops::Range<u64>,
+    range: std::ops::Range<u64>,
     content: &mut Content<F>,
 ) -> Result<Scanned, ScanError> {
-    let mut scanned = Scanned { end: places.start, opening: 0, durable: places.start };
-    let mut frames = Frames::new(&*segment.file, segment.seed, places, CHUNK_BYTES);
+    let mut scanned = Scanned { end: range.start, opening: 0, durable: range.start };
+    let mut frames = Frames::new(&*segment.file, segment.seed, range, CHUNK_BYTES);
     let mut updates = Vec::new();
     while let Some(frame) = frames.next().map_err(ScanError::Io)? {
         let header = frame.header;
         if header.opening < scanned.opening {
-            // A crash left it behind a frame that was torn then and has been written anew since.
+            // A crash left this frame after one that was torn then and has been overwritten since.
             break;
         }
         if matches!(header.kind, FrameKind::Records | FrameKind::Carry) {
@@ -245,12 +245,12 @@ fn scan<F: DiskFile>(
         }
         scanned.opening = header.opening;
         scanned.durable = scanned.durable.max(header.durable_end);
-        scanned.end = frames.place();
+        scanned.end = frames.offset();
     }
     Ok(scanned)
 }
 
-/// Begins a log where there is none.
+/// Creates a log where there is none.
 fn begin<D: Disk>(
     disk: D,
     options: LogOptions,
@@ -283,7 +283,7 @@ fn begin<D: Disk>(
     finish(disk, options, content, pool, end)
 }
 
-/// Makes durable what was found, and says so with a frame of this opening.
+/// Makes everything durable that was found, and records it in the first frame since opening.
 fn finish<D: Disk>(
     disk: D,
     options: LogOptions,

@@ -1,8 +1,8 @@
-//! From one segment to the next.
+//! The step from one segment to the next.
 //!
-//! A segment that is full is sealed with its index and synced; then the next one's header and carry frame
-//! are written and synced; only then do frames go there. So at each moment of a crash everything before the
-//! last segment that has begun is on disk.
+//! A full segment is sealed with its index and synced. Then the next one's header and carry frame are written
+//! and synced. Only then do frames go there. So whenever a crash happens, everything before the last segment
+//! that has begun is on disk.
 
 use super::LogError;
 use super::index::{Content, Pool, STRIDE_BYTES, lock};
@@ -16,12 +16,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 const BLOCK: u64 = BLOCK_BYTES as u64;
-/// What one group record adds to a segment's index at most.
+/// The most that one group record adds to a segment's index.
 const INDEXED_BYTES: u64 = 40;
 
 impl<D: Disk> LogWriter<D> {
-    /// What may follow a frame in this segment: its index and a mark. A segment is whole blocks, so there is
-    /// always room for the rest of the last one.
+    /// The bytes that may follow a frame in this segment: its index and a mark. A segment is whole blocks, so
+    /// the rest of the last block always fits.
     fn closing_bytes(&self, records: u64) -> u64 {
         let index = lock(&self.shared.content).current.encoded_bytes();
         frame_bytes(index) + records * INDEXED_BYTES + frame_bytes(0)
@@ -53,7 +53,7 @@ impl<D: Disk> LogWriter<D> {
         Ok(())
     }
 
-    /// Seals the segment and begins the next.
+    /// Seals the segment and begins the next one.
     pub(super) fn begin_next(&mut self) -> Result<(), LogError> {
         let index_at = match self.sealed_at {
             Some(at) => at,
@@ -73,7 +73,7 @@ impl<D: Disk> LogWriter<D> {
             previous_index: index_at,
         };
         self.next_generation += 1;
-        // From here on a failure is final: a crash may or may not find that the next segment has begun.
+        // From here on a failure is final, because after a crash the next segment may or may not have begun.
         let failed = |source| LogError::Failed { file: spare.name.clone(), source };
         let mut bytes = beginning(&header, self.opening, &carried);
         spare.file.write_at(&bytes, 0).map_err(failed)?;
@@ -94,8 +94,8 @@ impl<D: Disk> LogWriter<D> {
         Ok(at)
     }
 
-    /// Syncs a sealed segment, and then says in its header which one is the oldest needed: the file that the
-    /// next segment takes must not be one that is missed if the power goes while it is being overwritten.
+    /// Syncs a sealed segment, and then writes the oldest segment needed into its header. The next segment
+    /// must not reuse a file that recovery would miss if the power failed while that file is overwritten.
     fn close(&mut self) -> Result<(), LogError> {
         self.sync_segment()?;
         let oldest = lock(&self.shared.content).oldest();
@@ -121,12 +121,12 @@ impl<D: Disk> LogWriter<D> {
         content.end = end;
     }
 
-    /// A file for the next segment with room for `needed` bytes: recycled, prepared, or new.
+    /// A file with space for `needed` bytes, for the next segment: recycled, prepared, or new.
     fn take_spare(&self, needed: u64) -> Result<Spare<D::File>, LogError> {
         let best = {
             let mut pool = lock(&self.shared.pool);
-            let best = (0..pool.spares.len()).max_by_key(|place| pool.spares[*place].space);
-            best.map(|place| pool.spares.swap_remove(place))
+            let best = (0..pool.spares.len()).max_by_key(|at| pool.spares[*at].space);
+            best.map(|at| pool.spares.swap_remove(at))
         };
         let Some(mut spare) = best else { return self.create(needed) };
         if spare.space < needed {
@@ -142,7 +142,7 @@ impl<D: Disk> LogWriter<D> {
         Ok(spare)
     }
 
-    /// A new file, which grows as it is written: the preparer has none ready.
+    /// A new file, which grows as it is written, because the preparer has none ready.
     fn create(&self, needed: u64) -> Result<Spare<D::File>, LogError> {
         let name = new_name(&mut lock(&self.shared.pool));
         let disk = &self.shared.disk;
@@ -173,7 +173,7 @@ fn carry<F>(content: &Content<F>) -> (u64, Vec<u8>) {
     (content.oldest(), records)
 }
 
-/// Sets a whole segment's space aside, or when there is not so much, what is needed.
+/// Reserves the space of a whole segment, or if there is less, the space that is needed.
 fn reserve<F: DiskFile>(file: &F, segment_bytes: u64, needed: u64) -> std::io::Result<u64> {
     let whole = segment_bytes.max(needed);
     match file.reserve(whole) {

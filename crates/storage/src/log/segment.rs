@@ -1,7 +1,7 @@
-//! One file of the log: its name, its header, and how it begins.
+//! One file of the log: its name, its header, and its first bytes.
 //!
-//! A file keeps its name for good and changes its meaning with its header: each use has a generation of its
-//! own, so nothing is renamed, and no directory synced, when a segment is recycled.
+//! A file keeps its name for ever, and its header says what it is now. Each use has a generation of its own,
+//! so recycling a segment renames nothing and syncs no directory.
 
 use super::LogError;
 use crate::disk::DiskFile;
@@ -11,7 +11,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The unit of all writes: a write of part of a block makes the system read the rest of it first.
+/// The unit of all writes: to write part of a block, the system would have to read the rest of it first.
 pub(super) const BLOCK_BYTES: usize = 4096;
 /// Where a segment's first frame begins.
 pub(super) const FRAMES_AT: u64 = BLOCK_BYTES as u64;
@@ -36,7 +36,7 @@ pub(super) struct Segment<F> {
     pub(super) file: Arc<F>,
     pub(super) header: LogSegmentHeader,
     pub(super) seed: FrameSeed,
-    /// Up to where the file can be written without asking the disk for space.
+    /// Up to this offset, the file can be written without asking the disk for space.
     pub(super) space: AtomicU64,
 }
 
@@ -45,9 +45,9 @@ pub(super) struct Segment<F> {
 pub(super) struct Spare<F> {
     pub(super) name: String,
     pub(super) file: Arc<F>,
-    /// What its header says; 0 when nothing is written there.
+    /// The generation in its header; 0 when nothing was written there.
     pub(super) generation: u64,
-    /// Bytes that can be written without asking the disk for space.
+    /// How many bytes can be written without asking the disk for space.
     pub(super) space: u64,
 }
 
@@ -61,7 +61,8 @@ impl<F: DiskFile> Segment<F> {
         self.space.load(Ordering::Relaxed)
     }
 
-    /// The file, for another use. Readers may still hold this one: the generation tells them.
+    /// Returns the file for another use. Readers may still have it open: the generation tells them that it
+    /// has changed.
     pub(super) fn to_spare(&self) -> Spare<F> {
         Spare {
             name: self.name.clone(),
@@ -76,7 +77,7 @@ impl<F: DiskFile> Segment<F> {
     }
 }
 
-/// Writes a header alone anew: one sector, old or new.
+/// Rewrites only a header, which is one sector: a crash leaves the old one or the new one.
 pub(super) fn rewrite_header<F: DiskFile>(file: &F, header: &LogSegmentHeader) -> io::Result<()> {
     let mut sector = header.encode();
     sector.resize(HEADER_BYTES_MAX, 0);
@@ -97,7 +98,7 @@ pub(super) fn read_header<F: DiskFile>(name: &str, file: &F) -> Result<Option<Lo
     }
 }
 
-/// The first bytes of a segment: its header and a carry frame around `records`, in whole blocks.
+/// The first bytes of a segment: its header and a carry frame with these `records`, in whole blocks.
 pub(super) fn beginning(header: &LogSegmentHeader, opening: u32, records: &[u8]) -> Vec<u8> {
     let mut bytes = header.encode();
     bytes.resize(BLOCK_BYTES, 0);
@@ -114,7 +115,7 @@ pub(super) fn beginning(header: &LogSegmentHeader, opening: u32, records: &[u8])
     bytes
 }
 
-/// Where the frames behind the carry frame begin.
+/// Where the frames after the carry frame begin.
 pub(super) fn carry_end(records: &[u8]) -> u64 {
     FRAMES_AT + frame_bytes(records.len())
 }

@@ -1,10 +1,10 @@
 //! Appends frames and makes them durable.
 //!
-//! Every write is of whole blocks: the last, partly filled block is kept in memory and written again with
-//! what is appended to it. The bytes that were there already are written as they were, so a torn write harms
+//! All writes are whole blocks. The last block, which is partly filled, is kept in memory and written again
+//! together with what is appended to it. Its earlier bytes are written unchanged, so a torn write damages
 //! nothing that was synced.
 //!
-//! What happens when a segment is full is in [`super::rotation`].
+//! [`super::rotation`] handles a full segment.
 
 use super::LogError;
 use super::index::{Shared, Update, lock, read_updates};
@@ -17,10 +17,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 const BLOCK: u64 = BLOCK_BYTES as u64;
-/// A buffer that one very long frame made long is not kept.
+/// If one very long frame made the buffer longer than this, the buffer is released.
 const BUFFER_KEPT_BYTES: usize = 1 << 20;
 
-/// How large the log is.
+/// The size of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LogStats {
     pub segments: usize,
@@ -29,7 +29,7 @@ pub struct LogStats {
     pub bytes: u64,
 }
 
-/// The one owner of the log's end. Lives on the log thread.
+/// The single owner of the log's end, on the log thread.
 #[derive(Debug)]
 pub struct LogWriter<D: Disk> {
     pub(super) shared: Arc<Shared<D>>,
@@ -38,37 +38,37 @@ pub struct LogWriter<D: Disk> {
     pub(super) next_generation: u64,
     /// Where the block in `block` begins.
     pub(super) block_at: u64,
-    /// What the last block holds; the segment ends after it.
+    /// The content of the last block. The segment ends after it.
     pub(super) block: Vec<u8>,
-    /// Where the segment ended when it had just begun.
+    /// Where the segment ended just after it had begun.
     pub(super) begun_end: u64,
-    /// Up to where the segment is on disk.
+    /// Up to this offset, the segment is on disk.
     pub(super) durable: u64,
-    /// Where the last frame ends that is more than a mark.
+    /// Where the last frame ends that is not a mark.
     pub(super) data_end: u64,
-    /// The greatest durable end that a frame says.
+    /// The greatest durable end that any frame records.
     pub(super) stated: u64,
     /// The index frame, while it is the segment's last frame.
     pub(super) sealed_at: Option<u64>,
-    /// Segments may become spares when what has been written is durable.
+    /// Segments may become spares once what has been written is durable.
     pub(super) is_purged: bool,
     pub(super) updates: Vec<Update>,
 }
 
-/// How a writer begins.
+/// Where a writer begins.
 pub(super) struct End {
     pub(super) opening: u32,
     pub(super) next_generation: u64,
-    /// What is known to be on disk of the last segment.
+    /// Up to this offset, the last segment is known to be on disk.
     pub(super) durable: u64,
 }
 
 impl<D: Disk> LogWriter<D> {
-    /// Appends `records` (one or more group records, `format::frame::encode_group`) as one frame. It is
-    /// durable after the next [`Self::sync`]. An entry replaces all of its group from its index on.
+    /// Appends `records` (one or more group records, see `format::frame::encode_group`) as one frame. It is
+    /// durable after the next [`Self::sync`]. An entry replaces those of its group from its index on.
     ///
     /// # Errors
-    /// `NoSpace`: nothing was appended. Anything else: the node must stop.
+    /// `NoSpace`: nothing was appended. After any other error the node must stop.
     pub fn write(&mut self, records: &[u8]) -> Result<(), LogError> {
         self.shared.check()?;
         let mut updates = mem::take(&mut self.updates);
@@ -92,27 +92,27 @@ impl<D: Disk> LogWriter<D> {
         Ok(())
     }
 
-    /// Returns when all that was written is durable.
+    /// Returns once everything that was written is durable.
     ///
     /// # Errors
-    /// The log is poisoned for good; the node must stop.
+    /// The log is unusable from then on, and the node must stop.
     pub fn sync(&mut self) -> Result<(), LogError> {
         self.shared.check()?;
         let result = self.sync_segment();
         self.shared.poisons(result)
     }
 
-    /// Whether [`Self::mark`] has something to say: frames were synced and no frame says so yet.
+    /// Whether [`Self::mark`] has something to record: frames were synced, and no frame says so yet.
     #[must_use]
     pub const fn is_mark_wanted(&self) -> bool {
         self.durable >= self.data_end && self.stated < self.data_end
     }
 
-    /// Writes down how far the log is durable, so that damage below is never taken for a torn tail. Call it
-    /// when the log has become idle; it needs no sync.
+    /// Records how far the log is durable, so that damage before that is never taken for a torn tail. Call it
+    /// when the log has become idle. It needs no sync.
     ///
     /// # Errors
-    /// `NoSpace`: nothing was appended. Anything else: the node must stop.
+    /// `NoSpace`: nothing was appended. After any other error the node must stop.
     pub fn mark(&mut self) -> Result<(), LogError> {
         self.shared.check()?;
         if !self.is_mark_wanted() {
@@ -122,11 +122,11 @@ impl<D: Disk> LogWriter<D> {
         self.shared.poisons(result)
     }
 
-    /// The group's entries through this index are no longer needed. It appends a small frame that says so;
-    /// with the next [`Self::sync`] the segments that hold nothing else become spares.
+    /// The group no longer needs its entries through this index. This appends a small frame that says so.
+    /// With the next [`Self::sync`], segments that hold nothing else become spares.
     ///
     /// # Errors
-    /// `NoSpace`: nothing changed. Anything else: the node must stop.
+    /// `NoSpace`: nothing has changed. After any other error the node must stop.
     pub fn purge(&mut self, group: GroupId, through: Index) -> Result<(), LogError> {
         self.shared.check()?;
         let result = self.write_purge(group, through);
@@ -156,23 +156,23 @@ impl<D: Disk> LogWriter<D> {
         Ok(())
     }
 
-    /// Sets space aside for frames around `bytes` bytes of records, each frame's at least 128, before anything
-    /// is proposed: until as many have been written, no write fails for want of space. Cheap when that is so
-    /// already.
+    /// Reserves disk space for frames with `bytes` bytes of records in total, at least 128 for each frame,
+    /// before anything is proposed. Until that many have been written, no write fails for lack of space.
+    /// Cheap if the space is reserved already.
     ///
     /// # Errors
-    /// `NoSpace`: propose nothing, and ask again later. Anything else: the node must stop.
+    /// `NoSpace`: propose nothing, and retry later. After any other error the node must stop.
     pub fn reserve(&mut self, bytes: u64) -> Result<(), LogError> {
         self.shared.check()?;
         let result = self.reserve_space(bytes);
         self.shared.poisons(result)
     }
 
-    /// Begins a new segment now, so that the one before can be purged although the log is idle: for removed
-    /// data that must leave the disk.
+    /// Begins a new segment now, so that the one before can be purged even if nothing more is written. This
+    /// is for removed data that must leave the disk.
     ///
     /// # Errors
-    /// `NoSpace`: nothing changed. Anything else: the node must stop.
+    /// `NoSpace`: nothing has changed. After any other error the node must stop.
     pub fn rotate(&mut self) -> Result<(), LogError> {
         self.shared.check()?;
         let result = self.begin_next();
@@ -192,7 +192,7 @@ impl<D: Disk> LogWriter<D> {
 }
 
 impl<D: Disk> LogWriter<D> {
-    /// A writer at the end of what the shared content says.
+    /// A writer at the end of the shared content.
     pub(super) fn new(shared: Arc<Shared<D>>, end: &End) -> Result<Self, LogError> {
         let (segment, at) = {
             let content = lock(&shared.content);
@@ -219,7 +219,7 @@ impl<D: Disk> LogWriter<D> {
         })
     }
 
-    /// Writes this opening's first frame and makes all that was recovered durable.
+    /// Writes the first frame since the log was opened, and makes everything durable that was recovered.
     pub(super) fn begin_opening(&mut self) -> Result<(), LogError> {
         self.append(FrameKind::Mark, &[])?;
         self.shared.disk.sync_dir().map_err(|source| LogError::io("the log's directory", source))?;
@@ -260,15 +260,15 @@ impl<D: Disk> LogWriter<D> {
         Ok(offset)
     }
 
-    /// After a write that may have been done in part for want of space: no crash may find the frame, for the
-    /// caller is told that it was not appended.
+    /// For a write that may have been partly done when the space ran out. The caller learns that the frame
+    /// was not appended, so no crash may find it.
     fn take_back(&self, offset: u64, source: std::io::Error) -> LogError {
         if !is_no_space(&source) {
             return self.failed(source);
         }
         match self.segment.file.write_at(&[0; FRAME_HEADER_BYTES], offset) {
             Err(error) if !is_no_space(&error) => self.failed(error),
-            // Where there is no room for zeros, there was none for the frame.
+            // If the disk has no space for zeros, it had none for the frame.
             _ => LogError::NoSpace(source),
         }
     }
@@ -276,7 +276,7 @@ impl<D: Disk> LogWriter<D> {
     pub(super) fn sync_segment(&mut self) -> Result<(), LogError> {
         let end = self.end();
         if self.durable < end {
-            // Lack of space is no excuse here: what was promised to fit did not.
+            // Lack of space is not acceptable here, because space was reserved.
             self.segment.file.sync().map_err(|source| self.failed(source))?;
             self.durable = end;
         }

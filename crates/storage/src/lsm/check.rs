@@ -1,10 +1,11 @@
 //! Checks files of the tree before its library reads them.
 //!
-//! The library checks the rows it reads: each block carries a checksum. What leads to the blocks it believes:
-//! it reads the manifest without the checksum that lies beside it, asserts what it finds there, and reserves
-//! memory for as many sections as a table's end says before it has checked that end. One flipped bit could
-//! abort the process. So both are checked here, in their own format (`sfa`: sections, then a table of
-//! contents, then a trailer with the contents' place and checksum; all checksums are XXH3-128).
+//! The library checks the rows it reads, because each block has a checksum. It trusts what leads to the
+//! blocks: it reads the manifest without verifying the checksum stored beside it, asserts what it finds
+//! there, and allocates as many sections as the end of a table says before it has checked that end. So one
+//! flipped bit could abort the process. Both are therefore checked here first, in their own format (`sfa`:
+//! sections, then a table of contents, then a trailer with the contents' location and checksum; all checksums
+//! are XXH3-128).
 
 use super::error::{at, io_error};
 use crate::state::StateError;
@@ -19,23 +20,23 @@ use xxhash_rust::xxh3::{Xxh3Default, xxh3_128};
 /// The library's pointer to its manifest: number (8 bytes), the manifest's checksum (16), its type (1).
 const CURRENT: &str = "current";
 const TABLES: &str = "tables";
-/// Magic, version, type of checksum, checksum of the contents, their place, their length.
+/// Magic, version, type of checksum, checksum of the contents, their location, their length.
 const TRAILER_BYTES: u64 = 4 + 1 + 1 + 16 + 8 + 8;
 const TRAILER_MAGIC: &[u8] = b"SFA!";
 const CONTENTS_MAGIC: &[u8] = b"TOC!";
-/// No table has more: about ten sections with short names.
+/// The most that any table has: about ten sections with short names.
 const CONTENTS_BYTES_MAX: u64 = 64 << 10;
-/// Checksum type of everything.
+/// The type of all checksums.
 const XXH3: u8 = 0;
 
 /// A table that the manifest names.
 struct TableFile {
     path: PathBuf,
-    /// Of the whole file.
+    /// The checksum of the whole file.
     checksum: u128,
 }
 
-/// Checks the manifest, and the end of each table that it names: a few small reads a table.
+/// Checks the manifest, and the end of each table that it names: a few small reads for each table.
 pub(super) fn check(tree: &Path) -> Result<(), StateError> {
     for table in read_manifest(tree)? {
         check_end(&table.path)?;
@@ -43,7 +44,7 @@ pub(super) fn check(tree: &Path) -> Result<(), StateError> {
     Ok(())
 }
 
-/// Reads every table whole, and compares it with what was written.
+/// Reads every table completely and compares it with what was written.
 pub(super) fn verify(tree: &Path) -> Result<(), StateError> {
     for table in read_manifest(tree)? {
         let hashed = File::open(&table.path).and_then(|mut file| {
@@ -74,7 +75,7 @@ fn damaged(path: &Path) -> StateError {
     StateError::Damaged(format!("{} is not as it was written", path.display()))
 }
 
-/// A file of a complete directory: that it is not there is damage.
+/// A file of a complete directory. If it is missing, the directory is damaged.
 fn missing_or(path: &Path, error: &io::Error) -> StateError {
     match error.kind() {
         io::ErrorKind::NotFound => StateError::Damaged(format!("{} is missing", path.display())),
@@ -82,7 +83,7 @@ fn missing_or(path: &Path, error: &io::Error) -> StateError {
     }
 }
 
-/// See [`missing_or`].
+/// Maps an error; see [`missing_or`].
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, StateError> {
     fs::read(path).map_err(|error| missing_or(path, &error))
 }
@@ -96,7 +97,7 @@ fn read_manifest(tree: &Path) -> Result<Vec<TableFile>, StateError> {
     if xxh3_128(&manifest) != checksum {
         return Err(damaged(&manifest_path));
     }
-    // The bytes are those that were written: what cannot be read now was written by another version.
+    // The bytes are as they were written, so if they cannot be read, another version wrote them.
     let tables = decode_tables(&manifest).map_err(|error| {
         StateError::Refused(format!("{} has a form that is not known: {error}", manifest_path.display()))
     })?;
@@ -111,7 +112,7 @@ fn decode_current(bytes: &[u8]) -> Result<(u64, u128), FormatError> {
     if kind == XXH3 { Ok((number, checksum)) } else { Err(FormatError::Checksum) }
 }
 
-/// The id and checksum of each table, level by level and run by run.
+/// The id and checksum of each table, by level and run.
 fn decode_tables(manifest: &[u8]) -> Result<Vec<(u64, u128)>, FormatError> {
     let trailer_at = (manifest.len() as u64).checked_sub(TRAILER_BYTES).ok_or(FormatError::Truncated)?;
     let contents = decode_trailer(part(manifest, trailer_at, TRAILER_BYTES)?)?;
@@ -130,7 +131,7 @@ fn decode_tables(manifest: &[u8]) -> Result<Vec<(u64, u128)>, FormatError> {
     Ok(tables)
 }
 
-/// Where a file's table of contents lies, and its checksum.
+/// Where a file's table of contents is, and its checksum.
 struct Contents {
     at: u64,
     bytes: u64,
@@ -166,7 +167,7 @@ fn section<'a>(file: &'a [u8], contents: &Contents, wanted: &[u8]) -> Result<&'a
     Err(FormatError::Truncated)
 }
 
-/// Checks that a table's contents lie before its trailer and are as they were written.
+/// Checks that a table's contents end at its trailer and are as they were written.
 fn check_end(path: &Path) -> Result<(), StateError> {
     let file = File::open(path).map_err(|error| missing_or(path, &error))?;
     let read_at = |at: u64, bytes: u64| -> Result<Vec<u8>, StateError> {

@@ -1,8 +1,8 @@
-//! Merging tables, so that reads look into few of them and deleted rows leave the disk.
+//! Merges tables, so that reads look into few of them and deleted rows leave the disk.
 //!
-//! Leveled compaction merges levels that have grown too large. A deleted row waits for that as long as its
-//! tombstone lies in a level that does not grow; so when tombstones are a good part of the rows that getting
-//! rid of them would rewrite, their level is merged into the next one though neither is too large.
+//! Leveled compaction merges levels that have grown too large. But a deleted row stays while its tombstone is
+//! in a level that does not grow. So a level with many tombstones, compared with the rows that removing them
+//! would rewrite, is merged into the next one even if neither is too large.
 
 use super::error::state_error;
 use super::layers::{FlushStage, Shared, Tables};
@@ -12,11 +12,11 @@ use lsm_tree::{AbstractTree, SeqNo, Table};
 use std::fmt;
 use std::sync::Arc;
 
-/// Tombstones of a level are worth a merge when they are at least one of so many rows that it rewrites.
-/// Deleting a row then costs a few microseconds of compaction, and one row in eight is kept in vain at most.
+/// A level is merged when at least one in this many rewritten rows is a tombstone. Deleting a row then costs
+/// a few microseconds of compaction, and at most one row in eight is kept needlessly.
 const ROWS_A_TOMBSTONE_MAX: u64 = 8;
 
-/// Compaction of one tree, on one thread at a time. See [`crate::state::Compactor`].
+/// Compaction of one tree, on one thread at a time; see [`crate::state::Compactor`].
 #[derive(Clone)]
 pub struct LsmCompactor {
     shared: Arc<Shared>,
@@ -33,7 +33,7 @@ impl LsmCompactor {
         let tree = &self.shared.tree;
         let before = tree.current_version().id();
         let first_table = self.shared.next_table();
-        // The newest version of each row is kept, older ones are not: see the module's front page.
+        // Only the newest version of each row is kept; see the module `lsm`.
         let compacted = tree.compact(strategy, SeqNo::MAX);
         if let Err(error) = compacted {
             self.remove_unfinished(first_table);
@@ -47,10 +47,11 @@ impl LsmCompactor {
         Ok(Due::More)
     }
 
-    /// Deletes what a failed compaction has written, unless a flush may be writing beside it.
+    /// Deletes what a failed compaction has written, unless a flush may be writing at the same time.
     fn remove_unfinished(&self, first_table: u64) {
         let layers = self.shared.layers();
-        // Under the lock no flush begins, so all numbers up to the next are this compaction's, or known.
+        // While the lock is held no flush begins, so all numbers up to the next one belong to this compaction
+        // or are known.
         let tables = first_table..self.shared.next_table();
         let flush_is_out = layers.flush == FlushStage::Out;
         drop(layers);
@@ -96,8 +97,8 @@ struct LevelRows {
     tombstones: u64,
 }
 
-/// The first level whose tombstones are worth it, and the one to merge it into: the next that has rows, or
-/// the last, where tombstones end. The last level is merged into itself.
+/// The first level whose tombstones are worth a merge, and the level to merge it into: the next one with
+/// rows, or the last one, where tombstones end. The last level is merged into itself.
 fn worth_pulling_down(levels: &[LevelRows]) -> Option<(u8, u8)> {
     let last = levels.len().checked_sub(1)?;
     levels.iter().enumerate().find_map(|(at, level)| {
@@ -118,12 +119,12 @@ mod tests {
         for (levels, want) in [
             ([none, none, none], None),
             ([(10, 0), none, (90, 0)], None),
-            // 10 tombstones against 100 rows, against 80.
+            // 10 tombstones against 100 rows, and against 80.
             ([(10, 10), none, (90, 0)], None),
             ([(10, 10), none, (70, 0)], Some((0, 2))),
             ([(10, 10), (500, 0), (10, 0)], None),
             ([(10, 1), (50, 10), (20, 0)], Some((1, 2))),
-            // Nothing below: to the last level, where they end.
+            // There is nothing below, so they go to the last level, where tombstones end.
             ([(10, 5), none, none], Some((0, 2))),
             ([none, none, (70, 10)], Some((2, 2))),
             ([none, none, (90, 10)], None),

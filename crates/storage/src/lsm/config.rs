@@ -1,4 +1,4 @@
-//! The sizes that bound a state's memory and disk work, and the tree's tuning.
+//! The sizes that bound a state's memory and disk work, and the tree's settings.
 
 use crate::state::Pressure;
 use lsm_tree::compaction::Leveled;
@@ -10,27 +10,29 @@ use lsm_tree::{Cache, CompressionType, Config, DescriptorTable, SequenceNumberCo
 use std::path::Path;
 use std::sync::Arc;
 
-/// Rows between two whole keys of a block. Each costs a row some bytes on disk; but a descending scan decodes
-/// the whole interval that it begins in, once a run (with 16, the last row of a stream took 10 us, not 6).
+/// A block holds one complete key for each group of this many rows. Complete keys cost bytes on disk, but a
+/// descending scan of each run decodes the whole interval in which it begins: with 16, the last row of a
+/// stream took 10 us instead of 6.
 const RESTART_ROWS: u8 = 4;
-/// Bits of a filter a key: 1 of 100 lookups of a row that is not there looks into a block in vain.
+/// Bits of the filter for each key. One look-up in 100 of an absent row reads a block in vain.
 const BLOOM_BITS: f32 = 10.0;
 
-/// Bounds of one state store.
+/// The bounds of one state store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LsmConfig {
-    /// Bytes of memory after which the node should begin a flush. The store itself flushes only when told;
-    /// beyond twice this it asks for slower commits, beyond four times for none ([`Pressure`]).
+    /// Bytes of memory after which the node should begin a flush. The store flushes only when it is told to.
+    /// Beyond twice this it asks for slower commits, and beyond four times for none ([`Pressure`]).
     pub memtable_bytes: u64,
-    /// Bytes of blocks kept in memory.
+    /// Bytes of cached blocks.
     pub cache_bytes: u64,
-    /// Open files of tables.
+    /// How many files of tables may be open.
     pub descriptors: usize,
-    /// Bytes of rows in a block: what a read of a cold row takes from the disk, and checks. At most 4 MiB.
+    /// Bytes of rows in a block, which is what reading a row that is not cached reads and checks. At most 4
+    /// MiB.
     pub block_bytes: u32,
-    /// Bytes after which a compaction begins another table.
+    /// A compaction begins another table after this many bytes.
     pub table_bytes: u64,
-    /// Tables of the first level that make a compaction due.
+    /// A compaction is due when the first level has this many tables.
     pub first_level_tables: u8,
 }
 
@@ -72,9 +74,9 @@ impl LsmConfig {
         Arc::new(Cache::with_capacity_bytes(self.cache_bytes))
     }
 
-    /// Policies are looked up by level; the last value holds for all deeper ones. Index and filter are whole
-    /// and pinned in the first two levels, whose size is bounded; deeper they are cut into blocks that share
-    /// the cache, so their memory does not grow with the store.
+    /// Policies are looked up by level, and the last value applies to all deeper ones. In the first two
+    /// levels, whose size is bounded, index and filter are whole and pinned. In deeper levels they consist of
+    /// blocks that share the cache, so their memory does not grow with the store.
     pub(super) fn tree(&self, path: &Path, seqno: SequenceNumberCounter, cache: Arc<Cache>) -> Config {
         let bloom = FilterPolicyEntry::Bloom(BloomConstructionPolicy::BitsPerKey(BLOOM_BITS));
         let in_blocks = PartitioningPolicy::new([false, false, true]);

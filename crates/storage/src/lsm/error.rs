@@ -1,11 +1,11 @@
-//! lsm-tree's errors in the words of the state store.
+//! Turns lsm-tree's errors into those of the state store.
 
 use crate::state::StateError;
 use model::ViewError;
 use std::io;
 use std::path::Path;
 
-/// Where an error of the tree came from decides what it says about the disk.
+/// What an error of the tree says about the disk depends on where it came from.
 pub(super) fn state_error(doing: &str, error: &lsm_tree::Error) -> StateError {
     use lsm_tree::Error;
     match error {
@@ -17,15 +17,15 @@ pub(super) fn state_error(doing: &str, error: &lsm_tree::Error) -> StateError {
     }
 }
 
-/// A file that ends too early is damage, a limit reached is want of space; everything else is the disk's
-/// failure.
+/// A file that ends too early is damage, and a reached limit is lack of space. Everything else is a failure
+/// of the disk.
 pub(super) fn io_error(doing: &str, error: &io::Error) -> StateError {
     match error.kind() {
         io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => {
             StateError::Damaged(format!("{doing}: {error}"))
         }
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-            StateError::Full(format!("{doing}: {error}"))
+            StateError::NoSpace(format!("{doing}: {error}"))
         }
         _ => StateError::Failed(format!("{doing}: {error}")),
     }
@@ -35,7 +35,7 @@ pub(super) fn view_error(error: &lsm_tree::Error) -> ViewError {
     ViewError::Failed(state_error("reading", error).to_string())
 }
 
-/// Says which file an action was about.
+/// Adds the name of the file to an error.
 pub(super) fn at(action: &str, path: &Path) -> String {
     format!("{action} {}", path.display())
 }

@@ -1,7 +1,7 @@
-//! Writing a sealed memtable and its progress as tables.
+//! Writes a sealed memtable and its progress as tables.
 //!
-//! Everything of one flush enters the tree with one manifest, so a crash leaves all of it or nothing: a
-//! table without a manifest that names it is deleted on opening.
+//! A single manifest adds all tables of a flush to the tree. So a crash leaves all of them or none: a table
+//! that no manifest names is deleted at opening.
 
 use super::error::state_error;
 use super::layers::{FlushStage, Sealed, Shared, Tables};
@@ -14,19 +14,19 @@ use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 
-/// The key of the progress, below all rows of the state.
+/// The key of the progress. It is below all rows of the state.
 pub(super) const PROGRESS_KEY: &[u8] = &[ENGINE_ROWS, 0];
-/// The form of the progress row: this number, then index, term and end of bodies, little-endian.
+/// The layout of the progress row: this number, then index, term and end of bodies, little-endian.
 const PROGRESS_FORM: u8 = 1;
 
-/// Runs of the first level beyond which a flush compacts before it adds another.
+/// If the first level has more runs than this, a flush compacts before it adds another.
 const FIRST_LEVEL_RUNS_MAX: usize = 64;
 
-/// One flush, begun. See [`crate::state::FlushJob`].
+/// A flush that has begun; see [`crate::state::FlushJob`].
 pub struct LsmFlush(Work);
 
 enum Work {
-    /// All that there is, is durable.
+    /// Everything is durable already.
     Nothing(Progress),
     Write(Arc<Shared>, Sealed),
 }
@@ -60,7 +60,7 @@ impl FlushJob for LsmFlush {
                     .and_then(|()| write(&shared, &sealed).map_err(|error| state_error("flushing", &error)));
                 match &written {
                     Ok(()) => shared.publish_flush(Tables::of(&shared.tree), sealed.progress),
-                    Err(StateError::Full(_)) => shared.layers().flush = FlushStage::Idle,
+                    Err(StateError::NoSpace(_)) => shared.layers().flush = FlushStage::Idle,
                     Err(_) => shared.layers().flush = FlushStage::Failed,
                 }
                 written.map(|()| sealed.progress)
@@ -69,8 +69,8 @@ impl FlushJob for LsmFlush {
     }
 }
 
-/// Compacts if nobody does: the library's manifest counts the runs of a level in one byte, and reads would
-/// have become slow long before.
+/// Compacts if nothing else does. The library's manifest counts the runs of a level in one byte, and reads
+/// would be slow long before that limit.
 fn make_room(shared: &Arc<Shared>) -> Result<(), StateError> {
     let compactor = LsmCompactor::new(Arc::clone(shared));
     while Tables::of(&shared.tree).first_level_runs() >= FIRST_LEVEL_RUNS_MAX {
@@ -99,19 +99,21 @@ fn write(shared: &Shared, sealed: &Sealed) -> Result<(), lsm_tree::Error> {
         InternalValue::from_components(key.as_slice(), value, seqno, kind)
     });
     let rows = std::iter::once(progress).chain(rows).inspect(|row| {
-        // When the first row is asked for, the file has just been numbered.
+        // When the first row is requested, the file has just received its number.
         if row.key.user_key == PROGRESS_KEY {
             file.set(file.take().start..shared.next_table());
         }
     });
     let written = shared.tree.flush_to_tables(rows.map(Ok)).and_then(|written| match written {
-        // Nobody reads below the newest version: readers hold memtables and tables of their own.
+        // No read needs versions older than the newest, because readers hold memtables and tables of their
+        // own.
         Some((tables, _)) => shared.tree.register_tables(&tables, None, None, &[], SeqNo::MAX),
         None => Ok(()),
     });
     drop(memtable);
     let file = file.take();
-    // More numbers than one were given to a compaction beside this flush, too: hands off.
+    // If more than one number was used, some belong to a compaction that runs beside this flush: leave them
+    // alone.
     if written.is_err() && file.end == file.start + 1 {
         shared.remove_unfinished(file);
     }

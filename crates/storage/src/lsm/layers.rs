@@ -1,7 +1,8 @@
-//! What a read looks through, newest first: the active memtable, the one being flushed, the runs of tables.
+//! What a read looks through, newest first: the active memtable, the memtable being flushed, the runs of
+//! tables.
 //!
-//! All three are immutable but for the active memtable, whose newer versions a snapshot's number hides. So a
-//! reader that holds them sees its own moment for ever, and the files of its tables stay until it lets go.
+//! The last two are immutable. In the active memtable, a snapshot's sequence number hides newer versions. So
+//! a reader that holds all three never sees a change, and the files of its tables stay until it is dropped.
 
 use super::config::LsmConfig;
 use super::error::view_error;
@@ -24,18 +25,18 @@ pub(super) struct Shared {
     pub(super) seqno: SequenceNumberCounter,
     pub(super) cache: Arc<Cache>,
     pub(super) config: LsmConfig,
-    /// Held for moments only, never over a sync.
+    /// Held only for moments, never during a sync.
     layers: Mutex<Layers>,
 }
 
 /// Everything below the active memtable.
 #[derive(Clone)]
 pub(super) struct Layers {
-    /// What is being flushed.
+    /// The memtable that is being flushed.
     pub(super) sealed: Option<Sealed>,
     pub(super) flush: FlushStage,
     pub(super) tables: Arc<Tables>,
-    /// What the tables hold.
+    /// The progress of the tables.
     pub(super) flushed: Progress,
 }
 
@@ -43,17 +44,17 @@ pub(super) struct Layers {
 #[derive(Clone)]
 pub(super) struct Sealed {
     pub(super) memtable: Arc<Memtable>,
-    /// Of its last commit.
+    /// The sequence number of its last commit.
     pub(super) progress: Progress,
     pub(super) seqno: SeqNo,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum FlushStage {
-    /// None is out. If something is sealed, its flush found no space and may be begun again.
+    /// No flush is out. If something is sealed, its flush found no space and may be begun again.
     Idle,
     Out,
-    /// What is sealed may never become durable, and no other flush can follow it.
+    /// The sealed memtable may never become durable, and no other flush can follow it.
     Failed,
 }
 
@@ -74,32 +75,32 @@ impl Shared {
         self.layers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The number that the next file of a table will get.
+    /// The number of the next table file.
     pub(super) fn next_table(&self) -> u64 {
         self.tree.table_id_counter.get()
     }
 
-    /// Deletes the files of tables that a full disk left unfinished: they would fill it further at each try.
-    /// Opening deletes what remains.
+    /// Deletes the table files that a full disk left unfinished. Otherwise each retry would fill the disk
+    /// further. Opening deletes what remains.
     pub(super) fn remove_unfinished(&self, tables: Range<u64>) {
         let known: BTreeSet<u64> = Tables::of(&self.tree).runs.iter().flatten().map(Table::id).collect();
         let folder = self.tree.config.path.join(TABLES_FOLDER);
         for table in tables.filter(|table| !known.contains(table)) {
-            // One that cannot be deleted, or was never created, is left to the next opening.
+            // A file that cannot be deleted, or was never created, is left for the next opening.
             let _ = std::fs::remove_file(folder.join(table.to_string()));
         }
     }
 
-    /// Lets reads see the tables that a compaction has written.
+    /// Makes the tables that a compaction has written visible to reads.
     pub(super) fn publish(&self, tables: Tables) {
         let mut layers = self.layers();
         let replaced = layers.replace_tables(tables);
         drop(layers);
-        // The last holder of a table deletes its file: here, not on the node's thread.
+        // Whoever drops a table last deletes its file. That happens here and not on the node's thread.
         drop(replaced);
     }
 
-    /// Lets reads see the tables that hold the sealed memtable, in its place.
+    /// Makes the tables with the rows of the sealed memtable visible to reads, in its place.
     pub(super) fn publish_flush(&self, tables: Tables, flushed: Progress) {
         let mut layers = self.layers();
         let replaced = layers.replace_tables(tables);
@@ -107,13 +108,13 @@ impl Shared {
         layers.flush = FlushStage::Idle;
         layers.flushed = flushed;
         drop(layers);
-        // Freeing a full memtable takes milliseconds: here, not on the node's thread.
+        // Freeing a full memtable takes milliseconds. That happens here and not on the node's thread.
         drop((replaced, memtable));
     }
 }
 
 impl Layers {
-    /// Of two threads that publish, the later may bring the older tables: they are not put back.
+    /// If two threads publish, the second may bring older tables. Those are ignored.
     fn replace_tables(&mut self, tables: Tables) -> Arc<Tables> {
         let tables = Arc::new(tables);
         if tables.version > self.tables.version {
@@ -127,20 +128,21 @@ impl Layers {
 /// The tables of one version of the tree.
 pub(super) struct Tables {
     version: u64,
-    /// Newest first; within a run tables are disjoint and sorted.
+    /// Newest first. The tables of one run are disjoint and sorted.
     runs: Vec<Vec<Table>>,
     first_level_runs: usize,
     bytes: u64,
 }
 
 impl Tables {
-    /// Of the tree's newest version. Waits while the tree syncs a manifest: not for the node's thread.
+    /// The tables of the tree's newest version. This waits while the tree syncs a manifest, so the node's
+    /// thread must not call it.
     pub(super) fn of(tree: &Tree) -> Self {
         let version = tree.current_version();
         let runs: Vec<_> =
             version.iter_levels().flat_map(|level| level.iter()).map(|run| run.to_vec()).collect();
-        // The size that a table knows of itself is that of its rows. A file that cannot be asked counts as
-        // empty: this is a figure for people.
+        // A table knows the size of its rows only, so the files are asked. One that cannot be asked counts as
+        // empty: this is only a metric.
         let file_bytes = |table: &Table| table.path.metadata().map_or(0, |file| file.len());
         let bytes = runs.iter().flatten().map(file_bytes).sum();
         Self { version: version.id(), runs, first_level_runs: version.l0().run_count(), bytes }
@@ -162,7 +164,7 @@ impl Tables {
         self.bytes
     }
 
-    /// The newest row of `key`; a deleted one is a tombstone.
+    /// The newest row of `key`. A deleted row is a tombstone.
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<InternalValue>, lsm_tree::Error> {
         let hash = Bloom::get_hash(key);
         for run in &self.runs {
@@ -182,7 +184,7 @@ impl Tables {
 pub(super) struct Snapshot<'a> {
     pub(super) active: &'a Memtable,
     pub(super) layers: &'a Layers,
-    /// Versions below it are seen.
+    /// Versions below this are visible.
     pub(super) seqno: SeqNo,
 }
 

@@ -1,9 +1,9 @@
-//! The rows that no flush has written yet, ordered, with old versions only while a reader may need them.
+//! The rows that no flush has written yet, in order. Old versions are kept only while a reader may need them.
 //!
-//! One thread writes (the node's); readers of other threads take a shared lock for one lookup, or for one
-//! bounded piece of a scan, so a commit never waits longer than that. lsm-tree's own memtable is not used:
-//! its skip list costs three allocations a row and keeps every version of the rows that each entry rewrites
-//! (docs/decisions has the measurement).
+//! Only the node's thread writes. Readers on other threads take a shared lock for one look-up, or for one
+//! bounded piece of a scan, so a commit never waits longer than that. We do not use the memtable of lsm-tree:
+//! its skip list costs three allocations for each row, and keeps every version of the rows that each entry
+//! rewrites (docs/decisions has the measurement).
 
 use super::row::{RowKey, RowValue};
 use lsm_tree::SeqNo;
@@ -12,15 +12,15 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
-/// Bytes of a row in the map beside its heap parts: 88 for key and versions, in nodes that random insertion
-/// leaves about two thirds full (measured).
+/// Bytes of a row in the map besides its heap parts: 88 for key and versions, in map nodes that random
+/// insertion leaves about two thirds full (measured).
 const ROW_BYTES: u64 = 140;
 
-/// Which replaced versions a reader may still look at.
+/// Which old versions a reader may still need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OldVersions {
-    /// There are readers; the newest sees versions below this number. A version that it does not see, no
-    /// reader sees.
+    /// There are readers, and the newest one sees versions below this number. A version that it does not see,
+    /// no reader sees.
     SeenBelow(SeqNo),
     Unseen,
 }
@@ -45,7 +45,7 @@ pub(super) struct Rows {
     bytes: u64,
 }
 
-/// A row's newest version and, oldest first, those that readers may need.
+/// A row's newest version, and the older ones that readers may need, oldest first.
 #[derive(Debug)]
 struct Versions {
     seqno: SeqNo,
@@ -53,7 +53,7 @@ struct Versions {
     older: Option<Box<Older>>,
 }
 
-/// Behind a box, because few rows have any.
+/// Boxed, because few rows have any.
 #[derive(Debug, Default)]
 struct Older(Vec<(SeqNo, Found)>);
 
@@ -74,13 +74,18 @@ impl Memtable {
         self.rows.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds one batch under `seqno`, each key behind `tag`; returns the estimated bytes of memory.
+    /// Adds one batch under `seqno`, with `tag` before each key. Returns the estimated bytes of memory.
     pub(super) fn commit(&self, writes: &WriteSet, tag: u8, seqno: SeqNo, old: OldVersions) -> u64 {
         let mut rows = self.rows.write().unwrap_or_else(PoisonError::into_inner);
         for (key, value) in &writes.0 {
             rows.write(RowKey::of_parts(&[tag], key), value.as_deref().map(RowValue::new), seqno, old);
         }
         rows.bytes
+    }
+
+    /// Estimated bytes of memory.
+    pub(super) fn bytes(&self) -> u64 {
+        self.read().bytes
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -92,7 +97,7 @@ impl Memtable {
         self.read().map.get(key)?.at(snapshot).cloned()
     }
 
-    /// Appends to `into` up to `rows_max` rows of `range` in `order`, as of `snapshot`.
+    /// Appends up to `rows_max` rows of `range` to `into`, in `order`, as of `snapshot`.
     pub(super) fn piece(
         &self,
         range: (Bound<&RowKey>, Bound<&RowKey>),
@@ -112,7 +117,7 @@ impl Memtable {
         }
     }
 
-    /// All rows, for a flush; commits must have ended.
+    /// All rows, for a flush. Commits must have ended.
     pub(super) fn sealed(&self) -> RwLockReadGuard<'_, Rows> {
         self.read()
     }
@@ -182,7 +187,7 @@ mod tests {
         for seqno in 1..50 {
             assert_eq!(write(&memtable, 7, Some(1), seqno, OldVersions::Unseen), bytes);
         }
-        // A reader of 49 stays, and sees one version, however often the row is rewritten.
+        // A reader at 49 stays, and sees one version however often the row is rewritten.
         let with_reader = write(&memtable, 7, Some(2), 50, OldVersions::SeenBelow(50));
         assert!(with_reader > bytes);
         for seqno in 51..100 {

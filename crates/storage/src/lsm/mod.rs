@@ -1,9 +1,9 @@
-//! The state on disk: one log-structured merge tree of sorted tables (`lsm-tree`), without a journal of its
-//! own, because the node's log is one.
+//! The state on disk: one log-structured merge tree of sorted tables (`lsm-tree`). It needs no journal of its
+//! own, because the node's log serves as one.
 //!
-//! It guarantees what [`crate::state`] asks: a commit is in memory and atomic with its progress; a completed
-//! flush is durable; what a crash leaves is exactly the last completed flush. It knows nothing of the log,
-//! of bodies, or of what the rows mean, and starts no thread.
+//! It guarantees what [`crate::state`] requires: a commit is in memory and atomic with its progress, a
+//! completed flush is durable, and a crash leaves exactly the last completed flush. It knows nothing about
+//! the log, the bodies, or the meaning of rows, and starts no thread.
 //!
 //! ```text
 //!    node's thread                  any thread                      any thread
@@ -13,15 +13,15 @@
 //!     commit                       └──── Layers: what a read looks through, newest first ────┘
 //! ```
 //!
-//! Memtables and snapshots are ours, tables and their compaction lsm-tree's. That keeps the node's thread
-//! away from lsm-tree's lock over its versions, which is held while a manifest is synced, and it needs no
-//! eviction watermark: a reader holds the memtables and tables of its own moment, so a flush or a compaction
-//! keeps the newest version of each row and nothing else (docs/decisions has the reasons and the figures).
+//! Memtables and snapshots are our own; tables and their compaction are lsm-tree's. So the node's thread
+//! never waits for lsm-tree's lock on its versions, which is held while a manifest is synced. Nor is an
+//! eviction watermark needed: a reader holds the memtables and tables as they were, so a flush or a
+//! compaction keeps only the newest version of each row (docs/decisions has the reasons and measurements).
 //!
 //! | module | what it does |
 //! |---|---|
 //! | [`config`] | the sizes that bound memory, and the tree's tuning |
-//! | [`open`], [`check`] | creates a directory whole or not at all; refuses what is not one, or is damaged |
+//! | [`open`], [`check`] | creates a directory completely or not at all; reports what is not one, or is damaged |
 //! | [`row`], [`memtable`] | rows in memory |
 //! | [`layers`], [`scan`] | reads through memtables and tables, newest first |
 //! | [`flush`], [`compact`] | the disk work |
@@ -56,10 +56,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const ENGINE_ROWS: u8 = 0;
 /// The tag of the state's rows.
 const STATE_ROWS: u8 = 1;
-/// With its tag a key must fit lsm-tree's 16 bits of length.
+/// A key and its tag must fit into lsm-tree's 16 bits of length.
 const KEY_BYTES_MAX: usize = u16::MAX as usize - 1;
 
-/// The state of one node, in one directory. See the module.
+/// The state of one node, in one directory; see the module.
 pub struct LsmState {
     shared: Arc<Shared>,
     active: Arc<Memtable>,
@@ -67,7 +67,7 @@ pub struct LsmState {
     progress: Progress,
     /// The sequence number of the last commit.
     seqno: SeqNo,
-    /// What the newest reader sees is below this.
+    /// The newest reader sees the versions below this.
     newest_reader: AtomicU64,
     readers: Arc<()>,
 }
@@ -94,7 +94,7 @@ impl View for LsmState {
     }
 
     fn scan(&self, range: KeyRange<'_>, order: Order, visit: &mut Visit<'_>) -> Result<(), ViewError> {
-        // `visit` may read this view again: the layers are not kept locked while it runs.
+        // `visit` may read this view again, so the layers are not locked while it runs.
         let layers = Layers::clone(&self.shared.layers());
         Snapshot { active: &self.active, layers: &layers, seqno: SeqNo::MAX }.scan(range, order, visit)
     }
@@ -110,7 +110,7 @@ impl State for LsmState {
     }
 
     fn commit(&mut self, writes: &WriteSet, progress: Progress) -> Result<(), StateError> {
-        // Tables cannot hold it, and would only say so when it is flushed.
+        // Tables could not hold such a key, and would say so only during a flush.
         if writes.0.iter().any(|(key, _)| key.len() > KEY_BYTES_MAX) {
             return Err(StateError::Failed(format!("a key has more than {KEY_BYTES_MAX} bytes")));
         }
@@ -149,7 +149,8 @@ impl State for LsmState {
     fn figures(&self) -> StateFigures {
         let layers = self.shared.layers();
         StateFigures {
-            unflushed_bytes: self.active_bytes,
+            unflushed_bytes: self.active_bytes
+                + layers.sealed.as_ref().map_or(0, |sealed| sealed.memtable.bytes()),
             sealed_memtables: layers.sealed.iter().count() as u64,
             cache_bytes: self.shared.cache.size(),
             table_bytes: layers.tables.bytes(),
@@ -193,7 +194,7 @@ pub struct LsmReader(Arc<ReadMoment>);
 struct ReadMoment {
     active: Arc<Memtable>,
     layers: Layers,
-    /// Versions below it are seen.
+    /// Versions below this are visible.
     seqno: SeqNo,
     progress: Progress,
     _counted: Arc<()>,

@@ -1,8 +1,8 @@
-//! Creating and opening a state's directory.
+//! Creates and opens a state's directory.
 //!
-//! A directory is created under another name and renamed when it is complete, so one that is there was
-//! complete once. What is missing from it later was lost, and is refused: the tree's library would begin an
-//! empty tree in its place.
+//! A directory is created under another name and renamed once it is complete. So if it exists, it was
+//! complete once, and anything missing from it was lost. Opening then fails, because the tree's library would
+//! start an empty tree in its place.
 
 use super::LsmState;
 use super::check::{check, read, verify};
@@ -20,30 +20,32 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-/// The directory of the tree within the state's own.
+/// The directory of the tree within that of the state.
 const TREE: &str = "tree";
-/// The same while it is being created.
+/// The same, while it is being created.
 const TREE_NEW: &str = "tree.new";
-/// The file that says whose tree it is. (The library removes unknown files that begin with `v`.)
+/// The file that says which store the tree belongs to. (The library removes unknown files that begin with
+/// `v`.)
 const HEADER: &str = "header";
-/// What the library calls its temporary files; a crash may leave some.
+/// The prefix of the library's temporary files. A crash may leave some.
 const TEMPORARY: &str = ".tmp";
 
 impl LsmState {
-    /// Reads every table in `path` whole and compares it with what was written. Nobody may have it open.
+    /// Reads every table in `path` completely and compares it with what was written. Nothing else may have it
+    /// open.
     ///
     /// # Errors
-    /// `Damaged` when a file is missing or not as it was written, `Failed` when the disk fails.
+    /// `Damaged` when a file is missing or is not as it was written, `Failed` when the disk fails.
     pub fn verify(path: &Path) -> Result<(), StateError> {
         verify(&path.join(TREE))
     }
 
-    /// Opens the state in `path`, or creates one for `store` if there is none. The caller holds the lock of
-    /// the data directory.
+    /// Opens the state in `path`, or creates one for `store` if there is none. The caller must hold the lock
+    /// of the data directory.
     ///
     /// # Errors
-    /// `Refused` for the state of another store or a newer version, `Damaged` when files are missing or not
-    /// as they were written, `Failed` when the disk fails.
+    /// `Refused` for the state of another store or of a newer version, `Damaged` when files are missing or
+    /// are not as they were written, `Failed` when the disk fails.
     pub fn open(path: &Path, store: StoreId, config: LsmConfig) -> Result<Self, StateError> {
         let tree_path = path.join(TREE);
         if !exists(&tree_path)? {
@@ -57,7 +59,7 @@ impl LsmState {
         let cache = config.cache();
         let tree = open_tree(&config, &tree_path, seqno.clone(), Arc::clone(&cache))?;
         let highest = tree.get_highest_seqno().unwrap_or_default();
-        // Above every row, or a new version of a row could sort below an old one.
+        // Above every row's number. Otherwise a new version of a row could sort below an old one.
         seqno.set(highest.saturating_add(1));
         let progress = read_progress(&tree)?;
         Ok(Self {
@@ -88,7 +90,7 @@ fn open_tree(
     }
 }
 
-/// Creates a tree whole or not at all.
+/// Creates a tree completely or not at all.
 fn create(path: &Path, store: StoreId, config: &LsmConfig) -> Result<(), StateError> {
     let unfinished = path.join(TREE_NEW);
     if exists(&unfinished)? {
@@ -147,7 +149,7 @@ fn remove_temporary_files(tree: &Path) -> Result<(), StateError> {
     Ok(())
 }
 
-/// An empty tree has no progress yet; any other has.
+/// An empty tree has no progress. Every other tree has one.
 fn read_progress(tree: &Tree) -> Result<Progress, StateError> {
     let tables = Tables::of(tree);
     match tables.get(PROGRESS_KEY).map_err(|error| state_error("reading the progress", &error))? {

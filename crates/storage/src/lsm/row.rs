@@ -1,20 +1,21 @@
-//! Row bytes as the memtable keeps them: short ones in place, long ones on the heap.
+//! The bytes of rows in a memtable: short ones in place, long ones on the heap.
 //!
-//! Nearly all keys and values of the state are short (ids, revisions, hashes). Kept in place they need no
-//! allocation, and the comparisons of a lookup touch no memory but the map's own nodes.
+//! Nearly all keys and values of the state are short (ids, revisions, hashes). In place, they need no
+//! allocation, and a look-up touches no memory besides the map's own nodes.
 
 use std::cmp::Ordering;
 
-/// Up to `N` bytes in place, more on the heap. Ordered as its bytes are.
+/// Up to `N` bytes in place, more on the heap. The order is that of the bytes.
 #[derive(Clone, Debug)]
 pub(super) enum RowBytes<const N: usize> {
     Short { len: u8, bytes: [u8; N] },
     Long(Box<[u8]>),
 }
 
-/// A tagged key: holds the longest of the frequent keys (dedup: tag, slot, namespace, kind, stream id, hash).
+/// A key with its tag. The longest frequent key fits in place (dedup: tag, slot, namespace, kind, stream id,
+/// hash).
 pub(super) type RowKey = RowBytes<38>;
-/// A value: holds the frequent values (a position or revision, and a hash).
+/// A value. The frequent values fit in place (a position or revision, and a hash).
 pub(super) type RowValue = RowBytes<30>;
 
 impl<const N: usize> RowBytes<N> {
@@ -48,7 +49,7 @@ impl<const N: usize> RowBytes<N> {
         self.as_slice().to_vec()
     }
 
-    /// Bytes kept beside the value itself.
+    /// Bytes on the heap.
     pub(super) fn heap_bytes(&self) -> usize {
         match self {
             Self::Short { .. } => 0,
@@ -72,8 +73,8 @@ impl<const N: usize> PartialOrd for RowBytes<N> {
 }
 
 impl<const N: usize> Ord for RowBytes<N> {
-    /// As the slices compare. Short ones are padded with zeros, so whole words can be compared: of two that
-    /// differ in the zeros at their end only, the shorter is less.
+    /// The order of slices. Short ones are padded with zeros, so whole words can be compared. If two differ
+    /// only in zeros at the end, the shorter one is less.
     fn cmp(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Self::Short { len, bytes }, Self::Short { len: other_len, bytes: other_bytes }) => {
@@ -84,7 +85,7 @@ impl<const N: usize> Ord for RowBytes<N> {
     }
 }
 
-/// Eight bytes at a time: a quarter of what a call of `memcmp` costs for keys of this length.
+/// Compares eight bytes at a time, at a quarter of the cost of `memcmp` for keys of this length.
 fn compare_words<const N: usize>(a: &[u8; N], b: &[u8; N]) -> Ordering {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
     for (a, b) in a.iter().zip(b) {

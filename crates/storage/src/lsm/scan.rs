@@ -1,8 +1,8 @@
 //! Ordered scans over memtables and runs of tables, in one direction, newest version first.
 //!
-//! A scan usually ends early (the last row of a stream is a descending scan for one row), so sources are
-//! read as far as they are needed: memtables in pieces that begin small, tables one block at a time, with
-//! the bound on the far side checked here instead of being looked up in each table's index.
+//! A scan usually ends early: to find the last row of a stream is a descending scan for one row. So sources
+//! are read only as far as needed, memtables in pieces that begin small, and tables one block at a time. The
+//! far bound is checked here instead of being looked up in each table's index.
 
 use super::memtable::{Found, Memtable};
 use super::row::{RowKey, RowValue};
@@ -13,18 +13,19 @@ use std::ops::Bound;
 
 type Result<T> = std::result::Result<T, lsm_tree::Error>;
 
-/// Rows of the first piece of a memtable, and of the largest: a reader's piece holds up the next commit.
+/// How many rows the first and the largest piece of a memtable have. A piece being read delays the next
+/// commit.
 const PIECE_ROWS: usize = 2;
 const PIECE_ROWS_MAX: usize = 128;
 
-/// Tagged keys from `from` up to `to`, which is not part of it.
+/// Keys with their tags, from `from` (inclusive) to `to` (exclusive).
 #[derive(Clone, Copy)]
 pub(super) struct RowRange<'a> {
     pub(super) from: &'a RowKey,
     pub(super) to: &'a RowKey,
 }
 
-/// A row as a source has it.
+/// A row, as a source has it.
 pub(super) enum Row {
     Memory(RowKey, Found),
     Table(InternalValue),
@@ -38,7 +39,7 @@ impl Row {
         }
     }
 
-    /// None is a deleted row.
+    /// `None` is a deleted row.
     pub(super) fn value(&self) -> Option<&[u8]> {
         match self {
             Self::Memory(_, found) => found.as_ref().map(RowValue::as_slice),
@@ -61,15 +62,15 @@ impl Source<'_> {
     }
 }
 
-/// The sources' rows in order; of each key the row of the newest source.
+/// The sources' rows in order. For each key, the row of the newest source.
 pub(super) struct Merge<'a> {
-    /// Newest first, each with its next row; none is exhausted.
+    /// Newest first, each with its next row. None is exhausted.
     sources: Vec<(Row, Source<'a>)>,
     order: Order,
 }
 
 impl<'a> Merge<'a> {
-    /// `sources` are newest first.
+    /// `sources` must be newest first.
     pub(super) fn of(sources: Vec<Source<'a>>, order: Order) -> Result<Self> {
         let mut merge = Self { sources: Vec::with_capacity(sources.len()), order };
         for mut source in sources {
@@ -82,7 +83,7 @@ impl<'a> Merge<'a> {
 
     pub(super) fn next(&mut self) -> Result<Option<Row>> {
         let Some(first) = self.first() else { return Ok(None) };
-        // Older sources first, so that an exhausted one does not move those still to be looked at.
+        // Older sources first, so that removing an exhausted one does not move those still to be visited.
         for at in (first + 1..self.sources.len()).rev() {
             if self.sources[at].0.key() == self.sources[first].0.key() {
                 self.advance(at)?;
@@ -91,7 +92,7 @@ impl<'a> Merge<'a> {
         self.advance(first).map(Some)
     }
 
-    /// The source whose row is next; of several with one key the newest.
+    /// The source with the next row. If several have the same key, the newest.
     fn first(&self) -> Option<usize> {
         let sooner = |a: &[u8], b: &[u8]| match self.order {
             Order::Ascending => a.cmp(b) == Ordering::Less,
@@ -106,7 +107,7 @@ impl<'a> Merge<'a> {
         (!self.sources.is_empty()).then_some(first)
     }
 
-    /// Takes a source's row; the source goes with its last.
+    /// Takes a source's row. A source without more rows is removed.
     fn advance(&mut self, at: usize) -> Result<Row> {
         let (row, source) = &mut self.sources[at];
         match source.next()? {
@@ -116,7 +117,7 @@ impl<'a> Merge<'a> {
     }
 }
 
-/// The rows of a memtable, copied out in pieces.
+/// The rows of a memtable, copied in pieces.
 pub(super) struct MemtableSource<'a> {
     memtable: &'a Memtable,
     range: RowRange<'a>,
@@ -124,7 +125,7 @@ pub(super) struct MemtableSource<'a> {
     snapshot: SeqNo,
     piece: Vec<(RowKey, Found)>,
     piece_rows: usize,
-    /// The last row of the pieces before.
+    /// The last row of the previous piece.
     last: Option<RowKey>,
 }
 
@@ -158,7 +159,7 @@ impl<'a> MemtableSource<'a> {
 
 /// The rows of a run of tables, table by table.
 pub(super) struct RunSource<'a> {
-    /// Those that may still hold rows of the range.
+    /// The tables that may still hold rows of the range.
     tables: &'a [Table],
     range: RowRange<'a>,
     order: Order,
@@ -187,7 +188,7 @@ impl<'a> RunSource<'a> {
         }
     }
 
-    /// Ends the scan at the bound on its far side.
+    /// Ends the scan at its far bound.
     fn within(&mut self, row: InternalValue) -> Option<Row> {
         let inside = match self.order {
             Order::Ascending => row.key.user_key.as_ref() < self.range.to.as_slice(),

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::io;
 
-/// What an operation is, for the one that asks whether it may go on.
+/// The kind of an operation that asks whether it may continue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operation {
     Change,
     Read,
-    /// Opening, listing, asking a length: never fails but after the end.
+    /// Opening, listing or asking for a length. It fails only after the end of the process.
     Look,
 }
 

@@ -1,4 +1,4 @@
-//! One file's content: as it is read, and as it is on the imagined medium.
+//! The content of one file: as reads see it, and as it is on the simulated medium.
 
 use super::SECTOR_BYTES;
 use std::collections::BTreeMap;
@@ -37,9 +37,9 @@ impl Image {
         count
     }
 
-    /// Writes; when there is no room for all, then what there is room for, and fails.
-    pub(super) fn write(&mut self, bytes: &[u8], offset: u64, room: u64) -> io::Result<()> {
-        let fits = self.used_bytes().saturating_add(room).saturating_sub(offset);
+    /// Writes the bytes. If not all of them fit, writes those that fit, and fails.
+    pub(super) fn write(&mut self, bytes: &[u8], offset: u64, free_bytes: u64) -> io::Result<()> {
+        let fits = self.used_bytes().saturating_add(free_bytes).saturating_sub(offset);
         let count = bytes.len().min(usize::try_from(fits).unwrap_or(usize::MAX));
         let start = usize::try_from(offset).map_err(|_| io::ErrorKind::FileTooLarge)?;
         if count > 0 {
@@ -53,8 +53,8 @@ impl Image {
         if count < bytes.len() { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
     }
 
-    pub(super) fn set_len(&mut self, len: u64, room: u64) -> io::Result<()> {
-        if len > self.used_bytes().saturating_add(room) {
+    pub(super) fn set_len(&mut self, len: u64, free_bytes: u64) -> io::Result<()> {
+        if len > self.used_bytes().saturating_add(free_bytes) {
             return Err(io::ErrorKind::StorageFull.into());
         }
         let (old, new) = (self.content.len(), usize::try_from(len).map_err(|_| io::ErrorKind::FileTooLarge)?);
@@ -70,8 +70,8 @@ impl Image {
         Ok(())
     }
 
-    pub(super) fn reserve(&mut self, len: u64, room: u64) -> io::Result<()> {
-        if len > self.used_bytes().saturating_add(room) {
+    pub(super) fn reserve(&mut self, len: u64, free_bytes: u64) -> io::Result<()> {
+        if len > self.used_bytes().saturating_add(free_bytes) {
             return Err(io::ErrorKind::StorageFull.into());
         }
         self.reserved = self.reserved.max(len);
@@ -88,7 +88,7 @@ impl Image {
         self.lengths.clear();
     }
 
-    /// After a failed sync: reads go on as before, and nothing of it will ever be durable.
+    /// After a failed sync, reads continue as before, but none of that data will ever be durable.
     pub(super) fn forget_unsynced(&mut self) {
         self.unsynced.clear();
         self.lengths.clear();
@@ -107,7 +107,8 @@ impl Image {
         true
     }
 
-    /// What a power cut leaves: mostly each sector decides for itself; sometimes all are lost, or none.
+    /// What a power cut leaves. Usually each sector is decided on its own; sometimes all of them are lost, or
+    /// none.
     pub(super) fn crash(&self, rng: &mut impl FnMut() -> u64) -> Self {
         let fate = rng() % 4;
         let mut pick = |choices: usize| match fate {

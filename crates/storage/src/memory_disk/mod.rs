@@ -1,13 +1,14 @@
-//! [`Disk`] in memory, with a power switch: what has been synced and what has not are kept apart, and any
-//! operation can fail.
+//! [`Disk`] in memory, with a power switch. It keeps synced and unsynced data apart, and any operation can be
+//! made to fail.
 //!
-//! - [`MemoryDisk::crash`] yields the disk as a power cut would leave it: of each 512-byte sector that was
-//!   written and not synced the old content, the new, or any written in between; each created, renamed or
-//!   removed name that was not followed by a `sync_dir` kept or lost; each changed length old or new.
+//! - [`MemoryDisk::crash`] returns the disk as a power cut would leave it. Each 512-byte sector that was
+//!   written but not synced has its old content, its new one, or any written in between. Each created,
+//!   renamed or removed name without a later `sync_dir` is kept or lost. Each changed length is the old or
+//!   the new one.
 //! - [`MemoryDisk::crash_at`] ends the process at a chosen operation, which may have done part of its work.
-//! - [`MemoryDisk::fail_at`], [`MemoryDisk::set_capacity`] and [`MemoryDisk::flip_bit`] are an ailing disk's
-//!   errors. After a sync that failed, what it was to write is lost although reads still show it, and a later
-//!   sync succeeds: as Linux does.
+//! - [`MemoryDisk::fail_at`], [`MemoryDisk::set_capacity`] and [`MemoryDisk::flip_bit`] cause the errors of a
+//!   failing disk. As on Linux, the data of a failed sync is lost although reads still show it, and a later
+//!   sync succeeds.
 //!
 //! It is deterministic: the same calls and the same random numbers give the same disk.
 
@@ -25,7 +26,7 @@ use names::Names;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// A sector: what is written whole or not at all.
+/// The size of a sector, which is written completely or not at all.
 pub const SECTOR_BYTES: usize = 512;
 
 /// A directory in memory. Clones are the same directory.
@@ -38,7 +39,7 @@ struct Shared {
     faults: Mutex<Faults>,
 }
 
-/// A file's content, whatever its names.
+/// A file's content, independent of its names.
 type Node = Arc<Mutex<Image>>;
 
 /// A file of a [`MemoryDisk`].
@@ -54,21 +55,21 @@ impl MemoryDisk {
         Self::default()
     }
 
-    /// The disk as a power cut would leave it now. This one is not changed.
+    /// The disk as a power cut would leave it now. This disk does not change.
     #[must_use]
     pub fn crash(&self, rng: &mut impl FnMut() -> u64) -> Self {
         Self(Arc::new(Shared { names: Mutex::new(lock(&self.0.names).crash(rng)), ..Shared::default() }))
     }
 
-    /// The disk as the end of the process (kill -9) leaves it: everything is there, synced or not. This one
-    /// is not changed.
+    /// The disk as the end of the process (kill -9) leaves it: all data is there, synced or not. This disk
+    /// does not change.
     #[must_use]
     pub fn restart(&self) -> Self {
         Self(Arc::new(Shared { names: Mutex::new(lock(&self.0.names).duplicate()), ..Shared::default() }))
     }
 
-    /// How many operations that change something there were so far: creating, renaming, removing, writing,
-    /// cutting, reserving, syncing.
+    /// How many changing operations there were so far: creating, renaming, removing, writing, truncating,
+    /// reserving, syncing.
     #[must_use]
     pub fn operations(&self) -> u64 {
         lock(&self.0.faults).operations
@@ -80,40 +81,40 @@ impl MemoryDisk {
         lock(&self.0.faults).reads
     }
 
-    /// The process ends at the operation with this number (see [`Self::operations`]), in the middle of it:
-    /// it and all that follows, reads included, fail with an error that [`is_crash`] knows.
+    /// Ends the process at the operation with this number (see [`Self::operations`]), in the middle of it.
+    /// That operation and all later ones, reads included, fail with an error that [`is_crash`] recognises.
     pub fn crash_at(&self, operation: u64) {
         lock(&self.0.faults).crash_at = Some(operation);
     }
 
-    /// The operation with this number fails.
+    /// Makes the operation with this number fail.
     pub fn fail_at(&self, operation: u64, kind: io::ErrorKind) {
         lock(&self.0.faults).failing.push((operation, kind));
     }
 
-    /// The read with this number fails.
+    /// Makes the read with this number fail.
     pub fn fail_read_at(&self, read: u64, kind: io::ErrorKind) {
         lock(&self.0.faults).failing_reads.push((read, kind));
     }
 
-    /// How many bytes all files together may take; none is without bound.
+    /// Limits the bytes of all files together. `None` means no limit.
     pub fn set_capacity(&self, bytes: Option<u64>) {
         lock(&self.0.faults).capacity = bytes;
     }
 
-    /// Bytes that all files take, reserved ones included.
+    /// Bytes of all files, reserved ones included.
     #[must_use]
     pub fn used_bytes(&self) -> u64 {
         lock(&self.0.names).used_bytes()
     }
 
-    /// Turns one bit of a file over, on the disk and in what is read. False when it has no such byte.
+    /// Flips one bit of a file, on the disk and in what reads see. False when the file has no such byte.
     #[must_use]
     pub fn flip_bit(&self, name: &str, offset: u64, bit: u8) -> bool {
         lock(&self.0.names).find(name).is_some_and(|node| lock(&node).flip_bit(offset, bit))
     }
 
-    /// Makes everything durable that has been done so far, without an operation.
+    /// Makes everything durable that was done so far, without an operation.
     pub fn sync_all(&self) {
         lock(&self.0.names).sync_all();
     }
@@ -169,7 +170,7 @@ impl MemoryFile {
     }
 
     /// How many bytes this file may still grow by.
-    fn room(&self) -> u64 {
+    fn free_bytes(&self) -> u64 {
         let Some(capacity) = lock(&self.disk.faults).capacity else { return u64::MAX };
         capacity.saturating_sub(lock(&self.disk.names).used_bytes())
     }
@@ -178,8 +179,8 @@ impl MemoryFile {
 impl DiskFile for MemoryFile {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let fate = self.begin(Operation::Change);
-        let room = self.room();
-        done_and(fate, || lock(&self.node).write(bytes, offset, room))
+        let free_bytes = self.free_bytes();
+        done_and(fate, || lock(&self.node).write(bytes, offset, free_bytes))
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
@@ -194,14 +195,14 @@ impl DiskFile for MemoryFile {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         let fate = self.begin(Operation::Change);
-        let room = self.room();
-        done_and(fate, || lock(&self.node).set_len(len, room))
+        let free_bytes = self.free_bytes();
+        done_and(fate, || lock(&self.node).set_len(len, free_bytes))
     }
 
     fn reserve(&self, len: u64) -> io::Result<()> {
         let fate = self.begin(Operation::Change);
-        let room = self.room();
-        done_and(fate, || lock(&self.node).reserve(len, room))
+        let free_bytes = self.free_bytes();
+        done_and(fate, || lock(&self.node).reserve(len, free_bytes))
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -217,8 +218,8 @@ impl DiskFile for MemoryFile {
     }
 }
 
-/// An operation during which the process ends is submitted all the same, so that the power cut decides what
-/// becomes of it; one that fails is not.
+/// If the process ends during an operation, the operation is still submitted, so that the power cut decides
+/// its fate. An operation that fails is not submitted.
 fn done_and<T>(fate: io::Result<()>, operation: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     match fate {
         Ok(()) => operation(),

@@ -1,4 +1,4 @@
-//! A directory's names: as they are seen, and as they are on the imagined medium.
+//! The names in a directory: as they are seen, and as they are on the simulated medium.
 
 use super::{Node, lock};
 use std::collections::BTreeMap;
@@ -63,7 +63,7 @@ impl Names {
         self.seen.values().for_each(|node| lock(node).sync());
     }
 
-    /// What a power cut leaves: no change that was not synced, all of them, the first few, or any of them.
+    /// What a power cut leaves of the changes that were not synced: none, all, the first few, or any of them.
     pub(super) fn crash(&self, rng: &mut impl FnMut() -> u64) -> Self {
         let fate = rng() % 4;
         let first = (rng() % (self.unsynced.len() as u64 + 1)) as usize;
@@ -83,7 +83,7 @@ impl Names {
         Self::settled(copied(&names, after))
     }
 
-    /// An independent copy of all that is seen, and of what of it is durable.
+    /// An independent copy of everything that is seen, and of what is durable.
     pub(super) fn duplicate(&self) -> Self {
         let mut copies: Vec<(Node, Node)> = Vec::new();
         let mut copy = |node: &Node| {
@@ -126,7 +126,7 @@ fn copied(names: &BTreeMap<String, Node>, mut copy: impl FnMut(&Node) -> Node) -
     names.iter().map(|(name, node)| (name.clone(), copy(node))).collect()
 }
 
-/// A name is taken away only from the file that it was: another change may have been lost.
+/// A name is removed only from the file that it belonged to, because another change may have been lost.
 fn apply(names: &mut BTreeMap<String, Node>, change: &Change) {
     match change {
         Change::Create(name, node) => {

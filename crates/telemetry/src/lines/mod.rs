@@ -1,6 +1,6 @@
-//! One line an event. A layer of our own, because a trace id must be a member of its own on every line of a
-//! request (not inside a list of spans), and because a span should cost its fields only when a line is
-//! written: the trace id is kept as a number, the rest as text.
+//! One line for each log event. This is a layer of our own for two reasons. The trace id must be a member of its
+//! own on every line of a request, not inside a list of spans. And a span should be cheap when no line is
+//! written: it keeps the trace id as a number and its other fields as text.
 
 use crate::trace::TraceId;
 use std::fmt::{self, Write as _};
@@ -14,7 +14,7 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
-/// How a line looks.
+/// The form of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     Json,
@@ -75,7 +75,7 @@ where
             let separator = if span_names.is_empty() { "" } else { ":" };
             let _ = write!(span_names, "{separator}{}", span.name());
             if let Some(known) = span.extensions().get::<SpanFields>() {
-                // The event's own trace id wins over its spans', the innermost span's over the others'.
+                // The event's own trace id comes first, then that of the innermost span.
                 fields.span_trace_id = known.trace_id.or(fields.span_trace_id);
                 span_fields.push_str(&known.rendered);
             }
@@ -87,13 +87,13 @@ where
             Form::Text => parts.text(&mut line, Colours::NONE),
             Form::ColouredText => parts.text(&mut line, Colours::of(*event.metadata().level())),
         };
-        // One write a line, so that lines of several threads do not mix. A log that cannot be written is no
-        // reason to stop.
+        // One write for each line, so that lines of several threads do not mix. If the log cannot be written,
+        // the process goes on.
         let _ = self.writer.make_writer().write_all(line.as_bytes());
     }
 }
 
-/// A line's parts, before they are put in order.
+/// The parts of a line, before they are put in order.
 struct Parts<'a> {
     event: &'a Event<'a>,
     fields: &'a Fields,
@@ -136,7 +136,7 @@ impl Parts<'_> {
     }
 }
 
-/// Terminal sequences around a text line's parts (ECMA-48, section 8.3.117).
+/// Terminal sequences around the parts of a text line (ECMA-48, section 8.3.117).
 #[derive(Clone, Copy)]
 struct Colours {
     level: &'static str,
@@ -174,7 +174,7 @@ impl Fields {
         Self { form, message: String::new(), trace_id: None, span_trace_id: None, rendered: String::new() }
     }
 
-    /// A value that is the same in JSON and in text: a number, a truth.
+    /// A value that looks the same in JSON and in text: a number or a boolean.
     fn plain(&mut self, field: &Field, value: impl fmt::Display) {
         let _ = match self.form {
             Form::Json => write!(self.rendered, ",\"{}\":{value}", field.name()),
@@ -183,8 +183,8 @@ impl Fields {
     }
 
     fn text(&mut self, field: &Field, value: &str) {
-        // Spans are made far more often than lines are written: room for their fields at once, and no
-        // formatting machinery where bytes will do.
+        // Spans are created far more often than lines are written. So their fields are allocated at once, and
+        // copied without the formatting machinery where possible.
         self.rendered.reserve(64);
         let _ = match self.form {
             Form::Json => {
@@ -229,7 +229,7 @@ impl Visit for Fields {
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        // JSON knows no infinity and no NaN.
+        // JSON has no infinity and no NaN.
         if value.is_finite() { self.plain(field, value) } else { self.text(field, &value.to_string()) }
     }
 

@@ -1,12 +1,12 @@
-//! What is stored of an event: who it is (identity), what was sent (fingerprint), and the envelope in the
-//! form that it will be sent out again.
+//! What is stored of an event: its identity, the fingerprint of what was sent, and the envelope in the form in which
+//! it will be returned.
 //!
-//! Hashes are stored, so what goes into them never changes; the tests hold golden values.
+//! The hashes are stored, so their input never changes. The tests contain golden values.
 //!
 //! The fingerprint covers every attribute as its decoded value, sorted by name, and the stored form of the
-//! data. It leaves out what the identity holds already (`id`), a `source` equal to the stream's default
-//! (an export names it although the client may not have), and the trace context, which differs between two
-//! attempts of one client. The time has bits of its own in it, see [`Fingerprint::new`].
+//! data. It leaves out the `id`, which is part of the identity; a `source` equal to the stream's default, which an
+//! export contains even if the client did not send it; and the trace context, which differs between two attempts. The
+//! time has its own bits, see [`Fingerprint::new`].
 
 use super::attributes::{Attribute, Attributes, Data, Scalar};
 use crate::json;
@@ -20,7 +20,7 @@ use xxhash_rust::xxh3::{Xxh3Default, xxh3_64, xxh3_128};
 const TRACEPARENT: &str = "traceparent";
 const TRACESTATE: &str = "tracestate";
 
-/// Where events go, and the trace that the request came with.
+/// The stream that events go to, and the trace of the request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Recipient<'a> {
     pub(crate) stream: &'a str,
@@ -56,7 +56,7 @@ impl Recipient<'_> {
         }
     }
 
-    /// Empty when no comparison with it can succeed: it is only made when it is needed.
+    /// The stream's default source. Empty when no comparison with it can succeed, to save making it.
     fn default_source(&self, sent: Option<&Attribute<'_>>) -> String {
         if sent.is_some_and(|source| !source.value.starts_with(DEFAULT_SOURCE_PREFIX)) {
             return String::new();
@@ -66,7 +66,7 @@ impl Recipient<'_> {
         String::from_utf8(source).unwrap_or_default()
     }
 
-    /// The JSON object, and where the members of its data begin.
+    /// The JSON object, and the offset of its data member.
     fn envelope(&self, attributes: &Attributes<'_>) -> (Vec<u8>, usize) {
         let mut out = Vec::with_capacity(envelope_bytes_at_most(attributes, self.trace));
         out.extend_from_slice(b"{\"specversion\":\"1.0\"");
@@ -127,7 +127,7 @@ fn filled(attributes: &Attributes<'_>) -> Filled {
         .fold(Filled::default(), |all, (_, flag)| all.with(*flag))
 }
 
-/// The millisecond of a time in the server's own form; of another form a hash, told apart by its top bit.
+/// The millisecond of a time in the server's own form. For other forms a hash, marked by its top bit.
 fn time_bits(time: &Attribute<'_>) -> u64 {
     let wall = Moment::parse(&time.value).and_then(Moment::wall).filter(|wall| wall.0 > 0);
     if let Some(wall) = wall.filter(|wall| wall.0 >> 47 == 0) {
@@ -159,7 +159,7 @@ fn content_hash(attributes: &Attributes<'_>, default_source: &str, data: &[u8]) 
         bytes.extend_from_slice(value.as_bytes());
     };
     let source = attributes.source.as_ref().filter(|source| source.value != default_source);
-    // In the order of their names; extensions are sorted and come after, told apart by their kind.
+    // In the order of their names. Extensions, which are sorted, follow; their kinds differ.
     let texts = [
         ("datacontenttype", attributes.datacontenttype.as_ref()),
         ("dataschema", attributes.dataschema.as_ref()),
@@ -214,7 +214,7 @@ fn write_data(out: &mut Vec<u8>, data: &Data<'_>) {
             let from = out.len();
             out.extend_from_slice(raw.text.as_bytes());
             if raw.has_newlines {
-                // None can be within a token, so all of them are white space: lines stay lines.
+                // Tokens contain none, so all of them are white space. The event must stay on one line.
                 for byte in &mut out[from..] {
                     if matches!(byte, b'\n' | b'\r') {
                         *byte = b' ';
@@ -254,7 +254,7 @@ fn write_base64(out: &mut Vec<u8>, bytes: &[u8]) {
     }
 }
 
-/// One allocation is enough for almost all events; a text that needs many escapes grows it.
+/// Enough for almost all events in one allocation. Only text that needs many escapes takes more.
 fn envelope_bytes_at_most(attributes: &Attributes<'_>, trace: Option<&Trace>) -> usize {
     let text = |attribute: &Option<Attribute<'_>>| {
         attribute.as_ref().map_or(0, |a| 24 + a.as_sent.map_or(a.value.len(), str::len))

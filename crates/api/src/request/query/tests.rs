@@ -122,3 +122,29 @@ fn what_cannot_be_used_is_refused_by_name() {
     assert!(none(Some("x=1")).is_err() && none(Some("")).is_ok() && none(None).is_ok());
     assert!(ListStreams::parse(Some("limit=1001")).is_err());
 }
+
+/// The other direction holds by construction: a parameter that the contract does not list is refused.
+#[test]
+fn every_parameter_of_the_contract_can_be_used() {
+    let example = |name: &str| match name {
+        "from" | "limit" => "7",
+        "after" => CURSOR,
+        "direction" => "forward",
+        "as_of" | "as_of_event_time" => "2010-10-02T07:20:39Z",
+        "keep_alive" => "3s",
+        _ => "a",
+    };
+    for operation in Operation::ALL {
+        for name in operation.query_parameters() {
+            let query = format!("{name}={}", example(name));
+            let form = if name == "keep_alive" { ReadForm::Follow } else { ReadForm::Json };
+            let read = match operation {
+                Operation::ReadStream => Read::of_stream(Some(&query), form).map(drop),
+                Operation::ReadStore => Read::of_store(Some(&query), form).map(drop),
+                Operation::ListStreams => ListStreams::parse(Some(&query)).map(drop),
+                other => panic!("{other:?} has parameters that no test reads"),
+            };
+            assert_eq!(read, Ok(()), "{operation:?} {query}");
+        }
+    }
+}

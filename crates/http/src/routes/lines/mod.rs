@@ -228,7 +228,7 @@ where
             return false;
         };
         let stream = held.append.stream.as_str().to_owned();
-        let submitted = self.context.handle.submit_when_room(Command::Append(held.append)).await;
+        let submitted = self.context.handle.submit_or_wait(Command::Append(held.append)).await;
         self.in_flight.push_back(match submitted {
             Ok(pending) => InFlight::new(&self.context, held.line, stream, pending, Some(bytes)),
             Err(error) => InFlight::refused(&self.context, held.line, unavailable::problem(&error)),

@@ -6,7 +6,7 @@ use crate::contract::below;
 use proptest::prelude::*;
 
 #[test]
-fn a_count_window_slides_however_long_all_went_well() {
+fn a_count_window_slides_however_many_successes_came_before() {
     let mut bench = Bench::new(Config { window: Window::Calls(100), calls_min: 100, ..small() });
     let ticket = bench.ticket();
     bench.config.tell(&mut bench.state, Input::at(bench.now), ticket, Outcome::Success, 100_000);
@@ -16,7 +16,7 @@ fn a_count_window_slides_however_long_all_went_well() {
 }
 
 #[test]
-fn a_success_begun_before_the_trip_does_not_close_a_half_open_breaker() {
+fn a_success_started_before_the_trip_does_not_close_a_half_open_breaker() {
     let mut bench = Bench::new(Config { probes: 1, ..small() });
     let old = bench.ticket();
     bench.calls("ffff");
@@ -35,20 +35,20 @@ fn a_thousand_callers_at_the_end_of_the_open_time_make_one_probe() {
 }
 
 #[test]
-fn a_probe_whose_caller_vanished_frees_its_place_and_cannot_speak_later() {
+fn a_probe_whose_caller_disappeared_frees_its_permit_and_its_outcome_is_stale() {
     let mut bench = Bench::new(small());
     bench.calls("ffff").pass_millis(1_000);
     let lost = bench.ticket();
     assert!(bench.pass_millis(2_999).rejected().is_some());
     let next = bench.pass_millis(1).ticket();
-    assert_eq!(bench.tell(lost, Outcome::Failure), Recorded::Stale, "its lease has ended");
+    assert_eq!(bench.tell(lost, Outcome::Failure), Recorded::Stale, "the probe has expired");
     assert_eq!(bench.tell(next, Outcome::Success), Recorded::Counted);
-    assert_eq!(bench.tell(next, Outcome::Success), Recorded::Stale, "told twice");
+    assert_eq!(bench.tell(next, Outcome::Success), Recorded::Stale, "recorded twice");
     assert_eq!(bench.circuit(), Circuit::HalfOpen);
 }
 
 #[test]
-fn a_lease_that_has_ended_is_over_even_if_nobody_asked_since() {
+fn an_expired_probe_is_stale_even_if_nobody_asked_since() {
     let mut bench = Bench::new(small());
     bench.calls("ffff").pass_millis(1_000);
     let late = bench.ticket();
@@ -58,7 +58,7 @@ fn a_lease_that_has_ended_is_over_even_if_nobody_asked_since() {
 }
 
 #[test]
-fn a_cancelled_probe_frees_its_place_at_once() {
+fn a_cancelled_probe_frees_its_permit_at_once() {
     let mut bench = Bench::new(small());
     bench.calls("ffff").pass_millis(1_000);
     let probe = bench.ticket();
@@ -67,7 +67,7 @@ fn a_cancelled_probe_frees_its_place_at_once() {
 }
 
 #[test]
-fn a_clock_that_goes_back_is_held_and_one_that_leaps_a_year_only_forgets() {
+fn a_clock_that_steps_back_is_held_and_one_that_jumps_a_year_only_forgets() {
     let window = Window::Time { length: Duration::from_secs(10), buckets: 10 };
     let mut bench = Bench::new(Config { window, ..small() });
     bench.now = Time::from_millis(1_000_000);
@@ -75,7 +75,7 @@ fn a_clock_that_goes_back_is_held_and_one_that_leaps_a_year_only_forgets() {
     bench.now = Time::ZERO;
     bench.calls("ff");
     assert_eq!(bench.circuit(), Circuit::Open, "the calls before and after the step count together");
-    assert!(bench.rejected().is_some(), "the open time is not over because the clock went back");
+    assert!(bench.rejected().is_some(), "a clock that steps back does not end the open time");
     bench.pass_millis(365 * 24 * 3_600 * 1_000);
     bench.calls("ss");
     assert_eq!(bench.circuit(), Circuit::Closed);
@@ -86,7 +86,7 @@ fn a_clock_that_goes_back_is_held_and_one_that_leaps_a_year_only_forgets() {
 }
 
 #[test]
-fn counters_stay_at_their_largest_value() {
+fn counters_saturate() {
     let mut bench = Bench::new(Config {
         window: Window::Time { length: Duration::from_secs(10), buckets: 1 },
         calls_min: 1_000_000,
@@ -108,7 +108,7 @@ fn counters_stay_at_their_largest_value() {
 }
 
 #[test]
-fn a_window_of_another_size_begins_empty_and_the_rest_is_kept() {
+fn a_window_of_another_size_starts_empty_and_the_rest_is_kept() {
     let mut bench = Bench::new(small());
     bench.calls("fff");
     bench.config.window = Window::Calls(20);
@@ -163,16 +163,16 @@ const OUTCOMES: [Outcome; 5] =
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
 
-    /// A configuration of zeros, or of anything else, decides something.
+    /// Any configuration decides, even one of zeros.
     #[test]
-    fn no_configuration_and_no_sequence_of_questions_panics(
+    fn no_configuration_and_no_sequence_of_requests_panics(
         config in any_config(),
         steps in proptest::collection::vec((any::<u64>(), any::<u64>(), 0..5_usize, any::<u32>()), 1..60),
     ) {
         let mut state = config.state();
         let mut tickets = vec![];
         for (now, random, outcome, n) in steps {
-            // Moments of all sizes, most of them small.
+            // Times of all magnitudes, mostly small.
             let input = Input { now: Time::from_nanos(now >> (random % 64)), random };
             if let Decision::Admit(ticket) = config.ask(&mut state, input, Request { source: n % 3 }) {
                 tickets.push(ticket);
@@ -188,7 +188,7 @@ proptest! {
 }
 
 #[test]
-fn fewer_probes_in_a_new_configuration_do_not_leave_it_half_open_for_ever() {
+fn a_configuration_with_fewer_probes_does_not_leave_the_breaker_half_open_forever() {
     for (before, after) in [("ss", 2), ("sss", 1), ("s", 1)] {
         let mut bench = Bench::new(Config { probes: 5, ..small() });
         bench.calls("ffff").pass_millis(1_000).calls(before);
@@ -206,7 +206,7 @@ fn fewer_probes_in_a_new_configuration_do_not_leave_it_half_open_for_ever() {
 
 #[cfg(feature = "serde")]
 #[test]
-fn a_state_from_a_hostile_file_does_not_panic() {
+fn a_state_deserialized_from_hostile_input_does_not_panic() {
     for counter in ["probes_failed", "probes_succeeded"] {
         for outcome in [Outcome::Failure, Outcome::Success] {
             let mut bench = Bench::new(small());
@@ -221,7 +221,7 @@ fn a_state_from_a_hostile_file_does_not_panic() {
 }
 
 #[test]
-fn a_trip_from_outside_does_not_undo_what_is_forced() {
+fn a_trip_from_outside_does_not_release_a_forced_breaker() {
     for forced in [Forced::Closed, Forced::Open] {
         let mut bench = Bench::new(small());
         let input = bench.input();

@@ -1,4 +1,4 @@
-//! A breaker's rules as tables, and against a naive model.
+//! The breaker as tables of cases, and against a naive model.
 
 mod bugs;
 mod model;
@@ -8,7 +8,7 @@ use super::{Circuit, Config, Request, Snapshot, State, Ticket, Transition, Windo
 use crate::contract::{Decide, Decision, Input, Outcome, Reason, Recorded, Rejected, Time};
 use core::time::Duration;
 
-/// A breaker at a clock that the test moves.
+/// A breaker with a clock that the test moves.
 #[derive(Debug)]
 struct Bench {
     config: Config,
@@ -17,7 +17,7 @@ struct Bench {
     random: u64,
 }
 
-/// Trips at 4 of 4 to 10 calls, opens for 1 s without jitter, needs 2 probes, no ramp.
+/// Judges by 4 to 10 calls, stays open for 1 s without jitter, needs 2 probes, and has no ramp.
 fn small() -> Config {
     Config {
         window: Window::Calls(10),
@@ -61,7 +61,7 @@ impl Bench {
         self.config.tell(&mut self.state, input, ticket, outcome, 1)
     }
 
-    /// Calls that are asked for and told: `s`uccess, `f`ailure, s`l`ow, `n`eutral, `c`ancelled.
+    /// Makes a call per letter and records its outcome: `s`uccess, `f`ailure, s`l`ow, `n`eutral, `c`ancelled.
     fn calls(&mut self, outcomes: &str) -> &mut Self {
         for letter in outcomes.chars() {
             let ticket = self.ticket();

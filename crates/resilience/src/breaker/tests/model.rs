@@ -1,4 +1,4 @@
-//! The breaker against a naive one, which keeps every call since the last change and counts them all anew.
+//! The breaker against a naive model that keeps every call since the last transition and recounts them all.
 
 use super::*;
 use crate::test_rng::{Rng, steps};
@@ -38,7 +38,7 @@ impl Model {
         self.begin(Circuit::Open, now);
     }
 
-    /// The admitted share.
+    /// The share of admitted calls.
     fn share(&self, now: Time) -> u64 {
         let (passed, all) = (now.since(self.since).as_millis(), self.config.ramp_for.as_millis());
         if passed >= all {
@@ -170,7 +170,7 @@ fn any_config(rng: &mut Rng) -> Config {
     }
 }
 
-/// Walks a breaker and its model through the same random calls: how often each change was made.
+/// Leads a breaker and its model through the same random calls. Returns how often each transition happened.
 fn walk(rng: &mut Rng, steps: u64) -> [u64; 3] {
     let config = any_config(rng);
     assert_eq!(config.check(), Ok(()), "{config:?}");
@@ -233,13 +233,13 @@ fn walk(rng: &mut Rng, steps: u64) -> [u64; 3] {
 }
 
 #[test]
-fn it_decides_as_a_naive_breaker_does_over_millions_of_steps() {
+fn it_decides_like_a_naive_breaker_over_millions_of_steps() {
     let mut rng = Rng(0xb0_4e);
     let mut changes = [0; 3];
     for _ in 0..steps(4_000) {
         let walked = walk(&mut rng, 1_000);
         changes.iter_mut().zip(walked).for_each(|(all, these)| *all += these);
     }
-    // The walk must have been everywhere.
+    // The walk must have visited every state.
     assert!(changes.iter().all(|n| *n > steps(20_000)), "closed, open, half-open: {changes:?}");
 }

@@ -1,10 +1,10 @@
-//! When it trips, for how long, and how it closes.
+//! When a breaker trips, how long it stays open, and how it closes.
 
 use super::*;
 use crate::breaker::{Enforcement, Forced};
 
 #[test]
-fn it_trips_on_shares_and_runs_and_not_before() {
+fn it_trips_on_shares_and_on_consecutive_failures_and_not_before() {
     let shares = small();
     let runs = Config { failure_percent: None, consecutive_failures: Some(3), ..small() };
     let slow = Config { failure_percent: None, slow_percent: Some(75), ..small() };
@@ -16,21 +16,21 @@ fn it_trips_on_shares_and_runs_and_not_before() {
         ("exactly half, and the last is the failure", &shares, "sffsf", Circuit::Open),
         ("a success trips nothing, even when it completes the minimum", &shares, "ffs", Circuit::Closed),
         ("a success trips nothing, even at the minimum", &shares, "fffs", Circuit::Closed),
-        ("neutral and cancelled calls are no calls", &shares, "fffnc", Circuit::Closed),
-        ("a slow call is no failure", &shares, "llll", Circuit::Closed),
-        ("a slow call is a call", &shares, "llff", Circuit::Open),
+        ("neutral and cancelled calls do not count", &shares, "fffnc", Circuit::Closed),
+        ("a slow call is not a failure", &shares, "llll", Circuit::Closed),
+        ("a slow call counts as a call", &shares, "llff", Circuit::Open),
         ("old calls slide out: five of the last ten", &shares, "ssssssssssfffff", Circuit::Open),
         ("four of the last ten", &shares, "ssssssssssffff", Circuit::Closed),
         ("old failures slide out too", &shares, "fffssssssssssff", Circuit::Closed),
         ("three in a row", &runs, "fff", Circuit::Open),
-        ("a success breaks the row", &runs, "ffsff", Circuit::Closed),
-        ("a slow success breaks the row", &runs, "fflff", Circuit::Closed),
+        ("a success ends the run", &runs, "ffsff", Circuit::Closed),
+        ("a slow success ends the run", &runs, "fflff", Circuit::Closed),
         ("a neutral call does not", &runs, "ffnf", Circuit::Open),
         ("a cancelled call does not", &runs, "ffcf", Circuit::Open),
         ("three of four slow", &slow, "slll", Circuit::Open),
         ("two of four slow", &slow, "ssll", Circuit::Closed),
         ("failures are not slow", &slow, "llff", Circuit::Closed),
-        ("no rule, no trip", &never, "ffffffffff", Circuit::Closed),
+        ("without rules it never trips", &never, "ffffffffff", Circuit::Closed),
     ];
     for (what, config, outcomes, expected) in cases {
         let mut bench = Bench::new((*config).clone());
@@ -40,7 +40,7 @@ fn it_trips_on_shares_and_runs_and_not_before() {
 }
 
 #[test]
-fn a_time_window_forgets_what_is_older_than_its_length() {
+fn a_time_window_forgets_calls_older_than_its_length() {
     let window = Window::Time { length: Duration::from_secs(10), buckets: 10 };
     let cases = [(0, Circuit::Open), (8_900, Circuit::Open), (10_000, Circuit::Closed)];
     for (between_ms, expected) in cases {
@@ -51,7 +51,7 @@ fn a_time_window_forgets_what_is_older_than_its_length() {
 }
 
 #[test]
-fn an_open_breaker_says_until_when_and_then_probes() {
+fn an_open_breaker_says_when_to_retry_and_then_probes() {
     let mut bench = Bench::new(small());
     let tripped_at = bench.calls("ffff").now;
     let until = tripped_at + Duration::from_secs(1);
@@ -96,7 +96,7 @@ fn a_half_open_breaker_decides_on_its_probes() {
 }
 
 #[test]
-fn no_more_probes_than_configured_are_under_way_or_decided_on() {
+fn no_more_probes_than_configured_run_at_once_or_decide() {
     let mut bench = Bench::new(Config { probes: 3, probes_at_once: 2, ..small() });
     bench.calls("ffff").pass_millis(1_000);
     let (first, _second) = (bench.ticket(), bench.ticket());
@@ -114,7 +114,7 @@ fn no_more_probes_than_configured_are_under_way_or_decided_on() {
 }
 
 #[test]
-fn open_times_grow_with_trips_that_follow_one_another_up_to_their_bound() {
+fn open_times_double_with_consecutive_trips_up_to_the_maximum() {
     let mut bench = Bench::new(small());
     bench.calls("ffff");
     let mut lengths = vec![];
@@ -128,7 +128,7 @@ fn open_times_grow_with_trips_that_follow_one_another_up_to_their_bound() {
 }
 
 #[test]
-fn a_trip_after_a_calm_time_counts_as_the_first() {
+fn a_trip_after_a_long_closed_time_counts_as_the_first() {
     for (calm_ms, expected_secs) in [(119_999, 2), (120_000, 1)] {
         let mut bench = Bench::new(small());
         bench.calls("ffff").pass_millis(1_000).calls("ss");
@@ -140,7 +140,7 @@ fn a_trip_after_a_calm_time_counts_as_the_first() {
 }
 
 #[test]
-fn jitter_lengthens_an_open_time_by_up_to_its_share() {
+fn jitter_lengthens_an_open_time_by_at_most_its_share() {
     for (random, expected_ms) in [(0, 1_000), (1 << 63, 1_100), (u64::MAX, 1_199)] {
         let mut bench = Bench::new(Config { open_jitter_percent: 20, ..small() });
         bench.random = random;
@@ -151,9 +151,9 @@ fn jitter_lengthens_an_open_time_by_up_to_its_share() {
 }
 
 #[test]
-fn once_closed_the_admitted_share_grows_to_all() {
+fn after_closing_the_admitted_share_grows_to_100_percent() {
     let ramp = Config { ramp_for: Duration::from_secs(10), ramp_from_percent: 10, ..small() };
-    // A random number at a percentage of the whole range.
+    // A random number at a given percentage of its range.
     let at = |percent: u64| (u64::MAX / 100 * percent).saturating_add(u64::MAX / 200);
     for (after_ms, percent) in [(0, 10), (1_000, 19), (5_000, 55), (9_999, 99), (10_000, 100), (60_000, 100)]
     {
@@ -168,12 +168,12 @@ fn once_closed_the_admitted_share_grows_to_all() {
         assert_eq!(bench.rejected(), expected, "beyond it after {after_ms} ms");
         bench.random = 0;
         bench.calls("ffff");
-        assert_eq!(bench.circuit(), Circuit::Open, "it trips on the ramp as ever, after {after_ms} ms");
+        assert_eq!(bench.circuit(), Circuit::Open, "it trips during the ramp as usual, after {after_ms} ms");
     }
 }
 
 #[test]
-fn an_observing_breaker_trips_and_closes_and_rejects_nobody() {
+fn an_observing_breaker_trips_and_closes_but_rejects_no_call() {
     let mut bench = Bench::new(Config { enforcement: Enforcement::ObserveOnly, ..small() });
     bench.calls("ffff");
     assert_eq!(bench.circuit(), Circuit::Open);
@@ -203,14 +203,14 @@ fn it_can_be_forced_and_tripped_from_outside() {
     assert_eq!(bench.snapshot().admitted_percent, 100);
     let changed = bench.config.force(&mut bench.state, input, Forced::No);
     assert_eq!(changed, Transition { from: Circuit::Closed, to: Circuit::Closed });
-    assert_eq!(bench.snapshot().window.calls, 0, "let go of, it begins anew");
+    assert_eq!(bench.snapshot().window.calls, 0, "a released breaker starts anew");
     let tripped = bench.config.trip(&mut bench.state, input);
     assert_eq!(tripped, Transition { from: Circuit::Closed, to: Circuit::Open });
-    assert!(bench.pass_millis(1_000).ticket().is_probe(), "tripped from outside, it recovers by itself");
+    assert!(bench.pass_millis(1_000).ticket().is_probe(), "it recovers by itself after a trip from outside");
 }
 
 #[test]
-fn a_trip_may_need_failures_from_several_sources() {
+fn a_trip_can_require_failures_from_several_sources() {
     let config = Config { sources_min: 2, sources_within: Duration::from_secs(5), ..small() };
     let from = |bench: &mut Bench, source| {
         let input = bench.input();
@@ -221,7 +221,7 @@ fn a_trip_may_need_failures_from_several_sources() {
     for _ in 0..50 {
         from(&mut bench, 7);
     }
-    assert_eq!(bench.circuit(), Circuit::Closed, "one sick caller");
+    assert_eq!(bench.circuit(), Circuit::Closed, "one broken caller");
     bench.pass_millis(5_001);
     from(&mut bench, 8);
     assert_eq!(bench.circuit(), Circuit::Closed, "the first one's failures were too long ago");
@@ -232,11 +232,11 @@ fn a_trip_may_need_failures_from_several_sources() {
     for _ in 0..4 {
         from(&mut bench, 9);
     }
-    assert_eq!(bench.circuit(), Circuit::Closed, "who failed before the trip is forgotten");
+    assert_eq!(bench.circuit(), Circuit::Closed, "failures before the trip are forgotten");
 }
 
 #[test]
-fn a_share_of_nothing_does_not_trip() {
+fn a_share_without_any_failure_does_not_trip() {
     let mut bench = Bench::new(Config { failure_percent: Some(0), slow_percent: None, ..small() });
     bench.calls("lllll");
     assert_eq!(bench.circuit(), Circuit::Closed);
@@ -251,7 +251,7 @@ fn the_states_have_stable_names() {
 }
 
 #[test]
-fn a_configuration_that_makes_no_sense_names_its_field() {
+fn a_configuration_error_names_its_field() {
     let good = small;
     let cases: &[(&str, Config)] = &[
         ("open_for_ms", Config { open_for: Duration::from_millis(86_400_001), ..good() }),
@@ -289,7 +289,7 @@ fn a_configuration_that_makes_no_sense_names_its_field() {
     assert_eq!(Config::default().check(), Ok(()));
     let day = Duration::from_secs(24 * 60 * 60);
     let longest = Config { open_for: day, open_for_max: day, probe_for: day, ramp_for: day, ..good() };
-    assert_eq!(longest.check(), Ok(()), "all of a day");
+    assert_eq!(longest.check(), Ok(()), "a whole day");
     for (field, config) in cases {
         let found = config.check().expect_err(field);
         assert_eq!(found.field, *field);
@@ -298,7 +298,7 @@ fn a_configuration_that_makes_no_sense_names_its_field() {
 
 #[cfg(feature = "serde")]
 #[test]
-fn a_configuration_is_written_with_its_units_and_unknown_fields_are_refused() {
+fn a_configuration_serializes_with_its_units_and_rejects_unknown_fields() {
     let text =
         r#"{"window":{"time":{"length_ms":10000,"buckets":5}},"open_for_ms":2000,"slow_after_ms":250}"#;
     let config: Config = serde_json::from_str(text).expect("it can be read");
@@ -316,7 +316,7 @@ fn a_configuration_is_written_with_its_units_and_unknown_fields_are_refused() {
 
 #[cfg(feature = "serde")]
 #[test]
-fn a_state_that_was_written_and_read_goes_on_as_before() {
+fn a_deserialized_state_decides_like_the_original() {
     let mut bench = Bench::new(Config { probes_at_once: 2, ..small() });
     bench.calls("ffff").pass_millis(1_000);
     let probe = bench.ticket();

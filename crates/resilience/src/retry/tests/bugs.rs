@@ -1,4 +1,4 @@
-//! What goes wrong with retries elsewhere, and does not here.
+//! The classic bugs of retries, one by one.
 
 use super::super::*;
 use super::{MS, again, ask, config};
@@ -8,7 +8,7 @@ use crate::test_rng::Rng;
 use core::time::Duration;
 
 #[test]
-fn those_who_were_told_the_same_moment_do_not_come_back_at_that_moment() {
+fn callers_told_the_same_retry_after_do_not_return_at_the_same_moment() {
     for jitter in [Jitter::Full, Jitter::Decorrelated] {
         let config = Config { backoff: Backoff { first: MS(100), max: MS(1_000), jitter }, ..config() };
         let (mut rng, mut moments) = (Rng(1), std::collections::BTreeSet::new());
@@ -17,9 +17,12 @@ fn those_who_were_told_the_same_moment_do_not_come_back_at_that_moment() {
             let told = Again { retry_after: Some(MS(700)), ..again() };
             let Decision::Wait { until } = config.ask(&mut config.state(), input, Request::Again(told))
             else {
-                panic!("it may be made again")
+                panic!("a retry is allowed")
             };
-            assert!(until >= Time::from_millis(2_200), "never sooner than it was asked for: {until:?}");
+            assert!(
+                until >= Time::from_millis(2_200),
+                "never sooner than the dependency asked for: {until:?}"
+            );
             moments.insert(until);
         }
         assert!(moments.len() > 90, "{jitter:?}: {} moments", moments.len());
@@ -27,7 +30,7 @@ fn those_who_were_told_the_same_moment_do_not_come_back_at_that_moment() {
 }
 
 #[test]
-fn the_first_retries_of_all_do_not_come_together() {
+fn first_retries_of_different_callers_are_spread() {
     let backoff = |jitter| Backoff { first: MS(100), max: MS(1_000), jitter };
     for jitter in [Jitter::Full, Jitter::Decorrelated] {
         let ends = [0, u64::MAX].map(|random| backoff(jitter).after(1, Duration::ZERO, random));
@@ -36,7 +39,7 @@ fn the_first_retries_of_all_do_not_come_together() {
 }
 
 #[test]
-fn who_slept_for_too_long_makes_no_attempt_past_the_end() {
+fn a_caller_that_slept_too_long_makes_no_attempt_after_elapsed_max() {
     let config = Config { elapsed_max: MS(1_000), ..config() };
     let due = Again { due: Some(Time::from_millis(1_900)), ..again() };
     assert_eq!(ask(&config, 2_000, due), Decision::Admit(Ticket { attempt: 2 }));
@@ -44,11 +47,15 @@ fn who_slept_for_too_long_makes_no_attempt_past_the_end() {
     assert_eq!(ask(&config, 2_001, due), late);
     let year = 365 * 24 * 60 * 60 * 1_000;
     assert_eq!(ask(&config, year, due), late);
-    assert_eq!(ask(&config, 1_500, Again { due: Some(Time::FAR), ..again() }), late, "it would be past it");
+    assert_eq!(
+        ask(&config, 1_500, Again { due: Some(Time::FAR), ..again() }),
+        late,
+        "it would start too late"
+    );
 }
 
 #[test]
-fn a_clock_that_goes_back_shortens_no_wait_and_delays_none_that_is_due() {
+fn a_clock_that_steps_back_neither_shortens_a_wait_nor_delays_a_due_attempt() {
     let config = config();
     let mut state = config.state();
     let at = |millis| Input::at(Time::from_millis(millis));
@@ -62,14 +69,14 @@ fn a_clock_that_goes_back_shortens_no_wait_and_delays_none_that_is_due() {
 }
 
 #[test]
-fn retries_of_a_dependency_that_fails_stay_a_share_of_the_calls() {
+fn retries_of_a_failing_dependency_stay_within_their_share_of_the_calls() {
     let budget = budget::Config { percent: 20, per_second_min: 0, ..budget::Config::default() };
     let config = Config { attempts_max: 100, elapsed_max: MS(60_000), budget, ..config() };
     let (mut state, mut retries) = (config.state(), 0);
     for call in 0..1_000 {
         let input = Input::at(Time::from_millis(call));
         let _ = config.ask(&mut state, input, Request::First);
-        // Each fails, and each is made again as often as it may be.
+        // Every attempt fails and is repeated as often as the policy allows.
         let mut again = Again { begun: input.now, due: Some(input.now), ..again() };
         while let Decision::Admit(ticket) = config.ask(&mut state, input, Request::Again(again)) {
             config.tell(&mut state, input, ticket, Outcome::Failure, 1);
@@ -94,14 +101,14 @@ fn a_configuration_of_zeros_makes_no_retry() {
         let answer = ask(&zero, 0, again);
         assert_eq!(answer, Decision::Reject(Rejected { reason: Reason::RetryAttempts, retry_at: None }));
     }
-    // Not the attempts alone hold it back.
+    // The number of attempts is not the only limit.
     let no_budget = Config { attempts_max: 3, ..zero };
     let answer = no_budget.ask(&mut no_budget.state(), Input::default(), Request::Again(again()));
     assert!(matches!(answer, Decision::Reject(Rejected { reason: Reason::RetryBudget, .. })), "{answer:?}");
 }
 
 #[test]
-fn counters_stay_at_their_largest_value() {
+fn counters_saturate() {
     let config = Config { attempts_max: u32::MAX, elapsed_max: Duration::MAX, ..config() };
     let mut state = config.state();
     state.retries = u64::MAX;
@@ -116,7 +123,7 @@ fn counters_stay_at_their_largest_value() {
 
 #[cfg(feature = "serde")]
 #[test]
-fn a_state_that_was_written_and_read_goes_on_as_before() {
+fn a_deserialized_state_decides_like_the_original() {
     let config = Config::default();
     let (mut state, mut rng) = (config.state(), Rng(7));
     for step in 0..200 {

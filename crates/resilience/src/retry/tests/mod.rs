@@ -1,4 +1,4 @@
-//! Retries as tables.
+//! Retries as tables of cases.
 
 use super::*;
 use crate::budget;
@@ -36,7 +36,7 @@ fn ask(config: &Config, at_ms: u64, again: Again) -> Decision<Ticket> {
 }
 
 #[test]
-fn a_failed_attempt_waits_or_is_the_last() {
+fn a_failed_attempt_is_retried_after_a_wait_or_is_the_last() {
     let wait = |millis| Decision::Wait { until: Time::from_millis(millis) };
     let reject = |reason| Decision::Reject(Rejected { reason, retry_at: None });
     let retry_after = |millis| Again { retry_after: Some(MS(millis)), ..again() };
@@ -46,20 +46,30 @@ fn a_failed_attempt_waits_or_is_the_last() {
     let cases: &[(&str, Config, Again, Decision<Ticket>)] = &[
         ("the first backoff", config(), again(), wait(1_600)),
         ("the second is twice as long", config(), Again { attempts: 2, ..again() }, wait(1_700)),
-        ("three attempts are all", config(), Again { attempts: 3, ..again() }, reject(Reason::RetryAttempts)),
+        (
+            "three attempts are the maximum",
+            config(),
+            Again { attempts: 3, ..again() },
+            reject(Reason::RetryAttempts),
+        ),
         ("Retry-After is waited for", config(), retry_after(700), wait(2_200)),
-        ("a shorter one does not shorten the backoff", config(), retry_after(50), wait(1_600)),
-        ("the longest one that is waited for", config(), retry_after(5_000), wait(6_500)),
-        ("a longer one ends it, and says when", config(), retry_after(5_001), {
+        ("a shorter Retry-After does not shorten the backoff", config(), retry_after(50), wait(1_600)),
+        ("the longest Retry-After that is waited for", config(), retry_after(5_000), wait(6_500)),
+        ("a longer Retry-After ends the call and says when to retry", config(), retry_after(5_001), {
             Decision::Reject(Rejected {
                 reason: Reason::RetryElapsed,
                 retry_at: Some(Time::from_millis(6_501)),
             })
         }),
-        ("what is not safe is not repeated", config(), unsafe_call, reject(Reason::RetryUnsafe)),
-        ("unless told so", all, unsafe_call, wait(1_600)),
-        ("just within the time", short.clone(), again(), wait(1_600)),
-        ("past it", short, Again { begun: Time::from_millis(999), ..again() }, reject(Reason::RetryElapsed)),
+        ("an unsafe call is not repeated", config(), unsafe_call, reject(Reason::RetryUnsafe)),
+        ("unless the configuration allows it", all, unsafe_call, wait(1_600)),
+        ("just within elapsed_max", short.clone(), again(), wait(1_600)),
+        (
+            "after elapsed_max",
+            short,
+            Again { begun: Time::from_millis(999), ..again() },
+            reject(Reason::RetryElapsed),
+        ),
     ];
     for (what, config, again, expected) in cases {
         assert_eq!(ask(config, 1_500, *again), *expected, "{what}");
@@ -67,19 +77,19 @@ fn a_failed_attempt_waits_or_is_the_last() {
 }
 
 #[test]
-fn an_attempt_begins_when_it_is_due_and_not_before() {
+fn an_attempt_starts_when_it_is_due_and_not_before() {
     let due = |millis| Again { due: Some(Time::from_millis(millis)), ..again() };
     assert_eq!(ask(&config(), 1_599, due(1_600)), Decision::Wait { until: Time::from_millis(1_600) });
     assert_eq!(ask(&config(), 1_600, due(1_600)), Decision::Admit(Ticket { attempt: 2 }));
 }
 
 #[test]
-fn a_backoff_of_nothing_is_still_asked_for_again() {
+fn a_backoff_of_zero_still_has_to_be_requested_again() {
     let config = Config { backoff: Backoff { jitter: Jitter::Full, ..config().backoff }, ..config() };
     let mut state = config.state();
     let input = Input { now: Time::from_millis(1_500), random: 0 };
     assert_eq!(config.ask(&mut state, input, Request::Again(again())), Decision::Wait { until: input.now });
-    assert_eq!(config.snapshot(&state, input.now).budget.spent, 0, "to ask when costs nothing");
+    assert_eq!(config.snapshot(&state, input.now).budget.spent, 0, "asking for the moment costs nothing");
 }
 
 #[test]
@@ -94,7 +104,7 @@ fn idempotent_methods_and_calls_with_a_key_are_safe() {
 }
 
 #[test]
-fn the_budget_pays_when_the_attempt_begins_and_says_no_before_the_wait() {
+fn the_budget_pays_when_the_attempt_starts_and_rejects_before_the_wait() {
     let config = Config {
         budget: budget::Config { percent: 50, per_second_min: 0, ..budget::Config::default() },
         ..config()
@@ -112,7 +122,7 @@ fn the_budget_pays_when_the_attempt_begins_and_says_no_before_the_wait() {
     }
     let due = Request::Again(Again { due: Some(input.now), ..again() });
     assert_eq!(ask(due), Decision::Admit(Ticket { attempt: 2 }));
-    assert_eq!(ask(due), empty, "it was spent by the first that was due");
+    assert_eq!(ask(due), empty, "the first due attempt spent it");
     let _ = config.tell(&mut state, input, Ticket { attempt: 1 }, Outcome::Success, 1);
     let _ = config.tell(&mut state, input, Ticket { attempt: 2 }, Outcome::Failure, 1);
     let _ = config.tell(&mut state, input, Ticket { attempt: 2 }, Outcome::Slow, 1);
@@ -121,7 +131,7 @@ fn the_budget_pays_when_the_attempt_begins_and_says_no_before_the_wait() {
 }
 
 #[test]
-fn jitter_spreads_a_backoff_evenly_between_its_ends() {
+fn jitter_spreads_a_backoff_evenly_over_its_range() {
     let of = |jitter| Backoff { first: MS(100), max: MS(1_000), jitter };
     let cases = [
         // jitter, attempts, last backoff, least, most
@@ -148,14 +158,14 @@ fn jitter_spreads_a_backoff_evenly_between_its_ends() {
             sum += drawn;
         }
         let capped = jitter == Jitter::Decorrelated && last == 900;
-        let mean = sum / u32::try_from(draws).expect("not so many");
+        let mean = sum / u32::try_from(draws).expect("it fits");
         let middle = (MS(least) + MS(most)) / 2;
         assert!(capped || mean.abs_diff(middle) <= MS(most - least) / 20, "{jitter:?} {attempts}: {mean:?}");
     }
 }
 
 #[test]
-fn what_http_says_is_safe_is_safe() {
+fn the_safety_of_an_http_request_follows_its_method_and_key() {
     use IdempotencyKey::{Missing, Present};
     let cases = [
         ("GET", Missing, Safety::Safe),
@@ -178,7 +188,7 @@ fn what_http_says_is_safe_is_safe() {
 }
 
 #[test]
-fn a_configuration_that_makes_no_sense_names_its_field() {
+fn a_configuration_error_names_its_field() {
     let backoff = |backoff| Config { backoff, ..config() };
     let cases = [
         ("attempts_max", Config { attempts_max: 0, ..config() }),
@@ -200,7 +210,7 @@ fn a_configuration_that_makes_no_sense_names_its_field() {
 
 #[cfg(feature = "serde")]
 #[test]
-fn a_configuration_is_written_with_its_units() {
+fn a_configuration_serializes_with_its_units() {
     let text = r#"{"attempts_max":4,"elapsed_max_ms":900,"backoff":{"first_ms":5,"jitter":"decorrelated"},
         "budget":{"percent":10},"repeat":"all"}"#;
     let config: Config = serde_json::from_str(text).expect("it can be read");
@@ -214,7 +224,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 5_000, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_configuration_and_no_request_panics(
+    fn no_configuration_and_no_sequence_of_requests_panics(
         spans in any::<[u64; 6]>(),
         numbers in any::<[u32; 4]>(),
         times in any::<[u64; 3]>(),

@@ -1,4 +1,4 @@
-//! Retries against a naive model that keeps every call and every retry, and looks through them all each time.
+//! Retries against a naive model that keeps every call and every retry and recounts them each time.
 
 use super::super::*;
 use crate::budget;
@@ -6,17 +6,17 @@ use crate::contract::{Decide, Decision, Input, Outcome, Reason, Rejected, Time};
 use crate::test_rng::{Rng, steps};
 use core::time::Duration;
 
-/// What happened, in the order in which it did.
+/// The naive model: events in the order in which they happened.
 struct Naive {
     config: Config,
     clock: u64,
-    /// When, how many calls, how many retries.
+    /// Time, number of calls, number of retries.
     kept: Vec<(u64, u64, u64)>,
     retries: u64,
     recovered: u64,
 }
 
-/// What may be answered.
+/// The decisions that are right.
 #[derive(Debug)]
 enum Expected {
     Exactly(Decision<Ticket>),
@@ -71,14 +71,14 @@ impl Naive {
         if now + least > last_moment {
             no(Reason::RetryElapsed, None)
         } else if !self.is_in_budget() {
-            // It may as well be too late for the drawn backoff.
+            // With the drawn backoff, it may also be too late.
             if now + most > last_moment { Expected::WaitBetween(1, 0) } else { spent }
         } else {
             Expected::WaitBetween(now + least, now + most)
         }
     }
 
-    /// Between what and what it lies.
+    /// The bounds of the backoff.
     fn backoff(&self, again: &Again) -> (u64, u64) {
         let (first, max) = (nanos(self.config.backoff.first), nanos(self.config.backoff.max));
         let doubled = (1..again.attempts).fold(first, |backoff, _| (backoff * 2).min(max)).min(max);
@@ -127,7 +127,7 @@ fn any_again(rng: &mut Rng, now: u64) -> Again {
 }
 
 #[test]
-fn it_decides_as_one_that_keeps_every_call_does() {
+fn it_decides_like_a_model_that_keeps_every_call() {
     const WALK: u64 = 300;
     let (mut admitted, mut waited, mut rejected) = (0_u64, 0_u64, 0_u64);
     for seed in 0..steps(1_500_000) / WALK {
@@ -162,7 +162,7 @@ fn it_decides_as_one_that_keeps_every_call_does() {
                 (Expected::WaitBetween(least, most), Decision::Wait { until }) => {
                     (*least..=*most).contains(&until.as_nanos())
                 }
-                // The drawn backoff may end past the last moment, where the shortest would not.
+                // The drawn backoff may end after elapsed_max although the shortest one would not.
                 (Expected::WaitBetween(_, most), Decision::Reject(Rejected { reason, retry_at })) => {
                     let last_moment = again.begun.as_nanos() + nanos(config.elapsed_max);
                     (reason, retry_at) == (Reason::RetryElapsed, None) && *most > last_moment

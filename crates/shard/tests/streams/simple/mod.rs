@@ -1,5 +1,5 @@
-//! The model: every stream is a vector of all events that were ever appended to it, and everything is found
-//! by looking from end to end. Slow and plain; it shares no code with the shard.
+//! The model. Every stream is a vector of all events that were ever appended to it, and everything is found
+//! by searching from end to end. It is slow and simple, and shares no code with the shard.
 
 mod write;
 
@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 pub(crate) const DAY_MS: u64 = 86_400_000;
 
-/// Who names an event.
+/// Who gave an event its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Id {
     Client(u128),
@@ -126,7 +126,7 @@ pub(crate) struct Place {
     pub(crate) replayed: bool,
 }
 
-/// What the model answers.
+/// The outcome of a request to the model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     Appended(u16, Vec<Place>),
@@ -205,7 +205,7 @@ pub(crate) struct Simple {
     pub(crate) wall: u64,
     pub(crate) elapsed: u64,
     records: BTreeMap<(u16, u64), Record>,
-    /// What the last entry has appended: stream and revision.
+    /// What the last entry appended: streams and revisions.
     pub(crate) appended: Vec<(usize, u64)>,
 }
 
@@ -225,7 +225,7 @@ impl Simple {
         self.records.values().map(|record| record.expires).filter(|expires| *expires > self.elapsed).min()
     }
 
-    /// A record expires at this very tick.
+    /// Whether a record expires at this very tick.
     pub(crate) fn is_expiry(&self) -> bool {
         self.records.values().any(|record| record.expires == self.elapsed)
     }

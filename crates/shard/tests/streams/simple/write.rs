@@ -1,4 +1,4 @@
-//! Appends and transactions in the model: everything is looked up first, then done, and put back if refused.
+//! Appends and transactions in the model: everything is looked up, then done, and undone if refused.
 
 use super::{Answer, Append, Event, Expect, Id, Place, Sent, Simple};
 
@@ -25,7 +25,7 @@ impl Simple {
         Some((revision, *event))
     }
 
-    /// Does all or nothing; tells whether all was there before.
+    /// Does all or nothing, and says whether every event existed before.
     pub(super) fn write_all(
         &mut self,
         checks: &[(usize, Expect)],
@@ -45,7 +45,7 @@ impl Simple {
             writes.iter().map(|write| (write.stream, self.streams[write.stream].clone())).collect();
         let (last, appended) = (self.last, self.appended.len());
         let mut done = Vec::new();
-        // Where each named event that was new in this request went.
+        // Where each named event went that was new in this request.
         let mut gone = Vec::new();
         for (write, append) in writes.iter().enumerate() {
             let current = self.streams[append.stream].last();
@@ -63,7 +63,7 @@ impl Simple {
         Ok((all_old, done))
     }
 
-    /// Looks up all events of a request, or says which conflicts.
+    /// Looks up all events of a request, or says which one conflicts.
     fn find_all(&self, writes: &[Append]) -> Result<Old, Answer> {
         let mut first_time: Vec<(usize, Sent)> = Vec::new();
         let mut old = Vec::new();

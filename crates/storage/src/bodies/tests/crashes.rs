@@ -1,9 +1,9 @@
 //! A power cut at each operation, with unsynced writes lost, kept or torn.
 //!
-//! The script appends, syncs, tells of flushed states, notes removals and rewrites segments, until the disk's
-//! n-th operation ends the process, for each n. A state flush is imagined: it knows the end of the last sync
-//! that returned before it. The file is then opened at that end; it must hold every live record below it, as
-//! it was written and in order, and nothing else but records that are dead and not yet gone.
+//! For each n, a script appends, syncs, reports flushed states, notes removals and rewrites segments until
+//! the disk's n-th operation ends the process. State flushes are simulated: a flush knows the end of the last
+//! sync that returned before it. Then the file is opened at that end. It must hold every live record before
+//! the end, in order and as it was written, and nothing else except dead records that were not dropped yet.
 
 use super::*;
 use crate::memory_disk::MemoryDisk;
@@ -12,12 +12,12 @@ use std::collections::BTreeMap;
 
 const STEPS: usize = 60;
 
-/// What should be there.
+/// What the file should hold.
 #[derive(Clone, Default)]
 struct Expected {
-    /// The logical end behind each record.
+    /// The logical end of each record.
     ends: BTreeMap<u64, u64>,
-    /// Records that the state no longer knows, and has been flushed without.
+    /// Records that the state no longer refers to, in a flush that has completed.
     dead: Vec<u64>,
     /// The end that the flushed state knows.
     flushed: u64,
@@ -26,24 +26,24 @@ struct Expected {
 struct Script<'a> {
     bodies: Bodies<MemoryDisk>,
     reader: BodyReader<MemoryDisk>,
-    random: &'a mut dyn FnMut() -> u64,
+    rng: &'a mut Rng,
     expected: Expected,
-    /// Removed by entries behind the flushed state: a crash brings them back until the log is replayed.
+    /// Removed by entries after the flushed state: a crash brings them back until the log is replayed.
     dead_unflushed: Vec<u64>,
     now: u64,
 }
 
 impl Script<'_> {
     fn step(&mut self) -> Result<(), BodyError> {
-        self.now += (self.random)() % 300;
-        match (self.random)() % 12 {
+        self.now += self.rng.next_u64() % 300;
+        match self.rng.next_u64() % 12 {
             0..6 => self.append()?,
             6 => self.note(),
             7 | 8 => {
                 self.bodies.sync_handle().run()?;
             }
             9 => self.flush()?,
-            10 => self.bodies.reserve((self.random)() % 6_000)?,
+            10 => self.bodies.reserve(self.rng.next_u64() % 6_000)?,
             _ => self.compact()?,
         }
         Ok(())
@@ -53,8 +53,8 @@ impl Script<'_> {
         let mut position = self.expected.ends.keys().next_back().copied().unwrap_or(0);
         let mut batch = Vec::new();
         let start = self.bodies.end();
-        for _ in 0..1 + (self.random)() % 4 {
-            position += 1 + (self.random)() % 3;
+        for _ in 0..1 + self.rng.next_u64() % 4 {
+            position += 1 + self.rng.next_u64() % 3;
             batch.extend(encoded(position));
             self.expected.ends.insert(position, start + batch.len() as u64);
         }
@@ -68,9 +68,9 @@ impl Script<'_> {
         if count == 0 {
             return;
         }
-        for _ in 0..(self.random)() % 12 {
-            let place = ((self.random)() % count) as usize;
-            let position = *self.expected.ends.keys().nth(place).expect("it is one of them");
+        for _ in 0..self.rng.next_u64() % 12 {
+            let nth = (self.rng.next_u64() % count) as usize;
+            let position = *self.expected.ends.keys().nth(nth).expect("it is one of them");
             self.bodies.note_removed(&[Position(position)], Wall(self.now));
             self.dead_unflushed.push(position);
         }
@@ -89,7 +89,7 @@ impl Script<'_> {
             let dead = self.all_dead();
             let live = |record: &BodyRecord<'_>| Ok::<_, std::io::Error>(!dead.contains(&record.position.0));
             self.bodies.compaction(segment).run(live)?;
-            // What was dropped stays dropped: the removal is in the log, and is replayed.
+            // What was dropped stays dropped, because the removal is in the log and is replayed.
             self.expected.dead.append(&mut self.dead_unflushed);
         }
         let found = read(&self.reader, Cursor::START, ALL, 700)?;
@@ -114,7 +114,7 @@ fn check(expected: &Expected, dead: &[u64], end: u64, found: &[u64], what: &str)
     }
 }
 
-fn run(disk: &MemoryDisk, expected: Expected, random: &mut dyn FnMut() -> u64, steps: usize) -> Expected {
+fn run(disk: &MemoryDisk, expected: Expected, rng: &mut Rng, steps: usize) -> Expected {
     let (bodies, reader) = match Bodies::open(disk.clone(), expected.flushed, options()) {
         Ok(opened) => opened,
         Err(error) => {
@@ -125,7 +125,7 @@ fn run(disk: &MemoryDisk, expected: Expected, random: &mut dyn FnMut() -> u64, s
     let mut expected = expected;
     let flushed = expected.flushed;
     expected.ends.retain(|_, end| *end <= flushed);
-    let mut script = Script { bodies, reader, random, expected, dead_unflushed: Vec::new(), now: 0 };
+    let mut script = Script { bodies, reader, rng, expected, dead_unflushed: Vec::new(), now: 0 };
     for _ in 0..steps {
         if let Err(error) = script.step() {
             assert!(is_crash(&error), "{error}");
@@ -156,23 +156,23 @@ fn verify(disk: &MemoryDisk, expected: &Expected, what: &str) {
 
 fn crash_everywhere(seed: u64) {
     let whole = MemoryDisk::new();
-    let all = run(&whole, Expected::default(), &mut random(seed), STEPS);
+    let all = run(&whole, Expected::default(), &mut Rng::new(seed), STEPS);
     assert!(all.flushed > 0, "the script flushes something");
     for operation in 0..whole.operations() {
         let what = format!("seed {seed}, operation {operation}");
         let disk = MemoryDisk::new();
         disk.crash_at(operation);
-        let first = run(&disk, Expected::default(), &mut random(seed), STEPS);
-        let mut fate = random(seed ^ (operation << 8));
-        let disk = disk.crash(&mut fate);
-        disk.crash_at(fate() % 4);
+        let first = run(&disk, Expected::default(), &mut Rng::new(seed), STEPS);
+        let mut fate = Rng::new(seed ^ (operation << 8));
+        let disk = disk.crash(&mut || fate.next_u64());
+        disk.crash_at(fate.next_u64() % 4);
         run(&disk, first.clone(), &mut fate, 0);
-        let disk = disk.crash(&mut fate);
+        let disk = disk.crash(&mut || fate.next_u64());
         verify(&disk.restart(), &first, &what);
         let disk = disk.restart();
-        disk.crash_at(2 + fate() % 40);
+        disk.crash_at(2 + fate.next_u64() % 40);
         let second = run(&disk, first, &mut fate, STEPS);
-        verify(&disk.crash(&mut fate), &second, &format!("{what}, second crash"));
+        verify(&disk.crash(&mut || fate.next_u64()), &second, &format!("{what}, second crash"));
     }
 }
 

@@ -1,4 +1,4 @@
-//! Flipped bits: no event is hidden by one, and none is handed out as what it is not.
+//! Flipped bits: none hides an event, and none changes what an event says.
 
 use super::*;
 use crate::disk::DiskFile;
@@ -14,14 +14,14 @@ fn written() -> (MemoryDisk, u64) {
     let end = bodies.sync_handle().run().expect("synced");
     bodies.persisted(end);
     bodies.note_removed(&[Position(5)], Wall(0));
-    let segment = bodies.compaction_due(Wall(1_000)).expect("room").expect("due");
+    let segment = bodies.compaction_due(Wall(1_000)).expect("space").expect("due");
     bodies.compaction(segment).run(|_| Ok::<_, std::io::Error>(true)).expect("rewritten");
     bodies.note_removed(&[Position(25)], Wall(0));
     bodies.sync_handle().run().expect("synced");
     (disk, end)
 }
 
-/// All positions, by pages and one by one; an error of a record's checksum counts as said.
+/// All positions, page by page and one by one. A record's checksum error counts as reported.
 fn read_checked(disk: MemoryDisk, end: u64) -> Result<Vec<u64>, BodyError> {
     let (_, reader) = Bodies::open(disk, end, options())?;
     let damaged = BodyError::Damaged { file: String::new(), offset: 0, what: "said by decode" };
@@ -66,7 +66,7 @@ fn a_flipped_bit_is_said_or_harmless_wherever_it_is() {
             }
         }
     }
-    assert!(said > 2_500, "almost every place matters: {said}");
+    assert!(said > 2_500, "almost every byte matters: {said}");
 }
 
 #[test]

@@ -8,11 +8,11 @@ mod space;
 mod threads;
 
 use super::{Bodies, BodyError, BodyOptions, BodyReader};
-use crate::conformance::random::random;
 use crate::disk::Disk;
 use format::body::{self, BodyRecord};
 use format::header::StoreId;
 use model::{Cursor, Filled, KeyId, Namespace, Position, Revision, Slot};
+use seeded_rng::Rng;
 
 /// Small enough that a test of a few records goes through several segments and index points.
 fn options() -> BodyOptions {
@@ -31,7 +31,7 @@ fn cursor(position: u64) -> Cursor {
     Cursor::new(Position(position), Slot((position % 5) as u16))
 }
 
-/// A record whose content follows from its position, so that a test can tell it from any other.
+/// A record whose content follows from its position, so that a test can identify it.
 fn encoded(position: u64) -> Vec<u8> {
     let length = 40 + (position * 37 % 300) as usize;
     record_of(position, &vec![position as u8; length])
@@ -59,7 +59,7 @@ fn record_of(position: u64, envelope: &[u8]) -> Vec<u8> {
 fn append<D: Disk>(bodies: &mut Bodies<D>, positions: &[u64]) -> u64 {
     let batch: Vec<u8> = positions.iter().flat_map(|position| encoded(*position)).collect();
     let last = cursor(positions[positions.len() - 1]);
-    bodies.append(&batch, last).expect("there is room")
+    bodies.append(&batch, last).expect("there is space")
 }
 
 /// All positions from `after` to `until`, page by page, each record checked.

@@ -18,11 +18,12 @@ over_each_disk! {
     nothing_is_rewritten_when_nothing_is_dead_after_all;
     empty_segments_are_taken_into_the_next;
     the_account_of_removals_survives_a_restart;
+    dead_bytes_are_the_dead_records_at_the_mean_size_of_their_segment;
     what_is_noted_while_a_segment_is_rewritten_counts_for_the_new_one;
     pages_say_whether_they_may_hold_removed_events;
 }
 
-/// Ten records a segment or so, synced and known to a flushed state.
+/// About ten records in each segment, synced and known to a flushed state.
 fn written<D: Disk>(disk: &D, count: u64) -> (Bodies<D>, BodyReader<D>) {
     let (mut bodies, reader) = Bodies::open(disk.clone(), 0, options()).expect("opens");
     for position in 1..=count {
@@ -58,42 +59,42 @@ fn a_segment_is_due_when_half_of_it_is_dead(disk: impl Disk) {
     let (mut bodies, _) = written(&disk, 60);
     let count = in_first_segment(&disk);
     bodies.note_removed(&positions(1..count.div_ceil(2)), Wall(5));
-    assert_eq!(bodies.compaction_due(Wall(6)).expect("room"), None);
+    assert_eq!(bodies.compaction_due(Wall(6)).expect("space"), None);
     bodies.note_removed(&positions([count.div_ceil(2)]), Wall(5));
-    assert_eq!(bodies.compaction_due(Wall(6)).expect("room"), Some(SegmentId(0)));
+    assert_eq!(bodies.compaction_due(Wall(6)).expect("space"), Some(SegmentId(0)));
 }
 
 fn a_segment_is_due_some_time_after_its_first_removal(disk: impl Disk) {
     let (mut bodies, _) = written(&disk, 60);
     bodies.note_removed(&positions([2]), Wall(500));
     bodies.note_removed(&positions([3]), Wall(900));
-    assert_eq!(bodies.compaction_due(Wall(1_499)).expect("room"), None);
-    assert_eq!(bodies.compaction_due(Wall(100)).expect("room"), None, "a clock that stepped back");
-    assert_eq!(bodies.compaction_due(Wall(1_500)).expect("room"), Some(SegmentId(0)));
+    assert_eq!(bodies.compaction_due(Wall(1_499)).expect("space"), None);
+    assert_eq!(bodies.compaction_due(Wall(100)).expect("space"), None, "a clock that stepped back");
+    assert_eq!(bodies.compaction_due(Wall(1_500)).expect("space"), Some(SegmentId(0)));
 }
 
 fn the_tail_is_sealed_when_its_dead_are_old(disk: impl Disk) {
     let (mut bodies, reader) = written(&disk, 3);
     bodies.note_removed(&positions([2]), Wall(0));
     let end = bodies.end();
-    assert_eq!(bodies.compaction_due(Wall(1_000)).expect("room"), Some(SegmentId(0)));
+    assert_eq!(bodies.compaction_due(Wall(1_000)).expect("space"), Some(SegmentId(0)));
     assert_eq!((bodies.stats().segments, bodies.end()), (2, end));
     let done = compact(&bodies, SegmentId(0), |position| position == 2);
     assert_eq!((done.records_kept, done.records_dropped), (2, 1));
     append(&mut bodies, &[4]);
     assert_eq!(read(&reader, Cursor::START, ALL, 900).expect("intact"), [1, 3, 4]);
-    assert_eq!(bodies.compaction_due(Wall(9_000)).expect("room"), None);
+    assert_eq!(bodies.compaction_due(Wall(9_000)).expect("space"), None);
 }
 
 fn rewriting_waits_for_the_state_to_be_flushed(disk: impl Disk) {
     let (mut bodies, _) = Bodies::open(disk, 0, options()).expect("opens");
     append(&mut bodies, &[1, 2]);
     bodies.note_removed(&positions([1, 2]), Wall(0));
-    assert_eq!(bodies.compaction_due(Wall(1_000)).expect("room"), None);
+    assert_eq!(bodies.compaction_due(Wall(1_000)).expect("space"), None);
     assert!(bodies.stats().is_flush_wanted);
     let end = bodies.sync_handle().run().expect("synced");
     bodies.persisted(end);
-    assert_eq!(bodies.compaction_due(Wall(1_000)).expect("room"), Some(SegmentId(0)));
+    assert_eq!(bodies.compaction_due(Wall(1_000)).expect("space"), Some(SegmentId(0)));
 }
 
 fn rewriting_keeps_the_live_and_drops_the_dead(disk: impl Disk) {
@@ -102,7 +103,7 @@ fn rewriting_keeps_the_live_and_drops_the_dead(disk: impl Disk) {
     bodies.note_removed(&positions((1..=300).filter(|position| dead(*position))), Wall(0));
     let held = reader.page_after(Cursor::START, ALL, 900).expect("intact");
     let mut segments = 0;
-    while let Some(segment) = bodies.compaction_due(Wall(2_000)).expect("room") {
+    while let Some(segment) = bodies.compaction_due(Wall(2_000)).expect("space") {
         compact(&bodies, segment, dead);
         segments += 1;
     }
@@ -130,13 +131,13 @@ fn rewriting_keeps_the_live_and_drops_the_dead(disk: impl Disk) {
 
 fn removed_bytes_are_gone_from_the_disk(disk: impl Disk) {
     let (mut bodies, _) = Bodies::open(disk.clone(), 0, options()).expect("opens");
-    bodies.append(&record_of(1, b"a name that was to be forgotten"), cursor(1)).expect("room");
+    bodies.append(&record_of(1, b"a name that was to be forgotten"), cursor(1)).expect("space");
     append(&mut bodies, &(2..40).collect::<Vec<_>>());
     bodies.note_removed(&positions([1]), Wall(0));
-    assert_eq!(bodies.compaction_due(Wall(1_000)).expect("room"), None);
+    assert_eq!(bodies.compaction_due(Wall(1_000)).expect("space"), None);
     let end = bodies.sync_handle().run().expect("synced");
     bodies.persisted(end);
-    let segment = bodies.compaction_due(Wall(1_000)).expect("room").expect("due");
+    let segment = bodies.compaction_due(Wall(1_000)).expect("space").expect("due");
     compact(&bodies, segment, |position| position == 1);
     for name in disk.list().expect("listed") {
         let file = disk.open(&name).expect("opens");
@@ -149,33 +150,33 @@ fn removed_bytes_are_gone_from_the_disk(disk: impl Disk) {
 fn an_unanswered_question_leaves_the_old_segment(disk: impl Disk) {
     let (mut bodies, reader) = written(&disk, 60);
     bodies.note_removed(&positions(1..12), Wall(0));
-    let segment = bodies.compaction_due(Wall(1_000)).expect("room").expect("due");
+    let segment = bodies.compaction_due(Wall(1_000)).expect("space").expect("due");
     let job = bodies.compaction(segment);
-    assert_eq!(bodies.compaction_due(Wall(1_000)).expect("room"), None, "one at a time");
+    assert_eq!(bodies.compaction_due(Wall(1_000)).expect("space"), None, "one at a time");
     let error = job.run(|_| Err::<bool, _>("the state is gone")).expect_err("no answer");
-    assert_eq!(error.to_string(), "whether an event is live: the state is gone");
+    assert_eq!(error.to_string(), "it is not known whether an event is live: the state is gone");
     assert_eq!(read(&reader, Cursor::START, ALL, 900).expect("intact").len(), 60);
-    assert_eq!(bodies.compaction_due(Wall(1_000)).expect("room"), Some(segment), "it is due again");
+    assert_eq!(bodies.compaction_due(Wall(1_000)).expect("space"), Some(segment), "it is due again");
     drop(bodies.compaction(segment));
-    assert_eq!(bodies.compaction_due(Wall(1_000)).expect("room"), Some(segment), "never run");
+    assert_eq!(bodies.compaction_due(Wall(1_000)).expect("space"), Some(segment), "never run");
 }
 
 fn nothing_is_rewritten_when_nothing_is_dead_after_all(disk: impl Disk) {
     let (mut bodies, _) = written(&disk, 60);
     let files = disk.list().expect("listed");
     bodies.note_removed(&positions([1]), Wall(0));
-    let segment = bodies.compaction_due(Wall(1_000)).expect("room").expect("due");
+    let segment = bodies.compaction_due(Wall(1_000)).expect("space").expect("due");
     let done = compact(&bodies, segment, |_| false);
     assert_eq!((done.records_dropped, done.bytes_freed), (0, 0));
     assert_eq!(disk.list().expect("listed"), files);
-    assert_eq!(bodies.compaction_due(Wall(1_000)).expect("room"), None);
+    assert_eq!(bodies.compaction_due(Wall(1_000)).expect("space"), None);
 }
 
 fn empty_segments_are_taken_into_the_next(disk: impl Disk) {
     let (mut bodies, reader) = written(&disk, 300);
     let before = bodies.stats().segments;
     bodies.note_removed(&positions(1..=290), Wall(0));
-    while let Some(segment) = bodies.compaction_due(Wall(2_000)).expect("room") {
+    while let Some(segment) = bodies.compaction_due(Wall(2_000)).expect("space") {
         compact(&bodies, segment, |position| position <= 290);
         let end = bodies.sync_handle().run().expect("synced");
         bodies.persisted(end);
@@ -196,20 +197,39 @@ fn the_account_of_removals_survives_a_restart(disk: impl Disk) {
     drop(bodies);
     let (mut bodies, _) = Bodies::open(disk, end, options()).expect("opens");
     assert_eq!(bodies.stats().dead_records, 5);
-    assert_eq!(bodies.compaction_due(Wall(1_099)).expect("room"), None);
-    assert_eq!(bodies.compaction_due(Wall(1_100)).expect("room"), Some(SegmentId(0)));
+    assert_eq!(bodies.compaction_due(Wall(1_099)).expect("space"), None);
+    assert_eq!(bodies.compaction_due(Wall(1_100)).expect("space"), Some(SegmentId(0)));
+}
+
+fn dead_bytes_are_the_dead_records_at_the_mean_size_of_their_segment(disk: impl Disk) {
+    let (mut bodies, _) = Bodies::open(disk.clone(), 0, options()).expect("opens");
+    let record = record_of(1, &[7; 300]).len() as u64;
+    let batch: Vec<u8> = (1..=40).flat_map(|position| record_of(position, &[7; 300])).collect();
+    for (position, record) in (1..).zip(batch.chunks(record as usize)) {
+        bodies.append(record, cursor(position)).expect("space");
+    }
+    let end = bodies.sync_handle().run().expect("synced");
+    bodies.persisted(end);
+    assert_eq!(bodies.stats().dead_bytes, 0);
+    bodies.note_removed(&positions([1, 2, 40]), Wall(0));
+    assert_eq!(bodies.stats().dead_bytes, 3 * record, "in a sealed segment and in the tail");
+    let segment = bodies.compaction_due(Wall(1_000)).expect("space").expect("due");
+    let job = bodies.compaction(segment);
+    assert_eq!(bodies.stats().dead_bytes, 3 * record, "the old segment is still on disk");
+    job.run(|record| Ok::<_, std::io::Error>(record.position.0 > 2)).expect("rewritten");
+    assert_eq!(bodies.stats().dead_bytes, record);
 }
 
 fn what_is_noted_while_a_segment_is_rewritten_counts_for_the_new_one(disk: impl Disk) {
     let (mut bodies, reader) = written(&disk, 60);
     bodies.note_removed(&positions([1, 2]), Wall(0));
-    let segment = bodies.compaction_due(Wall(1_000)).expect("room").expect("due");
+    let segment = bodies.compaction_due(Wall(1_000)).expect("space").expect("due");
     let job = bodies.compaction(segment);
     bodies.note_removed(&positions([3]), Wall(1_000));
     job.run(|record| Ok::<_, std::io::Error>(record.position.0 > 2)).expect("rewritten");
     assert_eq!(bodies.stats().dead_records, 1);
-    assert_eq!(bodies.compaction_due(Wall(1_999)).expect("room"), None);
-    let segment = bodies.compaction_due(Wall(2_000)).expect("room").expect("due");
+    assert_eq!(bodies.compaction_due(Wall(1_999)).expect("space"), None);
+    let segment = bodies.compaction_due(Wall(2_000)).expect("space").expect("due");
     compact(&bodies, segment, |position| position <= 3);
     let found: BTreeSet<u64> = read(&reader, Cursor::START, ALL, 900).expect("intact").into_iter().collect();
     assert_eq!(found, (4..=60).collect());
@@ -222,7 +242,7 @@ fn pages_say_whether_they_may_hold_removed_events(disk: impl Disk) {
     bodies.note_removed(&positions([2, 60]), Wall(0));
     assert!(page(0) && page(1) && page(59));
     assert!(!page(30), "another segment");
-    let segment = bodies.compaction_due(Wall(1_000)).expect("room").expect("due");
+    let segment = bodies.compaction_due(Wall(1_000)).expect("space").expect("due");
     let job = bodies.compaction(segment);
     assert!(page(0), "it is still there");
     job.run(|record| Ok::<_, std::io::Error>(record.position.0 != 2)).expect("rewritten");

@@ -1,4 +1,4 @@
-//! A full disk: a clear answer, and nothing torn is taken for a body afterwards.
+//! A full disk is reported clearly, and nothing torn is taken for a body afterwards.
 
 use super::*;
 use crate::memory_disk::MemoryDisk;
@@ -64,14 +64,14 @@ fn a_rewriting_without_room_leaves_the_old_segment() {
     let end = bodies.sync_handle().run().expect("synced");
     bodies.persisted(end);
     bodies.note_removed(&[Position(1)], Wall(0));
-    let segment = bodies.compaction_due(Wall(1_000)).expect("room").expect("due");
+    let segment = bodies.compaction_due(Wall(1_000)).expect("space").expect("due");
     disk.set_capacity(Some(disk.used_bytes() + 2_000));
     let live = |record: &BodyRecord<'_>| Ok::<_, std::io::Error>(record.position.0 > 1);
-    let error = bodies.compaction(segment).run(live).expect_err("no room");
+    let error = bodies.compaction(segment).run(live).expect_err("no space");
     assert!(matches!(error, BodyError::NoSpace(_)), "{error}");
     assert!(!disk.list().expect("listed").iter().any(|name| name.ends_with(".new")));
     assert_eq!(read(&reader, Cursor::START, ALL, 900).expect("intact").len(), 41);
     disk.set_capacity(None);
-    bodies.compaction(segment).run(live).expect("room now");
+    bodies.compaction(segment).run(live).expect("space now");
     assert_eq!(read(&reader, Cursor::START, ALL, 900).expect("intact").len(), 40);
 }

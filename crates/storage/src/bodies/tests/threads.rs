@@ -1,4 +1,4 @@
-//! Readers on other threads, while bodies are appended, rolled and rewritten.
+//! Readers on other threads, while bodies are appended and segments are sealed and rewritten.
 
 use super::*;
 use crate::real_disk::RealDisk;
@@ -36,10 +36,10 @@ fn readers_are_not_disturbed_by_what_goes_on() {
         }
         let (reader, is_over) = (reader.clone(), &is_over);
         scope.spawn(move || {
-            let mut random = random(3);
+            let mut rng = Rng::new(3);
             while !is_over.load(Ordering::Relaxed) {
                 let last = reader.last().position.0;
-                let position = random() % (last + 1);
+                let position = rng.below(last + 1);
                 let found = reader.get(Position(position)).expect("intact");
                 assert!(found.is_some() || is_dead(position), "{position}");
                 assert!(found.is_none_or(|found| found == encoded(position)));
@@ -54,7 +54,7 @@ fn readers_are_not_disturbed_by_what_goes_on() {
                 let end = bodies.sync_handle().run().expect("synced");
                 bodies.persisted(end);
             }
-            if let Some(segment) = bodies.compaction_due(Wall(position)).expect("room") {
+            if let Some(segment) = bodies.compaction_due(Wall(position)).expect("space") {
                 let job = bodies.compaction(segment);
                 scope.spawn(move || {
                     let live = |record: &BodyRecord<'_>| Ok::<_, std::io::Error>(!is_dead(record.position.0));

@@ -1,6 +1,6 @@
-//! What every state store must do: see [`crate::state`].
+//! What every state store must do; see [`crate::state`].
 //!
-//! [`check`] holds a store to each promise in turn, then to random histories against a plain map.
+//! [`check`] tests each promise in turn, and then compares random histories with a plain map.
 
 mod random;
 
@@ -12,11 +12,11 @@ use std::ops::ControlFlow;
 pub(crate) trait Crashing {
     type State: State;
 
-    /// Opens what is durable. The state opened before, and its flush jobs, have been dropped.
+    /// Opens what is durable. The state that was open before, and its flush jobs, were dropped.
     fn open(&self) -> Self::State;
 }
 
-/// Checks the stores that `make` gives, each of them empty.
+/// Tests the stores that `make` returns, which must be empty.
 pub(crate) fn check<C: Crashing>(make: impl Fn() -> C) {
     commits_are_read_at_once(&make());
     scans_keep_order_and_bounds(&make());
@@ -25,6 +25,7 @@ pub(crate) fn check<C: Crashing>(make: impl Fn() -> C) {
     a_crash_leaves_the_last_completed_flush(&make());
     an_empty_commit_moves_the_durable_progress(&make());
     one_flush_is_out_at_a_time(&make());
+    rows_count_as_unflushed_until_their_flush_has_completed(&make());
     deleted_rows_stay_deleted_through_flushes_and_crashes(&make());
     random::histories_agree_with_a_map(make);
 }
@@ -83,7 +84,7 @@ fn scans_keep_order_and_bounds(store: &impl Crashing) {
     let mut state = store.open();
     let long = vec![b'l'; 400];
     let keys: [&[u8]; 6] = [b"", b"a", b"ab", b"b", &long, &[0xff, 0xff]];
-    // Half of the rows in tables, half in memory.
+    // Half of the rows are in tables, half in memory.
     state.commit(&WriteSet(keys.iter().step_by(2).map(|key| put(key, key)).collect()), at(1)).unwrap();
     flush(&mut state);
     state
@@ -154,7 +155,7 @@ fn a_crash_leaves_the_last_completed_flush(store: &impl Crashing) {
         state.commit(&WriteSet(vec![put(b"k", &[index as u8])]), at(index)).unwrap();
         match index {
             1 => assert_eq!(flush(&mut state), at(1)),
-            // Commits after the beginning belong to the next flush.
+            // Commits after the flush has begun belong to the next one.
             2 => {
                 let job = state.begin_flush().unwrap();
                 state.commit(&WriteSet(vec![put(b"k", b"later")]), at(100)).unwrap();
@@ -196,6 +197,18 @@ fn one_flush_is_out_at_a_time(store: &impl Crashing) {
     assert!(state.begin_flush().is_err());
     assert_eq!(job.run().unwrap(), at(1));
     assert_eq!(flush(&mut state), at(2));
+}
+
+fn rows_count_as_unflushed_until_their_flush_has_completed(store: &impl Crashing) {
+    let mut state = store.open();
+    assert_eq!(state.figures().unflushed_bytes, 0);
+    state.commit(&WriteSet(vec![put(b"k", &[7; 1_000])]), at(1)).unwrap();
+    assert!(state.figures().unflushed_bytes >= 1_000);
+    let job = state.begin_flush().unwrap();
+    assert_eq!(state.unflushed_bytes(), 0, "the flush has taken them");
+    assert!(state.figures().unflushed_bytes >= 1_000, "they are in memory only");
+    job.run().unwrap();
+    assert_eq!(state.figures().unflushed_bytes, 0);
 }
 
 fn deleted_rows_stay_deleted_through_flushes_and_crashes(store: &impl Crashing) {

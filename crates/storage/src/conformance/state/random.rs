@@ -25,7 +25,7 @@ enum Step {
     Scan(Vec<u8>, Vec<u8>, usize),
 }
 
-/// Few different keys, so that rows are rewritten and deleted; some are longer than any kept in place.
+/// Few different keys, so that rows are rewritten and deleted. Some are too long to be kept in place.
 fn key() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         8 => vec(prop_oneof![Just(0), Just(1), Just(b'k'), Just(0xff)], 0..4),
@@ -62,7 +62,7 @@ pub(super) fn histories_agree_with_a_map<C: Crashing>(make: impl Fn() -> C) {
     }
 }
 
-/// A store beside what it should hold.
+/// A store, and what it should hold.
 struct Run<C: Crashing> {
     store: C,
     state: Option<C::State>,
@@ -121,7 +121,7 @@ impl<C: Crashing> Run<C> {
     }
 
     fn refuse_second_flush(&mut self) {
-        // A flush that had nothing to do keeps no other from beginning.
+        // A flush with nothing to do does not keep another from beginning.
         if self.flush.as_ref().is_some_and(|(_, progress, _)| *progress != self.durable.0) {
             assert!(self.state().begin_flush().is_err());
         }
@@ -144,7 +144,7 @@ impl<C: Crashing> Run<C> {
         self.compare_all();
     }
 
-    /// Looks at the state and at each reader.
+    /// Checks the state and each reader.
     fn see(&mut self, compare: impl Fn(&dyn View, &Map)) {
         let (map, readers) = (self.map.clone(), std::mem::take(&mut self.readers));
         compare(self.state(), &map);

@@ -1,17 +1,19 @@
 //! A power cut at each operation, with unsynced writes lost, kept or torn.
 //!
-//! A script of random steps runs until the disk's n-th operation ends the process, for each n. What the log
-//! then holds must be exactly what it held after one of the steps: none before the last sync that returned,
-//! none that was not begun.
+//! For each n, a script of random steps runs until the disk's n-th operation ends the process. The log must
+//! then hold exactly what it held after one of the steps: not one before the last sync that returned, and not
+//! one that had not begun.
 
 use super::*;
 use crate::memory_disk::MemoryDisk;
+use seeded_rng::Rng;
 
 const STEPS: usize = 70;
 
 /// A run of the script, up to the crash if there is one.
 struct Run {
-    /// What the log should have held after each step that changes something; the last may not have happened.
+    /// What the log should have held after each step that changes something. The last step may not have
+    /// happened.
     states: Vec<Model>,
     /// The state that was current when the last sync returned.
     acknowledged: usize,
@@ -19,7 +21,7 @@ struct Run {
 
 struct Script<'a, D: Disk> {
     log: OpenedLog<D>,
-    random: &'a mut dyn FnMut() -> u64,
+    rng: &'a mut Rng,
     run: Run,
 }
 
@@ -29,16 +31,16 @@ impl<D: Disk> Script<'_, D> {
     }
 
     fn step(&mut self) -> Result<(), LogError> {
-        match (self.random)() % 16 {
+        match self.rng.next_u64() % 16 {
             0..8 => self.write()?,
             8..11 => self.sync()?,
             11 => self.log.writer.mark()?,
             12 | 13 => self.purge()?,
             14 => drop(self.log.preparer.prepare()?),
-            _ => match (self.random)() % 4 {
+            _ => match self.rng.next_u64() % 4 {
                 0 => self.rotate()?,
                 1 => self.log.preparer.scrub_spares()?,
-                _ => self.log.writer.reserve((self.random)() % 20_000)?,
+                _ => self.log.writer.reserve(self.rng.next_u64() % 20_000)?,
             },
         }
         Ok(())
@@ -47,17 +49,18 @@ impl<D: Disk> Script<'_, D> {
     fn write(&mut self) -> Result<(), LogError> {
         let mut next = self.state().clone();
         let mut frame = Vec::new();
-        for _ in 0..1 + (self.random)() % 3 {
-            let id = GroupId(((self.random)() % 3) as u32);
+        for _ in 0..1 + self.rng.next_u64() % 3 {
+            let id = GroupId((self.rng.next_u64() % 3) as u32);
             let group = next.groups.entry(id).or_default();
-            let term = group.hard_state.term.0 + (self.random)() % 2;
-            let state = (self.random)().is_multiple_of(2).then(|| hard_state(term, (self.random)() % 4, 0));
-            let back = if (self.random)().is_multiple_of(4) { (self.random)() % 4 } else { 0 };
+            let term = group.hard_state.term.0 + self.rng.next_u64() % 2;
+            let state =
+                self.rng.next_u64().is_multiple_of(2).then(|| hard_state(term, self.rng.next_u64() % 4, 0));
+            let back = if self.rng.next_u64().is_multiple_of(4) { self.rng.next_u64() % 4 } else { 0 };
             let first = (group.last() + 1).saturating_sub(back).max(group.purged + 1);
-            let bodies: Vec<Vec<u8>> = (0..(self.random)() % 4)
+            let bodies: Vec<Vec<u8>> = (0..self.rng.next_u64() % 4)
                 .map(|_| {
-                    let length = 1 << ((self.random)() % 12);
-                    (0..length).map(|_| (self.random)() as u8).collect()
+                    let length = 1 << (self.rng.next_u64() % 12);
+                    (0..length).map(|_| self.rng.next_u64() as u8).collect()
                 })
                 .collect();
             let slices: Vec<&[u8]> = bodies.iter().map(Vec::as_slice).collect();
@@ -82,9 +85,9 @@ impl<D: Disk> Script<'_, D> {
 
     fn purge(&mut self) -> Result<(), LogError> {
         let mut next = self.state().clone();
-        let id = GroupId(((self.random)() % 3) as u32);
+        let id = GroupId((self.rng.next_u64() % 3) as u32);
         let Some(group) = next.groups.get_mut(&id) else { return Ok(()) };
-        let through = group.last().saturating_sub((self.random)() % 6);
+        let through = group.last().saturating_sub(self.rng.next_u64() % 6);
         if through <= group.purged {
             return Ok(());
         }
@@ -94,8 +97,8 @@ impl<D: Disk> Script<'_, D> {
     }
 }
 
-/// Opens and runs; the end of the process is an error that is expected.
-fn run(disk: &MemoryDisk, from: Model, random: &mut dyn FnMut() -> u64, steps: usize) -> Run {
+/// Opens the log and runs the script. The end of the process is an expected error.
+fn run(disk: &MemoryDisk, from: Model, rng: &mut Rng, steps: usize) -> Run {
     let run = Run { states: vec![from], acknowledged: 0 };
     let log = match Log::open(disk.clone(), options()) {
         Ok(log) => log,
@@ -104,7 +107,7 @@ fn run(disk: &MemoryDisk, from: Model, random: &mut dyn FnMut() -> u64, steps: u
             return run;
         }
     };
-    let mut script = Script { log, random, run };
+    let mut script = Script { log, rng, run };
     for _ in 0..steps {
         if let Err(error) = script.step() {
             assert!(is_crash(&error), "{error}");
@@ -118,7 +121,7 @@ fn is_crash(error: &LogError) -> bool {
     matches!(error, LogError::Failed { source, .. } if crate::memory_disk::is_crash(source))
 }
 
-/// What the log holds after a crash, which must be a state that it may have.
+/// What the log holds after a crash. It must be one of the permitted states.
 fn recovered(disk: &MemoryDisk, run: &Run, what: &str) -> Model {
     let log = Log::open(disk.clone(), options()).unwrap_or_else(|error| panic!("{what}: {error}"));
     let found = held(&log).unwrap_or_else(|error| panic!("{what}: {error}"));
@@ -129,25 +132,25 @@ fn recovered(disk: &MemoryDisk, run: &Run, what: &str) -> Model {
 
 fn crash_everywhere(seed: u64) {
     let whole = MemoryDisk::new();
-    let run_whole = run(&whole, Model::default(), &mut random(seed), STEPS);
+    let run_whole = run(&whole, Model::default(), &mut Rng::new(seed), STEPS);
     assert!(run_whole.acknowledged > 5, "the script acknowledges something");
     for operation in 0..whole.operations() {
         let what = format!("seed {seed}, operation {operation}");
         let disk = MemoryDisk::new();
         disk.crash_at(operation);
-        let first = run(&disk, Model::default(), &mut random(seed), STEPS);
-        let mut fate = random(seed ^ (operation << 8));
-        let disk = disk.crash(&mut fate);
-        // Recovery itself may be cut short, and what follows it.
-        disk.crash_at(fate() % 4);
+        let first = run(&disk, Model::default(), &mut Rng::new(seed), STEPS);
+        let mut fate = Rng::new(seed ^ (operation << 8));
+        let disk = disk.crash(&mut || fate.next_u64());
+        // Recovery itself may be interrupted, and so may what follows it.
+        disk.crash_at(fate.next_u64() % 4);
         let nothing = run(&disk, Model::default(), &mut fate, 0);
         assert_eq!(nothing.states.len(), 1);
-        let disk = disk.crash(&mut fate);
+        let disk = disk.crash(&mut || fate.next_u64());
         let found = recovered(&disk, &first, &what);
         let disk = disk.restart();
-        disk.crash_at(5 + fate() % 40);
+        disk.crash_at(5 + fate.next_u64() % 40);
         let second = run(&disk, found, &mut fate, STEPS);
-        recovered(&disk.crash(&mut fate), &second, &format!("{what}, second crash"));
+        recovered(&disk.crash(&mut || fate.next_u64()), &second, &format!("{what}, second crash"));
     }
 }
 
@@ -162,22 +165,22 @@ fn what_was_synced_survives_a_power_cut_at_each_operation() {
 fn the_end_of_the_process_alone_loses_nothing_that_was_written() {
     for seed in 100..110 {
         let disk = MemoryDisk::new();
-        let mut random = random(seed);
-        let mut run = run(&disk, Model::default(), &mut random, STEPS);
+        let mut rng = Rng::new(seed);
+        let mut run = run(&disk, Model::default(), &mut rng, STEPS);
         run.acknowledged = run.states.len() - 1;
         recovered(&disk.restart(), &run, &format!("seed {seed}"));
     }
 }
 
-/// A test of the test: a writer whose syncs did nothing must be caught.
+/// A test of the test: it must catch a writer whose syncs do nothing.
 #[test]
 fn a_log_without_syncs_would_be_caught() {
     let caught = (0..50).filter(|seed| {
         let disk = MemoryDisk::new();
-        let mut random = random(*seed);
-        let run = run(&disk, Model::default(), &mut random, STEPS);
+        let mut rng = Rng::new(*seed);
+        let run = run(&disk, Model::default(), &mut rng, STEPS);
         let unsynced = Run { acknowledged: run.states.len() - 1, ..run };
-        let crashed = disk.crash(&mut random);
+        let crashed = disk.crash(&mut || rng.next_u64());
         let log = Log::open(crashed, options()).expect("opens");
         held(&log).expect("intact") != unsynced.states[unsynced.acknowledged]
     });

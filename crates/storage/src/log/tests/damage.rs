@@ -1,4 +1,4 @@
-//! Flipped bits: what had been synced is never dropped in silence.
+//! Flipped bits: nothing that was synced is dropped silently.
 
 use super::*;
 use crate::memory_disk::MemoryDisk;
@@ -12,11 +12,11 @@ fn written() -> (MemoryDisk, Model) {
     for index in 1..=24 {
         let body = vec![index as u8; 1500];
         let state = hard_state(2, 1, index);
-        log.writer.write(&record(GROUP, Some(state), index, 2, &[&body])).expect("room");
+        log.writer.write(&record(GROUP, Some(state), index, 2, &[&body])).expect("space");
         log.writer.sync().expect("synced");
         group.write(Some(state), index, 2, &[body]);
     }
-    log.writer.mark().expect("room");
+    log.writer.mark().expect("space");
     log.writer.sync().expect("synced");
     assert_eq!(log.writer.stats().segments, 4);
     (disk, model)
@@ -46,7 +46,7 @@ fn a_flipped_bit_is_refused_or_harmless_wherever_it_is() {
             }
         }
     }
-    assert!(refused > 900, "almost every place matters: {refused}");
+    assert!(refused > 900, "almost every byte matters: {refused}");
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn damage_below_the_durable_end_names_its_place() {
     write(&mut log.writer, 2, 1, &[b"second"]);
     log.writer.sync().expect("synced");
     let name = disk.list().expect("listed").remove(0);
-    // The carry and the opening's mark take 32 bytes each.
+    // The carry frame and the first mark take 32 bytes each.
     assert!(disk.flip_bit(&name, 4096 + 64 + 40, 3));
     let error = Log::open(disk, options()).expect_err("damaged");
     let LogError::Damaged { file, offset, .. } = error else { panic!("{error}") };
@@ -87,7 +87,7 @@ fn a_mark_makes_the_last_synced_frame_part_of_what_is_promised() {
     assert!(!log.writer.is_mark_wanted());
     log.writer.sync().expect("synced");
     assert!(log.writer.is_mark_wanted());
-    log.writer.mark().expect("room");
+    log.writer.mark().expect("space");
     assert!(!log.writer.is_mark_wanted());
     let name = disk.list().expect("listed").remove(0);
     assert!(disk.flip_bit(&name, 4096 + 64 + 40, 3));
@@ -107,7 +107,7 @@ fn a_missing_segment_is_missed() {
     }
 }
 
-/// Bytes that a client sends cannot be made to look like a frame: the seed holds the store's id.
+/// Bytes sent by a client cannot be made to look like a frame, because the seed contains the store's id.
 #[test]
 fn frames_inside_of_entries_are_not_taken_for_frames() {
     let disk = MemoryDisk::new();
@@ -128,8 +128,8 @@ fn frames_inside_of_entries_are_not_taken_for_frames() {
     assert_eq!(open(&disk).groups[&GROUP].last, Index(1));
 }
 
-/// A crash tears a frame and leaves the one behind it whole; what is then written in the torn one's place ends
-/// exactly where that one begins.
+/// A crash tears a frame and leaves the next one intact. Then a new frame overwrites the torn one, and ends
+/// exactly where the next one begins.
 #[test]
 fn a_frame_of_before_a_crash_does_not_follow_one_written_after_it() {
     let disk = MemoryDisk::new();

@@ -6,7 +6,6 @@ mod promises;
 mod space;
 
 use super::{Log, LogError, LogOptions, LogReader, LogWriter, OpenedLog, RecoveredGroup};
-use crate::conformance::random::random;
 use crate::disk::Disk;
 use format::frame::{HardState, encode_group};
 use format::header::StoreId;
@@ -37,7 +36,7 @@ fn record(group: GroupId, hard_state: Option<HardState>, first: u64, term: u64, 
 }
 
 fn write<D: Disk>(writer: &mut LogWriter<D>, first: u64, term: u64, bodies: &[&[u8]]) {
-    writer.write(&record(GROUP, None, first, term, bodies)).expect("there is room");
+    writer.write(&record(GROUP, None, first, term, bodies)).expect("there is space");
 }
 
 /// The entries that a reader finds, from the group's first to its last.
@@ -71,7 +70,7 @@ struct ModelGroup {
     entries: BTreeMap<u64, (u64, Vec<u8>)>,
 }
 
-/// Short: what differs is seen, not what each byte is.
+/// Short, because what matters is what differs, not what each byte is.
 impl std::fmt::Debug for ModelGroup {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:?} purged {} entries", self.hard_state, self.purged)?;

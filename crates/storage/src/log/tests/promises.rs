@@ -29,7 +29,7 @@ fn entries_come_back_after_a_start(disk: impl Disk) {
     let body = vec![b'x'; 900];
     for index in 1..=100 {
         let state = Some(hard_state(3, 1, index - 1));
-        log.writer.write(&record(GROUP, state, index, 3, &[&body])).expect("room");
+        log.writer.write(&record(GROUP, state, index, 3, &[&body])).expect("space");
         log.writer.sync().expect("synced");
     }
     assert!(log.writer.stats().segments > 5);
@@ -53,10 +53,10 @@ fn later_entries_replace_all_from_their_index_on(disk: impl Disk) {
         write(&mut log.writer, index, 1, &[&long]);
     }
     write(&mut log.writer, 4, 2, &[b"new 4", b"new 5"]);
-    // Twice in one frame: the later wins there, too.
+    // Twice in one frame: there too, the later one counts.
     let mut twice = record(GROUP, None, 6, 2, &[b"old 6", b"old 7"]);
     twice.extend(record(GROUP, None, 6, 3, &[b"new 6"]));
-    log.writer.write(&twice).expect("room");
+    log.writer.write(&twice).expect("space");
     log.writer.sync().expect("synced");
     for reopened in [false, true] {
         if reopened {
@@ -92,7 +92,7 @@ fn groups_share_frames_and_keep_apart(disk: impl Disk) {
             let state = hard_state(1, u64::from(group), index);
             frame.extend(record(GroupId(group), Some(state), index, 1, &[body.as_bytes()]));
         }
-        log.writer.write(&frame).expect("room");
+        log.writer.write(&frame).expect("space");
     }
     log.writer.sync().expect("synced");
     let log = open(&disk);
@@ -121,11 +121,11 @@ fn an_entry_longer_than_a_segment_is_kept(disk: impl Disk) {
 fn purging_recycles_segments_and_keeps_hard_states(disk: impl Disk) {
     let mut log = open(&disk);
     let body = vec![b'p'; 2000];
-    log.writer.write(&record(GroupId(2), Some(hard_state(8, 3, 0)), 0, 0, &[])).expect("room");
+    log.writer.write(&record(GroupId(2), Some(hard_state(8, 3, 0)), 0, 0, &[])).expect("space");
     for index in 1..=200 {
-        log.writer.write(&record(GROUP, Some(hard_state(4, 2, index)), index, 4, &[&body])).expect("room");
+        log.writer.write(&record(GROUP, Some(hard_state(4, 2, index)), index, 4, &[&body])).expect("space");
         log.writer.sync().expect("synced");
-        log.writer.purge(GROUP, Index(index.saturating_sub(5))).expect("room");
+        log.writer.purge(GROUP, Index(index.saturating_sub(5))).expect("space");
     }
     assert!(disk.list().expect("listed").len() <= 6, "segments are used again");
     log.writer.sync().expect("synced");
@@ -138,8 +138,8 @@ fn purging_recycles_segments_and_keeps_hard_states(disk: impl Disk) {
 fn a_purge_of_everything_keeps_the_place(disk: impl Disk) {
     let mut log = open(&disk);
     write(&mut log.writer, 1, 1, &[b"1", b"2", b"3"]);
-    log.writer.purge(GROUP, Index(3)).expect("room");
-    log.writer.rotate().expect("room");
+    log.writer.purge(GROUP, Index(3)).expect("space");
+    log.writer.rotate().expect("space");
     log.writer.sync().expect("synced");
     log.preparer.scrub_spares().expect("scrubbed");
     let mut log = open(&disk);
@@ -153,10 +153,10 @@ fn readers_find_nothing_in_recycled_segments(disk: impl Disk) {
     let body = vec![b'r'; 3000];
     for index in 1..=40 {
         write(&mut log.writer, index, 1, &[&body]);
-        // Its index stays known to the reader when the segment is used again.
+        // The reader still has the segment's index when the segment is used again.
         let found = log.reader.entry(GROUP, Index(index.saturating_sub(8).max(1))).expect("no damage");
         assert!(found.is_some(), "{index}");
-        log.writer.purge(GROUP, Index(index.saturating_sub(10))).expect("room");
+        log.writer.purge(GROUP, Index(index.saturating_sub(10))).expect("space");
     }
     assert_eq!(log.reader.entry(GROUP, Index(3)).expect("no damage"), None);
 }
@@ -164,12 +164,12 @@ fn readers_find_nothing_in_recycled_segments(disk: impl Disk) {
 fn a_prepared_segment_is_used_next(disk: impl Disk) {
     let mut log = open(&disk);
     assert!(log.preparer.is_wanted());
-    assert_eq!(log.preparer.prepare().expect("room"), Prepared::Some);
+    assert_eq!(log.preparer.prepare().expect("space"), Prepared::Some);
     assert!(!log.preparer.is_wanted());
-    assert_eq!(log.preparer.prepare().expect("room"), Prepared::Nothing);
+    assert_eq!(log.preparer.prepare().expect("space"), Prepared::Nothing);
     let files = disk.list().expect("listed");
     assert_eq!(files.len(), 2);
-    log.writer.rotate().expect("room");
+    log.writer.rotate().expect("space");
     assert_eq!(disk.list().expect("listed"), files, "no file was made");
     write(&mut log.writer, 1, 1, &[b"1"]);
     log.writer.sync().expect("synced");
@@ -185,11 +185,11 @@ fn surplus_spares_are_removed_and_not_missed(disk: impl Disk) {
     for index in 1..=40 {
         write(&mut log.writer, index, 1, &[&body]);
     }
-    log.writer.purge(GROUP, Index(39)).expect("room");
+    log.writer.purge(GROUP, Index(39)).expect("space");
     log.writer.sync().expect("synced");
     assert!(log.writer.stats().spares > 2);
     while log.preparer.is_wanted() {
-        log.preparer.prepare().expect("room");
+        log.preparer.prepare().expect("space");
     }
     assert_eq!(log.writer.stats().spares, 2);
     drop(log);
@@ -205,12 +205,12 @@ fn scrubbing_leaves_no_old_bytes_in_spares(disk: impl Disk) {
     for index in 1..=20 {
         write(&mut log.writer, index, 1, &[&secret]);
     }
-    log.writer.rotate().expect("room");
-    log.writer.purge(GROUP, Index(20)).expect("room");
+    log.writer.rotate().expect("space");
+    log.writer.purge(GROUP, Index(20)).expect("space");
     log.writer.sync().expect("synced");
     log.preparer.scrub_spares().expect("scrubbed");
     while log.preparer.is_wanted() {
-        log.preparer.prepare().expect("room");
+        log.preparer.prepare().expect("space");
     }
     for name in disk.list().expect("listed") {
         let file = disk.open(&name).expect("opens");

@@ -1,4 +1,4 @@
-//! A full disk: a clear answer, and nothing torn is taken for data afterwards.
+//! A full disk is reported clearly, and nothing torn is taken for data afterwards.
 
 use super::*;
 use crate::memory_disk::MemoryDisk;
@@ -18,17 +18,17 @@ fn a_full_disk_is_said_and_the_log_goes_on_when_there_is_room() {
             }
         };
         assert!(matches!(error, LogError::NoSpace(_)), "{error}");
-        // What did not fit is not there, whether the process ends now or goes on.
+        // What did not fit does not exist, whether the process ends now or continues.
         log.writer.sync().expect("synced");
         let reopened = disk.restart();
         assert_eq!(open(&reopened).groups.get(&GROUP).map_or(0, |group| group.last.0), last);
         disk.set_capacity(None);
-        write(&mut log.writer, last + 1, 2, &[b"there is room again"]);
+        write(&mut log.writer, last + 1, 2, &[b"there is space again"]);
         log.writer.sync().expect("synced");
         let log = open(&disk);
         let entries = read_all(&log.reader, GROUP, log.groups[&GROUP]).expect("intact");
         assert_eq!(entries.len() as u64, last + 1);
-        assert_eq!(entries[last as usize].2, b"there is room again");
+        assert_eq!(entries[last as usize].2, b"there is space again");
     }
 }
 
@@ -41,7 +41,7 @@ fn what_was_reserved_can_be_written() {
         disk.set_capacity(Some(disk.used_bytes() + free));
         let mut last = 1;
         let error = loop {
-            // Reserved as often as the log thread does: before each proposal.
+            // Reserved as often as the log thread does it: before each proposal.
             if let Err(error) = log.writer.reserve(6_000) {
                 break error;
             }
@@ -65,7 +65,7 @@ fn a_disk_without_room_for_a_spare_still_takes_what_fits() {
     disk.set_capacity(Some(disk.used_bytes() + 6_000));
     assert!(matches!(log.preparer.prepare(), Err(LogError::NoSpace(_))));
     assert_eq!(disk.list().expect("listed").len(), 1, "the unfinished spare is gone");
-    log.writer.reserve(1_000).expect("there is room for this");
+    log.writer.reserve(1_000).expect("there is space for this");
     write(&mut log.writer, 1, 1, &[b"1"]);
     log.writer.sync().expect("synced");
 }

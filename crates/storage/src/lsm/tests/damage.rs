@@ -1,4 +1,4 @@
-//! Files that are missing, foreign, or not as they were written: an error, never a panic and never other
+//! Files that are missing, foreign, or not as they were written cause an error, never a panic and never wrong
 //! rows.
 
 use super::{STORE, all_rows, open, scatter, tiny};
@@ -43,7 +43,7 @@ fn files(directory: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// What the store says, read whole.
+/// The result of reading the whole store.
 fn read(directory: &Path) -> Result<Vec<Row>, String> {
     let state = open(directory).map_err(|error| error.to_string())?;
     let rows = all_rows(&state).map_err(|error| error.to_string())?;
@@ -60,7 +60,7 @@ fn a_flipped_bit_is_an_error_or_has_no_effect() {
     let (mut flips, mut refused) = (0, 0);
     for path in files(directory.path()) {
         let whole = fs::read(&path).unwrap();
-        // All of the small files and of the ends of tables, where their tables of contents lie.
+        // Every byte of the small files, and of the ends of tables, which hold the tables of contents.
         let step = |at: usize| if whole.len() - at <= 300 { 3 } else { 61 };
         let mut at = 0;
         while at < whole.len() {
@@ -117,7 +117,7 @@ fn another_stores_state_or_a_newer_one_is_refused() {
     refused(STORE, "newer");
 
     fs::write(&header, b"notes of somebody").unwrap();
-    refused(STORE, "not a file of Mainstay");
+    refused(STORE, "not a Mainstay file");
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! What a flush or a compaction has told is synced: a process is watched with `strace`, and each of its
-//! writes and new names must be synced before the manifest that relies on it is put in place, and before the
-//! flush returns. A kill cannot show that, because the kernel keeps what a killed process wrote.
+//! What a flush or a compaction reports as durable is synced. `strace` watches a process: each of its writes
+//! and new names must be synced before the manifest that refers to it is put in place, and before the flush
+//! returns. A kill cannot show that, because the kernel keeps what a killed process wrote.
 
 use super::{open, scatter};
 use crate::conformance::state::{at, compact, flush};
@@ -12,12 +12,12 @@ use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
 
-/// Set in the child's environment: where it works.
+/// Set in the child's environment: the directory in which it works.
 const DIRECTORY: &str = "MAINSTAY_TEST_DURABLE_DIRECTORY";
 const CHILD: &str = "lsm::tests::durable::a_process_that_is_watched";
 const DURABLE: &str = "all is durable";
 
-/// The child: does nothing when it is run as a test of its own.
+/// The child. It does nothing when it runs as a test of its own.
 #[test]
 fn a_process_that_is_watched() {
     let Some(directory) = std::env::var_os(DIRECTORY) else { return };
@@ -44,7 +44,7 @@ struct Unsynced {
 }
 
 impl Unsynced {
-    /// Follows one line of `strace -f -y`; says what was relied on too early.
+    /// Follows one line of `strace -f -y`, and reports what was relied on too early.
     fn follow(&mut self, line: &str, told: &mut usize) -> Result<(), String> {
         let Some((call, rest)) = line.split_once('(') else { return Ok(()) };
         let call = call.split_whitespace().last().unwrap_or_default();
@@ -73,7 +73,7 @@ impl Unsynced {
         self.names.retain(|name| Path::new(name).parent() != Some(Path::new(path)));
     }
 
-    /// A rename puts something in place: what it is made of must be whole before.
+    /// A rename puts a file in place. Everything in it must be durable before that.
     fn rename(&mut self, names: &[String]) -> Result<(), String> {
         let [from, to] = names else { return Err(format!("a rename of {names:?}")) };
         let made_of = match from.ends_with("tree.new") {
@@ -94,7 +94,7 @@ impl Unsynced {
     }
 }
 
-/// How often durability was told, or what was relied on too early.
+/// How often durability was reported, or what was relied on too early.
 fn check<'a>(directory: &Path, lines: impl Iterator<Item = &'a str>) -> Result<usize, String> {
     let (mut unsynced, mut told) = (Unsynced::default(), 0);
     let ours = directory.to_string_lossy();
@@ -131,7 +131,7 @@ fn what_is_told_as_durable_has_been_synced_in_order() {
     let trace = std::fs::read_to_string(&trace).unwrap();
     let lines: Vec<&str> = trace.lines().collect();
     assert_eq!(check(directory.path(), lines.iter().copied()), Ok(8));
-    // The check itself: without any one of the syncs of files, or of the manifests' directory, it objects.
+    // A test of the check: if any one sync of a file or of the manifests' directory is missing, it fails.
     for forgotten in ["/tree/tables/", "/tree/v", "/tree/tables>", "/tree/.tmp", "/tree>"] {
         let without = lines.iter().filter(|line| !(line.contains("fsync") && line.contains(forgotten)));
         assert!(check(directory.path(), without.copied()).is_err(), "{forgotten}");

@@ -1,7 +1,7 @@
-//! A disk without space: nothing is lost, nothing is left behind, and the flush is given again.
+//! A disk without space: nothing is lost, nothing is left behind, and the flush is begun again.
 //!
-//! A limit on the size of files stands for the disk's: it fails writes in the same way, and needs a process
-//! of its own, not a file system.
+//! A limit on the size of files stands in for that of the disk. It makes writes fail in the same way, and
+//! needs only a process of its own, not a file system.
 
 use super::super::{LsmConfig, LsmState};
 use super::{STORE, scatter};
@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
 
-/// Set in the child's environment: where it works.
+/// Set in the child's environment: the directory in which it works.
 const DIRECTORY: &str = "MAINSTAY_TEST_FULL_DIRECTORY";
 const CHILD: &str = "lsm::tests::full::a_process_with_little_space";
 
@@ -33,7 +33,7 @@ fn table_files(directory: &Path) -> usize {
     std::fs::read_dir(directory.join("tree/tables")).unwrap().count()
 }
 
-/// The child: does nothing when it is run as a test of its own.
+/// The child. It does nothing when it runs as a test of its own.
 #[test]
 fn a_process_with_little_space() {
     let Some(directory) = std::env::var_os(DIRECTORY) else { return };
@@ -47,7 +47,7 @@ fn a_process_with_little_space() {
     limit_files(Some(20_000));
     for _ in 0..3 {
         let refused = state.begin_flush().unwrap().run();
-        assert!(matches!(refused, Err(StateError::Full(_))), "{refused:?}");
+        assert!(matches!(refused, Err(StateError::NoSpace(_))), "{refused:?}");
         assert_eq!(table_files(directory), 1, "no half table is left");
     }
     state.commit(&rows(20_000), at(3)).unwrap();
@@ -57,7 +57,7 @@ fn a_process_with_little_space() {
 
     limit_files(Some(20_000));
     let refused = state.compactor().step();
-    assert!(matches!(refused, Err(StateError::Full(_))), "{refused:?}");
+    assert!(matches!(refused, Err(StateError::NoSpace(_))), "{refused:?}");
     assert_eq!(table_files(directory), 3, "no half table is left");
     limit_files(None);
     crate::conformance::state::compact(&state);
@@ -71,7 +71,7 @@ fn a_process_with_little_space() {
 #[test]
 fn a_full_disk_loses_nothing_and_the_flush_is_given_again() {
     let directory = TempDir::new().unwrap();
-    // Without the trap the limit's signal would end the process instead of failing the write.
+    // Without this handler, the limit's signal would end the process instead of failing the write.
     let status = Command::new("sh")
         .args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""])
         .arg(std::env::current_exe().unwrap())

@@ -1,5 +1,5 @@
-//! A process that commits, flushes and compacts is killed at random moments; what it leaves must be exactly
-//! the state of the progress that it says.
+//! A process that commits, flushes and compacts is killed at random moments. It must leave exactly the state
+//! of the progress that it reported.
 
 use super::{all_rows, open, scatter};
 use crate::conformance::state::{Row, at};
@@ -13,13 +13,13 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// Set in the child's environment: where it works.
+/// Set in the child's environment: the directory in which it works.
 const DIRECTORY: &str = "MAINSTAY_TEST_STATE_DIRECTORY";
 const CHILD: &str = "lsm::tests::kill::a_process_that_works_until_it_is_killed";
 const FLUSHED: &str = "flushed ";
 const COMMITS_A_FLUSH: u64 = 100;
 
-/// What entry `index` changes: few keys, so that rows are rewritten and deleted.
+/// The changes of entry `index`. There are few keys, so that rows are rewritten and deleted.
 fn writes(index: u64) -> WriteSet {
     let rows = 1 + scatter(index) % 12;
     let write = |row| {
@@ -42,7 +42,7 @@ fn apply(rows: &mut BTreeMap<Vec<u8>, Vec<u8>>, index: u64) {
     }
 }
 
-/// The child: does nothing when it is run as a test of its own.
+/// The child. It does nothing when it runs as a test of its own.
 #[test]
 fn a_process_that_works_until_it_is_killed() {
     let Some(directory) = std::env::var_os(DIRECTORY) else { return };
@@ -77,7 +77,8 @@ fn spawn(directory: &Path) -> Child {
         .unwrap()
 }
 
-/// Lets the child report `flushes`, kills it a random moment later, and returns the last index it reported.
+/// Waits until the child has reported this many flushes, kills it a random moment later, and returns the last
+/// index it reported.
 fn run_and_kill(directory: &Path, flushes: usize, moment: Duration) -> Option<u64> {
     let mut child = spawn(directory);
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -100,7 +101,7 @@ fn a_kill_at_any_moment_leaves_the_state_of_a_completed_flush() {
     let (mut rows, mut replayed, mut rounds_with_flushes) = (BTreeMap::new(), 0, 0);
     for round in 0..15 {
         let random = scatter(seed + round);
-        // Every third is killed while it starts.
+        // Every third child is killed while it starts.
         let flushes = if round % 3 == 0 { 0 } else { 1 + random as usize % 10 };
         let moment = Duration::from_micros((random >> 20) % 4_000);
         let reported = run_and_kill(directory.path(), flushes, moment).unwrap_or_default();

@@ -1,11 +1,11 @@
-//! The state on disk, held to the suite that every state store passes, and to what only disks, processes and
-//! threads can break.
+//! The state on disk, tested by the suite that every state store must pass, and by tests of what only disks,
+//! processes and threads can break.
 
 mod damage;
 mod durable;
+mod footprint;
 mod full;
 mod kill;
-mod room;
 mod threads;
 
 use super::{LsmConfig, LsmState};
@@ -13,6 +13,7 @@ use crate::conformance::{self, state::Row, state::at};
 use crate::state::{State, StateError};
 use format::header::StoreId;
 use model::{KeyRange, Order, View, WriteSet};
+use seeded_rng::scatter;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,7 +36,7 @@ fn open(path: &Path) -> Result<LsmState, StateError> {
     LsmState::open(path, STORE, tiny())
 }
 
-/// Every row, as far as the state can be read.
+/// Every row, if the state can be read.
 fn all_rows(state: &LsmState) -> Result<Vec<Row>, model::ViewError> {
     let mut rows = Vec::new();
     state.scan(KeyRange { from: &[], to: &[0xff; 9] }, Order::Ascending, &mut |key, value| {
@@ -43,14 +44,6 @@ fn all_rows(state: &LsmState) -> Result<Vec<Row>, model::ViewError> {
         ControlFlow::Continue(())
     })?;
     Ok(rows)
-}
-
-/// SplitMix64: distinct inputs give distinct, evenly spread outputs.
-fn scatter(number: u64) -> u64 {
-    let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 struct InDirectory(PathBuf);

@@ -1,4 +1,4 @@
-//! Commits, flushes, compactions and readers at once.
+//! Commits, flushes, compactions and readers at the same time.
 
 use super::{open, scatter};
 use crate::conformance::state::at;
@@ -20,7 +20,8 @@ fn pair(index: u64) -> WriteSet {
     WriteSet(vec![row(1, value.clone()), row(2, value)])
 }
 
-/// The two sides of each pair are equal, none is newer than the view, and the newest is the view's own.
+/// The two rows of each pair must be equal. None may be newer than the view, and the newest must be as new as
+/// the view.
 fn check(view: &impl Reader) {
     let side = |side: u8, order| {
         let mut rows = Vec::new();
@@ -53,7 +54,7 @@ fn readers_see_whole_commits_while_flushes_and_compactions_run() {
             reports.send(job.run().unwrap()).unwrap();
         }
     });
-    // On a thread of its own: beside flushes, not between them.
+    // On a thread of its own, so that it runs during flushes and not between them.
     let (due, wakes) = channel::<()>();
     let compacting = thread::spawn(move || {
         for () in wakes {

@@ -1,0 +1,83 @@
+//! Where a group of one stands when its node opens, from what its state and its log say.
+
+use crate::engine::EngineError;
+use consensus::{Group, GroupError, GroupOptions, LogView, LogViewError};
+use format::frame::HardState;
+use model::{GroupId, Index, Term};
+use storage::disk::Disk;
+use storage::log::{LogReader, RecoveredGroup};
+use storage::state::Progress;
+
+/// The one replica of a group of one.
+const REPLICA: u64 = 1;
+/// A new group is at index 1 of term 1 without having that entry, so that a later replica can only join by a
+/// snapshot, never with an empty log.
+const FIRST: (Index, Term) = (Index(1), Term(1));
+
+/// One group's part of the node's log, as its group reads it during a replay.
+#[derive(Clone, Debug)]
+pub struct GroupLog<D: Disk> {
+    group: GroupId,
+    reader: LogReader<D>,
+}
+
+impl<D: Disk> GroupLog<D> {
+    #[must_use]
+    pub fn new(group: GroupId, reader: LogReader<D>) -> Self {
+        Self { group, reader }
+    }
+}
+
+impl<D: Disk> LogView for GroupLog<D> {
+    fn entries(&self, from: Index, bytes_max: usize) -> Result<Vec<(Index, Term, Vec<u8>)>, LogViewError> {
+        let page = self
+            .reader
+            .entries(self.group, from, bytes_max)
+            .map_err(|error| LogViewError(error.to_string()))?;
+        Ok(page.entries.into_iter().map(|entry| (entry.index, entry.term, entry.bytes)).collect())
+    }
+}
+
+/// A group that stands where its state and log stand.
+#[derive(Debug)]
+pub(super) struct Recovered {
+    pub(super) group: Group,
+    /// The last entry of the log, or of the state when the log holds none beyond it.
+    pub(super) logged: Index,
+}
+
+/// Opens a group of one.
+///
+/// # Errors
+/// The log cannot be read, or state and log do not fit together.
+pub(super) fn recover(
+    progress: Progress,
+    log: Option<&RecoveredGroup>,
+    view: &impl LogView,
+) -> Result<Recovered, EngineError> {
+    let applied = if progress.index == Index(0) { FIRST } else { (progress.index, progress.term) };
+    let (logged, hard_state) = match log {
+        Some(log) => (last_logged(applied, log, view)?, log.hard_state),
+        None => (applied, HardState { term: applied.1, vote: 0, commit: applied.0 }),
+    };
+    let options = GroupOptions { replica: REPLICA, voters: vec![REPLICA], applied, logged, hard_state };
+    Ok(Recovered { group: Group::open(options)?, logged: logged.0 })
+}
+
+/// The last entry of the log, or `applied` when the log holds none beyond it.
+fn last_logged(
+    applied: (Index, Term),
+    log: &RecoveredGroup,
+    view: &impl LogView,
+) -> Result<(Index, Term), EngineError> {
+    if log.last <= applied.0 {
+        return Ok(applied);
+    }
+    if log.first.0 > applied.0.0 + 1 {
+        let why = format!("the state is at entry {}, the log begins at entry {}", applied.0, log.first);
+        return Err(GroupError::Inconsistent(why).into());
+    }
+    let last = view.entries(log.last, 0).map_err(GroupError::from)?;
+    let missing = || EngineError::new(format!("entry {} is missing from the log", log.last));
+    last.first().map(|(index, term, _)| (*index, *term)).ok_or_else(missing)
+}

@@ -1,0 +1,55 @@
+//! Requests to a node, and why it may not serve one.
+//!
+//! A caller sends each request with a reply of its own making: a channel, a number, anything. The node keeps
+//! the reply while the request waits and hands it back with the result, exactly once. So each kind of request
+//! gets its own kind of result, and neither side needs a table of waiting requests.
+
+use model::{Command, Wall};
+use std::fmt;
+
+/// The types of a caller's replies.
+pub trait Replies {
+    /// Receives the outcome of a command.
+    type Outcome: fmt::Debug;
+    /// Learns that a time is closed.
+    type TimeClosed: fmt::Debug;
+}
+
+/// One request.
+#[derive(Debug)]
+pub enum Request<R: Replies> {
+    /// Apply a command.
+    Command { command: Command<'static>, reply: R::Outcome },
+    /// Reply once no later event can have a position in this millisecond or before it.
+    CloseTime { wall: Wall, reply: R::TimeClosed },
+}
+
+/// Why a node did not serve a request. With every variant but `Lost`, the request changed nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unavailable {
+    /// Too much is waiting already. Retry in a moment.
+    Busy,
+    /// The node accepts no writes until the problem named here is solved (a full disk).
+    ReadOnly(String),
+    /// The node has not finished starting.
+    NotReady,
+    /// The node is shutting down.
+    Stopping,
+    /// The node stopped before it knew the outcome: the write may or may not have happened. Retrying is safe,
+    /// because a write has an identity of its own.
+    Lost,
+}
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Busy => f.write_str("too many requests are waiting"),
+            Self::ReadOnly(why) => write!(f, "the node is read-only: {why}"),
+            Self::NotReady => f.write_str("the node is still starting"),
+            Self::Stopping => f.write_str("the node is stopping"),
+            Self::Lost => f.write_str("the node stopped before the outcome was known"),
+        }
+    }
+}
+
+impl std::error::Error for Unavailable {}

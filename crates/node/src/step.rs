@@ -1,0 +1,51 @@
+//! What goes into a node's step and what comes out of it.
+
+use crate::clock::Mono;
+use crate::engine::{DiskSpace, EngineError};
+use crate::request::{Replies, Request, Unavailable};
+use model::{Cursor, Outcome};
+
+/// Something that happened to a node.
+#[derive(Debug)]
+pub enum Input<C, R: Replies> {
+    /// The first input, given once.
+    Start,
+    /// Requests that arrived together. They share an entry if they fit into one.
+    Requests(Vec<Request<R>>),
+    /// Work of the engine has ended.
+    Completion(C),
+    /// The disk's space has changed. While it is low the node is read-only.
+    DiskSpace(DiskSpace),
+    /// Removed data waits for a flush before it can leave the disk.
+    FlushSoon,
+    /// The time set by [`Output::Wait`] has come.
+    TimerDue,
+    /// Look again: [`Output::Continue`] asked for it, or work that is no output of the node's has ended and
+    /// may let an entry through (a compaction).
+    Continue,
+    /// Finish what is in flight, make everything durable, then say [`Output::Stopped`].
+    Stop,
+}
+
+/// Something the node wants done. Do all outputs of a step in order.
+#[derive(Debug)]
+pub enum Output<Io, R: Replies> {
+    /// Work of the engine.
+    Io(Io),
+    /// The result of a command.
+    Outcome { reply: R::Outcome, result: Result<Outcome, Unavailable> },
+    /// The time is closed, or why not.
+    TimeClosed { reply: R::TimeClosed, result: Result<(), Unavailable> },
+    /// Readers may see events up to this cursor.
+    Visible(Cursor),
+    /// The node leads and has applied everything that was in its log.
+    Ready { replayed_entries: u64 },
+    /// Give [`Input::TimerDue`] at this time. It replaces the time set before; `None` means no timer.
+    Wait(Option<Mono>),
+    /// Give [`Input::Continue`] after the outputs before this one are done.
+    Continue,
+    /// Everything is durable. Nothing follows.
+    Stopped,
+    /// The node cannot continue. No more results may be sent.
+    Halt(EngineError),
+}

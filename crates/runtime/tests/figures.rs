@@ -1,0 +1,92 @@
+//! The gauges of memory and disk are in bytes, and measure what their names say.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may end by a panic")]
+
+use model::{
+    Append, Command, Expected, Filled, Fingerprint, IdHash, Identity, NewEvent, PutSettings, Settings,
+    StreamName,
+};
+use runtime::{Handle, Options, Phase, start};
+use std::borrow::Cow;
+use std::future::Future;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use telemetry::Metrics;
+
+/// A test fails after waiting this long.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Runs a node in `data` while `body` runs, then stops it in good order.
+fn with_node<F: Future<Output = ()>>(data: &Path, body: impl FnOnce(Handle, Arc<Metrics>) -> F) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    tokio::task::LocalSet::new().block_on(&runtime, async {
+        let metrics = Metrics::new(telemetry::Build::of("test"));
+        let (handle, task) = start(&Options::new(data), &metrics).unwrap();
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let node = tokio::task::spawn_local(task.run(async {
+            let _ = stopped.await;
+        }));
+        until(|| handle.status().phase == Phase::Ready).await;
+        body(handle, metrics).await;
+        drop(stop);
+        node.await.unwrap().unwrap();
+    });
+}
+
+async fn until(holds: impl Fn() -> bool) {
+    let held = async {
+        while !holds() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, held).await.expect("it comes to hold");
+}
+
+fn stream() -> StreamName<'static> {
+    StreamName::new("orders").unwrap()
+}
+
+/// An event of at least 1,000 bytes.
+fn append(number: u128) -> Command<'static> {
+    let event = NewEvent {
+        identity: Identity::Client(IdHash(number)),
+        fingerprint: Fingerprint(number),
+        filled: Filled::default(),
+        event_type: Cow::Borrowed("t"),
+        envelope: Cow::Owned(format!("{{\"data\":\"{}\"}}", "x".repeat(1_000)).into_bytes()),
+    };
+    Command::Append(Append { keyed: None, stream: stream(), expected: Expected::Any, events: vec![event] })
+}
+
+#[test]
+fn removed_events_count_as_bytes_and_not_as_records() {
+    let data = tempfile::tempdir().unwrap();
+    with_node(data.path(), |handle, metrics| async move {
+        let settings = Settings { max_count: Some(1), ..Settings::default() };
+        handle
+            .submit(Command::PutSettings(PutSettings { stream: stream(), settings }))
+            .unwrap()
+            .await
+            .unwrap();
+        for number in 0..4 {
+            handle.submit(append(number)).unwrap().await.unwrap();
+        }
+        until(|| metrics.bodies_dead.get() > 0).await;
+        assert!(metrics.bodies_dead.get() >= 1_000, "{}", metrics.bodies_dead.get());
+    });
+}
+
+#[test]
+fn memory_of_the_state_is_what_no_flush_has_written_and_its_cache_counts_apart() {
+    let data = tempfile::tempdir().unwrap();
+    with_node(data.path(), |handle, metrics| async move {
+        handle.submit(append(1)).unwrap().await.unwrap();
+        until(|| metrics.state_memory.get() > 0).await;
+    });
+    // The stop has flushed everything, and the start has read some of it back through the cache.
+    with_node(data.path(), |_, metrics| async move {
+        until(|| metrics.state_bytes.get() > 0).await;
+        assert_eq!(metrics.state_memory.get(), 0);
+        assert!(metrics.state_cache.get() > 0);
+    });
+}
