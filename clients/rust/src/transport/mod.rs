@@ -117,7 +117,7 @@ impl Transport {
     }
 
     /// Sends `call` with a body that is still being written. There is no time-out for the head: it may wait
-    /// for the body's first line, and that for whoever writes it.
+    /// for the body's first line, and that for the writer of the body.
     pub(crate) async fn send_parts(&self, call: &Call, parts: mpsc::Receiver<Bytes>) -> Result<Response> {
         self.exchange(self.request(call, Body::Parts(parts))?).await
     }

@@ -115,7 +115,7 @@ fn another_stores_state_or_a_newer_one_is_refused() {
     fs::write(&header, &newer).unwrap();
     refused(STORE, "newer");
 
-    fs::write(&header, b"notes of somebody").unwrap();
+    fs::write(&header, b"notes of a person").unwrap();
     refused(STORE, "not a Mainstay file");
 }
 
