@@ -29,7 +29,7 @@ fn attempts_rejections_and_changes_are_counted_under_the_guards_name() {
     for (name, expected) in [
         ("resilience_attempts_total guard=billing outcome=success", 1.0),
         ("resilience_attempts_total guard=billing outcome=failure", 2.0),
-        ("resilience_rejections_total guard=billing by=breaker_open", 1.0),
+        ("resilience_rejections_total guard=billing reason=breaker_open", 1.0),
         ("resilience_breaker_changes_total guard=billing to=open", 1.0),
         ("resilience_breaker_open guard=billing", 1.0),
     ] {
@@ -147,27 +147,41 @@ fn exhausted_retries_are_no_rejections_and_a_spent_budget_is_one() {
     assert_eq!((rejections("exhausted"), rejections("unsafe")), (0, 0));
 }
 
+/// A call that holds the one permit, a call in the queue, both dropped, and then a third. `look` sees the first two.
+fn hold_and_wait(look: impl FnOnce()) {
+    let guard = Guard::new("reports", Policy::new().bulkhead(permits(1).queue_max(4))).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async {
+        let holds = || std::future::pending::<Result<(), &str>>();
+        let mut held = Box::pin(guard.call(holds));
+        let mut queued = Box::pin(guard.call(holds));
+        for call in [&mut held, &mut queued] {
+            std::future::poll_fn(|cx| std::task::Poll::Ready(call.as_mut().poll(cx).is_pending())).await;
+        }
+        look();
+        drop((queued, held));
+        guard.call(|| async { Ok::<(), &str>(()) }).await.unwrap();
+    });
+}
+
 #[test]
-fn durations_permits_in_use_and_waiting_callers_are_seen() {
+fn permits_in_use_and_waiting_callers_are_seen() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     metrics::with_local_recorder(&recorder, || {
-        let guard = Guard::new("reports", Policy::new().bulkhead(permits(1).queue_max(4))).unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        runtime.block_on(async {
-            let holds = || std::future::pending::<Result<(), &str>>();
-            let mut held = Box::pin(guard.call(holds));
-            let mut queued = Box::pin(guard.call(holds));
-            for call in [&mut held, &mut queued] {
-                std::future::poll_fn(|cx| std::task::Poll::Ready(call.as_mut().poll(cx).is_pending())).await;
-            }
-            let while_held = seen(&snapshotter);
-            assert_eq!(while_held.get("resilience_permits_in_use guard=reports"), Some(&1.0));
-            assert_eq!(while_held.get("resilience_callers_waiting guard=reports"), Some(&1.0));
-            drop((queued, held));
-            guard.call(|| async { Ok::<(), &str>(()) }).await.unwrap();
+        hold_and_wait(|| {
+            let seen = seen(&snapshotter);
+            assert_eq!(seen.get("resilience_permits_in_use guard=reports"), Some(&1.0), "{seen:#?}");
+            assert_eq!(seen.get("resilience_callers_waiting guard=reports"), Some(&1.0), "{seen:#?}");
         });
     });
+}
+
+#[test]
+fn durations_are_recorded_and_permits_and_places_given_back_are_no_longer_seen() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    metrics::with_local_recorder(&recorder, || hold_and_wait(|| ()));
     let seen = seen(&snapshotter);
     for (name, expected) in [
         ("resilience_permits_in_use guard=reports", 0.0),
