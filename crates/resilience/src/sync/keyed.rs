@@ -42,6 +42,11 @@ pub(crate) struct Counts {
 impl<K: Hash + Eq + Clone, V> Keyed<K, V> {
     pub(crate) fn new(keys_max: u32, shared: V) -> Self {
         let keys_max = keys_max.max(1) as usize;
+        #[cfg(feature = "metrics")]
+        metrics::describe_counter!(
+            "resilience_registry_shared_total",
+            "Look-ups of a key that got the policy shared by keys without one of their own."
+        );
         let inner = Inner { keys_max, slots: HashMap::default(), shared: Arc::new(shared), left: 0 };
         Self { inner: RwLock::new(inner), shared_calls: AtomicU64::new(0) }
     }

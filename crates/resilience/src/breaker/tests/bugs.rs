@@ -222,13 +222,13 @@ fn a_state_deserialized_from_hostile_input_does_not_panic() {
 
 #[test]
 fn a_trip_from_outside_does_not_release_a_forced_breaker() {
-    for forced in [Forced::Closed, Forced::Open] {
+    for (forced, held) in [(Forced::Closed, Circuit::Closed), (Forced::Open, Circuit::Open)] {
         let mut bench = Bench::new(small());
         let input = bench.input();
         bench.config.force(&mut bench.state, input, forced);
         let tripped = bench.config.trip(&mut bench.state, input);
-        assert_eq!(tripped, Transition { from: Circuit::Closed, to: Circuit::Closed });
-        assert_eq!((bench.circuit(), bench.snapshot().forced), (Circuit::Closed, forced));
+        assert_eq!(tripped, Transition { from: held, to: held });
+        assert_eq!((bench.circuit(), bench.snapshot().forced), (held, forced));
         if forced == Forced::Closed {
             bench.calls("f");
             assert_eq!(bench.snapshot().window.failures, 1, "it goes on counting");

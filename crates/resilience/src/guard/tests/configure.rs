@@ -20,7 +20,7 @@ async fn a_new_threshold_for_slow_calls_applies_to_the_next_call() {
     guard.configure(slow_after(50)).expect("valid");
     assert_eq!(*guard.policy(), slow_after(50));
     assert_eq!(guard.call(work).await, Ok(1));
-    assert_eq!(guard.snapshot().breaker.expect("there is one").circuit, Circuit::Open);
+    assert_eq!(slow(&guard), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -415,7 +415,7 @@ async fn a_panic_gives_back_the_permit_and_counts_as_a_failure() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_further_in_is_no_failure_of_the_dependency() {
+async fn a_rejection_further_in_is_no_failure_of_the_dependency() {
     let policy = Policy { breaker: Some(tripping()), bulkhead: Some(permits(1, 0)), ..Policy::default() };
     let guard = guard(policy);
     let mut holder = Box::pin(never(&guard));
