@@ -129,7 +129,10 @@ impl<K: Hash + Eq + Clone> CircuitBreakers<K> {
         let Config { breaker, keys_max, .. } = config;
         self.keyed.update(Some(keys_max), |breakers| {
             *lock(&self.config) = breaker.clone();
-            breakers.map(|each| each.configure_at(input, breaker.clone())).collect()
+            for each in breakers {
+                each.configure_at(input, breaker.clone())?;
+            }
+            Ok(())
         })
     }
 
