@@ -39,14 +39,14 @@ impl Ledger {
 
     /// # Errors
     /// The same event was acknowledged before with another position.
-    pub fn acknowledge(&mut self, stream: &str, text: &str, place: Acknowledged) -> Result<(), String> {
+    pub fn acknowledge(&mut self, stream: &str, text: &str, event: Acknowledged) -> Result<(), String> {
         let events = self.acknowledged.entry(stream.to_owned()).or_default();
         match events.get(text) {
-            Some(before) if *before != place => {
-                Err(format!("{text} in {stream} was acknowledged at {before:?} and then at {place:?}"))
+            Some(before) if *before != event => {
+                Err(format!("{text} in {stream} was acknowledged at {before:?} and then at {event:?}"))
             }
             _ => {
-                events.insert(text.to_owned(), place);
+                events.insert(text.to_owned(), event);
                 Ok(())
             }
         }

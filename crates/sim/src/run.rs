@@ -344,7 +344,7 @@ impl World {
         }
     }
 
-    /// The process ended by itself. Only a prepared crash or a failing disk may cause that.
+    /// The process ended on its own. Only a prepared crash or a failing disk may cause that.
     fn ended(&mut self, ended: &Ended) -> Result<(), String> {
         if !is_crash(ended) && !self.machine.is_ailing() {
             return Err(format!("the process ended: {ended}"));

@@ -85,7 +85,7 @@ impl Lines {
         }
     }
 
-    /// Asks again for what comes after the last line. False when that was all.
+    /// Requests the events after the last line. False when that was the last one.
     fn resume(&mut self, error: Error) -> Result<bool> {
         self.buffer.clear();
         if let Some(line) = self.last.take()

@@ -18,15 +18,15 @@ pub fn check(shown: &Shown, ledger: &Ledger) -> Result<(), String> {
         }
     }
     for (stream, events) in &ledger.acknowledged {
-        for (text, place) in events {
+        for (text, known) in events {
             match found.get(&(&stream[..], &text[..])) {
                 None if ledger.removable.contains(stream) => {}
-                None => return Err(format!("{text} in {stream} was acknowledged at {place:?} but is lost")),
+                None => return Err(format!("{text} in {stream} was acknowledged at {known:?} but is lost")),
                 Some(event)
-                    if event.revision != place.revision || event.cursor.position != place.position =>
+                    if event.revision != known.revision || event.cursor.position != known.position =>
                 {
                     return Err(format!(
-                        "{text} in {stream} was acknowledged at {place:?} but is at {event:?}"
+                        "{text} in {stream} was acknowledged at {known:?} but is at {event:?}"
                     ));
                 }
                 Some(_) => {}

@@ -7,19 +7,19 @@ use model::{Cursor, Wall};
 /// The results of reads as of closed times.
 #[derive(Debug, Default)]
 pub struct ClosedTimes {
-    answers: Vec<(Wall, Vec<Cursor>)>,
+    reads: Vec<(Wall, Vec<Cursor>)>,
 }
 
 impl ClosedTimes {
     /// Records what a read as of a newly closed time returns.
     pub fn record(&mut self, wall: Wall, shown: &Shown, ledger: &Ledger) {
-        self.answers.push((wall, as_of(wall, shown, ledger)));
+        self.reads.push((wall, as_of(wall, shown, ledger)));
     }
 
     /// # Errors
     /// The same read now has a different result.
     pub fn check(&self, shown: &Shown, ledger: &Ledger) -> Result<(), String> {
-        for (wall, before) in &self.answers {
+        for (wall, before) in &self.reads {
             let now = as_of(*wall, shown, ledger);
             let stays = |cursor: &Cursor| now.contains(cursor) || is_removable(*cursor, ledger);
             if now.iter().any(|cursor| !before.contains(cursor)) || !before.iter().all(stays) {
