@@ -9,7 +9,7 @@ use crate::harness::outgoing::{Outgoing, Side, passed_on};
 use crate::harness::service::{Condition, Finished, Service, Size, Started};
 use http::StatusCode;
 use mainstay_resilience::breaker;
-use mainstay_resilience::guard::{Call, Policy};
+use mainstay_resilience::guard::{CallOptions, Policy};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
@@ -94,7 +94,7 @@ async fn half(side: Side, seed: u64) -> Result<Half, SetupError> {
     let to_store = outgoing(store.address(), "store", 200)?;
     let catalogue = Service::with_handler(SIZE, move |_| {
         let to_store = to_store.clone();
-        async move { Finished::now(passed_on(to_store.get("/", Call::safe()).await)) }
+        async move { Finished::now(passed_on(to_store.get("/", CallOptions::safe()).await)) }
     })
     .await?;
     let to_catalogue = outgoing(catalogue.address(), "catalogue", 400)?;
@@ -104,7 +104,7 @@ async fn half(side: Side, seed: u64) -> Result<Half, SetupError> {
             if request.path == "/imprint" {
                 return Finished::now(StatusCode::OK);
             }
-            Finished::now(passed_on(to_catalogue.get("/", Call::safe()).await))
+            Finished::now(passed_on(to_catalogue.get("/", CallOptions::safe()).await))
         }
     })
     .await?;
@@ -114,7 +114,7 @@ async fn half(side: Side, seed: u64) -> Result<Half, SetupError> {
     let (users, began) = (Outgoing::direct(shop.address()), Instant::now());
     let offered = load.offer(began, |due| {
         let path = if due.class == SHOP_ONLY { "/imprint" } else { "/products" };
-        users.succeeds(path, Call::safe())
+        users.succeeds(path, CallOptions::safe())
     });
     let failure = async {
         sleep_until(began + HANGS_AT).await;

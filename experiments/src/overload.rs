@@ -8,7 +8,7 @@ use crate::harness::outgoing::{Outgoing, Side};
 use crate::harness::record::tenths;
 use crate::harness::service::{Service, Size};
 use mainstay_resilience::bulkhead::{self, Aimd, Limit};
-use mainstay_resilience::guard::{Call, Policy};
+use mainstay_resilience::guard::{CallOptions, Policy};
 use mainstay_resilience::shed::{self, Priority};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -83,7 +83,7 @@ async fn half(side: Side, seed: u64) -> Result<Half, SetupError> {
     let load = Load { per_second: PER_SECOND, lasts: LASTS, patience: IN_TIME, classes: 2, seed };
     let offered = load.offer(Instant::now(), |due| {
         let priority = if due.class == IMPORTANT { Priority::Critical } else { Priority::Low };
-        outgoing.succeeds("/", Call { priority, ..Call::safe() })
+        outgoing.succeeds("/", CallOptions { priority, ..CallOptions::safe() })
     });
     let record = offered.await;
     let measured = record.of(|sample| sample.at >= MEASURED_FROM);
@@ -106,7 +106,7 @@ async fn half(side: Side, seed: u64) -> Result<Half, SetupError> {
             top,
             record.goodput(LASTS, |sample| sample.class != IMPORTANT),
         );
-    let limit = outgoing.guard().and_then(|guard| Some(guard.bulkhead()?.snapshot(guard.now()).limit));
+    let limit = outgoing.snapshot().and_then(|snapshot| Some(snapshot.bulkhead?.limit));
     Ok(match limit {
         Some(limit) => {
             half.value("limit_found", "concurrent requests allowed by the limit at the end", limit)

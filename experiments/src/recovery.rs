@@ -8,7 +8,7 @@ use crate::harness::outgoing::{Outgoing, Side};
 use crate::harness::record::hits_per_second;
 use crate::harness::service::{ColdStart, Service, Size};
 use mainstay_resilience::breaker;
-use mainstay_resilience::guard::{Call, Policy};
+use mainstay_resilience::guard::{CallOptions, Policy};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
@@ -84,7 +84,7 @@ async fn half(side: Side, seed: u64) -> Result<Half, SetupError> {
     let load =
         Load { per_second: PER_SECOND, lasts: LASTS, patience: Duration::from_secs(1), classes: 1, seed };
     let began = Instant::now();
-    let offered = load.offer(began, |_| outgoing.succeeds("/", Call::safe()));
+    let offered = load.offer(began, |_| outgoing.succeeds("/", CallOptions::safe()));
     let failure = async {
         sleep_until(began + CRASHES_AT).await;
         service.crash();

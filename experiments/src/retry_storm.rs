@@ -11,7 +11,7 @@ use crate::harness::load::Load;
 use crate::harness::outgoing::{Outgoing, Side};
 use crate::harness::record::{hits_per_second, tenths};
 use crate::harness::service::{Condition, Service, Size};
-use mainstay_resilience::guard::{Call, Policy};
+use mainstay_resilience::guard::{CallOptions, Policy};
 use mainstay_resilience::retry::{Backoff, Jitter};
 use mainstay_resilience::{budget, retry};
 use std::time::Duration;
@@ -80,7 +80,7 @@ fn policy() -> Policy {
 /// Retries as they are often written: again at once, a few times.
 async fn retrying_at_once(outgoing: &Outgoing) -> bool {
     for _ in 0..ATTEMPTS_MAX {
-        if timeout(ATTEMPT_TIMEOUT, outgoing.succeeds("/", Call::safe())).await == Ok(true) {
+        if timeout(ATTEMPT_TIMEOUT, outgoing.succeeds("/", CallOptions::safe())).await == Ok(true) {
             return true;
         }
     }
@@ -98,7 +98,7 @@ async fn half(side: Side, seed: u64) -> Result<Half, SetupError> {
         async move {
             match side {
                 Side::Without => retrying_at_once(&outgoing).await,
-                Side::With => outgoing.succeeds("/", Call::safe()).await,
+                Side::With => outgoing.succeeds("/", CallOptions::safe()).await,
             }
         }
     });

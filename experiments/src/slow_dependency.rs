@@ -6,7 +6,7 @@ use crate::harness::SetupError;
 use crate::harness::load::Load;
 use crate::harness::outgoing::{Outgoing, Side, passed_on};
 use crate::harness::service::{Condition, Finished, Service, Size, Started};
-use mainstay_resilience::guard::{Call, Policy};
+use mainstay_resilience::guard::{CallOptions, Policy};
 use mainstay_resilience::{bulkhead, bulkhead::Limit};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
@@ -75,7 +75,7 @@ async fn half(side: Side, seed: u64) -> Result<Half, SetupError> {
     let to_reviews = Outgoing::new(side, reviews.address(), "reviews", policy())?;
     let shop = Service::with_handler(Size { workers: 40, queue_max: 40 }, move |request: Started| {
         let to = if request.path == "/reviews" { to_reviews.clone() } else { to_prices.clone() };
-        async move { Finished::now(passed_on(to.get("/", Call::safe()).await)) }
+        async move { Finished::now(passed_on(to.get("/", CallOptions::safe()).await)) }
     })
     .await?;
 
@@ -83,7 +83,7 @@ async fn half(side: Side, seed: u64) -> Result<Half, SetupError> {
         Load { per_second: PER_SECOND, lasts: LASTS, patience: Duration::from_secs(1), classes: 2, seed };
     let (users, began) = (Outgoing::direct(shop.address()), Instant::now());
     let offered = load.offer(began, |due| {
-        users.succeeds(if due.class == HANGING { "/reviews" } else { "/prices" }, Call::safe())
+        users.succeeds(if due.class == HANGING { "/reviews" } else { "/prices" }, CallOptions::safe())
     });
     let failure = async {
         sleep_until(began + HANGS_AT).await;

@@ -7,7 +7,7 @@ use crate::harness::load::Load;
 use crate::harness::outgoing::{Outgoing, Side};
 use crate::harness::record::tenths;
 use crate::harness::service::{Service, Size};
-use mainstay_resilience::guard::{Call, Policy};
+use mainstay_resilience::guard::{CallOptions, Policy};
 use mainstay_resilience::hedge;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -58,15 +58,14 @@ async fn half(side: Side, seed: u64) -> Result<Half, SetupError> {
     let service = Service::with_latency(size, move |number| latency(seed, number)).await?;
     let outgoing = Outgoing::new(side, service.address(), "tail", policy())?;
     let load = Load { per_second: 150, lasts: LASTS, patience: Duration::from_secs(1), classes: 1, seed };
-    let record = load.offer(Instant::now(), |_| outgoing.succeeds("/", Call::safe())).await;
+    let record = load.offer(Instant::now(), |_| outgoing.succeeds("/", CallOptions::safe())).await;
     let (sent, hits) = (record.samples.len(), service.hits().len());
     let extra = 100.0 * (hits as f64 / sent as f64 - 1.0);
     let half = Half::new(&record)
         .value("hits", "requests that reached the service", hits)
         .value("extra_load_percent", "of these, extra (%)", tenths(extra))
         .chart("longest wait, ms", 400.0, record.longest(LASTS, |_| true));
-    let hedges = outgoing.guard().and_then(|guard| Some((guard.hedge()?, guard.now())));
-    Ok(match hedges.map(|(hedge, now)| hedge.snapshot(now)) {
+    Ok(match outgoing.snapshot().and_then(|snapshot| snapshot.hedge) {
         Some(hedges) => half.value("hedges_sent", "hedges sent", hedges.sent).value(
             "hedges_won",
             "hedges that were faster than the first attempt",

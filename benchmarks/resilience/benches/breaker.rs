@@ -8,7 +8,8 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use failsafe::failure_policy::{consecutive_failures, success_rate_over_time_window};
 use failsafe::{Config, FailurePolicy, StateMachine, backoff};
 use mainstay_resilience::breaker::{self, Window};
-use mainstay_resilience::{Input, Outcome, Time, registry, sync};
+use mainstay_resilience::sync::{CircuitBreaker, CircuitBreakers};
+use mainstay_resilience::{ConfigError, Input, Outcome, Time, registry};
 use recloser::Recloser;
 use resilience_bench::service::Failed;
 use resilience_bench::{Clock, Contest, Row, THREADS, race, settings};
@@ -46,36 +47,43 @@ const WINDOWS: [(Window, &str); 2] = [
 /// The time is passed in, so the clock is the caller's. A count window needs none for a success.
 fn ours(contest: &mut Contest<'_>) {
     for (window, semantics) in WINDOWS {
-        let build = || sync::Breaker::new(breaker::Config::new().window(window));
+        let build = || valid(CircuitBreaker::new(breaker::Config::new().window(window)));
         let row = |clock| Row { contestant: "mainstay-resilience", semantics, clock };
         let (stopped, running) = (build(), build());
-        contest.both(row(Clock::NotRead), || ask_and_tell(&stopped, Time::from_millis(1)));
+        contest.both(row(Clock::NotRead), || acquire_and_record(&stopped, Time::from_millis(1)));
         let origin = Instant::now();
-        contest.both(row(Clock::Read), || ask_and_tell(&running, Time::ZERO + origin.elapsed()));
+        contest.both(row(Clock::Read), || acquire_and_record(&running, Time::ZERO + origin.elapsed()));
     }
 }
 
-fn ask_and_tell(breaker: &sync::Breaker, now: Time) {
+fn acquire_and_record(breaker: &CircuitBreaker, now: Time) {
     let input = Input::at(now);
-    let Some(ticket) = breaker.ask(black_box(input), breaker::Request::default()).admitted() else {
-        panic!("a closed breaker refused")
+    let Ok(permit) = breaker.try_acquire_at(black_box(input), breaker::Request::default()) else {
+        panic!("a closed breaker rejected a call")
     };
-    breaker.tell(input, ticket, Outcome::Success);
+    permit.record_at(input, Outcome::Success);
 }
 
-/// What a look-up by key costs more: a name of 20 bytes among 900.
+/// What a look-up by key costs: a name of 20 bytes among 900.
 fn registry(contest: &mut Contest<'_>) {
-    let breakers: sync::Registry<String> = sync::Registry::new(registry::Config::default());
+    let breakers: CircuitBreakers<String> = valid(CircuitBreakers::new(registry::Config::default()));
     let now = Time::from_millis(1);
     for host in 0..900 {
-        breakers.get(format!("host-{host:03}.internal.net").as_str(), now);
+        breakers.get_at(format!("host-{host:03}.internal.net").as_str(), now);
     }
     let row = Row {
         contestant: "mainstay-resilience",
         semantics: "a registry's look-up alone, 900 keys",
         clock: Clock::NotRead,
     };
-    contest.both(row, || breakers.get(black_box("host-777.internal.net"), now));
+    contest.both(row, || breakers.get_at(black_box("host-777.internal.net"), now));
+}
+
+fn valid<T>(built: Result<T, ConfigError>) -> T {
+    match built {
+        Ok(built) => built,
+        Err(error) => panic!("{error}"),
+    }
 }
 
 fn permit_and_success<P: FailurePolicy>(breaker: &StateMachine<P, ()>) {

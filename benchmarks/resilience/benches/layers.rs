@@ -51,7 +51,7 @@ fn breakers(criterion: &mut Criterion) {
         (Window::Time { length: Duration::from_secs(10), buckets: 10 }, "time window of 10 s in 10 buckets"),
     ] {
         let breaker = breaker::Config::new().window(window);
-        let policy = Guards { breaker: Some(breaker), ..Guards::default() };
+        let policy = Guards::new().breaker(breaker);
         contest.service(row(OURS, semantics, Clock::Read), ours::layer(policy).layer(Bare));
     }
     let peer = "tower-resilience-circuitbreaker 0.14";
@@ -114,9 +114,9 @@ fn single(criterion: &mut Criterion) {
     let mut contest = Contest::new(criterion, "one policy, layer");
     contest.service(row("bare service", "no layer", Clock::NotRead), Bare);
     for (semantics, policy) in [
-        ("64 permits, waits in call", Guards { bulkhead: Some(permits()), ..Guards::default() }),
-        ("timeout, tokio's timer, not reached", Guards { timeout: Some(TIMEOUT), ..Guards::default() }),
-        ("retry, budget: 20 % in 10 slots of 1 s", Guards { retry: Some(retry()), ..Guards::default() }),
+        ("64 permits, waits in call", Guards::new().bulkhead(permits())),
+        ("timeout, tokio's timer, not reached", Guards::new().timeout(TIMEOUT)),
+        ("retry, budget: 20 % in 10 slots of 1 s", Guards::new().retry(retry())),
     ] {
         contest.service(row(OURS, semantics, Clock::Read), ours::layer(policy).layer(Bare));
     }
@@ -138,15 +138,10 @@ fn single(criterion: &mut Criterion) {
 fn stacks(criterion: &mut Criterion) {
     let mut contest = Contest::new(criterion, "stack of layers");
     contest.service(row("bare service", "no layer", Clock::NotRead), Bare);
-    let three = Guards {
-        retry: Some(retry()),
-        bulkhead: Some(permits()),
-        timeout: Some(TIMEOUT),
-        ..Guards::default()
-    };
+    let three = Guards::new().retry(retry()).bulkhead(permits()).timeout(TIMEOUT);
     let semantics = "retry + budget, bulkhead, timeout (no breaker), one layer";
     contest.service(row(OURS, semantics, Clock::Read), ours::layer(three.clone()).layer(Bare));
-    let four = Guards { breaker: Some(breaker::Config::default()), ..three };
+    let four = three.breaker(breaker::Config::new());
     let semantics = "retry + budget, breaker (count of 100), bulkhead, timeout, one layer";
     contest.service(row(OURS, semantics, Clock::Read), ours::layer(four).layer(Bare));
     let tower = ServiceBuilder::new()

@@ -4,13 +4,12 @@
 mod ours;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use mainstay_resilience::guard::{Call, Guard, Policy, errors_are_failures};
+use mainstay_resilience::guard::{CallOptions, Guard, Policy};
 use mainstay_resilience::shed::Priority;
-use mainstay_resilience::sync::{self, Entry};
-use mainstay_resilience::{Input, Outcome, Rejected, bulkhead};
+use mainstay_resilience::sync::{Bulkhead, Entry};
+use mainstay_resilience::{Input, Outcome, bulkhead};
 use resilience_bench::service::{Failed, Yielding};
 use resilience_bench::{Clock, Contest, Row, THREADS, settings};
-use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
@@ -27,17 +26,17 @@ fn uncontended(criterion: &mut Criterion) {
     let row =
         Row { contestant: "tokio Semaphore 1", semantics: "try_acquire, 64 permits", clock: Clock::NotRead };
     contest.both(row, || permits.try_acquire().is_ok());
-    let bulkhead = sync::Bulkhead::new(permits_of(64));
+    let bulkhead = bulkhead_of(64);
     let row = Row {
         contestant: "mainstay-resilience",
-        semantics: "enter and tell, 64 permits",
+        semantics: "acquire and record, 64 permits",
         clock: Clock::NotRead,
     };
     contest.both(row, || {
-        let Entry::Admit(ticket) = bulkhead.enter(Input::default(), Priority::Normal) else {
-            panic!("a free permit was refused")
+        let Ok(permit) = bulkhead.try_acquire_at(Input::default(), Priority::Normal) else {
+            panic!("no permit, though none is in use")
         };
-        bulkhead.tell(Input::default(), ticket, Outcome::Success);
+        permit.record_at(Input::default(), Outcome::Success);
     });
     contest.finish();
 }
@@ -60,21 +59,18 @@ fn contended(criterion: &mut Criterion) {
     }
     for permits in [8, 64] {
         let semantics = if permits == 8 { "8 permits, first come first served" } else { "64 permits" };
-        let bulkhead = Arc::new(sync::Bulkhead::new(permits_of(permits)));
-        tasks(&mut contest, row("mainstay-resilience, the cell", semantics, Clock::NotRead), move || {
+        let bulkhead = Arc::new(bulkhead_of(permits));
+        tasks(&mut contest, row("mainstay-resilience, the bulkhead", semantics, Clock::NotRead), move || {
             let bulkhead = bulkhead.clone();
             async move {
                 let input = Input::default();
-                let ticket = match bulkhead.enter(input, Priority::Normal) {
-                    Entry::Admit(ticket) => Ok(ticket),
-                    Entry::Wait { place, .. } => poll_fn(|cx| bulkhead.poll_granted(place, cx.waker())).await,
-                    Entry::Reject(Rejected { reason, .. }) => Err(reason),
+                let permit = match bulkhead.enter_at(input, Priority::Normal) {
+                    Ok(Entry::Permit(permit)) => permit,
+                    Ok(Entry::Queued(queued)) => queued.await,
+                    Err(rejected) => panic!("{rejected}"),
                 };
                 tokio::task::yield_now().await;
-                match ticket {
-                    Ok(ticket) => bulkhead.tell(input, ticket, Outcome::Success),
-                    Err(reason) => panic!("{reason}"),
-                }
+                permit.record_at(input, Outcome::Success);
             }
         });
         let semaphore = Arc::new(Semaphore::new(permits as usize));
@@ -102,7 +98,7 @@ fn contended(criterion: &mut Criterion) {
                         tokio::task::yield_now().await;
                         Ok::<(), Failed>(())
                     };
-                    assert!(guard.call_once(Call::default(), work, errors_are_failures).await.is_ok());
+                    assert!(guard.call_once(CallOptions::default(), work).await.is_ok());
                 }
             },
         );
@@ -114,6 +110,13 @@ fn contended(criterion: &mut Criterion) {
 fn permits_of(permits: u32) -> bulkhead::Config {
     let (queue_max, wait_max) = (64, Duration::from_secs(60));
     bulkhead::Config::new().limit(bulkhead::Limit::Fixed(permits)).queue_max(queue_max).wait_max(wait_max)
+}
+
+fn bulkhead_of(permits: u32) -> Bulkhead {
+    match Bulkhead::new(permits_of(permits)) {
+        Ok(bulkhead) => bulkhead,
+        Err(error) => panic!("{error}"),
+    }
 }
 
 fn layers(criterion: &mut Criterion) {

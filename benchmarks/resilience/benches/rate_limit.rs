@@ -1,4 +1,4 @@
-//! Rate limits that always have room: take a token. One adapter a contestant; layers stand over a service that
+//! Rate limits that always have a token. One adapter a contestant; layers stand over a service that
 //! is ready and answers at once, whose own cost is the first of their rows.
 
 mod ours;
@@ -8,8 +8,9 @@ use governor::clock::{Clock as GovernorClock, FakeRelativeClock, MonotonicClock,
 use governor::{Quota, RateLimiter};
 use mainstay_resilience::guard::Policy;
 use mainstay_resilience::policy::RateLimit;
-use mainstay_resilience::rate::{self, bucket};
-use mainstay_resilience::{Input, Time, sync};
+use mainstay_resilience::rate::{self, token_bucket};
+use mainstay_resilience::sync;
+use mainstay_resilience::{Input, Time};
 use resilience_bench::service::{Bare, runtime};
 use resilience_bench::{Clock, Contest, Row, settings};
 use std::num::NonZeroU32;
@@ -30,7 +31,7 @@ fn direct(criterion: &mut Criterion) {
     contest.finish();
 }
 
-/// Ten permits a microsecond, its most, and more burst than a round takes.
+/// Ten tokens a microsecond, its most, and more burst than a round takes.
 fn ours_direct(contest: &mut Contest<'_>) {
     let config = token_bucket::Config::new()
         .tokens(10_000_000)
@@ -42,16 +43,20 @@ fn ours_direct(contest: &mut Contest<'_>) {
         semantics: "GCRA in one word; std's Instant",
         clock,
     };
-    let ask = |limit: &sync::TokenBucket, now| {
-        assert!(limit.ask(Input::at(now), rate::Request::default()).admitted().is_some());
+    let ask = |limit: &sync::RateLimiter, now| {
+        assert!(limit.try_acquire_at(Input::at(now), rate::Request::default()).is_ok());
+    };
+    let build = || match sync::RateLimiter::new(RateLimit::TokenBucket(config.clone())) {
+        Ok(limit) => limit,
+        Err(error) => panic!("{error}"),
     };
     let origin = Instant::now();
     // Each in turn, for a bucket that never fills again while the clock stands.
-    let standing = [sync::TokenBucket::new(config.clone()), sync::TokenBucket::new(config.clone())];
+    let standing = [build(), build()];
     let still = |clock| Row { semantics: "GCRA in one word", ..row(clock) };
     contest.alone(still(Clock::NotRead), || ask(&standing[0], Time::from_millis(1)));
     contest.together(still(Clock::NotRead), || ask(&standing[1], Time::from_millis(1)));
-    let running = [sync::TokenBucket::new(config.clone()), sync::TokenBucket::new(config)];
+    let running = [build(), build()];
     contest.alone(row(Clock::Read), || ask(&running[0], Time::ZERO + origin.elapsed()));
     contest.together(row(Clock::Read), || ask(&running[1], Time::ZERO + origin.elapsed()));
 }

@@ -5,8 +5,8 @@
 use axum::extract::{Path, State};
 use axum::{Json, Router, http::StatusCode, routing::post};
 use mainstay_client::{Aggregate, Client};
-use mainstay_resilience::guard::{Call, Guard, Policy, errors_are_failures};
-use mainstay_resilience::{breaker, retry};
+use mainstay_resilience::guard::{CallOptions, Guard, Policy};
+use mainstay_resilience::{breaker, reqwest::StatusClassifier, retry};
 use serde::{Deserialize, Serialize};
 use std::{convert::Infallible, env, time::Duration};
 
@@ -36,7 +36,7 @@ struct Service {
     store: Client,
     prices: reqwest::Client,
     prices_url: String,
-    guard: Guard,
+    guard: Guard<StatusClassifier>,
 }
 
 #[derive(Deserialize)]
@@ -52,7 +52,7 @@ async fn place(
     let unavailable = |error: &dyn std::error::Error| (StatusCode::SERVICE_UNAVAILABLE, error.to_string());
     let url = format!("{}/{sku}", service.prices_url);
     let ask = |_| async { service.prices.get(&url).send().await?.error_for_status()?.json::<u64>().await };
-    let asked = service.guard.call(Call::safe(), ask, errors_are_failures).await;
+    let asked = service.guard.call_with(CallOptions::safe(), ask).await;
     let cents = asked.map_err(|error| unavailable(&error))?;
     let place = move |_: &Order| Ok::<_, Infallible>(vec![OrderEvent::Placed { sku: sku.clone(), cents }]);
     let order = service.store.aggregate::<Order>(format!("order-{id}")).update(place).as_command("place");
@@ -70,7 +70,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         store: Client::new(&variable("MAINSTAY_URL", "http://127.0.0.1:7070"))?,
         prices: reqwest::Client::new(),
         prices_url: variable("PRICES_URL", "http://127.0.0.1:7071/prices"),
-        guard: Guard::new("prices", policy)?,
+        guard: Guard::builder("prices").policy(policy).classify_with(StatusClassifier).build()?,
     };
     let listener = tokio::net::TcpListener::bind(variable("LISTEN", "127.0.0.1:8080")).await?;
     println!("listening on {}", listener.local_addr()?);

@@ -1,7 +1,7 @@
 //! A dependency dies and comes back: `cargo run -p mainstay-resilience --features async --example breaker`.
 
 use mainstay_resilience::breaker;
-use mainstay_resilience::guard::{Call, CallError, Guard, Policy, errors_are_failures};
+use mainstay_resilience::guard::{CallError, CallOptions, Guard, Policy};
 use std::time::Duration;
 
 #[tokio::main(flavor = "current_thread")]
@@ -16,7 +16,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         // Down for the first half second.
         let works = call >= 7;
         let billing = |_| async move { if works { Ok("paid") } else { Err("connection refused") } };
-        match guard.call(Call::default(), billing, errors_are_failures).await {
+        match guard.call_with(CallOptions::default(), billing).await {
             Ok(answer) => println!("{call:2}: {answer}"),
             Err(CallError::Rejected(rejected)) => println!("{call:2}: not called: {rejected}"),
             Err(error) => println!("{call:2}: {error}"),

@@ -2,7 +2,7 @@
 //! bulkhead`.
 
 use mainstay_resilience::bulkhead::{Config, Limit};
-use mainstay_resilience::guard::{Call, CallError, Guard, Policy, errors_are_failures};
+use mainstay_resilience::guard::{CallError, CallOptions, Guard, Policy};
 use std::time::Duration;
 
 #[tokio::main(flavor = "current_thread")]
@@ -17,7 +17,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     Ok::<_, std::io::Error>("a report")
                 };
-                match guard.call(Call::default(), report, errors_are_failures).await {
+                match guard.call_with(CallOptions::default(), report).await {
                     Ok(report) => println!("caller {caller:2}: {report}"),
                     Err(CallError::Rejected(rejected)) => println!("caller {caller:2}: {rejected}"),
                     Err(error) => println!("caller {caller:2}: {error}"),

@@ -1,6 +1,6 @@
 //! One answer in thirty is slow: `cargo run -p mainstay-resilience --features async --example hedge`.
 
-use mainstay_resilience::guard::{Call, Guard, Policy, errors_are_failures};
+use mainstay_resilience::guard::{CallOptions, Guard, Policy};
 use mainstay_resilience::hedge;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                     Ok::<_, std::io::Error>(())
                 }
             };
-            guard.call(Call::safe(), search, errors_are_failures).await?;
+            guard.call_with(CallOptions::safe(), search).await?;
             took.push(begun.elapsed().as_millis());
         }
         took.sort_unstable();

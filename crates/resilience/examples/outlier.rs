@@ -5,7 +5,7 @@ use mainstay_resilience::{Outcome, outlier};
 use tower::{ServiceExt, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() {
+async fn main() -> Result<(), mainstay_resilience::ConfigError> {
     let classify = ClassifyWith::new(|result: Result<&u32, &BoxError>| match result {
         Ok(_) => Outcome::Success,
         Err(_) => Outcome::Failure,
@@ -15,7 +15,7 @@ async fn main() {
             if number == 2 { Err::<u32, BoxError>("out of memory".into()) } else { Ok(number) }
         })
     };
-    let hosts = Hosts::new("search", outlier::Config::default(), (0..4).map(host).collect(), classify);
+    let hosts = Hosts::new("search", outlier::Config::default(), (0..4).map(host).collect(), classify)?;
     let (mut good, mut bad) = (0, 0);
     for _ in 0..1_000 {
         match hosts.clone().oneshot(()).await {
@@ -24,4 +24,5 @@ async fn main() {
         }
     }
     println!("{good} good, {bad} bad: after five failures in a row nobody was sent to the sick host");
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! Five a second with a burst of three: `cargo run -p mainstay-resilience --features async --example rate_limit`.
 
-use mainstay_resilience::guard::{Call, CallError, Guard, Policy, errors_are_failures};
+use mainstay_resilience::guard::{CallError, CallOptions, Guard, Policy};
 use mainstay_resilience::policy::RateLimit;
 use mainstay_resilience::rate::token_bucket;
 use std::time::{Duration, Instant};
@@ -13,8 +13,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let guard = Guard::new("partner", policy)?;
     let begun = Instant::now();
     for _ in 0..10 {
-        let call =
-            guard.call(Call::default(), |_| async { Ok::<_, std::io::Error>("sent") }, errors_are_failures);
+        let call = guard.call_with(CallOptions::default(), |_| async { Ok::<_, std::io::Error>("sent") });
         match call.await {
             Ok(answer) => println!("{:4} ms: {answer}", begun.elapsed().as_millis()),
             Err(CallError::Rejected(rejected)) => {

@@ -1,7 +1,7 @@
 //! Fails twice, then works; and what is not safe is not repeated: `cargo run -p mainstay-resilience --features async
 //! --example retry`.
 
-use mainstay_resilience::guard::{Attempt, Call, Guard, Policy, errors_are_failures};
+use mainstay_resilience::guard::{Attempt, CallOptions, Guard, Policy};
 use mainstay_resilience::retry;
 
 #[tokio::main(flavor = "current_thread")]
@@ -13,11 +13,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         if attempt.number < 3 { Err("reset by peer") } else { Ok("12 in stock") }
     };
     println!("a read, which may be repeated:");
-    println!("  {:?}", guard.call(Call::safe(), flaky, errors_are_failures).await);
+    println!("  {:?}", guard.call_with(CallOptions::safe(), flaky).await);
     println!("a payment, which may not:");
-    println!("  {:?}", guard.call(Call::default(), flaky, errors_are_failures).await);
-    if let Some(retry) = guard.retry() {
-        println!("{:?}", retry.snapshot(guard.now()));
-    }
+    println!("  {:?}", guard.call_with(CallOptions::default(), flaky).await);
+    println!("{:?}", guard.snapshot().retry);
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! When it gets full, the important go first: `cargo run -p mainstay-resilience --features async --example shed`.
 
 use mainstay_resilience::bulkhead::{Config, Limit};
-use mainstay_resilience::guard::{Call, Guard, Policy, errors_are_failures};
+use mainstay_resilience::guard::{CallOptions, Guard, Policy};
 use mainstay_resilience::shed::{self, Priority};
 use std::time::Duration;
 
@@ -18,8 +18,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 Ok::<_, std::io::Error>(())
             };
-            let call = Call { priority, ..Call::default() };
-            (priority, guard.call(call, work, errors_are_failures).await.is_ok())
+            let call = CallOptions { priority, ..CallOptions::default() };
+            (priority, guard.call_with(call, work).await.is_ok())
         }));
     }
     let mut served = std::collections::BTreeMap::new();

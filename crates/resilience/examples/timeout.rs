@@ -1,6 +1,6 @@
 //! Three services in a row under one deadline: `cargo run -p mainstay-resilience --features async --example timeout`.
 
-use mainstay_resilience::guard::{Attempt, Call, CallError, Guard, Policy, errors_are_failures};
+use mainstay_resilience::guard::{Attempt, CallError, CallOptions, Guard, Policy};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -13,14 +13,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let begun = Instant::now();
         // What is left of the outer deadline is the inner call's: nobody works for a caller who has left.
         let through = |attempt: Attempt| {
-            let call = Call { deadline: attempt.deadline, ..Call::default() };
+            let call = CallOptions { deadline: attempt.deadline, ..CallOptions::default() };
             let work = move |_| async move {
                 tokio::time::sleep(Duration::from_millis(work_ms)).await;
                 Ok::<_, std::io::Error>("done")
             };
-            inner.call(call, work, errors_are_failures)
+            inner.call_with(call, work)
         };
-        let answer: Result<_, CallError<_>> = outer.call(Call::default(), through, errors_are_failures).await;
+        let answer: Result<_, CallError<_>> = outer.call_with(CallOptions::default(), through).await;
         let answer = answer.map_err(|error| error.to_string());
         println!("{work_ms} ms of work: {answer:?} after {} ms", begun.elapsed().as_millis());
     }

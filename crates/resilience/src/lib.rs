@@ -60,7 +60,7 @@
 
 extern crate alloc;
 
-#[cfg(all(doctest, feature = "serde", feature = "tower"))]
+#[cfg(all(doctest, feature = "serde", feature = "tower", feature = "reqwest"))]
 #[doc = include_str!("../README.md")]
 pub mod readme {}
 
@@ -73,10 +73,14 @@ pub mod fallback;
 #[cfg(feature = "async")]
 pub mod guard;
 pub mod hedge;
+#[cfg(any(feature = "tower", feature = "reqwest"))]
+mod http_rules;
 pub mod outlier;
 pub mod policy;
 pub mod rate;
 pub mod registry;
+#[cfg(feature = "reqwest")]
+pub mod reqwest;
 pub mod retry;
 pub mod shed;
 #[cfg(feature = "sync")]

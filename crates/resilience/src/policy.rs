@@ -95,6 +95,27 @@ pub enum RateLimit {
     SlidingWindow(rate::sliding_window::Config),
 }
 
+impl RateLimit {
+    /// Checks that every field is in its range.
+    ///
+    /// ```
+    /// use mainstay_resilience::policy::RateLimit;
+    /// use mainstay_resilience::rate::token_bucket;
+    ///
+    /// let empty = token_bucket::Config::new().burst(0);
+    /// assert_eq!(RateLimit::TokenBucket(empty).check().unwrap_err().field, "token_bucket.burst");
+    /// ```
+    ///
+    /// # Errors
+    /// The first field that is out of range.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        match self {
+            Self::TokenBucket(config) => config.check().map_err(|error| error.within("token_bucket")),
+            Self::SlidingWindow(config) => config.check().map_err(|error| error.within("sliding_window")),
+        }
+    }
+}
+
 impl Policy {
     /// Does every part make sense?
     ///
@@ -120,10 +141,8 @@ impl Policy {
         part("retry", self.retry.as_ref())?;
         part("hedge", self.hedge.as_ref())?;
         part("breaker", self.breaker.as_ref())?;
-        match &self.rate_limit {
-            Some(RateLimit::TokenBucket(bucket)) => part("rate_limit.token_bucket", Some(bucket))?,
-            Some(RateLimit::SlidingWindow(window)) => part("rate_limit.sliding_window", Some(window))?,
-            None => {}
+        if let Some(rate_limit) = &self.rate_limit {
+            rate_limit.check().map_err(|error| error.within("rate_limit"))?;
         }
         part("bulkhead", self.bulkhead.as_ref())?;
         span("timeout_ms", self.timeout)

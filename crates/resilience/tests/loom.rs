@@ -1,4 +1,4 @@
-//! Shared cells under every order of their threads' steps: `RUSTFLAGS="--cfg loom" cargo test --release
+//! Shared policies under every order of their threads' steps: `RUSTFLAGS="--cfg loom" cargo test --release
 //! -p mainstay-resilience --features sync --test loom`. Without the flag there is nothing here.
 #![cfg(all(loom, feature = "sync"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's panic is its failure")]
@@ -6,11 +6,15 @@
 use loom::sync::Arc;
 use loom::thread;
 use mainstay_resilience::breaker::{Circuit, Config, Request, Window};
+use mainstay_resilience::policy::RateLimit;
+use mainstay_resilience::retry::Safety;
 use mainstay_resilience::shed::Priority;
-use mainstay_resilience::sync::Entry;
-use mainstay_resilience::{Decision, Input, Outcome, Recorded, Time, bulkhead, rate, retry, sync};
+use mainstay_resilience::sync::{Bulkhead, CircuitBreaker, Entry, RateLimiter, Retry};
+use mainstay_resilience::{Input, Outcome, Recorded, Time, bulkhead, rate, retry};
+use std::future::Future;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Poll, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 fn at(millis: u64) -> Input {
@@ -27,28 +31,32 @@ fn small() -> Config {
         .ramp_for(Duration::ZERO)
 }
 
-/// Asks and tells: what came of it, if it was admitted.
-fn call(cell: &sync::Breaker, millis: u64, outcome: Outcome) -> Option<Recorded<()>> {
-    let Decision::Admit(ticket) = cell.ask(at(millis), Request::default()) else { return None };
-    Some(match cell.tell(at(millis), ticket, outcome) {
+/// Makes a call: what was recorded, if it was admitted.
+fn call(breaker: &CircuitBreaker, millis: u64, outcome: Outcome) -> Option<Recorded<()>> {
+    let permit = breaker.try_acquire_at(at(millis), Request::default()).ok()?;
+    Some(match permit.record_at(at(millis), outcome) {
         Recorded::Counted => Recorded::Counted,
         Recorded::Stale => Recorded::Stale,
         Recorded::Changed(_) => Recorded::Changed(()),
     })
 }
 
+fn breaker(config: Config) -> Arc<CircuitBreaker> {
+    Arc::new(CircuitBreaker::new(config).unwrap())
+}
+
 #[test]
 fn no_success_is_lost_or_counted_twice() {
     loom::model(|| {
-        let cell = Arc::new(sync::Breaker::new(small().failure_percent(None)));
+        let breaker = breaker(small().failure_percent(None));
         let other = {
-            let cell = cell.clone();
-            thread::spawn(move || call(&cell, 1, Outcome::Success))
+            let breaker = breaker.clone();
+            thread::spawn(move || call(&breaker, 1, Outcome::Success))
         };
-        let failed = call(&cell, 1, Outcome::Failure);
-        let good = call(&cell, 1, Outcome::Success);
+        let failed = call(&breaker, 1, Outcome::Failure);
+        let good = call(&breaker, 1, Outcome::Success);
         assert_eq!([failed, good, other.join().unwrap()], [Some(Recorded::Counted); 3]);
-        let window = cell.snapshot(Time::from_millis(1)).window;
+        let window = breaker.snapshot_at(Time::from_millis(1)).window;
         assert_eq!((window.calls, window.failures), (3, 1));
     });
 }
@@ -56,14 +64,14 @@ fn no_success_is_lost_or_counted_twice() {
 #[test]
 fn a_trip_beside_a_success_counts_it_before_or_calls_it_stale() {
     loom::model(|| {
-        let cell = Arc::new(sync::Breaker::new(small().calls_min(1)));
+        let breaker = breaker(small().calls_min(1));
         let other = {
-            let cell = cell.clone();
-            thread::spawn(move || call(&cell, 1, Outcome::Success))
+            let breaker = breaker.clone();
+            thread::spawn(move || call(&breaker, 1, Outcome::Success))
         };
-        let failed = call(&cell, 1, Outcome::Failure);
+        let failed = call(&breaker, 1, Outcome::Failure);
         let good = other.join().unwrap();
-        let snapshot = cell.snapshot(Time::from_millis(1));
+        let snapshot = breaker.snapshot_at(Time::from_millis(1));
         match (failed, good) {
             // One failure of one or of two calls is at least half: it trips in any order.
             (Some(Recorded::Changed(())), Some(Recorded::Counted)) => assert_eq!(snapshot.stale, 0),
@@ -78,19 +86,57 @@ fn a_trip_beside_a_success_counts_it_before_or_calls_it_stale() {
 #[test]
 fn two_threads_that_meet_an_expired_open_breaker_make_one_probe() {
     loom::model(|| {
-        let cell = Arc::new(sync::Breaker::new(small()));
-        cell.trip(at(1));
-        let probe = |cell: &sync::Breaker| cell.ask(at(20), Request::default()).admitted();
+        let breaker = breaker(small());
+        breaker.trip_at(at(1));
         let other = {
-            let cell = cell.clone();
-            thread::spawn(move || probe(&cell))
+            let breaker = breaker.clone();
+            thread::spawn(move || {
+                let probe = breaker.try_acquire_at(at(20), Request::default());
+                probe.map(|probe| probe.record_at(at(21), Outcome::Success)).is_ok()
+            })
         };
-        let mine = probe(&cell);
-        let others = other.join().unwrap();
-        assert!(mine.is_some() != others.is_some(), "{mine:?} {others:?}");
-        let ticket = mine.or(others).unwrap();
-        cell.tell(at(21), ticket, Outcome::Success);
-        assert_eq!(call(&cell, 22, Outcome::Success), Some(Recorded::Counted), "and it closes");
+        let mine = breaker.try_acquire_at(at(20), Request::default());
+        let was_probe = mine.as_ref().is_ok_and(|permit| permit.is_probe());
+        let is_mine = mine.map(|probe| probe.record_at(at(21), Outcome::Success)).is_ok();
+        let is_theirs = other.join().unwrap();
+        // Both were admitted only if one began after the other's probe had closed the breaker.
+        assert!(is_mine || is_theirs);
+        assert!(was_probe || is_theirs);
+        assert_eq!(breaker.snapshot_at(at(22).now).probes_under_way, 0);
+        assert_eq!(call(&breaker, 22, Outcome::Success), Some(Recorded::Counted), "and it closes");
+    });
+}
+
+#[test]
+fn two_probes_are_never_in_flight_at_once() {
+    loom::model(|| {
+        let breaker = breaker(small());
+        breaker.trip_at(at(1));
+        let holds = |breaker: &CircuitBreaker| {
+            let permit = breaker.try_acquire_at(at(20), Request::default()).ok();
+            permit.map(std::mem::forget).is_some()
+        };
+        let other = {
+            let breaker = breaker.clone();
+            thread::spawn(move || holds(&breaker))
+        };
+        let mine = holds(&breaker);
+        assert!(mine != other.join().unwrap(), "one probe, and one rejection");
+    });
+}
+
+#[test]
+fn a_probe_that_is_dropped_frees_its_place() {
+    loom::model(|| {
+        let breaker = breaker(small());
+        breaker.trip_at(at(1));
+        let other = {
+            let breaker = breaker.clone();
+            thread::spawn(move || drop(breaker.try_acquire_at(at(20), Request::default())))
+        };
+        drop(breaker.try_acquire_at(at(20), Request::default()));
+        other.join().unwrap();
+        assert_eq!(breaker.snapshot_at(at(21).now).probes_under_way, 0);
     });
 }
 
@@ -103,55 +149,70 @@ impl Wake for Woken {
     }
 }
 
+fn one_permit() -> Arc<Bulkhead> {
+    Arc::new(Bulkhead::new(bulkhead::Config::new().limit(bulkhead::Limit::Fixed(1))).unwrap())
+}
+
 #[test]
 fn a_permit_that_comes_free_reaches_the_one_who_waits() {
     loom::model(|| {
-        let config = bulkhead::Config::new().limit(bulkhead::Limit::Fixed(1));
-        let cell = Arc::new(sync::Bulkhead::new(config));
-        let Entry::Admit(ticket) = cell.enter(at(1), Priority::Normal) else { panic!("it is free") };
+        let bulkhead = one_permit();
+        let (taken, is_taken) = loom::sync::mpsc::channel();
         let other = {
-            let cell = cell.clone();
-            thread::spawn(move || cell.tell(at(2), ticket, Outcome::Success))
+            let bulkhead = bulkhead.clone();
+            thread::spawn(move || {
+                let permit = bulkhead.try_acquire_at(at(1), Priority::Normal).unwrap();
+                taken.send(()).unwrap();
+                permit.record_at(at(2), Outcome::Success);
+            })
         };
+        is_taken.recv().unwrap();
         let woken = std::sync::Arc::new(Woken::default());
         let waker = Waker::from(woken.clone());
-        let ticket = match cell.enter(at(1), Priority::Normal) {
-            Entry::Admit(ticket) => ticket,
-            Entry::Reject(_) => panic!("there is a queue"),
-            Entry::Wait { place, .. } => match cell.poll_granted(place, &waker) {
-                Poll::Ready(granted) => granted.unwrap(),
-                Poll::Pending => {
-                    other.join().unwrap();
+        match bulkhead.enter_at(at(1), Priority::Normal).unwrap() {
+            Entry::Permit(permit) => permit.record_at(at(3), Outcome::Success),
+            Entry::Queued(queued) => {
+                let mut queued = pin!(queued);
+                let mut context = Context::from_waker(&waker);
+                let granted = match queued.as_mut().poll(&mut context) {
+                    Poll::Ready(permit) => Some(permit),
+                    Poll::Pending => None,
+                };
+                other.join().unwrap();
+                let permit = granted.unwrap_or_else(|| {
                     assert!(woken.0.load(Ordering::SeqCst), "its wake-up was lost");
-                    let Poll::Ready(granted) = cell.poll_granted(place, &waker) else {
-                        panic!("woken for nothing")
-                    };
-                    cell.tell(at(3), granted.unwrap(), Outcome::Success);
-                    assert_eq!(cell.snapshot(at(3).now).in_use, 0);
-                    return;
-                }
-            },
-        };
+                    match queued.as_mut().poll(&mut context) {
+                        Poll::Ready(permit) => permit,
+                        Poll::Pending => panic!("woken for nothing"),
+                    }
+                });
+                permit.record_at(at(3), Outcome::Success);
+                assert_eq!(bulkhead.snapshot_at(at(3).now).in_use, 0);
+                return;
+            }
+        }
         other.join().unwrap();
-        cell.tell(at(3), ticket, Outcome::Success);
-        assert_eq!(cell.snapshot(at(3).now).in_use, 0);
+        assert_eq!(bulkhead.snapshot_at(at(3).now).in_use, 0);
     });
 }
 
 #[test]
 fn a_permit_granted_to_one_who_leaves_is_free_again() {
     loom::model(|| {
-        let config = bulkhead::Config::new().limit(bulkhead::Limit::Fixed(1));
-        let cell = Arc::new(sync::Bulkhead::new(config));
-        let Entry::Admit(ticket) = cell.enter(at(1), Priority::Normal) else { panic!("it is free") };
-        let Entry::Wait { place, .. } = cell.enter(at(1), Priority::Normal) else { panic!("it is taken") };
+        let bulkhead = one_permit();
+        let (taken, is_taken) = loom::sync::mpsc::channel();
         let other = {
-            let cell = cell.clone();
-            thread::spawn(move || cell.tell(at(2), ticket, Outcome::Success))
+            let bulkhead = bulkhead.clone();
+            thread::spawn(move || {
+                let permit = bulkhead.try_acquire_at(at(1), Priority::Normal).unwrap();
+                taken.send(()).unwrap();
+                permit.record_at(at(2), Outcome::Success);
+            })
         };
-        cell.leave(at(2), place);
+        is_taken.recv().unwrap();
+        drop(bulkhead.enter_at(at(1), Priority::Normal));
         other.join().unwrap();
-        let snapshot = cell.snapshot(at(3).now);
+        let snapshot = bulkhead.snapshot_at(at(3).now);
         assert_eq!((snapshot.in_use, snapshot.waiting), (0, 0));
     });
 }
@@ -159,16 +220,17 @@ fn a_permit_granted_to_one_who_leaves_is_free_again() {
 #[test]
 fn a_bucket_grants_no_token_twice() {
     loom::model(|| {
-        let config = rate::token_bucket::Config::new().burst(2);
-        let cell = Arc::new(sync::TokenBucket::new(config));
-        let asks: Vec<_> = (0..2)
+        let config = RateLimit::TokenBucket(rate::token_bucket::Config::new().burst(2));
+        let limiter = Arc::new(RateLimiter::new(config).unwrap());
+        let spend = |limiter: &RateLimiter| limiter.try_acquire_at(at(1), rate::Request::default()).is_ok();
+        let others: Vec<_> = (0..2)
             .map(|_| {
-                let cell = cell.clone();
-                thread::spawn(move || cell.ask(at(1), rate::Request::default()).admitted().is_some())
+                let limiter = limiter.clone();
+                thread::spawn(move || spend(&limiter))
             })
             .collect();
-        let mine = cell.ask(at(1), rate::Request::default()).admitted().is_some();
-        let granted = asks.into_iter().filter_map(|ask| ask.join().unwrap().then_some(())).count();
+        let mine = spend(&limiter);
+        let granted = others.into_iter().filter_map(|other| other.join().unwrap().then_some(())).count();
         assert_eq!(granted + usize::from(mine), 2);
     });
 }
@@ -176,15 +238,15 @@ fn a_bucket_grants_no_token_twice() {
 #[test]
 fn no_call_that_earns_its_share_is_lost() {
     loom::model(|| {
-        let cell = Arc::new(sync::Retry::new(retry::Config::default()));
+        let retry = Arc::new(Retry::new(retry::Config::default()).unwrap());
         let other = {
-            let cell = cell.clone();
-            thread::spawn(move || cell.first(at(1)))
+            let retry = retry.clone();
+            thread::spawn(move || drop(retry.begin_at(at(1), Safety::Safe)))
         };
-        cell.first(at(1));
-        let _ = cell.snapshot(at(1).now);
-        cell.first(at(1));
+        retry.begin_at(at(1), Safety::Safe);
+        let _ = retry.snapshot_at(at(1).now);
+        retry.begin_at(at(1), Safety::Safe);
         other.join().unwrap();
-        assert_eq!(cell.snapshot(at(1).now).budget.calls, 3);
+        assert_eq!(retry.snapshot_at(at(1).now).budget.calls, 3);
     });
 }

@@ -1,5 +1,5 @@
 //! Reads run outside the node's loop, on a bounded pool of threads, over a snapshot of the state and the body
-//! file. A slow reader delays nobody.
+//! file. A slow reader delays no one else.
 
 use crate::store::{BodyReader, StateReader};
 use node::Unavailable;
@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 /// Read jobs that may be running or waiting at once. Each reads one bounded page.
 pub const READS_MAX: usize = 256;
 
-/// The state at one applied entry, and the bodies of at least all its events.
+/// The state as of one applied entry, and at least the bodies of all its events.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     pub state: StateReader,

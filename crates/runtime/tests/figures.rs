@@ -16,7 +16,7 @@ use telemetry::Metrics;
 /// A test fails after waiting this long.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Runs a node in `data` while `body` runs, then stops it in good order.
+/// Runs a node in `data` while `body` runs, then stops it gracefully.
 fn with_node<F: Future<Output = ()>>(data: &Path, body: impl FnOnce(Handle, Arc<Metrics>) -> F) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     tokio::task::LocalSet::new().block_on(&runtime, async {
@@ -39,7 +39,7 @@ async fn until(holds: impl Fn() -> bool) {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(PATIENCE, held).await.expect("it comes to hold");
+    tokio::time::timeout(PATIENCE, held).await.expect("the condition becomes true");
 }
 
 fn stream() -> StreamName<'static> {
@@ -77,13 +77,13 @@ fn removed_events_count_as_bytes_and_not_as_records() {
 }
 
 #[test]
-fn memory_of_the_state_is_what_no_flush_has_written_and_its_cache_counts_apart() {
+fn state_memory_is_what_no_flush_has_written_and_the_cache_is_counted_separately() {
     let data = tempfile::tempdir().unwrap();
     with_node(data.path(), |handle, metrics| async move {
         handle.submit(append(1)).unwrap().await.unwrap();
         until(|| metrics.state_memory.get() > 0).await;
     });
-    // The stop has flushed everything, and the start has read some of it back through the cache.
+    // The stop flushed everything, and the start read some of it back through the cache.
     with_node(data.path(), |_, metrics| async move {
         until(|| metrics.state_bytes.get() > 0).await;
         assert_eq!(metrics.state_memory.get(), 0);

@@ -153,6 +153,26 @@ async fn a_long_read_continues_after_the_last_event_it_returned() {
 }
 
 #[tokio::test]
+async fn a_long_read_ends_when_its_attempts_are_used_up() {
+    let begun = |mut connection: Connection| {
+        connection.request();
+        connection.begin("application/x-ndjson");
+        connection.part(&format!("{}\n", event_line("s", 0)));
+    };
+    let busy = |mut connection: Connection| {
+        connection.request();
+        connection.respond(503, "{}");
+    };
+    // It breaks after the first event. Then the node is busy, and then it is gone.
+    let script = Script::start(vec![Box::new(begun), Box::new(busy), Box::new(busy)]);
+    let mut events = client(&script).read("s").events();
+    assert!(events.next().await.unwrap().is_ok());
+    assert!(events.next().await.unwrap().unwrap_err().is_retryable());
+    assert!(events.next().await.is_none());
+    assert_eq!(script.requests().len(), 3);
+}
+
+#[tokio::test]
 async fn a_problem_within_lines_ends_the_read() {
     let script = Script::start(vec![Box::new(|mut connection: Connection| {
         connection.request();

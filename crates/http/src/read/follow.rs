@@ -7,8 +7,9 @@
 //!             └───────────────────────────────────┴─► the server stops: end
 //! ```
 
+use super::chunk::{Budget, Chunk};
 use super::framing::{END_MESSAGE, KEEP_ALIVE, problem_message, progress_message};
-use super::reader::{Budget, Chunk, Reader};
+use super::reader::Reader;
 use crate::context::Context;
 use crate::response::{self, Aborted, EVENTS, REMOVED_THROUGH, Response, Result};
 use api::{Code, Problem};

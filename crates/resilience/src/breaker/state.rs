@@ -30,6 +30,17 @@ pub enum Circuit {
 }
 
 impl Circuit {
+    /// Whether it is [`Circuit::Closed`].
+    ///
+    /// ```
+    /// # use mainstay_resilience::breaker::Circuit;
+    /// assert!(Circuit::Closed.is_closed() && !Circuit::HalfOpen.is_closed());
+    /// ```
+    #[must_use]
+    pub const fn is_closed(self) -> bool {
+        matches!(self, Self::Closed)
+    }
+
     /// The state as a stable word for logs, metrics and clients.
     ///
     /// ```
@@ -240,6 +251,8 @@ pub struct Snapshot {
     pub circuit: Circuit,
     /// Whether an operator holds the breaker open or closed.
     pub forced: Forced,
+    /// Whether the breaker is closed and still ramping up: it admits only a share of the calls.
+    pub ramping: bool,
     /// The number of transitions so far.
     pub generation: u32,
     /// When the present state started.
@@ -373,6 +386,7 @@ impl Decide for Config {
         Snapshot {
             circuit: state.circuit(),
             forced: state.forced,
+            ramping: state.forced == Forced::No && state.mode == Mode::Ramp && admitted < 100,
             generation: state.generation,
             since: state.since,
             open_until,
@@ -542,7 +556,8 @@ impl Config {
 }
 
 impl State {
-    /// The state of the circuit, whether or not the breaker is [`Forced`].
+    /// Closed, open or half-open. A breaker that is forced is in the state that it is held in; one whose ramp has not
+    /// ended is closed.
     ///
     /// ```
     /// # use mainstay_resilience::breaker::{Circuit, Config};
@@ -554,10 +569,11 @@ impl State {
     /// ```
     #[must_use]
     pub const fn circuit(&self) -> Circuit {
-        match self.mode {
-            Mode::Closed | Mode::Ramp => Circuit::Closed,
-            Mode::Open { .. } => Circuit::Open,
-            Mode::HalfOpen => Circuit::HalfOpen,
+        match (self.forced, self.mode) {
+            (Forced::Open, _) => Circuit::Open,
+            (Forced::Closed, _) | (Forced::No, Mode::Closed | Mode::Ramp) => Circuit::Closed,
+            (Forced::No, Mode::Open { .. }) => Circuit::Open,
+            (Forced::No, Mode::HalfOpen) => Circuit::HalfOpen,
         }
     }
 

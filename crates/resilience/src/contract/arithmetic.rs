@@ -17,8 +17,8 @@ pub(crate) fn percent_of(number: u64, percent: u64) -> u64 {
 
 /// Maps a random number to `0..bound`, evenly. Returns 0 for a bound of 0.
 pub(crate) fn below(random: u64, bound: u64) -> u64 {
-    // Multiply and shift (Lemire, "Fast random integer generation in an interval", 2019) without the rejection
-    // step: the bias is below bound / 2^64.
+    // Multiply and shift (Lemire, "Fast random integer generation in an interval", 2019) without the
+    // rejection step: the bias is below bound / 2^64.
     ((u128::from(random) * u128::from(bound)) >> 64) as u64
 }
 

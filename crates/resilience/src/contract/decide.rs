@@ -17,8 +17,8 @@ use super::{ConfigError, Decision, Input, Outcome, Recorded, Time};
 /// assert!(!admits(&limit, &mut state, rate::Request::default()));
 /// ```
 ///
-/// No method panics, fails or blocks, whatever the configuration, the state or the input. A configuration that
-/// passes [`check`](Decide::check) also behaves sensibly.
+/// No method panics, fails or blocks, whatever the configuration, the state or the input. A configuration
+/// that passes [`check`](Decide::check) also behaves sensibly.
 pub trait Decide {
     /// What the policy remembers between calls. Its size is bounded by the configuration.
     type State;
@@ -41,7 +41,8 @@ pub trait Decide {
     /// ```
     fn state(&self) -> Self::State;
 
-    /// Decides whether a call may be made. Only a call that was admitted has an outcome to [`tell`](Decide::tell).
+    /// Decides whether a call may be made. Only a call that was admitted has an outcome to
+    /// [`tell`](Decide::tell).
     ///
     /// ```
     /// use mainstay_resilience::{Decide, Decision, Input, Reason, Rejected, Time, bulkhead};

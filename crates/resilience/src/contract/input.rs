@@ -15,8 +15,8 @@ use super::Time;
 pub struct Input {
     /// The current time.
     pub now: Time,
-    /// Evenly distributed over all of `u64`, and fresh for each question. It decides jitter, which calls a ramp
-    /// admits, and which host is picked.
+    /// Evenly distributed over all of `u64`, and fresh for each question. It decides jitter, which calls a
+    /// ramp admits, and which host is picked.
     pub random: u64,
 }
 

@@ -26,8 +26,8 @@ pub enum Outcome {
     Slow,
     /// The dependency did not do its work.
     Failure,
-    /// The call says nothing about the dependency: the request was invalid, for example, or another policy rejected
-    /// it.
+    /// The call says nothing about the dependency: the request was invalid, for example, or another policy
+    /// rejected it.
     Neutral,
     /// The caller stopped waiting before the call ended.
     Cancelled,

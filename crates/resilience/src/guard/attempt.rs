@@ -1,24 +1,38 @@
-//! One attempt: breaker, rate limit, bulkhead, time-out, and what came of it told to each.
+//! One attempt: breaker, rate limit, bulkhead, timeout, and its outcome recorded with each.
 //!
-//! What an attempt has been given is held by values that give it back when they are dropped, wherever the future
-//! stood and whatever ended it.
+//! Whatever an attempt has been given is held by values that give it back when they are dropped, wherever
+//! the future stood and whatever ended it.
 
-use super::clock;
-use super::run::Inner;
-use super::words::{CallError, CallRejected, Classification};
+use super::classify::Classification;
+use super::error::{CallError, CallRejected};
+use super::observer::Observer;
+use super::running::Running;
 use crate::breaker;
-use crate::bulkhead;
 use crate::contract::{Decision, Outcome, Reason, Recorded, Rejected, Time};
-use crate::policy::RateLimit;
 use crate::rate;
 use crate::shed::Priority;
-use crate::sync::{self, Entry};
+use crate::sync::{BreakerPermit, BulkheadPermit, Entry, Queued, RateLimiter, clock};
 use core::future::{Future, poll_fn};
 use core::pin::pin;
 use core::task::Poll;
 use core::time::Duration;
 
-/// What came of an attempt, and what the caller made of it.
+/// The parts that one call uses.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Run<'a> {
+    pub(super) observer: &'a Observer,
+    pub(super) running: &'a Running,
+}
+
+/// What the policies know of the caller of an attempt.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Caller {
+    pub(super) source: u32,
+    pub(super) priority: Priority,
+    pub(super) deadline: Time,
+}
+
+/// The result of an attempt, and what it means.
 #[derive(Debug)]
 pub(super) struct Attempted<T, E> {
     pub(super) result: Result<T, CallError<E>>,
@@ -26,312 +40,254 @@ pub(super) struct Attempted<T, E> {
 }
 
 impl<T, E> Attempted<T, E> {
+    pub(super) fn rejected(rejected: CallRejected) -> Self {
+        Self { result: Err(CallError::Rejected(rejected)), classification: Outcome::Neutral.into() }
+    }
+
     pub(super) fn is_good(&self) -> bool {
         matches!(self.classification.outcome, Outcome::Success | Outcome::Slow)
     }
 
-    /// This, unless the other says more.
+    pub(super) fn is_rejected(&self) -> bool {
+        matches!(self.result, Err(CallError::Rejected(_)))
+    }
+
+    /// This one, unless the other says more.
     pub(super) fn or(self, other: Self) -> Self {
-        let was_rejected = |one: &Self| matches!(one.result, Err(CallError::Rejected(_)));
-        let is_less = !self.is_good() && was_rejected(&self) && !was_rejected(&other);
-        if other.is_good() && !self.is_good() || is_less { other } else { self }
-    }
-
-    fn rejected(rejected: CallRejected) -> Self {
-        Self { result: Err(CallError::Rejected(rejected)), classification: Outcome::Neutral.into() }
+        let says_less = !self.is_good() && self.is_rejected() && !other.is_rejected();
+        if other.is_good() && !self.is_good() || says_less { other } else { self }
     }
 }
 
-/// The rate limits of a program.
+/// An attempt that all policies admitted. Dropped before it is concluded, it was cancelled, or failed if the
+/// operation panicked.
 #[derive(Debug)]
-pub(super) enum Rate {
-    TokenBucket(sync::TokenBucket),
-    SlidingWindow(sync::SlidingWindow),
+pub(super) struct Admitted<'a> {
+    run: Run<'a>,
+    breaker: Option<BreakerPermit<'a>>,
+    bulkhead: Option<BulkheadPermit<'a>>,
+    begun: Time,
+    is_over: bool,
 }
 
-impl Rate {
-    pub(super) fn new(limit: &RateLimit) -> Self {
-        match limit {
-            RateLimit::TokenBucket(config) => Self::TokenBucket(sync::TokenBucket::new(config.clone())),
-            RateLimit::SlidingWindow(config) => Self::SlidingWindow(sync::SlidingWindow::new(config.clone())),
+impl<'a> Admitted<'a> {
+    pub(super) fn new(
+        run: Run<'a>,
+        breaker: Option<BreakerPermit<'a>>,
+        bulkhead: Option<BulkheadPermit<'a>>,
+        begun: Time,
+    ) -> Self {
+        if bulkhead.is_some() {
+            run.observer.permit_taken();
         }
+        Self { run, breaker, bulkhead, begun, is_over: false }
     }
 
-    fn ask(&self, now: Time) -> Decision<rate::Ticket> {
-        let input = clock::input_at(now);
-        match self {
-            Self::TokenBucket(bucket) => bucket.ask(input, rate::Request::default()),
-            Self::SlidingWindow(window) => window.ask(input, rate::Request::default()),
-        }
+    /// When the attempt ends at the latest.
+    pub(super) fn ends(&self, deadline: Time) -> Time {
+        self.run.running.policy.timeout.map_or(Time::FAR, |timeout| self.begun + timeout).min(deadline)
     }
-}
 
-/// A breaker's ticket, which is told once: as cancelled, unless something better is known.
-#[derive(Debug)]
-struct Asked<'a> {
-    inner: &'a Inner,
-    breaker: &'a sync::Breaker,
-    ticket: Option<breaker::Ticket>,
-}
-
-impl Asked<'_> {
-    fn tell(&mut self, now: Time, outcome: Outcome) {
-        let Some(ticket) = self.ticket.take() else { return };
-        match self.breaker.tell(clock::input_at(now), ticket, outcome) {
-            Recorded::Counted => {}
-            Recorded::Stale => self.inner.observer.stale(),
-            Recorded::Changed(transition) => self.inner.observer.changed(transition),
-        }
-    }
-}
-
-impl Drop for Asked<'_> {
-    fn drop(&mut self) {
-        if self.ticket.is_some() {
-            self.tell(clock::now(), outcome_of_a_drop());
-        }
-    }
-}
-
-/// A bulkhead's permit, which goes back once.
-#[derive(Debug)]
-struct Permit<'a> {
-    bulkhead: &'a sync::Bulkhead,
-    ticket: Option<bulkhead::Ticket>,
-}
-
-impl Permit<'_> {
-    fn tell(&mut self, now: Time, outcome: Outcome) {
-        if let Some(ticket) = self.ticket.take() {
-            self.bulkhead.tell(clock::input_at(now), ticket, outcome);
-        }
-    }
-}
-
-impl Drop for Permit<'_> {
-    fn drop(&mut self) {
-        if self.ticket.is_some() {
-            self.tell(clock::now(), outcome_of_a_drop());
-        }
-    }
-}
-
-/// An attempt that others see: also when it is dropped before there is a result.
-#[derive(Debug)]
-struct Seen<'a> {
-    inner: &'a Inner,
-    is_told: bool,
-}
-
-impl Seen<'_> {
-    fn tell(&mut self, outcome: Outcome) {
-        self.is_told = true;
-        self.inner.observer.attempted(outcome);
-    }
-}
-
-impl Drop for Seen<'_> {
-    fn drop(&mut self) {
-        if !self.is_told {
-            self.tell(outcome_of_a_drop());
-        }
-    }
-}
-
-/// A place in the queue, which is left when it is dropped.
-#[derive(Debug)]
-struct Queued<'a> {
-    bulkhead: &'a sync::Bulkhead,
-    place: sync::Place,
-}
-
-impl Drop for Queued<'_> {
-    fn drop(&mut self) {
-        self.bulkhead.leave(clock::input(), self.place);
-    }
-}
-
-/// What a bulkhead said to one who was not refused.
-#[derive(Debug)]
-enum Entered<'a> {
-    /// With a permit, or without a bulkhead.
-    Admitted(Option<Permit<'a>>),
-    /// In line, until its patience ends.
-    Queued(Queued<'a>, Time),
-}
-
-/// Dropped in a panic, the operation failed; otherwise its caller gave up.
-fn outcome_of_a_drop() -> Outcome {
-    if std::thread::panicking() { Outcome::Failure } else { Outcome::Cancelled }
-}
-
-impl Inner {
-    /// One attempt, at most until `deadline`.
-    pub(super) async fn attempt<T, E, F, B, C>(
-        &self,
-        asked_at: Time,
-        asked_by: (u32, Priority),
-        deadline: Time,
-        begin: B,
-        classify: &C,
-    ) -> Attempted<T, E>
-    where
-        F: Future<Output = Result<T, E>>,
-        B: FnOnce(Time) -> F,
-        C: Fn(Result<&T, &E>) -> Classification,
-    {
-        let mut asked = match self.ask_breaker(asked_at, asked_by.0) {
-            Ok(asked) => asked,
-            Err(rejected) => return Attempted::rejected(rejected),
-        };
-        let now = match self.ask_rate(asked_at) {
-            Ok(None) => Ok(asked_at),
-            // Waits are futures apart: most calls have none.
-            Ok(Some(until)) => Box::pin(self.wait_for_rate(asked_at, until, deadline)).await,
-            Err(rejected) => Err(rejected),
-        };
-        let entered = match now {
-            Ok(now) => self.ask_bulkhead(now, asked_by.1).map(|entered| (entered, now)),
-            Err(rejected) => Err(rejected),
-        };
-        let admitted = match entered {
-            Ok((Entered::Admitted(permit), now)) => Ok((permit, now)),
-            Ok((Entered::Queued(queued, until), now)) => {
-                Box::pin(self.wait_in_queue(queued, now, until, deadline)).await
-            }
-            Err(rejected) => Err(rejected),
-        };
-        let (mut permit, begun) = match admitted {
-            Ok(admitted) => admitted,
-            Err(rejected) => return Attempted::rejected(rejected),
-        };
-        // Whoever has waited meets a dependency that may have changed meanwhile.
-        if begun != asked_at || begun >= deadline {
-            match self.ask_after_wait(asked, begun, deadline, asked_by.0) {
-                Ok(still) => asked = still,
-                Err(rejected) => return Attempted::rejected(rejected),
+    fn record(&mut self, now: Time, outcome: Outcome) {
+        self.is_over = true;
+        let observer = self.run.observer;
+        if let Some(permit) = self.breaker.take() {
+            match permit.record_at(clock::input_at(now), outcome) {
+                Recorded::Counted => {}
+                Recorded::Stale => observer.stale(),
+                Recorded::Changed(transition) => observer.changed(transition),
             }
         }
-        let ends = self.policy.timeout.map_or(Time::FAR, |timeout| begun + timeout).min(deadline);
-        let mut seen = Seen { inner: self, is_told: false };
-        let result = within(ends, begin(ends)).await;
+        if let Some(permit) = self.bulkhead.take() {
+            permit.record_at(clock::input_at(now), outcome);
+            observer.permit_returned();
+        }
+        observer.attempted(outcome);
+    }
+
+    /// Ends the attempt: with a result, or because its time was over.
+    pub(super) fn conclude<T, E>(
+        mut self,
+        result: Option<Result<T, E>>,
+        classify: &impl Fn(Result<&T, &E>) -> Classification,
+    ) -> Attempted<T, E> {
         let now = clock::now();
-        let ran = now.since(begun);
+        let ran = now.since(self.begun);
         let classification = match &result {
-            Some(result) => self.time(ran, classify(result.as_ref())),
-            None => self.classify_cut(ran),
+            Some(result) => self.run.timed(ran, classify(result.as_ref())),
+            None => self.run.cut_short(ran),
         };
-        if let Some(asked) = &mut asked {
-            asked.tell(now, classification.outcome);
-        }
-        if let Some(permit) = &mut permit {
-            permit.tell(now, classification.outcome);
-        }
-        seen.tell(classification.outcome);
+        self.record(now, classification.outcome);
         let result = match result {
             Some(result) => result.map_err(CallError::Failed),
             None => {
-                self.observer.timed_out();
+                self.run.observer.timed_out();
                 Err(CallError::TimedOut(ran))
             }
         };
         Attempted { result, classification }
     }
+}
 
-    fn ask_breaker(&self, now: Time, source: u32) -> Result<Option<Asked<'_>>, CallRejected> {
-        let Some(breaker) = &self.breaker else { return Ok(None) };
-        let (answer, changed) = breaker.ask_and_see(clock::input_at(now), breaker::Request { source });
-        if let Some(transition) = changed {
-            self.observer.changed(transition);
+impl Drop for Admitted<'_> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            let outcome = if std::thread::panicking() { Outcome::Failure } else { Outcome::Cancelled };
+            self.record(clock::now(), outcome);
         }
-        match answer {
-            Decision::Admit(ticket) => Ok(Some(Asked { inner: self, breaker, ticket: Some(ticket) })),
-            // A breaker keeps nobody waiting.
-            Decision::Wait { until } => Err(self.rejected(now, Reason::BreakerOpen, Some(until))),
-            Decision::Reject(Rejected { reason, retry_at }) => Err(self.rejected(now, reason, retry_at)),
+    }
+}
+
+impl<'a> Run<'a> {
+    /// One attempt, at most until the caller's deadline.
+    pub(super) async fn attempt<T, E, F, J>(
+        self,
+        asked_at: Time,
+        caller: Caller,
+        begin: impl FnOnce(Time) -> F,
+        classify: &J,
+    ) -> Attempted<T, E>
+    where
+        F: Future<Output = Result<T, E>>,
+        J: Fn(Result<&T, &E>) -> Classification,
+    {
+        let admitted = match self.admit(asked_at, caller).await {
+            Ok(admitted) => admitted,
+            Err(rejected) => return Attempted::rejected(rejected),
+        };
+        let ends = admitted.ends(caller.deadline);
+        let result = within(ends, begin(ends)).await;
+        admitted.conclude(result, classify)
+    }
+
+    async fn admit(self, asked_at: Time, caller: Caller) -> Result<Admitted<'a>, CallRejected> {
+        let mut breaker = self.breaker(asked_at, caller.source)?;
+        // Waits are futures of their own: most calls have none.
+        let mut now = match self.token(asked_at)? {
+            None => asked_at,
+            Some((rate, until)) => {
+                Box::pin(self.wait_for_token(rate, asked_at, until, caller.deadline)).await?
+            }
+        };
+        let mut bulkhead = None;
+        match self.permit(now, caller.priority)? {
+            None => {}
+            Some(Entry::Permit(permit)) => bulkhead = Some(permit),
+            Some(Entry::Queued(queued)) => {
+                bulkhead = Some(self.wait_in_queue(queued, now, caller.deadline).await?);
+                now = clock::now();
+            }
+        }
+        if now != asked_at || now >= caller.deadline {
+            breaker = self.after_wait(breaker, now, caller)?;
+        }
+        Ok(Admitted::new(self, breaker, bulkhead, now))
+    }
+
+    pub(super) fn breaker(self, now: Time, source: u32) -> Result<Option<BreakerPermit<'a>>, CallRejected> {
+        let Some(breaker) = &self.running.breaker else { return Ok(None) };
+        match breaker.try_acquire_at(clock::input_at(now), breaker::Request { source }) {
+            Ok(permit) => {
+                if let Some(transition) = permit.change() {
+                    self.observer.changed(transition);
+                }
+                Ok(Some(permit))
+            }
+            Err(rejected) => Err(self.rejected(now, rejected)),
         }
     }
 
-    /// Who has waited for a place does not begin past its deadline; and if the breaker changed meanwhile, it is asked
-    /// again: a queue of calls must not run into a dependency that was found to be down.
-    fn ask_after_wait<'a>(
-        &'a self,
-        asked: Option<Asked<'a>>,
+    /// A caller that has waited does not begin past its deadline. If the breaker changed meanwhile, it is
+    /// asked again: a queue of calls must not run into a dependency that was found to be down.
+    pub(super) fn after_wait(
+        self,
+        breaker: Option<BreakerPermit<'a>>,
         now: Time,
+        caller: Caller,
+    ) -> Result<Option<BreakerPermit<'a>>, CallRejected> {
+        if now >= caller.deadline {
+            return Err(self.rejected(now, Rejected { reason: Reason::Deadline, retry_at: None }));
+        }
+        match breaker {
+            Some(permit) if permit.is_stale() => {
+                // No call was made under it, so there is nothing to record.
+                permit.forget();
+                self.breaker(now, caller.source)
+            }
+            breaker => Ok(breaker),
+        }
+    }
+
+    /// Spends a token, or returns when to ask again.
+    pub(super) fn token(self, now: Time) -> Result<Option<(&'a RateLimiter, Time)>, CallRejected> {
+        let Some(rate) = &self.running.rate else { return Ok(None) };
+        match rate.ask_at(clock::input_at(now), rate::Request::default()) {
+            Decision::Admit(()) => Ok(None),
+            Decision::Wait { until } => Ok(Some((rate, until))),
+            Decision::Reject(rejected) => Err(self.rejected(now, rejected)),
+        }
+    }
+
+    /// Checks that a wait for a token ends in time.
+    pub(super) fn may_wait(self, until: Time, patience: Time, deadline: Time) -> Result<(), CallRejected> {
+        if until > patience || until >= deadline {
+            let rejected = Rejected { reason: Reason::RateLimit, retry_at: Some(until) };
+            return Err(self.rejected(clock::now(), rejected));
+        }
+        Ok(())
+    }
+
+    /// The moment at which a token was there.
+    async fn wait_for_token(
+        self,
+        rate: &RateLimiter,
+        now: Time,
+        mut until: Time,
         deadline: Time,
-        source: u32,
-    ) -> Result<Option<Asked<'a>>, CallRejected> {
-        if now >= deadline {
-            return Err(self.rejected(now, Reason::Deadline, None));
-        }
-        match asked {
-            Some(mut asked) if asked.ticket.is_some_and(|ticket| !asked.breaker.is_current(ticket)) => {
-                // Nothing was called under it, so there is nothing to tell.
-                asked.ticket = None;
-                self.ask_breaker(now, source)
-            }
-            asked => Ok(asked),
-        }
-    }
-
-    /// Until when to wait, if at all.
-    fn ask_rate(&self, now: Time) -> Result<Option<Time>, CallRejected> {
-        let Some(rate) = &self.rate else { return Ok(None) };
-        match rate.ask(now) {
-            Decision::Admit(_) => Ok(None),
-            Decision::Wait { until } => Ok(Some(until)),
-            Decision::Reject(Rejected { reason, retry_at }) => Err(self.rejected(now, reason, retry_at)),
-        }
-    }
-
-    /// The moment when the rate allowed it. The line of those who wait is the runtime's timer: each waits at most as
-    /// long as the limit says.
-    async fn wait_for_rate(&self, now: Time, mut until: Time, deadline: Time) -> Result<Time, CallRejected> {
-        let patience = now + self.rate_wait_max;
+    ) -> Result<Time, CallRejected> {
+        let _waiting = self.observer.waiting();
+        let patience = now + rate.wait_max();
         loop {
-            if until > patience || until >= deadline {
-                return Err(self.rejected(clock::now(), Reason::RateLimit, Some(until)));
-            }
+            self.may_wait(until, patience, deadline)?;
             tokio::time::sleep_until(clock::instant_of(until)).await;
             let now = clock::now();
-            match self.ask_rate(now)? {
+            match self.token(now)? {
                 None => return Ok(now),
-                Some(later) => until = later,
+                Some((_, later)) => until = later,
             }
         }
     }
 
-    fn ask_bulkhead(&self, now: Time, priority: Priority) -> Result<Entered<'_>, CallRejected> {
-        let Some(bulkhead) = &self.bulkhead else { return Ok(Entered::Admitted(None)) };
-        match bulkhead.enter(clock::input_at(now), priority) {
-            Entry::Admit(ticket) => Ok(Entered::Admitted(Some(Permit { bulkhead, ticket: Some(ticket) }))),
-            Entry::Wait { place, until } => Ok(Entered::Queued(Queued { bulkhead, place }, until)),
-            Entry::Reject(Rejected { reason, retry_at }) => Err(self.rejected(now, reason, retry_at)),
-        }
+    pub(super) fn permit(self, now: Time, priority: Priority) -> Result<Option<Entry<'a>>, CallRejected> {
+        let Some(bulkhead) = &self.running.bulkhead else { return Ok(None) };
+        let entry = bulkhead.enter_with(clock::input_at(now), priority, None);
+        entry.map(Some).map_err(|rejected| self.rejected(now, rejected))
     }
 
-    /// A permit, and the moment when it was there.
-    async fn wait_in_queue<'a>(
-        &self,
+    async fn wait_in_queue(
+        self,
         queued: Queued<'a>,
         now: Time,
-        until: Time,
         deadline: Time,
-    ) -> Result<(Option<Permit<'a>>, Time), CallRejected> {
-        let bulkhead = queued.bulkhead;
-        let granted = poll_fn(|cx| bulkhead.poll_granted(queued.place, cx.waker()));
-        let reason = match within(until.min(deadline), granted).await {
-            Some(Ok(ticket)) => return Ok((Some(Permit { bulkhead, ticket: Some(ticket) }), clock::now())),
-            Some(Err(reason)) => reason,
-            None if deadline < until => Reason::Deadline,
-            None => Reason::BulkheadWait,
-        };
-        Err(self.rejected(now, reason, None))
+    ) -> Result<BulkheadPermit<'a>, CallRejected> {
+        let _waiting = self.observer.waiting();
+        let until = queued.until();
+        let granted = within(until.min(deadline), queued).await;
+        granted.ok_or_else(|| self.waited_in_vain(now, until, deadline))
+    }
+
+    pub(super) fn waited_in_vain(self, now: Time, until: Time, deadline: Time) -> CallRejected {
+        let reason = if deadline < until { Reason::Deadline } else { Reason::BulkheadWait };
+        self.rejected(now, Rejected { reason, retry_at: None })
     }
 
     /// A success may have taken too long.
-    fn time(&self, ran: Duration, classification: Classification) -> Classification {
-        match (classification.outcome, self.slow_after) {
+    fn timed(self, ran: Duration, classification: Classification) -> Classification {
+        let policy = &self.running.policy;
+        let slow_after = policy.breaker.as_ref().and_then(|breaker| breaker.slow_after);
+        // Only an attempt that cannot be interrupted runs past its timeout and succeeds.
+        let slow_after = [slow_after, policy.timeout].into_iter().flatten().min();
+        match (classification.outcome, slow_after) {
             (Outcome::Success, Some(slow_after)) if ran >= slow_after => {
                 Classification { outcome: Outcome::Slow, ..classification }
             }
@@ -339,26 +295,23 @@ impl Inner {
         }
     }
 
-    /// An attempt that was cut short is a failure of the dependency, unless its caller's deadline gave it less than
-    /// half of what it may take: the policy's time-out, or its deadline if it has no time-out.
-    fn classify_cut(&self, ran: Duration) -> Classification {
-        let may_take = self.policy.timeout.or(self.policy.total_timeout);
+    /// An attempt that was cut short is a failure of the dependency, unless its caller's deadline gave it
+    /// less than half of what it may take: the policy's timeout, or its total timeout if it has no other.
+    fn cut_short(self, ran: Duration) -> Classification {
+        let policy = &self.running.policy;
+        let may_take = policy.timeout.or(policy.total_timeout);
         let had_time = may_take.is_none_or(|may_take| ran.saturating_mul(2) >= may_take);
         Classification::from(if had_time { Outcome::Failure } else { Outcome::Cancelled })
     }
 
-    pub(super) fn rejected(&self, now: Time, reason: Reason, retry_at: Option<Time>) -> CallRejected {
-        self.observer.rejected(reason);
-        CallRejected {
-            guard: self.observer.guard.clone(),
-            reason,
-            retry_after: retry_at.map(|at| at.since(now)),
-        }
+    pub(super) fn rejected(self, now: Time, rejected: Rejected) -> CallRejected {
+        self.observer.rejected(rejected.reason);
+        CallRejected::new(self.observer.name().clone(), rejected.reason, rejected.retry_after(now))
     }
 }
 
-/// A future's output, if it is there by that moment. What is ready is taken even then.
-async fn within<F: Future>(ends: Time, future: F) -> Option<F::Output> {
+/// The output of a future, if it is ready by that moment. An output that is ready is taken even then.
+pub(super) async fn within<F: Future>(ends: Time, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     // The timer is made only when it is needed: what is ready at once needs none.
     if let Poll::Ready(output) = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await {
@@ -371,7 +324,8 @@ async fn within<F: Future>(ends: Time, future: F) -> Option<F::Output> {
     if ends == Time::FAR {
         return Some(rest.await);
     }
-    // Tokio's own time-out, for it fires even if the future uses up the task's budget with each poll, where a timer
-    // would be told to wait for its turn for ever. And apart, so that what is moved about with each call stays small.
+    // Tokio's own timeout, because it fires even if the future uses up the task's budget with each poll,
+    // where a plain timer would be told to wait for its turn forever. On the heap, so that what moves with
+    // each call stays small.
     Box::pin(tokio::time::timeout_at(clock::instant_of(ends), rest)).await.ok()
 }

@@ -1,29 +1,45 @@
-//! A guard: the policies of one dependency at work in a program, for async calls of any kind.
+//! A guard: all policies of one dependency around any call, async or blocking.
 //!
 //! ```
-//! use mainstay_resilience::breaker;
-//! use mainstay_resilience::guard::{Call, CallError, Guard, Policy, errors_are_failures};
+//! use mainstay_resilience::guard::{CallError, Guard, Policy};
+//! use mainstay_resilience::{breaker, bulkhead};
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-//! let policy = Policy::new().breaker(breaker::Config::default());
-//! let guard = Guard::new("billing", policy).unwrap();
-//! let result: Result<u32, CallError<std::io::Error>> =
-//!     guard.call(Call::safe(), |_attempt| async { Ok(42) }, errors_are_failures).await;
-//! assert_eq!(result.unwrap(), 42);
+//! let policy = Policy::new().breaker(breaker::Config::default()).bulkhead(bulkhead::Config::default());
+//! let billing = Guard::new("billing", policy).unwrap();
+//! let result: Result<&str, CallError<std::io::Error>> = billing.call(|| async { Ok("paid") }).await;
+//! assert_eq!(result.unwrap(), "paid");
 //! # });
 //! ```
 //!
-//! A call is a future of the caller's task: nothing is spawned. Dropped at any point, it gives back its permit, its
-//! place in the queue and its probe. A panic of the operation counts as a failure, and gives them back as well.
+//! A guard decides what a result means by its classifier: by default an error is a failure, and
+//! [`classify_with`](GuardBuilder::classify_with) takes another rule. A call may be repeated only if its
+//! [`CallOptions`] say that it is safe.
+//!
+//! A call runs in its caller's task or thread: nothing is spawned. An async call that is dropped at any
+//! point gives back its permit, its place in the queue and its probe. A panic of the operation does the
+//! same, and counts as a failure.
 
 mod attempt;
-pub(crate) mod clock;
+mod blocking;
+mod builder;
+mod classify;
+mod error;
+mod handle;
+mod keyed;
 mod observer;
-mod run;
+mod options;
+mod retry;
+mod running;
+mod snapshot;
 #[cfg(test)]
 mod tests;
-mod words;
 
 pub use crate::policy::Policy;
-pub use run::Guard;
-pub use words::{Attempt, Call, CallError, CallRejected, Classification, errors_are_failures};
+pub use builder::GuardBuilder;
+pub use classify::{Classification, Classify, ErrorsAreFailures};
+pub use error::{CallError, CallRejected};
+pub use handle::Guard;
+pub use keyed::Guards;
+pub use options::{Attempt, CallOptions};
+pub use snapshot::Snapshot;

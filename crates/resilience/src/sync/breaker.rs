@@ -1,30 +1,36 @@
-//! A breaker that threads share.
+//! A circuit breaker shared by threads.
 
+use super::clock;
 use super::lanes::Lanes;
 use super::primitives::{AtomicU64, Mutex, Ordering, lock};
 use crate::breaker::{Circuit, Config, Forced, Request, Snapshot, State, Ticket, Transition};
-use crate::contract::{Decide, Decision, Input, Outcome, Recorded, Time};
+use crate::contract::{ConfigError, Decide, Decision, Input, Outcome, Reason, Recorded, Rejected, Time};
+use core::mem;
 
-/// A circuit breaker for all threads of a program: the plain state behind a lock, with the two questions of a
-/// closed breaker's good calls kept away from it.
+/// A circuit breaker shared by threads.
 ///
-/// Its answers are those of the plain state under some order of the questions that agrees with each thread's own.
-/// With a window of 1,024 calls, or of 10 seconds in 10 buckets, it takes less than 1 KiB, heap included.
+/// It decides as the plain [`breaker`](crate::breaker) does under some order of the calls that agrees with
+/// each thread's own. With a window of 1,024 calls, or of 10 seconds in 10 buckets, it takes less than 1 KiB
+/// including its heap memory. Acquiring a permit costs about 1 ns while the breaker is closed, and recording
+/// a success one compare-and-swap.
 ///
 /// ```
-/// use mainstay_resilience::{Decision, Input, Outcome, Time, breaker, sync};
+/// use mainstay_resilience::breaker::{Circuit, Config};
+/// use mainstay_resilience::{Outcome, Reason, sync::CircuitBreaker};
 ///
-/// let breaker = sync::Breaker::new(breaker::Config::default());
-/// let input = Input { now: Time::from_millis(1), random: 0 };
-/// if let Decision::Admit(ticket) = breaker.ask(input, breaker::Request::default()) {
-///     breaker.tell(input, ticket, Outcome::Success);
+/// let config = Config::new().consecutive_failures(2);
+/// let breaker = CircuitBreaker::new(config)?;
+/// for _ in 0..2 {
+///     breaker.try_acquire()?.record(Outcome::Failure);
 /// }
-/// assert_eq!(breaker.snapshot(input.now).window.calls, 1);
+/// assert_eq!(breaker.circuit(), Circuit::Open);
+/// assert_eq!(breaker.try_acquire().unwrap_err().reason, Reason::BreakerOpen);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
-pub struct Breaker {
+pub struct CircuitBreaker {
     lanes: Lanes,
-    /// From when on a success must be told at its own moment.
+    /// From this moment on a success must be recorded at its own time.
     bucket_end: AtomicU64,
     inner: Mutex<Inner>,
 }
@@ -35,84 +41,196 @@ struct Inner {
     state: State,
 }
 
-impl Breaker {
-    /// A closed one.
+/// A call that a [`CircuitBreaker`] admitted. Dropped without an outcome, the call counts as cancelled: it
+/// says nothing about the dependency, and a probe frees its place.
+///
+/// ```
+/// use mainstay_resilience::{breaker, sync::CircuitBreaker};
+///
+/// let breaker = CircuitBreaker::new(breaker::Config::default())?;
+/// drop(breaker.try_acquire()?);
+/// assert_eq!(breaker.snapshot().window.calls, 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "dropped at once, the call counts as cancelled"]
+pub struct BreakerPermit<'a> {
+    breaker: &'a CircuitBreaker,
+    ticket: Ticket,
+    acquired: Input,
+    change: Option<Transition>,
+}
+
+impl BreakerPermit<'_> {
+    /// Records how the call ended.
     ///
     /// ```
-    /// # use mainstay_resilience::{breaker, sync};
-    /// let breaker = sync::Breaker::new(breaker::Config::new().calls_min(5));
-    /// assert!(breaker.is_closed());
+    /// # use mainstay_resilience::{Outcome, Recorded, breaker, sync::CircuitBreaker};
+    /// let breaker = CircuitBreaker::new(breaker::Config::default())?;
+    /// assert_eq!(breaker.try_acquire()?.record(Outcome::Success), Recorded::Counted);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    #[must_use]
-    pub fn new(config: Config) -> Self {
-        let state = config.state();
-        let lanes = Lanes::new();
-        let bucket_end = AtomicU64::new(state.bucket_end().as_nanos());
-        Self { lanes, bucket_end, inner: Mutex::new(Inner { config, state }) }
+    pub fn record(self, outcome: Outcome) -> Recorded<Transition> {
+        self.record_at(clock::input(), outcome)
     }
 
-    /// May a call be made? As [`Decide::ask`]; about 1 ns while it is closed.
+    /// As [`record`](Self::record), at a given time.
     ///
     /// ```
-    /// # use mainstay_resilience::{Input, Time, breaker, sync};
-    /// let breaker = sync::Breaker::new(breaker::Config::default());
-    /// let (input, request) = (Input::at(Time::from_millis(1)), breaker::Request::default());
-    /// assert!(breaker.ask(input, request).admitted().is_some());
-    /// breaker.trip(input);
-    /// assert!(breaker.ask(input, request).admitted().is_none());
+    /// # use mainstay_resilience::{Input, Outcome, Recorded, breaker, sync::CircuitBreaker};
+    /// let breaker = CircuitBreaker::new(breaker::Config::new().consecutive_failures(1))?;
+    /// let input = Input::default();
+    /// let permit = breaker.try_acquire_at(input, breaker::Request::default())?;
+    /// assert!(matches!(permit.record_at(input, Outcome::Failure), Recorded::Changed(_)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[inline]
-    pub fn ask(&self, input: Input, request: Request) -> Decision<Ticket> {
-        match self.lanes.generation() {
-            Some(generation) => Decision::Admit(Ticket { generation, probe: 0, source: request.source }),
-            None => self.ask_state(input, request).0,
-        }
+    pub fn record_at(self, input: Input, outcome: Outcome) -> Recorded<Transition> {
+        let (breaker, ticket) = (self.breaker, self.ticket);
+        mem::forget(self);
+        breaker.tell(input, ticket, outcome)
     }
 
-    /// The same, with the change that asking made: time may turn an open breaker half-open.
+    /// Whether this call is a probe: one of the few that test recovery while the breaker is half-open.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{breaker, sync::CircuitBreaker};
+    /// let breaker = CircuitBreaker::new(breaker::Config::default())?;
+    /// assert!(!breaker.try_acquire()?.is_probe());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn is_probe(&self) -> bool {
+        self.ticket.is_probe()
+    }
+
+    /// The change that this call made when it was admitted: the first probe turns an open breaker half-open.
     ///
     /// ```
     /// # use mainstay_resilience::breaker::{Circuit, Config, Request};
-    /// # use mainstay_resilience::{Input, Time, sync};
-    /// let breaker = sync::Breaker::new(Config::default());
-    /// breaker.trip(Input::at(Time::ZERO));
-    /// // A minute later it is time for a probe.
-    /// let (answer, change) = breaker.ask_and_see(Input::at(Time::from_millis(60_000)), Request::default());
-    /// assert!(answer.admitted().is_some_and(|ticket| ticket.is_probe()));
-    /// assert_eq!(change.map(|change| change.to), Some(Circuit::HalfOpen));
+    /// # use mainstay_resilience::{Input, Time, sync::CircuitBreaker};
+    /// let breaker = CircuitBreaker::new(Config::default())?;
+    /// breaker.trip_at(Input::at(Time::ZERO));
+    /// let minute = Input::at(Time::from_millis(60_000));
+    /// let probe = breaker.try_acquire_at(minute, Request::default())?;
+    /// assert_eq!(probe.change().map(|change| change.to), Some(Circuit::HalfOpen));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[must_use]
+    pub fn change(&self) -> Option<Transition> {
+        self.change
+    }
+
+    /// Whether the breaker has changed since this call was admitted: its outcome would no longer count.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{breaker, sync::CircuitBreaker};
+    /// let breaker = CircuitBreaker::new(breaker::Config::default())?;
+    /// let permit = breaker.try_acquire()?;
+    /// breaker.trip();
+    /// assert!(permit.is_stale());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        self.breaker.lanes.generation() != Some(self.ticket.generation)
+            && lock(&self.breaker.inner).state.generation() != self.ticket.generation
+    }
+
+    /// Gives the permit back without telling the breaker anything. Only for a call that was never made and
+    /// whose ticket is stale.
+    #[cfg(feature = "async")]
+    pub(crate) fn forget(self) {
+        mem::forget(self);
+    }
+}
+
+impl Drop for BreakerPermit<'_> {
+    fn drop(&mut self) {
+        // A cancelled call has no time of its own, so that of its acquisition will do.
+        self.breaker.tell(self.acquired, self.ticket, Outcome::Cancelled);
+    }
+}
+
+impl CircuitBreaker {
+    /// A closed breaker.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{breaker, sync::CircuitBreaker};
+    /// let config = breaker::Config::new().probes(0);
+    /// assert_eq!(CircuitBreaker::new(config).unwrap_err().field, "probes");
+    /// ```
+    ///
+    /// # Errors
+    /// The first field of the configuration that is out of range.
+    pub fn new(config: Config) -> Result<Self, ConfigError> {
+        config.check()?;
+        let state = config.state();
+        let lanes = Lanes::new();
+        let bucket_end = AtomicU64::new(state.bucket_end().as_nanos());
+        Ok(Self { lanes, bucket_end, inner: Mutex::new(Inner { config, state }) })
+    }
+
+    /// Asks whether a call may be made.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Reason, breaker, sync::CircuitBreaker};
+    /// let breaker = CircuitBreaker::new(breaker::Config::default())?;
+    /// assert!(breaker.try_acquire().is_ok());
+    /// breaker.trip();
+    /// assert_eq!(breaker.try_acquire().unwrap_err().reason, Reason::BreakerOpen);
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The breaker does not admit the call.
+    pub fn try_acquire(&self) -> Result<BreakerPermit<'_>, Rejected> {
+        self.try_acquire_at(clock::input(), Request::default())
+    }
+
+    /// As [`try_acquire`](Self::try_acquire), at a given time and for a given source.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Input, Time, breaker, sync::CircuitBreaker};
+    /// let breaker = CircuitBreaker::new(breaker::Config::default())?;
+    /// let (input, request) = (Input::at(Time::from_millis(1)), breaker::Request { source: 7 });
+    /// assert!(breaker.try_acquire_at(input, request).is_ok());
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The breaker does not admit the call.
     #[inline]
-    pub fn ask_and_see(&self, input: Input, request: Request) -> (Decision<Ticket>, Option<Transition>) {
-        match self.lanes.generation() {
-            Some(generation) => {
-                (Decision::Admit(Ticket { generation, probe: 0, source: request.source }), None)
-            }
-            None => self.ask_state(input, request),
+    pub fn try_acquire_at(&self, input: Input, request: Request) -> Result<BreakerPermit<'_>, Rejected> {
+        if let Some(generation) = self.lanes.generation() {
+            let ticket = Ticket { generation, probe: 0, source: request.source };
+            return Ok(BreakerPermit { breaker: self, ticket, acquired: input, change: None });
         }
+        self.ask_state(input, request)
     }
 
     #[cold]
-    fn ask_state(&self, input: Input, request: Request) -> (Decision<Ticket>, Option<Transition>) {
+    fn ask_state(&self, input: Input, request: Request) -> Result<BreakerPermit<'_>, Rejected> {
         self.locked(input, |config, state| {
             let from = state.circuit();
-            let answer = config.ask(state, input, request);
+            let decision = config.ask(state, input, request);
             let to = state.circuit();
-            (answer, (from != to).then_some(Transition { from, to }))
+            let change = (from != to).then_some(Transition { from, to });
+            match decision {
+                Decision::Admit(ticket) => {
+                    Ok(BreakerPermit { breaker: self, ticket, acquired: input, change })
+                }
+                // A breaker lets nobody wait.
+                Decision::Wait { until } => {
+                    Err(Rejected { reason: Reason::BreakerProbing, retry_at: Some(until) })
+                }
+                Decision::Reject(rejected) => Err(rejected),
+            }
         })
     }
 
-    /// What came of a call. As [`Decide::tell`]; one compare-and-swap for a success while it is closed.
-    ///
-    /// ```
-    /// # use mainstay_resilience::{Input, Outcome, Recorded, breaker, sync};
-    /// let config = breaker::Config::new().consecutive_failures(1);
-    /// let (breaker, input) = (sync::Breaker::new(config), Input::default());
-    /// let ticket = breaker.ask(input, breaker::Request::default()).admitted().unwrap();
-    /// assert_eq!(breaker.tell(input, ticket, Outcome::Success), Recorded::Counted);
-    /// assert!(matches!(breaker.tell(input, ticket, Outcome::Failure), Recorded::Changed(_)));
-    /// ```
     #[inline]
-    pub fn tell(&self, input: Input, ticket: Ticket, outcome: Outcome) -> Recorded<Transition> {
+    pub(super) fn tell(&self, input: Input, ticket: Ticket, outcome: Outcome) -> Recorded<Transition> {
         if ticket.probe == 0 {
             match outcome {
                 Outcome::Success
@@ -137,126 +255,184 @@ impl Breaker {
         self.locked(input, |config, state| config.tell(state, input, ticket, outcome, 1))
     }
 
-    /// Opens it from outside, as if it had tripped; nothing changes while it is held open or closed.
+    /// Opens the breaker, as if it had tripped by itself: it will probe and recover. Does nothing while the
+    /// breaker is forced.
     ///
     /// ```
     /// # use mainstay_resilience::breaker::{Circuit, Config};
-    /// # use mainstay_resilience::{Input, sync};
-    /// // A health check has failed: no need to learn it from the calls.
-    /// let breaker = sync::Breaker::new(Config::default());
-    /// assert_eq!(breaker.trip(Input::default()).to, Circuit::Open);
+    /// # use mainstay_resilience::sync::CircuitBreaker;
+    /// // A health check failed: do not wait for calls to fail.
+    /// let breaker = CircuitBreaker::new(Config::default())?;
+    /// assert_eq!(breaker.trip().to, Circuit::Open);
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
     /// ```
-    pub fn trip(&self, input: Input) -> Transition {
+    pub fn trip(&self) -> Transition {
+        self.trip_at(clock::input())
+    }
+
+    /// As [`trip`](Self::trip), at a given time.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Input, breaker, sync::CircuitBreaker};
+    /// let breaker = CircuitBreaker::new(breaker::Config::default())?;
+    /// breaker.trip_at(Input::default());
+    /// assert!(!breaker.is_closed());
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
+    /// ```
+    pub fn trip_at(&self, input: Input) -> Transition {
         self.locked(input, |config, state| config.trip(state, input))
     }
 
-    /// Holds it open or closed from outside, or lets go of it.
+    /// Holds the breaker open or closed, or lets it decide again.
     ///
     /// ```
-    /// # use mainstay_resilience::breaker::{Config, Forced, Request};
-    /// # use mainstay_resilience::{Input, sync};
-    /// let (breaker, input) = (sync::Breaker::new(Config::default()), Input::default());
-    /// breaker.force(input, Forced::Open);
-    /// assert!(breaker.ask(input, Request::default()).admitted().is_none());
-    /// breaker.force(input, Forced::No);
+    /// # use mainstay_resilience::breaker::{Circuit, Config, Forced};
+    /// # use mainstay_resilience::sync::CircuitBreaker;
+    /// let breaker = CircuitBreaker::new(Config::default())?;
+    /// breaker.force(Forced::Open);
+    /// assert_eq!(breaker.circuit(), Circuit::Open);
+    /// breaker.force(Forced::No);
     /// assert!(breaker.is_closed());
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
     /// ```
-    pub fn force(&self, input: Input, forced: Forced) -> Transition {
+    pub fn force(&self, forced: Forced) -> Transition {
+        self.force_at(clock::input(), forced)
+    }
+
+    /// As [`force`](Self::force), at a given time.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Input, breaker, sync::CircuitBreaker};
+    /// let breaker = CircuitBreaker::new(breaker::Config::default())?;
+    /// breaker.force_at(Input::default(), breaker::Forced::Open);
+    /// assert_eq!(breaker.snapshot().forced, breaker::Forced::Open);
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
+    /// ```
+    pub fn force_at(&self, input: Input, forced: Forced) -> Transition {
         self.locked(input, |config, state| config.force(state, input, forced))
     }
 
-    /// Other rules from now on. The state is kept; another window begins empty.
+    /// Replaces the configuration. The breaker keeps its state and its outstanding permits; a different
+    /// window starts empty.
     ///
     /// ```
-    /// # use mainstay_resilience::{Input, Outcome, breaker, sync};
-    /// let (breaker, input) = (sync::Breaker::new(breaker::Config::default()), Input::default());
-    /// let ticket = breaker.ask(input, breaker::Request::default()).admitted().unwrap();
-    /// breaker.configure(input, breaker::Config::new().consecutive_failures(1));
-    /// // The ticket is still good, and the new rule holds.
-    /// breaker.tell(input, ticket, Outcome::Failure);
+    /// # use mainstay_resilience::{Outcome, breaker, sync::CircuitBreaker};
+    /// let breaker = CircuitBreaker::new(breaker::Config::default())?;
+    /// let permit = breaker.try_acquire()?;
+    /// breaker.configure(breaker::Config::new().consecutive_failures(1))?;
+    /// permit.record(Outcome::Failure);
     /// assert!(!breaker.is_closed());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn configure(&self, input: Input, config: Config) {
+    ///
+    /// # Errors
+    /// The first field that is out of range. The configuration is unchanged then.
+    pub fn configure(&self, config: Config) -> Result<(), ConfigError> {
+        self.configure_at(clock::input(), config)
+    }
+
+    /// As [`configure`](Self::configure), at a given time.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Input, breaker, sync::CircuitBreaker};
+    /// let breaker = CircuitBreaker::new(breaker::Config::default())?;
+    /// let wrong = breaker::Config::new().probes(0);
+    /// assert!(breaker.configure_at(Input::default(), wrong).is_err());
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The first field that is out of range. The configuration is unchanged then.
+    pub fn configure_at(&self, input: Input, config: Config) -> Result<(), ConfigError> {
+        config.check()?;
         let mut inner = lock(&self.inner);
         self.settle(&mut inner, input);
         inner.config = config;
-        // The new configuration's window, and its ramp, take their place with the next look at the time.
+        // The new window and ramp take effect with the next look at the time.
         let Inner { config, state } = &mut *inner;
-        config.tell(
-            state,
-            input,
-            Ticket { generation: state.generation(), probe: 0, source: 0 },
-            Outcome::Neutral,
-            0,
-        );
+        let ticket = Ticket { generation: state.generation(), probe: 0, source: 0 };
+        config.tell(state, input, ticket, Outcome::Neutral, 0);
         self.publish(&inner);
+        Ok(())
     }
 
-    /// It as it is, for people and metrics.
+    /// The current state, for display and metrics.
     ///
     /// ```
-    /// # use mainstay_resilience::{Input, Time, breaker, sync};
-    /// let breaker = sync::Breaker::new(breaker::Config::default());
-    /// breaker.trip(Input::at(Time::ZERO));
-    /// let seen = breaker.snapshot(Time::from_millis(1));
-    /// assert_eq!((seen.circuit.code(), seen.trips), ("open", 1));
+    /// # use mainstay_resilience::{breaker, sync::CircuitBreaker};
+    /// let breaker = CircuitBreaker::new(breaker::Config::default())?;
+    /// breaker.trip();
+    /// let snapshot = breaker.snapshot();
+    /// assert_eq!((snapshot.circuit.code(), snapshot.trips), ("open", 1));
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
     /// ```
-    pub fn snapshot(&self, now: Time) -> Snapshot {
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        self.snapshot_at(clock::now())
+    }
+
+    /// As [`snapshot`](Self::snapshot), at a given time.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Input, Time, breaker, sync::CircuitBreaker};
+    /// let breaker = CircuitBreaker::new(breaker::Config::default())?;
+    /// breaker.trip_at(Input::at(Time::ZERO));
+    /// assert_eq!(breaker.snapshot_at(Time::from_millis(1)).trips, 1);
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn snapshot_at(&self, now: Time) -> Snapshot {
         self.locked(Input::at(now), |config, state| config.snapshot(state, now))
     }
 
-    /// Which of the three states it is in.
+    /// Closed, open or half-open. A breaker that is forced is in the state that it is held in; one whose
+    /// ramp has not ended is closed ([`Snapshot::ramping`] tells).
     ///
     /// ```
     /// # use mainstay_resilience::breaker::{Circuit, Config};
-    /// # use mainstay_resilience::{Input, sync};
-    /// let breaker = sync::Breaker::new(Config::default());
+    /// # use mainstay_resilience::sync::CircuitBreaker;
+    /// let breaker = CircuitBreaker::new(Config::default())?;
     /// assert_eq!(breaker.circuit(), Circuit::Closed);
-    /// breaker.trip(Input::default());
-    /// assert_eq!(breaker.circuit(), Circuit::Open);
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
     /// ```
+    #[must_use]
     pub fn circuit(&self) -> Circuit {
         if self.lanes.generation().is_some() { Circuit::Closed } else { lock(&self.inner).state.circuit() }
     }
 
-    /// Does somebody hold it open or closed?
-    #[cfg(not(loom))]
-    pub(super) fn is_forced(&self) -> bool {
-        lock(&self.inner).state.is_forced()
-    }
-
-    /// Is a ticket from after the last change?
-    #[cfg(feature = "async")]
-    pub(crate) fn is_current(&self, ticket: Ticket) -> bool {
-        self.lanes.generation() == Some(ticket.generation)
-            || lock(&self.inner).state.generation() == ticket.generation
-    }
-
-    /// Does it admit every call at present?
+    /// Whether [`circuit`](Self::circuit) is [`Circuit::Closed`].
     ///
     /// ```
     /// # use mainstay_resilience::breaker::{Config, Forced};
-    /// # use mainstay_resilience::{Input, sync};
-    /// let breaker = sync::Breaker::new(Config::default());
-    /// breaker.trip(Input::default());
-    /// breaker.force(Input::default(), Forced::Closed);
-    /// assert!(breaker.is_closed(), "somebody says so");
+    /// # use mainstay_resilience::sync::CircuitBreaker;
+    /// let breaker = CircuitBreaker::new(Config::default())?;
+    /// breaker.trip();
+    /// breaker.force(Forced::Closed);
+    /// assert!(breaker.is_closed());
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
     /// ```
+    #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.lanes.generation().is_some() || lock(&self.inner).state.admits_all()
+        self.circuit() == Circuit::Closed
     }
 
-    /// One question at a time: what was pending first.
-    fn locked<R>(&self, input: Input, question: impl FnOnce(&Config, &mut State) -> R) -> R {
+    /// Whether an operator holds it open or closed.
+    #[cfg(not(loom))]
+    pub(crate) fn is_forced(&self) -> bool {
+        lock(&self.inner).state.is_forced()
+    }
+
+    /// Runs one operation on the state, after what the lanes hold.
+    fn locked<R>(&self, input: Input, operation: impl FnOnce(&Config, &mut State) -> R) -> R {
         let mut inner = lock(&self.inner);
         self.settle(&mut inner, input);
         let Inner { config, state } = &mut *inner;
-        let answer = question(config, state);
+        let result = operation(config, state);
         self.publish(&inner);
-        answer
+        result
     }
 
-    /// Closes the lanes and tells the state what was pending, at a moment of the bucket that it was told in.
+    /// Closes the lanes and records the successes that they held, at a time within the bucket they belong to.
     fn settle(&self, inner: &mut Inner, input: Input) {
         let n = self.lanes.close();
         if n == 0 {
@@ -269,7 +445,7 @@ impl Breaker {
         config.tell(state, Input { now, ..input }, ticket, Outcome::Success, n);
     }
 
-    /// Lets the lanes know; closed they stay unless every call is admitted.
+    /// Opens the lanes again, if every call is admitted.
     fn publish(&self, inner: &Inner) {
         self.bucket_end.store(inner.state.bucket_end().as_nanos(), Ordering::Relaxed);
         if inner.state.admits_all() {

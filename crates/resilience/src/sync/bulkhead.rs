@@ -1,238 +1,283 @@
-//! A bulkhead that tasks share.
+//! A bulkhead shared by tasks and threads.
 
+use super::clock;
 use super::primitives::{Mutex, lock};
+use super::queue::{Queued, Waiters};
 use crate::bulkhead::{Config, Request, Snapshot, State, Ticket};
-use crate::contract::{Decide, Decision, Input, Outcome, Reason, Rejected, Time};
+use crate::contract::{ConfigError, Decide, Decision, Input, Outcome, Reason, Rejected, Time};
 use crate::shed::Priority;
+use core::mem;
 use core::task::{Poll, Waker};
 
-/// A bulkhead for all tasks of a program: the plain state behind a lock that is never held across a call.
+/// A cap on concurrent calls, shared by tasks and threads.
 ///
-/// Who must wait has a [`Place`]. A permit that comes free is granted to the next in the queue there and then, in its
-/// name, and its task is woken; should the task be gone, the permit goes on to the next. So no wake-up can be lost
-/// and nobody is overtaken.
+/// A permit that is returned is granted to the first caller in the queue at once, in its name, and then its
+/// task is woken. If the task is gone, the permit goes on to the next. So no wake-up is lost, and no caller
+/// overtakes another of the same priority.
 ///
 /// ```
-/// use mainstay_resilience::sync::{Bulkhead, Entry};
-/// use mainstay_resilience::shed::Priority;
-/// use mainstay_resilience::{Input, Outcome, bulkhead};
+/// use mainstay_resilience::{Outcome, Reason, bulkhead, sync::Bulkhead};
 ///
-/// let config = bulkhead::Config::new().limit(bulkhead::Limit::Fixed(1)).queue_max(0);
-/// let (bulkhead, input) = (Bulkhead::new(config), Input::default());
-/// let Entry::Admit(ticket) = bulkhead.enter(input, Priority::Normal) else { unreachable!("it is free") };
-/// assert!(matches!(bulkhead.enter(input, Priority::Normal), Entry::Reject(_)));
-/// bulkhead.tell(input, ticket, Outcome::Success);
-/// assert!(matches!(bulkhead.enter(input, Priority::Normal), Entry::Admit(_)));
+/// let limit = bulkhead::Limit::Fixed(1);
+/// let bulkhead = Bulkhead::new(bulkhead::Config::new().limit(limit))?;
+/// let permit = bulkhead.try_acquire()?;
+/// assert_eq!(bulkhead.try_acquire().unwrap_err().reason, Reason::BulkheadFull);
+/// permit.record(Outcome::Success);
+/// assert!(bulkhead.try_acquire().is_ok());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
 pub struct Bulkhead {
     inner: Mutex<Inner>,
 }
 
-/// A place in the queue: held until a permit was taken, none will come, or it was left.
-///
-/// ```
-/// use mainstay_resilience::sync::{Bulkhead, Entry, Place};
-/// use mainstay_resilience::{Input, bulkhead, shed::Priority};
-///
-/// let config = bulkhead::Config::new().limit(bulkhead::Limit::Fixed(1));
-/// let (bulkhead, input) = (Bulkhead::new(config), Input::default());
-/// let mut places: Vec<Place> = Vec::new();
-/// for _ in 0..3 {
-///     if let Entry::Wait { place, .. } = bulkhead.enter(input, Priority::Normal) {
-///         places.push(place);
-///     }
-/// }
-/// assert_eq!(places.len(), 2);
-/// assert_ne!(places[0], places[1]);
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place(u64);
-
-/// What a bulkhead says to a new caller.
-///
-/// ```
-/// use mainstay_resilience::sync::{Bulkhead, Entry};
-/// use mainstay_resilience::{Reason, Rejected, Input, bulkhead, shed::Priority};
-///
-/// let config = bulkhead::Config::new().limit(bulkhead::Limit::Fixed(1)).queue_max(1);
-/// let bulkhead = Bulkhead::new(config);
-/// let entries = [0; 3].map(|_| bulkhead.enter(Input::default(), Priority::Normal));
-/// assert!(matches!(
-///     entries,
-///     [Entry::Admit(_), Entry::Wait { .. }, Entry::Reject(Rejected { reason: Reason::BulkheadFull, .. }),]
-/// ));
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "a permit must come back through `tell`, and a place through `leave`"]
-pub enum Entry {
-    /// Go ahead.
-    Admit(Ticket),
-    /// Wait in the queue: ask with [`Bulkhead::poll_granted`], and [`Bulkhead::leave`] it when done.
-    Wait {
-        /// Its place.
-        place: Place,
-        /// When its patience ends.
-        until: Time,
-    },
-    /// Do not call: the queue is full, or the call was shed.
-    Reject(Rejected),
-}
-
 #[derive(Debug)]
 struct Inner {
     config: Config,
     state: State,
-    waiting: Waiters,
+    waiters: Waiters,
 }
 
-/// Those in the queue, and those who were granted a permit and have not taken it yet; each found by its place at once.
-#[derive(Debug, Default)]
-struct Waiters {
-    slots: Vec<Option<Waiter>>,
-    free: Vec<usize>,
-    last: u64,
-}
-
+/// One of a [`Bulkhead`]'s permits. Dropped without an outcome, it goes back, and the call counts as
+/// cancelled.
+///
+/// ```
+/// use mainstay_resilience::{bulkhead, sync::Bulkhead};
+///
+/// let bulkhead = Bulkhead::new(bulkhead::Config::default())?;
+/// let permit = bulkhead.try_acquire()?;
+/// assert_eq!(bulkhead.snapshot().in_use, 1);
+/// drop(permit);
+/// assert_eq!(bulkhead.snapshot().in_use, 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
-struct Waiter {
-    place: u64,
-    waker: Option<Waker>,
-    granted: Option<Ticket>,
+#[must_use = "dropped at once, the permit goes back"]
+pub struct BulkheadPermit<'a> {
+    bulkhead: &'a Bulkhead,
+    ticket: Ticket,
+    /// The input of its acquisition, if it came from the caller and not from the clock.
+    acquired: Option<Input>,
 }
 
-/// How much of a place is its slot: more than a queue may be long.
-const SLOT_BITS: u32 = 20;
-
-impl Waiters {
-    /// A place that was never given out before, and in which slot it would be.
-    fn next_place(&mut self) -> u64 {
-        self.last = self.last.wrapping_add(1);
-        let slot = self.free.last().copied().unwrap_or(self.slots.len());
-        self.last << SLOT_BITS | slot as u64 & ((1 << SLOT_BITS) - 1)
+impl<'a> BulkheadPermit<'a> {
+    pub(super) fn new(bulkhead: &'a Bulkhead, ticket: Ticket, acquired: Option<Input>) -> Self {
+        Self { bulkhead, ticket, acquired }
     }
 
-    fn slot(place: u64) -> usize {
-        (place & ((1 << SLOT_BITS) - 1)) as usize
+    /// Returns the permit and records how the call ended. An adaptive limit learns from it.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Outcome, bulkhead, sync::Bulkhead};
+    /// let bulkhead = Bulkhead::new(bulkhead::Config::default())?;
+    /// bulkhead.try_acquire()?.record(Outcome::Failure);
+    /// assert_eq!(bulkhead.snapshot().in_use, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn record(self, outcome: Outcome) {
+        self.record_at(clock::input(), outcome);
     }
 
-    fn insert(&mut self, place: u64) {
-        let waiter = Some(Waiter { place, waker: None, granted: None });
-        match self.free.pop() {
-            Some(slot) => self.slots[slot] = waiter,
-            None => self.slots.push(waiter),
-        }
+    /// As [`record`](Self::record), at a given time.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Input, Outcome, bulkhead, shed::Priority, sync::Bulkhead};
+    /// let bulkhead = Bulkhead::new(bulkhead::Config::default())?;
+    /// let permit = bulkhead.try_acquire_at(Input::default(), Priority::Normal)?;
+    /// permit.record_at(Input::default(), Outcome::Success);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn record_at(self, input: Input, outcome: Outcome) {
+        let (bulkhead, ticket) = (self.bulkhead, self.ticket);
+        mem::forget(self);
+        bulkhead.tell(input, ticket, outcome);
     }
+}
 
-    fn get_mut(&mut self, place: u64) -> Option<&mut Waiter> {
-        self.slots.get_mut(Self::slot(place))?.as_mut().filter(|waiter| waiter.place == place)
+impl Drop for BulkheadPermit<'_> {
+    fn drop(&mut self) {
+        let input = self.acquired.unwrap_or_else(clock::input);
+        self.bulkhead.tell(input, self.ticket, Outcome::Cancelled);
     }
+}
 
-    fn remove(&mut self, place: u64) -> Option<Waiter> {
-        self.get_mut(place)?;
-        self.free.push(Self::slot(place));
-        self.slots.get_mut(Self::slot(place))?.take()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.slots.len() == self.free.len()
-    }
+/// What a caller gets who is willing to wait.
+///
+/// ```
+/// use mainstay_resilience::shed::Priority;
+/// use mainstay_resilience::sync::{Bulkhead, Entry};
+/// use mainstay_resilience::{Reason, bulkhead};
+///
+/// let config = bulkhead::Config::new().limit(bulkhead::Limit::Fixed(1)).queue_max(1);
+/// let bulkhead = Bulkhead::new(config)?;
+/// let entries = [0; 3].map(|_| bulkhead.enter(Priority::Normal));
+/// assert!(matches!(entries, [Ok(Entry::Permit(_)), Ok(Entry::Queued(_)), Err(_)]));
+/// # Ok::<(), mainstay_resilience::ConfigError>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "dropped at once, the permit goes back, and the caller leaves the queue"]
+pub enum Entry<'a> {
+    /// A permit was free.
+    Permit(BulkheadPermit<'a>),
+    /// The caller is in the queue.
+    Queued(Queued<'a>),
 }
 
 impl Bulkhead {
-    /// One with all its permits free.
+    /// A bulkhead with all permits free.
     ///
     /// ```
-    /// # use mainstay_resilience::{Time, bulkhead, sync::Bulkhead};
-    /// let config = bulkhead::Config::new().limit(bulkhead::Limit::Fixed(8));
-    /// assert_eq!(Bulkhead::new(config).snapshot(Time::ZERO).limit, 8);
-    /// ```
-    #[must_use]
-    pub fn new(config: Config) -> Self {
-        let state = config.state();
-        Self { inner: Mutex::new(Inner { config, state, waiting: Waiters::default() }) }
-    }
-
-    /// A permit, a place in the queue, or neither.
-    ///
-    /// ```
-    /// # use mainstay_resilience::{Input, Time, bulkhead, sync::{Bulkhead, Entry}, shed::Priority};
-    /// let config = bulkhead::Config::new().limit(bulkhead::Limit::Fixed(1));
-    /// let (bulkhead, input) = (Bulkhead::new(config), Input::at(Time::ZERO));
-    /// assert!(matches!(bulkhead.enter(input, Priority::Normal), Entry::Admit(_)));
-    /// let Entry::Wait { until, .. } = bulkhead.enter(input, Priority::Normal) else { unreachable!() };
-    /// assert_eq!(until, Time::from_millis(500), "its patience ends then");
-    /// ```
-    pub fn enter(&self, input: Input, priority: Priority) -> Entry {
-        let inner = &mut *lock(&self.inner);
-        let caller = inner.waiting.next_place();
-        match inner.config.ask_as_new(&mut inner.state, input, Request { caller, priority }) {
-            Decision::Admit(ticket) => Entry::Admit(ticket),
-            Decision::Wait { until } => {
-                inner.waiting.insert(caller);
-                Entry::Wait { place: Place(caller), until }
-            }
-            Decision::Reject(rejected) => Entry::Reject(rejected),
-        }
-    }
-
-    /// Has a permit come? If not, the waker is woken when one does. Pending for ever once its patience has ended: the
-    /// caller watches the clock, and then [`leave`](Bulkhead::leave)s.
-    ///
-    /// ```
-    /// # use mainstay_resilience::{Input, Outcome, bulkhead, sync::{Bulkhead, Entry}, shed::Priority};
-    /// # use std::task::{Poll, Waker};
-    /// let config = bulkhead::Config::new().limit(bulkhead::Limit::Fixed(1));
-    /// let (bulkhead, input) = (Bulkhead::new(config), Input::default());
-    /// let Entry::Admit(ticket) = bulkhead.enter(input, Priority::Normal) else { unreachable!() };
-    /// let Entry::Wait { place, .. } = bulkhead.enter(input, Priority::Normal) else { unreachable!() };
-    /// // In a future it is its own waker, and this is one turn of its poll.
-    /// let waker = Waker::noop();
-    /// assert!(bulkhead.poll_granted(place, &waker).is_pending());
-    /// bulkhead.tell(input, ticket, Outcome::Success);
-    /// assert!(matches!(bulkhead.poll_granted(place, &waker), Poll::Ready(Ok(_))));
+    /// # use mainstay_resilience::{bulkhead, sync::Bulkhead};
+    /// let fixed = |permits| bulkhead::Config::new().limit(bulkhead::Limit::Fixed(permits));
+    /// assert_eq!(Bulkhead::new(fixed(8))?.snapshot().limit, 8);
+    /// assert_eq!(Bulkhead::new(fixed(0)).unwrap_err().field, "limit.fixed");
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
     /// ```
     ///
     /// # Errors
-    /// The place is none: it was left, or its permit was taken.
-    pub fn poll_granted(&self, place: Place, waker: &Waker) -> Poll<Result<Ticket, Reason>> {
-        // Dropped after the lock: who drops a waker may drop a task with it, and what that holds comes back here.
-        let _old;
-        let inner = &mut *lock(&self.inner);
-        let Some(waiter) = inner.waiting.get_mut(place.0) else {
-            return Poll::Ready(Err(Reason::BulkheadWait));
-        };
-        if let Some(ticket) = waiter.granted.take() {
-            inner.waiting.remove(place.0);
-            return Poll::Ready(Ok(ticket));
-        }
-        if !waiter.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
-            _old = waiter.waker.replace(waker.clone());
-        }
-        Poll::Pending
+    /// The first field of the configuration that is out of range.
+    pub fn new(config: Config) -> Result<Self, ConfigError> {
+        config.check()?;
+        let state = config.state();
+        Ok(Self { inner: Mutex::new(Inner { config, state, waiters: Waiters::default() }) })
     }
 
-    /// Leaves the queue; a permit that was granted and not taken goes to the next. Nothing happens if the place was
-    /// left, or its permit taken, before.
+    /// Takes a permit, for a call of normal priority. Does not wait.
     ///
     /// ```
-    /// # use mainstay_resilience::{Input, bulkhead, sync::{Bulkhead, Entry}, shed::Priority};
-    /// let config = bulkhead::Config::new().limit(bulkhead::Limit::Fixed(1));
-    /// let (bulkhead, input) = (Bulkhead::new(config), Input::default());
-    /// let _held = bulkhead.enter(input, Priority::Normal);
-    /// let Entry::Wait { place, .. } = bulkhead.enter(input, Priority::Normal) else { unreachable!() };
-    /// bulkhead.leave(input, place);
-    /// assert_eq!(bulkhead.snapshot(input.now).waiting, 0);
+    /// # use mainstay_resilience::{bulkhead, sync::Bulkhead};
+    /// let bulkhead = Bulkhead::new(bulkhead::Config::default())?;
+    /// let permits: Vec<_> = (0..40).map(|_| bulkhead.try_acquire()).filter_map(Result::ok).collect();
+    /// assert_eq!(permits.len(), 32);
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
     /// ```
-    pub fn leave(&self, input: Input, place: Place) {
+    ///
+    /// # Errors
+    /// No permit is free, or callers are waiting for the next one.
+    pub fn try_acquire(&self) -> Result<BulkheadPermit<'_>, Rejected> {
+        let entry = self.enter_with(clock::input(), Priority::Normal, None)?;
+        Self::without_waiting(entry)
+    }
+
+    /// As [`try_acquire`](Self::try_acquire), at a given time and for a given priority.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Input, bulkhead, shed::Priority, sync::Bulkhead};
+    /// let bulkhead = Bulkhead::new(bulkhead::Config::default())?;
+    /// assert!(bulkhead.try_acquire_at(Input::default(), Priority::Critical).is_ok());
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// No permit is free, or callers are waiting for the next one.
+    pub fn try_acquire_at(&self, input: Input, priority: Priority) -> Result<BulkheadPermit<'_>, Rejected> {
+        let entry = self.enter_at(input, priority)?;
+        Self::without_waiting(entry)
+    }
+
+    fn without_waiting(entry: Entry<'_>) -> Result<BulkheadPermit<'_>, Rejected> {
+        match entry {
+            Entry::Permit(permit) => Ok(permit),
+            Entry::Queued(_) => Err(Rejected { reason: Reason::BulkheadFull, retry_at: None }),
+        }
+    }
+
+    /// Takes a permit, and waits in the queue if none is free: as long as the configuration's `wait_max`.
+    ///
+    /// ```
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    /// # runtime.unwrap().block_on(async {
+    /// # use mainstay_resilience::{Reason, bulkhead, shed::Priority, sync::Bulkhead};
+    /// let config = bulkhead::Config::new().limit(bulkhead::Limit::Fixed(1));
+    /// let bulkhead = Bulkhead::new(config).unwrap();
+    /// let permit = bulkhead.acquire(Priority::Normal).await.unwrap();
+    /// let rejected = bulkhead.acquire(Priority::Normal).await.unwrap_err();
+    /// assert_eq!(rejected.reason, Reason::BulkheadWait);
+    /// # drop(permit);
+    /// # });
+    /// ```
+    ///
+    /// # Errors
+    /// No permit was free and the queue is full, the call was shed, or no permit became free in time.
+    #[cfg(feature = "async")]
+    pub async fn acquire(&self, priority: Priority) -> Result<BulkheadPermit<'_>, Rejected> {
+        match self.enter(priority)? {
+            Entry::Permit(permit) => Ok(permit),
+            Entry::Queued(queued) => {
+                let until = clock::instant_of(queued.until());
+                let granted = tokio::time::timeout_at(until, queued).await;
+                granted.map_err(|_| Rejected { reason: Reason::BulkheadWait, retry_at: None })
+            }
+        }
+    }
+
+    /// Takes a permit, or a place in the queue: for callers with their own way to wait.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{bulkhead, shed::Priority, sync::{Bulkhead, Entry}};
+    /// let bulkhead = Bulkhead::new(bulkhead::Config::default())?;
+    /// assert!(matches!(bulkhead.enter(Priority::Normal), Ok(Entry::Permit(_))));
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// No permit is free and the queue is full, or the call was shed.
+    pub fn enter(&self, priority: Priority) -> Result<Entry<'_>, Rejected> {
+        self.enter_with(clock::input(), priority, None)
+    }
+
+    /// As [`enter`](Self::enter), at a given time.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Input, bulkhead, shed::Priority, sync::{Bulkhead, Entry}};
+    /// let bulkhead = Bulkhead::new(bulkhead::Config::default())?;
+    /// assert!(matches!(bulkhead.enter_at(Input::default(), Priority::Normal), Ok(Entry::Permit(_))));
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// No permit is free and the queue is full, or the call was shed.
+    pub fn enter_at(&self, input: Input, priority: Priority) -> Result<Entry<'_>, Rejected> {
+        self.enter_with(input, priority, Some(input))
+    }
+
+    /// A permit or a place in the queue, which read the clock when they are dropped, unless an input is
+    /// given for that.
+    pub(crate) fn enter_with(
+        &self,
+        input: Input,
+        priority: Priority,
+        given: Option<Input>,
+    ) -> Result<Entry<'_>, Rejected> {
+        let inner = &mut *lock(&self.inner);
+        let caller = inner.waiters.next_name();
+        match inner.config.ask_as_new(&mut inner.state, input, Request { caller, priority }) {
+            Decision::Admit(ticket) => Ok(Entry::Permit(BulkheadPermit::new(self, ticket, given))),
+            Decision::Wait { until } => {
+                inner.waiters.insert(caller);
+                Ok(Entry::Queued(Queued::new(self, caller, until, given)))
+            }
+            Decision::Reject(rejected) => Err(rejected),
+        }
+    }
+
+    pub(super) fn poll_granted(&self, caller: u64, waker: &Waker) -> Poll<Ticket> {
+        // The replaced waker is dropped after the lock: dropping one may drop a task, whose permits come
+        // back here.
+        let (granted, _replaced) = lock(&self.inner).waiters.poll(caller, waker);
+        granted
+    }
+
+    /// Removes a caller from the queue. A permit that was granted to it goes to the next one.
+    pub(super) fn leave(&self, input: Input, caller: u64) {
         let (waiter, wakers) = {
             let inner = &mut *lock(&self.inner);
-            let Some(waiter) = inner.waiting.remove(place.0) else { return };
+            let Some(waiter) = inner.waiters.remove(caller) else { return };
             match waiter.granted {
                 Some(ticket) => {
                     inner.config.tell(&mut inner.state, input, ticket, Outcome::Cancelled, 1);
                 }
-                None => inner.state.give_up(place.0, input.now),
+                None => inner.state.give_up(caller, input.now),
             }
             (waiter, inner.grant(input))
         };
@@ -241,17 +286,7 @@ impl Bulkhead {
         drop(waiter);
     }
 
-    /// What came of a call: its permit is free.
-    ///
-    /// ```
-    /// # use mainstay_resilience::{Input, Outcome, bulkhead, sync::{Bulkhead, Entry}, shed::Priority};
-    /// let (bulkhead, input) = (Bulkhead::new(bulkhead::Config::default()), Input::default());
-    /// let Entry::Admit(ticket) = bulkhead.enter(input, Priority::Normal) else { unreachable!() };
-    /// assert_eq!(bulkhead.snapshot(input.now).in_use, 1);
-    /// bulkhead.tell(input, ticket, Outcome::Failure);
-    /// assert_eq!(bulkhead.snapshot(input.now).in_use, 0);
-    /// ```
-    pub fn tell(&self, input: Input, ticket: Ticket, outcome: Outcome) {
+    fn tell(&self, input: Input, ticket: Ticket, outcome: Outcome) {
         let wakers = {
             let inner = &mut *lock(&self.inner);
             inner.config.tell(&mut inner.state, input, ticket, outcome, 1);
@@ -260,59 +295,90 @@ impl Bulkhead {
         wake(wakers);
     }
 
-    /// Other rules from now on. Where they have more permits, those in the queue get them.
+    /// Replaces the configuration. If there are more permits now, waiting callers get them.
     ///
     /// ```
-    /// # use mainstay_resilience::{Input, bulkhead, sync::{Bulkhead, Entry}, shed::Priority};
-    /// # use std::task::Waker;
-    /// let limit = |n| bulkhead::Config::new().limit(bulkhead::Limit::Fixed(n));
-    /// let (bulkhead, input) = (Bulkhead::new(limit(1)), Input::default());
-    /// let _held = bulkhead.enter(input, Priority::Normal);
-    /// let Entry::Wait { place, .. } = bulkhead.enter(input, Priority::Normal) else { unreachable!() };
-    /// bulkhead.configure(input, limit(2));
-    /// assert!(bulkhead.poll_granted(place, Waker::noop()).is_ready());
+    /// # use mainstay_resilience::{bulkhead, sync::Bulkhead};
+    /// let fixed = |permits| bulkhead::Config::new().limit(bulkhead::Limit::Fixed(permits));
+    /// let bulkhead = Bulkhead::new(fixed(1))?;
+    /// let held = bulkhead.try_acquire()?;
+    /// bulkhead.configure(fixed(2))?;
+    /// assert!(bulkhead.try_acquire().is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn configure(&self, input: Input, config: Config) {
+    ///
+    /// # Errors
+    /// The first field that is out of range. The configuration is unchanged then.
+    pub fn configure(&self, config: Config) -> Result<(), ConfigError> {
+        self.configure_at(clock::input(), config)
+    }
+
+    /// As [`configure`](Self::configure), at a given time.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Input, bulkhead, sync::Bulkhead};
+    /// let bulkhead = Bulkhead::new(bulkhead::Config::default())?;
+    /// let none = bulkhead::Config::new().limit(bulkhead::Limit::Fixed(0));
+    /// assert!(bulkhead.configure_at(Input::default(), none).is_err());
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The first field that is out of range. The configuration is unchanged then.
+    pub fn configure_at(&self, input: Input, config: Config) -> Result<(), ConfigError> {
+        config.check()?;
         let wakers = {
             let inner = &mut *lock(&self.inner);
             inner.config = config;
             inner.grant(input)
         };
         wake(wakers);
+        Ok(())
     }
 
-    /// It as it is, for people and metrics.
+    /// The current state, for display and metrics.
     ///
     /// ```
-    /// # use mainstay_resilience::{Input, Time, bulkhead, sync::Bulkhead, shed::Priority};
-    /// let bulkhead = Bulkhead::new(bulkhead::Config::default());
-    /// for _ in 0..40 {
-    ///     let _ = bulkhead.enter(Input::default(), Priority::Normal);
-    /// }
-    /// let seen = bulkhead.snapshot(Time::ZERO);
-    /// assert_eq!((seen.limit, seen.in_use, seen.waiting), (32, 32, 8));
+    /// # use mainstay_resilience::{bulkhead, sync::Bulkhead};
+    /// let bulkhead = Bulkhead::new(bulkhead::Config::default())?;
+    /// let _permit = bulkhead.try_acquire()?;
+    /// let snapshot = bulkhead.snapshot();
+    /// assert_eq!((snapshot.limit, snapshot.in_use, snapshot.waiting), (32, 1, 0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn snapshot(&self, now: Time) -> Snapshot {
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        self.snapshot_at(clock::now())
+    }
+
+    /// As [`snapshot`](Self::snapshot), at a given time.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Time, bulkhead, sync::Bulkhead};
+    /// let bulkhead = Bulkhead::new(bulkhead::Config::default())?;
+    /// assert_eq!(bulkhead.snapshot_at(Time::ZERO).in_use, 0);
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn snapshot_at(&self, now: Time) -> Snapshot {
         let inner = lock(&self.inner);
         inner.config.snapshot(&inner.state, now)
     }
 }
 
 impl Inner {
-    /// Grants what is free to those who are next, in their names: whom to wake. No more than permits are free.
+    /// Grants the free permits to the first callers in the queue, and returns whom to wake: at most as many
+    /// as permits were free.
     fn grant(&mut self, input: Input) -> Vec<Waker> {
         let mut wakers = Vec::new();
-        if self.waiting.is_empty() {
+        if self.waiters.is_empty() {
             return wakers;
         }
         while let Some((caller, ticket)) = self.config.admit_next(&mut self.state, input) {
-            match self.waiting.get_mut(caller) {
-                Some(waiter) => {
-                    waiter.granted = Some(ticket);
-                    wakers.extend(waiter.waker.take());
-                }
+            match self.waiters.grant(caller, ticket) {
+                Ok(waker) => wakers.extend(waker),
                 // Nobody waits under that name: it must not hold a permit.
-                None => {
+                Err(ticket) => {
                     self.config.tell(&mut self.state, input, ticket, Outcome::Cancelled, 1);
                 }
             }
@@ -321,7 +387,7 @@ impl Inner {
     }
 }
 
-/// Outside the lock: a waker may do anything, even ask again.
+/// Wakes callers outside the lock: a waker may do anything, even ask again.
 fn wake(wakers: Vec<Waker>) {
     for waker in wakers {
         waker.wake();

@@ -1,75 +1,245 @@
-//! Hedges that threads share.
+//! Hedging shared by threads.
 
+use super::clock;
 use super::primitives::{Mutex, lock};
-use crate::contract::{Decide, Decision, Input, Outcome, Time};
+use crate::contract::{ConfigError, Decide, Decision, Input, Outcome, Time};
 use crate::hedge::{Config, Request, Snapshot, State, Ticket};
+use crate::retry::Safety;
+use core::mem;
 
-/// Hedges with one budget and one idea of what is slow, for all threads of a program: the plain state behind a lock.
+/// Decides when a slow call gets a second attempt: one budget, and one idea of what is slow, for all threads.
 ///
 /// ```
-/// use mainstay_resilience::{Input, sync, hedge};
+/// use mainstay_resilience::retry::Safety;
+/// use mainstay_resilience::{Decision, Outcome, hedge, sync};
 ///
-/// let hedges = sync::Hedge::new(hedge::Config::default());
-/// assert!(hedges.ask(Input::default(), hedge::Request::First).admitted().is_some());
+/// let hedge = sync::Hedge::new(hedge::Config::default())?;
+/// let begun = sync::now();
+/// let first = hedge.first();
+/// match hedge.second(begun, Safety::Safe) {
+///     Decision::Admit(second) => drop(second), // Send it; record whichever answers first.
+///     Decision::Wait { until } => println!("not slow before {until:?}"),
+///     Decision::Reject(rejected) => println!("no second attempt: {rejected}"),
+/// }
+/// first.record(Outcome::Success);
+/// # Ok::<(), mainstay_resilience::ConfigError>(())
 /// ```
 #[derive(Debug)]
 pub struct Hedge {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
     config: Config,
-    state: Mutex<State>,
+    state: State,
+}
+
+/// An attempt of a call that may be hedged. Dropped without an outcome it counts as cancelled after the time
+/// it took: the attempt that lost is how slow calls are seen at all.
+///
+/// ```
+/// use mainstay_resilience::{Outcome, hedge, sync};
+///
+/// let hedge = sync::Hedge::new(hedge::Config::new().calls_min(1))?;
+/// hedge.first().record(Outcome::Success);
+/// assert!(hedge.snapshot().delay.is_some());
+/// # Ok::<(), mainstay_resilience::ConfigError>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "dropped at once, the attempt counts as cancelled"]
+pub struct HedgePermit<'a> {
+    hedge: &'a Hedge,
+    ticket: Option<Ticket>,
+    /// The input of its acquisition, if it came from the caller and not from the clock.
+    acquired: Option<Input>,
+}
+
+impl HedgePermit<'_> {
+    /// Records how the attempt ended.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Outcome, hedge, sync};
+    /// let hedge = sync::Hedge::new(hedge::Config::default())?;
+    /// hedge.first().record(Outcome::Failure);
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
+    /// ```
+    pub fn record(self, outcome: Outcome) {
+        self.record_at(clock::input(), outcome);
+    }
+
+    /// As [`record`](Self::record), at a given time.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Input, Outcome, Time, hedge, sync};
+    /// let hedge = sync::Hedge::new(hedge::Config::new().calls_min(1))?;
+    /// let first = hedge.first_at(Input::at(Time::ZERO));
+    /// first.record_at(Input::at(Time::from_millis(40)), Outcome::Success);
+    /// let delay = hedge.snapshot_at(Time::from_millis(40)).delay;
+    /// assert!(delay.is_some_and(|delay| delay.as_millis() >= 40));
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
+    /// ```
+    pub fn record_at(self, input: Input, outcome: Outcome) {
+        let (hedge, ticket) = (self.hedge, self.ticket);
+        mem::forget(self);
+        hedge.tell(input, ticket, outcome);
+    }
+}
+
+impl Drop for HedgePermit<'_> {
+    fn drop(&mut self) {
+        let input = self.acquired.unwrap_or_else(clock::input);
+        self.hedge.tell(input, self.ticket, Outcome::Cancelled);
+    }
 }
 
 impl Hedge {
-    /// One that has seen nothing yet.
+    /// A hedge that has seen no call yet.
     ///
     /// ```
-    /// # use mainstay_resilience::{Time, sync, hedge};
-    /// assert_eq!(sync::Hedge::new(hedge::Config::default()).snapshot(Time::ZERO).sent, 0);
+    /// # use mainstay_resilience::{hedge, sync};
+    /// let config = hedge::Config::new().quantile_percent(100);
+    /// assert_eq!(sync::Hedge::new(config).unwrap_err().field, "quantile_percent");
+    /// ```
+    ///
+    /// # Errors
+    /// The first field of the configuration that is out of range.
+    pub fn new(config: Config) -> Result<Self, ConfigError> {
+        config.check()?;
+        let state = config.state();
+        Ok(Self { inner: Mutex::new(Inner { config, state }) })
+    }
+
+    /// Begins the first attempt of a call, which earns its share of the budget.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{hedge, sync};
+    /// let hedge = sync::Hedge::new(hedge::Config::default())?;
+    /// for _ in 0..100 {
+    ///     drop(hedge.first());
+    /// }
+    /// assert_eq!(hedge.snapshot().budget.left, 5, "five percent of the calls");
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
+    /// ```
+    pub fn first(&self) -> HedgePermit<'_> {
+        self.first_with(clock::input(), None)
+    }
+
+    /// As [`first`](Self::first), at a given time.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Input, hedge, sync};
+    /// let hedge = sync::Hedge::new(hedge::Config::default())?;
+    /// drop(hedge.first_at(Input::default()));
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
+    /// ```
+    pub fn first_at(&self, input: Input) -> HedgePermit<'_> {
+        self.first_with(input, Some(input))
+    }
+
+    /// Begins a first attempt whose permit reads the clock when it is dropped, unless an input is given for
+    /// that.
+    pub(crate) fn first_with(&self, input: Input, given: Option<Input>) -> HedgePermit<'_> {
+        let ticket = self.ask(input, Request::First).admitted();
+        HedgePermit { hedge: self, ticket, acquired: given }
+    }
+
+    /// Asks for a second attempt of a call that began at `begun`: now, later, or not at all.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Decision, Reason, hedge, retry::Safety, sync};
+    /// let hedge = sync::Hedge::new(hedge::Config::default())?;
+    /// // A call that is not safe to repeat gets no second attempt.
+    /// let Decision::Reject(rejected) = hedge.second(sync::now(), Safety::Unsafe) else { unreachable!() };
+    /// assert_eq!(rejected.reason, Reason::RetryUnsafe);
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
+    /// ```
+    pub fn second(&self, begun: Time, safety: Safety) -> Decision<HedgePermit<'_>> {
+        self.second_with(clock::input(), begun, safety, None)
+    }
+
+    /// As [`second`](Self::second), at a given time.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Decision, Input, Time, hedge, retry::Safety, sync};
+    /// let hedge = sync::Hedge::new(hedge::Config::default())?;
+    /// let decision = hedge.second_at(Input::default(), Time::ZERO, Safety::Safe);
+    /// assert!(matches!(decision, Decision::Reject(_)), "too few calls were seen");
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
+    /// ```
+    pub fn second_at(&self, input: Input, begun: Time, safety: Safety) -> Decision<HedgePermit<'_>> {
+        self.second_with(input, begun, safety, Some(input))
+    }
+
+    fn second_with(
+        &self,
+        input: Input,
+        begun: Time,
+        safety: Safety,
+        given: Option<Input>,
+    ) -> Decision<HedgePermit<'_>> {
+        match self.ask(input, Request::Second { begun, safety }) {
+            Decision::Admit(ticket) => {
+                Decision::Admit(HedgePermit { hedge: self, ticket: Some(ticket), acquired: given })
+            }
+            Decision::Wait { until } => Decision::Wait { until },
+            Decision::Reject(rejected) => Decision::Reject(rejected),
+        }
+    }
+
+    fn ask(&self, input: Input, request: Request) -> Decision<Ticket> {
+        let Inner { config, state } = &mut *lock(&self.inner);
+        config.ask(state, input, request)
+    }
+
+    fn tell(&self, input: Input, ticket: Option<Ticket>, outcome: Outcome) {
+        if let Some(ticket) = ticket {
+            let Inner { config, state } = &mut *lock(&self.inner);
+            config.tell(state, input, ticket, outcome, 1);
+        }
+    }
+
+    /// Replaces the configuration. What was seen is kept.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{hedge, sync};
+    /// let hedge = sync::Hedge::new(hedge::Config::default())?;
+    /// hedge.configure(hedge::Config::new().quantile_percent(99))?;
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The first field that is out of range. The configuration is unchanged then.
+    pub fn configure(&self, config: Config) -> Result<(), ConfigError> {
+        config.check()?;
+        lock(&self.inner).config = config;
+        Ok(())
+    }
+
+    /// The current state, for display and metrics.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{hedge, sync};
+    /// let hedge = sync::Hedge::new(hedge::Config::default())?;
+    /// assert_eq!(hedge.snapshot().sent, 0);
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
     /// ```
     #[must_use]
-    pub fn new(config: Config) -> Self {
-        let state = Mutex::new(config.state());
-        Self { config, state }
+    pub fn snapshot(&self) -> Snapshot {
+        self.snapshot_at(clock::now())
     }
 
-    /// As [`Decide::ask`].
+    /// As [`snapshot`](Self::snapshot), at a given time.
     ///
     /// ```
-    /// # use mainstay_resilience::{Decision, Rejected, Reason, Input, sync, hedge, retry::Safety};
-    /// let (hedges, input) = (sync::Hedge::new(hedge::Config::default()), Input::default());
-    /// // A call that must not be made twice gets no second attempt.
-    /// let second = hedge::Request::Second { begun: input.now, safety: Safety::Unsafe };
-    /// let no = Decision::Reject(Rejected { reason: Reason::RetryUnsafe, retry_at: None });
-    /// assert_eq!(hedges.ask(input, second), no);
+    /// # use mainstay_resilience::{Time, hedge, sync};
+    /// let hedge = sync::Hedge::new(hedge::Config::default())?;
+    /// assert_eq!(hedge.snapshot_at(Time::ZERO).delay, None, "nothing was seen yet");
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
     /// ```
-    pub fn ask(&self, input: Input, request: Request) -> Decision<Ticket> {
-        self.config.ask(&mut lock(&self.state), input, request)
-    }
-
-    /// As [`Decide::tell`]: of each attempt, the one that lost among them.
-    ///
-    /// ```
-    /// # use mainstay_resilience::{Input, Outcome, Time, sync, hedge};
-    /// let hedges = sync::Hedge::new(hedge::Config::new().calls_min(1));
-    /// let ticket = hedges.ask(Input::at(Time::ZERO), hedge::Request::First).admitted().unwrap();
-    /// let answered = Time::from_millis(40);
-    /// hedges.tell(Input::at(answered), ticket, Outcome::Success);
-    /// assert!(hedges.snapshot(answered).delay.is_some_and(|delay| delay.as_millis() >= 40));
-    /// ```
-    pub fn tell(&self, input: Input, ticket: Ticket, outcome: Outcome) {
-        self.config.tell(&mut lock(&self.state), input, ticket, outcome, 1);
-    }
-
-    /// It as it is, for people and metrics.
-    ///
-    /// ```
-    /// # use mainstay_resilience::{Input, sync, hedge};
-    /// let (hedges, input) = (sync::Hedge::new(hedge::Config::default()), Input::default());
-    /// for _ in 0..100 {
-    ///     let _ = hedges.ask(input, hedge::Request::First);
-    /// }
-    /// assert_eq!(hedges.snapshot(input.now).budget.left, 5, "five percent of the calls");
-    /// ```
-    pub fn snapshot(&self, now: Time) -> Snapshot {
-        self.config.snapshot(&lock(&self.state), now)
+    #[must_use]
+    pub fn snapshot_at(&self, now: Time) -> Snapshot {
+        let Inner { config, state } = &*lock(&self.inner);
+        config.snapshot(state, now)
     }
 }

@@ -5,15 +5,15 @@
 //!   [ generation ][ open     ][ pending      ]
 //! ```
 //!
-//! While a lane is open, whoever holds its generation may add to what is pending, by one compare-and-swap. Who
-//! holds the owner's lock closes all lanes, which yields what was pending; does what it must; and opens them
-//! again, perhaps under another generation. A thread that meets a closed lane takes the lock like everyone else,
-//! so nothing is counted twice, lost, or counted under a generation that it was not meant for.
+//! While a lane is open, whoever holds its generation may add to what is pending, by one compare-and-swap.
+//! Who holds the owner's lock closes all lanes, which yields what was pending; does what it must; and opens
+//! them again, perhaps under another generation. A thread that meets a closed lane takes the lock like
+//! everyone else, so nothing is counted twice, lost, or counted under a generation that it was not meant for.
 
 use super::primitives::{AtomicU64, Ordering, thread_number};
 
-/// Two threads in one lane cost each other some 50 ns a call; in lanes of their own, nothing. Four lines of the
-/// cache are 256 bytes.
+/// Two threads in one lane cost each other some 50 ns a call; in lanes of their own, nothing. Four lines of
+/// the cache are 256 bytes.
 #[cfg(not(loom))]
 const LANES: usize = 4;
 /// Two are enough to go wrong.

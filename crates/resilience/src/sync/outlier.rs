@@ -1,92 +1,218 @@
-//! Outlier ejection that threads share.
+//! Outlier ejection shared by threads.
 
+use super::clock;
 use super::primitives::{Mutex, lock};
-use crate::contract::{Decide, Decision, Input, Outcome, Recorded, Time};
+use crate::contract::{ConfigError, Decide, Decision, Input, Outcome, Reason, Recorded, Rejected, Time};
 use crate::outlier::{Config, Ejected, Request, Snapshot, State, Ticket};
+use core::mem;
 
-/// Which of several hosts fail, for all threads of a program: the plain state behind a lock.
+/// Finds the hosts that fail more than their peers, and ejects them for a while. Shared by threads.
 ///
 /// ```
-/// use mainstay_resilience::{Input, Outcome, sync, outlier};
+/// use mainstay_resilience::{Outcome, outlier, sync::OutlierDetector};
 ///
-/// let hosts = sync::Outlier::new(outlier::Config::default());
-/// let (host, answer) = hosts.pick(Input::default(), &[7]).unwrap();
-/// assert_eq!(host, 7);
-/// hosts.tell(Input::default(), answer.admitted().unwrap(), Outcome::Success);
+/// let hosts = OutlierDetector::new(outlier::Config::default())?;
+/// let permit = hosts.pick(&[1, 2, 3])?;
+/// println!("calling host {}", permit.host());
+/// permit.record(Outcome::Success);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
-pub struct Outlier {
+pub struct OutlierDetector {
     config: Config,
     state: Mutex<State>,
 }
 
-impl Outlier {
-    /// One that has seen nothing yet.
+/// A call to one host. Dropped without an outcome, the call counts as cancelled and says nothing about the
+/// host.
+///
+/// ```
+/// use mainstay_resilience::{outlier, sync::OutlierDetector};
+///
+/// let hosts = OutlierDetector::new(outlier::Config::default())?;
+/// assert_eq!(hosts.try_acquire(7)?.host(), 7);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "dropped at once, the call counts as cancelled"]
+pub struct HostPermit<'a> {
+    detector: &'a OutlierDetector,
+    ticket: Ticket,
+    acquired: Input,
+}
+
+impl HostPermit<'_> {
+    /// The host to call.
     ///
     /// ```
-    /// # use mainstay_resilience::{Time, sync, outlier};
-    /// assert!(sync::Outlier::new(outlier::Config::default()).snapshot(Time::ZERO).hosts.is_empty());
+    /// # use mainstay_resilience::{outlier, sync::OutlierDetector};
+    /// let hosts = OutlierDetector::new(outlier::Config::default())?;
+    /// assert_eq!(hosts.pick(&[4])?.host(), 4);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn new(config: Config) -> Self {
-        let state = Mutex::new(config.state());
-        Self { config, state }
+    pub fn host(&self) -> u32 {
+        self.ticket.host()
     }
 
-    /// One of these hosts by chance, but none that is ejected, and what is said of it. None if all are, or there is
-    /// none.
+    /// Records how the call ended.
     ///
     /// ```
-    /// # use mainstay_resilience::{Input, Time, sync, outlier};
-    /// let hosts = sync::Outlier::new(outlier::Config::default());
-    /// let pick = |random| hosts.pick(Input { now: Time::ZERO, random }, &[1, 2]).map(|(host, _)| host);
-    /// assert_eq!((pick(0), pick(u64::MAX)), (Some(1), Some(2)));
-    /// assert!(hosts.pick(Input::default(), &[]).is_none());
-    /// ```
-    pub fn pick(&self, input: Input, hosts: &[u32]) -> Option<(u32, Decision<Ticket>)> {
-        let mut state = lock(&self.state);
-        let host = state.pick(hosts, input)?;
-        Some((host, self.config.ask(&mut state, input, Request { host })))
-    }
-
-    /// May this host be called? As [`Decide::ask`], for those who choose by themselves.
-    ///
-    /// ```
-    /// # use mainstay_resilience::{Input, sync, outlier};
-    /// let hosts = sync::Outlier::new(outlier::Config::default());
-    /// let answer = hosts.ask(Input::default(), outlier::Request { host: 4 });
-    /// assert_eq!(answer.admitted().map(|ticket| ticket.host()), Some(4));
-    /// ```
-    pub fn ask(&self, input: Input, request: Request) -> Decision<Ticket> {
-        self.config.ask(&mut lock(&self.state), input, request)
-    }
-
-    /// What came of a call to a host. As [`Decide::tell`].
-    ///
-    /// ```
-    /// # use mainstay_resilience::{Input, Outcome, Recorded, sync, outlier};
+    /// # use mainstay_resilience::{Outcome, Recorded, outlier, sync::OutlierDetector};
     /// let config = outlier::Config::new().consecutive_failures(1);
-    /// let (hosts, input) = (sync::Outlier::new(config), Input::default());
-    /// let tickets = [1, 2].map(|host| hosts.ask(input, outlier::Request { host }).admitted().unwrap());
-    /// let told = hosts.tell(input, tickets[0], Outcome::Failure);
-    /// assert!(matches!(told, Recorded::Changed(ejected) if ejected.host == 1));
-    /// // The last one stays.
-    /// assert_eq!(hosts.tell(input, tickets[1], Outcome::Failure), Recorded::Counted);
+    /// let hosts = OutlierDetector::new(config)?;
+    /// let (one, other) = (hosts.try_acquire(1)?, hosts.try_acquire(2)?);
+    /// assert!(matches!(one.record(Outcome::Failure), Recorded::Changed(ejected) if ejected.host == 1));
+    /// // The last host is never ejected.
+    /// assert_eq!(other.record(Outcome::Failure), Recorded::Counted);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn tell(&self, input: Input, ticket: Ticket, outcome: Outcome) -> Recorded<Ejected> {
+    pub fn record(self, outcome: Outcome) -> Recorded<Ejected> {
+        self.record_at(clock::input(), outcome)
+    }
+
+    /// As [`record`](Self::record), at a given time.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Input, Outcome, Recorded, outlier, sync::OutlierDetector};
+    /// let hosts = OutlierDetector::new(outlier::Config::default())?;
+    /// let permit = hosts.try_acquire_at(Input::default(), 1)?;
+    /// assert_eq!(permit.record_at(Input::default(), Outcome::Success), Recorded::Counted);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn record_at(self, input: Input, outcome: Outcome) -> Recorded<Ejected> {
+        let (detector, ticket) = (self.detector, self.ticket);
+        mem::forget(self);
+        detector.tell(input, ticket, outcome)
+    }
+}
+
+impl Drop for HostPermit<'_> {
+    fn drop(&mut self) {
+        self.detector.tell(self.acquired, self.ticket, Outcome::Cancelled);
+    }
+}
+
+impl OutlierDetector {
+    /// A detector that knows no host yet.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{outlier, sync::OutlierDetector};
+    /// let config = outlier::Config::new().hosts_max(0);
+    /// assert_eq!(OutlierDetector::new(config).unwrap_err().field, "hosts_max");
+    /// ```
+    ///
+    /// # Errors
+    /// The first field of the configuration that is out of range.
+    pub fn new(config: Config) -> Result<Self, ConfigError> {
+        config.check()?;
+        let state = Mutex::new(config.state());
+        Ok(Self { config, state })
+    }
+
+    /// Picks one of these hosts at random, among those that are not ejected.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Reason, outlier, sync::OutlierDetector};
+    /// let hosts = OutlierDetector::new(outlier::Config::default())?;
+    /// assert!([1, 2].contains(&hosts.pick(&[1, 2])?.host()));
+    /// assert_eq!(hosts.pick(&[]).unwrap_err().reason, Reason::Outlier);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// There is no host, or all of these are ejected.
+    pub fn pick(&self, hosts: &[u32]) -> Result<HostPermit<'_>, Rejected> {
+        self.pick_at(clock::input(), hosts)
+    }
+
+    /// As [`pick`](Self::pick), at a given time and with a given random number.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Input, Time, outlier, sync::OutlierDetector};
+    /// let hosts = OutlierDetector::new(outlier::Config::default())?;
+    /// let pick = |random| hosts.pick_at(Input { now: Time::ZERO, random }, &[1, 2]).map(|permit| permit.host());
+    /// assert_eq!((pick(0), pick(u64::MAX)), (Ok(1), Ok(2)));
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// There is no host, or all of these are ejected.
+    pub fn pick_at(&self, input: Input, hosts: &[u32]) -> Result<HostPermit<'_>, Rejected> {
+        let mut state = lock(&self.state);
+        let none = Rejected { reason: Reason::Outlier, retry_at: None };
+        let host = state.pick(hosts, input).ok_or(none)?;
+        let decision = self.config.ask(&mut state, input, Request { host });
+        self.permit(input, decision)
+    }
+
+    /// Asks whether a host may be called, for callers that choose the host themselves.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{outlier, sync::OutlierDetector};
+    /// let hosts = OutlierDetector::new(outlier::Config::default())?;
+    /// assert!(hosts.try_acquire(4).is_ok());
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The host is ejected. `retry_at` says until when.
+    pub fn try_acquire(&self, host: u32) -> Result<HostPermit<'_>, Rejected> {
+        self.try_acquire_at(clock::input(), host)
+    }
+
+    /// As [`try_acquire`](Self::try_acquire), at a given time.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Input, outlier, sync::OutlierDetector};
+    /// let hosts = OutlierDetector::new(outlier::Config::default())?;
+    /// assert!(hosts.try_acquire_at(Input::default(), 4).is_ok());
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The host is ejected. `retry_at` says until when.
+    pub fn try_acquire_at(&self, input: Input, host: u32) -> Result<HostPermit<'_>, Rejected> {
+        let decision = self.config.ask(&mut lock(&self.state), input, Request { host });
+        self.permit(input, decision)
+    }
+
+    fn permit(&self, input: Input, decision: Decision<Ticket>) -> Result<HostPermit<'_>, Rejected> {
+        match decision {
+            Decision::Admit(ticket) => Ok(HostPermit { detector: self, ticket, acquired: input }),
+            Decision::Wait { until } => Err(Rejected { reason: Reason::Outlier, retry_at: Some(until) }),
+            Decision::Reject(rejected) => Err(rejected),
+        }
+    }
+
+    fn tell(&self, input: Input, ticket: Ticket, outcome: Outcome) -> Recorded<Ejected> {
         self.config.tell(&mut lock(&self.state), input, ticket, outcome, 1)
     }
 
-    /// All hosts as they are, for people and metrics.
+    /// All known hosts, for display and metrics.
     ///
     /// ```
-    /// # use mainstay_resilience::{Input, sync, outlier};
-    /// let (hosts, input) = (sync::Outlier::new(outlier::Config::default()), Input::default());
-    /// let _ = hosts.ask(input, outlier::Request { host: 9 });
-    /// let seen = hosts.snapshot(input.now);
-    /// assert_eq!((seen.hosts[0].host, seen.ejected), (9, 0));
+    /// # use mainstay_resilience::{outlier, sync::OutlierDetector};
+    /// let hosts = OutlierDetector::new(outlier::Config::default())?;
+    /// drop(hosts.try_acquire(9)?);
+    /// assert_eq!(hosts.snapshot().hosts[0].host, 9);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn snapshot(&self, now: Time) -> Snapshot {
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        self.snapshot_at(clock::now())
+    }
+
+    /// As [`snapshot`](Self::snapshot), at a given time.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Time, outlier, sync::OutlierDetector};
+    /// let hosts = OutlierDetector::new(outlier::Config::default())?;
+    /// assert!(hosts.snapshot_at(Time::ZERO).hosts.is_empty());
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn snapshot_at(&self, now: Time) -> Snapshot {
         self.config.snapshot(&lock(&self.state), now)
     }
 }

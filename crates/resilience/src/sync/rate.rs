@@ -1,131 +1,273 @@
-//! A rate limit that threads share.
+//! A rate limit shared by threads.
 
+use super::clock;
 use super::primitives::{AtomicU64, Mutex, Ordering, lock};
-use crate::contract::{Decide, Decision, Input, Time};
-use crate::rate::{Request, Ticket, sliding_window, token_bucket};
+use crate::contract::{ConfigError, Decide, Decision, Input, Reason, Rejected, Time};
+use crate::policy::RateLimit;
+use crate::rate::{Request, sliding_window, token_bucket};
+use core::time::Duration;
 
-/// A token bucket for all threads of a program: its whole state is one word, which is read, asked, and swapped if
-/// nobody was quicker.
+/// A rate limit shared by threads.
+///
+/// A token is spent when it is granted, whatever becomes of the call: so there is no permit to give back.
+/// The whole state of a token bucket is one atomic word; a sliding window is behind a lock.
 ///
 /// ```
-/// use mainstay_resilience::{Input, sync, rate};
+/// use mainstay_resilience::policy::RateLimit;
+/// use mainstay_resilience::{Reason, rate::token_bucket, sync::RateLimiter};
 ///
-/// let limit = sync::TokenBucket::new(rate::token_bucket::Config::new().burst(1));
-/// assert!(limit.ask(Input::default(), rate::Request::default()).admitted().is_some());
-/// assert!(limit.ask(Input::default(), rate::Request::default()).admitted().is_none());
+/// let config = token_bucket::Config::new().burst(1);
+/// let limiter = RateLimiter::new(RateLimit::TokenBucket(config))?;
+/// assert!(limiter.try_acquire().is_ok());
+/// let rejected = limiter.try_acquire().unwrap_err();
+/// assert_eq!(rejected.reason, Reason::RateLimit);
+/// assert!(rejected.retry_at.is_some());
+/// # Ok::<(), mainstay_resilience::ConfigError>(())
 /// ```
 #[derive(Debug)]
-pub struct TokenBucket {
-    config: token_bucket::Config,
-    word: AtomicU64,
+pub struct RateLimiter {
+    kind: Kind,
 }
 
-impl TokenBucket {
-    /// A full one.
+#[derive(Debug)]
+enum Kind {
+    TokenBucket { config: token_bucket::Config, word: AtomicU64 },
+    SlidingWindow { config: sliding_window::Config, state: Mutex<sliding_window::State> },
+}
+
+impl RateLimiter {
+    /// A limiter with all its tokens.
     ///
     /// ```
-    /// # use mainstay_resilience::{Time, sync, rate};
-    /// let config = rate::token_bucket::Config::new().burst(30);
-    /// assert_eq!(sync::TokenBucket::new(config).snapshot(Time::ZERO).available, 30);
+    /// # use mainstay_resilience::policy::RateLimit;
+    /// # use mainstay_resilience::{rate::sliding_window, sync::RateLimiter};
+    /// let tokens = |tokens| sliding_window::Config::new().tokens(tokens);
+    /// assert_eq!(RateLimiter::new(RateLimit::SlidingWindow(tokens(7)))?.available(), 7);
+    /// let error = RateLimiter::new(RateLimit::SlidingWindow(tokens(0))).unwrap_err();
+    /// assert_eq!(error.field, "sliding_window.tokens");
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
     /// ```
-    #[must_use]
-    pub fn new(config: token_bucket::Config) -> Self {
-        let word = AtomicU64::new(config.state().to_bits());
-        Self { config, word }
+    ///
+    /// # Errors
+    /// The first field of the configuration that is out of range.
+    pub fn new(config: RateLimit) -> Result<Self, ConfigError> {
+        config.check()?;
+        Ok(Self::checked(config))
     }
 
-    /// Is there a token? As [`Decide::ask`].
+    /// As [`new`](Self::new), for a configuration that was checked before.
+    pub(crate) fn checked(config: RateLimit) -> Self {
+        let kind = match config {
+            RateLimit::TokenBucket(config) => {
+                let word = AtomicU64::new(config.state().to_bits());
+                Kind::TokenBucket { config, word }
+            }
+            RateLimit::SlidingWindow(config) => {
+                let state = Mutex::new(config.state());
+                Kind::SlidingWindow { config, state }
+            }
+        };
+        Self { kind }
+    }
+
+    /// A limiter with another configuration and, if the algorithm is the same, with the tokens that this one
+    /// has spent.
+    #[cfg(feature = "async")]
+    pub(crate) fn reconfigured(&self, config: RateLimit) -> Self {
+        let new = Self::checked(config);
+        match (&self.kind, &new.kind) {
+            (Kind::TokenBucket { word: old, .. }, Kind::TokenBucket { word, .. }) => {
+                word.store(old.load(Ordering::Relaxed), Ordering::Relaxed);
+            }
+            (Kind::SlidingWindow { state: old, .. }, Kind::SlidingWindow { state, .. }) => {
+                *lock(state) = lock(old).clone();
+            }
+            _ => {}
+        }
+        new
+    }
+
+    /// Spends one token, if there is one. Does not wait.
     ///
     /// ```
-    /// # use mainstay_resilience::{Decision, Rejected, Reason, Input, Time, sync, rate};
-    /// let limit = sync::TokenBucket::new(rate::token_bucket::Config::new().tokens(10).burst(5));
-    /// let (input, three) = (Input::at(Time::ZERO), rate::Request { tokens: 3 });
-    /// assert!(limit.ask(input, three).admitted().is_some());
-    /// // Two are left, and one more comes in 100 ms.
-    /// let retry_at = Some(Time::from_millis(100));
-    /// assert_eq!(limit.ask(input, three), Decision::Reject(Rejected { reason: Reason::RateLimit, retry_at }));
+    /// # use mainstay_resilience::policy::RateLimit;
+    /// # use mainstay_resilience::{rate::token_bucket, sync::RateLimiter};
+    /// let limiter = RateLimiter::new(RateLimit::TokenBucket(token_bucket::Config::default()))?;
+    /// assert!(limiter.try_acquire().is_ok());
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
     /// ```
-    pub fn ask(&self, input: Input, request: Request) -> Decision<Ticket> {
-        let mut word = self.word.load(Ordering::Relaxed);
-        loop {
-            let mut state = token_bucket::State::from_bits(word);
-            let answer = self.config.ask(&mut state, input, request);
-            let next = state.to_bits();
-            if next == word {
-                return answer;
-            }
-            match self.word.compare_exchange_weak(word, next, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return answer,
-                Err(now) => word = now,
-            }
+    ///
+    /// # Errors
+    /// There is no token. `retry_at` says when there will be one, if nobody else takes it.
+    pub fn try_acquire(&self) -> Result<(), Rejected> {
+        self.try_acquire_at(clock::input(), Request::default())
+    }
+
+    /// As [`try_acquire`](Self::try_acquire), at a given time and for several tokens at once.
+    ///
+    /// ```
+    /// # use mainstay_resilience::policy::RateLimit;
+    /// # use mainstay_resilience::{Input, Time, rate, sync::RateLimiter};
+    /// let config = rate::token_bucket::Config::new().tokens(10).burst(5);
+    /// let limiter = RateLimiter::new(RateLimit::TokenBucket(config))?;
+    /// let (input, three) = (Input::at(Time::ZERO), rate::Request { tokens: 3 });
+    /// assert!(limiter.try_acquire_at(input, three).is_ok());
+    /// // Two are left, and the third comes in 100 ms.
+    /// let rejected = limiter.try_acquire_at(input, three).unwrap_err();
+    /// assert_eq!(rejected.retry_at, Some(Time::from_millis(100)));
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// There are not enough tokens. `retry_at` says when there will be, if nobody else takes them.
+    #[inline]
+    pub fn try_acquire_at(&self, input: Input, request: Request) -> Result<(), Rejected> {
+        match self.ask_at(input, request) {
+            Decision::Admit(()) => Ok(()),
+            Decision::Wait { until } => Err(Rejected { reason: Reason::RateLimit, retry_at: Some(until) }),
+            Decision::Reject(rejected) => Err(rejected),
         }
     }
 
-    /// It as it is, for people and metrics.
+    /// Spends tokens, or tells when to ask again: `Wait` if that is within the configuration's `wait_max`.
     ///
     /// ```
-    /// # use mainstay_resilience::{Input, Time, sync, rate};
-    /// let limit = sync::TokenBucket::new(rate::token_bucket::Config::new().tokens(10).burst(10));
-    /// let _ = limit.ask(Input::at(Time::ZERO), rate::Request { tokens: 10 });
-    /// assert_eq!(limit.snapshot(Time::from_millis(250)).available, 2);
+    /// # use core::time::Duration;
+    /// # use mainstay_resilience::policy::RateLimit;
+    /// # use mainstay_resilience::{Decision, Input, Time, rate, sync::RateLimiter};
+    /// let wait_max = Duration::from_millis(200);
+    /// let config = rate::token_bucket::Config::new().tokens(10).burst(1).wait_max(wait_max);
+    /// let limiter = RateLimiter::new(RateLimit::TokenBucket(config))?;
+    /// let (input, one) = (Input::at(Time::ZERO), rate::Request::default());
+    /// assert_eq!(limiter.ask_at(input, one), Decision::Admit(()));
+    /// assert_eq!(limiter.ask_at(input, one), Decision::Wait { until: Time::from_millis(100) });
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
     /// ```
-    pub fn snapshot(&self, now: Time) -> token_bucket::Snapshot {
-        self.config.snapshot(&token_bucket::State::from_bits(self.word.load(Ordering::Relaxed)), now)
+    #[inline]
+    pub fn ask_at(&self, input: Input, request: Request) -> Decision<()> {
+        let decision = match &self.kind {
+            Kind::TokenBucket { config, word } => ask_word(config, word, input, request),
+            Kind::SlidingWindow { config, state } => config.ask(&mut lock(state), input, request),
+        };
+        match decision {
+            Decision::Admit(_) => Decision::Admit(()),
+            Decision::Wait { until } => Decision::Wait { until },
+            Decision::Reject(rejected) => Decision::Reject(rejected),
+        }
     }
-}
 
-/// A sliding window for all threads of a program: the plain state behind a lock.
-///
-/// ```
-/// use mainstay_resilience::{Input, sync, rate};
-///
-/// let limit = sync::SlidingWindow::new(rate::sliding_window::Config::new().tokens(1));
-/// assert!(limit.ask(Input::default(), rate::Request::default()).admitted().is_some());
-/// assert!(limit.ask(Input::default(), rate::Request::default()).admitted().is_none());
-/// ```
-#[derive(Debug)]
-pub struct SlidingWindow {
-    config: sliding_window::Config,
-    state: Mutex<sliding_window::State>,
-}
-
-impl SlidingWindow {
-    /// An empty one.
+    /// Spends one token, and waits for it at most as long as the configuration's `wait_max`.
+    ///
+    /// Waiting callers have no order, and a wait is no reservation: who asks first when a token is there
+    /// gets it.
     ///
     /// ```
-    /// # use mainstay_resilience::{Time, sync, rate};
-    /// let limit = sync::SlidingWindow::new(rate::sliding_window::Config::new().tokens(7));
-    /// assert_eq!(limit.snapshot(Time::ZERO).available, 7);
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    /// # runtime.unwrap().block_on(async {
+    /// # use core::time::Duration;
+    /// # use mainstay_resilience::policy::RateLimit;
+    /// # use mainstay_resilience::{rate::token_bucket, sync::RateLimiter};
+    /// let wait_max = Duration::from_millis(200);
+    /// let config = token_bucket::Config::new().tokens(10).burst(1).wait_max(wait_max);
+    /// let limiter = RateLimiter::new(RateLimit::TokenBucket(config)).unwrap();
+    /// for _ in 0..5 {
+    ///     assert!(limiter.acquire().await.is_ok(), "one each 100 ms");
+    /// }
+    /// # });
+    /// ```
+    ///
+    /// # Errors
+    /// No token came in time.
+    #[cfg(feature = "async")]
+    pub async fn acquire(&self) -> Result<(), Rejected> {
+        let patience = clock::now() + self.wait_max();
+        loop {
+            let until = match self.ask_at(clock::input(), Request::default()) {
+                Decision::Admit(()) => return Ok(()),
+                Decision::Wait { until } if until <= patience => until,
+                Decision::Wait { until } => {
+                    return Err(Rejected { reason: Reason::RateLimit, retry_at: Some(until) });
+                }
+                Decision::Reject(rejected) => return Err(rejected),
+            };
+            tokio::time::sleep_until(clock::instant_of(until)).await;
+        }
+    }
+
+    /// How long a caller may wait for a token.
+    pub(crate) fn wait_max(&self) -> Duration {
+        match &self.kind {
+            Kind::TokenBucket { config, .. } => config.wait_max,
+            Kind::SlidingWindow { config, .. } => config.wait_max,
+        }
+    }
+
+    /// How many tokens can be spent now.
+    ///
+    /// ```
+    /// # use mainstay_resilience::policy::RateLimit;
+    /// # use mainstay_resilience::{rate::token_bucket, sync::RateLimiter};
+    /// let config = token_bucket::Config::new().burst(30);
+    /// let limiter = RateLimiter::new(RateLimit::TokenBucket(config))?;
+    /// assert_eq!(limiter.available(), 30);
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
     /// ```
     #[must_use]
-    pub fn new(config: sliding_window::Config) -> Self {
-        let state = Mutex::new(config.state());
-        Self { config, state }
+    pub fn available(&self) -> u32 {
+        self.available_at(clock::now())
     }
 
-    /// Is there a token? As [`Decide::ask`].
+    /// As [`available`](Self::available), at a given time.
     ///
     /// ```
-    /// # use mainstay_resilience::{Input, Time, sync, rate};
-    /// let limit = sync::SlidingWindow::new(rate::sliding_window::Config::new().tokens(3));
-    /// let ask = |millis| limit.ask(Input::at(Time::from_millis(millis)), rate::Request { tokens: 3 });
-    /// assert!(ask(0).admitted().is_some());
-    /// assert!(ask(999).admitted().is_none(), "not in the same second");
-    /// assert!(ask(1_000).admitted().is_some());
+    /// # use mainstay_resilience::policy::RateLimit;
+    /// # use mainstay_resilience::{Input, Time, rate, sync::RateLimiter};
+    /// let config = rate::token_bucket::Config::new().tokens(10).burst(10);
+    /// let limiter = RateLimiter::new(RateLimit::TokenBucket(config))?;
+    /// limiter.try_acquire_at(Input::at(Time::ZERO), rate::Request { tokens: 10 })?;
+    /// assert_eq!(limiter.available_at(Time::from_millis(250)), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn ask(&self, input: Input, request: Request) -> Decision<Ticket> {
-        self.config.ask(&mut lock(&self.state), input, request)
+    #[must_use]
+    pub fn available_at(&self, now: Time) -> u32 {
+        match &self.kind {
+            Kind::TokenBucket { config, word } => {
+                let state = token_bucket::State::from_bits(word.load(Ordering::Relaxed));
+                config.snapshot(&state, now).available
+            }
+            Kind::SlidingWindow { config, state } => config.snapshot(&lock(state), now).available,
+        }
     }
 
-    /// It as it is, for people and metrics.
-    ///
-    /// ```
-    /// # use mainstay_resilience::{Input, Time, sync, rate};
-    /// let limit = sync::SlidingWindow::new(rate::sliding_window::Config::new().tokens(3));
-    /// let _ = limit.ask(Input::at(Time::ZERO), rate::Request::default());
-    /// assert_eq!(limit.snapshot(Time::ZERO).next_at, Some(Time::from_millis(1_000)));
-    /// ```
-    pub fn snapshot(&self, now: Time) -> sliding_window::Snapshot {
-        self.config.snapshot(&lock(&self.state), now)
+    /// Whether all tokens are there: a new limiter would decide the same.
+    #[cfg(not(loom))]
+    pub(crate) fn is_full(&self, now: Time) -> bool {
+        let capacity = match &self.kind {
+            Kind::TokenBucket { config, .. } => config.burst,
+            Kind::SlidingWindow { config, .. } => config.tokens,
+        };
+        self.available_at(now) >= capacity
+    }
+}
+
+/// Reads the word, decides, and swaps it unless another thread was faster.
+fn ask_word(
+    config: &token_bucket::Config,
+    word: &AtomicU64,
+    input: Input,
+    request: Request,
+) -> Decision<crate::rate::Ticket> {
+    let mut seen = word.load(Ordering::Relaxed);
+    loop {
+        let mut state = token_bucket::State::from_bits(seen);
+        let decision = config.ask(&mut state, input, request);
+        let next = state.to_bits();
+        if next == seen {
+            return decision;
+        }
+        match word.compare_exchange_weak(seen, next, Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => return decision,
+            Err(now) => seen = now,
+        }
     }
 }

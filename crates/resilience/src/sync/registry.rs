@@ -1,208 +1,325 @@
-//! Breakers by key, for the threads of a program.
+//! Circuit breakers and rate limiters by key.
 
-use super::Breaker;
-use crate::breaker::Circuit;
-use crate::contract::{Input, Time};
-use crate::registry::{Config, Snapshot, leaver};
-use foldhash::fast::RandomState;
+use super::keyed::Keyed;
+use super::primitives::{Mutex, lock};
+use super::{CircuitBreaker, RateLimiter, clock};
+use crate::breaker::{self, Circuit};
+use crate::contract::{ConfigError, Input, Rejected, Time};
+use crate::policy::RateLimit;
+use crate::rate;
+use crate::registry::{Config, Snapshot};
 use std::borrow::Borrow;
-use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
-/// Breakers by key, bounded in number: [`crate::registry`] has the rules.
+/// One circuit breaker for each key (a host, a tenant, a report type), bounded in number.
 ///
-/// With the feature `metrics`, `resilience_registry_shared_total` counts the look-ups that were given the shared
-/// breaker, since all others were open: the bound is too low, or much is broken.
+/// [`registry`](crate::registry) has the rules: a new key takes the place of the least recently used breaker
+/// that is closed; while none is, further keys share one breaker. With the feature `metrics`,
+/// `resilience_registry_shared_total` counts the look-ups that got the shared one: the bound is too low, or
+/// much is broken.
 ///
-/// A look-up takes a shared lock, which is held for the look-up alone. Who calls one dependency often can keep
-/// what [`get`](Registry::get) gave, as long as it does so: a breaker that has left the registry goes on working
-/// for those who hold it, apart from the one that its key gets next.
+/// A look-up takes a shared lock for its own duration. Code that calls one dependency often can keep what
+/// [`get`](CircuitBreakers::get) returned. A breaker that has left goes on working for those who hold it,
+/// apart from the one that its key gets next.
 ///
 /// ```
-/// use mainstay_resilience::{Input, Outcome, breaker, sync, registry};
+/// use mainstay_resilience::{Outcome, registry, sync::CircuitBreakers};
 ///
-/// let breakers: sync::Registry<String> = sync::Registry::new(registry::Config::default());
-/// let input = Input::default();
-/// let breaker = breakers.get("billing.internal", input.now);
-/// if let Some(ticket) = breaker.ask(input, breaker::Request::default()).admitted() {
-///     breaker.tell(input, ticket, Outcome::Success);
-/// }
+/// let breakers: CircuitBreakers<String> = CircuitBreakers::new(registry::Config::default())?;
+/// let breaker = breakers.get("billing.internal");
+/// breaker.try_acquire()?.record(Outcome::Success);
 /// assert_eq!(breakers.snapshot().keys, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
-pub struct Registry<K> {
-    inner: RwLock<Inner<K>>,
-    shared_calls: AtomicU64,
+pub struct CircuitBreakers<K> {
+    config: Mutex<breaker::Config>,
+    keyed: Keyed<K, CircuitBreaker>,
 }
 
-#[derive(Debug)]
-struct Inner<K> {
-    config: Config,
-    slots: HashMap<K, Slot, RandomState>,
-    shared: Arc<Breaker>,
-    left: u64,
-}
-
-#[derive(Debug)]
-struct Slot {
-    breaker: Arc<Breaker>,
-    /// When it was last looked up, to the millisecond: one store a millisecond, not one a call.
-    used_millis: AtomicU64,
-}
-
-impl<K: Hash + Eq + Clone> Registry<K> {
+impl<K: Hash + Eq + Clone> CircuitBreakers<K> {
     /// No key yet.
     ///
     /// ```
-    /// # use mainstay_resilience::{sync, registry};
-    /// let breakers: sync::Registry<u64> = sync::Registry::new(registry::Config::default());
-    /// assert!(breakers.breakers().is_empty());
+    /// # use mainstay_resilience::{registry, sync::CircuitBreakers};
+    /// let config = registry::Config::new().keys_max(0);
+    /// assert_eq!(CircuitBreakers::<u64>::new(config).unwrap_err().field, "keys_max");
     /// ```
-    #[must_use]
-    pub fn new(config: Config) -> Self {
-        let shared = Arc::new(Breaker::new(config.breaker.clone()));
-        let inner = Inner { config, slots: HashMap::default(), shared, left: 0 };
-        Self { inner: RwLock::new(inner), shared_calls: AtomicU64::new(0) }
+    ///
+    /// # Errors
+    /// The first field of the configuration that is out of range.
+    pub fn new(config: Config) -> Result<Self, ConfigError> {
+        config.check()?;
+        let Config { breaker, keys_max, .. } = config;
+        let shared = CircuitBreaker::new(breaker.clone())?;
+        Ok(Self { config: Mutex::new(breaker), keyed: Keyed::new(keys_max, shared) })
     }
 
-    /// The key's breaker; made if it has none; the shared one if none may be made.
+    /// The key's breaker: made if it has none, or the shared one if none may be made.
     ///
     /// ```
-    /// # use mainstay_resilience::{Time, sync, registry};
+    /// # use mainstay_resilience::{registry, sync::CircuitBreakers};
     /// # use std::sync::Arc;
-    /// let breakers: sync::Registry<String> = sync::Registry::new(registry::Config::default());
-    /// let (one, other) = (breakers.get("a", Time::ZERO), breakers.get("b", Time::ZERO));
+    /// let breakers: CircuitBreakers<String> = CircuitBreakers::new(registry::Config::default())?;
+    /// let (one, other) = (breakers.get("a"), breakers.get("b"));
     /// assert!(!Arc::ptr_eq(&one, &other));
-    /// assert!(Arc::ptr_eq(&one, &breakers.get("a", Time::from_millis(1))));
+    /// assert!(Arc::ptr_eq(&one, &breakers.get("a")));
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
     /// ```
-    pub fn get<Q>(&self, key: &Q, now: Time) -> Arc<Breaker>
+    pub fn get<Q>(&self, key: &Q) -> Arc<CircuitBreaker>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        let millis = now.as_nanos() / 1_000_000;
-        {
-            let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some(slot) = inner.slots.get(key) {
-                if slot.used_millis.load(Ordering::Relaxed) < millis {
-                    slot.used_millis.store(millis, Ordering::Relaxed);
-                }
-                return slot.breaker.clone();
-            }
-        }
-        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
-        match inner.make(key, millis) {
-            Some(breaker) => breaker,
-            None => {
-                self.shared_calls.fetch_add(1, Ordering::Relaxed);
-                #[cfg(feature = "metrics")]
-                metrics::counter!("resilience_registry_shared_total").increment(1);
-                inner.shared.clone()
-            }
-        }
+        self.get_at(key, clock::now())
     }
 
-    /// Other rules from now on, for every breaker that is there and those to come.
+    /// As [`get`](Self::get), at a given time.
     ///
     /// ```
-    /// # use mainstay_resilience::{Input, Time, breaker, sync, registry};
-    /// let breakers: sync::Registry<String> = sync::Registry::new(registry::Config::default());
-    /// let early = breakers.get("billing", Time::ZERO);
-    /// let breaker = breaker::Config::new().enforcement(breaker::Enforcement::ObserveOnly);
-    /// breakers.configure(Input::default(), registry::Config::new().breaker(breaker).keys_max(10));
-    /// // It reaches those that were there before.
-    /// early.trip(Input::default());
-    /// assert!(early.ask(Input::default(), breaker::Request::default()).admitted().is_some());
+    /// # use mainstay_resilience::{Time, registry, sync::CircuitBreakers};
+    /// let breakers: CircuitBreakers<u32> = CircuitBreakers::new(registry::Config::default())?;
+    /// assert!(breakers.get_at(&7, Time::ZERO).is_closed());
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
     /// ```
-    pub fn configure(&self, input: Input, config: Config) {
-        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
-        for breaker in inner.slots.values().map(|slot| &slot.breaker).chain([&inner.shared]) {
-            breaker.configure(input, config.breaker.clone());
-        }
-        inner.config = config;
+    pub fn get_at<Q>(&self, key: &Q, now: Time) -> Arc<CircuitBreaker>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        let make = || CircuitBreaker::new(lock(&self.config).clone()).ok();
+        // What an operator wanted of a breaker would leave with it.
+        let may_leave = |breaker: &CircuitBreaker| breaker.is_closed() && !breaker.is_forced();
+        self.keyed.get(key, now, make, may_leave)
     }
 
-    /// A key that will not be used again gives its place back, whatever its breaker's state. Was it there?
+    /// Replaces the configuration of every breaker, present and future.
     ///
     /// ```
-    /// # use mainstay_resilience::{Time, sync, registry};
-    /// let breakers: sync::Registry<u32> = sync::Registry::new(registry::Config::default());
-    /// breakers.get(&7, Time::ZERO);
+    /// # use mainstay_resilience::{breaker, registry, sync::CircuitBreakers};
+    /// let breakers: CircuitBreakers<String> = CircuitBreakers::new(registry::Config::default())?;
+    /// let early = breakers.get("billing");
+    /// let observe = breaker::Config::new().enforcement(breaker::Enforcement::ObserveOnly);
+    /// breakers.configure(registry::Config { breaker: observe, keys_max: 10 })?;
+    /// early.trip();
+    /// assert!(early.try_acquire().is_ok(), "it reaches the breakers that were there before");
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The first field that is out of range. No configuration is changed then.
+    pub fn configure(&self, config: Config) -> Result<(), ConfigError> {
+        self.configure_at(clock::input(), config)
+    }
+
+    /// As [`configure`](Self::configure), at a given time.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Input, registry, sync::CircuitBreakers};
+    /// let breakers: CircuitBreakers<u32> = CircuitBreakers::new(registry::Config::default())?;
+    /// assert!(breakers.configure_at(Input::default(), registry::Config::default()).is_ok());
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The first field that is out of range. No configuration is changed then.
+    pub fn configure_at(&self, input: Input, config: Config) -> Result<(), ConfigError> {
+        config.check()?;
+        let Config { breaker, keys_max, .. } = config;
+        self.keyed.update(Some(keys_max), |breakers| {
+            *lock(&self.config) = breaker.clone();
+            breakers.map(|each| each.configure_at(input, breaker.clone())).collect()
+        })
+    }
+
+    /// Removes a key that will not be used again, whatever the state of its breaker. Says whether it was
+    /// there.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{registry, sync::CircuitBreakers};
+    /// let breakers: CircuitBreakers<u32> = CircuitBreakers::new(registry::Config::default())?;
+    /// breakers.get(&7);
     /// assert!(breakers.forget(&7) && !breakers.forget(&7));
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
     /// ```
     pub fn forget<Q>(&self, key: &Q) -> bool
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        self.inner.write().unwrap_or_else(PoisonError::into_inner).slots.remove(key).is_some()
+        self.keyed.forget(key)
     }
 
-    /// Every key with its breaker, in no order: for people and metrics.
+    /// Every key with its breaker, in no particular order.
     ///
     /// ```
-    /// # use mainstay_resilience::{Input, Time, breaker, sync, registry};
-    /// let breakers: sync::Registry<u32> = sync::Registry::new(registry::Config::default());
+    /// # use mainstay_resilience::{registry, sync::CircuitBreakers};
+    /// let breakers: CircuitBreakers<u32> = CircuitBreakers::new(registry::Config::default())?;
     /// for tenant in 1..=3 {
-    ///     breakers.get(&tenant, Time::ZERO);
+    ///     breakers.get(&tenant);
     /// }
-    /// breakers.get(&2, Time::ZERO).trip(Input::default());
-    /// let open = breakers.breakers().into_iter().filter(|(_, breaker)| !breaker.is_closed());
+    /// breakers.get(&2).trip();
+    /// let open = breakers.entries().into_iter().filter(|(_, breaker)| !breaker.is_closed());
     /// assert_eq!(open.map(|(tenant, _)| tenant).collect::<Vec<_>>(), [2]);
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
     /// ```
-    pub fn breakers(&self) -> Vec<(K, Arc<Breaker>)> {
-        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
-        inner.slots.iter().map(|(key, slot)| (key.clone(), slot.breaker.clone())).collect()
+    pub fn entries(&self) -> Vec<(K, Arc<CircuitBreaker>)> {
+        self.keyed.entries()
     }
 
-    /// The registry as a whole, for people and metrics.
+    /// The registry as a whole, for display and metrics.
     ///
     /// ```
-    /// # use mainstay_resilience::{Input, Time, sync, registry};
-    /// let breakers: sync::Registry<u32> = sync::Registry::new(registry::Config::default());
-    /// breakers.get(&1, Time::ZERO);
-    /// breakers.get(&2, Time::ZERO).trip(Input::default());
-    /// let seen = breakers.snapshot();
-    /// assert_eq!((seen.keys, seen.not_closed), (2, 1));
+    /// # use mainstay_resilience::{registry, sync::CircuitBreakers};
+    /// let breakers: CircuitBreakers<u32> = CircuitBreakers::new(registry::Config::default())?;
+    /// breakers.get(&1);
+    /// breakers.get(&2).trip();
+    /// let snapshot = breakers.snapshot();
+    /// assert_eq!((snapshot.keys, snapshot.not_closed), (2, 1));
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
     /// ```
     pub fn snapshot(&self) -> Snapshot {
-        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
-        let not_closed = inner.slots.values().filter(|slot| slot.breaker.circuit() != Circuit::Closed);
+        let open = self.keyed.entries().iter().filter(|(_, each)| each.circuit() != Circuit::Closed).count();
+        let counts = self.keyed.counts();
         Snapshot {
-            keys: inner.slots.len() as u64,
-            not_closed: not_closed.count() as u64,
-            left: inner.left,
-            shared_calls: self.shared_calls.load(Ordering::Relaxed),
+            keys: counts.keys,
+            not_closed: open as u64,
+            left: counts.left,
+            shared_calls: counts.shared_calls,
         }
     }
 }
 
-impl<K: Hash + Eq + Clone> Inner<K> {
-    fn make<Q>(&mut self, key: &Q, used_millis: u64) -> Option<Arc<Breaker>>
+/// One rate limiter for each key (a client, a tenant), bounded in number.
+///
+/// A new key takes the place of the least recently used limiter that has all its tokens: nothing is lost
+/// with it. While none has, further keys share one limiter, so that many new keys at once cannot get around
+/// the limit.
+///
+/// ```
+/// use mainstay_resilience::policy::RateLimit;
+/// use mainstay_resilience::{rate::token_bucket, sync::RateLimiters};
+///
+/// let each = RateLimit::TokenBucket(token_bucket::Config::new().burst(1));
+/// let limiters: RateLimiters<String> = RateLimiters::new(each, 10_000)?;
+/// assert!(limiters.try_acquire("alice").is_ok());
+/// assert!(limiters.try_acquire("alice").is_err());
+/// assert!(limiters.try_acquire("bob").is_ok());
+/// # Ok::<(), mainstay_resilience::ConfigError>(())
+/// ```
+#[derive(Debug)]
+pub struct RateLimiters<K> {
+    config: RateLimit,
+    keyed: Keyed<K, RateLimiter>,
+}
+
+impl<K: Hash + Eq + Clone> RateLimiters<K> {
+    /// No key yet, and at most `keys_max` of them: from 1 to 1,000,000.
+    ///
+    /// ```
+    /// # use mainstay_resilience::policy::RateLimit;
+    /// # use mainstay_resilience::{rate::token_bucket, sync::RateLimiters};
+    /// let each = RateLimit::TokenBucket(token_bucket::Config::default());
+    /// assert_eq!(RateLimiters::<u32>::new(each, 0).unwrap_err().field, "keys_max");
+    /// ```
+    ///
+    /// # Errors
+    /// The first field of the configuration, or the bound, that is out of range.
+    pub fn new(each: RateLimit, keys_max: u32) -> Result<Self, ConfigError> {
+        ConfigError::unless("keys_max", keys_max.into(), 1..=1_000_000)?;
+        let shared = RateLimiter::new(each.clone())?;
+        Ok(Self { config: each, keyed: Keyed::new(keys_max, shared) })
+    }
+
+    /// The key's limiter: made if it has none, or the shared one if none may be made.
+    ///
+    /// ```
+    /// # use mainstay_resilience::policy::RateLimit;
+    /// # use mainstay_resilience::{rate::token_bucket, sync::RateLimiters};
+    /// let each = RateLimit::TokenBucket(token_bucket::Config::new().burst(5));
+    /// let limiters: RateLimiters<u32> = RateLimiters::new(each, 100)?;
+    /// assert_eq!(limiters.get(&7).available(), 5);
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
+    /// ```
+    pub fn get<Q>(&self, key: &Q) -> Arc<RateLimiter>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        // Another thread may have made it between the locks.
-        if let Some(slot) = self.slots.get(key) {
-            return Some(slot.breaker.clone());
-        }
-        while self.slots.len() >= self.config.keys_max.max(1) as usize {
-            // What somebody wanted of a breaker would leave with it.
-            let free = self.slots.iter().filter(|(_, slot)| !slot.breaker.is_forced());
-            let slots = free.map(|(key, slot)| {
-                (key, Time::from_millis(slot.used_millis.load(Ordering::Relaxed)), slot.breaker.circuit())
-            });
-            let leaving = leaver(slots)?.clone();
-            self.slots.remove(leaving.borrow());
-            self.left = self.left.saturating_add(1);
-        }
-        let breaker = Arc::new(Breaker::new(self.config.breaker.clone()));
-        let slot = Slot { breaker: breaker.clone(), used_millis: AtomicU64::new(used_millis) };
-        self.slots.insert(key.to_owned(), slot);
-        Some(breaker)
+        self.get_at(key, clock::now())
+    }
+
+    /// As [`get`](Self::get), at a given time.
+    ///
+    /// ```
+    /// # use mainstay_resilience::policy::RateLimit;
+    /// # use mainstay_resilience::{Time, rate::token_bucket, sync::RateLimiters};
+    /// let each = RateLimit::TokenBucket(token_bucket::Config::default());
+    /// let limiters: RateLimiters<u32> = RateLimiters::new(each, 100)?;
+    /// limiters.get_at(&7, Time::ZERO);
+    /// assert_eq!(limiters.keys(), 1);
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
+    /// ```
+    pub fn get_at<Q>(&self, key: &Q, now: Time) -> Arc<RateLimiter>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        let make = || Some(RateLimiter::checked(self.config.clone()));
+        self.keyed.get(key, now, make, |limiter| limiter.is_full(now))
+    }
+
+    /// Spends one of the key's tokens, if there is one.
+    ///
+    /// ```
+    /// # use mainstay_resilience::policy::RateLimit;
+    /// # use mainstay_resilience::{rate::token_bucket, sync::RateLimiters};
+    /// let each = RateLimit::TokenBucket(token_bucket::Config::default());
+    /// let limiters: RateLimiters<u32> = RateLimiters::new(each, 100)?;
+    /// assert!(limiters.try_acquire(&7).is_ok());
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The key has no token. `retry_at` says when it will have one.
+    pub fn try_acquire<Q>(&self, key: &Q) -> Result<(), Rejected>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        let input = clock::input();
+        self.get_at(key, input.now).try_acquire_at(input, rate::Request::default())
+    }
+
+    /// How many keys have a limiter of their own.
+    ///
+    /// ```
+    /// # use mainstay_resilience::policy::RateLimit;
+    /// # use mainstay_resilience::{rate::token_bucket, sync::RateLimiters};
+    /// let each = RateLimit::TokenBucket(token_bucket::Config::default());
+    /// let limiters: RateLimiters<u32> = RateLimiters::new(each, 2)?;
+    /// (0..5).for_each(|key| drop(limiters.get(&key)));
+    /// assert_eq!(limiters.keys(), 2);
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
+    /// ```
+    pub fn keys(&self) -> u64 {
+        self.keyed.counts().keys
+    }
+
+    /// How many look-ups got the shared limiter, since no other could leave.
+    ///
+    /// ```
+    /// # use mainstay_resilience::policy::RateLimit;
+    /// # use mainstay_resilience::{rate::token_bucket, sync::RateLimiters};
+    /// let each = RateLimit::TokenBucket(token_bucket::Config::default());
+    /// let limiters: RateLimiters<u32> = RateLimiters::new(each, 1)?;
+    /// limiters.try_acquire(&1).and(limiters.try_acquire(&2))?;
+    /// assert_eq!(limiters.shared_calls(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn shared_calls(&self) -> u64 {
+        self.keyed.counts().shared_calls
     }
 }
 
@@ -211,24 +328,25 @@ mod tests {
     use super::*;
     use crate::breaker::{self, Forced, Request};
     use crate::contract::Outcome;
+    use crate::rate::token_bucket;
 
-    fn registry(keys_max: u32) -> Registry<u32> {
+    fn registry(keys_max: u32) -> CircuitBreakers<u32> {
         let breaker = breaker::Config { consecutive_failures: Some(1), ..breaker::Config::default() };
-        Registry::new(Config { breaker, keys_max })
+        CircuitBreakers::new(Config { breaker, keys_max }).expect("valid")
     }
 
     fn at(millis: u64) -> Input {
         Input::at(Time::from_millis(millis))
     }
 
-    fn fail(registry: &Registry<u32>, key: u32, millis: u64) {
-        let breaker = registry.get(&key, at(millis).now);
-        let ticket = breaker.ask(at(millis), Request::default()).admitted().expect("admitted");
-        breaker.tell(at(millis), ticket, Outcome::Failure);
+    fn fail(registry: &CircuitBreakers<u32>, key: u32, millis: u64) {
+        let breaker = registry.get_at(&key, at(millis).now);
+        let permit = breaker.try_acquire_at(at(millis), Request::default()).expect("admitted");
+        permit.record_at(at(millis), Outcome::Failure);
     }
 
-    fn keys(registry: &Registry<u32>) -> Vec<u32> {
-        let mut keys: Vec<u32> = registry.breakers().into_iter().map(|(key, _)| key).collect();
+    fn keys(registry: &CircuitBreakers<u32>) -> Vec<u32> {
+        let mut keys: Vec<u32> = registry.entries().into_iter().map(|(key, _)| key).collect();
         keys.sort_unstable();
         keys
     }
@@ -238,7 +356,7 @@ mod tests {
         let registry = registry(3);
         fail(&registry, 1, 1);
         for (key, millis) in [(2, 2), (3, 3), (2, 4), (4, 5)] {
-            let _ = registry.get(&key, at(millis).now);
+            let _ = registry.get_at(&key, at(millis).now);
         }
         assert_eq!(keys(&registry), [1, 2, 4]);
         let expected = Snapshot { keys: 3, not_closed: 1, left: 1, shared_calls: 0 };
@@ -250,7 +368,7 @@ mod tests {
         let registry = registry(2);
         fail(&registry, 1, 1);
         fail(&registry, 2, 1);
-        assert!(Arc::ptr_eq(&registry.get(&8, Time::ZERO), &registry.get(&9, Time::ZERO)));
+        assert!(Arc::ptr_eq(&registry.get_at(&8, Time::ZERO), &registry.get_at(&9, Time::ZERO)));
         assert_eq!(registry.snapshot().shared_calls, 2);
         assert_eq!(keys(&registry), [1, 2]);
     }
@@ -259,22 +377,22 @@ mod tests {
     fn one_that_is_held_open_or_closed_does_not_leave() {
         for (forced, admits) in [(Forced::Open, false), (Forced::Closed, true)] {
             let registry = registry(2);
-            registry.get(&1, at(1).now).force(at(1), forced);
+            registry.get_at(&1, at(1).now).force_at(at(1), forced);
             for key in 2..5 {
-                let _ = registry.get(&key, at(key.into()).now);
+                let _ = registry.get_at(&key, at(key.into()).now);
             }
-            let held = registry.get(&1, at(9).now);
-            assert_eq!(held.snapshot(at(9).now).forced, forced, "what somebody wanted of it holds");
-            assert_eq!(held.ask(at(9), Request::default()).admitted().is_some(), admits);
+            let held = registry.get_at(&1, at(9).now);
+            assert_eq!(held.snapshot_at(at(9).now).forced, forced, "it stays as the operator left it");
+            assert_eq!(held.try_acquire_at(at(9), Request::default()).is_ok(), admits);
         }
     }
 
     #[test]
     fn new_rules_reach_every_breaker() {
         let registry = registry(2);
-        let breaker = registry.get(&1, Time::ZERO);
+        let breaker = registry.get_at(&1, Time::ZERO);
         let rules = breaker::Config { consecutive_failures: Some(3), ..breaker::Config::default() };
-        registry.configure(at(1), Config { breaker: rules, keys_max: 2 });
+        registry.configure_at(at(1), Config { breaker: rules, keys_max: 2 }).expect("valid");
         fail(&registry, 1, 1);
         fail(&registry, 2, 1);
         assert!(breaker.is_closed());
@@ -284,10 +402,25 @@ mod tests {
     #[test]
     fn threads_that_meet_a_new_key_at_once_get_one_breaker() {
         let registry = registry(4);
-        let got: Vec<Arc<Breaker>> = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| registry.get(&7, Time::ZERO))).collect();
+        let got: Vec<Arc<CircuitBreaker>> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| registry.get_at(&7, Time::ZERO))).collect();
             threads.into_iter().map(|thread| thread.join().expect("it ends")).collect()
         });
         assert!(got.iter().all(|breaker| Arc::ptr_eq(breaker, &got[0])));
+    }
+
+    #[test]
+    fn a_rate_limiter_leaves_only_when_it_has_all_its_tokens() {
+        let each = RateLimit::TokenBucket(token_bucket::Config::new().tokens(10).burst(1));
+        let limiters: RateLimiters<u32> = RateLimiters::new(each, 1).expect("valid");
+        let spend = |key, millis| {
+            limiters.get_at(&key, at(millis).now).try_acquire_at(at(millis), rate::Request::default()).is_ok()
+        };
+        assert!(spend(1, 0));
+        assert!(spend(2, 1), "the shared one had a token");
+        assert!(!spend(3, 2), "and keys that share it share its tokens");
+        assert_eq!(limiters.shared_calls(), 2);
+        assert!(spend(4, 100), "the first has its token back, and leaves");
+        assert_eq!(limiters.keys(), 1);
     }
 }

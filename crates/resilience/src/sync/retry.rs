@@ -1,25 +1,42 @@
-//! Retries that threads share.
+//! Retries shared by threads.
 
+use super::clock;
 use super::lanes::Lanes;
 use super::primitives::{AtomicU64, Mutex, Ordering, lock};
-use crate::contract::{Decide, Decision, Input, Outcome, Time};
-use crate::retry::{Again, Config, Request, Snapshot, State, Ticket};
+use crate::contract::{ConfigError, Decide, Decision, Input, Outcome, Reason, Rejected, Time};
+use crate::retry::{Again, Config, Request, Safety, Snapshot, State, Ticket};
+use core::time::Duration;
 
-/// Retries with one budget, for all threads of a program: the plain state behind a lock, with the calls that only
-/// earn their share kept away from it.
+/// Retries with one budget for all threads. Beginning a call costs one compare-and-swap.
 ///
 /// ```
-/// use mainstay_resilience::{Input, Outcome, sync, retry};
+/// use mainstay_resilience::retry::{self, Safety};
+/// use mainstay_resilience::{Outcome, sync::Retry};
 ///
-/// let retries = sync::Retry::new(retry::Config::default());
-/// let ticket = retries.first(Input::default());
-/// retries.tell(Input::default(), ticket, Outcome::Success);
-/// assert_eq!(retries.snapshot(Input::default().now).budget.calls, 1);
+/// fn fetch(retry: &Retry) -> Result<&'static str, Box<dyn std::error::Error>> {
+///     let mut attempts = retry.begin(Safety::Safe);
+///     loop {
+///         let result: Result<_, std::io::Error> = Ok("42"); // The attempt.
+///         let Err(error) = result else {
+///             attempts.record(Outcome::Success);
+///             return Ok(result?);
+///         };
+///         // Another attempt, after a pause? If not, the last error is the result.
+///         let Ok(pause) = attempts.pause(None) else { return Err(error.into()) };
+///         std::thread::sleep(pause);
+///         if attempts.try_acquire().is_err() {
+///             return Err(error.into());
+///         }
+///     }
+/// }
+/// let retry = Retry::new(retry::Config::default())?;
+/// assert_eq!(fetch(&retry)?, "42");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
 pub struct Retry {
     lanes: Lanes,
-    /// From when on a call must be counted at its own moment.
+    /// From this moment on a call must be counted at its own time.
     bucket_end: AtomicU64,
     inner: Mutex<Inner>,
 }
@@ -30,97 +47,302 @@ struct Inner {
     state: State,
 }
 
-impl Retry {
-    /// One with nothing earned yet.
+/// The attempts of one call. It holds nothing that must be given back: an attempt that the budget has paid
+/// for is paid for.
+///
+/// ```
+/// use mainstay_resilience::retry::{self, Safety};
+/// use mainstay_resilience::{Reason, sync::Retry};
+///
+/// let retry = Retry::new(retry::Config::default())?;
+/// // A call that may not be repeated has one attempt.
+/// let mut attempts = retry.begin(Safety::Unsafe);
+/// assert_eq!(attempts.pause(None).unwrap_err().reason, Reason::RetryUnsafe);
+/// assert_eq!(attempts.number(), 1);
+/// # Ok::<(), mainstay_resilience::ConfigError>(())
+/// ```
+#[derive(Debug)]
+pub struct Attempts<'a> {
+    retry: &'a Retry,
+    ticket: Ticket,
+    begun: Time,
+    safety: Safety,
+    /// The last pause, and when the next attempt is due.
+    backoff: Duration,
+    due: Option<Time>,
+}
+
+impl Attempts<'_> {
+    /// The number of the current attempt, from 1.
     ///
     /// ```
-    /// # use mainstay_resilience::{Time, sync, retry};
-    /// let retries = sync::Retry::new(retry::Config::default());
-    /// assert_eq!(retries.snapshot(Time::ZERO).budget.left, 100, "ten a second, without any call");
+    /// # use mainstay_resilience::{retry, sync::Retry};
+    /// let retry = Retry::new(retry::Config::default())?;
+    /// assert_eq!(retry.begin(retry::Safety::Safe).number(), 1);
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
     /// ```
     #[must_use]
-    pub fn new(config: Config) -> Self {
-        let state = config.state();
-        let bucket_end = AtomicU64::new(state.budget.bucket_end().as_nanos());
-        Self { lanes: Lanes::new(), bucket_end, inner: Mutex::new(Inner { config, state }) }
+    pub fn number(&self) -> u32 {
+        self.ticket.attempt
     }
 
-    /// A call begins: one compare-and-swap.
+    /// After a failed attempt: how long to pause before the next. `retry_after` is what the dependency asked
+    /// for.
     ///
     /// ```
-    /// # use mainstay_resilience::{Input, sync, retry};
-    /// let (retries, input) = (sync::Retry::new(retry::Config::default()), Input::default());
+    /// # use mainstay_resilience::{retry, sync::Retry};
+    /// # use core::time::Duration;
+    /// let retry = Retry::new(retry::Config::default())?;
+    /// let mut attempts = retry.begin(retry::Safety::Safe);
+    /// let pause = attempts.pause(Some(Duration::from_secs(2)))?;
+    /// assert!(pause >= Duration::from_millis(1_900), "`Retry-After` is honoured");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// There is no further attempt: too many were made, they took too long, the call is not safe to repeat,
+    /// the dependency asked for too much patience, or the budget is spent.
+    pub fn pause(&mut self, retry_after: Option<Duration>) -> Result<Duration, Rejected> {
+        let input = clock::input();
+        Ok(self.due_at(input, retry_after)?.since(input.now))
+    }
+
+    /// As [`pause`](Self::pause), at a given time: the moment at which the next attempt is due.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Input, Time, retry, sync::Retry};
+    /// let backoff = retry::Backoff::new().jitter(retry::Jitter::None);
+    /// let retry = Retry::new(retry::Config::new().backoff(backoff))?;
+    /// let input = Input::at(Time::ZERO);
+    /// let mut attempts = retry.begin_at(input, retry::Safety::Safe);
+    /// assert_eq!(attempts.due_at(input, None)?, Time::from_millis(50));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`pause`](Self::pause).
+    pub fn due_at(&mut self, input: Input, retry_after: Option<Duration>) -> Result<Time, Rejected> {
+        self.due = None;
+        let due = match self.ask(input, retry_after) {
+            Decision::Admit(_) => input.now,
+            Decision::Wait { until } => until,
+            Decision::Reject(rejected) => return Err(rejected),
+        };
+        (self.due, self.backoff) = (Some(due), due.since(input.now));
+        Ok(due)
+    }
+
+    /// Begins the next attempt, which the budget pays for. Call it after the pause; a timer that fires a
+    /// little early does no harm.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{retry, sync::Retry};
+    /// let retry = Retry::new(retry::Config::default())?;
+    /// let mut attempts = retry.begin(retry::Safety::Safe);
+    /// std::thread::sleep(attempts.pause(None)?);
+    /// attempts.try_acquire()?;
+    /// assert_eq!(attempts.number(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The budget was spent meanwhile, or it is too late for another attempt.
+    pub fn try_acquire(&mut self) -> Result<(), Rejected> {
+        self.try_acquire_at(clock::input())
+    }
+
+    /// As [`try_acquire`](Self::try_acquire), at a given time.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Input, retry, sync::Retry};
+    /// let retry = Retry::new(retry::Config::default())?;
+    /// let mut attempts = retry.begin_at(Input::default(), retry::Safety::Safe);
+    /// let due = attempts.due_at(Input::default(), None)?;
+    /// attempts.try_acquire_at(Input::at(due))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`try_acquire`](Self::try_acquire).
+    pub fn try_acquire_at(&mut self, input: Input) -> Result<(), Rejected> {
+        let due = self.due.unwrap_or(input.now);
+        self.due = Some(due);
+        match self.ask(Input { now: input.now.max(due), ..input }, None) {
+            Decision::Admit(ticket) => {
+                (self.ticket, self.due) = (ticket, None);
+                Ok(())
+            }
+            Decision::Wait { until } => Err(Rejected { reason: Reason::RetryBudget, retry_at: Some(until) }),
+            Decision::Reject(rejected) => Err(rejected),
+        }
+    }
+
+    fn ask(&self, input: Input, retry_after: Option<Duration>) -> Decision<Ticket> {
+        let (attempts, begun, backoff) = (self.ticket.attempt, self.begun, self.backoff);
+        let again = Again { attempts, begun, backoff, retry_after, safety: self.safety, due: self.due };
+        self.retry.locked(input, |config, state| config.ask(state, input, Request::Again(again)))
+    }
+
+    /// Records how the current attempt ended. Only the success of a retry is counted.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Outcome, retry, sync::Retry};
+    /// let retry = Retry::new(retry::Config::default())?;
+    /// retry.begin(retry::Safety::Safe).record(Outcome::Success);
+    /// assert_eq!(retry.snapshot().recovered, 0, "it was no retry");
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
+    /// ```
+    pub fn record(&self, outcome: Outcome) {
+        self.record_at(clock::input(), outcome);
+    }
+
+    /// As [`record`](Self::record), at a given time.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Input, Outcome, retry, sync::Retry};
+    /// let retry = Retry::new(retry::Config::default())?;
+    /// let input = Input::default();
+    /// let mut attempts = retry.begin_at(input, retry::Safety::Safe);
+    /// let due = Input::at(attempts.due_at(input, None)?);
+    /// attempts.try_acquire_at(due)?;
+    /// attempts.record_at(due, Outcome::Success);
+    /// assert_eq!(retry.snapshot_at(due.now).recovered, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn record_at(&self, input: Input, outcome: Outcome) {
+        if self.ticket.attempt > 1 {
+            let ticket = self.ticket;
+            self.retry.locked(input, |config, state| config.tell(state, input, ticket, outcome, 1));
+        }
+    }
+}
+
+impl Retry {
+    /// Retries with a budget in which nothing was earned yet.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{retry, sync::Retry};
+    /// let retry = Retry::new(retry::Config::default())?;
+    /// assert_eq!(retry.snapshot().budget.left, 100, "ten a second, without any call");
+    /// let config = retry::Config::new().attempts_max(0);
+    /// assert_eq!(Retry::new(config).unwrap_err().field, "attempts_max");
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The first field of the configuration that is out of range.
+    pub fn new(config: Config) -> Result<Self, ConfigError> {
+        config.check()?;
+        let state = config.state();
+        let bucket_end = AtomicU64::new(state.budget.bucket_end().as_nanos());
+        Ok(Self { lanes: Lanes::new(), bucket_end, inner: Mutex::new(Inner { config, state }) })
+    }
+
+    /// Begins a call, which earns its share of the budget.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{retry::{self, Safety}, sync::Retry};
+    /// let retry = Retry::new(retry::Config::default())?;
     /// for _ in 0..50 {
-    ///     assert_eq!(retries.first(input).attempt, 1);
+    ///     retry.begin(Safety::Safe);
     /// }
-    /// assert_eq!(retries.snapshot(input.now).budget.left, 110, "a fifth of the calls on top");
+    /// assert_eq!(retry.snapshot().budget.left, 110, "a fifth of the calls on top");
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
+    /// ```
+    pub fn begin(&self, safety: Safety) -> Attempts<'_> {
+        self.begin_at(clock::input(), safety)
+    }
+
+    /// As [`begin`](Self::begin), at a given time.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Input, retry::{self, Safety}, sync::Retry};
+    /// let retry = Retry::new(retry::Config::default())?;
+    /// assert_eq!(retry.begin_at(Input::default(), Safety::Safe).number(), 1);
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
     /// ```
     #[inline]
-    pub fn first(&self, input: Input) -> Ticket {
+    pub fn begin_at(&self, input: Input, safety: Safety) -> Attempts<'_> {
         let is_same_bucket = input.now.as_nanos() < self.bucket_end.load(Ordering::Relaxed);
         if !(is_same_bucket && self.lanes.add(0)) {
-            self.first_of_a_bucket(input);
+            self.begin_bucket(input);
         }
-        Ticket { attempt: 1 }
+        let (ticket, begun) = (Ticket { attempt: 1 }, input.now);
+        Attempts { retry: self, ticket, begun, safety, backoff: Duration::ZERO, due: None }
     }
 
     #[cold]
-    fn first_of_a_bucket(&self, input: Input) {
+    fn begin_bucket(&self, input: Input) {
         self.locked(input, |config, state| {
             let _ = config.ask(state, input, Request::First);
         });
     }
 
-    /// Another attempt? As [`Decide::ask`].
+    /// Replaces the configuration. What was earned and spent is kept, unless the budget's length changes.
     ///
     /// ```
-    /// # use mainstay_resilience::{Decision, Rejected, Reason, Input, Time, sync, retry};
-    /// # use std::time::Duration;
-    /// let (retries, input) = (sync::Retry::new(retry::Config::default()), Input::at(Time::ZERO));
-    /// let again = retry::Again {
-    ///     attempts: 3,
-    ///     begun: input.now,
-    ///     backoff: Duration::from_millis(100),
-    ///     retry_after: None,
-    ///     safety: retry::Safety::Safe,
-    ///     due: None,
-    /// };
-    /// let enough = Decision::Reject(Rejected { reason: Reason::RetryAttempts, retry_at: None });
-    /// assert_eq!(retries.again(input, again), enough);
+    /// # use mainstay_resilience::{Reason, retry::{self, Safety}, sync::Retry};
+    /// let retry = Retry::new(retry::Config::default())?;
+    /// retry.configure(retry::Config::new().attempts_max(1))?;
+    /// let rejected = retry.begin(Safety::Safe).pause(None).unwrap_err();
+    /// assert_eq!(rejected.reason, Reason::RetryAttempts);
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
     /// ```
-    pub fn again(&self, input: Input, again: Again) -> Decision<Ticket> {
-        self.locked(input, |config, state| config.ask(state, input, Request::Again(again)))
+    ///
+    /// # Errors
+    /// The first field that is out of range. The configuration is unchanged then.
+    pub fn configure(&self, config: Config) -> Result<(), ConfigError> {
+        self.configure_at(clock::input(), config)
     }
 
-    /// What came of an attempt. Of a first one there is nothing to learn.
+    /// As [`configure`](Self::configure), at a given time.
     ///
     /// ```
-    /// # use mainstay_resilience::{Input, Outcome, sync, retry};
-    /// let (retries, input) = (sync::Retry::new(retry::Config::default()), Input::default());
-    /// let second = retry::Ticket { attempt: 2 };
-    /// retries.tell(input, second, Outcome::Success);
-    /// assert_eq!(retries.snapshot(input.now).recovered, 1);
+    /// # use mainstay_resilience::{Input, retry, sync::Retry};
+    /// let retry = Retry::new(retry::Config::default())?;
+    /// assert!(retry.configure_at(Input::default(), retry::Config::default()).is_ok());
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
     /// ```
-    pub fn tell(&self, input: Input, ticket: Ticket, outcome: Outcome) {
-        if ticket.attempt > 1 {
-            self.locked(input, |config, state| config.tell(state, input, ticket, outcome, 1));
-        }
+    ///
+    /// # Errors
+    /// The first field that is out of range. The configuration is unchanged then.
+    pub fn configure_at(&self, input: Input, config: Config) -> Result<(), ConfigError> {
+        config.check()?;
+        // The calls in the lanes are counted under the old configuration, before it is replaced.
+        self.locked(input, |_, _| ());
+        lock(&self.inner).config = config;
+        Ok(())
     }
 
-    /// It as it is, for people and metrics.
+    /// The current state, for display and metrics.
     ///
     /// ```
-    /// # use mainstay_resilience::{Input, sync, retry};
-    /// let (retries, input) = (sync::Retry::new(retry::Config::default()), Input::default());
-    /// retries.first(input);
-    /// let seen = retries.snapshot(input.now);
-    /// assert_eq!((seen.retries, seen.budget.calls, seen.budget.rejected), (0, 1, 0));
+    /// # use mainstay_resilience::{retry::{self, Safety}, sync::Retry};
+    /// let retry = Retry::new(retry::Config::default())?;
+    /// retry.begin(Safety::Safe);
+    /// let snapshot = retry.snapshot();
+    /// assert_eq!((snapshot.retries, snapshot.budget.calls), (0, 1));
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
     /// ```
-    pub fn snapshot(&self, now: Time) -> Snapshot {
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        self.snapshot_at(clock::now())
+    }
+
+    /// As [`snapshot`](Self::snapshot), at a given time.
+    ///
+    /// ```
+    /// # use mainstay_resilience::{Time, retry, sync::Retry};
+    /// let retry = Retry::new(retry::Config::default())?;
+    /// assert_eq!(retry.snapshot_at(Time::ZERO).retries, 0);
+    /// # Ok::<(), mainstay_resilience::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn snapshot_at(&self, now: Time) -> Snapshot {
         self.locked(Input::at(now), |config, state| config.snapshot(state, now))
     }
 
-    fn locked<R>(&self, input: Input, question: impl FnOnce(&Config, &mut State) -> R) -> R {
+    fn locked<R>(&self, input: Input, operation: impl FnOnce(&Config, &mut State) -> R) -> R {
         let Inner { config, state } = &mut *lock(&self.inner);
         let calls = self.lanes.close();
         if calls > 0 {
@@ -128,9 +350,9 @@ impl Retry {
             let now = input.now.min(Time::from_nanos(end.saturating_sub(1)));
             config.deposit(state, Input { now, ..input }, calls);
         }
-        let answer = question(config, state);
+        let result = operation(config, state);
         self.bucket_end.store(state.budget.bucket_end().as_nanos(), Ordering::Relaxed);
         self.lanes.open(0);
-        answer
+        result
     }
 }

@@ -68,7 +68,7 @@ impl<S, F: Clone> Layer<S> for FallbackLayer<F> {
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// let refuse = service_fn(|(): ()| async {
-///     let rejected = CallRejected { guard: "prices".into(), reason: Reason::BulkheadFull, retry_after: None };
+///     let rejected = CallRejected::new("prices", Reason::BulkheadFull, None);
 ///     Err::<&str, BoxError>(rejected.into())
 /// });
 /// let prices: Fallback<_, _> = FallbackLayer::new(When::Rejected, |_: &BoxError| "from the cache").layer(refuse);

@@ -1,22 +1,24 @@
-//! One service out of several hosts, of which those that fail are left out.
+//! One service made of several hosts, without those that fail.
 
 use super::{BoxError, Rules};
-use crate::contract::{Decision, Outcome, Reason, Rejected};
-use crate::guard::{CallRejected, clock};
-use crate::{outlier, sync};
+use crate::contract::{ConfigError, Rejected};
+use crate::guard::CallRejected;
+use crate::outlier;
+use crate::sync::{HostPermit, OutlierDetector, now};
 use core::future::{Future, poll_fn};
 use core::pin::Pin;
 use core::task::{Context, Poll};
 use std::sync::Arc;
 use tower_service::Service;
 
-/// Several hosts that do the same work: each request goes to one of them by chance, but not to those that were
-/// ejected. When none may be asked, the answer is a [`CallRejected`] by [`Reason::Outlier`]: that only happens when there is
-/// no host at all, since the last ones are never ejected.
+/// Several hosts that do the same work. Each request goes to a random one of them, but not to one that is
+/// ejected. If there is none to call, the error is a [`CallRejected`] with
+/// [`Reason::Outlier`](crate::Reason::Outlier): that only happens when there is no host at all, because the
+/// last ones are never ejected.
 ///
-/// Put a guard's layer *around* it for retries, which then meet another host, and for a bulkhead and a timeout of the
-/// whole. A host needs no breaker of its own: ejection is that, and a rejection from further in says nothing of the host,
-/// so it would be picked again.
+/// Put a guard's layer *around* it: for retries, which may then reach another host, and for a bulkhead and a
+/// timeout of the whole. A host needs no breaker of its own: ejection does that work, and a rejection from
+/// further in says nothing about the host, so the host would be picked again.
 ///
 /// ```
 /// use mainstay_resilience::outlier;
@@ -30,7 +32,7 @@ use tower_service::Service;
 ///     Ok(_) => Outcome::Success,
 ///     Err(_) => Outcome::Failure,
 /// });
-/// let hosts = Hosts::new("search", outlier::Config::default(), vec![host(1), host(2)], classify);
+/// let hosts = Hosts::new("search", outlier::Config::default(), vec![host(1), host(2)], classify).unwrap();
 /// assert!(hosts.oneshot(()).await.unwrap() > 0);
 /// # });
 /// ```
@@ -39,12 +41,12 @@ pub struct Hosts<S, R> {
     name: Arc<str>,
     services: Arc<[S]>,
     numbers: Arc<[u32]>,
-    outlier: Arc<sync::Outlier>,
+    outlier: Arc<OutlierDetector>,
     rules: R,
 }
 
 impl<S, R> Hosts<S, R> {
-    /// A service out of those; the hosts are known by their place, from 0.
+    /// A service made of these hosts, which are known by their index.
     ///
     /// ```
     /// use mainstay_resilience::tower::{BoxError, Hosts, HttpRules};
@@ -53,76 +55,57 @@ impl<S, R> Hosts<S, R> {
     ///
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
     /// let host = service_fn(|_: http::Request<()>| async { Ok::<_, BoxError>(http::Response::new(())) });
-    /// // None of them: somebody has said so in a configuration, perhaps.
+    /// // No host at all: a configuration can say so.
     /// let hosts = vec![host; 0];
-    /// let nobody = Hosts::new("search", outlier::Config::default(), hosts, HttpRules::default());
+    /// let nobody = Hosts::new("search", outlier::Config::default(), hosts, HttpRules::default()).unwrap();
     /// let error = nobody.oneshot(http::Request::new(())).await.unwrap_err();
     /// assert_eq!(error.downcast_ref::<CallRejected>().unwrap().reason, Reason::Outlier);
     /// # });
     /// ```
-    pub fn new(name: &str, config: outlier::Config, services: Vec<S>, rules: R) -> Self {
+    ///
+    /// # Errors
+    /// The first field of the configuration that is out of range.
+    pub fn new(name: &str, config: outlier::Config, services: Vec<S>, rules: R) -> Result<Self, ConfigError> {
         let numbers = (0..u32::try_from(services.len()).unwrap_or(u32::MAX)).collect();
-        let outlier = Arc::new(sync::Outlier::new(config));
-        Self { name: name.into(), services: services.into(), numbers, outlier, rules }
+        let outlier = Arc::new(OutlierDetector::new(config)?);
+        Ok(Self { name: name.into(), services: services.into(), numbers, outlier, rules })
     }
 
-    /// The host whose turn it is.
-    fn pick(&self) -> Result<(S, outlier::Ticket), BoxError>
-    where
-        S: Clone,
-    {
-        let now = clock::now();
-        let picked = self.outlier.pick(clock::input_at(now), &self.numbers);
-        let picked = picked.and_then(|(host, answer)| Some((self.services.get(host as usize)?, answer)));
-        let retry_at = match picked {
-            Some((service, Decision::Admit(ticket))) => return Ok((service.clone(), ticket)),
-            Some((_, Decision::Wait { until })) => Some(until),
-            Some((_, Decision::Reject(Rejected { retry_at, .. }))) => retry_at,
-            None => None,
-        };
-        let retry_after = retry_at.map(|at| at.since(now));
-        Err(CallRejected { guard: self.name.clone(), reason: Reason::Outlier, retry_after }.into())
-    }
-
-    /// Who is ejected, to look at.
+    /// The hosts and who is ejected, for display and metrics.
     ///
     /// ```
+    /// use mainstay_resilience::outlier;
     /// use mainstay_resilience::tower::{BoxError, Hosts, HttpRules};
-    /// use mainstay_resilience::{Time, outlier};
     /// use tower::{ServiceExt, service_fn};
     ///
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
     /// let host = service_fn(|_: http::Request<()>| async { Ok::<_, BoxError>(http::Response::new(())) });
-    /// let hosts = Hosts::new("search", outlier::Config::default(), vec![host], HttpRules::default());
+    /// let config = outlier::Config::default();
+    /// let hosts = Hosts::new("search", config, vec![host], HttpRules::default()).unwrap();
     /// hosts.clone().oneshot(http::Request::new(())).await.unwrap();
-    /// let seen = hosts.outlier().snapshot(Time::ZERO);
-    /// assert_eq!((seen.hosts[0].host, seen.hosts[0].window.calls), (0, 1));
+    /// let snapshot = hosts.snapshot();
+    /// assert_eq!((snapshot.hosts[0].host, snapshot.hosts[0].window.calls), (0, 1));
     /// # });
     /// ```
-    pub fn outlier(&self) -> &sync::Outlier {
-        &self.outlier
+    #[must_use]
+    pub fn snapshot(&self) -> outlier::Snapshot {
+        self.outlier.snapshot()
     }
 }
 
-/// A host's ticket, told once, whatever ends the call.
-#[derive(Debug)]
-struct Asked<'a> {
-    outlier: &'a sync::Outlier,
-    ticket: Option<outlier::Ticket>,
-}
-
-impl Asked<'_> {
-    fn tell(&mut self, outcome: Outcome) {
-        if let Some(ticket) = self.ticket.take() {
-            self.outlier.tell(clock::input(), ticket, outcome);
-        }
-    }
-}
-
-impl Drop for Asked<'_> {
-    fn drop(&mut self) {
-        self.tell(if std::thread::panicking() { Outcome::Failure } else { Outcome::Cancelled });
-    }
+/// A random host that may be called.
+fn pick<'a, S: Clone>(
+    name: &Arc<str>,
+    outlier: &'a OutlierDetector,
+    services: &[S],
+    numbers: &[u32],
+) -> Result<(S, HostPermit<'a>), BoxError> {
+    let rejected = |rejected: Rejected| {
+        BoxError::from(CallRejected::new(name.clone(), rejected.reason, rejected.retry_after(now())))
+    };
+    let permit = outlier.pick(numbers).map_err(rejected)?;
+    let service = services.get(permit.host() as usize).cloned();
+    service.map(|service| (service, permit)).ok_or_else(|| "the host does not exist".into())
 }
 
 impl<S, R, Request> Service<Request> for Hosts<S, R>
@@ -138,24 +121,22 @@ where
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<S::Response, BoxError>> + Send>>;
 
-    /// Which host it will be is not known before the call: its readiness is waited for there.
+    /// Always ready: the host is picked in the call, which waits until that host is ready.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let picked = self.pick();
-        let (outlier, rules) = (self.outlier.clone(), self.rules.clone());
+        let Self { name, services, numbers, outlier, rules } = self.clone();
         Box::pin(async move {
-            let (mut service, ticket) = picked?;
-            let mut asked = Asked { outlier: &outlier, ticket: Some(ticket) };
+            let (mut service, permit) = pick(&name, &outlier, &services, &numbers)?;
             let made_ready = poll_fn(|cx| service.poll_ready(cx)).await.map_err(Into::into);
-            let answered = match made_ready {
+            let result = match made_ready {
                 Ok(()) => service.call(request).await.map_err(Into::into),
                 Err(error) => Err(error),
             };
-            asked.tell(super::service::classify(&rules, answered.as_ref()).outcome);
-            answered
+            permit.record(super::service::classify(&rules, result.as_ref()).outcome);
+            result
         })
     }
 }

@@ -1,14 +1,16 @@
 //! Layers for tower.
 //!
-//! There is one service for all policies of a dependency, [`Guarded`], around one [`Guard`](crate::guard::Guard): a layer for a single policy is the
-//! same with the other policies left out. So the guard's order holds however many are configured, clones of a
-//! service share their guard, and what is known of one is known of all.
+//! There is one service for all policies of a dependency, [`Guarded`], around one
+//! [`Guard`](crate::guard::Guard): a layer for a single policy is the same with the other policies left out.
+//! So the guard's order holds however many are configured, clones of a service share their guard, and what
+//! is known of one is known of all.
 //!
-//! [`FallbackLayer`] answers where there is no answer, and [`Hosts`] makes one service of several hosts and leaves out
-//! those that fail.
+//! [`FallbackLayer`] answers where there is no answer, and [`Hosts`] makes one service of several hosts and
+//! leaves out those that fail.
 //!
-//! Readiness holds nothing: `poll_ready` asks the inner service and takes no permit, for a service may be made
-//! ready and never called. Permits are asked for in the call, and come back when its future ends or is dropped.
+//! Readiness holds nothing: `poll_ready` asks the inner service and takes no permit, for a service may be
+//! made ready and never called. Permits are asked for in the call, and come back when its future ends or is
+//! dropped.
 //!
 //! Errors are boxed, as tower's own layers have them: a [`CallRejected`](crate::guard::CallRejected) or a
 //! [`TimedOut`] can be found by `downcast_ref`, in a stack of any height.

@@ -1,20 +1,17 @@
-//! What a layer must know of the requests and responses that pass.
+//! What a layer knows about the requests and responses that pass through it.
 
 use super::BoxError;
 use crate::contract::Outcome;
-use crate::guard::clock;
-use crate::guard::{Attempt, Call, Classification};
-use crate::retry::{self, Safety};
+use crate::guard::{Attempt, CallOptions, Classification};
+use crate::http_rules;
 use crate::shed::Priority;
-use crate::timeout::Deadline;
-use core::time::Duration;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
+use http::{Request, Response};
 
-/// What a layer must know of the requests and responses that pass.
+/// What a layer knows about the requests and responses that pass through it.
 ///
 /// ```
 /// use mainstay_resilience::Outcome;
-/// use mainstay_resilience::guard::{Call, Classification};
+/// use mainstay_resilience::guard::{CallOptions, Classification};
 /// use mainstay_resilience::tower::{BoxError, Rules};
 ///
 /// /// Reads of a store by key: they may be repeated, and an empty value is no failure.
@@ -22,10 +19,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, he
 /// struct Reads;
 ///
 /// impl Rules<String, Vec<u8>> for Reads {
-///     fn call(&self, _: &String) -> Call {
-///         Call::safe()
+///     fn options(&self, _: &String) -> CallOptions {
+///         CallOptions::safe()
 ///     }
-///     fn again(&self, key: &String) -> Option<String> {
+///     fn clone_request(&self, key: &String) -> Option<String> {
 ///         Some(key.clone())
 ///     }
 ///     fn classify(&self, result: Result<&Vec<u8>, &BoxError>) -> Classification {
@@ -34,41 +31,47 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, he
 /// }
 /// assert_eq!(Reads.classify(Ok(&Vec::new())).outcome, Outcome::Success);
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no rules for a service that takes `{Req}` and returns `{Res}`",
+    note = "`HttpRules` is for `http::Request<B>` with a body that is `Clone` and `http::Response<_>`, and for reqwest's types (feature `reqwest`)",
+    note = "for a body that cannot be cloned, use `HttpRules::once()`; for other types, implement `Rules` or use `ClassifyWith`"
+)]
 pub trait Rules<Req, Res> {
-    /// What the guard should know of this request. Unless said otherwise: that it is not safe to repeat.
+    /// The options of a call with this request. By default it is not safe to repeat.
     ///
     /// ```
     /// use http::{Request, Response};
     /// use mainstay_resilience::retry::Safety;
     /// use mainstay_resilience::tower::{HttpRules, Rules};
     ///
-    /// let call = |method| {
+    /// let options = |method| {
     ///     let request = Request::builder().method(method).body(()).unwrap();
-    ///     Rules::<_, Response<()>>::call(&HttpRules::default(), &request)
+    ///     Rules::<_, Response<()>>::options(&HttpRules::default(), &request)
     /// };
-    /// assert_eq!(call("GET").safety, Safety::Safe);
-    /// assert_eq!(call("POST").safety, Safety::Unsafe);
+    /// assert_eq!(options("GET").safety, Safety::Safe);
+    /// assert_eq!(options("POST").safety, Safety::Unsafe);
     /// ```
-    fn call(&self, request: &Req) -> Call {
+    fn options(&self, request: &Req) -> CallOptions {
         let _ = request;
-        Call::default()
+        CallOptions::default()
     }
 
-    /// Another one like it, for another attempt, if that can be had.
+    /// A copy of the request for another attempt, or `None` if it cannot be copied: then it is sent once.
     ///
     /// ```
     /// use http::{Request, Response};
     /// use mainstay_resilience::tower::{HttpRules, Rules};
     ///
     /// let request = Request::builder().uri("/orders/17").body("order").unwrap();
-    /// let again = Rules::<_, Response<()>>::again(&HttpRules::default(), &request).unwrap();
+    /// let again = Rules::<_, Response<()>>::clone_request(&HttpRules::default(), &request).unwrap();
     /// assert_eq!((again.uri().path(), *again.body()), ("/orders/17", "order"));
     /// // What cannot be cloned cannot be sent again.
-    /// assert!(Rules::<_, Response<()>>::again(&HttpRules::once(), &request).is_none());
+    /// assert!(Rules::<_, Response<()>>::clone_request(&HttpRules::once(), &request).is_none());
     /// ```
-    fn again(&self, request: &Req) -> Option<Req>;
+    fn clone_request(&self, request: &Req) -> Option<Req>;
 
-    /// The last touch before it is sent, in each attempt: a deadline to pass on, say. Unless said otherwise: none.
+    /// Changes the request before each attempt: to pass on a deadline, for example. By default it changes
+    /// nothing.
     ///
     /// ```
     /// use mainstay_resilience::Outcome;
@@ -81,7 +84,7 @@ pub trait Rules<Req, Res> {
     /// struct Numbered;
     ///
     /// impl Rules<u32, u32> for Numbered {
-    ///     fn again(&self, request: &u32) -> Option<u32> {
+    ///     fn clone_request(&self, request: &u32) -> Option<u32> {
     ///         Some(*request)
     ///     }
     ///     fn prepare(&self, request: &mut u32, attempt: Attempt) {
@@ -101,7 +104,8 @@ pub trait Rules<Req, Res> {
         let _ = (request, attempt);
     }
 
-    /// What came of it. Not asked of a rejection by a policy of this crate further in: that one is neutral.
+    /// Decides what a result means. Not called for a rejection by a policy of this crate further in: that is
+    /// neutral.
     ///
     /// ```
     /// use core::time::Duration;
@@ -117,7 +121,7 @@ pub trait Rules<Req, Res> {
     fn classify(&self, result: Result<&Res, &BoxError>) -> Classification;
 }
 
-/// A judgement by a function, for requests that can be cloned and are safe to repeat.
+/// Classifies results by a function, for requests that can be cloned and are safe to repeat.
 ///
 /// ```
 /// use mainstay_resilience::Outcome;
@@ -134,7 +138,7 @@ pub trait Rules<Req, Res> {
 pub struct ClassifyWith<F>(F);
 
 impl<F> ClassifyWith<F> {
-    /// A judgement by that function.
+    /// Rules that classify by `classify`.
     ///
     /// ```
     /// use mainstay_resilience::Outcome;
@@ -142,9 +146,9 @@ impl<F> ClassifyWith<F> {
     /// use mainstay_resilience::tower::{BoxError, ClassifyWith, Rules};
     ///
     /// let rules = ClassifyWith::new(|_: Result<&(), &BoxError>| Outcome::Success);
-    /// // Made for requests that may be sent twice.
-    /// assert_eq!(Rules::<u32, ()>::call(&rules, &7).safety, Safety::Safe);
-    /// assert_eq!(Rules::<u32, ()>::again(&rules, &7), Some(7));
+    /// // Only for requests that may be sent twice.
+    /// assert_eq!(Rules::<u32, ()>::options(&rules, &7).safety, Safety::Safe);
+    /// assert_eq!(Rules::<u32, ()>::clone_request(&rules, &7), Some(7));
     /// ```
     pub fn new<Res>(classify: F) -> Self
     where
@@ -155,11 +159,11 @@ impl<F> ClassifyWith<F> {
 }
 
 impl<Req: Clone, Res, F: Fn(Result<&Res, &BoxError>) -> Outcome> Rules<Req, Res> for ClassifyWith<F> {
-    fn call(&self, _: &Req) -> Call {
-        Call::safe()
+    fn options(&self, _: &Req) -> CallOptions {
+        CallOptions::safe()
     }
 
-    fn again(&self, request: &Req) -> Option<Req> {
+    fn clone_request(&self, request: &Req) -> Option<Req> {
         Some(request.clone())
     }
 
@@ -168,13 +172,13 @@ impl<Req: Clone, Res, F: Fn(Result<&Res, &BoxError>) -> Outcome> Rules<Req, Res>
     }
 }
 
-/// HTTP as it is meant: a request is safe to repeat by its method or its `Idempotency-Key`; 5xx, and errors of the
-/// connection, are failures; 429 and 503 are, with their `Retry-After` in seconds; the deadline travels as
-/// `x-deadline-ms`, the milliseconds that are left. A time-out ends with the response's head: a body that trickles is the
-/// reader's to bound.
+/// The rules of HTTP. A request is safe to repeat by its method or by its `Idempotency-Key`. 5xx, 429 and
+/// connection errors are failures; 429 and 503 may say when to come back (`Retry-After`, in seconds). A
+/// deadline travels as `x-deadline-ms`: the milliseconds that are left. A timeout ends with the head of the
+/// response: a body that arrives slowly is the reader's to bound.
 ///
-/// Only a request whose body can be cloned can be sent again. For others (a streamed upload) use [`once`]: all but
-/// retries and hedges.
+/// Only a request whose body can be cloned can be sent again. For others, such as a streamed upload, use
+/// [`once`], which does everything but retries and hedges.
 ///
 /// [`once`]: HttpRules::once
 ///
@@ -197,26 +201,26 @@ impl<Req: Clone, Res, F: Fn(Result<&Res, &BoxError>) -> Outcome> Rules<Req, Res>
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HttpRules(());
 
-/// The same as [`HttpRules`] for bodies that cannot be cloned. Made by [`HttpRules::once`].
+/// [`HttpRules`] for bodies that cannot be cloned. Made by [`HttpRules::once`].
 ///
 /// ```
 /// use http::{Request, Response};
 /// use mainstay_resilience::retry::Safety;
 /// use mainstay_resilience::tower::{HttpOnce, HttpRules, Rules};
 ///
-/// /// A body that is gone once it is sent.
+/// /// A body that can be sent once.
 /// struct Upload;
 ///
 /// let rules: HttpOnce = HttpRules::once();
 /// let request = Request::builder().method("PUT").body(Upload).unwrap();
-/// assert_eq!(Rules::<_, Response<()>>::call(&rules, &request).safety, Safety::Safe);
-/// assert!(Rules::<_, Response<()>>::again(&rules, &request).is_none());
+/// assert_eq!(Rules::<_, Response<()>>::options(&rules, &request).safety, Safety::Safe);
+/// assert!(Rules::<_, Response<()>>::clone_request(&rules, &request).is_none());
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct HttpOnce(());
 
 impl HttpRules {
-    /// The same for bodies that cannot be cloned: nothing is sent twice.
+    /// The same rules for bodies that cannot be cloned: nothing is sent twice.
     ///
     /// ```
     /// use mainstay_resilience::guard::Policy;
@@ -231,20 +235,17 @@ impl HttpRules {
     }
 }
 
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-const DEADLINE: HeaderName = HeaderName::from_static("x-deadline-ms");
-
 impl<B: Clone, C> Rules<Request<B>, Response<C>> for HttpRules {
-    fn call(&self, request: &Request<B>) -> Call {
-        call(request)
+    fn options(&self, request: &Request<B>) -> CallOptions {
+        options(request)
     }
 
-    fn again(&self, request: &Request<B>) -> Option<Request<B>> {
+    fn clone_request(&self, request: &Request<B>) -> Option<Request<B>> {
         Some(request.clone())
     }
 
     fn prepare(&self, request: &mut Request<B>, attempt: Attempt) {
-        pass_on(request.headers_mut(), attempt);
+        http_rules::pass_deadline(request.headers_mut(), attempt);
     }
 
     fn classify(&self, result: Result<&Response<C>, &BoxError>) -> Classification {
@@ -253,16 +254,16 @@ impl<B: Clone, C> Rules<Request<B>, Response<C>> for HttpRules {
 }
 
 impl<B, C> Rules<Request<B>, Response<C>> for HttpOnce {
-    fn call(&self, request: &Request<B>) -> Call {
-        call(request)
+    fn options(&self, request: &Request<B>) -> CallOptions {
+        options(request)
     }
 
-    fn again(&self, _: &Request<B>) -> Option<Request<B>> {
+    fn clone_request(&self, _: &Request<B>) -> Option<Request<B>> {
         None
     }
 
     fn prepare(&self, request: &mut Request<B>, attempt: Attempt) {
-        pass_on(request.headers_mut(), attempt);
+        http_rules::pass_deadline(request.headers_mut(), attempt);
     }
 
     fn classify(&self, result: Result<&Response<C>, &BoxError>) -> Classification {
@@ -270,43 +271,37 @@ impl<B, C> Rules<Request<B>, Response<C>> for HttpOnce {
     }
 }
 
-fn call<B>(request: &Request<B>) -> Call {
-    let key = if request.headers().contains_key(IDEMPOTENCY_KEY) {
-        retry::IdempotencyKey::Present
-    } else {
-        retry::IdempotencyKey::Missing
-    };
-    let now = clock::now();
-    let left = request.headers().get(DEADLINE).and_then(|value| value.to_str().ok());
-    let deadline = left.and_then(|left| Deadline::from_header(left, now));
-    Call {
-        safety: Safety::of_http(request.method().as_str(), key),
-        deadline: deadline.map(|deadline| clock::instant_of(deadline.0)),
-        priority: request.extensions().get::<Priority>().copied().unwrap_or_default(),
-        ..Call::default()
+/// A `reqwest::Client` is a tower service, and a streamed body is sent at most once.
+#[cfg(feature = "reqwest")]
+impl Rules<::reqwest::Request, ::reqwest::Response> for HttpRules {
+    fn options(&self, request: &::reqwest::Request) -> CallOptions {
+        http_rules::options(request.method(), request.headers(), Priority::default())
+    }
+
+    fn clone_request(&self, request: &::reqwest::Request) -> Option<::reqwest::Request> {
+        request.try_clone()
+    }
+
+    fn prepare(&self, request: &mut ::reqwest::Request, attempt: Attempt) {
+        http_rules::pass_deadline(request.headers_mut(), attempt);
+    }
+
+    fn classify(&self, result: Result<&::reqwest::Response, &BoxError>) -> Classification {
+        match result {
+            Ok(response) => http_rules::classify(response.status(), Some(response.headers())),
+            Err(_) => Outcome::Failure.into(),
+        }
     }
 }
 
-/// What is left travels with the request.
-fn pass_on(headers: &mut HeaderMap, attempt: Attempt) {
-    let Some(deadline) = attempt.deadline else { return };
-    let left = Deadline(clock::time_of(deadline)).to_header(clock::now());
-    if let Ok(value) = HeaderValue::from_str(&left) {
-        headers.insert(DEADLINE, value);
-    }
+fn options<B>(request: &Request<B>) -> CallOptions {
+    let priority = request.extensions().get::<Priority>().copied().unwrap_or_default();
+    http_rules::options(request.method(), request.headers(), priority)
 }
 
 fn classify<C>(result: Result<&Response<C>, &BoxError>) -> Classification {
-    let Ok(response) = result else { return Outcome::Failure.into() };
-    let status = response.status();
-    let is_busy = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
-    if !is_busy && !status.is_server_error() {
-        return Outcome::Success.into();
-    }
-    let seconds = response.headers().get(header::RETRY_AFTER).filter(|_| is_busy);
-    let seconds = seconds.and_then(|value| value.to_str().ok()?.trim().parse::<u32>().ok());
-    Classification {
-        outcome: Outcome::Failure,
-        retry_after: seconds.map(|seconds| Duration::from_secs(seconds.into())),
+    match result {
+        Ok(response) => http_rules::classify(response.status(), Some(response.headers())),
+        Err(_) => Outcome::Failure.into(),
     }
 }

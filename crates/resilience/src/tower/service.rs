@@ -1,4 +1,4 @@
-//! The one service, and its layer.
+//! The layer that guards a service.
 
 use super::Rules;
 use crate::contract::ConfigError;
@@ -12,20 +12,20 @@ use std::sync::{Mutex, PoisonError};
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// Any error, as tower's own layers have them.
+/// Any error, as in tower's own layers.
 ///
 /// ```
 /// use mainstay_resilience::Reason;
 /// use mainstay_resilience::guard::CallRejected;
 /// use mainstay_resilience::tower::BoxError;
 ///
-/// let rejected = CallRejected { guard: "billing".into(), reason: Reason::Shed, retry_after: None };
+/// let rejected = CallRejected::new("billing", Reason::Shed, None);
 /// let error: BoxError = rejected.into();
 /// assert_eq!(error.downcast_ref::<CallRejected>().map(|rejected| rejected.reason), Some(Reason::Shed));
 /// ```
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// The service was called, and did not answer in this time.
+/// The service was called, and did not respond within this time.
 ///
 /// ```
 /// use core::time::Duration;
@@ -38,8 +38,9 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// let timeout = Duration::from_millis(400);
 /// let policy = Policy::new().timeout(timeout);
 /// let layer = GuardLayer::from_policy("billing", policy, HttpRules::default()).unwrap();
-/// let hangs =
-///     service_fn(|_: http::Request<()>| std::future::pending::<Result<http::Response<()>, BoxError>>());
+/// let hangs = service_fn(|_: http::Request<()>| {
+///     std::future::pending::<Result<http::Response<()>, BoxError>>()
+/// });
 /// let error = layer.layer(hangs).oneshot(http::Request::new(())).await.unwrap_err();
 /// assert_eq!(error.downcast_ref(), Some(&TimedOut(timeout)));
 /// # });
@@ -49,7 +50,7 @@ pub struct TimedOut(pub Duration);
 
 impl fmt::Display for TimedOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no answer within {} ms", self.0.as_millis())
+        write!(f, "timed out after {} ms", self.0.as_millis())
     }
 }
 
@@ -74,7 +75,8 @@ pub struct GuardLayer<R> {
 }
 
 impl<R> GuardLayer<R> {
-    /// A layer around a guard: all services that it makes share it.
+    /// A layer around an existing guard. All services that it makes share the guard; its classifier is
+    /// replaced by `rules`.
     ///
     /// ```
     /// use mainstay_resilience::guard::{Guard, Policy};
@@ -86,8 +88,8 @@ impl<R> GuardLayer<R> {
     /// let uploads = GuardLayer::new(guard, HttpRules::once());
     /// assert_eq!(reads.guard().name(), uploads.guard().name());
     /// ```
-    pub fn new(guard: Guard, rules: R) -> Self {
-        Self { guard, rules }
+    pub fn new<C>(guard: Guard<C>, rules: R) -> Self {
+        Self { guard: guard.without_classifier(), rules }
     }
 
     /// A layer around a new guard.
@@ -103,23 +105,22 @@ impl<R> GuardLayer<R> {
     /// ```
     ///
     /// # Errors
-    /// The first field of the policy that makes no sense.
+    /// The first field of the policy that is out of range.
     pub fn from_policy(name: &str, policy: Policy, rules: R) -> Result<Self, ConfigError> {
         Ok(Self::new(Guard::new(name, policy)?, rules))
     }
 
-    /// The guard, to look at or to force.
+    /// The guard, for its snapshot, for another policy, and to trip or force its breaker.
     ///
     /// ```
     /// use mainstay_resilience::guard::Policy;
     /// use mainstay_resilience::tower::{GuardLayer, HttpRules};
-    /// use mainstay_resilience::{Input, breaker};
+    /// use mainstay_resilience::breaker;
     ///
     /// let policy = Policy::new().breaker(breaker::Config::default());
     /// let layer = GuardLayer::from_policy("billing", policy, HttpRules::default()).unwrap();
-    /// let guard = layer.guard();
-    /// guard.breaker().unwrap().force(Input::at(guard.now()), breaker::Forced::Open);
-    /// assert!(!guard.breaker().unwrap().is_closed());
+    /// layer.guard().force(breaker::Forced::Open);
+    /// assert_eq!(layer.guard().snapshot().breaker.unwrap().circuit, breaker::Circuit::Open);
     /// ```
     pub fn guard(&self) -> &Guard {
         &self.guard
@@ -139,15 +140,16 @@ impl<S, R: Clone> Layer<S> for GuardLayer<R> {
 /// ```
 /// use mainstay_resilience::guard::{Policy, CallRejected};
 /// use mainstay_resilience::tower::{BoxError, GuardLayer, Guarded, HttpRules};
-/// use mainstay_resilience::{Reason, Input, breaker};
+/// use mainstay_resilience::{Reason, breaker};
 /// use tower::{Layer, ServiceExt, service_fn};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let policy = Policy::new().breaker(breaker::Config::default());
 /// let layer = GuardLayer::from_policy("billing", policy, HttpRules::default()).unwrap();
-/// let billing: Guarded<_, _> = layer
-///     .layer(service_fn(|_: http::Request<()>| async { Ok::<_, BoxError>(http::Response::new(())) }));
-/// billing.guard().breaker().unwrap().trip(Input::at(billing.guard().now()));
+/// let billing: Guarded<_, _> = layer.layer(service_fn(|_: http::Request<()>| async {
+///     Ok::<_, BoxError>(http::Response::new(()))
+/// }));
+/// billing.guard().trip();
 /// let error = billing.oneshot(http::Request::new(())).await.unwrap_err();
 /// assert_eq!(error.downcast_ref::<CallRejected>().unwrap().reason, Reason::BreakerOpen);
 /// # });
@@ -160,7 +162,7 @@ pub struct Guarded<S, R> {
 }
 
 impl<S, R> Guarded<S, R> {
-    /// The guard, to look at or to force.
+    /// The guard, for its snapshot, for another policy, and to trip or force its breaker.
     ///
     /// ```
     /// use mainstay_resilience::guard::Policy;
@@ -199,9 +201,9 @@ where
         let ready = core::mem::replace(&mut self.inner, spare);
         let (guard, rules) = (self.guard.clone(), self.rules.clone());
         Box::pin(async move {
-            let call = rules.call(&request);
+            let options = rules.options(&request);
             // Kept only if it may be sent again.
-            let again = if guard.may_repeat(&call) { rules.again(&request) } else { None };
+            let again = if guard.may_repeat(&options) { rules.clone_request(&request) } else { None };
             let again = again.map(|request| (ready.clone(), request));
             let repeats = again.is_some();
             let sender = Mutex::new(Sender { first: Some((ready, request)), again, rules: &rules });
@@ -221,9 +223,9 @@ where
             };
             let classify = |result: Result<&S::Response, &BoxError>| classify(&rules, result);
             let answered = if repeats {
-                guard.call(call, send, classify).await
+                guard.call_classified(options, send, &classify).await
             } else {
-                guard.call_once(call, send, classify).await
+                guard.call_once_classified(options, send, &classify).await
             };
             answered.map_err(|error| match error {
                 CallError::Rejected(rejected) => rejected.into(),
@@ -234,7 +236,8 @@ where
     }
 }
 
-/// What a policy further in refused says nothing of the dependency; all else is for the rules to say.
+/// A rejection by a policy further in says nothing about the dependency. Everything else is for the rules to
+/// decide.
 pub(super) fn classify<R, Req, Res>(rules: &R, result: Result<&Res, &BoxError>) -> Classification
 where
     R: Rules<Req, Res>,
@@ -286,7 +289,8 @@ where
             self.rules.prepare(&mut request, attempt);
             return Sent::Ready(service.call(request));
         }
-        let again = self.again.as_ref().and_then(|(service, kept)| Some((service, self.rules.again(kept)?)));
+        let again =
+            self.again.as_ref().and_then(|(service, kept)| Some((service, self.rules.clone_request(kept)?)));
         let Some((service, mut request)) = again else { return Sent::Nothing };
         self.rules.prepare(&mut request, attempt);
         Sent::Spare(service.clone(), request)

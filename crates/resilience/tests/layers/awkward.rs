@@ -81,8 +81,7 @@ async fn readiness_holds_no_permit_and_no_probe() {
         1,
         "ten that are ready and not called hold nothing"
     );
-    let now = layer.guard().now();
-    assert_eq!(layer.guard().bulkhead().unwrap().snapshot(now).in_use, 0);
+    assert_eq!(layer.guard().snapshot().bulkhead.unwrap().in_use, 0);
 }
 
 #[tokio::test]
@@ -159,8 +158,7 @@ async fn a_retry_whose_service_is_never_ready_ends_with_the_timeout_and_gives_it
     let mut service = layer.layer(ReadyOnce(Arc::default()));
     let error = service.ready().await.unwrap().call(1).await.unwrap_err();
     assert!(error.is::<TimedOut>(), "{error}");
-    let now = layer.guard().now();
-    assert_eq!(layer.guard().bulkhead().unwrap().snapshot(now).in_use, 0);
+    assert_eq!(layer.guard().snapshot().bulkhead.unwrap().in_use, 0);
 }
 
 #[tokio::test]
@@ -170,8 +168,7 @@ async fn a_call_dropped_while_it_runs_gives_its_permit_back() {
     {
         let mut call = pin!(hangs.oneshot(1));
         assert!(poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx).is_pending())).await);
-        let now = layer.guard().now();
-        assert_eq!(layer.guard().bulkhead().unwrap().snapshot(now).in_use, 1);
+        assert_eq!(layer.guard().snapshot().bulkhead.unwrap().in_use, 1);
     }
     let service = layer.layer(service_fn(|request: u32| ready(Ok::<_, BoxError>(request))));
     assert_eq!(service.oneshot(1).await.unwrap(), 1);
@@ -198,7 +195,7 @@ async fn layers_stack_with_each_other_and_with_towers_own_and_a_rejection_furthe
         let error = service.clone().oneshot(0).await.unwrap_err();
         assert_eq!(rejected(&error), Some(Reason::BulkheadFull));
     }
-    assert!(guard.breaker().unwrap().is_closed());
+    assert!(guard.snapshot().breaker.unwrap().circuit.is_closed());
     drop(holder);
     assert_eq!(service.oneshot(0).await.unwrap(), 0);
 }
@@ -215,7 +212,8 @@ async fn a_host_that_fails_is_left_out_and_comes_back() {
         })
     };
     let hosts =
-        Hosts::new("search", config, (0..4).map(host).collect(), ClassifyWith::new(classify as Classify));
+        Hosts::new("search", config, (0..4).map(host).collect(), ClassifyWith::new(classify as Classify))
+            .unwrap();
     let mut failed = 0;
     for _ in 0..200 {
         failed += u32::from(hosts.clone().oneshot(0).await.is_err());
@@ -228,7 +226,8 @@ async fn a_host_that_fails_is_left_out_and_comes_back() {
     }
     assert!(seen.iter().all(|n| *n > 40), "{seen:?}");
     let none: Hosts<NeverReady, ClassifyWith<Classify>> =
-        Hosts::new("none", outlier::Config::default(), vec![], ClassifyWith::new(classify as Classify));
+        Hosts::new("none", outlier::Config::default(), vec![], ClassifyWith::new(classify as Classify))
+            .unwrap();
     assert_eq!(rejected(&none.oneshot(0).await.unwrap_err()), Some(Reason::Outlier));
 }
 

@@ -5,6 +5,7 @@
 mod awkward;
 mod http;
 mod metrics;
+mod reqwest;
 
 use mainstay_resilience::{breaker, budget, bulkhead, retry};
 use std::time::Duration;

@@ -3,8 +3,8 @@
 
 use super::{permits, tripping};
 use mainstay_resilience::breaker::Forced;
-use mainstay_resilience::guard::{Call, CallError, Guard, Policy, errors_are_failures};
-use mainstay_resilience::{Input, Time, registry, sync};
+use mainstay_resilience::guard::{CallError, CallOptions, Guard, Policy};
+use mainstay_resilience::{registry, sync::CircuitBreakers};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -21,8 +21,7 @@ fn attempts_rejections_and_changes_are_counted_under_the_guards_name() {
         runtime.block_on(async {
             for works in [true, false, false, true] {
                 let operation = |_| async move { if works { Ok(()) } else { Err("down") } };
-                let _: Result<(), CallError<&str>> =
-                    guard.call(Call::default(), operation, errors_are_failures).await;
+                let _: Result<(), CallError<&str>> = guard.call_with(CallOptions::default(), operation).await;
             }
         });
     });
@@ -49,9 +48,9 @@ fn time_outs_callers_who_leave_and_what_is_done_by_hand_are_seen() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             let hangs = |_| std::future::pending::<Result<(), &str>>();
-            let timed_out = guard.call(Call::default(), hangs, errors_are_failures).await;
+            let timed_out = guard.call_with(CallOptions::default(), hangs).await;
             assert!(matches!(timed_out, Err(CallError::TimedOut(_))));
-            let mut left = Box::pin(guard.call(Call::default(), hangs, errors_are_failures));
+            let mut left = Box::pin(guard.call_with(CallOptions::default(), hangs));
             std::future::poll_fn(|cx| std::task::Poll::Ready(left.as_mut().poll(cx).is_pending())).await;
         });
         guard.force(Forced::Open);
@@ -78,12 +77,12 @@ fn attempts_that_panic_or_whose_caller_leaves_are_counted_too() {
             let hangs = std::future::pending::<Result<(), &str>>;
             let left = tokio::time::timeout(
                 Duration::from_millis(1),
-                guard.call(Call::default(), |_| hangs(), errors_are_failures),
+                guard.call_with(CallOptions::default(), |_| hangs()),
             );
             assert!(left.await.is_err());
             let panics = tokio::spawn(async move {
                 let operation = async |_| -> Result<(), &str> { panic!("a bug") };
-                guard.call(Call::default(), operation, errors_are_failures).await
+                guard.call_with(CallOptions::default(), operation).await
             });
             assert!(panics.await.is_err());
         });
@@ -101,10 +100,10 @@ fn look_ups_that_share_a_breaker_since_all_others_are_open_are_counted() {
     let snapshotter = recorder.snapshotter();
     metrics::with_local_recorder(&recorder, || {
         let config = registry::Config::new().keys_max(1);
-        let breakers: sync::Registry<u32> = sync::Registry::new(config);
-        breakers.get(&1, Time::ZERO).trip(Input::default());
-        breakers.get(&2, Time::ZERO);
-        breakers.get(&3, Time::ZERO);
+        let breakers: CircuitBreakers<u32> = CircuitBreakers::new(config).unwrap();
+        breakers.get(&1).trip();
+        breakers.get(&2);
+        breakers.get(&3);
     });
     assert_eq!(seen(&snapshotter).get("resilience_registry_shared_total "), Some(&2.0));
 }

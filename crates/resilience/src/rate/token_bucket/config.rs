@@ -2,7 +2,7 @@
 
 use crate::config::config;
 use crate::contract::{ConfigError, DAY_MILLIS};
-use crate::rate::{TOKENS_MAX, check_rate};
+use crate::rate::check_rate;
 use core::time::Duration;
 
 config! {
@@ -37,7 +37,7 @@ config! {
         /// The span of time for `tokens`. From 1 ms to a day; default 1 s.
         #[cfg_attr(feature = "serde", serde(rename = "per_ms", with = "crate::contract::millis"))]
         pub per: Duration = Duration::from_secs(1),
-        /// The number of tokens in a full bucket. A request for more is never granted. From 1 to 10,000,000;
+        /// The number of tokens in a full bucket. A request for more is never granted. At least 1;
         /// default 100.
         pub burst: u32 = 100,
         /// If the tokens return within this time, the decision is to wait; otherwise the request is rejected.
@@ -50,7 +50,7 @@ config! {
 impl Config {
     pub(super) fn validate(&self) -> Result<(), ConfigError> {
         check_rate(self.tokens, self.per)?;
-        ConfigError::unless("burst", self.burst.into(), 1..=TOKENS_MAX)?;
+        ConfigError::unless("burst", self.burst.into(), 1..=u32::MAX.into())?;
         ConfigError::unless_millis("wait_max_ms", self.wait_max, 0..=DAY_MILLIS)
     }
 }

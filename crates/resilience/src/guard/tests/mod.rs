@@ -12,6 +12,10 @@ use core::time::Duration;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::time::{Instant, sleep};
 
+mod blocking;
+mod configure;
+mod keyed;
+
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
 type CallResult = Result<u32, CallError<&'static str>>;
@@ -46,15 +50,15 @@ fn retrying(attempts_max: u32) -> retry::Config {
 }
 
 async fn good(guard: &Guard) -> CallResult {
-    guard.call(Call::safe(), |_| async { Ok(1) }, errors_are_failures).await
+    guard.call_with(CallOptions::safe(), |_| async { Ok(1) }).await
 }
 
 async fn bad(guard: &Guard) -> CallResult {
-    guard.call(Call::safe(), |_| async { Err("down") }, errors_are_failures).await
+    guard.call_with(CallOptions::safe(), |_| async { Err("down") }).await
 }
 
 async fn never(guard: &Guard) -> CallResult {
-    guard.call(Call::safe(), |_| pending(), errors_are_failures).await
+    guard.call_with(CallOptions::safe(), |_| pending()).await
 }
 
 fn rejected_by(answer: &CallResult) -> Option<Reason> {
@@ -89,25 +93,26 @@ async fn a_breaker_rejects_after_failures_says_when_to_come_back_and_recovers() 
     assert_eq!(rejected.to_string(), "dependency: the circuit breaker is open; retry after 1000 ms");
     sleep(MS(1_000)).await;
     assert_eq!(good(&guard).await, Ok(1));
-    assert!(guard.breaker().expect("there is one").is_closed());
+    assert!(guard.snapshot().breaker.expect("there is one").circuit.is_closed());
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_counts_as_a_failure_is_the_callers_judgement() {
-    let guard = guard(Policy { breaker: Some(tripping()), ..Policy::default() });
     let classify = |result: Result<&u32, &&'static str>| match result {
         Ok(500) => Classification::from(Outcome::Failure),
         _ => Classification::from(Outcome::Success),
     };
+    let policy = Policy::new().breaker(tripping());
+    let guard = Guard::builder("dependency").policy(policy).classify_with(classify).build().expect("valid");
     for _ in 0..5 {
-        let found: CallResult = guard.call(Call::safe(), |_| async { Err("not found") }, classify).await;
+        let found: CallResult = guard.call_with(CallOptions::safe(), |_| async { Err("not found") }).await;
         assert_eq!(found, Err(CallError::Failed("not found")));
     }
     for _ in 0..2 {
-        let answered: CallResult = guard.call(Call::safe(), |_| async { Ok(500) }, classify).await;
-        assert_eq!(answered, Ok(500), "a response that was judged a failure is still a response");
+        let answered: CallResult = guard.call_with(CallOptions::safe(), |_| async { Ok(500) }).await;
+        assert_eq!(answered, Ok(500), "a response that counts as a failure is still a response");
     }
-    assert_eq!(rejected_by(&good(&guard).await), Some(Reason::BreakerOpen));
+    assert_eq!(rejected_by(&guard.call(|| async { Ok(1) }).await), Some(Reason::BreakerOpen));
 }
 
 #[tokio::test(start_paused = true)]
@@ -124,7 +129,7 @@ async fn a_success_that_took_too_long_is_slow() {
             sleep(MS(50)).await;
             Ok(1)
         };
-        let answer: CallResult = guard.call(Call::safe(), work, errors_are_failures).await;
+        let answer: CallResult = guard.call_with(CallOptions::safe(), work).await;
         assert_eq!(answer, Ok(1));
     }
     assert_eq!(rejected_by(&good(&guard).await), Some(Reason::BreakerOpen));
@@ -149,18 +154,18 @@ async fn a_time_out_counts_as_a_failure_and_a_caller_who_gives_up_does_not() {
 async fn a_failed_attempt_is_made_again_after_its_backoff_if_it_is_safe() {
     let guard = guard(Policy { retry: Some(retrying(3)), ..Policy::default() });
     for (call, expected, attempts, took) in [
-        (Call::safe(), Ok(3), 3, MS(100 + 200)),
-        (Call::default(), Err(CallError::Failed("down")), 1, Duration::ZERO),
+        (CallOptions::safe(), Ok(3), 3, MS(100 + 200)),
+        (CallOptions::default(), Err(CallError::Failed("down")), 1, Duration::ZERO),
     ] {
         let (made, begun) = (AtomicU32::new(0), Instant::now());
         let operation = |attempt: Attempt| {
             made.fetch_add(1, Ordering::Relaxed);
             async move { if attempt.number == 3 { Ok(3) } else { Err("down") } }
         };
-        let answer: CallResult = guard.call(call, operation, errors_are_failures).await;
+        let answer: CallResult = guard.call_with(call, operation).await;
         assert_eq!((answer, made.into_inner(), begun.elapsed()), (expected, attempts, took));
     }
-    let snapshot = guard.retry().expect("there is one").snapshot(guard.now());
+    let snapshot = guard.snapshot().retry.expect("there is one");
     assert_eq!((snapshot.retries, snapshot.recovered, snapshot.budget.calls), (2, 1, 2));
 }
 
@@ -184,21 +189,16 @@ async fn nothing_begins_waits_or_is_retried_past_the_deadline() {
     assert_eq!(bad(&guard).await, Err(CallError::Failed("down")));
     assert_eq!(begun.elapsed(), MS(100), "the second backoff would have ended at 300 ms");
     let deadline = Instant::now() + MS(80);
-    let call = Call { deadline: Some(deadline), ..Call::safe() };
+    let call = CallOptions { deadline: Some(deadline), ..CallOptions::safe() };
     let seen: CallResult = guard
-        .call(
-            call,
-            |attempt| async move {
-                assert_eq!(attempt.deadline, Some(deadline), "it is passed on");
-                pending().await
-            },
-            errors_are_failures,
-        )
+        .call_with(call, |attempt| async move {
+            assert_eq!(attempt.deadline, Some(deadline), "it is passed on");
+            pending().await
+        })
         .await;
     assert_eq!(seen, Err(CallError::TimedOut(MS(80))));
-    let over = Call { deadline: Some(Instant::now()), ..Call::safe() };
-    let refused: CallResult =
-        guard.call(over, |_| async { panic!("it must not begin") }, errors_are_failures).await;
+    let over = CallOptions { deadline: Some(Instant::now()), ..CallOptions::safe() };
+    let refused: CallResult = guard.call_with(over, |_| async { panic!("it must not begin") }).await;
     assert_eq!(rejected_by(&refused), Some(Reason::Deadline));
 }
 
@@ -207,14 +207,10 @@ async fn a_bulkhead_admits_lines_up_and_rejects() {
     let guard = guard(Policy { bulkhead: Some(permits(1, 1)), ..Policy::default() });
     let work = || async {
         let answer: CallResult = guard
-            .call(
-                Call::safe(),
-                |_| async {
-                    sleep(MS(100)).await;
-                    Ok(1)
-                },
-                errors_are_failures,
-            )
+            .call_with(CallOptions::safe(), |_| async {
+                sleep(MS(100)).await;
+                Ok(1)
+            })
             .await;
         answer
     };
@@ -253,17 +249,13 @@ async fn a_slow_call_is_hedged_and_the_first_good_answer_wins() {
     let made = AtomicU32::new(0);
     // The first attempt of each fortieth call takes a second; all else takes 10 ms.
     let call = || {
-        guard.call(
-            Call::safe(),
-            |_| {
-                let number = made.fetch_add(1, Ordering::Relaxed);
-                async move {
-                    sleep(if number % 40 == 39 { MS(1_000) } else { MS(10) }).await;
-                    Ok::<u32, &'static str>(number)
-                }
-            },
-            errors_are_failures,
-        )
+        guard.call_with(CallOptions::safe(), |_| {
+            let number = made.fetch_add(1, Ordering::Relaxed);
+            async move {
+                sleep(if number % 40 == 39 { MS(1_000) } else { MS(10) }).await;
+                Ok::<u32, &'static str>(number)
+            }
+        })
     };
     let mut longest = Duration::ZERO;
     for _ in 0..200 {
@@ -272,7 +264,7 @@ async fn a_slow_call_is_hedged_and_the_first_good_answer_wins() {
         longest = longest.max(begun.elapsed());
     }
     assert!(longest < MS(30), "{longest:?}");
-    let snapshot = guard.hedge().expect("there is one").snapshot(guard.now());
+    let snapshot = guard.snapshot().hedge.expect("there is one");
     assert_eq!((snapshot.sent, snapshot.won), (5, 5));
 }
 
@@ -282,7 +274,8 @@ async fn an_attempt_that_lost_to_its_hedge_still_says_how_slow_the_dependency_is
     let hedge = hedge::Config { calls_min: 20, budget, ..hedge::Config::default() };
     let guard = guard(Policy { hedge: Some(hedge), ..Policy::default() });
     let made = AtomicU32::new(0);
-    // One call in twelve hangs, and would be forgotten if only the winner were told: then 10 ms were all there is.
+    // One call in twelve hangs, and would be forgotten if only the winner were told: then 10 ms were all
+    // there is.
     for call in 0..600 {
         let operation = |_| {
             let hangs = call % 12 == 11 && made.fetch_add(1, Ordering::Relaxed).is_multiple_of(2);
@@ -291,9 +284,9 @@ async fn an_attempt_that_lost_to_its_hedge_still_says_how_slow_the_dependency_is
                 Ok::<u32, &'static str>(1)
             }
         };
-        assert!(guard.call(Call::safe(), operation, errors_are_failures).await.is_ok());
+        assert!(guard.call_with(CallOptions::safe(), operation).await.is_ok());
     }
-    let delay = guard.hedge().expect("there is one").snapshot(guard.now()).delay.expect("it is known");
+    let delay = guard.snapshot().hedge.expect("there is one").delay.expect("it is known");
     assert!(delay >= MS(15), "{delay:?}");
 }
 
@@ -325,7 +318,7 @@ async fn a_hedge_of_a_failing_call_decides_only_if_it_is_good() {
                 result
             }
         };
-        assert_eq!(guard.call(Call::safe(), operation, errors_are_failures).await, expected);
+        assert_eq!(guard.call_with(CallOptions::safe(), operation).await, expected);
         assert_eq!(made.into_inner(), 2);
     }
 }
@@ -352,22 +345,18 @@ async fn a_call_dropped_at_any_await_gives_back_its_permit_its_place_and_its_pro
     let mut ended = 0;
     for times in 0..24 {
         let guard = guard(everything());
-        let breaker = guard.breaker().expect("there is one");
-        breaker.trip(crate::Input::at(guard.now()));
+        guard.trip();
         sleep(MS(1_000)).await;
-        // Half-open: this call is the one probe, and holds the one permit. A second waits behind it, or is rejected.
-        let work = guard.call(
-            Call::safe(),
-            |_| async {
-                sleep(MS(70)).await;
-                Err::<u32, _>("down")
-            },
-            errors_are_failures,
-        );
+        // Half-open: this call is the one probe, and holds the one permit. A second waits behind it, or is
+        // rejected.
+        let work = guard.call_with(CallOptions::safe(), |_| async {
+            sleep(MS(70)).await;
+            Err::<u32, _>("down")
+        });
         poll_and_drop(work, times).await;
-        let bulkhead = guard.bulkhead().expect("there is one").snapshot(guard.now());
+        let bulkhead = guard.snapshot().bulkhead.expect("there is one");
         assert_eq!((bulkhead.in_use, bulkhead.waiting), (0, 0), "dropped after {times} polls");
-        let breaker = breaker.snapshot(guard.now());
+        let breaker = guard.snapshot().breaker.expect("there is one");
         assert_eq!(breaker.probes_under_way, 0, "dropped after {times} polls");
         ended += u32::from(breaker.trips > 1);
     }
@@ -380,7 +369,7 @@ async fn a_place_in_the_queue_is_left_by_a_caller_who_gives_up() {
     let mut holder = Box::pin(never(&guard));
     let _ = poll_once(holder.as_mut()).await;
     poll_and_drop(good(&guard), 1).await;
-    let snapshot = |guard: &Guard| guard.bulkhead().expect("there is one").snapshot(guard.now());
+    let snapshot = |guard: &Guard| guard.snapshot().bulkhead.expect("there is one");
     assert_eq!((snapshot(&guard).in_use, snapshot(&guard).waiting), (1, 0));
     // A permit granted to one who is never polled again goes on to the next.
     let mut granted = Box::pin(good(&guard));
@@ -405,19 +394,18 @@ async fn a_panic_gives_back_the_permit_and_counts_as_a_failure() {
         let inside = guard.clone();
         let work = async move {
             let answer: CallResult =
-                inside.call(Call::safe(), |_| async { panic!("a bug") }, errors_are_failures).await;
+                inside.call_with(CallOptions::safe(), |_| async { panic!("a bug") }).await;
             answer
         };
         assert!(tokio::spawn(work).await.expect_err("it panicked").is_panic());
     }
-    assert_eq!(guard.bulkhead().expect("there is one").snapshot(guard.now()).in_use, 0);
+    assert_eq!(guard.snapshot().bulkhead.expect("there is one").in_use, 0);
     assert_eq!(rejected_by(&good(&guard).await), Some(Reason::BreakerOpen));
     // Half-open, and a probe that panics: it opens again, and does not stay half-open for ever.
     sleep(MS(1_000)).await;
     let inside = guard.clone();
     let probe = tokio::spawn(async move {
-        let answer: CallResult =
-            inside.call(Call::safe(), |_| async { panic!("a bug") }, errors_are_failures).await;
+        let answer: CallResult = inside.call_with(CallOptions::safe(), |_| async { panic!("a bug") }).await;
         answer
     });
     assert!(probe.await.is_err());
@@ -443,8 +431,8 @@ async fn a_refusal_further_in_is_no_failure_of_the_dependency() {
 async fn a_caller_with_a_short_deadline_does_not_blame_the_dependency() {
     let guard = guard(Policy { breaker: Some(tripping()), timeout: Some(MS(1_000)), ..Policy::default() });
     let with_deadline = async |millis| {
-        let call = Call { deadline: Some(Instant::now() + MS(millis)), ..Call::safe() };
-        let answer: CallResult = guard.call(call, |_| pending(), errors_are_failures).await;
+        let call = CallOptions { deadline: Some(Instant::now() + MS(millis)), ..CallOptions::safe() };
+        let answer: CallResult = guard.call_with(call, |_| pending()).await;
         assert_eq!(answer, Err(CallError::TimedOut(MS(millis))));
     };
     for _ in 0..5 {
@@ -485,7 +473,7 @@ async fn many_tasks_never_exceed_the_permits_and_all_are_served() {
                         inside.fetch_sub(1, Ordering::SeqCst);
                         Ok(1)
                     };
-                    let answer: CallResult = guard.call(Call::safe(), operation, errors_are_failures).await;
+                    let answer: CallResult = guard.call_with(CallOptions::safe(), operation).await;
                     assert_eq!(answer, Ok(1));
                 }
             })
@@ -495,7 +483,7 @@ async fn many_tasks_never_exceed_the_permits_and_all_are_served() {
         task.await.expect("it ends");
     }
     assert!(most.load(Ordering::SeqCst) <= 8);
-    assert_eq!(guard.bulkhead().expect("there is one").snapshot(guard.now()).in_use, 0);
+    assert_eq!(guard.snapshot().bulkhead.expect("there is one").in_use, 0);
 }
 
 #[tokio::test]
@@ -509,7 +497,7 @@ async fn an_operation_that_uses_up_its_tasks_budget_with_each_poll_is_cut_short_
         }
         Ok(1)
     };
-    let answer: CallResult = guard.call(Call::safe(), busy, errors_are_failures).await;
+    let answer: CallResult = guard.call_with(CallOptions::safe(), busy).await;
     assert!(matches!(answer, Err(CallError::TimedOut(_))), "{answer:?}");
 }
 
@@ -527,9 +515,10 @@ async fn who_was_called_by_a_hedge_is_not_said_to_have_been_rejected() {
         sleep(MS(520)).await;
         Ok(1)
     };
-    // The first attempt's patience ends at 500 ms; its hedge, 50 ms behind it in the queue, is let in and fails.
+    // The first attempt's patience ends at 500 ms; its hedge, 50 ms behind it in the queue, is let in and
+    // fails.
     let (held, answer): (CallResult, CallResult) =
-        tokio::join!(guard.call(Call::default(), holder, errors_are_failures), bad(&guard));
+        tokio::join!(guard.call_with(CallOptions::default(), holder), bad(&guard));
     assert_eq!((held, answer), (Ok(1), Err(CallError::Failed("down"))));
 }
 
@@ -538,8 +527,8 @@ async fn a_permit_that_comes_at_the_deadline_comes_too_late() {
     let guard = guard(Policy { bulkhead: Some(permits(1, 1)), ..Policy::default() });
     let mut holder = Box::pin(never(&guard));
     let _ = poll_once(holder.as_mut()).await;
-    let late = Call { deadline: Some(Instant::now() + MS(100)), ..Call::safe() };
-    let mut waiting = Box::pin(guard.call(late, async |_| panic!("it must not begin"), errors_are_failures));
+    let late = CallOptions { deadline: Some(Instant::now() + MS(100)), ..CallOptions::safe() };
+    let mut waiting = Box::pin(guard.call_with(late, async |_| panic!("it must not begin")));
     let _ = poll_once(waiting.as_mut()).await;
     // The permit is granted in time, but its task gets its turn only later.
     drop(holder);
@@ -554,8 +543,8 @@ async fn without_a_time_out_the_deadline_says_what_a_fair_chance_is() {
     let guard =
         guard(Policy { breaker: Some(tripping()), total_timeout: Some(MS(1_000)), ..Policy::default() });
     let with_deadline = async |millis| {
-        let call = Call { deadline: Some(Instant::now() + MS(millis)), ..Call::safe() };
-        let answer: CallResult = guard.call(call, |_| pending(), errors_are_failures).await;
+        let call = CallOptions { deadline: Some(Instant::now() + MS(millis)), ..CallOptions::safe() };
+        let answer: CallResult = guard.call_with(call, |_| pending()).await;
         assert_eq!(answer, Err(CallError::TimedOut(MS(millis))));
     };
     for _ in 0..5 {
@@ -579,14 +568,14 @@ async fn who_waited_in_the_queue_while_the_breaker_opened_is_rejected() {
             sleep(MS(100)).await;
             Err("down")
         };
-        guard.call(Call::safe(), operation, errors_are_failures)
+        guard.call_with(CallOptions::safe(), operation)
     };
     let (first, second, third, fourth): (CallResult, CallResult, CallResult, CallResult) =
         tokio::join!(call(), call(), call(), call());
     assert_eq!((first, second), (Err(CallError::Failed("down")), Err(CallError::Failed("down"))));
     assert_eq!([rejected_by(&third), rejected_by(&fourth)], [Some(Reason::BreakerOpen); 2]);
     assert_eq!(called.load(Ordering::Relaxed), 2, "the second failure opened it");
-    let bulkhead = guard.bulkhead().expect("there is one").snapshot(guard.now());
+    let bulkhead = guard.snapshot().bulkhead.expect("there is one");
     assert_eq!((bulkhead.in_use, bulkhead.waiting), (0, 0));
-    assert_eq!(guard.breaker().expect("there is one").snapshot(guard.now()).stale, 0);
+    assert_eq!(guard.snapshot().breaker.expect("there is one").stale, 0);
 }

@@ -1,0 +1,85 @@
+//! A policy at work: the configuration, and the shared state of each of its parts.
+
+use super::snapshot::Snapshot;
+use crate::contract::ConfigError;
+use crate::policy::Policy;
+use crate::sync::{Bulkhead, CircuitBreaker, Hedge, RateLimiter, Retry, clock};
+use std::sync::Arc;
+
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) policy: Arc<Policy>,
+    pub(super) breaker: Option<Arc<CircuitBreaker>>,
+    pub(super) rate: Option<RateLimiter>,
+    pub(super) bulkhead: Option<Arc<Bulkhead>>,
+    pub(super) retry: Option<Arc<Retry>>,
+    pub(super) hedge: Option<Arc<Hedge>>,
+}
+
+impl Running {
+    pub(super) fn new(policy: Policy) -> Result<Self, ConfigError> {
+        policy.check()?;
+        Ok(Self {
+            breaker: policy.breaker.clone().map(CircuitBreaker::new).transpose()?.map(Arc::new),
+            rate: policy.rate_limit.clone().map(RateLimiter::new).transpose()?,
+            bulkhead: policy.bulkhead.clone().map(Bulkhead::new).transpose()?.map(Arc::new),
+            retry: policy.retry.clone().map(Retry::new).transpose()?.map(Arc::new),
+            hedge: policy.hedge.clone().map(Hedge::new).transpose()?.map(Arc::new),
+            policy: Arc::new(policy),
+        })
+    }
+
+    /// The same under another policy. A part that stays keeps its state; calls under way hold on to the
+    /// parts that they began with.
+    pub(super) fn reconfigured(&self, policy: Policy) -> Result<Self, ConfigError> {
+        policy.check()?;
+        Ok(Self {
+            breaker: part(&self.breaker, &policy.breaker, CircuitBreaker::new, CircuitBreaker::configure)?,
+            rate: policy.rate_limit.clone().map(|config| match &self.rate {
+                Some(rate) => rate.reconfigured(config),
+                None => RateLimiter::checked(config),
+            }),
+            bulkhead: part(&self.bulkhead, &policy.bulkhead, Bulkhead::new, Bulkhead::configure)?,
+            retry: part(&self.retry, &policy.retry, Retry::new, Retry::configure)?,
+            hedge: part(&self.hedge, &policy.hedge, Hedge::new, Hedge::configure)?,
+            policy: Arc::new(policy),
+        })
+    }
+
+    pub(super) fn snapshot(&self) -> Snapshot {
+        let now = clock::now();
+        Snapshot {
+            breaker: self.breaker.as_ref().map(|breaker| breaker.snapshot_at(now)),
+            bulkhead: self.bulkhead.as_ref().map(|bulkhead| bulkhead.snapshot_at(now)),
+            tokens_available: self.rate.as_ref().map(|rate| rate.available_at(now)),
+            retry: self.retry.as_ref().map(|retry| retry.snapshot_at(now)),
+            hedge: self.hedge.as_ref().map(|hedge| hedge.snapshot_at(now)),
+        }
+    }
+
+    /// Whether a new guard would decide the same: nothing is lost when this one goes.
+    pub(super) fn is_idle(&self) -> bool {
+        let now = clock::now();
+        let is_closed =
+            self.breaker.as_ref().is_none_or(|breaker| breaker.is_closed() && !breaker.is_forced());
+        let is_empty = self.bulkhead.as_ref().is_none_or(|bulkhead| {
+            let snapshot = bulkhead.snapshot_at(now);
+            snapshot.in_use == 0 && snapshot.waiting == 0
+        });
+        is_closed && is_empty && self.rate.as_ref().is_none_or(|rate| rate.is_full(now))
+    }
+}
+
+/// One part under its new configuration: kept, made, or left out.
+fn part<T, Config: Clone>(
+    old: &Option<Arc<T>>,
+    config: &Option<Config>,
+    new: impl FnOnce(Config) -> Result<T, ConfigError>,
+    configure: impl FnOnce(&T, Config) -> Result<(), ConfigError>,
+) -> Result<Option<Arc<T>>, ConfigError> {
+    let Some(config) = config.clone() else { return Ok(None) };
+    match old {
+        Some(part) => configure(part, config).map(|()| Some(part.clone())),
+        None => new(config).map(|part| Some(Arc::new(part))),
+    }
+}

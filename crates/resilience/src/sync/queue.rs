@@ -1,0 +1,187 @@
+//! Callers who wait for a permit.
+
+use super::bulkhead::{Bulkhead, BulkheadPermit};
+use super::clock;
+use crate::bulkhead::Ticket;
+use crate::contract::{Input, Time};
+use core::future::Future;
+use core::mem;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+
+/// A caller in the queue of a [`Bulkhead`]: a future that resolves to its permit. Dropping it leaves the
+/// queue, and passes on a permit that was granted meanwhile.
+///
+/// The future has no timer: it stays pending after [`until`](Queued::until), when the caller's patience
+/// ends. The caller watches the clock and drops it then.
+///
+/// ```
+/// use mainstay_resilience::shed::Priority;
+/// use mainstay_resilience::sync::{Bulkhead, Entry};
+/// use mainstay_resilience::{Input, Outcome, bulkhead};
+///
+/// let config = bulkhead::Config::new().limit(bulkhead::Limit::Fixed(1));
+/// let bulkhead = Bulkhead::new(config)?;
+/// let permit = bulkhead.try_acquire()?;
+/// let Entry::Queued(queued) = bulkhead.enter(Priority::Normal)? else { unreachable!("the permit is taken") };
+/// assert_eq!(bulkhead.snapshot().waiting, 1);
+/// drop(queued);
+/// assert_eq!(bulkhead.snapshot().waiting, 0);
+/// # permit.record(Outcome::Success);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "dropped at once, the caller leaves the queue"]
+pub struct Queued<'a> {
+    bulkhead: &'a Bulkhead,
+    caller: u64,
+    until: Time,
+    /// The input of the call that entered the queue, if it came from the caller and not from the clock.
+    entered: Option<Input>,
+    is_done: bool,
+}
+
+impl<'a> Queued<'a> {
+    pub(super) fn new(bulkhead: &'a Bulkhead, caller: u64, until: Time, entered: Option<Input>) -> Self {
+        Self { bulkhead, caller, until, entered, is_done: false }
+    }
+
+    /// When the caller's patience ends.
+    ///
+    /// ```
+    /// # use mainstay_resilience::shed::Priority;
+    /// # use mainstay_resilience::sync::{Bulkhead, Entry};
+    /// # use mainstay_resilience::{Input, Time, bulkhead};
+    /// let config = bulkhead::Config::new().limit(bulkhead::Limit::Fixed(1));
+    /// let (bulkhead, input) = (Bulkhead::new(config)?, Input::at(Time::ZERO));
+    /// let _held = bulkhead.try_acquire_at(input, Priority::Normal)?;
+    /// let Entry::Queued(queued) = bulkhead.enter_at(input, Priority::Normal)? else { unreachable!() };
+    /// assert_eq!(queued.until(), Time::from_millis(500));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn until(&self) -> Time {
+        self.until
+    }
+
+    /// Leaves the queue at a given time. Dropping does the same at the time at which the caller entered, if
+    /// that was given, or else at the current time.
+    ///
+    /// ```
+    /// # use mainstay_resilience::shed::Priority;
+    /// # use mainstay_resilience::sync::{Bulkhead, Entry};
+    /// # use mainstay_resilience::{Input, Time, bulkhead};
+    /// let config = bulkhead::Config::new().limit(bulkhead::Limit::Fixed(1));
+    /// let (bulkhead, input) = (Bulkhead::new(config)?, Input::at(Time::ZERO));
+    /// let _held = bulkhead.try_acquire_at(input, Priority::Normal)?;
+    /// let Entry::Queued(queued) = bulkhead.enter_at(input, Priority::Normal)? else { unreachable!() };
+    /// queued.leave_at(Input::at(Time::from_millis(500)));
+    /// assert_eq!(bulkhead.snapshot_at(Time::from_millis(500)).waited_out, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn leave_at(mut self, input: Input) {
+        self.is_done = true;
+        self.bulkhead.leave(input, self.caller);
+    }
+}
+
+impl<'a> Future for Queued<'a> {
+    type Output = BulkheadPermit<'a>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<BulkheadPermit<'a>> {
+        if self.is_done {
+            return Poll::Pending;
+        }
+        let bulkhead = self.bulkhead;
+        match bulkhead.poll_granted(self.caller, cx.waker()) {
+            Poll::Ready(ticket) => {
+                self.is_done = true;
+                Poll::Ready(BulkheadPermit::new(bulkhead, ticket, self.entered))
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Queued<'_> {
+    fn drop(&mut self) {
+        if !self.is_done {
+            self.bulkhead.leave(self.entered.unwrap_or_else(clock::input), self.caller);
+        }
+    }
+}
+
+/// The callers in the queue, and those who were granted a permit and have not taken it yet. Each is found by
+/// its name at once.
+#[derive(Debug, Default)]
+pub(super) struct Waiters {
+    slots: Vec<Option<Waiter>>,
+    free: Vec<usize>,
+    last: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Waiter {
+    caller: u64,
+    waker: Option<Waker>,
+    pub(super) granted: Option<Ticket>,
+}
+
+/// How many bits of a caller's name are its slot: enough for more callers than a queue may hold.
+const SLOT_BITS: u32 = 20;
+
+impl Waiters {
+    /// A name that was never used before, for the next free slot.
+    pub(super) fn next_name(&mut self) -> u64 {
+        self.last = self.last.wrapping_add(1);
+        let slot = self.free.last().copied().unwrap_or(self.slots.len());
+        self.last << SLOT_BITS | slot as u64 & ((1 << SLOT_BITS) - 1)
+    }
+
+    fn slot(caller: u64) -> usize {
+        (caller & ((1 << SLOT_BITS) - 1)) as usize
+    }
+
+    pub(super) fn insert(&mut self, caller: u64) {
+        let waiter = Some(Waiter { caller, waker: None, granted: None });
+        match self.free.pop().and_then(|slot| self.slots.get_mut(slot)) {
+            Some(slot) => *slot = waiter,
+            None => self.slots.push(waiter),
+        }
+    }
+
+    pub(super) fn remove(&mut self, caller: u64) -> Option<Waiter> {
+        self.get_mut(caller)?;
+        self.free.push(Self::slot(caller));
+        self.slots.get_mut(Self::slot(caller))?.take()
+    }
+
+    fn get_mut(&mut self, caller: u64) -> Option<&mut Waiter> {
+        self.slots.get_mut(Self::slot(caller))?.as_mut().filter(|waiter| waiter.caller == caller)
+    }
+
+    /// Grants a permit, and returns whom to wake. Gives the permit back if the caller is gone.
+    pub(super) fn grant(&mut self, caller: u64, ticket: Ticket) -> Result<Option<Waker>, Ticket> {
+        let Some(waiter) = self.get_mut(caller) else { return Err(ticket) };
+        waiter.granted = Some(ticket);
+        Ok(waiter.waker.take())
+    }
+
+    /// Takes the permit that was granted, or remembers whom to wake. Returns the waker that it replaced, for
+    /// the caller to drop after releasing its lock.
+    pub(super) fn poll(&mut self, caller: u64, waker: &Waker) -> (Poll<Ticket>, Option<Waker>) {
+        let Some(waiter) = self.get_mut(caller) else { return (Poll::Pending, None) };
+        if let Some(ticket) = waiter.granted.take() {
+            let waker = self.remove(caller).and_then(|waiter| waiter.waker);
+            return (Poll::Ready(ticket), waker);
+        }
+        if waiter.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            return (Poll::Pending, None);
+        }
+        (Poll::Pending, mem::replace(&mut waiter.waker, Some(waker.clone())))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.slots.len() == self.free.len()
+    }
+}
