@@ -6,7 +6,7 @@ use crate::engine::{DiskSpace, Engine, EngineError, EntryResult, Polled};
 use crate::request::{Replies, Request, Unavailable};
 use crate::step::{Input, Output};
 use bytes::Bytes;
-use model::{Behaviour, Cursor, Effect, EntryClock, Index, Wall, limits};
+use model::{Behaviour, Cursor, Effect, EntryClock, Index, Slot, Wall, limits};
 use std::collections::VecDeque;
 use std::fmt::Debug;
 
@@ -235,6 +235,7 @@ where
                         self.phase = Phase::Leading;
                     }
                     self.timers_stale = true;
+                    self.show_recovered(out)?;
                     out.push(Output::Ready { replayed_entries });
                 }
                 Polled::Settled { index, result } => self.settle(index, result, out),
@@ -249,6 +250,17 @@ where
                 }
             }
         }
+    }
+
+    /// Makes visible what the state held before this start. Entries that are not replayed settle no more.
+    fn show_recovered(&mut self, out: &mut Vec<Output<E::Io, R>>) -> Result<(), EngineError> {
+        let last = shard::query::clock(self.engine.view())?.last_position;
+        if last > self.visible.position {
+            // The state does not know the slot of its last event. No other event has its position.
+            self.visible = Cursor::new(last, Slot(u16::MAX));
+            out.push(Output::Visible(self.visible));
+        }
+        Ok(())
     }
 
     /// Replies to the requests that waited for an entry.

@@ -44,7 +44,10 @@ struct Bench {
 
 impl Bench {
     fn new(options: NodeOptions) -> Self {
-        let disk = MemoryStateDisk::new();
+        Self::on(MemoryStateDisk::new(), options)
+    }
+
+    fn on(disk: MemoryStateDisk, options: NodeOptions) -> Self {
         let state = MemoryState::open(&disk);
         let shard = Shard::new(ShardOptions::default());
         let engine = RaftEngine::open(RaftEngineOptions::default(), EmptyLog, None, shard, state).unwrap();
@@ -137,6 +140,24 @@ fn an_outcome_is_sent_after_the_sync_and_the_body_and_before_the_event_is_visibl
     let out = bench.synced(ticket(&out));
     assert_eq!(kinds(&out), ["append bodies", "1 appended", "visible"]);
     assert!(matches!(out[2], Output::Visible(cursor) if cursor > Cursor::START));
+}
+
+#[test]
+fn events_from_before_a_start_are_visible_when_the_node_is_ready() {
+    let mut bench = Bench::ready(NodeOptions::default());
+    let out = bench.submit(1, append("a"));
+    let out = bench.synced(ticket(&out));
+    let Output::Visible(before) = out[2] else { panic!("{out:?}") };
+    let mut out = bench.step(Input::FlushSoon);
+    let Some(Output::Io(RaftIo::Flush { flush })) = out.pop() else { panic!("{out:?}") };
+    flush.run().unwrap();
+
+    // Nothing is left to replay.
+    let mut bench = Bench::on(bench.disk, NodeOptions::default());
+    let ticket = ticket(&bench.step(Input::Start));
+    let out = bench.synced(ticket);
+    assert_eq!(kinds(&out), ["visible", "ready"]);
+    assert!(matches!(out[0], Output::Visible(c) if c >= before && c.position == before.position), "{out:?}");
 }
 
 #[test]

@@ -1,15 +1,15 @@
 //! The gauges of memory and disk are in bytes, and measure what their names say.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may end by a panic")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
 
 use model::{
     Append, Command, Expected, Filled, Fingerprint, IdHash, Identity, NewEvent, PutSettings, Settings,
     StreamName,
 };
-use runtime::{Handle, Options, Phase, start};
+use runtime::{Handle, Options, Phase, READS_MAX, Unavailable, start};
 use std::borrow::Cow;
 use std::future::Future;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use telemetry::Metrics;
 
@@ -88,5 +88,31 @@ fn state_memory_is_what_no_flush_has_written_and_the_cache_is_counted_separately
         until(|| metrics.state_bytes.get() > 0).await;
         assert_eq!(metrics.state_memory.get(), 0);
         assert!(metrics.state_cache.get() > 0);
+    });
+}
+
+#[test]
+fn a_read_counts_until_it_has_run_even_if_its_caller_has_gone() {
+    let data = tempfile::tempdir().unwrap();
+    with_node(data.path(), |handle, _| async move {
+        let (release, gate) = std::sync::mpsc::channel::<()>();
+        let gate = Arc::new(Mutex::new(gate));
+        for _ in 0..READS_MAX {
+            let gate = Arc::clone(&gate);
+            let read = handle.read(move |_| drop(gate.lock().unwrap().recv()));
+            tokio::select! {
+                biased;
+                read = read => panic!("it cannot have run: {read:?}"),
+                () = std::future::ready(()) => {}
+            }
+        }
+        assert_eq!(handle.read(|_| ()).await, Err(Unavailable::Busy));
+        drop(release);
+        let free = async {
+            while handle.read(|_| ()).await.is_err() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, free).await.expect("the pool is free again");
     });
 }
