@@ -274,8 +274,9 @@ where
             }
             let append = self.aggregate.client.append(&self.aggregate.stream, new);
             match append.expected(Expected::from(loaded.revision)).await {
-                // The same command ran at the same time and was faster: fold what it led to.
-                Ok(appended) if appended.all_replayed() => {}
+                // The same command ran at the same time and was faster: fold what it led to. Without a command the
+                // ids are new, so a replay is this append itself, sent again because its first response was lost.
+                Ok(appended) if self.command.is_some() && appended.all_replayed() => {}
                 Ok(appended) => {
                     events.into_iter().for_each(|event| loaded.state.apply(event));
                     let revision = Some(appended.last_revision());
