@@ -99,7 +99,10 @@ fn a_read_counts_until_it_has_run_even_if_its_caller_has_gone() {
         let gate = Arc::new(Mutex::new(gate));
         for _ in 0..READS_MAX {
             let gate = Arc::clone(&gate);
-            let read = handle.read(move |_| drop(gate.lock().unwrap().recv()));
+            let read = handle.read(move |_| {
+                // Ends when the test drops the sender.
+                let _ = gate.lock().unwrap().recv();
+            });
             tokio::select! {
                 biased;
                 read = read => panic!("it cannot have run: {read:?}"),
