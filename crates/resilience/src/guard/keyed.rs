@@ -100,7 +100,10 @@ impl<K: Hash + Eq + Clone, C> Guards<K, C> {
         policy.check()?;
         self.keyed.update(None, |guards| {
             *self.policy.lock().unwrap_or_else(PoisonError::into_inner) = policy.clone();
-            guards.map(|guard| guard.configure(policy.clone())).collect()
+            for guard in guards {
+                guard.configure(policy.clone())?;
+            }
+            Ok(())
         })
     }
 

@@ -5,7 +5,6 @@ use super::clock;
 use crate::bulkhead::Ticket;
 use crate::contract::{Input, Time};
 use core::future::Future;
-use core::mem;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
@@ -178,7 +177,7 @@ impl Waiters {
         if waiter.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
             return (Poll::Pending, None);
         }
-        (Poll::Pending, mem::replace(&mut waiter.waker, Some(waker.clone())))
+        (Poll::Pending, waiter.waker.replace(waker.clone()))
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -5,6 +5,7 @@ use super::primitives::{AtomicU64, Mutex, Ordering, lock};
 use crate::contract::{ConfigError, Decide, Decision, Input, Reason, Rejected, Time};
 use crate::policy::RateLimit;
 use crate::rate::{Request, sliding_window, token_bucket};
+#[cfg(feature = "async")]
 use core::time::Duration;
 
 /// A rate limit shared by threads.
@@ -132,7 +133,8 @@ impl RateLimiter {
     /// Spends tokens, or tells when to ask again: `Wait` if that is within the configuration's `wait_max`.
     ///
     /// ```
-    /// # use core::time::Duration;
+    /// # #[cfg(feature = "async")]
+use core::time::Duration;
     /// # use mainstay_resilience::policy::RateLimit;
     /// # use mainstay_resilience::{Decision, Input, Time, rate, sync::RateLimiter};
     /// let wait_max = Duration::from_millis(200);
@@ -164,7 +166,8 @@ impl RateLimiter {
     /// ```
     /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     /// # runtime.unwrap().block_on(async {
-    /// # use core::time::Duration;
+    /// # #[cfg(feature = "async")]
+use core::time::Duration;
     /// # use mainstay_resilience::policy::RateLimit;
     /// # use mainstay_resilience::{rate::token_bucket, sync::RateLimiter};
     /// let wait_max = Duration::from_millis(200);
@@ -195,6 +198,7 @@ impl RateLimiter {
     }
 
     /// How long a caller may wait for a token.
+    #[cfg(feature = "async")]
     pub(crate) fn wait_max(&self) -> Duration {
         match &self.kind {
             Kind::TokenBucket { config, .. } => config.wait_max,
