@@ -133,8 +133,7 @@ impl RateLimiter {
     /// Spends tokens, or tells when to ask again: `Wait` if that is within the configuration's `wait_max`.
     ///
     /// ```
-    /// # #[cfg(feature = "async")]
-use core::time::Duration;
+    /// # use core::time::Duration;
     /// # use mainstay_resilience::policy::RateLimit;
     /// # use mainstay_resilience::{Decision, Input, Time, rate, sync::RateLimiter};
     /// let wait_max = Duration::from_millis(200);
@@ -166,8 +165,7 @@ use core::time::Duration;
     /// ```
     /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     /// # runtime.unwrap().block_on(async {
-    /// # #[cfg(feature = "async")]
-use core::time::Duration;
+    /// # use core::time::Duration;
     /// # use mainstay_resilience::policy::RateLimit;
     /// # use mainstay_resilience::{rate::token_bucket, sync::RateLimiter};
     /// let wait_max = Duration::from_millis(200);
