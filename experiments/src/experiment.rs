@@ -49,7 +49,7 @@ impl Experiment {
     /// # Errors
     /// The experiment could not be set up.
     pub fn run(&self, side: Side, seed: u64) -> Result<Half, SetupError> {
-        // One thread is enough for the load, and leaves the other processors to whoever needs them.
+        // One thread is enough: the services sleep most of the time.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on((self.half)(side, seed))
     }

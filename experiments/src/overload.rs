@@ -106,7 +106,7 @@ async fn half(side: Side, seed: u64) -> Result<Half, SetupError> {
             top,
             record.goodput(LASTS, |sample| sample.class != IMPORTANT),
         );
-    let limit = outgoing.guard().and_then(|guard| Some(guard.snapshot().bulkhead?.limit));
+    let limit = outgoing.snapshot().and_then(|snapshot| Some(snapshot.bulkhead?.limit));
     Ok(match limit {
         Some(limit) => {
             half.value("limit_found", "concurrent requests allowed by the limit at the end", limit)

@@ -65,7 +65,7 @@ async fn half(side: Side, seed: u64) -> Result<Half, SetupError> {
         .value("hits", "requests that reached the service", hits)
         .value("extra_load_percent", "of these, extra (%)", tenths(extra))
         .chart("longest wait, ms", 400.0, record.longest(LASTS, |_| true));
-    Ok(match outgoing.guard().and_then(|guard| guard.snapshot().hedge) {
+    Ok(match outgoing.snapshot().and_then(|snapshot| snapshot.hedge) {
         Some(hedges) => half.value("hedges_sent", "hedges sent", hedges.sent).value(
             "hedges_won",
             "hedges that were faster than the first attempt",

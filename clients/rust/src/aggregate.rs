@@ -258,7 +258,7 @@ where
     {
         let mut decisions = 0;
         loop {
-            // A deleted stream begins anew, so what was loaded before a conflict may no longer be its beginning.
+            // The stream may have been deleted and recreated since the last load, so load all of it again.
             let Folded { mut loaded, is_done } = self.aggregate.fold(None, self.command.as_ref()).await?;
             if is_done {
                 return Ok(Updated { state: loaded.state, revision: loaded.revision, replayed: true });

@@ -89,7 +89,7 @@ impl Client {
     /// Repeating it is safe. The client gives an id to each event that has none, and the server recognises a
     /// repeat by the events' `source` and `id`, before it looks at the expected revision.
     pub fn append(&self, stream: impl Into<String>, events: impl IntoIterator<Item = NewEvent>) -> Append {
-        self.append_content(stream.into(), Content::Events(events.into_iter().collect()))
+        self.append_content(stream.into(), Content::Events(events.into_iter().map(NewEvent::named).collect()))
     }
 
     /// Appends events that are JSON already. `content_type` is one of `application/cloudevents+json`,
@@ -141,7 +141,7 @@ impl Append {
         }
         match self.content {
             Content::Events(events) => {
-                let events = identified(events, self.idempotency_key.as_deref());
+                let events = under_key(events, self.idempotency_key.as_deref());
                 let (content_type, body) = match events.as_slice() {
                     [one] => ("application/cloudevents+json", serde_json::to_vec(one)),
                     many => ("application/cloudevents-batch+json", serde_json::to_vec(many)),
@@ -160,12 +160,12 @@ impl Append {
     }
 }
 
-/// The events with ids. Under an idempotency key they stay as they are: new ids would be new content, which the
-/// server refuses under a key that it knows.
-pub(crate) fn identified(events: Vec<NewEvent>, idempotency_key: Option<&str>) -> Vec<NewEvent> {
+/// The events to send. Under an idempotency key they lose the ids that the client made: a repeat would have other
+/// ids, and the server refuses other content under a key that it knows.
+pub(crate) fn under_key(events: Vec<NewEvent>, idempotency_key: Option<&str>) -> Vec<NewEvent> {
     match idempotency_key {
-        Some(_) => events,
-        None => events.into_iter().map(NewEvent::named).collect(),
+        Some(_) => events.into_iter().map(NewEvent::unnamed).collect(),
+        None => events,
     }
 }
 

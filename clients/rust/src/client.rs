@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Problem, Result};
 use crate::event::Expected;
-use crate::retry::{Retries, Retry};
+use crate::retry::{Attempts, Retries, Retry};
 use crate::transport::{Call, Response, Roots, Timeouts, Transport};
 use bytes::Bytes;
 use http::HeaderName;
@@ -167,6 +167,19 @@ impl Client {
             let response = async { self.send_once(call).await?.whole().await };
             match response.await {
                 Ok(body) => return Ok(body),
+                Err(error) => {
+                    attempts = attempts.failed();
+                    self.shared.retries.wait(attempts, call.repeat, error).await?;
+                }
+            }
+        }
+    }
+
+    /// Sends `call` until a successful response begins or it may not be retried.
+    pub(crate) async fn open(&self, call: &Call, mut attempts: Attempts) -> Result<Response> {
+        loop {
+            match self.send_once(call).await {
+                Ok(response) => return Ok(response),
                 Err(error) => {
                     attempts = attempts.failed();
                     self.shared.retries.wait(attempts, call.repeat, error).await?;

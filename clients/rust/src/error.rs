@@ -4,7 +4,7 @@
 //! An error comes out only after the client has retried as often as its [`crate::Retry`] allows. Three
 //! questions are answered for every error: [`Error::code`] names the server's problem,
 //! [`Error::is_retryable`] says whether the same call may succeed later, and [`Error::is_outcome_unknown`]
-//! says whether a write may have taken effect all the same.
+//! says whether a write may have taken effect anyway.
 
 use crate::event::Revision;
 use serde::{Deserialize, Serialize};

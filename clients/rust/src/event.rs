@@ -68,6 +68,9 @@ pub struct NewEvent {
     specversion: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,
+    /// The client made the id.
+    #[serde(skip)]
+    id_is_made: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<String>,
     r#type: String,
@@ -94,6 +97,7 @@ impl NewEvent {
         Self {
             specversion: "1.0",
             id: None,
+            id_is_made: false,
             source: None,
             r#type: event_type.into(),
             subject: None,
@@ -143,6 +147,7 @@ impl NewEvent {
     #[must_use]
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.id = Some(id.into());
+        self.id_is_made = false;
         self
     }
 
@@ -207,7 +212,18 @@ impl NewEvent {
 
     /// The same event with an id, if it has none.
     pub(crate) fn named(mut self) -> Self {
-        self.id.get_or_insert_with(crate::id::new_id);
+        if self.id.is_none() {
+            self.id = Some(crate::id::new_id());
+            self.id_is_made = true;
+        }
+        self
+    }
+
+    /// The same event without an id that [`Self::named`] made.
+    pub(crate) fn unnamed(mut self) -> Self {
+        if self.id_is_made {
+            self.id = None;
+        }
         self
     }
 }
@@ -384,5 +400,7 @@ mod tests {
         let named = NewEvent::new("t").named();
         assert_eq!(named.clone().named().id, named.id);
         assert!(named.id.is_some());
+        assert_eq!(named.unnamed().id, None);
+        assert_eq!(NewEvent::new("t").id("own").named().unnamed().known_id(), Some("own"));
     }
 }

@@ -3,9 +3,8 @@
 //! All progress lives in the feed and none in a future of the caller, so a caller may stop polling at any
 //! point and lose nothing.
 
-use crate::client::Client;
-use crate::error::Result;
-use crate::transport::{Call, Response};
+use crate::error::{Error, Result};
+use crate::transport::Response;
 use bytes::Bytes;
 use std::fmt;
 use std::pin::Pin;
@@ -30,32 +29,31 @@ impl fmt::Debug for Feed {
     }
 }
 
+/// Why a feed has no further part.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The response could not be opened.
+    NotOpened(Error),
+    /// The response was open, and broke.
+    Broken(Error),
+}
+
 impl Feed {
-    /// Sends `call` once `wait` is over; [`Self::poll_part`] reads the response. An error of `wait` is the
-    /// feed's error.
-    pub(crate) fn open(
-        &mut self,
-        client: &Client,
-        call: Call,
-        wait: impl Future<Output = Result<()>> + Send + 'static,
-    ) {
-        let client = client.clone();
-        *self = Self::Opening(Box::pin(async move {
-            wait.await?;
-            client.send_once(&call).await
-        }));
+    /// Reads the response that `opening` leads to, from the next [`Self::poll_part`] on.
+    pub(crate) fn open(&mut self, opening: impl Future<Output = Result<Response>> + Send + 'static) {
+        *self = Self::Opening(Box::pin(opening));
     }
 
     /// The next part, or `None` when the response has ended. The feed is closed after that and after an error.
-    pub(crate) fn poll_part(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Bytes>>> {
+    pub(crate) fn poll_part(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Failure>> {
         let part = loop {
             match self {
                 Self::Closed => break Ok(None),
                 Self::Opening(opening) => match ready!(opening.as_mut().poll(context)) {
                     Ok(response) => *self = Self::Open(Box::new(response)),
-                    Err(error) => break Err(error),
+                    Err(error) => break Err(Failure::NotOpened(error)),
                 },
-                Self::Open(response) => break ready!(response.poll_part(context)),
+                Self::Open(response) => break ready!(response.poll_part(context)).map_err(Failure::Broken),
             }
         };
         if !matches!(part, Ok(Some(_))) {

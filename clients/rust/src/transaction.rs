@@ -1,6 +1,6 @@
 //! Transactions: checks and writes on any number of streams, applied all or none.
 
-use crate::append::{Appended, identified};
+use crate::append::{Appended, under_key};
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::event::{Expected, NewEvent};
@@ -126,7 +126,7 @@ impl Transaction {
         expected: Expected,
         events: impl IntoIterator<Item = NewEvent>,
     ) -> Self {
-        let events = events.into_iter().collect();
+        let events = events.into_iter().map(NewEvent::named).collect();
         self.body.writes.push(Write::Append(Append { stream: stream.into(), expected, events }));
         self
     }
@@ -144,7 +144,7 @@ impl Transaction {
     /// Then nothing was written.
     pub async fn commit(mut self) -> Result<Committed> {
         for Write::Append(append) in &mut self.body.writes {
-            append.events = identified(std::mem::take(&mut append.events), self.idempotency_key.as_deref());
+            append.events = under_key(std::mem::take(&mut append.events), self.idempotency_key.as_deref());
         }
         let body = serde_json::to_vec(&self.body).map_err(Error::Encode)?;
         let mut call = Call::new(Method::POST, "/v1/transactions").body("application/json", body);

@@ -126,7 +126,8 @@ pub fn parse_duration_ms(text: &str) -> Option<u64> {
 
 /// Writes a duration in the longest unit that it is a multiple of.
 pub fn write_duration_ms(out: &mut Vec<u8>, ms: u64) {
-    let (unit, unit_ms) = UNITS.iter().find(|(_, unit_ms)| ms % unit_ms == 0).copied().unwrap_or(("ms", 1));
+    let (unit, unit_ms) =
+        UNITS.iter().find(|(_, unit_ms)| ms.is_multiple_of(*unit_ms)).copied().unwrap_or(("ms", 1));
     crate::json::write_number(out, ms / unit_ms);
     out.extend_from_slice(unit.as_bytes());
 }

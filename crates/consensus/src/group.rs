@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 /// size of a page read from the log during a replay.
 const COMMITTED_BYTES_MAX: usize = 4 << 20;
 
-/// Where a group stands when it is opened.
+/// What a group starts from when it is opened.
 #[derive(Clone, Debug)]
 pub struct GroupOptions {
     /// This replica's number. It is not 0.
@@ -62,13 +62,13 @@ pub struct Committed {
 /// Why the group cannot continue. Its replica stops.
 #[derive(Debug, thiserror::Error)]
 pub enum GroupError {
-    #[error("the log and the state do not fit together: {0}")]
+    #[error("the log and the state do not match: {0}")]
     Inconsistent(String),
     #[error(transparent)]
     Log(#[from] LogViewError),
-    #[error("the Raft library refused: {0}")]
+    #[error("the Raft library returned an error: {0}")]
     Raft(#[from] raft::Error),
-    #[error("the log holds an entry of a kind this version does not know")]
+    #[error("the log holds an entry of a kind that this version does not know")]
     UnknownEntry,
 }
 
@@ -77,10 +77,12 @@ pub struct Group {
     raft: RawNode<Recent>,
     /// The highest index that was returned as committed.
     given: u64,
-    /// Writes under way: their tickets, and up to which number Raft may be told that they are durable.
+    /// Writes under way: each ticket, and the number of the last Raft `Ready` that is durable together with
+    /// it.
     outstanding: VecDeque<(Ticket, u64)>,
     next_ticket: u64,
-    /// A hard state in which only the commit index has changed. It is written with the next write.
+    /// The latest hard state that was not written yet. If only its commit index has changed, it waits for the
+    /// next write.
     unwritten: Option<HardState>,
 }
 
@@ -94,27 +96,28 @@ impl std::fmt::Debug for Group {
 }
 
 impl Group {
-    /// Opens a group where its log and state stand.
+    /// Opens a group at the point where its log and state are.
     ///
     /// # Errors
-    /// [`GroupError::Inconsistent`] when the log ends before the state, or the hard state does not fit them.
+    /// [`GroupError::Inconsistent`] when the log ends before the state, or the hard state does not match the
+    /// log.
     pub fn open(options: GroupOptions) -> Result<Self, GroupError> {
         let (applied, logged) = (options.applied, options.logged);
         if logged.0 < applied.0 {
             return Err(GroupError::Inconsistent(format!(
-                "the state is at entry {}, the log ends at {}",
+                "the state is at entry {}, but the log ends at entry {}",
                 applied.0, logged.0
             )));
         }
         let hard_state = options.hard_state;
         if hard_state.commit > logged.0 || hard_state.term < logged.1 {
             return Err(GroupError::Inconsistent(format!(
-                "the log ends at entry {} of term {}, its hard state says commit {} and term {}",
+                "the log ends at entry {} of term {}, but its hard state has commit {} and term {}",
                 logged.0, logged.1, hard_state.commit, hard_state.term
             )));
         }
-        // The stored commit index lags, because it is written with the next write. But what was applied was
-        // committed.
+        // The stored commit index lags, because it is only written with the next write. But everything
+        // applied was committed.
         let raft_hard_state = RaftHardState {
             term: hard_state.term.0,
             vote: hard_state.vote,
@@ -192,7 +195,7 @@ impl Group {
         }
     }
 
-    /// Everything up to `index` is in the state, so the group forgets it.
+    /// Everything up to `index` is in the state, so the group need not keep it in memory.
     pub fn applied(&mut self, index: Index) {
         self.raft.advance_apply_to(index.0);
         self.raft.mut_store().applied(index.0);
@@ -255,7 +258,7 @@ impl Group {
         Ok(committed)
     }
 
-    /// raft-rs panics when it cannot read its log. So what it will need next is read in advance.
+    /// raft-rs panics when it cannot read its log, so the entries that it needs next are read in advance.
     fn page_in(&mut self, log: &impl LogView) -> Result<(), GroupError> {
         let needed = self.given + 1;
         let committed = self.raft.raft.raft_log.committed;

@@ -11,7 +11,7 @@
 //!
 //! The contract: after any call, call [`Group::take`] until it returns `None`, do the writes it returns, and
 //! report each ticket with [`Group::synced`], in order, once it is durable. An entry is committed only after
-//! its own write was reported: this crate never lets an entry be applied before its log holds it.
+//! its own write was reported, so no entry is applied before it is durable in the log.
 //!
 //! Replication is done by `raft-rs` (TiKV's port of etcd's Raft), which is a step machine too. No other crate
 //! names it, and none of its types leave this crate: entries, hard states and memberships have types and

@@ -1,7 +1,7 @@
-//! The entries that Raft may ask for, in memory: those not yet applied, and those paged in at a start.
+//! The entries that Raft may read, in memory: those not yet applied, and those paged in after a start.
 //!
-//! raft-rs reads its log synchronously and panics when it cannot, so nothing here can fail. What it may need
-//! next is read in advance (see `Group::take`), where an error can still be reported.
+//! raft-rs reads its log synchronously and panics on an error, so nothing here can fail. The entries that it
+//! may need next are read in advance (see `Group::take`), where an error can still be returned.
 
 use model::{Index, Term};
 use raft::eraftpb::{ConfState, Entry, HardState, Snapshot};
@@ -10,8 +10,8 @@ use std::collections::VecDeque;
 
 /// Reads one group's entries back from its log. Used only for entries that are no longer in memory.
 pub trait LogView {
-    /// Entries from `from` on, in order and without a gap: at least one if there is one, and then no more
-    /// than `bytes_max` bytes.
+    /// Entries from `from` on, in order and without a gap: at most `bytes_max` bytes, but at least one entry
+    /// if there is one.
     ///
     /// # Errors
     /// [`LogViewError`] stops the replica.
@@ -23,7 +23,7 @@ pub trait LogView {
 #[error("the log cannot be read: {0}")]
 pub struct LogViewError(pub String);
 
-/// Unapplied entries in two parts: `paged` (read from the log at a start) and `live` (written since).
+/// Unapplied entries in two parts: `paged` (read from the log after a start) and `live` (written since).
 #[derive(Debug)]
 pub(crate) struct Recent {
     initial: RaftState,

@@ -54,7 +54,7 @@ fn started() -> (Group, Log) {
     });
     group.campaign().unwrap();
     let committed = run(&mut group, &mut log);
-    assert_eq!(committed.len(), 1, "a leader's own empty entry");
+    assert_eq!(committed.len(), 1, "the leader's own empty entry");
     (group, log)
 }
 
@@ -93,7 +93,7 @@ fn nothing_is_committed_before_its_own_write_is_durable() {
 }
 
 #[test]
-fn the_next_write_and_the_last_commit_come_together() {
+fn the_next_write_is_returned_together_with_the_last_committed_entry() {
     let (mut group, mut log) = started();
     group.propose(Bytes::from_static(b"a")).unwrap();
     let first = group.take(&log).unwrap().unwrap().write.unwrap();
@@ -124,7 +124,7 @@ fn a_change_of_the_commit_index_alone_is_not_written() {
 }
 
 #[test]
-fn a_restart_replays_what_the_state_lacks_in_order_and_in_pages() {
+fn a_restart_replays_the_missing_entries_in_order_and_in_pages() {
     let (mut group, mut log) = started();
     for number in 0..40u8 {
         group.propose(Bytes::from(vec![number; 300 << 10])).unwrap();
@@ -151,13 +151,13 @@ fn a_restart_replays_what_the_state_lacks_in_order_and_in_pages() {
                 next += 1;
             }
         }
-        assert_eq!(next, 44, "all that was logged, and the new leader's own entry");
+        assert_eq!(next, 44, "everything logged, and the new leader's own entry");
         assert!(group.is_leader());
     }
 }
 
 #[test]
-fn a_log_that_does_not_fit_the_state_is_refused() {
+fn a_log_that_does_not_match_the_state_is_rejected() {
     let hard_state = HardState { term: Term(2), vote: 1, commit: Index(5) };
     for (applied, logged, hard_state) in
         [((9, 2), (8, 2), hard_state), ((3, 2), (4, 2), hard_state), ((3, 2), (5, 3), hard_state)]

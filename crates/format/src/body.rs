@@ -81,7 +81,8 @@ pub fn encode(record: &BodyRecord<'_>, out: &mut Vec<u8>) {
     out[start + 4..start + CHECKED_FROM].copy_from_slice(&checksum.to_le_bytes());
 }
 
-/// The format of entries rejects anything longer. If a caller passes more, the record stays readable.
+/// The entry format rejects anything longer. If a caller passes more anyway, it is cut, so that the record
+/// stays readable.
 fn bounded(bytes: &[u8], max: usize) -> &[u8] {
     debug_assert!(bytes.len() <= max);
     &bytes[..bytes.len().min(max)]

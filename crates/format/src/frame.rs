@@ -16,14 +16,15 @@
 //! 32  records                                      entries: index u64, term u64, length u32, bytes
 //! ```
 //!
-//! All integers are little-endian. The checksum covers the whole frame. It is seeded with the store and the
-//! segment's generation, because recycled segments hold old frames, and so that bytes sent by a client cannot
-//! pass for a frame. The header check is the low part of a checksum with the same seed over the header alone,
-//! so that a search for headers need not read what follows them. The durable end is where the writer knew the
-//! log to be on disk when it wrote the frame: an invalid frame before the durable end of any valid frame is
-//! damage, and one after it is a torn tail. The opening number grows each time the log is opened and never
-//! decreases within a segment, so that a frame left behind a torn one by a crash is not taken for the
-//! successor of a frame written in the torn one's place.
+//! All integers are little-endian. The checksum covers the whole frame. It is seeded with the segment's
+//! generation, because recycled segments hold old frames, and with the store's id, so that bytes sent by a
+//! client cannot pass for a frame. The header check is the low part of a checksum with the same seed over the
+//! header alone, so that a search for headers need not read what follows them. The durable end is where the
+//! writer knew the log to be on disk when it wrote the frame: an invalid frame before the durable end of any
+//! valid frame is damage, and one after it is a torn tail. The opening number grows each time the log is
+//! opened, and never decreases within a segment. It protects against frames that a crash leaves after a torn
+//! one: when the torn frame has been overwritten, they have a lower opening number than the new frame, and so
+//! are not taken for its successors.
 
 use crate::header::StoreId;
 use alloc::vec::Vec;
@@ -88,7 +89,7 @@ pub struct FrameHeader {
     pub offset: u64,
     /// The offset up to which the segment was known to be on disk when the frame was written.
     pub durable_end: u64,
-    /// How often the log had been opened.
+    /// How often the log had been opened when the frame was written.
     pub opening: u32,
 }
 
@@ -161,7 +162,7 @@ fn le_u64(bytes: &[u8; FRAME_HEADER_BYTES], at: usize) -> u64 {
     u64::from(le_u32(bytes, at)) | (u64::from(le_u32(bytes, at + 4)) << 32)
 }
 
-/// What a group must never forget, besides its entries.
+/// What a group must make durable besides its entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HardState {
     pub term: Term,
@@ -249,7 +250,7 @@ impl fmt::Display for BadRecord {
 
 impl core::error::Error for BadRecord {}
 
-/// Reads the group records of a frame one after the other, without copying. After an error it ends.
+/// Reads the group records of a frame one after the other, without copying. The iterator ends after an error.
 #[must_use]
 pub fn decode_groups(records: &[u8]) -> Groups<'_> {
     Groups { rest: records }
@@ -296,7 +297,7 @@ fn take_group<'a>(rest: &mut &'a [u8]) -> Option<GroupRecord<'a>> {
     Some(GroupRecord { group, hard_state, purged, entries: Entries { rest: record, left } })
 }
 
-/// The entries of one group record. It ends after an error.
+/// The entries of one group record. The iterator ends after an error.
 #[derive(Clone, Debug)]
 pub struct Entries<'a> {
     rest: &'a [u8],

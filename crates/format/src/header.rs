@@ -1,5 +1,5 @@
-//! The first bytes of every file of a store: which store it belongs to, what it is, and the version of its
-//! format.
+//! The first bytes of every file of a store. They say which store the file belongs to, its kind, and the
+//! version of its format.
 //!
 //! ```text
 //! 0   "MAINSTAY"
@@ -87,19 +87,20 @@ pub struct BodySegmentHeader {
     pub store: StoreId,
     /// The logical offset of its first record.
     pub first: u64,
-    /// 0 as appended. Each rewriting increments it.
+    /// 0 in a segment that was never rewritten. Each rewrite increments it.
     pub generation: u32,
-    /// In a rewritten segment, the logical end of what it replaces. In an appended one it is 0: that one ends
-    /// where the next begins.
+    /// In a rewritten segment, the logical end of the segments it replaced. 0 in a segment that was never
+    /// rewritten, which ends where the next one begins.
     pub end: u64,
 }
 
-/// The side file that says how far the state has known the body file, and how many records of each segment
-/// are dead.
+/// The side file of the body file. It says how much of the body file a flushed state refers to, and how many
+/// records of each segment are dead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyAccountHeader {
     pub store: StoreId,
-    /// A logical end of the body file that a flushed state has known. No older state belongs to it.
+    /// The logical end of the body file that a flushed state refers to. A state that refers to less is older,
+    /// and does not belong to this body file.
     pub persisted: u64,
     /// How many rows follow.
     pub count: u32,
@@ -107,7 +108,7 @@ pub struct BodyAccountHeader {
     pub checksum: u32,
 }
 
-/// A file in the directory of the state tree, whose other files belong to the tree's library.
+/// The header file in the state tree's directory. All other files there belong to the tree's library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StateHeader {
     pub store: StoreId,
@@ -124,7 +125,7 @@ pub enum HeaderError {
     OtherKind { found: u32 },
     /// A newer version of this program wrote the file.
     Newer { found: u32, known: u32 },
-    /// The file begins correctly but its header is not what was written.
+    /// The file begins correctly, but its header is damaged.
     Damaged,
 }
 

@@ -1,5 +1,5 @@
-//! Bytes on disk and between replicas. Every number, tag and layout is in this crate, written by hand so that
-//! none changes by accident, and golden files hold them in place.
+//! Bytes on disk and between replicas. Every number, tag and layout is in this crate. They are written by
+//! hand, and golden files make sure that none changes by accident.
 //!
 //! Every version can read the data that earlier versions wrote. Decoding invalid bytes returns an error. It
 //! never panics, and never allocates more than a small multiple of the bytes it was given.

@@ -43,8 +43,8 @@ pub struct IndexPoint {
 
 impl SegmentIndex {
     /// Notes that the frame at `offset`, which is after all noted so far, holds the group's entries from
-    /// `first` to `last`. They replace all entries from `first` on. A gap starts the group anew. Two points
-    /// are at least `stride` bytes apart.
+    /// `first` to `last`. They replace all entries from `first` on. After a gap, the group starts over. Two
+    /// points are at least `stride` bytes apart.
     pub fn note(&mut self, group: GroupId, first: Index, last: Index, offset: u64, stride: u64) {
         let point = IndexPoint { index: first, offset };
         let Some(known) = self.groups.get_mut(&group) else {
@@ -104,7 +104,7 @@ fn decode(mut bytes: &[u8]) -> Option<SegmentIndex> {
         let group = GroupId(take_u32(rest)?);
         let (first, last) = (Index(take_u64(rest)?), Index(take_u64(rest)?));
         let count = take_u32(rest)? as usize;
-        // Nothing is allocated for points that are missing.
+        // The count is checked before anything is allocated.
         if count == 0 || rest.len() / POINT_BYTES < count {
             return None;
         }
@@ -160,12 +160,12 @@ mod tests {
         note(&mut index, 4, 4, 170);
         assert_eq!(points(&index), [(4, 170)]);
         note(&mut index, 90, 91, 180);
-        assert_eq!(points(&index), [(90, 180)], "a gap begins anew");
+        assert_eq!(points(&index), [(90, 180)], "after a gap the group starts over");
         assert_eq!(index.groups[&GroupId(1)].first, Index(90));
     }
 
     #[test]
-    fn bytes_that_are_no_index_are_refused() {
+    fn bytes_that_are_not_an_index_are_rejected() {
         let mut bytes = Vec::new();
         let mut index = SegmentIndex::default();
         index.note(GroupId(1), Index(1), Index(2), 64, 100);

@@ -31,7 +31,7 @@ mod tag {
     pub(super) const KEY_PRECONDITION_CONFLICT: u8 = 8;
 }
 
-const PLACE_BYTES_MIN: usize = 3;
+const EVENT_BYTES_MIN: usize = 3;
 const APPENDED_BYTES_MIN: usize = 3;
 
 /// Appends the outcome's bytes to `out`.
@@ -107,7 +107,7 @@ fn put_appended(writer: &mut Writer<'_>, appended: &Appended) {
 
 fn get_appended(reader: &mut Reader<'_>) -> Result<Appended, FormatError> {
     let slot = Slot(reader.u16()?);
-    let count = reader.count(PLACE_BYTES_MIN)?;
+    let count = reader.count(EVENT_BYTES_MIN)?;
     let mut events = Vec::with_capacity(count);
     let (mut revision, mut position) = (0_u64, 0_u64);
     for _ in 0..count {

@@ -10,7 +10,7 @@ use core::fmt;
 /// Why bytes cannot be decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FormatError {
-    /// The bytes end too early: a torn write, or more bytes are still to come.
+    /// The bytes end too early: a write was torn, or the rest has not been read yet.
     Truncated,
     /// Bytes remain after the end.
     Trailing,
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_varint_beyond_64_bits_is_refused() {
+    fn a_varint_beyond_64_bits_is_rejected() {
         for bytes in [&[0xff; 11][..], &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02]] {
             let error = Reader::new(bytes).varint();
             assert_eq!(error, Err(FormatError::invalid("varint", u64::MAX)), "{bytes:?}");
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_beyond_the_bytes_is_refused() {
+    fn a_length_beyond_the_bytes_is_rejected() {
         let mut out = Vec::new();
         Writer::new(&mut out).varint(u64::MAX);
         out.extend_from_slice(&[0; 32]);
@@ -250,7 +250,11 @@ mod tests {
         let mut out = Vec::new();
         Writer::new(&mut out).varint(5);
         out.extend_from_slice(&[0; 32]);
-        assert_eq!(Reader::new(&out).count(7), Err(FormatError::Truncated), "5 of 7 bytes are more than 32");
+        assert_eq!(
+            Reader::new(&out).count(7),
+            Err(FormatError::Truncated),
+            "5 items of 7 bytes need more than 32 bytes"
+        );
         assert_eq!(Reader::new(&out).count(6), Ok(5));
     }
 }

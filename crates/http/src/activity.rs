@@ -30,15 +30,15 @@ pub(crate) struct Activity {
 
 /// What a connection is waiting for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Waiting {
+enum WaitingFor {
     /// The node: it has no time limit here.
-    ForNode,
-    ForRequest,
-    ForHead,
-    ForBody,
-    ForLine,
-    ForWrite,
-    ForClose,
+    Node,
+    Request,
+    Head,
+    Body,
+    Line,
+    Write,
+    Close,
 }
 
 /// What to do with a connection after a check.
@@ -56,7 +56,7 @@ pub(crate) enum Action {
 /// The time limits of one connection: since when it has been waiting for the same thing.
 #[derive(Debug)]
 pub(crate) struct Timeouts {
-    seen: (Waiting, u32),
+    seen: (WaitingFor, u32),
     since: Instant,
     /// The last step, and when it was first seen.
     step: (u32, Instant),
@@ -123,26 +123,26 @@ impl Activity {
         self.closing.load(Relaxed)
     }
 
-    fn waiting(&self) -> Waiting {
+    fn waiting(&self) -> WaitingFor {
         if self.is_closing() {
-            return Waiting::ForClose;
+            return WaitingFor::Close;
         }
         if self.write_blocked.load(Relaxed) {
-            return Waiting::ForWrite;
+            return WaitingFor::Write;
         }
         if self.open_requests.load(Relaxed) == 0 {
-            return if self.head_begun.load(Relaxed) { Waiting::ForHead } else { Waiting::ForRequest };
+            return if self.head_begun.load(Relaxed) { WaitingFor::Head } else { WaitingFor::Request };
         }
         if !self.body_awaited.load(Relaxed) {
-            return Waiting::ForNode;
+            return WaitingFor::Node;
         }
-        if self.lines.load(Relaxed) { Waiting::ForLine } else { Waiting::ForBody }
+        if self.lines.load(Relaxed) { WaitingFor::Line } else { WaitingFor::Body }
     }
 }
 
 impl Timeouts {
     pub(crate) fn new(now: Instant) -> Self {
-        Self { seen: (Waiting::ForNode, 0), since: now, step: (0, now) }
+        Self { seen: (WaitingFor::Node, 0), since: now, step: (0, now) }
     }
 
     /// Compares the activity with the last check, and decides what to do.
@@ -151,7 +151,7 @@ impl Timeouts {
         let steps = activity.steps.load(Relaxed);
         // Single bytes keep a write or a body alive, but neither a head nor a line.
         let progress = match waiting {
-            Waiting::ForWrite | Waiting::ForBody => activity.transfers.load(Relaxed),
+            WaitingFor::Write | WaitingFor::Body => activity.transfers.load(Relaxed),
             _ => steps,
         };
         if self.step.0 != steps {
@@ -164,18 +164,18 @@ impl Timeouts {
         let waited = now.duration_since(self.since);
         let since_step = now.duration_since(self.step.1);
         match waiting {
-            Waiting::ForRequest if waited >= options.idle_time => Action::FinishAndClose,
+            WaitingFor::Request if waited >= options.idle_time => Action::FinishAndClose,
             // The connection checks again only when this wait is over.
-            Waiting::ForClose => Action::Close("the client did not close its side"),
-            Waiting::ForHead if waited >= options.head_time => Action::Close("the head arrived too slowly"),
-            Waiting::ForWrite if waited >= options.write_wait => {
+            WaitingFor::Close => Action::Close("the client did not close its side"),
+            WaitingFor::Head if waited >= options.head_time => Action::Close("the head arrived too slowly"),
+            WaitingFor::Write if waited >= options.write_wait => {
                 Action::Close("the client read nothing for too long")
             }
-            Waiting::ForBody if waited >= options.body_wait || since_step >= options.body_time => {
+            WaitingFor::Body if waited >= options.body_wait || since_step >= options.body_time => {
                 activity.body_expired.store(true, Relaxed);
                 Action::ExpireBody
             }
-            Waiting::ForLine if waited >= options.body_time => {
+            WaitingFor::Line if waited >= options.body_time => {
                 activity.body_expired.store(true, Relaxed);
                 Action::ExpireBody
             }

@@ -64,8 +64,8 @@ pub enum Expected {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewEvent<'a> {
     pub identity: Identity,
-    /// A hash of the attributes as sent, sorted, and of the data. It leaves out the `id` for
-    /// [`Identity::Server`] and [`Identity::Echo`], and a `source` that equals the stream's default.
+    /// A hash of the attributes as sent, sorted, and of the data. It omits the `id`, a `source` that equals
+    /// the stream's default, and the trace context.
     pub fingerprint: Fingerprint,
     pub filled: Filled,
     pub event_type: Cow<'a, str>,
@@ -78,7 +78,7 @@ pub struct NewEvent<'a> {
 pub enum Identity {
     /// The client. The hash of `source` and `id` finds the event again.
     Client(IdHash),
-    /// The server: the id is `~` and the cursor, which needs no row in the state.
+    /// The server. The id is `~` followed by the cursor, so it needs no row in the state.
     Server,
     /// The client sent back an id of the server's form. If this stream holds an event with that cursor, the
     /// event is that one. Otherwise the id counts as the client's own.
@@ -160,6 +160,7 @@ pub struct ExpireEvents<'a> {
 /// Delete rows that nothing can read any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CleanUp {
-    /// At most [`crate::limits::CLEAN_UP_ROWS_MAX`] are deleted, whatever this says.
+    /// The maximum number of rows to delete. Values above [`crate::limits::CLEAN_UP_ROWS_MAX`] count as that
+    /// limit.
     pub rows_max: u32,
 }

@@ -36,11 +36,12 @@ number! {
     Revision(u64)
 }
 number! {
-    /// An entry's time of day in milliseconds since 1970. It is never before that of the entry before.
+    /// An entry's time of day in milliseconds since 1970. It is never earlier than that of the previous
+    /// entry.
     Wall(u64)
 }
 number! {
-    /// An entry's running time in milliseconds. It never jumps when the wall clock does.
+    /// An entry's elapsed time in milliseconds. It does not jump when the wall clock does.
     Elapsed(u64)
 }
 number! {
@@ -48,7 +49,7 @@ number! {
     Behaviour(u16)
 }
 number! {
-    /// A stream's number within its slot: the position of the entry that created it.
+    /// A stream's number within its slot: the position that was taken when the stream was created.
     StreamId(u64)
 }
 number! {
@@ -129,7 +130,7 @@ impl Revision {
 }
 
 impl Fingerprint {
-    /// The low bits hold the time that was sent; all above the rest of the content.
+    /// The low bits hold the time that was sent, and all higher bits the rest of the content.
     const TIME_BITS: u32 = 48;
     const TIME: u128 = (1 << Self::TIME_BITS) - 1;
 
@@ -140,14 +141,15 @@ impl Fingerprint {
         Self((content & !Self::TIME) | (time as u128 & Self::TIME))
     }
 
-    /// The fingerprint of a request with an idempotency key. Both halves are kept, so that a retry with another
-    /// precondition can be told from a request with other content.
+    /// The fingerprint of a request with an idempotency key. Both halves are kept, to distinguish a retry
+    /// with a different precondition from a request with different content.
     #[must_use]
     pub const fn of_request(content: u64, precondition: u64) -> Self {
         Self((content as u128) << 64 | precondition as u128)
     }
 
-    /// In what the request `other` differs from the request that has this fingerprint.
+    /// How the request `other` differs from the request that has this fingerprint; `None` if they are the
+    /// same.
     #[must_use]
     pub const fn request_difference(self, other: Self) -> Option<KeyDifference> {
         if self.0 >> 64 != other.0 >> 64 {
@@ -252,7 +254,7 @@ mod tests {
     use alloc::string::ToString;
 
     #[test]
-    fn a_cursor_survives_the_wire_and_its_text_sorts_as_it_does() {
+    fn a_cursor_survives_the_wire_and_texts_sort_like_cursors() {
         let mut last = alloc::string::String::new();
         for position in [0, 1, 255, 1 << 20, u64::MAX] {
             for slot in [0, 7, u16::MAX] {
@@ -267,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_cursor_is_refused() {
+    fn text_that_is_not_a_cursor_is_rejected() {
         for text in [
             "",
             "0",
@@ -281,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_sent_back_with_the_time_that_was_filled_in_is_the_same() {
+    fn an_event_sent_back_with_its_filled_in_time_is_the_same() {
         let content = u128::MAX / 7;
         let position = Position::first_of(Wall(1_286_004_039_266));
         let (untimed, timed) = (Fingerprint::new(content, 0), Fingerprint::new(content, 1_286_004_039_266));

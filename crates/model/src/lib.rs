@@ -1,8 +1,8 @@
 //! The vocabulary of Mainstay: ids, names, limits, clocks, commands, outcomes, and the view through which
 //! state is read.
 //!
-//! Every other crate of the server uses these types. This crate knows no clock, disk or network. Bytes on disk
-//! are the business of `format`, and the rules are the business of `shard`.
+//! Every other crate of the server uses these types. This crate knows no clock, disk or network. The bytes on
+//! disk are in `format`, and the rules are in `shard`.
 //!
 //! | module | what it holds |
 //! |---|---|

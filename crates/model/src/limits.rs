@@ -52,10 +52,10 @@ pub const READ_PAGE_BYTES: usize = 256 << 10;
 
 /// Event types that one read selects.
 pub const READ_TYPES_MAX: usize = 100;
-/// How far `as_of` may lie ahead of the node's clock and still be answered, as of now: the clocks of application
-/// hosts differ.
+/// How far `as_of` may be ahead of the node's clock, because the clocks of application hosts differ. Such a
+/// read is as of now.
 pub const AS_OF_AHEAD_MS_MAX: u64 = 60_000;
-/// How long a subscription may stay silent, at least and at most.
+/// The bounds of the time that a subscription may stay silent.
 pub const KEEP_ALIVE_MS_MIN: u64 = 1_000;
 pub const KEEP_ALIVE_MS_MAX: u64 = 60_000;
 

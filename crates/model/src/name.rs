@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_too_long_for_a_name_has_a_slot_all_the_same() {
+    fn a_text_too_long_for_a_name_still_has_a_slot() {
         let long = "x".repeat(limits::NAME_BYTES_MAX + 1);
         assert_eq!(slot_of(Namespace::ROOT, &long), slot_of(Namespace::ROOT, &long));
         assert_ne!(slot_of(Namespace::ROOT, &long), slot_of(Namespace::ROOT, &long[1..]));
@@ -160,7 +160,7 @@ mod tests {
 
     /// Stored data depends on these: they never change.
     #[test]
-    fn slots_are_those_of_every_earlier_version() {
+    fn slots_are_the_same_in_every_version() {
         for (name, slot) in [("cart-7", 51_197), ("permit-891", 17_136), ("a", 62_176), ("żółw", 59_152)] {
             assert_eq!(slot_of(Namespace::ROOT, name), Slot(slot), "{name}");
         }

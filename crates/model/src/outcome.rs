@@ -69,9 +69,10 @@ pub enum Refusal {
     /// The stream holds an event with the same `source` and `id` but different content, or the request contains
     /// two such events. `write` and `event` count from 0.
     EventConflict { write: u32, event: u32, revision: Option<Revision> },
-    /// An earlier request with this key took effect, and this one differs from it.
+    /// An earlier request with this key was applied, and this one differs from it.
     KeyConflict { differs: KeyDifference },
-    /// The shard keeps as many idempotency records as it may ([`crate::limits`]).
+    /// The shard already holds the maximum number, or the maximum bytes, of idempotency records
+    /// ([`crate::limits`]).
     KeysFull,
     /// `truncate_before` is greater than the stream's next revision.
     TruncateBeyondEnd { next: Revision },
@@ -81,12 +82,12 @@ pub enum Refusal {
     StreamFull,
 }
 
-/// In what a request differs from the one that its idempotency key was first used for.
+/// How a request differs from the one that its idempotency key was first used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyDifference {
-    /// In its events or streams, whatever its preconditions.
+    /// Its events or streams differ. Its preconditions may differ as well.
     Content,
-    /// Only in its preconditions: expected revisions, or the checks of a transaction.
+    /// Only its preconditions differ: expected revisions, or the checks of a transaction.
     Precondition,
 }
 
@@ -97,6 +98,6 @@ pub enum Effect {
     BodiesRemoved { positions: Vec<Position> },
     /// Rows of removed events remain: propose [`crate::CleanUp`].
     CleanUpDue,
-    /// Timers were set. These are the earliest; by then they may have been cancelled.
+    /// Timers were set. These are the earliest ones. A timer may be cancelled before its time comes.
     TimersSet { wall: Option<Wall>, elapsed: Option<Elapsed> },
 }

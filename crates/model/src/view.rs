@@ -73,7 +73,7 @@ impl View for BTreeMap<Key, Value> {
 pub enum ViewError {
     /// These keys are not at hand yet. Fetch them, then apply again.
     Absent(Vec<Key>),
-    /// The store could not read, or what it read is not what was written. The replica stops.
+    /// The store could not be read, or it returned something other than what was written. The replica stops.
     Failed(String),
 }
 

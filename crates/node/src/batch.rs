@@ -1,4 +1,4 @@
-//! The open batch: commands that wait for an entry, in arrival order, and how many of them one entry takes.
+//! The open batch: commands that wait for an entry, in arrival order. One entry takes as many of them as fit.
 
 use crate::request::Replies;
 use model::{Append, Command, Wall, Write, limits};
@@ -18,7 +18,7 @@ pub enum Waiter<T> {
     Node,
 }
 
-/// A command with its size, which is estimated once, here.
+/// A command with its estimated size, which is computed only once.
 #[derive(Debug)]
 pub struct SizedCommand {
     command: Command<'static>,
@@ -39,7 +39,7 @@ impl SizedCommand {
     }
 }
 
-/// Commands and times that wait for the next entry.
+/// Commands, and times to be closed, that wait for the next entry.
 #[derive(Debug)]
 pub struct OpenBatch<R: Replies> {
     commands: VecDeque<(Waiter<R::Outcome>, SizedCommand)>,
@@ -125,7 +125,7 @@ impl<R: Replies> OpenBatch<R> {
         Closed { commands, waiters, wall_min }
     }
 
-    /// Everyone who waits, once nothing will be proposed any more.
+    /// Removes and returns all waiters. For use when nothing will be proposed any more.
     pub fn drain(&mut self) -> Waiters<R> {
         let Self { commands, closers, bytes, .. } = std::mem::take(self);
         Waiters { commands: commands.into_iter().map(|(waiter, _)| waiter).collect(), closers, bytes }

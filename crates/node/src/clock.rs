@@ -1,13 +1,13 @@
 //! The two clocks of entries, from the two clocks of a machine.
 //!
 //! A machine's wall clock may step forwards and backwards. Its monotonic clock starts at an arbitrary value
-//! and never jumps. An entry's `wall` follows the wall clock but never goes back behind the last entry's. Its
-//! `elapsed` starts from the last entry's value and advances with the monotonic clock; a restart does not
-//! advance it. So what is measured in `elapsed` may end late, but never early.
+//! and never jumps. An entry's `wall` follows the wall clock but is never earlier than the last entry's. Its
+//! `elapsed` starts from the last entry's value and advances with the monotonic clock. Time during which no
+//! node runs does not count, so a duration measured in `elapsed` may end late, but never early.
 
 use model::{Elapsed, EntryClock, Wall};
 
-/// A monotonic time in milliseconds, from any origin that stays the same while a process runs.
+/// A monotonic time in milliseconds. Its origin is arbitrary, and constant while a process runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mono(pub u64);
 
@@ -29,7 +29,7 @@ pub struct Now {
 #[derive(Clone, Copy, Debug)]
 pub struct EntryClocks {
     last: EntryClock,
-    /// The time at which `last.elapsed` was current.
+    /// The monotonic time at which `last.elapsed` was current.
     since: Mono,
 }
 
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn wall_never_runs_back_and_elapsed_ignores_its_steps() {
+    fn the_wall_never_runs_backwards_and_elapsed_ignores_its_steps() {
         let mut clocks =
             EntryClocks::resume(EntryClock { wall: Wall(1_000), elapsed: Elapsed(50) }, at(900, 7));
         for (now, wall_min, wall, elapsed) in [

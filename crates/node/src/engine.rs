@@ -23,7 +23,8 @@ pub trait Engine {
     /// The state as of the last applied entry.
     fn view(&self) -> &Self::View;
 
-    /// Begins to recover what is durable and to take the lead. [`Polled::Leading`] follows once both are done.
+    /// Starts recovery of what is durable, and then takes the lead. [`Polled::Leading`] follows once both are
+    /// done.
     ///
     /// # Errors
     /// The node stops.
@@ -38,28 +39,29 @@ pub trait Engine {
     /// The node stops.
     fn propose(&mut self, entry: Bytes) -> Result<Index, EngineError>;
 
-    /// Takes the report that a piece of work has ended.
+    /// Reports that a piece of work has ended.
     ///
     /// # Errors
-    /// The node stops: the failure is one that continuing cannot repair.
+    /// The node stops, because the failure cannot be repaired by continuing.
     fn complete(&mut self, completion: Self::Completion) -> Result<(), EngineError>;
 
-    /// Says whether the disk has space. While it is low the node proposes nothing new, but the engine may
-    /// still finish what it has begun.
+    /// Tells the engine whether the disk has space. While space is low, the node proposes nothing new, but
+    /// the engine may still finish what it has begun.
     fn set_disk_space(&mut self, space: &DiskSpace);
 
-    /// Asks for a flush soon, even if little has gathered since the last one: removed data can leave the disk
-    /// only after it.
+    /// Asks for a flush soon, even if little has accumulated since the last one, because removed data can
+    /// leave the disk only after a flush.
     fn flush_soon(&mut self);
 
-    /// Adds the work that is due to `io`, up to the next thing the node must know, and returns that. Call it
-    /// until it returns [`Polled::Idle`], [`Polled::More`] or [`Polled::Stopped`].
+    /// Adds the work that is due to `io`, until something happens that the node must know about, and returns
+    /// that. Call it until it returns [`Polled::Idle`], [`Polled::More`] or [`Polled::Stopped`].
     ///
     /// # Errors
-    /// The node stops. What is in `io` by then must still be done.
+    /// The node stops. The work added to `io` before the error must still be done.
     fn poll(&mut self, io: &mut Vec<Self::Io>) -> Result<Polled, EngineError>;
 
-    /// Nothing more will be proposed: make the state durable, then return [`Polled::Stopped`].
+    /// Nothing more will be proposed. The engine makes the state durable, and then [`Self::poll`] returns
+    /// [`Polled::Stopped`].
     fn stop(&mut self);
 }
 
@@ -72,10 +74,10 @@ pub enum DiskSpace {
     Low { why: String },
 }
 
-/// What [`Engine::poll`] stopped at.
+/// Why [`Engine::poll`] returned.
 #[derive(Debug)]
 pub enum Polled {
-    /// From now on entries may be proposed. The last entry before them has this clock.
+    /// From now on, entries may be proposed. `clock` is the clock of the last applied entry.
     Leading { clock: EntryClock, replayed_entries: u64 },
     /// The result of an entry is known.
     Settled { index: Index, result: EntryResult },
@@ -83,7 +85,8 @@ pub enum Polled {
     More,
     /// Nothing is left to do for now.
     Idle,
-    /// Everything is durable. The next start replays nothing, unless the disk had no space for the last flush.
+    /// Everything is durable. The next start replays nothing, unless the disk had no space for the final
+    /// flush.
     Stopped,
 }
 
@@ -104,7 +107,7 @@ pub enum EntryResult {
     TooLarge,
 }
 
-/// Why an engine cannot continue. Its node stops.
+/// Why an engine cannot continue. The node stops.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct EngineError(Box<dyn Error + Send + Sync>);

@@ -1,5 +1,5 @@
-//! A node: requests batched into entries, entries made durable by an engine, outcomes sent back; timers and
-//! admission beside it. All of it is one step machine.
+//! A node: it batches requests into entries, has an engine make them durable, and sends the outcomes back. It
+//! also does admission and timers. All of this is one step machine.
 //!
 //! ```text
 //!            Input                        Output, in order

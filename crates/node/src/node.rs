@@ -6,14 +6,14 @@ use crate::engine::{DiskSpace, Engine, EngineError, EntryResult, Polled};
 use crate::request::{Replies, Request, Unavailable};
 use crate::step::{Input, Output};
 use bytes::Bytes;
-use model::{Behaviour, Cursor, Effect, EntryClock, Index, Wall, limits};
+use model::{Behaviour, Cursor, Effect, EntryClock, Index, Slot, Wall, limits};
 use std::collections::VecDeque;
 use std::fmt::Debug;
 
 /// Timers by wall are checked at least this often, because the wall clock may step.
 const TIMER_WAIT_MS_MAX: u64 = 60_000;
 
-/// How a node is run.
+/// The options of a node.
 #[derive(Clone, Copy, Debug)]
 pub struct NodeOptions {
     /// Estimated bytes of commands that may wait or be in flight. Beyond it a request is [`Unavailable::Busy`].
@@ -43,7 +43,7 @@ pub struct NodeFigures {
 enum Phase {
     Starting,
     Leading,
-    /// New requests are turned away. Those that wait are still proposed.
+    /// New requests are rejected. Waiting ones are still proposed.
     Draining,
     Stopping,
     Halted,
@@ -60,7 +60,7 @@ pub struct Node<E: Engine, R: Replies> {
     in_flight: VecDeque<(Index, Waiters<R>)>,
     in_flight_bytes: usize,
     disk_space: DiskSpace,
-    /// A command of the node's own waits or is in flight.
+    /// One of the node's own commands waits or is in flight.
     own_command: bool,
     /// Timers were set, or one came due, since they were last checked.
     timers_stale: bool,
@@ -186,7 +186,7 @@ where
         Ok(())
     }
 
-    /// Why no request that needs an entry is admitted now, if so.
+    /// Why requests that need an entry cannot be admitted now; `None` if they can.
     fn unavailable(&self) -> Option<Unavailable> {
         match (self.phase, &self.disk_space) {
             (Phase::Starting, _) => Some(Unavailable::NotReady),
@@ -235,6 +235,7 @@ where
                         self.phase = Phase::Leading;
                     }
                     self.timers_stale = true;
+                    self.show_recovered(out)?;
                     out.push(Output::Ready { replayed_entries });
                 }
                 Polled::Settled { index, result } => self.settle(index, result, out),
@@ -251,7 +252,18 @@ where
         }
     }
 
-    /// Replies to those who waited for an entry.
+    /// Makes visible what the state held before this start. Entries that are not replayed settle no more.
+    fn show_recovered(&mut self, out: &mut Vec<Output<E::Io, R>>) -> Result<(), EngineError> {
+        let last = shard::query::clock(self.engine.view())?.last_position;
+        if last > self.visible.position {
+            // The state does not know the slot of its last event. No other event has its position.
+            self.visible = Cursor::new(last, Slot(u16::MAX));
+            out.push(Output::Visible(self.visible));
+        }
+        Ok(())
+    }
+
+    /// Replies to the requests that waited for an entry.
     fn settle(&mut self, index: Index, result: EntryResult, out: &mut Vec<Output<E::Io, R>>) {
         if let EntryResult::Durable { last, effects, .. } = &result {
             self.visible = last.map_or(self.visible, |last| self.visible.max(last));
@@ -271,8 +283,8 @@ where
         out.push(Output::Visible(self.visible));
     }
 
-    /// Adds the command that a timer has made due to the open batch, one of the node's own at a time, or sets
-    /// the timer for the next.
+    /// If one of the node's own commands is due, adds it to the open batch, one at a time. Otherwise sets the
+    /// timer for the next one.
     fn check_timers(&mut self, now: Now, out: &mut Vec<Output<E::Io, R>>) -> Result<(), EngineError> {
         let idle = !self.own_command && self.phase == Phase::Leading && self.disk_space == DiskSpace::Enough;
         if !(self.timers_stale && idle) {
@@ -289,7 +301,7 @@ where
         let by_wall = next.wall.map(|at| at.0.saturating_sub(clock.wall.0).min(TIMER_WAIT_MS_MAX));
         let by_elapsed = next.elapsed.map(|at| at.0.saturating_sub(clock.elapsed.0));
         let wait_ms = by_wall.into_iter().chain(by_elapsed).min();
-        // One millisecond later, so that the time has passed for certain.
+        // Wait one millisecond more, so that the deadline has certainly passed.
         let wait = wait_ms.map(|ms| now.mono.after_ms(ms + 1));
         if wait != self.wait {
             self.wait = wait;
@@ -298,7 +310,7 @@ where
         Ok(())
     }
 
-    /// Once nothing waits any more, a draining node lets its engine stop.
+    /// Stops the engine of a draining node when nothing waits any more.
     fn begin_stop(&mut self) -> bool {
         let drained = self.phase == Phase::Draining && self.open.is_empty() && self.in_flight.is_empty();
         if drained {
@@ -308,7 +320,7 @@ where
         drained
     }
 
-    /// Tells everyone who waits that the node has halted.
+    /// Replies to all waiting requests that the node has halted.
     fn lose_all(&mut self, out: &mut Vec<Output<E::Io, R>>) {
         for (_, waiters) in std::mem::take(&mut self.in_flight) {
             fail_all(waiters, &Unavailable::Lost, out);
@@ -328,7 +340,7 @@ fn reply_all<Io, R: Replies>(waiters: Waiters<R>, result: EntryResult, out: &mut
             let closed = |reply| Output::TimeClosed { reply, result: Ok(()) };
             out.extend(waiters.closers.into_iter().map(closed));
         }
-        // Nothing happened, so another try may succeed.
+        // Nothing was changed.
         EntryResult::Fenced => fail_all(waiters, &Unavailable::NotReady, out),
         EntryResult::TooLarge => fail_all(waiters, &Unavailable::Busy, out),
         EntryResult::Unknown => fail_all(waiters, &Unavailable::Lost, out),

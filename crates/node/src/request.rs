@@ -1,8 +1,9 @@
-//! Requests to a node, and why it may not serve one.
+//! Requests to a node, and the reasons why it may not serve one.
 //!
-//! A caller sends each request with a reply of its own making: a channel, a number, anything. The node keeps
-//! the reply while the request waits and hands it back with the result, exactly once. So each kind of request
-//! gets its own kind of result, and neither side needs a table of waiting requests.
+//! The caller chooses the type of the reply that it sends with each request: a channel or a number, for
+//! example. The node keeps the reply while the request waits, and hands it back with the result, exactly
+//! once. Each kind of request therefore has its own type of result, and the caller needs no table of waiting
+//! requests.
 
 use model::{Command, Wall};
 use std::fmt;
@@ -27,7 +28,7 @@ pub enum Request<R: Replies> {
 /// Why a node did not serve a request. With every variant but `Lost`, the request changed nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unavailable {
-    /// Too much is waiting already. Retry in a moment.
+    /// Too many requests are waiting. Retry after a short pause.
     Busy,
     /// The node accepts no writes until the problem named here is solved (a full disk).
     ReadOnly(String),

@@ -12,29 +12,29 @@ pub enum Input<C, R: Replies> {
     Start,
     /// Requests that arrived together. They share an entry if they fit into one.
     Requests(Vec<Request<R>>),
-    /// Work of the engine has ended.
+    /// A piece of the engine's work has ended.
     Completion(C),
-    /// The disk's space has changed. While it is low the node is read-only.
+    /// Whether the disk has space has changed. While space is low, the node is read-only.
     DiskSpace(DiskSpace),
     /// Removed data waits for a flush before it can leave the disk.
     FlushSoon,
     /// The time set by [`Output::Wait`] has come.
     TimerDue,
-    /// Look again: [`Output::Continue`] asked for it, or work that is no output of the node's has ended and
-    /// may let an entry through (a compaction).
+    /// Check again for work to do: [`Output::Continue`] asked for it, or work outside the node has ended that
+    /// may have blocked an entry (a compaction).
     Continue,
-    /// Finish what is in flight, make everything durable, then say [`Output::Stopped`].
+    /// Finish what is in flight, make everything durable, then emit [`Output::Stopped`].
     Stop,
 }
 
 /// Something the node wants done. Do all outputs of a step in order.
 #[derive(Debug)]
 pub enum Output<Io, R: Replies> {
-    /// Work of the engine.
+    /// Work for the engine.
     Io(Io),
     /// The result of a command.
     Outcome { reply: R::Outcome, result: Result<Outcome, Unavailable> },
-    /// The time is closed, or why not.
+    /// The time is closed, or the reason why it cannot be closed.
     TimeClosed { reply: R::TimeClosed, result: Result<(), Unavailable> },
     /// Readers may see events up to this cursor.
     Visible(Cursor),
@@ -44,7 +44,7 @@ pub enum Output<Io, R: Replies> {
     Wait(Option<Mono>),
     /// Give [`Input::Continue`] after the outputs before this one are done.
     Continue,
-    /// Everything is durable. Nothing follows.
+    /// Everything is durable. No output follows.
     Stopped,
     /// The node cannot continue. No more results may be sent.
     Halt(EngineError),

@@ -25,7 +25,7 @@ impl LogView for EmptyLog {
     }
 }
 
-/// Each request is known by a number.
+/// Replies are numbers.
 #[derive(Debug)]
 struct Numbers;
 
@@ -44,7 +44,10 @@ struct Bench {
 
 impl Bench {
     fn new(options: NodeOptions) -> Self {
-        let disk = MemoryStateDisk::new();
+        Self::on(MemoryStateDisk::new(), options)
+    }
+
+    fn on(disk: MemoryStateDisk, options: NodeOptions) -> Self {
         let state = MemoryState::open(&disk);
         let shard = Shard::new(ShardOptions::default());
         let engine = RaftEngine::open(RaftEngineOptions::default(), EmptyLog, None, shard, state).unwrap();
@@ -130,7 +133,7 @@ fn kinds(out: &[Out]) -> Vec<String> {
 }
 
 #[test]
-fn an_append_is_answered_after_its_sync_and_its_body_and_before_it_is_shown() {
+fn an_outcome_is_sent_after_the_sync_and_the_body_and_before_the_event_is_visible() {
     let mut bench = Bench::ready(NodeOptions::default());
     let out = bench.submit(1, append("a"));
     assert_eq!(kinds(&out), ["write log"]);
@@ -140,7 +143,25 @@ fn an_append_is_answered_after_its_sync_and_its_body_and_before_it_is_shown() {
 }
 
 #[test]
-fn what_comes_while_an_entry_syncs_becomes_one_entry_and_is_written_before_the_first_is_applied() {
+fn events_from_before_a_start_are_visible_when_the_node_is_ready() {
+    let mut bench = Bench::ready(NodeOptions::default());
+    let out = bench.submit(1, append("a"));
+    let out = bench.synced(ticket(&out));
+    let Output::Visible(before) = out[2] else { panic!("{out:?}") };
+    let mut out = bench.step(Input::FlushSoon);
+    let Some(Output::Io(RaftIo::Flush { flush })) = out.pop() else { panic!("{out:?}") };
+    flush.run().unwrap();
+
+    // Nothing is left to replay.
+    let mut bench = Bench::on(bench.disk, NodeOptions::default());
+    let ticket = ticket(&bench.step(Input::Start));
+    let out = bench.synced(ticket);
+    assert_eq!(kinds(&out), ["visible", "ready"]);
+    assert!(matches!(out[0], Output::Visible(c) if c >= before && c.position == before.position), "{out:?}");
+}
+
+#[test]
+fn requests_that_arrive_during_a_sync_share_an_entry_that_is_written_before_the_first_is_applied() {
     let mut bench = Bench::ready(NodeOptions::default());
     let first = bench.submit(1, append("a"));
     assert_eq!(kinds(&bench.submit(2, append("bb"))), [""; 0]);
@@ -152,7 +173,7 @@ fn what_comes_while_an_entry_syncs_becomes_one_entry_and_is_written_before_the_f
 }
 
 #[test]
-fn before_it_leads_a_node_takes_nothing() {
+fn a_node_admits_nothing_before_it_leads() {
     let mut bench = Bench::new(NodeOptions::default());
     assert_eq!(kinds(&bench.step(Input::Start)), ["write log"]);
     assert_eq!(kinds(&bench.submit(1, append("a"))), ["1 NotReady"]);
@@ -160,7 +181,7 @@ fn before_it_leads_a_node_takes_nothing() {
 }
 
 #[test]
-fn beyond_the_bound_of_waiting_bytes_requests_are_refused_until_answers_free_it() {
+fn requests_beyond_the_bound_of_waiting_bytes_are_busy_until_outcomes_free_some() {
     let mut bench = Bench::ready(NodeOptions { waiting_bytes_max: 500, ..NodeOptions::default() });
     let first = bench.submit(1, append("a"));
     assert_eq!(kinds(&bench.submit(2, append("bb"))), [""; 0]);
@@ -171,7 +192,7 @@ fn beyond_the_bound_of_waiting_bytes_requests_are_refused_until_answers_free_it(
 }
 
 #[test]
-fn on_a_full_disk_writes_are_turned_away_until_there_is_space_again() {
+fn writes_are_rejected_on_a_full_disk_until_it_has_space_again() {
     let mut bench = Bench::ready(NodeOptions::default());
     bench.step(Input::DiskSpace(DiskSpace::Low { why: "full".into() }));
     let out = bench.submit(1, append("a"));
@@ -201,7 +222,7 @@ fn a_time_is_closed_by_an_entry_above_it_and_then_stays_closed() {
 }
 
 #[test]
-fn a_stop_answers_what_waits_then_flushes_then_says_so() {
+fn a_stop_sends_the_waiting_outcomes_then_flushes_then_reports_it() {
     let mut bench = Bench::ready(NodeOptions::default());
     let first = bench.submit(1, append("a"));
     bench.submit(2, append("bb"));
@@ -218,7 +239,7 @@ fn a_stop_answers_what_waits_then_flushes_then_says_so() {
 }
 
 #[test]
-fn a_node_stopped_during_its_start_flushes_after_it_has_applied_its_log() {
+fn a_node_stopped_while_starting_flushes_after_it_has_applied_its_log() {
     let mut bench = Bench::new(NodeOptions::default());
     let ticket = ticket(&bench.step(Input::Start));
     assert_eq!(kinds(&bench.step(Input::Stop)), [""; 0], "a write is under way");
@@ -226,7 +247,7 @@ fn a_node_stopped_during_its_start_flushes_after_it_has_applied_its_log() {
 }
 
 #[test]
-fn a_timer_of_retention_wakes_the_node_and_its_own_command_removes_what_is_due() {
+fn a_retention_timer_wakes_the_node_which_removes_what_is_due() {
     let mut bench = Bench::ready(NodeOptions::default());
     let stream = StreamName::new("s-a").unwrap();
     let settings = Settings { max_age_ms: Some(5_000), ..Settings::default() };
@@ -236,7 +257,7 @@ fn a_timer_of_retention_wakes_the_node_and_its_own_command_removes_what_is_due()
     let out = bench.submit(2, append("a"));
     let out = bench.synced(ticket(&out));
     let Some(Output::Wait(Some(at))) = out.last() else { panic!("{out:?}") };
-    assert!((5_000..6_010).contains(&at.0), "late by a second at most, never early: {at:?}");
+    assert!((5_000..6_010).contains(&at.0), "at most a second late, never early: {at:?}");
 
     bench.now = Now { wall: Wall(bench.now.wall.0 + at.0), mono: *at };
     let mut out = bench.step(Input::TimerDue);
@@ -245,11 +266,11 @@ fn a_timer_of_retention_wakes_the_node_and_its_own_command_removes_what_is_due()
         out = bench.synced(ticket(&out));
         removed |= kinds(&out).contains(&"remove bodies".to_owned());
     }
-    assert!(removed, "the event's rows went, and its body may");
+    assert!(removed, "the event's rows are deleted, so its body may be removed");
 }
 
 #[test]
-fn a_flush_that_finds_the_disk_full_is_begun_again_once_there_is_space() {
+fn a_flush_that_finds_the_disk_full_starts_again_once_there_is_space() {
     let mut bench = Bench::ready(NodeOptions::default());
     let mut out = bench.step(Input::FlushSoon);
     let Some(Output::Io(RaftIo::Flush { flush })) = out.pop() else { panic!("{out:?}") };
@@ -257,7 +278,7 @@ fn a_flush_that_finds_the_disk_full_is_begun_again_once_there_is_space() {
     assert!(matches!(flush.run(), Err(StateError::NoSpace(_))));
     bench.step(Input::Completion(RaftCompletion::FlushOutOfSpace));
     bench.step(Input::DiskSpace(DiskSpace::Low { why: "full".into() }));
-    assert_eq!(kinds(&bench.step(Input::FlushSoon)), [""; 0], "not on a full disk");
+    assert_eq!(kinds(&bench.step(Input::FlushSoon)), [""; 0], "no flush on a full disk");
     assert_eq!(kinds(&bench.step(Input::DiskSpace(DiskSpace::Enough))), ["flush"]);
 }
 
@@ -273,5 +294,5 @@ fn a_node_stops_even_if_the_disk_has_no_space_for_its_last_flush() {
     let mut bench = Bench::ready(NodeOptions::default());
     assert_eq!(kinds(&bench.step(Input::Stop)), ["flush"]);
     let out = bench.step(Input::Completion(RaftCompletion::FlushOutOfSpace));
-    assert_eq!(kinds(&out), ["stopped"], "the log has it all");
+    assert_eq!(kinds(&out), ["stopped"], "the log still holds everything");
 }

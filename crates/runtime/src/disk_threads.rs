@@ -1,5 +1,6 @@
-//! The disk threads besides the log's: one flushes the state and prepares log segments, one compacts. They are
-//! separate because one step of a compaction may take a second, and a late flush costs memory and replay time.
+//! The disk threads besides the log thread: one flushes the state and prepares log segments, the other
+//! compacts. They are separate because one step of a compaction may take a second, and delaying a flush costs
+//! memory and replay time.
 
 use crate::store::{BodySync, Compaction, LogPreparer, StateCompactor, StateFlush};
 use crate::worker::Worker;
@@ -54,10 +55,10 @@ pub(crate) enum CompactWork {
 #[derive(Debug)]
 pub(crate) enum DiskReport {
     Flushed(Progress),
-    /// The disk had no space for the flush. It can be begun again once there is.
+    /// The disk had no space for the flush, which can be started again once it has.
     FlushOutOfSpace(String),
     LogPrepared,
-    /// The state's compaction has done a step.
+    /// One step of the state's compaction is done.
     Compacted,
     BodiesCompacted,
 }
@@ -114,7 +115,7 @@ fn run_flush(bodies: BodySync, flush: StateFlush, metrics: &Metrics) -> Reported
     }
 }
 
-/// Does the work, and whatever arrives meanwhile.
+/// Does the work, compacts the state until nothing is due, and does the work that arrives in the meantime.
 fn compact(
     work: CompactWork,
     compactor: &StateCompactor,
@@ -129,7 +130,7 @@ fn compact(
         }
         let due = match compactor.step() {
             Ok(due) => due,
-            // On a full disk nothing is merged. The next flush asks again.
+            // On a full disk nothing is merged. It is tried again after the next flush.
             Err(StateError::NoSpace(_)) => Due::Nothing,
             Err(error) => return Err(error.into()),
         };
@@ -145,7 +146,7 @@ fn compact(
 
 fn compact_bodies(compaction: Compaction) -> Result<(), DiskFailure> {
     match compaction.run() {
-        // On a full disk the old segment stays, and is due again at the next check.
+        // On a full disk the old segment stays. It is due again at the next check.
         Ok(_) | Err(BodyError::NoSpace(_) | BodyError::Liveness(_)) => Ok(()),
         Err(error) => Err(DiskFailure::bodies(error)),
     }

@@ -1,4 +1,5 @@
-//! The rest of the process uses a running node through a [`Handle`]: submit commands, close times, read, follow.
+//! The [`Handle`] through which the rest of the process uses a running node: to submit commands, close times,
+//! read and follow.
 //!
 //! A handle hides the node's channels and threads. Every queue behind it is bounded; when one is full, the call
 //! returns [`Unavailable::Busy`] at once.
@@ -15,7 +16,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use telemetry::{Metrics, Queue};
 use tokio::sync::{mpsc, oneshot, watch};
 
-/// Replies are channels. A dropped one says [`Unavailable::Lost`].
+/// Replies are channels. If one is dropped, the request gets [`Unavailable::Lost`].
 #[derive(Debug)]
 pub(crate) struct Channels;
 
@@ -48,9 +49,9 @@ impl std::fmt::Debug for Handle {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
     pub phase: Phase,
-    /// Why the node is read-only for now (a full disk), if it is.
+    /// Why the node is read-only (a full disk); `None` if it is not.
     pub read_only: Option<String>,
-    /// How many entries this start applied again from the log.
+    /// How many entries from the log this start applied again.
     pub replayed_entries: u64,
 }
 
@@ -82,7 +83,8 @@ impl Handle {
         Ok(Pending(pending))
     }
 
-    /// Like [`Self::submit`], but waits while the mailbox is full. For streams of lines, whose sender can wait.
+    /// Like [`Self::submit`], but waits while the mailbox is full. For requests sent as a stream of lines,
+    /// whose sender can wait.
     ///
     /// # Errors
     /// [`Unavailable::Stopping`] after the loop has ended.

@@ -1,8 +1,8 @@
-//! The log thread: writes everything that has arrived, syncs once for all of it, reports each ticket.
+//! The log thread: it writes everything that has arrived, syncs once for all of it, and reports each ticket.
 //!
-//! Its inbox is a channel. The engine bounds its length: each group has one entry in flight. A failed write or
-//! sync ends the thread for good, because the pages that a failed sync dropped look like written ones
-//! afterwards. Nothing may be acknowledged after that.
+//! Its inbox is a channel, whose length the engine bounds: each group has one entry in flight. A failed write
+//! or sync ends the thread for good, because after a failed sync the kernel may treat lost pages as written.
+//! Nothing may be acknowledged after that.
 
 use crate::disk_threads::DiskFailure;
 use crate::store::{LogPreparer, LogWriter};
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use storage::log::LogError;
 use telemetry::Metrics;
 
-/// After this long without work, the log records where its durable end is.
+/// After this long without work, the thread records the log's durable end in the log.
 const MARK_AFTER: Duration = Duration::from_millis(20);
 
 #[derive(Debug)]
@@ -89,7 +89,7 @@ fn run(
                     Err(error) => return Err(DiskFailure::log(error)),
                 },
                 LogJob::Scrub => {
-                    // Purged segments become spares with a sync.
+                    // Purged segments become spares only with a sync.
                     writer.sync().map_err(DiskFailure::log)?;
                     preparer.scrub_spares().map_err(DiskFailure::log)?;
                 }

@@ -1,5 +1,5 @@
 //! Reads run outside the node's loop, on a bounded pool of threads, over a snapshot of the state and the body
-//! file. A slow reader delays nobody.
+//! file. A slow reader delays no one else.
 
 use crate::store::{BodyReader, StateReader};
 use node::Unavailable;
@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 /// Read jobs that may be running or waiting at once. Each reads one bounded page.
 pub const READS_MAX: usize = 256;
 
-/// The state at one applied entry, and the bodies of at least all its events.
+/// The state as of one applied entry, and at least the bodies of all its events.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     pub state: StateReader,
@@ -21,7 +21,7 @@ pub struct Snapshot {
 pub(crate) struct ReadPool {
     latest: Arc<Latest>,
     bodies: BodyReader,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
 }
 
 /// The newest state that readers may see. The node's loop replaces it after appending the bodies it refers to.
@@ -44,17 +44,22 @@ impl Latest {
 
 impl ReadPool {
     pub(crate) fn new(latest: Arc<Latest>, bodies: BodyReader) -> Self {
-        Self { latest, bodies, permits: Semaphore::new(READS_MAX) }
+        Self { latest, bodies, permits: Arc::new(Semaphore::new(READS_MAX)) }
     }
 
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Snapshot) -> T + Send + 'static,
     ) -> Result<T, Unavailable> {
-        let _permit = self.permits.try_acquire().map_err(|_| Unavailable::Busy)?;
+        let permit = Arc::clone(&self.permits).try_acquire_owned().map_err(|_| Unavailable::Busy)?;
         let snapshot = Snapshot { state: self.latest.get(), bodies: self.bodies.clone() };
+        // The job holds the permit: it is in the pool until it has run, also when its caller has gone.
+        let work = move || {
+            let _permit = permit;
+            job(&snapshot)
+        };
         // A job that panicked, or was dropped at shutdown, has no result.
-        tokio::task::spawn_blocking(move || job(&snapshot)).await.map_err(|_| Unavailable::Lost)
+        tokio::task::spawn_blocking(work).await.map_err(|_| Unavailable::Lost)
     }
 
     /// Read jobs running or waiting.

@@ -1,4 +1,4 @@
-//! The free space of the data directory's disk, checked before it runs out.
+//! Checks the free space of the data directory's disk before it runs out.
 //!
 //! The node is read-only while less than a reserve is free, so that the disk still holds what the node has
 //! already accepted: waiting commands, a flush, a compaction. If the disk fills faster than it is checked, a

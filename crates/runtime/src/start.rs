@@ -20,7 +20,7 @@ use telemetry::Metrics;
 use telemetry::catalogue::Queue;
 use tokio::sync::{mpsc, watch};
 
-/// How a node is run.
+/// The options of a node.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The data directory. It is created if it does not exist.
@@ -50,7 +50,7 @@ impl Options {
     }
 }
 
-/// Why a node did not start. What the directory holds is not lost.
+/// Why a node did not start. Nothing in the directory is lost.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error(transparent)]
@@ -67,11 +67,12 @@ pub enum StartError {
     Thread(#[from] DiskFailure),
 }
 
-/// Opens the data directory and makes a node. The node starts when [`NodeTask::run`] is polled. Use the handle
-/// and the task in the same current-thread runtime.
+/// Opens the data directory and creates a node. The node starts when [`NodeTask::run`] is polled. Use the
+/// handle and the task in the same current-thread runtime.
 ///
 /// # Errors
-/// [`StartError`]: the directory is in use, or of another version, or damaged, or its disk or a thread failed.
+/// [`StartError`]: the directory is in use, has another version, or is damaged; or the disk failed, or a
+/// thread could not be started.
 pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeTask), StartError> {
     let directory = DataDirectory::open(&options.data)?;
     let store = directory.store();
@@ -96,9 +97,9 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
     let recovered = log.groups.get(&engine_options.group);
     let engine = RaftEngine::open(engine_options, group_log, recovered, shard, state)?;
 
-    let (reports_in, reports) = mpsc::unbounded_channel(); // Bounded by the jobs handed out: a few.
+    let (reports_in, reports) = mpsc::unbounded_channel(); // Bounded by the few jobs that are under way.
     let (log_reports, flush_reports) = (reports_in.clone(), reports_in.clone());
-    // After the loop has ended nobody receives reports, and the threads end too.
+    // After the loop has ended, no one receives reports. The threads then end too.
     let log_thread = start_log(log.writer, log.preparer.clone(), Arc::clone(metrics), move |report| {
         let _ = log_reports.send(Report::Log(report));
     })
@@ -111,7 +112,8 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
         let _ = reports_in.send(Report::Disk(report));
     })
     .map_err(DiskFailure::from)?;
-    // A crash may leave so much unmerged that no entry can be proposed. Then no flush would ask for this.
+    // A crash may leave so many unmerged tables that no entry can be proposed. Then no flush would ask for a
+    // compaction.
     compactor.send(CompactWork::State);
 
     let (mailbox_in, mailbox) = mpsc::channel(limits::MAILBOX_REQUESTS_MAX);
@@ -141,7 +143,7 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
     Ok((Handle { store, mailbox: mailbox_in, visible, status, reads, metrics }, task))
 }
 
-/// Sets the bound of each of the node's queues, which `/metrics` shows beside its depth.
+/// Sets the bound of each of the node's queues, which `/metrics` shows next to its depth.
 fn set_bounds(metrics: &Metrics) {
     metrics.queue(Queue::Mailbox).bound.set(limits::MAILBOX_REQUESTS_MAX as u64);
     metrics.queue(Queue::WaitingBytes).bound.set(limits::WAITING_BYTES_MAX as u64);

@@ -1,4 +1,4 @@
-//! Short names for the real parts that a node of this process is made of.
+//! Short names for the concrete types that a node consists of.
 
 use shard::query;
 use storage::bodies::BodyError;
@@ -14,9 +14,9 @@ pub(crate) type StateFlush = <LsmState as State>::Flush;
 pub(crate) type StateCompactor = <LsmState as State>::Compactor;
 pub(crate) type Engine = node::RaftEngine<LsmState, node::GroupLog<RealDisk>>;
 
-/// Reads event bodies. It works on any thread.
+/// Reads event bodies, on any thread.
 pub type BodyReader = storage::bodies::BodyReader<RealDisk>;
-/// Reads the state as of one applied entry. It works on any thread.
+/// Reads the state as of one applied entry, on any thread.
 pub type StateReader = <LsmState as State>::Reader;
 
 /// A body segment to rewrite, and the state that says which of its events are live.

@@ -1,10 +1,11 @@
-//! A thread with an inbox. It ends when its handle is dropped, after its current job.
+//! A thread with an inbox. When its handle is dropped, it finishes the jobs that were sent and ends.
 
 use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
-/// The handle of a thread. Its senders bound the inbox: at most one or two jobs of each kind are under way.
+/// The handle of a thread. The code that sends jobs bounds the inbox: at most one or two jobs of each kind
+/// are under way.
 #[derive(Debug)]
 pub(crate) struct Worker<J> {
     jobs: Option<Sender<J>>,
@@ -18,7 +19,8 @@ impl<J: Send + 'static> Worker<J> {
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
     }
 
-    /// Hands a job over. A thread that has failed has already reported it.
+    /// Sends a job. If the thread has ended after a failure, the job is dropped: the failure has been
+    /// reported.
     pub(crate) fn send(&self, job: J) {
         if let Some(jobs) = &self.jobs {
             let _ = jobs.send(job);

@@ -1,22 +1,22 @@
 //! The gauges of memory and disk are in bytes, and measure what their names say.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may end by a panic")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
 
 use model::{
     Append, Command, Expected, Filled, Fingerprint, IdHash, Identity, NewEvent, PutSettings, Settings,
     StreamName,
 };
-use runtime::{Handle, Options, Phase, start};
+use runtime::{Handle, Options, Phase, READS_MAX, Unavailable, start};
 use std::borrow::Cow;
 use std::future::Future;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use telemetry::Metrics;
 
 /// A test fails after waiting this long.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Runs a node in `data` while `body` runs, then stops it in good order.
+/// Runs a node in `data` while `body` runs, then stops it gracefully.
 fn with_node<F: Future<Output = ()>>(data: &Path, body: impl FnOnce(Handle, Arc<Metrics>) -> F) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     tokio::task::LocalSet::new().block_on(&runtime, async {
@@ -39,7 +39,7 @@ async fn until(holds: impl Fn() -> bool) {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(PATIENCE, held).await.expect("it comes to hold");
+    tokio::time::timeout(PATIENCE, held).await.expect("the condition becomes true");
 }
 
 fn stream() -> StreamName<'static> {
@@ -77,16 +77,42 @@ fn removed_events_count_as_bytes_and_not_as_records() {
 }
 
 #[test]
-fn memory_of_the_state_is_what_no_flush_has_written_and_its_cache_counts_apart() {
+fn state_memory_is_what_no_flush_has_written_and_the_cache_is_counted_separately() {
     let data = tempfile::tempdir().unwrap();
     with_node(data.path(), |handle, metrics| async move {
         handle.submit(append(1)).unwrap().await.unwrap();
         until(|| metrics.state_memory.get() > 0).await;
     });
-    // The stop has flushed everything, and the start has read some of it back through the cache.
+    // The stop flushed everything, and the start read some of it back through the cache.
     with_node(data.path(), |_, metrics| async move {
         until(|| metrics.state_bytes.get() > 0).await;
         assert_eq!(metrics.state_memory.get(), 0);
         assert!(metrics.state_cache.get() > 0);
+    });
+}
+
+#[test]
+fn a_read_counts_until_it_has_run_even_if_its_caller_has_gone() {
+    let data = tempfile::tempdir().unwrap();
+    with_node(data.path(), |handle, _| async move {
+        let (release, gate) = std::sync::mpsc::channel::<()>();
+        let gate = Arc::new(Mutex::new(gate));
+        for _ in 0..READS_MAX {
+            let gate = Arc::clone(&gate);
+            let read = handle.read(move |_| drop(gate.lock().unwrap().recv()));
+            tokio::select! {
+                biased;
+                read = read => panic!("it cannot have run: {read:?}"),
+                () = std::future::ready(()) => {}
+            }
+        }
+        assert_eq!(handle.read(|_| ()).await, Err(Unavailable::Busy));
+        drop(release);
+        let free = async {
+            while handle.read(|_| ()).await.is_err() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, free).await.expect("the pool is free again");
     });
 }

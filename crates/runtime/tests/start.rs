@@ -1,4 +1,4 @@
-//! What a start finds on disk, and that the node continues from it.
+//! A node starts on whatever an earlier one left on disk.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may end by a panic")]
 
 use model::{Command, Index, Outcome, PutSettings, Settings, StreamName, Term, WriteSet};
@@ -12,8 +12,8 @@ use storage::state::{FlushJob, Pressure, Progress, State};
 /// A test fails after waiting this long.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Flushes again and again without merging, like a node that is killed before each compaction, until the
-/// store allows no more commits.
+/// Flushes repeatedly without merging, like a node that is killed before each compaction, until the store
+/// allows no more commits.
 fn leave_unmerged(data: &Path) {
     let directory = DataDirectory::open(data).unwrap();
     let path = directory.state_path();
@@ -22,7 +22,7 @@ fn leave_unmerged(data: &Path) {
         if state.pressure() == Pressure::Stop {
             return;
         }
-        assert!(index < 60, "void: flushing alone does not bring the store to its bound");
+        assert!(index < 60, "flushing alone did not bring the store to its bound");
         let key = [&[0xff; 8][..], &u64::to_be_bytes(index)].concat();
         let progress = Progress { index: Index(index), term: Term(1), bodies_end: 0 };
         state.commit(&WriteSet(vec![(key, Some(vec![1]))]), progress).unwrap();
@@ -31,7 +31,7 @@ fn leave_unmerged(data: &Path) {
 }
 
 #[test]
-fn a_node_that_begins_at_its_bound_of_unmerged_tables_takes_writes() {
+fn a_node_that_starts_at_the_bound_of_unmerged_tables_accepts_writes() {
     let data = tempfile::tempdir().unwrap();
     leave_unmerged(data.path());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -45,8 +45,8 @@ fn a_node_that_begins_at_its_bound_of_unmerged_tables_takes_writes() {
         }
         let stream = StreamName::new("orders").unwrap();
         let write = Command::PutSettings(PutSettings { stream, settings: Settings::default() });
-        let answer = tokio::time::timeout(PATIENCE, handle.submit(write).unwrap()).await;
-        assert_eq!(answer.expect("an answer"), Ok(Outcome::SettingsPut));
+        let outcome = tokio::time::timeout(PATIENCE, handle.submit(write).unwrap()).await;
+        assert_eq!(outcome.expect("an outcome"), Ok(Outcome::SettingsPut));
         node.abort();
     });
 }

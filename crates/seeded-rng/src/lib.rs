@@ -1,16 +1,16 @@
-//! A seeded generator of pseudo-random numbers, for tests and simulation: the same seed gives the same numbers,
-//! in every run, on every machine and with every version of any library.
+//! A seeded generator of pseudo-random numbers, for tests and simulation. A seed gives the same numbers in
+//! every run and on every machine, whatever the versions of other libraries.
 //!
-//! It is SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014). It is fast and
-//! even enough to generate test cases. It is not for secrets.
+//! It is SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014). It is fast,
+//! and its numbers are even enough for test cases. Do not use it for secrets.
 #![no_std]
 
-/// A sequence of numbers that its seed decides.
+/// A generator, whose numbers follow from its seed.
 #[derive(Clone, Debug)]
 pub struct Rng(u64);
 
 impl Rng {
-    /// Distinct seeds give distinct sequences, also when the seeds are close together.
+    /// Distinct seeds give distinct sequences, even if the seeds are close together.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self(seed)
@@ -50,8 +50,8 @@ impl Rng {
     }
 }
 
-/// Spreads numbers evenly over 64 bits: distinct numbers give distinct results. For keys that a test can
-/// compute again.
+/// Spreads numbers evenly over 64 bits. Distinct numbers give distinct results. Use it for keys that a test
+/// must be able to compute again.
 #[must_use]
 pub fn scatter(number: u64) -> u64 {
     Rng::new(number).next_u64()
@@ -69,7 +69,7 @@ mod tests {
 
     /// The first numbers of the reference implementation for this seed.
     #[test]
-    fn a_seed_means_the_same_numbers_for_ever() {
+    fn the_numbers_of_a_seed_never_change() {
         let mut rng = Rng::new(1_234_567);
         let numbers = [0; 5].map(|_| rng.next_u64());
         assert_eq!(

@@ -1,10 +1,10 @@
 //! Delete rows that nothing can read any more, a bounded number at a time.
 //!
-//! *Nothing changes that a user can see.* Two kinds of rows become unreadable: those of events that a stream
-//! no longer keeps, and expired idempotency records. Records come first, with up to half of the bound, so
-//! that neither kind starves the other. Streams take turns in the order in which they were queued, and a
-//! stream that is not finished goes to the end of the queue. An effect names the positions of the events
-//! whose rows are gone, so that their bodies can follow.
+//! *No user sees a difference.* Two kinds of rows become unreadable: those of events that a stream no longer
+//! keeps, and expired idempotency records. Records come first, with up to half of the bound, so that neither
+//! kind starves the other. Streams take turns in the order in which they were queued, and a stream that is
+//! not finished goes to the end of the queue. An effect names the positions of the events whose rows were
+//! deleted, so that their bodies can be removed too.
 
 use crate::damage::{bad_row, missing_revision};
 use crate::heads::{Head, Stream};
@@ -30,7 +30,7 @@ pub(crate) fn apply<V: View>(
     Ok(Outcome::Progressed { more: records.more || streams.more })
 }
 
-/// What a step has done.
+/// What one step did.
 struct Done {
     rows: usize,
     more: bool,
@@ -90,8 +90,8 @@ fn oldest_work<V: View>(
     oldest.transpose()
 }
 
-/// Deletes rows of one stream's removed events, and the queued work itself when none are left. Returns how
-/// many rows it deleted, the work's own included.
+/// Deletes rows of one stream's removed events. If rows remain, the stream goes to the end of the queue.
+/// Returns how many rows were deleted, the work's own included.
 fn clean_stream<V: View>(
     key: CleanUpKey,
     stream: Stream<'static>,
@@ -103,7 +103,7 @@ fn clean_stream<V: View>(
     let Some(mut head) = overlay.head(&stream)? else { return Ok(rows) };
     let Some(work) = head.row.clean_up.filter(|work| work.queued == key.queued) else { return Ok(rows) };
     let mut from = work.from;
-    // At least one event in each turn, or a stream could wait in the queue for ever.
+    // Each turn deletes at least one event. Otherwise a stream could stay in the queue forever.
     while from < head.row.first && (from == work.from || rows < rows_max) {
         rows += delete_event(from, &stream, &head, overlay)?;
         from = from.next();
@@ -150,7 +150,7 @@ mod tests {
     use model::Effect;
 
     #[test]
-    fn a_user_sees_nothing_of_it() {
+    fn users_see_no_difference() {
         check(&[
             ("append cart a b c; keep cart from 2", "clean 100", "no more", "cart 2c"),
             ("append cart a b c; keep cart from 2", "clean 2", "more", "cart 2c"),
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_and_then_bodies_of_removed_events_go() {
+    fn rows_of_removed_events_are_deleted_and_then_their_bodies_may_be() {
         let mut store = Store::default();
         store.run("append cart a b _ d; keep cart from 3");
         assert_eq!(store.applied.effects, [Effect::CleanUpDue]);

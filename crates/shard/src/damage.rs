@@ -1,5 +1,5 @@
-//! What was read is not what was written. The replica must stop, so these are failures of the view and never
-//! outcomes.
+//! Errors for damaged state: what was read is not what was written. The replica must stop, so these are
+//! failures of the view and never outcomes.
 
 use alloc::format;
 use alloc::string::ToString;

@@ -1,8 +1,9 @@
 //! The heads of the streams used recently: each stream's row and its next revision.
 //!
-//! The cache holds only committed state, and is stamped with the shard row of that state. An apply that finds
-//! another stamp in its view starts with an empty cache. So the cache is never stale: not after an abandoned
-//! apply, nor after a write set that was not committed, nor when the state was replaced.
+//! The cache holds only committed state, and is stamped with the shard row of that state. If the shard row in
+//! the view differs from the stamp, the apply starts with an empty cache. The cache is therefore never stale:
+//! not after an abandoned apply, not after a write set that was never committed, and not when the state was
+//! replaced.
 
 use crate::damage::bad_row;
 use crate::revisions::{Revisions, next_revision};
@@ -14,7 +15,7 @@ use format::row::{ShardRow, StreamRow, stream_key};
 use model::{Expected, Namespace, Revision, Slot, StreamName, View, ViewError};
 use xxhash_rust::xxh3::xxh3_64;
 
-/// A stream's name, with the values that are computed from it once for each command.
+/// A stream's name and what is computed from it, once for each command.
 #[derive(Clone, Debug)]
 pub(crate) struct Stream<'e> {
     pub(crate) name: Cow<'e, str>,
@@ -60,7 +61,7 @@ impl Head {
         Ok(Some(Self { row, next }))
     }
 
-    /// Whether the stream was appended to, and not deleted since.
+    /// Whether the stream was appended to and has not been deleted since.
     pub(crate) fn exists(&self) -> bool {
         !self.row.deleted && self.next > Revision::FIRST
     }
@@ -87,8 +88,8 @@ pub(crate) fn is_as_expected(expected: Expected, head: Option<&Head>) -> bool {
     }
 }
 
-/// The bounded cache. It has two generations; when the younger is full, the older one is dropped. So what is
-/// in use stays.
+/// The bounded cache. It has two generations. When the younger one is full, the older one is dropped, so
+/// heads in use stay.
 #[derive(Debug)]
 pub(crate) struct Heads {
     stamp: Option<ShardRow>,
@@ -122,7 +123,8 @@ impl Heads {
         }
     }
 
-    /// From now on the state has this shard row. Insert the changed heads before or after this call.
+    /// Stamps the cache with the new state's shard row. The changed heads can be inserted before or after
+    /// this call.
     pub(crate) fn advance(&mut self, stamp: ShardRow) {
         self.stamp = Some(stamp);
     }
@@ -172,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cache_is_bounded_and_keeps_what_is_in_use() {
+    fn the_cache_is_bounded_and_keeps_heads_in_use() {
         let mut heads = Heads::new(100);
         let used = name("used");
         heads.put(Stream::hash_of("used"), "used", head(7));

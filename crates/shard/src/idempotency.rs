@@ -1,11 +1,11 @@
 //! One effect for one idempotency key.
 //!
 //! *Sending a request again with its key returns the original outcome. Using the key for a different request
-//! is refused, and the refusal says whether its content or only its precondition differs.* The key is
-//! checked before anything else. Refusals are not recorded, so a corrected request may use the same key. A
-//! record is kept for 24 hours of elapsed time. After that it counts as absent, even if clean-up has not
-//! deleted its rows yet. When the shard holds as many records as it may, new keys are refused; a live record
-//! is never dropped.
+//! is refused, and the refusal says whether its content or only its precondition differs.* The key is checked
+//! before anything else. Refusals are not recorded, so a corrected request may use the same key. A record is
+//! kept for 24 hours of elapsed time. After that it counts as absent, even if clean-up has not deleted its
+//! rows yet. When the shard holds the maximum of records, new keys are refused; a live record is never
+//! dropped.
 
 use crate::damage::{bad_row, contradiction};
 use crate::overlay::Overlay;
@@ -14,7 +14,7 @@ use format::outcome;
 use format::row::{IdempotencyRow, RecordTimerKey, idempotency_key};
 use model::{Appended, Elapsed, KeyHash, Keyed, Namespace, Outcome, Refusal, Slot, View, ViewError, limits};
 
-/// Returns the key's recorded outcome, or decides and records.
+/// Returns the key's recorded outcome, or decides the command and records its outcome.
 pub(crate) fn once<'a, 'e, V: View>(
     keyed: Option<Keyed>,
     slot: Slot,
@@ -28,7 +28,7 @@ pub(crate) fn once<'a, 'e, V: View>(
         Some(value) => {
             let row = IdempotencyRow::decode(value).map_err(|error| bad_row("idempotency record", error))?;
             if overlay.shard.elapsed < row.expires {
-                return answer(&row, keyed);
+                return recorded(&row, keyed);
             }
             Some(Expired { deadline: row.expires, bytes: row_bytes(value) })
         }
@@ -48,7 +48,7 @@ pub(crate) fn once<'a, 'e, V: View>(
     Ok(outcome)
 }
 
-fn answer(row: &IdempotencyRow<'_>, keyed: Keyed) -> Result<Outcome, ViewError> {
+fn recorded(row: &IdempotencyRow<'_>, keyed: Keyed) -> Result<Outcome, ViewError> {
     if let Some(differs) = row.fingerprint.request_difference(keyed.fingerprint) {
         return Ok(Outcome::Refused(Refusal::KeyConflict { differs }));
     }
@@ -79,7 +79,7 @@ fn remember<V: View>(keyed: Keyed, slot: Slot, outcome: &Outcome, overlay: &mut 
     let expires = Elapsed(overlay.shard.elapsed.0.saturating_add(limits::IDEMPOTENCY_KEPT_MS));
     let value = IdempotencyRow { fingerprint: keyed.fingerprint, expires, outcome: &bytes }.encode();
     if overlay.shard.records == 0 {
-        // Later records expire later, so only the first timer needs the node's attention.
+        // Later records expire later, so the node needs to know only the first timer.
         overlay.left.elapsed = Some(expires);
     }
     overlay.shard.records += 1;
@@ -89,7 +89,7 @@ fn remember<V: View>(keyed: Keyed, slot: Slot, outcome: &Outcome, overlay: &mut 
     overlay.put(timer.encode(overlay.first_slot), Vec::new());
 }
 
-/// Whether a record no longer counts.
+/// An expired record whose rows still exist.
 pub(crate) struct Expired {
     deadline: Elapsed,
     bytes: u64,
@@ -102,7 +102,7 @@ pub(crate) fn forget<V: View>(
     expired: Expired,
     overlay: &mut Overlay<'_, '_, V>,
 ) -> Result<(), ViewError> {
-    let uncounted = || contradiction("idempotency records are counted wrong");
+    let uncounted = || contradiction("the count of idempotency records is wrong");
     overlay.shard.records = overlay.shard.records.checked_sub(1).ok_or_else(uncounted)?;
     overlay.shard.records_bytes =
         overlay.shard.records_bytes.checked_sub(expired.bytes).ok_or_else(uncounted)?;
@@ -140,7 +140,7 @@ mod tests {
     const DAY: &str = "wait 86400000";
 
     #[test]
-    fn a_request_sent_again_under_its_key_gets_its_first_answer() {
+    fn a_request_sent_again_with_its_key_gets_its_original_outcome() {
         check(&[
             ("key k append cart _", "key k append cart _", "0*", "cart 0_"),
             ("key k append cart if none _; append cart a", "key k append cart if none _", "0*", "cart 0_ 1a"),
@@ -157,22 +157,27 @@ mod tests {
     #[test]
     fn a_key_used_for_another_request_is_refused() {
         check(&[
-            ("key k append cart _", "key k append cart a", "the key is another request's", "cart 0_"),
-            ("key k append cart _", "key k append cart if 0 a", "the key is another request's", "cart 0_"),
+            ("key k append cart _", "key k append cart a", "the key belongs to another request", "cart 0_"),
+            (
+                "key k append cart _",
+                "key k append cart if 0 a",
+                "the key belongs to another request",
+                "cart 0_",
+            ),
             (
                 "key k append cart _, append order _",
                 "key k append cart _, append order a",
-                "the key is another request's",
+                "the key belongs to another request",
                 "cart 0_, order 0_",
             ),
             ("key k append cart _", "key j append cart _", "1", "cart 0_ 1_"),
-            // Another stream is another scope.
+            // Keys of different streams are independent.
             ("key k append cart _", "key k append order a", "0", "cart 0_, order 0a"),
         ]);
     }
 
     #[test]
-    fn a_retry_with_another_precondition_is_refused_as_such() {
+    fn a_retry_with_another_precondition_has_its_own_refusal() {
         let refused = "the key had another precondition";
         check(&[
             ("key k append cart _", "key k append cart if none _", refused, "cart 0_"),
@@ -194,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_refused_is_not_remembered() {
+    fn refusals_are_not_recorded() {
         check(&[
             ("key k append cart if 7 _", "key k append cart if none _", "0", "cart 0_"),
             (
@@ -207,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_kept_for_a_day_of_running_time() {
+    fn a_record_is_kept_for_a_day_of_elapsed_time() {
         let mut store = Store::default();
         store.run("key k append cart _; wait 86399999");
         assert_eq!(store.run("key k append cart _"), "0*");
@@ -215,7 +220,7 @@ mod tests {
         store.run("wait 1");
         assert!(store.due().is_some());
         assert_eq!(store.run("key k append cart if exists _"), "1", "whether it is cleaned up or not");
-        assert_eq!(store.due(), None, "the new record took the old one's place");
+        assert_eq!(store.due(), None, "the new record replaced the old one");
     }
 
     #[test]
@@ -234,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_store_of_records_refuses_new_keys_and_forgets_none() {
+    fn a_shard_full_of_records_refuses_new_keys_and_drops_no_record() {
         for (records, records_bytes) in
             [(model::limits::IDEMPOTENCY_RECORDS_MAX, 0), (1, model::limits::IDEMPOTENCY_BYTES_MAX)]
         {

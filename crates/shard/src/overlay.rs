@@ -1,8 +1,8 @@
-//! The state as an entry has changed it so far. The overlay is a view over the view that was passed in, and
-//! ends as the write set.
+//! The state as an entry has changed it so far. The overlay is a view on top of the view that was passed in,
+//! and turns into the write set at the end.
 //!
-//! A command writes only after its last check, or after a savepoint to which it rolls back when it is refused
-//! later. Only a transaction needs a savepoint: undoing costs a copy of each key, which single appends avoid.
+//! A command writes only after its last check, or after a savepoint to which it rolls back if it is refused.
+//! Only a transaction needs a savepoint: undoing costs a copy of each key, which single appends avoid.
 
 use crate::heads::{Head, Heads, Stream};
 use alloc::borrow::Cow;
@@ -32,8 +32,8 @@ pub(crate) struct Overlay<'a, 'e, V> {
     /// The positions of events whose rows were deleted.
     pub(crate) removed: Vec<Position>,
     rows: BTreeMap<Key, Option<Value>>,
-    /// Heads that differ from the view's, by the hash of the name. When another name has the hash, the next
-    /// free number is used.
+    /// Heads that differ from the view's, by the hash of the name. If another name has the same hash, the
+    /// next free number is used.
     changed: BTreeMap<u64, Changed<'e>>,
     savepoint: Option<Savepoint>,
 }
@@ -72,7 +72,7 @@ enum Undo {
     Head(u64, Option<Head>),
 }
 
-/// The results of an entry.
+/// The results of applying an entry.
 #[derive(Debug)]
 pub(crate) struct Finished {
     pub(crate) writes: WriteSet,
@@ -105,7 +105,7 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
         self.shard.last
     }
 
-    /// The position at which time stands now.
+    /// The shard's current point in time: its last position, or its wall if that is later.
     pub(crate) fn moment(&self) -> Position {
         self.shard.last.max(Position::first_of(self.shard.wall))
     }
@@ -158,7 +158,7 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
         }
     }
 
-    /// The number under which this name's head is, or will be.
+    /// The number under which this name's head is stored, or will be.
     fn head_key(&self, stream: &Stream<'_>) -> HeadKey {
         let mut key = stream.hash;
         loop {
@@ -199,8 +199,8 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
         self.bodies.truncate(savepoint.bodies);
         self.last = savepoint.last;
         self.left = savepoint.left;
-        // In reverse order, so that each key ends with its first value, and heads are removed in the reverse
-        // order of their insertion: then no name is left behind a freed number.
+        // In reverse order, so that each key ends with its first value. Heads are also removed in the reverse
+        // order of their insertion, so no name becomes unreachable behind a freed number.
         for undo in savepoint.undo.into_iter().rev() {
             match undo {
                 Undo::Row(key, None) => drop(self.rows.remove(&key)),
@@ -242,7 +242,8 @@ impl<V: View> View for Overlay<'_, '_, V> {
         }
     }
 
-    /// Both sides are ordered: the rows changed here are merged into the view's rows, or replace them.
+    /// Merges the rows changed here into the view's rows. Both are ordered, and a changed row replaces the
+    /// view's.
     fn scan(&self, range: KeyRange<'_>, order: Order, visit: &mut Visit<'_>) -> Result<(), ViewError> {
         if range.from >= range.to {
             return Ok(());
@@ -347,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn names_with_one_hash_do_not_meet_and_roll_back_each_for_itself() {
+    fn names_with_the_same_hash_stay_apart_and_roll_back_separately() {
         let rows: BTreeMap<Key, Value> = BTreeMap::new();
         let mut heads = Heads::new(10);
         let mut overlay = Overlay::new(&rows, &mut heads, Slot(0), ShardRow::default());

@@ -29,8 +29,8 @@ impl Revisions {
         decode(&value)
     }
 
-    /// The first revision whose position is not `below`, or the next one when all are. This is a binary
-    /// search, so `below` must hold for some number of the first positions and for no later one.
+    /// The first revision whose position is not `below`, or `next` when all are. This is a binary search:
+    /// `below` must hold for all positions up to some point and for none after it.
     pub(crate) fn partition(
         &self,
         view: &impl View,
@@ -87,7 +87,7 @@ impl Revisions {
     }
 }
 
-/// The revision after the last row at or above `first`: the one that the stream's next event gets.
+/// The revision that the stream's next event gets: the one after the last row at or above `first`.
 pub(crate) fn next_revision(
     view: &impl View,
     slot: Slot,

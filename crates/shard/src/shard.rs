@@ -1,4 +1,4 @@
-//! The state machine: an entry goes in, its outcomes and everything that follows from them come out.
+//! The state machine: an entry goes in; outcomes, bodies, a write set and effects come out.
 
 use crate::clean_up;
 use crate::damage::bad_row;
@@ -21,8 +21,8 @@ pub const BEHAVIOUR: Behaviour = Behaviour(1);
 /// The first slot of the only shard that a store has so far. It owns all slots.
 pub const FIRST_SLOT: Slot = Slot(0);
 
-/// Whether this version can apply entries of `behaviour`. A node stops before it applies an entry that it
-/// does not know, because [`Shard::apply`] would refuse what another version has accepted.
+/// Whether this version can apply entries of `behaviour`. A node stops before it applies an entry of an
+/// unknown behaviour, because [`Shard::apply`] would refuse commands that another version has accepted.
 #[must_use]
 pub const fn knows(behaviour: Behaviour) -> bool {
     behaviour.0 == BEHAVIOUR.0
@@ -43,7 +43,7 @@ impl Default for ShardOptions {
     }
 }
 
-/// The results of an entry.
+/// The results of applying an entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
     /// One for each command, in order.
@@ -71,16 +71,16 @@ impl Shard {
 
     /// Decides each command of `entry` over `view`, the state after all entries before it.
     ///
-    /// The writes must be in the view before the next entry is applied. If they are not, because the engine
-    /// was fenced for example, applying to the old view again is also correct: the cache then starts empty.
+    /// The writes must be in the view before the next entry is applied. If they were not committed, for
+    /// example because the engine was fenced, applying to the old view again is also correct: the cache then
+    /// starts empty.
     ///
     /// # Errors
     /// [`ViewError`]: nothing has changed, and the same entry can be applied again.
     pub fn apply(&mut self, entry: &Entry<'_>, view: &impl View) -> Result<Applied, ViewError> {
         let before = self.row(view)?;
         self.heads.belong_to(before);
-        // The proposer keeps its clocks from running backwards. If it fails to, time here does not run
-        // backwards.
+        // The proposer's clocks never run backwards. Even if they did, the shard's would not.
         let now = ShardRow {
             applied: before.applied + 1,
             wall: before.wall.max(entry.wall),

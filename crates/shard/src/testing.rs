@@ -93,7 +93,7 @@ impl Store {
         let entry = Entry { behaviour: BEHAVIOUR, wall: self.wall, elapsed: self.elapsed, commands };
         self.applied = self.shard.apply(&entry, &self.rows).unwrap();
         self.applied.writes.change(&mut self.rows);
-        tell(&self.applied.outcomes[0])
+        describe(&self.applied.outcomes[0])
     }
 
     fn command(&self, line: &str) -> Command<'static> {
@@ -122,7 +122,7 @@ impl Store {
             }
             "expire" => Command::ExpireEvents(ExpireEvents { stream: name(rest) }),
             "clean" => Command::CleanUp(CleanUp { rows_max: rest.parse().unwrap() }),
-            other => panic!("{other} is no command"),
+            other => panic!("{other} is not a command"),
         }
     }
 
@@ -135,7 +135,7 @@ impl Store {
                     transaction.checks.push(Check::Stream { stream, expected });
                 }
                 ("append", rest) => transaction.writes.push(Write::Append(self.append(rest))),
-                other => panic!("{other:?} is no part of a transaction"),
+                other => panic!("{other:?} is not part of a transaction"),
             }
         }
         transaction
@@ -176,7 +176,7 @@ impl Store {
 
     /// Every stream that has a row.
     pub(crate) fn state(&self) -> String {
-        let mut told = Vec::new();
+        let mut described = Vec::new();
         for key in self.rows.keys() {
             let Ok(Some((slot, _, name))) = format::row::parse_stream_key(key) else { continue };
             let head = Head::load(&self.rows, slot, name.as_str()).unwrap().unwrap();
@@ -197,13 +197,13 @@ impl Store {
             if kept.is_empty() {
                 text.push_str(&format!(" next {}", kept.next));
             }
-            told.push(text);
+            described.push(text);
         }
-        told.sort();
-        told.join(", ")
+        described.sort();
+        described.join(", ")
     }
 
-    /// Rows of any kind except the shard's own and those of streams.
+    /// The number of revision rows and dedup rows.
     pub(crate) fn rows_of_events(&self) -> usize {
         self.rows.keys().filter(|key| matches!(key[6], 2 | 3)).count()
     }
@@ -239,7 +239,7 @@ fn settings(text: &str) -> PutSettings<'static> {
             "count" => settings.max_count = Some(number),
             "age" => settings.max_age_ms = Some(number),
             "from" => settings.truncate_before = Some(Revision(number)),
-            other => panic!("{other} is no setting"),
+            other => panic!("{other} is not a setting"),
         }
     }
     PutSettings { stream, settings }
@@ -249,7 +249,7 @@ pub(crate) fn name(name: &str) -> StreamName<'static> {
     StreamName::new(name.to_string()).unwrap()
 }
 
-/// A short text is its own hash, so that names can be read back from the state.
+/// A short text is its own hash, so that names can be recovered from the state.
 fn hash(text: &str) -> u128 {
     text.bytes().fold(0, |hash, byte| (hash << 8) | u128::from(byte))
 }
@@ -259,7 +259,7 @@ fn unhash(hash: u128) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
-fn tell(outcome: &Outcome) -> String {
+fn describe(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Appended(appended) => revisions(appended),
         Outcome::Transacted { replayed, writes } => {
@@ -272,14 +272,14 @@ fn tell(outcome: &Outcome) -> String {
         Outcome::StreamDeleted { last: None } => "nothing to delete".to_string(),
         Outcome::Progressed { more: true } => "more".to_string(),
         Outcome::Progressed { more: false } => "no more".to_string(),
-        Outcome::Refused(refusal) => tell_refusal(refusal),
+        Outcome::Refused(refusal) => describe_refusal(refusal),
     }
 }
 
-fn tell_refusal(refusal: &Refusal) -> String {
+fn describe_refusal(refusal: &Refusal) -> String {
     match refusal {
         Refusal::WrongRevision { part, current: Some(current) } => format!("part {part} is at {current}"),
-        Refusal::WrongRevision { part, current: None } => format!("part {part} is not there"),
+        Refusal::WrongRevision { part, current: None } => format!("part {part} has no stream"),
         Refusal::EventConflict { write, event, revision: Some(revision) } => {
             format!("event {event} of write {write} is not revision {revision}")
         }
@@ -287,13 +287,13 @@ fn tell_refusal(refusal: &Refusal) -> String {
             format!("event {event} of write {write} is twice in the request")
         }
         Refusal::KeyConflict { differs: KeyDifference::Content } => {
-            "the key is another request's".to_string()
+            "the key belongs to another request".to_string()
         }
         Refusal::KeyConflict { differs: KeyDifference::Precondition } => {
             "the key had another precondition".to_string()
         }
         Refusal::KeysFull => "keys full".to_string(),
-        Refusal::TruncateBeyondEnd { next } => format!("it ends before {next}"),
+        Refusal::TruncateBeyondEnd { next } => format!("the stream ends before {next}"),
         Refusal::Unsupported => "unsupported".to_string(),
         Refusal::StreamFull => "the stream is full".to_string(),
     }

@@ -1,8 +1,8 @@
 //! Checks and writes that are applied together or not at all.
 //!
 //! *Either every check holds for the state before the transaction and every write is done, or nothing is.*
-//! The writes are done one after another, so the second append to a stream sees what the first has appended.
-//! If the streams already hold all the events of all the writes, the outcome says where they are, and nothing
+//! The writes are done one after another, so a second append to a stream sees what the first one appended. If
+//! the streams already hold all the events of all the writes, the outcome says where they are, and nothing
 //! else is checked.
 
 use crate::heads::{Head, Stream, is_as_expected};
@@ -112,14 +112,14 @@ mod tests {
     }
 
     #[test]
-    fn checks_hold_for_the_state_before() {
+    fn checks_apply_to_the_state_before_the_transaction() {
         check(&[
             ("append cart a", "check cart if 0, append order b", "done: 0", "cart 0a, order 0b"),
             ("append cart a", "check cart if 1, append order b", "part 0 is at 0", "cart 0a"),
             (
                 "append cart a",
                 "check cart if exists, check order if exists, append order b",
-                "part 1 is not there",
+                "part 1 has no stream",
                 "cart 0a",
             ),
             ("", "check cart if none, append cart a", "done: 0", "cart 0a"),
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_write_finds_what_the_writes_before_it_have_left() {
+    fn a_write_sees_the_effects_of_earlier_writes() {
         check(&[
             ("append cart a", "append cart if 0 b, append cart if 1 c", "done: 1, 2", "cart 0a 1b 2c"),
             ("", "append cart if none a, append cart if exists b", "done: 0, 1", "cart 0a 1b"),

@@ -1,5 +1,5 @@
-//! Clients. Each does one thing at a time and retries it until it has an outcome. Now and then it repeats a
-//! request that was acknowledged long ago.
+//! Clients. Each sends one command at a time and retries it until it has an outcome. Now and then it repeats
+//! a command that was acknowledged long ago.
 
 use crate::ledger::{Acknowledged, Ledger, events_of};
 use model::{
@@ -40,7 +40,7 @@ impl Client {
         Self { number, made: 0, pending: None, remembered: Vec::new() }
     }
 
-    /// The command to send now: the same one as before if that has no outcome yet.
+    /// The command to send now. It is the previous one if that has no outcome yet.
     pub fn send(&mut self, rng: &mut Rng, ledger: &mut Ledger) -> Command<'static> {
         if let Some((command, sent)) = &mut self.pending {
             if *sent == Sent::First {
@@ -65,13 +65,13 @@ impl Client {
     /// # Errors
     /// The outcome contradicts a promise.
     pub fn receive(&mut self, outcome: &Outcome, ledger: &mut Ledger) -> Result<(), String> {
-        let (command, sent) = self.pending.take().ok_or("an outcome that nobody waits for")?;
+        let (command, sent) = self.pending.take().ok_or("an outcome that no client waits for")?;
         ledger.answered(self.number);
         let writes: Vec<&Appended> = match outcome {
             Outcome::Appended(appended) => vec![appended],
             Outcome::Transacted { writes, .. } => writes.iter().collect(),
             Outcome::SettingsPut | Outcome::StreamDeleted { .. } => vec![],
-            // A stream's only writer knows its revision, so nothing is refused here.
+            // The only writer of a stream knows its revision, so no command is refused.
             other => return Err(format!("client {} got {other:?} to {command:?}", self.number)),
         };
         let appended: Vec<_> = writes.iter().flat_map(|appended| &appended.events).collect();
@@ -152,7 +152,7 @@ impl Client {
         }
     }
 
-    /// Appends to a stream that keeps few events, or sets it to keep few.
+    /// Appends to a stream that keeps few events, or first sets it to keep few.
     fn trim(&mut self, rng: &mut Rng, ledger: &mut Ledger) -> Command<'static> {
         let stream = format!("trimmed-{}", self.number);
         if ledger.removable.insert(stream.clone()) {
@@ -172,7 +172,7 @@ impl Client {
         Command::Append(self.append(rng, &stream, Expected::Any, Ids::Client))
     }
 
-    /// The revision at which a stream's only writer knows it to be.
+    /// The revision that the only writer of a stream expects it to have.
     fn expected(&self, stream: &str, ledger: &Ledger) -> Expected {
         let events = ledger.acknowledged.get(stream);
         let last = events.and_then(|events| events.values().map(|event| event.revision).max());
@@ -219,7 +219,7 @@ fn slot(stream: &str) -> Slot {
     model::slot_of(model::Namespace::ROOT, stream)
 }
 
-/// A name of the workload's own. It is always valid.
+/// A stream name of the workload, which is always valid.
 fn name(name: &str) -> StreamName<'static> {
     match StreamName::new(name.to_owned()) {
         Ok(name) => name,

@@ -1,4 +1,5 @@
-//! What clients know: what was acknowledged where, and which requests have no outcome yet.
+//! What the clients know: which events were acknowledged and where they are, and which requests have no
+//! outcome yet.
 
 use model::{Append, Command, Position, Revision, Write};
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,10 +13,10 @@ pub struct Acknowledged {
     pub position: Position,
 }
 
-/// What is known in one run.
+/// What the clients of one run know.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    /// For each stream, where each event is.
+    /// Where each acknowledged event is, by stream.
     pub acknowledged: BTreeMap<String, BTreeMap<EventText, Acknowledged>>,
     /// For each client, the events without an outcome yet: either all of them exist or none.
     pub unknown: BTreeMap<u64, BTreeSet<(String, EventText)>>,
@@ -26,26 +27,26 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// A client sends a command, perhaps again.
+    /// A client sends a new command.
     pub fn asked(&mut self, client: u64, command: &Command<'static>) {
         self.unknown.insert(client, events_of(command).into_iter().collect());
     }
 
-    /// A client has an outcome.
+    /// A client has received an outcome.
     pub fn answered(&mut self, client: u64) {
         self.unknown.remove(&client);
     }
 
     /// # Errors
     /// The same event was acknowledged before with another position.
-    pub fn acknowledge(&mut self, stream: &str, text: &str, place: Acknowledged) -> Result<(), String> {
+    pub fn acknowledge(&mut self, stream: &str, text: &str, event: Acknowledged) -> Result<(), String> {
         let events = self.acknowledged.entry(stream.to_owned()).or_default();
         match events.get(text) {
-            Some(before) if *before != place => {
-                Err(format!("{text} in {stream} was acknowledged at {before:?} and then at {place:?}"))
+            Some(before) if *before != event => {
+                Err(format!("{text} in {stream} was acknowledged at {before:?} and then at {event:?}"))
             }
             _ => {
-                events.insert(text.to_owned(), place);
+                events.insert(text.to_owned(), event);
                 Ok(())
             }
         }

@@ -15,10 +15,10 @@
 //! |---|---|
 //! | [`machine`] | one computer: disks, clocks, and the process that runs on it, if any |
 //! | [`process`] | the running node with its log and flush threads, as steps |
-//! | [`clients`] | the clients: each does one thing at a time and retries it until it has an outcome |
+//! | [`clients`] | the clients: each sends one command at a time and retries it until it has an outcome |
 //! | [`ledger`] | what was acknowledged, and which requests have no outcome yet |
 //! | [`checkers`] | the promises, one in each file |
-//! | [`run`] | a seed from beginning to end |
+//! | [`run`] | one seed from beginning to end |
 
 pub mod checkers;
 pub mod clients;

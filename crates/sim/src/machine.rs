@@ -81,7 +81,7 @@ impl Machine {
     }
 
     /// Makes a disk fail: either one of its next operations fails, or it has space for only a little more.
-    /// The process must end because of it, and acknowledge nothing that it could not keep.
+    /// The process must then end, and must not acknowledge anything that it could not make durable.
     pub fn fail_soon(&mut self, rng: &mut Rng) {
         let disk = if rng.one_in(2) { &self.log_disk } else { &self.body_disk };
         self.ailing = true;
@@ -109,7 +109,7 @@ impl Machine {
         self.body_disk = self.body_disk.crash(&mut || rng.next_u64());
     }
 
-    /// The process ends in good order, and the machine stays up.
+    /// The process has stopped gracefully, and the machine stays up.
     pub fn stopped(&mut self) {
         self.process = None;
         self.ailing = false;

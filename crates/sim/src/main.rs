@@ -1,7 +1,7 @@
 //! `sim [--seeds N] [--from SEED] [--mutant NAME] [--hash] [--echo]` runs seeds and prints what failed. With
 //! `--hash` it prints one line for each seed, to compare between processes.
 //!
-//! Exits with 0 when no seed failed and as many counted as were asked for.
+//! Exits with 0 if no seed failed and the requested number of seeds counted.
 
 use sim::run::RunOptions;
 use sim::trace::Echo;
@@ -62,7 +62,7 @@ fn print_hash(arguments: &Arguments, report: &Report) {
 
 fn failed(failure: &Failure) -> ExitCode {
     eprintln!("{failure}");
-    eprintln!("again: cargo run --release -p sim -- --from {} --seeds 1 --echo", failure.seed);
+    eprintln!("to repeat it: cargo run --release -p sim -- --from {} --seeds 1 --echo", failure.seed);
     ExitCode::FAILURE
 }
 
@@ -78,7 +78,7 @@ fn arguments() -> Result<Arguments, String> {
             "--mutant" => parsed.mutant = value()?.parse()?,
             "--hash" => parsed.hash = true,
             "--echo" => parsed.echo = Echo::On,
-            other => return Err(format!("{other} is not known")),
+            other => return Err(format!("unknown argument {other}")),
         }
     }
     Ok(parsed)

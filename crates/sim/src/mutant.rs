@@ -1,4 +1,4 @@
-//! Deliberate bugs. If one of them is not caught, the checkers prove nothing.
+//! Deliberate bugs. The checkers must catch each of them.
 
 use std::str::FromStr;
 
@@ -7,9 +7,9 @@ use std::str::FromStr;
 pub enum Mutant {
     #[default]
     None,
-    /// The log reports a write as durable once it was submitted, before its sync.
+    /// The log reports a write as durable when it was only submitted, before its sync.
     AnswerBeforeSync,
-    /// A start takes the state to be older than it is, and applies entries a second time.
+    /// A start believes that the state is older than it is, and applies entries a second time.
     ForgottenAppliedIndex,
 }
 
@@ -21,7 +21,7 @@ impl FromStr for Mutant {
             "none" => Ok(Self::None),
             "answer-before-sync" => Ok(Self::AnswerBeforeSync),
             "forgotten-applied-index" => Ok(Self::ForgottenAppliedIndex),
-            other => Err(format!("no mutant is called {other}")),
+            other => Err(format!("unknown mutant {other}")),
         }
     }
 }

@@ -20,7 +20,7 @@ pub type SimEngine = RaftEngine<SimState, GroupLog<MemoryDisk>>;
 pub type SimInput = Input<RaftCompletion, Waiters>;
 pub type SimOutput = Output<RaftIo<MemoryFlush>, Waiters>;
 
-/// The replies: who waits for a result.
+/// The replies identify who waits for a result.
 #[derive(Clone, Copy, Debug)]
 pub struct Waiters;
 
@@ -45,7 +45,7 @@ pub enum Ended {
     Log(#[from] LogError),
     #[error("bodies: {0}")]
     Bodies(#[from] BodyError),
-    #[error("the bodies end at {at}, and the state says {end}")]
+    #[error("the bodies end at byte {at}, but the state refers to bodies up to byte {end}")]
     Ends { at: u64, end: u64 },
     #[error("engine: {0}")]
     Engine(#[from] node::EngineError),
@@ -142,8 +142,8 @@ impl Process {
         matches!(self.disk_work.front(), Some(DiskWork::FlushState { .. }))
     }
 
-    /// Gives the node one input. Does the work that its outputs need from disks, and returns the other
-    /// outputs together with the work that is due later.
+    /// Gives the node one input. Does the disk work that must be done at once, and returns the other outputs
+    /// and the work that is due later.
     ///
     /// # Errors
     /// [`Ended`].
@@ -225,7 +225,7 @@ impl Process {
         Ok((reports, more))
     }
 
-    /// The log has been idle, so it records its durable end.
+    /// The log is idle, so the log thread records its durable end.
     ///
     /// # Errors
     /// [`Ended`].

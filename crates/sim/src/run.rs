@@ -1,4 +1,4 @@
-//! A seed from beginning to end.
+//! Runs one seed from beginning to end.
 
 use crate::checkers::as_of::ClosedTimes;
 use crate::checkers::clocks::Clocks;
@@ -40,7 +40,7 @@ pub struct Report {
     pub acknowledgements: u64,
     pub replays: u64,
     pub crashes: u64,
-    /// Whether it crashed after enough acknowledgements to prove anything.
+    /// Whether it crashed after enough acknowledgements to count.
     pub counts: bool,
 }
 
@@ -54,7 +54,7 @@ pub struct Failure {
 
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "seed {} fails at step {}: {}", self.seed, self.step, self.what)
+        write!(f, "seed {} failed at step {}: {}", self.seed, self.step, self.what)
     }
 }
 
@@ -73,7 +73,7 @@ enum Event {
     Crash,
     /// A disk begins to fail: one of its next operations, or every one that needs more space.
     Fail,
-    /// The process stops in good order. The next start must replay nothing.
+    /// The process stops gracefully. The next start must replay nothing.
     Stop,
     StepWall,
     CloseTime,
@@ -97,7 +97,7 @@ struct World {
     clocks: Clocks,
     crashes: u64,
     counts: bool,
-    /// The process was stopped in good order, so the next start must replay nothing.
+    /// The process was stopped gracefully, so the next start must replay nothing.
     stopped_well: bool,
     stopping: bool,
 }
@@ -221,7 +221,7 @@ impl World {
         self.step(Input::Requests(vec![Request::Command { command, reply: number }]))
     }
 
-    /// Gives one input, and everything that follows from it at once.
+    /// Gives the node one input, and then all inputs that follow from it immediately.
     fn step(&mut self, input: SimInput) -> Result<(), String> {
         let mut inputs = vec![input];
         while let Some(input) = inputs.pop() {
@@ -254,7 +254,7 @@ impl World {
             }
             Output::Ready { replayed_entries } => {
                 if std::mem::take(&mut self.stopped_well) && replayed_entries > 0 {
-                    return Err(format!("a start after a good stop replayed {replayed_entries} entries"));
+                    return Err(format!("a start after a graceful stop replayed {replayed_entries} entries"));
                 }
                 self.check()?;
             }
@@ -281,7 +281,7 @@ impl World {
 
     fn answered(&mut self, client: u64, result: Result<Outcome, Unavailable>) -> Result<(), String> {
         if !self.waiting.remove(&client) {
-            return Err(format!("client {client} was answered twice"));
+            return Err(format!("client {client} received two results"));
         }
         match result {
             Ok(outcome) => {
@@ -344,7 +344,7 @@ impl World {
         }
     }
 
-    /// The process ended by itself. Only a prepared crash or a failing disk may cause that.
+    /// The process ended on its own. Only a prepared crash or a failing disk may cause that.
     fn ended(&mut self, ended: &Ended) -> Result<(), String> {
         if !is_crash(ended) && !self.machine.is_ailing() {
             return Err(format!("the process ended: {ended}"));

@@ -1,4 +1,4 @@
-//! Events in virtual time. Those of one moment happen in the order in which they were scheduled.
+//! Events in virtual time. Events of the same moment happen in the order in which they were scheduled.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The in-memory state of a simulated node. A mutant may make it forget how far it had come.
+//! The in-memory state of a simulated node. A mutant can make it forget its progress.
 
 use model::{KeyRange, Order, Value, View, ViewError, WriteSet, view::Visit};
 use storage::memory_state::{MemoryCompactor, MemoryFlush, MemoryReader, MemoryState};

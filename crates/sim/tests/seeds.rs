@@ -1,10 +1,10 @@
-//! The simulation that runs for every commit: enough seeds, the same run in every process, and a test of the
-//! tests.
+//! The simulation that runs for every commit: many seeds, the same run in every process, and mutants that
+//! must be caught.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
 
 use std::process::{Command, Output};
 
-/// How many seeds must count: those that crashed after at least ten acknowledgements.
+/// How many seeds must count. A seed counts if it crashed after at least ten acknowledgements.
 const SEEDS: &str = "500";
 
 fn sim(arguments: &[&str]) -> Output {
@@ -21,7 +21,7 @@ fn every_promise_holds_under_every_seed() {
 }
 
 #[test]
-fn a_seed_is_the_same_run_in_every_process() {
+fn a_seed_gives_the_same_run_in_every_process() {
     let hashes = || String::from_utf8(sim(&["--from", "1", "--seeds", "20", "--hash"]).stdout).expect("text");
     let (first, second) = (hashes(), hashes());
     assert!(first.lines().count() >= 20);
@@ -39,7 +39,7 @@ fn is_caught(mutant: &str) {
 }
 
 #[test]
-fn an_answer_before_the_sync_is_caught() {
+fn an_outcome_before_the_sync_is_caught() {
     is_caught("answer-before-sync");
 }
 

@@ -187,7 +187,7 @@ fn disk_work(
     let cpu = thread_cpu().map_err(failed)?;
     let mut waiting = None;
     while let Some(Work::Flush(job)) = waiting.take().or_else(|| orders.recv().ok()) {
-        // The node may have ended, so a failed send is no error.
+        // The node may have ended, so a failed send is not an error.
         let _ = reports.send(job.run()?);
         while waiting.is_none() && compactor.step()? == Due::More {
             waiting = orders.try_recv().ok();

@@ -1,13 +1,14 @@
-//! The data directory: which store it holds, in which version, and that only one node at a time uses it.
+//! The data directory. Opening it checks which store it holds and in which version, and makes sure that only
+//! one node at a time uses it.
 //!
 //! ```text
-//! STORE     says that this is a store, in which format, and its id; written last when a store is created
-//! LOCK      locked while a node runs; holds its process id for the message to the one who comes second
+//! STORE     says that this is a store, its format and its id; written last when a store is created
+//! LOCK      locked while a node runs; holds its process id, for the error message of a second node
 //! log/      bodies/      state/
 //! ```
 //!
-//! A directory that holds anything else is not touched, so that a wrong path does not become a store. If
-//! creating a store was interrupted, the next start continues it.
+//! A directory that holds anything else is not touched, so that a wrong path does not become a store. If the
+//! creation of a store was interrupted, the next start completes it.
 
 use crate::real_disk::RealDisk;
 use format::header::{HeaderError, StoreHeader, StoreId};
@@ -37,7 +38,7 @@ pub enum DirectoryError {
     /// It holds something that is not a store.
     #[error("{path} is not empty and is not a Mainstay store: it holds `{found}`")]
     NotAStore { path: String, found: String },
-    /// The file that says what the directory is cannot be read, or is not what was written.
+    /// The file that describes the store is damaged.
     #[error("{path} is damaged: {why}")]
     Damaged { path: String, why: HeaderError },
     #[error("{path}: {source}")]
@@ -156,14 +157,14 @@ fn lock(path: &Path) -> Result<File, DirectoryError> {
         Ok(()) => {}
         Err(rustix::io::Errno::WOULDBLOCK) => {
             let mut holder = String::new();
-            // This is only for the message: what cannot be read is left out.
+            // The process id is only for the message. If it cannot be read, it is left out.
             let _ = file.read_to_string(&mut holder);
             let process = holder.trim().parse().ok();
             return Err(DirectoryError::Locked { path: path.display().to_string(), process });
         }
         Err(errno) => return Err(failed(errno.into())),
     }
-    // On a full disk the message lacks the process id. The lock holds all the same.
+    // On a full disk, the message lacks the process id. The lock still holds.
     let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
     Ok(file)
 }
@@ -184,7 +185,8 @@ fn read_store(path: &Path, bytes: &[u8]) -> Result<StoreId, DirectoryError> {
     }
 }
 
-/// Writes the file that makes the directory a store. It is complete and durable before it gets its name.
+/// Writes the file that makes the directory a store. The file is complete and durable before it gets its
+/// final name.
 fn create_store(path: &Path) -> io::Result<StoreId> {
     let mut id = [0; 16];
     let mut drawn = 0;
@@ -227,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_in_use_is_refused_and_its_user_named() {
+    fn a_directory_in_use_is_refused_and_its_process_named() {
         let scratch = scratch();
         let first = DataDirectory::open(scratch.path()).expect("created");
         let error = DataDirectory::open(scratch.path()).expect_err("in use");
@@ -286,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_creation_that_was_cut_short_goes_on() {
+    fn an_interrupted_creation_is_completed() {
         let scratch = scratch();
         std::fs::create_dir(scratch.path().join(LOST_AND_FOUND)).expect("created");
         std::fs::write(scratch.path().join(LOCK_NAME), "").expect("written");

@@ -36,7 +36,7 @@ pub trait Disk: Clone + Debug + Send + Sync + 'static {
     /// The error of the disk.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
 
-    /// Removes a file's name. Whoever has the file open can continue to use it.
+    /// Removes a file's name. Handles that are already open stay usable.
     ///
     /// # Errors
     /// `NotFound`, or the error of the disk.
@@ -57,7 +57,7 @@ pub trait DiskFile: Debug + Send + Sync + 'static {
     /// `StorageFull`, or the error of the disk. Part of the bytes may have been written.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
 
-    /// Reads up to `buffer.len()` bytes at `offset`. It reads fewer only at the end of the file.
+    /// Reads up to `buffer.len()` bytes at `offset`: fewer only at the end of the file.
     ///
     /// # Errors
     /// The error of the disk.
@@ -84,7 +84,7 @@ pub trait DiskFile: Debug + Send + Sync + 'static {
     fn set_len(&self, len: u64) -> io::Result<()>;
 
     /// Reserves space, so that no later write below `len` fails for lack of it. The file's length and content
-    /// stay the same. A disk that cannot reserve space at least checks that it has enough now.
+    /// stay the same. A disk that cannot reserve space only checks that it has enough now.
     ///
     /// # Errors
     /// `StorageFull`, or the error of the disk.
@@ -97,7 +97,7 @@ pub trait DiskFile: Debug + Send + Sync + 'static {
     fn sync(&self) -> io::Result<()>;
 }
 
-/// Whether an error means that there is no space: on the disk, in the quota, or in the permitted file size.
+/// Whether an error means lack of space: the disk is full, or a quota or the maximum file size is reached.
 #[must_use]
 pub fn is_no_space(error: &io::Error) -> bool {
     use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};

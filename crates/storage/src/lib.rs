@@ -1,6 +1,6 @@
 //! What a node keeps on disk: the log, the bodies, and the ordered key-value state.
 //!
-//! This crate knows no Raft, no rule of the domain and no thread. Its callers say when to sync and flush.
+//! This crate knows no Raft, no rule of the domain and no thread. Its callers decide when to sync and flush.
 
 pub mod bodies;
 pub mod directory;

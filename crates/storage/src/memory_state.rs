@@ -1,7 +1,8 @@
 //! A state store in memory with a simulated disk, for simulation and tests.
 //!
-//! It guarantees what every store does. A commit is atomic with its progress. A crash falls back to the last
-//! completed flush or, if the caller chooses so, to a flush that had begun. It knows no files and no time.
+//! It gives the same guarantees as every store. A commit is atomic with its progress. A crash falls back to
+//! the last completed flush or, if the caller chooses so, to a flush that had begun. It knows no files and no
+//! time.
 //!
 //! Rows are kept in sorted chunks behind `Arc`s. Readers, a flush under way and the simulated disk each hold
 //! the chunks as they were. A commit copies only the chunks that it changes and that something else holds.
@@ -160,7 +161,7 @@ impl State for MemoryState {
         let number = durable.flushes_begun;
         match &mut durable.begun {
             Some(begun) if begun.refused => (begun.number, begun.refused) = (number, false),
-            Some(_) => return Err(StateError::Failed("a flush is out already".to_owned())),
+            Some(_) => return Err(StateError::Failed("a flush is already running".to_owned())),
             none => {
                 let bytes = std::mem::take(&mut self.unflushed_bytes);
                 *none = Some(Begun { number, image: self.image.clone(), bytes, refused: false });
@@ -207,7 +208,7 @@ impl FlushJob for MemoryFlush {
         let mut durable = self.disk.lock();
         if durable.space == Space::Full {
             durable.begun.iter_mut().for_each(|begun| begun.refused = true);
-            return Err(StateError::NoSpace("imagined".to_owned()));
+            return Err(StateError::NoSpace("simulated".to_owned()));
         }
         match durable.begun.take() {
             Some(begun) if begun.number == self.number => {
@@ -325,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flush_that_met_a_full_disk_is_given_again() {
+    fn a_flush_that_found_a_full_disk_can_run_again() {
         let disk = MemoryStateDisk::new();
         let mut state = MemoryState::open(&disk);
         put(&mut state, 1);
@@ -339,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crash_falls_back_to_the_last_completed_flush_or_one_begun() {
+    fn a_crash_falls_back_to_the_last_completed_flush_or_to_one_that_had_begun() {
         for (begun_flush, left) in [(BegunFlush::Lost, 1), (BegunFlush::Completed, 2)] {
             let disk = MemoryStateDisk::new();
             let mut state = MemoryState::open(&disk);
@@ -351,7 +352,7 @@ mod tests {
             state.crash(begun_flush);
             assert_eq!(state.progress(), at(left));
             assert_eq!(state.get(&[7]).unwrap(), Some(left.to_be_bytes().to_vec()));
-            assert!(job.run().is_err(), "a job of before the crash cannot complete");
+            assert!(job.run().is_err(), "a job from before the crash cannot complete");
             assert_eq!(disk.progress(), at(left));
         }
     }

@@ -1,7 +1,7 @@
 //! [`Disk`] over a directory of the operating system.
 //!
-//! A sync is fdatasync, and that of a directory is fsync. Nothing is retried: an error goes to the caller as
-//! it is.
+//! A file is synced with fdatasync, and a directory with fsync. Nothing is retried after an error, except an
+//! interrupted system call.
 
 use crate::disk::{Disk, DiskFile};
 use rustix::fs::{FallocateFlags, fallocate, fstatvfs};
@@ -125,7 +125,7 @@ impl DiskFile for RealFile {
             match fallocate(&self.0, FallocateFlags::KEEP_SIZE, 0, len) {
                 Ok(()) => return Ok(()),
                 Err(Errno::INTR) => {}
-                Err(Errno::OPNOTSUPP | Errno::NOSYS) => return self.has_room(len),
+                Err(Errno::OPNOTSUPP | Errno::NOSYS) => return self.has_space(len),
                 Err(errno) => return Err(errno.into()),
             }
         }
@@ -138,7 +138,7 @@ impl DiskFile for RealFile {
 
 impl RealFile {
     /// For file systems without reservations: checks that there is space now.
-    fn has_room(&self, len: u64) -> io::Result<()> {
+    fn has_space(&self, len: u64) -> io::Result<()> {
         let wanted = len.saturating_sub(self.0.metadata()?.len());
         let disk = fstatvfs(&self.0)?;
         if disk.f_bavail.saturating_mul(disk.f_frsize) < wanted {

@@ -6,17 +6,17 @@
 //! state is exactly that of the last flushed progress, and the log is replayed from there.
 //!
 //! ```text
-//!   commit ──▶ memory ──begin_flush──▶ FlushJob ──run──▶ durable      (one job out at a time)
+//!   commit ──▶ memory ──begin_flush──▶ FlushJob ──run──▶ durable      (one job at a time)
 //!                                                          │
-//!                                   Compactor::step ◀──────┘          (until it says nothing is due)
+//!                                   Compactor::step ◀──────┘          (until nothing is due)
 //! ```
 //!
 //! `commit` and `begin_flush` run on the node's thread and do no disk work. `FlushJob::run` and
-//! `Compactor::step` do the disk work, on a thread of the caller's. A store starts no thread of its own.
+//! `Compactor::step` do the disk work, on the caller's thread. A store starts no thread of its own.
 
 use model::{Index, Term, View, WriteSet};
 
-/// How far a node's state has come. It is written in the same batch as the data.
+/// How far a node's state has progressed. It is written in the same batch as the data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     /// The last applied entry.
@@ -26,10 +26,10 @@ pub struct Progress {
     pub bodies_end: u64,
 }
 
-/// Why the state could not be read or written. The node must stop.
+/// Why the state could not be read or written. Except after `NoSpace`, the node must stop.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
-    /// The disk failed, or the store's use of it did. The last completed flush is still durable.
+    /// The disk failed, or the store was used incorrectly. The last completed flush is still durable.
     #[error("the state store failed: {0}")]
     Failed(String),
     /// What was read is not what was written.
@@ -108,12 +108,12 @@ pub trait State: View + 'static {
     fn figures(&self) -> StateFigures;
 
     /// Takes what is in memory as one flush, to be run elsewhere. Later commits belong to the next flush. The
-    /// body file must be synced to `progress().bodies_end` before the job runs. Only one job may be out at a
+    /// body file must be synced to `progress().bodies_end` before the job runs. Only one job may exist at a
     /// time. If there is nothing to flush, the job does nothing and returns the durable progress. After a job
     /// that ended with [`StateError::NoSpace`], this returns the same flush again.
     ///
     /// # Errors
-    /// A flush is out already, or an earlier one failed, or the node must stop.
+    /// A flush is already running, or an earlier one failed. The node must stop.
     fn begin_flush(&mut self) -> Result<Self::Flush, StateError>;
 
     fn compactor(&self) -> Self::Compactor;
@@ -127,7 +127,7 @@ pub trait Reader: View + Clone + Send + Sync + 'static {
 
 /// A flush that has begun.
 pub trait FlushJob: Send + 'static {
-    /// Makes it durable and returns the progress it holds.
+    /// Makes the rows durable and returns their progress.
     ///
     /// # Errors
     /// [`StateError::NoSpace`]. After any other error the node must stop: a sync that failed once may report

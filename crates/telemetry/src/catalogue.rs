@@ -85,11 +85,11 @@ families! {
         "Commands that were refused, for example because the expected revision was wrong";
 
     ENTRY_COMMANDS = Histogram "mainstay_entry_commands" None []
-        "Commands in one entry, which are committed together";
+        "Commands of requests in one entry, which are committed together; the node's own commands do not count";
     ENTRY_BYTES = Histogram "mainstay_entry_size" Bytes []
         "Size of one entry in the log";
     LOG_SYNC = Histogram "mainstay_log_sync" Seconds []
-        "Time to make one write of the log durable with fdatasync";
+        "Time of one fdatasync of the log, which makes all writes before it durable";
     APPLY = Histogram "mainstay_apply" Seconds []
         "Time to apply one committed entry to the state in memory";
     FLUSH = Histogram "mainstay_flush" Seconds []
@@ -108,7 +108,7 @@ families! {
     STATE_CACHE = Gauge "mainstay_state_cache" Bytes []
         "Blocks of the state's tables that are cached in memory for reads";
     BODIES_BYTES = Gauge "mainstay_bodies" Bytes []
-        "Size of the event bodies on disk, including removed events whose segment was not rewritten yet";
+        "Size of the event bodies on disk, including removed events whose segment has not been rewritten yet";
     BODIES_DEAD = Gauge "mainstay_bodies_dead" Bytes []
         "Estimated size of removed events that are still on disk: each counts as the mean event of its segment";
 
@@ -117,13 +117,13 @@ families! {
     READ_ONLY = Gauge "mainstay_read_only" None []
         "1 while the node is read-only because its disk is out of space";
     REPLAYED_ENTRIES = Gauge "mainstay_replayed_entries" None []
-        "Entries that this start applied again from the log; 0 after a graceful stop";
+        "Entries from the log that this start applied again; 0 after a graceful stop";
     START = Gauge "mainstay_start_duration" Seconds []
         "Time from the start of the process until the node was ready";
     WALL_AHEAD = Gauge "mainstay_wall_ahead" Seconds []
         "How far the newest entry's time of day is ahead of this machine's clock; alert above 1";
     LAST_VISIBLE = Gauge "mainstay_last_visible_timestamp" Seconds []
-        "Time of day up to which events are visible, since 1970";
+        "Recorded time of the newest visible event, since 1970";
 
     SUBSCRIBERS = Gauge "mainstay_subscribers" None []
         "Subscribers that are connected";
@@ -133,11 +133,11 @@ families! {
         "Subscriptions that ended because retention removed events that they had not read yet";
 
     QUEUE_DEPTH = Gauge "mainstay_queue_depth" None ["queue"]
-        "How much is in a bounded queue, in the queue's own unit";
+        "How full a bounded queue is, in the queue's own unit";
     QUEUE_BOUND = Gauge "mainstay_queue_bound" None ["queue"]
         "Bound of the queue, in its own unit";
     QUEUE_REFUSED = Counter "mainstay_queue_refused" None ["queue"]
-        "Requests that found the queue full, and were turned away or had to wait";
+        "Requests that found the queue full and were rejected or had to wait";
 
     PROCESS_CPU = Counter "process_cpu" Seconds []
         "User and system CPU time of the process";
@@ -155,10 +155,10 @@ families! {
         "Always 1; the labels say what is running";
 }
 
-/// The bounded queues. Each has a depth, a bound, and a count of how often the bound was reached.
+/// The bounded queues. Each has a depth, a bound, and a count of how often a request found it full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Queue {
-    /// Requests on their way to the node.
+    /// Requests in the node's mailbox, and commands that wait in the node or are in flight.
     Mailbox,
     /// Bytes of commands that wait in the node or are in flight.
     WaitingBytes,
@@ -212,7 +212,9 @@ impl Queue {
     #[must_use]
     pub const fn counts(self) -> &'static str {
         match self {
-            Self::Mailbox => "requests on their way to the node",
+            Self::Mailbox => {
+                "requests in the node's mailbox, and commands that wait in the node or are in flight"
+            }
             Self::WaitingBytes => "bytes of commands that wait in the node or are in flight",
             Self::LogWrites => "writes handed to the log thread and not yet durable",
             Self::BodyReads => "read jobs that are running or waiting",

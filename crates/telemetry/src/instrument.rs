@@ -46,7 +46,7 @@ impl Gauge {
     }
 }
 
-/// Counts one in a [`Gauge`] until it is dropped.
+/// Holds a [`Gauge`] one higher until it is dropped.
 #[derive(Debug)]
 pub struct Held<'a>(&'a Gauge);
 
@@ -84,15 +84,15 @@ impl TimeGauge {
     }
 }
 
-/// The upper bounds of a histogram's buckets in the observed unit, and how many of these make one unit of the
-/// metric.
+/// The upper bounds of a histogram's buckets, in the observed unit, and how many observed units make one unit
+/// of the metric.
 #[derive(Clone, Copy, Debug)]
 pub struct Scale {
     bounds: &'static [u64],
     per_unit: f64,
 }
 
-/// Observed in nanoseconds and shown in seconds: 50 µs (a fast fdatasync takes 70) to 10 s (a time-out).
+/// Observed in nanoseconds and shown in seconds: from 50 µs (a fast fdatasync takes 70) to 10 s (a timeout).
 pub const DURATIONS: Scale = Scale {
     bounds: &[
         50_000,
@@ -112,7 +112,7 @@ pub const DURATIONS: Scale = Scale {
     ],
     per_unit: 1e9,
 };
-/// 1 to 1,024: the commands of an entry.
+/// 0 to 1,024: the commands of an entry.
 pub const COUNTS: Scale = Scale { bounds: &[0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024], per_unit: 1.0 };
 /// 256 bytes to 16 MiB.
 pub const SIZES: Scale = Scale {
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_held_gauge_goes_back_when_its_holder_is_dropped() {
+    fn a_held_gauge_falls_back_when_its_holder_is_dropped() {
         let gauge = Gauge::default();
         let first = gauge.hold();
         let second = gauge.hold();

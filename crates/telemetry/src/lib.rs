@@ -1,4 +1,4 @@
-//! What a running process shows of itself: metrics and their catalogue, spans, trace ids, and logs.
+//! What a running process reports about itself: metrics and their catalogue, spans, trace ids, and logs.
 //!
 //! Counting is a relaxed atomic addition. It takes no lock, no look-up and no allocation. This crate does not
 //! depend on what it measures: it mentions events only in the catalogue's descriptions.

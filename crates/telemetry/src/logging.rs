@@ -39,7 +39,7 @@ pub enum LogError {
         filter: String,
         why: String,
     },
-    /// Logging is set up already.
+    /// Logging was already set up.
     Twice,
 }
 

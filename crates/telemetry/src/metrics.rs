@@ -8,7 +8,7 @@ use crate::subscribers::Subscribers;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-/// The program that is running.
+/// Describes the running program.
 #[derive(Clone, Copy, Debug)]
 pub struct Build {
     pub version: &'static str,
@@ -17,7 +17,7 @@ pub struct Build {
 }
 
 impl Build {
-    /// A program of the given version, built like this crate.
+    /// A program of the given version, with the profile and target of this crate.
     #[must_use]
     pub const fn of(version: &'static str) -> Self {
         let profile = if cfg!(debug_assertions) { "debug" } else { "release" };

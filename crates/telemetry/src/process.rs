@@ -4,7 +4,7 @@
 use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The unit of CPU time in `/proc`. It is 100 on every architecture on which Linux runs Rust.
+/// The unit of CPU time in `/proc`. It is 100 on every Linux architecture that Rust supports.
 const TICKS_PER_SECOND: f64 = 100.0;
 const PAGE_KIB: u64 = 1_024;
 
@@ -29,7 +29,7 @@ impl Process {
             cpu_seconds: text("/proc/self/stat").and_then(|stat| cpu_seconds(&stat)),
             resident_bytes: status.as_deref().and_then(|s| kib(s, "VmRSS:")),
             proportional_bytes: text("/proc/self/smaps_rollup").and_then(|s| kib(&s, "Pss:")),
-            // The directory handle that lists them is one of them.
+            // The handle used for listing is one of them.
             open_fds: fs::read_dir("/proc/self/fd").ok().map(|dir| dir.count().saturating_sub(1) as u64),
             threads: status.as_deref().and_then(|s| number(s, "Threads:")),
         }
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cpu_time_is_found_behind_any_command_name() {
+    fn cpu_time_is_found_after_any_command_name() {
         let stat = "7 (a) b) S 1 7 7 0 -1 4194304 100 0 0 0 150 50 0 0 20 0 1 0 1 2 3";
         assert_eq!(cpu_seconds(stat), Some(2.0));
         assert_eq!(cpu_seconds("7 (a"), None);

@@ -1,4 +1,4 @@
-//! Metrics of bounded queues: how full they are, their bound, and how often it was reached.
+//! Metrics of bounded queues: how full they are, their bounds, and how often a request found them full.
 
 use crate::catalogue::Queue;
 use crate::instrument::{Counter, Gauge};
@@ -8,7 +8,7 @@ use crate::instrument::{Counter, Gauge};
 pub struct QueueFigures {
     pub depth: Gauge,
     pub bound: Gauge,
-    /// How often the bound was reached.
+    /// How often a request found the queue full.
     pub refused: Counter,
 }
 

@@ -43,7 +43,7 @@ mod tests {
 
     #[test]
     fn every_status_is_counted_under_its_own_name_or_other() {
-        assert!(STATUSES.is_sorted(), "searched by halves");
+        assert!(STATUSES.is_sorted(), "the list is searched with a binary search");
         let route = Route::new("GET", "/v1/streams");
         for status in [200, 200, 503, 418] {
             route.answered(status, Duration::from_micros(90));

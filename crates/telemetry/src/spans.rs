@@ -4,7 +4,7 @@
 //! |---|---|---|---|
 //! | `request` | info | HTTP request | `method`, `route`, `trace_id` |
 //! | `entry` | debug | entry, from proposal to outcomes | `index` |
-//! | `fsync` | debug | write of the log made durable | `bytes` |
+//! | `fsync` | debug | sync of the log | `bytes` |
 //! | `apply` | debug | entry applied | `index` |
 //!
 //! The spans of the write path have level `debug`. There is one of each for each batch, and while that level is
@@ -19,7 +19,7 @@ pub const REQUEST: &str = "request";
 pub const ENTRY: &str = "entry";
 pub const FSYNC: &str = "fsync";
 pub const APPLY: &str = "apply";
-/// All spans. `cargo xtask tidy` reports any span in the tree that is not in this list.
+/// All spans. `cargo xtask tidy` reports spans that are not in this list.
 pub const ALL: [&str; 4] = [REQUEST, ENTRY, FSYNC, APPLY];
 
 /// One HTTP request. Every log line written within it carries its trace id.

@@ -1,5 +1,5 @@
-//! How many subscribers there are, and how far the slowest one is behind. Each subscriber stores how far it has
-//! come. The lag is computed for each scrape, so a delivered event costs one store.
+//! How many subscribers there are, and how far behind the slowest one is. Each subscriber stores its own
+//! progress. The lag is computed at each scrape, so delivering an event costs only one store.
 
 use crate::instrument::Counter;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 /// All subscribers of the process.
 #[derive(Debug, Default)]
 pub struct Subscribers {
-    /// How far each subscriber has come, in milliseconds since 1970.
+    /// The progress of each subscriber, in milliseconds since 1970.
     progress: Mutex<Vec<Weak<AtomicU64>>>,
     /// Subscriptions that ended because retention removed what they had not read yet.
     pub overtaken: Counter,
@@ -35,7 +35,7 @@ impl Subscribers {
         Subscriber(own)
     }
 
-    /// How many there are, and how far the slowest one has come.
+    /// The number of subscribers, and the progress of the slowest one.
     pub(crate) fn read(&self) -> (usize, Option<u64>) {
         let progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
         let alive = progress.iter().filter_map(Weak::upgrade).map(|subscriber| subscriber.load(Relaxed));
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn those_who_left_take_no_memory() {
+    fn subscribers_that_left_take_no_memory() {
         let all = Subscribers::default();
         for _ in 0..1_000 {
             drop(all.join(0));

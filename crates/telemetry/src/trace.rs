@@ -1,7 +1,7 @@
 //! Trace ids: the W3C `traceparent` header, and new ids for requests without one.
 //!
-//! The rules are those of W3C Trace Context, section 3.2 (`traceparent`). An invalid header counts as absent: a
-//! trace is never a reason to fail a request.
+//! The rules are those of W3C Trace Context, section 3.2 (`traceparent`). An invalid header counts as absent,
+//! because a trace is never a reason to fail a request.
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -14,13 +14,13 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 pub struct TraceId(u128);
 
 impl TraceId {
-    /// A new id. With 128 random bits, no two requests get the same one.
+    /// A new id, derived from a counter and a random 64-bit seed. Ids never repeat within a process.
     #[must_use]
     pub fn fresh() -> Self {
         static SEED: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(0_u8));
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let n = NEXT.fetch_add(1, Relaxed);
-        // SplitMix64 (Steele, Lea, Flood 2014) from a random start for the process: distinct for each `n`.
+        // SplitMix64 (Steele, Lea, Flood 2014) from the random seed of the process: distinct for each `n`.
         let high = split_mix(SEED.wrapping_add(n.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
         let low = split_mix(high ^ n);
         Self((u128::from(high) << 64 | u128::from(low)).max(1))
@@ -70,7 +70,7 @@ pub struct ParseTraceParentError;
 
 impl fmt::Display for ParseTraceParentError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not a traceparent as W3C Trace Context has it")
+        f.write_str("not a valid W3C traceparent")
     }
 }
 
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_breaks_the_rules_counts_as_absent() {
+    fn an_invalid_traceparent_is_rejected() {
         for (text, valid) in [
             (VALID, true),
             ("", false),

@@ -35,7 +35,7 @@ fn every_family_of_the_catalogue_is_shown_and_no_other() {
 }
 
 #[test]
-fn figures_come_out_as_they_went_in() {
+fn metrics_show_what_was_recorded() {
     let text = used().encode();
     for line in [
         r#"mainstay_http_requests_total{method="POST",route="/v1/streams/{stream}/events",status="412"} 1"#,
@@ -50,7 +50,7 @@ fn figures_come_out_as_they_went_in() {
         "mainstay_ready 1",
         r#"mainstay_build_info{version="0.1.0",profile="debug",target="x86_64"} 1"#,
     ] {
-        // The target and the profile are this build's own.
+        // The target and the profile depend on this build.
         let line = line.replace("x86_64", std::env::consts::ARCH);
         let line = if cfg!(debug_assertions) { line } else { line.replace("debug", "release") };
         assert!(text.lines().any(|shown| shown == line), "no `{line}` in\n{text}");
@@ -66,7 +66,7 @@ fn the_lag_is_that_of_the_slowest_subscriber() {
         line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()
     };
     metrics.last_visible.set_ms(1_790_000_010_000);
-    assert_eq!(lag(&metrics), 0.0, "nobody follows");
+    assert_eq!(lag(&metrics), 0.0, "no subscriber");
     let slow = metrics.subscribers.join(1_790_000_000_000);
     let fast = metrics.subscribers.join(1_790_000_010_000);
     assert_eq!(lag(&metrics), 10.0);
@@ -88,9 +88,9 @@ fn no_two_families_share_a_name_and_each_explains_itself() {
     }
 }
 
-/// `UPDATE=1 cargo test -p telemetry` writes the page's tables anew.
+/// `UPDATE=1 cargo test -p telemetry` rewrites the page's tables.
 #[test]
-fn the_page_of_metrics_is_the_catalogue() {
+fn the_page_of_metrics_matches_the_catalogue() {
     const BEGIN: &str = "<!-- catalogue -->\n";
     const END: &str = "<!-- end of catalogue -->";
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/metrics.md");

@@ -4,7 +4,7 @@ use super::SetupError;
 use super::client::{Client, NoResponse};
 use http::StatusCode;
 use mainstay_resilience::Outcome;
-use mainstay_resilience::guard::{CallOptions, Classification, Classify, Guard, Policy};
+use mainstay_resilience::guard::{CallOptions, Classification, Guard, Policy, Snapshot};
 use std::future::Future;
 use std::net::SocketAddr;
 
@@ -15,12 +15,15 @@ pub enum Side {
     With,
 }
 
+/// Decides what a result means for the dependency.
+type Classifier = fn(Result<&StatusCode, &NoResponse>) -> Classification;
+
 /// Calls to one dependency.
 #[derive(Clone, Debug)]
 pub(crate) struct Outgoing {
     client: Client,
     to: SocketAddr,
-    guard: Option<Guard<ByStatus>>,
+    guard: Option<Guard<Classifier>>,
 }
 
 impl Outgoing {
@@ -28,7 +31,9 @@ impl Outgoing {
     pub(crate) fn new(side: Side, to: SocketAddr, name: &str, policy: Policy) -> Result<Self, SetupError> {
         let guard = match side {
             Side::Without => None,
-            Side::With => Some(Guard::builder(name).policy(policy).classify_with(ByStatus).build()?),
+            Side::With => {
+                Some(Guard::builder(name).policy(policy).classify_with(classify as Classifier).build()?)
+            }
         };
         Ok(Self { guard, ..Self::direct(to) })
     }
@@ -38,36 +43,32 @@ impl Outgoing {
         Self { client: Client::new(), to, guard: None }
     }
 
-    pub(crate) fn guard(&self) -> Option<&Guard<ByStatus>> {
-        self.guard.as_ref()
+    /// What the guard has counted; `None` for direct calls.
+    pub(crate) fn snapshot(&self) -> Option<Snapshot> {
+        self.guard.as_ref().map(Guard::snapshot)
     }
 
     /// Sends a GET. Returns the response's status, or `None` if there was no response or the guard made no call.
-    pub(crate) async fn get(&self, path: &str, call: CallOptions) -> Option<StatusCode> {
+    pub(crate) async fn get(&self, path: &str, options: CallOptions) -> Option<StatusCode> {
         let Some(guard) = &self.guard else { return self.client.get(self.to, path).await.ok() };
-        guard.call_with(call, |_attempt| self.client.get(self.to, path)).await.ok()
+        guard.call_with(options, |_attempt| self.client.get(self.to, path)).await.ok()
     }
 
     /// Sends a GET and says whether the response was a success. The future owns all that it needs.
     pub(crate) fn succeeds(
         &self,
         path: &'static str,
-        call: CallOptions,
+        options: CallOptions,
     ) -> impl Future<Output = bool> + Send + use<> {
         let outgoing = self.clone();
-        async move { outgoing.get(path, call).await.is_some_and(|status| status.is_success()) }
+        async move { outgoing.get(path, options).await.is_some_and(|status| status.is_success()) }
     }
 }
 
 /// No response and a 5xx are failures of the dependency.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ByStatus;
-
-impl Classify<StatusCode, NoResponse> for ByStatus {
-    fn classify(&self, result: Result<&StatusCode, &NoResponse>) -> Classification {
-        let is_good = result.is_ok_and(|status| !status.is_server_error());
-        Classification::from(if is_good { Outcome::Success } else { Outcome::Failure })
-    }
+fn classify(result: Result<&StatusCode, &NoResponse>) -> Classification {
+    let is_good = result.is_ok_and(|status| !status.is_server_error());
+    Classification::from(if is_good { Outcome::Success } else { Outcome::Failure })
 }
 
 /// What a service answers that passes its dependency's response on: the same status, or 503 if there was none.

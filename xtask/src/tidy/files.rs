@@ -80,6 +80,20 @@ pub fn machine_paths(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
+/// No file contains the markers of an unresolved merge conflict.
+pub fn merge_conflicts(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for file in &tree.files {
+        for (number, line) in file.text.lines().enumerate() {
+            if line.starts_with("<<<<<<< ") || line.starts_with(">>>>>>> ") {
+                let location = format!("{}:{}", file.path, number + 1);
+                findings.push(Finding::new(location, "has an unresolved merge conflict"));
+            }
+        }
+    }
+    findings
+}
+
 /// No test is ignored: a test that never runs proves nothing.
 pub fn ignored_tests(tree: &Tree) -> Vec<Finding> {
     let attribute = concat!("#[ig", "nore");
@@ -139,6 +153,16 @@ mod tests {
         let mine = format!("see {here}me/x\n");
         let url = format!("https://example.org{here}x\n");
         assert_eq!(locations(&machine_paths(&of(&[("a.md", &mine), ("b.md", &url)]))), ["a.md:1"]);
+    }
+
+    #[test]
+    fn an_unresolved_merge_conflict_is_found() {
+        let text = "a\n<<<<<<< HEAD\nb\n=======\nc\n>>>>>>> main\n";
+        let quoted = "`<<<<<<< HEAD` begins one side\n=======\n";
+        assert_eq!(
+            locations(&merge_conflicts(&of(&[("a.md", text), ("b.md", quoted)]))),
+            ["a.md:2", "a.md:6"]
+        );
     }
 
     #[test]

@@ -13,6 +13,7 @@
 //! | [`files::names`] | nothing is called `utils`, `common` or `helpers` |
 //! | [`files::modules`] | a module with children is `name/mod.rs`, never `name.rs` beside `name/` |
 //! | [`files::machine_paths`] | no file names a home directory or another directory of one machine |
+//! | [`files::merge_conflicts`] | no file contains the markers of a merge conflict |
 //! | [`files::ignored_tests`] | no test is ignored |
 //! | [`files::lints`] | every crate uses the workspace's lints |
 //! | [`pages::links`] | relative links lead to existing files |
@@ -97,6 +98,7 @@ pub const RULES: &[Rule] = &[
     files::names,
     files::modules,
     files::machine_paths,
+    files::merge_conflicts,
     files::ignored_tests,
     files::lints,
     pages::links,

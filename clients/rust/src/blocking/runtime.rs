@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake};
 use std::thread::Thread;
 use tokio::runtime;
+use tokio::task::unconstrained;
 
 pub(super) struct Runtime {
     /// Taken only on drop.
@@ -35,7 +36,9 @@ impl Runtime {
     ///
     /// tokio's own `block_on` would panic on a thread of another runtime. This one only blocks it.
     pub(super) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
-        let mut future = pin!(future);
+        // On such a thread the future would share the budget of the task around it. That budget is renewed when
+        // the task yields, which it cannot do while it waits here.
+        let mut future = pin!(unconstrained(future));
         let _entered = self.handle.enter();
         let waker = Arc::new(Unpark(std::thread::current())).into();
         let mut context = Context::from_waker(&waker);

@@ -18,7 +18,7 @@ mod sse;
 use crate::client::decode;
 use crate::error::{Error, Problem, Result};
 use crate::event::{Cursor, RecordedEvent};
-use crate::feed::Feed;
+use crate::feed::{Failure, Feed};
 use crate::read::Read;
 use bytes::Bytes;
 use futures_core::Stream;
@@ -26,7 +26,7 @@ use http::HeaderName;
 use serde::Deserialize;
 use sse::{Message, Parser};
 use std::fmt;
-use std::future::{poll_fn, ready};
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -136,9 +136,10 @@ impl Follow {
             if let Some(message) = self.messages.message() {
                 return Poll::Ready(Ok(message));
             }
-            match std::task::ready!(self.feed.poll_part(context))? {
-                Some(part) => self.messages.push(&part),
-                None => return Poll::Ready(Err(Error::Broken("the node ended the subscription".into()))),
+            match std::task::ready!(self.feed.poll_part(context)) {
+                Ok(Some(part)) => self.messages.push(&part),
+                Err(Failure::NotOpened(error) | Failure::Broken(error)) => return Poll::Ready(Err(error)),
+                Ok(None) => return Poll::Ready(Err(Error::Broken("the node ended the subscription".into()))),
             }
         }
     }
@@ -177,16 +178,11 @@ impl Follow {
         {
             call = call.header(LAST_EVENT_ID, cursor.to_string()).of_store(&self.read.client);
         }
-        let wait = async move {
-            // A timer needs a runtime with time, so none is made where none is needed.
-            if wait.is_zero() {
-                ready(()).await
-            } else {
-                tokio::time::sleep(wait).await
-            }
-            Ok(())
-        };
-        self.feed.open(&self.read.client, call, wait);
+        let client = self.read.client.clone();
+        self.feed.open(async move {
+            tokio::time::sleep(wait).await;
+            client.send_once(&call).await
+        });
     }
 
     /// Prepares the next attempt, or gives the error back when there is to be none.

@@ -63,8 +63,8 @@ impl Parser {
         None
     }
 
-    /// The finished message. Without data it is none to WHATWG; one that only sets an id is returned all the
-    /// same, since older servers report progress that way.
+    /// The finished message. Without data it is none to WHATWG; one that only sets an id is returned
+    /// anyway, since older servers report progress that way.
     fn dispatch(&mut self) -> Option<Message> {
         let (event, id, data) = (std::mem::take(&mut self.event), self.id.take(), self.data.take());
         let event = match (&data, &id) {

@@ -65,7 +65,7 @@ impl Lines {
 /// The parts of a blocking reader, read on a thread of its own and at most [`PARTS_AHEAD`].
 pub(super) fn read_on_thread(input: impl Read + Send + 'static) -> Parts {
     let (sender, parts) = mpsc::channel(PARTS_AHEAD);
-    // Detached on purpose: a read may block for ever. The thread ends at its next part once nobody receives.
+    // Detached on purpose: a read may block forever. The thread ends at its next part once nobody receives.
     std::thread::spawn(move || read_parts(input, &sender));
     Box::pin(Received(parts))
 }

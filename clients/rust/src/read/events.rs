@@ -4,14 +4,14 @@ use super::{Direction, Read, Scope};
 use crate::client::{decode, problem_within};
 use crate::error::{Error, Result};
 use crate::event::{Cursor, RecordedEvent, Revision};
-use crate::feed::Feed;
+use crate::feed::{Failure, Feed};
 use crate::line_buffer::LineBuffer;
 use crate::retry::Attempts;
-use crate::transport::{Call, Repeat};
+use crate::transport::Repeat;
 use bytes::Bytes;
 use futures_core::Stream;
 use serde::Deserialize;
-use std::future::{poll_fn, ready};
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -35,8 +35,9 @@ pub struct Lines {
 
 impl Lines {
     pub(super) fn new(read: Read) -> Self {
+        let (client, call) = (read.client.clone(), read.call(NDJSON));
         let mut feed = Feed::default();
-        feed.open(&read.client, call(&read), ready(Ok(())));
+        feed.open(async move { client.open(&call, client.shared.retries.begin()).await });
         Self { rest: read, feed, buffer: LineBuffer::default(), last: None, attempts: None, ended: false }
     }
 
@@ -54,8 +55,10 @@ impl Lines {
                     self.rest.limit = self.rest.limit.map(|left| left.saturating_sub(1));
                     return Poll::Ready(Ok(Some(line)));
                 }
-                Err(error) if error.is_retryable() => error,
-                ended => return Poll::Ready(ended),
+                Ok(None) => return Poll::Ready(Ok(None)),
+                Err(Failure::Broken(error)) if error.is_retryable() => error,
+                // Opening it has been retried already.
+                Err(Failure::Broken(error) | Failure::NotOpened(error)) => return Poll::Ready(Err(error)),
             };
             if !self.resume(error)? {
                 return Poll::Ready(Ok(None));
@@ -64,18 +67,17 @@ impl Lines {
     }
 
     /// The next line of the present response.
-    fn poll_received(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Bytes>>> {
+    fn poll_received(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Failure>> {
+        let broken = |error| Poll::Ready(Err(Failure::Broken(error)));
         loop {
             match self.buffer.line() {
                 Some(line) if line.is_empty() => {}
-                Some(line) if line.starts_with(PROBLEM_LINE) => {
-                    return Poll::Ready(Err(problem_within(&line)));
-                }
+                Some(line) if line.starts_with(PROBLEM_LINE) => return broken(problem_within(&line)),
                 Some(line) => return Poll::Ready(Ok(Some(line))),
                 None => match std::task::ready!(self.feed.poll_part(context))? {
                     Some(part) => self.buffer.push(&part),
                     None if self.buffer.rest().is_some() => {
-                        return Poll::Ready(Err(Error::Response("its last line is incomplete".into())));
+                        return broken(Error::Response("its last line is incomplete".into()));
                     }
                     None => return Poll::Ready(Ok(None)),
                 },
@@ -83,7 +85,7 @@ impl Lines {
         }
     }
 
-    /// Asks again for what comes after the last line. False when that was all.
+    /// Requests the events after the last line. False when that was the last one.
     fn resume(&mut self, error: Error) -> Result<bool> {
         self.buffer.clear();
         if let Some(line) = self.last.take()
@@ -91,11 +93,13 @@ impl Lines {
         {
             return Ok(false);
         }
-        let client = self.rest.client.clone();
+        let (client, call) = (self.rest.client.clone(), self.rest.call(NDJSON));
         let attempts = self.attempts.unwrap_or_else(|| client.shared.retries.begin()).failed();
         self.attempts = Some(attempts);
-        let wait = async move { client.shared.retries.wait(attempts, Repeat::Always, error).await };
-        self.feed.open(&self.rest.client, call(&self.rest), wait);
+        self.feed.open(async move {
+            client.shared.retries.wait(attempts, Repeat::Always, error).await?;
+            client.open(&call, attempts).await
+        });
         Ok(true)
     }
 }
@@ -103,9 +107,7 @@ impl Lines {
 /// How a line begins that is a problem and not an event.
 const PROBLEM_LINE: &[u8] = b"{\"problem\":";
 
-fn call(read: &Read) -> Call {
-    read.call("application/x-ndjson")
-}
+const NDJSON: &str = "application/x-ndjson";
 
 impl Read {
     /// Moves the beginning to after the event in `line`. False when nothing can come after it.

@@ -1,4 +1,4 @@
-//! Request bodies: bytes at hand, or bytes that are still to come.
+//! Request bodies: complete, or sent part by part as their bytes arrive.
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};

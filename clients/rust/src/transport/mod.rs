@@ -116,8 +116,8 @@ impl Transport {
         tokio::time::timeout(limit, sending).await.map_err(|_| Error::TimedOut(limit))?
     }
 
-    /// Sends `call` with a body that is still being written. There is no time-out for the head: it may wait
-    /// for the body's first line, and that for whoever writes it.
+    /// Sends `call` with a body that is still being written. There is no time-out for the head: the server
+    /// may send it only after the body's first line.
     pub(crate) async fn send_parts(&self, call: &Call, parts: mpsc::Receiver<Bytes>) -> Result<Response> {
         self.exchange(self.request(call, Body::Parts(parts))?).await
     }

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test's helpers fail by panicking")]
 
+mod aggregates;
 mod following;
 mod script;
 
@@ -150,6 +151,26 @@ async fn a_long_read_continues_after_the_last_event_it_returned() {
     assert_eq!(revisions, [0, 1, 2]);
     let requests = script.requests();
     assert!(requests[1].contains("from=2&as_of=2010-10-03T00%3A00%3A00Z"), "{}", requests[1]);
+}
+
+#[tokio::test]
+async fn a_long_read_ends_when_its_attempts_are_used_up() {
+    let begun = |mut connection: Connection| {
+        connection.request();
+        connection.begin("application/x-ndjson");
+        connection.part(&format!("{}\n", event_line("s", 0)));
+    };
+    let busy = |mut connection: Connection| {
+        connection.request();
+        connection.respond(503, "{}");
+    };
+    // It breaks after the first event. Then the node is busy, and then it is gone.
+    let script = Script::start(vec![Box::new(begun), Box::new(busy), Box::new(busy)]);
+    let mut events = client(&script).read("s").events();
+    assert!(events.next().await.unwrap().is_ok());
+    assert!(events.next().await.unwrap().unwrap_err().is_retryable());
+    assert!(events.next().await.is_none());
+    assert_eq!(script.requests().len(), 3);
 }
 
 #[tokio::test]

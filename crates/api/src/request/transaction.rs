@@ -210,8 +210,8 @@ mod tests {
             (r#"{"writes":[{"append""#.into(), "invalid_json", None),
         ] {
             let problem = transaction(&body).expect_err(&body);
-            let answer: serde_json::Value = serde_json::from_slice(&problem.to_bytes()).unwrap();
-            assert_eq!((problem.code.as_str(), answer["member"].as_str()), (code, member), "{body}");
+            let rendered: serde_json::Value = serde_json::from_slice(&problem.to_bytes()).unwrap();
+            assert_eq!((problem.code.as_str(), rendered["member"].as_str()), (code, member), "{body}");
         }
     }
 }

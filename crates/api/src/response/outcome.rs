@@ -53,7 +53,7 @@ impl AppendContext {
     }
 }
 
-/// `{"stream":...,"revision":...,"cursor":...,"replayed":...,"events":[...]}`
+/// Writes `{"stream":...,"revision":...,"cursor":...,"replayed":...,"events":[...]}`
 pub fn write_appended(out: &mut Vec<u8>, context: &AppendContext, appended: &Appended) {
     out.extend_from_slice(b"{\"stream\":");
     json::write_text(out, &context.stream);
@@ -87,7 +87,7 @@ pub fn write_appended(out: &mut Vec<u8>, context: &AppendContext, appended: &App
     out.extend_from_slice(b"]}");
 }
 
-/// `{"replayed":...,"writes":[{"append":...}]}`
+/// Writes `{"replayed":...,"writes":[{"append":...}]}`
 pub fn write_transacted(out: &mut Vec<u8>, contexts: &[AppendContext], writes: &[Appended], replayed: bool) {
     out.extend_from_slice(b"{\"replayed\":");
     out.extend_from_slice(if replayed { b"true" } else { b"false" });
@@ -103,7 +103,7 @@ pub fn write_transacted(out: &mut Vec<u8>, contexts: &[AppendContext], writes: &
     out.extend_from_slice(b"]}");
 }
 
-/// The answer to one line of `POST /v1/events`, with its newline.
+/// Writes the result of one line of `POST /v1/events`, with its newline.
 pub fn write_line(out: &mut Vec<u8>, line: u64, stream: &str, appended: &Appended) {
     out.extend_from_slice(b"{\"line\":");
     write_number(out, line);
@@ -120,10 +120,10 @@ pub fn write_line(out: &mut Vec<u8>, line: u64, stream: &str, appended: &Appende
     out.extend_from_slice(b"}\n");
 }
 
-/// What became of a stream of lines, all together.
+/// How many lines of a stream of lines had which result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Lines that were answered; empty ones are not.
+    /// Lines with a result. Empty lines have none.
     pub lines: u64,
     pub appended: u64,
     pub replayed: u64,
@@ -131,7 +131,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// `{"summary":{...}}`, with its newline.
+    /// Writes `{"summary":{...}}`, with its newline.
     pub fn write(&self, out: &mut Vec<u8>) {
         let numbers = [
             ("{\"summary\":{\"lines\":", self.lines),
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn an_append_s_answer_says_where_each_event_is() {
+    fn the_response_to_an_append_has_the_location_of_each_event() {
         let appended = Appended { slot: Slot(7), events: vec![place(4, true), place(5, false)] };
         let context = AppendContext { stream: "s".into(), unnamed: Unnamed::Some([false, true].into()) };
         assert_eq!(
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_s_answer_and_the_summary_are_lines() {
+    fn the_result_of_a_line_and_the_summary_are_lines() {
         let appended = Appended { slot: Slot(7), events: vec![place(4, true)] };
         assert_eq!(
             text(|out| write_line(out, 3, "s", &appended)),

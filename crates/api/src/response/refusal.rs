@@ -116,22 +116,22 @@ mod tests {
             serde_json::from_slice(&problem(&refusal, target).to_bytes()).unwrap()
         };
         let wrong = |part| Refusal::WrongRevision { part, current: Some(Revision(41)) };
-        let answer = json(wrong(0), Target::Stream("cart-7"));
+        let rendered = json(wrong(0), Target::Stream("cart-7"));
         assert_eq!(
-            (&answer["detail"], &answer["current_revision"]),
+            (&rendered["detail"], &rendered["current_revision"]),
             (&"`cart-7` is at revision 41".into(), &41.into())
         );
         let checks = ["a".to_owned(), "b".to_owned()];
         let writes = ["c", "d"].map(|name| AppendContext { stream: name.into(), unnamed: Unnamed::None });
         let transaction = Target::Transaction { checks: &checks, writes: &writes };
-        let answer = json(wrong(1), transaction);
+        let rendered = json(wrong(1), transaction);
         assert_eq!(
-            (&answer["member"], &answer["detail"]),
+            (&rendered["member"], &rendered["detail"]),
             (&"checks[1]".into(), &"`b` is at revision 41".into())
         );
-        let answer = json(wrong(3), transaction);
+        let rendered = json(wrong(3), transaction);
         assert_eq!(
-            (&answer["member"], &answer["detail"]),
+            (&rendered["member"], &rendered["detail"]),
             (&"writes[1].append".into(), &"`d` is at revision 41".into())
         );
         let conflict = Refusal::EventConflict { write: 1, event: 2, revision: None };

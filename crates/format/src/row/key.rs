@@ -9,7 +9,8 @@ use model::{
 /// Slot, namespace, kind.
 pub const PREFIX_BYTES: usize = 7;
 
-/// Numbers that never change. Stream rows come first in their slot, so that lists find them at once.
+/// Numbers that never change. Stream rows come first in their slot, so that listing streams finds them at
+/// once.
 mod kind {
     pub(super) const STREAM: u8 = 1;
     pub(super) const REVISION: u8 = 2;
@@ -309,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn a_streams_rows_lie_in_the_order_of_revisions() {
+    fn a_streams_rows_are_in_the_order_of_revisions() {
         let key = |revision| revision_key(Slot(1), Namespace::ROOT, StreamId(5), Revision(revision));
         assert!(key(0) < key(255) && key(255) < key(256) && key(256) < key(u64::MAX));
         assert!(key(u64::MAX) < revision_key(Slot(1), Namespace::ROOT, StreamId(6), Revision(0)));

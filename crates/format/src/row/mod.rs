@@ -8,12 +8,12 @@
 //! |---|---|---|---|
 //! | stream | name | [`StreamRow`] | on creation, settings, retention, delete |
 //! | revision | stream id, revision | [`RevisionRow`] | once for each event |
-//! | dedup | stream id, id hash | [`DedupRow`] | once for each event that its client named |
+//! | dedup | stream id, id hash | [`DedupRow`] | once for each event whose client gave it its id |
 //! | idempotency | key hash | [`IdempotencyRow`] | once for each request with an idempotency key |
 //! | shard | | [`ShardRow`] | once for each entry |
-//! | wall timer | wall, slot, namespace, stream id | stream's name | when a stream with `max_age` gets its first event |
+//! | wall timer | wall, slot, namespace, stream id | stream's name | when a stream gets a `max_age` or its first event, and after each expiry |
 //! | record timer | elapsed, slot, namespace, key hash | nothing | once for each request with an idempotency key |
-//! | clean-up | position it was queued at, slot, namespace, stream id | stream's name | when a stream's first kept revision moves |
+//! | clean-up | position at which it was queued, slot, namespace, stream id | stream's name | when a stream's first kept revision moves |
 //!
 //! Every value begins with the number of its layout.
 

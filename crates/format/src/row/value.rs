@@ -77,7 +77,7 @@ pub struct StreamRow {
     pub first: Revision,
     /// The greatest position of a removed event; zero when none was removed.
     pub removed_through: Position,
-    /// The stream was deleted, and not appended to since.
+    /// The stream was deleted, and nothing was appended since.
     pub deleted: bool,
     pub settings: Settings,
     /// The time of the stream's wall timer, if it has one.

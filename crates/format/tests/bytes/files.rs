@@ -92,12 +92,12 @@ fn ending() -> (BodyTrailer, Vec<u8>) {
 }
 
 #[test]
-fn headers_are_written_as_ever() {
+fn the_bytes_of_headers_never_change() {
     check("header.hex", &headers());
 }
 
 #[test]
-fn frames_are_written_as_ever() {
+fn the_bytes_of_frames_never_change() {
     let mut sealed = Vec::new();
     index().encode(&mut sealed);
     let samples = [
@@ -110,7 +110,7 @@ fn frames_are_written_as_ever() {
 }
 
 #[test]
-fn endings_and_removals_are_written_as_ever() {
+fn the_bytes_of_endings_and_removals_never_change() {
     let mut removed = Vec::new();
     encode_removals(&REMOVED, &mut removed);
     check("body_index.hex", &[("ending", ending().1), ("removals", removed)]);
@@ -134,7 +134,7 @@ fn a_header_reads_back_as_it_was_from_a_whole_sector() {
 }
 
 #[test]
-fn a_newer_header_is_told_from_a_damaged_one() {
+fn a_newer_header_is_distinguished_from_a_damaged_one() {
     let mut bytes = LOG_SEGMENT.encode();
     bytes[12] = 2;
     assert_eq!(LogSegmentHeader::decode(&bytes), Err(HeaderError::Damaged));
@@ -149,7 +149,7 @@ fn a_newer_header_is_told_from_a_damaged_one() {
 }
 
 #[test]
-fn a_header_with_any_flipped_or_missing_bit_is_refused() {
+fn a_header_with_any_flipped_bit_or_missing_byte_is_rejected() {
     let bytes = BODY_SEGMENT.encode();
     for bit in 0..bytes.len() * 8 {
         let mut flipped = bytes.clone();
@@ -166,7 +166,7 @@ fn parts(frame: &[u8]) -> (&[u8; FRAME_HEADER_BYTES], &[u8]) {
 }
 
 #[test]
-fn a_frame_reads_back_only_at_its_place_of_its_segment() {
+fn a_frame_reads_back_only_at_its_offset_in_its_segment() {
     let bytes = frame(FrameKind::Records, &records());
     let (head, rest) = parts(&bytes);
     let header = FrameHeader::decode(seed(), head, 8_192).unwrap();
@@ -234,7 +234,7 @@ fn records_that_are_cut_or_changed_end_in_an_error_and_never_in_a_panic() {
 }
 
 #[test]
-fn an_ending_reads_back_as_it_was_and_of_its_segment_only() {
+fn an_ending_reads_back_only_for_its_own_segment() {
     let (trailer, bytes) = ending();
     let (points, end) = bytes.split_at(POINTS.len() * POINT_BYTES);
     let end: &[u8; TRAILER_BYTES] = end.try_into().unwrap();

@@ -21,28 +21,28 @@ pub(crate) fn check(file: &str, samples: &[Sample]) {
     }
     let golden = std::fs::read_to_string(&path).unwrap();
     for (ours, theirs) in text.lines().zip(golden.lines()) {
-        assert_eq!(ours, theirs, "{file} is not what earlier versions have written");
+        assert_eq!(ours, theirs, "{file}: these bytes differ from what earlier versions wrote");
     }
-    assert_eq!(text.lines().count(), golden.lines().count(), "{file} has lines of its own");
+    assert_eq!(text.lines().count(), golden.lines().count(), "{file} has a different number of lines");
 }
 
 #[test]
-fn entries_are_written_as_ever() {
+fn the_bytes_of_entries_never_change() {
     check("entry.hex", &samples::entries());
 }
 
 #[test]
-fn outcomes_are_written_as_ever() {
+fn the_bytes_of_outcomes_never_change() {
     check("outcome.hex", &samples::outcomes());
 }
 
 #[test]
-fn rows_are_written_as_ever() {
+fn the_bytes_of_rows_never_change() {
     check("row.hex", &samples::rows());
 }
 
 #[test]
-fn bodies_are_written_as_ever() {
+fn the_bytes_of_bodies_never_change() {
     check("body.hex", &samples::bodies());
 }
 

@@ -1,5 +1,5 @@
-//! Reading any bytes ends with a value or an error: no panic, and no more memory than a small multiple of the
-//! input.
+//! Decoding any bytes returns a value or an error. It never panics, and takes no more memory than a small
+//! multiple of the input.
 
 use crate::samples;
 use format::FormatError;
@@ -56,12 +56,12 @@ fn all_samples() -> Vec<samples::Sample> {
 }
 
 #[test]
-fn random_bytes_are_an_error() {
+fn random_bytes_never_panic_or_allocate_much() {
     let mut rng = Rng::new(1);
     for _ in 0..100_000 {
         let len = rng.below(80);
         let mut bytes: Vec<u8> = (0..len).map(|_| rng.next_u64() as u8).collect();
-        // Let half of them get past the first byte, which all formats begin with.
+        // Give half of them the first byte of every format, so that they get past it.
         if let Some(first) = bytes.first_mut().filter(|first| **first & 1 == 0) {
             *first = 1;
         }
@@ -70,7 +70,7 @@ fn random_bytes_are_an_error() {
 }
 
 #[test]
-fn damaged_bytes_are_an_error_or_another_value() {
+fn damaged_bytes_never_panic_or_allocate_much() {
     let mut rng = Rng::new(2);
     for (_, sample) in all_samples() {
         for _ in 0..3_000 {
@@ -101,7 +101,7 @@ fn an_entry_that_ends_early_or_late_is_an_error() {
 }
 
 #[test]
-fn a_body_with_any_bit_flipped_is_refused() {
+fn a_body_with_any_flipped_bit_is_rejected() {
     let (_, bytes) = samples::bodies().remove(0);
     for bit in 0..bytes.len() * 8 {
         let mut damaged = bytes.clone();

@@ -7,8 +7,9 @@
 //!             └───────────────────────────────────┴─► the server stops: end
 //! ```
 
+use super::chunk::{Budget, Chunk};
 use super::framing::{END_MESSAGE, KEEP_ALIVE, problem_message, progress_message};
-use super::reader::{Budget, Chunk, Reader};
+use super::reader::Reader;
 use crate::context::Context;
 use crate::response::{self, Aborted, EVENTS, REMOVED_THROUGH, Response, Result};
 use api::{Code, Problem};
@@ -73,6 +74,9 @@ struct Follower {
     /// Everything up to here was examined.
     through: Cursor,
     quiet: Duration,
+    /// No look before this.
+    quiet_until: Instant,
+    /// Everything that was visible at the last look has been examined.
     at_end: bool,
     ended: bool,
 }
@@ -115,6 +119,7 @@ impl Follower {
             told: from,
             through: from,
             quiet: QUIET_FIRST,
+            quiet_until: Instant::now(),
             at_end: false,
             ended: false,
         })
@@ -138,7 +143,11 @@ impl Follower {
                 // History without a selected event: a subscriber that comes back need not read it again.
                 Ok(_) if !self.at_end => return Some(self.progress()),
                 Ok(_) => {}
-                Err(problem) if problem.code == Code::Busy => sleep(BUSY_PAUSE).await,
+                Err(problem) if problem.code == Code::Busy => {
+                    // What woke this look has not been read yet.
+                    self.at_end = false;
+                    sleep(BUSY_PAUSE).await;
+                }
                 Err(problem) => {
                     if problem.code == Code::HistoryTruncated {
                         self.seat.metrics.subscribers.overtaken.inc();
@@ -154,19 +163,18 @@ impl Follower {
     /// Waits until there may be new events, something has to be said, or the server stops.
     async fn wait(&mut self) {
         let silent_until = self.sent_at + self.keep_alive;
-        let quiet = self.quiet;
+        let quiet_until = self.quiet_until;
         let visible = &mut self.visible;
         let new_events = async {
-            if quiet > QUIET_FIRST {
-                sleep(quiet).await;
-            }
+            sleep_until(quiet_until).await;
             // The sender lives as long as the node; without it only the server's stop is left to wait for.
             if visible.changed().await.is_err() {
                 pending::<()>().await;
             }
         };
         tokio::select! {
-            () = new_events => {}
+            // Also when something else must be said first: the events are read after it.
+            () = new_events => self.at_end = false,
             _ = self.stopping.changed() => {}
             () = sleep_until(silent_until) => {}
         }
@@ -193,6 +201,7 @@ impl Follower {
         self.seat.subscriber.delivered_to(if at_end { wall.max(visible) } else { wall });
         if rendered.is_empty() {
             self.quiet = (self.quiet * 2).min(QUIET_MAX);
+            self.quiet_until = Instant::now() + self.quiet;
         } else {
             self.quiet = QUIET_FIRST;
             self.told = self.through;

@@ -1,6 +1,7 @@
 //! Everything that a query selects, as NDJSON, up to what was there when the response began.
 
-use super::reader::{Budget, Chunk, Reader};
+use super::chunk::{Budget, Chunk};
+use super::reader::Reader;
 use crate::response::{self, AS_OF, Aborted, CURSOR, LINES, REMOVED_THROUGH, Response, Result, problem_line};
 use bytes::Bytes;
 use futures_util::stream as futures_stream;

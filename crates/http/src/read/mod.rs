@@ -11,6 +11,7 @@
 //! |---|---|
 //! | [`query`] | turns a request into a [`query::Query`] |
 //! | [`as_of`] | decides which moment `as_of` means, and closes it |
+//! | [`chunk`] | a bounded part of what a query selects, rendered |
 //! | [`reader`] | runs a query chunk by chunk on the read pool |
 //! | [`stream`], [`store`] | read one chunk over a snapshot |
 //! | [`framing`] | writes events and messages as bytes |
@@ -19,6 +20,7 @@
 //! Every response holds one chunk in memory at a time, however long the read is and however slow its reader.
 
 mod as_of;
+mod chunk;
 mod follow;
 mod framing;
 mod lines;

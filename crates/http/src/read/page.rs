@@ -1,7 +1,8 @@
 //! One bounded page of JSON, with a link to the next one.
 
+use super::chunk::{Budget, Chunk};
 use super::query::Source;
-use super::reader::{Budget, Chunk, Reader};
+use super::reader::Reader;
 use crate::response::{self, AS_OF, JSON, Result};
 use api::response::page::{StorePage, StreamPage};
 use http::header::ETAG;

@@ -1,8 +1,8 @@
 //! A chunk of the whole store: the body file from a cursor on, filtered and rendered. The state is consulted
 //! only where events have been removed.
 
+use super::chunk::{Budget, Chunk, failed_bodies, failed_record, failed_view, render};
 use super::query::{Point, Query};
-use super::reader::{Budget, Chunk, failed_bodies, failed_record, failed_view, render};
 use crate::response::Result;
 use format::body;
 use model::{Cursor, Position, Slot, limits};

@@ -1,7 +1,7 @@
 //! A chunk of one stream: its rows are found in the state, its bodies read in runs, filtered and rendered.
 
+use super::chunk::{Budget, Chunk, failed_bodies, failed_record, failed_view, render};
 use super::query::{Point, Query};
-use super::reader::{Budget, Chunk, failed_bodies, failed_record, failed_view, render};
 use crate::response::Result;
 use api::{Code, Problem};
 use format::body;

@@ -1,5 +1,5 @@
-//! Reading as of a moment near now: the clock of whoever asks may be a little fast, and the response is final all
-//! the same.
+//! Reading as of a moment near now: the clock of the client may be a little fast, and the response is still
+//! final.
 
 use crate::node::Node;
 use crate::wire::Response;

@@ -76,6 +76,31 @@ fn only_what_comes_is_only_what_comes() {
     assert_eq!(messages(&all.chunks_until("\"data\":3}")).len(), 1);
 }
 
+#[test]
+fn only_what_comes_is_only_what_comes_after_a_restart_too() {
+    let node = Node::start();
+    node.append_numbers("s", 0..3);
+    let node = node.restart();
+    let mut one = follow(&node, "/v1/streams/s/events?from=end", &[]);
+    let mut all = follow(&node, "/v1/events?after=end", &[]);
+    node.append_numbers("s", 3..4);
+    assert_eq!(messages(&one.chunks_until("\"data\":3}")).len(), 1);
+    assert_eq!(messages(&all.chunks_until("\"data\":3}")).len(), 1);
+}
+
+#[test]
+fn an_event_that_arrives_when_a_keep_alive_is_due_is_sent_all_the_same() {
+    for path in BOTH {
+        let node = with_keep_alive(Duration::from_millis(1));
+        let mut subscriber = follow(&node, path, &[]);
+        for n in 0..300 {
+            // Nothing else wakes the subscriber.
+            node.append_numbers("s", n..n + 1);
+            subscriber.chunks_until(&format!("\"data\":{n}}}"));
+        }
+    }
+}
+
 const BOTH: [&str; 2] = ["/v1/streams/s/events", "/v1/events"];
 
 fn with_keep_alive(keep_alive: Duration) -> Node {

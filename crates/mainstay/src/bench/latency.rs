@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_value_lies_in_its_bucket_within_a_64th() {
+    fn every_value_is_within_a_64th_of_its_bucket() {
         let mut last = 0;
         for us in (0..5_000).chain((12..40).flat_map(|bits| [(1 << bits) - 1, 1 << bits, (1 << bits) + 1])) {
             let bucket = bucket_of(us);

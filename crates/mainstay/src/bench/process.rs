@@ -43,7 +43,7 @@ impl Pid {
         Some(Cpu { user_us: us(11)?, system_us: us(12)? })
     }
 
-    /// Memory in bytes, shared pages divided among those who share them.
+    /// Memory in bytes, with each shared page divided among the processes that share it.
     pub(crate) fn pss_bytes(self) -> Option<u64> {
         let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.0)).ok()?;
         let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;

@@ -16,11 +16,6 @@ use std::io::Write;
 /// Members that the store adds when it records an event.
 const ADDED: [&str; 3] = ["revision", "cursor", "recordedtime"];
 
-/// Write events as lines of JSON, for `import`
-///
-/// Imported events get new cursors and recorded times, and a store of their own identity: a saved cursor
-/// does not work in the copy. A copy with the same cursors and times is a backup, which Mainstay cannot make
-/// yet.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]

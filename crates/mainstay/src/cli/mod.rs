@@ -76,6 +76,10 @@ pub(crate) enum Command {
     /// Append events to many streams from lines of JSON
     Import(import::Args),
     /// Write events as lines of JSON, for `import`
+    ///
+    /// Imported events get new cursors and recorded times, and belong to another store: a cursor saved before
+    /// does not work in the copy. A copy that keeps cursors and times is a backup, which Mainstay cannot make
+    /// yet.
     Export(export::Args),
     /// List streams
     Streams(streams::Args),

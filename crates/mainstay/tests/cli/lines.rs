@@ -70,7 +70,7 @@ fn a_broken_line_is_named_and_the_others_go_in() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_1() {
+fn a_missing_file_is_1() {
     let data = tempfile::tempdir().unwrap();
     let node = Node::start(data.path());
     node.run(&["import", "/no/such/file"]).fails(1, "/no/such/file");

@@ -146,7 +146,7 @@ fn a_stream_keeps_what_its_settings_say_until_it_is_deleted() {
 }
 
 #[test]
-fn a_follower_catches_up_and_then_gets_what_comes() {
+fn a_follower_gets_existing_events_and_then_new_ones() {
     let data = tempfile::tempdir().unwrap();
     let node = Node::start(data.path());
     append(&node, &["s", "first"]);

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 /// A start that takes longer than this has failed.
 const START_MAX: Duration = Duration::from_secs(30);
 
-/// The binary, without the settings of whoever runs the tests.
+/// The binary, without the settings in the environment of the tests.
 pub(crate) fn mainstay() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mainstay"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("MAINSTAY_")) {

@@ -6,8 +6,9 @@
 //!                                          AppendBodies ◄────────────────┘  then Settled
 //! ```
 //!
-//! Writing state and bodies involves no sync. A flush makes both durable, bodies first, and then the log up to
-//! there is purged. After a crash the group replays from the state's applied index along this same path.
+//! Writing state and bodies involves no sync. A flush makes both durable, bodies first, and then the log up
+//! to that point is purged. After a crash, the group replays the log from the state's applied index through
+//! the same code.
 
 mod recovery;
 
@@ -33,9 +34,9 @@ pub enum RaftIo<F> {
     /// Make these log records durable, then complete with [`RaftCompletion::LogSynced`].
     WriteLog { ticket: Ticket, records: Vec<u8> },
     /// Append body records, without a sync. Afterwards the body file must end at `end`. If it does not, it
-    /// differs from what the state says, and the node must stop.
+    /// does not match the state, and the node must stop.
     AppendBodies { records: Vec<u8>, last: Cursor, end: u64 },
-    /// These events are gone for good: their bodies may leave the disk.
+    /// The rows of these events are deleted, so their bodies may be removed from the disk.
     RemoveBodies { positions: Vec<Position> },
     /// Sync the bodies appended so far, then run the flush, then complete with [`RaftCompletion::Flushed`] or
     /// [`RaftCompletion::FlushOutOfSpace`].
@@ -49,7 +50,7 @@ pub enum RaftIo<F> {
 pub enum RaftCompletion {
     LogSynced(Ticket),
     Flushed(Progress),
-    /// The disk had no space for the flush. None is begun until [`DiskSpace::Enough`] arrives.
+    /// The disk had no space for the flush. No flush starts until [`DiskSpace::Enough`] arrives.
     FlushOutOfSpace,
 }
 
@@ -107,11 +108,11 @@ enum Stopping {
 }
 
 impl<S: State, L: LogView> RaftEngine<S, L> {
-    /// Opens the engine where `state` and `log` stand. `recovered` is what the log was found to hold of the
+    /// Opens the engine at the point where `state` and `log` are. `recovered` is what the log holds for the
     /// group, if anything.
     ///
     /// # Errors
-    /// The log cannot be read, or state and log do not fit together.
+    /// The log cannot be read, or state and log do not match.
     pub fn open(
         options: RaftEngineOptions,
         log: L,
@@ -158,7 +159,7 @@ impl<S: State, L: LogView> RaftEngine<S, L> {
         RaftIo::WriteLog { ticket: write.ticket, records }
     }
 
-    /// Applies one entry and returns what the node must know of it, if anything.
+    /// Applies one entry and returns what the node must know about it, if anything.
     fn apply(
         &mut self,
         entry: &Committed,
@@ -202,19 +203,19 @@ impl<S: State, L: LogView> RaftEngine<S, L> {
             .map_err(|error| EngineError::new(format!("entry {} cannot be read: {error}", entry.index)))?;
         if !shard::knows(decoded.behaviour) {
             return Err(EngineError::new(format!(
-                "entry {} has behaviour {}, which only a newer version of this program knows",
+                "entry {} has behaviour {}, which this version does not know",
                 entry.index, decoded.behaviour
             )));
         }
         Ok(self.shard.apply(&decoded, &self.state)?)
     }
 
-    /// Whether no flush is out, and none has found the disk full.
+    /// Whether a flush may start: none is running, and none has found the disk full.
     fn may_flush(&self) -> bool {
         !self.flush_out && !self.out_of_space
     }
 
-    /// Whether enough has gathered for a flush, or one was asked for.
+    /// Whether enough has accumulated for a flush, or one was requested.
     fn is_flush_due(&self) -> bool {
         self.state.unflushed_bytes() >= self.options.flush_state_bytes
             || self.log_bytes_unflushed >= self.options.flush_log_bytes
@@ -234,9 +235,10 @@ impl<S: State, L: LogView> RaftEngine<S, L> {
         self.writes_out == 0 && self.committed.is_empty()
     }
 
-    /// Whether a node that stops has nothing left to make durable here.
+    /// Whether a stopping engine has nothing left to make durable.
     fn has_stopped(&self) -> bool {
-        // Without space for a last flush, the log still holds what the state lacks. The next start replays it.
+        // Without space for a final flush, the log still holds what the state lacks. The next start replays
+        // it.
         let given_up =
             self.stopping == Stopping::Asked && self.out_of_space && !self.flush_out && self.writes_out == 0;
         given_up || self.stopping == Stopping::Done
@@ -292,8 +294,8 @@ impl<S: State, L: LogView> Engine for RaftEngine<S, L> {
         Ok(())
     }
 
-    /// Low space stops no flush: the reserve is there for it, and a flush lets the log be purged. Only a flush
-    /// that found no space waits until there is enough.
+    /// Low space does not stop flushes: the reserve exists for them, and after a flush the log can be purged.
+    /// Only a flush that found no space waits until there is enough.
     fn set_disk_space(&mut self, space: &DiskSpace) {
         if *space == DiskSpace::Enough {
             self.out_of_space = false;
@@ -324,7 +326,7 @@ impl<S: State, L: LogView> Engine for RaftEngine<S, L> {
                 return Ok(Polled::More);
             }
             let Some(work) = self.group.take(&self.log)? else { break };
-            // The next write leaves first, so that the disk works while this thread applies.
+            // Hand out the next write first, so that the disk is busy while this thread applies.
             if let Some(write) = work.write {
                 let write = self.write_log(write);
                 io.push(write);
@@ -332,7 +334,7 @@ impl<S: State, L: LogView> Engine for RaftEngine<S, L> {
             self.committed.extend(work.committed);
         }
         self.applied_bytes = 0;
-        // The last flush holds everything, so it begins only when the group has nothing left to apply.
+        // The final flush must hold everything, so it starts only when the group has nothing left to apply.
         if self.stopping == Stopping::Asked && self.is_idle() && self.may_flush() {
             self.stopping = Stopping::Flushing;
             self.begin_flush(io)?;

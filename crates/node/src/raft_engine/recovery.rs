@@ -1,4 +1,4 @@
-//! Where a group of one stands when its node opens, from what its state and its log say.
+//! Opens a group of one at the point where its state and its log are.
 
 use crate::engine::EngineError;
 use consensus::{Group, GroupError, GroupOptions, LogView, LogViewError};
@@ -10,8 +10,8 @@ use storage::state::Progress;
 
 /// The one replica of a group of one.
 const REPLICA: u64 = 1;
-/// A new group is at index 1 of term 1 without having that entry, so that a later replica can only join by a
-/// snapshot, never with an empty log.
+/// A new group starts at index 1 of term 1, although that entry does not exist. So a later replica can join
+/// only with a snapshot, never with an empty log.
 const FIRST: (Index, Term) = (Index(1), Term(1));
 
 /// One group's part of the node's log, as its group reads it during a replay.
@@ -38,7 +38,7 @@ impl<D: Disk> LogView for GroupLog<D> {
     }
 }
 
-/// A group that stands where its state and log stand.
+/// An opened group, and where its log ends.
 #[derive(Debug)]
 pub(super) struct Recovered {
     pub(super) group: Group,
@@ -49,7 +49,7 @@ pub(super) struct Recovered {
 /// Opens a group of one.
 ///
 /// # Errors
-/// The log cannot be read, or state and log do not fit together.
+/// The log cannot be read, or state and log do not match.
 pub(super) fn recover(
     progress: Progress,
     log: Option<&RecoveredGroup>,
@@ -74,7 +74,7 @@ fn last_logged(
         return Ok(applied);
     }
     if log.first.0 > applied.0.0 + 1 {
-        let why = format!("the state is at entry {}, the log begins at entry {}", applied.0, log.first);
+        let why = format!("the state is at entry {}, but the log begins at entry {}", applied.0, log.first);
         return Err(GroupError::Inconsistent(why).into());
     }
     let last = view.entries(log.last, 0).map_err(GroupError::from)?;

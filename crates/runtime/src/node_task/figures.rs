@@ -1,4 +1,4 @@
-//! The gauges of `/metrics` that are read from the node and its stores with each check.
+//! The gauges of `/metrics` that each check reads from the node and its stores.
 
 use super::NodeTask;
 use storage::state::State as _;

@@ -1,4 +1,4 @@
-//! What changes slowly and is checked now and then: the disk's space, removed bodies, spare log segments.
+//! Periodic checks of what changes slowly: the disk's space, removed bodies, spare log segments.
 
 use super::{Input, NodeTask};
 use crate::disk_threads::{CompactWork, DiskFailure, FlushWork};
@@ -19,7 +19,7 @@ const CHECK_EVERY_BYTES: u64 = 16 << 20;
 #[derive(Debug, Default)]
 pub(super) struct Chores {
     log_bytes_since_check: u64,
-    /// The log may hold removed events: its spare segments are to be replaced after the next flush.
+    /// The log may hold removed events, so its spare segments must be replaced after the next flush.
     scrub_log: bool,
     compacting_bodies: bool,
     preparing_log: bool,
@@ -34,7 +34,7 @@ impl Chores {
         self.preparing_log = false;
     }
 
-    /// Whether spare segments are to be replaced now; asks once.
+    /// Whether spare segments must be replaced now. Resets the flag.
     pub(super) fn take_scrub(&mut self) -> bool {
         std::mem::take(&mut self.scrub_log)
     }
@@ -48,8 +48,8 @@ impl NodeTask {
         if self.parts.bodies.stats().is_flush_wanted {
             self.step(Input::FlushSoon);
         }
-        // A compaction that found the disk full is tried again here: until it succeeds no entry is proposed, so
-        // no flush would ask for it.
+        // Retries a compaction that found the disk full. Until it succeeds, no entry is proposed, so no flush
+        // would ask for it.
         if self.parts.node.engine().state().pressure() != Pressure::None {
             self.parts.compactor.send(CompactWork::State);
         }
@@ -64,7 +64,7 @@ impl NodeTask {
         }
     }
 
-    /// Tells the node and its handles whether the disk has space, if that has changed.
+    /// If it has changed whether the disk has space, tells the node and its handles.
     pub(super) fn set_disk_space(&mut self, space: DiskSpace) {
         let read_only = match &space {
             DiskSpace::Enough => None,
@@ -77,7 +77,7 @@ impl NodeTask {
         match (&before, &read_only) {
             (None, Some(why)) => tracing::error!(why, "the node is read-only until its disk has space"),
             (Some(_), None) => tracing::info!("the disk has space again: the node accepts writes"),
-            // The number of free bytes has changed: not worth a line each time.
+            // Only the number of free bytes has changed, which is not worth a log line.
             _ => {}
         }
         self.parts.status.send_modify(|status| status.read_only = read_only);
@@ -95,13 +95,13 @@ impl NodeTask {
                     Compaction::new(self.parts.bodies.compaction(segment), self.parts.latest.get());
                 self.parts.compactor.send(CompactWork::Bodies(compaction));
             }
-            // On a full disk it stays due until a later check.
+            // On a full disk, the segment stays due until a later check.
             Ok(None) | Err(BodyError::NoSpace(_)) => {}
             Err(error) => self.ended = Some(Err(DiskFailure::bodies(error).into())),
         }
     }
 
-    /// The log may hold the removed events too. A flush lets their segments be purged, and those are replaced.
+    /// The log may hold the removed events too. After a flush, their log segments can be purged and replaced.
     pub(super) fn bodies_compacted(&mut self) {
         self.chores.compacting_bodies = false;
         self.chores.scrub_log = true;

@@ -1,13 +1,13 @@
 //! The node's loop: turns requests, timers and finished disk work into inputs of the node, and does its outputs.
 //!
-//! It runs as one task of the current-thread runtime that also serves HTTP, so a request crosses to no other
-//! thread but the log's. The node itself stays a plain struct.
+//! It runs as one task of the current-thread runtime that also serves HTTP, so a write moves to no thread
+//! except the log's. The node itself is a plain struct.
 //!
 //! | module | what it holds |
 //! |---|---|
 //! | [`outputs`] | what each output of the node makes the loop do |
 //! | [`housekeeping`] | what is checked every second: disk space, compaction of bodies, spare log segments |
-//! | [`figures`] | the gauges of `/metrics` that are read and not counted |
+//! | [`figures`] | the gauges of `/metrics` that are read at each check |
 
 mod figures;
 mod housekeeping;
@@ -37,14 +37,14 @@ const MAILBOX_TAKE_MAX: usize = limits::ENTRY_COMMANDS_MAX;
 type Input = node::Input<RaftCompletion, Channels>;
 type Output = node::Output<RaftIo<StateFlush>, Channels>;
 
-/// What the threads tell the loop.
+/// What the threads report to the loop.
 #[derive(Debug)]
 pub(crate) enum Report {
     Log(LogReport),
     Disk(Reported),
 }
 
-/// Why a node's loop ended without being asked to.
+/// Why a node's loop ended although it was not told to stop.
 #[derive(Debug, thiserror::Error)]
 pub enum Halted {
     #[error(transparent)]
@@ -103,7 +103,7 @@ impl NodeTask {
     /// Runs until `stop` resolves and everything is durable, or until the node halts.
     ///
     /// # Errors
-    /// [`Halted`]: a disk failed, or something read is not what was written. The process must end. A restart
+    /// [`Halted`]: a disk failed, or what was read is not what was written. The process must end. A restart
     /// recovers everything that was acknowledged.
     pub async fn run(mut self, stop: impl Future<Output = ()>) -> Result<(), Halted> {
         tokio::pin!(stop);
@@ -125,7 +125,8 @@ impl NodeTask {
                     self.parts.status.send_modify(|status| status.phase = Phase::Stopping);
                     self.step(Input::Stop);
                 }
-                // Zero only when every handle is gone. Then no more requests come, and `stop` decides.
+                // It takes none only when every handle was dropped. Then no more requests come, and only
+                // `stop` ends the loop.
                 taken = self.parts.mailbox.recv_many(&mut requests, MAILBOX_TAKE_MAX), if !self.parts.mailbox.is_closed() || !self.parts.mailbox.is_empty() => {
                     if taken > 0 { self.step(Input::Requests(std::mem::take(&mut requests))); }
                 }
@@ -164,7 +165,7 @@ impl NodeTask {
                 self.step(Input::Completion(RaftCompletion::FlushOutOfSpace));
                 self.set_disk_space(DiskSpace::Low { why });
             }
-            // Commits that waited for it may continue.
+            // Entries that waited for it may continue.
             Report::Disk(Ok(DiskReport::Compacted)) => self.step(Input::Continue),
             Report::Disk(Ok(DiskReport::BodiesCompacted)) => self.bodies_compacted(),
             Report::Disk(Ok(DiskReport::LogPrepared)) => self.chores.log_prepared(),
@@ -199,13 +200,14 @@ impl NodeTask {
         }
     }
 
-    /// The step after a durable write is the one that applies it: its time is the metric `apply`.
+    /// Runs one step of the node. The step after a log write became durable applies the entry, so it is timed
+    /// for the metric `apply`.
     fn node_step(&mut self, input: Input, outputs: &mut Vec<Output>) {
         let now = self.now();
         let Input::Completion(RaftCompletion::LogSynced(ticket)) = input else {
             return self.parts.node.step(now, input, outputs);
         };
-        // The entry's span ends with its outcomes, which this step gives.
+        // The entry's span ends with its outcomes, which are outputs of this step.
         let _entry = self.entry.take().map(tracing::Span::entered);
         let _apply = telemetry::spans::apply(ticket.0).entered();
         let begun = Instant::now();
@@ -216,9 +218,10 @@ impl NodeTask {
     }
 
     fn finish(self, ended: Result<(), Halted>) -> Result<(), Halted> {
-        // Requests that still wait learn that their outcome is unknown: their replies are dropped with the node.
+        // The replies of requests that still wait are dropped with the node, which reports their outcomes as
+        // unknown.
         let Parts { log, flusher, compactor, status, directory, .. } = self.parts;
-        // The threads finish their last job before the directory's lock is released.
+        // The threads finish their jobs before the directory's lock is released.
         drop((log, flusher, compactor));
         status.send_modify(|status| status.phase = Phase::Stopped);
         drop(directory);

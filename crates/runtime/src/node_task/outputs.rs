@@ -18,7 +18,7 @@ impl NodeTask {
                 if result == Err(Unavailable::Busy) {
                     self.parts.metrics.queue(Queue::WaitingBytes).refused.inc();
                 }
-                // The client may have gone. Its command is applied all the same.
+                // The client may have disconnected. Its command is still applied.
                 let _ = reply.send(result);
             }
             Output::TimeClosed { reply, result } => {
@@ -61,7 +61,9 @@ impl NodeTask {
     fn append_bodies(&mut self, records: &[u8], last: Cursor, end: u64) {
         let failure = match self.parts.bodies.append(records, last) {
             Ok(at) if at == end => return,
-            Ok(at) => DiskFailure::bodies(format!("they end at byte {at}, but the state says {end}")),
+            Ok(at) => DiskFailure::bodies(format!(
+                "they end at byte {at}, but the state refers to bodies up to byte {end}"
+            )),
             Err(error) => DiskFailure::bodies(error),
         };
         self.ended = Some(Err(failure.into()));

@@ -5,7 +5,7 @@ use crate::shard::FIRST_SLOT;
 use format::row::{ShardRow, shard_key};
 use model::{Elapsed, Position, View, ViewError, Wall};
 
-/// The shard after the last entry that the view holds.
+/// The shard as of the last entry in the view.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ShardClock {
     /// The last position assigned; zero when none was.

@@ -1,8 +1,9 @@
 //! Whether an event found in the body file can still be read.
 //!
-//! Bodies outlive their events for a while, so readers of the whole store ask this, and so does the rewriting
-//! of body segments. An event can be read while its stream keeps its revision. No event after the shard's
-//! `removed_through` was ever removed, so most events need no look-up of their stream.
+//! Bodies stay on disk for a while after their events are removed, so readers of the whole store check this,
+//! and so does the compaction of body segments. An event can be read while its stream keeps its revision. No
+//! event after the shard's `removed_through` was ever removed, so for most events the stream need not be
+//! looked up.
 
 use crate::damage::bad_row;
 use crate::heads::Stream;

@@ -1,5 +1,5 @@
 //! Reads: pure functions over any view of the state. None of them needs the shard itself, so they run on any
-//! thread, over the view as of whatever entry the reader holds.
+//! thread, over any view that a reader holds.
 //!
 //! | function | what it returns |
 //! |---|---|
@@ -8,7 +8,7 @@
 //! | [`page`] | one page of a stream: revisions and positions, as of any cursor |
 //! | [`streams`] | one page of the list of streams |
 //! | [`is_live`], [`Liveness`] | whether an event found in the body file is still readable |
-//! | [`due`], [`next_deadline`] | the command that the node should propose by itself, and when to check again |
+//! | [`due`], [`next_deadline`] | the command that the node should propose on its own, and when to check again |
 
 mod clock;
 mod live;

@@ -2,8 +2,8 @@
 //!
 //! *A page is never silently incomplete.* If the request names a removed revision, or a cursor from which the
 //! stream no longer keeps anything, the result is [`Truncated`], which says where the kept events begin. A
-//! request that names no revision reads what the stream's settings keep. Events that never existed are an
-//! empty page.
+//! request that names no revision reads what the stream's settings keep. For events that never existed, the
+//! page is empty.
 
 use crate::heads::Head;
 use crate::query::StreamState;
@@ -37,7 +37,7 @@ pub enum Page {
 pub struct EventsPage {
     pub slot: Slot,
     pub events: Vec<StoredEvent>,
-    /// The stream's last revision at that cursor; `None` when the stream did not exist.
+    /// The stream's last revision as of the requested cursor; `None` when the stream did not exist.
     pub last: Option<Revision>,
     /// The first revision of the next page; `None` when there are no more events for now.
     pub next: Option<Revision>,
@@ -47,7 +47,7 @@ pub struct EventsPage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoredEvent {
     pub revision: Revision,
-    /// The key to the event's body.
+    /// Finds the event's body.
     pub position: Position,
 }
 
@@ -166,7 +166,7 @@ mod tests {
         store
     }
 
-    fn told(store: &Store, request: PageRequest) -> String {
+    fn described(store: &Store, request: PageRequest) -> String {
         match page(&store.rows, &name("cart"), &request).unwrap() {
             Page::Truncated(truncated) => format!("kept from {}", truncated.first),
             Page::Events(page) => {
@@ -187,51 +187,55 @@ mod tests {
     #[test]
     fn pages_follow_each_other_in_either_direction() {
         let store = store(5, "");
-        assert_eq!(told(&store, request(None, 2)), "[0, 1] last Some(4) next Some(2)");
-        assert_eq!(told(&store, request(Some(2), 2)), "[2, 3] last Some(4) next Some(4)");
-        assert_eq!(told(&store, request(Some(4), 2)), "[4] last Some(4) next None");
-        assert_eq!(told(&store, request(Some(9), 2)), "[] last Some(4) next None");
+        assert_eq!(described(&store, request(None, 2)), "[0, 1] last Some(4) next Some(2)");
+        assert_eq!(described(&store, request(Some(2), 2)), "[2, 3] last Some(4) next Some(4)");
+        assert_eq!(described(&store, request(Some(4), 2)), "[4] last Some(4) next None");
+        assert_eq!(described(&store, request(Some(9), 2)), "[] last Some(4) next None");
         let back = |from| PageRequest { order: Order::Descending, ..request(from, 2) };
-        assert_eq!(told(&store, back(None)), "[4, 3] last Some(4) next Some(2)");
-        assert_eq!(told(&store, back(Some(0))), "[0] last Some(4) next None");
-        assert_eq!(told(&store, back(Some(99))), "[4, 3] last Some(4) next Some(2)");
+        assert_eq!(described(&store, back(None)), "[4, 3] last Some(4) next Some(2)");
+        assert_eq!(described(&store, back(Some(0))), "[0] last Some(4) next None");
+        assert_eq!(described(&store, back(Some(99))), "[4, 3] last Some(4) next Some(2)");
     }
 
     #[test]
     fn as_of_covers_its_whole_millisecond_and_nothing_later() {
         let store = store(3, "");
-        assert_eq!(told(&store, as_of(10)), "[0, 1] last Some(1) next None");
-        assert_eq!(told(&store, as_of(9)), "[0] last Some(0) next None");
-        assert_eq!(told(&store, as_of(20)), "[0, 1, 2] last Some(2) next None");
+        assert_eq!(described(&store, as_of(10)), "[0, 1] last Some(1) next None");
+        assert_eq!(described(&store, as_of(9)), "[0] last Some(0) next None");
+        assert_eq!(described(&store, as_of(20)), "[0, 1, 2] last Some(2) next None");
     }
 
     #[test]
-    fn what_was_never_there_is_empty() {
-        assert_eq!(told(&store(0, ""), request(Some(3), 10)), "[] last None next None");
-        assert_eq!(told(&store(0, "keep cart count 2"), request(None, 10)), "[] last None next None");
+    fn events_that_never_existed_are_an_empty_page() {
+        assert_eq!(described(&store(0, ""), request(Some(3), 10)), "[] last None next None");
+        assert_eq!(described(&store(0, "keep cart count 2"), request(None, 10)), "[] last None next None");
         let mut store = store(1, "");
         store.run("wait 90; append cart x; keep cart from 1");
         let before = PageRequest { as_of: Some(Cursor::last_of(Wall(999_999))), ..request(None, 10) };
-        assert_eq!(told(&store, before), "[] last None next None", "before the stream began");
+        assert_eq!(described(&store, before), "[] last None next None", "before the stream began");
     }
 
     #[test]
-    fn what_was_removed_is_never_passed_over_in_silence() {
+    fn removed_events_are_never_silently_skipped() {
         let store = store(4, "keep cart from 2");
-        assert_eq!(told(&store, request(Some(1), 10)), "kept from 2");
-        assert_eq!(told(&store, request(Some(2), 10)), "[2, 3] last Some(3) next None");
-        assert_eq!(told(&store, as_of(10)), "kept from 2");
-        assert_eq!(told(&store, as_of(19)), "kept from 2");
-        assert_eq!(told(&store, as_of(20)), "[2] last Some(2) next None");
-        assert_eq!(told(&store, request(None, 10)), "[2, 3] last Some(3) next None", "what settings keep");
+        assert_eq!(described(&store, request(Some(1), 10)), "kept from 2");
+        assert_eq!(described(&store, request(Some(2), 10)), "[2, 3] last Some(3) next None");
+        assert_eq!(described(&store, as_of(10)), "kept from 2");
+        assert_eq!(described(&store, as_of(19)), "kept from 2");
+        assert_eq!(described(&store, as_of(20)), "[2] last Some(2) next None");
+        assert_eq!(
+            described(&store, request(None, 10)),
+            "[2, 3] last Some(3) next None",
+            "what settings keep"
+        );
     }
 
     #[test]
     fn a_deleted_stream_is_empty_but_its_past_is_gone() {
         let store = store(2, "delete cart");
-        assert_eq!(told(&store, request(None, 10)), "[] last None next None");
-        assert_eq!(told(&store, request(Some(0), 10)), "kept from 2");
-        assert_eq!(told(&store, as_of(0)), "kept from 2");
-        assert_eq!(told(&store, as_of(50)), "[] last None next None");
+        assert_eq!(described(&store, request(None, 10)), "[] last None next None");
+        assert_eq!(described(&store, request(Some(0), 10)), "kept from 2");
+        assert_eq!(described(&store, as_of(0)), "kept from 2");
+        assert_eq!(described(&store, as_of(50)), "[] last None next None");
     }
 }

@@ -9,7 +9,7 @@ pub enum Presence {
     /// The stream was never appended to.
     Never,
     Exists,
-    /// The stream was deleted, and not appended to since.
+    /// The stream was deleted, and nothing was appended since.
     Deleted,
 }
 

@@ -29,7 +29,7 @@ pub struct StreamsRequest<'a> {
     pub prefix: &'a str,
     /// At most this many streams.
     pub limit: usize,
-    /// Examine at most this many names, and slots without a name.
+    /// Examine at most this many names. A skip to another slot counts as one.
     pub examined_max: usize,
 }
 
@@ -86,7 +86,7 @@ pub fn streams(view: &impl View, request: &StreamsRequest<'_>) -> Result<Streams
     Ok(page)
 }
 
-/// What one scan finds before the list has to skip.
+/// What one scan finds before it must skip ahead.
 struct Run {
     found: Vec<Found>,
     /// Where to continue; `None` at the end.
@@ -151,7 +151,7 @@ fn look(key: &[u8], value: &[u8], prefix: &str) -> Result<Look, ViewError> {
         return Ok(Look::Leap(slot_behind(slot)));
     };
     if !name.as_str().starts_with(prefix) {
-        // At the beginning of a slot, the prefix may still be ahead.
+        // Names with the prefix may still come later in this slot.
         let ahead = name.as_str() < prefix;
         let then = if ahead { Some(ListPoint { slot, behind: None }) } else { slot_behind(slot) };
         return Ok(Look::Leap(then));

@@ -1,7 +1,7 @@
-//! Which command the node should propose by itself, and when to check again.
+//! Which command the node should propose on its own, and when to check again.
 //!
-//! Time enters through the log: nothing expires until an entry says so. The node checks when an effect asks
-//! for it, when a timer comes due, after a command of its own was applied, and once when it begins to lead.
+//! Time enters through the log: nothing expires until an entry says so. The node checks when an effect says
+//! so, when a timer comes due, after one of its own commands was applied, and once when it starts to lead.
 
 use crate::damage::bad_row;
 use crate::shard::FIRST_SLOT;
@@ -80,7 +80,7 @@ mod tests {
     use model::Command;
 
     #[test]
-    fn of_what_is_due_the_longest_overdue_comes_first() {
+    fn the_longest_overdue_work_comes_first() {
         let mut store = Store::default();
         store.run("keep a age 1000; append a x; append b y; wait 60000; delete b");
         assert!(matches!(store.due(), Some(Command::ExpireEvents(_))), "due for 59 seconds");
@@ -90,7 +90,7 @@ mod tests {
         store.run("append a z; wait 90000");
         assert!(
             matches!(store.due(), Some(Command::CleanUp(_))),
-            "a timer of a second ago does not overtake"
+            "a timer that came due a second ago does not overtake it"
         );
         store.run("clean 1024");
         assert!(matches!(store.due(), Some(Command::ExpireEvents(_))));

@@ -4,8 +4,8 @@
 //! outcome says where they are and nothing else is checked: a retry gets the original outcome. If it holds
 //! some of them, only the others are appended. Before anything is appended, the stream must meet the
 //! request's expectation: any, none, exists, or a revision. Each event gets the stream's next revision and
-//! the shard's next position. A stream that keeps only its newest events loses its oldest ones at the same
-//! moment.
+//! the shard's next position. If the stream keeps only its newest events, its oldest ones are removed in the
+//! same step.
 
 use crate::heads::{Head, Stream, is_as_expected};
 use crate::overlay::Overlay;
@@ -53,7 +53,7 @@ pub(crate) fn replay(stream: &Stream<'_>, found: &[Found]) -> Appended {
     Appended { slot: stream.slot, events: found.iter().filter_map(stored).collect() }
 }
 
-/// What must hold before anything is appended. `part` identifies this append in a refusal.
+/// Checks what must hold before anything is appended. `part` identifies this append in a refusal.
 pub(crate) fn check(append: &Append<'_>, part: u32, head: Option<&Head>) -> Result<(), Refusal> {
     if !is_as_expected(append.expected, head) {
         return Err(Refusal::WrongRevision { part, current: head.and_then(Head::last) });
@@ -65,7 +65,7 @@ pub(crate) fn check(append: &Append<'_>, part: u32, head: Option<&Head>) -> Resu
     Ok(())
 }
 
-/// Appends the new events. `earlier` are the appends before this one in the same transaction.
+/// Appends the new events. `earlier` holds the appends before this one in the same transaction.
 pub(crate) fn write<'e, V: View>(
     append: &'e Append<'_>,
     stream: &Stream<'e>,
@@ -108,11 +108,11 @@ pub(crate) fn write<'e, V: View>(
     Ok(Appended { slot: stream.slot, events })
 }
 
-/// Whether the stream's row differs from the one in the state.
+/// The stream's row differs from the one in the state.
 struct RowChange;
 
-/// Updates the stream after its events were written: it exists again, loses what its settings do not keep,
-/// and has a timer for its oldest event.
+/// Updates the stream after its events were written: undeletes it, removes what its settings do not keep, and
+/// sets the timer for its oldest event.
 fn settle<'e, V: View>(
     stream: &Stream<'e>,
     head: &mut Head,
@@ -195,11 +195,11 @@ mod tests {
     }
 
     #[test]
-    fn the_stream_must_be_where_it_is_expected() {
+    fn the_stream_must_be_at_the_expected_revision() {
         check(&[
             ("", "append cart if none a", "0", "cart 0a"),
-            ("", "append cart if exists a", "part 0 is not there", ""),
-            ("", "append cart if 0 a", "part 0 is not there", ""),
+            ("", "append cart if exists a", "part 0 has no stream", ""),
+            ("", "append cart if 0 a", "part 0 has no stream", ""),
             ("append cart a", "append cart if none b", "part 0 is at 0", "cart 0a"),
             ("append cart a", "append cart if exists b", "1", "cart 0a 1b"),
             ("append cart a b", "append cart if 1 c", "2", "cart 0a 1b 2c"),
@@ -222,20 +222,20 @@ mod tests {
     }
 
     #[test]
-    fn a_deleted_stream_goes_on_after_its_last_revision() {
+    fn a_deleted_stream_continues_after_its_last_revision() {
         check(&[
             ("append cart a b; delete cart", "append cart c", "2", "cart 2c"),
             ("append cart a b; delete cart", "append cart if none c", "2", "cart 2c"),
             (
                 "append cart a b; delete cart",
                 "append cart if exists c",
-                "part 0 is not there",
+                "part 0 has no stream",
                 "cart deleted next 2",
             ),
             (
                 "append cart a b; delete cart",
                 "append cart if 1 c",
-                "part 0 is not there",
+                "part 0 has no stream",
                 "cart deleted next 2",
             ),
             ("append cart a b; delete cart; append cart c; delete cart", "append cart d", "3", "cart 3d"),
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_stream_is_refused_rather_than_numbered_anew() {
+    fn a_full_stream_refuses_appends_and_reuses_no_revision() {
         let mut store = Store::default();
         store.run("append cart a");
         let slot = crate::testing::name("cart").slot(Namespace::ROOT);
@@ -260,19 +260,19 @@ mod tests {
     }
 
     #[test]
-    fn bodies_are_written_in_the_order_of_positions_and_the_last_cursor_told() {
+    fn bodies_are_in_position_order_and_the_last_cursor_is_returned() {
         let mut store = Store::default();
         store.run("append order x, append cart a b, append order y");
         let mut rest = &store.applied.bodies[..];
-        let mut told = Vec::new();
+        let mut decoded = Vec::new();
         while !rest.is_empty() {
             let (record, len) = format::body::decode(rest).unwrap();
-            told.push((record.stream, record.revision.0, record.cursor()));
+            decoded.push((record.stream, record.revision.0, record.cursor()));
             rest = &rest[len..];
         }
-        let streams: Vec<_> = told.iter().map(|(stream, revision, _)| (*stream, *revision)).collect();
+        let streams: Vec<_> = decoded.iter().map(|(stream, revision, _)| (*stream, *revision)).collect();
         assert_eq!(streams, [("order", 0), ("cart", 0), ("cart", 1), ("order", 1)]);
-        let cursors: Vec<Cursor> = told.iter().map(|(_, _, cursor)| *cursor).collect();
+        let cursors: Vec<Cursor> = decoded.iter().map(|(_, _, cursor)| *cursor).collect();
         assert!(cursors.is_sorted());
         assert_eq!(store.applied.last, cursors.last().copied());
         assert_eq!(cursors[0].position, Position::first_of(store.wall));

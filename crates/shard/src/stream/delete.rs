@@ -2,8 +2,8 @@
 //!
 //! *When the outcome is returned, the stream's events and settings can no longer be read. Its revisions are
 //! never used again.* Afterwards the stream does not exist. The next append brings it back and continues
-//! after its last revision. Deleting a stream that does not exist is no error, unless the request expects it
-//! to exist.
+//! after its last revision. Deleting a stream that does not exist is not an error, unless the request expects
+//! it to exist.
 
 use crate::heads::{Head, Stream, is_as_expected};
 use crate::overlay::Overlay;
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn deleting_what_is_not_there_is_no_error() {
+    fn deleting_a_stream_that_does_not_exist_is_not_an_error() {
         check(&[
             ("", "delete cart", "nothing to delete", ""),
             ("", "delete cart if none", "nothing to delete", ""),
@@ -67,18 +67,18 @@ mod tests {
     }
 
     #[test]
-    fn the_stream_must_be_where_it_is_expected() {
+    fn the_stream_must_be_at_the_expected_revision() {
         check(&[
             ("append cart a b", "delete cart if 1", "deleted up to 1", "cart deleted next 2"),
             ("append cart a b", "delete cart if 0", "part 0 is at 1", "cart 0a 1b"),
             ("append cart a b", "delete cart if none", "part 0 is at 1", "cart 0a 1b"),
-            ("", "delete cart if exists", "part 0 is not there", ""),
-            ("append cart a; delete cart", "delete cart if 0", "part 0 is not there", "cart deleted next 1"),
+            ("", "delete cart if exists", "part 0 has no stream", ""),
+            ("append cart a; delete cart", "delete cart if 0", "part 0 has no stream", "cart deleted next 1"),
         ]);
     }
 
     #[test]
-    fn settings_end_with_their_stream() {
+    fn deleting_a_stream_resets_its_settings() {
         let mut store = Store::default();
         store.run("append cart a; keep cart count 1 age 5; delete cart");
         let settings = |store: &Store| query::stream(&store.rows, &name("cart")).unwrap().settings;

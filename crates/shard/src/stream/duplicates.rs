@@ -3,11 +3,11 @@
 //! An event's `source` and `id` identify it within one stream, for as long as the stream keeps it. Sending it
 //! again with the same content is a replay: nothing is appended, and the outcome says where the event is.
 //! Sending it again with different content is a conflict, and the whole request is refused. An event that the
-//! stream no longer keeps is forgotten: sent again, it is appended as new, even if clean-up has not deleted
+//! stream no longer keeps is forgotten. Sending it again appends it as new, even if clean-up has not deleted
 //! its rows yet.
 //!
-//! An id that the server made needs no row, because it contains the event's cursor. In a stream that holds no
-//! such event of the server's naming, it is an id like any other.
+//! An id that the server made needs no row, because it contains the event's cursor. If the stream holds no
+//! event with that cursor and an id from the server, the id is treated like any other.
 //!
 //! If a request contains the same event twice, the second is a replay of the first, or a conflict.
 
@@ -29,20 +29,21 @@ pub(crate) enum Found {
     New,
     /// The stream holds it.
     Stored(AppendedEvent),
-    /// It repeats an earlier event of this request, counted from 0 within its append.
+    /// It repeats an earlier event of this request: event number `event` of append number `write`, both from
+    /// 0.
     Twin {
         write: u32,
         event: u32,
     },
 }
 
-/// One append's events, each with what is known about it.
+/// What is known about each event of one append.
 pub(crate) type FoundEvents = Vec<Found>;
 
 /// Looks up a request's events, append by append.
 #[derive(Debug, Default)]
 pub(crate) struct Duplicates<'e> {
-    /// The request's own events that clients named. Not kept for a request of a single event.
+    /// The request's own events with an id from the client. Left empty for a request of a single event.
     seen: BTreeMap<(IdHash, &'e str), Seen>,
     any_new: bool,
     any: bool,
@@ -61,7 +62,7 @@ impl<'e> Duplicates<'e> {
         self.any && !self.any_new
     }
 
-    /// Looks up the events of the request's append number `write`.
+    /// Looks up the events of append number `write` of the request.
     pub(crate) fn find<V: View>(
         &mut self,
         write: u32,
@@ -180,12 +181,12 @@ fn by_id(
         return Ok(Stored::No);
     }
     if revision >= kept.next {
-        return Err(contradiction("a dedup row points behind its stream's end"));
+        return Err(contradiction("a dedup row points beyond its stream's end"));
     }
     Ok(Stored::of(first, fingerprint, revision, kept.row(view, revision)?))
 }
 
-/// The event with this cursor, if the server named it.
+/// The event with this cursor, if the server made its id.
 fn by_cursor(
     cursor: Cursor,
     fingerprint: Fingerprint,
@@ -209,13 +210,13 @@ mod tests {
         check(&[
             ("append cart a", "append cart a", "0*", "cart 0a"),
             ("append cart a b", "append cart b a", "1* 0*", "cart 0a 1b"),
-            // Another stream has never seen it.
+            // Another stream does not hold it.
             ("append cart a", "append order a", "0", "cart 0a, order 0a"),
         ]);
     }
 
     #[test]
-    fn a_replay_is_not_asked_where_the_stream_is_by_now() {
+    fn the_expected_revision_of_a_replay_is_not_checked() {
         check(&[
             ("append cart if none a; append cart b", "append cart if none a", "0*", "cart 0a 1b"),
             ("append cart a; append cart b", "append cart if 7 a b", "0* 1*", "cart 0a 1b"),
@@ -223,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mixed_batch_appends_what_is_new_if_the_stream_is_where_it_is_expected() {
+    fn a_mixed_batch_appends_its_new_events_at_the_expected_revision() {
         check(&[
             ("append cart a b", "append cart b c", "1* 2", "cart 0a 1b 2c"),
             ("append cart a b", "append cart if 1 c a", "2 0*", "cart 0a 1b 2c"),
@@ -253,13 +254,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_longer_kept_is_forgotten() {
+    fn events_that_are_no_longer_kept_are_forgotten() {
         check(&[
             ("append cart a b; keep cart from 1", "append cart a", "2", "cart 1b 2a"),
             ("append cart a b; keep cart from 1", "append cart a=2", "2", "cart 1b 2a"),
             ("append cart a b; keep cart from 1; clean 100", "append cart a=2", "2", "cart 1b 2a"),
             ("append cart a; delete cart", "append cart a", "1", "cart 1a"),
-            // The new event is known, and clean-up removes nothing of it.
+            // The new event is known, and clean-up deletes none of its rows.
             (
                 "append cart a b; keep cart from 1; append cart a=2; clean 100",
                 "append cart a=2",
@@ -270,12 +271,12 @@ mod tests {
     }
 
     #[test]
-    fn an_id_of_the_servers_is_found_by_its_cursor() {
+    fn an_id_made_by_the_server_is_found_by_its_cursor() {
         check(&[
             ("append cart _ _", "append cart ~1", "1*", "cart 0_ 1_"),
             ("append cart _ _", "append cart ~1=2", "event 0 of write 0 is not revision 1", "cart 0_ 1_"),
             ("append cart _ _", "append cart ~1 ~1 a", "1* 1* 2", "cart 0_ 1_ 2a"),
-            // There is no such event, or its client named it: an id like any other.
+            // There is no such event, or its id came from a client: the id is treated like any other.
             ("append cart _", "append cart ~7", "1", "cart 0_ 1~7"),
             ("append cart _; append cart ~7", "append cart ~7", "1*", "cart 0_ 1~7"),
             ("append cart a", "append cart ~0", "1", "cart 0a 1~0"),

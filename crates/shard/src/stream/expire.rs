@@ -1,8 +1,8 @@
 //! Remove the events of one stream that are older than its `max_age`.
 //!
-//! *Events recorded longer ago than the stream's `max_age` are removed, by the entry's time of day.* The node
-//! proposes this when the stream's timer comes due. A second such command, or one that is early, removes
-//! nothing and sets the timer again.
+//! *Events recorded longer ago than the stream's `max_age`, measured by the entry's time of day, are
+//! removed.* The node proposes this when the stream's timer comes due. If the command is repeated or early,
+//! it removes nothing and sets the timer again.
 
 use crate::heads::Stream;
 use crate::overlay::Overlay;
@@ -38,7 +38,7 @@ mod tests {
     use model::{Command, Effect, Wall};
 
     #[test]
-    fn events_go_when_they_are_older_than_the_streams_age() {
+    fn events_older_than_max_age_are_removed() {
         check(&[
             (
                 "keep cart age 10; append cart a; wait 5; append cart b; wait 6",
@@ -59,14 +59,14 @@ mod tests {
     }
 
     #[test]
-    fn the_node_is_told_when_to_expire() {
+    fn an_effect_says_when_to_expire() {
         let mut store = Store::default();
         store.run("keep cart age 2500; append cart a");
         let deadline = Some(Wall(1_003_000));
         assert_eq!(store.applied.effects, [Effect::TimersSet { wall: deadline, elapsed: None }]);
         assert_eq!(query::next_deadline(&store.rows).unwrap().wall, deadline);
         store.run("append cart b");
-        assert_eq!(store.applied.effects, [], "the oldest event's timer stands");
+        assert_eq!(store.applied.effects, [], "the oldest event's timer stays");
         store.run("wait 2999");
         assert_eq!(store.due(), None);
         store.run("wait 1");

@@ -3,18 +3,17 @@
 //! A stream keeps its events from one revision on. Only an entry that increases this revision removes events.
 //! Their rows are deleted later, in bounded steps ([`crate::clean_up`]), and their bodies after that.
 //!
-//! A stream with a `max_age` that keeps at least one event has a wall timer. The timer comes due no later
-//! than the moment at which the oldest event exceeds that age. The node then proposes to expire the stream's
-//! events ([`crate::stream::expire`]). A timer may be early, because the event that it was set for has been
-//! removed some other way. It is then set again.
+//! A stream with a `max_age` that keeps at least one event has a wall timer. The timer comes due at most a
+//! second after the oldest event exceeds that age. The node then proposes to expire the stream's events
+//! ([`crate::stream::expire`]). A timer may be early, because the event that it was set for may have been
+//! removed in another way. The command then sets it again.
 
 use crate::heads::{Head, Stream};
 use crate::overlay::Overlay;
 use format::row::{CleanUpKey, CleanUpWork, WallTimerKey};
 use model::{Namespace, Position, Revision, View, ViewError, Wall};
 
-/// Timers are rounded up to a multiple of this, so that a stream that is written all the time does not expire
-/// one event at a time.
+/// Timers are rounded up to a multiple of this, so that a busy stream does not expire one event at a time.
 const TIMER_STEP_MS: u64 = 1_000;
 
 /// Removes the events below `first`, which is greater than the first kept revision and at most the next one.
@@ -41,7 +40,7 @@ pub(crate) fn remove_before<'e, V: View>(
     Ok(())
 }
 
-/// The first revision that `max_age` lets a stream keep at `wall`.
+/// The first revision that is not older than `max_age_ms` at `wall`.
 pub(crate) fn first_within_age(
     max_age_ms: u64,
     stream: &Stream<'_>,
@@ -87,7 +86,8 @@ pub(crate) fn set_timer<'e, V: View>(
     Ok(())
 }
 
-/// When an event recorded at `recorded` exceeds `max_age_ms`; `None` if that is after the end of time.
+/// The timer for an event recorded at `recorded`: when its age exceeds `max_age_ms`, rounded up. `None` if
+/// that does not fit into 64 bits.
 fn deadline(recorded: Wall, max_age_ms: u64) -> Option<Wall> {
     let past = recorded.0.checked_add(max_age_ms)?.checked_add(1)?;
     past.checked_next_multiple_of(TIMER_STEP_MS).map(Wall)

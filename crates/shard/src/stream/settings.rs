@@ -2,7 +2,7 @@
 //!
 //! *The settings replace all earlier ones. When the outcome is returned, the events that they remove can no
 //! longer be read.* The stream need not exist yet. `truncate_before` must not be greater than the stream's
-//! next revision. It never decreases: a lower value than before has no effect. Deleting the stream ends its
+//! next revision. It never decreases: a lower value than before has no effect. Deleting the stream resets its
 //! settings.
 
 use crate::heads::{Head, Stream};
@@ -76,7 +76,7 @@ mod tests {
     use crate::testing::{Store, check, name};
 
     #[test]
-    fn what_settings_remove_is_gone_at_once() {
+    fn settings_remove_events_at_once() {
         check(&[
             ("append cart a b c", "keep cart count 1", "kept", "cart 2c"),
             ("append cart a b c", "keep cart from 1", "kept", "cart 1b 2c"),
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_gone_does_not_come_back() {
+    fn removed_events_do_not_come_back() {
         check(&[
             ("append cart a b c; keep cart from 2", "keep cart from 1", "kept", "cart 2c"),
             ("append cart a b c; keep cart count 1", "keep cart", "kept", "cart 2c"),
@@ -100,16 +100,16 @@ mod tests {
     #[test]
     fn a_stream_cannot_be_truncated_beyond_its_end() {
         check(&[
-            ("append cart a", "keep cart from 2", "it ends before 1", "cart 0a"),
-            ("", "keep cart from 1", "it ends before 0", ""),
+            ("append cart a", "keep cart from 2", "the stream ends before 1", "cart 0a"),
+            ("", "keep cart from 1", "the stream ends before 0", ""),
             ("", "keep cart from 0", "kept", "cart next 0"),
         ]);
     }
 
     #[test]
-    fn a_stream_may_have_settings_before_it_is_there() {
+    fn a_stream_can_have_settings_before_it_exists() {
         check(&[
-            ("keep cart count 1", "append cart if exists a", "part 0 is not there", "cart next 0"),
+            ("keep cart count 1", "append cart if exists a", "part 0 has no stream", "cart next 0"),
             ("keep cart count 1", "append cart if none a b", "0 1", "cart 1b"),
             ("", "keep cart", "kept", ""),
         ]);

@@ -8,7 +8,7 @@ use model::{
 };
 use seeded_rng::Rng;
 
-/// Some share a slot, some a prefix.
+/// Some of them share a slot, some a prefix.
 pub(crate) const NAMES: [&str; 12] =
     ["a", "b", "cart-{7}", "cart-{8}", "order-{7}", "{7}", "żółw", "cart-9", "p/a", "p/b", "p/", "z"];
 
@@ -97,7 +97,7 @@ fn event(rng: &mut Rng, model: &Simple, stream: usize) -> Sent {
     let client = u128::from(rng.below(400)) << 90;
     match rng.below(10) {
         0..=4 => {
-            // Sometimes an event as it was read, with its time filled in.
+            // Sometimes a stored event as a client would read it, with its time filled in.
             let stored = model.streams[stream].kept().find(|(_, event)| event.sent.id == Id::Client(client));
             match stored {
                 Some((_, event)) if rng.one_in(2) => Sent { time: event.position >> 16, ..event.sent },

@@ -6,7 +6,7 @@
 //! | `simple` | the model: vectors, searched from end to end; it shares no code with the shard |
 //! | `generate` | random entries from a seed |
 //! | `world` | one shard and one model, and everything that is compared |
-//! | `patchy` | a view that does not have every key at hand |
+//! | `patchy` | a view that does not hold every key at first |
 //! | `promises` | the tests |
 
 #[cfg(test)]
@@ -15,7 +15,6 @@ mod generate;
 mod patchy;
 #[cfg(test)]
 mod promises;
-#[cfg(test)]
 #[cfg(test)]
 mod simple;
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! A view that does not have every key at hand: it asks for some to be fetched, and has them the next time.
+//! A view that does not hold every key at first. It asks for some keys to be fetched, and has them the next
+//! time.
 
 use model::view::Visit;
 use model::{Key, KeyRange, Order, Value, View, ViewError};
@@ -6,7 +7,7 @@ use seeded_rng::Rng;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The view asks at most this often. Starting again at every key of a long command would take all the time.
+/// The view asks at most this often. Starting over at every key of a long command would take too long.
 const ABSENT_MAX: usize = 5;
 
 pub(crate) struct Patchy<'a> {

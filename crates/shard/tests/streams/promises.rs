@@ -1,4 +1,4 @@
-//! What the shard promises, each as a test.
+//! One test for each promise of the shard.
 
 use crate::world::{World, hash};
 use shard::{Shard, ShardOptions};
@@ -7,7 +7,7 @@ use std::process::Command;
 
 const WORLDS: u64 = 120;
 const ENTRIES_A_WORLD: usize = 900;
-/// Names the variable by which a test asks another process for its hash.
+/// The environment variable with which a test asks another process for its hash.
 const ASK: &str = "SHARD_TEST_PRINT_HASH";
 
 fn run(seed: u64, entries: usize) -> World {
@@ -22,24 +22,24 @@ fn run(seed: u64, entries: usize) -> World {
 }
 
 #[test]
-fn every_outcome_and_every_read_is_that_of_the_simple_model() {
+fn every_outcome_and_every_read_matches_the_simple_model() {
     let (mut commands, mut abandoned) = (0, 0);
     for seed in 0..WORLDS {
         let ran = std::panic::catch_unwind(|| {
             let world = run(seed, ENTRIES_A_WORLD);
             (world.commands, world.abandoned)
         });
-        let Ok(ran) = ran else { panic!("seed {seed} fails") };
+        let Ok(ran) = ran else { panic!("seed {seed} failed") };
         commands += ran.0;
         abandoned += ran.1;
     }
-    println!("{commands} operations, {abandoned} applies abandoned and tried again");
+    println!("{commands} operations, {abandoned} applies abandoned and repeated");
     assert!(commands >= 200_000);
-    assert!(abandoned >= 100_000, "the view had too much at hand to prove anything");
+    assert!(abandoned >= 100_000, "the view held too many keys to prove anything");
 }
 
 #[test]
-fn the_same_entries_give_the_same_bytes_on_a_state_built_anew() {
+fn the_same_entries_give_the_same_bytes_on_a_rebuilt_state() {
     let world = run(7_001, 400);
     let mut rows = BTreeMap::new();
     let mut total = 0_u64;
@@ -48,7 +48,7 @@ fn the_same_entries_give_the_same_bytes_on_a_state_built_anew() {
         // A replica that has just started has no heads in memory.
         let mut fresh = Shard::new(ShardOptions { heads_max: at % 5, ..ShardOptions::default() });
         let applied = fresh.apply(&entry, &rows).unwrap();
-        assert_eq!(fresh.apply(&entry, &rows).unwrap(), applied, "applied again, uncommitted as it is");
+        assert_eq!(fresh.apply(&entry, &rows).unwrap(), applied, "applied again without a commit in between");
         total = total.rotate_left(5) ^ hash(&applied);
         applied.writes.change(&mut rows);
     }

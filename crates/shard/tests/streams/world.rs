@@ -2,7 +2,7 @@
 
 use crate::generate::{self, NAMES, name};
 use crate::patchy::Patchy;
-use crate::simple::{Answer, Ask, Place, Simple, Stream};
+use crate::simple::{Ask, EventRef, Simple, SimpleOutcome, Stream};
 use format::body::BodyRecord;
 use model::{
     Appended, Behaviour, Command, Cursor, Effect, Elapsed, EntryClock, Key, KeyId, Namespace, Order, Outcome,
@@ -17,7 +17,7 @@ pub(crate) struct World {
     pub(crate) rng: Rng,
     pub(crate) model: Simple,
     shard: Shard,
-    /// The same decisions with almost no cache, and over a view that does not have every key at hand.
+    /// Makes the same decisions with almost no cache, over a view that does not hold every key at first.
     tiny: Shard,
     pub(crate) rows: BTreeMap<Key, Value>,
     pub(crate) commands: u64,
@@ -66,8 +66,8 @@ impl World {
         self.model.begin_entry(clock.wall.0, clock.elapsed.0);
         assert_eq!(applied.outcomes.len(), asks.len());
         for (ask, outcome) in asks.iter().zip(&applied.outcomes) {
-            let ours = if shard::knows(behaviour) { self.model.ask(ask) } else { Answer::Unsupported };
-            assert_eq!(ours, answer(outcome), "{ask:?}");
+            let ours = if shard::knows(behaviour) { self.model.ask(ask) } else { SimpleOutcome::Unsupported };
+            assert_eq!(ours, simple_outcome(outcome), "{ask:?}");
         }
         self.compare_bodies(&applied);
     }
@@ -87,7 +87,10 @@ impl World {
             }
         };
         assert_eq!(applied, again);
-        assert!(applied.writes.0.windows(2).all(|pair| pair[0].0 < pair[1].0), "sorted, one write a key");
+        assert!(
+            applied.writes.0.windows(2).all(|pair| pair[0].0 < pair[1].0),
+            "sorted, with one write for each key"
+        );
         applied.writes.change(&mut self.rows);
         self.hash = self.hash.rotate_left(5) ^ hash(&applied);
         for effect in &applied.effects {
@@ -120,7 +123,7 @@ impl World {
                 envelope: &generate::envelope(&event.sent),
             };
             assert_eq!(record, ours);
-            assert!(last < Some(cursor), "bodies lie in the order of positions");
+            assert!(last < Some(cursor), "bodies are in the order of positions");
             last = Some(cursor);
             rest = &rest[len..];
         }
@@ -254,7 +257,7 @@ impl World {
         let mut steps = 0;
         while let Some(command) = query::due(&self.rows, clock).unwrap() {
             steps += 1;
-            assert!(steps < 1_000, "what is due comes to an end");
+            assert!(steps < 1_000, "due work must come to an end");
             let ask = match &command {
                 Command::ExpireEvents(expire) => {
                     Ask::Expire(NAMES.iter().position(|name| *name == expire.stream.as_str()).unwrap())
@@ -342,42 +345,43 @@ fn assert_page(ours: &Stream, request: &PageRequest, page: &Page) {
     assert_eq!(page.next, next, "{request:?}");
 }
 
-fn answer(outcome: &Outcome) -> Answer {
+fn simple_outcome(outcome: &Outcome) -> SimpleOutcome {
     match outcome {
         Outcome::Appended(appended) => {
-            let (slot, places) = places(appended);
-            Answer::Appended(slot, places)
+            let (slot, event_refs) = event_refs(appended);
+            SimpleOutcome::Appended(slot, event_refs)
         }
         Outcome::Transacted { replayed, writes } => {
-            Answer::Transacted { replayed: *replayed, writes: writes.iter().map(places).collect() }
+            SimpleOutcome::Transacted { replayed: *replayed, writes: writes.iter().map(event_refs).collect() }
         }
-        Outcome::SettingsPut => Answer::SettingsPut,
-        Outcome::StreamDeleted { last } => Answer::Deleted(last.map(|last| last.0)),
-        Outcome::Progressed { .. } => Answer::Progressed,
+        Outcome::SettingsPut => SimpleOutcome::SettingsPut,
+        Outcome::StreamDeleted { last } => SimpleOutcome::Deleted(last.map(|last| last.0)),
+        Outcome::Progressed { .. } => SimpleOutcome::Progressed,
         Outcome::Refused(refusal) => match *refusal {
-            Refusal::WrongRevision { part, current } => {
-                Answer::WrongRevision { part: part as usize, current: current.map(|current| current.0) }
-            }
-            Refusal::EventConflict { write, event, revision } => Answer::EventConflict {
+            Refusal::WrongRevision { part, current } => SimpleOutcome::WrongRevision {
+                part: part as usize,
+                current: current.map(|current| current.0),
+            },
+            Refusal::EventConflict { write, event, revision } => SimpleOutcome::EventConflict {
                 write: write as usize,
                 event: event as usize,
                 revision: revision.map(|revision| revision.0),
             },
-            Refusal::KeyConflict { .. } => Answer::KeyConflict,
-            Refusal::TruncateBeyondEnd { next } => Answer::TruncateBeyondEnd(next.0),
-            Refusal::Unsupported => Answer::Unsupported,
+            Refusal::KeyConflict { .. } => SimpleOutcome::KeyConflict,
+            Refusal::TruncateBeyondEnd { next } => SimpleOutcome::TruncateBeyondEnd(next.0),
+            Refusal::Unsupported => SimpleOutcome::Unsupported,
             Refusal::KeysFull | Refusal::StreamFull => panic!("{refusal:?}"),
         },
     }
 }
 
-fn places(appended: &Appended) -> (u16, Vec<Place>) {
-    let place = |event: &model::AppendedEvent| Place {
+fn event_refs(appended: &Appended) -> (u16, Vec<EventRef>) {
+    let event_ref = |event: &model::AppendedEvent| EventRef {
         revision: event.revision.0,
         position: event.position.0,
         replayed: event.replayed,
     };
-    (appended.slot.0, appended.events.iter().map(place).collect())
+    (appended.slot.0, appended.events.iter().map(event_ref).collect())
 }
 
 /// FNV-1a over the results of every apply. It is the same in every process.

@@ -1,12 +1,12 @@
-//! Every acknowledged event exists once, where its outcome said. In streams whose events may be removed, this
-//! holds for the events that still exist.
+//! Every acknowledged event exists exactly once, at the revision and position of its outcome. In streams
+//! whose events may be removed, this holds for the events that still exist.
 
 use super::shown::Shown;
 use crate::ledger::Ledger;
 use std::collections::BTreeMap;
 
 /// # Errors
-/// An acknowledged event is missing, is elsewhere, or exists twice.
+/// An acknowledged event is missing, is somewhere else, or exists twice.
 pub fn check(shown: &Shown, ledger: &Ledger) -> Result<(), String> {
     let mut found = BTreeMap::new();
     for event in &shown.events {
@@ -18,15 +18,15 @@ pub fn check(shown: &Shown, ledger: &Ledger) -> Result<(), String> {
         }
     }
     for (stream, events) in &ledger.acknowledged {
-        for (text, place) in events {
+        for (text, known) in events {
             match found.get(&(&stream[..], &text[..])) {
                 None if ledger.removable.contains(stream) => {}
-                None => return Err(format!("{text} in {stream} was acknowledged at {place:?} and is lost")),
+                None => return Err(format!("{text} in {stream} was acknowledged at {known:?} but is lost")),
                 Some(event)
-                    if event.revision != place.revision || event.cursor.position != place.position =>
+                    if event.revision != known.revision || event.cursor.position != known.position =>
                 {
                     return Err(format!(
-                        "{text} in {stream} was acknowledged at {place:?} and is at {event:?}"
+                        "{text} in {stream} was acknowledged at {known:?} but is at {event:?}"
                     ));
                 }
                 Some(_) => {}

@@ -4,22 +4,22 @@ use super::shown::{Shown, ShownEvent};
 use crate::ledger::Ledger;
 use model::{Cursor, Wall};
 
-/// What was read as of closed times.
+/// The results of reads as of closed times.
 #[derive(Debug, Default)]
 pub struct ClosedTimes {
-    answers: Vec<(Wall, Vec<Cursor>)>,
+    reads: Vec<(Wall, Vec<Cursor>)>,
 }
 
 impl ClosedTimes {
-    /// A time was closed and read.
+    /// Records what a read as of a newly closed time returns.
     pub fn record(&mut self, wall: Wall, shown: &Shown, ledger: &Ledger) {
-        self.answers.push((wall, as_of(wall, shown, ledger)));
+        self.reads.push((wall, as_of(wall, shown, ledger)));
     }
 
     /// # Errors
-    /// The same read has another result now.
+    /// The same read now has a different result.
     pub fn check(&self, shown: &Shown, ledger: &Ledger) -> Result<(), String> {
-        for (wall, before) in &self.answers {
+        for (wall, before) in &self.reads {
             let now = as_of(*wall, shown, ledger);
             let stays = |cursor: &Cursor| now.contains(cursor) || is_removable(*cursor, ledger);
             if now.iter().any(|cursor| !before.contains(cursor)) || !before.iter().all(stays) {
@@ -34,7 +34,7 @@ impl ClosedTimes {
     }
 }
 
-/// A stream may have become removable since.
+/// Whether the event's stream may have become removable since then.
 fn is_removable(cursor: Cursor, ledger: &Ledger) -> bool {
     let slot_is = |stream: &String| model::slot_of(model::Namespace::ROOT, stream) == cursor.slot;
     ledger.removable.iter().any(slot_is)

@@ -16,7 +16,7 @@ impl Clocks {
     pub fn check(&mut self, process: &Process) -> Result<(), String> {
         let clock = shard::query::clock(&process.reader()).map_err(|error| error.to_string())?;
         if clock.wall < self.wall || clock.elapsed < self.elapsed {
-            return Err(format!("clocks ran back: {self:?}, then {clock:?}"));
+            return Err(format!("clocks ran backwards: {self:?}, then {clock:?}"));
         }
         (self.wall, self.elapsed) = (clock.wall, clock.elapsed);
         Ok(())

@@ -1,4 +1,4 @@
-//! What a reader has seen stays, in the same order, and nothing ever appears before it.
+//! What a reader has seen stays, in the same order, and no event ever appears before it.
 
 use super::shown::{Shown, ShownEvent};
 use crate::ledger::Ledger;
@@ -11,8 +11,7 @@ pub struct Reader {
 
 impl Reader {
     /// # Errors
-    /// Something that was seen is gone or has changed, or something new is before the last event that was
-    /// seen.
+    /// An event that was seen is gone or has changed, or a new event is before the last one that was seen.
     pub fn check(&mut self, shown: &Shown, ledger: &Ledger) -> Result<(), String> {
         let stays = |event: &&ShownEvent| !ledger.removable.contains(&event.stream);
         let mut now = shown.events.iter().filter(stays);
@@ -20,7 +19,7 @@ impl Reader {
         for seen in &self.seen {
             match now.next() {
                 Some(event) if event == seen => {}
-                other => return Err(format!("{seen:?} was seen; in its place is {other:?}")),
+                other => return Err(format!("{seen:?} was seen before, but now {other:?} is there")),
             }
         }
         self.seen.extend(now.cloned());

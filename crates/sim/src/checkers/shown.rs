@@ -24,7 +24,7 @@ impl Shown {
     /// Reads the whole store, like a reader.
     ///
     /// # Errors
-    /// A promise that does not hold.
+    /// The promise that does not hold.
     pub fn read(process: &Process) -> Result<Self, String> {
         let state = process.reader();
         let mut shown = Self::default();
@@ -36,8 +36,8 @@ impl Shown {
                 .map_err(|error| error.to_string())?;
             let mut bytes = &page.bytes[..];
             while !bytes.is_empty() {
-                let (record, used) =
-                    format::body::decode(bytes).map_err(|error| format!("a body: {error:?}"))?;
+                let (record, used) = format::body::decode(bytes)
+                    .map_err(|error| format!("a body cannot be decoded: {error:?}"))?;
                 bytes = &bytes[used..];
                 if shard::query::is_live(&state, &record).map_err(|error| error.to_string())? {
                     shown.push(&record)?;
@@ -66,7 +66,7 @@ impl Shown {
         Ok(())
     }
 
-    /// Each stream read by its rows is the same as that stream read from the bodies.
+    /// Checks that each stream is the same when read by its rows and when read from the bodies.
     fn streams_agree(&self, state: &impl View) -> Result<(), String> {
         for (stream, events) in self.by_stream() {
             let name = StreamName::new(stream).map_err(|error| error.to_string())?;
@@ -74,7 +74,7 @@ impl Shown {
             let shown = events.last().map(|event| event.revision.next());
             if shown != Some(head.next) {
                 return Err(format!(
-                    "{stream} ends at {shown:?} by its bodies and at {} by its rows",
+                    "{stream} ends at {shown:?} according to its bodies, and at {} according to its rows",
                     head.next
                 ));
             }
@@ -88,7 +88,7 @@ impl Shown {
             }
             if events.first().is_some_and(|event| event.revision != head.first) {
                 return Err(format!(
-                    "{stream} begins at {:?} by its bodies and at {} by its rows",
+                    "{stream} begins at {:?} according to its bodies, and at {} according to its rows",
                     events[0].revision, head.first
                 ));
             }

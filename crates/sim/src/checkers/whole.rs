@@ -1,12 +1,11 @@
-//! A request without an outcome took effect completely or not at all, and nothing exists that nobody asked
-//! for.
+//! A request without an outcome took effect completely or not at all, and every event belongs to a request.
 
 use super::shown::Shown;
 use crate::ledger::Ledger;
 use std::collections::BTreeSet;
 
 /// # Errors
-/// A request took effect in part, or an event has no request.
+/// A request took effect partly, or an event belongs to no request.
 pub fn check(shown: &Shown, ledger: &Ledger) -> Result<(), String> {
     let there: BTreeSet<(&str, &str)> =
         shown.events.iter().map(|event| (&event.stream[..], &event.text[..])).collect();
@@ -23,7 +22,7 @@ pub fn check(shown: &Shown, ledger: &Ledger) -> Result<(), String> {
     for (stream, text) in there {
         let acknowledged = ledger.acknowledged.get(stream).is_some_and(|events| events.contains_key(text));
         if !acknowledged && !asked.contains(&(stream, text)) {
-            return Err(format!("nobody asked for {text} in {stream}"));
+            return Err(format!("no request appended {text} to {stream}"));
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! The single owner of the body file's end.
 //!
 //! A batch is one write into the system's cache, without a sync. The log holds the same events, so recovery
-//! cuts the body file back to what the state knows, and replays the rest.
+//! cuts the body file back to the end that the state refers to, and replays the rest.
 
 use super::records::{Glance, is_point, peek};
 use super::segment::{NEXT_NAME, RECORDS_AT, Sealed, Shared, Tail, file_name};
@@ -20,7 +20,7 @@ pub struct BodyStats {
     pub segments: usize,
     /// Bytes on disk.
     pub bytes: u64,
-    /// Removed records that are still on disk. May be too high after a crash, never too low.
+    /// Removed records that are still on disk. After a crash, the number may be too high but never too low.
     pub dead_records: u64,
     /// Estimated bytes of those records: each counts as the mean record of its segment.
     pub dead_bytes: u64,
@@ -86,20 +86,20 @@ impl<D: Disk> Bodies<D> {
         self.shared.poisons(result)
     }
 
-    /// The work of making everything durable that was appended and noted so far, for another thread.
+    /// A job for another thread that makes durable everything appended and noted so far.
     #[must_use]
     pub fn sync_handle(&self) -> BodySync<D> {
         BodySync::new(&self.shared)
     }
 
-    /// A completed state flush holds this `bodies_end`. Recovery never cuts below it, so segments below it
-    /// may be rewritten.
+    /// Reports the `bodies_end` of a completed state flush. Recovery never cuts below it, so segments below
+    /// it may be rewritten.
     pub fn persisted(&mut self, end: u64) {
         self.shared.persisted.fetch_max(end, Ordering::Release);
     }
 
-    /// The state no longer refers to these events. Noting one twice, as a replay after a crash does, only
-    /// makes a rewriting come earlier.
+    /// Notes that the state no longer refers to these events. Noting one twice, as a replay after a crash
+    /// does, only causes an earlier rewrite.
     pub fn note_removed(&mut self, positions: &[Position], now: Wall) {
         self.shared.note_removed(positions, now);
     }
@@ -126,7 +126,7 @@ impl<D: Disk> Bodies<D> {
         Ok(due)
     }
 
-    /// The work of rewriting a segment that is due, for another thread. Only one may run at a time.
+    /// A job for another thread that rewrites a segment that is due. Only one may run at a time.
     #[must_use]
     pub fn compaction(&self, segment: SegmentId) -> Compaction<D> {
         Compaction::new(&self.shared, segment)
@@ -338,7 +338,7 @@ pub(super) fn write_header<F: DiskFile>(file: &F, header: &BodySegmentHeader) ->
     file.write_at(&sector, 0)
 }
 
-/// Reserves the space of a whole segment, or if there is less, the space that is needed.
+/// Reserves the space of a whole segment, or only the needed space if the disk does not have that much.
 fn reserve<F: DiskFile>(file: &F, segment_bytes: u64, needed: u64) -> std::io::Result<u64> {
     let whole = segment_bytes.max(needed);
     match file.reserve(whole) {

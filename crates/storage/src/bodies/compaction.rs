@@ -10,7 +10,7 @@
 //! continues to read it.
 //!
 //! Segments just before this one that have no events left are merged into the new one, so that a store whose
-//! events expire does not collect empty files.
+//! events expire does not accumulate empty files.
 
 use super::append::{end_segment, write_header};
 use super::records::{Scan, Summary};
@@ -27,7 +27,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 const WRITE_BYTES: usize = 256 << 10;
-/// Limits each write, so that the log's syncs never wait for a whole segment.
+/// How much may be written between two syncs, so that the log's syncs never wait for a whole segment.
 const SYNC_EVERY_BYTES: u64 = 4 << 20;
 
 /// What a compaction did.
@@ -42,7 +42,8 @@ pub struct Compacted {
 #[derive(Debug)]
 pub struct Compaction<D: Disk> {
     shared: Arc<Shared<D>>,
-    /// The segment, after the empty ones before it; empty when the segment no longer exists.
+    /// The empty segments before the segment, then the segment. Empty when it cannot be rewritten now: it no
+    /// longer exists, no completed flush covers it, or another one is being rewritten.
     sources: Vec<Arc<Sealed<D::File>>>,
     is_done: bool,
 }
@@ -217,8 +218,8 @@ impl<F: DiskFile> Copy<F> {
         Ok(())
     }
 
-    /// Writes what is left, then the index and trailer, and makes the file durable. It covers all events that
-    /// were ever in the sources.
+    /// Writes what is left, then the index and trailer, and makes the file durable. The trailer covers all
+    /// events that were ever in the sources.
     fn end(mut self, first: &Sealed<F>, last: &Sealed<F>) -> Result<Sealed<F>, BodyError> {
         let records_end = self.at + self.buffer.len() as u64;
         let covered = (self.summary.records, first.trailer.first, last.trailer.last);
@@ -232,8 +233,8 @@ impl<F: DiskFile> Copy<F> {
 }
 
 impl<D: Disk> Shared<D> {
-    /// A sealed segment that is due and may be rewritten now; otherwise, whether one waits for a flush of the
-    /// state.
+    /// A sealed segment that is due and can be rewritten now. If there is none, also whether one waits for a
+    /// flush of the state.
     pub(super) fn due(&self, now: Wall, kept_ms: u64) -> (Option<SegmentId>, bool) {
         let persisted = self.persisted.load(Ordering::Acquire);
         let layout = self.layout();

@@ -17,7 +17,7 @@ pub enum BodyError {
     /// The state refers to bodies that the file does not hold.
     #[error("the body file ends at byte {found}, but the state refers to bodies up to byte {wanted}")]
     TooShort { found: u64, wanted: u64 },
-    /// An earlier flushed state knew more: this state does not belong to these bodies.
+    /// An earlier flushed state referred to more bodies, so this state does not belong to this body file.
     #[error(
         "the state refers to bodies up to byte {given}, but an earlier state referred to bodies up to byte {known}"
     )]
@@ -31,13 +31,13 @@ pub enum BodyError {
     /// The bytes to append are not whole records in position order. The node must stop.
     #[error("the batch is not whole body records in position order")]
     BadBatch,
-    /// A compaction could not find out whether an event is live. The old segment stays.
-    #[error("it is not known whether an event is live: {0}")]
+    /// A compaction could not determine whether an event is live. The old segment stays.
+    #[error("cannot determine whether an event is live: {0}")]
     Liveness(#[source] Box<dyn Error + Send + Sync>),
     /// The disk failed. The node must stop.
     #[error("the body file failed at {file}: {source}")]
     Failed { file: String, source: io::Error },
-    /// An earlier operation failed, so nothing is done any more. The node must stop.
+    /// An earlier operation failed, so all further ones are refused. The node must stop.
     #[error("an earlier operation of the body file failed")]
     Poisoned,
 }

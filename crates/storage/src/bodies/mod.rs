@@ -1,18 +1,19 @@
 //! The body file: every event's body once, in position order, in append-only segments.
 //!
-//! The log makes events durable; the body file is where they stay. [`Bodies`] owns the end, where batches are
+//! The log makes events durable; the body file keeps them. [`Bodies`] owns its end, where batches are
 //! appended without a sync. A [`BodyReader`] reads the whole store as one sequential scan, or single events
-//! by their positions, using a sparse index of each segment. A [`BodySync`] makes durable what was appended,
-//! before the state that refers to it is flushed. A [`Compaction`] removes dead events from a sealed segment.
+//! by their positions, using a sparse index of each segment. A [`BodySync`] makes appended bodies durable
+//! before the state that refers to them is flushed. A [`Compaction`] removes dead events from a sealed
+//! segment.
 //!
 //! What it guarantees:
-//! - After a crash the file holds exactly the records up to the offset that the state knows, or opening it
-//!   fails.
+//! - After a crash, the file holds exactly the records up to the offset that the state refers to, or opening
+//!   it fails.
 //! - A record is returned completely and as it was written, or the file is reported as damaged.
 //! - Removed events leave the disk when half of their segment is dead, or some time after the first removal.
 //! - Memory is bounded by the number of segments and of cached indexes, not by the number of events.
 //!
-//! It knows no thread and no clock. All it knows about a record is its position and length.
+//! It knows no thread and no clock. Of a record it uses only the cursor, the length and the checksum.
 
 mod append;
 mod compaction;

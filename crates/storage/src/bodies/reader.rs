@@ -1,10 +1,11 @@
 //! Reads bodies back while the body file is appended to and rewritten.
 //!
-//! A reader finds out under the lock which file to read and how far, and reads without it. Appended bytes
-//! never change, and a file that was replaced can still be read by whoever has it open.
+//! A reader takes the lock only to find out which file to read and how far, and then reads without it.
+//! Appended bytes never change, and a replaced file can still be read through handles that were opened
+//! before.
 //!
 //! Records that are returned are not checked here, because `format::body::decode` checks them. Records that
-//! are *not* returned, because by their own header they lie before or after the page, are checked, so that a
+//! are *not* returned, because their headers place them before or after the page, are checked, so that a
 //! flipped bit cannot hide an event.
 
 use super::BodyError;
@@ -103,7 +104,7 @@ impl<D: Disk> BodyReader<D> {
         Ok(page)
     }
 
-    /// One encoded record; `None` when it does not exist, or no longer. Read it with `format::body::decode`,
+    /// One encoded record; `None` when it does not exist (any more). Read it with `format::body::decode`,
     /// which checks it.
     ///
     /// # Errors
@@ -273,7 +274,7 @@ impl<D: Disk> BodyReader<D> {
     }
 }
 
-/// The bytes that were read last, for the next of many positions.
+/// The bytes that were read last. The next of many positions may be among them.
 struct Block {
     segment: (u64, u32),
     begin: u64,
@@ -325,7 +326,7 @@ struct Run {
     end: usize,
     last: Option<Cursor>,
     stop: Stop,
-    /// The bytes from `start` on hold at least one record.
+    /// How many bytes from `start` on are needed to hold at least one record.
     needed: usize,
 }
 

@@ -20,7 +20,7 @@ pub(super) struct Glance {
     pub(super) len: usize,
 }
 
-/// No record begins like this.
+/// These are not the first bytes of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct NoRecord;
 

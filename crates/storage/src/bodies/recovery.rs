@@ -1,9 +1,9 @@
 //! Opens the body file: which segments there are, and where it ends.
 //!
-//! The state says where the end is. What follows after it was appended by entries that the state does not
-//! hold, and is appended again when the log is replayed. Everything before it was synced before the state
-//! said so. If that is missing, the file is damaged and is not opened. Only the tail is read here. The
-//! content of sealed segments is checked when it is read.
+//! The state says where the end is. Bodies after the end belong to entries that the state does not hold yet;
+//! they are cut off, and appended again when the log is replayed. Bodies before the end were synced before
+//! the state was flushed. If any of them are missing, the file is damaged and is not opened. Only the tail is
+//! read here. The content of sealed segments is checked when it is read.
 
 use super::append::{end_segment, write_header};
 use super::records::{Scan, Summary};
@@ -26,7 +26,7 @@ pub(super) fn open<D: Disk>(disk: D, end: u64, options: BodyOptions) -> Result<S
     }
     let FoundFiles { mut segments, surplus } = find(&disk, end, options)?;
     check_chain(&segments, end)?;
-    // Only here is it certain that these files belong together, and to the state.
+    // Only now is it certain that these files belong together, and to the state.
     for name in surplus {
         disk.remove(&name).map_err(|source| BodyError::io(&name, source))?;
     }
@@ -80,7 +80,7 @@ fn find<D: Disk>(disk: &D, end: u64, options: BodyOptions) -> Result<FoundFiles<
             (_, Some(named)) if named.0 >= end => match open_segment(disk, name.clone(), named, options) {
                 // The power may have failed before its header was on disk.
                 Ok(_) | Err(BodyError::Damaged { .. }) if named.1 == 0 => surplus.push(name),
-                // Only what recovery can never cut is rewritten.
+                // Only segments that recovery never cuts are rewritten.
                 Ok(_) => return Err(unknown(name)),
                 Err(error) => return Err(error),
             },
@@ -116,7 +116,7 @@ fn open_segment<D: Disk>(
     }
 }
 
-/// Takes out the segments that a rewriting had replaced when the process ended.
+/// Removes the segments that a rewrite had already replaced when the process ended.
 fn without_replaced<F>(segments: Vec<Found<F>>, surplus: &mut Vec<String>) -> Vec<Found<F>> {
     let mut kept: Vec<Found<F>> = Vec::new();
     for segment in segments {
@@ -147,15 +147,19 @@ fn check_chain<F>(found: &[Found<F>], end: u64) -> Result<(), BodyError> {
     }
     match found.last() {
         _ if at < end => Err(BodyError::TooShort { found: at, wanted: end }),
-        // Only what recovery can never cut is rewritten.
+        // Only segments that recovery never cuts are rewritten.
         Some(last) if at > end && last.header.end > 0 => Err(unknown(last.name.clone())),
         _ => Ok(()),
     }
 }
 
-/// The state is older than a rewriting, so it does not belong to this body file.
+/// The state is older than a rewritten segment, so it does not belong to this body file.
 fn unknown(file: String) -> BodyError {
-    BodyError::Damaged { file, offset: 0, what: "it was rewritten, and the state does not know its events" }
+    BodyError::Damaged {
+        file,
+        offset: 0,
+        what: "it was rewritten, but the state does not refer to its events",
+    }
 }
 
 impl<F: DiskFile> Found<F> {
@@ -179,8 +183,8 @@ impl<F: DiskFile> Found<F> {
         Ok(Tail { records_end, records, first, last, points, ..tail })
     }
 
-    /// A segment that has a successor. Unless it was rewritten, the power may have failed before its index
-    /// and trailer were synced; they are then written again.
+    /// Opens a segment that has a successor. If it was never rewritten, the power may have failed before its
+    /// index and trailer were synced. They are then written again.
     fn into_sealed(
         self,
         end: u64,

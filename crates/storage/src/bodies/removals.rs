@@ -1,6 +1,6 @@
 //! How many records of each segment are dead, and since when.
 //!
-//! Only the number of records is kept, not which ones, because a rewriting asks the state about each record
+//! Only the number of records is kept, not which ones, because a rewrite checks each record against the state
 //! anyway. The number may be too high but never too low. If it is too high, the segment is only rewritten
 //! earlier.
 //!
@@ -9,8 +9,9 @@
 //! alternative, to rebuild the counts from the state, was rejected: it needs a look-up for each event of the
 //! store, while the side file takes a few dozen bytes for each segment with removals.
 //!
-//! The side file also says how far a flushed state has known the body file. So opening the body file with an
-//! older state, or with none, fails instead of cutting off what only a newer state knows.
+//! The side file also records the end of the body file that a flushed state refers to. So opening the body
+//! file with an older state, or with none, fails instead of cutting off bodies that only a newer state refers
+//! to.
 
 use super::segment::{ACCOUNT_NAME, ACCOUNT_NEW_NAME, Layout, RECORDS_AT, Shared, lock};
 use super::{BodyError, BodyOptions};
@@ -74,7 +75,7 @@ impl Ledger {
         sealed.sum::<u64>() + in_tail
     }
 
-    /// The dead records of one segment, also while it is being rewritten.
+    /// The dead records of one segment, even while it is being rewritten.
     fn dead_in(&self, segment: u64) -> u64 {
         let noted = self.get(segment).map_or(0, |noted| noted.records);
         let rewriting = self.rewriting.filter(|(rewriting, _)| *rewriting == segment);
@@ -110,7 +111,7 @@ impl Ledger {
         }
     }
 
-    /// The segments have become one. Only the removals noted meanwhile are dead in it.
+    /// The segments have become one. Its only dead records are those noted during the rewrite.
     pub(super) fn end_rewriting(&mut self, replaced: &[u64], by: u64) {
         self.rewriting = None;
         for segment in replaced {

@@ -1,4 +1,5 @@
-//! The files of the body file and what is known about each. The owner, the readers and the jobs share this.
+//! The segments of the body file and what is known about each. The owner, the readers and the jobs share
+//! this.
 //!
 //! ```text
 //! sealed  0000000000000000-00000002.bodies   header │ live records │ index │ trailer    (rewritten twice)
@@ -41,8 +42,8 @@ pub(super) fn parse_name(name: &str) -> Option<(u64, u32)> {
     (file_name(first, generation) == name).then_some((first, generation))
 }
 
-/// Everything that the body file's handles share. Locks are taken in the order of the fields, held for
-/// moments, and never during disk work.
+/// Everything that the body file's handles share. Locks are taken in the order of the fields, held only
+/// briefly, and never during disk work.
 #[derive(Debug)]
 pub(super) struct Shared<D: Disk> {
     pub(super) disk: D,
@@ -93,7 +94,7 @@ pub(super) struct Tail<F> {
     pub(super) points: Vec<BodyPoint>,
 }
 
-/// What the next sync has to do, besides the tail.
+/// What the next sync must cover besides the tail.
 #[derive(Debug)]
 pub(super) struct Unsynced<F> {
     pub(super) files: Vec<Arc<F>>,
@@ -146,8 +147,8 @@ impl<D: Disk> Shared<D> {
         if self.failed.load(Ordering::Acquire) { Err(BodyError::Poisoned) } else { Ok(()) }
     }
 
-    /// Lack of space, and a liveness check that failed, leave the body file usable. After any other error it
-    /// is not.
+    /// Lack of space and a failed liveness check leave the body file usable. Any other error makes it
+    /// unusable.
     pub(super) fn poisons<T>(&self, result: Result<T, BodyError>) -> Result<T, BodyError> {
         if let Err(error) = &result
             && !matches!(error, BodyError::NoSpace(_) | BodyError::Liveness(_))

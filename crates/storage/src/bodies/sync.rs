@@ -1,4 +1,4 @@
-//! Makes bodies durable, on a thread of the caller's.
+//! Makes bodies durable, on the caller's thread.
 
 use super::BodyError;
 use super::segment::Shared;
@@ -54,7 +54,7 @@ impl<D: Disk> BodySync<D> {
     }
 }
 
-/// For a sync, lack of space counts like any other failure.
+/// During a sync, lack of space is a failure like any other.
 pub(super) fn failed(file: &str, source: std::io::Error) -> BodyError {
     BodyError::Failed { file: file.to_owned(), source }
 }

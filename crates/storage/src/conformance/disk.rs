@@ -1,4 +1,4 @@
-//! What each [`Disk`] must do, and a way to run a check over each kind of disk.
+//! What each [`Disk`] must do, and a macro that runs a check over each kind of disk.
 
 use crate::disk::{Disk, DiskFile};
 use std::io::ErrorKind;
@@ -21,15 +21,15 @@ pub(crate) use over_each_disk;
 
 over_each_disk! {
     a_file_is_created_once;
-    only_files_that_are_there_are_opened;
+    only_existing_files_are_opened;
     names_are_listed_in_order;
     a_rename_replaces_what_was_there;
-    a_removed_file_can_be_used_by_who_has_it_open;
+    a_removed_file_stays_usable_while_it_is_open;
     a_write_is_read_back_at_once_by_every_handle;
     a_gap_reads_as_zeros;
     a_read_is_short_only_at_the_end;
     cutting_and_lengthening_leave_zeros;
-    reserving_changes_nothing_that_can_be_seen;
+    reserving_changes_neither_length_nor_content;
     clones_are_the_same_directory;
     syncing_succeeds;
 }
@@ -47,7 +47,7 @@ fn a_file_is_created_once(disk: impl Disk) {
     assert_eq!(disk.create("a").expect_err("there already").kind(), ErrorKind::AlreadyExists);
 }
 
-fn only_files_that_are_there_are_opened(disk: impl Disk) {
+fn only_existing_files_are_opened(disk: impl Disk) {
     assert_eq!(disk.open("a").expect_err("not there").kind(), ErrorKind::NotFound);
     assert_eq!(disk.remove("a").expect_err("not there").kind(), ErrorKind::NotFound);
     assert_eq!(disk.rename("a", "b").expect_err("not there").kind(), ErrorKind::NotFound);
@@ -68,10 +68,10 @@ fn a_rename_replaces_what_was_there(disk: impl Disk) {
     disk.rename("new", "old").expect("renamed");
     assert_eq!(disk.list().expect("listed"), ["old"]);
     assert_eq!(content(&disk.open("old").expect("opens")), b"new");
-    assert_eq!(content(&old), b"old", "who had it open still has it");
+    assert_eq!(content(&old), b"old", "an open handle keeps the old content");
 }
 
-fn a_removed_file_can_be_used_by_who_has_it_open(disk: impl Disk) {
+fn a_removed_file_stays_usable_while_it_is_open(disk: impl Disk) {
     let file = disk.create("a").expect("created");
     disk.remove("a").expect("removed");
     file.write_at(b"still here", 0).expect("written");
@@ -114,13 +114,13 @@ fn cutting_and_lengthening_leave_zeros(disk: impl Disk) {
     assert_eq!(content(&file), [[7; 1_000].as_slice(), &[0; 500]].concat());
 }
 
-fn reserving_changes_nothing_that_can_be_seen(disk: impl Disk) {
+fn reserving_changes_neither_length_nor_content(disk: impl Disk) {
     let file = disk.create("a").expect("created");
     file.write_at(b"abc", 0).expect("written");
     file.reserve(100_000).expect("space");
     file.reserve(0).expect("space");
     assert_eq!(content(&file), b"abc");
-    file.set_len(3).expect("what was reserved is given back");
+    file.set_len(3).expect("the reserved space is released");
     assert_eq!(content(&file), b"abc");
 }
 

@@ -25,7 +25,7 @@ pub enum LogError {
     /// The disk failed. The node must stop.
     #[error("the log failed at {file}: {source}")]
     Failed { file: String, source: io::Error },
-    /// An earlier operation failed, so nothing is done any more. The node must stop.
+    /// An earlier operation failed, so all further ones are refused. The node must stop.
     #[error("an earlier operation of the log failed")]
     Poisoned,
 }

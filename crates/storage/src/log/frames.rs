@@ -11,7 +11,7 @@ pub(super) struct Frames<'a, F> {
     seed: FrameSeed,
     /// Where the next frame begins.
     next: u64,
-    /// The offset at which the last one must have ended.
+    /// The offset by which the last frame must end.
     limit: u64,
     chunk: usize,
     buffer: Vec<u8>,
@@ -24,7 +24,7 @@ impl<'a, F: DiskFile> Frames<'a, F> {
         Self { file, seed, next: start, limit: end, chunk, buffer: Vec::new(), buffer_at: start }
     }
 
-    /// Where the first missing frame would begin.
+    /// Where the next frame begins, or would begin if there is none.
     pub(super) const fn offset(&self) -> u64 {
         self.next
     }
@@ -74,8 +74,8 @@ pub(super) struct Frame<'a> {
     pub(super) records: &'a [u8],
 }
 
-/// Looks for frame headers from `from` on, and whether any of them says that data beyond `durable_beyond` was
-/// on disk when it was written. A header counts even if the rest of its frame is torn.
+/// Looks for frame headers from `from` on, and checks whether any of them says that data beyond
+/// `durable_beyond` was on disk when it was written. A header counts even if the rest of its frame is torn.
 pub(super) fn search<F: DiskFile>(
     file: &F,
     seed: FrameSeed,
@@ -92,7 +92,7 @@ pub(super) fn search<F: DiskFile>(
         while within + FRAME_HEADER_BYTES <= read.min(CHUNK + FRAME_HEADER_BYTES - 1) {
             let offset = at + within as u64;
             let bytes = &buffer[within..];
-            // The cheap check first: hardly anything contains its own offset.
+            // The cheap check comes first: few other bytes contain their own offset.
             if bytes[8..16] == offset.to_le_bytes()
                 && let Some(head) = bytes.first_chunk()
                 && let Some(header) = FrameHeader::decode(seed, head, offset)

@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The distance between two points of a segment's index: a reader that looks for an entry reads up to this
-/// much in vain.
+/// The distance between two points of a segment's index. To find an entry, a reader reads at most this much
+/// before it.
 pub(super) const STRIDE_BYTES: u64 = 4 << 10;
 /// How many indexes of sealed segments the readers keep.
 const SEALED_INDEXES_MAX: usize = 2;
@@ -22,7 +22,7 @@ const SEALED_INDEXES_MAX: usize = 2;
 pub(super) struct Shared<D: Disk> {
     pub(super) disk: D,
     pub(super) options: LogOptions,
-    /// Held only for moments. Disk work is done without it.
+    /// Held only briefly, never during disk work.
     pub(super) content: Mutex<Content<D::File>>,
     pub(super) pool: Mutex<Pool<D::File>>,
     /// Held while a header is written: by a rotation, or to record the oldest generation.
@@ -38,8 +38,8 @@ pub(super) struct Shared<D: Disk> {
 pub(super) struct Pool<F> {
     pub(super) spares: Vec<Spare<F>>,
     pub(super) next_file: u64,
-    /// From the header of the last segment on disk: opening the log looks for files of this generation and
-    /// later ones. Earlier ones may be removed.
+    /// The oldest generation in the header of the last segment on disk. Opening the log requires the files
+    /// from this generation on. Earlier ones may be removed.
     pub(super) oldest_on_disk: u64,
 }
 
@@ -99,8 +99,7 @@ impl<D: Disk> Shared<D> {
         if self.failed.load(Ordering::Acquire) { Err(LogError::Poisoned) } else { Ok(()) }
     }
 
-    /// After any error except lack of space, the log is unusable, because it is no longer known what is on
-    /// disk.
+    /// After any error except lack of space the log is unusable, because it is unknown what is on disk.
     pub(super) fn poisons<T>(&self, result: Result<T, LogError>) -> Result<T, LogError> {
         if let Err(error) = &result
             && !matches!(error, LogError::NoSpace(_))
@@ -211,7 +210,7 @@ impl GroupLog {
         RecoveredGroup { hard_state: self.hard_state, first: self.first(), last: self.last() }
     }
 
-    /// New entries replace all from their first one on. After a gap the group starts anew.
+    /// New entries replace all entries from their first index on. After a gap, the group starts over.
     fn insert(&mut self, new: EntryRange) {
         if new.first.0 > self.last().0.saturating_add(1) {
             self.ranges.clear();

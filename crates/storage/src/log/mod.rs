@@ -12,15 +12,15 @@
 //! `format::header` and `format::log_index`.
 //!
 //! What it guarantees:
-//! - Opening the log finds everything that was synced, whenever the power was cut, or reports the log as
-//!   damaged. The log is never cut short silently: a broken frame counts as a torn tail only if nothing after
-//!   it says that it had been synced.
-//! - An entry replaces those of its group from its index on, in memory and when the log is opened.
+//! - Opening the log finds everything that was synced, no matter when the power was cut, or reports the log
+//!   as damaged. The log is never cut short silently: a broken frame counts as a torn tail only if no frame
+//!   after it says that it had been synced.
+//! - An entry replaces all entries of its group from its index on, in memory and when the log is opened.
 //! - A purge never loses a hard state: each segment begins with the latest one of every group.
 //! - After a failed write or sync the log refuses all further work. Only lack of space leaves it usable.
 //!
-//! It starts no thread. The writer is for a thread that may block, the readers for any thread, and the
-//! preparer for one in the background.
+//! It starts no thread. The writer belongs on a thread that may block, readers work on any thread, and the
+//! preparer belongs on a background thread.
 
 mod error;
 mod frames;
@@ -64,11 +64,11 @@ impl LogOptions {
     }
 }
 
-/// What the log held of a group when it was opened.
+/// What the log held for one group when it was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RecoveredGroup {
     pub hard_state: HardState,
-    /// The first entry. Purged entries may come back at a start: purge them again.
+    /// The first entry. Purged entries may reappear after a start: purge them again.
     pub first: Index,
     /// The last entry; `first - 1` when there is none.
     pub last: Index,

@@ -1,5 +1,5 @@
-//! Prepares segments before they are needed, on a thread of the caller's, so that the writer never has to
-//! zero one.
+//! Prepares segments before they are needed, on the caller's thread, so that the writer never has to zero
+//! one.
 
 use super::LogError;
 use super::index::{Shared, lock};
@@ -10,7 +10,7 @@ use format::header::LogSegmentHeader;
 use std::mem;
 use std::sync::Arc;
 
-/// Measured: syncs of a segment that was zeroed in longer writes are slower for ever.
+/// The size of one write of zeros. Measured: if a segment is zeroed in longer writes, its syncs stay slower.
 const ZEROS_BYTES: usize = 64 << 10;
 /// How much is zeroed between two syncs, so that a sync of the log never waits for a whole segment.
 const SYNC_EVERY_BYTES: u64 = 4 << 20;
@@ -24,15 +24,15 @@ pub enum Prepared {
     Some,
 }
 
-/// Prepares spare segments, and removes those that are too many or may hold removed data. Cheap to clone.
+/// Prepares spare segments, and removes surplus ones and those that may hold removed data. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct LogPreparer<D: Disk> {
     pub(super) shared: Arc<Shared<D>>,
 }
 
 impl<D: Disk> LogPreparer<D> {
-    /// Whether [`Self::prepare`] has something to do. Check this after opening, after each purge, and now and
-    /// then while the log is written.
+    /// Whether [`Self::prepare`] has something to do. Check this after opening, after each purge, and from
+    /// time to time while the log is written.
     #[must_use]
     pub fn is_wanted(&self) -> bool {
         self.lacks_spare() || self.surplus() > 0
@@ -55,8 +55,8 @@ impl<D: Disk> LogPreparer<D> {
         self.shared.poisons(result)
     }
 
-    /// Removes all spare segments, because they may still hold the bytes of removed events. [`Self::prepare`]
-    /// creates new ones. Blocks.
+    /// Removes all spare segments that were in use before, because they may still hold the bytes of removed
+    /// events. [`Self::prepare`] creates new ones. Blocks.
     ///
     /// # Errors
     /// The node must stop.

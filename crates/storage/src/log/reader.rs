@@ -1,8 +1,8 @@
 //! Reads entries back. Readers see everything that was written, synced or not.
 //!
-//! A reader finds out under the lock where to read, and reads without it. Meanwhile the segment may be purged
-//! and recycled. Its new frames have another seed, so they are never taken for the old ones, and a segment
-//! that is no longer in use is not reported as damaged.
+//! A reader takes the lock only to find out where to read, and then reads without it. In the meantime the
+//! segment may be purged and recycled. Its new frames have another seed, so they are never taken for the old
+//! ones, and a segment that is no longer in use is not reported as damaged.
 
 use super::LogError;
 use super::frames::Frames;
@@ -61,7 +61,7 @@ struct Wanted {
 }
 
 impl<D: Disk> LogReader<D> {
-    /// One entry; `None` when the group does not have it, or no longer.
+    /// One entry; `None` when the group does not have it (any more).
     ///
     /// # Errors
     /// `Damaged` or `Failed`: the node must stop.
@@ -146,7 +146,7 @@ impl<F: DiskFile> Location<F> {
             let last_here = self.last.0.min(next_point);
             let frame = frames.next().map_err(|source| LogError::io(&segment.name, source))?;
             let Some(frame) = frame else {
-                return Err(segment.damaged(at, "a frame that had been written"));
+                return Err(segment.damaged(at, "a frame that was written"));
             };
             if frame.header.kind != FrameKind::Records {
                 continue;
@@ -190,7 +190,7 @@ fn points(index: &SegmentIndex, group: GroupId, entry: Index, last: Index) -> (V
     }
 }
 
-/// One group's entries in a frame. Within a frame, too, later entries replace all from their index on.
+/// One group's entries in a frame. Within a frame, too, a later entry replaces all entries from its index on.
 fn entries_of(group: GroupId, records: &[u8]) -> Result<Vec<LogEntry<'_>>, BadRecord> {
     let mut entries: Vec<LogEntry<'_>> = Vec::new();
     for record in decode_groups(records) {

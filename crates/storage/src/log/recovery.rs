@@ -1,12 +1,12 @@
-//! Opens a log: which segments there are, where the last one ends, and what it holds of each group.
+//! Opens a log: finds its segments, where the last one ends, and what the log holds for each group.
 //!
 //! ```text
 //! headers ──▶ the newest segment that had begun ──▶ the chain of those before it, none missing
 //!                      │                                      │
 //!                      ▼                                      ▼
 //!       its frames one by one up to the        their index frames, or their frames one by one
-//!       first broken one: behind it nothing
-//!       may say that more had been synced
+//!       first broken one: nothing after it
+//!       may say that more was synced
 //! ```
 //!
 //! A segment has *begun* when it has its carry frame. Header and carry frame are synced before anything else
@@ -160,8 +160,8 @@ fn has_begun<F: DiskFile>(segment: &Segment<F>) -> Result<bool, LogError> {
     Ok(false)
 }
 
-/// The index of a segment that has a successor: the one it was sealed with, or else one made from its frames,
-/// none of which may be broken.
+/// The index of a segment that has a successor: the one it was sealed with, or else one built from its
+/// frames, none of which may be broken.
 pub(super) fn sealed_index<F: DiskFile>(
     segment: &Segment<F>,
     next: &LogSegmentHeader,
@@ -184,7 +184,7 @@ pub(super) fn sealed_index<F: DiskFile>(
     let range = FRAMES_AT..next.previous_index;
     let scanned = scan(segment, range, &mut content).map_err(|error| error.with(segment))?;
     if scanned.end != next.previous_index {
-        return Err(segment.damaged(scanned.end, "a frame that had been synced"));
+        return Err(segment.damaged(scanned.end, "a frame that was synced"));
     }
     Ok(content.current)
 }
@@ -196,7 +196,7 @@ fn scan_last<F: DiskFile>(segment: &Segment<F>, content: &mut Content<F>) -> Res
     let mut scanned = scan(segment, FRAMES_AT..length, content).map_err(|error| error.with(segment))?;
     let behind = search(&*segment.file, segment.seed, scanned.end, scanned.end).map_err(failed)?;
     if behind.damage {
-        return Err(segment.damaged(scanned.end, "a frame that had been synced"));
+        return Err(segment.damaged(scanned.end, "a frame that was synced"));
     }
     scanned.opening = scanned.opening.max(behind.opening_max);
     content.end = scanned.end;
@@ -212,7 +212,7 @@ struct Scanned {
 
 enum ScanError {
     Io(io::Error),
-    /// The frame is intact but its content makes no sense: this is a bug, or another program wrote it.
+    /// The frame is intact but its content is invalid: this is a bug, or another program wrote it.
     Records(u64),
 }
 
@@ -236,7 +236,7 @@ fn scan<F: DiskFile>(
     while let Some(frame) = frames.next().map_err(ScanError::Io)? {
         let header = frame.header;
         if header.opening < scanned.opening {
-            // A crash left this frame after one that was torn then and has been overwritten since.
+            // A crash left this frame after a torn one, which has been overwritten since.
             break;
         }
         if matches!(header.kind, FrameKind::Records | FrameKind::Carry) {
@@ -283,7 +283,7 @@ fn begin<D: Disk>(
     finish(disk, options, content, pool, end)
 }
 
-/// Makes everything durable that was found, and records it in the first frame since opening.
+/// Makes everything that was found durable, and records that in the first frame after opening.
 fn finish<D: Disk>(
     disk: D,
     options: LogOptions,

@@ -1,8 +1,8 @@
 //! The step from one segment to the next.
 //!
 //! A full segment is sealed with its index and synced. Then the next one's header and carry frame are written
-//! and synced. Only then do frames go there. So whenever a crash happens, everything before the last segment
-//! that has begun is on disk.
+//! and synced. Frames are written to it only after that. So no matter when a crash happens, everything before
+//! the last segment that has begun is on disk.
 
 use super::LogError;
 use super::index::{Content, Pool, STRIDE_BYTES, lock};
@@ -20,8 +20,8 @@ const BLOCK: u64 = BLOCK_BYTES as u64;
 const INDEXED_BYTES: u64 = 40;
 
 impl<D: Disk> LogWriter<D> {
-    /// The bytes that may follow a frame in this segment: its index and a mark. A segment is whole blocks, so
-    /// the rest of the last block always fits.
+    /// The bytes that may follow a frame in this segment: the index and a mark. A segment consists of whole
+    /// blocks, so the rest of the last block always fits.
     fn closing_bytes(&self, records: u64) -> u64 {
         let index = lock(&self.shared.content).current.encoded_bytes();
         frame_bytes(index) + records * INDEXED_BYTES + frame_bytes(0)
@@ -95,7 +95,7 @@ impl<D: Disk> LogWriter<D> {
     }
 
     /// Syncs a sealed segment, and then writes the oldest segment needed into its header. The next segment
-    /// must not reuse a file that recovery would miss if the power failed while that file is overwritten.
+    /// must not overwrite a file that recovery would still require if the power failed during that.
     fn close(&mut self) -> Result<(), LogError> {
         self.sync_segment()?;
         let oldest = lock(&self.shared.content).oldest();
@@ -173,7 +173,7 @@ fn carry<F>(content: &Content<F>) -> (u64, Vec<u8>) {
     (content.oldest(), records)
 }
 
-/// Reserves the space of a whole segment, or if there is less, the space that is needed.
+/// Reserves the space of a whole segment, or only the needed space if the disk does not have that much.
 fn reserve<F: DiskFile>(file: &F, segment_bytes: u64, needed: u64) -> std::io::Result<u64> {
     let whole = segment_bytes.max(needed);
     match file.reserve(whole) {

@@ -1,7 +1,7 @@
 //! One file of the log: its name, its header, and its first bytes.
 //!
-//! A file keeps its name for ever, and its header says what it is now. Each use has a generation of its own,
-//! so recycling a segment renames nothing and syncs no directory.
+//! A file keeps its name forever, and its header says what it is now. Each use has its own generation, so
+//! recycling a segment renames nothing and syncs no directory.
 
 use super::LogError;
 use crate::disk::DiskFile;
@@ -45,7 +45,7 @@ pub(super) struct Segment<F> {
 pub(super) struct Spare<F> {
     pub(super) name: String,
     pub(super) file: Arc<F>,
-    /// The generation in its header; 0 when nothing was written there.
+    /// The generation in its header; 0 if the file was never used.
     pub(super) generation: u64,
     /// How many bytes can be written without asking the disk for space.
     pub(super) space: u64,

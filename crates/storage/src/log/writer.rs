@@ -1,8 +1,8 @@
 //! Appends frames and makes them durable.
 //!
-//! All writes are whole blocks. The last block, which is partly filled, is kept in memory and written again
-//! together with what is appended to it. Its earlier bytes are written unchanged, so a torn write damages
-//! nothing that was synced.
+//! All writes are whole blocks. The last, partly filled block is kept in memory and written again together
+//! with what is appended to it. Its earlier bytes are written unchanged, so a torn write damages nothing that
+//! was synced.
 //!
 //! [`super::rotation`] handles a full segment.
 
@@ -38,19 +38,19 @@ pub struct LogWriter<D: Disk> {
     pub(super) next_generation: u64,
     /// Where the block in `block` begins.
     pub(super) block_at: u64,
-    /// The content of the last block. The segment ends after it.
+    /// The content of the last, partly filled block.
     pub(super) block: Vec<u8>,
-    /// Where the segment ended just after it had begun.
+    /// Where the segment's first frames end: those written when it began.
     pub(super) begun_end: u64,
     /// Up to this offset, the segment is on disk.
     pub(super) durable: u64,
     /// Where the last frame ends that is not a mark.
     pub(super) data_end: u64,
-    /// The greatest durable end that any frame records.
+    /// The greatest durable end that any frame has recorded.
     pub(super) stated: u64,
     /// The index frame, while it is the segment's last frame.
     pub(super) sealed_at: Option<u64>,
-    /// Segments may become spares once what has been written is durable.
+    /// Whether segments may become spares after the next sync.
     pub(super) is_purged: bool,
     pub(super) updates: Vec<Update>,
 }
@@ -65,7 +65,7 @@ pub(super) struct End {
 
 impl<D: Disk> LogWriter<D> {
     /// Appends `records` (one or more group records, see `format::frame::encode_group`) as one frame. It is
-    /// durable after the next [`Self::sync`]. An entry replaces those of its group from its index on.
+    /// durable after the next [`Self::sync`]. An entry replaces all entries of its group from its index on.
     ///
     /// # Errors
     /// `NoSpace`: nothing was appended. After any other error the node must stop.
@@ -102,7 +102,7 @@ impl<D: Disk> LogWriter<D> {
         self.shared.poisons(result)
     }
 
-    /// Whether [`Self::mark`] has something to record: frames were synced, and no frame says so yet.
+    /// Whether [`Self::mark`] has something to record: frames were synced, but no later frame says so yet.
     #[must_use]
     pub const fn is_mark_wanted(&self) -> bool {
         self.durable >= self.data_end && self.stated < self.data_end
@@ -168,8 +168,8 @@ impl<D: Disk> LogWriter<D> {
         self.shared.poisons(result)
     }
 
-    /// Begins a new segment now, so that the one before can be purged even if nothing more is written. This
-    /// is for removed data that must leave the disk.
+    /// Begins a new segment now, so that the previous one can be purged even if nothing more is written. Used
+    /// when removed data must leave the disk.
     ///
     /// # Errors
     /// `NoSpace`: nothing has changed. After any other error the node must stop.
@@ -260,8 +260,8 @@ impl<D: Disk> LogWriter<D> {
         Ok(offset)
     }
 
-    /// For a write that may have been partly done when the space ran out. The caller learns that the frame
-    /// was not appended, so no crash may find it.
+    /// Undoes a write that may have been partly done when the disk ran out of space. The caller is told that
+    /// the frame was not appended, so recovery must never find it.
     fn take_back(&self, offset: u64, source: std::io::Error) -> LogError {
         if !is_no_space(&source) {
             return self.failed(source);
@@ -276,7 +276,7 @@ impl<D: Disk> LogWriter<D> {
     pub(super) fn sync_segment(&mut self) -> Result<(), LogError> {
         let end = self.end();
         if self.durable < end {
-            // Lack of space is not acceptable here, because space was reserved.
+            // Lack of space is a failure here: the frames were accepted already.
             self.segment.file.sync().map_err(|source| self.failed(source))?;
             self.durable = end;
         }

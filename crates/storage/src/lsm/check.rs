@@ -2,8 +2,8 @@
 //!
 //! The library checks the rows it reads, because each block has a checksum. It trusts what leads to the
 //! blocks: it reads the manifest without verifying the checksum stored beside it, asserts what it finds
-//! there, and allocates as many sections as the end of a table says before it has checked that end. So one
-//! flipped bit could abort the process. Both are therefore checked here first, in their own format (`sfa`:
+//! there, and allocates as many sections as the end of a table says before it has checked that end. One
+//! flipped bit could therefore abort the process, so both are checked here first, in their own format (`sfa`:
 //! sections, then a table of contents, then a trailer with the contents' location and checksum; all checksums
 //! are XXH3-128).
 
@@ -72,10 +72,11 @@ impl io::Write for Hasher {
 }
 
 fn damaged(path: &Path) -> StateError {
-    StateError::Damaged(format!("{} is not as it was written", path.display()))
+    StateError::Damaged(format!("{} is not what was written", path.display()))
 }
 
-/// A file of a complete directory. If it is missing, the directory is damaged.
+/// Maps an error of a file that a complete directory contains. If the file is missing, the directory is
+/// damaged.
 fn missing_or(path: &Path, error: &io::Error) -> StateError {
     match error.kind() {
         io::ErrorKind::NotFound => StateError::Damaged(format!("{} is missing", path.display())),
@@ -83,7 +84,7 @@ fn missing_or(path: &Path, error: &io::Error) -> StateError {
     }
 }
 
-/// Maps an error; see [`missing_or`].
+/// Reads a file; see [`missing_or`] for its errors.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, StateError> {
     fs::read(path).map_err(|error| missing_or(path, &error))
 }
@@ -97,9 +98,9 @@ fn read_manifest(tree: &Path) -> Result<Vec<TableFile>, StateError> {
     if xxh3_128(&manifest) != checksum {
         return Err(damaged(&manifest_path));
     }
-    // The bytes are as they were written, so if they cannot be read, another version wrote them.
+    // The bytes are intact, so if they cannot be decoded, another version wrote them.
     let tables = decode_tables(&manifest).map_err(|error| {
-        StateError::Refused(format!("{} has a form that is not known: {error}", manifest_path.display()))
+        StateError::Refused(format!("{} has an unknown format: {error}", manifest_path.display()))
     })?;
     let path = |id: u64| tree.join(TABLES).join(id.to_string());
     Ok(tables.into_iter().map(|(id, checksum)| TableFile { path: path(id), checksum }).collect())

@@ -1,4 +1,4 @@
-//! Merges tables, so that reads look into few of them and deleted rows leave the disk.
+//! Merges tables, so that reads search few of them and deleted rows leave the disk.
 //!
 //! Leveled compaction merges levels that have grown too large. But a deleted row stays while its tombstone is
 //! in a level that does not grow. So a level with many tombstones, compared with the rows that removing them
@@ -51,7 +51,7 @@ impl LsmCompactor {
     fn remove_unfinished(&self, first_table: u64) {
         let layers = self.shared.layers();
         // While the lock is held no flush begins, so all numbers up to the next one belong to this compaction
-        // or are known.
+        // or to known tables.
         let tables = first_table..self.shared.next_table();
         let flush_is_out = layers.flush == FlushStage::Out;
         drop(layers);
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tombstones_are_merged_when_they_are_worth_what_it_rewrites() {
+    fn tombstones_are_merged_when_they_are_worth_the_rewrite() {
         let none = (0, 0);
         for (levels, want) in [
             ([none, none, none], None),

@@ -14,21 +14,21 @@ use std::sync::Arc;
 /// descending scan of each run decodes the whole interval in which it begins: with 16, the last row of a
 /// stream took 10 us instead of 6.
 const RESTART_ROWS: u8 = 4;
-/// Bits of the filter for each key. One look-up in 100 of an absent row reads a block in vain.
+/// Bits of the filter for each key. One look-up of an absent row in 100 reads a block unnecessarily.
 const BLOOM_BITS: f32 = 10.0;
 
 /// The bounds of one state store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LsmConfig {
     /// Bytes of memory after which the node should begin a flush. The store flushes only when it is told to.
-    /// Beyond twice this it asks for slower commits, and beyond four times for none ([`Pressure`]).
+    /// From twice this on it asks for slower commits, and from four times on for none ([`Pressure`]).
     pub memtable_bytes: u64,
     /// Bytes of cached blocks.
     pub cache_bytes: u64,
     /// How many files of tables may be open.
     pub descriptors: usize,
-    /// Bytes of rows in a block, which is what reading a row that is not cached reads and checks. At most 4
-    /// MiB.
+    /// Bytes of rows in a block, at most 4 MiB. To get a row that is not cached, one block is read and
+    /// checked.
     pub block_bytes: u32,
     /// A compaction begins another table after this many bytes.
     pub table_bytes: u64,

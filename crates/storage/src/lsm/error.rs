@@ -5,20 +5,20 @@ use model::ViewError;
 use std::io;
 use std::path::Path;
 
-/// What an error of the tree says about the disk depends on where it came from.
+/// Classifies an error of the tree.
 pub(super) fn state_error(doing: &str, error: &lsm_tree::Error) -> StateError {
     use lsm_tree::Error;
     match error {
         Error::Io(error) => io_error(doing, error),
         Error::InvalidVersion(version) => StateError::Refused(format!(
-            "{doing}: the state's tables have format {version}, which is not ours"
+            "{doing}: the state's tables have format {version}, which this version cannot read"
         )),
         other => StateError::Damaged(format!("{doing}: {other}")),
     }
 }
 
-/// A file that ends too early is damage, and a reached limit is lack of space. Everything else is a failure
-/// of the disk.
+/// Classifies an I/O error: a file that ends too early is damage, a reached limit is lack of space, and
+/// everything else is a failure of the disk.
 pub(super) fn io_error(doing: &str, error: &io::Error) -> StateError {
     match error.kind() {
         io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => {

@@ -56,7 +56,7 @@ impl FlushJob for LsmFlush {
         match self.0 {
             Work::Nothing(flushed) => Ok(flushed),
             Work::Write(shared, sealed) => {
-                let written = make_room(&shared)
+                let written = limit_runs(&shared)
                     .and_then(|()| write(&shared, &sealed).map_err(|error| state_error("flushing", &error)));
                 match &written {
                     Ok(()) => shared.publish_flush(Tables::of(&shared.tree), sealed.progress),
@@ -69,13 +69,13 @@ impl FlushJob for LsmFlush {
     }
 }
 
-/// Compacts if nothing else does. The library's manifest counts the runs of a level in one byte, and reads
-/// would be slow long before that limit.
-fn make_room(shared: &Arc<Shared>) -> Result<(), StateError> {
+/// Compacts if too many runs have accumulated. The library's manifest counts the runs of a level in one byte,
+/// and reads would be slow long before that limit.
+fn limit_runs(shared: &Arc<Shared>) -> Result<(), StateError> {
     let compactor = LsmCompactor::new(Arc::clone(shared));
     while Tables::of(&shared.tree).first_level_runs() >= FIRST_LEVEL_RUNS_MAX {
         if compactor.step()? == Due::Nothing {
-            return Err(StateError::Failed("no compaction is due, and the first level is full".to_owned()));
+            return Err(StateError::Failed("the first level is full, but no compaction is due".to_owned()));
         }
     }
     Ok(())
@@ -112,8 +112,8 @@ fn write(shared: &Shared, sealed: &Sealed) -> Result<(), lsm_tree::Error> {
     });
     drop(memtable);
     let file = file.take();
-    // If more than one number was used, some belong to a compaction that runs beside this flush: leave them
-    // alone.
+    // If more than one number was used, some of them belong to a compaction that runs at the same time. Leave
+    // them alone.
     if written.is_err() && file.end == file.start + 1 {
         shared.remove_unfinished(file);
     }
@@ -132,7 +132,9 @@ pub(super) fn decode_progress(bytes: &[u8]) -> Result<Progress, StateError> {
     let damaged = || StateError::Damaged(format!("the progress row has {} bytes", bytes.len()));
     let (form, mut rest) = bytes.split_first().ok_or_else(damaged)?;
     if *form != PROGRESS_FORM {
-        return Err(StateError::Refused(format!("the state's progress has form {form}, which is newer")));
+        return Err(StateError::Refused(format!(
+            "the state's progress has layout {form}, which this version does not know"
+        )));
     }
     let mut number = || {
         let (number, left) = rest.split_first_chunk().ok_or_else(damaged)?;

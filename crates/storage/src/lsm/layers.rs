@@ -1,5 +1,4 @@
-//! What a read looks through, newest first: the active memtable, the memtable being flushed, the runs of
-//! tables.
+//! What a read searches, newest first: the active memtable, the memtable being flushed, the runs of tables.
 //!
 //! The last two are immutable. In the active memtable, a snapshot's sequence number hides newer versions. So
 //! a reader that holds all three never sees a change, and the files of its tables stay until it is dropped.
@@ -25,7 +24,7 @@ pub(super) struct Shared {
     pub(super) seqno: SequenceNumberCounter,
     pub(super) cache: Arc<Cache>,
     pub(super) config: LsmConfig,
-    /// Held only for moments, never during a sync.
+    /// Held only briefly, never during a sync.
     layers: Mutex<Layers>,
 }
 
@@ -44,14 +43,14 @@ pub(super) struct Layers {
 #[derive(Clone)]
 pub(super) struct Sealed {
     pub(super) memtable: Arc<Memtable>,
-    /// The sequence number of its last commit.
+    /// The progress and the sequence number of its last commit.
     pub(super) progress: Progress,
     pub(super) seqno: SeqNo,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum FlushStage {
-    /// No flush is out. If something is sealed, its flush found no space and may be begun again.
+    /// No flush is running. If something is sealed, its flush found no space and may be started again.
     Idle,
     Out,
     /// The sealed memtable may never become durable, and no other flush can follow it.
@@ -96,7 +95,8 @@ impl Shared {
         let mut layers = self.layers();
         let replaced = layers.replace_tables(tables);
         drop(layers);
-        // Whoever drops a table last deletes its file. That happens here and not on the node's thread.
+        // Dropping a table for the last time deletes its file. That should happen here, not on the node's
+        // thread.
         drop(replaced);
     }
 
@@ -108,7 +108,7 @@ impl Shared {
         layers.flush = FlushStage::Idle;
         layers.flushed = flushed;
         drop(layers);
-        // Freeing a full memtable takes milliseconds. That happens here and not on the node's thread.
+        // Freeing a full memtable takes milliseconds. That should happen here, not on the node's thread.
         drop((replaced, memtable));
     }
 }
@@ -141,8 +141,8 @@ impl Tables {
         let version = tree.current_version();
         let runs: Vec<_> =
             version.iter_levels().flat_map(|level| level.iter()).map(|run| run.to_vec()).collect();
-        // A table knows the size of its rows only, so the files are asked. One that cannot be asked counts as
-        // empty: this is only a metric.
+        // A table knows only the size of its rows, so the sizes come from the file system. A file whose size
+        // cannot be read counts as empty, because this is only a metric.
         let file_bytes = |table: &Table| table.path.metadata().map_or(0, |file| file.len());
         let bytes = runs.iter().flatten().map(file_bytes).sum();
         Self { version: version.id(), runs, first_level_runs: version.l0().run_count(), bytes }

@@ -19,8 +19,8 @@ const ROW_BYTES: u64 = 140;
 /// Which old versions a reader may still need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OldVersions {
-    /// There are readers, and the newest one sees versions below this number. A version that it does not see,
-    /// no reader sees.
+    /// There are readers, and the newest one sees versions below this number. If it does not see a version,
+    /// no reader does.
     SeenBelow(SeqNo),
     Unseen,
 }
@@ -195,6 +195,6 @@ mod tests {
         }
         assert_eq!(get(&memtable, 7, 50), Some(Some(1)));
         assert_eq!(get(&memtable, 7, 100), Some(Some(3)));
-        assert_eq!(get(&memtable, 7, 49), None, "nobody looks there");
+        assert_eq!(get(&memtable, 7, 49), None, "no reader looks there");
     }
 }

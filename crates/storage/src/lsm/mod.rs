@@ -21,7 +21,7 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`config`] | the sizes that bound memory, and the tree's tuning |
-//! | [`open`], [`check`] | creates a directory completely or not at all; reports what is not one, or is damaged |
+//! | [`open`], [`check`] | creates a directory completely or not at all; reports damage and foreign files |
 //! | [`row`], [`memtable`] | rows in memory |
 //! | [`layers`], [`scan`] | reads through memtables and tables, newest first |
 //! | [`flush`], [`compact`] | the disk work |
@@ -110,7 +110,7 @@ impl State for LsmState {
     }
 
     fn commit(&mut self, writes: &WriteSet, progress: Progress) -> Result<(), StateError> {
-        // Tables could not hold such a key, and would say so only during a flush.
+        // Tables cannot hold such a key, but would report that only during a flush.
         if writes.0.iter().any(|(key, _)| key.len() > KEY_BYTES_MAX) {
             return Err(StateError::Failed(format!("a key has more than {KEY_BYTES_MAX} bytes")));
         }
@@ -164,7 +164,7 @@ impl State for LsmState {
         let mut layers = self.shared.layers();
         match layers.flush {
             FlushStage::Idle => {}
-            FlushStage::Out => return Err(StateError::Failed("a flush is out already".to_owned())),
+            FlushStage::Out => return Err(StateError::Failed("a flush is already running".to_owned())),
             FlushStage::Failed => return Err(StateError::Failed("an earlier flush failed".to_owned())),
         }
         if layers.sealed.is_none() {

@@ -1,8 +1,8 @@
 //! Creates and opens a state's directory.
 //!
 //! A directory is created under another name and renamed once it is complete. So if it exists, it was
-//! complete once, and anything missing from it was lost. Opening then fails, because the tree's library would
-//! start an empty tree in its place.
+//! complete once, and anything missing from it was lost. Opening then fails, because otherwise the tree's
+//! library would start an empty tree in its place.
 
 use super::LsmState;
 use super::check::{check, read, verify};
@@ -24,8 +24,8 @@ use std::sync::atomic::AtomicU64;
 const TREE: &str = "tree";
 /// The same, while it is being created.
 const TREE_NEW: &str = "tree.new";
-/// The file that says which store the tree belongs to. (The library removes unknown files that begin with
-/// `v`.)
+/// The file that says which store the tree belongs to. Its name must not begin with `v`: the library removes
+/// unknown files with such names.
 const HEADER: &str = "header";
 /// The prefix of the library's temporary files. A crash may leave some.
 const TEMPORARY: &str = ".tmp";
@@ -35,7 +35,7 @@ impl LsmState {
     /// open.
     ///
     /// # Errors
-    /// `Damaged` when a file is missing or is not as it was written, `Failed` when the disk fails.
+    /// `Damaged` when a file is missing or is not what was written, `Failed` when the disk fails.
     pub fn verify(path: &Path) -> Result<(), StateError> {
         verify(&path.join(TREE))
     }
@@ -45,7 +45,7 @@ impl LsmState {
     ///
     /// # Errors
     /// `Refused` for the state of another store or of a newer version, `Damaged` when files are missing or
-    /// are not as they were written, `Failed` when the disk fails.
+    /// are not what was written, `Failed` when the disk fails.
     pub fn open(path: &Path, store: StoreId, config: LsmConfig) -> Result<Self, StateError> {
         let tree_path = path.join(TREE);
         if !exists(&tree_path)? {
@@ -86,7 +86,9 @@ fn open_tree(
 ) -> Result<Tree, StateError> {
     match config.tree(path, seqno, cache).open().map_err(|error| state_error(&at("opening", path), &error))? {
         AnyTree::Standard(tree) => Ok(tree),
-        AnyTree::Blob(_) => Err(StateError::Refused(format!("{} keeps its values apart", path.display()))),
+        AnyTree::Blob(_) => {
+            Err(StateError::Refused(format!("{} keeps its values in separate files", path.display())))
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The bytes of rows in a memtable: short ones in place, long ones on the heap.
 //!
-//! Nearly all keys and values of the state are short (ids, revisions, hashes). In place, they need no
-//! allocation, and a look-up touches no memory besides the map's own nodes.
+//! Nearly all keys and values of the state are short (ids, revisions, hashes). Stored in place, they need no
+//! allocation, and a look-up touches only the map's own nodes.
 
 use std::cmp::Ordering;
 
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_of_any_length_come_back_and_sort_as_slices_do() {
+    fn bytes_of_any_length_read_back_and_sort_like_slices() {
         let mut last: Option<RowKey> = None;
         for len in [0, 1, 37, 38, 39, 300] {
             let bytes = vec![7; len];

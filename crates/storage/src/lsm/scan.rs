@@ -1,7 +1,7 @@
 //! Ordered scans over memtables and runs of tables, in one direction, newest version first.
 //!
-//! A scan usually ends early: to find the last row of a stream is a descending scan for one row. So sources
-//! are read only as far as needed, memtables in pieces that begin small, and tables one block at a time. The
+//! A scan usually ends early: finding the last row of a stream is a descending scan for one row. So sources
+//! are read only as far as needed: memtables in pieces that start small, and tables one block at a time. The
 //! far bound is checked here instead of being looked up in each table's index.
 
 use super::memtable::{Found, Memtable};
@@ -62,9 +62,9 @@ impl Source<'_> {
     }
 }
 
-/// The sources' rows in order. For each key, the row of the newest source.
+/// The sources' rows in order. For each key, only the row of the newest source.
 pub(super) struct Merge<'a> {
-    /// Newest first, each with its next row. None is exhausted.
+    /// Newest first, each with its next row. No source in the list is exhausted.
     sources: Vec<(Row, Source<'a>)>,
     order: Order,
 }
@@ -92,7 +92,7 @@ impl<'a> Merge<'a> {
         self.advance(first).map(Some)
     }
 
-    /// The source with the next row. If several have the same key, the newest.
+    /// The source with the next row. If several have the same key, it is the newest one.
     fn first(&self) -> Option<usize> {
         let sooner = |a: &[u8], b: &[u8]| match self.order {
             Order::Ascending => a.cmp(b) == Ordering::Less,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-/// The kind of an operation that asks whether it may continue.
+/// The kind of an operation that can be made to fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operation {
     Change,

@@ -107,7 +107,7 @@ impl Image {
         true
     }
 
-    /// What a power cut leaves. Usually each sector is decided on its own; sometimes all of them are lost, or
+    /// What a power cut leaves. Usually each sector is decided separately; sometimes all of them are lost, or
     /// none.
     pub(super) fn crash(&self, rng: &mut impl FnMut() -> u64) -> Self {
         let fate = rng() % 4;

@@ -1,4 +1,4 @@
-//! The names in a directory: as they are seen, and as they are on the simulated medium.
+//! The names in a directory: as callers see them, and as they are on the simulated medium.
 
 use super::{Node, lock};
 use std::collections::BTreeMap;
@@ -126,7 +126,7 @@ fn copied(names: &BTreeMap<String, Node>, mut copy: impl FnMut(&Node) -> Node) -
     names.iter().map(|(name, node)| (name.clone(), copy(node))).collect()
 }
 
-/// A name is removed only from the file that it belonged to, because another change may have been lost.
+/// A name is removed only if it still belongs to the same file, because another change may have been lost.
 fn apply(names: &mut BTreeMap<String, Node>, change: &Change) {
     match change {
         Change::Create(name, node) => {

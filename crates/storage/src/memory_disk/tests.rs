@@ -1,4 +1,4 @@
-//! What a crash may leave and what it must not touch.
+//! What a crash may leave, and what it must not change.
 
 use super::*;
 use seeded_rng::Rng;
@@ -64,7 +64,7 @@ fn a_file_that_grew_keeps_any_of_its_lengths_and_zeros_where_data_was_lost() {
 }
 
 #[test]
-fn a_cut_that_was_not_synced_may_be_undone() {
+fn a_truncation_that_was_not_synced_may_be_undone() {
     let disk = MemoryDisk::new();
     let file = synced_file(&disk, &[1; 1_024]);
     file.set_len(512).expect("cut");
@@ -105,7 +105,7 @@ fn the_same_random_numbers_give_the_same_disk() {
 }
 
 #[test]
-fn the_end_of_the_process_keeps_all_and_a_later_power_cut_does_not() {
+fn the_end_of_the_process_keeps_everything_but_a_later_power_cut_does_not() {
     let disk = MemoryDisk::new();
     let file = synced_file(&disk, &[0; 512]);
     file.write_at(&[1; 512], 0).expect("written");
@@ -117,13 +117,13 @@ fn the_end_of_the_process_keeps_all_and_a_later_power_cut_does_not() {
 }
 
 #[test]
-fn after_a_failed_sync_a_later_one_says_yes_and_the_data_is_lost() {
+fn after_a_failed_sync_a_later_one_succeeds_but_the_data_is_lost() {
     let disk = MemoryDisk::new();
     let file = synced_file(&disk, &[0; 512]);
     file.write_at(&[1; 512], 0).expect("written");
     disk.fail_at(disk.operations(), ErrorKind::Other);
     file.sync().expect_err("it was told to fail");
-    file.sync().expect("it says yes");
+    file.sync().expect("it reports success");
     assert_eq!(content(&disk, "a"), Some(vec![1; 512]), "reads still show it");
     assert_eq!(outcomes(&disk, |disk| content(disk, "a")), [Some(vec![0; 512])].into());
 }
@@ -142,7 +142,7 @@ fn a_crash_ends_everything_in_the_middle_of_the_operation() {
     assert_eq!(
         outcomes(&disk, |disk| content(disk, "a")).len(),
         4,
-        "the last write came to something or not"
+        "each sector of the last write was kept or lost"
     );
 }
 
@@ -160,7 +160,7 @@ fn the_chosen_operation_or_read_fails_and_no_other() {
 }
 
 #[test]
-fn a_full_disk_takes_what_fits_and_gives_back_what_is_removed() {
+fn a_full_disk_takes_what_fits_and_removal_frees_space() {
     let disk = MemoryDisk::new();
     disk.set_capacity(Some(1_000));
     let file = disk.create("a").expect("created");

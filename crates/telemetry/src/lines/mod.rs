@@ -1,5 +1,5 @@
-//! One line for each log event. This is a layer of our own for two reasons. The trace id must be a member of its
-//! own on every line of a request, not inside a list of spans. And a span should be cheap when no line is
+//! One line for each log event. We have our own layer for two reasons. The trace id must be a top-level
+//! member of every line of a request, not part of a list of spans. And a span must be cheap when no line is
 //! written: it keeps the trace id as a number and its other fields as text.
 
 use crate::trace::TraceId;
@@ -87,13 +87,13 @@ where
             Form::Text => parts.text(&mut line, Colours::NONE),
             Form::ColouredText => parts.text(&mut line, Colours::of(*event.metadata().level())),
         };
-        // One write for each line, so that lines of several threads do not mix. If the log cannot be written,
-        // the process goes on.
+        // One write for each line, so that lines of several threads do not mix. If the line cannot be
+        // written, the process continues.
         let _ = self.writer.make_writer().write_all(line.as_bytes());
     }
 }
 
-/// The parts of a line, before they are put in order.
+/// The parts of a line, not yet in order.
 struct Parts<'a> {
     event: &'a Event<'a>,
     fields: &'a Fields,
@@ -183,8 +183,8 @@ impl Fields {
     }
 
     fn text(&mut self, field: &Field, value: &str) {
-        // Spans are created far more often than lines are written. So their fields are allocated at once, and
-        // copied without the formatting machinery where possible.
+        // Spans are created far more often than lines are written. So memory for their fields is allocated in
+        // one step, and text is copied without the formatting machinery where possible.
         self.rendered.reserve(64);
         let _ = match self.form {
             Form::Json => {

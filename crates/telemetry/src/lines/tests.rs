@@ -1,4 +1,4 @@
-//! What lines look like, and that a request's trace id is on each of them.
+//! The form of lines, and the trace id on every line of a request.
 
 use super::*;
 use crate::spans;
@@ -53,7 +53,7 @@ fn a_json_line_has_the_trace_id_of_its_request() {
 }
 
 #[test]
-fn a_line_outside_a_request_has_no_trace_id_unless_it_says_one() {
+fn a_line_outside_a_request_has_no_trace_id_unless_its_event_has_one() {
     let read = lines(Form::Json, || {
         tracing::info!("up");
         tracing::info!(trace_id = trace_id().get(), "inside");
@@ -63,7 +63,7 @@ fn a_line_outside_a_request_has_no_trace_id_unless_it_says_one() {
 }
 
 #[test]
-fn a_text_line_is_one_line_whatever_it_holds() {
+fn a_text_event_is_one_line_whatever_its_fields_contain() {
     let read = lines(Form::Text, || {
         let _request = spans::request("GET", "/livez", trace_id()).entered();
         tracing::error!(path = "a\nb", n = 3_i64, "no");

@@ -197,8 +197,12 @@ fn events_that_break_a_rule_are_refused_with_the_member_named() {
         (r#"{"type":"t","data":{"a":}}"#, "invalid_json", None),
     ] {
         let problem = sent_to("s", json, None).expect_err(json);
-        let answer: serde_json::Value = serde_json::from_slice(&problem.to_bytes()).unwrap();
-        assert_eq!((problem.code.as_str(), answer["member"].as_str()), (code, member), "{json}: {answer}");
+        let rendered: serde_json::Value = serde_json::from_slice(&problem.to_bytes()).unwrap();
+        assert_eq!(
+            (problem.code.as_str(), rendered["member"].as_str()),
+            (code, member),
+            "{json}: {rendered}"
+        );
     }
 }
 

@@ -25,12 +25,12 @@ pub(crate) enum Id {
 pub(crate) struct Sent {
     pub(crate) id: Id,
     pub(crate) content: u32,
-    /// 0: none was sent.
+    /// 0 if none was sent.
     pub(crate) time: u64,
 }
 
 impl Sent {
-    /// The name that its client gave it.
+    /// The id that its client gave it.
     fn name(&self) -> Option<u128> {
         match self.id {
             Id::Client(id) | Id::Echo { id, .. } => Some(id),
@@ -70,10 +70,10 @@ pub(crate) struct Keep {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Stream {
     pub(crate) slot: u16,
-    /// The position that was taken when anything became known of it.
+    /// The position that was taken when the stream got its row.
     pub(crate) began: Option<u64>,
     pub(crate) events: Vec<Event>,
-    /// Of those, how many are removed.
+    /// How many of them are removed.
     pub(crate) removed: usize,
     pub(crate) deleted: bool,
     pub(crate) keep: Keep,
@@ -120,7 +120,7 @@ impl Stream {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct EventRef {
     pub(crate) revision: u64,
     pub(crate) position: u64,
     pub(crate) replayed: bool,
@@ -128,9 +128,9 @@ pub(crate) struct Place {
 
 /// The outcome of a request to the model.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
-    Appended(u16, Vec<Place>),
-    Transacted { replayed: bool, writes: Vec<(u16, Vec<Place>)> },
+pub(crate) enum SimpleOutcome {
+    Appended(u16, Vec<EventRef>),
+    Transacted { replayed: bool, writes: Vec<(u16, Vec<EventRef>)> },
     SettingsPut,
     Deleted(Option<u64>),
     Progressed,
@@ -141,7 +141,7 @@ pub(crate) enum Answer {
     Unsupported,
 }
 
-impl Answer {
+impl SimpleOutcome {
     fn is_refusal(&self) -> bool {
         !matches!(
             self,
@@ -154,12 +154,12 @@ impl Answer {
     }
 
     fn again(mut self) -> Self {
-        let mark = |places: &mut Vec<Place>| places.iter_mut().for_each(|place| place.replayed = true);
+        let mark = |refs: &mut Vec<EventRef>| refs.iter_mut().for_each(|event| event.replayed = true);
         match &mut self {
-            Self::Appended(_, places) => mark(places),
+            Self::Appended(_, event_refs) => mark(event_refs),
             Self::Transacted { replayed, writes } => {
                 *replayed = true;
-                writes.iter_mut().for_each(|(_, places)| mark(places));
+                writes.iter_mut().for_each(|(_, event_refs)| mark(event_refs));
             }
             _ => {}
         }
@@ -194,7 +194,7 @@ pub(crate) enum Ask {
 struct Record {
     request: u64,
     expires: u64,
-    answer: Answer,
+    outcome: SimpleOutcome,
 }
 
 /// All streams, by number.
@@ -205,7 +205,7 @@ pub(crate) struct Simple {
     pub(crate) wall: u64,
     pub(crate) elapsed: u64,
     records: BTreeMap<(u16, u64), Record>,
-    /// What the last entry appended: streams and revisions.
+    /// The events that the last entry appended, by stream and revision.
     pub(crate) appended: Vec<(usize, u64)>,
 }
 
@@ -225,7 +225,7 @@ impl Simple {
         self.records.values().map(|record| record.expires).filter(|expires| *expires > self.elapsed).min()
     }
 
-    /// Whether a record expires at this very tick.
+    /// Whether a record expires exactly now.
     pub(crate) fn is_expiry(&self) -> bool {
         self.records.values().any(|record| record.expires == self.elapsed)
     }
@@ -234,7 +234,7 @@ impl Simple {
         self.records.values().filter(|record| record.expires > self.elapsed).count()
     }
 
-    pub(crate) fn ask(&mut self, ask: &Ask) -> Answer {
+    pub(crate) fn ask(&mut self, ask: &Ask) -> SimpleOutcome {
         match ask {
             Ask::Append(key, append) => {
                 let slot = self.streams[append.stream].slot;
@@ -248,30 +248,30 @@ impl Simple {
             Ask::Expire(stream) => {
                 let wall = self.wall;
                 self.streams[*stream].remove_older(wall);
-                Answer::Progressed
+                SimpleOutcome::Progressed
             }
-            Ask::CleanUp(_) => Answer::Progressed,
+            Ask::CleanUp(_) => SimpleOutcome::Progressed,
         }
     }
 
-    fn keyed(&mut self, key: Option<Key>, decide: impl FnOnce(&mut Self) -> Answer) -> Answer {
+    fn keyed(&mut self, key: Option<Key>, decide: impl FnOnce(&mut Self) -> SimpleOutcome) -> SimpleOutcome {
         let Some(key) = key else { return decide(self) };
         if let Some(record) = self.records.get(&(key.slot, key.key))
             && record.expires > self.elapsed
         {
             return if record.request == key.request {
-                record.answer.clone().again()
+                record.outcome.clone().again()
             } else {
-                Answer::KeyConflict
+                SimpleOutcome::KeyConflict
             };
         }
-        let answer = decide(self);
-        if !answer.is_refusal() {
+        let outcome = decide(self);
+        if !outcome.is_refusal() {
             let record =
-                Record { request: key.request, expires: self.elapsed + DAY_MS, answer: answer.clone() };
+                Record { request: key.request, expires: self.elapsed + DAY_MS, outcome: outcome.clone() };
             self.records.insert((key.slot, key.key), record);
         }
-        answer
+        outcome
     }
 
     fn take_position(&mut self) -> u64 {
@@ -279,29 +279,29 @@ impl Simple {
         self.last
     }
 
-    fn append(&mut self, append: &Append) -> Answer {
+    fn append(&mut self, append: &Append) -> SimpleOutcome {
         match self.write_all(&[], std::slice::from_ref(append)) {
             Ok((_, mut writes)) => {
-                let (slot, places) = writes.remove(0);
-                Answer::Appended(slot, places)
+                let (slot, event_refs) = writes.remove(0);
+                SimpleOutcome::Appended(slot, event_refs)
             }
             Err(refusal) => refusal,
         }
     }
 
-    fn transaction(&mut self, checks: &[(usize, Expect)], writes: &[Append]) -> Answer {
+    fn transaction(&mut self, checks: &[(usize, Expect)], writes: &[Append]) -> SimpleOutcome {
         match self.write_all(checks, writes) {
-            Ok((replayed, writes)) => Answer::Transacted { replayed, writes },
+            Ok((replayed, writes)) => SimpleOutcome::Transacted { replayed, writes },
             Err(refusal) => refusal,
         }
     }
 
-    fn keep(&mut self, stream: usize, keep: Keep) -> Answer {
+    fn keep(&mut self, stream: usize, keep: Keep) -> SimpleOutcome {
         let next = self.streams[stream].events.len() as u64;
         if let Some(first) = keep.truncate_before
             && first > next
         {
-            return Answer::TruncateBeyondEnd(next);
+            return SimpleOutcome::TruncateBeyondEnd(next);
         }
         if self.streams[stream].began.is_none() && keep != Keep::default() {
             let position = self.take_position();
@@ -317,18 +317,18 @@ impl Simple {
         state.remove_older(wall);
         state.remove_surplus();
         state.remove_before(state.keep.truncate_before.unwrap_or(0));
-        Answer::SettingsPut
+        SimpleOutcome::SettingsPut
     }
 
-    fn delete(&mut self, stream: usize, expect: Expect) -> Answer {
+    fn delete(&mut self, stream: usize, expect: Expect) -> SimpleOutcome {
         let state = &mut self.streams[stream];
         let last = state.last();
         if !state.is(expect) {
-            return Answer::WrongRevision { part: 0, current: last };
+            return SimpleOutcome::WrongRevision { part: 0, current: last };
         }
         state.keep = Keep::default();
         state.removed = state.events.len();
         state.deleted = !state.events.is_empty();
-        Answer::Deleted(last)
+        SimpleOutcome::Deleted(last)
     }
 }

@@ -1,15 +1,15 @@
-//! Appends and transactions in the model: everything is looked up, then done, and undone if refused.
+//! Appends and transactions in the model. Everything is looked up, then done, and undone if it is refused.
 
-use super::{Answer, Append, Event, Expect, Id, Place, Sent, Simple};
+use super::{Append, Event, EventRef, Expect, Id, Sent, Simple, SimpleOutcome};
 
-/// Each write's slot and places.
-pub(super) type Places = Vec<(u16, Vec<Place>)>;
+/// Each write's slot, and where its events are.
+pub(super) type EventRefs = Vec<(u16, Vec<EventRef>)>;
 
-/// An event of the request (write and number) that is stored, and where.
-type Old = Vec<(usize, usize, Place)>;
+/// The request's events that are already stored: write, event, and where it is.
+type Old = Vec<(usize, usize, EventRef)>;
 
 impl Simple {
-    /// The kept event that this one would repeat, and whether it does.
+    /// The kept event with the same identity, if any.
     fn find(&self, stream: usize, sent: &Sent) -> Option<(u64, Event)> {
         let stream = &self.streams[stream];
         if let Id::Echo { position, slot, .. } = sent.id {
@@ -25,19 +25,19 @@ impl Simple {
         Some((revision, *event))
     }
 
-    /// Does all or nothing, and says whether every event existed before.
+    /// Does everything or nothing, and returns whether every event existed before.
     pub(super) fn write_all(
         &mut self,
         checks: &[(usize, Expect)],
         writes: &[Append],
-    ) -> Result<(bool, Places), Answer> {
+    ) -> Result<(bool, EventRefs), SimpleOutcome> {
         let old = self.find_all(writes)?;
         let events: usize = writes.iter().map(|append| append.events.len()).sum();
         let all_old = events > 0 && old.len() == events;
         if !all_old {
             for (part, (stream, expect)) in checks.iter().enumerate() {
                 if !self.streams[*stream].is(*expect) {
-                    return Err(Answer::WrongRevision { part, current: self.streams[*stream].last() });
+                    return Err(SimpleOutcome::WrongRevision { part, current: self.streams[*stream].last() });
                 }
             }
         }
@@ -45,7 +45,7 @@ impl Simple {
             writes.iter().map(|write| (write.stream, self.streams[write.stream].clone())).collect();
         let (last, appended) = (self.last, self.appended.len());
         let mut done = Vec::new();
-        // Where each named event went that was new in this request.
+        // Where each event with a client's id went that was new in this request.
         let mut gone = Vec::new();
         for (write, append) in writes.iter().enumerate() {
             let current = self.streams[append.stream].last();
@@ -55,26 +55,30 @@ impl Simple {
                 }
                 self.last = last;
                 self.appended.truncate(appended);
-                return Err(Answer::WrongRevision { part: checks.len() + write, current });
+                return Err(SimpleOutcome::WrongRevision { part: checks.len() + write, current });
             }
-            let places = self.write(write, append, &old, &mut gone);
-            done.push((self.streams[append.stream].slot, places));
+            let event_refs = self.write(write, append, &old, &mut gone);
+            done.push((self.streams[append.stream].slot, event_refs));
         }
         Ok((all_old, done))
     }
 
     /// Looks up all events of a request, or says which one conflicts.
-    fn find_all(&self, writes: &[Append]) -> Result<Old, Answer> {
+    fn find_all(&self, writes: &[Append]) -> Result<Old, SimpleOutcome> {
         let mut first_time: Vec<(usize, Sent)> = Vec::new();
         let mut old = Vec::new();
         for (write, append) in writes.iter().enumerate() {
             for (event, sent) in append.events.iter().enumerate() {
-                let conflict = |revision| Answer::EventConflict { write, event, revision };
+                let conflict = |revision| SimpleOutcome::EventConflict { write, event, revision };
                 if let Some((revision, stored)) = self.find(append.stream, sent) {
                     if !stored.is_repeated_by(sent) {
                         return Err(conflict(Some(revision)));
                     }
-                    old.push((write, event, Place { revision, position: stored.position, replayed: true }));
+                    old.push((
+                        write,
+                        event,
+                        EventRef { revision, position: stored.position, replayed: true },
+                    ));
                     continue;
                 }
                 let twin = first_time.iter().find(|(stream, first)| {
@@ -96,31 +100,31 @@ impl Simple {
         write: usize,
         append: &Append,
         old: &Old,
-        gone: &mut Vec<(usize, u128, Place)>,
-    ) -> Vec<Place> {
-        let mut places = Vec::new();
+        gone: &mut Vec<(usize, u128, EventRef)>,
+    ) -> Vec<EventRef> {
+        let mut event_refs = Vec::new();
         for (event, sent) in append.events.iter().enumerate() {
             let known = old.iter().find(|(w, e, _)| (*w, *e) == (write, event));
             let twin =
                 gone.iter().find(|(stream, id, _)| *stream == append.stream && Some(*id) == sent.name());
-            places.push(match (known, twin) {
-                (Some((_, _, place)), _) => *place,
-                (None, Some((_, _, place))) => Place { replayed: true, ..*place },
+            event_refs.push(match (known, twin) {
+                (Some((_, _, event_ref)), _) => *event_ref,
+                (None, Some((_, _, event_ref))) => EventRef { replayed: true, ..*event_ref },
                 (None, None) => {
-                    let place = self.push(append.stream, *sent);
-                    gone.extend(sent.name().map(|name| (append.stream, name, place)));
-                    place
+                    let event_ref = self.push(append.stream, *sent);
+                    gone.extend(sent.name().map(|name| (append.stream, name, event_ref)));
+                    event_ref
                 }
             });
         }
         // A stream keeps its newest events whenever one is appended.
-        if places.iter().any(|place| !place.replayed) {
+        if event_refs.iter().any(|event_ref| !event_ref.replayed) {
             self.streams[append.stream].remove_surplus();
         }
-        places
+        event_refs
     }
 
-    fn push(&mut self, stream: usize, sent: Sent) -> Place {
+    fn push(&mut self, stream: usize, sent: Sent) -> EventRef {
         let position = self.take_position();
         let state = &mut self.streams[stream];
         state.began.get_or_insert(position);
@@ -128,6 +132,6 @@ impl Simple {
         let revision = state.events.len() as u64;
         state.events.push(Event { position, sent });
         self.appended.push((stream, revision));
-        Place { revision, position, replayed: false }
+        EventRef { revision, position, replayed: false }
     }
 }

@@ -1,9 +1,10 @@
 //! A power cut at each operation, with unsynced writes lost, kept or torn.
 //!
 //! For each n, a script appends, syncs, reports flushed states, notes removals and rewrites segments until
-//! the disk's n-th operation ends the process. State flushes are simulated: a flush knows the end of the last
-//! sync that returned before it. Then the file is opened at that end. It must hold every live record before
-//! the end, in order and as it was written, and nothing else except dead records that were not dropped yet.
+//! the disk's n-th operation ends the process. State flushes are simulated: a flush refers to the end of the
+//! last sync that returned before it. Then the file is opened at that end. It must hold every live record
+//! before the end, in order and as it was written, and nothing else except dead records that were not dropped
+//! yet.
 
 use super::*;
 use crate::memory_disk::MemoryDisk;
@@ -19,7 +20,7 @@ struct Expected {
     ends: BTreeMap<u64, u64>,
     /// Records that the state no longer refers to, in a flush that has completed.
     dead: Vec<u64>,
-    /// The end that the flushed state knows.
+    /// The end that the flushed state refers to.
     flushed: u64,
 }
 
@@ -129,7 +130,7 @@ fn run(disk: &MemoryDisk, expected: Expected, rng: &mut Rng, steps: usize) -> Ex
     for _ in 0..steps {
         if let Err(error) = script.step() {
             assert!(is_crash(&error), "{error}");
-            // A rewriting may have dropped what was dead by then.
+            // A rewrite may have dropped the records that were dead by then.
             script.expected.dead.append(&mut script.dead_unflushed);
             break;
         }
@@ -157,7 +158,7 @@ fn verify(disk: &MemoryDisk, expected: &Expected, what: &str) {
 fn crash_everywhere(seed: u64) {
     let whole = MemoryDisk::new();
     let all = run(&whole, Expected::default(), &mut Rng::new(seed), STEPS);
-    assert!(all.flushed > 0, "the script flushes something");
+    assert!(all.flushed > 0, "the script must flush something");
     for operation in 0..whole.operations() {
         let what = format!("seed {seed}, operation {operation}");
         let disk = MemoryDisk::new();
@@ -177,7 +178,7 @@ fn crash_everywhere(seed: u64) {
 }
 
 #[test]
-fn what_a_flushed_state_knows_survives_a_power_cut_at_each_operation() {
+fn what_a_flushed_state_refers_to_survives_a_power_cut_at_each_operation() {
     for seed in 0..12 {
         crash_everywhere(seed);
     }

@@ -24,7 +24,7 @@ fn written() -> (MemoryDisk, u64) {
 /// All positions, page by page and one by one. A record's checksum error counts as reported.
 fn read_checked(disk: MemoryDisk, end: u64) -> Result<Vec<u64>, BodyError> {
     let (_, reader) = Bodies::open(disk, end, options())?;
-    let damaged = BodyError::Damaged { file: String::new(), offset: 0, what: "said by decode" };
+    let damaged = BodyError::Damaged { file: String::new(), offset: 0, what: "reported by decode" };
     let (mut found, mut after) = (Vec::new(), Cursor::START);
     for position in 1..=60 {
         let Some(bytes) = reader.get(Position(position))? else { panic!("{position} is hidden") };
@@ -49,9 +49,9 @@ fn read_checked(disk: MemoryDisk, end: u64) -> Result<Vec<u64>, BodyError> {
 }
 
 #[test]
-fn a_flipped_bit_is_said_or_harmless_wherever_it_is() {
+fn a_flipped_bit_is_reported_or_harmless_wherever_it_is() {
     let (disk, end) = written();
-    let mut said = 0;
+    let mut reported = 0;
     for name in disk.list().expect("listed") {
         let length = disk.open(&name).and_then(|file| file.len()).expect("there");
         for at in (0..length).step_by(3) {
@@ -60,17 +60,17 @@ fn a_flipped_bit_is_said_or_harmless_wherever_it_is() {
             match read_checked(disk, end) {
                 Ok(found) => assert_eq!(found, (1..=60).collect::<Vec<_>>(), "{name} at {at}"),
                 Err(BodyError::Damaged { .. } | BodyError::Refused { .. } | BodyError::TooShort { .. }) => {
-                    said += 1;
+                    reported += 1;
                 }
                 Err(error) => panic!("{name} at {at}: {error}"),
             }
         }
     }
-    assert!(said > 2_500, "almost every byte matters: {said}");
+    assert!(reported > 2_500, "almost every byte matters: {reported}");
 }
 
 #[test]
-fn a_missing_segment_is_missed() {
+fn a_missing_segment_is_noticed() {
     let (disk, end) = written();
     for name in disk.list().expect("listed") {
         let disk = disk.restart();

@@ -79,7 +79,7 @@ fn read<D: Disk>(
             found.push(record.position.0);
             rest = &rest[len..];
         }
-        assert!(page.at_end || page.through > after, "it goes on");
+        assert!(page.at_end || page.through > after, "a page must advance");
         after = page.through;
         if page.at_end {
             return Ok(found);

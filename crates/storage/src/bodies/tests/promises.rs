@@ -1,4 +1,4 @@
-//! What the body file does when nothing fails.
+//! How the body file behaves when nothing fails.
 
 use super::*;
 use crate::conformance::disk::over_each_disk;
@@ -38,7 +38,7 @@ fn the_whole_store_is_read_in_order_page_by_page(disk: impl Disk) {
     }
     let end = reader.page_after(cursor(2000), ALL, 100).expect("intact");
     assert!(end.at_end && end.bytes.is_empty());
-    assert_eq!(end.through, cursor(2000), "nothing behind the last event is promised to be absent");
+    assert_eq!(end.through, cursor(2000), "a page promises nothing about what follows the last event");
     assert_eq!(reader.last(), cursor(2000));
 }
 
@@ -54,7 +54,7 @@ fn a_page_holds_what_lies_between_two_cursors(disk: impl Disk) {
         }
     }
     let page = reader.page_after(cursor(30), cursor(45), 100_000).expect("intact");
-    assert_eq!((page.through, page.at_end), (cursor(45), true), "it was looked at up to there");
+    assert_eq!((page.through, page.at_end), (cursor(45), true), "everything up to there was searched");
 }
 
 fn a_record_longer_than_a_page_or_a_segment_is_read(disk: impl Disk) {

@@ -1,4 +1,4 @@
-//! Removed events leave the disk, and nothing else does.
+//! Removed events, and only those, leave the disk.
 
 use super::*;
 use crate::bodies::{Compacted, SegmentId};
@@ -10,16 +10,16 @@ use std::collections::BTreeSet;
 over_each_disk! {
     a_segment_is_due_when_half_of_it_is_dead;
     a_segment_is_due_some_time_after_its_first_removal;
-    the_tail_is_sealed_when_its_dead_are_old;
-    rewriting_waits_for_the_state_to_be_flushed;
-    rewriting_keeps_the_live_and_drops_the_dead;
+    the_tail_is_sealed_when_its_dead_events_are_old;
+    a_rewrite_waits_until_the_state_is_flushed;
+    a_rewrite_keeps_live_events_and_drops_dead_ones;
     removed_bytes_are_gone_from_the_disk;
-    an_unanswered_question_leaves_the_old_segment;
-    nothing_is_rewritten_when_nothing_is_dead_after_all;
-    empty_segments_are_taken_into_the_next;
+    a_failed_liveness_check_leaves_the_old_segment;
+    nothing_is_rewritten_when_nothing_turns_out_to_be_dead;
+    empty_segments_are_merged_into_the_next;
     the_account_of_removals_survives_a_restart;
     dead_bytes_are_the_dead_records_at_the_mean_size_of_their_segment;
-    what_is_noted_while_a_segment_is_rewritten_counts_for_the_new_one;
+    removals_noted_during_a_rewrite_count_for_the_new_segment;
     pages_say_whether_they_may_hold_removed_events;
 }
 
@@ -73,7 +73,7 @@ fn a_segment_is_due_some_time_after_its_first_removal(disk: impl Disk) {
     assert_eq!(bodies.compaction_due(Wall(1_500)).expect("space"), Some(SegmentId(0)));
 }
 
-fn the_tail_is_sealed_when_its_dead_are_old(disk: impl Disk) {
+fn the_tail_is_sealed_when_its_dead_events_are_old(disk: impl Disk) {
     let (mut bodies, reader) = written(&disk, 3);
     bodies.note_removed(&positions([2]), Wall(0));
     let end = bodies.end();
@@ -86,7 +86,7 @@ fn the_tail_is_sealed_when_its_dead_are_old(disk: impl Disk) {
     assert_eq!(bodies.compaction_due(Wall(9_000)).expect("space"), None);
 }
 
-fn rewriting_waits_for_the_state_to_be_flushed(disk: impl Disk) {
+fn a_rewrite_waits_until_the_state_is_flushed(disk: impl Disk) {
     let (mut bodies, _) = Bodies::open(disk, 0, options()).expect("opens");
     append(&mut bodies, &[1, 2]);
     bodies.note_removed(&positions([1, 2]), Wall(0));
@@ -97,7 +97,7 @@ fn rewriting_waits_for_the_state_to_be_flushed(disk: impl Disk) {
     assert_eq!(bodies.compaction_due(Wall(1_000)).expect("space"), Some(SegmentId(0)));
 }
 
-fn rewriting_keeps_the_live_and_drops_the_dead(disk: impl Disk) {
+fn a_rewrite_keeps_live_events_and_drops_dead_ones(disk: impl Disk) {
     let (mut bodies, reader) = written(&disk, 300);
     let dead = |position: u64| !position.is_multiple_of(3) && position < 250;
     bodies.note_removed(&positions((1..=300).filter(|position| dead(*position))), Wall(0));
@@ -114,7 +114,7 @@ fn rewriting_keeps_the_live_and_drops_the_dead(disk: impl Disk) {
         assert_eq!(read(&reader, Cursor::START, ALL, bytes_max).expect("intact"), live);
         let from = held.through.position.0;
         let behind: Vec<u64> = live.iter().copied().filter(|position| *position > from).collect();
-        assert_eq!(read(&reader, held.through, ALL, bytes_max).expect("intact"), behind, "it reads on");
+        assert_eq!(read(&reader, held.through, ALL, bytes_max).expect("intact"), behind, "reading continues");
     }
     for reopened in [false, true] {
         let reader = if reopened {
@@ -147,21 +147,25 @@ fn removed_bytes_are_gone_from_the_disk(disk: impl Disk) {
     }
 }
 
-fn an_unanswered_question_leaves_the_old_segment(disk: impl Disk) {
+fn a_failed_liveness_check_leaves_the_old_segment(disk: impl Disk) {
     let (mut bodies, reader) = written(&disk, 60);
     bodies.note_removed(&positions(1..12), Wall(0));
     let segment = bodies.compaction_due(Wall(1_000)).expect("space").expect("due");
     let job = bodies.compaction(segment);
     assert_eq!(bodies.compaction_due(Wall(1_000)).expect("space"), None, "one at a time");
-    let error = job.run(|_| Err::<bool, _>("the state is gone")).expect_err("no answer");
-    assert_eq!(error.to_string(), "it is not known whether an event is live: the state is gone");
+    let error = job.run(|_| Err::<bool, _>("the state is gone")).expect_err("no result");
+    assert_eq!(error.to_string(), "cannot determine whether an event is live: the state is gone");
     assert_eq!(read(&reader, Cursor::START, ALL, 900).expect("intact").len(), 60);
     assert_eq!(bodies.compaction_due(Wall(1_000)).expect("space"), Some(segment), "it is due again");
     drop(bodies.compaction(segment));
-    assert_eq!(bodies.compaction_due(Wall(1_000)).expect("space"), Some(segment), "never run");
+    assert_eq!(
+        bodies.compaction_due(Wall(1_000)).expect("space"),
+        Some(segment),
+        "a dropped job leaves it due"
+    );
 }
 
-fn nothing_is_rewritten_when_nothing_is_dead_after_all(disk: impl Disk) {
+fn nothing_is_rewritten_when_nothing_turns_out_to_be_dead(disk: impl Disk) {
     let (mut bodies, _) = written(&disk, 60);
     let files = disk.list().expect("listed");
     bodies.note_removed(&positions([1]), Wall(0));
@@ -172,7 +176,7 @@ fn nothing_is_rewritten_when_nothing_is_dead_after_all(disk: impl Disk) {
     assert_eq!(bodies.compaction_due(Wall(1_000)).expect("space"), None);
 }
 
-fn empty_segments_are_taken_into_the_next(disk: impl Disk) {
+fn empty_segments_are_merged_into_the_next(disk: impl Disk) {
     let (mut bodies, reader) = written(&disk, 300);
     let before = bodies.stats().segments;
     bodies.note_removed(&positions(1..=290), Wall(0));
@@ -220,7 +224,7 @@ fn dead_bytes_are_the_dead_records_at_the_mean_size_of_their_segment(disk: impl 
     assert_eq!(bodies.stats().dead_bytes, record);
 }
 
-fn what_is_noted_while_a_segment_is_rewritten_counts_for_the_new_one(disk: impl Disk) {
+fn removals_noted_during_a_rewrite_count_for_the_new_segment(disk: impl Disk) {
     let (mut bodies, reader) = written(&disk, 60);
     bodies.note_removed(&positions([1, 2]), Wall(0));
     let segment = bodies.compaction_due(Wall(1_000)).expect("space").expect("due");

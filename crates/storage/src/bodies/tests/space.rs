@@ -1,11 +1,11 @@
-//! A full disk is reported clearly, and nothing torn is taken for a body afterwards.
+//! A full disk is reported, and a torn write is never taken for a body afterwards.
 
 use super::*;
 use crate::memory_disk::MemoryDisk;
 use model::Wall;
 
 #[test]
-fn a_full_disk_is_said_and_appending_goes_on_when_there_is_room() {
+fn a_full_disk_is_reported_and_appending_continues_when_there_is_space() {
     for free in (0..9_000).step_by(250) {
         let disk = MemoryDisk::new();
         let (mut bodies, reader) = Bodies::open(disk.clone(), 0, options()).expect("opens");
@@ -56,7 +56,7 @@ fn what_was_reserved_can_be_appended() {
 }
 
 #[test]
-fn a_rewriting_without_room_leaves_the_old_segment() {
+fn a_rewrite_without_space_leaves_the_old_segment() {
     let disk = MemoryDisk::new();
     let (mut bodies, reader) = Bodies::open(disk.clone(), 0, options()).expect("opens");
     append(&mut bodies, &(1..=40).collect::<Vec<_>>());

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const LAST: u64 = 3_000;
 
 #[test]
-fn readers_are_not_disturbed_by_what_goes_on() {
+fn readers_are_not_disturbed_by_appends_and_rewrites() {
     let directory = tempfile::tempdir().expect("a directory");
     let disk = RealDisk::open(directory.path()).expect("a disk");
     let (mut bodies, reader) = Bodies::open(disk, 0, options()).expect("opens");

@@ -24,7 +24,7 @@ pub(crate) fn check<C: Crashing>(make: impl Fn() -> C) {
     a_readers_view_never_changes(&make());
     a_crash_leaves_the_last_completed_flush(&make());
     an_empty_commit_moves_the_durable_progress(&make());
-    one_flush_is_out_at_a_time(&make());
+    only_one_flush_exists_at_a_time(&make());
     rows_count_as_unflushed_until_their_flush_has_completed(&make());
     deleted_rows_stay_deleted_through_flushes_and_crashes(&make());
     random::histories_agree_with_a_map(make);
@@ -109,7 +109,7 @@ fn scans_keep_order_and_bounds(store: &impl Crashing) {
         ControlFlow::Break(())
     };
     state.scan(KeyRange { from: b"", to: b"z" }, Order::Descending, &mut once).unwrap();
-    assert_eq!(visited, 1, "a scan ends when it is told");
+    assert_eq!(visited, 1, "a scan ends when its visitor breaks");
 }
 
 fn a_scan_may_read_within_itself(store: &impl Crashing) {
@@ -163,7 +163,7 @@ fn a_crash_leaves_the_last_completed_flush(store: &impl Crashing) {
                 assert_eq!(state.get(b"k").unwrap(), Some(b"later".to_vec()));
             }
             3 => assert_eq!(flush(&mut state), at(3)),
-            // Begun and never run.
+            // Begun but never run.
             _ => drop(state.begin_flush().unwrap()),
         }
     }
@@ -178,7 +178,7 @@ fn a_crash_leaves_the_last_completed_flush(store: &impl Crashing) {
 
 fn an_empty_commit_moves_the_durable_progress(store: &impl Crashing) {
     let mut state = store.open();
-    assert_eq!(flush(&mut state), Progress::default(), "nothing to flush is no error");
+    assert_eq!(flush(&mut state), Progress::default(), "having nothing to flush is not an error");
     state.commit(&WriteSet(vec![put(b"k", b"v")]), at(1)).unwrap();
     flush(&mut state);
     state.commit(&WriteSet::default(), at(2)).unwrap();
@@ -189,7 +189,7 @@ fn an_empty_commit_moves_the_durable_progress(store: &impl Crashing) {
     assert_eq!((state.progress(), state.get(b"k").unwrap()), (at(2), Some(b"v".to_vec())));
 }
 
-fn one_flush_is_out_at_a_time(store: &impl Crashing) {
+fn only_one_flush_exists_at_a_time(store: &impl Crashing) {
     let mut state = store.open();
     state.commit(&WriteSet(vec![put(b"k", b"v")]), at(1)).unwrap();
     let job = state.begin_flush().unwrap();
@@ -206,7 +206,7 @@ fn rows_count_as_unflushed_until_their_flush_has_completed(store: &impl Crashing
     assert!(state.figures().unflushed_bytes >= 1_000);
     let job = state.begin_flush().unwrap();
     assert_eq!(state.unflushed_bytes(), 0, "the flush has taken them");
-    assert!(state.figures().unflushed_bytes >= 1_000, "they are in memory only");
+    assert!(state.figures().unflushed_bytes >= 1_000, "they are still only in memory");
     job.run().unwrap();
     assert_eq!(state.figures().unflushed_bytes, 0);
 }

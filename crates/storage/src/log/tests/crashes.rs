@@ -133,7 +133,7 @@ fn recovered(disk: &MemoryDisk, run: &Run, what: &str) -> Model {
 fn crash_everywhere(seed: u64) {
     let whole = MemoryDisk::new();
     let run_whole = run(&whole, Model::default(), &mut Rng::new(seed), STEPS);
-    assert!(run_whole.acknowledged > 5, "the script acknowledges something");
+    assert!(run_whole.acknowledged > 5, "the script syncs more than a few times");
     for operation in 0..whole.operations() {
         let what = format!("seed {seed}, operation {operation}");
         let disk = MemoryDisk::new();
@@ -141,7 +141,7 @@ fn crash_everywhere(seed: u64) {
         let first = run(&disk, Model::default(), &mut Rng::new(seed), STEPS);
         let mut fate = Rng::new(seed ^ (operation << 8));
         let disk = disk.crash(&mut || fate.next_u64());
-        // Recovery itself may be interrupted, and so may what follows it.
+        // Recovery itself may be interrupted, and so may the steps after it.
         disk.crash_at(fate.next_u64() % 4);
         let nothing = run(&disk, Model::default(), &mut fate, 0);
         assert_eq!(nothing.states.len(), 1);

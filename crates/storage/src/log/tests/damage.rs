@@ -50,7 +50,7 @@ fn a_flipped_bit_is_refused_or_harmless_wherever_it_is() {
 }
 
 #[test]
-fn damage_below_the_durable_end_names_its_place() {
+fn damage_below_the_durable_end_is_reported_with_its_offset() {
     let disk = MemoryDisk::new();
     let mut log = open(&disk);
     write(&mut log.writer, 1, 1, &[b"first"]);
@@ -80,7 +80,7 @@ fn a_broken_frame_above_the_durable_end_is_a_torn_tail() {
 }
 
 #[test]
-fn a_mark_makes_the_last_synced_frame_part_of_what_is_promised() {
+fn after_a_mark_damage_to_the_last_synced_frame_is_noticed() {
     let disk = MemoryDisk::new();
     let mut log = open(&disk);
     write(&mut log.writer, 1, 1, &[b"synced"]);
@@ -96,7 +96,7 @@ fn a_mark_makes_the_last_synced_frame_part_of_what_is_promised() {
 }
 
 #[test]
-fn a_missing_segment_is_missed() {
+fn a_missing_segment_is_noticed() {
     let (disk, _) = written();
     let names = disk.list().expect("listed");
     for name in &names[..3] {
@@ -109,7 +109,7 @@ fn a_missing_segment_is_missed() {
 
 /// Bytes sent by a client cannot be made to look like a frame, because the seed contains the store's id.
 #[test]
-fn frames_inside_of_entries_are_not_taken_for_frames() {
+fn frames_inside_entries_are_not_taken_for_frames() {
     let disk = MemoryDisk::new();
     let mut log = open(&disk);
     write(&mut log.writer, 1, 1, &[b"1"]);
@@ -131,7 +131,7 @@ fn frames_inside_of_entries_are_not_taken_for_frames() {
 /// A crash tears a frame and leaves the next one intact. Then a new frame overwrites the torn one, and ends
 /// exactly where the next one begins.
 #[test]
-fn a_frame_of_before_a_crash_does_not_follow_one_written_after_it() {
+fn a_frame_from_before_a_crash_does_not_follow_one_written_after_it() {
     let disk = MemoryDisk::new();
     let mut log = open(&disk);
     let first = 4096 + 64;

@@ -70,7 +70,7 @@ struct ModelGroup {
     entries: BTreeMap<u64, (u64, Vec<u8>)>,
 }
 
-/// Short, because what matters is what differs, not what each byte is.
+/// Short, because a failed comparison should show which entries differ, not every byte.
 impl std::fmt::Debug for ModelGroup {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:?} purged {} entries", self.hard_state, self.purged)?;

@@ -1,4 +1,4 @@
-//! What a log does when nothing fails.
+//! How a log behaves when nothing fails.
 
 use super::*;
 use crate::conformance::disk::over_each_disk;
@@ -7,23 +7,23 @@ use crate::log::Prepared;
 use crate::memory_disk::MemoryDisk;
 
 over_each_disk! {
-    entries_come_back_after_a_start;
-    later_entries_replace_all_from_their_index_on;
-    a_gap_begins_a_group_anew;
-    groups_share_frames_and_keep_apart;
+    entries_survive_a_restart;
+    an_entry_replaces_all_entries_from_its_index_on;
+    a_group_starts_over_after_a_gap;
+    groups_share_frames_but_not_entries;
     an_entry_longer_than_a_segment_is_kept;
     purging_recycles_segments_and_keeps_hard_states;
-    a_purge_of_everything_keeps_the_place;
+    a_purge_of_everything_keeps_the_next_index;
     readers_find_nothing_in_recycled_segments;
     a_prepared_segment_is_used_next;
     surplus_spares_are_removed_and_not_missed;
     scrubbing_leaves_no_old_bytes_in_spares;
-    a_page_stops_at_its_bound_and_holds_one_entry_at_least;
+    a_page_stops_at_its_bound_but_holds_at_least_one_entry;
     another_stores_log_is_refused;
     a_file_that_is_not_ours_is_refused;
 }
 
-fn entries_come_back_after_a_start(disk: impl Disk) {
+fn entries_survive_a_restart(disk: impl Disk) {
     let mut log = open(&disk);
     assert_eq!(log.groups, BTreeMap::new());
     let body = vec![b'x'; 900];
@@ -46,7 +46,7 @@ fn entries_come_back_after_a_start(disk: impl Disk) {
     assert_eq!(log.reader.entry(GroupId(2), Index(1)).expect("intact"), None);
 }
 
-fn later_entries_replace_all_from_their_index_on(disk: impl Disk) {
+fn an_entry_replaces_all_entries_from_its_index_on(disk: impl Disk) {
     let mut log = open(&disk);
     let long = vec![b'o'; 3000];
     for index in 1..=12 {
@@ -71,7 +71,7 @@ fn later_entries_replace_all_from_their_index_on(disk: impl Disk) {
     assert_eq!((log.groups[&GROUP].first, log.groups[&GROUP].last), (Index(1), Index(6)));
 }
 
-fn a_gap_begins_a_group_anew(disk: impl Disk) {
+fn a_group_starts_over_after_a_gap(disk: impl Disk) {
     let mut log = open(&disk);
     write(&mut log.writer, 1, 1, &[b"1", b"2"]);
     write(&mut log.writer, 100, 5, &[b"100"]);
@@ -82,7 +82,7 @@ fn a_gap_begins_a_group_anew(disk: impl Disk) {
     assert_eq!(log.reader.entry(GROUP, Index(100)).expect("intact"), Some((Term(5), b"100".to_vec())));
 }
 
-fn groups_share_frames_and_keep_apart(disk: impl Disk) {
+fn groups_share_frames_but_not_entries(disk: impl Disk) {
     let mut log = open(&disk);
     let mut frame = Vec::new();
     for index in 1..=40 {
@@ -135,7 +135,7 @@ fn purging_recycles_segments_and_keeps_hard_states(disk: impl Disk) {
     assert_eq!((log.groups[&GROUP].first, log.groups[&GROUP].last), (Index(196), Index(200)));
 }
 
-fn a_purge_of_everything_keeps_the_place(disk: impl Disk) {
+fn a_purge_of_everything_keeps_the_next_index(disk: impl Disk) {
     let mut log = open(&disk);
     write(&mut log.writer, 1, 1, &[b"1", b"2", b"3"]);
     log.writer.purge(GROUP, Index(3)).expect("space");
@@ -170,11 +170,11 @@ fn a_prepared_segment_is_used_next(disk: impl Disk) {
     let files = disk.list().expect("listed");
     assert_eq!(files.len(), 2);
     log.writer.rotate().expect("space");
-    assert_eq!(disk.list().expect("listed"), files, "no file was made");
+    assert_eq!(disk.list().expect("listed"), files, "no file was created");
     write(&mut log.writer, 1, 1, &[b"1"]);
     log.writer.sync().expect("synced");
     let length = |name: &String| disk.open(name).and_then(|file| file.len()).expect("there");
-    assert_eq!(length(&files[1]), 16 << 10, "and the prepared one has not grown");
+    assert_eq!(length(&files[1]), 16 << 10, "the prepared file has not grown");
     let log = open(&disk);
     assert_eq!(log.reader.entry(GROUP, Index(1)).expect("intact"), Some((Term(1), b"1".to_vec())));
 }
@@ -221,7 +221,7 @@ fn scrubbing_leaves_no_old_bytes_in_spares(disk: impl Disk) {
     assert_eq!(open(&disk).groups[&GROUP].last, Index(20));
 }
 
-fn a_page_stops_at_its_bound_and_holds_one_entry_at_least(disk: impl Disk) {
+fn a_page_stops_at_its_bound_but_holds_at_least_one_entry(disk: impl Disk) {
     let mut log = open(&disk);
     write(&mut log.writer, 1, 1, &[&[0; 700], &[1; 200], &[2; 200], &[3; 10]]);
     for (from, bytes_max, want) in
@@ -253,14 +253,17 @@ fn a_failed_sync_is_final() {
     write(&mut log.writer, 1, 1, &[b"1"]);
     disk.fail_at(disk.operations(), std::io::ErrorKind::Other);
     assert!(matches!(log.writer.sync(), Err(LogError::Failed { .. })));
-    assert!(matches!(log.writer.sync(), Err(LogError::Poisoned)), "although the disk would say yes now");
+    assert!(
+        matches!(log.writer.sync(), Err(LogError::Poisoned)),
+        "although the disk would report success now"
+    );
     assert!(matches!(log.writer.write(&record(GROUP, None, 2, 1, &[b"2"])), Err(LogError::Poisoned)));
     assert!(matches!(log.writer.mark(), Err(LogError::Poisoned)));
     assert!(matches!(log.preparer.prepare(), Err(LogError::Poisoned)));
 }
 
 #[test]
-fn records_that_are_none_are_never_written() {
+fn bytes_that_are_not_records_are_never_written() {
     let disk = MemoryDisk::new();
     let mut log = open(&disk);
     assert!(matches!(log.writer.write(b"nonsense"), Err(LogError::BadRecords)));

@@ -1,10 +1,10 @@
-//! A full disk is reported clearly, and nothing torn is taken for data afterwards.
+//! A full disk is reported, and a torn write is never taken for data afterwards.
 
 use super::*;
 use crate::memory_disk::MemoryDisk;
 
 #[test]
-fn a_full_disk_is_said_and_the_log_goes_on_when_there_is_room() {
+fn a_full_disk_is_reported_and_the_log_continues_when_there_is_space() {
     for free in (0..9_000).step_by(300) {
         let disk = MemoryDisk::new();
         let mut log = open(&disk);
@@ -41,7 +41,7 @@ fn what_was_reserved_can_be_written() {
         disk.set_capacity(Some(disk.used_bytes() + free));
         let mut last = 1;
         let error = loop {
-            // Reserved as often as the log thread does it: before each proposal.
+            // Reserved as the documentation of `reserve` asks: before each proposal.
             if let Err(error) = log.writer.reserve(6_000) {
                 break error;
             }
@@ -59,7 +59,7 @@ fn what_was_reserved_can_be_written() {
 }
 
 #[test]
-fn a_disk_without_room_for_a_spare_still_takes_what_fits() {
+fn a_disk_without_space_for_a_spare_still_takes_what_fits() {
     let disk = MemoryDisk::new();
     let mut log = open(&disk);
     disk.set_capacity(Some(disk.used_bytes() + 6_000));

@@ -1,5 +1,4 @@
-//! Files that are missing, foreign, or not as they were written cause an error, never a panic and never wrong
-//! rows.
+//! Missing, foreign or changed files cause an error, never a panic and never wrong rows.
 
 use super::{STORE, all_rows, open, scatter, tiny};
 use crate::conformance::state::{Row, at, compact, flush};
@@ -77,7 +76,7 @@ fn a_flipped_bit_is_an_error_or_has_no_effect() {
         }
         fs::write(&path, &whole).unwrap();
     }
-    assert_eq!(read(directory.path()), Ok(rows), "whole again");
+    assert_eq!(read(directory.path()), Ok(rows), "intact again");
     LsmState::verify(directory.path()).unwrap();
     assert!(refused * 10 > flips * 8, "{refused} of {flips} were noticed");
 }
@@ -95,7 +94,7 @@ fn a_file_cut_short_or_missing_is_an_error() {
         assert!(read(directory.path()).is_err(), "{} missing", path.display());
         fs::write(&path, &whole).unwrap();
     }
-    assert_eq!(read(directory.path()), Ok(rows), "whole again");
+    assert_eq!(read(directory.path()), Ok(rows), "intact again");
 }
 
 #[test]
@@ -116,12 +115,12 @@ fn another_stores_state_or_a_newer_one_is_refused() {
     fs::write(&header, &newer).unwrap();
     refused(STORE, "newer");
 
-    fs::write(&header, b"notes of somebody").unwrap();
+    fs::write(&header, b"notes of a person").unwrap();
     refused(STORE, "not a Mainstay file");
 }
 
 #[test]
-fn a_creation_that_was_interrupted_begins_again() {
+fn an_interrupted_creation_starts_again() {
     let directory = TempDir::new().unwrap();
     fs::create_dir_all(directory.path().join("tree.new/tables")).unwrap();
     fs::write(directory.path().join("tree.new/v0"), b"half").unwrap();
@@ -134,7 +133,7 @@ fn a_creation_that_was_interrupted_begins_again() {
 }
 
 #[test]
-fn what_a_crash_left_over_is_removed() {
+fn leftovers_of_a_crash_are_removed() {
     let (directory, rows) = store();
     let leftovers =
         ["tree/.tmpAbC123", "tree/tables/4711", "tree/v4711"].map(|name| directory.path().join(name));

@@ -44,8 +44,8 @@ struct Unsynced {
 }
 
 impl Unsynced {
-    /// Follows one line of `strace -f -y`, and reports what was relied on too early.
-    fn follow(&mut self, line: &str, told: &mut usize) -> Result<(), String> {
+    /// Follows one line of `strace -f -y`. The error names a file that was relied on too early.
+    fn follow(&mut self, line: &str, reports: &mut usize) -> Result<(), String> {
         let Some((call, rest)) = line.split_once('(') else { return Ok(()) };
         let call = call.split_whitespace().last().unwrap_or_default();
         if rest.contains(") = -1 ") {
@@ -57,8 +57,8 @@ impl Unsynced {
             "openat" if rest.contains("O_CREAT") => self.names.extend(quoted),
             "mkdir" => self.names.extend(quoted),
             "write" | "pwrite64" if rest.contains(DURABLE) => {
-                *told += 1;
-                self.require("told as durable", |_| true)?;
+                *reports += 1;
+                self.require("being reported as durable", |_| true)?;
             }
             "write" | "pwrite64" => self.files.extend(opened().filter(|path| !path.starts_with("/dev"))),
             "fsync" | "fdatasync" => self.sync(&opened().unwrap_or_default()),
@@ -94,18 +94,18 @@ impl Unsynced {
     }
 }
 
-/// How often durability was reported, or what was relied on too early.
+/// How often durability was reported. The error names a file that was relied on too early.
 fn check<'a>(directory: &Path, lines: impl Iterator<Item = &'a str>) -> Result<usize, String> {
-    let (mut unsynced, mut told) = (Unsynced::default(), 0);
+    let (mut unsynced, mut reports) = (Unsynced::default(), 0);
     let ours = directory.to_string_lossy();
     for line in lines.filter(|line| line.contains(&*ours) || line.contains(DURABLE)) {
-        unsynced.follow(line, &mut told)?;
+        unsynced.follow(line, &mut reports)?;
     }
-    Ok(told)
+    Ok(reports)
 }
 
 #[test]
-fn what_is_told_as_durable_has_been_synced_in_order() {
+fn what_is_reported_as_durable_was_synced_in_order() {
     let directory = TempDir::new().unwrap();
     let store = directory.path().join("state");
     let trace = directory.path().join("trace");

@@ -45,10 +45,10 @@ fn rewritten_and_deleted_rows_leave_the_disk() {
         commit(&mut state, &rows(Some(&[round; 40])));
     }
     let rewritten = bytes_on_disk(directory.path());
-    assert!(rewritten < once * 3, "{rewritten} bytes of {once}: old versions are gone");
-    assert_eq!(state.figures().table_bytes, bytes_on_disk(directory.path()), "and so are their files");
+    assert!(rewritten < once * 3, "{rewritten} bytes of {once}: old versions must be gone");
+    assert_eq!(state.figures().table_bytes, bytes_on_disk(directory.path()), "and so must their files");
     commit(&mut state, &rows(None));
-    // Tombstones disappear in the last level. What follows pushes them there.
+    // Tombstones disappear in the last level. These commits push them there.
     for _ in 0..8 {
         commit(&mut state, &WriteSet(vec![(vec![0], Some(vec![0])), (vec![0xff], Some(vec![0]))]));
     }
@@ -115,5 +115,5 @@ fn a_failed_flush_is_not_tried_again() {
     fs::remove_dir_all(directory.path().join("tree/tables")).unwrap();
     assert!(crate::state::FlushJob::run(job).is_err());
     assert!(state.begin_flush().is_err());
-    assert_eq!(state.get(b"k").unwrap(), Some(b"v".to_vec()), "memory still answers");
+    assert_eq!(state.get(b"k").unwrap(), Some(b"v".to_vec()), "memory can still be read");
 }

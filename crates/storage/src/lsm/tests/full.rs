@@ -1,7 +1,7 @@
-//! A disk without space: nothing is lost, nothing is left behind, and the flush is begun again.
+//! A disk without space: nothing is lost, nothing is left behind, and the flush can run again.
 //!
-//! A limit on the size of files stands in for that of the disk. It makes writes fail in the same way, and
-//! needs only a process of its own, not a file system.
+//! A limit on the size of files stands in for the size of the disk. It makes writes fail in the same way, and
+//! needs only a separate process, not a separate file system.
 
 use super::super::{LsmConfig, LsmState};
 use super::{STORE, scatter};
@@ -69,7 +69,7 @@ fn a_process_with_little_space() {
 }
 
 #[test]
-fn a_full_disk_loses_nothing_and_the_flush_is_given_again() {
+fn a_full_disk_loses_nothing_and_the_flush_can_run_again() {
     let directory = TempDir::new().unwrap();
     // Without this handler, the limit's signal would end the process instead of failing the write.
     let status = Command::new("sh")

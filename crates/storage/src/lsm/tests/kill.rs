@@ -1,5 +1,5 @@
 //! A process that commits, flushes and compacts is killed at random moments. It must leave exactly the state
-//! of the progress that it reported.
+//! of a completed flush, at or after the last one that it reported.
 
 use super::{all_rows, open, scatter};
 use crate::conformance::state::{Row, at};
@@ -84,7 +84,7 @@ fn run_and_kill(directory: &Path, flushes: usize, moment: Duration) -> Option<u6
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut reported = lines.filter_map(|line| line.unwrap().split(FLUSHED).nth(1)?.parse().ok());
     let last = reported.by_ref().take(flushes).last();
-    assert!(flushes == 0 || last.is_some(), "the child ended by itself");
+    assert!(flushes == 0 || last.is_some(), "the child ended on its own");
     let began = Instant::now();
     while began.elapsed() < moment {
         std::hint::spin_loop();

@@ -66,7 +66,7 @@ fn the_state_on_disk_keeps_the_promises_of_every_state_store() {
 }
 
 #[test]
-fn a_store_that_nobody_compacts_goes_on_and_stays_whole() {
+fn a_store_that_is_never_compacted_keeps_working() {
     let directory = TempDir::new().unwrap();
     let mut state = open(directory.path()).unwrap();
     for index in 1..=100 {

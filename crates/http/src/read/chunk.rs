@@ -1,0 +1,95 @@
+//! A chunk: a bounded part of what a query selects, rendered.
+
+use super::query::{Point, Query};
+use api::response::stored::StoredEvent;
+use api::{Code, Problem};
+use format::FormatError;
+use format::body::BodyRecord;
+use model::{Cursor, Revision, ViewError, limits};
+use storage::bodies::BodyError;
+
+/// How much one chunk may hold.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Budget {
+    /// Events to render at most.
+    pub(super) events: u64,
+    /// Bytes of events to examine, at most (but for the last ones read together).
+    pub(super) examined_bytes: usize,
+    /// Bytes to render at most (but for the last event).
+    pub(super) rendered_bytes: usize,
+}
+
+impl Budget {
+    /// A page of at most `events` events.
+    pub(super) const fn of_page(events: u64) -> Self {
+        Self {
+            events,
+            examined_bytes: limits::PAGE_BYTES_EXAMINED_MAX,
+            rendered_bytes: limits::PAGE_BYTES_EXAMINED_MAX,
+        }
+    }
+
+    /// One part of a streamed response, with at most `events` events.
+    pub(super) const fn of_part(events: u64) -> Self {
+        Self { rendered_bytes: limits::READ_PAGE_BYTES, ..Self::of_page(events) }
+    }
+
+    /// One look of a subscriber: little, because many of them may be slow.
+    pub(super) const fn of_look() -> Self {
+        Self { rendered_bytes: limits::READ_PAGE_BYTES / 4, ..Self::of_page(u64::MAX) }
+    }
+}
+
+/// A part of what a query selects.
+#[derive(Debug)]
+pub(super) struct Chunk {
+    pub(super) rendered: Vec<u8>,
+    /// Events rendered.
+    pub(super) events: u64,
+    /// Every event of the source up to here was examined, in ascending order.
+    pub(super) through: Cursor,
+    /// Where the read ends: at what was asked for, or at all that was there.
+    pub(super) until: Cursor,
+    /// Nothing more was there up to `until`.
+    pub(super) at_end: bool,
+    /// Where to go on, also for events that do not exist yet.
+    pub(super) resume: Point,
+    /// Of a stream: the last revision as of `until`.
+    pub(super) last: Option<Revision>,
+    /// Of a stream: the first revision that is kept.
+    pub(super) first: Option<Revision>,
+    /// Of the whole store: the greatest cursor that a removed event can have had.
+    pub(super) removed_through: Option<Cursor>,
+}
+
+/// Renders an event if the query selects it.
+pub(super) fn render(query: &Query, record: &BodyRecord<'_>, chunk: &mut Chunk) {
+    let stored = StoredEvent {
+        stream: record.stream,
+        revision: record.revision,
+        cursor: record.cursor(),
+        filled: record.filled,
+        envelope: record.envelope,
+    };
+    if query.happened_by().is_some_and(|moment| stored.time() > moment) {
+        return;
+    }
+    query.framing.write(&mut chunk.rendered, &stored);
+    chunk.events += 1;
+}
+
+/// The node's own files could not be read: a problem of ours, which the node logs.
+pub(super) fn failed_view(error: &ViewError) -> Box<Problem> {
+    tracing::error!(%error, "a read of the state failed");
+    Problem::new(Code::Internal, "the state could not be read")
+}
+
+pub(super) fn failed_bodies(error: &BodyError) -> Box<Problem> {
+    tracing::error!(%error, "a read of events failed");
+    Problem::new(Code::Internal, "the events could not be read")
+}
+
+pub(super) fn failed_record(error: &FormatError) -> Box<Problem> {
+    tracing::error!(%error, "a stored event cannot be decoded");
+    Problem::new(Code::Internal, "a stored event could not be read")
+}
