@@ -19,8 +19,8 @@ use std::sync::Arc;
 /// let prices = Guard::builder("prices")
 ///     .policy(policy)
 ///     .classify_with(|result: Result<&u16, &std::io::Error>| match result {
-///         Ok(500..) | Err(_) => Outcome::Failure.into(),
-///         Ok(_) => Outcome::Success.into(),
+///         Ok(500..) | Err(_) => Outcome::Failure,
+///         Ok(_) => Outcome::Success,
 ///     })
 ///     .options(CallOptions::safe())
 ///     .build()?;
@@ -67,15 +67,13 @@ impl<C> GuardBuilder<C> {
     /// ```
     /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     /// # runtime.unwrap().block_on(async {
-    /// # use mainstay_resilience::guard::{Classification, Guard, Policy};
+    /// # use mainstay_resilience::guard::{Guard, Policy};
     /// # use mainstay_resilience::{Outcome, breaker};
     /// let breaker = breaker::Config::new().consecutive_failures(1);
     /// // A 404 is an answer of a service that works.
-    /// let classify = |result: Result<&u32, &u16>| -> Classification {
-    ///     match result {
-    ///         Ok(_) | Err(404) => Outcome::Success.into(),
-    ///         Err(_) => Outcome::Failure.into(),
-    ///     }
+    /// let classify = |result: Result<&u32, &u16>| match result {
+    ///     Ok(_) | Err(404) => Outcome::Success,
+    ///     Err(_) => Outcome::Failure,
     /// };
     /// let policy = Policy::new().breaker(breaker);
     /// let guard = Guard::builder("items").policy(policy).classify_with(classify).build().unwrap();

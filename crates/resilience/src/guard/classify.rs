@@ -29,25 +29,25 @@ impl From<Outcome> for Classification {
 
 /// Decides what the result of an attempt means.
 ///
-/// Every `Fn(Result<&T, &E>) -> Classification` is a classifier.
+/// Every `Fn(Result<&T, &E>) -> Outcome` is a classifier, and so is one that returns a [`Classification`].
 ///
 /// ```
 /// use mainstay_resilience::Outcome;
-/// use mainstay_resilience::guard::{Classification, Classify};
+/// use mainstay_resilience::guard::Classify;
 ///
 /// /// A missing item is an answer of a service that works.
-/// fn lookups(result: Result<&u32, &String>) -> Classification {
+/// fn lookups(result: Result<&u32, &String>) -> Outcome {
 ///     match result {
-///         Err(error) if error == "not found" => Outcome::Success.into(),
-///         Err(_) => Outcome::Failure.into(),
-///         Ok(_) => Outcome::Success.into(),
+///         Err(error) if error == "not found" => Outcome::Success,
+///         Err(_) => Outcome::Failure,
+///         Ok(_) => Outcome::Success,
 ///     }
 /// }
 /// assert_eq!(lookups.classify(Err(&"not found".to_string())).outcome, Outcome::Success);
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not classify results of type `Result<{T}, {E}>`",
-    note = "a classifier is `fn(Result<&{T}, &{E}>) -> Classification`, given to `Guard::builder(..).classify_with(..)`",
+    note = "a classifier is a `Fn(Result<&{T}, &{E}>) -> Outcome`, given to `Guard::builder(..).classify_with(..)`",
     note = "without one, every error counts as a failure, whatever the types"
 )]
 pub trait Classify<T, E> {
@@ -63,9 +63,13 @@ pub trait Classify<T, E> {
     fn classify(&self, result: Result<&T, &E>) -> Classification;
 }
 
-impl<T, E, F: Fn(Result<&T, &E>) -> Classification> Classify<T, E> for F {
+impl<T, E, O, F> Classify<T, E> for F
+where
+    F: Fn(Result<&T, &E>) -> O,
+    O: Into<Classification>,
+{
     fn classify(&self, result: Result<&T, &E>) -> Classification {
-        self(result)
+        self(result).into()
     }
 }
 

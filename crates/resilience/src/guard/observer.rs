@@ -181,8 +181,8 @@ impl Observer {
         self.handles.exhausted.increment(1);
     }
 
+    #[cfg(feature = "metrics")]
     pub(super) fn budget_left(&self, left: u64) {
-        #[cfg(feature = "metrics")]
         self.handles.budget_left.set(left as f64);
     }
 
@@ -225,10 +225,13 @@ impl Observer {
         tracing::warn!(guard = &*self.guard, forced = ?forced, "circuit breaker forced");
     }
 
-    pub(super) fn changed(&self, Transition { from, to }: Transition) {
-        if from == to {
-            return;
+    pub(super) fn changed(&self, transition: Transition) {
+        if transition.from != transition.to {
+            self.entered(transition);
         }
+    }
+
+    fn entered(&self, Transition { from, to }: Transition) {
         #[cfg(feature = "metrics")]
         {
             let guard = self.guard.to_string();

@@ -5,6 +5,7 @@ use super::primitives::{AtomicU64, Mutex, Ordering, lock};
 use crate::contract::{ConfigError, Decide, Decision, Input, Reason, Rejected, Time};
 use crate::policy::RateLimit;
 use crate::rate::{Request, sliding_window, token_bucket};
+#[cfg(feature = "async")]
 use core::time::Duration;
 
 /// A rate limit shared by threads.
@@ -195,6 +196,7 @@ impl RateLimiter {
     }
 
     /// How long a caller may wait for a token.
+    #[cfg(feature = "async")]
     pub(crate) fn wait_max(&self) -> Duration {
         match &self.kind {
             Kind::TokenBucket { config, .. } => config.wait_max,

@@ -101,7 +101,7 @@ impl<K: Hash + Eq + Clone> CircuitBreakers<K> {
     /// let breakers: CircuitBreakers<String> = CircuitBreakers::new(registry::Config::default())?;
     /// let early = breakers.get("billing");
     /// let observe = breaker::Config::new().enforcement(breaker::Enforcement::ObserveOnly);
-    /// breakers.configure(registry::Config { breaker: observe, keys_max: 10 })?;
+    /// breakers.configure(registry::Config::new().breaker(observe).keys_max(10))?;
     /// early.trip();
     /// assert!(early.try_acquire().is_ok(), "it reaches the breakers that were there before");
     /// # Ok::<(), mainstay_resilience::ConfigError>(())

@@ -1,4 +1,5 @@
 //! A shared policy decides as its plain state does, and a dropped permit gives everything back.
+#![allow(clippy::expect_used, clippy::panic, reason = "a test's panic is its failure")]
 
 use super::*;
 use crate::breaker::{self, Circuit, Forced, Request, Ticket, Window};
