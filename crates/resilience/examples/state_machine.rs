@@ -22,7 +22,7 @@ fn main() {
     for state in &mut replicas {
         let mut tickets = Vec::new();
         for (millis, entry) in &log {
-            // Time and chance come with the entry: its proposer had them, the replicas have not.
+            // The entry carries the time and a random number: its proposer chose them, and all replicas use the same.
             let input = Input { now: Time::from_millis(*millis), random: *millis };
             match entry {
                 Entry::Ask => match config.ask(state, input, breaker::Request::default()) {

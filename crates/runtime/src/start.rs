@@ -112,7 +112,7 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
         let _ = reports_in.send(Report::Disk(report));
     })
     .map_err(DiskFailure::from)?;
-    // A crash may leave so many unmerged tables that no entry can be proposed. Then no flush would ask for a
+    // After a crash there may be too many unmerged tables to propose an entry. Then no flush would ask for a
     // compaction.
     compactor.send(CompactWork::State);
 

@@ -433,7 +433,7 @@ impl Config {
         self.open(state, input.random)
     }
 
-    /// Holds the breaker open or closed, or releases it with [`Forced::No`]. A released breaker starts anew,
+    /// Holds the breaker open or closed, or releases it with [`Forced::No`]. A released breaker starts again,
     /// closed.
     ///
     /// Nothing reports this transition to metrics. If the breaker belongs to a guard, use the guard's own
@@ -618,8 +618,8 @@ impl State {
         self.generation
     }
 
-    /// Until when successes may be recorded late without changing the result: the end of the window's newest
-    /// bucket.
+    /// The end of the window's newest bucket. Until then, successes may be recorded late without changing the
+    /// result.
     #[cfg(feature = "sync")]
     pub(crate) fn bucket_end(&self) -> Time {
         match &self.calls {

@@ -175,7 +175,7 @@ impl State {
         self.clock
     }
 
-    /// Until when a deposit need not be made at its own moment.
+    /// The end of the newest bucket. Until then, deposits may be made late without changing the result.
     #[cfg(feature = "sync")]
     pub(crate) fn bucket_end(&self) -> Time {
         self.window.bucket_end()

@@ -96,7 +96,7 @@ config! {
     /// The baseline differs from Gradient2. A long-term average of all latencies includes the queueing that
     /// the limit itself causes, so under sustained load the limit would grow forever. Here the baseline only
     /// falls while the limit is in use. Every `remeasure_every`, the limit drops to a quarter for one round
-    /// trip, and the baseline is measured anew without queueing. The limiter starts in the same way.
+    /// trip, and the baseline is measured again without queueing. The limiter starts in the same way.
     ///
     /// ```
     /// use mainstay_resilience::bulkhead::Gradient;

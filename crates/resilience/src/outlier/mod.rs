@@ -5,7 +5,7 @@
 //!     ┌──────────┐  a share of them, and enough hosts remain         ┌─────────┐
 //!     │ admitted │ ────────────────────────────────────────────────► │ ejected │  rejects calls until
 //!     └──────────┘ ◄──────────────────────────────────────────────── └─────────┘  its time has passed
-//!                   its time has passed: the host starts anew, and
+//!                   its time has passed: the host starts again, and
 //!                   calls that started before no longer count
 //! ```
 //!

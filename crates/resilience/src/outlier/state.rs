@@ -311,7 +311,7 @@ impl Config {
             nanos(self.eject_for).saturating_mul(host.ejections.into()).min(nanos(self.eject_for_max));
         // With a length of zero, the host would not be ejected at all.
         let until = now + Duration::from_nanos(length.max(1));
-        // The host starts anew when it returns: calls that started before no longer count.
+        // The host starts again when it returns: calls that started before no longer count.
         host.generation = next;
         host.consecutive = 0;
         host.window.clear();

@@ -5,10 +5,10 @@
 //!   [ generation ][ open     ][ pending      ]
 //! ```
 //!
-//! While a lane is open, whoever holds its generation may add to what is pending, by one compare-and-swap.
-//! Who holds the owner's lock closes all lanes, which yields what was pending; does what it must; and opens
-//! them again, perhaps under another generation. A thread that meets a closed lane takes the lock like
-//! everyone else, so nothing is counted twice, lost, or counted under a generation that it was not meant for.
+//! While a lane is open, a caller that holds its generation may add to the pending count with one
+//! compare-and-swap. The holder of the owner's lock closes all lanes, which yields the pending counts, changes
+//! the state, and opens the lanes again, perhaps under another generation. A thread that meets a closed lane takes
+//! the lock, so nothing is counted twice, lost, or counted under the wrong generation.
 
 use super::primitives::{AtomicU64, Ordering, thread_number};
 

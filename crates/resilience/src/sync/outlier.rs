@@ -156,7 +156,7 @@ impl OutlierDetector {
     /// ```
     ///
     /// # Errors
-    /// The host is ejected. `retry_at` says until when.
+    /// The host is ejected. `retry_at` is the end of the ejection.
     pub fn try_acquire(&self, host: u32) -> Result<HostPermit<'_>, Rejected> {
         self.try_acquire_at(clock::input(), host)
     }
@@ -171,7 +171,7 @@ impl OutlierDetector {
     /// ```
     ///
     /// # Errors
-    /// The host is ejected. `retry_at` says until when.
+    /// The host is ejected. `retry_at` is the end of the ejection.
     pub fn try_acquire_at(&self, input: Input, host: u32) -> Result<HostPermit<'_>, Rejected> {
         let decision = self.config.ask(&mut lock(&self.state), input, Request { host });
         self.permit(input, decision)

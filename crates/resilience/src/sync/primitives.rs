@@ -39,7 +39,7 @@ pub(super) fn thread_number() -> usize {
     })
 }
 
-/// The same under loom, whose runs each begin anew.
+/// The same under loom, where each run starts from the beginning.
 #[cfg(loom)]
 pub(super) fn thread_number() -> usize {
     use loom::sync::atomic::AtomicUsize;

@@ -238,7 +238,7 @@ async fn a_fallback_answers_for_what_it_says_through_a_guard() {
         tokio::time::sleep(Duration::from_millis(wait.into())).await;
         if wait == 0 { Err::<u32, BoxError>("down".into()) } else { Ok(wait) }
     });
-    // What comes of: a good call, one that hangs, one that fails, and one that is rejected.
+    // The outcomes of a call that succeeds, one that hangs, one that fails, and one that is rejected.
     for (when, expected) in [
         (When::Rejected, [Some(5), None, None, Some(99)]),
         (When::NoAnswer, [Some(5), Some(99), None, Some(99)]),

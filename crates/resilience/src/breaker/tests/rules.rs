@@ -203,7 +203,7 @@ fn it_can_be_forced_and_tripped_from_outside() {
     assert_eq!(bench.snapshot().admitted_percent, 100);
     let changed = bench.config.force(&mut bench.state, input, Forced::No);
     assert_eq!(changed, Transition { from: Circuit::Closed, to: Circuit::Closed });
-    assert_eq!(bench.snapshot().window.calls, 0, "a released breaker starts anew");
+    assert_eq!(bench.snapshot().window.calls, 0, "a released breaker starts with an empty window");
     let tripped = bench.config.trip(&mut bench.state, input);
     assert_eq!(tripped, Transition { from: Circuit::Closed, to: Circuit::Open });
     assert!(bench.pass_millis(1_000).ticket().is_probe(), "it recovers by itself after a trip from outside");

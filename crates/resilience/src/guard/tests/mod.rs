@@ -68,7 +68,7 @@ fn rejected_by(answer: &CallResult) -> Option<Reason> {
     }
 }
 
-/// Polls a future so many times, and drops it.
+/// Polls a future `times` times, and drops it.
 async fn poll_and_drop(future: impl Future, times: usize) {
     let mut future = pin!(future);
     for _ in 0..times {
@@ -371,7 +371,7 @@ async fn a_place_in_the_queue_is_left_by_a_caller_who_gives_up() {
     poll_and_drop(good(&guard), 1).await;
     let snapshot = |guard: &Guard| guard.snapshot().bulkhead.expect("there is one");
     assert_eq!((snapshot(&guard).in_use, snapshot(&guard).waiting), (1, 0));
-    // A permit granted to one who is never polled again goes on to the next.
+    // A permit granted to a caller that is never polled again goes to the next caller.
     let mut granted = Box::pin(good(&guard));
     let _ = poll_once(granted.as_mut()).await;
     let mut next = Box::pin(good(&guard));
@@ -401,7 +401,7 @@ async fn a_panic_gives_back_the_permit_and_counts_as_a_failure() {
     }
     assert_eq!(guard.snapshot().bulkhead.expect("there is one").in_use, 0);
     assert_eq!(rejected_by(&good(&guard).await), Some(Reason::BreakerOpen));
-    // Half-open, and a probe that panics: it opens again, and does not stay half-open for ever.
+    // While half-open, a probe panics: the breaker opens again, and does not stay half-open forever.
     sleep(MS(1_000)).await;
     let inside = guard.clone();
     let probe = tokio::spawn(async move {
