@@ -22,8 +22,7 @@
 //! | [`pages::suites`] | docs/tests.md lists every crate and every test file |
 //! | [`pages::words`] | public pages avoid the words that the glossary rules out |
 //! | [`pages::spans`] | every span in the code has a name from the catalogue |
-//!
-//! [`phrases::phrases`] finds discouraged phrases.
+//! | [`phrases::phrases`] | no text contains a phrase that `phrases.txt` discourages |
 
 use crate::Failure;
 use crate::run::output;
@@ -107,6 +106,7 @@ pub const RULES: &[Rule] = &[
     pages::suites,
     pages::words,
     pages::spans,
+    phrases::phrases,
 ];
 
 /// Checks all rules and returns every violation.
