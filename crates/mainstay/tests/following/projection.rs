@@ -19,6 +19,8 @@ const EVENTS: u64 = 45;
 const READ_ROWS: &str = "
 import json, sqlite3, sys
 db = sqlite3.connect(sys.argv[1], timeout=30)
+# One transaction: otherwise the cursor could be newer than the balances.
+db.execute('BEGIN')
 rows = db.execute('SELECT account, cents FROM balance').fetchall()
 (cursor,) = db.execute('SELECT cursor FROM checkpoint').fetchone()
 print(json.dumps({'rows': dict(rows), 'cursor': cursor}))
