@@ -6,7 +6,7 @@ mod ours;
 use criterion::{Criterion, criterion_group, criterion_main};
 use mainstay_resilience::guard::{CallOptions, Guard, Policy};
 use mainstay_resilience::shed::Priority;
-use mainstay_resilience::sync::{Bulkhead, Entry};
+use mainstay_resilience::sync::{Admission, Bulkhead};
 use mainstay_resilience::{Input, Outcome, bulkhead};
 use resilience_bench::service::{Failed, Yielding};
 use resilience_bench::{Clock, Contest, Row, THREADS, settings};
@@ -65,8 +65,8 @@ fn contended(criterion: &mut Criterion) {
             async move {
                 let input = Input::default();
                 let permit = match bulkhead.enter_at(input, Priority::Normal) {
-                    Ok(Entry::Permit(permit)) => permit,
-                    Ok(Entry::Queued(queued)) => queued.await,
+                    Ok(Admission::Permit(permit)) => permit,
+                    Ok(Admission::Queued(queued)) => queued.await,
                     Err(rejected) => panic!("{rejected}"),
                 };
                 tokio::task::yield_now().await;

@@ -9,7 +9,7 @@ use mainstay_resilience::breaker::{Circuit, Config, Request, Window};
 use mainstay_resilience::policy::RateLimit;
 use mainstay_resilience::retry::Safety;
 use mainstay_resilience::shed::Priority;
-use mainstay_resilience::sync::{Bulkhead, CircuitBreaker, Entry, RateLimiter, Retry};
+use mainstay_resilience::sync::{Admission, Bulkhead, CircuitBreaker, RateLimiter, Retry};
 use mainstay_resilience::{Input, Outcome, Recorded, Time, bulkhead, rate, retry};
 use std::future::Future;
 use std::pin::pin;
@@ -170,8 +170,8 @@ fn a_permit_that_comes_free_reaches_the_one_who_waits() {
         let woken = std::sync::Arc::new(Woken::default());
         let waker = Waker::from(woken.clone());
         match bulkhead.enter_at(at(1), Priority::Normal).unwrap() {
-            Entry::Permit(permit) => permit.record_at(at(3), Outcome::Success),
-            Entry::Queued(queued) => {
+            Admission::Permit(permit) => permit.record_at(at(3), Outcome::Success),
+            Admission::Queued(queued) => {
                 let mut queued = pin!(queued);
                 let mut context = Context::from_waker(&waker);
                 let granted = match queued.as_mut().poll(&mut context) {

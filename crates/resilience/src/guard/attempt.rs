@@ -11,7 +11,7 @@ use crate::breaker;
 use crate::contract::{Decision, Outcome, Reason, Recorded, Rejected, Time};
 use crate::rate;
 use crate::shed::Priority;
-use crate::sync::{BreakerPermit, BulkheadPermit, Entry, Queued, RateLimiter, clock};
+use crate::sync::{Admission, BreakerPermit, BulkheadPermit, Queued, RateLimiter, clock};
 use core::future::{Future, poll_fn};
 use core::pin::pin;
 use core::task::Poll;
@@ -172,8 +172,8 @@ impl<'a> Run<'a> {
         let mut bulkhead = None;
         match self.permit(now, caller.priority)? {
             None => {}
-            Some(Entry::Permit(permit)) => bulkhead = Some(permit),
-            Some(Entry::Queued(queued)) => {
+            Some(Admission::Permit(permit)) => bulkhead = Some(permit),
+            Some(Admission::Queued(queued)) => {
                 bulkhead = Some(self.wait_in_queue(queued, now, caller.deadline).await?);
                 now = clock::now();
             }
@@ -258,7 +258,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    pub(super) fn permit(self, now: Time, priority: Priority) -> Result<Option<Entry<'a>>, CallRejected> {
+    pub(super) fn permit(self, now: Time, priority: Priority) -> Result<Option<Admission<'a>>, CallRejected> {
         let Some(bulkhead) = &self.running.bulkhead else { return Ok(None) };
         let entry = bulkhead.enter_with(clock::input_at(now), priority, None);
         entry.map(Some).map_err(|rejected| self.rejected(now, rejected))

@@ -5,7 +5,7 @@ use super::attempt::{Admitted, Attempted, Caller, Run};
 use super::classify::Classification;
 use super::error::CallRejected;
 use crate::contract::Time;
-use crate::sync::{BulkheadPermit, Entry, Queued, RateLimiter, clock};
+use crate::sync::{Admission, BulkheadPermit, Queued, RateLimiter, clock};
 use core::future::Future;
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
@@ -38,8 +38,8 @@ impl<'a> Run<'a> {
         let mut bulkhead = None;
         match self.permit(now, caller.priority)? {
             None => {}
-            Some(Entry::Permit(permit)) => bulkhead = Some(permit),
-            Some(Entry::Queued(queued)) => {
+            Some(Admission::Permit(permit)) => bulkhead = Some(permit),
+            Some(Admission::Queued(queued)) => {
                 bulkhead = Some(self.block_in_queue(queued, now, caller.deadline)?);
                 now = clock::now();
             }

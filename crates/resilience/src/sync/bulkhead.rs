@@ -105,18 +105,18 @@ impl Drop for BulkheadPermit<'_> {
 ///
 /// ```
 /// use mainstay_resilience::shed::Priority;
-/// use mainstay_resilience::sync::{Bulkhead, Entry};
+/// use mainstay_resilience::sync::{Bulkhead, Admission};
 /// use mainstay_resilience::{Reason, bulkhead};
 ///
 /// let config = bulkhead::Config::new().limit(bulkhead::Limit::Fixed(1)).queue_max(1);
 /// let bulkhead = Bulkhead::new(config)?;
-/// let entries = [0; 3].map(|_| bulkhead.enter(Priority::Normal));
-/// assert!(matches!(entries, [Ok(Entry::Permit(_)), Ok(Entry::Queued(_)), Err(_)]));
+/// let admissions = [0; 3].map(|_| bulkhead.enter(Priority::Normal));
+/// assert!(matches!(admissions, [Ok(Admission::Permit(_)), Ok(Admission::Queued(_)), Err(_)]));
 /// # Ok::<(), mainstay_resilience::ConfigError>(())
 /// ```
 #[derive(Debug)]
 #[must_use = "dropped at once, the permit goes back, and the caller leaves the queue"]
-pub enum Entry<'a> {
+pub enum Admission<'a> {
     /// A permit was free.
     Permit(BulkheadPermit<'a>),
     /// The caller is in the queue.
@@ -175,10 +175,10 @@ impl Bulkhead {
         Self::without_waiting(entry)
     }
 
-    fn without_waiting(entry: Entry<'_>) -> Result<BulkheadPermit<'_>, Rejected> {
+    fn without_waiting(entry: Admission<'_>) -> Result<BulkheadPermit<'_>, Rejected> {
         match entry {
-            Entry::Permit(permit) => Ok(permit),
-            Entry::Queued(_) => Err(Rejected { reason: Reason::BulkheadFull, retry_at: None }),
+            Admission::Permit(permit) => Ok(permit),
+            Admission::Queued(_) => Err(Rejected { reason: Reason::BulkheadFull, retry_at: None }),
         }
     }
 
@@ -202,8 +202,8 @@ impl Bulkhead {
     #[cfg(feature = "async")]
     pub async fn acquire(&self, priority: Priority) -> Result<BulkheadPermit<'_>, Rejected> {
         match self.enter(priority)? {
-            Entry::Permit(permit) => Ok(permit),
-            Entry::Queued(queued) => {
+            Admission::Permit(permit) => Ok(permit),
+            Admission::Queued(queued) => {
                 let until = clock::instant_of(queued.until());
                 let granted = tokio::time::timeout_at(until, queued).await;
                 granted.map_err(|_| Rejected { reason: Reason::BulkheadWait, retry_at: None })
@@ -214,30 +214,30 @@ impl Bulkhead {
     /// Takes a permit, or a place in the queue: for callers with their own way to wait.
     ///
     /// ```
-    /// # use mainstay_resilience::{bulkhead, shed::Priority, sync::{Bulkhead, Entry}};
+    /// # use mainstay_resilience::{bulkhead, shed::Priority, sync::{Bulkhead, Admission}};
     /// let bulkhead = Bulkhead::new(bulkhead::Config::default())?;
-    /// assert!(matches!(bulkhead.enter(Priority::Normal), Ok(Entry::Permit(_))));
+    /// assert!(matches!(bulkhead.enter(Priority::Normal), Ok(Admission::Permit(_))));
     /// # Ok::<(), mainstay_resilience::ConfigError>(())
     /// ```
     ///
     /// # Errors
     /// No permit is free and the queue is full, or the call was shed.
-    pub fn enter(&self, priority: Priority) -> Result<Entry<'_>, Rejected> {
+    pub fn enter(&self, priority: Priority) -> Result<Admission<'_>, Rejected> {
         self.enter_with(clock::input(), priority, None)
     }
 
     /// As [`enter`](Self::enter), at a given time.
     ///
     /// ```
-    /// # use mainstay_resilience::{Input, bulkhead, shed::Priority, sync::{Bulkhead, Entry}};
+    /// # use mainstay_resilience::{Input, bulkhead, shed::Priority, sync::{Bulkhead, Admission}};
     /// let bulkhead = Bulkhead::new(bulkhead::Config::default())?;
-    /// assert!(matches!(bulkhead.enter_at(Input::default(), Priority::Normal), Ok(Entry::Permit(_))));
+    /// assert!(matches!(bulkhead.enter_at(Input::default(), Priority::Normal), Ok(Admission::Permit(_))));
     /// # Ok::<(), mainstay_resilience::ConfigError>(())
     /// ```
     ///
     /// # Errors
     /// No permit is free and the queue is full, or the call was shed.
-    pub fn enter_at(&self, input: Input, priority: Priority) -> Result<Entry<'_>, Rejected> {
+    pub fn enter_at(&self, input: Input, priority: Priority) -> Result<Admission<'_>, Rejected> {
         self.enter_with(input, priority, Some(input))
     }
 
@@ -248,14 +248,14 @@ impl Bulkhead {
         input: Input,
         priority: Priority,
         given: Option<Input>,
-    ) -> Result<Entry<'_>, Rejected> {
+    ) -> Result<Admission<'_>, Rejected> {
         let inner = &mut *lock(&self.inner);
         let caller = inner.waiters.next_name();
         match inner.config.ask_as_new(&mut inner.state, input, Request { caller, priority }) {
-            Decision::Admit(ticket) => Ok(Entry::Permit(BulkheadPermit::new(self, ticket, given))),
+            Decision::Admit(ticket) => Ok(Admission::Permit(BulkheadPermit::new(self, ticket, given))),
             Decision::Wait { until } => {
                 inner.waiters.insert(caller);
-                Ok(Entry::Queued(Queued::new(self, caller, until, given)))
+                Ok(Admission::Queued(Queued::new(self, caller, until, given)))
             }
             Decision::Reject(rejected) => Err(rejected),
         }

@@ -55,7 +55,7 @@ mod registry;
 mod retry;
 
 pub use breaker::{BreakerPermit, CircuitBreaker};
-pub use bulkhead::{Bulkhead, BulkheadPermit, Entry};
+pub use bulkhead::{Admission, Bulkhead, BulkheadPermit};
 pub use clock::now;
 pub use hedge::{Hedge, HedgePermit};
 pub use outlier::{HostPermit, OutlierDetector};

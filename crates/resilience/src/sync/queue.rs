@@ -16,13 +16,13 @@ use core::task::{Context, Poll, Waker};
 ///
 /// ```
 /// use mainstay_resilience::shed::Priority;
-/// use mainstay_resilience::sync::{Bulkhead, Entry};
+/// use mainstay_resilience::sync::{Bulkhead, Admission};
 /// use mainstay_resilience::{Input, Outcome, bulkhead};
 ///
 /// let config = bulkhead::Config::new().limit(bulkhead::Limit::Fixed(1));
 /// let bulkhead = Bulkhead::new(config)?;
 /// let permit = bulkhead.try_acquire()?;
-/// let Entry::Queued(queued) = bulkhead.enter(Priority::Normal)? else { unreachable!("the permit is taken") };
+/// let Admission::Queued(queued) = bulkhead.enter(Priority::Normal)? else { unreachable!("the permit is taken") };
 /// assert_eq!(bulkhead.snapshot().waiting, 1);
 /// drop(queued);
 /// assert_eq!(bulkhead.snapshot().waiting, 0);
@@ -49,12 +49,12 @@ impl<'a> Queued<'a> {
     ///
     /// ```
     /// # use mainstay_resilience::shed::Priority;
-    /// # use mainstay_resilience::sync::{Bulkhead, Entry};
+    /// # use mainstay_resilience::sync::{Bulkhead, Admission};
     /// # use mainstay_resilience::{Input, Time, bulkhead};
     /// let config = bulkhead::Config::new().limit(bulkhead::Limit::Fixed(1));
     /// let (bulkhead, input) = (Bulkhead::new(config)?, Input::at(Time::ZERO));
     /// let _held = bulkhead.try_acquire_at(input, Priority::Normal)?;
-    /// let Entry::Queued(queued) = bulkhead.enter_at(input, Priority::Normal)? else { unreachable!() };
+    /// let Admission::Queued(queued) = bulkhead.enter_at(input, Priority::Normal)? else { unreachable!() };
     /// assert_eq!(queued.until(), Time::from_millis(500));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -68,12 +68,12 @@ impl<'a> Queued<'a> {
     ///
     /// ```
     /// # use mainstay_resilience::shed::Priority;
-    /// # use mainstay_resilience::sync::{Bulkhead, Entry};
+    /// # use mainstay_resilience::sync::{Bulkhead, Admission};
     /// # use mainstay_resilience::{Input, Time, bulkhead};
     /// let config = bulkhead::Config::new().limit(bulkhead::Limit::Fixed(1));
     /// let (bulkhead, input) = (Bulkhead::new(config)?, Input::at(Time::ZERO));
     /// let _held = bulkhead.try_acquire_at(input, Priority::Normal)?;
-    /// let Entry::Queued(queued) = bulkhead.enter_at(input, Priority::Normal)? else { unreachable!() };
+    /// let Admission::Queued(queued) = bulkhead.enter_at(input, Priority::Normal)? else { unreachable!() };
     /// queued.leave_at(Input::at(Time::from_millis(500)));
     /// assert_eq!(bulkhead.snapshot_at(Time::from_millis(500)).waited_out, 1);
     /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -246,7 +246,7 @@ fn one_permit(queue_max: u32) -> std::sync::Arc<Bulkhead> {
 
 fn queued(bulkhead: &Bulkhead, input: Input) -> Queued<'_> {
     match bulkhead.enter_at(input, Priority::Normal) {
-        Ok(Entry::Queued(queued)) => queued,
+        Ok(Admission::Queued(queued)) => queued,
         other => panic!("{other:?}"),
     }
 }
