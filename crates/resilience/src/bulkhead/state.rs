@@ -364,7 +364,7 @@ impl State {
     }
 
     /// Like [`leave`](State::leave), but counts a caller whose `wait_max` has ended. A caller that lost its
-    /// place to another was counted then.
+    /// place to another was already counted at that point.
     #[cfg(feature = "sync")]
     pub(crate) fn give_up(&mut self, caller: u64, now: Time) {
         let now = self.see(now);

@@ -1,4 +1,4 @@
-//! A policy at work: the configuration, and the shared state of each of its parts.
+//! A policy in use: the configuration, and the shared state of each of its parts.
 
 use super::snapshot::Snapshot;
 use crate::contract::ConfigError;
@@ -29,8 +29,8 @@ impl Running {
         })
     }
 
-    /// The same under another policy. A part that stays keeps its state; calls under way hold on to the
-    /// parts that they began with.
+    /// The same policies under a new configuration. A part that stays keeps its state; calls under way keep
+    /// the parts that they started with.
     pub(super) fn reconfigured(&self, policy: Policy) -> Result<Self, ConfigError> {
         policy.check()?;
         Ok(Self {
@@ -57,7 +57,7 @@ impl Running {
         }
     }
 
-    /// Whether a new guard would decide the same: nothing is lost when this one goes.
+    /// Whether a new guard would decide the same, so that nothing is lost when this one is removed.
     pub(super) fn is_idle(&self) -> bool {
         let now = clock::now();
         let is_closed =
@@ -70,7 +70,7 @@ impl Running {
     }
 }
 
-/// One part under its new configuration: kept, made, or left out.
+/// One part under its new configuration: kept, created or left out.
 fn part<T, Config: Clone>(
     old: &Option<Arc<T>>,
     config: &Option<Config>,

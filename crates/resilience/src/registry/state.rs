@@ -127,7 +127,7 @@ impl Config {
     /// ```
     ///
     /// # Errors
-    /// Returns the first field that is not.
+    /// Returns an error that names the first field out of range.
     pub fn check(&self) -> Result<(), ConfigError> {
         ConfigError::unless("keys_max", self.keys_max.into(), 1..=1_000_000)?;
         self.breaker.check().map_err(|error| error.within("breaker"))

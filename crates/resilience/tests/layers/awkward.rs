@@ -241,7 +241,7 @@ async fn a_fallback_answers_for_what_it_says_through_a_guard() {
     // The outcomes of a call that succeeds, one that hangs, one that fails, and one that is rejected.
     for (when, expected) in [
         (When::Rejected, [Some(5), None, None, Some(99)]),
-        (When::NoAnswer, [Some(5), Some(99), None, Some(99)]),
+        (When::NoResponse, [Some(5), Some(99), None, Some(99)]),
         (When::AnyFailure, [Some(5), Some(99), Some(99), Some(99)]),
     ] {
         let service = ServiceBuilder::new()
