@@ -46,7 +46,7 @@ impl<K: Hash + Eq + Clone, V> Keyed<K, V> {
         #[cfg(feature = "metrics")]
         metrics::describe_counter!(
             "resilience_registry_shared_total",
-            "Look-ups that returned the policy shared by keys without one of their own."
+            "Lookups that returned the policy shared by keys without one of their own."
         );
         let inner = Inner { keys_max, slots: HashMap::default(), shared: Arc::new(shared), left: 0 };
         Self { inner: RwLock::new(inner), shared_calls: AtomicU64::new(0) }

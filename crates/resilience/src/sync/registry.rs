@@ -16,10 +16,10 @@ use std::sync::Arc;
 ///
 /// [`registry`](crate::registry) has the rules: a new key takes the place of the least recently used breaker
 /// that is closed. While none is closed, further keys share one breaker. With the feature `metrics`,
-/// `resilience_registry_shared_total` counts the look-ups that got the shared one. If it grows, the bound is
+/// `resilience_registry_shared_total` counts the lookups that got the shared one. If it grows, the bound is
 /// too low, or many dependencies are failing at once.
 ///
-/// A look-up takes a shared lock for its own duration. Code that calls one dependency often can keep the
+/// A lookup takes a shared lock for its own duration. Code that calls one dependency often can keep the
 /// breaker that [`get`](CircuitBreakers::get) returned. A breaker that has been removed keeps working for
 /// those who hold it, independently of the one that its key gets next.
 ///
@@ -312,7 +312,7 @@ impl<K: Hash + Eq + Clone> RateLimiters<K> {
         self.keyed.counts().keys
     }
 
-    /// The number of look-ups that got the shared limiter, because no other could be removed.
+    /// The number of lookups that got the shared limiter, because no other could be removed.
     ///
     /// ```
     /// # use mainstay_resilience::policy::RateLimit;
