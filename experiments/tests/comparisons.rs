@@ -106,7 +106,7 @@ fn none_lasts_longer_than_20_s() {
 }
 
 #[test]
-fn the_words_of_the_tables_are_explained() {
+fn the_terms_of_the_tables_are_explained() {
     for word in ["served", "failed", "p50", "p99", "fail p99", "dash", "WITHOUT", "WITH "] {
         assert!(how_to_read().contains(word), "{word}");
     }
@@ -180,7 +180,7 @@ fn a_recovering_service_survives_its_traffic_only_behind_a_breaker() {
 }
 
 #[test]
-fn the_important_half_is_served_in_time_and_the_other_half_pays() {
+fn the_important_half_is_served_in_time_and_the_other_half_is_rejected() {
     let halves = Halves::of("overload");
     let Halves { without, with } = &halves;
     without.holds("all are late", |half| half.served("important") <= 10.0 && half.served("other") <= 10.0);

@@ -152,11 +152,11 @@ where
         let mut service = service.clone();
         async move {
             for _ in 0..count {
-                let answer = match service.ready().await {
+                let result = match service.ready().await {
                     Ok(service) => service.call(()).await,
                     Err(error) => Err(error),
                 };
-                assert!(answer.is_ok());
+                assert!(result.is_ok());
             }
         }
     });

@@ -73,11 +73,11 @@ where
 {
     let start = Instant::now();
     for _ in 0..count {
-        let answer = match service.ready().await {
+        let result = match service.ready().await {
             Ok(service) => service.call(()).await,
             Err(error) => Err(error),
         };
-        assert!(black_box(answer).is_ok(), "a layer rejected a call that it should have admitted");
+        assert!(black_box(result).is_ok(), "a layer rejected a call that it should have admitted");
     }
     start.elapsed()
 }

@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn the_least_recently_used_closed_one_leaves_first_and_an_open_one_never() {
+    fn the_least_recently_used_closed_breaker_is_removed_first_and_an_open_one_never() {
         let registry = registry(3);
         fail(&registry, 1, 1);
         for (key, millis) in [(2, 2), (3, 3), (2, 4), (4, 5)] {
@@ -379,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_held_open_or_closed_does_not_leave() {
+    fn a_breaker_that_is_held_open_or_closed_is_not_removed() {
         for (forced, admits) in [(Forced::Open, false), (Forced::Closed, true)] {
             let registry = registry(2);
             registry.get_at(&1, at(1).now).force_at(at(1), forced);
@@ -393,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn new_rules_reach_every_breaker() {
+    fn a_new_configuration_reaches_every_breaker() {
         let registry = registry(2);
         let breaker = registry.get_at(&1, Time::ZERO);
         let rules = breaker::Config { consecutive_failures: Some(3), ..breaker::Config::default() };
@@ -415,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_limiter_leaves_only_when_it_has_all_its_tokens() {
+    fn a_rate_limiter_is_removed_only_when_it_has_all_its_tokens() {
         let each = RateLimit::TokenBucket(token_bucket::Config::new().tokens(10).burst(1));
         let limiters: RateLimiters<u32> = RateLimiters::new(each, 1).expect("valid");
         let spend = |key, millis| {

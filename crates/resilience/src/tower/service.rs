@@ -222,12 +222,12 @@ where
                 }
             };
             let classify = |result: Result<&S::Response, &BoxError>| classify(&rules, result);
-            let answered = if repeats {
+            let result = if repeats {
                 guard.call_classified(options, send, &classify).await
             } else {
                 guard.call_once_classified(options, send, &classify).await
             };
-            answered.map_err(|error| match error {
+            result.map_err(|error| match error {
                 CallError::Rejected(rejected) => rejected.into(),
                 CallError::TimedOut(after) => TimedOut(after).into(),
                 CallError::Failed(error) => error,

@@ -48,7 +48,7 @@ fn a_forgotten_key_frees_its_place_whatever_the_state_of_its_breaker() {
     call(&config, &mut state, 1, 1, Outcome::Failure);
     let shown = config.snapshot_of(&state, &1, Time::from_millis(1)).map(|breaker| breaker.circuit);
     assert_eq!(shown, Some(Circuit::Open));
-    assert!(state.forget(&1), "open as it is");
+    assert!(state.forget(&1), "although it is open");
     assert!(!state.forget(&1));
     assert_eq!(keys(&state), [] as [u32; 0]);
 }
