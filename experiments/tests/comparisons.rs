@@ -3,7 +3,7 @@
 //! A promise of the cure is checked twice, by the same function: it must hold with the cure, and must fail without it.
 //! A check that the control passes too would prove nothing about the cure.
 //!
-//! The experiments measure time, so nothing runs beside them (`.config/nextest.toml`), and the margins are wide.
+//! The experiments measure time, so they run alone (`.config/nextest.toml`), and the margins are wide.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test's panic is its failure")]
 
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 const SEED: u64 = 1;
 
-/// Both halves of an experiment, as the JSON says.
+/// Both halves of an experiment, as JSON.
 struct Halves {
     without: Half,
     with: Half,
@@ -52,7 +52,7 @@ impl Halves {
         halves
     }
 
-    /// Holds with the cure, and does not without it: the control of each promise.
+    /// Checks that a promise holds with the cure, and does not hold without it.
     #[track_caller]
     fn cured(&self, promise: &str, check: impl Fn(&Half) -> bool) {
         self.with.holds(promise, &check);
