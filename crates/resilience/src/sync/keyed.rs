@@ -21,7 +21,7 @@ struct Inner<K, V> {
     keys_max: usize,
     slots: HashMap<K, Slot<V>, RandomState>,
     shared: Arc<V>,
-    left: u64,
+    removed: u64,
 }
 
 #[derive(Debug)]
@@ -36,7 +36,7 @@ struct Slot<V> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) keys: u64,
-    pub(crate) left: u64,
+    pub(crate) removed: u64,
     pub(crate) shared_calls: u64,
 }
 
@@ -48,7 +48,7 @@ impl<K: Hash + Eq + Clone, V> Keyed<K, V> {
             "resilience_registry_shared_total",
             "Lookups that returned the policy shared by keys without one of their own."
         );
-        let inner = Inner { keys_max, slots: HashMap::default(), shared: Arc::new(shared), left: 0 };
+        let inner = Inner { keys_max, slots: HashMap::default(), shared: Arc::new(shared), removed: 0 };
         Self { inner: RwLock::new(inner), shared_calls: AtomicU64::new(0) }
     }
 
@@ -61,14 +61,14 @@ impl<K: Hash + Eq + Clone, V> Keyed<K, V> {
     }
 
     /// The key's value. A new key gets a value from `make`. If there are already `keys_max` values, it takes
-    /// the place of the least recently used one that `may_leave` allows to be removed. If there is none, the
-    /// key gets the shared value.
+    /// the place of the least recently used one that `may_remove` allows. If there is none, the key gets the
+    /// shared value.
     pub(crate) fn get<Q>(
         &self,
         key: &Q,
         now: Time,
         make: impl FnOnce() -> Option<V>,
-        may_leave: impl Fn(&V) -> bool,
+        may_remove: impl Fn(&V) -> bool,
     ) -> Arc<V>
     where
         K: Borrow<Q>,
@@ -86,7 +86,7 @@ impl<K: Hash + Eq + Clone, V> Keyed<K, V> {
         if let Some(slot) = inner.slots.get(key) {
             return slot.value.clone();
         }
-        let made = if inner.make_space(may_leave) { make() } else { None };
+        let made = if inner.make_space(may_remove) { make() } else { None };
         let Some(value) = made.map(Arc::new) else {
             self.shared_calls.fetch_add(1, Ordering::Relaxed);
             #[cfg(feature = "metrics")]
@@ -127,19 +127,19 @@ impl<K: Hash + Eq + Clone, V> Keyed<K, V> {
     pub(crate) fn counts(&self) -> Counts {
         let inner = self.read();
         let shared_calls = self.shared_calls.load(Ordering::Relaxed);
-        Counts { keys: inner.slots.len() as u64, left: inner.left, shared_calls }
+        Counts { keys: inner.slots.len() as u64, removed: inner.removed, shared_calls }
     }
 }
 
 impl<K: Hash + Eq + Clone, V> Inner<K, V> {
     /// Removes the least recently used values until there is space for one more. Returns whether there is.
-    fn make_space(&mut self, may_leave: impl Fn(&V) -> bool) -> bool {
+    fn make_space(&mut self, may_remove: impl Fn(&V) -> bool) -> bool {
         while self.slots.len() >= self.keys_max {
-            let free = self.slots.iter().filter(|(_, slot)| may_leave(&slot.value));
+            let free = self.slots.iter().filter(|(_, slot)| may_remove(&slot.value));
             let oldest = free.min_by_key(|(_, slot)| slot.used_millis.load(Ordering::Relaxed));
-            let Some(leaving) = oldest.map(|(key, _)| key.clone()) else { return false };
-            self.slots.remove(&leaving);
-            self.left = self.left.saturating_add(1);
+            let Some(removed) = oldest.map(|(key, _)| key.clone()) else { return false };
+            self.slots.remove(&removed);
+            self.removed = self.removed.saturating_add(1);
         }
         true
     }

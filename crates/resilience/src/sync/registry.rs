@@ -91,8 +91,8 @@ impl<K: Hash + Eq + Clone> CircuitBreakers<K> {
     {
         let make = || CircuitBreaker::new(lock(&self.config).clone()).ok();
         // An operator's decision to hold a breaker open or closed must not be lost with it.
-        let may_leave = |breaker: &CircuitBreaker| breaker.is_closed() && !breaker.is_forced();
-        self.keyed.get(key, now, make, may_leave)
+        let may_remove = |breaker: &CircuitBreaker| breaker.is_closed() && !breaker.is_forced();
+        self.keyed.get(key, now, make, may_remove)
     }
 
     /// Replaces the configuration of every breaker, existing and future.
@@ -189,7 +189,7 @@ impl<K: Hash + Eq + Clone> CircuitBreakers<K> {
         Snapshot {
             keys: counts.keys,
             not_closed: open as u64,
-            left: counts.left,
+            removed: counts.removed,
             shared_calls: counts.shared_calls,
         }
     }
@@ -364,7 +364,7 @@ mod tests {
             let _ = registry.get_at(&key, at(millis).now);
         }
         assert_eq!(keys(&registry), [1, 2, 4]);
-        let expected = Snapshot { keys: 3, not_closed: 1, left: 1, shared_calls: 0 };
+        let expected = Snapshot { keys: 3, not_closed: 1, removed: 1, shared_calls: 0 };
         assert_eq!(registry.snapshot(), expected);
     }
 
