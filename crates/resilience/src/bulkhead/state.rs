@@ -324,7 +324,7 @@ impl Config {
         Decision::Wait { until }
     }
 
-    /// Rejects a call at once.
+    /// Rejects a call at once, and counts it.
     fn reject(&self, state: &mut State, priority: Priority) -> Rejected {
         state.rejected = state.rejected.saturating_add(1);
         let limit = state.limiter.limit(&self.limit);
@@ -402,9 +402,9 @@ impl State {
         self.clock
     }
 
-    /// The position of a new caller in the queue: behind all of its priority.
+    /// The position of a new caller in the queue: behind all callers of its priority.
     fn place_of(&self, priority: Priority) -> usize {
-        // Mostly all callers have one priority, and the end needs no search.
+        // Usually all callers have the same priority, so the position is the end of the queue, without a search.
         match self.queue.back() {
             Some(last) if last.priority < priority => {
                 self.queue.partition_point(|waiting| waiting.priority >= priority)

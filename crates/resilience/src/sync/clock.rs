@@ -55,17 +55,17 @@ pub(crate) fn input_at(now: Time) -> Input {
     Input { now, random: fastrand::u64(..) }
 }
 
-/// Where a value that is dropped takes the time from.
+/// Where a value takes the time from when it is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TimeSource {
     /// This program's clock.
     Clock,
-    /// The caller, who gave the time when the value was made.
+    /// The caller, which passed in the time when the value was created.
     Caller,
 }
 
 impl TimeSource {
-    /// The current input, or the one of the moment that the caller gave.
+    /// The current input, or the input at the time that the caller passed in.
     pub(super) fn input_or(self, given: Time) -> Input {
         match self {
             Self::Clock => input(),
