@@ -1,4 +1,5 @@
-//! Five calls per second, with a burst of three: `cargo run -p mainstay-resilience --features async --example rate_limit`.
+//! Five calls per second, with a burst of three:
+//! `cargo run -p mainstay-resilience --features async --example rate_limit`.
 
 use mainstay_resilience::guard::{CallError, CallOptions, Guard, Policy};
 use mainstay_resilience::policy::RateLimit;

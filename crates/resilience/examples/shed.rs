@@ -1,4 +1,5 @@
-//! When a bulkhead fills up, important calls go first: `cargo run -p mainstay-resilience --features async --example shed`.
+//! When a bulkhead fills up, important calls go first:
+//! `cargo run -p mainstay-resilience --features async --example shed`.
 
 use mainstay_resilience::bulkhead::{Config, Limit};
 use mainstay_resilience::guard::{CallOptions, Guard, Policy};

@@ -1,4 +1,4 @@
-//! The layers around real services: hyper clients and axum servers on loopback, and services that are deliberately awkward.
+//! The layers around real services: hyper clients and axum servers on loopback, and deliberately awkward services.
 #![cfg(feature = "tower")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's panic is its failure")]
 
