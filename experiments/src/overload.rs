@@ -80,7 +80,7 @@ fn policy() -> Policy {
 async fn half(side: Side, seed: u64) -> Result<Half, SetupError> {
     let service = Service::with_latency(SIZE, |_| LATENCY).await?;
     let outgoing = Outgoing::new(side, service.address(), "overload", policy())?;
-    let load = Load { per_second: PER_SECOND, lasts: LASTS, patience: IN_TIME, classes: 2, seed };
+    let load = Load { per_second: PER_SECOND, lasts: LASTS, gives_up_after: IN_TIME, classes: 2, seed };
     let offered = load.offer(Instant::now(), |due| {
         let priority = if due.class == IMPORTANT { Priority::Critical } else { Priority::Low };
         outgoing.succeeds("/", CallOptions { priority, ..CallOptions::safe() })

@@ -90,8 +90,13 @@ async fn retrying_at_once(outgoing: &Outgoing) -> bool {
 async fn half(side: Side, seed: u64) -> Result<Half, SetupError> {
     let service = Service::with_latency(SIZE, |_| LATENCY).await?;
     let outgoing = Outgoing::new(side, service.address(), "retry-storm", policy())?;
-    let load =
-        Load { per_second: PER_SECOND, lasts: LASTS, patience: Duration::from_secs(3), classes: 1, seed };
+    let load = Load {
+        per_second: PER_SECOND,
+        lasts: LASTS,
+        gives_up_after: Duration::from_secs(3),
+        classes: 1,
+        seed,
+    };
     let began = Instant::now();
     let offered = load.offer(began, |_| {
         let outgoing = outgoing.clone();

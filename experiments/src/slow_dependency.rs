@@ -80,8 +80,13 @@ async fn half(side: Side, seed: u64) -> Result<Half, SetupError> {
     })
     .await?;
 
-    let load =
-        Load { per_second: PER_SECOND, lasts: LASTS, patience: Duration::from_secs(1), classes: 2, seed };
+    let load = Load {
+        per_second: PER_SECOND,
+        lasts: LASTS,
+        gives_up_after: Duration::from_secs(1),
+        classes: 2,
+        seed,
+    };
     let (users, began) = (Outgoing::direct(shop.address()), Instant::now());
     let offered = load.offer(began, |due| {
         users.succeeds(if due.class == HANGING { "/reviews" } else { "/prices" }, CallOptions::safe())

@@ -57,7 +57,8 @@ async fn half(side: Side, seed: u64) -> Result<Half, SetupError> {
     let size = Size { workers: 500, queue_max: 0 };
     let service = Service::with_latency(size, move |number| latency(seed, number)).await?;
     let outgoing = Outgoing::new(side, service.address(), "tail", policy())?;
-    let load = Load { per_second: 150, lasts: LASTS, patience: Duration::from_secs(1), classes: 1, seed };
+    let load =
+        Load { per_second: 150, lasts: LASTS, gives_up_after: Duration::from_secs(1), classes: 1, seed };
     let record = load.offer(Instant::now(), |_| outgoing.succeeds("/", CallOptions::safe())).await;
     let (sent, hits) = (record.samples.len(), service.hits().len());
     let extra = 100.0 * (hits as f64 / sent as f64 - 1.0);

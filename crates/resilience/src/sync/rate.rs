@@ -184,11 +184,11 @@ impl RateLimiter {
     /// Returns an error if no token became available in time.
     #[cfg(feature = "async")]
     pub async fn acquire(&self) -> Result<(), Rejected> {
-        let patience = clock::now() + self.wait_max();
+        let wait_ends = clock::now() + self.wait_max();
         loop {
             let until = match self.ask_at(clock::input(), Request::default()) {
                 Decision::Admit(()) => return Ok(()),
-                Decision::Wait { until } if until <= patience => until,
+                Decision::Wait { until } if until <= wait_ends => until,
                 Decision::Wait { until } => {
                     return Err(Rejected { reason: Reason::RateLimit, retry_at: Some(until) });
                 }
