@@ -176,8 +176,8 @@ impl<Req: Clone, Res, F: Fn(Result<&Res, &BoxError>) -> Outcome> Rules<Req, Res>
 /// The rules of HTTP. A request is safe to repeat if its method is idempotent or if it carries an
 /// `Idempotency-Key`. 5xx, 429 and connection errors are failures; 429 and 503 may say when to come back
 /// (`Retry-After`, in seconds). A deadline is sent as `x-deadline-ms`, the number of milliseconds that are
-/// left. A timeout covers the call up to the head of the response; whoever reads the body must limit how long
-/// that takes.
+/// left. A timeout covers the call up to the head of the response; the code that reads the body must limit how
+/// long that takes.
 ///
 /// Only a request whose body can be cloned can be sent again. For others, such as a streamed upload, use
 /// [`once`], which does everything except retries and hedges.
