@@ -21,7 +21,7 @@ use core::time::Duration;
 
 /// The parts that one call uses.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Run<'a> {
+pub(crate) struct Run<'a> {
     pub(super) observer: &'a Observer,
     pub(super) running: &'a Running,
 }

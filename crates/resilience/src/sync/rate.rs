@@ -256,6 +256,7 @@ impl RateLimiter {
 }
 
 /// Reads the word, decides, and stores the new word unless another thread was faster.
+#[inline]
 fn ask_word(
     config: &token_bucket::Config,
     word: &AtomicU64,
