@@ -22,7 +22,8 @@ fn main() {
     for state in &mut replicas {
         let mut tickets = Vec::new();
         for (millis, command) in &log {
-            // An entry also holds the time and a random number. Its proposer chose them, so all replicas use the same.
+            // An entry also holds the time and a random number. Its proposer chose them, so all replicas use
+            // the same.
             let input = Input { now: Time::from_millis(*millis), random: *millis };
             match command {
                 Command::Ask => match config.ask(state, input, breaker::Request::default()) {

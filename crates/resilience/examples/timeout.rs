@@ -1,4 +1,5 @@
-//! Two nested calls under one deadline: `cargo run -p mainstay-resilience --features async --example timeout`.
+//! Two nested calls under one deadline:
+//! `cargo run -p mainstay-resilience --features async --example timeout`.
 
 use mainstay_resilience::guard::{Attempt, CallError, CallOptions, Guard, Policy};
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! A web service with two dependencies, each behind its own guard. When one of them hangs, the pages that need the
-//! other are as fast as before. The program also runs both dependencies and some visitors:
+//! A web service with two dependencies, each behind its own guard. When one of them hangs, the pages that
+//! need the other are as fast as before. The program also runs both dependencies and some visitors:
 //! `cargo run -p mainstay-resilience --features tower --example web_service`.
 
 use axum::Router;

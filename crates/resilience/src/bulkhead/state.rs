@@ -404,7 +404,7 @@ impl State {
 
     /// The position of a new caller in the queue: behind all callers of its priority.
     fn place_of(&self, priority: Priority) -> usize {
-        // Usually all callers have the same priority, so the position is the end of the queue, without a search.
+        // Usually all callers have the same priority, so no search is needed.
         match self.queue.back() {
             Some(last) if last.priority < priority => {
                 self.queue.partition_point(|waiting| waiting.priority >= priority)

@@ -148,7 +148,8 @@ impl BreakerPermit<'_> {
 
 impl Drop for BreakerPermit<'_> {
     fn drop(&mut self) {
-        // A cancelled call has no time of its own. A policy treats the origin of time as the latest time it has seen.
+        // A cancelled call has no time of its own. A policy treats the origin of time as the latest time it
+        // has seen.
         self.breaker.tell(Input::at(Time::ZERO), self.ticket, Outcome::Cancelled);
     }
 }

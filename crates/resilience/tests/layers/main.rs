@@ -1,4 +1,5 @@
-//! The layers around real services: hyper clients and axum servers on loopback, and deliberately awkward services.
+//! The layers around real services: hyper clients and axum servers on loopback, and deliberately awkward
+//! services.
 #![cfg(feature = "tower")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's panic is its failure")]
 

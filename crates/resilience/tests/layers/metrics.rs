@@ -147,8 +147,8 @@ fn exhausted_retries_are_not_rejections_but_a_spent_budget_is_one() {
     assert_eq!((rejections("exhausted"), rejections("unsafe")), (0, 0));
 }
 
-/// Makes a call that holds the only permit and a call that waits in the queue, drops both, and then makes a third.
-/// `look` runs while the first two are in progress.
+/// Makes a call that holds the only permit and a call that waits in the queue, drops both, and then makes a
+/// third. `look` runs while the first two are in progress.
 fn hold_and_wait(look: impl FnOnce()) {
     let guard = Guard::new("reports", Policy::new().bulkhead(permits(1).queue_max(4))).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();

@@ -514,8 +514,8 @@ async fn a_call_whose_hedge_reached_the_dependency_is_not_reported_as_rejected()
         sleep(MS(520)).await;
         Ok(1)
     };
-    // The first attempt is rejected at 500 ms, after `wait_max`. Its hedge, which entered the queue 50 ms later,
-    // is admitted and fails.
+    // The first attempt is rejected at 500 ms, after `wait_max`. Its hedge, which entered the queue 50 ms
+    // later, is admitted and fails.
     let (held, result): (CallResult, CallResult) =
         tokio::join!(guard.call_with(CallOptions::default(), holder), bad(&guard));
     assert_eq!((held, result), (Ok(1), Err(CallError::Failed("down"))));
