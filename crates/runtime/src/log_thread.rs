@@ -67,12 +67,12 @@ fn run(
         let first = match first {
             Ok(job) => job,
             Err(RecvTimeoutError::Timeout) => {
-                writer.mark().map_err(DiskFailure::log)?;
+                or_no_space(writer.mark())?;
                 marked = true;
                 continue;
             }
             Err(RecvTimeoutError::Disconnected) => {
-                return if marked { Ok(()) } else { writer.mark().map_err(DiskFailure::log) };
+                return if marked { Ok(()) } else { or_no_space(writer.mark()) };
             }
         };
         let mut bytes = 0;
@@ -83,17 +83,15 @@ fn run(
                     bytes += records.len() as u64;
                     tickets.push(ticket);
                 }
-                LogJob::Rotate => match writer.rotate() {
-                    // On a full disk the segment stays as it is until the next removal.
-                    Ok(()) | Err(LogError::NoSpace(_)) => {}
-                    Err(error) => return Err(DiskFailure::log(error)),
-                },
+                // On a full disk the segment stays as it is until the next removal.
+                LogJob::Rotate => or_no_space(writer.rotate())?,
                 LogJob::Scrub => {
                     // Purged segments become spares only with a sync.
                     writer.sync().map_err(DiskFailure::log)?;
                     preparer.scrub_spares().map_err(DiskFailure::log)?;
                 }
-                LogJob::Purge { group, through } => writer.purge(group, through).map_err(DiskFailure::log)?,
+                // On a full disk the entries stay until the next flush, which purges them too.
+                LogJob::Purge { group, through } => or_no_space(writer.purge(group, through))?,
             }
         }
         if !tickets.is_empty() {
@@ -108,5 +106,13 @@ fn run(
             marked = !writer.is_mark_wanted();
             tickets.drain(..).for_each(|ticket| report(Ok(ticket)));
         }
+    }
+}
+
+/// Work that may be left undone while the disk has no space.
+fn or_no_space(result: Result<(), LogError>) -> Result<(), DiskFailure> {
+    match result {
+        Ok(()) | Err(LogError::NoSpace(_)) => Ok(()),
+        Err(error) => Err(DiskFailure::log(error)),
     }
 }
