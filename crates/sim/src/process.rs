@@ -17,7 +17,7 @@ use storage::memory_state::{MemoryFlush, MemoryReader};
 use storage::state::{FlushJob, State};
 
 pub type SimEngine = RaftEngine<SimState, GroupLog<MemoryDisk>>;
-pub type SimInput = Input<RaftCompletion, Waiters>;
+pub type SimInput = Input<RaftCompletion, consensus::Message, Waiters>;
 pub type SimOutput = Output<RaftIo<MemoryFlush>, Waiters>;
 
 /// The replies identify who waits for a result.
@@ -104,6 +104,7 @@ impl Process {
             group: GROUP,
             flush_state_bytes: FLUSH_STATE_BYTES,
             flush_log_bytes: FLUSH_LOG_BYTES,
+            ..RaftEngineOptions::default()
         };
         let shard = Shard::new(ShardOptions::default());
         let engine = RaftEngine::open(options, group_log, log.groups.get(&GROUP), shard, state)?;
@@ -190,6 +191,7 @@ impl Process {
                 self.writer.purge(group, through)?;
                 None
             }
+            RaftIo::Send { .. } => None,
         })
     }
 

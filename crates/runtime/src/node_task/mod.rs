@@ -20,6 +20,7 @@ use crate::reads::{Latest, ReadPool};
 use crate::space::Space;
 use crate::store::{Bodies, Engine, LogPreparer, StateFlush};
 use crate::worker::Worker;
+use consensus::Message;
 use housekeeping::{CHECK_EVERY, Chores};
 use model::{Cursor, limits};
 use node::{DiskSpace, Mono, Node, Now, RaftCompletion, RaftIo};
@@ -34,7 +35,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until};
 /// Requests taken from the mailbox at a time.
 const MAILBOX_TAKE_MAX: usize = limits::ENTRY_COMMANDS_MAX;
 
-type Input = node::Input<RaftCompletion, Channels>;
+type Input = node::Input<RaftCompletion, Message, Channels>;
 type Output = node::Output<RaftIo<StateFlush>, Channels>;
 
 /// What the threads report to the loop.

@@ -55,6 +55,8 @@ impl NodeTask {
             RaftIo::PurgeLog { group, through } => {
                 self.parts.log.send(LogJob::Purge { group, through });
             }
+            // There are no other replicas yet.
+            RaftIo::Send { .. } => {}
         }
     }
 
