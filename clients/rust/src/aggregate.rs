@@ -209,7 +209,7 @@ impl Command {
         events.into_iter().enumerate().map(identify).collect()
     }
 
-    /// Whether the command led to this event. Its first event stands for all: a batch is appended all or none.
+    /// Whether the command led to this event. Its first event stands for all: a batch is appended all or nothing.
     fn wrote(&self, event: &RecordedEvent) -> bool {
         event.source == self.source && event.id == self.event_id(0)
     }

@@ -84,7 +84,7 @@ enum Content {
 }
 
 impl Client {
-    /// Appends `events` to `stream`, all or none.
+    /// Appends `events` to `stream`, all or nothing.
     ///
     /// Repeating it is safe. The client gives an id to each event that has none, and the server recognises a
     /// repeat by the events' `source` and `id`, before it looks at the expected revision.

@@ -1,4 +1,4 @@
-//! Transactions: checks and writes on any number of streams, applied all or none.
+//! Transactions: checks and writes on any number of streams, applied all or nothing.
 
 use crate::append::{Appended, under_key};
 use crate::client::Client;

@@ -107,7 +107,7 @@ operations! {
         path: "/v1/streams/{stream}/events",
         tag: Tag::Events,
         summary: "Append events to a stream",
-        description: "Appends one event, a batch or NDJSON lines, all or none. In binary mode, `ce-*` headers carry the attributes, and the body, of any content type, is the data. An event that the stream already contains (same `source`, `id` and content) is not appended again: the response has its original revision.",
+        description: "Appends one event, a batch or NDJSON lines, all or nothing. In binary mode, `ce-*` headers carry the attributes, and the body, of any content type, is the data. An event that the stream already contains (same `source`, `id` and content) is not appended again: the response has its original revision.",
         parameters: &[&STREAM, &IF_MATCH, &IF_NONE_MATCH, &IDEMPOTENCY_KEY, &STORE],
         request: &[
             Content { media_type: "application/cloudevents+json", schema: Schema::Object("NewEvent") },

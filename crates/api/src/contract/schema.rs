@@ -188,7 +188,7 @@ pub struct Summary {
     pub refused: u64,
 }
 
-/// Checks and writes that are applied all or none.
+/// Checks and writes that are applied all or nothing.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Transaction {
