@@ -58,7 +58,7 @@ impl Exchange {
     }
 }
 
-/// Waits until the request takes another part; `None` when it never will.
+/// Waits until the request accepts another part; `None` when it never will.
 pub(super) async fn reserve(body: Option<mpsc::Sender<Bytes>>) -> Option<mpsc::OwnedPermit<Bytes>> {
     match body {
         Some(body) => body.reserve_owned().await.ok(),

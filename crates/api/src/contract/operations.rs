@@ -177,7 +177,7 @@ operations! {
         path: "/v1/streams/{stream}/settings",
         tag: Tag::Streams,
         summary: "Replace the settings of a stream",
-        description: "Replaces all settings; an absent member keeps everything. Events outside the settings disappear at once and leave the disk in the background.",
+        description: "Replaces all settings; an absent member sets no limit. Readers stop seeing removed events at once, and the disk space is freed in the background.",
         parameters: &[&STREAM, &STORE],
         request: &[json("Settings")],
         response: Response {

@@ -65,27 +65,30 @@ pub(crate) enum Command {
     Serve(config::Flags),
     /// Show the main features on a temporary node, step by step (under 30 s)
     Tour(tour::Args),
-    /// Show a failure and its cure, with measurements (under 20 s each)
+    /// Show what failing services do to their callers, without and with a policy (under 20 s each)
     Demo(demo::Args),
     /// Append an event to a stream
     Append(append::Args),
     /// Show the events of a stream, or of the whole store
     Read(read::Args),
-    /// Show existing events, then new ones as they are recorded
+    /// Show existing events, and then new ones as they are recorded
     Follow(follow::Args),
     /// Append events to many streams from lines of JSON
     Import(import::Args),
     /// Write events as lines of JSON, for `import`
     ///
-    /// Imported events get new cursors and recorded times, and belong to another store: a cursor saved before
-    /// does not work in the copy. A copy that keeps cursors and times is a backup, which Mainstay cannot make
-    /// yet.
+    /// The events get new cursors and recorded times when they are imported into another store, so saved cursors
+    /// do not work there. A copy that keeps cursors and recorded times would be a backup, which Mainstay cannot
+    /// make yet.
     Export(export::Args),
     /// List streams
     Streams(streams::Args),
     /// Show or replace a stream's settings
+    ///
+    /// Without options, shows the settings. With options, replaces all of them: a setting that is not given
+    /// sets no limit.
     Settings(settings::SettingsArgs),
-    /// Remove all events of a stream
+    /// Remove all events of a stream for good
     Delete(settings::DeleteArgs),
     /// Show the configuration
     Config {
