@@ -11,7 +11,7 @@ Exit status:
   1  a local error, such as a file that cannot be read
   2  wrong usage or configuration
   3  the node refused the request (any other 4xx status), or the stream does not exist
-  4  a conflict: usually the stream is not at the expected revision (412) or the event's id is in use (409)
+  4  a conflict: usually a wrong expected revision (412) or an event id that is in use (409)
   5  the node cannot do it now (408, 429 or 5xx): a retry may succeed
   6  no connection, or no response: a write may or may not have happened, and is safe to retry";
 

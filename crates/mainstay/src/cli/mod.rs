@@ -37,19 +37,23 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+/// The heading of the options that every command has, so that a command's own options come first.
+const GLOBAL: &str = "Global options";
+
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Global {
-    /// URL of the node
+    /// URL of the node that client commands connect to
     #[arg(
         long,
         global = true,
         env = "MAINSTAY_URL",
         default_value = "http://127.0.0.1:7070",
-        value_name = "URL"
+        value_name = "URL",
+        help_heading = GLOBAL
     )]
     pub(crate) url: String,
     /// Output format
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT", help_heading = GLOBAL)]
     pub(crate) output: Output,
 }
 
@@ -65,7 +69,7 @@ pub(crate) enum Command {
     Serve(config::Flags),
     /// Show the main features on a temporary node, step by step (under 30 s)
     Tour(tour::Args),
-    /// Show what failing services do to their callers, without and with a policy (under 20 s each)
+    /// Show failing services without and with the policy that helps (under 20 s each)
     Demo(demo::Args),
     /// Append an event to a stream
     Append(append::Args),
@@ -89,6 +93,8 @@ pub(crate) enum Command {
     /// sets no limit.
     Settings(settings::SettingsArgs),
     /// Remove all events of a stream for good
+    ///
+    /// Deleting a stream that does not exist succeeds, unless `--expect` says otherwise.
     Delete(settings::DeleteArgs),
     /// Show the configuration
     Config {
