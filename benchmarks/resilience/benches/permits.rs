@@ -90,7 +90,7 @@ fn contended(criterion: &mut Criterion) {
         };
         tasks(
             &mut contest,
-            row("mainstay-resilience, a guard with patience of 60 s", semantics, Clock::Read),
+            row("mainstay-resilience, a guard that waits up to 60 s", semantics, Clock::Read),
             move || {
                 let guard = guard.clone();
                 async move {

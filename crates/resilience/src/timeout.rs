@@ -197,9 +197,15 @@ fn digits(text: &str, most: usize) -> Option<u64> {
 pub fn limit(now: Time, timeout: Option<Duration>, deadline: Option<Deadline>) -> Option<Duration> {
     let timeout = timeout.unwrap_or(Duration::MAX);
     match deadline {
-        Some(deadline) => deadline.left(now).map(|left| left.min(timeout)),
+        Some(deadline) => deadline.left(now).map(|_| ends(now, Some(timeout), deadline.0).since(now)),
         None => Some(timeout),
     }
+}
+
+/// The moment at which an attempt that begins at `begun` is cut short: [`Time::FAR`] without a timeout or a
+/// deadline.
+pub(crate) fn ends(begun: Time, timeout: Option<Duration>, deadline: Time) -> Time {
+    timeout.map_or(deadline, |timeout| deadline.min(begun + timeout))
 }
 
 #[cfg(test)]

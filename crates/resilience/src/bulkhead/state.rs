@@ -271,6 +271,21 @@ impl Config {
         self.ask_first(state, now, request)
     }
 
+    /// Like [`ask`](Decide::ask), for a caller that does not want to wait.
+    #[cfg(feature = "sync")]
+    pub(crate) fn ask_without_waiting(
+        &self,
+        state: &mut State,
+        input: Input,
+        priority: Priority,
+    ) -> Result<Ticket, Rejected> {
+        let now = state.see(input.now);
+        if self.is_turn(state, now, state.place_of(priority), priority) {
+            return Ok(state.take(now));
+        }
+        Err(self.reject(state, priority))
+    }
+
     /// Admits the caller that [`next`](Config::next) would return.
     #[cfg(feature = "sync")]
     pub(crate) fn admit_next(&self, state: &mut State, input: Input) -> Option<(u64, Ticket)> {
@@ -285,8 +300,7 @@ impl Config {
     }
 
     fn ask_first(&self, state: &mut State, now: Time, request: Request) -> Decision<Ticket> {
-        let place = state.queue.partition_point(|waiting| waiting.priority >= request.priority);
-        if self.is_turn(state, now, place, request.priority) {
+        if self.is_turn(state, now, state.place_of(request.priority), request.priority) {
             return state.admit(now);
         }
         let may_wait = self.shed.as_ref().is_none_or(|shed| request.priority >= shed.queue_from);
@@ -302,17 +316,20 @@ impl Config {
             state.waited_out = state.waited_out.saturating_add((before - state.queue.len()) as u64);
         }
         if state.queue.len() >= places {
-            state.rejected = state.rejected.saturating_add(1);
-            let limit = state.limiter.limit(&self.limit);
-            let is_shed = state.in_use < limit && self.share(request.priority, limit) <= state.in_use;
-            let reason = if is_shed { Reason::Shed } else { Reason::BulkheadFull };
-            return Decision::Reject(Rejected { reason, retry_at: None });
+            return Decision::Reject(self.reject(state, request.priority));
         }
         let until = now + self.wait_max;
-        // The position may have changed, because callers were removed.
-        let place = state.queue.partition_point(|waiting| waiting.priority >= request.priority);
+        let place = state.place_of(request.priority);
         state.queue.insert(place, Waiting { caller: request.caller, priority: request.priority, until });
         Decision::Wait { until }
+    }
+
+    /// Rejects a call at once.
+    fn reject(&self, state: &mut State, priority: Priority) -> Rejected {
+        state.rejected = state.rejected.saturating_add(1);
+        let limit = state.limiter.limit(&self.limit);
+        let is_shed = state.in_use < limit && self.share(priority, limit) <= state.in_use;
+        Rejected { reason: if is_shed { Reason::Shed } else { Reason::BulkheadFull }, retry_at: None }
     }
 
     fn ask_again(&self, state: &mut State, now: Time, place: usize) -> Decision<Ticket> {
@@ -383,6 +400,17 @@ impl State {
     fn see(&mut self, now: Time) -> Time {
         self.clock = self.clock.max(now);
         self.clock
+    }
+
+    /// The position of a new caller in the queue: behind all of its priority.
+    fn place_of(&self, priority: Priority) -> usize {
+        // Mostly all callers have one priority, and the end needs no search.
+        match self.queue.back() {
+            Some(last) if last.priority < priority => {
+                self.queue.partition_point(|waiting| waiting.priority >= priority)
+            }
+            _ => self.queue.len(),
+        }
     }
 
     fn admit(&mut self, now: Time) -> Decision<Ticket> {

@@ -11,7 +11,9 @@ use crate::breaker;
 use crate::contract::{Decision, Outcome, Reason, Recorded, Rejected, Time};
 use crate::rate;
 use crate::shed::Priority;
-use crate::sync::{Admission, BreakerPermit, BulkheadPermit, Queued, RateLimiter, clock};
+use crate::sync::clock::{self, TimeSource};
+use crate::sync::{Admission, BreakerPermit, BulkheadPermit, Queued, RateLimiter};
+use crate::timeout;
 use core::future::{Future, poll_fn};
 use core::pin::pin;
 use core::task::Poll;
@@ -19,7 +21,7 @@ use core::time::Duration;
 
 /// The parts that one call uses.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Run<'a> {
+pub(crate) struct Run<'a> {
     pub(super) observer: &'a Observer,
     pub(super) running: &'a Running,
 }
@@ -85,7 +87,7 @@ impl<'a> Admitted<'a> {
 
     /// When the attempt ends at the latest.
     pub(super) fn ends(&self, deadline: Time) -> Time {
-        self.run.running.policy.timeout.map_or(Time::FAR, |timeout| self.begun + timeout).min(deadline)
+        timeout::ends(self.begun, self.run.running.policy.timeout, deadline)
     }
 
     fn record(&mut self, now: Time, outcome: Outcome) {
@@ -260,8 +262,8 @@ impl<'a> Run<'a> {
 
     pub(super) fn permit(self, now: Time, priority: Priority) -> Result<Option<Admission<'a>>, CallRejected> {
         let Some(bulkhead) = &self.running.bulkhead else { return Ok(None) };
-        let entry = bulkhead.enter_with(clock::input_at(now), priority, None);
-        entry.map(Some).map_err(|rejected| self.rejected(now, rejected))
+        let admission = bulkhead.enter_with(clock::input_at(now), priority, TimeSource::Clock);
+        admission.map(Some).map_err(|rejected| self.rejected(now, rejected))
     }
 
     async fn wait_in_queue(

@@ -1,8 +1,8 @@
 //! A bulkhead shared by tasks and threads.
 
-use super::clock;
+use super::clock::{self, TimeSource};
 use super::primitives::{Mutex, lock};
-use super::queue::{Queued, Waiters};
+use super::queue::{Queued, Waiters, Wakers};
 use crate::bulkhead::{Config, Request, Snapshot, State, Ticket};
 use crate::contract::{ConfigError, Decide, Decision, Input, Outcome, Reason, Rejected, Time};
 use crate::shed::Priority;
@@ -56,13 +56,12 @@ struct Inner {
 pub struct BulkheadPermit<'a> {
     bulkhead: &'a Bulkhead,
     ticket: Ticket,
-    /// The input of its acquisition, if it came from the caller and not from the clock.
-    acquired: Option<Input>,
+    source: TimeSource,
 }
 
 impl<'a> BulkheadPermit<'a> {
-    pub(super) fn new(bulkhead: &'a Bulkhead, ticket: Ticket, acquired: Option<Input>) -> Self {
-        Self { bulkhead, ticket, acquired }
+    pub(super) fn new(bulkhead: &'a Bulkhead, ticket: Ticket, source: TimeSource) -> Self {
+        Self { bulkhead, ticket, source }
     }
 
     /// Returns the permit and records how the call ended. An adaptive limit learns from it.
@@ -87,6 +86,7 @@ impl<'a> BulkheadPermit<'a> {
     /// permit.record_at(Input::default(), Outcome::Success);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[inline]
     pub fn record_at(self, input: Input, outcome: Outcome) {
         let (bulkhead, ticket) = (self.bulkhead, self.ticket);
         mem::forget(self);
@@ -96,7 +96,7 @@ impl<'a> BulkheadPermit<'a> {
 
 impl Drop for BulkheadPermit<'_> {
     fn drop(&mut self) {
-        let input = self.acquired.unwrap_or_else(clock::input);
+        let input = self.source.input_or(self.ticket.begun());
         self.bulkhead.tell(input, self.ticket, Outcome::Cancelled);
     }
 }
@@ -155,8 +155,7 @@ impl Bulkhead {
     /// # Errors
     /// No permit is free, or callers are waiting for the next one.
     pub fn try_acquire(&self) -> Result<BulkheadPermit<'_>, Rejected> {
-        let entry = self.enter_with(clock::input(), Priority::Normal, None)?;
-        Self::without_waiting(entry)
+        self.try_acquire_with(clock::input(), Priority::Normal, TimeSource::Clock)
     }
 
     /// As [`try_acquire`](Self::try_acquire), at a given time and for a given priority.
@@ -170,16 +169,20 @@ impl Bulkhead {
     ///
     /// # Errors
     /// No permit is free, or callers are waiting for the next one.
+    #[inline]
     pub fn try_acquire_at(&self, input: Input, priority: Priority) -> Result<BulkheadPermit<'_>, Rejected> {
-        let entry = self.enter_at(input, priority)?;
-        Self::without_waiting(entry)
+        self.try_acquire_with(input, priority, TimeSource::Caller)
     }
 
-    fn without_waiting(entry: Admission<'_>) -> Result<BulkheadPermit<'_>, Rejected> {
-        match entry {
-            Admission::Permit(permit) => Ok(permit),
-            Admission::Queued(_) => Err(Rejected { reason: Reason::BulkheadFull, retry_at: None }),
-        }
+    fn try_acquire_with(
+        &self,
+        input: Input,
+        priority: Priority,
+        source: TimeSource,
+    ) -> Result<BulkheadPermit<'_>, Rejected> {
+        let inner = &mut *lock(&self.inner);
+        let ticket = inner.config.ask_without_waiting(&mut inner.state, input, priority)?;
+        Ok(BulkheadPermit::new(self, ticket, source))
     }
 
     /// Takes a permit, and waits in the queue if none is free: as long as the configuration's `wait_max`.
@@ -223,7 +226,7 @@ impl Bulkhead {
     /// # Errors
     /// No permit is free and the queue is full, or the call was shed.
     pub fn enter(&self, priority: Priority) -> Result<Admission<'_>, Rejected> {
-        self.enter_with(clock::input(), priority, None)
+        self.enter_with(clock::input(), priority, TimeSource::Clock)
     }
 
     /// As [`enter`](Self::enter), at a given time.
@@ -237,25 +240,25 @@ impl Bulkhead {
     ///
     /// # Errors
     /// No permit is free and the queue is full, or the call was shed.
+    #[inline]
     pub fn enter_at(&self, input: Input, priority: Priority) -> Result<Admission<'_>, Rejected> {
-        self.enter_with(input, priority, Some(input))
+        self.enter_with(input, priority, TimeSource::Caller)
     }
 
-    /// A permit or a place in the queue, which read the clock when they are dropped, unless an input is
-    /// given for that.
+    /// A permit or a place in the queue, with the source of the time at which they are dropped.
     pub(crate) fn enter_with(
         &self,
         input: Input,
         priority: Priority,
-        given: Option<Input>,
+        source: TimeSource,
     ) -> Result<Admission<'_>, Rejected> {
         let inner = &mut *lock(&self.inner);
         let caller = inner.waiters.next_name();
         match inner.config.ask_as_new(&mut inner.state, input, Request { caller, priority }) {
-            Decision::Admit(ticket) => Ok(Admission::Permit(BulkheadPermit::new(self, ticket, given))),
+            Decision::Admit(ticket) => Ok(Admission::Permit(BulkheadPermit::new(self, ticket, source))),
             Decision::Wait { until } => {
                 inner.waiters.insert(caller);
-                Ok(Admission::Queued(Queued::new(self, caller, until, given)))
+                Ok(Admission::Queued(Queued::new(self, caller, (input.now, until), source)))
             }
             Decision::Reject(rejected) => Err(rejected),
         }
@@ -281,7 +284,7 @@ impl Bulkhead {
             }
             (waiter, inner.grant(input))
         };
-        wake(wakers);
+        wakers.wake();
         // With its waker, which must not be dropped under the lock either.
         drop(waiter);
     }
@@ -292,7 +295,7 @@ impl Bulkhead {
             inner.config.tell(&mut inner.state, input, ticket, outcome, 1);
             inner.grant(input)
         };
-        wake(wakers);
+        wakers.wake();
     }
 
     /// Replaces the configuration. If there are more permits now, waiting callers get them.
@@ -332,7 +335,7 @@ impl Bulkhead {
             inner.config = config;
             inner.grant(input)
         };
-        wake(wakers);
+        wakers.wake();
         Ok(())
     }
 
@@ -369,14 +372,16 @@ impl Bulkhead {
 impl Inner {
     /// Grants the free permits to the first callers in the queue, and returns whom to wake: at most as many
     /// as permits were free.
-    fn grant(&mut self, input: Input) -> Vec<Waker> {
-        let mut wakers = Vec::new();
+    fn grant(&mut self, input: Input) -> Wakers {
+        let mut wakers = Wakers::default();
         if self.waiters.is_empty() {
             return wakers;
         }
         while let Some((caller, ticket)) = self.config.admit_next(&mut self.state, input) {
             match self.waiters.grant(caller, ticket) {
-                Ok(waker) => wakers.extend(waker),
+                Ok(Some(waker)) => wakers.push(waker),
+                // It has not been polled yet, and will find its permit when it is.
+                Ok(None) => {}
                 // Nobody waits under that name: it must not hold a permit.
                 Err(ticket) => {
                     self.config.tell(&mut self.state, input, ticket, Outcome::Cancelled, 1);
@@ -384,12 +389,5 @@ impl Inner {
             }
         }
         wakers
-    }
-}
-
-/// Wakes callers outside the lock: a waker may do anything, even ask again.
-fn wake(wakers: Vec<Waker>) {
-    for waker in wakers {
-        waker.wake();
     }
 }

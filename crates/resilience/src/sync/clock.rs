@@ -54,3 +54,22 @@ pub(crate) fn input() -> Input {
 pub(crate) fn input_at(now: Time) -> Input {
     Input { now, random: fastrand::u64(..) }
 }
+
+/// Where a value that is dropped takes the time from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TimeSource {
+    /// This program's clock.
+    Clock,
+    /// The caller, who gave the time when the value was made.
+    Caller,
+}
+
+impl TimeSource {
+    /// The current input, or the one of the moment that the caller gave.
+    pub(super) fn input_or(self, given: Time) -> Input {
+        match self {
+            Self::Clock => input(),
+            Self::Caller => Input::at(given),
+        }
+    }
+}

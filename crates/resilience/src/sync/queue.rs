@@ -1,7 +1,7 @@
 //! Callers who wait for a permit.
 
 use super::bulkhead::{Bulkhead, BulkheadPermit};
-use super::clock;
+use super::clock::TimeSource;
 use crate::bulkhead::Ticket;
 use crate::contract::{Input, Time};
 use core::future::Future;
@@ -34,15 +34,21 @@ use core::task::{Context, Poll, Waker};
 pub struct Queued<'a> {
     bulkhead: &'a Bulkhead,
     caller: u64,
+    entered: Time,
     until: Time,
-    /// The input of the call that entered the queue, if it came from the caller and not from the clock.
-    entered: Option<Input>,
+    source: TimeSource,
     is_done: bool,
 }
 
 impl<'a> Queued<'a> {
-    pub(super) fn new(bulkhead: &'a Bulkhead, caller: u64, until: Time, entered: Option<Input>) -> Self {
-        Self { bulkhead, caller, until, entered, is_done: false }
+    /// A caller that entered at one moment and waits until another.
+    pub(super) fn new(
+        bulkhead: &'a Bulkhead,
+        caller: u64,
+        (entered, until): (Time, Time),
+        source: TimeSource,
+    ) -> Self {
+        Self { bulkhead, caller, entered, until, source, is_done: false }
     }
 
     /// When the caller's patience ends.
@@ -95,7 +101,7 @@ impl<'a> Future for Queued<'a> {
         match bulkhead.poll_granted(self.caller, cx.waker()) {
             Poll::Ready(ticket) => {
                 self.is_done = true;
-                Poll::Ready(BulkheadPermit::new(bulkhead, ticket, self.entered))
+                Poll::Ready(BulkheadPermit::new(bulkhead, ticket, self.source))
             }
             Poll::Pending => Poll::Pending,
         }
@@ -105,7 +111,7 @@ impl<'a> Future for Queued<'a> {
 impl Drop for Queued<'_> {
     fn drop(&mut self) {
         if !self.is_done {
-            self.bulkhead.leave(self.entered.unwrap_or_else(clock::input), self.caller);
+            self.bulkhead.leave(self.source.input_or(self.entered), self.caller);
         }
     }
 }
@@ -168,6 +174,7 @@ impl Waiters {
 
     /// Takes the permit that was granted, or remembers whom to wake. Returns the waker that it replaced, for
     /// the caller to drop after releasing its lock.
+    #[inline]
     pub(super) fn poll(&mut self, caller: u64, waker: &Waker) -> (Poll<Ticket>, Option<Waker>) {
         let Some(waiter) = self.get_mut(caller) else { return (Poll::Pending, None) };
         if let Some(ticket) = waiter.granted.take() {
@@ -182,5 +189,29 @@ impl Waiters {
 
     pub(super) fn is_empty(&self) -> bool {
         self.slots.len() == self.free.len()
+    }
+}
+
+/// Whom to wake, outside the lock: a waker may do anything, even ask again. A returned permit usually goes to
+/// one caller, so one needs no allocation.
+#[derive(Debug, Default)]
+#[must_use = "these callers have a permit and do not know it"]
+pub(super) struct Wakers {
+    first: Option<Waker>,
+    more: Vec<Waker>,
+}
+
+impl Wakers {
+    pub(super) fn push(&mut self, waker: Waker) {
+        match self.first {
+            None => self.first = Some(waker),
+            Some(_) => self.more.push(waker),
+        }
+    }
+
+    pub(super) fn wake(self) {
+        for waker in self.first.into_iter().chain(self.more) {
+            waker.wake();
+        }
     }
 }

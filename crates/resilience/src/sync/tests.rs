@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::breaker::{self, Circuit, Forced, Request, Ticket, Window};
-use crate::contract::{ConfigError, Decide, Decision, Input, Outcome, Recorded, Time};
+use crate::contract::{ConfigError, Decide, Decision, Input, Outcome, Reason, Recorded, Time};
 use crate::policy::RateLimit;
 use crate::rate::token_bucket;
 use crate::shed::Priority;
@@ -284,6 +284,15 @@ fn a_caller_that_leaves_after_its_place_went_to_another_was_not_rejected() {
     first.leave_at(late);
     let snapshot = bulkhead.snapshot_at(late.now);
     assert_eq!((snapshot.rejected, snapshot.waited_out, snapshot.waiting), (0, 1, 1));
+}
+
+#[test]
+fn a_call_that_does_not_wait_is_rejected_and_counted() {
+    let bulkhead = one_permit(4);
+    let _held = bulkhead.try_acquire().expect("free");
+    assert_eq!(bulkhead.try_acquire().map_err(|rejected| rejected.reason).err(), Some(Reason::BulkheadFull));
+    let snapshot = bulkhead.snapshot();
+    assert_eq!((snapshot.rejected, snapshot.waiting), (1, 0));
 }
 
 #[test]

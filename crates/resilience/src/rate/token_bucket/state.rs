@@ -113,6 +113,7 @@ impl Decide for Config {
     }
 
     /// A clock that steps back delays the return of tokens; it never hastens it.
+    #[inline]
     fn ask(&self, state: &mut State, input: Input, request: Request) -> Decision<Ticket> {
         let tokens = request.tokens;
         if tokens > self.burst || self.tokens == 0 {
