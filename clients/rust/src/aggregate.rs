@@ -1,8 +1,8 @@
 //! Aggregates: a stream folded into a state, and decisions based on that state.
 //!
-//! The state is never stored, because it follows from the events. A decision reads the state at some revision and
-//! appends with that revision as the expected one. If another writer was faster, the decision is made again on the
-//! newer state.
+//! The state is never stored, because it follows from the events. A decision reads the state at some revision
+//! and appends with that revision as the expected one. If another writer was faster, the decision is made
+//! again on the newer state.
 
 use crate::client::{Client, encode};
 use crate::error::{Error, Result};
@@ -92,7 +92,8 @@ pub struct Updated<A> {
     pub state: A,
     /// `None` when the stream has no events.
     pub revision: Option<Revision>,
-    /// Whether the command had taken effect before. If so, nothing was appended, and `state` is the current one.
+    /// Whether the command had taken effect before. If so, nothing was appended, and `state` is the current
+    /// one.
     pub replayed: bool,
 }
 
@@ -152,9 +153,9 @@ impl<A: Aggregate> AggregateStream<A> {
         Ok(self.fold(Some(moment.to_string()), None).await?.loaded)
     }
 
-    /// Loads the state, calls `decide` to turn it into events, and appends them if no other writer has appended in
-    /// the meantime. Otherwise it loads the state again and decides again. If `decide` returns no events, nothing is
-    /// appended.
+    /// Loads the state, calls `decide` to turn it into events, and appends them if no other writer has
+    /// appended in the meantime. Otherwise it loads the state again and decides again. If `decide` returns no
+    /// events, nothing is appended.
     ///
     /// Without [`Update::as_command`], every call is a new intention: a form that is submitted twice has two
     /// effects.
@@ -210,8 +211,8 @@ impl Command {
         events.into_iter().enumerate().map(identify).collect()
     }
 
-    /// Whether the command wrote this event. Checking for its first event is enough: a batch is appended all or
-    /// nothing.
+    /// Whether the command wrote this event. Checking for its first event is enough: a batch is appended all
+    /// or nothing.
     fn wrote(&self, event: &RecordedEvent) -> bool {
         event.source == self.source && event.id == self.event_id(0)
     }
@@ -232,13 +233,13 @@ impl<A, D> fmt::Debug for Update<A, D> {
 }
 
 impl<A, D> Update<A, D> {
-    /// Makes the update one command: however often it is sent, and by whichever process, it takes effect once.
-    /// `id` names the user's intention, such as the key of a form that may be submitted twice.
+    /// Makes the update one command: however often it is sent, and by whichever process, it takes effect
+    /// once. `id` names the user's intention, such as the key of a form that may be submitted twice.
     ///
     /// The events get ids derived from `id`. A repeat finds them in the stream and returns the current state
-    /// with [`Updated::replayed`], without deciding again. It cannot find events that retention has removed, and
-    /// a command that decides on no events leaves no trace. (An idempotency key would not help: a decision that is
-    /// made again has another expected revision, which makes it another request.)
+    /// with [`Updated::replayed`], without deciding again. It cannot find events that retention has removed,
+    /// and a command that decides on no events leaves no trace. (An idempotency key would not help: a
+    /// decision that is made again has another expected revision, which makes it another request.)
     pub fn as_command(mut self, id: impl Into<String>) -> Self {
         let source = format!("/streams/{}", encode(&self.aggregate.stream));
         self.command = Some(Command { id: id.into(), source });
@@ -276,8 +277,9 @@ where
             }
             let append = self.aggregate.client.append(&self.aggregate.stream, new);
             match append.expected(Expected::from(loaded.revision)).await {
-                // The same command ran at the same time and was faster: fold its events. Without a command the ids
-                // are new, so a replay is this append itself, sent again because its first response was lost.
+                // The same command ran at the same time and was faster: fold its events. Without a command
+                // the ids are new, so a replay is this append itself, sent again because its first response
+                // was lost.
                 Ok(appended) if self.command.is_some() && appended.all_replayed() => {}
                 Ok(appended) => {
                     events.into_iter().for_each(|event| loaded.state.apply(event));
@@ -290,7 +292,8 @@ where
         }
     }
 
-    /// Whether another writer was faster: with other events, or with a different decision on this very command.
+    /// Whether another writer was faster: with other events, or with a different decision on this very
+    /// command.
     fn may_decide_again(&self, error: &Error) -> bool {
         error.is_wrong_revision() || self.command.is_some() && error.code() == Some("event_conflict")
     }

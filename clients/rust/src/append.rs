@@ -86,17 +86,17 @@ enum Content {
 impl Client {
     /// Appends `events` to `stream`, all or nothing.
     ///
-    /// A retry is safe. The client gives an id to each event that has none, and the server recognises a retry by
-    /// the events' `source` and `id`, before it checks the expected revision.
+    /// A retry is safe. The client gives an id to each event that has none, and the server recognises a retry
+    /// by the events' `source` and `id`, before it checks the expected revision.
     pub fn append(&self, stream: impl Into<String>, events: impl IntoIterator<Item = NewEvent>) -> Append {
         self.append_content(stream.into(), Content::Events(events.into_iter().map(NewEvent::named).collect()))
     }
 
-    /// Appends events that are already encoded as JSON. `content_type` is one of `application/cloudevents+json`,
-    /// `application/cloudevents-batch+json` and `application/x-ndjson`.
+    /// Appends events that are already encoded as JSON. `content_type` is one of
+    /// `application/cloudevents+json`, `application/cloudevents-batch+json` and `application/x-ndjson`.
     ///
-    /// The client does not know whether these events have ids. Without an idempotency key, it therefore does not
-    /// retry after an error that leaves the outcome unknown.
+    /// The client does not know whether these events have ids. Without an idempotency key, it therefore does
+    /// not retry after an error that leaves the outcome unknown.
     pub fn append_encoded(
         &self,
         stream: impl Into<String>,
@@ -119,11 +119,11 @@ impl Append {
         self
     }
 
-    /// Names the intended effect, for events that have no identity of their own. For 24 hours, the server returns
-    /// the original outcome for the same request with the same key.
+    /// Names the intended effect, for events that have no identity of their own. For 24 hours, the server
+    /// returns the original outcome for the same request with the same key.
     ///
-    /// Do not use a key if you decide again after a conflict: the new request has another expected revision, so
-    /// the server refuses it. Give the events ids instead, or use
+    /// Do not use a key if you decide again after a conflict: the new request has another expected revision,
+    /// so the server refuses it. Give the events ids instead, or use
     /// [`Update::as_command`](crate::Update::as_command).
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
         self.idempotency_key = Some(key.into());
@@ -160,8 +160,8 @@ impl Append {
     }
 }
 
-/// The events to send. With an idempotency key, ids that the client generated are left out: a repeated request
-/// would have other ids, and the server refuses different content under a known key.
+/// The events to send. With an idempotency key, ids that the client generated are left out: a repeated
+/// request would have other ids, and the server refuses different content under a known key.
 pub(crate) fn under_key(events: Vec<NewEvent>, idempotency_key: Option<&str>) -> Vec<NewEvent> {
     match idempotency_key {
         Some(_) => events.into_iter().map(NewEvent::unnamed).collect(),

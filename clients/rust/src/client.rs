@@ -15,9 +15,9 @@ use std::time::Duration;
 
 /// An async client of one node. Cloning is cheap; clones share connections and the retry budget.
 ///
-/// A client has no runtime of its own: requests must be sent in a tokio runtime with I/O and time enabled. It is
-/// `Send` and `Sync`, and its futures are `Send`: keep one in the state of an axum service and use it in every
-/// handler. Dropping a future cancels the call; a write may then have taken effect or not.
+/// A client has no runtime of its own: requests must be sent in a tokio runtime with I/O and time enabled. It
+/// is `Send` and `Sync`, and its futures are `Send`: keep one in the state of an axum service and use it in
+/// every handler. Dropping a future cancels the call; a write may then have taken effect or not.
 ///
 /// ```no_run
 /// use mainstay_client::{Client, NewEvent};

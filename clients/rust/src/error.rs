@@ -1,10 +1,10 @@
 //! Errors, in classes that a program can act on: the server refused (a [`Problem`]), the connection failed,
 //! or something that was sent or received cannot be read.
 //!
-//! A call returns an error only after the client has retried as often as its [`crate::Retry`] allows. Every error
-//! answers three questions: [`Error::code`] names the server's problem, [`Error::is_retryable`] says whether the
-//! same call may succeed later, and [`Error::is_outcome_unknown`] says whether a write may have taken effect
-//! anyway.
+//! A call returns an error only after the client has retried as often as its [`crate::Retry`] allows. Every
+//! error answers three questions: [`Error::code`] names the server's problem, [`Error::is_retryable`] says
+//! whether the same call may succeed later, and [`Error::is_outcome_unknown`] says whether a write may have
+//! taken effect anyway.
 
 use crate::event::Revision;
 use serde::{Deserialize, Serialize};
@@ -69,7 +69,8 @@ impl Problem {
         }
     }
 
-    /// The problem in a response. A body that is not a problem becomes the detail of a problem without a code.
+    /// The problem in a response. A body that is not a problem becomes the detail of a problem without a
+    /// code.
     pub(crate) fn from_response(status: u16, body: &[u8]) -> Self {
         let problem = serde_json::from_slice(body).ok().filter(|problem: &Self| !problem.code.is_empty());
         let mut problem = problem.unwrap_or_else(|| Self {
@@ -82,8 +83,8 @@ impl Problem {
         problem
     }
 
-    /// Whether the request may have taken effect. A node says so with a code of its own. A proxy may have sent any
-    /// 5xx other than 503 after the node did its work.
+    /// Whether the request may have taken effect. A node says so with a code of its own. A proxy may have
+    /// sent any 5xx other than 503 after the node did its work.
     fn is_outcome_unknown(&self) -> bool {
         match self.code.as_str() {
             "outcome_unknown" | "internal" => true,
@@ -187,8 +188,8 @@ impl Error {
         }
     }
 
-    /// Whether a write may have taken effect although the call failed. Repeat it with the same event ids or the
-    /// same idempotency key, so that it takes effect once.
+    /// Whether a write may have taken effect although the call failed. Repeat it with the same event ids or
+    /// the same idempotency key, so that it takes effect once.
     #[must_use]
     pub fn is_outcome_unknown(&self) -> bool {
         match self {

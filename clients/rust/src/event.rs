@@ -142,8 +142,8 @@ impl NewEvent {
         Ok(new)
     }
 
-    /// Sets the event's id, which must be unique among the events of its `source`. Prefer a natural id, such as an
-    /// order number or a message id: a repeat by another process is then recognised too.
+    /// Sets the event's id, which must be unique among the events of its `source`. Prefer a natural id, such
+    /// as an order number or a message id: a repeat by another process is then recognised too.
     #[must_use]
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.id = Some(id.into());
@@ -179,8 +179,8 @@ impl NewEvent {
         self
     }
 
-    /// Adds a CloudEvents extension. Its name consists of lower-case letters and digits; its value is a string, a
-    /// 32-bit integer or a boolean.
+    /// Adds a CloudEvents extension. Its name consists of lower-case letters and digits; its value is a
+    /// string, a 32-bit integer or a boolean.
     #[must_use]
     pub fn extension(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.extensions.insert(name.into(), value.into());

@@ -44,7 +44,8 @@ impl Feed {
         *self = Self::Opening(Box::pin(opening));
     }
 
-    /// The next part, or `None` when the response has ended. The feed is closed after that and after an error.
+    /// The next part, or `None` when the response has ended. The feed is closed after that and after an
+    /// error.
     pub(crate) fn poll_part(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Failure>> {
         let part = loop {
             match self {

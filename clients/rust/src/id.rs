@@ -1,9 +1,9 @@
-//! Ids for events that have none: unique, so that a retry is recognised and two different events are never taken
-//! for the same one.
+//! Ids for events that have none: unique, so that a retry is recognised and two different events are never
+//! taken for the same one.
 //!
 //! The form is that of UUID version 7 (RFC 9562): 48 bits of milliseconds, then 74 random bits. They come
-//! from std's SipHash over a counter, the process and the time, under keys from the operating system. This saves a
-//! dependency, and an id is not a secret.
+//! from std's SipHash over a counter, the process and the time, under keys from the operating system. This
+//! saves a dependency, and an id is not a secret.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::LazyLock;

@@ -1,8 +1,8 @@
 //! An async Rust client for Mainstay: append events with an expected revision, write several streams in one
 //! transaction, read as of any moment, follow, import, and fold streams into aggregates.
 //!
-//! The identity of an event makes it safe to send again, so the client retries requests itself: within a budget,
-//! with jittered backoff, and only when a retry can help.
+//! The identity of an event makes it safe to send again, so the client retries requests itself: within a
+//! budget, with jittered backoff, and only when a retry can help.
 //!
 //! It speaks the HTTP API over HTTP/1.1 or HTTP/2, with TLS for https URLs, and knows nothing of the server's
 //! internals.

@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 
 /// How often a request is retried, and how long the client waits between attempts.
 ///
-/// The longest wait doubles from `backoff_first` to `backoff_max`. Each wait is random, from zero to that value
-/// (full jitter), so that clients that failed together do not return together. The server's `Retry-After` is
-/// respected up to `retry_after_max`.
+/// The longest wait doubles from `backoff_first` to `backoff_max`. Each wait is random, from zero to that
+/// value (full jitter), so that clients that failed together do not return together. The server's
+/// `Retry-After` is respected up to `retry_after_max`.
 ///
 /// ```
 /// use mainstay_client::Retry;
@@ -38,8 +38,8 @@ pub struct Retry {
     pub retry_after_max: Duration,
     /// No attempt begins later than this after the first one. 60 s by default.
     pub total_max: Duration,
-    /// How many retries all calls of the client together may make, as a percentage of the calls in the last 10 s.
-    /// 20 by default.
+    /// How many retries all calls of the client together may make, as a percentage of the calls in the last
+    /// 10 s. 20 by default.
     pub budget_percent: u32,
     /// Retries per second that are allowed on top of that. 10 by default, so that a client that calls rarely
     /// may still retry.
@@ -155,8 +155,8 @@ impl Retries {
         Attempts { begun: input.now, failed: 0 }
     }
 
-    /// How long a subscription waits after this many failures in a row. It retries without end, so it takes nothing
-    /// from the budget.
+    /// How long a subscription waits after this many failures in a row. It retries without end, so it takes
+    /// nothing from the budget.
     pub(crate) fn backoff(&self, failures: u32, error: &Error) -> Duration {
         let backoff = self.config.backoff.after(failures, Duration::ZERO, random());
         match retry_after(error) {

@@ -126,8 +126,8 @@ impl Client {
 
     /// Removes a stream's events for good. Its revisions are never used again.
     ///
-    /// With an expected revision, the client does not retry after an error that leaves the outcome unknown: a retry
-    /// might find the stream already deleted and report a wrong revision.
+    /// With an expected revision, the client does not retry after an error that leaves the outcome unknown: a
+    /// retry might find the stream already deleted and report a wrong revision.
     ///
     /// # Errors
     /// [`Error`]; one with [`Error::is_wrong_revision`] when the stream is not as expected.

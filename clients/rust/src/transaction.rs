@@ -140,8 +140,8 @@ impl Transaction {
     /// Sends the transaction. Awaiting it does the same.
     ///
     /// # Errors
-    /// [`Error`]; one with [`Error::is_wrong_revision`] when a check or an expected revision does not hold. In that
-    /// case, nothing was written.
+    /// [`Error`]; one with [`Error::is_wrong_revision`] when a check or an expected revision does not hold.
+    /// In that case, nothing was written.
     pub async fn commit(mut self) -> Result<Committed> {
         for Write::Append(append) in &mut self.body.writes {
             append.events = under_key(std::mem::take(&mut append.events), self.idempotency_key.as_deref());

@@ -1,7 +1,7 @@
 //! The same client for programs without an async runtime.
 //!
-//! Every request is built as in the async client and sent by `send()`. Streams of the async client are iterators
-//! here. One background thread runs the connections.
+//! Every request is built as in the async client and sent by `send()`. Streams of the async client are
+//! iterators here. One background thread runs the connections.
 //!
 //! The blocking client also works inside a runtime, but it blocks the calling thread: in async code, use
 //! [`crate::Client`].

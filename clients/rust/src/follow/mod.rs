@@ -9,9 +9,9 @@
 //!     └──── backoff ──── retryable? ─── no ──► ended: the error is returned, then None
 //! ```
 //!
-//! The server sends each event's cursor as the message's id. After a break the client continues after the last
-//! id (`Last-Event-ID`), so each event is returned once. A subscription retries without end, at most `backoff_max`
-//! apart; only an error that a retry cannot fix ends it.
+//! The server sends each event's cursor as the message's id. After a break the client continues after the
+//! last id (`Last-Event-ID`), so each event is returned once. A subscription retries without end, at most
+//! `backoff_max` apart; only an error that a retry cannot fix ends it.
 
 mod sse;
 
@@ -36,8 +36,8 @@ type OnBreak = Box<dyn FnMut(&Error, Duration) + Send>;
 
 /// A subscription: a stream of events that ends only with an error. See [`Read::follow`].
 ///
-/// Dropping a future that waits for the next event loses nothing, so `next` can be used in `select!` or under a
-/// timeout.
+/// Dropping a future that waits for the next event loses nothing, so `next` can be used in `select!` or under
+/// a timeout.
 ///
 /// ```no_run
 /// # async fn example(client: mainstay_client::Client) -> Result<(), mainstay_client::Error> {
@@ -94,8 +94,8 @@ impl Follow {
         self
     }
 
-    /// The cursor up to which everything has been returned. Save it, and pass it to [`Read::after`] to continue
-    /// from there.
+    /// The cursor up to which everything has been returned. Save it, and pass it to [`Read::after`] to
+    /// continue from there.
     ///
     /// With a filter it also advances past events that do not match, so it may be ahead of the last event.
     #[must_use]

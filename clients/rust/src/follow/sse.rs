@@ -63,8 +63,8 @@ impl Parser {
         None
     }
 
-    /// The finished message. WHATWG discards a message without data; one that only sets an id is returned anyway,
-    /// because older servers report progress that way.
+    /// The finished message. WHATWG discards a message without data; one that only sets an id is returned
+    /// anyway, because older servers report progress that way.
     fn dispatch(&mut self) -> Option<Message> {
         let (event, id, data) = (std::mem::take(&mut self.event), self.id.take(), self.data.take());
         let event = match (&data, &id) {

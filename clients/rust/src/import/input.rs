@@ -65,7 +65,8 @@ impl Lines {
 /// The parts of a blocking reader, read on its own thread, at most [`PARTS_AHEAD`] parts ahead.
 pub(super) fn read_on_thread(input: impl Read + Send + 'static) -> Parts {
     let (sender, parts) = mpsc::channel(PARTS_AHEAD);
-    // Detached on purpose: a read may block forever. The thread ends with its next part once the receiver is gone.
+    // Detached on purpose: a read may block forever. The thread ends with its next part once the receiver is
+    // gone.
     std::thread::spawn(move || read_parts(input, &sender));
     Box::pin(Received(parts))
 }

@@ -8,8 +8,8 @@
 //! ```
 //!
 //! Every stage is bounded, so a slow node slows the reading of the input. A line leaves `unanswered` when its
-//! outcome arrives. After a broken connection or a retryable problem, the rest is sent again. That is safe because
-//! each event has an identity: a line without `id` gets one before it is sent for the first time.
+//! outcome arrives. After a broken connection or a retryable problem, the rest is sent again. That is safe
+//! because each event has an identity: a line without `id` gets one before it is sent for the first time.
 
 mod exchange;
 mod input;
@@ -64,8 +64,8 @@ pub enum ImportOutcome {
 }
 
 /// An import: a stream of the outcomes of its lines, in the order of the lines. Blank lines have no outcome.
-/// Nothing is sent unless the stream is polled; dropping a future that waits for the next outcome loses nothing.
-/// See [`Client::import`].
+/// Nothing is sent unless the stream is polled; dropping a future that waits for the next outcome loses
+/// nothing. See [`Client::import`].
 #[must_use = "a stream does nothing until it is polled"]
 pub struct Import(State);
 
@@ -84,7 +84,8 @@ impl fmt::Debug for Import {
 }
 
 impl Client {
-    /// Appends the events in an input of lines: one CloudEvent in JSON per line, with one more member, `stream`.
+    /// Appends the events in an input of lines: one CloudEvent in JSON per line, with one more member,
+    /// `stream`.
     ///
     /// The input is given in `parts`, which may end anywhere in a line, such as those of
     /// `tokio_util::io::ReaderStream`.
@@ -216,7 +217,8 @@ impl Importer {
         }
         let is_about_all = |problem: &&Problem| problem.retryable || result.line.is_none();
         if let Some(problem) = result.problem.as_ref().filter(is_about_all) {
-            // The problem is not about one line: for example, the node is stopping or waited too long for a line.
+            // The problem is not about one line: for example, the node is stopping or waited too long for a
+            // line.
             if self.unanswered.is_empty() && problem.retryable {
                 self.exchange = None;
                 return Ok(None);
@@ -312,7 +314,8 @@ impl Importer {
         Ok(())
     }
 
-    /// Joins unsent lines into one part. A line that is too long is skipped, because the client refuses it itself.
+    /// Joins unsent lines into one part. A line that is too long is skipped, because the client refuses it
+    /// itself.
     fn part(&mut self) -> Bytes {
         let mut part = BytesMut::with_capacity(PART_BYTES);
         while let Some(line) = self.unanswered.get(self.sent) {

@@ -1,7 +1,9 @@
-//! HTTP/1.1 and HTTP/2 to one node: connections, timeouts, request and response bodies. Knows nothing of events.
+//! HTTP/1.1 and HTTP/2 to one node: connections, timeouts, request and response bodies. Knows nothing of
+//! events.
 //!
 //! It uses hyper-util's pooling client. A response may arrive while its request is still being written, which
-//! imports need. Nothing is retried here, except that an idle connection that turns out to be closed is replaced.
+//! imports need. Nothing is retried here, except that an idle connection that turns out to be closed is
+//! replaced.
 
 mod body;
 mod connector;
@@ -115,8 +117,8 @@ impl Transport {
         tokio::time::timeout(limit, sending).await.map_err(|_| Error::TimedOut(limit))?
     }
 
-    /// Sends `call` with a body that is still being written. There is no timeout for the head of the response: the
-    /// server may send it only after the body's first line.
+    /// Sends `call` with a body that is still being written. There is no timeout for the head of the
+    /// response: the server may send it only after the body's first line.
     pub(crate) async fn send_parts(&self, call: &Call, parts: mpsc::Receiver<Bytes>) -> Result<Response> {
         self.exchange(self.request(call, Body::Parts(parts))?).await
     }

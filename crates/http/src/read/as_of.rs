@@ -1,8 +1,8 @@
-//! Which moment `as_of` means. The moment is closed before the read, so that asking again about it always gives
-//! the same response.
+//! Which moment `as_of` means. The moment is closed before the read, so that asking again about it always
+//! gives the same response.
 //!
-//! The clocks of application hosts run a little fast or slow. A time up to [`limits::AS_OF_AHEAD_MS_MAX`] ahead
-//! of the node's clock therefore counts as now, and the response names the moment that was used. A time
+//! The clocks of application hosts run a little fast or slow. A time up to [`limits::AS_OF_AHEAD_MS_MAX`]
+//! ahead of the node's clock therefore counts as now, and the response names the moment that was used. A time
 //! further ahead is refused: it is more likely a mistake than a fast clock.
 //!
 //! `as_of_event_time` has no such rule. It selects events by the `time` that their producers gave them, which

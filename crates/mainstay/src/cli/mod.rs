@@ -81,9 +81,9 @@ pub(crate) enum Command {
     Import(import::Args),
     /// Write events as lines of JSON, for `import`
     ///
-    /// The events get new cursors and recorded times when they are imported into another store, so saved cursors
-    /// do not work there. A copy that keeps cursors and recorded times would be a backup, which Mainstay cannot
-    /// make yet.
+    /// The events get new cursors and recorded times when they are imported into another store, so saved
+    /// cursors do not work there. A copy that keeps cursors and recorded times would be a backup, which
+    /// Mainstay cannot make yet.
     Export(export::Args),
     /// List streams
     Streams(streams::Args),
