@@ -8,7 +8,8 @@ use crate::log_work::LogJob;
 use crate::report::{DiskFailure, Halted, Report};
 use model::{Cursor, Outcome};
 use node::{
-    DiskSpace, Mono, Node, NodeFigures, NodeOptions, Now, Output, RaftCompletion, RaftIo, Replies, Unavailable,
+    DiskSpace, Mono, Node, NodeFigures, NodeOptions, Now, Output, RaftCompletion, RaftIo, Replies,
+    Unavailable,
 };
 use storage::bodies::{Bodies, BodyError, BodyStats};
 use storage::disk::Disk;
@@ -66,7 +67,12 @@ where
     S::Flush: std::fmt::Debug,
 {
     #[must_use]
-    pub fn new(options: NodeOptions, engine: Engine<D, S>, bodies: Bodies<D>, preparer: LogPreparer<D>) -> Self {
+    pub fn new(
+        options: NodeOptions,
+        engine: Engine<D, S>,
+        bodies: Bodies<D>,
+        preparer: LogPreparer<D>,
+    ) -> Self {
         Self {
             node: Node::new(options, engine),
             bodies,
@@ -278,11 +284,7 @@ where
     S::Flush: std::fmt::Debug,
 {
     /// Asks for the rewrite of a body segment, if one is due and none is under way.
-    fn compact_bodies(
-        &mut self,
-        now: Now,
-        effects: &mut Vec<Effect<D, S, R>>,
-    ) -> Result<(), DiskFailure> {
+    fn compact_bodies(&mut self, now: Now, effects: &mut Vec<Effect<D, S, R>>) -> Result<(), DiskFailure> {
         if self.chores.is_compacting_bodies() {
             return Ok(());
         }
