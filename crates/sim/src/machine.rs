@@ -134,7 +134,11 @@ impl Machine {
     /// What a look at the free space would say.
     #[must_use]
     pub fn space(&self) -> DiskSpace {
-        if self.full { DiskSpace::Low { why: "the simulated disk is full".into() } } else { DiskSpace::Enough }
+        if self.full {
+            DiskSpace::Low { why: "the simulated disk is full".into() }
+        } else {
+            DiskSpace::Enough
+        }
     }
 
     /// Whether a disk is failing, or has failed, under this process.
