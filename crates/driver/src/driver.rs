@@ -6,6 +6,7 @@ use crate::compact_work::{BodyRewrite, CompactJob};
 use crate::flush_work::FlushJob;
 use crate::log_work::LogJob;
 use crate::report::{DiskFailure, Halted, Report};
+use consensus::Message;
 use model::{Cursor, Outcome};
 use node::{
     DiskSpace, Mono, Node, NodeFigures, NodeOptions, Now, Output, RaftCompletion, RaftIo, Replies,
@@ -17,7 +18,7 @@ use storage::log::LogPreparer;
 use storage::state::{Pressure, State};
 
 /// What happens to a node, apart from reports of its disks.
-pub type Input<R> = node::Input<RaftCompletion, R>;
+pub type Input<R> = node::Input<RaftCompletion, Message, R>;
 
 /// Something to be done outside. Do all effects of a call in order.
 #[derive(Debug)]
@@ -258,6 +259,8 @@ where
             RaftIo::PurgeLog { group, through } => {
                 effects.push(Effect::Log(LogJob::Purge { group, through }));
             }
+            // There are no other replicas yet.
+            RaftIo::Send { .. } => {}
         }
         Ok(())
     }

@@ -50,12 +50,10 @@ impl<D: Disk> LogWork<D> {
                 self.unsynced_bytes += records.len() as u64;
                 self.unsynced.push(ticket);
             }
-            LogJob::Purge { group, through } => self.writer.purge(group, through)?,
-            LogJob::Rotate => match self.writer.rotate() {
-                // On a full disk the segment stays as it is until the next removal.
-                Ok(()) | Err(LogError::NoSpace(_)) => {}
-                Err(error) => return Err(error.into()),
-            },
+            // On a full disk the entries stay until the next flush, which purges them too.
+            LogJob::Purge { group, through } => unless_full(self.writer.purge(group, through))?,
+            // On a full disk the segment stays as it is until the next removal.
+            LogJob::Rotate => unless_full(self.writer.rotate())?,
             LogJob::Scrub => {
                 // Purged segments become spares only with a sync.
                 self.writer.sync()?;
@@ -98,7 +96,7 @@ impl<D: Disk> LogWork<D> {
     /// The node must stop.
     pub fn mark(&mut self) -> Result<(), DiskFailure> {
         if self.is_mark_due() {
-            self.writer.mark()?;
+            unless_full(self.writer.mark())?;
             self.marked = true;
         }
         Ok(())
@@ -107,5 +105,13 @@ impl<D: Disk> LogWork<D> {
     #[must_use]
     pub fn stats(&self) -> LogStats {
         self.writer.stats()
+    }
+}
+
+/// Work that may be left undone while the disk has no space.
+fn unless_full(result: Result<(), LogError>) -> Result<(), LogError> {
+    match result {
+        Ok(()) | Err(LogError::NoSpace(_)) => Ok(()),
+        Err(error) => Err(error),
     }
 }

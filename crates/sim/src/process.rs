@@ -105,6 +105,7 @@ impl Process {
             group: GROUP,
             flush_state_bytes: FLUSH_STATE_BYTES,
             flush_log_bytes: FLUSH_LOG_BYTES,
+            ..RaftEngineOptions::default()
         };
         let (shown, compactor) = (state.reader(), state.compactor());
         let shard = Shard::new(ShardOptions::default());
