@@ -16,9 +16,8 @@ mod node;
 #[path = "../workload/mod.rs"]
 mod workload;
 
-use node::{Node, serve};
-use std::path::Path;
-use std::process::Command;
+use node::Node;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use workload::{Machine, SMALL, Summary, Workload};
@@ -32,8 +31,8 @@ const ACKNOWLEDGED_EACH_MIN: usize = 50;
 struct Process<'a>(&'a Path);
 
 impl Machine for Process<'_> {
-    fn serve(&self) -> Command {
-        serve(self.0, SMALL)
+    fn data(&self) -> PathBuf {
+        self.0.to_owned()
     }
 
     fn fail(&self, kill: impl FnOnce()) {

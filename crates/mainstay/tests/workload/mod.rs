@@ -15,31 +15,51 @@ mod followers;
 mod ledger;
 mod writers;
 
-use crate::node::Node;
+use crate::node::{Node, serve};
 use followers::Follower;
 use ledger::Ledger;
 pub(crate) use ledger::{Checked, Violation, violation};
 use seeded_rng::Rng;
-use std::process::Command;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use writers::Writer;
 
 /// Small, so that segments are filled, recycled and flushed behind many times.
-pub(crate) const SMALL: &[&str] =
-    &["--segment-size", "1 MiB", "--memtable-size", "256 KiB", "--keep-alive", "1s"];
+pub(crate) const SMALL: &[&str] = &[
+    "--segment-size",
+    "1 MiB",
+    "--memtable-size",
+    "256 KiB",
+    "--keep-alive",
+    "1s",
+    "--space-reserve",
+    "8 MiB",
+];
 /// How many of the last events are read in each round. All of them are read at the end, and now and then.
 const TAIL_EVENTS: usize = 500;
 const READ_ALL_EVERY: u32 = 10;
 /// Under load, a node runs for at most this long before it fails.
 const LOAD_MS_MAX: u64 = 250;
+/// In some rounds it runs longer, so that what it does every second happens too.
+const LONG_LOAD_MS_MAX: u64 = 2_500;
+const LONG_LOAD_EVERY: u64 = 8;
 /// While it starts, for at most this long.
 const START_US_MAX: u64 = 40_000;
+/// While it stops, for at most this long.
+const STOP_US_MAX: u64 = 20_000;
 
 /// A machine with a disk and a node, which fails as a whole.
 pub(crate) trait Machine {
+    /// The data directory.
+    fn data(&self) -> PathBuf;
+
     /// The command that starts the node.
-    fn serve(&self) -> Command;
+    fn serve(&self) -> Command {
+        serve(&self.data(), SMALL)
+    }
 
     /// Fails, which includes that the node is killed, and comes back without a node.
     fn fail(&self, kill: impl FnOnce());
@@ -75,11 +95,14 @@ pub(crate) struct Workload {
 pub(crate) struct Summary {
     pub(crate) failures_under_load: u32,
     pub(crate) failures_at_start: u32,
+    pub(crate) failures_at_stop: u32,
     pub(crate) acknowledged: usize,
     pub(crate) unanswered_found: u32,
     pub(crate) received: u64,
     /// How often a follower was told that history before its place was removed.
     pub(crate) overtaken: usize,
+    /// How often the segments of bodies that are left were rewritten without removed events.
+    pub(crate) rewrites: u64,
 }
 
 impl Workload {
@@ -99,21 +122,25 @@ impl Workload {
         rounds: u32,
         rng: &mut Rng,
     ) -> Checked<Summary> {
-        let mut failures_at_start = 0;
+        let (mut failures_at_start, mut failures_at_stop) = (0, 0);
         for round in 0..rounds {
             let in_round = |Violation(text)| Violation(format!("round {round}: {text}"));
             let node = start(machine).map_err(in_round)?;
             self.verify(&node, round % READ_ALL_EVERY == 0).map_err(in_round)?;
-            let moment = Duration::from_millis(rng.below(LOAD_MS_MAX));
-            self.run(node, moment, |node| machine.fail(|| node.kill())).map_err(in_round)?;
+            let is_long = rng.one_in(LONG_LOAD_EVERY);
+            let moment = rng.below(if is_long { LONG_LOAD_MS_MAX } else { LOAD_MS_MAX });
+            self.run(node, Duration::from_millis(moment), |node| machine.fail(|| node.kill()))
+                .map_err(in_round)?;
             while rng.one_in(3) {
-                let mut starting = machine.serve().spawn().unwrap();
-                std::thread::sleep(Duration::from_micros(rng.below(START_US_MAX)));
-                machine.fail(|| {
-                    starting.kill().unwrap();
-                    starting.wait().unwrap();
-                });
+                fail_during_start(machine, Duration::from_micros(rng.below(START_US_MAX)));
                 failures_at_start += 1;
+            }
+            if rng.one_in(4) {
+                let node = start(machine).map_err(in_round)?;
+                node.ask_to_stop();
+                std::thread::sleep(Duration::from_micros(rng.below(STOP_US_MAX)));
+                machine.fail(|| node.kill());
+                failures_at_stop += 1;
             }
         }
         let node = start(machine)?;
@@ -125,10 +152,12 @@ impl Workload {
         Ok(Summary {
             failures_under_load: rounds,
             failures_at_start,
+            failures_at_stop,
             acknowledged: self.ledger.len(),
             unanswered_found: self.unanswered_found,
             received: self.followers.iter().map(Follower::received).sum(),
             overtaken: self.followers.iter().map(Follower::overtaken_times).sum(),
+            rewrites: rewrites(&machine.data()),
         })
     }
 
@@ -174,10 +203,29 @@ impl Workload {
     }
 }
 
+fn fail_during_start(machine: &impl Machine, moment: Duration) {
+    // What it has to say about its failing disk is no news.
+    let mut starting = machine.serve().stderr(Stdio::null()).spawn().unwrap();
+    std::thread::sleep(moment);
+    machine.fail(|| {
+        starting.kill().unwrap();
+        starting.wait().unwrap();
+    });
+}
+
 /// Starts the machine's node.
 pub(crate) fn start(machine: &impl Machine) -> Checked<Node> {
     Node::try_start(machine.serve()).map_err(|refused| {
         let status = refused.status.map_or("still starting".to_owned(), |status| status.to_string());
         Violation(format!("the node does not start ({status}): {}", refused.errors))
     })
+}
+
+/// The sum of the generations of all segments of bodies. The name of a segment ends with its generation.
+fn rewrites(data: &Path) -> u64 {
+    let names = std::fs::read_dir(data.join("bodies")).unwrap().map(|entry| entry.unwrap().file_name());
+    let generation = |name: OsString| {
+        u64::from_str_radix(name.to_str()?.strip_suffix(".bodies")?.split_once('-')?.1, 16).ok()
+    };
+    names.filter_map(generation).sum()
 }

@@ -124,8 +124,13 @@ impl Writer {
         let write = self.acknowledged;
         let name = self.name.bytes().fold(0, |sum: u64, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
         let drawn = scatter(name ^ (write << 8) ^ event);
-        // Mostly short, some longer than a block of any file.
-        let length = if drawn.is_multiple_of(16) { drawn % 20_000 } else { drawn % 500 };
+        let length = match self.kind {
+            // Most bodies are removed soon, so segments of them are due to be rewritten.
+            Kind::Capped => drawn % 40_000,
+            // Some are longer than a block of any file.
+            _ if drawn.is_multiple_of(16) => drawn % 20_000,
+            _ => drawn % 500,
+        };
         Planned {
             id: (self.kind != Kind::Keyed).then(|| format!("{write}.{event}")),
             event_type: format!("t{}", write % 3),
@@ -186,7 +191,10 @@ impl Writer {
                 let revisions: Vec<u64> = appended.iter().map(|event| event.revision.0).collect();
                 if revisions != (first..self.next[index]).collect::<Vec<_>>() {
                     let number = self.acknowledged;
-                    return violation(format!("{}: write {number} has revisions {revisions:?}", part.stream));
+                    return violation(format!(
+                        "lost or doubled: write {number} to {} has revisions {revisions:?}, and its first is {first}",
+                        part.stream
+                    ));
                 }
                 let events = part.events.iter().zip(appended).map(|(planned, appended)| {
                     (appended.cursor.0.clone(), planned.recorded(&part.stream, appended))
