@@ -49,6 +49,7 @@ fn kill_again_and_again(mut workload: Workload, kills: u32) -> Summary {
     let wanted = rounds as usize * ACKNOWLEDGED_EACH_MIN;
     assert!(summary.acknowledged >= wanted, "void: too few events were acknowledged");
     assert!(summary.failures_at_start > 0 && summary.unanswered_found > 0, "void: rare cases did not happen");
+    assert!(summary.rewrites > 0, "void: no bodies were rewritten");
     summary
 }
 

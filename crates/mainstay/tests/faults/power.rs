@@ -30,7 +30,10 @@ fn cut_again_and_again(file_system: FileSystem) {
     println!("{file_system:?}: {summary:?}");
     assert!(summary.acknowledged >= cuts as usize * ACKNOWLEDGED_EACH_MIN, "void: {summary:?}");
     assert!(summary.failures_at_start > 0 && summary.unanswered_found > 0, "void: {summary:?}");
-    assert!(summary.received > summary.acknowledged as u64 && summary.overtaken > 0, "void: {summary:?}");
+    assert!(
+        summary.received > summary.acknowledged as u64 && summary.overtaken > 0 && summary.rewrites > 0,
+        "void: {summary:?}"
+    );
 }
 
 #[test]

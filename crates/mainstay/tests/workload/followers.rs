@@ -254,7 +254,7 @@ impl Follower {
         let last = self.news.last().map(|(cursor, _)| cursor.clone());
         // The node has also said that there is nothing more for this follower up to where it continues.
         let through = match &self.next {
-            Next::After(cursor) if cursor != "end" => last.max(Some(cursor.clone())),
+            Next::After(cursor) if self.beginning != Beginning::End => last.max(Some(cursor.clone())),
             _ => last,
         };
         let Some(through) = through else { return Ok(()) };

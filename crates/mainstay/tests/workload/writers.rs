@@ -24,7 +24,8 @@ enum Kind {
     Keyed,
     /// Up to three events, in a stream that keeps ten.
     Capped,
-    /// Two events; every sixth write deletes the stream.
+    /// Forty events; every sixth write deletes the stream. So most events are removed soon, and their segments
+    /// are due to be rewritten.
     Deleting,
 }
 
@@ -41,6 +42,7 @@ const KINDS: [Kind; 7] = [
 const CAP: u64 = 10;
 /// Of the writes of [`Kind::Deleting`], each with a number that this divides deletes.
 const DELETES_EVERY: u64 = 6;
+const DELETED_EVENTS: u64 = 40;
 
 #[derive(Debug)]
 pub(crate) struct Writer {
@@ -108,7 +110,7 @@ impl Writer {
             Kind::Capped if write == 0 => Write::Keep,
             Kind::Capped => self.append(&[("", write % 3 + 1)]),
             Kind::Deleting if write % DELETES_EVERY == DELETES_EVERY - 1 => Write::Delete,
-            Kind::Deleting => self.append(&[("", 2)]),
+            Kind::Deleting => self.append(&[("", DELETED_EVENTS)]),
         }
     }
 
@@ -125,8 +127,8 @@ impl Writer {
         let name = self.name.bytes().fold(0, |sum: u64, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
         let drawn = scatter(name ^ (write << 8) ^ event);
         let length = match self.kind {
-            // Most bodies are removed soon, so segments of them are due to be rewritten.
             Kind::Capped => drawn % 40_000,
+            Kind::Deleting => drawn % 200,
             // Some are longer than a block of any file.
             _ if drawn.is_multiple_of(16) => drawn % 20_000,
             _ => drawn % 500,
@@ -295,7 +297,7 @@ impl Writer {
             Kind::Capped => ledger.removed_before(&self.name, self.next[0].saturating_sub(CAP)),
             // The last deletion was before the events of the writes since.
             Kind::Deleting => {
-                let since = self.acknowledged % DELETES_EVERY * 2;
+                let since = self.acknowledged % DELETES_EVERY * DELETED_EVENTS;
                 ledger.removed_before(&self.name, self.next[0] - since);
             }
             _ => {}
