@@ -10,12 +10,16 @@
     reason = "a test's helpers fail by panicking"
 )]
 
+mod clocks;
 mod controls;
+mod damage;
 mod image;
 #[path = "../node/mod.rs"]
 mod node;
 mod power;
+mod space;
 mod strace;
+mod syncs;
 mod tmpfs;
 #[path = "../workload/mod.rs"]
 mod workload;
