@@ -12,13 +12,17 @@ use super::segment::{BLOCK_BYTES, Segment};
 use crate::disk::{Disk, DiskFile, is_no_space};
 use format::frame::{FRAME_HEADER_BYTES, FrameHeader, FrameKind, encode_carry};
 use model::{GroupId, Index};
+use std::io;
 use std::mem;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 const BLOCK: u64 = BLOCK_BYTES as u64;
 /// If one very long frame made the buffer longer than this, the buffer is released.
 const BUFFER_KEPT_BYTES: usize = 1 << 20;
+/// The size of one write when recovered bytes are written again.
+const REWRITE_BYTES: u64 = 1 << 20;
 
 /// The size of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -221,10 +225,22 @@ impl<D: Disk> LogWriter<D> {
 
     /// Writes the first frame since the log was opened, and makes everything durable that was recovered.
     pub(super) fn begin_opening(&mut self) -> Result<(), LogError> {
+        self.rewrite_recovered()?;
         self.append(FrameKind::Mark, &[])?;
         self.shared.disk.sync_dir().map_err(|source| LogError::io("the log's directory", source))?;
         self.data_end = self.end();
         self.sync_segment()
+    }
+
+    /// Writes the header again, and everything from the last known durable end on. If a sync failed in an
+    /// earlier process, the system may hold these bytes only in its cache but count them as written. A sync
+    /// alone would then report success without writing them, and what follows them would be lost with them.
+    fn rewrite_recovered(&self) -> Result<(), LogError> {
+        let from = self.durable - self.durable % BLOCK;
+        for range in [0..BLOCK, from.max(BLOCK)..self.block_at] {
+            rewrite(&*self.segment.file, range).map_err(|source| LogError::io(&self.segment.name, source))?;
+        }
+        Ok(())
     }
 
     /// Where the next frame begins.
@@ -232,7 +248,7 @@ impl<D: Disk> LogWriter<D> {
         self.block_at + self.block.len() as u64
     }
 
-    pub(super) fn failed(&self, source: std::io::Error) -> LogError {
+    pub(super) fn failed(&self, source: io::Error) -> LogError {
         LogError::Failed { file: self.segment.name.clone(), source }
     }
 
@@ -262,7 +278,7 @@ impl<D: Disk> LogWriter<D> {
 
     /// Undoes a write that may have been partly done when the disk ran out of space. The caller is told that
     /// the frame was not appended, so recovery must never find it.
-    fn take_back(&self, offset: u64, source: std::io::Error) -> LogError {
+    fn take_back(&self, offset: u64, source: io::Error) -> LogError {
         if !is_no_space(&source) {
             return self.failed(source);
         }
@@ -286,4 +302,20 @@ impl<D: Disk> LogWriter<D> {
         }
         Ok(())
     }
+}
+
+/// Writes what a file holds in this range over itself.
+fn rewrite<F: DiskFile>(file: &F, range: Range<u64>) -> io::Result<()> {
+    let mut buffer = vec![0; range.end.saturating_sub(range.start).min(REWRITE_BYTES) as usize];
+    let mut at = range.start;
+    while at < range.end {
+        let wanted = (range.end - at).min(REWRITE_BYTES) as usize;
+        let read = file.read_at(&mut buffer[..wanted], at)?;
+        if read == 0 {
+            break;
+        }
+        file.write_at(&buffer[..read], at)?;
+        at += read as u64;
+    }
+    Ok(())
 }

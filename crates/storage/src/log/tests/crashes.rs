@@ -7,8 +7,11 @@
 use super::*;
 use crate::memory_disk::MemoryDisk;
 use seeded_rng::Rng;
+use std::io::ErrorKind;
 
 const STEPS: usize = 70;
+/// What a failing disk reports. No disk reports it on its own.
+const FAILURE: ErrorKind = ErrorKind::BrokenPipe;
 
 /// A run of the script, up to the crash if there is one.
 struct Run {
@@ -103,22 +106,24 @@ fn run(disk: &MemoryDisk, from: Model, rng: &mut Rng, steps: usize) -> Run {
     let log = match Log::open(disk.clone(), options()) {
         Ok(log) => log,
         Err(error) => {
-            assert!(is_crash(&error), "{error}");
+            assert!(is_expected(&error), "{error}");
             return run;
         }
     };
     let mut script = Script { log, rng, run };
     for _ in 0..steps {
         if let Err(error) = script.step() {
-            assert!(is_crash(&error), "{error}");
+            assert!(is_expected(&error), "{error}");
             break;
         }
     }
     script.run
 }
 
-fn is_crash(error: &LogError) -> bool {
-    matches!(error, LogError::Failed { source, .. } if crate::memory_disk::is_crash(source))
+/// Whether the disk was made to cause this error: by the end of the process, or by a failure.
+fn is_expected(error: &LogError) -> bool {
+    let is_made = |source| crate::memory_disk::is_crash(source) || source.kind() == FAILURE;
+    matches!(error, LogError::Failed { source, .. } if is_made(source))
 }
 
 /// What the log holds after a crash. It must be one of the permitted states.
@@ -151,6 +156,33 @@ fn crash_everywhere(seed: u64) {
         disk.crash_at(5 + fate.next_u64() % 40);
         let second = run(&disk, found, &mut fate, STEPS);
         recovered(&disk.crash(&mut || fate.next_u64()), &second, &format!("{what}, second crash"));
+    }
+}
+
+/// For each n, the n-th operation fails and the process ends, but the machine stays up. The next process writes
+/// more, and then the power is cut.
+fn fail_everywhere(seed: u64) {
+    let whole = MemoryDisk::new();
+    run(&whole, Model::default(), &mut Rng::new(seed), STEPS);
+    for operation in 0..whole.operations() {
+        let what = format!("seed {seed}, failed operation {operation}");
+        let disk = MemoryDisk::new();
+        disk.fail_at(operation, FAILURE);
+        let first = run(&disk, Model::default(), &mut Rng::new(seed), STEPS);
+        let disk = disk.restart();
+        let found = recovered(&disk, &first, &what);
+        let disk = disk.restart();
+        let mut fate = Rng::new(seed ^ (operation << 8));
+        disk.crash_at(3 + fate.next_u64() % 40);
+        let second = run(&disk, found, &mut fate, STEPS);
+        recovered(&disk.crash(&mut || fate.next_u64()), &second, &format!("{what}, then a power cut"));
+    }
+}
+
+#[test]
+fn what_was_acknowledged_after_a_failed_operation_survives_a_power_cut() {
+    for seed in 200..208 {
+        fail_everywhere(seed);
     }
 }
 

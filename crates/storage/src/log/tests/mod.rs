@@ -2,6 +2,7 @@
 
 mod crashes;
 mod damage;
+mod failures;
 mod promises;
 mod space;
 
