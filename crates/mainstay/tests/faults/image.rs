@@ -6,12 +6,8 @@
 
 use crate::tmpfs::{Tmpfs, not_run};
 use std::ffi::OsStr;
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
-
-/// Ext4's metadata of the first groups of blocks, and its journal, are within so many bytes.
-const METADATA_BYTES: usize = 16 << 20;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FileSystem {
@@ -23,10 +19,7 @@ impl FileSystem {
     const fn make(self) -> &'static [&'static str] {
         match self {
             // Everything that mkfs would leave to the first mount is done by it.
-            Self::Ext4 => {
-                const EXTENDED: &str = "lazy_itable_init=0,lazy_journal_init=0";
-                &["mkfs.ext4", "-q", "-E", EXTENDED, "-J", "size=4,location=8M"]
-            }
+            Self::Ext4 => &["mkfs.ext4", "-q", "-E", "lazy_itable_init=0,lazy_journal_init=0"],
             Self::Xfs => &["mkfs.xfs", "-q"],
         }
     }
@@ -66,22 +59,6 @@ impl Image {
     /// Where it is mounted.
     pub(crate) fn path(&self) -> PathBuf {
         self.disk.path().join("mounted")
-    }
-
-    /// The memory that holds the image.
-    pub(crate) fn disk(&self) -> &Path {
-        self.disk.path()
-    }
-
-    /// Gives the file system's metadata and its journal memory of their own, so that they can be written even
-    /// when the disk in memory is full.
-    pub(crate) fn allocate_metadata(&self) {
-        run([OsStr::new("umount"), self.path().as_os_str()]);
-        let file = std::fs::File::options().read(true).write(true).open(self.file()).unwrap();
-        let mut bytes = vec![0; METADATA_BYTES];
-        file.read_exact_at(&mut bytes, 0).unwrap();
-        file.write_all_at(&bytes, 0).unwrap();
-        self.mount();
     }
 
     fn mount(&self) {

@@ -1,11 +1,13 @@
 //! Syncs that fail. The node must stop with a reason, because after a failed sync the kernel takes lost pages for
-//! written ones. After its restart, with or without a power cut in between, everything that was acknowledged is
-//! there, and what is acknowledged then survives the next cut.
+//! written ones. After its restart everything that was acknowledged is there, and what is acknowledged then
+//! survives the next power cut.
+//!
+//! A full disk below a loop device would be a more natural cause, but Linux 6.18 reports a short write to such a
+//! device as success.
 
 use crate::image::{FileSystem, Image};
 use crate::node::{Node, serve};
 use crate::strace::{Injection, traced};
-use crate::tmpfs::fill;
 use crate::workload::{self, Machine, SMALL, Workload};
 use mainstay_client::NewEvent;
 use std::time::{Duration, Instant};
@@ -85,34 +87,4 @@ fn a_sync_of_the_states_directory_that_fails_leaves_a_state_that_opens() {
         assert_eq!(node.client().read("orders").events().count(), nth);
         assert!(node.stop().success());
     }
-}
-
-#[test]
-fn pages_that_a_failed_sync_has_lost_are_not_taken_for_written_after_a_restart() {
-    let mut stopped = 0;
-    let mut rng = workload::rng();
-    for _ in 0..workload::rounds(FAILURES) {
-        // The disk below the file system is full, so writing back fails, and later syncs succeed.
-        let image = Image::new(FileSystem::Ext4, "64m");
-        image.allocate_metadata();
-        let mut workload = Workload::new(1);
-        let node = workload::start(&image).unwrap();
-        let left = rng.below(4 << 20);
-        let moment = Duration::from_millis(rng.below(LOAD_MS_MAX));
-        let ballast = image.disk().join("ballast");
-        let ran = workload.run(node, moment, |node| {
-            fill(&ballast, left);
-            stopped += u32::from(until_it_stops(node));
-        });
-        ran.unwrap();
-        std::fs::remove_file(&ballast).unwrap();
-        // The same file system, with the same pages in memory, unless it has shut itself down.
-        if workload::start(&image).is_err() {
-            image.restore();
-        }
-        load_and_cut(&image, &mut workload, &mut rng);
-        finish(&image, &mut workload);
-    }
-    println!("{stopped} nodes met a failing sync");
-    assert!(stopped > 0, "void: no sync failed");
 }
