@@ -57,7 +57,7 @@ enum Pace {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Beginning {
     Start,
-    /// At the end of the store, anew in each round.
+    /// At the end of the store, again in each round.
     End,
     /// After a cursor that the store reaches only later.
     Ahead(Duration),

@@ -114,7 +114,7 @@ impl Ledger {
         self.events.last_key_value().map(|(cursor, _)| cursor.as_str())
     }
 
-    /// The cursor of an event with this many events after it, if there are so many.
+    /// The cursor of an event with this many events after it, if there is one.
     pub(crate) fn before_last(&self, events: usize) -> Option<&str> {
         self.events.keys().rev().nth(events).map(String::as_str)
     }
