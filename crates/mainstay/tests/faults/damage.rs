@@ -100,18 +100,26 @@ impl Original {
                 return says_where(&refused.errors).map(|()| Outcome::RefusedStart);
             }
         };
-        match self.workload.read_everything(&node) {
-            Ok(()) => {}
-            Err(Violation::Unreadable(error)) => return reads_refused(&mut node, &error),
-            Err(wrong) => return Err(wrong),
+        if let Some(refused) = self.reads(&mut node)? {
+            return Ok(refused);
         }
         let errors = node.errors();
         if !node.stop().success() || errors.contains("panicked") {
             return violation(format!("the node does not stop as it should: {errors}"));
         }
         let node = Node::try_start(serve(data, SMALL));
-        let node = node.map_err(|refused| Violation::Wrong(format!("the second start: {refused:?}")))?;
-        self.workload.read_everything(&node).map(|()| Outcome::Complete)
+        let mut node = node.map_err(|refused| Violation::Wrong(format!("the second start: {refused:?}")))?;
+        // Work in the background may have found it by now.
+        Ok(self.reads(&mut node)?.unwrap_or(Outcome::Complete))
+    }
+
+    /// Reads everything. `None`: everything is there.
+    fn reads(&self, node: &mut Node) -> Checked<Option<Outcome>> {
+        match self.workload.read_everything(node) {
+            Ok(()) => Ok(None),
+            Err(Violation::Unreadable(error)) => reads_refused(node, &error).map(Some),
+            Err(wrong) => Err(wrong),
+        }
     }
 }
 
