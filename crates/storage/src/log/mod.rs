@@ -43,6 +43,7 @@ pub use writer::{LogStats, LogWriter};
 use crate::disk::Disk;
 use format::frame::HardState;
 use format::header::StoreId;
+use format::terms::Terms;
 use model::{GroupId, Index};
 use std::collections::BTreeMap;
 
@@ -66,13 +67,15 @@ impl LogOptions {
 }
 
 /// What the log held for one group when it was opened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RecoveredGroup {
     pub hard_state: HardState,
     /// The first entry. Purged entries may reappear after a start: purge them again.
     pub first: Index,
     /// The last entry; `first - 1` when there is none.
     pub last: Index,
+    /// The terms of these entries, and of the purged one before the first if there is one.
+    pub terms: Terms,
 }
 
 /// An open log.

@@ -10,7 +10,7 @@ use super::LogError;
 use super::index::{Shared, Update, lock, read_updates};
 use super::segment::{BLOCK_BYTES, Segment};
 use crate::disk::{Disk, DiskFile, is_no_space};
-use format::frame::{FRAME_HEADER_BYTES, FrameHeader, FrameKind, encode_carry};
+use format::frame::{FRAME_HEADER_BYTES, FrameHeader, FrameKind, Purged, encode_carry};
 use model::{GroupId, Index};
 use std::io;
 use std::mem;
@@ -116,7 +116,8 @@ impl<D: Disk> LogWriter<D> {
     /// when the log has become idle. It needs no sync.
     ///
     /// # Errors
-    /// `NoSpace`: nothing was appended. After any other error the node must stop.
+    /// `NoSpace`: nothing was appended, and the log holds the same without it. After any other error the node
+    /// must stop.
     pub fn mark(&mut self) -> Result<(), LogError> {
         self.shared.check()?;
         if !self.is_mark_wanted() {
@@ -130,7 +131,8 @@ impl<D: Disk> LogWriter<D> {
     /// With the next [`Self::sync`], segments that hold nothing else become spares.
     ///
     /// # Errors
-    /// `NoSpace`: nothing has changed. After any other error the node must stop.
+    /// `NoSpace`: nothing has changed. A later purge through the same entry or a later one does this one's work.
+    /// After any other error the node must stop.
     pub fn purge(&mut self, group: GroupId, through: Index) -> Result<(), LogError> {
         self.shared.check()?;
         let result = self.write_purge(group, through);
@@ -138,14 +140,15 @@ impl<D: Disk> LogWriter<D> {
     }
 
     fn write_purge(&mut self, group: GroupId, through: Index) -> Result<(), LogError> {
-        let known =
-            lock(&self.shared.content).groups.get(&group).map(|group| (group.hard_state, group.purged));
-        let Some((hard_state, purged)) = known else { return Ok(()) };
-        if through <= purged {
-            return Ok(());
-        }
+        let known = lock(&self.shared.content)
+            .groups
+            .get(&group)
+            .filter(|known| known.purged.through < through)
+            .map(|known| (known.hard_state, known.term(through).unwrap_or_default()));
+        let Some((hard_state, term)) = known else { return Ok(()) };
+        let purged = Purged { through, term };
         let mut record = Vec::new();
-        encode_carry(group, hard_state, through, &mut record);
+        encode_carry(group, hard_state, purged, &mut record);
         if !self.fits(record.len() as u64, 1) {
             self.begin_next()?;
         }
@@ -155,21 +158,9 @@ impl<D: Disk> LogWriter<D> {
         let mut content = lock(&self.shared.content);
         content.end = self.data_end;
         if let Some(group) = content.groups.get_mut(&group) {
-            group.purge(through);
+            group.purge(purged);
         }
         Ok(())
-    }
-
-    /// Reserves disk space for frames with `bytes` bytes of records in total, at least 128 for each frame,
-    /// before anything is proposed. Until that many have been written, no write fails for lack of space.
-    /// Cheap if the space is reserved already.
-    ///
-    /// # Errors
-    /// `NoSpace`: propose nothing, and retry later. After any other error the node must stop.
-    pub fn reserve(&mut self, bytes: u64) -> Result<(), LogError> {
-        self.shared.check()?;
-        let result = self.reserve_space(bytes);
-        self.shared.poisons(result)
     }
 
     /// Begins a new segment now, so that the previous one can be purged even if nothing more is written. Used

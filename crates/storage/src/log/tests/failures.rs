@@ -19,7 +19,7 @@ fn last_after_any_power_cut(disk: &MemoryDisk) -> Index {
     for seed in 0..100 {
         let mut rng = Rng::new(seed);
         let log = open(&disk.crash(&mut || rng.next_u64()));
-        let group = log.groups[&GROUP];
+        let group = &log.groups[&GROUP];
         read_all(&log.reader, GROUP, group).expect("intact");
         found.push(group.last);
     }
