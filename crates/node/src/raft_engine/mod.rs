@@ -74,8 +74,8 @@ pub struct RaftEngineOptions {
     /// Bytes of entries applied before the work so far is handed out. This bounds the memory of a replay, and
     /// the time for which it keeps its thread.
     pub poll_bytes: usize,
-    /// Keep up to this many bytes of log that only a follower still needs. Beyond that, the log is purged, and
-    /// the follower needs a snapshot.
+    /// Keep up to this many bytes of log that only a follower still needs. Beyond that, the log is purged,
+    /// and the follower needs a snapshot.
     pub follower_log_bytes: u64,
 }
 
@@ -112,8 +112,8 @@ pub struct RaftEngine<S: State, L> {
     writes_out: usize,
     /// The term in which this replica leads and has applied its first entry.
     leading: Option<Term>,
-    /// Bytes written to the log so far; when the last flush began; and when the last flush began whose whole log
-    /// was purged.
+    /// Bytes written to the log so far; when the last flush began; and when the last flush began whose whole
+    /// log was purged.
     log_bytes: u64,
     log_bytes_flushed: u64,
     log_bytes_purged: u64,
@@ -290,8 +290,8 @@ impl<S: State, L: LogView> RaftEngine<S, L> {
         (self.progress.index, self.logged)
     }
 
-    /// How far the log may be purged after a flush of everything up to `flushed`: not beyond what each follower
-    /// has, unless that would keep too much.
+    /// How far the log may be purged after a flush of everything up to `flushed`: not beyond what each
+    /// follower has, unless that would keep too much.
     fn purge_through(&mut self, flushed: Index) -> Index {
         let kept_bytes = self.log_bytes_flushed - self.log_bytes_purged;
         match self.group.lowest_match() {
