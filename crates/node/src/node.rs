@@ -1,7 +1,7 @@
 //! The step machine: admission, batching, waiting requests, timers.
 
 use crate::batch::{OpenBatch, SizedCommand, Waiter, Waiters};
-use crate::clock::{EntryClocks, Mono, Now};
+use crate::clock::{EntryClocks, GRACE_MS, Mono, Now};
 use crate::engine::{DiskSpace, Engine, EngineError, EntryId, EntryResult, Polled};
 use crate::request::{Replies, Request, Unavailable};
 use crate::step::{Input, Output};
@@ -21,11 +21,13 @@ pub struct NodeOptions {
     pub waiting_bytes_max: usize,
     /// The behaviour that entries are proposed under.
     pub behaviour: Behaviour,
+    /// `elapsed` stands still for this long after a start, and after taking the lead.
+    pub grace_ms: u64,
 }
 
 impl Default for NodeOptions {
     fn default() -> Self {
-        Self { waiting_bytes_max: limits::WAITING_BYTES_MAX, behaviour: shard::BEHAVIOUR }
+        Self { waiting_bytes_max: limits::WAITING_BYTES_MAX, behaviour: shard::BEHAVIOUR, grace_ms: GRACE_MS }
     }
 }
 
@@ -59,6 +61,8 @@ pub struct Node<E: Engine, R: Replies> {
     engine: E,
     phase: Phase,
     clocks: EntryClocks,
+    /// When work was last handed out with nothing in flight, or ended.
+    progressed: Mono,
     open: OpenBatch<R>,
     in_flight: VecDeque<(EntryId, Waiters<R>)>,
     in_flight_bytes: usize,
@@ -84,7 +88,8 @@ where
             options,
             engine,
             phase: Phase::Starting,
-            clocks: EntryClocks::resume(EntryClock::default(), Now { wall: Wall(0), mono: Mono(0) }),
+            clocks: EntryClocks::resume(EntryClock::default(), Now { wall: Wall(0), mono: Mono(0) }, 0),
+            progressed: Mono(0),
             open: OpenBatch::default(),
             in_flight: VecDeque::new(),
             in_flight_bytes: 0,
@@ -137,6 +142,7 @@ where
         input: Input<E::Completion, E::Message, R>,
         out: &mut Vec<Output<E::Io, R>>,
     ) -> Result<(), EngineError> {
+        self.clocks.observe(now, (!self.in_flight.is_empty()).then_some(self.progressed));
         match input {
             Input::Start => self.engine.start()?,
             Input::Requests(requests) => {
@@ -144,7 +150,10 @@ where
                     self.admit(request, out)?;
                 }
             }
-            Input::Completion(completion) => self.engine.complete(completion)?,
+            Input::Completion(completion) => {
+                self.progressed = now.mono;
+                self.engine.complete(completion)?;
+            }
             Input::Message(message) => self.engine.receive(message)?,
             Input::Tick => self.engine.tick(),
             Input::DiskSpace(space) => {
@@ -225,6 +234,9 @@ where
         while !self.open.is_empty() && self.engine.can_propose() {
             let closed = self.open.close();
             let clock = self.clocks.stamp(now, closed.wall_min);
+            if self.in_flight.is_empty() {
+                self.progressed = now.mono;
+            }
             self.entry.clear();
             format::entry::encode(self.options.behaviour, clock, &closed.commands, &mut self.entry);
             match self.engine.propose(Bytes::copy_from_slice(&self.entry))? {
@@ -244,7 +256,7 @@ where
             out.extend(self.io.drain(..).map(Output::Io));
             match polled? {
                 Polled::Leading { clock, replayed_entries } => {
-                    self.clocks = EntryClocks::resume(clock, now);
+                    self.clocks = EntryClocks::resume(clock, now, self.options.grace_ms);
                     if matches!(self.phase, Phase::Starting | Phase::Following) {
                         self.phase = Phase::Leading;
                     }
@@ -336,7 +348,7 @@ where
             return Ok(());
         }
         self.timers_stale = false;
-        let clock = EntryClock { wall: self.clocks.wall(now), elapsed: self.clocks.elapsed(now) };
+        let clock = EntryClock { wall: self.clocks.wall(now), elapsed: self.clocks.elapsed() };
         if let Some(command) = shard::query::due(self.engine.view(), clock)? {
             self.own_command = true;
             self.open.push(Waiter::Node, SizedCommand::new(command));
@@ -344,7 +356,8 @@ where
         }
         let next = shard::query::next_deadline(self.engine.view())?;
         let by_wall = next.wall.map(|at| at.0.saturating_sub(clock.wall.0).min(TIMER_WAIT_MS_MAX));
-        let by_elapsed = next.elapsed.map(|at| at.0.saturating_sub(clock.elapsed.0));
+        let grace_ms = self.clocks.grace_left_ms(now);
+        let by_elapsed = next.elapsed.map(|at| at.0.saturating_sub(clock.elapsed.0).saturating_add(grace_ms));
         let wait_ms = by_wall.into_iter().chain(by_elapsed).min();
         // Wait one millisecond more, so that the deadline has certainly passed.
         let wait = wait_ms.map(|ms| now.mono.after_ms(ms + 1));

@@ -27,8 +27,6 @@ use std::collections::VecDeque;
 use storage::log::RecoveredGroup;
 use storage::state::{Pressure, Progress, State, StateError};
 
-/// Bytes of entries applied before the work so far is handed out. This bounds the memory of a replay.
-const POLL_BYTES_MAX: usize = 4 << 20;
 /// A group of several replicas elects another leader after ten to twenty ticks of silence.
 const TICK_MS: u64 = 100;
 
@@ -70,8 +68,12 @@ pub struct RaftEngineOptions {
     pub founders: Membership,
     /// Flush when this many bytes of state are only in memory.
     pub flush_state_bytes: u64,
-    /// Flush when this many bytes of log have been written since the last flush. This bounds the replay.
+    /// Flush when this many bytes of log have been written, or replayed, since the last flush. This bounds the
+    /// replay.
     pub flush_log_bytes: u64,
+    /// Bytes of entries applied before the work so far is handed out. This bounds the memory of a replay, and
+    /// the time for which it keeps its thread.
+    pub poll_bytes: usize,
     /// Keep up to this many bytes of log that only a follower still needs. Beyond that, the log is purged,
     /// and the follower needs a snapshot.
     pub follower_log_bytes: u64,
@@ -85,6 +87,7 @@ impl Default for RaftEngineOptions {
             founders: Membership::of_voters([1]),
             flush_state_bytes: 16 << 20,
             flush_log_bytes: 128 << 20,
+            poll_bytes: 1 << 20,
             follower_log_bytes: 1 << 30,
         }
     }
@@ -220,6 +223,7 @@ impl<S: State, L: LogView> RaftEngine<S, L> {
         self.group.applied(entry.index);
         if entry.index <= self.logged {
             self.replayed_entries += 1;
+            self.log_bytes += entry.data.len() as u64;
         }
         if self.leading.is_none() && self.group.is_leader() && entry.term == self.group.term() {
             self.leading = Some(entry.term);
@@ -270,6 +274,20 @@ impl<S: State, L: LogView> RaftEngine<S, L> {
         self.flush_out = true;
         io.push(RaftIo::Flush { flush: self.state.begin_flush()? });
         Ok(())
+    }
+
+    /// Whether a replay is so far ahead of the flushes that memory would grow without bound. Live entries are
+    /// not proposed then in the first place.
+    fn must_wait_for_flush(&self) -> bool {
+        self.committed.front().is_some_and(|entry| entry.index <= self.logged)
+            && self.flush_out
+            && self.state.pressure() == Pressure::Stop
+    }
+
+    /// The last entry that was applied, and the last that the log held when it was opened.
+    #[must_use]
+    pub fn replay(&self) -> (Index, Index) {
+        (self.progress.index, self.logged)
     }
 
     /// How far the log may be purged after a flush of everything up to `flushed`: not beyond what each
@@ -389,19 +407,22 @@ impl<S: State, L: LogView> Engine for RaftEngine<S, L> {
             io.push(RaftIo::PurgeLog { group: self.options.group, through });
         }
         loop {
+            if self.may_flush() && self.is_flush_due() {
+                self.begin_flush(io)?;
+            }
+            if self.applied_bytes >= self.options.poll_bytes {
+                self.applied_bytes = 0;
+                return Ok(Polled::More);
+            }
+            if self.must_wait_for_flush() {
+                return Ok(Polled::Idle);
+            }
             if let Some(entry) = self.committed.pop_front() {
                 self.applied_bytes += entry.data.len();
                 if let Some(polled) = self.apply(&entry, io)? {
                     return Ok(polled);
                 }
                 continue;
-            }
-            if self.may_flush() && self.is_flush_due() {
-                self.begin_flush(io)?;
-            }
-            if self.applied_bytes >= POLL_BYTES_MAX {
-                self.applied_bytes = 0;
-                return Ok(Polled::More);
             }
             let Some(work) = self.group.take(&self.log)? else { break };
             // Hand out the next write first, so that the disk is busy while this thread applies.
