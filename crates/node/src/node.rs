@@ -3,7 +3,7 @@
 use crate::batch::{OpenBatch, SizedCommand, Waiter, Waiters};
 use crate::clock::{EntryClocks, Mono, Now};
 use crate::engine::{DiskSpace, Engine, EngineError, EntryResult, Polled};
-use crate::request::{Replies, Request, Unavailable};
+use crate::request::{AskedTime, ClosedTime, Replies, Request, Unavailable};
 use crate::step::{Input, Output};
 use bytes::Bytes;
 use model::{Behaviour, Cursor, Effect, EntryClock, Index, Slot, Wall, limits};
@@ -47,6 +47,15 @@ enum Phase {
     Draining,
     Stopping,
     Halted,
+}
+
+/// What is to be done about a request to close a time.
+#[derive(Debug)]
+enum Closable {
+    /// The result is known already.
+    Known(Result<ClosedTime, Unavailable>),
+    /// It is closed once an entry with a later wall is applied.
+    ByEntry(Wall),
 }
 
 /// One node: an engine, and the requests that wait for it.
@@ -133,7 +142,7 @@ where
             Input::Start => self.engine.start()?,
             Input::Requests(requests) => {
                 for request in requests {
-                    self.admit(request, out)?;
+                    self.admit(now, request, out)?;
                 }
             }
             Input::Completion(completion) => self.engine.complete(completion)?,
@@ -166,14 +175,16 @@ where
     }
 
     /// Adds a request to the open batch, or replies at once.
-    fn admit(&mut self, request: Request<R>, out: &mut Vec<Output<E::Io, R>>) -> Result<(), EngineError> {
+    fn admit(
+        &mut self,
+        now: Now,
+        request: Request<R>,
+        out: &mut Vec<Output<E::Io, R>>,
+    ) -> Result<(), EngineError> {
         match request {
-            Request::CloseTime { wall, reply } if self.is_closed(wall)? => {
-                out.push(Output::TimeClosed { reply, result: Ok(()) });
-            }
-            Request::CloseTime { wall, reply } => match self.unavailable() {
-                Some(why) => out.push(Output::TimeClosed { reply, result: Err(why) }),
-                None => self.open.close_time(reply, wall),
+            Request::CloseTime { time, reply } => match self.closable(now, time)? {
+                Closable::Known(result) => out.push(Output::TimeClosed { reply, result }),
+                Closable::ByEntry(wall) => self.open.close_time(reply, wall),
             },
             Request::Command { command, reply } => {
                 let command = SizedCommand::new(command);
@@ -201,11 +212,28 @@ where
         (waiting + command.bytes() > self.options.waiting_bytes_max).then_some(Unavailable::Busy)
     }
 
+    /// Which time a request can have closed. The present is that of the entries' clock: after the machine's clock
+    /// was set back, a time that was closed before is not in the future.
+    fn closable(&self, now: Now, time: AskedTime) -> Result<Closable, EngineError> {
+        if self.phase == Phase::Starting {
+            return Ok(Closable::Known(Err(Unavailable::NotReady)));
+        }
+        let present = self.clocks.wall(now).max(self.visible.position.wall());
+        let wall = match time {
+            AskedTime::At(wall) if wall <= present => wall,
+            AskedTime::At(wall) if wall.0 - present.0 > limits::AS_OF_AHEAD_MS_MAX => {
+                return Ok(Closable::Known(Ok(ClosedTime::TooFarAhead { ms: wall.0 - present.0 })));
+            }
+            AskedTime::Now | AskedTime::At(_) => present,
+        };
+        if self.is_closed(wall)? {
+            return Ok(Closable::Known(Ok(ClosedTime::Through(wall))));
+        }
+        Ok(self.unavailable().map_or(Closable::ByEntry(wall), |why| Closable::Known(Err(why))))
+    }
+
     /// A time is closed once no later event can get a position in its millisecond.
     fn is_closed(&self, wall: Wall) -> Result<bool, EngineError> {
-        if self.phase == Phase::Starting {
-            return Ok(false);
-        }
         let clock = shard::query::clock(self.engine.view())?;
         Ok(clock.wall > wall || clock.last_position.wall() > wall)
     }
@@ -337,7 +365,8 @@ fn reply_all<Io, R: Replies>(waiters: Waiters<R>, result: EntryResult, out: &mut
                     out.push(Output::Outcome { reply, result: Ok(outcome) });
                 }
             }
-            let closed = |reply| Output::TimeClosed { reply, result: Ok(()) };
+            let closed =
+                |(reply, wall)| Output::TimeClosed { reply, result: Ok(ClosedTime::Through(wall)) };
             out.extend(waiters.closers.into_iter().map(closed));
         }
         // Nothing was changed.
@@ -353,6 +382,6 @@ fn fail_all<Io, R: Replies>(waiters: Waiters<R>, why: &Unavailable, out: &mut Ve
             out.push(Output::Outcome { reply, result: Err(why.clone()) });
         }
     }
-    let failed = |reply| Output::TimeClosed { reply, result: Err(why.clone()) };
+    let failed = |(reply, _)| Output::TimeClosed { reply, result: Err(why.clone()) };
     out.extend(waiters.closers.into_iter().map(failed));
 }

@@ -21,8 +21,27 @@ pub trait Replies {
 pub enum Request<R: Replies> {
     /// Apply a command.
     Command { command: Command<'static>, reply: R::Outcome },
-    /// Reply once no later event can have a position in this millisecond or before it.
-    CloseTime { wall: Wall, reply: R::TimeClosed },
+    /// Reply once no later event can have a position in the time's millisecond or before it.
+    CloseTime { time: AskedTime, reply: R::TimeClosed },
+}
+
+/// A time to be closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AskedTime {
+    /// The present, by the clock that gives events their positions. It never goes back, even if the machine's clock
+    /// does.
+    Now,
+    At(Wall),
+}
+
+/// What a request to close a time results in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClosedTime {
+    /// No later event can have a position in this millisecond or before it. This is the time that was asked for, or
+    /// the present if that time lies at most [`model::limits::AS_OF_AHEAD_MS_MAX`] ahead.
+    Through(Wall),
+    /// The time lies further ahead of the present than that.
+    TooFarAhead { ms: u64 },
 }
 
 /// Why a node did not serve a request. With every variant but `Lost`, the request changed nothing.

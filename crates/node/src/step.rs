@@ -2,7 +2,7 @@
 
 use crate::clock::Mono;
 use crate::engine::{DiskSpace, EngineError};
-use crate::request::{Replies, Request, Unavailable};
+use crate::request::{ClosedTime, Replies, Request, Unavailable};
 use model::{Cursor, Outcome};
 
 /// Something that happened to a node.
@@ -34,8 +34,8 @@ pub enum Output<Io, R: Replies> {
     Io(Io),
     /// The result of a command.
     Outcome { reply: R::Outcome, result: Result<Outcome, Unavailable> },
-    /// The time is closed, or the reason why it cannot be closed.
-    TimeClosed { reply: R::TimeClosed, result: Result<(), Unavailable> },
+    /// Which time is closed, or the reason why none can be closed.
+    TimeClosed { reply: R::TimeClosed, result: Result<ClosedTime, Unavailable> },
     /// Readers may see events up to this cursor.
     Visible(Cursor),
     /// The node leads and has applied everything that was in its log.

@@ -6,7 +6,7 @@ use model::{
     Append, Command, Cursor, Expected, Filled, Fingerprint, IdHash, Identity, Index, NewEvent, Outcome,
     PutSettings, Settings, StreamName, Term, Wall,
 };
-use node::{
+use node::{AskedTime, ClosedTime, 
     DiskSpace, Input, Mono, Node, NodeOptions, Now, Output, RaftCompletion, RaftEngine, RaftEngineOptions,
     RaftIo, Replies, Request, Unavailable,
 };
@@ -78,7 +78,11 @@ impl Bench {
     }
 
     fn close_time(&mut self, reply: u64, wall: Wall) -> Vec<Out> {
-        self.step(Input::Requests(vec![Request::CloseTime { wall, reply }]))
+        self.close(reply, AskedTime::At(wall))
+    }
+
+    fn close(&mut self, reply: u64, time: AskedTime) -> Vec<Out> {
+        self.step(Input::Requests(vec![Request::CloseTime { time, reply }]))
     }
 }
 
@@ -118,7 +122,10 @@ fn kinds(out: &[Out]) -> Vec<String> {
             Output::Io(RaftIo::RemoveBodies { .. }) => "remove bodies".into(),
             Output::Outcome { reply, result: Ok(Outcome::Appended(_)) } => format!("{reply} appended"),
             Output::Outcome { reply, result: Ok(outcome) } => format!("{reply} {outcome:?}"),
-            Output::TimeClosed { reply, result: Ok(()) } => format!("{reply} time closed"),
+            Output::TimeClosed { reply, result: Ok(ClosedTime::Through(_)) } => format!("{reply} time closed"),
+            Output::TimeClosed { reply, result: Ok(ClosedTime::TooFarAhead { ms }) } => {
+                format!("{reply} {ms} ms too far ahead")
+            }
             Output::Outcome { reply, result: Err(why) } | Output::TimeClosed { reply, result: Err(why) } => {
                 format!("{reply} {why:?}")
             }
@@ -219,6 +226,50 @@ fn a_time_is_closed_by_an_entry_above_it_and_then_stays_closed() {
     let out = bench.synced(ticket(&out));
     assert!(matches!(out[2], Output::Visible(cursor) if cursor.position.wall() > wall), "{out:?}");
     assert_eq!(bench.node.figures(bench.now).wall_ahead_ms, 501);
+}
+
+/// The time that the one request of a step had closed, in milliseconds after `zero`.
+fn closed_after(out: &[Out], zero: Wall) -> i64 {
+    let closed = out.iter().find_map(|output| match output {
+        Output::TimeClosed { result: Ok(ClosedTime::Through(wall)), .. } => Some(*wall),
+        _ => None,
+    });
+    closed.expect("a closed time").0.cast_signed() - zero.0.cast_signed()
+}
+
+#[test]
+fn after_the_clock_was_set_back_a_time_that_was_closed_still_is() {
+    let mut bench = Bench::ready(NodeOptions::default());
+    let zero = bench.now.wall;
+    let out = bench.close(1, AskedTime::Now);
+    assert_eq!(closed_after(&bench.synced(ticket(&out)), zero), 0);
+    for back_ms in [1, 60_000, 60_001, 3_600_000, zero.0] {
+        bench.now.wall = Wall(zero.0 - back_ms);
+        let out = bench.close_time(2, zero);
+        assert_eq!(closed_after(&out, zero), 0, "{back_ms} ms back");
+        assert_eq!(out.len(), 1, "it is known without an entry: {out:?}");
+    }
+    // And the present is not before it. No event was ever recorded, so only the shard's clock knows.
+    let out = bench.close(3, AskedTime::Now);
+    assert_eq!(closed_after(&bench.synced(ticket(&out)), zero), 1);
+}
+
+#[test]
+fn a_time_a_little_ahead_is_the_present_and_one_far_ahead_is_not_closed() {
+    let mut bench = Bench::ready(NodeOptions::default());
+    let zero = bench.now.wall;
+    for ahead_ms in [1, 60_000] {
+        bench.now.wall = Wall(bench.now.wall.0 + 1_000);
+        let present = bench.now.wall;
+        let out = bench.close_time(1, Wall(present.0 + ahead_ms));
+        assert_eq!(closed_after(&bench.synced(ticket(&out)), present), 0);
+    }
+    let out = bench.close_time(2, Wall(bench.now.wall.0 + 60_001));
+    assert_eq!(kinds(&out), ["2 60001 ms too far ahead"]);
+    // An event that was recorded ahead of the machine's clock has happened by now.
+    bench.now.wall = Wall(zero.0 - 5_000);
+    let out = bench.close_time(3, Wall(zero.0 + 2_000 + 60_000));
+    assert_eq!(closed_after(&bench.synced(ticket(&out)), zero), 2_001);
 }
 
 #[test]

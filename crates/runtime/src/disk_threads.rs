@@ -1,17 +1,21 @@
-//! The disk threads besides the log thread: one flushes the state and prepares log segments, the other
-//! compacts. They are separate because one step of a compaction may take a second, and delaying a flush costs
+//! The disk threads besides the log thread: one flushes the state and prepares segments, the other compacts and
+//! frees what was replaced. They are separate because one step of a compaction may take a second, and delaying a flush costs
 //! memory and replay time.
 
-use crate::store::{BodySync, Compaction, LogPreparer, StateCompactor, StateFlush};
+use crate::store::{BodyPreparer, BodySync, Compaction, LogPreparer, StateCompactor, StateFlush};
 use crate::worker::Worker;
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, TryRecvError};
-use std::time::Instant;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::time::{Duration, Instant};
 use storage::bodies::BodyError;
 use storage::log::{LogError, Prepared};
 use storage::state::{Compactor, Due, FlushJob, Progress, StateError};
 use telemetry::Metrics;
+
+/// How often the compaction thread frees what was replaced: memtables and tables that a reader still used when
+/// others took their place.
+const FREE_EVERY: Duration = Duration::from_secs(1);
 
 /// A disk operation failed: the node stops.
 #[derive(Debug, thiserror::Error)]
@@ -40,8 +44,8 @@ impl DiskFailure {
 pub(crate) enum FlushWork {
     /// Bodies first, so that the state is never ahead of them.
     Flush { bodies: BodySync, flush: StateFlush },
-    /// The log may need a segment zeroed in advance.
-    PrepareLog,
+    /// The log may need a segment zeroed in advance, or the body file its next one.
+    Prepare,
 }
 
 #[derive(Debug)]
@@ -57,16 +61,24 @@ pub(crate) enum DiskReport {
     Flushed(Progress),
     /// The disk had no space for the flush, which can be started again once it has.
     FlushOutOfSpace(String),
-    LogPrepared,
+    Prepared(Attempt),
     /// One step of the state's compaction is done.
-    Compacted,
-    BodiesCompacted,
+    Compacted(Attempt),
+    BodiesCompacted(Attempt),
+}
+
+/// How work ended that can wait until the disk has space.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Attempt {
+    Done,
+    OutOfSpace(String),
 }
 
 pub(crate) type Reported = Result<DiskReport, DiskFailure>;
 
 pub(crate) fn start_flushing(
-    preparer: LogPreparer,
+    log: LogPreparer,
+    bodies: BodyPreparer,
     metrics: Arc<Metrics>,
     report: impl Fn(Reported) + Send + 'static,
 ) -> io::Result<Worker<FlushWork>> {
@@ -74,7 +86,7 @@ pub(crate) fn start_flushing(
         for work in inbox {
             let done = match work {
                 FlushWork::Flush { bodies, flush } => run_flush(bodies, flush, &metrics),
-                FlushWork::PrepareLog => prepare(&preparer).map(|()| DiskReport::LogPrepared),
+                FlushWork::Prepare => prepare(&log, &bodies).map(DiskReport::Prepared),
             };
             let failed = done.is_err();
             report(done);
@@ -90,10 +102,17 @@ pub(crate) fn start_compacting(
     report: impl Fn(Reported) + Send + 'static,
 ) -> io::Result<Worker<CompactWork>> {
     Worker::start("compact", move |inbox: Receiver<CompactWork>| {
-        while let Ok(work) = inbox.recv() {
-            if let Err(failure) = compact(work, &compactor, &inbox, &report) {
-                return report(Err(failure));
+        loop {
+            match inbox.recv_timeout(FREE_EVERY) {
+                Ok(work) => {
+                    if let Err(failure) = compact(work, &compactor, &inbox, &report) {
+                        return report(Err(failure));
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
             }
+            compactor.free_unused();
         }
     })
 }
@@ -125,16 +144,15 @@ fn compact(
     let mut next = Some(work);
     loop {
         if let Some(CompactWork::Bodies(compaction)) = next.take() {
-            compact_bodies(compaction)?;
-            report(Ok(DiskReport::BodiesCompacted));
+            report(Ok(DiskReport::BodiesCompacted(compact_bodies(compaction)?)));
         }
-        let due = match compactor.step() {
-            Ok(due) => due,
-            // On a full disk nothing is merged. It is tried again after the next flush.
-            Err(StateError::NoSpace(_)) => Due::Nothing,
+        let (due, attempt) = match compactor.step() {
+            Ok(due) => (due, Attempt::Done),
+            // Nothing was merged.
+            Err(StateError::NoSpace(why)) => (Due::Nothing, Attempt::OutOfSpace(why)),
             Err(error) => return Err(error.into()),
         };
-        report(Ok(DiskReport::Compacted));
+        report(Ok(DiskReport::Compacted(attempt)));
         next = match inbox.try_recv() {
             Ok(work) => Some(work),
             Err(TryRecvError::Disconnected) => return Ok(()),
@@ -144,22 +162,29 @@ fn compact(
     }
 }
 
-fn compact_bodies(compaction: Compaction) -> Result<(), DiskFailure> {
+fn compact_bodies(compaction: Compaction) -> Result<Attempt, DiskFailure> {
     match compaction.run() {
-        // On a full disk the old segment stays. It is due again at the next check.
-        Ok(_) | Err(BodyError::NoSpace(_) | BodyError::Liveness(_)) => Ok(()),
+        Ok(_) => Ok(Attempt::Done),
+        // The old segment stays.
+        Err(BodyError::NoSpace(why)) => Ok(Attempt::OutOfSpace(why.to_string())),
         Err(error) => Err(DiskFailure::bodies(error)),
     }
 }
 
-/// Zeroes segments in advance. On a full disk the log continues without them.
-fn prepare(preparer: &LogPreparer) -> Result<(), DiskFailure> {
-    while preparer.is_wanted() {
-        match preparer.prepare() {
+/// Prepares segments in advance. On a full disk, log and bodies continue without them.
+fn prepare(log: &LogPreparer, bodies: &BodyPreparer) -> Result<Attempt, DiskFailure> {
+    match bodies.prepare() {
+        Ok(()) => {}
+        Err(BodyError::NoSpace(why)) => return Ok(Attempt::OutOfSpace(why.to_string())),
+        Err(error) => return Err(DiskFailure::bodies(error)),
+    }
+    while log.is_wanted() {
+        match log.prepare() {
             Ok(Prepared::Some) => {}
-            Ok(Prepared::Nothing) | Err(LogError::NoSpace(_)) => return Ok(()),
+            Ok(Prepared::Nothing) => break,
+            Err(LogError::NoSpace(why)) => return Ok(Attempt::OutOfSpace(why.to_string())),
             Err(error) => return Err(DiskFailure::log(error)),
         }
     }
-    Ok(())
+    Ok(Attempt::Done)
 }

@@ -25,8 +25,8 @@ mod worker;
 
 pub use disk_threads::DiskFailure;
 pub use handle::{Handle, Pending, Phase, Status};
-pub use node::Unavailable;
+pub use node::{AskedTime, ClosedTime, Unavailable};
 pub use node_task::{Halted, NodeTask};
-pub use reads::{READS_MAX, Snapshot};
+pub use reads::{READS_MAX, ReadFailure, Snapshot};
 pub use start::{Options, StartError, start};
 pub use store::{BodyReader, StateReader};

@@ -11,7 +11,7 @@ use node::{GroupLog, Node, NodeOptions, RaftEngine, RaftEngineOptions};
 use shard::{Shard, ShardOptions};
 use std::path::PathBuf;
 use std::sync::Arc;
-use storage::bodies::{BodyError, BodyOptions};
+use storage::bodies::{Bodies, BodyError, BodyOptions};
 use storage::directory::{DataDirectory, DirectoryError};
 use storage::log::{Log, LogError, LogOptions};
 use storage::lsm::{LsmConfig, LsmState};
@@ -50,7 +50,7 @@ impl Options {
     }
 }
 
-/// Why a node did not start. Nothing in the directory is lost.
+/// Why a node did not start. Unless the disk failed, nothing in the directory has changed.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error(transparent)]
@@ -81,35 +81,43 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
         cache_bytes: options.cache_bytes,
         ..LsmConfig::default()
     };
-    let state = LsmState::open(&directory.state_path(), store, state_config)?;
     let log_options = LogOptions { segment_bytes: options.segment_bytes, ..LogOptions::new(store) };
     let body_options = BodyOptions { segment_bytes: options.segment_bytes, ..BodyOptions::new(store) };
-    let log = Log::open(directory.log_disk()?, log_options)?;
-    let (bodies, body_reader) =
-        storage::bodies::Bodies::open(directory.bodies_disk()?, state.progress().bodies_end, body_options)?;
-
     let engine_options =
         RaftEngineOptions { flush_state_bytes: options.memtable_bytes, ..RaftEngineOptions::default() };
-    let group_log = GroupLog::new(engine_options.group, log.reader);
+
+    // Everything is read and checked before anything is changed, so that a start that is refused leaves the
+    // directory as it was.
+    let progress = LsmState::check(&directory.state_path(), store)?;
+    let log = Log::check(directory.log_disk()?, log_options)?;
+    let bodies = Bodies::check(directory.bodies_disk()?, progress.bodies_end, body_options)?;
+    let groups = log.groups();
+    let recovered = groups.get(&engine_options.group);
+    let group_log = GroupLog::new(engine_options.group, log.reader());
+    group_log.check(progress, recovered)?;
+
+    let state = LsmState::open(&directory.state_path(), store, state_config)?;
+    let log = log.open()?;
+    let (bodies, body_reader) = bodies.open()?;
     let latest = Arc::new(Latest::new(state.reader()));
     let compactor = state.compactor();
     let shard = Shard::new(ShardOptions::default());
-    let recovered = log.groups.get(&engine_options.group);
     let engine = RaftEngine::open(engine_options, group_log, recovered, shard, state)?;
 
     let (reports_in, reports) = mpsc::unbounded_channel(); // Bounded by the few jobs that are under way.
-    let (log_reports, flush_reports) = (reports_in.clone(), reports_in.clone());
+    let (log_reports, flush_reports, compact_reports) =
+        (reports_in.clone(), reports_in.clone(), reports_in.clone());
     // After the loop has ended, no one receives reports. The threads then end too.
     let log_thread = start_log(log.writer, log.preparer.clone(), Arc::clone(metrics), move |report| {
         let _ = log_reports.send(Report::Log(report));
     })
     .map_err(DiskFailure::from)?;
-    let flusher = start_flushing(log.preparer.clone(), Arc::clone(metrics), move |report| {
+    let flusher = start_flushing(log.preparer.clone(), bodies.preparer(), Arc::clone(metrics), move |report| {
         let _ = flush_reports.send(Report::Disk(report));
     })
     .map_err(DiskFailure::from)?;
     let compactor = start_compacting(compactor, move |report| {
-        let _ = reports_in.send(Report::Disk(report));
+        let _ = compact_reports.send(Report::Disk(report));
     })
     .map_err(DiskFailure::from)?;
     // After a crash there may be too many unmerged tables to propose an entry. Then no flush would ask for a
@@ -120,8 +128,9 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
     let (visible_in, visible) = watch::channel(Cursor::START);
     let (status_in, status) =
         watch::channel(Status { phase: Phase::Starting, read_only: None, replayed_entries: 0 });
-    let reads = Arc::new(ReadPool::new(Arc::clone(&latest), body_reader));
+    let reads = Arc::new(ReadPool::new(Arc::clone(&latest), body_reader, reports_in));
     set_bounds(metrics);
+    let body_preparer = bodies.preparer();
     let task = NodeTask::new(Parts {
         node: Node::new(NodeOptions::default(), engine),
         bodies,
@@ -129,6 +138,7 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
         flusher,
         compactor,
         preparer: log.preparer,
+        body_preparer,
         reports,
         mailbox,
         visible: visible_in,

@@ -7,6 +7,7 @@ use storage::real_disk::RealDisk;
 use storage::state::State;
 
 pub(crate) type Bodies = storage::bodies::Bodies<RealDisk>;
+pub(crate) type BodyPreparer = storage::bodies::BodyPreparer<RealDisk>;
 pub(crate) type BodySync = storage::bodies::BodySync<RealDisk>;
 pub(crate) type LogPreparer = storage::log::LogPreparer<RealDisk>;
 pub(crate) type LogWriter = storage::log::LogWriter<RealDisk>;
@@ -32,7 +33,7 @@ impl Compaction {
     }
 
     /// # Errors
-    /// `NoSpace` and `Liveness` leave the old segment in place. After any other error the node must stop.
+    /// `NoSpace` leaves the old segment in place. After any other error the node must stop.
     pub(crate) fn run(self) -> Result<storage::bodies::Compacted, BodyError> {
         let Self { segment, state } = self;
         segment.run(|record| query::is_live(&state, record))

@@ -13,7 +13,7 @@ use crate::process::{Ended, SimInput, SimOutput, Work};
 use crate::schedule::Schedule;
 use crate::trace::{Echo, Trace};
 use model::{Outcome, Wall};
-use node::{Input, Mono, Output, Request, Unavailable};
+use node::{AskedTime, ClosedTime, Input, Mono, Output, Request, Unavailable};
 use seeded_rng::Rng;
 use std::collections::BTreeSet;
 
@@ -202,7 +202,7 @@ impl World {
             Event::CloseTime => {
                 let now = self.machine.now(self.schedule.now()).wall;
                 let wall = Wall(now.0.saturating_sub(self.rng.below(200)));
-                self.step(Input::Requests(vec![Request::CloseTime { wall, reply: wall }]))
+                self.step(Input::Requests(vec![Request::CloseTime { time: AskedTime::At(wall), reply: wall }]))
             }
         }
     }
@@ -246,7 +246,10 @@ impl World {
     fn obey(&mut self, output: SimOutput) -> Result<Option<SimInput>, String> {
         match output {
             Output::Outcome { reply, result } => self.answered(reply, result)?,
-            Output::TimeClosed { reply, result: Ok(()) } => {
+            Output::TimeClosed { reply, result: Ok(ClosedTime::Through(wall)) } => {
+                if wall != reply {
+                    return Err(format!("closed {wall}, not {reply}"));
+                }
                 if let Some(process) = &self.machine.process {
                     let shown = Shown::read(process)?;
                     self.closed.record(reply, &shown, &self.ledger);
@@ -269,6 +272,9 @@ impl World {
                 self.stopped_well = true;
                 self.machine.stopped();
                 self.boot()?;
+            }
+            Output::TimeClosed { result: Ok(ClosedTime::TooFarAhead { ms }), .. } => {
+                return Err(format!("a time in the past is {ms} ms ahead"));
             }
             Output::TimeClosed { result: Err(_), .. }
             | Output::Wait(None)

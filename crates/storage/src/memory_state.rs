@@ -231,6 +231,8 @@ impl Compactor for MemoryCompactor {
     fn step(&self) -> Result<Due, StateError> {
         Ok(Due::Nothing)
     }
+
+    fn free_unused(&self) {}
 }
 
 /// The number of rows in one chunk. A larger chunk is split in two.

@@ -19,7 +19,7 @@ use bytes::Bytes;
 use consensus::{Committed, Group, GroupError, LogView, LogWrite, Ticket};
 use format::frame;
 use model::{Cursor, Effect, EntryClock, GroupId, Index, Position};
-use recovery::{Recovered, recover};
+use recovery::{Recovered, read_entry, recover};
 use shard::{Applied, Shard};
 use std::collections::VecDeque;
 use storage::log::RecoveredGroup;
@@ -196,18 +196,10 @@ impl<S: State, L: LogView> RaftEngine<S, L> {
 
     /// What an entry does to the state. One without data is the group's own and does nothing.
     fn decide(&mut self, entry: &Committed) -> Result<Applied, EngineError> {
-        if entry.data.is_empty() {
-            return Ok(Applied::default());
+        match read_entry(entry.index, &entry.data)? {
+            Some(decoded) => Ok(self.shard.apply(&decoded, &self.state)?),
+            None => Ok(Applied::default()),
         }
-        let decoded = format::entry::decode(&entry.data)
-            .map_err(|error| EngineError::new(format!("entry {} cannot be read: {error}", entry.index)))?;
-        if !shard::knows(decoded.behaviour) {
-            return Err(EngineError::new(format!(
-                "entry {} has behaviour {}, which this version does not know",
-                entry.index, decoded.behaviour
-            )));
-        }
-        Ok(self.shard.apply(&decoded, &self.state)?)
     }
 
     /// Whether a flush may start: none is running, and none has found the disk full.

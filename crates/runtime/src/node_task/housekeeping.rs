@@ -1,14 +1,15 @@
 //! Periodic checks of what changes slowly: the disk's space, removed bodies, spare log segments.
 
 use super::{Input, NodeTask};
-use crate::disk_threads::{CompactWork, DiskFailure, FlushWork};
+use super::backoff::Backoff;
+use crate::disk_threads::{Attempt, CompactWork, DiskFailure, FlushWork};
 use crate::handle::wall_now;
 use crate::log_thread::LogJob;
 use crate::store::Compaction;
 use node::DiskSpace;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use storage::bodies::BodyError;
-use storage::state::{Pressure, State as _};
+use telemetry::Metrics;
 
 /// The time between two checks.
 pub(super) const CHECK_EVERY: Duration = Duration::from_secs(1);
@@ -22,7 +23,10 @@ pub(super) struct Chores {
     /// The log may hold removed events, so its spare segments must be replaced after the next flush.
     scrub_log: bool,
     compacting_bodies: bool,
-    preparing_log: bool,
+    bodies_backoff: Backoff,
+    state_backoff: Backoff,
+    preparing: bool,
+    prepare_backoff: Backoff,
 }
 
 impl Chores {
@@ -30,13 +34,35 @@ impl Chores {
         self.log_bytes_since_check += bytes;
     }
 
-    pub(super) fn log_prepared(&mut self) {
-        self.preparing_log = false;
+    /// What found no space may be tried again at once.
+    fn disk_has_space(&mut self) {
+        for backoff in [&mut self.bodies_backoff, &mut self.state_backoff, &mut self.prepare_backoff] {
+            backoff.try_now();
+        }
     }
 
     /// Whether spare segments must be replaced now. Resets the flag.
     pub(super) fn take_scrub(&mut self) -> bool {
         std::mem::take(&mut self.scrub_log)
+    }
+}
+
+/// Counts and logs how a compaction ended, once for each time that the disk becomes full.
+fn note(work: &str, attempt: &Attempt, backoff: &mut Backoff, metrics: &Metrics) {
+    match attempt {
+        Attempt::OutOfSpace(why) => {
+            metrics.compactions_out_of_space.inc();
+            if !backoff.is_failing() {
+                tracing::warn!(why, "{work} found no space on the disk, and is tried again later");
+            }
+            backoff.failed(Instant::now());
+        }
+        Attempt::Done => {
+            if backoff.is_failing() {
+                tracing::info!("{work} has found space again");
+            }
+            backoff.succeeded();
+        }
     }
 }
 
@@ -48,17 +74,17 @@ impl NodeTask {
         if self.parts.bodies.stats().is_flush_wanted {
             self.step(Input::FlushSoon);
         }
-        // Retries a compaction that found the disk full. Until it succeeds, no entry is proposed, so no flush
-        // would ask for it.
-        if self.parts.node.engine().state().pressure() != Pressure::None {
+        // A flush asks for a compaction too. But while too much is unmerged, no entry is proposed, and so no
+        // flush follows.
+        if self.chores.state_backoff.is_failing() && self.chores.state_backoff.may_try(Instant::now()) {
             self.parts.compactor.send(CompactWork::State);
         }
-        self.prepare_log();
+        self.prepare();
         self.set_figures();
     }
 
     pub(super) fn log_written(&mut self) {
-        self.prepare_log();
+        self.prepare();
         if self.chores.log_bytes_since_check >= CHECK_EVERY_BYTES {
             self.check();
         }
@@ -76,7 +102,10 @@ impl NodeTask {
         }
         match (&before, &read_only) {
             (None, Some(why)) => tracing::error!(why, "the node is read-only until its disk has space"),
-            (Some(_), None) => tracing::info!("the disk has space again: the node accepts writes"),
+            (Some(_), None) => {
+                self.chores.disk_has_space();
+                tracing::info!("the disk has space again: the node accepts writes");
+            }
             // Only the number of free bytes has changed, which is not worth a log line.
             _ => {}
         }
@@ -85,7 +114,7 @@ impl NodeTask {
     }
 
     fn compact_bodies(&mut self) {
-        if self.chores.compacting_bodies {
+        if self.chores.compacting_bodies || !self.chores.bodies_backoff.may_try(Instant::now()) {
             return;
         }
         match self.parts.bodies.compaction_due(wall_now()) {
@@ -101,19 +130,43 @@ impl NodeTask {
         }
     }
 
-    /// The log may hold the removed events too. After a flush, their log segments can be purged and replaced.
-    pub(super) fn bodies_compacted(&mut self) {
+    /// A step of the state's compaction has ended.
+    pub(super) fn state_compacted(&mut self, attempt: &Attempt) {
+        let backoff = &mut self.chores.state_backoff;
+        note("the state's compaction", attempt, backoff, &self.parts.metrics);
+        // Entries that waited for it may continue.
+        self.step(Input::Continue);
+    }
+
+    /// A rewrite of a body segment has ended. The log may hold the removed events too. After a flush, their log
+    /// segments can be purged and replaced.
+    pub(super) fn bodies_compacted(&mut self, attempt: &Attempt) {
         self.chores.compacting_bodies = false;
+        let backoff = &mut self.chores.bodies_backoff;
+        note("the rewrite of a body segment", attempt, backoff, &self.parts.metrics);
+        if *attempt != Attempt::Done {
+            return;
+        }
         self.chores.scrub_log = true;
         self.parts.log.send(LogJob::Rotate);
         self.step(Input::FlushSoon);
     }
 
-    /// Has a segment of the log zeroed before it is needed.
-    fn prepare_log(&mut self) {
-        if !self.chores.preparing_log && self.parts.preparer.is_wanted() {
-            self.chores.preparing_log = true;
-            self.parts.flusher.send(FlushWork::PrepareLog);
+    /// Has segments of the log and of the body file prepared before they are needed.
+    fn prepare(&mut self) {
+        let wanted = self.parts.preparer.is_wanted() || self.parts.body_preparer.is_wanted();
+        if wanted && !self.chores.preparing && self.chores.prepare_backoff.may_try(Instant::now()) {
+            self.chores.preparing = true;
+            self.parts.flusher.send(FlushWork::Prepare);
+        }
+    }
+
+    pub(super) fn prepared(&mut self, attempt: &Attempt) {
+        self.chores.preparing = false;
+        match attempt {
+            Attempt::Done => self.chores.prepare_backoff.succeeded(),
+            // Appends continue without a prepared segment while there is space.
+            Attempt::OutOfSpace(_) => self.chores.prepare_backoff.failed(Instant::now()),
         }
     }
 }

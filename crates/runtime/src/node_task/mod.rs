@@ -6,9 +6,11 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`outputs`] | what each output of the node makes the loop do |
-//! | [`housekeeping`] | what is checked every second: disk space, compaction of bodies, spare log segments |
+//! | [`housekeeping`] | what is checked every second: disk space, compaction of bodies, prepared segments |
+//! | [`backoff`] | when to try again what a full disk has refused |
 //! | [`figures`] | the gauges of `/metrics` that are read at each check |
 
+mod backoff;
 mod figures;
 mod housekeeping;
 mod outputs;
@@ -16,9 +18,9 @@ mod outputs;
 use crate::disk_threads::{CompactWork, DiskFailure, DiskReport, FlushWork, Reported};
 use crate::handle::{Channels, Phase, Request, Status, wall_now};
 use crate::log_thread::{LogJob, LogReport};
-use crate::reads::{Latest, ReadPool};
+use crate::reads::{Latest, ReadFailure, ReadPool};
 use crate::space::Space;
-use crate::store::{Bodies, Engine, LogPreparer, StateFlush};
+use crate::store::{Bodies, BodyPreparer, Engine, LogPreparer, StateFlush};
 use crate::worker::Worker;
 use housekeeping::{CHECK_EVERY, Chores};
 use model::{Cursor, limits};
@@ -42,6 +44,8 @@ type Output = node::Output<RaftIo<StateFlush>, Channels>;
 pub(crate) enum Report {
     Log(LogReport),
     Disk(Reported),
+    /// A read failed.
+    Read(ReadFailure),
 }
 
 /// Why a node's loop ended although it was not told to stop.
@@ -51,6 +55,8 @@ pub enum Halted {
     Disk(#[from] DiskFailure),
     #[error(transparent)]
     Engine(#[from] node::EngineError),
+    #[error(transparent)]
+    Read(#[from] ReadFailure),
 }
 
 /// Parts of the loop, made by `start`.
@@ -61,6 +67,7 @@ pub(crate) struct Parts {
     pub(crate) flusher: Worker<FlushWork>,
     pub(crate) compactor: Worker<CompactWork>,
     pub(crate) preparer: LogPreparer,
+    pub(crate) body_preparer: BodyPreparer,
     pub(crate) reports: mpsc::UnboundedReceiver<Report>,
     pub(crate) mailbox: mpsc::Receiver<Request>,
     pub(crate) visible: watch::Sender<Cursor>,
@@ -165,10 +172,10 @@ impl NodeTask {
                 self.step(Input::Completion(RaftCompletion::FlushOutOfSpace));
                 self.set_disk_space(DiskSpace::Low { why });
             }
-            // Entries that waited for it may continue.
-            Report::Disk(Ok(DiskReport::Compacted)) => self.step(Input::Continue),
-            Report::Disk(Ok(DiskReport::BodiesCompacted)) => self.bodies_compacted(),
-            Report::Disk(Ok(DiskReport::LogPrepared)) => self.chores.log_prepared(),
+            Report::Disk(Ok(DiskReport::Compacted(attempt))) => self.state_compacted(&attempt),
+            Report::Disk(Ok(DiskReport::BodiesCompacted(attempt))) => self.bodies_compacted(&attempt),
+            Report::Disk(Ok(DiskReport::Prepared(attempt))) => self.prepared(&attempt),
+            Report::Read(failure) => self.ended = Some(Err(failure.into())),
             Report::Log(Err(failure)) | Report::Disk(Err(failure)) => self.ended = Some(Err(failure.into())),
         }
     }

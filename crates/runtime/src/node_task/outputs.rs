@@ -16,7 +16,7 @@ impl NodeTask {
             Output::Io(io) => self.do_io(io),
             Output::Outcome { reply, result } => {
                 if result == Err(Unavailable::Busy) {
-                    self.parts.metrics.queue(Queue::WaitingBytes).refused.inc();
+                    self.parts.metrics.queue(Queue::WaitingBytes).rejected.inc();
                 }
                 // The client may have disconnected. Its command is still applied.
                 let _ = reply.send(result);

@@ -9,17 +9,17 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct BodySync<D: Disk> {
     shared: Arc<Shared<D>>,
-    /// The sealed segments that are not durable yet, then the tail.
-    files: Vec<Arc<D::File>>,
+    /// The sealed segments that are not durable yet.
+    sealed: Vec<Arc<D::File>>,
+    tail: Arc<D::File>,
     end: u64,
 }
 
 impl<D: Disk> BodySync<D> {
     pub(super) fn new(shared: &Arc<Shared<D>>) -> Self {
         let layout = shared.layout();
-        let mut files = shared.unsynced().files.clone();
-        files.push(Arc::clone(&layout.tail.file));
-        Self { shared: Arc::clone(shared), files, end: layout.end() }
+        let (sealed, tail) = (shared.unsynced().files.clone(), Arc::clone(&layout.tail.file));
+        Self { shared: Arc::clone(shared), sealed, tail, end: layout.end() }
     }
 
     /// Returns the logical end up to which everything is now durable, and saves the counts of removed events.
@@ -36,13 +36,12 @@ impl<D: Disk> BodySync<D> {
     }
 
     fn sync(&self) -> Result<(), BodyError> {
-        for file in &self.files {
-            file.sync().map_err(|source| failed("a segment", source))?;
-        }
+        self.shared.finish_rolls()?;
+        self.sync_files()?;
         self.shared.save_account()?;
+        self.forget_synced();
         let names = {
-            let mut unsynced = self.shared.unsynced();
-            unsynced.files.retain(|file| !self.files.iter().any(|synced| Arc::ptr_eq(synced, file)));
+            let unsynced = self.shared.unsynced();
             (unsynced.names > unsynced.names_synced).then_some(unsynced.names)
         };
         if let Some(names) = names {
@@ -51,6 +50,20 @@ impl<D: Disk> BodySync<D> {
             unsynced.names_synced = unsynced.names_synced.max(names);
         }
         Ok(())
+    }
+
+    pub(super) fn sync_files(&self) -> Result<(), BodyError> {
+        for file in self.sealed.iter().chain([&self.tail]) {
+            file.sync().map_err(|source| failed("a segment", source))?;
+        }
+        Ok(())
+    }
+
+    /// The sealed segments are durable. The tail may have been written and sealed since its sync, so if it is
+    /// among the sealed ones now, the next sync covers it again.
+    pub(super) fn forget_synced(&self) {
+        let mut unsynced = self.shared.unsynced();
+        unsynced.files.retain(|file| !self.sealed.iter().any(|synced| Arc::ptr_eq(synced, file)));
     }
 }
 

@@ -44,7 +44,7 @@ impl Script<'_> {
                 self.bodies.sync_handle().run()?;
             }
             9 => self.flush()?,
-            10 => self.bodies.reserve(self.rng.next_u64() % 6_000)?,
+            10 => self.bodies.preparer().prepare()?,
             _ => self.compact()?,
         }
         Ok(())

@@ -4,6 +4,7 @@ mod crashes;
 mod damage;
 mod promises;
 mod removal;
+mod roll;
 mod space;
 mod threads;
 

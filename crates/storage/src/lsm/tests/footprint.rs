@@ -93,12 +93,11 @@ fn pressure_rises_with_what_waits_for_the_disk() {
         state.pressure()
     };
     assert_eq!(fill_to(&mut state, 100_000), Pressure::None);
-    assert_eq!(fill_to(&mut state, 200_000), Pressure::Slow);
     assert_eq!(fill_to(&mut state, 400_000), Pressure::Stop);
     for runs in 1..=13 {
         flush(&mut state);
         assert_eq!(state.figures().first_level_runs, runs);
-        let want = [(12, Pressure::Stop), (6, Pressure::Slow), (0, Pressure::None)];
+        let want = [(12, Pressure::Stop), (0, Pressure::None)];
         assert_eq!(state.pressure(), want.iter().find(|(least, _)| runs >= *least).unwrap().1, "{runs} runs");
         fill_to(&mut state, 1_000);
     }
