@@ -9,6 +9,7 @@ pub(crate) fn problem(unavailable: &Unavailable) -> Box<Problem> {
     let (code, retry_after_s) = match unavailable {
         Unavailable::Busy => (Code::Busy, 1),
         Unavailable::ReadOnly(_) => (Code::ReadOnly, 10),
+        Unavailable::DiskStalled(_) => (Code::DiskStalled, 2),
         Unavailable::NotReady => (Code::NotReady, 1),
         Unavailable::Stopping => (Code::Stopping, 5),
         Unavailable::Lost => (Code::OutcomeUnknown, 1),

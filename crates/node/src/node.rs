@@ -69,6 +69,8 @@ pub struct Node<E: Engine, R: Replies> {
     in_flight: VecDeque<(Index, Waiters<R>)>,
     in_flight_bytes: usize,
     disk_space: DiskSpace,
+    /// Why requests are rejected while the disk does not respond.
+    stalled: Option<String>,
     /// One of the node's own commands waits or is in flight.
     own_command: bool,
     /// Timers were set, or one came due, since they were last checked.
@@ -95,6 +97,7 @@ where
             in_flight: VecDeque::new(),
             in_flight_bytes: 0,
             disk_space: DiskSpace::Enough,
+            stalled: None,
             own_command: false,
             timers_stale: false,
             wait: None,
@@ -150,6 +153,11 @@ where
                 self.engine.set_disk_space(&space);
                 self.disk_space = space;
             }
+            Input::DiskStalled { why } => {
+                self.reject_waiting(&Unavailable::DiskStalled(why.clone()), out);
+                self.stalled = Some(why);
+            }
+            Input::DiskResponds => self.stalled = None,
             Input::FlushSoon => self.engine.flush_soon(),
             Input::TimerDue => {
                 self.wait = None;
@@ -202,6 +210,9 @@ where
         match (self.phase, &self.disk_space) {
             (Phase::Starting, _) => Some(Unavailable::NotReady),
             (Phase::Draining | Phase::Stopping | Phase::Halted, _) => Some(Unavailable::Stopping),
+            (Phase::Leading, _) if self.stalled.is_some() => {
+                self.stalled.clone().map(Unavailable::DiskStalled)
+            }
             (Phase::Leading, DiskSpace::Low { why }) => Some(Unavailable::ReadOnly(why.clone())),
             (Phase::Leading, DiskSpace::Enough) => None,
         }
@@ -314,7 +325,8 @@ where
     /// If one of the node's own commands is due, adds it to the open batch, one at a time. Otherwise sets the
     /// timer for the next one.
     fn check_timers(&mut self, now: Now, out: &mut Vec<Output<E::Io, R>>) -> Result<(), EngineError> {
-        let idle = !self.own_command && self.phase == Phase::Leading && self.disk_space == DiskSpace::Enough;
+        let writable = self.disk_space == DiskSpace::Enough && self.stalled.is_none();
+        let idle = !self.own_command && self.phase == Phase::Leading && writable;
         if !(self.timers_stale && idle) {
             return Ok(());
         }
@@ -348,6 +360,16 @@ where
         drained
     }
 
+    /// Rejects all requests that no entry contains yet. They have changed nothing.
+    fn reject_waiting(&mut self, why: &Unavailable, out: &mut Vec<Output<E::Io, R>>) {
+        let waiters = self.open.drain();
+        if waiters.commands.iter().any(|waiter| matches!(waiter, Waiter::Node)) {
+            self.own_command = false;
+            self.timers_stale = true;
+        }
+        fail_all(waiters, why, out);
+    }
+
     /// Replies to all waiting requests that the node has halted.
     fn lose_all(&mut self, out: &mut Vec<Output<E::Io, R>>) {
         for (_, waiters) in std::mem::take(&mut self.in_flight) {
@@ -365,8 +387,7 @@ fn reply_all<Io, R: Replies>(waiters: Waiters<R>, result: EntryResult, out: &mut
                     out.push(Output::Outcome { reply, result: Ok(outcome) });
                 }
             }
-            let closed =
-                |(reply, wall)| Output::TimeClosed { reply, result: Ok(ClosedTime::Through(wall)) };
+            let closed = |(reply, wall)| Output::TimeClosed { reply, result: Ok(ClosedTime::Through(wall)) };
             out.extend(waiters.closers.into_iter().map(closed));
         }
         // Nothing was changed.

@@ -51,6 +51,8 @@ pub enum Unavailable {
     Busy,
     /// The node accepts no writes until the problem named here is solved (a full disk).
     ReadOnly(String),
+    /// The disk does not respond, as described here. Retry after a pause.
+    DiskStalled(String),
     /// The node has not finished starting.
     NotReady,
     /// The node is shutting down.
@@ -65,6 +67,7 @@ impl fmt::Display for Unavailable {
         match self {
             Self::Busy => f.write_str("too many requests are waiting"),
             Self::ReadOnly(why) => write!(f, "the node is read-only: {why}"),
+            Self::DiskStalled(why) => write!(f, "the disk does not respond: {why}"),
             Self::NotReady => f.write_str("the node is still starting"),
             Self::Stopping => f.write_str("the node is stopping"),
             Self::Lost => f.write_str("the node stopped before the outcome was known"),

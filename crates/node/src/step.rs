@@ -16,6 +16,11 @@ pub enum Input<C, R: Replies> {
     Completion(C),
     /// Whether the disk has space has changed. While space is low, the node is read-only.
     DiskSpace(DiskSpace),
+    /// The disk does not respond. Until [`Self::DiskResponds`], requests that need an entry are rejected. `why` is a
+    /// sentence for the operator.
+    DiskStalled { why: String },
+    /// The disk responds again.
+    DiskResponds,
     /// Removed data waits for a flush before it can leave the disk.
     FlushSoon,
     /// The time set by [`Output::Wait`] has come.

@@ -6,14 +6,14 @@ use model::{
     Append, Command, Cursor, Expected, Filled, Fingerprint, IdHash, Identity, Index, NewEvent, Outcome,
     PutSettings, Settings, StreamName, Term, Wall,
 };
-use node::{AskedTime, ClosedTime, 
-    DiskSpace, Input, Mono, Node, NodeOptions, Now, Output, RaftCompletion, RaftEngine, RaftEngineOptions,
-    RaftIo, Replies, Request, Unavailable,
+use node::{
+    AskedTime, ClosedTime, DiskSpace, Input, Mono, Node, NodeOptions, Now, Output, RaftCompletion,
+    RaftEngine, RaftEngineOptions, RaftIo, Replies, Request, Unavailable,
 };
 use shard::{Shard, ShardOptions};
 use std::borrow::Cow;
 use storage::memory_state::{MemoryFlush, MemoryState, MemoryStateDisk, Space};
-use storage::state::{FlushJob, StateError};
+use storage::state::{FlushJob, Pressure, StateError};
 
 /// Nothing is replayed in these tests.
 #[derive(Debug)]
@@ -122,7 +122,9 @@ fn kinds(out: &[Out]) -> Vec<String> {
             Output::Io(RaftIo::RemoveBodies { .. }) => "remove bodies".into(),
             Output::Outcome { reply, result: Ok(Outcome::Appended(_)) } => format!("{reply} appended"),
             Output::Outcome { reply, result: Ok(outcome) } => format!("{reply} {outcome:?}"),
-            Output::TimeClosed { reply, result: Ok(ClosedTime::Through(_)) } => format!("{reply} time closed"),
+            Output::TimeClosed { reply, result: Ok(ClosedTime::Through(_)) } => {
+                format!("{reply} time closed")
+            }
             Output::TimeClosed { reply, result: Ok(ClosedTime::TooFarAhead { ms }) } => {
                 format!("{reply} {ms} ms too far ahead")
             }
@@ -199,6 +201,17 @@ fn requests_beyond_the_bound_of_waiting_bytes_are_busy_until_outcomes_free_some(
 }
 
 #[test]
+fn nothing_is_proposed_while_the_states_disk_work_lags_too_far_behind() {
+    let mut bench = Bench::ready(NodeOptions::default());
+    bench.disk.set_pressure(Pressure::Stop);
+    assert_eq!(kinds(&bench.submit(1, append("a"))), [""; 0]);
+    assert_eq!(kinds(&bench.step(Input::Continue)), [""; 0]);
+    bench.disk.set_pressure(Pressure::None);
+    let out = bench.step(Input::Continue);
+    assert_eq!(kinds(&bench.synced(ticket(&out))), ["append bodies", "1 appended", "visible"]);
+}
+
+#[test]
 fn writes_are_rejected_on_a_full_disk_until_it_has_space_again() {
     let mut bench = Bench::ready(NodeOptions::default());
     bench.step(Input::DiskSpace(DiskSpace::Low { why: "full".into() }));
@@ -226,6 +239,26 @@ fn a_time_is_closed_by_an_entry_above_it_and_then_stays_closed() {
     let out = bench.synced(ticket(&out));
     assert!(matches!(out[2], Output::Visible(cursor) if cursor.position.wall() > wall), "{out:?}");
     assert_eq!(bench.node.figures(bench.now).wall_ahead_ms, 501);
+}
+
+#[test]
+fn while_the_disk_does_not_respond_requests_are_rejected_at_once_and_the_entry_in_flight_waits_for_its_outcome()
+ {
+    let mut bench = Bench::ready(NodeOptions::default());
+    let first = bench.submit(1, append("a"));
+    assert_eq!(kinds(&bench.submit(2, append("bb"))), [""; 0]);
+    let past = bench.now.wall;
+    assert_eq!(kinds(&bench.close_time(3, past)), [""; 0]);
+    let out = bench.step(Input::DiskStalled { why: "no write".into() });
+    assert_eq!(kinds(&out), ["2 DiskStalled(\"no write\")", "3 DiskStalled(\"no write\")"]);
+    assert_eq!(kinds(&bench.submit(4, append("cc"))), ["4 DiskStalled(\"no write\")"]);
+    assert_eq!(bench.node.figures(bench.now).waiting_commands, 1, "memory is bounded by one entry");
+
+    let mut out = bench.step(Input::DiskResponds);
+    out.extend(bench.synced(ticket(&first)));
+    assert_eq!(kinds(&out), ["append bodies", "1 appended", "visible"]);
+    let out = bench.submit(5, append("cc"));
+    assert_eq!(kinds(&bench.synced(ticket(&out))), ["append bodies", "5 appended", "visible"]);
 }
 
 /// The time that the one request of a step had closed, in milliseconds after `zero`.

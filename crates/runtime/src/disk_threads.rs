@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 use storage::bodies::BodyError;
+use storage::disk::Disk;
 use storage::log::{LogError, Prepared};
 use storage::state::{Compactor, Due, FlushJob, Progress, StateError};
 use telemetry::Metrics;
@@ -117,7 +118,12 @@ pub(crate) fn start_compacting(
     })
 }
 
-fn run_flush(bodies: BodySync, flush: StateFlush, metrics: &Metrics) -> Reported {
+/// Bodies first: what a flushed state refers to must be on the disk.
+fn run_flush<D: Disk>(
+    bodies: storage::bodies::BodySync<D>,
+    flush: impl FlushJob,
+    metrics: &Metrics,
+) -> Reported {
     let begun = Instant::now();
     match bodies.run() {
         Ok(_) => {}
@@ -187,4 +193,71 @@ fn prepare(log: &LogPreparer, bodies: &BodyPreparer) -> Result<Attempt, DiskFail
         }
     }
     Ok(Attempt::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use format::body::{BodyRecord, encode};
+    use format::header::StoreId;
+    use model::{Cursor, Filled, Index, KeyId, Namespace, Position, Revision, Slot, Term, WriteSet};
+    use storage::bodies::{Bodies, BodyOptions};
+    use storage::memory_disk::MemoryDisk;
+    use storage::memory_state::{MemoryState, MemoryStateDisk};
+    use storage::state::State as _;
+
+    const OPTIONS: BodyOptions = BodyOptions::new(StoreId(7));
+
+    fn record() -> (Vec<u8>, Cursor) {
+        let cursor = Cursor::new(Position(9), Slot(3));
+        let record = BodyRecord {
+            position: cursor.position,
+            slot: cursor.slot,
+            namespace: Namespace::ROOT,
+            key_id: KeyId(0),
+            revision: Revision(0),
+            filled: Filled::default(),
+            stream: "cart-7",
+            event_type: "added",
+            envelope: b"{}",
+        };
+        let mut bytes = Vec::new();
+        encode(&record, &mut bytes);
+        (bytes, cursor)
+    }
+
+    #[test]
+    fn a_flushed_state_refers_only_to_bodies_that_survive_a_power_cut() {
+        let metrics = Metrics::new(telemetry::Build::of("test"));
+        let (disk, states) = (MemoryDisk::new(), MemoryStateDisk::new());
+        let (mut bodies, _) = Bodies::open(disk.clone(), 0, OPTIONS).unwrap();
+        let mut state = MemoryState::open(&states);
+        let (bytes, cursor) = record();
+        let end = bodies.append(&bytes, cursor).unwrap();
+        let progress = Progress { index: Index(2), term: Term(1), bodies_end: end };
+        state.commit(&WriteSet::default(), progress).unwrap();
+        let flush = state.begin_flush().unwrap();
+        let done = run_flush(bodies.sync_handle(), flush, &metrics);
+        assert!(matches!(done, Ok(DiskReport::Flushed(flushed)) if flushed == progress), "{done:?}");
+        let disk = disk.crash(&mut || 0);
+        let (bodies, _) = Bodies::open(disk, states.progress().bodies_end, OPTIONS).unwrap();
+        assert_eq!(bodies.end(), end);
+    }
+
+    #[test]
+    fn a_state_is_not_flushed_when_its_bodies_cannot_be_synced() {
+        let metrics = Metrics::new(telemetry::Build::of("test"));
+        let (disk, states) = (MemoryDisk::new(), MemoryStateDisk::new());
+        let (mut bodies, _) = Bodies::open(disk.clone(), 0, OPTIONS).unwrap();
+        let mut state = MemoryState::open(&states);
+        let (bytes, cursor) = record();
+        let end = bodies.append(&bytes, cursor).unwrap();
+        let progress = Progress { index: Index(2), term: Term(1), bodies_end: end };
+        state.commit(&WriteSet::default(), progress).unwrap();
+        let flush = state.begin_flush().unwrap();
+        disk.fail_at(disk.operations(), io::ErrorKind::Other);
+        let failed = run_flush(bodies.sync_handle(), flush, &metrics);
+        assert!(matches!(failed, Err(DiskFailure::Bodies(_))), "{failed:?}");
+        assert_eq!(states.progress(), Progress::default());
+    }
 }

@@ -51,6 +51,8 @@ pub struct Status {
     pub phase: Phase,
     /// Why the node is read-only (a full disk); `None` if it is not.
     pub read_only: Option<String>,
+    /// How long the disk has not responded; `None` while it does.
+    pub disk_stalled: Option<String>,
     /// How many entries from the log this start applied again.
     pub replayed_entries: u64,
 }

@@ -4,8 +4,9 @@
 //!   current-thread runtime                         threads
 //!   ┌────────────────────────────────────┐   ┌────────────────────────────────────────────┐
 //!   │ http tasks ── Handle ─► mailbox ─► │   │ log      write, fdatasync once for all     │
-//!   │ NodeTask: Node::step, do outputs   │◄─►│ flush    bodies and state; zero a segment  │
-//!   └────────────────────────────────────┘   │ compact  state; bodies without dead events │
+//!   │ NodeTask: Node::step, do outputs   │◄─►│ flush    bodies and state; next segments   │
+//!   └────────────────────────────────────┘   │ compact  state; bodies; free what is old   │
+//!                                            │ space    how much the disk has left        │
 //!                                            │ reads    pages of bodies, on a snapshot    │
 //!                                            └────────────────────────────────────────────┘
 //! ```

@@ -5,7 +5,7 @@ use crate::handle::{Handle, Phase, Status};
 use crate::log_thread::start_log;
 use crate::node_task::{NodeTask, Parts, Report};
 use crate::reads::{Latest, ReadPool};
-use crate::space::Space;
+use crate::space::{Space, start_checking};
 use model::{Cursor, limits};
 use node::{GroupLog, Node, NodeOptions, RaftEngine, RaftEngineOptions};
 use shard::{Shard, ShardOptions};
@@ -105,19 +105,25 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
     let engine = RaftEngine::open(engine_options, group_log, recovered, shard, state)?;
 
     let (reports_in, reports) = mpsc::unbounded_channel(); // Bounded by the few jobs that are under way.
-    let (log_reports, flush_reports, compact_reports) =
-        (reports_in.clone(), reports_in.clone(), reports_in.clone());
+    let (log_reports, flush_reports) = (reports_in.clone(), reports_in.clone());
+    let (compact_reports, space_reports) = (reports_in.clone(), reports_in.clone());
     // After the loop has ended, no one receives reports. The threads then end too.
     let log_thread = start_log(log.writer, log.preparer.clone(), Arc::clone(metrics), move |report| {
         let _ = log_reports.send(Report::Log(report));
     })
     .map_err(DiskFailure::from)?;
-    let flusher = start_flushing(log.preparer.clone(), bodies.preparer(), Arc::clone(metrics), move |report| {
-        let _ = flush_reports.send(Report::Disk(report));
-    })
-    .map_err(DiskFailure::from)?;
+    let flusher =
+        start_flushing(log.preparer.clone(), bodies.preparer(), Arc::clone(metrics), move |report| {
+            let _ = flush_reports.send(Report::Disk(report));
+        })
+        .map_err(DiskFailure::from)?;
     let compactor = start_compacting(compactor, move |report| {
         let _ = compact_reports.send(Report::Disk(report));
+    })
+    .map_err(DiskFailure::from)?;
+    let space = Space::new(options.data.clone(), options.space_reserve_bytes);
+    let space = start_checking(space, move |space| {
+        let _ = space_reports.send(Report::Space(space));
     })
     .map_err(DiskFailure::from)?;
     // After a crash there may be too many unmerged tables to propose an entry. Then no flush would ask for a
@@ -126,8 +132,12 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
 
     let (mailbox_in, mailbox) = mpsc::channel(limits::MAILBOX_REQUESTS_MAX);
     let (visible_in, visible) = watch::channel(Cursor::START);
-    let (status_in, status) =
-        watch::channel(Status { phase: Phase::Starting, read_only: None, replayed_entries: 0 });
+    let (status_in, status) = watch::channel(Status {
+        phase: Phase::Starting,
+        read_only: None,
+        disk_stalled: None,
+        replayed_entries: 0,
+    });
     let reads = Arc::new(ReadPool::new(Arc::clone(&latest), body_reader, reports_in));
     set_bounds(metrics);
     let body_preparer = bodies.preparer();
@@ -145,7 +155,7 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
         status: status_in,
         latest,
         reads: Arc::clone(&reads),
-        space: Space::new(options.data.clone(), options.space_reserve_bytes),
+        space,
         metrics: Arc::clone(metrics),
         directory,
     });

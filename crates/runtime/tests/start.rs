@@ -97,7 +97,8 @@ fn a_start_that_is_refused_changes_no_file() {
     let whole = tempfile::tempdir().unwrap();
     leave_unflushed(whole.path());
     let last = |directory: &str| files(whole.path(), directory, |bytes| event_in(bytes).is_some()).pop();
-    let flushed = LsmState::check(&whole.path().join("state"), DataDirectory::open(whole.path()).unwrap().store());
+    let flushed =
+        LsmState::check(&whole.path().join("state"), DataDirectory::open(whole.path()).unwrap().store());
     let flushed = flushed.unwrap();
     assert!(flushed.index > Index(1), "void: the state was never flushed");
     let ends = content(&whole.path().join("bodies")).values().map(|bytes| bytes.len() as u64).sum::<u64>();
@@ -121,7 +122,8 @@ fn a_start_that_is_refused_changes_no_file() {
         std::fs::write(whole.path().join("state/tree/tables/999"), b"unfinished").unwrap();
         let before = content(whole.path());
         let metrics = telemetry::Metrics::new(telemetry::metrics::Build::of("test"));
-        let error = start(&options(whole.path(), 64 << 20), &metrics).err().expect("a damaged store is refused");
+        let error =
+            start(&options(whole.path(), 64 << 20), &metrics).err().expect("a damaged store is refused");
         let after = content(whole.path());
         let names = |files: &BTreeMap<PathBuf, Vec<u8>>| files.keys().cloned().collect::<Vec<_>>();
         assert_eq!(names(&before), names(&after), "{error}");

@@ -202,7 +202,10 @@ impl World {
             Event::CloseTime => {
                 let now = self.machine.now(self.schedule.now()).wall;
                 let wall = Wall(now.0.saturating_sub(self.rng.below(200)));
-                self.step(Input::Requests(vec![Request::CloseTime { time: AskedTime::At(wall), reply: wall }]))
+                self.step(Input::Requests(vec![Request::CloseTime {
+                    time: AskedTime::At(wall),
+                    reply: wall,
+                }]))
             }
         }
     }

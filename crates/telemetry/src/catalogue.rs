@@ -115,9 +115,11 @@ families! {
         "Compactions of state or bodies that found no space on the disk; they are tried again, at most a minute later";
 
     READY = Gauge "mainstay_ready" None []
-        "1 while the node serves requests, as /readyz says";
+        "1 once the node has replayed its log and serves requests";
     READ_ONLY = Gauge "mainstay_read_only" None []
         "1 while the node is read-only because its disk is out of space";
+    DISK_STALLED = Gauge "mainstay_disk_stalled" None []
+        "1 while the disk does not respond and the node therefore rejects writes; /readyz fails meanwhile";
     REPLAYED_ENTRIES = Gauge "mainstay_replayed_entries" None []
         "Entries from the log that this start applied again; 0 after a graceful stop";
     START = Gauge "mainstay_start_duration" Seconds []

@@ -103,6 +103,7 @@ impl Scrape {
         let m = &self.metrics;
         out.gauge(&cat::READY, &m.ready)?;
         out.gauge(&cat::READ_ONLY, &m.read_only)?;
+        out.gauge(&cat::DISK_STALLED, &m.disk_stalled)?;
         out.gauge(&cat::REPLAYED_ENTRIES, &m.replayed_entries)?;
         out.time(&cat::START, &m.start)?;
         out.time(&cat::WALL_AHEAD, &m.wall_ahead)?;

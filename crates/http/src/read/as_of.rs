@@ -72,7 +72,8 @@ fn answer(asked: Option<ResolvedAsOf>, closed: ClosedTime) -> Result<ResolvedAsO
         ClosedTime::TooFarAhead { ms } => Err(too_far_ahead(ms)),
         ClosedTime::Through(wall) => {
             let asked = asked.filter(|asked| asked.until.position.wall() == wall);
-            let present = || ResolvedAsOf { until: Cursor::last_of(wall), moment: Moment::from(wall).to_string() };
+            let present =
+                || ResolvedAsOf { until: Cursor::last_of(wall), moment: Moment::from(wall).to_string() };
             Ok(asked.unwrap_or_else(present))
         }
     }

@@ -1,8 +1,8 @@
 //! A chunk: a bounded part of what a query selects, rendered.
 
 use super::query::{Point, Query};
-use api::response::stored::StoredEvent;
 use api::Problem;
+use api::response::stored::StoredEvent;
 use format::body::BodyRecord;
 use model::{Cursor, Revision, ViewError, limits};
 use runtime::ReadFailure;

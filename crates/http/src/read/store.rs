@@ -28,16 +28,16 @@ pub(super) fn read_chunk(
     };
     let mut examined = 0;
     while !chunk.at_end && examined < budget.examined_bytes && chunk.rendered.len() < budget.rendered_bytes {
-        let page = snapshot
-            .bodies
-            .page_after(chunk.through, chunk.until, page_bytes(budget, chunk.events))?;
+        let page =
+            snapshot.bodies.page_after(chunk.through, chunk.until, page_bytes(budget, chunk.events))?;
         if query.selects_all() {
             // Large enough for what the server adds to an event of 1 KiB; smaller events make it grow.
             chunk.rendered.reserve(page.bytes.len() + page.bytes.len() / 4);
         }
         let mut rest = &page.bytes[..];
         while !rest.is_empty() {
-            let (record, len) = body::decode(rest).map_err(|_| page.damaged(page.bytes.len() - rest.len()))?;
+            let (record, len) =
+                body::decode(rest).map_err(|_| page.damaged(page.bytes.len() - rest.len()))?;
             rest = &rest[len..];
             let wanted = query.selects(&record)
                 && match &mut liveness {

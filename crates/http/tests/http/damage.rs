@@ -49,7 +49,8 @@ fn a_damaged_event_stops_the_node_and_no_response_passes_over_it() {
             assert!(text.is_empty() || text.starts_with("HTTP/1.1 503 "), "{path} {accept}: {text}");
             let why = node.why_it_stopped();
             assert!(why.contains(&file), "{path} {accept}: {why} does not name {file}");
-            let offset: usize = why.split("byte ").nth(1).unwrap().split(':').next().unwrap().parse().unwrap();
+            let offset: usize =
+                why.split("byte ").nth(1).unwrap().split(':').next().unwrap().parse().unwrap();
             assert!(offset < at && at - offset < 400, "{path} {accept}: {why}, but the damage is at {at}");
         }
     }

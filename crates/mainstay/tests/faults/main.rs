@@ -10,6 +10,8 @@
     reason = "a test's helpers fail by panicking"
 )]
 
+mod full_compaction;
+mod hung_disk;
 #[path = "../node/mod.rs"]
 mod node;
 

@@ -1,10 +1,12 @@
 //! Periodic checks of what changes slowly: the disk's space, removed bodies, spare log segments.
 
-use super::{Input, NodeTask};
 use super::backoff::Backoff;
+use super::stall::Change;
+use super::{Input, NodeTask};
 use crate::disk_threads::{Attempt, CompactWork, DiskFailure, FlushWork};
 use crate::handle::wall_now;
 use crate::log_thread::LogJob;
+use crate::space::CheckSpace;
 use crate::store::Compaction;
 use node::DiskSpace;
 use std::time::{Duration, Instant};
@@ -22,6 +24,7 @@ pub(super) struct Chores {
     log_bytes_since_check: u64,
     /// The log may hold removed events, so its spare segments must be replaced after the next flush.
     scrub_log: bool,
+    checking_space: bool,
     compacting_bodies: bool,
     bodies_backoff: Backoff,
     state_backoff: Backoff,
@@ -69,7 +72,9 @@ fn note(work: &str, attempt: &Attempt, backoff: &mut Backoff, metrics: &Metrics)
 impl NodeTask {
     pub(super) fn check(&mut self) {
         self.chores.log_bytes_since_check = 0;
-        self.set_disk_space(self.parts.space.check());
+        if !std::mem::replace(&mut self.chores.checking_space, true) {
+            self.parts.space.send(CheckSpace);
+        }
         self.compact_bodies();
         if self.parts.bodies.stats().is_flush_wanted {
             self.step(Input::FlushSoon);
@@ -111,6 +116,32 @@ impl NodeTask {
         }
         self.parts.status.send_modify(|status| status.read_only = read_only);
         self.step(Input::DiskSpace(space));
+    }
+
+    pub(super) fn space_checked(&mut self, space: DiskSpace) {
+        self.chores.checking_space = false;
+        self.set_disk_space(space);
+    }
+
+    /// If the disk has begun to stall, or to respond again, tells the node and its handles.
+    pub(super) fn watch_disk(&mut self) {
+        let Some(change) = self.disk.change(Instant::now()) else { return };
+        let stalled = match &change {
+            Change::Stalled { why } => {
+                tracing::error!(why, "the disk does not respond: writes are rejected until it does");
+                Some(why.clone())
+            }
+            Change::Responds => {
+                tracing::info!("the disk responds again: the node accepts writes");
+                None
+            }
+        };
+        self.parts.metrics.disk_stalled.set(u64::from(stalled.is_some()));
+        self.parts.status.send_modify(|status| status.disk_stalled = stalled);
+        self.step(match change {
+            Change::Stalled { why } => Input::DiskStalled { why },
+            Change::Responds => Input::DiskResponds,
+        });
     }
 
     fn compact_bodies(&mut self) {

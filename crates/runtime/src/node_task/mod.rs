@@ -8,23 +8,26 @@
 //! | [`outputs`] | what each output of the node makes the loop do |
 //! | [`housekeeping`] | what is checked every second: disk space, compaction of bodies, prepared segments |
 //! | [`backoff`] | when to try again what a full disk has refused |
+//! | [`stall`] | notices when the disk does not respond |
 //! | [`figures`] | the gauges of `/metrics` that are read at each check |
 
 mod backoff;
 mod figures;
 mod housekeeping;
 mod outputs;
+mod stall;
 
 use crate::disk_threads::{CompactWork, DiskFailure, DiskReport, FlushWork, Reported};
 use crate::handle::{Channels, Phase, Request, Status, wall_now};
 use crate::log_thread::{LogJob, LogReport};
 use crate::reads::{Latest, ReadFailure, ReadPool};
-use crate::space::Space;
+use crate::space::CheckSpace;
 use crate::store::{Bodies, BodyPreparer, Engine, LogPreparer, StateFlush};
 use crate::worker::Worker;
 use housekeeping::{CHECK_EVERY, Chores};
 use model::{Cursor, limits};
 use node::{DiskSpace, Mono, Node, Now, RaftCompletion, RaftIo};
+use stall::DiskWatch;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -46,6 +49,7 @@ pub(crate) enum Report {
     Disk(Reported),
     /// A read failed.
     Read(ReadFailure),
+    Space(DiskSpace),
 }
 
 /// Why a node's loop ended although it was not told to stop.
@@ -74,7 +78,7 @@ pub(crate) struct Parts {
     pub(crate) status: watch::Sender<Status>,
     pub(crate) latest: Arc<Latest>,
     pub(crate) reads: Arc<ReadPool>,
-    pub(crate) space: Space,
+    pub(crate) space: Worker<CheckSpace>,
     pub(crate) metrics: Arc<Metrics>,
     /// Held so that no other process opens the directory while the loop runs.
     pub(crate) directory: storage::directory::DataDirectory,
@@ -89,6 +93,7 @@ pub struct NodeTask {
     /// The span of the entry being written, from its proposal to its outcomes.
     entry: Option<tracing::Span>,
     chores: Chores,
+    disk: DiskWatch,
     /// Empty between steps.
     outputs: Vec<Output>,
     ended: Option<Result<(), Halted>>,
@@ -102,6 +107,7 @@ impl NodeTask {
             wait: None,
             entry: None,
             chores: Chores::default(),
+            disk: DiskWatch::default(),
             outputs: Vec::new(),
             ended: None,
         }
@@ -124,6 +130,7 @@ impl NodeTask {
                 return self.finish(ended);
             }
             let timer = self.wait.map(|at| self.begun + Duration::from_millis(at.0));
+            let overdue = self.disk.deadline();
             tokio::select! {
                 biased;
                 Some(report) = self.parts.reports.recv() => self.reported(report),
@@ -141,6 +148,9 @@ impl NodeTask {
                     self.wait = None;
                     self.step(Input::TimerDue);
                 }
+                () = sleep_until(overdue.unwrap_or(self.begun).into()), if overdue.is_some() => {
+                    self.watch_disk();
+                }
                 _ = checks.tick() => self.check(),
             }
         }
@@ -153,12 +163,17 @@ impl NodeTask {
 
     fn reported(&mut self, report: Report) {
         match report {
+            Report::Space(space) => self.space_checked(space),
             Report::Log(Ok(ticket)) => {
+                self.disk.log_ended(Instant::now());
+                self.watch_disk();
                 self.parts.metrics.queue(Queue::LogWrites).depth.sub(1);
                 self.step(Input::Completion(RaftCompletion::LogSynced(ticket)));
                 self.log_written();
             }
             Report::Disk(Ok(DiskReport::Flushed(progress))) => {
+                self.disk.flush_ended(Instant::now());
+                self.watch_disk();
                 self.parts.bodies.persisted(progress.bodies_end);
                 self.parts.compactor.send(CompactWork::State);
                 let scrub = self.chores.take_scrub();
@@ -169,6 +184,8 @@ impl NodeTask {
                 }
             }
             Report::Disk(Ok(DiskReport::FlushOutOfSpace(why))) => {
+                self.disk.flush_ended(Instant::now());
+                self.watch_disk();
                 self.step(Input::Completion(RaftCompletion::FlushOutOfSpace));
                 self.set_disk_space(DiskSpace::Low { why });
             }
@@ -227,9 +244,9 @@ impl NodeTask {
     fn finish(self, ended: Result<(), Halted>) -> Result<(), Halted> {
         // The replies of requests that still wait are dropped with the node, which reports their outcomes as
         // unknown.
-        let Parts { log, flusher, compactor, status, directory, .. } = self.parts;
+        let Parts { log, flusher, compactor, space, status, directory, .. } = self.parts;
         // The threads finish their jobs before the directory's lock is released.
-        drop((log, flusher, compactor));
+        drop((log, flusher, compactor, space));
         status.send_modify(|status| status.phase = Phase::Stopped);
         drop(directory);
         if let Err(halted) = &ended {

@@ -7,6 +7,7 @@ use crate::log_thread::LogJob;
 use crate::store::{StateFlush, StateReader};
 use model::Cursor;
 use node::{RaftIo, Unavailable};
+use std::time::Instant;
 use storage::state::State as _;
 use telemetry::catalogue::Queue;
 
@@ -41,6 +42,7 @@ impl NodeTask {
                 self.parts.metrics.entry_bytes.observe(bytes);
                 self.parts.metrics.log_written.add(bytes);
                 self.chores.log_grew(bytes);
+                self.disk.log_begun(Instant::now());
                 self.parts.log.send(LogJob::Write { ticket, records });
             }
             RaftIo::AppendBodies { records, last, end } => self.append_bodies(&records, last, end),
@@ -50,6 +52,7 @@ impl NodeTask {
             RaftIo::Flush { flush } => {
                 // Every body up to here was appended before this output.
                 let bodies = self.parts.bodies.sync_handle();
+                self.disk.flush_begun(Instant::now());
                 self.parts.flusher.send(FlushWork::Flush { bodies, flush });
             }
             RaftIo::PurgeLog { group, through } => {

@@ -37,11 +37,7 @@ pub struct CheckedBodies<D: Disk> {
 }
 
 /// Reads the body file, and changes nothing.
-pub(super) fn check<D: Disk>(
-    disk: D,
-    end: u64,
-    options: BodyOptions,
-) -> Result<CheckedBodies<D>, BodyError> {
+pub(super) fn check<D: Disk>(disk: D, end: u64, options: BodyOptions) -> Result<CheckedBodies<D>, BodyError> {
     let account = read_account(&disk, options)?;
     if account.persisted > end {
         return Err(BodyError::StateTooOld { given: end, known: account.persisted });
@@ -231,11 +227,7 @@ impl<F: DiskFile> Found<F> {
 
     /// Reads a segment that has a successor. If it was never rewritten, the power may have failed before its
     /// index and trailer were synced. They are then returned, to be written again.
-    fn into_sealed(
-        self,
-        end: u64,
-        options: BodyOptions,
-    ) -> Result<(Sealed<F>, Option<Vec<u8>>), BodyError> {
+    fn into_sealed(self, end: u64, options: BodyOptions) -> Result<(Sealed<F>, Option<Vec<u8>>), BodyError> {
         let trailer = self.trailer()?;
         let mut missing = None;
         let ending = |trailer: BodyTrailer| ending_bytes(trailer.points as usize);

@@ -10,9 +10,9 @@
 //! A sync finishes all rolls before it, so a flushed state never refers to records in a file without its name.
 //! Opening the body file removes files that were not given one: their records come after the flushed state.
 
+use super::BodyError;
 use super::append::{Bodies, end_segment, write_header};
 use super::segment::{RECORDS_AT, Sealed, Shared, Tail, file_name, lock, next_name};
-use super::BodyError;
 use crate::disk::{Disk, DiskFile, is_no_space};
 use format::body_index::BodyTrailer;
 use format::header::BodySegmentHeader;

@@ -61,7 +61,8 @@ pub(super) fn stored_progress(tree: &Path) -> Result<Progress, StateError> {
     // The newest table comes first, and every flush writes a progress. Its key is the smallest of all.
     for TableFile { path, checksum } in &tables {
         let (checksum, cache) = (Checksum::from_raw(*checksum), Arc::clone(&cache));
-        let table = Table::recover(path.clone(), checksum, 0, 0, cache, None, false, false).map_err(failed)?;
+        let table =
+            Table::recover(path.clone(), checksum, 0, 0, cache, None, false, false).map_err(failed)?;
         let row = table.get(PROGRESS_KEY, SeqNo::MAX, Bloom::get_hash(PROGRESS_KEY)).map_err(failed)?;
         if let Some(row) = row {
             return progress_of(Some(&*row.value), tables.len());
