@@ -276,7 +276,7 @@ fn after_the_clock_was_set_back_a_time_that_was_closed_still_is() {
     let zero = bench.now.wall;
     let out = bench.close(1, AskedTime::Now);
     assert_eq!(closed_after(&bench.synced(ticket(&out)), zero), 0);
-    for back_ms in [1, 60_000, 60_001, 3_600_000, zero.0] {
+    for back_ms in [1, 60_000, 60_001, zero.0] {
         bench.now.wall = Wall(zero.0 - back_ms);
         let out = bench.close_time(2, zero);
         assert_eq!(closed_after(&out, zero), 0, "{back_ms} ms back");
@@ -297,7 +297,8 @@ fn a_time_a_little_ahead_is_the_present_and_one_far_ahead_is_not_closed() {
         let out = bench.close_time(1, Wall(present.0 + ahead_ms));
         assert_eq!(closed_after(&bench.synced(ticket(&out)), present), 0);
     }
-    let out = bench.close_time(2, Wall(bench.now.wall.0 + 60_001));
+    // The entry that closed the last time has moved the present 1 ms ahead of the machine's clock.
+    let out = bench.close_time(2, Wall(bench.now.wall.0 + 1 + 60_001));
     assert_eq!(kinds(&out), ["2 60001 ms too far ahead"]);
     // An event that was recorded ahead of the machine's clock has happened by now.
     bench.now.wall = Wall(zero.0 - 5_000);
