@@ -250,7 +250,7 @@ impl Process {
             }
             Some(DiskWork::FlushState { flush }) => {
                 let progress = flush.run().map_err(node::EngineError::from)?;
-                self.bodies.persisted(progress.bodies_end);
+                self.bodies.persisted(progress);
                 if self.preparer.is_wanted() {
                     self.preparer.prepare()?;
                 }

@@ -174,7 +174,7 @@ impl NodeTask {
             Report::Disk(Ok(DiskReport::Flushed(progress))) => {
                 self.disk.flush_ended(Instant::now());
                 self.watch_disk();
-                self.parts.bodies.persisted(progress.bodies_end);
+                self.parts.bodies.persisted(progress);
                 self.parts.compactor.send(CompactWork::State);
                 let scrub = self.chores.take_scrub();
                 self.step(Input::Completion(RaftCompletion::Flushed(progress)));

@@ -7,6 +7,7 @@ use super::records::{Glance, is_point, peek};
 use super::segment::{RECORDS_AT, Shared, Tail};
 use super::{BodyError, BodyOptions, BodyReader, BodySync, CheckedBodies, Compaction, SegmentId, recovery};
 use crate::disk::{Disk, DiskFile};
+use crate::state::Progress;
 use format::body_index::{BodyPoint, BodyTrailer, encode_ending};
 use format::header::{BodySegmentHeader, HEADER_BYTES_MAX};
 use model::{Cursor, Position, Wall};
@@ -38,7 +39,7 @@ pub struct Bodies<D: Disk> {
 
 impl<D: Disk> Bodies<D> {
     /// Opens the body file in a directory of its own, or creates one there, and cuts it back to the logical
-    /// offset `end`, which is the state's `bodies_end`. Everything after that is lost for good, so first make
+    /// offset `end`, which is the `bodies_end` of the flushed state: a [`BodySync`] has covered it. Everything after that is lost for good, so first make
     /// sure that the log holds what follows the state.
     ///
     /// # Errors
@@ -88,10 +89,10 @@ impl<D: Disk> Bodies<D> {
         BodySync::new(&self.shared)
     }
 
-    /// Reports the `bodies_end` of a completed state flush. Recovery never cuts below it, so segments below
-    /// it may be rewritten.
-    pub fn persisted(&mut self, end: u64) {
-        self.shared.persisted.fetch_max(end, Ordering::Release);
+    /// Reports the progress that a completed flush of the state has made durable. Recovery never cuts below its
+    /// `bodies_end`, so segments below it may be rewritten.
+    pub fn persisted(&mut self, flushed: Progress) {
+        self.shared.persisted.fetch_max(flushed.bodies_end, Ordering::Release);
     }
 
     /// Notes that the state no longer refers to these events. Noting one twice, as a replay after a crash

@@ -81,7 +81,7 @@ impl Script<'_> {
         let end = self.bodies.sync_handle().run()?;
         self.expected.flushed = end;
         self.expected.dead.append(&mut self.dead_unflushed);
-        self.bodies.persisted(end);
+        self.bodies.persisted(flushed_to(end));
         Ok(())
     }
 

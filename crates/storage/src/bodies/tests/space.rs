@@ -83,7 +83,7 @@ fn a_rewrite_without_space_leaves_the_old_segment() {
     append(&mut bodies, &(1..=40).collect::<Vec<_>>());
     append(&mut bodies, &[41]);
     let end = bodies.sync_handle().run().expect("synced");
-    bodies.persisted(end);
+    bodies.persisted(flushed_to(end));
     bodies.note_removed(&[Position(1)], Wall(0));
     let segment = bodies.compaction_due(Wall(1_000)).expect("space").expect("due");
     disk.set_capacity(Some(disk.used_bytes() + 2_000));
