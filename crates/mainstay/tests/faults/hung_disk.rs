@@ -2,35 +2,17 @@
 //! continues by itself when the disk responds.
 
 use crate::node::Node;
+use crate::node::{Node, serve};
+use crate::strace::{Injection, traced};
 use crate::{append, events, ok, until};
+use mainstay_client::Request;
 use mainstay_client::blocking::Client;
-use mainstay_client::{Request, Retry};
-use rustix::process::{Pid, Signal, kill_process};
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long the one sync takes.
 const HANG: Duration = Duration::from_secs(8);
 /// An outcome that comes within this did not wait for the disk.
 const AT_ONCE: Duration = Duration::from_secs(2);
-
-/// A node under strace, whose sync with this number takes [`HANG`]. `None` where nothing can be traced.
-fn traced(data: &std::path::Path, sync: u32) -> Option<(Child, String)> {
-    let hang = format!("inject=fdatasync:delay_enter={}:when={sync}", HANG.as_micros());
-    let mut strace = Command::new("strace");
-    strace.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", &hang]);
-    strace.args([env!("CARGO_BIN_EXE_mainstay"), "serve", "--listen", "127.0.0.1:0", "--data"]).arg(data);
-    let mut traced = strace.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok()?;
-    let mut lines = BufReader::new(traced.stdout.take()?).lines();
-    let url = lines.find_map(|line| line.ok()?.strip_prefix("listening on ").map(str::to_owned))?;
-    std::thread::spawn(move || lines.for_each(drop));
-    Some((traced, url))
-}
-
-fn client(url: &str) -> Client {
-    mainstay_client::Client::builder(url).retry(Retry::never()).build_blocking().unwrap()
-}
 
 fn get(client: &Client, path: &str) -> (u16, String) {
     match client.send(&Request::new("GET", path).unwrap()) {
@@ -42,15 +24,13 @@ fn get(client: &Client, path: &str) -> (u16, String) {
 #[test]
 fn a_disk_that_does_not_respond_rejects_writes_at_once_and_the_node_continues_when_it_does() {
     let data = tempfile::tempdir().unwrap();
-    let Some((mut strace, url)) = traced(data.path(), 60) else {
-        println!("NOT RUN: nothing can be traced here");
-        return;
-    };
-    let reader = client(&url);
-    until("readiness", || (get(&reader, "/readyz").0 == 200).then_some(()));
+    let effect = format!("delay_enter={}:when=60", HANG.as_micros());
+    let hang = Injection { calls: "fdatasync", effect: &effect, paths: Vec::new() };
+    let node = Node::try_start(traced(&serve(data.path(), &[]), &hang)).unwrap();
+    let reader = node.client();
     // A client that waits for each outcome: one append will be in the sync that hangs.
     let writer = {
-        let client = client(&url);
+        let client = node.client();
         std::thread::spawn(move || {
             let (mut acknowledged, mut slowest) = (0, Duration::ZERO);
             while slowest < HANG / 2 {
@@ -89,9 +69,8 @@ fn a_disk_that_does_not_respond_rejects_writes_at_once_and_the_node_continues_wh
 
     let acknowledged = writer.join().unwrap();
     ok(&append(&reader, "orders", "\"after\""));
-    let node = std::fs::read_to_string(data.path().join("LOCK")).unwrap().trim().parse().unwrap();
-    kill_process(Pid::from_raw(node).unwrap(), Signal::TERM).unwrap();
-    assert!(strace.wait().unwrap().success());
+    assert!(node.stop().success());
+
     let node = Node::start(data.path());
     assert_eq!(events(&node).len(), acknowledged + 1);
     assert!(get(&node.client(), "/v1/streams/rejected/events").1.contains("\"events\":[]"));
