@@ -1,7 +1,6 @@
 //! A disk that stops responding: the node says so, rejects writes at once, still reads what is in memory, and
 //! continues by itself when the disk responds.
 
-use crate::node::Node;
 use crate::node::{Node, serve};
 use crate::strace::{Injection, traced};
 use crate::{append, events, ok, until};
