@@ -33,8 +33,11 @@ pub struct CheckedBodies<D: Disk> {
     /// Files that are not needed.
     surplus: Vec<String>,
     /// Sealed segments without an index and a trailer, and what to write at their ends.
-    unended: Vec<(Arc<Sealed<D::File>>, Vec<u8>)>,
+    unended: Vec<Unended<D::File>>,
 }
+
+/// A sealed segment, and the index and trailer that it lacks.
+type Unended<F> = (Arc<Sealed<F>>, Vec<u8>);
 
 /// Reads the body file, and changes nothing.
 pub(super) fn check<D: Disk>(disk: D, end: u64, options: BodyOptions) -> Result<CheckedBodies<D>, BodyError> {
