@@ -2,11 +2,11 @@
 
 use crate::batch::{OpenBatch, SizedCommand, Waiter, Waiters};
 use crate::clock::{EntryClocks, Mono, Now};
-use crate::engine::{DiskSpace, Engine, EngineError, EntryResult, Polled};
+use crate::engine::{DiskSpace, Engine, EngineError, EntryId, EntryResult, Polled};
 use crate::request::{AskedTime, ClosedTime, Replies, Request, Unavailable};
 use crate::step::{Input, Output};
 use bytes::Bytes;
-use model::{Behaviour, Cursor, Effect, EntryClock, Index, Slot, Wall, limits};
+use model::{Behaviour, Cursor, Effect, EntryClock, Slot, Wall, limits};
 use std::collections::VecDeque;
 use std::fmt::Debug;
 
@@ -43,6 +43,8 @@ pub struct NodeFigures {
 enum Phase {
     Starting,
     Leading,
+    /// Another replica leads or may lead. This one led before.
+    Following,
     /// New requests are rejected. Waiting ones are still proposed.
     Draining,
     Stopping,
@@ -66,7 +68,7 @@ pub struct Node<E: Engine, R: Replies> {
     phase: Phase,
     clocks: EntryClocks,
     open: OpenBatch<R>,
-    in_flight: VecDeque<(Index, Waiters<R>)>,
+    in_flight: VecDeque<(EntryId, Waiters<R>)>,
     in_flight_bytes: usize,
     disk_space: DiskSpace,
     /// Why requests are rejected while the disk does not respond.
@@ -124,7 +126,12 @@ where
 
     /// Takes one input and adds everything that follows from it to `out`, in order. After [`Output::Halt`],
     /// inputs have no effect.
-    pub fn step(&mut self, now: Now, input: Input<E::Completion, R>, out: &mut Vec<Output<E::Io, R>>) {
+    pub fn step(
+        &mut self,
+        now: Now,
+        input: Input<E::Completion, E::Message, R>,
+        out: &mut Vec<Output<E::Io, R>>,
+    ) {
         if self.phase == Phase::Halted {
             return;
         }
@@ -138,7 +145,7 @@ where
     fn try_step(
         &mut self,
         now: Now,
-        input: Input<E::Completion, R>,
+        input: Input<E::Completion, E::Message, R>,
         out: &mut Vec<Output<E::Io, R>>,
     ) -> Result<(), EngineError> {
         match input {
@@ -149,6 +156,8 @@ where
                 }
             }
             Input::Completion(completion) => self.engine.complete(completion)?,
+            Input::Message(message) => self.engine.receive(message)?,
+            Input::Tick => self.engine.tick(),
             Input::DiskSpace(space) => {
                 self.engine.set_disk_space(&space);
                 self.disk_space = space;
@@ -165,14 +174,14 @@ where
             }
             Input::Continue => {}
             Input::Stop => {
-                if matches!(self.phase, Phase::Starting | Phase::Leading) {
+                if matches!(self.phase, Phase::Starting | Phase::Leading | Phase::Following) {
                     self.phase = Phase::Draining;
                 }
             }
         }
         // The next entry is proposed before the last is applied, so that the disk is never idle.
         loop {
-            self.propose(now)?;
+            self.propose(now, out)?;
             self.poll(now, out)?;
             self.check_timers(now, out)?;
             let more = self.begin_stop() || (!self.open.is_empty() && self.engine.can_propose());
@@ -208,7 +217,7 @@ where
     /// Why requests that need an entry cannot be admitted now; `None` if they can.
     fn unavailable(&self) -> Option<Unavailable> {
         match (self.phase, &self.disk_space) {
-            (Phase::Starting, _) => Some(Unavailable::NotReady),
+            (Phase::Starting | Phase::Following, _) => Some(Unavailable::NotReady),
             (Phase::Draining | Phase::Stopping | Phase::Halted, _) => Some(Unavailable::Stopping),
             (Phase::Leading, _) if self.stalled.is_some() => {
                 self.stalled.clone().map(Unavailable::DiskStalled)
@@ -250,15 +259,19 @@ where
     }
 
     /// Proposes entries for as long as the engine takes them.
-    fn propose(&mut self, now: Now) -> Result<(), EngineError> {
+    fn propose(&mut self, now: Now, out: &mut Vec<Output<E::Io, R>>) -> Result<(), EngineError> {
         while !self.open.is_empty() && self.engine.can_propose() {
             let closed = self.open.close();
             let clock = self.clocks.stamp(now, closed.wall_min);
             self.entry.clear();
             format::entry::encode(self.options.behaviour, clock, &closed.commands, &mut self.entry);
-            let index = self.engine.propose(Bytes::copy_from_slice(&self.entry))?;
-            self.in_flight_bytes += closed.waiters.bytes;
-            self.in_flight.push_back((index, closed.waiters));
+            match self.engine.propose(Bytes::copy_from_slice(&self.entry))? {
+                Some(entry) => {
+                    self.in_flight_bytes += closed.waiters.bytes;
+                    self.in_flight.push_back((entry, closed.waiters));
+                }
+                None => self.fail(closed.waiters, &Unavailable::NotReady, out),
+            }
         }
         Ok(())
     }
@@ -270,14 +283,15 @@ where
             match polled? {
                 Polled::Leading { clock, replayed_entries } => {
                     self.clocks = EntryClocks::resume(clock, now);
-                    if self.phase == Phase::Starting {
+                    if matches!(self.phase, Phase::Starting | Phase::Following) {
                         self.phase = Phase::Leading;
                     }
                     self.timers_stale = true;
                     self.show_recovered(out)?;
                     out.push(Output::Ready { replayed_entries });
                 }
-                Polled::Settled { index, result } => self.settle(index, result, out),
+                Polled::Following => self.follow(out),
+                Polled::Settled { entry, result } => self.settle(entry, result, out),
                 Polled::More => {
                     out.push(Output::Continue);
                     return Ok(());
@@ -302,24 +316,53 @@ where
         Ok(())
     }
 
-    /// Replies to the requests that waited for an entry.
-    fn settle(&mut self, index: Index, result: EntryResult, out: &mut Vec<Output<E::Io, R>>) {
+    /// Replies to the requests that waited for an entry. An entry at the same index that has another term is
+    /// another leader's: ours was never stored.
+    fn settle(&mut self, entry: EntryId, result: EntryResult, out: &mut Vec<Output<E::Io, R>>) {
         if let EntryResult::Durable { last, effects, .. } = &result {
             self.visible = last.map_or(self.visible, |last| self.visible.max(last));
             self.timers_stale |=
                 effects.iter().any(|effect| matches!(effect, Effect::TimersSet { .. } | Effect::CleanUpDue));
         }
-        let ours = self.in_flight.front().is_some_and(|(first, _)| *first == index);
-        let waiters = if ours { self.in_flight.pop_front() } else { None };
-        if let Some((_, waiters)) = waiters {
+        let mut result = Some(result);
+        while self.in_flight.front().is_some_and(|(first, _)| first.index <= entry.index) {
+            let Some((first, waiters)) = self.in_flight.pop_front() else { break };
             self.in_flight_bytes -= waiters.bytes;
-            if waiters.commands.iter().any(|waiter| matches!(waiter, Waiter::Node)) {
-                self.own_command = false;
-                self.timers_stale = true;
+            match result.take_if(|_| first == entry) {
+                Some(result) => {
+                    self.own_commands_ended(&waiters);
+                    reply_all(waiters, result, out);
+                }
+                None => self.fail(waiters, &Unavailable::NotReady, out),
             }
-            reply_all(waiters, result, out);
         }
         out.push(Output::Visible(self.visible));
+    }
+
+    /// Another replica may have stored something else in place of the entries in flight, or may store them yet.
+    fn follow(&mut self, out: &mut Vec<Output<E::Io, R>>) {
+        if self.phase == Phase::Leading {
+            self.phase = Phase::Following;
+        }
+        self.in_flight_bytes = 0;
+        for (_, waiters) in std::mem::take(&mut self.in_flight) {
+            self.fail(waiters, &Unavailable::Lost, out);
+        }
+        let never_proposed = self.open.drain();
+        self.fail(never_proposed, &Unavailable::NotReady, out);
+    }
+
+    fn fail(&mut self, waiters: Waiters<R>, why: &Unavailable, out: &mut Vec<Output<E::Io, R>>) {
+        self.own_commands_ended(&waiters);
+        fail_all(waiters, why, out);
+    }
+
+    /// The node may propose its next own command.
+    fn own_commands_ended(&mut self, waiters: &Waiters<R>) {
+        if waiters.commands.iter().any(|waiter| matches!(waiter, Waiter::Node)) {
+            self.own_command = false;
+            self.timers_stale = true;
+        }
     }
 
     /// If one of the node's own commands is due, adds it to the open batch, one at a time. Otherwise sets the
@@ -392,7 +435,7 @@ fn reply_all<Io, R: Replies>(waiters: Waiters<R>, result: EntryResult, out: &mut
         }
         // Nothing was changed.
         EntryResult::Fenced => fail_all(waiters, &Unavailable::NotReady, out),
-        EntryResult::TooLarge => fail_all(waiters, &Unavailable::Busy, out),
+        EntryResult::TooLarge => fail_all(waiters, &Unavailable::TooLarge, out),
         EntryResult::Unknown => fail_all(waiters, &Unavailable::Lost, out),
     }
 }

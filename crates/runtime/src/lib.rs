@@ -4,19 +4,18 @@
 //!   current-thread runtime                         threads
 //!   ┌────────────────────────────────────┐   ┌────────────────────────────────────────────┐
 //!   │ http tasks ── Handle ─► mailbox ─► │   │ log      write, fdatasync once for all     │
-//!   │ NodeTask: Node::step, do outputs   │◄─►│ flush    bodies and state; next segments   │
+//!   │ NodeTask: the driver, its effects  │◄─►│ flush    bodies and state; next segments   │
 //!   └────────────────────────────────────┘   │ compact  state; bodies; free what is old   │
 //!                                            │ space    how much the disk has left        │
 //!                                            │ reads    pages of bodies, on a snapshot    │
 //!                                            └────────────────────────────────────────────┘
 //! ```
 //!
-//! This crate decides nothing about data. It turns requests, timers and finished disk work into inputs of
-//! [`node::Node`], and does the node's outputs in order.
+//! This crate decides nothing about data, nor about order. It turns requests, timers and finished disk work into
+//! inputs of [`driver::Driver`], and does its effects in order.
 
 mod disk_threads;
 mod handle;
-mod log_thread;
 mod node_task;
 mod reads;
 mod space;
@@ -24,7 +23,7 @@ mod start;
 mod store;
 mod worker;
 
-pub use disk_threads::DiskFailure;
+pub use driver::DiskFailure;
 pub use handle::{Handle, Pending, Phase, Status};
 pub use node::{AskedTime, ClosedTime, Unavailable};
 pub use node_task::{Halted, NodeTask};

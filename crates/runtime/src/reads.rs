@@ -1,7 +1,7 @@
 //! Reads run outside the node's loop, on a bounded pool of threads, over a snapshot of the state and the body
 //! file. A slow reader delays no one else. A read that finds damage, or a disk that fails, stops the node.
 
-use crate::node_task::Report;
+use crate::node_task::FromThread;
 use crate::store::{BodyReader, StateReader};
 use model::ViewError;
 use node::Unavailable;
@@ -43,7 +43,7 @@ pub(crate) struct ReadPool {
 #[derive(Clone, Debug)]
 struct Alarm {
     failed: Arc<AtomicBool>,
-    reports: mpsc::UnboundedSender<Report>,
+    reports: mpsc::UnboundedSender<FromThread>,
 }
 
 impl Alarm {
@@ -51,7 +51,7 @@ impl Alarm {
         // The first failure is enough, and no later one may queue up behind it.
         if !self.failed.swap(true, Ordering::AcqRel) {
             // If the loop has ended already, the process is ending anyway.
-            let _ = self.reports.send(Report::Read(failure));
+            let _ = self.reports.send(FromThread::Read(failure));
         }
     }
 }
@@ -79,7 +79,7 @@ impl ReadPool {
     pub(crate) fn new(
         latest: Arc<Latest>,
         bodies: BodyReader,
-        reports: mpsc::UnboundedSender<Report>,
+        reports: mpsc::UnboundedSender<FromThread>,
     ) -> Self {
         let alarm = Alarm { failed: Arc::default(), reports };
         Self { latest, bodies, permits: Arc::new(Semaphore::new(READS_MAX)), alarm }

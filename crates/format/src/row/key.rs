@@ -21,6 +21,7 @@ mod kind {
     pub(super) const WALL_TIMER: u8 = 130;
     pub(super) const RECORD_TIMER: u8 = 131;
     pub(super) const CLEAN_UP: u8 = 132;
+    pub(super) const MEMBERSHIP: u8 = 133;
 }
 
 /// Writes a key of fixed length from left to right.
@@ -125,6 +126,13 @@ pub fn idempotency_key(slot: Slot, namespace: Namespace, key: KeyHash) -> [u8; 2
 #[must_use]
 pub fn shard_key(first: Slot) -> [u8; PREFIX_BYTES] {
     Fill::new(first, Namespace::SYSTEM, kind::SHARD).done()
+}
+
+/// The key of the row that says which replicas the shard whose first slot is `first` has. The engine writes it,
+/// and `apply` never reads it.
+#[must_use]
+pub fn membership_key(first: Slot) -> [u8; PREFIX_BYTES] {
+    Fill::new(first, Namespace::SYSTEM, kind::MEMBERSHIP).done()
 }
 
 /// A range of the keys of one kind. It owns its bytes.

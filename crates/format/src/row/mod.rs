@@ -14,6 +14,7 @@
 //! | wall timer | wall, slot, namespace, stream id | stream's name | when a stream gets a `max_age` or its first event, and after each expiry |
 //! | record timer | elapsed, slot, namespace, key hash | nothing | once for each request with an idempotency key |
 //! | clean-up | position at which it was queued, slot, namespace, stream id | stream's name | when a stream's first kept revision moves |
+//! | membership | | [`crate::membership::Membership`] | once for each configuration entry |
 //!
 //! Every value begins with the number of its layout.
 
@@ -22,7 +23,8 @@ mod value;
 
 pub use key::{
     CleanUpKey, KindRange, PREFIX_BYTES, RecordTimerKey, WallTimerKey, clean_ups, dedup_key, idempotency_key,
-    parse_stream_key, record_timers, revision_key, shard_key, stream_key, stream_kind_prefix, wall_timers,
+    membership_key, parse_stream_key, record_timers, revision_key, shard_key, stream_key, stream_kind_prefix,
+    wall_timers,
 };
 pub use value::{
     Author, CleanUpWork, DedupRow, IdempotencyRow, RevisionRow, ShardRow, StreamRow, decode_name,

@@ -1,33 +1,29 @@
-//! The node's loop: turns requests, timers and finished disk work into inputs of the node, and does its outputs.
+//! The node's loop: turns requests, timers and finished disk work into inputs of the driver, and does its
+//! effects.
 //!
 //! It runs as one task of the current-thread runtime that also serves HTTP, so a write moves to no thread
-//! except the log's. The node itself is a plain struct.
+//! except the log's. The driver itself is a plain struct.
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`outputs`] | what each output of the node makes the loop do |
-//! | [`housekeeping`] | what is checked every second: disk space, compaction of bodies, prepared segments |
-//! | [`backoff`] | when to try again what a full disk has refused |
+//! | [`effects`] | what each effect of the driver makes the loop do |
 //! | [`stall`] | notices when the disk does not respond |
 //! | [`figures`] | the gauges of `/metrics` that are read at each check |
 
-mod backoff;
+mod effects;
 mod figures;
-mod housekeeping;
-mod outputs;
 mod stall;
 
-use crate::disk_threads::{CompactWork, DiskFailure, DiskReport, FlushWork, Reported};
-use crate::handle::{Channels, Phase, Request, Status, wall_now};
-use crate::log_thread::{LogJob, LogReport};
+use crate::disk_threads::Reported;
+use crate::handle::{Phase, Request, Status, wall_now};
 use crate::reads::{Latest, ReadFailure, ReadPool};
 use crate::space::CheckSpace;
-use crate::store::{Bodies, BodyPreparer, Engine, LogPreparer, StateFlush};
+use crate::store::{CompactJob, Driver, Effect, FlushJob, Input};
 use crate::worker::Worker;
-use housekeeping::{CHECK_EVERY, Chores};
+use driver::{DiskFailure, LogJob, Report, Synced};
 use model::{Cursor, limits};
-use node::{DiskSpace, Mono, Node, Now, RaftCompletion, RaftIo};
-use stall::DiskWatch;
+use node::{DiskSpace, Mono, Now};
+use stall::{Change, DiskWatch};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -38,15 +34,13 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 /// Requests taken from the mailbox at a time.
 const MAILBOX_TAKE_MAX: usize = limits::ENTRY_COMMANDS_MAX;
+/// The time between two checks of what changes slowly.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
 
-type Input = node::Input<RaftCompletion, Channels>;
-type Output = node::Output<RaftIo<StateFlush>, Channels>;
-
-/// What the threads report to the loop.
+/// What other threads report to the loop.
 #[derive(Debug)]
-pub(crate) enum Report {
-    Log(LogReport),
-    Disk(Reported),
+pub(crate) enum FromThread {
+    Work(Reported),
     /// A read failed.
     Read(ReadFailure),
     Space(DiskSpace),
@@ -56,23 +50,24 @@ pub(crate) enum Report {
 #[derive(Debug, thiserror::Error)]
 pub enum Halted {
     #[error(transparent)]
-    Disk(#[from] DiskFailure),
-    #[error(transparent)]
-    Engine(#[from] node::EngineError),
+    Driver(#[from] driver::Halted),
     #[error(transparent)]
     Read(#[from] ReadFailure),
 }
 
+impl From<DiskFailure> for Halted {
+    fn from(failure: DiskFailure) -> Self {
+        Self::Driver(failure.into())
+    }
+}
+
 /// Parts of the loop, made by `start`.
 pub(crate) struct Parts {
-    pub(crate) node: Node<Engine, Channels>,
-    pub(crate) bodies: Bodies,
+    pub(crate) driver: Driver,
     pub(crate) log: Worker<LogJob>,
-    pub(crate) flusher: Worker<FlushWork>,
-    pub(crate) compactor: Worker<CompactWork>,
-    pub(crate) preparer: LogPreparer,
-    pub(crate) body_preparer: BodyPreparer,
-    pub(crate) reports: mpsc::UnboundedReceiver<Report>,
+    pub(crate) flusher: Worker<FlushJob>,
+    pub(crate) compactor: Worker<CompactJob>,
+    pub(crate) reports: mpsc::UnboundedReceiver<FromThread>,
     pub(crate) mailbox: mpsc::Receiver<Request>,
     pub(crate) visible: watch::Sender<Cursor>,
     pub(crate) status: watch::Sender<Status>,
@@ -90,12 +85,14 @@ pub struct NodeTask {
     parts: Parts,
     begun: Instant,
     wait: Option<Mono>,
+    /// The driver has more to do, and other tasks of this thread may run before it.
+    has_more: bool,
     /// The span of the entry being written, from its proposal to its outcomes.
     entry: Option<tracing::Span>,
-    chores: Chores,
     disk: DiskWatch,
-    /// Empty between steps.
-    outputs: Vec<Output>,
+    checking_space: bool,
+    /// Empty between calls of the driver.
+    effects: Vec<Effect>,
     ended: Option<Result<(), Halted>>,
 }
 
@@ -105,10 +102,11 @@ impl NodeTask {
             parts,
             begun: Instant::now(),
             wait: None,
+            has_more: false,
             entry: None,
-            chores: Chores::default(),
             disk: DiskWatch::default(),
-            outputs: Vec::new(),
+            checking_space: false,
+            effects: Vec::new(),
             ended: None,
         }
     }
@@ -152,6 +150,8 @@ impl NodeTask {
                     self.watch_disk();
                 }
                 _ = checks.tick() => self.check(),
+                // Last, and after the other tasks of this thread: a long replay keeps nobody waiting.
+                () = tokio::task::yield_now(), if self.has_more => self.step(Input::Continue),
             }
         }
     }
@@ -161,84 +161,100 @@ impl NodeTask {
         Now { wall: wall_now(), mono: Mono(since) }
     }
 
-    fn reported(&mut self, report: Report) {
-        match report {
-            Report::Space(space) => self.space_checked(space),
-            Report::Log(Ok(ticket)) => {
-                self.disk.log_ended(Instant::now());
-                self.watch_disk();
-                self.parts.metrics.queue(Queue::LogWrites).depth.sub(1);
-                self.step(Input::Completion(RaftCompletion::LogSynced(ticket)));
-                self.log_written();
-            }
-            Report::Disk(Ok(DiskReport::Flushed(progress))) => {
-                self.disk.flush_ended(Instant::now());
-                self.watch_disk();
-                self.parts.bodies.persisted(progress);
-                self.parts.compactor.send(CompactWork::State);
-                let scrub = self.chores.take_scrub();
-                self.step(Input::Completion(RaftCompletion::Flushed(progress)));
-                if scrub {
-                    // After the purge that this step has asked for.
-                    self.parts.log.send(LogJob::Scrub);
-                }
-            }
-            Report::Disk(Ok(DiskReport::FlushOutOfSpace(why))) => {
-                self.disk.flush_ended(Instant::now());
-                self.watch_disk();
-                self.step(Input::Completion(RaftCompletion::FlushOutOfSpace));
-                self.set_disk_space(DiskSpace::Low { why });
-            }
-            Report::Disk(Ok(DiskReport::Compacted(attempt))) => self.state_compacted(&attempt),
-            Report::Disk(Ok(DiskReport::BodiesCompacted(attempt))) => self.bodies_compacted(&attempt),
-            Report::Disk(Ok(DiskReport::Prepared(attempt))) => self.prepared(&attempt),
-            Report::Read(failure) => self.ended = Some(Err(failure.into())),
-            Report::Log(Err(failure)) | Report::Disk(Err(failure)) => self.ended = Some(Err(failure.into())),
-        }
-    }
-
-    /// Gives the node one input, then does every output in order.
     fn step(&mut self, input: Input) {
-        let mut next = Some(input);
-        while let Some(input) = next.take() {
-            let mut outputs = std::mem::take(&mut self.outputs);
-            self.node_step(input, &mut outputs);
-            let mut applied = false;
-            for output in outputs.drain(..) {
-                if self.ended.is_some() {
-                    break;
-                }
-                match output {
-                    Output::Continue => next = Some(Input::Continue),
-                    Output::Visible(cursor) => {
-                        applied = true;
-                        self.show(cursor);
-                    }
-                    output => self.obey(output),
+        self.has_more = false;
+        let now = self.now();
+        self.drive(|driver, effects| driver.step(now, input, effects));
+    }
+
+    fn reported(&mut self, report: FromThread) {
+        let now = self.now();
+        match report {
+            FromThread::Work(Ok(report)) => {
+                self.work_ended(&report);
+                match report {
+                    Report::Log(synced) => self.log_synced(now, synced),
+                    report => self.drive(|driver, effects| driver.reported(now, report, effects)),
                 }
             }
-            self.outputs = outputs;
-            if applied {
-                self.parts.latest.set(self.reader());
+            FromThread::Work(Err(failure)) => self.ended = Some(Err(failure.into())),
+            FromThread::Read(failure) => self.ended = Some(Err(failure.into())),
+            FromThread::Space(space) => {
+                self.checking_space = false;
+                self.drive(|driver, effects| driver.check(now, space, effects));
             }
+        }
+        if self.parts.driver.is_check_due() {
+            self.check();
         }
     }
 
-    /// Runs one step of the node. The step after a log write became durable applies the entry, so it is timed
-    /// for the metric `apply`.
-    fn node_step(&mut self, input: Input, outputs: &mut Vec<Output>) {
-        let now = self.now();
-        let Input::Completion(RaftCompletion::LogSynced(ticket)) = input else {
-            return self.parts.node.step(now, input, outputs);
-        };
-        // The entry's span ends with its outcomes, which are outputs of this step.
+    /// The step after a log write became durable applies the entry, so it is timed for the metric `apply`.
+    fn log_synced(&mut self, now: Now, synced: Synced) {
+        self.parts.metrics.queue(Queue::LogWrites).depth.sub(synced.0.len() as u64);
+        // The entry's span ends with its outcomes, which are effects of this step.
         let _entry = self.entry.take().map(tracing::Span::entered);
-        let _apply = telemetry::spans::apply(ticket.0).entered();
+        let _apply = telemetry::spans::apply(synced.0.last().map_or(0, |ticket| ticket.0)).entered();
         let begun = Instant::now();
-        self.parts.node.step(now, input, outputs);
+        let mut outcomes = 0;
+        self.drive(|driver, effects| {
+            let done = driver.reported(now, Report::Log(synced), effects);
+            outcomes = effects.iter().filter(|effect| matches!(effect, Effect::Outcome { .. })).count();
+            done
+        });
         self.parts.metrics.apply.observe_duration(begun.elapsed());
-        let outcomes = outputs.iter().filter(|output| matches!(output, Output::Outcome { .. })).count();
         self.parts.metrics.entry_commands.observe(outcomes as u64);
+    }
+
+    /// Asks how much space the disk has. The driver's check follows with the answer.
+    fn check(&mut self) {
+        if !std::mem::replace(&mut self.checking_space, true) {
+            self.parts.space.send(CheckSpace);
+        }
+        self.set_figures();
+    }
+
+    fn work_ended(&mut self, report: &Report) {
+        match report {
+            Report::Log(synced) => synced.0.iter().for_each(|_| self.disk.log_ended(Instant::now())),
+            Report::Flushed(_) | Report::FlushOutOfSpace { .. } => self.disk.flush_ended(Instant::now()),
+            Report::Prepared(_) | Report::Compacted(_) | Report::BodiesCompacted(_) => return,
+        }
+        self.watch_disk();
+    }
+
+    /// If the disk has begun to stall, or to respond again, tells the node and its handles.
+    fn watch_disk(&mut self) {
+        let Some(change) = self.disk.change(Instant::now()) else { return };
+        let (stalled, input) = match change {
+            Change::Stalled { why } => {
+                tracing::error!(why, "the disk does not respond: writes are rejected until it does");
+                (Some(why.clone()), Input::DiskStalled { why })
+            }
+            Change::Responds => {
+                tracing::info!("the disk responds again: the node accepts writes");
+                (None, Input::DiskResponds)
+            }
+        };
+        self.parts.metrics.disk_stalled.set(u64::from(stalled.is_some()));
+        self.parts.status.send_modify(|status| status.disk_stalled = stalled);
+        self.step(input);
+    }
+
+    /// Calls the driver, then does every effect in order.
+    fn drive(&mut self, call: impl FnOnce(&mut Driver, &mut Vec<Effect>) -> Result<(), driver::Halted>) {
+        if self.ended.is_some() {
+            return;
+        }
+        let mut effects = std::mem::take(&mut self.effects);
+        let done = call(&mut self.parts.driver, &mut effects);
+        for effect in effects.drain(..) {
+            self.obey(effect);
+        }
+        self.effects = effects;
+        if let Err(halted) = done {
+            self.ended = Some(Err(halted.into()));
+        }
     }
 
     fn finish(self, ended: Result<(), Halted>) -> Result<(), Halted> {
