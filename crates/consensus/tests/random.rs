@@ -1,5 +1,6 @@
-//! Three replicas under seeds: messages that are lost, delayed, repeated and overtaken, and processes that end
-//! without having synced. Whatever happens, all replicas apply the same entries, and what was applied once stays.
+//! Three replicas under seeds: messages that are lost, delayed, repeated and overtaken, and processes that
+//! end without having synced. Whatever happens, all replicas apply the same entries, and what was applied
+//! once stays.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
 
 use bytes::Bytes;

@@ -16,7 +16,8 @@ const TIMER_WAIT_MS_MAX: u64 = 60_000;
 /// The options of a node.
 #[derive(Clone, Copy, Debug)]
 pub struct NodeOptions {
-    /// Estimated bytes of commands that may wait or be in flight. Beyond it a request is [`Unavailable::Busy`].
+    /// Estimated bytes of commands that may wait or be in flight. Beyond it a request is
+    /// [`Unavailable::Busy`].
     pub waiting_bytes_max: usize,
     /// The behaviour that entries are proposed under.
     pub behaviour: Behaviour,
@@ -339,7 +340,8 @@ where
         out.push(Output::Visible(self.visible));
     }
 
-    /// Another replica may have stored something else in place of the entries in flight, or may store them yet.
+    /// Another replica may have stored something else in place of the entries in flight, or may store them
+    /// yet.
     fn follow(&mut self, out: &mut Vec<Output<E::Io, R>>) {
         if self.phase == Phase::Leading {
             self.phase = Phase::Following;

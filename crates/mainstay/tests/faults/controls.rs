@@ -6,7 +6,7 @@
 use crate::image::{FileSystem, Image};
 use crate::node::serve;
 use crate::strace::{Injection, traced};
-use crate::workload::{self, Machine, SMALL, Violation, Workload};
+use crate::workload::{self, Machine, SMALL, Workload};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -43,9 +43,9 @@ fn loss_without_syncs_of(unsynced: &[&str], arguments: &'static [&'static str]) 
     let unsynced = unsynced.iter().map(PathBuf::from).collect();
     let machine = Careless { image: Image::new(FileSystem::Ext4, "512m"), arguments, unsynced };
     let campaign = Workload::new(3).campaign(&machine, CUTS_MAX, &mut workload::rng());
-    let Violation(text) = campaign.expect_err("a loss must be found");
-    println!("{text}");
-    text
+    let violation = campaign.expect_err("a loss must be found").to_string();
+    println!("{violation}");
+    violation
 }
 
 #[test]

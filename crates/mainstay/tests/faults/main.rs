@@ -10,14 +10,18 @@
     reason = "a test's helpers fail by panicking"
 )]
 
+mod clocks;
 mod controls;
+mod damage;
 mod full_compaction;
 mod hung_disk;
 mod image;
 #[path = "../node/mod.rs"]
 mod node;
 mod power;
+mod space;
 mod strace;
+mod syncs;
 mod tmpfs;
 #[path = "../workload/mod.rs"]
 mod workload;

@@ -1,5 +1,7 @@
 //! File systems in memory, of any size.
 
+use rustix::fs::{FallocateFlags, fallocate, statvfs};
+use std::fs::File;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -7,6 +9,20 @@ use std::process::{Command, Stdio};
 pub(crate) fn not_run(why: &str) -> ! {
     println!("NOT RUN: {why}");
     panic!("NOT RUN: {why}");
+}
+
+/// Makes a file so large that its file system has at most this many bytes left.
+pub(crate) fn fill(ballast: &Path, left: u64) {
+    let file = File::create(ballast).unwrap();
+    let free = || {
+        let stat = statvfs(ballast).unwrap();
+        (stat.f_bavail * stat.f_frsize).saturating_sub(left)
+    };
+    // Others take space at the same time, so what was free may not be free any more.
+    let mut bytes = free();
+    while bytes > 0 && fallocate(&file, FallocateFlags::empty(), 0, bytes).is_err() {
+        bytes = bytes.saturating_sub(64 << 10).min(free());
+    }
 }
 
 /// A file system of its own; gone when dropped.

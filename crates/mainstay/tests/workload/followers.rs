@@ -3,7 +3,7 @@
 //! removed. Since a follower sees an event before its writer does, this also checks that nothing becomes
 //! visible before it is durable.
 
-use super::ledger::{Checked, Event, Ledger, Violation, violation};
+use super::ledger::{Checked, Event, Ledger, violation};
 use mainstay_client::blocking::{Client, Read};
 use mainstay_client::{Cursor, Error, Revision};
 use std::collections::BTreeSet;
@@ -57,7 +57,7 @@ enum Pace {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Beginning {
     Start,
-    /// At the end of the store, anew in each round.
+    /// At the end of the store, again in each round.
     End,
     /// After a cursor that the store reaches only later.
     Ahead(Duration),
@@ -247,7 +247,7 @@ impl Follower {
     /// Compares what was received with the ledger, which must hold everything that the store holds.
     pub(crate) fn verify(&mut self, ledger: &Ledger) -> Checked {
         let checked = self.verify_news(ledger);
-        checked.map_err(|Violation(text)| Violation(format!("the follower {:?}: {text}", self.name)))
+        checked.map_err(|violation| violation.at(format!("the follower {:?}", self.name)))
     }
 
     fn verify_news(&mut self, ledger: &Ledger) -> Checked {

@@ -9,19 +9,35 @@ use std::ops::Bound;
 
 /// A promise that the node did not keep.
 #[derive(Clone, Debug)]
-pub(crate) struct Violation(pub(crate) String);
+pub(crate) enum Violation {
+    /// Something is there that should not be, or the other way round.
+    Wrong(String),
+    /// The node says that it cannot read what it should hold.
+    Unreadable(String),
+}
 
 pub(crate) type Checked<T = ()> = Result<T, Violation>;
 
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+impl Violation {
+    /// The same, with where or when it happened.
+    pub(crate) fn at(self, place: impl fmt::Display) -> Self {
+        match self {
+            Self::Wrong(text) => Self::Wrong(format!("{place}: {text}")),
+            Self::Unreadable(text) => Self::Unreadable(format!("{place}: {text}")),
+        }
     }
 }
 
-/// A violation with this text.
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Wrong(text) | Self::Unreadable(text)) = self;
+        f.write_str(text)
+    }
+}
+
+/// Something is wrong.
 pub(crate) fn violation<T>(text: impl Into<String>) -> Checked<T> {
-    Err(Violation(text.into()))
+    Err(Violation::Wrong(text.into()))
 }
 
 /// An event, as its writer knows it.
@@ -98,7 +114,7 @@ impl Ledger {
         self.events.last_key_value().map(|(cursor, _)| cursor.as_str())
     }
 
-    /// The cursor of an event with this many events after it, if there are so many.
+    /// The cursor of an event with this many events after it, if there is one.
     pub(crate) fn before_last(&self, events: usize) -> Option<&str> {
         self.events.keys().rev().nth(events).map(String::as_str)
     }
@@ -129,7 +145,8 @@ impl Ledger {
             None => read,
         };
         for found in read.events() {
-            let found = found.map_err(|error| Violation(format!("the store cannot be read: {error}")))?;
+            let found =
+                found.map_err(|error| Violation::Unreadable(format!("the store cannot be read: {error}")))?;
             compare(expected.next(), &found)?;
         }
         match expected.next() {
@@ -145,7 +162,7 @@ impl Ledger {
 
     /// Reads every stream by itself, and the list of streams, and compares both.
     pub(crate) fn verify_streams(&self, client: &Client) -> Checked {
-        let unreadable = |error| Violation(format!("a stream cannot be read: {error}"));
+        let unreadable = |error| Violation::Unreadable(format!("a stream cannot be read: {error}"));
         let mut listed = HashMap::new();
         for summary in client.streams("") {
             let summary = summary.map_err(unreadable)?;

@@ -124,7 +124,7 @@ impl Workload {
     ) -> Checked<Summary> {
         let (mut failures_at_start, mut failures_at_stop) = (0, 0);
         for round in 0..rounds {
-            let in_round = |Violation(text)| Violation(format!("round {round}: {text}"));
+            let in_round = |violation: Violation| violation.at(format!("round {round}"));
             let node = start(machine).map_err(in_round)?;
             self.verify(&node, round % READ_ALL_EVERY == 0).map_err(in_round)?;
             let is_long = rng.one_in(LONG_LOAD_EVERY);
@@ -173,6 +173,13 @@ impl Workload {
         self.followers.iter_mut().try_for_each(|follower| follower.verify(&self.ledger))
     }
 
+    /// Reads everything and compares it with what must be there.
+    pub(crate) fn read_everything(&self, node: &Node) -> Checked {
+        let client = node.client();
+        self.ledger.verify(&client, None)?;
+        self.ledger.verify_streams(&client)
+    }
+
     /// Runs all clients until the failure has ended them.
     pub(crate) fn run(&mut self, node: Node, moment: Duration, fail: impl FnOnce(Node)) -> Checked {
         let stop = AtomicBool::new(false);
@@ -217,7 +224,7 @@ fn fail_during_start(machine: &impl Machine, moment: Duration) {
 pub(crate) fn start(machine: &impl Machine) -> Checked<Node> {
     Node::try_start(machine.serve()).map_err(|refused| {
         let status = refused.status.map_or("still starting".to_owned(), |status| status.to_string());
-        Violation(format!("the node does not start ({status}): {}", refused.errors))
+        Violation::Unreadable(format!("the node does not start ({status}): {}", refused.errors))
     })
 }
 

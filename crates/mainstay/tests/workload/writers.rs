@@ -237,8 +237,9 @@ impl Writer {
         let write = self.plan();
         let found = self.effect(client, &write)?;
         let response = self.send(client, &write);
-        let response = response
-            .map_err(|error| Violation(format!("{}: a retry after the restart: {error}", self.name)))?;
+        let response = response.map_err(|error| {
+            Violation::Unreadable(format!("{}: a retry after the restart: {error}", self.name))
+        })?;
         if let Write::Append(_) = write {
             if response.replayed == found.is_none() {
                 let number = self.acknowledged;
@@ -273,7 +274,7 @@ impl Writer {
             let read = client.read(&part.stream).from(Revision(self.next[index])).events();
             let events: Vec<RecordedEvent> = read
                 .collect::<Result<_, _>>()
-                .map_err(|error| Violation(format!("{} cannot be read: {error}", part.stream)))?;
+                .map_err(|error| Violation::Unreadable(format!("{} cannot be read: {error}", part.stream)))?;
             let is_whole = events.len() == part.events.len()
                 && events.iter().zip(&part.events).all(|(event, planned)| planned.is(event));
             if !is_whole && !events.is_empty() {

@@ -72,8 +72,8 @@ pub struct RaftEngineOptions {
     pub flush_state_bytes: u64,
     /// Flush when this many bytes of log have been written since the last flush. This bounds the replay.
     pub flush_log_bytes: u64,
-    /// Keep up to this many bytes of log that only a follower still needs. Beyond that, the log is purged, and
-    /// the follower needs a snapshot.
+    /// Keep up to this many bytes of log that only a follower still needs. Beyond that, the log is purged,
+    /// and the follower needs a snapshot.
     pub follower_log_bytes: u64,
 }
 
@@ -109,8 +109,8 @@ pub struct RaftEngine<S: State, L> {
     writes_out: usize,
     /// The term in which this replica leads and has applied its first entry.
     leading: Option<Term>,
-    /// Bytes written to the log so far; when the last flush began; and when the last flush began whose whole log
-    /// was purged.
+    /// Bytes written to the log so far; when the last flush began; and when the last flush began whose whole
+    /// log was purged.
     log_bytes: u64,
     log_bytes_flushed: u64,
     log_bytes_purged: u64,
@@ -265,8 +265,8 @@ impl<S: State, L: LogView> RaftEngine<S, L> {
         Ok(())
     }
 
-    /// How far the log may be purged after a flush of everything up to `flushed`: not beyond what each follower
-    /// has, unless that would keep too much.
+    /// How far the log may be purged after a flush of everything up to `flushed`: not beyond what each
+    /// follower has, unless that would keep too much.
     fn purge_through(&mut self, flushed: Index) -> Index {
         let kept_bytes = self.log_bytes_flushed - self.log_bytes_purged;
         match self.group.lowest_match() {

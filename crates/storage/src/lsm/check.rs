@@ -15,6 +15,7 @@ use format::FormatError;
 use format::wire::Reader;
 use lsm_tree::table::filter::standard_bloom::Builder as Bloom;
 use lsm_tree::{Cache, Checksum, SeqNo, Table};
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -36,6 +37,7 @@ const XXH3: u8 = 0;
 
 /// A table that the manifest names.
 struct TableFile {
+    id: u64,
     path: PathBuf,
     /// The checksum of the whole file.
     checksum: u128,
@@ -59,7 +61,7 @@ pub(super) fn stored_progress(tree: &Path) -> Result<Progress, StateError> {
     let failed = |error| state_error("reading the progress", &error);
     let cache = Arc::new(Cache::with_capacity_bytes(0));
     // The newest table comes first, and every flush writes a progress. Its key is the smallest of all.
-    for TableFile { path, checksum } in &tables {
+    for TableFile { path, checksum, .. } in &tables {
         let (checksum, cache) = (Checksum::from_raw(*checksum), Arc::clone(&cache));
         let table =
             Table::recover(path.clone(), checksum, 0, 0, cache, None, false, false).map_err(failed)?;
@@ -116,6 +118,11 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, StateError> {
     fs::read(path).map_err(|error| missing_or(path, &error))
 }
 
+/// The numbers of the tables that the manifest on disk names.
+pub(super) fn named_tables(tree: &Path) -> Result<BTreeSet<u64>, StateError> {
+    Ok(read_manifest(tree)?.into_iter().map(|table| table.id).collect())
+}
+
 fn read_manifest(tree: &Path) -> Result<Vec<TableFile>, StateError> {
     let current_path = tree.join(CURRENT);
     let current = read(&current_path)?;
@@ -130,7 +137,7 @@ fn read_manifest(tree: &Path) -> Result<Vec<TableFile>, StateError> {
         StateError::Refused(format!("{} has an unknown format: {error}", manifest_path.display()))
     })?;
     let path = |id: u64| tree.join(TABLES).join(id.to_string());
-    Ok(tables.into_iter().map(|(id, checksum)| TableFile { path: path(id), checksum }).collect())
+    Ok(tables.into_iter().map(|(id, checksum)| TableFile { id, path: path(id), checksum }).collect())
 }
 
 fn decode_current(bytes: &[u8]) -> Result<(u64, u128), FormatError> {
