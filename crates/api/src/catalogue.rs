@@ -174,6 +174,9 @@ catalogue! {
     ReadOnly = "read_only" 503 retry "The node is read-only",
         "The free disk space is below the node's reserve (`space-reserve`). Reads continue to work. The request had no effect.",
         "Free disk space. The node accepts writes again without a restart.";
+    DiskStalled = "disk_stalled" 503 retry "The disk does not respond",
+        "The disk has not completed a write for 2 s. Reads of cached data continue to work. The request had no effect.",
+        "Wait for the number of seconds in `Retry-After`, then send the request again. The node accepts writes as soon as the disk responds. If it does not, check the disk.";
     NotReady = "not_ready" 503 retry "The node is starting",
         "The node is still replaying its log.",
         "Wait until `/readyz` returns 200, then send the request again.";

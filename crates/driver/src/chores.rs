@@ -1,5 +1,7 @@
 //! Chores that are under way or due: what the driver must remember between two checks.
 
+use crate::backoff::Backoff;
+
 /// A check also follows this many bytes of log, long before they could use up a reserve of the default size.
 const CHECK_EVERY_BYTES: u64 = 16 << 20;
 
@@ -8,7 +10,10 @@ pub(crate) struct Chores {
     log_bytes_since_check: u64,
     scrub: Scrub,
     compacting_bodies: bool,
-    preparing_log: bool,
+    preparing: bool,
+    pub(crate) bodies: Backoff,
+    pub(crate) state: Backoff,
+    pub(crate) prepare: Backoff,
 }
 
 /// The log may hold removed events. Its segments that a flush makes unnecessary are replaced then, instead of
@@ -46,6 +51,18 @@ impl Chores {
         self.compacting_bodies = true;
     }
 
+    /// The rewrite of a body segment has ended without one.
+    pub(crate) fn bodies_not_compacted(&mut self) {
+        self.compacting_bodies = false;
+    }
+
+    /// What found no space may be tried again at once.
+    pub(crate) fn disk_has_space(&mut self) {
+        for backoff in [&mut self.bodies, &mut self.state, &mut self.prepare] {
+            backoff.try_now();
+        }
+    }
+
     pub(crate) fn bodies_compacted(&mut self) {
         self.compacting_bodies = false;
         self.scrub = match self.scrub {
@@ -79,13 +96,13 @@ impl Chores {
         now
     }
 
-    /// Returns whether a log segment may be prepared: one at a time.
-    pub(crate) fn begin_preparing_log(&mut self) -> bool {
-        !std::mem::replace(&mut self.preparing_log, true)
+    /// Returns whether segments may be prepared: one preparation at a time.
+    pub(crate) fn begin_preparing(&mut self) -> bool {
+        !std::mem::replace(&mut self.preparing, true)
     }
 
-    pub(crate) fn log_prepared(&mut self) {
-        self.preparing_log = false;
+    pub(crate) fn prepared(&mut self) {
+        self.preparing = false;
     }
 }
 

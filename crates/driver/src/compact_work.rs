@@ -2,7 +2,7 @@
 //! It has a thread of its own because one step may take a second, and delaying a flush costs memory and replay
 //! time.
 
-use crate::report::{DiskFailure, Report};
+use crate::report::{Attempt, DiskFailure, Report};
 use shard::query;
 use std::collections::VecDeque;
 use storage::bodies::{BodyError, Compaction};
@@ -58,9 +58,10 @@ impl<D: Disk, C: Compactor, R: Reader> CompactWork<D, C, R> {
     pub fn step(&mut self) -> Result<Option<Report>, DiskFailure> {
         if let Some(BodyRewrite { segment, state }) = self.bodies.pop_front() {
             return match segment.run(|record| query::is_live(&state, record)) {
-                // On a full disk the old segment stays. It is due again at a later check.
-                Ok(_) | Err(BodyError::NoSpace(_) | BodyError::Liveness(_)) => {
-                    Ok(Some(Report::BodiesCompacted))
+                Ok(_) => Ok(Some(Report::BodiesCompacted(Attempt::Done))),
+                // The old segment stays.
+                Err(BodyError::NoSpace(why)) => {
+                    Ok(Some(Report::BodiesCompacted(Attempt::OutOfSpace { why: why.to_string() })))
                 }
                 Err(error) => Err(error.into()),
             };
@@ -68,12 +69,19 @@ impl<D: Disk, C: Compactor, R: Reader> CompactWork<D, C, R> {
         if !self.is_state_due {
             return Ok(None);
         }
-        self.is_state_due = match self.compactor.step() {
-            Ok(due) => due == Due::More,
-            // On a full disk nothing is merged. It is tried again after the next flush.
-            Err(StateError::NoSpace(_)) => false,
+        let (due, attempt) = match self.compactor.step() {
+            Ok(due) => (due, Attempt::Done),
+            // Nothing was merged.
+            Err(StateError::NoSpace(why)) => (Due::Nothing, Attempt::OutOfSpace { why }),
             Err(error) => return Err(error.into()),
         };
-        Ok(Some(Report::Compacted))
+        self.is_state_due = due == Due::More;
+        Ok(Some(Report::Compacted(attempt)))
+    }
+
+    /// Frees memtables and tables that were replaced and that no reader uses any more. Call it about once a
+    /// second.
+    pub fn free_unused(&self) {
+        self.compactor.free_unused();
     }
 }

@@ -1,21 +1,22 @@
 //! The node and the end of its body file, and what follows from each of the node's outputs.
 
 use crate::Engine;
+use crate::backoff::Backoff;
 use crate::chores::Chores;
 use crate::compact_work::{BodyRewrite, CompactJob};
 use crate::flush_work::FlushJob;
 use crate::log_work::LogJob;
-use crate::report::{DiskFailure, Halted, Report};
+use crate::report::{Attempt, DiskFailure, Halted, Report};
 use consensus::Message;
 use model::{Cursor, Index, Outcome};
 use node::{
-    DiskSpace, Mono, Node, NodeFigures, NodeOptions, Now, Output, RaftCompletion, RaftIo, Replies,
-    Unavailable,
+    ClosedTime, DiskSpace, Mono, Node, NodeFigures, NodeOptions, Now, Output, RaftCompletion, RaftIo,
+    Replies, Unavailable,
 };
-use storage::bodies::{Bodies, BodyError, BodyStats};
+use storage::bodies::{Bodies, BodyError, BodyPreparer, BodyStats};
 use storage::disk::Disk;
 use storage::log::LogPreparer;
-use storage::state::{Pressure, State};
+use storage::state::State;
 
 /// What happens to a node, apart from reports of its disks.
 pub type Input<R> = node::Input<RaftCompletion, Message, R>;
@@ -34,12 +35,14 @@ pub enum Effect<D: Disk, S: State, R: Replies> {
     Show { state: S::Reader, visible: Cursor },
     /// The result of a command.
     Outcome { reply: R::Outcome, result: Result<Outcome, Unavailable> },
-    /// The time is closed, or the reason why it cannot be closed.
-    TimeClosed { reply: R::TimeClosed, result: Result<(), Unavailable> },
+    /// Which time is closed, or the reason why none can be closed.
+    TimeClosed { reply: R::TimeClosed, result: Result<ClosedTime, Unavailable> },
     /// The node leads and has applied everything that was in its log.
     Ready { replayed_entries: u64 },
     /// It has changed whether the disk has space, or why it has not.
     DiskSpace(DiskSpace),
+    /// A compaction found no space and is tried again later. It is the `failures`th failure in a row.
+    CompactionOutOfSpace { why: String, failures: u32 },
     /// Give [`Input::TimerDue`] at this time. It replaces the time set before; `None` means no timer.
     Wait(Option<Mono>),
     /// Give [`Input::Continue`] soon. Other inputs may come first: a long replay must not keep them waiting.
@@ -54,6 +57,7 @@ pub struct Driver<D: Disk, S: State, R: Replies> {
     node: Node<Engine<D, S>, R>,
     bodies: Bodies<D>,
     preparer: LogPreparer<D>,
+    body_preparer: BodyPreparer<D>,
     chores: Chores,
     disk_space: DiskSpace,
     /// Empty between calls.
@@ -76,6 +80,7 @@ where
     ) -> Self {
         Self {
             node: Node::new(options, engine),
+            body_preparer: bodies.preparer(),
             bodies,
             preparer,
             chores: Chores::default(),
@@ -118,10 +123,10 @@ where
                 for ticket in synced.0 {
                     self.complete(now, RaftCompletion::LogSynced(ticket), effects)?;
                 }
-                self.prepare_log(effects);
+                self.prepare(now, effects);
             }
             Report::Flushed(progress) => {
-                self.bodies.persisted(progress.bodies_end);
+                self.bodies.persisted(progress);
                 effects.push(Effect::Compact(CompactJob::State));
                 let scrub = self.chores.flushed();
                 self.complete(now, RaftCompletion::Flushed(progress), effects)?;
@@ -135,16 +140,31 @@ where
                 self.complete(now, RaftCompletion::FlushOutOfSpace, effects)?;
                 self.set_disk_space(now, DiskSpace::Low { why }, effects)?;
             }
-            // Entries that waited for it may continue.
-            Report::Compacted => self.step(now, Input::Continue, effects)?,
-            Report::BodiesCompacted => {
+            Report::Compacted(attempt) => {
+                note(now, attempt, &mut self.chores.state, effects);
+                // Entries that waited for it may continue.
+                self.step(now, Input::Continue, effects)?;
+            }
+            Report::BodiesCompacted(attempt @ Attempt::OutOfSpace { .. }) => {
+                self.chores.bodies_not_compacted();
+                note(now, attempt, &mut self.chores.bodies, effects);
+            }
+            Report::BodiesCompacted(Attempt::Done) => {
+                self.chores.bodies.succeeded();
                 // The log may hold the removed events too. After a flush, their log segments can be purged and
                 // replaced.
                 self.chores.bodies_compacted();
                 effects.push(Effect::Log(LogJob::Rotate));
                 self.step(now, Input::FlushSoon, effects)?;
             }
-            Report::LogPrepared => self.chores.log_prepared(),
+            Report::Prepared(attempt) => {
+                self.chores.prepared();
+                match attempt {
+                    Attempt::Done => self.chores.prepare.succeeded(),
+                    // Appends continue without a prepared segment while there is space.
+                    Attempt::OutOfSpace { .. } => self.chores.prepare.failed(now.mono),
+                }
+            }
         }
         Ok(())
     }
@@ -168,8 +188,8 @@ where
         if self.bodies.stats().is_flush_wanted {
             self.step(now, Input::FlushSoon, effects)?;
         }
-        self.compact_state(effects);
-        self.prepare_log(effects);
+        self.compact_state(now, effects);
+        self.prepare(now, effects);
         Ok(())
     }
 
@@ -283,6 +303,9 @@ where
         if self.disk_space == space {
             return Ok(());
         }
+        if space == DiskSpace::Enough {
+            self.chores.disk_has_space();
+        }
         self.disk_space = space.clone();
         effects.push(Effect::DiskSpace(space.clone()));
         self.step(now, Input::DiskSpace(space), effects)
@@ -296,7 +319,7 @@ where
 {
     /// Asks for the rewrite of a body segment, if one is due and none is under way.
     fn compact_bodies(&mut self, now: Now, effects: &mut Vec<Effect<D, S, R>>) -> Result<(), DiskFailure> {
-        if self.chores.is_compacting_bodies() {
+        if self.chores.is_compacting_bodies() || !self.chores.bodies.may_try(now.mono) {
             return Ok(());
         }
         match self.bodies.compaction_due(now.wall) {
@@ -313,18 +336,35 @@ where
         }
     }
 
-    /// Retries a compaction of the state that found the disk full. Until it succeeds, no entry is proposed, so
-    /// no flush would ask for it.
-    fn compact_state(&mut self, effects: &mut Vec<Effect<D, S, R>>) {
-        if self.state().pressure() != Pressure::None {
+    /// Retries a compaction of the state that found the disk full. While too much is unmerged, no entry is
+    /// proposed, so no flush would ask for it.
+    fn compact_state(&mut self, now: Now, effects: &mut Vec<Effect<D, S, R>>) {
+        if self.chores.state.failures() > 0 && self.chores.state.may_try(now.mono) {
             effects.push(Effect::Compact(CompactJob::State));
         }
     }
 
-    /// Has a segment of the log zeroed before it is needed.
-    fn prepare_log(&mut self, effects: &mut Vec<Effect<D, S, R>>) {
-        if self.preparer.is_wanted() && self.chores.begin_preparing_log() {
-            effects.push(Effect::Flush(FlushJob::PrepareLog));
+    /// Has segments of the log and of the body file prepared before they are needed.
+    fn prepare(&mut self, now: Now, effects: &mut Vec<Effect<D, S, R>>) {
+        let wanted = self.preparer.is_wanted() || self.body_preparer.is_wanted();
+        if wanted && self.chores.prepare.may_try(now.mono) && self.chores.begin_preparing() {
+            effects.push(Effect::Flush(FlushJob::Prepare));
+        }
+    }
+}
+
+/// Remembers how a compaction ended, and reports one that found no space.
+fn note<D: Disk, S: State, R: Replies>(
+    now: Now,
+    attempt: Attempt,
+    backoff: &mut Backoff,
+    effects: &mut Vec<Effect<D, S, R>>,
+) {
+    match attempt {
+        Attempt::Done => backoff.succeeded(),
+        Attempt::OutOfSpace { why } => {
+            backoff.failed(now.mono);
+            effects.push(Effect::CompactionOutOfSpace { why, failures: backoff.failures() });
         }
     }
 }

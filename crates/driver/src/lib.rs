@@ -27,6 +27,7 @@
 //! | [`compact_work`] | the compaction thread's work |
 //! | [`report`] | what the work reports back, and why a node ends |
 
+mod backoff;
 pub mod chores;
 pub mod compact_work;
 pub mod driver;
@@ -38,7 +39,7 @@ pub use compact_work::{BodyRewrite, CompactJob, CompactWork};
 pub use driver::{Driver, Effect, Input};
 pub use flush_work::{FlushJob, FlushWork};
 pub use log_work::{LogJob, LogWork, Synced};
-pub use report::{DiskFailure, Halted, Report};
+pub use report::{Attempt, DiskFailure, Halted, Report};
 
 /// The built-in engine over a disk and a state.
 pub type Engine<D, S> = node::RaftEngine<S, node::GroupLog<D>>;

@@ -12,12 +12,22 @@ pub enum Report {
     Flushed(Progress),
     /// The disk had no space for the flush, which can be started again once it has. `why` is for the operator.
     FlushOutOfSpace { why: String },
-    /// No further log segment needs to be prepared, or the disk has no space for one.
-    LogPrepared,
-    /// One step of the state's compaction is done.
-    Compacted,
-    /// A body segment has been rewritten, or could not be.
-    BodiesCompacted,
+    /// No further segment needs to be prepared, or the disk has no space for one.
+    Prepared(Attempt),
+    /// One step of the state's compaction has ended.
+    Compacted(Attempt),
+    /// The rewrite of a body segment has ended.
+    BodiesCompacted(Attempt),
+}
+
+/// How work ended that can wait until the disk has space.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Attempt {
+    Done,
+    /// Nothing has changed. `why` is for the operator.
+    OutOfSpace {
+        why: String,
+    },
 }
 
 /// A disk operation failed: the node stops.

@@ -48,7 +48,7 @@ pub async fn serve(
                     connections.spawn(counted(stream, Arc::clone(&context), router.clone()));
                 }
                 Ok((stream, _)) => {
-                    context.metrics.queue(Queue::Connections).refused.inc();
+                    context.metrics.queue(Queue::Connections).rejected.inc();
                     if refusals.len() < REFUSALS_MAX {
                         refusals.spawn(refuse(stream, context.options.connections_max));
                     }

@@ -37,7 +37,7 @@ impl Buffers {
     /// [`Code::Busy`] when fewer than `bytes` are free.
     pub(crate) fn reserve_now(&self, bytes: usize) -> Result<Reservation> {
         let Ok(permit) = Arc::clone(&self.free).try_acquire_many_owned(self.permits(bytes)) else {
-            self.metrics.queue(Queue::BufferedBytes).refused.inc();
+            self.metrics.queue(Queue::BufferedBytes).rejected.inc();
             return Err(Problem::new(Code::Busy, "too many bytes of requests and responses are in memory"));
         };
         Ok(self.counted(permit))

@@ -9,6 +9,7 @@ pub(crate) fn problem(unavailable: &Unavailable) -> Box<Problem> {
     let (code, retry_after_s) = match unavailable {
         Unavailable::Busy => (Code::Busy, Some(1)),
         Unavailable::ReadOnly(_) => (Code::ReadOnly, Some(10)),
+        Unavailable::DiskStalled(_) => (Code::DiskStalled, Some(2)),
         Unavailable::NotReady => (Code::NotReady, Some(1)),
         Unavailable::Stopping => (Code::Stopping, Some(5)),
         Unavailable::TooLarge => (Code::BodyTooLarge, None),

@@ -43,7 +43,7 @@ impl SizedCommand {
 #[derive(Debug)]
 pub struct OpenBatch<R: Replies> {
     commands: VecDeque<(Waiter<R::Outcome>, SizedCommand)>,
-    closers: Vec<R::TimeClosed>,
+    closers: Vec<(R::TimeClosed, Wall)>,
     wall_min: Wall,
     bytes: usize,
 }
@@ -62,8 +62,8 @@ pub struct Closed<R: Replies> {
 pub struct Waiters<R: Replies> {
     /// One for each command, in order.
     pub commands: Vec<Waiter<R::Outcome>>,
-    /// Requests that wait only for the entry's wall.
-    pub closers: Vec<R::TimeClosed>,
+    /// Requests that wait only for the entry's wall, each with the time that the entry closes for it.
+    pub closers: Vec<(R::TimeClosed, Wall)>,
     /// Estimated bytes of the commands.
     pub bytes: usize,
 }
@@ -101,7 +101,7 @@ impl<R: Replies> OpenBatch<R> {
     /// Gives the next entry a wall above `wall`.
     pub fn close_time(&mut self, reply: R::TimeClosed, wall: Wall) {
         self.wall_min = self.wall_min.max(Wall(wall.0.saturating_add(1)));
-        self.closers.push(reply);
+        self.closers.push((reply, wall));
     }
 
     /// Takes as much as one entry holds. The rest waits for the next entry.
@@ -212,7 +212,7 @@ mod tests {
         assert!(!batch.is_empty());
         let closed = batch.close();
         assert_eq!((closed.wall_min, closed.commands.len()), (Wall(42), 0));
-        assert_eq!(closed.waiters.closers, [1, 2]);
+        assert_eq!(closed.waiters.closers, [(1, Wall(41)), (2, Wall(40))]);
         assert!(batch.is_empty());
     }
 }

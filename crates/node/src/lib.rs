@@ -37,5 +37,5 @@ pub use clock::{Mono, Now};
 pub use engine::{DiskSpace, Engine, EngineError, EntryId, EntryResult, Polled};
 pub use node::{Node, NodeFigures, NodeOptions};
 pub use raft_engine::{GroupLog, RaftCompletion, RaftEngine, RaftEngineOptions, RaftIo};
-pub use request::{Replies, Request, Unavailable};
+pub use request::{AskedTime, ClosedTime, Replies, Request, Unavailable};
 pub use step::{Input, Output};

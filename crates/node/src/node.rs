@@ -3,7 +3,7 @@
 use crate::batch::{OpenBatch, SizedCommand, Waiter, Waiters};
 use crate::clock::{EntryClocks, GRACE_MS, Mono, Now};
 use crate::engine::{DiskSpace, Engine, EngineError, EntryId, EntryResult, Polled};
-use crate::request::{Replies, Request, Unavailable};
+use crate::request::{AskedTime, ClosedTime, Replies, Request, Unavailable};
 use crate::step::{Input, Output};
 use bytes::Bytes;
 use model::{Behaviour, Cursor, Effect, EntryClock, Slot, Wall, limits};
@@ -54,6 +54,15 @@ enum Phase {
     Halted,
 }
 
+/// What is to be done about a request to close a time.
+#[derive(Debug)]
+enum Closable {
+    /// The result is known already.
+    Known(Result<ClosedTime, Unavailable>),
+    /// It is closed once an entry with a later wall is applied.
+    ByEntry(Wall),
+}
+
 /// One node: an engine, and the requests that wait for it.
 #[derive(Debug)]
 pub struct Node<E: Engine, R: Replies> {
@@ -67,6 +76,8 @@ pub struct Node<E: Engine, R: Replies> {
     in_flight: VecDeque<(EntryId, Waiters<R>)>,
     in_flight_bytes: usize,
     disk_space: DiskSpace,
+    /// Why requests are rejected while the disk does not respond.
+    stalled: Option<String>,
     /// One of the node's own commands waits or is in flight.
     own_command: bool,
     /// Timers were set, or one came due, since they were last checked.
@@ -94,6 +105,7 @@ where
             in_flight: VecDeque::new(),
             in_flight_bytes: 0,
             disk_space: DiskSpace::Enough,
+            stalled: None,
             own_command: false,
             timers_stale: false,
             wait: None,
@@ -147,7 +159,7 @@ where
             Input::Start => self.engine.start()?,
             Input::Requests(requests) => {
                 for request in requests {
-                    self.admit(request, out)?;
+                    self.admit(now, request, out)?;
                 }
             }
             Input::Completion(completion) => {
@@ -160,6 +172,11 @@ where
                 self.engine.set_disk_space(&space);
                 self.disk_space = space;
             }
+            Input::DiskStalled { why } => {
+                self.reject_waiting(&Unavailable::DiskStalled(why.clone()), out);
+                self.stalled = Some(why);
+            }
+            Input::DiskResponds => self.stalled = None,
             Input::FlushSoon => self.engine.flush_soon(),
             Input::TimerDue => {
                 self.wait = None;
@@ -185,14 +202,16 @@ where
     }
 
     /// Adds a request to the open batch, or replies at once.
-    fn admit(&mut self, request: Request<R>, out: &mut Vec<Output<E::Io, R>>) -> Result<(), EngineError> {
+    fn admit(
+        &mut self,
+        now: Now,
+        request: Request<R>,
+        out: &mut Vec<Output<E::Io, R>>,
+    ) -> Result<(), EngineError> {
         match request {
-            Request::CloseTime { wall, reply } if self.is_closed(wall)? => {
-                out.push(Output::TimeClosed { reply, result: Ok(()) });
-            }
-            Request::CloseTime { wall, reply } => match self.unavailable() {
-                Some(why) => out.push(Output::TimeClosed { reply, result: Err(why) }),
-                None => self.open.close_time(reply, wall),
+            Request::CloseTime { time, reply } => match self.closable(now, time)? {
+                Closable::Known(result) => out.push(Output::TimeClosed { reply, result }),
+                Closable::ByEntry(wall) => self.open.close_time(reply, wall),
             },
             Request::Command { command, reply } => {
                 let command = SizedCommand::new(command);
@@ -210,6 +229,9 @@ where
         match (self.phase, &self.disk_space) {
             (Phase::Starting | Phase::Following, _) => Some(Unavailable::NotReady),
             (Phase::Draining | Phase::Stopping | Phase::Halted, _) => Some(Unavailable::Stopping),
+            (Phase::Leading, _) if self.stalled.is_some() => {
+                self.stalled.clone().map(Unavailable::DiskStalled)
+            }
             (Phase::Leading, DiskSpace::Low { why }) => Some(Unavailable::ReadOnly(why.clone())),
             (Phase::Leading, DiskSpace::Enough) => None,
         }
@@ -220,11 +242,28 @@ where
         (waiting + command.bytes() > self.options.waiting_bytes_max).then_some(Unavailable::Busy)
     }
 
+    /// Which time a request can have closed. The present is that of the entries' clock: after the machine's clock
+    /// was set back, a time that was closed before is not in the future.
+    fn closable(&self, now: Now, time: AskedTime) -> Result<Closable, EngineError> {
+        if self.phase == Phase::Starting {
+            return Ok(Closable::Known(Err(Unavailable::NotReady)));
+        }
+        let present = self.clocks.wall(now).max(self.visible.position.wall());
+        let wall = match time {
+            AskedTime::At(wall) if wall <= present => wall,
+            AskedTime::At(wall) if wall.0 - present.0 > limits::AS_OF_AHEAD_MS_MAX => {
+                return Ok(Closable::Known(Ok(ClosedTime::TooFarAhead { ms: wall.0 - present.0 })));
+            }
+            AskedTime::Now | AskedTime::At(_) => present,
+        };
+        if self.is_closed(wall)? {
+            return Ok(Closable::Known(Ok(ClosedTime::Through(wall))));
+        }
+        Ok(self.unavailable().map_or(Closable::ByEntry(wall), |why| Closable::Known(Err(why))))
+    }
+
     /// A time is closed once no later event can get a position in its millisecond.
     fn is_closed(&self, wall: Wall) -> Result<bool, EngineError> {
-        if self.phase == Phase::Starting {
-            return Ok(false);
-        }
         let clock = shard::query::clock(self.engine.view())?;
         Ok(clock.wall > wall || clock.last_position.wall() > wall)
     }
@@ -343,7 +382,8 @@ where
     /// If one of the node's own commands is due, adds it to the open batch, one at a time. Otherwise sets the
     /// timer for the next one.
     fn check_timers(&mut self, now: Now, out: &mut Vec<Output<E::Io, R>>) -> Result<(), EngineError> {
-        let idle = !self.own_command && self.phase == Phase::Leading && self.disk_space == DiskSpace::Enough;
+        let writable = self.disk_space == DiskSpace::Enough && self.stalled.is_none();
+        let idle = !self.own_command && self.phase == Phase::Leading && writable;
         if !(self.timers_stale && idle) {
             return Ok(());
         }
@@ -378,6 +418,16 @@ where
         drained
     }
 
+    /// Rejects all requests that no entry contains yet. They have changed nothing.
+    fn reject_waiting(&mut self, why: &Unavailable, out: &mut Vec<Output<E::Io, R>>) {
+        let waiters = self.open.drain();
+        if waiters.commands.iter().any(|waiter| matches!(waiter, Waiter::Node)) {
+            self.own_command = false;
+            self.timers_stale = true;
+        }
+        fail_all(waiters, why, out);
+    }
+
     /// Replies to all waiting requests that the node has halted.
     fn lose_all(&mut self, out: &mut Vec<Output<E::Io, R>>) {
         for (_, waiters) in std::mem::take(&mut self.in_flight) {
@@ -395,7 +445,7 @@ fn reply_all<Io, R: Replies>(waiters: Waiters<R>, result: EntryResult, out: &mut
                     out.push(Output::Outcome { reply, result: Ok(outcome) });
                 }
             }
-            let closed = |reply| Output::TimeClosed { reply, result: Ok(()) };
+            let closed = |(reply, wall)| Output::TimeClosed { reply, result: Ok(ClosedTime::Through(wall)) };
             out.extend(waiters.closers.into_iter().map(closed));
         }
         // Nothing was changed.
@@ -411,6 +461,6 @@ fn fail_all<Io, R: Replies>(waiters: Waiters<R>, why: &Unavailable, out: &mut Ve
             out.push(Output::Outcome { reply, result: Err(why.clone()) });
         }
     }
-    let failed = |reply| Output::TimeClosed { reply, result: Err(why.clone()) };
+    let failed = |(reply, _)| Output::TimeClosed { reply, result: Err(why.clone()) };
     out.extend(waiters.closers.into_iter().map(failed));
 }

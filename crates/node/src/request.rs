@@ -21,8 +21,27 @@ pub trait Replies {
 pub enum Request<R: Replies> {
     /// Apply a command.
     Command { command: Command<'static>, reply: R::Outcome },
-    /// Reply once no later event can have a position in this millisecond or before it.
-    CloseTime { wall: Wall, reply: R::TimeClosed },
+    /// Reply once no later event can have a position in the time's millisecond or before it.
+    CloseTime { time: AskedTime, reply: R::TimeClosed },
+}
+
+/// A time to be closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AskedTime {
+    /// The present, by the clock that gives events their positions. It never goes back, even if the machine's clock
+    /// does.
+    Now,
+    At(Wall),
+}
+
+/// What a request to close a time results in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClosedTime {
+    /// No later event can have a position in this millisecond or before it. This is the time that was asked for, or
+    /// the present if that time lies at most [`model::limits::AS_OF_AHEAD_MS_MAX`] ahead.
+    Through(Wall),
+    /// The time lies further ahead of the present than that.
+    TooFarAhead { ms: u64 },
 }
 
 /// Why a node did not serve a request. With every variant but `Lost`, the request changed nothing.
@@ -32,6 +51,8 @@ pub enum Unavailable {
     Busy,
     /// The node accepts no writes until the problem named here is solved (a full disk).
     ReadOnly(String),
+    /// The disk does not respond, as described here. Retry after a pause.
+    DiskStalled(String),
     /// The node has not finished starting, or another replica leads.
     NotReady,
     /// The node is shutting down.
@@ -48,6 +69,7 @@ impl fmt::Display for Unavailable {
         match self {
             Self::Busy => f.write_str("too many requests are waiting"),
             Self::ReadOnly(why) => write!(f, "the node is read-only: {why}"),
+            Self::DiskStalled(why) => write!(f, "the disk does not respond: {why}"),
             Self::NotReady => f.write_str("the node is not ready to take requests"),
             Self::Stopping => f.write_str("the node is stopping"),
             Self::TooLarge => f.write_str("the request does not fit into one entry"),

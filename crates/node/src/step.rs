@@ -2,7 +2,7 @@
 
 use crate::clock::Mono;
 use crate::engine::{DiskSpace, EngineError};
-use crate::request::{Replies, Request, Unavailable};
+use crate::request::{ClosedTime, Replies, Request, Unavailable};
 use model::{Cursor, Outcome};
 
 /// Something that happened to a node. `C` and `M` are the engine's completions and messages.
@@ -20,6 +20,11 @@ pub enum Input<C, M, R: Replies> {
     Tick,
     /// Whether the disk has space has changed. While space is low, the node is read-only.
     DiskSpace(DiskSpace),
+    /// The disk does not respond. Until [`Self::DiskResponds`], requests that need an entry are rejected. `why` is a
+    /// sentence for the operator.
+    DiskStalled { why: String },
+    /// The disk responds again.
+    DiskResponds,
     /// Removed data waits for a flush before it can leave the disk.
     FlushSoon,
     /// The time set by [`Output::Wait`] has come.
@@ -38,8 +43,8 @@ pub enum Output<Io, R: Replies> {
     Io(Io),
     /// The result of a command.
     Outcome { reply: R::Outcome, result: Result<Outcome, Unavailable> },
-    /// The time is closed, or the reason why it cannot be closed.
-    TimeClosed { reply: R::TimeClosed, result: Result<(), Unavailable> },
+    /// Which time is closed, or the reason why none can be closed.
+    TimeClosed { reply: R::TimeClosed, result: Result<ClosedTime, Unavailable> },
     /// Readers may see events up to this cursor.
     Visible(Cursor),
     /// The node leads and has applied everything that was in its log.

@@ -7,13 +7,13 @@ use model::{
     PutSettings, Settings, StreamName, Wall,
 };
 use node::{
-    DiskSpace, Input, Mono, Node, NodeOptions, Now, Output, RaftCompletion, RaftEngine, RaftEngineOptions,
-    RaftIo, Replies, Request, Unavailable,
+    AskedTime, ClosedTime, DiskSpace, Input, Mono, Node, NodeOptions, Now, Output, RaftCompletion,
+    RaftEngine, RaftEngineOptions, RaftIo, Replies, Request, Unavailable,
 };
 use shard::{Shard, ShardOptions};
 use std::borrow::Cow;
 use storage::memory_state::{MemoryFlush, MemoryState, MemoryStateDisk, Space};
-use storage::state::{FlushJob, StateError};
+use storage::state::{FlushJob, Pressure, StateError};
 
 /// Nothing is replayed in these tests.
 #[derive(Debug)]
@@ -78,7 +78,11 @@ impl Bench {
     }
 
     fn close_time(&mut self, reply: u64, wall: Wall) -> Vec<Out> {
-        self.step(Input::Requests(vec![Request::CloseTime { wall, reply }]))
+        self.close(reply, AskedTime::At(wall))
+    }
+
+    fn close(&mut self, reply: u64, time: AskedTime) -> Vec<Out> {
+        self.step(Input::Requests(vec![Request::CloseTime { time, reply }]))
     }
 }
 
@@ -119,7 +123,12 @@ fn kinds(out: &[Out]) -> Vec<String> {
             Output::Io(RaftIo::Send { .. }) => "send".into(),
             Output::Outcome { reply, result: Ok(Outcome::Appended(_)) } => format!("{reply} appended"),
             Output::Outcome { reply, result: Ok(outcome) } => format!("{reply} {outcome:?}"),
-            Output::TimeClosed { reply, result: Ok(()) } => format!("{reply} time closed"),
+            Output::TimeClosed { reply, result: Ok(ClosedTime::Through(_)) } => {
+                format!("{reply} time closed")
+            }
+            Output::TimeClosed { reply, result: Ok(ClosedTime::TooFarAhead { ms }) } => {
+                format!("{reply} {ms} ms too far ahead")
+            }
             Output::Outcome { reply, result: Err(why) } | Output::TimeClosed { reply, result: Err(why) } => {
                 format!("{reply} {why:?}")
             }
@@ -193,6 +202,17 @@ fn requests_beyond_the_bound_of_waiting_bytes_are_busy_until_outcomes_free_some(
 }
 
 #[test]
+fn nothing_is_proposed_while_the_states_disk_work_lags_too_far_behind() {
+    let mut bench = Bench::ready(NodeOptions::default());
+    bench.disk.set_pressure(Pressure::Stop);
+    assert_eq!(kinds(&bench.submit(1, append("a"))), [""; 0]);
+    assert_eq!(kinds(&bench.step(Input::Continue)), [""; 0]);
+    bench.disk.set_pressure(Pressure::None);
+    let out = bench.step(Input::Continue);
+    assert_eq!(kinds(&bench.synced(ticket(&out))), ["append bodies", "1 appended", "visible"]);
+}
+
+#[test]
 fn writes_are_rejected_on_a_full_disk_until_it_has_space_again() {
     let mut bench = Bench::ready(NodeOptions::default());
     bench.step(Input::DiskSpace(DiskSpace::Low { why: "full".into() }));
@@ -220,6 +240,71 @@ fn a_time_is_closed_by_an_entry_above_it_and_then_stays_closed() {
     let out = bench.synced(ticket(&out));
     assert!(matches!(out[2], Output::Visible(cursor) if cursor.position.wall() > wall), "{out:?}");
     assert_eq!(bench.node.figures(bench.now).wall_ahead_ms, 501);
+}
+
+#[test]
+fn while_the_disk_does_not_respond_requests_are_rejected_at_once_and_the_entry_in_flight_waits_for_its_outcome()
+ {
+    let mut bench = Bench::ready(NodeOptions::default());
+    let first = bench.submit(1, append("a"));
+    assert_eq!(kinds(&bench.submit(2, append("bb"))), [""; 0]);
+    let past = bench.now.wall;
+    assert_eq!(kinds(&bench.close_time(3, past)), [""; 0]);
+    let out = bench.step(Input::DiskStalled { why: "no write".into() });
+    assert_eq!(kinds(&out), ["2 DiskStalled(\"no write\")", "3 DiskStalled(\"no write\")"]);
+    assert_eq!(kinds(&bench.submit(4, append("cc"))), ["4 DiskStalled(\"no write\")"]);
+    assert_eq!(bench.node.figures(bench.now).waiting_commands, 1, "memory is bounded by one entry");
+
+    let mut out = bench.step(Input::DiskResponds);
+    out.extend(bench.synced(ticket(&first)));
+    assert_eq!(kinds(&out), ["append bodies", "1 appended", "visible"]);
+    let out = bench.submit(5, append("cc"));
+    assert_eq!(kinds(&bench.synced(ticket(&out))), ["append bodies", "5 appended", "visible"]);
+}
+
+/// The time that the one request of a step had closed, in milliseconds after `zero`.
+fn closed_after(out: &[Out], zero: Wall) -> i64 {
+    let closed = out.iter().find_map(|output| match output {
+        Output::TimeClosed { result: Ok(ClosedTime::Through(wall)), .. } => Some(*wall),
+        _ => None,
+    });
+    closed.expect("a closed time").0.cast_signed() - zero.0.cast_signed()
+}
+
+#[test]
+fn after_the_clock_was_set_back_a_time_that_was_closed_still_is() {
+    let mut bench = Bench::ready(NodeOptions::default());
+    let zero = bench.now.wall;
+    let out = bench.close(1, AskedTime::Now);
+    assert_eq!(closed_after(&bench.synced(ticket(&out)), zero), 0);
+    for back_ms in [1, 60_000, 60_001, zero.0] {
+        bench.now.wall = Wall(zero.0 - back_ms);
+        let out = bench.close_time(2, zero);
+        assert_eq!(closed_after(&out, zero), 0, "{back_ms} ms back");
+        assert_eq!(out.len(), 1, "it is known without an entry: {out:?}");
+    }
+    // And the present is not before it. No event was ever recorded, so only the shard's clock knows.
+    let out = bench.close(3, AskedTime::Now);
+    assert_eq!(closed_after(&bench.synced(ticket(&out)), zero), 1);
+}
+
+#[test]
+fn a_time_a_little_ahead_is_the_present_and_one_far_ahead_is_not_closed() {
+    let mut bench = Bench::ready(NodeOptions::default());
+    let zero = bench.now.wall;
+    for ahead_ms in [1, 60_000] {
+        bench.now.wall = Wall(bench.now.wall.0 + 1_000);
+        let present = bench.now.wall;
+        let out = bench.close_time(1, Wall(present.0 + ahead_ms));
+        assert_eq!(closed_after(&bench.synced(ticket(&out)), present), 0);
+    }
+    // The entry that closed the last time has moved the present 1 ms ahead of the machine's clock.
+    let out = bench.close_time(2, Wall(bench.now.wall.0 + 1 + 60_001));
+    assert_eq!(kinds(&out), ["2 60001 ms too far ahead"]);
+    // An event that was recorded ahead of the machine's clock has happened by now.
+    bench.now.wall = Wall(zero.0 - 5_000);
+    let out = bench.close_time(3, Wall(zero.0 + 2_000 + 60_000));
+    assert_eq!(closed_after(&bench.synced(ticket(&out)), zero), 2_001);
 }
 
 #[test]

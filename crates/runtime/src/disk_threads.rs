@@ -13,6 +13,10 @@ use telemetry::Metrics;
 /// After this long without work, the log thread records the log's durable end in the log.
 const MARK_AFTER: Duration = Duration::from_millis(20);
 
+/// How often the compaction thread frees what was replaced: memtables and tables that a reader still used when
+/// others took their place.
+const FREE_EVERY: Duration = Duration::from_secs(1);
+
 /// What a thread reports. After a failure, it ends.
 pub(crate) type Reported = Result<Report, DiskFailure>;
 
@@ -86,8 +90,13 @@ pub(crate) fn start_compacting(
     report: impl Fn(Reported) + Send + 'static,
 ) -> io::Result<Worker<CompactJob>> {
     Worker::start("compact", move |inbox: Receiver<CompactJob>| {
-        while let Ok(job) = inbox.recv() {
-            work.take(job);
+        loop {
+            match inbox.recv_timeout(FREE_EVERY) {
+                Ok(job) => work.take(job),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            work.free_unused();
             while !work.is_idle() {
                 inbox.try_iter().for_each(|job| work.take(job));
                 match work.step() {

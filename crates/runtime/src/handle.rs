@@ -4,10 +4,10 @@
 //! A handle hides the node's channels and threads. Every queue behind it is bounded; when one is full, the call
 //! returns [`Unavailable::Busy`] at once.
 
-use crate::reads::{ReadPool, Snapshot};
+use crate::reads::{ReadFailure, ReadPool, Snapshot};
 use format::header::StoreId;
 use model::{Command, Cursor, Index, Outcome, Wall};
-use node::{Replies, Unavailable};
+use node::{AskedTime, ClosedTime, Replies, Unavailable};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub(crate) struct Channels;
 
 impl Replies for Channels {
     type Outcome = oneshot::Sender<Result<Outcome, Unavailable>>;
-    type TimeClosed = oneshot::Sender<Result<(), Unavailable>>;
+    type TimeClosed = oneshot::Sender<Result<ClosedTime, Unavailable>>;
 }
 
 /// A request on its way to the node's loop.
@@ -51,6 +51,8 @@ pub struct Status {
     pub phase: Phase,
     /// Why the node is read-only (a full disk); `None` if it is not.
     pub read_only: Option<String>,
+    /// How long the disk has not responded; `None` while it does.
+    pub disk_stalled: Option<String>,
     /// How many entries from the log this start applied again.
     pub replayed_entries: u64,
     /// While starting: the last entry that was applied, and the last that the log held at the start.
@@ -97,29 +99,30 @@ impl Handle {
         Ok(Pending(pending))
     }
 
-    /// Returns once no later event can have a position in `wall`'s millisecond or before it. From then on, a
-    /// read as of `wall` always has the same result.
+    /// Returns once no later event can have a position in the returned time's millisecond or before it. From
+    /// then on, a read as of that time always has the same result.
     ///
     /// # Errors
     /// [`Unavailable`], also when the node is read-only and the time is not closed yet.
-    pub async fn close_time(&self, wall: Wall) -> Result<(), Unavailable> {
+    pub async fn close_time(&self, time: AskedTime) -> Result<ClosedTime, Unavailable> {
         let (reply, closed) = oneshot::channel();
-        self.send(Request::CloseTime { wall, reply })?;
+        self.send(Request::CloseTime { time, reply })?;
         closed.await.unwrap_or(Err(Unavailable::Lost))
     }
 
-    /// Runs `job` on a read thread, with the state and bodies as they are now.
+    /// Runs `job` on a read thread, with the state and bodies as they are now. If the job fails, the node stops.
     ///
     /// # Errors
     /// [`Unavailable::Busy`] when [`READS_MAX`](crate::READS_MAX) reads are running or waiting;
-    /// [`Unavailable::Lost`] when the job panicked or the process is ending.
+    /// [`Unavailable::Stopping`] when this read or an earlier one failed; [`Unavailable::Lost`] when the job
+    /// panicked or the process is ending.
     pub async fn read<T: Send + 'static>(
         &self,
-        job: impl FnOnce(&Snapshot) -> T + Send + 'static,
+        job: impl FnOnce(&Snapshot) -> Result<T, ReadFailure> + Send + 'static,
     ) -> Result<T, Unavailable> {
         self.reads.run(job).await.inspect_err(|unavailable| {
             if *unavailable == Unavailable::Busy {
-                self.metrics.queue(Queue::BodyReads).refused.inc();
+                self.metrics.queue(Queue::BodyReads).rejected.inc();
             }
         })
     }
@@ -128,12 +131,6 @@ impl Handle {
     #[must_use]
     pub fn visible(&self) -> watch::Receiver<Cursor> {
         self.visible.clone()
-    }
-
-    /// The time of day on this machine.
-    #[must_use]
-    pub fn wall(&self) -> Wall {
-        wall_now()
     }
 
     #[must_use]
@@ -151,7 +148,7 @@ impl Handle {
     fn send(&self, request: Request) -> Result<(), Unavailable> {
         self.mailbox.try_send(request).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => {
-                self.metrics.queue(Queue::Mailbox).refused.inc();
+                self.metrics.queue(Queue::Mailbox).rejected.inc();
                 Unavailable::Busy
             }
             mpsc::error::TrySendError::Closed(_) => Unavailable::Stopping,

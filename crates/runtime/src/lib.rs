@@ -4,8 +4,9 @@
 //!   current-thread runtime                         threads
 //!   ┌────────────────────────────────────┐   ┌────────────────────────────────────────────┐
 //!   │ http tasks ── Handle ─► mailbox ─► │   │ log      write, fdatasync once for all     │
-//!   │ NodeTask: the driver, its effects  │◄─►│ flush    bodies and state; zero a segment  │
-//!   └────────────────────────────────────┘   │ compact  state; bodies without dead events │
+//!   │ NodeTask: the driver, its effects  │◄─►│ flush    bodies and state; next segments   │
+//!   └────────────────────────────────────┘   │ compact  state; bodies; free what is old   │
+//!                                            │ space    how much the disk has left        │
 //!                                            │ reads    pages of bodies, on a snapshot    │
 //!                                            └────────────────────────────────────────────┘
 //! ```
@@ -22,10 +23,10 @@ mod start;
 mod store;
 mod worker;
 
-pub use driver::{DiskFailure, Halted};
+pub use driver::DiskFailure;
 pub use handle::{Handle, Pending, Phase, Status};
-pub use node::Unavailable;
-pub use node_task::NodeTask;
-pub use reads::{READS_MAX, Snapshot};
+pub use node::{AskedTime, ClosedTime, Unavailable};
+pub use node_task::{Halted, NodeTask};
+pub use reads::{READS_MAX, ReadFailure, Snapshot};
 pub use start::{Options, StartError, start};
 pub use store::{BodyReader, StateReader};

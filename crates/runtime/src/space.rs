@@ -1,11 +1,29 @@
-//! Checks the free space of the data directory's disk before it runs out.
+//! Checks the free space of the data directory's disk before it runs out. This is done on a thread of its own,
+//! because a disk that does not respond may not even say how much space it has.
 //!
 //! The node is read-only while less than a reserve is free, so that the disk still holds what the node has
 //! already accepted: waiting commands, a flush, a compaction. If the disk fills faster than it is checked, a
 //! write fails and the node stops. Nothing acknowledged is lost either way.
 
+use crate::worker::Worker;
 use node::DiskSpace;
 use std::path::PathBuf;
+use std::sync::mpsc::Receiver;
+
+/// Asks for a check of the disk's space.
+#[derive(Debug)]
+pub(crate) struct CheckSpace;
+
+pub(crate) fn start_checking(
+    space: Space,
+    report: impl Fn(DiskSpace) + Send + 'static,
+) -> std::io::Result<Worker<CheckSpace>> {
+    Worker::start("space", move |inbox: Receiver<CheckSpace>| {
+        for CheckSpace in inbox {
+            report(space.check());
+        }
+    })
+}
 
 /// Checks one disk; see [`crate::Options::space_reserve_bytes`].
 #[derive(Debug)]
@@ -19,7 +37,7 @@ impl Space {
         Self { path, reserve_bytes }
     }
 
-    pub(crate) fn check(&self) -> DiskSpace {
+    fn check(&self) -> DiskSpace {
         match rustix::fs::statvfs(&self.path) {
             Ok(stat) => self.of_free(stat.f_bavail.saturating_mul(stat.f_frsize)),
             Err(error) => DiskSpace::Low {

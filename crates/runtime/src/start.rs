@@ -2,19 +2,21 @@
 
 use crate::disk_threads::{start_compacting, start_flushing, start_log};
 use crate::handle::{Handle, Phase, Status};
-use crate::node_task::{NodeTask, Parts};
+use crate::node_task::{FromThread, NodeTask, Parts};
 use crate::reads::{Latest, ReadPool};
-use crate::space::Space;
-use crate::store::{CompactJob, CompactWork, Driver, FlushWork, LogWork};
-use model::{Cursor, limits};
+use crate::space::{Space, start_checking};
+use crate::store::{BodyReader, CompactJob, CompactWork, Driver, FlushWork, LogWork};
+use model::{Cursor, GroupId, limits};
 use node::{GroupLog, NodeOptions, RaftEngine, RaftEngineOptions};
 use shard::{Shard, ShardOptions};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use storage::bodies::{BodyError, BodyOptions};
+use storage::bodies::{Bodies, BodyError, BodyOptions};
 use storage::directory::{DataDirectory, DirectoryError};
-use storage::log::{Log, LogError, LogOptions};
+use storage::log::{Log, LogError, LogOptions, OpenedLog, RecoveredGroup};
 use storage::lsm::{LsmConfig, LsmState};
+use storage::real_disk::RealDisk;
 use storage::state::{State as _, StateError};
 use telemetry::Metrics;
 use telemetry::catalogue::Queue;
@@ -53,7 +55,7 @@ impl Options {
     }
 }
 
-/// Why a node did not start. Nothing in the directory is lost.
+/// Why a node did not start. Unless the disk failed, nothing in the directory has changed.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error(transparent)]
@@ -79,46 +81,41 @@ pub enum StartError {
 pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeTask), StartError> {
     let directory = DataDirectory::open(&options.data)?;
     let store = directory.store();
-    let state_config = LsmConfig {
-        memtable_bytes: options.memtable_bytes,
-        cache_bytes: options.cache_bytes,
-        ..LsmConfig::default()
-    };
-    let state = LsmState::open(&directory.state_path(), store, state_config)?;
-    let log_options = LogOptions { segment_bytes: options.segment_bytes, ..LogOptions::new(store) };
-    let body_options = BodyOptions { segment_bytes: options.segment_bytes, ..BodyOptions::new(store) };
-    let log = Log::open(directory.log_disk()?, log_options)?;
-    let (bodies, body_reader) =
-        storage::bodies::Bodies::open(directory.bodies_disk()?, state.progress().bodies_end, body_options)?;
-
+    let Stores { state, log, groups, bodies, body_reader } = open(&directory, options)?;
+    let latest = Arc::new(Latest::new(state.reader()));
+    let compactor = state.compactor();
+    let shard = Shard::new(ShardOptions::default());
     let engine_options = RaftEngineOptions {
         flush_state_bytes: options.memtable_bytes,
         flush_log_bytes: options.replay_bytes,
         ..RaftEngineOptions::default()
     };
     let group_log = GroupLog::new(engine_options.group, log.reader);
-    let latest = Arc::new(Latest::new(state.reader()));
-    let compactor = state.compactor();
-    let shard = Shard::new(ShardOptions::default());
-    let recovered = log.groups.get(&engine_options.group);
+    let recovered = groups.get(&engine_options.group);
     let engine = RaftEngine::open(engine_options, group_log, recovered, shard, state)?;
 
     let replay = engine.replay();
     let (reports_in, reports) = mpsc::unbounded_channel(); // Bounded by the few jobs that are under way.
     let (log_reports, flush_reports) = (reports_in.clone(), reports_in.clone());
+    let (compact_reports, space_reports) = (reports_in.clone(), reports_in.clone());
     // After the loop has ended, no one receives reports. The threads then end too.
     let log_work = LogWork::new(log.writer, log.preparer.clone());
     let log_thread = start_log(log_work, Arc::clone(metrics), move |report| {
-        let _ = log_reports.send(report);
+        let _ = log_reports.send(FromThread::Work(report));
     })
     .map_err(StartError::Thread)?;
-    let flush_work = FlushWork::new(log.preparer.clone());
+    let flush_work = FlushWork::new(log.preparer.clone(), bodies.preparer());
     let flusher = start_flushing(flush_work, Arc::clone(metrics), move |report| {
-        let _ = flush_reports.send(report);
+        let _ = flush_reports.send(FromThread::Work(report));
     })
     .map_err(StartError::Thread)?;
     let compactor = start_compacting(CompactWork::new(compactor), move |report| {
-        let _ = reports_in.send(report);
+        let _ = compact_reports.send(FromThread::Work(report));
+    })
+    .map_err(StartError::Thread)?;
+    let space = Space::new(options.data.clone(), options.space_reserve_bytes);
+    let space = start_checking(space, move |space| {
+        let _ = space_reports.send(FromThread::Space(space));
     })
     .map_err(StartError::Thread)?;
     // After a crash there may be too many unmerged tables to propose an entry. Then no flush would ask for a
@@ -127,9 +124,14 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
 
     let (mailbox_in, mailbox) = mpsc::channel(limits::MAILBOX_REQUESTS_MAX);
     let (visible_in, visible) = watch::channel(Cursor::START);
-    let (status_in, status) =
-        watch::channel(Status { phase: Phase::Starting, read_only: None, replayed_entries: 0, replay });
-    let reads = Arc::new(ReadPool::new(Arc::clone(&latest), body_reader));
+    let (status_in, status) = watch::channel(Status {
+        phase: Phase::Starting,
+        read_only: None,
+        disk_stalled: None,
+        replayed_entries: 0,
+        replay,
+    });
+    let reads = Arc::new(ReadPool::new(Arc::clone(&latest), body_reader, reports_in));
     set_bounds(metrics);
     let task = NodeTask::new(Parts {
         driver: Driver::new(NodeOptions::default(), engine, bodies, log.preparer),
@@ -142,12 +144,45 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
         status: status_in,
         latest,
         reads: Arc::clone(&reads),
-        space: Space::new(options.data.clone(), options.space_reserve_bytes),
+        space,
         metrics: Arc::clone(metrics),
         directory,
     });
     let metrics = Arc::clone(metrics);
     Ok((Handle { store, mailbox: mailbox_in, visible, status, reads, metrics }, task))
+}
+
+/// What a data directory holds, open.
+struct Stores {
+    state: LsmState,
+    log: OpenedLog<RealDisk>,
+    groups: BTreeMap<GroupId, RecoveredGroup>,
+    bodies: Bodies<RealDisk>,
+    body_reader: BodyReader,
+}
+
+/// Reads and checks everything before anything is changed, so that a start that is refused leaves the directory
+/// as it was.
+fn open(directory: &DataDirectory, options: &Options) -> Result<Stores, StartError> {
+    let (store, path) = (directory.store(), directory.state_path());
+    let segment_bytes = options.segment_bytes;
+    let progress = LsmState::check(&path, store)?;
+    let log = Log::check(directory.log_disk()?, LogOptions { segment_bytes, ..LogOptions::new(store) })?;
+    let body_options = BodyOptions { segment_bytes, ..BodyOptions::new(store) };
+    let bodies = Bodies::check(directory.bodies_disk()?, progress.bodies_end, body_options)?;
+    let groups = log.groups();
+    let group = RaftEngineOptions::default().group;
+    GroupLog::new(group, log.reader()).check(progress, groups.get(&group))?;
+
+    let config = LsmConfig {
+        memtable_bytes: options.memtable_bytes,
+        cache_bytes: options.cache_bytes,
+        ..LsmConfig::default()
+    };
+    let state = LsmState::open(&path, store, config)?;
+    let log = log.open()?;
+    let (bodies, body_reader) = bodies.open()?;
+    Ok(Stores { state, log, groups, bodies, body_reader })
 }
 
 /// Sets the bound of each of the node's queues, which `/metrics` shows next to its depth.

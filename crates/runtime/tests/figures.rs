@@ -102,6 +102,7 @@ fn a_read_counts_until_it_has_run_even_if_its_caller_has_gone() {
             let read = handle.read(move |_| {
                 // Ends when the test drops the sender.
                 let _ = gate.lock().unwrap().recv();
+                Ok(())
             });
             tokio::select! {
                 biased;
@@ -109,10 +110,10 @@ fn a_read_counts_until_it_has_run_even_if_its_caller_has_gone() {
                 () = std::future::ready(()) => {}
             }
         }
-        assert_eq!(handle.read(|_| ()).await, Err(Unavailable::Busy));
+        assert_eq!(handle.read(|_| Ok(())).await, Err(Unavailable::Busy));
         drop(release);
         let free = async {
-            while handle.read(|_| ()).await.is_err() {
+            while handle.read(|_| Ok(())).await.is_err() {
                 tokio::task::yield_now().await;
             }
         };

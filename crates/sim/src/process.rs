@@ -103,6 +103,7 @@ impl Process {
         let body_options =
             BodyOptions { segment_bytes: BODY_SEGMENT_BYTES, stride_bytes: 512, ..BodyOptions::new(store) };
         let (bodies, body_reader) = Bodies::open(body_disk, state.progress().bodies_end, body_options)?;
+        let body_preparer = bodies.preparer();
         let group_log = GroupLog::new(GROUP, log.reader);
         let options = RaftEngineOptions {
             group: GROUP,
@@ -120,7 +121,7 @@ impl Process {
             body_reader,
             log: LogWork::new(log.writer, log.preparer.clone()),
             log_jobs: VecDeque::new(),
-            flush: FlushWork::new(log.preparer),
+            flush: FlushWork::new(log.preparer, body_preparer),
             compact: CompactWork::new(compactor),
             busy: Vec::new(),
             shown,

@@ -14,7 +14,7 @@ use crate::schedule::Schedule;
 use crate::trace::{Echo, Trace};
 use driver::{Effect, Input};
 use model::{Outcome, Wall};
-use node::{Mono, Now, Request, Unavailable};
+use node::{AskedTime, ClosedTime, Mono, Now, Request, Unavailable};
 use seeded_rng::Rng;
 use std::collections::BTreeSet;
 
@@ -235,7 +235,10 @@ impl World {
             Event::CloseTime => {
                 let now = self.machine.now(self.schedule.now()).wall;
                 let wall = Wall(now.0.saturating_sub(self.rng.below(200)));
-                self.step(Input::Requests(vec![Request::CloseTime { wall, reply: wall }]))
+                self.step(Input::Requests(vec![Request::CloseTime {
+                    time: AskedTime::At(wall),
+                    reply: wall,
+                }]))
             }
         }
     }
@@ -287,7 +290,10 @@ impl World {
         let boot = self.machine.boot;
         match effect {
             Effect::Outcome { reply, result } => self.answered(reply, result)?,
-            Effect::TimeClosed { reply, result: Ok(()) } => {
+            Effect::TimeClosed { reply, result: Ok(ClosedTime::Through(wall)) } => {
+                if wall != reply {
+                    return Err(format!("closed {wall}, not {reply}"));
+                }
                 if let Some(process) = &self.machine.process {
                     let shown = Shown::read(process)?;
                     self.closed.record(reply, &shown, &self.ledger);
@@ -308,7 +314,11 @@ impl World {
             }
             Effect::Continue => self.schedule.after(10, Event::Continue { boot }),
             Effect::Stopped => self.stopped()?,
+            Effect::TimeClosed { result: Ok(ClosedTime::TooFarAhead { ms }), .. } => {
+                return Err(format!("a time in the past is {ms} ms ahead"));
+            }
             Effect::TimeClosed { result: Err(_), .. }
+            | Effect::CompactionOutOfSpace { .. }
             | Effect::Wait(None)
             | Effect::Show { .. }
             | Effect::DiskSpace(_)

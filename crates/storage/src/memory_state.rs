@@ -36,6 +36,7 @@ struct Durable {
     begun: Option<Begun>,
     flushes_begun: u64,
     space: Space,
+    pressure: Pressure,
 }
 
 #[derive(Debug)]
@@ -80,6 +81,11 @@ impl MemoryStateDisk {
     /// Sets whether flushes from now on find the disk full.
     pub fn set_space(&self, space: Space) {
         self.lock().space = space;
+    }
+
+    /// Sets how far disk work lags behind commits, as the state says from now on.
+    pub fn set_pressure(&self, pressure: Pressure) {
+        self.lock().pressure = pressure;
     }
 
     fn lock(&self) -> MutexGuard<'_, Durable> {
@@ -147,7 +153,7 @@ impl State for MemoryState {
     }
 
     fn pressure(&self) -> Pressure {
-        Pressure::None
+        self.disk.lock().pressure
     }
 
     fn figures(&self) -> StateFigures {
@@ -241,6 +247,8 @@ impl Compactor for MemoryCompactor {
     fn step(&self) -> Result<Due, StateError> {
         Ok(Due::Nothing)
     }
+
+    fn free_unused(&self) {}
 }
 
 /// The number of rows in one chunk. A larger chunk is split in two.

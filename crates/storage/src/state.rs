@@ -48,8 +48,6 @@ pub enum StateError {
 pub enum Pressure {
     #[default]
     None,
-    /// Commit more slowly: flushes and compactions lag.
-    Slow,
     /// Commit nothing until a flush or compaction has ended. Otherwise memory or the cost of reads would grow
     /// without bound.
     Stop,
@@ -76,6 +74,8 @@ pub struct StateFigures {
     pub tables: u64,
     /// Sorted runs that a read may have to search one by one before the deeper levels.
     pub first_level_runs: u64,
+    /// Memtables and lists of tables that were replaced and are not freed yet.
+    pub replaced: u64,
     /// Readers that keep old versions alive.
     pub readers: u64,
 }
@@ -144,4 +144,8 @@ pub trait Compactor: Clone + Send + 'static {
     /// # Errors
     /// [`StateError::NoSpace`]. After any other error the node must stop.
     fn step(&self) -> Result<Due, StateError>;
+
+    /// Frees memory, and deletes files, that were replaced and that no reader uses any more. Dropping a reader
+    /// never does this, so call it from time to time.
+    fn free_unused(&self);
 }

@@ -111,11 +111,15 @@ families! {
         "Size of the event bodies on disk, including removed events whose segment has not been rewritten yet";
     BODIES_DEAD = Gauge "mainstay_bodies_dead" Bytes []
         "Estimated size of removed events that are still on disk: each counts as the mean event of its segment";
+    COMPACTIONS_OUT_OF_SPACE = Counter "mainstay_compactions_out_of_space" None []
+        "Compactions of state or bodies that found no space on the disk; they are tried again, at most a minute later";
 
     READY = Gauge "mainstay_ready" None []
-        "1 while the node serves requests, as /readyz says";
+        "1 once the node has replayed its log and serves requests";
     READ_ONLY = Gauge "mainstay_read_only" None []
         "1 while the node is read-only because its disk is out of space";
+    DISK_STALLED = Gauge "mainstay_disk_stalled" None []
+        "1 while the disk does not respond and the node therefore rejects writes; /readyz fails meanwhile";
     REPLAYED_ENTRIES = Gauge "mainstay_replayed_entries" None []
         "Log entries that the node applied again when it started; 0 after a graceful stop";
     START = Gauge "mainstay_start_duration" Seconds []
@@ -136,8 +140,8 @@ families! {
         "How full a bounded queue is, in the queue's own unit";
     QUEUE_BOUND = Gauge "mainstay_queue_bound" None ["queue"]
         "Bound of the queue, in its own unit";
-    QUEUE_REFUSED = Counter "mainstay_queue_refused" None ["queue"]
-        "Requests that found the queue full and were refused or had to wait";
+    QUEUE_REJECTED = Counter "mainstay_queue_rejected" None ["queue"]
+        "Requests that found the queue full and were rejected or had to wait";
 
     PROCESS_CPU = Counter "process_cpu" Seconds []
         "User and system CPU time of the process";

@@ -95,13 +95,15 @@ impl Scrape {
         out.gauge(&cat::STATE_MEMORY, &m.state_memory)?;
         out.gauge(&cat::STATE_CACHE, &m.state_cache)?;
         out.gauge(&cat::BODIES_BYTES, &m.bodies_bytes)?;
-        out.gauge(&cat::BODIES_DEAD, &m.bodies_dead)
+        out.gauge(&cat::BODIES_DEAD, &m.bodies_dead)?;
+        out.counter(&cat::COMPACTIONS_OUT_OF_SPACE, &m.compactions_out_of_space)
     }
 
     fn node(&self, out: &mut Out<'_>) -> Result<(), Error> {
         let m = &self.metrics;
         out.gauge(&cat::READY, &m.ready)?;
         out.gauge(&cat::READ_ONLY, &m.read_only)?;
+        out.gauge(&cat::DISK_STALLED, &m.disk_stalled)?;
         out.gauge(&cat::REPLAYED_ENTRIES, &m.replayed_entries)?;
         out.time(&cat::START, &m.start)?;
         out.time(&cat::WALL_AHEAD, &m.wall_ahead)?;
@@ -127,10 +129,10 @@ impl Scrape {
                 metric.encode_family(&labels)?.encode_gauge(&figures.bound.get())
             })
         })?;
-        out.family(&cat::QUEUE_REFUSED, |mut metric| {
+        out.family(&cat::QUEUE_REJECTED, |mut metric| {
             Queue::ALL.into_iter().map(figures).try_for_each(|(figures, labels)| {
                 let mut metric = metric.encode_family(&labels)?;
-                metric.encode_counter::<NoLabelSet, _, u64>(&figures.refused.get(), None)
+                metric.encode_counter::<NoLabelSet, _, u64>(&figures.rejected.get(), None)
             })
         })
     }

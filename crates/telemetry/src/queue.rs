@@ -9,7 +9,7 @@ pub struct QueueFigures {
     pub depth: Gauge,
     pub bound: Gauge,
     /// How often a request found the queue full.
-    pub refused: Counter,
+    pub rejected: Counter,
 }
 
 /// The metrics of every queue in the catalogue.

@@ -72,6 +72,7 @@ const EVENTS: &[Code] = &[
 const COMMAND: &[Code] = &[
     Code::Busy,
     Code::ReadOnly,
+    Code::DiskStalled,
     Code::NotReady,
     Code::Stopping,
     Code::OutcomeUnknown,
@@ -84,6 +85,7 @@ const READ: &[Code] = &[
     Code::TimeInFuture,
     Code::NotAcceptable,
     Code::ReadOnly,
+    Code::DiskStalled,
     Code::OutcomeUnknown,
     Code::TooManySubscribers,
 ];
@@ -289,7 +291,7 @@ operations! {
         path: "/readyz",
         tag: Tag::Operations,
         summary: "Check that the node accepts requests",
-        description: "A read-only node is ready: it accepts reads, and `read_only` says why it refuses writes.",
+        description: "A read-only node is ready: it accepts reads, and `read_only` says why it refuses writes. A node whose disk does not respond is not ready.",
         parameters: &[],
         request: &[],
         response: Response {
@@ -297,7 +299,7 @@ operations! {
             content: &[json("Ready")],
             headers: &[],
         },
-        problems: &[ANY, &[Code::NotReady, Code::Stopping]],
+        problems: &[ANY, &[Code::DiskStalled, Code::NotReady, Code::Stopping]],
     };
     Metrics: Description {
         id: "metrics",

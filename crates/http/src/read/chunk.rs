@@ -1,11 +1,11 @@
 //! A chunk: a bounded part of what a query selects, rendered.
 
 use super::query::{Point, Query};
+use api::Problem;
 use api::response::stored::StoredEvent;
-use api::{Code, Problem};
-use format::FormatError;
 use format::body::BodyRecord;
 use model::{Cursor, Revision, ViewError, limits};
+use runtime::ReadFailure;
 use storage::bodies::BodyError;
 
 /// How much one chunk may hold.
@@ -78,18 +78,38 @@ pub(super) fn render(query: &Query, record: &BodyRecord<'_>, chunk: &mut Chunk) 
     chunk.events += 1;
 }
 
-/// The node's own files could not be read: a problem of ours, which the node logs.
-pub(super) fn failed_view(error: &ViewError) -> Box<Problem> {
-    tracing::error!(%error, "a read of the state failed");
-    Problem::new(Code::Internal, "the state could not be read")
+/// Why a chunk could not be read.
+#[derive(Debug)]
+pub(super) enum Unread {
+    /// The client gets this.
+    Problem(Box<Problem>),
+    /// The node's own files could not be read: it stops.
+    Failed(ReadFailure),
 }
 
-pub(super) fn failed_bodies(error: &BodyError) -> Box<Problem> {
-    tracing::error!(%error, "a read of events failed");
-    Problem::new(Code::Internal, "the events could not be read")
+impl From<Box<Problem>> for Unread {
+    fn from(problem: Box<Problem>) -> Self {
+        Self::Problem(problem)
+    }
 }
 
-pub(super) fn failed_record(error: &FormatError) -> Box<Problem> {
-    tracing::error!(%error, "a stored event cannot be decoded");
-    Problem::new(Code::Internal, "a stored event could not be read")
+impl From<ViewError> for Unread {
+    fn from(error: ViewError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<BodyError> for Unread {
+    fn from(error: BodyError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// Keeps a failure for the node, and leaves a problem to the client.
+pub(super) fn failure_apart<T>(read: Result<T, Unread>) -> Result<Result<T, Box<Problem>>, ReadFailure> {
+    match read {
+        Ok(chunk) => Ok(Ok(chunk)),
+        Err(Unread::Problem(problem)) => Ok(Err(problem)),
+        Err(Unread::Failed(failure)) => Err(failure),
+    }
 }

@@ -42,7 +42,7 @@ impl Seat {
     fn take(context: &Context, from: Cursor) -> Result<Self> {
         let queue = context.metrics.queue(Queue::Subscribers);
         let Ok(permit) = Arc::clone(&context.subscribers).try_acquire_owned() else {
-            queue.refused.inc();
+            queue.rejected.inc();
             let detail = format!("the node has {} subscribers already", context.options.subscribers_max);
             return Err(Problem::new(Code::TooManySubscribers, detail));
         };

@@ -1,6 +1,6 @@
 //! Runs a query chunk by chunk on the read pool.
 
-use super::chunk::{Budget, Chunk};
+use super::chunk::{Budget, Chunk, failure_apart};
 use super::query::{Point, Query, Source};
 use super::{store, stream};
 use crate::context::Context;
@@ -47,14 +47,16 @@ impl Reader {
     /// Reads the next chunk.
     ///
     /// # Errors
-    /// Removed history that the query would need, a full read pool, a failed disk.
+    /// Removed history that the query would need, a full read pool, a node that stops because its disk failed.
     pub(super) async fn next(&mut self, budget: Budget) -> Result<Chunk> {
         let (query, point, until) = (Arc::clone(&self.query), self.point, self.until);
-        let read = move |snapshot: &Snapshot| match &query.source {
-            Source::Stream { name, order } => {
-                stream::read_chunk(snapshot, &query, (name, *order), point, until, budget)
-            }
-            Source::Store { .. } => store::read_chunk(snapshot, &query, point, until, budget),
+        let read = move |snapshot: &Snapshot| {
+            failure_apart(match &query.source {
+                Source::Stream { name, order } => {
+                    stream::read_chunk(snapshot, &query, (name, *order), point, until, budget)
+                }
+                Source::Store { .. } => store::read_chunk(snapshot, &query, point, until, budget),
+            })
         };
         let read = self.context.handle.read(read).await;
         let chunk = read.map_err(|error| unavailable::read_problem(&error))??;

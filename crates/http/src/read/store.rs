@@ -1,9 +1,8 @@
 //! A chunk of the whole store: the body file from a cursor on, filtered and rendered. The state is consulted
 //! only where events have been removed.
 
-use super::chunk::{Budget, Chunk, failed_bodies, failed_record, failed_view, render};
+use super::chunk::{Budget, Chunk, Unread, render};
 use super::query::{Point, Query};
-use crate::response::Result;
 use format::body;
 use model::{Cursor, Position, Slot, limits};
 use runtime::Snapshot;
@@ -16,7 +15,7 @@ pub(super) fn read_chunk(
     point: Point,
     until: Option<Cursor>,
     budget: Budget,
-) -> Result<Chunk> {
+) -> Result<Chunk, Unread> {
     let after = match point {
         Point::After(cursor) => cursor,
         Point::Beginning | Point::Revision(_) => Cursor::START,
@@ -24,26 +23,25 @@ pub(super) fn read_chunk(
     let mut chunk = empty_chunk(snapshot, after, until)?;
     // The body file learns of a removal only once the event's rows are gone; the state hides it at once.
     let mut liveness = match chunk.removed_through {
-        Some(_) => Some(Liveness::new(&snapshot.state).map_err(|error| failed_view(&error))?),
+        Some(_) => Some(Liveness::new(&snapshot.state)?),
         None => None,
     };
     let mut examined = 0;
     while !chunk.at_end && examined < budget.examined_bytes && chunk.rendered.len() < budget.rendered_bytes {
-        let page = snapshot
-            .bodies
-            .page_after(chunk.through, chunk.until, page_bytes(budget, chunk.events))
-            .map_err(|error| failed_bodies(&error))?;
+        let page =
+            snapshot.bodies.page_after(chunk.through, chunk.until, page_bytes(budget, chunk.events))?;
         if query.selects_all() {
             // Large enough for what the server adds to an event of 1 KiB; smaller events make it grow.
             chunk.rendered.reserve(page.bytes.len() + page.bytes.len() / 4);
         }
         let mut rest = &page.bytes[..];
         while !rest.is_empty() {
-            let (record, len) = body::decode(rest).map_err(|error| failed_record(&error))?;
+            let (record, len) =
+                body::decode(rest).map_err(|_| page.damaged(page.bytes.len() - rest.len()))?;
             rest = &rest[len..];
             let wanted = query.selects(&record)
                 && match &mut liveness {
-                    Some(liveness) => liveness.is_live(&record).map_err(|error| failed_view(&error))?,
+                    Some(liveness) => liveness.is_live(&record)?,
                     None => true,
                 };
             if wanted {
@@ -64,8 +62,8 @@ pub(super) fn read_chunk(
     Ok(chunk)
 }
 
-fn empty_chunk(snapshot: &Snapshot, after: Cursor, until: Option<Cursor>) -> Result<Chunk> {
-    let clock = query::clock(&snapshot.state).map_err(|error| failed_view(&error))?;
+fn empty_chunk(snapshot: &Snapshot, after: Cursor, until: Option<Cursor>) -> Result<Chunk, Unread> {
+    let clock = query::clock(&snapshot.state)?;
     let end = Cursor::new(clock.last_position, Slot(u16::MAX));
     let until = until.map_or(end, |until| until.min(end));
     let removed = clock.removed_through;

@@ -1,8 +1,7 @@
 //! A chunk of one stream: its rows are found in the state, its bodies read in runs, filtered and rendered.
 
-use super::chunk::{Budget, Chunk, failed_bodies, failed_record, failed_view, render};
+use super::chunk::{Budget, Chunk, Unread, render};
 use super::query::{Point, Query};
-use crate::response::Result;
 use api::{Code, Problem};
 use format::body;
 use model::{Cursor, Order, Position, Revision, Slot, StreamName};
@@ -22,10 +21,10 @@ pub(super) fn read_chunk(
     point: Point,
     until: Option<Cursor>,
     budget: Budget,
-) -> Result<Chunk> {
+) -> Result<Chunk, Unread> {
     let view = &snapshot.state;
-    let state = query::stream(view, name).map_err(|error| failed_view(&error))?;
-    let clock = query::clock(view).map_err(|error| failed_view(&error))?;
+    let state = query::stream(view, name)?;
+    let clock = query::clock(view)?;
     let mut from = match point {
         Point::Beginning => None,
         Point::Revision(revision) => Some(revision),
@@ -50,9 +49,9 @@ pub(super) fn read_chunk(
     loop {
         let request =
             PageRequest { from, order, limit: run_length(query, run, budget, &chunk), as_of: until };
-        let page = match query::page(view, name, &request).map_err(|error| failed_view(&error))? {
+        let page = match query::page(view, name, &request)? {
             Page::Events(page) => page,
-            Page::Truncated(truncated) => return Err(truncated_problem(name, truncated.first)),
+            Page::Truncated(truncated) => return Err(truncated_problem(name, truncated.first).into()),
         };
         chunk.last = page.last;
         let looked = render_page(snapshot, query, name, &page, budget, &mut chunk)?;
@@ -103,9 +102,9 @@ fn render_page(
     page: &EventsPage,
     budget: Budget,
     chunk: &mut Chunk,
-) -> Result<Looked> {
+) -> Result<Looked, Unread> {
     let positions: Vec<Position> = page.events.iter().map(|event| event.position).collect();
-    let bodies = snapshot.bodies.get_many(&positions).map_err(|error| failed_bodies(&error))?;
+    let bodies = snapshot.bodies.get_many(&positions)?;
     let mut bytes = 0;
     for (event, body) in page.events.iter().zip(bodies) {
         if chunk.events >= budget.events {
@@ -113,9 +112,9 @@ fn render_page(
         }
         let Some(body) = body else {
             // The body was removed after the snapshot was taken: the event is gone.
-            return Err(truncated_problem(name, event.revision.next()));
+            return Err(truncated_problem(name, event.revision.next()).into());
         };
-        let (record, _) = body::decode(&body).map_err(|error| failed_record(&error))?;
+        let (record, _) = body::decode(&body).map_err(|_| snapshot.bodies.damaged(event.position))?;
         bytes += body.len();
         chunk.through = record.cursor();
         if query.selects(&record) {
@@ -132,12 +131,12 @@ fn first_after(
     name: &StreamName<'_>,
     state: &StreamState,
     cursor: Cursor,
-) -> Result<Revision> {
+) -> Result<Revision, Unread> {
     if state.removed_through > cursor.position {
-        return Err(truncated_problem(name, state.first));
+        return Err(truncated_problem(name, state.first).into());
     }
     let request = PageRequest { from: None, order: Order::Descending, limit: 1, as_of: Some(cursor) };
-    match query::page(view, name, &request).map_err(|error| failed_view(&error))? {
+    match query::page(view, name, &request)? {
         Page::Events(page) => Ok(page.events.first().map_or(state.first, |event| event.revision.next())),
         // All that was removed lies at or before the cursor.
         Page::Truncated(truncated) => Ok(truncated.first),

@@ -16,7 +16,8 @@ pub(super) fn live(parts: &request::Parts) -> Result {
     Ok(response::json(r#"{"status":"ok"}"#))
 }
 
-/// The node accepts requests. A read-only node accepts reads, and says why it refuses writes.
+/// The node accepts requests. A read-only node accepts reads, and says why it refuses writes. A node whose disk does
+/// not respond is not ready.
 pub(super) fn ready(context: &Context, parts: &request::Parts) -> Result {
     parts::no_query(parts)?;
     let status = context.handle.status();
@@ -28,6 +29,9 @@ pub(super) fn ready(context: &Context, parts: &request::Parts) -> Result {
             return Err(api::Problem::new(api::Code::NotReady, detail));
         }
         _ => return Err(unavailable::problem(&Unavailable::Stopping)),
+    }
+    if let Some(why) = status.disk_stalled {
+        return Err(unavailable::problem(&Unavailable::DiskStalled(why)));
     }
     let mut out = br#"{"status":"ready","replayed_entries":"#.to_vec();
     write_number(&mut out, status.replayed_entries);

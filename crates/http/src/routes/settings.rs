@@ -9,7 +9,6 @@ use crate::unavailable;
 use api::request::settings;
 use api::response::outcome::write_settings;
 use api::response::refusal::Target;
-use api::{Code, Problem};
 use bytes::Bytes;
 use http::request;
 use http_body::Body;
@@ -22,13 +21,9 @@ pub(super) async fn get(context: &Context, parts: &request::Parts) -> Result {
     let asked = stream.clone();
     let state = context
         .handle
-        .read(move |snapshot| shard::query::stream(&snapshot.state, &asked))
+        .read(move |snapshot| Ok(shard::query::stream(&snapshot.state, &asked)?))
         .await
-        .map_err(|error| unavailable::read_problem(&error))?
-        .map_err(|error| {
-            tracing::error!(%error, "a stream's settings could not be read");
-            Problem::new(Code::Internal, "the settings could not be read")
-        })?;
+        .map_err(|error| unavailable::read_problem(&error))?;
     Ok(rendered(stream.as_str(), &state.settings))
 }
 

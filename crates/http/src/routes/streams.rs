@@ -5,12 +5,12 @@ use super::parts;
 use crate::context::Context;
 use crate::response::{self, Result};
 use crate::unavailable;
+use api::Code;
 use api::request::head::Head;
 use api::request::query::{ListStreams, refused as refused_parameter};
 use api::response::outcome::write_deleted;
 use api::response::page::{Link, ListedStream, write_streams};
 use api::response::refusal::Target;
-use api::{Code, Problem};
 use http::request;
 use model::{Command, DeleteStream, Outcome, Slot, StreamName, limits};
 use shard::query::{ListPoint, StreamsPage, StreamsRequest, streams};
@@ -42,14 +42,10 @@ pub(super) async fn list(context: &Context, parts: &request::Parts) -> Result {
         .handle
         .read(move |snapshot| {
             let request = StreamsRequest { from, prefix: &prefix, limit, ..StreamsRequest::default() };
-            streams(&snapshot.state, &request)
+            Ok(streams(&snapshot.state, &request)?)
         })
         .await
-        .map_err(|error| unavailable::read_problem(&error))?
-        .map_err(|error| {
-            tracing::error!(%error, "the list of streams could not be read");
-            Problem::new(Code::Internal, "the list could not be read")
-        })?;
+        .map_err(|error| unavailable::read_problem(&error))?;
     Ok(rendered(&page, &list, limit))
 }
 

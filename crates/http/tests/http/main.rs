@@ -11,6 +11,8 @@ mod connection;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
+mod damage;
+#[cfg(test)]
 mod follow;
 #[cfg(test)]
 mod http2;

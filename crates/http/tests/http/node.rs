@@ -2,6 +2,7 @@
 
 use http_server::HttpOptions;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::thread::JoinHandle;
 use telemetry::Metrics;
 use telemetry::metrics::Build;
@@ -10,7 +11,7 @@ use tokio::sync::oneshot;
 pub(crate) struct Node {
     pub(crate) address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<JoinHandle<Result<(), runtime::Halted>>>,
     data: Option<tempfile::TempDir>,
 }
 
@@ -33,10 +34,22 @@ impl Node {
     }
 
     /// Stops gracefully, and starts again on the same data.
-    pub(crate) fn restart(mut self) -> Self {
+    pub(crate) fn restart(self) -> Self {
+        self.restart_after(|_| {})
+    }
+
+    /// Stops gracefully, lets `change` change the files, and starts again on them.
+    pub(crate) fn restart_after(mut self, change: impl FnOnce(&Path)) -> Self {
         self.stop();
         let data = self.data.take().unwrap();
+        change(data.path());
         Self::on(data, HttpOptions::default(), 0)
+    }
+
+    /// Waits until the node has stopped on its own, and returns why.
+    pub(crate) fn why_it_stopped(mut self) -> String {
+        let ended = self.thread.take().unwrap().join().unwrap();
+        ended.expect_err("it stopped on its own").to_string()
     }
 
     fn on(data: tempfile::TempDir, options: HttpOptions, space_reserve_bytes: u64) -> Self {
@@ -63,9 +76,10 @@ impl Node {
                     drop(http_ended);
                 });
                 listening.send(address).unwrap();
-                task.run(async move { drop(node_may_end.await) }).await.unwrap();
+                task.run(async move { drop(node_may_end.await) }).await?;
                 http.await.unwrap();
-            });
+                Ok(())
+            })
         });
         let node = Self {
             address: address.recv().unwrap(),
@@ -92,7 +106,7 @@ impl Node {
         if let Some(thread) = self.thread.take() {
             let ended = thread.join();
             if !std::thread::panicking() {
-                ended.unwrap();
+                ended.unwrap().unwrap();
             }
         }
     }

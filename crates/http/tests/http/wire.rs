@@ -127,6 +127,17 @@ impl Connection {
         }
     }
 
+    /// Everything until the connection is closed, or reset.
+    pub(crate) fn rest(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        match self.reader.read_to_end(&mut bytes) {
+            Err(error) if error.kind() != std::io::ErrorKind::ConnectionReset => {
+                panic!("not closed: {error}")
+            }
+            _ => bytes,
+        }
+    }
+
     /// Status and headers.
     pub(crate) fn head(&mut self) -> Response {
         let status = self.line().expect("an response");

@@ -13,6 +13,8 @@
 mod clocks;
 mod controls;
 mod damage;
+mod full_compaction;
+mod hung_disk;
 mod image;
 #[path = "../node/mod.rs"]
 mod node;

@@ -21,7 +21,7 @@ use format::frame::{self, LogEntry};
 use format::membership::Membership;
 use format::row::membership_key;
 use model::{Cursor, Effect, EntryClock, GroupId, Index, Position, Term, WriteSet};
-use recovery::recover;
+use recovery::{read_entry, recover};
 use shard::{Applied, Shard};
 use std::collections::VecDeque;
 use storage::log::RecoveredGroup;
@@ -245,14 +245,7 @@ impl<S: State, L: LogView> RaftEngine<S, L> {
             let writes = WriteSet(entry.membership.iter().map(row).collect());
             return Ok(Applied { writes, ..Applied::default() });
         }
-        let decoded = format::entry::decode(&entry.data)
-            .map_err(|error| EngineError::new(format!("entry {} cannot be read: {error}", entry.index)))?;
-        if !shard::knows(decoded.behaviour) {
-            return Err(EngineError::new(format!(
-                "entry {} has behaviour {}, which this version does not know",
-                entry.index, decoded.behaviour
-            )));
-        }
+        let decoded = read_entry(entry.index, &entry.data)?;
         Ok(self.shard.apply(&decoded, &self.state)?)
     }
 

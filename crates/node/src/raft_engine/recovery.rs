@@ -3,17 +3,19 @@
 use super::RaftEngineOptions;
 use crate::engine::EngineError;
 use consensus::{Group, GroupError, GroupOptions, LogEntry, LogView, LogViewError, Logged};
-use format::frame::HardState;
+use format::frame::{EntryKind, HardState};
 use format::membership::Membership;
 use format::row::membership_key;
-use model::{GroupId, Index, Term};
+use model::{Entry, GroupId, Index, Term};
 use storage::disk::Disk;
 use storage::log::{LogReader, RecoveredGroup};
-use storage::state::State;
+use storage::state::{Progress, State};
 
 /// A new group starts at index 1 of term 1, although that entry does not exist. So a later replica can join
 /// only with a snapshot, never with an empty log.
 const FIRST: (Index, Term) = (Index(1), Term(1));
+/// How many bytes of entries are checked at a time.
+const CHECK_BYTES: usize = 1 << 20;
 
 /// One group's part of the node's log, as its group reads it during a replay.
 #[derive(Clone, Debug)]
@@ -27,6 +29,52 @@ impl<D: Disk> GroupLog<D> {
     pub fn new(group: GroupId, reader: LogReader<D>) -> Self {
         Self { group, reader }
     }
+
+    /// Checks that a state at `progress` and the log, which holds `recovered` for the group, belong together, and
+    /// that every entry to be replayed can be read. Changes nothing. A replay that fails halfway would find the
+    /// body file already cut back.
+    ///
+    /// # Errors
+    /// The log cannot be read, or state and log do not match, or an entry is of a newer version.
+    pub fn check(&self, progress: Progress, recovered: Option<&RecoveredGroup>) -> Result<(), EngineError> {
+        let applied = if progress.index == Index(0) { FIRST } else { (progress.index, progress.term) };
+        let Some(recovered) = recovered else { return Ok(()) };
+        let Logged { before, last, .. } = logged(applied, recovered)?;
+        if before > applied.0 {
+            let why = format!(
+                "the state is at entry {}, but the log begins at entry {}",
+                applied.0, recovered.first
+            );
+            return Err(GroupError::Inconsistent(why).into());
+        }
+        let mut next = Index(applied.0.0 + 1);
+        while next <= last {
+            let entries = self.entries(next, CHECK_BYTES).map_err(GroupError::from)?;
+            if entries.is_empty() {
+                return Err(EngineError::new(format!("entry {next} is missing from the log")));
+            }
+            for entry in entries {
+                if entry.kind == EntryKind::Normal && !entry.data.is_empty() {
+                    read_entry(entry.index, &entry.data)?;
+                }
+                next = Index(entry.index.0 + 1);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Decodes an entry with commands.
+pub(super) fn read_entry(index: Index, bytes: &[u8]) -> Result<Entry<'_>, EngineError> {
+    let entry = format::entry::decode(bytes)
+        .map_err(|error| EngineError::new(format!("entry {index} cannot be read: {error}")))?;
+    if !shard::knows(entry.behaviour) {
+        let behaviour = entry.behaviour;
+        return Err(EngineError::new(format!(
+            "entry {index} has behaviour {behaviour}, which this version does not know"
+        )));
+    }
+    Ok(entry)
 }
 
 impl<D: Disk> LogView for GroupLog<D> {

@@ -3,21 +3,27 @@
 use super::NodeTask;
 use crate::handle::Phase;
 use crate::store::{Effect, StateReader};
-use driver::LogJob;
+use driver::{FlushJob, LogJob};
 use model::Cursor;
 use node::{DiskSpace, Unavailable};
+use std::time::Instant;
 use telemetry::catalogue::Queue;
 
 impl NodeTask {
     pub(super) fn obey(&mut self, effect: Effect) {
         match effect {
             Effect::Log(job) => self.send_to_log(job),
-            Effect::Flush(job) => self.parts.flusher.send(job),
+            Effect::Flush(job) => {
+                if matches!(job, FlushJob::Flush { .. }) {
+                    self.disk.flush_begun(Instant::now());
+                }
+                self.parts.flusher.send(job);
+            }
             Effect::Compact(job) => self.parts.compactor.send(job),
             Effect::Show { state, visible } => self.show(state, visible),
             Effect::Outcome { reply, result } => {
                 if result == Err(Unavailable::Busy) {
-                    self.parts.metrics.queue(Queue::WaitingBytes).refused.inc();
+                    self.parts.metrics.queue(Queue::WaitingBytes).rejected.inc();
                 }
                 // The client may have disconnected. Its command is still applied.
                 let _ = reply.send(result);
@@ -27,6 +33,12 @@ impl NodeTask {
             }
             Effect::Ready { replayed_entries } => self.became_ready(replayed_entries),
             Effect::DiskSpace(space) => self.disk_space_changed(space),
+            Effect::CompactionOutOfSpace { why, failures } => {
+                self.parts.metrics.compactions_out_of_space.inc();
+                if failures == 1 {
+                    tracing::warn!(why, "a compaction found no space on the disk, and is tried again later");
+                }
+            }
             Effect::Wait(at) => self.wait = at,
             Effect::Continue => self.has_more(),
             Effect::Stopped => self.ended = Some(Ok(())),
@@ -36,6 +48,7 @@ impl NodeTask {
     fn send_to_log(&mut self, job: LogJob) {
         if let LogJob::Write { ticket, records } = &job {
             let bytes = records.len() as u64;
+            self.disk.log_begun(Instant::now());
             self.entry = Some(telemetry::spans::entry(ticket.0));
             self.parts.metrics.queue(Queue::LogWrites).depth.add(1);
             self.parts.metrics.entry_bytes.observe(bytes);

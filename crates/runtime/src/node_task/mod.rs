@@ -7,20 +7,23 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`effects`] | what each effect of the driver makes the loop do |
+//! | [`stall`] | notices when the disk does not respond |
 //! | [`figures`] | the gauges of `/metrics` that are read at each check |
 
 mod effects;
 mod figures;
+mod stall;
 
 use crate::disk_threads::Reported;
 use crate::handle::{Phase, Request, Status, wall_now};
-use crate::reads::{Latest, ReadPool};
-use crate::space::Space;
+use crate::reads::{Latest, ReadFailure, ReadPool};
+use crate::space::CheckSpace;
 use crate::store::{CompactJob, Driver, Effect, FlushJob, Input};
 use crate::worker::Worker;
-use driver::{Halted, LogJob, Report, Synced};
+use driver::{DiskFailure, LogJob, Report, Synced};
 use model::{Cursor, limits};
-use node::{Mono, Now};
+use node::{DiskSpace, Mono, Now};
+use stall::{Change, DiskWatch};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -34,19 +37,43 @@ const MAILBOX_TAKE_MAX: usize = limits::ENTRY_COMMANDS_MAX;
 /// The time between two checks of what changes slowly.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
+/// What other threads report to the loop.
+#[derive(Debug)]
+pub(crate) enum FromThread {
+    Work(Reported),
+    /// A read failed.
+    Read(ReadFailure),
+    Space(DiskSpace),
+}
+
+/// Why a node's loop ended although it was not told to stop.
+#[derive(Debug, thiserror::Error)]
+pub enum Halted {
+    #[error(transparent)]
+    Driver(#[from] driver::Halted),
+    #[error(transparent)]
+    Read(#[from] ReadFailure),
+}
+
+impl From<DiskFailure> for Halted {
+    fn from(failure: DiskFailure) -> Self {
+        Self::Driver(failure.into())
+    }
+}
+
 /// Parts of the loop, made by `start`.
 pub(crate) struct Parts {
     pub(crate) driver: Driver,
     pub(crate) log: Worker<LogJob>,
     pub(crate) flusher: Worker<FlushJob>,
     pub(crate) compactor: Worker<CompactJob>,
-    pub(crate) reports: mpsc::UnboundedReceiver<Reported>,
+    pub(crate) reports: mpsc::UnboundedReceiver<FromThread>,
     pub(crate) mailbox: mpsc::Receiver<Request>,
     pub(crate) visible: watch::Sender<Cursor>,
     pub(crate) status: watch::Sender<Status>,
     pub(crate) latest: Arc<Latest>,
     pub(crate) reads: Arc<ReadPool>,
-    pub(crate) space: Space,
+    pub(crate) space: Worker<CheckSpace>,
     pub(crate) metrics: Arc<Metrics>,
     /// Held so that no other process opens the directory while the loop runs.
     pub(crate) directory: storage::directory::DataDirectory,
@@ -62,6 +89,8 @@ pub struct NodeTask {
     has_more: bool,
     /// The span of the entry being written, from its proposal to its outcomes.
     entry: Option<tracing::Span>,
+    disk: DiskWatch,
+    checking_space: bool,
     /// Empty between calls of the driver.
     effects: Vec<Effect>,
     ended: Option<Result<(), Halted>>,
@@ -75,6 +104,8 @@ impl NodeTask {
             wait: None,
             has_more: false,
             entry: None,
+            disk: DiskWatch::default(),
+            checking_space: false,
             effects: Vec::new(),
             ended: None,
         }
@@ -97,6 +128,7 @@ impl NodeTask {
                 return self.finish(ended);
             }
             let timer = self.wait.map(|at| self.begun + Duration::from_millis(at.0));
+            let overdue = self.disk.deadline();
             tokio::select! {
                 biased;
                 Some(report) = self.parts.reports.recv() => self.reported(report),
@@ -113,6 +145,9 @@ impl NodeTask {
                 () = sleep_until(timer.unwrap_or(self.begun).into()), if timer.is_some() => {
                     self.wait = None;
                     self.step(Input::TimerDue);
+                }
+                () = sleep_until(overdue.unwrap_or(self.begun).into()), if overdue.is_some() => {
+                    self.watch_disk();
                 }
                 _ = checks.tick() => self.check(),
                 // Last, and after the other tasks of this thread: a long replay keeps nobody waiting.
@@ -132,12 +167,22 @@ impl NodeTask {
         self.drive(|driver, effects| driver.step(now, input, effects));
     }
 
-    fn reported(&mut self, report: Reported) {
+    fn reported(&mut self, report: FromThread) {
         let now = self.now();
         match report {
-            Ok(Report::Log(synced)) => self.log_synced(now, synced),
-            Ok(report) => self.drive(|driver, effects| driver.reported(now, report, effects)),
-            Err(failure) => self.ended = Some(Err(failure.into())),
+            FromThread::Work(Ok(report)) => {
+                self.work_ended(&report);
+                match report {
+                    Report::Log(synced) => self.log_synced(now, synced),
+                    report => self.drive(|driver, effects| driver.reported(now, report, effects)),
+                }
+            }
+            FromThread::Work(Err(failure)) => self.ended = Some(Err(failure.into())),
+            FromThread::Read(failure) => self.ended = Some(Err(failure.into())),
+            FromThread::Space(space) => {
+                self.checking_space = false;
+                self.drive(|driver, effects| driver.check(now, space, effects));
+            }
         }
         if self.parts.driver.is_check_due() {
             self.check();
@@ -161,14 +206,43 @@ impl NodeTask {
         self.parts.metrics.entry_commands.observe(outcomes as u64);
     }
 
+    /// Asks how much space the disk has. The driver's check follows with the answer.
     fn check(&mut self) {
-        let (now, space) = (self.now(), self.parts.space.check());
-        self.drive(|driver, effects| driver.check(now, space, effects));
+        if !std::mem::replace(&mut self.checking_space, true) {
+            self.parts.space.send(CheckSpace);
+        }
         self.set_figures();
     }
 
+    fn work_ended(&mut self, report: &Report) {
+        match report {
+            Report::Log(synced) => synced.0.iter().for_each(|_| self.disk.log_ended(Instant::now())),
+            Report::Flushed(_) | Report::FlushOutOfSpace { .. } => self.disk.flush_ended(Instant::now()),
+            Report::Prepared(_) | Report::Compacted(_) | Report::BodiesCompacted(_) => return,
+        }
+        self.watch_disk();
+    }
+
+    /// If the disk has begun to stall, or to respond again, tells the node and its handles.
+    fn watch_disk(&mut self) {
+        let Some(change) = self.disk.change(Instant::now()) else { return };
+        let (stalled, input) = match change {
+            Change::Stalled { why } => {
+                tracing::error!(why, "the disk does not respond: writes are rejected until it does");
+                (Some(why.clone()), Input::DiskStalled { why })
+            }
+            Change::Responds => {
+                tracing::info!("the disk responds again: the node accepts writes");
+                (None, Input::DiskResponds)
+            }
+        };
+        self.parts.metrics.disk_stalled.set(u64::from(stalled.is_some()));
+        self.parts.status.send_modify(|status| status.disk_stalled = stalled);
+        self.step(input);
+    }
+
     /// Calls the driver, then does every effect in order.
-    fn drive(&mut self, call: impl FnOnce(&mut Driver, &mut Vec<Effect>) -> Result<(), Halted>) {
+    fn drive(&mut self, call: impl FnOnce(&mut Driver, &mut Vec<Effect>) -> Result<(), driver::Halted>) {
         if self.ended.is_some() {
             return;
         }
@@ -179,16 +253,16 @@ impl NodeTask {
         }
         self.effects = effects;
         if let Err(halted) = done {
-            self.ended = Some(Err(halted));
+            self.ended = Some(Err(halted.into()));
         }
     }
 
     fn finish(self, ended: Result<(), Halted>) -> Result<(), Halted> {
         // The replies of requests that still wait are dropped with the node, which reports their outcomes as
         // unknown.
-        let Parts { log, flusher, compactor, status, directory, .. } = self.parts;
+        let Parts { log, flusher, compactor, space, status, directory, .. } = self.parts;
         // The threads finish their jobs before the directory's lock is released.
-        drop((log, flusher, compactor));
+        drop((log, flusher, compactor, space));
         status.send_modify(|status| status.phase = Phase::Stopped);
         drop(directory);
         if let Err(halted) = &ended {

@@ -4,10 +4,11 @@
 //! cuts the body file back to the end that the state refers to, and replays the rest.
 
 use super::records::{Glance, is_point, peek};
-use super::segment::{NEXT_NAME, RECORDS_AT, Sealed, Shared, Tail, file_name};
-use super::{BodyError, BodyOptions, BodyReader, BodySync, Compaction, SegmentId, recovery};
-use crate::disk::{Disk, DiskFile, is_no_space};
-use format::body_index::{BodyPoint, BodyTrailer, encode_ending, ending_bytes};
+use super::segment::{RECORDS_AT, Shared, Tail};
+use super::{BodyError, BodyOptions, BodyReader, BodySync, CheckedBodies, Compaction, SegmentId, recovery};
+use crate::disk::{Disk, DiskFile};
+use crate::state::Progress;
+use format::body_index::{BodyPoint, BodyTrailer, encode_ending};
 use format::header::{BodySegmentHeader, HEADER_BYTES_MAX};
 use model::{Cursor, Position, Wall};
 use std::mem;
@@ -31,27 +32,34 @@ pub struct BodyStats {
 /// Appends bodies and counts removed ones.
 #[derive(Debug)]
 pub struct Bodies<D: Disk> {
-    shared: Arc<Shared<D>>,
-    /// A file with reserved space, for the next segment.
-    next: Option<D::File>,
-    /// Up to this offset, the tail's file can be written without asking the disk for space.
-    space: u64,
+    pub(super) shared: Arc<Shared<D>>,
     is_flush_wanted: bool,
     points: Vec<BodyPoint>,
 }
 
 impl<D: Disk> Bodies<D> {
     /// Opens the body file in a directory of its own, or creates one there, and cuts it back to the logical
-    /// offset `end`, which is the state's `bodies_end`. Everything after that is lost for good, so first make
+    /// offset `end`, which is the `bodies_end` of the flushed state: a [`BodySync`] has covered it. Everything after that is lost for good, so first make
     /// sure that the log holds what follows the state.
     ///
     /// # Errors
     /// [`BodyError`]. A file that is shorter than `end`, or damaged at its end, is not opened.
     pub fn open(disk: D, end: u64, options: BodyOptions) -> Result<(Self, BodyReader<D>), BodyError> {
-        let shared = Arc::new(recovery::open(disk, end, options)?);
+        Self::check(disk, end, options)?.open()
+    }
+
+    /// Reads what [`Self::open`] would open, and changes nothing. Use this to check other stores before bodies
+    /// are cut off.
+    ///
+    /// # Errors
+    /// [`BodyError`], as with [`Self::open`].
+    pub fn check(disk: D, end: u64, options: BodyOptions) -> Result<CheckedBodies<D>, BodyError> {
+        recovery::check(disk, end, options)
+    }
+
+    pub(super) fn of(shared: Arc<Shared<D>>) -> (Self, BodyReader<D>) {
         let reader = BodyReader::new(Arc::clone(&shared));
-        let bodies = Self { shared, next: None, space: 0, is_flush_wanted: false, points: Vec::new() };
-        Ok((bodies, reader))
+        (Self { shared, is_flush_wanted: false, points: Vec::new() }, reader)
     }
 
     /// Appends whole encoded records, in position order, in one write, and returns the new logical end.
@@ -75,27 +83,16 @@ impl<D: Disk> Bodies<D> {
         self.shared.layout().end()
     }
 
-    /// Reserves disk space for `bytes` bytes of records in total, before anything is proposed. Until that
-    /// many have been appended, no append fails for lack of space. Cheap if the space is reserved already.
-    ///
-    /// # Errors
-    /// `NoSpace`: propose nothing, and retry later. After any other error the node must stop.
-    pub fn reserve(&mut self, bytes: u64) -> Result<(), BodyError> {
-        self.shared.check()?;
-        let result = self.reserve_space(bytes);
-        self.shared.poisons(result)
-    }
-
     /// A job for another thread that makes durable everything appended and noted so far.
     #[must_use]
     pub fn sync_handle(&self) -> BodySync<D> {
         BodySync::new(&self.shared)
     }
 
-    /// Reports the `bodies_end` of a completed state flush. Recovery never cuts below it, so segments below
-    /// it may be rewritten.
-    pub fn persisted(&mut self, end: u64) {
-        self.shared.persisted.fetch_max(end, Ordering::Release);
+    /// Reports the progress that a completed flush of the state has made durable. Recovery never cuts below its
+    /// `bodies_end`, so segments below it may be rewritten.
+    pub fn persisted(&mut self, flushed: Progress) {
+        self.shared.persisted.fetch_max(flushed.bodies_end, Ordering::Release);
     }
 
     /// Notes that the state no longer refers to these events. Noting one twice, as a replay after a crash
@@ -191,84 +188,6 @@ impl<D: Disk> Bodies<D> {
         tail.points.append(points);
         Ok(tail.end())
     }
-
-    /// Seals the tail and begins the next segment.
-    fn roll(&mut self) -> Result<(), BodyError> {
-        let next = match self.next.take() {
-            Some(next) => next,
-            None => self.create_next(RECORDS_AT)?,
-        };
-        match self.shared.seal(&next) {
-            Ok((name, header, sealed)) => {
-                let mut layout = self.shared.layout_mut();
-                layout.tail = Tail::new(name, Arc::new(next), header, layout.tail.last);
-                layout.sealed.push(sealed);
-                self.space = 0;
-                Ok(())
-            }
-            Err(error) => {
-                self.next = Some(next);
-                Err(error)
-            }
-        }
-    }
-
-    fn reserve_space(&mut self, bytes: u64) -> Result<(), BodyError> {
-        let segment_bytes = self.shared.options.segment_bytes;
-        let (file, name, at, closing) = {
-            let layout = self.shared.layout();
-            let tail = &layout.tail;
-            let points = tail.points.len() + 1 + (bytes / self.shared.options.stride_bytes.max(1)) as usize;
-            (Arc::clone(&tail.file), tail.name.clone(), tail.records_end, ending_bytes(points))
-        };
-        let wanted = at + bytes + closing;
-        if self.space < wanted {
-            let space = reserve(&*file, segment_bytes + closing, wanted);
-            self.space = space.map_err(|source| BodyError::io(&name, source))?;
-        }
-        if at + bytes > segment_bytes && self.next.is_none() {
-            self.next = Some(self.create_next(RECORDS_AT + bytes + closing)?);
-        }
-        Ok(())
-    }
-
-    fn create_next(&self, needed: u64) -> Result<D::File, BodyError> {
-        let disk = &self.shared.disk;
-        let failed = |source| BodyError::io(NEXT_NAME, source);
-        let file = disk.create(NEXT_NAME).map_err(failed)?;
-        if let Err(source) = reserve(&file, self.shared.options.segment_bytes, needed) {
-            disk.remove(NEXT_NAME).map_err(failed)?;
-            return Err(failed(source));
-        }
-        Ok(file)
-    }
-}
-
-type Begun<F> = (String, BodySegmentHeader, Arc<Sealed<F>>);
-
-impl<D: Disk> Shared<D> {
-    /// Seals the tail's file, and makes `next` the file after it.
-    fn seal(&self, next: &D::File) -> Result<Begun<D::File>, BodyError> {
-        let (name, file, old, trailer, at, ending) = {
-            let layout = self.layout();
-            let tail = &layout.tail;
-            let (trailer, ending) = ending(tail);
-            (tail.name.clone(), Arc::clone(&tail.file), tail.header, trailer, tail.records_end, ending)
-        };
-        file.write_at(&ending, at).map_err(|source| BodyError::io(&name, source))?;
-        // Truncating at the end releases the space that was reserved after it.
-        file.set_len(at + ending.len() as u64).map_err(|source| BodyError::io(&name, source))?;
-        let end = old.first + (at - RECORDS_AT);
-        let header = BodySegmentHeader { store: old.store, first: end, generation: 0, end: 0 };
-        let next_name = file_name(end, 0);
-        write_header(next, &header).map_err(|source| BodyError::io(&next_name, source))?;
-        let renamed = self.disk.rename(NEXT_NAME, &next_name);
-        renamed.map_err(|source| BodyError::io(&next_name, source))?;
-        let mut unsynced = self.unsynced();
-        unsynced.files.push(Arc::clone(&file));
-        unsynced.names += 1;
-        Ok((next_name, header, Arc::new(Sealed { name, file, header: old, end, records_end: at, trailer })))
-    }
 }
 
 impl<F> Tail<F> {
@@ -315,12 +234,6 @@ fn check<F>(
     Ok(batch)
 }
 
-fn ending<F>(tail: &Tail<F>) -> (BodyTrailer, Vec<u8>) {
-    let mut bytes = Vec::new();
-    let trailer = end_segment(&tail.header, &tail.points, (tail.records, tail.first, tail.last), &mut bytes);
-    (trailer, bytes)
-}
-
 /// Encodes the index and trailer at the end of a segment.
 pub(super) fn end_segment(
     header: &BodySegmentHeader,
@@ -336,13 +249,4 @@ pub(super) fn write_header<F: DiskFile>(file: &F, header: &BodySegmentHeader) ->
     let mut sector = header.encode();
     sector.resize(HEADER_BYTES_MAX, 0);
     file.write_at(&sector, 0)
-}
-
-/// Reserves the space of a whole segment, or only the needed space if the disk does not have that much.
-fn reserve<F: DiskFile>(file: &F, segment_bytes: u64, needed: u64) -> std::io::Result<u64> {
-    let whole = segment_bytes.max(needed);
-    match file.reserve(whole) {
-        Err(error) if is_no_space(&error) && needed < whole => file.reserve(needed).map(|()| needed),
-        result => result.map(|()| whole),
-    }
 }

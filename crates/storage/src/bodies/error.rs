@@ -31,7 +31,8 @@ pub enum BodyError {
     /// The bytes to append are not whole records in position order. The node must stop.
     #[error("the batch is not whole body records in position order")]
     BadBatch,
-    /// A compaction could not determine whether an event is live. The old segment stays.
+    /// A compaction could not determine whether an event is live. The old segment stays. If the state cannot be
+    /// read, the node must stop.
     #[error("cannot determine whether an event is live: {0}")]
     Liveness(#[source] Box<dyn Error + Send + Sync>),
     /// The disk failed. The node must stop.

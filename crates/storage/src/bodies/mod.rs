@@ -1,7 +1,7 @@
 //! The body file: every event's body once, in position order, in append-only segments.
 //!
 //! The log makes events durable; the body file keeps them. [`Bodies`] owns its end, where batches are
-//! appended without a sync. A [`BodyReader`] reads the whole store as one sequential scan, or single events
+//! appended without a sync. A [`BodyPreparer`] prepares the next segment. A [`BodyReader`] reads the whole store as one sequential scan, or single events
 //! by their positions, using a sparse index of each segment. A [`BodySync`] makes appended bodies durable
 //! before the state that refers to them is flushed. A [`Compaction`] removes dead events from a sealed
 //! segment.
@@ -22,6 +22,7 @@ mod reader;
 mod records;
 mod recovery;
 mod removals;
+mod roll;
 mod segment;
 mod sync;
 #[cfg(test)]
@@ -31,6 +32,8 @@ pub use append::{Bodies, BodyStats};
 pub use compaction::{Compacted, Compaction};
 pub use error::BodyError;
 pub use reader::{BodyPage, BodyReader};
+pub use recovery::CheckedBodies;
+pub use roll::BodyPreparer;
 pub use sync::BodySync;
 
 use format::header::StoreId;

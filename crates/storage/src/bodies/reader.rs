@@ -30,6 +30,17 @@ pub struct BodyPage {
     pub at_end: bool,
     /// The page may hold removed events: check each one against the state.
     pub may_hold_removed: bool,
+    /// The segment's file, and where in it the first record is.
+    file: String,
+    offset: u64,
+}
+
+impl BodyPage {
+    /// The error for a record that does not decode, `at` bytes into the page. The node must stop.
+    #[must_use]
+    pub fn damaged(&self, at: usize) -> BodyError {
+        BodyError::Damaged { file: self.file.clone(), offset: self.offset + at as u64, what: "a record" }
+    }
 }
 
 /// Reads bodies. Cheap to clone, with bounded memory.
@@ -121,6 +132,19 @@ impl<D: Disk> BodyReader<D> {
     pub fn get_many(&self, positions: &[Position]) -> Result<Vec<Option<Vec<u8>>>, BodyError> {
         let mut block = Block { segment: (0, u32::MAX), begin: 0, bytes: Vec::new() };
         positions.iter().map(|position| self.get_one(*position, &mut block)).collect()
+    }
+
+    /// The error for the record at this position, which [`Self::get`] has returned and which does not decode.
+    /// The node must stop.
+    #[must_use]
+    pub fn damaged(&self, position: Position) -> BodyError {
+        let found = self.block_with(position).and_then(|source| {
+            let source = source.ok_or(BodyError::Poisoned)?;
+            let mut bytes = Vec::new();
+            source.read(source.begin, source.end - source.begin, &mut bytes)?;
+            Ok(source.damaged(source.begin + offset_of(&bytes, position) as u64))
+        });
+        found.unwrap_or_else(|error| error)
     }
 
     /// The last event that was appended.
@@ -220,6 +244,7 @@ impl<D: Disk> BodyReader<D> {
             }
             _ => page.through = run.last.unwrap_or(after),
         }
+        (page.file, page.offset) = (source.name.clone(), begin + run.start as u64);
         let hint = Hint { through: page.through, segment: source.segment, offset: end_of_run };
         *lock(&self.hint) = Some(hint);
         bytes.truncate(run.end);
@@ -293,6 +318,18 @@ enum Search<'a> {
     Absent,
     /// Where a broken record begins.
     Broken(usize),
+}
+
+/// Where the record at a position begins, as far as the headers before it can be read.
+fn offset_of(bytes: &[u8], position: Position) -> usize {
+    let mut at = 0;
+    while let Ok(Some(glance)) = peek(bytes.get(at..).unwrap_or_default()) {
+        if glance.cursor.position == position {
+            break;
+        }
+        at += glance.len;
+    }
+    at
 }
 
 fn find_record(bytes: &[u8], position: Position) -> Search<'_> {

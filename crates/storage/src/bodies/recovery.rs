@@ -1,4 +1,5 @@
-//! Opens the body file: which segments there are, and where it ends.
+//! Opens the body file: which segments there are, and where it ends. Everything is read and checked first;
+//! only then is anything changed.
 //!
 //! The state says where the end is. Bodies after the end belong to entries that the state does not hold yet;
 //! they are cut off, and appended again when the log is replayed. Bodies before the end were synced before
@@ -7,50 +8,96 @@
 
 use super::append::{end_segment, write_header};
 use super::records::{Scan, Summary};
-use super::removals::read_account;
+use super::removals::{Account, read_account};
 use super::segment::{
-    ACCOUNT_NAME, ACCOUNT_NEW_NAME, COMPACT_NAME, Layout, NEXT_NAME, RECORDS_AT, Sealed, Shared, Tail,
-    file_name, parse_name,
+    ACCOUNT_NAME, ACCOUNT_NEW_NAME, COMPACT_NAME, Layout, RECORDS_AT, Sealed, Shared, Tail, file_name,
+    is_next_name, next_name, parse_name,
 };
-use super::{BodyError, BodyOptions};
+use super::{Bodies, BodyError, BodyOptions, BodyReader};
 use crate::disk::{Disk, DiskFile};
 use format::body_index::{BodyTrailer, TRAILER_BYTES, decode_trailer, ending_bytes};
 use format::header::{BodySegmentHeader, HEADER_BYTES_MAX, HeaderError};
 use model::Cursor;
 use std::sync::Arc;
 
-pub(super) fn open<D: Disk>(disk: D, end: u64, options: BodyOptions) -> Result<Shared<D>, BodyError> {
+/// What reading a body file found, before anything on the disk is changed.
+#[derive(Debug)]
+pub struct CheckedBodies<D: Disk> {
+    disk: D,
+    options: BodyOptions,
+    account: Account,
+    sealed: Vec<Arc<Sealed<D::File>>>,
+    tail: Option<Tail<D::File>>,
+    last: Cursor,
+    end: u64,
+    /// Files that are not needed.
+    surplus: Vec<String>,
+    /// Sealed segments without an index and a trailer, and what to write at their ends.
+    unended: Vec<Unended<D::File>>,
+}
+
+/// A sealed segment, and the index and trailer that it lacks.
+type Unended<F> = (Arc<Sealed<F>>, Vec<u8>);
+
+/// Reads the body file, and changes nothing.
+pub(super) fn check<D: Disk>(disk: D, end: u64, options: BodyOptions) -> Result<CheckedBodies<D>, BodyError> {
     let account = read_account(&disk, options)?;
     if account.persisted > end {
         return Err(BodyError::StateTooOld { given: end, known: account.persisted });
     }
     let FoundFiles { mut segments, surplus } = find(&disk, end, options)?;
     check_chain(&segments, end)?;
-    // Only now is it certain that these files belong together, and to the state.
-    for name in surplus {
-        disk.remove(&name).map_err(|source| BodyError::io(&name, source))?;
-    }
     let tail = match segments.last() {
         Some(last) if last.header.end == 0 => segments.pop(),
         _ => None,
     };
-    let mut sealed = Vec::new();
-    let mut mended = Vec::new();
+    let (mut sealed, mut unended) = (Vec::new(), Vec::new());
     let ends: Vec<u64> = segments.iter().skip(1).map(|next| next.header.first).collect();
     let last_end = tail.as_ref().map_or(end, |tail| tail.header.first);
     for (segment, segment_end) in segments.into_iter().zip(ends.into_iter().chain([last_end])) {
-        sealed.push(Arc::new(segment.into_sealed(segment_end, options, &mut mended)?));
+        let (segment, ending) = segment.into_sealed(segment_end, options)?;
+        let segment = Arc::new(segment);
+        unended.extend(ending.map(|ending| (Arc::clone(&segment), ending)));
+        sealed.push(segment);
     }
     let last = sealed.last().map_or(Cursor::START, |segment| segment.trailer.last);
-    let tail = match tail {
-        Some(tail) => tail.into_tail(end, last, options)?,
-        None => begin_tail(&disk, end, last, options)?,
-    };
-    let layout = Layout { sealed, tail };
-    let ledger = account.into_ledger(&layout);
-    let shared = Shared::new(disk, options, layout, ledger, end);
-    shared.unsynced().files = mended;
-    Ok(shared)
+    let tail = tail.map(|tail| tail.into_tail(end, last, options)).transpose()?;
+    Ok(CheckedBodies { disk, options, account, sealed, tail, last, end, surplus, unended })
+}
+
+impl<D: Disk> CheckedBodies<D> {
+    /// Cuts the body file back to its end, or begins a new one if there was none. This is the first change on
+    /// the disk. Everything after the end is lost for good, so first make sure that the log can be replayed
+    /// from there.
+    ///
+    /// # Errors
+    /// [`BodyError`].
+    pub fn open(self) -> Result<(Bodies<D>, BodyReader<D>), BodyError> {
+        let Self { disk, options, account, sealed, tail, last, end, surplus, unended } = self;
+        for name in surplus {
+            disk.remove(&name).map_err(|source| BodyError::io(&name, source))?;
+        }
+        for (segment, ending) in &unended {
+            let failed = |source| BodyError::io(&segment.name, source);
+            segment.file.write_at(ending, segment.records_end).map_err(failed)?;
+            segment.file.set_len(segment.file_bytes()).map_err(failed)?;
+        }
+        let tail = match tail {
+            Some(tail) => {
+                let failed = |source| BodyError::io(&tail.name, source);
+                if tail.file.len().map_err(failed)? > tail.records_end {
+                    tail.file.set_len(tail.records_end).map_err(failed)?;
+                }
+                tail
+            }
+            None => begin_tail(&disk, end, last, options)?,
+        };
+        let layout = Layout { sealed, tail };
+        let ledger = account.into_ledger(&layout);
+        let shared = Shared::new(disk, options, layout, ledger, end);
+        shared.unsynced().files = unended.into_iter().map(|(segment, _)| Arc::clone(&segment.file)).collect();
+        Ok(Bodies::of(Arc::new(shared)))
+    }
 }
 
 /// Every file in the directory.
@@ -75,7 +122,8 @@ fn find<D: Disk>(disk: &D, end: u64, options: BodyOptions) -> Result<FoundFiles<
     let names = disk.list().map_err(|source| BodyError::io("the body file's directory", source))?;
     for name in names {
         match (name.as_str(), parse_name(&name)) {
-            (NEXT_NAME | COMPACT_NAME | ACCOUNT_NEW_NAME, _) => surplus.push(name),
+            (COMPACT_NAME | ACCOUNT_NEW_NAME, _) => surplus.push(name),
+            _ if is_next_name(&name) => surplus.push(name),
             (ACCOUNT_NAME, _) => {}
             (_, Some(named)) if named.0 >= end => match open_segment(disk, name.clone(), named, options) {
                 // The power may have failed before its header was on disk.
@@ -171,27 +219,20 @@ impl<F: DiskFile> Found<F> {
         BodyError::io(&self.name, source)
     }
 
-    /// Cuts the segment back to the end and reads its content.
+    /// Reads the segment's content up to the end.
     fn into_tail(self, end: u64, last: Cursor, options: BodyOptions) -> Result<Tail<F>, BodyError> {
         let records_end = RECORDS_AT + (end - self.header.first);
         let summary = summarise(&self, records_end, options)?;
-        if self.len > records_end {
-            self.file.set_len(records_end).map_err(|source| self.failed(source))?;
-        }
         let tail = Tail::new(self.name, self.file, self.header, last);
         let Summary { records, first, last, points, .. } = summary;
         Ok(Tail { records_end, records, first, last, points, ..tail })
     }
 
-    /// Opens a segment that has a successor. If it was never rewritten, the power may have failed before its
-    /// index and trailer were synced. They are then written again.
-    fn into_sealed(
-        self,
-        end: u64,
-        options: BodyOptions,
-        mended: &mut Vec<Arc<F>>,
-    ) -> Result<Sealed<F>, BodyError> {
+    /// Reads a segment that has a successor. If it was never rewritten, the power may have failed before its
+    /// index and trailer were synced. They are then returned, to be written again.
+    fn into_sealed(self, end: u64, options: BodyOptions) -> Result<(Sealed<F>, Option<Vec<u8>>), BodyError> {
         let trailer = self.trailer()?;
+        let mut missing = None;
         let ending = |trailer: BodyTrailer| ending_bytes(trailer.points as usize);
         let (records_end, trailer) = if self.header.end > 0 {
             let trailer = trailer.ok_or_else(|| self.damaged(self.len, "the segment's trailer"))?;
@@ -200,11 +241,15 @@ impl<F: DiskFile> Found<F> {
             let records_end = RECORDS_AT + (end - self.header.first);
             match trailer.filter(|trailer| records_end + ending(*trailer) == self.len) {
                 Some(trailer) => (records_end, trailer),
-                None => (records_end, self.mend(records_end, options, mended)?),
+                None => {
+                    let (trailer, bytes) = self.ending(records_end, options)?;
+                    missing = Some(bytes);
+                    (records_end, trailer)
+                }
             }
         };
         let Self { name, file, header, .. } = self;
-        Ok(Sealed { name, file, header, end, records_end, trailer })
+        Ok((Sealed { name, file, header, end, records_end, trailer }, missing))
     }
 
     fn trailer(&self) -> Result<Option<BodyTrailer>, BodyError> {
@@ -214,22 +259,13 @@ impl<F: DiskFile> Found<F> {
         Ok(decode_trailer(&self.header, &bytes))
     }
 
-    fn mend(
-        &self,
-        records_end: u64,
-        options: BodyOptions,
-        mended: &mut Vec<Arc<F>>,
-    ) -> Result<BodyTrailer, BodyError> {
+    /// The index and trailer that belong after the records.
+    fn ending(&self, records_end: u64, options: BodyOptions) -> Result<(BodyTrailer, Vec<u8>), BodyError> {
         let summary = summarise(self, records_end, options)?;
         let mut ending = Vec::new();
         let held = (summary.records, summary.first, summary.last);
         let trailer = end_segment(&self.header, &summary.points, held, &mut ending);
-        let written = self.file.write_at(&ending, records_end);
-        written.map_err(|source| self.failed(source))?;
-        let cut = self.file.set_len(records_end + ending.len() as u64);
-        cut.map_err(|source| self.failed(source))?;
-        mended.push(Arc::clone(&self.file));
-        Ok(trailer)
+        Ok((trailer, ending))
     }
 }
 
@@ -265,8 +301,9 @@ fn begin_tail<D: Disk>(
     let header = BodySegmentHeader { store: options.store, first: end, generation: 0, end: 0 };
     let name = file_name(end, 0);
     let failed = |source| BodyError::io(&name, source);
-    let file = disk.create(NEXT_NAME).map_err(failed)?;
+    let unnamed = next_name(0);
+    let file = disk.create(&unnamed).map_err(failed)?;
     write_header(&file, &header).map_err(failed)?;
-    disk.rename(NEXT_NAME, &name).map_err(failed)?;
+    disk.rename(&unnamed, &name).map_err(failed)?;
     Ok(Tail::new(name, Arc::new(file), header, last))
 }

@@ -12,6 +12,7 @@
 //! position.
 
 use super::removals::Ledger;
+use super::roll::{Prepared, Roll};
 use super::{BodyError, BodyOptions};
 use crate::disk::{Disk, DiskFile};
 use format::body_index::{BodyPoint, BodyTrailer, POINT_BYTES, decode_points};
@@ -24,15 +25,25 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 /// Where a segment's first record begins.
 pub(super) const RECORDS_AT: u64 = HEADER_BYTES_MAX as u64;
 /// A file that does not have its final content yet.
-pub(super) const NEXT_NAME: &str = "next.new";
 pub(super) const COMPACT_NAME: &str = "compact.new";
 pub(super) const ACCOUNT_NAME: &str = "account";
 pub(super) const ACCOUNT_NEW_NAME: &str = "account.new";
 
 const SUFFIX: &str = ".bodies";
+const NEXT_PREFIX: &str = "next-";
+const NEXT_SUFFIX: &str = ".new";
 
 pub(super) fn file_name(first: u64, generation: u32) -> String {
     format!("{first:016x}-{generation:08x}{SUFFIX}")
+}
+
+/// The name of a file for a next segment, which gets its final name after the segment has begun.
+pub(super) fn next_name(number: u64) -> String {
+    format!("{NEXT_PREFIX}{number}{NEXT_SUFFIX}")
+}
+
+pub(super) fn is_next_name(name: &str) -> bool {
+    name.starts_with(NEXT_PREFIX) && name.ends_with(NEXT_SUFFIX)
 }
 
 pub(super) fn parse_name(name: &str) -> Option<(u64, u32)> {
@@ -51,11 +62,16 @@ pub(super) struct Shared<D: Disk> {
     layout: RwLock<Layout<D::File>>,
     ledger: Mutex<Ledger>,
     unsynced: Mutex<Unsynced<D::File>>,
+    /// A file for the next segment, if one is ready.
+    pub(super) next: Mutex<Option<Prepared<D::File>>>,
     points: Mutex<PointCache>,
     /// Recovery never cuts below this logical offset.
     pub(super) persisted: AtomicU64,
     /// Held while the side file is written.
     pub(super) saving: Mutex<()>,
+    /// Held while rolls are finished.
+    pub(super) finishing: Mutex<()>,
+    pub(super) next_number: AtomicU64,
     failed: AtomicBool,
 }
 
@@ -98,6 +114,8 @@ pub(super) struct Tail<F> {
 #[derive(Debug)]
 pub(super) struct Unsynced<F> {
     pub(super) files: Vec<Arc<F>>,
+    /// What is left to do for segments that have been sealed, oldest first.
+    pub(super) rolls: Vec<Roll<F>>,
     /// How many names were created or changed so far, and how many of them are durable.
     pub(super) names: u64,
     pub(super) names_synced: u64,
@@ -113,16 +131,19 @@ impl<D: Disk> Shared<D> {
         ledger: Ledger,
         persisted: u64,
     ) -> Self {
-        let unsynced = Unsynced { files: Vec::new(), names: 1, names_synced: 0 };
+        let unsynced = Unsynced { files: Vec::new(), rolls: Vec::new(), names: 1, names_synced: 0 };
         Self {
             disk,
             options,
             layout: RwLock::new(layout),
             ledger: Mutex::new(ledger),
             unsynced: Mutex::new(unsynced),
+            next: Mutex::default(),
             points: Mutex::default(),
             persisted: AtomicU64::new(persisted),
             saving: Mutex::default(),
+            finishing: Mutex::default(),
+            next_number: AtomicU64::new(0),
             failed: AtomicBool::new(false),
         }
     }

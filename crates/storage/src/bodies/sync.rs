@@ -36,15 +36,12 @@ impl<D: Disk> BodySync<D> {
     }
 
     fn sync(&self) -> Result<(), BodyError> {
-        for file in self.sealed.iter().chain([&self.tail]) {
-            file.sync().map_err(|source| failed("a segment", source))?;
-        }
+        self.shared.finish_rolls()?;
+        self.sync_files()?;
         self.shared.save_account()?;
+        self.forget_synced();
         let names = {
-            let mut unsynced = self.shared.unsynced();
-            // Not the tail: it may have been written and sealed since it was synced, and then the next sync
-            // must cover it again.
-            unsynced.files.retain(|file| !self.sealed.iter().any(|synced| Arc::ptr_eq(synced, file)));
+            let unsynced = self.shared.unsynced();
             (unsynced.names > unsynced.names_synced).then_some(unsynced.names)
         };
         if let Some(names) = names {
@@ -53,6 +50,20 @@ impl<D: Disk> BodySync<D> {
             unsynced.names_synced = unsynced.names_synced.max(names);
         }
         Ok(())
+    }
+
+    pub(super) fn sync_files(&self) -> Result<(), BodyError> {
+        for file in self.sealed.iter().chain([&self.tail]) {
+            file.sync().map_err(|source| failed("a segment", source))?;
+        }
+        Ok(())
+    }
+
+    /// The sealed segments are durable. The tail may have been written and sealed since its sync, so if it is
+    /// among the sealed ones now, the next sync covers it again.
+    pub(super) fn forget_synced(&self) {
+        let mut unsynced = self.shared.unsynced();
+        unsynced.files.retain(|file| !self.sealed.iter().any(|synced| Arc::ptr_eq(synced, file)));
     }
 }
 

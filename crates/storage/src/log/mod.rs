@@ -39,6 +39,7 @@ mod writer;
 pub use error::LogError;
 pub use preparer::{LogPreparer, Prepared};
 pub use reader::{EntryPage, LogReader, StoredEntry};
+pub use recovery::CheckedLog;
 pub use writer::{LogStats, LogWriter};
 
 use crate::disk::Disk;
@@ -102,6 +103,15 @@ impl Log {
     /// # Errors
     /// [`LogError`]. A log with damage before its durable end is never opened.
     pub fn open<D: Disk>(disk: D, options: LogOptions) -> Result<OpenedLog<D>, LogError> {
-        recovery::open(disk, options)
+        Self::check(disk, options)?.open()
+    }
+
+    /// Reads what [`Self::open`] would open, and changes nothing. Use this to check other stores against the log
+    /// before anything is changed.
+    ///
+    /// # Errors
+    /// [`LogError`], as with [`Self::open`].
+    pub fn check<D: Disk>(disk: D, options: LogOptions) -> Result<CheckedLog<D>, LogError> {
+        recovery::check(disk, options)
     }
 }

@@ -13,58 +13,110 @@
 //! is written, so a segment without a carry frame holds nothing that was ever acknowledged.
 
 use super::frames::{Frames, search};
-use super::index::{Content, Pool, Shared, read_updates};
+use super::index::{Content, Pool, Shared, lock, read_updates};
 use super::preparer::LogPreparer;
 use super::rotation::new_name;
 use super::segment::{
     BLOCK_BYTES, FRAMES_AT, Segment, Spare, beginning, carry_end, file_number, read_header,
 };
 use super::writer::{End, LogWriter};
-use super::{LogError, LogOptions, LogReader, OpenedLog};
+use super::{LogError, LogOptions, LogReader, OpenedLog, RecoveredGroup};
 use crate::disk::{Disk, DiskFile};
 use format::frame::FrameKind;
 use format::header::{HeaderError, LogSegmentHeader};
 use format::log_index::SegmentIndex;
+use model::GroupId;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 
 const CHUNK_BYTES: usize = 1 << 20;
 
-pub(super) fn open<D: Disk>(disk: D, options: LogOptions) -> Result<OpenedLog<D>, LogError> {
+/// What reading a log found, before anything on the disk is changed.
+#[derive(Debug)]
+pub struct CheckedLog<D: Disk> {
+    shared: Arc<Shared<D>>,
+    /// Spares that were not ready when the process ended.
+    unfinished: Vec<String>,
+    generation_max: u64,
+    /// Where the last segment ends; `None` when no segment has begun.
+    end: Option<End>,
+}
+
+/// Reads the log, and changes nothing.
+pub(super) fn check<D: Disk>(disk: D, options: LogOptions) -> Result<CheckedLog<D>, LogError> {
     let options =
         LogOptions { segment_bytes: options.segment_bytes.next_multiple_of(BLOCK_BYTES as u64), ..options };
-    let found = find(&disk, options)?;
-    let mut pool = found.pool;
-    let Some(chain) = chain(found.segments, &mut pool)? else {
-        return begin(disk, options, pool, found.generation_max);
-    };
+    let FoundFiles { segments, mut pool, unfinished, generation_max } = find(&disk, options)?;
+    let chain = chain(segments, &mut pool)?;
     let mut content = Content {
         segments: chain.into(),
         groups: BTreeMap::new(),
         current: SegmentIndex::default(),
         end: FRAMES_AT,
     };
-    let last = content.segments.len() - 1;
-    for at in 0..last {
-        let (segment, next) = (Arc::clone(&content.segments[at]), content.segments[at + 1].header);
+    for at in 1..content.segments.len() {
+        let (segment, next) = (Arc::clone(&content.segments[at - 1]), content.segments[at].header);
         let index = sealed_index(&segment, &next)?;
         content.apply_sealed(&index, segment.header.generation);
     }
-    let segment = Arc::clone(&content.segments[last]);
-    let scanned = scan_last(&segment, &mut content)?;
-    let end = End {
-        opening: scanned.opening + 1,
-        next_generation: found.generation_max + 1,
-        durable: scanned.durable,
+    let end = match content.segments.back().map(Arc::clone) {
+        None => None,
+        Some(segment) => {
+            let Scanned { opening, durable, .. } = scan_last(&segment, &mut content)?;
+            Some(End { opening: opening + 1, next_generation: generation_max + 1, durable })
+        }
     };
-    finish(disk, options, content, pool, end)
+    let shared = Arc::new(Shared::new(disk, options, content, pool));
+    Ok(CheckedLog { shared, unfinished, generation_max, end })
+}
+
+impl<D: Disk> CheckedLog<D> {
+    /// What the log holds for each group.
+    #[must_use]
+    pub fn groups(&self) -> BTreeMap<GroupId, RecoveredGroup> {
+        lock(&self.shared.content).recovered()
+    }
+
+    /// Reads entries of the log, before and after it is opened.
+    #[must_use]
+    pub fn reader(&self) -> LogReader<D> {
+        LogReader { shared: Arc::clone(&self.shared) }
+    }
+
+    /// Makes everything durable that was found, and prepares the log for writing, or begins a new log if there
+    /// was none. This is the first change on the disk.
+    ///
+    /// # Errors
+    /// [`LogError`].
+    pub fn open(self) -> Result<OpenedLog<D>, LogError> {
+        let Self { shared, unfinished, generation_max, end } = self;
+        for name in unfinished {
+            shared.disk.remove(&name).map_err(|source| LogError::io(&name, source))?;
+        }
+        let end = match end {
+            Some(end) => end,
+            None => begin(&shared, generation_max + 1)?,
+        };
+        let mut writer = LogWriter::new(Arc::clone(&shared), &end)?;
+        // Records in the first frame after opening that everything before it is durable.
+        writer.begin_opening()?;
+        let groups = lock(&shared.content).recovered();
+        Ok(OpenedLog {
+            writer,
+            reader: LogReader { shared: Arc::clone(&shared) },
+            preparer: LogPreparer { shared },
+            groups,
+        })
+    }
 }
 
 /// Every file in the directory.
 struct FoundFiles<F> {
     segments: Vec<Segment<F>>,
     pool: Pool<F>,
+    /// Spares that were not ready when the process ended.
+    unfinished: Vec<String>,
     generation_max: u64,
 }
 
@@ -72,6 +124,7 @@ fn find<D: Disk>(disk: &D, options: LogOptions) -> Result<FoundFiles<D::File>, L
     let mut found = FoundFiles {
         segments: Vec::new(),
         pool: Pool { spares: Vec::new(), next_file: 1, oldest_on_disk: 0 },
+        unfinished: Vec::new(),
         generation_max: 0,
     };
     for name in disk.list().map_err(|source| LogError::io("the log's directory", source))? {
@@ -93,8 +146,7 @@ fn find<D: Disk>(disk: &D, options: LogOptions) -> Result<FoundFiles<D::File>, L
             None => {
                 let space = file.len().map_err(failed)?;
                 if space < options.segment_bytes {
-                    // A spare that was not ready when the process ended.
-                    disk.remove(&name).map_err(failed)?;
+                    found.unfinished.push(name);
                 } else {
                     found.pool.spares.push(Spare { name, file, generation: 0, space });
                 }
@@ -108,10 +160,7 @@ fn find<D: Disk>(disk: &D, options: LogOptions) -> Result<FoundFiles<D::File>, L
 type Chain<F> = Vec<Arc<Segment<F>>>;
 
 /// The segments in use, oldest first; empty when no segment has begun. All others become spares.
-fn chain<F: DiskFile>(
-    mut segments: Vec<Segment<F>>,
-    pool: &mut Pool<F>,
-) -> Result<Option<Chain<F>>, LogError> {
+fn chain<F: DiskFile>(mut segments: Vec<Segment<F>>, pool: &mut Pool<F>) -> Result<Chain<F>, LogError> {
     let mut unbegun = Vec::new();
     while let Some(segment) = segments.last() {
         if has_begun(segment)? {
@@ -126,7 +175,7 @@ fn chain<F: DiskFile>(
         }
         pool.spares.push(segment.to_spare());
     }
-    let Some(newest) = segments.pop() else { return Ok(None) };
+    let Some(newest) = segments.pop() else { return Ok(Vec::new()) };
     let mut chain = vec![Arc::new(newest)];
     let oldest = chain[0].header.oldest;
     let mut previous = chain[0].header.previous;
@@ -144,7 +193,7 @@ fn chain<F: DiskFile>(
     }
     pool.oldest_on_disk = oldest;
     chain.reverse();
-    Ok(Some(chain))
+    Ok(chain)
 }
 
 fn has_begun<F: DiskFile>(segment: &Segment<F>) -> Result<bool, LogError> {
@@ -250,55 +299,24 @@ fn scan<F: DiskFile>(
     Ok(scanned)
 }
 
-/// Creates a log where there is none.
-fn begin<D: Disk>(
-    disk: D,
-    options: LogOptions,
-    mut pool: Pool<D::File>,
-    generation_max: u64,
-) -> Result<OpenedLog<D>, LogError> {
-    let generation = generation_max + 1;
+/// Creates the first segment of a log.
+fn begin<D: Disk>(shared: &Shared<D>, generation: u64) -> Result<End, LogError> {
     let header = LogSegmentHeader {
-        store: options.store,
+        store: shared.options.store,
         generation,
         oldest: generation,
         previous: 0,
         previous_end: 0,
         previous_index: 0,
     };
-    let name = new_name(&mut pool);
+    let name = new_name(&mut lock(&shared.pool));
     let failed = |source| LogError::io(&name, source);
-    let file = disk.create(&name).map_err(failed)?;
+    let file = shared.disk.create(&name).map_err(failed)?;
     file.write_at(&beginning(&header, 1, &[]), 0).map_err(failed)?;
     let space = file.len().map_err(failed)?;
-    let segment = Segment::new(name, Arc::new(file), header, space);
-    pool.oldest_on_disk = generation;
-    let content = Content {
-        segments: VecDeque::from([Arc::new(segment)]),
-        groups: BTreeMap::new(),
-        current: SegmentIndex::default(),
-        end: carry_end(&[]),
-    };
-    let end = End { opening: 1, next_generation: generation + 1, durable: FRAMES_AT };
-    finish(disk, options, content, pool, end)
-}
-
-/// Makes everything that was found durable, and records that in the first frame after opening.
-fn finish<D: Disk>(
-    disk: D,
-    options: LogOptions,
-    content: Content<D::File>,
-    pool: Pool<D::File>,
-    end: End,
-) -> Result<OpenedLog<D>, LogError> {
-    let groups = content.recovered();
-    let shared = Arc::new(Shared::new(disk, options, content, pool));
-    let mut writer = LogWriter::new(Arc::clone(&shared), &end)?;
-    writer.begin_opening()?;
-    Ok(OpenedLog {
-        writer,
-        reader: LogReader { shared: Arc::clone(&shared) },
-        preparer: LogPreparer { shared },
-        groups,
-    })
+    lock(&shared.pool).oldest_on_disk = generation;
+    let mut content = lock(&shared.content);
+    content.segments.push_back(Arc::new(Segment::new(name, Arc::new(file), header, space)));
+    content.end = carry_end(&[]);
+    Ok(End { opening: 1, next_generation: generation + 1, durable: FRAMES_AT })
 }

@@ -60,6 +60,7 @@ pub struct LogWriter<D: Disk> {
 }
 
 /// Where a writer begins.
+#[derive(Debug)]
 pub(super) struct End {
     pub(super) opening: u32,
     pub(super) next_generation: u64,

@@ -7,15 +7,20 @@
 //! sections, then a table of contents, then a trailer with the contents' location and checksum; all checksums
 //! are XXH3-128).
 
-use super::error::{at, io_error};
-use crate::state::StateError;
+use super::error::{at, io_error, state_error};
+use super::flush::PROGRESS_KEY;
+use super::open::progress_of;
+use crate::state::{Progress, StateError};
 use format::FormatError;
 use format::wire::Reader;
+use lsm_tree::table::filter::standard_bloom::Builder as Bloom;
+use lsm_tree::{Cache, Checksum, SeqNo, Table};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_128};
 
 /// The library's pointer to its manifest: number (8 bytes), the manifest's checksum (16), its type (1).
@@ -44,6 +49,28 @@ pub(super) fn check(tree: &Path) -> Result<(), StateError> {
         check_end(&table.path)?;
     }
     Ok(())
+}
+
+/// Checks the tree like [`check`], and reads its progress without opening it: opening would delete files that
+/// the manifest does not name.
+pub(super) fn stored_progress(tree: &Path) -> Result<Progress, StateError> {
+    let tables = read_manifest(tree)?;
+    for table in &tables {
+        check_end(&table.path)?;
+    }
+    let failed = |error| state_error("reading the progress", &error);
+    let cache = Arc::new(Cache::with_capacity_bytes(0));
+    // The newest table comes first, and every flush writes a progress. Its key is the smallest of all.
+    for TableFile { path, checksum, .. } in &tables {
+        let (checksum, cache) = (Checksum::from_raw(*checksum), Arc::clone(&cache));
+        let table =
+            Table::recover(path.clone(), checksum, 0, 0, cache, None, false, false).map_err(failed)?;
+        let row = table.get(PROGRESS_KEY, SeqNo::MAX, Bloom::get_hash(PROGRESS_KEY)).map_err(failed)?;
+        if let Some(row) = row {
+            return progress_of(Some(&*row.value), tables.len());
+        }
+    }
+    progress_of(None, tables.len())
 }
 
 /// Reads every table completely and compares it with what was written.

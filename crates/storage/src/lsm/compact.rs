@@ -79,6 +79,10 @@ impl fmt::Debug for LsmCompactor {
 }
 
 impl Compactor for LsmCompactor {
+    fn free_unused(&self) {
+        self.shared.free_unused();
+    }
+
     fn step(&self) -> Result<Due, StateError> {
         if self.compact(self.leveled.clone())? == Due::More {
             return Ok(Due::More);

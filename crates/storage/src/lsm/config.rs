@@ -6,8 +6,9 @@ use lsm_tree::config::{
     BlockSizePolicy, BloomConstructionPolicy, CompressionPolicy, FilterPolicy, FilterPolicyEntry,
     PartitioningPolicy, PinningPolicy, RestartIntervalPolicy,
 };
-use lsm_tree::{Cache, CompressionType, Config, DescriptorTable, SequenceNumberCounter};
-use std::path::Path;
+use lsm_tree::table::Writer;
+use lsm_tree::{Cache, CompressionType, Config, DescriptorTable, SequenceNumberCounter, TableId};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A block holds one complete key for each group of this many rows. Complete keys cost bytes on disk, but a
@@ -21,7 +22,7 @@ const BLOOM_BITS: f32 = 10.0;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LsmConfig {
     /// Bytes of memory after which the node should begin a flush. The store flushes only when it is told to.
-    /// From twice this on it asks for slower commits, and from four times on for none ([`Pressure`]).
+    /// From four times this on it asks that nothing is committed ([`Pressure`]).
     pub memtable_bytes: u64,
     /// Bytes of cached blocks.
     pub cache_bytes: u64,
@@ -52,22 +53,30 @@ impl Default for LsmConfig {
 impl LsmConfig {
     pub(super) fn memory_pressure(&self, active_bytes: u64) -> Pressure {
         match active_bytes / self.memtable_bytes.max(1) {
-            0 | 1 => Pressure::None,
-            2 | 3 => Pressure::Slow,
+            0..=3 => Pressure::None,
             _ => Pressure::Stop,
         }
     }
 
     pub(super) fn first_level_pressure(&self, runs: usize) -> Pressure {
         match runs / usize::from(self.first_level_tables.max(1)) {
-            0..=2 => Pressure::None,
-            3..=5 => Pressure::Slow,
+            0..=5 => Pressure::None,
             _ => Pressure::Stop,
         }
     }
 
     pub(super) fn strategy(&self) -> Leveled {
         Leveled::default().with_l0_threshold(self.first_level_tables).with_table_target_size(self.table_bytes)
+    }
+
+    /// Writes a table of the first level, with the settings that [`Self::tree`] gives its tables.
+    pub(super) fn table_writer(&self, path: PathBuf, number: TableId) -> Result<Writer, lsm_tree::Error> {
+        Ok(Writer::new(path, number, 0)?
+            .use_data_block_restart_interval(RESTART_ROWS)
+            .use_data_block_compression(CompressionType::None)
+            .use_index_block_compression(CompressionType::None)
+            .use_data_block_size(self.block_bytes.min(4 << 20))
+            .use_bloom_policy(BloomConstructionPolicy::BitsPerKey(BLOOM_BITS)))
     }
 
     pub(super) fn cache(&self) -> Arc<Cache> {

@@ -1,16 +1,16 @@
-//! Writes a sealed memtable and its progress as tables.
+//! Writes a sealed memtable and its progress as a table.
 //!
-//! A single manifest adds all tables of a flush to the tree. So a crash leaves all of them or none: a table
-//! that no manifest names is deleted at opening.
+//! A manifest adds the table to the tree. So a crash leaves all of it or none: a table that no manifest names is
+//! deleted at opening.
 
 use super::error::state_error;
 use super::layers::{FlushStage, Sealed, Shared, Tables};
 use super::row::RowValue;
-use super::{ENGINE_ROWS, LsmCompactor};
+use super::{ENGINE_ROWS, LsmCompactor, LsmConfig};
 use crate::state::{Compactor, Due, FlushJob, Progress, StateError};
-use lsm_tree::{AbstractTree, InternalValue, SeqNo, ValueType};
+use lsm_tree::file::TABLES_FOLDER;
+use lsm_tree::{AbstractTree, InternalValue, SeqNo, Table, TableId, Tree, ValueType};
 use model::{Index, Term};
-use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 
@@ -63,7 +63,11 @@ impl FlushJob for LsmFlush {
                     Err(StateError::NoSpace(_)) => shared.layers().flush = FlushStage::Idle,
                     Err(_) => shared.layers().flush = FlushStage::Failed,
                 }
-                written.map(|()| sealed.progress)
+                let progress = sealed.progress;
+                // The memtable is not freed while this job refers to it.
+                drop(sealed);
+                shared.free_unused();
+                written.map(|()| progress)
             }
         }
     }
@@ -99,7 +103,6 @@ fn write(shared: &Shared, sealed: &Sealed) -> Result<(), lsm_tree::Error> {
         ValueType::Value,
     );
     let memtable = sealed.memtable.sealed();
-    let file = Cell::new(shared.next_table()..0);
     let rows = memtable.newest().map(|(key, seqno, found)| {
         let (value, kind) = match found {
             Some(value) => (RowValue::as_slice(value), ValueType::Value),
@@ -107,26 +110,38 @@ fn write(shared: &Shared, sealed: &Sealed) -> Result<(), lsm_tree::Error> {
         };
         InternalValue::from_components(key.as_slice(), value, seqno, kind)
     });
-    let rows = std::iter::once(progress).chain(rows).inspect(|row| {
-        // When the first row is requested, the file has just received its number.
-        if row.key.user_key == PROGRESS_KEY {
-            file.set(file.take().start..shared.next_table());
-        }
-    });
-    let written = shared.tree.flush_to_tables(rows.map(Ok)).and_then(|written| match written {
-        // No read needs versions older than the newest, because readers hold memtables and tables of their
-        // own.
-        Some((tables, _)) => shared.tree.register_tables(&tables, None, None, &[], SeqNo::MAX),
-        None => Ok(()),
+    let tree = &shared.tree;
+    let number = tree.table_id_counter.next();
+    let written = write_table(&shared.config, tree, number, std::iter::once(progress).chain(rows));
+    let written = written.and_then(|table| {
+        // No read needs versions older than the newest, because readers hold memtables and tables of their own.
+        tree.register_tables(&[table], None, None, &[], SeqNo::MAX)
     });
     drop(memtable);
-    let file = file.take();
-    // If more than one number was used, some of them belong to a compaction that runs at the same time. Leave
-    // them alone.
-    if written.is_err() && file.end == file.start + 1 {
-        shared.remove_unfinished(file);
+    if written.is_err() {
+        shared.remove_unfinished(number..number + 1);
     }
     written
+}
+
+/// Writes rows in order as one table of the first level. The library's own function for this does not say which
+/// numbers it used when it fails, and then the unfinished file could not be removed.
+fn write_table(
+    config: &LsmConfig,
+    tree: &Tree,
+    number: TableId,
+    rows: impl Iterator<Item = InternalValue>,
+) -> Result<Table, lsm_tree::Error> {
+    let path = tree.config.path.join(TABLES_FOLDER).join(number.to_string());
+    let mut writer = config.table_writer(path.clone(), number)?;
+    for row in rows {
+        writer.write(row)?;
+    }
+    // The progress is always among the rows, so there is a table.
+    let (_, checksum) = writer.finish()?.ok_or(lsm_tree::Error::Unrecoverable)?;
+    let (cache, descriptors) = (Arc::clone(&tree.config.cache), tree.config.descriptor_table.clone());
+    // In the first level, filter and index stay in memory.
+    Table::recover(path, checksum, 0, tree.id, cache, descriptors, true, true)
 }
 
 pub(super) fn encode_progress(progress: Progress) -> Vec<u8> {

@@ -27,6 +27,15 @@ pub(super) struct Shared {
     pub(super) config: LsmConfig,
     /// Held only briefly, never during a sync.
     layers: Mutex<Layers>,
+    replaced: Mutex<Replaced>,
+}
+
+/// Layers that were replaced. They are kept here until no reader uses them, so that the last reader never frees a
+/// memtable or deletes the files of tables: that may take milliseconds, and the reader may be the node's thread.
+#[derive(Default)]
+struct Replaced {
+    memtables: Vec<Arc<Memtable>>,
+    tables: Vec<Arc<Tables>>,
 }
 
 /// Everything below the active memtable.
@@ -68,7 +77,7 @@ impl Shared {
     ) -> Self {
         let tables = Arc::new(Tables::of(&tree));
         let layers = Layers { sealed: None, flush: FlushStage::Idle, tables, flushed };
-        Self { tree, seqno, cache, config, layers: Mutex::new(layers) }
+        Self { tree, seqno, cache, config, layers: Mutex::new(layers), replaced: Mutex::default() }
     }
 
     pub(super) fn layers(&self) -> MutexGuard<'_, Layers> {
@@ -97,12 +106,9 @@ impl Shared {
 
     /// Makes the tables that a compaction has written visible to reads.
     pub(super) fn publish(&self, tables: Tables) {
-        let mut layers = self.layers();
-        let replaced = layers.replace_tables(tables);
-        drop(layers);
-        // Dropping a table for the last time deletes its file. That should happen here, not on the node's
-        // thread.
-        drop(replaced);
+        let replaced = self.layers().replace_tables(tables);
+        self.replaced().tables.push(replaced);
+        self.free_unused();
     }
 
     /// Makes the tables with the rows of the sealed memtable visible to reads, in its place.
@@ -113,9 +119,37 @@ impl Shared {
         layers.flush = FlushStage::Idle;
         layers.flushed = flushed;
         drop(layers);
-        // Freeing a full memtable takes milliseconds. That should happen here, not on the node's thread.
-        drop((replaced, memtable));
+        let mut all = self.replaced();
+        all.tables.push(replaced);
+        all.memtables.extend(memtable.map(|sealed| sealed.memtable));
     }
+
+    /// Frees what was replaced and is no longer used. Not for the node's thread.
+    pub(super) fn free_unused(&self) {
+        // Nothing outside can get another reference to what only this list still holds.
+        let unused = {
+            let mut replaced = self.replaced();
+            let Replaced { memtables, tables } = &mut *replaced;
+            (take_unused(memtables), take_unused(tables))
+        };
+        drop(unused);
+    }
+
+    /// How many replaced memtables and lists of tables are not freed yet.
+    pub(super) fn replaced_count(&self) -> usize {
+        let replaced = self.replaced();
+        replaced.memtables.len() + replaced.tables.len()
+    }
+
+    fn replaced(&self) -> MutexGuard<'_, Replaced> {
+        self.replaced.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn take_unused<T>(replaced: &mut Vec<Arc<T>>) -> Vec<Arc<T>> {
+    let (unused, used) = std::mem::take(replaced).into_iter().partition(|one| Arc::strong_count(one) == 1);
+    *replaced = used;
+    unused
 }
 
 impl Layers {

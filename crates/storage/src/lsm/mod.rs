@@ -156,6 +156,7 @@ impl State for LsmState {
             table_bytes: layers.tables.bytes(),
             tables: layers.tables.count() as u64,
             first_level_runs: layers.tables.first_level_runs() as u64,
+            replaced: self.shared.replaced_count() as u64,
             readers: Arc::strong_count(&self.readers).saturating_sub(1) as u64,
         }
     }

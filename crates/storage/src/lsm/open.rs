@@ -5,7 +5,7 @@
 //! library would start an empty tree in its place.
 
 use super::LsmState;
-use super::check::{check, read, verify};
+use super::check::{check, read, stored_progress, verify};
 use super::config::LsmConfig;
 use super::error::{at, io_error, state_error};
 use super::flush::{PROGRESS_KEY, decode_progress};
@@ -38,6 +38,20 @@ impl LsmState {
     /// `Damaged` when a file is missing or is not what was written, `Failed` when the disk fails.
     pub fn verify(path: &Path) -> Result<(), StateError> {
         verify(&path.join(TREE))
+    }
+
+    /// Reads how far the state in `path` has progressed, and changes nothing. Checks what [`Self::open`] would
+    /// open. A state that does not exist has not progressed.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn check(path: &Path, store: StoreId) -> Result<Progress, StateError> {
+        let tree = path.join(TREE);
+        if !exists(&tree)? {
+            return Ok(Progress::default());
+        }
+        check_header(&tree.join(HEADER), store)?;
+        stored_progress(&tree)
     }
 
     /// Opens the state in `path`, or creates one for `store` if there is none. The caller must hold the lock
@@ -154,12 +168,17 @@ fn remove_temporary_files(tree: &Path) -> Result<(), StateError> {
     Ok(())
 }
 
-/// An empty tree has no progress. Every other tree has one.
 fn read_progress(tree: &Tree) -> Result<Progress, StateError> {
     let tables = Tables::of(tree);
-    match tables.get(PROGRESS_KEY).map_err(|error| state_error("reading the progress", &error))? {
-        Some(row) => decode_progress(&row.value),
-        None if tables.count() == 0 => Ok(Progress::default()),
+    let row = tables.get(PROGRESS_KEY).map_err(|error| state_error("reading the progress", &error))?;
+    progress_of(row.as_ref().map(|row| &*row.value), tables.count())
+}
+
+/// An empty tree has no progress. Every other tree has one.
+pub(super) fn progress_of(row: Option<&[u8]>, tables: usize) -> Result<Progress, StateError> {
+    match row {
+        Some(row) => decode_progress(row),
+        None if tables == 0 => Ok(Progress::default()),
         None => Err(StateError::Damaged("the tables hold no progress".to_owned())),
     }
 }

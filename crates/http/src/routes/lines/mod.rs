@@ -223,7 +223,7 @@ where
             free.try_acquire_many_owned(held.bytes).ok()
         };
         let Some(bytes) = bytes else {
-            self.context.metrics.queue(Queue::LinesInFlight).refused.inc();
+            self.context.metrics.queue(Queue::LinesInFlight).rejected.inc();
             self.held = Some(held);
             return false;
         };

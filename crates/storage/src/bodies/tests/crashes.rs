@@ -44,7 +44,7 @@ impl Script<'_> {
                 self.bodies.sync_handle().run()?;
             }
             9 => self.flush()?,
-            10 => self.bodies.reserve(self.rng.next_u64() % 6_000)?,
+            10 => self.bodies.preparer().prepare()?,
             _ => self.compact()?,
         }
         Ok(())
@@ -81,7 +81,7 @@ impl Script<'_> {
         let end = self.bodies.sync_handle().run()?;
         self.expected.flushed = end;
         self.expected.dead.append(&mut self.dead_unflushed);
-        self.bodies.persisted(end);
+        self.bodies.persisted(flushed_to(end));
         Ok(())
     }
 

@@ -12,7 +12,7 @@ fn written() -> (MemoryDisk, u64) {
         append(&mut bodies, &[position]);
     }
     let end = bodies.sync_handle().run().expect("synced");
-    bodies.persisted(end);
+    bodies.persisted(flushed_to(end));
     bodies.note_removed(&[Position(5)], Wall(0));
     let segment = bodies.compaction_due(Wall(1_000)).expect("space").expect("due");
     bodies.compaction(segment).run(|_| Ok::<_, std::io::Error>(true)).expect("rewritten");

@@ -4,11 +4,13 @@ mod crashes;
 mod damage;
 mod promises;
 mod removal;
+mod roll;
 mod space;
 mod threads;
 
 use super::{Bodies, BodyError, BodyOptions, BodyReader};
 use crate::disk::Disk;
+use crate::state::Progress;
 use format::body::{self, BodyRecord};
 use format::header::StoreId;
 use model::{Cursor, Filled, KeyId, Namespace, Position, Revision, Slot};
@@ -53,6 +55,11 @@ fn record_of(position: u64, envelope: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     body::encode(&record, &mut bytes);
     bytes
+}
+
+/// The progress of a completed flush of a state that refers to bodies up to `end`.
+fn flushed_to(end: u64) -> Progress {
+    Progress { bodies_end: end, ..Progress::default() }
 }
 
 /// One batch of the records at these positions.

@@ -109,6 +109,7 @@ fn reopening_at_the_end_keeps_everything(disk: impl Disk) {
 fn reopening_below_the_end_cuts_back(disk: impl Disk) {
     let (mut bodies, _) = Bodies::open(disk.clone(), 0, options()).expect("opens");
     let ends: Vec<u64> = (1..=100).map(|number| append(&mut bodies, &[number * 10])).collect();
+    bodies.sync_handle().run().expect("synced");
     drop(bodies);
     for kept in (0..=100_u64).rev() {
         let end = kept.checked_sub(1).map_or(0, |last| ends[last as usize]);
@@ -120,7 +121,7 @@ fn reopening_below_the_end_cuts_back(disk: impl Disk) {
 
 fn a_file_shorter_than_the_end_is_refused(disk: impl Disk) {
     let (bodies, _) = written(&disk, 100);
-    let end = bodies.end();
+    let end = bodies.sync_handle().run().expect("synced");
     drop(bodies);
     let error = Bodies::open(disk.clone(), end + 1, options()).expect_err("too short");
     assert!(matches!(error, BodyError::TooShort { found, wanted } if (found, wanted) == (end, end + 1)));
@@ -131,7 +132,7 @@ fn a_file_shorter_than_the_end_is_refused(disk: impl Disk) {
 fn a_state_that_knows_less_than_an_earlier_one_is_refused(disk: impl Disk) {
     let (mut bodies, _) = written(&disk, 100);
     let flushed = bodies.sync_handle().run().expect("synced");
-    bodies.persisted(flushed);
+    bodies.persisted(flushed_to(flushed));
     append(&mut bodies, &[1_010]);
     bodies.sync_handle().run().expect("synced");
     drop(bodies);

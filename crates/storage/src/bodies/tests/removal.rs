@@ -30,7 +30,7 @@ fn written<D: Disk>(disk: &D, count: u64) -> (Bodies<D>, BodyReader<D>) {
         append(&mut bodies, &[position]);
     }
     let end = bodies.sync_handle().run().expect("synced");
-    bodies.persisted(end);
+    bodies.persisted(flushed_to(end));
     (bodies, reader)
 }
 
@@ -93,7 +93,7 @@ fn a_rewrite_waits_until_the_state_is_flushed(disk: impl Disk) {
     assert_eq!(bodies.compaction_due(Wall(1_000)).expect("space"), None);
     assert!(bodies.stats().is_flush_wanted);
     let end = bodies.sync_handle().run().expect("synced");
-    bodies.persisted(end);
+    bodies.persisted(flushed_to(end));
     assert_eq!(bodies.compaction_due(Wall(1_000)).expect("space"), Some(SegmentId(0)));
 }
 
@@ -136,7 +136,7 @@ fn removed_bytes_are_gone_from_the_disk(disk: impl Disk) {
     bodies.note_removed(&positions([1]), Wall(0));
     assert_eq!(bodies.compaction_due(Wall(1_000)).expect("space"), None);
     let end = bodies.sync_handle().run().expect("synced");
-    bodies.persisted(end);
+    bodies.persisted(flushed_to(end));
     let segment = bodies.compaction_due(Wall(1_000)).expect("space").expect("due");
     compact(&bodies, segment, |position| position == 1);
     for name in disk.list().expect("listed") {
@@ -183,7 +183,7 @@ fn empty_segments_are_merged_into_the_next(disk: impl Disk) {
     while let Some(segment) = bodies.compaction_due(Wall(2_000)).expect("space") {
         compact(&bodies, segment, |position| position <= 290);
         let end = bodies.sync_handle().run().expect("synced");
-        bodies.persisted(end);
+        bodies.persisted(flushed_to(end));
     }
     assert!(before > 10);
     assert!(bodies.stats().segments <= 3, "{}", bodies.stats().segments);
@@ -213,7 +213,7 @@ fn dead_bytes_are_the_dead_records_at_the_mean_size_of_their_segment(disk: impl 
         bodies.append(record, cursor(position)).expect("space");
     }
     let end = bodies.sync_handle().run().expect("synced");
-    bodies.persisted(end);
+    bodies.persisted(flushed_to(end));
     assert_eq!(bodies.stats().dead_bytes, 0);
     bodies.note_removed(&positions([1, 2, 40]), Wall(0));
     assert_eq!(bodies.stats().dead_bytes, 3 * record, "in a sealed segment and in the tail");

@@ -52,7 +52,7 @@ fn readers_are_not_disturbed_by_appends_and_rewrites() {
             }
             if position.is_multiple_of(100) {
                 let end = bodies.sync_handle().run().expect("synced");
-                bodies.persisted(end);
+                bodies.persisted(flushed_to(end));
             }
             if let Some(segment) = bodies.compaction_due(Wall(position)).expect("space") {
                 let job = bodies.compaction(segment);
