@@ -21,7 +21,7 @@ use std::collections::BTreeSet;
 /// A run counts if it crashed after at least this many acknowledgements.
 const ACKNOWLEDGED_BEFORE_CRASH_MIN: u64 = 10;
 const CLIENTS: u64 = 6;
-/// Every so many times that readers may see more, they look at everything.
+/// Each time readers may see more, they look at everything with a chance of one in this many.
 const LOOK_ONE_IN: u64 = 40;
 /// The time between two checks of what changes slowly. Shorter than in a real node, because runs are short.
 const CHECK_MICROS: u64 = 50_000;
