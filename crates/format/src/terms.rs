@@ -35,12 +35,13 @@ impl Terms {
         }
     }
 
-    /// Forgets the entries before this one. Its own term stays known. If it is not, it is set to `term`.
+    /// Forgets the entries before this one, which has this term. The runs before it do not decide that: where the
+    /// log has a gap, they reach into it.
     pub fn begin_at(&mut self, index: Index, term: Term) {
         let after = self.runs.partition_point(|run| run.first <= index);
-        self.runs.drain(..after.saturating_sub(1));
+        self.runs.drain(..after);
         match self.runs.first_mut() {
-            Some(run) if run.first <= index || run.term == term => run.first = index,
+            Some(run) if run.term == term => run.first = index,
             _ => self.runs.insert(0, TermRun { first: index, term }),
         }
     }
@@ -97,10 +98,14 @@ mod tests {
     #[test]
     fn the_entry_before_the_first_keeps_its_term() {
         let mut begun = terms(&[(3, 1), (7, 2), (9, 5)]);
-        begun.begin_at(Index(8), Term(99));
-        assert_eq!(runs(&begun), [(8, 2), (9, 5)], "known already");
-        begun.begin_at(Index(12), Term(99));
+        begun.begin_at(Index(8), Term(2));
+        assert_eq!(runs(&begun), [(8, 2), (9, 5)]);
+        begun.begin_at(Index(12), Term(5));
         assert_eq!(runs(&begun), [(12, 5)]);
+        // The entries after 3 are gone, and those from 9 on are there.
+        let mut gap = terms(&[(3, 1), (9, 5)]);
+        gap.begin_at(Index(8), Term(5));
+        assert_eq!(runs(&gap), [(8, 5)]);
         let mut unknown = terms(&[(9, 5)]);
         unknown.begin_at(Index(8), Term(4));
         assert_eq!(runs(&unknown), [(8, 4), (9, 5)]);

@@ -44,7 +44,10 @@ fn kill_again_and_again(mut workload: Workload, kills: u32) -> Summary {
     let data = tempfile::tempdir().unwrap();
     let rounds = workload::rounds(kills);
     let summary = workload.campaign(&Process(data.path()), rounds, &mut workload::rng());
-    let summary = summary.unwrap_or_else(|violation| panic!("{violation}"));
+    let summary = match summary {
+        Ok(summary) => summary,
+        Err(violation) => panic!("{violation}\nThe data is kept in {}", data.keep().display()),
+    };
     println!("{summary:?}");
     let wanted = rounds as usize * ACKNOWLEDGED_EACH_MIN;
     assert!(summary.acknowledged >= wanted, "void: too few events were acknowledged");

@@ -62,8 +62,10 @@ fn one_sync_that_fails_stops_the_node_and_loses_nothing_even_if_the_power_fails_
         let effect = format!("error=EIO:when={}", rng.between(SYNCS_BEFORE, SYNCS_MAX));
         let failing =
             Injection { calls: rng.pick(&["fdatasync", "fsync"]), effect: &effect, paths: Vec::new() };
-        let node = Node::try_start(traced(&serve(&image.data(), SMALL), &failing)).unwrap();
+        let node = workload::start(&image).unwrap();
         workload.verify(&node, false).unwrap();
+        node.kill();
+        let node = Node::try_start(traced(&serve(&image.data(), SMALL), &failing)).unwrap();
         workload.run(node, Duration::ZERO, |node| stopped += u32::from(until_it_stops(node))).unwrap();
         load_and_cut(&image, &mut workload, &mut rng);
     }
