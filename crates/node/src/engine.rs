@@ -8,7 +8,7 @@
 //! node only after [`EntryResult::Durable`].
 
 use bytes::Bytes;
-use model::{Cursor, Effect, EntryClock, Index, Outcome, View, ViewError};
+use model::{Cursor, Effect, EntryClock, Index, Outcome, SlotRange, View, ViewError};
 use std::error::Error;
 
 /// Makes entries durable and keeps the state.
@@ -19,6 +19,9 @@ pub trait Engine {
     type Io;
     /// The report that one piece of that work has ended.
     type Completion;
+
+    /// The slots of the shard whose entries these are.
+    fn slots(&self) -> SlotRange;
 
     /// The state as of the last applied entry.
     fn view(&self) -> &Self::View;

@@ -20,6 +20,7 @@
 //! | [`step`] | inputs and outputs |
 //! | [`node`] | the step machine: admission, batching, waiting requests, timers |
 //! | [`batch`] | the open batch and how much of it one entry takes |
+//! | `own_work` | the node's own commands: which of them go into an entry, and when |
 //! | [`clock`] | the two clocks of entries, from the two clocks of a machine |
 //! | [`engine`] | what a node asks of its engine: entries in, durable outcomes out |
 //! | [`raft_engine`] | the built-in engine: log first, then apply, on a local state |
@@ -28,6 +29,7 @@ pub mod batch;
 pub mod clock;
 pub mod engine;
 pub mod node;
+mod own_work;
 pub mod raft_engine;
 pub mod request;
 pub mod step;

@@ -1,17 +1,15 @@
 //! The step machine: admission, batching, waiting requests, timers.
 
-use crate::batch::{OpenBatch, SizedCommand, Waiter, Waiters};
+use crate::batch::{OpenBatch, SizedCommand, Waiters};
 use crate::clock::{EntryClocks, Mono, Now};
 use crate::engine::{DiskSpace, Engine, EngineError, EntryResult, Polled};
+use crate::own_work::OwnWork;
 use crate::request::{Replies, Request, Unavailable};
 use crate::step::{Input, Output};
 use bytes::Bytes;
-use model::{Behaviour, Cursor, Effect, EntryClock, Index, Slot, Wall, limits};
+use model::{Behaviour, Command, Cursor, EntryClock, Index, Slot, Wall, limits};
 use std::collections::VecDeque;
 use std::fmt::Debug;
-
-/// Timers by wall are checked at least this often, because the wall clock may step.
-const TIMER_WAIT_MS_MAX: u64 = 60_000;
 
 /// The options of a node.
 #[derive(Clone, Copy, Debug)]
@@ -60,10 +58,9 @@ pub struct Node<E: Engine, R: Replies> {
     in_flight: VecDeque<(Index, Waiters<R>)>,
     in_flight_bytes: usize,
     disk_space: DiskSpace,
-    /// One of the node's own commands waits or is in flight.
-    own_command: bool,
-    /// Timers were set, or one came due, since they were last checked.
-    timers_stale: bool,
+    /// What the node must propose on its own.
+    own_work: OwnWork,
+    /// When the node has asked to be woken.
     wait: Option<Mono>,
     visible: Cursor,
     entry: Vec<u8>,
@@ -77,6 +74,7 @@ where
 {
     #[must_use]
     pub fn new(options: NodeOptions, engine: E) -> Self {
+        let own_work = OwnWork::new(engine.slots());
         Self {
             options,
             engine,
@@ -86,8 +84,7 @@ where
             in_flight: VecDeque::new(),
             in_flight_bytes: 0,
             disk_space: DiskSpace::Enough,
-            own_command: false,
-            timers_stale: false,
+            own_work,
             wait: None,
             visible: Cursor::START,
             entry: Vec::new(),
@@ -142,27 +139,26 @@ where
                 self.disk_space = space;
             }
             Input::FlushSoon => self.engine.flush_soon(),
-            Input::TimerDue => {
-                self.wait = None;
-                self.timers_stale = true;
-            }
+            Input::TimerDue => self.wait = None,
             Input::Continue => {}
-            Input::Stop => {
-                if matches!(self.phase, Phase::Starting | Phase::Leading) {
-                    self.phase = Phase::Draining;
-                }
+            Input::Stop if matches!(self.phase, Phase::Starting | Phase::Leading) => {
+                self.phase = Phase::Draining;
             }
+            Input::Stop => {}
         }
         // The next entry is proposed before the last is applied, so that the disk is never idle.
         loop {
             self.propose(now)?;
             self.poll(now, out)?;
-            self.check_timers(now, out)?;
-            let more = self.begin_stop() || (!self.open.is_empty() && self.engine.can_propose());
-            if !more {
-                return Ok(());
+            if self.phase == Phase::Leading {
+                self.own_work.search(self.engine.view(), now)?;
+            }
+            if !self.begin_stop() && !self.may_propose(now) {
+                break;
             }
         }
+        self.set_wait(now, out);
+        Ok(())
     }
 
     /// Adds a request to the open batch, or replies at once.
@@ -179,7 +175,7 @@ where
                 let command = SizedCommand::new(command);
                 match self.unavailable().or_else(|| self.full(&command)) {
                     Some(why) => out.push(Output::Outcome { reply, result: Err(why) }),
-                    None => self.open.push(Waiter::Request(reply), command),
+                    None => self.open.push(reply, command),
                 }
             }
         }
@@ -206,14 +202,19 @@ where
         if self.phase == Phase::Starting {
             return Ok(false);
         }
-        let clock = shard::query::clock(self.engine.view())?;
-        Ok(clock.wall > wall || clock.last_position.wall() > wall)
+        Ok(shard::query::clock(self.engine.view(), self.engine.slots().first)?.is_closed(wall))
     }
 
     /// Proposes entries for as long as the engine takes them.
     fn propose(&mut self, now: Now) -> Result<(), EngineError> {
-        while !self.open.is_empty() && self.engine.can_propose() {
-            let closed = self.open.close();
+        while self.may_propose(now) {
+            let own = self.own_commands(now)?;
+            if !self.open.is_empty() {
+                self.own_work.client_proposes(now);
+            } else if own.is_empty() {
+                break;
+            }
+            let closed = self.open.close(own);
             let clock = self.clocks.stamp(now, closed.wall_min);
             self.entry.clear();
             format::entry::encode(self.options.behaviour, clock, &closed.commands, &mut self.entry);
@@ -234,7 +235,7 @@ where
                     if self.phase == Phase::Starting {
                         self.phase = Phase::Leading;
                     }
-                    self.timers_stale = true;
+                    self.own_work.search_again(self.engine.slots());
                     self.show_recovered(out)?;
                     out.push(Output::Ready { replayed_entries });
                 }
@@ -254,7 +255,7 @@ where
 
     /// Makes visible what the state held before this start. Entries that are not replayed settle no more.
     fn show_recovered(&mut self, out: &mut Vec<Output<E::Io, R>>) -> Result<(), EngineError> {
-        let last = shard::query::clock(self.engine.view())?.last_position;
+        let last = shard::query::clock(self.engine.view(), self.engine.slots().first)?.last_position;
         if last > self.visible.position {
             // The state does not know the slot of its last event. No other event has its position.
             self.visible = Cursor::new(last, Slot(u16::MAX));
@@ -267,47 +268,57 @@ where
     fn settle(&mut self, index: Index, result: EntryResult, out: &mut Vec<Output<E::Io, R>>) {
         if let EntryResult::Durable { last, effects, .. } = &result {
             self.visible = last.map_or(self.visible, |last| self.visible.max(last));
-            self.timers_stale |=
-                effects.iter().any(|effect| matches!(effect, Effect::TimersSet { .. } | Effect::CleanUpDue));
+            self.own_work.note(effects);
         }
         let ours = self.in_flight.front().is_some_and(|(first, _)| *first == index);
         let waiters = if ours { self.in_flight.pop_front() } else { None };
         if let Some((_, waiters)) = waiters {
             self.in_flight_bytes -= waiters.bytes;
-            if waiters.commands.iter().any(|waiter| matches!(waiter, Waiter::Node)) {
-                self.own_command = false;
-                self.timers_stale = true;
+            if waiters.own > 0 && !matches!(result, EntryResult::Durable { .. }) {
+                // What the lost commands were about is still due.
+                self.own_work.search_again(self.engine.slots());
             }
             reply_all(waiters, result, out);
         }
         out.push(Output::Visible(self.visible));
     }
 
-    /// If one of the node's own commands is due, adds it to the open batch, one at a time. Otherwise sets the
-    /// timer for the next one.
-    fn check_timers(&mut self, now: Now, out: &mut Vec<Output<E::Io, R>>) -> Result<(), EngineError> {
-        let idle = !self.own_command && self.phase == Phase::Leading && self.disk_space == DiskSpace::Enough;
-        if !(self.timers_stale && idle) {
-            return Ok(());
+    /// Whether an entry can be proposed, and there is something to propose.
+    fn may_propose(&self, now: Now) -> bool {
+        let own = || self.may_propose_own() && self.own_work.is_entry_due(now, self.clock(now));
+        self.engine.can_propose() && (!self.open.is_empty() || own())
+    }
+
+    /// Whether the node may propose commands of its own. They need disk space too.
+    fn may_propose_own(&self) -> bool {
+        self.phase == Phase::Leading && self.disk_space == DiskSpace::Enough
+    }
+
+    /// The node's own commands for the next entry.
+    fn own_commands(&mut self, now: Now) -> Result<Vec<Command<'static>>, EngineError> {
+        if !self.may_propose_own() {
+            return Ok(Vec::new());
         }
-        self.timers_stale = false;
-        let clock = EntryClock { wall: self.clocks.wall(now), elapsed: self.clocks.elapsed(now) };
-        if let Some(command) = shard::query::due(self.engine.view(), clock)? {
-            self.own_command = true;
-            self.open.push(Waiter::Node, SizedCommand::new(command));
-            return Ok(());
+        let clock = self.clock(now);
+        Ok(self.own_work.commands(self.engine.view(), clock)?)
+    }
+
+    /// The clock that an entry would get now.
+    fn clock(&self, now: Now) -> EntryClock {
+        EntryClock { wall: self.clocks.wall(now), elapsed: self.clocks.elapsed(now) }
+    }
+
+    /// Asks to be woken when there is something to do. If that moment is put off, the earlier one stays set: a
+    /// node that is woken too early looks again.
+    fn set_wait(&mut self, now: Now, out: &mut Vec<Output<E::Io, R>>) {
+        if !self.may_propose_own() {
+            return;
         }
-        let next = shard::query::next_deadline(self.engine.view())?;
-        let by_wall = next.wall.map(|at| at.0.saturating_sub(clock.wall.0).min(TIMER_WAIT_MS_MAX));
-        let by_elapsed = next.elapsed.map(|at| at.0.saturating_sub(clock.elapsed.0));
-        let wait_ms = by_wall.into_iter().chain(by_elapsed).min();
-        // Wait one millisecond more, so that the deadline has certainly passed.
-        let wait = wait_ms.map(|ms| now.mono.after_ms(ms + 1));
-        if wait != self.wait {
+        let wait = self.own_work.wake_at(now, self.clock(now));
+        if wait.is_some_and(|at| self.wait.is_none_or(|earlier| at < earlier)) {
             self.wait = wait;
             out.push(Output::Wait(wait));
         }
-        Ok(())
     }
 
     /// Stops the engine of a draining node when nothing waits any more.
@@ -332,10 +343,8 @@ where
 fn reply_all<Io, R: Replies>(waiters: Waiters<R>, result: EntryResult, out: &mut Vec<Output<Io, R>>) {
     match result {
         EntryResult::Durable { outcomes, .. } => {
-            for (waiter, outcome) in waiters.commands.into_iter().zip(outcomes) {
-                if let Waiter::Request(reply) = waiter {
-                    out.push(Output::Outcome { reply, result: Ok(outcome) });
-                }
+            for (reply, outcome) in waiters.commands.into_iter().zip(outcomes) {
+                out.push(Output::Outcome { reply, result: Ok(outcome) });
             }
             let closed = |reply| Output::TimeClosed { reply, result: Ok(()) };
             out.extend(waiters.closers.into_iter().map(closed));
@@ -348,10 +357,8 @@ fn reply_all<Io, R: Replies>(waiters: Waiters<R>, result: EntryResult, out: &mut
 }
 
 fn fail_all<Io, R: Replies>(waiters: Waiters<R>, why: &Unavailable, out: &mut Vec<Output<Io, R>>) {
-    for waiter in waiters.commands {
-        if let Waiter::Request(reply) = waiter {
-            out.push(Output::Outcome { reply, result: Err(why.clone()) });
-        }
+    for reply in waiters.commands {
+        out.push(Output::Outcome { reply, result: Err(why.clone()) });
     }
     let failed = |reply| Output::TimeClosed { reply, result: Err(why.clone()) };
     out.extend(waiters.closers.into_iter().map(failed));

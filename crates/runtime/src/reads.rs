@@ -2,6 +2,7 @@
 //! file. A slow reader delays no one else.
 
 use crate::store::{BodyReader, StateReader};
+use model::SlotRange;
 use node::Unavailable;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
@@ -14,6 +15,8 @@ pub const READS_MAX: usize = 256;
 pub struct Snapshot {
     pub state: StateReader,
     pub bodies: BodyReader,
+    /// The slots of the shard that these belong to.
+    pub slots: SlotRange,
 }
 
 /// Runs read jobs on tokio's blocking threads.
@@ -21,6 +24,7 @@ pub struct Snapshot {
 pub(crate) struct ReadPool {
     latest: Arc<Latest>,
     bodies: BodyReader,
+    slots: SlotRange,
     permits: Arc<Semaphore>,
 }
 
@@ -43,8 +47,8 @@ impl Latest {
 }
 
 impl ReadPool {
-    pub(crate) fn new(latest: Arc<Latest>, bodies: BodyReader) -> Self {
-        Self { latest, bodies, permits: Arc::new(Semaphore::new(READS_MAX)) }
+    pub(crate) fn new(latest: Arc<Latest>, bodies: BodyReader, slots: SlotRange) -> Self {
+        Self { latest, bodies, slots, permits: Arc::new(Semaphore::new(READS_MAX)) }
     }
 
     pub(crate) async fn run<T: Send + 'static>(
@@ -52,7 +56,7 @@ impl ReadPool {
         job: impl FnOnce(&Snapshot) -> T + Send + 'static,
     ) -> Result<T, Unavailable> {
         let permit = Arc::clone(&self.permits).try_acquire_owned().map_err(|_| Unavailable::Busy)?;
-        let snapshot = Snapshot { state: self.latest.get(), bodies: self.bodies.clone() };
+        let snapshot = Snapshot { state: self.latest.get(), bodies: self.bodies.clone(), slots: self.slots };
         // The job holds the permit: it is in the pool until it has run, also when its caller has gone.
         let work = move || {
             let _permit = permit;

@@ -94,6 +94,7 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
     let latest = Arc::new(Latest::new(state.reader()));
     let compactor = state.compactor();
     let shard = Shard::new(ShardOptions::default());
+    let slots = shard.slots();
     let recovered = log.groups.get(&engine_options.group);
     let engine = RaftEngine::open(engine_options, group_log, recovered, shard, state)?;
 
@@ -120,7 +121,7 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
     let (visible_in, visible) = watch::channel(Cursor::START);
     let (status_in, status) =
         watch::channel(Status { phase: Phase::Starting, read_only: None, replayed_entries: 0 });
-    let reads = Arc::new(ReadPool::new(Arc::clone(&latest), body_reader));
+    let reads = Arc::new(ReadPool::new(Arc::clone(&latest), body_reader, slots));
     set_bounds(metrics);
     let task = NodeTask::new(Parts {
         node: Node::new(NodeOptions::default(), engine),

@@ -24,7 +24,9 @@ pub(super) fn read_chunk(
     let mut chunk = empty_chunk(snapshot, after, until)?;
     // The body file learns of a removal only once the event's rows are gone; the state hides it at once.
     let mut liveness = match chunk.removed_through {
-        Some(_) => Some(Liveness::new(&snapshot.state).map_err(|error| failed_view(&error))?),
+        Some(_) => {
+            Some(Liveness::new(&snapshot.state, snapshot.slots.first).map_err(|error| failed_view(&error))?)
+        }
         None => None,
     };
     let mut examined = 0;
@@ -65,7 +67,7 @@ pub(super) fn read_chunk(
 }
 
 fn empty_chunk(snapshot: &Snapshot, after: Cursor, until: Option<Cursor>) -> Result<Chunk> {
-    let clock = query::clock(&snapshot.state).map_err(|error| failed_view(&error))?;
+    let clock = query::clock(&snapshot.state, snapshot.slots.first).map_err(|error| failed_view(&error))?;
     let end = Cursor::new(clock.last_position, Slot(u16::MAX));
     let until = until.map_or(end, |until| until.min(end));
     let removed = clock.removed_through;

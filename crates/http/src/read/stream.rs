@@ -25,7 +25,7 @@ pub(super) fn read_chunk(
 ) -> Result<Chunk> {
     let view = &snapshot.state;
     let state = query::stream(view, name).map_err(|error| failed_view(&error))?;
-    let clock = query::clock(view).map_err(|error| failed_view(&error))?;
+    let clock = query::clock(view, snapshot.slots.first).map_err(|error| failed_view(&error))?;
     let mut from = match point {
         Point::Beginning => None,
         Point::Revision(revision) => Some(revision),

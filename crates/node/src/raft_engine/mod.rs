@@ -18,7 +18,7 @@ use crate::engine::{DiskSpace, Engine, EngineError, EntryResult, Polled};
 use bytes::Bytes;
 use consensus::{Committed, Group, GroupError, LogView, LogWrite, Ticket};
 use format::frame;
-use model::{Cursor, Effect, EntryClock, GroupId, Index, Position};
+use model::{Cursor, Effect, EntryClock, GroupId, Index, Position, SlotRange};
 use recovery::{Recovered, recover};
 use shard::{Applied, Shard};
 use std::collections::VecDeque;
@@ -186,7 +186,7 @@ impl<S: State, L: LogView> RaftEngine<S, L> {
         }
         if !self.leading && self.group.is_leader() && entry.term == self.group.term() {
             self.leading = true;
-            let clock = shard::query::clock(&self.state)?;
+            let clock = shard::query::clock(&self.state, self.shard.slots().first)?;
             let clock = EntryClock { wall: clock.wall, elapsed: clock.elapsed };
             return Ok(Some(Polled::Leading { clock, replayed_entries: self.replayed_entries }));
         }
@@ -249,6 +249,10 @@ impl<S: State, L: LogView> Engine for RaftEngine<S, L> {
     type View = S;
     type Io = RaftIo<S::Flush>;
     type Completion = RaftCompletion;
+
+    fn slots(&self) -> SlotRange {
+        self.shard.slots()
+    }
 
     fn view(&self) -> &S {
         &self.state

@@ -1,6 +1,7 @@
 //! The gauges of `/metrics` that each check reads from the node and its stores.
 
 use super::NodeTask;
+use node::Engine as _;
 use storage::state::State as _;
 use telemetry::catalogue::Queue;
 
@@ -21,8 +22,9 @@ impl NodeTask {
         metrics.queue(Queue::BodyReads).depth.set(self.parts.reads.depth() as u64);
         metrics.read_only.set(u64::from(self.parts.status.borrow().read_only.is_some()));
 
-        let state = self.parts.node.engine().state();
-        if let Ok(clock) = shard::query::clock(state) {
+        let engine = self.parts.node.engine();
+        let state = engine.state();
+        if let Ok(clock) = shard::query::clock(state, engine.slots().first) {
             metrics.queue(Queue::IdempotencyRecords).depth.set(clock.records);
             metrics.queue(Queue::IdempotencyBytes).depth.set(clock.records_bytes);
         }
