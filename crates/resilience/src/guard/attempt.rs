@@ -21,7 +21,7 @@ use core::time::Duration;
 
 /// The parts that one call uses.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Run<'a> {
+pub(crate) struct Run<'a> {
     pub(super) observer: &'a Observer,
     pub(super) running: &'a Running,
 }
@@ -176,7 +176,7 @@ impl<'a> Run<'a> {
             None => {}
             Some(Admission::Permit(permit)) => bulkhead = Some(permit),
             Some(Admission::Queued(queued)) => {
-                bulkhead = Some(self.wait_in_queue(queued, now, caller.deadline).await?);
+                bulkhead = Some(Box::pin(self.wait_in_queue(queued, now, caller.deadline)).await?);
                 now = clock::now();
             }
         }
@@ -274,8 +274,8 @@ impl<'a> Run<'a> {
     ) -> Result<BulkheadPermit<'a>, CallRejected> {
         let _waiting = self.observer.waiting();
         let until = queued.until();
-        let granted = within(until.min(deadline), queued).await;
-        granted.ok_or_else(|| self.waited_in_vain(now, until, deadline))
+        let granted = tokio::time::timeout_at(clock::instant_of(until.min(deadline)), queued).await;
+        granted.map_err(|_| self.waited_in_vain(now, until, deadline))
     }
 
     pub(super) fn waited_in_vain(self, now: Time, until: Time, deadline: Time) -> CallRejected {

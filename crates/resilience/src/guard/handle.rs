@@ -1,8 +1,7 @@
 //! The guard itself.
 
-use super::attempt::Run;
 use super::builder::GuardBuilder;
-use super::classify::{Classification, Classify, ErrorsAreFailures};
+use super::classify::{Classify, ErrorsAreFailures};
 use super::error::CallError;
 use super::observer::Observer;
 use super::options::{Attempt, CallOptions};
@@ -11,7 +10,6 @@ use super::snapshot::Snapshot;
 use crate::breaker::Forced;
 use crate::contract::ConfigError;
 use crate::policy::Policy;
-use crate::retry::Safety;
 use crate::sync::clock;
 use arc_swap::ArcSwap;
 use core::future::Future;
@@ -39,7 +37,7 @@ pub struct Guard<C = ErrorsAreFailures> {
 
 #[derive(Debug)]
 struct Core {
-    observer: Observer,
+    observer: Arc<Observer>,
     running: ArcSwap<Running>,
     /// Held while the policy is replaced.
     configuring: Mutex<()>,
@@ -91,8 +89,9 @@ impl<C> Guard<C> {
         classifier: Arc<C>,
         options: CallOptions,
     ) -> Result<Self, ConfigError> {
-        let running = ArcSwap::from_pointee(Running::new(policy)?);
-        let core = Core { observer: Observer::new(name), running, configuring: Mutex::new(()) };
+        let observer = Arc::new(Observer::new(name));
+        let running = ArcSwap::from_pointee(Running::new(observer.clone(), policy)?);
+        let core = Core { observer, running, configuring: Mutex::new(()) };
         Ok(Self { core: Arc::new(core), classifier, options })
     }
 
@@ -228,9 +227,12 @@ impl<C> Guard<C> {
     /// ```
     #[must_use]
     pub fn may_repeat(&self, options: &CallOptions) -> bool {
-        let running = self.core.running.load();
-        let retries = running.policy.retry.as_ref().is_some_and(|retry| retry.allows(options.safety));
-        retries || running.hedge.is_some() && options.safety == Safety::Safe
+        self.core.running.load().may_repeat(options)
+    }
+
+    /// The policy in force, for a call that begins now.
+    pub(crate) fn running(&self) -> Arc<Running> {
+        self.core.running.load_full()
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -289,22 +291,8 @@ impl<C> Guard<C> {
         C: Classify<T, E>,
     {
         let classify = |result: Result<&T, &E>| self.classifier.classify(result);
-        self.call_classified(options, operation, &classify).await
-    }
-
-    /// As [`call_with`](Guard::call_with), with a classifier for this call alone.
-    pub(crate) async fn call_classified<T, E, F, J>(
-        &self,
-        options: CallOptions,
-        operation: impl Fn(Attempt) -> F,
-        classify: &J,
-    ) -> Result<T, CallError<E>>
-    where
-        F: Future<Output = Result<T, E>>,
-        J: Fn(Result<&T, &E>) -> Classification,
-    {
-        let running = self.core.running.load_full();
-        Run { observer: &self.core.observer, running: &running }.call(options, operation, classify).await
+        let running = self.running();
+        running.begin().call(options, operation, &classify).await
     }
 
     /// Makes a call of exactly one attempt, whatever the policy says about retries and hedges: for an
@@ -332,22 +320,8 @@ impl<C> Guard<C> {
         C: Classify<T, E>,
     {
         let classify = |result: Result<&T, &E>| self.classifier.classify(result);
-        self.call_once_classified(options, operation, &classify).await
-    }
-
-    /// As [`call_once`](Guard::call_once), with a classifier for this call alone.
-    pub(crate) async fn call_once_classified<T, E, F, J>(
-        &self,
-        options: CallOptions,
-        operation: impl FnOnce(Attempt) -> F,
-        classify: &J,
-    ) -> Result<T, CallError<E>>
-    where
-        F: Future<Output = Result<T, E>>,
-        J: Fn(Result<&T, &E>) -> Classification,
-    {
-        let running = self.core.running.load_full();
-        Run { observer: &self.core.observer, running: &running }.call_once(options, operation, classify).await
+        let running = self.running();
+        running.begin().call_once(options, operation, &classify).await
     }
 
     /// Makes a call in the current thread, for programs without an async runtime. It blocks while it waits
@@ -395,7 +369,6 @@ impl<C> Guard<C> {
         C: Classify<T, E>,
     {
         let classify = |result: Result<&T, &E>| self.classifier.classify(result);
-        let running = self.core.running.load_full();
-        Run { observer: &self.core.observer, running: &running }.call_blocking(options, operation, &classify)
+        self.running().begin().call_blocking(options, operation, &classify)
     }
 }

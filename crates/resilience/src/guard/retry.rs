@@ -32,7 +32,7 @@ impl<'a> Run<'a> {
     }
 
     /// A call with all its attempts.
-    pub(super) async fn call<T, E, F, J>(
+    pub(crate) async fn call<T, E, F, J>(
         self,
         options: CallOptions,
         operation: impl Fn(Attempt) -> F,
@@ -60,7 +60,7 @@ impl<'a> Run<'a> {
     }
 
     /// A call of one attempt.
-    pub(super) async fn call_once<T, E, F, J>(
+    pub(crate) async fn call_once<T, E, F, J>(
         self,
         options: CallOptions,
         operation: impl FnOnce(Attempt) -> F,

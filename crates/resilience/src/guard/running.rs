@@ -1,13 +1,19 @@
 //! A policy at work: the configuration, and the shared state of each of its parts.
 
+use super::attempt::Run;
+use super::observer::Observer;
+use super::options::CallOptions;
 use super::snapshot::Snapshot;
 use crate::contract::ConfigError;
 use crate::policy::Policy;
+use crate::retry::Safety;
 use crate::sync::{Bulkhead, CircuitBreaker, Hedge, RateLimiter, Retry, clock};
 use std::sync::Arc;
 
+/// What a call holds on to from its beginning to its end.
 #[derive(Debug)]
-pub(super) struct Running {
+pub(crate) struct Running {
+    observer: Arc<Observer>,
     pub(super) policy: Arc<Policy>,
     pub(super) breaker: Option<Arc<CircuitBreaker>>,
     pub(super) rate: Option<RateLimiter>,
@@ -17,9 +23,10 @@ pub(super) struct Running {
 }
 
 impl Running {
-    pub(super) fn new(policy: Policy) -> Result<Self, ConfigError> {
+    pub(super) fn new(observer: Arc<Observer>, policy: Policy) -> Result<Self, ConfigError> {
         policy.check()?;
         Ok(Self {
+            observer,
             breaker: policy.breaker.clone().map(CircuitBreaker::new).transpose()?.map(Arc::new),
             rate: policy.rate_limit.clone().map(RateLimiter::new).transpose()?,
             bulkhead: policy.bulkhead.clone().map(Bulkhead::new).transpose()?.map(Arc::new),
@@ -34,6 +41,7 @@ impl Running {
     pub(super) fn reconfigured(&self, policy: Policy) -> Result<Self, ConfigError> {
         policy.check()?;
         Ok(Self {
+            observer: self.observer.clone(),
             breaker: part(&self.breaker, &policy.breaker, CircuitBreaker::new, CircuitBreaker::configure)?,
             rate: policy.rate_limit.clone().map(|config| match &self.rate {
                 Some(rate) => rate.reconfigured(config),
@@ -44,6 +52,17 @@ impl Running {
             hedge: part(&self.hedge, &policy.hedge, Hedge::new, Hedge::configure)?,
             policy: Arc::new(policy),
         })
+    }
+
+    /// Begins a call under this policy.
+    pub(crate) fn begin(&self) -> Run<'_> {
+        Run { observer: &self.observer, running: self }
+    }
+
+    /// Whether a call with these options might be made more than once.
+    pub(crate) fn may_repeat(&self, options: &CallOptions) -> bool {
+        let retries = self.policy.retry.as_ref().is_some_and(|retry| retry.allows(options.safety));
+        retries || self.hedge.is_some() && options.safety == Safety::Safe
     }
 
     pub(super) fn snapshot(&self) -> Snapshot {

@@ -57,7 +57,6 @@ struct Inner {
 pub struct BreakerPermit<'a> {
     breaker: &'a CircuitBreaker,
     ticket: Ticket,
-    acquired: Input,
     change: Option<Transition>,
 }
 
@@ -147,8 +146,8 @@ impl BreakerPermit<'_> {
 
 impl Drop for BreakerPermit<'_> {
     fn drop(&mut self) {
-        // A cancelled call has no time of its own, so that of its acquisition will do.
-        self.breaker.tell(self.acquired, self.ticket, Outcome::Cancelled);
+        // A cancelled call has no time of its own. The origin of time counts as the latest time seen.
+        self.breaker.tell(Input::at(Time::ZERO), self.ticket, Outcome::Cancelled);
     }
 }
 
@@ -204,22 +203,21 @@ impl CircuitBreaker {
     pub fn try_acquire_at(&self, input: Input, request: Request) -> Result<BreakerPermit<'_>, Rejected> {
         if let Some(generation) = self.lanes.generation() {
             let ticket = Ticket { generation, probe: 0, source: request.source };
-            return Ok(BreakerPermit { breaker: self, ticket, acquired: input, change: None });
+            return Ok(BreakerPermit { breaker: self, ticket, change: None });
         }
-        self.ask_state(input, request)
+        // The permit is made here, so that the common case stays in registers.
+        let (ticket, change) = self.ask_state(input, request)?;
+        Ok(BreakerPermit { breaker: self, ticket, change })
     }
 
     #[cold]
-    fn ask_state(&self, input: Input, request: Request) -> Result<BreakerPermit<'_>, Rejected> {
+    fn ask_state(&self, input: Input, request: Request) -> Result<(Ticket, Option<Transition>), Rejected> {
         self.locked(input, |config, state| {
             let from = state.circuit();
             let decision = config.ask(state, input, request);
             let to = state.circuit();
-            let change = (from != to).then_some(Transition { from, to });
             match decision {
-                Decision::Admit(ticket) => {
-                    Ok(BreakerPermit { breaker: self, ticket, acquired: input, change })
-                }
+                Decision::Admit(ticket) => Ok((ticket, (from != to).then_some(Transition { from, to }))),
                 // A breaker lets nobody wait.
                 Decision::Wait { until } => {
                     Err(Rejected { reason: Reason::BreakerProbing, retry_at: Some(until) })

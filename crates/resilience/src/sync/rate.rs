@@ -253,6 +253,7 @@ impl RateLimiter {
 }
 
 /// Reads the word, decides, and swaps it unless another thread was faster.
+#[inline]
 fn ask_word(
     config: &token_bucket::Config,
     word: &AtomicU64,

@@ -199,11 +199,11 @@ where
         // The one that was made ready is the one that is called first.
         let spare = self.inner.clone();
         let ready = core::mem::replace(&mut self.inner, spare);
-        let (guard, rules) = (self.guard.clone(), self.rules.clone());
+        let (running, rules) = (self.guard.running(), self.rules.clone());
         Box::pin(async move {
             let options = rules.options(&request);
             // Kept only if it may be sent again.
-            let again = if guard.may_repeat(&options) { rules.clone_request(&request) } else { None };
+            let again = if running.may_repeat(&options) { rules.clone_request(&request) } else { None };
             let again = again.map(|request| (ready.clone(), request));
             let repeats = again.is_some();
             let sender = Mutex::new(Sender { first: Some((ready, request)), again, rules: &rules });
@@ -223,9 +223,9 @@ where
             };
             let classify = |result: Result<&S::Response, &BoxError>| classify(&rules, result);
             let answered = if repeats {
-                guard.call_classified(options, send, &classify).await
+                running.begin().call(options, send, &classify).await
             } else {
-                guard.call_once_classified(options, send, &classify).await
+                running.begin().call_once(options, send, &classify).await
             };
             answered.map_err(|error| match error {
                 CallError::Rejected(rejected) => rejected.into(),
