@@ -1,7 +1,7 @@
 //! A node starts on whatever an earlier one left on disk.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may end by a panic")]
 
-use model::{Command, Index, Outcome, PutSettings, Settings, StreamName, Term, WriteSet};
+use model::{Command, GroupId, Index, Outcome, PutSettings, Settings, StreamName, Term, WriteSet};
 use runtime::{Options, Phase, start};
 use std::path::Path;
 use std::time::Duration;
@@ -24,7 +24,7 @@ fn leave_unmerged(data: &Path) {
         }
         assert!(index < 60, "flushing alone did not bring the store to its bound");
         let key = [&[0xff; 8][..], &u64::to_be_bytes(index)].concat();
-        let progress = Progress { index: Index(index), term: Term(1), bodies_end: 0 };
+        let progress = Progress { group: GroupId(1), index: Index(index), term: Term(1), bodies_end: 0 };
         state.commit(&WriteSet(vec![(key, Some(vec![1]))]), progress).unwrap();
         state.begin_flush().unwrap().run().unwrap();
     }

@@ -121,6 +121,12 @@ impl<S: State, L: LogView> RaftEngine<S, L> {
         state: S,
     ) -> Result<Self, EngineError> {
         let progress = state.progress();
+        if progress.index != Index(0) && progress.group != options.group {
+            let (found, group) = (progress.group, options.group);
+            return Err(EngineError::new(format!(
+                "the state belongs to group {found}, not to group {group}"
+            )));
+        }
         let Recovered { group, logged } = recover(progress, recovered, &log)?;
         Ok(Self {
             options,
@@ -167,6 +173,7 @@ impl<S: State, L: LogView> RaftEngine<S, L> {
     ) -> Result<Option<Polled>, EngineError> {
         let Applied { outcomes, bodies, last, writes, effects, .. } = self.decide(entry)?;
         self.progress = Progress {
+            group: self.options.group,
             index: entry.index,
             term: entry.term,
             bodies_end: self.progress.bodies_end + bodies.len() as u64,
