@@ -32,4 +32,4 @@ pub use ids::{
 };
 pub use name::{NameError, StreamName, slot_of};
 pub use outcome::{Appended, AppendedEvent, Effect, KeyDifference, Outcome, Refusal, Timer};
-pub use view::{Key, KeyRange, Order, Value, View, ViewError, WriteSet};
+pub use view::{Absent, Key, KeyRange, Order, Value, View, ViewError, WriteSet};

@@ -36,6 +36,8 @@ pub const ENTRY_COMMANDS_MAX: usize = 1_024;
 pub const ENTRY_BYTES_MAX: usize = 4 << 20;
 /// Bytes of commands that wait in a node or are in flight. Further requests get 503 with Retry-After.
 pub const WAITING_BYTES_MAX: usize = 64 << 20;
+/// Requests that wait until something happens to a row.
+pub const WAITERS_MAX: usize = 16_384;
 /// Requests that wait in a node's mailbox.
 pub const MAILBOX_REQUESTS_MAX: usize = 4_096;
 

@@ -1,6 +1,7 @@
 //! The results of commands, and the effects that a shard leaves to its node.
 
 use crate::ids::{Cursor, Elapsed, Position, Revision, Slot, Wall};
+use crate::view::Key;
 use alloc::vec::Vec;
 
 /// The result of a command. It is the same on every replica and in every replay.
@@ -99,6 +100,8 @@ pub enum Effect {
     /// A timer was set in this slot. It may be cancelled before its time comes. Of the timers of one kind that
     /// an entry sets in a slot, only the earliest is reported.
     TimerSet { slot: Slot, timer: Timer },
+    /// Something has happened to the row with this key that requests may wait for. They must look again.
+    Notify { key: Key },
 }
 
 /// When the node must propose a command of its own. Timers are rows in the slot of what they are about.

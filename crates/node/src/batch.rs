@@ -59,6 +59,8 @@ pub struct Waiters<R: Replies> {
     pub closers: Vec<R::TimeClosed>,
     /// Estimated bytes of the commands.
     pub bytes: usize,
+    /// The entry's wall.
+    pub wall: Wall,
 }
 
 impl<R: Replies> Default for OpenBatch<R> {
@@ -102,7 +104,7 @@ impl<R: Replies> OpenBatch<R> {
     pub fn close(&mut self, own: Vec<Command<'static>>) -> Closed<R> {
         let wall_min = std::mem::take(&mut self.wall_min);
         let closers = std::mem::take(&mut self.closers);
-        let mut waiters = Waiters { commands: Vec::new(), own: own.len(), closers, bytes: 0 };
+        let mut waiters = Waiters { commands: Vec::new(), own: own.len(), closers, bytes: 0, wall: wall_min };
         let mut commands = Vec::new();
         while let Some((_, next)) = self.commands.front() {
             let full = commands.len() + own.len() >= limits::ENTRY_COMMANDS_MAX
@@ -124,7 +126,7 @@ impl<R: Replies> OpenBatch<R> {
     pub fn drain(&mut self) -> Waiters<R> {
         let Self { commands, closers, bytes, .. } = std::mem::take(self);
         let commands = commands.into_iter().map(|(reply, _)| reply).collect();
-        Waiters { commands, own: 0, closers, bytes }
+        Waiters { commands, own: 0, closers, bytes, wall: Wall(0) }
     }
 }
 
@@ -166,6 +168,11 @@ mod tests {
     impl Replies for Numbers {
         type Outcome = usize;
         type TimeClosed = usize;
+        type Woken = usize;
+
+        fn is_gone(_: &usize) -> bool {
+            false
+        }
     }
 
     fn name() -> StreamName<'static> {

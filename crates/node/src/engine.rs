@@ -8,7 +8,7 @@
 //! node only after [`EntryResult::Durable`].
 
 use bytes::Bytes;
-use model::{Cursor, Effect, EntryClock, Index, Outcome, SlotRange, View, ViewError};
+use model::{Absent, Cursor, Effect, EntryClock, Index, Outcome, Position, SlotRange, View, ViewError};
 use std::error::Error;
 
 /// Makes entries durable and keeps the state.
@@ -23,8 +23,15 @@ pub trait Engine {
     /// The slots of the shard whose entries these are.
     fn slots(&self) -> SlotRange;
 
-    /// The state as of the last applied entry.
+    /// The state as of the last applied entry. If it does not have some rows at hand, the node asks for them
+    /// with [`Self::load`].
     fn view(&self) -> &Self::View;
+
+    /// Fetches rows that the view does not have at hand. [`Polled::Loaded`] follows.
+    ///
+    /// # Errors
+    /// The node stops.
+    fn load(&mut self, absent: Vec<Absent>) -> Result<(), EngineError>;
 
     /// Starts recovery of what is durable, and then takes the lead. [`Polled::Leading`] follows once both are
     /// done.
@@ -80,8 +87,11 @@ pub enum DiskSpace {
 /// Why [`Engine::poll`] returned.
 #[derive(Debug)]
 pub enum Polled {
-    /// From now on, entries may be proposed. `clock` is the clock of the last applied entry.
-    Leading { clock: EntryClock, replayed_entries: u64 },
+    /// From now on, entries may be proposed. `clock` is the clock of the last applied entry, and `last` the
+    /// last position that was assigned.
+    Leading { clock: EntryClock, last: Position, replayed_entries: u64 },
+    /// The view has the rows at hand that [`Engine::load`] asked for.
+    Loaded,
     /// The result of an entry is known.
     Settled { index: Index, result: EntryResult },
     /// There is more to do: poll again after the work so far has been handed out.

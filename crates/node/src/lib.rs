@@ -21,6 +21,7 @@
 //! | [`node`] | the step machine: admission, batching, waiting requests, timers |
 //! | [`batch`] | the open batch and how much of it one entry takes |
 //! | `own_work` | the node's own commands: which of them go into an entry, and when |
+//! | [`waiting`] | requests that wait until something happens to a row |
 //! | [`clock`] | the two clocks of entries, from the two clocks of a machine |
 //! | [`engine`] | what a node asks of its engine: entries in, durable outcomes out |
 //! | [`raft_engine`] | the built-in engine: log first, then apply, on a local state |
@@ -33,6 +34,7 @@ mod own_work;
 pub mod raft_engine;
 pub mod request;
 pub mod step;
+pub mod waiting;
 
 pub use clock::{Mono, Now};
 pub use engine::{DiskSpace, Engine, EngineError, EntryResult, Polled};
@@ -40,3 +42,4 @@ pub use node::{Node, NodeFigures, NodeOptions};
 pub use raft_engine::{GroupLog, RaftCompletion, RaftEngine, RaftEngineOptions, RaftIo};
 pub use request::{Replies, Request, Unavailable};
 pub use step::{Input, Output};
+pub use waiting::WaitTable;

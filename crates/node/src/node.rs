@@ -6,8 +6,9 @@ use crate::engine::{DiskSpace, Engine, EngineError, EntryResult, Polled};
 use crate::own_work::OwnWork;
 use crate::request::{Replies, Request, Unavailable};
 use crate::step::{Input, Output};
+use crate::waiting::WaitTable;
 use bytes::Bytes;
-use model::{Behaviour, Command, Cursor, EntryClock, Index, Slot, Wall, limits};
+use model::{Behaviour, Command, Cursor, Effect, EntryClock, Index, Position, Slot, ViewError, Wall, limits};
 use std::collections::VecDeque;
 use std::fmt::Debug;
 
@@ -60,6 +61,11 @@ pub struct Node<E: Engine, R: Replies> {
     disk_space: DiskSpace,
     /// What the node must propose on its own.
     own_work: OwnWork,
+    /// The engine fetches rows that the view did not have at hand. Until then, own work waits.
+    loading: bool,
+    waiting: WaitTable<R>,
+    /// The wall of the last applied entry.
+    wall: Wall,
     /// When the node has asked to be woken.
     wait: Option<Mono>,
     visible: Cursor,
@@ -85,6 +91,9 @@ where
             in_flight_bytes: 0,
             disk_space: DiskSpace::Enough,
             own_work,
+            loading: false,
+            waiting: WaitTable::new(limits::WAITERS_MAX),
+            wall: Wall(0),
             wait: None,
             visible: Cursor::START,
             entry: Vec::new(),
@@ -130,7 +139,7 @@ where
             Input::Start => self.engine.start()?,
             Input::Requests(requests) => {
                 for request in requests {
-                    self.admit(request, out)?;
+                    self.admit(request, out);
                 }
             }
             Input::Completion(completion) => self.engine.complete(completion)?,
@@ -143,17 +152,19 @@ where
             Input::Continue => {}
             Input::Stop if matches!(self.phase, Phase::Starting | Phase::Leading) => {
                 self.phase = Phase::Draining;
+                self.wake_all(&Unavailable::Stopping, out);
             }
             Input::Stop => {}
         }
         // The next entry is proposed before the last is applied, so that the disk is never idle.
         loop {
             self.propose(now)?;
-            self.poll(now, out)?;
-            if self.phase == Phase::Leading {
-                self.own_work.search(self.engine.view(), now)?;
+            if self.may_search(now) {
+                let searched = self.own_work.search(self.engine.view(), now);
+                self.load_absent(searched)?;
             }
-            if !self.begin_stop() && !self.may_propose(now) {
+            self.poll(now, out)?;
+            if !self.begin_stop() && !self.may_propose(now) && !self.may_search(now) {
                 break;
             }
         }
@@ -162,9 +173,9 @@ where
     }
 
     /// Adds a request to the open batch, or replies at once.
-    fn admit(&mut self, request: Request<R>, out: &mut Vec<Output<E::Io, R>>) -> Result<(), EngineError> {
+    fn admit(&mut self, request: Request<R>, out: &mut Vec<Output<E::Io, R>>) {
         match request {
-            Request::CloseTime { wall, reply } if self.is_closed(wall)? => {
+            Request::CloseTime { wall, reply } if self.is_closed(wall) => {
                 out.push(Output::TimeClosed { reply, result: Ok(()) });
             }
             Request::CloseTime { wall, reply } => match self.unavailable() {
@@ -178,8 +189,18 @@ where
                     None => self.open.push(reply, command),
                 }
             }
+            // A node that is read-only still wakes those who wait.
+            Request::Wait { key, reply } => {
+                let refused = match self.phase {
+                    Phase::Leading => {
+                        self.waiting.wait(key, reply).err().map(|reply| (reply, Unavailable::Busy))
+                    }
+                    Phase::Starting => Some((reply, Unavailable::NotReady)),
+                    Phase::Draining | Phase::Stopping | Phase::Halted => Some((reply, Unavailable::Stopping)),
+                };
+                out.extend(refused.map(|(reply, why)| Output::Woken { reply, result: Err(why) }));
+            }
         }
-        Ok(())
     }
 
     /// Why requests that need an entry cannot be admitted now; `None` if they can.
@@ -198,11 +219,8 @@ where
     }
 
     /// A time is closed once no later event can get a position in its millisecond.
-    fn is_closed(&self, wall: Wall) -> Result<bool, EngineError> {
-        if self.phase == Phase::Starting {
-            return Ok(false);
-        }
-        Ok(shard::query::clock(self.engine.view(), self.engine.slots().first)?.is_closed(wall))
+    fn is_closed(&self, wall: Wall) -> bool {
+        self.phase != Phase::Starting && (self.wall > wall || self.visible.position.wall() > wall)
     }
 
     /// Proposes entries for as long as the engine takes them.
@@ -214,8 +232,9 @@ where
             } else if own.is_empty() {
                 break;
             }
-            let closed = self.open.close(own);
+            let mut closed = self.open.close(own);
             let clock = self.clocks.stamp(now, closed.wall_min);
+            closed.waiters.wall = clock.wall;
             self.entry.clear();
             format::entry::encode(self.options.behaviour, clock, &closed.commands, &mut self.entry);
             let index = self.engine.propose(Bytes::copy_from_slice(&self.entry))?;
@@ -230,16 +249,19 @@ where
             let polled = self.engine.poll(&mut self.io);
             out.extend(self.io.drain(..).map(Output::Io));
             match polled? {
-                Polled::Leading { clock, replayed_entries } => {
+                Polled::Leading { clock, last, replayed_entries } => {
+                    self.wall = clock.wall;
                     self.clocks = EntryClocks::resume(clock, now);
                     if self.phase == Phase::Starting {
                         self.phase = Phase::Leading;
                     }
                     self.own_work.search_again(self.engine.slots());
-                    self.show_recovered(out)?;
+                    self.loading = false;
+                    self.show_recovered(last, out);
                     out.push(Output::Ready { replayed_entries });
                 }
                 Polled::Settled { index, result } => self.settle(index, result, out),
+                Polled::Loaded => self.loading = false,
                 Polled::More => {
                     out.push(Output::Continue);
                     return Ok(());
@@ -254,32 +276,39 @@ where
     }
 
     /// Makes visible what the state held before this start. Entries that are not replayed settle no more.
-    fn show_recovered(&mut self, out: &mut Vec<Output<E::Io, R>>) -> Result<(), EngineError> {
-        let last = shard::query::clock(self.engine.view(), self.engine.slots().first)?.last_position;
+    fn show_recovered(&mut self, last: Position, out: &mut Vec<Output<E::Io, R>>) {
         if last > self.visible.position {
             // The state does not know the slot of its last event. No other event has its position.
             self.visible = Cursor::new(last, Slot(u16::MAX));
             out.push(Output::Visible(self.visible));
         }
-        Ok(())
     }
 
     /// Replies to the requests that waited for an entry.
     fn settle(&mut self, index: Index, result: EntryResult, out: &mut Vec<Output<E::Io, R>>) {
+        let mut woken = Vec::new();
         if let EntryResult::Durable { last, effects, .. } = &result {
             self.visible = last.map_or(self.visible, |last| self.visible.max(last));
             self.own_work.note(effects);
+            for effect in effects {
+                let Effect::Notify { key } = effect else { continue };
+                woken.extend(self.waiting.wake(key));
+            }
         }
         let ours = self.in_flight.front().is_some_and(|(first, _)| *first == index);
         let waiters = if ours { self.in_flight.pop_front() } else { None };
         if let Some((_, waiters)) = waiters {
             self.in_flight_bytes -= waiters.bytes;
+            if matches!(result, EntryResult::Durable { .. }) {
+                self.wall = self.wall.max(waiters.wall);
+            }
             if waiters.own > 0 && !matches!(result, EntryResult::Durable { .. }) {
                 // What the lost commands were about is still due.
                 self.own_work.search_again(self.engine.slots());
             }
             reply_all(waiters, result, out);
         }
+        out.extend(woken.into_iter().map(|reply| Output::Woken { reply, result: Ok(()) }));
         out.push(Output::Visible(self.visible));
     }
 
@@ -291,16 +320,38 @@ where
 
     /// Whether the node may propose commands of its own. They need disk space too.
     fn may_propose_own(&self) -> bool {
-        self.phase == Phase::Leading && self.disk_space == DiskSpace::Enough
+        self.phase == Phase::Leading && self.disk_space == DiskSpace::Enough && !self.loading
+    }
+
+    /// Has the engine fetch the rows that a read of the view did not find at hand.
+    fn load_absent(&mut self, read: Result<(), ViewError>) -> Result<(), EngineError> {
+        match read {
+            Err(ViewError::Absent(absent)) => {
+                self.loading = true;
+                self.engine.load(absent)
+            }
+            read => Ok(read?),
+        }
+    }
+
+    /// Replies to everyone who waits for a row that waiting has ended.
+    fn wake_all(&mut self, why: &Unavailable, out: &mut Vec<Output<E::Io, R>>) {
+        out.extend(self.waiting.drain().map(|reply| Output::Woken { reply, result: Err(why.clone()) }));
+    }
+
+    fn may_search(&self, now: Now) -> bool {
+        self.phase == Phase::Leading && !self.loading && self.own_work.is_search_due(now)
     }
 
     /// The node's own commands for the next entry.
     fn own_commands(&mut self, now: Now) -> Result<Vec<Command<'static>>, EngineError> {
-        if !self.may_propose_own() {
-            return Ok(Vec::new());
+        let mut commands = Vec::new();
+        if self.may_propose_own() {
+            let clock = self.clock(now);
+            let read = self.own_work.commands(self.engine.view(), clock, &mut commands);
+            self.load_absent(read)?;
         }
-        let clock = self.clock(now);
-        Ok(self.own_work.commands(self.engine.view(), clock)?)
+        Ok(commands)
     }
 
     /// The clock that an entry would get now.
@@ -337,6 +388,7 @@ where
             fail_all(waiters, &Unavailable::Lost, out);
         }
         fail_all(self.open.drain(), &Unavailable::Stopping, out);
+        self.wake_all(&Unavailable::Stopping, out);
     }
 }
 

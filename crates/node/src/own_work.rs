@@ -52,24 +52,27 @@ impl OwnWork {
         self.busy_until <= now.mono && self.agenda.next().are_due(clock)
     }
 
-    /// The commands for the next entry.
+    /// Adds the commands for the next entry to `commands`. If the view does not have some rows at hand, the
+    /// others are added nevertheless.
     pub(crate) fn commands(
         &mut self,
         view: &impl View,
         clock: EntryClock,
-    ) -> Result<Vec<Command<'static>>, ViewError> {
-        let mut commands = Vec::new();
-        self.agenda.due(view, clock, &mut commands)?;
-        Ok(commands)
+        commands: &mut Vec<Command<'static>>,
+    ) -> Result<(), ViewError> {
+        self.agenda.due(view, clock, commands)
     }
 
-    /// Continues the search for timers if it is time for its next step.
+    /// Whether it is time for the next step of the search for timers.
+    pub(crate) fn is_search_due(&self, now: Now) -> bool {
+        self.agenda.is_searching() && self.search_next <= now.mono
+    }
+
+    /// Does the next step of the search.
     pub(crate) fn search(&mut self, view: &impl View, now: Now) -> Result<(), ViewError> {
-        if !self.agenda.is_searching() || self.search_next > now.mono {
-            return Ok(());
-        }
+        self.agenda.search(view, SEARCH_SCANS_MAX)?;
         self.search_next = now.mono.after_ms(SEARCH_PAUSE_MS);
-        self.agenda.search(view, SEARCH_SCANS_MAX)
+        Ok(())
     }
 
     /// When the node must wake, although nothing else happens.

@@ -36,6 +36,8 @@ pub enum Output<Io, R: Replies> {
     Outcome { reply: R::Outcome, result: Result<Outcome, Unavailable> },
     /// The time is closed, or the reason why it cannot be closed.
     TimeClosed { reply: R::TimeClosed, result: Result<(), Unavailable> },
+    /// Something has happened to the row that this request waited for, or the reason why it cannot wait.
+    Woken { reply: R::Woken, result: Result<(), Unavailable> },
     /// Readers may see events up to this cursor.
     Visible(Cursor),
     /// The node leads and has applied everything that was in its log.

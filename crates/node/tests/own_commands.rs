@@ -31,6 +31,11 @@ struct Counted;
 impl Replies for Counted {
     type Outcome = ();
     type TimeClosed = ();
+    type Woken = ();
+
+    fn is_gone(_: &()) -> bool {
+        false
+    }
 }
 
 /// A node that leads, on a log whose writes complete when the test says so.

@@ -33,6 +33,11 @@ struct Numbers;
 impl Replies for Numbers {
     type Outcome = usize;
     type TimeClosed = ();
+    type Woken = ();
+
+    fn is_gone(_: &()) -> bool {
+        false
+    }
 }
 
 type GroupNode = Node<RaftEngine<MemoryState, GroupLog<MemoryDisk>>, Numbers>;

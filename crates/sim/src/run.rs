@@ -271,6 +271,7 @@ impl World {
                 self.boot()?;
             }
             Output::TimeClosed { result: Err(_), .. }
+            | Output::Woken { .. }
             | Output::Wait(None)
             | Output::Visible(_)
             | Output::Io(_)

@@ -18,7 +18,7 @@ use crate::engine::{DiskSpace, Engine, EngineError, EntryResult, Polled};
 use bytes::Bytes;
 use consensus::{Committed, Group, GroupError, LogView, LogWrite, Ticket};
 use format::frame;
-use model::{Cursor, Effect, EntryClock, GroupId, Index, Position, SlotRange};
+use model::{Absent, Cursor, Effect, EntryClock, GroupId, Index, Position, SlotRange, ViewError};
 use recovery::{Recovered, recover};
 use shard::{Applied, Shard};
 use std::collections::VecDeque;
@@ -194,8 +194,9 @@ impl<S: State, L: LogView> RaftEngine<S, L> {
         if !self.leading && self.group.is_leader() && entry.term == self.group.term() {
             self.leading = true;
             let clock = shard::query::clock(&self.state, self.shard.slots().first)?;
+            let last = clock.last_position;
             let clock = EntryClock { wall: clock.wall, elapsed: clock.elapsed };
-            return Ok(Some(Polled::Leading { clock, replayed_entries: self.replayed_entries }));
+            return Ok(Some(Polled::Leading { clock, last, replayed_entries: self.replayed_entries }));
         }
         let result = EntryResult::Durable { outcomes, effects, last };
         Ok((!entry.data.is_empty()).then_some(Polled::Settled { index: entry.index, result }))
@@ -263,6 +264,11 @@ impl<S: State, L: LogView> Engine for RaftEngine<S, L> {
 
     fn view(&self) -> &S {
         &self.state
+    }
+
+    /// A local state has every row at hand.
+    fn load(&mut self, absent: Vec<Absent>) -> Result<(), EngineError> {
+        Err(ViewError::Absent(absent).into())
     }
 
     fn start(&mut self) -> Result<(), EngineError> {

@@ -21,7 +21,7 @@ impl NodeTask {
                 // The client may have disconnected. Its command is still applied.
                 let _ = reply.send(result);
             }
-            Output::TimeClosed { reply, result } => {
+            Output::TimeClosed { reply, result } | Output::Woken { reply, result } => {
                 let _ = reply.send(result);
             }
             Output::Ready { replayed_entries } => self.became_ready(replayed_entries),
