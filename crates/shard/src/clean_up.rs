@@ -102,7 +102,7 @@ fn put_work<V: View>(
 }
 
 /// Deletes one removed event's rows, and returns how many they were.
-pub(crate) fn delete_event<V: View>(
+fn delete_event<V: View>(
     revision: Revision,
     stream: &Stream<'_>,
     head: &Head,

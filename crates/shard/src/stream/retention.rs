@@ -11,10 +11,14 @@
 //! removed in another way. The command then sets it again.
 
 use crate::clean_up;
+use crate::damage::missing_revision;
 use crate::heads::{Head, Stream};
 use crate::overlay::Overlay;
-use format::row::WallTimerKey;
-use model::{Namespace, Position, Revision, Timer, View, ViewError, Wall};
+use crate::revisions::Revisions;
+use alloc::vec::Vec;
+use core::ops::ControlFlow;
+use format::row::{Author, WallTimerKey, dedup_key, revision_key};
+use model::{Namespace, Order, Position, Revision, Timer, View, ViewError, Wall};
 
 /// Timers are rounded up to a multiple of this, so that a busy stream does not expire one event at a time.
 const TIMER_STEP_MS: u64 = 1_000;
@@ -29,24 +33,56 @@ pub(crate) fn remove_before<'e, V: View>(
     overlay: &mut Overlay<'_, 'e, V>,
 ) -> Result<(), ViewError> {
     debug_assert!(head.row.first < first && first <= head.next);
-    let through = head.kept(stream.slot).row(overlay, Revision(first.0 - 1))?.position;
-    let mut from = head.row.first;
-    head.row.first = first;
-    head.row.removed_through = through;
-    overlay.shard.removed_through = overlay.shard.removed_through.max(through);
+    let kept = head.kept(stream.slot);
+    let from = head.row.first;
     // Rows of events removed earlier go first.
-    if head.row.clean_up.is_some() {
-        return Ok(());
+    let at_once_end = match head.row.clean_up {
+        Some(_) => from,
+        None => first.min(Revision(from.0.saturating_add(at_once_max))),
+    };
+    let mut through = delete_rows(kept, (from, at_once_end), overlay)?;
+    if at_once_end < first {
+        through = Some(kept.row(overlay, Revision(first.0 - 1))?.position);
     }
-    let at_once_end = first.min(Revision(from.0.saturating_add(at_once_max)));
-    while from < at_once_end {
-        clean_up::delete_event(from, stream, head, overlay)?;
-        from = from.next();
+    head.row.first = first;
+    if let Some(through) = through {
+        head.row.removed_through = through;
+        overlay.shard.removed_through = overlay.shard.removed_through.max(through);
     }
-    if from < first {
-        clean_up::queue(from, stream, head, overlay);
+    if at_once_end < first && head.row.clean_up.is_none() {
+        clean_up::queue(at_once_end, stream, head, overlay);
     }
     Ok(())
+}
+
+/// Deletes the rows of events that were kept until now, and returns the last one's position. No other event has
+/// their identities: one that is kept cannot be appended again.
+fn delete_rows<V: View>(
+    kept: Revisions,
+    (from, to): (Revision, Revision),
+    overlay: &mut Overlay<'_, '_, V>,
+) -> Result<Option<Position>, ViewError> {
+    let mut rows = Vec::new();
+    if from.next() == to {
+        rows.push((from, kept.row(overlay, from)?));
+    } else if from < to {
+        kept.scan(overlay, (from, to), Order::Ascending, |revision, row| {
+            rows.push((revision, row));
+            ControlFlow::Continue(())
+        })?;
+        // The rows of kept events have no gap.
+        if rows.len() as u64 != to.0 - from.0 {
+            return Err(missing_revision(kept.stream, from));
+        }
+    }
+    for (revision, row) in &rows {
+        overlay.delete(revision_key(kept.slot, Revisions::NAMESPACE, kept.stream, *revision));
+        if let Author::Client(id) = row.author {
+            overlay.delete(dedup_key(kept.slot, Revisions::NAMESPACE, kept.stream, id));
+        }
+        overlay.body_removed(row.position);
+    }
+    Ok(rows.last().map(|(_, row)| row.position))
 }
 
 /// The first revision that is not older than `max_age_ms` at `wall`.
