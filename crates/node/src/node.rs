@@ -189,7 +189,7 @@ where
                     None => self.open.push(reply, command),
                 }
             }
-            // A node that is read-only still wakes those who wait.
+            // A node that is read-only still wakes waiting requests.
             Request::Wait { key, reply } => {
                 let refused = match self.phase {
                     Phase::Leading => {

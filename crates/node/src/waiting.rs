@@ -38,7 +38,7 @@ impl<R: Replies> WaitTable<R> {
         Ok(())
     }
 
-    /// Removes and returns those who wait for `key`, in the order in which they came.
+    /// Removes and returns the waiters for `key`, in order of arrival.
     pub fn wake(&mut self, key: &[u8]) -> Vec<R::Woken> {
         let waiters = self.by_key.remove(key).unwrap_or_default();
         self.len -= waiters.len();

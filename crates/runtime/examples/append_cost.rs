@@ -1,6 +1,6 @@
 //! The cost of an append below HTTP. `append_cost DIRECTORY EVENTS CLIENTS [MAX_COUNT]` appends distinct 1 KiB
 //! events to 1,000 streams through a node's handle. Each client waits for an outcome before it sends its next
-//! command. With `MAX_COUNT`, each stream keeps only so many events. Prints events per second and this process's
+//! command. With `MAX_COUNT`, each stream keeps only that many events. Prints events per second and this process's
 //! CPU time for each event, ten times, so that a cost that grows shows.
 
 use model::{

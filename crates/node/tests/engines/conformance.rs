@@ -107,7 +107,7 @@ impl<M: Machine> Rig<M> {
     pub(crate) fn finish(&mut self) {
         loop {
             while self.work() {}
-            if !self.wait.is_some_and(|at| at <= self.now.mono) {
+            if self.wait.is_none_or(|at| at > self.now.mono) {
                 return;
             }
             self.wait = None;

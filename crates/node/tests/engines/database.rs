@@ -168,7 +168,7 @@ impl DatabaseEngine {
         self.io.push_back(DatabaseIo::Fetch(absent));
     }
 
-    /// Goes on with what waits for rows.
+    /// Continues every operation for which the view now has the rows.
     fn advance(&mut self) -> Result<(), EngineError> {
         if self.fetching != Fetching::No {
             return Ok(());
