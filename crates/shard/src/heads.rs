@@ -6,7 +6,6 @@
 //! replaced.
 
 use crate::damage::bad_row;
-use crate::oldest::Oldest;
 use crate::revisions::{Revisions, next_revision};
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -97,7 +96,6 @@ pub(crate) struct Heads {
     young: BTreeMap<u64, Cached>,
     old: BTreeMap<u64, Cached>,
     generation_max: usize,
-    pub(crate) oldest: Oldest,
 }
 
 #[derive(Debug)]
@@ -113,7 +111,6 @@ impl Heads {
             young: BTreeMap::new(),
             old: BTreeMap::new(),
             generation_max: (heads_max / 2).max(1),
-            oldest: Oldest::default(),
         }
     }
 
@@ -122,7 +119,6 @@ impl Heads {
         if self.stamp != Some(stamp) {
             self.young.clear();
             self.old.clear();
-            self.oldest.clear();
             self.stamp = Some(stamp);
         }
     }

@@ -31,7 +31,6 @@ mod damage;
 mod expire_records;
 mod heads;
 mod idempotency;
-mod oldest;
 mod overlay;
 pub mod query;
 mod revisions;

@@ -4,10 +4,7 @@
 //! A command writes only after its last check, or after a savepoint to which it rolls back if it is refused.
 //! Only a transaction needs a savepoint: undoing costs a copy of each key, which single appends avoid.
 
-use crate::damage::missing_revision;
 use crate::heads::{Head, Heads, Stream};
-use crate::oldest::Rows;
-use crate::revisions::Revisions;
 use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -15,8 +12,7 @@ use core::ops::{Bound, ControlFlow};
 use format::row::{ShardRow, stream_key};
 use model::view::Visit;
 use model::{
-    Cursor, Key, KeyRange, Namespace, Order, Position, Revision, Slot, Timer, Value, View, ViewError,
-    WriteSet,
+    Cursor, Key, KeyRange, Namespace, Order, Position, Slot, Timer, Value, View, ViewError, WriteSet,
 };
 
 /// The state during one entry; see the module. `'e` is the lifetime of the entry, whose names are borrowed.
@@ -151,23 +147,6 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
             self.heads.put(stream.hash, &stream.name, head);
         }
         Ok(head)
-    }
-
-    /// The rows of a stream's oldest kept events, up to `to`.
-    pub(crate) fn oldest_rows(&mut self, kept: Revisions, to: Revision) -> Result<Rows, ViewError> {
-        if let Some(rows) = self.heads.oldest.rows(self.view, kept, to)? {
-            return Ok(rows);
-        }
-        // Some of these events were appended by this entry.
-        let mut rows = Vec::new();
-        kept.scan(self, (kept.first, to), Order::Ascending, |revision, row| {
-            rows.push((revision, row));
-            ControlFlow::Continue(())
-        })?;
-        if rows.len() as u64 != to.0.saturating_sub(kept.first.0) {
-            return Err(missing_revision(kept.stream, kept.first));
-        }
-        Ok(rows)
     }
 
     /// Sets the head of a stream. Its row is written separately, because an append rarely changes it.
@@ -330,7 +309,7 @@ mod tests {
     use super::*;
     use alloc::vec;
     use format::row::StreamRow;
-    use model::StreamId;
+    use model::{Revision, StreamId};
 
     fn collect(view: &impl View, order: Order, stop_after: usize) -> Vec<(Key, Value)> {
         let mut rows = Vec::new();

@@ -11,11 +11,14 @@
 //! removed in another way. The command then sets it again.
 
 use crate::clean_up;
+use crate::damage::missing_revision;
 use crate::heads::{Head, Stream};
 use crate::overlay::Overlay;
 use crate::revisions::Revisions;
+use alloc::vec::Vec;
+use core::ops::ControlFlow;
 use format::row::{Author, WallTimerKey, dedup_key, revision_key};
-use model::{Namespace, Position, Revision, Timer, View, ViewError, Wall};
+use model::{Namespace, Order, Position, Revision, Timer, View, ViewError, Wall};
 
 /// Timers are rounded up to a multiple of this, so that a busy stream does not expire one event at a time.
 const TIMER_STEP_MS: u64 = 1_000;
@@ -37,7 +40,7 @@ pub(crate) fn remove_before<'e, V: View>(
         Some(_) => from,
         None => first.min(Revision(from.0.saturating_add(at_once_max))),
     };
-    let mut through = delete_rows(kept, at_once_end, overlay)?;
+    let mut through = delete_rows(kept, (from, at_once_end), overlay)?;
     if at_once_end < first {
         through = Some(kept.row(overlay, Revision(first.0 - 1))?.position);
     }
@@ -56,13 +59,22 @@ pub(crate) fn remove_before<'e, V: View>(
 /// their identities: one that is kept cannot be appended again.
 fn delete_rows<V: View>(
     kept: Revisions,
-    to: Revision,
+    (from, to): (Revision, Revision),
     overlay: &mut Overlay<'_, '_, V>,
 ) -> Result<Option<Position>, ViewError> {
-    if kept.first >= to {
-        return Ok(None);
+    let mut rows = Vec::new();
+    if from.next() == to {
+        rows.push((from, kept.row(overlay, from)?));
+    } else if from < to {
+        kept.scan(overlay, (from, to), Order::Ascending, |revision, row| {
+            rows.push((revision, row));
+            ControlFlow::Continue(())
+        })?;
+        // The rows of kept events have no gap.
+        if rows.len() as u64 != to.0 - from.0 {
+            return Err(missing_revision(kept.stream, from));
+        }
     }
-    let rows = overlay.oldest_rows(kept, to)?;
     for (revision, row) in &rows {
         overlay.delete(revision_key(kept.slot, Revisions::NAMESPACE, kept.stream, *revision));
         if let Author::Client(id) = row.author {
