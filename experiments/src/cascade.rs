@@ -34,7 +34,7 @@ users --100/s--> [ shop ] --50/s--> [ catalogue ] --50/s--> [ store ]
                      |                                          |
           half of the pages                          hangs from 2 s to 5 s:
           need only the shop                         it accepts requests and
-                                                     never answers them
+                                                     never responds
 
 Each service has 20 workers. A waiting worker does nothing else.",
     expect: "Without protection, all workers of the catalogue soon wait for the store, and then all workers of the \
@@ -44,7 +44,7 @@ Each service has 20 workers. A waiting worker does nothing else.",
              the shop, and the others return when the store does.",
     without: "no timeout, so a call waits for as long as it takes",
     with: "a timeout and a circuit breaker on each of the two calls",
-    lesson: "A call without a timeout can hold a worker forever, and one dead service then stops all services above \
+    lesson: "A call without a timeout can hold a worker forever, and one dead service then stops every service above \
              it. Set a timeout on every call. Add a circuit breaker, which stops calling a service that keeps \
              failing and tries again later. It cannot serve the pages that need the dead service: it makes them \
              fail in milliseconds, and you decide what to show instead.",
@@ -101,7 +101,7 @@ async fn half(side: Side, seed: u64) -> Result<Half, SetupError> {
     let shop = Service::with_handler(SIZE, move |request: Started| {
         let to_catalogue = to_catalogue.clone();
         async move {
-            if request.path == "/imprint" {
+            if request.path == "/help" {
                 return Finished::now(StatusCode::OK);
             }
             Finished::now(passed_on(to_catalogue.get("/", CallOptions::safe()).await))
@@ -109,11 +109,16 @@ async fn half(side: Side, seed: u64) -> Result<Half, SetupError> {
     })
     .await?;
 
-    let load =
-        Load { per_second: PER_SECOND, lasts: LASTS, patience: Duration::from_secs(1), classes: 2, seed };
+    let load = Load {
+        per_second: PER_SECOND,
+        lasts: LASTS,
+        gives_up_after: Duration::from_secs(1),
+        classes: 2,
+        seed,
+    };
     let (users, began) = (Outgoing::direct(shop.address()), Instant::now());
     let offered = load.offer(began, |due| {
-        let path = if due.class == SHOP_ONLY { "/imprint" } else { "/products" };
+        let path = if due.class == SHOP_ONLY { "/help" } else { "/products" };
         users.succeeds(path, CallOptions::safe())
     });
     let failure = async {

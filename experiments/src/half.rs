@@ -99,7 +99,7 @@ impl Half {
     }
 }
 
-/// What a comparison says that asks for a key that does not exist; a test finds it.
+/// The text for a key that does not exist. A test looks for it in the comparisons.
 fn unknown() -> String {
     "?".to_owned()
 }

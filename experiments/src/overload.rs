@@ -38,11 +38,11 @@ A user gives up after 500 ms. A later response is useless.",
              other users alike. With an adaptive limit and shedding by priority, the queue stays short: most of the \
              other users are rejected at once, and the important ones are served in time.",
     without: "every request waits in the service's queue",
-    with: "a limit on concurrent requests that adapts to the measured latency, and rejects the others first",
+    with: "a limit on concurrent requests that adapts to the measured latency, and rejects less important ones first",
     lesson: "A service that accepts more than it can serve works at full speed and helps nobody. Reject the excess \
-             early, the least important first. This does not create capacity: the other users pay for the important \
-             ones. They pay with a quick error instead of a long wait, and the service does useful work all the \
-             time.",
+             early, and the least important requests first. This does not create capacity: the other users pay for \
+             the important ones, but with a quick error instead of a long wait, and the service does useful work \
+             all the time.",
     page: "docs/patterns/rate-limits-and-shedding.md",
     lasts: LASTS,
     marks: &[],
@@ -55,7 +55,7 @@ fn compare(without: &Half, with: &Half) -> String {
         "After the first 2 s, {} important requests are served in time without a limit, and {} with it, at a p99 of \
          {}. The price is paid by the other half: with the limit {} of these are served, and 99 of 100 failures \
          arrive within {} (without it: {} served, after {}). The goodput, all requests served in time per second, is \
-         {} without the limit and {} with it; the service can do 200.",
+         {} without the limit and {} with it; the service can serve 200.",
         without.served("important"),
         with.served("important"),
         with.p99("important"),
@@ -80,7 +80,7 @@ fn policy() -> Policy {
 async fn half(side: Side, seed: u64) -> Result<Half, SetupError> {
     let service = Service::with_latency(SIZE, |_| LATENCY).await?;
     let outgoing = Outgoing::new(side, service.address(), "overload", policy())?;
-    let load = Load { per_second: PER_SECOND, lasts: LASTS, patience: IN_TIME, classes: 2, seed };
+    let load = Load { per_second: PER_SECOND, lasts: LASTS, gives_up_after: IN_TIME, classes: 2, seed };
     let offered = load.offer(Instant::now(), |due| {
         let priority = if due.class == IMPORTANT { Priority::Critical } else { Priority::Low };
         outgoing.succeeds("/", CallOptions { priority, ..CallOptions::safe() })

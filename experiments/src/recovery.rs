@@ -81,8 +81,13 @@ async fn half(side: Side, seed: u64) -> Result<Half, SetupError> {
     let size = Size { workers: 60, queue_max: 60 };
     let service = Service::with_cold_start(size, COLD_START, |_| LATENCY).await?;
     let outgoing = Outgoing::new(side, service.address(), "recovery", policy())?;
-    let load =
-        Load { per_second: PER_SECOND, lasts: LASTS, patience: Duration::from_secs(1), classes: 1, seed };
+    let load = Load {
+        per_second: PER_SECOND,
+        lasts: LASTS,
+        gives_up_after: Duration::from_secs(1),
+        classes: 1,
+        seed,
+    };
     let began = Instant::now();
     let offered = load.offer(began, |_| outgoing.succeeds("/", CallOptions::safe()));
     let failure = async {

@@ -62,10 +62,10 @@ impl Experiment {
         wrapped(&(self.compare)(without, with))
     }
 
-    /// What to remember, and where to read on.
+    /// What to remember, and where to read more.
     #[must_use]
     pub fn conclusion(&self) -> String {
-        format!("{}\n\n  Read on: {}", wrapped(self.lesson), self.page)
+        format!("{}\n\n  Read more: {}", wrapped(self.lesson), self.page)
     }
 }
 

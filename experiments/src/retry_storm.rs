@@ -1,6 +1,6 @@
 //! `retry-storm`: a service at 90 % load pauses for a second. Whether it recovers depends on its clients' retries.
 //!
-//! The trap is a queue that takes longer than the clients' patience: each response comes too late, each late response
+//! The trap is a queue that takes longer than clients wait: each response comes too late, each late response
 //! causes a retry, and the queue stays full. The trigger is gone, but the state sustains itself. (Bronson and others,
 //! "Metastable Failures in Distributed Systems", HotOS 2021.)
 
@@ -46,8 +46,8 @@ A client waits 500 ms for each attempt and makes up to 4 attempts.",
     without: "up to 3 retries, each immediately after a failure",
     with: "up to 3 retries, within a budget of 5 % and each after a random wait (jitter)",
     lesson: "Retries add load exactly when a service can take least. A maximum number of attempts is not enough, \
-             because it allows every call that many; bound the retries of all calls together with a budget. Back \
-             off, with jitter, so that clients do not return in step.",
+             because every call may use it. Bound the retries of all calls together with a budget, and wait a \
+             random time before each retry (backoff with jitter), so that clients do not return together.",
     page: "docs/patterns/retry-and-idempotency.md",
     lasts: LASTS,
     marks: &[(PAUSES_AT, "the service pauses"), (RESUMES_AT, "it resumes")],
@@ -90,8 +90,13 @@ async fn retrying_at_once(outgoing: &Outgoing) -> bool {
 async fn half(side: Side, seed: u64) -> Result<Half, SetupError> {
     let service = Service::with_latency(SIZE, |_| LATENCY).await?;
     let outgoing = Outgoing::new(side, service.address(), "retry-storm", policy())?;
-    let load =
-        Load { per_second: PER_SECOND, lasts: LASTS, patience: Duration::from_secs(3), classes: 1, seed };
+    let load = Load {
+        per_second: PER_SECOND,
+        lasts: LASTS,
+        gives_up_after: Duration::from_secs(3),
+        classes: 1,
+        seed,
+    };
     let began = Instant::now();
     let offered = load.offer(began, |_| {
         let outgoing = outgoing.clone();

@@ -1,4 +1,4 @@
-//! `slow-dependency`: a shop calls two services, each for half of its pages. One of them stops answering.
+//! `slow-dependency`: a shop calls two services, each for half of its pages. One of them stops responding.
 
 use crate::experiment::{Experiment, Running};
 use crate::half::Half;
@@ -25,15 +25,16 @@ pub(crate) const EXPERIMENT: Experiment = Experiment {
     name: "slow-dependency",
     title: "One of two dependencies hangs",
     topology: "
-                               +---40/s---> [ prices ]   answers in 250 ms
+                               +---40/s---> [ prices ]   responds in 250 ms
 users ---80/s---> [ shop ] ----+
-                  40 workers   +---40/s---> [ reviews ]  answers in 250 ms,
+                  40 workers   +---40/s---> [ reviews ]  responds in 250 ms,
                                                          and hangs from 3 s on
 
 40 pages per second that take 250 ms need 10 workers on average.",
     expect: "Without bulkheads, requests that wait for the hanging reviews take all 40 workers of the shop, and the \
-             pages that need only prices fail too. A bulkhead caps the concurrent calls to one service. With one for each service, calls to reviews can hold at \
-             most 14 workers and queue 8 more, and the price pages stay as fast as before.",
+             pages that need only prices fail too. A bulkhead caps the concurrent calls to one \
+             service. With one for each service, calls to reviews can hold at most 22 workers (14 with a permit and \
+             8 in the queue), and the price pages stay as fast as before.",
     without: "both services share all workers",
     with: "a bulkhead of 14 permits for each service, and a timeout of 600 ms",
     lesson: "When several dependencies share one supply of workers or connections, the slowest one takes all of it. \
@@ -79,8 +80,13 @@ async fn half(side: Side, seed: u64) -> Result<Half, SetupError> {
     })
     .await?;
 
-    let load =
-        Load { per_second: PER_SECOND, lasts: LASTS, patience: Duration::from_secs(1), classes: 2, seed };
+    let load = Load {
+        per_second: PER_SECOND,
+        lasts: LASTS,
+        gives_up_after: Duration::from_secs(1),
+        classes: 2,
+        seed,
+    };
     let (users, began) = (Outgoing::direct(shop.address()), Instant::now());
     let offered = load.offer(began, |due| {
         users.succeeds(if due.class == HANGING { "/reviews" } else { "/prices" }, CallOptions::safe())

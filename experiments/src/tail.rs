@@ -25,12 +25,12 @@ pub(crate) const EXPERIMENT: Experiment = Experiment {
 users ---150/s---> [ search ]   49 of 50 responses take 20 ms,
                                 one of 50, at random, takes 400 ms",
     expect: "Without hedging, 2 requests in 100 wait 400 ms for a response that usually takes 20 ms. With hedging, a \
-             request that has waited longer than 95 of 100 usually take is sent a second time, and the first \
+             request that has waited longer than 95 of 100 requests usually take is sent a second time, and the first \
              response wins. The slow requests get a fast response, and the service gets at most 5 % more requests.",
     without: "each request waits for its one response",
     with: "a second attempt (a hedge) after the time in which 95 of 100 respond, for at most 5 % of the calls",
     lesson: "A page that needs many calls is as slow as the slowest of them, so rare slow responses are common for \
-             its users. If slowness is random, a second attempt helps for little extra load. Hedge only calls that \
+             its users. If slowness is random, a second attempt helps, at little extra load. Hedge only calls that \
              are safe to repeat, only within a budget, and not when everything is slow.",
     page: "docs/patterns/hedging.md",
     lasts: LASTS,
@@ -57,7 +57,8 @@ async fn half(side: Side, seed: u64) -> Result<Half, SetupError> {
     let size = Size { workers: 500, queue_max: 0 };
     let service = Service::with_latency(size, move |number| latency(seed, number)).await?;
     let outgoing = Outgoing::new(side, service.address(), "tail", policy())?;
-    let load = Load { per_second: 150, lasts: LASTS, patience: Duration::from_secs(1), classes: 1, seed };
+    let load =
+        Load { per_second: 150, lasts: LASTS, gives_up_after: Duration::from_secs(1), classes: 1, seed };
     let record = load.offer(Instant::now(), |_| outgoing.succeeds("/", CallOptions::safe())).await;
     let (sent, hits) = (record.samples.len(), service.hits().len());
     let extra = 100.0 * (hits as f64 / sent as f64 - 1.0);

@@ -3,7 +3,7 @@
 //! A promise of the cure is checked twice, by the same function: it must hold with the cure, and must fail without it.
 //! A check that the control passes too would prove nothing about the cure.
 //!
-//! The experiments measure time, so nothing runs beside them (`.config/nextest.toml`), and the margins are wide.
+//! The experiments measure time, so they run alone (`.config/nextest.toml`), and the margins are wide.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test's panic is its failure")]
 
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 const SEED: u64 = 1;
 
-/// Both halves of an experiment, as the JSON says.
+/// Both halves of an experiment, as JSON.
 struct Halves {
     without: Half,
     with: Half,
@@ -52,7 +52,7 @@ impl Halves {
         halves
     }
 
-    /// Holds with the cure, and does not without it: the control of each promise.
+    /// Checks that a promise holds with the cure, and does not hold without it.
     #[track_caller]
     fn cured(&self, promise: &str, check: impl Fn(&Half) -> bool) {
         self.with.holds(promise, &check);
@@ -106,7 +106,7 @@ fn none_lasts_longer_than_20_s() {
 }
 
 #[test]
-fn the_words_of_the_tables_are_explained() {
+fn the_terms_of_the_tables_are_explained() {
     for word in ["served", "failed", "p50", "p99", "fail p99", "dash", "WITHOUT", "WITH "] {
         assert!(how_to_read().contains(word), "{word}");
     }
@@ -180,7 +180,7 @@ fn a_recovering_service_survives_its_traffic_only_behind_a_breaker() {
 }
 
 #[test]
-fn the_important_half_is_served_in_time_and_the_other_half_pays() {
+fn the_important_half_is_served_in_time_and_the_other_half_is_rejected() {
     let halves = Halves::of("overload");
     let Halves { without, with } = &halves;
     without.holds("all are late", |half| half.served("important") <= 10.0 && half.served("other") <= 10.0);

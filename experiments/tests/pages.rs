@@ -1,4 +1,4 @@
-//! The configurations on the pages of docs/patterns are policies. (Their Rust is compiled with the doc tests.)
+//! The configurations on the pages of docs/patterns are valid policies. (Their Rust is compiled with the doc tests.)
 #![allow(clippy::unwrap_used, reason = "a test's panic is its failure")]
 
 use mainstay_resilience::policy;
@@ -18,5 +18,5 @@ fn every_configuration_on_a_page_can_be_read() {
             read += 1;
         }
     }
-    assert!(read >= 6, "{read} configurations: one a page at least");
+    assert!(read >= 6, "{read} configurations, but every page must have one");
 }

@@ -1,4 +1,4 @@
-//! Circuit breakers while closed: ask for a permit, record a success. One adapter a contestant.
+//! Circuit breakers while closed: acquire a permit, record a success. One adapter per contestant.
 //!
 //! `tower-resilience` is not among them: its breaker exists only as a layer (see `layers.rs`).
 
@@ -30,7 +30,7 @@ fn breakers(criterion: &mut Criterion) {
     contest.finish();
 }
 
-/// What a clock and an uncontended lock cost here, to read the others by.
+/// What a clock and an uncontended lock cost here, for comparison with the other rows.
 fn floors(contest: &mut Contest<'_>) {
     let row = |contestant, semantics, clock| Row { contestant, semantics, clock };
     contest.both(row("Instant::now", "one reading, no breaker", Clock::Read), Instant::now);
@@ -64,7 +64,7 @@ fn acquire_and_record(breaker: &CircuitBreaker, now: Time) {
     permit.record_at(input, Outcome::Success);
 }
 
-/// What a look-up by key costs: a name of 20 bytes among 900.
+/// The cost of a lookup by key: a name of 20 bytes among 900.
 fn registry(contest: &mut Contest<'_>) {
     let breakers: CircuitBreakers<String> = valid(CircuitBreakers::new(registry::Config::default()));
     let now = Time::from_millis(1);
@@ -73,7 +73,7 @@ fn registry(contest: &mut Contest<'_>) {
     }
     let row = Row {
         contestant: "mainstay-resilience",
-        semantics: "a registry's look-up alone, 900 keys",
+        semantics: "a registry lookup alone, 900 keys",
         clock: Clock::NotRead,
     };
     contest.both(row, || breakers.get_at(black_box("host-777.internal.net"), now));
@@ -98,7 +98,7 @@ fn failsafe_consecutive(contest: &mut Contest<'_>) {
     contest.both(row, || permit_and_success(&breaker));
 }
 
-/// The rate is a moving average that forgets by time; the calls of the window are counted beside it.
+/// The rate is a moving average that decays with time; the calls of the window are counted separately.
 fn failsafe_rate(contest: &mut Contest<'_>) {
     let build = || {
         let delay = backoff::constant(Duration::from_secs(30));
@@ -109,7 +109,7 @@ fn failsafe_rate(contest: &mut Contest<'_>) {
     let row = |clock| Row { contestant: "failsafe 1.3", semantics, clock };
     let breaker = build();
     contest.both(row(Clock::Read), || permit_and_success(&breaker));
-    // Its clock can be stopped, for one thread at a time, by a function hidden from its pages.
+    // Its clock can be stopped, for one thread at a time, by a function that its documentation hides.
     let stopped = |breaker: &StateMachine<_, ()>, iterations| {
         failsafe::clock::freeze(|_| {
             let start = Instant::now();
@@ -130,7 +130,7 @@ fn recloser(contest: &mut Contest<'_>) {
     contest.both(row, || breaker.call(|| black_box(Ok::<(), Failed>(()))).is_ok());
 }
 
-/// It times each call and dates each outcome: three readings, which cannot be turned off.
+/// It times each call and timestamps each outcome: three clock readings, which cannot be turned off.
 fn circuitbreaker_rs(contest: &mut Contest<'_>) {
     let breaker = Rs::<DefaultPolicy, Failed>::builder().build();
     let semantics = "rate since the last reset (no window), or 5 consecutive";
@@ -147,7 +147,8 @@ impl MachineClock for Stopped {
     }
 }
 
-/// `&mut self` on one thread; for two its own shared form, which locks once to ask and once to record.
+/// `&mut self` on one thread. On two threads, its own shared form, which locks once to ask and once to
+/// record.
 fn breaker_machines(contest: &mut Contest<'_>) {
     let semantics = "5 failures in 60 s among the last 900 to 1,000 calls";
     let row = |clock| Row { contestant: "breaker-machines 0.22", semantics, clock };

@@ -1,5 +1,5 @@
-//! tower layers over a service that is ready and answers at once, whose own cost is the first row. One adapter
-//! a contestant.
+//! tower layers over a service that is always ready and responds at once; its own cost is the first row. One
+//! adapter per contestant.
 
 mod ours;
 
@@ -24,7 +24,7 @@ use tower_resilience_circuitbreaker::{
 use tower_resilience_retry::{RetryBudgetBuilder, RetryLayer as PeerRetryLayer};
 use tower_resilience_timelimiter::TimeLimiterLayer;
 
-/// Long enough that no call here takes as long.
+/// Longer than any call here takes.
 const TIMEOUT: Duration = Duration::from_secs(5);
 const PERMITS: usize = 64;
 
@@ -74,9 +74,9 @@ fn built(layer: Result<CircuitBreakerLayer, CircuitBreakerConfigError>) -> Circu
     }
 }
 
-/// It keeps a record of each call in the window and reads all of them at each call, so its cost is that of the
-/// calls in the window: here 1,000, and up to 500 more while it is measured. At 150 calls a second its 10 s hold
-/// as many.
+/// It keeps a record of each call in the window and reads all of them on every call, so its cost depends on
+/// the number of calls in the window: here 1,000, and up to 500 more during the measurement. At 150 calls per
+/// second, 10 s hold as many.
 fn breaker_with_a_time_window(contest: &mut Contest<'_>) {
     const BEFORE: u64 = 1000;
     const MEASURED: u64 = 500;
@@ -183,7 +183,7 @@ fn peer_retry<E: Send + 'static>() -> PeerRetryLayer<(), (), E> {
     }
 }
 
-/// tower leaves the policy to its user; this is its documentation's.
+/// tower leaves this policy to its users; this one is from its documentation.
 #[derive(Clone)]
 struct OnBudget {
     budget: Arc<TpsBudget>,

@@ -1,5 +1,6 @@
-//! Permits: take one and give it back. Uncontended without waiting, and by 64 tasks that each hold theirs over
-//! one yield, so that with 8 permits most of them stand in the queue. The yield's own cost is the first row.
+//! Permits: acquire one and give it back. Uncontended without waiting, and by 64 tasks that each hold theirs
+//! across one yield, so that with 8 permits most of them are in the queue. The yield's own cost is the first
+//! row.
 
 mod ours;
 
@@ -46,7 +47,7 @@ fn contended(criterion: &mut Criterion) {
     let row = |contestant, semantics, clock| Row { contestant, semantics, clock };
     tasks(&mut contest, row("no limit", "the yield alone", Clock::NotRead), tokio::task::yield_now);
     for permits in [8, 64] {
-        let semantics = if permits == 8 { "8 permits, first come first served" } else { "64 permits" };
+        let semantics = if permits == 8 { "8 permits, first come, first served" } else { "64 permits" };
         let semaphore = Arc::new(Semaphore::new(permits as usize));
         tasks(&mut contest, row("tokio Semaphore 1", semantics, Clock::NotRead), move || {
             let semaphore = semaphore.clone();
@@ -58,9 +59,9 @@ fn contended(criterion: &mut Criterion) {
         });
     }
     for permits in [8, 64] {
-        let semantics = if permits == 8 { "8 permits, first come first served" } else { "64 permits" };
+        let semantics = if permits == 8 { "8 permits, first come, first served" } else { "64 permits" };
         let bulkhead = Arc::new(bulkhead_of(permits));
-        tasks(&mut contest, row("mainstay-resilience, the bulkhead", semantics, Clock::NotRead), move || {
+        tasks(&mut contest, row("mainstay-resilience, shared policy", semantics, Clock::NotRead), move || {
             let bulkhead = bulkhead.clone();
             async move {
                 let input = Input::default();
@@ -106,7 +107,7 @@ fn contended(criterion: &mut Criterion) {
     contest.finish();
 }
 
-/// With a queue that is long enough for all who wait.
+/// With a queue that is long enough for all waiting callers.
 fn permits_of(permits: u32) -> bulkhead::Config {
     let (queue_max, wait_max) = (64, Duration::from_secs(60));
     bulkhead::Config::new().limit(bulkhead::Limit::Fixed(permits)).queue_max(queue_max).wait_max(wait_max)
@@ -151,11 +152,11 @@ where
         let mut service = service.clone();
         async move {
             for _ in 0..count {
-                let answer = match service.ready().await {
+                let result = match service.ready().await {
                     Ok(service) => service.call(()).await,
                     Err(error) => Err(error),
                 };
-                assert!(answer.is_ok());
+                assert!(result.is_ok());
             }
         }
     });
@@ -176,7 +177,7 @@ fn tasks<F: Future<Output = ()> + Send + 'static>(
     });
 }
 
-/// The tasks on a runtime of one thread, and of two. A task does at least one operation.
+/// Runs the tasks on a runtime of one thread, and of two. Each task does at least one operation.
 fn contest_of_tasks<F: Future<Output = ()> + Send + 'static>(
     contest: &mut Contest<'_>,
     row: Row,
@@ -190,7 +191,7 @@ fn contest_of_tasks<F: Future<Output = ()> + Send + 'static>(
         contest.timed(row, threads, |iterations| {
             let each = (iterations * threads as u64).div_ceil(TASKS);
             let took = run(&runtime, || task(each));
-            // As if exactly the operations that were asked for had been done.
+            // Scaled to exactly as many operations as were requested.
             let done = (each * TASKS) as f64 / threads as f64;
             took.mul_f64(iterations as f64 / done)
         });

@@ -1,5 +1,5 @@
-//! Rate limits that always have a token. One adapter a contestant; layers stand over a service that
-//! is ready and answers at once, whose own cost is the first of their rows.
+//! Rate limits that always have a token. One adapter per contestant. Layers are over a service that is always
+//! ready and responds at once; its own cost is the first of their rows.
 
 mod ours;
 
@@ -19,7 +19,7 @@ use tower::Layer as _;
 use tower::limit::RateLimitLayer;
 use tower_resilience_ratelimiter::{RateLimiterLayer, WindowType};
 
-/// More than any contestant takes in a second.
+/// More than any contestant grants in a second.
 const RATE: u32 = 1_000_000_000;
 
 fn direct(criterion: &mut Criterion) {
@@ -31,7 +31,7 @@ fn direct(criterion: &mut Criterion) {
     contest.finish();
 }
 
-/// Ten tokens a microsecond, its most, and more burst than a round takes.
+/// Ten tokens per microsecond, its maximum, and a burst larger than a round takes.
 fn ours_direct(contest: &mut Contest<'_>) {
     let config = token_bucket::Config::new()
         .tokens(10_000_000)
@@ -51,7 +51,7 @@ fn ours_direct(contest: &mut Contest<'_>) {
         Err(error) => panic!("{error}"),
     };
     let origin = Instant::now();
-    // Each in turn, for a bucket that never fills again while the clock stands.
+    // One bucket for each of the two, because a bucket never refills while the clock stands still.
     let standing = [build(), build()];
     let still = |clock| Row { semantics: "GCRA in one word", ..row(clock) };
     contest.alone(still(Clock::NotRead), || ask(&standing[0], Time::from_millis(1)));
@@ -61,7 +61,7 @@ fn ours_direct(contest: &mut Contest<'_>) {
     contest.together(row(Clock::Read), || ask(&running[1], Time::ZERO + origin.elapsed()));
 }
 
-/// A token a nanosecond and four seconds of burst: even with the clock stopped no round uses it up.
+/// One token per nanosecond and a burst of four seconds: even with the clock stopped, no round uses it up.
 fn governor<C>(contest: &mut Contest<'_>, semantics: &'static str, clock: Clock, source: C)
 where
     C: GovernorClock + Clone + Sync,
@@ -81,10 +81,11 @@ fn layers(criterion: &mut Criterion) {
     let mut contest = Contest::new(criterion, "rate limit, layer");
     let bare = Row { contestant: "bare service", semantics: "no limit", clock: Clock::NotRead };
     contest.service(bare, Bare);
-    // It has no clones: a limit for many callers needs a `Buffer`, a task and a channel, in front of it.
+    // It cannot be cloned: a limit for many callers needs a `Buffer` in front of it, with a task and a
+    // channel.
     let fixed = "fixed window of 1 s, one owner";
     let row = Row { contestant: "tower::limit::RateLimit 0.5", semantics: fixed, clock: Clock::Read };
-    // It makes its timer when it is built.
+    // It creates its timer when it is built.
     let timers = runtime();
     let limit = {
         let _inside = timers.enter();

@@ -1,8 +1,8 @@
-//! How contestants are timed, the same way for each: alone on one thread, and by two threads that share one
-//! instance. Knows criterion and threads; knows no contestant.
+//! How contestants are timed, the same way for each: on one thread alone, and on two threads that share one
+//! instance. Knows criterion and threads, but no contestant.
 //!
-//! A figure is wall time divided by the operations of one thread. So a contestant that scales shows the same
-//! figure for one thread and for two, and one that makes its callers queue shows at least twice as much.
+//! A figure is the wall time divided by the operations of one thread. A contestant that scales shows the same
+//! figure for one thread and for two; one whose callers wait for each other shows at least twice as much.
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, SamplingMode};
@@ -13,15 +13,15 @@ use std::time::{Duration, Instant};
 
 pub mod service;
 
-/// How many threads take part in the contests of more than one.
+/// The number of threads in contests of more than one.
 pub const THREADS: usize = 2;
 
-/// Whether an operation asks for the time, which costs more than many a decision.
+/// Whether an operation reads the clock, which costs more than many decisions do.
 #[derive(Clone, Copy, Debug)]
 pub enum Clock {
     /// At least once in each operation.
     Read,
-    /// Replaced by one that stands still, or asked only when a breaker trips.
+    /// Replaced by a clock that stands still, or read only when a breaker trips.
     NotRead,
 }
 
@@ -29,7 +29,7 @@ pub enum Clock {
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
     pub contestant: &'static str,
-    /// What it remembers and what it decides by, in a few words.
+    /// What the contestant remembers and decides by, in a few words.
     pub semantics: &'static str,
     pub clock: Clock,
 }
@@ -58,12 +58,12 @@ impl fmt::Debug for Contest<'_> {
 impl<'a> Contest<'a> {
     pub fn new(criterion: &'a mut Criterion, title: &str) -> Self {
         let mut group = criterion.benchmark_group(title);
-        // Rounds of one length: their least and greatest are what the table shows.
+        // Rounds of equal length: the table shows the fastest and the slowest.
         group.sampling_mode(SamplingMode::Flat);
         Self { group }
     }
 
-    /// One thread; the contestant need not be shareable.
+    /// On one thread. The contestant need not be shareable.
     pub fn alone<T>(&mut self, row: Row, mut operation: impl FnMut() -> T) {
         self.timed(row, 1, |iterations| {
             let start = Instant::now();
@@ -74,7 +74,7 @@ impl<'a> Contest<'a> {
         });
     }
 
-    /// Two threads that share the contestant, from one start.
+    /// On two threads that share the contestant and start together.
     pub fn together<T>(&mut self, row: Row, operation: impl Fn() -> T + Sync) {
         self.timed(row, THREADS, |iterations| {
             race(THREADS, |start| {
@@ -93,7 +93,8 @@ impl<'a> Contest<'a> {
         self.together(row, &operation);
     }
 
-    /// A round that measures itself: given the operations of each thread, it tells how long they took.
+    /// A round that measures itself: given the number of operations per thread, it returns how long they
+    /// took.
     pub fn timed(&mut self, row: Row, threads: usize, mut round: impl FnMut(u64) -> Duration) {
         let threads = if threads == 1 { "1 thread" } else { "2 threads" };
         let id = criterion::BenchmarkId::new(row.to_string(), threads);
@@ -105,7 +106,7 @@ impl<'a> Contest<'a> {
     }
 }
 
-/// Runs `work` on that many threads; tells the longest time.
+/// Runs `work` on that many threads, and returns the longest time.
 pub fn race(threads: usize, work: impl Fn(&Barrier) -> Duration + Sync) -> Duration {
     let start = Barrier::new(threads);
     let (work, start) = (&work, &start);
@@ -117,7 +118,7 @@ pub fn race(threads: usize, work: impl Fn(&Barrier) -> Duration + Sync) -> Durat
 }
 
 /// Short rounds, and no time spent on statistics that the table does not show. Arguments of the command line
-/// come after it and change it.
+/// are applied afterwards and can change these settings.
 #[must_use]
 pub fn settings() -> Criterion {
     Criterion::default()

@@ -1,5 +1,5 @@
-//! Services under a layer: one that is always ready and answers at once, so that what is measured is the layer;
-//! and one that yields once before it answers, so that its permit is held while others run.
+//! Services under a layer: one that is always ready and responds at once, so that only the layer is measured,
+//! and one that yields once before it responds, so that it holds its permit while others run.
 
 use crate::{Contest, Row, THREADS, race};
 use std::future::{Ready, ready};
@@ -15,7 +15,7 @@ use tower::{Service, ServiceExt as _};
 #[error("failed")]
 pub struct Failed;
 
-/// Always ready, answers at once.
+/// Always ready, responds at once.
 #[derive(Clone, Copy, Debug)]
 pub struct Bare;
 
@@ -33,7 +33,7 @@ impl Service<()> for Bare {
     }
 }
 
-/// Always ready, lets other tasks run once before it answers.
+/// Always ready, lets other tasks run once before it responds.
 #[derive(Clone, Copy, Debug)]
 pub struct Yielding;
 
@@ -57,7 +57,7 @@ impl Service<()> for Yielding {
 /// A runtime on the calling thread.
 ///
 /// # Panics
-/// The system gives no epoll.
+/// Panics if the system cannot provide a runtime.
 #[must_use]
 pub fn runtime() -> Runtime {
     match Builder::new_current_thread().enable_time().build() {
@@ -66,30 +66,30 @@ pub fn runtime() -> Runtime {
     }
 }
 
-/// That many calls, one behind the other, each waiting for readiness first.
+/// Makes that many calls, one after the other, each waiting for readiness first.
 async fn calls<S>(mut service: S, count: u64) -> Duration
 where
     S: Service<()>,
 {
     let start = Instant::now();
     for _ in 0..count {
-        let answer = match service.ready().await {
+        let result = match service.ready().await {
             Ok(service) => service.call(()).await,
             Err(error) => Err(error),
         };
-        assert!(black_box(answer).is_ok(), "a layer refused what it should have let through");
+        assert!(black_box(result).is_ok(), "a layer rejected a call that it should have admitted");
     }
     start.elapsed()
 }
 
 impl Contest<'_> {
-    /// One thread with a runtime of its own.
+    /// On one thread with its own runtime.
     pub fn service_alone<S: Service<()>>(&mut self, row: Row, mut service: S) {
         let runtime = runtime();
         self.timed(row, 1, |iterations| runtime.block_on(calls(&mut service, iterations)));
     }
 
-    /// Two threads, each with a runtime and a clone of its own.
+    /// On two threads, each with its own runtime and its own clone.
     pub fn service_together<S: Service<()> + Clone + Sync>(&mut self, row: Row, service: S) {
         self.timed(row, THREADS, |iterations| {
             race(THREADS, |start| {

@@ -1,6 +1,10 @@
-//! An order service: axum for its API, reqwest guarded by a policy for the price service, Mainstay for its orders.
+//! An order service: axum for its API, reqwest guarded by a policy for the price service, Mainstay for its
+//! orders.
 //!
 //! Placing an order again, as after a lost response, returns the first order and records nothing.
+//!
+//! The variables `MAINSTAY_URL`, `PRICES_URL` and `LISTEN` override the addresses in `main`. The price
+//! service must respond to `GET PRICES_URL/SKU` with the price in cents, as JSON.
 
 use axum::extract::{Path, State};
 use axum::{Json, Router, http::StatusCode, routing::post};

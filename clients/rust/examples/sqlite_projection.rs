@@ -1,9 +1,9 @@
-//! A projection that is exactly once: how much each product sold, in a SQLite table.
+//! A projection that applies each event exactly once: the sales of each product, in a SQLite table.
 //!
 //! Each event's row and its cursor change in one SQL transaction. Killed at any moment, the program continues
-//! after the last cursor that it committed, so no event is counted twice and none is left out.
+//! after the last cursor that it committed, so no event is counted twice and none is skipped.
 //!
-//! Arguments: the node's URL and the database file.
+//! Usage: `sqlite_projection URL FILE`, with the URL of the node and the database file.
 
 use mainstay_client::{Client, Cursor};
 use rusqlite::{Connection, OptionalExtension, params};

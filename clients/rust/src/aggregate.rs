@@ -1,8 +1,8 @@
-//! Aggregates: a stream folded into a state, and decisions taken on that state.
+//! Aggregates: a stream folded into a state, and decisions based on that state.
 //!
-//! The state is never stored: it is what the events say. A decision reads the state at some revision and
-//! appends with that revision as the expected one. If another writer was faster, the decision is taken again
-//! on the newer state.
+//! The state is never stored, because it follows from the events. A decision reads the state at some revision
+//! and appends with that revision as the expected one. If another writer was faster, the decision is made
+//! again on the newer state.
 
 use crate::client::{Client, encode};
 use crate::error::{Error, Result};
@@ -13,10 +13,10 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::pin::Pin;
 
-/// How often a decision is taken before the caller gets its conflict.
+/// How often a decision is made before the caller receives the conflict.
 const DECISIONS_MAX: u32 = 10;
 
-/// A state that is the fold of a stream's events.
+/// A state that is folded from a stream's events.
 ///
 /// ```
 /// use mainstay_client::Aggregate;
@@ -60,10 +60,10 @@ const DECISIONS_MAX: u32 = 10;
 /// # let _ = (in_march, updated); Ok(()) }
 /// ```
 pub trait Aggregate: Default {
-    /// An adjacently tagged enum of serde with one variant per event type, as for [`NewEvent::typed`].
+    /// An adjacently tagged serde enum with one variant for each event type, as for [`NewEvent::typed`].
     type Event: Serialize + DeserializeOwned;
 
-    /// Applies one event. It has happened, so it cannot be refused here.
+    /// Applies one event. The event has happened, so it cannot be refused here.
     fn apply(&mut self, event: Self::Event);
 
     /// Applies one recorded event. Override it to skip some types, or to use the event's time or extensions.
@@ -76,7 +76,7 @@ pub trait Aggregate: Default {
     }
 }
 
-/// A state, and the revision that it is the state of.
+/// A state, and the revision that it reflects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Loaded<A> {
@@ -85,14 +85,15 @@ pub struct Loaded<A> {
     pub revision: Option<Revision>,
 }
 
-/// What an update led to.
+/// The result of an update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Updated<A> {
     pub state: A,
     /// `None` when the stream has no events.
     pub revision: Option<Revision>,
-    /// The command had taken effect before: nothing was appended, and `state` is the present one.
+    /// Whether the command had taken effect before. If so, nothing was appended, and `state` is the current
+    /// one.
     pub replayed: bool,
 }
 
@@ -100,10 +101,10 @@ pub struct Updated<A> {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum UpdateError<E> {
-    /// The decision refused.
+    /// `decide` returned an error.
     #[error("{0}")]
     Refused(E),
-    /// The store refused, or could not be reached.
+    /// The node refused a request, or could not be reached.
     #[error(transparent)]
     Client(#[from] Error),
 }
@@ -136,7 +137,7 @@ impl Client {
 }
 
 impl<A: Aggregate> AggregateStream<A> {
-    /// Loads the present state.
+    /// Loads the current state.
     ///
     /// # Errors
     /// [`Error`], from the read or from the fold.
@@ -152,14 +153,15 @@ impl<A: Aggregate> AggregateStream<A> {
         Ok(self.fold(Some(moment.to_string()), None).await?.loaded)
     }
 
-    /// Loads the state, lets `decide` turn it into events, and appends them if no other writer has appended
-    /// meanwhile. Otherwise it loads the state again and decides again.
+    /// Loads the state, calls `decide` to turn it into events, and appends them if no other writer has
+    /// appended in the meantime. Otherwise it loads the state again and decides again. If `decide` returns no
+    /// events, nothing is appended.
     ///
-    /// Without [`Update::as_command`], every call is a new intention, and a user's double submit has two
-    /// effects. Without events, nothing is appended.
+    /// Without [`Update::as_command`], every call is a new intention: a form that is submitted twice has two
+    /// effects.
     ///
-    /// The update fails with [`UpdateError::Refused`] and what `decide` returned, or with
-    /// [`UpdateError::Client`] when the store refused or other writers were faster 10 times.
+    /// The update fails with [`UpdateError::Refused`] when `decide` returns an error, and with
+    /// [`UpdateError::Client`] when a request fails or other writers were faster 10 times.
     pub fn update<E, D>(&self, decide: D) -> Update<A, D>
     where
         D: FnMut(&A) -> Result<Vec<A::Event>, E>,
@@ -187,11 +189,11 @@ impl<A: Aggregate> AggregateStream<A> {
 
 struct Folded<A> {
     loaded: Loaded<A>,
-    /// The command's events are among those folded.
+    /// Whether the command's events are among those folded.
     is_done: bool,
 }
 
-/// A command's id, and the identity that it gives to the events it leads to.
+/// A command's id, and the identity that it gives to its events.
 #[derive(Clone, Debug)]
 struct Command {
     id: String,
@@ -209,7 +211,8 @@ impl Command {
         events.into_iter().enumerate().map(identify).collect()
     }
 
-    /// Whether the command led to this event. Its first event stands for all: a batch is appended all or none.
+    /// Whether the command wrote this event. Checking for its first event is enough: a batch is appended all
+    /// or nothing.
     fn wrote(&self, event: &RecordedEvent) -> bool {
         event.source == self.source && event.id == self.event_id(0)
     }
@@ -230,13 +233,13 @@ impl<A, D> fmt::Debug for Update<A, D> {
 }
 
 impl<A, D> Update<A, D> {
-    /// Makes the update one command: however often it is sent, and by whichever process, it takes effect once.
-    /// `id` names the user's intention, such as the key of a form that may be submitted twice.
+    /// Makes the update one command: however often it is sent, and by whichever process, it takes effect
+    /// once. `id` names the user's intention, such as the key of a form that may be submitted twice.
     ///
-    /// The events get ids derived from `id`. A repeat finds them in the stream and returns the present state
-    /// with [`Updated::replayed`], without deciding again. It cannot find events that retention has removed, and
-    /// a command that decides on no events leaves no trace. (An idempotency key would not do: a decision taken
-    /// again expects another revision, which makes it another request.)
+    /// The events get ids derived from `id`. A repeat finds them in the stream and returns the current state
+    /// with [`Updated::replayed`], without deciding again. It cannot find events that retention has removed,
+    /// and a command that decides on no events leaves no trace. (An idempotency key would not help: a
+    /// decision that is made again has another expected revision, which makes it another request.)
     pub fn as_command(mut self, id: impl Into<String>) -> Self {
         let source = format!("/streams/{}", encode(&self.aggregate.stream));
         self.command = Some(Command { id: id.into(), source });
@@ -248,7 +251,7 @@ impl<A, D> Update<A, D>
 where
     A: Aggregate,
 {
-    /// Runs it. Awaiting the update does the same.
+    /// Runs the update. Awaiting it does the same.
     ///
     /// # Errors
     /// [`UpdateError`]
@@ -274,8 +277,9 @@ where
             }
             let append = self.aggregate.client.append(&self.aggregate.stream, new);
             match append.expected(Expected::from(loaded.revision)).await {
-                // The same command ran at the same time and was faster: fold what it led to. Without a command the
-                // ids are new, so a replay is this append itself, sent again because its first response was lost.
+                // The same command ran at the same time and was faster: fold its events. Without a command
+                // the ids are new, so a replay is this append itself, sent again because its first response
+                // was lost.
                 Ok(appended) if self.command.is_some() && appended.all_replayed() => {}
                 Ok(appended) => {
                     events.into_iter().for_each(|event| loaded.state.apply(event));
@@ -288,7 +292,8 @@ where
         }
     }
 
-    /// Whether another writer was faster: with other events, or with a different decision on this very command.
+    /// Whether another writer was faster: with other events, or with a different decision on this very
+    /// command.
     fn may_decide_again(&self, error: &Error) -> bool {
         error.is_wrong_revision() || self.command.is_some() && error.code() == Some("event_conflict")
     }

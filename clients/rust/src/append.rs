@@ -14,7 +14,7 @@ use std::pin::Pin;
 #[non_exhaustive]
 pub struct Appended {
     pub stream: String,
-    /// One per event, in their order; never empty.
+    /// One for each event, in the order of the request; never empty.
     pub events: Vec<AppendedEvent>,
 }
 
@@ -27,7 +27,7 @@ pub struct AppendedEvent {
     pub id: String,
     pub revision: Revision,
     pub cursor: Cursor,
-    /// The event existed already, and nothing was appended.
+    /// Whether the event existed already, so that nothing was appended.
     #[serde(default)]
     pub replayed: bool,
 }
@@ -39,7 +39,7 @@ impl Appended {
         self.events.last().map_or(Revision(0), |event| event.revision)
     }
 
-    /// Whether every event existed already, so that this was a repeat.
+    /// Whether every event existed already, because the same append had been sent before.
     #[must_use]
     pub fn all_replayed(&self) -> bool {
         self.events.iter().all(|event| event.replayed)
@@ -84,18 +84,18 @@ enum Content {
 }
 
 impl Client {
-    /// Appends `events` to `stream`, all or none.
+    /// Appends `events` to `stream`, all or nothing.
     ///
-    /// Repeating it is safe. The client gives an id to each event that has none, and the server recognises a
-    /// repeat by the events' `source` and `id`, before it looks at the expected revision.
+    /// A retry is safe. The client gives an id to each event that has none, and the server recognises a retry
+    /// by the events' `source` and `id`, before it checks the expected revision.
     pub fn append(&self, stream: impl Into<String>, events: impl IntoIterator<Item = NewEvent>) -> Append {
         self.append_content(stream.into(), Content::Events(events.into_iter().map(NewEvent::named).collect()))
     }
 
-    /// Appends events that are JSON already. `content_type` is one of `application/cloudevents+json`,
-    /// `application/cloudevents-batch+json` and `application/x-ndjson`.
+    /// Appends events that are already encoded as JSON. `content_type` is one of
+    /// `application/cloudevents+json`, `application/cloudevents-batch+json` and `application/x-ndjson`.
     ///
-    /// The client does not know whether these events have ids. So unless there is an idempotency key, it does
+    /// The client does not know whether these events have ids. Without an idempotency key, it therefore does
     /// not retry after an error that leaves the outcome unknown.
     pub fn append_encoded(
         &self,
@@ -119,18 +119,18 @@ impl Append {
         self
     }
 
-    /// Names the intended effect, for events that have no identity of their own: the server returns the first
-    /// response to every request with this key and the same content, for 24 hours.
+    /// Names the intended effect, for events that have no identity of their own. For 24 hours, the server
+    /// returns the original outcome for the same request with the same key.
     ///
-    /// Do not use it for a decision that is taken again after a conflict: the new request has another expected
-    /// revision, so the server refuses it. Give the events ids instead, or use
+    /// Do not use a key if you decide again after a conflict: the new request has another expected revision,
+    /// so the server refuses it. Give the events ids instead, or use
     /// [`Update::as_command`](crate::Update::as_command).
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
         self.idempotency_key = Some(key.into());
         self
     }
 
-    /// Sends it. Awaiting the append does the same.
+    /// Sends the append. Awaiting it does the same.
     ///
     /// # Errors
     /// [`Error`]; one with [`Error::is_wrong_revision`] when the stream is not as expected.
@@ -160,8 +160,8 @@ impl Append {
     }
 }
 
-/// The events to send. Under an idempotency key they lose the ids that the client made: a repeat would have other
-/// ids, and the server refuses other content under a key that it knows.
+/// The events to send. With an idempotency key, ids that the client generated are left out: a repeated
+/// request would have other ids, and the server refuses different content under a known key.
 pub(crate) fn under_key(events: Vec<NewEvent>, idempotency_key: Option<&str>) -> Vec<NewEvent> {
     match idempotency_key {
         Some(_) => events.into_iter().map(NewEvent::unnamed).collect(),

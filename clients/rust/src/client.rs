@@ -1,4 +1,4 @@
-//! The client: where the node is, how patient to be, and the loop that retries.
+//! The client: the URL, the timeouts, and the loop that retries.
 
 use crate::error::{Error, Problem, Result};
 use crate::event::Expected;
@@ -15,9 +15,9 @@ use std::time::Duration;
 
 /// An async client of one node. Cloning is cheap; clones share connections and the retry budget.
 ///
-/// A client needs a tokio runtime with I/O and time enabled when a request is sent, and has none of its own.
-/// It is `Send` and `Sync`, and so are its futures `Send`: keep one in the state of an axum service and use it
-/// in every handler. Dropping a future cancels the call; a write may then have taken effect or not.
+/// A client has no runtime of its own: requests must be sent in a tokio runtime with I/O and time enabled. It
+/// is `Send` and `Sync`, and its futures are `Send`: keep one in the state of an axum service and use it in
+/// every handler. Dropping a future cancels the call; a write may then have taken effect or not.
 ///
 /// ```no_run
 /// use mainstay_client::{Client, NewEvent};
@@ -86,15 +86,15 @@ impl ClientBuilder {
 
     /// Sets how long to wait for a response to begin, and between two parts of it: 30 s by default.
     ///
-    /// A node sends a keep-alive every few seconds to a follower, so this is also how soon a follower notices
-    /// a node that is gone.
+    /// A node sends a keep-alive to a subscriber every few seconds, so this is also how soon a subscription
+    /// notices that the node is gone.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeouts.response = timeout;
         self
     }
 
-    /// Trusts these certificates in PEM, besides those that the operating system trusts.
+    /// Trusts these PEM certificates, in addition to those that the operating system trusts.
     #[must_use]
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.roots.push(pem.into());
@@ -111,7 +111,7 @@ impl ClientBuilder {
     /// Builds the client. Nothing is sent yet.
     ///
     /// # Errors
-    /// [`Error::Url`] when the URL cannot be used, [`Error::Retry`] when the retry settings are out of range,
+    /// [`Error::Url`] when the URL is not valid, [`Error::Retry`] when the retry settings are out of range,
     /// [`Error::Tls`] when the URL is https and there are no certificates to trust.
     pub fn build(self) -> Result<Client> {
         let transport = Transport::new(&self.url, self.timeouts, &self.roots)?;
@@ -201,7 +201,7 @@ impl Client {
 
     fn remember_store(&self, response: &Response) {
         if let Some(store) = response.headers.get(STORE).and_then(|value| value.to_str().ok()) {
-            // The first store counts: a different one later is what the header is there to find out.
+            // Keep the first store: the header exists to detect a different one later.
             self.shared.store.get_or_init(|| store.to_owned());
         }
     }
@@ -236,7 +236,7 @@ impl Call {
         }
     }
 
-    /// Names the store that this read's cursor belongs to, if it is known.
+    /// Sends the identity of the store that this read's cursor belongs to, if it is known.
     pub(crate) fn of_store(self, client: &Client) -> Self {
         match client.store() {
             Some(store) if !self.headers.iter().any(|(name, _)| *name == STORE) => self.header(STORE, store),

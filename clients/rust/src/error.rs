@@ -1,10 +1,10 @@
 //! Errors, in classes that a program can act on: the server refused (a [`Problem`]), the connection failed,
 //! or something that was sent or received cannot be read.
 //!
-//! An error comes out only after the client has retried as often as its [`crate::Retry`] allows. Three
-//! questions are answered for every error: [`Error::code`] names the server's problem,
-//! [`Error::is_retryable`] says whether the same call may succeed later, and [`Error::is_outcome_unknown`]
-//! says whether a write may have taken effect anyway.
+//! A call returns an error only after the client has retried as often as its [`crate::Retry`] allows. Every
+//! error answers three questions: [`Error::code`] names the server's problem, [`Error::is_retryable`] says
+//! whether the same call may succeed later, and [`Error::is_outcome_unknown`] says whether a write may have
+//! taken effect anyway.
 
 use crate::event::Revision;
 use serde::{Deserialize, Serialize};
@@ -50,7 +50,7 @@ impl Problem {
         self.members.get("current_revision").and_then(Value::as_u64).map(Revision)
     }
 
-    /// What the server advises to do.
+    /// What the server advises you to do.
     #[must_use]
     pub fn advice(&self) -> Option<&str> {
         self.members.get("action").and_then(Value::as_str)
@@ -69,7 +69,8 @@ impl Problem {
         }
     }
 
-    /// The problem in a response. A body that is not a problem becomes the detail of one without a code.
+    /// The problem in a response. A body that is not a problem becomes the detail of a problem without a
+    /// code.
     pub(crate) fn from_response(status: u16, body: &[u8]) -> Self {
         let problem = serde_json::from_slice(body).ok().filter(|problem: &Self| !problem.code.is_empty());
         let mut problem = problem.unwrap_or_else(|| Self {
@@ -82,8 +83,8 @@ impl Problem {
         problem
     }
 
-    /// Whether the request may have taken effect. A node says so by a code of its own; from a proxy, any
-    /// 5xx but "unavailable" may have come after the node did its work.
+    /// Whether the request may have taken effect. A node says so with a code of its own. A proxy may have
+    /// sent any 5xx other than 503 after the node did its work.
     fn is_outcome_unknown(&self) -> bool {
         match self.code.as_str() {
             "outcome_unknown" | "internal" => true,
@@ -108,13 +109,13 @@ impl fmt::Display for Problem {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The URL given to the client is not one it can use.
+    /// The client cannot use the URL that it was given.
     #[error("{url:?} is not the URL of a node: {reason}")]
     Url { url: String, reason: &'static str },
     /// TLS could not be set up.
     #[error("TLS cannot be used: {0}")]
     Tls(#[source] BoxError),
-    /// The server answered with a problem.
+    /// The server responded with a problem.
     #[error("{0}")]
     Problem(Box<Problem>),
     /// No connection could be opened. Nothing was sent.
@@ -141,7 +142,7 @@ pub enum Error {
     /// The input of an import could not be read.
     #[error("the input cannot be read: {0}")]
     Input(#[source] std::io::Error),
-    /// The retry settings contradict themselves.
+    /// A retry setting is out of range.
     #[error("the retry settings are invalid: {0}")]
     Retry(String),
     /// The blocking client could not start its runtime.
@@ -165,19 +166,19 @@ impl Error {
         self.problem().map(|problem| problem.code.as_str()).filter(|code| !code.is_empty())
     }
 
-    /// The stream was not at the expected revision.
+    /// Whether the stream was not at the expected revision.
     #[must_use]
     pub fn is_wrong_revision(&self) -> bool {
         self.problem().is_some_and(|problem| problem.status == 412)
     }
 
-    /// A cursor belongs to another store than the one that was asked.
+    /// Whether the request named another store than the one that the node serves.
     #[must_use]
     pub fn is_other_store(&self) -> bool {
         self.code() == Some("other_store")
     }
 
-    /// The same call may succeed later.
+    /// Whether the same call may succeed later.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
@@ -187,8 +188,8 @@ impl Error {
         }
     }
 
-    /// A write may have taken effect, although the call failed. Repeat it with the same event ids or the same
-    /// idempotency key: it then takes effect once.
+    /// Whether a write may have taken effect although the call failed. Repeat it with the same event ids or
+    /// the same idempotency key, so that it takes effect once.
     #[must_use]
     pub fn is_outcome_unknown(&self) -> bool {
         match self {

@@ -68,7 +68,7 @@ pub struct NewEvent {
     specversion: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,
-    /// The client made the id.
+    /// Whether the client generated the id.
     #[serde(skip)]
     id_is_made: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -110,7 +110,7 @@ impl NewEvent {
         }
     }
 
-    /// From a value that serialises to `{"type": ..., "data": ...}`: serde's adjacently tagged enum.
+    /// Converts a value that serialises to `{"type": ..., "data": ...}`, such as an adjacently tagged enum.
     ///
     /// ```
     /// use serde::{Deserialize, Serialize};
@@ -142,8 +142,8 @@ impl NewEvent {
         Ok(new)
     }
 
-    /// Sets the event's id, unique among the events of its `source`. Use a natural one if there is one, such as
-    /// an order's number or a message's id: a repeat by another process is then recognised too.
+    /// Sets the event's id, which must be unique among the events of its `source`. Prefer a natural id, such
+    /// as an order number or a message id: a repeat by another process is then recognised too.
     #[must_use]
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.id = Some(id.into());
@@ -179,8 +179,8 @@ impl NewEvent {
         self
     }
 
-    /// Adds a CloudEvents extension. The name has lower-case letters and digits; the value is a string, a number
-    /// or a boolean.
+    /// Adds a CloudEvents extension. Its name consists of lower-case letters and digits; its value is a
+    /// string, a 32-bit integer or a boolean.
     #[must_use]
     pub fn extension(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.extensions.insert(name.into(), value.into());
@@ -219,7 +219,7 @@ impl NewEvent {
         self
     }
 
-    /// The same event without an id that [`Self::named`] made.
+    /// The same event without the id that [`Self::named`] generated.
     pub(crate) fn unnamed(mut self) -> Self {
         if self.id_is_made {
             self.id = None;
@@ -228,7 +228,7 @@ impl NewEvent {
     }
 }
 
-/// An event as the store keeps it.
+/// An event as the store recorded it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RecordedEvent {
@@ -271,7 +271,7 @@ impl RecordedEvent {
     /// The event as one value of an adjacently tagged enum: the reverse of [`NewEvent::typed`].
     ///
     /// # Errors
-    /// [`Error::Decode`] when the enum has no such type, or other data under it.
+    /// [`Error::Decode`] when the enum has no variant for this type, or the variant has other data.
     pub fn typed<T: DeserializeOwned>(&self) -> Result<T> {
         #[derive(Serialize)]
         struct Typed<'a> {
@@ -286,7 +286,7 @@ impl RecordedEvent {
     }
 }
 
-/// By hand, because `data` must stay raw text and serde's `flatten` for the extensions would not let it.
+/// Written by hand, because serde's `flatten`, needed for the extensions, would not keep `data` as raw text.
 impl<'de> Deserialize<'de> for RecordedEvent {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(RecordedVisitor)

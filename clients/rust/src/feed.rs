@@ -1,7 +1,7 @@
-//! A long response, opened again when its connection breaks: what reading lines and following have in common.
+//! A long response that is opened again when its connection breaks. Reading lines and following share it.
 //!
-//! All progress lives in the feed and none in a future of the caller, so a caller may stop polling at any
-//! point and lose nothing.
+//! The feed holds all progress, not the caller's future, so a caller may stop polling at any point and lose
+//! nothing.
 
 use crate::error::{Error, Result};
 use crate::transport::Response;
@@ -29,7 +29,7 @@ impl fmt::Debug for Feed {
     }
 }
 
-/// Why a feed has no further part.
+/// Why a feed returns no further part.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// The response could not be opened.
@@ -39,12 +39,13 @@ pub(crate) enum Failure {
 }
 
 impl Feed {
-    /// Reads the response that `opening` leads to, from the next [`Self::poll_part`] on.
+    /// Reads the response of `opening`, starting with the next [`Self::poll_part`].
     pub(crate) fn open(&mut self, opening: impl Future<Output = Result<Response>> + Send + 'static) {
         *self = Self::Opening(Box::pin(opening));
     }
 
-    /// The next part, or `None` when the response has ended. The feed is closed after that and after an error.
+    /// The next part, or `None` when the response has ended. The feed is closed after that and after an
+    /// error.
     pub(crate) fn poll_part(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Failure>> {
         let part = loop {
             match self {

@@ -1,9 +1,9 @@
-//! Names for events that have none: unique, so that a retry of the same event is recognised as such and two
-//! different events never are.
+//! Ids for events that have none: unique, so that a retry is recognised and two different events are never
+//! taken for the same one.
 //!
 //! The form is that of UUID version 7 (RFC 9562): 48 bits of milliseconds, then 74 random bits. They come
-//! from std's SipHash under keys from the operating system, over a counter and the process, which spares a
-//! dependency; an id is a name, not a secret.
+//! from std's SipHash over a counter, the process and the time, under keys from the operating system. This
+//! saves a dependency, and an id is not a secret.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::LazyLock;
@@ -16,7 +16,7 @@ static COUNTER: AtomicU64 = AtomicU64::new(0);
 /// A new id.
 pub(crate) fn new_id() -> String {
     let ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
-    // The process is part of it: a fork copies the keys and the counter.
+    // The process id is included because a fork copies the keys and the counter.
     let name = (COUNTER.fetch_add(1, Ordering::Relaxed), std::process::id(), ms);
     let (a, b) = (KEYS.0.hash_one(name), KEYS.1.hash_one(name));
     format!(

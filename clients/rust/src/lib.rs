@@ -1,7 +1,7 @@
 //! An async Rust client for Mainstay: append events with an expected revision, write several streams in one
 //! transaction, read as of any moment, follow, import, and fold streams into aggregates.
 //!
-//! Requests are safe to repeat, because events have an identity, so the client retries them itself: within a
+//! The identity of an event makes it safe to send again, so the client retries requests itself: within a
 //! budget, with jittered backoff, and only when a retry can help.
 //!
 //! It speaks the HTTP API over HTTP/1.1 or HTTP/2, with TLS for https URLs, and knows nothing of the server's
@@ -16,9 +16,9 @@
 //! | `read`, `follow` | pages, streams of events, subscriptions that resume |
 //! | `import` | lines for many streams, in bounded memory |
 //! | `streams` | listing, settings, deletion |
-//! | `raw` | any request and its response |
+//! | `raw` | any request, and its response |
 //! | [`blocking`] (feature `blocking`) | the same for programs without an async runtime |
-//! | `transport`, `retry`, `feed`, `line_buffer`, `id` | what these stand on |
+//! | `transport`, `retry`, `feed`, `line_buffer`, `id` | what these are built on |
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

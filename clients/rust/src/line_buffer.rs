@@ -1,12 +1,12 @@
-//! Assembles lines from the parts of a body, which end anywhere.
+//! Assembles lines from the parts of a body, which may end anywhere in a line.
 
 use bytes::{Bytes, BytesMut};
 
-/// Bytes that have arrived and are not a whole line yet.
+/// Bytes that have arrived and have not been returned as lines.
 #[derive(Debug, Default)]
 pub(crate) struct LineBuffer {
     bytes: BytesMut,
-    /// Everything before this holds no newline.
+    /// There is no newline before this index.
     searched: usize,
 }
 

@@ -1,5 +1,5 @@
-//! Any request and its whole response: for routes that this crate has no method for, and for programs that want
-//! to see the response itself.
+//! Any request and its whole response: for routes that this crate has no method for, and for programs that
+//! need the response itself.
 
 use crate::client::Client;
 use crate::error::{Error, Result};

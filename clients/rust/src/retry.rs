@@ -1,4 +1,4 @@
-//! When to retry: the decision of `mainstay-resilience`, with a clock, a lock and random numbers around it.
+//! When to retry: the retry policy of `mainstay-resilience`, with a clock, a lock and random numbers.
 //!
 //! All calls of one client share a retry budget. Without it, each of a thousand callers would retry four
 //! times when the node fails, and the node would recover into five times its load. This is the only module
@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 
 /// How often a request is retried, and how long the client waits between attempts.
 ///
-/// Waits double from `backoff_first` to `backoff_max`. Each is drawn evenly between zero and that value (full
-/// jitter), so that clients that failed together do not return together. A `Retry-After` of the server is
-/// honoured up to `retry_after_max`.
+/// The longest wait doubles from `backoff_first` to `backoff_max`. Each wait is random, from zero to that
+/// value (full jitter), so that clients that failed together do not return together. The server's
+/// `Retry-After` is respected up to `retry_after_max`.
 ///
 /// ```
 /// use mainstay_client::Retry;
@@ -28,18 +28,18 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Retry {
-    /// How many times a request is sent at most, from 1 (never retry) to 100. 5 by default.
+    /// The maximum number of times that a request is sent, from 1 (never retry) to 100. 5 by default.
     pub attempts_max: u32,
     /// The first wait is at most this long. 100 ms by default.
     pub backoff_first: Duration,
     /// No wait is longer than this, unless the server asks for it. 5 s by default.
     pub backoff_max: Duration,
-    /// A server that asks for a longer wait than this is not asked again. 30 s by default.
+    /// If the server asks for a longer wait than this, the client does not retry. 30 s by default.
     pub retry_after_max: Duration,
     /// No attempt begins later than this after the first one. 60 s by default.
     pub total_max: Duration,
-    /// How many retries all calls of the client may make together, in percent of the calls of the last 10 s.
-    /// 20 by default.
+    /// How many retries all calls of the client together may make, as a percentage of the calls in the last
+    /// 10 s. 20 by default.
     pub budget_percent: u32,
     /// Retries per second that are allowed on top of that. 10 by default, so that a client that calls rarely
     /// may still retry.
@@ -61,7 +61,7 @@ impl Default for Retry {
 }
 
 impl Retry {
-    /// Send every request once.
+    /// Sends every request once.
     #[must_use]
     pub fn never() -> Self {
         Self::default().attempts_max(1)
@@ -155,8 +155,8 @@ impl Retries {
         Attempts { begun: input.now, failed: 0 }
     }
 
-    /// How long a reader that stays waits after this many failures in a row. It retries without end, so it
-    /// takes nothing from the budget.
+    /// How long a subscription waits after this many failures in a row. It retries without end, so it takes
+    /// nothing from the budget.
     pub(crate) fn backoff(&self, failures: u32, error: &Error) -> Duration {
         let backoff = self.config.backoff.after(failures, Duration::ZERO, random());
         match retry_after(error) {
@@ -168,7 +168,7 @@ impl Retries {
     /// Waits until `error`, the last of `attempts`, may be followed by another attempt.
     ///
     /// # Errors
-    /// `error` itself, when there is to be none.
+    /// `error` itself, if no other attempt may follow.
     pub(crate) async fn wait(&self, attempts: Attempts, repeat: Repeat, error: Error) -> Result<(), Error> {
         if !error.is_retryable() {
             return Err(error);
@@ -188,7 +188,7 @@ impl Retries {
         if let Decision::Wait { until } = decision {
             tokio::time::sleep(Duration::from_nanos(until.as_nanos().saturating_sub(input.now.as_nanos())))
                 .await;
-            // Timers are coarse: what was due then is due now.
+            // Timers are coarse: the time may still read slightly before `until`.
             let input = self.input();
             let input = Input { now: input.now.max(until), ..input };
             decision = self.ask(input, retry::Again { due: Some(until), ..again });
@@ -222,8 +222,7 @@ fn retry_after(error: &Error) -> Option<Duration> {
     error.problem().and_then(|problem| problem.retry_after)
 }
 
-/// Evenly distributed: std's SipHash under fresh keys of the process. It spares a dependency, and no secret
-/// depends on it.
+/// Evenly distributed: std's SipHash under fresh keys. This saves a dependency, and no secret depends on it.
 fn random() -> u64 {
     RandomState::new().hash_one(std::process::id())
 }

@@ -33,7 +33,7 @@ struct StreamPage {
     next: Option<String>,
 }
 
-/// What a stream keeps. `None` removes nothing.
+/// What a stream keeps. `None` sets no limit.
 ///
 /// ```
 /// use mainstay_client::Settings;
@@ -75,7 +75,7 @@ impl Settings {
     }
 }
 
-/// The streams of a store, in the store's own order. See [`Client::streams`].
+/// The streams of a store, in no particular order. See [`Client::streams`].
 #[must_use = "a stream does nothing until it is polled"]
 pub struct Streams {
     client: Client,
@@ -126,8 +126,8 @@ impl Client {
 
     /// Removes a stream's events for good. Its revisions are never used again.
     ///
-    /// With an expectation, the client does not retry after an error that leaves the outcome unknown: a repeat
-    /// would find the stream already deleted and report a wrong revision.
+    /// With an expected revision, the client does not retry after an error that leaves the outcome unknown: a
+    /// retry might find the stream already deleted and report a wrong revision.
     ///
     /// # Errors
     /// [`Error`]; one with [`Error::is_wrong_revision`] when the stream is not as expected.

@@ -1,4 +1,4 @@
-//! Transactions: checks and writes on any number of streams, applied all or none.
+//! Transactions: checks and writes on any number of streams, applied all or nothing.
 
 use crate::append::{Appended, under_key};
 use crate::client::Client;
@@ -59,10 +59,10 @@ fn expected_as_json<S: Serializer>(expected: &Expected, serializer: S) -> Result
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct Committed {
-    /// Every event existed already, so that this was a repeat.
+    /// Whether every event existed already, because the same transaction had been sent before.
     #[serde(default)]
     pub replayed: bool,
-    /// One per write, in their order.
+    /// One for each write, in the order of the request.
     pub writes: Vec<Written>,
 }
 
@@ -137,11 +137,11 @@ impl Transaction {
         self
     }
 
-    /// Sends it. Awaiting the transaction does the same.
+    /// Sends the transaction. Awaiting it does the same.
     ///
     /// # Errors
     /// [`Error`]; one with [`Error::is_wrong_revision`] when a check or an expected revision does not hold.
-    /// Then nothing was written.
+    /// In that case, nothing was written.
     pub async fn commit(mut self) -> Result<Committed> {
         for Write::Append(append) in &mut self.body.writes {
             append.events = under_key(std::mem::take(&mut append.events), self.idempotency_key.as_deref());

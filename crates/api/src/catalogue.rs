@@ -73,7 +73,7 @@ catalogue! {
         "The value has the wrong form, is out of range, or cannot be combined with another parameter or with the requested response format.",
         "Correct the parameter named in `parameter`. The detail says what it accepts.";
     TimeInFuture = "time_in_future" 400 final "`as_of` is too far in the future",
-        "`as_of` is more than 60 s ahead of the node's clock. What will have been recorded by then is not known yet. (A time less far ahead is read as of now, because clocks differ.)",
+        "`as_of` is more than 60 s ahead of the node's clock. What will have been recorded by then is not known yet. (A time up to 60 s ahead counts as now, because clocks differ.)",
         "Use `as_of=now` or an earlier time. `ahead_ms` says how far ahead the time is; if you meant the present, correct your clock.";
     InvalidHeader = "invalid_header" 400 final "A header has an invalid value",
         "The value of the header named in `header` does not have the form this request needs.",
@@ -157,7 +157,7 @@ catalogue! {
         "`Content-Type` is missing, is not one that this route accepts, or names a charset other than UTF-8; or the body is compressed.",
         "Send events as `application/cloudevents+json`, `application/json`, `application/cloudevents-batch+json` or `application/x-ndjson`, or with `ce-*` headers and any content type. Send everything else as `application/json`. Do not send `Content-Encoding`.";
     KeyConflict = "key_conflict" 422 final "The idempotency key was used for a different request",
-        "An earlier request with this key took effect, and this request differs from it. `differs` says in what: `content` for the events, or `precondition` for the expected revision (`If-Match`, `If-None-Match`, `expected`, or the checks of a transaction).",
+        "An earlier request with this key took effect, and this request differs from it. `differs` says how: `content` if the events differ, or `precondition` if the expected revision does (`If-Match`, `If-None-Match`, `expected`, or the checks of a transaction).",
         "Retry with exactly the request that was sent first, and use a new key for each intended effect. To decide again and retry with a new expected revision, do not use a key: derive each event's `id` from the command, so that the retry is recognised by the events themselves.";
     HeadTooLarge = "head_too_large" 431 final "The request headers are too large",
         "The request line and headers may have at most 16 KiB, and there may be at most 100 headers.",
@@ -172,7 +172,7 @@ catalogue! {
         "A bounded queue is full: the node does not accept more than it can process soon. The request had no effect.",
         "Wait for the number of seconds in `Retry-After`, then send the request again.";
     ReadOnly = "read_only" 503 retry "The node is read-only",
-        "The disk has no space left for new events. Reads continue to work. The request had no effect.",
+        "The free disk space is below the node's reserve (`space-reserve`). Reads continue to work. The request had no effect.",
         "Free disk space. The node accepts writes again without a restart.";
     NotReady = "not_ready" 503 retry "The node is starting",
         "The node is still replaying its log.",

@@ -33,7 +33,7 @@ Every error response is a problem as defined by RFC 9457, with `Content-Type: ap
 const AFTER_EXAMPLE: &str = "
 ```
 
-- `code` is stable: match on it in programs. `title` and `action` are the same for every problem with that code;
+- `code` is stable, so programs can match on it. `title` and `action` are the same for every problem with that code;
   `detail` describes this occurrence.
 - `retryable` says whether the same request, unchanged, may succeed later. Every 503 response has `Retry-After`.
 - Further members say where the problem is: `member` (a path into the JSON that was sent, such as

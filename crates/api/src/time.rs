@@ -12,7 +12,7 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// Reads `2010-10-02T07:20:39.266Z`; digits behind the nanoseconds are dropped. `None` when the text is
+    /// Reads `2010-10-02T07:20:39.266Z`; digits after the nanoseconds are dropped. `None` when the text is
     /// of another form or no such time exists. A leap second is one only at the end of June or December
     /// (UTC), and counts as the last nanosecond before the next day.
     #[must_use]

@@ -2,57 +2,24 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
 
 use bytes::Bytes;
-use consensus::{Committed, Group, GroupError, GroupOptions, LogView, LogViewError, LogWrite};
+use consensus::{Committed, Group, GroupError, GroupOptions, Logged};
 use format::frame::HardState;
+use format::membership::{Change, Membership};
+use format::terms::Terms;
 use model::{Index, Term};
+use testing::Log;
 
-/// A log that holds what was synced.
-#[derive(Clone, Default)]
-struct Log {
-    entries: Vec<(Index, Term, Vec<u8>)>,
-    hard_state: HardState,
-}
+mod testing;
 
-impl LogView for Log {
-    fn entries(&self, from: Index, bytes_max: usize) -> Result<Vec<(Index, Term, Vec<u8>)>, LogViewError> {
-        let mut bytes = 0;
-        let rest = self.entries.iter().skip_while(|(index, _, _)| *index < from);
-        let fits = rest.enumerate().take_while(|(nth, (_, _, data))| {
-            bytes += data.len();
-            *nth == 0 || bytes <= bytes_max
-        });
-        Ok(fits.map(|(_, entry)| entry.clone()).collect())
-    }
-}
-
-impl Log {
-    fn sync(&mut self, write: &LogWrite) {
-        self.hard_state = write.hard_state.unwrap_or(self.hard_state);
-        for entry in &write.entries {
-            self.entries.retain(|(index, _, _)| *index < entry.index);
-            self.entries.push((entry.index, entry.term, entry.data.to_vec()));
-        }
-    }
-
-    fn open(&self, applied: (Index, Term)) -> Result<Group, GroupError> {
-        let logged = self.entries.last().map_or(applied, |(index, term, _)| (*index, *term)).max(applied);
-        Group::open(GroupOptions {
-            replica: 1,
-            voters: vec![1],
-            applied,
-            logged,
-            hard_state: self.hard_state,
-        })
-    }
+/// A group of one.
+fn open(log: &Log, applied: (Index, Term)) -> Group {
+    log.open(1, Membership::of_voters([1]), applied).unwrap()
 }
 
 fn started() -> (Group, Log) {
     let mut log = Log::default();
-    let mut group = log.open((Index(1), Term(1))).unwrap_or_else(|_| {
-        log.hard_state = HardState { term: Term(1), vote: 0, commit: Index(1) };
-        log.open((Index(1), Term(1))).unwrap()
-    });
-    group.campaign().unwrap();
+    let mut group = open(&log, (Index(1), Term(1)));
+    group.campaign();
     let committed = run(&mut group, &mut log);
     assert_eq!(committed.len(), 1, "the leader's own empty entry");
     (group, log)
@@ -90,6 +57,29 @@ fn nothing_is_committed_before_its_own_write_is_durable() {
     group.synced(write.ticket);
     let committed = group.take(&log).unwrap().unwrap().committed;
     assert_eq!(committed.iter().map(|entry| &entry.data[..]).collect::<Vec<_>>(), [b"a"]);
+}
+
+/// The commit of the first entry needs no write. It must not make the second entry's write count as durable.
+#[test]
+fn a_commit_does_not_make_later_writes_durable() {
+    let (mut group, mut log) = started();
+    group.propose(Bytes::from_static(b"a")).unwrap();
+    let first = group.take(&log).unwrap().unwrap().write.unwrap();
+    group.propose(Bytes::from_static(b"b")).unwrap();
+    let second = group.take(&log).unwrap().unwrap().write.unwrap();
+    let mut committed = Vec::new();
+    for write in [first, second] {
+        log.sync(&write);
+        group.synced(write.ticket);
+        let before = committed.len();
+        while let Some(work) = group.take(&log).unwrap() {
+            assert!(work.write.is_none());
+            work.committed.iter().for_each(|entry| group.applied(entry.index));
+            committed.extend(work.committed.into_iter().map(|entry| entry.data));
+        }
+        assert_eq!(committed.len(), before + 1, "{committed:?}");
+    }
+    assert_eq!(committed, ["a", "b"]);
 }
 
 #[test]
@@ -132,8 +122,8 @@ fn a_restart_replays_the_missing_entries_in_order_and_in_pages() {
     }
     for applied in [1, 2, 20, 42] {
         let term = if applied == 1 { Term(1) } else { Term(2) };
-        let mut group = log.open((Index(applied), term)).unwrap();
-        group.campaign().unwrap();
+        let mut group = open(&log, (Index(applied), term));
+        group.campaign();
         let mut log = log.clone();
         let mut next = applied + 1;
         while let Some(work) = group.take(&log).unwrap() {
@@ -159,17 +149,54 @@ fn a_restart_replays_the_missing_entries_in_order_and_in_pages() {
 #[test]
 fn a_log_that_does_not_match_the_state_is_rejected() {
     let hard_state = HardState { term: Term(2), vote: 1, commit: Index(5) };
-    for (applied, logged, hard_state) in
-        [((9, 2), (8, 2), hard_state), ((3, 2), (4, 2), hard_state), ((3, 2), (5, 3), hard_state)]
-    {
-        let at = |(index, term)| (Index(index), Term(term));
-        let options = GroupOptions {
-            replica: 1,
-            voters: vec![1],
-            applied: at(applied),
-            logged: at(logged),
-            hard_state,
-        };
-        assert!(matches!(Group::open(options), Err(GroupError::Inconsistent(_))), "{applied:?} {logged:?}");
+    let mut terms = Terms::default();
+    terms.set(Index(1), Term(1));
+    terms.set(Index(3), Term(2));
+    let log = |last| Logged { before: Index(1), last: Index(last), terms: terms.clone() };
+    let older = HardState { term: Term(1), ..hard_state };
+    for (what, applied, log, hard_state) in [
+        ("the log ends before the state", (9, 2), log(8), hard_state),
+        ("the state is older than the log's first entry", (0, 0), log(8), hard_state),
+        ("another entry was applied than is logged", (4, 1), log(8), hard_state),
+        ("what is committed is missing", (3, 2), log(4), hard_state),
+        ("the log is of a term that was not stored", (3, 2), log(5), older),
+    ] {
+        let applied = (Index(applied.0), Term(applied.1));
+        let membership = Membership::of_voters([1]);
+        let options = GroupOptions { replica: 1, membership, applied, log, hard_state };
+        assert!(matches!(Group::open(options), Err(GroupError::Inconsistent(_))), "{what}");
     }
+}
+
+#[test]
+fn a_proposal_to_a_replica_that_does_not_lead_is_dropped() {
+    let mut group = open(&Log::default(), (Index(1), Term(1)));
+    assert_eq!(group.propose(Bytes::from_static(b"a")).unwrap(), None);
+    assert_eq!(group.propose_change(&[Change::Learner(2)]).unwrap(), None);
+}
+
+#[test]
+fn a_change_of_membership_is_committed_with_what_follows_from_it() {
+    let (mut group, mut log) = started();
+    assert!(group.membership().is_single());
+    let proposed = group.propose_change(&[Change::Learner(3)]).unwrap();
+    assert_eq!(proposed, Some((Index(3), Term(2))));
+    let committed = run(&mut group, &mut log);
+    let want = Membership { learners: vec![3], ..Membership::of_voters([1]) };
+    assert_eq!(committed[0].membership, Some(want.clone()));
+    assert!(committed[0].data.is_empty());
+    assert!(!group.membership().is_single());
+
+    // An impossible change is committed and changes nothing.
+    group.propose_change(&[Change::Removed(1)]).unwrap();
+    let committed = run(&mut group, &mut log);
+    assert_eq!((committed.len(), &committed[0].membership), (1, &None));
+
+    // After a restart that has not applied the change, the log gives it again, and only then does it campaign.
+    assert!(log.hard_state.commit >= Index(3));
+    let mut group = open(&log, (Index(2), Term(2)));
+    group.campaign();
+    let committed = run(&mut group, &mut log);
+    assert_eq!(committed[0].membership, Some(want));
+    assert!(group.is_leader());
 }

@@ -12,8 +12,9 @@
 //! 16  durable end  u64   in its segment            zeros        3
 //! 24  opening      u32                         12  entries      u32   their number
 //! 28  kind         u8                              [term u64, vote u64, commit u64]
-//! 29  header check u24                             [purged through u64]
-//! 32  records                                      entries: index u64, term u64, length u32, bytes
+//! 29  header check u24                             [purged through u64, its term u64]
+//! 32  records                                      entries: index u64, term u64, kind u8, length u32,
+//!                                                           bytes
 //! ```
 //!
 //! All integers are little-endian. The checksum covers the whole frame. It is seeded with the segment's
@@ -176,22 +177,22 @@ pub struct HardState {
 pub fn encode_group<'a>(
     group: GroupId,
     hard_state: Option<HardState>,
-    entries: impl Iterator<Item = (Index, Term, &'a [u8])>,
+    entries: impl Iterator<Item = LogEntry<'a>>,
     out: &mut Vec<u8>,
 ) {
     encode(group, hard_state, None, entries, out);
 }
 
-/// Appends a record of a group's hard state and of the index through which its log is purged.
-pub fn encode_carry(group: GroupId, hard_state: HardState, purged: Index, out: &mut Vec<u8>) {
+/// Appends a record of a group's hard state and of the last entry that is purged from its log.
+pub fn encode_carry(group: GroupId, hard_state: HardState, purged: Purged, out: &mut Vec<u8>) {
     encode(group, Some(hard_state), Some(purged), core::iter::empty(), out);
 }
 
 fn encode<'a>(
     group: GroupId,
     hard_state: Option<HardState>,
-    purged: Option<Index>,
-    entries: impl Iterator<Item = (Index, Term, &'a [u8])>,
+    purged: Option<Purged>,
+    entries: impl Iterator<Item = LogEntry<'a>>,
     out: &mut Vec<u8>,
 ) {
     let start = out.len();
@@ -204,15 +205,17 @@ fn encode<'a>(
             out.extend_from_slice(&number.to_le_bytes());
         }
     }
-    if let Some(purged) = purged {
-        out.extend_from_slice(&purged.0.to_le_bytes());
+    if let Some(Purged { through, term }) = purged {
+        out.extend_from_slice(&through.0.to_le_bytes());
+        out.extend_from_slice(&term.0.to_le_bytes());
     }
     let mut count = 0u32;
-    for (index, term, bytes) in entries {
-        out.extend_from_slice(&index.0.to_le_bytes());
-        out.extend_from_slice(&term.0.to_le_bytes());
-        out.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
-        out.extend_from_slice(bytes);
+    for entry in entries {
+        out.extend_from_slice(&entry.index.0.to_le_bytes());
+        out.extend_from_slice(&entry.term.0.to_le_bytes());
+        out.push(entry.kind as u8);
+        out.extend_from_slice(&(entry.bytes.len() as u32).to_le_bytes());
+        out.extend_from_slice(entry.bytes);
         count += 1;
     }
     let length = (out.len() - start - 4) as u32;
@@ -225,9 +228,37 @@ fn encode<'a>(
 pub struct GroupRecord<'a> {
     pub group: GroupId,
     pub hard_state: Option<HardState>,
-    /// The group no longer needs its entries up to this index.
-    pub purged: Option<Index>,
+    /// The group no longer needs its entries up to this one.
+    pub purged: Option<Purged>,
     pub entries: Entries<'a>,
+}
+
+/// The last entry that is purged from a group's log. Its term is kept, because a replica that receives the
+/// entry after it is asked for both.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Purged {
+    pub through: Index,
+    pub term: Term,
+}
+
+/// What an entry holds. The numbers never change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum EntryKind {
+    /// A batch of commands (see [`crate::entry`]), or nothing: the first entry of a leader's term.
+    Normal = 1,
+    /// A change of the group's replicas (see [`crate::membership`]).
+    Configuration = 2,
+}
+
+impl EntryKind {
+    const fn from_number(number: u8) -> Option<Self> {
+        match number {
+            1 => Some(Self::Normal),
+            2 => Some(Self::Configuration),
+            _ => None,
+        }
+    }
 }
 
 /// One entry of one group.
@@ -235,6 +266,7 @@ pub struct GroupRecord<'a> {
 pub struct LogEntry<'a> {
     pub index: Index,
     pub term: Term,
+    pub kind: EntryKind,
     pub bytes: &'a [u8],
 }
 
@@ -293,7 +325,11 @@ fn take_group<'a>(rest: &mut &'a [u8]) -> Option<GroupRecord<'a>> {
         let vote = take_u64(&mut record)?;
         hard_state = Some(HardState { term, vote, commit: Index(take_u64(&mut record)?) });
     }
-    let purged = if flags & HAS_PURGED == 0 { None } else { Some(Index(take_u64(&mut record)?)) };
+    let mut purged = None;
+    if flags & HAS_PURGED != 0 {
+        let through = Index(take_u64(&mut record)?);
+        purged = Some(Purged { through, term: Term(take_u64(&mut record)?) });
+    }
     Some(GroupRecord { group, hard_state, purged, entries: Entries { rest: record, left } })
 }
 
@@ -333,10 +369,12 @@ impl<'a> Iterator for Entries<'a> {
 fn take_entry<'a>(rest: &mut &'a [u8]) -> Option<LogEntry<'a>> {
     let index = Index(take_u64(rest)?);
     let term = Term(take_u64(rest)?);
+    let [kind] = take(rest)?;
+    let kind = EntryKind::from_number(kind)?;
     let length = take_u32(rest)? as usize;
     let (bytes, after) = rest.split_at_checked(length)?;
     *rest = after;
-    Some(LogEntry { index, term, bytes })
+    Some(LogEntry { index, term, kind, bytes })
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {

@@ -52,8 +52,14 @@ impl FileKind {
     #[must_use]
     pub const fn version(self) -> u32 {
         match self {
-            Self::Store | Self::LogSegment | Self::BodySegment | Self::BodyAccount | Self::State => 1,
+            Self::Store | Self::LogSegment | Self::BodySegment | Self::BodyAccount | Self::State => 2,
         }
+    }
+
+    /// The oldest version of this kind's format that this program reads. Version 1 was never released.
+    #[must_use]
+    pub const fn oldest_version(self) -> u32 {
+        2
     }
 }
 
@@ -125,6 +131,8 @@ pub enum HeaderError {
     OtherKind { found: u32 },
     /// A newer version of this program wrote the file.
     Newer { found: u32, known: u32 },
+    /// A version of this program from before the first release wrote the file.
+    Older { found: u32, oldest: u32 },
     /// The file begins correctly, but its header is damaged.
     Damaged,
 }
@@ -137,6 +145,9 @@ impl fmt::Display for HeaderError {
             Self::OtherKind { found } => write!(f, "it is another kind of file ({found})"),
             Self::Newer { found, known } => {
                 write!(f, "its format version {found} is newer than {known}, the newest this program knows")
+            }
+            Self::Older { found, oldest } => {
+                write!(f, "its format version {found} is older than {oldest}, the oldest this program knows")
             }
             Self::Damaged => f.write_str("its header is damaged"),
         }
@@ -313,6 +324,9 @@ fn open(kind: FileKind, bytes: &[u8]) -> Result<Opened<'_>, HeaderError> {
     }
     if version > kind.version() {
         return Err(HeaderError::Newer { found: version, known: kind.version() });
+    }
+    if version < kind.oldest_version() {
+        return Err(HeaderError::Older { found: version, oldest: kind.oldest_version() });
     }
     Ok(Opened(&checked[FIELDS_AT..]))
 }

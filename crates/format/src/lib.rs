@@ -1,7 +1,7 @@
 //! Bytes on disk and between replicas. Every number, tag and layout is in this crate. They are written by
 //! hand, and golden files make sure that none changes by accident.
 //!
-//! Every version can read the data that earlier versions wrote. Decoding invalid bytes returns an error. It
+//! Every version can read the data that earlier releases wrote. Decoding invalid bytes returns an error. It
 //! never panics, and never allocates more than a small multiple of the bytes it was given.
 //!
 //! This crate does not know where bytes are kept, nor what they mean.
@@ -16,6 +16,8 @@
 //! | [`body_index`] | indexes of body segments, and counts of removals |
 //! | [`frame`] | frames of the log |
 //! | [`log_index`] | indexes of log segments |
+//! | [`terms`] | the terms of entries, as runs |
+//! | [`membership`] | which replicas a group has, and changes of them |
 //! | [`header`] | headers of files |
 #![no_std]
 extern crate alloc;
@@ -28,8 +30,10 @@ pub mod entry;
 pub mod frame;
 pub mod header;
 pub mod log_index;
+pub mod membership;
 pub mod outcome;
 pub mod row;
+pub mod terms;
 pub mod wire;
 
 pub use wire::FormatError;

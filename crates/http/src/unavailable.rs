@@ -7,14 +7,15 @@ use runtime::{Phase, Unavailable};
 
 pub(crate) fn problem(unavailable: &Unavailable) -> Box<Problem> {
     let (code, retry_after_s) = match unavailable {
-        Unavailable::Busy => (Code::Busy, 1),
-        Unavailable::ReadOnly(_) => (Code::ReadOnly, 10),
-        Unavailable::NotReady => (Code::NotReady, 1),
-        Unavailable::Stopping => (Code::Stopping, 5),
-        Unavailable::Lost => (Code::OutcomeUnknown, 1),
+        Unavailable::Busy => (Code::Busy, Some(1)),
+        Unavailable::ReadOnly(_) => (Code::ReadOnly, Some(10)),
+        Unavailable::NotReady => (Code::NotReady, Some(1)),
+        Unavailable::Stopping => (Code::Stopping, Some(5)),
+        Unavailable::TooLarge => (Code::BodyTooLarge, None),
+        Unavailable::Lost => (Code::OutcomeUnknown, Some(1)),
     };
     let mut problem = Problem::new(code, unavailable.to_string());
-    problem.retry_after_s = Some(retry_after_s);
+    problem.retry_after_s = retry_after_s;
     problem
 }
 

@@ -46,7 +46,7 @@ impl Key {
 /// The flags of `serve` and `config show`.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Flags {
-    /// Directory of the data [default: mainstay-data]
+    /// Data directory [default: mainstay-data]
     #[arg(long, value_name = "DIRECTORY")]
     pub(crate) data: Option<String>,
     /// Address to listen on; loopback only, because there is no access control yet [default: 127.0.0.1:7070]
@@ -58,13 +58,13 @@ pub(crate) struct Flags {
     /// Flush new rows when they use this much memory [default: 16 MiB]
     #[arg(long, value_name = "SIZE")]
     pub(crate) memtable_size: Option<String>,
-    /// Size of one file of the write-ahead log [default: 64 MiB]
+    /// Size of each file of the log and of the event bodies [default: 64 MiB]
     #[arg(long, value_name = "SIZE")]
     pub(crate) segment_size: Option<String>,
     /// Refuse writes when the disk has less free space than this [default: 128 MiB]
     #[arg(long, value_name = "SIZE")]
     pub(crate) space_reserve: Option<String>,
-    /// Send a subscription something at least this often, from 1s to 60s [default: 3s]
+    /// Longest silence of a subscription before a keep-alive message, from 1s to 60s [default: 3s]
     #[arg(long, value_name = "DURATION")]
     pub(crate) keep_alive: Option<String>,
     /// Log format: `text`, `json`, or `auto` (text on a terminal, JSON otherwise) [default: auto]

@@ -6,9 +6,12 @@
 //! transaction there. Such an engine settles entries as [`EntryResult::Fenced`], [`EntryResult::Unknown`] or
 //! [`EntryResult::TooLarge`], which a local log never does. With either kind, outcomes and effects leave the
 //! node only after [`EntryResult::Durable`].
+//!
+//! An engine with several replicas gives messages to send as part of its work, and takes in those that arrive.
+//! It counts time in ticks.
 
 use bytes::Bytes;
-use model::{Absent, Cursor, Effect, EntryClock, Index, Outcome, Position, SlotRange, View, ViewError};
+use model::{Absent, Cursor, Effect, EntryClock, Index, Outcome, Position, SlotRange, Term, View, ViewError};
 use std::error::Error;
 
 /// Makes entries durable and keeps the state.
@@ -19,6 +22,8 @@ pub trait Engine {
     type Io;
     /// The report that one piece of that work has ended.
     type Completion;
+    /// What another replica sends.
+    type Message;
 
     /// The slots of the shard whose entries these are.
     fn slots(&self) -> SlotRange;
@@ -43,17 +48,30 @@ pub trait Engine {
     /// Whether the next entry may be proposed now. Until then the node adds requests to its open batch.
     fn can_propose(&self) -> bool;
 
-    /// Proposes an entry. [`Polled::Settled`] follows with the index returned here.
+    /// Proposes an entry. [`Polled::Settled`] follows with the id returned here, unless [`Polled::Following`]
+    /// comes first: then the outcome is unknown. `None`: the entry was dropped and changes nothing.
     ///
     /// # Errors
     /// The node stops.
-    fn propose(&mut self, entry: Bytes) -> Result<Index, EngineError>;
+    fn propose(&mut self, entry: Bytes) -> Result<Option<EntryId>, EngineError>;
 
     /// Reports that a piece of work has ended.
     ///
     /// # Errors
     /// The node stops, because the failure cannot be repaired by continuing.
     fn complete(&mut self, completion: Self::Completion) -> Result<(), EngineError>;
+
+    /// A message has arrived from another replica.
+    ///
+    /// # Errors
+    /// The node stops.
+    fn receive(&mut self, message: Self::Message) -> Result<(), EngineError>;
+
+    /// How many milliseconds lie between two calls of [`Self::tick`]. `None`: none are needed now.
+    fn tick_ms(&self) -> Option<u64>;
+
+    /// The time of a tick has passed.
+    fn tick(&mut self);
 
     /// Tells the engine whether the disk has space. While space is low, the node proposes nothing new, but
     /// the engine may still finish what it has begun.
@@ -84,16 +102,25 @@ pub enum DiskSpace {
     Low { why: String },
 }
 
+/// Identifies an entry. If two leaders proposed entries with the same index, their terms differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EntryId {
+    pub index: Index,
+    pub term: Term,
+}
+
 /// Why [`Engine::poll`] returned.
 #[derive(Debug)]
 pub enum Polled {
     /// From now on, entries may be proposed. `clock` is the clock of the last applied entry, and `last` the
     /// last position that was assigned.
     Leading { clock: EntryClock, last: Position, replayed_entries: u64 },
+    /// Another replica leads or may lead. Proposed entries that were not settled may still become durable.
+    Following,
     /// The view has the rows at hand that [`Engine::load`] asked for.
     Loaded,
-    /// The result of an entry is known.
-    Settled { index: Index, result: EntryResult },
+    /// The result of an entry is known. The entry may be another replica's.
+    Settled { entry: EntryId, result: EntryResult },
     /// There is more to do: poll again after the work so far has been handed out.
     More,
     /// Nothing is left to do for now.

@@ -6,8 +6,9 @@
 //!   Requests ─────────┐            ┌────► Io                   log writes, bodies, flushes: for the runtime
 //!   Completion ───────┤            ├────► Outcome, TimeClosed  to a waiting request
 //!   DiskSpace ────────┼─► Node ────┼────► Visible              readers may now see up to this cursor
-//!   TimerDue ─────────┤   step     ├────► Ready, Wait, Continue
-//!   FlushSoon, Stop ──┘            └────► Stopped, Halt
+//!   TimerDue, Tick ───┤   step     ├────► Ready, Wait, Continue
+//!   Message ──────────┤            └────► Stopped, Halt
+//!   FlushSoon, Stop ──┘
 //!                       Engine: Raft log and local state ([`raft_engine`]) or, later, a team's database
 //! ```
 //!
@@ -37,7 +38,7 @@ pub mod step;
 pub mod waiting;
 
 pub use clock::{Mono, Now};
-pub use engine::{DiskSpace, Engine, EngineError, EntryResult, Polled};
+pub use engine::{DiskSpace, Engine, EngineError, EntryId, EntryResult, Polled};
 pub use node::{Node, NodeFigures, NodeOptions};
 pub use raft_engine::{GroupLog, RaftCompletion, RaftEngine, RaftEngineOptions, RaftIo};
 pub use request::{Replies, Request, Unavailable};

@@ -2,13 +2,13 @@
 
 use crate::batch::{OpenBatch, SizedCommand, Waiters};
 use crate::clock::{EntryClocks, Mono, Now};
-use crate::engine::{DiskSpace, Engine, EngineError, EntryResult, Polled};
+use crate::engine::{DiskSpace, Engine, EngineError, EntryId, EntryResult, Polled};
 use crate::own_work::OwnWork;
 use crate::request::{Replies, Request, Unavailable};
 use crate::step::{Input, Output};
 use crate::waiting::WaitTable;
 use bytes::Bytes;
-use model::{Behaviour, Command, Cursor, Effect, EntryClock, Index, Position, Slot, ViewError, Wall, limits};
+use model::{Behaviour, Command, Cursor, Effect, EntryClock, Position, Slot, ViewError, Wall, limits};
 use std::collections::VecDeque;
 use std::fmt::Debug;
 
@@ -42,6 +42,8 @@ pub struct NodeFigures {
 enum Phase {
     Starting,
     Leading,
+    /// Another replica leads or may lead. This one led before.
+    Following,
     /// New requests are rejected. Waiting ones are still proposed.
     Draining,
     Stopping,
@@ -56,7 +58,7 @@ pub struct Node<E: Engine, R: Replies> {
     phase: Phase,
     clocks: EntryClocks,
     open: OpenBatch<R>,
-    in_flight: VecDeque<(Index, Waiters<R>)>,
+    in_flight: VecDeque<(EntryId, Waiters<R>)>,
     in_flight_bytes: usize,
     disk_space: DiskSpace,
     /// What the node must propose on its own.
@@ -118,7 +120,12 @@ where
 
     /// Takes one input and adds everything that follows from it to `out`, in order. After [`Output::Halt`],
     /// inputs have no effect.
-    pub fn step(&mut self, now: Now, input: Input<E::Completion, R>, out: &mut Vec<Output<E::Io, R>>) {
+    pub fn step(
+        &mut self,
+        now: Now,
+        input: Input<E::Completion, E::Message, R>,
+        out: &mut Vec<Output<E::Io, R>>,
+    ) {
         if self.phase == Phase::Halted {
             return;
         }
@@ -132,7 +139,7 @@ where
     fn try_step(
         &mut self,
         now: Now,
-        input: Input<E::Completion, R>,
+        input: Input<E::Completion, E::Message, R>,
         out: &mut Vec<Output<E::Io, R>>,
     ) -> Result<(), EngineError> {
         match input {
@@ -143,6 +150,8 @@ where
                 }
             }
             Input::Completion(completion) => self.engine.complete(completion)?,
+            Input::Message(message) => self.engine.receive(message)?,
+            Input::Tick => self.engine.tick(),
             Input::DiskSpace(space) => {
                 self.engine.set_disk_space(&space);
                 self.disk_space = space;
@@ -150,7 +159,7 @@ where
             Input::FlushSoon => self.engine.flush_soon(),
             Input::TimerDue => self.wait = None,
             Input::Continue => {}
-            Input::Stop if matches!(self.phase, Phase::Starting | Phase::Leading) => {
+            Input::Stop if matches!(self.phase, Phase::Starting | Phase::Leading | Phase::Following) => {
                 self.phase = Phase::Draining;
                 self.wake_all(&Unavailable::Stopping, out);
             }
@@ -158,7 +167,7 @@ where
         }
         // The next entry is proposed before the last is applied, so that the disk is never idle.
         loop {
-            self.propose(now)?;
+            self.propose(now, out)?;
             if self.may_search(now) {
                 let searched = self.own_work.search(self.engine.view(), now);
                 self.load_absent(searched)?;
@@ -195,7 +204,7 @@ where
                     Phase::Leading => {
                         self.waiting.wait(key, reply).err().map(|reply| (reply, Unavailable::Busy))
                     }
-                    Phase::Starting => Some((reply, Unavailable::NotReady)),
+                    Phase::Starting | Phase::Following => Some((reply, Unavailable::NotReady)),
                     Phase::Draining | Phase::Stopping | Phase::Halted => Some((reply, Unavailable::Stopping)),
                 };
                 out.extend(refused.map(|(reply, why)| Output::Woken { reply, result: Err(why) }));
@@ -206,7 +215,7 @@ where
     /// Why requests that need an entry cannot be admitted now; `None` if they can.
     fn unavailable(&self) -> Option<Unavailable> {
         match (self.phase, &self.disk_space) {
-            (Phase::Starting, _) => Some(Unavailable::NotReady),
+            (Phase::Starting | Phase::Following, _) => Some(Unavailable::NotReady),
             (Phase::Draining | Phase::Stopping | Phase::Halted, _) => Some(Unavailable::Stopping),
             (Phase::Leading, DiskSpace::Low { why }) => Some(Unavailable::ReadOnly(why.clone())),
             (Phase::Leading, DiskSpace::Enough) => None,
@@ -224,7 +233,7 @@ where
     }
 
     /// Proposes entries for as long as the engine takes them.
-    fn propose(&mut self, now: Now) -> Result<(), EngineError> {
+    fn propose(&mut self, now: Now, out: &mut Vec<Output<E::Io, R>>) -> Result<(), EngineError> {
         while self.may_propose(now) {
             let own = self.own_commands(now)?;
             if !self.open.is_empty() {
@@ -237,9 +246,13 @@ where
             closed.waiters.wall = clock.wall;
             self.entry.clear();
             format::entry::encode(self.options.behaviour, clock, &closed.commands, &mut self.entry);
-            let index = self.engine.propose(Bytes::copy_from_slice(&self.entry))?;
-            self.in_flight_bytes += closed.waiters.bytes;
-            self.in_flight.push_back((index, closed.waiters));
+            match self.engine.propose(Bytes::copy_from_slice(&self.entry))? {
+                Some(entry) => {
+                    self.in_flight_bytes += closed.waiters.bytes;
+                    self.in_flight.push_back((entry, closed.waiters));
+                }
+                None => self.fail(closed.waiters, &Unavailable::NotReady, out),
+            }
         }
         Ok(())
     }
@@ -252,7 +265,7 @@ where
                 Polled::Leading { clock, last, replayed_entries } => {
                     self.wall = clock.wall;
                     self.clocks = EntryClocks::resume(clock, now);
-                    if self.phase == Phase::Starting {
+                    if matches!(self.phase, Phase::Starting | Phase::Following) {
                         self.phase = Phase::Leading;
                     }
                     self.own_work.search_again(self.engine.slots());
@@ -260,8 +273,9 @@ where
                     self.show_recovered(last, out);
                     out.push(Output::Ready { replayed_entries });
                 }
-                Polled::Settled { index, result } => self.settle(index, result, out),
+                Polled::Following => self.follow(out),
                 Polled::Loaded => self.loading = false,
+                Polled::Settled { entry, result } => self.settle(entry, result, out),
                 Polled::More => {
                     out.push(Output::Continue);
                     return Ok(());
@@ -284,8 +298,9 @@ where
         }
     }
 
-    /// Replies to the requests that waited for an entry.
-    fn settle(&mut self, index: Index, result: EntryResult, out: &mut Vec<Output<E::Io, R>>) {
+    /// Replies to the requests that waited for an entry. An entry at the same index that has another term is
+    /// another leader's: ours was never stored.
+    fn settle(&mut self, entry: EntryId, result: EntryResult, out: &mut Vec<Output<E::Io, R>>) {
         let mut woken = Vec::new();
         if let EntryResult::Durable { last, effects, .. } = &result {
             self.visible = last.map_or(self.visible, |last| self.visible.max(last));
@@ -295,21 +310,50 @@ where
                 woken.extend(self.waiting.wake(key));
             }
         }
-        let ours = self.in_flight.front().is_some_and(|(first, _)| *first == index);
-        let waiters = if ours { self.in_flight.pop_front() } else { None };
-        if let Some((_, waiters)) = waiters {
+        let mut result = Some(result);
+        while self.in_flight.front().is_some_and(|(first, _)| first.index <= entry.index) {
+            let Some((first, waiters)) = self.in_flight.pop_front() else { break };
             self.in_flight_bytes -= waiters.bytes;
-            if matches!(result, EntryResult::Durable { .. }) {
-                self.wall = self.wall.max(waiters.wall);
+            match result.take_if(|_| first == entry) {
+                Some(result @ EntryResult::Durable { .. }) => {
+                    self.wall = self.wall.max(waiters.wall);
+                    reply_all(waiters, result, out);
+                }
+                Some(result) => {
+                    self.search_again_after(&waiters);
+                    reply_all(waiters, result, out);
+                }
+                None => self.fail(waiters, &Unavailable::NotReady, out),
             }
-            if waiters.own > 0 && !matches!(result, EntryResult::Durable { .. }) {
-                // What the lost commands were about is still due.
-                self.own_work.search_again(self.engine.slots());
-            }
-            reply_all(waiters, result, out);
         }
         out.extend(woken.into_iter().map(|reply| Output::Woken { reply, result: Ok(()) }));
         out.push(Output::Visible(self.visible));
+    }
+
+    /// Another replica may have stored something else in place of the entries in flight, or may store them yet.
+    fn follow(&mut self, out: &mut Vec<Output<E::Io, R>>) {
+        if self.phase == Phase::Leading {
+            self.phase = Phase::Following;
+        }
+        self.in_flight_bytes = 0;
+        for (_, waiters) in std::mem::take(&mut self.in_flight) {
+            self.fail(waiters, &Unavailable::Lost, out);
+        }
+        let never_proposed = self.open.drain();
+        self.fail(never_proposed, &Unavailable::NotReady, out);
+        self.wake_all(&Unavailable::NotReady, out);
+    }
+
+    fn fail(&mut self, waiters: Waiters<R>, why: &Unavailable, out: &mut Vec<Output<E::Io, R>>) {
+        self.search_again_after(&waiters);
+        fail_all(waiters, why, out);
+    }
+
+    /// If commands of the node's own are lost, what they were about is still due.
+    fn search_again_after(&mut self, lost: &Waiters<R>) {
+        if lost.own > 0 {
+            self.own_work.search_again(self.engine.slots());
+        }
     }
 
     /// Whether an entry can be proposed, and there is something to propose.
@@ -403,7 +447,7 @@ fn reply_all<Io, R: Replies>(waiters: Waiters<R>, result: EntryResult, out: &mut
         }
         // Nothing was changed.
         EntryResult::Fenced => fail_all(waiters, &Unavailable::NotReady, out),
-        EntryResult::TooLarge => fail_all(waiters, &Unavailable::Busy, out),
+        EntryResult::TooLarge => fail_all(waiters, &Unavailable::TooLarge, out),
         EntryResult::Unknown => fail_all(waiters, &Unavailable::Lost, out),
     }
 }

@@ -39,12 +39,14 @@ pub enum Unavailable {
     Busy,
     /// The node accepts no writes until the problem named here is solved (a full disk).
     ReadOnly(String),
-    /// The node has not finished starting.
+    /// The node has not finished starting, or another replica leads.
     NotReady,
     /// The node is shutting down.
     Stopping,
-    /// The node stopped before it knew the outcome: the write may or may not have happened. Retrying is safe,
-    /// because a write has an identity of its own.
+    /// The request does not fit into what the node can store at once. A retry cannot help.
+    TooLarge,
+    /// The node stopped, or lost the lead, before it knew the outcome: the write may or may not have happened.
+    /// Retrying is safe, because a write has an identity of its own.
     Lost,
 }
 
@@ -53,9 +55,10 @@ impl fmt::Display for Unavailable {
         match self {
             Self::Busy => f.write_str("too many requests are waiting"),
             Self::ReadOnly(why) => write!(f, "the node is read-only: {why}"),
-            Self::NotReady => f.write_str("the node is still starting"),
+            Self::NotReady => f.write_str("the node is not ready to take requests"),
             Self::Stopping => f.write_str("the node is stopping"),
-            Self::Lost => f.write_str("the node stopped before the outcome was known"),
+            Self::TooLarge => f.write_str("the request does not fit into one entry"),
+            Self::Lost => f.write_str("the node stopped or lost the lead before the outcome was known"),
         }
     }
 }

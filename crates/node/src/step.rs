@@ -5,15 +5,19 @@ use crate::engine::{DiskSpace, EngineError};
 use crate::request::{Replies, Request, Unavailable};
 use model::{Cursor, Outcome};
 
-/// Something that happened to a node.
+/// Something that happened to a node. `C` and `M` are the engine's completions and messages.
 #[derive(Debug)]
-pub enum Input<C, R: Replies> {
+pub enum Input<C, M, R: Replies> {
     /// The first input, given once.
     Start,
     /// Requests that arrived together. They share an entry if they fit into one.
     Requests(Vec<Request<R>>),
     /// A piece of the engine's work has ended.
     Completion(C),
+    /// Another replica has sent a message.
+    Message(M),
+    /// A tick of the engine has passed; see [`crate::Engine::tick_ms`].
+    Tick,
     /// Whether the disk has space has changed. While space is low, the node is read-only.
     DiskSpace(DiskSpace),
     /// Removed data waits for a flush before it can leave the disk.

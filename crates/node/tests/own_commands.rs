@@ -1,10 +1,10 @@
 //! The commands that a node proposes on its own: how many entries they cost, and that they keep up.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
 
-use consensus::{LogView, LogViewError, Ticket};
+use consensus::{LogEntry, LogView, LogViewError, Message, Ticket};
 use model::{
     Append, Command, Expected, Filled, Fingerprint, IdHash, Identity, Index, NewEvent, Outcome, PutSettings,
-    Settings, StreamName, Term, Wall,
+    Settings, StreamName, Wall,
 };
 use node::{
     DiskSpace, Input, Mono, Node, NodeOptions, Now, Output, RaftCompletion, RaftEngine, RaftEngineOptions,
@@ -20,7 +20,7 @@ use storage::memory_state::{MemoryState, MemoryStateDisk};
 struct EmptyLog;
 
 impl LogView for EmptyLog {
-    fn entries(&self, _: Index, _: usize) -> Result<Vec<(Index, Term, Vec<u8>)>, LogViewError> {
+    fn entries(&self, _: Index, _: usize) -> Result<Vec<LogEntry>, LogViewError> {
         Ok(Vec::new())
     }
 }
@@ -77,7 +77,7 @@ impl Rig {
         rig
     }
 
-    fn step(&mut self, input: Input<RaftCompletion, Counted>) {
+    fn step(&mut self, input: Input<RaftCompletion, Message, Counted>) {
         let mut next = Some(input);
         while let Some(input) = next.take() {
             let mut out = Vec::new();

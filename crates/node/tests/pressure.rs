@@ -1,11 +1,11 @@
 //! A state whose disk work lags behind stops new entries, until that work has ended.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
 
-use consensus::{LogView, LogViewError, Ticket};
+use consensus::{LogEntry, LogView, LogViewError, Message, Ticket};
 use model::view::Visit;
 use model::{
-    Command, DeleteStream, Expected, Index, KeyRange, Order, Outcome, StreamName, Term, Value, View,
-    ViewError, Wall, WriteSet,
+    Command, DeleteStream, Expected, Index, KeyRange, Order, Outcome, StreamName, Value, View, ViewError,
+    Wall, WriteSet,
 };
 use node::{
     Input, Mono, Node, NodeOptions, Now, Output, RaftCompletion, RaftEngine, RaftEngineOptions, RaftIo,
@@ -21,7 +21,7 @@ use storage::state::{Pressure, Progress, State, StateError, StateFigures};
 struct EmptyLog;
 
 impl LogView for EmptyLog {
-    fn entries(&self, _: Index, _: usize) -> Result<Vec<(Index, Term, Vec<u8>)>, LogViewError> {
+    fn entries(&self, _: Index, _: usize) -> Result<Vec<LogEntry>, LogViewError> {
         Ok(Vec::new())
     }
 }
@@ -97,7 +97,7 @@ impl State for Pressed {
 type TestNode = Node<RaftEngine<Pressed, EmptyLog>, Numbers>;
 
 /// Steps the node, and returns the log writes and the replies.
-fn step(node: &mut TestNode, input: Input<RaftCompletion, Numbers>) -> (Vec<Ticket>, Vec<u64>) {
+fn step(node: &mut TestNode, input: Input<RaftCompletion, Message, Numbers>) -> (Vec<Ticket>, Vec<u64>) {
     let (mut out, mut tickets, mut replies) = (Vec::new(), Vec::new(), Vec::new());
     node.step(Now { wall: Wall(1_000), mono: Mono(0) }, input, &mut out);
     for output in out {

@@ -1,10 +1,10 @@
 //! The node's step machine over the built-in engine: what comes out, and in which order.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
 
-use consensus::{LogView, LogViewError, Ticket};
+use consensus::{LogEntry, LogView, LogViewError, Message, Ticket};
 use model::{
     Append, Command, Cursor, Expected, Filled, Fingerprint, IdHash, Identity, Index, NewEvent, Outcome,
-    PutSettings, Settings, StreamName, Term, Wall,
+    PutSettings, Settings, StreamName, Wall,
 };
 use node::{
     DiskSpace, Input, Mono, Node, NodeOptions, Now, Output, RaftCompletion, RaftEngine, RaftEngineOptions,
@@ -20,7 +20,7 @@ use storage::state::{FlushJob, StateError};
 struct EmptyLog;
 
 impl LogView for EmptyLog {
-    fn entries(&self, _: Index, _: usize) -> Result<Vec<(Index, Term, Vec<u8>)>, LogViewError> {
+    fn entries(&self, _: Index, _: usize) -> Result<Vec<LogEntry>, LogViewError> {
         Ok(Vec::new())
     }
 }
@@ -68,7 +68,7 @@ impl Bench {
         bench
     }
 
-    fn step(&mut self, input: Input<RaftCompletion, Numbers>) -> Vec<Out> {
+    fn step(&mut self, input: Input<RaftCompletion, Message, Numbers>) -> Vec<Out> {
         let mut out = Vec::new();
         self.node.step(self.now, input, &mut out);
         out
@@ -121,6 +121,7 @@ fn kinds(out: &[Out]) -> Vec<String> {
             Output::Io(RaftIo::Flush { .. }) => "flush".into(),
             Output::Io(RaftIo::PurgeLog { .. }) => "purge log".into(),
             Output::Io(RaftIo::RemoveBodies { .. }) => "remove bodies".into(),
+            Output::Io(RaftIo::Send { .. }) => "send".into(),
             Output::Outcome { reply, result: Ok(Outcome::Appended(_)) } => format!("{reply} appended"),
             Output::Outcome { reply, result: Ok(outcome) } => format!("{reply} {outcome:?}"),
             Output::TimeClosed { reply, result: Ok(()) } => format!("{reply} time closed"),

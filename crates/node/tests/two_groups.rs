@@ -2,7 +2,7 @@
 //! and every crash.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
 
-use consensus::Ticket;
+use consensus::{Message, Ticket};
 use format::header::StoreId;
 use model::{
     Append, Command, Expected, Filled, Fingerprint, GroupId, Identity, Namespace, NewEvent, Outcome, Slot,
@@ -123,7 +123,7 @@ impl World {
         process
     }
 
-    fn step(&mut self, process: &mut Process, at: usize, input: Input<RaftCompletion, Numbers>) {
+    fn step(&mut self, process: &mut Process, at: usize, input: Input<RaftCompletion, Message, Numbers>) {
         let mut inputs = vec![input];
         while let Some(input) = inputs.pop() {
             let mut out = Vec::new();

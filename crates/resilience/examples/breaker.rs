@@ -1,4 +1,4 @@
-//! A dependency dies and comes back: `cargo run -p mainstay-resilience --features async --example breaker`.
+//! A dependency fails and recovers: `cargo run -p mainstay-resilience --features async --example breaker`.
 
 use mainstay_resilience::breaker;
 use mainstay_resilience::guard::{CallError, CallOptions, Guard, Policy};
@@ -17,7 +17,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let works = call >= 7;
         let billing = |_| async move { if works { Ok("paid") } else { Err("connection refused") } };
         match guard.call_with(CallOptions::default(), billing).await {
-            Ok(answer) => println!("{call:2}: {answer}"),
+            Ok(result) => println!("{call:2}: {result}"),
             Err(CallError::Rejected(rejected)) => println!("{call:2}: not called: {rejected}"),
             Err(error) => println!("{call:2}: {error}"),
         }

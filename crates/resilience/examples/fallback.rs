@@ -15,7 +15,7 @@ async fn main() -> Result<(), BoxError> {
     let breaker = breaker::Config::new().consecutive_failures(2);
     let policy = Policy::new().breaker(breaker);
     let cached = |error: &BoxError| {
-        println!("  ({error}: the cached price)");
+        println!("  ({error}; using the cached price)");
         995
     };
     let mut prices = ServiceBuilder::new()

@@ -1,4 +1,4 @@
-//! One answer in thirty is slow: `cargo run -p mainstay-resilience --features async --example hedge`.
+//! One response in thirty is slow: `cargo run -p mainstay-resilience --features async --example hedge`.
 
 use mainstay_resilience::guard::{CallOptions, Guard, Policy};
 use mainstay_resilience::hedge;
@@ -10,12 +10,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     for hedge in [None, Some(hedge::Config::new())] {
         let name = if hedge.is_some() { "hedged" } else { "plain" };
         let guard = Guard::new("search", Policy::new().hedge(hedge))?;
-        let asked = AtomicU32::new(0);
+        let sent = AtomicU32::new(0);
         let mut took = Vec::new();
         for _ in 0..300 {
             let begun = Instant::now();
             let search = |_| {
-                let is_slow = asked.fetch_add(1, Ordering::Relaxed) % 30 == 29;
+                let is_slow = sent.fetch_add(1, Ordering::Relaxed) % 30 == 29;
                 async move {
                     tokio::time::sleep(Duration::from_millis(if is_slow { 200 } else { 4 })).await;
                     Ok::<_, std::io::Error>(())
@@ -25,7 +25,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             took.push(begun.elapsed().as_millis());
         }
         took.sort_unstable();
-        println!("{name:6}: p50 {} ms, p98 {} ms, asked {} times", took[150], took[294], asked.into_inner());
+        println!("{name:6}: p50 {} ms, p98 {} ms, {} requests", took[150], took[294], sent.into_inner());
     }
     Ok(())
 }

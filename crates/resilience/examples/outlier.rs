@@ -1,4 +1,4 @@
-//! One of four hosts is sick: `cargo run -p mainstay-resilience --features tower --example outlier`.
+//! One of four hosts fails: `cargo run -p mainstay-resilience --features tower --example outlier`.
 
 use mainstay_resilience::tower::{BoxError, ClassifyWith, Hosts};
 use mainstay_resilience::{Outcome, outlier};
@@ -23,6 +23,6 @@ async fn main() -> Result<(), mainstay_resilience::ConfigError> {
             Err(_) => bad += 1,
         }
     }
-    println!("{good} good, {bad} bad: after five failures in a row nobody was sent to the sick host");
+    println!("{good} succeeded, {bad} failed: after five failures in a row the host was ejected");
     Ok(())
 }

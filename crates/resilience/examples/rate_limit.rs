@@ -1,4 +1,5 @@
-//! Five a second with a burst of three: `cargo run -p mainstay-resilience --features async --example rate_limit`.
+//! Five calls per second, with a burst of three:
+//! `cargo run -p mainstay-resilience --features async --example rate_limit`.
 
 use mainstay_resilience::guard::{CallError, CallOptions, Guard, Policy};
 use mainstay_resilience::policy::RateLimit;
@@ -15,7 +16,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     for _ in 0..10 {
         let call = guard.call_with(CallOptions::default(), |_| async { Ok::<_, std::io::Error>("sent") });
         match call.await {
-            Ok(answer) => println!("{:4} ms: {answer}", begun.elapsed().as_millis()),
+            Ok(result) => println!("{:4} ms: {result}", begun.elapsed().as_millis()),
             Err(CallError::Rejected(rejected)) => {
                 println!("{:4} ms: {rejected}", begun.elapsed().as_millis());
                 tokio::time::sleep(rejected.retry_after.unwrap_or_default()).await;

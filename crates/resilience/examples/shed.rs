@@ -1,4 +1,5 @@
-//! When it gets full, the important go first: `cargo run -p mainstay-resilience --features async --example shed`.
+//! When a bulkhead fills up, important calls go first:
+//! `cargo run -p mainstay-resilience --features async --example shed`.
 
 use mainstay_resilience::bulkhead::{Config, Limit};
 use mainstay_resilience::guard::{CallOptions, Guard, Policy};
@@ -27,6 +28,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let (priority, was_served) = caller.await?;
         *served.entry(priority).or_insert(0) += u32::from(was_served);
     }
-    println!("served, of ten each: {served:?}");
+    println!("calls served, of ten of each priority: {served:?}");
     Ok(())
 }

@@ -1,10 +1,10 @@
-//! A breaker without a clock, a thread or an allocator of its own, as a replicated state machine has it:
+//! A breaker inside a replicated state machine, where it has no clock and no thread of its own:
 //! `cargo run -p mainstay-resilience --example state_machine`.
 
 use mainstay_resilience::{Decide, Decision, Input, Outcome, Time, breaker};
 
-/// What the log holds: each replica comes to the same state by it.
-enum Entry {
+/// A command in the replicated log. Every replica applies the same commands and reaches the same state.
+enum Command {
     Ask,
     Tell(Outcome),
 }
@@ -12,24 +12,25 @@ enum Entry {
 fn main() {
     let config = breaker::Config::new().consecutive_failures(2);
     let log = [
-        (10, Entry::Ask),
-        (12, Entry::Tell(Outcome::Failure)),
-        (20, Entry::Ask),
-        (25, Entry::Tell(Outcome::Failure)),
-        (30, Entry::Ask),
+        (10, Command::Ask),
+        (12, Command::Tell(Outcome::Failure)),
+        (20, Command::Ask),
+        (25, Command::Tell(Outcome::Failure)),
+        (30, Command::Ask),
     ];
     let mut replicas = [config.state(), config.state(), config.state()];
     for state in &mut replicas {
         let mut tickets = Vec::new();
-        for (millis, entry) in &log {
-            // The entry carries the time and a random number: its proposer chose them, and all replicas use the same.
+        for (millis, command) in &log {
+            // An entry also holds the time and a random number. Its proposer chose them, so all replicas use
+            // the same.
             let input = Input { now: Time::from_millis(*millis), random: *millis };
-            match entry {
-                Entry::Ask => match config.ask(state, input, breaker::Request::default()) {
+            match command {
+                Command::Ask => match config.ask(state, input, breaker::Request::default()) {
                     Decision::Admit(ticket) => tickets.push(ticket),
-                    answer => println!("{millis} ms: {answer:?}"),
+                    decision => println!("{millis} ms: {decision:?}"),
                 },
-                Entry::Tell(outcome) => {
+                Command::Tell(outcome) => {
                     if let Some(ticket) = tickets.pop() {
                         println!("{millis} ms: {:?}", config.tell(state, input, ticket, *outcome, 1));
                     }

@@ -1,4 +1,5 @@
-//! Three services in a row under one deadline: `cargo run -p mainstay-resilience --features async --example timeout`.
+//! Two nested calls under one deadline:
+//! `cargo run -p mainstay-resilience --features async --example timeout`.
 
 use mainstay_resilience::guard::{Attempt, CallError, CallOptions, Guard, Policy};
 use std::time::Duration;
@@ -6,12 +7,12 @@ use tokio::time::Instant;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // One attempt may take 400 ms; with all that belongs to it, a call may take 600.
+    // One attempt may take 400 ms, and a whole call 600 ms.
     let policy = Policy::new().total_timeout(Duration::from_millis(600)).timeout(Duration::from_millis(400));
     let (outer, inner) = (Guard::new("outer", policy.clone())?, Guard::new("inner", policy)?);
     for work_ms in [50, 350, 500] {
         let begun = Instant::now();
-        // What is left of the outer deadline is the inner call's: nobody works for a caller who has left.
+        // The inner call gets what is left of the outer deadline, so nobody works for a caller that has left.
         let through = |attempt: Attempt| {
             let call = CallOptions { deadline: attempt.deadline, ..CallOptions::default() };
             let work = move |_| async move {
@@ -20,9 +21,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             };
             inner.call_with(call, work)
         };
-        let answer: Result<_, CallError<_>> = outer.call_with(CallOptions::default(), through).await;
-        let answer = answer.map_err(|error| error.to_string());
-        println!("{work_ms} ms of work: {answer:?} after {} ms", begun.elapsed().as_millis());
+        let result: Result<_, CallError<_>> = outer.call_with(CallOptions::default(), through).await;
+        let result = result.map_err(|error| error.to_string());
+        println!("{work_ms} ms of work: {result:?} after {} ms", begun.elapsed().as_millis());
     }
     Ok(())
 }

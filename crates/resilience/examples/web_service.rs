@@ -1,6 +1,6 @@
-//! One web service with two dependencies, each behind a guard of its own: when one of them hangs, the other's pages
-//! are as fast as ever. `cargo run -p mainstay-resilience --features tower --example web_service`, which plays both
-//! dependencies and some visitors itself.
+//! A web service with two dependencies, each behind its own guard. When one of them hangs, the pages that
+//! need the other are as fast as before. The program also runs both dependencies and some visitors:
+//! `cargo run -p mainstay-resilience --features tower --example web_service`.
 
 use axum::Router;
 use axum::extract::State;
@@ -19,7 +19,7 @@ use tower::{Layer, Service, ServiceExt};
 
 type Plain = Client<HttpConnector, Full<Bytes>>;
 
-/// A dependency: where it is, and the guarded way to it.
+/// A dependency: its address, and a guarded client.
 #[derive(Clone)]
 struct Dependency {
     url: String,
@@ -41,16 +41,16 @@ impl Dependency {
 
     async fn page(mut self) -> Response<axum::body::Body> {
         let request = Request::builder().uri(self.url).body(Full::default());
-        let answered = match request {
+        let result = match request {
             Ok(request) => match self.client.ready().await {
                 Ok(client) => client.call(request).await,
                 Err(error) => Err(error),
             },
             Err(error) => Err(error.into()),
         };
-        match answered {
+        match result {
             Ok(response) => response.status().into_response(),
-            // Say when to come back, where a policy knows it.
+            // Say when to come back, if a policy knows it.
             Err(error) => {
                 let after = error.downcast_ref::<CallRejected>().and_then(|rejected| rejected.retry_after);
                 let seconds = after.map_or(1, |after| after.as_secs().max(1)).to_string();

@@ -1,7 +1,8 @@
 //! `config!`: how the configuration types of this crate are declared.
 //!
 //! A configuration must be able to gain a field without breaking the code that builds one. So each of them is
-//! `#[non_exhaustive]`, is built by `new()` and one setter a field, and keeps its fields public for reading:
+//! `#[non_exhaustive]`, is built with `new()` and one setter per field, and keeps its fields public for
+//! reading:
 //!
 //! ```
 //! use mainstay_resilience::breaker;

@@ -9,7 +9,7 @@
 //!
 //! let cached = Some(95);
 //! let price = |fresh: Result<u32, Trigger>| match fresh {
-//!     Err(why) if applies(When::NoAnswer, why) => cached,
+//!     Err(why) if applies(When::NoResponse, why) => cached,
 //!     fresh => fresh.ok(),
 //! };
 //! assert_eq!(price(Ok(99)), Some(99));
@@ -24,7 +24,7 @@ use crate::contract::Reason;
 /// ```
 /// use mainstay_resilience::fallback::{Trigger, When, applies};
 ///
-/// let mild = [When::Rejected, When::NoAnswer, When::AnyFailure];
+/// let mild = [When::Rejected, When::NoResponse, When::AnyFailure];
 /// assert_eq!(mild.map(|when| applies(when, Trigger::TimedOut)), [false, true, true]);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -36,7 +36,7 @@ pub enum When {
     #[default]
     Rejected,
     /// The call was rejected or timed out. After a timeout, the dependency may still have done the work.
-    NoAnswer,
+    NoResponse,
     /// The call was rejected, timed out or failed.
     AnyFailure,
 }
@@ -77,7 +77,7 @@ pub const fn applies(when: When, trigger: Trigger) -> bool {
     match trigger {
         Trigger::Rejected(Reason::Deadline) => false,
         Trigger::Rejected(_) => true,
-        Trigger::TimedOut => matches!(when, When::NoAnswer | When::AnyFailure),
+        Trigger::TimedOut => matches!(when, When::NoResponse | When::AnyFailure),
         Trigger::Failed => matches!(when, When::AnyFailure),
     }
 }
@@ -91,7 +91,7 @@ mod tests {
         let triggers = [Trigger::Rejected(Reason::BulkheadFull), Trigger::TimedOut, Trigger::Failed];
         let cases = [
             (When::Rejected, [true, false, false]),
-            (When::NoAnswer, [true, true, false]),
+            (When::NoResponse, [true, true, false]),
             (When::AnyFailure, [true, true, true]),
         ];
         for (when, expected) in cases {

@@ -1,4 +1,4 @@
-//! What HTTP says about repeating a request, about failures, and about deadlines: shared by the tower layers
+//! What HTTP says about repeating requests, about failures, and about deadlines. Shared by the tower layers
 //! and the reqwest integration.
 
 use crate::contract::Outcome;
@@ -13,7 +13,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const DEADLINE: HeaderName = HeaderName::from_static("x-deadline-ms");
 
-/// A request is safe to repeat by its method or by its `Idempotency-Key`. It may carry a deadline.
+/// The options of a request. Its method and its `Idempotency-Key` decide whether it is safe to repeat, and it
+/// may carry a deadline.
 pub(crate) fn options(method: &Method, headers: &HeaderMap, priority: Priority) -> CallOptions {
     let key =
         if headers.contains_key(IDEMPOTENCY_KEY) { IdempotencyKey::Present } else { IdempotencyKey::Missing };
@@ -36,8 +37,8 @@ pub(crate) fn pass_deadline(headers: &mut HeaderMap, attempt: Attempt) {
     }
 }
 
-/// 5xx and 429 are failures; 429 and 503 may say when to come back. Every other response is an answer of a
-/// service that works.
+/// 5xx and 429 are failures, and 429 and 503 may say when to come back. Every other response shows that the
+/// service works.
 pub(crate) fn classify(status: StatusCode, headers: Option<&HeaderMap>) -> Classification {
     let is_busy = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
     if !is_busy && !status.is_server_error() {

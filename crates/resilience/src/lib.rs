@@ -50,8 +50,9 @@
 //! | [`window`] | (used by others) the outcomes of the last N calls, or of the last N seconds |
 //!
 //! Cargo features add layers around the decisions: `sync` for threads, `async` for futures on tokio
-//! (`guard::Guard`), and `tower` for services (`tower::GuardLayer`). `metrics` and `tracing` report what
-//! happens, and `serde` serializes configurations, states and snapshots.
+//! (`guard::Guard`), `tower` for services (`tower::GuardLayer`), and `reqwest` for its requests
+//! (`Guard::send`). `metrics` and `tracing` report what happens, and `serde` serializes configurations,
+//! states and snapshots.
 //!
 //! docs/tests.md in the repository lists the classic bugs of such libraries with the test for each, and the
 //! mutants that survive.

@@ -107,7 +107,7 @@ impl RateLimit {
     /// ```
     ///
     /// # Errors
-    /// The first field that is out of range.
+    /// Returns an error that names the first field out of range.
     pub fn check(&self) -> Result<(), ConfigError> {
         match self {
             Self::TokenBucket(config) => config.check().map_err(|error| error.within("token_bucket")),
@@ -117,7 +117,7 @@ impl RateLimit {
 }
 
 impl Policy {
-    /// Does every part make sense?
+    /// Checks that every field of every part is in its range.
     ///
     /// ```
     /// use core::time::Duration;
@@ -129,7 +129,8 @@ impl Policy {
     /// ```
     ///
     /// # Errors
-    /// The first field that does not, by its whole path, and why.
+    /// Returns an error that names the first field out of range by its full path, and says what is wrong with
+    /// it.
     pub fn check(&self) -> Result<(), ConfigError> {
         fn part<C: Decide>(name: &str, config: Option<&C>) -> Result<(), ConfigError> {
             config.map_or(Ok(()), |config| config.check().map_err(|error| error.within(name)))
@@ -149,7 +150,7 @@ impl Policy {
     }
 }
 
-/// Reads a policy, and checks it: whatever is wrong with it, the error names the field by its whole path.
+/// Reads a policy and checks it. If anything is wrong, the error names the field by its full path.
 ///
 /// ```
 /// use mainstay_resilience::policy;
@@ -164,7 +165,7 @@ impl Policy {
 /// ```
 ///
 /// # Errors
-/// The field that could not be read, or the first that makes no sense.
+/// Returns an error that names the field that could not be read, or the first one that is out of range.
 #[cfg(feature = "serde")]
 pub fn read<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Policy, ConfigError> {
     use alloc::string::ToString;

@@ -1,9 +1,9 @@
 //! Guarded calls with [reqwest](https://docs.rs/reqwest) (feature `reqwest`).
 //!
-//! [`Guard::send`] sends a request under a guard and judges the response by its status: 5xx and 429 are
-//! failures, are retried if the request is safe to repeat, and may say when to come back (`Retry-After`); a
-//! 404 is an answer of a service that works. So `error_for_status` comes after the guard has seen the
-//! response:
+//! [`Guard::send`] sends a request under a guard and classifies the response by its status. 5xx and 429 are
+//! failures: they are retried if the request is safe to repeat, and may say when to come back
+//! (`Retry-After`). A 404 comes from a service that works. Call `error_for_status` after the guard has seen
+//! the response:
 //!
 //! ```
 //! use mainstay_resilience::guard::{Guard, Policy};
@@ -23,7 +23,7 @@
 //! }
 //! ```
 //!
-//! With [`StatusClassifier`] an operation may also call `error_for_status` itself, inside
+//! With [`StatusClassifier`], an operation may also call `error_for_status` itself, inside
 //! [`Guard::call`](crate::guard::Guard::call): the error keeps the status. It loses the headers, and with
 //! them `Retry-After`.
 
@@ -34,23 +34,23 @@ use crate::shed::Priority;
 use ::reqwest::{Error, RequestBuilder, Response};
 use core::any::Any;
 
-/// Judges a response, or an error that stands for one, by its HTTP status.
+/// Classifies a response, or an error that stands for one, by its HTTP status.
 ///
-/// 5xx, 429, broken connections and timeouts are failures. Other statuses are successes, as a response or as
-/// the error that `error_for_status` makes of it. An error of ours (a URL that cannot be sent, a body that
-/// does not parse) says nothing about the service.
+/// 5xx, 429, broken connections and timeouts are failures. Any other status is a success, whether as a
+/// response or as the error that `error_for_status` makes of it. An error on the caller's side (a URL that
+/// cannot be used, a body that cannot be parsed) says nothing about the service.
 ///
 /// ```
 /// use mainstay_resilience::Outcome;
 /// use mainstay_resilience::guard::Classify;
 /// use mainstay_resilience::reqwest::StatusClassifier;
 ///
-/// let answer = |status: u16| {
+/// let outcome = |status: u16| {
 ///     let response = http::Response::builder().status(status).body("").unwrap();
 ///     let result = reqwest::Response::from(response).error_for_status();
 ///     StatusClassifier.classify(result.as_ref()).outcome
 /// };
-/// assert_eq!([200, 404, 429, 500].map(answer), [
+/// assert_eq!([200, 404, 429, 500].map(outcome), [
 ///     Outcome::Success,
 ///     Outcome::Success,
 ///     Outcome::Failure,
@@ -79,9 +79,9 @@ impl<T: 'static> Classify<T, Error> for StatusClassifier {
 impl<C: Classify<Response, Error>> Guard<C> {
     /// Sends a request under this guard.
     ///
-    /// The request's method and its `Idempotency-Key` header decide whether it is safe to repeat. A body
-    /// that is a stream is sent at most once. Each attempt carries the time that it has left as
-    /// `x-deadline-ms`.
+    /// The request's method and its `Idempotency-Key` header decide whether it is safe to repeat. A streamed
+    /// body is sent at most once. Each attempt carries the time that it has left in the `x-deadline-ms`
+    /// header.
     ///
     /// ```
     /// # use mainstay_resilience::guard::{CallError, Guard};
@@ -96,7 +96,7 @@ impl<C: Classify<Response, Error>> Guard<C> {
     /// ```
     ///
     /// # Errors
-    /// As [`call_with`](Guard::call_with). A response of any status is not an error.
+    /// The same errors as [`call_with`](Guard::call_with). A response is not an error, whatever its status.
     pub async fn send(&self, request: RequestBuilder) -> Result<Response, CallError<Error>> {
         let (client, request) = request.build_split();
         let request = request.map_err(CallError::Failed)?;

@@ -169,8 +169,8 @@ mod tests {
         assert_eq!(config.share(Priority::Low, 1_000), 0);
         assert_eq!(config.share(Priority::Critical, 1_000), 1_000);
         let request = Request { priority: Priority::Low, in_use: 0, limit: 1_000 };
-        let answer = config.ask(&mut (), Input::default(), request);
-        assert_eq!(answer, Decision::Reject(Rejected { reason: Reason::Shed, retry_at: None }));
+        let decision = config.ask(&mut (), Input::default(), request);
+        assert_eq!(decision, Decision::Reject(Rejected { reason: Reason::Shed, retry_at: None }));
     }
 
     #[test]

@@ -26,7 +26,7 @@ impl Rng {
     }
 }
 
-/// The steps of a walk: `usual`, unless RESILIENCE_STEPS says a percentage of it.
+/// The number of steps of a walk: `usual`, or the percentage of it that RESILIENCE_STEPS sets.
 pub(crate) fn steps(usual: u64) -> u64 {
     let percent = std::env::var("RESILIENCE_STEPS").ok().and_then(|text| text.parse::<u64>().ok());
     usual * percent.unwrap_or(100) / 100

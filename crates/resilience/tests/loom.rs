@@ -1,4 +1,4 @@
-//! Shared policies under every order of their threads' steps: `RUSTFLAGS="--cfg loom" cargo test --release
+//! Shared policies under every interleaving of their threads: `RUSTFLAGS="--cfg loom" cargo test --release
 //! -p mainstay-resilience --features sync --test loom`. Without the flag there is nothing here.
 #![cfg(all(loom, feature = "sync"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's panic is its failure")]
@@ -31,7 +31,7 @@ fn small() -> Config {
         .ramp_for(Duration::ZERO)
 }
 
-/// Makes a call: what was recorded, if it was admitted.
+/// Makes a call. Returns what was recorded, or `None` if the call was rejected.
 fn call(breaker: &CircuitBreaker, millis: u64, outcome: Outcome) -> Option<Recorded<()>> {
     let permit = breaker.try_acquire_at(at(millis), Request::default()).ok()?;
     Some(match permit.record_at(at(millis), outcome) {
@@ -62,7 +62,7 @@ fn no_success_is_lost_or_counted_twice() {
 }
 
 #[test]
-fn a_trip_beside_a_success_counts_it_before_or_calls_it_stale() {
+fn a_trip_concurrent_with_a_success_counts_it_first_or_makes_it_stale() {
     loom::model(|| {
         let breaker = breaker(small().calls_min(1));
         let other = {
@@ -73,7 +73,7 @@ fn a_trip_beside_a_success_counts_it_before_or_calls_it_stale() {
         let good = other.join().unwrap();
         let snapshot = breaker.snapshot_at(Time::from_millis(1));
         match (failed, good) {
-            // One failure of one or of two calls is at least half: it trips in any order.
+            // One failure among one or two calls is at least half, so the breaker trips in any order.
             (Some(Recorded::Changed(())), Some(Recorded::Counted)) => assert_eq!(snapshot.stale, 0),
             (Some(Recorded::Changed(())), Some(Recorded::Stale)) => assert_eq!(snapshot.stale, 1),
             (Some(Recorded::Changed(())), None) => {}
@@ -126,7 +126,7 @@ fn two_probes_are_never_in_flight_at_once() {
 }
 
 #[test]
-fn a_probe_that_is_dropped_frees_its_place() {
+fn a_dropped_probe_frees_its_permit() {
     loom::model(|| {
         let breaker = breaker(small());
         breaker.trip_at(at(1));
@@ -154,7 +154,7 @@ fn one_permit() -> Arc<Bulkhead> {
 }
 
 #[test]
-fn a_permit_that_comes_free_reaches_the_one_who_waits() {
+fn a_freed_permit_reaches_the_waiting_caller() {
     loom::model(|| {
         let bulkhead = one_permit();
         let (taken, is_taken) = loom::sync::mpsc::channel();
@@ -197,7 +197,7 @@ fn a_permit_that_comes_free_reaches_the_one_who_waits() {
 }
 
 #[test]
-fn a_permit_granted_to_one_who_leaves_is_free_again() {
+fn a_permit_granted_to_a_caller_that_leaves_is_free_again() {
     loom::model(|| {
         let bulkhead = one_permit();
         let (taken, is_taken) = loom::sync::mpsc::channel();
@@ -236,7 +236,7 @@ fn a_bucket_grants_no_token_twice() {
 }
 
 #[test]
-fn no_call_that_earns_its_share_is_lost() {
+fn no_call_is_lost_from_the_budget() {
     loom::model(|| {
         let retry = Arc::new(Retry::new(retry::Config::default()).unwrap());
         let other = {

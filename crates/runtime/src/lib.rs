@@ -4,18 +4,17 @@
 //!   current-thread runtime                         threads
 //!   ┌────────────────────────────────────┐   ┌────────────────────────────────────────────┐
 //!   │ http tasks ── Handle ─► mailbox ─► │   │ log      write, fdatasync once for all     │
-//!   │ NodeTask: Node::step, do outputs   │◄─►│ flush    bodies and state; zero a segment  │
+//!   │ NodeTask: the driver, its effects  │◄─►│ flush    bodies and state; zero a segment  │
 //!   └────────────────────────────────────┘   │ compact  state; bodies without dead events │
 //!                                            │ reads    pages of bodies, on a snapshot    │
 //!                                            └────────────────────────────────────────────┘
 //! ```
 //!
-//! This crate decides nothing about data. It turns requests, timers and finished disk work into inputs of
-//! [`node::Node`], and does the node's outputs in order.
+//! This crate decides nothing about data, nor about order. It turns requests, timers and finished disk work into
+//! inputs of [`driver::Driver`], and does its effects in order.
 
 mod disk_threads;
 mod handle;
-mod log_thread;
 mod node_task;
 mod reads;
 mod space;
@@ -23,10 +22,10 @@ mod start;
 mod store;
 mod worker;
 
-pub use disk_threads::DiskFailure;
+pub use driver::{DiskFailure, Halted};
 pub use handle::{Handle, Pending, Phase, Status};
 pub use node::Unavailable;
-pub use node_task::{Halted, NodeTask};
+pub use node_task::NodeTask;
 pub use reads::{READS_MAX, Snapshot};
 pub use start::{Options, StartError, start};
 pub use store::{BodyReader, StateReader};

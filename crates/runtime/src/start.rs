@@ -1,13 +1,13 @@
 //! Opens a data directory and starts a node on what it holds.
 
-use crate::disk_threads::{CompactWork, DiskFailure, start_compacting, start_flushing};
+use crate::disk_threads::{start_compacting, start_flushing, start_log};
 use crate::handle::{Handle, Phase, Status};
-use crate::log_thread::start_log;
-use crate::node_task::{NodeTask, Parts, Report};
+use crate::node_task::{NodeTask, Parts};
 use crate::reads::{Latest, ReadPool};
 use crate::space::Space;
+use crate::store::{CompactJob, CompactWork, Driver, FlushWork, LogWork};
 use model::{Cursor, limits};
-use node::{GroupLog, Node, NodeOptions, RaftEngine, RaftEngineOptions};
+use node::{GroupLog, NodeOptions, RaftEngine, RaftEngineOptions};
 use shard::{Shard, ShardOptions};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -63,8 +63,8 @@ pub enum StartError {
     State(#[from] StateError),
     #[error(transparent)]
     Engine(#[from] node::EngineError),
-    #[error(transparent)]
-    Thread(#[from] DiskFailure),
+    #[error("a thread cannot be started: {0}")]
+    Thread(std::io::Error),
 }
 
 /// Opens the data directory and creates a node. The node starts when [`NodeTask::run`] is polled. Use the
@@ -101,21 +101,23 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
     let (reports_in, reports) = mpsc::unbounded_channel(); // Bounded by the few jobs that are under way.
     let (log_reports, flush_reports) = (reports_in.clone(), reports_in.clone());
     // After the loop has ended, no one receives reports. The threads then end too.
-    let log_thread = start_log(log.writer, log.preparer.clone(), Arc::clone(metrics), move |report| {
-        let _ = log_reports.send(Report::Log(report));
+    let log_work = LogWork::new(log.writer, log.preparer.clone());
+    let log_thread = start_log(log_work, Arc::clone(metrics), move |report| {
+        let _ = log_reports.send(report);
     })
-    .map_err(DiskFailure::from)?;
-    let flusher = start_flushing(log.preparer.clone(), Arc::clone(metrics), move |report| {
-        let _ = flush_reports.send(Report::Disk(report));
+    .map_err(StartError::Thread)?;
+    let flush_work = FlushWork::new(log.preparer.clone());
+    let flusher = start_flushing(flush_work, Arc::clone(metrics), move |report| {
+        let _ = flush_reports.send(report);
     })
-    .map_err(DiskFailure::from)?;
-    let compactor = start_compacting(compactor, move |report| {
-        let _ = reports_in.send(Report::Disk(report));
+    .map_err(StartError::Thread)?;
+    let compactor = start_compacting(CompactWork::new(compactor), move |report| {
+        let _ = reports_in.send(report);
     })
-    .map_err(DiskFailure::from)?;
+    .map_err(StartError::Thread)?;
     // After a crash there may be too many unmerged tables to propose an entry. Then no flush would ask for a
     // compaction.
-    compactor.send(CompactWork::State);
+    compactor.send(CompactJob::State);
 
     let (mailbox_in, mailbox) = mpsc::channel(limits::MAILBOX_REQUESTS_MAX);
     let (visible_in, visible) = watch::channel(Cursor::START);
@@ -124,12 +126,10 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
     let reads = Arc::new(ReadPool::new(Arc::clone(&latest), body_reader, slots));
     set_bounds(metrics);
     let task = NodeTask::new(Parts {
-        node: Node::new(NodeOptions::default(), engine),
-        bodies,
+        driver: Driver::new(NodeOptions::default(), engine, bodies, log.preparer),
         log: log_thread,
         flusher,
         compactor,
-        preparer: log.preparer,
         reports,
         mailbox,
         visible: visible_in,

@@ -1,40 +1,23 @@
 //! Short names for the concrete types that a node consists of.
 
-use shard::query;
-use storage::bodies::BodyError;
+use crate::handle::Channels;
 use storage::lsm::LsmState;
 use storage::real_disk::RealDisk;
 use storage::state::State;
 
-pub(crate) type Bodies = storage::bodies::Bodies<RealDisk>;
-pub(crate) type BodySync = storage::bodies::BodySync<RealDisk>;
-pub(crate) type LogPreparer = storage::log::LogPreparer<RealDisk>;
-pub(crate) type LogWriter = storage::log::LogWriter<RealDisk>;
-pub(crate) type StateFlush = <LsmState as State>::Flush;
-pub(crate) type StateCompactor = <LsmState as State>::Compactor;
-pub(crate) type Engine = node::RaftEngine<LsmState, node::GroupLog<RealDisk>>;
+type StateFlush = <LsmState as State>::Flush;
+type StateCompactor = <LsmState as State>::Compactor;
+
+pub(crate) type Driver = driver::Driver<RealDisk, LsmState, Channels>;
+pub(crate) type Effect = driver::Effect<RealDisk, LsmState, Channels>;
+pub(crate) type Input = driver::Input<Channels>;
+pub(crate) type LogWork = driver::LogWork<RealDisk>;
+pub(crate) type FlushJob = driver::FlushJob<RealDisk, StateFlush>;
+pub(crate) type FlushWork = driver::FlushWork<RealDisk, StateFlush>;
+pub(crate) type CompactJob = driver::CompactJob<RealDisk, StateReader>;
+pub(crate) type CompactWork = driver::CompactWork<RealDisk, StateCompactor, StateReader>;
 
 /// Reads event bodies, on any thread.
 pub type BodyReader = storage::bodies::BodyReader<RealDisk>;
 /// Reads the state as of one applied entry, on any thread.
 pub type StateReader = <LsmState as State>::Reader;
-
-/// A body segment to rewrite, and the state that says which of its events are live.
-#[derive(Debug)]
-pub(crate) struct Compaction {
-    segment: storage::bodies::Compaction<RealDisk>,
-    state: StateReader,
-}
-
-impl Compaction {
-    pub(crate) fn new(segment: storage::bodies::Compaction<RealDisk>, state: StateReader) -> Self {
-        Self { segment, state }
-    }
-
-    /// # Errors
-    /// `NoSpace` and `Liveness` leave the old segment in place. After any other error the node must stop.
-    pub(crate) fn run(self) -> Result<storage::bodies::Compacted, BodyError> {
-        let Self { segment, state } = self;
-        segment.run(|record| query::is_live(&state, record))
-    }
-}

@@ -1,20 +1,24 @@
 //! One computer: disks that outlive the process on it, a wall clock that steps, and a monotonic clock that
 //! starts again with each boot.
 
+use crate::disk::{Deaf, SimDisk};
 use crate::mutant::Mutant;
 use crate::process::{Ended, Process};
 use crate::schedule::Moment;
 use crate::state::SimState;
 use model::Wall;
-use node::{Mono, Now};
+use node::{DiskSpace, Mono, Now};
 use seeded_rng::Rng;
 use std::io;
 use storage::memory_disk::MemoryDisk;
-use storage::memory_state::{BegunFlush, MemoryState, MemoryStateDisk};
+use storage::memory_state::{BegunFlush, MemoryState, MemoryStateDisk, Space};
 use storage::state::Progress;
 
 /// The wall clock at the start of a run: 2026-01-01T00:00:00Z.
 const WALL_AT_START_MS: u64 = 1_767_225_600_000;
+
+/// A disk that fills up has at most this many bytes left.
+const LEFT_BYTES_MAX: u64 = 80_000;
 
 #[derive(Debug)]
 pub struct Machine {
@@ -28,6 +32,7 @@ pub struct Machine {
     booted: Moment,
     wall_ms: i64,
     ailing: bool,
+    full: bool,
     /// The progress of the last two flushes, for the mutant that forgets the last one.
     flushed_before: (Progress, Progress),
 }
@@ -45,6 +50,7 @@ impl Machine {
             booted: Moment(0),
             wall_ms: 0,
             ailing: false,
+            full: false,
             flushed_before: (Progress::default(), Progress::default()),
         }
     }
@@ -69,9 +75,21 @@ impl Machine {
         self.booted = moment;
         let forgotten = (self.mutant == Mutant::ForgottenAppliedIndex).then_some(self.flushed_before.0);
         let state = SimState::new(MemoryState::open(&self.state_disk), forgotten);
-        self.process =
-            Some(Process::open(self.log_disk.clone(), self.body_disk.clone(), state, self.mutant)?);
+        let (log, bodies) = self.deafness();
+        let log_disk = SimDisk { inner: self.log_disk.clone(), deaf: log };
+        let body_disk = SimDisk { inner: self.body_disk.clone(), deaf: bodies };
+        self.process = Some(Process::open(log_disk, body_disk, state)?);
         Ok(())
+    }
+
+    /// Which syncs of the log's disk and of the bodies' disk the mutant makes do nothing.
+    fn deafness(&self) -> (Deaf, Deaf) {
+        match self.mutant {
+            Mutant::LogWithoutSync => (Deaf::ToFiles, Deaf::None),
+            Mutant::BodiesWithoutSync => (Deaf::None, Deaf::ToFiles),
+            Mutant::DirectoriesWithoutSync => (Deaf::ToDirectory, Deaf::ToDirectory),
+            Mutant::None | Mutant::ForgottenAppliedIndex => (Deaf::None, Deaf::None),
+        }
     }
 
     /// Prepares a crash in the middle of one of the next operations on a disk.
@@ -92,10 +110,41 @@ impl Machine {
         }
     }
 
+    /// The disk that holds everything fills up, or has space again.
+    pub fn change_space(&mut self, rng: &mut Rng) {
+        if self.full {
+            return self.heal();
+        }
+        self.full = true;
+        self.state_disk.set_space(if rng.one_in(2) { Space::Full } else { Space::Free });
+        for disk in [&self.log_disk, &self.body_disk] {
+            disk.set_capacity(Some(disk.used_bytes() + rng.below(LEFT_BYTES_MAX)));
+        }
+    }
+
+    /// A full disk has space again.
+    pub fn heal(&mut self) {
+        if std::mem::take(&mut self.full) {
+            self.state_disk.set_space(Space::Free);
+            self.log_disk.set_capacity(None);
+            self.body_disk.set_capacity(None);
+        }
+    }
+
+    /// What a look at the free space would say.
+    #[must_use]
+    pub fn space(&self) -> DiskSpace {
+        if self.full {
+            DiskSpace::Low { why: "the simulated disk is full".into() }
+        } else {
+            DiskSpace::Enough
+        }
+    }
+
     /// Whether a disk is failing, or has failed, under this process.
     #[must_use]
     pub fn is_ailing(&self) -> bool {
-        self.ailing
+        self.ailing || self.full
     }
 
     /// The power fails: each unsynced write is kept, lost or torn.
@@ -104,15 +153,20 @@ impl Machine {
         let begun = if state_flush && rng.one_in(2) { BegunFlush::Completed } else { BegunFlush::Lost };
         self.process = None;
         self.ailing = false;
+        self.full = false;
+        self.state_disk.set_space(Space::Free);
         self.state_disk.crash(begun);
         self.log_disk = self.log_disk.crash(&mut || rng.next_u64());
         self.body_disk = self.body_disk.crash(&mut || rng.next_u64());
     }
 
-    /// The process has stopped gracefully, and the machine stays up.
+    /// The process has stopped gracefully, or was killed, and the machine stays up: nothing is lost that was
+    /// written.
     pub fn stopped(&mut self) {
         self.process = None;
         self.ailing = false;
+        self.full = false;
+        self.state_disk.set_space(Space::Free);
         self.state_disk.crash(BegunFlush::Lost);
         self.log_disk = self.log_disk.restart();
         self.body_disk = self.body_disk.restart();

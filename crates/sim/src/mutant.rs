@@ -7,8 +7,12 @@ use std::str::FromStr;
 pub enum Mutant {
     #[default]
     None,
-    /// The log reports a write as durable when it was only submitted, before its sync.
-    AnswerBeforeSync,
+    /// The syncs of the log do nothing.
+    LogWithoutSync,
+    /// The syncs of the bodies do nothing.
+    BodiesWithoutSync,
+    /// The syncs of a directory do nothing: new names may be lost.
+    DirectoriesWithoutSync,
     /// A start believes that the state is older than it is, and applies entries a second time.
     ForgottenAppliedIndex,
 }
@@ -19,7 +23,9 @@ impl FromStr for Mutant {
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         match name {
             "none" => Ok(Self::None),
-            "answer-before-sync" => Ok(Self::AnswerBeforeSync),
+            "log-without-sync" => Ok(Self::LogWithoutSync),
+            "bodies-without-sync" => Ok(Self::BodiesWithoutSync),
+            "directories-without-sync" => Ok(Self::DirectoriesWithoutSync),
             "forgotten-applied-index" => Ok(Self::ForgottenAppliedIndex),
             other => Err(format!("unknown mutant {other}")),
         }

@@ -1,24 +1,20 @@
 //! A running node and its threads, taken apart into steps, so that a crash can happen between any two of
-//! them.
+//! them. What a step does, and what follows from it, is the driver's: the same code that ships.
 
-use crate::mutant::Mutant;
+use crate::disk::SimDisk;
 use crate::state::SimState;
+use driver::{CompactWork, Driver, Effect, FlushWork, Halted, Input, LogJob, LogWork, Report};
 use model::{Cursor, GroupId, Wall};
-use node::{
-    GroupLog, Input, Node, NodeOptions, Now, Output, RaftCompletion, RaftEngine, RaftEngineOptions, RaftIo,
-    Replies,
-};
+use node::{DiskSpace, GroupLog, NodeOptions, Now, RaftEngine, RaftEngineOptions, Replies};
 use shard::{Shard, ShardOptions};
 use std::collections::VecDeque;
-use storage::bodies::{Bodies, BodyError, BodyOptions, BodyReader, BodySync};
-use storage::log::{Log, LogError, LogOptions, LogPreparer, LogWriter};
-use storage::memory_disk::MemoryDisk;
-use storage::memory_state::{MemoryFlush, MemoryReader};
-use storage::state::{FlushJob, State};
+use storage::bodies::{Bodies, BodyError, BodyOptions, BodyReader};
+use storage::log::{Log, LogError, LogOptions};
+use storage::memory_state::{MemoryCompactor, MemoryFlush, MemoryReader};
+use storage::state::State;
 
-pub type SimEngine = RaftEngine<SimState, GroupLog<MemoryDisk>>;
-pub type SimInput = Input<RaftCompletion, Waiters>;
-pub type SimOutput = Output<RaftIo<MemoryFlush>, Waiters>;
+pub type SimInput = Input<Waiters>;
+pub type SimEffect = Effect<SimDisk, SimState, Waiters>;
 
 /// The replies identify who waits for a result.
 #[derive(Clone, Copy, Debug)]
@@ -50,40 +46,50 @@ pub enum Ended {
     Log(#[from] LogError),
     #[error("bodies: {0}")]
     Bodies(#[from] BodyError),
-    #[error("the bodies end at byte {at}, but the state refers to bodies up to byte {end}")]
-    Ends { at: u64, end: u64 },
     #[error("engine: {0}")]
     Engine(#[from] node::EngineError),
+    #[error(transparent)]
+    Halted(#[from] Halted),
 }
 
-#[derive(Debug)]
-enum DiskWork {
-    SyncBodies { sync: BodySync<MemoryDisk>, flush: MemoryFlush },
-    FlushState { flush: MemoryFlush },
+impl From<driver::DiskFailure> for Ended {
+    fn from(failure: driver::DiskFailure) -> Self {
+        Self::Halted(failure.into())
+    }
 }
 
-/// The next piece of work of the process. The machine decides when it happens.
+/// The next step of one of the threads. The machine decides when it happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
-    /// The log thread writes what has arrived.
-    WriteLog,
+    /// The log thread takes the jobs that have arrived.
+    TakeLogJobs,
     /// The log thread syncs and reports.
     SyncLog,
     /// The flush thread does its next step.
-    Disk,
+    Flush,
+    /// The compaction thread does its next step.
+    Compact,
+}
+
+/// What the outside sees of a step, and the work that is now due.
+#[derive(Debug, Default)]
+pub struct Stepped {
+    pub effects: Vec<SimEffect>,
+    pub work: Vec<Work>,
 }
 
 #[derive(Debug)]
 pub struct Process {
-    node: Node<SimEngine, Waiters>,
-    writer: LogWriter<MemoryDisk>,
-    preparer: LogPreparer<MemoryDisk>,
-    bodies: Bodies<MemoryDisk>,
-    body_reader: BodyReader<MemoryDisk>,
-    mutant: Mutant,
-    to_write: VecDeque<(consensus::Ticket, Vec<u8>)>,
-    written: Vec<consensus::Ticket>,
-    disk_work: VecDeque<DiskWork>,
+    driver: Driver<SimDisk, SimState, Waiters>,
+    body_reader: BodyReader<SimDisk>,
+    log: LogWork<SimDisk>,
+    log_jobs: VecDeque<LogJob>,
+    flush: FlushWork<SimDisk, MemoryFlush>,
+    compact: CompactWork<SimDisk, MemoryCompactor, MemoryReader>,
+    /// Threads whose next step is scheduled.
+    busy: Vec<Work>,
+    /// What readers see.
+    shown: MemoryReader,
     visible: Cursor,
 }
 
@@ -92,12 +98,7 @@ impl Process {
     ///
     /// # Errors
     /// [`Ended`]. A crash in the middle of the start is one of these errors.
-    pub fn open(
-        log_disk: MemoryDisk,
-        body_disk: MemoryDisk,
-        state: SimState,
-        mutant: Mutant,
-    ) -> Result<Self, Ended> {
+    pub fn open(log_disk: SimDisk, body_disk: SimDisk, state: SimState) -> Result<Self, Ended> {
         let store = format::header::StoreId(7);
         let log =
             Log::open(log_disk, LogOptions { segment_bytes: LOG_SEGMENT_BYTES, ..LogOptions::new(store) })?;
@@ -109,30 +110,32 @@ impl Process {
             group: GROUP,
             flush_state_bytes: FLUSH_STATE_BYTES,
             flush_log_bytes: FLUSH_LOG_BYTES,
+            ..RaftEngineOptions::default()
         };
+        let (shown, compactor) = (state.reader(), state.compactor());
         let shard = Shard::new(ShardOptions::default());
         let engine = RaftEngine::open(options, group_log, log.groups.get(&GROUP), shard, state)?;
         Ok(Self {
-            node: Node::new(NodeOptions::default(), engine),
-            writer: log.writer,
-            preparer: log.preparer,
-            bodies,
+            driver: Driver::new(NodeOptions::default(), engine, bodies, log.preparer.clone()),
             body_reader,
-            mutant,
-            to_write: VecDeque::new(),
-            written: Vec::new(),
-            disk_work: VecDeque::new(),
+            log: LogWork::new(log.writer, log.preparer.clone()),
+            log_jobs: VecDeque::new(),
+            flush: FlushWork::new(log.preparer),
+            compact: CompactWork::new(compactor),
+            busy: Vec::new(),
+            shown,
             visible: Cursor::START,
         })
     }
 
+    /// The state that readers see.
     #[must_use]
     pub fn reader(&self) -> MemoryReader {
-        self.node.engine().state().reader()
+        self.shown.clone()
     }
 
     #[must_use]
-    pub fn bodies(&self) -> &BodyReader<MemoryDisk> {
+    pub fn bodies(&self) -> &BodyReader<SimDisk> {
         &self.body_reader
     }
 
@@ -144,140 +147,127 @@ impl Process {
     /// Whether the flush of the state itself has begun, and not only the sync before it.
     #[must_use]
     pub fn is_flushing_state(&self) -> bool {
-        matches!(self.disk_work.front(), Some(DiskWork::FlushState { .. }))
+        self.flush.is_flushing_state()
     }
 
-    /// Gives the node one input. Does the disk work that must be done at once, and returns the other outputs
-    /// and the work that is due later.
+    /// Gives the node one input.
     ///
     /// # Errors
     /// [`Ended`].
-    pub fn step(&mut self, now: Now, input: SimInput) -> Result<(Vec<SimOutput>, Vec<Work>), Ended> {
-        let (mut outputs, mut rest, mut work) = (Vec::new(), Vec::new(), Vec::new());
-        self.node.step(now, input, &mut outputs);
-        for output in outputs {
-            match output {
-                Output::Io(io) => work.extend(self.do_io(io, now)?),
-                Output::Halt(error) => return Err(error.into()),
-                Output::Visible(cursor) => {
-                    self.visible = self.visible.max(cursor);
-                    rest.push(Output::Visible(cursor));
+    pub fn step(&mut self, now: Now, input: SimInput) -> Result<Stepped, Ended> {
+        self.drive(|driver, effects| driver.step(now, input, effects))
+    }
+
+    /// The check that is made every second.
+    ///
+    /// # Errors
+    /// [`Ended`].
+    pub fn check(&mut self, now: Now, space: DiskSpace) -> Result<Stepped, Ended> {
+        self.drive(|driver, effects| driver.check(now, space, effects))
+    }
+
+    /// Whether so much was written that a check is due before its time.
+    #[must_use]
+    pub fn is_check_due(&self) -> bool {
+        self.driver.is_check_due()
+    }
+
+    /// A thread does its next step.
+    ///
+    /// # Errors
+    /// [`Ended`].
+    pub fn work(&mut self, now: Now, work: Work) -> Result<Stepped, Ended> {
+        self.busy.retain(|busy| *busy != work);
+        let report = match work {
+            Work::TakeLogJobs => {
+                while let Some(job) = self.log_jobs.pop_front() {
+                    self.log.take(job)?;
                 }
-                other => rest.push(other),
-            }
-        }
-        Ok((rest, work))
-    }
-
-    fn do_io(&mut self, io: RaftIo<MemoryFlush>, now: Now) -> Result<Option<Work>, Ended> {
-        Ok(match io {
-            RaftIo::WriteLog { ticket, records } => {
-                self.to_write.push_back((ticket, records));
-                (self.to_write.len() == 1 && self.written.is_empty()).then_some(Work::WriteLog)
-            }
-            RaftIo::AppendBodies { records, last, end } => {
-                let at = self.bodies.append(&records, last)?;
-                if at != end {
-                    return Err(Ended::Ends { at, end });
-                }
                 None
             }
-            RaftIo::RemoveBodies { positions } => {
-                self.bodies.note_removed(&positions, now.wall);
-                None
-            }
-            RaftIo::Flush { flush } => {
-                let sync = self.bodies.sync_handle();
-                self.disk_work.push_back(DiskWork::SyncBodies { sync, flush });
-                (self.disk_work.len() == 1).then_some(Work::Disk)
-            }
-            RaftIo::PurgeLog { group, through } => {
-                self.writer.purge(group, through)?;
-                None
-            }
-        })
-    }
-
-    /// The log thread writes everything that waits. Afterwards a sync is due.
-    ///
-    /// # Errors
-    /// [`Ended`].
-    pub fn write_log(&mut self) -> Result<Vec<SimInput>, Ended> {
-        let mut reports = Vec::new();
-        while let Some((ticket, records)) = self.to_write.pop_front() {
-            self.writer.write(&records)?;
-            self.written.push(ticket);
-            if self.mutant == Mutant::AnswerBeforeSync {
-                reports.push(synced(ticket));
-            }
-        }
-        Ok(reports)
-    }
-
-    /// The log thread syncs and reports.
-    ///
-    /// # Errors
-    /// [`Ended`].
-    pub fn sync_log(&mut self) -> Result<(Vec<SimInput>, Option<Work>), Ended> {
-        self.writer.sync()?;
-        let tickets = std::mem::take(&mut self.written);
-        let reports = if self.mutant == Mutant::AnswerBeforeSync {
-            Vec::new()
-        } else {
-            tickets.into_iter().map(synced).collect()
+            Work::SyncLog => self.log.sync()?.map(Report::Log),
+            Work::Flush => self.flush.step()?,
+            Work::Compact => self.compact.step()?,
         };
-        let more = (!self.to_write.is_empty()).then_some(Work::WriteLog);
-        Ok((reports, more))
+        match report {
+            Some(report) => self.drive(|driver, effects| driver.reported(now, report, effects)),
+            None => Ok(Stepped { effects: Vec::new(), work: self.due() }),
+        }
     }
 
-    /// The log is idle, so the log thread records its durable end.
+    /// The log thread has had nothing to do for a while, so it records the log's durable end.
     ///
     /// # Errors
     /// [`Ended`].
     pub fn mark_log(&mut self) -> Result<(), Ended> {
-        if self.written.is_empty() && self.to_write.is_empty() && self.writer.is_mark_wanted() {
-            self.writer.mark()?;
+        if self.log_jobs.is_empty() {
+            self.log.mark()?;
         }
         Ok(())
     }
 
-    /// The flush thread's next step.
+    /// The node has stopped. The threads finish their jobs.
     ///
     /// # Errors
     /// [`Ended`].
-    pub fn disk_step(&mut self) -> Result<(Option<SimInput>, Option<Work>), Ended> {
-        match self.disk_work.pop_front() {
-            None => Ok((None, None)),
-            Some(DiskWork::SyncBodies { sync, flush }) => {
-                sync.run()?;
-                self.disk_work.push_front(DiskWork::FlushState { flush });
-                Ok((None, Some(Work::Disk)))
-            }
-            Some(DiskWork::FlushState { flush }) => {
-                let progress = flush.run().map_err(node::EngineError::from)?;
-                self.bodies.persisted(progress.bodies_end);
-                if self.preparer.is_wanted() {
-                    self.preparer.prepare()?;
+    pub fn finish(mut self) -> Result<(), Ended> {
+        while let Some(job) = self.log_jobs.pop_front() {
+            self.log.take(job)?;
+        }
+        self.log.sync()?;
+        self.log.mark()?;
+        while !self.flush.is_idle() {
+            self.flush.step()?;
+        }
+        while !self.compact.is_idle() {
+            self.compact.step()?;
+        }
+        Ok(())
+    }
+
+    fn drive(
+        &mut self,
+        call: impl FnOnce(&mut Driver<SimDisk, SimState, Waiters>, &mut Vec<SimEffect>) -> Result<(), Halted>,
+    ) -> Result<Stepped, Ended> {
+        let mut effects = Vec::new();
+        let done = call(&mut self.driver, &mut effects);
+        let mut outside = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::Log(job) => self.log_jobs.push_back(job),
+                Effect::Flush(job) => self.flush.take(job),
+                Effect::Compact(job) => self.compact.take(job),
+                Effect::Show { state, visible } => {
+                    self.shown = state.clone();
+                    self.visible = self.visible.max(visible);
+                    outside.push(Effect::Show { state, visible });
                 }
-                let more = (!self.disk_work.is_empty()).then_some(Work::Disk);
-                Ok((Some(Input::Completion(RaftCompletion::Flushed(progress))), more))
+                other => outside.push(other),
             }
         }
+        done?;
+        Ok(Stepped { effects: outside, work: self.due() })
     }
 
-    /// Rewrites a body segment, if one is due.
-    ///
-    /// # Errors
-    /// [`Ended`].
-    pub fn compact_bodies(&mut self, now: Now) -> Result<(), Ended> {
-        if let Some(segment) = self.bodies.compaction_due(now.wall)? {
-            let state = self.reader();
-            self.bodies.compaction(segment).run(|record| shard::query::is_live(&state, record))?;
+    /// The next step of each thread that has something to do and no step scheduled.
+    fn due(&mut self) -> Vec<Work> {
+        let log = if self.log.unsynced_bytes() > 0 {
+            Some(Work::SyncLog)
+        } else {
+            (!self.log_jobs.is_empty()).then_some(Work::TakeLogJobs)
+        };
+        let flush = (!self.flush.is_idle()).then_some(Work::Flush);
+        let compact = (!self.compact.is_idle()).then_some(Work::Compact);
+        let is_log = |work: &Work| matches!(work, Work::TakeLogJobs | Work::SyncLog);
+        let mut due = Vec::new();
+        for work in [log, flush, compact].into_iter().flatten() {
+            // The log thread does one thing at a time.
+            let taken = self.busy.contains(&work) || is_log(&work) && self.busy.iter().any(is_log);
+            if !taken {
+                self.busy.push(work);
+                due.push(work);
+            }
         }
-        Ok(())
+        due
     }
-}
-
-fn synced(ticket: consensus::Ticket) -> SimInput {
-    Input::Completion(RaftCompletion::LogSynced(ticket))
 }

@@ -9,17 +9,22 @@ use crate::clients::Client;
 use crate::ledger::Ledger;
 use crate::machine::Machine;
 use crate::mutant::Mutant;
-use crate::process::{Ended, SimInput, SimOutput, Work};
+use crate::process::{Ended, Process, SimEffect, SimInput, Stepped, Work};
 use crate::schedule::Schedule;
 use crate::trace::{Echo, Trace};
+use driver::{Effect, Input};
 use model::{Outcome, Wall};
-use node::{Input, Mono, Output, Request, Unavailable};
+use node::{Mono, Now, Request, Unavailable};
 use seeded_rng::Rng;
 use std::collections::BTreeSet;
 
 /// A run counts if it crashed after at least this many acknowledgements.
 const ACKNOWLEDGED_BEFORE_CRASH_MIN: u64 = 10;
 const CLIENTS: u64 = 6;
+/// Every so many times that readers may see more, they look at everything.
+const LOOK_ONE_IN: u64 = 40;
+/// The time between two checks of what changes slowly. Shorter than in a real node, because runs are short.
+const CHECK_MICROS: u64 = 50_000;
 /// How long clients send new commands, in virtual microseconds.
 const ASKING_MICROS: u64 = 1_500_000;
 
@@ -77,8 +82,20 @@ enum Event {
     Stop,
     StepWall,
     CloseTime,
-    /// Work while idle: the log's mark, a compaction of bodies.
+    /// The process is killed, and the machine stays up.
+    Kill,
+    /// The disk fills up, or has space again.
+    Space,
+    /// The log thread has had nothing to do for a while.
     Idle {
+        boot: u64,
+    },
+    /// The check of every second.
+    Check {
+        boot: u64,
+    },
+    /// More of a long piece of work, such as a replay.
+    Continue {
         boot: u64,
     },
 }
@@ -100,6 +117,8 @@ struct World {
     /// The process was stopped gracefully, so the next start must replay nothing.
     stopped_well: bool,
     stopping: bool,
+    /// The process serves readers.
+    ready: bool,
 }
 
 /// Runs a seed.
@@ -139,6 +158,7 @@ impl World {
             counts: false,
             stopped_well: false,
             stopping: false,
+            ready: false,
         };
         for client in 0..CLIENTS {
             let after = world.rng.below(5_000);
@@ -146,7 +166,9 @@ impl World {
         }
         for (event, count, from) in [
             (Event::Crash, world.rng.between(2, 8), 20_000),
+            (Event::Kill, world.rng.below(4), 20_000),
             (Event::Fail, world.rng.below(3), 20_000),
+            (Event::Space, 2 * world.rng.below(3), 20_000),
             (Event::Stop, world.rng.below(3), 20_000),
             (Event::StepWall, world.rng.below(6), 0),
             (Event::CloseTime, world.rng.between(2, 8), 1_000),
@@ -180,7 +202,18 @@ impl World {
                 if now.mono >= at { self.step(Input::TimerDue) } else { Ok(()) }
             }
             Event::Idle { boot } if boot == self.machine.boot => self.idle(),
-            Event::Work { .. } | Event::TimerDue { .. } | Event::Idle { .. } => Ok(()),
+            Event::Check { boot } if boot == self.machine.boot => self.check_slowly(),
+            Event::Continue { boot } if boot == self.machine.boot => self.step(Input::Continue),
+            Event::Work { .. }
+            | Event::TimerDue { .. }
+            | Event::Idle { .. }
+            | Event::Check { .. }
+            | Event::Continue { .. } => Ok(()),
+            Event::Kill => self.kill(),
+            Event::Space => {
+                self.machine.change_space(&mut self.rng);
+                Ok(())
+            }
             Event::Crash if self.rng.one_in(2) => {
                 self.machine.crash_soon(&mut self.rng);
                 Ok(())
@@ -221,63 +254,85 @@ impl World {
         self.step(Input::Requests(vec![Request::Command { command, reply: number }]))
     }
 
-    /// Gives the node one input, and then all inputs that follow from it immediately.
+    /// Gives the node one input.
     fn step(&mut self, input: SimInput) -> Result<(), String> {
-        let mut inputs = vec![input];
-        while let Some(input) = inputs.pop() {
-            let now = self.machine.now(self.schedule.now());
-            let Some(process) = &mut self.machine.process else { return Ok(()) };
-            match process.step(now, input) {
-                Ok((outputs, work)) => {
-                    work.into_iter().for_each(|work| self.later(work));
-                    for output in outputs {
-                        self.trace.step(format_args!("{output:?}"));
-                        if let Some(input) = self.obey(output)? {
-                            inputs.push(input);
-                        }
-                    }
-                }
-                Err(ended) => return self.ended(&ended),
-            }
-        }
-        Ok(())
+        self.with_process(|process, now| process.step(now, input))
     }
 
-    fn obey(&mut self, output: SimOutput) -> Result<Option<SimInput>, String> {
-        match output {
-            Output::Outcome { reply, result } => self.answered(reply, result)?,
-            Output::TimeClosed { reply, result: Ok(()) } => {
+    /// Does something with the process, if there is one, and then what follows from it.
+    fn with_process(
+        &mut self,
+        act: impl FnOnce(&mut Process, Now) -> Result<Stepped, Ended>,
+    ) -> Result<(), String> {
+        let now = self.machine.now(self.schedule.now());
+        let Some(process) = &mut self.machine.process else { return Ok(()) };
+        match act(process, now) {
+            Ok(Stepped { effects, work }) => {
+                work.into_iter().for_each(|work| self.later(work));
+                for effect in effects {
+                    match &effect {
+                        // The state is large, and follows from the steps before.
+                        Effect::Show { visible, .. } => self.trace.step(format_args!("Show {visible}")),
+                        effect => self.trace.step(format_args!("{effect:?}")),
+                    }
+                    self.obey(effect)?;
+                }
+                Ok(())
+            }
+            Err(ended) => self.ended(&ended),
+        }
+    }
+
+    fn obey(&mut self, effect: SimEffect) -> Result<(), String> {
+        let boot = self.machine.boot;
+        match effect {
+            Effect::Outcome { reply, result } => self.answered(reply, result)?,
+            Effect::TimeClosed { reply, result: Ok(()) } => {
                 if let Some(process) = &self.machine.process {
                     let shown = Shown::read(process)?;
                     self.closed.record(reply, &shown, &self.ledger);
                 }
             }
-            Output::Ready { replayed_entries } => {
+            Effect::Ready { replayed_entries } => {
                 if std::mem::take(&mut self.stopped_well) && replayed_entries > 0 {
                     return Err(format!("a start after a graceful stop replayed {replayed_entries} entries"));
                 }
+                self.ready = true;
                 self.check()?;
             }
-            Output::Wait(Some(at)) => {
+            // Readers look at any time, not only when all is calm. A node that is not ready serves none.
+            Effect::Show { .. } if self.ready && self.rng.one_in(LOOK_ONE_IN) => self.check()?,
+            Effect::Wait(Some(at)) => {
                 let now = self.machine.now(self.schedule.now()).mono;
-                let boot = self.machine.boot;
                 self.schedule.after((at.0.saturating_sub(now.0) + 1) * 1_000, Event::TimerDue { boot, at });
             }
-            Output::Continue => return Ok(Some(Input::Continue)),
-            Output::Stopped => {
-                self.stopping = false;
-                self.stopped_well = true;
-                self.machine.stopped();
-                self.boot()?;
-            }
-            Output::TimeClosed { result: Err(_), .. }
-            | Output::Woken { .. }
-            | Output::Wait(None)
-            | Output::Visible(_)
-            | Output::Io(_)
-            | Output::Halt(_) => {}
+            Effect::Continue => self.schedule.after(10, Event::Continue { boot }),
+            Effect::Stopped => self.stopped()?,
+            Effect::TimeClosed { result: Err(_), .. }
+            | Effect::Woken { .. }
+            | Effect::Wait(None)
+            | Effect::Show { .. }
+            | Effect::DiskSpace(_)
+            | Effect::Log(_)
+            | Effect::Flush(_)
+            | Effect::Compact(_) => {}
         }
-        Ok(None)
+        Ok(())
+    }
+
+    /// The node has stopped gracefully: its threads finish, and it starts again.
+    fn stopped(&mut self) -> Result<(), String> {
+        let Some(process) = self.machine.process.take() else { return Ok(()) };
+        match process.finish() {
+            Ok(()) => {
+                self.stopping = false;
+                // On a full disk the last flush may be missing. The log holds what it would have written.
+                self.stopped_well = !self.machine.is_ailing();
+                self.machine.stopped();
+                self.boot()
+            }
+            Err(ended) => self.ended(&ended),
+        }
     }
 
     fn answered(&mut self, client: u64, result: Result<Outcome, Unavailable>) -> Result<(), String> {
@@ -286,6 +341,7 @@ impl World {
         }
         match result {
             Ok(outcome) => {
+                self.is_visible(&outcome)?;
                 self.clients[client as usize].receive(&outcome, &mut self.ledger)?;
                 let after = self.rng.below(20_000);
                 self.schedule.after(after, Event::Client(client));
@@ -301,48 +357,67 @@ impl World {
         self.schedule.after(after, Event::Client(client));
     }
 
+    /// What is acknowledged, every reader can see.
+    fn is_visible(&self, outcome: &Outcome) -> Result<(), String> {
+        let writes = match outcome {
+            Outcome::Appended(appended) => std::slice::from_ref(appended),
+            Outcome::Transacted { writes, .. } => writes,
+            _ => return Ok(()),
+        };
+        let visible = self.machine.process.as_ref().map(Process::visible);
+        let last =
+            writes.iter().flat_map(|write| write.events.iter().map(|event| write.cursor(*event))).max();
+        match (last, visible) {
+            (Some(last), Some(visible)) if last > visible => {
+                Err(format!("{last} was acknowledged while readers saw only up to {visible}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn later(&mut self, work: Work) {
         let micros = match work {
-            Work::WriteLog => self.rng.between(1, 50),
+            Work::TakeLogJobs => self.rng.between(1, 50),
+            // Now and then the disk hangs, for longer than any time-out.
+            Work::SyncLog if self.rng.one_in(2_000) => 120_000_000,
             Work::SyncLog => self.rng.between(50, 3_000),
-            Work::Disk => self.rng.between(500, 60_000),
+            Work::Flush | Work::Compact => self.rng.between(500, 60_000),
         };
         self.schedule.after(micros, Event::Work { boot: self.machine.boot, work });
     }
 
     fn work(&mut self, work: Work) -> Result<(), String> {
-        let Some(process) = &mut self.machine.process else { return Ok(()) };
-        let done = match work {
-            Work::WriteLog => process.write_log().map(|inputs| (inputs, Some(Work::SyncLog))),
-            Work::SyncLog => process.sync_log(),
-            Work::Disk => process.disk_step().map(|(input, more)| (input.into_iter().collect(), more)),
-        };
-        let (inputs, more) = match done {
-            Ok(done) => done,
-            Err(ended) => return self.ended(&ended),
-        };
-        if let Some(more) = more {
-            self.later(more);
-        }
-        if work == Work::Disk {
+        self.with_process(|process, now| process.work(now, work))?;
+        if work == Work::Flush {
             self.machine.flushed();
-        }
-        for input in inputs {
-            self.step(input)?;
         }
         if work == Work::SyncLog && self.rng.one_in(8) {
             self.schedule.after(100, Event::Idle { boot: self.machine.boot });
+        }
+        if self.machine.process.as_ref().is_some_and(Process::is_check_due) {
+            return self.look_at_disk();
         }
         Ok(())
     }
 
     fn idle(&mut self) -> Result<(), String> {
-        let now = self.machine.now(self.schedule.now());
-        let Some(process) = &mut self.machine.process else { return Ok(()) };
-        match process.mark_log().and_then(|()| process.compact_bodies(now)) {
-            Ok(()) => Ok(()),
-            Err(ended) => self.ended(&ended),
+        self.with_process(|process, _| process.mark_log().map(|()| Stepped::default()))
+    }
+
+    fn check_slowly(&mut self) -> Result<(), String> {
+        let now = self.schedule.now().0;
+        if now > ASKING_MICROS {
+            self.machine.heal();
         }
+        if now < 2 * ASKING_MICROS || self.clients.iter().any(Client::waits) {
+            self.schedule.after(CHECK_MICROS, Event::Check { boot: self.machine.boot });
+        }
+        self.look_at_disk()
+    }
+
+    fn look_at_disk(&mut self) -> Result<(), String> {
+        let space = self.machine.space();
+        self.with_process(|process, now| process.check(now, space))
     }
 
     /// The process ended on its own. Only a prepared crash or a failing disk may cause that.
@@ -353,26 +428,46 @@ impl World {
         self.crash()
     }
 
+    /// The process is killed. Nothing that it wrote is lost, synced or not.
+    fn kill(&mut self) -> Result<(), String> {
+        if self.machine.process.is_none() {
+            return Ok(());
+        }
+        self.stopping = false;
+        self.stopped_well = false;
+        self.machine.stopped();
+        self.forget_waiting();
+        self.boot()
+    }
+
+    fn forget_waiting(&mut self) {
+        for client in std::mem::take(&mut self.waiting) {
+            self.ask_again_later(client);
+        }
+    }
+
     fn crash(&mut self) -> Result<(), String> {
         self.crashes += 1;
         self.counts |= self.ledger.acknowledgements >= ACKNOWLEDGED_BEFORE_CRASH_MIN;
         self.stopping = false;
         self.stopped_well = false;
         self.machine.crash(&mut self.rng);
-        for client in std::mem::take(&mut self.waiting) {
-            self.ask_again_later(client);
-        }
+        self.forget_waiting();
         self.boot()
     }
 
     /// Starts the process. If a crash happens during the start, it starts again.
     fn boot(&mut self) -> Result<(), String> {
+        self.ready = false;
         if self.rng.one_in(8) {
             self.machine.crash_soon(&mut self.rng);
         }
         loop {
             match self.machine.start(self.schedule.now()) {
-                Ok(()) => return self.step(Input::Start),
+                Ok(()) => {
+                    self.schedule.after(CHECK_MICROS, Event::Check { boot: self.machine.boot });
+                    return self.step(Input::Start);
+                }
                 Err(ended) if is_crash(&ended) || self.machine.is_ailing() => {
                     self.crashes += 1;
                     self.stopped_well = false;

@@ -39,8 +39,18 @@ fn is_caught(mutant: &str) {
 }
 
 #[test]
-fn an_outcome_before_the_sync_is_caught() {
-    is_caught("answer-before-sync");
+fn a_log_without_its_sync_is_caught() {
+    is_caught("log-without-sync");
+}
+
+#[test]
+fn a_flush_without_the_sync_of_the_bodies_is_caught() {
+    is_caught("bodies-without-sync");
+}
+
+#[test]
+fn a_directory_without_its_sync_is_caught() {
+    is_caught("directories-without-sync");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! The times depend on this machine and this moment. Compare the CPU time for each event.
 
 use format::body::{self, BodyRecord};
-use format::frame::encode_group;
+use format::frame::{EntryKind, LogEntry, encode_group};
 use format::header::StoreId;
 use model::{Cursor, Filled, GroupId, Index, KeyId, Namespace, Position, Revision, Slot, Term};
 use std::error::Error;
@@ -52,7 +52,7 @@ fn log(directory: &Path, batch: usize, count: u64) -> Outcome {
     for index in 1..=count {
         let sync = Instant::now();
         records.clear();
-        let entry = (Index(index), Term(1), &event[..]);
+        let entry = LogEntry { index: Index(index), term: Term(1), kind: EntryKind::Normal, bytes: &event };
         encode_group(GroupId(1), None, std::iter::once(entry), &mut records);
         log.writer.write(&records)?;
         log.writer.sync()?;

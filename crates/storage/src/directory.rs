@@ -35,6 +35,12 @@ pub enum DirectoryError {
         "{path} was written by a newer version of Mainstay (format {found}; this version reads formats up to {known})"
     )]
     Newer { path: String, found: u32, known: u32 },
+    /// A version from before the first release wrote it.
+    #[error(
+        "{path} was written by a version of Mainstay from before the first release (format {found}; this version \
+         reads formats from {oldest} on); export its events with that version, and import them into a new store"
+    )]
+    Older { path: String, found: u32, oldest: u32 },
     /// It holds something that is not a store.
     #[error("{path} is not empty and is not a Mainstay store: it holds `{found}`")]
     NotAStore { path: String, found: String },
@@ -176,6 +182,9 @@ fn read_store(path: &Path, bytes: &[u8]) -> Result<StoreId, DirectoryError> {
         Err(HeaderError::Newer { found, known }) => {
             Err(DirectoryError::Newer { path: path.display().to_string(), found, known })
         }
+        Err(HeaderError::Older { found, oldest }) => {
+            Err(DirectoryError::Older { path: path.display().to_string(), found, oldest })
+        }
         Err(HeaderError::Foreign | HeaderError::OtherKind { .. }) => {
             Err(DirectoryError::NotAStore { path: path.display().to_string(), found: STORE_NAME.to_owned() })
         }
@@ -259,17 +268,29 @@ mod tests {
         assert!(matches!(error, DirectoryError::Io { .. }), "{error}");
     }
 
-    #[test]
-    fn a_newer_store_is_refused_by_its_version() {
+    /// A directory whose store file says that it has this version.
+    fn of_version(version: u8) -> tempfile::TempDir {
         let scratch = scratch();
         let mut bytes = StoreHeader { store: StoreId(7) }.encode();
-        bytes[12] = 9;
+        bytes[12] = version;
         let end = bytes.len() - 4;
         let checksum = crc32c::crc32c(&bytes[..end]);
         bytes[end..].copy_from_slice(&checksum.to_le_bytes());
         std::fs::write(scratch.path().join(STORE_NAME), bytes).expect("written");
-        let error = DataDirectory::open(scratch.path()).expect_err("newer");
-        assert!(matches!(error, DirectoryError::Newer { found: 9, known: 1, .. }), "{error}");
+        scratch
+    }
+
+    #[test]
+    fn a_newer_store_is_refused_by_its_version() {
+        let error = DataDirectory::open(of_version(9).path()).expect_err("newer");
+        assert!(matches!(error, DirectoryError::Newer { found: 9, known: 2, .. }), "{error}");
+    }
+
+    #[test]
+    fn a_store_from_before_the_first_release_is_refused_and_the_way_out_named() {
+        let error = DataDirectory::open(of_version(1).path()).expect_err("older");
+        assert!(matches!(error, DirectoryError::Older { found: 1, oldest: 2, .. }), "{error}");
+        assert!(error.to_string().ends_with("import them into a new store"), "{error}");
     }
 
     #[test]

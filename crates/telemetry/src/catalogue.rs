@@ -80,16 +80,16 @@ families! {
     EVENTS_APPENDED = Counter "mainstay_events_appended" None []
         "Events appended";
     EVENTS_REPLAYED = Counter "mainstay_events_replayed" None []
-        "Events that the stream already held: a retry got the original outcome";
+        "Events that the stream already contained: the retry received the original outcome";
     COMMANDS_REFUSED = Counter "mainstay_commands_refused" None []
         "Commands that were refused, for example because the expected revision was wrong";
 
     ENTRY_COMMANDS = Histogram "mainstay_entry_commands" None []
-        "Commands of requests in one entry, which are committed together; the node's own commands do not count";
+        "Client commands in one entry, which are committed together; the node's own commands are not counted";
     ENTRY_BYTES = Histogram "mainstay_entry_size" Bytes []
         "Size of one entry in the log";
     LOG_SYNC = Histogram "mainstay_log_sync" Seconds []
-        "Time of one fdatasync of the log, which makes all writes before it durable";
+        "Duration of one fdatasync of the log, which makes all earlier writes durable";
     APPLY = Histogram "mainstay_apply" Seconds []
         "Time to apply one committed entry to the state in memory";
     FLUSH = Histogram "mainstay_flush" Seconds []
@@ -104,9 +104,9 @@ families! {
     STATE_BYTES = Gauge "mainstay_state" Bytes []
         "Size of the state's tables on disk";
     STATE_MEMORY = Gauge "mainstay_state_memory" Bytes []
-        "Rows of the state that are only in memory: no completed flush has written them";
+        "Size of the state's rows that are only in memory, because no completed flush has written them";
     STATE_CACHE = Gauge "mainstay_state_cache" Bytes []
-        "Blocks of the state's tables that are cached in memory for reads";
+        "Size of the blocks of the state's tables that are cached in memory";
     BODIES_BYTES = Gauge "mainstay_bodies" Bytes []
         "Size of the event bodies on disk, including removed events whose segment has not been rewritten yet";
     BODIES_DEAD = Gauge "mainstay_bodies_dead" Bytes []
@@ -117,7 +117,7 @@ families! {
     READ_ONLY = Gauge "mainstay_read_only" None []
         "1 while the node is read-only because its disk is out of space";
     REPLAYED_ENTRIES = Gauge "mainstay_replayed_entries" None []
-        "Entries from the log that this start applied again; 0 after a graceful stop";
+        "Log entries that the node applied again when it started; 0 after a graceful stop";
     START = Gauge "mainstay_start_duration" Seconds []
         "Time from the start of the process until the node was ready";
     WALL_AHEAD = Gauge "mainstay_wall_ahead" Seconds []
@@ -137,7 +137,7 @@ families! {
     QUEUE_BOUND = Gauge "mainstay_queue_bound" None ["queue"]
         "Bound of the queue, in its own unit";
     QUEUE_REFUSED = Counter "mainstay_queue_refused" None ["queue"]
-        "Requests that found the queue full and were rejected or had to wait";
+        "Requests that found the queue full and were refused or had to wait";
 
     PROCESS_CPU = Counter "process_cpu" Seconds []
         "User and system CPU time of the process";

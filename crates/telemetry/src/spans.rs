@@ -3,9 +3,9 @@
 //! | span | level | one for each | fields |
 //! |---|---|---|---|
 //! | `request` | info | HTTP request | `method`, `route`, `trace_id` |
-//! | `entry` | debug | entry, from proposal to outcomes | `index` |
+//! | `entry` | debug | entry, from proposal to outcomes | `ticket`: of its log write |
 //! | `fsync` | debug | sync of the log | `bytes` |
-//! | `apply` | debug | entry applied | `index` |
+//! | `apply` | debug | entries applied after one sync | `ticket`: of the last log write |
 //!
 //! The spans of the write path have level `debug`. There is one of each for each batch, and while that level is
 //! off a span costs a load and a branch.
@@ -29,8 +29,8 @@ pub fn request(method: &'static str, route: &'static str, trace_id: TraceId) -> 
 }
 
 #[must_use]
-pub fn entry(index: u64) -> Span {
-    debug_span!(target: TARGET, "entry", index)
+pub fn entry(ticket: u64) -> Span {
+    debug_span!(target: TARGET, "entry", ticket)
 }
 
 #[must_use]
@@ -39,6 +39,6 @@ pub fn fsync(bytes: u64) -> Span {
 }
 
 #[must_use]
-pub fn apply(index: u64) -> Span {
-    debug_span!(target: TARGET, "apply", index)
+pub fn apply(ticket: u64) -> Span {
+    debug_span!(target: TARGET, "apply", ticket)
 }

@@ -15,7 +15,7 @@ pub(crate) struct Load {
     pub(crate) per_second: u32,
     pub(crate) lasts: Duration,
     /// A user gives up after this time.
-    pub(crate) patience: Duration,
+    pub(crate) gives_up_after: Duration,
     /// The number of classes. Each class gets the same number of requests, in random order.
     pub(crate) classes: usize,
     pub(crate) seed: u64,
@@ -72,9 +72,9 @@ impl Load {
                 record.samples.push(Sample { at, took: Duration::ZERO, class, is_ok: false });
                 continue;
             };
-            let (request, patience) = (send(due), self.patience);
+            let (request, gives_up_after) = (send(due), self.gives_up_after);
             running.spawn(async move {
-                let is_ok = timeout(patience, request).await.unwrap_or(false);
+                let is_ok = timeout(gives_up_after, request).await.unwrap_or(false);
                 drop(permit);
                 let took = Instant::now().saturating_duration_since(began + due.at);
                 Sample { at: due.at, took, class: due.class, is_ok }
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn the_seed_decides_the_schedule_and_the_rate_and_shares_are_exact() {
         let lasts = Duration::from_secs(10);
-        let load = |seed| Load { per_second: 100, lasts, patience: lasts, classes: 4, seed };
+        let load = |seed| Load { per_second: 100, lasts, gives_up_after: lasts, classes: 4, seed };
         let view = |seed| load(seed).schedule().iter().map(|due| (due.at, due.class)).collect::<Vec<_>>();
         assert_eq!(view(7), view(7));
         assert_ne!(view(7), view(8));

@@ -38,7 +38,7 @@ impl Outgoing {
         Ok(Self { guard, ..Self::direct(to) })
     }
 
-    /// Calls without any limit, as a program makes them that does not think of failure.
+    /// Calls without any limit, as in a program that does not expect failures.
     pub(crate) fn direct(to: SocketAddr) -> Self {
         Self { client: Client::new(), to, guard: None }
     }
@@ -71,7 +71,7 @@ fn classify(result: Result<&StatusCode, &NoResponse>) -> Classification {
     Classification::from(if is_good { Outcome::Success } else { Outcome::Failure })
 }
 
-/// What a service answers that passes its dependency's response on: the same status, or 503 if there was none.
+/// The response of a service that passes on its dependency's status: the same one, or 503 if there was no response.
 pub(crate) fn passed_on(status: Option<StatusCode>) -> StatusCode {
     status.unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
 }

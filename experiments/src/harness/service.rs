@@ -100,7 +100,7 @@ struct Shared {
     tasks: Mutex<JoinSet<()>>,
 }
 
-/// A service from one start to the next: a restart brings new workers and forgets every request.
+/// A service from one start to the next. A restart brings new workers, and every request is forgotten.
 struct Process {
     condition: watch::Sender<Condition>,
     workers: Semaphore,
@@ -112,7 +112,7 @@ struct Process {
     began_cold: bool,
 }
 
-/// Whether a service comes from a crash.
+/// Whether a process starts after a crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Start {
     Warm,
@@ -202,8 +202,8 @@ impl Service {
         self.address
     }
 
-    /// Changes its condition. Requests that it holds go on, unless it hangs or goes down: from these it comes back
-    /// as a new process.
+    /// Changes the condition of the service. Requests in progress continue, unless it hangs or goes down: after
+    /// either, it comes back as a new process.
     pub(crate) fn set(&self, condition: Condition) {
         let mut process = locked(&self.shared.process);
         let was = *process.condition.borrow();
@@ -215,7 +215,7 @@ impl Service {
         }
     }
 
-    /// Crashes it. It restarts by itself, cold.
+    /// Crashes the service. It restarts by itself, cold.
     pub(crate) fn crash(&self) {
         let process = locked(&self.shared.process).clone();
         self.shared.crash(&process);
@@ -226,7 +226,7 @@ impl Service {
         locked(&self.shared.hits).clone()
     }
 
-    /// Requests that arrived while it was down or cold.
+    /// Requests that arrived while the service was down or cold.
     pub(crate) fn hits_while_cold(&self) -> u32 {
         self.shared.hits_while_cold.load(Relaxed)
     }
@@ -320,7 +320,7 @@ impl Shared {
         }
     }
 
-    /// The worker's part, which goes on when the client has left.
+    /// The worker's part, which continues after the client has left.
     async fn work(
         self: Arc<Self>,
         process: Arc<Process>,

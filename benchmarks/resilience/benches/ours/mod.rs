@@ -1,4 +1,4 @@
-//! Our layer, of whatever the policy holds.
+//! Our layer with a given policy.
 
 use mainstay_resilience::Outcome;
 use mainstay_resilience::guard::Policy;
@@ -10,7 +10,7 @@ fn classify(result: Result<&(), &BoxError>) -> Outcome {
     if result.is_ok() { Outcome::Success } else { Outcome::Failure }
 }
 
-/// Panics at a policy that makes no sense.
+/// Panics if the policy is invalid.
 pub(crate) fn layer(policy: Policy) -> GuardLayer<ClassifyWith<Classify>> {
     match GuardLayer::from_policy("bench", policy, ClassifyWith::new(classify as Classify)) {
         Ok(layer) => layer,

@@ -1,5 +1,6 @@
-//! `table DIRECTORY`: what criterion wrote there, as markdown. One thread: the median round, and the least and
-//! greatest behind it; two threads: the least and the greatest round. Nanoseconds for an operation.
+//! `table DIRECTORY`: prints what criterion wrote there as markdown. One thread: the median round, and the
+//! fastest and slowest in parentheses. Two threads: the fastest and the slowest round. All figures are
+//! nanoseconds per operation.
 
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -7,15 +8,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-/// The row that others are measured against.
+/// The row that the others are compared with.
 const BARE: &str = "bare service";
 
-/// What one benchmark found.
+/// The results of one benchmark.
 struct Found {
     title: String,
     row: String,
     threads: String,
-    /// Nanoseconds for an operation, a round each, sorted.
+    /// Nanoseconds per operation, one value per round, sorted.
     rounds: Vec<f64>,
     at: SystemTime,
 }
@@ -41,7 +42,7 @@ fn shown(nanoseconds: Option<f64>) -> String {
 
 fn main() -> ExitCode {
     let Some(directory) = std::env::args().nth(1) else {
-        eprintln!("table DIRECTORY: where criterion wrote");
+        eprintln!("usage: table DIRECTORY (where criterion wrote its results)");
         return ExitCode::FAILURE;
     };
     let mut found = Vec::new();
@@ -49,7 +50,7 @@ fn main() -> ExitCode {
         eprintln!("{directory}: {error}");
         return ExitCode::FAILURE;
     }
-    // As they ran.
+    // In the order in which they ran.
     found.sort_by_key(|one| one.at);
     let mut titles: Vec<&str> = Vec::new();
     for one in &found {

@@ -75,7 +75,7 @@ impl Follow {
     /// The next event, or `None` when there is none within `wait`.
     ///
     /// # Errors
-    /// [`Error`], when a retry cannot help.
+    /// [`Error`], when a retry cannot fix it.
     pub fn next_within(&mut self, wait: Duration) -> Result<Option<RecordedEvent>> {
         let next = async { tokio::time::timeout(wait, self.stream.next()).await };
         self.runtime.block_on(next).ok().flatten().transpose()

@@ -1,9 +1,9 @@
 //! The same client for programs without an async runtime.
 //!
-//! Every request is built as in the async client and sent by `send()`; what is a stream there is an iterator
-//! here. One background thread runs the connections.
+//! Every request is built as in the async client and sent by `send()`. Streams of the async client are
+//! iterators here. One background thread runs the connections.
 //!
-//! It also works where a runtime runs, but blocks the thread that calls it: inside async code, use
+//! The blocking client also works inside a runtime, but it blocks the calling thread: in async code, use
 //! [`crate::Client`].
 //!
 //! ```no_run
@@ -41,8 +41,8 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client of the node at `url` with the default settings. [`crate::ClientBuilder::build_blocking`] takes
-    /// others.
+    /// A client of the node at `url` with the default settings. For other settings, use
+    /// [`crate::ClientBuilder::build_blocking`].
     ///
     /// # Errors
     /// As for [`crate::ClientBuilder::build_blocking`].

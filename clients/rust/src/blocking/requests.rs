@@ -1,4 +1,4 @@
-//! Requests: built like those of the async client, sent by blocking.
+//! Requests that are built as in the async client and sent by blocking the thread.
 
 use super::iterators::{Events, Follow, Lines};
 use super::runtime::Runtime;

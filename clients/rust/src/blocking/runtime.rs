@@ -36,8 +36,8 @@ impl Runtime {
     ///
     /// tokio's own `block_on` would panic on a thread of another runtime. This one only blocks it.
     pub(super) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
-        // On such a thread the future would share the budget of the task around it. That budget is renewed when
-        // the task yields, which it cannot do while it waits here.
+        // On a thread of another runtime, the future would share the coop budget of the current task. That
+        // budget is renewed when the task yields, which it cannot do while it waits here.
         let mut future = pin!(unconstrained(future));
         let _entered = self.handle.enter();
         let waker = Arc::new(Unpark(std::thread::current())).into();

@@ -1,4 +1,4 @@
-//! Following: the events that exist, then new ones as they are recorded, over connections that come and go.
+//! Subscriptions: existing events, then new ones as they are recorded, across broken connections.
 //!
 //! ```text
 //!            connect              head
@@ -9,9 +9,9 @@
 //!     └──── backoff ──── retryable? ─── no ──► ended: the error is returned, then None
 //! ```
 //!
-//! The server sends each event's cursor as the message's id. After a break the client continues after the last
-//! id (`Last-Event-ID`), so each event is returned once. A follower retries without end, at most
-//! `backoff_max` apart; only an error that a retry cannot help ends it.
+//! The server sends each event's cursor as the message's id. After a break the client continues after the
+//! last id (`Last-Event-ID`), so each event is returned once. A subscription retries without end, at most
+//! `backoff_max` apart; only an error that a retry cannot fix ends it.
 
 mod sse;
 
@@ -31,13 +31,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-/// Called at each break with its reason and the wait until the next attempt.
+/// Called after each break, with its reason and the wait before the next attempt.
 type OnBreak = Box<dyn FnMut(&Error, Duration) + Send>;
 
 /// A subscription: a stream of events that ends only with an error. See [`Read::follow`].
 ///
-/// Dropping a future that waits for the next event loses nothing, so `next` may stand in a `select!` or a
-/// timeout.
+/// Dropping a future that waits for the next event loses nothing, so `next` can be used in `select!` or under
+/// a timeout.
 ///
 /// ```no_run
 /// # async fn example(client: mainstay_client::Client) -> Result<(), mainstay_client::Error> {
@@ -88,14 +88,14 @@ impl Follow {
         follow
     }
 
-    /// Calls `on_break` at each break, with its reason and the wait until the next attempt.
+    /// Calls `on_break` after each break, with its reason and the wait before the next attempt.
     pub fn on_break(mut self, on_break: impl FnMut(&Error, Duration) + Send + 'static) -> Self {
         self.on_break = Some(Box::new(on_break));
         self
     }
 
-    /// The cursor up to which everything has been returned. Save it, and pass it to [`Read::after`] to continue
-    /// from there.
+    /// The cursor up to which everything has been returned. Save it, and pass it to [`Read::after`] to
+    /// continue from there.
     ///
     /// With a filter it also advances past events that do not match, so it may be ahead of the last event.
     #[must_use]
@@ -185,7 +185,7 @@ impl Follow {
         });
     }
 
-    /// Prepares the next attempt, or gives the error back when there is to be none.
+    /// Prepares the next attempt, or returns the error if a retry cannot fix it.
     fn retry(&mut self, error: Error) -> Result<()> {
         self.messages.cut();
         self.feed = Feed::Closed;

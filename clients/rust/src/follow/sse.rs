@@ -56,15 +56,15 @@ impl Parser {
                 },
                 b"event" => self.event = String::from_utf8_lossy(value).into_owned(),
                 b"id" if !value.contains(&0) => self.id = Some(String::from_utf8_lossy(value).into_owned()),
-                // Comments (an empty field) keep the connection alive. The follower decides when to retry.
+                // Comments (an empty field) keep the connection alive. `Follow` decides when to retry.
                 _ => {}
             }
         }
         None
     }
 
-    /// The finished message. Without data it is none to WHATWG; one that only sets an id is returned
-    /// anyway, since older servers report progress that way.
+    /// The finished message. WHATWG discards a message without data; one that only sets an id is returned
+    /// anyway, because older servers report progress that way.
     fn dispatch(&mut self) -> Option<Message> {
         let (event, id, data) = (std::mem::take(&mut self.event), self.id.take(), self.data.take());
         let event = match (&data, &id) {

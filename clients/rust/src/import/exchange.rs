@@ -14,11 +14,11 @@ use tokio::sync::mpsc;
 pub(super) struct Exchange {
     /// `None` once the request has ended.
     body: Option<mpsc::Sender<Bytes>>,
-    reply: Reply,
+    response: ResponseState,
     received: LineBuffer,
 }
 
-enum Reply {
+enum ResponseState {
     Waiting(Pin<Box<dyn Future<Output = Result<Response>> + Send>>),
     Open(Box<Response>),
 }
@@ -31,7 +31,11 @@ impl Exchange {
             .header(CONTENT_TYPE, "application/x-ndjson")
             .header(ACCEPT, "application/x-ndjson");
         let sending = async move { client.shared.transport.send_parts(&call, parts).await?.success().await };
-        Self { body: Some(body), reply: Reply::Waiting(Box::pin(sending)), received: LineBuffer::default() }
+        Self {
+            body: Some(body),
+            response: ResponseState::Waiting(Box::pin(sending)),
+            received: LineBuffer::default(),
+        }
     }
 
     /// The next line of the response that has arrived.
@@ -49,16 +53,16 @@ impl Exchange {
 
     /// Receives a part of the response; false at its end. Dropping the future loses nothing.
     pub(super) async fn receive(&mut self) -> Result<bool> {
-        if let Reply::Waiting(sending) = &mut self.reply {
-            self.reply = Reply::Open(Box::new(sending.await?));
+        if let ResponseState::Waiting(sending) = &mut self.response {
+            self.response = ResponseState::Open(Box::new(sending.await?));
         }
-        let Reply::Open(response) = &mut self.reply else { return Ok(false) };
+        let ResponseState::Open(response) = &mut self.response else { return Ok(false) };
         let part = poll_fn(|context| response.poll_part_unbounded(context)).await?;
         Ok(part.map(|part| self.received.push(&part)).is_some())
     }
 }
 
-/// Waits until the request takes another part; `None` when it never will.
+/// Waits until the request accepts another part; `None` when it never will.
 pub(super) async fn reserve(body: Option<mpsc::Sender<Bytes>>) -> Option<mpsc::OwnedPermit<Bytes>> {
     match body {
         Some(body) => body.reserve_owned().await.ok(),

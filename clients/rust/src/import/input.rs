@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::sync::mpsc;
 
-/// Bytes that are read at a time, and parts that are read ahead.
+/// How many bytes are read at a time, and how many parts are read ahead.
 const PART_BYTES: usize = 64 << 10;
 const PARTS_AHEAD: usize = 2;
 /// The server stops reading at a longer line, so the client refuses such a line itself and sends the others.
@@ -62,10 +62,11 @@ impl Lines {
     }
 }
 
-/// The parts of a blocking reader, read on a thread of its own and at most [`PARTS_AHEAD`].
+/// The parts of a blocking reader, read on its own thread, at most [`PARTS_AHEAD`] parts ahead.
 pub(super) fn read_on_thread(input: impl Read + Send + 'static) -> Parts {
     let (sender, parts) = mpsc::channel(PARTS_AHEAD);
-    // Detached on purpose: a read may block forever. The thread ends at its next part once nobody receives.
+    // Detached on purpose: a read may block forever. The thread ends with its next part once the receiver is
+    // gone.
     std::thread::spawn(move || read_parts(input, &sender));
     Box::pin(Received(parts))
 }

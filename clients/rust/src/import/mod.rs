@@ -1,4 +1,5 @@
-//! Import: lines for many streams over one request, each with its own outcome, returned while more are sent.
+//! Import: lines for many streams in one request. Each line has its own outcome, which is returned while more
+//! lines are sent.
 //!
 //! ```text
 //!  input              unanswered                                  the node
@@ -6,9 +7,9 @@
 //!                        └───── outcomes, in the order of lines ◄─┘
 //! ```
 //!
-//! Every stage is bounded, so a slow node slows the reading of the input. A line leaves `unanswered` with its
-//! outcome. After a broken connection, or a problem that passes, the rest is sent again. That is safe because
-//! each event has an identity: a line without `id` gets one before it is sent for the first time.
+//! Every stage is bounded, so a slow node slows the reading of the input. A line leaves `unanswered` when its
+//! outcome arrives. After a broken connection or a retryable problem, the rest is sent again. That is safe
+//! because each event has an identity: a line without `id` gets one before it is sent for the first time.
 
 mod exchange;
 mod input;
@@ -30,7 +31,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::{fmt, mem};
 
-/// Lines, and bytes of lines, that are sent and not answered.
+/// Lines, and bytes of lines, that may wait for their outcomes.
 const UNANSWERED_LINES_MAX: usize = 1_024;
 const UNANSWERED_BYTES_MAX: usize = 8 << 20;
 /// Bytes of lines that are put into one part of the request.
@@ -62,9 +63,9 @@ pub enum ImportOutcome {
     Refused(Box<Problem>),
 }
 
-/// An import: a stream of the outcomes of its lines, in their order. Blank lines have none. Nothing is sent
-/// unless the stream is polled; dropping a future that waits for the next outcome loses nothing. See
-/// [`Client::import`].
+/// An import: a stream of the outcomes of its lines, in the order of the lines. Blank lines have no outcome.
+/// Nothing is sent unless the stream is polled; dropping a future that waits for the next outcome loses
+/// nothing. See [`Client::import`].
 #[must_use = "a stream does nothing until it is polled"]
 pub struct Import(State);
 
@@ -83,14 +84,16 @@ impl fmt::Debug for Import {
 }
 
 impl Client {
-    /// Appends the events in an input of lines: one CloudEvent in JSON per line, with one more member, `stream`.
+    /// Appends the events in an input of lines: one CloudEvent in JSON per line, with one more member,
+    /// `stream`.
     ///
-    /// `parts` are parts of the input that end anywhere, such as those of `tokio_util::io::ReaderStream`.
+    /// The input is given in `parts`, which may end anywhere in a line, such as those of
+    /// `tokio_util::io::ReaderStream`.
     pub fn import(&self, parts: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Import {
         Import(State::Idle(Box::new(Importer::new(self.clone(), Lines::new(Box::pin(parts))))))
     }
 
-    /// Like [`Self::import`], from a blocking reader, which is read on a thread of its own.
+    /// Like [`Self::import`], from a blocking reader, which is read on its own thread.
     ///
     /// ```no_run
     /// # async fn example(client: mainstay_client::Client) -> Result<(), Box<dyn std::error::Error>> {
@@ -154,7 +157,7 @@ struct Importer {
 /// One line of the response.
 #[derive(Deserialize)]
 struct LineResult {
-    /// A problem without it ends the whole import.
+    /// A problem without a line number ends the whole import.
     line: Option<u64>,
     stream: Option<String>,
     revision: Option<Revision>,
@@ -214,7 +217,8 @@ impl Importer {
         }
         let is_about_all = |problem: &&Problem| problem.retryable || result.line.is_none();
         if let Some(problem) = result.problem.as_ref().filter(is_about_all) {
-            // The problem is not the line's: the node is stopping, say, or waited too long for the next line.
+            // The problem is not about one line: for example, the node is stopping or waited too long for a
+            // line.
             if self.unanswered.is_empty() && problem.retryable {
                 self.exchange = None;
                 return Ok(None);
@@ -310,7 +314,8 @@ impl Importer {
         Ok(())
     }
 
-    /// Unsent lines, put together. A line that is too long is skipped: it is refused here.
+    /// Joins unsent lines into one part. A line that is too long is skipped, because the client refuses it
+    /// itself.
     fn part(&mut self) -> Bytes {
         let mut part = BytesMut::with_capacity(PART_BYTES);
         while let Some(line) = self.unanswered.get(self.sent) {
@@ -328,7 +333,7 @@ impl Importer {
         part.freeze()
     }
 
-    /// After a failure that a retry may mend, waits; everything unanswered is sent again.
+    /// Waits after a failure that a retry may fix; everything unanswered is then sent again.
     async fn pause(&mut self, error: Error) -> Result<()> {
         self.exchange = None;
         self.sent = 0;

@@ -57,7 +57,7 @@ impl Lines {
                 }
                 Ok(None) => return Poll::Ready(Ok(None)),
                 Err(Failure::Broken(error)) if error.is_retryable() => error,
-                // Opening it has been retried already.
+                // The client has already retried the opening.
                 Err(Failure::Broken(error) | Failure::NotOpened(error)) => return Poll::Ready(Err(error)),
             };
             if !self.resume(error)? {
@@ -66,7 +66,7 @@ impl Lines {
         }
     }
 
-    /// The next line of the present response.
+    /// The next line of the current response.
     fn poll_received(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Failure>> {
         let broken = |error| Poll::Ready(Err(Failure::Broken(error)));
         loop {
@@ -85,7 +85,7 @@ impl Lines {
         }
     }
 
-    /// Requests the events after the last line. False when that was the last one.
+    /// Requests the events after the last line. False when no event can follow it.
     fn resume(&mut self, error: Error) -> Result<bool> {
         self.buffer.clear();
         if let Some(line) = self.last.take()
@@ -104,7 +104,7 @@ impl Lines {
     }
 }
 
-/// How a line begins that is a problem and not an event.
+/// The beginning of a line that is a problem and not an event.
 const PROBLEM_LINE: &[u8] = b"{\"problem\":";
 
 const NDJSON: &str = "application/x-ndjson";

@@ -1,4 +1,5 @@
-//! Reading one stream or the whole store: by page, as a stream of events in bounded memory, or following.
+//! Reading one stream or the whole store: page by page, as a stream of events in bounded memory, or as a
+//! subscription.
 
 mod events;
 
@@ -27,7 +28,8 @@ pub(crate) enum Scope {
     Store,
 }
 
-/// Describes a read: which events, from where, as of when. Made by [`Client::read`] and [`Client::read_all`].
+/// Describes a read: which events, from where, and as of when. Made by [`Client::read`] and
+/// [`Client::read_all`].
 ///
 /// Nothing is sent until [`Self::page`] is awaited, or one of [`Self::events`], [`Self::lines`] and
 /// [`Self::follow`] is polled.
@@ -60,7 +62,7 @@ pub struct Page {
     /// The path of the next page, for [`Client::page_at`]; `None` on the last page.
     #[serde(default)]
     pub next: Option<String>,
-    /// The greatest cursor below which retention removed events, when the whole store was read.
+    /// When the whole store was read: events up to this cursor may have been removed.
     #[serde(default)]
     pub removed_through: Option<Cursor>,
 }
@@ -71,12 +73,12 @@ impl Client {
         Read::new(self.clone(), Scope::Stream(stream.into()))
     }
 
-    /// Reads the events of the whole store, in its order.
+    /// Reads the events of the whole store, in the order of their cursors.
     pub fn read_all(&self) -> Read {
         Read::new(self.clone(), Scope::Store)
     }
 
-    /// Reads the page that another page named as its `next`.
+    /// Reads the page that [`Page::next`] names.
     ///
     /// # Errors
     /// [`crate::Error`]
@@ -153,12 +155,12 @@ impl Read {
     /// Reads one page.
     ///
     /// # Errors
-    /// [`crate::Error`]; reading below what retention has kept is a problem that names the first revision left.
+    /// [`crate::Error`]; reading removed events is a problem that names the first revision still available.
     pub async fn page(&self) -> Result<Page> {
         self.client.call_json(&self.call("application/json")).await
     }
 
-    /// All events, one after the other, in bounded memory.
+    /// Reads all events, one after the other, in bounded memory.
     ///
     /// When the connection breaks, the client continues after the last event that it returned, so each event
     /// is returned once.
@@ -171,7 +173,7 @@ impl Read {
         Lines::new(self)
     }
 
-    /// The events that exist, and then new ones as they are recorded, without end.
+    /// Subscribes: returns existing events, and then new ones as they are recorded, without end.
     pub fn follow(self) -> Follow {
         Follow::new(self)
     }

@@ -1,4 +1,4 @@
-//! Connections: TCP, and TLS above it for https URLs.
+//! Connections: TCP, with TLS for https URLs.
 
 use super::target::Target;
 use crate::error::{Error, Result};
@@ -10,7 +10,7 @@ pub(super) type Connector = HttpConnector;
 #[cfg(feature = "rustls")]
 pub(super) type Connector = hyper_rustls::HttpsConnector<HttpConnector>;
 
-/// Certificates in PEM that are trusted besides those of the operating system.
+/// PEM certificates that are trusted in addition to those of the operating system.
 pub(crate) type Roots = Vec<Vec<u8>>;
 
 fn tcp(connect_max: Duration) -> HttpConnector {
@@ -29,7 +29,7 @@ pub(super) fn connector(_: &Target, connect_max: Duration, _: &Roots) -> Result<
 #[cfg(feature = "rustls")]
 pub(super) fn connector(target: &Target, connect_max: Duration, roots: &Roots) -> Result<Connector> {
     let trusted = if target.is_https() { trusted(roots)? } else { rustls::RootCertStore::empty() };
-    // Named, because a program may install no default provider, or another one.
+    // Named explicitly, because the program may have installed no default provider, or another one.
     let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

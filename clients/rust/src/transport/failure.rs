@@ -1,10 +1,10 @@
-//! What hyper reports, as errors of this crate.
+//! Converts hyper's errors into errors of this crate.
 
 use crate::error::Error;
 use hyper_util::client::legacy;
 use std::error::Error as _;
 
-/// A connection that broke while a body was on its way.
+/// A connection that broke while a body was being received.
 pub(super) fn broken(error: hyper::Error) -> Error {
     Error::Broken(Box::new(error))
 }

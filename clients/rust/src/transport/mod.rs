@@ -1,8 +1,9 @@
-//! HTTP/1.1 and HTTP/2 to one node: connections, time-outs, bodies in and out. Knows nothing of events.
+//! HTTP/1.1 and HTTP/2 to one node: connections, timeouts, request and response bodies. Knows nothing of
+//! events.
 //!
-//! hyper-util's pooling client does the work. A response may arrive while its request is still being written,
-//! which imports need. Nothing is retried here, except that a kept connection which turns out to be closed
-//! is replaced.
+//! It uses hyper-util's pooling client. A response may arrive while its request is still being written, which
+//! imports need. Nothing is retried here, except that an idle connection that turns out to be closed is
+//! replaced.
 
 mod body;
 mod connector;
@@ -25,11 +26,11 @@ use std::time::Duration;
 use target::Target;
 use tokio::sync::mpsc;
 
-/// Connections that are kept while unused, and for how long.
+/// How many idle connections are kept, and for how long.
 const IDLE_MAX: usize = 8;
 const IDLE_TIME_MAX: Duration = Duration::from_secs(60);
 
-/// How long to wait for what.
+/// How long to wait.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timeouts {
     /// For a connection.
@@ -43,7 +44,7 @@ pub(crate) struct Timeouts {
 pub(crate) enum Repeat {
     /// Sending it twice has the effect of sending it once.
     Always,
-    /// Only after an error which says that nothing was changed.
+    /// Only after an error that says that nothing was changed.
     IfUnchanged,
 }
 
@@ -116,8 +117,8 @@ impl Transport {
         tokio::time::timeout(limit, sending).await.map_err(|_| Error::TimedOut(limit))?
     }
 
-    /// Sends `call` with a body that is still being written. There is no time-out for the head: the server
-    /// may send it only after the body's first line.
+    /// Sends `call` with a body that is still being written. There is no timeout for the head of the
+    /// response: the server may send it only after the body's first line.
     pub(crate) async fn send_parts(&self, call: &Call, parts: mpsc::Receiver<Bytes>) -> Result<Response> {
         self.exchange(self.request(call, Body::Parts(parts))?).await
     }

@@ -1,4 +1,4 @@
-//! Responses: the head is here, the body arrives in parts.
+//! Responses: the head has arrived, and the body arrives in parts.
 
 use super::failure::broken;
 use crate::error::{Error, Problem, Result};
@@ -23,7 +23,7 @@ pub(crate) struct Response {
     body: Incoming,
     /// The longest silence between two parts.
     silence_max: Duration,
-    /// Runs while a part is awaited.
+    /// The timer that runs while a part is awaited.
     silence: Option<Pin<Box<Sleep>>>,
 }
 
@@ -52,7 +52,7 @@ impl Response {
         Poll::Ready(Err(Error::TimedOut(limit)))
     }
 
-    /// Like [`Self::poll_part`], for a body that may pause for as long as it likes.
+    /// Like [`Self::poll_part`], without a limit for the silence.
     pub(crate) fn poll_part_unbounded(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Bytes>>> {
         loop {
             let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(context)) else {
@@ -76,7 +76,7 @@ impl Response {
         Ok(whole.freeze())
     }
 
-    /// The response itself if its status says success, and the server's problem otherwise.
+    /// The response itself if its status is a success, and otherwise the server's problem.
     pub(crate) async fn success(mut self) -> Result<Self> {
         if self.status.is_success() {
             return Ok(self);

@@ -9,7 +9,7 @@ use http::uri::{Authority, Scheme};
 pub(crate) struct Target {
     scheme: Scheme,
     authority: Authority,
-    /// Put before every path; has no slash at its end.
+    /// The prefix of every path, without a slash at its end.
     base: String,
 }
 

@@ -152,7 +152,7 @@ impl Tag {
     pub const fn description(self) -> &'static str {
         match self {
             Self::Events => "Append, read and follow events.",
-            Self::Transactions => "Apply checks and writes all or none.",
+            Self::Transactions => "Apply checks and writes all or nothing.",
             Self::Streams => "List streams, delete them, and control what they keep.",
             Self::Operations => "Health, metrics and documentation of a node.",
         }

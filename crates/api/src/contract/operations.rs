@@ -107,7 +107,7 @@ operations! {
         path: "/v1/streams/{stream}/events",
         tag: Tag::Events,
         summary: "Append events to a stream",
-        description: "Appends one event, a batch or NDJSON lines, all or none. In binary mode, `ce-*` headers carry the attributes, and the body, of any content type, is the data. An event that the stream already contains (same `source`, `id` and content) is not appended again: the response has its original revision.",
+        description: "Appends one event, a batch or NDJSON lines, all or nothing. In binary mode, `ce-*` headers carry the attributes, and the body, of any content type, is the data. An event that the stream already contains (same `source`, `id` and content) is not appended again: the response has its original revision.",
         parameters: &[&STREAM, &IF_MATCH, &IF_NONE_MATCH, &IDEMPOTENCY_KEY, &STORE],
         request: &[
             Content { media_type: "application/cloudevents+json", schema: Schema::Object("NewEvent") },
@@ -177,7 +177,7 @@ operations! {
         path: "/v1/streams/{stream}/settings",
         tag: Tag::Streams,
         summary: "Replace the settings of a stream",
-        description: "Replaces all settings; an absent member keeps everything. Events outside the settings disappear at once and leave the disk in the background.",
+        description: "Replaces all settings; an absent member sets no limit. Readers stop seeing removed events at once, and the disk space is freed in the background.",
         parameters: &[&STREAM, &STORE],
         request: &[json("Settings")],
         response: Response {

@@ -36,10 +36,10 @@ pub static FROM: Parameter = query(
     "The revision to start at, inclusive. When following, `end` starts with the next event that is appended.",
     Values::Text,
 );
-pub static AFTER: Parameter = query("after", "The cursor to start behind.", Values::Text);
+pub static AFTER: Parameter = query("after", "Start after this cursor.", Values::Text);
 pub static AFTER_OR_END: Parameter = query(
     "after",
-    "The cursor to start behind. When following, `end` starts with the next event that is appended.",
+    "Start after this cursor. When following, `end` starts with the next event that is appended.",
     Values::Text,
 );
 pub static DIRECTION: Parameter =
@@ -49,13 +49,13 @@ pub static TYPE: Parameter =
     query("type", "Only events of this type. May be given up to 100 times.", Values::Texts);
 pub static LIMIT: Parameter = query(
     "limit",
-    "The most events to return. A page has 100 by default and 1,000 at most; NDJSON has no limit by default.",
+    "The maximum number of events. A page has 100 by default and 1,000 at most; NDJSON has no limit by default.",
     Values::Number,
 );
 pub static LIST_LIMIT: Parameter =
-    query("limit", "The most streams to return: 100 by default, 1,000 at most.", Values::Number);
+    query("limit", "The maximum number of streams: 100 by default, 1,000 at most.", Values::Number);
 pub static LIST_CURSOR: Parameter =
-    query("cursor", "Where the last page ended, as in its `next`.", Values::Text);
+    query("cursor", "Where the previous page ended, as in its `next`.", Values::Text);
 pub static AS_OF: Parameter = query(
     "as_of",
     "Only events recorded up to this RFC 3339 time, up to this cursor, or up to `now`. A time up to 60 s ahead of the \

@@ -188,7 +188,7 @@ pub struct Summary {
     pub refused: u64,
 }
 
-/// Checks and writes that are applied all or none.
+/// Checks and writes that are applied all or nothing.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Transaction {
@@ -273,7 +273,7 @@ pub struct ListedStream {
     pub revision: Option<u64>,
 }
 
-/// What a stream keeps. An absent or null member keeps everything.
+/// What a stream keeps. An absent or null member sets no limit.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
@@ -343,7 +343,7 @@ pub struct Problem {
     pub problem_type: String,
     pub title: String,
     pub status: u16,
-    /// Stable: programs match on it.
+    /// Stable, so that programs can match on it.
     #[schema(example = "wrong_revision")]
     pub code: String,
     /// What happened in this case.

@@ -197,7 +197,11 @@ impl<'a> Reader<'a> {
                     if depth == limits::JSON_DEPTH_MAX {
                         return Err(Problem::new(
                             Code::JsonTooDeep,
-                            format!("nested deeper than {} at byte {}", limits::JSON_DEPTH_MAX, self.at),
+                            format!(
+                                "nested deeper than {} levels at byte {}",
+                                limits::JSON_DEPTH_MAX,
+                                self.at
+                            ),
                         ));
                     }
                     depth += 1;
@@ -238,17 +242,17 @@ impl<'a> Reader<'a> {
                     escaped = true;
                     let Some(len) = scan::escape(&bytes[at + 1..]) else {
                         self.at = at;
-                        return Err(self.broken("an escape"));
+                        return Err(self.broken("a valid escape"));
                     };
                     at += 1 + len;
                 }
                 Some(_) => {
                     self.at = at;
-                    return Err(self.broken("a text without control characters"));
+                    return Err(self.broken("a string without control characters"));
                 }
                 None => {
                     self.at = at;
-                    return Err(self.broken("the end of a text"));
+                    return Err(self.broken("a closing quote"));
                 }
             }
         }

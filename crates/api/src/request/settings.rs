@@ -41,7 +41,8 @@ pub fn read(headers: &HeaderMap, body: &[u8]) -> Result<Settings> {
 }
 
 fn read_duration(reader: &mut Reader<'_>) -> Result<Option<u64>> {
-    const FORM: &str = "a duration is a text of a whole number and ms, s, m, h, d or w, such as \"30d\"";
+    const FORM: &str =
+        "a duration is a string with a whole number and a unit (ms, s, m, h, d or w), such as \"30d\"";
     let text = match reader.value()? {
         Value::Null => return Ok(None),
         Value::Text(text) => text.as_sent(),
@@ -50,7 +51,7 @@ fn read_duration(reader: &mut Reader<'_>) -> Result<Option<u64>> {
     match time::parse_duration_ms(text) {
         None => Err(invalid(FORM)),
         Some(ms @ 1..) if i64::try_from(ms).is_ok() => Ok(Some(ms)),
-        Some(_) => Err(invalid("a duration is at least 1 ms and less than 2^63 ms")),
+        Some(_) => Err(invalid("a duration must be at least 1 ms and less than 2^63 ms")),
     }
 }
 

@@ -1,4 +1,4 @@
-//! `POST /v1/transactions`: checks and writes that are applied all or none.
+//! `POST /v1/transactions`: checks and writes that are applied all or nothing.
 //!
 //! Both lists will get more kinds of items. A check is recognised by its first member (so far only `stream`); a write
 //! is an object with one member that names its kind (so far only `append`).

@@ -11,7 +11,7 @@ use model::{
 pub const PREFIX_BYTES: usize = 7;
 
 /// Numbers that never change. Stream rows come first in their slot, so that listing streams finds them at
-/// once. The kinds from 129 on are in [`Namespace::SYSTEM`], and timers come last in their slot.
+/// once. The kinds from 129 on are in [`Namespace::SYSTEM`], and come last in their slot.
 mod kind {
     pub(super) const STREAM: u8 = 1;
     pub(super) const REVISION: u8 = 2;
@@ -22,6 +22,7 @@ mod kind {
     pub(super) const WALL_TIMER: u8 = 130;
     pub(super) const RECORD_TIMER: u8 = 131;
     pub(super) const CLEAN_UP: u8 = 132;
+    pub(super) const MEMBERSHIP: u8 = 133;
 }
 
 /// Writes a key of fixed length from left to right.
@@ -126,6 +127,13 @@ pub fn idempotency_key(slot: Slot, namespace: Namespace, key: KeyHash) -> [u8; 2
 #[must_use]
 pub fn shard_key(first: Slot) -> [u8; PREFIX_BYTES] {
     Fill::new(first, Namespace::SYSTEM, kind::SHARD).done()
+}
+
+/// The key of the row that says which replicas the shard whose first slot is `first` has. The engine writes it,
+/// and `apply` never reads it.
+#[must_use]
+pub fn membership_key(first: Slot) -> [u8; PREFIX_BYTES] {
+    Fill::new(first, Namespace::SYSTEM, kind::MEMBERSHIP).done()
 }
 
 /// Bytes of a timer's key after the prefix, if it is about a stream: moment, namespace, stream id.
@@ -323,6 +331,7 @@ impl TimerSearch {
             kind::SHARD => (None, kind::WALL_TIMER),
             kind::WALL_TIMER => (Some(TimerKey::Wall(WallTimerKey::decode(key)?)), kind::RECORD_TIMER),
             kind::RECORD_TIMER => (Some(TimerKey::Record(RecordTimerKey::decode(key)?)), kind::CLEAN_UP),
+            kind::MEMBERSHIP => (None, kind::MEMBERSHIP + 1),
             kind::CLEAN_UP => (Some(TimerKey::CleanUp(CleanUpKey::decode(key)?)), kind::CLEAN_UP + 1),
             other => return Err(FormatError::invalid("kind of row", u64::from(other))),
         };

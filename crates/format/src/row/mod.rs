@@ -15,6 +15,7 @@
 //! | wall timer | system | wall, namespace, stream id | stream's name | when a stream gets a `max_age` or its first event, and after each expiry |
 //! | record timer | system | elapsed, namespace, key hash | nothing | once for each request with an idempotency key |
 //! | clean-up | system | position at which it was queued, namespace, stream id | stream's name | when a stream has removed events whose rows remain |
+//! | membership | system | | [`crate::membership::Membership`] | once for each configuration entry |
 //!
 //! Every value begins with the number of its layout.
 
@@ -23,7 +24,8 @@ mod value;
 
 pub use key::{
     CleanUpKey, PREFIX_BYTES, RecordTimerKey, TimerKey, TimerRange, TimerSearch, WallTimerKey, dedup_key,
-    idempotency_key, parse_stream_key, revision_key, shard_key, stream_key, stream_kind_prefix,
+    idempotency_key, membership_key, parse_stream_key, revision_key, shard_key, stream_key,
+    stream_kind_prefix,
 };
 pub use value::{
     Author, CleanUpWork, DedupRow, IdempotencyRow, RevisionRow, ShardRow, StreamRow, decode_name,

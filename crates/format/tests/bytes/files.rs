@@ -8,14 +8,15 @@ use format::body_index::{
     decode_trailer, encode_ending, encode_removals,
 };
 use format::frame::{
-    FRAME_HEADER_BYTES, FrameHeader, FrameKind, FrameSeed, GroupRecord, HardState, decode_groups,
-    encode_carry, encode_group, is_intact,
+    EntryKind, FRAME_HEADER_BYTES, FrameHeader, FrameKind, FrameSeed, GroupRecord, HardState, LogEntry,
+    Purged, decode_groups, encode_carry, encode_group, is_intact,
 };
 use format::header::{
-    BodyAccountHeader, BodySegmentHeader, HEADER_BYTES_MAX, HeaderError, LogSegmentHeader, StoreHeader,
-    StoreId,
+    BodyAccountHeader, BodySegmentHeader, HEADER_BYTES_MAX, HeaderError, LogSegmentHeader, StateHeader,
+    StoreHeader, StoreId,
 };
-use format::log_index::SegmentIndex;
+use format::log_index::{Noted, SegmentIndex};
+use format::membership::{Change, Membership, decode_changes, encode_changes};
 use model::{Cursor, GroupId, Index, Position, Slot, Term, Wall};
 
 const STORE: StoreId = StoreId(0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10);
@@ -32,6 +33,7 @@ const BODY_SEGMENT: BodySegmentHeader =
 const ACCOUNT: BodyAccountHeader =
     BodyAccountHeader { store: STORE, persisted: 5 << 30, count: 2, checksum: 0xdead_beef };
 const HARD_STATE: HardState = HardState { term: Term(3), vote: 1, commit: Index(41) };
+const PURGED: Purged = Purged { through: Index(40), term: Term(2) };
 
 fn headers() -> [Sample; 4] {
     [
@@ -44,11 +46,17 @@ fn headers() -> [Sample; 4] {
 
 fn records() -> Vec<u8> {
     let mut bytes = Vec::new();
-    let entries = [(Index(42), Term(3), &b"first"[..]), (Index(43), Term(3), b"")];
+    let entries = [(42, EntryKind::Normal, &b"first"[..]), (43, EntryKind::Configuration, b"")];
+    let entries = entries.map(|(index, kind, bytes)| entry(index, 3, kind, bytes));
     encode_group(GroupId(1), Some(HARD_STATE), entries.into_iter(), &mut bytes);
-    encode_group(GroupId(2), None, [(Index(7), Term(1), &b"other"[..])].into_iter(), &mut bytes);
-    encode_carry(GroupId(3), HARD_STATE, Index(40), &mut bytes);
+    let other = entry(7, 1, EntryKind::Normal, b"other");
+    encode_group(GroupId(2), None, [other].into_iter(), &mut bytes);
+    encode_carry(GroupId(3), HARD_STATE, PURGED, &mut bytes);
     bytes
+}
+
+fn entry(index: u64, term: u64, kind: EntryKind, bytes: &[u8]) -> LogEntry<'_> {
+    LogEntry { index: Index(index), term: Term(term), kind, bytes }
 }
 
 fn seed() -> FrameSeed {
@@ -63,9 +71,12 @@ fn frame(kind: FrameKind, records: &[u8]) -> Vec<u8> {
 
 fn index() -> SegmentIndex {
     let mut index = SegmentIndex::default();
-    index.note(GroupId(1), Index(42), Index(43), 4_096, 4_096);
-    index.note(GroupId(1), Index(44), Index(44), 9_000, 4_096);
-    index.note(GroupId(2), Index(7), Index(7), 4_096, 4_096);
+    for (group, first, last, term, offset) in
+        [(1, 42, 43, 3, 4_096), (1, 44, 44, 4, 9_000), (2, 7, 7, 1, 4_096)]
+    {
+        let noted = Noted { first: Index(first), last: Index(last), term: Term(term), offset };
+        index.note(GroupId(group), noted, 4_096);
+    }
     index
 }
 
@@ -116,6 +127,46 @@ fn the_bytes_of_endings_and_removals_never_change() {
     check("body_index.hex", &[("ending", ending().1), ("removals", removed)]);
 }
 
+fn membership() -> Membership {
+    Membership {
+        voters: vec![1, 2, 4],
+        learners: vec![5],
+        outgoing: vec![1, 2, 3],
+        learners_next: vec![3],
+        leaves: true,
+    }
+}
+
+const CHANGES: [Change; 3] = [Change::Voter(4), Change::Learner(3), Change::Removed(1 << 40)];
+
+#[test]
+fn the_bytes_of_memberships_never_change() {
+    let samples = [
+        ("membership", membership().encode()),
+        ("membership-single", Membership::of_voters([1]).encode()),
+        ("changes", encode_changes(&CHANGES)),
+        ("changes-none", encode_changes(&[])),
+    ];
+    check("membership.hex", &samples);
+}
+
+#[test]
+fn memberships_and_changes_read_back_as_they_were() {
+    for membership in [membership(), Membership::of_voters([1]), Membership::default()] {
+        let bytes = membership.encode();
+        assert_eq!(Membership::decode(&bytes), Ok(membership));
+        (0..bytes.len()).for_each(|cut| assert!(Membership::decode(&bytes[..cut]).is_err(), "{cut}"));
+    }
+    for changes in [&CHANGES[..], &[]] {
+        let bytes = encode_changes(changes);
+        assert_eq!(decode_changes(&bytes).as_deref(), Ok(changes));
+        (0..bytes.len()).for_each(|cut| assert!(decode_changes(&bytes[..cut]).is_err(), "{cut}"));
+    }
+    for replicas in [[2, 1], [1, 1], [0, 1]] {
+        assert!(Membership::decode(&Membership::of_voters(replicas).encode()).is_err(), "{replicas:?}");
+    }
+}
+
 #[test]
 fn a_header_reads_back_as_it_was_from_a_whole_sector() {
     let [store, log, body, removals] = headers().map(|(_, mut bytes)| {
@@ -136,7 +187,7 @@ fn a_header_reads_back_as_it_was_from_a_whole_sector() {
 #[test]
 fn a_newer_header_is_distinguished_from_a_damaged_one() {
     let mut bytes = LOG_SEGMENT.encode();
-    bytes[12] = 2;
+    bytes[12] = 3;
     assert_eq!(LogSegmentHeader::decode(&bytes), Err(HeaderError::Damaged));
     let end = bytes.len() - 4;
     // What a newer version adds is ignored here.
@@ -145,7 +196,26 @@ fn a_newer_header_is_distinguished_from_a_damaged_one() {
     bytes[16] += 4;
     let checksum = crc32c::crc32c(&bytes);
     bytes.extend_from_slice(&checksum.to_le_bytes());
-    assert_eq!(LogSegmentHeader::decode(&bytes), Err(HeaderError::Newer { found: 2, known: 1 }));
+    assert_eq!(LogSegmentHeader::decode(&bytes), Err(HeaderError::Newer { found: 3, known: 2 }));
+}
+
+/// Version 1 was never released. Its files differ in what follows their headers.
+#[test]
+fn every_kind_of_file_of_version_1_is_refused() {
+    let mut encoded: Vec<Vec<u8>> = headers().into_iter().map(|(_, bytes)| bytes).collect();
+    encoded.push(StateHeader { store: STORE }.encode());
+    for bytes in &mut encoded {
+        bytes[12] = 1;
+        let end = bytes.len() - 4;
+        let checksum = crc32c::crc32c(&bytes[..end]);
+        bytes[end..].copy_from_slice(&checksum.to_le_bytes());
+    }
+    let older = HeaderError::Older { found: 1, oldest: 2 };
+    assert_eq!(StoreHeader::decode(&encoded[0]), Err(older));
+    assert_eq!(LogSegmentHeader::decode(&encoded[1]), Err(older));
+    assert_eq!(BodySegmentHeader::decode(&encoded[2]), Err(older));
+    assert_eq!(BodyAccountHeader::decode(&encoded[3]), Err(older));
+    assert_eq!(StateHeader::decode(&encoded[4]), Err(older));
 }
 
 #[test]
@@ -201,11 +271,11 @@ fn group_records_read_back_as_they_were() {
     assert_eq!((first.group, first.hard_state, first.purged), (GroupId(1), Some(HARD_STATE), None));
     assert_eq!(first.entries.left(), 2);
     let entries: Vec<_> = first.entries.clone().map(Result::unwrap).collect();
-    assert_eq!((entries[0].index, entries[0].term, entries[0].bytes), (Index(42), Term(3), &b"first"[..]));
-    assert_eq!((entries[1].index, entries[1].bytes), (Index(43), &b""[..]));
+    let want = [(42, EntryKind::Normal, &b"first"[..]), (43, EntryKind::Configuration, b"")];
+    assert_eq!(entries, want.map(|(index, kind, bytes)| entry(index, 3, kind, bytes)));
     assert_eq!((second.group, second.hard_state), (GroupId(2), None));
     assert_eq!((carried.group, carried.hard_state), (GroupId(3), Some(HARD_STATE)));
-    assert_eq!((carried.purged, carried.entries.left()), (Some(Index(40)), 0));
+    assert_eq!((carried.purged, carried.entries.left()), (Some(PURGED), 0));
 }
 
 #[test]

@@ -31,6 +31,13 @@ fn read_as_all(bytes: &[u8]) {
     let _ = WallTimerKey::decode(bytes);
     let _ = RecordTimerKey::decode(bytes);
     let _ = CleanUpKey::decode(bytes);
+    let _ = format::log_index::SegmentIndex::decode(bytes);
+    if let Ok(changes) = format::membership::decode_changes(bytes) {
+        assert!(changes.capacity() <= bytes.len());
+    }
+    if let Ok(membership) = format::membership::Membership::decode(bytes) {
+        assert!(membership.voters.capacity() <= bytes.len());
+    }
 }
 
 /// Bytes that an entry's vectors have reserved.

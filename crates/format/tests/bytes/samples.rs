@@ -3,7 +3,7 @@
 use format::body::BodyRecord;
 use format::row::{
     Author, CleanUpKey, CleanUpWork, DedupRow, IdempotencyRow, RecordTimerKey, RevisionRow, ShardRow,
-    StreamRow, WallTimerKey, dedup_key, idempotency_key, revision_key, shard_key, stream_key,
+    StreamRow, WallTimerKey, dedup_key, idempotency_key, membership_key, revision_key, shard_key, stream_key,
 };
 use model::{
     Append, Appended, AppendedEvent, Behaviour, Check, CleanUp, Command, Cursor, DeleteStream, Elapsed,
@@ -184,6 +184,7 @@ pub(crate) fn rows() -> Vec<Sample> {
         ("wall-timer-key", wall_timer.encode().to_vec()),
         ("record-timer-key", record_timer.encode().to_vec()),
         ("clean-up-key", clean_up.encode().to_vec()),
+        ("membership-key", membership_key(first).to_vec()),
     ]
 }
 

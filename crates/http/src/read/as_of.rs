@@ -1,8 +1,8 @@
-//! Which moment `as_of` means. The moment is closed before the read, so that asking again about it always gives
-//! the same response.
+//! Which moment `as_of` means. The moment is closed before the read, so that asking again about it always
+//! gives the same response.
 //!
-//! The clocks of application hosts run a little fast or slow. A time up to [`limits::AS_OF_AHEAD_MS_MAX`] ahead
-//! of the node's clock is therefore answered as of now, and the response names the moment that was used. A time
+//! The clocks of application hosts run a little fast or slow. A time up to [`limits::AS_OF_AHEAD_MS_MAX`]
+//! ahead of the node's clock therefore counts as now, and the response names the moment that was used. A time
 //! further ahead is refused: it is more likely a mistake than a fast clock.
 //!
 //! `as_of_event_time` has no such rule. It selects events by the `time` that their producers gave them, which
@@ -80,7 +80,7 @@ fn decide(as_of: AsOf, visible: Cursor, clock: Wall) -> Decision {
 
 fn too_far_ahead(ms: u64) -> Box<Problem> {
     let detail = format!(
-        "`as_of` is {}.{:03} s ahead of this node's clock; up to {} s is answered as of now",
+        "`as_of` is {}.{:03} s ahead of this node's clock; only a time up to {} s ahead counts as now",
         ms / 1_000,
         ms % 1_000,
         limits::AS_OF_AHEAD_MS_MAX / 1_000

@@ -25,18 +25,18 @@ impl Reader {
         Self { context: Arc::clone(context), query: Arc::new(query), point, until }
     }
 
-    /// Starts behind `last_event_id` instead of the query's start, if there is one.
+    /// Starts after `last_event_id` instead of the query's start, if there is one.
     pub(super) fn resumed(mut self, last_event_id: Option<Cursor>) -> Self {
         self.point = last_event_id.map_or(self.point, Point::After);
         self
     }
 
-    /// Events behind this cursor are not read.
+    /// Events after this cursor are not read.
     pub(super) fn end_at(&mut self, until: Cursor) {
         self.until = Some(until);
     }
 
-    /// The cursor behind which the next chunk begins, as far as it is known without reading.
+    /// The cursor after which the next chunk begins, as far as it is known without reading.
     pub(super) fn after(&self) -> Cursor {
         match self.point {
             Point::After(cursor) => cursor,

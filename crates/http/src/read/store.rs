@@ -9,7 +9,7 @@ use model::{Cursor, Position, Slot, limits};
 use runtime::Snapshot;
 use shard::query::{self, Liveness};
 
-/// Reads what lies behind `point`, up to `until` or to the end of what is there.
+/// Reads the events after `point`, up to `until` or to the end of the store.
 pub(super) fn read_chunk(
     snapshot: &Snapshot,
     query: &Query,

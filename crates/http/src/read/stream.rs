@@ -29,7 +29,7 @@ pub(super) fn read_chunk(
     let mut from = match point {
         Point::Beginning => None,
         Point::Revision(revision) => Some(revision),
-        Point::After(cursor) => Some(first_behind(view, name, &state, cursor)?),
+        Point::After(cursor) => Some(first_after(view, name, &state, cursor)?),
     };
     // Events that do not exist yet begin here, also where a later revision was asked for.
     let end = state.next.max(from.unwrap_or_default());
@@ -125,9 +125,9 @@ fn render_page(
     Ok(Looked { bytes, next: page.next })
 }
 
-/// The first revision behind a cursor. A reader that comes back to a cursor before removed events has missed
+/// The first revision after a cursor. A reader that comes back to a cursor before removed events has missed
 /// some of them, and gets an error.
-fn first_behind(
+fn first_after(
     view: &StateReader,
     name: &StreamName<'_>,
     state: &StreamState,

@@ -1,4 +1,4 @@
-//! `POST /v1/streams/{stream}/events`: appends one event, a batch or NDJSON lines, all or none.
+//! `POST /v1/streams/{stream}/events`: appends one event, a batch or NDJSON lines, all or nothing.
 
 use super::command::{count, refused, submit};
 use super::parts;

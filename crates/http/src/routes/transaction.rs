@@ -1,4 +1,4 @@
-//! `POST /v1/transactions`: applies checks and writes all or none.
+//! `POST /v1/transactions`: applies checks and writes all or nothing.
 
 use super::command::{count, refused, submit};
 use super::parts;

@@ -23,7 +23,7 @@ impl Node {
         Self::on(tempfile::tempdir().unwrap(), options, 0)
     }
 
-    /// On a disk that has less room left than the node wants to keep free.
+    /// On a disk that has less free space than the node's reserve.
     pub(crate) fn without_space() -> Self {
         let node = Self::on(tempfile::tempdir().unwrap(), HttpOptions::default(), u64::MAX);
         while node.get("/readyz").json()["read_only"].is_null() {

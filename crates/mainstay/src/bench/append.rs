@@ -33,7 +33,7 @@ pub(crate) struct Args {
     /// Seconds of warm-up before measuring
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0, conflicts_with = "count")]
     warm_up: f64,
-    /// Append this many events instead, and measure all of them
+    /// Measure until this many events are appended, instead of for a time
     #[arg(long, value_name = "EVENTS")]
     count: Option<u64>,
     /// Number of rounds

@@ -8,12 +8,12 @@ use std::process::ExitCode;
 pub(crate) const EXIT_CODES: &str = "\
 Exit status:
   0  success
-  1  a local failure, such as a file that cannot be read
+  1  a local error, such as a file that cannot be read
   2  wrong usage or configuration
-  3  the node refused the request (a 4xx status other than those of 4), or the stream does not exist
-  4  conflict: the stream is not at the expected revision (412), or the event's id is taken (409)
-  5  the node cannot do it now (429 or 5xx): try again later
-  6  the node cannot be reached, or did not respond; a write may have taken effect and is safe to repeat";
+  3  the node refused the request (any other 4xx status), or the stream does not exist
+  4  a conflict: usually a wrong expected revision (412) or an event id that is in use (409)
+  5  the node cannot do it now (408, 429 or 5xx): a retry may succeed
+  6  no connection, or no response: a write may or may not have happened, and is safe to retry";
 
 /// Why a command failed.
 #[derive(Debug)]

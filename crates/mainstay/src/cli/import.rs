@@ -16,7 +16,8 @@ const REFUSALS_LISTED_MAX: usize = 1_000;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The file, or `-` for standard input: on each line a CloudEvent in JSON with one more member, `stream`
+    /// The file to import, or `-` for standard input. Each line is a CloudEvent in JSON with one more member,
+    /// `stream`
     file: PathBuf,
 }
 

@@ -37,19 +37,23 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+/// The heading of the options that every command has, so that a command's own options come first.
+const GLOBAL: &str = "Global options";
+
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Global {
-    /// URL of the node
+    /// URL of the node that client commands connect to
     #[arg(
         long,
         global = true,
         env = "MAINSTAY_URL",
         default_value = "http://127.0.0.1:7070",
-        value_name = "URL"
+        value_name = "URL",
+        help_heading = GLOBAL
     )]
     pub(crate) url: String,
     /// Output format
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT", help_heading = GLOBAL)]
     pub(crate) output: Output,
 }
 
@@ -65,27 +69,32 @@ pub(crate) enum Command {
     Serve(config::Flags),
     /// Show the main features on a temporary node, step by step (under 30 s)
     Tour(tour::Args),
-    /// Show a failure and its cure, with measurements (under 20 s each)
+    /// Show failing services without and with the policy that helps (under 20 s each)
     Demo(demo::Args),
     /// Append an event to a stream
     Append(append::Args),
     /// Show the events of a stream, or of the whole store
     Read(read::Args),
-    /// Show existing events, then new ones as they are recorded
+    /// Show existing events, and then new ones as they are recorded
     Follow(follow::Args),
     /// Append events to many streams from lines of JSON
     Import(import::Args),
     /// Write events as lines of JSON, for `import`
     ///
-    /// Imported events get new cursors and recorded times, and belong to another store: a cursor saved before
-    /// does not work in the copy. A copy that keeps cursors and times is a backup, which Mainstay cannot make
-    /// yet.
+    /// The events get new cursors and recorded times when they are imported into another store, so saved
+    /// cursors do not work there. A copy that keeps cursors and recorded times would be a backup, which
+    /// Mainstay cannot make yet.
     Export(export::Args),
     /// List streams
     Streams(streams::Args),
     /// Show or replace a stream's settings
+    ///
+    /// Without options, shows the settings. With options, replaces all of them: a setting that is not given
+    /// sets no limit.
     Settings(settings::SettingsArgs),
-    /// Remove all events of a stream
+    /// Remove all events of a stream for good
+    ///
+    /// Deleting a stream that does not exist succeeds, unless `--expect` says otherwise.
     Delete(settings::DeleteArgs),
     /// Show the configuration
     Config {

@@ -15,7 +15,7 @@ pub(crate) struct SettingsArgs {
     change: Change,
 }
 
-/// Without any of these the settings are shown; with any they are all replaced.
+/// Without any of these, the settings are shown. With any of them, all settings are replaced.
 #[derive(Debug, clap::Args)]
 struct Change {
     /// Remove events recorded longer ago than this, such as 30d (units: ms, s, m, h, d, w)
@@ -27,7 +27,7 @@ struct Change {
     /// Remove events below this revision
     #[arg(long, value_name = "REVISION")]
     truncate_before: Option<u64>,
-    /// Keep everything
+    /// Keep all events: remove every limit
     #[arg(long, conflicts_with_all = ["max_age", "max_count", "truncate_before"])]
     keep_all: bool,
 }

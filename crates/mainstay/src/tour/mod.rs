@@ -48,4 +48,4 @@ const NEXT: &str = "  mainstay serve                        a node with its data
   mainstay append cart-7 cart.item-added '{\"sku\":\"b-12\"}'
   mainstay follow                       (in another terminal) every event as it is recorded
   git log --reverse --format='{\"stream\":\"history\",\"id\":\"%H\",\"source\":\"git\",\"type\":\"commit\",\"time\":\"%aI\",\"data\":{\"subject\":\"%f\"}}' | mainstay import -
-  mainstay read history --as-of-event-time 2026-01-01T00:00:00Z";
+  mainstay read history --as-of-event-time 2026-11-25T00:00:00Z";

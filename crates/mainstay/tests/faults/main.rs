@@ -31,7 +31,7 @@ fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         if let Some(found) = look() {
             return found;
         }
-        assert!(begun.elapsed() < PATIENCE, "{what} does not come");
+        assert!(begun.elapsed() < PATIENCE, "timed out waiting for {what}");
         std::thread::yield_now();
     }
 }
@@ -110,7 +110,7 @@ fn a_full_disk_refuses_writes_with_a_reason_and_takes_them_again_when_there_is_r
     let taken = events(&node).len();
 
     std::fs::remove_file(&ballast).unwrap();
-    until("room", || Some(append(&client, "orders", "3")).filter(Said::is_taken));
+    until("free space", || Some(append(&client, "orders", "3")).filter(Said::is_taken));
     assert_eq!(events(&node).len(), taken + 1, "reads went on, and nothing that was refused is there");
     let before = events(&node);
     node.kill();
@@ -134,7 +134,7 @@ fn a_disk_that_fills_up_in_the_middle_of_a_write_stops_the_node_and_loses_nothin
     let large = format!("\"{}\"", "x".repeat(100 << 10));
     let client = node.client();
     let mut acknowledged = 0;
-    until("an end of the room", || {
+    until("a full disk", || {
         let said = append(&client, "orders", &large);
         acknowledged += usize::from(said.is_taken());
         (!said.is_taken()).then_some(())

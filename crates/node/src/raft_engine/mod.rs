@@ -14,12 +14,16 @@ mod recovery;
 
 pub use recovery::GroupLog;
 
-use crate::engine::{DiskSpace, Engine, EngineError, EntryResult, Polled};
+use crate::engine::{DiskSpace, Engine, EngineError, EntryId, EntryResult, Polled};
 use bytes::Bytes;
-use consensus::{Committed, Group, GroupError, LogView, LogWrite, Ticket};
-use format::frame;
-use model::{Absent, Cursor, Effect, EntryClock, GroupId, Index, Position, SlotRange, ViewError};
-use recovery::{Recovered, recover};
+use consensus::{Committed, Group, GroupError, LogView, LogWrite, Message, Ticket};
+use format::frame::{self, LogEntry};
+use format::membership::Membership;
+use format::row::membership_key;
+use model::{
+    Absent, Cursor, Effect, EntryClock, GroupId, Index, Position, SlotRange, Term, ViewError, WriteSet,
+};
+use recovery::recover;
 use shard::{Applied, Shard};
 use std::collections::VecDeque;
 use storage::log::RecoveredGroup;
@@ -27,6 +31,8 @@ use storage::state::{Pressure, Progress, State, StateError};
 
 /// Bytes of entries applied before the work so far is handed out. This bounds the memory of a replay.
 const POLL_BYTES_MAX: usize = 4 << 20;
+/// A group of several replicas elects another leader after ten to twenty ticks of silence.
+const TICK_MS: u64 = 100;
 
 /// Work for the runtime.
 #[derive(Debug)]
@@ -43,6 +49,8 @@ pub enum RaftIo<F> {
     Flush { flush: F },
     /// Entries up to `through` are no longer needed.
     PurgeLog { group: GroupId, through: Index },
+    /// Send these to other replicas. Any of them may be lost. A group of one has none.
+    Send { messages: Vec<Message> },
 }
 
 /// Work that has ended. A write or flush that failed has no completion: the node stops.
@@ -54,19 +62,33 @@ pub enum RaftCompletion {
     FlushOutOfSpace,
 }
 
-/// When to flush.
-#[derive(Clone, Copy, Debug)]
+/// Which replica this is, and when to flush and purge.
+#[derive(Clone, Debug)]
 pub struct RaftEngineOptions {
     pub group: GroupId,
+    /// This replica's number in its group. It is not 0.
+    pub replica: u64,
+    /// The replicas that a new group begins with. Later the state says which there are.
+    pub founders: Membership,
     /// Flush when this many bytes of state are only in memory.
     pub flush_state_bytes: u64,
     /// Flush when this many bytes of log have been written since the last flush. This bounds the replay.
     pub flush_log_bytes: u64,
+    /// Keep up to this many bytes of log that only a follower still needs. Beyond that, the log is purged, and
+    /// the follower needs a snapshot.
+    pub follower_log_bytes: u64,
 }
 
 impl Default for RaftEngineOptions {
     fn default() -> Self {
-        Self { group: GroupId(1), flush_state_bytes: 16 << 20, flush_log_bytes: 128 << 20 }
+        Self {
+            group: GroupId(1),
+            replica: 1,
+            founders: Membership::of_voters([1]),
+            flush_state_bytes: 16 << 20,
+            flush_log_bytes: 128 << 20,
+            follower_log_bytes: 1 << 30,
+        }
     }
 }
 
@@ -87,8 +109,13 @@ pub struct RaftEngine<S: State, L> {
     /// Bytes of entries applied since work was last handed out.
     applied_bytes: usize,
     writes_out: usize,
-    leading: bool,
-    log_bytes_unflushed: u64,
+    /// The term in which this replica leads and has applied its first entry.
+    leading: Option<Term>,
+    /// Bytes written to the log so far; when the last flush began; and when the last flush began whose whole log
+    /// was purged.
+    log_bytes: u64,
+    log_bytes_flushed: u64,
+    log_bytes_purged: u64,
     flush_out: bool,
     /// A flush found the disk full.
     out_of_space: bool,
@@ -127,21 +154,23 @@ impl<S: State, L: LogView> RaftEngine<S, L> {
                 "the state belongs to group {found}, not to group {group}"
             )));
         }
-        let Recovered { group, logged } = recover(progress, recovered, &log)?;
+        let (group, logged) = recover(&options, shard.slots(), &state, recovered)?;
         Ok(Self {
             options,
+            progress: state.progress(),
+            logged: logged.last,
             group,
             log,
             shard,
             state,
-            progress,
-            logged,
             replayed_entries: 0,
             committed: VecDeque::new(),
             applied_bytes: 0,
             writes_out: 0,
-            leading: false,
-            log_bytes_unflushed: 0,
+            leading: None,
+            log_bytes: 0,
+            log_bytes_flushed: 0,
+            log_bytes_purged: 0,
             flush_out: false,
             out_of_space: false,
             flush_wanted: false,
@@ -155,12 +184,23 @@ impl<S: State, L: LogView> RaftEngine<S, L> {
         &self.state
     }
 
+    /// The group's replicas.
+    #[must_use]
+    pub fn membership(&self) -> &Membership {
+        self.group.membership()
+    }
+
     fn write_log(&mut self, write: LogWrite) -> RaftIo<S::Flush> {
         let mut records =
             Vec::with_capacity(write.entries.iter().map(|entry| entry.data.len() + 64).sum::<usize>() + 64);
-        let entries = write.entries.iter().map(|entry| (entry.index, entry.term, &entry.data[..]));
+        let entries = write.entries.iter().map(|entry| LogEntry {
+            index: entry.index,
+            term: entry.term,
+            kind: entry.kind,
+            bytes: &entry.data,
+        });
         frame::encode_group(self.options.group, write.hard_state, entries, &mut records);
-        self.log_bytes_unflushed += records.len() as u64;
+        self.log_bytes += records.len() as u64;
         self.writes_out += 1;
         RaftIo::WriteLog { ticket: write.ticket, records }
     }
@@ -191,21 +231,26 @@ impl<S: State, L: LogView> RaftEngine<S, L> {
         if entry.index <= self.logged {
             self.replayed_entries += 1;
         }
-        if !self.leading && self.group.is_leader() && entry.term == self.group.term() {
-            self.leading = true;
+        if self.leading.is_none() && self.group.is_leader() && entry.term == self.group.term() {
+            self.leading = Some(entry.term);
             let clock = shard::query::clock(&self.state, self.shard.slots().first)?;
             let last = clock.last_position;
             let clock = EntryClock { wall: clock.wall, elapsed: clock.elapsed };
             return Ok(Some(Polled::Leading { clock, last, replayed_entries: self.replayed_entries }));
         }
         let result = EntryResult::Durable { outcomes, effects, last };
-        Ok((!entry.data.is_empty()).then_some(Polled::Settled { index: entry.index, result }))
+        let id = EntryId { index: entry.index, term: entry.term };
+        Ok((!entry.data.is_empty()).then_some(Polled::Settled { entry: id, result }))
     }
 
-    /// What an entry does to the state. One without data is the group's own and does nothing.
+    /// What an entry does to the state. One without data is the group's own, and at most changes the group.
     fn decide(&mut self, entry: &Committed) -> Result<Applied, EngineError> {
         if entry.data.is_empty() {
-            return Ok(Applied::default());
+            let row = |membership: &Membership| {
+                (membership_key(self.shard.slots().first).into(), Some(membership.encode()))
+            };
+            let writes = WriteSet(entry.membership.iter().map(row).collect());
+            return Ok(Applied { writes, ..Applied::default() });
         }
         let decoded = format::entry::decode(&entry.data)
             .map_err(|error| EngineError::new(format!("entry {} cannot be read: {error}", entry.index)))?;
@@ -226,16 +271,34 @@ impl<S: State, L: LogView> RaftEngine<S, L> {
     /// Whether enough has accumulated for a flush, or one was requested.
     fn is_flush_due(&self) -> bool {
         self.state.unflushed_bytes() >= self.options.flush_state_bytes
-            || self.log_bytes_unflushed >= self.options.flush_log_bytes
+            || self.log_bytes - self.log_bytes_flushed >= self.options.flush_log_bytes
             || self.flush_wanted
     }
 
     fn begin_flush(&mut self, io: &mut Vec<RaftIo<S::Flush>>) -> Result<(), EngineError> {
-        self.log_bytes_unflushed = 0;
+        self.log_bytes_flushed = self.log_bytes;
         self.flush_wanted = false;
         self.flush_out = true;
         io.push(RaftIo::Flush { flush: self.state.begin_flush()? });
         Ok(())
+    }
+
+    /// How far the log may be purged after a flush of everything up to `flushed`: not beyond what each follower
+    /// has, unless that would keep too much.
+    fn purge_through(&mut self, flushed: Index) -> Index {
+        let kept_bytes = self.log_bytes_flushed - self.log_bytes_purged;
+        match self.group.lowest_match() {
+            Some(lowest) if lowest < flushed && kept_bytes <= self.options.follower_log_bytes => lowest,
+            _ => {
+                self.log_bytes_purged = self.log_bytes_flushed;
+                flushed
+            }
+        }
+    }
+
+    /// Whether this replica leads in the term in which it said so.
+    fn still_leads(&self) -> bool {
+        self.leading.is_some_and(|term| self.group.is_leader() && self.group.term() == term)
     }
 
     /// Whether every entry so far is applied and no write is under way.
@@ -257,6 +320,7 @@ impl<S: State, L: LogView> Engine for RaftEngine<S, L> {
     type View = S;
     type Io = RaftIo<S::Flush>;
     type Completion = RaftCompletion;
+    type Message = Message;
 
     fn slots(&self) -> SlotRange {
         self.shard.slots()
@@ -271,20 +335,36 @@ impl<S: State, L: LogView> Engine for RaftEngine<S, L> {
         Err(ViewError::Absent(absent).into())
     }
 
+    /// One of several replicas waits for the leader, or for an election time-out.
     fn start(&mut self) -> Result<(), EngineError> {
-        Ok(self.group.campaign()?)
+        if self.group.membership().is_single() {
+            self.group.campaign();
+        }
+        Ok(())
     }
 
     /// One entry is in flight at a time. While it syncs, the next batch fills.
     fn can_propose(&self) -> bool {
-        self.leading
+        self.still_leads()
             && self.writes_out == 0
             && self.stopping == Stopping::No
             && self.state.pressure() != Pressure::Stop
     }
 
-    fn propose(&mut self, entry: Bytes) -> Result<Index, EngineError> {
-        Ok(self.group.propose(entry)?)
+    fn propose(&mut self, entry: Bytes) -> Result<Option<EntryId>, EngineError> {
+        Ok(self.group.propose(entry)?.map(|(index, term)| EntryId { index, term }))
+    }
+
+    fn receive(&mut self, message: Message) -> Result<(), EngineError> {
+        Ok(self.group.receive(message)?)
+    }
+
+    fn tick_ms(&self) -> Option<u64> {
+        (!self.group.membership().is_single()).then_some(TICK_MS)
+    }
+
+    fn tick(&mut self) {
+        self.group.tick();
     }
 
     fn complete(&mut self, completion: RaftCompletion) -> Result<(), EngineError> {
@@ -295,7 +375,7 @@ impl<S: State, L: LogView> Engine for RaftEngine<S, L> {
             }
             RaftCompletion::Flushed(progress) => {
                 self.flush_out = false;
-                self.purge = Some(progress.index);
+                self.purge = Some(self.purge_through(progress.index));
                 if self.stopping == Stopping::Flushing {
                     self.stopping = Stopping::Done;
                 }
@@ -325,6 +405,7 @@ impl<S: State, L: LogView> Engine for RaftEngine<S, L> {
 
     fn poll(&mut self, io: &mut Vec<Self::Io>) -> Result<Polled, EngineError> {
         if let Some(through) = self.purge.take() {
+            self.group.purged(through);
             io.push(RaftIo::PurgeLog { group: self.options.group, through });
         }
         loop {
@@ -348,9 +429,17 @@ impl<S: State, L: LogView> Engine for RaftEngine<S, L> {
                 let write = self.write_log(write);
                 io.push(write);
             }
+            if !work.messages.is_empty() {
+                io.push(RaftIo::Send { messages: work.messages });
+            }
             self.committed.extend(work.committed);
         }
         self.applied_bytes = 0;
+        // Only now, so that entries that were committed in the meantime are settled first.
+        if self.leading.is_some() && !self.still_leads() {
+            self.leading = None;
+            return Ok(Polled::Following);
+        }
         // The final flush must hold everything, so it starts only when the group has nothing left to apply.
         if self.stopping == Stopping::Asked && self.is_idle() && self.may_flush() {
             self.stopping = Stopping::Flushing;
@@ -358,7 +447,7 @@ impl<S: State, L: LogView> Engine for RaftEngine<S, L> {
         }
         if self.has_stopped() {
             self.stopping = Stopping::No;
-            self.leading = false;
+            self.leading = None;
             return Ok(Polled::Stopped);
         }
         Ok(Polled::Idle)

@@ -1,15 +1,16 @@
-//! Opens a group of one at the point where its state and its log are.
+//! Opens a group at the point where its state and its log are.
 
+use super::RaftEngineOptions;
 use crate::engine::EngineError;
-use consensus::{Group, GroupError, GroupOptions, LogView, LogViewError};
+use consensus::{Group, GroupError, GroupOptions, LogEntry, LogView, LogViewError, Logged};
 use format::frame::HardState;
-use model::{GroupId, Index, Term};
+use format::membership::Membership;
+use format::row::membership_key;
+use model::{GroupId, Index, SlotRange, Term};
 use storage::disk::Disk;
 use storage::log::{LogReader, RecoveredGroup};
-use storage::state::Progress;
+use storage::state::State;
 
-/// The one replica of a group of one.
-const REPLICA: u64 = 1;
 /// A new group starts at index 1 of term 1, although that entry does not exist. So a later replica can join
 /// only with a snapshot, never with an empty log.
 const FIRST: (Index, Term) = (Index(1), Term(1));
@@ -29,55 +30,58 @@ impl<D: Disk> GroupLog<D> {
 }
 
 impl<D: Disk> LogView for GroupLog<D> {
-    fn entries(&self, from: Index, bytes_max: usize) -> Result<Vec<(Index, Term, Vec<u8>)>, LogViewError> {
+    fn entries(&self, from: Index, bytes_max: usize) -> Result<Vec<LogEntry>, LogViewError> {
         let page = self
             .reader
             .entries(self.group, from, bytes_max)
             .map_err(|error| LogViewError(error.to_string()))?;
-        Ok(page.entries.into_iter().map(|entry| (entry.index, entry.term, entry.bytes)).collect())
+        let entries = page.entries.into_iter().map(|entry| LogEntry {
+            index: entry.index,
+            term: entry.term,
+            kind: entry.kind,
+            data: entry.bytes.into(),
+        });
+        Ok(entries.collect())
     }
 }
 
-/// An opened group, and where its log ends.
-#[derive(Debug)]
-pub(super) struct Recovered {
-    pub(super) group: Group,
-    /// The last entry of the log, or of the state when the log holds none beyond it.
-    pub(super) logged: Index,
-}
-
-/// Opens a group of one.
+/// Opens the group, with the membership as of the state's last applied entry.
 ///
 /// # Errors
-/// The log cannot be read, or state and log do not match.
-pub(super) fn recover(
-    progress: Progress,
+/// The state cannot be read, or state and log do not match.
+pub(super) fn recover<S: State>(
+    options: &RaftEngineOptions,
+    slots: SlotRange,
+    state: &S,
     log: Option<&RecoveredGroup>,
-    view: &impl LogView,
-) -> Result<Recovered, EngineError> {
+) -> Result<(Group, Logged), EngineError> {
+    let progress = state.progress();
     let applied = if progress.index == Index(0) { FIRST } else { (progress.index, progress.term) };
-    let (logged, hard_state) = match log {
-        Some(log) => (last_logged(applied, log, view)?, log.hard_state),
-        None => (applied, HardState { term: applied.1, vote: 0, commit: applied.0 }),
+    let membership = match state.get(&membership_key(slots.first))? {
+        Some(row) => Membership::decode(&row).map_err(EngineError::new)?,
+        None => options.founders.clone(),
     };
-    let options = GroupOptions { replica: REPLICA, voters: vec![REPLICA], applied, logged, hard_state };
-    Ok(Recovered { group: Group::open(options)?, logged: logged.0 })
+    let logged = log.map_or_else(|| Ok(Logged::nothing_after(applied)), |log| logged(applied, log))?;
+    let hard_state =
+        log.map_or(HardState { term: applied.1, vote: 0, commit: applied.0 }, |log| log.hard_state);
+    let log = logged.clone();
+    let group = GroupOptions { replica: options.replica, membership, applied, log, hard_state };
+    Ok((Group::open(group)?, logged))
 }
 
-/// The last entry of the log, or `applied` when the log holds none beyond it.
-fn last_logged(
-    applied: (Index, Term),
-    log: &RecoveredGroup,
-    view: &impl LogView,
-) -> Result<(Index, Term), EngineError> {
+/// Which entries the log holds, as far as they follow the applied one.
+fn logged(applied: (Index, Term), log: &RecoveredGroup) -> Result<Logged, GroupError> {
     if log.last <= applied.0 {
-        return Ok(applied);
+        return Ok(Logged::nothing_after(applied));
     }
-    if log.first.0 > applied.0.0 + 1 {
-        let why = format!("the state is at entry {}, but the log begins at entry {}", applied.0, log.first);
-        return Err(GroupError::Inconsistent(why).into());
+    let before = Index(log.first.0.saturating_sub(1));
+    let mut terms = log.terms.clone();
+    if terms.at(before).is_none() {
+        if before != FIRST.0 {
+            let why = format!("the log begins at entry {}, but has no term for the one before it", log.first);
+            return Err(GroupError::Inconsistent(why));
+        }
+        terms.begin_at(FIRST.0, FIRST.1);
     }
-    let last = view.entries(log.last, 0).map_err(GroupError::from)?;
-    let missing = || EngineError::new(format!("entry {} is missing from the log", log.last));
-    last.first().map(|(index, term, _)| (*index, *term)).ok_or_else(missing)
+    Ok(Logged { before, last: log.last, terms })
 }

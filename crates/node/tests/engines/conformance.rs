@@ -41,6 +41,12 @@ pub(crate) trait Machine {
     fn stream(&self, engine: &Self::Engine, name: &StreamName<'_>) -> StreamState;
 }
 
+type EngineInput<M> = Input<
+    <<M as Machine>::Engine as Engine>::Completion,
+    <<M as Machine>::Engine as Engine>::Message,
+    Numbers,
+>;
+
 /// A node on a machine.
 pub(crate) struct Rig<M: Machine> {
     pub(crate) machine: M,
@@ -70,7 +76,7 @@ impl<M: Machine> Rig<M> {
         rig
     }
 
-    pub(crate) fn step(&mut self, input: Input<<M::Engine as Engine>::Completion, Numbers>) {
+    pub(crate) fn step(&mut self, input: EngineInput<M>) {
         let mut next = Some(input);
         while let Some(input) = next.take() {
             let mut out = Vec::new();

@@ -6,10 +6,10 @@ use crate::conformance::Machine;
 use bytes::Bytes;
 use model::view::Visit;
 use model::{
-    Absent, Effect, EntryClock, Index, Key, KeyRange, Order, SlotRange, StreamName, Value, View, ViewError,
-    WriteSet,
+    Absent, Effect, EntryClock, Index, Key, KeyRange, Order, SlotRange, StreamName, Term, Value, View,
+    ViewError, WriteSet,
 };
-use node::{DiskSpace, Engine, EngineError, EntryResult, Polled};
+use node::{DiskSpace, Engine, EngineError, EntryId, EntryResult, Polled};
 use shard::query::{self, StreamState};
 use shard::{Applied, Shard, ShardOptions};
 use std::cell::RefCell;
@@ -208,8 +208,12 @@ impl DatabaseEngine {
     fn settle(&mut self, result: impl FnOnce(Applied) -> EntryResult) {
         let (Some(applied), Some(_)) = (self.decided.take(), self.entry.take()) else { return };
         self.view = Fetched::default();
-        let index = Index(self.applied.0 + 1);
-        self.told.push_back(Polled::Settled { index, result: result(applied) });
+        self.told.push_back(Polled::Settled { entry: self.next(), result: result(applied) });
+    }
+
+    /// The entry after the last applied one. A database has no terms.
+    fn next(&self) -> EntryId {
+        EntryId { index: Index(self.applied.0 + 1), term: Term(0) }
     }
 }
 
@@ -217,6 +221,7 @@ impl Engine for DatabaseEngine {
     type View = Fetched;
     type Io = DatabaseIo;
     type Completion = DatabaseCompletion;
+    type Message = ();
 
     fn slots(&self) -> SlotRange {
         self.shard.slots()
@@ -246,10 +251,20 @@ impl Engine for DatabaseEngine {
         self.phase == Phase::Leading && self.entry.is_none()
     }
 
-    fn propose(&mut self, entry: Bytes) -> Result<Index, EngineError> {
+    fn propose(&mut self, entry: Bytes) -> Result<Option<EntryId>, EngineError> {
         self.entry = Some(entry);
-        Ok(Index(self.applied.0 + 1))
+        Ok(Some(self.next()))
     }
+
+    fn receive(&mut self, (): ()) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    fn tick_ms(&self) -> Option<u64> {
+        None
+    }
+
+    fn tick(&mut self) {}
 
     fn complete(&mut self, completion: DatabaseCompletion) -> Result<(), EngineError> {
         match completion {

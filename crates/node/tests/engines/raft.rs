@@ -45,7 +45,7 @@ impl Machine for RaftMachine {
                 writer.purge(group, through).unwrap();
                 None
             }
-            RaftIo::AppendBodies { .. } | RaftIo::RemoveBodies { .. } => None,
+            RaftIo::AppendBodies { .. } | RaftIo::RemoveBodies { .. } | RaftIo::Send { .. } => None,
         }
     }
 

@@ -19,9 +19,9 @@ config! {
     pub struct Config {
         /// The recent calls that the breaker judges by. Default: the last 100.
         pub window: Window = Window::Calls(100),
-        /// The fewest calls in the window for a share of them to trip the breaker. From 1 to 1,000,000, and
-        /// no more than a count window holds; default 20. A small minimum trips on chance: with 2, one
-        /// failure is "50 percent".
+        /// The number of calls that the window must hold before a share of them can trip the breaker. From 1
+        /// to 1,000,000, and at most the size of a count window; default 20. With a small minimum the breaker
+        /// trips by chance: with 2, one failure is "50 percent".
         pub calls_min: u32 = 20,
         /// The share of failed calls in the window that trips the breaker, in percent. From 1 to 100, or
         /// `None` to ignore the share; default 50.
@@ -30,8 +30,8 @@ config! {
         /// to ignore slow calls; default `None`.
         pub slow_percent: Option<u8> = None,
         /// Successes that take at least this long count as slow. From 1 ms to a day, or `None`; default
-        /// `None`. Only a guard measures; the decision itself relies on the [`Outcome`](crate::Outcome) that
-        /// it is told.
+        /// `None`. Only a guard measures calls; the decision itself goes by the [`Outcome`](crate::Outcome)
+        /// that is recorded.
         #[cfg_attr(feature = "serde", serde(rename = "slow_after_ms", with = "crate::contract::millis_or_none"))]
         pub slow_after: Option<Duration> = None,
         /// The number of failures in a row, with no success between them, that trips the breaker whatever
@@ -54,8 +54,8 @@ config! {
         /// The random part that is added to an open time: up to this share of it, in percent. From 0 to 100;
         /// default 20.
         pub open_jitter_percent: u8 = 20,
-        /// A breaker that stays closed this long starts again at `open_for` with its next trip. From 0 to a
-        /// day; default 120 s.
+        /// A breaker that stays closed for this long forgets its earlier trips: the next one lasts `open_for`
+        /// again. From 0 to a day; default 120 s.
         #[cfg_attr(feature = "serde", serde(rename = "forget_after_ms", with = "crate::contract::millis"))]
         pub forget_after: Duration = Duration::from_secs(120),
         /// The number of probes that decide whether a half-open breaker closes. From 1 to 1,000; default 3.
@@ -65,8 +65,8 @@ config! {
         /// The share of the probes that must succeed to close the breaker, in percent. From 1 to 100; default
         /// 100.
         pub probe_success_percent: u8 = 100,
-        /// The time after which a probe without an outcome is given up and its permit is free again. From 1
-        /// ms to a day; default 30 s. Choose it longer than the slowest call.
+        /// How long a probe may go without an outcome. After that it is given up, and its permit is free
+        /// again. From 1 ms to a day; default 30 s. Set it longer than the slowest call takes.
         #[cfg_attr(feature = "serde", serde(rename = "probe_for_ms", with = "crate::contract::millis"))]
         pub probe_for: Duration = Duration::from_secs(30),
         /// The time after closing in which the share of admitted calls grows to 100 percent. From 0, which
@@ -90,7 +90,7 @@ config! {
 ///
 /// let check = |window| Config::new().window(window).check().map_err(|error| error.field);
 /// assert_eq!(check(Window::Time { length: Duration::from_secs(30), buckets: 10 }), Ok(()));
-/// // A window of 10 calls never holds the 20 that `calls_min` wants.
+/// // A window of 10 calls never holds the 20 that `calls_min` requires.
 /// assert_eq!(check(Window::Calls(10)), Err("calls_min".into()));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,8 +130,8 @@ pub enum Window {
 pub enum Enforcement {
     /// The breaker rejects calls.
     Enforce,
-    /// The breaker trips and closes as usual, reports it, counts the calls it would have rejected, and admits
-    /// them all. Use it to try out a new configuration in production.
+    /// The breaker trips and closes as usual and reports it, but admits every call and counts those that it
+    /// would have rejected. Use it to try out a new configuration in production.
     ObserveOnly,
 }
 
@@ -148,7 +148,7 @@ impl Config {
         }
         number("calls_min", self.calls_min, 1_000_000)?;
         if let Window::Calls(calls) = self.window {
-            // The window never holds more calls, so the breaker would never trip.
+            // The window could never hold that many calls, so the breaker would never trip.
             ConfigError::unless("calls_min", self.calls_min.into(), 1..=u64::from(calls))?;
         }
         self.failure_percent.map_or(Ok(()), |is| percent("failure_percent", is))?;

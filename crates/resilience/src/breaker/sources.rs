@@ -1,4 +1,4 @@
-//! The sources that failed recently. It remembers no more of them than a trip needs.
+//! The sources that failed recently; at most as many as a trip requires.
 
 use crate::contract::Time;
 use alloc::vec::Vec;

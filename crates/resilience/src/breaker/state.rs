@@ -225,7 +225,7 @@ pub struct State {
     probes_failed: u32,
     /// Outcomes that came too late to count.
     stale: u64,
-    /// Calls that would have been rejected if the breaker did not only observe.
+    /// Calls that would have been rejected if the breaker were enforced.
     would_reject: u64,
 }
 
@@ -271,7 +271,7 @@ pub struct Snapshot {
     pub probes_under_way: u32,
     /// Outcomes that came too late to count.
     pub stale: u64,
-    /// Calls that would have been rejected if the breaker did not only observe.
+    /// Calls that would have been rejected if the breaker were enforced.
     pub would_reject: u64,
 }
 
@@ -410,11 +410,10 @@ impl Decide for Config {
 }
 
 impl Config {
-    /// Opens the breaker from outside, as if it had tripped: it probes after its open time. Meant for
-    /// operators and health checks. Does nothing while the breaker is held open or closed.
+    /// Trips the breaker from outside, for operators and health checks. As after any other trip, it probes
+    /// once its open time has passed. Does nothing while the breaker is held open or closed.
     ///
-    /// Nothing reports this transition to metrics. If the breaker belongs to a guard, use the guard's own
-    /// method.
+    /// This transition does not reach the metrics. For the breaker of a guard, use the guard's own method.
     ///
     /// ```
     /// use mainstay_resilience::{Decide, Input, breaker};
@@ -436,8 +435,7 @@ impl Config {
     /// Holds the breaker open or closed, or releases it with [`Forced::No`]. A released breaker starts again,
     /// closed.
     ///
-    /// Nothing reports this transition to metrics. If the breaker belongs to a guard, use the guard's own
-    /// method.
+    /// This transition does not reach the metrics. For the breaker of a guard, use the guard's own method.
     ///
     /// ```
     /// use mainstay_resilience::{Decide, Input, breaker};
@@ -458,14 +456,15 @@ impl Config {
         Transition { from, to: state.circuit() }
     }
 
-    /// Admits a probe and returns its number, or returns when a probe's permit will be free.
+    /// Admits a probe and returns its number. If no probe may start, returns when a permit will be free.
     fn probe(&self, state: &mut State, now: Time) -> Result<u32, Time> {
         if let Mode::Open { .. } = state.mode {
             state.begin(Mode::HalfOpen, now);
         }
         state.probes.retain(|probe| now < probe.until);
         if state.probes.is_empty() && state.probes_settled() >= self.probes.max(1) {
-            // A new configuration wants fewer probes than have finished. Start over, or no outcome would decide.
+            // The new configuration requires fewer probes than have finished. Start over, because no outcome
+            // would decide.
             (state.probes_succeeded, state.probes_failed) = (0, 0);
         }
         let under_way = u32::try_from(state.probes.len()).unwrap_or(u32::MAX);
@@ -556,8 +555,8 @@ impl Config {
 }
 
 impl State {
-    /// Closed, open or half-open. A breaker that is forced is in the state that it is held in; one whose ramp has not
-    /// ended is closed.
+    /// Closed, open or half-open. A forced breaker is in the state that it is held in, and a ramping breaker
+    /// is closed.
     ///
     /// ```
     /// # use mainstay_resilience::breaker::{Circuit, Config};
@@ -635,7 +634,7 @@ impl State {
             self.calls = Calls::new(config.window);
         }
         if self.mode == Mode::Ramp && self.clock.since(self.since) >= config.ramp_for {
-            // The generation stays the same, because the same calls go on being counted.
+            // The generation stays the same, because the same calls continue to count.
             self.mode = Mode::Closed;
         }
         self.clock

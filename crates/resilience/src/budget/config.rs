@@ -23,8 +23,8 @@ config! {
         pub percent: u32 = 20,
         /// Extra attempts per second that are available without any calls. From 0 to 1,000,000; default 10.
         pub per_second_min: u32 = 10,
-        /// How long calls and extra attempts are counted. The window has ten buckets, so the oldest tenth is
-        /// forgotten at once. From 1 s to an hour; default 10 s.
+        /// How long calls and extra attempts count. The window has ten buckets, so its oldest tenth is
+        /// forgotten all at once. From 1 s to an hour; default 10 s.
         #[cfg_attr(feature = "serde", serde(rename = "length_ms", with = "crate::contract::millis"))]
         pub length: Duration = Duration::from_secs(10),
     }

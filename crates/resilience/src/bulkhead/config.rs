@@ -18,7 +18,7 @@ config! {
     pub struct Config {
         /// The number of permits. Default: 32, fixed.
         pub limit: Limit = Limit::Fixed(32),
-        /// The most callers in the queue. From 0, which rejects at once, to 10,000; default 32.
+        /// The maximum number of callers in the queue. From 0, which rejects at once, to 10,000; default 32.
         pub queue_max: u32 = 32,
         /// The longest time that a caller waits in the queue. From 0, which rejects at once, to a day;
         /// default 500 ms.
@@ -101,8 +101,8 @@ config! {
     /// ```
     /// use mainstay_resilience::bulkhead::Gradient;
     ///
-    /// let patient = Gradient::new().tolerance_percent(200);
-    /// assert_eq!(patient.initial, 20);
+    /// let tolerant = Gradient::new().tolerance_percent(200);
+    /// assert_eq!(tolerant.initial, 20);
     /// ```
     pub struct Gradient {
         /// The limit at the start. From `min` to `max`; default 20.

@@ -56,7 +56,7 @@ enum Phase {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 struct Round {
-    answers: u32,
+    outcomes: u32,
     /// The outcomes whose latency counts.
     samples: u32,
     /// The sum of their latencies, in nanoseconds.
@@ -145,13 +145,13 @@ impl Limiter {
             Outcome::Neutral => false,
         };
         let round = &mut self.round;
-        round.answers = round.answers.saturating_add(sample.n);
+        round.outcomes = round.outcomes.saturating_add(sample.n);
         round.peak = round.peak.max(sample.in_use);
         if says {
             round.samples = round.samples.saturating_add(sample.n);
             round.sum = round.sum.saturating_add(latency.saturating_mul(sample.n.into()));
         }
-        if round.answers >= self.limit(config).min(ROUND_MAX) {
+        if round.outcomes >= self.limit(config).min(ROUND_MAX) {
             self.end_round(gradient, config, sample.now);
         }
     }

@@ -324,7 +324,7 @@ impl Config {
         Decision::Wait { until }
     }
 
-    /// Rejects a call at once.
+    /// Rejects a call at once, and counts it.
     fn reject(&self, state: &mut State, priority: Priority) -> Rejected {
         state.rejected = state.rejected.saturating_add(1);
         let limit = state.limiter.limit(&self.limit);
@@ -381,7 +381,7 @@ impl State {
     }
 
     /// Like [`leave`](State::leave), but counts a caller whose `wait_max` has ended. A caller that lost its
-    /// place to another was counted then.
+    /// place to another was already counted at that point.
     #[cfg(feature = "sync")]
     pub(crate) fn give_up(&mut self, caller: u64, now: Time) {
         let now = self.see(now);
@@ -402,9 +402,9 @@ impl State {
         self.clock
     }
 
-    /// The position of a new caller in the queue: behind all of its priority.
+    /// The position of a new caller in the queue: behind all callers of its priority.
     fn place_of(&self, priority: Priority) -> usize {
-        // Mostly all callers have one priority, and the end needs no search.
+        // Usually all callers have the same priority, so no search is needed.
         match self.queue.back() {
             Some(last) if last.priority < priority => {
                 self.queue.partition_point(|waiting| waiting.priority >= priority)

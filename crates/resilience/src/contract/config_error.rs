@@ -6,7 +6,7 @@ use core::fmt;
 use core::ops::RangeInclusive;
 use core::time::Duration;
 
-/// A configuration has a field that is missing, malformed or out of range.
+/// A field of a configuration is missing, malformed or out of range.
 ///
 /// ```
 /// use mainstay_resilience::{Decide, breaker};
@@ -17,14 +17,14 @@ use core::time::Duration;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
-    /// The field's full path: `breaker.probes`.
+    /// The full path of the field, such as `breaker.probes`.
     pub field: Cow<'static, str>,
     /// What the field must be, and what it is.
     pub problem: String,
 }
 
 impl ConfigError {
-    /// An error about a field.
+    /// Creates an error about a field.
     ///
     /// ```
     /// # use mainstay_resilience::ConfigError;
@@ -36,7 +36,7 @@ impl ConfigError {
         Self { field: Cow::Borrowed(field), problem: problem.into() }
     }
 
-    /// The same error, with `outer` put before the field's path.
+    /// Returns the same error, with `outer` put before the field's path.
     ///
     /// ```
     /// # use mainstay_resilience::ConfigError;

@@ -101,6 +101,6 @@ pub trait Decide {
     /// ```
     ///
     /// # Errors
-    /// The first field that is out of range.
+    /// Returns an error that names the first field out of range.
     fn check(&self) -> Result<(), ConfigError>;
 }

@@ -1,8 +1,8 @@
-//! What a decision knows of the world.
+//! What a decision knows about the world.
 
 use super::Time;
 
-/// What a decision knows of the world: the time and a random number.
+/// What a decision knows about the world: the time and a random number.
 ///
 /// ```
 /// use mainstay_resilience::{Input, Time};
@@ -21,7 +21,7 @@ pub struct Input {
 }
 
 impl Input {
-    /// A moment with the random number 0.
+    /// An input at `now`, with the random number 0.
     ///
     /// ```
     /// # use mainstay_resilience::{Input, Time};

@@ -1,4 +1,4 @@
-//! As [`millis`](super::millis), for durations that may be absent.
+//! Like [`millis`](super::millis), for durations that may be absent.
 
 use core::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};

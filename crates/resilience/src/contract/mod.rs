@@ -1,7 +1,7 @@
 //! The vocabulary that every policy shares. The crate root re-exports all of it.
 //!
 //! ```text
-//!   Time, Input   when a question is asked
+//!   Time, Input   what a decision knows: the time and a random number
 //!   Decide        the shape of a policy: `ask` before a call, `tell` after it
 //!   Decision      the reply to `ask`: admit, wait or reject
 //!   Rejected      a rejection: the reason, and when a retry can help

@@ -25,7 +25,7 @@ pub enum Reason {
     BreakerForced,
     /// No permit is free, and the queue is full or the bulkhead has none.
     BulkheadFull,
-    /// The caller waited in the queue as long as the configuration allows, and got no permit.
+    /// The caller waited in the queue for as long as the configuration allows, and got no permit.
     BulkheadWait,
     /// There are not enough tokens.
     RateLimit,
@@ -39,7 +39,7 @@ pub enum Reason {
     RetryBudget,
     /// The call is not known to be safe to repeat.
     RetryUnsafe,
-    /// Too few calls were seen to know which ones are slow.
+    /// Too few calls have been seen to know which ones are slow.
     HedgeUnknown,
     /// Hedges already make up as large a share of the calls as the budget allows.
     HedgeBudget,
@@ -103,7 +103,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::BreakerOpen => "the circuit breaker is open",
-            Self::BreakerProbing => "the circuit breaker is half-open and waits for its probes",
+            Self::BreakerProbing => "the circuit breaker is half-open and waiting for its probes",
             Self::BreakerRamp => "the circuit breaker has just closed and does not admit all calls yet",
             Self::BreakerForced => "the circuit breaker is held open",
             Self::BulkheadFull => "overloaded: no permit is free and the queue is full",
@@ -111,10 +111,10 @@ impl fmt::Display for Reason {
             Self::RateLimit => "the rate limit is reached",
             Self::Shed => "overloaded: calls of this priority are shed",
             Self::RetryAttempts => "all attempts were used",
-            Self::RetryElapsed => "the time for attempts is over",
+            Self::RetryElapsed => "the time for attempts has run out",
             Self::RetryBudget => "the retry budget is spent",
             Self::RetryUnsafe => "the call is not known to be safe to repeat",
-            Self::HedgeUnknown => "too few calls were seen to hedge one",
+            Self::HedgeUnknown => "too few calls have been seen to hedge one",
             Self::HedgeBudget => "the hedge budget is spent",
             Self::Outlier => "the host is ejected",
             Self::Deadline => "the deadline has passed",

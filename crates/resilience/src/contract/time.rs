@@ -1,4 +1,4 @@
-//! Moments.
+//! Moments in time.
 
 use super::arithmetic::nanos;
 use core::fmt;
@@ -6,8 +6,9 @@ use core::time::Duration;
 
 /// A moment: nanoseconds since an origin that the caller chooses.
 ///
-/// Time should only move forward: a policy treats a moment earlier than one it has already seen as that
-/// later one. Arithmetic saturates instead of wrapping; [`Time::FAR`] is 584 years after the origin.
+/// Time should only move forward: a policy treats a moment that is earlier than one it has already seen as if
+/// it were the later one. Arithmetic saturates instead of wrapping; [`Time::FAR`] is 584 years after the
+/// origin.
 ///
 /// ```
 /// use core::time::Duration;

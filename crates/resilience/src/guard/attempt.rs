@@ -1,7 +1,7 @@
 //! One attempt: breaker, rate limit, bulkhead, timeout, and its outcome recorded with each.
 //!
-//! Whatever an attempt has been given is held by values that give it back when they are dropped, wherever
-//! the future stood and whatever ended it.
+//! Everything that an attempt acquires is held by values that return it when they are dropped, wherever the
+//! future was and whatever ended it.
 
 use super::classify::Classification;
 use super::error::{CallError, CallRejected};
@@ -26,7 +26,7 @@ pub(crate) struct Run<'a> {
     pub(super) running: &'a Running,
 }
 
-/// What the policies know of the caller of an attempt.
+/// What the policies know about the caller of an attempt.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Caller {
     pub(super) source: u32,
@@ -54,15 +54,15 @@ impl<T, E> Attempted<T, E> {
         matches!(self.result, Err(CallError::Rejected(_)))
     }
 
-    /// This one, unless the other says more.
+    /// Returns this result, unless the other one says more.
     pub(super) fn or(self, other: Self) -> Self {
         let says_less = !self.is_good() && self.is_rejected() && !other.is_rejected();
         if other.is_good() && !self.is_good() || says_less { other } else { self }
     }
 }
 
-/// An attempt that all policies admitted. Dropped before it is concluded, it was cancelled, or failed if the
-/// operation panicked.
+/// An attempt that all policies admitted. If it is dropped before it is concluded, it counts as cancelled, or
+/// as failed if the operation panicked.
 #[derive(Debug)]
 pub(super) struct Admitted<'a> {
     run: Run<'a>,
@@ -85,7 +85,7 @@ impl<'a> Admitted<'a> {
         Self { run, breaker, bulkhead, begun, is_over: false }
     }
 
-    /// When the attempt ends at the latest.
+    /// When the attempt is cut short.
     pub(super) fn ends(&self, deadline: Time) -> Time {
         timeout::ends(self.begun, self.run.running.policy.timeout, deadline)
     }
@@ -107,7 +107,7 @@ impl<'a> Admitted<'a> {
         observer.attempted(outcome);
     }
 
-    /// Ends the attempt: with a result, or because its time was over.
+    /// Ends the attempt: with a result, or because its time has run out.
     pub(super) fn conclude<T, E>(
         mut self,
         result: Option<Result<T, E>>,
@@ -141,7 +141,7 @@ impl Drop for Admitted<'_> {
 }
 
 impl<'a> Run<'a> {
-    /// One attempt, at most until the caller's deadline.
+    /// One attempt, which ends at the caller's deadline at the latest.
     pub(super) async fn attempt<T, E, F, J>(
         self,
         asked_at: Time,
@@ -164,7 +164,7 @@ impl<'a> Run<'a> {
 
     async fn admit(self, asked_at: Time, caller: Caller) -> Result<Admitted<'a>, CallRejected> {
         let mut breaker = self.breaker(asked_at, caller.source)?;
-        // Waits are futures of their own: most calls have none.
+        // Waits are futures of their own, because most calls do not wait.
         let mut now = match self.token(asked_at)? {
             None => asked_at,
             Some((rate, until)) => {
@@ -199,8 +199,9 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// A caller that has waited does not begin past its deadline. If the breaker changed meanwhile, it is
-    /// asked again: a queue of calls must not run into a dependency that was found to be down.
+    /// Checks that a caller that has waited may still begin: not past its deadline. If the breaker changed in
+    /// the meantime, it is asked again, so that queued calls do not reach a dependency that is known to be
+    /// down.
     pub(super) fn after_wait(
         self,
         breaker: Option<BreakerPermit<'a>>,
@@ -212,7 +213,7 @@ impl<'a> Run<'a> {
         }
         match breaker {
             Some(permit) if permit.is_stale() => {
-                // No call was made under it, so there is nothing to record.
+                // No call was made with this permit, so there is nothing to record.
                 permit.forget();
                 self.breaker(now, caller.source)
             }
@@ -231,15 +232,15 @@ impl<'a> Run<'a> {
     }
 
     /// Checks that a wait for a token ends in time.
-    pub(super) fn may_wait(self, until: Time, patience: Time, deadline: Time) -> Result<(), CallRejected> {
-        if until > patience || until >= deadline {
+    pub(super) fn may_wait(self, until: Time, wait_ends: Time, deadline: Time) -> Result<(), CallRejected> {
+        if until > wait_ends || until >= deadline {
             let rejected = Rejected { reason: Reason::RateLimit, retry_at: Some(until) };
             return Err(self.rejected(clock::now(), rejected));
         }
         Ok(())
     }
 
-    /// The moment at which a token was there.
+    /// Waits for a token. Returns the moment at which it was granted.
     async fn wait_for_token(
         self,
         rate: &RateLimiter,
@@ -248,9 +249,9 @@ impl<'a> Run<'a> {
         deadline: Time,
     ) -> Result<Time, CallRejected> {
         let _waiting = self.observer.waiting();
-        let patience = now + rate.wait_max();
+        let wait_ends = now + rate.wait_max();
         loop {
-            self.may_wait(until, patience, deadline)?;
+            self.may_wait(until, wait_ends, deadline)?;
             tokio::time::sleep_until(clock::instant_of(until)).await;
             let now = clock::now();
             match self.token(now)? {
@@ -283,11 +284,11 @@ impl<'a> Run<'a> {
         self.rejected(now, Rejected { reason, retry_at: None })
     }
 
-    /// A success may have taken too long.
+    /// A success that took too long is slow.
     fn timed(self, ran: Duration, classification: Classification) -> Classification {
         let policy = &self.running.policy;
         let slow_after = policy.breaker.as_ref().and_then(|breaker| breaker.slow_after);
-        // Only an attempt that cannot be interrupted runs past its timeout and succeeds.
+        // Only an attempt that cannot be interrupted can succeed after its timeout.
         let slow_after = [slow_after, policy.timeout].into_iter().flatten().min();
         match (classification.outcome, slow_after) {
             (Outcome::Success, Some(slow_after)) if ran >= slow_after => {
@@ -297,8 +298,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// An attempt that was cut short is a failure of the dependency, unless its caller's deadline gave it
-    /// less than half of what it may take: the policy's timeout, or its total timeout if it has no other.
+    /// An attempt that was cut short is a failure of the dependency, unless the caller's deadline left it
+    /// less than half of the policy's timeout, or of the total timeout if the policy has no other.
     fn cut_short(self, ran: Duration) -> Classification {
         let policy = &self.running.policy;
         let may_take = policy.timeout.or(policy.total_timeout);
@@ -312,22 +313,22 @@ impl<'a> Run<'a> {
     }
 }
 
-/// The output of a future, if it is ready by that moment. An output that is ready is taken even then.
+/// The output of a future if it is ready by that moment. An output that is ready at once counts even later.
 pub(super) async fn within<F: Future>(ends: Time, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
-    // The timer is made only when it is needed: what is ready at once needs none.
+    // The timer is created only when it is needed: a future that is ready at once needs none.
     if let Poll::Ready(output) = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await {
         return Some(output);
     }
-    // It was polled just now, in this very poll.
+    // The future has already been polled in this poll.
     let mut was_polled = true;
     let rest =
         poll_fn(|cx| if core::mem::take(&mut was_polled) { Poll::Pending } else { future.as_mut().poll(cx) });
     if ends == Time::FAR {
         return Some(rest.await);
     }
-    // Tokio's own timeout, because it fires even if the future uses up the task's budget with each poll,
-    // where a plain timer would be told to wait for its turn forever. On the heap, so that what moves with
-    // each call stays small.
+    // Tokio's own timeout, because it fires even if the future uses up the task's budget with every poll. A
+    // plain timer would then have to yield forever. It is on the heap, so that the future of a call stays
+    // small.
     Box::pin(tokio::time::timeout_at(clock::instant_of(ends), rest)).await.ok()
 }

@@ -58,9 +58,9 @@ impl<'a> Run<'a> {
         deadline: Time,
     ) -> Result<Time, CallRejected> {
         let _waiting = self.observer.waiting();
-        let patience = now + rate.wait_max();
+        let wait_ends = now + rate.wait_max();
         loop {
-            self.may_wait(until, patience, deadline)?;
+            self.may_wait(until, wait_ends, deadline)?;
             thread::sleep(until.since(clock::now()));
             let now = clock::now();
             match self.token(now)? {

@@ -9,7 +9,7 @@ use crate::policy::Policy;
 use std::hash::Hash;
 use std::sync::Arc;
 
-/// Builds a [`Guard`], or [`Guards`] by key. Made by [`Guard::builder`].
+/// Builds a [`Guard`], or [`Guards`] by key. Created by [`Guard::builder`].
 ///
 /// ```
 /// use mainstay_resilience::guard::{CallOptions, Guard, Policy};
@@ -48,7 +48,7 @@ impl GuardBuilder {
 }
 
 impl<C> GuardBuilder<C> {
-    /// Sets the policy. By default it is empty: no rule applies.
+    /// Sets the policy. The default policy is empty and applies no rules.
     ///
     /// ```
     /// # use mainstay_resilience::guard::{Guard, Policy};
@@ -62,7 +62,8 @@ impl<C> GuardBuilder<C> {
         Self { policy, ..self }
     }
 
-    /// Sets what a result means. By default an error is a failure, and everything else a success.
+    /// Sets the classifier, which decides what a result means. By default, an error is a failure and
+    /// everything else is a success.
     ///
     /// ```
     /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
@@ -70,7 +71,7 @@ impl<C> GuardBuilder<C> {
     /// # use mainstay_resilience::guard::{Guard, Policy};
     /// # use mainstay_resilience::{Outcome, breaker};
     /// let breaker = breaker::Config::new().consecutive_failures(1);
-    /// // A 404 is an answer of a service that works.
+    /// // A 404 comes from a service that works.
     /// let classify = |result: Result<&u32, &u16>| match result {
     ///     Ok(_) | Err(404) => Outcome::Success,
     ///     Err(_) => Outcome::Failure,
@@ -86,7 +87,7 @@ impl<C> GuardBuilder<C> {
         GuardBuilder { name, policy, classifier, options }
     }
 
-    /// Sets the options of calls made with [`Guard::call`]. By default a call is not safe to repeat.
+    /// Sets the options of calls made with [`Guard::call`]. By default, a call is not safe to repeat.
     ///
     /// ```
     /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
@@ -121,13 +122,13 @@ impl<C> GuardBuilder<C> {
     /// ```
     ///
     /// # Errors
-    /// The first field of the policy that is out of range.
+    /// Returns an error that names the first field of the policy that is out of range.
     pub fn build(self) -> Result<Guard<C>, ConfigError> {
         let Self { name, policy, classifier, options } = self;
         Guard::with(name, policy, Arc::new(classifier), options)
     }
 
-    /// Builds guards by key, at most `keys_max` (from 1 to 1,000,000) of them.
+    /// Builds guards by key: at most `keys_max` of them, from 1 to 1,000,000.
     ///
     /// ```
     /// # use mainstay_resilience::guard::{Guard, Guards, Policy};
@@ -137,7 +138,7 @@ impl<C> GuardBuilder<C> {
     /// ```
     ///
     /// # Errors
-    /// The first field of the policy, or the bound, that is out of range.
+    /// Returns an error that names the first field of the policy that is out of range, or `keys_max`.
     pub fn build_keyed<K: Hash + Eq + Clone>(self, keys_max: u32) -> Result<Guards<K, C>, ConfigError> {
         let Self { name, policy, classifier, options } = self;
         Guards::<K, C>::with(name, policy, Arc::new(classifier), options, keys_max)

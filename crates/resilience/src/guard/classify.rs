@@ -3,7 +3,7 @@
 use crate::contract::Outcome;
 use core::time::Duration;
 
-/// What the result of an attempt means: its outcome, and when the dependency asked to be called again.
+/// What the result of an attempt means: its outcome, and the pause that the dependency asked for.
 ///
 /// ```
 /// use core::time::Duration;
@@ -15,9 +15,9 @@ use core::time::Duration;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Classification {
-    /// How the attempt ended. A failure is retried, if the policy and the call's options allow it.
+    /// How the attempt ended. A failure is retried if the policy and the call's options allow it.
     pub outcome: Outcome,
-    /// How long the dependency asked to be left alone.
+    /// How long the dependency asked not to be called, as with `Retry-After`.
     pub retry_after: Option<Duration>,
 }
 
@@ -35,7 +35,7 @@ impl From<Outcome> for Classification {
 /// use mainstay_resilience::Outcome;
 /// use mainstay_resilience::guard::Classify;
 ///
-/// /// A missing item is an answer of a service that works.
+/// /// The service works: a lookup that finds nothing is a success.
 /// fn lookups(result: Result<&u32, &String>) -> Outcome {
 ///     match result {
 ///         Err(error) if error == "not found" => Outcome::Success,
@@ -47,7 +47,7 @@ impl From<Outcome> for Classification {
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not classify results of type `Result<{T}, {E}>`",
-    note = "a classifier is a `Fn(Result<&{T}, &{E}>) -> Outcome`, given to `Guard::builder(..).classify_with(..)`",
+    note = "a classifier is a `Fn(Result<&{T}, &{E}>) -> Outcome`, passed to `Guard::builder(..).classify_with(..)`",
     note = "without one, every error counts as a failure, whatever the types"
 )]
 pub trait Classify<T, E> {
@@ -73,7 +73,7 @@ where
     }
 }
 
-/// The default classifier: an error is a failure, everything else a success.
+/// The default classifier: an error is a failure, everything else is a success.
 ///
 /// ```
 /// use mainstay_resilience::Outcome;

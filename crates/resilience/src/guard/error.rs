@@ -22,13 +22,13 @@ pub struct CallRejected {
     pub guard: Arc<str>,
     /// Which policy rejected the call, and why.
     pub reason: Reason,
-    /// How long to wait until asking again can help, if the policy knows it: what belongs in a `Retry-After`
+    /// How long to wait before asking again can help, if the policy knows it. This belongs in a `Retry-After`
     /// header.
     pub retry_after: Option<Duration>,
 }
 
 impl CallRejected {
-    /// A rejection, for tests of code that handles one.
+    /// Creates a rejection, for testing code that handles one.
     ///
     /// ```
     /// # use mainstay_resilience::{Reason, guard::CallRejected};
@@ -72,9 +72,9 @@ impl std::error::Error for CallRejected {}
 pub enum CallError<E> {
     /// A policy rejected the call: the dependency was not called.
     Rejected(CallRejected),
-    /// The dependency was called, and gave no result within this time.
+    /// The dependency was called, but did not respond within this time.
     TimedOut(Duration),
-    /// The dependency was called, and failed.
+    /// The dependency was called, and the call failed.
     Failed(E),
 }
 

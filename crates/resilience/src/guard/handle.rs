@@ -15,7 +15,7 @@ use arc_swap::ArcSwap;
 use core::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The policies of one dependency, at work. Clones share everything: what one learns, all know.
+/// Applies the policies of one dependency to calls. Clones share everything, including what they learn.
 ///
 /// ```
 /// use mainstay_resilience::breaker;
@@ -50,9 +50,8 @@ impl<C> Clone for Guard<C> {
 }
 
 impl Guard {
-    /// A guard under a name, which its errors and metrics carry. Every error of a call counts as a failure;
-    /// use
-    /// [`builder`](Guard::builder) for another rule.
+    /// Creates a guard with a name, which appears in its errors and metrics. Every error of a call counts as
+    /// a failure; use [`builder`](Guard::builder) to set another classifier.
     ///
     /// ```
     /// # use mainstay_resilience::guard::{Guard, Policy};
@@ -64,12 +63,12 @@ impl Guard {
     /// ```
     ///
     /// # Errors
-    /// The first field of the policy that is out of range.
+    /// Returns an error that names the first field of the policy that is out of range.
     pub fn new(name: &str, policy: Policy) -> Result<Self, ConfigError> {
         Self::builder(name).policy(policy).build()
     }
 
-    /// Builds a guard with its own classifier or call options.
+    /// Starts to build a guard, for example with its own classifier or call options.
     ///
     /// ```
     /// # use mainstay_resilience::guard::Guard;
@@ -95,7 +94,7 @@ impl<C> Guard<C> {
         Ok(Self { core: Arc::new(core), classifier, options })
     }
 
-    /// The same guard for code that classifies results by itself.
+    /// The same guard, for code that classifies results itself.
     #[cfg(feature = "tower")]
     pub(crate) fn without_classifier(&self) -> Guard {
         Guard { core: self.core.clone(), classifier: Arc::new(ErrorsAreFailures), options: self.options }
@@ -128,12 +127,12 @@ impl<C> Guard<C> {
         self.core.running.load().policy.clone()
     }
 
-    /// Replaces the policy. It applies to calls that begin from now on; calls under way end under the old
+    /// Replaces the policy. It applies to calls that begin from now on; calls under way finish under the old
     /// one.
     ///
-    /// What was learned is kept: the breaker's state and window, the permits in use and the queue, the
-    /// tokens and budgets that were spent. A part that the new policy leaves out is dropped; a new part
-    /// starts fresh.
+    /// What the guard has learned is kept: the breaker's state and window, the permits in use and the queue,
+    /// and the tokens and budgets that were spent. A part that the new policy leaves out is dropped; a new
+    /// part starts afresh.
     ///
     /// ```
     /// # use mainstay_resilience::guard::{Guard, Policy};
@@ -151,7 +150,7 @@ impl<C> Guard<C> {
     /// ```
     ///
     /// # Errors
-    /// The first field that is out of range. The policy is unchanged then.
+    /// Returns an error that names the first field out of range. The policy is then unchanged.
     pub fn configure(&self, policy: Policy) -> Result<(), ConfigError> {
         let _one_at_a_time = self.core.configuring.lock().unwrap_or_else(PoisonError::into_inner);
         let running = self.core.running.load_full().reconfigured(policy)?;
@@ -159,7 +158,7 @@ impl<C> Guard<C> {
         Ok(())
     }
 
-    /// The state of all its policies, for display and metrics.
+    /// A snapshot of all its policies, for display and metrics.
     ///
     /// ```
     /// # use mainstay_resilience::guard::{Guard, Policy};
@@ -174,8 +173,8 @@ impl<C> Guard<C> {
         self.core.running.load().snapshot()
     }
 
-    /// Opens the breaker, as if it had tripped by itself: it will probe and recover. Does nothing if the
-    /// policy has no breaker, or while the breaker is forced.
+    /// Opens the breaker as if it had tripped by itself: it probes once its open time has passed. Does
+    /// nothing if the policy has no breaker, or while the breaker is held open or closed.
     ///
     /// ```
     /// # use mainstay_resilience::guard::{Guard, Policy};
@@ -193,7 +192,8 @@ impl<C> Guard<C> {
         }
     }
 
-    /// Holds the breaker open or closed, or lets it decide again. Does nothing if the policy has no breaker.
+    /// Holds the breaker open or closed, or releases it with [`Forced::No`]. Does nothing if the policy has
+    /// no breaker.
     ///
     /// ```
     /// # use mainstay_resilience::guard::{Guard, Policy};
@@ -239,7 +239,7 @@ impl<C> Guard<C> {
         self.core.running.load().is_idle()
     }
 
-    /// Makes a call with the guard's [options](GuardBuilder::options): by default it is not safe to repeat.
+    /// Makes a call with the guard's [options](GuardBuilder::options). By default, it is not safe to repeat.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
@@ -251,7 +251,7 @@ impl<C> Guard<C> {
     /// ```
     ///
     /// # Errors
-    /// As [`call_with`](Guard::call_with).
+    /// The same errors as [`call_with`](Guard::call_with).
     pub async fn call<T, E, F>(&self, operation: impl Fn() -> F) -> Result<T, CallError<E>>
     where
         F: Future<Output = Result<T, E>>,
@@ -260,10 +260,10 @@ impl<C> Guard<C> {
         self.call_with(self.options, |_| operation()).await
     }
 
-    /// Makes a call with its own options: `operation` begins each attempt.
+    /// Makes a call with its own options. `operation` is called for each attempt.
     ///
-    /// If no further attempt is made, because there were enough or a policy rejects it, the last result is
-    /// the result: a response that counts as a failure is still a response.
+    /// If no further attempt is made, because the limit was reached or a policy rejected it, the last result
+    /// is returned: a response that counts as a failure is still a response.
     ///
     /// ```
     /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
@@ -280,7 +280,7 @@ impl<C> Guard<C> {
     /// ```
     ///
     /// # Errors
-    /// [`CallError::Rejected`] if no attempt was made, or else the error of the last attempt.
+    /// Returns [`CallError::Rejected`] if no attempt was made, and otherwise the error of the last attempt.
     pub async fn call_with<T, E, F>(
         &self,
         options: CallOptions,
@@ -295,8 +295,8 @@ impl<C> Guard<C> {
         running.begin().call(options, operation, &classify).await
     }
 
-    /// Makes a call of exactly one attempt, whatever the policy says about retries and hedges: for an
-    /// operation that cannot be repeated at all, such as one that consumes its request.
+    /// Makes a call of a single attempt, whatever the policy says about retries and hedges. Use it for an
+    /// operation that cannot be repeated, such as one that consumes its request.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
@@ -309,7 +309,7 @@ impl<C> Guard<C> {
     /// ```
     ///
     /// # Errors
-    /// As [`call_with`](Guard::call_with).
+    /// The same errors as [`call_with`](Guard::call_with).
     pub async fn call_once<T, E, F>(
         &self,
         options: CallOptions,
@@ -325,10 +325,10 @@ impl<C> Guard<C> {
     }
 
     /// Makes a call in the current thread, for programs without an async runtime. It blocks while it waits
-    /// for a token, for a permit, or before a retry; there are no hedges.
+    /// for a token, for a permit, or before a retry. There are no hedges.
     ///
     /// **A running operation cannot be interrupted.** The policy's timeouts and the deadline are checked
-    /// between attempts, and bound every wait; give the operation a timeout of its own. A success that took
+    /// between attempts and limit every wait, so give the operation a timeout of its own. A success that took
     /// longer than the policy's timeout counts as slow.
     ///
     /// ```
@@ -339,7 +339,7 @@ impl<C> Guard<C> {
     /// ```
     ///
     /// # Errors
-    /// As [`call_with`](Guard::call_with), except that no attempt times out.
+    /// Like [`call_with`](Guard::call_with), but except that no attempt times out.
     pub fn call_blocking<T, E>(&self, operation: impl Fn() -> Result<T, E>) -> Result<T, CallError<E>>
     where
         C: Classify<T, E>,
@@ -347,7 +347,7 @@ impl<C> Guard<C> {
         self.call_blocking_with(self.options, |_| operation())
     }
 
-    /// As [`call_blocking`](Guard::call_blocking), with its own options.
+    /// Like [`call_blocking`](Guard::call_blocking), but with its own options.
     ///
     /// ```
     /// # use mainstay_resilience::guard::{Attempt, CallOptions, Guard, Policy};
@@ -359,7 +359,7 @@ impl<C> Guard<C> {
     /// ```
     ///
     /// # Errors
-    /// As [`call_blocking`](Guard::call_blocking).
+    /// The same errors as [`call_blocking`](Guard::call_blocking).
     pub fn call_blocking_with<T, E>(
         &self,
         options: CallOptions,

@@ -11,12 +11,13 @@ use std::borrow::Borrow;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// One policy and one guard for each key (a host, a tenant, a report type), bounded in number. Made by
+/// One policy, and one guard for each key (a host, a tenant, a report type), bounded in number. Created by
 /// [`GuardBuilder::build_keyed`](super::GuardBuilder::build_keyed).
 ///
-/// A new key takes the place of the least recently used guard that is idle: its breaker closed, its permits
-/// returned, its tokens all there. While none is, further keys share one guard. All guards have the same
-/// name, and so the same metrics: keys may be many, labels should not.
+/// A new key takes the place of the least recently used guard that is idle: its breaker is closed, its
+/// permits are all returned, and its tokens are all available. While no guard is idle, further keys share one
+/// guard. All guards have the same name and therefore the same metrics: there may be many keys, but there
+/// should be few labels.
 ///
 /// ```
 /// use mainstay_resilience::bulkhead;
@@ -52,7 +53,8 @@ impl<K: Hash + Eq + Clone, C> Guards<K, C> {
         Ok(Self { name, policy: Mutex::new(policy), classifier, options, keyed })
     }
 
-    /// The key's guard: made if it has none, or the shared one if none may be made.
+    /// Returns the key's guard. A new key gets a guard of its own if one can be made, and the shared guard
+    /// otherwise.
     ///
     /// ```
     /// # use mainstay_resilience::breaker;
@@ -81,7 +83,7 @@ impl<K: Hash + Eq + Clone, C> Guards<K, C> {
         Guard::clone(&guard)
     }
 
-    /// Replaces the policy of every guard, present and future.
+    /// Replaces the policy of every guard, existing and future.
     ///
     /// ```
     /// # use mainstay_resilience::guard::{Guard, Guards, Policy};
@@ -95,7 +97,7 @@ impl<K: Hash + Eq + Clone, C> Guards<K, C> {
     /// ```
     ///
     /// # Errors
-    /// The first field that is out of range. No policy is changed then.
+    /// Returns an error that names the first field out of range. No policy has changed then.
     pub fn configure(&self, policy: Policy) -> Result<(), ConfigError> {
         policy.check()?;
         self.keyed.update(None, |guards| {
@@ -107,7 +109,7 @@ impl<K: Hash + Eq + Clone, C> Guards<K, C> {
         })
     }
 
-    /// Removes a key that will not be used again. Says whether it was there.
+    /// Removes a key that will not be used again. Returns whether it was present.
     ///
     /// ```
     /// # use mainstay_resilience::guard::{Guard, Guards};
@@ -124,7 +126,7 @@ impl<K: Hash + Eq + Clone, C> Guards<K, C> {
         self.keyed.forget(key)
     }
 
-    /// Every key with its guard, in no particular order.
+    /// All keys with their guards, in no particular order.
     ///
     /// ```
     /// # use mainstay_resilience::guard::{Guard, Guards};

@@ -12,13 +12,13 @@
 //! # });
 //! ```
 //!
-//! A guard decides what a result means by its classifier: by default an error is a failure, and
-//! [`classify_with`](GuardBuilder::classify_with) takes another rule. A call may be repeated only if its
-//! [`CallOptions`] say that it is safe.
+//! A guard's classifier decides what a result means: by default an error is a failure, and
+//! [`classify_with`](GuardBuilder::classify_with) sets another rule. A call is repeated only if its
+//! [`CallOptions`] say that this is safe.
 //!
-//! A call runs in its caller's task or thread: nothing is spawned. An async call that is dropped at any
-//! point gives back its permit, its place in the queue and its probe. A panic of the operation does the
-//! same, and counts as a failure.
+//! A call runs in its caller's task or thread, and nothing is spawned. An async call that is dropped at any
+//! point gives back its permit, its place in the queue and its probe. A panic in the operation does the same,
+//! and counts as a failure.
 
 mod attempt;
 mod blocking;

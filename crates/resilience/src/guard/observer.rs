@@ -1,23 +1,23 @@
-//! What a guard shows: metrics through the `metrics` facade, and changes as `tracing` events. Without these
+//! What a guard reports: metrics through the `metrics` facade, and changes as `tracing` events. Without these
 //! features it does nothing.
 //!
 //! | metric | labels | meaning |
 //! |---|---|---|
-//! | `resilience_attempts_total` | `guard`, `outcome` | attempts by outcome; `cancelled`: the caller left, or its deadline was too short |
-//! | `resilience_call_duration_seconds` | `guard`, `outcome` | how long calls took with all their attempts and waits; also `rejected` |
+//! | `resilience_attempts_total` | `guard`, `outcome` | attempts by outcome; `cancelled`: the caller left, or its deadline allowed too little time |
+//! | `resilience_call_duration_seconds` | `guard`, `outcome` | how long calls took, including all attempts and waits; `outcome` can also be `rejected` |
 //! | `resilience_rejections_total` | `guard`, `reason` | attempts that a policy rejected |
-//! | `resilience_timeouts_total` | `guard` | attempts that were cut short |
+//! | `resilience_timeouts_total` | `guard` | attempts that were cut short by a timeout |
 //! | `resilience_retries_total` | `guard` | attempts after the first of their call |
-//! | `resilience_retries_exhausted_total` | `guard` | calls that failed after all the attempts that they may have |
-//! | `resilience_hedges_total` | `guard` | second attempts alongside a slow first |
+//! | `resilience_retries_exhausted_total` | `guard` | calls that failed after using all their attempts |
+//! | `resilience_hedges_total` | `guard` | second attempts alongside a slow first one |
 //! | `resilience_stale_total` | `guard` | outcomes that arrived after the breaker had changed |
 //! | `resilience_breaker_changes_total` | `guard`, `to` | changes of the breaker |
 //! | `resilience_breaker_open` | `guard` | 1 while the breaker is open, 0.5 while half-open, 0 while closed |
 //! | `resilience_permits_in_use` | `guard` | permits of the bulkhead that are in use |
-//! | `resilience_callers_waiting` | `guard` | callers who wait for a permit or a token |
-//! | `resilience_retry_budget_left` | `guard` | retries that the budget has left, as of the last one asked for |
+//! | `resilience_callers_waiting` | `guard` | callers waiting for a permit or a token |
+//! | `resilience_retry_budget_left` | `guard` | retries left in the budget when one was last requested |
 //!
-//! Install the recorder before making guards: they look their metrics up once.
+//! Install the recorder before you create guards, because each guard looks up its metrics once.
 
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 use crate::breaker::Circuit;
@@ -32,7 +32,7 @@ pub(super) struct Observer {
     handles: Handles,
 }
 
-/// How a call ended, as its duration is labelled.
+/// How a call ended: the `outcome` label of its duration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
     Outcome(Outcome),
@@ -91,7 +91,7 @@ impl Handles {
     }
 }
 
-/// Tells the recorder what each metric means.
+/// Describes each metric to the recorder.
 #[cfg(feature = "metrics")]
 fn describe() {
     use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
@@ -100,16 +100,16 @@ fn describe() {
     describe_histogram!(
         "resilience_call_duration_seconds",
         Unit::Seconds,
-        "How long guarded calls took, with all their attempts and waits."
+        "How long guarded calls took, including all attempts and waits."
     );
     describe_counter!("resilience_rejections_total", "Attempts that a policy rejected, by reason.");
     describe_counter!("resilience_timeouts_total", "Attempts that were cut short by a timeout.");
     describe_counter!("resilience_retries_total", "Attempts after the first of their call.");
     describe_counter!(
         "resilience_retries_exhausted_total",
-        "Calls that failed after all the attempts that they may have."
+        "Calls that failed after using all their attempts."
     );
-    describe_counter!("resilience_hedges_total", "Second attempts alongside a slow first.");
+    describe_counter!("resilience_hedges_total", "Second attempts alongside a slow first one.");
     describe_counter!(
         "resilience_stale_total",
         "Outcomes that arrived after the circuit breaker had changed."
@@ -123,7 +123,7 @@ fn describe() {
         "1 while the circuit breaker is open, 0.5 while it is half-open, 0 while it is closed."
     );
     describe_gauge!("resilience_permits_in_use", "Permits of the bulkhead that are in use.");
-    describe_gauge!("resilience_callers_waiting", "Callers who wait for a permit or a token.");
+    describe_gauge!("resilience_callers_waiting", "Callers waiting for a permit or a token.");
     describe_gauge!("resilience_retry_budget_left", "Retries that the budget has left.");
 }
 
@@ -175,7 +175,7 @@ impl Observer {
         tracing::debug!(guard = &*self.guard, attempt, "call retried");
     }
 
-    /// No further attempt was made because the call's own limits were reached: the policy rejected nothing.
+    /// No further attempt was made because the call had reached its own limits. No policy rejected anything.
     pub(super) fn exhausted(&self) {
         #[cfg(feature = "metrics")]
         self.handles.exhausted.increment(1);
@@ -256,7 +256,7 @@ impl Observer {
     }
 }
 
-/// A caller who waits.
+/// A waiting caller.
 #[derive(Debug)]
 #[cfg_attr(not(feature = "metrics"), allow(dead_code, reason = "only metrics use it"))]
 pub(super) struct Waiting<'a>(&'a Observer);

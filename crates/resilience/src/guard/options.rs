@@ -16,13 +16,14 @@ use tokio::time::Instant;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallOptions {
-    /// Whether the call may be made twice. By default it is unsafe, and neither retried nor hedged.
+    /// Whether the call may be made twice. By default it is not safe to repeat, and is neither retried nor
+    /// hedged.
     pub safety: Safety,
-    /// How important the call is, if there is more load than capacity.
+    /// How important the call is when there is more load than capacity.
     pub priority: Priority,
     /// The moment by which the caller needs a result.
     pub deadline: Option<Instant>,
-    /// Who makes the call, for breakers that want failures of several sources.
+    /// Where the call comes from, for breakers that require failures from several sources.
     pub source: u32,
 }
 
@@ -33,7 +34,7 @@ impl Default for CallOptions {
 }
 
 impl CallOptions {
-    /// Options of a call that may be made twice.
+    /// The options of a call that may be made twice.
     ///
     /// ```
     /// use mainstay_resilience::guard::CallOptions;
@@ -70,8 +71,9 @@ impl CallOptions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Attempt {
-    /// From 1.
+    /// The number of the attempt, from 1.
     pub number: u32,
-    /// When the attempt is cut short. Pass it on, so that nothing further in works for a caller who has left.
+    /// When the attempt is cut short. Pass it on to dependencies, so that none of them works for a caller
+    /// that has left.
     pub deadline: Option<Instant>,
 }

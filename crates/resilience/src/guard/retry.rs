@@ -13,7 +13,7 @@ use core::pin::pin;
 use core::task::Poll;
 use core::time::Duration;
 
-/// Measures a call, also one that is dropped before it ends.
+/// Records how long a call took, even if it is dropped before it ends.
 struct Measured<'a> {
     run: Run<'a>,
     begun: Time,
@@ -49,7 +49,7 @@ impl<'a> Run<'a> {
         let begin = |number: u32, ends: Time| operation(attempt(number, ends));
         let first = self.hedged(begun, options.safety, caller, |ends| begin(1, ends), classify).await;
         let last = match attempts {
-            // A future of its own: most calls have no second attempt.
+            // In a future of its own, because most calls have no second attempt.
             Some(attempts) if first.classification.outcome == Outcome::Failure => {
                 Box::pin(self.retry(attempts, options.safety, caller, first, begin, classify)).await
             }
@@ -77,7 +77,7 @@ impl<'a> Run<'a> {
         last.result
     }
 
-    /// A call in this thread.
+    /// A call in the current thread.
     pub(super) fn call_blocking<T, E>(
         self,
         options: CallOptions,
@@ -124,7 +124,7 @@ impl<'a> Run<'a> {
         Ok((begun, Caller { source: options.source, priority: options.priority, deadline }))
     }
 
-    /// One attempt, and a second alongside if it is slow. The first good result is the result.
+    /// One attempt, and a second one alongside if the first is slow. The first good result wins.
     async fn hedged<T, E, F, J>(
         self,
         now: Time,
@@ -138,7 +138,7 @@ impl<'a> Run<'a> {
         J: Fn(Result<&T, &E>) -> Classification,
     {
         match &self.running.hedge {
-            // Two attempts and a timer: only there for calls that may be hedged.
+            // Two attempts and a timer: only calls that may be hedged pay for them.
             Some(hedge) if safety == Safety::Safe => {
                 Box::pin(self.race(hedge, now, caller, begin, classify)).await
             }
@@ -171,9 +171,9 @@ impl<'a> Run<'a> {
         match either(first.as_mut(), second.as_mut()).await {
             Either::One(attempted) if attempted.is_good() => recorded(first_permit, attempted),
             Either::Other(attempted) if attempted.is_good() => recorded(second_permit, attempted),
-            // One of them failed, and the other decides. If that is no better, the first attempt's result
+            // One attempt was not good, so the other decides. If neither is good, the first attempt's result
             // stands, unless only the second was admitted: then the dependency was called, and a rejection
-            // would deny it.
+            // would say that it was not.
             Either::One(attempted) => {
                 let attempted = recorded(first_permit, attempted);
                 attempted.or(recorded(second_permit, second.await))
@@ -185,18 +185,18 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Waits until it is time for a second attempt. Returns its permit, if there may be one.
+    /// Waits until a second attempt is due. Returns its permit, or `None` if there may be no second attempt.
     async fn second_is_due(self, hedge: &Hedge, begun: Time) -> Option<HedgePermit<'_>> {
         loop {
             match hedge.second(begun, Safety::Safe) {
                 Decision::Admit(permit) => return Some(permit),
                 Decision::Wait { until } => {
-                    // A timer may be early by less than it can measure.
+                    // A timer may fire early, by less than its resolution.
                     let least = clock::now() + Duration::from_micros(100);
                     tokio::time::sleep_until(clock::instant_of(until.max(least))).await;
                 }
                 Decision::Reject(Rejected { reason, .. }) => {
-                    // Every guard begins with too few calls: that says nothing.
+                    // Every guard starts with too few calls, so this is not worth reporting.
                     if reason != Reason::HedgeUnknown {
                         self.observer.rejected(reason);
                     }
@@ -206,7 +206,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Further attempts, as long as they fail and may be made.
+    /// Makes further attempts, as long as they fail and more are allowed.
     async fn retry<T, E, F, J>(
         self,
         mut attempts: Attempts<'_>,
@@ -231,7 +231,7 @@ impl<'a> Run<'a> {
             let attempted =
                 self.hedged(clock::now(), safety, caller, |ends| begin(number, ends), classify).await;
             if attempted.is_rejected() {
-                // The last real result says more than that there was no other.
+                // The last real result says more than the rejection of a further attempt.
                 break;
             }
             last = attempted;
@@ -240,7 +240,7 @@ impl<'a> Run<'a> {
         last
     }
 
-    /// When the next attempt is due, if there may be one before the deadline.
+    /// When the next attempt is due, or `None` if there may be none before the deadline.
     fn next_attempt(
         self,
         attempts: &mut Attempts<'_>,
@@ -260,7 +260,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Pays for the attempt that is due now.
+    /// Spends the budget for the attempt that is due now. Returns whether it may begin.
     fn begin_attempt(self, attempts: &mut Attempts<'_>) -> bool {
         match attempts.try_acquire_at(clock::input()) {
             Ok(()) => {
@@ -275,7 +275,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// A call that has used what it may use was not rejected: it has failed.
+    /// A call that has used up its own limits was not rejected; it has failed.
     fn no_attempt(self, rejected: Rejected) {
         match rejected.reason {
             Reason::RetryAttempts | Reason::RetryElapsed => self.observer.exhausted(),
@@ -311,7 +311,7 @@ enum Either<A, B> {
     Other(B),
 }
 
-/// Whichever is ready first; the one, if both are.
+/// Whichever future is ready first; `one` if both are.
 async fn either<A: Future + Unpin, B: Future + Unpin>(
     mut one: A,
     mut other: B,

@@ -1,4 +1,4 @@
-//! A policy at work: the configuration, and the shared state of each of its parts.
+//! A policy in use: the configuration, and the shared state of each of its parts.
 
 use super::attempt::Run;
 use super::observer::Observer;
@@ -10,7 +10,7 @@ use crate::retry::Safety;
 use crate::sync::{Bulkhead, CircuitBreaker, Hedge, RateLimiter, Retry, clock};
 use std::sync::Arc;
 
-/// What a call holds on to from its beginning to its end.
+/// What a call keeps from its beginning to its end.
 #[derive(Debug)]
 pub(crate) struct Running {
     observer: Arc<Observer>,
@@ -36,8 +36,8 @@ impl Running {
         })
     }
 
-    /// The same under another policy. A part that stays keeps its state; calls under way hold on to the
-    /// parts that they began with.
+    /// The same policies under a new configuration. A part that stays keeps its state; calls under way keep
+    /// the parts that they started with.
     pub(super) fn reconfigured(&self, policy: Policy) -> Result<Self, ConfigError> {
         policy.check()?;
         Ok(Self {
@@ -76,7 +76,7 @@ impl Running {
         }
     }
 
-    /// Whether a new guard would decide the same: nothing is lost when this one goes.
+    /// Whether a new guard would decide the same, so that nothing is lost when this one is removed.
     pub(super) fn is_idle(&self) -> bool {
         let now = clock::now();
         let is_closed =
@@ -89,7 +89,7 @@ impl Running {
     }
 }
 
-/// One part under its new configuration: kept, made, or left out.
+/// One part under its new configuration: kept, created or left out.
 fn part<T, Config: Clone>(
     old: &Option<Arc<T>>,
     config: &Option<Config>,

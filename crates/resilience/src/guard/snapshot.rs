@@ -1,8 +1,8 @@
-//! A guard for display.
+//! A snapshot of a guard.
 
 use crate::{breaker, bulkhead, hedge, retry};
 
-/// The state of a guard's policies, for display and metrics. What the policy leaves out is `None`.
+/// The state of a guard's policies, for display and metrics. A policy that is not configured is `None`.
 ///
 /// ```
 /// use mainstay_resilience::bulkhead;
@@ -22,7 +22,7 @@ pub struct Snapshot {
     pub breaker: Option<breaker::Snapshot>,
     /// The bulkhead.
     pub bulkhead: Option<bulkhead::Snapshot>,
-    /// How many tokens of the rate limit can be spent now.
+    /// The number of tokens that the rate limit could grant now.
     pub tokens_available: Option<u32>,
     /// The retries and their budget.
     pub retry: Option<retry::Snapshot>,

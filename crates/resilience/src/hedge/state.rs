@@ -178,22 +178,22 @@ impl Decide for Config {
     ) -> Recorded<Infallible> {
         let now = state.see(self, input.now);
         let took = now.since(ticket.begun);
-        let is_answer = matches!(outcome, Outcome::Success | Outcome::Slow);
-        // First attempts that lose to a hedge are the slow ones. If they were left out, the quantile would fall with
-        // each hedge that wins, and the budget would be spent on calls that are not slow. How long they would have
-        // taken is unknown, but they were above the quantile.
+        let has_result = matches!(outcome, Outcome::Success | Outcome::Slow);
+        // First attempts that lose to a hedge are the slow ones. If they were left out, the quantile would
+        // fall with each hedge that wins, and the budget would be spent on calls that are not slow. How long
+        // they would have taken is unknown, but they were above the quantile.
         let has_lost =
             || outcome == Outcome::Cancelled && state.quantile.is_some_and(|quantile| took >= quantile);
-        if !(is_answer || has_lost()) {
+        if !(has_result || has_lost()) {
             return Recorded::Counted;
         }
-        if is_answer && ticket.is_second {
+        if has_result && ticket.is_second {
             state.won = state.won.saturating_add(n.into());
         }
         state.newer.add(took, n);
         state.unseen = state.unseen.saturating_add(n);
         let seen = state.newer.count.saturating_add(state.older.count);
-        // At first with every call, later every `RECOUNT` calls.
+        // Computed as soon as enough calls are known, and again after every `RECOUNT` calls.
         if seen >= u64::from(self.calls_min) && (state.quantile.is_none() || state.unseen >= RECOUNT) {
             state.quantile = Histogram::quantile([&state.newer, &state.older], self.quantile_percent);
             state.unseen = 0;

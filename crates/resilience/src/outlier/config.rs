@@ -20,15 +20,15 @@ config! {
         /// The share of failed calls in the window that ejects a host, in percent. From 1 to 100, or `None`
         /// to ignore the share; default `None`.
         pub failure_percent: Option<u8> = None,
-        /// The fewest calls in the window for a share of them to eject a host. From 1 to 1,000,000; default
-        /// 20.
+        /// The number of calls that the window must hold before a share of them can eject a host. From 1 to
+        /// 1,000,000; default 20.
         pub calls_min: u32 = 20,
         /// The length of the window. It has ten buckets that are forgotten one at a time. From 10 ms to a
         /// day; default 10 s.
         #[cfg_attr(feature = "serde", serde(rename = "window_ms", with = "crate::contract::millis"))]
         pub window: Duration = Duration::from_secs(10),
-        /// How long the first ejection lasts. Each further one is longer by this. From 1 ms to a day; default
-        /// 30 s.
+        /// How long the first ejection lasts. Each further one lasts longer by the same amount. From 1 ms to
+        /// a day; default 30 s.
         #[cfg_attr(feature = "serde", serde(rename = "eject_for_ms", with = "crate::contract::millis"))]
         pub eject_for: Duration = Duration::from_secs(30),
         /// The longest ejection. A host that goes this long without one starts again at `eject_for`. From
@@ -38,8 +38,9 @@ config! {
         /// The largest share of the known hosts that may be ejected at once, in percent, rounded down. One
         /// host always remains. From 0, which ejects none, to 100; default 50.
         pub ejected_percent_max: u8 = 50,
-        /// The most hosts to remember, at a few hundred bytes each. A further one replaces the one requested
-        /// longest ago, and an ejected one only if all are ejected. From 1 to 10,000; default 256.
+        /// The maximum number of hosts to remember, at a few hundred bytes each. A further host replaces the
+        /// one requested longest ago; an ejected host is replaced only if all are ejected. From 1 to 10,000;
+        /// default 256.
         pub hosts_max: u32 = 256,
     }
 }

@@ -9,7 +9,7 @@
 //!                   calls that started before no longer count
 //! ```
 //!
-//! - **Only part of the hosts is ejected**, at most [`Config::ejected_percent_max`] of the known ones, and
+//! - **Only some of the hosts are ejected**, at most [`Config::ejected_percent_max`] of the known ones, and
 //!   never the last. If all hosts fail, the cause is not one host, and the rest could not carry the load.
 //! - **Ejections get longer**, by [`Config::eject_for`] each, up to [`Config::eject_for_max`]. A host that
 //!   goes without an ejection for that long starts again with a short one.

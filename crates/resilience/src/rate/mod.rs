@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | limits | the average rate, with bursts on top | every span of length `per` |
 //! | most tokens granted in one span of `per` | `burst + tokens` | `tokens` |
-//! | size of the state | one 64-bit word | one entry per bucket in use |
+//! | size of the state | one 64-bit word | 24 bytes per bucket in use |
 //! | use it to | protect a service from overload | respect the limit of another service, such as a quota |
 //!
 //! A rate limit has no queue. [`Decision::Wait`](crate::Decision) is an estimate, not a reservation: the

@@ -6,7 +6,7 @@
 //! the registry counts the calls that used it.
 //!
 //! A registry makes no decisions; its breakers do. [`State`] is the plain registry, for a state machine.
-//! `sync::Registry` (feature `sync`) is for the threads of a program. Both follow [`leaver`].
+//! `sync::CircuitBreakers` (feature `sync`) is for the threads of a program. Both follow [`to_remove`].
 //!
 //! ```
 //! use mainstay_resilience::{Input, Outcome, Time, breaker, registry};
@@ -30,4 +30,4 @@ mod state;
 mod tests;
 
 pub use config::Config;
-pub use state::{Snapshot, State, Ticket, leaver};
+pub use state::{Snapshot, State, Ticket, to_remove};

@@ -11,14 +11,14 @@ use alloc::collections::BTreeMap;
 /// ```
 /// use mainstay_resilience::Time;
 /// use mainstay_resilience::breaker::Circuit::{Closed, Open};
-/// use mainstay_resilience::registry::leaver;
+/// use mainstay_resilience::registry::to_remove;
 ///
 /// let at = Time::from_millis;
 /// let breakers = [("a", at(1), Open), ("b", at(3), Closed), ("c", at(2), Closed)];
-/// assert_eq!(leaver(breakers), Some("c"));
-/// assert_eq!(leaver([("a", at(1), Open)]), None);
+/// assert_eq!(to_remove(breakers), Some("c"));
+/// assert_eq!(to_remove([("a", at(1), Open)]), None);
 /// ```
-pub fn leaver<K>(breakers: impl IntoIterator<Item = (K, Time, Circuit)>) -> Option<K> {
+pub fn to_remove<K>(breakers: impl IntoIterator<Item = (K, Time, Circuit)>) -> Option<K> {
     let closed = breakers.into_iter().filter(|(_, _, circuit)| *circuit == Circuit::Closed);
     closed.min_by_key(|(_, used, _)| *used).map(|(key, _, _)| key)
 }
@@ -40,7 +40,7 @@ pub struct Snapshot {
     /// Of these, breakers that are not closed.
     pub not_closed: u64,
     /// Breakers that were removed for others.
-    pub left: u64,
+    pub removed: u64,
     /// Calls that used the shared breaker.
     pub shared_calls: u64,
 }
@@ -74,7 +74,7 @@ pub struct State<K> {
     shared: breaker::State,
     /// The number of breakers created.
     made: u64,
-    left: u64,
+    removed: u64,
     shared_calls: u64,
 }
 
@@ -127,7 +127,7 @@ impl Config {
     /// ```
     ///
     /// # Errors
-    /// Returns the first field that is not.
+    /// Returns an error that names the first field out of range.
     pub fn check(&self) -> Result<(), ConfigError> {
         ConfigError::unless("keys_max", self.keys_max.into(), 1..=1_000_000)?;
         self.breaker.check().map_err(|error| error.within("breaker"))
@@ -142,7 +142,7 @@ impl Config {
     /// ```
     #[must_use]
     pub fn state<K: Ord + Clone>(&self) -> State<K> {
-        State { slots: BTreeMap::new(), shared: self.breaker.state(), made: 0, left: 0, shared_calls: 0 }
+        State { slots: BTreeMap::new(), shared: self.breaker.state(), made: 0, removed: 0, shared_calls: 0 }
     }
 
     /// Asks the key's breaker to admit a call.
@@ -239,7 +239,7 @@ impl Config {
     ///     let _ = config.ask(&mut breakers, Input::default(), &tenant, breaker::Request::default());
     /// }
     /// let snapshot = config.snapshot(&breakers);
-    /// assert_eq!((snapshot.keys, snapshot.left), (2, 3));
+    /// assert_eq!((snapshot.keys, snapshot.removed), (2, 3));
     /// ```
     pub fn snapshot<K>(&self, state: &State<K>) -> Snapshot {
         let not_closed =
@@ -247,7 +247,7 @@ impl Config {
         Snapshot {
             keys: state.slots.len() as u64,
             not_closed: not_closed as u64,
-            left: state.left,
+            removed: state.removed,
             shared_calls: state.shared_calls,
         }
     }
@@ -260,9 +260,9 @@ impl Config {
         // More than one has to be removed if `keys_max` was lowered.
         while state.slots.len() >= self.keys_max.max(1) as usize {
             let slots = state.slots.iter().map(|(key, slot)| (key, slot.used, slot.breaker.circuit()));
-            let Some(leaving) = leaver(slots).cloned() else { return };
-            state.slots.remove(&leaving);
-            state.left = state.left.saturating_add(1);
+            let Some(removed) = to_remove(slots).cloned() else { return };
+            state.slots.remove(&removed);
+            state.removed = state.removed.saturating_add(1);
         }
         state.made = state.made.saturating_add(1);
         let slot = Slot { breaker: self.breaker.state(), used: now, number: state.made };

@@ -17,7 +17,7 @@ config! {
     /// assert_eq!(config.check().unwrap_err().field, "attempts_max");
     /// ```
     pub struct Config {
-        /// The most attempts per call, including the first. From 1 to 100; default 3.
+        /// The maximum number of attempts per call, including the first. From 1 to 100; default 3.
         pub attempts_max: u32 = 3,
         /// The time after the start of the first attempt within which every other attempt must start. From 1
         /// ms to a day; default 10 s.

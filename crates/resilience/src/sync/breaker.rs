@@ -9,10 +9,10 @@ use core::mem;
 
 /// A circuit breaker shared by threads.
 ///
-/// It decides as the plain [`breaker`](crate::breaker) does under some order of the calls that agrees with
-/// each thread's own. With a window of 1,024 calls, or of 10 seconds in 10 buckets, it takes less than 1 KiB
-/// including its heap memory. Acquiring a permit costs about 1 ns while the breaker is closed, and recording
-/// a success one compare-and-swap.
+/// It decides as the plain [`breaker`](crate::breaker) would for some order of the calls that agrees with the
+/// order within each thread. With a window of 1,024 calls, or of 10 seconds in 10 buckets, it takes less than
+/// 1 KiB, including its heap memory. While the breaker is closed, acquiring a permit costs about 1 ns, and
+/// recording a success costs one compare-and-swap.
 ///
 /// ```
 /// use mainstay_resilience::breaker::{Circuit, Config};
@@ -30,7 +30,7 @@ use core::mem;
 #[derive(Debug)]
 pub struct CircuitBreaker {
     lanes: Lanes,
-    /// From this moment on a success must be recorded at its own time.
+    /// From this moment on, a success must be recorded at its own time.
     bucket_end: AtomicU64,
     inner: Mutex<Inner>,
 }
@@ -41,8 +41,8 @@ struct Inner {
     state: State,
 }
 
-/// A call that a [`CircuitBreaker`] admitted. Dropped without an outcome, the call counts as cancelled: it
-/// says nothing about the dependency, and a probe frees its place.
+/// A call that a [`CircuitBreaker`] admitted. If it is dropped without an outcome, the call counts as
+/// cancelled: it says nothing about the dependency, and a probe's permit is free again.
 ///
 /// ```
 /// use mainstay_resilience::{breaker, sync::CircuitBreaker};
@@ -53,7 +53,7 @@ struct Inner {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
-#[must_use = "dropped at once, the call counts as cancelled"]
+#[must_use = "a permit that is dropped at once counts as a cancelled call"]
 pub struct BreakerPermit<'a> {
     breaker: &'a CircuitBreaker,
     ticket: Ticket,
@@ -73,7 +73,7 @@ impl BreakerPermit<'_> {
         self.record_at(clock::input(), outcome)
     }
 
-    /// As [`record`](Self::record), at a given time.
+    /// Like [`record`](Self::record), but at a given time.
     ///
     /// ```
     /// # use mainstay_resilience::{Input, Outcome, Recorded, breaker, sync::CircuitBreaker};
@@ -103,7 +103,8 @@ impl BreakerPermit<'_> {
         self.ticket.is_probe()
     }
 
-    /// The change that this call made when it was admitted: the first probe turns an open breaker half-open.
+    /// The transition that this call caused when it was admitted: the first probe turns an open breaker
+    /// half-open.
     ///
     /// ```
     /// # use mainstay_resilience::breaker::{Circuit, Config, Request};
@@ -120,7 +121,8 @@ impl BreakerPermit<'_> {
         self.change
     }
 
-    /// Whether the breaker has changed since this call was admitted: its outcome would no longer count.
+    /// Whether the breaker has changed state since this call was admitted, so that its outcome would no
+    /// longer count.
     ///
     /// ```
     /// # use mainstay_resilience::{breaker, sync::CircuitBreaker};
@@ -136,8 +138,8 @@ impl BreakerPermit<'_> {
             && lock(&self.breaker.inner).state.generation() != self.ticket.generation
     }
 
-    /// Gives the permit back without telling the breaker anything. Only for a call that was never made and
-    /// whose ticket is stale.
+    /// Gives the permit back without recording an outcome. Only for a call that was never made and whose
+    /// ticket is stale.
     #[cfg(feature = "async")]
     pub(crate) fn forget(self) {
         mem::forget(self);
@@ -146,13 +148,14 @@ impl BreakerPermit<'_> {
 
 impl Drop for BreakerPermit<'_> {
     fn drop(&mut self) {
-        // A cancelled call has no time of its own. The origin of time counts as the latest time seen.
+        // A cancelled call has no time of its own. A policy treats the origin of time as the latest time it
+        // has seen.
         self.breaker.tell(Input::at(Time::ZERO), self.ticket, Outcome::Cancelled);
     }
 }
 
 impl CircuitBreaker {
-    /// A closed breaker.
+    /// Creates a closed breaker.
     ///
     /// ```
     /// # use mainstay_resilience::{breaker, sync::CircuitBreaker};
@@ -161,7 +164,7 @@ impl CircuitBreaker {
     /// ```
     ///
     /// # Errors
-    /// The first field of the configuration that is out of range.
+    /// Returns an error that names the first field out of range.
     pub fn new(config: Config) -> Result<Self, ConfigError> {
         config.check()?;
         let state = config.state();
@@ -170,7 +173,7 @@ impl CircuitBreaker {
         Ok(Self { lanes, bucket_end, inner: Mutex::new(Inner { config, state }) })
     }
 
-    /// Asks whether a call may be made.
+    /// Asks for a permit to make a call.
     ///
     /// ```
     /// # use mainstay_resilience::{Reason, breaker, sync::CircuitBreaker};
@@ -182,12 +185,12 @@ impl CircuitBreaker {
     /// ```
     ///
     /// # Errors
-    /// The breaker does not admit the call.
+    /// Returns the reason if the breaker does not admit the call, and when to retry.
     pub fn try_acquire(&self) -> Result<BreakerPermit<'_>, Rejected> {
         self.try_acquire_at(clock::input(), Request::default())
     }
 
-    /// As [`try_acquire`](Self::try_acquire), at a given time and for a given source.
+    /// Like [`try_acquire`](Self::try_acquire), but at a given time and for a given source.
     ///
     /// ```
     /// # use mainstay_resilience::{Input, Time, breaker, sync::CircuitBreaker};
@@ -198,14 +201,14 @@ impl CircuitBreaker {
     /// ```
     ///
     /// # Errors
-    /// The breaker does not admit the call.
+    /// Returns the reason if the breaker does not admit the call, and when to retry.
     #[inline]
     pub fn try_acquire_at(&self, input: Input, request: Request) -> Result<BreakerPermit<'_>, Rejected> {
         if let Some(generation) = self.lanes.generation() {
             let ticket = Ticket { generation, probe: 0, source: request.source };
             return Ok(BreakerPermit { breaker: self, ticket, change: None });
         }
-        // The permit is made here, so that the common case stays in registers.
+        // The permit is created here, so that the common case stays in registers.
         let (ticket, change) = self.ask_state(input, request)?;
         Ok(BreakerPermit { breaker: self, ticket, change })
     }
@@ -218,7 +221,7 @@ impl CircuitBreaker {
             let to = state.circuit();
             match decision {
                 Decision::Admit(ticket) => Ok((ticket, (from != to).then_some(Transition { from, to }))),
-                // A breaker lets nobody wait.
+                // A breaker never tells a caller to wait.
                 Decision::Wait { until } => {
                     Err(Rejected { reason: Reason::BreakerProbing, retry_at: Some(until) })
                 }
@@ -253,8 +256,8 @@ impl CircuitBreaker {
         self.locked(input, |config, state| config.tell(state, input, ticket, outcome, 1))
     }
 
-    /// Opens the breaker, as if it had tripped by itself: it will probe and recover. Does nothing while the
-    /// breaker is forced.
+    /// Opens the breaker as if it had tripped by itself: it probes once its open time has passed. Does
+    /// nothing while the breaker is held open or closed.
     ///
     /// ```
     /// # use mainstay_resilience::breaker::{Circuit, Config};
@@ -268,7 +271,7 @@ impl CircuitBreaker {
         self.trip_at(clock::input())
     }
 
-    /// As [`trip`](Self::trip), at a given time.
+    /// Like [`trip`](Self::trip), but at a given time.
     ///
     /// ```
     /// # use mainstay_resilience::{Input, breaker, sync::CircuitBreaker};
@@ -281,7 +284,8 @@ impl CircuitBreaker {
         self.locked(input, |config, state| config.trip(state, input))
     }
 
-    /// Holds the breaker open or closed, or lets it decide again.
+    /// Holds the breaker open or closed, or releases it with [`Forced::No`]. A released breaker starts again,
+    /// closed.
     ///
     /// ```
     /// # use mainstay_resilience::breaker::{Circuit, Config, Forced};
@@ -297,7 +301,7 @@ impl CircuitBreaker {
         self.force_at(clock::input(), forced)
     }
 
-    /// As [`force`](Self::force), at a given time.
+    /// Like [`force`](Self::force), but at a given time.
     ///
     /// ```
     /// # use mainstay_resilience::{Input, breaker, sync::CircuitBreaker};
@@ -310,8 +314,8 @@ impl CircuitBreaker {
         self.locked(input, |config, state| config.force(state, input, forced))
     }
 
-    /// Replaces the configuration. The breaker keeps its state and its outstanding permits; a different
-    /// window starts empty.
+    /// Replaces the configuration. The breaker keeps its state, and outstanding permits stay valid; a
+    /// different window starts empty.
     ///
     /// ```
     /// # use mainstay_resilience::{Outcome, breaker, sync::CircuitBreaker};
@@ -324,12 +328,12 @@ impl CircuitBreaker {
     /// ```
     ///
     /// # Errors
-    /// The first field that is out of range. The configuration is unchanged then.
+    /// Returns an error that names the first field out of range. The configuration is then unchanged.
     pub fn configure(&self, config: Config) -> Result<(), ConfigError> {
         self.configure_at(clock::input(), config)
     }
 
-    /// As [`configure`](Self::configure), at a given time.
+    /// Like [`configure`](Self::configure), but at a given time.
     ///
     /// ```
     /// # use mainstay_resilience::{Input, breaker, sync::CircuitBreaker};
@@ -340,13 +344,13 @@ impl CircuitBreaker {
     /// ```
     ///
     /// # Errors
-    /// The first field that is out of range. The configuration is unchanged then.
+    /// Returns an error that names the first field out of range. The configuration is then unchanged.
     pub fn configure_at(&self, input: Input, config: Config) -> Result<(), ConfigError> {
         config.check()?;
         let mut inner = lock(&self.inner);
         self.settle(&mut inner, input);
         inner.config = config;
-        // The new window and ramp take effect with the next look at the time.
+        // Recording zero outcomes makes the new window and ramp take effect.
         let Inner { config, state } = &mut *inner;
         let ticket = Ticket { generation: state.generation(), probe: 0, source: 0 };
         config.tell(state, input, ticket, Outcome::Neutral, 0);
@@ -369,7 +373,7 @@ impl CircuitBreaker {
         self.snapshot_at(clock::now())
     }
 
-    /// As [`snapshot`](Self::snapshot), at a given time.
+    /// Like [`snapshot`](Self::snapshot), but at a given time.
     ///
     /// ```
     /// # use mainstay_resilience::{Input, Time, breaker, sync::CircuitBreaker};
@@ -383,8 +387,8 @@ impl CircuitBreaker {
         self.locked(Input::at(now), |config, state| config.snapshot(state, now))
     }
 
-    /// Closed, open or half-open. A breaker that is forced is in the state that it is held in; one whose
-    /// ramp has not ended is closed ([`Snapshot::ramping`] tells).
+    /// Closed, open or half-open. A forced breaker is in the state that it is held in, and a ramping breaker
+    /// is closed (see [`Snapshot::ramping`]).
     ///
     /// ```
     /// # use mainstay_resilience::breaker::{Circuit, Config};
@@ -414,13 +418,13 @@ impl CircuitBreaker {
         self.circuit() == Circuit::Closed
     }
 
-    /// Whether an operator holds it open or closed.
+    /// Whether an operator holds the breaker open or closed.
     #[cfg(not(loom))]
     pub(crate) fn is_forced(&self) -> bool {
         lock(&self.inner).state.is_forced()
     }
 
-    /// Runs one operation on the state, after what the lanes hold.
+    /// Runs one operation on the state, after adding what the lanes hold.
     fn locked<R>(&self, input: Input, operation: impl FnOnce(&Config, &mut State) -> R) -> R {
         let mut inner = lock(&self.inner);
         self.settle(&mut inner, input);
@@ -430,7 +434,8 @@ impl CircuitBreaker {
         result
     }
 
-    /// Closes the lanes and records the successes that they held, at a time within the bucket they belong to.
+    /// Closes the lanes and records the successes that they held, at a time within the bucket that they
+    /// belong to.
     fn settle(&self, inner: &mut Inner, input: Input) {
         let n = self.lanes.close();
         if n == 0 {
@@ -443,7 +448,7 @@ impl CircuitBreaker {
         config.tell(state, Input { now, ..input }, ticket, Outcome::Success, n);
     }
 
-    /// Opens the lanes again, if every call is admitted.
+    /// Reopens the lanes if every call is admitted.
     fn publish(&self, inner: &Inner) {
         self.bucket_end.store(inner.state.bucket_end().as_nanos(), Ordering::Relaxed);
         if inner.state.admits_all() {

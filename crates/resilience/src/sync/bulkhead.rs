@@ -11,9 +11,9 @@ use core::task::{Poll, Waker};
 
 /// A cap on concurrent calls, shared by tasks and threads.
 ///
-/// A permit that is returned is granted to the first caller in the queue at once, in its name, and then its
-/// task is woken. If the task is gone, the permit goes on to the next. So no wake-up is lost, and no caller
-/// overtakes another of the same priority.
+/// A returned permit is granted to the first caller in the queue at once, and then that caller's task is
+/// woken. If the task is gone, the permit goes to the next caller. Therefore no wake-up is lost, and no
+/// caller overtakes another of the same priority.
 ///
 /// ```
 /// use mainstay_resilience::{Outcome, Reason, bulkhead, sync::Bulkhead};
@@ -38,8 +38,8 @@ struct Inner {
     waiters: Waiters,
 }
 
-/// One of a [`Bulkhead`]'s permits. Dropped without an outcome, it goes back, and the call counts as
-/// cancelled.
+/// One of a [`Bulkhead`]'s permits. If it is dropped without an outcome, it is returned, and the call counts
+/// as cancelled.
 ///
 /// ```
 /// use mainstay_resilience::{bulkhead, sync::Bulkhead};
@@ -52,7 +52,7 @@ struct Inner {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
-#[must_use = "dropped at once, the permit goes back"]
+#[must_use = "a permit that is dropped at once is returned"]
 pub struct BulkheadPermit<'a> {
     bulkhead: &'a Bulkhead,
     ticket: Ticket,
@@ -77,7 +77,7 @@ impl<'a> BulkheadPermit<'a> {
         self.record_at(clock::input(), outcome);
     }
 
-    /// As [`record`](Self::record), at a given time.
+    /// Like [`record`](Self::record), but at a given time.
     ///
     /// ```
     /// # use mainstay_resilience::{Input, Outcome, bulkhead, shed::Priority, sync::Bulkhead};
@@ -101,7 +101,7 @@ impl Drop for BulkheadPermit<'_> {
     }
 }
 
-/// What a caller gets who is willing to wait.
+/// What [`Bulkhead::enter`] gives a caller: a permit, or a place in the queue.
 ///
 /// ```
 /// use mainstay_resilience::shed::Priority;
@@ -115,7 +115,7 @@ impl Drop for BulkheadPermit<'_> {
 /// # Ok::<(), mainstay_resilience::ConfigError>(())
 /// ```
 #[derive(Debug)]
-#[must_use = "dropped at once, the permit goes back, and the caller leaves the queue"]
+#[must_use = "if it is dropped at once, the permit is returned or the caller leaves the queue"]
 pub enum Admission<'a> {
     /// A permit was free.
     Permit(BulkheadPermit<'a>),
@@ -124,7 +124,7 @@ pub enum Admission<'a> {
 }
 
 impl Bulkhead {
-    /// A bulkhead with all permits free.
+    /// Creates a bulkhead with all permits free.
     ///
     /// ```
     /// # use mainstay_resilience::{bulkhead, sync::Bulkhead};
@@ -135,14 +135,14 @@ impl Bulkhead {
     /// ```
     ///
     /// # Errors
-    /// The first field of the configuration that is out of range.
+    /// Returns an error that names the first field out of range.
     pub fn new(config: Config) -> Result<Self, ConfigError> {
         config.check()?;
         let state = config.state();
         Ok(Self { inner: Mutex::new(Inner { config, state, waiters: Waiters::default() }) })
     }
 
-    /// Takes a permit, for a call of normal priority. Does not wait.
+    /// Acquires a permit for a call of normal priority. Does not wait.
     ///
     /// ```
     /// # use mainstay_resilience::{bulkhead, sync::Bulkhead};
@@ -153,12 +153,12 @@ impl Bulkhead {
     /// ```
     ///
     /// # Errors
-    /// No permit is free, or callers are waiting for the next one.
+    /// Returns an error if no permit is free, or if callers are waiting for the next one.
     pub fn try_acquire(&self) -> Result<BulkheadPermit<'_>, Rejected> {
         self.try_acquire_with(clock::input(), Priority::Normal, TimeSource::Clock)
     }
 
-    /// As [`try_acquire`](Self::try_acquire), at a given time and for a given priority.
+    /// Like [`try_acquire`](Self::try_acquire), but at a given time and for a given priority.
     ///
     /// ```
     /// # use mainstay_resilience::{Input, bulkhead, shed::Priority, sync::Bulkhead};
@@ -168,7 +168,7 @@ impl Bulkhead {
     /// ```
     ///
     /// # Errors
-    /// No permit is free, or callers are waiting for the next one.
+    /// Returns an error if no permit is free, or if callers are waiting for the next one.
     #[inline]
     pub fn try_acquire_at(&self, input: Input, priority: Priority) -> Result<BulkheadPermit<'_>, Rejected> {
         self.try_acquire_with(input, priority, TimeSource::Caller)
@@ -185,7 +185,7 @@ impl Bulkhead {
         Ok(BulkheadPermit::new(self, ticket, source))
     }
 
-    /// Takes a permit, and waits in the queue if none is free: as long as the configuration's `wait_max`.
+    /// Acquires a permit. If none is free, waits in the queue for at most the configuration's `wait_max`.
     ///
     /// ```
     /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
@@ -201,7 +201,8 @@ impl Bulkhead {
     /// ```
     ///
     /// # Errors
-    /// No permit was free and the queue is full, the call was shed, or no permit became free in time.
+    /// Returns an error if no permit is free and the queue is full, if the call is shed, or if no permit
+    /// becomes free in time.
     #[cfg(feature = "async")]
     pub async fn acquire(&self, priority: Priority) -> Result<BulkheadPermit<'_>, Rejected> {
         match self.enter(priority)? {
@@ -214,7 +215,7 @@ impl Bulkhead {
         }
     }
 
-    /// Takes a permit, or a place in the queue: for callers with their own way to wait.
+    /// Acquires a permit or a place in the queue, for callers with their own way to wait.
     ///
     /// ```
     /// # use mainstay_resilience::{bulkhead, shed::Priority, sync::{Bulkhead, Admission}};
@@ -224,12 +225,12 @@ impl Bulkhead {
     /// ```
     ///
     /// # Errors
-    /// No permit is free and the queue is full, or the call was shed.
+    /// Returns an error if no permit is free and the queue is full, or if the call is shed.
     pub fn enter(&self, priority: Priority) -> Result<Admission<'_>, Rejected> {
         self.enter_with(clock::input(), priority, TimeSource::Clock)
     }
 
-    /// As [`enter`](Self::enter), at a given time.
+    /// Like [`enter`](Self::enter), but at a given time.
     ///
     /// ```
     /// # use mainstay_resilience::{Input, bulkhead, shed::Priority, sync::{Bulkhead, Admission}};
@@ -239,13 +240,13 @@ impl Bulkhead {
     /// ```
     ///
     /// # Errors
-    /// No permit is free and the queue is full, or the call was shed.
+    /// Returns an error if no permit is free and the queue is full, or if the call is shed.
     #[inline]
     pub fn enter_at(&self, input: Input, priority: Priority) -> Result<Admission<'_>, Rejected> {
         self.enter_with(input, priority, TimeSource::Caller)
     }
 
-    /// A permit or a place in the queue, with the source of the time at which they are dropped.
+    /// Like [`enter_at`](Self::enter_at), with the source of the time at which the result is dropped.
     pub(crate) fn enter_with(
         &self,
         input: Input,
@@ -265,8 +266,8 @@ impl Bulkhead {
     }
 
     pub(super) fn poll_granted(&self, caller: u64, waker: &Waker) -> Poll<Ticket> {
-        // The replaced waker is dropped after the lock: dropping one may drop a task, whose permits come
-        // back here.
+        // The replaced waker is dropped after the lock is released: dropping it may drop a task, whose
+        // permits are returned here.
         let (granted, _replaced) = lock(&self.inner).waiters.poll(caller, waker);
         granted
     }
@@ -285,7 +286,7 @@ impl Bulkhead {
             (waiter, inner.grant(input))
         };
         wakers.wake();
-        // With its waker, which must not be dropped under the lock either.
+        // This drops its waker, which must not be dropped under the lock either.
         drop(waiter);
     }
 
@@ -298,7 +299,7 @@ impl Bulkhead {
         wakers.wake();
     }
 
-    /// Replaces the configuration. If there are more permits now, waiting callers get them.
+    /// Replaces the configuration. If it allows more permits, waiting callers get them.
     ///
     /// ```
     /// # use mainstay_resilience::{bulkhead, sync::Bulkhead};
@@ -311,12 +312,12 @@ impl Bulkhead {
     /// ```
     ///
     /// # Errors
-    /// The first field that is out of range. The configuration is unchanged then.
+    /// Returns an error that names the first field out of range. The configuration is then unchanged.
     pub fn configure(&self, config: Config) -> Result<(), ConfigError> {
         self.configure_at(clock::input(), config)
     }
 
-    /// As [`configure`](Self::configure), at a given time.
+    /// Like [`configure`](Self::configure), but at a given time.
     ///
     /// ```
     /// # use mainstay_resilience::{Input, bulkhead, sync::Bulkhead};
@@ -327,7 +328,7 @@ impl Bulkhead {
     /// ```
     ///
     /// # Errors
-    /// The first field that is out of range. The configuration is unchanged then.
+    /// Returns an error that names the first field out of range. The configuration is then unchanged.
     pub fn configure_at(&self, input: Input, config: Config) -> Result<(), ConfigError> {
         config.check()?;
         let wakers = {
@@ -354,7 +355,7 @@ impl Bulkhead {
         self.snapshot_at(clock::now())
     }
 
-    /// As [`snapshot`](Self::snapshot), at a given time.
+    /// Like [`snapshot`](Self::snapshot), but at a given time.
     ///
     /// ```
     /// # use mainstay_resilience::{Time, bulkhead, sync::Bulkhead};
@@ -370,7 +371,7 @@ impl Bulkhead {
 }
 
 impl Inner {
-    /// Grants the free permits to the first callers in the queue, and returns whom to wake: at most as many
+    /// Grants the free permits to the first callers in the queue, and returns their wakers: at most as many
     /// as permits were free.
     fn grant(&mut self, input: Input) -> Wakers {
         let mut wakers = Wakers::default();
@@ -380,9 +381,9 @@ impl Inner {
         while let Some((caller, ticket)) = self.config.admit_next(&mut self.state, input) {
             match self.waiters.grant(caller, ticket) {
                 Ok(Some(waker)) => wakers.push(waker),
-                // It has not been polled yet, and will find its permit when it is.
+                // The caller has not been polled yet, and finds its permit when it is.
                 Ok(None) => {}
-                // Nobody waits under that name: it must not hold a permit.
+                // The caller is gone, so it must not hold a permit.
                 Err(ticket) => {
                     self.config.tell(&mut self.state, input, ticket, Outcome::Cancelled, 1);
                 }

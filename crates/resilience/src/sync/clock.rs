@@ -1,4 +1,4 @@
-//! The clock and the random numbers of a program: the only place in this crate that has either.
+//! A program's clock and random numbers: the only place in this crate that has either.
 
 use crate::contract::{Input, Time};
 #[cfg(feature = "async")]
@@ -11,7 +11,7 @@ use std::time::Instant;
 #[cfg(feature = "async")]
 use tokio::time::Instant;
 
-/// Where this program's [`Time`] begins.
+/// The origin of this program's [`Time`].
 fn origin() -> Instant {
     static ORIGIN: OnceLock<Instant> = OnceLock::new();
     *ORIGIN.get_or_init(Instant::now)
@@ -32,13 +32,13 @@ pub fn now() -> Time {
     time_of(Instant::now())
 }
 
-/// A moment on the program's clock. One before the first reading becomes [`Time::ZERO`].
+/// A moment on the program's clock. A moment before the first reading becomes [`Time::ZERO`].
 pub(crate) fn time_of(instant: Instant) -> Time {
     Time::ZERO + instant.saturating_duration_since(origin())
 }
 
-/// A moment on tokio's clock. One that the clock cannot express becomes a year from now: longer than any
-/// wait.
+/// A moment on tokio's clock. A moment that the clock cannot express becomes a year from now, which is longer
+/// than any wait.
 #[cfg(feature = "async")]
 pub(crate) fn instant_of(time: Time) -> Instant {
     const FAR: Duration = Duration::from_secs(365 * 24 * 3_600);
@@ -55,17 +55,17 @@ pub(crate) fn input_at(now: Time) -> Input {
     Input { now, random: fastrand::u64(..) }
 }
 
-/// Where a value that is dropped takes the time from.
+/// Where a value takes the time from when it is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TimeSource {
     /// This program's clock.
     Clock,
-    /// The caller, who gave the time when the value was made.
+    /// The caller, which passed in the time when the value was created.
     Caller,
 }
 
 impl TimeSource {
-    /// The current input, or the one of the moment that the caller gave.
+    /// The current input, or the input at the time that the caller passed in.
     pub(super) fn input_or(self, given: Time) -> Input {
         match self {
             Self::Clock => input(),

@@ -7,7 +7,8 @@ use crate::hedge::{Config, Request, Snapshot, State, Ticket};
 use crate::retry::Safety;
 use core::mem;
 
-/// Decides when a slow call gets a second attempt: one budget, and one idea of what is slow, for all threads.
+/// Decides when a slow call gets a second attempt, with one budget and one measure of what is slow for all
+/// threads.
 ///
 /// ```
 /// use mainstay_resilience::retry::Safety;
@@ -17,7 +18,7 @@ use core::mem;
 /// let begun = sync::now();
 /// let first = hedge.first();
 /// match hedge.second(begun, Safety::Safe) {
-///     Decision::Admit(second) => drop(second), // Send it; record whichever answers first.
+///     Decision::Admit(second) => drop(second), // Send it, and record whichever responds first.
 ///     Decision::Wait { until } => println!("not slow before {until:?}"),
 ///     Decision::Reject(rejected) => println!("no second attempt: {rejected}"),
 /// }
@@ -35,8 +36,8 @@ struct Inner {
     state: State,
 }
 
-/// An attempt of a call that may be hedged. Dropped without an outcome it counts as cancelled after the time
-/// it took: the attempt that lost is how slow calls are seen at all.
+/// An attempt of a call that may be hedged. If it is dropped without an outcome, it counts as cancelled after
+/// the time it took: without the attempts that lose, slow calls would never be seen.
 ///
 /// ```
 /// use mainstay_resilience::{Outcome, hedge, sync};
@@ -47,7 +48,7 @@ struct Inner {
 /// # Ok::<(), mainstay_resilience::ConfigError>(())
 /// ```
 #[derive(Debug)]
-#[must_use = "dropped at once, the attempt counts as cancelled"]
+#[must_use = "a permit that is dropped at once counts as a cancelled attempt"]
 pub struct HedgePermit<'a> {
     hedge: &'a Hedge,
     ticket: Option<Ticket>,
@@ -68,7 +69,7 @@ impl HedgePermit<'_> {
         self.record_at(clock::input(), outcome);
     }
 
-    /// As [`record`](Self::record), at a given time.
+    /// Like [`record`](Self::record), but at a given time.
     ///
     /// ```
     /// # use mainstay_resilience::{Input, Outcome, Time, hedge, sync};
@@ -94,7 +95,7 @@ impl Drop for HedgePermit<'_> {
 }
 
 impl Hedge {
-    /// A hedge that has seen no call yet.
+    /// Creates a hedge that has seen no calls yet.
     ///
     /// ```
     /// # use mainstay_resilience::{hedge, sync};
@@ -103,14 +104,14 @@ impl Hedge {
     /// ```
     ///
     /// # Errors
-    /// The first field of the configuration that is out of range.
+    /// Returns an error that names the first field out of range.
     pub fn new(config: Config) -> Result<Self, ConfigError> {
         config.check()?;
         let state = config.state();
         Ok(Self { inner: Mutex::new(Inner { config, state }) })
     }
 
-    /// Begins the first attempt of a call, which earns its share of the budget.
+    /// Begins the first attempt of a call, which adds its share to the budget.
     ///
     /// ```
     /// # use mainstay_resilience::{hedge, sync};
@@ -125,7 +126,7 @@ impl Hedge {
         self.first_with(clock::input(), None)
     }
 
-    /// As [`first`](Self::first), at a given time.
+    /// Like [`first`](Self::first), but at a given time.
     ///
     /// ```
     /// # use mainstay_resilience::{Input, hedge, sync};
@@ -137,14 +138,15 @@ impl Hedge {
         self.first_with(input, Some(input))
     }
 
-    /// Begins a first attempt whose permit reads the clock when it is dropped, unless an input is given for
+    /// Begins a first attempt. Its permit reads the clock when it is dropped, unless an input is given for
     /// that.
     pub(crate) fn first_with(&self, input: Input, given: Option<Input>) -> HedgePermit<'_> {
         let ticket = self.ask(input, Request::First).admitted();
         HedgePermit { hedge: self, ticket, acquired: given }
     }
 
-    /// Asks for a second attempt of a call that began at `begun`: now, later, or not at all.
+    /// Asks for a second attempt of a call that began at `begun`. The decision is to make it now, to ask
+    /// again later, or not to make it.
     ///
     /// ```
     /// # use mainstay_resilience::{Decision, Reason, hedge, retry::Safety, sync};
@@ -158,7 +160,7 @@ impl Hedge {
         self.second_with(clock::input(), begun, safety, None)
     }
 
-    /// As [`second`](Self::second), at a given time.
+    /// Like [`second`](Self::second), but at a given time.
     ///
     /// ```
     /// # use mainstay_resilience::{Decision, Input, Time, hedge, retry::Safety, sync};
@@ -199,7 +201,7 @@ impl Hedge {
         }
     }
 
-    /// Replaces the configuration. What was seen is kept.
+    /// Replaces the configuration. The recorded calls are kept.
     ///
     /// ```
     /// # use mainstay_resilience::{hedge, sync};
@@ -209,7 +211,7 @@ impl Hedge {
     /// ```
     ///
     /// # Errors
-    /// The first field that is out of range. The configuration is unchanged then.
+    /// Returns an error that names the first field out of range. The configuration is then unchanged.
     pub fn configure(&self, config: Config) -> Result<(), ConfigError> {
         config.check()?;
         lock(&self.inner).config = config;
@@ -229,7 +231,7 @@ impl Hedge {
         self.snapshot_at(clock::now())
     }
 
-    /// As [`snapshot`](Self::snapshot), at a given time.
+    /// Like [`snapshot`](Self::snapshot), but at a given time.
     ///
     /// ```
     /// # use mainstay_resilience::{Time, hedge, sync};

@@ -8,7 +8,8 @@ use std::hash::Hash;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// At most `keys_max` values, made on demand, and one that further keys share while none may leave.
+/// At most `keys_max` values, created on demand, and one value that further keys share while none can be
+/// removed.
 #[derive(Debug)]
 pub(crate) struct Keyed<K, V> {
     inner: RwLock<Inner<K, V>>,
@@ -20,14 +21,14 @@ struct Inner<K, V> {
     keys_max: usize,
     slots: HashMap<K, Slot<V>, RandomState>,
     shared: Arc<V>,
-    left: u64,
+    removed: u64,
 }
 
 #[derive(Debug)]
 struct Slot<V> {
     value: Arc<V>,
-    /// When it was last looked up, in milliseconds: so that a busy key costs one store a millisecond, not
-    /// one a call.
+    /// When the value was last looked up, in milliseconds, so that a busy key costs one store per
+    /// millisecond, not one per call.
     used_millis: AtomicU64,
 }
 
@@ -35,7 +36,7 @@ struct Slot<V> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) keys: u64,
-    pub(crate) left: u64,
+    pub(crate) removed: u64,
     pub(crate) shared_calls: u64,
 }
 
@@ -45,9 +46,9 @@ impl<K: Hash + Eq + Clone, V> Keyed<K, V> {
         #[cfg(feature = "metrics")]
         metrics::describe_counter!(
             "resilience_registry_shared_total",
-            "Look-ups of a key that got the policy shared by keys without one of their own."
+            "Lookups that returned the policy shared by keys without one of their own."
         );
-        let inner = Inner { keys_max, slots: HashMap::default(), shared: Arc::new(shared), left: 0 };
+        let inner = Inner { keys_max, slots: HashMap::default(), shared: Arc::new(shared), removed: 0 };
         Self { inner: RwLock::new(inner), shared_calls: AtomicU64::new(0) }
     }
 
@@ -59,15 +60,15 @@ impl<K: Hash + Eq + Clone, V> Keyed<K, V> {
         self.inner.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The key's value. A new key gets one from `make`, in place of the least recently used that
-    /// `may_leave`, if there are as many as there may be. If none may leave, the key shares one value with
-    /// others.
+    /// The key's value. A new key gets a value from `make`. If there are already `keys_max` values, it takes
+    /// the place of the least recently used one that `may_remove` allows. If there is none, the key gets the
+    /// shared value.
     pub(crate) fn get<Q>(
         &self,
         key: &Q,
         now: Time,
         make: impl FnOnce() -> Option<V>,
-        may_leave: impl Fn(&V) -> bool,
+        may_remove: impl Fn(&V) -> bool,
     ) -> Arc<V>
     where
         K: Borrow<Q>,
@@ -81,11 +82,11 @@ impl<K: Hash + Eq + Clone, V> Keyed<K, V> {
             return slot.value.clone();
         }
         let mut inner = self.write();
-        // Another thread may have made it between the locks.
+        // Another thread may have added it between the two locks.
         if let Some(slot) = inner.slots.get(key) {
             return slot.value.clone();
         }
-        let made = if inner.make_space(may_leave) { make() } else { None };
+        let made = if inner.make_space(may_remove) { make() } else { None };
         let Some(value) = made.map(Arc::new) else {
             self.shared_calls.fetch_add(1, Ordering::Relaxed);
             #[cfg(feature = "metrics")]
@@ -97,8 +98,8 @@ impl<K: Hash + Eq + Clone, V> Keyed<K, V> {
         value
     }
 
-    /// Changes every value, the shared one included, and the bound if there is a new one. No key can be added
-    /// meanwhile, so that what `change` does with its own state happens at the same time.
+    /// Changes every value, including the shared one, and also the bound if a new one is given. No key can be
+    /// added in the meantime, so whatever `change` does to its own state takes effect at the same moment.
     pub(crate) fn update<R>(
         &self,
         keys_max: Option<u32>,
@@ -126,19 +127,19 @@ impl<K: Hash + Eq + Clone, V> Keyed<K, V> {
     pub(crate) fn counts(&self) -> Counts {
         let inner = self.read();
         let shared_calls = self.shared_calls.load(Ordering::Relaxed);
-        Counts { keys: inner.slots.len() as u64, left: inner.left, shared_calls }
+        Counts { keys: inner.slots.len() as u64, removed: inner.removed, shared_calls }
     }
 }
 
 impl<K: Hash + Eq + Clone, V> Inner<K, V> {
-    /// Removes the least recently used values until there is space for one more. Says whether there is.
-    fn make_space(&mut self, may_leave: impl Fn(&V) -> bool) -> bool {
+    /// Removes the least recently used values until there is space for one more. Returns whether there is.
+    fn make_space(&mut self, may_remove: impl Fn(&V) -> bool) -> bool {
         while self.slots.len() >= self.keys_max {
-            let free = self.slots.iter().filter(|(_, slot)| may_leave(&slot.value));
+            let free = self.slots.iter().filter(|(_, slot)| may_remove(&slot.value));
             let oldest = free.min_by_key(|(_, slot)| slot.used_millis.load(Ordering::Relaxed));
-            let Some(leaving) = oldest.map(|(key, _)| key.clone()) else { return false };
-            self.slots.remove(&leaving);
-            self.left = self.left.saturating_add(1);
+            let Some(removed) = oldest.map(|(key, _)| key.clone()) else { return false };
+            self.slots.remove(&removed);
+            self.removed = self.removed.saturating_add(1);
         }
         true
     }

@@ -1,4 +1,4 @@
-//! Lanes: a word each, in which threads count what is common without a lock.
+//! Lanes: one word each, in which threads count frequent events without a lock.
 //!
 //! ```text
 //!   63          32   31     24 23            0
@@ -6,17 +6,17 @@
 //! ```
 //!
 //! While a lane is open, a caller that holds its generation may add to the pending count with one
-//! compare-and-swap. The holder of the owner's lock closes all lanes, which yields the pending counts, changes
-//! the state, and opens the lanes again, perhaps under another generation. A thread that meets a closed lane takes
-//! the lock, so nothing is counted twice, lost, or counted under the wrong generation.
+//! compare-and-swap. The holder of the owner's lock closes all lanes, which yields the pending counts,
+//! changes the state, and opens the lanes again, perhaps under another generation. A thread that finds its
+//! lane closed takes the lock, so nothing is counted twice, lost, or counted under the wrong generation.
 
 use super::primitives::{AtomicU64, Ordering, thread_number};
 
-/// Two threads in one lane cost each other some 50 ns a call; in lanes of their own, nothing. Four lines of
-/// the cache are 256 bytes.
+/// Two threads that share a lane cost each other about 50 ns per call; threads with lanes of their own cost
+/// each other nothing. Four cache lines are 256 bytes.
 #[cfg(not(loom))]
 const LANES: usize = 4;
-/// Two are enough to go wrong.
+/// Under loom, two are enough to find every race.
 #[cfg(loom)]
 const LANES: usize = 2;
 
@@ -31,7 +31,7 @@ struct Lane(AtomicU64);
 pub(super) struct Lanes([Lane; LANES]);
 
 impl Lanes {
-    /// All open, under generation 0.
+    /// All lanes open, under generation 0.
     pub(super) fn new() -> Self {
         Self(std::array::from_fn(|_| Lane(AtomicU64::new(OPEN))))
     }
@@ -48,7 +48,7 @@ impl Lanes {
         (word & OPEN != 0).then_some((word >> 32) as u32)
     }
 
-    /// Counts one, if this thread's lane is open under that generation and has room.
+    /// Adds one, if this thread's lane is open under that generation and its count is not full.
     #[inline]
     pub(super) fn add(&self, generation: u32) -> bool {
         let lane = self.mine();
@@ -62,7 +62,7 @@ impl Lanes {
         false
     }
 
-    /// Closes all lanes: what was pending. Only for who holds the owner's lock.
+    /// Closes all lanes and returns what was pending. The caller must hold the owner's lock.
     pub(super) fn close(&self) -> u32 {
         let mut pending: u64 = 0;
         for Lane(lane) in &self.0 {
@@ -72,7 +72,7 @@ impl Lanes {
         u32::try_from(pending).unwrap_or(u32::MAX)
     }
 
-    /// Opens all lanes under a generation. Only for who closed them.
+    /// Opens all lanes under a generation. Only the caller that closed them may open them.
     pub(super) fn open(&self, generation: u32) {
         for Lane(lane) in &self.0 {
             lane.store(u64::from(generation) << 32 | OPEN, Ordering::Release);

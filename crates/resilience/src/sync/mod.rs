@@ -34,10 +34,10 @@
 //! (and the random number) as an [`Input`](crate::Input) instead, for simulations, for benchmarks, and for
 //! callers that already know the time. Use one kind of clock for one policy.
 //!
-//! There is one implementation of each policy, the plain decision. Every type here keeps the plain state of
-//! its policy behind a lock that is never held across a call. The most frequent operations stay away from
-//! that lock: successes of a closed breaker and the first attempts of calls are counted in per-thread words,
-//! and added to the state in one batch before anything else is asked of it.
+//! There is one implementation of each policy: the plain decision. Every type here keeps the plain state of
+//! its policy behind a lock that is never held across a call. The most frequent operations avoid that lock:
+//! successes of a closed breaker and the first attempts of calls are counted in per-thread words, and added
+//! to the state in one batch before the next operation that needs the lock.
 
 mod breaker;
 mod bulkhead;
@@ -65,7 +65,7 @@ pub use rate::RateLimiter;
 pub use registry::{CircuitBreakers, RateLimiters};
 pub use retry::{Attempts, Retry};
 
-// Two attributes: clippy knows test code by the first.
+// Two attributes, because clippy recognizes test code by the first one.
 #[cfg(test)]
 #[cfg(not(loom))]
 mod tests;

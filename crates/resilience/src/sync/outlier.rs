@@ -6,7 +6,7 @@ use crate::contract::{ConfigError, Decide, Decision, Input, Outcome, Reason, Rec
 use crate::outlier::{Config, Ejected, Request, Snapshot, State, Ticket};
 use core::mem;
 
-/// Finds the hosts that fail more than their peers, and ejects them for a while. Shared by threads.
+/// Finds hosts that fail more than their peers, and ejects them for a while. Shared by threads.
 ///
 /// ```
 /// use mainstay_resilience::{Outcome, outlier, sync::OutlierDetector};
@@ -23,8 +23,8 @@ pub struct OutlierDetector {
     state: Mutex<State>,
 }
 
-/// A call to one host. Dropped without an outcome, the call counts as cancelled and says nothing about the
-/// host.
+/// A call to one host. If it is dropped without an outcome, the call counts as cancelled, which says nothing
+/// about the host.
 ///
 /// ```
 /// use mainstay_resilience::{outlier, sync::OutlierDetector};
@@ -34,7 +34,7 @@ pub struct OutlierDetector {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
-#[must_use = "dropped at once, the call counts as cancelled"]
+#[must_use = "a permit that is dropped at once counts as a cancelled call"]
 pub struct HostPermit<'a> {
     detector: &'a OutlierDetector,
     ticket: Ticket,
@@ -71,7 +71,7 @@ impl HostPermit<'_> {
         self.record_at(clock::input(), outcome)
     }
 
-    /// As [`record`](Self::record), at a given time.
+    /// Like [`record`](Self::record), but at a given time.
     ///
     /// ```
     /// # use mainstay_resilience::{Input, Outcome, Recorded, outlier, sync::OutlierDetector};
@@ -94,7 +94,7 @@ impl Drop for HostPermit<'_> {
 }
 
 impl OutlierDetector {
-    /// A detector that knows no host yet.
+    /// Creates a detector that knows no hosts yet.
     ///
     /// ```
     /// # use mainstay_resilience::{outlier, sync::OutlierDetector};
@@ -103,7 +103,7 @@ impl OutlierDetector {
     /// ```
     ///
     /// # Errors
-    /// The first field of the configuration that is out of range.
+    /// Returns an error that names the first field out of range.
     pub fn new(config: Config) -> Result<Self, ConfigError> {
         config.check()?;
         let state = Mutex::new(config.state());
@@ -121,12 +121,12 @@ impl OutlierDetector {
     /// ```
     ///
     /// # Errors
-    /// There is no host, or all of these are ejected.
+    /// Returns an error if `hosts` is empty, or if all of these hosts are ejected.
     pub fn pick(&self, hosts: &[u32]) -> Result<HostPermit<'_>, Rejected> {
         self.pick_at(clock::input(), hosts)
     }
 
-    /// As [`pick`](Self::pick), at a given time and with a given random number.
+    /// Like [`pick`](Self::pick), but at a given time and with a given random number.
     ///
     /// ```
     /// # use mainstay_resilience::{Input, Time, outlier, sync::OutlierDetector};
@@ -137,7 +137,7 @@ impl OutlierDetector {
     /// ```
     ///
     /// # Errors
-    /// There is no host, or all of these are ejected.
+    /// Returns an error if `hosts` is empty, or if all of these hosts are ejected.
     pub fn pick_at(&self, input: Input, hosts: &[u32]) -> Result<HostPermit<'_>, Rejected> {
         let mut state = lock(&self.state);
         let none = Rejected { reason: Reason::Outlier, retry_at: None };
@@ -156,12 +156,12 @@ impl OutlierDetector {
     /// ```
     ///
     /// # Errors
-    /// The host is ejected. `retry_at` is the end of the ejection.
+    /// Returns an error if the host is ejected. `retry_at` is the end of the ejection.
     pub fn try_acquire(&self, host: u32) -> Result<HostPermit<'_>, Rejected> {
         self.try_acquire_at(clock::input(), host)
     }
 
-    /// As [`try_acquire`](Self::try_acquire), at a given time.
+    /// Like [`try_acquire`](Self::try_acquire), but at a given time.
     ///
     /// ```
     /// # use mainstay_resilience::{Input, outlier, sync::OutlierDetector};
@@ -171,7 +171,7 @@ impl OutlierDetector {
     /// ```
     ///
     /// # Errors
-    /// The host is ejected. `retry_at` is the end of the ejection.
+    /// Returns an error if the host is ejected. `retry_at` is the end of the ejection.
     pub fn try_acquire_at(&self, input: Input, host: u32) -> Result<HostPermit<'_>, Rejected> {
         let decision = self.config.ask(&mut lock(&self.state), input, Request { host });
         self.permit(input, decision)
@@ -203,7 +203,7 @@ impl OutlierDetector {
         self.snapshot_at(clock::now())
     }
 
-    /// As [`snapshot`](Self::snapshot), at a given time.
+    /// Like [`snapshot`](Self::snapshot), but at a given time.
     ///
     /// ```
     /// # use mainstay_resilience::{Time, outlier, sync::OutlierDetector};

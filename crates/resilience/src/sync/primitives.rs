@@ -1,4 +1,4 @@
-//! Locks and atomics: the standard ones, or loom's, which try every order.
+//! Locks and atomics: those of the standard library, or loom's, which explore every interleaving.
 
 #[cfg(not(loom))]
 pub(super) use std::{
@@ -14,12 +14,13 @@ pub(super) use loom::{
 #[cfg(loom)]
 use std::sync::PoisonError;
 
-/// Takes the lock. A decision does not panic, so what a panicking thread left is whole.
+/// Takes the lock. Decisions do not panic, so the state is intact even if a thread panicked while it held the
+/// lock.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A small number that is this thread's own, as far as there are enough.
+/// A small number of this thread's own, used to choose its lane.
 #[cfg(not(loom))]
 #[inline]
 pub(super) fn thread_number() -> usize {
@@ -39,7 +40,7 @@ pub(super) fn thread_number() -> usize {
     })
 }
 
-/// The same under loom, where each run starts from the beginning.
+/// The same under loom, where each execution starts from scratch.
 #[cfg(loom)]
 pub(super) fn thread_number() -> usize {
     use loom::sync::atomic::AtomicUsize;

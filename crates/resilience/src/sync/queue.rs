@@ -1,4 +1,4 @@
-//! Callers who wait for a permit.
+//! Callers waiting for a permit.
 
 use super::bulkhead::{Bulkhead, BulkheadPermit};
 use super::clock::TimeSource;
@@ -9,10 +9,10 @@ use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
 /// A caller in the queue of a [`Bulkhead`]: a future that resolves to its permit. Dropping it leaves the
-/// queue, and passes on a permit that was granted meanwhile.
+/// queue, and passes on a permit that was granted in the meantime.
 ///
-/// The future has no timer: it stays pending after [`until`](Queued::until), when the caller's patience
-/// ends. The caller watches the clock and drops it then.
+/// The future has no timer: it stays pending after [`until`](Queued::until), when `wait_max` has ended. The
+/// caller must watch the clock, and drop the future then.
 ///
 /// ```
 /// use mainstay_resilience::shed::Priority;
@@ -30,7 +30,7 @@ use core::task::{Context, Poll, Waker};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
-#[must_use = "dropped at once, the caller leaves the queue"]
+#[must_use = "a caller that is dropped at once leaves the queue"]
 pub struct Queued<'a> {
     bulkhead: &'a Bulkhead,
     caller: u64,
@@ -51,7 +51,7 @@ impl<'a> Queued<'a> {
         Self { bulkhead, caller, entered, until, source, is_done: false }
     }
 
-    /// When the caller's patience ends.
+    /// When the caller's `wait_max` ends.
     ///
     /// ```
     /// # use mainstay_resilience::shed::Priority;
@@ -69,8 +69,8 @@ impl<'a> Queued<'a> {
         self.until
     }
 
-    /// Leaves the queue at a given time. Dropping does the same at the time at which the caller entered, if
-    /// that was given, or else at the current time.
+    /// Leaves the queue at a given time. Dropping the future does the same at the time that was passed when
+    /// the caller entered, or else at the current time.
     ///
     /// ```
     /// # use mainstay_resilience::shed::Priority;
@@ -116,8 +116,8 @@ impl Drop for Queued<'_> {
     }
 }
 
-/// The callers in the queue, and those who were granted a permit and have not taken it yet. Each is found by
-/// its name at once.
+/// The callers in the queue, and those that were granted a permit and have not taken it yet. A lookup by name
+/// takes constant time.
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
     slots: Vec<Option<Waiter>>,
@@ -132,7 +132,7 @@ pub(super) struct Waiter {
     pub(super) granted: Option<Ticket>,
 }
 
-/// How many bits of a caller's name are its slot: enough for more callers than a queue may hold.
+/// The bits of a caller's name that hold its slot: enough for more callers than a queue may hold.
 const SLOT_BITS: u32 = 20;
 
 impl Waiters {
@@ -165,15 +165,15 @@ impl Waiters {
         self.slots.get_mut(Self::slot(caller))?.as_mut().filter(|waiter| waiter.caller == caller)
     }
 
-    /// Grants a permit, and returns whom to wake. Gives the permit back if the caller is gone.
+    /// Grants a permit, and returns the caller's waker. Returns the permit if the caller is gone.
     pub(super) fn grant(&mut self, caller: u64, ticket: Ticket) -> Result<Option<Waker>, Ticket> {
         let Some(waiter) = self.get_mut(caller) else { return Err(ticket) };
         waiter.granted = Some(ticket);
         Ok(waiter.waker.take())
     }
 
-    /// Takes the permit that was granted, or remembers whom to wake. Returns the waker that it replaced, for
-    /// the caller to drop after releasing its lock.
+    /// Takes the permit that was granted, or stores the waker. Returns the waker that it replaced, which must
+    /// be dropped after the lock is released.
     #[inline]
     pub(super) fn poll(&mut self, caller: u64, waker: &Waker) -> (Poll<Ticket>, Option<Waker>) {
         let Some(waiter) = self.get_mut(caller) else { return (Poll::Pending, None) };
@@ -192,10 +192,10 @@ impl Waiters {
     }
 }
 
-/// Whom to wake, outside the lock: a waker may do anything, even ask again. A returned permit usually goes to
-/// one caller, so one needs no allocation.
+/// The wakers to call after the lock is released: a waker may do anything, including asking for a permit. A
+/// returned permit usually goes to one caller, so a single waker needs no allocation.
 #[derive(Debug, Default)]
-#[must_use = "these callers have a permit and do not know it"]
+#[must_use = "these callers hold a permit and must be woken"]
 pub(super) struct Wakers {
     first: Option<Waker>,
     more: Vec<Waker>,

@@ -10,8 +10,8 @@ use core::time::Duration;
 
 /// A rate limit shared by threads.
 ///
-/// A token is spent when it is granted, whatever becomes of the call: so there is no permit to give back.
-/// The whole state of a token bucket is one atomic word; a sliding window is behind a lock.
+/// A token is spent when it is granted, however the call ends, so there is no permit to give back. The whole
+/// state of a token bucket is one atomic word; a sliding window is behind a lock.
 ///
 /// ```
 /// use mainstay_resilience::policy::RateLimit;
@@ -37,7 +37,7 @@ enum Kind {
 }
 
 impl RateLimiter {
-    /// A limiter with all its tokens.
+    /// Creates a limiter with all its tokens available.
     ///
     /// ```
     /// # use mainstay_resilience::policy::RateLimit;
@@ -50,13 +50,13 @@ impl RateLimiter {
     /// ```
     ///
     /// # Errors
-    /// The first field of the configuration that is out of range.
+    /// Returns an error that names the first field out of range.
     pub fn new(config: RateLimit) -> Result<Self, ConfigError> {
         config.check()?;
         Ok(Self::checked(config))
     }
 
-    /// As [`new`](Self::new), for a configuration that was checked before.
+    /// Like [`new`](Self::new), for a configuration that has already been checked.
     pub(crate) fn checked(config: RateLimit) -> Self {
         let kind = match config {
             RateLimit::TokenBucket(config) => {
@@ -71,8 +71,8 @@ impl RateLimiter {
         Self { kind }
     }
 
-    /// A limiter with another configuration and, if the algorithm is the same, with the tokens that this one
-    /// has spent.
+    /// A limiter with another configuration. If the algorithm is the same, the tokens that this one has spent
+    /// stay spent.
     #[cfg(feature = "async")]
     pub(crate) fn reconfigured(&self, config: RateLimit) -> Self {
         let new = Self::checked(config);
@@ -88,7 +88,7 @@ impl RateLimiter {
         new
     }
 
-    /// Spends one token, if there is one. Does not wait.
+    /// Spends one token, if one is available. Does not wait.
     ///
     /// ```
     /// # use mainstay_resilience::policy::RateLimit;
@@ -99,12 +99,13 @@ impl RateLimiter {
     /// ```
     ///
     /// # Errors
-    /// There is no token. `retry_at` says when there will be one, if nobody else takes it.
+    /// Returns an error if no token is available. `retry_at` says when one will be, unless another caller
+    /// takes it.
     pub fn try_acquire(&self) -> Result<(), Rejected> {
         self.try_acquire_at(clock::input(), Request::default())
     }
 
-    /// As [`try_acquire`](Self::try_acquire), at a given time and for several tokens at once.
+    /// Like [`try_acquire`](Self::try_acquire), but at a given time and for several tokens at once.
     ///
     /// ```
     /// # use mainstay_resilience::policy::RateLimit;
@@ -113,14 +114,15 @@ impl RateLimiter {
     /// let limiter = RateLimiter::new(RateLimit::TokenBucket(config))?;
     /// let (input, three) = (Input::at(Time::ZERO), rate::Request { tokens: 3 });
     /// assert!(limiter.try_acquire_at(input, three).is_ok());
-    /// // Two are left, and the third comes in 100 ms.
+    /// // Two are left, and a third returns in 100 ms.
     /// let rejected = limiter.try_acquire_at(input, three).unwrap_err();
     /// assert_eq!(rejected.retry_at, Some(Time::from_millis(100)));
     /// # Ok::<(), mainstay_resilience::ConfigError>(())
     /// ```
     ///
     /// # Errors
-    /// There are not enough tokens. `retry_at` says when there will be, if nobody else takes them.
+    /// Returns an error if too few tokens are available. `retry_at` says when enough will be, unless another
+    /// caller takes them.
     #[inline]
     pub fn try_acquire_at(&self, input: Input, request: Request) -> Result<(), Rejected> {
         match self.ask_at(input, request) {
@@ -130,7 +132,8 @@ impl RateLimiter {
         }
     }
 
-    /// Spends tokens, or tells when to ask again: `Wait` if that is within the configuration's `wait_max`.
+    /// Spends tokens, or returns when to ask again. The decision is `Wait` if that is within the
+    /// configuration's `wait_max`.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -157,10 +160,10 @@ impl RateLimiter {
         }
     }
 
-    /// Spends one token, and waits for it at most as long as the configuration's `wait_max`.
+    /// Spends one token, and waits for it for at most the configuration's `wait_max`.
     ///
-    /// Waiting callers have no order, and a wait is no reservation: who asks first when a token is there
-    /// gets it.
+    /// Waiting callers have no order, and a wait reserves nothing: the first caller to ask when a token is
+    /// available gets it.
     ///
     /// ```
     /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
@@ -172,20 +175,20 @@ impl RateLimiter {
     /// let config = token_bucket::Config::new().tokens(10).burst(1).wait_max(wait_max);
     /// let limiter = RateLimiter::new(RateLimit::TokenBucket(config)).unwrap();
     /// for _ in 0..5 {
-    ///     assert!(limiter.acquire().await.is_ok(), "one each 100 ms");
+    ///     assert!(limiter.acquire().await.is_ok(), "one every 100 ms");
     /// }
     /// # });
     /// ```
     ///
     /// # Errors
-    /// No token came in time.
+    /// Returns an error if no token became available in time.
     #[cfg(feature = "async")]
     pub async fn acquire(&self) -> Result<(), Rejected> {
-        let patience = clock::now() + self.wait_max();
+        let wait_ends = clock::now() + self.wait_max();
         loop {
             let until = match self.ask_at(clock::input(), Request::default()) {
                 Decision::Admit(()) => return Ok(()),
-                Decision::Wait { until } if until <= patience => until,
+                Decision::Wait { until } if until <= wait_ends => until,
                 Decision::Wait { until } => {
                     return Err(Rejected { reason: Reason::RateLimit, retry_at: Some(until) });
                 }
@@ -204,7 +207,7 @@ impl RateLimiter {
         }
     }
 
-    /// How many tokens can be spent now.
+    /// The number of tokens that could be granted now.
     ///
     /// ```
     /// # use mainstay_resilience::policy::RateLimit;
@@ -219,7 +222,7 @@ impl RateLimiter {
         self.available_at(clock::now())
     }
 
-    /// As [`available`](Self::available), at a given time.
+    /// Like [`available`](Self::available), but at a given time.
     ///
     /// ```
     /// # use mainstay_resilience::policy::RateLimit;
@@ -241,7 +244,7 @@ impl RateLimiter {
         }
     }
 
-    /// Whether all tokens are there: a new limiter would decide the same.
+    /// Whether all tokens are available, so that a new limiter would decide the same.
     #[cfg(not(loom))]
     pub(crate) fn is_full(&self, now: Time) -> bool {
         let capacity = match &self.kind {
@@ -252,7 +255,7 @@ impl RateLimiter {
     }
 }
 
-/// Reads the word, decides, and swaps it unless another thread was faster.
+/// Reads the word, decides, and stores the new word unless another thread was faster.
 #[inline]
 fn ask_word(
     config: &token_bucket::Config,

@@ -15,13 +15,13 @@ use std::sync::Arc;
 /// One circuit breaker for each key (a host, a tenant, a report type), bounded in number.
 ///
 /// [`registry`](crate::registry) has the rules: a new key takes the place of the least recently used breaker
-/// that is closed; while none is, further keys share one breaker. With the feature `metrics`,
-/// `resilience_registry_shared_total` counts the look-ups that got the shared one: the bound is too low, or
-/// much is broken.
+/// that is closed. While none is closed, further keys share one breaker. With the feature `metrics`,
+/// `resilience_registry_shared_total` counts the lookups that got the shared one. If it grows, the bound is
+/// too low, or many dependencies are failing at once.
 ///
-/// A look-up takes a shared lock for its own duration. Code that calls one dependency often can keep what
-/// [`get`](CircuitBreakers::get) returned. A breaker that has left goes on working for those who hold it,
-/// apart from the one that its key gets next.
+/// A lookup takes a shared lock for its own duration. Code that calls one dependency often can keep the
+/// breaker that [`get`](CircuitBreakers::get) returned. A breaker that has been removed keeps working for
+/// those who hold it, independently of the one that its key gets next.
 ///
 /// ```
 /// use mainstay_resilience::{Outcome, registry, sync::CircuitBreakers};
@@ -39,7 +39,7 @@ pub struct CircuitBreakers<K> {
 }
 
 impl<K: Hash + Eq + Clone> CircuitBreakers<K> {
-    /// No key yet.
+    /// Creates a registry without any keys.
     ///
     /// ```
     /// # use mainstay_resilience::{registry, sync::CircuitBreakers};
@@ -48,7 +48,7 @@ impl<K: Hash + Eq + Clone> CircuitBreakers<K> {
     /// ```
     ///
     /// # Errors
-    /// The first field of the configuration that is out of range.
+    /// Returns an error that names the first field out of range.
     pub fn new(config: Config) -> Result<Self, ConfigError> {
         config.check()?;
         let Config { breaker, keys_max, .. } = config;
@@ -56,7 +56,8 @@ impl<K: Hash + Eq + Clone> CircuitBreakers<K> {
         Ok(Self { config: Mutex::new(breaker), keyed: Keyed::new(keys_max, shared) })
     }
 
-    /// The key's breaker: made if it has none, or the shared one if none may be made.
+    /// Returns the key's breaker. A new key gets a breaker of its own if one can be made, and the shared
+    /// breaker otherwise.
     ///
     /// ```
     /// # use mainstay_resilience::{registry, sync::CircuitBreakers};
@@ -75,7 +76,7 @@ impl<K: Hash + Eq + Clone> CircuitBreakers<K> {
         self.get_at(key, clock::now())
     }
 
-    /// As [`get`](Self::get), at a given time.
+    /// Like [`get`](Self::get), but at a given time.
     ///
     /// ```
     /// # use mainstay_resilience::{Time, registry, sync::CircuitBreakers};
@@ -89,12 +90,12 @@ impl<K: Hash + Eq + Clone> CircuitBreakers<K> {
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
         let make = || CircuitBreaker::new(lock(&self.config).clone()).ok();
-        // What an operator wanted of a breaker would leave with it.
-        let may_leave = |breaker: &CircuitBreaker| breaker.is_closed() && !breaker.is_forced();
-        self.keyed.get(key, now, make, may_leave)
+        // An operator's decision to hold a breaker open or closed must not be lost with it.
+        let may_remove = |breaker: &CircuitBreaker| breaker.is_closed() && !breaker.is_forced();
+        self.keyed.get(key, now, make, may_remove)
     }
 
-    /// Replaces the configuration of every breaker, present and future.
+    /// Replaces the configuration of every breaker, existing and future.
     ///
     /// ```
     /// # use mainstay_resilience::{breaker, registry, sync::CircuitBreakers};
@@ -108,12 +109,12 @@ impl<K: Hash + Eq + Clone> CircuitBreakers<K> {
     /// ```
     ///
     /// # Errors
-    /// The first field that is out of range. No configuration is changed then.
+    /// Returns an error that names the first field out of range. No configuration has changed then.
     pub fn configure(&self, config: Config) -> Result<(), ConfigError> {
         self.configure_at(clock::input(), config)
     }
 
-    /// As [`configure`](Self::configure), at a given time.
+    /// Like [`configure`](Self::configure), but at a given time.
     ///
     /// ```
     /// # use mainstay_resilience::{Input, registry, sync::CircuitBreakers};
@@ -123,7 +124,7 @@ impl<K: Hash + Eq + Clone> CircuitBreakers<K> {
     /// ```
     ///
     /// # Errors
-    /// The first field that is out of range. No configuration is changed then.
+    /// Returns an error that names the first field out of range. No configuration has changed then.
     pub fn configure_at(&self, input: Input, config: Config) -> Result<(), ConfigError> {
         config.check()?;
         let Config { breaker, keys_max, .. } = config;
@@ -136,8 +137,8 @@ impl<K: Hash + Eq + Clone> CircuitBreakers<K> {
         })
     }
 
-    /// Removes a key that will not be used again, whatever the state of its breaker. Says whether it was
-    /// there.
+    /// Removes a key that will not be used again, whatever the state of its breaker. Returns whether it was
+    /// present.
     ///
     /// ```
     /// # use mainstay_resilience::{registry, sync::CircuitBreakers};
@@ -154,7 +155,7 @@ impl<K: Hash + Eq + Clone> CircuitBreakers<K> {
         self.keyed.forget(key)
     }
 
-    /// Every key with its breaker, in no particular order.
+    /// All keys with their breakers, in no particular order.
     ///
     /// ```
     /// # use mainstay_resilience::{registry, sync::CircuitBreakers};
@@ -171,7 +172,7 @@ impl<K: Hash + Eq + Clone> CircuitBreakers<K> {
         self.keyed.entries()
     }
 
-    /// The registry as a whole, for display and metrics.
+    /// A snapshot of the whole registry, for display and metrics.
     ///
     /// ```
     /// # use mainstay_resilience::{registry, sync::CircuitBreakers};
@@ -188,7 +189,7 @@ impl<K: Hash + Eq + Clone> CircuitBreakers<K> {
         Snapshot {
             keys: counts.keys,
             not_closed: open as u64,
-            left: counts.left,
+            removed: counts.removed,
             shared_calls: counts.shared_calls,
         }
     }
@@ -196,9 +197,9 @@ impl<K: Hash + Eq + Clone> CircuitBreakers<K> {
 
 /// One rate limiter for each key (a client, a tenant), bounded in number.
 ///
-/// A new key takes the place of the least recently used limiter that has all its tokens: nothing is lost
-/// with it. While none has, further keys share one limiter, so that many new keys at once cannot get around
-/// the limit.
+/// A new key takes the place of the least recently used limiter that has all its tokens, so nothing is lost
+/// with it. While no limiter has all its tokens, further keys share one, so that a flood of new keys cannot
+/// get around the limit.
 ///
 /// ```
 /// use mainstay_resilience::policy::RateLimit;
@@ -218,7 +219,7 @@ pub struct RateLimiters<K> {
 }
 
 impl<K: Hash + Eq + Clone> RateLimiters<K> {
-    /// No key yet, and at most `keys_max` of them: from 1 to 1,000,000.
+    /// Creates limiters for at most `keys_max` keys: from 1 to 1,000,000.
     ///
     /// ```
     /// # use mainstay_resilience::policy::RateLimit;
@@ -228,14 +229,15 @@ impl<K: Hash + Eq + Clone> RateLimiters<K> {
     /// ```
     ///
     /// # Errors
-    /// The first field of the configuration, or the bound, that is out of range.
+    /// Returns an error that names the first field of the configuration that is out of range, or `keys_max`.
     pub fn new(each: RateLimit, keys_max: u32) -> Result<Self, ConfigError> {
         ConfigError::unless("keys_max", keys_max.into(), 1..=1_000_000)?;
         let shared = RateLimiter::new(each.clone())?;
         Ok(Self { config: each, keyed: Keyed::new(keys_max, shared) })
     }
 
-    /// The key's limiter: made if it has none, or the shared one if none may be made.
+    /// Returns the key's limiter. A new key gets a limiter of its own if one can be made, and the shared
+    /// limiter otherwise.
     ///
     /// ```
     /// # use mainstay_resilience::policy::RateLimit;
@@ -253,7 +255,7 @@ impl<K: Hash + Eq + Clone> RateLimiters<K> {
         self.get_at(key, clock::now())
     }
 
-    /// As [`get`](Self::get), at a given time.
+    /// Like [`get`](Self::get), but at a given time.
     ///
     /// ```
     /// # use mainstay_resilience::policy::RateLimit;
@@ -273,7 +275,7 @@ impl<K: Hash + Eq + Clone> RateLimiters<K> {
         self.keyed.get(key, now, make, |limiter| limiter.is_full(now))
     }
 
-    /// Spends one of the key's tokens, if there is one.
+    /// Spends one of the key's tokens, if one is available.
     ///
     /// ```
     /// # use mainstay_resilience::policy::RateLimit;
@@ -285,7 +287,7 @@ impl<K: Hash + Eq + Clone> RateLimiters<K> {
     /// ```
     ///
     /// # Errors
-    /// The key has no token. `retry_at` says when it will have one.
+    /// Returns an error if the key has no token. `retry_at` says when it will have one.
     pub fn try_acquire<Q>(&self, key: &Q) -> Result<(), Rejected>
     where
         K: Borrow<Q>,
@@ -295,7 +297,7 @@ impl<K: Hash + Eq + Clone> RateLimiters<K> {
         self.get_at(key, input.now).try_acquire_at(input, rate::Request::default())
     }
 
-    /// How many keys have a limiter of their own.
+    /// The number of keys with a limiter of their own.
     ///
     /// ```
     /// # use mainstay_resilience::policy::RateLimit;
@@ -310,7 +312,7 @@ impl<K: Hash + Eq + Clone> RateLimiters<K> {
         self.keyed.counts().keys
     }
 
-    /// How many look-ups got the shared limiter, since no other could leave.
+    /// The number of lookups that got the shared limiter, because no other could be removed.
     ///
     /// ```
     /// # use mainstay_resilience::policy::RateLimit;
@@ -355,14 +357,14 @@ mod tests {
     }
 
     #[test]
-    fn the_least_recently_used_closed_one_leaves_first_and_an_open_one_never() {
+    fn the_least_recently_used_closed_breaker_is_removed_first_and_an_open_one_never() {
         let registry = registry(3);
         fail(&registry, 1, 1);
         for (key, millis) in [(2, 2), (3, 3), (2, 4), (4, 5)] {
             let _ = registry.get_at(&key, at(millis).now);
         }
         assert_eq!(keys(&registry), [1, 2, 4]);
-        let expected = Snapshot { keys: 3, not_closed: 1, left: 1, shared_calls: 0 };
+        let expected = Snapshot { keys: 3, not_closed: 1, removed: 1, shared_calls: 0 };
         assert_eq!(registry.snapshot(), expected);
     }
 
@@ -377,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_held_open_or_closed_does_not_leave() {
+    fn a_breaker_that_is_held_open_or_closed_is_not_removed() {
         for (forced, admits) in [(Forced::Open, false), (Forced::Closed, true)] {
             let registry = registry(2);
             registry.get_at(&1, at(1).now).force_at(at(1), forced);
@@ -391,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn new_rules_reach_every_breaker() {
+    fn a_new_configuration_reaches_every_breaker() {
         let registry = registry(2);
         let breaker = registry.get_at(&1, Time::ZERO);
         let rules = breaker::Config { consecutive_failures: Some(3), ..breaker::Config::default() };
@@ -413,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_limiter_leaves_only_when_it_has_all_its_tokens() {
+    fn a_rate_limiter_is_removed_only_when_it_has_all_its_tokens() {
         let each = RateLimit::TokenBucket(token_bucket::Config::new().tokens(10).burst(1));
         let limiters: RateLimiters<u32> = RateLimiters::new(each, 1).expect("valid");
         let spend = |key, millis| {
@@ -423,7 +425,7 @@ mod tests {
         assert!(spend(2, 1), "the shared one had a token");
         assert!(!spend(3, 2), "and keys that share it share its tokens");
         assert_eq!(limiters.shared_calls(), 2);
-        assert!(spend(4, 100), "the first has its token back, and leaves");
+        assert!(spend(4, 100), "the first has its token back, and is removed");
         assert_eq!(limiters.keys(), 1);
     }
 }

@@ -47,8 +47,8 @@ struct Inner {
     state: State,
 }
 
-/// The attempts of one call. It holds nothing that must be given back: an attempt that the budget has paid
-/// for is paid for.
+/// The attempts of one call. Dropping it gives nothing back: an attempt that was paid for from the budget
+/// stays paid for.
 ///
 /// ```
 /// use mainstay_resilience::retry::{self, Safety};
@@ -86,8 +86,8 @@ impl Attempts<'_> {
         self.ticket.attempt
     }
 
-    /// After a failed attempt: how long to pause before the next. `retry_after` is what the dependency asked
-    /// for.
+    /// Call this after a failed attempt. It returns how long to pause before the next one. `retry_after` is
+    /// the pause that the dependency asked for.
     ///
     /// ```
     /// # use mainstay_resilience::{retry, sync::Retry};
@@ -100,14 +100,14 @@ impl Attempts<'_> {
     /// ```
     ///
     /// # Errors
-    /// There is no further attempt: too many were made, they took too long, the call is not safe to repeat,
-    /// the dependency asked for too much patience, or the budget is spent.
+    /// Returns an error if there is no further attempt: too many were made, they took too long, the call is
+    /// not safe to repeat, the dependency asked for too long a pause, or the budget is spent.
     pub fn pause(&mut self, retry_after: Option<Duration>) -> Result<Duration, Rejected> {
         let input = clock::input();
         Ok(self.due_at(input, retry_after)?.since(input.now))
     }
 
-    /// As [`pause`](Self::pause), at a given time: the moment at which the next attempt is due.
+    /// Like [`pause`](Self::pause), but at a given time. Returns the moment at which the next attempt is due.
     ///
     /// ```
     /// # use mainstay_resilience::{Input, Time, retry, sync::Retry};
@@ -120,7 +120,7 @@ impl Attempts<'_> {
     /// ```
     ///
     /// # Errors
-    /// As [`pause`](Self::pause).
+    /// The same errors as [`pause`](Self::pause).
     pub fn due_at(&mut self, input: Input, retry_after: Option<Duration>) -> Result<Time, Rejected> {
         self.due = None;
         let due = match self.ask(input, retry_after) {
@@ -132,8 +132,8 @@ impl Attempts<'_> {
         Ok(due)
     }
 
-    /// Begins the next attempt, which the budget pays for. Call it after the pause; a timer that fires a
-    /// little early does no harm.
+    /// Begins the next attempt, which the budget pays for. Call this after the pause; a timer that fires
+    /// slightly early does no harm.
     ///
     /// ```
     /// # use mainstay_resilience::{retry, sync::Retry};
@@ -146,12 +146,12 @@ impl Attempts<'_> {
     /// ```
     ///
     /// # Errors
-    /// The budget was spent meanwhile, or it is too late for another attempt.
+    /// Returns an error if the budget was spent in the meantime, or if it is too late for another attempt.
     pub fn try_acquire(&mut self) -> Result<(), Rejected> {
         self.try_acquire_at(clock::input())
     }
 
-    /// As [`try_acquire`](Self::try_acquire), at a given time.
+    /// Like [`try_acquire`](Self::try_acquire), but at a given time.
     ///
     /// ```
     /// # use mainstay_resilience::{Input, retry, sync::Retry};
@@ -163,7 +163,7 @@ impl Attempts<'_> {
     /// ```
     ///
     /// # Errors
-    /// As [`try_acquire`](Self::try_acquire).
+    /// The same errors as [`try_acquire`](Self::try_acquire).
     pub fn try_acquire_at(&mut self, input: Input) -> Result<(), Rejected> {
         let due = self.due.unwrap_or(input.now);
         self.due = Some(due);
@@ -183,20 +183,20 @@ impl Attempts<'_> {
         self.retry.locked(input, |config, state| config.ask(state, input, Request::Again(again)))
     }
 
-    /// Records how the current attempt ended. Only the success of a retry is counted.
+    /// Records how the current attempt ended. Only successful retries are counted.
     ///
     /// ```
     /// # use mainstay_resilience::{Outcome, retry, sync::Retry};
     /// let retry = Retry::new(retry::Config::default())?;
     /// retry.begin(retry::Safety::Safe).record(Outcome::Success);
-    /// assert_eq!(retry.snapshot().recovered, 0, "it was no retry");
+    /// assert_eq!(retry.snapshot().recovered, 0, "the first attempt is not a retry");
     /// # Ok::<(), mainstay_resilience::ConfigError>(())
     /// ```
     pub fn record(&self, outcome: Outcome) {
         self.record_at(clock::input(), outcome);
     }
 
-    /// As [`record`](Self::record), at a given time.
+    /// Like [`record`](Self::record), but at a given time.
     ///
     /// ```
     /// # use mainstay_resilience::{Input, Outcome, retry, sync::Retry};
@@ -218,19 +218,19 @@ impl Attempts<'_> {
 }
 
 impl Retry {
-    /// Retries with a budget in which nothing was earned yet.
+    /// Creates retries with a budget to which no call has added its share yet.
     ///
     /// ```
     /// # use mainstay_resilience::{retry, sync::Retry};
     /// let retry = Retry::new(retry::Config::default())?;
-    /// assert_eq!(retry.snapshot().budget.left, 100, "ten a second, without any call");
+    /// assert_eq!(retry.snapshot().budget.left, 100, "ten per second without any calls");
     /// let config = retry::Config::new().attempts_max(0);
     /// assert_eq!(Retry::new(config).unwrap_err().field, "attempts_max");
     /// # Ok::<(), mainstay_resilience::ConfigError>(())
     /// ```
     ///
     /// # Errors
-    /// The first field of the configuration that is out of range.
+    /// Returns an error that names the first field out of range.
     pub fn new(config: Config) -> Result<Self, ConfigError> {
         config.check()?;
         let state = config.state();
@@ -238,7 +238,7 @@ impl Retry {
         Ok(Self { lanes: Lanes::new(), bucket_end, inner: Mutex::new(Inner { config, state }) })
     }
 
-    /// Begins a call, which earns its share of the budget.
+    /// Begins a call, which adds its share to the budget.
     ///
     /// ```
     /// # use mainstay_resilience::{retry::{self, Safety}, sync::Retry};
@@ -253,7 +253,7 @@ impl Retry {
         self.begin_at(clock::input(), safety)
     }
 
-    /// As [`begin`](Self::begin), at a given time.
+    /// Like [`begin`](Self::begin), but at a given time.
     ///
     /// ```
     /// # use mainstay_resilience::{Input, retry::{self, Safety}, sync::Retry};
@@ -278,7 +278,8 @@ impl Retry {
         });
     }
 
-    /// Replaces the configuration. What was earned and spent is kept, unless the budget's length changes.
+    /// Replaces the configuration. What was added to the budget and spent is kept, unless the budget's length
+    /// changes.
     ///
     /// ```
     /// # use mainstay_resilience::{Reason, retry::{self, Safety}, sync::Retry};
@@ -290,12 +291,12 @@ impl Retry {
     /// ```
     ///
     /// # Errors
-    /// The first field that is out of range. The configuration is unchanged then.
+    /// Returns an error that names the first field out of range. The configuration is then unchanged.
     pub fn configure(&self, config: Config) -> Result<(), ConfigError> {
         self.configure_at(clock::input(), config)
     }
 
-    /// As [`configure`](Self::configure), at a given time.
+    /// Like [`configure`](Self::configure), but at a given time.
     ///
     /// ```
     /// # use mainstay_resilience::{Input, retry, sync::Retry};
@@ -305,7 +306,7 @@ impl Retry {
     /// ```
     ///
     /// # Errors
-    /// The first field that is out of range. The configuration is unchanged then.
+    /// Returns an error that names the first field out of range. The configuration is then unchanged.
     pub fn configure_at(&self, input: Input, config: Config) -> Result<(), ConfigError> {
         config.check()?;
         // The calls in the lanes are counted under the old configuration, before it is replaced.
@@ -329,7 +330,7 @@ impl Retry {
         self.snapshot_at(clock::now())
     }
 
-    /// As [`snapshot`](Self::snapshot), at a given time.
+    /// Like [`snapshot`](Self::snapshot), but at a given time.
     ///
     /// ```
     /// # use mainstay_resilience::{Time, retry, sync::Retry};

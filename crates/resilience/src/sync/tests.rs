@@ -1,4 +1,4 @@
-//! A shared policy decides as its plain state does, and a dropped permit gives everything back.
+//! A shared policy decides as its plain state would, and a dropped permit gives everything back.
 #![allow(clippy::expect_used, clippy::panic, reason = "a test's panic is its failure")]
 
 use super::*;
@@ -82,11 +82,11 @@ fn walk(config: &breaker::Config, rng: &mut Rng, steps: u64) {
             end(config, &mut state, input, call, 12, step);
         }
     }
-    // Those that are left would be told after the state is gone.
+    // The remaining permits must be recorded before the breaker goes away.
     calls.clear();
 }
 
-/// Ends a call: with some outcome, or by dropping its permit.
+/// Ends a call with some outcome, or by dropping its permit.
 fn end(
     config: &breaker::Config,
     state: &mut breaker::State,
@@ -139,7 +139,7 @@ fn two_threads_lose_no_success_of_six_million() {
                 let input = Input::at(Time::from_millis(1));
                 for call in 0..each {
                     let Ok(permit) = breaker.try_acquire_at(input, Request::default()) else { continue };
-                    // A failure now and then drains the lanes in the middle of it.
+                    // An occasional failure drains the lanes while the other thread adds to them.
                     let outcome = if call % 1_000 == thread { Outcome::Failure } else { Outcome::Success };
                     assert_eq!(permit.record_at(input, outcome), Recorded::Counted);
                 }
@@ -175,8 +175,8 @@ fn threads_that_fail_and_probe_at_once_leave_a_breaker_that_still_works() {
         }
     });
     let all = admitted.into_inner();
-    assert_eq!(all, counted.into_inner() + stale.into_inner(), "every call's outcome went somewhere");
-    // Long after, it probes and closes.
+    assert_eq!(all, counted.into_inner() + stale.into_inner(), "every outcome was either counted or stale");
+    // Long afterwards, it probes and closes.
     let mut now = Time::from_nanos(clock.into_inner()) + Duration::from_secs(100);
     for _ in 0..10 {
         now = now + Duration::from_millis(20);
@@ -189,7 +189,7 @@ fn threads_that_fail_and_probe_at_once_leave_a_breaker_that_still_works() {
 }
 
 #[test]
-fn a_configuration_changed_while_running_holds_from_the_next_call_on() {
+fn a_changed_configuration_applies_from_the_next_call_on() {
     let breaker = CircuitBreaker::new(breaker::Config {
         window: CALLS,
         calls_min: 50,
@@ -211,12 +211,15 @@ fn a_configuration_changed_while_running_holds_from_the_next_call_on() {
             breaker::Config { window: CALLS, calls_min: 5, consecutive_failures: None, ..config(CALLS) },
         )
         .expect("valid");
-    assert!(matches!(fail(), Recorded::Changed(_)), "the ten failures before count under the new rules");
+    assert!(
+        matches!(fail(), Recorded::Changed(_)),
+        "the ten earlier failures count under the new configuration"
+    );
 }
 
 #[test]
 fn a_breaker_takes_less_than_a_kibibyte() {
-    // What the windows hold on the heap: two bits a call, or three numbers a bucket.
+    // The heap memory of the windows: two bits per call, or three numbers per bucket.
     let cases = [(1_024 / 4, "1,024 calls"), (10 * 24, "10 buckets")];
     for (heap, window) in cases {
         let all = size_of::<CircuitBreaker>() + heap;
@@ -224,7 +227,8 @@ fn a_breaker_takes_less_than_a_kibibyte() {
     }
 }
 
-/// A waker that looks at the bulkhead when it is dropped, as one may that owns a task which holds a permit.
+/// A waker that asks for a snapshot of the bulkhead when it is dropped. A waker may own a task that holds a
+/// permit, so dropping it can reach the bulkhead.
 #[derive(Debug)]
 struct LooksWhenDropped(std::sync::Arc<Bulkhead>);
 
@@ -258,7 +262,7 @@ fn poll<'a>(queued: &mut Queued<'a>, waker: &Waker) -> Poll<BulkheadPermit<'a>> 
 #[test]
 fn a_waker_that_is_dropped_may_ask_the_bulkhead_again() {
     let (done, is_done) = std::sync::mpsc::channel();
-    // In a thread of its own: a deadlock would wait for itself forever.
+    // In a thread of its own, because a deadlock would never end.
     std::thread::spawn(move || {
         let bulkhead = one_permit(4);
         let _held = bulkhead.try_acquire_at(Input::default(), Priority::Normal).expect("free");
@@ -267,12 +271,12 @@ fn a_waker_that_is_dropped_may_ask_the_bulkhead_again() {
             let waker = Waker::from(std::sync::Arc::new(LooksWhenDropped(bulkhead.clone())));
             assert!(poll(queued, &waker).is_pending());
         }
-        // Its future has gone to another task.
+        // The future has moved to another task.
         assert!(poll(&mut moved, Waker::noop()).is_pending());
         drop(left);
         let _ = done.send(());
     });
-    assert_eq!(is_done.recv_timeout(Duration::from_secs(20)), Ok(()), "it waits for itself");
+    assert_eq!(is_done.recv_timeout(Duration::from_secs(20)), Ok(()), "a deadlock");
 }
 
 #[test]

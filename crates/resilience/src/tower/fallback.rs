@@ -1,4 +1,4 @@
-//! An answer that is good enough, when there is no better one.
+//! A fallback for services: a good-enough response when there is no better one.
 
 use super::{BoxError, TimedOut};
 use crate::fallback::{Trigger, When, applies};
@@ -9,7 +9,7 @@ use core::task::{Context, Poll};
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// Answers by a function where the services further in have no answer.
+/// Responds with a function's result when the inner service has no response.
 ///
 /// ```
 /// use mainstay_resilience::fallback::When;
@@ -25,11 +25,12 @@ use tower_service::Service;
 #[derive(Clone, Debug)]
 pub struct FallbackLayer<F> {
     when: When,
-    answer: F,
+    respond: F,
 }
 
 impl<F> FallbackLayer<F> {
-    /// A fallback by that function, which is given the error. Where it may not answer, the error stays.
+    /// Creates a fallback from a function, which receives the error. Where the fallback does not apply, the
+    /// error is passed on.
     ///
     /// ```
     /// use mainstay_resilience::fallback::When;
@@ -38,14 +39,14 @@ impl<F> FallbackLayer<F> {
     ///
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
     /// let prices = service_fn(|_item: u32| async { Err::<u32, BoxError>("no such item".into()) });
-    /// // Only where nothing was done: an error of the service itself is passed on.
+    /// // Only if nothing was done: an error of the service itself is passed on.
     /// let layer = FallbackLayer::new(When::Rejected, |_: &BoxError| 99);
     /// let error = layer.layer(prices).oneshot(7).await.unwrap_err();
     /// assert_eq!(error.to_string(), "no such item");
     /// # });
     /// ```
-    pub fn new(when: When, answer: F) -> Self {
-        Self { when, answer }
+    pub fn new(when: When, respond: F) -> Self {
+        Self { when, respond }
     }
 }
 
@@ -53,11 +54,11 @@ impl<S, F: Clone> Layer<S> for FallbackLayer<F> {
     type Service = Fallback<S, F>;
 
     fn layer(&self, inner: S) -> Fallback<S, F> {
-        Fallback { inner, when: self.when, answer: self.answer.clone() }
+        Fallback { inner, when: self.when, respond: self.respond.clone() }
     }
 }
 
-/// A service with a fallback, made by a [`FallbackLayer`].
+/// A service with a fallback, created by a [`FallbackLayer`].
 ///
 /// ```
 /// use mainstay_resilience::Reason;
@@ -67,11 +68,11 @@ impl<S, F: Clone> Layer<S> for FallbackLayer<F> {
 /// use tower::{Layer, ServiceExt, service_fn};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-/// let refuse = service_fn(|(): ()| async {
+/// let reject = service_fn(|(): ()| async {
 ///     let rejected = CallRejected::new("prices", Reason::BulkheadFull, None);
 ///     Err::<&str, BoxError>(rejected.into())
 /// });
-/// let prices: Fallback<_, _> = FallbackLayer::new(When::Rejected, |_: &BoxError| "from the cache").layer(refuse);
+/// let prices: Fallback<_, _> = FallbackLayer::new(When::Rejected, |_: &BoxError| "from the cache").layer(reject);
 /// assert_eq!(prices.oneshot(()).await.unwrap(), "from the cache");
 /// # });
 /// ```
@@ -79,7 +80,7 @@ impl<S, F: Clone> Layer<S> for FallbackLayer<F> {
 pub struct Fallback<S, F> {
     inner: S,
     when: When,
-    answer: F,
+    respond: F,
 }
 
 impl<S, F, Request> Service<Request> for Fallback<S, F>
@@ -98,10 +99,10 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let (answered, when, answer) = (self.inner.call(request), self.when, self.answer.clone());
+        let (response, when, respond) = (self.inner.call(request), self.when, self.respond.clone());
         Box::pin(async move {
-            answered.await.map_err(Into::into).or_else(|error: BoxError| {
-                if applies(when, trigger(&error)) { Ok(answer(&error)) } else { Err(error) }
+            response.await.map_err(Into::into).or_else(|error: BoxError| {
+                if applies(when, trigger(&error)) { Ok(respond(&error)) } else { Err(error) }
             })
         })
     }

@@ -1,4 +1,4 @@
-//! One service made of several hosts, without those that fail.
+//! One service made of several hosts, which avoids the hosts that fail.
 
 use super::{BoxError, Rules};
 use crate::contract::{ConfigError, Rejected};
@@ -11,14 +11,13 @@ use core::task::{Context, Poll};
 use std::sync::Arc;
 use tower_service::Service;
 
-/// Several hosts that do the same work. Each request goes to a random one of them, but not to one that is
-/// ejected. If there is none to call, the error is a [`CallRejected`] with
-/// [`Reason::Outlier`](crate::Reason::Outlier): that only happens when there is no host at all, because the
-/// last ones are never ejected.
+/// Several hosts that do the same work. Each request goes to a random host among those that are not ejected.
+/// If there is none, the error is a [`CallRejected`] with [`Reason::Outlier`](crate::Reason::Outlier). This
+/// only happens if there are no hosts at all, because the last host is never ejected.
 ///
 /// Put a guard's layer *around* it: for retries, which may then reach another host, and for a bulkhead and a
-/// timeout of the whole. A host needs no breaker of its own: ejection does that work, and a rejection from
-/// further in says nothing about the host, so the host would be picked again.
+/// timeout of the whole. Do not give each host a breaker of its own. Ejection does that work, and a rejection
+/// by an inner policy says nothing about the host, so a host whose breaker is open would be picked again.
 ///
 /// ```
 /// use mainstay_resilience::outlier;
@@ -27,7 +26,7 @@ use tower_service::Service;
 /// use tower::{ServiceExt, service_fn};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-/// let host = |answer: u32| service_fn(move |_: ()| async move { Ok::<u32, BoxError>(answer) });
+/// let host = |number: u32| service_fn(move |_: ()| async move { Ok::<u32, BoxError>(number) });
 /// let classify = ClassifyWith::new(|result: Result<&u32, &BoxError>| match result {
 ///     Ok(_) => Outcome::Success,
 ///     Err(_) => Outcome::Failure,
@@ -46,7 +45,7 @@ pub struct Hosts<S, R> {
 }
 
 impl<S, R> Hosts<S, R> {
-    /// A service made of these hosts, which are known by their index.
+    /// Creates a service from these hosts, which are numbered by their index.
     ///
     /// ```
     /// use mainstay_resilience::tower::{BoxError, Hosts, HttpRules};
@@ -55,7 +54,7 @@ impl<S, R> Hosts<S, R> {
     ///
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
     /// let host = service_fn(|_: http::Request<()>| async { Ok::<_, BoxError>(http::Response::new(())) });
-    /// // No host at all: a configuration can say so.
+    /// // A configuration may list no hosts at all.
     /// let hosts = vec![host; 0];
     /// let nobody = Hosts::new("search", outlier::Config::default(), hosts, HttpRules::default()).unwrap();
     /// let error = nobody.oneshot(http::Request::new(())).await.unwrap_err();
@@ -64,14 +63,14 @@ impl<S, R> Hosts<S, R> {
     /// ```
     ///
     /// # Errors
-    /// The first field of the configuration that is out of range.
+    /// Returns an error that names the first field out of range.
     pub fn new(name: &str, config: outlier::Config, services: Vec<S>, rules: R) -> Result<Self, ConfigError> {
         let numbers = (0..u32::try_from(services.len()).unwrap_or(u32::MAX)).collect();
         let outlier = Arc::new(OutlierDetector::new(config)?);
         Ok(Self { name: name.into(), services: services.into(), numbers, outlier, rules })
     }
 
-    /// The hosts and who is ejected, for display and metrics.
+    /// The hosts, and which of them are ejected, for display and metrics.
     ///
     /// ```
     /// use mainstay_resilience::outlier;
@@ -93,7 +92,7 @@ impl<S, R> Hosts<S, R> {
     }
 }
 
-/// A random host that may be called.
+/// Picks a random host that may be called.
 fn pick<'a, S: Clone>(
     name: &Arc<str>,
     outlier: &'a OutlierDetector,
@@ -121,7 +120,7 @@ where
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<S::Response, BoxError>> + Send>>;
 
-    /// Always ready: the host is picked in the call, which waits until that host is ready.
+    /// Always ready: the host is picked in `call`, which waits until that host is ready.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
     }

@@ -1,19 +1,19 @@
 //! Layers for tower.
 //!
-//! There is one service for all policies of a dependency, [`Guarded`], around one
-//! [`Guard`](crate::guard::Guard): a layer for a single policy is the same with the other policies left out.
-//! So the guard's order holds however many are configured, clones of a service share their guard, and what
-//! is known of one is known of all.
+//! One service, [`Guarded`], applies all policies of a dependency through one [`Guard`](crate::guard::Guard).
+//! For a layer with a single policy, leave the other policies out. The guard's order therefore holds however
+//! many policies are configured, and clones of a service share their guard and everything that it has
+//! learned.
 //!
-//! [`FallbackLayer`] answers where there is no answer, and [`Hosts`] makes one service of several hosts and
-//! leaves out those that fail.
+//! [`FallbackLayer`] responds when the inner service has no response, and [`Hosts`] makes one service of
+//! several hosts and avoids those that fail.
 //!
-//! Readiness holds nothing: `poll_ready` asks the inner service and takes no permit, for a service may be
-//! made ready and never called. Permits are asked for in the call, and come back when its future ends or is
+//! Readiness reserves nothing: `poll_ready` asks the inner service and takes no permit, because a service may
+//! be made ready and never called. Permits are acquired in the call, and returned when its future ends or is
 //! dropped.
 //!
-//! Errors are boxed, as tower's own layers have them: a [`CallRejected`](crate::guard::CallRejected) or a
-//! [`TimedOut`] can be found by `downcast_ref`, in a stack of any height.
+//! Errors are boxed, as in tower's own layers. `downcast_ref` finds a
+//! [`CallRejected`](crate::guard::CallRejected) or a [`TimedOut`], however many layers are stacked.
 //!
 //! ```
 //! use mainstay_resilience::bulkhead;
@@ -24,11 +24,11 @@
 //! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 //! let policy = Policy::new().bulkhead(bulkhead::Config::default());
 //! let layer = GuardLayer::from_policy("billing", policy, HttpRules::default()).unwrap();
-//! // In place of a client, or of a route.
+//! // In place of a client or a route.
 //! let billing =
 //!     service_fn(|_: http::Request<()>| async { Ok::<_, BoxError>(http::Response::new("paid")) });
-//! let answer = layer.layer(billing).oneshot(http::Request::new(())).await.unwrap();
-//! assert_eq!(answer.into_body(), "paid");
+//! let response = layer.layer(billing).oneshot(http::Request::new(())).await.unwrap();
+//! assert_eq!(response.into_body(), "paid");
 //! # });
 //! ```
 

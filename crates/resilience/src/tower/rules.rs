@@ -14,7 +14,7 @@ use http::{Request, Response};
 /// use mainstay_resilience::guard::{CallOptions, Classification};
 /// use mainstay_resilience::tower::{BoxError, Rules};
 ///
-/// /// Reads of a store by key: they may be repeated, and an empty value is no failure.
+/// /// Reads from a store by key: they may be repeated, and an empty value is not a failure.
 /// #[derive(Clone)]
 /// struct Reads;
 ///
@@ -37,7 +37,7 @@ use http::{Request, Response};
     note = "for a body that cannot be cloned, use `HttpRules::once()`; for other types, implement `Rules` or use `ClassifyWith`"
 )]
 pub trait Rules<Req, Res> {
-    /// The options of a call with this request. By default it is not safe to repeat.
+    /// The options of a call with this request. By default, the call is not safe to repeat.
     ///
     /// ```
     /// use http::{Request, Response};
@@ -56,7 +56,8 @@ pub trait Rules<Req, Res> {
         CallOptions::default()
     }
 
-    /// A copy of the request for another attempt, or `None` if it cannot be copied: then it is sent once.
+    /// A copy of the request for another attempt, or `None` if it cannot be copied. Such a request is sent
+    /// once.
     ///
     /// ```
     /// use http::{Request, Response};
@@ -70,7 +71,7 @@ pub trait Rules<Req, Res> {
     /// ```
     fn clone_request(&self, request: &Req) -> Option<Req>;
 
-    /// Changes the request before each attempt: to pass on a deadline, for example. By default it changes
+    /// Changes the request before each attempt, for example to pass on a deadline. By default, it changes
     /// nothing.
     ///
     /// ```
@@ -104,8 +105,8 @@ pub trait Rules<Req, Res> {
         let _ = (request, attempt);
     }
 
-    /// Decides what a result means. Not called for a rejection by a policy of this crate further in: that is
-    /// neutral.
+    /// Decides what a result means. Not called for a rejection by an inner policy of this crate, which is
+    /// always neutral.
     ///
     /// ```
     /// use core::time::Duration;
@@ -121,7 +122,7 @@ pub trait Rules<Req, Res> {
     fn classify(&self, result: Result<&Res, &BoxError>) -> Classification;
 }
 
-/// Classifies results by a function, for requests that can be cloned and are safe to repeat.
+/// Classifies results with a function, for requests that can be cloned and are safe to repeat.
 ///
 /// ```
 /// use mainstay_resilience::Outcome;
@@ -138,7 +139,7 @@ pub trait Rules<Req, Res> {
 pub struct ClassifyWith<F>(F);
 
 impl<F> ClassifyWith<F> {
-    /// Rules that classify by `classify`.
+    /// Creates rules from a function that classifies results.
     ///
     /// ```
     /// use mainstay_resilience::Outcome;
@@ -172,13 +173,14 @@ impl<Req: Clone, Res, F: Fn(Result<&Res, &BoxError>) -> Outcome> Rules<Req, Res>
     }
 }
 
-/// The rules of HTTP. A request is safe to repeat by its method or by its `Idempotency-Key`. 5xx, 429 and
-/// connection errors are failures; 429 and 503 may say when to come back (`Retry-After`, in seconds). A
-/// deadline travels as `x-deadline-ms`: the milliseconds that are left. A timeout ends with the head of the
-/// response: a body that arrives slowly is the reader's to bound.
+/// The rules of HTTP. A request is safe to repeat if its method is idempotent or if it carries an
+/// `Idempotency-Key`. 5xx, 429 and connection errors are failures; 429 and 503 may say when to come back
+/// (`Retry-After`, in seconds). A deadline is sent as `x-deadline-ms`, the number of milliseconds that are
+/// left. A timeout covers the call up to the head of the response; the code that reads the body must limit how
+/// long that takes.
 ///
 /// Only a request whose body can be cloned can be sent again. For others, such as a streamed upload, use
-/// [`once`], which does everything but retries and hedges.
+/// [`once`], which does everything except retries and hedges.
 ///
 /// [`once`]: HttpRules::once
 ///
@@ -201,7 +203,7 @@ impl<Req: Clone, Res, F: Fn(Result<&Res, &BoxError>) -> Outcome> Rules<Req, Res>
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HttpRules(());
 
-/// [`HttpRules`] for bodies that cannot be cloned. Made by [`HttpRules::once`].
+/// [`HttpRules`] for bodies that cannot be cloned. Created by [`HttpRules::once`].
 ///
 /// ```
 /// use http::{Request, Response};
@@ -271,7 +273,7 @@ impl<B, C> Rules<Request<B>, Response<C>> for HttpOnce {
     }
 }
 
-/// A `reqwest::Client` is a tower service, and a streamed body is sent at most once.
+/// A `reqwest::Client` is a tower service. A streamed body is sent at most once.
 #[cfg(feature = "reqwest")]
 impl Rules<::reqwest::Request, ::reqwest::Response> for HttpRules {
     fn options(&self, request: &::reqwest::Request) -> CallOptions {

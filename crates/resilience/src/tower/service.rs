@@ -25,7 +25,7 @@ use tower_service::Service;
 /// ```
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// The service was called, and did not respond within this time.
+/// The service was called, but did not respond within this time.
 ///
 /// ```
 /// use core::time::Duration;
@@ -75,8 +75,8 @@ pub struct GuardLayer<R> {
 }
 
 impl<R> GuardLayer<R> {
-    /// A layer around an existing guard. All services that it makes share the guard; its classifier is
-    /// replaced by `rules`.
+    /// Creates a layer around an existing guard. All services that it creates share the guard; `rules`
+    /// replace the guard's classifier.
     ///
     /// ```
     /// use mainstay_resilience::guard::{Guard, Policy};
@@ -92,7 +92,7 @@ impl<R> GuardLayer<R> {
         Self { guard: guard.without_classifier(), rules }
     }
 
-    /// A layer around a new guard.
+    /// Creates a layer around a new guard.
     ///
     /// ```
     /// use core::time::Duration;
@@ -105,12 +105,12 @@ impl<R> GuardLayer<R> {
     /// ```
     ///
     /// # Errors
-    /// The first field of the policy that is out of range.
+    /// Returns an error that names the first field of the policy that is out of range.
     pub fn from_policy(name: &str, policy: Policy, rules: R) -> Result<Self, ConfigError> {
         Ok(Self::new(Guard::new(name, policy)?, rules))
     }
 
-    /// The guard, for its snapshot, for another policy, and to trip or force its breaker.
+    /// The guard, to read its snapshot, replace its policy, and trip or force its breaker.
     ///
     /// ```
     /// use mainstay_resilience::guard::Policy;
@@ -135,7 +135,7 @@ impl<S, R: Clone> Layer<S> for GuardLayer<R> {
     }
 }
 
-/// A service behind a guard, made by a [`GuardLayer`]. Its clones share the guard.
+/// A service behind a guard, created by a [`GuardLayer`]. Its clones share the guard.
 ///
 /// ```
 /// use mainstay_resilience::guard::{Policy, CallRejected};
@@ -162,7 +162,7 @@ pub struct Guarded<S, R> {
 }
 
 impl<S, R> Guarded<S, R> {
-    /// The guard, for its snapshot, for another policy, and to trip or force its breaker.
+    /// The guard, to read its snapshot, replace its policy, and trip or force its breaker.
     ///
     /// ```
     /// use mainstay_resilience::guard::Policy;
@@ -196,13 +196,13 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        // The one that was made ready is the one that is called first.
+        // The instance that was made ready is the one to call first.
         let spare = self.inner.clone();
         let ready = core::mem::replace(&mut self.inner, spare);
         let (running, rules) = (self.guard.running(), self.rules.clone());
         Box::pin(async move {
             let options = rules.options(&request);
-            // Kept only if it may be sent again.
+            // Kept only if the request may be sent again.
             let again = if running.may_repeat(&options) { rules.clone_request(&request) } else { None };
             let again = again.map(|request| (ready.clone(), request));
             let repeats = again.is_some();
@@ -216,18 +216,18 @@ where
                             core::future::poll_fn(|cx| service.poll_ready(cx)).await.map_err(Into::into)?;
                             service.call(request).await.map_err(Into::into)
                         }
-                        // Never asked for: such a call is not repeated.
+                        // Does not happen: a call without a copy of its request is not repeated.
                         Sent::Nothing => Err("the request cannot be sent again".into()),
                     }
                 }
             };
             let classify = |result: Result<&S::Response, &BoxError>| classify(&rules, result);
-            let answered = if repeats {
+            let result = if repeats {
                 running.begin().call(options, send, &classify).await
             } else {
                 running.begin().call_once(options, send, &classify).await
             };
-            answered.map_err(|error| match error {
+            result.map_err(|error| match error {
                 CallError::Rejected(rejected) => rejected.into(),
                 CallError::TimedOut(after) => TimedOut(after).into(),
                 CallError::Failed(error) => error,
@@ -236,8 +236,7 @@ where
     }
 }
 
-/// A rejection by a policy further in says nothing about the dependency. Everything else is for the rules to
-/// decide.
+/// A rejection by an inner policy says nothing about the dependency. The rules decide about everything else.
 pub(super) fn classify<R, Req, Res>(rules: &R, result: Result<&Res, &BoxError>) -> Classification
 where
     R: Rules<Req, Res>,
@@ -250,7 +249,7 @@ where
     }
 }
 
-/// The error, or the first of its causes, that is of that type.
+/// The error, or the first of its sources, that has this type.
 pub(super) fn find<'a, T: std::error::Error + 'static>(
     error: &'a (dyn std::error::Error + Send + Sync + 'static),
 ) -> Option<&'a T> {
@@ -264,11 +263,11 @@ pub(super) fn find<'a, T: std::error::Error + 'static>(
     None
 }
 
-/// Who sends the attempts of one call.
+/// Sends the attempts of one call.
 struct Sender<'a, S, R, Request> {
     /// The service that was made ready, and the request.
     first: Option<(S, Request)>,
-    /// What further attempts are made of, if there may be any.
+    /// What further attempts are made from, if there may be any.
     again: Option<(S, Request)>,
     rules: &'a R,
 }

@@ -27,7 +27,7 @@ fn rejected(error: &BoxError) -> Option<Reason> {
     error.downcast_ref::<CallRejected>().map(|rejected| rejected.reason)
 }
 
-/// Must be called only when made ready, and once for each time, as services may demand.
+/// A service that must be made ready before each call, as services may demand.
 #[derive(Debug)]
 struct Strict {
     is_ready: bool,
@@ -79,7 +79,7 @@ async fn readiness_holds_no_permit_and_no_probe() {
     assert_eq!(
         service.clone().oneshot(1).await.unwrap(),
         1,
-        "ten that are ready and not called hold nothing"
+        "ten services that are ready and not called hold nothing"
     );
     assert_eq!(layer.guard().snapshot().bulkhead.unwrap().in_use, 0);
 }
@@ -101,7 +101,7 @@ async fn clones_share_their_guard() {
         assert_eq!(service.clone().oneshot(1).await.unwrap_err().to_string(), "down");
     }
     assert_eq!(rejected(&service.clone().oneshot(1).await.unwrap_err()), Some(Reason::BreakerOpen));
-    // And so do other services of the same layer.
+    // Other services of the same layer share it too.
     let other = layer.layer(service_fn(|request: u32| ready(Ok::<_, BoxError>(request))));
     assert_eq!(rejected(&other.oneshot(1).await.unwrap_err()), Some(Reason::BreakerOpen));
 }
@@ -133,7 +133,7 @@ async fn an_inner_service_that_is_never_ready_holds_no_permit() {
     assert_eq!(service.oneshot(1).await.unwrap(), 1);
 }
 
-/// Ready the first time, never again.
+/// Ready once, never again.
 #[derive(Clone, Debug)]
 struct ReadyOnce(Arc<AtomicU32>);
 
@@ -175,7 +175,7 @@ async fn a_call_dropped_while_it_runs_gives_its_permit_back() {
 }
 
 #[tokio::test]
-async fn layers_stack_with_each_other_and_with_towers_own_and_a_rejection_further_in_is_no_failure() {
+async fn layers_stack_with_each_other_and_with_towers_own_and_an_inner_rejection_is_not_a_failure() {
     let breaker = layer(Policy::new().breaker(tripping()));
     let guard = breaker.guard().clone();
     let service = ServiceBuilder::new()
@@ -218,7 +218,7 @@ async fn a_host_that_fails_is_left_out_and_comes_back() {
     for _ in 0..200 {
         failed += u32::from(hosts.clone().oneshot(0).await.is_err());
     }
-    assert_eq!(failed, 3, "after three failures nobody was sent there");
+    assert_eq!(failed, 3, "after three failures the host received no calls");
     tokio::time::advance(Duration::from_secs(10)).await;
     let mut seen = [0; 4];
     for _ in 0..400 {
@@ -232,7 +232,7 @@ async fn a_host_that_fails_is_left_out_and_comes_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fallback_answers_for_what_it_says_through_a_guard() {
+async fn a_fallback_responds_to_exactly_its_triggers_through_a_guard() {
     let policy = Policy::new().breaker(tripping()).timeout(Duration::from_secs(1));
     let dependency = service_fn(|wait: u32| async move {
         tokio::time::sleep(Duration::from_millis(wait.into())).await;
@@ -241,7 +241,7 @@ async fn a_fallback_answers_for_what_it_says_through_a_guard() {
     // The outcomes of a call that succeeds, one that hangs, one that fails, and one that is rejected.
     for (when, expected) in [
         (When::Rejected, [Some(5), None, None, Some(99)]),
-        (When::NoAnswer, [Some(5), Some(99), None, Some(99)]),
+        (When::NoResponse, [Some(5), Some(99), None, Some(99)]),
         (When::AnyFailure, [Some(5), Some(99), Some(99), Some(99)]),
     ] {
         let service = ServiceBuilder::new()

@@ -26,8 +26,8 @@ struct Seen {
     gate: Arc<Semaphore>,
 }
 
-/// Answers as the path says.
-async fn answer(
+/// Responds as the path says.
+async fn respond(
     State(seen): State<Seen>,
     headers: HeaderMap,
     request: axum::extract::Request,
@@ -61,7 +61,7 @@ async fn serve(router: Router) -> String {
 
 async fn server() -> (String, Seen) {
     let seen = Seen { requests: Arc::default(), gate: Arc::new(Semaphore::new(0)) };
-    (serve(Router::new().fallback(any(answer)).with_state(seen.clone())).await, seen)
+    (serve(Router::new().fallback(any(respond)).with_state(seen.clone())).await, seen)
 }
 
 fn request(method: &str, url: &str, path: &str) -> Request<Full<Bytes>> {
@@ -103,7 +103,7 @@ async fn a_5xx_is_a_failure_a_404_is_not_and_an_open_breaker_spares_the_server()
 #[tokio::test]
 async fn a_connection_that_is_refused_is_a_failure() {
     let call = client(Policy::new().breaker(tripping()));
-    // Nothing listens where a listener has just gone.
+    // Nothing listens on the port of a listener that was just dropped.
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for _ in 0..2 {
         assert!(
@@ -163,7 +163,7 @@ async fn a_server_that_hangs_is_timed_out_and_a_full_bulkhead_rejects_at_once() 
 }
 
 #[tokio::test]
-async fn what_is_left_of_a_deadline_travels_with_the_request() {
+async fn the_time_left_is_sent_with_the_request() {
     let (url, _) = server().await;
     let call = client(Policy::new().total_timeout(Duration::from_secs(60)));
     let left: u64 = call(request("GET", &url, "/deadline")).await.unwrap().1.parse().unwrap();
@@ -181,7 +181,7 @@ async fn what_is_left_of_a_deadline_travels_with_the_request() {
 }
 
 #[tokio::test]
-async fn a_guard_in_front_of_an_axum_route_answers_503_with_retry_after() {
+async fn a_guard_in_front_of_an_axum_route_responds_with_503_and_retry_after() {
     async fn on_error(error: BoxError) -> impl IntoResponse {
         let after = error.downcast_ref::<CallRejected>().and_then(|rejected| rejected.retry_after);
         let after = after.map_or(1, |after| after.as_secs().max(1));
@@ -191,7 +191,7 @@ async fn a_guard_in_front_of_an_axum_route_answers_503_with_retry_after() {
         GuardLayer::from_policy("route", Policy::new().breaker(tripping()), HttpRules::once()).unwrap();
     let seen = Seen { requests: Arc::default(), gate: Arc::new(Semaphore::new(0)) };
     let guarded = ServiceBuilder::new().layer(HandleErrorLayer::new(on_error)).layer(layer);
-    let router = Router::new().fallback(any(answer)).layer(guarded).with_state(seen.clone());
+    let router = Router::new().fallback(any(respond)).layer(guarded).with_state(seen.clone());
     let url = serve(router).await;
     let call = client(Policy::default());
     for _ in 0..2 {

@@ -1,4 +1,5 @@
-//! The layers around real services: hyper clients and axum servers on loopback, and services made to be awkward.
+//! The layers around real services: hyper clients and axum servers on loopback, and deliberately awkward
+//! services.
 #![cfg(feature = "tower")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's panic is its failure")]
 
@@ -10,7 +11,7 @@ mod reqwest;
 use mainstay_resilience::{breaker, budget, bulkhead, retry};
 use std::time::Duration;
 
-/// Opens on the second failure in a row, for a minute.
+/// Opens for a minute on the second failure in a row.
 fn tripping() -> breaker::Config {
     breaker::Config::new().consecutive_failures(2).open_for(Duration::from_secs(60))
 }

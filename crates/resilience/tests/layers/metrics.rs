@@ -1,4 +1,4 @@
-//! What a guard lets others see.
+//! What a guard reports.
 #![cfg(feature = "metrics")]
 
 use super::{permits, tripping};
@@ -38,7 +38,7 @@ fn attempts_rejections_and_changes_are_counted_under_the_guards_name() {
 }
 
 #[test]
-fn time_outs_callers_who_leave_and_what_is_done_by_hand_are_seen() {
+fn timeouts_callers_that_leave_and_a_forced_breaker_are_counted() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     metrics::with_local_recorder(&recorder, || {
@@ -95,7 +95,7 @@ fn attempts_that_panic_or_whose_caller_leaves_are_counted_too() {
 }
 
 #[test]
-fn look_ups_that_share_a_breaker_since_all_others_are_open_are_counted() {
+fn lookups_that_share_a_breaker_because_all_others_are_open_are_counted() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     metrics::with_local_recorder(&recorder, || {
@@ -109,12 +109,12 @@ fn look_ups_that_share_a_breaker_since_all_others_are_open_are_counted() {
 }
 
 #[test]
-fn exhausted_retries_are_no_rejections_and_a_spent_budget_is_one() {
+fn exhausted_retries_are_not_rejections_but_a_spent_budget_is_one() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     metrics::with_local_recorder(&recorder, || {
         let backoff = retry::Backoff::new().first(Duration::from_millis(1)).max(Duration::from_millis(1));
-        // Of ten seconds' budget a single call earns two retries.
+        // With a budget of 200 percent, a single call allows two retries.
         let budget = budget::Config::new().percent(200).per_second_min(0);
         let retry = |attempts_max| {
             Policy::new().retry(
@@ -147,7 +147,8 @@ fn exhausted_retries_are_no_rejections_and_a_spent_budget_is_one() {
     assert_eq!((rejections("exhausted"), rejections("unsafe")), (0, 0));
 }
 
-/// A call that holds the one permit, a call in the queue, both dropped, and then a third. `look` sees the first two.
+/// Makes a call that holds the only permit and a call that waits in the queue, drops both, and then makes a
+/// third. `look` runs while the first two are in progress.
 fn hold_and_wait(look: impl FnOnce()) {
     let guard = Guard::new("reports", Policy::new().bulkhead(permits(1).queue_max(4))).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
@@ -165,7 +166,7 @@ fn hold_and_wait(look: impl FnOnce()) {
 }
 
 #[test]
-fn permits_in_use_and_waiting_callers_are_seen() {
+fn permits_in_use_and_waiting_callers_are_counted() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     metrics::with_local_recorder(&recorder, || {
@@ -178,7 +179,7 @@ fn permits_in_use_and_waiting_callers_are_seen() {
 }
 
 #[test]
-fn durations_are_recorded_and_permits_and_places_given_back_are_no_longer_seen() {
+fn durations_are_recorded_and_returned_permits_and_queue_places_are_no_longer_counted() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     metrics::with_local_recorder(&recorder, || hold_and_wait(|| ()));
@@ -194,7 +195,7 @@ fn durations_are_recorded_and_permits_and_places_given_back_are_no_longer_seen()
 }
 
 #[test]
-fn a_breaker_that_is_tripped_or_forced_by_hand_is_seen() {
+fn a_breaker_that_is_tripped_or_forced_by_an_operator_is_counted() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     metrics::with_local_recorder(&recorder, || {
@@ -225,7 +226,7 @@ fn every_metric_of_a_guard_has_a_description() {
     }
 }
 
-/// Counters and gauges, by name and labels; of a histogram, how many durations it holds.
+/// Counters and gauges by name and labels; for a histogram, the number of durations recorded.
 fn seen(snapshotter: &Snapshotter) -> BTreeMap<String, f64> {
     let mut seen = BTreeMap::new();
     for (key, _, _, value) in snapshotter.snapshot().into_vec() {
@@ -235,7 +236,6 @@ fn seen(snapshotter: &Snapshotter) -> BTreeMap<String, f64> {
         let value = match value {
             DebugValue::Counter(count) => count as f64,
             DebugValue::Gauge(value) => value.into_inner(),
-            // How many durations were recorded.
             DebugValue::Histogram(durations) => durations.len() as f64,
         };
         seen.insert(format!("{} {}", key.name(), labels.join(" ")), value);

@@ -1,4 +1,4 @@
-//! Guarded requests of reqwest against a real server.
+//! Guarded reqwest requests against a real server.
 #![cfg(feature = "reqwest")]
 
 use super::{retrying, tripping};
@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use tower::{Layer, ServiceExt};
 
-/// A server that counts the requests it receives, and answers the first `busy` of them with 503.
+/// A server that counts the requests it receives, and responds to the first `busy` of them with 503.
 struct Server {
     url: String,
     requests: Arc<AtomicU32>,
@@ -23,7 +23,7 @@ struct Server {
 async fn server(status: StatusCode, busy: u32) -> Server {
     let requests = Arc::new(AtomicU32::new(0));
     let seen = requests.clone();
-    let answer = move |headers: HeaderMap| async move {
+    let respond = move |headers: HeaderMap| async move {
         let has_deadline = headers.contains_key("x-deadline-ms");
         let number = seen.fetch_add(1, Ordering::SeqCst);
         if number < busy {
@@ -33,7 +33,7 @@ async fn server(status: StatusCode, busy: u32) -> Server {
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(any(answer))).await });
+    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(any(respond))).await });
     Server { url, requests }
 }
 
@@ -46,14 +46,14 @@ fn client() -> reqwest::Client {
 }
 
 #[tokio::test]
-async fn a_404_is_no_failure_is_not_retried_and_does_not_count() {
+async fn a_404_is_not_a_failure_is_not_retried_and_does_not_count() {
     let server = server(StatusCode::NOT_FOUND, 0).await;
     let guard = guard(Policy::new().retry(retrying().attempts_max(3)).breaker(tripping()));
     let client = client();
     for _ in 0..5 {
         let response = guard.send(client.get(&server.url)).await.unwrap();
         assert_eq!(response.error_for_status().unwrap_err().status(), Some(StatusCode::NOT_FOUND));
-        // The same inside the guard, where the operation makes an error of it.
+        // The same if the operation turns the status into an error inside the guard.
         let get = |_| async { client.get(&server.url).send().await?.error_for_status() };
         let result = guard.call_with(CallOptions::safe(), get).await;
         assert!(
@@ -91,7 +91,7 @@ async fn a_retry_waits_as_long_as_retry_after_says() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_read_inside_the_guard_is_judged_by_its_status_too() {
+async fn a_body_that_is_read_inside_the_guard_is_also_classified_by_its_status() {
     let server = server(StatusCode::OK, 0).await;
     let guard = guard(Policy::new().timeout(Duration::from_secs(5)));
     let client = client();
@@ -103,7 +103,7 @@ async fn a_body_that_is_read_inside_the_guard_is_judged_by_its_status_too() {
 }
 
 #[tokio::test]
-async fn a_connection_that_fails_is_a_failure_and_a_url_of_ours_is_not() {
+async fn a_failed_connection_is_a_failure_and_an_invalid_url_is_not() {
     let guard = guard(Policy::new().breaker(tripping()));
     let client = client();
     let gone = {
@@ -120,7 +120,7 @@ async fn a_connection_that_fails_is_a_failure_and_a_url_of_ours_is_not() {
 }
 
 #[tokio::test]
-async fn a_client_of_reqwest_is_guarded_as_a_tower_service() {
+async fn a_reqwest_client_is_guarded_as_a_tower_service() {
     let server = server(StatusCode::OK, 1).await;
     let policy = Policy::new().retry(retrying().attempts_max(2)).bulkhead(bulkhead::Config::new());
     let layer = GuardLayer::from_policy("server", policy, HttpRules::default()).unwrap();

@@ -1,7 +1,6 @@
 //! The gauges of `/metrics` that each check reads from the node and its stores.
 
 use super::NodeTask;
-use node::Engine as _;
 use storage::state::State as _;
 use telemetry::catalogue::Queue;
 
@@ -11,7 +10,7 @@ const WALL_AHEAD_ALARM_MS: u64 = 1_000;
 impl NodeTask {
     pub(super) fn set_figures(&self) {
         let metrics = &self.parts.metrics;
-        let node = self.parts.node.figures(self.now());
+        let node = self.parts.driver.node_figures(self.now());
         metrics.wall_ahead.set_ms(node.wall_ahead_ms);
         if node.wall_ahead_ms >= WALL_AHEAD_ALARM_MS {
             let ahead_ms = node.wall_ahead_ms;
@@ -22,9 +21,8 @@ impl NodeTask {
         metrics.queue(Queue::BodyReads).depth.set(self.parts.reads.depth() as u64);
         metrics.read_only.set(u64::from(self.parts.status.borrow().read_only.is_some()));
 
-        let engine = self.parts.node.engine();
-        let state = engine.state();
-        if let Ok(clock) = shard::query::clock(state, engine.slots().first) {
+        let state = self.parts.driver.state();
+        if let Ok(clock) = shard::query::clock(state, self.parts.driver.slots().first) {
             metrics.queue(Queue::IdempotencyRecords).depth.set(clock.records);
             metrics.queue(Queue::IdempotencyBytes).depth.set(clock.records_bytes);
         }
@@ -33,7 +31,7 @@ impl NodeTask {
         metrics.state_memory.set(state.unflushed_bytes);
         metrics.state_cache.set(state.cache_bytes);
 
-        let bodies = self.parts.bodies.stats();
+        let bodies = self.parts.driver.body_stats();
         metrics.bodies_bytes.set(bodies.bytes);
         metrics.bodies_dead.set(bodies.dead_bytes);
     }

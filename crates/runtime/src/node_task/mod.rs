@@ -1,28 +1,26 @@
-//! The node's loop: turns requests, timers and finished disk work into inputs of the node, and does its outputs.
+//! The node's loop: turns requests, timers and finished disk work into inputs of the driver, and does its
+//! effects.
 //!
 //! It runs as one task of the current-thread runtime that also serves HTTP, so a write moves to no thread
-//! except the log's. The node itself is a plain struct.
+//! except the log's. The driver itself is a plain struct.
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`outputs`] | what each output of the node makes the loop do |
-//! | [`housekeeping`] | what is checked every second: disk space, compaction of bodies, spare log segments |
+//! | [`effects`] | what each effect of the driver makes the loop do |
 //! | [`figures`] | the gauges of `/metrics` that are read at each check |
 
+mod effects;
 mod figures;
-mod housekeeping;
-mod outputs;
 
-use crate::disk_threads::{CompactWork, DiskFailure, DiskReport, FlushWork, Reported};
-use crate::handle::{Channels, Phase, Request, Status, wall_now};
-use crate::log_thread::{LogJob, LogReport};
+use crate::disk_threads::Reported;
+use crate::handle::{Phase, Request, Status, wall_now};
 use crate::reads::{Latest, ReadPool};
 use crate::space::Space;
-use crate::store::{Bodies, Engine, LogPreparer, StateFlush};
+use crate::store::{CompactJob, Driver, Effect, FlushJob, Input};
 use crate::worker::Worker;
-use housekeeping::{CHECK_EVERY, Chores};
+use driver::{Halted, LogJob, Report, Synced};
 use model::{Cursor, limits};
-use node::{DiskSpace, Mono, Node, Now, RaftCompletion, RaftIo};
+use node::{Mono, Now};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -33,35 +31,16 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 /// Requests taken from the mailbox at a time.
 const MAILBOX_TAKE_MAX: usize = limits::ENTRY_COMMANDS_MAX;
-
-type Input = node::Input<RaftCompletion, Channels>;
-type Output = node::Output<RaftIo<StateFlush>, Channels>;
-
-/// What the threads report to the loop.
-#[derive(Debug)]
-pub(crate) enum Report {
-    Log(LogReport),
-    Disk(Reported),
-}
-
-/// Why a node's loop ended although it was not told to stop.
-#[derive(Debug, thiserror::Error)]
-pub enum Halted {
-    #[error(transparent)]
-    Disk(#[from] DiskFailure),
-    #[error(transparent)]
-    Engine(#[from] node::EngineError),
-}
+/// The time between two checks of what changes slowly.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// Parts of the loop, made by `start`.
 pub(crate) struct Parts {
-    pub(crate) node: Node<Engine, Channels>,
-    pub(crate) bodies: Bodies,
+    pub(crate) driver: Driver,
     pub(crate) log: Worker<LogJob>,
-    pub(crate) flusher: Worker<FlushWork>,
-    pub(crate) compactor: Worker<CompactWork>,
-    pub(crate) preparer: LogPreparer,
-    pub(crate) reports: mpsc::UnboundedReceiver<Report>,
+    pub(crate) flusher: Worker<FlushJob>,
+    pub(crate) compactor: Worker<CompactJob>,
+    pub(crate) reports: mpsc::UnboundedReceiver<Reported>,
     pub(crate) mailbox: mpsc::Receiver<Request>,
     pub(crate) visible: watch::Sender<Cursor>,
     pub(crate) status: watch::Sender<Status>,
@@ -79,11 +58,12 @@ pub struct NodeTask {
     parts: Parts,
     begun: Instant,
     wait: Option<Mono>,
+    /// The driver has more to do, and other tasks of this thread may run before it.
+    has_more: bool,
     /// The span of the entry being written, from its proposal to its outcomes.
     entry: Option<tracing::Span>,
-    chores: Chores,
-    /// Empty between steps.
-    outputs: Vec<Output>,
+    /// Empty between calls of the driver.
+    effects: Vec<Effect>,
     ended: Option<Result<(), Halted>>,
 }
 
@@ -93,9 +73,9 @@ impl NodeTask {
             parts,
             begun: Instant::now(),
             wait: None,
+            has_more: false,
             entry: None,
-            chores: Chores::default(),
-            outputs: Vec::new(),
+            effects: Vec::new(),
             ended: None,
         }
     }
@@ -135,6 +115,8 @@ impl NodeTask {
                     self.step(Input::TimerDue);
                 }
                 _ = checks.tick() => self.check(),
+                // Last, and after the other tasks of this thread: a long replay keeps nobody waiting.
+                () = tokio::task::yield_now(), if self.has_more => self.step(Input::Continue),
             }
         }
     }
@@ -144,77 +126,61 @@ impl NodeTask {
         Now { wall: wall_now(), mono: Mono(since) }
     }
 
-    fn reported(&mut self, report: Report) {
-        match report {
-            Report::Log(Ok(ticket)) => {
-                self.parts.metrics.queue(Queue::LogWrites).depth.sub(1);
-                self.step(Input::Completion(RaftCompletion::LogSynced(ticket)));
-                self.log_written();
-            }
-            Report::Disk(Ok(DiskReport::Flushed(progress))) => {
-                self.parts.bodies.persisted(progress.bodies_end);
-                self.parts.compactor.send(CompactWork::State);
-                let scrub = self.chores.take_scrub();
-                self.step(Input::Completion(RaftCompletion::Flushed(progress)));
-                if scrub {
-                    // After the purge that this step has asked for.
-                    self.parts.log.send(LogJob::Scrub);
-                }
-            }
-            Report::Disk(Ok(DiskReport::FlushOutOfSpace(why))) => {
-                self.step(Input::Completion(RaftCompletion::FlushOutOfSpace));
-                self.set_disk_space(DiskSpace::Low { why });
-            }
-            // Entries that waited for it may continue.
-            Report::Disk(Ok(DiskReport::Compacted)) => self.step(Input::Continue),
-            Report::Disk(Ok(DiskReport::BodiesCompacted)) => self.bodies_compacted(),
-            Report::Disk(Ok(DiskReport::LogPrepared)) => self.chores.log_prepared(),
-            Report::Log(Err(failure)) | Report::Disk(Err(failure)) => self.ended = Some(Err(failure.into())),
-        }
-    }
-
-    /// Gives the node one input, then does every output in order.
     fn step(&mut self, input: Input) {
-        let mut next = Some(input);
-        while let Some(input) = next.take() {
-            let mut outputs = std::mem::take(&mut self.outputs);
-            self.node_step(input, &mut outputs);
-            let mut applied = false;
-            for output in outputs.drain(..) {
-                if self.ended.is_some() {
-                    break;
-                }
-                match output {
-                    Output::Continue => next = Some(Input::Continue),
-                    Output::Visible(cursor) => {
-                        applied = true;
-                        self.show(cursor);
-                    }
-                    output => self.obey(output),
-                }
-            }
-            self.outputs = outputs;
-            if applied {
-                self.parts.latest.set(self.reader());
-            }
+        self.has_more = false;
+        let now = self.now();
+        self.drive(|driver, effects| driver.step(now, input, effects));
+    }
+
+    fn reported(&mut self, report: Reported) {
+        let now = self.now();
+        match report {
+            Ok(Report::Log(synced)) => self.log_synced(now, synced),
+            Ok(report) => self.drive(|driver, effects| driver.reported(now, report, effects)),
+            Err(failure) => self.ended = Some(Err(failure.into())),
+        }
+        if self.parts.driver.is_check_due() {
+            self.check();
         }
     }
 
-    /// Runs one step of the node. The step after a log write became durable applies the entry, so it is timed
-    /// for the metric `apply`.
-    fn node_step(&mut self, input: Input, outputs: &mut Vec<Output>) {
-        let now = self.now();
-        let Input::Completion(RaftCompletion::LogSynced(ticket)) = input else {
-            return self.parts.node.step(now, input, outputs);
-        };
-        // The entry's span ends with its outcomes, which are outputs of this step.
+    /// The step after a log write became durable applies the entry, so it is timed for the metric `apply`.
+    fn log_synced(&mut self, now: Now, synced: Synced) {
+        self.parts.metrics.queue(Queue::LogWrites).depth.sub(synced.0.len() as u64);
+        // The entry's span ends with its outcomes, which are effects of this step.
         let _entry = self.entry.take().map(tracing::Span::entered);
-        let _apply = telemetry::spans::apply(ticket.0).entered();
+        let _apply = telemetry::spans::apply(synced.0.last().map_or(0, |ticket| ticket.0)).entered();
         let begun = Instant::now();
-        self.parts.node.step(now, input, outputs);
+        let mut outcomes = 0;
+        self.drive(|driver, effects| {
+            let done = driver.reported(now, Report::Log(synced), effects);
+            outcomes = effects.iter().filter(|effect| matches!(effect, Effect::Outcome { .. })).count();
+            done
+        });
         self.parts.metrics.apply.observe_duration(begun.elapsed());
-        let outcomes = outputs.iter().filter(|output| matches!(output, Output::Outcome { .. })).count();
         self.parts.metrics.entry_commands.observe(outcomes as u64);
+    }
+
+    fn check(&mut self) {
+        let (now, space) = (self.now(), self.parts.space.check());
+        self.drive(|driver, effects| driver.check(now, space, effects));
+        self.set_figures();
+    }
+
+    /// Calls the driver, then does every effect in order.
+    fn drive(&mut self, call: impl FnOnce(&mut Driver, &mut Vec<Effect>) -> Result<(), Halted>) {
+        if self.ended.is_some() {
+            return;
+        }
+        let mut effects = std::mem::take(&mut self.effects);
+        let done = call(&mut self.parts.driver, &mut effects);
+        for effect in effects.drain(..) {
+            self.obey(effect);
+        }
+        self.effects = effects;
+        if let Err(halted) = done {
+            self.ended = Some(Err(halted));
+        }
     }
 
     fn finish(self, ended: Result<(), Halted>) -> Result<(), Halted> {

@@ -3,10 +3,11 @@
 use super::segment::{Segment, Spare};
 use super::{LogError, LogOptions, RecoveredGroup};
 use crate::disk::Disk;
-use format::frame::{BadRecord, HardState, decode_groups};
+use format::frame::{BadRecord, HardState, Purged, decode_groups};
 use format::header::LogSegmentHeader;
-use format::log_index::SegmentIndex;
-use model::{GroupId, Index};
+use format::log_index::{Noted, SegmentIndex};
+use format::terms::Terms;
+use model::{GroupId, Index, Term};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -59,9 +60,11 @@ pub(super) struct Content<F> {
 #[derive(Clone, Debug, Default)]
 pub(super) struct GroupLog {
     pub(super) hard_state: HardState,
-    pub(super) purged: Index,
+    pub(super) purged: Purged,
     /// Which segment holds which entries, in ascending order and without gaps.
     ranges: VecDeque<EntryRange>,
+    /// The terms of these entries, and of the one before them.
+    terms: Terms,
 }
 
 /// Consecutive entries of one group in one segment.
@@ -77,8 +80,16 @@ pub(super) struct EntryRange {
 pub(super) struct Update {
     group: GroupId,
     hard_state: Option<HardState>,
-    purged: Option<Index>,
-    entries: Option<(Index, Index)>,
+    purged: Option<Purged>,
+    entries: Option<UpdatedEntries>,
+}
+
+/// Consecutive entries of one term.
+#[derive(Clone, Copy, Debug)]
+struct UpdatedEntries {
+    first: Index,
+    last: Index,
+    term: Term,
 }
 
 impl<D: Disk> Shared<D> {
@@ -133,9 +144,10 @@ impl<F> Content<F> {
             if let Some(hard_state) = update.hard_state {
                 group.hard_state = hard_state;
             }
-            if let Some((first, last)) = update.entries {
+            if let Some(UpdatedEntries { first, last, term }) = update.entries {
                 group.insert(EntryRange { generation, first, last });
-                self.current.note(update.group, first, last, offset, STRIDE_BYTES);
+                group.terms.set(first, term);
+                self.current.note(update.group, Noted { first, last, term, offset }, STRIDE_BYTES);
             }
             if let Some(purged) = update.purged {
                 group.purge(purged);
@@ -147,7 +159,9 @@ impl<F> Content<F> {
     pub(super) fn apply_sealed(&mut self, index: &SegmentIndex, generation: u64) {
         for (group, entries) in &index.groups {
             let range = EntryRange { generation, first: entries.first, last: entries.last };
-            self.groups.entry(*group).or_default().insert(range);
+            let group = self.groups.entry(*group).or_default();
+            group.insert(range);
+            entries.terms.runs().iter().for_each(|run| group.terms.set(run.first, run.term));
         }
     }
 
@@ -184,11 +198,11 @@ impl<F> Content<F> {
 
 impl GroupLog {
     pub(super) fn first(&self) -> Index {
-        self.ranges.front().map_or(Index(self.purged.0.saturating_add(1)), |range| range.first)
+        self.ranges.front().map_or(Index(self.purged.through.0.saturating_add(1)), |range| range.first)
     }
 
     pub(super) fn last(&self) -> Index {
-        self.ranges.back().map_or(self.purged, |range| range.last)
+        self.ranges.back().map_or(self.purged.through, |range| range.last)
     }
 
     pub(super) fn find(&self, index: Index) -> Option<EntryRange> {
@@ -196,24 +210,36 @@ impl GroupLog {
         self.ranges.get(found).copied().filter(|range| range.first <= index)
     }
 
-    pub(super) fn purge(&mut self, through: Index) {
-        self.purged = self.purged.max(through);
+    /// The term of an entry that the group has, or of the one before its first.
+    pub(super) fn term(&self, index: Index) -> Option<Term> {
+        if index > self.last() { None } else { self.terms.at(index) }
+    }
+
+    pub(super) fn purge(&mut self, purged: Purged) {
+        if purged.through <= self.purged.through {
+            return;
+        }
+        self.purged = purged;
+        let through = purged.through;
         while self.ranges.front().is_some_and(|range| range.last <= through) {
             self.ranges.pop_front();
         }
         if let Some(range) = self.ranges.front_mut() {
             range.first = range.first.max(Index(through.0.saturating_add(1)));
         }
+        self.terms.begin_at(through, purged.term);
     }
 
     fn recovered(&self) -> RecoveredGroup {
-        RecoveredGroup { hard_state: self.hard_state, first: self.first(), last: self.last() }
+        let (hard_state, terms) = (self.hard_state, self.terms.clone());
+        RecoveredGroup { hard_state, first: self.first(), last: self.last(), terms }
     }
 
     /// New entries replace all entries from their first index on. After a gap, the group starts over.
     fn insert(&mut self, new: EntryRange) {
         if new.first.0 > self.last().0.saturating_add(1) {
             self.ranges.clear();
+            self.terms.clear();
         }
         while let Some(range) = self.ranges.back_mut() {
             if range.first < new.first {
@@ -229,8 +255,8 @@ impl GroupLog {
     }
 }
 
-/// Finds the changes that records make, without making them. Entries that do not follow each other become
-/// several changes.
+/// Finds the changes that records make, without making them. Entries that do not follow each other, or have
+/// different terms, become several changes.
 pub(super) fn read_updates(records: &[u8], updates: &mut Vec<Update>) -> Result<(), BadRecord> {
     updates.clear();
     for record in decode_groups(records) {
@@ -238,18 +264,22 @@ pub(super) fn read_updates(records: &[u8], updates: &mut Vec<Update>) -> Result<
         let (group, hard_state, purged) = (record.group, record.hard_state, record.purged);
         updates.push(Update { group, hard_state, purged, entries: None });
         for entry in record.entries {
-            let index = entry?.index;
-            match updates.last_mut() {
-                Some(Update { entries: Some((_, last)), .. }) if last.0.checked_add(1) == Some(index.0) => {
-                    *last = index;
+            let entry = entry?;
+            let new = UpdatedEntries { first: entry.index, last: entry.index, term: entry.term };
+            match updates.last_mut().and_then(|update| update.entries.as_mut()) {
+                Some(entries)
+                    if entries.last.0.checked_add(1) == Some(new.first.0) && entries.term == new.term =>
+                {
+                    entries.last = new.last;
                 }
-                Some(Update { entries: entries @ None, .. }) => *entries = Some((index, index)),
-                _ => updates.push(Update {
-                    group,
-                    hard_state: None,
-                    purged: None,
-                    entries: Some((index, index)),
-                }),
+                Some(_) => {
+                    updates.push(Update { group, hard_state: None, purged: None, entries: Some(new) });
+                }
+                None => {
+                    if let Some(update) = updates.last_mut() {
+                        update.entries = Some(new);
+                    }
+                }
             }
         }
     }

@@ -18,6 +18,7 @@
 //! - An entry replaces all entries of its group from its index on, in memory and when the log is opened.
 //! - A purge never loses a hard state: each segment begins with the latest one of every group.
 //! - After a failed write or sync the log refuses all further work. Only lack of space leaves it usable.
+//! - What an earlier process failed to sync is written again when the log is opened, before anything follows it.
 //!
 //! It starts no thread. The writer belongs on a thread that may block, readers work on any thread, and the
 //! preparer belongs on a background thread.
@@ -42,6 +43,7 @@ pub use writer::{LogStats, LogWriter};
 use crate::disk::Disk;
 use format::frame::HardState;
 use format::header::StoreId;
+use format::terms::Terms;
 use model::{GroupId, Index};
 use std::collections::BTreeMap;
 
@@ -65,13 +67,15 @@ impl LogOptions {
 }
 
 /// What the log held for one group when it was opened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RecoveredGroup {
     pub hard_state: HardState,
     /// The first entry. Purged entries may reappear after a start: purge them again.
     pub first: Index,
     /// The last entry; `first - 1` when there is none.
     pub last: Index,
+    /// The terms of these entries, and of the purged one before the first if there is one.
+    pub terms: Terms,
 }
 
 /// An open log.

@@ -10,7 +10,7 @@ use super::index::{Shared, lock};
 use super::recovery::sealed_index;
 use super::segment::{FRAMES_AT, Segment};
 use crate::disk::{Disk, DiskFile};
-use format::frame::{BadRecord, FrameKind, LogEntry, decode_groups};
+use format::frame::{BadRecord, EntryKind, FrameKind, LogEntry, decode_groups};
 use format::log_index::{IndexPoint, SegmentIndex};
 use model::{GroupId, Index, Term};
 use std::sync::Arc;
@@ -25,6 +25,7 @@ const POINTS_MAX: usize = 64;
 pub struct StoredEntry {
     pub index: Index,
     pub term: Term,
+    pub kind: EntryKind,
     pub bytes: Vec<u8>,
 }
 
@@ -61,15 +62,6 @@ struct Wanted {
 }
 
 impl<D: Disk> LogReader<D> {
-    /// One entry; `None` when the group does not have it (any more).
-    ///
-    /// # Errors
-    /// `Damaged` or `Failed`: the node must stop.
-    pub fn entry(&self, group: GroupId, index: Index) -> Result<Option<(Term, Vec<u8>)>, LogError> {
-        let page = self.entries(group, index, 0)?;
-        Ok(page.entries.into_iter().next().map(|entry| (entry.term, entry.bytes)))
-    }
-
     /// Consecutive entries from `from` on: as many as fit into `bytes_max`, but at least one if there is one.
     /// Each call checks the frames that it passes, so ask for many entries at once.
     ///
@@ -173,8 +165,8 @@ impl Wanted {
         }
         self.bytes_left = self.bytes_left.saturating_sub(entry.bytes.len());
         self.next = Index(entry.index.0.saturating_add(1));
-        let (index, term, bytes) = (entry.index, entry.term, entry.bytes.to_vec());
-        self.page.entries.push(StoredEntry { index, term, bytes });
+        let LogEntry { index, term, kind, bytes } = *entry;
+        self.page.entries.push(StoredEntry { index, term, kind, bytes: bytes.to_vec() });
         Progress::More
     }
 }

@@ -5,52 +5,29 @@
 //! the last segment that has begun is on disk.
 
 use super::LogError;
-use super::index::{Content, Pool, STRIDE_BYTES, lock};
+use super::index::{Content, Pool, lock};
 use super::segment::{BLOCK_BYTES, Segment, Spare, beginning, carry_end, file_name, rewrite_header};
 use super::writer::LogWriter;
 use crate::disk::{Disk, DiskFile, is_no_space};
 use format::frame::{FrameKind, encode_carry, frame_bytes};
 use format::header::LogSegmentHeader;
-use format::log_index::SegmentIndex;
+use format::log_index::{NOTE_BYTES_MAX, SegmentIndex};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 const BLOCK: u64 = BLOCK_BYTES as u64;
-/// The most that one group record adds to a segment's index.
-const INDEXED_BYTES: u64 = 40;
 
 impl<D: Disk> LogWriter<D> {
     /// The bytes that may follow a frame in this segment: the index and a mark. A segment consists of whole
     /// blocks, so the rest of the last block always fits.
     fn closing_bytes(&self, records: u64) -> u64 {
         let index = lock(&self.shared.content).current.encoded_bytes();
-        frame_bytes(index) + records * INDEXED_BYTES + frame_bytes(0)
+        frame_bytes(index) + records * NOTE_BYTES_MAX as u64 + frame_bytes(0)
     }
 
     pub(super) fn fits(&self, bytes: u64, records: u64) -> bool {
         let frame = frame_bytes(usize::try_from(bytes).unwrap_or(usize::MAX >> 1));
         self.end() + frame + self.closing_bytes(records) <= self.shared.options.segment_bytes
-    }
-
-    pub(super) fn reserve_space(&self, bytes: u64) -> Result<(), LogError> {
-        let needed = bytes + bytes / 2 + self.closing_bytes(1 + bytes / STRIDE_BYTES) + BLOCK;
-        let segment_bytes = self.shared.options.segment_bytes;
-        let wanted = (self.end() + needed).next_multiple_of(BLOCK);
-        if self.segment.space() < wanted.min(segment_bytes) {
-            let space = reserve(&*self.segment.file, segment_bytes, wanted.min(segment_bytes));
-            let space = space.map_err(|source| LogError::io(&self.segment.name, source))?;
-            self.segment.space.fetch_max(space, Ordering::Relaxed);
-        }
-        if wanted <= segment_bytes {
-            return Ok(());
-        }
-        let needed = (needed + BLOCK).next_multiple_of(BLOCK);
-        if lock(&self.shared.pool).spares.iter().any(|spare| spare.space >= needed) {
-            return Ok(());
-        }
-        let spare = self.create(needed)?;
-        lock(&self.shared.pool).spares.push(spare);
-        Ok(())
     }
 
     /// Seals the segment and begins the next one.

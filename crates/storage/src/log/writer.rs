@@ -10,15 +10,19 @@ use super::LogError;
 use super::index::{Shared, Update, lock, read_updates};
 use super::segment::{BLOCK_BYTES, Segment};
 use crate::disk::{Disk, DiskFile, is_no_space};
-use format::frame::{FRAME_HEADER_BYTES, FrameHeader, FrameKind, encode_carry};
+use format::frame::{FRAME_HEADER_BYTES, FrameHeader, FrameKind, Purged, encode_carry};
 use model::{GroupId, Index};
+use std::io;
 use std::mem;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 const BLOCK: u64 = BLOCK_BYTES as u64;
 /// If one very long frame made the buffer longer than this, the buffer is released.
 const BUFFER_KEPT_BYTES: usize = 1 << 20;
+/// The size of one write when recovered bytes are written again.
+const REWRITE_BYTES: u64 = 1 << 20;
 
 /// The size of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -112,7 +116,8 @@ impl<D: Disk> LogWriter<D> {
     /// when the log has become idle. It needs no sync.
     ///
     /// # Errors
-    /// `NoSpace`: nothing was appended. After any other error the node must stop.
+    /// `NoSpace`: nothing was appended, and the log holds the same without it. After any other error the node
+    /// must stop.
     pub fn mark(&mut self) -> Result<(), LogError> {
         self.shared.check()?;
         if !self.is_mark_wanted() {
@@ -126,7 +131,8 @@ impl<D: Disk> LogWriter<D> {
     /// With the next [`Self::sync`], segments that hold nothing else become spares.
     ///
     /// # Errors
-    /// `NoSpace`: nothing has changed. After any other error the node must stop.
+    /// `NoSpace`: nothing has changed. A later purge through the same entry or a later one does this one's work.
+    /// After any other error the node must stop.
     pub fn purge(&mut self, group: GroupId, through: Index) -> Result<(), LogError> {
         self.shared.check()?;
         let result = self.write_purge(group, through);
@@ -134,14 +140,15 @@ impl<D: Disk> LogWriter<D> {
     }
 
     fn write_purge(&mut self, group: GroupId, through: Index) -> Result<(), LogError> {
-        let known =
-            lock(&self.shared.content).groups.get(&group).map(|group| (group.hard_state, group.purged));
-        let Some((hard_state, purged)) = known else { return Ok(()) };
-        if through <= purged {
-            return Ok(());
-        }
+        let known = lock(&self.shared.content)
+            .groups
+            .get(&group)
+            .filter(|known| known.purged.through < through)
+            .map(|known| (known.hard_state, known.term(through).unwrap_or_default()));
+        let Some((hard_state, term)) = known else { return Ok(()) };
+        let purged = Purged { through, term };
         let mut record = Vec::new();
-        encode_carry(group, hard_state, through, &mut record);
+        encode_carry(group, hard_state, purged, &mut record);
         if !self.fits(record.len() as u64, 1) {
             self.begin_next()?;
         }
@@ -151,21 +158,9 @@ impl<D: Disk> LogWriter<D> {
         let mut content = lock(&self.shared.content);
         content.end = self.data_end;
         if let Some(group) = content.groups.get_mut(&group) {
-            group.purge(through);
+            group.purge(purged);
         }
         Ok(())
-    }
-
-    /// Reserves disk space for frames with `bytes` bytes of records in total, at least 128 for each frame,
-    /// before anything is proposed. Until that many have been written, no write fails for lack of space.
-    /// Cheap if the space is reserved already.
-    ///
-    /// # Errors
-    /// `NoSpace`: propose nothing, and retry later. After any other error the node must stop.
-    pub fn reserve(&mut self, bytes: u64) -> Result<(), LogError> {
-        self.shared.check()?;
-        let result = self.reserve_space(bytes);
-        self.shared.poisons(result)
     }
 
     /// Begins a new segment now, so that the previous one can be purged even if nothing more is written. Used
@@ -221,10 +216,22 @@ impl<D: Disk> LogWriter<D> {
 
     /// Writes the first frame since the log was opened, and makes everything durable that was recovered.
     pub(super) fn begin_opening(&mut self) -> Result<(), LogError> {
+        self.rewrite_recovered()?;
         self.append(FrameKind::Mark, &[])?;
         self.shared.disk.sync_dir().map_err(|source| LogError::io("the log's directory", source))?;
         self.data_end = self.end();
         self.sync_segment()
+    }
+
+    /// Writes the header again, and everything from the last known durable end on. If a sync failed in an
+    /// earlier process, the system may hold these bytes only in its cache but count them as written. A sync
+    /// alone would then report success without writing them, and what follows them would be lost with them.
+    fn rewrite_recovered(&self) -> Result<(), LogError> {
+        let from = self.durable - self.durable % BLOCK;
+        for range in [0..BLOCK, from.max(BLOCK)..self.block_at] {
+            rewrite(&*self.segment.file, range).map_err(|source| LogError::io(&self.segment.name, source))?;
+        }
+        Ok(())
     }
 
     /// Where the next frame begins.
@@ -232,7 +239,7 @@ impl<D: Disk> LogWriter<D> {
         self.block_at + self.block.len() as u64
     }
 
-    pub(super) fn failed(&self, source: std::io::Error) -> LogError {
+    pub(super) fn failed(&self, source: io::Error) -> LogError {
         LogError::Failed { file: self.segment.name.clone(), source }
     }
 
@@ -262,7 +269,7 @@ impl<D: Disk> LogWriter<D> {
 
     /// Undoes a write that may have been partly done when the disk ran out of space. The caller is told that
     /// the frame was not appended, so recovery must never find it.
-    fn take_back(&self, offset: u64, source: std::io::Error) -> LogError {
+    fn take_back(&self, offset: u64, source: io::Error) -> LogError {
         if !is_no_space(&source) {
             return self.failed(source);
         }
@@ -286,4 +293,20 @@ impl<D: Disk> LogWriter<D> {
         }
         Ok(())
     }
+}
+
+/// Writes what a file holds in this range over itself.
+fn rewrite<F: DiskFile>(file: &F, range: Range<u64>) -> io::Result<()> {
+    let mut buffer = vec![0; range.end.saturating_sub(range.start).min(REWRITE_BYTES) as usize];
+    let mut at = range.start;
+    while at < range.end {
+        let wanted = (range.end - at).min(REWRITE_BYTES) as usize;
+        let read = file.read_at(&mut buffer[..wanted], at)?;
+        if read == 0 {
+            break;
+        }
+        file.write_at(&buffer[..read], at)?;
+        at += read as u64;
+    }
+    Ok(())
 }

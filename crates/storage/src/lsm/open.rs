@@ -131,9 +131,12 @@ fn check_header(path: &Path, store: StoreId) -> Result<(), StateError> {
             path.display(),
             found.store
         ))),
-        Err(error @ (HeaderError::Newer { .. } | HeaderError::OtherKind { .. } | HeaderError::Foreign)) => {
-            Err(StateError::Refused(format!("{}: {error}", path.display())))
-        }
+        Err(
+            error @ (HeaderError::Newer { .. }
+            | HeaderError::Older { .. }
+            | HeaderError::OtherKind { .. }
+            | HeaderError::Foreign),
+        ) => Err(StateError::Refused(format!("{}: {error}", path.display()))),
         Err(error @ (HeaderError::Blank | HeaderError::Damaged)) => {
             Err(StateError::Damaged(format!("{}: {error}", path.display())))
         }

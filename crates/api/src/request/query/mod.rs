@@ -14,7 +14,7 @@ use model::{Cursor, Order, Revision, limits};
 use parameters::{Parameter, Parameters, invalid};
 use std::time::Duration;
 
-/// How late the newest event may be that a read sees.
+/// The moment that a read shows: it ignores everything recorded later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AsOf {
     /// The moment at which the node takes the request.
@@ -33,7 +33,7 @@ pub enum Start {
     Beginning,
     /// At this revision. Only for one stream.
     From(Revision),
-    /// Behind this cursor.
+    /// After this cursor.
     After(Cursor),
     /// With the first event that is appended from now on. Only for following.
     End,
@@ -74,7 +74,7 @@ impl Read {
             }
         }
         read.start = match (from, after) {
-            (Some(_), Some(_)) => return Err(invalid("after", "`from` and `after` both say where to start")),
+            (Some(_), Some(_)) => return Err(invalid("after", "use only one of `from` and `after`")),
             (from, after) => from.or(after).unwrap_or_default(),
         };
         let backward = read.order == Order::Descending;
@@ -82,7 +82,10 @@ impl Read {
             refuse_follow("direction", backward)?;
         }
         if backward && matches!(read.start, Start::After(_) | Start::End) {
-            return Err(invalid("direction", "`backward` needs `from=REVISION` or no start at all"));
+            return Err(invalid(
+                "direction",
+                "`backward` can be combined only with `from=REVISION`, or with no start",
+            ));
         }
         read.check("from", form)
     }

@@ -143,7 +143,7 @@ impl Parameter<'_> {
 
     pub(super) fn prefix(&self) -> Result<String> {
         if self.value.len() > limits::NAME_BYTES_MAX {
-            return Err(self.invalid("no name is that long"));
+            return Err(self.invalid("a name has at most 256 bytes"));
         }
         self.text()
     }

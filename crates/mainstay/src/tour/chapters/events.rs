@@ -33,7 +33,7 @@ fn run(stage: &mut Stage) -> Result {
     )?;
     let cart = "/v1/streams/cart-7/events";
     stage.step(
-        "She puts two items into a cart. Lines of JSON are one batch, appended all or none:",
+        "She puts two items into a cart. Lines of JSON are one batch, appended all or nothing:",
         &Step {
             method: "POST",
             path: cart,

@@ -5,7 +5,7 @@ use crate::tour::Chapter;
 use crate::tour::stage::{Stage, Step, json, kept_if};
 
 pub(crate) const CHAPTER: Chapter = Chapter {
-    title: "Two streams, all or none",
+    title: "Two streams, all or nothing",
     about: "A transaction has checks and writes. Either every check holds and every write is applied, or nothing changes.",
     run,
 };

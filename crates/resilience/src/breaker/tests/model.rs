@@ -195,9 +195,9 @@ fn walk(rng: &mut Rng, steps: u64) -> [u64; 3] {
         let input = Input { now, random: u64::MAX / 100 * percent + u64::MAX / 200 };
         let is_full = under_way.len() > 6;
         if !is_full && rng.below(2) == 0 {
-            let (answer, expected) =
+            let (decision, expected) =
                 (config.ask(&mut state, input, Request::default()), model.ask(now, percent));
-            match (answer, expected) {
+            match (decision, expected) {
                 (Decision::Admit(ticket), Ok(probe)) => {
                     assert_eq!(ticket, Ticket { generation: model.generation, probe, source: 0 });
                     under_way.push(ticket);
@@ -205,7 +205,7 @@ fn walk(rng: &mut Rng, steps: u64) -> [u64; 3] {
                 (Decision::Reject(Rejected { reason, .. }), Err(expected)) => {
                     assert_eq!(reason, expected, "step {step}, {config:?}")
                 }
-                (answer, expected) => panic!("step {step}: {answer:?}, not {expected:?}, {config:?}"),
+                (decision, expected) => panic!("step {step}: {decision:?}, not {expected:?}, {config:?}"),
             }
         } else if !under_way.is_empty() {
             let ticket = under_way.swap_remove(rng.below(under_way.len() as u64) as usize);

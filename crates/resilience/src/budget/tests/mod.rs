@@ -198,8 +198,8 @@ fn a_configuration_serializes_with_its_units_and_a_deserialized_state_decides_th
         deposit(&config, &mut state, step * 70, 2);
         let written = serde_json::to_string(&state).expect("written");
         let mut read: State = serde_json::from_str(&written).expect("read");
-        let answers = [&mut state, &mut read].map(|state| withdraw(&config, state, step * 70));
-        assert_eq!(answers[0], answers[1], "step {step}");
+        let decisions = [&mut state, &mut read].map(|state| withdraw(&config, state, step * 70));
+        assert_eq!(decisions[0], decisions[1], "step {step}");
         assert_eq!(read, state);
     }
 }

@@ -1,4 +1,4 @@
-//! The bulkhead as scripts, and against a model that is a plain list of callers.
+//! The bulkhead as scripts, and against a model that keeps a plain list of callers.
 
 mod simulation;
 
@@ -46,8 +46,8 @@ enum Said {
 use Said::{No, Wait, Yes};
 use Step::{Ask, AskAs, Leave, Ready, Tell};
 
-fn say(answer: Decision<Ticket>) -> Said {
-    match answer {
+fn say(decision: Decision<Ticket>) -> Said {
+    match decision {
         Decision::Admit(_) => Yes,
         Decision::Wait { until } => Wait(until.as_nanos() / 1_000_000),
         Decision::Reject(Rejected { reason, retry_at }) => {
@@ -64,9 +64,9 @@ fn check(config: &Config, script: &[(u64, Step)]) -> State {
     let mut tickets = Vec::new();
     for (number, (millis, step)) in script.iter().enumerate() {
         let mut ask = |caller, priority| {
-            let answer = config.ask(&mut state, at(*millis), Request { caller, priority });
-            tickets.extend(answer.admitted());
-            say(answer)
+            let decision = config.ask(&mut state, at(*millis), Request { caller, priority });
+            tickets.extend(decision.admitted());
+            say(decision)
         };
         match *step {
             Ask(caller, said) => assert_eq!(ask(caller, Priority::Normal), said, "step {number}"),
@@ -274,18 +274,18 @@ fn aimd_cuts_once_per_round_trip() {
     assert_eq!(told[0], Recorded::Changed(Changed { from: 10, to: 9 }));
     assert!(told[1..].iter().all(|told| *told == Recorded::Counted));
     // Calls that started after the cut may cut again: a late success, a slow call, a late cancellation.
-    for (begun, answered, outcome, to) in
+    for (begun, ended, outcome, to) in
         [(60, 161, Outcome::Success, 8), (170, 180, Outcome::Slow, 7), (190, 291, Outcome::Cancelled, 6)]
     {
         let ticket = take(&config, &mut state, begun, 1)[0];
-        let told = config.tell(&mut state, at(answered), ticket, outcome, 1);
+        let told = config.tell(&mut state, at(ended), ticket, outcome, 1);
         assert_eq!(told, Recorded::Changed(Changed { from: to + 1, to }));
     }
-    for (begun, answered, outcome) in
+    for (begun, ended, outcome) in
         [(300, 400, Outcome::Success), (300, 310, Outcome::Cancelled), (300, 900, Outcome::Neutral)]
     {
         let ticket = take(&config, &mut state, begun, 1)[0];
-        assert_eq!(config.tell(&mut state, at(answered), ticket, outcome, 1), Recorded::Counted);
+        assert_eq!(config.tell(&mut state, at(ended), ticket, outcome, 1), Recorded::Counted);
     }
     // The clock may be so coarse that a call starts and fails at the same time.
     let tickets = take(&config, &mut state, 1_000, 3);
@@ -347,7 +347,7 @@ fn an_adaptive_limit_stays_within_its_bounds() {
         for millis in (0..200_000).step_by(10) {
             let outcome = if rng.one_in(2) { Outcome::Failure } else { Outcome::Success };
             let Some(ticket) = config.ask(&mut state, at(millis), Request::default()).admitted() else {
-                panic!("all have come back")
+                panic!("all permits were returned")
             };
             config.tell(&mut state, at(millis + rng.below(1_000)), ticket, outcome, 1);
             let limit = config.snapshot(&state, Time::ZERO).limit;
@@ -442,9 +442,9 @@ fn it_decides_like_a_plain_list_of_callers() {
                 0..=54 => {
                     latest = latest.max(input.now);
                     let request = Request { caller, priority: priorities[rng.below(3) as usize] };
-                    let answer = config.ask(&mut state, input, request);
-                    assert_eq!(say(answer), model.ask(&config, latest, request), "{told}");
-                    tickets.extend(answer.admitted());
+                    let decision = config.ask(&mut state, input, request);
+                    assert_eq!(say(decision), model.ask(&config, latest, request), "{told}");
+                    tickets.extend(decision.admitted());
                 }
                 55..=89 if !tickets.is_empty() => {
                     latest = latest.max(input.now);
@@ -677,6 +677,6 @@ fn a_free_permit_goes_to_the_first_caller_still_waiting() {
     config.tell(&mut state, at(50), ticket, Outcome::Success, 1);
     assert_eq!(config.next(&state, at(50).now), Some(12));
     assert_eq!(config.snapshot(&state, at(99).now).waiting, 2);
-    assert_eq!(config.snapshot(&state, at(100).now).waiting, 0, "their patience has ended");
+    assert_eq!(config.snapshot(&state, at(100).now).waiting, 0, "their `wait_max` has ended");
     assert_eq!(config.next(&state, at(100).now), None);
 }

@@ -62,7 +62,7 @@ impl Server {
     }
 
     /// Ends all calls that finish by then.
-    fn answer(&mut self, until: u64, latencies: &mut Vec<u64>) {
+    fn end_calls(&mut self, until: u64, latencies: &mut Vec<u64>) {
         while let Some(Reverse((done, id))) = self.under_way.peek().copied().filter(|next| next.0.0 <= until)
         {
             self.under_way.pop();
@@ -80,7 +80,7 @@ impl Server {
         while self.now < end {
             let between = self.service * 100 / self.offered_percent / self.workers.len() as u64;
             self.now += 1 + self.rng.below(between * 2);
-            self.answer(self.now, &mut latencies);
+            self.end_calls(self.now, &mut latencies);
             limits.push(self.limit());
             let input = Input::at(Time::from_nanos(self.now));
             let Some(ticket) = self.config.ask(&mut self.state, input, Request::default()).admitted() else {
@@ -196,7 +196,7 @@ fn the_gradient_learns_that_the_work_itself_became_slower_or_faster() {
     server.run(40);
     for service in [100 * MILLI, 25 * MILLI] {
         server.service = service;
-        // Until it has measured again.
+        // Long enough to measure the baseline again.
         server.run(60);
         let measured = server.run(30);
         check_settled(&measured, 250, &format!("{service} ns"));

@@ -25,7 +25,7 @@ fn a_blocking_call_is_rejected_by_an_open_breaker() {
         let failed: Blocking = guard.call_blocking(|| Err("down"));
         assert_eq!(failed, Err(CallError::Failed("down")));
     }
-    let rejected: Blocking = guard.call_blocking(|| panic!("it must not begin"));
+    let rejected: Blocking = guard.call_blocking(|| panic!("it must not run"));
     assert_eq!(rejected_by(&rejected), Some(Reason::BreakerOpen));
 }
 
@@ -51,21 +51,21 @@ fn threads_wait_in_the_queue_and_all_are_served() {
         }
     });
     assert!(most.into_inner() <= 2);
-    let bulkhead = guard.snapshot().bulkhead.expect("there is one");
+    let bulkhead = guard.snapshot().bulkhead.expect("it is configured");
     assert_eq!((bulkhead.in_use, bulkhead.waiting), (0, 0));
 }
 
 #[test]
-fn a_thread_whose_patience_ends_is_rejected_and_leaves_the_queue() {
+fn a_thread_that_has_waited_for_wait_max_is_rejected_and_leaves_the_queue() {
     let bulkhead = bulkhead::Config::new().limit(Limit::Fixed(1)).wait_max(MS(5));
     let guard = guard(Policy::new().bulkhead(bulkhead));
     let outer: Blocking = guard.call_blocking(|| {
-        let inner: Blocking = guard.call_blocking(|| panic!("it must not begin"));
+        let inner: Blocking = guard.call_blocking(|| panic!("it must not run"));
         assert_eq!(rejected_by(&inner), Some(Reason::BulkheadWait));
         Ok(1)
     });
     assert_eq!(outer, Ok(1));
-    assert_eq!(guard.snapshot().bulkhead.expect("there is one").waiting, 0);
+    assert_eq!(guard.snapshot().bulkhead.expect("it is configured").waiting, 0);
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn a_thread_waits_for_its_token() {
     for _ in 0..6 {
         assert_eq!(guard.call_blocking(|| Ok::<u32, &str>(1)), Ok(1));
     }
-    assert!(begun.elapsed() >= MS(4), "five of six tokens come one a millisecond");
+    assert!(begun.elapsed() >= MS(4), "five of six tokens return at one per millisecond");
 }
 
 #[test]
@@ -87,8 +87,8 @@ fn a_blocking_success_that_outlasts_its_timeout_is_slow() {
         thread::sleep(MS(2));
         Ok(1)
     });
-    assert_eq!(result, Ok(1), "a result is a result");
-    assert!(!guard.snapshot().breaker.expect("there is one").circuit.is_closed());
+    assert_eq!(result, Ok(1), "the result is returned even though it is late");
+    assert!(!guard.snapshot().breaker.expect("it is configured").circuit.is_closed());
 }
 
 #[test]
@@ -110,6 +110,6 @@ fn a_panic_in_a_blocking_call_gives_the_permit_back_and_counts_as_a_failure() {
     let call = || guard.call_blocking(|| -> Result<u32, &str> { panic!("a bug") });
     assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).is_err());
     let snapshot = guard.snapshot();
-    assert_eq!(snapshot.bulkhead.expect("there is one").in_use, 0);
-    assert_eq!(snapshot.breaker.expect("there is one").consecutive_failures, 1);
+    assert_eq!(snapshot.bulkhead.expect("it is configured").in_use, 0);
+    assert_eq!(snapshot.breaker.expect("it is configured").consecutive_failures, 1);
 }

@@ -15,7 +15,7 @@ async fn a_new_threshold_for_slow_calls_applies_to_the_next_call() {
         Ok::<u32, &str>(1)
     };
     assert_eq!(guard.call(work).await, Ok(1));
-    let slow = |guard: &Guard| guard.snapshot().breaker.expect("there is one").window.slow;
+    let slow = |guard: &Guard| guard.snapshot().breaker.expect("it is configured").window.slow;
     assert_eq!(slow(&guard), 0);
     guard.configure(slow_after(50)).expect("valid");
     assert_eq!(*guard.policy(), slow_after(50));
@@ -47,11 +47,11 @@ async fn what_was_learned_survives_a_new_policy() {
     let _ = poll_once(held.as_mut()).await;
     guard.configure(with(4)).expect("valid");
     let snapshot = guard.snapshot();
-    assert_eq!(snapshot.breaker.expect("there is one").consecutive_failures, 1);
-    assert_eq!(snapshot.bulkhead.expect("there is one").in_use, 1);
+    assert_eq!(snapshot.breaker.expect("it is configured").consecutive_failures, 1);
+    assert_eq!(snapshot.bulkhead.expect("it is configured").in_use, 1);
     assert_eq!(snapshot.tokens_available, Some(2), "two of four were spent");
     drop(held);
-    assert_eq!(guard.snapshot().bulkhead.expect("there is one").in_use, 0);
+    assert_eq!(guard.snapshot().bulkhead.expect("it is configured").in_use, 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -78,7 +78,7 @@ async fn a_caller_in_the_queue_gets_a_permit_that_a_new_policy_adds() {
 async fn a_forced_breaker_is_in_the_state_that_it_is_held_in() {
     let guard = guard(Policy::new().breaker(tripping()));
     guard.force(Forced::Open);
-    let breaker = guard.snapshot().breaker.expect("there is one");
+    let breaker = guard.snapshot().breaker.expect("it is configured");
     assert_eq!((breaker.circuit, breaker.forced), (Circuit::Open, Forced::Open));
     assert_eq!(rejected_by(&good(&guard).await), Some(Reason::BreakerForced));
     guard.force(Forced::No);

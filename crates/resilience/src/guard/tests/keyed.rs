@@ -23,7 +23,7 @@ async fn each_key_has_a_guard_of_its_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_least_recently_used_idle_guard_leaves_first() {
+async fn the_least_recently_used_idle_guard_is_removed_first() {
     let guards = guards(Policy::new().breaker(tripping()).bulkhead(permits(1, 0)), 3);
     guards.get(&1).trip();
     let busy = guards.get(&2);
@@ -46,7 +46,7 @@ async fn keys_share_one_guard_while_none_is_idle() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_new_policy_reaches_every_guard_present_and_future() {
+async fn a_new_policy_reaches_every_guard_existing_and_future() {
     let guards = guards(Policy::new(), 10);
     let early = guards.get(&1);
     guards.configure(Policy::new().timeout(MS(10))).expect("valid");

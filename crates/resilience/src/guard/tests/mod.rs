@@ -21,7 +21,7 @@ const MS: fn(u64) -> Duration = Duration::from_millis;
 type CallResult = Result<u32, CallError<&'static str>>;
 
 fn guard(policy: Policy) -> Guard {
-    Guard::new("dependency", policy).expect("the policy makes sense")
+    Guard::new("dependency", policy).expect("the policy is valid")
 }
 
 fn tripping() -> breaker::Config {
@@ -39,7 +39,7 @@ fn permits(permits: u32, queue_max: u32) -> bulkhead::Config {
     bulkhead::Config { limit: Limit::Fixed(permits), queue_max, wait_max: MS(500), ..Default::default() }
 }
 
-/// At once, without chance, and with all the budget one could want.
+/// Retries without jitter, and with a budget that never runs out.
 fn retrying(attempts_max: u32) -> retry::Config {
     retry::Config {
         attempts_max,
@@ -61,21 +61,21 @@ async fn never(guard: &Guard) -> CallResult {
     guard.call_with(CallOptions::safe(), |_| pending()).await
 }
 
-fn rejected_by(answer: &CallResult) -> Option<Reason> {
-    match answer {
+fn rejected_by(result: &CallResult) -> Option<Reason> {
+    match result {
         Err(CallError::Rejected(rejected)) => Some(rejected.reason),
         _ => None,
     }
 }
 
-/// Polls a future `times` times, and drops it.
+/// Polls a future `times` times, then drops it.
 async fn poll_and_drop(future: impl Future, times: usize) {
     let mut future = pin!(future);
     for _ in 0..times {
         if poll_once(future.as_mut()).await.is_ready() {
             return;
         }
-        // Time passes between two polls, so that timers of the next stage fire.
+        // Time passes between the polls, so that the timers of the next stage fire.
         tokio::time::advance(MS(60)).await;
     }
 }
@@ -86,18 +86,18 @@ async fn a_breaker_rejects_after_failures_says_when_to_come_back_and_recovers() 
     for _ in 0..2 {
         assert_eq!(bad(&guard).await, Err(CallError::Failed("down")));
     }
-    let refused = good(&guard).await;
-    let Err(CallError::Rejected(rejected)) = &refused else { panic!("{refused:?}") };
+    let result = good(&guard).await;
+    let Err(CallError::Rejected(rejected)) = &result else { panic!("{result:?}") };
     assert_eq!((&*rejected.guard, rejected.reason), ("dependency", Reason::BreakerOpen));
     assert_eq!(rejected.retry_after, Some(MS(1_000)));
     assert_eq!(rejected.to_string(), "dependency: the circuit breaker is open; retry after 1000 ms");
     sleep(MS(1_000)).await;
     assert_eq!(good(&guard).await, Ok(1));
-    assert!(guard.snapshot().breaker.expect("there is one").circuit.is_closed());
+    assert!(guard.snapshot().breaker.expect("it is configured").circuit.is_closed());
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_counts_as_a_failure_is_the_callers_judgement() {
+async fn the_classifier_decides_what_counts_as_a_failure() {
     let classify = |result: Result<&u32, &&'static str>| match result {
         Ok(500) => Classification::from(Outcome::Failure),
         _ => Classification::from(Outcome::Success),
@@ -109,8 +109,8 @@ async fn what_counts_as_a_failure_is_the_callers_judgement() {
         assert_eq!(found, Err(CallError::Failed("not found")));
     }
     for _ in 0..2 {
-        let answered: CallResult = guard.call_with(CallOptions::safe(), |_| async { Ok(500) }).await;
-        assert_eq!(answered, Ok(500), "a response that counts as a failure is still a response");
+        let result: CallResult = guard.call_with(CallOptions::safe(), |_| async { Ok(500) }).await;
+        assert_eq!(result, Ok(500), "a response that counts as a failure is still a response");
     }
     assert_eq!(rejected_by(&guard.call(|| async { Ok(1) }).await), Some(Reason::BreakerOpen));
 }
@@ -129,14 +129,14 @@ async fn a_success_that_took_too_long_is_slow() {
             sleep(MS(50)).await;
             Ok(1)
         };
-        let answer: CallResult = guard.call_with(CallOptions::safe(), work).await;
-        assert_eq!(answer, Ok(1));
+        let result: CallResult = guard.call_with(CallOptions::safe(), work).await;
+        assert_eq!(result, Ok(1));
     }
     assert_eq!(rejected_by(&good(&guard).await), Some(Reason::BreakerOpen));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_time_out_counts_as_a_failure_and_a_caller_who_gives_up_does_not() {
+async fn a_timeout_counts_as_a_failure_and_a_caller_that_gives_up_does_not() {
     let guard = guard(Policy { breaker: Some(tripping()), timeout: Some(MS(100)), ..Policy::default() });
     for _ in 0..5 {
         poll_and_drop(never(&guard), 1).await;
@@ -162,22 +162,22 @@ async fn a_failed_attempt_is_made_again_after_its_backoff_if_it_is_safe() {
             made.fetch_add(1, Ordering::Relaxed);
             async move { if attempt.number == 3 { Ok(3) } else { Err("down") } }
         };
-        let answer: CallResult = guard.call_with(call, operation).await;
-        assert_eq!((answer, made.into_inner(), begun.elapsed()), (expected, attempts, took));
+        let result: CallResult = guard.call_with(call, operation).await;
+        assert_eq!((result, made.into_inner(), begun.elapsed()), (expected, attempts, took));
     }
-    let snapshot = guard.snapshot().retry.expect("there is one");
+    let snapshot = guard.snapshot().retry.expect("it is configured");
     assert_eq!((snapshot.retries, snapshot.recovered, snapshot.budget.calls), (2, 1, 2));
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_last_true_answer_is_the_answer_when_a_policy_rejects_another_attempt() {
+async fn the_last_real_result_is_returned_when_a_policy_rejects_another_attempt() {
     let breaker = breaker::Config { consecutive_failures: Some(1), ..tripping() };
     let guard = guard(Policy { retry: Some(retrying(3)), breaker: Some(breaker), ..Policy::default() });
     assert_eq!(bad(&guard).await, Err(CallError::Failed("down")));
     assert_eq!(
         rejected_by(&bad(&guard).await),
         Some(Reason::BreakerOpen),
-        "nothing was called: nothing else to say"
+        "no attempt was made, so there is no other result"
     );
 }
 
@@ -198,32 +198,32 @@ async fn nothing_begins_waits_or_is_retried_past_the_deadline() {
         .await;
     assert_eq!(seen, Err(CallError::TimedOut(MS(80))));
     let over = CallOptions { deadline: Some(Instant::now()), ..CallOptions::safe() };
-    let refused: CallResult = guard.call_with(over, |_| async { panic!("it must not begin") }).await;
-    assert_eq!(rejected_by(&refused), Some(Reason::Deadline));
+    let result: CallResult = guard.call_with(over, |_| async { panic!("it must not run") }).await;
+    assert_eq!(rejected_by(&result), Some(Reason::Deadline));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_bulkhead_admits_lines_up_and_rejects() {
+async fn a_bulkhead_admits_queues_and_rejects() {
     let guard = guard(Policy { bulkhead: Some(permits(1, 1)), ..Policy::default() });
     let work = || async {
-        let answer: CallResult = guard
+        let result: CallResult = guard
             .call_with(CallOptions::safe(), |_| async {
                 sleep(MS(100)).await;
                 Ok(1)
             })
             .await;
-        answer
+        result
     };
     let begun = Instant::now();
     let (first, second, third) = tokio::join!(work(), work(), work());
     assert_eq!((first, second), (Ok(1), Ok(1)));
     assert_eq!(rejected_by(&third), Some(Reason::BulkheadFull));
     assert_eq!(begun.elapsed(), MS(200));
-    // In line behind one that hangs, patience ends.
+    // A caller queued behind a call that hangs is rejected after `wait_max`.
     let (hung, waited) = tokio::join!(tokio::time::timeout(MS(900), never(&guard)), work());
     assert!(hung.is_err());
     assert_eq!(rejected_by(&waited), Some(Reason::BulkheadWait));
-    assert_eq!(work().await, Ok(1), "the permit came back");
+    assert_eq!(work().await, Ok(1), "the permit was returned");
 }
 
 #[tokio::test(start_paused = true)]
@@ -239,7 +239,7 @@ async fn a_rate_limit_waits_as_long_as_it_may() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_call_is_hedged_and_the_first_good_answer_wins() {
+async fn a_slow_call_is_hedged_and_the_first_good_result_wins() {
     let hedge = hedge::Config {
         calls_min: 20,
         budget: budget::Config { percent: 10, per_second_min: 0, ..budget::Config::default() },
@@ -247,7 +247,7 @@ async fn a_slow_call_is_hedged_and_the_first_good_answer_wins() {
     };
     let guard = guard(Policy { hedge: Some(hedge), ..Policy::default() });
     let made = AtomicU32::new(0);
-    // The first attempt of each fortieth call takes a second; all else takes 10 ms.
+    // The first attempt of every fortieth call takes a second; all others take 10 ms.
     let call = || {
         guard.call_with(CallOptions::safe(), |_| {
             let number = made.fetch_add(1, Ordering::Relaxed);
@@ -264,18 +264,17 @@ async fn a_slow_call_is_hedged_and_the_first_good_answer_wins() {
         longest = longest.max(begun.elapsed());
     }
     assert!(longest < MS(30), "{longest:?}");
-    let snapshot = guard.snapshot().hedge.expect("there is one");
+    let snapshot = guard.snapshot().hedge.expect("it is configured");
     assert_eq!((snapshot.sent, snapshot.won), (5, 5));
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_attempt_that_lost_to_its_hedge_still_says_how_slow_the_dependency_is() {
+async fn an_attempt_that_lost_to_its_hedge_still_shows_how_slow_the_dependency_is() {
     let budget = budget::Config { percent: 100, ..budget::Config::default() };
     let hedge = hedge::Config { calls_min: 20, budget, ..hedge::Config::default() };
     let guard = guard(Policy { hedge: Some(hedge), ..Policy::default() });
     let made = AtomicU32::new(0);
-    // One call in twelve hangs, and would be forgotten if only the winner were told: then 10 ms were all
-    // there is.
+    // One call in twelve is slow. If only the winning attempts were recorded, all durations would be 10 ms.
     for call in 0..600 {
         let operation = |_| {
             let hangs = call % 12 == 11 && made.fetch_add(1, Ordering::Relaxed).is_multiple_of(2);
@@ -286,7 +285,7 @@ async fn an_attempt_that_lost_to_its_hedge_still_says_how_slow_the_dependency_is
         };
         assert!(guard.call_with(CallOptions::safe(), operation).await.is_ok());
     }
-    let delay = guard.snapshot().hedge.expect("there is one").delay.expect("it is known");
+    let delay = guard.snapshot().hedge.expect("it is configured").delay.expect("it is known");
     assert!(delay >= MS(15), "{delay:?}");
 }
 
@@ -298,7 +297,7 @@ async fn a_hedge_of_a_failing_call_decides_only_if_it_is_good() {
         budget: budget::Config { percent: 100, ..budget::Config::default() },
         ..hedge::Config::default()
     };
-    // What the first and the second attempt come to, and when.
+    // When the first and the second attempt end, and with which result.
     let cases = [
         ((30, Err("first")), (5, Ok(2)), Ok(2)),
         ((12, Err("first")), (20, Ok(2)), Ok(2)),
@@ -347,29 +346,29 @@ async fn a_call_dropped_at_any_await_gives_back_its_permit_its_place_and_its_pro
         let guard = guard(everything());
         guard.trip();
         sleep(MS(1_000)).await;
-        // Half-open: this call is the one probe, and holds the one permit. A second waits behind it, or is
-        // rejected.
+        // Half-open: this call is the only probe and holds the only permit. A second one waits in the queue
+        // or is rejected.
         let work = guard.call_with(CallOptions::safe(), |_| async {
             sleep(MS(70)).await;
             Err::<u32, _>("down")
         });
         poll_and_drop(work, times).await;
-        let bulkhead = guard.snapshot().bulkhead.expect("there is one");
+        let bulkhead = guard.snapshot().bulkhead.expect("it is configured");
         assert_eq!((bulkhead.in_use, bulkhead.waiting), (0, 0), "dropped after {times} polls");
-        let breaker = guard.snapshot().breaker.expect("there is one");
+        let breaker = guard.snapshot().breaker.expect("it is configured");
         assert_eq!(breaker.probes_under_way, 0, "dropped after {times} polls");
         ended += u32::from(breaker.trips > 1);
     }
-    assert!(ended > 0, "some were polled to their end");
+    assert!(ended > 0, "some calls were polled to completion");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_place_in_the_queue_is_left_by_a_caller_who_gives_up() {
+async fn a_caller_that_gives_up_leaves_the_queue() {
     let guard = guard(Policy { bulkhead: Some(permits(1, 4)), ..Policy::default() });
     let mut holder = Box::pin(never(&guard));
     let _ = poll_once(holder.as_mut()).await;
     poll_and_drop(good(&guard), 1).await;
-    let snapshot = |guard: &Guard| guard.snapshot().bulkhead.expect("there is one");
+    let snapshot = |guard: &Guard| guard.snapshot().bulkhead.expect("it is configured");
     assert_eq!((snapshot(&guard).in_use, snapshot(&guard).waiting), (1, 0));
     // A permit granted to a caller that is never polled again goes to the next caller.
     let mut granted = Box::pin(good(&guard));
@@ -393,20 +392,20 @@ async fn a_panic_gives_back_the_permit_and_counts_as_a_failure() {
     for _ in 0..2 {
         let inside = guard.clone();
         let work = async move {
-            let answer: CallResult =
+            let result: CallResult =
                 inside.call_with(CallOptions::safe(), |_| async { panic!("a bug") }).await;
-            answer
+            result
         };
         assert!(tokio::spawn(work).await.expect_err("it panicked").is_panic());
     }
-    assert_eq!(guard.snapshot().bulkhead.expect("there is one").in_use, 0);
+    assert_eq!(guard.snapshot().bulkhead.expect("it is configured").in_use, 0);
     assert_eq!(rejected_by(&good(&guard).await), Some(Reason::BreakerOpen));
-    // While half-open, a probe panics: the breaker opens again, and does not stay half-open forever.
+    // A probe panics: the breaker opens again and does not stay half-open forever.
     sleep(MS(1_000)).await;
     let inside = guard.clone();
     let probe = tokio::spawn(async move {
-        let answer: CallResult = inside.call_with(CallOptions::safe(), |_| async { panic!("a bug") }).await;
-        answer
+        let result: CallResult = inside.call_with(CallOptions::safe(), |_| async { panic!("a bug") }).await;
+        result
     });
     assert!(probe.await.is_err());
     assert_eq!(rejected_by(&good(&guard).await), Some(Reason::BreakerOpen));
@@ -415,7 +414,7 @@ async fn a_panic_gives_back_the_permit_and_counts_as_a_failure() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rejection_further_in_is_no_failure_of_the_dependency() {
+async fn a_rejection_by_an_inner_policy_is_not_a_failure_of_the_dependency() {
     let policy = Policy { breaker: Some(tripping()), bulkhead: Some(permits(1, 0)), ..Policy::default() };
     let guard = guard(policy);
     let mut holder = Box::pin(never(&guard));
@@ -432,8 +431,8 @@ async fn a_caller_with_a_short_deadline_does_not_blame_the_dependency() {
     let guard = guard(Policy { breaker: Some(tripping()), timeout: Some(MS(1_000)), ..Policy::default() });
     let with_deadline = async |millis| {
         let call = CallOptions { deadline: Some(Instant::now() + MS(millis)), ..CallOptions::safe() };
-        let answer: CallResult = guard.call_with(call, |_| pending()).await;
-        assert_eq!(answer, Err(CallError::TimedOut(MS(millis))));
+        let result: CallResult = guard.call_with(call, |_| pending()).await;
+        assert_eq!(result, Err(CallError::TimedOut(MS(millis))));
     };
     for _ in 0..5 {
         with_deadline(499).await;
@@ -445,12 +444,12 @@ async fn a_caller_with_a_short_deadline_does_not_blame_the_dependency() {
     assert_eq!(
         rejected_by(&good(&guard).await),
         Some(Reason::BreakerOpen),
-        "half of the time-out is a fair chance"
+        "half of the timeout is a fair chance"
     );
 }
 
 #[test]
-fn a_policy_that_makes_no_sense_names_its_field() {
+fn an_invalid_policy_names_its_field() {
     let wrong = Policy { timeout: Some(Duration::ZERO), ..Policy::default() };
     assert_eq!(Guard::new("x", wrong).expect_err("no time").field, "timeout_ms");
     let wrong = Policy { bulkhead: Some(permits(0, 0)), ..Policy::default() };
@@ -473,8 +472,8 @@ async fn many_tasks_never_exceed_the_permits_and_all_are_served() {
                         inside.fetch_sub(1, Ordering::SeqCst);
                         Ok(1)
                     };
-                    let answer: CallResult = guard.call_with(CallOptions::safe(), operation).await;
-                    assert_eq!(answer, Ok(1));
+                    let result: CallResult = guard.call_with(CallOptions::safe(), operation).await;
+                    assert_eq!(result, Ok(1));
                 }
             })
         })
@@ -483,26 +482,26 @@ async fn many_tasks_never_exceed_the_permits_and_all_are_served() {
         task.await.expect("it ends");
     }
     assert!(most.load(Ordering::SeqCst) <= 8);
-    assert_eq!(guard.snapshot().bulkhead.expect("there is one").in_use, 0);
+    assert_eq!(guard.snapshot().bulkhead.expect("it is configured").in_use, 0);
 }
 
 #[tokio::test]
-async fn an_operation_that_uses_up_its_tasks_budget_with_each_poll_is_cut_short_all_the_same() {
+async fn an_operation_that_uses_up_its_tasks_budget_with_each_poll_is_still_cut_short() {
     let guard = guard(Policy { timeout: Some(MS(20)), ..Policy::default() });
     let begun = std::time::Instant::now();
     let busy = |_| async move {
-        // In the end it answers: a test that hangs says less than one that fails.
+        // It does return in the end, because a test that hangs says less than one that fails.
         while begun.elapsed() < Duration::from_secs(3) {
             tokio::task::consume_budget().await;
         }
         Ok(1)
     };
-    let answer: CallResult = guard.call_with(CallOptions::safe(), busy).await;
-    assert!(matches!(answer, Err(CallError::TimedOut(_))), "{answer:?}");
+    let result: CallResult = guard.call_with(CallOptions::safe(), busy).await;
+    assert!(matches!(result, Err(CallError::TimedOut(_))), "{result:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_was_called_by_a_hedge_is_not_said_to_have_been_rejected() {
+async fn a_call_whose_hedge_reached_the_dependency_is_not_reported_as_rejected() {
     let hedge = hedge::Config {
         calls_min: 1,
         delay_min: MS(50),
@@ -515,42 +514,42 @@ async fn who_was_called_by_a_hedge_is_not_said_to_have_been_rejected() {
         sleep(MS(520)).await;
         Ok(1)
     };
-    // The first attempt's patience ends at 500 ms; its hedge, 50 ms behind it in the queue, is let in and
-    // fails.
-    let (held, answer): (CallResult, CallResult) =
+    // The first attempt is rejected at 500 ms, after `wait_max`. Its hedge, which entered the queue 50 ms
+    // later, is admitted and fails.
+    let (held, result): (CallResult, CallResult) =
         tokio::join!(guard.call_with(CallOptions::default(), holder), bad(&guard));
-    assert_eq!((held, answer), (Ok(1), Err(CallError::Failed("down"))));
+    assert_eq!((held, result), (Ok(1), Err(CallError::Failed("down"))));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_permit_that_comes_at_the_deadline_comes_too_late() {
+async fn a_permit_granted_at_the_deadline_comes_too_late() {
     let guard = guard(Policy { bulkhead: Some(permits(1, 1)), ..Policy::default() });
     let mut holder = Box::pin(never(&guard));
     let _ = poll_once(holder.as_mut()).await;
     let late = CallOptions { deadline: Some(Instant::now() + MS(100)), ..CallOptions::safe() };
-    let mut waiting = Box::pin(guard.call_with(late, async |_| panic!("it must not begin")));
+    let mut waiting = Box::pin(guard.call_with(late, async |_| panic!("it must not run")));
     let _ = poll_once(waiting.as_mut()).await;
-    // The permit is granted in time, but its task gets its turn only later.
+    // The permit is granted in time, but the task runs only later.
     drop(holder);
     tokio::time::advance(MS(100)).await;
-    let answer: CallResult = waiting.await;
-    assert_eq!(rejected_by(&answer), Some(Reason::Deadline));
-    assert_eq!(good(&guard).await, Ok(1), "and the permit came back");
+    let result: CallResult = waiting.await;
+    assert_eq!(rejected_by(&result), Some(Reason::Deadline));
+    assert_eq!(good(&guard).await, Ok(1), "and the permit was returned");
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_time_out_the_deadline_says_what_a_fair_chance_is() {
+async fn without_a_timeout_half_of_the_total_timeout_is_a_fair_chance() {
     let guard =
         guard(Policy { breaker: Some(tripping()), total_timeout: Some(MS(1_000)), ..Policy::default() });
     let with_deadline = async |millis| {
         let call = CallOptions { deadline: Some(Instant::now() + MS(millis)), ..CallOptions::safe() };
-        let answer: CallResult = guard.call_with(call, |_| pending()).await;
-        assert_eq!(answer, Err(CallError::TimedOut(MS(millis))));
+        let result: CallResult = guard.call_with(call, |_| pending()).await;
+        assert_eq!(result, Err(CallError::TimedOut(MS(millis))));
     };
     for _ in 0..5 {
         with_deadline(1).await;
     }
-    assert_eq!(good(&guard).await, Ok(1), "callers in a hurry do not open it for all");
+    assert_eq!(good(&guard).await, Ok(1), "callers with short deadlines do not open it for everyone");
     for _ in 0..2 {
         with_deadline(500).await;
     }
@@ -558,7 +557,7 @@ async fn without_a_time_out_the_deadline_says_what_a_fair_chance_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waited_in_the_queue_while_the_breaker_opened_is_rejected() {
+async fn a_caller_that_was_queued_while_the_breaker_opened_is_rejected() {
     let policy = Policy { breaker: Some(tripping()), bulkhead: Some(permits(1, 4)), ..Policy::default() };
     let guard = guard(policy);
     let called = AtomicU32::new(0);
@@ -575,7 +574,7 @@ async fn who_waited_in_the_queue_while_the_breaker_opened_is_rejected() {
     assert_eq!((first, second), (Err(CallError::Failed("down")), Err(CallError::Failed("down"))));
     assert_eq!([rejected_by(&third), rejected_by(&fourth)], [Some(Reason::BreakerOpen); 2]);
     assert_eq!(called.load(Ordering::Relaxed), 2, "the second failure opened it");
-    let bulkhead = guard.snapshot().bulkhead.expect("there is one");
+    let bulkhead = guard.snapshot().bulkhead.expect("it is configured");
     assert_eq!((bulkhead.in_use, bulkhead.waiting), (0, 0));
-    assert_eq!(guard.snapshot().breaker.expect("there is one").stale, 0);
+    assert_eq!(guard.snapshot().breaker.expect("it is configured").stale, 0);
 }

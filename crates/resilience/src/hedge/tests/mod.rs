@@ -55,8 +55,11 @@ fn hedges_stay_within_their_share_of_the_calls() {
     seen(&config, &mut state, 1_000, 10, 100);
     let hedges = (0..100).filter(|_| config.ask(&mut state, at(1_500), second(1_000)).admitted().is_some());
     assert_eq!(hedges.count(), 5);
-    let answer = config.ask(&mut state, at(1_500), second(1_000));
-    assert!(matches!(answer, Decision::Reject(Rejected { reason: Reason::HedgeBudget, .. })), "{answer:?}");
+    let decision = config.ask(&mut state, at(1_500), second(1_000));
+    assert!(
+        matches!(decision, Decision::Reject(Rejected { reason: Reason::HedgeBudget, .. })),
+        "{decision:?}"
+    );
 }
 
 #[test]
@@ -64,8 +67,8 @@ fn a_call_that_is_not_safe_to_repeat_is_not_hedged() {
     let (config, mut state) = (config(), config().state());
     seen(&config, &mut state, 1_000, 10, 100);
     let request = Request::Second { begun: Time::from_millis(1_000), safety: Safety::Unsafe };
-    let answer = config.ask(&mut state, at(1_500), request);
-    assert_eq!(answer, Decision::Reject(Rejected { reason: Reason::RetryUnsafe, retry_at: None }));
+    let decision = config.ask(&mut state, at(1_500), request);
+    assert_eq!(decision, Decision::Reject(Rejected { reason: Reason::RetryUnsafe, retry_at: None }));
 }
 
 #[test]

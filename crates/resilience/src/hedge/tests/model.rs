@@ -85,8 +85,8 @@ impl Naive {
 }
 
 /// A decision without what the model does not compute: the ticket, and when the budget has hedges left.
-fn plain(answer: Decision<Ticket>) -> Decision<()> {
-    match answer {
+fn plain(decision: Decision<Ticket>) -> Decision<()> {
+    match decision {
         Decision::Admit(_) => Decision::Admit(()),
         Decision::Wait { until } => Decision::Wait { until },
         Decision::Reject(Rejected { reason, .. }) => Decision::Reject(Rejected { reason, retry_at: None }),
@@ -147,9 +147,9 @@ impl Walk {
                 let begun = self.now.saturating_sub(self.rng.below(1 << 30));
                 let safety = [Safety::Unsafe, Safety::Safe][usize::from(self.rng.below(8) > 0)];
                 let request = Request::Second { begun: Time::from_nanos(begun), safety };
-                let answer = self.config.ask(&mut self.state, input, request);
-                assert_eq!(plain(answer), self.naive.second(begun, safety));
-                self.tickets.extend(answer.admitted());
+                let decision = self.config.ask(&mut self.state, input, request);
+                assert_eq!(plain(decision), self.naive.second(begun, safety));
+                self.tickets.extend(decision.admitted());
             }
         }
     }
@@ -314,10 +314,10 @@ fn a_configuration_of_zeros_hedges_nothing() {
         let ticket = zero.ask(&mut state, Input::at(now), Request::First).admitted().expect("always");
         zero.tell(&mut state, Input::at(now), ticket, Outcome::Success, 1);
         let second = Request::Second { begun: now, safety: Safety::Safe };
-        let answer = zero.ask(&mut state, Input::at(now), second);
+        let decision = zero.ask(&mut state, Input::at(now), second);
         assert!(
-            matches!(answer, Decision::Reject(Rejected { reason: Reason::HedgeBudget, .. })),
-            "{answer:?}"
+            matches!(decision, Decision::Reject(Rejected { reason: Reason::HedgeBudget, .. })),
+            "{decision:?}"
         );
     }
 }

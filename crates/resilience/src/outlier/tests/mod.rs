@@ -77,7 +77,7 @@ fn a_share_of_failures_ejects_once_the_window_holds_enough_calls() {
     // The fourth call reaches the minimum, but a success never ejects a host.
     assert!(outcomes.iter().all(|outcome| call(&config, &mut state, 100, 0, *outcome).is_none()));
     assert_eq!(call(&config, &mut state, 200, 0, Outcome::Failure), Some(30_200));
-    // The window forgets.
+    // Old calls leave the window.
     assert_eq!(call(&config, &mut state, 100, 1, Outcome::Failure), None);
     assert_eq!(call(&config, &mut state, 40_000, 1, Outcome::Failure), None);
     assert_eq!(call(&config, &mut state, 40_000, 1, Outcome::Failure), None);
@@ -135,7 +135,7 @@ fn ejections_get_longer_up_to_a_maximum_and_are_forgotten() {
 }
 
 #[test]
-fn a_returning_host_starts_anew() {
+fn a_returning_host_starts_afresh() {
     let config = Config { consecutive_failures: Some(2), ..Config::default() };
     let mut state = some_state(&config, 2);
     let (old, other) = (ticket(&config, &mut state, 0, 0), ticket(&config, &mut state, 0, 0));
@@ -339,7 +339,7 @@ fn it_ejects_exactly_the_hosts_that_a_full_recount_ejects() {
         assert_eq!(config.check(), Ok(()));
         let (mut state, mut model, mut tickets) = (config.state(), Model::default(), Vec::new());
         let mut clock = Clock { now: 0, stride: 1_000_000 };
-        // How many hosts there are.
+        // The number of hosts.
         let hosts = 1 + rng.below(12);
         for step in 0..steps(750_000) / walks {
             let (input, asks) = (clock.step(&mut rng), rng.one_in(2));

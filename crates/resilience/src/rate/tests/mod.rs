@@ -333,16 +333,16 @@ fn a_window_returns_tokens_no_earlier_than_an_exact_log_and_less_than_a_bucket_l
             let within = |log: &[(u64, u64)], span: u64| {
                 log.iter().filter(|(at, _)| seen - at < span).map(|(_, n)| n).sum::<u64>()
             };
-            let answer = config.ask(&mut state, input, tokens(n as u32));
+            let decision = config.ask(&mut state, input, tokens(n as u32));
             let most = u64::from(config.tokens);
             let told = format!("walk {walk}, step {step}: {config:?}");
-            if answer.admitted().is_some() {
+            if decision.admitted().is_some() {
                 assert!(within(&log, per) + n <= most, "{told}");
                 log.push((seen, n));
             } else {
                 assert!(n > most || within(&log, per + bucket) + n > most, "{told}");
             }
-            if let Decision::Reject(Rejected { retry_at: Some(retry_at), .. }) = answer {
+            if let Decision::Reject(Rejected { retry_at: Some(retry_at), .. }) = decision {
                 let mut early = state.clone();
                 let before = Input::at(Time::from_nanos(retry_at.as_nanos() - 1));
                 assert!(config.ask(&mut early, before, tokens(n as u32)).admitted().is_none(), "{told}");
@@ -396,10 +396,10 @@ proptest! {
         let _ = (bucket.check(), window.check());
         for (now, tokens) in asked {
             let request = Request { tokens };
-            let answer = bucket.ask(&mut word, Input::at(now), request);
-            prop_assert!(answer.admitted().is_none() || tokens <= bucket.burst);
-            let answer = window.ask(&mut state, Input::at(now), request);
-            prop_assert!(answer.admitted().is_none() || tokens <= window.tokens);
+            let decision = bucket.ask(&mut word, Input::at(now), request);
+            prop_assert!(decision.admitted().is_none() || tokens <= bucket.burst);
+            let decision = window.ask(&mut state, Input::at(now), request);
+            prop_assert!(decision.admitted().is_none() || tokens <= window.tokens);
             let _ = (bucket.snapshot(&word, now), window.snapshot(&state, now));
         }
     }

@@ -31,8 +31,7 @@ config! {
     /// ```
     pub struct Config {
         /// The number of tokens that return in each `per`. From 1 to 10,000,000, and at most 10,000,000 per
-        /// second; default
-        /// 100. A bucket with 0 never grants anything.
+        /// second; default 100. A bucket with 0 never grants anything.
         pub tokens: u32 = 100,
         /// The span of time for `tokens`. From 1 ms to a day; default 1 s.
         #[cfg_attr(feature = "serde", serde(rename = "per_ms", with = "crate::contract::millis"))]

@@ -48,7 +48,7 @@ fn a_forgotten_key_frees_its_place_whatever_the_state_of_its_breaker() {
     call(&config, &mut state, 1, 1, Outcome::Failure);
     let shown = config.snapshot_of(&state, &1, Time::from_millis(1)).map(|breaker| breaker.circuit);
     assert_eq!(shown, Some(Circuit::Open));
-    assert!(state.forget(&1), "open as it is");
+    assert!(state.forget(&1), "although it is open");
     assert!(!state.forget(&1));
     assert_eq!(keys(&state), [] as [u32; 0]);
 }
@@ -72,7 +72,7 @@ fn the_least_recently_used_closed_breaker_is_removed_first_and_an_open_one_never
     assert_eq!(keys(&state), [1, 2, 4], "3 was used longest ago; 1 is open");
     call(&config, &mut state, 6, 5, Outcome::Success);
     assert_eq!(keys(&state), [1, 4, 5]);
-    assert_eq!(config.snapshot(&state), Snapshot { keys: 3, not_closed: 1, left: 2, shared_calls: 0 });
+    assert_eq!(config.snapshot(&state), Snapshot { keys: 3, not_closed: 1, removed: 2, shared_calls: 0 });
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn when_all_are_open_further_keys_share_one_breaker_and_are_counted() {
     assert_eq!(call(&config, &mut state, 2, 8, Outcome::Success), Recorded::Counted);
     assert!(matches!(call(&config, &mut state, 3, 9, Outcome::Failure), Recorded::Changed(_)));
     assert!(config.ask(&mut state, at(4), &8, Request::default()).admitted().is_none(), "it is shared");
-    assert_eq!(config.snapshot(&state), Snapshot { keys: 3, not_closed: 3, left: 0, shared_calls: 3 });
+    assert_eq!(config.snapshot(&state), Snapshot { keys: 3, not_closed: 3, removed: 0, shared_calls: 3 });
     assert_eq!(config.snapshot_of(&state, &8, Time::ZERO), None);
 }
 

@@ -64,8 +64,8 @@ fn a_clock_that_steps_back_neither_shortens_a_wait_nor_delays_a_due_attempt() {
     assert_eq!(wait, Decision::Wait { until: Time::from_millis(1_600) });
     let _ = config.ask(&mut state, at(1_600), Request::First);
     let due = Again { due: Some(Time::from_millis(1_600)), ..again() };
-    let answer = config.ask(&mut state, at(1_599), Request::Again(due));
-    assert_eq!(answer, Decision::Admit(Ticket { attempt: 2 }), "1,600 was seen already");
+    let decision = config.ask(&mut state, at(1_599), Request::Again(due));
+    assert_eq!(decision, Decision::Admit(Ticket { attempt: 2 }), "1,600 was seen already");
 }
 
 #[test]
@@ -98,13 +98,16 @@ fn a_configuration_of_zeros_makes_no_retry() {
     };
     for attempts in [0, 1, u32::MAX] {
         let again = Again { attempts, due: Some(Time::ZERO), ..again() };
-        let answer = ask(&zero, 0, again);
-        assert_eq!(answer, Decision::Reject(Rejected { reason: Reason::RetryAttempts, retry_at: None }));
+        let decision = ask(&zero, 0, again);
+        assert_eq!(decision, Decision::Reject(Rejected { reason: Reason::RetryAttempts, retry_at: None }));
     }
     // The number of attempts is not the only limit.
     let no_budget = Config { attempts_max: 3, ..zero };
-    let answer = no_budget.ask(&mut no_budget.state(), Input::default(), Request::Again(again()));
-    assert!(matches!(answer, Decision::Reject(Rejected { reason: Reason::RetryBudget, .. })), "{answer:?}");
+    let decision = no_budget.ask(&mut no_budget.state(), Input::default(), Request::Again(again()));
+    assert!(
+        matches!(decision, Decision::Reject(Rejected { reason: Reason::RetryBudget, .. })),
+        "{decision:?}"
+    );
 }
 
 #[test]
@@ -135,8 +138,8 @@ fn a_deserialized_state_decides_like_the_original() {
             0 => Request::First,
             _ => Request::Again(Again { begun: input.now, due: Some(input.now), ..again() }),
         };
-        let answers = [&mut state, &mut read].map(|state| config.ask(state, input, request));
-        assert_eq!(answers[0], answers[1], "step {step}");
+        let decisions = [&mut state, &mut read].map(|state| config.ask(state, input, request));
+        assert_eq!(decisions[0], decisions[1], "step {step}");
         assert_eq!(read, state);
     }
 }

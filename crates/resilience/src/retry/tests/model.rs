@@ -153,9 +153,9 @@ fn it_decides_like_a_model_that_keeps_every_call() {
                 continue;
             }
             let again = any_again(&mut rng, now);
-            let (expected, answer) =
+            let (expected, decision) =
                 (naive.ask(input, again), config.ask(&mut state, input, Request::Again(again)));
-            let is_right = match (&expected, answer) {
+            let is_right = match (&expected, decision) {
                 (Expected::WaitBetween(1, 0), Decision::Reject(Rejected { reason, .. })) => {
                     matches!(reason, Reason::RetryElapsed | Reason::RetryBudget)
                 }
@@ -167,11 +167,11 @@ fn it_decides_like_a_model_that_keeps_every_call() {
                     let last_moment = again.begun.as_nanos() + nanos(config.elapsed_max);
                     (reason, retry_at) == (Reason::RetryElapsed, None) && *most > last_moment
                 }
-                (Expected::Exactly(expected), answer) => *expected == answer,
+                (Expected::Exactly(expected), decision) => *expected == decision,
                 (Expected::WaitBetween(..), Decision::Admit(_)) => false,
             };
-            assert!(is_right, "seed {seed}, step {step}: {answer:?} to {again:?}, expected {expected:?}");
-            match answer {
+            assert!(is_right, "seed {seed}, step {step}: {decision:?} to {again:?}, expected {expected:?}");
+            match decision {
                 Decision::Wait { .. } => waited += 1,
                 Decision::Reject(_) => rejected += 1,
                 Decision::Admit(ticket) => {
@@ -187,6 +187,6 @@ fn it_decides_like_a_model_that_keeps_every_call() {
     }
     assert!(
         admitted.min(waited).min(rejected) > 0,
-        "{admitted} {waited} {rejected}: the walk sees all answers"
+        "{admitted} {waited} {rejected}: the walk sees all decisions"
     );
 }

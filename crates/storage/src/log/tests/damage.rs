@@ -1,7 +1,14 @@
 //! Flipped bits: nothing that was synced is dropped silently.
 
 use super::*;
+use crate::disk::DiskFile;
 use crate::memory_disk::MemoryDisk;
+use format::frame::{FRAME_HEADER_BYTES, FrameHeader, FrameKind, FrameSeed};
+
+/// Where the first frame of a new log begins, after the carry frame and the first mark.
+const FIRST_FRAME: u64 = 4096 + 2 * FRAME_HEADER_BYTES as u64;
+/// What a frame holds before the bytes of its only entry: its header, and those of the group and the entry.
+const BEFORE_ENTRY: usize = FRAME_HEADER_BYTES + 16 + 21;
 
 /// Four segments with synced entries, marked as durable.
 fn written() -> (MemoryDisk, Model) {
@@ -23,7 +30,6 @@ fn written() -> (MemoryDisk, Model) {
 }
 
 fn length(disk: &MemoryDisk, name: &str) -> u64 {
-    use crate::disk::DiskFile;
     disk.open(name).and_then(|file| file.len()).expect("there")
 }
 
@@ -58,11 +64,10 @@ fn damage_below_the_durable_end_is_reported_with_its_offset() {
     write(&mut log.writer, 2, 1, &[b"second"]);
     log.writer.sync().expect("synced");
     let name = disk.list().expect("listed").remove(0);
-    // The carry frame and the first mark take 32 bytes each.
-    assert!(disk.flip_bit(&name, 4096 + 64 + 40, 3));
+    assert!(disk.flip_bit(&name, FIRST_FRAME + 40, 3));
     let error = Log::open(disk, options()).expect_err("damaged");
     let LogError::Damaged { file, offset, .. } = error else { panic!("{error}") };
-    assert_eq!((file, offset), (name, 4096 + 64));
+    assert_eq!((file, offset), (name, FIRST_FRAME));
 }
 
 #[test]
@@ -73,7 +78,7 @@ fn a_broken_frame_above_the_durable_end_is_a_torn_tail() {
     log.writer.sync().expect("synced");
     write(&mut log.writer, 2, 1, &[b"not synced"]);
     let name = disk.list().expect("listed").remove(0);
-    let end = 4096 + 64 + 32 + 16 + 20 + 8;
+    let end = FIRST_FRAME + format::frame::frame_bytes(BEFORE_ENTRY - FRAME_HEADER_BYTES + 6);
     assert!(disk.flip_bit(&name, end + 40, 3));
     let log = open(&disk);
     assert_eq!(log.groups[&GROUP].last, Index(1));
@@ -90,9 +95,9 @@ fn after_a_mark_damage_to_the_last_synced_frame_is_noticed() {
     log.writer.mark().expect("space");
     assert!(!log.writer.is_mark_wanted());
     let name = disk.list().expect("listed").remove(0);
-    assert!(disk.flip_bit(&name, 4096 + 64 + 40, 3));
+    assert!(disk.flip_bit(&name, FIRST_FRAME + 40, 3));
     let error = Log::open(disk, options()).expect_err("damaged");
-    assert!(matches!(error, LogError::Damaged { offset: 4160, .. }), "{error}");
+    assert!(matches!(error, LogError::Damaged { offset: FIRST_FRAME, .. }), "{error}");
 }
 
 #[test]
@@ -110,22 +115,26 @@ fn a_missing_segment_is_noticed() {
 /// Bytes sent by a client cannot be made to look like a frame, because the seed contains the store's id.
 #[test]
 fn frames_inside_entries_are_not_taken_for_frames() {
-    let disk = MemoryDisk::new();
-    let mut log = open(&disk);
-    write(&mut log.writer, 1, 1, &[b"1"]);
-    log.writer.sync().expect("synced");
-    let header = format::frame::FrameHeader {
-        kind: format::frame::FrameKind::Mark,
-        length: 0,
-        offset: 4096 + 64 + 64 + 8 + 32 + 16 + 20 + 4,
-        durable_end: 1 << 30,
-        opening: 9,
-    };
-    let forged = header.encode(format::frame::FrameSeed::new(StoreId(1), 1), &[]);
-    write(&mut log.writer, 2, 1, &[&[&[0; 4][..], &forged].concat()]);
-    let name = disk.list().expect("listed").remove(0);
-    assert!(disk.flip_bit(&name, 4096 + 64 + 72 + 33, 0), "the frame around it is torn");
-    assert_eq!(open(&disk).groups[&GROUP].last, Index(1));
+    for (store, is_taken) in [(StoreId(1), false), (options().store, true)] {
+        let disk = MemoryDisk::new();
+        let mut log = open(&disk);
+        write(&mut log.writer, 1, 1, &[b"1"]);
+        log.writer.sync().expect("synced");
+        let around = FIRST_FRAME + 72;
+        let offset = (around + BEFORE_ENTRY as u64).next_multiple_of(8);
+        let header =
+            FrameHeader { kind: FrameKind::Mark, length: 0, offset, durable_end: 1 << 30, opening: 9 };
+        let forged = header.encode(FrameSeed::new(store, 1), &[]);
+        let pad = vec![0; (offset - around) as usize - BEFORE_ENTRY];
+        write(&mut log.writer, 2, 1, &[&[&pad[..], &forged].concat()]);
+        let name = disk.list().expect("listed").remove(0);
+        assert!(disk.flip_bit(&name, around + 33, 0), "the frame around it is torn");
+        match Log::open(disk, options()) {
+            Ok(log) => assert_eq!((log.groups[&GROUP].last, is_taken), (Index(1), false)),
+            // Somebody who knew the store's id could do it, so the test would notice.
+            Err(error) => assert!(is_taken, "{error}"),
+        }
+    }
 }
 
 /// A crash tears a frame and leaves the next one intact. Then a new frame overwrites the torn one, and ends
@@ -134,16 +143,21 @@ fn frames_inside_entries_are_not_taken_for_frames() {
 fn a_frame_from_before_a_crash_does_not_follow_one_written_after_it() {
     let disk = MemoryDisk::new();
     let mut log = open(&disk);
-    let first = 4096 + 64;
-    let body = vec![b'a'; 8192 - first - 32 - 16 - 20];
+    let left_behind = 8192;
+    let body = vec![b'a'; left_behind - FIRST_FRAME as usize - BEFORE_ENTRY];
     write(&mut log.writer, 1, 1, &[&body]);
     write(&mut log.writer, 2, 1, &[b"left behind"]);
     let name = disk.list().expect("listed").remove(0);
-    assert!(disk.flip_bit(&name, first as u64 + 1_000, 0), "torn");
+    assert!(disk.flip_bit(&name, FIRST_FRAME + 1_000, 0), "torn");
     let mut log = open(&disk);
     assert!(!log.groups.contains_key(&GROUP));
-    write(&mut log.writer, 1, 2, &[&body[32..]]);
+    // The mark of this opening comes first.
+    write(&mut log.writer, 1, 2, &[&body[FRAME_HEADER_BYTES..]]);
     log.writer.sync().expect("synced");
+    let mut header = [0; FRAME_HEADER_BYTES];
+    disk.open(&name).and_then(|file| file.read_at(&mut header, left_behind as u64)).expect("read");
+    let seed = FrameSeed::new(options().store, 1);
+    assert!(FrameHeader::decode(seed, &header, left_behind as u64).is_some(), "it is still there");
     let log = open(&disk);
     assert_eq!(log.groups[&GROUP].last, Index(1));
 }

@@ -1,13 +1,15 @@
 //! The log's promises, over a disk in memory and a real one.
 
+mod conflicts;
 mod crashes;
 mod damage;
+mod failures;
 mod promises;
 mod space;
 
 use super::{Log, LogError, LogOptions, LogReader, LogWriter, OpenedLog, RecoveredGroup};
 use crate::disk::Disk;
-use format::frame::{HardState, encode_group};
+use format::frame::{EntryKind, HardState, LogEntry, encode_group};
 use format::header::StoreId;
 use model::{GroupId, Index, Term};
 use std::collections::BTreeMap;
@@ -30,9 +32,25 @@ fn hard_state(term: u64, vote: u64, commit: u64) -> HardState {
 /// One group record with entries of one term.
 fn record(group: GroupId, hard_state: Option<HardState>, first: u64, term: u64, bodies: &[&[u8]]) -> Vec<u8> {
     let mut out = Vec::new();
-    let entries = bodies.iter().zip(first..).map(|(bytes, index)| (Index(index), Term(term), *bytes));
+    let entries = bodies.iter().zip(first..).map(|(bytes, index)| LogEntry {
+        index: Index(index),
+        term: Term(term),
+        kind: kind(index),
+        bytes,
+    });
     encode_group(group, hard_state, entries, &mut out);
     out
+}
+
+/// Every tenth entry is one of configuration.
+fn kind(index: u64) -> EntryKind {
+    if index.is_multiple_of(10) { EntryKind::Configuration } else { EntryKind::Normal }
+}
+
+/// The entry that a group has at this index.
+fn entry_at<D: Disk>(reader: &LogReader<D>, group: GroupId, index: u64) -> Option<(Term, Vec<u8>)> {
+    let page = reader.entries(group, Index(index), 0).expect("no damage");
+    page.entries.into_iter().next().map(|entry| (entry.term, entry.bytes))
 }
 
 fn write<D: Disk>(writer: &mut LogWriter<D>, first: u64, term: u64, bodies: &[&[u8]]) {
@@ -43,7 +61,7 @@ fn write<D: Disk>(writer: &mut LogWriter<D>, first: u64, term: u64, bodies: &[&[
 fn read_all<D: Disk>(
     reader: &LogReader<D>,
     group: GroupId,
-    from: RecoveredGroup,
+    from: &RecoveredGroup,
 ) -> Result<Vec<(u64, u64, Vec<u8>)>, LogError> {
     let mut found = Vec::new();
     let mut next = from.first;
@@ -51,6 +69,10 @@ fn read_all<D: Disk>(
         let page = reader.entries(group, next, 1 << 10)?;
         assert!(!page.entries.is_empty(), "entry {next} is missing");
         next = Index(next.0 + page.entries.len() as u64);
+        for entry in &page.entries {
+            assert_eq!(from.terms.at(entry.index), Some(entry.term), "entry {}", entry.index);
+            assert_eq!(entry.kind, kind(entry.index.0), "entry {}", entry.index);
+        }
         found.extend(page.entries.into_iter().map(|entry| (entry.index.0, entry.term.0, entry.bytes)));
     }
     assert_eq!(reader.entries(group, Index(from.last.0 + 1), 1 << 10)?.entries, []);
@@ -102,7 +124,7 @@ impl ModelGroup {
 fn held<D: Disk>(log: &OpenedLog<D>) -> Result<Model, LogError> {
     let mut model = Model::default();
     for (id, group) in &log.groups {
-        let entries = read_all(&log.reader, *id, *group)?;
+        let entries = read_all(&log.reader, *id, group)?;
         let entries = entries.into_iter().map(|(index, term, bytes)| (index, (term, bytes))).collect();
         let held = ModelGroup { hard_state: group.hard_state, purged: group.first.0 - 1, entries };
         model.groups.insert(*id, held);

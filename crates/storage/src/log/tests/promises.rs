@@ -5,6 +5,7 @@ use crate::conformance::disk::over_each_disk;
 use crate::disk::DiskFile;
 use crate::log::Prepared;
 use crate::memory_disk::MemoryDisk;
+use format::terms::Terms;
 
 over_each_disk! {
     entries_survive_a_restart;
@@ -35,15 +36,16 @@ fn entries_survive_a_restart(disk: impl Disk) {
     assert!(log.writer.stats().segments > 5);
     drop(log);
     let log = open(&disk);
-    let group = log.groups[&GROUP];
-    assert_eq!(group, RecoveredGroup { hard_state: hard_state(3, 1, 99), first: Index(1), last: Index(100) });
+    let group = &log.groups[&GROUP];
+    assert_eq!(group.hard_state, hard_state(3, 1, 99));
+    assert_eq!((group.first, group.last), (Index(1), Index(100)));
     let entries = read_all(&log.reader, GROUP, group).expect("intact");
     assert_eq!(entries.len(), 100);
     assert!(entries.iter().zip(1..).all(|(entry, index)| *entry == (index, 3, body.clone())));
-    assert_eq!(log.reader.entry(GROUP, Index(50)).expect("intact"), Some((Term(3), body)));
-    assert_eq!(log.reader.entry(GROUP, Index(0)).expect("intact"), None);
-    assert_eq!(log.reader.entry(GROUP, Index(101)).expect("intact"), None);
-    assert_eq!(log.reader.entry(GroupId(2), Index(1)).expect("intact"), None);
+    assert_eq!(entry_at(&log.reader, GROUP, 50), Some((Term(3), body)));
+    assert_eq!(entry_at(&log.reader, GROUP, 0), None);
+    assert_eq!(entry_at(&log.reader, GROUP, 101), None);
+    assert_eq!(entry_at(&log.reader, GroupId(2), 1), None);
 }
 
 fn an_entry_replaces_all_entries_from_its_index_on(disk: impl Disk) {
@@ -62,13 +64,19 @@ fn an_entry_replaces_all_entries_from_its_index_on(disk: impl Disk) {
         if reopened {
             log = open(&disk);
         }
-        let group = RecoveredGroup { first: Index(1), last: Index(6), ..RecoveredGroup::default() };
-        let entries = read_all(&log.reader, GROUP, group).expect("intact");
+        let mut terms = Terms::default();
+        for (first, term) in [(1, 1), (4, 2), (6, 3)] {
+            terms.set(Index(first), Term(term));
+        }
+        let group = RecoveredGroup { first: Index(1), last: Index(6), terms, ..RecoveredGroup::default() };
+        if reopened {
+            assert_eq!(log.groups[&GROUP], group);
+        }
+        let entries = read_all(&log.reader, GROUP, &group).expect("intact");
         let old = (1..4).map(|index| (index, 1, long.clone()));
         let new = [(4, 2, b"new 4".to_vec()), (5, 2, b"new 5".to_vec()), (6, 3, b"new 6".to_vec())];
         assert_eq!(entries, old.chain(new).collect::<Vec<_>>(), "reopened: {reopened}");
     }
-    assert_eq!((log.groups[&GROUP].first, log.groups[&GROUP].last), (Index(1), Index(6)));
 }
 
 fn a_group_starts_over_after_a_gap(disk: impl Disk) {
@@ -78,8 +86,8 @@ fn a_group_starts_over_after_a_gap(disk: impl Disk) {
     log.writer.sync().expect("synced");
     let log = open(&disk);
     assert_eq!((log.groups[&GROUP].first, log.groups[&GROUP].last), (Index(100), Index(100)));
-    assert_eq!(log.reader.entry(GROUP, Index(2)).expect("intact"), None);
-    assert_eq!(log.reader.entry(GROUP, Index(100)).expect("intact"), Some((Term(5), b"100".to_vec())));
+    assert_eq!(entry_at(&log.reader, GROUP, 2), None);
+    assert_eq!(entry_at(&log.reader, GROUP, 100), Some((Term(5), b"100".to_vec())));
 }
 
 fn groups_share_frames_but_not_entries(disk: impl Disk) {
@@ -97,7 +105,7 @@ fn groups_share_frames_but_not_entries(disk: impl Disk) {
     log.writer.sync().expect("synced");
     let log = open(&disk);
     for group in [1, 2, 9] {
-        let found = log.groups[&GroupId(group)];
+        let found = &log.groups[&GroupId(group)];
         assert_eq!(found.hard_state, hard_state(1, u64::from(group), 40));
         for (index, _, bytes) in read_all(&log.reader, GroupId(group), found).expect("intact") {
             assert_eq!(bytes, format!("{group}/{index}").repeat(40).as_bytes());
@@ -113,7 +121,7 @@ fn an_entry_longer_than_a_segment_is_kept(disk: impl Disk) {
     write(&mut log.writer, 3, 1, &[b"after"]);
     log.writer.sync().expect("synced");
     let log = open(&disk);
-    let entries = read_all(&log.reader, GROUP, log.groups[&GROUP]).expect("intact");
+    let entries = read_all(&log.reader, GROUP, &log.groups[&GROUP]).expect("intact");
     assert_eq!(entries[1], (2, 1, long));
     assert_eq!(entries[2], (3, 1, b"after".to_vec()));
 }
@@ -144,8 +152,9 @@ fn a_purge_of_everything_keeps_the_next_index(disk: impl Disk) {
     log.preparer.scrub_spares().expect("scrubbed");
     let mut log = open(&disk);
     assert_eq!((log.groups[&GROUP].first, log.groups[&GROUP].last), (Index(4), Index(3)));
+    assert_eq!(log.groups[&GROUP].terms.at(Index(3)), Some(Term(1)), "a replica may be asked for it");
     write(&mut log.writer, 4, 1, &[b"4"]);
-    assert_eq!(log.reader.entry(GROUP, Index(4)).expect("intact"), Some((Term(1), b"4".to_vec())));
+    assert_eq!(entry_at(&log.reader, GROUP, 4), Some((Term(1), b"4".to_vec())));
 }
 
 fn readers_find_nothing_in_recycled_segments(disk: impl Disk) {
@@ -154,11 +163,11 @@ fn readers_find_nothing_in_recycled_segments(disk: impl Disk) {
     for index in 1..=40 {
         write(&mut log.writer, index, 1, &[&body]);
         // The reader still has the segment's index when the segment is used again.
-        let found = log.reader.entry(GROUP, Index(index.saturating_sub(8).max(1))).expect("no damage");
+        let found = entry_at(&log.reader, GROUP, index.saturating_sub(8).max(1));
         assert!(found.is_some(), "{index}");
         log.writer.purge(GROUP, Index(index.saturating_sub(10))).expect("space");
     }
-    assert_eq!(log.reader.entry(GROUP, Index(3)).expect("no damage"), None);
+    assert_eq!(entry_at(&log.reader, GROUP, 3), None);
 }
 
 fn a_prepared_segment_is_used_next(disk: impl Disk) {
@@ -176,7 +185,7 @@ fn a_prepared_segment_is_used_next(disk: impl Disk) {
     let length = |name: &String| disk.open(name).and_then(|file| file.len()).expect("there");
     assert_eq!(length(&files[1]), 16 << 10, "the prepared file has not grown");
     let log = open(&disk);
-    assert_eq!(log.reader.entry(GROUP, Index(1)).expect("intact"), Some((Term(1), b"1".to_vec())));
+    assert_eq!(entry_at(&log.reader, GROUP, 1), Some((Term(1), b"1".to_vec())));
 }
 
 fn surplus_spares_are_removed_and_not_missed(disk: impl Disk) {
@@ -194,7 +203,7 @@ fn surplus_spares_are_removed_and_not_missed(disk: impl Disk) {
     assert_eq!(log.writer.stats().spares, 2);
     drop(log);
     let log = open(&disk);
-    let entries = read_all(&log.reader, GROUP, log.groups[&GROUP]).expect("intact");
+    let entries = read_all(&log.reader, GROUP, &log.groups[&GROUP]).expect("intact");
     assert_eq!(entries, [(40, 1, body)]);
     assert_eq!(log.groups[&GROUP].first, Index(40));
 }

@@ -1,0 +1,129 @@
+//! Chores that are under way or due: what the driver must remember between two checks.
+
+/// A check also follows this many bytes of log, long before they could use up a reserve of the default size.
+const CHECK_EVERY_BYTES: u64 = 16 << 20;
+
+#[derive(Debug, Default)]
+pub(crate) struct Chores {
+    log_bytes_since_check: u64,
+    scrub: Scrub,
+    compacting_bodies: bool,
+    preparing_log: bool,
+}
+
+/// The log may hold removed events. Its segments that a flush makes unnecessary are replaced then, instead of
+/// being used again. Only a flush that begins after the removal covers them all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Scrub {
+    #[default]
+    NotNeeded,
+    /// With the next flush that begins.
+    Wanted,
+    /// With the flush under way.
+    Flushing,
+    /// With the flush under way, and again with the next.
+    FlushingAndWanted,
+}
+
+impl Chores {
+    pub(crate) fn log_grew(&mut self, bytes: u64) {
+        self.log_bytes_since_check = self.log_bytes_since_check.saturating_add(bytes);
+    }
+
+    pub(crate) fn is_check_due(&self) -> bool {
+        self.log_bytes_since_check >= CHECK_EVERY_BYTES
+    }
+
+    pub(crate) fn checked(&mut self) {
+        self.log_bytes_since_check = 0;
+    }
+
+    pub(crate) fn is_compacting_bodies(&self) -> bool {
+        self.compacting_bodies
+    }
+
+    pub(crate) fn compacting_bodies(&mut self) {
+        self.compacting_bodies = true;
+    }
+
+    pub(crate) fn bodies_compacted(&mut self) {
+        self.compacting_bodies = false;
+        self.scrub = match self.scrub {
+            Scrub::NotNeeded | Scrub::Wanted => Scrub::Wanted,
+            Scrub::Flushing | Scrub::FlushingAndWanted => Scrub::FlushingAndWanted,
+        };
+    }
+
+    pub(crate) fn flush_began(&mut self) {
+        if self.scrub == Scrub::Wanted {
+            self.scrub = Scrub::Flushing;
+        }
+    }
+
+    /// A flush has found no space. It begins again later.
+    pub(crate) fn flush_failed(&mut self) {
+        if self.scrub != Scrub::NotNeeded {
+            self.scrub = Scrub::Wanted;
+        }
+    }
+
+    /// Whether spare log segments must be replaced now.
+    pub(crate) fn flushed(&mut self) -> bool {
+        let (now, next) = match self.scrub {
+            Scrub::NotNeeded => (false, Scrub::NotNeeded),
+            Scrub::Wanted => (false, Scrub::Wanted),
+            Scrub::Flushing => (true, Scrub::NotNeeded),
+            Scrub::FlushingAndWanted => (true, Scrub::Wanted),
+        };
+        self.scrub = next;
+        now
+    }
+
+    /// Returns whether a log segment may be prepared: one at a time.
+    pub(crate) fn begin_preparing_log(&mut self) -> bool {
+        !std::mem::replace(&mut self.preparing_log, true)
+    }
+
+    pub(crate) fn log_prepared(&mut self) {
+        self.preparing_log = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        Compacted,
+        Began,
+        Failed,
+        Flushed,
+    }
+    use Step::{Began, Compacted, Failed, Flushed};
+
+    #[test]
+    fn the_log_is_scrubbed_after_a_flush_that_began_after_the_compaction() {
+        for (steps, scrubs) in [
+            (vec![Began, Flushed], vec![false]),
+            (vec![Compacted, Began, Flushed], vec![true]),
+            // The flush under way does not cover what was compacted during it.
+            (vec![Began, Compacted, Flushed, Began, Flushed], vec![false, true]),
+            (vec![Compacted, Began, Compacted, Flushed, Began, Flushed], vec![true, true]),
+            (vec![Compacted, Began, Failed, Began, Flushed], vec![true]),
+            (vec![Compacted, Began, Flushed, Began, Flushed], vec![true, false]),
+        ] {
+            let mut chores = Chores::default();
+            let mut found = Vec::new();
+            for step in &steps {
+                match step {
+                    Compacted => chores.bodies_compacted(),
+                    Began => chores.flush_began(),
+                    Failed => chores.flush_failed(),
+                    Flushed => found.push(chores.flushed()),
+                }
+            }
+            assert_eq!(found, scrubs, "{steps:?}");
+        }
+    }
+}

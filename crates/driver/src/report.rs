@@ -1,0 +1,43 @@
+//! What the work on disks reports to the driver, and why a node ends.
+
+use crate::log_work::Synced;
+use storage::state::{Progress, StateError};
+
+/// A piece of work has ended.
+#[derive(Debug)]
+pub enum Report {
+    /// Log writes are durable.
+    Log(Synced),
+    /// A flush is durable.
+    Flushed(Progress),
+    /// The disk had no space for the flush, which can be started again once it has. `why` is for the operator.
+    FlushOutOfSpace { why: String },
+    /// No further log segment needs to be prepared, or the disk has no space for one.
+    LogPrepared,
+    /// One step of the state's compaction is done.
+    Compacted,
+    /// A body segment has been rewritten, or could not be.
+    BodiesCompacted,
+}
+
+/// A disk operation failed: the node stops.
+#[derive(Debug, thiserror::Error)]
+pub enum DiskFailure {
+    #[error("the log cannot be made durable: {0}")]
+    Log(#[from] storage::log::LogError),
+    #[error("the bodies of events cannot be written: {0}")]
+    Bodies(#[from] storage::bodies::BodyError),
+    #[error("the bodies of events end at byte {at}, but the state refers to bodies up to byte {end}")]
+    BodiesEnd { at: u64, end: u64 },
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+/// Why a node ended although it was not told to stop. A restart recovers everything that was acknowledged.
+#[derive(Debug, thiserror::Error)]
+pub enum Halted {
+    #[error(transparent)]
+    Disk(#[from] DiskFailure),
+    #[error(transparent)]
+    Engine(#[from] node::EngineError),
+}
