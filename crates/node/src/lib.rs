@@ -4,7 +4,7 @@
 //! ```text
 //!            Input                        Output, in order
 //!   Requests ─────────┐            ┌────► Io                   log writes, bodies, flushes: for the runtime
-//!   Completion ───────┤            ├────► Outcome, TimeClosed  to a waiting request
+//!   Completion ───────┤            ├────► Outcome, TimeClosed, Woken   to a waiting request
 //!   DiskSpace ────────┼─► Node ────┼────► Visible              readers may now see up to this cursor
 //!   TimerDue, Tick ───┤   step     ├────► Ready, Wait, Continue
 //!   Message ──────────┤            └────► Stopped, Halt
