@@ -12,23 +12,30 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Need {
     Required,
-    /// It installs the cargo tools and the Python packages, or a step needs it. Without it, such steps report
-    /// NOT RUN, and the tests that use Python packages fail.
+    /// It installs the cargo tools and the Python packages, or a step or some tests need it. Without it, such steps
+    /// report NOT RUN, and such tests fail.
     Optional,
 }
 
 /// A command that succeeds if a program is installed, and the Debian package that contains the program.
-const PROGRAMS: [(&[&str], &str, Need); 6] = [
+const PROGRAMS: [(&[&str], &str, Need); 10] = [
     (&["cc", "--version"], "gcc", Need::Required),
     (&["git", "--version"], "git", Need::Required),
     (&["curl", "--version"], "curl", Need::Required),
     (&["python3", "-m", "pip", "--version"], "python3-pip", Need::Optional),
     (&POSTGRESQL, "postgresql", Need::Optional),
     (&PSYCOPG, "python3-psycopg", Need::Optional),
+    // The tests of failing disks and clocks.
+    (&["strace", "--version"], "strace", Need::Optional),
+    (&["mkfs.ext4", "-V"], "e2fsprogs", Need::Optional),
+    (&["xfs_io", "-V"], "xfsprogs", Need::Optional),
+    (&FAKETIME, "libfaketime", Need::Optional),
 ];
 
 /// The server is not on the path in Debian.
 const POSTGRESQL: [&str; 3] = ["sh", "-c", "ls /usr/lib/postgresql/*/bin/initdb"];
+
+const FAKETIME: [&str; 3] = ["sh", "-c", "ls /usr/lib/*/faketime/libfaketimeMT.so.1"];
 
 /// Debian's package belongs to Debian's Python, which may not be the first one on the path.
 const PSYCOPG: [&str; 3] = [DEBIAN_PYTHON, "-c", "import psycopg"];

@@ -23,8 +23,8 @@ const COMMITTED_BYTES_MAX: usize = 4 << 20;
 const MESSAGE_BYTES_MAX: usize = 256 << 10;
 /// How many messages with entries may be under way to one follower.
 const MESSAGES_MAX: usize = 64;
-/// A follower that has not heard from a leader for this many ticks, or up to twice as many, asks for votes; see
-/// [`election_ticks`].
+/// A follower that has not heard from a leader for this many ticks, or up to twice as many, asks for votes;
+/// see [`election_ticks`].
 const ELECTION_TICKS: usize = 10;
 const HEARTBEAT_TICKS: usize = 2;
 
@@ -154,8 +154,8 @@ impl Group {
         lowest.filter(|_| self.is_leader())
     }
 
-    /// Appends an entry to the log and returns its index and term. `None`: the entry was dropped, because this
-    /// replica does not lead.
+    /// Appends an entry to the log and returns its index and term. `None`: the entry was dropped, because
+    /// this replica does not lead.
     ///
     /// # Errors
     /// [`GroupError::Raft`].
@@ -351,7 +351,8 @@ impl Group {
         Ok(committed)
     }
 
-    /// Adopts a change of the group's replicas. One that is impossible changes nothing, on every replica alike.
+    /// Adopts a change of the group's replicas. One that is impossible changes nothing, on every replica
+    /// alike.
     fn reconfigure(&mut self, data: &[u8]) -> Result<Option<Membership>, GroupError> {
         match self.raft.apply_conf_change(&parse_changes(data)?) {
             Ok(state) => {
@@ -395,9 +396,9 @@ impl Group {
     }
 }
 
-/// How many ticks of silence a replica waits in a term before it asks for votes. Replicas must differ in it, and
-/// in another way in the next term. The Raft library would draw it at random, and then no simulation could be
-/// repeated.
+/// How many ticks of silence a replica waits in a term before it asks for votes. Replicas must differ in it,
+/// and in another way in the next term. The Raft library would draw it at random, and then no simulation
+/// could be repeated.
 const fn election_ticks(replica: u64, term: u64) -> usize {
     let mixed = (replica ^ term.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     ELECTION_TICKS + (mixed >> 32) as usize % ELECTION_TICKS

@@ -62,8 +62,8 @@ pub enum MessageBody {
     },
 }
 
-/// A candidate first asks whether it would win. Only then does it begin a term, so that a replica that was cut
-/// off does not disturb the others when it returns.
+/// A candidate first asks whether it would win. Only then does it begin a term, so that a replica that was
+/// cut off does not disturb the others when it returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Round {
     Trial,

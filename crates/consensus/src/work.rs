@@ -14,7 +14,8 @@ pub struct Ticket(pub u64);
 #[derive(Debug, Default)]
 pub struct Work {
     pub write: Option<LogWrite>,
-    /// Messages to other replicas, to be sent now. Those that promise something durable come only after it is.
+    /// Messages to other replicas, to be sent now. Those that promise something durable come only after it
+    /// is.
     pub messages: Vec<Message>,
     pub committed: Vec<Committed>,
 }
@@ -35,7 +36,7 @@ pub struct Committed {
     pub term: Term,
     /// Empty in the group's own entries: the first of a leader's term, and those of configuration.
     pub data: Bytes,
-    /// The replicas from this entry on, if it is one of configuration. Store it in the same batch as the applied
-    /// index.
+    /// The replicas from this entry on, if it is one of configuration. Store it in the same batch as the
+    /// applied index.
     pub membership: Option<Membership>,
 }

@@ -192,11 +192,32 @@ fn a_change_of_membership_is_committed_with_what_follows_from_it() {
     let committed = run(&mut group, &mut log);
     assert_eq!((committed.len(), &committed[0].membership), (1, &None));
 
-    // After a restart that has not applied the change, the log gives it again, and only then does it campaign.
+    // After a restart that has not applied the change, the log gives it again, and only then does it
+    // campaign.
     assert!(log.hard_state.commit >= Index(3));
     let mut group = open(&log, (Index(2), Term(2)));
     group.campaign();
     let committed = run(&mut group, &mut log);
     assert_eq!(committed[0].membership, Some(want));
+    assert!(group.is_leader());
+}
+
+/// Two changes at once need a membership in which both the old and the new voters decide. The leader ends it.
+#[test]
+fn several_changes_at_once_pass_through_a_joint_membership() {
+    let (mut group, mut log) = started();
+    group.propose_change(&[Change::Learner(3), Change::Learner(2)]).unwrap();
+    let committed = run(&mut group, &mut log);
+    let memberships: Vec<_> = committed.into_iter().map(|entry| entry.membership.unwrap()).collect();
+    let after = Membership { learners: vec![2, 3], ..Membership::of_voters([1]) };
+    let joint = Membership { outgoing: vec![1], leaves: true, ..after.clone() };
+    assert_eq!(memberships, [joint.clone(), after.clone()]);
+    assert_eq!(*group.membership(), after);
+
+    // A restart in between begins with the joint membership.
+    let mut group = log.open(1, joint, (Index(3), Term(2))).unwrap();
+    group.campaign();
+    let committed = run(&mut group, &mut log);
+    assert_eq!(committed[0].membership, Some(after));
     assert!(group.is_leader());
 }

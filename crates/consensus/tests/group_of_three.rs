@@ -1,4 +1,5 @@
-//! A replica among three. The test plays the other two: it reads what the replica sends and answers as it likes.
+//! A replica among three. The test plays the other two: it reads what the replica sends and answers as it
+//! likes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
 
 use bytes::Bytes;

@@ -1,5 +1,6 @@
-//! Three replicas under seeds: messages that are lost, delayed, repeated and overtaken, and processes that end
-//! without having synced. Whatever happens, all replicas apply the same entries, and what was applied once stays.
+//! Three replicas under seeds: messages that are lost, delayed, repeated and overtaken, and processes that
+//! end without having synced. Whatever happens, all replicas apply the same entries, and what was applied
+//! once stays.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
 
 use bytes::Bytes;
@@ -116,13 +117,12 @@ impl World {
             0..45 => return self.deliver(),
             45..65 => replica.sync(),
             65..85 => replica.group.tick(),
-            85..97 => {
-                if replica.group.is_leader() {
-                    self.proposed += 1;
-                    let data = Bytes::from(format!("{}", self.proposed).repeat(self.rng.index(40)));
-                    replica.group.propose(data).unwrap().expect("it leads");
-                }
+            85..97 if replica.group.is_leader() => {
+                self.proposed += 1;
+                let data = Bytes::from(format!("{}", self.proposed).repeat(self.rng.index(40)));
+                replica.group.propose(data).unwrap().expect("it leads");
             }
+            85..97 => {}
             97 | 98 => replica.flushed = replica.state.len().min(replica.flushed + self.rng.index(20)),
             _ if self.rng.one_in(3) => replica.restart(&mut self.rng),
             _ => {}
@@ -182,9 +182,9 @@ impl World {
             for message in std::mem::take(&mut self.network) {
                 self.hand_over(message);
             }
-            let lasts = self.replicas.iter().map(|replica| replica.state.last());
+            let mut lasts = self.replicas.iter().map(|replica| replica.state.last());
             let is_last = |last: &Applied| &last.2[..] == b"last";
-            if lasts.map(|last| last.is_some_and(is_last)).all(|is_last| is_last) {
+            if lasts.all(|last| last.is_some_and(is_last)) {
                 return;
             }
             // Its leader may have lost the lead before it was committed.

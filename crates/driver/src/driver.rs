@@ -7,7 +7,7 @@ use crate::flush_work::FlushJob;
 use crate::log_work::LogJob;
 use crate::report::{DiskFailure, Halted, Report};
 use consensus::Message;
-use model::{Cursor, Outcome, SlotRange};
+use model::{Cursor, Index, Outcome, SlotRange};
 use node::{
     DiskSpace, Engine as _, Mono, Node, NodeFigures, NodeOptions, Now, Output, RaftCompletion, RaftIo,
     Replies, Unavailable,
@@ -163,6 +163,8 @@ where
         effects: &mut Vec<Effect<D, S, R>>,
     ) -> Result<(), Halted> {
         self.chores.checked();
+        // The node observes the time, and so knows that it is not stalled.
+        self.step(now, Input::Continue, effects)?;
         self.set_disk_space(now, space, effects)?;
         self.compact_bodies(now, effects)?;
         if self.bodies.stats().is_flush_wanted {
@@ -189,6 +191,12 @@ where
     #[must_use]
     pub fn state(&self) -> &S {
         self.node.engine().state()
+    }
+
+    /// The last entry that was applied, and the last that the log held at the start.
+    #[must_use]
+    pub fn replay(&self) -> (Index, Index) {
+        self.node.engine().replay()
     }
 
     #[must_use]

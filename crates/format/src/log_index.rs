@@ -61,8 +61,8 @@ pub struct IndexPoint {
 }
 
 impl SegmentIndex {
-    /// Notes entries of a group in a frame after all noted so far. They replace all entries from the first one
-    /// on. After a gap, the group starts over. Two points are at least `stride` bytes apart.
+    /// Notes entries of a group in a frame after all noted so far. They replace all entries from the first
+    /// one on. After a gap, the group starts over. Two points are at least `stride` bytes apart.
     pub fn note(&mut self, group: GroupId, noted: Noted, stride: u64) {
         let Noted { first, last, term, offset } = noted;
         let point = IndexPoint { index: first, offset };

@@ -26,6 +26,7 @@ const KEYS: &[Key] = &[
     Key { name: "cache-size", default: "16 MiB" },
     Key { name: "memtable-size", default: "16 MiB" },
     Key { name: "segment-size", default: "64 MiB" },
+    Key { name: "replay-size", default: "128 MiB" },
     Key { name: "space-reserve", default: "128 MiB" },
     Key { name: "keep-alive", default: "3s" },
     Key { name: "log-format", default: "auto" },
@@ -61,6 +62,9 @@ pub(crate) struct Flags {
     /// Size of each file of the log and of the event bodies [default: 64 MiB]
     #[arg(long, value_name = "SIZE")]
     pub(crate) segment_size: Option<String>,
+    /// Flush after this much log, so that a start replays little more [default: 128 MiB]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) replay_size: Option<String>,
     /// Refuse writes when the disk has less free space than this [default: 128 MiB]
     #[arg(long, value_name = "SIZE")]
     pub(crate) space_reserve: Option<String>,
@@ -86,6 +90,7 @@ impl Flags {
             "cache-size" => self.cache_size.as_deref(),
             "memtable-size" => self.memtable_size.as_deref(),
             "segment-size" => self.segment_size.as_deref(),
+            "replay-size" => self.replay_size.as_deref(),
             "space-reserve" => self.space_reserve.as_deref(),
             "keep-alive" => self.keep_alive.as_deref(),
             "log-format" => self.log_format.as_deref(),
@@ -130,6 +135,7 @@ pub(crate) struct Config {
     pub(crate) cache_bytes: u64,
     pub(crate) memtable_bytes: u64,
     pub(crate) segment_bytes: u64,
+    pub(crate) replay_bytes: u64,
     pub(crate) space_reserve_bytes: u64,
     pub(crate) keep_alive: Duration,
     pub(crate) log_format: LogFormat,
@@ -231,6 +237,7 @@ fn typed(settings: Vec<Setting>) -> Result<Config, ConfigError> {
         cache_bytes: size(&settings, "cache-size", &CACHE_SIZE)?,
         memtable_bytes: size(&settings, "memtable-size", &MEMTABLE_SIZE)?,
         segment_bytes: size(&settings, "segment-size", &SEGMENT_SIZE)?,
+        replay_bytes: size(&settings, "replay-size", &REPLAY_SIZE)?,
         space_reserve_bytes: size(&settings, "space-reserve", &SPACE_RESERVE)?,
         keep_alive: parse::<KeepAlive>(
             &settings,
@@ -291,6 +298,8 @@ const MEMTABLE_SIZE: SizeRange =
 /// A node zeroes a whole segment ahead of use, so a segment must fit the disk many times.
 const SEGMENT_SIZE: SizeRange =
     SizeRange { bytes: 1 << 20..=1 << 30, takes: "a size from 1 MiB to 1 GiB, such as 64 MiB" };
+const REPLAY_SIZE: SizeRange =
+    SizeRange { bytes: 1 << 20..=4 << 30, takes: "a size from 1 MiB to 4 GiB, such as 128 MiB" };
 const SPACE_RESERVE: SizeRange =
     SizeRange { bytes: 0..=1 << 40, takes: "a size from 0 to 1 TiB, such as 128 MiB" };
 

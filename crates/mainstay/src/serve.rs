@@ -69,6 +69,7 @@ fn options(config: &Config) -> runtime::Options {
     runtime::Options {
         memtable_bytes: config.memtable_bytes,
         cache_bytes: config.cache_bytes,
+        replay_bytes: config.replay_bytes,
         space_reserve_bytes: config.space_reserve_bytes,
         segment_bytes: config.segment_bytes,
         ..runtime::Options::new(&config.data)

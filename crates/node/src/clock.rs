@@ -2,10 +2,23 @@
 //!
 //! A machine's wall clock may step forwards and backwards. Its monotonic clock starts at an arbitrary value
 //! and never jumps. An entry's `wall` follows the wall clock but is never earlier than the last entry's. Its
-//! `elapsed` starts from the last entry's value and advances with the monotonic clock. Time during which no
-//! node runs does not count, so a duration measured in `elapsed` may end late, but never early.
+//! `elapsed` starts from the last entry's value and advances with the monotonic clock, while the node runs and
+//! can hear its clients. It stands still:
+//!
+//! - while no node runs;
+//! - for [`GRACE_MS`] after a start and after taking the lead, in which clients find the node again;
+//! - while the node is stalled (stopped by a signal, starved of CPU, or waiting for a disk that hangs), except for
+//!   the first [`STALL_MS`]. What its clients sent in the meantime is still in its sockets.
+//!
+//! So a duration measured in `elapsed` may end late, but never early, and a client that renews in time never loses
+//! what it holds to a stall of the node.
 
 use model::{Elapsed, EntryClock, Wall};
+
+/// `elapsed` stands still for this long after a start, and after taking the lead.
+pub const GRACE_MS: u64 = 2_000;
+/// A stall counts up to this much. A node that is not stalled observes the time at least twice as often.
+pub const STALL_MS: u64 = 2_000;
 
 /// A monotonic time in milliseconds. Its origin is arbitrary, and constant while a process runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,22 +42,37 @@ pub struct Now {
 #[derive(Clone, Copy, Debug)]
 pub struct EntryClocks {
     last: EntryClock,
-    /// The monotonic time at which `last.elapsed` was current.
-    since: Mono,
+    /// The elapsed time as of `seen`.
+    elapsed: Elapsed,
+    /// When the time was last observed.
+    seen: Mono,
+    /// `elapsed` stands still until then.
+    grace_ends: Mono,
 }
 
 impl EntryClocks {
-    /// Continues after an entry, which may be from another process or node: `elapsed` advances from `now` on.
+    /// Continues after an entry, which may be from another process or node: `elapsed` advances from `now` on,
+    /// after the grace.
     #[must_use]
-    pub fn resume(last: EntryClock, now: Now) -> Self {
-        Self { last, since: now.mono }
+    pub fn resume(last: EntryClock, now: Now, grace_ms: u64) -> Self {
+        Self { last, elapsed: last.elapsed, seen: now.mono, grace_ends: now.mono.after_ms(grace_ms) }
+    }
+
+    /// Lets the time pass. `since` is when the oldest work began that the node still waits for, if there is any:
+    /// a disk that hangs stalls the node too.
+    pub fn observe(&mut self, now: Now, since: Option<Mono>) {
+        let from = self.seen.max(self.grace_ends);
+        let passed = now.mono.0.saturating_sub(from.0).min(STALL_MS);
+        let hangs_from = since.map_or(Mono(u64::MAX), |since| since.after_ms(STALL_MS));
+        let counted = passed.min(hangs_from.0.saturating_sub(from.0));
+        self.elapsed = Elapsed(self.elapsed.0.saturating_add(counted));
+        self.seen = self.seen.max(now.mono);
     }
 
     /// The clock of an entry that is closed at `now`, with a wall of at least `wall_min`.
     pub fn stamp(&mut self, now: Now, wall_min: Wall) -> EntryClock {
-        let clock = EntryClock { wall: self.wall(now).max(wall_min), elapsed: self.elapsed(now) };
+        let clock = EntryClock { wall: self.wall(now).max(wall_min), elapsed: self.elapsed };
         self.last = clock;
-        self.since = self.since.max(now.mono);
         clock
     }
 
@@ -54,10 +82,16 @@ impl EntryClocks {
         now.wall.max(self.last.wall)
     }
 
-    /// The elapsed time that an entry would get now.
+    /// The elapsed time as of the last observation.
     #[must_use]
-    pub fn elapsed(&self, now: Now) -> Elapsed {
-        Elapsed(self.last.elapsed.0.saturating_add(now.mono.0.saturating_sub(self.since.0)))
+    pub fn elapsed(&self) -> Elapsed {
+        self.elapsed
+    }
+
+    /// How long `elapsed` stands still yet.
+    #[must_use]
+    pub fn grace_left_ms(&self, now: Now) -> u64 {
+        self.grace_ends.0.saturating_sub(now.mono.0)
     }
 
     /// How many milliseconds the last entry's wall is ahead of the machine's: after the machine's clock
@@ -76,10 +110,13 @@ mod tests {
         Now { wall: Wall(wall), mono: Mono(mono) }
     }
 
+    fn resumed(grace_ms: u64) -> EntryClocks {
+        EntryClocks::resume(EntryClock { wall: Wall(1_000), elapsed: Elapsed(50) }, at(900, 7), grace_ms)
+    }
+
     #[test]
     fn the_wall_never_runs_backwards_and_elapsed_ignores_its_steps() {
-        let mut clocks =
-            EntryClocks::resume(EntryClock { wall: Wall(1_000), elapsed: Elapsed(50) }, at(900, 7));
+        let mut clocks = resumed(0);
         for (now, wall_min, wall, elapsed) in [
             (at(900, 7), 0, 1_000, 50),
             (at(2_000, 17), 0, 2_000, 60),
@@ -88,9 +125,41 @@ mod tests {
             (at(9_000, 18), 0, 9_000, 61),
             (at(9_001, 3), 0, 9_001, 61),
         ] {
+            clocks.observe(now, None);
             let clock = clocks.stamp(now, Wall(wall_min));
             assert_eq!(clock, EntryClock { wall: Wall(wall), elapsed: Elapsed(elapsed) }, "{now:?}");
         }
         assert_eq!(clocks.wall_ahead_ms(at(9_000, 0)), 1);
+    }
+
+    #[test]
+    fn elapsed_stands_still_in_the_grace_and_in_a_stall() {
+        // The time of each observation, since when the node waits for its disk, and the elapsed time then.
+        for (grace_ms, observed) in [
+            (0, vec![(107, None, 150), (207, None, 250)]),
+            (2_000, vec![(1_007, None, 50), (2_007, None, 50), (2_107, None, 150)]),
+            // The observation that ends the grace counts what is after it.
+            (2_000, vec![(1_907, None, 50), (2_207, None, 250)]),
+            // Stopped by a signal for a minute.
+            (0, vec![(107, None, 150), (60_107, None, 2_150), (60_207, None, 2_250)]),
+            // A sync that hangs, while the loop goes on.
+            (
+                0,
+                vec![
+                    (507, Some(7), 550),
+                    (1_907, Some(7), 1_950),
+                    (2_307, Some(7), 2_050),
+                    (2_807, Some(7), 2_050),
+                ],
+            ),
+            // It has ended, and time goes on from there.
+            (0, vec![(1_907, Some(7), 1_950), (2_707, Some(7), 2_050), (2_807, None, 2_150)]),
+        ] {
+            let mut clocks = resumed(grace_ms);
+            for (mono, since, elapsed) in &observed {
+                clocks.observe(at(900, *mono), since.map(Mono));
+                assert_eq!(clocks.elapsed(), Elapsed(*elapsed), "{grace_ms} {observed:?} at {mono}");
+            }
+        }
     }
 }

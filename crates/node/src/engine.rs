@@ -7,8 +7,8 @@
 //! [`EntryResult::TooLarge`], which a local log never does. With either kind, outcomes and effects leave the
 //! node only after [`EntryResult::Durable`].
 //!
-//! An engine with several replicas gives messages to send as part of its work, and takes in those that arrive.
-//! It counts time in ticks.
+//! An engine with several replicas gives messages to send as part of its work, and takes in those that
+//! arrive. It counts time in ticks.
 
 use bytes::Bytes;
 use model::{Absent, Cursor, Effect, EntryClock, Index, Outcome, Position, SlotRange, Term, View, ViewError};

@@ -1,7 +1,7 @@
 //! The step machine: admission, batching, waiting requests, timers.
 
 use crate::batch::{OpenBatch, SizedCommand, Waiters};
-use crate::clock::{EntryClocks, Mono, Now};
+use crate::clock::{EntryClocks, GRACE_MS, Mono, Now};
 use crate::engine::{DiskSpace, Engine, EngineError, EntryId, EntryResult, Polled};
 use crate::own_work::OwnWork;
 use crate::request::{Replies, Request, Unavailable};
@@ -15,15 +15,18 @@ use std::fmt::Debug;
 /// The options of a node.
 #[derive(Clone, Copy, Debug)]
 pub struct NodeOptions {
-    /// Estimated bytes of commands that may wait or be in flight. Beyond it a request is [`Unavailable::Busy`].
+    /// Estimated bytes of commands that may wait or be in flight. Beyond it a request is
+    /// [`Unavailable::Busy`].
     pub waiting_bytes_max: usize,
     /// The behaviour that entries are proposed under.
     pub behaviour: Behaviour,
+    /// `elapsed` stands still for this long after a start, and after taking the lead.
+    pub grace_ms: u64,
 }
 
 impl Default for NodeOptions {
     fn default() -> Self {
-        Self { waiting_bytes_max: limits::WAITING_BYTES_MAX, behaviour: shard::BEHAVIOUR }
+        Self { waiting_bytes_max: limits::WAITING_BYTES_MAX, behaviour: shard::BEHAVIOUR, grace_ms: GRACE_MS }
     }
 }
 
@@ -57,6 +60,8 @@ pub struct Node<E: Engine, R: Replies> {
     engine: E,
     phase: Phase,
     clocks: EntryClocks,
+    /// When work was last handed out with nothing in flight, or ended.
+    progressed: Mono,
     open: OpenBatch<R>,
     in_flight: VecDeque<(EntryId, Waiters<R>)>,
     in_flight_bytes: usize,
@@ -87,7 +92,8 @@ where
             options,
             engine,
             phase: Phase::Starting,
-            clocks: EntryClocks::resume(EntryClock::default(), Now { wall: Wall(0), mono: Mono(0) }),
+            clocks: EntryClocks::resume(EntryClock::default(), Now { wall: Wall(0), mono: Mono(0) }, 0),
+            progressed: Mono(0),
             open: OpenBatch::default(),
             in_flight: VecDeque::new(),
             in_flight_bytes: 0,
@@ -142,6 +148,7 @@ where
         input: Input<E::Completion, E::Message, R>,
         out: &mut Vec<Output<E::Io, R>>,
     ) -> Result<(), EngineError> {
+        self.clocks.observe(now, (!self.in_flight.is_empty()).then_some(self.progressed));
         match input {
             Input::Start => self.engine.start()?,
             Input::Requests(requests) => {
@@ -149,7 +156,10 @@ where
                     self.admit(request, out);
                 }
             }
-            Input::Completion(completion) => self.engine.complete(completion)?,
+            Input::Completion(completion) => {
+                self.progressed = now.mono;
+                self.engine.complete(completion)?;
+            }
             Input::Message(message) => self.engine.receive(message)?,
             Input::Tick => self.engine.tick(),
             Input::DiskSpace(space) => {
@@ -244,6 +254,9 @@ where
             let mut closed = self.open.close(own);
             let clock = self.clocks.stamp(now, closed.wall_min);
             closed.waiters.wall = clock.wall;
+            if self.in_flight.is_empty() {
+                self.progressed = now.mono;
+            }
             self.entry.clear();
             format::entry::encode(self.options.behaviour, clock, &closed.commands, &mut self.entry);
             match self.engine.propose(Bytes::copy_from_slice(&self.entry))? {
@@ -264,7 +277,7 @@ where
             match polled? {
                 Polled::Leading { clock, last, replayed_entries } => {
                     self.wall = clock.wall;
-                    self.clocks = EntryClocks::resume(clock, now);
+                    self.clocks = EntryClocks::resume(clock, now, self.options.grace_ms);
                     if matches!(self.phase, Phase::Starting | Phase::Following) {
                         self.phase = Phase::Leading;
                     }
@@ -330,7 +343,8 @@ where
         out.push(Output::Visible(self.visible));
     }
 
-    /// Another replica may have stored something else in place of the entries in flight, or may store them yet.
+    /// Another replica may have stored something else in place of the entries in flight, or may store them
+    /// yet.
     fn follow(&mut self, out: &mut Vec<Output<E::Io, R>>) {
         if self.phase == Phase::Leading {
             self.phase = Phase::Following;
@@ -400,7 +414,7 @@ where
 
     /// The clock that an entry would get now.
     fn clock(&self, now: Now) -> EntryClock {
-        EntryClock { wall: self.clocks.wall(now), elapsed: self.clocks.elapsed(now) }
+        EntryClock { wall: self.clocks.wall(now), elapsed: self.clocks.elapsed() }
     }
 
     /// Asks to be woken when there is something to do. If that moment is put off, the earlier one stays set: a
@@ -409,7 +423,8 @@ where
         if !self.may_propose_own() {
             return;
         }
-        let wait = self.own_work.wake_at(now, self.clock(now));
+        let grace_ms = self.clocks.grace_left_ms(now);
+        let wait = self.own_work.wake_at(now, self.clock(now), grace_ms);
         if wait.is_some_and(|at| self.wait.is_none_or(|earlier| at < earlier)) {
             self.wait = wait;
             out.push(Output::Wait(wait));

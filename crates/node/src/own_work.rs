@@ -75,15 +75,16 @@ impl OwnWork {
         Ok(())
     }
 
-    /// When the node must wake, although nothing else happens.
-    pub(crate) fn wake_at(&self, now: Now, clock: EntryClock) -> Option<Mono> {
+    /// When the node must wake, although nothing else happens. `elapsed` stands still for `grace_ms` more.
+    pub(crate) fn wake_at(&self, now: Now, clock: EntryClock, grace_ms: u64) -> Option<Mono> {
         let next = self.agenda.next();
         let due = if next.are_due(clock) {
             // An idle node has an entry in flight. Its end is a reason to look again.
             Some(self.busy_until).filter(|at| *at > now.mono)
         } else {
             let by_wall = next.wall.map(|at| at.0.saturating_sub(clock.wall.0).min(TIMER_WAIT_MS_MAX));
-            let by_elapsed = next.elapsed.map(|at| at.0.saturating_sub(clock.elapsed.0));
+            let by_elapsed =
+                next.elapsed.map(|at| at.0.saturating_sub(clock.elapsed.0).saturating_add(grace_ms));
             // Wait one millisecond more, so that the deadline has certainly passed.
             by_wall.into_iter().chain(by_elapsed).min().map(|ms| now.mono.after_ms(ms + 1))
         };

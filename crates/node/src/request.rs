@@ -45,8 +45,8 @@ pub enum Unavailable {
     Stopping,
     /// The request does not fit into what the node can store at once. A retry cannot help.
     TooLarge,
-    /// The node stopped, or lost the lead, before it knew the outcome: the write may or may not have happened.
-    /// Retrying is safe, because a write has an identity of its own.
+    /// The node stopped, or lost the lead, before it knew the outcome: the write may or may not have
+    /// happened. Retrying is safe, because a write has an identity of its own.
     Lost,
 }
 

@@ -369,7 +369,8 @@ fn the_membership_is_kept_in_the_state_after_its_entry_is_purged() {
     replica.flush();
     assert_eq!(replica.seen(), ["purged through 3"]);
 
-    // It starts again, and asks the voters, but not the learner, for their votes. As a leader it sends to all.
+    // It starts again, and asks the voters, but not the learner, for their votes. As a leader it sends to
+    // all.
     let Replica { log, disk, .. } = replica;
     log.0.borrow_mut().entries.clear();
     let mut replica = Replica::on(log, disk, 1 << 30).led(3);

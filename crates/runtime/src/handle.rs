@@ -6,7 +6,7 @@
 
 use crate::reads::{ReadPool, Snapshot};
 use format::header::StoreId;
-use model::{Command, Cursor, Outcome, Wall};
+use model::{Command, Cursor, Index, Outcome, Wall};
 use node::{Replies, Unavailable};
 use std::future::Future;
 use std::pin::Pin;
@@ -58,6 +58,8 @@ pub struct Status {
     pub read_only: Option<String>,
     /// How many entries from the log this start applied again.
     pub replayed_entries: u64,
+    /// While starting: the last entry that was applied, and the last that the log held at the start.
+    pub replay: (Index, Index),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

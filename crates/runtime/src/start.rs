@@ -31,13 +31,15 @@ pub struct Options {
     pub cache_bytes: u64,
     /// The node is read-only while the data directory's disk has fewer free bytes than this.
     pub space_reserve_bytes: u64,
+    /// A flush begins after this many bytes of log, so that a start replays little more.
+    pub replay_bytes: u64,
     /// Bytes of one segment of the log, and of one segment of the bodies.
     pub segment_bytes: u64,
 }
 
 impl Options {
     /// The default options for a data directory: 16 MiB of changed state and 16 MiB of cache in memory,
-    /// 128 MiB of reserve, segments of 64 MiB.
+    /// 128 MiB of reserve, 128 MiB of log between flushes, segments of 64 MiB.
     #[must_use]
     pub fn new(data: impl Into<PathBuf>) -> Self {
         Self {
@@ -45,6 +47,7 @@ impl Options {
             memtable_bytes: 16 << 20,
             cache_bytes: 16 << 20,
             space_reserve_bytes: 128 << 20,
+            replay_bytes: 128 << 20,
             segment_bytes: 64 << 20,
         }
     }
@@ -88,8 +91,11 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
     let (bodies, body_reader) =
         storage::bodies::Bodies::open(directory.bodies_disk()?, state.progress().bodies_end, body_options)?;
 
-    let engine_options =
-        RaftEngineOptions { flush_state_bytes: options.memtable_bytes, ..RaftEngineOptions::default() };
+    let engine_options = RaftEngineOptions {
+        flush_state_bytes: options.memtable_bytes,
+        flush_log_bytes: options.replay_bytes,
+        ..RaftEngineOptions::default()
+    };
     let group_log = GroupLog::new(engine_options.group, log.reader);
     let latest = Arc::new(Latest::new(state.reader()));
     let compactor = state.compactor();
@@ -98,6 +104,7 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
     let recovered = log.groups.get(&engine_options.group);
     let engine = RaftEngine::open(engine_options, group_log, recovered, shard, state)?;
 
+    let replay = engine.replay();
     let (reports_in, reports) = mpsc::unbounded_channel(); // Bounded by the few jobs that are under way.
     let (log_reports, flush_reports) = (reports_in.clone(), reports_in.clone());
     // After the loop has ended, no one receives reports. The threads then end too.
@@ -122,7 +129,7 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
     let (mailbox_in, mailbox) = mpsc::channel(limits::MAILBOX_REQUESTS_MAX);
     let (visible_in, visible) = watch::channel(Cursor::START);
     let (status_in, status) =
-        watch::channel(Status { phase: Phase::Starting, read_only: None, replayed_entries: 0 });
+        watch::channel(Status { phase: Phase::Starting, read_only: None, replayed_entries: 0, replay });
     let reads = Arc::new(ReadPool::new(Arc::clone(&latest), body_reader, slots));
     set_bounds(metrics);
     let task = NodeTask::new(Parts {

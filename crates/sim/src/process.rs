@@ -4,7 +4,7 @@
 use crate::disk::SimDisk;
 use crate::state::SimState;
 use driver::{CompactWork, Driver, Effect, FlushWork, Halted, Input, LogJob, LogWork, Report};
-use model::{Cursor, GroupId, Wall};
+use model::{Cursor, GroupId, Index, Wall};
 use node::{DiskSpace, GroupLog, NodeOptions, Now, RaftEngine, RaftEngineOptions, Replies};
 use shard::{Shard, ShardOptions};
 use std::collections::VecDeque;
@@ -38,6 +38,9 @@ const LOG_SEGMENT_BYTES: u64 = 64 << 10;
 const BODY_SEGMENT_BYTES: u64 = 32 << 10;
 const FLUSH_LOG_BYTES: u64 = 24 << 10;
 const FLUSH_STATE_BYTES: u64 = 16 << 10;
+const GRACE_MS: u64 = 20;
+/// A replay yields after a few entries.
+const POLL_BYTES: usize = 4 << 10;
 
 /// Why a process ended or did not start.
 #[derive(Debug, thiserror::Error)]
@@ -110,13 +113,15 @@ impl Process {
             group: GROUP,
             flush_state_bytes: FLUSH_STATE_BYTES,
             flush_log_bytes: FLUSH_LOG_BYTES,
+            poll_bytes: POLL_BYTES,
             ..RaftEngineOptions::default()
         };
+        let node_options = NodeOptions { grace_ms: GRACE_MS, ..NodeOptions::default() };
         let (shown, compactor) = (state.reader(), state.compactor());
         let shard = Shard::new(ShardOptions::default());
         let engine = RaftEngine::open(options, group_log, log.groups.get(&GROUP), shard, state)?;
         Ok(Self {
-            driver: Driver::new(NodeOptions::default(), engine, bodies, log.preparer.clone()),
+            driver: Driver::new(node_options, engine, bodies, log.preparer.clone()),
             body_reader,
             log: LogWork::new(log.writer, log.preparer.clone()),
             log_jobs: VecDeque::new(),
@@ -164,6 +169,12 @@ impl Process {
     /// [`Ended`].
     pub fn check(&mut self, now: Now, space: DiskSpace) -> Result<Stepped, Ended> {
         self.drive(|driver, effects| driver.check(now, space, effects))
+    }
+
+    /// The last entry that was applied, and the last that the log held at the start.
+    #[must_use]
+    pub fn replay(&self) -> (Index, Index) {
+        self.driver.replay()
     }
 
     /// Whether so much was written that a check is due before its time.

@@ -223,6 +223,16 @@ impl FlushJob for MemoryFlush {
     }
 }
 
+/// A job that never ran can begin again.
+impl Drop for MemoryFlush {
+    fn drop(&mut self) {
+        let mut durable = self.disk.lock();
+        if let Some(begun) = durable.begun.as_mut().filter(|begun| begun.number == self.number) {
+            begun.refused = true;
+        }
+    }
+}
+
 /// In memory nothing is ever due.
 #[derive(Clone, Copy, Debug)]
 pub struct MemoryCompactor;

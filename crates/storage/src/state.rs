@@ -112,7 +112,7 @@ pub trait State: View + 'static {
     /// Takes what is in memory as one flush, to be run elsewhere. Later commits belong to the next flush. The
     /// body file must be synced to `progress().bodies_end` before the job runs. Only one job may exist at a
     /// time. If there is nothing to flush, the job does nothing and returns the durable progress. After a job
-    /// that ended with [`StateError::NoSpace`], this returns the same flush again.
+    /// that ended with [`StateError::NoSpace`], or was dropped before it ran, this returns the same flush again.
     ///
     /// # Errors
     /// A flush is already running, or an earlier one failed. The node must stop.

@@ -129,8 +129,8 @@ pub fn shard_key(first: Slot) -> [u8; PREFIX_BYTES] {
     Fill::new(first, Namespace::SYSTEM, kind::SHARD).done()
 }
 
-/// The key of the row that says which replicas the shard whose first slot is `first` has. The engine writes it,
-/// and `apply` never reads it.
+/// The key of the row that says which replicas the shard whose first slot is `first` has. The engine writes
+/// it, and `apply` never reads it.
 #[must_use]
 pub fn membership_key(first: Slot) -> [u8; PREFIX_BYTES] {
     Fill::new(first, Namespace::SYSTEM, kind::MEMBERSHIP).done()

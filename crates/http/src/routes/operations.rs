@@ -22,7 +22,11 @@ pub(super) fn ready(context: &Context, parts: &request::Parts) -> Result {
     let status = context.handle.status();
     match status.phase {
         Phase::Ready if !context.is_stopping() => {}
-        Phase::Starting => return Err(unavailable::problem(&Unavailable::NotReady)),
+        Phase::Starting => {
+            let (applied, last) = status.replay;
+            let detail = format!("the node has applied entry {applied} of the {last} that its log holds");
+            return Err(api::Problem::new(api::Code::NotReady, detail));
+        }
         _ => return Err(unavailable::problem(&Unavailable::Stopping)),
     }
     let mut out = br#"{"status":"ready","replayed_entries":"#.to_vec();

@@ -10,16 +10,28 @@
     reason = "a test's helpers fail by panicking"
 )]
 
+mod clocks;
+mod controls;
+mod damage;
+mod image;
 #[path = "../node/mod.rs"]
 mod node;
+mod power;
+mod space;
+mod strace;
+mod syncs;
+mod tmpfs;
+#[path = "../workload/mod.rs"]
+mod workload;
 
 use mainstay_client::blocking::Client;
 use mainstay_client::{Request, Retry};
 use node::Node;
 use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+use tmpfs::Tmpfs;
 
 /// What takes longer than this does not happen.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -33,24 +45,6 @@ fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         }
         assert!(begun.elapsed() < PATIENCE, "timed out waiting for {what}");
         std::thread::yield_now();
-    }
-}
-
-/// A file system of its own, in memory; gone when dropped.
-struct Tmpfs(PathBuf);
-
-impl Tmpfs {
-    fn mount(at: &Path, size: &str) -> Option<Self> {
-        let options = format!("size={size}");
-        let mut command = Command::new("mount");
-        command.args(["-t", "tmpfs", "-o", &options, "mainstay-test"]).arg(at).stderr(Stdio::null());
-        command.status().is_ok_and(|status| status.success()).then(|| Self(at.to_owned()))
-    }
-}
-
-impl Drop for Tmpfs {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
     }
 }
 
@@ -91,18 +85,14 @@ fn events(node: &Node) -> Vec<String> {
 
 #[test]
 fn a_full_disk_refuses_writes_with_a_reason_and_takes_them_again_when_there_is_room() {
-    let directory = tempfile::tempdir().unwrap();
-    let Some(disk) = Tmpfs::mount(directory.path(), "96m") else {
-        println!("NOT RUN: a file system cannot be mounted here");
-        return;
-    };
-    let data = disk.0.join("data");
+    let disk = Tmpfs::mount("96m");
+    let data = disk.path().join("data");
     let small = ["--segment-size", "1 MiB", "--memtable-size", "1 MiB", "--space-reserve", "32 MiB"];
     let node = Node::start_with(&data, &small);
     let client = node.client();
     ok(&append(&client, "orders", r#"{"order":1}"#));
 
-    let ballast = disk.0.join("ballast");
+    let ballast = disk.path().join("ballast");
     std::fs::write(&ballast, vec![7; 60 << 20]).unwrap();
     let refused = until("a refusal", || Some(append(&client, "orders", "2")).filter(|said| !said.is_taken()));
     assert_eq!(refused.status, 503, "{refused:?}");
@@ -122,12 +112,8 @@ fn a_full_disk_refuses_writes_with_a_reason_and_takes_them_again_when_there_is_r
 
 #[test]
 fn a_disk_that_fills_up_in_the_middle_of_a_write_stops_the_node_and_loses_nothing() {
-    let directory = tempfile::tempdir().unwrap();
-    let Some(disk) = Tmpfs::mount(directory.path(), "24m") else {
-        println!("NOT RUN: a file system cannot be mounted here");
-        return;
-    };
-    let data = disk.0.join("data");
+    let disk = Tmpfs::mount("24m");
+    let data = disk.path().join("data");
     // No reserve: the disk is really full when a write finds it so.
     let small = ["--segment-size", "1 MiB", "--memtable-size", "1 MiB", "--space-reserve", "0"];
     let node = Node::start_with(&data, &small);
@@ -141,8 +127,7 @@ fn a_disk_that_fills_up_in_the_middle_of_a_write_stops_the_node_and_loses_nothin
     });
     drop(node);
 
-    let more = Command::new("mount").args(["-o", "remount,size=96m"]).arg(&disk.0).status().unwrap();
-    assert!(more.success());
+    disk.resize("96m");
     let node = Node::start_with(&data, &small);
     let there = events(&node).len();
     assert!(there == acknowledged || there == acknowledged + 1, "{acknowledged} acknowledged, {there} there");
@@ -167,16 +152,12 @@ fn a_sync_that_fails_stops_the_node_with_a_reason_and_loses_nothing() {
     let mut strace = Command::new("strace");
     strace.args(fault).args([binary, "serve", "--listen", "127.0.0.1:0", "--log-format", "json", "--data"]);
     strace.arg(data.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let Ok(mut traced) = strace.spawn() else {
-        println!("NOT RUN: strace is not here");
-        return;
-    };
+    let mut traced = strace.spawn().unwrap_or_else(|error| tmpfs::not_run(&format!("strace: {error}")));
     let mut lines = BufReader::new(traced.stdout.take().unwrap()).lines();
     let Some(url) = lines.find_map(|line| line.ok()?.strip_prefix("listening on ").map(str::to_owned)) else {
         let mut said = String::new();
         traced.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-        println!("NOT RUN: nothing can be traced here: {said}");
-        return;
+        tmpfs::not_run(&format!("nothing can be traced here: {said}"));
     };
     let client = mainstay_client::Client::builder(&url).retry(Retry::never()).build_blocking().unwrap();
     let mut acknowledged = 0;

@@ -11,7 +11,9 @@
 use mainstay_client::blocking::Client;
 use mainstay_client::{Request, Retry};
 use rustix::process::{Pid, Signal, kill_process};
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -31,7 +33,34 @@ pub(crate) fn mainstay() -> Command {
 /// A running node; killed when dropped.
 pub(crate) struct Node {
     child: Child,
+    errors: Errors,
     pub(crate) url: String,
+}
+
+/// A node that did not become ready.
+#[derive(Debug)]
+pub(crate) struct NotStarted {
+    /// `None`: it was still running when the patience was over.
+    pub(crate) status: Option<ExitStatus>,
+    pub(crate) errors: String,
+}
+
+/// What a process writes to its standard error.
+struct Errors(File);
+
+impl Errors {
+    /// Redirects the standard error of what the command starts.
+    fn of(command: &mut Command) -> Self {
+        let file = tempfile::tempfile().unwrap();
+        command.stderr(file.try_clone().unwrap());
+        Self(file)
+    }
+
+    fn text(&self) -> String {
+        let mut bytes = vec![0; self.0.metadata().unwrap().len().try_into().unwrap()];
+        self.0.read_exact_at(&mut bytes, 0).unwrap();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
 }
 
 impl Node {
@@ -41,20 +70,30 @@ impl Node {
     }
 
     pub(crate) fn start_with(data: &Path, arguments: &[&str]) -> Self {
+        Self::try_start(serve(data, arguments)).unwrap()
+    }
+
+    /// Starts what the command runs, which must be a node, and waits until it is ready.
+    pub(crate) fn try_start(mut command: Command) -> Result<Self, NotStarted> {
         let began = Instant::now();
-        let mut child = spawn(data, arguments);
+        let errors = Errors::of(&mut command);
+        let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let url = lines
-            .find_map(|line| line.unwrap().strip_prefix("listening on ").map(str::to_owned))
-            .expect("a line that says where the node listens");
+        let url = lines.find_map(|line| line.ok()?.strip_prefix("listening on ").map(str::to_owned));
+        let Some(url) = url else {
+            return Err(NotStarted { status: Some(child.wait().unwrap()), errors: errors.text() });
+        };
         std::thread::spawn(move || lines.for_each(drop));
-        let node = Self { child, url };
+        let mut node = Self { child, errors, url };
         let (client, ready) = (node.client(), Request::new("GET", "/readyz").unwrap());
         while !client.send(&ready).is_ok_and(|response| response.status == 200) {
-            assert!(began.elapsed() < START_MAX, "the node does not become ready");
+            let status = node.child.try_wait().unwrap();
+            if status.is_some() || began.elapsed() > START_MAX {
+                return Err(NotStarted { status, errors: node.errors.text() });
+            }
             std::thread::yield_now();
         }
-        node
+        Ok(node)
     }
 
     /// A client that sends everything once.
@@ -67,6 +106,16 @@ impl Node {
         self.url.strip_prefix("http://").unwrap().to_owned()
     }
 
+    /// What the node has written to its standard error so far.
+    pub(crate) fn errors(&self) -> String {
+        self.errors.text()
+    }
+
+    /// How the node ended, if it has, and what it wrote to its standard error.
+    pub(crate) fn ended(&mut self) -> Option<(ExitStatus, String)> {
+        self.child.try_wait().unwrap().map(|status| (status, self.errors.text()))
+    }
+
     /// kill -9.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
@@ -75,9 +124,14 @@ impl Node {
 
     /// SIGTERM; gives how the process ended.
     pub(crate) fn stop(mut self) -> ExitStatus {
+        self.ask_to_stop();
+        self.child.wait().unwrap()
+    }
+
+    /// SIGTERM, without waiting.
+    pub(crate) fn ask_to_stop(&self) {
         let pid = Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
         kill_process(pid, Signal::TERM).unwrap();
-        self.child.wait().unwrap()
     }
 
     /// Runs a command against this node.
@@ -102,22 +156,25 @@ impl Drop for Node {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("the node at {} wrote:\n{}", self.url, self.errors.text());
+        }
     }
 }
 
 /// A node that is starting; nobody has waited for it.
 pub(crate) fn spawn(data: &Path, arguments: &[&str]) -> Child {
+    serve(data, arguments).spawn().unwrap()
+}
+
+/// The command that runs a node.
+pub(crate) fn serve(data: &Path, arguments: &[&str]) -> Command {
     // A free port, unless the test must know it.
     let listen: &[&str] = if arguments.contains(&"--listen") { &[] } else { &["--listen", "127.0.0.1:0"] };
-    mainstay()
-        .args(["serve", "--log-level", "warn", "--data"])
-        .arg(data)
-        .args(listen)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap()
+    let mut command = mainstay();
+    command.args(["serve", "--log-level", "warn", "--data"]).arg(data).args(listen).args(arguments);
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    command
 }
 
 /// What a command did.

@@ -29,8 +29,6 @@ use std::collections::VecDeque;
 use storage::log::RecoveredGroup;
 use storage::state::{Pressure, Progress, State, StateError};
 
-/// Bytes of entries applied before the work so far is handed out. This bounds the memory of a replay.
-const POLL_BYTES_MAX: usize = 4 << 20;
 /// A group of several replicas elects another leader after ten to twenty ticks of silence.
 const TICK_MS: u64 = 100;
 
@@ -72,10 +70,14 @@ pub struct RaftEngineOptions {
     pub founders: Membership,
     /// Flush when this many bytes of state are only in memory.
     pub flush_state_bytes: u64,
-    /// Flush when this many bytes of log have been written since the last flush. This bounds the replay.
+    /// Flush when this many bytes of log have been written, or replayed, since the last flush. This bounds the
+    /// replay.
     pub flush_log_bytes: u64,
-    /// Keep up to this many bytes of log that only a follower still needs. Beyond that, the log is purged, and
-    /// the follower needs a snapshot.
+    /// Bytes of entries applied before the work so far is handed out. This bounds the memory of a replay, and
+    /// the time for which it keeps its thread.
+    pub poll_bytes: usize,
+    /// Keep up to this many bytes of log that only a follower still needs. Beyond that, the log is purged,
+    /// and the follower needs a snapshot.
     pub follower_log_bytes: u64,
 }
 
@@ -87,6 +89,7 @@ impl Default for RaftEngineOptions {
             founders: Membership::of_voters([1]),
             flush_state_bytes: 16 << 20,
             flush_log_bytes: 128 << 20,
+            poll_bytes: 1 << 20,
             follower_log_bytes: 1 << 30,
         }
     }
@@ -111,8 +114,8 @@ pub struct RaftEngine<S: State, L> {
     writes_out: usize,
     /// The term in which this replica leads and has applied its first entry.
     leading: Option<Term>,
-    /// Bytes written to the log so far; when the last flush began; and when the last flush began whose whole log
-    /// was purged.
+    /// Bytes written to the log so far; when the last flush began; and when the last flush began whose whole
+    /// log was purged.
     log_bytes: u64,
     log_bytes_flushed: u64,
     log_bytes_purged: u64,
@@ -230,6 +233,7 @@ impl<S: State, L: LogView> RaftEngine<S, L> {
         self.group.applied(entry.index);
         if entry.index <= self.logged {
             self.replayed_entries += 1;
+            self.log_bytes += entry.data.len() as u64;
         }
         if self.leading.is_none() && self.group.is_leader() && entry.term == self.group.term() {
             self.leading = Some(entry.term);
@@ -283,8 +287,22 @@ impl<S: State, L: LogView> RaftEngine<S, L> {
         Ok(())
     }
 
-    /// How far the log may be purged after a flush of everything up to `flushed`: not beyond what each follower
-    /// has, unless that would keep too much.
+    /// Whether a replay is so far ahead of the flushes that memory would grow without bound. Live entries are
+    /// not proposed then in the first place.
+    fn must_wait_for_flush(&self) -> bool {
+        self.committed.front().is_some_and(|entry| entry.index <= self.logged)
+            && self.flush_out
+            && self.state.pressure() == Pressure::Stop
+    }
+
+    /// The last entry that was applied, and the last that the log held when it was opened.
+    #[must_use]
+    pub fn replay(&self) -> (Index, Index) {
+        (self.progress.index, self.logged)
+    }
+
+    /// How far the log may be purged after a flush of everything up to `flushed`: not beyond what each
+    /// follower has, unless that would keep too much.
     fn purge_through(&mut self, flushed: Index) -> Index {
         let kept_bytes = self.log_bytes_flushed - self.log_bytes_purged;
         match self.group.lowest_match() {
@@ -409,19 +427,22 @@ impl<S: State, L: LogView> Engine for RaftEngine<S, L> {
             io.push(RaftIo::PurgeLog { group: self.options.group, through });
         }
         loop {
+            if self.may_flush() && self.is_flush_due() {
+                self.begin_flush(io)?;
+            }
+            if self.applied_bytes >= self.options.poll_bytes {
+                self.applied_bytes = 0;
+                return Ok(Polled::More);
+            }
+            if self.must_wait_for_flush() {
+                return Ok(Polled::Idle);
+            }
             if let Some(entry) = self.committed.pop_front() {
                 self.applied_bytes += entry.data.len();
                 if let Some(polled) = self.apply(&entry, io)? {
                     return Ok(polled);
                 }
                 continue;
-            }
-            if self.may_flush() && self.is_flush_due() {
-                self.begin_flush(io)?;
-            }
-            if self.applied_bytes >= POLL_BYTES_MAX {
-                self.applied_bytes = 0;
-                return Ok(Polled::More);
             }
             let Some(work) = self.group.take(&self.log)? else { break };
             // Hand out the next write first, so that the disk is busy while this thread applies.

@@ -28,7 +28,7 @@ impl NodeTask {
             Effect::Ready { replayed_entries } => self.became_ready(replayed_entries),
             Effect::DiskSpace(space) => self.disk_space_changed(space),
             Effect::Wait(at) => self.wait = at,
-            Effect::Continue => self.has_more = true,
+            Effect::Continue => self.has_more(),
             Effect::Stopped => self.ended = Some(Ok(())),
         }
     }
@@ -65,6 +65,16 @@ impl NodeTask {
         self.parts.metrics.replayed_entries.set(replayed_entries);
         self.parts.metrics.became_ready();
         tracing::info!(replayed_entries, "the node is ready");
+    }
+
+    /// The driver has more to do: usually a replay, of which the status says how far it is.
+    fn has_more(&mut self) {
+        self.has_more = true;
+        let replay = self.parts.driver.replay();
+        self.parts.status.send_if_modified(|status| {
+            status.replay = replay;
+            status.phase == Phase::Starting
+        });
     }
 
     fn disk_space_changed(&mut self, space: DiskSpace) {

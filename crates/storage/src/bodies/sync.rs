@@ -9,17 +9,17 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct BodySync<D: Disk> {
     shared: Arc<Shared<D>>,
-    /// The sealed segments that are not durable yet, then the tail.
-    files: Vec<Arc<D::File>>,
+    /// The sealed segments that are not durable yet.
+    sealed: Vec<Arc<D::File>>,
+    tail: Arc<D::File>,
     end: u64,
 }
 
 impl<D: Disk> BodySync<D> {
     pub(super) fn new(shared: &Arc<Shared<D>>) -> Self {
         let layout = shared.layout();
-        let mut files = shared.unsynced().files.clone();
-        files.push(Arc::clone(&layout.tail.file));
-        Self { shared: Arc::clone(shared), files, end: layout.end() }
+        let (sealed, tail) = (shared.unsynced().files.clone(), Arc::clone(&layout.tail.file));
+        Self { shared: Arc::clone(shared), sealed, tail, end: layout.end() }
     }
 
     /// Returns the logical end up to which everything is now durable, and saves the counts of removed events.
@@ -36,13 +36,15 @@ impl<D: Disk> BodySync<D> {
     }
 
     fn sync(&self) -> Result<(), BodyError> {
-        for file in &self.files {
+        for file in self.sealed.iter().chain([&self.tail]) {
             file.sync().map_err(|source| failed("a segment", source))?;
         }
         self.shared.save_account()?;
         let names = {
             let mut unsynced = self.shared.unsynced();
-            unsynced.files.retain(|file| !self.files.iter().any(|synced| Arc::ptr_eq(synced, file)));
+            // Not the tail: it may have been written and sealed since it was synced, and then the next sync
+            // must cover it again.
+            unsynced.files.retain(|file| !self.sealed.iter().any(|synced| Arc::ptr_eq(synced, file)));
             (unsynced.names > unsynced.names_synced).then_some(unsynced.names)
         };
         if let Some(names) = names {

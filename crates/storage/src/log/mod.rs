@@ -18,7 +18,8 @@
 //! - An entry replaces all entries of its group from its index on, in memory and when the log is opened.
 //! - A purge never loses a hard state: each segment begins with the latest one of every group.
 //! - After a failed write or sync the log refuses all further work. Only lack of space leaves it usable.
-//! - What an earlier process failed to sync is written again when the log is opened, before anything follows it.
+//! - What an earlier process failed to sync is written again when the log is opened, before anything follows
+//!   it.
 //!
 //! It starts no thread. The writer belongs on a thread that may block, readers work on any thread, and the
 //! preparer belongs on a background thread.

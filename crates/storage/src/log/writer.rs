@@ -131,8 +131,8 @@ impl<D: Disk> LogWriter<D> {
     /// With the next [`Self::sync`], segments that hold nothing else become spares.
     ///
     /// # Errors
-    /// `NoSpace`: nothing has changed. A later purge through the same entry or a later one does this one's work.
-    /// After any other error the node must stop.
+    /// `NoSpace`: nothing has changed. A later purge, through the same entry or a later one, does the work of
+    /// this one. After any other error the node must stop.
     pub fn purge(&mut self, group: GroupId, through: Index) -> Result<(), LogError> {
         self.shared.check()?;
         let result = self.write_purge(group, through);

@@ -11,6 +11,7 @@ use super::error::{at, io_error};
 use crate::state::StateError;
 use format::FormatError;
 use format::wire::Reader;
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -31,6 +32,7 @@ const XXH3: u8 = 0;
 
 /// A table that the manifest names.
 struct TableFile {
+    id: u64,
     path: PathBuf,
     /// The checksum of the whole file.
     checksum: u128,
@@ -89,6 +91,11 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, StateError> {
     fs::read(path).map_err(|error| missing_or(path, &error))
 }
 
+/// The numbers of the tables that the manifest on disk names.
+pub(super) fn named_tables(tree: &Path) -> Result<BTreeSet<u64>, StateError> {
+    Ok(read_manifest(tree)?.into_iter().map(|table| table.id).collect())
+}
+
 fn read_manifest(tree: &Path) -> Result<Vec<TableFile>, StateError> {
     let current_path = tree.join(CURRENT);
     let current = read(&current_path)?;
@@ -103,7 +110,7 @@ fn read_manifest(tree: &Path) -> Result<Vec<TableFile>, StateError> {
         StateError::Refused(format!("{} has an unknown format: {error}", manifest_path.display()))
     })?;
     let path = |id: u64| tree.join(TABLES).join(id.to_string());
-    Ok(tables.into_iter().map(|(id, checksum)| TableFile { path: path(id), checksum }).collect())
+    Ok(tables.into_iter().map(|(id, checksum)| TableFile { id, path: path(id), checksum }).collect())
 }
 
 fn decode_current(bytes: &[u8]) -> Result<(u64, u128), FormatError> {

@@ -55,8 +55,8 @@ impl fmt::Debug for LsmFlush {
 }
 
 impl FlushJob for LsmFlush {
-    fn run(self) -> Result<Progress, StateError> {
-        match self.0 {
+    fn run(mut self) -> Result<Progress, StateError> {
+        match std::mem::replace(&mut self.0, Work::Nothing(Progress::default())) {
             Work::Nothing(flushed) => Ok(flushed),
             Work::Write(shared, sealed) => {
                 let written = limit_runs(&shared)
@@ -68,6 +68,15 @@ impl FlushJob for LsmFlush {
                 }
                 written.map(|()| sealed.progress)
             }
+        }
+    }
+}
+
+/// A job that never ran leaves its memtable sealed, and the same flush can begin again.
+impl Drop for LsmFlush {
+    fn drop(&mut self) {
+        if let Work::Write(shared, _) = &self.0 {
+            shared.layers().flush = FlushStage::Idle;
         }
     }
 }

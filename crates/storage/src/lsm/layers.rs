@@ -3,6 +3,7 @@
 //! The last two are immutable. In the active memtable, a snapshot's sequence number hides newer versions. So
 //! a reader that holds all three never sees a change, and the files of its tables stay until it is dropped.
 
+use super::check::named_tables;
 use super::config::LsmConfig;
 use super::error::view_error;
 use super::memtable::Memtable;
@@ -83,8 +84,12 @@ impl Shared {
     /// further. Opening deletes what remains.
     pub(super) fn remove_unfinished(&self, tables: Range<u64>) {
         let known: BTreeSet<u64> = Tables::of(&self.tree).runs.iter().flatten().map(Table::id).collect();
-        let folder = self.tree.config.path.join(TABLES_FOLDER);
-        for table in tables.filter(|table| !known.contains(table)) {
+        let tree = &self.tree.config.path;
+        // The manifest on disk may name a table that the tree does not know: its last sync may have failed after
+        // its rename. Without that table the state would never open again.
+        let Ok(named) = named_tables(tree) else { return };
+        let folder = tree.join(TABLES_FOLDER);
+        for table in tables.filter(|table| !known.contains(table) && !named.contains(table)) {
             // A file that cannot be deleted, or was never created, is left for the next opening.
             let _ = std::fs::remove_file(folder.join(table.to_string()));
         }

@@ -25,6 +25,7 @@ pub(crate) fn check<C: Crashing>(make: impl Fn() -> C) {
     a_crash_leaves_the_last_completed_flush(&make());
     an_empty_commit_moves_the_durable_progress(&make());
     only_one_flush_exists_at_a_time(&make());
+    a_flush_that_never_ran_can_begin_again(&make());
     rows_count_as_unflushed_until_their_flush_has_completed(&make());
     deleted_rows_stay_deleted_through_flushes_and_crashes(&make());
     random::histories_agree_with_a_map(make);
@@ -232,4 +233,19 @@ fn deleted_rows_stay_deleted_through_flushes_and_crashes(store: &impl Crashing) 
         assert_eq!(scan_all(&state, &[0], &[255], Order::Ascending), []);
         assert_eq!(state.get(&[7]).unwrap(), None);
     }
+}
+
+/// A job does not run when the bodies that its state refers to find no space.
+fn a_flush_that_never_ran_can_begin_again(store: &impl Crashing) {
+    let mut state = store.open();
+    state.commit(&WriteSet(vec![put(b"a", b"1")]), at(1)).unwrap();
+    drop(state.begin_flush().unwrap());
+    state.commit(&WriteSet(vec![put(b"a", b"2")]), at(2)).unwrap();
+    assert_eq!(flush(&mut state), at(1), "the same flush again");
+    drop(state.begin_flush().unwrap());
+    drop(state);
+    let mut state = store.open();
+    assert_eq!(state.progress(), at(1));
+    assert_eq!(state.get(b"a").unwrap(), Some(b"1".to_vec()));
+    assert_eq!(flush(&mut state), at(1));
 }

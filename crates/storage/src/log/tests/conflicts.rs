@@ -30,8 +30,8 @@ fn written() -> MemoryDisk {
     disk
 }
 
-/// A leader of term 2 replaces all entries from `first` on with three of its own, and then adds one at a time.
-/// Returns what the log may hold after a crash: what it held after each step from the last sync on.
+/// A leader of term 2 replaces all entries from `first` on with three of its own, and then adds one at a
+/// time. Returns what the log may hold after a crash: what it held after each step from the last sync on.
 fn replace(disk: &MemoryDisk, first: u64) -> Vec<ModelGroup> {
     let mut may_hold = vec![before()];
     let Ok(mut log) = Log::open(disk.clone(), options()) else { return may_hold };
@@ -82,7 +82,8 @@ fn a_replaced_suffix_is_the_old_one_or_the_new_one_after_a_power_cut_at_each_ste
     }
 }
 
-/// A reader that looks at a segment's index while the suffix is replaced never sees a mixture of both leaders.
+/// A reader that looks at a segment's index while the suffix is replaced never sees a mixture of both
+/// leaders.
 #[test]
 fn readers_see_replaced_entries_no_more() {
     let disk = written();

@@ -157,8 +157,8 @@ fn crash_everywhere(seed: u64) {
     }
 }
 
-/// For each n, the n-th operation fails and the process ends, but the machine stays up. The next process writes
-/// more, and then the power is cut.
+/// For each n, the n-th operation fails and the process ends, but the machine stays up. The next process
+/// writes more, and then the power is cut.
 fn fail_everywhere(seed: u64) {
     let whole = MemoryDisk::new();
     run(&whole, Model::default(), &mut Rng::new(seed), STEPS);

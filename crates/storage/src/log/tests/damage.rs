@@ -131,7 +131,7 @@ fn frames_inside_entries_are_not_taken_for_frames() {
         assert!(disk.flip_bit(&name, around + 33, 0), "the frame around it is torn");
         match Log::open(disk, options()) {
             Ok(log) => assert_eq!((log.groups[&GROUP].last, is_taken), (Index(1), false)),
-            // Somebody who knew the store's id could do it, so the test would notice.
+            // A client that knew the store's id could do it, which shows that the test would notice.
             Err(error) => assert!(is_taken, "{error}"),
         }
     }

@@ -43,8 +43,8 @@ fn a_disk_without_space_for_a_spare_still_takes_what_fits() {
     log.writer.sync().expect("synced");
 }
 
-/// A purge and a mark may find no space either. They can be left out until there is some, because the log holds
-/// the same without them.
+/// A purge and a mark may find no space either. They can be left out until there is some, because the log
+/// holds the same without them.
 #[test]
 fn on_a_full_disk_purges_and_marks_fail_but_the_log_keeps_what_it_holds() {
     let mut refused = 0;
