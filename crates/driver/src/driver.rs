@@ -8,10 +8,10 @@ use crate::flush_work::FlushJob;
 use crate::log_work::LogJob;
 use crate::report::{Attempt, DiskFailure, Halted, Report};
 use consensus::Message;
-use model::{Cursor, Index, Outcome};
+use model::{Cursor, Index, Outcome, SlotRange};
 use node::{
-    ClosedTime, DiskSpace, Mono, Node, NodeFigures, NodeOptions, Now, Output, RaftCompletion, RaftIo,
-    Replies, Unavailable,
+    ClosedTime, DiskSpace, Engine as _, Mono, Node, NodeFigures, NodeOptions, Now, Output, RaftCompletion,
+    RaftIo, Replies, Unavailable,
 };
 use storage::bodies::{Bodies, BodyError, BodyPreparer, BodyStats};
 use storage::disk::Disk;
@@ -37,6 +37,8 @@ pub enum Effect<D: Disk, S: State, R: Replies> {
     Outcome { reply: R::Outcome, result: Result<Outcome, Unavailable> },
     /// Which time is closed, or the reason why none can be closed.
     TimeClosed { reply: R::TimeClosed, result: Result<ClosedTime, Unavailable> },
+    /// Something has happened to the row that this request waited for, or the reason why it cannot wait.
+    Woken { reply: R::Woken, result: Result<(), Unavailable> },
     /// The node leads and has applied everything that was in its log.
     Ready { replayed_entries: u64 },
     /// It has changed whether the disk has space, or why it has not.
@@ -199,6 +201,12 @@ where
         self.chores.is_check_due()
     }
 
+    /// The slots of the shard whose state this is.
+    #[must_use]
+    pub fn slots(&self) -> SlotRange {
+        self.node.engine().slots()
+    }
+
     /// The state as of the last applied entry.
     #[must_use]
     pub fn state(&self) -> &S {
@@ -246,6 +254,7 @@ where
                 Output::Visible(cursor) => visible = Some(cursor),
                 Output::Outcome { reply, result } => held.push(Effect::Outcome { reply, result }),
                 Output::TimeClosed { reply, result } => held.push(Effect::TimeClosed { reply, result }),
+                Output::Woken { reply, result } => held.push(Effect::Woken { reply, result }),
                 Output::Ready { replayed_entries } => held.push(Effect::Ready { replayed_entries }),
                 Output::Wait(at) => held.push(Effect::Wait(at)),
                 Output::Continue => held.push(Effect::Continue),

@@ -121,7 +121,7 @@ mod tests {
     use super::*;
     use format::body::{BodyRecord, encode};
     use format::header::StoreId;
-    use model::{Cursor, Filled, Index, KeyId, Namespace, Position, Revision, Slot, Term, WriteSet};
+    use model::{Cursor, Filled, GroupId, Index, KeyId, Namespace, Position, Revision, Slot, Term, WriteSet};
     use storage::bodies::{Bodies, BodyOptions};
     use storage::log::{Log, LogOptions};
     use storage::memory_disk::MemoryDisk;
@@ -154,7 +154,7 @@ mod tests {
         let mut state = MemoryState::open(states);
         let (bytes, cursor) = record();
         let end = bodies.append(&bytes, cursor).unwrap();
-        let progress = Progress { index: Index(2), term: Term(1), bodies_end: end };
+        let progress = Progress { group: GroupId(1), index: Index(2), term: Term(1), bodies_end: end };
         state.commit(&WriteSet::default(), progress).unwrap();
         let log = Log::open(MemoryDisk::new(), LogOptions::new(STORE)).unwrap();
         let mut work = FlushWork::new(log.preparer, bodies.preparer());

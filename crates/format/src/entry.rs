@@ -12,8 +12,8 @@ use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use model::{
     Append, Behaviour, Check, CleanUp, Command, Cursor, DeleteStream, Elapsed, Entry, EntryClock, Expected,
-    ExpireEvents, Filled, Fingerprint, IdHash, Identity, KeyHash, Keyed, NewEvent, Position, PutSettings,
-    Revision, Settings, Slot, StreamName, Transaction, Wall, Write,
+    ExpireEvents, ExpireRecords, Filled, Fingerprint, IdHash, Identity, KeyHash, Keyed, NewEvent, Position,
+    PutSettings, Revision, Settings, Slot, StreamName, Transaction, Wall, Write,
 };
 
 /// The first byte of every entry.
@@ -27,6 +27,7 @@ mod tag {
     pub(super) const DELETE_STREAM: u8 = 4;
     pub(super) const EXPIRE_EVENTS: u8 = 5;
     pub(super) const CLEAN_UP: u8 = 6;
+    pub(super) const EXPIRE_RECORDS: u8 = 7;
 
     pub(super) const EXPECTED_ANY: u8 = 0;
     pub(super) const EXPECTED_NONE: u8 = 1;
@@ -110,7 +111,15 @@ fn put_command(writer: &mut Writer<'_>, command: &Command<'_>) {
         }
         Command::CleanUp(clean_up) => {
             writer.u8(tag::CLEAN_UP);
+            writer.u16(clean_up.slot.0);
+            writer.u64(clean_up.from.0);
             writer.varint(u64::from(clean_up.rows_max));
+        }
+        Command::ExpireRecords(expire) => {
+            writer.u8(tag::EXPIRE_RECORDS);
+            writer.u16(expire.slot.0);
+            writer.u64(expire.from.0);
+            writer.varint(u64::from(expire.rows_max));
         }
     }
 }
@@ -126,13 +135,23 @@ fn get_command<'a>(reader: &mut Reader<'a>) -> Result<Command<'a>, FormatError> 
             Command::DeleteStream(DeleteStream { stream: get_name(reader)?, expected: get_expected(reader)? })
         }
         tag::EXPIRE_EVENTS => Command::ExpireEvents(ExpireEvents { stream: get_name(reader)? }),
-        tag::CLEAN_UP => {
-            let rows = reader.varint()?;
-            let rows_max = u32::try_from(rows).map_err(|_| FormatError::invalid("number of rows", rows))?;
-            Command::CleanUp(CleanUp { rows_max })
-        }
+        tag::CLEAN_UP => Command::CleanUp(CleanUp {
+            slot: Slot(reader.u16()?),
+            from: Position(reader.u64()?),
+            rows_max: get_rows(reader)?,
+        }),
+        tag::EXPIRE_RECORDS => Command::ExpireRecords(ExpireRecords {
+            slot: Slot(reader.u16()?),
+            from: Elapsed(reader.u64()?),
+            rows_max: get_rows(reader)?,
+        }),
         other => return Err(FormatError::invalid("command", u64::from(other))),
     })
+}
+
+fn get_rows(reader: &mut Reader<'_>) -> Result<u32, FormatError> {
+    let rows = reader.varint()?;
+    u32::try_from(rows).map_err(|_| FormatError::invalid("number of rows", rows))
 }
 
 fn put_transaction(writer: &mut Writer<'_>, transaction: &Transaction<'_>) {

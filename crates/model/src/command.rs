@@ -1,7 +1,7 @@
 //! The commands that change a shard. Text and bytes are `Cow`: owned on their way into the log, borrowed from the
 //! logged bytes when `apply` reads them.
 
-use crate::ids::{Behaviour, Cursor, Elapsed, Fingerprint, IdHash, KeyHash, Revision, Slot, Wall};
+use crate::ids::{Behaviour, Cursor, Elapsed, Fingerprint, IdHash, KeyHash, Position, Revision, Slot, Wall};
 use crate::name::StreamName;
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -25,8 +25,10 @@ pub enum Command<'a> {
     DeleteStream(DeleteStream<'a>),
     /// The node proposes this when a stream's oldest event is older than its `max_age`.
     ExpireEvents(ExpireEvents<'a>),
-    /// The node proposes this while rows of removed events or expired idempotency records remain.
+    /// The node proposes this while rows of removed events remain.
     CleanUp(CleanUp),
+    /// The node proposes this when idempotency records expire.
+    ExpireRecords(ExpireRecords),
 }
 
 /// An idempotency key with the request it was used for.
@@ -157,10 +159,24 @@ pub struct ExpireEvents<'a> {
     pub stream: StreamName<'a>,
 }
 
-/// Delete rows that nothing can read any more.
+/// Delete rows of one slot's removed events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CleanUp {
+    pub slot: Slot,
+    /// Where to begin: no work of this slot was queued earlier. Without it, every command would have to pass
+    /// over what the commands before it deleted.
+    pub from: Position,
     /// The maximum number of rows to delete. Values above [`crate::limits::CLEAN_UP_ROWS_MAX`] count as that
     /// limit.
+    pub rows_max: u32,
+}
+
+/// Delete one slot's expired idempotency records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExpireRecords {
+    pub slot: Slot,
+    /// Where to begin: no record of this slot expires earlier.
+    pub from: Elapsed,
+    /// The maximum number of rows to delete; as for [`CleanUp`].
     pub rows_max: u32,
 }

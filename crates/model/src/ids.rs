@@ -84,8 +84,25 @@ number! {
 impl Namespace {
     /// The one namespace that exists so far.
     pub const ROOT: Self = Self(0);
-    /// Reserved for a shard's own rows (its clock, its timers). No name belongs to it.
+    /// Reserved for rows that belong to no name: timers in each slot, and the shard's clock in its first slot.
     pub const SYSTEM: Self = Self(u32::MAX);
+}
+
+/// The slots that a shard owns, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlotRange {
+    pub first: Slot,
+    pub last: Slot,
+}
+
+impl SlotRange {
+    /// All slots: those of a store with one shard.
+    pub const ALL: Self = Self { first: Slot(0), last: Slot(u16::MAX) };
+
+    #[must_use]
+    pub const fn contains(self, slot: Slot) -> bool {
+        self.first.0 <= slot.0 && slot.0 <= self.last.0
+    }
 }
 
 impl Position {

@@ -23,13 +23,13 @@ pub mod outcome;
 pub mod view;
 
 pub use command::{
-    Append, Check, CleanUp, Command, DeleteStream, Entry, Expected, ExpireEvents, Filled, Identity, Keyed,
-    NewEvent, PutSettings, Settings, Transaction, Write,
+    Append, Check, CleanUp, Command, DeleteStream, Entry, Expected, ExpireEvents, ExpireRecords, Filled,
+    Identity, Keyed, NewEvent, PutSettings, Settings, Transaction, Write,
 };
 pub use ids::{
     Behaviour, Cursor, Elapsed, EntryClock, Fingerprint, GroupId, IdHash, Index, KeyHash, KeyId, Namespace,
-    ParseCursorError, Position, Revision, Slot, StreamId, Term, Wall,
+    ParseCursorError, Position, Revision, Slot, SlotRange, StreamId, Term, Wall,
 };
 pub use name::{NameError, StreamName, slot_of};
-pub use outcome::{Appended, AppendedEvent, Effect, KeyDifference, Outcome, Refusal};
-pub use view::{Key, KeyRange, Order, Value, View, ViewError, WriteSet};
+pub use outcome::{Appended, AppendedEvent, Effect, KeyDifference, Outcome, Refusal, Timer};
+pub use view::{Absent, Key, KeyRange, Order, Value, View, ViewError, WriteSet};

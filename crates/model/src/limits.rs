@@ -36,6 +36,8 @@ pub const ENTRY_COMMANDS_MAX: usize = 1_024;
 pub const ENTRY_BYTES_MAX: usize = 4 << 20;
 /// Bytes of commands that wait in a node or are in flight. Further requests get 503 with Retry-After.
 pub const WAITING_BYTES_MAX: usize = 64 << 20;
+/// Requests that wait until something happens to a row.
+pub const WAITERS_MAX: usize = 16_384;
 /// Requests that wait in a node's mailbox.
 pub const MAILBOX_REQUESTS_MAX: usize = 4_096;
 
@@ -59,8 +61,15 @@ pub const AS_OF_AHEAD_MS_MAX: u64 = 60_000;
 pub const KEEP_ALIVE_MS_MIN: u64 = 1_000;
 pub const KEEP_ALIVE_MS_MAX: u64 = 60_000;
 
-/// Rows that one clean-up command deletes. Checked by `apply`.
+/// Rows that one command of the node's own deletes. Checked by `apply`.
 pub const CLEAN_UP_ROWS_MAX: usize = 1_024;
+/// Removed events whose rows an expiry deletes at once. Checked by `apply`.
+pub const EXPIRY_CLEANS_EVENTS_MAX: u64 = 4;
+/// The share of an entry that the node's own commands may take: this many of its commands (an eighth), which
+/// delete at most twice [`ENTRY_OWN_ROWS_MAX`] rows besides those of expired events.
+pub const ENTRY_OWN_COMMANDS_MAX: usize = ENTRY_COMMANDS_MAX / 8;
+/// Rows that the clean-up in one entry deletes, and as many for idempotency records.
+pub const ENTRY_OWN_ROWS_MAX: usize = 512;
 
 /// Bytes of a request's head.
 pub const HEAD_BYTES_MAX: usize = 16 << 10;

@@ -1,6 +1,7 @@
 //! The results of commands, and the effects that a shard leaves to its node.
 
 use crate::ids::{Cursor, Elapsed, Position, Revision, Slot, Wall};
+use crate::view::Key;
 use alloc::vec::Vec;
 
 /// The result of a command. It is the same on every replica and in every replay.
@@ -96,8 +97,22 @@ pub enum KeyDifference {
 pub enum Effect {
     /// The state no longer refers to the events at these positions: their bodies may be removed from disk.
     BodiesRemoved { positions: Vec<Position> },
-    /// Rows of removed events remain: propose [`crate::CleanUp`].
-    CleanUpDue,
-    /// Timers were set. These are the earliest ones. A timer may be cancelled before its time comes.
-    TimersSet { wall: Option<Wall>, elapsed: Option<Elapsed> },
+    /// A timer was set in this slot. It may be cancelled before its time comes. Of the timers of one kind that
+    /// an entry sets in a slot, only the earliest is reported.
+    TimerSet { slot: Slot, timer: Timer },
+    /// Something has happened to the row with this key that requests may wait for. They must look again.
+    Notify { key: Key },
+}
+
+/// When the node must propose a command of its own. Timers are rows in the slot of what they are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Timer {
+    /// From this time of day on, a stream's oldest event is older than its `max_age`: propose
+    /// [`crate::ExpireEvents`].
+    Events(Wall),
+    /// An idempotency record expires: propose [`crate::ExpireRecords`].
+    Records(Elapsed),
+    /// Rows of removed events remain: propose [`crate::CleanUp`]. The work was queued at this position, and is
+    /// due at once.
+    CleanUp(Position),
 }

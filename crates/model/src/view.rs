@@ -1,7 +1,7 @@
 //! Ordered reads of the state, and the write set that changes it.
 //!
 //! `shard` reads through a [`View`] and returns a [`WriteSet`]. It writes nothing itself. When a view does not
-//! have some keys at hand yet ([`ViewError::Absent`]), `apply` stops, the keys are fetched, and `apply` runs again.
+//! have some rows at hand yet ([`ViewError::Absent`]), `apply` stops, the rows are fetched, and `apply` runs again.
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -37,7 +37,8 @@ pub trait View {
     /// Calls `visit` with each key and value of `range` in `order`, until it breaks.
     ///
     /// # Errors
-    /// [`ViewError`]; it never becomes an outcome.
+    /// [`ViewError`]; it never becomes an outcome. `visit` may have been called with the rows before the first
+    /// one that is not at hand.
     fn scan(&self, range: KeyRange<'_>, order: Order, visit: &mut Visit<'_>) -> Result<(), ViewError>;
 }
 
@@ -71,16 +72,30 @@ impl View for BTreeMap<Key, Value> {
 /// Why a view could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ViewError {
-    /// These keys are not at hand yet. Fetch them, then apply again.
-    Absent(Vec<Key>),
+    /// These rows are not at hand yet. Fetch them, then try again.
+    Absent(Vec<Absent>),
     /// The store could not be read, or it returned something other than what was written. The replica stops.
     Failed(String),
+}
+
+/// Rows that a view does not have at hand. It does not know whether the state has them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Absent {
+    Key(Key),
+    /// The first `limit` rows of `from..to` in this order: as many as the reader is likely to need. If that is
+    /// not enough, the view asks for more next time.
+    Range {
+        from: Key,
+        to: Key,
+        order: Order,
+        limit: usize,
+    },
 }
 
 impl fmt::Display for ViewError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Absent(keys) => write!(f, "{} keys are not at hand", keys.len()),
+            Self::Absent(rows) => write!(f, "{} keys or ranges are not at hand", rows.len()),
             Self::Failed(why) => write!(f, "the state cannot be read: {why}"),
         }
     }

@@ -9,15 +9,6 @@ const COMMAND_OVERHEAD_BYTES: usize = 128;
 /// Bytes counted for an event besides its envelope.
 const EVENT_OVERHEAD_BYTES: usize = 64;
 
-/// Who receives a command's outcome.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Waiter<T> {
-    /// A request, through its reply.
-    Request(T),
-    /// The node itself (timers, clean-up).
-    Node,
-}
-
 /// A command with its estimated size, which is computed only once.
 #[derive(Debug)]
 pub struct SizedCommand {
@@ -39,10 +30,10 @@ impl SizedCommand {
     }
 }
 
-/// Commands, and times to be closed, that wait for the next entry.
+/// Clients' commands, and times to be closed, that wait for the next entry.
 #[derive(Debug)]
 pub struct OpenBatch<R: Replies> {
-    commands: VecDeque<(Waiter<R::Outcome>, SizedCommand)>,
+    commands: VecDeque<(R::Outcome, SizedCommand)>,
     closers: Vec<(R::TimeClosed, Wall)>,
     wall_min: Wall,
     bytes: usize,
@@ -60,12 +51,16 @@ pub struct Closed<R: Replies> {
 /// Who receives the results of one entry.
 #[derive(Debug)]
 pub struct Waiters<R: Replies> {
-    /// One for each command, in order.
-    pub commands: Vec<Waiter<R::Outcome>>,
+    /// One for each client's command, in order. The node's own commands come after those.
+    pub commands: Vec<R::Outcome>,
+    /// How many commands are the node's own.
+    pub own: usize,
     /// Requests that wait only for the entry's wall, each with the time that the entry closes for it.
     pub closers: Vec<(R::TimeClosed, Wall)>,
     /// Estimated bytes of the commands.
     pub bytes: usize,
+    /// The entry's wall.
+    pub wall: Wall,
 }
 
 impl<R: Replies> Default for OpenBatch<R> {
@@ -93,9 +88,9 @@ impl<R: Replies> OpenBatch<R> {
         self.commands.len()
     }
 
-    pub fn push(&mut self, waiter: Waiter<R::Outcome>, command: SizedCommand) {
+    pub fn push(&mut self, reply: R::Outcome, command: SizedCommand) {
         self.bytes += command.bytes;
-        self.commands.push_back((waiter, command));
+        self.commands.push_back((reply, command));
     }
 
     /// Gives the next entry a wall above `wall`.
@@ -104,31 +99,34 @@ impl<R: Replies> OpenBatch<R> {
         self.closers.push((reply, wall));
     }
 
-    /// Takes as much as one entry holds. The rest waits for the next entry.
-    pub fn close(&mut self) -> Closed<R> {
+    /// Takes as much as one entry holds besides `own`, the node's own commands. The rest waits for the next
+    /// entry.
+    pub fn close(&mut self, own: Vec<Command<'static>>) -> Closed<R> {
         let wall_min = std::mem::take(&mut self.wall_min);
-        let mut waiters =
-            Waiters { commands: Vec::new(), closers: std::mem::take(&mut self.closers), bytes: 0 };
+        let closers = std::mem::take(&mut self.closers);
+        let mut waiters = Waiters { commands: Vec::new(), own: own.len(), closers, bytes: 0, wall: wall_min };
         let mut commands = Vec::new();
         while let Some((_, next)) = self.commands.front() {
-            let full = commands.len() >= limits::ENTRY_COMMANDS_MAX
+            let full = commands.len() + own.len() >= limits::ENTRY_COMMANDS_MAX
                 || (!commands.is_empty() && waiters.bytes + next.bytes > limits::ENTRY_BYTES_MAX);
             if full {
                 break;
             }
-            let Some((waiter, SizedCommand { command, bytes })) = self.commands.pop_front() else { break };
+            let Some((reply, SizedCommand { command, bytes })) = self.commands.pop_front() else { break };
             waiters.bytes += bytes;
-            waiters.commands.push(waiter);
+            waiters.commands.push(reply);
             commands.push(command);
         }
         self.bytes -= waiters.bytes;
+        commands.extend(own);
         Closed { commands, waiters, wall_min }
     }
 
     /// Removes and returns all waiters. For use when nothing will be proposed any more.
     pub fn drain(&mut self) -> Waiters<R> {
         let Self { commands, closers, bytes, .. } = std::mem::take(self);
-        Waiters { commands: commands.into_iter().map(|(waiter, _)| waiter).collect(), closers, bytes }
+        let commands = commands.into_iter().map(|(reply, _)| reply).collect();
+        Waiters { commands, own: 0, closers, bytes, wall: Wall(0) }
     }
 }
 
@@ -152,7 +150,8 @@ fn command_bytes(command: &Command<'_>) -> usize {
         Command::PutSettings(_)
         | Command::DeleteStream(_)
         | Command::ExpireEvents(_)
-        | Command::CleanUp(_) => 0,
+        | Command::CleanUp(_)
+        | Command::ExpireRecords(_) => 0,
     };
     events + COMMAND_OVERHEAD_BYTES
 }
@@ -160,7 +159,7 @@ fn command_bytes(command: &Command<'_>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::CleanUp;
+    use model::{DeleteStream, Expected, ExpireEvents, StreamName};
 
     /// Replies that are numbers.
     #[derive(Debug)]
@@ -169,13 +168,22 @@ mod tests {
     impl Replies for Numbers {
         type Outcome = usize;
         type TimeClosed = usize;
+        type Woken = usize;
+
+        fn is_gone(_: &usize) -> bool {
+            false
+        }
+    }
+
+    fn name() -> StreamName<'static> {
+        StreamName::new("a").unwrap()
     }
 
     fn batch(sizes: &[usize]) -> OpenBatch<Numbers> {
         let mut batch = OpenBatch::default();
         for (number, bytes) in sizes.iter().enumerate() {
-            let command = Command::CleanUp(CleanUp { rows_max: 1 });
-            batch.push(Waiter::Request(number), SizedCommand { command, bytes: *bytes });
+            let command = Command::DeleteStream(DeleteStream { stream: name(), expected: Expected::Any });
+            batch.push(number, SizedCommand { command, bytes: *bytes });
         }
         batch
     }
@@ -192,10 +200,10 @@ mod tests {
             let mut batch = batch(&sizes);
             let mut next = 0;
             for want in taken {
-                let closed = batch.close();
+                let closed = batch.close(Vec::new());
                 assert_eq!(closed.commands.len(), want, "{sizes:?}");
-                for waiter in closed.waiters.commands {
-                    assert_eq!(waiter, Waiter::Request(next));
+                for reply in closed.waiters.commands {
+                    assert_eq!(reply, next);
                     next += 1;
                 }
             }
@@ -205,12 +213,25 @@ mod tests {
     }
 
     #[test]
+    fn the_nodes_own_commands_come_last_and_leave_the_rest_of_an_entry_to_clients() {
+        let mut batch = batch(&[1; 1_024]);
+        let own =
+            vec![Command::ExpireEvents(ExpireEvents { stream: name() }); limits::ENTRY_OWN_COMMANDS_MAX];
+        let closed = batch.close(own);
+        assert_eq!(closed.commands.len(), limits::ENTRY_COMMANDS_MAX);
+        assert_eq!((closed.waiters.commands.len(), closed.waiters.own), (896, 128));
+        let is_own = |command: &Command<'_>| matches!(command, Command::ExpireEvents(_));
+        assert_eq!(closed.commands.iter().position(is_own), Some(896));
+        assert_eq!(batch.len(), 128);
+    }
+
+    #[test]
     fn closing_a_time_needs_an_entry_but_no_command() {
         let mut batch = OpenBatch::<Numbers>::default();
         batch.close_time(1, Wall(41));
         batch.close_time(2, Wall(40));
         assert!(!batch.is_empty());
-        let closed = batch.close();
+        let closed = batch.close(Vec::new());
         assert_eq!((closed.wall_min, closed.commands.len()), (Wall(42), 0));
         assert_eq!(closed.waiters.closers, [(1, Wall(41)), (2, Wall(40))]);
         assert!(batch.is_empty());

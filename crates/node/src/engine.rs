@@ -11,7 +11,7 @@
 //! arrive. It counts time in ticks.
 
 use bytes::Bytes;
-use model::{Cursor, Effect, EntryClock, Index, Outcome, Term, View, ViewError};
+use model::{Absent, Cursor, Effect, EntryClock, Index, Outcome, Position, SlotRange, Term, View, ViewError};
 use std::error::Error;
 
 /// Makes entries durable and keeps the state.
@@ -25,8 +25,18 @@ pub trait Engine {
     /// What another replica sends.
     type Message;
 
-    /// The state as of the last applied entry.
+    /// The slots of the shard whose entries these are.
+    fn slots(&self) -> SlotRange;
+
+    /// The state as of the last applied entry. If it does not have some rows at hand, the node asks for them
+    /// with [`Self::load`].
     fn view(&self) -> &Self::View;
+
+    /// Fetches rows that the view does not have at hand. [`Polled::Loaded`] follows.
+    ///
+    /// # Errors
+    /// The node stops.
+    fn load(&mut self, absent: Vec<Absent>) -> Result<(), EngineError>;
 
     /// Starts recovery of what is durable, and then takes the lead. [`Polled::Leading`] follows once both are
     /// done.
@@ -102,10 +112,13 @@ pub struct EntryId {
 /// Why [`Engine::poll`] returned.
 #[derive(Debug)]
 pub enum Polled {
-    /// From now on, entries may be proposed. `clock` is the clock of the last applied entry.
-    Leading { clock: EntryClock, replayed_entries: u64 },
+    /// From now on, entries may be proposed. `clock` is the clock of the last applied entry, and `last` the
+    /// last position that was assigned.
+    Leading { clock: EntryClock, last: Position, replayed_entries: u64 },
     /// Another replica leads or may lead. Proposed entries that were not settled may still become durable.
     Following,
+    /// The view has the rows at hand that [`Engine::load`] asked for.
+    Loaded,
     /// The result of an entry is known. The entry may be another replica's.
     Settled { entry: EntryId, result: EntryResult },
     /// There is more to do: poll again after the work so far has been handed out.

@@ -4,7 +4,7 @@
 //! ```text
 //!            Input                        Output, in order
 //!   Requests ─────────┐            ┌────► Io                   log writes, bodies, flushes: for the runtime
-//!   Completion ───────┤            ├────► Outcome, TimeClosed  to a waiting request
+//!   Completion ───────┤            ├────► Outcome, TimeClosed, Woken   to a waiting request
 //!   DiskSpace ────────┼─► Node ────┼────► Visible              readers may now see up to this cursor
 //!   TimerDue, Tick ───┤   step     ├────► Ready, Wait, Continue
 //!   Message ──────────┤            └────► Stopped, Halt
@@ -21,6 +21,8 @@
 //! | [`step`] | inputs and outputs |
 //! | [`node`] | the step machine: admission, batching, waiting requests, timers |
 //! | [`batch`] | the open batch and how much of it one entry takes |
+//! | `own_work` | the node's own commands: which of them go into an entry, and when |
+//! | [`waiting`] | requests that wait until something happens to a row |
 //! | [`clock`] | the two clocks of entries, from the two clocks of a machine |
 //! | [`engine`] | what a node asks of its engine: entries in, durable outcomes out |
 //! | [`raft_engine`] | the built-in engine: log first, then apply, on a local state |
@@ -29,9 +31,11 @@ pub mod batch;
 pub mod clock;
 pub mod engine;
 pub mod node;
+mod own_work;
 pub mod raft_engine;
 pub mod request;
 pub mod step;
+pub mod waiting;
 
 pub use clock::{Mono, Now};
 pub use engine::{DiskSpace, Engine, EngineError, EntryId, EntryResult, Polled};
@@ -39,3 +43,4 @@ pub use node::{Node, NodeFigures, NodeOptions};
 pub use raft_engine::{GroupLog, RaftCompletion, RaftEngine, RaftEngineOptions, RaftIo};
 pub use request::{AskedTime, ClosedTime, Replies, Request, Unavailable};
 pub use step::{Input, Output};
+pub use waiting::WaitTable;

@@ -1,17 +1,16 @@
 //! The step machine: admission, batching, waiting requests, timers.
 
-use crate::batch::{OpenBatch, SizedCommand, Waiter, Waiters};
+use crate::batch::{OpenBatch, SizedCommand, Waiters};
 use crate::clock::{EntryClocks, GRACE_MS, Mono, Now};
 use crate::engine::{DiskSpace, Engine, EngineError, EntryId, EntryResult, Polled};
+use crate::own_work::OwnWork;
 use crate::request::{AskedTime, ClosedTime, Replies, Request, Unavailable};
 use crate::step::{Input, Output};
+use crate::waiting::WaitTable;
 use bytes::Bytes;
-use model::{Behaviour, Cursor, Effect, EntryClock, Slot, Wall, limits};
+use model::{Behaviour, Command, Cursor, Effect, EntryClock, Position, Slot, ViewError, Wall, limits};
 use std::collections::VecDeque;
 use std::fmt::Debug;
-
-/// Timers by wall are checked at least this often, because the wall clock may step.
-const TIMER_WAIT_MS_MAX: u64 = 60_000;
 
 /// The options of a node.
 #[derive(Clone, Copy, Debug)]
@@ -78,10 +77,14 @@ pub struct Node<E: Engine, R: Replies> {
     disk_space: DiskSpace,
     /// Why requests are rejected while the disk does not respond.
     stalled: Option<String>,
-    /// One of the node's own commands waits or is in flight.
-    own_command: bool,
-    /// Timers were set, or one came due, since they were last checked.
-    timers_stale: bool,
+    /// What the node must propose on its own.
+    own_work: OwnWork,
+    /// The engine fetches rows that the view did not have at hand. Until then, own work waits.
+    loading: bool,
+    waiting: WaitTable<R>,
+    /// The wall of the last applied entry.
+    wall: Wall,
+    /// When the node has asked to be woken.
     wait: Option<Mono>,
     visible: Cursor,
     entry: Vec<u8>,
@@ -95,6 +98,7 @@ where
 {
     #[must_use]
     pub fn new(options: NodeOptions, engine: E) -> Self {
+        let own_work = OwnWork::new(engine.slots());
         Self {
             options,
             engine,
@@ -106,8 +110,10 @@ where
             in_flight_bytes: 0,
             disk_space: DiskSpace::Enough,
             stalled: None,
-            own_command: false,
-            timers_stale: false,
+            own_work,
+            loading: false,
+            waiting: WaitTable::new(limits::WAITERS_MAX),
+            wall: Wall(0),
             wait: None,
             visible: Cursor::START,
             entry: Vec::new(),
@@ -159,7 +165,7 @@ where
             Input::Start => self.engine.start()?,
             Input::Requests(requests) => {
                 for request in requests {
-                    self.admit(now, request, out)?;
+                    self.admit(now, request, out);
                 }
             }
             Input::Completion(completion) => {
@@ -178,38 +184,34 @@ where
             }
             Input::DiskResponds => self.stalled = None,
             Input::FlushSoon => self.engine.flush_soon(),
-            Input::TimerDue => {
-                self.wait = None;
-                self.timers_stale = true;
-            }
+            Input::TimerDue => self.wait = None,
             Input::Continue => {}
-            Input::Stop => {
-                if matches!(self.phase, Phase::Starting | Phase::Leading | Phase::Following) {
-                    self.phase = Phase::Draining;
-                }
+            Input::Stop if matches!(self.phase, Phase::Starting | Phase::Leading | Phase::Following) => {
+                self.phase = Phase::Draining;
+                self.wake_all(&Unavailable::Stopping, out);
             }
+            Input::Stop => {}
         }
         // The next entry is proposed before the last is applied, so that the disk is never idle.
         loop {
             self.propose(now, out)?;
+            if self.may_search(now) {
+                let searched = self.own_work.search(self.engine.view(), now);
+                self.load_absent(searched)?;
+            }
             self.poll(now, out)?;
-            self.check_timers(now, out)?;
-            let more = self.begin_stop() || (!self.open.is_empty() && self.engine.can_propose());
-            if !more {
-                return Ok(());
+            if !self.begin_stop() && !self.may_propose(now) && !self.may_search(now) {
+                break;
             }
         }
+        self.set_wait(now, out);
+        Ok(())
     }
 
     /// Adds a request to the open batch, or replies at once.
-    fn admit(
-        &mut self,
-        now: Now,
-        request: Request<R>,
-        out: &mut Vec<Output<E::Io, R>>,
-    ) -> Result<(), EngineError> {
+    fn admit(&mut self, now: Now, request: Request<R>, out: &mut Vec<Output<E::Io, R>>) {
         match request {
-            Request::CloseTime { time, reply } => match self.closable(now, time)? {
+            Request::CloseTime { time, reply } => match self.closable(now, time) {
                 Closable::Known(result) => out.push(Output::TimeClosed { reply, result }),
                 Closable::ByEntry(wall) => self.open.close_time(reply, wall),
             },
@@ -217,11 +219,21 @@ where
                 let command = SizedCommand::new(command);
                 match self.unavailable().or_else(|| self.full(&command)) {
                     Some(why) => out.push(Output::Outcome { reply, result: Err(why) }),
-                    None => self.open.push(Waiter::Request(reply), command),
+                    None => self.open.push(reply, command),
                 }
             }
+            // A node that is read-only still wakes waiting requests.
+            Request::Wait { key, reply } => {
+                let refused = match self.phase {
+                    Phase::Leading => {
+                        self.waiting.wait(key, reply).err().map(|reply| (reply, Unavailable::Busy))
+                    }
+                    Phase::Starting | Phase::Following => Some((reply, Unavailable::NotReady)),
+                    Phase::Draining | Phase::Stopping | Phase::Halted => Some((reply, Unavailable::Stopping)),
+                };
+                out.extend(refused.map(|(reply, why)| Output::Woken { reply, result: Err(why) }));
+            }
         }
-        Ok(())
     }
 
     /// Why requests that need an entry cannot be admitted now; `None` if they can.
@@ -244,35 +256,41 @@ where
 
     /// Which time a request can have closed. The present is that of the entries' clock: after the machine's clock
     /// was set back, a time that was closed before is not in the future.
-    fn closable(&self, now: Now, time: AskedTime) -> Result<Closable, EngineError> {
+    fn closable(&self, now: Now, time: AskedTime) -> Closable {
         if self.phase == Phase::Starting {
-            return Ok(Closable::Known(Err(Unavailable::NotReady)));
+            return Closable::Known(Err(Unavailable::NotReady));
         }
         let present = self.clocks.wall(now).max(self.visible.position.wall());
         let wall = match time {
             AskedTime::At(wall) if wall <= present => wall,
             AskedTime::At(wall) if wall.0 - present.0 > limits::AS_OF_AHEAD_MS_MAX => {
-                return Ok(Closable::Known(Ok(ClosedTime::TooFarAhead { ms: wall.0 - present.0 })));
+                return Closable::Known(Ok(ClosedTime::TooFarAhead { ms: wall.0 - present.0 }));
             }
             AskedTime::Now | AskedTime::At(_) => present,
         };
-        if self.is_closed(wall)? {
-            return Ok(Closable::Known(Ok(ClosedTime::Through(wall))));
+        if self.is_closed(wall) {
+            return Closable::Known(Ok(ClosedTime::Through(wall)));
         }
-        Ok(self.unavailable().map_or(Closable::ByEntry(wall), |why| Closable::Known(Err(why))))
+        self.unavailable().map_or(Closable::ByEntry(wall), |why| Closable::Known(Err(why)))
     }
 
     /// A time is closed once no later event can get a position in its millisecond.
-    fn is_closed(&self, wall: Wall) -> Result<bool, EngineError> {
-        let clock = shard::query::clock(self.engine.view())?;
-        Ok(clock.wall > wall || clock.last_position.wall() > wall)
+    fn is_closed(&self, wall: Wall) -> bool {
+        self.wall > wall || self.visible.position.wall() > wall
     }
 
     /// Proposes entries for as long as the engine takes them.
     fn propose(&mut self, now: Now, out: &mut Vec<Output<E::Io, R>>) -> Result<(), EngineError> {
-        while !self.open.is_empty() && self.engine.can_propose() {
-            let closed = self.open.close();
+        while self.may_propose(now) {
+            let own = self.own_commands(now)?;
+            if !self.open.is_empty() {
+                self.own_work.client_proposes(now);
+            } else if own.is_empty() {
+                break;
+            }
+            let mut closed = self.open.close(own);
             let clock = self.clocks.stamp(now, closed.wall_min);
+            closed.waiters.wall = clock.wall;
             if self.in_flight.is_empty() {
                 self.progressed = now.mono;
             }
@@ -294,16 +312,19 @@ where
             let polled = self.engine.poll(&mut self.io);
             out.extend(self.io.drain(..).map(Output::Io));
             match polled? {
-                Polled::Leading { clock, replayed_entries } => {
+                Polled::Leading { clock, last, replayed_entries } => {
+                    self.wall = clock.wall;
                     self.clocks = EntryClocks::resume(clock, now, self.options.grace_ms);
                     if matches!(self.phase, Phase::Starting | Phase::Following) {
                         self.phase = Phase::Leading;
                     }
-                    self.timers_stale = true;
-                    self.show_recovered(out)?;
+                    self.own_work.search_again(self.engine.slots());
+                    self.loading = false;
+                    self.show_recovered(last, out);
                     out.push(Output::Ready { replayed_entries });
                 }
                 Polled::Following => self.follow(out),
+                Polled::Loaded => self.loading = false,
                 Polled::Settled { entry, result } => self.settle(entry, result, out),
                 Polled::More => {
                     out.push(Output::Continue);
@@ -319,36 +340,43 @@ where
     }
 
     /// Makes visible what the state held before this start. Entries that are not replayed settle no more.
-    fn show_recovered(&mut self, out: &mut Vec<Output<E::Io, R>>) -> Result<(), EngineError> {
-        let last = shard::query::clock(self.engine.view())?.last_position;
+    fn show_recovered(&mut self, last: Position, out: &mut Vec<Output<E::Io, R>>) {
         if last > self.visible.position {
             // The state does not know the slot of its last event. No other event has its position.
             self.visible = Cursor::new(last, Slot(u16::MAX));
             out.push(Output::Visible(self.visible));
         }
-        Ok(())
     }
 
     /// Replies to the requests that waited for an entry. An entry at the same index that has another term is
     /// another leader's: ours was never stored.
     fn settle(&mut self, entry: EntryId, result: EntryResult, out: &mut Vec<Output<E::Io, R>>) {
+        let mut woken = Vec::new();
         if let EntryResult::Durable { last, effects, .. } = &result {
             self.visible = last.map_or(self.visible, |last| self.visible.max(last));
-            self.timers_stale |=
-                effects.iter().any(|effect| matches!(effect, Effect::TimersSet { .. } | Effect::CleanUpDue));
+            self.own_work.note(effects);
+            for effect in effects {
+                let Effect::Notify { key } = effect else { continue };
+                woken.extend(self.waiting.wake(key));
+            }
         }
         let mut result = Some(result);
         while self.in_flight.front().is_some_and(|(first, _)| first.index <= entry.index) {
             let Some((first, waiters)) = self.in_flight.pop_front() else { break };
             self.in_flight_bytes -= waiters.bytes;
             match result.take_if(|_| first == entry) {
+                Some(result @ EntryResult::Durable { .. }) => {
+                    self.wall = self.wall.max(waiters.wall);
+                    reply_all(waiters, result, out);
+                }
                 Some(result) => {
-                    self.own_commands_ended(&waiters);
+                    self.search_again_after(&waiters);
                     reply_all(waiters, result, out);
                 }
                 None => self.fail(waiters, &Unavailable::NotReady, out),
             }
         }
+        out.extend(woken.into_iter().map(|reply| Output::Woken { reply, result: Ok(()) }));
         out.push(Output::Visible(self.visible));
     }
 
@@ -364,48 +392,81 @@ where
         }
         let never_proposed = self.open.drain();
         self.fail(never_proposed, &Unavailable::NotReady, out);
+        self.wake_all(&Unavailable::NotReady, out);
     }
 
     fn fail(&mut self, waiters: Waiters<R>, why: &Unavailable, out: &mut Vec<Output<E::Io, R>>) {
-        self.own_commands_ended(&waiters);
+        self.search_again_after(&waiters);
         fail_all(waiters, why, out);
     }
 
-    /// The node may propose its next own command.
-    fn own_commands_ended(&mut self, waiters: &Waiters<R>) {
-        if waiters.commands.iter().any(|waiter| matches!(waiter, Waiter::Node)) {
-            self.own_command = false;
-            self.timers_stale = true;
+    /// If commands of the node's own are lost, what they were about is still due.
+    fn search_again_after(&mut self, lost: &Waiters<R>) {
+        if lost.own > 0 {
+            self.own_work.search_again(self.engine.slots());
         }
     }
 
-    /// If one of the node's own commands is due, adds it to the open batch, one at a time. Otherwise sets the
-    /// timer for the next one.
-    fn check_timers(&mut self, now: Now, out: &mut Vec<Output<E::Io, R>>) -> Result<(), EngineError> {
+    /// Whether an entry can be proposed, and there is something to propose.
+    fn may_propose(&self, now: Now) -> bool {
+        let own = || self.may_propose_own() && self.own_work.is_entry_due(now, self.clock(now));
+        self.engine.can_propose() && (!self.open.is_empty() || own())
+    }
+
+    /// Whether the node may propose commands of its own. They need disk space too.
+    fn may_propose_own(&self) -> bool {
         let writable = self.disk_space == DiskSpace::Enough && self.stalled.is_none();
-        let idle = !self.own_command && self.phase == Phase::Leading && writable;
-        if !(self.timers_stale && idle) {
-            return Ok(());
+        self.phase == Phase::Leading && writable && !self.loading
+    }
+
+    /// Has the engine fetch the rows that a read of the view did not find at hand.
+    fn load_absent(&mut self, read: Result<(), ViewError>) -> Result<(), EngineError> {
+        match read {
+            Err(ViewError::Absent(absent)) => {
+                self.loading = true;
+                self.engine.load(absent)
+            }
+            read => Ok(read?),
         }
-        self.timers_stale = false;
-        let clock = EntryClock { wall: self.clocks.wall(now), elapsed: self.clocks.elapsed() };
-        if let Some(command) = shard::query::due(self.engine.view(), clock)? {
-            self.own_command = true;
-            self.open.push(Waiter::Node, SizedCommand::new(command));
-            return Ok(());
+    }
+
+    /// Replies to everyone who waits for a row that waiting has ended.
+    fn wake_all(&mut self, why: &Unavailable, out: &mut Vec<Output<E::Io, R>>) {
+        out.extend(self.waiting.drain().map(|reply| Output::Woken { reply, result: Err(why.clone()) }));
+    }
+
+    fn may_search(&self, now: Now) -> bool {
+        self.phase == Phase::Leading && !self.loading && self.own_work.is_search_due(now)
+    }
+
+    /// The node's own commands for the next entry.
+    fn own_commands(&mut self, now: Now) -> Result<Vec<Command<'static>>, EngineError> {
+        let mut commands = Vec::new();
+        if self.may_propose_own() {
+            let clock = self.clock(now);
+            let read = self.own_work.commands(self.engine.view(), clock, &mut commands);
+            self.load_absent(read)?;
         }
-        let next = shard::query::next_deadline(self.engine.view())?;
-        let by_wall = next.wall.map(|at| at.0.saturating_sub(clock.wall.0).min(TIMER_WAIT_MS_MAX));
+        Ok(commands)
+    }
+
+    /// The clock that an entry would get now.
+    fn clock(&self, now: Now) -> EntryClock {
+        EntryClock { wall: self.clocks.wall(now), elapsed: self.clocks.elapsed() }
+    }
+
+    /// Asks to be woken when there is something to do. If that moment is put off, the earlier one stays set: a
+    /// node that is woken too early looks again.
+    fn set_wait(&mut self, now: Now, out: &mut Vec<Output<E::Io, R>>) {
+        if !self.may_propose_own() {
+            return;
+        }
         let grace_ms = self.clocks.grace_left_ms(now);
-        let by_elapsed = next.elapsed.map(|at| at.0.saturating_sub(clock.elapsed.0).saturating_add(grace_ms));
-        let wait_ms = by_wall.into_iter().chain(by_elapsed).min();
-        // Wait one millisecond more, so that the deadline has certainly passed.
-        let wait = wait_ms.map(|ms| now.mono.after_ms(ms + 1));
-        if wait != self.wait {
+        let wait = self.own_work.wake_at(now, self.clock(now), grace_ms);
+        if wait.is_some_and(|at| self.wait.is_none_or(|earlier| at < earlier)) {
             self.wait = wait;
             out.push(Output::Wait(wait));
         }
-        Ok(())
     }
 
     /// Stops the engine of a draining node when nothing waits any more.
@@ -420,12 +481,7 @@ where
 
     /// Rejects all requests that no entry contains yet. They have changed nothing.
     fn reject_waiting(&mut self, why: &Unavailable, out: &mut Vec<Output<E::Io, R>>) {
-        let waiters = self.open.drain();
-        if waiters.commands.iter().any(|waiter| matches!(waiter, Waiter::Node)) {
-            self.own_command = false;
-            self.timers_stale = true;
-        }
-        fail_all(waiters, why, out);
+        fail_all(self.open.drain(), why, out);
     }
 
     /// Replies to all waiting requests that the node has halted.
@@ -434,16 +490,15 @@ where
             fail_all(waiters, &Unavailable::Lost, out);
         }
         fail_all(self.open.drain(), &Unavailable::Stopping, out);
+        self.wake_all(&Unavailable::Stopping, out);
     }
 }
 
 fn reply_all<Io, R: Replies>(waiters: Waiters<R>, result: EntryResult, out: &mut Vec<Output<Io, R>>) {
     match result {
         EntryResult::Durable { outcomes, .. } => {
-            for (waiter, outcome) in waiters.commands.into_iter().zip(outcomes) {
-                if let Waiter::Request(reply) = waiter {
-                    out.push(Output::Outcome { reply, result: Ok(outcome) });
-                }
+            for (reply, outcome) in waiters.commands.into_iter().zip(outcomes) {
+                out.push(Output::Outcome { reply, result: Ok(outcome) });
             }
             let closed = |(reply, wall)| Output::TimeClosed { reply, result: Ok(ClosedTime::Through(wall)) };
             out.extend(waiters.closers.into_iter().map(closed));
@@ -456,10 +511,8 @@ fn reply_all<Io, R: Replies>(waiters: Waiters<R>, result: EntryResult, out: &mut
 }
 
 fn fail_all<Io, R: Replies>(waiters: Waiters<R>, why: &Unavailable, out: &mut Vec<Output<Io, R>>) {
-    for waiter in waiters.commands {
-        if let Waiter::Request(reply) = waiter {
-            out.push(Output::Outcome { reply, result: Err(why.clone()) });
-        }
+    for reply in waiters.commands {
+        out.push(Output::Outcome { reply, result: Err(why.clone()) });
     }
     let failed = |(reply, _)| Output::TimeClosed { reply, result: Err(why.clone()) };
     out.extend(waiters.closers.into_iter().map(failed));

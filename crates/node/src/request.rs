@@ -5,7 +5,7 @@
 //! once. Each kind of request therefore has its own type of result, and the caller needs no table of waiting
 //! requests.
 
-use model::{Command, Wall};
+use model::{Command, Key, Wall};
 use std::fmt;
 
 /// The types of a caller's replies.
@@ -14,6 +14,11 @@ pub trait Replies {
     type Outcome: fmt::Debug;
     /// Learns that a time is closed.
     type TimeClosed: fmt::Debug;
+    /// Learns that something has happened to the row that it waits for.
+    type Woken: fmt::Debug;
+
+    /// Whether a waiter is no longer interested. The node asks when too many wait.
+    fn is_gone(waiter: &Self::Woken) -> bool;
 }
 
 /// One request.
@@ -23,6 +28,8 @@ pub enum Request<R: Replies> {
     Command { command: Command<'static>, reply: R::Outcome },
     /// Reply once no later event can have a position in the time's millisecond or before it.
     CloseTime { time: AskedTime, reply: R::TimeClosed },
+    /// Reply when something happens to the row with this key ([`model::Effect::Notify`]).
+    Wait { key: Key, reply: R::Woken },
 }
 
 /// A time to be closed.

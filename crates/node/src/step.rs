@@ -45,6 +45,8 @@ pub enum Output<Io, R: Replies> {
     Outcome { reply: R::Outcome, result: Result<Outcome, Unavailable> },
     /// Which time is closed, or the reason why none can be closed.
     TimeClosed { reply: R::TimeClosed, result: Result<ClosedTime, Unavailable> },
+    /// Something has happened to the row that this request waited for, or the reason why it cannot wait.
+    Woken { reply: R::Woken, result: Result<(), Unavailable> },
     /// Readers may see events up to this cursor.
     Visible(Cursor),
     /// The node leads and has applied everything that was in its log.

@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
 
 use bytes::Bytes;
-use model::{Command, EntryClock, ExpireEvents, Index, Key, Outcome, StreamName, Term, Value, Wall};
+use model::{
+    Absent, Command, EntryClock, ExpireEvents, Index, Key, Outcome, Position, SlotRange, StreamName, Term,
+    Value, Wall,
+};
 use node::{
     DiskSpace, Engine, EngineError, EntryId, EntryResult, Input, Mono, Node, NodeOptions, Now, Output,
     Polled, Replies, Request, Unavailable,
@@ -25,12 +28,24 @@ impl Engine for Script {
     type Completion = ();
     type Message = Polled;
 
+    fn slots(&self) -> SlotRange {
+        SlotRange::ALL
+    }
+
+    fn load(&mut self, absent: Vec<Absent>) -> Result<(), EngineError> {
+        Err(EngineError::new(format!("{absent:?} is at hand")))
+    }
+
     fn view(&self) -> &Self::View {
         &self.state
     }
 
     fn start(&mut self) -> Result<(), EngineError> {
-        self.reports.push_back(Polled::Leading { clock: EntryClock::default(), replayed_entries: 0 });
+        self.reports.push_back(Polled::Leading {
+            clock: EntryClock::default(),
+            last: Position::ZERO,
+            replayed_entries: 0,
+        });
         Ok(())
     }
 
@@ -78,6 +93,11 @@ struct Numbers;
 impl Replies for Numbers {
     type Outcome = u64;
     type TimeClosed = u64;
+    type Woken = u64;
+
+    fn is_gone(_: &u64) -> bool {
+        false
+    }
 }
 
 /// A node that leads and has proposed one entry for each of the requests 1 to 3.
@@ -177,7 +197,7 @@ fn entries_that_settle_after_the_lead_was_lost_answer_nobody() {
     assert_eq!(bench.settled(id(1, 1), durable()), []);
     assert_eq!(bench.request(4), [(4, Err(Unavailable::NotReady))]);
     let clock = EntryClock::default();
-    bench.step(Input::Message(Polled::Leading { clock, replayed_entries: 0 }));
+    bench.step(Input::Message(Polled::Leading { clock, last: Position::ZERO, replayed_entries: 0 }));
     assert_eq!(bench.request(5), []);
     assert_eq!(bench.settled(id(4, 1), durable()), [done(5)]);
 }

@@ -6,7 +6,8 @@ use format::frame::{EntryKind, HardState, decode_groups};
 use format::membership::{Change, Membership, encode_changes};
 use format::terms::Terms;
 use model::{
-    Append, Command, Expected, Filled, Fingerprint, IdHash, Identity, Index, NewEvent, StreamName, Term, Wall,
+    Append, Command, Expected, Filled, Fingerprint, IdHash, Identity, Index, NewEvent, Slot, StreamName,
+    Term, Wall,
 };
 use node::{
     Engine as _, Input, Mono, Node, NodeOptions, Now, Output, RaftCompletion, RaftEngine, RaftEngineOptions,
@@ -71,6 +72,11 @@ struct Numbers;
 impl Replies for Numbers {
     type Outcome = u64;
     type TimeClosed = u64;
+    type Woken = u64;
+
+    fn is_gone(_: &u64) -> bool {
+        false
+    }
 }
 
 type Out = Output<RaftIo<MemoryFlush>, Numbers>;
@@ -156,6 +162,7 @@ impl Replica {
                 Err(why) => format!("{reply} {why:?}"),
             }),
             Output::TimeClosed { reply, result } => self.seen.push(format!("{reply} time {result:?}")),
+            Output::Woken { reply, result } => self.seen.push(format!("{reply} woken {result:?}")),
             Output::Ready { .. } => self.seen.push("ready".to_owned()),
             Output::Halt(error) => self.seen.push(format!("halt: {error}")),
             Output::Stopped => self.seen.push("stopped".to_owned()),
@@ -197,7 +204,7 @@ impl Replica {
 
     /// The events that the state knows.
     fn events(&self) -> u64 {
-        shard::query::clock(self.node.engine().view()).unwrap().last_position.0
+        shard::query::clock(self.node.engine().view(), Slot(0)).unwrap().last_position.0
     }
 }
 

@@ -32,6 +32,11 @@ struct Numbers;
 impl Replies for Numbers {
     type Outcome = u64;
     type TimeClosed = u64;
+    type Woken = u64;
+
+    fn is_gone(_: &u64) -> bool {
+        false
+    }
 }
 
 type Out = Output<RaftIo<MemoryFlush>, Numbers>;
@@ -132,6 +137,7 @@ fn kinds(out: &[Out]) -> Vec<String> {
             Output::Outcome { reply, result: Err(why) } | Output::TimeClosed { reply, result: Err(why) } => {
                 format!("{reply} {why:?}")
             }
+            Output::Woken { reply, result } => format!("{reply} woken {result:?}"),
             Output::Visible(_) => "visible".into(),
             Output::Ready { .. } => "ready".into(),
             Output::Wait(_) => "wait".into(),

@@ -1,8 +1,12 @@
-//! The cost of an append below HTTP. `append_cost DIRECTORY EVENTS CLIENTS` appends distinct 1 KiB events to
-//! 1,000 streams through a node's handle. Each client waits for an outcome before it sends its next command.
-//! Prints events per second and this process's CPU time for each event.
+//! The cost of an append below HTTP. `append_cost DIRECTORY EVENTS CLIENTS [MAX_COUNT]` appends distinct 1 KiB
+//! events to 1,000 streams through a node's handle. Each client waits for an outcome before it sends its next
+//! command. With `MAX_COUNT`, each stream keeps only that many events. Prints events per second and this process's
+//! CPU time for each event, ten times, so that a cost that grows shows.
 
-use model::{Append, Command, Expected, Filled, Fingerprint, IdHash, Identity, NewEvent, StreamName};
+use model::{
+    Append, Command, Expected, Filled, Fingerprint, IdHash, Identity, NewEvent, PutSettings, Settings,
+    StreamName,
+};
 use std::borrow::Cow;
 use std::error::Error;
 use std::rc::Rc;
@@ -10,13 +14,16 @@ use std::time::Instant;
 
 const STREAMS: u64 = 1_000;
 const DATA_BYTES: usize = 1_024;
+/// How often the figures are printed.
+const PARTS: u64 = 10;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [directory, events, clients] = &arguments[..] else {
-        return Err("usage: append_cost DIRECTORY EVENTS CLIENTS".into());
+    let ([directory, events, clients] | [directory, events, clients, _]) = &arguments[..] else {
+        return Err("usage: append_cost DIRECTORY EVENTS CLIENTS [MAX_COUNT]".into());
     };
-    let (events, clients) = (events.parse::<u64>()?, clients.parse::<u64>()?);
+    let max_count = arguments.get(3).map(|count| count.parse::<u64>()).transpose()?;
+    let (events, clients) = (events.parse::<u64>()?, clients.parse::<usize>()?);
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(2).build()?;
     let local = tokio::task::LocalSet::new();
@@ -30,36 +37,55 @@ fn main() -> Result<(), Box<dyn Error>> {
         while handle.status().phase != runtime::Phase::Ready {
             tokio::task::yield_now().await;
         }
-        let (begun, cpu) = (Instant::now(), cpu_micros());
-        let handle = Rc::new(handle);
-        let tasks: Vec<_> = (0..clients)
-            .map(|client| tokio::task::spawn_local(append_all(Rc::clone(&handle), client, clients, events)))
-            .collect();
-        for task in tasks {
-            task.await?;
+        if max_count.is_some() {
+            for number in 0..STREAMS {
+                let settings = Settings { max_count, ..Settings::default() };
+                let put = PutSettings { stream: stream(number), settings };
+                handle.submit(Command::PutSettings(put))?.await?;
+            }
         }
-        let seconds = begun.elapsed().as_secs_f64();
-        let per_event = (cpu_micros() - cpu) / events as f64;
-        println!("{:.0} events/s, {per_event:.2} us CPU an event", events as f64 / seconds);
+        let handle = Rc::new(handle);
+        for part in 0..PARTS {
+            let numbers = (part * events / PARTS)..((part + 1) * events / PARTS);
+            let (begun, cpu) = (Instant::now(), cpu_micros());
+            let tasks: Vec<_> = (0..clients)
+                .map(|client| {
+                    let numbers = numbers.clone().skip(client).step_by(clients);
+                    tokio::task::spawn_local(append_all(Rc::clone(&handle), numbers))
+                })
+                .collect();
+            for task in tasks {
+                task.await?;
+            }
+            let count = (numbers.end - numbers.start) as f64;
+            let (seconds, cpu) = (begun.elapsed().as_secs_f64(), cpu_micros() - cpu);
+            println!("{:.0} events/s, {:.2} us CPU an event", count / seconds, cpu / count);
+        }
         drop(stop);
         node.await??;
         Ok(())
     })
 }
 
-async fn append_all(handle: Rc<runtime::Handle>, client: u64, clients: u64, events: u64) {
-    let mut number = client;
-    while number < events {
-        match handle.submit(append(number)) {
-            Ok(pending) => {
-                if let Err(error) = pending.await {
-                    eprintln!("{error}");
-                    return;
-                }
-                number += clients;
+async fn append_all(handle: Rc<runtime::Handle>, numbers: impl Iterator<Item = u64>) {
+    for number in numbers {
+        let pending = loop {
+            match handle.submit(append(number)) {
+                Ok(pending) => break pending,
+                Err(_) => tokio::task::yield_now().await,
             }
-            Err(_) => tokio::task::yield_now().await,
+        };
+        if let Err(error) = pending.await {
+            eprintln!("{error}");
+            return;
         }
+    }
+}
+
+fn stream(number: u64) -> StreamName<'static> {
+    match StreamName::new(format!("s-{}", number % STREAMS)) {
+        Ok(stream) => stream,
+        Err(error) => unreachable!("{error}"),
     }
 }
 
@@ -81,10 +107,7 @@ fn append(number: u64) -> Command<'static> {
         event_type: Cow::Borrowed("t.created"),
         envelope: Cow::Owned(envelope),
     };
-    let stream = match StreamName::new(format!("s-{}", number % STREAMS)) {
-        Ok(stream) => stream,
-        Err(error) => unreachable!("{error}"),
-    };
+    let stream = stream(number);
     Command::Append(Append { keyed: None, stream, expected: Expected::Any, events: vec![event] })
 }
 

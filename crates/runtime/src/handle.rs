@@ -23,6 +23,11 @@ pub(crate) struct Channels;
 impl Replies for Channels {
     type Outcome = oneshot::Sender<Result<Outcome, Unavailable>>;
     type TimeClosed = oneshot::Sender<Result<ClosedTime, Unavailable>>;
+    type Woken = oneshot::Sender<Result<(), Unavailable>>;
+
+    fn is_gone(waiter: &Self::Woken) -> bool {
+        waiter.is_closed()
+    }
 }
 
 /// A request on its way to the node's loop.

@@ -3,7 +3,7 @@
 
 use crate::node_task::FromThread;
 use crate::store::{BodyReader, StateReader};
-use model::ViewError;
+use model::{SlotRange, ViewError};
 use node::Unavailable;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,6 +18,8 @@ pub const READS_MAX: usize = 256;
 pub struct Snapshot {
     pub state: StateReader,
     pub bodies: BodyReader,
+    /// The slots of the shard that these belong to.
+    pub slots: SlotRange,
 }
 
 /// Why a read could not be completed: the disk failed, or what was read is not what was written. The node
@@ -35,6 +37,7 @@ pub enum ReadFailure {
 pub(crate) struct ReadPool {
     latest: Arc<Latest>,
     bodies: BodyReader,
+    slots: SlotRange,
     permits: Arc<Semaphore>,
     alarm: Alarm,
 }
@@ -79,10 +82,11 @@ impl ReadPool {
     pub(crate) fn new(
         latest: Arc<Latest>,
         bodies: BodyReader,
+        slots: SlotRange,
         reports: mpsc::UnboundedSender<FromThread>,
     ) -> Self {
         let alarm = Alarm { failed: Arc::default(), reports };
-        Self { latest, bodies, permits: Arc::new(Semaphore::new(READS_MAX)), alarm }
+        Self { latest, bodies, slots, permits: Arc::new(Semaphore::new(READS_MAX)), alarm }
     }
 
     pub(crate) async fn run<T: Send + 'static>(
@@ -93,7 +97,7 @@ impl ReadPool {
             return Err(Unavailable::Stopping);
         }
         let permit = Arc::clone(&self.permits).try_acquire_owned().map_err(|_| Unavailable::Busy)?;
-        let snapshot = Snapshot { state: self.latest.get(), bodies: self.bodies.clone() };
+        let snapshot = Snapshot { state: self.latest.get(), bodies: self.bodies.clone(), slots: self.slots };
         // The job holds the permit: it is in the pool until it has run, also when its caller has gone.
         let alarm = self.alarm.clone();
         let work = move || {

@@ -91,6 +91,7 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
         ..RaftEngineOptions::default()
     };
     let group_log = GroupLog::new(engine_options.group, log.reader);
+    let slots = shard.slots();
     let recovered = groups.get(&engine_options.group);
     let engine = RaftEngine::open(engine_options, group_log, recovered, shard, state)?;
 
@@ -131,7 +132,7 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
         replayed_entries: 0,
         replay,
     });
-    let reads = Arc::new(ReadPool::new(Arc::clone(&latest), body_reader, reports_in));
+    let reads = Arc::new(ReadPool::new(Arc::clone(&latest), body_reader, slots, reports_in));
     set_bounds(metrics);
     let task = NodeTask::new(Parts {
         driver: Driver::new(NodeOptions::default(), engine, bodies, log.preparer),

@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
 
 use model::{
-    Append, Command, Expected, Filled, Fingerprint, IdHash, Identity, Index, NewEvent, Outcome, PutSettings,
-    Settings, StreamName, Term, WriteSet,
+    Append, Command, Expected, Filled, Fingerprint, GroupId, IdHash, Identity, Index, NewEvent, Outcome,
+    PutSettings, Settings, StreamName, Term, WriteSet,
 };
 use runtime::{Handle, NodeTask, Options, Phase, start};
 use std::borrow::Cow;
@@ -152,7 +152,7 @@ fn leave_unmerged(data: &Path) {
         }
         assert!(index < 60, "flushing alone did not bring the store to its bound");
         let key = [&[0xff; 8][..], &u64::to_be_bytes(index)].concat();
-        let progress = Progress { index: Index(index), term: Term(1), bodies_end: 0 };
+        let progress = Progress { group: GroupId(1), index: Index(index), term: Term(1), bodies_end: 0 };
         state.commit(&WriteSet(vec![(key, Some(vec![1]))]), progress).unwrap();
         state.begin_flush().unwrap().run().unwrap();
     }

@@ -1,23 +1,20 @@
-//! Delete rows that nothing can read any more, a bounded number at a time.
+//! Delete the rows of one slot's removed events, a bounded number at a time.
 //!
-//! *No user sees a difference.* Two kinds of rows become unreadable: those of events that a stream no longer
-//! keeps, and expired idempotency records. Records come first, with up to half of the bound, so that neither
-//! kind starves the other. Streams take turns in the order in which they were queued, and a stream that is
-//! not finished goes to the end of the queue. An effect names the positions of the events whose rows were
-//! deleted, so that their bodies can be removed too.
+//! *No user sees a difference.* The rows of events that a stream no longer keeps cannot be read. Streams take
+//! turns in the order in which they were queued, and a stream that is not finished goes to the end of the
+//! queue. An effect names the positions of the events whose rows were deleted, so that their bodies can be
+//! removed too. If work remains, another effect says where it begins.
 
 use crate::damage::{bad_row, missing_revision};
 use crate::heads::{Head, Stream};
-use crate::idempotency;
 use crate::overlay::Overlay;
-use crate::stream::retention::clean_up_key;
-use alloc::vec::Vec;
 use core::ops::ControlFlow;
 use format::row::{
-    Author, CleanUpKey, CleanUpWork, DedupRow, RecordTimerKey, RevisionRow, clean_ups, decode_name,
-    dedup_key, record_timers, revision_key,
+    Author, CleanUpKey, CleanUpWork, DedupRow, RevisionRow, TimerRange, decode_name, dedup_key, revision_key,
 };
-use model::{CleanUp, Namespace, Order, Outcome, Revision, StreamName, View, ViewError, limits};
+use model::{
+    CleanUp, Namespace, Order, Outcome, Position, Revision, Slot, StreamName, Timer, View, ViewError, limits,
+};
 
 /// Decides the command.
 pub(crate) fn apply<V: View>(
@@ -25,64 +22,27 @@ pub(crate) fn apply<V: View>(
     overlay: &mut Overlay<'_, '_, V>,
 ) -> Result<Outcome, ViewError> {
     let rows_max = (clean_up.rows_max as usize).min(limits::CLEAN_UP_ROWS_MAX);
-    let records = expire_records(rows_max / 2, overlay)?;
-    let streams = clean_streams(rows_max - records.rows, overlay)?;
-    Ok(Outcome::Progressed { more: records.more || streams.more })
-}
-
-/// What one step did.
-struct Done {
-    rows: usize,
-    more: bool,
-}
-
-fn expire_records<V: View>(rows_max: usize, overlay: &mut Overlay<'_, '_, V>) -> Result<Done, ViewError> {
-    const ROWS_EACH: usize = 2;
-    let records_max = rows_max / ROWS_EACH;
-    let mut due = Vec::new();
-    let mut bad = None;
-    let now = overlay.shard.elapsed;
-    overlay.scan(record_timers(overlay.first_slot).as_range(), Order::Ascending, &mut |key, _| {
-        match RecordTimerKey::decode(key) {
-            Ok(timer) if timer.deadline <= now && due.len() <= records_max => {
-                due.push(timer);
-                ControlFlow::Continue(())
-            }
-            Ok(_) => ControlFlow::Break(()),
-            Err(error) => {
-                bad = Some(bad_row("record timer", error));
-                ControlFlow::Break(())
-            }
-        }
-    })?;
-    if let Some(bad) = bad {
-        return Err(bad);
-    }
-    let more = due.len() > records_max;
-    due.truncate(records_max);
-    for timer in &due {
-        idempotency::expire(*timer, overlay)?;
-    }
-    Ok(Done { rows: due.len() * ROWS_EACH, more })
-}
-
-fn clean_streams<V: View>(rows_max: usize, overlay: &mut Overlay<'_, '_, V>) -> Result<Done, ViewError> {
-    let mut rows = 0;
-    loop {
-        let Some((key, name)) = oldest_work(overlay)? else { return Ok(Done { rows, more: false }) };
+    let (mut rows, mut from) = (0, clean_up.from);
+    while let Some((key, name)) = oldest_work(clean_up.slot, from, overlay)? {
         if rows >= rows_max {
-            return Ok(Done { rows, more: true });
+            overlay.set_timer(clean_up.slot, Timer::CleanUp(key.queued));
+            return Ok(Outcome::Progressed { more: true });
         }
         let stream = Stream::new(&name).into_owned();
         rows += clean_stream(key, stream, rows_max - rows, overlay)?;
+        from = key.queued;
     }
+    Ok(Outcome::Progressed { more: false })
 }
 
 fn oldest_work<V: View>(
+    slot: Slot,
+    from: Position,
     overlay: &Overlay<'_, '_, V>,
 ) -> Result<Option<(CleanUpKey, StreamName<'static>)>, ViewError> {
     let mut oldest = None;
-    overlay.scan(clean_ups(overlay.first_slot).as_range(), Order::Ascending, &mut |key, value| {
+    let range = TimerRange::clean_ups(slot, from);
+    overlay.scan(range.as_range(), Order::Ascending, &mut |key, value| {
         let work = CleanUpKey::decode(key).and_then(|key| Ok((key, decode_name(value)?.into_owned())));
         oldest = Some(work.map_err(|error| bad_row("clean-up work", error)));
         ControlFlow::Break(())
@@ -99,7 +59,7 @@ fn clean_stream<V: View>(
     overlay: &mut Overlay<'_, '_, V>,
 ) -> Result<usize, ViewError> {
     let mut rows = 1;
-    overlay.delete(key.encode(overlay.first_slot));
+    overlay.delete(key.encode());
     let Some(mut head) = overlay.head(&stream)? else { return Ok(rows) };
     let Some(work) = head.row.clean_up.filter(|work| work.queued == key.queued) else { return Ok(rows) };
     let mut from = work.from;
@@ -108,16 +68,40 @@ fn clean_stream<V: View>(
         rows += delete_event(from, &stream, &head, overlay)?;
         from = from.next();
     }
-    head.row.clean_up = (from < head.row.first).then_some(CleanUpWork { from, queued: overlay.moment() });
-    if let Some(work) = head.row.clean_up {
-        let key = clean_up_key(&stream, &head, work.queued).encode(overlay.first_slot);
-        overlay.put(key, stream.name.as_bytes().into());
+    head.row.clean_up = None;
+    if from < head.row.first {
+        put_work(from, &stream, &mut head, overlay);
     }
     overlay.put_stream(&stream, head);
     Ok(rows)
 }
 
-/// Deletes one removed event's rows.
+/// Queues the rows of the events from `from` up to the first kept one, and tells the node. The caller writes
+/// the stream's row.
+pub(crate) fn queue<V: View>(
+    from: Revision,
+    stream: &Stream<'_>,
+    head: &mut Head,
+    overlay: &mut Overlay<'_, '_, V>,
+) {
+    let queued = put_work(from, stream, head, overlay);
+    overlay.set_timer(stream.slot, Timer::CleanUp(queued));
+}
+
+fn put_work<V: View>(
+    from: Revision,
+    stream: &Stream<'_>,
+    head: &mut Head,
+    overlay: &mut Overlay<'_, '_, V>,
+) -> Position {
+    let queued = overlay.moment();
+    let key = CleanUpKey { slot: stream.slot, queued, namespace: Namespace::ROOT, stream: head.row.id };
+    overlay.put(key.encode(), stream.name.as_bytes().into());
+    head.row.clean_up = Some(CleanUpWork { from, queued });
+    queued
+}
+
+/// Deletes one removed event's rows, and returns how many they were.
 fn delete_event<V: View>(
     revision: Revision,
     stream: &Stream<'_>,
@@ -140,23 +124,23 @@ fn delete_event<V: View>(
         }
     }
     overlay.delete(key);
-    overlay.removed.push(row.position);
+    overlay.body_removed(row.position);
     Ok(rows)
 }
 
 #[cfg(test)]
 mod tests {
     use crate::testing::{Store, check};
-    use model::Effect;
+    use model::{Effect, Timer};
 
     #[test]
     fn users_see_no_difference() {
         check(&[
-            ("append cart a b c; keep cart from 2", "clean 100", "no more", "cart 2c"),
-            ("append cart a b c; keep cart from 2", "clean 2", "more", "cart 2c"),
-            ("append cart a b; delete cart", "clean 100", "no more", "cart deleted next 2"),
-            ("append cart a b; delete cart; clean 100", "append cart c", "2", "cart 2c"),
-            ("", "clean 100", "no more", ""),
+            ("append cart a b c; keep cart from 2", "clean cart 100", "no more", "cart 2c"),
+            ("append cart a b c; keep cart from 2", "clean cart 2", "more", "cart 2c"),
+            ("append cart a b; delete cart", "clean cart 100", "no more", "cart deleted next 2"),
+            ("append cart a b; delete cart; clean cart 100", "append cart c", "2", "cart 2c"),
+            ("", "clean cart 100", "no more", ""),
         ]);
     }
 
@@ -164,7 +148,9 @@ mod tests {
     fn rows_of_removed_events_are_deleted_and_then_their_bodies_may_be() {
         let mut store = Store::default();
         store.run("append cart a b _ d; keep cart from 3");
-        assert_eq!(store.applied.effects, [Effect::CleanUpDue]);
+        let [Effect::TimerSet { timer: Timer::CleanUp(_), .. }] = store.applied.effects[..] else {
+            panic!("{:?}", store.applied.effects)
+        };
         assert_eq!(store.rows_of_events(), 7);
         let mut positions = 0;
         while let Some(command) = store.due() {
@@ -178,16 +164,41 @@ mod tests {
     }
 
     #[test]
+    fn a_full_stream_leaves_no_rows_behind() {
+        let mut store = Store::default();
+        store.run("keep cart count 2; append cart a b; append cart c; append cart d e _");
+        assert_eq!(store.rows_of_events(), 3, "the rows of e (2) and of the last event (1)");
+        assert_eq!(store.due(), None);
+        let [Effect::BodiesRemoved { positions }] = &store.applied.effects[..] else {
+            panic!("{:?}", store.applied.effects)
+        };
+        assert_eq!(positions.len(), 3);
+    }
+
+    #[test]
+    fn rows_that_wait_for_clean_up_are_deleted_before_those_of_events_removed_later() {
+        let mut store = Store::default();
+        store.run("append cart a b c; keep cart count 2; append cart d; append cart e");
+        assert_eq!(store.state(), "cart 3d 4e");
+        assert_eq!(store.rows_of_events(), 10);
+        assert_eq!(store.run("clean cart 100"), "no more");
+        assert_eq!(store.rows_of_events(), 4);
+        store.run("append cart f");
+        assert_eq!(store.rows_of_events(), 4);
+        assert_eq!(store.timers().clean_up, None);
+    }
+
+    #[test]
     fn a_step_is_bounded_and_streams_take_turns() {
         let mut store = Store::default();
-        store.run("append a 1 2 3 4 5 6; append b 1 2; delete a; append c x; delete b");
-        assert_eq!(store.run("clean 6"), "more");
+        store.run("append a{t} 1 2 3 4 5 6; append b{t} 1 2; delete a{t}; append c x; delete b{t}");
+        assert_eq!(store.run("clean {t} 6"), "more");
         assert_eq!(store.rows_of_events(), 12 + 4 + 2 - 6);
         let before = store.rows_of_events();
-        assert_eq!(store.run("clean 5"), "more");
+        assert_eq!(store.run("clean {t} 5"), "more");
         assert_eq!(store.rows_of_events(), before - 4, "the other stream's turn");
-        while store.run("clean 6") == "more" {}
+        while store.run("clean {t} 6") == "more" {}
         assert_eq!(store.rows_of_events(), 2);
-        assert_eq!(store.due(), None);
+        assert_eq!(store.timers().clean_up, None);
     }
 }

@@ -12,7 +12,9 @@ use crate::overlay::Overlay;
 use alloc::vec::Vec;
 use format::outcome;
 use format::row::{IdempotencyRow, RecordTimerKey, idempotency_key};
-use model::{Appended, Elapsed, KeyHash, Keyed, Namespace, Outcome, Refusal, Slot, View, ViewError, limits};
+use model::{
+    Appended, Elapsed, KeyHash, Keyed, Namespace, Outcome, Refusal, Slot, Timer, View, ViewError, limits,
+};
 
 /// Returns the key's recorded outcome, or decides the command and records its outcome.
 pub(crate) fn once<'a, 'e, V: View>(
@@ -78,15 +80,12 @@ fn remember<V: View>(keyed: Keyed, slot: Slot, outcome: &Outcome, overlay: &mut 
     outcome::encode(outcome, &mut bytes);
     let expires = Elapsed(overlay.shard.elapsed.0.saturating_add(limits::IDEMPOTENCY_KEPT_MS));
     let value = IdempotencyRow { fingerprint: keyed.fingerprint, expires, outcome: &bytes }.encode();
-    if overlay.shard.records == 0 {
-        // Later records expire later, so the node needs to know only the first timer.
-        overlay.left.elapsed = Some(expires);
-    }
     overlay.shard.records += 1;
     overlay.shard.records_bytes += row_bytes(&value);
     overlay.put(idempotency_key(slot, Namespace::ROOT, keyed.key), value);
-    let timer = RecordTimerKey { deadline: expires, slot, namespace: Namespace::ROOT, key: keyed.key };
-    overlay.put(timer.encode(overlay.first_slot), Vec::new());
+    let timer = RecordTimerKey { slot, deadline: expires, namespace: Namespace::ROOT, key: keyed.key };
+    overlay.put(timer.encode(), Vec::new());
+    overlay.set_timer(slot, Timer::Records(expires));
 }
 
 /// An expired record whose rows still exist.
@@ -107,8 +106,8 @@ pub(crate) fn forget<V: View>(
     overlay.shard.records_bytes =
         overlay.shard.records_bytes.checked_sub(expired.bytes).ok_or_else(uncounted)?;
     overlay.delete(idempotency_key(slot, Namespace::ROOT, key));
-    let timer = RecordTimerKey { deadline: expired.deadline, slot, namespace: Namespace::ROOT, key };
-    overlay.delete(timer.encode(overlay.first_slot));
+    let timer = RecordTimerKey { slot, deadline: expired.deadline, namespace: Namespace::ROOT, key };
+    overlay.delete(timer.encode());
     Ok(())
 }
 
@@ -126,16 +125,15 @@ pub(crate) fn expire<V: View>(
 
 /// The bytes that a record counts for: both of its rows, keys included.
 fn row_bytes(value: &[u8]) -> u64 {
-    const KEYS: u64 = 23 + 37;
+    const KEYS: u64 = 23 + 35;
     KEYS + value.len() as u64
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::query;
-    use crate::testing::{Store, check};
+    use crate::testing::{Store, check, name};
     use format::row::ShardRow;
-    use model::{Effect, Elapsed};
+    use model::{Effect, Elapsed, Namespace, Slot, Timer};
 
     const DAY: &str = "wait 86400000";
 
@@ -218,24 +216,27 @@ mod tests {
         assert_eq!(store.run("key k append cart _"), "0*");
         assert_eq!(store.due(), None);
         store.run("wait 1");
-        assert!(store.due().is_some());
+        assert!(store.agenda.next().are_due(store.entry_clock()));
         assert_eq!(store.run("key k append cart if exists _"), "1", "whether it is cleaned up or not");
         assert_eq!(store.due(), None, "the new record replaced the old one");
     }
 
     #[test]
-    fn the_first_record_sets_the_nodes_timer() {
+    fn a_record_sets_a_timer_in_its_slot() {
         let mut store = Store::default();
         store.run("key k append cart _");
-        let elapsed = Some(Elapsed(86_400_000));
-        assert_eq!(store.applied.effects, [Effect::TimersSet { wall: None, elapsed }]);
-        assert_eq!(query::next_deadline(&store.rows).unwrap().elapsed, elapsed);
+        let slot = name("cart").slot(Namespace::ROOT);
+        let timer = Timer::Records(Elapsed(86_400_000));
+        assert_eq!(store.applied.effects, [Effect::TimerSet { slot, timer }]);
+        assert_eq!(store.agenda.next().elapsed, Some(Elapsed(86_400_000)));
         store.run("wait 5; key j append cart _");
-        assert_eq!(store.applied.effects, []);
+        assert_eq!(store.agenda.next().elapsed, Some(Elapsed(86_400_000)));
         store.run(DAY);
-        assert_eq!(store.run("clean 100"), "no more");
-        assert_eq!(query::next_deadline(&store.rows).unwrap().elapsed, None);
-        assert_eq!(query::clock(&store.rows).unwrap().records_bytes, 0);
+        while let Some(command) = store.due() {
+            store.apply(command);
+        }
+        assert_eq!(store.agenda.next().elapsed, None);
+        assert_eq!(store.clock().records_bytes, 0);
     }
 
     #[test]
@@ -245,7 +246,7 @@ mod tests {
         {
             let mut store = Store::default();
             store.run("key k append cart a");
-            let key = format::row::shard_key(crate::FIRST_SLOT);
+            let key = format::row::shard_key(Slot(0));
             let row = ShardRow::decode(&store.rows[&key[..]]).unwrap();
             store.rows.insert(key.into(), ShardRow { records, records_bytes, ..row }.encode());
             assert_eq!(store.run("key j append cart b"), "keys full");

@@ -2,7 +2,8 @@
 //!
 //! [`Shard::apply`] takes an entry and a view of the state, and returns outcomes, bodies, a write set and
 //! effects. It is a pure function of the two: the same entries give the same bytes on every machine and in
-//! every replay, and an abandoned apply leaves no trace. [`query`] holds the reads.
+//! every replay, and an abandoned apply leaves no trace. [`query`] holds the reads, and [`Agenda`] knows what
+//! the node must propose on its own.
 //!
 //! The first comment of each command's file states its rule:
 //!
@@ -13,7 +14,8 @@
 //! | `stream/delete.rs` | remove a stream's events |
 //! | `stream/expire.rs` | remove events older than `max_age` |
 //! | `transaction.rs` | checks and writes, together or not at all |
-//! | `clean_up.rs` | delete rows that nothing can read any more |
+//! | `clean_up.rs` | delete the rows of removed events |
+//! | `expire_records.rs` | delete expired idempotency records |
 //!
 //! The rules that they share are in `stream/duplicates.rs`, `stream/retention.rs` and `idempotency.rs`.
 //!
@@ -23,8 +25,10 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod agenda;
 mod clean_up;
 mod damage;
+mod expire_records;
 mod heads;
 mod idempotency;
 mod overlay;
@@ -36,4 +40,5 @@ mod stream;
 mod testing;
 mod transaction;
 
-pub use shard::{Applied, BEHAVIOUR, FIRST_SLOT, Shard, ShardOptions, knows};
+pub use agenda::{Agenda, Deadlines};
+pub use shard::{Applied, BEHAVIOUR, Shard, ShardOptions, knows};

@@ -12,7 +12,7 @@ use core::ops::{Bound, ControlFlow};
 use format::row::{ShardRow, stream_key};
 use model::view::Visit;
 use model::{
-    Cursor, Elapsed, Key, KeyRange, Namespace, Order, Position, Slot, Value, View, ViewError, Wall, WriteSet,
+    Cursor, Key, KeyRange, Namespace, Order, Position, Slot, Timer, Value, View, ViewError, WriteSet,
 };
 
 /// The state during one entry; see the module. `'e` is the lifetime of the entry, whose names are borrowed.
@@ -20,30 +20,23 @@ use model::{
 pub(crate) struct Overlay<'a, 'e, V> {
     view: &'a V,
     heads: &'a mut Heads,
-    /// The shard's first slot, which holds the shard's own rows.
-    pub(crate) first_slot: Slot,
+    /// The shard's first slot, which holds the shard's own row.
+    first_slot: Slot,
     /// The shard's row, with clocks already advanced by the entry.
     pub(crate) shard: ShardRow,
     /// Body records, in position order.
     pub(crate) bodies: Vec<u8>,
     /// The greatest cursor appended.
     pub(crate) last: Option<Cursor>,
-    pub(crate) left: LeftToDo,
+    /// Timers that were set, in no particular order.
+    timers: Vec<(Slot, Timer)>,
     /// The positions of events whose rows were deleted.
-    pub(crate) removed: Vec<Position>,
+    removed: Vec<Position>,
     rows: BTreeMap<Key, Option<Value>>,
     /// Heads that differ from the view's, by the hash of the name. If another name has the same hash, the
     /// next free number is used.
     changed: BTreeMap<u64, Changed<'e>>,
     savepoint: Option<Savepoint>,
-}
-
-/// What the node must check after the entry.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct LeftToDo {
-    pub(crate) clean_up: bool,
-    pub(crate) wall: Option<Wall>,
-    pub(crate) elapsed: Option<Elapsed>,
 }
 
 #[derive(Debug)]
@@ -62,7 +55,8 @@ struct Savepoint {
     shard: ShardRow,
     bodies: usize,
     last: Option<Cursor>,
-    left: LeftToDo,
+    timers: usize,
+    removed: usize,
     undo: Vec<Undo>,
 }
 
@@ -78,7 +72,7 @@ pub(crate) struct Finished {
     pub(crate) writes: WriteSet,
     pub(crate) bodies: Vec<u8>,
     pub(crate) last: Option<Cursor>,
-    pub(crate) left: LeftToDo,
+    pub(crate) timers: Vec<(Slot, Timer)>,
     pub(crate) removed: Vec<Position>,
 }
 
@@ -91,7 +85,7 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
             shard,
             bodies: Vec::new(),
             last: None,
-            left: LeftToDo::default(),
+            timers: Vec::new(),
             removed: Vec::new(),
             rows: BTreeMap::new(),
             changed: BTreeMap::new(),
@@ -116,6 +110,16 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
 
     pub(crate) fn delete(&mut self, key: impl Into<Key>) {
         self.write(key.into(), None);
+    }
+
+    /// Tells the node that a timer was set. The caller writes its row.
+    pub(crate) fn set_timer(&mut self, slot: Slot, timer: Timer) {
+        self.timers.push((slot, timer));
+    }
+
+    /// Tells the node that an event's rows were deleted, so that its body can be too.
+    pub(crate) fn body_removed(&mut self, position: Position) {
+        self.removed.push(position);
     }
 
     fn write(&mut self, key: Key, value: Option<Value>) {
@@ -182,7 +186,8 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
             shard: self.shard,
             bodies: self.bodies.len(),
             last: self.last,
-            left: self.left,
+            timers: self.timers.len(),
+            removed: self.removed.len(),
             undo: Vec::new(),
         });
     }
@@ -198,7 +203,8 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
         self.shard = savepoint.shard;
         self.bodies.truncate(savepoint.bodies);
         self.last = savepoint.last;
-        self.left = savepoint.left;
+        self.timers.truncate(savepoint.timers);
+        self.removed.truncate(savepoint.removed);
         // In reverse order, so that each key ends with its first value. Heads are also removed in the reverse
         // order of their insertion, so no name becomes unreachable behind a freed number.
         for undo in savepoint.undo.into_iter().rev() {
@@ -228,7 +234,7 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
             writes: WriteSet(self.rows.into_iter().collect()),
             bodies: self.bodies,
             last: self.last,
-            left: self.left,
+            timers: self.timers,
             removed: self.removed,
         }
     }

@@ -2,24 +2,23 @@
 
 use crate::clean_up;
 use crate::damage::bad_row;
+use crate::expire_records;
 use crate::heads::Heads;
 use crate::idempotency::once;
 use crate::overlay::{Finished, Overlay};
 use crate::stream::{append, delete, expire, settings};
 use crate::transaction;
 use alloc::vec::Vec;
+use core::mem;
 use format::body::HEADER_BYTES;
 use format::row::{ShardRow, shard_key};
 use model::{
-    Append, Behaviour, Command, Cursor, Effect, Entry, Namespace, Outcome, Refusal, Slot, View, ViewError,
-    Write, WriteSet,
+    Append, Behaviour, Command, Cursor, Effect, Entry, Namespace, Outcome, Position, Refusal, Slot,
+    SlotRange, Timer, View, ViewError, Write, WriteSet,
 };
 
 /// The behaviour that new entries are applied under.
 pub const BEHAVIOUR: Behaviour = Behaviour(1);
-
-/// The first slot of the only shard that a store has so far. It owns all slots.
-pub const FIRST_SLOT: Slot = Slot(0);
 
 /// Whether this version can apply entries of `behaviour`. A node stops before it applies an entry of an
 /// unknown behaviour, because [`Shard::apply`] would refuse commands that another version has accepted.
@@ -31,15 +30,15 @@ pub const fn knows(behaviour: Behaviour) -> bool {
 /// The options of a shard. None of them influences a decision.
 #[derive(Clone, Copy, Debug)]
 pub struct ShardOptions {
-    /// The slot of the shard's own rows.
-    pub first_slot: Slot,
+    /// The slots that the shard owns. Its own row is in the first one.
+    pub slots: SlotRange,
     /// How many streams' heads are kept in memory. Each takes about 250 bytes.
     pub heads_max: usize,
 }
 
 impl Default for ShardOptions {
     fn default() -> Self {
-        Self { first_slot: FIRST_SLOT, heads_max: 65_536 }
+        Self { slots: SlotRange::ALL, heads_max: 65_536 }
     }
 }
 
@@ -59,14 +58,20 @@ pub struct Applied {
 /// One shard. It keeps a bounded cache of stream heads, and no state.
 #[derive(Debug)]
 pub struct Shard {
-    first_slot: Slot,
+    slots: SlotRange,
     heads: Heads,
 }
 
 impl Shard {
     #[must_use]
     pub fn new(options: ShardOptions) -> Self {
-        Self { first_slot: options.first_slot, heads: Heads::new(options.heads_max) }
+        Self { slots: options.slots, heads: Heads::new(options.heads_max) }
+    }
+
+    /// The slots that the shard owns.
+    #[must_use]
+    pub fn slots(&self) -> SlotRange {
+        self.slots
     }
 
     /// Decides each command of `entry` over `view`, the state after all entries before it.
@@ -87,7 +92,7 @@ impl Shard {
             elapsed: before.elapsed.max(entry.elapsed),
             ..before
         };
-        let mut overlay = Overlay::new(view, &mut self.heads, self.first_slot, now);
+        let mut overlay = Overlay::new(view, &mut self.heads, self.slots.first, now);
         overlay.bodies.reserve_exact(entry.commands.iter().map(body_bytes).sum());
         let mut outcomes = Vec::with_capacity(entry.commands.len());
         for command in &entry.commands {
@@ -97,9 +102,8 @@ impl Shard {
                 Outcome::Refused(Refusal::Unsupported)
             });
         }
-        let finished = overlay.finish();
-        let effects = effects(&finished);
-        let Finished { writes, bodies, last, .. } = finished;
+        let Finished { writes, bodies, last, timers, removed } = overlay.finish();
+        let effects = effects(timers, removed);
         Ok(Applied { outcomes, bodies, last, writes, effects })
     }
 
@@ -110,7 +114,7 @@ impl Shard {
     }
 
     fn row(&self, view: &impl View) -> Result<ShardRow, ViewError> {
-        match view.get(&shard_key(self.first_slot))? {
+        match view.get(&shard_key(self.slots.first))? {
             None => Ok(ShardRow::default()),
             Some(value) => ShardRow::decode(&value).map_err(|error| bad_row("shard row", error)),
         }
@@ -152,21 +156,18 @@ fn apply_command<'e, V: View>(
         Command::DeleteStream(delete) => delete::apply(delete, overlay),
         Command::ExpireEvents(expire) => expire::apply(expire, overlay),
         Command::CleanUp(clean_up) => clean_up::apply(clean_up, overlay),
+        Command::ExpireRecords(expire) => expire_records::apply(expire, overlay),
     }
 }
 
-fn effects(finished: &Finished) -> Vec<Effect> {
+fn effects(mut timers: Vec<(Slot, Timer)>, mut removed: Vec<Position>) -> Vec<Effect> {
     let mut effects = Vec::new();
-    if !finished.removed.is_empty() {
-        let mut positions = finished.removed.clone();
-        positions.sort_unstable();
-        effects.push(Effect::BodiesRemoved { positions });
+    if !removed.is_empty() {
+        removed.sort_unstable();
+        effects.push(Effect::BodiesRemoved { positions: removed });
     }
-    if finished.left.clean_up {
-        effects.push(Effect::CleanUpDue);
-    }
-    if finished.left.wall.is_some() || finished.left.elapsed.is_some() {
-        effects.push(Effect::TimersSet { wall: finished.left.wall, elapsed: finished.left.elapsed });
-    }
+    timers.sort_unstable();
+    timers.dedup_by_key(|(slot, timer)| (*slot, mem::discriminant(timer)));
+    effects.extend(timers.into_iter().map(|(slot, timer)| Effect::TimerSet { slot, timer }));
     effects
 }

@@ -12,7 +12,8 @@
 //! keep cart count 2 age 5 from 3       settings: events, milliseconds, revision; or nothing
 //! delete cart if 3
 //! expire cart
-//! clean 100                 clean up at most this many rows
+//! clean cart 100            clean up at most this many rows in the slot of cart
+//! forget cart 100           expire records: at most this many rows in the slot of cart
 //! wait 5                    let this many milliseconds pass
 //! ```
 //!
@@ -21,7 +22,7 @@
 
 use crate::heads::Head;
 use crate::revisions::Revisions;
-use crate::{Applied, BEHAVIOUR, Shard, ShardOptions, query};
+use crate::{Agenda, Applied, BEHAVIOUR, Deadlines, Shard, ShardOptions, query};
 use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -30,9 +31,10 @@ use alloc::vec::Vec;
 use core::ops::ControlFlow;
 use format::row::Author;
 use model::{
-    Append, Appended, Check, CleanUp, Command, Cursor, DeleteStream, Elapsed, Entry, Expected, ExpireEvents,
-    Filled, Fingerprint, IdHash, Identity, Key, KeyDifference, KeyHash, Keyed, Namespace, NewEvent, Order,
-    Outcome, PutSettings, Refusal, Revision, Settings, Slot, StreamName, Transaction, Value, Wall, Write,
+    Append, Appended, Check, CleanUp, Command, Cursor, DeleteStream, Elapsed, Entry, EntryClock, Expected,
+    ExpireEvents, ExpireRecords, Filled, Fingerprint, IdHash, Identity, Key, KeyDifference, KeyHash, Keyed,
+    Namespace, NewEvent, Order, Outcome, Position, PutSettings, Refusal, Revision, Settings, Slot, SlotRange,
+    StreamName, Transaction, Value, Wall, Write,
 };
 
 /// Before, command, outcome, after.
@@ -56,6 +58,9 @@ pub(crate) struct Store {
     pub(crate) rows: BTreeMap<Key, Value>,
     pub(crate) wall: Wall,
     pub(crate) elapsed: Elapsed,
+    pub(crate) agenda: Agenda,
+    /// Commands that the agenda has given out and that are not applied yet.
+    proposed: Vec<Command<'static>>,
     /// The outcome of the last entry.
     pub(crate) applied: Applied,
 }
@@ -67,6 +72,8 @@ impl Default for Store {
             rows: BTreeMap::new(),
             wall: Wall(1_000_000),
             elapsed: Elapsed(0),
+            agenda: Agenda::new(SlotRange::ALL),
+            proposed: Vec::new(),
             applied: Applied::default(),
         }
     }
@@ -93,6 +100,7 @@ impl Store {
         let entry = Entry { behaviour: BEHAVIOUR, wall: self.wall, elapsed: self.elapsed, commands };
         self.applied = self.shard.apply(&entry, &self.rows).unwrap();
         self.applied.writes.change(&mut self.rows);
+        self.agenda.note(&self.applied.effects);
         describe(&self.applied.outcomes[0])
     }
 
@@ -121,7 +129,14 @@ impl Store {
                 Command::DeleteStream(DeleteStream { stream, expected })
             }
             "expire" => Command::ExpireEvents(ExpireEvents { stream: name(rest) }),
-            "clean" => Command::CleanUp(CleanUp { rows_max: rest.parse().unwrap() }),
+            "clean" => {
+                let (slot, rows_max) = slot_and_rows(rest);
+                Command::CleanUp(CleanUp { slot, from: Position::ZERO, rows_max })
+            }
+            "forget" => {
+                let (slot, rows_max) = slot_and_rows(rest);
+                Command::ExpireRecords(ExpireRecords { slot, from: Elapsed(0), rows_max })
+            }
             other => panic!("{other} is not a command"),
         }
     }
@@ -171,7 +186,7 @@ impl Store {
         let slot = stream.slot(Namespace::ROOT);
         let head = Head::load(&self.rows, slot, stream.as_str()).unwrap();
         let row = head.and_then(|head| head.kept(slot).row(&self.rows, revision).ok());
-        Cursor::new(row.map_or(model::Position(99), |row| row.position), slot)
+        Cursor::new(row.map_or(Position(99), |row| row.position), slot)
     }
 
     /// Every stream that has a row.
@@ -208,8 +223,27 @@ impl Store {
         self.rows.keys().filter(|key| matches!(key[6], 2 | 3)).count()
     }
 
-    pub(crate) fn due(&self) -> Option<Command<'static>> {
-        query::due(&self.rows, model::EntryClock { wall: self.wall, elapsed: self.elapsed }).unwrap()
+    pub(crate) fn entry_clock(&self) -> EntryClock {
+        EntryClock { wall: self.wall, elapsed: self.elapsed }
+    }
+
+    /// The next command that the node would propose on its own.
+    pub(crate) fn due(&mut self) -> Option<Command<'static>> {
+        if self.proposed.is_empty() {
+            self.agenda.due(&self.rows, self.entry_clock(), &mut self.proposed).unwrap();
+        }
+        self.proposed.pop()
+    }
+
+    /// The timers that the state holds, whatever the agenda knows.
+    pub(crate) fn timers(&self) -> Deadlines {
+        let mut found = Agenda::new(SlotRange::ALL);
+        found.search(&self.rows, usize::MAX).unwrap();
+        found.next()
+    }
+
+    pub(crate) fn clock(&self) -> query::ShardClock {
+        query::clock(&self.rows, SlotRange::ALL.first).unwrap()
     }
 }
 
@@ -228,6 +262,11 @@ fn target(text: &str) -> (StreamName<'static>, Expected, Vec<&str>) {
         rest.drain(..2);
     }
     (stream, expected, rest)
+}
+
+fn slot_and_rows(text: &str) -> (Slot, u32) {
+    let (stream, rows_max) = text.split_once(' ').unwrap();
+    (name(stream).slot(Namespace::ROOT), rows_max.parse().unwrap())
 }
 
 fn settings(text: &str) -> PutSettings<'static> {

@@ -183,7 +183,7 @@ mod tests {
         let ours = |rows: &alloc::collections::BTreeMap<_, _>| {
             let mut rows = rows.clone();
             // The shard's own row counts entries.
-            rows.remove(&format::row::shard_key(crate::FIRST_SLOT)[..]);
+            rows.remove(&format::row::shard_key(model::Slot(0))[..]);
             rows
         };
         assert_eq!(ours(&store.rows), ours(&rows));

@@ -25,6 +25,11 @@ impl Replies for Waiters {
     type Outcome = u64;
     /// The time that should be closed.
     type TimeClosed = Wall;
+    type Woken = ();
+
+    fn is_gone((): &()) -> bool {
+        false
+    }
 }
 
 const GROUP: GroupId = GroupId(1);

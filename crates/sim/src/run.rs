@@ -319,6 +319,7 @@ impl World {
             }
             Effect::TimeClosed { result: Err(_), .. }
             | Effect::CompactionOutOfSpace { .. }
+            | Effect::Woken { .. }
             | Effect::Wait(None)
             | Effect::Show { .. }
             | Effect::DiskSpace(_)

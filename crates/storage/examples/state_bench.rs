@@ -207,7 +207,8 @@ fn fill_first_level(
     while state.figures().first_level_runs + 1 < u64::from(config.first_level_tables) {
         for _ in 0..500 {
             batch += 1;
-            let progress = Progress { index: Index(batch), term: Term(1), bodies_end: batch };
+            let progress =
+                Progress { index: Index(batch), term: Term(1), bodies_end: batch, ..Progress::default() };
             state.commit(&batch_rows(batch, streams), progress)?;
         }
         state.begin_flush()?.run()?;
@@ -239,7 +240,10 @@ fn commit_batch(
         }
     }
     let looked = thread_cpu()?;
-    state.commit(writes, Progress { index: Index(batch + 1), term: Term(1), bodies_end: batch })?;
+    state.commit(
+        writes,
+        Progress { index: Index(batch + 1), term: Term(1), bodies_end: batch, ..Progress::default() },
+    )?;
     node.misses += looked.saturating_sub(began);
     node.commits += thread_cpu()?.saturating_sub(looked);
     Ok(())

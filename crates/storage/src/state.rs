@@ -14,11 +14,13 @@
 //! `commit` and `begin_flush` run on the node's thread and do no disk work. `FlushJob::run` and
 //! `Compactor::step` do the disk work, on the caller's thread. A store starts no thread of its own.
 
-use model::{Index, Term, View, WriteSet};
+use model::{GroupId, Index, Term, View, WriteSet};
 
-/// How far a node's state has progressed. It is written in the same batch as the data.
+/// How far a group's state has progressed. It is written in the same batch as the data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
+    /// The group whose entries were applied; 0 in a state to which none was applied yet.
+    pub group: GroupId,
     /// The last applied entry.
     pub index: Index,
     pub term: Term,

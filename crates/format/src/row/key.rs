@@ -3,14 +3,15 @@
 use crate::wire::FormatError;
 use alloc::vec::Vec;
 use model::{
-    Elapsed, IdHash, KeyHash, KeyRange, Namespace, Position, Revision, Slot, StreamId, StreamName, Wall,
+    Elapsed, IdHash, KeyHash, KeyRange, Namespace, Position, Revision, Slot, SlotRange, StreamId, StreamName,
+    Wall,
 };
 
 /// Slot, namespace, kind.
 pub const PREFIX_BYTES: usize = 7;
 
 /// Numbers that never change. Stream rows come first in their slot, so that listing streams finds them at
-/// once.
+/// once. The kinds from 129 on are in [`Namespace::SYSTEM`], and come last in their slot.
 mod kind {
     pub(super) const STREAM: u8 = 1;
     pub(super) const REVISION: u8 = 2;
@@ -135,20 +136,41 @@ pub fn membership_key(first: Slot) -> [u8; PREFIX_BYTES] {
     Fill::new(first, Namespace::SYSTEM, kind::MEMBERSHIP).done()
 }
 
-/// A range of the keys of one kind. It owns its bytes.
+/// Bytes of a timer's key after the prefix, if it is about a stream: moment, namespace, stream id.
+const STREAM_TIMER_BYTES: usize = 20;
+
+/// The timers of one kind in one slot, from a point on. It owns its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KindRange {
-    from: [u8; PREFIX_BYTES],
+pub struct TimerRange {
+    from: [u8; PREFIX_BYTES + STREAM_TIMER_BYTES],
     to: [u8; PREFIX_BYTES],
 }
 
-impl KindRange {
-    fn new(first: Slot, kind: u8) -> Self {
-        let next = kind + 1;
-        Self {
-            from: Fill::new(first, Namespace::SYSTEM, kind).done(),
-            to: Fill::new(first, Namespace::SYSTEM, next).done(),
-        }
+impl TimerRange {
+    fn new(slot: Slot, kind: u8, moment: u64, stream: StreamId) -> Self {
+        let from = Fill::new(slot, Namespace::SYSTEM, kind)
+            .with(moment.to_be_bytes())
+            .with(Namespace::ROOT.0.to_be_bytes())
+            .with(stream.0.to_be_bytes());
+        Self { from: from.done(), to: Fill::new(slot, Namespace::SYSTEM, kind + 1).done() }
+    }
+
+    /// The wall timers of a slot, in order of time and then of stream.
+    #[must_use]
+    pub fn wall_timers(slot: Slot, (deadline, stream): (Wall, StreamId)) -> Self {
+        Self::new(slot, kind::WALL_TIMER, deadline.0, stream)
+    }
+
+    /// The record timers of a slot, in order of time.
+    #[must_use]
+    pub fn record_timers(slot: Slot, from: Elapsed) -> Self {
+        Self::new(slot, kind::RECORD_TIMER, from.0, StreamId(0))
+    }
+
+    /// The clean-up work of a slot, in the order in which it was queued.
+    #[must_use]
+    pub fn clean_ups(slot: Slot, from: Position) -> Self {
+        Self::new(slot, kind::CLEAN_UP, from.0, StreamId(0))
     }
 
     #[must_use]
@@ -160,18 +182,17 @@ impl KindRange {
 /// The time of day at which a stream's oldest event exceeds its `max_age`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WallTimerKey {
-    pub deadline: Wall,
     pub slot: Slot,
+    pub deadline: Wall,
     pub namespace: Namespace,
     pub stream: StreamId,
 }
 
 impl WallTimerKey {
     #[must_use]
-    pub fn encode(&self, first: Slot) -> [u8; 29] {
-        Fill::new(first, Namespace::SYSTEM, kind::WALL_TIMER)
+    pub fn encode(&self) -> [u8; PREFIX_BYTES + STREAM_TIMER_BYTES] {
+        Fill::new(self.slot, Namespace::SYSTEM, kind::WALL_TIMER)
             .with(self.deadline.0.to_be_bytes())
-            .with(self.slot.0.to_be_bytes())
             .with(self.namespace.0.to_be_bytes())
             .with(self.stream.0.to_be_bytes())
             .done()
@@ -180,10 +201,10 @@ impl WallTimerKey {
     /// # Errors
     /// [`FormatError`] when it is not the key of a wall timer.
     pub fn decode(key: &[u8]) -> Result<Self, FormatError> {
-        let (_, _, mut take) = Take::of(key, kind::WALL_TIMER, "wall timer's key")?;
+        let (slot, _, mut take) = Take::of(key, kind::WALL_TIMER, "wall timer's key")?;
         let timer = Self {
+            slot,
             deadline: Wall(u64::from_be_bytes(take.next()?)),
-            slot: Slot(u16::from_be_bytes(take.next()?)),
             namespace: Namespace(u32::from_be_bytes(take.next()?)),
             stream: StreamId(u64::from_be_bytes(take.next()?)),
         };
@@ -192,27 +213,20 @@ impl WallTimerKey {
     }
 }
 
-/// All wall timers, in order of time.
-#[must_use]
-pub fn wall_timers(first: Slot) -> KindRange {
-    KindRange::new(first, kind::WALL_TIMER)
-}
-
 /// The elapsed time at which an idempotency record expires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecordTimerKey {
-    pub deadline: Elapsed,
     pub slot: Slot,
+    pub deadline: Elapsed,
     pub namespace: Namespace,
     pub key: KeyHash,
 }
 
 impl RecordTimerKey {
     #[must_use]
-    pub fn encode(&self, first: Slot) -> [u8; 37] {
-        Fill::new(first, Namespace::SYSTEM, kind::RECORD_TIMER)
+    pub fn encode(&self) -> [u8; 35] {
+        Fill::new(self.slot, Namespace::SYSTEM, kind::RECORD_TIMER)
             .with(self.deadline.0.to_be_bytes())
-            .with(self.slot.0.to_be_bytes())
             .with(self.namespace.0.to_be_bytes())
             .with(self.key.0.to_be_bytes())
             .done()
@@ -221,10 +235,10 @@ impl RecordTimerKey {
     /// # Errors
     /// [`FormatError`] when it is not the key of a record timer.
     pub fn decode(key: &[u8]) -> Result<Self, FormatError> {
-        let (_, _, mut take) = Take::of(key, kind::RECORD_TIMER, "record timer's key")?;
+        let (slot, _, mut take) = Take::of(key, kind::RECORD_TIMER, "record timer's key")?;
         let timer = Self {
+            slot,
             deadline: Elapsed(u64::from_be_bytes(take.next()?)),
-            slot: Slot(u16::from_be_bytes(take.next()?)),
             namespace: Namespace(u32::from_be_bytes(take.next()?)),
             key: KeyHash(u128::from_be_bytes(take.next()?)),
         };
@@ -233,28 +247,22 @@ impl RecordTimerKey {
     }
 }
 
-/// All record timers, in order of time.
-#[must_use]
-pub fn record_timers(first: Slot) -> KindRange {
-    KindRange::new(first, kind::RECORD_TIMER)
-}
-
-/// A stream with rows that nothing can read any more. Streams are in the order in which they were queued.
+/// A stream with rows that nothing can read any more. Streams of a slot are in the order in which they were
+/// queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CleanUpKey {
+    pub slot: Slot,
     /// When the work was queued: the shard's last position, or its wall if that was later.
     pub queued: Position,
-    pub slot: Slot,
     pub namespace: Namespace,
     pub stream: StreamId,
 }
 
 impl CleanUpKey {
     #[must_use]
-    pub fn encode(&self, first: Slot) -> [u8; 29] {
-        Fill::new(first, Namespace::SYSTEM, kind::CLEAN_UP)
+    pub fn encode(&self) -> [u8; PREFIX_BYTES + STREAM_TIMER_BYTES] {
+        Fill::new(self.slot, Namespace::SYSTEM, kind::CLEAN_UP)
             .with(self.queued.0.to_be_bytes())
-            .with(self.slot.0.to_be_bytes())
             .with(self.namespace.0.to_be_bytes())
             .with(self.stream.0.to_be_bytes())
             .done()
@@ -263,10 +271,10 @@ impl CleanUpKey {
     /// # Errors
     /// [`FormatError`] when it is not the key of clean-up work.
     pub fn decode(key: &[u8]) -> Result<Self, FormatError> {
-        let (_, _, mut take) = Take::of(key, kind::CLEAN_UP, "clean-up's key")?;
+        let (slot, _, mut take) = Take::of(key, kind::CLEAN_UP, "clean-up's key")?;
         let work = Self {
+            slot,
             queued: Position(u64::from_be_bytes(take.next()?)),
-            slot: Slot(u16::from_be_bytes(take.next()?)),
             namespace: Namespace(u32::from_be_bytes(take.next()?)),
             stream: StreamId(u64::from_be_bytes(take.next()?)),
         };
@@ -275,46 +283,164 @@ impl CleanUpKey {
     }
 }
 
-/// All clean-up work, oldest first.
-#[must_use]
-pub fn clean_ups(first: Slot) -> KindRange {
-    KindRange::new(first, kind::CLEAN_UP)
+/// The key of any timer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimerKey {
+    Wall(WallTimerKey),
+    Record(RecordTimerKey),
+    CleanUp(CleanUpKey),
+}
+
+/// A search for the earliest timer of each kind in each of a shard's slots. It skips from slot to slot: for
+/// each row that a scan of [`Self::as_range`] finds first, [`Self::pass`] says where the next scan begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimerSearch {
+    from: [u8; PREFIX_BYTES],
+    to: [u8; PREFIX_BYTES + 1],
+}
+
+impl TimerSearch {
+    #[must_use]
+    pub fn new(slots: SlotRange) -> Self {
+        let mut to = [0xff; PREFIX_BYTES + 1];
+        if let Some(behind) = slots.last.0.checked_add(1) {
+            to = [0; PREFIX_BYTES + 1];
+            to[..2].copy_from_slice(&behind.to_be_bytes());
+        }
+        Self { from: Fill::new(slots.first, Namespace::SYSTEM, kind::WALL_TIMER).done(), to }
+    }
+
+    /// Where to look for the next row.
+    #[must_use]
+    pub const fn as_range(&self) -> KeyRange<'_> {
+        KeyRange { from: &self.from, to: &self.to }
+    }
+
+    /// Moves beyond the row that was found, and returns its key if it is a timer's: the first of its kind in
+    /// its slot.
+    ///
+    /// # Errors
+    /// [`FormatError`] when it is not the key of a row.
+    pub fn pass(&mut self, key: &[u8]) -> Result<Option<TimerKey>, FormatError> {
+        let mut take = Take(key);
+        let slot = Slot(u16::from_be_bytes(take.next()?));
+        let namespace = Namespace(u32::from_be_bytes(take.next()?));
+        let [found] = take.next()?;
+        let (timer, next) = match found {
+            _ if namespace != Namespace::SYSTEM => (None, kind::WALL_TIMER),
+            kind::SHARD => (None, kind::WALL_TIMER),
+            kind::WALL_TIMER => (Some(TimerKey::Wall(WallTimerKey::decode(key)?)), kind::RECORD_TIMER),
+            kind::RECORD_TIMER => (Some(TimerKey::Record(RecordTimerKey::decode(key)?)), kind::CLEAN_UP),
+            kind::MEMBERSHIP => (None, kind::MEMBERSHIP + 1),
+            kind::CLEAN_UP => (Some(TimerKey::CleanUp(CleanUpKey::decode(key)?)), kind::CLEAN_UP + 1),
+            other => return Err(FormatError::invalid("kind of row", u64::from(other))),
+        };
+        self.from = Fill::new(slot, Namespace::SYSTEM, next).done();
+        Ok(timer)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn timers_and_work_survive_their_keys() {
-        let (slot, namespace, stream) = (Slot(7), Namespace(3), StreamId(1 << 40));
-        let timer = WallTimerKey { deadline: Wall(99), slot, namespace, stream };
-        assert_eq!(WallTimerKey::decode(&timer.encode(Slot(0))), Ok(timer));
-        let timer = RecordTimerKey { deadline: Elapsed(99), slot, namespace, key: KeyHash(5) };
-        assert_eq!(RecordTimerKey::decode(&timer.encode(Slot(0))), Ok(timer));
-        let work = CleanUpKey { queued: Position(99), slot, namespace, stream };
-        assert_eq!(CleanUpKey::decode(&work.encode(Slot(0))), Ok(work));
-        assert!(WallTimerKey::decode(&work.encode(Slot(0))).is_err());
+    const SLOT: Slot = Slot(7);
+
+    fn wall_timer(slot: Slot, deadline: u64, stream: u64) -> WallTimerKey {
+        WallTimerKey { slot, deadline: Wall(deadline), namespace: Namespace::ROOT, stream: StreamId(stream) }
     }
 
     #[test]
-    fn a_kinds_range_holds_its_rows_and_no_others() {
-        let timer = WallTimerKey {
-            deadline: Wall(u64::MAX),
-            slot: Slot(u16::MAX),
-            namespace: Namespace::ROOT,
-            stream: StreamId(u64::MAX),
-        };
-        let key = timer.encode(Slot(9));
+    fn timers_and_work_survive_their_keys() {
+        let (slot, namespace, stream) = (SLOT, Namespace(3), StreamId(1 << 40));
+        let timer = WallTimerKey { deadline: Wall(99), slot, namespace, stream };
+        assert_eq!(WallTimerKey::decode(&timer.encode()), Ok(timer));
+        let timer = RecordTimerKey { deadline: Elapsed(99), slot, namespace, key: KeyHash(5) };
+        assert_eq!(RecordTimerKey::decode(&timer.encode()), Ok(timer));
+        let work = CleanUpKey { queued: Position(99), slot, namespace, stream };
+        assert_eq!(CleanUpKey::decode(&work.encode()), Ok(work));
+        assert!(WallTimerKey::decode(&work.encode()).is_err());
+    }
+
+    #[test]
+    fn a_range_of_timers_holds_those_of_its_kind_and_slot_from_its_point_on() {
+        let key = wall_timer(SLOT, 50, 9).encode();
+        let at = |deadline, stream| (Wall(deadline), StreamId(stream));
         for (range, holds) in [
-            (wall_timers(Slot(9)), true),
-            (wall_timers(Slot(8)), false),
-            (record_timers(Slot(9)), false),
-            (clean_ups(Slot(9)), false),
+            (TimerRange::wall_timers(SLOT, at(0, 0)), true),
+            (TimerRange::wall_timers(SLOT, at(50, 9)), true),
+            (TimerRange::wall_timers(SLOT, at(50, 10)), false),
+            (TimerRange::wall_timers(SLOT, at(51, 0)), false),
+            (TimerRange::wall_timers(Slot(6), at(0, 0)), false),
+            (TimerRange::record_timers(SLOT, Elapsed(0)), false),
+            (TimerRange::clean_ups(SLOT, Position::ZERO), false),
         ] {
             let KeyRange { from, to } = range.as_range();
-            assert_eq!((from..to).contains(&&key[..]), holds);
+            assert_eq!((from..to).contains(&&key[..]), holds, "{range:?}");
         }
+    }
+
+    #[test]
+    fn every_row_of_a_name_lies_in_the_names_slot() {
+        let (namespace, stream) = (Namespace::ROOT, StreamId(5));
+        let (slot, deadline, queued) = (SLOT, Elapsed(1), Position(1));
+        let keys: [&[u8]; 7] = [
+            &stream_key(slot, namespace, "cart"),
+            &revision_key(slot, namespace, stream, Revision(0)),
+            &dedup_key(slot, namespace, stream, IdHash(1)),
+            &idempotency_key(slot, namespace, KeyHash(1)),
+            &wall_timer(slot, 1, 5).encode(),
+            &RecordTimerKey { slot, deadline, namespace, key: KeyHash(1) }.encode(),
+            &CleanUpKey { slot, queued, namespace, stream }.encode(),
+        ];
+        assert!(keys.iter().all(|key| key.starts_with(&SLOT.0.to_be_bytes())));
+    }
+
+    #[test]
+    fn a_search_finds_the_first_timer_of_each_kind_in_each_slot_of_its_shard() {
+        let record = RecordTimerKey {
+            slot: Slot(8),
+            deadline: Elapsed(4),
+            namespace: Namespace::ROOT,
+            key: KeyHash(1),
+        };
+        let work = CleanUpKey {
+            slot: Slot(8),
+            queued: Position(3),
+            namespace: Namespace::ROOT,
+            stream: StreamId(2),
+        };
+        let mut keys = Vec::from([
+            stream_key(SLOT, Namespace::ROOT, "a"),
+            revision_key(SLOT, Namespace::ROOT, StreamId(1), Revision(0)).to_vec(),
+            shard_key(SLOT).to_vec(),
+            wall_timer(SLOT, 5, 1).encode().to_vec(),
+            wall_timer(SLOT, 6, 1).encode().to_vec(),
+            stream_key(Slot(8), Namespace::ROOT, "b"),
+            record.encode().to_vec(),
+            work.encode().to_vec(),
+            wall_timer(Slot(u16::MAX), 7, 1).encode().to_vec(),
+        ]);
+        keys.sort();
+        let found = |first: u16, last: u16| {
+            let mut search = TimerSearch::new(SlotRange { first: Slot(first), last: Slot(last) });
+            let (mut found, mut scans) = (Vec::new(), 0);
+            loop {
+                let KeyRange { from, to } = search.as_range();
+                let Some(key) = keys.iter().find(|key| (from..to).contains(&&key[..])) else { break };
+                scans += 1;
+                found.extend(search.pass(key).unwrap());
+            }
+            assert!(scans <= 8, "{scans} scans");
+            found
+        };
+        let first = TimerKey::Wall(wall_timer(SLOT, 5, 1));
+        let last = TimerKey::Wall(wall_timer(Slot(u16::MAX), 7, 1));
+        let (record, work) = (TimerKey::Record(record), TimerKey::CleanUp(work));
+        assert_eq!(found(0, u16::MAX), [first, record, work, last]);
+        assert_eq!(found(0, 7), [first]);
+        assert_eq!(found(8, 9), [record, work]);
+        assert_eq!(found(9, u16::MAX - 1), []);
     }
 
     #[test]

@@ -7,9 +7,9 @@ use format::row::{
 };
 use model::{
     Append, Appended, AppendedEvent, Behaviour, Check, CleanUp, Command, Cursor, DeleteStream, Elapsed,
-    EntryClock, Expected, ExpireEvents, Filled, Fingerprint, IdHash, Identity, KeyDifference, KeyHash, KeyId,
-    Keyed, Namespace, NewEvent, Outcome, Position, PutSettings, Refusal, Revision, Settings, Slot, StreamId,
-    StreamName, Transaction, Wall, Write,
+    EntryClock, Expected, ExpireEvents, ExpireRecords, Filled, Fingerprint, IdHash, Identity, KeyDifference,
+    KeyHash, KeyId, Keyed, Namespace, NewEvent, Outcome, Position, PutSettings, Refusal, Revision, Settings,
+    Slot, StreamId, StreamName, Transaction, Wall, Write,
 };
 
 pub(crate) type Sample = (&'static str, Vec<u8>);
@@ -67,7 +67,18 @@ pub(crate) fn commands() -> Vec<(&'static str, Command<'static>)> {
             Command::DeleteStream(DeleteStream { stream: name("cart-7"), expected: Expected::Exists }),
         ),
         ("expire-events", Command::ExpireEvents(ExpireEvents { stream: name("cart-7") })),
-        ("clean-up", Command::CleanUp(CleanUp { rows_max: 1_024 })),
+        (
+            "clean-up",
+            Command::CleanUp(CleanUp { slot: Slot(51_197), from: Position(1 << 50), rows_max: 1_024 }),
+        ),
+        (
+            "expire-records",
+            Command::ExpireRecords(ExpireRecords {
+                slot: Slot(51_197),
+                from: Elapsed(86_400_000),
+                rows_max: 1_024,
+            }),
+        ),
     ]
 }
 
@@ -170,9 +181,9 @@ pub(crate) fn rows() -> Vec<Sample> {
         ("idempotency", IDEMPOTENCY.encode()),
         ("shard-key", shard_key(first).to_vec()),
         ("shard", SHARD.encode()),
-        ("wall-timer-key", wall_timer.encode(first).to_vec()),
-        ("record-timer-key", record_timer.encode(first).to_vec()),
-        ("clean-up-key", clean_up.encode(first).to_vec()),
+        ("wall-timer-key", wall_timer.encode().to_vec()),
+        ("record-timer-key", record_timer.encode().to_vec()),
+        ("clean-up-key", clean_up.encode().to_vec()),
         ("membership-key", membership_key(first).to_vec()),
     ]
 }

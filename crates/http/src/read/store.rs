@@ -23,7 +23,7 @@ pub(super) fn read_chunk(
     let mut chunk = empty_chunk(snapshot, after, until)?;
     // The body file learns of a removal only once the event's rows are gone; the state hides it at once.
     let mut liveness = match chunk.removed_through {
-        Some(_) => Some(Liveness::new(&snapshot.state)?),
+        Some(_) => Some(Liveness::new(&snapshot.state, snapshot.slots.first)?),
         None => None,
     };
     let mut examined = 0;
@@ -63,7 +63,7 @@ pub(super) fn read_chunk(
 }
 
 fn empty_chunk(snapshot: &Snapshot, after: Cursor, until: Option<Cursor>) -> Result<Chunk, Unread> {
-    let clock = query::clock(&snapshot.state)?;
+    let clock = query::clock(&snapshot.state, snapshot.slots.first)?;
     let end = Cursor::new(clock.last_position, Slot(u16::MAX));
     let until = until.map_or(end, |until| until.min(end));
     let removed = clock.removed_through;

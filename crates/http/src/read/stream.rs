@@ -24,7 +24,7 @@ pub(super) fn read_chunk(
 ) -> Result<Chunk, Unread> {
     let view = &snapshot.state;
     let state = query::stream(view, name)?;
-    let clock = query::clock(view)?;
+    let clock = query::clock(view, snapshot.slots.first)?;
     let mut from = match point {
         Point::Beginning => None,
         Point::Revision(revision) => Some(revision),

@@ -20,7 +20,9 @@ use consensus::{Committed, Group, GroupError, LogView, LogWrite, Message, Ticket
 use format::frame::{self, LogEntry};
 use format::membership::Membership;
 use format::row::membership_key;
-use model::{Cursor, Effect, EntryClock, GroupId, Index, Position, Term, WriteSet};
+use model::{
+    Absent, Cursor, Effect, EntryClock, GroupId, Index, Position, SlotRange, Term, ViewError, WriteSet,
+};
 use recovery::{read_entry, recover};
 use shard::{Applied, Shard};
 use std::collections::VecDeque;
@@ -148,7 +150,14 @@ impl<S: State, L: LogView> RaftEngine<S, L> {
         shard: Shard,
         state: S,
     ) -> Result<Self, EngineError> {
-        let (group, logged) = recover(&options, &state, recovered)?;
+        let progress = state.progress();
+        if progress.index != Index(0) && progress.group != options.group {
+            let (found, group) = (progress.group, options.group);
+            return Err(EngineError::new(format!(
+                "the state belongs to group {found}, not to group {group}"
+            )));
+        }
+        let (group, logged) = recover(&options, shard.slots(), &state, recovered)?;
         Ok(Self {
             options,
             progress: state.progress(),
@@ -207,6 +216,7 @@ impl<S: State, L: LogView> RaftEngine<S, L> {
     ) -> Result<Option<Polled>, EngineError> {
         let Applied { outcomes, bodies, last, writes, effects, .. } = self.decide(entry)?;
         self.progress = Progress {
+            group: self.options.group,
             index: entry.index,
             term: entry.term,
             bodies_end: self.progress.bodies_end + bodies.len() as u64,
@@ -227,9 +237,10 @@ impl<S: State, L: LogView> RaftEngine<S, L> {
         }
         if self.leading.is_none() && self.group.is_leader() && entry.term == self.group.term() {
             self.leading = Some(entry.term);
-            let clock = shard::query::clock(&self.state)?;
+            let clock = shard::query::clock(&self.state, self.shard.slots().first)?;
+            let last = clock.last_position;
             let clock = EntryClock { wall: clock.wall, elapsed: clock.elapsed };
-            return Ok(Some(Polled::Leading { clock, replayed_entries: self.replayed_entries }));
+            return Ok(Some(Polled::Leading { clock, last, replayed_entries: self.replayed_entries }));
         }
         let result = EntryResult::Durable { outcomes, effects, last };
         let id = EntryId { index: entry.index, term: entry.term };
@@ -240,7 +251,7 @@ impl<S: State, L: LogView> RaftEngine<S, L> {
     fn decide(&mut self, entry: &Committed) -> Result<Applied, EngineError> {
         if entry.data.is_empty() {
             let row = |membership: &Membership| {
-                (membership_key(shard::FIRST_SLOT).into(), Some(membership.encode()))
+                (membership_key(self.shard.slots().first).into(), Some(membership.encode()))
             };
             let writes = WriteSet(entry.membership.iter().map(row).collect());
             return Ok(Applied { writes, ..Applied::default() });
@@ -322,8 +333,17 @@ impl<S: State, L: LogView> Engine for RaftEngine<S, L> {
     type Completion = RaftCompletion;
     type Message = Message;
 
+    fn slots(&self) -> SlotRange {
+        self.shard.slots()
+    }
+
     fn view(&self) -> &S {
         &self.state
+    }
+
+    /// A local state has every row at hand.
+    fn load(&mut self, absent: Vec<Absent>) -> Result<(), EngineError> {
+        Err(ViewError::Absent(absent).into())
     }
 
     /// One of several replicas waits for the leader, or for an election time-out.

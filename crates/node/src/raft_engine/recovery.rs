@@ -6,7 +6,7 @@ use consensus::{Group, GroupError, GroupOptions, LogEntry, LogView, LogViewError
 use format::frame::{EntryKind, HardState};
 use format::membership::Membership;
 use format::row::membership_key;
-use model::{Entry, GroupId, Index, Term};
+use model::{Entry, GroupId, Index, SlotRange, Term};
 use storage::disk::Disk;
 use storage::log::{LogReader, RecoveredGroup};
 use storage::state::{Progress, State};
@@ -99,12 +99,13 @@ impl<D: Disk> LogView for GroupLog<D> {
 /// The state cannot be read, or state and log do not match.
 pub(super) fn recover<S: State>(
     options: &RaftEngineOptions,
+    slots: SlotRange,
     state: &S,
     log: Option<&RecoveredGroup>,
 ) -> Result<(Group, Logged), EngineError> {
     let progress = state.progress();
     let applied = if progress.index == Index(0) { FIRST } else { (progress.index, progress.term) };
-    let membership = match state.get(&membership_key(shard::FIRST_SLOT))? {
+    let membership = match state.get(&membership_key(slots.first))? {
         Some(row) => Membership::decode(&row).map_err(EngineError::new)?,
         None => options.founders.clone(),
     };

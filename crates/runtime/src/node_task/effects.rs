@@ -31,6 +31,9 @@ impl NodeTask {
             Effect::TimeClosed { reply, result } => {
                 let _ = reply.send(result);
             }
+            Effect::Woken { reply, result } => {
+                let _ = reply.send(result);
+            }
             Effect::Ready { replayed_entries } => self.became_ready(replayed_entries),
             Effect::DiskSpace(space) => self.disk_space_changed(space),
             Effect::CompactionOutOfSpace { why, failures } => {

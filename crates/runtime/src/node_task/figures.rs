@@ -22,7 +22,7 @@ impl NodeTask {
         metrics.read_only.set(u64::from(self.parts.status.borrow().read_only.is_some()));
 
         let state = self.parts.driver.state();
-        if let Ok(clock) = shard::query::clock(state) {
+        if let Ok(clock) = shard::query::clock(state, self.parts.driver.slots().first) {
             metrics.queue(Queue::IdempotencyRecords).depth.set(clock.records);
             metrics.queue(Queue::IdempotencyBytes).depth.set(clock.records_bytes);
         }

@@ -1,9 +1,8 @@
 //! How far the shard has come.
 
 use crate::damage::bad_row;
-use crate::shard::FIRST_SLOT;
 use format::row::{ShardRow, shard_key};
-use model::{Elapsed, Position, View, ViewError, Wall};
+use model::{Elapsed, Position, Slot, View, ViewError, Wall};
 
 /// The shard as of the last entry in the view.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,12 +29,12 @@ impl ShardClock {
     }
 }
 
-/// Reads the shard's clock.
+/// Reads the clock of the shard whose first slot is `first`.
 ///
 /// # Errors
 /// [`ViewError`].
-pub fn clock(view: &impl View) -> Result<ShardClock, ViewError> {
-    let Some(value) = view.get(&shard_key(FIRST_SLOT))? else { return Ok(ShardClock::default()) };
+pub fn clock(view: &impl View, first: Slot) -> Result<ShardClock, ViewError> {
+    let Some(value) = view.get(&shard_key(first))? else { return Ok(ShardClock::default()) };
     let row = ShardRow::decode(&value).map_err(|error| bad_row("shard row", error))?;
     Ok(ShardClock {
         last_position: row.last,

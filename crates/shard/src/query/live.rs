@@ -58,10 +58,12 @@ struct FirstKept {
 }
 
 impl<'v, V: View> Liveness<'v, V> {
+    /// For events of the shard whose first slot is `first`.
+    ///
     /// # Errors
     /// [`ViewError`].
-    pub fn new(view: &'v V) -> Result<Self, ViewError> {
-        Ok(Self { view, removed_through: clock(view)?.removed_through, firsts: BTreeMap::new() })
+    pub fn new(view: &'v V, first: Slot) -> Result<Self, ViewError> {
+        Ok(Self { view, removed_through: clock(view, first)?.removed_through, firsts: BTreeMap::new() })
     }
 
     /// Whether an event can still be read.

@@ -1,5 +1,5 @@
 //! Reads: pure functions over any view of the state. None of them needs the shard itself, so they run on any
-//! thread, over any view that a reader holds.
+//! thread, over any view that a reader holds. A query about a whole shard takes the shard's first slot.
 //!
 //! | function | what it returns |
 //! |---|---|
@@ -8,18 +8,15 @@
 //! | [`page`] | one page of a stream: revisions and positions, as of any cursor |
 //! | [`streams`] | one page of the list of streams |
 //! | [`is_live`], [`Liveness`] | whether an event found in the body file is still readable |
-//! | [`due`], [`next_deadline`] | the command that the node should propose on its own, and when to check again |
 
 mod clock;
 mod live;
 mod page;
 mod stream;
 mod streams;
-mod timers;
 
 pub use clock::{ShardClock, clock};
 pub use live::{Liveness, first_kept, is_live};
 pub use page::{EventsPage, Page, PageRequest, StoredEvent, Truncated, page};
 pub use stream::{Presence, StreamState, stream};
 pub use streams::{ListPoint, ListedStream, StreamsPage, StreamsRequest, streams};
-pub use timers::{Deadlines, due, next_deadline};

@@ -103,7 +103,8 @@ pub(crate) fn write<'e, V: View>(
     if let Some(mut head) = head
         && events.iter().any(|event| !event.replayed)
     {
-        settle(stream, &mut head, changed, overlay)?;
+        let appended = events.iter().filter(|event| !event.replayed).count() as u64;
+        settle(appended, stream, &mut head, changed, overlay)?;
     }
     Ok(Appended { slot: stream.slot, events })
 }
@@ -111,9 +112,10 @@ pub(crate) fn write<'e, V: View>(
 /// The stream's row differs from the one in the state.
 struct RowChange;
 
-/// Updates the stream after its events were written: undeletes it, removes what its settings do not keep, and
+/// Updates the stream after `appended` events were written: undeletes it, removes what its settings do not keep, and
 /// sets the timer for its oldest event.
 fn settle<'e, V: View>(
+    appended: u64,
     stream: &Stream<'e>,
     head: &mut Head,
     mut changed: Option<RowChange>,
@@ -126,7 +128,8 @@ fn settle<'e, V: View>(
     if let Some(max_count) = head.row.settings.max_count {
         let first = Revision(head.next.0.saturating_sub(max_count));
         if first > head.row.first {
-            retention::remove_before(first, stream, head, overlay)?;
+            // A stream that is full removes as many events as are appended.
+            retention::remove_before(first, appended, stream, head, overlay)?;
             changed = Some(RowChange);
         }
     }

@@ -27,7 +27,7 @@ pub(crate) fn apply<'e, V: View>(
         return Ok(Outcome::StreamDeleted { last: None });
     }
     if head.row.first < head.next {
-        retention::remove_before(head.next, &stream, &mut head, overlay)?;
+        retention::remove_before(head.next, 0, &stream, &mut head, overlay)?;
     }
     head.row.deleted |= last.is_some();
     head.row.settings = Settings::default();
@@ -87,6 +87,6 @@ mod tests {
         assert_eq!(store.run("append cart b c"), "1 2");
         store.run("keep order count 1; delete order");
         assert_eq!(query::stream(&store.rows, &name("order")).unwrap().settings, Settings::default());
-        assert_eq!(query::next_deadline(&store.rows).unwrap().wall, None);
+        assert_eq!(store.timers().wall, None);
     }
 }

@@ -258,11 +258,11 @@ mod tests {
         check(&[
             ("append cart a b; keep cart from 1", "append cart a", "2", "cart 1b 2a"),
             ("append cart a b; keep cart from 1", "append cart a=2", "2", "cart 1b 2a"),
-            ("append cart a b; keep cart from 1; clean 100", "append cart a=2", "2", "cart 1b 2a"),
+            ("append cart a b; keep cart from 1; clean cart 100", "append cart a=2", "2", "cart 1b 2a"),
             ("append cart a; delete cart", "append cart a", "1", "cart 1a"),
             // The new event is known, and clean-up deletes none of its rows.
             (
-                "append cart a b; keep cart from 1; append cart a=2; clean 100",
+                "append cart a b; keep cart from 1; append cart a=2; clean cart 100",
                 "append cart a=2",
                 "2*",
                 "cart 1b 2a",

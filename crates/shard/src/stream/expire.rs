@@ -7,7 +7,7 @@
 use crate::heads::Stream;
 use crate::overlay::Overlay;
 use crate::stream::retention;
-use model::{ExpireEvents, Outcome, View, ViewError};
+use model::{ExpireEvents, Outcome, View, ViewError, limits};
 
 /// Decides the command.
 pub(crate) fn apply<'e, V: View>(
@@ -22,7 +22,8 @@ pub(crate) fn apply<'e, V: View>(
     let before = head.row;
     let first = retention::first_within_age(max_age_ms, &stream, &head, wall, overlay)?;
     if first > head.row.first {
-        retention::remove_before(first, &stream, &mut head, overlay)?;
+        let at_once_max = limits::EXPIRY_CLEANS_EVENTS_MAX;
+        retention::remove_before(first, at_once_max, &stream, &mut head, overlay)?;
     }
     retention::set_timer(&stream, &mut head, overlay)?;
     if head.row != before {
@@ -33,9 +34,8 @@ pub(crate) fn apply<'e, V: View>(
 
 #[cfg(test)]
 mod tests {
-    use crate::query;
-    use crate::testing::{Store, check};
-    use model::{Command, Effect, Wall};
+    use crate::testing::{Store, check, name};
+    use model::{Command, Effect, Namespace, Timer, Wall};
 
     #[test]
     fn events_older_than_max_age_are_removed() {
@@ -63,19 +63,20 @@ mod tests {
         let mut store = Store::default();
         store.run("keep cart age 2500; append cart a");
         let deadline = Some(Wall(1_003_000));
-        assert_eq!(store.applied.effects, [Effect::TimersSet { wall: deadline, elapsed: None }]);
-        assert_eq!(query::next_deadline(&store.rows).unwrap().wall, deadline);
+        let (slot, timer) = (name("cart").slot(Namespace::ROOT), Timer::Events(Wall(1_003_000)));
+        assert_eq!(store.applied.effects, [Effect::TimerSet { slot, timer }]);
+        assert_eq!(store.agenda.next().wall, deadline);
         store.run("append cart b");
         assert_eq!(store.applied.effects, [], "the oldest event's timer stays");
         store.run("wait 2999");
         assert_eq!(store.due(), None);
         store.run("wait 1");
-        let Some(Command::ExpireEvents(expire)) = store.due() else { panic!("{:?}", store.due()) };
+        let Some(Command::ExpireEvents(expire)) = store.due() else { panic!("nothing is due") };
         assert_eq!(expire.stream.as_str(), "cart");
         assert_eq!(store.apply(Command::ExpireEvents(expire)), "no more");
         assert_eq!(store.state(), "cart next 2");
-        assert_eq!(query::next_deadline(&store.rows).unwrap().wall, None);
+        assert_eq!(store.agenda.next().wall, None);
         store.run("append cart c");
-        assert_eq!(query::next_deadline(&store.rows).unwrap().wall, Some(Wall(1_006_000)));
+        assert_eq!(store.agenda.next().wall, Some(Wall(1_006_000)));
     }
 }

@@ -65,7 +65,7 @@ fn enforce<'e, V: View>(
     let by_count = settings.max_count.map_or(0, |max| head.next.0.saturating_sub(max));
     let first = by_age.max(Revision(by_count)).max(settings.truncate_before.unwrap_or_default());
     if first > head.row.first {
-        retention::remove_before(first, stream, head, overlay)?;
+        retention::remove_before(first, 0, stream, head, overlay)?;
     }
     Ok(())
 }

@@ -2,9 +2,9 @@
 
 use crate::simple::{Append, Ask, DAY_MS, Expect, Id, Keep, Key, Sent, Simple};
 use model::{
-    Check, CleanUp, Command, Cursor, DeleteStream, Expected, ExpireEvents, Filled, Fingerprint, IdHash,
-    Identity, KeyHash, Keyed, NewEvent, Position, PutSettings, Revision, Settings, Slot, StreamName,
-    Transaction, Write,
+    Check, CleanUp, Command, Cursor, DeleteStream, Elapsed, Expected, ExpireEvents, ExpireRecords, Filled,
+    Fingerprint, IdHash, Identity, KeyHash, Keyed, Namespace, NewEvent, Position, PutSettings, Revision,
+    Settings, Slot, StreamName, Transaction, Write,
 };
 use seeded_rng::Rng;
 
@@ -55,8 +55,16 @@ fn ask(rng: &mut Rng, model: &Simple) -> Ask {
             Ask::Delete(stream, expect)
         }
         90..=94 => Ask::Expire(stream(rng)),
-        _ => Ask::CleanUp(rng.pick(&[0, 1, 3, 4, 7, 20, 1_024])),
+        95..=97 => Ask::CleanUp(stream(rng), rows_max(rng)),
+        _ => {
+            let slot = model.streams[stream(rng)].slot;
+            Ask::ExpireRecords(rng.pick(&[0, 9, slot]), rows_max(rng))
+        }
     }
+}
+
+fn rows_max(rng: &mut Rng) -> u32 {
+    rng.pick(&[0, 1, 3, 4, 7, 20, 1_024])
 }
 
 fn stream(rng: &mut Rng) -> usize {
@@ -166,7 +174,14 @@ pub(crate) fn command(ask: &Ask) -> Command<'static> {
             Command::DeleteStream(DeleteStream { stream: name(*stream), expected: expected(*expect) })
         }
         Ask::Expire(stream) => Command::ExpireEvents(ExpireEvents { stream: name(*stream) }),
-        Ask::CleanUp(rows_max) => Command::CleanUp(CleanUp { rows_max: *rows_max }),
+        Ask::CleanUp(stream, rows_max) => {
+            let slot = name(*stream).slot(Namespace::ROOT);
+            Command::CleanUp(CleanUp { slot, from: Position::ZERO, rows_max: *rows_max })
+        }
+        Ask::ExpireRecords(slot, rows_max) => {
+            let slot = Slot(*slot);
+            Command::ExpireRecords(ExpireRecords { slot, from: Elapsed(0), rows_max: *rows_max })
+        }
     }
 }
 

@@ -6,11 +6,11 @@ use crate::simple::{Ask, EventRef, Simple, SimpleOutcome, Stream};
 use format::body::BodyRecord;
 use model::{
     Appended, Behaviour, Command, Cursor, Effect, Elapsed, EntryClock, Key, KeyId, Namespace, Order, Outcome,
-    Position, Refusal, Revision, Settings, Slot, Value, ViewError, Wall,
+    Position, Refusal, Revision, Settings, Slot, SlotRange, Value, ViewError, Wall,
 };
 use seeded_rng::Rng;
 use shard::query::{self, ListPoint, Liveness, Page, PageRequest, Presence, StreamsRequest};
-use shard::{Applied, Shard, ShardOptions};
+use shard::{Agenda, Applied, Shard, ShardOptions};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) struct World {
@@ -20,6 +20,7 @@ pub(crate) struct World {
     /// Makes the same decisions with almost no cache, over a view that does not hold every key at first.
     tiny: Shard,
     pub(crate) rows: BTreeMap<Key, Value>,
+    agenda: Agenda,
     pub(crate) commands: u64,
     pub(crate) abandoned: u64,
     /// A running hash of all results.
@@ -28,6 +29,9 @@ pub(crate) struct World {
     /// Entries as they would be logged.
     pub(crate) log: Vec<Vec<u8>>,
 }
+
+/// The first slot of the shard.
+const FIRST: Slot = SlotRange::ALL.first;
 
 pub(crate) fn clock(wall: u64, elapsed: u64) -> EntryClock {
     EntryClock { wall: Wall(wall), elapsed: Elapsed(elapsed) }
@@ -43,6 +47,7 @@ impl World {
             shard: Shard::new(ShardOptions::default()),
             tiny: Shard::new(ShardOptions { heads_max: 2, ..ShardOptions::default() }),
             rows: BTreeMap::new(),
+            agenda: Agenda::new(SlotRange::ALL),
             commands: 0,
             abandoned: 0,
             hash: 0,
@@ -92,6 +97,7 @@ impl World {
             "sorted, with one write for each key"
         );
         applied.writes.change(&mut self.rows);
+        self.agenda.note(&applied.effects);
         self.hash = self.hash.rotate_left(5) ^ hash(&applied);
         for effect in &applied.effects {
             if let Effect::BodiesRemoved { positions } = effect {
@@ -133,7 +139,7 @@ impl World {
 
     /// Compares some random reads.
     fn read(&mut self) {
-        let clock = query::clock(&self.rows).unwrap();
+        let clock = query::clock(&self.rows, FIRST).unwrap();
         assert_eq!((clock.wall.0, clock.elapsed.0), (self.model.wall, self.model.elapsed));
         assert_eq!(clock.last_position.0, self.model.last);
         let removed =
@@ -193,7 +199,7 @@ impl World {
 
     fn read_liveness(&mut self, at: usize) {
         let ours = &self.model.streams[at];
-        let mut liveness = Liveness::new(&self.rows).unwrap();
+        let mut liveness = Liveness::new(&self.rows, FIRST).unwrap();
         for _ in 0..3.min(ours.events.len()) {
             let revision = self.rng.below(ours.events.len() as u64);
             let event = ours.events[revision as usize];
@@ -244,32 +250,48 @@ impl World {
             let (_, oldest) = stream.kept().next()?;
             ((oldest.position >> 16).checked_add(age_ms)? / 1_000 + 1).checked_mul(1_000)
         });
-        let next = query::next_deadline(&self.rows).unwrap();
+        let next = self.agenda.next();
         if let Some(latest) = ours.min() {
             assert!(next.wall.is_some_and(|wall| wall.0 <= latest), "{next:?} is later than {latest}");
         }
         assert!(next.elapsed.is_some() || self.model.records_live() == 0);
+        let mut found = Agenda::new(SlotRange::ALL);
+        found.search(&self.rows, usize::MAX).unwrap();
+        let found = found.next();
+        assert!(is_at_most(next.wall, found.wall), "{next:?} misses {found:?}");
+        assert!(is_at_most(next.elapsed, found.elapsed), "{next:?} misses {found:?}");
+        assert!(is_at_most(next.clean_up, found.clean_up), "{next:?} misses {found:?}");
     }
 
     /// Does everything that is due now, and compares the remaining rows with those that must remain.
     pub(crate) fn drain(&mut self) {
         let clock = clock(self.model.wall, self.model.elapsed);
+        if self.rng.one_in(2) {
+            // As after a start.
+            self.agenda = Agenda::new(SlotRange::ALL);
+            while self.agenda.is_searching() {
+                self.agenda.search(&self.rows, 3).unwrap();
+            }
+        }
         let mut steps = 0;
-        while let Some(command) = query::due(&self.rows, clock).unwrap() {
+        loop {
+            let mut commands = Vec::new();
+            self.agenda.due(&self.rows, clock, &mut commands).unwrap();
+            if commands.is_empty() {
+                break;
+            }
             steps += 1;
             assert!(steps < 1_000, "due work must come to an end");
-            let ask = match &command {
-                Command::ExpireEvents(expire) => {
-                    Ask::Expire(NAMES.iter().position(|name| *name == expire.stream.as_str()).unwrap())
-                }
-                Command::CleanUp(clean_up) => Ask::CleanUp(clean_up.rows_max),
-                other => panic!("{other:?}"),
-            };
-            self.apply(shard::BEHAVIOUR, clock, &[command]);
+            self.apply(shard::BEHAVIOUR, clock, &commands);
             self.model.begin_entry(clock.wall.0, clock.elapsed.0);
-            self.model.ask(&ask);
+            for command in &commands {
+                if let Command::ExpireEvents(expire) = command {
+                    let stream = NAMES.iter().position(|name| *name == expire.stream.as_str());
+                    self.model.ask(&Ask::Expire(stream.unwrap()));
+                }
+            }
         }
-        let next = query::next_deadline(&self.rows).unwrap();
+        let next = self.agenda.next();
         assert!(next.wall.is_none_or(|wall| wall > clock.wall));
         assert!(next.elapsed.is_none_or(|elapsed| elapsed > clock.elapsed));
         self.compare_rows();
@@ -284,7 +306,7 @@ impl World {
         let named = kept().filter(|(_, event)| event.sent.id != crate::simple::Id::Server).count();
         assert_eq!(kind(3), named, "dedup rows");
         assert_eq!(kind(4), self.model.records_live(), "idempotency records");
-        let clock = query::clock(&self.rows).unwrap();
+        let clock = query::clock(&self.rows, FIRST).unwrap();
         let bytes = |kind: u8| {
             let rows = self.rows.iter().filter(move |(key, _)| key[6] == kind);
             rows.map(|(key, value)| key.len() + value.len()).sum::<usize>() as u64
@@ -296,6 +318,11 @@ impl World {
             streams.iter().flat_map(|s| &s.events[..s.removed]).map(|event| event.position).collect();
         assert_eq!(self.reported, removed, "all removed events are reported");
     }
+}
+
+/// Nothing found is earlier than what is known.
+fn is_at_most<T: Ord>(known: Option<T>, found: Option<T>) -> bool {
+    found.is_none_or(|found| known.is_some_and(|known| known <= found))
 }
 
 fn assert_page(ours: &Stream, request: &PageRequest, page: &Page) {

@@ -1,7 +1,7 @@
 //! Wall and elapsed never go backwards, whatever the machine's clocks do.
 
 use crate::process::Process;
-use model::{Elapsed, Wall};
+use model::{Elapsed, Slot, Wall};
 
 /// The latest clocks seen.
 #[derive(Debug, Default)]
@@ -14,7 +14,7 @@ impl Clocks {
     /// # Errors
     /// A clock went backwards.
     pub fn check(&mut self, process: &Process) -> Result<(), String> {
-        let clock = shard::query::clock(&process.reader()).map_err(|error| error.to_string())?;
+        let clock = shard::query::clock(&process.reader(), Slot(0)).map_err(|error| error.to_string())?;
         if clock.wall < self.wall || clock.elapsed < self.elapsed {
             return Err(format!("clocks ran backwards: {self:?}, then {clock:?}"));
         }

@@ -10,14 +10,17 @@ use super::{ENGINE_ROWS, LsmCompactor, LsmConfig};
 use crate::state::{Compactor, Due, FlushJob, Progress, StateError};
 use lsm_tree::file::TABLES_FOLDER;
 use lsm_tree::{AbstractTree, InternalValue, SeqNo, Table, TableId, Tree, ValueType};
-use model::{Index, Term};
+use model::{GroupId, Index, Term};
 use std::fmt;
 use std::sync::Arc;
 
 /// The key of the progress. It is below all rows of the state.
 pub(super) const PROGRESS_KEY: &[u8] = &[ENGINE_ROWS, 0];
-/// The layout of the progress row: this number, then index, term and end of bodies, little-endian.
+/// The layout of the progress row: this number, then for each group whose rows are in this tree its number,
+/// index, term and end of bodies, little-endian. Groups have slots of their own, so their rows never mix.
 const PROGRESS_FORM: u8 = 1;
+/// Bytes of one group's progress.
+const GROUP_BYTES: usize = 28;
 
 /// If the first level has more runs than this, a flush compacts before it adds another.
 const FIRST_LEVEL_RUNS_MAX: usize = 64;
@@ -146,6 +149,7 @@ fn write_table(
 
 pub(super) fn encode_progress(progress: Progress) -> Vec<u8> {
     let mut bytes = vec![PROGRESS_FORM];
+    bytes.extend_from_slice(&progress.group.0.to_le_bytes());
     for number in [progress.index.0, progress.term.0, progress.bodies_end] {
         bytes.extend_from_slice(&number.to_le_bytes());
     }
@@ -160,11 +164,39 @@ pub(super) fn decode_progress(bytes: &[u8]) -> Result<Progress, StateError> {
             "the state's progress has layout {form}, which this version does not know"
         )));
     }
+    if rest.len() > GROUP_BYTES && rest.len().is_multiple_of(GROUP_BYTES) {
+        return Err(StateError::Refused(format!(
+            "the state holds {} groups, and this version can open only one",
+            rest.len() / GROUP_BYTES
+        )));
+    }
+    let (group, left) = rest.split_first_chunk().ok_or_else(damaged)?;
+    rest = left;
     let mut number = || {
         let (number, left) = rest.split_first_chunk().ok_or_else(damaged)?;
         rest = left;
         Ok(u64::from_le_bytes(*number))
     };
-    let progress = Progress { index: Index(number()?), term: Term(number()?), bodies_end: number()? };
+    let (index, term, bodies_end) = (Index(number()?), Term(number()?), number()?);
+    let progress = Progress { group: GroupId(u32::from_le_bytes(*group)), index, term, bodies_end };
     if rest.is_empty() { Ok(progress) } else { Err(damaged()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_progress_names_its_group_and_a_state_of_several_groups_is_refused() {
+        let progress = Progress { group: GroupId(1), index: Index(300), term: Term(2), bodies_end: 1 << 40 };
+        let bytes = encode_progress(progress);
+        assert_eq!(decode_progress(&bytes).unwrap(), progress);
+        let second = encode_progress(Progress { group: GroupId(2), ..progress });
+        let both = [&bytes[..], &second[1..]].concat();
+        let Err(StateError::Refused(why)) = decode_progress(&both) else { panic!("it was opened") };
+        assert_eq!(why, "the state holds 2 groups, and this version can open only one");
+        for len in 0..bytes.len() {
+            assert!(decode_progress(&bytes[..len]).is_err(), "{len} bytes");
+        }
+    }
 }

@@ -188,7 +188,10 @@ pub(crate) enum Ask {
     Keep(usize, Keep),
     Delete(usize, Expect),
     Expire(usize),
-    CleanUp(u32),
+    /// The stream whose slot it cleans up, and a number of rows.
+    CleanUp(usize, u32),
+    /// The slot whose records expire, and a number of rows.
+    ExpireRecords(u16, u32),
 }
 
 struct Record {
@@ -250,7 +253,7 @@ impl Simple {
                 self.streams[*stream].remove_older(wall);
                 SimpleOutcome::Progressed
             }
-            Ask::CleanUp(_) => SimpleOutcome::Progressed,
+            Ask::CleanUp(..) | Ask::ExpireRecords(..) => SimpleOutcome::Progressed,
         }
     }
 

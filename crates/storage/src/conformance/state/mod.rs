@@ -5,7 +5,7 @@
 mod random;
 
 use crate::state::{Compactor, Due, FlushJob, Progress, Reader, State};
-use model::{Index, KeyRange, Order, Term, View, WriteSet};
+use model::{GroupId, Index, KeyRange, Order, Term, View, WriteSet};
 use std::ops::ControlFlow;
 
 /// A store that can lose what is not durable.
@@ -34,7 +34,7 @@ pub(crate) fn check<C: Crashing>(make: impl Fn() -> C) {
 pub(crate) type Row = (Vec<u8>, Vec<u8>);
 
 pub(crate) fn at(index: u64) -> Progress {
-    Progress { index: Index(index), term: Term(index / 7), bodies_end: index * 1_000 }
+    Progress { group: GroupId(1), index: Index(index), term: Term(index / 7), bodies_end: index * 1_000 }
 }
 
 fn put(key: &[u8], value: &[u8]) -> (Vec<u8>, Option<Vec<u8>>) {

@@ -1,0 +1,400 @@
+//! What a shard's node must propose on its own, and when.
+//!
+//! Time enters through the log: nothing expires until an entry says so. The leader's node keeps an agenda and
+//! asks it for the commands that are due. Each timer is a row in the slot of what it is about, so a shard's
+//! timers are in up to 65,536 places. The agenda knows, for each slot and kind of timer, a point that no timer
+//! is before:
+//!
+//! ```text
+//!   search, once, slot by slot ──┐
+//!                                ├──► events     slot ► wall, stream    ──┐
+//!   effects: TimerSet ───────────┤    records    slot ► elapsed          ──┼──► commands that are due
+//!                                └──► clean-up   slot ► position queued  ──┘    (a bounded number)
+//! ```
+//!
+//! A scan of a slot's timers begins at its point, and never before it. So its cost does not depend on how many
+//! timers were deleted there: a store may keep deleted rows for a while, and a scan has to pass over them. The
+//! points are not in the state. Keeping them there would cost a write for each timer, and a new leader can find
+//! them by one search.
+//!
+//! The memory that an agenda takes is bounded by the number of slots. What it proposes is not a decision: each
+//! command checks, when it is applied, what is due by the entry's own clocks. Proposing a command twice, or too
+//! early, changes nothing.
+
+use crate::damage::bad_row;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+use core::ops::ControlFlow;
+use format::FormatError;
+use format::row::{RecordTimerKey, TimerKey, TimerRange, TimerSearch, WallTimerKey, decode_name};
+use model::{
+    CleanUp, Command, Effect, Elapsed, EntryClock, ExpireEvents, ExpireRecords, Order, Position, Slot,
+    SlotRange, StreamId, StreamName, Timer, View, ViewError, Wall, limits,
+};
+
+/// Slots in which one entry cleans up, and as many in which it deletes idempotency records.
+const SLOTS_MAX: usize = 16;
+/// Streams whose events one entry expires.
+const EXPIRIES_MAX: usize = limits::ENTRY_OWN_COMMANDS_MAX - 2 * SLOTS_MAX;
+
+/// The timers of one shard; see the module.
+#[derive(Clone, Debug)]
+pub struct Agenda {
+    /// What is left to search for timers that the state held before; `None` at the end.
+    search: Option<TimerSearch>,
+    events: Points<(Wall, StreamId)>,
+    records: Points<Elapsed>,
+    clean_ups: Points<Position>,
+}
+
+/// The next moments at which something may be due.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Deadlines {
+    pub wall: Option<Wall>,
+    pub elapsed: Option<Elapsed>,
+    /// When the oldest clean-up work was queued. It is due at once.
+    pub clean_up: Option<Position>,
+}
+
+impl Deadlines {
+    /// Whether something may be due at `clock`.
+    #[must_use]
+    pub fn are_due(&self, clock: EntryClock) -> bool {
+        self.clean_up.is_some()
+            || self.wall.is_some_and(|wall| wall <= clock.wall)
+            || self.elapsed.is_some_and(|elapsed| elapsed <= clock.elapsed)
+    }
+}
+
+impl Agenda {
+    /// The agenda of a node that begins to lead. It knows no timers until [`Self::search`] has found them.
+    #[must_use]
+    pub fn new(slots: SlotRange) -> Self {
+        Self {
+            search: Some(TimerSearch::new(slots)),
+            events: Points::default(),
+            records: Points::default(),
+            clean_ups: Points::default(),
+        }
+    }
+
+    /// Whether slots remain to be searched.
+    #[must_use]
+    pub fn is_searching(&self) -> bool {
+        self.search.is_some()
+    }
+
+    /// Searches on, for timers that the state held before, with at most `scans_max` scans. Each scan reads one
+    /// row; each slot with rows takes two to five.
+    ///
+    /// # Errors
+    /// [`ViewError`]: the search continues where it was.
+    pub fn search(&mut self, view: &impl View, scans_max: usize) -> Result<(), ViewError> {
+        for _ in 0..scans_max {
+            let Some(search) = self.search else { break };
+            let (mut next, mut found) = (search, None);
+            view.scan(search.as_range(), Order::Ascending, &mut |key, _| {
+                found = Some(next.pass(key));
+                ControlFlow::Break(())
+            })?;
+            match found {
+                None => self.search = None,
+                Some(Err(error)) => return Err(bad_row("timer", error)),
+                Some(Ok(timer)) => {
+                    self.search = Some(next);
+                    match timer {
+                        Some(TimerKey::Wall(key)) => self.events.note(key.slot, (key.deadline, key.stream)),
+                        Some(TimerKey::Record(key)) => self.records.note(key.slot, key.deadline),
+                        Some(TimerKey::CleanUp(key)) => self.clean_ups.note(key.slot, key.queued),
+                        None => {}
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Learns which timers an applied entry set.
+    pub fn note(&mut self, effects: &[Effect]) {
+        for effect in effects {
+            let Effect::TimerSet { slot, timer } = *effect else { continue };
+            match timer {
+                Timer::Events(wall) => self.events.note(slot, (wall, StreamId(0))),
+                Timer::Records(elapsed) => self.records.note(slot, elapsed),
+                Timer::CleanUp(queued) => self.clean_ups.note(slot, queued),
+            }
+        }
+    }
+
+    /// Adds the commands that are due at `clock` to `commands`, at most [`limits::ENTRY_OWN_COMMANDS_MAX`].
+    /// They count as proposed: if one of them is not applied, begin again with a new agenda.
+    ///
+    /// Each kind of work has a share of its own, so that none starves another.
+    ///
+    /// # Errors
+    /// [`ViewError`]. Propose the commands added before it.
+    pub fn due(
+        &mut self,
+        view: &impl View,
+        clock: EntryClock,
+        commands: &mut Vec<Command<'static>>,
+    ) -> Result<(), ViewError> {
+        self.clean_up(commands);
+        self.expire_records(view, clock.elapsed, commands)?;
+        self.expire_events(view, clock.wall, commands)
+    }
+
+    /// When something may be due.
+    #[must_use]
+    pub fn next(&self) -> Deadlines {
+        Deadlines {
+            wall: self.events.first().map(|(_, (wall, _))| wall),
+            elapsed: self.records.first().map(|(_, elapsed)| elapsed),
+            clean_up: self.clean_ups.first().map(|(_, queued)| queued),
+        }
+    }
+
+    fn clean_up(&mut self, commands: &mut Vec<Command<'static>>) {
+        let slots = self.clean_ups.len().min(SLOTS_MAX);
+        for _ in 0..slots {
+            let Some((slot, from)) = self.clean_ups.first() else { break };
+            self.clean_ups.set(slot, None);
+            let rows_max = (limits::ENTRY_OWN_ROWS_MAX / slots) as u32;
+            commands.push(Command::CleanUp(CleanUp { slot, from, rows_max }));
+        }
+    }
+
+    fn expire_records(
+        &mut self,
+        view: &impl View,
+        now: Elapsed,
+        commands: &mut Vec<Command<'static>>,
+    ) -> Result<(), ViewError> {
+        for _ in 0..SLOTS_MAX {
+            let Some((slot, from)) = self.records.first().filter(|(_, from)| *from <= now) else { break };
+            // The record may have been replaced by one that expires later.
+            let first = first_record(view, slot, from)?;
+            if let Some(from) = first.filter(|deadline| *deadline <= now) {
+                self.records.set(slot, None);
+                let rows_max = (limits::ENTRY_OWN_ROWS_MAX / SLOTS_MAX) as u32;
+                commands.push(Command::ExpireRecords(ExpireRecords { slot, from, rows_max }));
+            } else {
+                self.records.set(slot, first);
+            }
+        }
+        Ok(())
+    }
+
+    fn expire_events(
+        &mut self,
+        view: &impl View,
+        now: Wall,
+        commands: &mut Vec<Command<'static>>,
+    ) -> Result<(), ViewError> {
+        let mut left = EXPIRIES_MAX;
+        while left > 0
+            && let Some((slot, from)) = self.events.first()
+            && from.0 <= now
+        {
+            let DueStreams { streams, next } = due_streams(view, slot, from, now, left)?;
+            // A scan that finds nothing counts too: the timer that it looked for was cancelled.
+            left -= streams.len().max(1);
+            self.events.set(slot, next);
+            commands.extend(streams.into_iter().map(|stream| Command::ExpireEvents(ExpireEvents { stream })));
+        }
+        Ok(())
+    }
+}
+
+fn first_record(view: &impl View, slot: Slot, from: Elapsed) -> Result<Option<Elapsed>, ViewError> {
+    let mut first = None;
+    let range = TimerRange::record_timers(slot, from);
+    view.scan(range.as_range(), Order::Ascending, &mut |key, _| {
+        first = Some(RecordTimerKey::decode(key));
+        ControlFlow::Break(())
+    })?;
+    let first = first.transpose().map_err(|error| bad_row("record timer", error))?;
+    Ok(first.map(|timer| timer.deadline))
+}
+
+struct DueStreams {
+    streams: Vec<StreamName<'static>>,
+    /// The first timer after theirs.
+    next: Option<(Wall, StreamId)>,
+}
+
+fn due_streams(
+    view: &impl View,
+    slot: Slot,
+    from: (Wall, StreamId),
+    now: Wall,
+    streams_max: usize,
+) -> Result<DueStreams, ViewError> {
+    let mut due = DueStreams { streams: Vec::new(), next: None };
+    let mut bad: Option<FormatError> = None;
+    let range = TimerRange::wall_timers(slot, from);
+    view.scan(range.as_range(), Order::Ascending, &mut |key, value| {
+        let timer = WallTimerKey::decode(key).and_then(|key| Ok((key, decode_name(value)?)));
+        match timer {
+            Ok((key, stream)) if key.deadline <= now && due.streams.len() < streams_max => {
+                due.streams.push(stream.into_owned());
+                return ControlFlow::Continue(());
+            }
+            Ok((key, _)) => due.next = Some((key.deadline, key.stream)),
+            Err(error) => bad = Some(error),
+        }
+        ControlFlow::Break(())
+    })?;
+    bad.map_or(Ok(due), |error| Err(bad_row("wall timer", error)))
+}
+
+/// For each slot with timers of one kind, a point that none of them is before.
+#[derive(Clone, Debug)]
+struct Points<T> {
+    by_slot: BTreeMap<Slot, T>,
+    in_order: BTreeSet<(T, Slot)>,
+}
+
+impl<T> Default for Points<T> {
+    fn default() -> Self {
+        Self { by_slot: BTreeMap::new(), in_order: BTreeSet::new() }
+    }
+}
+
+impl<T: Copy + Ord> Points<T> {
+    /// A timer of the slot is at `point`.
+    fn note(&mut self, slot: Slot, point: T) {
+        if self.by_slot.get(&slot).is_none_or(|earlier| point < *earlier) {
+            self.set(slot, Some(point));
+        }
+    }
+
+    fn set(&mut self, slot: Slot, point: Option<T>) {
+        let before = match point {
+            Some(point) => self.by_slot.insert(slot, point),
+            None => self.by_slot.remove(&slot),
+        };
+        if let Some(before) = before {
+            self.in_order.remove(&(before, slot));
+        }
+        if let Some(point) = point {
+            self.in_order.insert((point, slot));
+        }
+    }
+
+    fn first(&self) -> Option<(Slot, T)> {
+        self.in_order.first().map(|(point, slot)| (*slot, *point))
+    }
+
+    fn len(&self) -> usize {
+        self.by_slot.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Store, name};
+    use alloc::format;
+    use alloc::string::ToString;
+    use model::Namespace;
+
+    fn kinds(commands: &[Command<'_>]) -> [usize; 3] {
+        let count = |is: fn(&Command<'_>) -> bool| commands.iter().filter(|command| is(command)).count();
+        [
+            count(|command| matches!(command, Command::ExpireEvents(_))),
+            count(|command| matches!(command, Command::ExpireRecords(_))),
+            count(|command| matches!(command, Command::CleanUp(_))),
+        ]
+    }
+
+    fn due(agenda: &mut Agenda, store: &Store) -> Vec<Command<'static>> {
+        let mut commands = Vec::new();
+        agenda.due(&store.rows, store.entry_clock(), &mut commands).unwrap();
+        commands
+    }
+
+    /// Many streams with events to expire, records to expire and rows to clean up.
+    fn busy(streams: usize) -> Store {
+        let mut store = Store::default();
+        for at in 0..streams {
+            store.run(&format!("keep a{at} age 1000; append a{at} x; key k{at} append b{at} x y"));
+            store.run(&format!("delete b{at}"));
+        }
+        store.run("wait 90000000");
+        store
+    }
+
+    #[test]
+    fn no_kind_of_work_starves_another() {
+        let mut store = busy(200);
+        let commands = due(&mut store.agenda.clone(), &store);
+        assert_eq!(kinds(&commands), [EXPIRIES_MAX, SLOTS_MAX, SLOTS_MAX]);
+        assert_eq!(commands.len(), limits::ENTRY_OWN_COMMANDS_MAX);
+        while let Some(command) = store.due() {
+            store.apply(command);
+        }
+        assert_eq!(store.rows_of_events(), 0);
+        assert_eq!(store.clock().records, 0);
+        assert_eq!(store.agenda.next(), Deadlines::default());
+    }
+
+    #[test]
+    fn a_search_finds_what_the_effects_have_reported() {
+        let mut store = busy(50);
+        let mut found = Agenda::new(SlotRange::ALL);
+        let mut turns = 0;
+        while found.is_searching() {
+            found.search(&store.rows, 10).unwrap();
+            turns += 1;
+        }
+        assert!(turns > 10);
+        assert_eq!(found.next(), store.agenda.next());
+        store.agenda = found;
+        while let Some(command) = store.due() {
+            store.apply(command);
+        }
+        assert_eq!((store.rows_of_events(), store.clock().records), (0, 0));
+    }
+
+    #[test]
+    fn a_search_covers_only_the_shards_own_slots() {
+        let store = busy(20);
+        let slot = name("a7").slot(Namespace::ROOT);
+        let mut agenda = Agenda::new(SlotRange { first: slot, last: slot });
+        agenda.search(&store.rows, 1_000).unwrap();
+        let [Command::ExpireEvents(expire)] = &due(&mut agenda, &store)[..] else { panic!() };
+        assert_eq!(expire.stream.as_str(), "a7");
+    }
+
+    #[test]
+    fn a_timer_that_was_cancelled_proposes_nothing() {
+        let mut store = Store::default();
+        store.run("keep cart age 1000; append cart a; delete cart; clean cart 100; wait 60000");
+        store.agenda.clean_ups = Points::default();
+        assert!(store.agenda.next().are_due(store.entry_clock()));
+        assert_eq!(store.due(), None);
+        assert!(!store.agenda.next().are_due(store.entry_clock()));
+    }
+
+    #[test]
+    fn streams_of_one_slot_that_expire_together_are_not_proposed_twice() {
+        let mut store = Store::default();
+        for at in 0..150 {
+            store.run(&format!("keep a{at}{{t}} age 1000; append a{at}{{t}} x"));
+        }
+        store.run("wait 60000");
+        let mut agenda = store.agenda.clone();
+        let mut streams = BTreeSet::new();
+        // None of them is applied in between.
+        for count in [EXPIRIES_MAX, 150 - EXPIRIES_MAX, 0] {
+            let commands = due(&mut agenda, &store);
+            assert_eq!(commands.len(), count);
+            for command in commands {
+                let Command::ExpireEvents(expire) = command else { panic!("{command:?}") };
+                streams.insert(expire.stream.to_string());
+            }
+        }
+        assert_eq!(streams.len(), 150);
+    }
+}
