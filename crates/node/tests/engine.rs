@@ -1,6 +1,8 @@
 //! What a node makes of each report of its engine. The engine is a script.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
 
+mod numbers;
+
 use bytes::Bytes;
 use model::{
     Absent, Command, EntryClock, ExpireEvents, Index, Key, Outcome, Position, SlotRange, StreamName, Term,
@@ -8,8 +10,9 @@ use model::{
 };
 use node::{
     DiskSpace, Engine, EngineError, EntryId, EntryResult, Input, Mono, Node, NodeOptions, Now, Output,
-    Polled, Replies, Request, Unavailable,
+    Polled, Request, Unavailable,
 };
+use numbers::Numbers;
 use std::collections::{BTreeMap, VecDeque};
 
 /// An engine whose reports are given by the test as messages.
@@ -84,20 +87,6 @@ impl Engine for Script {
     }
 
     fn stop(&mut self) {}
-}
-
-/// Replies are numbers.
-#[derive(Debug)]
-struct Numbers;
-
-impl Replies for Numbers {
-    type Outcome = u64;
-    type TimeClosed = u64;
-    type Woken = u64;
-
-    fn is_gone(_: &u64) -> bool {
-        false
-    }
 }
 
 /// A node that leads and has proposed one entry for each of the requests 1 to 3.

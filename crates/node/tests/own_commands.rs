@@ -1,9 +1,12 @@
 //! The commands that a node proposes on its own: how many entries they cost, and that they keep up.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
 
-use consensus::{LogEntry, LogView, LogViewError, Message, Ticket};
+mod empty_log;
+
+use consensus::{Message, Ticket};
+use empty_log::EmptyLog;
 use model::{
-    Append, Command, Expected, Filled, Fingerprint, IdHash, Identity, Index, NewEvent, Outcome, PutSettings,
+    Append, Command, Expected, Filled, Fingerprint, IdHash, Identity, NewEvent, Outcome, PutSettings,
     Settings, StreamName, Wall,
 };
 use node::{
@@ -14,16 +17,6 @@ use shard::{Shard, ShardOptions};
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use storage::memory_state::{MemoryState, MemoryStateDisk};
-
-/// Nothing is replayed in these tests.
-#[derive(Debug)]
-struct EmptyLog;
-
-impl LogView for EmptyLog {
-    fn entries(&self, _: Index, _: usize) -> Result<Vec<LogEntry>, LogViewError> {
-        Ok(Vec::new())
-    }
-}
 
 #[derive(Debug)]
 struct Counted;

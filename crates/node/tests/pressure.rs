@@ -1,43 +1,26 @@
 //! A state whose disk work lags behind stops new entries, until that work has ended.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
 
-use consensus::{LogEntry, LogView, LogViewError, Message, Ticket};
+mod empty_log;
+mod numbers;
+
+use consensus::{Message, Ticket};
+use empty_log::EmptyLog;
 use model::view::Visit;
 use model::{
-    Command, DeleteStream, Expected, Index, KeyRange, Order, Outcome, StreamName, Value, View, ViewError,
-    Wall, WriteSet,
+    Command, DeleteStream, Expected, KeyRange, Order, Outcome, StreamName, Value, View, ViewError, Wall,
+    WriteSet,
 };
 use node::{
     Input, Mono, Node, NodeOptions, Now, Output, RaftCompletion, RaftEngine, RaftEngineOptions, RaftIo,
-    Replies, Request,
+    Request,
 };
+use numbers::Numbers;
 use shard::{Shard, ShardOptions};
 use std::cell::Cell;
 use std::rc::Rc;
 use storage::memory_state::{MemoryCompactor, MemoryFlush, MemoryReader, MemoryState, MemoryStateDisk};
 use storage::state::{Pressure, Progress, State, StateError, StateFigures};
-
-#[derive(Debug)]
-struct EmptyLog;
-
-impl LogView for EmptyLog {
-    fn entries(&self, _: Index, _: usize) -> Result<Vec<LogEntry>, LogViewError> {
-        Ok(Vec::new())
-    }
-}
-
-#[derive(Debug)]
-struct Numbers;
-
-impl Replies for Numbers {
-    type Outcome = u64;
-    type TimeClosed = u64;
-    type Woken = u64;
-
-    fn is_gone(_: &u64) -> bool {
-        false
-    }
-}
 
 /// A state in memory under a pressure that the test sets.
 #[derive(Debug)]

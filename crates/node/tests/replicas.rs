@@ -1,6 +1,8 @@
 //! A node whose group has three replicas. The test plays the other two, and the log and disk of the node.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
 
+mod numbers;
+
 use consensus::{LogEntry, LogView, LogViewError, Message, MessageBody, Round, Ticket, Vote};
 use format::frame::{EntryKind, HardState, decode_groups};
 use format::membership::{Change, Membership, encode_changes};
@@ -11,8 +13,9 @@ use model::{
 };
 use node::{
     Engine as _, Input, Mono, Node, NodeOptions, Now, Output, RaftCompletion, RaftEngine, RaftEngineOptions,
-    RaftIo, Replies, Request, Unavailable,
+    RaftIo, Request, Unavailable,
 };
+use numbers::Numbers;
 use shard::{Shard, ShardOptions};
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -62,20 +65,6 @@ impl Log {
 
     fn last(&self) -> u64 {
         self.0.borrow().entries.last().map_or(1, |entry| entry.index.0)
-    }
-}
-
-/// Replies are numbers.
-#[derive(Debug)]
-struct Numbers;
-
-impl Replies for Numbers {
-    type Outcome = u64;
-    type TimeClosed = u64;
-    type Woken = u64;
-
-    fn is_gone(_: &u64) -> bool {
-        false
     }
 }
 

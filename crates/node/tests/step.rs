@@ -1,43 +1,24 @@
 //! The node's step machine over the built-in engine: what comes out, and in which order.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
 
-use consensus::{LogEntry, LogView, LogViewError, Message, Ticket};
+mod empty_log;
+mod numbers;
+
+use consensus::{Message, Ticket};
+use empty_log::EmptyLog;
 use model::{
-    Append, Command, Cursor, Expected, Filled, Fingerprint, IdHash, Identity, Index, NewEvent, Outcome,
-    PutSettings, Settings, StreamName, Wall,
+    Append, Command, Cursor, Expected, Filled, Fingerprint, IdHash, Identity, NewEvent, Outcome, PutSettings,
+    Settings, StreamName, Wall,
 };
 use node::{
     AskedTime, ClosedTime, DiskSpace, Input, Mono, Node, NodeOptions, Now, Output, RaftCompletion,
-    RaftEngine, RaftEngineOptions, RaftIo, Replies, Request, Unavailable,
+    RaftEngine, RaftEngineOptions, RaftIo, Request, Unavailable,
 };
+use numbers::Numbers;
 use shard::{Shard, ShardOptions};
 use std::borrow::Cow;
 use storage::memory_state::{MemoryFlush, MemoryState, MemoryStateDisk, Space};
 use storage::state::{FlushJob, Pressure, StateError};
-
-/// Nothing is replayed in these tests.
-#[derive(Debug)]
-struct EmptyLog;
-
-impl LogView for EmptyLog {
-    fn entries(&self, _: Index, _: usize) -> Result<Vec<LogEntry>, LogViewError> {
-        Ok(Vec::new())
-    }
-}
-
-/// Replies are numbers.
-#[derive(Debug)]
-struct Numbers;
-
-impl Replies for Numbers {
-    type Outcome = u64;
-    type TimeClosed = u64;
-    type Woken = u64;
-
-    fn is_gone(_: &u64) -> bool {
-        false
-    }
-}
 
 type Out = Output<RaftIo<MemoryFlush>, Numbers>;
 

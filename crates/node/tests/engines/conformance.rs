@@ -1,30 +1,15 @@
 //! The suite. Each test drives a node over an engine, and completes the engine's work one piece at a time.
 
+use crate::numbers::Numbers;
 use model::{
     Append, Command, Expected, Filled, Fingerprint, IdHash, Identity, Key, NewEvent, Outcome, PutSettings,
     Settings, StreamName, Wall,
 };
-use node::{
-    AskedTime, DiskSpace, Engine, Input, Mono, Node, NodeOptions, Now, Output, Replies, Request, Unavailable,
-};
+use node::{AskedTime, DiskSpace, Engine, Input, Mono, Node, NodeOptions, Now, Output, Request, Unavailable};
 use shard::query::{Presence, StreamState};
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt::Debug;
-
-/// Replies are numbers.
-#[derive(Debug)]
-pub(crate) struct Numbers;
-
-impl Replies for Numbers {
-    type Outcome = u64;
-    type TimeClosed = u64;
-    type Woken = u64;
-
-    fn is_gone(_: &u64) -> bool {
-        false
-    }
-}
 
 /// Where an engine keeps its data, and what does its work.
 pub(crate) trait Machine {

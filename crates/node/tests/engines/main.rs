@@ -9,10 +9,12 @@
 //! | `promises` | the tests |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
 
-#[cfg(test)]
 mod conformance;
 #[cfg(test)]
 mod database;
+#[cfg(test)]
+#[path = "../numbers/mod.rs"]
+mod numbers;
 #[cfg(test)]
 mod promises;
 #[cfg(test)]
