@@ -66,9 +66,6 @@ pub struct Driver<D: Disk, S: State, R: Replies> {
     outputs: Vec<Output<RaftIo<S::Flush>, R>>,
 }
 
-/// Results, and what else must come after readers see the state.
-type Held<D, S, R> = Vec<Effect<D, S, R>>;
-
 impl<D: Disk, S: State, R: Replies> Driver<D, S, R>
 where
     S::Flush: std::fmt::Debug,
@@ -247,7 +244,8 @@ where
         effects: &mut Vec<Effect<D, S, R>>,
     ) -> Result<(), Halted> {
         let mut visible = None;
-        let mut held: Held<D, S, R> = Vec::new();
+        // Results, and what else must come after readers see the state.
+        let mut held = Vec::new();
         for output in outputs.drain(..) {
             match output {
                 Output::Io(io) => self.do_io(now, io, effects)?,

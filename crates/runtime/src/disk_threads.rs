@@ -48,6 +48,9 @@ fn run_log(
         for job in inbox.try_iter() {
             work.take(job)?;
         }
+        if work.unsynced_bytes() == 0 {
+            continue;
+        }
         let span = telemetry::spans::fsync(work.unsynced_bytes());
         let begun = Instant::now();
         if let Some(synced) = span.in_scope(|| work.sync())? {
