@@ -6,10 +6,10 @@
 use super::classify::Classification;
 use super::error::{CallError, CallRejected};
 use super::held::{Held, Wait};
-use super::observer::Observer;
 use super::running::Running;
 use crate::contract::{Decision, Outcome, Reason, Rejected, Time};
 use crate::rate;
+use crate::retry::Safety;
 use crate::shed::Priority;
 use crate::sync::clock;
 use crate::sync::{BulkheadPermit, Queued, RateLimiter};
@@ -17,18 +17,12 @@ use core::future::{Future, poll_fn};
 use core::pin::pin;
 use core::task::Poll;
 
-/// The parts that one call uses.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Run<'a> {
-    pub(super) observer: &'a Observer,
-    pub(super) running: &'a Running,
-}
-
 /// What the policies know about the caller of an attempt.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Caller {
     pub(super) source: u32,
     pub(super) priority: Priority,
+    pub(super) safety: Safety,
     pub(super) deadline: Time,
 }
 
@@ -59,12 +53,12 @@ impl<T, E> Attempted<T, E> {
     }
 }
 
-impl<'a> Run<'a> {
+impl Running {
     /// One attempt, which ends at the caller's deadline at the latest.
     pub(super) async fn attempt<T, E, F, J>(
-        self,
+        &self,
         asked_at: Time,
-        caller: Caller,
+        caller: &Caller,
         begin: impl FnOnce(Time) -> F,
         classify: &J,
     ) -> Attempted<T, E>
@@ -88,8 +82,8 @@ impl<'a> Run<'a> {
     }
 
     /// Spends a token, or returns when to ask again.
-    pub(super) fn token(self, now: Time) -> Result<Option<(&'a RateLimiter, Time)>, CallRejected> {
-        let Some(rate) = &self.running.rate else { return Ok(None) };
+    pub(super) fn token(&self, now: Time) -> Result<Option<(&RateLimiter, Time)>, CallRejected> {
+        let Some(rate) = &self.rate else { return Ok(None) };
         match rate.ask_at(clock::input_at(now), rate::Request::default()) {
             Decision::Admit(()) => Ok(None),
             Decision::Wait { until } => Ok(Some((rate, until))),
@@ -98,7 +92,7 @@ impl<'a> Run<'a> {
     }
 
     /// Checks that a wait for a token ends in time.
-    pub(super) fn may_wait(self, until: Time, wait_ends: Time, deadline: Time) -> Result<(), CallRejected> {
+    pub(super) fn may_wait(&self, until: Time, wait_ends: Time, deadline: Time) -> Result<(), CallRejected> {
         if until > wait_ends || until >= deadline {
             let rejected = Rejected { reason: Reason::RateLimit, retry_at: Some(until) };
             return Err(self.rejected(clock::now(), rejected));
@@ -108,7 +102,7 @@ impl<'a> Run<'a> {
 
     /// Waits for a token. Returns the moment at which it was granted.
     async fn wait_for_token(
-        self,
+        &self,
         rate: &RateLimiter,
         now: Time,
         mut until: Time,
@@ -127,8 +121,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    async fn wait_in_queue(
-        self,
+    async fn wait_in_queue<'a>(
+        &self,
         queued: Queued<'a>,
         now: Time,
         deadline: Time,
@@ -139,12 +133,12 @@ impl<'a> Run<'a> {
         granted.map_err(|_| self.waited_in_vain(now, until, deadline))
     }
 
-    pub(super) fn waited_in_vain(self, now: Time, until: Time, deadline: Time) -> CallRejected {
+    pub(super) fn waited_in_vain(&self, now: Time, until: Time, deadline: Time) -> CallRejected {
         let reason = if deadline < until { Reason::Deadline } else { Reason::BulkheadWait };
         self.rejected(now, Rejected { reason, retry_at: None })
     }
 
-    pub(super) fn rejected(self, now: Time, rejected: Rejected) -> CallRejected {
+    pub(super) fn rejected(&self, now: Time, rejected: Rejected) -> CallRejected {
         self.observer.rejected(rejected.reason);
         CallRejected::new(self.observer.name().clone(), rejected.reason, rejected.retry_after(now))
     }
@@ -152,16 +146,16 @@ impl<'a> Run<'a> {
 
 impl<'a> Held<'a> {
     /// Waits for what the attempt still needs.
-    async fn wait(&mut self, mut wait: Wait<'a>, caller: Caller) -> Result<(), CallRejected> {
+    async fn wait(&mut self, mut wait: Wait<'a>, caller: &Caller) -> Result<(), CallRejected> {
         if let Wait::Token(rate, until) = wait {
-            let granted = self.run.wait_for_token(rate, self.begun, until, caller.deadline).await?;
+            let granted = self.running.wait_for_token(rate, self.begun, until, caller.deadline).await?;
             match self.got_token(granted, caller)? {
                 None => return Ok(()),
                 Some(next) => wait = next,
             }
         }
         let Wait::Permit(queued) = wait else { return Ok(()) };
-        let permit = self.run.wait_in_queue(queued, self.begun, caller.deadline).await?;
+        let permit = self.running.wait_in_queue(queued, self.begun, caller.deadline).await?;
         self.got_permit(permit, caller)
     }
 }

@@ -1,10 +1,11 @@
 //! One attempt in the current thread. It asks the same policies in the same order as an async attempt; only
 //! the waiting differs.
 
-use super::attempt::{Attempted, Caller, Run};
+use super::attempt::{Attempted, Caller};
 use super::classify::Classification;
 use super::error::CallRejected;
 use super::held::{Held, Wait};
+use super::running::Running;
 use crate::contract::Time;
 use crate::sync::{BulkheadPermit, Queued, RateLimiter, clock};
 use core::future::Future;
@@ -14,11 +15,11 @@ use std::sync::Arc;
 use std::task::Wake;
 use std::thread::{self, Thread};
 
-impl<'a> Run<'a> {
+impl Running {
     pub(super) fn attempt_blocking<T, E>(
-        self,
+        &self,
         asked_at: Time,
-        caller: Caller,
+        caller: &Caller,
         operation: impl FnOnce(Time) -> Result<T, E>,
         classify: &impl Fn(Result<&T, &E>) -> Classification,
     ) -> Attempted<T, E> {
@@ -35,7 +36,7 @@ impl<'a> Run<'a> {
     }
 
     fn block_for_token(
-        self,
+        &self,
         rate: &RateLimiter,
         now: Time,
         mut until: Time,
@@ -54,8 +55,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn block_in_queue(
-        self,
+    fn block_in_queue<'a>(
+        &self,
         queued: Queued<'a>,
         now: Time,
         deadline: Time,
@@ -79,16 +80,16 @@ impl<'a> Run<'a> {
 
 impl<'a> Held<'a> {
     /// Waits for what the attempt still needs.
-    fn wait_blocking(&mut self, mut wait: Wait<'a>, caller: Caller) -> Result<(), CallRejected> {
+    fn wait_blocking(&mut self, mut wait: Wait<'a>, caller: &Caller) -> Result<(), CallRejected> {
         if let Wait::Token(rate, until) = wait {
-            let granted = self.run.block_for_token(rate, self.begun, until, caller.deadline)?;
+            let granted = self.running.block_for_token(rate, self.begun, until, caller.deadline)?;
             match self.got_token(granted, caller)? {
                 None => return Ok(()),
                 Some(next) => wait = next,
             }
         }
         let Wait::Permit(queued) = wait else { return Ok(()) };
-        let permit = self.run.block_in_queue(queued, self.begun, caller.deadline)?;
+        let permit = self.running.block_in_queue(queued, self.begun, caller.deadline)?;
         self.got_permit(permit, caller)
     }
 }

@@ -1,9 +1,10 @@
 //! What one attempt acquires from the policies and gives back: breaker, rate limit, bulkhead, and its outcome
 //! recorded with each. Nothing here waits.
 
-use super::attempt::{Attempted, Caller, Run};
+use super::attempt::{Attempted, Caller};
 use super::classify::Classification;
 use super::error::{CallError, CallRejected};
+use super::running::Running;
 use crate::breaker;
 use crate::contract::{Outcome, Reason, Recorded, Rejected, Time};
 use crate::sync::clock::{self, TimeSource};
@@ -18,7 +19,7 @@ use core::time::Duration;
 /// call that need not wait is short enough for that to matter.
 #[derive(Debug)]
 pub(super) struct Held<'a> {
-    pub(super) run: Run<'a>,
+    pub(super) running: &'a Running,
     breaker: Option<BreakerPermit<'a>>,
     bulkhead: Option<BulkheadPermit<'a>>,
     /// When the attempt was admitted. Until then, when the policies were last asked.
@@ -36,51 +37,51 @@ pub(super) enum Wait<'a> {
 }
 
 impl<'a> Held<'a> {
-    pub(super) fn nothing(run: Run<'a>, now: Time) -> Self {
-        Self { run, breaker: None, bulkhead: None, begun: now, is_admitted: false }
+    pub(super) fn nothing(running: &'a Running, now: Time) -> Self {
+        Self { running, breaker: None, bulkhead: None, begun: now, is_admitted: false }
     }
 
     /// Asks the policies in their order. Returns what the attempt must wait for, or `None` if it may begin.
     #[inline]
-    pub(super) fn ask(&mut self, caller: Caller) -> Result<Option<Wait<'a>>, CallRejected> {
+    pub(super) fn ask(&mut self, caller: &Caller) -> Result<Option<Wait<'a>>, CallRejected> {
         self.ask_breaker(caller)?;
-        match self.run.token(self.begun)? {
+        match self.running.token(self.begun)? {
             None => self.ask_bulkhead(caller),
             Some((rate, until)) => Ok(Some(Wait::Token(rate, until))),
         }
     }
 
     #[inline]
-    fn ask_breaker(&mut self, caller: Caller) -> Result<(), CallRejected> {
-        let Some(breaker) = &self.run.running.breaker else { return Ok(()) };
+    fn ask_breaker(&mut self, caller: &Caller) -> Result<(), CallRejected> {
+        let Some(breaker) = &self.running.breaker else { return Ok(()) };
         let request = breaker::Request { source: caller.source };
         match breaker.try_acquire_at(clock::input_at(self.begun), request) {
             Ok(permit) => {
                 if let Some(transition) = permit.change() {
-                    self.run.observer.changed(transition);
+                    self.running.observer.changed(transition);
                 }
                 self.breaker = Some(permit);
                 Ok(())
             }
-            Err(rejected) => Err(self.run.rejected(self.begun, rejected)),
+            Err(rejected) => Err(self.running.rejected(self.begun, rejected)),
         }
     }
 
     #[inline]
-    fn ask_bulkhead(&mut self, caller: Caller) -> Result<Option<Wait<'a>>, CallRejected> {
-        if let Some(bulkhead) = &self.run.running.bulkhead {
+    fn ask_bulkhead(&mut self, caller: &Caller) -> Result<Option<Wait<'a>>, CallRejected> {
+        if let Some(bulkhead) = &self.running.bulkhead {
             let input = clock::input_at(self.begun);
             match bulkhead.enter_with(input, caller.priority, TimeSource::Clock) {
                 Ok(Admission::Permit(permit)) => self.bulkhead = Some(permit),
                 Ok(Admission::Queued(queued)) => return Ok(Some(Wait::Permit(queued))),
-                Err(rejected) => return Err(self.run.rejected(self.begun, rejected)),
+                Err(rejected) => return Err(self.running.rejected(self.begun, rejected)),
             }
         }
         self.admit(caller).map(|()| None)
     }
 
     /// The attempt has its token. Returns its place in the queue if it must also wait for a permit.
-    pub(super) fn got_token(&mut self, now: Time, caller: Caller) -> Result<Option<Wait<'a>>, CallRejected> {
+    pub(super) fn got_token(&mut self, now: Time, caller: &Caller) -> Result<Option<Wait<'a>>, CallRejected> {
         self.begun = now;
         self.ask_bulkhead(caller)
     }
@@ -89,7 +90,7 @@ impl<'a> Held<'a> {
     pub(super) fn got_permit(
         &mut self,
         permit: BulkheadPermit<'a>,
-        caller: Caller,
+        caller: &Caller,
     ) -> Result<(), CallRejected> {
         self.bulkhead = Some(permit);
         self.begun = clock::now();
@@ -99,10 +100,10 @@ impl<'a> Held<'a> {
     /// Checks that the caller may still begin: not past its deadline. If the breaker changed while it waited,
     /// it is asked again, so that queued calls do not reach a dependency that is known to be down.
     #[inline]
-    fn admit(&mut self, caller: Caller) -> Result<(), CallRejected> {
+    fn admit(&mut self, caller: &Caller) -> Result<(), CallRejected> {
         if self.begun >= caller.deadline {
             let rejected = Rejected { reason: Reason::Deadline, retry_at: None };
-            return Err(self.run.rejected(self.begun, rejected));
+            return Err(self.running.rejected(self.begun, rejected));
         }
         if self.breaker.as_ref().is_some_and(BreakerPermit::is_stale) {
             // No call was made with this permit, so there is nothing to record.
@@ -111,19 +112,19 @@ impl<'a> Held<'a> {
         }
         self.is_admitted = true;
         if self.bulkhead.is_some() {
-            self.run.observer.permit_taken();
+            self.running.observer.permit_taken();
         }
         Ok(())
     }
 
     /// When the attempt is cut short.
     pub(super) fn ends(&self, deadline: Time) -> Time {
-        timeout::ends(self.begun, self.run.running.policy.timeout, deadline)
+        timeout::ends(self.begun, self.running.policy.timeout, deadline)
     }
 
     fn record(&mut self, now: Time, outcome: Outcome) {
         self.is_admitted = false;
-        let observer = self.run.observer;
+        let observer = &self.running.observer;
         if let Some(permit) = self.breaker.take() {
             match permit.record_at(clock::input_at(now), outcome) {
                 Recorded::Counted => {}
@@ -154,7 +155,7 @@ impl<'a> Held<'a> {
         let result = match result {
             Some(result) => result.map_err(CallError::Failed),
             None => {
-                self.run.observer.timed_out();
+                self.running.observer.timed_out();
                 Err(CallError::TimedOut(ran))
             }
         };
@@ -164,7 +165,7 @@ impl<'a> Held<'a> {
     /// A success that took too long is slow.
     #[inline]
     fn timed(&self, ran: Duration, classification: Classification) -> Classification {
-        if classification.outcome == Outcome::Success && ran >= self.run.running.slow_after {
+        if classification.outcome == Outcome::Success && ran >= self.running.slow_after {
             return Classification { outcome: Outcome::Slow, ..classification };
         }
         classification
@@ -173,7 +174,7 @@ impl<'a> Held<'a> {
     /// An attempt that was cut short is a failure of the dependency, unless the caller's deadline left it
     /// less than half of the policy's timeout, or of the total timeout if the policy has no other.
     fn cut_short(&self, ran: Duration) -> Classification {
-        let policy = &self.run.running.policy;
+        let policy = &self.running.policy;
         let may_take = policy.timeout.or(policy.total_timeout);
         let had_time = may_take.is_none_or(|may_take| ran.saturating_mul(2) >= may_take);
         Classification::from(if had_time { Outcome::Failure } else { Outcome::Cancelled })

@@ -1,6 +1,5 @@
 //! A policy in use: the configuration, and the shared state of each of its parts.
 
-use super::attempt::Run;
 use super::observer::Observer;
 use super::options::CallOptions;
 use super::snapshot::Snapshot;
@@ -14,7 +13,7 @@ use std::sync::Arc;
 /// What a call keeps from its beginning to its end.
 #[derive(Debug)]
 pub(crate) struct Running {
-    observer: Arc<Observer>,
+    pub(super) observer: Arc<Observer>,
     pub(super) policy: Arc<Policy>,
     /// A success that took at least this long is slow.
     pub(super) slow_after: Duration,
@@ -57,11 +56,6 @@ impl Running {
             hedge: part(&self.hedge, &policy.hedge, Hedge::new, Hedge::configure)?,
             policy: Arc::new(policy),
         })
-    }
-
-    /// Begins a call under this policy.
-    pub(crate) fn begin(&self) -> Run<'_> {
-        Run { observer: &self.observer, running: self }
     }
 
     /// Whether a call with these options might be made more than once.

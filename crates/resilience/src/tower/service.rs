@@ -235,7 +235,7 @@ where
             async move { sent.await.map_err(Into::into) }
         };
         let classify = |result: Result<&S::Response, &BoxError>| classify(rules, result);
-        running.begin().call_once(options, send, &classify).await.map_err(boxed)
+        running.call_once(&options, send, &classify).await.map_err(boxed)
     }
 }
 
@@ -267,7 +267,7 @@ where
             }
         };
         let classify = |result: Result<&S::Response, &BoxError>| classify(&rules, result);
-        running.begin().call(options, send, &classify).await.map_err(boxed)
+        running.call(&options, send, &classify).await.map_err(boxed)
     }
 }
 
