@@ -105,9 +105,9 @@ impl<'a> Held<'a> {
             let rejected = Rejected { reason: Reason::Deadline, retry_at: None };
             return Err(self.running.rejected(self.begun, rejected));
         }
-        if self.breaker.as_ref().is_some_and(BreakerPermit::is_stale) {
+        if let Some(stale) = self.breaker.take_if(|permit| permit.is_stale()) {
             // No call was made with this permit, so there is nothing to record.
-            self.breaker.take().map(BreakerPermit::forget);
+            stale.forget();
             self.ask_breaker(caller)?;
         }
         self.is_admitted = true;

@@ -43,7 +43,7 @@ impl Running {
         F: Future<Output = Result<T, E>>,
         J: Fn(Result<&T, &E>) -> Classification,
     {
-        let (begun, caller) = self.begin(&options)?;
+        let (begun, caller) = self.begin(options)?;
         let mut measured = self.measure(begun);
         if let Some(retry) = &self.retry {
             retry.count_at(clock::input_at(begun));
@@ -73,7 +73,7 @@ impl Running {
         F: Future<Output = Result<T, E>>,
         J: Fn(Result<&T, &E>) -> Classification,
     {
-        let (begun, caller) = self.begin(&options)?;
+        let (begun, caller) = self.begin(options)?;
         let mut measured = self.measure(begun);
         let last = self.attempt(begun, &caller, |ends| operation(attempt(1, ends)), classify).await;
         measured.ending = ending(&last);
@@ -87,7 +87,7 @@ impl Running {
         operation: impl Fn(Attempt) -> Result<T, E>,
         classify: &impl Fn(Result<&T, &E>) -> Classification,
     ) -> Result<T, CallError<E>> {
-        let (begun, caller) = self.begin(&options)?;
+        let (begun, caller) = self.begin(options)?;
         let mut measured = self.measure(begun);
         let attempts = self.retry.as_ref().map(|retry| retry.begin_at(clock::input_at(begun), caller.safety));
         let attempt_now = |now, number: u32| {

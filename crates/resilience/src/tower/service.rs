@@ -216,59 +216,55 @@ where
 }
 
 /// A call of one attempt.
-fn once<S, R, Request>(
+async fn once<S, R, Request>(
     running: Arc<Running>,
     rules: R,
     options: CallOptions,
     mut ready: S,
     mut request: Request,
-) -> impl Future<Output = Result<S::Response, BoxError>>
+) -> Result<S::Response, BoxError>
 where
     S: Service<Request, Error: Into<BoxError>>,
     R: Rules<Request, S::Response>,
 {
-    async move {
-        let rules = &rules;
-        let send = move |attempt| {
-            rules.prepare(&mut request, attempt);
-            let sent = ready.call(request);
-            async move { sent.await.map_err(Into::into) }
-        };
-        let classify = |result: Result<&S::Response, &BoxError>| classify(rules, result);
-        running.call_once(&options, send, &classify).await.map_err(boxed)
-    }
+    let rules = &rules;
+    let send = move |attempt| {
+        rules.prepare(&mut request, attempt);
+        let sent = ready.call(request);
+        async move { sent.await.map_err(Into::into) }
+    };
+    let classify = |result: Result<&S::Response, &BoxError>| classify(rules, result);
+    running.call_once(&options, send, &classify).await.map_err(boxed)
 }
 
 /// A call of several attempts.
-fn repeated<S, R, Request>(
+async fn repeated<S, R, Request>(
     running: Arc<Running>,
     rules: R,
     options: CallOptions,
     sender: Sender<S, Request>,
-) -> impl Future<Output = Result<S::Response, BoxError>>
+) -> Result<S::Response, BoxError>
 where
     S: Service<Request, Error: Into<BoxError>> + Clone,
     R: Rules<Request, S::Response>,
 {
     let sender = Mutex::new(sender);
-    async move {
-        let send = |attempt| {
-            let sent = sender.lock().unwrap_or_else(PoisonError::into_inner).send(&rules, attempt);
-            async move {
-                match sent {
-                    Sent::Ready(future) => future.await.map_err(Into::into),
-                    Sent::Spare(mut service, request) => {
-                        poll_fn(|cx| service.poll_ready(cx)).await.map_err(Into::into)?;
-                        service.call(request).await.map_err(Into::into)
-                    }
-                    // Only if the rules copy a request once and then no more.
-                    Sent::Nothing => Err("the request cannot be sent again".into()),
+    let send = |attempt| {
+        let sent = sender.lock().unwrap_or_else(PoisonError::into_inner).send(&rules, attempt);
+        async move {
+            match sent {
+                Sent::Ready(future) => future.await.map_err(Into::into),
+                Sent::Spare(mut service, request) => {
+                    poll_fn(|cx| service.poll_ready(cx)).await.map_err(Into::into)?;
+                    service.call(request).await.map_err(Into::into)
                 }
+                // Only if the rules copy a request once and then no more.
+                Sent::Nothing => Err("the request cannot be sent again".into()),
             }
-        };
-        let classify = |result: Result<&S::Response, &BoxError>| classify(&rules, result);
-        running.call(&options, send, &classify).await.map_err(boxed)
-    }
+        }
+    };
+    let classify = |result: Result<&S::Response, &BoxError>| classify(&rules, result);
+    running.call(&options, send, &classify).await.map_err(boxed)
 }
 
 fn boxed(error: CallError<BoxError>) -> BoxError {
