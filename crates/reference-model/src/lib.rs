@@ -53,7 +53,7 @@ impl Sent {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event {
     pub position: u64,
     pub sent: Sent,

@@ -2,6 +2,7 @@
 //! starts again with each boot.
 
 use crate::disk::{Deaf, SimDisk};
+use crate::limits::Limits;
 use crate::mutant::Mutant;
 use crate::process::{Ended, Process};
 use crate::schedule::Moment;
@@ -12,7 +13,7 @@ use seeded_rng::Rng;
 use std::io;
 use storage::memory_disk::MemoryDisk;
 use storage::memory_state::{BegunFlush, MemoryState, MemoryStateDisk, Space};
-use storage::state::Progress;
+use storage::state::{Pressure, Progress};
 
 /// The wall clock at the start of a run: 2026-01-01T00:00:00Z.
 const WALL_AT_START_MS: u64 = 1_767_225_600_000;
@@ -26,10 +27,14 @@ pub struct Machine {
     body_disk: MemoryDisk,
     state_disk: MemoryStateDisk,
     mutant: Mutant,
+    pub limits: Limits,
     pub process: Option<Process>,
     /// Counts starts. Events of an earlier process are ignored.
     pub boot: u64,
     booted: Moment,
+    /// How long processes stood still since the run began, and of that since the last boot.
+    paused_ms: u64,
+    paused_since_boot_ms: u64,
     wall_ms: i64,
     ailing: bool,
     full: bool,
@@ -39,15 +44,18 @@ pub struct Machine {
 
 impl Machine {
     #[must_use]
-    pub fn new(mutant: Mutant) -> Self {
+    pub fn new(mutant: Mutant, limits: Limits) -> Self {
         Self {
             log_disk: MemoryDisk::new(),
             body_disk: MemoryDisk::new(),
             state_disk: MemoryStateDisk::new(),
             mutant,
+            limits,
             process: None,
             boot: 0,
             booted: Moment(0),
+            paused_ms: 0,
+            paused_since_boot_ms: 0,
             wall_ms: 0,
             ailing: false,
             full: false,
@@ -57,8 +65,16 @@ impl Machine {
 
     #[must_use]
     pub fn now(&self, moment: Moment) -> Now {
-        let wall = WALL_AT_START_MS.saturating_add(moment.0 / 1_000).saturating_add_signed(self.wall_ms);
-        Now { wall: Wall(wall), mono: Mono((moment.0 - self.booted.0) / 1_000) }
+        let passed_ms = moment.0 / 1_000 + self.paused_ms;
+        let wall = WALL_AT_START_MS.saturating_add(passed_ms).saturating_add_signed(self.wall_ms);
+        let mono = (moment.0 - self.booted.0) / 1_000 + self.paused_since_boot_ms;
+        Now { wall: Wall(wall), mono: Mono(mono) }
+    }
+
+    /// The process stands still while time passes, as after SIGSTOP.
+    pub fn pause(&mut self, ms: u64) {
+        self.paused_ms += ms;
+        self.paused_since_boot_ms += ms;
     }
 
     /// Sets the wall clock forwards or backwards.
@@ -73,12 +89,13 @@ impl Machine {
     pub fn start(&mut self, moment: Moment) -> Result<(), Ended> {
         self.boot += 1;
         self.booted = moment;
+        self.paused_since_boot_ms = 0;
         let forgotten = (self.mutant == Mutant::ForgottenAppliedIndex).then_some(self.flushed_before.0);
         let state = SimState::new(MemoryState::open(&self.state_disk), forgotten);
         let (log, bodies) = self.deafness();
         let log_disk = SimDisk { inner: self.log_disk.clone(), deaf: log };
         let body_disk = SimDisk { inner: self.body_disk.clone(), deaf: bodies };
-        self.process = Some(Process::open(log_disk, body_disk, state)?);
+        self.process = Some(Process::open(log_disk, body_disk, state, &self.limits)?);
         Ok(())
     }
 
@@ -108,6 +125,18 @@ impl Machine {
         } else {
             disk.set_capacity(Some(disk.used_bytes() + rng.below(20_000)));
         }
+    }
+
+    /// Makes one of the next reads of a disk fail.
+    pub fn fail_read_soon(&mut self, rng: &mut Rng) {
+        let disk = if rng.one_in(2) { &self.log_disk } else { &self.body_disk };
+        self.ailing = true;
+        disk.fail_read_at(disk.reads() + rng.below(20), io::ErrorKind::Other);
+    }
+
+    /// Sets whether the state's disk work lags too far behind its commits.
+    pub fn set_pressure(&mut self, pressure: Pressure) {
+        self.state_disk.set_pressure(pressure);
     }
 
     /// The disk that holds everything fills up, or has space again.
