@@ -20,6 +20,7 @@
 //! | [`limits`] | the limits of the node, often tiny |
 //! | [`clients`] | the clients: orderly ones, and some whose commands are drawn |
 //! | [`followers`] | readers that stay: slow, filtered, restarted, overtaken by retention |
+//! | [`damage`] | flipped bits on the disk of a stopped node |
 //! | [`reference`] | the model of all outcomes, fed with what the node logs |
 //! | [`ledger`] | what was acknowledged, and which requests have no outcome yet |
 //! | [`checkers`] | the promises, one in each file |
@@ -29,6 +30,7 @@
 pub mod checkers;
 pub mod clients;
 pub mod content;
+pub mod damage;
 pub mod disk;
 pub mod followers;
 pub mod ledger;

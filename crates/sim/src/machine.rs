@@ -11,6 +11,7 @@ use model::Wall;
 use node::{DiskSpace, Mono, Now};
 use seeded_rng::Rng;
 use std::io;
+use storage::disk::{Disk as _, DiskFile as _};
 use storage::memory_disk::MemoryDisk;
 use storage::memory_state::{BegunFlush, MemoryState, MemoryStateDisk, Space};
 use storage::state::{Pressure, Progress};
@@ -137,6 +138,28 @@ impl Machine {
     /// Sets whether the state's disk work lags too far behind its commits.
     pub fn set_pressure(&mut self, pressure: Pressure) {
         self.state_disk.set_pressure(pressure);
+    }
+
+    /// Another machine with the same data, but with one bit flipped or the end of one file cut off, and the
+    /// name of that file.
+    pub fn damaged_copy(&self, rng: &mut Rng) -> Option<(Self, String)> {
+        let mut copy = Self::new(self.mutant, self.limits);
+        copy.log_disk = self.log_disk.restart();
+        copy.body_disk = self.body_disk.restart();
+        copy.state_disk = self.state_disk.duplicate();
+        (copy.booted, copy.paused_ms, copy.wall_ms) = (self.booted, self.paused_ms, self.wall_ms);
+        let log = rng.one_in(2);
+        let disk = if log { &copy.log_disk } else { &copy.body_disk };
+        let names = disk.list().ok()?;
+        let name = names.get(rng.index(names.len()))?.clone();
+        let len = disk.open(&name).and_then(|file| file.len()).ok().filter(|len| *len > 0)?;
+        // Nothing but the end of the log says where it ends, so its last segment must not lose it.
+        if !log && rng.one_in(4) {
+            disk.open(&name).and_then(|file| file.set_len(rng.below(len))).ok()?;
+        } else if !disk.flip_bit(&name, rng.below(len), rng.below(8) as u8) {
+            return None;
+        }
+        Some((copy, name))
     }
 
     /// The disk that holds everything fills up, or has space again.

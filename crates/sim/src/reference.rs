@@ -12,6 +12,9 @@ use reference_model::{Event, Simple, SimpleOutcome, draw};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
+/// An entry of the log, and where it is.
+pub type LoggedEntry = (Index, Rc<[u8]>);
+
 /// An event that must be visible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kept {
@@ -241,7 +244,7 @@ fn decode(bytes: &[u8]) -> Result<model::Entry<'_>, String> {
 ///
 /// # Errors
 /// The records cannot be decoded.
-pub fn entries_of(records: &[u8]) -> Result<Vec<(Index, Rc<[u8]>)>, String> {
+pub fn entries_of(records: &[u8]) -> Result<Vec<LoggedEntry>, String> {
     let mut entries = Vec::new();
     for group in format::frame::decode_groups(records) {
         for entry in group.map_err(|error| error.to_string())?.entries {

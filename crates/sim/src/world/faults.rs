@@ -11,8 +11,9 @@ impl World {
         match process.finish() {
             Ok(()) => {
                 self.stopping = false;
-                // On a full disk the last flush may be missing. The log holds what it would have written.
-                self.stopped_well = !self.machine.is_ailing();
+                // The last flush may be missing if the node takes the disk for full. The log holds what it would
+                // have written.
+                self.stopped_well = !self.machine.is_ailing() && !self.bounded.read_only;
                 self.machine.stopped();
                 self.forget_waiting();
                 self.boot()

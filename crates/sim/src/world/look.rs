@@ -3,6 +3,7 @@
 use super::{ASKING_MICROS, Event, World};
 use crate::checkers::shown::Shown;
 use crate::checkers::{acknowledged, matching, whole};
+use crate::damage::{self, Found};
 use crate::unread::Unread;
 use model::Wall;
 
@@ -11,6 +12,9 @@ const EXPIRY_LATE_MS: u64 = 62_000;
 
 /// More pages than a follower needs to read everything.
 const PAGES_MAX: usize = 100_000;
+
+/// How many damaged copies of its data are tried at the end of a run.
+const DAMAGES: usize = 6;
 
 impl World {
     /// Everything that readers see. `None`: the disk failed, and the process started again.
@@ -82,7 +86,23 @@ impl World {
     pub(super) fn end(&mut self) -> Result<(), String> {
         self.look()?;
         self.all_caught_up()?;
-        self.nothing_outlived_its_age()
+        self.nothing_outlived_its_age()?;
+        self.damage()
+    }
+
+    /// The process is killed, and its disk damages some of what it has stored.
+    fn damage(&mut self) -> Result<(), String> {
+        // With the log's durable end on disk, a damaged end of the log is no torn one.
+        self.idle()?;
+        self.machine.stopped();
+        for _ in 0..DAMAGES {
+            let Some((mut copy, file)) = self.machine.damaged_copy(&mut self.rng) else { continue };
+            let found = damage::check(&mut copy, &file, self.schedule.now(), &self.reference);
+            let found = found.map_err(|what| format!("with damage to {file}: {what}"))?;
+            self.trace.step(format_args!("{file} {found:?}"));
+            self.report.damage_reported += u64::from(found == Found::Reported);
+        }
+        Ok(())
     }
 
     /// Every follower receives all that is left.
