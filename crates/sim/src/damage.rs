@@ -10,7 +10,7 @@ use crate::schedule::Moment;
 use crate::unread::Unread;
 use driver::{Effect, Input};
 
-/// What came of the damage.
+/// The effect of the damage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found {
     /// The start or a reader has reported it.

@@ -13,7 +13,7 @@ pub struct Visible {
 }
 
 impl Visible {
-    /// Readers see more, or the same again after a restart.
+    /// Readers see more than before, or after a restart just as much.
     ///
     /// # Errors
     /// The promise that does not hold.
