@@ -1,6 +1,6 @@
 //! The log is flushed when enough has been written, so a replay is bounded. And nothing is proposed while the node
 //! must wait: no entry while the state's disk work lags too far behind, and no command of the node's own while the
-//! disk is full.
+//! disk is full or does not respond.
 
 use crate::process::Process;
 use crate::reference::{entries_of, is_clients};
@@ -12,6 +12,8 @@ pub struct Bounded {
     pub read_only: bool,
     /// The state says that its disk work lags too far behind.
     pub lagging: bool,
+    /// The node was told that its disk does not respond.
+    pub stalled: bool,
 }
 
 impl Bounded {
@@ -28,8 +30,10 @@ impl Bounded {
                 return Err(format!("entry {index} was proposed although the state's disk work lags"));
             }
             let entry = format::entry::decode(&bytes).map_err(|error| error.to_string())?;
-            if self.read_only && !entry.commands.iter().all(is_clients) {
-                return Err(format!("entry {index} has commands of the node's own on a full disk"));
+            if (self.read_only || self.stalled) && !entry.commands.iter().all(is_clients) {
+                return Err(format!(
+                    "entry {index} has commands of the node's own on a disk that is full or hangs"
+                ));
             }
         }
         Ok(())

@@ -76,6 +76,10 @@ enum Event {
     Space,
     /// The state's disk work begins to lag, or has caught up.
     Pressure,
+    /// A sync has not returned for a while.
+    Stalled {
+        boot: u64,
+    },
     /// The log thread has had nothing to do for a while.
     Idle {
         boot: u64,
@@ -229,11 +233,13 @@ impl World {
             Event::Follower(follower) => self.follow(follower),
             Event::Work { boot, work } if boot == self.machine.boot => self.work(work),
             Event::TimerDue { boot, at } if boot == self.machine.boot => self.timer_due(at),
+            Event::Stalled { boot } if boot == self.machine.boot => self.stalled(),
             Event::Idle { boot } if boot == self.machine.boot => self.idle(),
             Event::Check { boot } if boot == self.machine.boot => self.check_slowly(),
             Event::Continue { boot } if boot == self.machine.boot => self.step(Input::Continue),
             Event::Work { .. }
             | Event::TimerDue { .. }
+            | Event::Stalled { .. }
             | Event::Idle { .. }
             | Event::Check { .. }
             | Event::Continue { .. } => Ok(()),

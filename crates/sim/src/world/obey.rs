@@ -4,12 +4,17 @@ use super::{ASKING_MICROS, CHECK_MICROS, ORDERLY_CLIENTS, World};
 use crate::checkers::bounded::Bounded;
 use crate::process::{Ended, Process, SimEffect, SimInput, Stepped, Work};
 use crate::world::Event;
-use driver::{Effect, LogJob};
+use driver::{Effect, Input, LogJob};
 use model::Outcome;
 use node::{ClosedTime, DiskSpace, Now, Unavailable};
 
 /// Each time readers may see more, they look at everything with a chance of one in this many.
 const LOOK_ONE_IN: u64 = 40;
+
+/// How long the disk hangs.
+const HANG_MICROS: u64 = 120_000_000;
+/// A node takes its disk for stalled after this time.
+const STALLED_MICROS: u64 = 2_000_000;
 
 impl World {
     /// Gives the node one input.
@@ -122,9 +127,20 @@ impl World {
         if !self.waiting.remove(&client) {
             return Err(format!("client {client} received two results"));
         }
-        let Ok(outcome) = result else {
-            self.ask_again_later(client);
-            return Ok(());
+        let outcome = match result {
+            Ok(outcome) => outcome,
+            Err(Unavailable::DiskStalled(_)) if !self.bounded.stalled => {
+                return Err("a request was rejected for a disk that responds".to_owned());
+            }
+            Err(Unavailable::DiskStalled(_)) => {
+                let after = self.rng.between(STALLED_MICROS, 5 * STALLED_MICROS);
+                self.schedule.after(after, Event::Client(client));
+                return Ok(());
+            }
+            Err(_) => {
+                self.ask_again_later(client);
+                return Ok(());
+            }
         };
         self.is_visible(&outcome)?;
         self.report.refusals += u64::from(matches!(outcome, Outcome::Refused(_)));
@@ -167,7 +183,10 @@ impl World {
         let micros = match work {
             Work::TakeLogJobs => self.rng.between(1, 50),
             // Now and then the disk hangs, for longer than any time-out.
-            Work::SyncLog if self.rng.one_in(2_000) => 120_000_000,
+            Work::SyncLog if self.rng.one_in(2_000) => {
+                self.schedule.after(STALLED_MICROS, Event::Stalled { boot: self.machine.boot });
+                HANG_MICROS
+            }
             Work::SyncLog => self.rng.between(50, 3_000),
             Work::Flush | Work::Compact => self.rng.between(500, 60_000),
         };
@@ -179,6 +198,9 @@ impl World {
         if work == Work::Flush {
             self.machine.flushed();
         }
+        if work == Work::SyncLog && std::mem::take(&mut self.bounded.stalled) {
+            self.step(Input::DiskResponds)?;
+        }
         if work == Work::SyncLog && self.rng.one_in(8) {
             self.schedule.after(100, Event::Idle { boot: self.machine.boot });
         }
@@ -186,6 +208,12 @@ impl World {
             return self.look_at_disk();
         }
         Ok(())
+    }
+
+    /// The disk has not responded for a while.
+    pub(super) fn stalled(&mut self) -> Result<(), String> {
+        self.bounded.stalled = true;
+        self.step(Input::DiskStalled { why: "a sync hangs".to_owned() })
     }
 
     pub(super) fn idle(&mut self) -> Result<(), String> {
