@@ -19,6 +19,9 @@ use storage::memory_state::MemoryReader;
 /// A cursor that is ahead of the store is at most this far ahead.
 const AHEAD_MS_MAX: u64 = 2_000;
 
+/// More events than any page holds.
+const PAGE_EVENTS_MAX: usize = 400;
+
 #[derive(Clone, Debug)]
 enum What {
     /// The whole store, or only events of one type.
@@ -72,11 +75,10 @@ impl Follower {
     /// Remembers what readers see now.
     pub fn look(&mut self, boot: u64, process: &Process, reference: &Reference) {
         let (kept, first) = match &self.what {
-            What::Store { after, .. } => (reference.kept(*after, END), Revision(0)),
+            What::Store { after, .. } => (reference.kept(*after, PAGE_EVENTS_MAX), Revision(0)),
             What::Stream { name, next } => {
                 let Some(number) = reference.number_of(name.as_str()) else { return };
-                let kept = reference.kept_of(number, Cursor::START);
-                let kept = kept.filter(|kept| kept.revision >= *next).take(self.page).collect();
+                let kept = reference.kept_of(number, *next).take(self.page).collect();
                 (kept, Revision(reference.model().streams[number].removed as u64))
             }
         };
@@ -145,8 +147,6 @@ impl Follower {
         }
     }
 }
-
-const END: Cursor = Cursor::new(Position::MAX, Slot(u16::MAX));
 
 /// Encoded records.
 type Records = Vec<Vec<u8>>;

@@ -8,7 +8,7 @@
 use crate::content::{ORDERLY_TYPE, content_of};
 use format::body::BodyRecord;
 use model::{Command, Cursor, Index, Outcome, Position, Revision, Slot};
-use reference_model::{Event, Simple, SimpleOutcome, draw};
+use reference_model::{Event, Simple, SimpleOutcome, Stream, draw};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
@@ -152,28 +152,33 @@ impl Reference {
         Ok(())
     }
 
-    /// Every event that must be visible, in order, from after one cursor to another.
+    /// The first `limit` events after a cursor that must be visible, in order.
     #[must_use]
-    pub fn kept(&self, after: Cursor, through: Cursor) -> Vec<Kept> {
-        let mut kept = Vec::new();
-        for number in 0..self.model.streams.len() {
-            kept.extend(self.kept_of(number, after).take_while(|kept| kept.cursor <= through));
+    pub fn kept(&self, after: Cursor, limit: usize) -> Vec<Kept> {
+        let mut found: Vec<(Cursor, usize, usize)> = Vec::new();
+        for (number, stream) in self.model.streams.iter().enumerate() {
+            let first = first_after(stream, after);
+            let events = stream.events.iter().enumerate().skip(first).take(limit);
+            found.extend(events.map(|(at, event)| (cursor_of(stream, event), number, at)));
         }
-        kept.sort_unstable_by_key(|kept| kept.cursor);
-        kept
+        if limit < found.len() {
+            found.select_nth_unstable(limit);
+            found.truncate(limit);
+        }
+        found.sort_unstable();
+        found.into_iter().map(|(_, number, at)| self.event(number, at)).collect()
     }
 
-    /// The events of one stream after a cursor that must be visible.
-    pub fn kept_of(&self, number: usize, after: Cursor) -> impl Iterator<Item = Kept> {
+    /// The events of one stream from a revision on that must be visible.
+    pub fn kept_of(&self, number: usize, from: Revision) -> impl Iterator<Item = Kept> {
         let stream = &self.model.streams[number];
-        let cursor = |event: &Event| Cursor::new(Position(event.position), Slot(stream.slot));
-        let first = stream.events.partition_point(|event| cursor(event) <= after).max(stream.removed);
-        stream.events[first..].iter().enumerate().map(move |(at, event)| Kept {
-            cursor: cursor(event),
-            stream: number,
-            revision: Revision((first + at) as u64),
-            event: *event,
-        })
+        let first = stream.removed.max(usize::try_from(from.0).unwrap_or(usize::MAX));
+        (first..stream.events.len()).map(move |at| self.event(number, at))
+    }
+
+    fn event(&self, stream: usize, at: usize) -> Kept {
+        let (of, revision) = (&self.model.streams[stream], Revision(at as u64));
+        Kept { cursor: cursor_of(of, &of.events[at]), stream, revision, event: of.events[at] }
     }
 
     /// The number of a stream that was mentioned before.
@@ -217,6 +222,15 @@ impl Reference {
             content_of(text) == kept.event.sent.content
         }
     }
+}
+
+fn cursor_of(stream: &Stream, event: &Event) -> Cursor {
+    Cursor::new(Position(event.position), Slot(stream.slot))
+}
+
+/// The first kept event after a cursor.
+fn first_after(stream: &Stream, after: Cursor) -> usize {
+    stream.events.partition_point(|event| cursor_of(stream, event) <= after).max(stream.removed)
 }
 
 /// Whether clients of drawn commands write to this stream.

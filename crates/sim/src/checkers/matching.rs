@@ -3,7 +3,7 @@
 
 use super::shown::Shown;
 use crate::reference::Reference;
-use model::{Cursor, Position, Revision, Settings, Slot, StreamName, View};
+use model::{Cursor, Revision, Settings, Slot, StreamName, View};
 use reference_model::Stream;
 use shard::query::{self, Presence};
 
@@ -29,7 +29,7 @@ pub fn check(shown: &Shown, state: &impl View, reference: &Reference) -> Result<
 /// # Errors
 /// Readers see other events.
 pub fn events(shown: &Shown, reference: &Reference) -> Result<(), String> {
-    let kept = reference.kept(Cursor::START, Cursor::new(Position::MAX, Slot(u16::MAX)));
+    let kept = reference.kept(Cursor::START, usize::MAX);
     for (at, kept) in kept.iter().enumerate() {
         let name = &reference.model().streams[kept.stream].name;
         let Some(event) = shown.events.get(at) else {
