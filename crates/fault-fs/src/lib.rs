@@ -2,7 +2,7 @@
 //! it, without a change and without knowing it.
 //!
 //! - A rule decides the [`Fate`] of every operation: it is done, fails, waits, is skipped with a success, or is the
-//!   last one before the power goes.
+//!   last one of the program.
 //! - [`FaultFs::after_power_cut`] returns what a power cut leaves. A file keeps what was synced, and any of what was
 //!   not, sector by sector. A directory keeps the names that were there when it was synced, and any of the later
 //!   ones. POSIX promises no more than that, and file systems with a journal usually keep more.
@@ -81,26 +81,38 @@ impl FaultFs {
         self.shared.tree().capacity = bytes;
     }
 
+    /// Has every operation done again after [`Fate::Ends`]. Everything is there, synced or not, as after kill -9.
+    /// Files that are open stay lost.
+    ///
+    /// # Errors
+    /// The system cannot be told to forget what it has cached.
+    pub fn restart(&self) -> io::Result<()> {
+        self.begin_again(|tree| std::mem::take(tree).renumbered())
+    }
+
+    /// Cuts the power and turns it on again, without a rule. Files that are open stay lost.
+    ///
+    /// # Errors
+    /// The system cannot be told to forget what it has cached.
+    pub fn cut_power(&self, rng: &mut impl FnMut() -> u64) -> io::Result<()> {
+        self.begin_again(|tree| tree.after_power_cut(rng))
+    }
+
     /// What a power cut would leave now. This file system does not change.
     #[must_use]
     pub fn after_power_cut(&self, rng: &mut impl FnMut() -> u64) -> Tree {
         self.shared.tree().after_power_cut(rng)
     }
 
-    /// Cuts the power and turns it on again, without a rule. Files and directories that are open stay lost.
-    ///
-    /// # Errors
-    /// The system cannot be told to forget what it has cached.
-    pub fn cut_power(&self, rng: &mut impl FnMut() -> u64) -> io::Result<()> {
+    fn begin_again(&self, new: impl FnOnce(&mut Tree) -> Tree) -> io::Result<()> {
         self.shared.release();
+        self.shared.begin_again();
         let before: Vec<String> = {
             let mut tree = self.shared.tree();
-            let before =
-                tree.names(ROOT).map(|names| names.seen().keys().cloned().collect()).unwrap_or_default();
-            *tree = tree.after_power_cut(rng);
-            before
+            let before = tree.names(ROOT).map(|names| names.seen().keys().cloned().collect());
+            *tree = new(&mut tree);
+            before.unwrap_or_default()
         };
-        self.shared.turn_power_on();
         // All nodes have new numbers, so nothing that is cached can be reached but through the names in the root.
         let Some(session) = &self.session else { return Ok(()) };
         for name in before {

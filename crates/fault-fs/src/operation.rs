@@ -46,7 +46,7 @@ pub enum Fate {
     NoSpace,
     /// It waits for [`crate::FaultFs::release`], and is done then.
     Waits,
-    /// The power goes during it. It fails, like everything after it, and [`crate::FaultFs::after_power_cut`] may
-    /// keep some of what it did.
-    PowerCut,
+    /// The program ends during it. The operation has done its work, unless it is a sync, but fails, and so does
+    /// everything after it, until [`crate::FaultFs::restart`] or [`crate::FaultFs::cut_power`].
+    Ends,
 }

@@ -30,7 +30,7 @@ pub(crate) struct Shared {
 struct Rules {
     rule: Option<Rule>,
     operations: u64,
-    power_is_off: bool,
+    has_ended: bool,
     waiting: Vec<Waiting>,
 }
 
@@ -58,8 +58,8 @@ impl Shared {
         }
     }
 
-    pub(crate) fn turn_power_on(&self) {
-        lock(&self.rules).power_is_off = false;
+    pub(crate) fn begin_again(&self) {
+        lock(&self.rules).has_ended = false;
     }
 
     pub(crate) fn waiting(&self) -> usize {
@@ -86,8 +86,8 @@ impl Shared {
             Fate::Done | Fate::Skipped => reply(act(&mut self.tree())),
             Fate::NoSpace => reply(Err(Errno::ENOSPC)),
             Fate::Failed => reply(Err(Errno::EIO)),
-            Fate::PowerCut => {
-                // What it did before the power went may reach the medium.
+            Fate::Ends => {
+                // What it did before the end may reach the medium.
                 let _ = act(&mut self.tree());
                 reply(Err(Errno::EIO));
             }
@@ -113,20 +113,20 @@ impl Shared {
                 reply.error(Errno::EIO);
             }
             Fate::NoSpace => reply.error(Errno::ENOSPC),
-            Fate::PowerCut => reply.error(Errno::EIO),
+            Fate::Ends => reply.error(Errno::EIO),
         }
     }
 
     fn decide(&self, kind: Kind, node: u64) -> Fate {
         let path = self.tree().path(node);
         let mut rules = lock(&self.rules);
-        if rules.power_is_off {
+        if rules.has_ended {
             return Fate::Failed;
         }
         let operation = Operation { number: rules.operations, kind, path };
         rules.operations += u64::from(kind.changes());
         let fate = rules.rule.as_mut().map_or(Fate::Done, |rule| rule(&operation));
-        rules.power_is_off = fate == Fate::PowerCut;
+        rules.has_ended = fate == Fate::Ends;
         fate
     }
 }

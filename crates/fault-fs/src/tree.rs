@@ -134,6 +134,21 @@ impl Tree {
         }
     }
 
+    /// Everything, with new numbers for all nodes but the root.
+    pub(crate) fn renumbered(self) -> Self {
+        let others = self.nodes.keys().filter(|node| **node != ROOT);
+        let numbers: BTreeMap<u64, u64> = others.copied().zip(self.next..).collect();
+        let new = |node: u64| numbers.get(&node).copied().unwrap_or(ROOT);
+        let nodes = self.nodes.into_iter().map(|(number, node)| {
+            let content = match node.content {
+                Content::Directory(names) => Content::Directory(names.copied(|node| new(*node))),
+                file @ Content::File(_) => file,
+            };
+            (new(number), Node { name: node.name, parent: new(node.parent), content })
+        });
+        Self { nodes: nodes.collect(), next: self.next + numbers.len() as u64, capacity: self.capacity }
+    }
+
     /// What a power cut leaves, with new numbers for all nodes but the root.
     pub(crate) fn after_power_cut(&self, rng: &mut impl FnMut() -> u64) -> Self {
         let mut left = Self { nodes: BTreeMap::new(), next: self.next, capacity: self.capacity };

@@ -127,6 +127,20 @@ fn power_that_is_cut_and_comes_back_leaves_nothing_of_the_old_content_in_caches(
 }
 
 #[test]
+fn after_a_programs_end_everything_is_there_and_a_power_cut_may_still_lose_it() {
+    let disk = mount();
+    let at = |name: &str| disk.path().join(name);
+    fs::create_dir(at("d")).unwrap();
+    fs::write(at("d/a"), b"one").unwrap();
+    let last = disk.operations();
+    disk.rule(move |operation| if operation.number >= last { Fate::Ends } else { Fate::Done });
+    fs::rename(at("d/a"), at("d/b")).unwrap_err();
+    disk.restart().unwrap();
+    assert_eq!(everything(disk.path()), these(&[("d", ""), ("d/b", "one")]));
+    assert!(outcomes(&disk).contains(&these(&[])));
+}
+
+#[test]
 fn a_rule_fails_skips_or_ends_the_operation_it_names() {
     let disk = mount();
     let path = disk.path().join("a");
@@ -137,7 +151,7 @@ fn a_rule_fails_skips_or_ends_the_operation_it_names() {
     sync_directory(disk.path());
     assert_eq!(outcomes(&disk).len(), 2, "the sync was skipped");
     let last = disk.operations();
-    disk.rule(move |operation| if operation.number >= last { Fate::PowerCut } else { Fate::Done });
+    disk.rule(move |operation| if operation.number >= last { Fate::Ends } else { Fate::Done });
     fs::write(disk.path().join("b"), b"x").unwrap_err();
     File::open(&path).unwrap().sync_all().unwrap_err();
     disk.release();

@@ -91,7 +91,8 @@ impl<N: Clone + PartialEq> Names<N> {
     }
 
     /// The same names, of copies of the nodes.
-    pub(super) fn copied(&self, mut copy: impl FnMut(&N) -> N) -> Self {
+    #[must_use]
+    pub fn copied(&self, mut copy: impl FnMut(&N) -> N) -> Self {
         let mut all = |names: &BTreeMap<String, N>| {
             names.iter().map(|(name, node)| (name.clone(), copy(node))).collect()
         };
