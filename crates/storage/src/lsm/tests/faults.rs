@@ -7,7 +7,7 @@
 use super::{all_rows, apply, open, writes};
 use crate::conformance::state::{Row, at};
 use crate::state::{Compactor, Due, FlushJob, State, StateError};
-use fault_fs::{Fate, FaultFs, Operation, Tree};
+use fault_fs::{Fate, FaultFs, Kind, Operation, Tree};
 use seeded_rng::Rng;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -173,6 +173,27 @@ fn a_power_cut_soon_after_a_process_ended_leaves_a_completed_flush() {
             subject.work_until(ENTRIES_LATER, move |at, _| if at == later { Fate::Ends } else { Fate::Done });
             subject.cut_power();
             subject.goes_on(&format!("the end at {operation:?}, and a power cut {later} operations later"));
+        }
+    }
+}
+
+#[test]
+fn an_operation_without_space_loses_nothing_even_if_the_power_is_cut_soon_after() {
+    let mut subject = Subject::new();
+    let operations = subject.operations();
+    for (number, operation) in (0..).zip(&operations) {
+        let after_rename =
+            operations[..number as usize].iter().rev().take(3).any(|at| at.kind == Kind::Rename);
+        let soon = if after_rename { (1..20).collect() } else { vec![1, 2 + number % 7, 9 + number % 23] };
+        for later in soon {
+            subject.begin(number);
+            subject.work_until(ENTRIES, move |at, _| match at.checked_sub(number) {
+                Some(0) => Fate::NoSpace,
+                Some(passed) if passed == later => Fate::Ends,
+                _ => Fate::Done,
+            });
+            subject.cut_power();
+            subject.goes_on(&format!("no space at {operation:?}, and a power cut {later} operations later"));
         }
     }
 }
