@@ -72,6 +72,8 @@ pub enum Work {
 pub struct Stepped {
     pub effects: Vec<SimEffect>,
     pub work: Vec<Work>,
+    /// The process ends after these effects.
+    pub ended: Option<Ended>,
 }
 
 #[derive(Debug)]
@@ -256,7 +258,7 @@ impl Process {
         }
         match report {
             Some(report) => self.drive(|driver, effects| driver.reported(now, report, effects)),
-            None => Ok(Stepped { effects: Vec::new(), work: self.due() }),
+            None => Ok(Stepped { work: self.due(), ..Stepped::default() }),
         }
     }
 
@@ -336,8 +338,8 @@ impl Process {
                 }
             }
         }
-        done?;
-        Ok(Stepped { effects: outside, work: self.due() })
+        let ended = done.err().map(Ended::from);
+        Ok(Stepped { effects: outside, work: self.due(), ended })
     }
 
     /// The next step of each thread that has something to do and no step scheduled.
