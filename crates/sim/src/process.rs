@@ -189,6 +189,12 @@ impl Process {
         self.flush.is_flushing_state()
     }
 
+    /// Whether a thread has something to do.
+    #[must_use]
+    pub fn is_at_work(&self) -> bool {
+        !self.busy.is_empty()
+    }
+
     /// The last entry that a power cut would leave in the log.
     #[must_use]
     pub fn durable(&self) -> Index {

@@ -20,7 +20,7 @@ use crate::followers::Follower;
 use crate::ledger::Ledger;
 use crate::limits::Limits;
 use crate::machine::Machine;
-use crate::process::Work;
+use crate::process::{Process, Work};
 use crate::reference::Reference;
 use crate::run::{Report, RunOptions};
 use crate::schedule::Schedule;
@@ -214,7 +214,8 @@ impl World {
     /// Lets everything happen until only timers have fired for a while.
     fn until_quiet(&mut self) -> Result<(), String> {
         while let Some(at) = self.schedule.next_at() {
-            if at.0 > self.active + QUIET_MICROS && !self.is_anyone_waiting() {
+            let at_work = self.machine.process.as_ref().is_some_and(Process::is_at_work);
+            if at.0 > self.active + QUIET_MICROS && !at_work && !self.is_anyone_waiting() {
                 break;
             }
             let Some(event) = self.schedule.advance() else { break };
