@@ -5,6 +5,9 @@ const HIGHS: u64 = ONES * 0x80;
 
 /// The first byte at or after `at` that is a quote, a backslash or a control character.
 pub(super) fn special(bytes: &[u8], mut at: usize) -> usize {
+    while bytes.get(at..).and_then(<[u8]>::first_chunk::<32>).is_some_and(|chunk| !any_special(chunk)) {
+        at += 32;
+    }
     while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
         let found = special_in(u64::from_le_bytes(*chunk));
         if found != 0 {
@@ -12,13 +15,19 @@ pub(super) fn special(bytes: &[u8], mut at: usize) -> usize {
         }
         at += 8;
     }
-    while let Some(byte) = bytes.get(at) {
-        if matches!(byte, b'"' | b'\\' | 0..0x20) {
-            return at;
-        }
+    while bytes.get(at).is_some_and(|byte| !is_special(*byte)) {
         at += 1;
     }
     at
+}
+
+const fn is_special(byte: u8) -> bool {
+    matches!(byte, b'"' | b'\\' | 0..0x20)
+}
+
+/// Without a branch, so that the compiler checks many bytes at once.
+fn any_special(chunk: &[u8; 32]) -> bool {
+    chunk.iter().fold(false, |any, byte| any | is_special(*byte))
 }
 
 /// The high bit of each special byte, exact up to and with the first one (a borrow may mark bytes after it).
