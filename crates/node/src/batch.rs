@@ -9,6 +9,20 @@ const COMMAND_OVERHEAD_BYTES: usize = 128;
 /// Bytes counted for an event besides its envelope.
 const EVENT_OVERHEAD_BYTES: usize = 64;
 
+/// How much goes into one entry. An entry that has commands of clients holds at least one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntryMax {
+    pub commands: usize,
+    /// Estimated bytes of commands. A command that is longer gets an entry of its own.
+    pub bytes: usize,
+}
+
+impl Default for EntryMax {
+    fn default() -> Self {
+        Self { commands: limits::ENTRY_COMMANDS_MAX, bytes: limits::ENTRY_BYTES_MAX }
+    }
+}
+
 /// A command with its estimated size, which is computed only once.
 #[derive(Debug)]
 pub struct SizedCommand {
@@ -101,15 +115,14 @@ impl<R: Replies> OpenBatch<R> {
 
     /// Takes as much as one entry holds besides `own`, the node's own commands. The rest waits for the next
     /// entry.
-    pub fn close(&mut self, own: Vec<Command<'static>>) -> Closed<R> {
+    pub fn close(&mut self, own: Vec<Command<'static>>, max: EntryMax) -> Closed<R> {
         let wall_min = std::mem::take(&mut self.wall_min);
         let closers = std::mem::take(&mut self.closers);
         let mut waiters = Waiters { commands: Vec::new(), own: own.len(), closers, bytes: 0, wall: wall_min };
         let mut commands = Vec::new();
         while let Some((_, next)) = self.commands.front() {
-            let full = commands.len() + own.len() >= limits::ENTRY_COMMANDS_MAX
-                || (!commands.is_empty() && waiters.bytes + next.bytes > limits::ENTRY_BYTES_MAX);
-            if full {
+            let full = commands.len() + own.len() >= max.commands || waiters.bytes + next.bytes > max.bytes;
+            if full && !commands.is_empty() {
                 break;
             }
             let Some((reply, SizedCommand { command, bytes })) = self.commands.pop_front() else { break };
@@ -200,7 +213,7 @@ mod tests {
             let mut batch = batch(&sizes);
             let mut next = 0;
             for want in taken {
-                let closed = batch.close(Vec::new());
+                let closed = batch.close(Vec::new(), EntryMax::default());
                 assert_eq!(closed.commands.len(), want, "{sizes:?}");
                 for reply in closed.waiters.commands {
                     assert_eq!(reply, next);
@@ -217,7 +230,7 @@ mod tests {
         let mut batch = batch(&[1; 1_024]);
         let own =
             vec![Command::ExpireEvents(ExpireEvents { stream: name() }); limits::ENTRY_OWN_COMMANDS_MAX];
-        let closed = batch.close(own);
+        let closed = batch.close(own, EntryMax::default());
         assert_eq!(closed.commands.len(), limits::ENTRY_COMMANDS_MAX);
         assert_eq!((closed.waiters.commands.len(), closed.waiters.own), (896, 128));
         let is_own = |command: &Command<'_>| matches!(command, Command::ExpireEvents(_));
@@ -231,7 +244,7 @@ mod tests {
         batch.close_time(1, Wall(41));
         batch.close_time(2, Wall(40));
         assert!(!batch.is_empty());
-        let closed = batch.close(Vec::new());
+        let closed = batch.close(Vec::new(), EntryMax::default());
         assert_eq!((closed.wall_min, closed.commands.len()), (Wall(42), 0));
         assert_eq!(closed.waiters.closers, [(1, Wall(41)), (2, Wall(40))]);
         assert!(batch.is_empty());

@@ -38,10 +38,26 @@ pub struct Now {
     pub mono: Mono,
 }
 
+/// When `elapsed` stands still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standstill {
+    /// For this long after a start, and after taking the lead.
+    pub grace_ms: u64,
+    /// During a stall, after this much of it.
+    pub stall_ms: u64,
+}
+
+impl Default for Standstill {
+    fn default() -> Self {
+        Self { grace_ms: GRACE_MS, stall_ms: STALL_MS }
+    }
+}
+
 /// Stamps entries.
 #[derive(Clone, Copy, Debug)]
 pub struct EntryClocks {
     last: EntryClock,
+    stall_ms: u64,
     /// The elapsed time as of `seen`.
     elapsed: Elapsed,
     /// When the time was last observed.
@@ -54,16 +70,18 @@ impl EntryClocks {
     /// Continues after an entry, which may be from another process or node: `elapsed` advances from `now` on,
     /// after the grace.
     #[must_use]
-    pub fn resume(last: EntryClock, now: Now, grace_ms: u64) -> Self {
-        Self { last, elapsed: last.elapsed, seen: now.mono, grace_ends: now.mono.after_ms(grace_ms) }
+    pub fn resume(last: EntryClock, now: Now, standstill: Standstill) -> Self {
+        let Standstill { grace_ms, stall_ms } = standstill;
+        let grace_ends = now.mono.after_ms(grace_ms);
+        Self { last, stall_ms, elapsed: last.elapsed, seen: now.mono, grace_ends }
     }
 
     /// Lets the time pass. `since` is when the oldest work began that the node still waits for, if there is any:
     /// a disk that hangs stalls the node too.
     pub fn observe(&mut self, now: Now, since: Option<Mono>) {
         let from = self.seen.max(self.grace_ends);
-        let passed = now.mono.0.saturating_sub(from.0).min(STALL_MS);
-        let hangs_from = since.map_or(Mono(u64::MAX), |since| since.after_ms(STALL_MS));
+        let passed = now.mono.0.saturating_sub(from.0).min(self.stall_ms);
+        let hangs_from = since.map_or(Mono(u64::MAX), |since| since.after_ms(self.stall_ms));
         let counted = passed.min(hangs_from.0.saturating_sub(from.0));
         self.elapsed = Elapsed(self.elapsed.0.saturating_add(counted));
         self.seen = self.seen.max(now.mono);
@@ -111,7 +129,8 @@ mod tests {
     }
 
     fn resumed(grace_ms: u64) -> EntryClocks {
-        EntryClocks::resume(EntryClock { wall: Wall(1_000), elapsed: Elapsed(50) }, at(900, 7), grace_ms)
+        let last = EntryClock { wall: Wall(1_000), elapsed: Elapsed(50) };
+        EntryClocks::resume(last, at(900, 7), Standstill { grace_ms, ..Standstill::default() })
     }
 
     #[test]

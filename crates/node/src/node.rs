@@ -1,7 +1,7 @@
 //! The step machine: admission, batching, waiting requests, timers.
 
-use crate::batch::{OpenBatch, SizedCommand, Waiters};
-use crate::clock::{EntryClocks, GRACE_MS, Mono, Now};
+use crate::batch::{EntryMax, OpenBatch, SizedCommand, Waiters};
+use crate::clock::{EntryClocks, Mono, Now, Standstill};
 use crate::engine::{DiskSpace, Engine, EngineError, EntryId, EntryResult, Polled};
 use crate::own_work::OwnWork;
 use crate::request::{AskedTime, ClosedTime, Replies, Request, Unavailable};
@@ -22,13 +22,20 @@ pub struct NodeOptions {
     pub waiting_bytes_max: usize,
     /// The behaviour that entries are proposed under.
     pub behaviour: Behaviour,
-    /// `elapsed` stands still for this long after a start, and after taking the lead.
-    pub grace_ms: u64,
+    /// How much goes into one entry.
+    pub entry_max: EntryMax,
+    /// When `elapsed` stands still.
+    pub standstill: Standstill,
 }
 
 impl Default for NodeOptions {
     fn default() -> Self {
-        Self { waiting_bytes_max: limits::WAITING_BYTES_MAX, behaviour: shard::BEHAVIOUR, grace_ms: GRACE_MS }
+        Self {
+            waiting_bytes_max: limits::WAITING_BYTES_MAX,
+            behaviour: shard::BEHAVIOUR,
+            entry_max: EntryMax::default(),
+            standstill: Standstill::default(),
+        }
     }
 }
 
@@ -106,7 +113,11 @@ where
             options,
             engine,
             phase: Phase::Starting,
-            clocks: EntryClocks::resume(EntryClock::default(), Now { wall: Wall(0), mono: Mono(0) }, 0),
+            clocks: EntryClocks::resume(
+                EntryClock::default(),
+                Now { wall: Wall(0), mono: Mono(0) },
+                Standstill { grace_ms: 0, ..options.standstill },
+            ),
             progressed: Mono(0),
             open: OpenBatch::default(),
             in_flight: VecDeque::new(),
@@ -291,7 +302,7 @@ where
             } else if own.is_empty() {
                 break;
             }
-            let mut closed = self.open.close(own);
+            let mut closed = self.open.close(own, self.options.entry_max);
             let clock = self.clocks.stamp(now, closed.wall_min);
             closed.waiters.wall = clock.wall;
             if self.in_flight.is_empty() {
@@ -317,7 +328,7 @@ where
             match polled? {
                 Polled::Leading { clock, last, replayed_entries } => {
                     self.wall = clock.wall;
-                    self.clocks = EntryClocks::resume(clock, now, self.options.grace_ms);
+                    self.clocks = EntryClocks::resume(clock, now, self.options.standstill);
                     if matches!(self.phase, Phase::Starting | Phase::Following) {
                         self.phase = Phase::Leading;
                     }

@@ -5,19 +5,15 @@ use crate::handle::{Handle, Phase, Status};
 use crate::node_task::{FromThread, NodeTask, Parts};
 use crate::reads::{Latest, ReadPool};
 use crate::space::{Space, start_checking};
-use crate::store::{BodyReader, CompactJob, CompactWork, Driver, FlushWork, LogWork};
-use model::{Cursor, GroupId, limits};
-use node::{GroupLog, NodeOptions, RaftEngine, RaftEngineOptions};
-use shard::{Shard, ShardOptions};
-use std::collections::BTreeMap;
+use crate::store::{CompactJob, CompactWork, Driver, FlushWork, LogWork, Opened, open};
+use model::{Cursor, limits};
+use node::NodeOptions;
 use std::path::PathBuf;
 use std::sync::Arc;
-use storage::bodies::{Bodies, BodyError, BodyOptions};
+use storage::bodies::BodyError;
 use storage::directory::{DataDirectory, DirectoryError};
-use storage::log::{Log, LogError, LogOptions, OpenedLog, RecoveredGroup};
-use storage::lsm::{LsmConfig, LsmState};
-use storage::real_disk::RealDisk;
-use storage::state::{State as _, StateError};
+use storage::log::LogError;
+use storage::state::StateError;
 use telemetry::Metrics;
 use telemetry::catalogue::Queue;
 use tokio::sync::{mpsc, watch};
@@ -81,20 +77,9 @@ pub enum StartError {
 pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeTask), StartError> {
     let directory = DataDirectory::open(&options.data)?;
     let store = directory.store();
-    let Stores { state, log, groups, bodies, body_reader } = open(&directory, options)?;
-    let latest = Arc::new(Latest::new(state.reader()));
-    let compactor = state.compactor();
-    let shard = Shard::new(ShardOptions::default());
-    let engine_options = RaftEngineOptions {
-        flush_state_bytes: options.memtable_bytes,
-        flush_log_bytes: options.replay_bytes,
-        ..RaftEngineOptions::default()
-    };
-    let group_log = GroupLog::new(engine_options.group, log.reader);
-    let slots = shard.slots();
-    let recovered = groups.get(&engine_options.group);
-    let engine = RaftEngine::open(engine_options, group_log, recovered, shard, state)?;
-
+    let Opened { engine, state_reader, compactor, slots, log, bodies, body_reader } =
+        open(&directory, options)?;
+    let latest = Arc::new(Latest::new(state_reader));
     let replay = engine.replay();
     let (reports_in, reports) = mpsc::unbounded_channel(); // Bounded by the few jobs that are under way.
     let (log_reports, flush_reports) = (reports_in.clone(), reports_in.clone());
@@ -151,39 +136,6 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
     });
     let metrics = Arc::clone(metrics);
     Ok((Handle { store, mailbox: mailbox_in, visible, status, reads, metrics }, task))
-}
-
-/// What a data directory holds, open.
-struct Stores {
-    state: LsmState,
-    log: OpenedLog<RealDisk>,
-    groups: BTreeMap<GroupId, RecoveredGroup>,
-    bodies: Bodies<RealDisk>,
-    body_reader: BodyReader,
-}
-
-/// Reads and checks everything before anything is changed, so that a start that is refused leaves the directory
-/// as it was.
-fn open(directory: &DataDirectory, options: &Options) -> Result<Stores, StartError> {
-    let (store, path) = (directory.store(), directory.state_path());
-    let segment_bytes = options.segment_bytes;
-    let progress = LsmState::check(&path, store)?;
-    let log = Log::check(directory.log_disk()?, LogOptions { segment_bytes, ..LogOptions::new(store) })?;
-    let body_options = BodyOptions { segment_bytes, ..BodyOptions::new(store) };
-    let bodies = Bodies::check(directory.bodies_disk()?, progress.bodies_end, body_options)?;
-    let groups = log.groups();
-    let group = RaftEngineOptions::default().group;
-    GroupLog::new(group, log.reader()).check(progress, groups.get(&group))?;
-
-    let config = LsmConfig {
-        memtable_bytes: options.memtable_bytes,
-        cache_bytes: options.cache_bytes,
-        ..LsmConfig::default()
-    };
-    let state = LsmState::open(&path, store, config)?;
-    let log = log.open()?;
-    let (bodies, body_reader) = bodies.open()?;
-    Ok(Stores { state, log, groups, bodies, body_reader })
 }
 
 /// Sets the bound of each of the node's queues, which `/metrics` shows next to its depth.

@@ -1,10 +1,19 @@
-//! Short names for the concrete types that a node consists of.
+//! What a node consists of on this machine: the built-in engine, its log, its bodies and its state, opened from a
+//! data directory. The only module that names the types of one engine; the others use the names from here.
 
 use crate::handle::Channels;
-use storage::lsm::LsmState;
+use crate::start::{Options, StartError};
+use model::SlotRange;
+use node::{GroupLog, RaftEngine, RaftEngineOptions};
+use shard::{Shard, ShardOptions};
+use storage::bodies::{Bodies, BodyOptions};
+use storage::directory::DataDirectory;
+use storage::log::{Log, LogOptions, OpenedLog};
+use storage::lsm::{LsmConfig, LsmState};
 use storage::real_disk::RealDisk;
 use storage::state::State;
 
+type Engine = driver::Engine<RealDisk, LsmState>;
 type StateFlush = <LsmState as State>::Flush;
 type StateCompactor = <LsmState as State>::Compactor;
 
@@ -21,3 +30,48 @@ pub(crate) type CompactWork = driver::CompactWork<RealDisk, StateCompactor, Stat
 pub type BodyReader = storage::bodies::BodyReader<RealDisk>;
 /// Reads the state as of one applied entry, on any thread.
 pub type StateReader = <LsmState as State>::Reader;
+
+/// What a data directory holds, open.
+pub(crate) struct Opened {
+    pub(crate) engine: Engine,
+    pub(crate) state_reader: StateReader,
+    pub(crate) compactor: StateCompactor,
+    pub(crate) slots: SlotRange,
+    pub(crate) log: OpenedLog<RealDisk>,
+    pub(crate) bodies: Bodies<RealDisk>,
+    pub(crate) body_reader: BodyReader,
+}
+
+/// Reads and checks everything before anything is changed, so that a start that is refused leaves the directory
+/// as it was.
+pub(crate) fn open(directory: &DataDirectory, options: &Options) -> Result<Opened, StartError> {
+    let (store, path) = (directory.store(), directory.state_path());
+    let segment_bytes = options.segment_bytes;
+    let engine_options = RaftEngineOptions {
+        flush_state_bytes: options.memtable_bytes,
+        flush_log_bytes: options.replay_bytes,
+        ..RaftEngineOptions::default()
+    };
+    let progress = LsmState::check(&path, store)?;
+    let log = Log::check(directory.log_disk()?, LogOptions { segment_bytes, ..LogOptions::new(store) })?;
+    let body_options = BodyOptions { segment_bytes, ..BodyOptions::new(store) };
+    let bodies = Bodies::check(directory.bodies_disk()?, progress.bodies_end, body_options)?;
+    let group = engine_options.group;
+    let recovered = log.groups().get(&group).cloned();
+    GroupLog::new(group, log.reader()).check(progress, recovered.as_ref())?;
+
+    let config = LsmConfig {
+        memtable_bytes: options.memtable_bytes,
+        cache_bytes: options.cache_bytes,
+        ..LsmConfig::default()
+    };
+    let state = LsmState::open(&path, store, config)?;
+    let log = log.open()?;
+    let (bodies, body_reader) = bodies.open()?;
+    let (state_reader, compactor) = (state.reader(), state.compactor());
+    let shard = Shard::new(ShardOptions::default());
+    let slots = shard.slots();
+    let group_log = GroupLog::new(group, log.reader.clone());
+    let engine = RaftEngine::open(engine_options, group_log, recovered.as_ref(), shard, state)?;
+    Ok(Opened { engine, state_reader, compactor, slots, log, bodies, body_reader })
+}

@@ -1,11 +1,20 @@
-//! Clients. Each sends one command at a time and retries it until it has an outcome. Now and then it repeats
-//! a command that was acknowledged long ago.
+//! Clients. Each sends one command at a time.
+//!
+//! An orderly client ([`Client`]) sends commands that must succeed, and retries each until it has an outcome. Now
+//! and then it repeats a command that was acknowledged long ago. What it knows is enough to check that nothing is
+//! lost and nothing happens twice, without the reference model.
+//!
+//! Another client ([`DrawnClient`]) sends commands whose arguments are drawn independently: wrong revisions, ids
+//! and keys that other requests have used, transactions that cannot succeed, settings, deletions. Only the model
+//! knows what must come of them.
 
+use crate::content::{ORDERLY_TYPE, fingerprint_of};
 use crate::ledger::{Acknowledged, Ledger, events_of};
 use model::{
     Append, Appended, Check, Command, DeleteStream, Expected, Filled, Fingerprint, IdHash, Identity, KeyHash,
     Keyed, NewEvent, Outcome, PutSettings, Revision, Settings, Slot, StreamName, Transaction, Write,
 };
+use reference_model::{Simple, draw};
 use seeded_rng::Rng;
 use std::borrow::Cow;
 use xxhash_rust::xxh3::xxh3_128;
@@ -20,9 +29,17 @@ const TRIMMED_COUNT: u64 = 5;
 pub struct Client {
     pub number: u64,
     made: u64,
+    keys: Keys,
     /// The command whose outcome it waits for, and whether that command was sent before.
     pending: Option<(Command<'static>, Sent)>,
     remembered: Vec<Command<'static>>,
+}
+
+/// Whether an orderly client uses idempotency keys. It cannot where they may expire before it retries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keys {
+    Used,
+    Unused,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,8 +53,8 @@ enum Sent {
 
 impl Client {
     #[must_use]
-    pub fn new(number: u64) -> Self {
-        Self { number, made: 0, pending: None, remembered: Vec::new() }
+    pub fn new(number: u64, keys: Keys) -> Self {
+        Self { number, made: 0, keys, pending: None, remembered: Vec::new() }
     }
 
     /// The command to send now. It is the previous one if that has no outcome yet.
@@ -119,6 +136,12 @@ impl Client {
         self.pending.is_some()
     }
 
+    /// The command whose outcome it waits for.
+    #[must_use]
+    pub fn pending(&self) -> Option<&Command<'static>> {
+        self.pending.as_ref().map(|(command, _)| command)
+    }
+
     fn may_be_repeated(&self, command: &Command<'_>, ledger: &Ledger) -> bool {
         let events = events_of(command);
         !events.is_empty()
@@ -134,12 +157,12 @@ impl Client {
         match rng.below(12) {
             0..=3 => Command::Append(self.append(rng, &own, self.expected(&own, ledger), Ids::Client)),
             4..=5 => Command::Append(self.append(rng, &shared, Expected::Any, Ids::Client)),
-            6..=7 => {
+            6..=7 if self.keys == Keys::Used => {
                 let mut append = self.append(rng, &shared, Expected::Any, Ids::Server);
                 append.keyed = Some(self.keyed(&shared));
                 Command::Append(append)
             }
-            8..=9 => {
+            6..=9 => {
                 let check = Check::Stream { stream: name(&own), expected: self.expected(&own, ledger) };
                 let writes = vec![
                     Write::Append(self.append(rng, &own, Expected::Any, Ids::Client)),
@@ -195,9 +218,9 @@ impl Client {
         };
         NewEvent {
             identity,
-            fingerprint: Fingerprint(hash.rotate_left(1)),
+            fingerprint: fingerprint_of(envelope.as_bytes()),
             filled,
-            event_type: Cow::Borrowed("test.happened"),
+            event_type: Cow::Borrowed(ORDERLY_TYPE),
             envelope: Cow::Owned(envelope.into_bytes()),
         }
     }
@@ -206,6 +229,29 @@ impl Client {
         self.made += 1;
         let key = xxh3_128(format!("{}-{}", self.number, self.made).as_bytes());
         Keyed { key: KeyHash(key), fingerprint: Fingerprint(key ^ 1), slot: slot(stream) }
+    }
+}
+
+/// A client whose commands are drawn.
+#[derive(Debug, Default)]
+pub struct DrawnClient {
+    /// The command that it sent last, which it may send again.
+    last: Option<Command<'static>>,
+}
+
+impl DrawnClient {
+    /// The command to send now: the last one again, whether it has an outcome or not, or another one.
+    pub fn send(&mut self, rng: &mut Rng, model: &Simple) -> Command<'static> {
+        let again = self.last.take().filter(|_| rng.one_in(4));
+        let command = again.unwrap_or_else(|| draw::command(rng, model));
+        self.last = Some(command.clone());
+        command
+    }
+
+    /// The command that it sent last.
+    #[must_use]
+    pub fn last(&self) -> Option<&Command<'static>> {
+        self.last.as_ref()
     }
 }
 

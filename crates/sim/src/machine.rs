@@ -2,6 +2,7 @@
 //! starts again with each boot.
 
 use crate::disk::{Deaf, SimDisk};
+use crate::limits::Limits;
 use crate::mutant::Mutant;
 use crate::process::{Ended, Process};
 use crate::schedule::Moment;
@@ -10,9 +11,10 @@ use model::Wall;
 use node::{DiskSpace, Mono, Now};
 use seeded_rng::Rng;
 use std::io;
+use storage::disk::{Disk as _, DiskFile as _};
 use storage::memory_disk::MemoryDisk;
 use storage::memory_state::{BegunFlush, MemoryState, MemoryStateDisk, Space};
-use storage::state::Progress;
+use storage::state::{Pressure, Progress};
 
 /// The wall clock at the start of a run: 2026-01-01T00:00:00Z.
 const WALL_AT_START_MS: u64 = 1_767_225_600_000;
@@ -26,10 +28,14 @@ pub struct Machine {
     body_disk: MemoryDisk,
     state_disk: MemoryStateDisk,
     mutant: Mutant,
+    pub limits: Limits,
     pub process: Option<Process>,
     /// Counts starts. Events of an earlier process are ignored.
     pub boot: u64,
     booted: Moment,
+    /// How long processes stood still since the run began, and of that since the last boot.
+    paused_ms: u64,
+    paused_since_boot_ms: u64,
     wall_ms: i64,
     ailing: bool,
     full: bool,
@@ -39,15 +45,18 @@ pub struct Machine {
 
 impl Machine {
     #[must_use]
-    pub fn new(mutant: Mutant) -> Self {
+    pub fn new(mutant: Mutant, limits: Limits) -> Self {
         Self {
             log_disk: MemoryDisk::new(),
             body_disk: MemoryDisk::new(),
             state_disk: MemoryStateDisk::new(),
             mutant,
+            limits,
             process: None,
             boot: 0,
             booted: Moment(0),
+            paused_ms: 0,
+            paused_since_boot_ms: 0,
             wall_ms: 0,
             ailing: false,
             full: false,
@@ -57,8 +66,16 @@ impl Machine {
 
     #[must_use]
     pub fn now(&self, moment: Moment) -> Now {
-        let wall = WALL_AT_START_MS.saturating_add(moment.0 / 1_000).saturating_add_signed(self.wall_ms);
-        Now { wall: Wall(wall), mono: Mono((moment.0 - self.booted.0) / 1_000) }
+        let passed_ms = moment.0 / 1_000 + self.paused_ms;
+        let wall = WALL_AT_START_MS.saturating_add(passed_ms).saturating_add_signed(self.wall_ms);
+        let mono = (moment.0 - self.booted.0) / 1_000 + self.paused_since_boot_ms;
+        Now { wall: Wall(wall), mono: Mono(mono) }
+    }
+
+    /// The process stands still while time passes, as after SIGSTOP.
+    pub fn pause(&mut self, ms: u64) {
+        self.paused_ms += ms;
+        self.paused_since_boot_ms += ms;
     }
 
     /// Sets the wall clock forwards or backwards.
@@ -73,12 +90,13 @@ impl Machine {
     pub fn start(&mut self, moment: Moment) -> Result<(), Ended> {
         self.boot += 1;
         self.booted = moment;
+        self.paused_since_boot_ms = 0;
         let forgotten = (self.mutant == Mutant::ForgottenAppliedIndex).then_some(self.flushed_before.0);
         let state = SimState::new(MemoryState::open(&self.state_disk), forgotten);
         let (log, bodies) = self.deafness();
         let log_disk = SimDisk { inner: self.log_disk.clone(), deaf: log };
         let body_disk = SimDisk { inner: self.body_disk.clone(), deaf: bodies };
-        self.process = Some(Process::open(log_disk, body_disk, state)?);
+        self.process = Some(Process::open(log_disk, body_disk, state, &self.limits)?);
         Ok(())
     }
 
@@ -108,6 +126,40 @@ impl Machine {
         } else {
             disk.set_capacity(Some(disk.used_bytes() + rng.below(20_000)));
         }
+    }
+
+    /// Makes one of the next reads of a disk fail.
+    pub fn fail_read_soon(&mut self, rng: &mut Rng) {
+        let disk = if rng.one_in(2) { &self.log_disk } else { &self.body_disk };
+        self.ailing = true;
+        disk.fail_read_at(disk.reads() + rng.below(20), io::ErrorKind::Other);
+    }
+
+    /// Sets whether the state's disk work lags too far behind its commits.
+    pub fn set_pressure(&mut self, pressure: Pressure) {
+        self.state_disk.set_pressure(pressure);
+    }
+
+    /// Another machine with the same data, but with one bit flipped or the end of one file cut off, and the
+    /// name of that file.
+    pub fn damaged_copy(&self, rng: &mut Rng) -> Option<(Self, String)> {
+        let mut copy = Self::new(self.mutant, self.limits);
+        copy.log_disk = self.log_disk.restart();
+        copy.body_disk = self.body_disk.restart();
+        copy.state_disk = self.state_disk.duplicate();
+        (copy.booted, copy.paused_ms, copy.wall_ms) = (self.booted, self.paused_ms, self.wall_ms);
+        let log = rng.one_in(2);
+        let disk = if log { &copy.log_disk } else { &copy.body_disk };
+        let names = disk.list().ok()?;
+        let name = names.get(rng.index(names.len()))?.clone();
+        let len = disk.open(&name).and_then(|file| file.len()).ok().filter(|len| *len > 0)?;
+        // Nothing but the end of the log says where it ends, so its last segment must not lose it.
+        if !log && rng.one_in(4) {
+            disk.open(&name).and_then(|file| file.set_len(rng.below(len))).ok()?;
+        } else if !disk.flip_bit(&name, rng.below(len), rng.below(8) as u8) {
+            return None;
+        }
+        Some((copy, name))
     }
 
     /// The disk that holds everything fills up, or has space again.

@@ -28,13 +28,17 @@ fn main() -> ExitCode {
 
 /// Runs seeds until enough of them have counted.
 fn simulate(arguments: &Arguments) -> ExitCode {
-    let (mut counted, mut crashes, mut acknowledgements, mut seed) = (0, 0, 0, arguments.from);
+    let (mut counted, mut seed) = (0, arguments.from);
+    let mut all = Report::default();
     while counted < arguments.seeds {
         match run(RunOptions { seed, mutant: arguments.mutant, echo: arguments.echo }) {
             Ok(report) => {
                 counted += u64::from(report.counts);
-                crashes += report.crashes;
-                acknowledgements += report.acknowledgements;
+                all.crashes += report.crashes;
+                all.acknowledgements += report.acknowledgements;
+                all.refusals += report.refusals;
+                all.followed += report.followed;
+                all.damage_reported += report.damage_reported;
                 print_hash(arguments, &report);
             }
             Err(failure) => return failed(&failure),
@@ -47,8 +51,14 @@ fn simulate(arguments: &Arguments) -> ExitCode {
     }
     if !arguments.hash {
         println!(
-            "{counted} seeds held ({} run), with {crashes} crashes and {acknowledgements} acknowledgements",
-            seed - arguments.from
+            "{counted} seeds held ({} run): {} crashes, {} acknowledgements, {} refusals, {} events followed, \
+             {} damages reported",
+            seed - arguments.from,
+            all.crashes,
+            all.acknowledgements,
+            all.refusals,
+            all.followed,
+            all.damage_reported
         );
     }
     ExitCode::SUCCESS

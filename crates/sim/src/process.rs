@@ -2,8 +2,10 @@
 //! them. What a step does, and what follows from it, is the driver's: the same code that ships.
 
 use crate::disk::SimDisk;
+use crate::limits::Limits;
+use crate::reference::entries_of;
 use crate::state::SimState;
-use driver::{CompactWork, Driver, Effect, FlushWork, Halted, Input, LogJob, LogWork, Report};
+use driver::{CompactWork, Driver, Effect, FlushJob, FlushWork, Halted, Input, LogJob, LogWork, Report};
 use model::{Cursor, GroupId, Index, Wall};
 use node::{DiskSpace, GroupLog, NodeOptions, Now, RaftEngine, RaftEngineOptions, Replies};
 use shard::{Shard, ShardOptions};
@@ -33,15 +35,6 @@ impl Replies for Waiters {
 }
 
 const GROUP: GroupId = GroupId(1);
-/// Small, so that a short run rotates, purges, flushes and replays many times.
-const LOG_SEGMENT_BYTES: u64 = 64 << 10;
-const BODY_SEGMENT_BYTES: u64 = 32 << 10;
-const FLUSH_LOG_BYTES: u64 = 24 << 10;
-const FLUSH_STATE_BYTES: u64 = 16 << 10;
-const GRACE_MS: u64 = 20;
-/// A replay yields after a few entries.
-const POLL_BYTES: usize = 4 << 10;
-
 /// Why a process ended or did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Ended {
@@ -74,7 +67,7 @@ pub enum Work {
     Compact,
 }
 
-/// What the outside sees of a step, and the work that is now due.
+/// What the outside sees of a step, log writes included, and the work that is now due.
 #[derive(Debug, Default)]
 pub struct Stepped {
     pub effects: Vec<SimEffect>,
@@ -94,6 +87,22 @@ pub struct Process {
     /// What readers see.
     shown: MemoryReader,
     visible: Cursor,
+    /// The last entry that was written to the log, and the last that is synced.
+    written: Index,
+    durable: Index,
+    flushes: Flushes,
+}
+
+/// What was flushed, as seen from outside.
+#[derive(Clone, Copy, Debug, Default)]
+struct Flushes {
+    /// Flush when so much was logged.
+    log_bytes_max: u64,
+    /// Logged since the last flush began.
+    log_bytes: u64,
+    is_running: bool,
+    /// A flush has found the disk full.
+    is_refused: bool,
 }
 
 impl Process {
@@ -101,25 +110,44 @@ impl Process {
     ///
     /// # Errors
     /// [`Ended`]. A crash in the middle of the start is one of these errors.
-    pub fn open(log_disk: SimDisk, body_disk: SimDisk, state: SimState) -> Result<Self, Ended> {
+    pub fn open(
+        log_disk: SimDisk,
+        body_disk: SimDisk,
+        state: SimState,
+        limits: &Limits,
+    ) -> Result<Self, Ended> {
         let store = format::header::StoreId(7);
-        let log =
-            Log::open(log_disk, LogOptions { segment_bytes: LOG_SEGMENT_BYTES, ..LogOptions::new(store) })?;
-        let body_options =
-            BodyOptions { segment_bytes: BODY_SEGMENT_BYTES, stride_bytes: 512, ..BodyOptions::new(store) };
+        let log = Log::open(
+            log_disk,
+            LogOptions { store, segment_bytes: limits.log_segment_bytes, spares_max: limits.spares_max },
+        )?;
+        let body_options = BodyOptions {
+            store,
+            segment_bytes: limits.body_segment_bytes,
+            stride_bytes: limits.stride_bytes,
+            indexes_max: limits.indexes_max,
+            removed_kept_ms: limits.removed_kept_ms,
+        };
         let (bodies, body_reader) = Bodies::open(body_disk, state.progress().bodies_end, body_options)?;
         let body_preparer = bodies.preparer();
         let group_log = GroupLog::new(GROUP, log.reader);
         let options = RaftEngineOptions {
             group: GROUP,
-            flush_state_bytes: FLUSH_STATE_BYTES,
-            flush_log_bytes: FLUSH_LOG_BYTES,
-            poll_bytes: POLL_BYTES,
+            flush_state_bytes: limits.flush_state_bytes,
+            flush_log_bytes: limits.flush_log_bytes,
+            poll_bytes: limits.poll_bytes,
             ..RaftEngineOptions::default()
         };
-        let node_options = NodeOptions { grace_ms: GRACE_MS, ..NodeOptions::default() };
+        let node_options = NodeOptions {
+            waiting_bytes_max: limits.waiting_bytes_max,
+            entry_max: limits.entry_max,
+            standstill: limits.standstill,
+            ..NodeOptions::default()
+        };
         let (shown, compactor) = (state.reader(), state.compactor());
-        let shard = Shard::new(ShardOptions::default());
+        let shard = Shard::new(ShardOptions { heads_max: limits.heads_max, ..ShardOptions::default() });
+        // An opened log is durable to its end.
+        let durable = log.groups.get(&GROUP).map_or(Index(0), |group| group.last).max(state.progress().index);
         let engine = RaftEngine::open(options, group_log, log.groups.get(&GROUP), shard, state)?;
         Ok(Self {
             driver: Driver::new(node_options, engine, bodies, log.preparer.clone()),
@@ -131,6 +159,9 @@ impl Process {
             busy: Vec::new(),
             shown,
             visible: Cursor::START,
+            written: durable,
+            durable,
+            flushes: Flushes { log_bytes_max: limits.flush_log_bytes, ..Flushes::default() },
         })
     }
 
@@ -154,6 +185,19 @@ impl Process {
     #[must_use]
     pub fn is_flushing_state(&self) -> bool {
         self.flush.is_flushing_state()
+    }
+
+    /// The last entry that a power cut would leave in the log.
+    #[must_use]
+    pub fn durable(&self) -> Index {
+        self.durable
+    }
+
+    /// How much was logged since the last flush began, if that is enough for a flush and none is under way.
+    #[must_use]
+    pub fn overdue_flush(&self) -> Option<u64> {
+        let Flushes { log_bytes_max, log_bytes, is_running, is_refused } = self.flushes;
+        (log_bytes >= log_bytes_max && !is_running && !is_refused).then_some(log_bytes)
     }
 
     /// Gives the node one input.
@@ -192,19 +236,39 @@ impl Process {
         self.busy.retain(|busy| *busy != work);
         let report = match work {
             Work::TakeLogJobs => {
-                while let Some(job) = self.log_jobs.pop_front() {
-                    self.log.take(job)?;
-                }
+                self.write_log()?;
                 None
             }
-            Work::SyncLog => self.log.sync()?.map(Report::Log),
+            Work::SyncLog => {
+                let synced = self.log.sync()?;
+                self.durable = self.written;
+                synced.map(Report::Log)
+            }
             Work::Flush => self.flush.step()?,
             Work::Compact => self.compact.step()?,
         };
+        match &report {
+            Some(Report::Flushed(_)) => self.flushes.is_running = false,
+            Some(Report::FlushOutOfSpace { .. }) => {
+                (self.flushes.is_running, self.flushes.is_refused) = (false, true);
+            }
+            _ => {}
+        }
         match report {
             Some(report) => self.drive(|driver, effects| driver.reported(now, report, effects)),
             None => Ok(Stepped { effects: Vec::new(), work: self.due() }),
         }
+    }
+
+    fn write_log(&mut self) -> Result<(), Ended> {
+        while let Some(job) = self.log_jobs.pop_front() {
+            if let LogJob::Write { records, .. } = &job {
+                let entries = entries_of(records).unwrap_or_default();
+                self.written = entries.last().map_or(self.written, |(index, _)| *index);
+            }
+            self.log.take(job)?;
+        }
+        Ok(())
     }
 
     /// The log thread has had nothing to do for a while, so it records the log's durable end.
@@ -223,9 +287,7 @@ impl Process {
     /// # Errors
     /// [`Ended`].
     pub fn finish(mut self) -> Result<(), Ended> {
-        while let Some(job) = self.log_jobs.pop_front() {
-            self.log.take(job)?;
-        }
+        self.write_log()?;
         self.log.sync()?;
         self.log.mark()?;
         while !self.flush.is_idle() {
@@ -246,15 +308,32 @@ impl Process {
         let mut outside = Vec::new();
         for effect in effects {
             match effect {
-                Effect::Log(job) => self.log_jobs.push_back(job),
-                Effect::Flush(job) => self.flush.take(job),
+                Effect::Log(job) => {
+                    if let LogJob::Write { ticket, records } = &job {
+                        self.flushes.log_bytes += records.len() as u64;
+                        let seen = LogJob::Write { ticket: *ticket, records: records.clone() };
+                        outside.push(Effect::Log(seen));
+                    }
+                    self.log_jobs.push_back(job);
+                }
+                Effect::Flush(job) => {
+                    if let FlushJob::Flush { .. } = &job {
+                        (self.flushes.log_bytes, self.flushes.is_running) = (0, true);
+                    }
+                    self.flush.take(job);
+                }
                 Effect::Compact(job) => self.compact.take(job),
                 Effect::Show { state, visible } => {
                     self.shown = state.clone();
                     self.visible = self.visible.max(visible);
                     outside.push(Effect::Show { state, visible });
                 }
-                other => outside.push(other),
+                other => {
+                    if let Effect::DiskSpace(DiskSpace::Enough) = &other {
+                        self.flushes.is_refused = false;
+                    }
+                    outside.push(other);
+                }
             }
         }
         done?;

@@ -31,6 +31,12 @@ impl<E> Schedule<E> {
         self.events.insert((Moment(self.now.0 + micros), self.number), event);
     }
 
+    /// When the next event happens.
+    #[must_use]
+    pub fn next_at(&self) -> Option<Moment> {
+        self.events.keys().next().map(|(at, _)| *at)
+    }
+
     pub fn advance(&mut self) -> Option<E> {
         let ((at, _), event) = self.events.pop_first()?;
         self.now = at;

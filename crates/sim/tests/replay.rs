@@ -5,6 +5,7 @@ use driver::{Effect, Input};
 use model::{Append, Command, Expected, Filled, Fingerprint, IdHash, Identity, NewEvent, StreamName};
 use node::Request;
 use sim::Mutant;
+use sim::limits::Limits;
 use sim::machine::Machine;
 use sim::process::{SimEffect, Stepped, Work};
 use sim::schedule::Moment;
@@ -71,7 +72,7 @@ fn start(machine: &mut Machine, yields_max: usize) -> (usize, bool) {
 
 /// A store whose log holds 200 entries, of which the state has none.
 fn unflushed() -> Machine {
-    let mut machine = Machine::new(Mutant::None);
+    let mut machine = Machine::new(Mutant::None, Limits::default());
     assert_eq!(start(&mut machine, 1_000), (0, true));
     for number in 0..200 {
         let request = Request::Command { command: append(number), reply: 0 };

@@ -72,6 +72,13 @@ impl MemoryStateDisk {
         }
     }
 
+    /// Another disk that holds what is durable on this one.
+    #[must_use]
+    pub fn duplicate(&self) -> Self {
+        let image = self.lock().image.clone();
+        Self(Arc::new(Mutex::new(Durable { image, ..Durable::default() })))
+    }
+
     /// The progress that a crash now would fall back to.
     #[must_use]
     pub fn progress(&self) -> Progress {

@@ -23,19 +23,17 @@ struct Directory {
 }
 
 impl RealDisk {
-    /// Opens a directory. If it does not exist, it is created, durably, in an existing parent.
+    /// Opens a directory, and makes its name durable. If it does not exist, it is created in an existing parent.
     ///
     /// # Errors
     /// The error of the disk.
     pub fn open(path: &Path) -> io::Result<Self> {
         if !path.is_dir() {
             std::fs::create_dir(path)?;
-            if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-                File::open(parent)?.sync_all()?;
-            } else {
-                File::open(".")?.sync_all()?;
-            }
         }
+        // Also for a directory that exists: the process that created it may have ended before this.
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
         Ok(Self(Arc::new(Directory { path: path.to_owned(), handle: File::open(path)? })))
     }
 

@@ -1,11 +1,13 @@
 //! One attempt in the current thread. It asks the same policies in the same order as an async attempt; only
 //! the waiting differs.
 
-use super::attempt::{Admitted, Attempted, Caller, Run};
+use super::attempt::{Attempted, Caller};
 use super::classify::Classification;
 use super::error::CallRejected;
+use super::held::{Held, Wait};
+use super::running::Running;
 use crate::contract::Time;
-use crate::sync::{Admission, BulkheadPermit, Queued, RateLimiter, clock};
+use crate::sync::{BulkheadPermit, Queued, RateLimiter, clock};
 use core::future::Future;
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
@@ -13,45 +15,28 @@ use std::sync::Arc;
 use std::task::Wake;
 use std::thread::{self, Thread};
 
-impl<'a> Run<'a> {
+impl Running {
     pub(super) fn attempt_blocking<T, E>(
-        self,
+        &self,
         asked_at: Time,
-        caller: Caller,
+        caller: &Caller,
         operation: impl FnOnce(Time) -> Result<T, E>,
         classify: &impl Fn(Result<&T, &E>) -> Classification,
     ) -> Attempted<T, E> {
-        let admitted = match self.admit_blocking(asked_at, caller) {
-            Ok(admitted) => admitted,
-            Err(rejected) => return Attempted::rejected(rejected),
-        };
-        let result = operation(admitted.ends(caller.deadline));
-        admitted.conclude(Some(result), classify)
-    }
-
-    fn admit_blocking(self, asked_at: Time, caller: Caller) -> Result<Admitted<'a>, CallRejected> {
-        let mut breaker = self.breaker(asked_at, caller.source)?;
-        let mut now = match self.token(asked_at)? {
-            None => asked_at,
-            Some((rate, until)) => self.block_for_token(rate, asked_at, until, caller.deadline)?,
-        };
-        let mut bulkhead = None;
-        match self.permit(now, caller.priority)? {
-            None => {}
-            Some(Admission::Permit(permit)) => bulkhead = Some(permit),
-            Some(Admission::Queued(queued)) => {
-                bulkhead = Some(self.block_in_queue(queued, now, caller.deadline)?);
-                now = clock::now();
-            }
+        let mut held = Held::nothing(self, asked_at);
+        let admitted = held.ask(caller).and_then(|wait| match wait {
+            None => Ok(()),
+            Some(wait) => held.wait_blocking(wait, caller),
+        });
+        if let Err(rejected) = admitted {
+            return Attempted::rejected(rejected);
         }
-        if now != asked_at || now >= caller.deadline {
-            breaker = self.after_wait(breaker, now, caller)?;
-        }
-        Ok(Admitted::new(self, breaker, bulkhead, now))
+        let result = operation(held.ends(caller.deadline));
+        held.conclude(Some(result), classify)
     }
 
     fn block_for_token(
-        self,
+        &self,
         rate: &RateLimiter,
         now: Time,
         mut until: Time,
@@ -70,8 +55,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn block_in_queue(
-        self,
+    fn block_in_queue<'a>(
+        &self,
         queued: Queued<'a>,
         now: Time,
         deadline: Time,
@@ -90,6 +75,22 @@ impl<'a> Run<'a> {
             }
             thread::park_timeout(left);
         }
+    }
+}
+
+impl<'a> Held<'a> {
+    /// Waits for what the attempt still needs.
+    fn wait_blocking(&mut self, mut wait: Wait<'a>, caller: &Caller) -> Result<(), CallRejected> {
+        if let Wait::Token(rate, until) = wait {
+            let granted = self.running.block_for_token(rate, self.begun, until, caller.deadline)?;
+            match self.got_token(granted, caller)? {
+                None => return Ok(()),
+                Some(next) => wait = next,
+            }
+        }
+        let Wait::Permit(queued) = wait else { return Ok(()) };
+        let permit = self.running.block_in_queue(queued, self.begun, caller.deadline)?;
+        self.got_permit(permit, caller)
     }
 }
 

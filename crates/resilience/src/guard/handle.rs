@@ -292,7 +292,7 @@ impl<C> Guard<C> {
     {
         let classify = |result: Result<&T, &E>| self.classifier.classify(result);
         let running = self.running();
-        running.begin().call(options, operation, &classify).await
+        running.call(&options, operation, &classify).await
     }
 
     /// Makes a call of a single attempt, whatever the policy says about retries and hedges. Use it for an
@@ -321,7 +321,7 @@ impl<C> Guard<C> {
     {
         let classify = |result: Result<&T, &E>| self.classifier.classify(result);
         let running = self.running();
-        running.begin().call_once(options, operation, &classify).await
+        running.call_once(&options, operation, &classify).await
     }
 
     /// Makes a call in the current thread, for programs without an async runtime. It blocks while it waits
@@ -369,6 +369,6 @@ impl<C> Guard<C> {
         C: Classify<T, E>,
     {
         let classify = |result: Result<&T, &E>| self.classifier.classify(result);
-        self.running().begin().call_blocking(options, operation, &classify)
+        self.running().call_blocking(&options, operation, &classify)
     }
 }

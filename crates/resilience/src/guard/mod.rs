@@ -26,6 +26,7 @@ mod builder;
 mod classify;
 mod error;
 mod handle;
+mod held;
 mod keyed;
 mod observer;
 mod options;
@@ -42,4 +43,6 @@ pub use error::{CallError, CallRejected};
 pub use handle::Guard;
 pub use keyed::Guards;
 pub use options::{Attempt, CallOptions};
+#[cfg(feature = "tower")]
+pub(crate) use running::Running;
 pub use snapshot::Snapshot;

@@ -1,10 +1,11 @@
 //! A call from its first attempt to its last: total timeout, retries, hedges.
 
-use super::attempt::{Attempted, Caller, Run};
+use super::attempt::{Attempted, Caller};
 use super::classify::Classification;
 use super::error::CallError;
 use super::observer::Ending;
 use super::options::{Attempt, CallOptions};
+use super::running::Running;
 use crate::contract::{Decision, Outcome, Reason, Rejected, Time};
 use crate::retry::Safety;
 use crate::sync::{Attempts, Hedge, HedgePermit, clock};
@@ -15,26 +16,26 @@ use core::time::Duration;
 
 /// Records how long a call took, even if it is dropped before it ends.
 struct Measured<'a> {
-    run: Run<'a>,
+    running: &'a Running,
     begun: Time,
     ending: Ending,
 }
 
 impl Drop for Measured<'_> {
     fn drop(&mut self) {
-        self.run.observer.called(self.begun, self.ending);
+        self.running.observer.called(self.begun, self.ending);
     }
 }
 
-impl<'a> Run<'a> {
-    fn measure(self, begun: Time) -> Measured<'a> {
-        Measured { run: self, begun, ending: Ending::Outcome(Outcome::Cancelled) }
+impl Running {
+    fn measure(&self, begun: Time) -> Measured<'_> {
+        Measured { running: self, begun, ending: Ending::Outcome(Outcome::Cancelled) }
     }
 
     /// A call with all its attempts.
     pub(crate) async fn call<T, E, F, J>(
-        self,
-        options: CallOptions,
+        &self,
+        options: &CallOptions,
         operation: impl Fn(Attempt) -> F,
         classify: &J,
     ) -> Result<T, CallError<E>>
@@ -42,16 +43,18 @@ impl<'a> Run<'a> {
         F: Future<Output = Result<T, E>>,
         J: Fn(Result<&T, &E>) -> Classification,
     {
-        let (begun, caller) = self.begin(&options)?;
+        let (begun, caller) = self.begin(options)?;
         let mut measured = self.measure(begun);
-        let attempts =
-            self.running.retry.as_ref().map(|retry| retry.begin_at(clock::input_at(begun), options.safety));
+        if let Some(retry) = &self.retry {
+            retry.count_at(clock::input_at(begun));
+        }
         let begin = |number: u32, ends: Time| operation(attempt(number, ends));
-        let first = self.hedged(begun, options.safety, caller, |ends| begin(1, ends), classify).await;
-        let last = match attempts {
+        let first = self.hedged(begun, &caller, |ends| begin(1, ends), classify).await;
+        let last = match &self.retry {
             // In a future of its own, because most calls have no second attempt.
-            Some(attempts) if first.classification.outcome == Outcome::Failure => {
-                Box::pin(self.retry(attempts, options.safety, caller, first, begin, classify)).await
+            Some(retry) if first.classification.outcome == Outcome::Failure => {
+                let attempts = retry.attempts(begun, caller.safety);
+                Box::pin(self.retry(attempts, &caller, first, begin, classify)).await
             }
             _ => first,
         };
@@ -61,8 +64,8 @@ impl<'a> Run<'a> {
 
     /// A call of one attempt.
     pub(crate) async fn call_once<T, E, F, J>(
-        self,
-        options: CallOptions,
+        &self,
+        options: &CallOptions,
         operation: impl FnOnce(Attempt) -> F,
         classify: &J,
     ) -> Result<T, CallError<E>>
@@ -70,26 +73,25 @@ impl<'a> Run<'a> {
         F: Future<Output = Result<T, E>>,
         J: Fn(Result<&T, &E>) -> Classification,
     {
-        let (begun, caller) = self.begin(&options)?;
+        let (begun, caller) = self.begin(options)?;
         let mut measured = self.measure(begun);
-        let last = self.attempt(begun, caller, |ends| operation(attempt(1, ends)), classify).await;
+        let last = self.attempt(begun, &caller, |ends| operation(attempt(1, ends)), classify).await;
         measured.ending = ending(&last);
         last.result
     }
 
     /// A call in the current thread.
     pub(super) fn call_blocking<T, E>(
-        self,
-        options: CallOptions,
+        &self,
+        options: &CallOptions,
         operation: impl Fn(Attempt) -> Result<T, E>,
         classify: &impl Fn(Result<&T, &E>) -> Classification,
     ) -> Result<T, CallError<E>> {
-        let (begun, caller) = self.begin(&options)?;
+        let (begun, caller) = self.begin(options)?;
         let mut measured = self.measure(begun);
-        let attempts =
-            self.running.retry.as_ref().map(|retry| retry.begin_at(clock::input_at(begun), options.safety));
+        let attempts = self.retry.as_ref().map(|retry| retry.begin_at(clock::input_at(begun), caller.safety));
         let attempt_now = |now, number: u32| {
-            self.attempt_blocking(now, caller, |ends| operation(attempt(number, ends)), classify)
+            self.attempt_blocking(now, &caller, |ends| operation(attempt(number, ends)), classify)
         };
         let mut last = attempt_now(begun, 1);
         if let Some(mut attempts) = attempts {
@@ -113,23 +115,23 @@ impl<'a> Run<'a> {
     }
 
     /// When a call begins, and what the policies know of its caller.
-    fn begin<E>(self, options: &CallOptions) -> Result<(Time, Caller), CallError<E>> {
+    fn begin<E>(&self, options: &CallOptions) -> Result<(Time, Caller), CallError<E>> {
         let begun = clock::now();
-        let own = self.running.policy.total_timeout.map_or(Time::FAR, |total| begun + total);
+        let own = self.policy.total_timeout.map_or(Time::FAR, |total| begun + total);
         let deadline = options.deadline.map_or(own, |deadline| own.min(clock::time_of(deadline)));
         if begun >= deadline {
             let rejected = Rejected { reason: Reason::Deadline, retry_at: None };
             return Err(CallError::Rejected(self.rejected(begun, rejected)));
         }
-        Ok((begun, Caller { source: options.source, priority: options.priority, deadline }))
+        let CallOptions { source, priority, safety, .. } = *options;
+        Ok((begun, Caller { source, priority, safety, deadline }))
     }
 
     /// One attempt, and a second one alongside if the first is slow. The first good result wins.
     async fn hedged<T, E, F, J>(
-        self,
+        &self,
         now: Time,
-        safety: Safety,
-        caller: Caller,
+        caller: &Caller,
         begin: impl Fn(Time) -> F,
         classify: &J,
     ) -> Attempted<T, E>
@@ -137,9 +139,9 @@ impl<'a> Run<'a> {
         F: Future<Output = Result<T, E>>,
         J: Fn(Result<&T, &E>) -> Classification,
     {
-        match &self.running.hedge {
+        match &self.hedge {
             // Two attempts and a timer: only calls that may be hedged pay for them.
-            Some(hedge) if safety == Safety::Safe => {
+            Some(hedge) if caller.safety == Safety::Safe => {
                 Box::pin(self.race(hedge, now, caller, begin, classify)).await
             }
             _ => self.attempt(now, caller, begin, classify).await,
@@ -147,10 +149,10 @@ impl<'a> Run<'a> {
     }
 
     async fn race<T, E, F, J>(
-        self,
+        &self,
         hedge: &Hedge,
         begun: Time,
-        caller: Caller,
+        caller: &Caller,
         begin: impl Fn(Time) -> F,
         classify: &J,
     ) -> Attempted<T, E>
@@ -186,7 +188,7 @@ impl<'a> Run<'a> {
     }
 
     /// Waits until a second attempt is due. Returns its permit, or `None` if there may be no second attempt.
-    async fn second_is_due(self, hedge: &Hedge, begun: Time) -> Option<HedgePermit<'_>> {
+    async fn second_is_due<'a>(&self, hedge: &'a Hedge, begun: Time) -> Option<HedgePermit<'a>> {
         loop {
             match hedge.second(begun, Safety::Safe) {
                 Decision::Admit(permit) => return Some(permit),
@@ -208,10 +210,9 @@ impl<'a> Run<'a> {
 
     /// Makes further attempts, as long as they fail and more are allowed.
     async fn retry<T, E, F, J>(
-        self,
+        &self,
         mut attempts: Attempts<'_>,
-        safety: Safety,
-        caller: Caller,
+        caller: &Caller,
         mut last: Attempted<T, E>,
         begin: impl Fn(u32, Time) -> F,
         classify: &J,
@@ -228,8 +229,7 @@ impl<'a> Run<'a> {
                 break;
             }
             let number = attempts.number();
-            let attempted =
-                self.hedged(clock::now(), safety, caller, |ends| begin(number, ends), classify).await;
+            let attempted = self.hedged(clock::now(), caller, |ends| begin(number, ends), classify).await;
             if attempted.is_rejected() {
                 // The last real result says more than the rejection of a further attempt.
                 break;
@@ -242,7 +242,7 @@ impl<'a> Run<'a> {
 
     /// When the next attempt is due, or `None` if there may be none before the deadline.
     fn next_attempt(
-        self,
+        &self,
         attempts: &mut Attempts<'_>,
         deadline: Time,
         retry_after: Option<Duration>,
@@ -261,7 +261,7 @@ impl<'a> Run<'a> {
     }
 
     /// Spends the budget for the attempt that is due now. Returns whether it may begin.
-    fn begin_attempt(self, attempts: &mut Attempts<'_>) -> bool {
+    fn begin_attempt(&self, attempts: &mut Attempts<'_>) -> bool {
         match attempts.try_acquire_at(clock::input()) {
             Ok(()) => {
                 self.observer.retried(attempts.number());
@@ -276,7 +276,7 @@ impl<'a> Run<'a> {
     }
 
     /// A call that has used up its own limits was not rejected; it has failed.
-    fn no_attempt(self, rejected: Rejected) {
+    fn no_attempt(&self, rejected: Rejected) {
         match rejected.reason {
             Reason::RetryAttempts | Reason::RetryElapsed => self.observer.exhausted(),
             Reason::RetryUnsafe => {}
@@ -285,9 +285,9 @@ impl<'a> Run<'a> {
         self.observe_budget();
     }
 
-    fn observe_budget(self) {
+    fn observe_budget(&self) {
         #[cfg(feature = "metrics")]
-        if let Some(retry) = &self.running.retry {
+        if let Some(retry) = &self.retry {
             self.observer.budget_left(retry.snapshot().budget.left);
         }
     }

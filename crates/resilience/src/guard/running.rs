@@ -1,6 +1,5 @@
 //! A policy in use: the configuration, and the shared state of each of its parts.
 
-use super::attempt::Run;
 use super::observer::Observer;
 use super::options::CallOptions;
 use super::snapshot::Snapshot;
@@ -8,13 +7,16 @@ use crate::contract::ConfigError;
 use crate::policy::Policy;
 use crate::retry::Safety;
 use crate::sync::{Bulkhead, CircuitBreaker, Hedge, RateLimiter, Retry, clock};
+use core::time::Duration;
 use std::sync::Arc;
 
 /// What a call keeps from its beginning to its end.
 #[derive(Debug)]
 pub(crate) struct Running {
-    observer: Arc<Observer>,
+    pub(super) observer: Arc<Observer>,
     pub(super) policy: Arc<Policy>,
+    /// A success that took at least this long is slow.
+    pub(super) slow_after: Duration,
     pub(super) breaker: Option<Arc<CircuitBreaker>>,
     pub(super) rate: Option<RateLimiter>,
     pub(super) bulkhead: Option<Arc<Bulkhead>>,
@@ -27,6 +29,7 @@ impl Running {
         policy.check()?;
         Ok(Self {
             observer,
+            slow_after: slow_after(&policy),
             breaker: policy.breaker.clone().map(CircuitBreaker::new).transpose()?.map(Arc::new),
             rate: policy.rate_limit.clone().map(RateLimiter::new).transpose()?,
             bulkhead: policy.bulkhead.clone().map(Bulkhead::new).transpose()?.map(Arc::new),
@@ -42,6 +45,7 @@ impl Running {
         policy.check()?;
         Ok(Self {
             observer: self.observer.clone(),
+            slow_after: slow_after(&policy),
             breaker: part(&self.breaker, &policy.breaker, CircuitBreaker::new, CircuitBreaker::configure)?,
             rate: policy.rate_limit.clone().map(|config| match &self.rate {
                 Some(rate) => rate.reconfigured(config),
@@ -52,11 +56,6 @@ impl Running {
             hedge: part(&self.hedge, &policy.hedge, Hedge::new, Hedge::configure)?,
             policy: Arc::new(policy),
         })
-    }
-
-    /// Begins a call under this policy.
-    pub(crate) fn begin(&self) -> Run<'_> {
-        Run { observer: &self.observer, running: self }
     }
 
     /// Whether a call with these options might be made more than once.
@@ -87,6 +86,12 @@ impl Running {
         });
         is_closed && is_empty && self.rate.as_ref().is_none_or(|rate| rate.is_full(now))
     }
+}
+
+fn slow_after(policy: &Policy) -> Duration {
+    let slow_after = policy.breaker.as_ref().and_then(|breaker| breaker.slow_after);
+    // Only an attempt that cannot be interrupted can succeed after its timeout.
+    slow_after.into_iter().chain(policy.timeout).min().unwrap_or(Duration::MAX)
 }
 
 /// One part under its new configuration: kept, created or left out.

@@ -87,6 +87,7 @@ pub type Change = core::convert::Infallible;
 
 /// The decision for a request that cannot be granted now: wait if the tokens are `ready` within `wait_max`,
 /// else reject.
+#[cold]
 fn later(now: Time, ready: Option<Time>, wait_max: Duration) -> Decision<Ticket> {
     match ready {
         Some(until) if until.since(now) <= wait_max && until > now => Decision::Wait { until },

@@ -4,7 +4,8 @@ use super::clock;
 use super::primitives::{AtomicU64, Mutex, Ordering, lock};
 use crate::contract::{ConfigError, Decide, Decision, Input, Reason, Rejected, Time};
 use crate::policy::RateLimit;
-use crate::rate::{Request, sliding_window, token_bucket};
+use crate::rate::token_bucket::{self, Rule};
+use crate::rate::{Request, Ticket, sliding_window};
 #[cfg(feature = "async")]
 use core::time::Duration;
 
@@ -32,7 +33,7 @@ pub struct RateLimiter {
 
 #[derive(Debug)]
 enum Kind {
-    TokenBucket { config: token_bucket::Config, word: AtomicU64 },
+    TokenBucket { config: token_bucket::Config, rule: Rule, word: AtomicU64 },
     SlidingWindow { config: sliding_window::Config, state: Mutex<sliding_window::State> },
 }
 
@@ -61,7 +62,7 @@ impl RateLimiter {
         let kind = match config {
             RateLimit::TokenBucket(config) => {
                 let word = AtomicU64::new(config.state().to_bits());
-                Kind::TokenBucket { config, word }
+                Kind::TokenBucket { rule: Rule::new(&config), config, word }
             }
             RateLimit::SlidingWindow(config) => {
                 let state = Mutex::new(config.state());
@@ -150,7 +151,7 @@ impl RateLimiter {
     #[inline]
     pub fn ask_at(&self, input: Input, request: Request) -> Decision<()> {
         let decision = match &self.kind {
-            Kind::TokenBucket { config, word } => ask_word(config, word, input, request),
+            Kind::TokenBucket { rule, word, .. } => ask_word(rule, word, input.now, request),
             Kind::SlidingWindow { config, state } => config.ask(&mut lock(state), input, request),
         };
         match decision {
@@ -236,7 +237,7 @@ impl RateLimiter {
     #[must_use]
     pub fn available_at(&self, now: Time) -> u32 {
         match &self.kind {
-            Kind::TokenBucket { config, word } => {
+            Kind::TokenBucket { config, word, .. } => {
                 let state = token_bucket::State::from_bits(word.load(Ordering::Relaxed));
                 config.snapshot(&state, now).available
             }
@@ -257,23 +258,18 @@ impl RateLimiter {
 
 /// Reads the word, decides, and stores the new word unless another thread was faster.
 #[inline]
-fn ask_word(
-    config: &token_bucket::Config,
-    word: &AtomicU64,
-    input: Input,
-    request: Request,
-) -> Decision<crate::rate::Ticket> {
+fn ask_word(rule: &Rule, word: &AtomicU64, now: Time, request: Request) -> Decision<Ticket> {
     let mut seen = word.load(Ordering::Relaxed);
     loop {
         let mut state = token_bucket::State::from_bits(seen);
-        let decision = config.ask(&mut state, input, request);
+        let decision = rule.ask(&mut state, now, request.tokens);
         let next = state.to_bits();
         if next == seen {
             return decision;
         }
         match word.compare_exchange_weak(seen, next, Ordering::Relaxed, Ordering::Relaxed) {
             Ok(_) => return decision,
-            Err(now) => seen = now,
+            Err(newer) => seen = newer,
         }
     }
 }

@@ -263,11 +263,22 @@ impl Retry {
     /// ```
     #[inline]
     pub fn begin_at(&self, input: Input, safety: Safety) -> Attempts<'_> {
+        self.count_at(input);
+        self.attempts(input.now, safety)
+    }
+
+    /// Adds a call's share to the budget.
+    #[inline]
+    pub(crate) fn count_at(&self, input: Input) {
         let is_same_bucket = input.now.as_nanos() < self.bucket_end.load(Ordering::Relaxed);
         if !(is_same_bucket && self.lanes.add(0)) {
             self.begin_bucket(input);
         }
-        let (ticket, begun) = (Ticket { attempt: 1 }, input.now);
+    }
+
+    /// The attempts of a call that has been counted, and began at that moment.
+    pub(crate) fn attempts(&self, begun: Time, safety: Safety) -> Attempts<'_> {
+        let ticket = Ticket { attempt: 1 };
         Attempts { retry: self, ticket, begun, safety, backoff: Duration::ZERO, due: None }
     }
 

@@ -2,13 +2,13 @@
 
 use super::Rules;
 use crate::contract::ConfigError;
-use crate::guard::{Attempt, CallError, CallRejected, Classification, Guard, Policy};
+use crate::guard::{Attempt, CallError, CallOptions, CallRejected, Classification, Guard, Policy, Running};
 use core::fmt;
-use core::future::Future;
+use core::future::{Future, poll_fn};
 use core::pin::Pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -200,39 +200,78 @@ where
         let spare = self.inner.clone();
         let ready = core::mem::replace(&mut self.inner, spare);
         let (running, rules) = (self.guard.running(), self.rules.clone());
-        Box::pin(async move {
-            let options = rules.options(&request);
-            // Kept only if the request may be sent again.
-            let again = if running.may_repeat(&options) { rules.clone_request(&request) } else { None };
-            let again = again.map(|request| (ready.clone(), request));
-            let repeats = again.is_some();
-            let sender = Mutex::new(Sender { first: Some((ready, request)), again, rules: &rules });
-            let send = |attempt| {
-                let sent = sender.lock().unwrap_or_else(PoisonError::into_inner).send(attempt);
-                async move {
-                    match sent {
-                        Sent::Ready(future) => future.await.map_err(Into::into),
-                        Sent::Spare(mut service, request) => {
-                            core::future::poll_fn(|cx| service.poll_ready(cx)).await.map_err(Into::into)?;
-                            service.call(request).await.map_err(Into::into)
-                        }
-                        // Does not happen: a call without a copy of its request is not repeated.
-                        Sent::Nothing => Err("the request cannot be sent again".into()),
-                    }
+        let options = rules.options(&request);
+        // Kept only if the request may be sent again.
+        let again = if running.may_repeat(&options) { rules.clone_request(&request) } else { None };
+        // Two futures, because most calls can be made only once, and theirs is smaller.
+        match again {
+            None => Box::pin(once(running, rules, options, ready, request)),
+            Some(again) => {
+                let spare = ready.clone();
+                let first = Some((ready, request));
+                Box::pin(repeated(running, rules, options, Sender { first, spare, again }))
+            }
+        }
+    }
+}
+
+/// A call of one attempt.
+async fn once<S, R, Request>(
+    running: Arc<Running>,
+    rules: R,
+    options: CallOptions,
+    mut ready: S,
+    mut request: Request,
+) -> Result<S::Response, BoxError>
+where
+    S: Service<Request, Error: Into<BoxError>>,
+    R: Rules<Request, S::Response>,
+{
+    let rules = &rules;
+    let send = move |attempt| {
+        rules.prepare(&mut request, attempt);
+        let sent = ready.call(request);
+        async move { sent.await.map_err(Into::into) }
+    };
+    let classify = |result: Result<&S::Response, &BoxError>| classify(rules, result);
+    running.call_once(&options, send, &classify).await.map_err(boxed)
+}
+
+/// A call of several attempts.
+async fn repeated<S, R, Request>(
+    running: Arc<Running>,
+    rules: R,
+    options: CallOptions,
+    sender: Sender<S, Request>,
+) -> Result<S::Response, BoxError>
+where
+    S: Service<Request, Error: Into<BoxError>> + Clone,
+    R: Rules<Request, S::Response>,
+{
+    let sender = Mutex::new(sender);
+    let send = |attempt| {
+        let sent = sender.lock().unwrap_or_else(PoisonError::into_inner).send(&rules, attempt);
+        async move {
+            match sent {
+                Sent::Ready(future) => future.await.map_err(Into::into),
+                Sent::Spare(mut service, request) => {
+                    poll_fn(|cx| service.poll_ready(cx)).await.map_err(Into::into)?;
+                    service.call(request).await.map_err(Into::into)
                 }
-            };
-            let classify = |result: Result<&S::Response, &BoxError>| classify(&rules, result);
-            let result = if repeats {
-                running.begin().call(options, send, &classify).await
-            } else {
-                running.begin().call_once(options, send, &classify).await
-            };
-            result.map_err(|error| match error {
-                CallError::Rejected(rejected) => rejected.into(),
-                CallError::TimedOut(after) => TimedOut(after).into(),
-                CallError::Failed(error) => error,
-            })
-        })
+                // Only if the rules copy a request once and then no more.
+                Sent::Nothing => Err("the request cannot be sent again".into()),
+            }
+        }
+    };
+    let classify = |result: Result<&S::Response, &BoxError>| classify(&rules, result);
+    running.call(&options, send, &classify).await.map_err(boxed)
+}
+
+fn boxed(error: CallError<BoxError>) -> BoxError {
+    match error {
+        CallError::Rejected(rejected) => rejected.into(),
+        CallError::TimedOut(after) => TimedOut(after).into(),
+        CallError::Failed(error) => error,
     }
 }
 
@@ -264,12 +303,12 @@ pub(super) fn find<'a, T: std::error::Error + 'static>(
 }
 
 /// Sends the attempts of one call.
-struct Sender<'a, S, R, Request> {
+struct Sender<S, Request> {
     /// The service that was made ready, and the request.
     first: Option<(S, Request)>,
-    /// What further attempts are made from, if there may be any.
-    again: Option<(S, Request)>,
-    rules: &'a R,
+    /// What further attempts are made from.
+    spare: S,
+    again: Request,
 }
 
 enum Sent<S: Service<Request>, Request> {
@@ -278,20 +317,14 @@ enum Sent<S: Service<Request>, Request> {
     Nothing,
 }
 
-impl<S, R, Request> Sender<'_, S, R, Request>
-where
-    S: Service<Request> + Clone,
-    R: Rules<Request, S::Response>,
-{
-    fn send(&mut self, attempt: Attempt) -> Sent<S, Request> {
+impl<S: Service<Request> + Clone, Request> Sender<S, Request> {
+    fn send(&mut self, rules: &impl Rules<Request, S::Response>, attempt: Attempt) -> Sent<S, Request> {
         if let Some((mut service, mut request)) = self.first.take() {
-            self.rules.prepare(&mut request, attempt);
+            rules.prepare(&mut request, attempt);
             return Sent::Ready(service.call(request));
         }
-        let again =
-            self.again.as_ref().and_then(|(service, kept)| Some((service, self.rules.clone_request(kept)?)));
-        let Some((service, mut request)) = again else { return Sent::Nothing };
-        self.rules.prepare(&mut request, attempt);
-        Sent::Spare(service.clone(), request)
+        let Some(mut request) = rules.clone_request(&self.again) else { return Sent::Nothing };
+        rules.prepare(&mut request, attempt);
+        Sent::Spare(self.spare.clone(), request)
     }
 }

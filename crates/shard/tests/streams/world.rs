@@ -1,13 +1,14 @@
 //! One shard and one model, and everything that is compared between them.
 
-use crate::generate::{self, NAMES, name};
+use crate::entries;
 use crate::patchy::Patchy;
-use crate::simple::{Ask, EventRef, Simple, SimpleOutcome, Stream};
 use format::body::BodyRecord;
 use model::{
-    Appended, Behaviour, Command, Cursor, Effect, Elapsed, EntryClock, Key, KeyId, Namespace, Order, Outcome,
-    Position, Refusal, Revision, Settings, Slot, SlotRange, Value, ViewError, Wall,
+    Behaviour, Command, Cursor, Effect, Elapsed, EntryClock, Key, KeyId, Namespace, Order, Position,
+    Revision, Settings, Slot, SlotRange, Value, ViewError, Wall,
 };
+use reference_model::draw::{self, NAMES, name};
+use reference_model::{Ask, Id, Simple, SimpleOutcome, Stream};
 use seeded_rng::Rng;
 use shard::query::{self, ListPoint, Liveness, Page, PageRequest, Presence, StreamsRequest};
 use shard::{Agenda, Applied, Shard, ShardOptions};
@@ -39,11 +40,9 @@ pub(crate) fn clock(wall: u64, elapsed: u64) -> EntryClock {
 
 impl World {
     pub(crate) fn new(seed: u64) -> Self {
-        let stream = |at| Stream { slot: name(at).slot(Namespace::ROOT).0, ..Stream::default() };
-        let model = Simple::new((0..NAMES.len()).map(stream).collect());
         Self {
             rng: Rng::new(seed),
-            model,
+            model: Simple::to_draw_from(),
             shard: Shard::new(ShardOptions::default()),
             tiny: Shard::new(ShardOptions { heads_max: 2, ..ShardOptions::default() }),
             rows: BTreeMap::new(),
@@ -58,21 +57,22 @@ impl World {
 
     /// One random entry, and some reads.
     pub(crate) fn step(&mut self) {
-        let generated = generate::entry(&mut self.rng, &self.model);
-        self.entry(clock(generated.wall, generated.elapsed), &generated.asks);
+        let drawn = entries::entry(&mut self.rng, &self.model);
+        self.entry(clock(drawn.wall, drawn.elapsed), &drawn.commands);
         self.read();
     }
 
-    pub(crate) fn entry(&mut self, clock: EntryClock, asks: &[Ask]) {
+    pub(crate) fn entry(&mut self, clock: EntryClock, commands: &[Command<'_>]) {
         let behaviour = if self.rng.one_in(200) { Behaviour(9) } else { shard::BEHAVIOUR };
-        let commands: Vec<_> = asks.iter().map(generate::command).collect();
-        self.commands += asks.len() as u64;
-        let applied = self.apply(behaviour, clock, &commands);
+        self.commands += commands.len() as u64;
+        let applied = self.apply(behaviour, clock, commands);
         self.model.begin_entry(clock.wall.0, clock.elapsed.0);
-        assert_eq!(applied.outcomes.len(), asks.len());
-        for (ask, outcome) in asks.iter().zip(&applied.outcomes) {
-            let ours = if shard::knows(behaviour) { self.model.ask(ask) } else { SimpleOutcome::Unsupported };
-            assert_eq!(ours, simple_outcome(outcome), "{ask:?}");
+        assert_eq!(applied.outcomes.len(), commands.len());
+        for (command, outcome) in commands.iter().zip(&applied.outcomes) {
+            let ask = self.model.ask_of(command);
+            let ours =
+                if shard::knows(behaviour) { self.model.ask(&ask) } else { SimpleOutcome::Unsupported };
+            assert_eq!(ours, SimpleOutcome::from(outcome), "{ask:?}");
         }
         self.compare_bodies(&applied);
     }
@@ -123,10 +123,10 @@ impl World {
                 namespace: Namespace::ROOT,
                 key_id: KeyId(0),
                 revision: Revision(*revision),
-                filled: generate::filled(&event.sent),
+                filled: draw::filled(&event.sent),
                 stream: NAMES[*stream],
-                event_type: &generate::event_type(&event.sent),
-                envelope: &generate::envelope(&event.sent),
+                event_type: &draw::event_type(&event.sent),
+                envelope: &draw::envelope(&event.sent),
             };
             assert_eq!(record, ours);
             assert!(last < Some(cursor), "bodies are in the order of positions");
@@ -303,7 +303,7 @@ impl World {
         let kept = || streams.iter().flat_map(Stream::kept);
         assert_eq!(kind(1), streams.iter().filter(|stream| stream.began.is_some()).count(), "stream rows");
         assert_eq!(kind(2), kept().count(), "revision rows");
-        let named = kept().filter(|(_, event)| event.sent.id != crate::simple::Id::Server).count();
+        let named = kept().filter(|(_, event)| event.sent.id != Id::Server).count();
         assert_eq!(kind(3), named, "dedup rows");
         assert_eq!(kind(4), self.model.records_live(), "idempotency records");
         let clock = query::clock(&self.rows, FIRST).unwrap();
@@ -370,45 +370,6 @@ fn assert_page(ours: &Stream, request: &PageRequest, page: &Page) {
     let found: Vec<_> = page.events.iter().map(|event| (event.revision.0, event.position.0)).collect();
     assert_eq!(found, wanted, "{request:?}");
     assert_eq!(page.next, next, "{request:?}");
-}
-
-fn simple_outcome(outcome: &Outcome) -> SimpleOutcome {
-    match outcome {
-        Outcome::Appended(appended) => {
-            let (slot, event_refs) = event_refs(appended);
-            SimpleOutcome::Appended(slot, event_refs)
-        }
-        Outcome::Transacted { replayed, writes } => {
-            SimpleOutcome::Transacted { replayed: *replayed, writes: writes.iter().map(event_refs).collect() }
-        }
-        Outcome::SettingsPut => SimpleOutcome::SettingsPut,
-        Outcome::StreamDeleted { last } => SimpleOutcome::Deleted(last.map(|last| last.0)),
-        Outcome::Progressed { .. } => SimpleOutcome::Progressed,
-        Outcome::Refused(refusal) => match *refusal {
-            Refusal::WrongRevision { part, current } => SimpleOutcome::WrongRevision {
-                part: part as usize,
-                current: current.map(|current| current.0),
-            },
-            Refusal::EventConflict { write, event, revision } => SimpleOutcome::EventConflict {
-                write: write as usize,
-                event: event as usize,
-                revision: revision.map(|revision| revision.0),
-            },
-            Refusal::KeyConflict { .. } => SimpleOutcome::KeyConflict,
-            Refusal::TruncateBeyondEnd { next } => SimpleOutcome::TruncateBeyondEnd(next.0),
-            Refusal::Unsupported => SimpleOutcome::Unsupported,
-            Refusal::KeysFull | Refusal::StreamFull => panic!("{refusal:?}"),
-        },
-    }
-}
-
-fn event_refs(appended: &Appended) -> (u16, Vec<EventRef>) {
-    let event_ref = |event: &model::AppendedEvent| EventRef {
-        revision: event.revision.0,
-        position: event.position.0,
-        replayed: event.replayed,
-    };
-    (appended.slot.0, appended.events.iter().map(event_ref).collect())
 }
 
 /// FNV-1a over the results of every apply. It is the same in every process.

@@ -1,4 +1,5 @@
-//! What must hold after each restart and at the end of a run. Each file checks one promise.
+//! What must hold at any time. Each file checks one promise. Some look at each step; those that read everything
+//! look after each restart, now and then while clients write, and at the end of a run.
 //!
 //! | file | promise |
 //! |---|---|
@@ -7,11 +8,17 @@
 //! | [`whole`] | a request without an outcome took effect completely or not at all, and every event belongs to a request |
 //! | [`order`] | what a reader has seen stays, and no event appears before it |
 //! | [`as_of`] | the events as of a closed time never change |
-//! | [`clocks`] | wall and elapsed never go backwards |
+//! | [`clocks`] | wall and elapsed never go backwards, and elapsed is never ahead of the time that has passed |
+//! | [`matching`] | events, streams and clocks are those of the reference model |
+//! | [`visible`] | nothing is visible before it is durable and before its body can be read; what is visible stays so |
+//! | [`bounded`] | the log is flushed when enough has been written; nothing is proposed while the node must wait |
 
 pub mod acknowledged;
 pub mod as_of;
+pub mod bounded;
 pub mod clocks;
+pub mod matching;
 pub mod order;
 pub mod shown;
+pub mod visible;
 pub mod whole;

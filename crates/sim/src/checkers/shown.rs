@@ -2,8 +2,11 @@
 //! and each stream's revisions have no gap after its first kept one.
 
 use crate::process::Process;
+use crate::unread::Unread;
 use model::{Cursor, Position, Revision, StreamName, View};
 use std::collections::BTreeMap;
+
+const PAGE_BYTES: usize = 4 << 10;
 
 /// One event, as a reader of the whole store finds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,22 +27,20 @@ impl Shown {
     /// Reads the whole store, like a reader.
     ///
     /// # Errors
-    /// The promise that does not hold.
-    pub fn read(process: &Process) -> Result<Self, String> {
+    /// [`Unread`].
+    pub fn read(process: &Process) -> Result<Self, Unread> {
         let state = process.reader();
         let mut shown = Self::default();
         let mut after = Cursor::START;
         loop {
-            let page = process
-                .bodies()
-                .page_after(after, Cursor::new(Position::MAX, model::Slot(u16::MAX)), 4 << 10)
-                .map_err(|error| error.to_string())?;
+            let end = Cursor::new(Position::MAX, model::Slot(u16::MAX));
+            let page = process.bodies().page_after(after, end, PAGE_BYTES)?;
             let mut bytes = &page.bytes[..];
             while !bytes.is_empty() {
-                let (record, used) = format::body::decode(bytes)
-                    .map_err(|error| format!("a body cannot be decoded: {error:?}"))?;
+                let (record, used) =
+                    format::body::decode(bytes).map_err(|_| page.damaged(page.bytes.len() - bytes.len()))?;
                 bytes = &bytes[used..];
-                if shard::query::is_live(&state, &record).map_err(|error| error.to_string())? {
+                if shard::query::is_live(&state, &record)? {
                     shown.push(&record)?;
                 }
             }

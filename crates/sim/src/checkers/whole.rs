@@ -2,6 +2,7 @@
 
 use super::shown::Shown;
 use crate::ledger::Ledger;
+use crate::reference::is_drawn;
 use std::collections::BTreeSet;
 
 /// # Errors
@@ -19,7 +20,7 @@ pub fn check(shown: &Shown, ledger: &Ledger) -> Result<(), String> {
     }
     let asked: BTreeSet<(&str, &str)> =
         ledger.unknown.values().flatten().map(|(stream, text)| (&stream[..], &text[..])).collect();
-    for (stream, text) in there {
+    for (stream, text) in there.into_iter().filter(|(stream, _)| !is_drawn(stream)) {
         let acknowledged = ledger.acknowledged.get(stream).is_some_and(|events| events.contains_key(text));
         if !acknowledged && !asked.contains(&(stream, text)) {
             return Err(format!("no request appended {text} to {stream}"));

@@ -123,6 +123,12 @@ pub(super) fn named_tables(tree: &Path) -> Result<BTreeSet<u64>, StateError> {
     Ok(read_manifest(tree)?.into_iter().map(|table| table.id).collect())
 }
 
+/// The number of the manifest on disk.
+pub(super) fn manifest_number(tree: &Path) -> Result<u64, StateError> {
+    let path = tree.join(CURRENT);
+    decode_current(&read(&path)?).map(|(number, _)| number).map_err(|_| damaged(&path))
+}
+
 fn read_manifest(tree: &Path) -> Result<Vec<TableFile>, StateError> {
     let current_path = tree.join(CURRENT);
     let current = read(&current_path)?;

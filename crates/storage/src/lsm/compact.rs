@@ -4,7 +4,6 @@
 //! in a level that does not grow. So a level with many tombstones, compared with the rows that removing them
 //! would rewrite, is merged into the next one even if neither is too large.
 
-use super::error::state_error;
 use super::layers::{FlushStage, Shared, Tables};
 use crate::state::{Compactor, Due, StateError};
 use lsm_tree::compaction::{CompactionStrategy, Leveled, PullDown};
@@ -30,6 +29,7 @@ impl LsmCompactor {
     }
 
     fn compact(&self, strategy: Arc<dyn CompactionStrategy>) -> Result<Due, StateError> {
+        self.shared.may_write_manifest()?;
         let tree = &self.shared.tree;
         let before = tree.current_version().id();
         let first_table = self.shared.next_table();
@@ -37,7 +37,7 @@ impl LsmCompactor {
         let compacted = tree.compact(strategy, SeqNo::MAX);
         if let Err(error) = compacted {
             self.remove_unfinished(first_table);
-            return Err(state_error("compacting", &error));
+            return Err(self.shared.manifest_error("compacting", &error));
         }
         let tables = Tables::of(tree);
         if tables.version() == before {

@@ -3,7 +3,6 @@
 //! A manifest adds the table to the tree. So a crash leaves all of it or none: a table that no manifest names is
 //! deleted at opening.
 
-use super::error::state_error;
 use super::layers::{FlushStage, Sealed, Shared, Tables};
 use super::row::RowValue;
 use super::{ENGINE_ROWS, LsmCompactor, LsmConfig};
@@ -59,8 +58,7 @@ impl FlushJob for LsmFlush {
         match std::mem::replace(&mut self.0, Work::Nothing(Progress::default())) {
             Work::Nothing(flushed) => Ok(flushed),
             Work::Write(shared, sealed) => {
-                let written = limit_runs(&shared)
-                    .and_then(|()| write(&shared, &sealed).map_err(|error| state_error("flushing", &error)));
+                let written = limit_runs(&shared).and_then(|()| write(&shared, &sealed));
                 match &written {
                     Ok(()) => shared.publish_flush(Tables::of(&shared.tree), sealed.progress),
                     Err(StateError::NoSpace(_)) => shared.layers().flush = FlushStage::Idle,
@@ -98,7 +96,8 @@ fn limit_runs(shared: &Arc<Shared>) -> Result<(), StateError> {
 }
 
 /// Returns when the tables, their directory and the manifest are synced.
-fn write(shared: &Shared, sealed: &Sealed) -> Result<(), lsm_tree::Error> {
+fn write(shared: &Shared, sealed: &Sealed) -> Result<(), StateError> {
+    shared.may_write_manifest()?;
     let progress = InternalValue::from_components(
         PROGRESS_KEY,
         encode_progress(sealed.progress).as_slice(),
@@ -124,7 +123,7 @@ fn write(shared: &Shared, sealed: &Sealed) -> Result<(), lsm_tree::Error> {
     if written.is_err() {
         shared.remove_unfinished(number..number + 1);
     }
-    written
+    written.map_err(|error| shared.manifest_error("flushing", &error))
 }
 
 /// Writes rows in order as one table of the first level. The library's own function for this does not say which

@@ -3,20 +3,21 @@
 //! The last two are immutable. In the active memtable, a snapshot's sequence number hides newer versions. So
 //! a reader that holds all three never sees a change, and the files of its tables stay until it is dropped.
 
-use super::check::named_tables;
+use super::check::{manifest_number, named_tables};
 use super::config::LsmConfig;
-use super::error::view_error;
+use super::error::{state_error, view_error};
 use super::memtable::Memtable;
 use super::row::RowKey;
 use super::scan::{MemtableSource, Merge, RowRange, RunSource, Source};
 use super::{STATE_ROWS, row::RowValue};
-use crate::state::Progress;
+use crate::state::{Progress, StateError};
 use lsm_tree::file::TABLES_FOLDER;
 use lsm_tree::table::filter::standard_bloom::Builder as Bloom;
 use lsm_tree::{AbstractTree, Cache, InternalValue, SeqNo, SequenceNumberCounter, Table, Tree};
 use model::{KeyRange, Order, Value, ViewError, view::Visit};
 use std::collections::BTreeSet;
 use std::ops::{ControlFlow, Range};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What the node's thread and the disk work share.
@@ -28,6 +29,8 @@ pub(super) struct Shared {
     /// Held only briefly, never during a sync.
     layers: Mutex<Layers>,
     replaced: Mutex<Replaced>,
+    /// The manifest on disk is newer than the one in memory, so that the library would overwrite it.
+    manifest_is_ahead: AtomicBool,
 }
 
 /// Layers that were replaced. They are kept here until no reader uses them, so that the last reader never frees a
@@ -77,7 +80,40 @@ impl Shared {
     ) -> Self {
         let tables = Arc::new(Tables::of(&tree));
         let layers = Layers { sealed: None, flush: FlushStage::Idle, tables, flushed };
-        Self { tree, seqno, cache, config, layers: Mutex::new(layers), replaced: Mutex::default() }
+        Self {
+            tree,
+            seqno,
+            cache,
+            config,
+            layers: Mutex::new(layers),
+            replaced: Mutex::default(),
+            manifest_is_ahead: AtomicBool::default(),
+        }
+    }
+
+    /// Classifies an error of a flush or a compaction, which may have written a manifest.
+    ///
+    /// After a manifest was put in place, the library still syncs its name. If that fails, the library goes on with
+    /// the older manifest, and would write the next one into the file that is in use. So the node must stop, even
+    /// if only space is missing. A compaction that is writing its manifest at this moment is not held up.
+    pub(super) fn manifest_error(&self, doing: &str, error: &lsm_tree::Error) -> StateError {
+        // Another thread may write a manifest meanwhile. Reading the version waits for that.
+        let before = self.tree.current_version().id();
+        let on_disk = manifest_number(&self.tree.config.path);
+        let after = self.tree.current_version().id();
+        if on_disk.is_ok_and(|number| number == before || number == after) {
+            return state_error(doing, error);
+        }
+        self.manifest_is_ahead.store(true, Ordering::Relaxed);
+        StateError::Failed(format!("{doing}: {error}, after the new manifest was put in place"))
+    }
+
+    /// Refuses to write a manifest over the one that is in use; see [`Self::manifest_error`].
+    pub(super) fn may_write_manifest(&self) -> Result<(), StateError> {
+        match self.manifest_is_ahead.load(Ordering::Relaxed) {
+            true => Err(StateError::Failed("an earlier manifest may not be durable".to_owned())),
+            false => Ok(()),
+        }
     }
 
     pub(super) fn layers(&self) -> MutexGuard<'_, Layers> {

@@ -65,6 +65,10 @@ impl LsmState {
         if !exists(&tree_path)? {
             create(path, store, &config)?;
         }
+        // The process that put the tree or its manifest in place may have ended before it synced the names. The
+        // library deletes what the manifest does not name, so a power cut must not bring back an older one.
+        sync_names(path)?;
+        sync_directory(&tree_path)?;
         check_header(&tree_path.join(HEADER), store)?;
         check(&tree_path)?;
         remove_temporary_files(&tree_path)?;
@@ -117,7 +121,11 @@ fn create(path: &Path, store: StoreId, config: &LsmConfig) -> Result<(), StateEr
     write_header(&unfinished.join(HEADER), store)?;
     sync_directory(&unfinished)?;
     let tree = path.join(TREE);
-    fs::rename(&unfinished, &tree).map_err(|error| io_error(&at("renaming to", &tree), &error))?;
+    fs::rename(&unfinished, &tree).map_err(|error| io_error(&at("renaming to", &tree), &error))
+}
+
+/// Syncs the names in the state's directory, and its own.
+fn sync_names(path: &Path) -> Result<(), StateError> {
     sync_directory(path)?;
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or(Ok(()), sync_directory)
 }

@@ -6,8 +6,9 @@ use std::io;
 
 type Sector = Box<[u8; SECTOR_BYTES]>;
 
+/// A file. It keeps synced and unsynced bytes apart.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Image {
+pub struct Image {
     /// What reads see.
     content: Vec<u8>,
     /// What was last synced.
@@ -20,15 +21,25 @@ pub(super) struct Image {
 }
 
 impl Image {
-    pub(super) fn len(&self) -> u64 {
+    /// Bytes that reads see.
+    #[must_use]
+    pub fn len(&self) -> u64 {
         self.content.len() as u64
     }
 
-    pub(super) fn used_bytes(&self) -> u64 {
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.content.is_empty()
+    }
+
+    /// Bytes that the file takes from the disk, reserved ones included.
+    #[must_use]
+    pub fn used_bytes(&self) -> u64 {
         self.len().max(self.reserved)
     }
 
-    pub(super) fn read(&self, buffer: &mut [u8], offset: u64) -> usize {
+    /// Returns how many bytes it has read: fewer than asked for only at the end of the file.
+    pub fn read(&self, buffer: &mut [u8], offset: u64) -> usize {
         let Some(there) = usize::try_from(offset).ok().and_then(|at| self.content.get(at..)) else {
             return 0;
         };
@@ -38,7 +49,10 @@ impl Image {
     }
 
     /// Writes the bytes. If not all of them fit, writes those that fit, and fails.
-    pub(super) fn write(&mut self, bytes: &[u8], offset: u64, free_bytes: u64) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// `StorageFull`, `FileTooLarge`.
+    pub fn write(&mut self, bytes: &[u8], offset: u64, free_bytes: u64) -> io::Result<()> {
         let fits = self.used_bytes().saturating_add(free_bytes).saturating_sub(offset);
         let count = bytes.len().min(usize::try_from(fits).unwrap_or(usize::MAX));
         let start = usize::try_from(offset).map_err(|_| io::ErrorKind::FileTooLarge)?;
@@ -53,7 +67,11 @@ impl Image {
         if count < bytes.len() { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
     }
 
-    pub(super) fn set_len(&mut self, len: u64, free_bytes: u64) -> io::Result<()> {
+    /// Truncates the file, or extends it with zeros.
+    ///
+    /// # Errors
+    /// `StorageFull`, `FileTooLarge`.
+    pub fn set_len(&mut self, len: u64, free_bytes: u64) -> io::Result<()> {
         if len > self.used_bytes().saturating_add(free_bytes) {
             return Err(io::ErrorKind::StorageFull.into());
         }
@@ -70,7 +88,11 @@ impl Image {
         Ok(())
     }
 
-    pub(super) fn reserve(&mut self, len: u64, free_bytes: u64) -> io::Result<()> {
+    /// Reserves space for this length.
+    ///
+    /// # Errors
+    /// `StorageFull`.
+    pub fn reserve(&mut self, len: u64, free_bytes: u64) -> io::Result<()> {
         if len > self.used_bytes().saturating_add(free_bytes) {
             return Err(io::ErrorKind::StorageFull.into());
         }
@@ -78,7 +100,8 @@ impl Image {
         Ok(())
     }
 
-    pub(super) fn sync(&mut self) {
+    /// Makes everything durable.
+    pub fn sync(&mut self) {
         self.durable.resize(self.content.len(), 0);
         for sector in std::mem::take(&mut self.unsynced).into_keys() {
             let from = (sector * SECTOR_BYTES).min(self.content.len());
@@ -89,12 +112,14 @@ impl Image {
     }
 
     /// After a failed sync, reads continue as before, but none of that data will ever be durable.
-    pub(super) fn forget_unsynced(&mut self) {
+    pub fn forget_unsynced(&mut self) {
         self.unsynced.clear();
         self.lengths.clear();
     }
 
-    pub(super) fn flip_bit(&mut self, offset: u64, bit: u8) -> bool {
+    /// Flips one bit in all versions of a byte. False when the file has no such byte.
+    #[must_use]
+    pub fn flip_bit(&mut self, offset: u64, bit: u8) -> bool {
         let Ok(at) = usize::try_from(offset) else { return false };
         let Some(byte) = self.content.get_mut(at) else { return false };
         *byte ^= 1 << (bit & 7);
@@ -109,7 +134,8 @@ impl Image {
 
     /// What a power cut leaves. Usually each sector is decided separately; sometimes all of them are lost, or
     /// none.
-    pub(super) fn crash(&self, rng: &mut impl FnMut() -> u64) -> Self {
+    #[must_use]
+    pub fn crash(&self, rng: &mut impl FnMut() -> u64) -> Self {
         let fate = rng() % 4;
         let mut pick = |choices: usize| match fate {
             0 => 0,

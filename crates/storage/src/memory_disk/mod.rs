@@ -21,8 +21,8 @@ mod tests;
 use crate::disk::{Disk, DiskFile};
 pub use faults::is_crash;
 use faults::{Faults, Operation};
-use image::Image;
-use names::Names;
+pub use image::Image;
+pub use names::Names;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -35,12 +35,29 @@ pub struct MemoryDisk(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
-    names: Mutex<Names>,
+    names: Mutex<Names<Node>>,
     faults: Mutex<Faults>,
 }
 
 /// A file's content, independent of its names.
-type Node = Arc<Mutex<Image>>;
+#[derive(Clone, Debug, Default)]
+struct Node(Arc<Mutex<Image>>);
+
+impl Node {
+    fn of(image: Image) -> Self {
+        Self(Arc::new(Mutex::new(image)))
+    }
+
+    fn image(&self) -> MutexGuard<'_, Image> {
+        lock(&self.0)
+    }
+}
+
+impl PartialEq for Node {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
 
 /// A file of a [`MemoryDisk`].
 #[derive(Debug)]
@@ -58,14 +75,31 @@ impl MemoryDisk {
     /// The disk as a power cut would leave it now. This disk does not change.
     #[must_use]
     pub fn crash(&self, rng: &mut impl FnMut() -> u64) -> Self {
-        Self(Arc::new(Shared { names: Mutex::new(lock(&self.0.names).crash(rng)), ..Shared::default() }))
+        let mut names = lock(&self.0.names).crash(rng);
+        for node in names.values_mut() {
+            let left = node.image().crash(rng);
+            *node = Node::of(left);
+        }
+        Self::with(Names::durable(names))
     }
 
     /// The disk as the end of the process (kill -9) leaves it: all data is there, synced or not. This disk
     /// does not change.
     #[must_use]
     pub fn restart(&self) -> Self {
-        Self(Arc::new(Shared { names: Mutex::new(lock(&self.0.names).duplicate()), ..Shared::default() }))
+        let mut copies: Vec<(Node, Node)> = Vec::new();
+        Self::with(lock(&self.0.names).copied(|node| {
+            if let Some((_, copy)) = copies.iter().find(|(original, _)| original == node) {
+                return copy.clone();
+            }
+            let copy = Node::of(node.image().clone());
+            copies.push((node.clone(), copy.clone()));
+            copy
+        }))
+    }
+
+    fn with(names: Names<Node>) -> Self {
+        Self(Arc::new(Shared { names: Mutex::new(names), ..Shared::default() }))
     }
 
     /// How many changing operations there were so far: creating, renaming, removing, writing, truncating,
@@ -105,18 +139,24 @@ impl MemoryDisk {
     /// Bytes of all files, reserved ones included.
     #[must_use]
     pub fn used_bytes(&self) -> u64 {
-        lock(&self.0.names).used_bytes()
+        used_bytes(&lock(&self.0.names))
     }
 
     /// Flips one bit of a file, on the disk and in what reads see. False when the file has no such byte.
     #[must_use]
     pub fn flip_bit(&self, name: &str, offset: u64, bit: u8) -> bool {
-        lock(&self.0.names).find(name).is_some_and(|node| lock(&node).flip_bit(offset, bit))
+        self.node(name).is_some_and(|node| node.image().flip_bit(offset, bit))
     }
 
     /// Makes everything durable that was done so far, without an operation.
     pub fn sync_all(&self) {
-        lock(&self.0.names).sync_all();
+        let mut names = lock(&self.0.names);
+        names.sync();
+        names.seen().values().for_each(|node| node.image().sync());
+    }
+
+    fn node(&self, name: &str) -> Option<Node> {
+        lock(&self.0.names).seen().get(name).cloned()
     }
 
     fn begin(&self, operation: Operation) -> io::Result<()> {
@@ -133,18 +173,20 @@ impl Disk for MemoryDisk {
 
     fn create(&self, name: &str) -> io::Result<MemoryFile> {
         let fate = self.begin(Operation::Change);
-        done_and(fate, || lock(&self.0.names).create(name)).map(|node| self.file(node))
+        let node = Node::default();
+        done_and(fate, || lock(&self.0.names).create(name, node.clone()))?;
+        Ok(self.file(node))
     }
 
     fn open(&self, name: &str) -> io::Result<MemoryFile> {
         self.begin(Operation::Look)?;
-        let node = lock(&self.0.names).find(name).ok_or(io::ErrorKind::NotFound)?;
+        let node = self.node(name).ok_or(io::ErrorKind::NotFound)?;
         Ok(self.file(node))
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
         self.begin(Operation::Look)?;
-        Ok(lock(&self.0.names).list())
+        Ok(lock(&self.0.names).seen().keys().cloned().collect())
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -172,7 +214,7 @@ impl MemoryFile {
     /// How many bytes this file may still grow by.
     fn free_bytes(&self) -> u64 {
         let Some(capacity) = lock(&self.disk.faults).capacity else { return u64::MAX };
-        capacity.saturating_sub(lock(&self.disk.names).used_bytes())
+        capacity.saturating_sub(used_bytes(&lock(&self.disk.names)))
     }
 }
 
@@ -180,37 +222,37 @@ impl DiskFile for MemoryFile {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let fate = self.begin(Operation::Change);
         let free_bytes = self.free_bytes();
-        done_and(fate, || lock(&self.node).write(bytes, offset, free_bytes))
+        done_and(fate, || self.node.image().write(bytes, offset, free_bytes))
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         self.begin(Operation::Read)?;
-        Ok(lock(&self.node).read(buffer, offset))
+        Ok(self.node.image().read(buffer, offset))
     }
 
     fn len(&self) -> io::Result<u64> {
         self.begin(Operation::Look)?;
-        Ok(lock(&self.node).len())
+        Ok(self.node.image().len())
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         let fate = self.begin(Operation::Change);
         let free_bytes = self.free_bytes();
-        done_and(fate, || lock(&self.node).set_len(len, free_bytes))
+        done_and(fate, || self.node.image().set_len(len, free_bytes))
     }
 
     fn reserve(&self, len: u64) -> io::Result<()> {
         let fate = self.begin(Operation::Change);
         let free_bytes = self.free_bytes();
-        done_and(fate, || lock(&self.node).reserve(len, free_bytes))
+        done_and(fate, || self.node.image().reserve(len, free_bytes))
     }
 
     fn sync(&self) -> io::Result<()> {
         match self.begin(Operation::Change) {
-            Ok(()) => lock(&self.node).sync(),
+            Ok(()) => self.node.image().sync(),
             Err(error) if is_crash(&error) => return Err(error),
             Err(error) => {
-                lock(&self.node).forget_unsynced();
+                self.node.image().forget_unsynced();
                 return Err(error);
             }
         }
@@ -230,6 +272,10 @@ fn done_and<T>(fate: io::Result<()>, operation: impl FnOnce() -> io::Result<T>) 
             Err(error)
         }
     }
+}
+
+fn used_bytes(names: &Names<Node>) -> u64 {
+    names.seen().values().map(|node| node.image().used_bytes()).sum()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,70 +1,78 @@
 //! The names in a directory: as callers see them, and as they are on the simulated medium.
 
-use super::{Node, lock};
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, Mutex};
 
-#[derive(Debug, Default)]
-pub(super) struct Names {
-    seen: BTreeMap<String, Node>,
-    durable: BTreeMap<String, Node>,
-    unsynced: Vec<Change>,
+/// The names of nodes in one directory. Two nodes are equal if they are the same file or directory.
+#[derive(Debug)]
+pub struct Names<N> {
+    seen: BTreeMap<String, N>,
+    durable: BTreeMap<String, N>,
+    unsynced: Vec<Change<N>>,
 }
 
 #[derive(Debug)]
-enum Change {
-    Create(String, Node),
-    Rename { from: String, to: String, node: Node },
-    Remove(String, Node),
+enum Change<N> {
+    Create(String, N),
+    Rename { from: String, to: String, node: N },
+    Remove(String, N),
 }
 
-impl Names {
-    pub(super) fn find(&self, name: &str) -> Option<Node> {
-        self.seen.get(name).cloned()
+impl<N> Default for Names<N> {
+    fn default() -> Self {
+        Self { seen: BTreeMap::new(), durable: BTreeMap::new(), unsynced: Vec::new() }
+    }
+}
+
+impl<N: Clone + PartialEq> Names<N> {
+    /// Names that are all durable.
+    #[must_use]
+    pub fn durable(names: BTreeMap<String, N>) -> Self {
+        Self { durable: names.clone(), seen: names, unsynced: Vec::new() }
     }
 
-    pub(super) fn list(&self) -> Vec<String> {
-        self.seen.keys().cloned().collect()
+    /// The names that callers see.
+    #[must_use]
+    pub fn seen(&self) -> &BTreeMap<String, N> {
+        &self.seen
     }
 
-    pub(super) fn used_bytes(&self) -> u64 {
-        self.seen.values().map(|node| lock(node).used_bytes()).sum()
-    }
-
-    pub(super) fn create(&mut self, name: &str) -> io::Result<Node> {
+    /// # Errors
+    /// `AlreadyExists`.
+    pub fn create(&mut self, name: &str, node: N) -> io::Result<()> {
         if self.seen.contains_key(name) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        let node = Node::default();
-        self.change(Change::Create(name.to_owned(), Arc::clone(&node)));
-        Ok(node)
+        self.change(Change::Create(name.to_owned(), node));
+        Ok(())
     }
 
-    pub(super) fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
-        let node = self.find(from).ok_or(io::ErrorKind::NotFound)?;
+    /// Gives a node another name, in place of the node that has it.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
+        let node = self.find(from)?;
         self.change(Change::Rename { from: from.to_owned(), to: to.to_owned(), node });
         Ok(())
     }
 
-    pub(super) fn remove(&mut self, name: &str) -> io::Result<()> {
-        let node = self.find(name).ok_or(io::ErrorKind::NotFound)?;
+    /// # Errors
+    /// `NotFound`.
+    pub fn remove(&mut self, name: &str) -> io::Result<()> {
+        let node = self.find(name)?;
         self.change(Change::Remove(name.to_owned(), node));
         Ok(())
     }
 
-    pub(super) fn sync(&mut self) {
+    /// Makes all changes durable.
+    pub fn sync(&mut self) {
         self.durable = self.seen.clone();
         self.unsynced.clear();
     }
 
-    pub(super) fn sync_all(&mut self) {
-        self.sync();
-        self.seen.values().for_each(|node| lock(node).sync());
-    }
-
     /// What a power cut leaves of the changes that were not synced: none, all, the first few, or any of them.
-    pub(super) fn crash(&self, rng: &mut impl FnMut() -> u64) -> Self {
+    pub fn crash(&self, rng: &mut impl FnMut() -> u64) -> BTreeMap<String, N> {
         let fate = rng() % 4;
         let first = (rng() % (self.unsynced.len() as u64 + 1)) as usize;
         let mut names = self.durable.clone();
@@ -79,39 +87,32 @@ impl Names {
                 apply(&mut names, change);
             }
         }
-        let after = |image: &Node| Arc::new(Mutex::new(lock(image).crash(rng)));
-        Self::settled(copied(&names, after))
+        names
     }
 
-    /// An independent copy of everything that is seen, and of what is durable.
-    pub(super) fn duplicate(&self) -> Self {
-        let mut copies: Vec<(Node, Node)> = Vec::new();
-        let mut copy = |node: &Node| {
-            if let Some((_, copy)) = copies.iter().find(|(original, _)| Arc::ptr_eq(original, node)) {
-                return Arc::clone(copy);
-            }
-            let copy = Arc::new(Mutex::new(lock(node).clone()));
-            copies.push((Arc::clone(node), Arc::clone(&copy)));
-            copy
+    /// The same names, of copies of the nodes.
+    #[must_use]
+    pub fn copied(&self, mut copy: impl FnMut(&N) -> N) -> Self {
+        let mut all = |names: &BTreeMap<String, N>| {
+            names.iter().map(|(name, node)| (name.clone(), copy(node))).collect()
         };
-        let seen = copied(&self.seen, &mut copy);
-        let durable = copied(&self.durable, &mut copy);
+        let (seen, durable) = (all(&self.seen), all(&self.durable));
         let unsynced = self.unsynced.iter().map(|change| change.with(&mut copy)).collect();
         Self { seen, durable, unsynced }
     }
 
-    fn settled(names: BTreeMap<String, Node>) -> Self {
-        Self { durable: names.clone(), seen: names, unsynced: Vec::new() }
+    fn find(&self, name: &str) -> io::Result<N> {
+        self.seen.get(name).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    fn change(&mut self, change: Change) {
+    fn change(&mut self, change: Change<N>) {
         apply(&mut self.seen, &change);
         self.unsynced.push(change);
     }
 }
 
-impl Change {
-    fn with(&self, mut copy: impl FnMut(&Node) -> Node) -> Self {
+impl<N> Change<N> {
+    fn with(&self, mut copy: impl FnMut(&N) -> N) -> Self {
         match self {
             Self::Create(name, node) => Self::Create(name.clone(), copy(node)),
             Self::Rename { from, to, node } => {
@@ -122,26 +123,22 @@ impl Change {
     }
 }
 
-fn copied(names: &BTreeMap<String, Node>, mut copy: impl FnMut(&Node) -> Node) -> BTreeMap<String, Node> {
-    names.iter().map(|(name, node)| (name.clone(), copy(node))).collect()
-}
-
 /// A name is removed only if it still belongs to the same file, because another change may have been lost.
-fn apply(names: &mut BTreeMap<String, Node>, change: &Change) {
+fn apply<N: Clone + PartialEq>(names: &mut BTreeMap<String, N>, change: &Change<N>) {
     match change {
         Change::Create(name, node) => {
-            names.insert(name.clone(), Arc::clone(node));
+            names.insert(name.clone(), node.clone());
         }
         Change::Rename { from, to, node } => {
             take(names, from, node);
-            names.insert(to.clone(), Arc::clone(node));
+            names.insert(to.clone(), node.clone());
         }
         Change::Remove(name, node) => take(names, name, node),
     }
 }
 
-fn take(names: &mut BTreeMap<String, Node>, name: &str, node: &Node) {
-    if names.get(name).is_some_and(|there| Arc::ptr_eq(there, node)) {
+fn take<N: PartialEq>(names: &mut BTreeMap<String, N>, name: &str, node: &N) {
+    if names.get(name) == Some(node) {
         names.remove(name);
     }
 }

@@ -79,11 +79,16 @@ impl Parameter<'_> {
     /// A page is bounded; lines are not.
     pub(super) fn limit(&self, form: ReadForm) -> Result<u64> {
         let limit = self.number("a whole number")?;
-        let max = if form == ReadForm::Json { limits::PAGE_EVENTS_MAX as u64 } else { u64::MAX };
-        if limit == 0 || limit > max {
-            return Err(self.invalid(&format!("`limit` must be from 1 to {max} here")).number("limit", max));
+        let max = limits::PAGE_EVENTS_MAX as u64;
+        match form {
+            ReadForm::Json if limit == 0 || limit > max => {
+                Err(self.invalid(&format!("`limit` must be from 1 to {max} here")).number("limit", max))
+            }
+            ReadForm::Lines | ReadForm::Follow if limit == 0 => {
+                Err(self.invalid("`limit` must be at least 1"))
+            }
+            _ => Ok(limit),
         }
-        Ok(limit)
     }
 
     /// A revision, or `end`.

@@ -87,6 +87,7 @@ fn what_cannot_be_used_is_refused_by_name() {
         ("limit=0", Json, InvalidParameter, "limit"),
         ("limit=1001", Json, InvalidParameter, "limit"),
         ("limit=-5", Lines, InvalidParameter, "limit"),
+        ("limit=0", Lines, InvalidParameter, "limit"),
         ("limit=5", Follow, InvalidParameter, "limit"),
         ("direction=up", Json, InvalidParameter, "direction"),
         ("direction=backward", Follow, InvalidParameter, "direction"),

@@ -23,4 +23,5 @@ mod config;
 mod state;
 
 pub use config::Config;
+pub(crate) use state::Rule;
 pub use state::{Snapshot, State};

@@ -97,6 +97,45 @@ impl Config {
     }
 }
 
+/// What a configuration means, worked out once: a decision then needs no division.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rule {
+    /// Nanoseconds between two returning tokens.
+    interval: u64,
+    /// Nanoseconds in which an empty bucket fills. A bucket that would take longer than the end of time is
+    /// always full enough.
+    fills_in: u64,
+    /// The most tokens that one request can get. `None` if nothing is ever granted.
+    most: Option<u32>,
+    wait_max: Duration,
+}
+
+impl Rule {
+    #[inline]
+    pub(crate) fn new(config: &Config) -> Self {
+        let interval = config.interval_nanos();
+        let most = (config.tokens > 0).then_some(config.burst);
+        let fills_in = interval.saturating_mul(u64::from(config.burst));
+        Self { interval, fills_in, most, wait_max: config.wait_max }
+    }
+
+    /// A clock that steps back delays the return of tokens; it never hastens it.
+    #[inline]
+    pub(crate) fn ask(&self, state: &mut State, now: Time, tokens: u32) -> Decision<Ticket> {
+        let can_grant = self.most.is_some_and(|most| tokens <= most);
+        let asked = if can_grant { self.interval.checked_mul(u64::from(tokens)) } else { None };
+        let full_at = asked.and_then(|asked| state.full_at.max(now).as_nanos().checked_add(asked));
+        // Past the end of time the state could not record the grant, so nothing is granted.
+        let Some(full_at) = full_at else { return later(now, None, self.wait_max) };
+        let ready = Time::from_nanos(full_at.saturating_sub(self.fills_in));
+        if ready > now {
+            return later(now, Some(ready), self.wait_max);
+        }
+        state.full_at = Time::from_nanos(full_at);
+        Decision::Admit(Ticket { tokens })
+    }
+}
+
 impl Decide for Config {
     type State = State;
     type Request = Request;
@@ -108,25 +147,9 @@ impl Decide for Config {
         State::default()
     }
 
-    /// A clock that steps back delays the return of tokens; it never hastens it.
     #[inline]
     fn ask(&self, state: &mut State, input: Input, request: Request) -> Decision<Ticket> {
-        let tokens = request.tokens;
-        if tokens > self.burst || self.tokens == 0 {
-            return later(input.now, None, self.wait_max);
-        }
-        // A division, so only once.
-        let interval = u128::from(self.interval_nanos());
-        let full_at = u128::from(state.full_at.max(input.now).as_nanos()) + interval * u128::from(tokens);
-        // Past the end of time the state could not record the grant, so nothing is granted.
-        let Ok(full_at) = u64::try_from(full_at) else { return later(input.now, None, self.wait_max) };
-        let ready = u128::from(full_at).saturating_sub(interval * u128::from(self.burst));
-        if ready <= u128::from(input.now.as_nanos()) {
-            state.full_at = Time::from_nanos(full_at);
-            return Decision::Admit(Ticket { tokens });
-        }
-        let ready = u64::try_from(ready).map_or(Time::FAR, Time::from_nanos);
-        later(input.now, Some(ready), self.wait_max)
+        Rule::new(self).ask(state, input.now, request.tokens)
     }
 
     fn tell(&self, _: &mut State, _: Input, _: Ticket, _: Outcome, _: u32) -> Recorded<Change> {

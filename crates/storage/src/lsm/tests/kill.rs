@@ -1,10 +1,9 @@
 //! A process that commits, flushes and compacts is killed at random moments. It must leave exactly the state
 //! of a completed flush, at or after the last one that it reported.
 
-use super::{all_rows, open, scatter};
+use super::{all_rows, apply, open, scatter, writes};
 use crate::conformance::state::{Row, at};
 use crate::state::{Compactor, Due, FlushJob, State};
-use model::WriteSet;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -18,29 +17,6 @@ const DIRECTORY: &str = "MAINSTAY_TEST_STATE_DIRECTORY";
 const CHILD: &str = "lsm::tests::kill::a_process_that_works_until_it_is_killed";
 const FLUSHED: &str = "flushed ";
 const COMMITS_A_FLUSH: u64 = 100;
-
-/// The changes of entry `index`. There are few keys, so that rows are rewritten and deleted.
-fn writes(index: u64) -> WriteSet {
-    let rows = 1 + scatter(index) % 12;
-    let write = |row| {
-        let random = scatter(index << 8 | row);
-        let value = vec![index as u8; 8 + (random >> 32) as usize % 50];
-        (
-            random.to_le_bytes()[..2].iter().map(|byte| byte & 15).collect(),
-            (random >> 60 != 0).then_some(value),
-        )
-    };
-    WriteSet((0..rows).map(write).collect::<BTreeMap<_, _>>().into_iter().collect())
-}
-
-fn apply(rows: &mut BTreeMap<Vec<u8>, Vec<u8>>, index: u64) {
-    for (key, value) in writes(index).0 {
-        match value {
-            Some(value) => drop(rows.insert(key, value)),
-            None => drop(rows.remove(&key)),
-        }
-    }
-}
 
 /// The child. It does nothing when it runs as a test of its own.
 #[test]

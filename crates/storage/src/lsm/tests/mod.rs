@@ -3,6 +3,7 @@
 
 mod damage;
 mod durable;
+mod faults;
 mod footprint;
 mod full;
 mod kill;
@@ -14,6 +15,7 @@ use crate::state::{State, StateError};
 use format::header::StoreId;
 use model::{KeyRange, Order, View, WriteSet};
 use seeded_rng::scatter;
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -44,6 +46,29 @@ fn all_rows(state: &LsmState) -> Result<Vec<Row>, model::ViewError> {
         ControlFlow::Continue(())
     })?;
     Ok(rows)
+}
+
+/// The changes of entry `index`. There are few keys, so that rows are rewritten and deleted.
+fn writes(index: u64) -> WriteSet {
+    let rows = 1 + scatter(index) % 12;
+    let write = |row| {
+        let random = scatter(index << 8 | row);
+        let value = vec![index as u8; 8 + (random >> 32) as usize % 50];
+        (
+            random.to_le_bytes()[..2].iter().map(|byte| byte & 15).collect(),
+            (random >> 60 != 0).then_some(value),
+        )
+    };
+    WriteSet((0..rows).map(write).collect::<BTreeMap<_, _>>().into_iter().collect())
+}
+
+fn apply(rows: &mut BTreeMap<Vec<u8>, Vec<u8>>, index: u64) {
+    for (key, value) in writes(index).0 {
+        match value {
+            Some(value) => drop(rows.insert(key, value)),
+            None => drop(rows.remove(&key)),
+        }
+    }
 }
 
 struct InDirectory(PathBuf);

@@ -3,7 +3,7 @@
 use super::{Append, Event, EventRef, Expect, Id, Sent, Simple, SimpleOutcome};
 
 /// Each write's slot, and where its events are.
-pub(super) type EventRefs = Vec<(u16, Vec<EventRef>)>;
+pub(crate) type EventRefs = Vec<(u16, Vec<EventRef>)>;
 
 /// The request's events that are already stored: write, event, and where it is.
 type Old = Vec<(usize, usize, EventRef)>;
@@ -26,7 +26,7 @@ impl Simple {
     }
 
     /// Does everything or nothing, and returns whether every event existed before.
-    pub(super) fn write_all(
+    pub(crate) fn write_all(
         &mut self,
         checks: &[(usize, Expect)],
         writes: &[Append],

@@ -1,15 +1,28 @@
-//! The model. Every stream is a vector of all events that were ever appended to it, and everything is found
-//! by searching from end to end. It is slow and simple, and shares no code with the shard.
+//! What every command must result in, for tests: a slow and simple model of the streams of one shard. Every
+//! stream is a vector of all events that were ever appended to it, and everything is found by searching from
+//! end to end. It shares no code with the shard.
+//!
+//! The tests of `shard` compare every outcome and many reads with it. The simulator gives it each entry that
+//! a node has logged, and compares outcomes, readers and followers.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`draw`] | random commands |
+//!
+//! It knows nothing of the limits on idempotency records and on revisions.
 
+mod convert;
+pub mod draw;
 mod write;
 
+use model::{KeyDifference, Namespace, slot_of};
 use std::collections::BTreeMap;
 
-pub(crate) const DAY_MS: u64 = 86_400_000;
+pub const DAY_MS: u64 = 86_400_000;
 
 /// Who gave an event its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Id {
+pub enum Id {
     Client(u128),
     Server,
     /// An id of the server's form, sent by a client.
@@ -22,11 +35,12 @@ pub(crate) enum Id {
 
 /// What a client sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Sent {
-    pub(crate) id: Id,
-    pub(crate) content: u32,
+pub struct Sent {
+    pub id: Id,
+    /// A hash, without its lowest 48 bits.
+    pub content: u128,
     /// 0 if none was sent.
-    pub(crate) time: u64,
+    pub time: u64,
 }
 
 impl Sent {
@@ -39,10 +53,10 @@ impl Sent {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Event {
-    pub(crate) position: u64,
-    pub(crate) sent: Sent,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event {
+    pub position: u64,
+    pub sent: Sent,
 }
 
 impl Event {
@@ -53,7 +67,7 @@ impl Event {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Expect {
+pub enum Expect {
     Any,
     None,
     Exists,
@@ -61,34 +75,35 @@ pub(crate) enum Expect {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Keep {
-    pub(crate) age_ms: Option<u64>,
-    pub(crate) count: Option<u64>,
-    pub(crate) truncate_before: Option<u64>,
+pub struct Keep {
+    pub age_ms: Option<u64>,
+    pub count: Option<u64>,
+    pub truncate_before: Option<u64>,
 }
 
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Stream {
-    pub(crate) slot: u16,
+pub struct Stream {
+    pub name: String,
+    pub slot: u16,
     /// The position that was taken when the stream got its row.
-    pub(crate) began: Option<u64>,
-    pub(crate) events: Vec<Event>,
+    pub began: Option<u64>,
+    pub events: Vec<Event>,
     /// How many of them are removed.
-    pub(crate) removed: usize,
-    pub(crate) deleted: bool,
-    pub(crate) keep: Keep,
+    pub removed: usize,
+    pub deleted: bool,
+    pub keep: Keep,
 }
 
 impl Stream {
-    pub(crate) fn kept(&self) -> impl DoubleEndedIterator<Item = (u64, &Event)> {
+    pub fn kept(&self) -> impl DoubleEndedIterator<Item = (u64, &Event)> {
         self.events.iter().enumerate().skip(self.removed).map(|(revision, event)| (revision as u64, event))
     }
 
-    pub(crate) fn exists(&self) -> bool {
+    pub fn exists(&self) -> bool {
         !self.events.is_empty() && !self.deleted
     }
 
-    pub(crate) fn last(&self) -> Option<u64> {
+    pub fn last(&self) -> Option<u64> {
         if self.exists() { Some(self.events.len() as u64 - 1) } else { None }
     }
 
@@ -120,25 +135,39 @@ impl Stream {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct EventRef {
-    pub(crate) revision: u64,
-    pub(crate) position: u64,
-    pub(crate) replayed: bool,
+pub struct EventRef {
+    pub revision: u64,
+    pub position: u64,
+    pub replayed: bool,
 }
 
 /// The outcome of a request to the model.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum SimpleOutcome {
+pub enum SimpleOutcome {
     Appended(u16, Vec<EventRef>),
-    Transacted { replayed: bool, writes: Vec<(u16, Vec<EventRef>)> },
+    Transacted {
+        replayed: bool,
+        writes: Vec<(u16, Vec<EventRef>)>,
+    },
     SettingsPut,
     Deleted(Option<u64>),
     Progressed,
-    WrongRevision { part: usize, current: Option<u64> },
-    EventConflict { write: usize, event: usize, revision: Option<u64> },
-    KeyConflict,
+    WrongRevision {
+        part: usize,
+        current: Option<u64>,
+    },
+    EventConflict {
+        write: usize,
+        event: usize,
+        revision: Option<u64>,
+    },
+    KeyConflict {
+        differs: KeyDifference,
+    },
     TruncateBeyondEnd(u64),
     Unsupported,
+    /// The shard has reached a limit that the model does not know.
+    Full,
 }
 
 impl SimpleOutcome {
@@ -168,76 +197,93 @@ impl SimpleOutcome {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Append {
-    pub(crate) stream: usize,
-    pub(crate) expect: Expect,
-    pub(crate) events: Vec<Sent>,
+pub struct Append {
+    pub stream: usize,
+    pub expect: Expect,
+    pub events: Vec<Sent>,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Key {
-    pub(crate) key: u64,
-    pub(crate) request: u64,
-    pub(crate) slot: u16,
+pub struct Key {
+    pub key: u128,
+    /// Content in the upper half, preconditions in the lower one.
+    pub request: u128,
+    pub slot: u16,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) enum Ask {
+pub enum Ask {
     Append(Option<Key>, Append),
     Transaction(Option<Key>, Vec<(usize, Expect)>, Vec<Append>),
     Keep(usize, Keep),
     Delete(usize, Expect),
     Expire(usize),
-    /// The stream whose slot it cleans up, and a number of rows.
-    CleanUp(usize, u32),
-    /// The slot whose records expire, and a number of rows.
-    ExpireRecords(u16, u32),
+    /// Changes nothing that can be seen.
+    CleanUp,
+    /// Changes nothing that can be seen.
+    ExpireRecords,
 }
 
+#[derive(Debug)]
 struct Record {
-    request: u64,
+    request: u128,
     expires: u64,
     outcome: SimpleOutcome,
 }
 
 /// All streams, by number.
-#[derive(Default)]
-pub(crate) struct Simple {
-    pub(crate) streams: Vec<Stream>,
-    pub(crate) last: u64,
-    pub(crate) wall: u64,
-    pub(crate) elapsed: u64,
-    records: BTreeMap<(u16, u64), Record>,
+#[derive(Debug, Default)]
+pub struct Simple {
+    pub streams: Vec<Stream>,
+    pub last: u64,
+    pub wall: u64,
+    pub elapsed: u64,
+    records: BTreeMap<(u16, u128), Record>,
     /// The events that the last entry appended, by stream and revision.
-    pub(crate) appended: Vec<(usize, u64)>,
+    pub appended: Vec<(usize, u64)>,
 }
 
 impl Simple {
-    pub(crate) fn new(streams: Vec<Stream>) -> Self {
-        Self { streams, ..Self::default() }
+    /// The streams of [`draw::NAMES`], which [`draw::command`] needs.
+    #[must_use]
+    pub fn to_draw_from() -> Self {
+        let mut model = Self::default();
+        for name in draw::NAMES {
+            model.stream(name);
+        }
+        model
     }
 
-    pub(crate) fn begin_entry(&mut self, wall: u64, elapsed: u64) {
+    /// The number of a stream. A name that was never seen gets the next number.
+    pub fn stream(&mut self, name: &str) -> usize {
+        self.streams.iter().position(|stream| stream.name == name).unwrap_or_else(|| {
+            let slot = slot_of(Namespace::ROOT, name).0;
+            self.streams.push(Stream { name: name.to_owned(), slot, ..Stream::default() });
+            self.streams.len() - 1
+        })
+    }
+
+    pub fn begin_entry(&mut self, wall: u64, elapsed: u64) {
         self.wall = self.wall.max(wall);
         self.elapsed = self.elapsed.max(elapsed);
         self.appended.clear();
     }
 
     /// When the next live record expires.
-    pub(crate) fn next_expiry(&self) -> Option<u64> {
+    pub fn next_expiry(&self) -> Option<u64> {
         self.records.values().map(|record| record.expires).filter(|expires| *expires > self.elapsed).min()
     }
 
     /// Whether a record expires exactly now.
-    pub(crate) fn is_expiry(&self) -> bool {
+    pub fn is_expiry(&self) -> bool {
         self.records.values().any(|record| record.expires == self.elapsed)
     }
 
-    pub(crate) fn records_live(&self) -> usize {
+    pub fn records_live(&self) -> usize {
         self.records.values().filter(|record| record.expires > self.elapsed).count()
     }
 
-    pub(crate) fn ask(&mut self, ask: &Ask) -> SimpleOutcome {
+    pub fn ask(&mut self, ask: &Ask) -> SimpleOutcome {
         match ask {
             Ask::Append(key, append) => {
                 let slot = self.streams[append.stream].slot;
@@ -253,7 +299,7 @@ impl Simple {
                 self.streams[*stream].remove_older(wall);
                 SimpleOutcome::Progressed
             }
-            Ask::CleanUp(..) | Ask::ExpireRecords(..) => SimpleOutcome::Progressed,
+            Ask::CleanUp | Ask::ExpireRecords => SimpleOutcome::Progressed,
         }
     }
 
@@ -265,7 +311,9 @@ impl Simple {
             return if record.request == key.request {
                 record.outcome.clone().again()
             } else {
-                SimpleOutcome::KeyConflict
+                let same_content = record.request >> 64 == key.request >> 64;
+                let differs = if same_content { KeyDifference::Precondition } else { KeyDifference::Content };
+                SimpleOutcome::KeyConflict { differs }
             };
         }
         let outcome = decide(self);

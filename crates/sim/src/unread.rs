@@ -1,0 +1,31 @@
+//! Why a reader has no result: its disk failed, or a promise is broken.
+
+use model::ViewError;
+use storage::bodies::BodyError;
+
+#[derive(Debug)]
+pub enum Unread {
+    /// The disk failed, or the data on it is damaged. The node must stop.
+    Disk(BodyError),
+    /// A promise does not hold.
+    Broken(String),
+}
+
+impl From<BodyError> for Unread {
+    fn from(error: BodyError) -> Self {
+        Self::Disk(error)
+    }
+}
+
+impl From<String> for Unread {
+    fn from(what: String) -> Self {
+        Self::Broken(what)
+    }
+}
+
+/// The state in memory never fails.
+impl From<ViewError> for Unread {
+    fn from(error: ViewError) -> Self {
+        Self::Broken(error.to_string())
+    }
+}

@@ -1,0 +1,238 @@
+//! Steps of the process, and what follows from them.
+
+use super::{ASKING_MICROS, CHECK_MICROS, ORDERLY_CLIENTS, World};
+use crate::checkers::bounded::Bounded;
+use crate::process::{Ended, Process, SimEffect, SimInput, Stepped, Work};
+use crate::world::Event;
+use driver::{Effect, Input, LogJob};
+use model::Outcome;
+use node::{ClosedTime, DiskSpace, Now, Unavailable};
+
+/// Each time readers may see more, they look at everything with a chance of one in this many.
+const LOOK_ONE_IN: u64 = 40;
+
+/// How long the disk hangs.
+const HANG_MICROS: u64 = 120_000_000;
+/// A node takes its disk for stalled after this time.
+const STALLED_MICROS: u64 = 2_000_000;
+
+impl World {
+    /// Gives the node one input.
+    pub(super) fn step(&mut self, input: SimInput) -> Result<(), String> {
+        self.with_process(|process, now| process.step(now, input))
+    }
+
+    /// Does something with the process, if there is one, and then what follows from it.
+    pub(super) fn with_process(
+        &mut self,
+        act: impl FnOnce(&mut Process, Now) -> Result<Stepped, Ended>,
+    ) -> Result<(), String> {
+        let now = self.machine.now(self.schedule.now());
+        let Some(process) = &mut self.machine.process else { return Ok(()) };
+        match act(process, now) {
+            Ok(Stepped { effects, work }) => {
+                Bounded::stepped(process)?;
+                work.into_iter().for_each(|work| self.later(work));
+                let boot = self.machine.boot;
+                for effect in effects {
+                    self.note(&effect);
+                    self.obey(effect)?;
+                    // A reader has met a failing disk, and the process has ended.
+                    if self.machine.boot != boot {
+                        break;
+                    }
+                }
+                Ok(())
+            }
+            Err(ended) => self.ended(&ended),
+        }
+    }
+
+    fn note(&mut self, effect: &SimEffect) {
+        match effect {
+            // The state is large, and follows from the steps before.
+            Effect::Show { visible, .. } => self.trace.step(format_args!("Show {visible}")),
+            Effect::Log(LogJob::Write { records, .. }) => {
+                self.trace.step(format_args!("Log {} bytes", records.len()));
+                self.trace.bytes(records);
+            }
+            effect => self.trace.step(format_args!("{effect:?}")),
+        }
+    }
+
+    fn obey(&mut self, effect: SimEffect) -> Result<(), String> {
+        match effect {
+            Effect::Log(LogJob::Write { records, .. }) => {
+                self.bounded.logged(&records)?;
+                self.reference.log(&records)?;
+            }
+            // A node that is not ready serves no readers.
+            Effect::Show { .. } if self.ready => {
+                self.shown()?;
+                // Readers look at any time, not only when all is calm.
+                if self.rng.one_in(LOOK_ONE_IN) {
+                    self.look()?;
+                }
+            }
+            Effect::Outcome { reply, result } => self.answered(reply, result)?,
+            Effect::TimeClosed { reply, result: Ok(ClosedTime::Through(wall)) } => {
+                if wall != reply {
+                    return Err(format!("closed {wall}, not {reply}"));
+                }
+                if let Some(shown) = self.read_all()? {
+                    self.closed.record(reply, &shown, &self.ledger);
+                }
+            }
+            Effect::TimeClosed { result: Ok(ClosedTime::TooFarAhead { ms }), .. } => {
+                return Err(format!("a time in the past is {ms} ms ahead"));
+            }
+            Effect::Ready { replayed_entries } => self.is_ready(replayed_entries)?,
+            Effect::DiskSpace(space) => self.bounded.read_only = space != DiskSpace::Enough,
+            Effect::Wait(Some(at)) => self.wake_at(at),
+            Effect::Continue => self.schedule.after(10, Event::Continue { boot: self.machine.boot }),
+            Effect::Stopped => self.stopped()?,
+            Effect::TimeClosed { result: Err(_), .. }
+            | Effect::CompactionOutOfSpace { .. }
+            | Effect::Woken { .. }
+            | Effect::Show { .. }
+            | Effect::Wait(None)
+            | Effect::Log(_)
+            | Effect::Flush(_)
+            | Effect::Compact(_) => {}
+        }
+        Ok(())
+    }
+
+    fn is_ready(&mut self, replayed_entries: u64) -> Result<(), String> {
+        if std::mem::take(&mut self.stopped_well) && replayed_entries > 0 {
+            return Err(format!("a start after a graceful stop replayed {replayed_entries} entries"));
+        }
+        self.shown()?;
+        if let Some(process) = &self.machine.process {
+            self.reference.apply_through(process.replay().0)?;
+        }
+        self.reference.ended();
+        self.ready = true;
+        self.look()
+    }
+
+    /// Readers see more.
+    fn shown(&mut self) -> Result<(), String> {
+        let Some(process) = &self.machine.process else { return Ok(()) };
+        self.visible.shown(process, &mut self.reference)?;
+        self.clocks.check(process, self.schedule.now().0 / 1_000)
+    }
+
+    fn answered(&mut self, client: u64, result: Result<Outcome, Unavailable>) -> Result<(), String> {
+        if !self.waiting.remove(&client) {
+            return Err(format!("client {client} received two results"));
+        }
+        let outcome = match result {
+            Ok(outcome) => outcome,
+            Err(Unavailable::DiskStalled(_)) if !self.bounded.stalled => {
+                return Err("a request was rejected for a disk that responds".to_owned());
+            }
+            Err(Unavailable::DiskStalled(_)) => {
+                let after = self.rng.between(STALLED_MICROS, 5 * STALLED_MICROS);
+                self.schedule.after(after, Event::Client(client));
+                return Ok(());
+            }
+            Err(_) => {
+                self.ask_again_later(client);
+                return Ok(());
+            }
+        };
+        self.is_visible(&outcome)?;
+        self.report.refusals += u64::from(matches!(outcome, Outcome::Refused(_)));
+        let drawn = client.checked_sub(ORDERLY_CLIENTS).map(|at| &self.drawn[at as usize]);
+        let command = match drawn {
+            Some(client) => client.last(),
+            None => self.orderly[client as usize].pending(),
+        };
+        let command = command.ok_or("an outcome that no client waits for")?;
+        self.reference.outcome(command, &outcome)?;
+        if let Some(client) = self.orderly.get_mut(client as usize) {
+            client.receive(&outcome, &mut self.ledger)?;
+        } else {
+            self.ledger.acknowledgements += 1;
+        }
+        let after = self.rng.below(20_000);
+        self.schedule.after(after, Event::Client(client));
+        Ok(())
+    }
+
+    /// What is acknowledged, every reader can see.
+    fn is_visible(&self, outcome: &Outcome) -> Result<(), String> {
+        let writes = match outcome {
+            Outcome::Appended(appended) => std::slice::from_ref(appended),
+            Outcome::Transacted { writes, .. } => writes,
+            _ => return Ok(()),
+        };
+        let visible = self.machine.process.as_ref().map(Process::visible);
+        let last =
+            writes.iter().flat_map(|write| write.events.iter().map(|event| write.cursor(*event))).max();
+        match (last, visible) {
+            (Some(last), Some(visible)) if last > visible => {
+                Err(format!("{last} was acknowledged while readers saw only up to {visible}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn later(&mut self, work: Work) {
+        let micros = match work {
+            Work::TakeLogJobs => self.rng.between(1, 50),
+            // Now and then the disk hangs, for longer than any time-out.
+            Work::SyncLog if self.rng.one_in(2_000) => {
+                self.schedule.after(STALLED_MICROS, Event::Stalled { boot: self.machine.boot });
+                HANG_MICROS
+            }
+            Work::SyncLog => self.rng.between(50, 3_000),
+            Work::Flush | Work::Compact => self.rng.between(500, 60_000),
+        };
+        self.schedule.after(micros, Event::Work { boot: self.machine.boot, work });
+    }
+
+    pub(super) fn work(&mut self, work: Work) -> Result<(), String> {
+        self.with_process(|process, now| process.work(now, work))?;
+        if work == Work::Flush {
+            self.machine.flushed();
+        }
+        if work == Work::SyncLog && std::mem::take(&mut self.bounded.stalled) {
+            self.step(Input::DiskResponds)?;
+        }
+        if work == Work::SyncLog && self.rng.one_in(8) {
+            self.schedule.after(100, Event::Idle { boot: self.machine.boot });
+        }
+        if self.machine.process.as_ref().is_some_and(Process::is_check_due) {
+            return self.look_at_disk();
+        }
+        Ok(())
+    }
+
+    /// The disk has not responded for a while.
+    pub(super) fn stalled(&mut self) -> Result<(), String> {
+        self.bounded.stalled = true;
+        self.step(Input::DiskStalled { why: "a sync hangs".to_owned() })
+    }
+
+    pub(super) fn idle(&mut self) -> Result<(), String> {
+        self.with_process(|process, _| process.mark_log().map(|()| Stepped::default()))
+    }
+
+    pub(super) fn check_slowly(&mut self) -> Result<(), String> {
+        let now = self.schedule.now().0;
+        if now > ASKING_MICROS {
+            self.machine.heal();
+        }
+        if now < 2 * ASKING_MICROS || self.is_anyone_waiting() || !self.ready {
+            self.schedule.after(CHECK_MICROS, Event::Check { boot: self.machine.boot });
+        }
+        self.look_at_disk()
+    }
+
+    fn look_at_disk(&mut self) -> Result<(), String> {
+        let space = self.machine.space();
+        self.with_process(|process, now| process.check(now, space))
+    }
+}
