@@ -78,6 +78,8 @@ pub enum Work {
 pub struct Stepped {
     pub effects: Vec<SimEffect>,
     pub work: Vec<Work>,
+    /// The process ends after these effects.
+    pub ended: Option<Ended>,
 }
 
 #[derive(Debug)]
@@ -196,6 +198,12 @@ impl Process {
         self.flush.is_flushing_state()
     }
 
+    /// Whether a thread has something to do.
+    #[must_use]
+    pub fn is_at_work(&self) -> bool {
+        !self.busy.is_empty()
+    }
+
     /// The last entry that a power cut would leave in the log.
     #[must_use]
     pub fn durable(&self) -> Index {
@@ -272,7 +280,7 @@ impl Process {
         }
         match report {
             Some(report) => self.drive(|driver, effects| driver.reported(now, report, effects)),
-            None => Ok(Stepped { effects: Vec::new(), work: self.due() }),
+            None => Ok(Stepped { work: self.due(), ..Stepped::default() }),
         }
     }
 
@@ -356,8 +364,8 @@ impl Process {
                 }
             }
         }
-        done?;
-        Ok(Stepped { effects: outside, work: self.due() })
+        let ended = done.err().map(Ended::from);
+        Ok(Stepped { effects: outside, work: self.due(), ended })
     }
 
     /// The next step of each thread that has something to do and no step scheduled.
