@@ -193,4 +193,23 @@ mod tests {
         assert!(work.is_idle(), "the state must not follow");
         assert_eq!(states.progress(), Progress::default());
     }
+
+    #[test]
+    fn a_node_stops_when_an_early_sync_fails() {
+        let disk = MemoryDisk::new();
+        let mut options = BodyOptions::new(STORE);
+        options.segment_bytes = 256;
+        let (mut bodies, _) = Bodies::open(disk.clone(), 0, options).unwrap();
+        let log = Log::open(MemoryDisk::new(), LogOptions::new(STORE)).unwrap();
+        let mut work = FlushWork::<_, MemoryFlush>::new(log.preparer, bodies.preparer());
+        let (bytes, cursor) = record();
+        bodies.append(&bytes, cursor).unwrap();
+        let early = bodies.early_sync().unwrap();
+        disk.fail_at(disk.operations(), std::io::ErrorKind::StorageFull);
+        work.take(FlushJob::SyncBodies { bodies: early });
+        assert!(
+            matches!(work.step(), Err(DiskFailure::Bodies(_))),
+            "not even a full disk may lose what was written"
+        );
+    }
 }
