@@ -83,31 +83,33 @@ impl From<Wall> for Moment {
 
 /// Writes a millisecond as `2010-10-02T07:20:39.266Z`. Years beyond 9999 keep their digits.
 pub fn write_wall(out: &mut Vec<u8>, wall: Wall) {
-    let (seconds, ms) = (wall.0 / 1_000, wall.0 % 1_000);
+    let (seconds, ms) = (wall.0 / 1_000, (wall.0 % 1_000) as u32);
     let (year, month, day) = civil_from_days(i64::try_from(seconds / 86_400).unwrap_or(i64::MAX / 2));
-    let of_day = seconds % 86_400;
-    let two =
-        |out: &mut Vec<u8>, n: u64| out.extend_from_slice(&[b'0' + (n / 10) as u8, b'0' + (n % 10) as u8]);
+    let of_day = (seconds % 86_400) as u32;
+    // Made in place and written at once, because every event that is read has a time.
+    let mut text = *b"0000-00-00T00:00:00.000Z";
+    let century = if year > 9_999 { 0 } else { year.unsigned_abs() as u32 / 100 };
+    let two_digits = [
+        (0, century),
+        (2, (year.unsigned_abs() % 100) as u32),
+        (5, month),
+        (8, day),
+        (11, of_day / 3_600),
+        (14, of_day / 60 % 60),
+        (17, of_day % 60),
+        (21, ms % 100),
+    ];
+    for (at, number) in two_digits {
+        text[at] += (number / 10) as u8;
+        text[at + 1] += (number % 10) as u8;
+    }
+    text[20] += (ms / 100) as u8;
     if year > 9_999 {
         crate::json::write_number(out, year.unsigned_abs());
+        out.extend_from_slice(&text[4..]);
     } else {
-        two(out, year.unsigned_abs() / 100);
-        two(out, year.unsigned_abs() % 100);
+        out.extend_from_slice(&text);
     }
-    out.push(b'-');
-    two(out, month.unsigned_abs());
-    out.push(b'-');
-    two(out, day.unsigned_abs());
-    out.push(b'T');
-    two(out, of_day / 3_600);
-    out.push(b':');
-    two(out, of_day / 60 % 60);
-    out.push(b':');
-    two(out, of_day % 60);
-    out.push(b'.');
-    out.push(b'0' + (ms / 100) as u8);
-    two(out, ms % 100);
-    out.push(b'Z');
 }
 
 /// The units of durations, longest first, in milliseconds.
@@ -179,16 +181,16 @@ const fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
 }
 
-const fn civil_from_days(days: i64) -> (i64, i64, i64) {
+const fn civil_from_days(days: i64) -> (i64, u32, u32) {
     let days = days.saturating_add(719_468);
     let era = days.div_euclid(146_097);
-    let of_era = days.rem_euclid(146_097);
+    let of_era = days.rem_euclid(146_097) as u32;
     let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
     let of_year = of_era - (365 * year + year / 4 - year / 100);
     let shifted = (5 * of_year + 2) / 153;
     let day = of_year - (153 * shifted + 2) / 5 + 1;
     let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    (year + era * 400 + if month <= 2 { 1 } else { 0 }, month, day)
+    (year as i64 + era * 400 + if month <= 2 { 1 } else { 0 }, month, day)
 }
 
 #[cfg(test)]

@@ -10,7 +10,9 @@ pub(crate) struct Chores {
     log_bytes_since_check: u64,
     scrub: Scrub,
     compacting_bodies: bool,
+    syncing_bodies: bool,
     preparing: bool,
+    writing_bodies: bool,
     pub(crate) bodies: Backoff,
     pub(crate) state: Backoff,
     pub(crate) prepare: Backoff,
@@ -96,6 +98,18 @@ impl Chores {
         now
     }
 
+    pub(crate) fn is_syncing_bodies(&self) -> bool {
+        self.syncing_bodies
+    }
+
+    pub(crate) fn syncing_bodies(&mut self) {
+        self.syncing_bodies = true;
+    }
+
+    pub(crate) fn bodies_synced(&mut self) {
+        self.syncing_bodies = false;
+    }
+
     /// Returns whether segments may be prepared: one preparation at a time.
     pub(crate) fn begin_preparing(&mut self) -> bool {
         !std::mem::replace(&mut self.preparing, true)
@@ -103,6 +117,15 @@ impl Chores {
 
     pub(crate) fn prepared(&mut self) {
         self.preparing = false;
+    }
+
+    /// Returns whether bodies may be written: one job at a time.
+    pub(crate) fn begin_writing_bodies(&mut self) -> bool {
+        !std::mem::replace(&mut self.writing_bodies, true)
+    }
+
+    pub(crate) fn bodies_written(&mut self) {
+        self.writing_bodies = false;
     }
 }
 

@@ -3,7 +3,8 @@
 //! time.
 
 use crate::report::{Attempt, DiskFailure, Report};
-use shard::query;
+use model::SlotRange;
+use shard::query::Liveness;
 use std::collections::VecDeque;
 use storage::bodies::{BodyError, Compaction};
 use storage::disk::Disk;
@@ -22,6 +23,8 @@ pub enum CompactJob<D: Disk, R> {
 pub struct BodyRewrite<D: Disk, R> {
     pub segment: Compaction<D>,
     pub state: R,
+    /// The slots of the shard that the state belongs to.
+    pub slots: SlotRange,
 }
 
 /// The jobs under way. At most one rewrite is.
@@ -56,8 +59,10 @@ impl<D: Disk, C: Compactor, R: Reader> CompactWork<D, C, R> {
     /// # Errors
     /// The node must stop.
     pub fn step(&mut self) -> Result<Option<Report>, DiskFailure> {
-        if let Some(BodyRewrite { segment, state }) = self.bodies.pop_front() {
-            return match segment.run(|record| query::is_live(&state, record)) {
+        if let Some(BodyRewrite { segment, state, slots }) = self.bodies.pop_front() {
+            let mut liveness =
+                Liveness::new(&state, slots.first).map_err(|error| BodyError::Liveness(error.into()))?;
+            return match segment.run(|record| liveness.is_live(record)) {
                 Ok(_) => Ok(Some(Report::BodiesCompacted(Attempt::Done))),
                 // The old segment stays.
                 Err(BodyError::NoSpace(why)) => {

@@ -7,10 +7,12 @@ use crate::own_work::OwnWork;
 use crate::request::{AskedTime, ClosedTime, Replies, Request, Unavailable};
 use crate::step::{Input, Output};
 use crate::waiting::WaitTable;
-use bytes::Bytes;
 use model::{Behaviour, Command, Cursor, Effect, EntryClock, Position, Slot, ViewError, Wall, limits};
 use std::collections::VecDeque;
 use std::fmt::Debug;
+
+/// Bytes for an entry's own fields, and for commands of the node's own.
+const ENTRY_OVERHEAD_BYTES: usize = 4 << 10;
 
 /// The options of a node.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +42,8 @@ impl Default for NodeOptions {
 /// How much a node has waiting, for metrics.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NodeFigures {
+    /// Estimated bytes of commands that no entry contains yet.
+    pub open_bytes: usize,
     /// Estimated bytes of commands that wait or are in flight.
     pub waiting_bytes: usize,
     /// Commands that wait or are in flight.
@@ -96,7 +100,6 @@ pub struct Node<E: Engine, R: Replies> {
     /// When the node has asked to be woken.
     wait: Option<Mono>,
     visible: Cursor,
-    entry: Vec<u8>,
     /// Empty between calls.
     io: Vec<E::Io>,
 }
@@ -130,7 +133,6 @@ where
             wall: Wall(0),
             wait: None,
             visible: Cursor::START,
-            entry: Vec::new(),
             io: Vec::new(),
         }
     }
@@ -143,6 +145,7 @@ where
     #[must_use]
     pub fn figures(&self, now: Now) -> NodeFigures {
         NodeFigures {
+            open_bytes: self.open.bytes(),
             waiting_bytes: self.open.bytes() + self.in_flight_bytes,
             waiting_commands: self.open.len()
                 + self.in_flight.iter().map(|(_, w)| w.commands.len()).sum::<usize>(),
@@ -309,9 +312,9 @@ where
             if self.in_flight.is_empty() {
                 self.progressed = now.mono;
             }
-            self.entry.clear();
-            format::entry::encode(self.options.behaviour, clock, &closed.commands, &mut self.entry);
-            match self.engine.propose(Bytes::copy_from_slice(&self.entry))? {
+            let mut entry = Vec::with_capacity(closed.waiters.bytes + ENTRY_OVERHEAD_BYTES);
+            format::entry::encode(self.options.behaviour, clock, &closed.commands, &mut entry);
+            match self.engine.propose(entry.into())? {
                 Some(entry) => {
                     self.in_flight_bytes += closed.waiters.bytes;
                     self.in_flight.push_back((entry, closed.waiters));

@@ -6,6 +6,7 @@
 //! replaced.
 
 use crate::damage::bad_row;
+use crate::oldest::Oldest;
 use crate::revisions::{Revisions, next_revision};
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -96,6 +97,7 @@ pub(crate) struct Heads {
     young: BTreeMap<u64, Cached>,
     old: BTreeMap<u64, Cached>,
     generation_max: usize,
+    pub(crate) oldest: Oldest,
 }
 
 #[derive(Debug)]
@@ -111,6 +113,7 @@ impl Heads {
             young: BTreeMap::new(),
             old: BTreeMap::new(),
             generation_max: (heads_max / 2).max(1),
+            oldest: Oldest::default(),
         }
     }
 
@@ -119,6 +122,7 @@ impl Heads {
         if self.stamp != Some(stamp) {
             self.young.clear();
             self.old.clear();
+            self.oldest.clear();
             self.stamp = Some(stamp);
         }
     }

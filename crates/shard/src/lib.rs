@@ -31,6 +31,7 @@ mod damage;
 mod expire_records;
 mod heads;
 mod idempotency;
+mod oldest;
 mod overlay;
 pub mod query;
 mod revisions;

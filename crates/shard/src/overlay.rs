@@ -5,11 +5,12 @@
 //! Only a transaction needs a savepoint: undoing costs a copy of each key, which single appends avoid.
 
 use crate::heads::{Head, Heads, Stream};
+use crate::revisions::Revisions;
 use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::ops::{Bound, ControlFlow};
-use format::row::{ShardRow, stream_key};
+use format::row::{RevisionRow, ShardRow, stream_key};
 use model::view::Visit;
 use model::{
     Cursor, Key, KeyRange, Namespace, Order, Position, Slot, Timer, Value, View, ViewError, WriteSet,
@@ -171,6 +172,14 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
                 Some(changed) if changed.name == stream.name => return HeadKey::Taken(key, changed.head),
                 Some(_) => key = key.wrapping_add(1),
             }
+        }
+    }
+
+    /// The row of a stream's first kept event, which is being removed.
+    pub(crate) fn first_row(&mut self, kept: Revisions) -> Result<RevisionRow, ViewError> {
+        match self.heads.oldest.take(kept, self.view)? {
+            Some(row) => Ok(row),
+            None => kept.row(self, kept.first),
         }
     }
 

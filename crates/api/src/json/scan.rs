@@ -1,34 +1,25 @@
 //! Scans single tokens of JSON (RFC 8259): the end of a string, the extent of a number.
 
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGHS: u64 = ONES * 0x80;
+/// How far `special` looks at a time. Text with a control character in every line must not be searched to its end
+/// for each of them.
+const WINDOW_BYTES: usize = 256;
 
 /// The first byte at or after `at` that is a quote, a backslash or a control character.
 pub(super) fn special(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
-        let found = special_in(u64::from_le_bytes(*chunk));
-        if found != 0 {
-            return at + (found.trailing_zeros() / 8) as usize;
+    while at < bytes.len() {
+        let window = &bytes[at..bytes.len().min(at + WINDOW_BYTES)];
+        let end = memchr::memchr2(b'"', b'\\', window).unwrap_or(window.len());
+        // There is hardly ever one, so it is only searched for when the least byte says so.
+        let least = window[..end].iter().fold(u8::MAX, |least, byte| least.min(*byte));
+        if least < b' ' {
+            return at + window.iter().position(|byte| *byte < b' ').unwrap_or(end);
         }
-        at += 8;
-    }
-    while let Some(byte) = bytes.get(at) {
-        if matches!(byte, b'"' | b'\\' | 0..0x20) {
-            return at;
+        at += end;
+        if end < window.len() {
+            break;
         }
-        at += 1;
     }
     at
-}
-
-/// The high bit of each special byte, exact up to and with the first one (a borrow may mark bytes after it).
-const fn special_in(x: u64) -> u64 {
-    let control = x.wrapping_sub(ONES * 0x20) & !x;
-    let quote = x ^ (ONES * 0x22);
-    let quote = quote.wrapping_sub(ONES) & !quote;
-    let backslash = x ^ (ONES * 0x5c);
-    let backslash = backslash.wrapping_sub(ONES) & !backslash;
-    (control | quote | backslash) & HIGHS
 }
 
 /// The length of the number at the start of `bytes`; `None` when there is none.
@@ -73,7 +64,7 @@ mod tests {
 
     #[test]
     fn the_first_special_byte_is_found_at_any_place() {
-        for len in 0..40 {
+        for len in (0..40).chain(WINDOW_BYTES - 1..WINDOW_BYTES + 3) {
             for at in 0..len {
                 for special_byte in [b'"', b'\\', 0, 0x1f, b'\n'] {
                     let mut text = vec![b'!'; len];

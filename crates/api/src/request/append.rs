@@ -86,7 +86,7 @@ pub(super) fn read_events<'a>(reader: &mut Reader<'a>, remaining: usize) -> Resu
 
 fn lines(recipient: &Recipient<'_>, body: &[u8]) -> Result<Vec<NewEvent<'static>>> {
     let mut events = Vec::new();
-    for (number, line) in (1..).zip(body.split(|byte| *byte == b'\n')) {
+    for (number, line) in (1..).zip(split_lines(body)) {
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
@@ -96,6 +96,17 @@ fn lines(recipient: &Recipient<'_>, body: &[u8]) -> Result<Vec<NewEvent<'static>
         events.push(one(recipient, line).map_err(|problem| problem.line(number))?);
     }
     Ok(events)
+}
+
+/// The lines of a body, without their newlines. They are long, so `memchr` finds the newlines much faster than `split`.
+fn split_lines(body: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(body);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let newline = memchr::memchr(b'\n', text);
+        rest = newline.map(|at| &text[at + 1..]);
+        Some(newline.map_or(text, |at| &text[..at]))
+    })
 }
 
 pub(super) fn too_many() -> Box<Problem> {

@@ -30,9 +30,11 @@ pub(super) fn read_chunk(
     while !chunk.at_end && examined < budget.examined_bytes && chunk.rendered.len() < budget.rendered_bytes {
         let page =
             snapshot.bodies.page_after(chunk.through, chunk.until, page_bytes(budget, chunk.events))?;
-        if query.selects_all() {
+        if query.selects_all() && chunk.rendered.is_empty() {
             // Large enough for what the server adds to an event of 1 KiB; smaller events make it grow.
-            chunk.rendered.reserve(page.bytes.len() + page.bytes.len() / 4);
+            let bytes =
+                if page.at_end { page.bytes.len() } else { budget.rendered_bytes + page.bytes.len() / 2 };
+            chunk.rendered.reserve(bytes + bytes / 4);
         }
         let mut rest = &page.bytes[..];
         while !rest.is_empty() {

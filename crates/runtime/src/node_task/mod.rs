@@ -18,7 +18,7 @@ use crate::disk_threads::Reported;
 use crate::handle::{Phase, Request, Status, wall_now};
 use crate::reads::{Latest, ReadFailure, ReadPool};
 use crate::space::CheckSpace;
-use crate::store::{CompactJob, Driver, Effect, FlushJob, Input};
+use crate::store::{BodyWrite, CompactJob, Driver, Effect, FlushJob, Input};
 use crate::worker::Worker;
 use driver::{DiskFailure, LogJob, Report, Synced};
 use model::{Cursor, limits};
@@ -36,6 +36,10 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until};
 const MAILBOX_TAKE_MAX: usize = limits::ENTRY_COMMANDS_MAX;
 /// The time between two checks of what changes slowly.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
+
+/// An entry of this size is proposed without waiting for more. Larger ones leave the processor's cache between
+/// encoding and applying, which costs more than another sync.
+const ENTRY_BYTES_ENOUGH: usize = 128 << 10;
 
 /// What other threads report to the loop.
 #[derive(Debug)]
@@ -67,6 +71,7 @@ pub(crate) struct Parts {
     pub(crate) log: Worker<LogJob>,
     pub(crate) flusher: Worker<FlushJob>,
     pub(crate) compactor: Worker<CompactJob>,
+    pub(crate) body_writer: Worker<BodyWrite>,
     pub(crate) reports: mpsc::UnboundedReceiver<FromThread>,
     pub(crate) mailbox: mpsc::Receiver<Request>,
     pub(crate) visible: watch::Sender<Cursor>,
@@ -131,7 +136,12 @@ impl NodeTask {
             let overdue = self.disk.deadline();
             tokio::select! {
                 biased;
-                Some(report) = self.parts.reports.recv() => self.reported(report),
+                Some(report) = self.parts.reports.recv() => {
+                    if matches!(report, FromThread::Work(Ok(Report::Log(_)))) {
+                        self.drain_sockets().await;
+                    }
+                    self.reported(report);
+                }
                 () = &mut stop, if !stop_asked => {
                     stop_asked = true;
                     self.parts.status.send_modify(|status| status.phase = Phase::Stopping);
@@ -153,6 +163,24 @@ impl NodeTask {
                 // Last, and after the other tasks of this thread: a long replay keeps nobody waiting.
                 () = tokio::task::yield_now(), if self.has_more => self.step(Input::Continue),
             }
+        }
+    }
+
+    /// Lets connections read the requests that have arrived, and takes them. The next entry is proposed after this:
+    /// an entry costs a write and a sync however few commands it holds.
+    async fn drain_sockets(&mut self) {
+        if self.parts.driver.node_figures(self.now()).open_bytes >= ENTRY_BYTES_ENOUGH {
+            return;
+        }
+        tokio::task::yield_now().await;
+        let mut requests = Vec::new();
+        while requests.len() < MAILBOX_TAKE_MAX
+            && let Ok(request) = self.parts.mailbox.try_recv()
+        {
+            requests.push(request);
+        }
+        if !requests.is_empty() {
+            self.step(Input::Requests(requests));
         }
     }
 
@@ -218,7 +246,11 @@ impl NodeTask {
         match report {
             Report::Log(synced) => synced.0.iter().for_each(|_| self.disk.log_ended(Instant::now())),
             Report::Flushed(_) | Report::FlushOutOfSpace { .. } => self.disk.flush_ended(Instant::now()),
-            Report::Prepared(_) | Report::Compacted(_) | Report::BodiesCompacted(_) => return,
+            Report::BodiesWritten => self.disk.bodies_ended(Instant::now()),
+            Report::Prepared(_)
+            | Report::Compacted(_)
+            | Report::BodiesSynced
+            | Report::BodiesCompacted(_) => return,
         }
         self.watch_disk();
     }
@@ -260,9 +292,9 @@ impl NodeTask {
     fn finish(self, ended: Result<(), Halted>) -> Result<(), Halted> {
         // The replies of requests that still wait are dropped with the node, which reports their outcomes as
         // unknown.
-        let Parts { log, flusher, compactor, space, status, directory, .. } = self.parts;
+        let Parts { log, flusher, compactor, body_writer, space, status, directory, .. } = self.parts;
         // The threads finish their jobs before the directory's lock is released.
-        drop((log, flusher, compactor, space));
+        drop((log, flusher, compactor, body_writer, space));
         status.send_modify(|status| status.phase = Phase::Stopped);
         drop(directory);
         if let Err(halted) = &ended {

@@ -64,7 +64,7 @@ fn delete_rows<V: View>(
 ) -> Result<Option<Position>, ViewError> {
     let mut rows = Vec::new();
     if from.next() == to {
-        rows.push((from, kept.row(overlay, from)?));
+        rows.push((from, overlay.first_row(kept)?));
     } else if from < to {
         kept.scan(overlay, (from, to), Order::Ascending, |revision, row| {
             rows.push((revision, row));

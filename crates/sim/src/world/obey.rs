@@ -103,7 +103,8 @@ impl World {
             | Effect::Wait(None)
             | Effect::Log(_)
             | Effect::Flush(_)
-            | Effect::Compact(_) => {}
+            | Effect::Compact(_)
+            | Effect::WriteBodies(_) => {}
         }
         Ok(())
     }
@@ -194,6 +195,14 @@ impl World {
                 HANG_MICROS
             }
             Work::SyncLog => self.rng.between(50, 3_000),
+            // Usually at once, and sometimes so late that flushes and crashes come before it.
+            Work::WriteBodies => {
+                if self.rng.one_in(8) {
+                    40_000
+                } else {
+                    5
+                }
+            }
             Work::Flush | Work::Compact => self.rng.between(500, 60_000),
         };
         self.schedule.after(micros, Event::Work { boot: self.machine.boot, work });

@@ -1,11 +1,13 @@
 //! The single owner of the body file's end.
 //!
-//! A batch is one write into the system's cache, without a sync. The log holds the same events, so recovery
+//! A batch is one write into the system's cache, without a sync, that the disk may leave for another thread. The log holds the same events, so recovery
 //! cuts the body file back to the end that the state refers to, and replays the rest.
 
 use super::records::{Glance, is_point, peek};
 use super::segment::{RECORDS_AT, Shared, Tail};
-use super::{BodyError, BodyOptions, BodyReader, BodySync, CheckedBodies, Compaction, SegmentId, recovery};
+use super::{
+    BodyError, BodyOptions, BodyReader, BodySync, BodyWrite, CheckedBodies, Compaction, SegmentId, recovery,
+};
 use crate::disk::{Disk, DiskFile};
 use crate::state::Progress;
 use format::body_index::{BodyPoint, BodyTrailer, encode_ending};
@@ -35,7 +37,12 @@ pub struct Bodies<D: Disk> {
     pub(super) shared: Arc<Shared<D>>,
     is_flush_wanted: bool,
     points: Vec<BodyPoint>,
+    /// The end when the last early sync was handed out.
+    synced_early: u64,
 }
+
+/// A sync is due early after this share of a segment: 4 MiB of a segment of the default size.
+const EARLY_SYNC_SHARE: u64 = 16;
 
 impl<D: Disk> Bodies<D> {
     /// Opens the body file in a directory of its own, or creates one there, and cuts it back to the logical
@@ -59,7 +66,8 @@ impl<D: Disk> Bodies<D> {
 
     pub(super) fn of(shared: Arc<Shared<D>>) -> (Self, BodyReader<D>) {
         let reader = BodyReader::new(Arc::clone(&shared));
-        (Self { shared, is_flush_wanted: false, points: Vec::new() }, reader)
+        let synced_early = shared.layout().end();
+        (Self { shared, is_flush_wanted: false, points: Vec::new(), synced_early }, reader)
     }
 
     /// Appends whole encoded records, in position order, in one write, and returns the new logical end.
@@ -83,10 +91,33 @@ impl<D: Disk> Bodies<D> {
         self.shared.layout().end()
     }
 
+    /// Bytes that were appended and are left for a [`BodyWrite`] or a [`BodySync`], because the disk writes later.
+    #[must_use]
+    pub fn later_bytes(&self) -> u64 {
+        self.shared.disk.later_bytes()
+    }
+
+    /// A job for another thread that writes what appending has left for later.
+    #[must_use]
+    pub fn write_handle(&self) -> BodyWrite<D> {
+        BodyWrite::new(&self.shared)
+    }
+
     /// A job for another thread that makes durable everything appended and noted so far.
     #[must_use]
     pub fn sync_handle(&self) -> BodySync<D> {
         BodySync::new(&self.shared)
+    }
+
+    /// A job for another thread: a sync of a part that is long enough. If bodies were only synced when the state is
+    /// flushed, a hundred megabytes would go to the disk at once, and the log's syncs would wait behind them.
+    pub fn early_sync(&mut self) -> Option<BodySync<D>> {
+        let end = self.end();
+        let is_due = end - self.synced_early >= self.shared.options.segment_bytes / EARLY_SYNC_SHARE;
+        is_due.then(|| {
+            self.synced_early = end;
+            self.sync_handle()
+        })
     }
 
     /// Reports the progress that a completed flush of the state has made durable. Recovery never cuts below its
@@ -174,7 +205,7 @@ impl<D: Disk> Bodies<D> {
         if batch.last != last {
             return Err(BodyError::BadBatch);
         }
-        if let Err(source) = file.write_at(records, at) {
+        if let Err(source) = file.write_later(records, at) {
             return Err(BodyError::io(&self.shared.layout().tail.name, source));
         }
         let mut layout = self.shared.layout_mut();
@@ -248,5 +279,5 @@ pub(super) fn end_segment(
 pub(super) fn write_header<F: DiskFile>(file: &F, header: &BodySegmentHeader) -> std::io::Result<()> {
     let mut sector = header.encode();
     sector.resize(HEADER_BYTES_MAX, 0);
-    file.write_at(&sector, 0)
+    file.write_later(&sector, 0)
 }

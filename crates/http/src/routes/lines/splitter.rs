@@ -46,7 +46,7 @@ impl Splitter {
     /// # Errors
     /// When it is too long.
     pub(super) fn next(&mut self, rest: Rest) -> Result<Option<Line>> {
-        let newline = self.part.iter().position(|byte| *byte == b'\n');
+        let newline = memchr::memchr(b'\n', &self.part);
         let len = self.begun.len() + newline.unwrap_or(self.part.len());
         if len > limits::LINE_BYTES_MAX {
             let detail = format!("the line has more than {} bytes", limits::LINE_BYTES_MAX);
