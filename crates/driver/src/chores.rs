@@ -11,6 +11,7 @@ pub(crate) struct Chores {
     scrub: Scrub,
     compacting_bodies: bool,
     preparing: bool,
+    writing_bodies: bool,
     pub(crate) bodies: Backoff,
     pub(crate) state: Backoff,
     pub(crate) prepare: Backoff,
@@ -103,6 +104,15 @@ impl Chores {
 
     pub(crate) fn prepared(&mut self) {
         self.preparing = false;
+    }
+
+    /// Returns whether bodies may be written: one job at a time.
+    pub(crate) fn begin_writing_bodies(&mut self) -> bool {
+        !std::mem::replace(&mut self.writing_bodies, true)
+    }
+
+    pub(crate) fn bodies_written(&mut self) {
+        self.writing_bodies = false;
     }
 }
 

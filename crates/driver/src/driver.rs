@@ -13,10 +13,14 @@ use node::{
     ClosedTime, DiskSpace, Engine as _, Mono, Node, NodeFigures, NodeOptions, Now, Output, RaftCompletion,
     RaftIo, Replies, Unavailable,
 };
-use storage::bodies::{Bodies, BodyError, BodyPreparer, BodyStats};
+use storage::bodies::{Bodies, BodyError, BodyPreparer, BodyStats, BodyWrite};
 use storage::disk::Disk;
 use storage::log::LogPreparer;
 use storage::state::State;
+
+/// Bodies kept in memory until they are written. When there are more, the driver waits for the disk. A disk that does
+/// not respond is noticed long before that, and no more entries are applied.
+const BODIES_LATER_MAX: u64 = 64 << 20;
 
 /// What happens to a node, apart from reports of its disks.
 pub type Input<R> = node::Input<RaftCompletion, Message, R>;
@@ -30,6 +34,8 @@ pub enum Effect<D: Disk, S: State, R: Replies> {
     Flush(FlushJob<D, S::Flush>),
     /// For the compaction thread.
     Compact(CompactJob<D, S::Reader>),
+    /// For a thread of its own, which does nothing else.
+    WriteBodies(BodyWrite<D>),
     /// Readers may see this state, and events up to this cursor. Every body that the state refers to is
     /// appended. The results of the entries that led to it follow.
     Show { state: S::Reader, visible: Cursor },
@@ -123,6 +129,10 @@ where
                     self.complete(now, RaftCompletion::LogSynced(ticket), effects)?;
                 }
                 self.prepare(now, effects);
+            }
+            Report::BodiesWritten => {
+                self.chores.bodies_written();
+                self.write_bodies(effects);
             }
             Report::Flushed(progress) => {
                 self.bodies.persisted(progress);
@@ -283,6 +293,10 @@ where
                 if at != end {
                     return Err(DiskFailure::BodiesEnd { at, end });
                 }
+                if self.bodies.later_bytes() > BODIES_LATER_MAX {
+                    self.bodies.write_handle().run()?;
+                }
+                self.write_bodies(effects);
             }
             RaftIo::RemoveBodies { positions } => self.bodies.note_removed(&positions, now.wall),
             RaftIo::Flush { flush } => {
@@ -298,6 +312,13 @@ where
             RaftIo::Send { .. } => {}
         }
         Ok(())
+    }
+
+    /// Has bodies written that were left for later, unless that is under way.
+    fn write_bodies(&mut self, effects: &mut Vec<Effect<D, S, R>>) {
+        if self.bodies.later_bytes() > 0 && self.chores.begin_writing_bodies() {
+            effects.push(Effect::WriteBodies(self.bodies.write_handle()));
+        }
     }
 
     /// Tells the node and the outside if it has changed whether the disk has space.

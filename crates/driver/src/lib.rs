@@ -6,10 +6,11 @@
 //!   Input ──► Driver ──────► LogJob ────────────────► LogWork      write, one sync for all, mark, purge
 //!   Report ─►   │  Node      FlushJob ──────────────► FlushWork    sync bodies, then flush the state
 //!   check ──►   │  Bodies    CompactJob ────────────► CompactWork  merge tables, rewrite a body segment
+//!               ├──────────► BodyWrite ───────────────► its `run`    write bodies that were left for later
 //!               └──────────► Show, then outcomes, Wait, Stopped ...
 //! ```
 //!
-//! `runtime` runs the three kinds of work on threads of their own, and the simulator runs them in one thread under
+//! `runtime` runs the four kinds of work on threads of their own, and the simulator runs them in one thread under
 //! a seed, with a crash between any two steps. Both use this code, so the order that the simulator tests is the
 //! order that ships:
 //!

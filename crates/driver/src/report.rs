@@ -8,6 +8,8 @@ use storage::state::{Progress, StateError};
 pub enum Report {
     /// Log writes are durable.
     Log(Synced),
+    /// The bodies that were left for later are written, though not synced.
+    BodiesWritten,
     /// A flush is durable.
     Flushed(Progress),
     /// The disk had no space for the flush, which can be started again once it has. `why` is for the operator.

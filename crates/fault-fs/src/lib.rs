@@ -5,7 +5,7 @@
 //!   last one of the program.
 //! - [`FaultFs::after_power_cut`] returns what a power cut leaves. A file keeps what was synced, and any of what was
 //!   not, sector by sector. A directory keeps the names that were there when it was synced, and any of the later
-//!   ones. POSIX promises no more than that, and file systems with a journal usually keep more.
+//!   ones. POSIX promises nothing else, and file systems with a journal usually keep more.
 //! - After a sync that failed, reads show the data as before, a second sync reports success, and a power cut loses
 //!   it. Linux does this, and it cannot be caused with the devices and tools that most machines have.
 //!
@@ -62,6 +62,11 @@ impl FaultFs {
     /// Has every operation done from now on, those that wait first.
     pub fn release(&self) {
         self.shared.release();
+    }
+
+    /// Has every operation fail from now on, those that wait too, until [`Self::restart`] or [`Self::cut_power`].
+    pub fn end(&self) {
+        self.shared.end();
     }
 
     /// How many operations wait.

@@ -58,6 +58,11 @@ impl Shared {
         }
     }
 
+    pub(crate) fn end(&self) {
+        lock(&self.rules).has_ended = true;
+        self.release();
+    }
+
     pub(crate) fn begin_again(&self) {
         lock(&self.rules).has_ended = false;
     }

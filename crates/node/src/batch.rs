@@ -239,6 +239,19 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_holds_a_clients_command_even_where_its_bounds_are_smaller() {
+        let own = vec![Command::ExpireEvents(ExpireEvents { stream: name() }); 3];
+        for max in [EntryMax { commands: 2, bytes: 1_000 }, EntryMax { commands: 1_000, bytes: 5 }] {
+            let mut batch = batch(&[10, 20]);
+            for left in [1, 0] {
+                let closed = batch.close(own.clone(), max);
+                assert_eq!((closed.waiters.commands.len(), closed.waiters.own), (1, 3), "{max:?}");
+                assert_eq!(batch.len(), left);
+            }
+        }
+    }
+
+    #[test]
     fn closing_a_time_needs_an_entry_but_no_command() {
         let mut batch = OpenBatch::<Numbers>::default();
         batch.close_time(1, Wall(41));

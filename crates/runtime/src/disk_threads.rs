@@ -1,7 +1,7 @@
-//! The threads that do the driver's work on disks: one for the log, one for flushes, one for compactions. Each
-//! takes jobs from its inbox and reports; what a job means is [`driver`]'s.
+//! The threads that do the driver's work on disks: one for the log, one for flushes, one for compactions, one that
+//! writes bodies. Each takes jobs from its inbox and reports; what a job means is [`driver`]'s.
 
-use crate::store::{CompactJob, CompactWork, FlushJob, FlushWork, LogWork};
+use crate::store::{BodyWrite, CompactJob, CompactWork, FlushJob, FlushWork, LogWork};
 use crate::worker::Worker;
 use driver::{DiskFailure, LogJob, Report};
 use std::io;
@@ -107,6 +107,20 @@ pub(crate) fn start_compacting(
                     Ok(None) => {}
                     Err(failure) => return report(Err(failure)),
                 }
+            }
+        }
+    })
+}
+
+/// A thread of its own, because a flush may take long and the bodies wait in memory.
+pub(crate) fn start_writing_bodies(
+    report: impl Fn(Reported) + Send + 'static,
+) -> io::Result<Worker<BodyWrite>> {
+    Worker::start("bodies", move |inbox: Receiver<BodyWrite>| {
+        for job in inbox {
+            match job.run() {
+                Ok(()) => report(Ok(Report::BodiesWritten)),
+                Err(failure) => return report(Err(failure.into())),
             }
         }
     })

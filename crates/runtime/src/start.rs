@@ -1,6 +1,6 @@
 //! Opens a data directory and starts a node on what it holds.
 
-use crate::disk_threads::{start_compacting, start_flushing, start_log};
+use crate::disk_threads::{Reported, start_compacting, start_flushing, start_log, start_writing_bodies};
 use crate::handle::{Handle, Phase, Status};
 use crate::node_task::{FromThread, NodeTask, Parts};
 use crate::reads::{Latest, ReadPool};
@@ -82,23 +82,16 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
     let latest = Arc::new(Latest::new(state_reader));
     let replay = engine.replay();
     let (reports_in, reports) = mpsc::unbounded_channel(); // Bounded by the few jobs that are under way.
-    let (log_reports, flush_reports) = (reports_in.clone(), reports_in.clone());
-    let (compact_reports, space_reports) = (reports_in.clone(), reports_in.clone());
-    // After the loop has ended, no one receives reports. The threads then end too.
     let log_work = LogWork::new(log.writer, log.preparer.clone());
-    let log_thread = start_log(log_work, Arc::clone(metrics), move |report| {
-        let _ = log_reports.send(FromThread::Work(report));
-    })
-    .map_err(StartError::Thread)?;
+    let log_thread =
+        start_log(log_work, Arc::clone(metrics), to_loop(&reports_in)).map_err(StartError::Thread)?;
     let flush_work = FlushWork::new(log.preparer.clone(), bodies.preparer());
-    let flusher = start_flushing(flush_work, Arc::clone(metrics), move |report| {
-        let _ = flush_reports.send(FromThread::Work(report));
-    })
-    .map_err(StartError::Thread)?;
-    let compactor = start_compacting(CompactWork::new(compactor), move |report| {
-        let _ = compact_reports.send(FromThread::Work(report));
-    })
-    .map_err(StartError::Thread)?;
+    let flusher =
+        start_flushing(flush_work, Arc::clone(metrics), to_loop(&reports_in)).map_err(StartError::Thread)?;
+    let compactor =
+        start_compacting(CompactWork::new(compactor), to_loop(&reports_in)).map_err(StartError::Thread)?;
+    let body_writer = start_writing_bodies(to_loop(&reports_in)).map_err(StartError::Thread)?;
+    let space_reports = reports_in.clone();
     let space = Space::new(options.data.clone(), options.space_reserve_bytes);
     let space = start_checking(space, move |space| {
         let _ = space_reports.send(FromThread::Space(space));
@@ -124,6 +117,7 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
         log: log_thread,
         flusher,
         compactor,
+        body_writer,
         reports,
         mailbox,
         visible: visible_in,
@@ -136,6 +130,14 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
     });
     let metrics = Arc::clone(metrics);
     Ok((Handle { store, mailbox: mailbox_in, visible, status, reads, metrics }, task))
+}
+
+/// Reports a thread's work to the loop. After the loop has ended, no one receives reports. The threads then end too.
+fn to_loop(reports: &mpsc::UnboundedSender<FromThread>) -> impl Fn(Reported) + Send + use<> {
+    let reports = reports.clone();
+    move |report| {
+        let _ = reports.send(FromThread::Work(report));
+    }
 }
 
 /// Sets the bound of each of the node's queues, which `/metrics` shows next to its depth.

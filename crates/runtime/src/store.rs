@@ -12,22 +12,27 @@ use storage::log::{Log, LogOptions, OpenedLog};
 use storage::lsm::{LsmConfig, LsmState};
 use storage::real_disk::RealDisk;
 use storage::state::State;
+use storage::write_behind::WriteBehind;
 
-type Engine = driver::Engine<RealDisk, LsmState>;
+/// The loop never waits for a write: bodies are written by another thread.
+type NodeDisk = WriteBehind<RealDisk>;
+type Engine = driver::Engine<NodeDisk, LsmState>;
 type StateFlush = <LsmState as State>::Flush;
 type StateCompactor = <LsmState as State>::Compactor;
 
-pub(crate) type Driver = driver::Driver<RealDisk, LsmState, Channels>;
-pub(crate) type Effect = driver::Effect<RealDisk, LsmState, Channels>;
+pub(crate) type Driver = driver::Driver<NodeDisk, LsmState, Channels>;
+pub(crate) type Effect = driver::Effect<NodeDisk, LsmState, Channels>;
 pub(crate) type Input = driver::Input<Channels>;
-pub(crate) type LogWork = driver::LogWork<RealDisk>;
-pub(crate) type FlushJob = driver::FlushJob<RealDisk, StateFlush>;
-pub(crate) type FlushWork = driver::FlushWork<RealDisk, StateFlush>;
-pub(crate) type CompactJob = driver::CompactJob<RealDisk, StateReader>;
-pub(crate) type CompactWork = driver::CompactWork<RealDisk, StateCompactor, StateReader>;
+pub(crate) type LogWork = driver::LogWork<NodeDisk>;
+pub(crate) type FlushJob = driver::FlushJob<NodeDisk, StateFlush>;
+pub(crate) type FlushWork = driver::FlushWork<NodeDisk, StateFlush>;
+pub(crate) type CompactJob = driver::CompactJob<NodeDisk, StateReader>;
+pub(crate) type CompactWork = driver::CompactWork<NodeDisk, StateCompactor, StateReader>;
+
+pub(crate) type BodyWrite = storage::bodies::BodyWrite<NodeDisk>;
 
 /// Reads event bodies, on any thread.
-pub type BodyReader = storage::bodies::BodyReader<RealDisk>;
+pub type BodyReader = storage::bodies::BodyReader<NodeDisk>;
 /// Reads the state as of one applied entry, on any thread.
 pub type StateReader = <LsmState as State>::Reader;
 
@@ -37,8 +42,8 @@ pub(crate) struct Opened {
     pub(crate) state_reader: StateReader,
     pub(crate) compactor: StateCompactor,
     pub(crate) slots: SlotRange,
-    pub(crate) log: OpenedLog<RealDisk>,
-    pub(crate) bodies: Bodies<RealDisk>,
+    pub(crate) log: OpenedLog<NodeDisk>,
+    pub(crate) bodies: Bodies<NodeDisk>,
     pub(crate) body_reader: BodyReader,
 }
 
@@ -53,9 +58,13 @@ pub(crate) fn open(directory: &DataDirectory, options: &Options) -> Result<Opene
         ..RaftEngineOptions::default()
     };
     let progress = LsmState::check(&path, store)?;
-    let log = Log::check(directory.log_disk()?, LogOptions { segment_bytes, ..LogOptions::new(store) })?;
+    let log = Log::check(
+        WriteBehind::new(directory.log_disk()?),
+        LogOptions { segment_bytes, ..LogOptions::new(store) },
+    )?;
     let body_options = BodyOptions { segment_bytes, ..BodyOptions::new(store) };
-    let bodies = Bodies::check(directory.bodies_disk()?, progress.bodies_end, body_options)?;
+    let bodies =
+        Bodies::check(WriteBehind::new(directory.bodies_disk()?), progress.bodies_end, body_options)?;
     let group = engine_options.group;
     let recovered = log.groups().get(&group).cloned();
     GroupLog::new(group, log.reader()).check(progress, recovered.as_ref())?;

@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
 
 use model::{
-    Append, Command, Expected, Filled, Fingerprint, GroupId, IdHash, Identity, Index, NewEvent, Outcome,
-    PutSettings, Settings, StreamName, Term, WriteSet,
+    Append, Command, Expected, Filled, Fingerprint, IdHash, Identity, Index, NewEvent, Outcome, PutSettings,
+    Settings, StreamName, WriteSet,
 };
 use runtime::{Handle, NodeTask, Options, Phase, start};
 use std::borrow::Cow;
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use storage::directory::DataDirectory;
 use storage::lsm::{LsmConfig, LsmState};
-use storage::state::{FlushJob, Pressure, Progress, State};
+use storage::state::{FlushJob, Pressure, State};
 
 /// A test fails after waiting this long.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -140,20 +140,50 @@ fn a_start_that_is_refused_changes_no_file() {
     });
 }
 
+#[test]
+fn a_state_without_its_log_is_refused() {
+    let data = tempfile::tempdir().unwrap();
+    leave_unflushed(data.path());
+    let log = data.path().join("log");
+    let refused = |words: &str| {
+        let before = content(data.path());
+        let metrics = telemetry::Metrics::new(telemetry::metrics::Build::of("test"));
+        let error =
+            start(&options(data.path(), 64 << 20), &metrics).err().expect("it is refused").to_string();
+        assert!(error.contains("the state is at entry") && error.contains(words), "{error}");
+        assert!(before == content(data.path()), "nothing is changed");
+    };
+    let away = data.path().parent().unwrap().join(format!("{}.log", data.path().display()));
+    std::fs::rename(&log, &away).unwrap();
+    refused("the log is missing");
+    // An older log in its place.
+    let older = tempfile::tempdir().unwrap();
+    let store = data.path().join("STORE");
+    std::fs::copy(store, older.path().join("STORE")).unwrap();
+    killed_after(&options(older.path(), 64 << 20), |handle| async move {
+        handle.submit(append(1)).unwrap().await.unwrap();
+    });
+    std::fs::remove_dir(&log).unwrap();
+    std::fs::rename(older.path().join("log"), &log).unwrap();
+    refused("but the log ends at entry");
+    std::fs::remove_dir_all(&log).unwrap();
+    std::fs::rename(&away, &log).unwrap();
+    killed_after(&options(data.path(), 64 << 20), |_| async {});
+}
+
 /// Flushes repeatedly without merging, like a node that is killed before each compaction, until the store
 /// allows no more commits.
 fn leave_unmerged(data: &Path) {
     let directory = DataDirectory::open(data).unwrap();
     let path = directory.state_path();
     let mut state = LsmState::open(&path, directory.store(), LsmConfig::default()).unwrap();
-    for index in 2.. {
+    for number in 0_u64.. {
         if state.pressure() == Pressure::Stop {
             return;
         }
-        assert!(index < 60, "flushing alone did not bring the store to its bound");
-        let key = [&[0xff; 8][..], &u64::to_be_bytes(index)].concat();
-        let progress = Progress { group: GroupId(1), index: Index(index), term: Term(1), bodies_end: 0 };
-        state.commit(&WriteSet(vec![(key, Some(vec![1]))]), progress).unwrap();
+        assert!(number < 60, "flushing alone did not bring the store to its bound");
+        let key = [&[0xff; 8][..], &number.to_be_bytes()].concat();
+        state.commit(&WriteSet(vec![(key, Some(vec![1]))]), state.progress()).unwrap();
         state.begin_flush().unwrap().run().unwrap();
     }
 }
@@ -161,6 +191,7 @@ fn leave_unmerged(data: &Path) {
 #[test]
 fn a_node_that_starts_at_the_bound_of_unmerged_tables_accepts_writes() {
     let data = tempfile::tempdir().unwrap();
+    killed_after(&options(data.path(), 64 << 20), |_| async {});
     leave_unmerged(data.path());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     tokio::task::LocalSet::new().block_on(&runtime, async {

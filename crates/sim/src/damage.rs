@@ -56,7 +56,10 @@ fn start(machine: &mut Machine, moment: Moment) -> Result<(), Ended> {
     let mut due = Vec::new();
     let mut more = false;
     loop {
-        let Stepped { effects, work } = stepped;
+        let Stepped { effects, work, ended } = stepped;
+        if let Some(ended) = ended {
+            return Err(ended);
+        }
         due.extend(work);
         more |= effects.iter().any(|effect| matches!(effect, Effect::Continue));
         if effects.iter().any(|effect| matches!(effect, Effect::Ready { .. })) {

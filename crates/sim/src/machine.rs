@@ -69,6 +69,8 @@ impl Machine {
         let passed_ms = moment.0 / 1_000 + self.paused_ms;
         let wall = WALL_AT_START_MS.saturating_add(passed_ms).saturating_add_signed(self.wall_ms);
         let mono = (moment.0 - self.booted.0) / 1_000 + self.paused_since_boot_ms;
+        let follows = if self.mutant == Mutant::MonotonicFromWall { self.wall_ms } else { 0 };
+        let mono = mono.saturating_add_signed(follows);
         Now { wall: Wall(wall), mono: Mono(mono) }
     }
 
@@ -92,7 +94,7 @@ impl Machine {
         self.booted = moment;
         self.paused_since_boot_ms = 0;
         let forgotten = (self.mutant == Mutant::ForgottenAppliedIndex).then_some(self.flushed_before.0);
-        let state = SimState::new(MemoryState::open(&self.state_disk), forgotten);
+        let state = SimState::new(MemoryState::open(&self.state_disk), forgotten, self.mutant);
         let (log, bodies) = self.deafness();
         let log_disk = SimDisk { inner: self.log_disk.clone(), deaf: log };
         let body_disk = SimDisk { inner: self.body_disk.clone(), deaf: bodies };
@@ -106,7 +108,7 @@ impl Machine {
             Mutant::LogWithoutSync => (Deaf::ToFiles, Deaf::None),
             Mutant::BodiesWithoutSync => (Deaf::None, Deaf::ToFiles),
             Mutant::DirectoriesWithoutSync => (Deaf::ToDirectory, Deaf::ToDirectory),
-            Mutant::None | Mutant::ForgottenAppliedIndex => (Deaf::None, Deaf::None),
+            _ => (Deaf::None, Deaf::None),
         }
     }
 

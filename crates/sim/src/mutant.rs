@@ -15,6 +15,12 @@ pub enum Mutant {
     DirectoriesWithoutSync,
     /// A start believes that the state is older than it is, and applies entries a second time.
     ForgottenAppliedIndex,
+    /// Now and then a commit loses one of its rows.
+    LostRow,
+    /// The state never says that its disk work lags.
+    HiddenPressure,
+    /// The monotonic clock follows the steps of the wall clock.
+    MonotonicFromWall,
 }
 
 impl FromStr for Mutant {
@@ -27,6 +33,9 @@ impl FromStr for Mutant {
             "bodies-without-sync" => Ok(Self::BodiesWithoutSync),
             "directories-without-sync" => Ok(Self::DirectoriesWithoutSync),
             "forgotten-applied-index" => Ok(Self::ForgottenAppliedIndex),
+            "lost-row" => Ok(Self::LostRow),
+            "hidden-pressure" => Ok(Self::HiddenPressure),
+            "monotonic-from-wall" => Ok(Self::MonotonicFromWall),
             other => Err(format!("unknown mutant {other}")),
         }
     }

@@ -10,13 +10,17 @@ use model::{Cursor, GroupId, Index, Wall};
 use node::{DiskSpace, GroupLog, NodeOptions, Now, RaftEngine, RaftEngineOptions, Replies};
 use shard::{Shard, ShardOptions};
 use std::collections::VecDeque;
-use storage::bodies::{Bodies, BodyError, BodyOptions, BodyReader};
+use storage::bodies::{Bodies, BodyError, BodyOptions, BodyReader, BodyWrite};
 use storage::log::{Log, LogError, LogOptions};
 use storage::memory_state::{MemoryCompactor, MemoryFlush, MemoryReader};
 use storage::state::State;
+use storage::write_behind::WriteBehind;
 
 pub type SimInput = Input<Waiters>;
-pub type SimEffect = Effect<SimDisk, SimState, Waiters>;
+/// The disk as a node uses it: bodies are written later.
+pub type NodeDisk = WriteBehind<SimDisk>;
+
+pub type SimEffect = Effect<NodeDisk, SimState, Waiters>;
 
 /// The replies identify who waits for a result.
 #[derive(Clone, Copy, Debug)]
@@ -65,6 +69,8 @@ pub enum Work {
     Flush,
     /// The compaction thread does its next step.
     Compact,
+    /// The thread that writes bodies does its job.
+    WriteBodies,
 }
 
 /// What the outside sees of a step, log writes included, and the work that is now due.
@@ -72,16 +78,19 @@ pub enum Work {
 pub struct Stepped {
     pub effects: Vec<SimEffect>,
     pub work: Vec<Work>,
+    /// The process ends after these effects.
+    pub ended: Option<Ended>,
 }
 
 #[derive(Debug)]
 pub struct Process {
-    driver: Driver<SimDisk, SimState, Waiters>,
-    body_reader: BodyReader<SimDisk>,
-    log: LogWork<SimDisk>,
+    driver: Driver<NodeDisk, SimState, Waiters>,
+    body_reader: BodyReader<NodeDisk>,
+    log: LogWork<NodeDisk>,
     log_jobs: VecDeque<LogJob>,
-    flush: FlushWork<SimDisk, MemoryFlush>,
-    compact: CompactWork<SimDisk, MemoryCompactor, MemoryReader>,
+    flush: FlushWork<NodeDisk, MemoryFlush>,
+    compact: CompactWork<NodeDisk, MemoryCompactor, MemoryReader>,
+    body_write: Option<BodyWrite<NodeDisk>>,
     /// Threads whose next step is scheduled.
     busy: Vec<Work>,
     /// What readers see.
@@ -117,6 +126,7 @@ impl Process {
         limits: &Limits,
     ) -> Result<Self, Ended> {
         let store = format::header::StoreId(7);
+        let (log_disk, body_disk) = (WriteBehind::new(log_disk), WriteBehind::new(body_disk));
         let log = Log::open(
             log_disk,
             LogOptions { store, segment_bytes: limits.log_segment_bytes, spares_max: limits.spares_max },
@@ -156,6 +166,7 @@ impl Process {
             log_jobs: VecDeque::new(),
             flush: FlushWork::new(log.preparer, body_preparer),
             compact: CompactWork::new(compactor),
+            body_write: None,
             busy: Vec::new(),
             shown,
             visible: Cursor::START,
@@ -172,7 +183,7 @@ impl Process {
     }
 
     #[must_use]
-    pub fn bodies(&self) -> &BodyReader<SimDisk> {
+    pub fn bodies(&self) -> &BodyReader<NodeDisk> {
         &self.body_reader
     }
 
@@ -185,6 +196,12 @@ impl Process {
     #[must_use]
     pub fn is_flushing_state(&self) -> bool {
         self.flush.is_flushing_state()
+    }
+
+    /// Whether a thread has something to do.
+    #[must_use]
+    pub fn is_at_work(&self) -> bool {
+        !self.busy.is_empty()
     }
 
     /// The last entry that a power cut would leave in the log.
@@ -246,6 +263,13 @@ impl Process {
             }
             Work::Flush => self.flush.step()?,
             Work::Compact => self.compact.step()?,
+            Work::WriteBodies => match self.body_write.take() {
+                Some(write) => {
+                    write.run()?;
+                    Some(Report::BodiesWritten)
+                }
+                None => None,
+            },
         };
         match &report {
             Some(Report::Flushed(_)) => self.flushes.is_running = false,
@@ -256,7 +280,7 @@ impl Process {
         }
         match report {
             Some(report) => self.drive(|driver, effects| driver.reported(now, report, effects)),
-            None => Ok(Stepped { effects: Vec::new(), work: self.due() }),
+            None => Ok(Stepped { work: self.due(), ..Stepped::default() }),
         }
     }
 
@@ -296,12 +320,15 @@ impl Process {
         while !self.compact.is_idle() {
             self.compact.step()?;
         }
+        if let Some(write) = self.body_write.take() {
+            write.run()?;
+        }
         Ok(())
     }
 
     fn drive(
         &mut self,
-        call: impl FnOnce(&mut Driver<SimDisk, SimState, Waiters>, &mut Vec<SimEffect>) -> Result<(), Halted>,
+        call: impl FnOnce(&mut Driver<NodeDisk, SimState, Waiters>, &mut Vec<SimEffect>) -> Result<(), Halted>,
     ) -> Result<Stepped, Ended> {
         let mut effects = Vec::new();
         let done = call(&mut self.driver, &mut effects);
@@ -323,6 +350,7 @@ impl Process {
                     self.flush.take(job);
                 }
                 Effect::Compact(job) => self.compact.take(job),
+                Effect::WriteBodies(job) => self.body_write = Some(job),
                 Effect::Show { state, visible } => {
                     self.shown = state.clone();
                     self.visible = self.visible.max(visible);
@@ -336,8 +364,8 @@ impl Process {
                 }
             }
         }
-        done?;
-        Ok(Stepped { effects: outside, work: self.due() })
+        let ended = done.err().map(Ended::from);
+        Ok(Stepped { effects: outside, work: self.due(), ended })
     }
 
     /// The next step of each thread that has something to do and no step scheduled.
@@ -349,9 +377,10 @@ impl Process {
         };
         let flush = (!self.flush.is_idle()).then_some(Work::Flush);
         let compact = (!self.compact.is_idle()).then_some(Work::Compact);
+        let bodies = self.body_write.is_some().then_some(Work::WriteBodies);
         let is_log = |work: &Work| matches!(work, Work::TakeLogJobs | Work::SyncLog);
         let mut due = Vec::new();
-        for work in [log, flush, compact].into_iter().flatten() {
+        for work in [log, flush, compact, bodies].into_iter().flatten() {
             // The log thread does one thing at a time.
             let taken = self.busy.contains(&work) || is_log(&work) && self.busy.iter().any(is_log);
             if !taken {

@@ -1,5 +1,7 @@
-//! The in-memory state of a simulated node. A mutant can make it forget its progress.
+//! The in-memory state of a simulated node. A mutant can make it forget its progress or its rows, or hide that it
+//! lags.
 
+use crate::mutant::Mutant;
 use model::{KeyRange, Order, Value, View, ViewError, WriteSet, view::Visit};
 use storage::memory_state::{MemoryCompactor, MemoryFlush, MemoryReader, MemoryState};
 use storage::state::{Pressure, Progress, State, StateError, StateFigures};
@@ -9,12 +11,17 @@ pub struct SimState {
     inner: MemoryState,
     /// The progress it claims until the first commit.
     forgotten: Option<Progress>,
+    mutant: Mutant,
+    commits: u64,
 }
+
+/// The mutant loses a row of each commit with this distance.
+const LOST_ROW_COMMITS: u64 = 50;
 
 impl SimState {
     #[must_use]
-    pub fn new(inner: MemoryState, forgotten: Option<Progress>) -> Self {
-        Self { inner, forgotten }
+    pub fn new(inner: MemoryState, forgotten: Option<Progress>, mutant: Mutant) -> Self {
+        Self { inner, forgotten, mutant, commits: 0 }
     }
 }
 
@@ -39,6 +46,12 @@ impl State for SimState {
 
     fn commit(&mut self, writes: &WriteSet, progress: Progress) -> Result<(), StateError> {
         self.forgotten = None;
+        self.commits += 1;
+        if self.mutant == Mutant::LostRow && self.commits.is_multiple_of(LOST_ROW_COMMITS) {
+            let mut rows = writes.0.clone();
+            rows.pop();
+            return self.inner.commit(&WriteSet(rows), progress);
+        }
         self.inner.commit(writes, progress)
     }
 
@@ -51,6 +64,9 @@ impl State for SimState {
     }
 
     fn pressure(&self) -> Pressure {
+        if self.mutant == Mutant::HiddenPressure {
+            return Pressure::None;
+        }
         self.inner.pressure()
     }
 

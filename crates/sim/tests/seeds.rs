@@ -67,3 +67,18 @@ fn a_directory_without_its_sync_is_caught() {
 fn a_forgotten_applied_index_is_caught() {
     is_caught("forgotten-applied-index");
 }
+
+#[test]
+fn a_state_that_loses_a_row_is_caught() {
+    is_caught("lost-row");
+}
+
+#[test]
+fn a_state_that_hides_how_far_it_lags_is_caught() {
+    is_caught("hidden-pressure");
+}
+
+#[test]
+fn a_monotonic_clock_that_follows_the_wall_is_caught() {
+    is_caught("monotonic-from-wall");
+}

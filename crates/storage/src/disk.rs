@@ -47,6 +47,19 @@ pub trait Disk: Clone + Debug + Send + Sync + 'static {
     /// # Errors
     /// The error of the disk. The store must then stop.
     fn sync_dir(&self) -> io::Result<()>;
+
+    /// Does all writes that were left for later ([`DiskFile::write_later`]), in order. Blocks.
+    ///
+    /// # Errors
+    /// `StorageFull`, or the error of the disk. The writes that were not done are still left for later.
+    fn write_out(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Bytes of writes that are left for later.
+    fn later_bytes(&self) -> u64 {
+        0
+    }
 }
 
 /// One open file. Share it in an `Arc`. It may be read while it is written.
@@ -56,6 +69,15 @@ pub trait DiskFile: Debug + Send + Sync + 'static {
     /// # Errors
     /// `StorageFull`, or the error of the disk. Part of the bytes may have been written.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+
+    /// Like [`Self::write_at`], but may leave the write for [`Disk::write_out`], so that the caller never waits for
+    /// the disk. Reads see the bytes at once. A sync covers them.
+    ///
+    /// # Errors
+    /// Those of [`Self::write_at`], when the write is not left for later.
+    fn write_later(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.write_at(bytes, offset)
+    }
 
     /// Reads up to `buffer.len()` bytes at `offset`: fewer only at the end of the file.
     ///

@@ -11,6 +11,7 @@ pub mod memory_disk;
 pub mod memory_state;
 pub mod real_disk;
 pub mod state;
+pub mod write_behind;
 
 #[cfg(test)]
 mod conformance;

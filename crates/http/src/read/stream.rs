@@ -6,7 +6,8 @@ use api::{Code, Problem};
 use format::body;
 use model::{Cursor, Order, Position, Revision, Slot, StreamName};
 use runtime::{Snapshot, StateReader};
-use shard::query::{self, EventsPage, Page, PageRequest, StreamState};
+use shard::query::{self, EventsPage, Page, PageRequest, StoredEvent, StreamState};
+use storage::bodies::BodyError;
 
 /// Bodies read together. The first run is small, because events may be large; later runs follow the average
 /// size, and their maximum bounds the memory of a run whose events are all much larger than those before.
@@ -111,8 +112,7 @@ fn render_page(
             return Ok(Looked { bytes, next: Some(event.revision) });
         }
         let Some(body) = body else {
-            // The body was removed after the snapshot was taken: the event is gone.
-            return Err(truncated_problem(name, event.revision.next()).into());
+            return Err(missing(snapshot, name, event)?);
         };
         let (record, _) = body::decode(&body).map_err(|_| snapshot.bodies.damaged(event.position))?;
         bytes += body.len();
@@ -122,6 +122,17 @@ fn render_page(
         }
     }
     Ok(Looked { bytes, next: page.next })
+}
+
+/// Why an event has no body: it was removed after the snapshot was taken, or the body file is damaged.
+fn missing(snapshot: &Snapshot, name: &StreamName<'_>, event: &StoredEvent) -> Result<Unread, Unread> {
+    let request = PageRequest { from: Some(event.revision), limit: 1, ..PageRequest::default() };
+    // Removed events never come back, so what the newest state refers to was there all the time.
+    match query::page(&snapshot.newest(), name, &request)? {
+        Page::Events(page) if page.events.contains(event) => Err(BodyError::Missing(event.position).into()),
+        Page::Events(_) => Ok(truncated_problem(name, event.revision.next()).into()),
+        Page::Truncated(truncated) => Ok(truncated_problem(name, truncated.first).into()),
+    }
 }
 
 /// The first revision after a cursor. A reader that comes back to a cursor before removed events has missed

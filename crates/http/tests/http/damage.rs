@@ -3,7 +3,12 @@
 
 use crate::node::Node;
 use crate::wire::{Connection, request};
+use model::{Cursor, Position, Wall};
+use std::convert::Infallible;
 use std::path::Path;
+use storage::bodies::{Bodies, BodyOptions};
+use storage::directory::DataDirectory;
+use storage::lsm::LsmState;
 
 const MARK: &[u8] = b"the event that will be damaged";
 
@@ -54,4 +59,43 @@ fn a_damaged_event_stops_the_node_and_no_response_passes_over_it() {
             assert!(offset < at && at - offset < 400, "{path} {accept}: {why}, but the damage is at {at}");
         }
     }
+}
+
+/// Rewrites the bodies without the marked event, as if it had been removed, and returns its position.
+fn lose(data: &Path) -> Position {
+    let directory = DataDirectory::open(data).unwrap();
+    let end = LsmState::check(&directory.state_path(), directory.store()).unwrap().bodies_end;
+    let options = BodyOptions::new(directory.store());
+    let (mut bodies, reader) = Bodies::open(directory.bodies_disk().unwrap(), end, options).unwrap();
+    let page = reader.page_after(Cursor::START, reader.last(), 1 << 20).unwrap();
+    let mut rest = &page.bytes[..];
+    let lost = loop {
+        let (record, length) = format::body::decode(rest).expect("void: the event is in no file");
+        if record.envelope.windows(MARK.len()).any(|found| found == MARK) {
+            break record.position;
+        }
+        rest = &rest[length..];
+    };
+    bodies.note_removed(&[lost], Wall(0));
+    let segment = bodies.compaction_due(Wall(u64::MAX)).unwrap().expect("void: nothing is rewritten");
+    let rewritten = bodies.compaction(segment).run(|record| Ok::<_, Infallible>(record.position != lost));
+    assert_eq!(rewritten.unwrap().records_dropped, 1);
+    bodies.sync_handle().run().unwrap();
+    lost
+}
+
+#[test]
+fn a_missing_event_that_was_not_removed_is_damage_and_not_truncated_history() {
+    let node = Node::start();
+    node.append_numbers("s", 0..3);
+    let event = format!(r#"{{"type":"t","data":"{}"}}"#, std::str::from_utf8(MARK).unwrap());
+    assert_eq!(node.post("/v1/streams/s/events", &event).status, 200);
+    let mut lost = None;
+    let node = node.restart_after(|data| lost = Some(lose(data)));
+    let mut connection = Connection::to(&node);
+    let bytes = connection.send(request("GET", "/v1/streams/s/events", &[], "")).rest();
+    let text = String::from_utf8_lossy(&bytes);
+    assert!(text.is_empty() || text.starts_with("HTTP/1.1 503 "), "{text}");
+    let why = node.why_it_stopped();
+    assert!(why.contains(&format!("the event at position {} is missing", lost.unwrap().0)), "{why}");
 }

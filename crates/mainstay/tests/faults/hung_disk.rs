@@ -1,8 +1,10 @@
 //! A disk that stops responding: the node says so, rejects writes at once, still reads what is in memory, and
 //! continues by itself when the disk responds.
 
+use crate::image::{FileSystem, Image};
 use crate::node::{Node, serve};
 use crate::strace::{Injection, traced};
+use crate::workload::{self, Workload};
 use crate::{append, events, ok, until};
 use mainstay_client::Request;
 use mainstay_client::blocking::Client;
@@ -10,14 +12,64 @@ use std::time::{Duration, Instant};
 
 /// How long the one sync takes.
 const HANG: Duration = Duration::from_secs(8);
+/// How soon the node notices.
+const NOTICED: Duration = Duration::from_secs(2);
+const FREEZES: u32 = 6;
 /// An outcome that comes within this did not wait for the disk.
 const AT_ONCE: Duration = Duration::from_secs(2);
 
-fn get(client: &Client, path: &str) -> (u16, String) {
+pub(crate) fn get(client: &Client, path: &str) -> (u16, String) {
     match client.send(&Request::new("GET", path).unwrap()) {
         Ok(said) => (said.status, String::from_utf8(said.body.to_vec()).unwrap()),
         Err(error) => (0, error.to_string()),
     }
+}
+
+/// The node's disk hangs. Checks what the node does about it until `respond` makes the disk go on, and that it
+/// works again then. Returns how many writes were rejected. What is read at `cached` must be.
+pub(crate) fn stalls_and_responds(node: &Node, cached: &str, respond: impl FnOnce()) -> u32 {
+    let client = node.client();
+    let hung = Instant::now();
+    until("a node that is not ready", || (get(&client, "/readyz").0 == 503).then_some(()));
+    assert!(hung.elapsed() < NOTICED + AT_ONCE, "it was noticed after {:?}", hung.elapsed());
+    let mut rejected = 0;
+    for _ in 0..10 {
+        let begun = Instant::now();
+        let said = append(&client, "rejected", "{}");
+        assert!(said.status == 503 && said.body.contains("disk_stalled"), "{said:?}");
+        rejected += 1;
+        assert_eq!(get(&client, cached).0, 200, "what is cached is still read");
+        assert_eq!(get(&client, "/livez").0, 200);
+        assert!(begun.elapsed() < AT_ONCE, "nothing waits for the disk, but this took {:?}", begun.elapsed());
+    }
+    respond();
+    until("a node that is ready again", || (get(&client, "/readyz").0 == 200).then_some(()));
+    rejected
+}
+
+#[test]
+fn a_frozen_file_system_stops_only_writes_whenever_it_freezes() {
+    let image = Image::new(FileSystem::Ext4, "512m");
+    let (mut workload, mut rng) = (Workload::new(2), workload::rng());
+    let mut rejected = 0;
+    for _ in 0..workload::rounds(FREEZES) {
+        let node = workload::start(&image).unwrap_or_else(|violation| panic!("{violation}"));
+        workload.verify(&node, true).unwrap_or_else(|violation| panic!("{violation}"));
+        // Everything was read, and is cached.
+        let moment = Duration::from_millis(50 + rng.below(400));
+        let checked = workload.run(node, moment, |node| {
+            image.freeze();
+            // Writers stop at the first rejection, so each freeze meets all of them once.
+            rejected += stalls_and_responds(&node, "/v1/events", || image.thaw());
+            node.kill();
+        });
+        checked.unwrap_or_else(|violation| panic!("{violation}"));
+    }
+    let node = workload::start(&image).unwrap_or_else(|violation| panic!("{violation}"));
+    workload.verify(&node, true).unwrap_or_else(|violation| panic!("{violation}"));
+    workload.finish(&node).unwrap_or_else(|violation| panic!("{violation}"));
+    println!("{rejected} writes were rejected");
+    assert!(node.stop().success());
 }
 
 #[test]

@@ -7,7 +7,7 @@
 use crate::tmpfs::{Tmpfs, not_run};
 use std::ffi::OsStr;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FileSystem {
@@ -73,6 +73,15 @@ impl Image {
         run(["xfs_io", "-x", "-c", "shutdown"].map(OsStr::new).into_iter().chain([self.path().as_os_str()]));
     }
 
+    /// Has all writes and syncs wait for [`Self::thaw`].
+    pub(crate) fn freeze(&self) {
+        run([OsStr::new("fsfreeze"), OsStr::new("-f"), self.path().as_os_str()]);
+    }
+
+    pub(crate) fn thaw(&self) {
+        run([OsStr::new("fsfreeze"), OsStr::new("-u"), self.path().as_os_str()]);
+    }
+
     /// Brings the power back. No process may use the file system.
     pub(crate) fn restore(&self) {
         run([OsStr::new("umount"), self.path().as_os_str()]);
@@ -82,6 +91,8 @@ impl Image {
 
 impl Drop for Image {
     fn drop(&mut self) {
+        // A test that failed may have left it frozen, and then nothing that uses it would end.
+        let _ = Command::new("fsfreeze").arg("-u").arg(self.path()).stderr(Stdio::null()).status();
         let _ = Command::new("umount").arg("-l").arg(self.path()).status();
     }
 }

@@ -19,6 +19,7 @@ mod image;
 #[path = "../node/mod.rs"]
 mod node;
 mod power;
+mod simulated;
 mod space;
 mod strace;
 mod syncs;

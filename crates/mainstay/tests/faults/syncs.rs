@@ -22,7 +22,7 @@ const LOAD_MS_MAX: u64 = 200;
 const REASONS: [&str; 3] = ["cannot be made durable", "cannot be written", "state store failed"];
 
 /// Waits under load until the node stops, which it must do with a reason; kills it when it does not stop.
-fn until_it_stops(mut node: Node) -> bool {
+pub(crate) fn until_it_stops(mut node: Node) -> bool {
     let began = Instant::now();
     loop {
         if let Some((status, errors)) = node.ended() {
@@ -78,15 +78,15 @@ fn one_sync_that_fails_stops_the_node_and_loses_nothing_even_if_the_power_fails_
 fn a_sync_of_the_states_directory_that_fails_leaves_a_state_that_opens() {
     let data = tempfile::tempdir().unwrap();
     Node::start_with(data.path(), &[]).stop();
-    // A flush syncs this directory twice: before and after its manifest replaces the one before.
-    for nth in [1, 2] {
+    // A start syncs this directory once, and a flush twice: before and after its manifest replaces the one before.
+    for (round, nth) in [(1, 2), (2, 3)] {
         let (effect, paths) = (format!("error=EIO:when={nth}"), vec![data.path().join("state/tree")]);
         let failing = Injection { calls: "fsync", effect: &effect, paths };
         let node = Node::try_start(traced(&serve(data.path(), &[]), &failing)).unwrap();
         node.client().append("orders", [NewEvent::new("t")]).send().unwrap();
         assert_eq!(node.stop().code(), Some(1), "its last flush fails");
         let node = Node::try_start(serve(data.path(), &[])).unwrap();
-        assert_eq!(node.client().read("orders").events().count(), nth);
+        assert_eq!(node.client().read("orders").events().count(), round);
         assert!(node.stop().success());
     }
 }

@@ -38,14 +38,25 @@ impl<D: Disk> GroupLog<D> {
     /// The log cannot be read, or state and log do not match, or an entry is of a newer version.
     pub fn check(&self, progress: Progress, recovered: Option<&RecoveredGroup>) -> Result<(), EngineError> {
         let applied = if progress.index == Index(0) { FIRST } else { (progress.index, progress.term) };
-        let Some(recovered) = recovered else { return Ok(()) };
+        let Some(recovered) = recovered else {
+            return match progress.index {
+                Index(0) => Ok(()),
+                // The log still says where a group is after all its entries were purged.
+                index => Err(inconsistent(format!("the state is at entry {index}, but the log is missing"))),
+            };
+        };
+        if recovered.last < progress.index {
+            let (index, last) = (progress.index, recovered.last);
+            return Err(inconsistent(format!(
+                "the state is at entry {index}, but the log ends at entry {last}"
+            )));
+        }
         let Logged { before, last, .. } = logged(applied, recovered)?;
         if before > applied.0 {
-            let why = format!(
+            return Err(inconsistent(format!(
                 "the state is at entry {}, but the log begins at entry {}",
                 applied.0, recovered.first
-            );
-            return Err(GroupError::Inconsistent(why).into());
+            )));
         }
         let mut next = Index(applied.0.0 + 1);
         while next <= last {
@@ -62,6 +73,10 @@ impl<D: Disk> GroupLog<D> {
         }
         Ok(())
     }
+}
+
+fn inconsistent(why: String) -> EngineError {
+    GroupError::Inconsistent(why).into()
 }
 
 /// Decodes an entry with commands.

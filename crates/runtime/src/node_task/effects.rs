@@ -20,6 +20,10 @@ impl NodeTask {
                 self.parts.flusher.send(job);
             }
             Effect::Compact(job) => self.parts.compactor.send(job),
+            Effect::WriteBodies(job) => {
+                self.disk.bodies_begun(Instant::now());
+                self.parts.body_writer.send(job);
+            }
             Effect::Show { state, visible } => self.show(state, visible),
             Effect::Outcome { reply, result } => {
                 if result == Err(Unavailable::Busy) {

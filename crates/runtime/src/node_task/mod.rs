@@ -18,7 +18,7 @@ use crate::disk_threads::Reported;
 use crate::handle::{Phase, Request, Status, wall_now};
 use crate::reads::{Latest, ReadFailure, ReadPool};
 use crate::space::CheckSpace;
-use crate::store::{CompactJob, Driver, Effect, FlushJob, Input};
+use crate::store::{BodyWrite, CompactJob, Driver, Effect, FlushJob, Input};
 use crate::worker::Worker;
 use driver::{DiskFailure, LogJob, Report, Synced};
 use model::{Cursor, limits};
@@ -71,6 +71,7 @@ pub(crate) struct Parts {
     pub(crate) log: Worker<LogJob>,
     pub(crate) flusher: Worker<FlushJob>,
     pub(crate) compactor: Worker<CompactJob>,
+    pub(crate) body_writer: Worker<BodyWrite>,
     pub(crate) reports: mpsc::UnboundedReceiver<FromThread>,
     pub(crate) mailbox: mpsc::Receiver<Request>,
     pub(crate) visible: watch::Sender<Cursor>,
@@ -245,6 +246,7 @@ impl NodeTask {
         match report {
             Report::Log(synced) => synced.0.iter().for_each(|_| self.disk.log_ended(Instant::now())),
             Report::Flushed(_) | Report::FlushOutOfSpace { .. } => self.disk.flush_ended(Instant::now()),
+            Report::BodiesWritten => self.disk.bodies_ended(Instant::now()),
             Report::Prepared(_) | Report::Compacted(_) | Report::BodiesCompacted(_) => return,
         }
         self.watch_disk();
@@ -287,9 +289,9 @@ impl NodeTask {
     fn finish(self, ended: Result<(), Halted>) -> Result<(), Halted> {
         // The replies of requests that still wait are dropped with the node, which reports their outcomes as
         // unknown.
-        let Parts { log, flusher, compactor, space, status, directory, .. } = self.parts;
+        let Parts { log, flusher, compactor, body_writer, space, status, directory, .. } = self.parts;
         // The threads finish their jobs before the directory's lock is released.
-        drop((log, flusher, compactor, space));
+        drop((log, flusher, compactor, body_writer, space));
         status.send_modify(|status| status.phase = Phase::Stopped);
         drop(directory);
         if let Err(halted) = &ended {

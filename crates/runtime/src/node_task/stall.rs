@@ -1,12 +1,13 @@
-//! Notices when the disk does not respond: a write of the log, or a flush, takes longer than any disk needs.
+//! Notices when the disk does not respond: a write of the log or of bodies, or a flush, takes longer than any disk
+//! needs.
 //!
 //! The loop decides this by its own clock, so no thread that waits for the disk is needed to notice. The threads
 //! that hang are left alone. When the disk responds, they continue, and so does the node.
 
 use std::time::{Duration, Instant};
 
-/// A write of the log with its sync usually takes milliseconds.
-const LOG_TIME_MAX: Duration = Duration::from_secs(2);
+/// A write of the log with its sync usually takes milliseconds, and one of bodies less.
+const WRITE_TIME_MAX: Duration = Duration::from_secs(2);
 /// A flush does hundreds of writes, and may merge tables before.
 const FLUSH_TIME_MAX: Duration = Duration::from_secs(30);
 
@@ -14,6 +15,7 @@ const FLUSH_TIME_MAX: Duration = Duration::from_secs(30);
 #[derive(Debug, Default)]
 pub(super) struct DiskWatch {
     log: Job,
+    bodies: Job,
     flush: Job,
     stalled: bool,
 }
@@ -53,6 +55,14 @@ impl DiskWatch {
         self.log.ended(now);
     }
 
+    pub(super) fn bodies_begun(&mut self, now: Instant) {
+        self.bodies.begun(now);
+    }
+
+    pub(super) fn bodies_ended(&mut self, now: Instant) {
+        self.bodies.ended(now);
+    }
+
     pub(super) fn flush_begun(&mut self, now: Instant) {
         self.flush.begun(now);
     }
@@ -76,15 +86,19 @@ impl DiskWatch {
         if !stalled {
             return Some(Change::Responds);
         }
-        let log = self.log.since.is_some_and(|since| since + LOG_TIME_MAX <= now);
-        let (what, limit) = if log { ("a write", LOG_TIME_MAX) } else { ("a flush", FLUSH_TIME_MAX) };
+        let write = self.write_overdue_at().is_some_and(|at| at <= now);
+        let (what, limit) = if write { ("a write", WRITE_TIME_MAX) } else { ("a flush", FLUSH_TIME_MAX) };
         Some(Change::Stalled { why: format!("it has not completed {what} for {} s", limit.as_secs()) })
     }
 
     fn overdue_at(&self) -> Option<Instant> {
-        let log = self.log.since.map(|since| since + LOG_TIME_MAX);
         let flush = self.flush.since.map(|since| since + FLUSH_TIME_MAX);
-        log.into_iter().chain(flush).min()
+        self.write_overdue_at().into_iter().chain(flush).min()
+    }
+
+    fn write_overdue_at(&self) -> Option<Instant> {
+        let since = self.log.since.into_iter().chain(self.bodies.since).min();
+        since.map(|since| since + WRITE_TIME_MAX)
     }
 }
 
@@ -109,7 +123,13 @@ mod tests {
         assert_eq!((disk.change(at(9)), disk.deadline()), (None, None), "it is known");
         disk.log_ended(at(9));
         assert_eq!(disk.change(at(9)), Some(Change::Responds));
-        assert_eq!(disk.change(at(99)), None, "an idle disk does not stall");
+        assert_eq!(disk.change(at(49)), None, "an idle disk does not stall");
+        disk.bodies_begun(at(50));
+        assert!(
+            matches!(disk.change(at(52)), Some(Change::Stalled { why }) if why.contains("a write for 2 s"))
+        );
+        disk.bodies_ended(at(53));
+        assert_eq!(disk.change(at(53)), Some(Change::Responds));
         disk.flush_begun(at(100));
         assert_eq!((disk.change(at(110)), disk.deadline()), (None, Some(at(130))));
         assert!(

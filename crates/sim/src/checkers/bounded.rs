@@ -2,7 +2,7 @@
 //! must wait: no entry while the state's disk work lags too far behind, and no command of the node's own while the
 //! disk is full or does not respond.
 
-use crate::process::Process;
+use crate::process::{Process, Work};
 use crate::reference::{entries_of, is_clients};
 
 /// What the node has to observe now.
@@ -12,8 +12,8 @@ pub struct Bounded {
     pub read_only: bool,
     /// The state says that its disk work lags too far behind.
     pub lagging: bool,
-    /// The node was told that its disk does not respond.
-    pub stalled: bool,
+    /// The node was told that this work of its disk does not end.
+    pub stalled: Option<Work>,
 }
 
 impl Bounded {
@@ -30,7 +30,7 @@ impl Bounded {
                 return Err(format!("entry {index} was proposed although the state's disk work lags"));
             }
             let entry = format::entry::decode(&bytes).map_err(|error| error.to_string())?;
-            if (self.read_only || self.stalled) && !entry.commands.iter().all(is_clients) {
+            if (self.read_only || self.stalled.is_some()) && !entry.commands.iter().all(is_clients) {
                 return Err(format!(
                     "entry {index} has commands of the node's own on a disk that is full or hangs"
                 ));

@@ -11,12 +11,19 @@ pub struct Clocks {
     elapsed: Elapsed,
     /// How much of the pauses of the process may count.
     paused_ms: u64,
+    /// For how long a disk hung without that counting.
+    hung_ms: u64,
 }
 
 impl Clocks {
     /// The process stood still for this long, of which `stall_ms` may count.
     pub fn paused(&mut self, ms: u64, stall_ms: u64) {
         self.paused_ms += ms.min(stall_ms);
+    }
+
+    /// The log's disk hung while an entry was in flight, and this much of that time must not count.
+    pub fn hung(&mut self, ms: u64) {
+        self.hung_ms += ms;
     }
 
     /// `passed_ms` is the time since the run began, without pauses.
@@ -30,7 +37,7 @@ impl Clocks {
         }
         (self.wall, self.elapsed) = (clock.wall, clock.elapsed);
         // The millisecond that has begun may count.
-        let most = passed_ms + self.paused_ms + 1;
+        let most = (passed_ms + self.paused_ms + 1).saturating_sub(self.hung_ms);
         if clock.elapsed.0 > most {
             return Err(format!("{} elapsed, but only {most} ms have passed", clock.elapsed));
         }

@@ -63,7 +63,7 @@ impl World {
     pub(super) fn boot(&mut self) -> Result<(), String> {
         self.ready = false;
         self.timer = None;
-        (self.bounded.read_only, self.bounded.stalled) = (false, false);
+        (self.bounded.read_only, self.bounded.stalled, self.hanging) = (false, None, None);
         if self.rng.one_in(8) {
             self.machine.crash_soon(&mut self.rng);
         }

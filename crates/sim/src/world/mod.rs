@@ -20,7 +20,7 @@ use crate::followers::Follower;
 use crate::ledger::Ledger;
 use crate::limits::Limits;
 use crate::machine::Machine;
-use crate::process::Work;
+use crate::process::{Process, Work};
 use crate::reference::Reference;
 use crate::run::{Report, RunOptions};
 use crate::schedule::Schedule;
@@ -76,9 +76,10 @@ enum Event {
     Space,
     /// The state's disk work begins to lag, or has caught up.
     Pressure,
-    /// A sync has not returned for a while.
+    /// Work of a disk has not ended for a while.
     Stalled {
         boot: u64,
+        work: Work,
     },
     /// The log thread has had nothing to do for a while.
     Idle {
@@ -116,6 +117,8 @@ pub struct World {
     report: Report,
     /// When the node has asked to be woken.
     timer: Option<Mono>,
+    /// The work that hangs since the process was ready.
+    hanging: Option<Work>,
     /// When something other than a timer last happened.
     active: u64,
     /// The process was stopped gracefully, so the next start must replay nothing.
@@ -149,6 +152,7 @@ impl World {
             bounded: Bounded::default(),
             report: Report { seed: options.seed, ..Report::default() },
             timer: None,
+            hanging: None,
             active: 0,
             stopped_well: false,
             stopping: false,
@@ -210,7 +214,8 @@ impl World {
     /// Lets everything happen until only timers have fired for a while.
     fn until_quiet(&mut self) -> Result<(), String> {
         while let Some(at) = self.schedule.next_at() {
-            if at.0 > self.active + QUIET_MICROS && !self.is_anyone_waiting() {
+            let at_work = self.machine.process.as_ref().is_some_and(Process::is_at_work);
+            if at.0 > self.active + QUIET_MICROS && !at_work && !self.is_anyone_waiting() {
                 break;
             }
             let Some(event) = self.schedule.advance() else { break };
@@ -233,7 +238,7 @@ impl World {
             Event::Follower(follower) => self.follow(follower),
             Event::Work { boot, work } if boot == self.machine.boot => self.work(work),
             Event::TimerDue { boot, at } if boot == self.machine.boot => self.timer_due(at),
-            Event::Stalled { boot } if boot == self.machine.boot => self.stalled(),
+            Event::Stalled { boot, work } if boot == self.machine.boot => self.stalled(work),
             Event::Idle { boot } if boot == self.machine.boot => self.idle(),
             Event::Check { boot } if boot == self.machine.boot => self.check_slowly(),
             Event::Continue { boot } if boot == self.machine.boot => self.step(Input::Continue),

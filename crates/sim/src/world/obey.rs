@@ -30,8 +30,10 @@ impl World {
         let now = self.machine.now(self.schedule.now());
         let Some(process) = &mut self.machine.process else { return Ok(()) };
         match act(process, now) {
-            Ok(Stepped { effects, work }) => {
-                Bounded::stepped(process)?;
+            Ok(Stepped { effects, work, ended }) => {
+                if ended.is_none() {
+                    Bounded::stepped(process)?;
+                }
                 work.into_iter().for_each(|work| self.later(work));
                 let boot = self.machine.boot;
                 for effect in effects {
@@ -39,10 +41,10 @@ impl World {
                     self.obey(effect)?;
                     // A reader has met a failing disk, and the process has ended.
                     if self.machine.boot != boot {
-                        break;
+                        return Ok(());
                     }
                 }
-                Ok(())
+                ended.map_or(Ok(()), |ended| self.ended(&ended))
             }
             Err(ended) => self.ended(&ended),
         }
@@ -76,8 +78,11 @@ impl World {
             }
             Effect::Outcome { reply, result } => self.answered(reply, result)?,
             Effect::TimeClosed { reply, result: Ok(ClosedTime::Through(wall)) } => {
-                if wall != reply {
-                    return Err(format!("closed {wall}, not {reply}"));
+                if wall != reply || !self.ready {
+                    return Err(format!(
+                        "closed {wall}, not {reply}, by a node that is ready: {}",
+                        self.ready
+                    ));
                 }
                 if let Some(shown) = self.read_all()? {
                     self.closed.record(reply, &shown, &self.ledger);
@@ -98,7 +103,8 @@ impl World {
             | Effect::Wait(None)
             | Effect::Log(_)
             | Effect::Flush(_)
-            | Effect::Compact(_) => {}
+            | Effect::Compact(_)
+            | Effect::WriteBodies(_) => {}
         }
         Ok(())
     }
@@ -129,7 +135,7 @@ impl World {
         }
         let outcome = match result {
             Ok(outcome) => outcome,
-            Err(Unavailable::DiskStalled(_)) if !self.bounded.stalled => {
+            Err(Unavailable::DiskStalled(_)) if self.bounded.stalled.is_none() => {
                 return Err("a request was rejected for a disk that responds".to_owned());
             }
             Err(Unavailable::DiskStalled(_)) => {
@@ -183,11 +189,20 @@ impl World {
         let micros = match work {
             Work::TakeLogJobs => self.rng.between(1, 50),
             // Now and then the disk hangs, for longer than any time-out.
-            Work::SyncLog if self.rng.one_in(2_000) => {
-                self.schedule.after(STALLED_MICROS, Event::Stalled { boot: self.machine.boot });
+            Work::SyncLog | Work::Flush if self.rng.one_in(1_500) => {
+                self.schedule.after(STALLED_MICROS, Event::Stalled { boot: self.machine.boot, work });
+                self.hanging = self.ready.then_some(work);
                 HANG_MICROS
             }
             Work::SyncLog => self.rng.between(50, 3_000),
+            // Usually at once, and sometimes so late that flushes and crashes come before it.
+            Work::WriteBodies => {
+                if self.rng.one_in(8) {
+                    40_000
+                } else {
+                    5
+                }
+            }
             Work::Flush | Work::Compact => self.rng.between(500, 60_000),
         };
         self.schedule.after(micros, Event::Work { boot: self.machine.boot, work });
@@ -198,8 +213,17 @@ impl World {
         if work == Work::Flush {
             self.machine.flushed();
         }
-        if work == Work::SyncLog && std::mem::take(&mut self.bounded.stalled) {
+        if self.bounded.stalled == Some(work) {
+            self.bounded.stalled = None;
             self.step(Input::DiskResponds)?;
+        }
+        if self.hanging == Some(work) {
+            self.hanging = None;
+            if work == Work::SyncLog {
+                // Completions of other work may have counted as progress.
+                let most = 5 * self.machine.limits.standstill.stall_ms.min(HANG_MICROS / 1_000);
+                self.clocks.hung((HANG_MICROS / 1_000).saturating_sub(most));
+            }
         }
         if work == Work::SyncLog && self.rng.one_in(8) {
             self.schedule.after(100, Event::Idle { boot: self.machine.boot });
@@ -211,9 +235,9 @@ impl World {
     }
 
     /// The disk has not responded for a while.
-    pub(super) fn stalled(&mut self) -> Result<(), String> {
-        self.bounded.stalled = true;
-        self.step(Input::DiskStalled { why: "a sync hangs".to_owned() })
+    pub(super) fn stalled(&mut self, work: Work) -> Result<(), String> {
+        self.bounded.stalled = Some(work);
+        self.step(Input::DiskStalled { why: format!("{work:?} hangs") })
     }
 
     pub(super) fn idle(&mut self) -> Result<(), String> {

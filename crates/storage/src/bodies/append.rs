@@ -1,11 +1,13 @@
 //! The single owner of the body file's end.
 //!
-//! A batch is one write into the system's cache, without a sync. The log holds the same events, so recovery
+//! A batch is one write into the system's cache, without a sync, that the disk may leave for another thread. The log holds the same events, so recovery
 //! cuts the body file back to the end that the state refers to, and replays the rest.
 
 use super::records::{Glance, is_point, peek};
 use super::segment::{RECORDS_AT, Shared, Tail};
-use super::{BodyError, BodyOptions, BodyReader, BodySync, CheckedBodies, Compaction, SegmentId, recovery};
+use super::{
+    BodyError, BodyOptions, BodyReader, BodySync, BodyWrite, CheckedBodies, Compaction, SegmentId, recovery,
+};
 use crate::disk::{Disk, DiskFile};
 use crate::state::Progress;
 use format::body_index::{BodyPoint, BodyTrailer, encode_ending};
@@ -81,6 +83,18 @@ impl<D: Disk> Bodies<D> {
     #[must_use]
     pub fn end(&self) -> u64 {
         self.shared.layout().end()
+    }
+
+    /// Bytes that were appended and are left for a [`BodyWrite`] or a [`BodySync`], because the disk writes later.
+    #[must_use]
+    pub fn later_bytes(&self) -> u64 {
+        self.shared.disk.later_bytes()
+    }
+
+    /// A job for another thread that writes what appending has left for later.
+    #[must_use]
+    pub fn write_handle(&self) -> BodyWrite<D> {
+        BodyWrite::new(&self.shared)
     }
 
     /// A job for another thread that makes durable everything appended and noted so far.
@@ -174,7 +188,7 @@ impl<D: Disk> Bodies<D> {
         if batch.last != last {
             return Err(BodyError::BadBatch);
         }
-        if let Err(source) = file.write_at(records, at) {
+        if let Err(source) = file.write_later(records, at) {
             return Err(BodyError::io(&self.shared.layout().tail.name, source));
         }
         let mut layout = self.shared.layout_mut();
@@ -248,5 +262,5 @@ pub(super) fn end_segment(
 pub(super) fn write_header<F: DiskFile>(file: &F, header: &BodySegmentHeader) -> std::io::Result<()> {
     let mut sector = header.encode();
     sector.resize(HEADER_BYTES_MAX, 0);
-    file.write_at(&sector, 0)
+    file.write_later(&sector, 0)
 }

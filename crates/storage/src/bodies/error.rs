@@ -2,6 +2,7 @@
 
 use crate::disk;
 use format::header::HeaderError;
+use model::Position;
 use std::error::Error;
 use std::io;
 
@@ -14,6 +15,9 @@ pub enum BodyError {
     /// Data that was synced is missing. The node must not run on it.
     #[error("the body file is damaged: {file} at byte {offset}: {what}")]
     Damaged { file: String, offset: u64, what: &'static str },
+    /// The state refers to an event that the file does not hold. The node must not run on it.
+    #[error("the body file is damaged: the event at position {} is missing", .0.0)]
+    Missing(Position),
     /// The state refers to bodies that the file does not hold.
     #[error("the body file ends at byte {found}, but the state refers to bodies up to byte {wanted}")]
     TooShort { found: u64, wanted: u64 },

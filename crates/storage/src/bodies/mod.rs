@@ -34,7 +34,7 @@ pub use error::BodyError;
 pub use reader::{BodyPage, BodyReader};
 pub use recovery::CheckedBodies;
 pub use roll::BodyPreparer;
-pub use sync::BodySync;
+pub use sync::{BodySync, BodyWrite};
 
 use format::header::StoreId;
 

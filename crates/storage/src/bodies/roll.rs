@@ -134,7 +134,7 @@ impl<D: Disk> Shared<D> {
             let (end, records_end) = (tail.end(), tail.records_end);
             (Sealed { name, file, header, end, records_end, trailer }, ending)
         };
-        let written = sealed.file.write_at(&ending, sealed.records_end);
+        let written = sealed.file.write_later(&ending, sealed.records_end);
         written.map_err(|source| BodyError::io(&sealed.name, source))?;
         let header =
             BodySegmentHeader { store: sealed.header.store, first: sealed.end, generation: 0, end: 0 };

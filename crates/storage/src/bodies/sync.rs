@@ -5,6 +5,28 @@ use super::segment::Shared;
 use crate::disk::{Disk, DiskFile};
 use std::sync::Arc;
 
+/// Does the writes that appending has left for later; see [`super::Bodies::write_handle`].
+#[derive(Debug)]
+pub struct BodyWrite<D: Disk> {
+    shared: Arc<Shared<D>>,
+}
+
+impl<D: Disk> BodyWrite<D> {
+    pub(super) fn new(shared: &Arc<Shared<D>>) -> Self {
+        Self { shared: Arc::clone(shared) }
+    }
+
+    /// Blocks.
+    ///
+    /// # Errors
+    /// The node must stop.
+    pub fn run(self) -> Result<(), BodyError> {
+        self.shared.check()?;
+        let written = self.shared.disk.write_out();
+        self.shared.poisons(written.map_err(|source| BodyError::io("the body file", source)))
+    }
+}
+
 /// The work of a sync; see [`super::Bodies::sync_handle`].
 #[derive(Debug)]
 pub struct BodySync<D: Disk> {
@@ -36,6 +58,8 @@ impl<D: Disk> BodySync<D> {
     }
 
     fn sync(&self) -> Result<(), BodyError> {
+        // Before a sync, lack of space can be waited for.
+        self.shared.disk.write_out().map_err(|source| BodyError::io("the body file", source))?;
         self.shared.finish_rolls()?;
         self.sync_files()?;
         self.shared.save_account()?;

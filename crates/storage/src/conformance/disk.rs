@@ -3,11 +3,17 @@
 use crate::disk::{Disk, DiskFile};
 use std::io::ErrorKind;
 
-/// Makes a test of each named check, over a disk in memory and over a real one.
+/// Makes a test of each named check, over a disk in memory, over one that writes later, and over a
+/// real one.
 macro_rules! over_each_disk {
     ($($name:ident;)*) => {
         mod in_memory {
             $(#[test] fn $name() { super::$name($crate::memory_disk::MemoryDisk::new()); })*
+        }
+        mod behind {
+            $(#[test] fn $name() {
+                super::$name($crate::write_behind::WriteBehind::new($crate::memory_disk::MemoryDisk::new()));
+            })*
         }
         mod on_disk {
             $(#[test] fn $name() {
@@ -26,6 +32,7 @@ over_each_disk! {
     a_rename_replaces_what_was_there;
     a_removed_file_stays_usable_while_it_is_open;
     a_write_is_read_back_at_once_by_every_handle;
+    a_write_for_later_is_read_back_at_once;
     a_gap_reads_as_zeros;
     a_read_is_short_only_at_the_end;
     cutting_and_lengthening_leave_zeros;
@@ -86,6 +93,15 @@ fn a_write_is_read_back_at_once_by_every_handle(disk: impl Disk) {
     other.write_at(b"ab", 4).expect("written");
     assert_eq!(content(&file), b"0123ab6789");
     assert_eq!(content(&other), b"0123ab6789");
+}
+
+fn a_write_for_later_is_read_back_at_once(disk: impl Disk) {
+    let file = disk.create("a").expect("created");
+    file.write_later(b"abc", 0).expect("written");
+    assert_eq!(content(&file), b"abc");
+    disk.write_out().expect("written");
+    assert_eq!(disk.later_bytes(), 0);
+    assert_eq!(content(&disk.open("a").expect("opened")), b"abc");
 }
 
 fn a_gap_reads_as_zeros(disk: impl Disk) {

@@ -289,3 +289,26 @@ pub(super) fn read_updates(records: &[u8], updates: &mut Vec<Update>) -> Result<
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use format::frame::{EntryKind, LogEntry, encode_group};
+
+    #[test]
+    fn entries_after_a_gap_or_of_another_term_are_a_change_of_their_own() {
+        let numbers = [(1, 1), (2, 1), (3, 2), (4, 2), (7, 2)];
+        let entries = numbers.map(|(index, term)| LogEntry {
+            index: Index(index),
+            term: Term(term),
+            kind: EntryKind::Normal,
+            bytes: b"x",
+        });
+        let (mut record, mut updates) = (Vec::new(), Vec::new());
+        encode_group(GroupId(1), None, entries.into_iter(), &mut record);
+        read_updates(&record, &mut updates).unwrap();
+        let found: Vec<_> = updates.iter().filter_map(|update| update.entries).collect();
+        let found: Vec<_> = found.iter().map(|new| (new.first.0, new.last.0, new.term.0)).collect();
+        assert_eq!(found, [(1, 2, 1), (3, 4, 2), (7, 7, 2)]);
+    }
+}

@@ -161,3 +161,18 @@ fn a_frame_from_before_a_crash_does_not_follow_one_written_after_it() {
     let log = open(&disk);
     assert_eq!(log.groups[&GROUP].last, Index(1));
 }
+
+#[test]
+fn a_sealed_segment_that_is_damaged_while_the_log_is_open_is_reported_by_reads() {
+    let disk = MemoryDisk::new();
+    let mut log = open(&disk);
+    let first = disk.list().expect("listed");
+    (1..=80).for_each(|index| write(&mut log.writer, index, 1, &[&[b'd'; 700]]));
+    log.writer.sync().expect("synced");
+    assert!(log.writer.stats().segments > 3, "void: the indexes of all segments are cached");
+    for offset in (0..16 << 10).step_by(64) {
+        let _ = disk.flip_bit(&first[0], offset, 0);
+    }
+    let read = log.reader.entries(GROUP, Index(1), 0).map(|page| page.entries.len());
+    assert!(matches!(read, Err(LogError::Damaged { .. })), "{read:?}");
+}

@@ -1,6 +1,8 @@
 //! A full disk is reported, and a torn write is never taken for data afterwards.
 
 use super::*;
+use crate::disk::DiskFile;
+use crate::log::Prepared;
 use crate::memory_disk::MemoryDisk;
 
 #[test]
@@ -76,4 +78,46 @@ fn on_a_full_disk_purges_and_marks_fail_but_the_log_keeps_what_it_holds() {
         assert_eq!((group.first, group.last), (Index(last + 1), Index(last + 1)), "free {free}");
     }
     assert!(refused > 40, "{refused}");
+}
+
+#[test]
+fn a_log_that_keeps_no_spares_prepares_none() {
+    let options = LogOptions { spares_max: 0, ..options() };
+    let log = Log::open(MemoryDisk::new(), options).expect("the log opens");
+    assert!(!log.preparer.is_wanted());
+    assert_eq!(log.preparer.prepare().expect("there is space"), Prepared::Nothing);
+}
+
+#[test]
+fn spares_have_the_length_of_a_segment_and_outlive_a_restart() {
+    let disk = MemoryDisk::new();
+    // Not a multiple of the writes that fill it with zeros.
+    let options = LogOptions { segment_bytes: 80 << 10, ..options() };
+    let log = Log::open(disk.clone(), options).expect("the log opens");
+    assert!(log.preparer.is_wanted());
+    while log.preparer.prepare().expect("there is space") == Prepared::Some {}
+    let length = |name: &String| disk.open(name).expect("there").len().expect("a length");
+    let names = disk.list().expect("listed");
+    assert!(names.iter().any(|name| length(name) == 80 << 10));
+    assert!(names.iter().all(|name| length(name) <= 80 << 10));
+    drop(log);
+    let log = Log::open(disk.clone(), options).expect("the log opens");
+    assert!(!log.preparer.is_wanted(), "the spare is kept");
+    assert_eq!(disk.list().expect("listed"), names);
+}
+
+#[test]
+fn a_log_without_space_for_a_whole_segment_begins_a_smaller_one() {
+    let disk = MemoryDisk::new();
+    let mut log = open(&disk);
+    let segment = log.writer.stats();
+    assert_eq!((segment.segments, segment.bytes), (1, 16 << 10));
+    disk.set_capacity(Some(disk.used_bytes() + (6 << 10)));
+    let mut last = 0;
+    while log.writer.write(&record(GROUP, None, last + 1, 1, &[&[b'f'; 700]])).is_ok() {
+        last += 1;
+    }
+    assert_eq!(log.writer.stats().segments, 2);
+    let written = disk.used_bytes() - (16 << 10);
+    assert!(written > 4 << 10, "only {written} bytes of the second segment");
 }
