@@ -12,8 +12,6 @@ use storage::state::StateError;
 pub enum FlushJob<D: Disk, F> {
     /// Makes bodies and then the state durable.
     Flush { bodies: BodySync<D>, flush: F },
-    /// Makes a part of the bodies durable, so that the next flush finds less to do.
-    SyncBodies { bodies: BodySync<D> },
     /// The log may need a segment zeroed in advance, or the body file its next one.
     Prepare,
 }
@@ -28,14 +26,11 @@ enum Step<D: Disk, F> {
     FlushState {
         flush: F,
     },
-    SyncBodiesEarly {
-        bodies: BodySync<D>,
-    },
     PrepareBodies,
     PrepareLog,
 }
 
-/// The jobs under way: at most one of each kind.
+/// The jobs under way. At most one flush and one preparation are.
 #[derive(Debug)]
 pub struct FlushWork<D: Disk, F> {
     log: LogPreparer<D>,
@@ -52,7 +47,6 @@ impl<D: Disk, F: storage::state::FlushJob> FlushWork<D, F> {
     pub fn take(&mut self, job: FlushJob<D, F>) {
         self.steps.push_back(match job {
             FlushJob::Flush { bodies, flush } => Step::SyncBodies { bodies, flush },
-            FlushJob::SyncBodies { bodies } => Step::SyncBodiesEarly { bodies },
             FlushJob::Prepare => Step::PrepareBodies,
         });
     }
@@ -89,10 +83,6 @@ impl<D: Disk, F: storage::state::FlushJob> FlushWork<D, F> {
                 Err(StateError::NoSpace(why)) => Ok(Some(Report::FlushOutOfSpace { why })),
                 Err(error) => Err(error.into()),
             },
-            Some(Step::SyncBodiesEarly { bodies }) => {
-                bodies.run_early()?;
-                Ok(Some(Report::BodiesSynced))
-            }
             Some(Step::PrepareBodies) => match self.bodies.prepare() {
                 Ok(()) => {
                     self.steps.push_front(Step::PrepareLog);
@@ -192,24 +182,5 @@ mod tests {
         assert!(matches!(work.step(), Err(DiskFailure::Bodies(_))));
         assert!(work.is_idle(), "the state must not follow");
         assert_eq!(states.progress(), Progress::default());
-    }
-
-    #[test]
-    fn a_node_stops_when_an_early_sync_fails() {
-        let disk = MemoryDisk::new();
-        let mut options = BodyOptions::new(STORE);
-        options.segment_bytes = 256;
-        let (mut bodies, _) = Bodies::open(disk.clone(), 0, options).unwrap();
-        let log = Log::open(MemoryDisk::new(), LogOptions::new(STORE)).unwrap();
-        let mut work = FlushWork::<_, MemoryFlush>::new(log.preparer, bodies.preparer());
-        let (bytes, cursor) = record();
-        bodies.append(&bytes, cursor).unwrap();
-        let early = bodies.early_sync().unwrap();
-        disk.fail_at(disk.operations(), std::io::ErrorKind::StorageFull);
-        work.take(FlushJob::SyncBodies { bodies: early });
-        assert!(
-            matches!(work.step(), Err(DiskFailure::Bodies(_))),
-            "not even a full disk may lose what was written"
-        );
     }
 }

@@ -63,24 +63,3 @@ fn segments_that_were_never_given_their_names_are_cut_off() {
     assert_eq!((bodies.end(), bodies.stats().segments), (end, 1));
     assert_eq!(read(&reader, Cursor::START, ALL, 900).expect("intact"), [1]);
 }
-
-#[test]
-fn an_early_sync_is_due_once_for_each_part_and_forgets_no_segment() {
-    let disk = MemoryDisk::new();
-    let (mut bodies, _) = Bodies::open(disk.clone(), 0, options()).expect("opens");
-    let mut syncs = 0;
-    for number in 1..=100 {
-        append(&mut bodies, &[number * 10]);
-        if let Some(sync) = bodies.early_sync() {
-            assert!(bodies.early_sync().is_none(), "nothing was appended since");
-            sync.run_early().expect("synced");
-            syncs += 1;
-        }
-    }
-    assert!((10..=100).contains(&syncs), "{syncs}");
-    // What was synced early is part of what a sync before a flush covers: names, and the cut of sealed files.
-    let end = bodies.sync_handle().run().expect("synced");
-    let (_, reader) = Bodies::open(disk.crash(&mut || 0), end, options()).expect("opens");
-    let positions: Vec<u64> = (1..=100).map(|number| number * 10).collect();
-    assert_eq!(read(&reader, Cursor::START, ALL, 900).expect("intact"), positions);
-}
