@@ -10,7 +10,6 @@ pub(crate) struct Chores {
     log_bytes_since_check: u64,
     scrub: Scrub,
     compacting_bodies: bool,
-    syncing_bodies: bool,
     preparing: bool,
     writing_bodies: bool,
     pub(crate) bodies: Backoff,
@@ -96,18 +95,6 @@ impl Chores {
         };
         self.scrub = next;
         now
-    }
-
-    pub(crate) fn is_syncing_bodies(&self) -> bool {
-        self.syncing_bodies
-    }
-
-    pub(crate) fn syncing_bodies(&mut self) {
-        self.syncing_bodies = true;
-    }
-
-    pub(crate) fn bodies_synced(&mut self) {
-        self.syncing_bodies = false;
     }
 
     /// Returns whether segments may be prepared: one preparation at a time.

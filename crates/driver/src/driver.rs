@@ -166,7 +166,6 @@ where
                 effects.push(Effect::Log(LogJob::Rotate));
                 self.step(now, Input::FlushSoon, effects)?;
             }
-            Report::BodiesSynced => self.chores.bodies_synced(),
             Report::Prepared(attempt) => {
                 self.chores.prepared();
                 match attempt {
@@ -298,7 +297,6 @@ where
                     self.bodies.write_handle().run()?;
                 }
                 self.write_bodies(effects);
-                self.sync_bodies_early(effects);
             }
             RaftIo::RemoveBodies { positions } => self.bodies.note_removed(&positions, now.wall),
             RaftIo::Flush { flush } => {
@@ -372,16 +370,6 @@ where
     fn compact_state(&mut self, now: Now, effects: &mut Vec<Effect<D, S, R>>) {
         if self.chores.state.failures() > 0 && self.chores.state.may_try(now.mono) {
             effects.push(Effect::Compact(CompactJob::State));
-        }
-    }
-
-    /// Has a part of the bodies synced, if enough has been appended and no such sync is under way.
-    fn sync_bodies_early(&mut self, effects: &mut Vec<Effect<D, S, R>>) {
-        if !self.chores.is_syncing_bodies()
-            && let Some(bodies) = self.bodies.early_sync()
-        {
-            self.chores.syncing_bodies();
-            effects.push(Effect::Flush(FlushJob::SyncBodies { bodies }));
         }
     }
 

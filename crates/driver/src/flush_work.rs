@@ -12,8 +12,6 @@ use storage::state::StateError;
 pub enum FlushJob<D: Disk, F> {
     /// Makes bodies and then the state durable.
     Flush { bodies: BodySync<D>, flush: F },
-    /// Makes a part of the bodies durable, so that the next flush finds less to do.
-    SyncBodies { bodies: BodySync<D> },
     /// The log may need a segment zeroed in advance, or the body file its next one.
     Prepare,
 }
@@ -28,14 +26,11 @@ enum Step<D: Disk, F> {
     FlushState {
         flush: F,
     },
-    SyncBodiesEarly {
-        bodies: BodySync<D>,
-    },
     PrepareBodies,
     PrepareLog,
 }
 
-/// The jobs under way: at most one of each kind.
+/// The jobs under way. At most one flush and one preparation are.
 #[derive(Debug)]
 pub struct FlushWork<D: Disk, F> {
     log: LogPreparer<D>,
@@ -52,7 +47,6 @@ impl<D: Disk, F: storage::state::FlushJob> FlushWork<D, F> {
     pub fn take(&mut self, job: FlushJob<D, F>) {
         self.steps.push_back(match job {
             FlushJob::Flush { bodies, flush } => Step::SyncBodies { bodies, flush },
-            FlushJob::SyncBodies { bodies } => Step::SyncBodiesEarly { bodies },
             FlushJob::Prepare => Step::PrepareBodies,
         });
     }
@@ -89,10 +83,6 @@ impl<D: Disk, F: storage::state::FlushJob> FlushWork<D, F> {
                 Err(StateError::NoSpace(why)) => Ok(Some(Report::FlushOutOfSpace { why })),
                 Err(error) => Err(error.into()),
             },
-            Some(Step::SyncBodiesEarly { bodies }) => {
-                bodies.run_early()?;
-                Ok(Some(Report::BodiesSynced))
-            }
             Some(Step::PrepareBodies) => match self.bodies.prepare() {
                 Ok(()) => {
                     self.steps.push_front(Step::PrepareLog);

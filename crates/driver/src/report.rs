@@ -14,8 +14,6 @@ pub enum Report {
     Flushed(Progress),
     /// The disk had no space for the flush, which can be started again once it has. `why` is for the operator.
     FlushOutOfSpace { why: String },
-    /// A part of the bodies is durable, ahead of a flush.
-    BodiesSynced,
     /// No further segment needs to be prepared, or the disk has no space for one.
     Prepared(Attempt),
     /// One step of the state's compaction has ended.

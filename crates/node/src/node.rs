@@ -79,6 +79,8 @@ pub struct Node<E: Engine, R: Replies> {
     options: NodeOptions,
     engine: E,
     phase: Phase,
+    /// It has led since it started, so everything that was in its log is applied.
+    has_led: bool,
     clocks: EntryClocks,
     /// When work was last handed out with nothing in flight, or ended.
     progressed: Mono,
@@ -113,6 +115,7 @@ where
             options,
             engine,
             phase: Phase::Starting,
+            has_led: false,
             clocks: EntryClocks::resume(
                 EntryClock::default(),
                 Now { wall: Wall(0), mono: Mono(0) },
@@ -271,8 +274,9 @@ where
     /// Which time a request can have closed. The present is that of the entries' clock: after the machine's clock
     /// was set back, a time that was closed before is not in the future.
     fn closable(&self, now: Now, time: AskedTime) -> Closable {
-        if self.phase == Phase::Starting {
-            return Closable::Known(Err(Unavailable::NotReady));
+        // During a replay, a state that readers must not see yet would seem to settle the question.
+        if !self.has_led {
+            return Closable::Known(Err(self.unavailable().unwrap_or(Unavailable::NotReady)));
         }
         let present = self.clocks.wall(now).max(self.visible.position.wall());
         let wall = match time {
@@ -327,6 +331,7 @@ where
             out.extend(self.io.drain(..).map(Output::Io));
             match polled? {
                 Polled::Leading { clock, last, replayed_entries } => {
+                    self.has_led = true;
                     self.wall = clock.wall;
                     self.clocks = EntryClocks::resume(clock, now, self.options.standstill);
                     if matches!(self.phase, Phase::Starting | Phase::Following) {

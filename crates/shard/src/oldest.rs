@@ -3,8 +3,8 @@
 //! A row is looked up when its event is removed, long after it was written, so each look-up reads the oldest
 //! tables. Rows of one stream lie side by side: reading many at once costs little more than reading one.
 //!
-//! A stream's rows are read ahead from its second removal in a row on. If so many streams remove events that
-//! none is remembered until its next removal, nothing is read in vain.
+//! A stream's rows are read ahead from its second removal in a row on. When more streams remove events than can be
+//! remembered until their next removal, nothing is read ahead, because it would be forgotten before it is used.
 //!
 //! Revision rows never change, and only rows of the view are kept here, never those that an entry has just
 //! written. So what is remembered stays true, also after an apply that was abandoned or rolled back.

@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may end by a panic")]
 
 use driver::{Effect, Input};
-use model::{Append, Command, Expected, Filled, Fingerprint, IdHash, Identity, NewEvent, StreamName};
-use node::Request;
+use model::{Append, Command, Expected, Filled, Fingerprint, IdHash, Identity, NewEvent, StreamName, Wall};
+use node::{AskedTime, Request, Unavailable};
 use sim::Mutant;
 use sim::limits::Limits;
 use sim::machine::Machine;
@@ -112,4 +112,16 @@ fn a_node_that_is_killed_again_and_again_while_it_replays_gets_ready_at_last() {
     }
     let now = machine.process.as_ref().unwrap().replay().0;
     panic!("it has come from entry {first} to entry {now} in 20 starts");
+}
+
+#[test]
+fn a_node_that_is_stopped_during_its_replay_closes_no_time() {
+    let mut machine = unflushed();
+    assert!(!start(&mut machine, 5).1);
+    step(&mut machine, Input::Stop, &[]);
+    let request = Request::CloseTime { time: AskedTime::At(Wall(1)), reply: Wall(1) };
+    let effects = step(&mut machine, Input::Requests(vec![request]), &[]);
+    let rejected =
+        |effect: &SimEffect| matches!(effect, Effect::TimeClosed { result: Err(Unavailable::Stopping), .. });
+    assert!(effects.iter().any(rejected), "{effects:?}");
 }

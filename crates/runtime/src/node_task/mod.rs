@@ -247,10 +247,7 @@ impl NodeTask {
             Report::Log(synced) => synced.0.iter().for_each(|_| self.disk.log_ended(Instant::now())),
             Report::Flushed(_) | Report::FlushOutOfSpace { .. } => self.disk.flush_ended(Instant::now()),
             Report::BodiesWritten => self.disk.bodies_ended(Instant::now()),
-            Report::Prepared(_)
-            | Report::Compacted(_)
-            | Report::BodiesSynced
-            | Report::BodiesCompacted(_) => return,
+            Report::Prepared(_) | Report::Compacted(_) | Report::BodiesCompacted(_) => return,
         }
         self.watch_disk();
     }

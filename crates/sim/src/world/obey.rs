@@ -78,8 +78,11 @@ impl World {
             }
             Effect::Outcome { reply, result } => self.answered(reply, result)?,
             Effect::TimeClosed { reply, result: Ok(ClosedTime::Through(wall)) } => {
-                if wall != reply {
-                    return Err(format!("closed {wall}, not {reply}"));
+                if wall != reply || !self.ready {
+                    return Err(format!(
+                        "closed {wall}, not {reply}, by a node that is ready: {}",
+                        self.ready
+                    ));
                 }
                 if let Some(shown) = self.read_all()? {
                     self.closed.record(reply, &shown, &self.ledger);

@@ -37,12 +37,7 @@ pub struct Bodies<D: Disk> {
     pub(super) shared: Arc<Shared<D>>,
     is_flush_wanted: bool,
     points: Vec<BodyPoint>,
-    /// The end when the last early sync was handed out.
-    synced_early: u64,
 }
-
-/// A sync is due early after this share of a segment: 4 MiB of a segment of the default size.
-const EARLY_SYNC_SHARE: u64 = 16;
 
 impl<D: Disk> Bodies<D> {
     /// Opens the body file in a directory of its own, or creates one there, and cuts it back to the logical
@@ -66,8 +61,7 @@ impl<D: Disk> Bodies<D> {
 
     pub(super) fn of(shared: Arc<Shared<D>>) -> (Self, BodyReader<D>) {
         let reader = BodyReader::new(Arc::clone(&shared));
-        let synced_early = shared.layout().end();
-        (Self { shared, is_flush_wanted: false, points: Vec::new(), synced_early }, reader)
+        (Self { shared, is_flush_wanted: false, points: Vec::new() }, reader)
     }
 
     /// Appends whole encoded records, in position order, in one write, and returns the new logical end.
@@ -107,17 +101,6 @@ impl<D: Disk> Bodies<D> {
     #[must_use]
     pub fn sync_handle(&self) -> BodySync<D> {
         BodySync::new(&self.shared)
-    }
-
-    /// A job for another thread: a sync of a part that is long enough. If bodies were only synced when the state is
-    /// flushed, a hundred megabytes would go to the disk at once, and the log's syncs would wait behind them.
-    pub fn early_sync(&mut self) -> Option<BodySync<D>> {
-        let end = self.end();
-        let is_due = end - self.synced_early >= self.shared.options.segment_bytes / EARLY_SYNC_SHARE;
-        is_due.then(|| {
-            self.synced_early = end;
-            self.sync_handle()
-        })
     }
 
     /// Reports the progress that a completed flush of the state has made durable. Recovery never cuts below its

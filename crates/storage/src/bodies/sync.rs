@@ -57,16 +57,6 @@ impl<D: Disk> BodySync<D> {
         Ok(self.end)
     }
 
-    /// Leaves less to do for a later [`Self::run`]. Nothing relies on it. Blocks.
-    ///
-    /// # Errors
-    /// The body file is unusable, and the node must stop.
-    pub fn run_early(self) -> Result<(), BodyError> {
-        self.shared.check()?;
-        let result = self.sync_files();
-        self.shared.poisons(result)
-    }
-
     fn sync(&self) -> Result<(), BodyError> {
         // Before a sync, lack of space can be waited for.
         self.shared.disk.write_out().map_err(|source| BodyError::io("the body file", source))?;
