@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::response::Result;
 use api::{Code, Problem};
-use runtime::{Phase, Unavailable};
+use runtime::{Phase, Status, Unavailable};
 
 pub(crate) fn problem(unavailable: &Unavailable) -> Box<Problem> {
     let (code, retry_after_s) = match unavailable {
@@ -23,11 +23,17 @@ pub(crate) fn problem(unavailable: &Unavailable) -> Box<Problem> {
 /// Reads are possible once the log has been replayed.
 ///
 /// # Errors
-/// [`Code::NotReady`] before.
+/// [`Code::NotReady`] before, or [`Code::Stopping`] if the node is stopped before.
 pub(crate) fn check_readable(context: &Context) -> Result<()> {
-    match context.handle.status().phase {
-        Phase::Starting => Err(problem(&Unavailable::NotReady)),
-        _ => Ok(()),
+    readable(&context.handle.status()).map_err(|why| problem(&why))
+}
+
+fn readable(status: &Status) -> std::result::Result<(), Unavailable> {
+    match status.phase {
+        _ if status.is_readable => Ok(()),
+        Phase::Starting | Phase::Ready => Err(Unavailable::NotReady),
+        // It was stopped during its start. Its state may lack events that were acknowledged.
+        Phase::Stopping | Phase::Stopped => Err(Unavailable::Stopping),
     }
 }
 
@@ -36,5 +42,32 @@ pub(crate) fn read_problem(unavailable: &Unavailable) -> Box<Problem> {
     match unavailable {
         Unavailable::Lost => Problem::new(Code::Internal, "the read did not finish"),
         other => problem(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::Index;
+
+    #[test]
+    fn a_node_that_has_not_replayed_its_log_serves_no_reads_even_while_it_stops() {
+        for (phase, is_readable, result) in [
+            (Phase::Starting, false, Err(Unavailable::NotReady)),
+            (Phase::Ready, true, Ok(())),
+            (Phase::Stopping, true, Ok(())),
+            (Phase::Stopping, false, Err(Unavailable::Stopping)),
+            (Phase::Stopped, false, Err(Unavailable::Stopping)),
+        ] {
+            let status = Status {
+                phase,
+                is_readable,
+                read_only: None,
+                disk_stalled: None,
+                replayed_entries: 0,
+                replay: (Index(0), Index(0)),
+            };
+            assert_eq!(readable(&status), result, "{phase:?} {is_readable}");
+        }
     }
 }

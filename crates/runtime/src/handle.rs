@@ -54,6 +54,9 @@ impl std::fmt::Debug for Handle {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
     pub phase: Phase,
+    /// The log is replayed, so readers see everything that was acknowledged. A node that is stopped during its
+    /// start never gets there.
+    pub is_readable: bool,
     /// Why the node is read-only (a full disk); `None` if it is not.
     pub read_only: Option<String>,
     /// How long the disk has not responded; `None` while it does.

@@ -105,6 +105,7 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
     let (visible_in, visible) = watch::channel(Cursor::START);
     let (status_in, status) = watch::channel(Status {
         phase: Phase::Starting,
+        is_readable: false,
         read_only: None,
         disk_stalled: None,
         replayed_entries: 0,

@@ -78,6 +78,7 @@ impl NodeTask {
     fn became_ready(&mut self, replayed_entries: u64) {
         self.parts.status.send_modify(|status| {
             status.replayed_entries = replayed_entries;
+            status.is_readable = true;
             if status.phase == Phase::Starting {
                 status.phase = Phase::Ready;
             }
