@@ -22,6 +22,10 @@ use storage::state::State;
 /// not respond is noticed long before that, and no more entries are applied.
 const BODIES_LATER_MAX: u64 = 64 << 20;
 
+/// Bodies are written when there are this many bytes of them, or else at the next check: waking a thread for every entry
+/// would cost more than the write.
+const BODIES_TOGETHER: u64 = 256 << 10;
+
 /// What happens to a node, apart from reports of its disks.
 pub type Input<R> = node::Input<RaftCompletion, Message, R>;
 
@@ -132,7 +136,7 @@ where
             }
             Report::BodiesWritten => {
                 self.chores.bodies_written();
-                self.write_bodies(effects);
+                self.write_bodies(BODIES_TOGETHER, effects);
             }
             Report::Flushed(progress) => {
                 self.bodies.persisted(progress);
@@ -193,6 +197,7 @@ where
         // The node observes the time, and so knows that it is not stalled.
         self.step(now, Input::Continue, effects)?;
         self.set_disk_space(now, space, effects)?;
+        self.write_bodies(1, effects);
         self.compact_bodies(now, effects)?;
         if self.bodies.stats().is_flush_wanted {
             self.step(now, Input::FlushSoon, effects)?;
@@ -296,7 +301,7 @@ where
                 if self.bodies.later_bytes() > BODIES_LATER_MAX {
                     self.bodies.write_handle().run()?;
                 }
-                self.write_bodies(effects);
+                self.write_bodies(BODIES_TOGETHER, effects);
             }
             RaftIo::RemoveBodies { positions } => self.bodies.note_removed(&positions, now.wall),
             RaftIo::Flush { flush } => {
@@ -314,9 +319,10 @@ where
         Ok(())
     }
 
-    /// Has bodies written that were left for later, unless that is under way.
-    fn write_bodies(&mut self, effects: &mut Vec<Effect<D, S, R>>) {
-        if self.bodies.later_bytes() > 0 && self.chores.begin_writing_bodies() {
+    /// Has bodies written that were left for later, if there are at least this many bytes of them and none are being
+    /// written.
+    fn write_bodies(&mut self, at_least: u64, effects: &mut Vec<Effect<D, S, R>>) {
+        if self.bodies.later_bytes() >= at_least && self.chores.begin_writing_bodies() {
             effects.push(Effect::WriteBodies(self.bodies.write_handle()));
         }
     }
