@@ -16,7 +16,7 @@ mod node;
 #[path = "../workload/mod.rs"]
 mod workload;
 
-use node::Node;
+use node::{Killed, Node};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,8 +35,8 @@ impl Machine for Process<'_> {
         self.0.to_owned()
     }
 
-    fn fail(&self, kill: impl FnOnce()) {
-        kill();
+    fn fail(&self, node: Killed) {
+        node.wait();
     }
 }
 

@@ -4,7 +4,7 @@
 //! The node is the shipped binary. strace replaces the system call by one that does nothing and succeeds.
 
 use crate::image::{FileSystem, Image};
-use crate::node::serve;
+use crate::node::{Killed, serve};
 use crate::strace::{Injection, traced};
 use crate::workload::{self, Machine, SMALL, Workload};
 use std::path::PathBuf;
@@ -33,8 +33,8 @@ impl Machine for Careless {
         traced(&serve(&data, self.arguments), &nothing)
     }
 
-    fn fail(&self, kill: impl FnOnce()) {
-        self.image.fail(kill);
+    fn fail(&self, node: Killed) {
+        self.image.fail(node);
     }
 }
 

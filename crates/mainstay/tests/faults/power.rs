@@ -1,6 +1,7 @@
 //! Power cuts under load. What a client was told, and what a reader saw, must be on the disk.
 
 use crate::image::{FileSystem, Image};
+use crate::node::Killed;
 use crate::workload::{self, Machine, Workload};
 use std::path::PathBuf;
 
@@ -14,9 +15,9 @@ impl Machine for Image {
         self.path().join("data")
     }
 
-    fn fail(&self, kill: impl FnOnce()) {
+    fn fail(&self, node: Killed) {
         self.cut();
-        kill();
+        node.wait();
         self.restore();
     }
 }

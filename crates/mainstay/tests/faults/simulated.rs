@@ -5,7 +5,7 @@
 //! caused below them: a failed sync whose data the system then takes for written, or a disk that hangs at one file.
 
 use crate::hung_disk::{get, stalls_and_responds};
-use crate::node::Node;
+use crate::node::{Killed, Node};
 use crate::syncs::until_it_stops;
 use crate::workload::{self, Machine, SMALL, Workload};
 use crate::{append, events, ok, tmpfs, until};
@@ -47,10 +47,10 @@ impl Machine for Simulated {
         self.disk.path().join("data")
     }
 
-    fn fail(&self, kill: impl FnOnce()) {
-        // Before the kill: a process that waits for the disk does not end.
+    fn fail(&self, node: Killed) {
+        // A process that waits for the disk does not end.
         self.disk.end();
-        kill();
+        node.wait();
         self.disk.cut_power(&mut || self.rng.borrow_mut().next_u64()).unwrap();
         self.disk.rule(self.rule);
     }
@@ -100,7 +100,7 @@ fn a_failed_sync_a_restart_and_a_power_cut_lose_nothing() {
         let node = workload::start(&machine).unwrap_or_else(|violation| panic!("{violation}"));
         workload.verify(&node, false).unwrap_or_else(|violation| panic!("{violation}"));
         let moment = Duration::from_millis(rng.below(LOAD_MS_MAX));
-        workload.run(node, moment, |node| machine.fail(|| node.kill())).unwrap();
+        workload.run(node, moment, |node| machine.fail(node.begin_kill())).unwrap();
     }
     let node = workload::start(&machine).unwrap_or_else(|violation| panic!("{violation}"));
     workload.verify(&node, true).unwrap_or_else(|violation| panic!("{violation}"));

@@ -43,7 +43,7 @@ fn load_and_cut(image: &Image, workload: &mut Workload, rng: &mut seeded_rng::Rn
     let node = workload::start(image).unwrap_or_else(|violation| panic!("{violation}"));
     workload.verify(&node, true).unwrap_or_else(|violation| panic!("{violation}"));
     let moment = Duration::from_millis(rng.below(LOAD_MS_MAX));
-    workload.run(node, moment, |node| image.fail(|| node.kill())).unwrap();
+    workload.run(node, moment, |node| image.fail(node.begin_kill())).unwrap();
 }
 
 fn finish(image: &Image, workload: &mut Workload) {

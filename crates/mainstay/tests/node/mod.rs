@@ -63,6 +63,21 @@ impl Errors {
     }
 }
 
+/// A node that was killed, and may not have ended yet.
+pub(crate) struct Killed(Box<dyn FnOnce() -> ExitStatus>);
+
+impl Killed {
+    /// Kills a process that may not be a ready node yet.
+    pub(crate) fn now(mut process: Child) -> Self {
+        process.kill().unwrap();
+        Self(Box::new(move || process.wait().unwrap()))
+    }
+
+    pub(crate) fn wait(self) -> ExitStatus {
+        (self.0)()
+    }
+}
+
 impl Node {
     /// Starts a node and waits until it is ready.
     pub(crate) fn start(data: &Path) -> Self {
@@ -117,9 +132,14 @@ impl Node {
     }
 
     /// kill -9.
-    pub(crate) fn kill(mut self) {
+    pub(crate) fn kill(self) {
+        self.begin_kill().wait();
+    }
+
+    /// kill -9, without waiting: the process does nothing more, but what it has asked of the system may not have ended.
+    pub(crate) fn begin_kill(mut self) -> Killed {
         self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        Killed(Box::new(move || self.child.wait().unwrap()))
     }
 
     /// SIGTERM; gives how the process ended.

@@ -15,7 +15,7 @@ mod followers;
 mod ledger;
 mod writers;
 
-use crate::node::{Node, serve};
+use crate::node::{Killed, Node, serve};
 use followers::Follower;
 use ledger::Ledger;
 pub(crate) use ledger::{Checked, Violation, violation};
@@ -61,8 +61,9 @@ pub(crate) trait Machine {
         serve(&self.data(), SMALL)
     }
 
-    /// Fails, which includes that the node is killed, and comes back without a node.
-    fn fail(&self, kill: impl FnOnce());
+    /// Fails after its node was killed, and comes back without a node. The kill comes first, because ext4 may report
+    /// success for a sync that the end of its disk has cut short, and the node must not pass that on.
+    fn fail(&self, node: Killed);
 }
 
 /// The seed that `FAULTS_SEED` names, or a new one. Printed, so that a failed run can be repeated with the same
@@ -129,7 +130,7 @@ impl Workload {
             self.verify(&node, round % READ_ALL_EVERY == 0).map_err(in_round)?;
             let is_long = rng.one_in(LONG_LOAD_EVERY);
             let moment = rng.below(if is_long { LONG_LOAD_MS_MAX } else { LOAD_MS_MAX });
-            self.run(node, Duration::from_millis(moment), |node| machine.fail(|| node.kill()))
+            self.run(node, Duration::from_millis(moment), |node| machine.fail(node.begin_kill()))
                 .map_err(in_round)?;
             while rng.one_in(3) {
                 fail_during_start(machine, Duration::from_micros(rng.below(START_US_MAX)));
@@ -139,7 +140,7 @@ impl Workload {
                 let node = start(machine).map_err(in_round)?;
                 node.ask_to_stop();
                 std::thread::sleep(Duration::from_micros(rng.below(STOP_US_MAX)));
-                machine.fail(|| node.kill());
+                machine.fail(node.begin_kill());
                 failures_at_stop += 1;
             }
         }
@@ -212,12 +213,9 @@ impl Workload {
 
 fn fail_during_start(machine: &impl Machine, moment: Duration) {
     // What it has to say about its failing disk is no news.
-    let mut starting = machine.serve().stderr(Stdio::null()).spawn().unwrap();
+    let starting = machine.serve().stderr(Stdio::null()).spawn().unwrap();
     std::thread::sleep(moment);
-    machine.fail(|| {
-        starting.kill().unwrap();
-        starting.wait().unwrap();
-    });
+    machine.fail(Killed::now(starting));
 }
 
 /// Starts the machine's node.
