@@ -286,16 +286,16 @@ where
                     let revision = Some(appended.last_revision());
                     return Ok(Updated { state: loaded.state, revision, replayed: false });
                 }
-                Err(error) if self.may_decide_again(&error) && decisions < DECISIONS_MAX => {}
+                Err(error) if error.is_wrong_revision() && decisions < DECISIONS_MAX => {}
+                // This very command was faster, with a different decision. The next load finds its events.
+                Err(error) if self.is_done_by_now(&error) && decisions <= DECISIONS_MAX => {}
                 Err(error) => return Err(error.into()),
             }
         }
     }
 
-    /// Whether another writer was faster: with other events, or with a different decision on this very
-    /// command.
-    fn may_decide_again(&self, error: &Error) -> bool {
-        error.is_wrong_revision() || self.command.is_some() && error.code() == Some("event_conflict")
+    fn is_done_by_now(&self, error: &Error) -> bool {
+        self.command.is_some() && error.code() == Some("event_conflict")
     }
 }
 

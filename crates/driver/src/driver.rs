@@ -150,8 +150,9 @@ where
             }
             Report::FlushOutOfSpace { why } => {
                 self.chores.flush_failed();
-                self.complete(now, RaftCompletion::FlushOutOfSpace, effects)?;
+                // Before a stopping node gives up its last flush for it.
                 self.set_disk_space(now, DiskSpace::Low { why }, effects)?;
+                self.complete(now, RaftCompletion::FlushOutOfSpace, effects)?;
             }
             Report::Compacted(attempt) => {
                 note(now, attempt, &mut self.chores.state, effects);

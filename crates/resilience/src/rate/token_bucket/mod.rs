@@ -23,5 +23,6 @@ mod config;
 mod state;
 
 pub use config::Config;
+#[cfg(feature = "sync")]
 pub(crate) use state::Rule;
 pub use state::{Snapshot, State};
