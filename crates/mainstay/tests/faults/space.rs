@@ -42,9 +42,10 @@ impl Disk {
     }
 }
 
-fn is_writable(node: &Node) -> bool {
-    let ready = node.client().send(&Request::new("GET", "/readyz").unwrap()).unwrap();
-    String::from_utf8_lossy(&ready.body).contains("\"read_only\":null")
+/// `None` if the node gives no response, as when it is about to end.
+fn is_writable(node: &Node) -> Option<bool> {
+    let ready = node.client().send(&Request::new("GET", "/readyz").unwrap()).ok()?;
+    Some(String::from_utf8_lossy(&ready.body).contains("\"read_only\":null"))
 }
 
 /// What happened to the nodes of an episode.
@@ -69,7 +70,7 @@ fn episode(rng: &mut Rng, seen: &mut Seen) {
     for step in 0..STEPS {
         let what = format!("step {step} on {size} with a reserve of {}", disk.reserve);
         let node = running.take().unwrap_or_else(|| Node::try_start(disk.serve()).unwrap());
-        until("space", || is_writable(&node).then_some(()));
+        until("space", || is_writable(&node)?.then_some(()));
         workload.verify(&node, true).unwrap_or_else(|violation| panic!("{what}: {violation}"));
         let (moment, left) = (Duration::from_millis(rng.below(200)), rng.below(300 << 10));
         let kill_after = rng.one_in(3).then(|| Duration::from_millis(rng.below(100)));
@@ -87,7 +88,7 @@ fn episode(rng: &mut Rng, seen: &mut Seen) {
         disk.empty();
     }
     let node = running.take().unwrap_or_else(|| Node::try_start(disk.serve()).unwrap());
-    until("space", || is_writable(&node).then_some(()));
+    until("space", || is_writable(&node)?.then_some(()));
     workload.verify(&node, true).unwrap();
     workload.finish(&node).unwrap();
     assert!(node.stop().success());
@@ -115,9 +116,11 @@ fn stay_full(
             seen.stopped += 1;
             return None;
         }
-        if began.elapsed() > FULL_MAX {
+        if began.elapsed() > FULL_MAX
+            && let Some(is_writable) = is_writable(&node)
+        {
             // Its writers may not have been refused yet. They are when it is killed.
-            if is_writable(&node) {
+            if is_writable {
                 node.kill();
                 return None;
             }
