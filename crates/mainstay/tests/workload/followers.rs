@@ -272,7 +272,9 @@ impl Follower {
             }
             if is_received && matches!(self.wanted, Wanted::Stream(_)) {
                 let is_told = event.revision == self.revision || self.told_first.contains(&event.revision);
-                if !is_told {
+                // A read from the beginning begins with whatever is kept by then.
+                let is_beginning = self.verified.is_none() && self.revision == 0;
+                if !is_told && !is_beginning {
                     let revision = self.revision;
                     return violation(format!("{event:?} follows revision {revision} without a word"));
                 }
@@ -360,7 +362,9 @@ mod tests {
             (Wanted::Store, &[2, 3, 4, 5, 6], &[], "it is not there"),
             (STREAM, &[0, 1, 2, 3], &[], "exact"),
             (STREAM, &[2, 3], &[2], "exact"),
-            (STREAM, &[2, 3], &[], "without a word"),
+            (STREAM, &[2, 3], &[], "exact"),
+            (STREAM, &[0, 2, 3], &[2], "exact"),
+            (STREAM, &[0, 2, 3], &[], "without a word"),
             (Wanted::Filtered { prefix: "batch-", event_type: "t" }, &[2], &[], "it is not there"),
         ] {
             let said = check(wanted, received, told_first);
