@@ -369,3 +369,25 @@ fn a_node_stops_even_if_the_disk_has_no_space_for_its_last_flush() {
     let out = bench.step(Input::Completion(RaftCompletion::FlushOutOfSpace));
     assert_eq!(kinds(&out), ["stopped"], "the log still holds everything");
 }
+
+#[test]
+fn a_stop_flushes_everything_even_if_a_flush_that_found_no_space_comes_first() {
+    let mut bench = Bench::ready(NodeOptions::default());
+    let mut out = bench.step(Input::FlushSoon);
+    let Some(Output::Io(RaftIo::Flush { flush })) = out.pop() else { panic!("{out:?}") };
+    bench.disk.set_space(Space::Full);
+    assert!(matches!(flush.run(), Err(StateError::NoSpace(_))));
+    let append = bench.submit(1, append("a"));
+    bench.step(Input::Completion(RaftCompletion::FlushOutOfSpace));
+    bench.step(Input::DiskSpace(DiskSpace::Low { why: "full".into() }));
+    bench.step(Input::Stop);
+    bench.disk.set_space(Space::Free);
+    bench.step(Input::DiskSpace(DiskSpace::Enough));
+    let mut out = bench.synced(ticket(&append));
+    // The state gives out the flush that failed again, and then one that holds the event.
+    for then in [&["purge log", "flush"][..], &["purge log", "stopped"]] {
+        let Some(Output::Io(RaftIo::Flush { flush })) = out.pop() else { panic!("{out:?}") };
+        out = bench.step(Input::Completion(RaftCompletion::Flushed(flush.run().unwrap())));
+        assert_eq!(kinds(&out), then);
+    }
+}

@@ -388,7 +388,9 @@ impl<S: State, L: LogView> Engine for RaftEngine<S, L> {
                 self.flush_out = false;
                 self.purge = Some(self.purge_through(progress.index));
                 if self.stopping == Stopping::Flushing {
-                    self.stopping = Stopping::Done;
+                    // A flush that found no space earlier is repeated first, and holds less.
+                    let holds_all = progress.index >= self.progress.index;
+                    self.stopping = if holds_all { Stopping::Done } else { Stopping::Asked };
                 }
             }
             RaftCompletion::FlushOutOfSpace => {

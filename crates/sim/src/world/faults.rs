@@ -11,9 +11,9 @@ impl World {
         match process.finish() {
             Ok(()) => {
                 self.stopping = false;
-                // The last flush may be missing if the node has taken the disk for full, even if it has space again. The
-                // log holds what the flush would have written.
-                self.stopped_well = !self.machine.is_ailing() && !std::mem::take(&mut self.space_was_low);
+                // The last flush may be missing if the node takes the disk for full. The log holds what it would
+                // have written.
+                self.stopped_well = !self.machine.is_ailing() && !self.bounded.read_only;
                 self.machine.stopped();
                 self.forget_waiting();
                 self.boot()
@@ -37,7 +37,6 @@ impl World {
         }
         self.stopping = false;
         self.stopped_well = false;
-        self.space_was_low = false;
         self.machine.stopped();
         self.forget_waiting();
         self.boot()
@@ -55,7 +54,6 @@ impl World {
         self.report.counts |= self.ledger.acknowledgements >= ACKNOWLEDGED_BEFORE_CRASH_MIN;
         self.stopping = false;
         self.stopped_well = false;
-        self.space_was_low = false;
         self.machine.crash(&mut self.rng);
         self.forget_waiting();
         self.boot()
@@ -81,7 +79,6 @@ impl World {
                 Err(ended) if is_crash(&ended) || self.machine.is_ailing() => {
                     self.report.crashes += 1;
                     self.stopped_well = false;
-                    self.space_was_low = false;
                     self.machine.crash(&mut self.rng);
                 }
                 Err(ended) => return Err(format!("the process does not start: {ended}")),

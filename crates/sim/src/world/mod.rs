@@ -123,8 +123,6 @@ pub struct World {
     active: u64,
     /// The process was stopped gracefully, so the next start must replay nothing.
     stopped_well: bool,
-    /// The process has taken the disk for full.
-    space_was_low: bool,
     stopping: bool,
     /// The process serves readers.
     ready: bool,
@@ -157,7 +155,6 @@ impl World {
             hanging: None,
             active: 0,
             stopped_well: false,
-            space_was_low: false,
             stopping: false,
             ready: false,
             rng,

@@ -92,10 +92,7 @@ impl World {
                 return Err(format!("a time in the past is {ms} ms ahead"));
             }
             Effect::Ready { replayed_entries } => self.is_ready(replayed_entries)?,
-            Effect::DiskSpace(space) => {
-                self.bounded.read_only = space != DiskSpace::Enough;
-                self.space_was_low |= self.bounded.read_only;
-            }
+            Effect::DiskSpace(space) => self.bounded.read_only = space != DiskSpace::Enough,
             Effect::Wait(Some(at)) => self.wake_at(at),
             Effect::Continue => self.schedule.after(10, Event::Continue { boot: self.machine.boot }),
             Effect::Stopped => self.stopped()?,
