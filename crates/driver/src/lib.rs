@@ -6,7 +6,7 @@
 //!   Input ──► Driver ──────► LogJob ────────────────► LogWork      write, one sync for all, mark, purge
 //!   Report ─►   │  Node      FlushJob ──────────────► FlushWork    sync bodies, then flush the state
 //!   check ──►   │  Bodies    CompactJob ────────────► CompactWork  merge tables, rewrite a body segment
-//!               ├──────────► BodyWrite ───────────────► its `run`    write bodies that were left for later
+//!               ├──────────► BodyWrite ─────────────► its `run`    write bodies that were left for later
 //!               └──────────► Show, then outcomes, Wait, Stopped ...
 //! ```
 //!

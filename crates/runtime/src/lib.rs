@@ -6,6 +6,7 @@
 //!   │ http tasks ── Handle ─► mailbox ─► │   │ log      write, fdatasync once for all     │
 //!   │ NodeTask: the driver, its effects  │◄─►│ flush    bodies and state; next segments   │
 //!   └────────────────────────────────────┘   │ compact  state; bodies; free what is old   │
+//!                                            │ bodies   write what appending left         │
 //!                                            │ space    how much the disk has left        │
 //!                                            │ reads    pages of bodies, on a snapshot    │
 //!                                            └────────────────────────────────────────────┘

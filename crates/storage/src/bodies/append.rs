@@ -1,7 +1,8 @@
 //! The single owner of the body file's end.
 //!
-//! A batch is one write into the system's cache, without a sync, that the disk may leave for another thread. The log holds the same events, so recovery
-//! cuts the body file back to the end that the state refers to, and replays the rest.
+//! A batch is one write into the system's cache, without a sync, that the disk may leave for another thread. The log
+//! holds the same events, so recovery cuts the body file back to the end that the state refers to, and replays the
+//! rest.
 
 use super::records::{Glance, is_point, peek};
 use super::segment::{RECORDS_AT, Shared, Tail};
