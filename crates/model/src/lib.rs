@@ -30,6 +30,6 @@ pub use ids::{
     Behaviour, Cursor, Elapsed, EntryClock, Fingerprint, GroupId, IdHash, Index, KeyHash, KeyId, Namespace,
     ParseCursorError, Position, Revision, Slot, SlotRange, StreamId, Term, Wall,
 };
-pub use name::{NameError, StreamName, slot_of};
+pub use name::{LeaseName, NameError, QueueName, StreamName, ValueName, slot_of};
 pub use outcome::{Appended, AppendedEvent, Effect, KeyDifference, Outcome, Refusal, Timer};
 pub use view::{Absent, Key, KeyRange, Order, Value, View, ViewError, WriteSet};

@@ -31,44 +31,60 @@ impl fmt::Display for NameError {
 
 impl core::error::Error for NameError {}
 
-/// A stream's name: 1 to 256 bytes of UTF-8 without control characters, not `.` or `..`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StreamName<'a>(Cow<'a, str>);
+/// Defines a kind of name. All kinds follow the same rules; a name of one kind says nothing about the others.
+macro_rules! names {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name<'a>(Cow<'a, str>);
 
-impl<'a> StreamName<'a> {
-    /// # Errors
-    /// [`NameError`] says which rule the name breaks.
-    pub fn new(name: impl Into<Cow<'a, str>>) -> Result<Self, NameError> {
-        let name = name.into();
-        check(&name)?;
-        Ok(Self(name))
-    }
+        impl<'a> $name<'a> {
+            /// # Errors
+            /// [`NameError`] says which rule the name breaks.
+            pub fn new(name: impl Into<Cow<'a, str>>) -> Result<Self, NameError> {
+                let name = name.into();
+                check(&name)?;
+                Ok(Self(name))
+            }
 
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
 
-    #[must_use]
-    pub fn slot(&self, namespace: Namespace) -> Slot {
-        slot_of(namespace, &self.0)
-    }
+            #[must_use]
+            pub fn slot(&self, namespace: Namespace) -> Slot {
+                slot_of(namespace, &self.0)
+            }
 
-    #[must_use]
-    pub fn into_owned(self) -> StreamName<'static> {
-        StreamName(Cow::Owned(self.0.into_owned()))
-    }
+            #[must_use]
+            pub fn into_owned(self) -> $name<'static> {
+                $name(Cow::Owned(self.0.into_owned()))
+            }
 
-    #[must_use]
-    pub fn into_string(self) -> String {
-        self.0.into_owned()
-    }
+            #[must_use]
+            pub fn into_string(self) -> String {
+                self.0.into_owned()
+            }
+        }
+
+        impl fmt::Display for $name<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    )*};
 }
 
-impl fmt::Display for StreamName<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+names! {
+    /// A stream's name: 1 to 256 bytes of UTF-8 without control characters, not `.` or `..`.
+    StreamName;
+    /// A queue's name, by the same rules.
+    QueueName;
+    /// A lease's name, by the same rules.
+    LeaseName;
+    /// A value's name, by the same rules.
+    ValueName;
 }
 
 fn check(name: &str) -> Result<(), NameError> {
