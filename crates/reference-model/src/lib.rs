@@ -1,4 +1,4 @@
-//! What every command must result in, for tests: a slow and simple model of the streams of one shard. Every
+//! What every command must result in, for tests: a slow and simple model of one shard's streams, leases and values. Every
 //! stream is a vector of all events that were ever appended to it, and everything is found by searching from
 //! end to end. It shares no code with the shard.
 //!
@@ -13,10 +13,14 @@
 
 mod convert;
 pub mod draw;
+mod lease;
+mod value;
 mod write;
 
+pub use lease::{Acquire, Held, Lease, Token, Waiting};
 use model::{KeyDifference, Namespace, slot_of};
 use std::collections::BTreeMap;
+pub use value::Value;
 
 pub const DAY_MS: u64 = 86_400_000;
 
@@ -166,6 +170,26 @@ pub enum SimpleOutcome {
     },
     TruncateBeyondEnd(u64),
     Unsupported,
+    LeaseGranted {
+        token: Token,
+        remaining_ms: u64,
+        replayed: bool,
+    },
+    LeaseAwaited(u64),
+    LeaseRenewed(u64),
+    LeaseReleased,
+    LeaseWithdrawn,
+    LeaseHeld {
+        token: Token,
+        remaining_ms: u64,
+    },
+    LeaseLost(usize),
+    LeasePermitsDiffer(u32),
+    ValuePut {
+        revision: u64,
+        replayed: bool,
+    },
+    ValueDeleted(Option<u64>),
     /// The shard has reached a limit that the model does not know.
     Full,
 }
@@ -178,6 +202,7 @@ impl SimpleOutcome {
                 | Self::Transacted { .. }
                 | Self::SettingsPut
                 | Self::Deleted(_)
+                | Self::ValuePut { .. }
                 | Self::Progressed
         )
     }
@@ -190,6 +215,7 @@ impl SimpleOutcome {
                 *replayed = true;
                 writes.iter_mut().for_each(|(_, event_refs)| mark(event_refs));
             }
+            Self::ValuePut { replayed, .. } => *replayed = true,
             _ => {}
         }
         self
@@ -214,7 +240,7 @@ pub struct Key {
 #[derive(Clone, Debug)]
 pub enum Ask {
     Append(Option<Key>, Append),
-    Transaction(Option<Key>, Vec<(usize, Expect)>, Vec<Append>),
+    Transaction(Option<Key>, Vec<Condition>, Vec<Append>),
     Keep(usize, Keep),
     Delete(usize, Expect),
     Expire(usize),
@@ -222,6 +248,24 @@ pub enum Ask {
     CleanUp,
     /// Changes nothing that can be seen.
     ExpireRecords,
+    Acquire(Acquire),
+    Renew(usize, Token, Option<u64>),
+    Release(usize, Token),
+    Withdraw(usize, String, u64),
+    ExpireLeases {
+        slot: u16,
+        leases_max: u32,
+    },
+    PutValue(Option<Key>, usize, Expect, Vec<u8>),
+    DeleteValue(usize, Expect),
+}
+
+/// A check of a transaction.
+#[derive(Clone, Copy, Debug)]
+pub enum Condition {
+    Stream(usize, Expect),
+    Lease(usize, Token),
+    Value(usize, Expect),
 }
 
 #[derive(Debug)]
@@ -238,18 +282,27 @@ pub struct Simple {
     pub last: u64,
     pub wall: u64,
     pub elapsed: u64,
+    pub leases: Vec<Lease>,
+    pub values: Vec<Value>,
     records: BTreeMap<(u16, u128), Record>,
     /// The events that the last entry appended, by stream and revision.
     pub appended: Vec<(usize, u64)>,
 }
 
 impl Simple {
-    /// The streams of [`draw::NAMES`], which [`draw::command`] needs.
+    /// What [`draw::command`] needs: the streams of [`draw::NAMES`], the leases of [`draw::LEASES`], and the values of
+    /// [`draw::VALUES`].
     #[must_use]
     pub fn to_draw_from() -> Self {
         let mut model = Self::default();
         for name in draw::NAMES {
             model.stream(name);
+        }
+        for name in draw::LEASES {
+            model.lease(name);
+        }
+        for name in draw::VALUES {
+            model.value(name);
         }
         model
     }
@@ -300,6 +353,17 @@ impl Simple {
                 SimpleOutcome::Progressed
             }
             Ask::CleanUp | Ask::ExpireRecords => SimpleOutcome::Progressed,
+            Ask::Acquire(acquire) => self.acquire(acquire),
+            Ask::Renew(lease, token, ttl_ms) => self.renew(*lease, *token, *ttl_ms),
+            Ask::Release(lease, token) => self.release(*lease, *token),
+            Ask::Withdraw(lease, holder, asked) => self.withdraw(*lease, holder, *asked),
+            Ask::ExpireLeases { slot, leases_max } => self.expire_leases(*slot, *leases_max),
+            Ask::PutValue(key, value, expect, content) => {
+                let slot = self.values[*value].slot;
+                let key = key.map(|key| Key { slot, ..key });
+                self.keyed(key, |model| model.put_value(*value, *expect, content))
+            }
+            Ask::DeleteValue(value, expect) => self.delete_value(*value, *expect),
         }
     }
 
@@ -340,7 +404,19 @@ impl Simple {
         }
     }
 
-    fn transaction(&mut self, checks: &[(usize, Expect)], writes: &[Append]) -> SimpleOutcome {
+    /// Why a transaction whose check this is must be refused, if the check does not hold.
+    pub(crate) fn refusal(&self, part: usize, check: Condition) -> Option<SimpleOutcome> {
+        let (holds, current) = match check {
+            Condition::Stream(at, expect) => (self.streams[at].is(expect), self.streams[at].last()),
+            Condition::Value(at, expect) => (self.values[at].is(expect), self.values[at].last()),
+            Condition::Lease(at, token) => {
+                return (!self.is_held(at, token)).then_some(SimpleOutcome::LeaseLost(part));
+            }
+        };
+        (!holds).then_some(SimpleOutcome::WrongRevision { part, current })
+    }
+
+    fn transaction(&mut self, checks: &[Condition], writes: &[Append]) -> SimpleOutcome {
         match self.write_all(checks, writes) {
             Ok((replayed, writes)) => SimpleOutcome::Transacted { replayed, writes },
             Err(refusal) => refusal,

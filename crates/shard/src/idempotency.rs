@@ -67,9 +67,16 @@ fn replayed(mut outcome: Outcome) -> Outcome {
             *replayed = true;
             writes.iter_mut().for_each(mark);
         }
+        Outcome::ValuePut { replayed, .. } => *replayed = true,
         Outcome::SettingsPut
         | Outcome::StreamDeleted { .. }
         | Outcome::Progressed { .. }
+        | Outcome::LeaseGranted(_)
+        | Outcome::LeaseAwaited { .. }
+        | Outcome::LeaseRenewed { .. }
+        | Outcome::LeaseReleased
+        | Outcome::LeaseWithdrawn
+        | Outcome::ValueDeleted { .. }
         | Outcome::Refused(_) => {}
     }
     outcome

@@ -33,6 +33,8 @@ pub(crate) struct Overlay<'a, 'e, V> {
     timers: Vec<(Slot, Timer)>,
     /// The positions of events whose rows were deleted.
     removed: Vec<Position>,
+    /// Rows to which something has happened that requests wait for.
+    notified: Vec<Key>,
     rows: BTreeMap<Key, Option<Value>>,
     /// Heads that differ from the view's, by the hash of the name. If another name has the same hash, the
     /// next free number is used.
@@ -58,6 +60,7 @@ struct Savepoint {
     last: Option<Cursor>,
     timers: usize,
     removed: usize,
+    notified: usize,
     undo: Vec<Undo>,
 }
 
@@ -75,6 +78,7 @@ pub(crate) struct Finished {
     pub(crate) last: Option<Cursor>,
     pub(crate) timers: Vec<(Slot, Timer)>,
     pub(crate) removed: Vec<Position>,
+    pub(crate) notified: Vec<Key>,
 }
 
 impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
@@ -88,6 +92,7 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
             last: None,
             timers: Vec::new(),
             removed: Vec::new(),
+            notified: Vec::new(),
             rows: BTreeMap::new(),
             changed: BTreeMap::new(),
             savepoint: None,
@@ -121,6 +126,11 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
     /// Tells the node that an event's rows were deleted, so that its body can be too.
     pub(crate) fn body_removed(&mut self, position: Position) {
         self.removed.push(position);
+    }
+
+    /// Tells the node that requests which wait for the row with this key must look again.
+    pub(crate) fn notify(&mut self, key: Key) {
+        self.notified.push(key);
     }
 
     fn write(&mut self, key: Key, value: Option<Value>) {
@@ -197,6 +207,7 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
             last: self.last,
             timers: self.timers.len(),
             removed: self.removed.len(),
+            notified: self.notified.len(),
             undo: Vec::new(),
         });
     }
@@ -214,6 +225,7 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
         self.last = savepoint.last;
         self.timers.truncate(savepoint.timers);
         self.removed.truncate(savepoint.removed);
+        self.notified.truncate(savepoint.notified);
         // In reverse order, so that each key ends with its first value. Heads are also removed in the reverse
         // order of their insertion, so no name becomes unreachable behind a freed number.
         for undo in savepoint.undo.into_iter().rev() {
@@ -245,6 +257,7 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
             last: self.last,
             timers: self.timers,
             removed: self.removed,
+            notified: self.notified,
         }
     }
 }

@@ -5,15 +5,17 @@ use crate::damage::bad_row;
 use crate::expire_records;
 use crate::heads::Heads;
 use crate::idempotency::once;
+use crate::lease::{self, acquire, release, renew, withdraw};
 use crate::overlay::{Finished, Overlay};
 use crate::stream::{append, delete, expire, settings};
 use crate::transaction;
+use crate::value;
 use alloc::vec::Vec;
 use core::mem;
 use format::body::HEADER_BYTES;
 use format::row::{ShardRow, shard_key};
 use model::{
-    Append, Behaviour, Command, Cursor, Effect, Entry, Namespace, Outcome, Position, Refusal, Slot,
+    Append, Behaviour, Command, Cursor, Effect, Entry, Key, Namespace, Outcome, Position, Refusal, Slot,
     SlotRange, Timer, View, ViewError, Write, WriteSet,
 };
 
@@ -102,8 +104,8 @@ impl Shard {
                 Outcome::Refused(Refusal::Unsupported)
             });
         }
-        let Finished { writes, bodies, last, timers, removed } = overlay.finish();
-        let effects = effects(timers, removed);
+        let Finished { writes, bodies, last, timers, removed, notified } = overlay.finish();
+        let effects = effects(timers, removed, notified);
         Ok(Applied { outcomes, bodies, last, writes, effects })
     }
 
@@ -157,10 +159,24 @@ fn apply_command<'e, V: View>(
         Command::ExpireEvents(expire) => expire::apply(expire, overlay),
         Command::CleanUp(clean_up) => clean_up::apply(clean_up, overlay),
         Command::ExpireRecords(expire) => expire_records::apply(expire, overlay),
+        Command::AcquireLease(acquire) => acquire::apply(acquire, overlay),
+        Command::RenewLease(renew) => renew::apply(renew, overlay),
+        Command::ReleaseLease(release) => release::apply(release, overlay),
+        Command::WithdrawLease(withdraw) => withdraw::apply(withdraw, overlay),
+        Command::ExpireLeases(expire) => lease::expire::apply(expire, overlay),
+        Command::PutValue(put) => {
+            let slot = put.value.slot(Namespace::ROOT);
+            once(put.keyed, slot, overlay, |overlay| value::put::apply(put, overlay))
+        }
+        Command::DeleteValue(delete) => value::delete::apply(delete, overlay),
     }
 }
 
-fn effects(mut timers: Vec<(Slot, Timer)>, mut removed: Vec<Position>) -> Vec<Effect> {
+fn effects(
+    mut timers: Vec<(Slot, Timer)>,
+    mut removed: Vec<Position>,
+    mut notified: Vec<Key>,
+) -> Vec<Effect> {
     let mut effects = Vec::new();
     if !removed.is_empty() {
         removed.sort_unstable();
@@ -169,5 +185,8 @@ fn effects(mut timers: Vec<(Slot, Timer)>, mut removed: Vec<Position>) -> Vec<Ef
     timers.sort_unstable();
     timers.dedup_by_key(|(slot, timer)| (*slot, mem::discriminant(timer)));
     effects.extend(timers.into_iter().map(|(slot, timer)| Effect::TimerSet { slot, timer }));
+    notified.sort_unstable();
+    notified.dedup();
+    effects.extend(notified.into_iter().map(|key| Effect::Notify { key }));
     effects
 }
