@@ -164,7 +164,14 @@ fn command_bytes(command: &Command<'_>) -> usize {
         | Command::DeleteStream(_)
         | Command::ExpireEvents(_)
         | Command::CleanUp(_)
-        | Command::ExpireRecords(_) => 0,
+        | Command::ExpireRecords(_)
+        | Command::AcquireLease(_)
+        | Command::RenewLease(_)
+        | Command::ReleaseLease(_)
+        | Command::WithdrawLease(_)
+        | Command::ExpireLeases(_)
+        | Command::DeleteValue(_) => 0,
+        Command::PutValue(put) => put.content.len() + put.content_type.len(),
     };
     events + COMMAND_OVERHEAD_BYTES
 }

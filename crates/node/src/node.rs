@@ -7,7 +7,9 @@ use crate::own_work::OwnWork;
 use crate::request::{AskedTime, ClosedTime, Replies, Request, Unavailable};
 use crate::step::{Input, Output};
 use crate::waiting::WaitTable;
-use model::{Behaviour, Command, Cursor, Effect, EntryClock, Position, Slot, ViewError, Wall, limits};
+use model::{
+    Behaviour, Command, Cursor, Effect, Elapsed, EntryClock, Position, Slot, ViewError, Wall, limits,
+};
 use std::collections::VecDeque;
 use std::fmt::Debug;
 
@@ -50,6 +52,8 @@ pub struct NodeFigures {
     pub waiting_commands: usize,
     /// How many milliseconds the last entry's wall is ahead of the machine's clock.
     pub wall_ahead_ms: u64,
+    /// The elapsed time as of the last observation.
+    pub elapsed: Elapsed,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,6 +153,7 @@ where
             waiting_bytes: self.open.bytes() + self.in_flight_bytes,
             waiting_commands: self.open.len()
                 + self.in_flight.iter().map(|(_, w)| w.commands.len()).sum::<usize>(),
+            elapsed: self.clocks.elapsed(),
             wall_ahead_ms: if self.phase == Phase::Starting { 0 } else { self.clocks.wall_ahead_ms(now) },
         }
     }

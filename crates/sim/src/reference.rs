@@ -243,10 +243,20 @@ pub fn is_drawn(stream: &str) -> bool {
 #[must_use]
 pub fn is_clients(command: &Command<'_>) -> bool {
     match command {
-        Command::Append(_) | Command::Transaction(_) | Command::PutSettings(_) | Command::DeleteStream(_) => {
-            true
-        }
-        Command::ExpireEvents(_) | Command::CleanUp(_) | Command::ExpireRecords(_) => false,
+        Command::Append(_)
+        | Command::Transaction(_)
+        | Command::PutSettings(_)
+        | Command::DeleteStream(_)
+        | Command::AcquireLease(_)
+        | Command::RenewLease(_)
+        | Command::ReleaseLease(_)
+        | Command::WithdrawLease(_)
+        | Command::PutValue(_)
+        | Command::DeleteValue(_) => true,
+        Command::ExpireEvents(_)
+        | Command::CleanUp(_)
+        | Command::ExpireRecords(_)
+        | Command::ExpireLeases(_) => false,
     }
 }
 

@@ -54,6 +54,8 @@ pub enum Tag {
     Events,
     Transactions,
     Streams,
+    Leases,
+    Values,
     Operations,
 }
 
@@ -136,7 +138,8 @@ impl Method {
 }
 
 impl Tag {
-    pub const ALL: [Self; 4] = [Self::Events, Self::Transactions, Self::Streams, Self::Operations];
+    pub const ALL: [Self; 6] =
+        [Self::Events, Self::Transactions, Self::Streams, Self::Leases, Self::Values, Self::Operations];
 
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -144,6 +147,8 @@ impl Tag {
             Self::Events => "events",
             Self::Transactions => "transactions",
             Self::Streams => "streams",
+            Self::Leases => "leases",
+            Self::Values => "values",
             Self::Operations => "operations",
         }
     }
@@ -154,6 +159,8 @@ impl Tag {
             Self::Events => "Append, read and follow events.",
             Self::Transactions => "Apply checks and writes all or nothing.",
             Self::Streams => "List streams, delete them, and control what they keep.",
+            Self::Leases => "Elect leaders, lock, and limit how many work at a time, with fencing tokens.",
+            Self::Values => "Agree on small named values.",
             Self::Operations => "Health, metrics and documentation of a node.",
         }
     }

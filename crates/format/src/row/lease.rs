@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use model::{Elapsed, KeyRange, LeaseName, Namespace, Position, Slot};
 
 /// The smallest encoding of a holder.
-const HOLDER_BYTES_MIN: usize = 27;
+const HOLDER_BYTES_MIN: usize = 35;
 
 /// The key of a lease's row.
 #[must_use]
@@ -66,6 +66,8 @@ pub struct LeaseHolder {
     pub token: Position,
     /// When it asked for the last time.
     pub asked: Position,
+    /// When it asked for the last time, in elapsed time.
+    pub since: Elapsed,
     pub ttl_ms: u64,
     pub hold_off_ms: u64,
     pub expires: Elapsed,
@@ -91,6 +93,7 @@ impl LeaseRow {
             writer.prefixed(holder.holder.as_bytes());
             writer.u64(holder.token.0);
             writer.u64(holder.asked.0);
+            writer.u64(holder.since.0);
             writer.varint(holder.ttl_ms);
             writer.varint(holder.hold_off_ms);
             writer.u64(holder.expires.0);
@@ -122,6 +125,7 @@ impl LeaseRow {
                 holder: reader.text("lease holder")?.into(),
                 token: Position(reader.u64()?),
                 asked: Position(reader.u64()?),
+                since: Elapsed(reader.u64()?),
                 ttl_ms: reader.varint()?,
                 hold_off_ms: reader.varint()?,
                 expires: Elapsed(reader.u64()?),
@@ -147,6 +151,8 @@ impl LeaseRow {
 pub struct LeaseWaiterRow {
     /// When it asked for the last time. Its place in the queue is that of the first time.
     pub asked: Position,
+    /// When it asked for the last time, in elapsed time.
+    pub since: Elapsed,
     pub ttl_ms: u64,
     pub hold_off_ms: u64,
     /// When the wait ends.
@@ -164,6 +170,7 @@ impl LeaseWaiterRow {
         let mut writer = Writer::new(&mut out);
         writer.u8(LAYOUT);
         writer.u64(self.asked.0);
+        writer.u64(self.since.0);
         writer.varint(self.ttl_ms);
         writer.varint(self.hold_off_ms);
         writer.u64(self.until.0);
@@ -186,6 +193,7 @@ impl LeaseWaiterRow {
         layout(&mut reader, "row of a waiting holder")?;
         let row = Self {
             asked: Position(reader.u64()?),
+            since: Elapsed(reader.u64()?),
             ttl_ms: reader.varint()?,
             hold_off_ms: reader.varint()?,
             until: Elapsed(reader.u64()?),

@@ -4,12 +4,14 @@
 mod append;
 mod command;
 mod errors;
+mod leases;
 mod lines;
 mod operations;
 mod parts;
 mod settings;
 mod streams;
 mod transaction;
+mod values;
 
 use crate::activity::Activity;
 use crate::context::Context;
@@ -58,6 +60,13 @@ where
         }
         Operation::ReadStore => read::store(context, parts).await,
         Operation::Transact => transaction::respond(context, parts, &mut body).await,
+        Operation::AcquireLease => leases::acquire(context, parts, &mut body).await,
+        Operation::RenewLease => leases::renew(context, parts, &mut body).await,
+        Operation::ReleaseLease => leases::release(context, parts, &mut body).await,
+        Operation::GetLease => leases::get(context, parts).await,
+        Operation::PutValue => values::put(context, parts, &mut body).await,
+        Operation::GetValue => values::get(context, parts).await,
+        Operation::DeleteValue => values::delete(context, parts).await,
         Operation::Store => operations::store(context, parts),
         Operation::Live => operations::live(parts),
         Operation::Ready => operations::ready(context, parts),

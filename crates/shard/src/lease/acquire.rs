@@ -39,6 +39,7 @@ fn decide<V: View>(
     if let Some(place) = lease.place_of(&acquire.holder, now) {
         let holder = &mut lease.row.holders[place];
         holder.asked = overlay.take_position();
+        holder.since = now;
         let token = Cursor::new(holder.token, lease.slot);
         let remaining_ms = holder.expires.0.saturating_sub(now.0);
         return Ok(Outcome::LeaseGranted(Granted { token, remaining_ms, replayed: true }));
@@ -86,6 +87,7 @@ fn await_turn<V: View>(
 fn waiter(acquire: &AcquireLease<'_>, now: Elapsed) -> LeaseWaiterRow {
     LeaseWaiterRow {
         asked: model::Position::ZERO,
+        since: now,
         ttl_ms: acquire.ttl_ms,
         hold_off_ms: acquire.hold_off_ms,
         until: Elapsed(now.0.saturating_add(acquire.wait_ms)),

@@ -75,8 +75,8 @@ impl<'n> Lease<'n> {
     ) -> Cursor {
         let token = overlay.take_position();
         let expires = Elapsed(overlay.shard.elapsed.0.saturating_add(waiter.ttl_ms));
-        let LeaseWaiterRow { asked, ttl_ms, hold_off_ms, .. } = *waiter;
-        self.row.holders.push(LeaseHolder { holder, token, asked, ttl_ms, hold_off_ms, expires });
+        let LeaseWaiterRow { asked, since, ttl_ms, hold_off_ms, .. } = *waiter;
+        self.row.holders.push(LeaseHolder { holder, token, asked, since, ttl_ms, hold_off_ms, expires });
         Cursor::new(token, self.slot)
     }
 

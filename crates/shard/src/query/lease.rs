@@ -31,6 +31,8 @@ pub enum Turn {
     Granted {
         token: Cursor,
         remaining_ms: u64,
+        /// How long ago the holder asked. The two together say how long it has the lease from then on.
+        waited_ms: u64,
     },
     Waiting,
     /// The wait has ended, or the holder has asked again since.
@@ -79,7 +81,8 @@ pub fn turn(
     let mut ours = holders.filter(|other| other.holder == holder && other.asked == asked);
     if let Some(ours) = ours.find(|ours| now < ours.expires) {
         let remaining_ms = ours.expires.0 - now.0;
-        return Ok(Turn::Granted { token: Cursor::new(ours.token, slot), remaining_ms });
+        let waited_ms = now.0.saturating_sub(ours.since.0);
+        return Ok(Turn::Granted { token: Cursor::new(ours.token, slot), remaining_ms, waited_ms });
     }
     let waiter = load_waiter(slot, name, holder, view)?;
     Ok(if waiter.is_some_and(|row| row.asked == asked) { Turn::Waiting } else { Turn::Over })
