@@ -15,6 +15,7 @@
 //! | `aggregate` | folds, and decisions on them |
 //! | `read`, `follow` | pages, streams of events, subscriptions that resume |
 //! | `import` | lines for many streams, in bounded memory |
+//! | `leases` | leader election, locks and semaphores |
 //! | `streams` | listing, settings, deletion |
 //! | `raw` | any request, and its response |
 //! | [`blocking`] (feature `blocking`) | the same for programs without an async runtime |
@@ -35,6 +36,7 @@ mod feed;
 mod follow;
 mod id;
 mod import;
+mod leases;
 mod line_buffer;
 mod raw;
 mod read;
@@ -50,6 +52,7 @@ pub use error::{Error, Problem, Result};
 pub use event::{Cursor, Expected, NewEvent, RecordedEvent, Revision};
 pub use follow::Follow;
 pub use import::{Import, ImportOutcome, ImportedLine};
+pub use leases::{AcquireLease, LeaseGrant, LeaseHolder, LeaseState, LeaseToken};
 pub use raw::{Request, Response};
 pub use read::{Direction, Events, Lines, Page, Read};
 pub use retry::Retry;
