@@ -143,6 +143,8 @@ impl Held {
         match self.watch(&group, &mut ended).await? {
             Ended::ForTheLease => Err(lost("the lease could not be renewed: the command was ended")),
             Ended::Itself(status) => {
+                // What it has left running must not go on without the lease.
+                group.send(Signal::KILL);
                 if let Err(error) = self.client.release_lease(&self.lease, &self.token).await {
                     eprintln!("mainstay: the lease was not released, and will expire: {error}");
                 }
