@@ -32,6 +32,7 @@ pub mod header;
 pub mod log_index;
 pub mod membership;
 pub mod outcome;
+mod queue;
 pub mod row;
 pub mod terms;
 pub mod wire;

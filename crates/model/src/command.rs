@@ -3,6 +3,7 @@
 
 use crate::ids::{Behaviour, Cursor, Elapsed, Fingerprint, IdHash, KeyHash, Position, Revision, Slot, Wall};
 use crate::name::StreamName;
+use crate::queue::{AdvanceTasks, CancelTask, Claim, Enqueue, PutQueue, Settle, SettleDeadLetter};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
@@ -29,6 +30,14 @@ pub enum Command<'a> {
     CleanUp(CleanUp),
     /// The node proposes this when idempotency records expire.
     ExpireRecords(ExpireRecords),
+    PutQueue(PutQueue<'a>),
+    Enqueue(Enqueue<'a>),
+    Claim(Claim<'a>),
+    Settle(Settle<'a>),
+    CancelTask(CancelTask<'a>),
+    SettleDeadLetter(SettleDeadLetter<'a>),
+    /// The node proposes this when tasks of a slot are due.
+    AdvanceTasks(AdvanceTasks),
 }
 
 /// An idempotency key with the request it was used for.

@@ -10,6 +10,7 @@
 //! | [`name`] | validated names and the slot they hash to |
 //! | [`limits`] | every bound of the product, by name |
 //! | [`command`] | the requests to change a shard |
+//! | [`queue`] | the commands of task queues, and their outcomes |
 //! | [`outcome`] | the results of commands, and the effects they leave to the node |
 //! | [`view`] | ordered reads of the state, and the write set that changes it |
 #![no_std]
@@ -20,6 +21,7 @@ pub mod ids;
 pub mod limits;
 pub mod name;
 pub mod outcome;
+pub mod queue;
 pub mod view;
 
 pub use command::{
@@ -32,4 +34,9 @@ pub use ids::{
 };
 pub use name::{LeaseName, NameError, QueueName, StreamName, ValueName, slot_of};
 pub use outcome::{Appended, AppendedEvent, Effect, KeyDifference, Outcome, Refusal, Timer};
+pub use queue::{
+    Action, AdvanceTasks, CancelTask, Claim, Claimed, ClaimedTask, DeadLetterEnd, Enqueue, Enqueued,
+    EnqueuedTask, Failure, NewTask, PutQueue, QueueSettings, RetryPolicy, Settle, SettleDeadLetter, Settled,
+    Settlement, TaskDue, TaskRef, TaskState,
+};
 pub use view::{Absent, Key, KeyRange, Order, Value, View, ViewError, WriteSet};

@@ -1,7 +1,10 @@
 //! The results of commands, and the effects that a shard leaves to its node.
 
 use crate::ids::{Cursor, Elapsed, Position, Revision, Slot, Wall};
+use crate::name::QueueName;
+use crate::queue::{Claimed, Enqueued, Settled, TaskDue, TaskState};
 use crate::view::Key;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 /// The result of a command. It is the same on every replica and in every replay.
@@ -26,6 +29,16 @@ pub enum Outcome {
     Progressed {
         more: bool,
     },
+    /// The queue's settings apply from now on.
+    QueuePut,
+    Enqueued(Enqueued),
+    Claimed(Claimed),
+    /// One for each settlement, in order.
+    Settled(Vec<Settled>),
+    /// Where the task stands now: cancelled, or running and told to stop.
+    TaskCancelled(TaskState),
+    /// The dead letter is back in its queue, or gone.
+    DeadLetterSettled,
     /// Nothing was changed.
     Refused(Refusal),
 }
@@ -81,6 +94,14 @@ pub enum Refusal {
     Unsupported,
     /// The stream has used all its revisions (2^63).
     StreamFull,
+    /// The queue holds as many unfinished tasks as its settings allow.
+    QueueFull { backlog_max: u64 },
+    /// The queue has tasks of [`crate::limits::QUEUE_TYPES_MAX`] types already. `task` counts from 0.
+    TooManyTypes { task: u32 },
+    /// The queue has no such task.
+    NoTask,
+    /// The task is not in a state for this.
+    WrongTaskState { state: TaskState },
 }
 
 /// How a request differs from the one that its idempotency key was first used for.
@@ -102,6 +123,8 @@ pub enum Effect {
     TimerSet { slot: Slot, timer: Timer },
     /// Something has happened to the row with this key that requests may wait for. They must look again.
     Notify { key: Key },
+    /// Tasks of this type can be claimed that could not be claimed before, this many.
+    TasksReady { queue: QueueName<'static>, task_type: String, tasks: u32 },
 }
 
 /// When the node must propose a command of its own. Timers are rows in the slot of what they are about.
@@ -115,4 +138,6 @@ pub enum Timer {
     /// Rows of removed events remain: propose [`crate::CleanUp`]. The work was queued at this position, and is
     /// due at once.
     CleanUp(Position),
+    /// A task is due: propose [`crate::AdvanceTasks`].
+    Tasks(TaskDue),
 }

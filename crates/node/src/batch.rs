@@ -1,13 +1,16 @@
 //! The open batch: commands that wait for an entry, in arrival order. One entry takes as many of them as fit.
 
 use crate::request::Replies;
-use model::{Append, Command, Wall, Write, limits};
+use model::{Action, Append, Command, Settlement, Wall, Write, limits};
 use std::collections::VecDeque;
 
 /// Bytes counted for a command besides its events.
 const COMMAND_OVERHEAD_BYTES: usize = 128;
 /// Bytes counted for an event besides its envelope.
 const EVENT_OVERHEAD_BYTES: usize = 64;
+/// Bytes counted for a task besides its envelope, and for a settlement besides what it carries.
+const TASK_OVERHEAD_BYTES: usize = 128;
+const SETTLEMENT_OVERHEAD_BYTES: usize = 64;
 
 /// How much goes into one entry. An entry that has commands of clients holds at least one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,9 +167,28 @@ fn command_bytes(command: &Command<'_>) -> usize {
         | Command::DeleteStream(_)
         | Command::ExpireEvents(_)
         | Command::CleanUp(_)
-        | Command::ExpireRecords(_) => 0,
+        | Command::ExpireRecords(_)
+        | Command::PutQueue(_)
+        | Command::CancelTask(_)
+        | Command::SettleDeadLetter(_)
+        | Command::AdvanceTasks(_) => 0,
+        Command::Enqueue(enqueue) => {
+            enqueue.tasks.iter().map(|task| task.envelope.len() + TASK_OVERHEAD_BYTES).sum()
+        }
+        Command::Claim(claim) => claim.types.iter().map(|task_type| task_type.len()).sum(),
+        Command::Settle(settle) => settle.settlements.iter().map(settlement_bytes).sum(),
     };
     events + COMMAND_OVERHEAD_BYTES
+}
+
+fn settlement_bytes(settlement: &Settlement<'_>) -> usize {
+    let carried = match &settlement.action {
+        Action::Heartbeat { progress } => progress.as_ref().map_or(0, |progress| progress.len()),
+        Action::Complete { result } => result.as_ref().map_or(0, |result| result.len()),
+        Action::Fail(failure) => failure.class.len() + failure.detail.len(),
+        Action::Defer { .. } | Action::Return => 0,
+    };
+    carried + SETTLEMENT_OVERHEAD_BYTES
 }
 
 #[cfg(test)]

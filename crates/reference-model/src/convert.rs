@@ -38,6 +38,13 @@ impl Simple {
             Command::ExpireEvents(expire) => Ask::Expire(self.stream(expire.stream.as_str())),
             Command::CleanUp(_) => Ask::CleanUp,
             Command::ExpireRecords(_) => Ask::ExpireRecords,
+            Command::PutQueue(_)
+            | Command::Enqueue(_)
+            | Command::Claim(_)
+            | Command::Settle(_)
+            | Command::CancelTask(_)
+            | Command::SettleDeadLetter(_)
+            | Command::AdvanceTasks(_) => unimplemented!("queues"),
         }
     }
 
@@ -86,6 +93,12 @@ impl From<&Outcome> for SimpleOutcome {
             Outcome::SettingsPut => Self::SettingsPut,
             Outcome::StreamDeleted { last } => Self::Deleted(last.map(|last| last.0)),
             Outcome::Progressed { .. } => Self::Progressed,
+            Outcome::QueuePut
+            | Outcome::Enqueued(_)
+            | Outcome::Claimed(_)
+            | Outcome::Settled(_)
+            | Outcome::TaskCancelled(_)
+            | Outcome::DeadLetterSettled => unimplemented!("queues"),
             Outcome::Refused(refusal) => match *refusal {
                 Refusal::WrongRevision { part, current } => {
                     Self::WrongRevision { part: part as usize, current: current.map(|current| current.0) }
@@ -99,6 +112,10 @@ impl From<&Outcome> for SimpleOutcome {
                 Refusal::TruncateBeyondEnd { next } => Self::TruncateBeyondEnd(next.0),
                 Refusal::Unsupported => Self::Unsupported,
                 Refusal::KeysFull | Refusal::StreamFull => Self::Full,
+                Refusal::QueueFull { .. }
+                | Refusal::TooManyTypes { .. }
+                | Refusal::NoTask
+                | Refusal::WrongTaskState { .. } => unimplemented!("queues"),
             },
         }
     }

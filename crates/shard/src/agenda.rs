@@ -122,6 +122,7 @@ impl Agenda {
                 Timer::Events(wall) => self.events.note(slot, (wall, StreamId(0))),
                 Timer::Records(elapsed) => self.records.note(slot, elapsed),
                 Timer::CleanUp(queued) => self.clean_ups.note(slot, queued),
+                Timer::Tasks(_) => {}
             }
         }
     }

@@ -157,6 +157,13 @@ fn apply_command<'e, V: View>(
         Command::ExpireEvents(expire) => expire::apply(expire, overlay),
         Command::CleanUp(clean_up) => clean_up::apply(clean_up, overlay),
         Command::ExpireRecords(expire) => expire_records::apply(expire, overlay),
+        Command::PutQueue(_)
+        | Command::Enqueue(_)
+        | Command::Claim(_)
+        | Command::Settle(_)
+        | Command::CancelTask(_)
+        | Command::SettleDeadLetter(_)
+        | Command::AdvanceTasks(_) => Ok(Outcome::Refused(Refusal::Unsupported)),
     }
 }
 

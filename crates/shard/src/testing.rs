@@ -312,6 +312,7 @@ fn describe(outcome: &Outcome) -> String {
         Outcome::Progressed { more: true } => "more".to_string(),
         Outcome::Progressed { more: false } => "no more".to_string(),
         Outcome::Refused(refusal) => describe_refusal(refusal),
+        other => format!("{other:?}"),
     }
 }
 
@@ -335,6 +336,7 @@ fn describe_refusal(refusal: &Refusal) -> String {
         Refusal::TruncateBeyondEnd { next } => format!("the stream ends before {next}"),
         Refusal::Unsupported => "unsupported".to_string(),
         Refusal::StreamFull => "the stream is full".to_string(),
+        other => format!("{other:?}"),
     }
 }
 

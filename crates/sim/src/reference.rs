@@ -243,10 +243,11 @@ pub fn is_drawn(stream: &str) -> bool {
 #[must_use]
 pub fn is_clients(command: &Command<'_>) -> bool {
     match command {
-        Command::Append(_) | Command::Transaction(_) | Command::PutSettings(_) | Command::DeleteStream(_) => {
-            true
-        }
-        Command::ExpireEvents(_) | Command::CleanUp(_) | Command::ExpireRecords(_) => false,
+        Command::ExpireEvents(_)
+        | Command::CleanUp(_)
+        | Command::ExpireRecords(_)
+        | Command::AdvanceTasks(_) => false,
+        _ => true,
     }
 }
 

@@ -7,16 +7,23 @@
 //! | [`stream`] | one stream's revisions and settings |
 //! | [`page`] | one page of a stream: revisions and positions, as of any cursor |
 //! | [`streams`] | one page of the list of streams |
+//! | [`queue`], [`queues`] | one queue, and the list of queues |
+//! | [`task`], [`tasks`] | one task, and the list of a queue's tasks |
 //! | [`is_live`], [`Liveness`] | whether an event found in the body file is still readable |
 
 mod clock;
 mod live;
 mod page;
+mod queue;
 mod stream;
 mod streams;
 
 pub use clock::{ShardClock, clock};
 pub use live::{Liveness, first_kept, is_live};
 pub use page::{EventsPage, Page, PageRequest, StoredEvent, Truncated, page};
+pub use queue::{
+    ClaimView, FailureView, QueueView, TaskView, TasksPage, TasksRequest, TypeView, queue, queues, task,
+    tasks,
+};
 pub use stream::{Presence, StreamState, stream};
 pub use streams::{ListPoint, ListedStream, StreamsPage, StreamsRequest, streams};
