@@ -3,6 +3,7 @@
 
 use super::{Queue, Task};
 use crate::Simple;
+use model::limits::TASK_AGEING_MS;
 use model::{
     Action, AdvanceTasks, CancelTask, Claim, Command, DeadLetterEnd, Elapsed, Enqueue, Failure, Fingerprint,
     IdHash, KeyHash, Keyed, NewTask, Position, PutQueue, QueueName, QueueSettings, RetryPolicy, Settle,
@@ -69,15 +70,22 @@ pub fn own_command(rng: &mut Rng, model: &Simple) -> Command<'static> {
     Command::AdvanceTasks(AdvanceTasks { slot: Slot(slot), from, tasks_max })
 }
 
-/// When something is due next by the elapsed clock.
-#[must_use]
-pub fn next_due(model: &Simple) -> Option<u64> {
+/// The clocks of the next entry: often the moment at which something is due, and sometimes so late that ready tasks
+/// have waited for too long.
+pub fn clocks(rng: &mut Rng, model: &Simple) -> (u64, u64) {
+    let step_ms = rng.pick(&[0, 0, 1, 1, 5, 20, 50, 400]);
     let tasks = model.queues.all.iter().flat_map(|queue| &queue.tasks);
-    let due = tasks.filter_map(|task| match task.due() {
-        Some(TaskDue::Elapsed(Elapsed(at))) => Some(at),
+    let elapsed = tasks.filter_map(|task| match task.due() {
+        Some(TaskDue::Elapsed(Elapsed(at))) if at > model.elapsed && at < u64::MAX / 2 => Some(at),
         _ => None,
     });
-    due.filter(|at| *at > model.elapsed).min()
+    let elapsed = elapsed.min().filter(|_| rng.one_in(3)).unwrap_or(model.elapsed + step_ms);
+    let wall = match rng.below(60) {
+        0 => model.wall + TASK_AGEING_MS,
+        1..=3 => model.wall.saturating_sub(500),
+        _ => model.wall + step_ms,
+    };
+    (wall, elapsed)
 }
 
 fn enqueue(rng: &mut Rng, model: &Simple, queue: QueueName<'static>) -> Enqueue<'static> {

@@ -14,15 +14,12 @@ use std::collections::BTreeMap;
 #[test]
 fn random_commands_keep_every_invariant_and_reach_every_outcome() {
     let mut seen: BTreeMap<String, u64> = BTreeMap::new();
-    for seed in 0..60 {
+    for seed in 0..70 {
         let mut rng = Rng::new(seed);
         let mut model = Simple::to_draw_from();
         for _ in 0..800 {
-            let step_ms = rng.pick(&[0, 0, 1, 1, 5, 20, 50, 400]);
-            let aged_ms = if rng.one_in(100) { TASK_AGEING_MS } else { 0 };
-            let due = draw::next_due(&model).filter(|_| rng.one_in(3));
-            let elapsed = due.filter(|due| *due < u64::MAX / 2).unwrap_or(model.elapsed + step_ms);
-            model.begin_entry(model.wall + step_ms + aged_ms, elapsed);
+            let (wall, elapsed) = draw::clocks(&mut rng, &model);
+            model.begin_entry(wall, elapsed);
             for _ in 0..1 + rng.below(3) {
                 let command = match rng.below(5) {
                     0 => draw::own_command(&mut rng, &model),
