@@ -146,7 +146,7 @@ impl Reference {
         if entry.commands.get(expected.command) != Some(command) {
             return Err(format!("{:?} was logged for {command:?}", entry.commands.get(expected.command)));
         }
-        if SimpleOutcome::from(outcome) != expected.outcome {
+        if !expected.outcome.is(outcome) {
             return Err(format!("{outcome:?} instead of {:?} for {command:?}", expected.outcome));
         }
         Ok(())
@@ -242,13 +242,13 @@ pub fn is_drawn(stream: &str) -> bool {
 /// Whether a client sends such a command.
 #[must_use]
 pub fn is_clients(command: &Command<'_>) -> bool {
-    match command {
+    !matches!(
+        command,
         Command::ExpireEvents(_)
-        | Command::CleanUp(_)
-        | Command::ExpireRecords(_)
-        | Command::AdvanceTasks(_) => false,
-        _ => true,
-    }
+            | Command::CleanUp(_)
+            | Command::ExpireRecords(_)
+            | Command::AdvanceTasks(_)
+    )
 }
 
 fn decode(bytes: &[u8]) -> Result<model::Entry<'_>, String> {

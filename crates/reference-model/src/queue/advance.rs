@@ -63,9 +63,7 @@ impl Simple {
                 let running = running.clone();
                 self.lose(queue, number, &running);
             }
-            State::Final { .. } => {
-                tasks.remove(number);
-            }
+            State::Final { .. } => self.remove_task(queue, number),
             State::Blocked | State::Ready { .. } => {}
         }
     }

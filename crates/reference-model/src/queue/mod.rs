@@ -26,6 +26,7 @@ mod settle;
 use crate::{Key, Simple, SimpleOutcome};
 use model::limits::PRIORITY_MAX;
 use model::{DeadLetterEnd, Namespace, QueueSettings, RetryPolicy, Settled, TaskDue, TaskState, slot_of};
+use std::collections::BTreeSet;
 
 /// The lane of returned tasks.
 const LANE_RETURNED: u8 = 0;
@@ -260,6 +261,11 @@ impl Queue {
         self.tasks.iter().position(|task| task.is(name))
     }
 
+    #[must_use]
+    pub fn find_position(&self, position: u64) -> Option<&Task> {
+        self.tasks.iter().find(|task| task.position == position)
+    }
+
     fn is_held(&self, key: Option<&String>) -> bool {
         key.is_some() && self.tasks.iter().any(|task| !task.is_final() && task.sent.key.as_ref() == key)
     }
@@ -291,6 +297,8 @@ pub struct Queues {
     made: u64,
     /// Every token that was given out: the queue, the position of the task, the token.
     pub tokens: Vec<(usize, u64, u64)>,
+    /// The positions of all tasks that are no longer kept.
+    pub gone: BTreeSet<u64>,
     /// What the last command has granted.
     granted: Option<Granted>,
     /// How the number of tasks of each queue and type that became ready in this entry differs from the number
@@ -379,7 +387,7 @@ impl Simple {
             return SimpleOutcome::WrongTaskState(now);
         }
         if end == DeadLetterEnd::Drop {
-            state.tasks.remove(task);
+            self.remove_task(queue, task);
             return SimpleOutcome::DeadLetterSettled;
         }
         if state.unfinished() >= state.settings.backlog_max {
@@ -397,6 +405,11 @@ impl Simple {
             self.make_ready(queue, task);
         }
         SimpleOutcome::DeadLetterSettled
+    }
+
+    fn remove_task(&mut self, queue: usize, task: usize) {
+        let task = self.queues.all[queue].tasks.remove(task);
+        self.queues.gone.insert(task.position);
     }
 
     /// The task can be claimed, behind all others of its lane.
