@@ -44,13 +44,26 @@ impl QueueKeys {
         Ok(Some((slot, QueueName::new(name).map_err(|_| damaged)?)))
     }
 
-    /// The key of [`QueueRow`].
+    /// Where the next queue's name can be, after the key of another kind of row: in the same slot if names come after
+    /// it, or in the next slot. `None` at the end.
+    #[must_use]
+    pub fn next_name(key: &[u8]) -> Option<Vec<u8>> {
+        let (slot, rest) = key.split_first_chunk::<2>()?;
+        let slot = u16::from_be_bytes(*slot);
+        let names = Self::name(Slot(slot), "");
+        if rest < names.get(2..)? {
+            return Some(names);
+        }
+        slot.checked_add(1).map(|slot| Self::name(Slot(slot), ""))
+    }
+
+    /// The key of [`QueueRow`](super::QueueRow).
     #[must_use]
     pub fn queue(self) -> [u8; QUEUE_PREFIX_BYTES] {
         self.fill(kind::QUEUE).done()
     }
 
-    /// The key of [`TypeRow`].
+    /// The key of [`TypeRow`](super::TypeRow).
     #[must_use]
     pub fn task_type(self, task_type: &str) -> Vec<u8> {
         let mut key = self.fill::<QUEUE_PREFIX_BYTES>(kind::TASK_TYPE).done().to_vec();
@@ -68,7 +81,7 @@ impl QueueKeys {
         core::str::from_utf8(take.0).map_err(|_| FormatError::Text { what: "task type" })
     }
 
-    /// The key of [`TaskRow`].
+    /// The key of [`TaskRow`](super::TaskRow).
     #[must_use]
     pub fn task(self, task: Position) -> [u8; TASK_KEY_BYTES] {
         self.fill(kind::TASK).with(task.0.to_be_bytes()).done()
@@ -92,7 +105,7 @@ impl QueueKeys {
         self.fill(part.kind()).with(task.0.to_be_bytes()).done()
     }
 
-    /// The key of [`TaskIdRow`].
+    /// The key of [`TaskIdRow`](super::TaskIdRow).
     #[must_use]
     pub fn task_id(self, id: IdHash) -> [u8; QUEUE_PREFIX_BYTES + 16] {
         self.fill(kind::TASK_ID).with(id.0.to_be_bytes()).done()
@@ -116,7 +129,7 @@ impl QueueKeys {
         Ok(ready)
     }
 
-    /// The key of [`KeyRow`].
+    /// The key of [`KeyRow`](super::KeyRow).
     #[must_use]
     pub fn key(self, key: TextHash) -> [u8; QUEUE_PREFIX_BYTES + 16] {
         self.fill(kind::TASK_KEY).with(key.to_be_bytes()).done()
@@ -140,7 +153,7 @@ impl QueueKeys {
         Ok(task)
     }
 
-    /// The key of [`ClaimRequestRow`].
+    /// The key of [`ClaimRequestRow`](super::ClaimRequestRow).
     #[must_use]
     pub fn claim_request(self, request: IdHash) -> [u8; QUEUE_PREFIX_BYTES + 16] {
         self.fill(kind::CLAIM_REQUEST).with(request.0.to_be_bytes()).done()
@@ -171,7 +184,7 @@ pub enum TaskPart {
     Envelope,
     Result,
     Progress,
-    /// [`FailureRow`]s, one after another.
+    /// [`FailureRow`](super::FailureRow)s, one after another.
     Failures,
 }
 
