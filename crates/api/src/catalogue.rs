@@ -117,6 +117,9 @@ catalogue! {
     ValueNotFound = "value_not_found" 404 final "The value does not exist",
         "No value has this name: it was never written, or it was deleted.",
         "Write the value with `PUT`, or check the name.";
+    TaskNotFound = "task_not_found" 404 final "The queue has no such task",
+        "No task of this queue has the id, or the task was finished and has been kept long enough.",
+        "Check the queue's name and the id. A queue's settings say how long finished tasks are kept.";
     MethodNotAllowed = "method_not_allowed" 405 final "The path does not support this method",
         "The path exists, but not with this method. `Allow` lists the methods it supports.",
         "Use one of those methods.";
@@ -150,6 +153,12 @@ catalogue! {
     OtherStore = "other_store" 409 final "This is a different store",
         "The request names a store identity in `Mainstay-Store`, and this node serves another store. Cursors and revisions belong to one store: after an import or a reinstallation they mean something else.",
         "Check that the client talks to the right node. If the store was replaced on purpose, discard saved cursors, read from the start, and use the identity in `store` from now on.";
+    WrongTaskState = "wrong_task_state" 409 final "The task is not in a state for this request",
+        "Only unfinished tasks can be cancelled, and only dead letters can be replayed or dropped. `state` says where the task stands.",
+        "Read the task, and decide again.";
+    TooManyTypes = "too_many_task_types" 409 final "The queue has tasks of too many types",
+        "A queue may have tasks of at most 256 types. No task of the request was enqueued.",
+        "Give tasks that run the same code the same type, and put what differs into the payload. `task` says which task has the new type.";
     HistoryTruncated = "history_truncated" 410 final "This part of the history has been removed",
         "Retention (`max_age`, `max_count`, `truncate_before`) or a deletion removed events that the response would have to include.",
         "Read from the revision in `first_revision`, the first one still available. A subscriber must start again from there.";
@@ -180,6 +189,9 @@ catalogue! {
     LeaseQueueFull = "lease_queue_full" 429 retry "Too many wait for the lease",
         "At most 1,000 holders may wait for one lease.",
         "Wait for the number of seconds in `Retry-After`, then send the request again.";
+    QueueFull = "queue_full" 429 retry "The queue is full",
+        "The queue holds as many unfinished tasks as its settings allow (`backlog_max`). No task of the request was enqueued.",
+        "Wait for the number of seconds in `Retry-After`, then send the request again. Add workers, or raise `backlog_max`.";
     HeadTooLarge = "head_too_large" 431 final "The request headers are too large",
         "The request line and headers may have at most 16 KiB, and there may be at most 100 headers.",
         "Send fewer or smaller headers.";

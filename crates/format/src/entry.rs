@@ -7,6 +7,7 @@
 //!
 //! Tags are in [`tag`] and never change. A command whose fields must change gets a new tag.
 
+use crate::queue;
 use crate::wire::{FormatError, Reader, Writer};
 use crate::{lease, value};
 use alloc::borrow::Cow;
@@ -29,6 +30,13 @@ mod tag {
     pub(super) const EXPIRE_EVENTS: u8 = 5;
     pub(super) const CLEAN_UP: u8 = 6;
     pub(super) const EXPIRE_RECORDS: u8 = 7;
+    pub(super) const PUT_QUEUE: u8 = 8;
+    pub(super) const ENQUEUE: u8 = 9;
+    pub(super) const CLAIM: u8 = 10;
+    pub(super) const SETTLE: u8 = 11;
+    pub(super) const CANCEL_TASK: u8 = 12;
+    pub(super) const SETTLE_DEAD_LETTER: u8 = 13;
+    pub(super) const ADVANCE_TASKS: u8 = 14;
 
     pub(super) const ACQUIRE_LEASE: u8 = 20;
     pub(super) const RENEW_LEASE: u8 = 21;
@@ -160,6 +168,34 @@ fn put_command(writer: &mut Writer<'_>, command: &Command<'_>) {
             writer.u8(tag::DELETE_VALUE);
             value::put_delete(writer, delete);
         }
+        Command::PutQueue(command) => {
+            writer.u8(tag::PUT_QUEUE);
+            queue::put_put_queue(writer, command);
+        }
+        Command::Enqueue(command) => {
+            writer.u8(tag::ENQUEUE);
+            queue::put_enqueue(writer, command);
+        }
+        Command::Claim(command) => {
+            writer.u8(tag::CLAIM);
+            queue::put_claim(writer, command);
+        }
+        Command::Settle(command) => {
+            writer.u8(tag::SETTLE);
+            queue::put_settle(writer, command);
+        }
+        Command::CancelTask(command) => {
+            writer.u8(tag::CANCEL_TASK);
+            queue::put_cancel(writer, command);
+        }
+        Command::SettleDeadLetter(command) => {
+            writer.u8(tag::SETTLE_DEAD_LETTER);
+            queue::put_dead_letter(writer, command);
+        }
+        Command::AdvanceTasks(command) => {
+            writer.u8(tag::ADVANCE_TASKS);
+            queue::put_advance(writer, command);
+        }
     }
 }
 
@@ -191,6 +227,13 @@ fn get_command<'a>(reader: &mut Reader<'a>) -> Result<Command<'a>, FormatError> 
         tag::WITHDRAW_LEASE => Command::WithdrawLease(lease::get_withdraw(reader)?),
         tag::PUT_VALUE => Command::PutValue(value::get_put(reader)?),
         tag::DELETE_VALUE => Command::DeleteValue(value::get_delete(reader)?),
+        tag::PUT_QUEUE => Command::PutQueue(queue::get_put_queue(reader)?),
+        tag::ENQUEUE => Command::Enqueue(queue::get_enqueue(reader)?),
+        tag::CLAIM => Command::Claim(queue::get_claim(reader)?),
+        tag::SETTLE => Command::Settle(queue::get_settle(reader)?),
+        tag::CANCEL_TASK => Command::CancelTask(queue::get_cancel(reader)?),
+        tag::SETTLE_DEAD_LETTER => Command::SettleDeadLetter(queue::get_dead_letter(reader)?),
+        tag::ADVANCE_TASKS => Command::AdvanceTasks(queue::get_advance(reader)?),
         other => return Err(FormatError::invalid("command", u64::from(other))),
     })
 }

@@ -33,6 +33,7 @@ mod lease;
 pub mod log_index;
 pub mod membership;
 pub mod outcome;
+mod queue;
 pub mod row;
 pub mod terms;
 mod value;

@@ -9,6 +9,7 @@
 //! starting from 0): a batch of 100 takes about 300 bytes instead of 1,700.
 
 use crate::lease;
+use crate::queue;
 use crate::wire::{FormatError, Reader, Writer};
 use alloc::vec::Vec;
 use model::{Appended, AppendedEvent, KeyDifference, Outcome, Position, Refusal, Revision, Slot};
@@ -21,6 +22,12 @@ mod tag {
     pub(super) const STREAM_DELETED: u8 = 4;
     pub(super) const PROGRESSED: u8 = 5;
     pub(super) const REFUSED: u8 = 6;
+    pub(super) const QUEUE_PUT: u8 = 7;
+    pub(super) const ENQUEUED: u8 = 8;
+    pub(super) const CLAIMED: u8 = 9;
+    pub(super) const SETTLED: u8 = 10;
+    pub(super) const TASK_CANCELLED: u8 = 11;
+    pub(super) const DEAD_LETTER_SETTLED: u8 = 12;
 
     pub(super) const LEASE_GRANTED: u8 = 20;
     pub(super) const LEASE_AWAITED: u8 = 21;
@@ -43,6 +50,10 @@ mod tag {
     pub(super) const LEASE_PERMITS_DIFFER: u8 = 22;
     pub(super) const LEASE_QUEUE_FULL: u8 = 23;
     pub(super) const VALUE_FULL: u8 = 25;
+    pub(super) const QUEUE_FULL: u8 = 9;
+    pub(super) const TOO_MANY_TYPES: u8 = 10;
+    pub(super) const NO_TASK: u8 = 11;
+    pub(super) const WRONG_TASK_STATE: u8 = 12;
 }
 
 const EVENT_BYTES_MIN: usize = 3;
@@ -96,6 +107,24 @@ pub fn encode(outcome: &Outcome, out: &mut Vec<u8>) {
             writer.u8(tag::VALUE_DELETED);
             put_revision(&mut writer, *last);
         }
+        Outcome::QueuePut => writer.u8(tag::QUEUE_PUT),
+        Outcome::Enqueued(enqueued) => {
+            writer.u8(tag::ENQUEUED);
+            queue::put_enqueued(&mut writer, enqueued);
+        }
+        Outcome::Claimed(claimed) => {
+            writer.u8(tag::CLAIMED);
+            queue::put_claimed(&mut writer, claimed);
+        }
+        Outcome::Settled(settled) => {
+            writer.u8(tag::SETTLED);
+            queue::put_settled(&mut writer, settled);
+        }
+        Outcome::TaskCancelled(state) => {
+            writer.u8(tag::TASK_CANCELLED);
+            queue::put_state(&mut writer, *state);
+        }
+        Outcome::DeadLetterSettled => writer.u8(tag::DEAD_LETTER_SETTLED),
         Outcome::Refused(refusal) => {
             writer.u8(tag::REFUSED);
             put_refusal(&mut writer, refusal);
@@ -133,6 +162,12 @@ pub fn decode(bytes: &[u8]) -> Result<Outcome, FormatError> {
         }
         tag::VALUE_DELETED => Outcome::ValueDeleted { last: get_revision(&mut reader)? },
         tag::REFUSED => Outcome::Refused(get_refusal(&mut reader)?),
+        tag::QUEUE_PUT => Outcome::QueuePut,
+        tag::ENQUEUED => Outcome::Enqueued(queue::get_enqueued(&mut reader)?),
+        tag::CLAIMED => Outcome::Claimed(queue::get_claimed(&mut reader)?),
+        tag::SETTLED => Outcome::Settled(queue::get_settled(&mut reader)?),
+        tag::TASK_CANCELLED => Outcome::TaskCancelled(queue::get_state(&mut reader)?),
+        tag::DEAD_LETTER_SETTLED => Outcome::DeadLetterSettled,
         other => return Err(FormatError::invalid("outcome", u64::from(other))),
     };
     reader.end()?;
@@ -204,6 +239,19 @@ fn put_refusal(writer: &mut Writer<'_>, refusal: &Refusal) {
         }
         Refusal::LeaseQueueFull => writer.u8(tag::LEASE_QUEUE_FULL),
         Refusal::ValueFull => writer.u8(tag::VALUE_FULL),
+        Refusal::QueueFull { backlog_max } => {
+            writer.u8(tag::QUEUE_FULL);
+            writer.varint(*backlog_max);
+        }
+        Refusal::TooManyTypes { task } => {
+            writer.u8(tag::TOO_MANY_TYPES);
+            writer.u32(*task);
+        }
+        Refusal::NoTask => writer.u8(tag::NO_TASK),
+        Refusal::WrongTaskState { state } => {
+            writer.u8(tag::WRONG_TASK_STATE);
+            queue::put_state(writer, *state);
+        }
     }
 }
 
@@ -228,6 +276,10 @@ fn get_refusal(reader: &mut Reader<'_>) -> Result<Refusal, FormatError> {
         tag::LEASE_PERMITS_DIFFER => Refusal::LeasePermitsDiffer { permits: reader.u32()? },
         tag::LEASE_QUEUE_FULL => Refusal::LeaseQueueFull,
         tag::VALUE_FULL => Refusal::ValueFull,
+        tag::QUEUE_FULL => Refusal::QueueFull { backlog_max: reader.varint()? },
+        tag::TOO_MANY_TYPES => Refusal::TooManyTypes { task: reader.u32()? },
+        tag::NO_TASK => Refusal::NoTask,
+        tag::WRONG_TASK_STATE => Refusal::WrongTaskState { state: queue::get_state(reader)? },
         other => return Err(FormatError::invalid("refusal", u64::from(other))),
     })
 }
@@ -246,7 +298,7 @@ fn get_revision(reader: &mut Reader<'_>) -> Result<Option<Revision>, FormatError
     if get_flag(reader)? { Ok(Some(Revision(reader.varint()?))) } else { Ok(None) }
 }
 
-fn get_flag(reader: &mut Reader<'_>) -> Result<bool, FormatError> {
+pub(crate) fn get_flag(reader: &mut Reader<'_>) -> Result<bool, FormatError> {
     match reader.u8()? {
         0 => Ok(false),
         1 => Ok(true),

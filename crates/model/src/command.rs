@@ -5,6 +5,7 @@ use crate::ids::{Behaviour, Cursor, Elapsed, Fingerprint, IdHash, KeyHash, Posit
 use crate::lease::{AcquireLease, ExpireLeases, ReleaseLease, RenewLease, WithdrawLease};
 use crate::name::{LeaseName, StreamName, ValueName};
 use crate::value::{DeleteValue, PutValue};
+use crate::queue::{AdvanceTasks, CancelTask, Claim, Enqueue, PutQueue, Settle, SettleDeadLetter};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
@@ -39,6 +40,14 @@ pub enum Command<'a> {
     ExpireLeases(ExpireLeases),
     PutValue(PutValue<'a>),
     DeleteValue(DeleteValue<'a>),
+    PutQueue(PutQueue<'a>),
+    Enqueue(Enqueue<'a>),
+    Claim(Claim<'a>),
+    Settle(Settle<'a>),
+    CancelTask(CancelTask<'a>),
+    SettleDeadLetter(SettleDeadLetter<'a>),
+    /// The node proposes this when tasks of a slot are due.
+    AdvanceTasks(AdvanceTasks),
 }
 
 /// An idempotency key with the request it was used for.

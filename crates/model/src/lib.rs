@@ -11,6 +11,7 @@
 //! | [`limits`] | every bound of the product, by name |
 //! | [`command`] | the requests to change a shard |
 //! | [`lease`], [`value`] | the commands of leases and of values |
+//! | [`queue`] | the commands of task queues, and their outcomes |
 //! | [`outcome`] | the results of commands, and the effects they leave to the node |
 //! | [`view`] | ordered reads of the state, and the write set that changes it |
 #![no_std]
@@ -23,6 +24,7 @@ pub mod limits;
 pub mod name;
 pub mod outcome;
 pub mod value;
+pub mod queue;
 pub mod view;
 
 pub use command::{
@@ -37,4 +39,9 @@ pub use lease::{AcquireLease, ExpireLeases, Granted, ReleaseLease, RenewLease, W
 pub use name::{LeaseName, NameError, QueueName, StreamName, ValueName, slot_of};
 pub use outcome::{Appended, AppendedEvent, Effect, KeyDifference, Outcome, Refusal, Timer};
 pub use value::{DeleteValue, PutValue};
+pub use queue::{
+    Action, AdvanceTasks, CancelTask, Claim, Claimed, ClaimedTask, DeadLetterEnd, Enqueue, Enqueued,
+    EnqueuedTask, Failure, NewTask, PutQueue, QueueSettings, RetryPolicy, Settle, SettleDeadLetter, Settled,
+    Settlement, TaskDue, TaskRef, TaskState,
+};
 pub use view::{Absent, Key, KeyRange, Order, Value, View, ViewError, WriteSet};

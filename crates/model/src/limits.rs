@@ -96,6 +96,43 @@ pub const ENTRY_OWN_ROWS_MAX: usize = 512;
 /// Leases that the node's own commands in one entry look at.
 pub const ENTRY_OWN_LEASES_MAX: usize = 128;
 
+/// The highest priority of a task.
+pub const PRIORITY_MAX: u8 = 9;
+pub const PRIORITY_DEFAULT: u8 = 5;
+/// Bytes of one task's payload as sent.
+pub const TASK_PAYLOAD_BYTES_MAX: usize = 1 << 20;
+/// Bytes of a task's id, type or key, and of a worker's name.
+pub const TASK_TEXT_BYTES_MAX: usize = 256;
+/// Bytes of a task's result.
+pub const TASK_RESULT_BYTES_MAX: usize = 1 << 20;
+/// Bytes of what a heartbeat says about progress.
+pub const TASK_PROGRESS_BYTES_MAX: usize = 64 << 10;
+/// Bytes of what a failure says about itself.
+pub const TASK_FAILURE_BYTES_MAX: usize = 64 << 10;
+/// Failed attempts whose class and detail a task keeps: the last ones. Checked by `apply`.
+pub const TASK_FAILURES_KEPT: usize = 10;
+/// Types of the tasks of one queue. Checked by `apply`.
+pub const QUEUE_TYPES_MAX: usize = 256;
+/// Tasks of one claim. Checked by `apply`.
+pub const CLAIM_TASKS_MAX: usize = 100;
+/// Bytes of the tasks of one claim after which no further task is added. Checked by `apply`.
+pub const CLAIM_BYTES_MAX: usize = 4 << 20;
+/// Types that one claim names.
+pub const CLAIM_TYPES_MAX: usize = 100;
+/// The bounds of a claim's duration.
+pub const CLAIM_MS_MIN: u64 = 1_000;
+pub const CLAIM_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+/// How long a claim may wait for tasks.
+pub const CLAIM_WAIT_MS_MAX: u64 = 60_000;
+/// The longest delay of a task, and the longest time for which a finished one is kept: 366 days.
+pub const TASK_DELAY_MS_MAX: u64 = 366 * 24 * 60 * 60 * 1_000;
+/// How often one task may be deferred in a row. Checked by `apply`.
+pub const TASK_DEFERS_MAX: u32 = 1_000;
+/// How long a ready task waits before it goes ahead of tasks with a higher priority. Checked by `apply`.
+pub const TASK_AGEING_MS: u64 = 5 * 60 * 1_000;
+/// Tasks that one command of the node's own advances. Checked by `apply`.
+pub const ADVANCE_TASKS_MAX: usize = 256;
+
 /// Bytes of a request's head.
 pub const HEAD_BYTES_MAX: usize = 16 << 10;
 /// Headers of a request.

@@ -2,7 +2,10 @@
 
 use crate::ids::{Cursor, Elapsed, Position, Revision, Slot, Wall};
 use crate::lease::Granted;
+use crate::name::QueueName;
+use crate::queue::{Claimed, Enqueued, Settled, TaskDue, TaskState};
 use crate::view::Key;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 /// The result of a command. It is the same on every replica and in every replay.
@@ -48,6 +51,16 @@ pub enum Outcome {
     ValueDeleted {
         last: Option<Revision>,
     },
+    /// The queue's settings apply from now on.
+    QueuePut,
+    Enqueued(Enqueued),
+    Claimed(Claimed),
+    /// One for each settlement, in order.
+    Settled(Vec<Settled>),
+    /// Where the task stands now: cancelled, or running and told to stop.
+    TaskCancelled(TaskState),
+    /// The dead letter is back in its queue, or gone.
+    DeadLetterSettled,
     /// Nothing was changed.
     Refused(Refusal),
 }
@@ -115,6 +128,14 @@ pub enum Refusal {
     LeaseQueueFull,
     /// The value has used all its revisions (2^63).
     ValueFull,
+    /// The queue holds as many unfinished tasks as its settings allow.
+    QueueFull { backlog_max: u64 },
+    /// The queue has tasks of [`crate::limits::QUEUE_TYPES_MAX`] types already. `task` counts from 0.
+    TooManyTypes { task: u32 },
+    /// The queue has no such task.
+    NoTask,
+    /// The task is not in a state for this.
+    WrongTaskState { state: TaskState },
 }
 
 /// How a request differs from the one that its idempotency key was first used for.
@@ -136,6 +157,8 @@ pub enum Effect {
     TimerSet { slot: Slot, timer: Timer },
     /// Something has happened to the row with this key that requests may wait for. They must look again.
     Notify { key: Key },
+    /// Tasks of this type can be claimed that could not be claimed before, this many.
+    TasksReady { queue: QueueName<'static>, task_type: String, tasks: u32 },
 }
 
 /// When the node must propose a command of its own. Timers are rows in the slot of what they are about.
@@ -151,4 +174,6 @@ pub enum Timer {
     CleanUp(Position),
     /// A lease expires, or a wait for one may end: propose [`crate::ExpireLeases`].
     Leases(Elapsed),
+    /// A task is due: propose [`crate::AdvanceTasks`].
+    Tasks(TaskDue),
 }

@@ -1,13 +1,17 @@
 //! The open batch: commands that wait for an entry, in arrival order. One entry takes as many of them as fit.
 
+use crate::claims::WaitingClaim;
 use crate::request::Replies;
-use model::{Append, Command, Wall, Write, limits};
+use model::{Action, Append, Command, Settlement, Wall, Write, limits};
 use std::collections::VecDeque;
 
 /// Bytes counted for a command besides its events.
 const COMMAND_OVERHEAD_BYTES: usize = 128;
 /// Bytes counted for an event besides its envelope.
 const EVENT_OVERHEAD_BYTES: usize = 64;
+/// Bytes counted for a task besides its envelope, and for a settlement besides what it carries.
+const TASK_OVERHEAD_BYTES: usize = 128;
+const SETTLEMENT_OVERHEAD_BYTES: usize = 64;
 
 /// How much goes into one entry. An entry that has commands of clients holds at least one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,10 +48,28 @@ impl SizedCommand {
     }
 }
 
+/// Who receives the outcome of a client's command.
+#[derive(Debug)]
+pub enum Waiter<R: Replies> {
+    Any(R::Outcome),
+    /// Goes on waiting if it is granted no tasks.
+    Claim(WaitingClaim<R>),
+}
+
+impl<R: Replies> Waiter<R> {
+    #[must_use]
+    pub fn into_reply(self) -> R::Outcome {
+        match self {
+            Self::Any(reply) => reply,
+            Self::Claim(waiting) => waiting.reply,
+        }
+    }
+}
+
 /// Clients' commands, and times to be closed, that wait for the next entry.
 #[derive(Debug)]
 pub struct OpenBatch<R: Replies> {
-    commands: VecDeque<(R::Outcome, SizedCommand)>,
+    commands: VecDeque<(Waiter<R>, SizedCommand)>,
     closers: Vec<(R::TimeClosed, Wall)>,
     wall_min: Wall,
     bytes: usize,
@@ -66,7 +88,7 @@ pub struct Closed<R: Replies> {
 #[derive(Debug)]
 pub struct Waiters<R: Replies> {
     /// One for each client's command, in order. The node's own commands come after those.
-    pub commands: Vec<R::Outcome>,
+    pub commands: Vec<Waiter<R>>,
     /// How many commands are the node's own.
     pub own: usize,
     /// Requests that wait only for the entry's wall, each with the time that the entry closes for it.
@@ -104,7 +126,14 @@ impl<R: Replies> OpenBatch<R> {
 
     pub fn push(&mut self, reply: R::Outcome, command: SizedCommand) {
         self.bytes += command.bytes;
-        self.commands.push_back((reply, command));
+        self.commands.push_back((Waiter::Any(reply), command));
+    }
+
+    /// Adds a claim that goes on waiting if it is granted nothing.
+    pub fn push_claim(&mut self, waiting: WaitingClaim<R>) {
+        let command = SizedCommand::new(Command::Claim(waiting.claim.clone()));
+        self.bytes += command.bytes;
+        self.commands.push_back((Waiter::Claim(waiting), command));
     }
 
     /// Gives the next entry a wall above `wall`.
@@ -114,8 +143,13 @@ impl<R: Replies> OpenBatch<R> {
     }
 
     /// Takes as much as one entry holds besides `own`, the node's own commands. The rest waits for the next
-    /// entry.
-    pub fn close(&mut self, own: Vec<Command<'static>>, max: EntryMax) -> Closed<R> {
+    /// entry. `claims` returns the waiting claims for what the clients' commands make ready; they follow those.
+    pub fn close(
+        &mut self,
+        own: Vec<Command<'static>>,
+        max: EntryMax,
+        claims: impl FnOnce(&[Command<'static>]) -> Vec<WaitingClaim<R>>,
+    ) -> Closed<R> {
         let wall_min = std::mem::take(&mut self.wall_min);
         let closers = std::mem::take(&mut self.closers);
         let mut waiters = Waiters { commands: Vec::new(), own: own.len(), closers, bytes: 0, wall: wall_min };
@@ -131,6 +165,10 @@ impl<R: Replies> OpenBatch<R> {
             commands.push(command);
         }
         self.bytes -= waiters.bytes;
+        for waiting in claims(&commands) {
+            commands.push(Command::Claim(waiting.claim.clone()));
+            waiters.commands.push(Waiter::Claim(waiting));
+        }
         commands.extend(own);
         Closed { commands, waiters, wall_min }
     }
@@ -170,10 +208,29 @@ fn command_bytes(command: &Command<'_>) -> usize {
         | Command::ReleaseLease(_)
         | Command::WithdrawLease(_)
         | Command::ExpireLeases(_)
-        | Command::DeleteValue(_) => 0,
+        | Command::DeleteValue(_)
+        | Command::PutQueue(_)
+        | Command::CancelTask(_)
+        | Command::SettleDeadLetter(_)
+        | Command::AdvanceTasks(_) => 0,
+        Command::Enqueue(enqueue) => {
+            enqueue.tasks.iter().map(|task| task.envelope.len() + TASK_OVERHEAD_BYTES).sum()
+        }
+        Command::Claim(claim) => claim.types.iter().map(|task_type| task_type.len()).sum(),
+        Command::Settle(settle) => settle.settlements.iter().map(settlement_bytes).sum(),
         Command::PutValue(put) => put.content.len() + put.content_type.len(),
     };
     events + COMMAND_OVERHEAD_BYTES
+}
+
+fn settlement_bytes(settlement: &Settlement<'_>) -> usize {
+    let carried = match &settlement.action {
+        Action::Heartbeat { progress } => progress.as_ref().map_or(0, |progress| progress.len()),
+        Action::Complete { result } => result.as_ref().map_or(0, |result| result.len()),
+        Action::Fail(failure) => failure.class.len() + failure.detail.len(),
+        Action::Defer { .. } | Action::Return => 0,
+    };
+    carried + SETTLEMENT_OVERHEAD_BYTES
 }
 
 #[cfg(test)]
@@ -191,6 +248,10 @@ mod tests {
         type Woken = usize;
 
         fn is_gone(_: &usize) -> bool {
+            false
+        }
+
+        fn is_abandoned(_: &usize) -> bool {
             false
         }
     }
@@ -220,10 +281,10 @@ mod tests {
             let mut batch = batch(&sizes);
             let mut next = 0;
             for want in taken {
-                let closed = batch.close(Vec::new(), EntryMax::default());
+                let closed = batch.close(Vec::new(), EntryMax::default(), |_| Vec::new());
                 assert_eq!(closed.commands.len(), want, "{sizes:?}");
                 for reply in closed.waiters.commands {
-                    assert_eq!(reply, next);
+                    assert_eq!(reply.into_reply(), next);
                     next += 1;
                 }
             }
@@ -237,7 +298,7 @@ mod tests {
         let mut batch = batch(&[1; 1_024]);
         let own =
             vec![Command::ExpireEvents(ExpireEvents { stream: name() }); limits::ENTRY_OWN_COMMANDS_MAX];
-        let closed = batch.close(own, EntryMax::default());
+        let closed = batch.close(own, EntryMax::default(), |_| Vec::new());
         assert_eq!(closed.commands.len(), limits::ENTRY_COMMANDS_MAX);
         assert_eq!((closed.waiters.commands.len(), closed.waiters.own), (896, 128));
         let is_own = |command: &Command<'_>| matches!(command, Command::ExpireEvents(_));
@@ -251,7 +312,7 @@ mod tests {
         for max in [EntryMax { commands: 2, bytes: 1_000 }, EntryMax { commands: 1_000, bytes: 5 }] {
             let mut batch = batch(&[10, 20]);
             for left in [1, 0] {
-                let closed = batch.close(own.clone(), max);
+                let closed = batch.close(own.clone(), max, |_| Vec::new());
                 assert_eq!((closed.waiters.commands.len(), closed.waiters.own), (1, 3), "{max:?}");
                 assert_eq!(batch.len(), left);
             }
@@ -264,7 +325,7 @@ mod tests {
         batch.close_time(1, Wall(41));
         batch.close_time(2, Wall(40));
         assert!(!batch.is_empty());
-        let closed = batch.close(Vec::new(), EntryMax::default());
+        let closed = batch.close(Vec::new(), EntryMax::default(), |_| Vec::new());
         assert_eq!((closed.wall_min, closed.commands.len()), (Wall(42), 0));
         assert_eq!(closed.waiters.closers, [(1, Wall(41)), (2, Wall(40))]);
         assert!(batch.is_empty());

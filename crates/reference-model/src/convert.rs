@@ -12,6 +12,9 @@ const TIME_BITS: u32 = 48;
 impl Simple {
     /// What a command asks for. Streams that were never seen get a number.
     pub fn ask_of(&mut self, command: &Command<'_>) -> Ask {
+        if let Some(ask) = self.queue_ask_of(command) {
+            return Ask::Queue(ask);
+        }
         match command {
             Command::Append(append) => Ask::Append(append.keyed.as_ref().map(key), self.append_of(append)),
             Command::Transaction(transaction) => {
@@ -77,6 +80,13 @@ impl Simple {
             Command::DeleteValue(delete) => {
                 Ask::DeleteValue(self.value(delete.value.as_str()), expect(delete.expected))
             }
+            Command::PutQueue(_)
+            | Command::Enqueue(_)
+            | Command::Claim(_)
+            | Command::Settle(_)
+            | Command::CancelTask(_)
+            | Command::SettleDeadLetter(_)
+            | Command::AdvanceTasks(_) => unreachable!("{command:?} is about a queue"),
         }
     }
 
@@ -138,6 +148,12 @@ impl From<&Outcome> for SimpleOutcome {
                 Self::ValuePut { revision: revision.0, replayed: *replayed }
             }
             Outcome::ValueDeleted { last } => Self::ValueDeleted(last.map(|last| last.0)),
+            Outcome::QueuePut => Self::QueuePut,
+            Outcome::Enqueued(enqueued) => Self::Enqueued(enqueued.slot.0, enqueued.tasks.clone()),
+            Outcome::Claimed(claimed) => Self::Claimed(claimed.clone()),
+            Outcome::Settled(settled) => Self::Settled(settled.clone()),
+            Outcome::TaskCancelled(state) => Self::TaskCancelled(*state),
+            Outcome::DeadLetterSettled => Self::DeadLetterSettled,
             Outcome::Refused(refusal) => match *refusal {
                 Refusal::WrongRevision { part, current } => {
                     Self::WrongRevision { part: part as usize, current: current.map(|current| current.0) }
@@ -158,6 +174,10 @@ impl From<&Outcome> for SimpleOutcome {
                 Refusal::KeysFull | Refusal::StreamFull | Refusal::LeaseQueueFull | Refusal::ValueFull => {
                     Self::Full
                 }
+                Refusal::QueueFull { backlog_max } => Self::QueueFull(backlog_max),
+                Refusal::TooManyTypes { task } => Self::TooManyTypes(task as usize),
+                Refusal::NoTask => Self::NoTask,
+                Refusal::WrongTaskState { state } => Self::WrongTaskState(state),
             },
         }
     }
@@ -176,7 +196,7 @@ fn token(cursor: Cursor) -> (u64, u16) {
     (cursor.position.0, cursor.slot.0)
 }
 
-fn key(keyed: &Keyed) -> Key {
+pub(crate) fn key(keyed: &Keyed) -> Key {
     Key { key: keyed.key.0, request: keyed.fingerprint.0, slot: keyed.slot.0 }
 }
 

@@ -1,24 +1,27 @@
-//! What every command must result in, for tests: a slow and simple model of one shard's streams, leases and values. Every
-//! stream is a vector of all events that were ever appended to it, and everything is found by searching from
-//! end to end. It shares no code with the shard.
+//! What every command must result in, for tests: a slow and simple model of the streams, leases, values and task
+//! queues of one shard. Every stream is a vector of all events that were ever appended to it, every queue is a vector of its
+//! tasks, and everything is found by searching from end to end. It shares no code with the shard.
 //!
 //! The tests of `shard` compare every outcome and many reads with it. The simulator gives it each entry that
 //! a node has logged, and compares outcomes, readers and followers.
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`draw`] | random commands |
+//! | [`draw`] | random commands about streams |
+//! | [`queue`] | task queues |
 //!
 //! It knows nothing of the limits on idempotency records and on revisions.
 
 mod convert;
 pub mod draw;
 mod lease;
+pub mod queue;
 mod value;
 mod write;
 
 pub use lease::{Acquire, Held, Lease, Token, Waiting};
-use model::{KeyDifference, Namespace, slot_of};
+use model::{Claimed, EnqueuedTask, KeyDifference, Namespace, Outcome, Settled, TaskState, slot_of};
+use queue::{QueueAsk, Queues};
 use std::collections::BTreeMap;
 pub use value::Value;
 
@@ -156,6 +159,16 @@ pub enum SimpleOutcome {
     SettingsPut,
     Deleted(Option<u64>),
     Progressed,
+    /// As `Progressed`, where the model knows whether more is due.
+    Advanced {
+        more: bool,
+    },
+    QueuePut,
+    Enqueued(u16, Vec<EnqueuedTask>),
+    Claimed(Claimed),
+    Settled(Vec<Settled>),
+    TaskCancelled(TaskState),
+    DeadLetterSettled,
     WrongRevision {
         part: usize,
         current: Option<u64>,
@@ -192,6 +205,10 @@ pub enum SimpleOutcome {
     ValueDeleted(Option<u64>),
     /// The shard has reached a limit that the model does not know.
     Full,
+    QueueFull(u64),
+    TooManyTypes(usize),
+    NoTask,
+    WrongTaskState(TaskState),
 }
 
 impl SimpleOutcome {
@@ -204,7 +221,23 @@ impl SimpleOutcome {
                 | Self::Deleted(_)
                 | Self::ValuePut { .. }
                 | Self::Progressed
+                | Self::Advanced { .. }
+                | Self::QueuePut
+                | Self::Enqueued(..)
+                | Self::Claimed(_)
+                | Self::Settled(_)
+                | Self::TaskCancelled(_)
+                | Self::DeadLetterSettled
         )
+    }
+
+    /// Whether this is the outcome of the shard.
+    #[must_use]
+    pub fn is(&self, outcome: &Outcome) -> bool {
+        match (self, outcome) {
+            (Self::Advanced { more }, Outcome::Progressed { more: theirs }) => more == theirs,
+            _ => *self == Self::from(outcome),
+        }
     }
 
     fn again(mut self) -> Self {
@@ -216,6 +249,12 @@ impl SimpleOutcome {
                 writes.iter_mut().for_each(|(_, event_refs)| mark(event_refs));
             }
             Self::ValuePut { replayed, .. } => *replayed = true,
+            // A task that was a conflict when the key was first used is still one.
+            Self::Enqueued(_, tasks) => tasks.iter_mut().for_each(|task| {
+                if let EnqueuedTask::Added(position) = *task {
+                    *task = EnqueuedTask::Replayed(position);
+                }
+            }),
             _ => {}
         }
         self
@@ -258,6 +297,7 @@ pub enum Ask {
     },
     PutValue(Option<Key>, usize, Expect, Vec<u8>),
     DeleteValue(usize, Expect),
+    Queue(QueueAsk),
 }
 
 /// A check of a transaction.
@@ -275,10 +315,11 @@ struct Record {
     outcome: SimpleOutcome,
 }
 
-/// All streams, by number.
+/// All streams and queues, by number.
 #[derive(Debug, Default)]
 pub struct Simple {
     pub streams: Vec<Stream>,
+    pub queues: Queues,
     pub last: u64,
     pub wall: u64,
     pub elapsed: u64,
@@ -290,8 +331,8 @@ pub struct Simple {
 }
 
 impl Simple {
-    /// What [`draw::command`] needs: the streams of [`draw::NAMES`], the leases of [`draw::LEASES`], and the values of
-    /// [`draw::VALUES`].
+    /// What [`draw::command`] and [`queue::draw::command`] need: the streams of [`draw::NAMES`], the leases of
+    /// [`draw::LEASES`], the values of [`draw::VALUES`], and the queues of [`queue::draw::NAMES`].
     #[must_use]
     pub fn to_draw_from() -> Self {
         let mut model = Self::default();
@@ -303,6 +344,9 @@ impl Simple {
         }
         for name in draw::VALUES {
             model.value(name);
+        }
+        for name in queue::draw::NAMES {
+            model.queues.number(name);
         }
         model
     }
@@ -320,6 +364,7 @@ impl Simple {
         self.wall = self.wall.max(wall);
         self.elapsed = self.elapsed.max(elapsed);
         self.appended.clear();
+        self.queues.readied.clear();
     }
 
     /// When the next live record expires.
@@ -364,6 +409,7 @@ impl Simple {
                 self.keyed(key, |model| model.put_value(*value, *expect, content))
             }
             Ask::DeleteValue(value, expect) => self.delete_value(*value, *expect),
+            Ask::Queue(ask) => self.ask_queue(ask),
         }
     }
 

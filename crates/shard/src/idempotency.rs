@@ -13,7 +13,8 @@ use alloc::vec::Vec;
 use format::outcome;
 use format::row::{IdempotencyRow, RecordTimerKey, idempotency_key};
 use model::{
-    Appended, Elapsed, KeyHash, Keyed, Namespace, Outcome, Refusal, Slot, Timer, View, ViewError, limits,
+    Appended, Elapsed, EnqueuedTask, KeyHash, Keyed, Namespace, Outcome, Refusal, Slot, Timer, View,
+    ViewError, limits,
 };
 
 /// Returns the key's recorded outcome, or decides the command and records its outcome.
@@ -68,7 +69,17 @@ fn replayed(mut outcome: Outcome) -> Outcome {
             writes.iter_mut().for_each(mark);
         }
         Outcome::ValuePut { replayed, .. } => *replayed = true,
+        Outcome::Enqueued(enqueued) => enqueued.tasks.iter_mut().for_each(|task| {
+            if let EnqueuedTask::Added(position) = *task {
+                *task = EnqueuedTask::Replayed(position);
+            }
+        }),
         Outcome::SettingsPut
+        | Outcome::QueuePut
+        | Outcome::Claimed(_)
+        | Outcome::Settled(_)
+        | Outcome::TaskCancelled(_)
+        | Outcome::DeadLetterSettled
         | Outcome::StreamDeleted { .. }
         | Outcome::Progressed { .. }
         | Outcome::LeaseGranted(_)

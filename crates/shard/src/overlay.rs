@@ -5,9 +5,11 @@
 //! Only a transaction needs a savepoint: undoing costs a copy of each key, which single appends avoid.
 
 use crate::heads::{Head, Heads, Stream};
+use crate::queue::tally::Queue;
 use crate::revisions::Revisions;
 use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::{Bound, ControlFlow};
 use format::row::{RevisionRow, ShardRow, stream_key};
@@ -35,6 +37,8 @@ pub(crate) struct Overlay<'a, 'e, V> {
     removed: Vec<Position>,
     /// Rows to which something has happened that requests wait for.
     notified: Vec<Key>,
+    /// Tasks that became ready, or are no longer.
+    ready: Vec<ReadyChange>,
     rows: BTreeMap<Key, Option<Value>>,
     /// Heads that differ from the view's, by the hash of the name. If another name has the same hash, the
     /// next free number is used.
@@ -61,6 +65,7 @@ struct Savepoint {
     timers: usize,
     removed: usize,
     notified: usize,
+    ready: usize,
     undo: Vec<Undo>,
 }
 
@@ -79,6 +84,15 @@ pub(crate) struct Finished {
     pub(crate) timers: Vec<(Slot, Timer)>,
     pub(crate) removed: Vec<Position>,
     pub(crate) notified: Vec<Key>,
+    pub(crate) ready: Vec<ReadyChange>,
+}
+
+/// How many tasks of a type became ready, less those that are ready no longer.
+#[derive(Debug)]
+pub(crate) struct ReadyChange {
+    pub(crate) queue: String,
+    pub(crate) task_type: String,
+    pub(crate) tasks: i64,
 }
 
 impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
@@ -93,6 +107,7 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
             timers: Vec::new(),
             removed: Vec::new(),
             notified: Vec::new(),
+            ready: Vec::new(),
             rows: BTreeMap::new(),
             changed: BTreeMap::new(),
             savepoint: None,
@@ -131,6 +146,31 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
     /// Tells the node that requests which wait for the row with this key must look again.
     pub(crate) fn notify(&mut self, key: Key) {
         self.notified.push(key);
+    }
+
+    /// A task of this type has become ready.
+    pub(crate) fn one_ready_more(&mut self, queue: &Queue, task_type: &str) {
+        self.ready_changes(&queue.row.name, task_type, 1);
+    }
+
+    /// A task of this type is ready no longer.
+    pub(crate) fn one_ready_less(&mut self, queue: &Queue, task_type: &str) {
+        self.ready_changes(&queue.row.name, task_type, -1);
+    }
+
+    /// Tasks of this type were ready and can be claimed again.
+    pub(crate) fn ready_again(&mut self, queue: &str, task_type: &str, tasks: u64) {
+        self.ready_changes(queue, task_type, i64::try_from(tasks).unwrap_or(i64::MAX));
+    }
+
+    fn ready_changes(&mut self, queue: &str, task_type: &str, tasks: i64) {
+        match self.ready.last_mut() {
+            // A batch is usually of one type. What lies before a savepoint must stay as it is.
+            Some(last) if self.savepoint.is_none() && last.queue == queue && last.task_type == task_type => {
+                last.tasks = last.tasks.saturating_add(tasks);
+            }
+            _ => self.ready.push(ReadyChange { queue: queue.into(), task_type: task_type.into(), tasks }),
+        }
     }
 
     fn write(&mut self, key: Key, value: Option<Value>) {
@@ -208,6 +248,7 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
             timers: self.timers.len(),
             removed: self.removed.len(),
             notified: self.notified.len(),
+            ready: self.ready.len(),
             undo: Vec::new(),
         });
     }
@@ -226,6 +267,7 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
         self.timers.truncate(savepoint.timers);
         self.removed.truncate(savepoint.removed);
         self.notified.truncate(savepoint.notified);
+        self.ready.truncate(savepoint.ready);
         // In reverse order, so that each key ends with its first value. Heads are also removed in the reverse
         // order of their insertion, so no name becomes unreachable behind a freed number.
         for undo in savepoint.undo.into_iter().rev() {
@@ -258,6 +300,7 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
             timers: self.timers,
             removed: self.removed,
             notified: self.notified,
+            ready: self.ready,
         }
     }
 }

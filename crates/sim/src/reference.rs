@@ -242,22 +242,10 @@ pub fn is_drawn(stream: &str) -> bool {
 /// Whether a client sends such a command.
 #[must_use]
 pub fn is_clients(command: &Command<'_>) -> bool {
-    match command {
-        Command::Append(_)
-        | Command::Transaction(_)
-        | Command::PutSettings(_)
-        | Command::DeleteStream(_)
-        | Command::AcquireLease(_)
-        | Command::RenewLease(_)
-        | Command::ReleaseLease(_)
-        | Command::WithdrawLease(_)
-        | Command::PutValue(_)
-        | Command::DeleteValue(_) => true,
-        Command::ExpireEvents(_)
-        | Command::CleanUp(_)
-        | Command::ExpireRecords(_)
-        | Command::ExpireLeases(_) => false,
-    }
+    !matches!(
+        command,
+        Command::ExpireEvents(_) | Command::CleanUp(_) | Command::ExpireRecords(_) | Command::AdvanceTasks(_) | Command::ExpireLeases(_)
+    )
 }
 
 fn decode(bytes: &[u8]) -> Result<model::Entry<'_>, String> {

@@ -15,3 +15,18 @@ pub mod page;
 pub mod refusal;
 pub mod stored;
 pub mod value;
+
+/// The name of a task's state.
+#[must_use]
+pub const fn task_state(state: model::TaskState) -> &'static str {
+    use model::TaskState;
+    match state {
+        TaskState::Delayed => "delayed",
+        TaskState::Blocked => "blocked",
+        TaskState::Ready => "ready",
+        TaskState::Running => "running",
+        TaskState::Done => "done",
+        TaskState::Dead => "dead",
+        TaskState::Cancelled => "cancelled",
+    }
+}

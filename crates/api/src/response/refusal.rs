@@ -97,6 +97,19 @@ pub fn problem(refusal: &Refusal, target: Target<'_>) -> Box<Problem> {
             Problem::new(Code::LeaseQueueFull, detail).number("limit", u64::from(limits::LEASE_WAITERS_MAX))
         }
         Refusal::ValueFull => Problem::new(Code::ValueFull, "the value has no revisions left"),
+        Refusal::QueueFull { backlog_max } => {
+            let detail = format!("the queue may hold {backlog_max} unfinished tasks (`backlog_max`)");
+            Problem::new(Code::QueueFull, detail).number("backlog_max", *backlog_max)
+        }
+        Refusal::TooManyTypes { task } => {
+            let detail = format!("a queue has tasks of at most {} types", model::limits::QUEUE_TYPES_MAX);
+            Problem::new(Code::TooManyTypes, detail).number("task", u64::from(*task))
+        }
+        Refusal::NoTask => Problem::new(Code::TaskNotFound, "the queue has no task with this id"),
+        Refusal::WrongTaskState { state } => {
+            let state = crate::response::task_state(*state);
+            Problem::new(Code::WrongTaskState, format!("the task is {state}")).text("state", state)
+        }
     }
 }
 

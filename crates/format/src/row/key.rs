@@ -1,6 +1,7 @@
 //! Keys. They are big-endian, so that byte order is the order of their fields.
 
 use super::lease::LeaseTimerKey;
+use super::queue::TaskTimerKey;
 use crate::wire::FormatError;
 use alloc::vec::Vec;
 use model::{
@@ -22,12 +23,30 @@ pub(super) mod kind {
     pub(in crate::row) const VALUE: u8 = 6;
     pub(in crate::row) const LEASE_WAITER: u8 = 21;
 
+
+    pub(in crate::row) const QUEUE_NAME: u8 = 7;
+    pub(in crate::row) const QUEUE: u8 = 8;
+    pub(in crate::row) const TASK_TYPE: u8 = 9;
+    pub(in crate::row) const TASK: u8 = 10;
+    pub(in crate::row) const ENVELOPE: u8 = 11;
+    pub(in crate::row) const RESULT: u8 = 12;
+    pub(in crate::row) const PROGRESS: u8 = 13;
+    pub(in crate::row) const FAILURES: u8 = 14;
+    pub(in crate::row) const TASK_ID: u8 = 15;
+    pub(in crate::row) const READY: u8 = 16;
+    pub(in crate::row) const TASK_KEY: u8 = 17;
+    pub(in crate::row) const BLOCKED: u8 = 18;
+    pub(in crate::row) const CLAIM_REQUEST: u8 = 19;
+    pub(in crate::row) const DEAD: u8 = 20;
+
     pub(in crate::row) const SHARD: u8 = 129;
     pub(in crate::row) const WALL_TIMER: u8 = 130;
     pub(in crate::row) const RECORD_TIMER: u8 = 131;
     pub(in crate::row) const CLEAN_UP: u8 = 132;
     pub(in crate::row) const MEMBERSHIP: u8 = 133;
     pub(in crate::row) const LEASE_TIMER: u8 = 136;
+    pub(in crate::row) const TASK_WALL: u8 = 134;
+    pub(in crate::row) const TASK_ELAPSED: u8 = 135;
 }
 
 /// Writes a key of fixed length from left to right.
@@ -54,7 +73,7 @@ impl<const N: usize> Fill<N> {
 }
 
 /// Reads a key from left to right.
-pub(super) struct Take<'a>(&'a [u8]);
+pub(super) struct Take<'a>(pub(super) &'a [u8]);
 
 impl<'a> Take<'a> {
     pub(super) fn of(
@@ -82,7 +101,7 @@ impl<'a> Take<'a> {
         self.0
     }
 
-    fn end(self) -> Result<(), FormatError> {
+    pub(super) fn end(self) -> Result<(), FormatError> {
         if self.0.is_empty() { Ok(()) } else { Err(FormatError::Trailing) }
     }
 }
@@ -307,6 +326,7 @@ pub enum TimerKey {
         slot: Slot,
         deadline: Elapsed,
     },
+    Task(TaskTimerKey),
 }
 
 /// A search for the earliest timer of each kind in each of a shard's slots. It skips from slot to slot: for
@@ -349,11 +369,14 @@ impl TimerSearch {
             kind::SHARD => (None, kind::WALL_TIMER),
             kind::WALL_TIMER => (Some(TimerKey::Wall(WallTimerKey::decode(key)?)), kind::RECORD_TIMER),
             kind::RECORD_TIMER => (Some(TimerKey::Record(RecordTimerKey::decode(key)?)), kind::CLEAN_UP),
-            kind::MEMBERSHIP => (None, kind::MEMBERSHIP + 1),
             kind::CLEAN_UP => (Some(TimerKey::CleanUp(CleanUpKey::decode(key)?)), kind::CLEAN_UP + 1),
             kind::LEASE_TIMER => {
                 let LeaseTimerKey { slot, deadline, .. } = LeaseTimerKey::decode(key)?;
                 (Some(TimerKey::Lease { slot, deadline }), kind::LEASE_TIMER + 1)
+            }
+            kind::MEMBERSHIP => (None, kind::TASK_WALL),
+            kind::TASK_WALL | kind::TASK_ELAPSED => {
+                (Some(TimerKey::Task(TaskTimerKey::decode(key)?)), found + 1)
             }
             other => return Err(FormatError::invalid("kind of row", u64::from(other))),
         };

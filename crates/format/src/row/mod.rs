@@ -14,11 +14,23 @@
 //! | lease | the name's | name | [`LeaseRow`] | on each change of who holds it or waits for it |
 //! | waiting holder | the name's | length of the name, name, holder | [`LeaseWaiterRow`] | when a holder begins to wait, and when its neighbours in the queue change |
 //! | value | the name's | name | [`ValueRow`] | on each write of the value |
+//! | queue name | the name's | queue's name | queue id | once for each queue |
+//! | queue | the name's | queue id | [`QueueRow`] | with each command that changes a queue |
+//! | task type | the name's | queue id, type | [`TypeRow`] | whenever a task of the type changes its state |
+//! | task | the name's | queue id, position | [`TaskRow`] | whenever a task changes its state |
+//! | envelope, result, progress, failures | the name's | queue id, position | [`TaskPart`] | when a worker or client says so |
+//! | task id | the name's | queue id, id hash | [`TaskIdRow`] | once for each task whose client gave it its id |
+//! | ready | the name's | queue id, type number, lane, position | task's position | while a task can be claimed |
+//! | task key | the name's | queue id, key hash | [`KeyRow`] | while an unfinished task has the key |
+//! | blocked | the name's | queue id, key hash, position | nothing | while a task waits for its key |
+//! | claim request | the name's | queue id, request hash | [`ClaimRequestRow`] | while a claim of the request lasts |
+//! | dead | the name's | queue id, position | nothing | while a task is a dead letter |
 //! | shard | system | | [`ShardRow`] | once for each entry |
 //! | wall timer | system | wall, namespace, stream id | stream's name | when a stream gets a `max_age` or its first event, and after each expiry |
 //! | record timer | system | elapsed, namespace, key hash | nothing | once for each request with an idempotency key |
 //! | clean-up | system | position at which it was queued, namespace, stream id | stream's name | when a stream has removed events whose rows remain |
 //! | lease timer | system | elapsed, namespace, name | nothing | when a lease is granted, and each time it has come due |
+//! | task timer, by wall or by elapsed | system | moment, namespace, queue id, position | nothing | when something is due for a task |
 //! | membership | system | | [`crate::membership::Membership`] | once for each configuration entry |
 //!
 //! Every value begins with the number of its layout.
@@ -26,6 +38,7 @@
 mod key;
 mod lease;
 mod stored_value;
+mod queue;
 mod value;
 
 pub use key::{
@@ -38,6 +51,11 @@ pub use lease::{
     lease_waiter_key,
 };
 pub use stored_value::{ValueContent, ValueRow, value_key};
+pub use queue::{
+    ClaimPart, ClaimRequestRow, FailureRow, KeyRow, Lane, QueueKeys, QueueRange, QueueRow, SettledBy,
+    SettledPart, TaskIdRow, TaskPart, TaskRow, TaskTimerKey, TextHash, TypeRow, decode_number, decode_part,
+    encode_number, encode_part,
+};
 pub use value::{
     Author, CleanUpWork, DedupRow, IdempotencyRow, RevisionRow, ShardRow, StreamRow, decode_name,
 };

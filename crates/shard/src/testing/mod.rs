@@ -368,6 +368,7 @@ fn describe(outcome: &Outcome) -> String {
         Outcome::ValueDeleted { last: Some(last) } => format!("removed {last}"),
         Outcome::ValueDeleted { last: None } => "nothing to remove".to_string(),
         Outcome::Refused(refusal) => describe_refusal(refusal),
+        other => format!("{other:?}"),
     }
 }
 
@@ -396,6 +397,7 @@ fn describe_refusal(refusal: &Refusal) -> String {
         Refusal::LeasePermitsDiffer { permits } => format!("has {permits} permits"),
         Refusal::LeaseQueueFull => "the queue is full".to_string(),
         Refusal::ValueFull => "the value is full".to_string(),
+        other => format!("{other:?}"),
     }
 }
 

@@ -1,0 +1,293 @@
+//! The commands of task queues, and their outcomes.
+//!
+//! A task's identity is the position at which it was enqueued. A client may give it an id of its own; otherwise
+//! the id is `~` followed by the task's cursor.
+
+use crate::Keyed;
+use crate::ids::{Cursor, Elapsed, Fingerprint, IdHash, Position, Slot, Wall};
+use crate::name::QueueName;
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
+
+/// Enqueue a batch of tasks. Each task has a result of its own; a full queue refuses the whole batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enqueue<'a> {
+    pub keyed: Option<Keyed>,
+    pub queue: QueueName<'a>,
+    pub tasks: Vec<NewTask<'a>>,
+}
+
+/// One task as a client sent it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewTask<'a> {
+    /// The client's name for the task, unique in its queue. Enqueuing it again is a replay.
+    pub id: Option<Cow<'a, str>>,
+    /// A hash of everything that the client sent, apart from the trace context.
+    pub fingerprint: Fingerprint,
+    pub task_type: Cow<'a, str>,
+    /// Not claimable before this time of day.
+    pub run_after: Option<Wall>,
+    /// 0 to [`crate::limits::PRIORITY_MAX`]; tasks with a higher one are claimed first.
+    pub priority: u8,
+    /// Tasks with the same key run one at a time, in the order in which they were enqueued.
+    pub key: Option<Cow<'a, str>>,
+    /// How long a claim of this task lasts; `None` for the queue's setting.
+    pub claim_ms: Option<u64>,
+    /// `None` for the queue's setting.
+    pub retry: Option<RetryPolicy>,
+    /// The task's JSON members as they will be sent, without those that change: `"type":...,"payload":...`.
+    pub envelope: Cow<'a, [u8]>,
+}
+
+/// When a failed task runs again. The delay before attempt n + 1 is drawn between 0 and
+/// `min(first_ms * 2^(n - 1), delay_ms_max)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// Attempts in all, at least 1.
+    pub attempts_max: u32,
+    pub first_ms: u64,
+    pub delay_ms_max: u64,
+}
+
+/// Replace all settings of a queue. The queue need not exist yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PutQueue<'a> {
+    pub queue: QueueName<'a>,
+    pub settings: QueueSettings,
+}
+
+/// What holds for the tasks of a queue that do not say otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueSettings {
+    pub retry: RetryPolicy,
+    /// How long a claim lasts.
+    pub claim_ms: u64,
+    /// A task whose claims have expired this often is a dead letter, whatever its retry policy says.
+    pub lost_max: u32,
+    /// How long completed and cancelled tasks are kept.
+    pub keep_done_ms: u64,
+    /// How long dead letters are kept.
+    pub keep_dead_ms: u64,
+    /// Unfinished tasks that the queue takes. Beyond that, enqueuing is refused.
+    pub backlog_max: u64,
+    /// A paused queue gives out no claims.
+    pub paused: bool,
+}
+
+impl Default for QueueSettings {
+    fn default() -> Self {
+        Self {
+            retry: RetryPolicy { attempts_max: 10, first_ms: 1_000, delay_ms_max: 600_000 },
+            claim_ms: 30_000,
+            lost_max: 3,
+            keep_done_ms: 24 * 60 * 60 * 1_000,
+            keep_dead_ms: 30 * 24 * 60 * 60 * 1_000,
+            backlog_max: 10_000_000,
+            paused: false,
+        }
+    }
+}
+
+/// Claim tasks of one queue, for a bounded time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim<'a> {
+    pub queue: QueueName<'a>,
+    /// Identifies the worker's process.
+    pub worker: Cow<'a, str>,
+    /// Only tasks of these types; all if it is empty.
+    pub types: Vec<Cow<'a, str>>,
+    /// At most [`crate::limits::CLAIM_TASKS_MAX`].
+    pub tasks_max: u32,
+    /// How long the claims last; `None` for what the task or the queue says.
+    pub claim_ms: Option<u64>,
+    /// The same request sent again gets the same tasks, as long as it holds them.
+    pub request: Option<IdHash>,
+}
+
+/// Keep or end claims of one queue. Each has a result of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settle<'a> {
+    pub queue: QueueName<'a>,
+    pub settlements: Vec<Settlement<'a>>,
+}
+
+/// What a worker says about one task that it has claimed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settlement<'a> {
+    pub task: TaskRef<'a>,
+    /// The token of the claim.
+    pub token: Position,
+    pub action: Action<'a>,
+}
+
+/// How a request names a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TaskRef<'a> {
+    /// The id that the client gave it.
+    Client(Cow<'a, str>),
+    /// The id that the server gave it, which is its position.
+    Server(Position),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action<'a> {
+    /// The worker is alive: the claim lasts for its time again. `progress` replaces what an earlier heartbeat
+    /// said; the next attempt receives it.
+    Heartbeat { progress: Option<Cow<'a, [u8]>> },
+    /// The task is done. `result` is a JSON value.
+    Complete { result: Option<Cow<'a, [u8]>> },
+    /// The attempt failed.
+    Fail(Failure<'a>),
+    /// Not now: the task can be claimed again after `delay_ms`, and the attempt does not count.
+    Defer { delay_ms: u64 },
+    /// The worker stops: the task can be claimed again at once, before all others, and the attempt does not count.
+    Return,
+}
+
+/// Why an attempt failed, and what follows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure<'a> {
+    /// The kind of error, such as the name of an exception.
+    pub class: Cow<'a, str>,
+    /// JSON members for people: message and traceback.
+    pub detail: Cow<'a, [u8]>,
+    /// Whether another attempt can help.
+    pub retryable: bool,
+    /// When to try again; `None` for what the retry policy says.
+    pub delay_ms: Option<u64>,
+}
+
+/// Cancel a task. If a worker runs it, the worker learns so from its next heartbeat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CancelTask<'a> {
+    pub queue: QueueName<'a>,
+    pub task: TaskRef<'a>,
+}
+
+/// Put a dead letter back into its queue, with all counts at zero, or drop it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettleDeadLetter<'a> {
+    pub queue: QueueName<'a>,
+    pub task: TaskRef<'a>,
+    pub end: DeadLetterEnd,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeadLetterEnd {
+    Replay,
+    Drop,
+}
+
+/// Do what is due for the tasks of one slot: end claims, make delayed tasks ready, remove what was kept long
+/// enough. The node proposes this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AdvanceTasks {
+    pub slot: Slot,
+    /// Where to begin: no task of this slot is due earlier by this clock.
+    pub from: TaskDue,
+    /// The maximum number of tasks to advance. Values above [`crate::limits::ADVANCE_TASKS_MAX`] count as that
+    /// limit.
+    pub tasks_max: u32,
+}
+
+/// When a task is due, by one of the two clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TaskDue {
+    Wall(Wall),
+    Elapsed(Elapsed),
+}
+
+/// The result of [`Enqueue`], one for each task in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enqueued {
+    pub slot: Slot,
+    pub tasks: Vec<EnqueuedTask>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EnqueuedTask {
+    Added(Position),
+    /// The queue has this task already, with the same content.
+    Replayed(Position),
+    /// The queue has a task with this id and other content.
+    Conflict(Position),
+}
+
+/// The result of [`Claim`]. Without tasks, nothing could be claimed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Claimed {
+    pub slot: Slot,
+    pub tasks: Vec<ClaimedTask>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimedTask {
+    pub position: Position,
+    /// The id that the client gave it.
+    pub id: Option<alloc::string::String>,
+    /// From 1.
+    pub attempt: u32,
+    /// Only who has it can settle the task. It is greater than that of any earlier claim.
+    pub token: Position,
+    /// How long the claim lasts from now on.
+    pub claim_ms: u64,
+    pub envelope: Vec<u8>,
+    /// What an earlier attempt has said about its progress.
+    pub progress: Option<Vec<u8>>,
+}
+
+impl Claimed {
+    /// The cursor of one of these tasks.
+    #[must_use]
+    pub fn cursor(&self, task: &ClaimedTask) -> Cursor {
+        Cursor::new(task.position, self.slot)
+    }
+}
+
+/// The result of one [`Settlement`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// The claim lasts this long from now on.
+    Extended {
+        claim_ms: u64,
+        cancelled: bool,
+    },
+    Completed,
+    /// The task will run again, in about this time.
+    Waiting {
+        delay_ms: u64,
+    },
+    /// The task is a dead letter.
+    Dead,
+    /// The task was cancelled while it ran.
+    Cancelled,
+    /// The claim is over: it has expired, or the task was settled otherwise.
+    ClaimLost,
+    /// The queue has no such task.
+    NoTask,
+}
+
+/// Where a task stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TaskState {
+    /// Waits for its time: `run_after`, or the delay before another attempt.
+    Delayed,
+    /// Waits for an earlier task with the same key.
+    Blocked,
+    /// Can be claimed.
+    Ready,
+    /// A worker has claimed it.
+    Running,
+    Done,
+    /// A dead letter.
+    Dead,
+    Cancelled,
+}
+
+impl TaskState {
+    /// Whether nothing more will happen to the task by itself.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Done | Self::Dead | Self::Cancelled)
+    }
+}

@@ -1,0 +1,324 @@
+//! Reads of queues and tasks.
+
+use crate::damage::{bad_row, contradiction};
+use crate::queue::id_of;
+use crate::queue::task::{Task, failures, part};
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::ops::ControlFlow;
+use format::FormatError;
+use format::row::{QueueKeys, QueueRange, QueueRow, TaskPart, TypeRow};
+use model::{
+    Elapsed, KeyRange, Namespace, Order, Position, QueueName, QueueSettings, Slot, TaskDue, TaskRef,
+    TaskState, View, ViewError, Wall, limits,
+};
+
+/// Everything about one task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskView {
+    pub slot: Slot,
+    pub position: Position,
+    /// The id that the client gave it.
+    pub id: Option<String>,
+    pub state: TaskState,
+    /// Attempts that count so far.
+    pub attempts: u32,
+    /// The earliest time at which a delayed task is ready, if it waits for a time of day.
+    pub run_after: Option<Wall>,
+    /// How long a delayed task waits before another attempt, if it waits for that.
+    pub delay_ms: Option<u64>,
+    /// Who runs it.
+    pub claim: Option<ClaimView>,
+    /// What the worker said about its progress.
+    pub progress: Option<Vec<u8>>,
+    /// What the worker said when it completed the task.
+    pub result: Option<Vec<u8>>,
+    /// The last failures, oldest first, at most [`limits::TASK_FAILURES_KEPT`].
+    pub failures: Vec<FailureView>,
+    /// JSON members: type, payload and everything else that does not change.
+    pub envelope: Vec<u8>,
+}
+
+/// Who runs a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimView {
+    pub worker: String,
+    pub token: Position,
+    /// How much longer the claim lasts.
+    pub left_ms: u64,
+}
+
+/// One attempt that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailureView {
+    pub attempt: u32,
+    pub worker: String,
+    pub started: Wall,
+    pub ended: Wall,
+    pub class: String,
+    /// JSON members for people.
+    pub detail: Vec<u8>,
+}
+
+/// Everything about one queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueView {
+    pub settings: QueueSettings,
+    /// One for each type of task that the queue has had.
+    pub types: Vec<TypeView>,
+}
+
+/// The tasks of one type in one queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TypeView {
+    pub task_type: String,
+    pub delayed: u64,
+    pub blocked: u64,
+    pub ready: u64,
+    pub running: u64,
+    /// Finished tasks that are still kept.
+    pub done: u64,
+    pub dead: u64,
+    pub cancelled: u64,
+    /// When the task that has been ready for the longest time became so.
+    pub oldest_ready: Option<Wall>,
+}
+
+/// A part of the list of a queue's tasks.
+#[derive(Clone, Copy, Debug)]
+pub struct TasksRequest {
+    /// Only tasks in this state.
+    pub state: Option<TaskState>,
+    /// Only tasks after this one.
+    pub after: Option<Position>,
+    /// At most this many tasks.
+    pub limit: usize,
+    /// Examine at most this many.
+    pub examined_max: usize,
+}
+
+impl Default for TasksRequest {
+    fn default() -> Self {
+        Self {
+            state: None,
+            after: None,
+            limit: limits::PAGE_EVENTS_DEFAULT,
+            examined_max: limits::PAGE_NAMES_EXAMINED_MAX,
+        }
+    }
+}
+
+/// Tasks in the order in which they were enqueued.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TasksPage {
+    pub tasks: Vec<TaskView>,
+    /// The next page begins after this; `None` at the end.
+    pub next: Option<Position>,
+}
+
+/// Reads one queue; `None` if it was never used.
+///
+/// # Errors
+/// [`ViewError`].
+pub fn queue(view: &impl View, queue: &QueueName<'_>) -> Result<Option<QueueView>, ViewError> {
+    let Some(keys) = id_of(view, queue)? else { return Ok(None) };
+    let value = view.get(&keys.queue())?.ok_or_else(|| contradiction("a queue has no row"))?;
+    let row = QueueRow::decode(&value).map_err(|error| bad_row("queue row", error))?;
+    let mut rows = Vec::new();
+    let mut bad: Option<FormatError> = None;
+    view.scan(QueueRange::types(keys).as_range(), Order::Ascending, &mut |key, value| {
+        match QueueKeys::parse_type(key).and_then(|name| Ok((name.to_owned(), TypeRow::decode(value)?))) {
+            Ok(row) => rows.push(row),
+            Err(error) => bad = Some(error),
+        }
+        if bad.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    if let Some(error) = bad {
+        return Err(bad_row("type's row", error));
+    }
+    let types = rows.into_iter().map(|(name, row)| type_view(view, keys, name, &row));
+    Ok(Some(QueueView { settings: row.settings, types: types.collect::<Result<_, _>>()? }))
+}
+
+fn type_view(
+    view: &impl View,
+    keys: QueueKeys,
+    task_type: String,
+    row: &TypeRow,
+) -> Result<TypeView, ViewError> {
+    let mut oldest: Option<Position> = None;
+    for lane in &row.lanes {
+        let mut first = None;
+        let range = QueueRange::ready(keys, row.number, lane.lane, lane.from);
+        view.scan(range.as_range(), Order::Ascending, &mut |key, _| {
+            first = Some(QueueKeys::parse_ready(key));
+            ControlFlow::Break(())
+        })?;
+        let first = first.transpose().map_err(|error| bad_row("ready task", error))?;
+        oldest = oldest.into_iter().chain(first).min();
+    }
+    Ok(TypeView {
+        task_type,
+        delayed: row.delayed,
+        blocked: row.blocked,
+        ready: row.ready(),
+        running: row.running,
+        done: row.done,
+        dead: row.dead,
+        cancelled: row.cancelled,
+        oldest_ready: oldest.map(Position::wall),
+    })
+}
+
+/// Reads one task. `now` is the shard's elapsed time.
+///
+/// # Errors
+/// [`ViewError`].
+pub fn task(
+    view: &impl View,
+    queue: &QueueName<'_>,
+    task: &TaskRef<'_>,
+    now: Elapsed,
+) -> Result<Option<TaskView>, ViewError> {
+    let Some(keys) = id_of(view, queue)? else { return Ok(None) };
+    let task = Task::find(view, keys, task)?;
+    task.map(|task| task_view(view, keys, task, now)).transpose()
+}
+
+fn task_view(view: &impl View, keys: QueueKeys, task: Task, now: Elapsed) -> Result<TaskView, ViewError> {
+    let optional = |is_there: bool, which| is_there.then(|| part(view, keys, task.at, which)).transpose();
+    let left = |until: Elapsed| until.0.saturating_sub(now.0);
+    let is_delayed = task.row.state == TaskState::Delayed;
+    let failures = failures(view, keys, &task)?.into_iter().map(|failure| FailureView {
+        attempt: failure.attempt,
+        worker: failure.worker,
+        started: failure.started,
+        ended: failure.ended,
+        class: failure.class,
+        detail: failure.detail,
+    });
+    let claim = task.row.claim.as_ref().map(|claim| ClaimView {
+        worker: claim.worker.clone(),
+        token: claim.token,
+        left_ms: left(claim.expires),
+    });
+    Ok(TaskView {
+        slot: keys.slot,
+        position: task.at,
+        state: task.row.state,
+        attempts: task.row.attempts,
+        run_after: task.row.run_after.filter(|_| !task.row.state.is_final()),
+        delay_ms: match task.row.due {
+            Some(TaskDue::Elapsed(until)) if is_delayed => Some(left(until)),
+            _ => None,
+        },
+        claim,
+        progress: optional(task.row.has_progress, TaskPart::Progress)?,
+        result: optional(task.row.has_result, TaskPart::Result)?,
+        failures: failures.collect(),
+        envelope: part(view, keys, task.at, TaskPart::Envelope)?,
+        id: task.row.id,
+    })
+}
+
+/// Lists tasks of one queue.
+///
+/// # Errors
+/// [`ViewError`].
+pub fn tasks(
+    view: &impl View,
+    queue: &QueueName<'_>,
+    request: TasksRequest,
+    now: Elapsed,
+) -> Result<TasksPage, ViewError> {
+    let mut page = TasksPage::default();
+    let Some(keys) = id_of(view, queue)? else { return Ok(page) };
+    let after = request.after.unwrap_or(Position::ZERO);
+    let is_dead_only = request.state == Some(TaskState::Dead);
+    let found = positions(view, keys, after, is_dead_only, request.examined_max)?;
+    let is_cut = found.len() >= request.examined_max;
+    let mut examined = found.into_iter();
+    for at in examined.by_ref() {
+        page.next = Some(at);
+        let Some(task) = Task::load(view, keys, at)? else { continue };
+        if request.state.is_none_or(|state| state == task.row.state) {
+            page.tasks.push(task_view(view, keys, task, now)?);
+            if page.tasks.len() >= request.limit {
+                break;
+            }
+        }
+    }
+    if examined.next().is_none() && !is_cut {
+        page.next = None;
+    }
+    Ok(page)
+}
+
+/// Positions of tasks, or of dead letters, after one of them.
+fn positions(
+    view: &impl View,
+    keys: QueueKeys,
+    after: Position,
+    is_dead_only: bool,
+    positions_max: usize,
+) -> Result<Vec<Position>, ViewError> {
+    let range =
+        if is_dead_only { QueueRange::dead_after(keys, after) } else { QueueRange::tasks_after(keys, after) };
+    let parse = if is_dead_only { QueueKeys::parse_dead } else { QueueKeys::parse_task };
+    let mut found = Vec::new();
+    let mut bad = None;
+    view.scan(range.as_range(), Order::Ascending, &mut |key, _| {
+        match parse(key) {
+            Ok(at) => found.push(at),
+            Err(error) => bad = Some(error),
+        }
+        if bad.is_none() && found.len() < positions_max {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
+    })?;
+    bad.map_or(Ok(found), |error| Err(bad_row("task's key", error)))
+}
+
+/// Names of queues after `after` in the order of slots and names, at most `limit`.
+///
+/// # Errors
+/// [`ViewError`].
+pub fn queues(
+    view: &impl View,
+    after: Option<&QueueName<'_>>,
+    limit: usize,
+) -> Result<Vec<QueueName<'static>>, ViewError> {
+    const END: [u8; 8] = [0xff; 8];
+    let mut from = after.map_or_else(
+        || QueueKeys::name(Slot(0), ""),
+        |after| {
+            let mut key = QueueKeys::name(after.slot(Namespace::ROOT), after.as_str());
+            key.push(0);
+            key
+        },
+    );
+    let mut names = Vec::new();
+    while names.len() < limit {
+        let mut found = None;
+        view.scan(KeyRange { from: &from, to: &END }, Order::Ascending, &mut |key, _| {
+            found = Some(key.to_vec());
+            ControlFlow::Break(())
+        })?;
+        let Some(key) = found else { break };
+        match QueueKeys::parse_name(&key).map_err(|error| bad_row("queue key", error))? {
+            Some((_, name)) => {
+                names.push(name.into_owned());
+                from = key;
+                from.push(0);
+            }
+            None => match QueueKeys::next_name(&key) {
+                Some(next) => from = next,
+                None => break,
+            },
+        }
+    }
+    Ok(names)
+}
