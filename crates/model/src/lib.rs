@@ -23,8 +23,8 @@ pub mod lease;
 pub mod limits;
 pub mod name;
 pub mod outcome;
-pub mod value;
 pub mod queue;
+pub mod value;
 pub mod view;
 
 pub use command::{
@@ -38,10 +38,10 @@ pub use ids::{
 pub use lease::{AcquireLease, ExpireLeases, Granted, ReleaseLease, RenewLease, WithdrawLease};
 pub use name::{LeaseName, NameError, QueueName, StreamName, ValueName, slot_of};
 pub use outcome::{Appended, AppendedEvent, Effect, KeyDifference, Outcome, Refusal, Timer};
-pub use value::{DeleteValue, PutValue};
 pub use queue::{
     Action, AdvanceTasks, CancelTask, Claim, Claimed, ClaimedTask, DeadLetterEnd, Enqueue, Enqueued,
     EnqueuedTask, Failure, NewTask, PutQueue, QueueSettings, RetryPolicy, Settle, SettleDeadLetter, Settled,
     Settlement, TaskDue, TaskRef, TaskState,
 };
+pub use value::{DeleteValue, PutValue};
 pub use view::{Absent, Key, KeyRange, Order, Value, View, ViewError, WriteSet};

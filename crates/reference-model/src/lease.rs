@@ -76,7 +76,7 @@ impl Simple {
     }
 
     /// Ends what has ended, and hands free permits to who waits.
-    fn settle(&mut self, at: usize) {
+    fn settle_lease(&mut self, at: usize) {
         let now = self.elapsed;
         self.leases[at].holders.retain(|held| now < held.free_at());
         self.leases[at].queue.retain(|waiting| now < waiting.until);
@@ -84,11 +84,11 @@ impl Simple {
             && !self.leases[at].queue.is_empty()
         {
             let first = self.leases[at].queue.remove(0);
-            self.grant(at, first);
+            self.grant_lease(at, first);
         }
     }
 
-    fn grant(&mut self, at: usize, waiting: Waiting) -> u64 {
+    fn grant_lease(&mut self, at: usize, waiting: Waiting) -> u64 {
         let (token, now) = (self.take_position(), self.elapsed);
         let lease = &mut self.leases[at];
         assert!(lease.tokens.last().is_none_or(|last| *last < token), "tokens grow");
@@ -106,7 +106,7 @@ impl Simple {
 
     pub(crate) fn acquire(&mut self, acquire: &Acquire) -> SimpleOutcome {
         let (at, now) = (acquire.lease, self.elapsed);
-        self.settle(at);
+        self.settle_lease(at);
         let lease = &self.leases[at];
         let in_use = !lease.holders.is_empty() || !lease.queue.is_empty();
         if in_use && lease.permits != acquire.permits {
@@ -130,7 +130,7 @@ impl Simple {
         };
         if self.leases[at].holders.len() < acquire.permits as usize {
             let asked = self.take_position();
-            let token = self.grant(at, waiting(asked));
+            let token = self.grant_lease(at, waiting(asked));
             let remaining_ms = acquire.ttl_ms;
             return SimpleOutcome::LeaseGranted { token: (token, slot), remaining_ms, replayed: false };
         }
@@ -149,7 +149,7 @@ impl Simple {
     }
 
     pub(crate) fn renew(&mut self, at: usize, token: Token, ttl_ms: Option<u64>) -> SimpleOutcome {
-        self.settle(at);
+        self.settle_lease(at);
         if !self.is_held(at, token) {
             return SimpleOutcome::LeaseLost(0);
         }
@@ -162,23 +162,23 @@ impl Simple {
     }
 
     pub(crate) fn release(&mut self, at: usize, token: Token) -> SimpleOutcome {
-        self.settle(at);
+        self.settle_lease(at);
         if !self.is_held(at, token) {
             return SimpleOutcome::LeaseLost(0);
         }
         self.leases[at].holders.retain(|held| held.token != token.0);
-        self.settle(at);
+        self.settle_lease(at);
         SimpleOutcome::LeaseReleased
     }
 
     pub(crate) fn withdraw(&mut self, at: usize, holder: &str, asked: u64) -> SimpleOutcome {
-        self.settle(at);
+        self.settle_lease(at);
         self.leases[at].queue.retain(|waiting| waiting.holder != holder || waiting.asked != asked);
         if let Some(place) = self.holds(at, holder)
             && self.leases[at].holders[place].asked == asked
         {
             self.leases[at].holders.remove(place);
-            self.settle(at);
+            self.settle_lease(at);
         }
         SimpleOutcome::LeaseWithdrawn
     }
@@ -187,7 +187,7 @@ impl Simple {
     pub(crate) fn expire_leases(&mut self, slot: u16, leases_max: u32) -> SimpleOutcome {
         for at in 0..self.leases.len() {
             if leases_max > 0 && self.leases[at].slot == slot {
-                self.settle(at);
+                self.settle_lease(at);
             }
         }
         SimpleOutcome::Progressed

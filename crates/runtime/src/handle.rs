@@ -7,7 +7,8 @@
 use crate::reads::{ReadFailure, ReadPool, Snapshot};
 use format::header::StoreId;
 use model::{
-    Action, Claim, ClaimedTask, Command, Cursor, Elapsed, Index, Key, Outcome, QueueName, Settle, Settlement, TaskRef, Wall,
+    Action, Claim, ClaimedTask, Command, Cursor, Elapsed, Index, Key, Outcome, QueueName, Settle, Settlement,
+    TaskRef, Wall,
 };
 use node::{AskedTime, ClosedTime, Replies, Unavailable};
 use std::future::Future;

@@ -23,7 +23,6 @@ pub(super) mod kind {
     pub(in crate::row) const VALUE: u8 = 6;
     pub(in crate::row) const LEASE_WAITER: u8 = 21;
 
-
     pub(in crate::row) const QUEUE_NAME: u8 = 7;
     pub(in crate::row) const QUEUE: u8 = 8;
     pub(in crate::row) const TASK_TYPE: u8 = 9;

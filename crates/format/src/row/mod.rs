@@ -37,8 +37,8 @@
 
 mod key;
 mod lease;
-mod stored_value;
 mod queue;
+mod stored_value;
 mod value;
 
 pub use key::{
@@ -50,12 +50,12 @@ pub use lease::{
     LeaseHolder, LeaseQueueEnds, LeaseRow, LeaseTimerKey, LeaseTimers, LeaseWaiterRow, lease_key,
     lease_waiter_key,
 };
-pub use stored_value::{ValueContent, ValueRow, value_key};
 pub use queue::{
     ClaimPart, ClaimRequestRow, FailureRow, KeyRow, Lane, QueueKeys, QueueRange, QueueRow, SettledBy,
     SettledPart, TaskIdRow, TaskPart, TaskRow, TaskTimerKey, TextHash, TypeRow, decode_number, decode_part,
     encode_number, encode_part,
 };
+pub use stored_value::{ValueContent, ValueRow, value_key};
 pub use value::{
     Author, CleanUpWork, DedupRow, IdempotencyRow, RevisionRow, ShardRow, StreamRow, decode_name,
 };
