@@ -473,7 +473,7 @@ mod tests {
         let mut agenda = store.agenda.clone();
         let mut streams = BTreeSet::new();
         // None of them is applied in between.
-        for count in [EXPIRIES_MAX, EXPIRIES_MAX, 150 - 2 * EXPIRIES_MAX, 0] {
+        for count in [EXPIRIES_MAX, EXPIRIES_MAX, EXPIRIES_MAX, 150 - 3 * EXPIRIES_MAX, 0] {
             let commands = due(&mut agenda, &store);
             assert_eq!(commands.len(), count);
             for command in commands {

@@ -196,6 +196,12 @@ pub(crate) fn outcome_values() -> Vec<(&'static str, Outcome)> {
         ("truncate-beyond-end", refused(Refusal::TruncateBeyondEnd { next: Revision(7) })),
         ("unsupported", refused(Refusal::Unsupported)),
         ("stream-full", refused(Refusal::StreamFull)),
+    ]
+}
+
+pub(crate) fn later_outcomes() -> Vec<(&'static str, Outcome)> {
+    let refused = Outcome::Refused;
+    vec![
         (
             "lease-granted",
             Outcome::LeaseGranted(Granted { token: TOKEN, remaining_ms: 30_000, replayed: true }),
@@ -205,7 +211,7 @@ pub(crate) fn outcome_values() -> Vec<(&'static str, Outcome)> {
         ("lease-released", Outcome::LeaseReleased),
         ("lease-withdrawn", Outcome::LeaseWithdrawn),
         ("value-put", Outcome::ValuePut { revision: Revision(300), replayed: true }),
-        ("value-deleted", Outcome::ValueDeleted { last: current }),
+        ("value-deleted", Outcome::ValueDeleted { last: Some(Revision(300)) }),
         ("lease-held", refused(Refusal::LeaseHeld { token: TOKEN, remaining_ms: 30_000 })),
         ("lease-lost", refused(Refusal::LeaseLost { part: 2 })),
         ("lease-permits-differ", refused(Refusal::LeasePermitsDiffer { permits: 3 })),
@@ -220,7 +226,7 @@ pub(crate) fn outcomes() -> Vec<Sample> {
         format::outcome::encode(outcome, &mut out);
         out
     };
-    let later = queue::outcomes();
+    let later = [queue::outcomes(), later_outcomes()].concat();
     outcome_values().iter().chain(&later).map(|(name, outcome)| (*name, encoded(outcome))).collect()
 }
 
