@@ -34,7 +34,7 @@ enum Member {
 impl Problem {
     #[must_use]
     pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Box<Self> {
-        let retry_after_s = (code.status() == 503).then_some(1);
+        let retry_after_s = matches!(code.status(), 429 | 503).then_some(1);
         Box::new(Self { code, detail: detail.into(), retry_after_s, members: Vec::new() })
     }
 

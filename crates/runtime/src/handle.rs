@@ -146,6 +146,12 @@ impl Handle {
         self.status.borrow().clone()
     }
 
+    /// This machine's time of day.
+    #[must_use]
+    pub fn wall_now(&self) -> Wall {
+        wall_now()
+    }
+
     /// Resolves when the node begins to stop, so that subscribers can end cleanly.
     pub async fn stopping(&self) {
         let mut status = self.status.clone();

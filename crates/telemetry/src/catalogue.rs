@@ -84,6 +84,21 @@ families! {
     COMMANDS_REFUSED = Counter "mainstay_commands_refused" None []
         "Commands that were refused, for example because the expected revision was wrong";
 
+    TASKS_ENQUEUED = Counter "mainstay_tasks_enqueued" None []
+        "Tasks enqueued";
+    TASKS_REPLAYED = Counter "mainstay_tasks_replayed" None []
+        "Tasks that the queue already had: the retry received the original outcome";
+    TASKS_CLAIMED = Counter "mainstay_tasks_claimed" None []
+        "Tasks given to workers; a claim whose request is repeated counts again";
+    TASKS_COMPLETED = Counter "mainstay_tasks_completed" None []
+        "Tasks that workers completed";
+    TASKS_FAILED = Counter "mainstay_tasks_failed" None []
+        "Attempts that workers reported as failed";
+    TASKS_DEAD = Counter "mainstay_tasks_dead" None []
+        "Attempts reported as failed or deferred after which the task became a dead letter";
+    TASKS_CLAIM_LOST = Counter "mainstay_tasks_claim_lost" None []
+        "Requests of workers that were refused because their claim was over; alert on a steady rate";
+
     ENTRY_COMMANDS = Histogram "mainstay_entry_commands" None []
         "Client commands in one entry, which are committed together; the node's own commands are not counted";
     ENTRY_BYTES = Histogram "mainstay_entry_size" Bytes []

@@ -54,6 +54,7 @@ pub enum Tag {
     Events,
     Transactions,
     Streams,
+    Queues,
     Operations,
 }
 
@@ -136,7 +137,8 @@ impl Method {
 }
 
 impl Tag {
-    pub const ALL: [Self; 4] = [Self::Events, Self::Transactions, Self::Streams, Self::Operations];
+    pub const ALL: [Self; 5] =
+        [Self::Events, Self::Transactions, Self::Streams, Self::Queues, Self::Operations];
 
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -144,6 +146,7 @@ impl Tag {
             Self::Events => "events",
             Self::Transactions => "transactions",
             Self::Streams => "streams",
+            Self::Queues => "queues",
             Self::Operations => "operations",
         }
     }
@@ -154,6 +157,7 @@ impl Tag {
             Self::Events => "Append, read and follow events.",
             Self::Transactions => "Apply checks and writes all or nothing.",
             Self::Streams => "List streams, delete them, and control what they keep.",
+            Self::Queues => "Enqueue tasks, claim and settle them, and operate queues.",
             Self::Operations => "Health, metrics and documentation of a node.",
         }
     }

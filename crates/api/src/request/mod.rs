@@ -7,6 +7,7 @@
 //! | [`append`] | bodies with events for one stream |
 //! | [`line`] | one line of `POST /v1/events` |
 //! | [`transaction`] | the body of a transaction |
+//! | [`queue`] | everything about task queues |
 //! | [`settings`] | a stream's settings |
 //! | [`store`] | the store that a request is meant for |
 //! | [`object`] | the API's own JSON objects, member by member |
@@ -18,6 +19,7 @@ mod key;
 pub mod line;
 mod object;
 pub mod query;
+pub mod queue;
 pub mod settings;
 pub mod store;
 pub mod transaction;

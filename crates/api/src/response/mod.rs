@@ -6,11 +6,27 @@
 //! | [`outcome`] | outcomes of commands |
 //! | [`refusal`] | problems for refused commands |
 //! | [`page`] | pages of events and of streams |
+//! | [`queue`] | everything about task queues |
 
 pub mod outcome;
 pub mod page;
+pub mod queue;
 pub mod refusal;
 pub mod stored;
+
+/// All states that a task can be in.
+pub const TASK_STATES: [model::TaskState; 7] = {
+    use model::TaskState;
+    [
+        TaskState::Delayed,
+        TaskState::Blocked,
+        TaskState::Ready,
+        TaskState::Running,
+        TaskState::Done,
+        TaskState::Dead,
+        TaskState::Cancelled,
+    ]
+};
 
 /// The name of a task's state.
 #[must_use]
