@@ -1,5 +1,6 @@
 //! The open batch: commands that wait for an entry, in arrival order. One entry takes as many of them as fit.
 
+use crate::claims::WaitingClaim;
 use crate::request::Replies;
 use model::{Action, Append, Command, Settlement, Wall, Write, limits};
 use std::collections::VecDeque;
@@ -47,10 +48,28 @@ impl SizedCommand {
     }
 }
 
+/// Who receives the outcome of a client's command.
+#[derive(Debug)]
+pub enum Waiter<R: Replies> {
+    Any(R::Outcome),
+    /// Goes on waiting if it is granted no tasks.
+    Claim(WaitingClaim<R>),
+}
+
+impl<R: Replies> Waiter<R> {
+    #[must_use]
+    pub fn into_reply(self) -> R::Outcome {
+        match self {
+            Self::Any(reply) => reply,
+            Self::Claim(waiting) => waiting.reply,
+        }
+    }
+}
+
 /// Clients' commands, and times to be closed, that wait for the next entry.
 #[derive(Debug)]
 pub struct OpenBatch<R: Replies> {
-    commands: VecDeque<(R::Outcome, SizedCommand)>,
+    commands: VecDeque<(Waiter<R>, SizedCommand)>,
     closers: Vec<(R::TimeClosed, Wall)>,
     wall_min: Wall,
     bytes: usize,
@@ -69,7 +88,7 @@ pub struct Closed<R: Replies> {
 #[derive(Debug)]
 pub struct Waiters<R: Replies> {
     /// One for each client's command, in order. The node's own commands come after those.
-    pub commands: Vec<R::Outcome>,
+    pub commands: Vec<Waiter<R>>,
     /// How many commands are the node's own.
     pub own: usize,
     /// Requests that wait only for the entry's wall, each with the time that the entry closes for it.
@@ -107,7 +126,14 @@ impl<R: Replies> OpenBatch<R> {
 
     pub fn push(&mut self, reply: R::Outcome, command: SizedCommand) {
         self.bytes += command.bytes;
-        self.commands.push_back((reply, command));
+        self.commands.push_back((Waiter::Any(reply), command));
+    }
+
+    /// Adds a claim that goes on waiting if it is granted nothing.
+    pub fn push_claim(&mut self, waiting: WaitingClaim<R>) {
+        let command = SizedCommand::new(Command::Claim(waiting.claim.clone()));
+        self.bytes += command.bytes;
+        self.commands.push_back((Waiter::Claim(waiting), command));
     }
 
     /// Gives the next entry a wall above `wall`.
@@ -117,8 +143,13 @@ impl<R: Replies> OpenBatch<R> {
     }
 
     /// Takes as much as one entry holds besides `own`, the node's own commands. The rest waits for the next
-    /// entry.
-    pub fn close(&mut self, own: Vec<Command<'static>>, max: EntryMax) -> Closed<R> {
+    /// entry. `claims` returns the waiting claims for what the clients' commands make ready; they follow those.
+    pub fn close(
+        &mut self,
+        own: Vec<Command<'static>>,
+        max: EntryMax,
+        claims: impl FnOnce(&[Command<'static>]) -> Vec<WaitingClaim<R>>,
+    ) -> Closed<R> {
         let wall_min = std::mem::take(&mut self.wall_min);
         let closers = std::mem::take(&mut self.closers);
         let mut waiters = Waiters { commands: Vec::new(), own: own.len(), closers, bytes: 0, wall: wall_min };
@@ -134,6 +165,10 @@ impl<R: Replies> OpenBatch<R> {
             commands.push(command);
         }
         self.bytes -= waiters.bytes;
+        for waiting in claims(&commands) {
+            commands.push(Command::Claim(waiting.claim.clone()));
+            waiters.commands.push(Waiter::Claim(waiting));
+        }
         commands.extend(own);
         Closed { commands, waiters, wall_min }
     }
@@ -208,6 +243,10 @@ mod tests {
         fn is_gone(_: &usize) -> bool {
             false
         }
+
+        fn is_abandoned(_: &usize) -> bool {
+            false
+        }
     }
 
     fn name() -> StreamName<'static> {
@@ -235,10 +274,10 @@ mod tests {
             let mut batch = batch(&sizes);
             let mut next = 0;
             for want in taken {
-                let closed = batch.close(Vec::new(), EntryMax::default());
+                let closed = batch.close(Vec::new(), EntryMax::default(), |_| Vec::new());
                 assert_eq!(closed.commands.len(), want, "{sizes:?}");
                 for reply in closed.waiters.commands {
-                    assert_eq!(reply, next);
+                    assert_eq!(reply.into_reply(), next);
                     next += 1;
                 }
             }
@@ -252,7 +291,7 @@ mod tests {
         let mut batch = batch(&[1; 1_024]);
         let own =
             vec![Command::ExpireEvents(ExpireEvents { stream: name() }); limits::ENTRY_OWN_COMMANDS_MAX];
-        let closed = batch.close(own, EntryMax::default());
+        let closed = batch.close(own, EntryMax::default(), |_| Vec::new());
         assert_eq!(closed.commands.len(), limits::ENTRY_COMMANDS_MAX);
         assert_eq!((closed.waiters.commands.len(), closed.waiters.own), (896, 128));
         let is_own = |command: &Command<'_>| matches!(command, Command::ExpireEvents(_));
@@ -266,7 +305,7 @@ mod tests {
         for max in [EntryMax { commands: 2, bytes: 1_000 }, EntryMax { commands: 1_000, bytes: 5 }] {
             let mut batch = batch(&[10, 20]);
             for left in [1, 0] {
-                let closed = batch.close(own.clone(), max);
+                let closed = batch.close(own.clone(), max, |_| Vec::new());
                 assert_eq!((closed.waiters.commands.len(), closed.waiters.own), (1, 3), "{max:?}");
                 assert_eq!(batch.len(), left);
             }
@@ -279,7 +318,7 @@ mod tests {
         batch.close_time(1, Wall(41));
         batch.close_time(2, Wall(40));
         assert!(!batch.is_empty());
-        let closed = batch.close(Vec::new(), EntryMax::default());
+        let closed = batch.close(Vec::new(), EntryMax::default(), |_| Vec::new());
         assert_eq!((closed.wall_min, closed.commands.len()), (Wall(42), 0));
         assert_eq!(closed.waiters.closers, [(1, Wall(41)), (2, Wall(40))]);
         assert!(batch.is_empty());

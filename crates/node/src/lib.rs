@@ -21,6 +21,7 @@
 //! | [`step`] | inputs and outputs |
 //! | [`node`] | the step machine: admission, batching, waiting requests, timers |
 //! | [`batch`] | the open batch and how much of it one entry takes |
+//! | [`claims`] | claims that wait for tasks |
 //! | `own_work` | the node's own commands: which of them go into an entry, and when |
 //! | [`waiting`] | requests that wait until something happens to a row |
 //! | [`clock`] | the two clocks of entries, from the two clocks of a machine |
@@ -28,6 +29,7 @@
 //! | [`raft_engine`] | the built-in engine: log first, then apply, on a local state |
 
 pub mod batch;
+pub mod claims;
 pub mod clock;
 pub mod engine;
 pub mod node;
@@ -37,6 +39,7 @@ pub mod request;
 pub mod step;
 pub mod waiting;
 
+pub use claims::{WaitingClaim, WaitingClaims};
 pub use clock::{Mono, Now};
 pub use engine::{DiskSpace, Engine, EngineError, EntryId, EntryResult, Polled};
 pub use node::{Node, NodeFigures, NodeOptions};

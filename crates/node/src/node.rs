@@ -1,13 +1,16 @@
 //! The step machine: admission, batching, waiting requests, timers.
 
-use crate::batch::{EntryMax, OpenBatch, SizedCommand, Waiters};
+use crate::batch::{EntryMax, OpenBatch, SizedCommand, Waiter, Waiters};
+use crate::claims::WaitingClaims;
 use crate::clock::{EntryClocks, Mono, Now, Standstill};
 use crate::engine::{DiskSpace, Engine, EngineError, EntryId, EntryResult, Polled};
 use crate::own_work::OwnWork;
 use crate::request::{AskedTime, ClosedTime, Replies, Request, Unavailable};
 use crate::step::{Input, Output};
 use crate::waiting::WaitTable;
-use model::{Behaviour, Command, Cursor, Effect, EntryClock, Position, Slot, ViewError, Wall, limits};
+use model::{
+    Behaviour, Command, Cursor, Effect, EntryClock, Outcome, Position, Slot, ViewError, Wall, limits,
+};
 use std::collections::VecDeque;
 use std::fmt::Debug;
 
@@ -95,6 +98,7 @@ pub struct Node<E: Engine, R: Replies> {
     /// The engine fetches rows that the view did not have at hand. Until then, own work waits.
     loading: bool,
     waiting: WaitTable<R>,
+    claims: WaitingClaims<R>,
     /// The wall of the last applied entry.
     wall: Wall,
     /// When the node has asked to be woken.
@@ -130,6 +134,7 @@ where
             own_work,
             loading: false,
             waiting: WaitTable::new(limits::WAITERS_MAX),
+            claims: WaitingClaims::new(limits::WAITERS_MAX),
             wall: Wall(0),
             wait: None,
             visible: Cursor::START,
@@ -239,6 +244,10 @@ where
                     None => self.open.push(reply, command),
                 }
             }
+            Request::Claim { claim, reply } => match self.unavailable() {
+                Some(why) => out.push(Output::Outcome { reply, result: Err(why) }),
+                None => self.open.push_claim(self.claims.arrive(claim, reply)),
+            },
             // A node that is read-only still wakes waiting requests.
             Request::Wait { key, reply } => {
                 let refused = match self.phase {
@@ -306,7 +315,9 @@ where
             } else if own.is_empty() {
                 break;
             }
-            let mut closed = self.open.close(own, self.options.entry_max);
+            let (claims, wall) = (&mut self.claims, self.clocks.wall(now));
+            let mut closed =
+                self.open.close(own, self.options.entry_max, |commands| claims.take_for(commands, wall));
             let clock = self.clocks.stamp(now, closed.wall_min);
             closed.waiters.wall = clock.wall;
             if self.in_flight.is_empty() {
@@ -371,12 +382,16 @@ where
     /// another leader's: ours was never stored.
     fn settle(&mut self, entry: EntryId, result: EntryResult, out: &mut Vec<Output<E::Io, R>>) {
         let mut woken = Vec::new();
+        let mut ready = Vec::new();
         if let EntryResult::Durable { last, effects, .. } = &result {
             self.visible = last.map_or(self.visible, |last| self.visible.max(last));
             self.own_work.note(effects);
             for effect in effects {
-                let Effect::Notify { key } = effect else { continue };
-                woken.extend(self.waiting.wake(key));
+                match effect {
+                    Effect::Notify { key } => woken.extend(self.waiting.wake(key)),
+                    Effect::TasksReady { .. } => ready.push(effect.clone()),
+                    Effect::BodiesRemoved { .. } | Effect::TimerSet { .. } => {}
+                }
             }
         }
         let mut result = Some(result);
@@ -386,17 +401,32 @@ where
             match result.take_if(|_| first == entry) {
                 Some(result @ EntryResult::Durable { .. }) => {
                     self.wall = self.wall.max(waiters.wall);
-                    reply_all(waiters, result, out);
+                    reply_all(waiters, result, &mut self.claims, out);
                 }
                 Some(result) => {
                     self.search_again_after(&waiters);
-                    reply_all(waiters, result, out);
+                    reply_all(waiters, result, &mut self.claims, out);
                 }
                 None => self.fail(waiters, &Unavailable::NotReady, out),
             }
         }
+        self.claim_ready(ready, out);
         out.extend(woken.into_iter().map(|reply| Output::Woken { reply, result: Ok(()) }));
         out.push(Output::Visible(self.visible));
+    }
+
+    /// Proposes waiting claims again, because tasks are ready for them.
+    fn claim_ready(&mut self, ready: Vec<Effect>, out: &mut Vec<Output<E::Io, R>>) {
+        let unavailable = self.unavailable();
+        for effect in ready {
+            let Effect::TasksReady { queue, task_type, tasks } = effect else { continue };
+            for waiting in self.claims.take(&queue, &task_type, tasks) {
+                match &unavailable {
+                    None => self.open.push_claim(waiting),
+                    Some(why) => out.push(Output::Outcome { reply: waiting.reply, result: Err(why.clone()) }),
+                }
+            }
+        }
     }
 
     /// Another replica may have stored something else in place of the entries in flight, or may store them
@@ -449,9 +479,11 @@ where
         }
     }
 
-    /// Replies to everyone who waits for a row that waiting has ended.
+    /// Replies to everyone who waits for a row or for tasks that waiting has ended.
     fn wake_all(&mut self, why: &Unavailable, out: &mut Vec<Output<E::Io, R>>) {
         out.extend(self.waiting.drain().map(|reply| Output::Woken { reply, result: Err(why.clone()) }));
+        let claims = self.claims.drain();
+        out.extend(claims.map(|waiting| Output::Outcome { reply: waiting.reply, result: Err(why.clone()) }));
     }
 
     fn may_search(&self, now: Now) -> bool {
@@ -513,11 +545,23 @@ where
     }
 }
 
-fn reply_all<Io, R: Replies>(waiters: Waiters<R>, result: EntryResult, out: &mut Vec<Output<Io, R>>) {
+fn reply_all<Io, R: Replies>(
+    waiters: Waiters<R>,
+    result: EntryResult,
+    claims: &mut WaitingClaims<R>,
+    out: &mut Vec<Output<Io, R>>,
+) {
     match result {
         EntryResult::Durable { outcomes, .. } => {
-            for (reply, outcome) in waiters.commands.into_iter().zip(outcomes) {
-                out.push(Output::Outcome { reply, result: Ok(outcome) });
+            for (waiter, outcome) in waiters.commands.into_iter().zip(outcomes) {
+                let (reply, result) = match (waiter, outcome) {
+                    (Waiter::Claim(waiting), Outcome::Claimed(claimed)) if claimed.tasks.is_empty() => {
+                        let Err(reply) = claims.wait(waiting) else { continue };
+                        (reply, Err(Unavailable::Busy))
+                    }
+                    (waiter, outcome) => (waiter.into_reply(), Ok(outcome)),
+                };
+                out.push(Output::Outcome { reply, result });
             }
             let closed = |(reply, wall)| Output::TimeClosed { reply, result: Ok(ClosedTime::Through(wall)) };
             out.extend(waiters.closers.into_iter().map(closed));
@@ -530,8 +574,8 @@ fn reply_all<Io, R: Replies>(waiters: Waiters<R>, result: EntryResult, out: &mut
 }
 
 fn fail_all<Io, R: Replies>(waiters: Waiters<R>, why: &Unavailable, out: &mut Vec<Output<Io, R>>) {
-    for reply in waiters.commands {
-        out.push(Output::Outcome { reply, result: Err(why.clone()) });
+    for waiter in waiters.commands {
+        out.push(Output::Outcome { reply: waiter.into_reply(), result: Err(why.clone()) });
     }
     let failed = |(reply, _)| Output::TimeClosed { reply, result: Err(why.clone()) };
     out.extend(waiters.closers.into_iter().map(failed));

@@ -5,7 +5,7 @@
 //! once. Each kind of request therefore has its own type of result, and the caller needs no table of waiting
 //! requests.
 
-use model::{Command, Key, Wall};
+use model::{Claim, Command, Key, Wall};
 use std::fmt;
 
 /// The types of a caller's replies.
@@ -19,6 +19,10 @@ pub trait Replies {
 
     /// Whether a waiter is no longer interested. The node asks when too many wait.
     fn is_gone(waiter: &Self::Woken) -> bool;
+
+    /// Whether nobody waits for the outcome of a command any more. The node asks before it claims tasks for a request
+    /// that has waited.
+    fn is_abandoned(reply: &Self::Outcome) -> bool;
 }
 
 /// One request.
@@ -26,6 +30,9 @@ pub trait Replies {
 pub enum Request<R: Replies> {
     /// Apply a command.
     Command { command: Command<'static>, reply: R::Outcome },
+    /// Claim tasks, and wait for them if none can be claimed. The caller decides how long: it drops its end of the
+    /// reply, and the node never replies without tasks unless it can no longer wait.
+    Claim { claim: Claim<'static>, reply: R::Outcome },
     /// Reply once no later event can have a position in the time's millisecond or before it.
     CloseTime { time: AskedTime, reply: R::TimeClosed },
     /// Reply when something happens to the row with this key ([`model::Effect::Notify`]).

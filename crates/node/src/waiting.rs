@@ -87,6 +87,10 @@ mod tests {
         fn is_gone(waiter: &u64) -> bool {
             waiter % 2 == 1
         }
+
+        fn is_abandoned(_: &u64) -> bool {
+            false
+        }
     }
 
     fn key(number: u8) -> Key {

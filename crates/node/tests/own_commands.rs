@@ -29,6 +29,10 @@ impl Replies for Counted {
     fn is_gone(_: &()) -> bool {
         false
     }
+
+    fn is_abandoned(_: &()) -> bool {
+        false
+    }
 }
 
 /// A node that leads, on a log whose writes complete when the test says so.

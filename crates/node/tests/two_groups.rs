@@ -38,6 +38,10 @@ impl Replies for Numbers {
     fn is_gone(_: &()) -> bool {
         false
     }
+
+    fn is_abandoned(_: &usize) -> bool {
+        false
+    }
 }
 
 type GroupNode = Node<RaftEngine<MemoryState, GroupLog<MemoryDisk>>, Numbers>;

@@ -11,6 +11,9 @@ const TIME_BITS: u32 = 48;
 impl Simple {
     /// What a command asks for. Streams that were never seen get a number.
     pub fn ask_of(&mut self, command: &Command<'_>) -> Ask {
+        if let Some(ask) = self.queue_ask_of(command) {
+            return Ask::Queue(ask);
+        }
         match command {
             Command::Append(append) => Ask::Append(append.keyed.as_ref().map(key), self.append_of(append)),
             Command::Transaction(transaction) => {
@@ -44,7 +47,7 @@ impl Simple {
             | Command::Settle(_)
             | Command::CancelTask(_)
             | Command::SettleDeadLetter(_)
-            | Command::AdvanceTasks(_) => unimplemented!("queues"),
+            | Command::AdvanceTasks(_) => unreachable!("{command:?} is about a queue"),
         }
     }
 
@@ -93,12 +96,12 @@ impl From<&Outcome> for SimpleOutcome {
             Outcome::SettingsPut => Self::SettingsPut,
             Outcome::StreamDeleted { last } => Self::Deleted(last.map(|last| last.0)),
             Outcome::Progressed { .. } => Self::Progressed,
-            Outcome::QueuePut
-            | Outcome::Enqueued(_)
-            | Outcome::Claimed(_)
-            | Outcome::Settled(_)
-            | Outcome::TaskCancelled(_)
-            | Outcome::DeadLetterSettled => unimplemented!("queues"),
+            Outcome::QueuePut => Self::QueuePut,
+            Outcome::Enqueued(enqueued) => Self::Enqueued(enqueued.slot.0, enqueued.tasks.clone()),
+            Outcome::Claimed(claimed) => Self::Claimed(claimed.clone()),
+            Outcome::Settled(settled) => Self::Settled(settled.clone()),
+            Outcome::TaskCancelled(state) => Self::TaskCancelled(*state),
+            Outcome::DeadLetterSettled => Self::DeadLetterSettled,
             Outcome::Refused(refusal) => match *refusal {
                 Refusal::WrongRevision { part, current } => {
                     Self::WrongRevision { part: part as usize, current: current.map(|current| current.0) }
@@ -112,10 +115,10 @@ impl From<&Outcome> for SimpleOutcome {
                 Refusal::TruncateBeyondEnd { next } => Self::TruncateBeyondEnd(next.0),
                 Refusal::Unsupported => Self::Unsupported,
                 Refusal::KeysFull | Refusal::StreamFull => Self::Full,
-                Refusal::QueueFull { .. }
-                | Refusal::TooManyTypes { .. }
-                | Refusal::NoTask
-                | Refusal::WrongTaskState { .. } => unimplemented!("queues"),
+                Refusal::QueueFull { backlog_max } => Self::QueueFull(backlog_max),
+                Refusal::TooManyTypes { task } => Self::TooManyTypes(task as usize),
+                Refusal::NoTask => Self::NoTask,
+                Refusal::WrongTaskState { state } => Self::WrongTaskState(state),
             },
         }
     }
@@ -130,7 +133,7 @@ fn event_refs(appended: &Appended) -> (u16, Vec<EventRef>) {
     (appended.slot.0, appended.events.iter().map(event_ref).collect())
 }
 
-fn key(keyed: &Keyed) -> Key {
+pub(crate) fn key(keyed: &Keyed) -> Key {
     Key { key: keyed.key.0, request: keyed.fingerprint.0, slot: keyed.slot.0 }
 }
 

@@ -1,21 +1,24 @@
-//! What every command must result in, for tests: a slow and simple model of the streams of one shard. Every
-//! stream is a vector of all events that were ever appended to it, and everything is found by searching from
-//! end to end. It shares no code with the shard.
+//! What every command must result in, for tests: a slow and simple model of the streams and task queues of one
+//! shard. Every stream is a vector of all events that were ever appended to it, every queue is a vector of its
+//! tasks, and everything is found by searching from end to end. It shares no code with the shard.
 //!
 //! The tests of `shard` compare every outcome and many reads with it. The simulator gives it each entry that
 //! a node has logged, and compares outcomes, readers and followers.
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`draw`] | random commands |
+//! | [`draw`] | random commands about streams |
+//! | [`queue`] | task queues |
 //!
 //! It knows nothing of the limits on idempotency records and on revisions.
 
 mod convert;
 pub mod draw;
+pub mod queue;
 mod write;
 
-use model::{KeyDifference, Namespace, slot_of};
+use model::{Claimed, EnqueuedTask, KeyDifference, Namespace, Outcome, Settled, TaskState, slot_of};
+use queue::{QueueAsk, Queues};
 use std::collections::BTreeMap;
 
 pub const DAY_MS: u64 = 86_400_000;
@@ -152,6 +155,16 @@ pub enum SimpleOutcome {
     SettingsPut,
     Deleted(Option<u64>),
     Progressed,
+    /// As `Progressed`, where the model knows whether more is due.
+    Advanced {
+        more: bool,
+    },
+    QueuePut,
+    Enqueued(u16, Vec<EnqueuedTask>),
+    Claimed(Claimed),
+    Settled(Vec<Settled>),
+    TaskCancelled(TaskState),
+    DeadLetterSettled,
     WrongRevision {
         part: usize,
         current: Option<u64>,
@@ -168,6 +181,10 @@ pub enum SimpleOutcome {
     Unsupported,
     /// The shard has reached a limit that the model does not know.
     Full,
+    QueueFull(u64),
+    TooManyTypes(usize),
+    NoTask,
+    WrongTaskState(TaskState),
 }
 
 impl SimpleOutcome {
@@ -179,7 +196,23 @@ impl SimpleOutcome {
                 | Self::SettingsPut
                 | Self::Deleted(_)
                 | Self::Progressed
+                | Self::Advanced { .. }
+                | Self::QueuePut
+                | Self::Enqueued(..)
+                | Self::Claimed(_)
+                | Self::Settled(_)
+                | Self::TaskCancelled(_)
+                | Self::DeadLetterSettled
         )
+    }
+
+    /// Whether this is the outcome of the shard.
+    #[must_use]
+    pub fn is(&self, outcome: &Outcome) -> bool {
+        match (self, outcome) {
+            (Self::Advanced { more }, Outcome::Progressed { more: theirs }) => more == theirs,
+            _ => *self == Self::from(outcome),
+        }
     }
 
     fn again(mut self) -> Self {
@@ -190,6 +223,12 @@ impl SimpleOutcome {
                 *replayed = true;
                 writes.iter_mut().for_each(|(_, event_refs)| mark(event_refs));
             }
+            // A task that was a conflict when the key was first used is still one.
+            Self::Enqueued(_, tasks) => tasks.iter_mut().for_each(|task| {
+                if let EnqueuedTask::Added(position) = *task {
+                    *task = EnqueuedTask::Replayed(position);
+                }
+            }),
             _ => {}
         }
         self
@@ -222,6 +261,7 @@ pub enum Ask {
     CleanUp,
     /// Changes nothing that can be seen.
     ExpireRecords,
+    Queue(QueueAsk),
 }
 
 #[derive(Debug)]
@@ -231,10 +271,11 @@ struct Record {
     outcome: SimpleOutcome,
 }
 
-/// All streams, by number.
+/// All streams and queues, by number.
 #[derive(Debug, Default)]
 pub struct Simple {
     pub streams: Vec<Stream>,
+    pub queues: Queues,
     pub last: u64,
     pub wall: u64,
     pub elapsed: u64,
@@ -244,12 +285,16 @@ pub struct Simple {
 }
 
 impl Simple {
-    /// The streams of [`draw::NAMES`], which [`draw::command`] needs.
+    /// The streams of [`draw::NAMES`] and the queues of [`queue::draw::NAMES`], which [`draw::command`] and
+    /// [`queue::draw::command`] need.
     #[must_use]
     pub fn to_draw_from() -> Self {
         let mut model = Self::default();
         for name in draw::NAMES {
             model.stream(name);
+        }
+        for name in queue::draw::NAMES {
+            model.queues.number(name);
         }
         model
     }
@@ -267,6 +312,7 @@ impl Simple {
         self.wall = self.wall.max(wall);
         self.elapsed = self.elapsed.max(elapsed);
         self.appended.clear();
+        self.queues.readied.clear();
     }
 
     /// When the next live record expires.
@@ -300,6 +346,7 @@ impl Simple {
                 SimpleOutcome::Progressed
             }
             Ask::CleanUp | Ask::ExpireRecords => SimpleOutcome::Progressed,
+            Ask::Queue(ask) => self.ask_queue(ask),
         }
     }
 

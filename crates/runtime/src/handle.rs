@@ -6,7 +6,9 @@
 
 use crate::reads::{ReadFailure, ReadPool, Snapshot};
 use format::header::StoreId;
-use model::{Command, Cursor, Index, Outcome, Wall};
+use model::{
+    Action, Claim, ClaimedTask, Command, Cursor, Index, Outcome, QueueName, Settle, Settlement, TaskRef, Wall,
+};
 use node::{AskedTime, ClosedTime, Replies, Unavailable};
 use std::future::Future;
 use std::pin::Pin;
@@ -21,12 +23,49 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub(crate) struct Channels;
 
 impl Replies for Channels {
-    type Outcome = oneshot::Sender<Result<Outcome, Unavailable>>;
+    type Outcome = OutcomeReply;
     type TimeClosed = oneshot::Sender<Result<ClosedTime, Unavailable>>;
     type Woken = oneshot::Sender<Result<(), Unavailable>>;
 
     fn is_gone(waiter: &Self::Woken) -> bool {
         waiter.is_closed()
+    }
+
+    fn is_abandoned(reply: &Self::Outcome) -> bool {
+        reply.sender.is_closed()
+    }
+}
+
+/// Receives the outcome of a command.
+#[derive(Debug)]
+pub(crate) struct OutcomeReply {
+    sender: oneshot::Sender<Result<Outcome, Unavailable>>,
+    /// The queue that the command claims tasks from.
+    claims_from: Option<QueueName<'static>>,
+}
+
+impl OutcomeReply {
+    /// A reply to nobody.
+    fn to_nobody() -> Self {
+        Self { sender: oneshot::channel().0, claims_from: None }
+    }
+
+    /// Sends the outcome. If nobody receives it, returns the request that gives back the tasks it claims; any other
+    /// command has had its effect.
+    pub(crate) fn send(self, result: Result<Outcome, Unavailable>) -> Option<Request> {
+        let unreceived = self.sender.send(result).err()?;
+        let (Ok(Outcome::Claimed(claimed)), Some(queue)) = (unreceived, self.claims_from) else {
+            return None;
+        };
+        let give_back = |task: ClaimedTask| Settlement {
+            task: TaskRef::Server(task.position),
+            token: task.token,
+            action: Action::Return,
+        };
+        let settlements: Vec<_> = claimed.tasks.into_iter().map(give_back).collect();
+        let command = Command::Settle(Settle { queue, settlements });
+        let reply = Self::to_nobody();
+        Some(Request::Command { command, reply })
     }
 }
 
@@ -90,8 +129,12 @@ impl Handle {
     /// # Errors
     /// [`Unavailable::Busy`] when the mailbox is full, [`Unavailable::Stopping`] after the loop has ended.
     pub fn submit(&self, command: Command<'static>) -> Result<Pending, Unavailable> {
-        let (reply, pending) = oneshot::channel();
-        self.send(Request::Command { command, reply })?;
+        let claims_from = match &command {
+            Command::Claim(claim) => Some(claim.queue.clone()),
+            _ => None,
+        };
+        let (sender, pending) = oneshot::channel();
+        self.send(Request::Command { command, reply: OutcomeReply { sender, claims_from } })?;
         Ok(Pending(pending))
     }
 
@@ -101,9 +144,21 @@ impl Handle {
     /// # Errors
     /// [`Unavailable::Stopping`] after the loop has ended.
     pub async fn submit_or_wait(&self, command: Command<'static>) -> Result<Pending, Unavailable> {
-        let (reply, pending) = oneshot::channel();
-        let request = Request::Command { command, reply };
+        let (sender, pending) = oneshot::channel();
+        let request = Request::Command { command, reply: OutcomeReply { sender, claims_from: None } };
         self.mailbox.send(request).await.map_err(|_| Unavailable::Stopping)?;
+        Ok(Pending(pending))
+    }
+
+    /// Claims tasks, and waits until there are some. Drop the result to stop waiting: the node gives back tasks that
+    /// nobody receives, and their attempts do not count.
+    ///
+    /// # Errors
+    /// [`Unavailable::Busy`] when the mailbox is full, [`Unavailable::Stopping`] after the loop has ended.
+    pub fn claim(&self, claim: Claim<'static>) -> Result<Pending, Unavailable> {
+        let claims_from = Some(claim.queue.clone());
+        let (sender, pending) = oneshot::channel();
+        self.send(Request::Claim { claim, reply: OutcomeReply { sender, claims_from } })?;
         Ok(Pending(pending))
     }
 

@@ -26,16 +26,19 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
 use format::FormatError;
-use format::row::{RecordTimerKey, TimerKey, TimerRange, TimerSearch, WallTimerKey, decode_name};
+use format::row::{
+    QueueRange, RecordTimerKey, TaskTimerKey, TimerKey, TimerRange, TimerSearch, WallTimerKey, decode_name,
+};
 use model::{
-    CleanUp, Command, Effect, Elapsed, EntryClock, ExpireEvents, ExpireRecords, Order, Position, Slot,
-    SlotRange, StreamId, StreamName, Timer, View, ViewError, Wall, limits,
+    AdvanceTasks, CleanUp, Command, Effect, Elapsed, EntryClock, ExpireEvents, ExpireRecords, Order,
+    Position, Slot, SlotRange, StreamId, StreamName, TaskDue, Timer, View, ViewError, Wall, limits,
 };
 
-/// Slots in which one entry cleans up, and as many in which it deletes idempotency records.
+/// Slots in which one entry cleans up, and as many in which it deletes idempotency records, or advances tasks by either
+/// clock.
 const SLOTS_MAX: usize = 16;
 /// Streams whose events one entry expires.
-const EXPIRIES_MAX: usize = limits::ENTRY_OWN_COMMANDS_MAX - 2 * SLOTS_MAX;
+const EXPIRIES_MAX: usize = limits::ENTRY_OWN_COMMANDS_MAX - 4 * SLOTS_MAX;
 
 /// The timers of one shard; see the module.
 #[derive(Clone, Debug)]
@@ -45,6 +48,8 @@ pub struct Agenda {
     events: Points<(Wall, StreamId)>,
     records: Points<Elapsed>,
     clean_ups: Points<Position>,
+    tasks_by_wall: Points<TaskDue>,
+    tasks_by_elapsed: Points<TaskDue>,
 }
 
 /// The next moments at which something may be due.
@@ -75,6 +80,8 @@ impl Agenda {
             events: Points::default(),
             records: Points::default(),
             clean_ups: Points::default(),
+            tasks_by_wall: Points::default(),
+            tasks_by_elapsed: Points::default(),
         }
     }
 
@@ -106,6 +113,7 @@ impl Agenda {
                         Some(TimerKey::Wall(key)) => self.events.note(key.slot, (key.deadline, key.stream)),
                         Some(TimerKey::Record(key)) => self.records.note(key.slot, key.deadline),
                         Some(TimerKey::CleanUp(key)) => self.clean_ups.note(key.slot, key.queued),
+                        Some(TimerKey::Task(key)) => self.note_task(key.slot, key.due),
                         None => {}
                     }
                 }
@@ -122,7 +130,7 @@ impl Agenda {
                 Timer::Events(wall) => self.events.note(slot, (wall, StreamId(0))),
                 Timer::Records(elapsed) => self.records.note(slot, elapsed),
                 Timer::CleanUp(queued) => self.clean_ups.note(slot, queued),
-                Timer::Tasks(_) => {}
+                Timer::Tasks(due) => self.note_task(slot, due),
             }
         }
     }
@@ -142,16 +150,30 @@ impl Agenda {
     ) -> Result<(), ViewError> {
         self.clean_up(commands);
         self.expire_records(view, clock.elapsed, commands)?;
+        advance_tasks(&mut self.tasks_by_elapsed, TaskDue::Elapsed(clock.elapsed), view, commands)?;
+        advance_tasks(&mut self.tasks_by_wall, TaskDue::Wall(clock.wall), view, commands)?;
         self.expire_events(view, clock.wall, commands)
     }
 
     /// When something may be due.
     #[must_use]
     pub fn next(&self) -> Deadlines {
+        let wall = |due| if let TaskDue::Wall(wall) = due { Some(wall) } else { None };
+        let elapsed = |due| if let TaskDue::Elapsed(elapsed) = due { Some(elapsed) } else { None };
         Deadlines {
-            wall: self.events.first().map(|(_, (wall, _))| wall),
-            elapsed: self.records.first().map(|(_, elapsed)| elapsed),
+            wall: earliest(
+                self.events.earliest().map(|(wall, _)| wall),
+                self.tasks_by_wall.earliest().and_then(wall),
+            ),
+            elapsed: earliest(self.records.earliest(), self.tasks_by_elapsed.earliest().and_then(elapsed)),
             clean_up: self.clean_ups.first().map(|(_, queued)| queued),
+        }
+    }
+
+    fn note_task(&mut self, slot: Slot, due: TaskDue) {
+        match due {
+            TaskDue::Wall(_) => self.tasks_by_wall.note(slot, due),
+            TaskDue::Elapsed(_) => self.tasks_by_elapsed.note(slot, due),
         }
     }
 
@@ -205,6 +227,44 @@ impl Agenda {
         }
         Ok(())
     }
+}
+
+fn earliest<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
+    one.into_iter().chain(other).min()
+}
+
+/// Proposes to advance the tasks that are due by one clock.
+fn advance_tasks(
+    points: &mut Points<TaskDue>,
+    now: TaskDue,
+    view: &impl View,
+    commands: &mut Vec<Command<'static>>,
+) -> Result<(), ViewError> {
+    let slots = points.in_order.iter().take(SLOTS_MAX).take_while(|(from, _)| *from <= now).count();
+    for _ in 0..slots {
+        let Some((slot, from)) = points.first() else { break };
+        // The timer may have been cancelled, or set anew for later.
+        let first = first_task(view, slot, from)?;
+        if let Some(from) = first.filter(|due| *due <= now) {
+            points.set(slot, None);
+            let tasks_max = (limits::ADVANCE_TASKS_MAX / slots) as u32;
+            commands.push(Command::AdvanceTasks(AdvanceTasks { slot, from, tasks_max }));
+        } else {
+            points.set(slot, first);
+        }
+    }
+    Ok(())
+}
+
+/// When the first task of a slot is due by this clock.
+fn first_task(view: &impl View, slot: Slot, from: TaskDue) -> Result<Option<TaskDue>, ViewError> {
+    let mut first = None;
+    view.scan(QueueRange::timers(slot, from).as_range(), Order::Ascending, &mut |key, _| {
+        first = Some(TaskTimerKey::decode(key));
+        ControlFlow::Break(())
+    })?;
+    let first = first.transpose().map_err(|error| bad_row("task timer", error))?;
+    Ok(first.map(|timer| timer.due))
 }
 
 fn first_record(view: &impl View, slot: Slot, from: Elapsed) -> Result<Option<Elapsed>, ViewError> {
@@ -287,6 +347,10 @@ impl<T: Copy + Ord> Points<T> {
         self.in_order.first().map(|(point, slot)| (*slot, *point))
     }
 
+    fn earliest(&self) -> Option<T> {
+        self.first().map(|(_, point)| point)
+    }
+
     fn len(&self) -> usize {
         self.by_slot.len()
     }
@@ -331,7 +395,7 @@ mod tests {
         let mut store = busy(200);
         let commands = due(&mut store.agenda.clone(), &store);
         assert_eq!(kinds(&commands), [EXPIRIES_MAX, SLOTS_MAX, SLOTS_MAX]);
-        assert_eq!(commands.len(), limits::ENTRY_OWN_COMMANDS_MAX);
+        assert!(commands.len() <= limits::ENTRY_OWN_COMMANDS_MAX);
         while let Some(command) = store.due() {
             store.apply(command);
         }
@@ -388,7 +452,7 @@ mod tests {
         let mut agenda = store.agenda.clone();
         let mut streams = BTreeSet::new();
         // None of them is applied in between.
-        for count in [EXPIRIES_MAX, 150 - EXPIRIES_MAX, 0] {
+        for count in [EXPIRIES_MAX, EXPIRIES_MAX, 150 - 2 * EXPIRIES_MAX, 0] {
             let commands = due(&mut agenda, &store);
             assert_eq!(commands.len(), count);
             for command in commands {

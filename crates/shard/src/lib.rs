@@ -14,6 +14,9 @@
 //! | `stream/delete.rs` | remove a stream's events |
 //! | `stream/expire.rs` | remove events older than `max_age` |
 //! | `transaction.rs` | checks and writes, together or not at all |
+//! | `queue/enqueue.rs`, `claim.rs`, `settle.rs` | durable tasks: add, claim for a time, and settle |
+//! | `queue/cancel.rs`, `dead_letter.rs`, `settings.rs` | cancel a task; replay or drop a dead one; settings |
+//! | `queue/advance.rs` | end expired claims, make delayed tasks ready, remove finished ones |
 //! | `clean_up.rs` | delete the rows of removed events |
 //! | `expire_records.rs` | delete expired idempotency records |
 //!
@@ -34,6 +37,7 @@ mod idempotency;
 mod oldest;
 mod overlay;
 pub mod query;
+mod queue;
 mod revisions;
 mod shard;
 mod stream;

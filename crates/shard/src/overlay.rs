@@ -5,9 +5,11 @@
 //! Only a transaction needs a savepoint: undoing costs a copy of each key, which single appends avoid.
 
 use crate::heads::{Head, Heads, Stream};
+use crate::queue::tally::Queue;
 use crate::revisions::Revisions;
 use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::{Bound, ControlFlow};
 use format::row::{RevisionRow, ShardRow, stream_key};
@@ -33,6 +35,8 @@ pub(crate) struct Overlay<'a, 'e, V> {
     timers: Vec<(Slot, Timer)>,
     /// The positions of events whose rows were deleted.
     removed: Vec<Position>,
+    /// Tasks that became ready, or are no longer.
+    ready: Vec<ReadyChange>,
     rows: BTreeMap<Key, Option<Value>>,
     /// Heads that differ from the view's, by the hash of the name. If another name has the same hash, the
     /// next free number is used.
@@ -58,6 +62,7 @@ struct Savepoint {
     last: Option<Cursor>,
     timers: usize,
     removed: usize,
+    ready: usize,
     undo: Vec<Undo>,
 }
 
@@ -75,6 +80,15 @@ pub(crate) struct Finished {
     pub(crate) last: Option<Cursor>,
     pub(crate) timers: Vec<(Slot, Timer)>,
     pub(crate) removed: Vec<Position>,
+    pub(crate) ready: Vec<ReadyChange>,
+}
+
+/// How many tasks of a type became ready, less those that are ready no longer.
+#[derive(Debug)]
+pub(crate) struct ReadyChange {
+    pub(crate) queue: String,
+    pub(crate) task_type: String,
+    pub(crate) tasks: i64,
 }
 
 impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
@@ -88,6 +102,7 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
             last: None,
             timers: Vec::new(),
             removed: Vec::new(),
+            ready: Vec::new(),
             rows: BTreeMap::new(),
             changed: BTreeMap::new(),
             savepoint: None,
@@ -121,6 +136,31 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
     /// Tells the node that an event's rows were deleted, so that its body can be too.
     pub(crate) fn body_removed(&mut self, position: Position) {
         self.removed.push(position);
+    }
+
+    /// A task of this type has become ready.
+    pub(crate) fn one_ready_more(&mut self, queue: &Queue, task_type: &str) {
+        self.ready_changes(&queue.row.name, task_type, 1);
+    }
+
+    /// A task of this type is ready no longer.
+    pub(crate) fn one_ready_less(&mut self, queue: &Queue, task_type: &str) {
+        self.ready_changes(&queue.row.name, task_type, -1);
+    }
+
+    /// Tasks of this type were ready and can be claimed again.
+    pub(crate) fn ready_again(&mut self, queue: &str, task_type: &str, tasks: u64) {
+        self.ready_changes(queue, task_type, i64::try_from(tasks).unwrap_or(i64::MAX));
+    }
+
+    fn ready_changes(&mut self, queue: &str, task_type: &str, tasks: i64) {
+        match self.ready.last_mut() {
+            // A batch is usually of one type. What lies before a savepoint must stay as it is.
+            Some(last) if self.savepoint.is_none() && last.queue == queue && last.task_type == task_type => {
+                last.tasks = last.tasks.saturating_add(tasks);
+            }
+            _ => self.ready.push(ReadyChange { queue: queue.into(), task_type: task_type.into(), tasks }),
+        }
     }
 
     fn write(&mut self, key: Key, value: Option<Value>) {
@@ -197,6 +237,7 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
             last: self.last,
             timers: self.timers.len(),
             removed: self.removed.len(),
+            ready: self.ready.len(),
             undo: Vec::new(),
         });
     }
@@ -214,6 +255,7 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
         self.last = savepoint.last;
         self.timers.truncate(savepoint.timers);
         self.removed.truncate(savepoint.removed);
+        self.ready.truncate(savepoint.ready);
         // In reverse order, so that each key ends with its first value. Heads are also removed in the reverse
         // order of their insertion, so no name becomes unreachable behind a freed number.
         for undo in savepoint.undo.into_iter().rev() {
@@ -245,6 +287,7 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
             last: self.last,
             timers: self.timers,
             removed: self.removed,
+            ready: self.ready,
         }
     }
 }

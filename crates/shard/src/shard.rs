@@ -5,16 +5,19 @@ use crate::damage::bad_row;
 use crate::expire_records;
 use crate::heads::Heads;
 use crate::idempotency::once;
-use crate::overlay::{Finished, Overlay};
+use crate::overlay::{Finished, Overlay, ReadyChange};
+use crate::queue;
 use crate::stream::{append, delete, expire, settings};
 use crate::transaction;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::mem;
 use format::body::HEADER_BYTES;
 use format::row::{ShardRow, shard_key};
 use model::{
-    Append, Behaviour, Command, Cursor, Effect, Entry, Namespace, Outcome, Position, Refusal, Slot,
-    SlotRange, Timer, View, ViewError, Write, WriteSet,
+    Append, Behaviour, Command, Cursor, Effect, Entry, Namespace, Outcome, Position, QueueName, Refusal,
+    Slot, SlotRange, Timer, View, ViewError, Write, WriteSet,
 };
 
 /// The behaviour that new entries are applied under.
@@ -102,8 +105,9 @@ impl Shard {
                 Outcome::Refused(Refusal::Unsupported)
             });
         }
-        let Finished { writes, bodies, last, timers, removed } = overlay.finish();
-        let effects = effects(timers, removed);
+        let Finished { writes, bodies, last, timers, removed, ready } = overlay.finish();
+        let mut effects = effects(timers, removed);
+        effects.extend(ready_effects(ready));
         Ok(Applied { outcomes, bodies, last, writes, effects })
     }
 
@@ -157,14 +161,30 @@ fn apply_command<'e, V: View>(
         Command::ExpireEvents(expire) => expire::apply(expire, overlay),
         Command::CleanUp(clean_up) => clean_up::apply(clean_up, overlay),
         Command::ExpireRecords(expire) => expire_records::apply(expire, overlay),
-        Command::PutQueue(_)
-        | Command::Enqueue(_)
-        | Command::Claim(_)
-        | Command::Settle(_)
-        | Command::CancelTask(_)
-        | Command::SettleDeadLetter(_)
-        | Command::AdvanceTasks(_) => Ok(Outcome::Refused(Refusal::Unsupported)),
+        Command::PutQueue(put) => queue::settings::apply(put, overlay),
+        Command::Enqueue(enqueue) => {
+            let slot = enqueue.queue.slot(Namespace::ROOT);
+            once(enqueue.keyed, slot, overlay, |overlay| queue::enqueue::apply(enqueue, overlay))
+        }
+        Command::Claim(claim) => queue::claim::apply(claim, overlay),
+        Command::Settle(settle) => queue::settle::apply(settle, overlay),
+        Command::CancelTask(cancel) => queue::cancel::apply(cancel, overlay),
+        Command::SettleDeadLetter(settle) => queue::dead_letter::apply(settle, overlay),
+        Command::AdvanceTasks(advance) => queue::advance::apply(advance, overlay),
     }
+}
+
+/// Adds up which tasks have become ready and stayed so.
+fn ready_effects(changes: Vec<ReadyChange>) -> Vec<Effect> {
+    let mut sums = BTreeMap::<(String, String), i64>::new();
+    for change in changes {
+        *sums.entry((change.queue, change.task_type)).or_default() += change.tasks;
+    }
+    let effect = |((queue, task_type), tasks): ((String, String), i64)| {
+        let tasks = u32::try_from(tasks.min(i64::from(u32::MAX))).ok().filter(|tasks| *tasks > 0)?;
+        Some(Effect::TasksReady { queue: QueueName::new(queue).ok()?, task_type, tasks })
+    };
+    sums.into_iter().filter_map(effect).collect()
 }
 
 fn effects(mut timers: Vec<(Slot, Timer)>, mut removed: Vec<Position>) -> Vec<Effect> {

@@ -5,8 +5,9 @@
 //! lost and nothing happens twice, without the reference model.
 //!
 //! Another client ([`DrawnClient`]) sends commands whose arguments are drawn independently: wrong revisions, ids
-//! and keys that other requests have used, transactions that cannot succeed, settings, deletions. Only the model
-//! knows what must come of them.
+//! and keys that other requests have used, transactions that cannot succeed, settings, deletions. Or it enqueues,
+//! claims and settles tasks, often those of other workers, or too late. Only the model knows what must come of
+//! them.
 
 use crate::content::{ORDERLY_TYPE, fingerprint_of};
 use crate::ledger::{Acknowledged, Ledger, events_of};
@@ -14,7 +15,7 @@ use model::{
     Append, Appended, Check, Command, DeleteStream, Expected, Filled, Fingerprint, IdHash, Identity, KeyHash,
     Keyed, NewEvent, Outcome, PutSettings, Revision, Settings, Slot, StreamName, Transaction, Write,
 };
-use reference_model::{Simple, draw};
+use reference_model::{Simple, draw, queue};
 use seeded_rng::Rng;
 use std::borrow::Cow;
 use xxhash_rust::xxh3::xxh3_128;
@@ -232,18 +233,34 @@ impl Client {
     }
 }
 
+/// What the commands of a client are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Draws {
+    Streams,
+    Queues,
+}
+
 /// A client whose commands are drawn.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct DrawnClient {
+    draws: Draws,
     /// The command that it sent last, which it may send again.
     last: Option<Command<'static>>,
 }
 
 impl DrawnClient {
+    #[must_use]
+    pub fn new(draws: Draws) -> Self {
+        Self { draws, last: None }
+    }
+
     /// The command to send now: the last one again, whether it has an outcome or not, or another one.
     pub fn send(&mut self, rng: &mut Rng, model: &Simple) -> Command<'static> {
         let again = self.last.take().filter(|_| rng.one_in(4));
-        let command = again.unwrap_or_else(|| draw::command(rng, model));
+        let command = again.unwrap_or_else(|| match self.draws {
+            Draws::Streams => draw::command(rng, model),
+            Draws::Queues => queue::draw::command(rng, model),
+        });
         self.last = Some(command.clone());
         command
     }

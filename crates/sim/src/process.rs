@@ -36,6 +36,10 @@ impl Replies for Waiters {
     fn is_gone((): &()) -> bool {
         false
     }
+
+    fn is_abandoned(_: &u64) -> bool {
+        false
+    }
 }
 
 const GROUP: GroupId = GroupId(1);

@@ -242,13 +242,10 @@ pub fn is_drawn(stream: &str) -> bool {
 /// Whether a client sends such a command.
 #[must_use]
 pub fn is_clients(command: &Command<'_>) -> bool {
-    match command {
-        Command::ExpireEvents(_)
-        | Command::CleanUp(_)
-        | Command::ExpireRecords(_)
-        | Command::AdvanceTasks(_) => false,
-        _ => true,
-    }
+    !matches!(
+        command,
+        Command::ExpireEvents(_) | Command::CleanUp(_) | Command::ExpireRecords(_) | Command::AdvanceTasks(_)
+    )
 }
 
 fn decode(bytes: &[u8]) -> Result<model::Entry<'_>, String> {

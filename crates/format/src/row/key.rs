@@ -1,5 +1,6 @@
 //! Keys. They are big-endian, so that byte order is the order of their fields.
 
+use super::queue::TaskTimerKey;
 use crate::wire::FormatError;
 use alloc::vec::Vec;
 use model::{
@@ -12,47 +13,68 @@ pub const PREFIX_BYTES: usize = 7;
 
 /// Numbers that never change. Stream rows come first in their slot, so that listing streams finds them at
 /// once. The kinds from 129 on are in [`Namespace::SYSTEM`], and come last in their slot.
-mod kind {
-    pub(super) const STREAM: u8 = 1;
-    pub(super) const REVISION: u8 = 2;
-    pub(super) const DEDUP: u8 = 3;
-    pub(super) const IDEMPOTENCY: u8 = 4;
+pub(super) mod kind {
+    pub(in crate::row) const STREAM: u8 = 1;
+    pub(in crate::row) const REVISION: u8 = 2;
+    pub(in crate::row) const DEDUP: u8 = 3;
+    pub(in crate::row) const IDEMPOTENCY: u8 = 4;
 
-    pub(super) const SHARD: u8 = 129;
-    pub(super) const WALL_TIMER: u8 = 130;
-    pub(super) const RECORD_TIMER: u8 = 131;
-    pub(super) const CLEAN_UP: u8 = 132;
-    pub(super) const MEMBERSHIP: u8 = 133;
+    pub(in crate::row) const QUEUE_NAME: u8 = 7;
+    pub(in crate::row) const QUEUE: u8 = 8;
+    pub(in crate::row) const TASK_TYPE: u8 = 9;
+    pub(in crate::row) const TASK: u8 = 10;
+    pub(in crate::row) const ENVELOPE: u8 = 11;
+    pub(in crate::row) const RESULT: u8 = 12;
+    pub(in crate::row) const PROGRESS: u8 = 13;
+    pub(in crate::row) const FAILURES: u8 = 14;
+    pub(in crate::row) const TASK_ID: u8 = 15;
+    pub(in crate::row) const READY: u8 = 16;
+    pub(in crate::row) const TASK_KEY: u8 = 17;
+    pub(in crate::row) const BLOCKED: u8 = 18;
+    pub(in crate::row) const CLAIM_REQUEST: u8 = 19;
+    pub(in crate::row) const DEAD: u8 = 20;
+
+    pub(in crate::row) const SHARD: u8 = 129;
+    pub(in crate::row) const WALL_TIMER: u8 = 130;
+    pub(in crate::row) const RECORD_TIMER: u8 = 131;
+    pub(in crate::row) const CLEAN_UP: u8 = 132;
+    pub(in crate::row) const MEMBERSHIP: u8 = 133;
+    pub(in crate::row) const TASK_WALL: u8 = 134;
+    pub(in crate::row) const TASK_ELAPSED: u8 = 135;
 }
 
 /// Writes a key of fixed length from left to right.
-struct Fill<const N: usize> {
+pub(super) struct Fill<const N: usize> {
     key: [u8; N],
     len: usize,
 }
 
 impl<const N: usize> Fill<N> {
-    fn new(slot: Slot, namespace: Namespace, kind: u8) -> Self {
+    pub(super) fn new(slot: Slot, namespace: Namespace, kind: u8) -> Self {
         Self { key: [0; N], len: 0 }.with(slot.0.to_be_bytes()).with(namespace.0.to_be_bytes()).with([kind])
     }
 
-    fn with<const M: usize>(mut self, bytes: [u8; M]) -> Self {
+    pub(super) fn with<const M: usize>(mut self, bytes: [u8; M]) -> Self {
         self.key[self.len..self.len + M].copy_from_slice(&bytes);
         self.len += M;
         self
     }
 
-    fn done(self) -> [u8; N] {
+    pub(super) fn done(self) -> [u8; N] {
         debug_assert_eq!(self.len, N);
         self.key
     }
 }
 
 /// Reads a key from left to right.
-struct Take<'a>(&'a [u8]);
+pub(super) struct Take<'a>(pub(super) &'a [u8]);
 
 impl<'a> Take<'a> {
-    fn of(key: &'a [u8], kind: u8, what: &'static str) -> Result<(Slot, Namespace, Self), FormatError> {
+    pub(super) fn of(
+        key: &'a [u8],
+        kind: u8,
+        what: &'static str,
+    ) -> Result<(Slot, Namespace, Self), FormatError> {
         let mut take = Self(key);
         let slot = Slot(u16::from_be_bytes(take.next()?));
         let namespace = Namespace(u32::from_be_bytes(take.next()?));
@@ -63,13 +85,13 @@ impl<'a> Take<'a> {
         Ok((slot, namespace, take))
     }
 
-    fn next<const N: usize>(&mut self) -> Result<[u8; N], FormatError> {
+    pub(super) fn next<const N: usize>(&mut self) -> Result<[u8; N], FormatError> {
         let (head, rest) = self.0.split_first_chunk::<N>().ok_or(FormatError::Truncated)?;
         self.0 = rest;
         Ok(*head)
     }
 
-    fn end(self) -> Result<(), FormatError> {
+    pub(super) fn end(self) -> Result<(), FormatError> {
         if self.0.is_empty() { Ok(()) } else { Err(FormatError::Trailing) }
     }
 }
@@ -289,6 +311,7 @@ pub enum TimerKey {
     Wall(WallTimerKey),
     Record(RecordTimerKey),
     CleanUp(CleanUpKey),
+    Task(TaskTimerKey),
 }
 
 /// A search for the earliest timer of each kind in each of a shard's slots. It skips from slot to slot: for
@@ -331,8 +354,11 @@ impl TimerSearch {
             kind::SHARD => (None, kind::WALL_TIMER),
             kind::WALL_TIMER => (Some(TimerKey::Wall(WallTimerKey::decode(key)?)), kind::RECORD_TIMER),
             kind::RECORD_TIMER => (Some(TimerKey::Record(RecordTimerKey::decode(key)?)), kind::CLEAN_UP),
-            kind::MEMBERSHIP => (None, kind::MEMBERSHIP + 1),
             kind::CLEAN_UP => (Some(TimerKey::CleanUp(CleanUpKey::decode(key)?)), kind::CLEAN_UP + 1),
+            kind::MEMBERSHIP => (None, kind::TASK_WALL),
+            kind::TASK_WALL | kind::TASK_ELAPSED => {
+                (Some(TimerKey::Task(TaskTimerKey::decode(key)?)), found + 1)
+            }
             other => return Err(FormatError::invalid("kind of row", u64::from(other))),
         };
         self.from = Fill::new(slot, Namespace::SYSTEM, next).done();

@@ -11,21 +11,39 @@
 //! | revision | the name's | stream id, revision | [`RevisionRow`] | once for each event |
 //! | dedup | the name's | stream id, id hash | [`DedupRow`] | once for each event whose client gave it its id |
 //! | idempotency | the name's | key hash | [`IdempotencyRow`] | once for each request with an idempotency key |
+//! | queue name | the name's | queue's name | queue id | once for each queue |
+//! | queue | the name's | queue id | [`QueueRow`] | with each command that changes a queue |
+//! | task type | the name's | queue id, type | [`TypeRow`] | whenever a task of the type changes its state |
+//! | task | the name's | queue id, position | [`TaskRow`] | whenever a task changes its state |
+//! | envelope, result, progress, failures | the name's | queue id, position | [`TaskPart`] | when a worker or client says so |
+//! | task id | the name's | queue id, id hash | [`TaskIdRow`] | once for each task whose client gave it its id |
+//! | ready | the name's | queue id, type number, lane, position | task's position | while a task can be claimed |
+//! | task key | the name's | queue id, key hash | [`KeyRow`] | while an unfinished task has the key |
+//! | blocked | the name's | queue id, key hash, position | nothing | while a task waits for its key |
+//! | claim request | the name's | queue id, request hash | [`ClaimRequestRow`] | while a claim of the request lasts |
+//! | dead | the name's | queue id, position | nothing | while a task is a dead letter |
 //! | shard | system | | [`ShardRow`] | once for each entry |
 //! | wall timer | system | wall, namespace, stream id | stream's name | when a stream gets a `max_age` or its first event, and after each expiry |
 //! | record timer | system | elapsed, namespace, key hash | nothing | once for each request with an idempotency key |
 //! | clean-up | system | position at which it was queued, namespace, stream id | stream's name | when a stream has removed events whose rows remain |
+//! | task timer, by wall or by elapsed | system | moment, namespace, queue id, position | nothing | when something is due for a task |
 //! | membership | system | | [`crate::membership::Membership`] | once for each configuration entry |
 //!
 //! Every value begins with the number of its layout.
 
 mod key;
+mod queue;
 mod value;
 
 pub use key::{
     CleanUpKey, PREFIX_BYTES, RecordTimerKey, TimerKey, TimerRange, TimerSearch, WallTimerKey, dedup_key,
     idempotency_key, membership_key, parse_stream_key, revision_key, shard_key, stream_key,
     stream_kind_prefix,
+};
+pub use queue::{
+    ClaimPart, ClaimRequestRow, FailureRow, KeyRow, Lane, QueueKeys, QueueRange, QueueRow, SettledBy,
+    SettledPart, TaskIdRow, TaskPart, TaskRow, TaskTimerKey, TextHash, TypeRow, decode_number, decode_part,
+    encode_number, encode_part,
 };
 pub use value::{
     Author, CleanUpWork, DedupRow, IdempotencyRow, RevisionRow, ShardRow, StreamRow, decode_name,

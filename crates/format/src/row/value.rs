@@ -9,7 +9,7 @@ use model::{Elapsed, Fingerprint, IdHash, Position, Revision, Settings, StreamId
 /// The layout of every value so far.
 const LAYOUT: u8 = 1;
 
-fn layout(reader: &mut Reader<'_>, what: &'static str) -> Result<(), FormatError> {
+pub(super) fn layout(reader: &mut Reader<'_>, what: &'static str) -> Result<(), FormatError> {
     match reader.u8()? {
         LAYOUT => Ok(()),
         other => Err(FormatError::invalid(what, u64::from(other))),

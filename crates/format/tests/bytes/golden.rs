@@ -1,6 +1,7 @@
 //! Every version reads what earlier versions wrote: `golden/` holds the bytes of one value of every shape.
 //! They are frozen. `BLESS=1` appends new shapes at the end of a file and changes no line.
 
+use crate::queue;
 use crate::samples::{self, Sample};
 use format::row::{DedupRow, IdempotencyRow, RevisionRow, ShardRow, StreamRow};
 use std::fmt::Write as _;
@@ -48,8 +49,10 @@ fn the_bytes_of_bodies_never_change() {
 
 #[test]
 fn an_entry_reads_back_as_it_was() {
-    for ((name, command), (_, bytes)) in samples::commands().into_iter().zip(samples::entries()) {
-        let entry = format::entry::decode(&bytes).unwrap();
+    let entries = samples::entries();
+    for (name, command) in samples::commands().into_iter().chain(queue::commands()) {
+        let (_, bytes) = entries.iter().find(|(of, _)| *of == name).unwrap();
+        let entry = format::entry::decode(bytes).unwrap();
         assert_eq!((entry.wall, entry.elapsed), (samples::CLOCK.wall, samples::CLOCK.elapsed));
         assert_eq!(entry.commands, [command], "{name}");
     }
@@ -57,7 +60,8 @@ fn an_entry_reads_back_as_it_was() {
 
 #[test]
 fn an_outcome_reads_back_as_it_was() {
-    for ((name, outcome), (_, bytes)) in samples::outcome_values().into_iter().zip(samples::outcomes()) {
+    let values = samples::outcome_values().into_iter().chain(queue::outcomes());
+    for ((name, outcome), (_, bytes)) in values.zip(samples::outcomes()) {
         assert_eq!(format::outcome::decode(&bytes), Ok(outcome), "{name}");
     }
 }

@@ -7,17 +7,22 @@ use format::row::{
     CleanUpKey, DedupRow, IdempotencyRow, RecordTimerKey, RevisionRow, ShardRow, StreamRow, WallTimerKey,
     decode_name, parse_stream_key,
 };
-use model::{Append, Check, Command, Entry, Outcome, Write};
+use model::{
+    Append, Check, ClaimedTask, Command, EnqueuedTask, Entry, NewTask, Outcome, Settled, Settlement, Write,
+};
 use seeded_rng::Rng;
+use std::borrow::Cow;
 
 /// Reads `bytes` as every format.
 fn read_as_all(bytes: &[u8]) {
     if let Ok(entry) = format::entry::decode(bytes) {
         assert!(reserved(&entry) <= 16 * bytes.len() + 8_192, "{} from {}", reserved(&entry), bytes.len());
     }
-    if let Ok(Outcome::Transacted { writes, .. }) = format::outcome::decode(bytes) {
-        let events: usize = writes.iter().map(|write| write.events.capacity() * 24).sum();
-        assert!(writes.capacity() * 32 + events <= 32 * bytes.len() + 64);
+    if let Ok(outcome) = format::outcome::decode(bytes) {
+        let reserved = reserved_by(&outcome);
+        // A claimed task is larger in memory than on the wire. Space for 64 is reserved ahead.
+        let ahead = if matches!(outcome, Outcome::Claimed(_)) { 8_192 } else { 64 };
+        assert!(reserved <= 32 * bytes.len() + ahead, "{reserved} from {}", bytes.len());
     }
     let _ = format::body::decode(bytes);
     let _ = format::body::peek(bytes);
@@ -53,9 +58,26 @@ fn reserved(entry: &Entry<'_>) -> usize {
                 + transaction.writes.capacity() * size_of::<Write<'_>>()
                 + writes
         }
+        Command::Enqueue(enqueue) => enqueue.tasks.capacity() * size_of::<NewTask<'_>>(),
+        Command::Claim(claim) => claim.types.capacity() * size_of::<Cow<'_, str>>(),
+        Command::Settle(settle) => settle.settlements.capacity() * size_of::<Settlement<'_>>(),
         _ => 0,
     };
     entry.commands.capacity() * size_of::<Command<'_>>() + entry.commands.iter().map(command).sum::<usize>()
+}
+
+/// Bytes that an outcome's vectors have reserved.
+fn reserved_by(outcome: &Outcome) -> usize {
+    match outcome {
+        Outcome::Transacted { writes, .. } => {
+            let events: usize = writes.iter().map(|write| write.events.capacity() * 24).sum();
+            writes.capacity() * 32 + events
+        }
+        Outcome::Enqueued(enqueued) => enqueued.tasks.capacity() * size_of::<EnqueuedTask>(),
+        Outcome::Claimed(claimed) => claimed.tasks.capacity() * size_of::<ClaimedTask>(),
+        Outcome::Settled(settled) => settled.capacity() * size_of::<Settled>(),
+        _ => 0,
+    }
 }
 
 fn all_samples() -> Vec<samples::Sample> {
@@ -104,6 +126,17 @@ fn an_entry_that_ends_early_or_late_is_an_error() {
         }
         let longer = [&bytes[..], &[0]].concat();
         assert_eq!(format::entry::decode(&longer), Err(FormatError::Trailing), "{name}");
+    }
+}
+
+#[test]
+fn an_outcome_that_ends_early_or_late_is_an_error() {
+    for (name, bytes) in samples::outcomes() {
+        for len in 0..bytes.len() {
+            assert!(format::outcome::decode(&bytes[..len]).is_err(), "{name} cut to {len} bytes");
+        }
+        let longer = [&bytes[..], &[0]].concat();
+        assert_eq!(format::outcome::decode(&longer), Err(FormatError::Trailing), "{name}");
     }
 }
 

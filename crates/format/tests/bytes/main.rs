@@ -7,4 +7,6 @@ mod golden;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod queue;
+#[cfg(test)]
 mod samples;

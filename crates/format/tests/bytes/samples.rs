@@ -1,5 +1,6 @@
 //! One value of every shape that a format can hold, by name.
 
+use crate::queue;
 use format::body::BodyRecord;
 use format::row::{
     Author, CleanUpKey, CleanUpWork, DedupRow, IdempotencyRow, RecordTimerKey, RevisionRow, ShardRow,
@@ -89,8 +90,11 @@ pub(crate) fn entries() -> Vec<Sample> {
         out
     };
     let all: Vec<_> = commands().into_iter().map(|(_, command)| command).collect();
-    let each = commands().into_iter().map(|(name, command)| (name, entry(&[command])));
-    each.chain([("empty", entry(&[])), ("all", entry(&all))]).collect()
+    let of = |(name, command)| (name, entry(&[command]));
+    let each = commands().into_iter().map(of);
+    // New shapes come last, so that no line of the golden file changes.
+    let later = queue::commands().into_iter().map(of);
+    each.chain([("empty", entry(&[])), ("all", entry(&all))]).chain(later).collect()
 }
 
 pub(crate) fn outcome_values() -> Vec<(&'static str, Outcome)> {
@@ -130,7 +134,8 @@ pub(crate) fn outcomes() -> Vec<Sample> {
         format::outcome::encode(outcome, &mut out);
         out
     };
-    outcome_values().iter().map(|(name, outcome)| (*name, encoded(outcome))).collect()
+    let later = queue::outcomes();
+    outcome_values().iter().chain(&later).map(|(name, outcome)| (*name, encoded(outcome))).collect()
 }
 
 pub(crate) const SHARD: ShardRow = ShardRow {

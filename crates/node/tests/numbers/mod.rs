@@ -14,4 +14,8 @@ impl Replies for Numbers {
     fn is_gone(_: &u64) -> bool {
         false
     }
+
+    fn is_abandoned(_: &u64) -> bool {
+        false
+    }
 }

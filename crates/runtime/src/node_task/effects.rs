@@ -30,7 +30,7 @@ impl NodeTask {
                     self.parts.metrics.queue(Queue::WaitingBytes).rejected.inc();
                 }
                 // The client may have disconnected. Its command is still applied.
-                let _ = reply.send(result);
+                self.given_back.extend(reply.send(result));
             }
             Effect::TimeClosed { reply, result } => {
                 let _ = reply.send(result);

@@ -98,6 +98,8 @@ pub struct NodeTask {
     checking_space: bool,
     /// Empty between calls of the driver.
     effects: Vec<Effect>,
+    /// Claimed tasks that nobody has received.
+    given_back: Vec<Request>,
     ended: Option<Result<(), Halted>>,
 }
 
@@ -112,6 +114,7 @@ impl NodeTask {
             disk: DiskWatch::default(),
             checking_space: false,
             effects: Vec::new(),
+            given_back: Vec::new(),
             ended: None,
         }
     }
@@ -283,6 +286,10 @@ impl NodeTask {
         self.effects = effects;
         if let Err(halted) = done {
             self.ended = Some(Err(halted.into()));
+        }
+        if !self.given_back.is_empty() {
+            let requests = std::mem::take(&mut self.given_back);
+            self.step(Input::Requests(requests));
         }
     }
 

@@ -1,9 +1,17 @@
 //! Reads of queues and tasks.
 
+use crate::damage::{bad_row, contradiction};
+use crate::queue::id_of;
+use crate::queue::task::{Task, failures, part};
+use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::ops::ControlFlow;
+use format::FormatError;
+use format::row::{QueueKeys, QueueRange, QueueRow, TaskPart, TypeRow};
 use model::{
-    Elapsed, Position, QueueName, QueueSettings, Slot, TaskRef, TaskState, View, ViewError, Wall, limits,
+    Elapsed, KeyRange, Namespace, Order, Position, QueueName, QueueSettings, Slot, TaskDue, TaskRef,
+    TaskState, View, ViewError, Wall, limits,
 };
 
 /// Everything about one task.
@@ -113,8 +121,54 @@ pub struct TasksPage {
 ///
 /// # Errors
 /// [`ViewError`].
-pub fn queue(_view: &impl View, _queue: &QueueName<'_>) -> Result<Option<QueueView>, ViewError> {
-    Ok(None)
+pub fn queue(view: &impl View, queue: &QueueName<'_>) -> Result<Option<QueueView>, ViewError> {
+    let Some(keys) = id_of(view, queue)? else { return Ok(None) };
+    let value = view.get(&keys.queue())?.ok_or_else(|| contradiction("a queue has no row"))?;
+    let row = QueueRow::decode(&value).map_err(|error| bad_row("queue row", error))?;
+    let mut rows = Vec::new();
+    let mut bad: Option<FormatError> = None;
+    view.scan(QueueRange::types(keys).as_range(), Order::Ascending, &mut |key, value| {
+        match QueueKeys::parse_type(key).and_then(|name| Ok((name.to_owned(), TypeRow::decode(value)?))) {
+            Ok(row) => rows.push(row),
+            Err(error) => bad = Some(error),
+        }
+        if bad.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    if let Some(error) = bad {
+        return Err(bad_row("type's row", error));
+    }
+    let types = rows.into_iter().map(|(name, row)| type_view(view, keys, name, &row));
+    Ok(Some(QueueView { settings: row.settings, types: types.collect::<Result<_, _>>()? }))
+}
+
+fn type_view(
+    view: &impl View,
+    keys: QueueKeys,
+    task_type: String,
+    row: &TypeRow,
+) -> Result<TypeView, ViewError> {
+    let mut oldest: Option<Position> = None;
+    for lane in &row.lanes {
+        let mut first = None;
+        let range = QueueRange::ready(keys, row.number, lane.lane, lane.from);
+        view.scan(range.as_range(), Order::Ascending, &mut |key, _| {
+            first = Some(QueueKeys::parse_ready(key));
+            ControlFlow::Break(())
+        })?;
+        let first = first.transpose().map_err(|error| bad_row("ready task", error))?;
+        oldest = oldest.into_iter().chain(first).min();
+    }
+    Ok(TypeView {
+        task_type,
+        delayed: row.delayed,
+        blocked: row.blocked,
+        ready: row.ready(),
+        running: row.running,
+        done: row.done,
+        dead: row.dead,
+        cancelled: row.cancelled,
+        oldest_ready: oldest.map(Position::wall),
+    })
 }
 
 /// Reads one task. `now` is the shard's elapsed time.
@@ -122,12 +176,50 @@ pub fn queue(_view: &impl View, _queue: &QueueName<'_>) -> Result<Option<QueueVi
 /// # Errors
 /// [`ViewError`].
 pub fn task(
-    _view: &impl View,
-    _queue: &QueueName<'_>,
-    _task: &TaskRef<'_>,
-    _now: Elapsed,
+    view: &impl View,
+    queue: &QueueName<'_>,
+    task: &TaskRef<'_>,
+    now: Elapsed,
 ) -> Result<Option<TaskView>, ViewError> {
-    Ok(None)
+    let Some(keys) = id_of(view, queue)? else { return Ok(None) };
+    let task = Task::find(view, keys, task)?;
+    task.map(|task| task_view(view, keys, task, now)).transpose()
+}
+
+fn task_view(view: &impl View, keys: QueueKeys, task: Task, now: Elapsed) -> Result<TaskView, ViewError> {
+    let optional = |is_there: bool, which| is_there.then(|| part(view, keys, task.at, which)).transpose();
+    let left = |until: Elapsed| until.0.saturating_sub(now.0);
+    let is_delayed = task.row.state == TaskState::Delayed;
+    let failures = failures(view, keys, &task)?.into_iter().map(|failure| FailureView {
+        attempt: failure.attempt,
+        worker: failure.worker,
+        started: failure.started,
+        ended: failure.ended,
+        class: failure.class,
+        detail: failure.detail,
+    });
+    let claim = task.row.claim.as_ref().map(|claim| ClaimView {
+        worker: claim.worker.clone(),
+        token: claim.token,
+        left_ms: left(claim.expires),
+    });
+    Ok(TaskView {
+        slot: keys.slot,
+        position: task.at,
+        state: task.row.state,
+        attempts: task.row.attempts,
+        run_after: task.row.run_after.filter(|_| !task.row.state.is_final()),
+        delay_ms: match task.row.due {
+            Some(TaskDue::Elapsed(until)) if is_delayed => Some(left(until)),
+            _ => None,
+        },
+        claim,
+        progress: optional(task.row.has_progress, TaskPart::Progress)?,
+        result: optional(task.row.has_result, TaskPart::Result)?,
+        failures: failures.collect(),
+        envelope: part(view, keys, task.at, TaskPart::Envelope)?,
+        id: task.row.id,
+    })
 }
 
 /// Lists tasks of one queue.
@@ -135,12 +227,59 @@ pub fn task(
 /// # Errors
 /// [`ViewError`].
 pub fn tasks(
-    _view: &impl View,
-    _queue: &QueueName<'_>,
-    _request: TasksRequest,
-    _now: Elapsed,
+    view: &impl View,
+    queue: &QueueName<'_>,
+    request: TasksRequest,
+    now: Elapsed,
 ) -> Result<TasksPage, ViewError> {
-    Ok(TasksPage::default())
+    let mut page = TasksPage::default();
+    let Some(keys) = id_of(view, queue)? else { return Ok(page) };
+    let after = request.after.unwrap_or(Position::ZERO);
+    let is_dead_only = request.state == Some(TaskState::Dead);
+    let found = positions(view, keys, after, is_dead_only, request.examined_max)?;
+    let is_cut = found.len() >= request.examined_max;
+    let mut examined = found.into_iter();
+    for at in examined.by_ref() {
+        page.next = Some(at);
+        let Some(task) = Task::load(view, keys, at)? else { continue };
+        if request.state.is_none_or(|state| state == task.row.state) {
+            page.tasks.push(task_view(view, keys, task, now)?);
+            if page.tasks.len() >= request.limit {
+                break;
+            }
+        }
+    }
+    if examined.next().is_none() && !is_cut {
+        page.next = None;
+    }
+    Ok(page)
+}
+
+/// Positions of tasks, or of dead letters, after one of them.
+fn positions(
+    view: &impl View,
+    keys: QueueKeys,
+    after: Position,
+    is_dead_only: bool,
+    positions_max: usize,
+) -> Result<Vec<Position>, ViewError> {
+    let range =
+        if is_dead_only { QueueRange::dead_after(keys, after) } else { QueueRange::tasks_after(keys, after) };
+    let parse = if is_dead_only { QueueKeys::parse_dead } else { QueueKeys::parse_task };
+    let mut found = Vec::new();
+    let mut bad = None;
+    view.scan(range.as_range(), Order::Ascending, &mut |key, _| {
+        match parse(key) {
+            Ok(at) => found.push(at),
+            Err(error) => bad = Some(error),
+        }
+        if bad.is_none() && found.len() < positions_max {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
+    })?;
+    bad.map_or(Ok(found), |error| Err(bad_row("task's key", error)))
 }
 
 /// Names of queues after `after` in the order of slots and names, at most `limit`.
@@ -148,9 +287,38 @@ pub fn tasks(
 /// # Errors
 /// [`ViewError`].
 pub fn queues(
-    _view: &impl View,
-    _after: Option<&QueueName<'_>>,
-    _limit: usize,
+    view: &impl View,
+    after: Option<&QueueName<'_>>,
+    limit: usize,
 ) -> Result<Vec<QueueName<'static>>, ViewError> {
-    Ok(Vec::new())
+    const END: [u8; 8] = [0xff; 8];
+    let mut from = after.map_or_else(
+        || QueueKeys::name(Slot(0), ""),
+        |after| {
+            let mut key = QueueKeys::name(after.slot(Namespace::ROOT), after.as_str());
+            key.push(0);
+            key
+        },
+    );
+    let mut names = Vec::new();
+    while names.len() < limit {
+        let mut found = None;
+        view.scan(KeyRange { from: &from, to: &END }, Order::Ascending, &mut |key, _| {
+            found = Some(key.to_vec());
+            ControlFlow::Break(())
+        })?;
+        let Some(key) = found else { break };
+        match QueueKeys::parse_name(&key).map_err(|error| bad_row("queue key", error))? {
+            Some((_, name)) => {
+                names.push(name.into_owned());
+                from = key;
+                from.push(0);
+            }
+            None => match QueueKeys::next_name(&key) {
+                Some(next) => from = next,
+                None => break,
+            },
+        }
+    }
+    Ok(names)
 }

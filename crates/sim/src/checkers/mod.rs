@@ -9,6 +9,7 @@
 //! | [`order`] | what a reader has seen stays, and no event appears before it |
 //! | [`as_of`] | the events as of a closed time never change |
 //! | [`clocks`] | wall and elapsed never go backwards, and elapsed is never ahead of the time that has passed |
+//! | [`tasks`] | no task is lost, each has one owner, tokens grow, and what is completed never runs again |
 //! | [`matching`] | events, streams and clocks are those of the reference model |
 //! | [`visible`] | nothing is visible before it is durable and before its body can be read; what is visible stays so |
 //! | [`bounded`] | the log is flushed when enough has been written; nothing is proposed while the node must wait |
@@ -20,5 +21,6 @@ pub mod clocks;
 pub mod matching;
 pub mod order;
 pub mod shown;
+pub mod tasks;
 pub mod visible;
 pub mod whole;

@@ -2,7 +2,7 @@
 
 use super::{ASKING_MICROS, Event, World};
 use crate::checkers::shown::Shown;
-use crate::checkers::{acknowledged, matching, whole};
+use crate::checkers::{acknowledged, matching, tasks, whole};
 use crate::damage::{self, Found};
 use crate::unread::Unread;
 use model::Wall;
@@ -41,6 +41,7 @@ impl World {
         let Some(process) = &self.machine.process else { return Ok(()) };
         self.clocks.check(process, self.schedule.now().0 / 1_000)?;
         matching::check(&shown, &process.reader(), &self.reference)?;
+        self.tasks.check(&process.reader(), &self.reference)?;
         acknowledged::check(&shown, &self.ledger)?;
         whole::check(&shown, &self.ledger)?;
         self.reader.check(&shown, &self.ledger)?;
@@ -87,6 +88,7 @@ impl World {
         self.look()?;
         self.all_caught_up()?;
         self.nothing_outlived_its_age()?;
+        tasks::nothing_is_overdue(&self.reference)?;
         self.damage()
     }
 

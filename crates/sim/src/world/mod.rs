@@ -14,8 +14,9 @@ use crate::checkers::as_of::ClosedTimes;
 use crate::checkers::bounded::Bounded;
 use crate::checkers::clocks::Clocks;
 use crate::checkers::order::Reader;
+use crate::checkers::tasks::Tasks;
 use crate::checkers::visible::Visible;
-use crate::clients::{Client, DrawnClient, Keys};
+use crate::clients::{Client, DrawnClient, Draws, Keys};
 use crate::followers::Follower;
 use crate::ledger::Ledger;
 use crate::limits::Limits;
@@ -35,9 +36,10 @@ use storage::state::Pressure;
 
 /// A run counts if it crashed after at least this many acknowledgements.
 const ACKNOWLEDGED_BEFORE_CRASH_MIN: u64 = 10;
-/// Clients are numbered: first the orderly ones.
+/// Clients are numbered: first the orderly ones, then those that draw commands about streams.
 const ORDERLY_CLIENTS: u64 = 4;
-const CLIENTS: u64 = 7;
+const STREAM_CLIENTS: u64 = 7;
+const CLIENTS: u64 = 9;
 const FOLLOWERS: usize = 5;
 /// The time between two checks of what changes slowly. Shorter than in a real node, because runs are short.
 const CHECK_MICROS: u64 = 50_000;
@@ -112,6 +114,7 @@ pub struct World {
     reader: Reader,
     closed: ClosedTimes,
     clocks: Clocks,
+    tasks: Tasks,
     visible: Visible,
     bounded: Bounded,
     report: Report,
@@ -140,7 +143,7 @@ impl World {
             schedule: Schedule::default(),
             machine: Machine::new(options.mutant, limits),
             orderly: (0..ORDERLY_CLIENTS).map(|number| Client::new(number, keys)).collect(),
-            drawn: (ORDERLY_CLIENTS..CLIENTS).map(|_| DrawnClient::default()).collect(),
+            drawn: (ORDERLY_CLIENTS..CLIENTS).map(drawn_client).collect(),
             followers: (0..FOLLOWERS).map(|_| Follower::draw(&mut rng)).collect(),
             ledger: Ledger::default(),
             reference: Reference::default(),
@@ -148,6 +151,7 @@ impl World {
             reader: Reader::default(),
             closed: ClosedTimes::default(),
             clocks: Clocks::default(),
+            tasks: Tasks::default(),
             visible: Visible::default(),
             bounded: Bounded::default(),
             report: Report { seed: options.seed, ..Report::default() },
@@ -369,6 +373,10 @@ impl World {
             ..self.report
         }
     }
+}
+
+fn drawn_client(number: u64) -> DrawnClient {
+    DrawnClient::new(if number < STREAM_CLIENTS { Draws::Streams } else { Draws::Queues })
 }
 
 impl std::fmt::Debug for World {

@@ -157,6 +157,7 @@ impl World {
         };
         let command = command.ok_or("an outcome that no client waits for")?;
         self.reference.outcome(command, &outcome)?;
+        self.tasks.told(command, &outcome)?;
         if let Some(client) = self.orderly.get_mut(client as usize) {
             client.receive(&outcome, &mut self.ledger)?;
         } else {

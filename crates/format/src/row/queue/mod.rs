@@ -1,0 +1,11 @@
+//! The rows of task queues. Rows that change often are small: what a task carries with it, and what workers have said
+//! about it, is in rows of its own.
+
+mod keys;
+mod values;
+
+pub use keys::{QueueKeys, QueueRange, TaskPart, TaskTimerKey, TextHash};
+pub use values::{
+    ClaimPart, ClaimRequestRow, FailureRow, KeyRow, Lane, QueueRow, SettledBy, SettledPart, TaskIdRow,
+    TaskRow, TypeRow, decode_number, decode_part, encode_number, encode_part,
+};

@@ -1,0 +1,510 @@
+//! The values of task queues.
+
+use crate::outcome::get_flag;
+use crate::queue::{
+    get_option, get_retry, get_settings, get_settled, get_state, get_text_option, get_u32, put_option,
+    put_retry, put_settings, put_settled, put_state, put_text_option,
+};
+use crate::row::value::layout;
+use crate::wire::{FormatError, Reader, Writer};
+use alloc::borrow::{Cow, ToOwned};
+use alloc::string::String;
+use alloc::vec::Vec;
+use model::{
+    Elapsed, Fingerprint, IdHash, Position, QueueSettings, RetryPolicy, Settled, TaskDue, TaskState, Wall,
+};
+
+const LAYOUT: u8 = 1;
+
+/// The value of a part.
+#[must_use]
+pub fn encode_part(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(1 + bytes.len());
+    let mut writer = Writer::new(&mut out);
+    writer.u8(LAYOUT);
+    writer.bytes(bytes);
+    out
+}
+
+/// The bytes of a part.
+///
+/// # Errors
+/// [`FormatError`] when it has another layout.
+pub fn decode_part(value: &[u8]) -> Result<&[u8], FormatError> {
+    let mut reader = Reader::new(value);
+    layout(&mut reader, "part of a task")?;
+    Ok(reader.rest())
+}
+
+/// The value of a row that holds a queue's id, or a ready task's position.
+#[must_use]
+pub fn encode_number(number: u64) -> Vec<u8> {
+    let mut out = Vec::with_capacity(9);
+    let mut writer = Writer::new(&mut out);
+    writer.u8(LAYOUT);
+    writer.u64(number);
+    out
+}
+
+/// The number in such a row.
+///
+/// # Errors
+/// [`FormatError`] when these are not its bytes.
+pub fn decode_number(value: &[u8]) -> Result<u64, FormatError> {
+    let mut reader = Reader::new(value);
+    layout(&mut reader, "number")?;
+    let number = reader.u64()?;
+    reader.end()?;
+    Ok(number)
+}
+
+/// A queue apart from its tasks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueRow {
+    pub name: String,
+    pub settings: QueueSettings,
+    /// Tasks that are not finished.
+    pub unfinished: u64,
+    /// How many types of tasks the queue has had.
+    pub types: u32,
+}
+
+impl QueueRow {
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(48 + self.name.len());
+        let mut writer = Writer::new(&mut out);
+        writer.u8(LAYOUT);
+        writer.prefixed(self.name.as_bytes());
+        put_settings(&mut writer, &self.settings);
+        writer.varint(self.unfinished);
+        writer.varint(u64::from(self.types));
+        out
+    }
+
+    /// # Errors
+    /// [`FormatError`] when these are not the bytes of a queue row.
+    pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+        let mut reader = Reader::new(bytes);
+        layout(&mut reader, "queue row")?;
+        let row = Self {
+            name: reader.text("queue name")?.to_owned(),
+            settings: get_settings(&mut reader)?,
+            unfinished: reader.varint()?,
+            types: get_u32(&mut reader)?,
+        };
+        reader.end()?;
+        Ok(row)
+    }
+}
+
+/// The tasks of one type in one queue, counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TypeRow {
+    /// Stands for the type in the keys of ready tasks.
+    pub number: u32,
+    pub delayed: u64,
+    pub blocked: u64,
+    pub running: u64,
+    pub done: u64,
+    pub dead: u64,
+    pub cancelled: u64,
+    /// Ready tasks. Empty lanes are left out.
+    pub lanes: Vec<Lane>,
+}
+
+/// Ready tasks of one type that have the same rank.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lane {
+    pub lane: u8,
+    /// How many tasks it holds.
+    pub tasks: u64,
+    /// None of them became ready earlier.
+    pub from: Position,
+}
+
+impl TypeRow {
+    /// How many tasks are ready.
+    #[must_use]
+    pub fn ready(&self) -> u64 {
+        self.lanes.iter().map(|lane| lane.tasks).sum()
+    }
+
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(16 + 12 * self.lanes.len());
+        let mut writer = Writer::new(&mut out);
+        writer.u8(LAYOUT);
+        writer.varint(u64::from(self.number));
+        for count in [self.delayed, self.blocked, self.running, self.done, self.dead, self.cancelled] {
+            writer.varint(count);
+        }
+        writer.varint(self.lanes.len() as u64);
+        for lane in &self.lanes {
+            writer.u8(lane.lane);
+            writer.varint(lane.tasks);
+            writer.u64(lane.from.0);
+        }
+        out
+    }
+
+    /// # Errors
+    /// [`FormatError`] when these are not the bytes of a type's row.
+    pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+        let mut reader = Reader::new(bytes);
+        layout(&mut reader, "type's row")?;
+        let mut row = Self {
+            number: get_u32(&mut reader)?,
+            delayed: reader.varint()?,
+            blocked: reader.varint()?,
+            running: reader.varint()?,
+            done: reader.varint()?,
+            dead: reader.varint()?,
+            cancelled: reader.varint()?,
+            lanes: Vec::new(),
+        };
+        for _ in 0..reader.count(10)? {
+            let lane = Lane { lane: reader.u8()?, tasks: reader.varint()?, from: Position(reader.u64()?) };
+            row.lanes.push(lane);
+        }
+        reader.end()?;
+        Ok(row)
+    }
+}
+
+/// A task without what it carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskRow {
+    pub id: Option<String>,
+    pub task_type: String,
+    pub state: TaskState,
+    pub priority: u8,
+    pub attempts: u32,
+    /// Claims that have expired.
+    pub lost: u32,
+    pub defers: u32,
+    pub key: Option<String>,
+    pub run_after: Option<Wall>,
+    pub claim_ms: Option<u64>,
+    pub retry: Option<RetryPolicy>,
+    /// The worker that has claimed it, while it runs.
+    pub claim: Option<ClaimPart>,
+    /// How the last claim ended, if its worker ended it.
+    pub settled: Option<SettledPart>,
+    /// The task's timer.
+    pub due: Option<TaskDue>,
+    /// The lane, and when it became ready, while it is ready.
+    pub ready: Option<(u8, Position)>,
+    pub has_result: bool,
+    pub has_progress: bool,
+    pub has_failures: bool,
+}
+
+/// The claim of a running task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimPart {
+    pub token: Position,
+    pub worker: String,
+    pub claim_ms: u64,
+    pub expires: Elapsed,
+    /// The request that claimed it.
+    pub request: Option<IdHash>,
+    /// Someone has cancelled the task.
+    pub cancelled: bool,
+}
+
+/// The last settlement that ended a claim, for workers that send it again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SettledPart {
+    pub token: Position,
+    pub action: SettledBy,
+    pub result: Settled,
+}
+
+/// The kind of action that ended a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SettledBy {
+    Complete,
+    Fail,
+    Defer,
+    Return,
+}
+
+impl TaskRow {
+    const RESULT: u8 = 1;
+    const PROGRESS: u8 = 2;
+    const FAILURES: u8 = 4;
+
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(96);
+        let mut writer = Writer::new(&mut out);
+        writer.u8(LAYOUT);
+        put_state(&mut writer, self.state);
+        let flag = |set: bool, bit: u8| if set { bit } else { 0 };
+        writer.u8(flag(self.has_result, Self::RESULT)
+            | flag(self.has_progress, Self::PROGRESS)
+            | flag(self.has_failures, Self::FAILURES));
+        put_text_option(&mut writer, self.id.as_deref());
+        writer.prefixed(self.task_type.as_bytes());
+        writer.u8(self.priority);
+        writer.varint(u64::from(self.attempts));
+        writer.varint(u64::from(self.lost));
+        writer.varint(u64::from(self.defers));
+        put_text_option(&mut writer, self.key.as_deref());
+        put_option(&mut writer, self.run_after, |writer, wall| writer.u64(wall.0));
+        put_option(&mut writer, self.claim_ms, |writer, ms| writer.varint(ms));
+        put_option(&mut writer, self.retry, |writer, retry| put_retry(writer, &retry));
+        put_option(&mut writer, self.claim.as_ref(), |writer, claim| claim.put(writer));
+        put_option(&mut writer, self.settled, |writer, settled| settled.put(writer));
+        put_option(&mut writer, self.due, |writer, due| {
+            let (clock, moment) = match due {
+                TaskDue::Wall(wall) => (1, wall.0),
+                TaskDue::Elapsed(elapsed) => (2, elapsed.0),
+            };
+            writer.u8(clock);
+            writer.u64(moment);
+        });
+        put_option(&mut writer, self.ready, |writer, (lane, ready)| {
+            writer.u8(lane);
+            writer.u64(ready.0);
+        });
+        out
+    }
+
+    /// # Errors
+    /// [`FormatError`] when these are not the bytes of a task row.
+    pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+        let mut reader = Reader::new(bytes);
+        layout(&mut reader, "task row")?;
+        let state = get_state(&mut reader)?;
+        let flags = reader.u8()?;
+        if flags >= 8 {
+            return Err(FormatError::invalid("set of flags", u64::from(flags)));
+        }
+        let row = Self {
+            state,
+            has_result: flags & Self::RESULT != 0,
+            has_progress: flags & Self::PROGRESS != 0,
+            has_failures: flags & Self::FAILURES != 0,
+            id: get_text_option(&mut reader, "task id")?.map(Cow::into_owned),
+            task_type: reader.text("task type")?.to_owned(),
+            priority: reader.u8()?,
+            attempts: get_u32(&mut reader)?,
+            lost: get_u32(&mut reader)?,
+            defers: get_u32(&mut reader)?,
+            key: get_text_option(&mut reader, "task key")?.map(Cow::into_owned),
+            run_after: get_option(&mut reader, |reader| reader.u64().map(Wall))?,
+            claim_ms: get_option(&mut reader, Reader::varint)?,
+            retry: get_option(&mut reader, get_retry)?,
+            claim: get_option(&mut reader, ClaimPart::get)?,
+            settled: get_option(&mut reader, SettledPart::get)?,
+            due: get_option(&mut reader, |reader| match reader.u8()? {
+                1 => reader.u64().map(|moment| TaskDue::Wall(Wall(moment))),
+                2 => reader.u64().map(|moment| TaskDue::Elapsed(Elapsed(moment))),
+                other => Err(FormatError::invalid("clock of a task", u64::from(other))),
+            })?,
+            ready: get_option(&mut reader, |reader| Ok((reader.u8()?, Position(reader.u64()?))))?,
+        };
+        reader.end()?;
+        Ok(row)
+    }
+}
+
+impl ClaimPart {
+    fn put(&self, writer: &mut Writer<'_>) {
+        writer.u64(self.token.0);
+        writer.prefixed(self.worker.as_bytes());
+        writer.varint(self.claim_ms);
+        writer.u64(self.expires.0);
+        put_option(writer, self.request, |writer, request| writer.u128(request.0));
+        writer.u8(u8::from(self.cancelled));
+    }
+
+    fn get(reader: &mut Reader<'_>) -> Result<Self, FormatError> {
+        Ok(Self {
+            token: Position(reader.u64()?),
+            worker: reader.text("worker's name")?.to_owned(),
+            claim_ms: reader.varint()?,
+            expires: Elapsed(reader.u64()?),
+            request: get_option(reader, |reader| reader.u128().map(IdHash))?,
+            cancelled: get_flag(reader)?,
+        })
+    }
+}
+
+impl SettledPart {
+    fn put(self, writer: &mut Writer<'_>) {
+        writer.u64(self.token.0);
+        writer.u8(match self.action {
+            SettledBy::Complete => 1,
+            SettledBy::Fail => 2,
+            SettledBy::Defer => 3,
+            SettledBy::Return => 4,
+        });
+        put_settled(writer, &[self.result]);
+    }
+
+    fn get(reader: &mut Reader<'_>) -> Result<Self, FormatError> {
+        let token = Position(reader.u64()?);
+        let action = match reader.u8()? {
+            1 => SettledBy::Complete,
+            2 => SettledBy::Fail,
+            3 => SettledBy::Defer,
+            4 => SettledBy::Return,
+            other => return Err(FormatError::invalid("kind of settlement", u64::from(other))),
+        };
+        match get_settled(reader)?[..] {
+            [result] => Ok(Self { token, action, result }),
+            ref other => Err(FormatError::invalid("number of settlements", other.len() as u64)),
+        }
+    }
+}
+
+/// A task whose client gave it its id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TaskIdRow {
+    pub task: Position,
+    pub fingerprint: Fingerprint,
+}
+
+impl TaskIdRow {
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(25);
+        let mut writer = Writer::new(&mut out);
+        writer.u8(LAYOUT);
+        writer.u64(self.task.0);
+        writer.u128(self.fingerprint.0);
+        out
+    }
+
+    /// # Errors
+    /// [`FormatError`] when these are not the bytes of a task id's row.
+    pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+        let mut reader = Reader::new(bytes);
+        layout(&mut reader, "task id's row")?;
+        let row = Self { task: Position(reader.u64()?), fingerprint: Fingerprint(reader.u128()?) };
+        reader.end()?;
+        Ok(row)
+    }
+}
+
+/// A key that an unfinished task has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyRow {
+    /// The task that may run.
+    pub head: Position,
+    /// How many tasks wait for it.
+    pub blocked: u64,
+    /// None of them was enqueued earlier.
+    pub from: Position,
+}
+
+impl KeyRow {
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(20);
+        let mut writer = Writer::new(&mut out);
+        writer.u8(LAYOUT);
+        writer.u64(self.head.0);
+        writer.varint(self.blocked);
+        writer.u64(self.from.0);
+        out
+    }
+
+    /// # Errors
+    /// [`FormatError`] when these are not the bytes of a key's row.
+    pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+        let mut reader = Reader::new(bytes);
+        layout(&mut reader, "key's row")?;
+        let row =
+            Self { head: Position(reader.u64()?), blocked: reader.varint()?, from: Position(reader.u64()?) };
+        reader.end()?;
+        Ok(row)
+    }
+}
+
+/// The claims that a request was granted and that have not ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClaimRequestRow {
+    /// Tasks and tokens, in the order in which they were granted.
+    pub claims: Vec<(Position, Position)>,
+}
+
+impl ClaimRequestRow {
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(3 + 16 * self.claims.len());
+        let mut writer = Writer::new(&mut out);
+        writer.u8(LAYOUT);
+        writer.varint(self.claims.len() as u64);
+        for (task, token) in &self.claims {
+            writer.u64(task.0);
+            writer.u64(token.0);
+        }
+        out
+    }
+
+    /// # Errors
+    /// [`FormatError`] when these are not the bytes of a claim request's row.
+    pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+        let mut reader = Reader::new(bytes);
+        layout(&mut reader, "claim request's row")?;
+        let mut claims = Vec::new();
+        for _ in 0..reader.count(16)? {
+            claims.push((Position(reader.u64()?), Position(reader.u64()?)));
+        }
+        reader.end()?;
+        Ok(Self { claims })
+    }
+}
+
+/// One failed attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailureRow {
+    pub attempt: u32,
+    pub worker: String,
+    pub started: Wall,
+    pub ended: Wall,
+    pub class: String,
+    pub detail: Vec<u8>,
+}
+
+impl FailureRow {
+    /// Writes several, one after another, as a part of a task.
+    #[must_use]
+    pub fn encode_all(failures: &[Self]) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut writer = Writer::new(&mut out);
+        writer.u8(LAYOUT);
+        for failure in failures {
+            writer.varint(u64::from(failure.attempt));
+            writer.prefixed(failure.worker.as_bytes());
+            writer.u64(failure.started.0);
+            writer.u64(failure.ended.0);
+            writer.prefixed(failure.class.as_bytes());
+            writer.prefixed(&failure.detail);
+        }
+        out
+    }
+
+    /// # Errors
+    /// [`FormatError`] when these are not the bytes of failures.
+    pub fn decode_all(bytes: &[u8]) -> Result<Vec<Self>, FormatError> {
+        let mut reader = Reader::new(bytes);
+        layout(&mut reader, "failures")?;
+        let mut failures = Vec::new();
+        while !reader.is_empty() {
+            failures.push(Self {
+                attempt: get_u32(&mut reader)?,
+                worker: reader.text("worker's name")?.to_owned(),
+                started: Wall(reader.u64()?),
+                ended: Wall(reader.u64()?),
+                class: reader.text("class of a failure")?.to_owned(),
+                detail: reader.prefixed()?.to_owned(),
+            });
+        }
+        Ok(failures)
+    }
+}

@@ -1,0 +1,194 @@
+//! One command and one outcome of every shape of task queues, by name.
+
+use model::{
+    Action, AdvanceTasks, CancelTask, Claim, Claimed, ClaimedTask, Command, DeadLetterEnd, Elapsed, Enqueue,
+    Enqueued, EnqueuedTask, Failure, Fingerprint, IdHash, KeyHash, Keyed, NewTask, Outcome, Position,
+    PutQueue, QueueName, QueueSettings, Refusal, RetryPolicy, Settle, SettleDeadLetter, Settled, Settlement,
+    Slot, TaskDue, TaskRef, TaskState, Wall,
+};
+
+const SLOT: Slot = Slot(51_197);
+const RETRY: RetryPolicy = RetryPolicy { attempts_max: 300, first_ms: 1_000, delay_ms_max: 600_000 };
+
+/// All settings differ from their defaults and from each other.
+const SETTINGS: QueueSettings = QueueSettings {
+    retry: RETRY,
+    claim_ms: 45_000,
+    lost_max: 200,
+    keep_done_ms: 3_600_000,
+    keep_dead_ms: 7_200_000,
+    backlog_max: 1 << 40,
+    paused: true,
+};
+
+fn name() -> QueueName<'static> {
+    QueueName::new("żółw").unwrap()
+}
+
+fn client() -> TaskRef<'static> {
+    TaskRef::Client("order-7".into())
+}
+
+fn server() -> TaskRef<'static> {
+    TaskRef::Server(Position(1 << 50))
+}
+
+fn full_task() -> NewTask<'static> {
+    NewTask {
+        id: Some("order-7".into()),
+        fingerprint: Fingerprint(0x0123_4567_89ab_cdef_0011_2233_4455_6677),
+        task_type: "send-mail".into(),
+        run_after: Some(Wall(1_286_004_041_000)),
+        priority: 9,
+        key: Some("customer-3".into()),
+        claim_ms: Some(120_000),
+        retry: Some(RETRY),
+        envelope: br#""type":"send-mail","payload":{"to":"a@b.example"}"#.to_vec().into(),
+    }
+}
+
+fn bare_task() -> NewTask<'static> {
+    NewTask {
+        id: None,
+        fingerprint: Fingerprint(7),
+        task_type: "t".into(),
+        run_after: None,
+        priority: 0,
+        key: None,
+        claim_ms: None,
+        retry: None,
+        envelope: Vec::new().into(),
+    }
+}
+
+fn enqueue(keyed: Option<Keyed>, tasks: Vec<NewTask<'static>>) -> Command<'static> {
+    Command::Enqueue(Enqueue { keyed, queue: name(), tasks })
+}
+
+fn settle(actions: Vec<Action<'static>>) -> Command<'static> {
+    let names = [client(), server()];
+    let settlements = actions.into_iter().zip(names.iter().cycle());
+    let settlements = settlements.map(|(action, task)| Settlement {
+        task: task.clone(),
+        token: Position((1 << 50) + 1),
+        action,
+    });
+    Command::Settle(Settle { queue: name(), settlements: settlements.collect() })
+}
+
+fn every_action() -> Vec<Action<'static>> {
+    vec![
+        Action::Heartbeat { progress: None },
+        Action::Heartbeat { progress: Some(br#"{"done":3}"#.to_vec().into()) },
+        Action::Complete { result: None },
+        Action::Complete { result: Some(b"null".to_vec().into()) },
+        Action::Fail(Failure {
+            class: "Timeout".into(),
+            detail: br#""message":"no answer""#.to_vec().into(),
+            retryable: true,
+            delay_ms: Some(500),
+        }),
+        Action::Fail(Failure {
+            class: "".into(),
+            detail: Vec::new().into(),
+            retryable: false,
+            delay_ms: None,
+        }),
+        Action::Defer { delay_ms: 60_000 },
+        Action::Return,
+    ]
+}
+
+pub(crate) fn commands() -> Vec<(&'static str, Command<'static>)> {
+    let keyed = Keyed { key: KeyHash(u128::MAX / 5), fingerprint: Fingerprint(11), slot: SLOT };
+    let claim = Claim {
+        queue: name(),
+        worker: "host-3/412".into(),
+        types: vec!["send-mail".into(), "t".into()],
+        tasks_max: 100,
+        claim_ms: Some(45_000),
+        request: Some(IdHash(u128::MAX / 3)),
+    };
+    let bare_claim =
+        Claim { types: Vec::new(), tasks_max: 1, claim_ms: None, request: None, ..claim.clone() };
+    let dead_letter = |task, end| Command::SettleDeadLetter(SettleDeadLetter { queue: name(), task, end });
+    let advance = |from| Command::AdvanceTasks(AdvanceTasks { slot: SLOT, from, tasks_max: 256 });
+    vec![
+        ("put-queue", Command::PutQueue(PutQueue { queue: name(), settings: SETTINGS })),
+        (
+            "put-queue-default",
+            Command::PutQueue(PutQueue { queue: name(), settings: QueueSettings::default() }),
+        ),
+        ("enqueue", enqueue(None, vec![bare_task()])),
+        ("enqueue-keyed", enqueue(Some(keyed), vec![full_task(), bare_task()])),
+        ("enqueue-none", enqueue(None, Vec::new())),
+        ("claim", Command::Claim(claim)),
+        ("claim-bare", Command::Claim(bare_claim)),
+        ("settle", settle(every_action())),
+        ("settle-none", settle(Vec::new())),
+        ("cancel-task", Command::CancelTask(CancelTask { queue: name(), task: client() })),
+        ("cancel-task-server", Command::CancelTask(CancelTask { queue: name(), task: server() })),
+        ("replay-dead-letter", dead_letter(client(), DeadLetterEnd::Replay)),
+        ("drop-dead-letter", dead_letter(server(), DeadLetterEnd::Drop)),
+        ("advance-tasks-wall", advance(TaskDue::Wall(Wall(1_286_004_039_266)))),
+        ("advance-tasks-elapsed", advance(TaskDue::Elapsed(Elapsed(86_400_000)))),
+    ]
+}
+
+pub(crate) fn outcomes() -> Vec<(&'static str, Outcome)> {
+    let full = ClaimedTask {
+        position: Position(1 << 50),
+        id: Some("order-7".to_owned()),
+        attempt: 300,
+        token: Position((1 << 50) + 1),
+        claim_ms: 45_000,
+        envelope: br#""type":"send-mail""#.to_vec(),
+        progress: Some(br#"{"done":3}"#.to_vec()),
+    };
+    let bare = ClaimedTask {
+        id: None,
+        attempt: 1,
+        claim_ms: 0,
+        envelope: Vec::new(),
+        progress: None,
+        ..full.clone()
+    };
+    let settled = vec![
+        Settled::Extended { claim_ms: 45_000, cancelled: false },
+        Settled::Extended { claim_ms: 0, cancelled: true },
+        Settled::Completed,
+        Settled::Waiting { delay_ms: 700 },
+        Settled::Dead,
+        Settled::Cancelled,
+        Settled::ClaimLost,
+        Settled::NoTask,
+    ];
+    let at = |counter: u64| Position((1 << 50) + counter);
+    let enqueued =
+        vec![EnqueuedTask::Added(at(2)), EnqueuedTask::Replayed(at(1)), EnqueuedTask::Conflict(at(0))];
+    let mut all = vec![
+        ("queue-put", Outcome::QueuePut),
+        ("enqueued", Outcome::Enqueued(Enqueued { slot: SLOT, tasks: enqueued })),
+        ("claimed", Outcome::Claimed(Claimed { slot: SLOT, tasks: vec![full, bare] })),
+        ("claimed-none", Outcome::Claimed(Claimed { slot: SLOT, tasks: Vec::new() })),
+        ("settled", Outcome::Settled(settled)),
+        ("dead-letter-settled", Outcome::DeadLetterSettled),
+        ("queue-full", Outcome::Refused(Refusal::QueueFull { backlog_max: 1 << 40 })),
+        ("too-many-types", Outcome::Refused(Refusal::TooManyTypes { task: 999 })),
+        ("no-task", Outcome::Refused(Refusal::NoTask)),
+        ("wrong-task-state", Outcome::Refused(Refusal::WrongTaskState { state: TaskState::Ready })),
+    ];
+    all.extend(
+        [
+            ("task-delayed", TaskState::Delayed),
+            ("task-blocked", TaskState::Blocked),
+            ("task-ready", TaskState::Ready),
+            ("task-running", TaskState::Running),
+            ("task-done", TaskState::Done),
+            ("task-dead", TaskState::Dead),
+            ("task-cancelled", TaskState::Cancelled),
+        ]
+        .map(|(name, state)| (name, Outcome::TaskCancelled(state))),
+    );
+    all
+}

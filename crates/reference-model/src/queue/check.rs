@@ -1,0 +1,112 @@
+//! What is true of every state of the queues, and of what the last command has done.
+
+use super::{Queue, State, Task};
+use crate::Simple;
+use model::limits::{CLAIM_TASKS_MAX, QUEUE_TYPES_MAX};
+use std::collections::BTreeSet;
+
+/// Checks everything.
+///
+/// # Errors
+/// What is not true, in words.
+pub fn all(model: &Simple) -> Result<(), String> {
+    for queue in &model.queues.all {
+        let checks = [identities(queue), policies(queue), keys(queue), claims(model, queue)];
+        for check in checks {
+            check.map_err(|what| format!("{}: {what}", queue.name))?;
+        }
+    }
+    tokens(model)?;
+    nothing_was_passed(model)
+}
+
+fn ensure(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(what()) }
+}
+
+/// A task is known by one position and by one id, and the queue is within its limits.
+fn identities(queue: &Queue) -> Result<(), String> {
+    let in_order = queue.tasks.windows(2).all(|pair| pair[0].position < pair[1].position);
+    ensure(in_order, || "the tasks are not in the order of their positions".to_owned())?;
+    let named = queue.tasks.iter().filter(|task| task.sent.id.is_some()).count();
+    let ids: BTreeSet<_> = queue.tasks.iter().filter_map(|task| task.sent.id.as_ref()).collect();
+    ensure(ids.len() == named, || "two tasks have one id".to_owned())?;
+    let unfinished = queue.unfinished();
+    ensure(unfinished <= queue.ever.backlog_max, || format!("{unfinished} tasks are unfinished"))?;
+    ensure(queue.types.len() <= QUEUE_TYPES_MAX, || format!("{} types", queue.types.len()))?;
+    let typed = queue.tasks.iter().all(|task| queue.types.contains(&task.sent.task_type));
+    ensure(typed, || "the queue has forgotten the type of one of its tasks".to_owned())?;
+    ensure(queue.made.is_some() || queue.tasks.is_empty(), || "tasks without a queue".to_owned())
+}
+
+/// Attempts and lost claims never exceed what was allowed at some time.
+fn policies(queue: &Queue) -> Result<(), String> {
+    for task in &queue.tasks {
+        let allowed = task.sent.retry.map_or(queue.ever.attempts_max, |retry| retry.attempts_max).max(1);
+        ensure(task.attempts <= allowed, || format!("{} of {allowed} attempts: {task:?}", task.attempts))?;
+        ensure(task.lost <= queue.ever.lost_max.max(1), || format!("lost too often: {task:?}"))?;
+        ensure(task.running().is_none() || task.attempts >= 1, || format!("no attempt runs: {task:?}"))?;
+    }
+    Ok(())
+}
+
+/// One task of each key may run, and it is the first of them. Only a dead letter that was put back may be
+/// behind a later one.
+fn keys(queue: &Queue) -> Result<(), String> {
+    let with = |key: &String, of: fn(&Task) -> bool| -> Vec<&Task> {
+        queue.tasks.iter().filter(|task| task.sent.key.as_ref() == Some(key) && of(task)).collect()
+    };
+    let keys: BTreeSet<&String> = queue.tasks.iter().filter_map(|task| task.sent.key.as_ref()).collect();
+    for key in keys {
+        let (heads, blocked) = (with(key, Task::is_head), with(key, |task| task.state == State::Blocked));
+        ensure(heads.len() <= 1, || format!("{} tasks of {key} may run", heads.len()))?;
+        let Some(head) = heads.first() else {
+            ensure(blocked.is_empty(), || format!("nothing of {key} runs, and tasks wait for it"))?;
+            continue;
+        };
+        let overtaken = blocked.iter().find(|task| task.position < head.position && !task.replayed);
+        ensure(overtaken.is_none() || head.replayed, || format!("{head:?} has overtaken {overtaken:?}"))?;
+    }
+    let keyless = queue.tasks.iter().any(|task| task.state == State::Blocked && task.sent.key.is_none());
+    ensure(!keyless, || "a task without a key waits for one".to_owned())
+}
+
+/// Each running task has one owner, whose token is newer than the task.
+fn claims(model: &Simple, queue: &Queue) -> Result<(), String> {
+    for task in &queue.tasks {
+        let Some(running) = task.running() else { continue };
+        ensure(task.position < running.token && running.token <= model.last, || {
+            format!("token {} of {task:?}", running.token)
+        })?;
+        ensure(running.looked_at <= running.expires, || format!("{task:?} ends before anyone looks"))?;
+    }
+    Ok(())
+}
+
+/// Each token is greater than all that were given out before, so no two claims share one.
+fn tokens(model: &Simple) -> Result<(), String> {
+    let tokens = &model.queues.tokens;
+    let recent = &tokens[tokens.len().saturating_sub(CLAIM_TASKS_MAX + 1)..];
+    ensure(recent.windows(2).all(|pair| pair[0].2 < pair[1].2), || format!("tokens do not grow: {recent:?}"))
+}
+
+/// The last claim has taken no task that had to wait for one that it left. In particular, nothing passes a task
+/// that has waited for too long: at most as many tasks go before it as had waited for longer.
+fn nothing_was_passed(model: &Simple) -> Result<(), String> {
+    let Some(granted) = &model.queues.granted else { return Ok(()) };
+    let rank = |since: u64, lane: u8| {
+        if model.has_aged(since) { (0, since) } else { (1 + u64::from(lane), since) }
+    };
+    let Some(last) = granted.tasks.iter().map(|(since, lane)| rank(*since, *lane)).max() else {
+        return Ok(());
+    };
+    for task in &model.queues.all[granted.queue].tasks {
+        let is_wanted = granted.types.is_empty() || granted.types.contains(&task.sent.task_type);
+        if let State::Ready { since, lane } = task.state
+            && is_wanted
+        {
+            ensure(last < rank(since, lane), || format!("{task:?} was passed by {granted:?}"))?;
+        }
+    }
+    Ok(())
+}

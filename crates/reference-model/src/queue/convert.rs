@@ -1,0 +1,102 @@
+//! Commands about queues, in the words of the model.
+
+use super::{Action, Again, ClaimAsk, NewTask, QueueAsk, Settlement, TaskName};
+use crate::{Simple, convert};
+use model::{Command, QueueName, TaskRef};
+use std::borrow::Cow;
+
+impl Simple {
+    /// What a command asks of a queue; `None` if it is about something else. Queues that were never seen get a
+    /// number.
+    pub(crate) fn queue_ask_of(&mut self, command: &Command<'_>) -> Option<QueueAsk> {
+        let mut number = |queue: &QueueName<'_>| self.queues.number(queue.as_str());
+        Some(match command {
+            Command::PutQueue(put) => QueueAsk::Put(number(&put.queue), put.settings),
+            Command::Enqueue(enqueue) => QueueAsk::Enqueue(
+                number(&enqueue.queue),
+                enqueue.keyed.as_ref().map(convert::key),
+                enqueue.tasks.iter().map(NewTask::of).collect(),
+            ),
+            Command::Claim(claim) => QueueAsk::Claim(
+                number(&claim.queue),
+                ClaimAsk {
+                    worker: claim.worker.to_string(),
+                    types: claim.types.iter().map(Cow::to_string).collect(),
+                    tasks_max: claim.tasks_max,
+                    claim_ms: claim.claim_ms,
+                    request: claim.request.map(|request| request.0),
+                },
+            ),
+            Command::Settle(settle) => {
+                let settlements = settle.settlements.iter().map(Settlement::of).collect();
+                QueueAsk::Settle(number(&settle.queue), settlements)
+            }
+            Command::CancelTask(cancel) => {
+                QueueAsk::Cancel(number(&cancel.queue), TaskName::of(&cancel.task))
+            }
+            Command::SettleDeadLetter(settle) => {
+                QueueAsk::DeadLetter(number(&settle.queue), TaskName::of(&settle.task), settle.end)
+            }
+            Command::AdvanceTasks(advance) => {
+                QueueAsk::Advance { slot: advance.slot.0, from: advance.from, tasks_max: advance.tasks_max }
+            }
+            _ => return None,
+        })
+    }
+}
+
+impl NewTask {
+    fn of(task: &model::NewTask<'_>) -> Self {
+        Self {
+            id: task.id.as_ref().map(Cow::to_string),
+            content: task.fingerprint.0,
+            task_type: task.task_type.to_string(),
+            run_after: task.run_after.map(|wall| wall.0),
+            priority: task.priority,
+            key: task.key.as_ref().map(Cow::to_string),
+            claim_ms: task.claim_ms,
+            retry: task.retry,
+            envelope: task.envelope.to_vec(),
+        }
+    }
+}
+
+impl TaskName {
+    fn of(task: &TaskRef<'_>) -> Self {
+        match task {
+            TaskRef::Client(id) => Self::Client(id.to_string()),
+            TaskRef::Server(position) => Self::Server(position.0),
+        }
+    }
+}
+
+impl Settlement {
+    fn of(settlement: &model::Settlement<'_>) -> Self {
+        Self {
+            task: TaskName::of(&settlement.task),
+            token: settlement.token.0,
+            action: Action::of(&settlement.action),
+        }
+    }
+}
+
+impl Action {
+    fn of(action: &model::Action<'_>) -> Self {
+        let bytes = |bytes: &Option<Cow<'_, [u8]>>| bytes.as_ref().map(|bytes| bytes.to_vec());
+        match action {
+            model::Action::Heartbeat { progress } => Self::Heartbeat { progress: bytes(progress) },
+            model::Action::Complete { result } => Self::Complete { result: bytes(result) },
+            model::Action::Fail(failure) => Self::Fail {
+                class: failure.class.to_string(),
+                detail: failure.detail.to_vec(),
+                again: match failure.delay_ms {
+                    _ if !failure.retryable => Again::Never,
+                    Some(delay_ms) => Again::After(delay_ms),
+                    None => Again::ByPolicy,
+                },
+            },
+            model::Action::Defer { delay_ms } => Self::Defer { delay_ms: *delay_ms },
+            model::Action::Return => Self::Return,
+        }
+    }
+}

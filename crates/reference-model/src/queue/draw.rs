@@ -1,0 +1,226 @@
+//! Random commands with few queues, ids, keys and types, so that duplicates, blocked keys, lost claims and full
+//! queues are frequent. Tokens are those of claims that run, of claims that are over, or made up.
+
+use super::{Queue, Task};
+use crate::Simple;
+use model::limits::TASK_AGEING_MS;
+use model::{
+    Action, AdvanceTasks, CancelTask, Claim, Command, DeadLetterEnd, Elapsed, Enqueue, Failure, Fingerprint,
+    IdHash, KeyHash, Keyed, NewTask, Position, PutQueue, QueueName, QueueSettings, RetryPolicy, Settle,
+    SettleDeadLetter, Settlement, Slot, TaskDue, TaskRef, TaskState, Wall,
+};
+use seeded_rng::Rng;
+
+/// Two of them share a slot, also with streams.
+pub const NAMES: [&str; 4] = ["mail", "work-{7}", "kolejka-{7}", "żółw"];
+const TYPES: [&str; 3] = ["send", "report", "index"];
+const WORKERS: [&str; 3] = ["host-1/7", "host-1/8", "host-2/7"];
+
+/// The name of one of the queues.
+///
+/// # Panics
+/// If there is no such name.
+#[must_use]
+pub fn name(queue: usize) -> QueueName<'static> {
+    match QueueName::new(NAMES[queue]) {
+        Ok(name) => name,
+        Err(error) => unreachable!("{error}"),
+    }
+}
+
+/// A command that a client sends.
+pub fn command(rng: &mut Rng, model: &Simple) -> Command<'static> {
+    let number = rng.index(NAMES.len());
+    let (queue, state) = (name(number), &model.queues.all[number]);
+    match rng.below(100) {
+        0..=27 => Command::Enqueue(enqueue(rng, model, queue)),
+        28..=52 => Command::Claim(claim(rng, queue)),
+        53..=82 => {
+            let count = rng.pick(&[0, 1, 1, 1, 1, 2, 4]);
+            let settlements = (0..count).map(|_| settlement(rng, model, number)).collect();
+            Command::Settle(Settle { queue, settlements })
+        }
+        83..=88 => Command::CancelTask(CancelTask { queue, task: any_task(rng, state, |_| true) }),
+        89..=94 => {
+            let is_wanted: fn(&Task) -> bool =
+                if rng.one_in(5) { |_| true } else { |task| task.state.name() == TaskState::Dead };
+            let task = any_task(rng, state, is_wanted);
+            let end = rng.pick(&[DeadLetterEnd::Replay, DeadLetterEnd::Replay, DeadLetterEnd::Drop]);
+            Command::SettleDeadLetter(SettleDeadLetter { queue, task, end })
+        }
+        _ => Command::PutQueue(PutQueue { queue, settings: settings(rng) }),
+    }
+}
+
+/// A command that a node proposes on its own.
+pub fn own_command(rng: &mut Rng, model: &Simple) -> Command<'static> {
+    let number = rng.index(NAMES.len());
+    let slot = model.queues.all[number].slot;
+    let is_wall = rng.one_in(3);
+    let due = model.queues.all.iter().filter(|queue| queue.slot == slot);
+    let due = due.flat_map(|queue| queue.tasks.iter().filter_map(Task::due));
+    let earliest = due.filter(|due| matches!(due, TaskDue::Wall(_)) == is_wall).min();
+    let from = match earliest {
+        // The node knows how early anything is due.
+        Some(due) if rng.one_in(2) => due,
+        _ if is_wall => TaskDue::Wall(Wall(0)),
+        _ => TaskDue::Elapsed(Elapsed(0)),
+    };
+    let tasks_max = rng.pick(&[0, 1, 2, 3, 10, 256, 1_000]);
+    Command::AdvanceTasks(AdvanceTasks { slot: Slot(slot), from, tasks_max })
+}
+
+/// The clocks of the next entry: often the moment at which something is due, and sometimes so late that ready tasks
+/// have waited for too long.
+pub fn clocks(rng: &mut Rng, model: &Simple) -> (u64, u64) {
+    let step_ms = rng.pick(&[0, 0, 1, 1, 5, 20, 50, 400]);
+    let tasks = model.queues.all.iter().flat_map(|queue| &queue.tasks);
+    let elapsed = tasks.filter_map(|task| match task.due() {
+        Some(TaskDue::Elapsed(Elapsed(at))) if at > model.elapsed && at < u64::MAX / 2 => Some(at),
+        _ => None,
+    });
+    let elapsed = elapsed.min().filter(|_| rng.one_in(3)).unwrap_or(model.elapsed + step_ms);
+    let wall = match rng.below(60) {
+        0 => model.wall + TASK_AGEING_MS,
+        1..=3 => model.wall.saturating_sub(500),
+        _ => model.wall + step_ms,
+    };
+    (wall, elapsed)
+}
+
+fn enqueue(rng: &mut Rng, model: &Simple, queue: QueueName<'static>) -> Enqueue<'static> {
+    let keyed = rng.one_in(6).then(|| Keyed {
+        key: KeyHash(u128::from(rng.below(9)) << 64 | 5),
+        fingerprint: Fingerprint(rng.pick(&[2, 2, 2, 2, 3, 2 << 64])),
+        slot: Slot(0),
+    });
+    let count = rng.pick(&[0, 1, 1, 1, 1, 2, 3, 6]);
+    let tasks = (0..count).map(|_| new_task(rng, model)).collect();
+    Enqueue { keyed, queue, tasks }
+}
+
+fn new_task(rng: &mut Rng, model: &Simple) -> NewTask<'static> {
+    let id = (!rng.one_in(4)).then(|| format!("id-{}", rng.below(60)));
+    let content = u128::from(rng.below(12) / 11);
+    let early = model.wall.saturating_sub(5);
+    let run_after = rng.pick(&[early, model.wall, model.wall + 1, model.wall + 50, model.wall + 9_000]);
+    let task_type = rng.pick(&TYPES);
+    NewTask {
+        id: id.map(Into::into),
+        fingerprint: Fingerprint(content),
+        task_type: task_type.into(),
+        run_after: rng.one_in(4).then_some(Wall(run_after)),
+        priority: rng.pick(&[0, 4, 5, 5, 5, 9]),
+        key: rng.one_in(2).then(|| format!("key-{}", rng.below(3)).into()),
+        claim_ms: rng.one_in(4).then(|| rng.between(1, 50)),
+        retry: rng.one_in(4).then(|| retry(rng)),
+        envelope: format!("\"type\":\"{task_type}\",\"payload\":{}", rng.below(1_000)).into_bytes().into(),
+    }
+}
+
+fn retry(rng: &mut Rng) -> RetryPolicy {
+    RetryPolicy {
+        attempts_max: rng.between(1, 4) as u32,
+        first_ms: rng.pick(&[0, 1, 20, 1_000, u64::MAX]),
+        delay_ms_max: rng.pick(&[0, 5, 40, 3_000]),
+    }
+}
+
+fn settings(rng: &mut Rng) -> QueueSettings {
+    QueueSettings {
+        retry: retry(rng),
+        claim_ms: rng.between(1, 50),
+        lost_max: rng.between(1, 3) as u32,
+        keep_done_ms: rng.pick(&[0, 1, 40, 1_000, 20_000]),
+        keep_dead_ms: rng.pick(&[0, 30, 1_000, 60_000, 60_000]),
+        backlog_max: rng.pick(&[0, 2, 5, 20, 20, 60]),
+        paused: rng.one_in(8),
+    }
+}
+
+fn claim(rng: &mut Rng, queue: QueueName<'static>) -> Claim<'static> {
+    let types = match rng.below(8) {
+        0..=4 => Vec::new(),
+        5 => vec!["nothing".into(), rng.pick(&TYPES).into()],
+        6 => vec![rng.pick(&TYPES).into(), rng.pick(&TYPES).into()],
+        _ => vec![rng.pick(&TYPES).into()],
+    };
+    Claim {
+        queue,
+        worker: rng.pick(&WORKERS).into(),
+        types,
+        tasks_max: rng.pick(&[0, 1, 1, 1, 2, 3, 10, 1_000]),
+        claim_ms: rng.one_in(3).then(|| rng.between(1, 50)),
+        request: rng.one_in(2).then(|| IdHash(u128::from(rng.below(12)) << 70)),
+    }
+}
+
+/// Usually of a claim that runs, with its token.
+fn settlement(rng: &mut Rng, model: &Simple, number: usize) -> Settlement<'static> {
+    let queue = &model.queues.all[number];
+    let running: Vec<(&Task, u64)> =
+        queue.tasks.iter().filter_map(|task| Some((task, task.running()?.token))).collect();
+    let action = action(rng);
+    let settlement = |task, token| Settlement { task, token: Position(token), action: action.clone() };
+    let granted = model.queues.tokens.iter().rev().filter(|(of, ..)| *of == number).take(30);
+    let granted: Vec<(u64, u64)> = granted.map(|(_, position, token)| (*position, *token)).collect();
+    match rng.below(20) {
+        0..=14 if !running.is_empty() => {
+            let (task, token) = rng.pick(&running);
+            settlement(name_of(rng, task), token)
+        }
+        // One of the last claims, which may be over.
+        0..=17 if !granted.is_empty() => {
+            let (position, token) = rng.pick(&granted);
+            let task = queue.tasks.iter().find(|task| task.position == position);
+            let task = task.map_or(TaskRef::Server(Position(position)), |task| name_of(rng, task));
+            settlement(task, token)
+        }
+        18 => {
+            let token = granted.first().map_or(0, |(_, token)| *token) + rng.below(3);
+            settlement(any_task(rng, queue, |_| true), token)
+        }
+        _ => settlement(any_task(rng, queue, |_| true), rng.next_u64()),
+    }
+}
+
+fn action(rng: &mut Rng) -> Action<'static> {
+    match rng.below(20) {
+        0..=4 => Action::Heartbeat {
+            progress: rng.one_in(2).then(|| format!("{{\"done\":{}}}", rng.below(9)).into_bytes().into()),
+        },
+        5..=8 => Action::Complete { result: rng.one_in(2).then(|| b"\"well\"".to_vec().into()) },
+        9..=14 => Action::Fail(Failure {
+            class: rng.pick(&["Timeout", "ValueError", ""]).into(),
+            detail: rng.pick(&["", "\"message\":\"no\""]).as_bytes().into(),
+            retryable: !rng.one_in(5),
+            delay_ms: rng.one_in(3).then(|| delay_ms(rng)),
+        }),
+        15..=17 => Action::Defer { delay_ms: delay_ms(rng) },
+        _ => Action::Return,
+    }
+}
+
+fn delay_ms(rng: &mut Rng) -> u64 {
+    rng.pick(&[0, 0, 1, 20, 2_000, u64::MAX])
+}
+
+/// A task of the queue for which something holds, or one that does not exist.
+fn any_task(rng: &mut Rng, queue: &Queue, is: fn(&Task) -> bool) -> TaskRef<'static> {
+    let found: Vec<&Task> = queue.tasks.iter().filter(|task| is(task)).collect();
+    if !found.is_empty() && !rng.one_in(10) {
+        let task = rng.pick(&found);
+        return name_of(rng, task);
+    }
+    match rng.below(2) {
+        0 => TaskRef::Client(format!("id-{}", rng.below(70)).into()),
+        _ => TaskRef::Server(Position(rng.below(1 << 40))),
+    }
+}
+
+fn name_of(rng: &mut Rng, task: &Task) -> TaskRef<'static> {
+    match &task.sent.id {
+        Some(id) if !rng.one_in(4) => TaskRef::Client(id.clone().into()),
+        _ => TaskRef::Server(Position(task.position)),
+    }
+}

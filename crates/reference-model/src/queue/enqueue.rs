@@ -1,0 +1,84 @@
+//! Enqueuing: which tasks of a batch are new, whether there is space for them, and where they stand.
+
+use super::{NewTask, State, Task};
+use crate::{Simple, SimpleOutcome};
+use model::limits::QUEUE_TYPES_MAX;
+use model::{EnqueuedTask, Position};
+
+impl Simple {
+    pub(super) fn enqueue(&mut self, queue: usize, batch: &[NewTask]) -> SimpleOutcome {
+        if let Some(refusal) = self.refuse(queue, batch) {
+            return refusal;
+        }
+        self.queues.make(queue);
+        let tasks = batch.iter().map(|sent| self.enqueue_one(queue, sent)).collect();
+        SimpleOutcome::Enqueued(self.queues.all[queue].slot, tasks)
+    }
+
+    /// Why the whole batch is refused.
+    fn refuse(&self, queue: usize, batch: &[NewTask]) -> Option<SimpleOutcome> {
+        let state = &self.queues.all[queue];
+        let is_known =
+            |sent: &NewTask| sent.id.is_some() && state.tasks.iter().any(|task| task.sent.id == sent.id);
+        // An id that comes twice in the batch counts twice.
+        let new: Vec<(usize, &NewTask)> =
+            batch.iter().enumerate().filter(|(_, sent)| !is_known(sent)).collect();
+        if !new.is_empty() && state.unfinished() + new.len() as u64 > state.settings.backlog_max {
+            return Some(SimpleOutcome::QueueFull(state.settings.backlog_max));
+        }
+        let mut types: Vec<&String> = state.types.iter().collect();
+        for (at, sent) in new {
+            if !types.contains(&&sent.task_type) {
+                types.push(&sent.task_type);
+            }
+            if types.len() > QUEUE_TYPES_MAX {
+                return Some(SimpleOutcome::TooManyTypes(at));
+            }
+        }
+        None
+    }
+
+    fn enqueue_one(&mut self, queue: usize, sent: &NewTask) -> EnqueuedTask {
+        let state = &self.queues.all[queue];
+        let twin = state.tasks.iter().find(|task| sent.id.is_some() && task.sent.id == sent.id);
+        if let Some(twin) = twin {
+            let position = Position(twin.position);
+            return if twin.sent.content == sent.content {
+                EnqueuedTask::Replayed(position)
+            } else {
+                EnqueuedTask::Conflict(position)
+            };
+        }
+        let is_held = state.is_held(sent.key.as_ref());
+        let position = self.take_position();
+        let mut task = Task {
+            position,
+            sent: sent.clone(),
+            state: State::Blocked,
+            attempts: 0,
+            lost: 0,
+            defers: 0,
+            progress: None,
+            result: None,
+            failures: Vec::new(),
+            settled: None,
+            replayed: false,
+        };
+        match sent.run_after {
+            _ if is_held => {}
+            Some(run_after) if run_after > self.wall => task.state = State::Scheduled(run_after),
+            _ => task.state = State::Ready { since: position, lane: task.own_lane() },
+        }
+        let is_ready = matches!(task.state, State::Ready { .. });
+        let state = &mut self.queues.all[queue];
+        if !state.types.contains(&sent.task_type) {
+            state.types.push(sent.task_type.clone());
+        }
+        state.tasks.push(task);
+        let number = state.tasks.len() - 1;
+        if is_ready {
+            self.queues.readied(queue, number, 1);
+        }
+        EnqueuedTask::Added(Position(position))
+    }
+}

@@ -1,0 +1,422 @@
+//! What every command of task queues must result in. A queue is a vector of its tasks, in the order in which they
+//! were enqueued, and everything is found by searching it from end to end. There are no indexes, no timers and no
+//! counts: the state of a task says when it is due, and what blocks or holds what is looked up whenever it is
+//! needed.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `enqueue` | which tasks of a batch are new |
+//! | `claim` | which tasks a worker gets, in which order |
+//! | `settle` | how a claim ends, and how a task does |
+//! | `advance` | what is due by one of the clocks |
+//! | [`check`] | what is true of every state |
+//! | [`draw`] | random commands |
+//! | `convert` | commands in the words of the model |
+//!
+//! Where the rules leave a choice open, a comment that begins with "Decided:" says what the model does.
+
+mod advance;
+pub mod check;
+mod claim;
+mod convert;
+pub mod draw;
+mod enqueue;
+mod settle;
+
+use crate::{Key, Simple, SimpleOutcome};
+use model::limits::PRIORITY_MAX;
+use model::{DeadLetterEnd, Namespace, QueueSettings, RetryPolicy, Settled, TaskDue, TaskState, slot_of};
+use std::collections::BTreeSet;
+
+/// The lane of returned tasks.
+const LANE_RETURNED: u8 = 0;
+
+/// One task as a client sent it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewTask {
+    pub id: Option<String>,
+    /// A hash of everything that the client sent.
+    pub content: u128,
+    pub task_type: String,
+    pub run_after: Option<u64>,
+    pub priority: u8,
+    pub key: Option<String>,
+    pub claim_ms: Option<u64>,
+    pub retry: Option<RetryPolicy>,
+    pub envelope: Vec<u8>,
+}
+
+/// How a request names a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TaskName {
+    Client(String),
+    Server(u64),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    Heartbeat { progress: Option<Vec<u8>> },
+    Complete { result: Option<Vec<u8>> },
+    Fail { class: String, detail: Vec<u8>, again: Again },
+    Defer { delay_ms: u64 },
+    Return,
+}
+
+/// What a worker that failed says about another attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    Never,
+    ByPolicy,
+    After(u64),
+}
+
+/// What kind of action has ended a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    Complete,
+    Fail,
+    Defer,
+    Return,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settlement {
+    pub task: TaskName,
+    pub token: u64,
+    pub action: Action,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimAsk {
+    pub worker: String,
+    pub types: Vec<String>,
+    pub tasks_max: u32,
+    pub claim_ms: Option<u64>,
+    pub request: Option<u128>,
+}
+
+/// A command about a queue, which is given by its number.
+#[derive(Clone, Debug)]
+pub enum QueueAsk {
+    Put(usize, QueueSettings),
+    Enqueue(usize, Option<Key>, Vec<NewTask>),
+    Claim(usize, ClaimAsk),
+    Settle(usize, Vec<Settlement>),
+    Cancel(usize, TaskName),
+    DeadLetter(usize, TaskName, DeadLetterEnd),
+    Advance { slot: u16, from: TaskDue, tasks_max: u32 },
+}
+
+/// A claim that has not ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Running {
+    pub token: u64,
+    pub worker: String,
+    pub request: Option<u128>,
+    /// How long each heartbeat makes the claim last.
+    pub claim_ms: u64,
+    pub expires: u64,
+    /// When the node will look at the claim. Heartbeats do not change that.
+    pub looked_at: u64,
+    /// The time of day at which the claim began.
+    pub started: u64,
+    pub cancel_requested: bool,
+}
+
+/// Where a task stands, with everything that only matters there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Until a time of day.
+    Scheduled(u64),
+    /// Until an elapsed time: the next attempt.
+    Backoff(u64),
+    Blocked,
+    Ready {
+        /// The position that was taken when the task became ready.
+        since: u64,
+        lane: u8,
+    },
+    Running(Running),
+    /// Done, dead or cancelled, and gone at an elapsed time.
+    Final {
+        end: TaskState,
+        gone: u64,
+    },
+}
+
+impl State {
+    #[must_use]
+    pub fn name(&self) -> TaskState {
+        match self {
+            Self::Scheduled(_) | Self::Backoff(_) => TaskState::Delayed,
+            Self::Blocked => TaskState::Blocked,
+            Self::Ready { .. } => TaskState::Ready,
+            Self::Running(_) => TaskState::Running,
+            Self::Final { end, .. } => *end,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failed {
+    pub attempt: u32,
+    pub worker: String,
+    pub started: u64,
+    pub ended: u64,
+    pub class: String,
+    pub detail: Vec<u8>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Task {
+    pub position: u64,
+    pub sent: NewTask,
+    pub state: State,
+    /// Those that count.
+    pub attempts: u32,
+    pub lost: u32,
+    pub defers: u32,
+    pub progress: Option<Vec<u8>>,
+    pub result: Option<Vec<u8>>,
+    /// All that ever happened.
+    pub failures: Vec<Failed>,
+    /// The token of the claim that a worker settled last, how, and with which result.
+    settled: Option<(u64, Ending, Settled)>,
+    /// It was a dead letter and was put back, so it may wait for tasks that were enqueued later.
+    pub replayed: bool,
+}
+
+impl Task {
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        matches!(self.state, State::Final { .. })
+    }
+
+    /// Whether it is the task of its key that may run.
+    #[must_use]
+    pub fn is_head(&self) -> bool {
+        self.sent.key.is_some() && !self.is_final() && self.state != State::Blocked
+    }
+
+    #[must_use]
+    pub fn running(&self) -> Option<&Running> {
+        match &self.state {
+            State::Running(running) => Some(running),
+            _ => None,
+        }
+    }
+
+    fn running_mut(&mut self) -> Option<&mut Running> {
+        match &mut self.state {
+            State::Running(running) => Some(running),
+            _ => None,
+        }
+    }
+
+    #[must_use]
+    pub fn is(&self, name: &TaskName) -> bool {
+        match name {
+            TaskName::Client(id) => self.sent.id.as_ref() == Some(id),
+            // Decided: a task that has an id of its client can be named by its position too.
+            TaskName::Server(position) => self.position == *position,
+        }
+    }
+
+    fn own_lane(&self) -> u8 {
+        1 + PRIORITY_MAX.saturating_sub(self.sent.priority)
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Queue {
+    pub name: String,
+    pub slot: u16,
+    /// Which of all queues it was, in the order in which they were made. `None`: it was never used.
+    pub made: Option<u64>,
+    pub settings: QueueSettings,
+    /// Those that it has ever had, in that order.
+    pub types: Vec<String>,
+    /// Those that are kept, in the order of their positions.
+    pub tasks: Vec<Task>,
+    ever: Ever,
+}
+
+/// The most that a queue's settings have ever allowed, because tasks may have come so far before they changed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Ever {
+    attempts_max: u32,
+    lost_max: u32,
+    backlog_max: u64,
+}
+
+impl Queue {
+    #[must_use]
+    pub fn unfinished(&self) -> u64 {
+        self.tasks.iter().filter(|task| !task.is_final()).count() as u64
+    }
+
+    /// The number of a task among those that are kept.
+    #[must_use]
+    pub fn find(&self, name: &TaskName) -> Option<usize> {
+        self.tasks.iter().position(|task| task.is(name))
+    }
+
+    #[must_use]
+    pub fn find_position(&self, position: u64) -> Option<&Task> {
+        self.tasks.iter().find(|task| task.position == position)
+    }
+
+    fn is_held(&self, key: Option<&String>) -> bool {
+        key.is_some() && self.tasks.iter().any(|task| !task.is_final() && task.sent.key.as_ref() == key)
+    }
+
+    fn note_settings(&mut self) {
+        self.ever.attempts_max = self.ever.attempts_max.max(self.settings.retry.attempts_max);
+        self.ever.lost_max = self.ever.lost_max.max(self.settings.lost_max);
+        self.ever.backlog_max = self.ever.backlog_max.max(self.settings.backlog_max);
+    }
+
+    fn retry_of(&self, task: usize) -> RetryPolicy {
+        self.tasks[task].sent.retry.unwrap_or(self.settings.retry)
+    }
+}
+
+/// What one claim has granted, for [`check`].
+#[derive(Clone, Debug)]
+pub(crate) struct Granted {
+    queue: usize,
+    types: Vec<String>,
+    /// Since when each task had been ready, and its lane.
+    tasks: Vec<(u64, u8)>,
+}
+
+/// All queues, by number, and what is remembered about them.
+#[derive(Debug, Default)]
+pub struct Queues {
+    pub all: Vec<Queue>,
+    made: u64,
+    /// Every token that was given out: the queue, the position of the task, the token.
+    pub tokens: Vec<(usize, u64, u64)>,
+    /// The positions of all tasks that are no longer kept.
+    pub gone: BTreeSet<u64>,
+    /// What the last command has granted.
+    granted: Option<Granted>,
+    /// How the number of tasks of each queue and type that became ready in this entry differs from the number
+    /// of those that were claimed in it.
+    pub readied: Vec<(usize, String, i64)>,
+}
+
+impl Queues {
+    /// The number of a queue. A name that was never seen gets the next number.
+    pub fn number(&mut self, name: &str) -> usize {
+        self.all.iter().position(|queue| queue.name == name).unwrap_or_else(|| {
+            let slot = slot_of(Namespace::ROOT, name).0;
+            self.all.push(Queue { name: name.to_owned(), slot, ..Queue::default() });
+            self.all.len() - 1
+        })
+    }
+
+    fn make(&mut self, queue: usize) {
+        if self.all[queue].made.is_none() {
+            self.all[queue].made = Some(self.made);
+            self.made += 1;
+            self.all[queue].note_settings();
+        }
+    }
+
+    fn readied(&mut self, queue: usize, task: usize, change: i64) {
+        let task_type = &self.all[queue].tasks[task].sent.task_type;
+        let known = self.readied.iter_mut().find(|(of, name, _)| *of == queue && name == task_type);
+        match known {
+            Some((_, _, tasks)) => *tasks += change,
+            None => self.readied.push((queue, task_type.clone(), change)),
+        }
+    }
+}
+
+impl Simple {
+    pub(crate) fn ask_queue(&mut self, ask: &QueueAsk) -> SimpleOutcome {
+        self.queues.granted = None;
+        match ask {
+            QueueAsk::Put(queue, settings) => self.put_queue(*queue, *settings),
+            QueueAsk::Enqueue(queue, key, tasks) => {
+                let slot = self.queues.all[*queue].slot;
+                self.keyed(key.map(|key| Key { slot, ..key }), |model| model.enqueue(*queue, tasks))
+            }
+            QueueAsk::Claim(queue, claim) => self.claim(*queue, claim),
+            QueueAsk::Settle(queue, settlements) => {
+                let settled = settlements.iter().map(|settlement| self.settle(*queue, settlement));
+                SimpleOutcome::Settled(settled.collect())
+            }
+            QueueAsk::Cancel(queue, name) => self.cancel(*queue, name),
+            QueueAsk::DeadLetter(queue, name, end) => self.settle_dead_letter(*queue, name, *end),
+            QueueAsk::Advance { slot, from, tasks_max } => self.advance(*slot, *from, *tasks_max),
+        }
+    }
+
+    fn put_queue(&mut self, queue: usize, settings: QueueSettings) -> SimpleOutcome {
+        self.queues.all[queue].settings = settings;
+        self.queues.make(queue);
+        self.queues.all[queue].note_settings();
+        SimpleOutcome::QueuePut
+    }
+
+    fn cancel(&mut self, queue: usize, name: &TaskName) -> SimpleOutcome {
+        let Some(task) = self.queues.all[queue].find(name) else { return SimpleOutcome::NoTask };
+        match &mut self.queues.all[queue].tasks[task].state {
+            State::Running(running) => {
+                running.cancel_requested = true;
+                SimpleOutcome::TaskCancelled(TaskState::Running)
+            }
+            State::Final { end: TaskState::Cancelled, .. } => {
+                SimpleOutcome::TaskCancelled(TaskState::Cancelled)
+            }
+            State::Final { end, .. } => SimpleOutcome::WrongTaskState(*end),
+            _ => {
+                self.end_task(queue, task, TaskState::Cancelled);
+                SimpleOutcome::TaskCancelled(TaskState::Cancelled)
+            }
+        }
+    }
+
+    fn settle_dead_letter(&mut self, queue: usize, name: &TaskName, end: DeadLetterEnd) -> SimpleOutcome {
+        let state = &mut self.queues.all[queue];
+        let Some(task) = state.find(name) else { return SimpleOutcome::NoTask };
+        let now = state.tasks[task].state.name();
+        if now != TaskState::Dead {
+            return SimpleOutcome::WrongTaskState(now);
+        }
+        if end == DeadLetterEnd::Drop {
+            self.remove_task(queue, task);
+            return SimpleOutcome::DeadLetterSettled;
+        }
+        if state.unfinished() >= state.settings.backlog_max {
+            return SimpleOutcome::QueueFull(state.settings.backlog_max);
+        }
+        let is_held = state.is_held(state.tasks[task].sent.key.as_ref());
+        let again = &mut state.tasks[task];
+        again.replayed = true;
+        (again.attempts, again.lost, again.defers) = (0, 0, 0);
+        // Its time of day no longer counts, not even when the task that blocks it ends later.
+        again.sent.run_after = None;
+        if is_held {
+            again.state = State::Blocked;
+        } else {
+            self.make_ready(queue, task);
+        }
+        SimpleOutcome::DeadLetterSettled
+    }
+
+    fn remove_task(&mut self, queue: usize, task: usize) {
+        let task = self.queues.all[queue].tasks.remove(task);
+        self.queues.gone.insert(task.position);
+    }
+
+    /// The task can be claimed, behind all others of its lane.
+    fn make_ready(&mut self, queue: usize, task: usize) {
+        let since = self.take_position();
+        let task_state = &mut self.queues.all[queue].tasks[task];
+        task_state.state = State::Ready { since, lane: task_state.own_lane() };
+        self.queues.readied(queue, task, 1);
+    }
+}

@@ -1,0 +1,178 @@
+//! How a worker keeps or ends a claim, and how a task ends.
+
+use super::{Action, Again, Ending, Failed, Running, Settlement, State};
+use crate::Simple;
+use model::limits::TASK_DEFERS_MAX;
+use model::{RetryPolicy, Settled, TaskState};
+
+/// The class of the failure of a worker that was not heard of.
+const WORKER_LOST: &str = "worker_lost";
+const TOO_MANY_DEFERS: &str = "too_many_defers";
+
+impl Action {
+    /// `None` for a heartbeat, which ends nothing.
+    fn ending(&self) -> Option<Ending> {
+        match self {
+            Self::Heartbeat { .. } => None,
+            Self::Complete { .. } => Some(Ending::Complete),
+            Self::Fail { .. } => Some(Ending::Fail),
+            Self::Defer { .. } => Some(Ending::Defer),
+            Self::Return => Some(Ending::Return),
+        }
+    }
+}
+
+impl Simple {
+    pub(super) fn settle(&mut self, queue: usize, settlement: &Settlement) -> Settled {
+        let Some(number) = self.queues.all[queue].find(&settlement.task) else { return Settled::NoTask };
+        let task = &self.queues.all[queue].tasks[number];
+        let ending = settlement.action.ending();
+        let Some(running) = task.running().filter(|running| running.token == settlement.token).cloned()
+        else {
+            // A settlement that was sent again has the same result again.
+            return match task.settled {
+                Some((token, how, result)) if token == settlement.token && Some(how) == ending => result,
+                _ => Settled::ClaimLost,
+            };
+        };
+        let settled = match &settlement.action {
+            Action::Heartbeat { progress } => self.heartbeat(queue, number, progress.as_ref()),
+            Action::Complete { result } => {
+                self.queues.all[queue].tasks[number].result.clone_from(result);
+                self.end_task(queue, number, TaskState::Done);
+                Settled::Completed
+            }
+            Action::Fail { class, detail, again } => {
+                self.record_failure(queue, number, &running, class, detail);
+                self.after_failure(queue, number, &running, *again)
+            }
+            // Decided: neither of these gives the attempt back to a task that is being cancelled.
+            Action::Defer { .. } | Action::Return if running.cancel_requested => {
+                self.end_task(queue, number, TaskState::Cancelled);
+                Settled::Cancelled
+            }
+            Action::Defer { delay_ms } => self.defer(queue, number, &running, *delay_ms),
+            Action::Return => {
+                self.queues.all[queue].tasks[number].attempts -= 1;
+                self.give_back(queue, number);
+                Settled::Waiting { delay_ms: 0 }
+            }
+        };
+        if let Some(ending) = ending {
+            self.queues.all[queue].tasks[number].settled = Some((settlement.token, ending, settled));
+        }
+        settled
+    }
+
+    fn heartbeat(&mut self, queue: usize, number: usize, progress: Option<&Vec<u8>>) -> Settled {
+        let task = &mut self.queues.all[queue].tasks[number];
+        if progress.is_some() {
+            task.progress = progress.cloned();
+        }
+        match task.running_mut() {
+            None => Settled::ClaimLost,
+            Some(running) => {
+                running.expires = self.elapsed.saturating_add(running.claim_ms);
+                Settled::Extended { claim_ms: running.claim_ms, cancelled: running.cancel_requested }
+            }
+        }
+    }
+
+    fn defer(&mut self, queue: usize, number: usize, running: &Running, delay_ms: u64) -> Settled {
+        let task = &mut self.queues.all[queue].tasks[number];
+        task.defers += 1;
+        if task.defers > TASK_DEFERS_MAX {
+            // Decided: the failure has the number of the attempt that ends here.
+            self.record_failure(queue, number, running, TOO_MANY_DEFERS, &[]);
+            self.queues.all[queue].tasks[number].attempts -= 1;
+            self.end_task(queue, number, TaskState::Dead);
+            return Settled::Dead;
+        }
+        task.attempts -= 1;
+        self.wait(queue, number, delay_ms)
+    }
+
+    fn record_failure(&mut self, queue: usize, number: usize, running: &Running, class: &str, detail: &[u8]) {
+        let task = &mut self.queues.all[queue].tasks[number];
+        task.failures.push(Failed {
+            attempt: task.attempts,
+            worker: running.worker.clone(),
+            started: running.started,
+            ended: self.wall,
+            class: class.to_owned(),
+            detail: detail.to_owned(),
+        });
+    }
+
+    /// What follows from a failure that was recorded.
+    fn after_failure(&mut self, queue: usize, number: usize, running: &Running, again: Again) -> Settled {
+        if running.cancel_requested {
+            self.end_task(queue, number, TaskState::Cancelled);
+            return Settled::Cancelled;
+        }
+        let retry = self.queues.all[queue].retry_of(number);
+        let attempts = self.queues.all[queue].tasks[number].attempts;
+        if again == Again::Never || attempts >= retry.attempts_max {
+            self.end_task(queue, number, TaskState::Dead);
+            return Settled::Dead;
+        }
+        let delay_ms = match again {
+            Again::After(delay_ms) => delay_ms,
+            _ => drawn_delay(retry, attempts, running.token),
+        };
+        self.wait(queue, number, delay_ms)
+    }
+
+    /// The worker was not heard of for the time of its claim.
+    pub(super) fn lose(&mut self, queue: usize, number: usize, running: &Running) {
+        self.record_failure(queue, number, running, WORKER_LOST, &[]);
+        let state = &mut self.queues.all[queue];
+        state.tasks[number].lost += 1;
+        let is_poison = state.tasks[number].lost >= state.settings.lost_max;
+        self.after_failure(queue, number, running, if is_poison { Again::Never } else { Again::ByPolicy });
+    }
+
+    fn wait(&mut self, queue: usize, number: usize, delay_ms: u64) -> Settled {
+        if delay_ms == 0 {
+            self.make_ready(queue, number);
+        } else {
+            let until = self.elapsed.saturating_add(delay_ms);
+            self.queues.all[queue].tasks[number].state = State::Backoff(until);
+        }
+        Settled::Waiting { delay_ms }
+    }
+
+    /// The task is kept for a while. If it held its key, the next task of that key takes its place.
+    pub(super) fn end_task(&mut self, queue: usize, number: usize, end: TaskState) {
+        let state = &mut self.queues.all[queue];
+        let keep_ms =
+            if end == TaskState::Dead { state.settings.keep_dead_ms } else { state.settings.keep_done_ms };
+        let gone = self.elapsed.saturating_add(keep_ms);
+        let was_head = state.tasks[number].is_head();
+        state.tasks[number].state = State::Final { end, gone };
+        if !was_head {
+            return;
+        }
+        let key = state.tasks[number].sent.key.clone();
+        let next = state.tasks.iter().position(|task| task.state == State::Blocked && task.sent.key == key);
+        let Some(next) = next else { return };
+        match state.tasks[next].sent.run_after {
+            Some(run_after) if run_after > self.wall => {
+                state.tasks[next].state = State::Scheduled(run_after);
+            }
+            _ => self.make_ready(queue, next),
+        }
+    }
+}
+
+/// A delay between 0 and what the policy allows after this many attempts.
+fn drawn_delay(retry: RetryPolicy, attempts: u32, token: u64) -> u64 {
+    let mut cap = u128::from(retry.first_ms);
+    for _ in 1..attempts {
+        cap = (2 * cap).min(u128::from(u64::MAX));
+    }
+    let cap = cap.min(u128::from(retry.delay_ms_max));
+    // SplitMix64, as Steele, Lea and Flood describe it: its first number for the seed `token`.
+    let random = u128::from(seeded_rng::scatter(token));
+    ((random * (cap + 1)) >> 64) as u64
+}

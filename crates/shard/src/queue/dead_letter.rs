@@ -1,0 +1,39 @@
+//! Replay a dead letter, or drop it.
+//!
+//! *A replayed task starts over: all its counts are zero, and it is ready at once, or waits for its key. A dropped one
+//! is gone.*
+
+use crate::overlay::Overlay;
+use crate::queue::tally::Queue;
+use crate::queue::task::Task;
+use model::{DeadLetterEnd, Outcome, Refusal, SettleDeadLetter, TaskState, View, ViewError};
+
+/// Decides the command.
+pub(crate) fn apply<V: View>(
+    settle: &SettleDeadLetter<'_>,
+    overlay: &mut Overlay<'_, '_, V>,
+) -> Result<Outcome, ViewError> {
+    let no_task = Outcome::Refused(Refusal::NoTask);
+    let Some(mut queue) = Queue::load(&settle.queue, overlay)? else { return Ok(no_task) };
+    let Some(mut task) = Task::find(overlay, queue.keys, &settle.task)? else { return Ok(no_task) };
+    let state = task.row.state;
+    if state != TaskState::Dead {
+        return Ok(Outcome::Refused(Refusal::WrongTaskState { state }));
+    }
+    match settle.end {
+        DeadLetterEnd::Drop => task.remove(&mut queue, overlay)?,
+        DeadLetterEnd::Replay => {
+            if queue.would_overflow(1) {
+                let backlog_max = queue.row.settings.backlog_max;
+                return Ok(Outcome::Refused(Refusal::QueueFull { backlog_max }));
+            }
+            task.leave(&mut queue, overlay)?;
+            (task.row.attempts, task.row.lost, task.row.defers) = (0, 0, 0);
+            task.row.run_after = None;
+            task.begin_again(&mut queue, overlay)?;
+            task.save(&queue, overlay);
+        }
+    }
+    queue.save(overlay);
+    Ok(Outcome::DeadLetterSettled)
+}

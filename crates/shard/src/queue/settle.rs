@@ -1,0 +1,176 @@
+//! Keep or end claims.
+//!
+//! *Only who has the token of a task's claim can settle it. A worker that is late learns that its claim is lost, and
+//! changes nothing.* A settlement that is sent again gets its first result again. A claim lasts until the node has
+//! ended it, so a worker that is a little late may still settle its task. Each settlement has a result of its own.
+
+use crate::overlay::Overlay;
+use crate::queue::tally::Queue;
+use crate::queue::task::{TOO_MANY_DEFERS, Task, WasBlocked};
+use alloc::vec::Vec;
+use format::row::{ClaimPart, SettledBy, SettledPart, TaskPart};
+use model::{
+    Action, Elapsed, Failure, Outcome, Settle, Settled, Settlement, TaskDue, TaskState, View, ViewError,
+    limits,
+};
+
+/// Decides the command.
+pub(crate) fn apply<V: View>(
+    settle: &Settle<'_>,
+    overlay: &mut Overlay<'_, '_, V>,
+) -> Result<Outcome, ViewError> {
+    let Some(mut queue) = Queue::load(&settle.queue, overlay)? else {
+        return Ok(Outcome::Settled(settle.settlements.iter().map(|_| Settled::NoTask).collect()));
+    };
+    let mut settled = Vec::with_capacity(settle.settlements.len());
+    for settlement in &settle.settlements {
+        settled.push(one(settlement, &mut queue, overlay)?);
+    }
+    queue.save(overlay);
+    Ok(Outcome::Settled(settled))
+}
+
+fn one<V: View>(
+    settlement: &Settlement<'_>,
+    queue: &mut Queue,
+    overlay: &mut Overlay<'_, '_, V>,
+) -> Result<Settled, ViewError> {
+    let Some(mut task) = Task::find(overlay, queue.keys, &settlement.task)? else {
+        return Ok(Settled::NoTask);
+    };
+    let claim = match &task.row.claim {
+        Some(claim) if claim.token == settlement.token => claim.clone(),
+        _ => return Ok(again(settlement, &task)),
+    };
+    let by = match &settlement.action {
+        Action::Heartbeat { progress } => {
+            let settled = heartbeat(&mut task, claim, progress.as_deref(), queue, overlay);
+            task.save(queue, overlay);
+            return Ok(settled);
+        }
+        Action::Complete { .. } => SettledBy::Complete,
+        Action::Fail(_) => SettledBy::Fail,
+        Action::Defer { .. } => SettledBy::Defer,
+        Action::Return => SettledBy::Return,
+    };
+    task.leave(queue, overlay)?;
+    let result = end(&settlement.action, &claim, &mut task, queue, overlay)?;
+    task.row.settled = Some(SettledPart { token: claim.token, action: by, result });
+    task.save(queue, overlay);
+    Ok(result)
+}
+
+/// The result for a worker that has no claim: the first one, if it has settled its claim just like this.
+fn again(settlement: &Settlement<'_>, task: &Task) -> Settled {
+    let by = match &settlement.action {
+        Action::Heartbeat { .. } => return Settled::ClaimLost,
+        Action::Complete { .. } => SettledBy::Complete,
+        Action::Fail(_) => SettledBy::Fail,
+        Action::Defer { .. } => SettledBy::Defer,
+        Action::Return => SettledBy::Return,
+    };
+    match task.row.settled {
+        Some(settled) if settled.token == settlement.token && settled.action == by => settled.result,
+        _ => Settled::ClaimLost,
+    }
+}
+
+/// The timer stays where it is: when it is due, it is set anew.
+fn heartbeat<V: View>(
+    task: &mut Task,
+    claim: ClaimPart,
+    progress: Option<&[u8]>,
+    queue: &Queue,
+    overlay: &mut Overlay<'_, '_, V>,
+) -> Settled {
+    let expires = Elapsed(overlay.shard.elapsed.0.saturating_add(claim.claim_ms));
+    let settled = Settled::Extended { claim_ms: claim.claim_ms, cancelled: claim.cancelled };
+    task.row.claim = Some(ClaimPart { expires, ..claim });
+    if let Some(progress) = progress {
+        task.put_part(TaskPart::Progress, progress, queue, overlay);
+    }
+    settled
+}
+
+/// Ends the claim of a task that is no longer running.
+fn end<V: View>(
+    action: &Action<'_>,
+    claim: &ClaimPart,
+    task: &mut Task,
+    queue: &mut Queue,
+    overlay: &mut Overlay<'_, '_, V>,
+) -> Result<Settled, ViewError> {
+    if let Action::Complete { result } = action {
+        if let Some(result) = result {
+            task.put_part(TaskPart::Result, result, queue, overlay);
+        }
+        task.finish(TaskState::Done, WasBlocked::No, queue, overlay)?;
+        return Ok(Settled::Completed);
+    }
+    if let Action::Fail(failure) = action {
+        task.record_failure(claim, &failure.class, &failure.detail, queue, overlay)?;
+    }
+    if claim.cancelled {
+        task.finish(TaskState::Cancelled, WasBlocked::No, queue, overlay)?;
+        return Ok(Settled::Cancelled);
+    }
+    match action {
+        Action::Fail(failure) => fail(failure, claim, task, queue, overlay),
+        Action::Defer { delay_ms } => defer(*delay_ms, claim, task, queue, overlay),
+        Action::Return => {
+            task.row.attempts = task.row.attempts.saturating_sub(1);
+            task.returned(queue, overlay)?;
+            Ok(Settled::Waiting { delay_ms: 0 })
+        }
+        Action::Heartbeat { .. } | Action::Complete { .. } => Ok(Settled::ClaimLost),
+    }
+}
+
+fn fail<V: View>(
+    failure: &Failure<'_>,
+    claim: &ClaimPart,
+    task: &mut Task,
+    queue: &mut Queue,
+    overlay: &mut Overlay<'_, '_, V>,
+) -> Result<Settled, ViewError> {
+    let policy = task.retry(queue);
+    if !failure.retryable || task.row.attempts >= policy.attempts_max {
+        task.finish(TaskState::Dead, WasBlocked::No, queue, overlay)?;
+        return Ok(Settled::Dead);
+    }
+    let delay_ms = failure.delay_ms.unwrap_or_else(|| task.backoff_ms(policy, claim.token));
+    wait(delay_ms, task, queue, overlay)
+}
+
+fn defer<V: View>(
+    delay_ms: u64,
+    claim: &ClaimPart,
+    task: &mut Task,
+    queue: &mut Queue,
+    overlay: &mut Overlay<'_, '_, V>,
+) -> Result<Settled, ViewError> {
+    task.row.defers = task.row.defers.saturating_add(1);
+    if task.row.defers > limits::TASK_DEFERS_MAX {
+        task.record_failure(claim, TOO_MANY_DEFERS, b"", queue, overlay)?;
+        task.finish(TaskState::Dead, WasBlocked::No, queue, overlay)?;
+        return Ok(Settled::Dead);
+    }
+    task.row.attempts = task.row.attempts.saturating_sub(1);
+    wait(delay_ms, task, queue, overlay)
+}
+
+/// Waits before it can be claimed again.
+pub(crate) fn wait<V: View>(
+    delay_ms: u64,
+    task: &mut Task,
+    queue: &mut Queue,
+    overlay: &mut Overlay<'_, '_, V>,
+) -> Result<Settled, ViewError> {
+    if delay_ms == 0 {
+        task.ready(queue, overlay)?;
+    } else {
+        let until = Elapsed(overlay.shard.elapsed.0.saturating_add(delay_ms));
+        task.delayed(TaskDue::Elapsed(until), queue, overlay)?;
+    }
+    Ok(Settled::Waiting { delay_ms })
+}

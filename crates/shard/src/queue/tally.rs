@@ -1,0 +1,263 @@
+//! A queue's own row and the counts of its types, as one command changes them. They are written once, at its end.
+
+use crate::damage::{bad_row, contradiction};
+use crate::overlay::Overlay;
+use crate::queue::id_of;
+use alloc::borrow::ToOwned;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::ops::ControlFlow;
+use format::row::{Lane, QueueKeys, QueueRange, QueueRow, TypeRow, encode_number};
+use model::{Namespace, Order, Position, QueueName, QueueSettings, TaskState, View, ViewError, limits};
+
+/// A queue during one command.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    pub(crate) keys: QueueKeys,
+    pub(crate) row: QueueRow,
+    is_changed: bool,
+    types: BTreeMap<String, Tally>,
+}
+
+#[derive(Debug)]
+struct Tally {
+    row: TypeRow,
+    is_changed: bool,
+}
+
+impl Queue {
+    /// Loads a queue; `None` if it was never used.
+    pub(crate) fn load<V: View>(
+        name: &QueueName<'_>,
+        overlay: &Overlay<'_, '_, V>,
+    ) -> Result<Option<Self>, ViewError> {
+        id_of(overlay, name)?.map(|keys| Self::by_id(keys, overlay)).transpose()
+    }
+
+    /// Loads a queue that has rows.
+    pub(crate) fn by_id<V: View>(keys: QueueKeys, overlay: &Overlay<'_, '_, V>) -> Result<Self, ViewError> {
+        let value = overlay.get(&keys.queue())?.ok_or_else(|| contradiction("a queue has no row"))?;
+        let row = QueueRow::decode(&value).map_err(|error| bad_row("queue row", error))?;
+        Ok(Self { keys, row, is_changed: false, types: BTreeMap::new() })
+    }
+
+    /// Loads a queue, or makes a new one with default settings.
+    pub(crate) fn load_or_new<V: View>(
+        name: &QueueName<'_>,
+        overlay: &mut Overlay<'_, '_, V>,
+    ) -> Result<Self, ViewError> {
+        if let Some(queue) = Self::load(name, overlay)? {
+            return Ok(queue);
+        }
+        let slot = name.slot(Namespace::ROOT);
+        let mut keys = QueueKeys { slot, id: overlay.moment().0 };
+        while overlay.get(&keys.queue())?.is_some() {
+            keys.id += 1;
+        }
+        let row = QueueRow {
+            name: name.as_str().to_owned(),
+            settings: QueueSettings::default(),
+            unfinished: 0,
+            types: 0,
+        };
+        Ok(Self { keys, row, is_changed: true, types: BTreeMap::new() })
+    }
+
+    /// The queue's row, to be changed.
+    pub(crate) fn row_mut(&mut self) -> &mut QueueRow {
+        self.is_changed = true;
+        &mut self.row
+    }
+
+    /// Whether the queue has had tasks of this type.
+    pub(crate) fn has_type<V: View>(
+        &mut self,
+        task_type: &str,
+        overlay: &Overlay<'_, '_, V>,
+    ) -> Result<bool, ViewError> {
+        if self.types.contains_key(task_type) {
+            return Ok(true);
+        }
+        let Some(value) = overlay.get(&self.keys.task_type(task_type))? else { return Ok(false) };
+        let row = TypeRow::decode(&value).map_err(|error| bad_row("type's row", error))?;
+        self.types.insert(task_type.to_owned(), Tally { row, is_changed: false });
+        Ok(true)
+    }
+
+    /// Gives a new type its number.
+    pub(crate) fn add_type(&mut self, task_type: &str) {
+        let row = TypeRow { number: self.row.types, ..TypeRow::default() };
+        self.row_mut().types += 1;
+        self.types.insert(task_type.to_owned(), Tally { row, is_changed: true });
+    }
+
+    /// Loads the counts of all types.
+    pub(crate) fn load_types<V: View>(&mut self, overlay: &Overlay<'_, '_, V>) -> Result<(), ViewError> {
+        let mut bad = None;
+        let range = QueueRange::types(self.keys);
+        let types = &mut self.types;
+        overlay.scan(
+            range.as_range(),
+            Order::Ascending,
+            &mut |key, value| match QueueKeys::parse_type(key)
+                .and_then(|task_type| Ok((task_type, TypeRow::decode(value)?)))
+            {
+                Ok((task_type, row)) => {
+                    types.entry(task_type.to_owned()).or_insert(Tally { row, is_changed: false });
+                    ControlFlow::Continue(())
+                }
+                Err(error) => {
+                    bad = Some(error);
+                    ControlFlow::Break(())
+                }
+            },
+        )?;
+        bad.map_or(Ok(()), |error| Err(bad_row("type's row", error)))
+    }
+
+    /// The types loaded so far.
+    pub(crate) fn types(&self) -> impl Iterator<Item = (&str, &TypeRow)> {
+        self.types.iter().map(|(task_type, tally)| (task_type.as_str(), &tally.row))
+    }
+
+    /// A type's row, to be changed.
+    fn tally<V: View>(
+        &mut self,
+        task_type: &str,
+        overlay: &Overlay<'_, '_, V>,
+    ) -> Result<&mut TypeRow, ViewError> {
+        self.has_type(task_type, overlay)?;
+        let tally = self.types.get_mut(task_type).ok_or_else(|| contradiction("a task's type has no row"))?;
+        tally.is_changed = true;
+        Ok(&mut tally.row)
+    }
+
+    /// The number that stands for a type.
+    pub(crate) fn type_number<V: View>(
+        &mut self,
+        task_type: &str,
+        overlay: &Overlay<'_, '_, V>,
+    ) -> Result<u32, ViewError> {
+        Ok(self.tally(task_type, overlay)?.number)
+    }
+
+    /// Counts a task that enters a state other than ready.
+    pub(crate) fn enters<V: View>(
+        &mut self,
+        task_type: &str,
+        state: TaskState,
+        overlay: &Overlay<'_, '_, V>,
+    ) -> Result<(), ViewError> {
+        if let Some(count) = count_of(self.tally(task_type, overlay)?, state) {
+            *count += 1;
+        }
+        Ok(())
+    }
+
+    /// Counts a task that leaves a state other than ready.
+    pub(crate) fn leaves<V: View>(
+        &mut self,
+        task_type: &str,
+        state: TaskState,
+        overlay: &Overlay<'_, '_, V>,
+    ) -> Result<(), ViewError> {
+        if let Some(count) = count_of(self.tally(task_type, overlay)?, state) {
+            *count = count.checked_sub(1).ok_or_else(miscounted)?;
+        }
+        Ok(())
+    }
+
+    /// Counts a task that becomes ready.
+    pub(crate) fn enters_lane<V: View>(
+        &mut self,
+        task_type: &str,
+        lane: u8,
+        ready: Position,
+        overlay: &Overlay<'_, '_, V>,
+    ) -> Result<(), ViewError> {
+        let lanes = &mut self.tally(task_type, overlay)?.lanes;
+        match lanes.binary_search_by_key(&lane, |lane| lane.lane) {
+            Ok(at) => lanes[at].tasks += 1,
+            Err(at) => lanes.insert(at, Lane { lane, tasks: 1, from: ready }),
+        }
+        Ok(())
+    }
+
+    /// Counts a ready task that leaves its lane.
+    pub(crate) fn leaves_lane<V: View>(
+        &mut self,
+        task_type: &str,
+        lane: u8,
+        overlay: &Overlay<'_, '_, V>,
+    ) -> Result<(), ViewError> {
+        let lanes = &mut self.tally(task_type, overlay)?.lanes;
+        let at = lanes.binary_search_by_key(&lane, |lane| lane.lane).map_err(|_| miscounted())?;
+        lanes[at].tasks -= 1;
+        if lanes[at].tasks == 0 {
+            lanes.remove(at);
+        }
+        Ok(())
+    }
+
+    /// No ready task of the type in this lane became ready before `from`.
+    pub(crate) fn lane_begins<V: View>(
+        &mut self,
+        task_type: &str,
+        lane: u8,
+        from: Position,
+        overlay: &Overlay<'_, '_, V>,
+    ) -> Result<(), ViewError> {
+        let lanes = &mut self.tally(task_type, overlay)?.lanes;
+        if let Ok(at) = lanes.binary_search_by_key(&lane, |lane| lane.lane) {
+            lanes[at].from = lanes[at].from.max(from);
+        }
+        Ok(())
+    }
+
+    /// Whether the queue holds as many unfinished tasks as it may, if `more` are added.
+    pub(crate) fn would_overflow(&self, more: u64) -> bool {
+        more > 0 && self.row.unfinished.saturating_add(more) > self.row.settings.backlog_max
+    }
+
+    /// Whether the queue has as many types as it may, if `more` are added.
+    pub(crate) fn has_too_many_types(&self, more: usize) -> bool {
+        self.row.types as usize + more > limits::QUEUE_TYPES_MAX
+    }
+
+    /// An unfinished task is finished.
+    pub(crate) fn one_finished(&mut self) -> Result<(), ViewError> {
+        let row = self.row_mut();
+        row.unfinished = row.unfinished.checked_sub(1).ok_or_else(miscounted)?;
+        Ok(())
+    }
+
+    /// Writes what has changed.
+    pub(crate) fn save<V: View>(self, overlay: &mut Overlay<'_, '_, V>) {
+        if self.is_changed {
+            let name = QueueKeys::name(self.keys.slot, &self.row.name);
+            overlay.put(name, encode_number(self.keys.id));
+            overlay.put(self.keys.queue(), self.row.encode());
+        }
+        let changed: Vec<_> = self.types.into_iter().filter(|(_, tally)| tally.is_changed).collect();
+        for (task_type, tally) in changed {
+            overlay.put(self.keys.task_type(&task_type), tally.row.encode());
+        }
+    }
+}
+
+fn count_of(row: &mut TypeRow, state: TaskState) -> Option<&mut u64> {
+    match state {
+        TaskState::Delayed => Some(&mut row.delayed),
+        TaskState::Blocked => Some(&mut row.blocked),
+        TaskState::Ready => None,
+        TaskState::Running => Some(&mut row.running),
+        TaskState::Done => Some(&mut row.done),
+        TaskState::Dead => Some(&mut row.dead),
+        TaskState::Cancelled => Some(&mut row.cancelled),
+    }
+}
+
+fn miscounted() -> ViewError {
+    contradiction("the count of a queue's tasks is wrong")
+}

@@ -1,0 +1,174 @@
+//! What readers see of queues and tasks.
+
+use model::limits::TASK_FAILURES_KEPT;
+use model::{Elapsed, Key, Position, QueueName, Slot, TaskRef, TaskState, Value, Wall};
+use reference_model::Simple;
+use reference_model::queue::draw::{NAMES, name};
+use reference_model::queue::{Queue, State, Task};
+use seeded_rng::Rng;
+use shard::query::{self, ClaimView, FailureView, QueueView, TaskView, TasksRequest, TypeView};
+use std::collections::BTreeMap;
+
+type Rows = BTreeMap<Key, Value>;
+
+/// Compares some random reads.
+pub(crate) fn compare(rng: &mut Rng, model: &Simple, rows: &Rows) {
+    let clock = query::clock(rows, Slot(0)).unwrap();
+    assert_eq!((clock.wall.0, clock.elapsed.0), (model.wall, model.elapsed));
+    assert_eq!(clock.last_position.0, model.last);
+    for _ in 0..2 {
+        let number = rng.index(NAMES.len());
+        compare_queue(model, rows, number);
+        compare_task(rng, model, rows, number);
+        compare_tasks(rng, model, rows, number);
+    }
+    if rng.one_in(8) {
+        compare_queues(rng, model, rows);
+    }
+}
+
+fn compare_queue(model: &Simple, rows: &Rows, number: usize) {
+    let ours = &model.queues.all[number];
+    let mut types: Vec<TypeView> = ours.types.iter().map(|of| type_view(ours, of)).collect();
+    types.sort_unstable_by(|a, b| a.task_type.cmp(&b.task_type));
+    let ours = ours.made.map(|_| QueueView { settings: ours.settings, types });
+    let theirs = query::queue(rows, &name(number)).unwrap();
+    let theirs = theirs.map(|mut queue| {
+        queue.types.sort_unstable_by(|a, b| a.task_type.cmp(&b.task_type));
+        queue
+    });
+    assert_eq!(theirs, ours);
+}
+
+fn type_view(queue: &Queue, task_type: &str) -> TypeView {
+    let tasks = || queue.tasks.iter().filter(|task| task.sent.task_type == task_type);
+    let count = |state: TaskState| tasks().filter(|task| task.state.name() == state).count() as u64;
+    let oldest_ready = tasks().filter_map(|task| match task.state {
+        State::Ready { since, .. } => Some(Wall(since >> 16)),
+        _ => None,
+    });
+    TypeView {
+        task_type: task_type.to_owned(),
+        delayed: count(TaskState::Delayed),
+        blocked: count(TaskState::Blocked),
+        ready: count(TaskState::Ready),
+        running: count(TaskState::Running),
+        done: count(TaskState::Done),
+        dead: count(TaskState::Dead),
+        cancelled: count(TaskState::Cancelled),
+        oldest_ready: oldest_ready.min(),
+    }
+}
+
+fn compare_task(rng: &mut Rng, model: &Simple, rows: &Rows, number: usize) {
+    let queue = &model.queues.all[number];
+    let absent = [TaskRef::Client("nobody".into()), TaskRef::Server(Position(model.last + 1))];
+    for task in &absent {
+        let found = query::task(rows, &name(number), task, Elapsed(model.elapsed)).unwrap();
+        assert_eq!(found, None, "{task:?}");
+    }
+    if queue.tasks.is_empty() {
+        return;
+    }
+    let task = &queue.tasks[rng.index(queue.tasks.len())];
+    let by_id = task.sent.id.clone().map(|id| TaskRef::Client(id.into()));
+    for name_of in by_id.into_iter().chain([TaskRef::Server(Position(task.position))]) {
+        let found = query::task(rows, &name(number), &name_of, Elapsed(model.elapsed)).unwrap();
+        assert_eq!(found, Some(task_view(model, queue, task)), "{name_of:?}");
+    }
+}
+
+/// What readers must see of a task.
+fn task_view(model: &Simple, queue: &Queue, task: &Task) -> TaskView {
+    let left_ms = |until: u64| until.saturating_sub(model.elapsed);
+    let claim = task.running().map(|running| ClaimView {
+        worker: running.worker.clone(),
+        token: Position(running.token),
+        left_ms: left_ms(running.expires),
+    });
+    let failures = task.failures.iter().skip(task.failures.len().saturating_sub(TASK_FAILURES_KEPT));
+    let failures = failures.map(|failed| FailureView {
+        attempt: failed.attempt,
+        worker: failed.worker.clone(),
+        started: Wall(failed.started),
+        ended: Wall(failed.ended),
+        class: failed.class.clone(),
+        detail: failed.detail.clone(),
+    });
+    let (run_after, delay_ms) = match task.state {
+        State::Scheduled(wall) => (Some(Wall(wall)), None),
+        State::Backoff(until) => (None, Some(left_ms(until))),
+        _ => (None, None),
+    };
+    TaskView {
+        slot: Slot(queue.slot),
+        position: Position(task.position),
+        id: task.sent.id.clone(),
+        state: task.state.name(),
+        attempts: task.attempts,
+        run_after,
+        delay_ms,
+        claim,
+        progress: task.progress.clone(),
+        result: task.result.clone(),
+        failures: failures.collect(),
+        envelope: task.sent.envelope.clone(),
+    }
+}
+
+/// All pages together are the tasks that are wanted.
+fn compare_tasks(rng: &mut Rng, model: &Simple, rows: &Rows, number: usize) {
+    let queue = &model.queues.all[number];
+    let states = [TaskState::Delayed, TaskState::Blocked, TaskState::Ready, TaskState::Running];
+    let state = match rng.below(8) {
+        0..=2 => None,
+        3 => Some(TaskState::Dead),
+        4 => Some(rng.pick(&[TaskState::Done, TaskState::Cancelled])),
+        _ => Some(rng.pick(&states)),
+    };
+    let mut after = match rng.below(3) {
+        0 if !queue.tasks.is_empty() => {
+            let task = &queue.tasks[rng.index(queue.tasks.len())];
+            Some(Position(task.position - rng.below(2)))
+        }
+        _ => None,
+    };
+    let wanted = queue.tasks.iter().filter(|task| {
+        state.is_none_or(|state| task.state.name() == state)
+            && after.is_none_or(|after| task.position > after.0)
+    });
+    let wanted: Vec<TaskView> = wanted.map(|task| task_view(model, queue, task)).collect();
+    let (limit, examined_max) = (1 + rng.index(20), 1 + rng.index(20));
+    let mut found = Vec::new();
+    loop {
+        let request = TasksRequest { state, after, limit, examined_max };
+        let page = query::tasks(rows, &name(number), request, Elapsed(model.elapsed)).unwrap();
+        assert!(page.tasks.len() <= limit.min(examined_max));
+        assert!(page.next.is_none() || page.next > after, "a page makes progress");
+        found.extend(page.tasks);
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(found, wanted, "{state:?}");
+}
+
+fn compare_queues(rng: &mut Rng, model: &Simple, rows: &Rows) {
+    let made = model.queues.all.iter().filter(|queue| queue.made.is_some());
+    let mut wanted: Vec<(u16, &str)> = made.map(|queue| (queue.slot, &queue.name[..])).collect();
+    wanted.sort_unstable();
+    let wanted: Vec<&str> = wanted.into_iter().map(|(_, name)| name).collect();
+    let limit = 1 + rng.index(5);
+    let mut found: Vec<QueueName<'static>> = Vec::new();
+    loop {
+        let page = query::queues(rows, found.last(), limit).unwrap();
+        assert!(page.len() <= limit);
+        let is_last = page.len() < limit;
+        found.extend(page);
+        if is_last {
+            break;
+        }
+    }
+    assert_eq!(found.iter().map(QueueName::as_str).collect::<Vec<_>>(), wanted);
+}

@@ -1,0 +1,74 @@
+//! The rows that must be there, and no others.
+
+use format::row::{QueueKeys, TaskRow, TaskTimerKey, TypeRow};
+use model::{Key, Position, Slot, TaskState, Value};
+use reference_model::Simple;
+use reference_model::queue::{Queue, State, Task};
+use std::collections::{BTreeMap, BTreeSet};
+
+type Rows = BTreeMap<Key, Value>;
+
+/// Compares the rows of all queues with the model.
+pub(crate) fn compare(model: &Simple, rows: &Rows) {
+    compare_counts(model, rows);
+    let queues = || model.queues.all.iter().filter(|queue| queue.made.is_some());
+    let mut timers = BTreeSet::new();
+    for queue in queues() {
+        let slot = Slot(queue.slot);
+        let id = rows.get(&QueueKeys::name(slot, &queue.name)).map(|value| format::row::decode_number(value));
+        let keys = QueueKeys { slot, id: id.unwrap().unwrap() };
+        queue.types.iter().for_each(|of| compare_type(queue, of, keys, rows));
+        for task in &queue.tasks {
+            let row = rows.get(&keys.task(Position(task.position))[..]).unwrap();
+            let row = TaskRow::decode(row).unwrap();
+            assert_eq!((row.due, row.state), (task.due(), task.state.name()), "{task:?}");
+            let timer = |due| TaskTimerKey { slot, due, queue: keys.id, task: Position(task.position) };
+            timers.extend(row.due.map(|due| timer(due).encode().to_vec()));
+        }
+    }
+    let kept: BTreeSet<Key> = rows.keys().filter(|key| matches!(key[6], 134 | 135)).cloned().collect();
+    assert_eq!(kept, timers, "one timer for each task that waits for a time");
+}
+
+/// Every task is in as many places as it must be.
+fn compare_counts(model: &Simple, rows: &Rows) {
+    let kind = |kind: u8| rows.keys().filter(|key| key[6] == kind).count();
+    let queues = || model.queues.all.iter();
+    let count = |is: &dyn Fn(&Task) -> bool| {
+        queues().map(|queue| queue.tasks.iter().filter(|task| is(task)).count()).sum::<usize>()
+    };
+    let made = queues().filter(|queue| queue.made.is_some()).count();
+    let state = |state: TaskState| count(&|task| task.state.name() == state);
+    assert_eq!((kind(7), kind(8)), (made, made), "names and queues");
+    assert_eq!(kind(9), queues().map(|queue| queue.types.len()).sum::<usize>(), "types");
+    assert_eq!((kind(10), kind(11)), (count(&|_| true), count(&|_| true)), "tasks and envelopes");
+    assert_eq!(kind(12), count(&|task| task.result.is_some()), "results");
+    assert_eq!(kind(13), count(&|task| task.progress.is_some()), "progress");
+    assert_eq!(kind(14), count(&|task| !task.failures.is_empty()), "failures");
+    assert_eq!(kind(15), count(&|task| task.sent.id.is_some()), "ids of clients");
+    assert_eq!(kind(16), state(TaskState::Ready), "ready tasks");
+    assert_eq!(kind(17), count(&Task::is_head), "keys");
+    assert_eq!(kind(18), state(TaskState::Blocked), "blocked tasks");
+    assert_eq!(kind(20), state(TaskState::Dead), "dead letters");
+    let requests = queues().map(|queue| {
+        let running = queue.tasks.iter().filter_map(|task| task.running()?.request);
+        running.collect::<BTreeSet<_>>().len()
+    });
+    assert_eq!(kind(19), requests.sum::<usize>(), "requests whose claims last");
+}
+
+/// Nothing that is ready lies below where a claim begins to look.
+fn compare_type(queue: &Queue, task_type: &str, keys: QueueKeys, rows: &Rows) {
+    let row = TypeRow::decode(rows.get(&keys.task_type(task_type)).unwrap()).unwrap();
+    let mut ready = 0;
+    for task in queue.tasks.iter().filter(|task| task.sent.task_type == task_type) {
+        let State::Ready { since, lane } = task.state else { continue };
+        ready += 1;
+        let key = keys.ready(row.number, lane, Position(since));
+        let position = rows.get(&key[..]).map(|value| format::row::decode_number(value).unwrap());
+        assert_eq!(position, Some(task.position), "{task:?}");
+        let found = row.lanes.iter().find(|known| known.lane == lane);
+        assert!(found.is_some_and(|known| known.from.0 <= since), "{task:?} lies below {row:?}");
+    }
+    assert_eq!(row.ready(), ready, "ready tasks of {task_type}");
+}

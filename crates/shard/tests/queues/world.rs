@@ -1,0 +1,188 @@
+//! One shard and one model, and the entries that both are given.
+
+use crate::patchy::Patchy;
+use crate::{reads, rows};
+use model::{
+    Command, Effect, Elapsed, EntryClock, Key, SlotRange, TaskDue, TaskState, Value, ViewError, Wall,
+};
+use reference_model::queue::{Queue, Task, check, draw};
+use reference_model::{Simple, draw as streams};
+use seeded_rng::Rng;
+use shard::{Agenda, Applied, Shard, ShardOptions};
+use std::collections::BTreeMap;
+
+pub(crate) struct World {
+    pub(crate) rng: Rng,
+    pub(crate) model: Simple,
+    shard: Shard,
+    /// Makes the same decisions over a view that does not hold every key at first.
+    patient: Shard,
+    pub(crate) rows: BTreeMap<Key, Value>,
+    agenda: Agenda,
+    pub(crate) commands: u64,
+    pub(crate) abandoned: u64,
+    /// Entries as they would be logged.
+    pub(crate) log: Vec<Vec<u8>>,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            rng: Rng::new(seed),
+            model: Simple::to_draw_from(),
+            shard: Shard::new(ShardOptions::default()),
+            patient: Shard::new(ShardOptions { heads_max: 2, ..ShardOptions::default() }),
+            rows: BTreeMap::new(),
+            agenda: Agenda::new(SlotRange::ALL),
+            commands: 0,
+            abandoned: 0,
+            log: Vec::new(),
+        }
+    }
+
+    /// One random entry, and some reads. Most commands are about queues. The others take positions too.
+    pub(crate) fn step(&mut self) {
+        let (wall, elapsed) = draw::clocks(&mut self.rng, &self.model);
+        let clock = EntryClock { wall: Wall(wall), elapsed: Elapsed(elapsed) };
+        let count = if self.rng.one_in(10) { self.rng.below(12) } else { 1 + self.rng.below(3) };
+        let commands: Vec<_> = (0..count).map(|_| self.draw()).collect();
+        self.entry(clock, &commands);
+        reads::compare(&mut self.rng, &self.model, &self.rows);
+        self.nothing_due_is_forgotten();
+    }
+
+    fn draw(&mut self) -> Command<'static> {
+        match self.rng.below(20) {
+            0..=1 => streams::command(&mut self.rng, &self.model),
+            2..=4 => draw::own_command(&mut self.rng, &self.model),
+            _ => draw::command(&mut self.rng, &self.model),
+        }
+    }
+
+    /// Gives an entry to both, and compares their outcomes.
+    pub(crate) fn entry(&mut self, clock: EntryClock, commands: &[Command<'_>]) {
+        self.commands += commands.len() as u64;
+        let applied = self.apply(clock, commands);
+        assert_eq!(applied.outcomes.len(), commands.len());
+        let was_paused: Vec<bool> = self.model.queues.all.iter().map(|queue| queue.settings.paused).collect();
+        self.model.begin_entry(clock.wall.0, clock.elapsed.0);
+        for (command, outcome) in commands.iter().zip(&applied.outcomes) {
+            let ask = self.model.ask_of(command);
+            let ours = self.model.ask(&ask);
+            assert!(ours.is(outcome), "{outcome:?} instead of {ours:?} for {command:?}");
+            check::all(&self.model).unwrap();
+        }
+        self.ready_tasks_are_announced(&applied, &was_paused);
+        rows::compare(&self.model, &self.rows);
+    }
+
+    /// Applies the entry as it would be logged, in two ways, and commits it.
+    fn apply(&mut self, clock: EntryClock, commands: &[Command<'_>]) -> Applied {
+        let mut logged = Vec::new();
+        format::entry::encode(shard::BEHAVIOUR, clock, commands, &mut logged);
+        let entry = format::entry::decode(&logged).unwrap();
+        let applied = self.shard.apply(&entry, &self.rows).unwrap();
+        let patchy = Patchy::new(&self.rows, self.rng.next_u64());
+        let again = loop {
+            match self.patient.apply(&entry, &patchy) {
+                Ok(again) => break again,
+                Err(ViewError::Absent(_)) => self.abandoned += 1,
+                Err(error) => panic!("{error}"),
+            }
+        };
+        assert_eq!(applied, again);
+        assert!(
+            applied.writes.0.windows(2).all(|pair| pair[0].0 < pair[1].0),
+            "sorted, with one write for each key"
+        );
+        applied.writes.change(&mut self.rows);
+        self.agenda.note(&applied.effects);
+        self.log.push(logged);
+        applied
+    }
+
+    /// Whoever waits for tasks of a type hears of those that became ready and were not claimed, and never of more
+    /// than there are.
+    fn ready_tasks_are_announced(&self, applied: &Applied, was_paused: &[bool]) {
+        for (number, queue) in self.model.queues.all.iter().enumerate() {
+            let resumed = was_paused[number] && !queue.settings.paused;
+            for task_type in &queue.types {
+                let became = self.model.queues.readied.iter();
+                let became = became.filter(|(of, name, _)| *of == number && name == task_type);
+                let became = became.map(|(_, _, tasks)| *tasks).sum::<i64>();
+                let said: u32 = applied
+                    .effects
+                    .iter()
+                    .map(|effect| match effect {
+                        Effect::TasksReady { queue: name, task_type: of, tasks }
+                            if name.as_str() == queue.name && of == task_type =>
+                        {
+                            *tasks
+                        }
+                        _ => 0,
+                    })
+                    .sum();
+                let ready = ready(queue, task_type);
+                let must = if resumed { ready } else { became.max(0) as u64 };
+                assert!(
+                    queue.settings.paused || u64::from(said) >= must.min(ready),
+                    "{said} of {must} tasks of {task_type} in {} were announced",
+                    queue.name
+                );
+            }
+        }
+    }
+
+    /// The agenda, and one that has just searched the rows, know of everything that is due.
+    fn nothing_due_is_forgotten(&self) {
+        let mut found = Agenda::new(SlotRange::ALL);
+        found.search(&self.rows, usize::MAX).unwrap();
+        let tasks = || self.model.queues.all.iter().flat_map(|queue| &queue.tasks).filter_map(Task::due);
+        for next in [self.agenda.next(), found.next()] {
+            for due in tasks() {
+                let is_known = match due {
+                    TaskDue::Wall(wall) => next.wall.is_some_and(|next| next <= wall),
+                    TaskDue::Elapsed(elapsed) => next.elapsed.is_some_and(|next| next <= elapsed),
+                };
+                assert!(is_known, "{due:?} is missing in {next:?}");
+            }
+        }
+    }
+
+    /// Does everything that is due now.
+    pub(crate) fn drain(&mut self) {
+        let clock = EntryClock { wall: Wall(self.model.wall), elapsed: Elapsed(self.model.elapsed) };
+        if self.rng.one_in(2) {
+            // As after a start.
+            self.agenda = Agenda::new(SlotRange::ALL);
+            while self.agenda.is_searching() {
+                self.agenda.search(&self.rows, 3).unwrap();
+            }
+        }
+        let mut steps = 0;
+        loop {
+            let mut commands = Vec::new();
+            self.agenda.due(&self.rows, clock, &mut commands).unwrap();
+            if commands.is_empty() {
+                break;
+            }
+            steps += 1;
+            assert!(steps < 1_000, "due work must come to an end");
+            self.entry(clock, &commands);
+        }
+        for task in self.model.queues.all.iter().flat_map(|queue| &queue.tasks) {
+            let is_due = task.due().is_some_and(|due| match due {
+                TaskDue::Wall(wall) => wall <= clock.wall,
+                TaskDue::Elapsed(elapsed) => elapsed <= clock.elapsed,
+            });
+            assert!(!is_due, "{task:?} is due, and nothing is proposed");
+        }
+    }
+}
+
+fn ready(queue: &Queue, task_type: &str) -> u64 {
+    let tasks = queue.tasks.iter();
+    let ready =
+        tasks.filter(|task| task.state.name() == TaskState::Ready && task.sent.task_type == task_type);
+    ready.count() as u64
+}
