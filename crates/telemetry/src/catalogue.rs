@@ -187,6 +187,8 @@ pub enum Queue {
     BodyReads,
     Connections,
     Subscribers,
+    /// Claims that wait for tasks.
+    WaitingClaims,
     /// Lines of `POST /v1/events` in flight, over all connections.
     LinesInFlight,
     /// Bytes of request bodies being read and of responses being written.
@@ -197,13 +199,14 @@ pub enum Queue {
 }
 
 impl Queue {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Mailbox,
         Self::WaitingBytes,
         Self::LogWrites,
         Self::BodyReads,
         Self::Connections,
         Self::Subscribers,
+        Self::WaitingClaims,
         Self::LinesInFlight,
         Self::BufferedBytes,
         Self::IdempotencyRecords,
@@ -220,6 +223,7 @@ impl Queue {
             Self::BodyReads => "body_reads",
             Self::Connections => "connections",
             Self::Subscribers => "subscribers",
+            Self::WaitingClaims => "waiting_claims",
             Self::LinesInFlight => "lines_in_flight",
             Self::BufferedBytes => "buffered_bytes",
             Self::IdempotencyRecords => "idempotency_records",
@@ -239,6 +243,7 @@ impl Queue {
             Self::BodyReads => "read jobs that are running or waiting",
             Self::Connections => "open connections",
             Self::Subscribers => "connected subscribers",
+            Self::WaitingClaims => "claims that wait for tasks",
             Self::LinesInFlight => "lines of `POST /v1/events` without an outcome yet, over all connections",
             Self::BufferedBytes => {
                 "bytes of request bodies being read and responses being written, over all connections"
