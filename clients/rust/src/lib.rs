@@ -17,6 +17,7 @@
 //! | `import` | lines for many streams, in bounded memory |
 //! | `leases` | leader election, locks and semaphores |
 //! | `streams` | listing, settings, deletion |
+//! | `queue`, `worker` | task queues: [`Queue`], and [`Worker`] to run their tasks |
 //! | `raw` | any request, and its response |
 //! | [`blocking`] (feature `blocking`) | the same for programs without an async runtime |
 //! | `transport`, `retry`, `feed`, `line_buffer`, `id` | what these are built on |
@@ -38,12 +39,14 @@ mod id;
 mod import;
 mod leases;
 mod line_buffer;
+mod queue;
 mod raw;
 mod read;
 mod retry;
 mod streams;
 mod transaction;
 mod transport;
+mod worker;
 
 pub use aggregate::{Aggregate, AggregateStream, Loaded, Update, UpdateError, Updated};
 pub use append::{Append, Appended, AppendedEvent};
@@ -53,8 +56,13 @@ pub use event::{Cursor, Expected, NewEvent, RecordedEvent, Revision};
 pub use follow::Follow;
 pub use import::{Import, ImportOutcome, ImportedLine};
 pub use leases::{AcquireLease, LeaseGrant, LeaseHolder, LeaseState, LeaseToken};
+pub use queue::{
+    Claim, ClaimedTask, Depth, Enqueued, Heartbeat, NewTask, Queue, QueueInfo, QueueSettings, RetryPolicy,
+    TaskError, TaskFailure, TaskInfo, TaskPage, TaskState,
+};
 pub use raw::{Request, Response};
 pub use read::{Direction, Events, Lines, Page, Read};
 pub use retry::Retry;
 pub use streams::{Settings, StreamSummary, Streams};
 pub use transaction::{Committed, Transaction, Written};
+pub use worker::{Worker, WorkerSummary};

@@ -105,11 +105,11 @@ catalogue! {
     ReservedMember = "reserved_member" 400 final "A member is reserved for the server",
         "The server sets `revision`, `cursor` and `recordedtime` when it records an event, and the path names the `stream`.",
         "Remove the member named in `member`. Only `POST /v1/events` accepts `stream`.";
-    EmptyBatch = "empty_batch" 400 final "The request has nothing to append",
-        "A batch, or an append in a transaction, contains no events.",
-        "Send at least one event.";
+    EmptyBatch = "empty_batch" 400 final "The request has nothing to do",
+        "A batch, or an append in a transaction, contains no events; or a batch contains no tasks or no settlements.",
+        "Send at least one.";
     TooManyItems = "too_many_items" 400 final "The request has too many items",
-        "A batch may contain at most 1,000 events. A transaction may contain at most 1,000 checks, and at most 1,000 events in all its writes together.",
+        "A batch may contain at most 1,000 events, tasks or settlements. A transaction may contain at most 1,000 checks, and at most 1,000 events in all its writes together. A task may have at most 32 tags, and a claim may name at most 100 types.",
         "Split the request, or send independent events to `POST /v1/events`, which accepts any number.";
     NotFound = "not_found" 404 final "The path does not exist",
         "No route of the API has this path. (Reading a stream that does not exist is not an error: the response contains no events.)",
@@ -132,6 +132,12 @@ catalogue! {
     EventConflict = "event_conflict" 409 final "Another event has the same identity",
         "The stream contains an event with this `source` and `id` but different content, or the request itself contains two such events.",
         "Give a new event a new `id`. A retry must send the same attributes and the same bytes of `data` as the original.";
+    TaskConflict = "task_conflict" 409 final "Another task has the same id",
+        "The queue has a task with this `id` and different content, or the request contains two such tasks. The other tasks of the request are not affected.",
+        "Give a new task a new `id`. A retry must send the same members and the same bytes of `payload` as the original.";
+    ClaimLost = "claim_lost" 409 final "The claim is over",
+        "The claim expired, the task was settled with another request, or the token is not that of the task's last claim. Another worker may run the task now. The request had no effect.",
+        "Stop working on the task, and discard what was done. Send heartbeats before `expires_in` has passed, or ask for a longer `claim_timeout`.";
     TruncateBeyondEnd = "truncate_beyond_end" 409 final "`truncate_before` is beyond the end of the stream",
         "Events that do not exist yet cannot be removed.",
         "Use at most the revision in `next_revision`, which removes all current events.";
@@ -171,6 +177,9 @@ catalogue! {
     EventTooLarge = "event_too_large" 413 final "An event is too large",
         "An event may have at most 1 MiB of data, 16 KiB of attributes and extensions, and 64 extensions.",
         "Store large content elsewhere and put a reference to it into the event.";
+    TaskTooLarge = "task_too_large" 413 final "A part of a task is too large",
+        "A task may have at most 1 MiB of payload, a result of 1 MiB, 64 KiB of progress, and 64 KiB of text about one failure.",
+        "Store large content elsewhere and put a reference to it into the task. Shorten the traceback.";
     LineTooLong = "line_too_long" 413 final "A line is too long",
         "A line of `POST /v1/events` may have at most 2 MiB.",
         "Put each event on its own line. Processing stops at this line: later lines were not read.";

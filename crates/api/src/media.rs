@@ -57,17 +57,20 @@ pub fn check_json(content_type: Option<&str>) -> Result<()> {
 /// # Errors
 /// 415 when the body is not lines of JSON.
 pub fn check_lines(content_type: Option<&str>) -> Result<()> {
-    let lines = |essence: &str| {
-        essence.eq_ignore_ascii_case("application/x-ndjson")
-            || essence.eq_ignore_ascii_case("application/jsonl")
-    };
-    if content_type.is_some_and(|value| lines(essence(value))) {
+    if is_lines(content_type) {
         return check_charset(content_type);
     }
-    Err(unsupported(
-        content_type,
-        "send application/x-ndjson, with one event per line that has a member `stream`",
-    ))
+    Err(unsupported(content_type, "send application/x-ndjson, with one JSON object per line"))
+}
+
+/// Whether a body says that it is lines of JSON.
+#[must_use]
+pub fn is_lines(content_type: Option<&str>) -> bool {
+    content_type.is_some_and(|value| {
+        let essence = essence(value);
+        essence.eq_ignore_ascii_case("application/x-ndjson")
+            || essence.eq_ignore_ascii_case("application/jsonl")
+    })
 }
 
 fn check_charset(content_type: Option<&str>) -> Result<()> {

@@ -128,6 +128,10 @@ pub fn parse_duration_ms(text: &str) -> Option<u64> {
 
 /// Writes a duration in the longest unit that it is a multiple of.
 pub fn write_duration_ms(out: &mut Vec<u8>, ms: u64) {
+    if ms == 0 {
+        out.extend_from_slice(b"0s");
+        return;
+    }
     let (unit, unit_ms) =
         UNITS.iter().find(|(_, unit_ms)| ms.is_multiple_of(*unit_ms)).copied().unwrap_or(("ms", 1));
     crate::json::write_number(out, ms / unit_ms);

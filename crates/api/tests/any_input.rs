@@ -5,9 +5,12 @@ use api::Result;
 use api::media::ReadForm;
 use api::request::append::AppendHead;
 use api::request::query::{ListStreams, Read};
-use api::request::{line, settings, stream_in_path, transaction};
+use api::request::queue::tasks::TasksHead;
+use api::request::queue::{claim, settle};
+use api::request::{line, queue, settings, stream_in_path, transaction};
 use http::HeaderMap;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use model::{QueueName, TaskRef, Wall};
 use proptest::prelude::*;
 
 fn check<T>(read: Result<T>) -> Result<(), TestCaseError> {
@@ -33,7 +36,32 @@ fn check_bodies(body: &[u8]) -> Result<(), TestCaseError> {
     let json = headers("application/json");
     check(transaction::read(&json, body))?;
     check(settings::read(&json, body))?;
+    check_queue_bodies(&json, body)?;
     check(line::read(body, None))
+}
+
+fn check_queue_bodies(json: &HeaderMap, body: &[u8]) -> Result<(), TestCaseError> {
+    let name = QueueName::new("q").map_err(|error| TestCaseError::fail(error.to_string()))?;
+    for headers in [json.clone(), headers("application/x-ndjson")] {
+        let head = TasksHead::of(&headers).map_err(|problem| TestCaseError::fail(problem.to_string()))?;
+        check(head.read(name.clone(), body, Wall(7)))?;
+    }
+    check(claim::read(json, name.clone(), body))?;
+    check(queue::settings::read(json, body))?;
+    let kinds = [
+        settle::Kind::Heartbeat,
+        settle::Kind::Complete,
+        settle::Kind::Fail,
+        settle::Kind::Defer,
+        settle::Kind::Return,
+    ];
+    for kind in kinds {
+        check(settle::read_one(json, kind, TaskRef::Client("1".into()), queue::slot_of(&name), body))?;
+    }
+    for line in settle::read_lines(&headers("application/x-ndjson"), &name, body).into_iter().flatten() {
+        check(line.settlement)?;
+    }
+    Ok(())
 }
 
 /// A text of JSON with a few bytes changed, cut out or doubled: close to valid, where bugs live.
@@ -47,6 +75,15 @@ fn almost_json() -> impl Strategy<Value = Vec<u8>> {
             r#"{"checks":[{"stream":"a","expected":41}],"writes":[{"append":{"stream":"b","expected":"none","events":[{"type":"t"}]}}]}"#
         ),
         Just(r#"{"max_age":"30d","max_count":5,"truncate_before":7}"#),
+        Just(
+            r#"{"id":"1","type":"t","payload":{"a":[1]},"delay":"5s","priority":7,"key":"k","retry":{"attempts":3},"tags":["a"]}"#
+        ),
+        Just(r#"{"worker":"w","types":["t"],"max":20,"wait":"30s","request_id":"1"}"#),
+        Just(
+            r#"{"id":"1","token":"00000000000000070001","action":"fail","class":"E","message":"m","retryable":false,"delay":"1m"}"#
+        ),
+        Just(r#"{"token":"00000000000000070001","result":{"a":1}}"#),
+        Just(r#"{"retry":{"first":"1s"},"claim_timeout":"1m","backlog_max":5,"paused":true}"#),
         Just(r#"{"stream":"a","type":"t","traceparent":"x"}"#),
     ];
     let edit = (any::<prop::sample::Index>(), any::<u8>(), 0..4_u8);

@@ -38,6 +38,7 @@ impl Context {
     ) -> Self {
         metrics.queue(Queue::Connections).bound.set(options.connections_max as u64);
         metrics.queue(Queue::Subscribers).bound.set(options.subscribers_max as u64);
+        metrics.queue(Queue::WaitingClaims).bound.set(model::limits::WAITERS_MAX as u64);
         let lines_max = model::limits::LINES_IN_FLIGHT_MAX * options.connections_max;
         metrics.queue(Queue::LinesInFlight).bound.set(lines_max as u64);
         let routes = Operation::ALL.iter().map(|op| metrics.route(op.method().as_str(), op.path())).collect();

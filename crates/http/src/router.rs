@@ -8,6 +8,7 @@ use crate::context::Context;
 use crate::response::{self, Response, ResponseBody};
 use crate::routes;
 use api::contract::Method;
+use api::request::queue::queue_in_path;
 use api::request::stream_in_path;
 use api::{Code, Operation, Problem};
 use axum::routing::{MethodFilter, MethodRouter, on};
@@ -176,6 +177,9 @@ fn unmatched<B>(request: &Request<B>, allowed: &str) -> response::Result {
     let path = request.uri().path();
     if path.starts_with("/v1/streams//") {
         stream_in_path("")?;
+    }
+    if path.starts_with("/v1/queues//") {
+        queue_in_path("")?;
     }
     if allowed.is_empty() {
         return Err(Problem::new(Code::NotFound, format!("no route has the path `{path}`")));

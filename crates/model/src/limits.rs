@@ -103,6 +103,10 @@ pub const PRIORITY_DEFAULT: u8 = 5;
 pub const TASK_PAYLOAD_BYTES_MAX: usize = 1 << 20;
 /// Bytes of a task's id, type or key, and of a worker's name.
 pub const TASK_TEXT_BYTES_MAX: usize = 256;
+/// Tags of one task.
+pub const TASK_TAGS_MAX: usize = 32;
+/// Tasks or settlements of one request.
+pub const TASK_BATCH_MAX: usize = 1_000;
 /// Bytes of a task's result.
 pub const TASK_RESULT_BYTES_MAX: usize = 1 << 20;
 /// Bytes of what a heartbeat says about progress.

@@ -87,7 +87,8 @@ pub struct Node<E: Engine, R: Replies> {
     /// It has led since it started, so everything that was in its log is applied.
     has_led: bool,
     clocks: EntryClocks,
-    /// When work was last handed out with nothing in flight, or ended.
+    /// When an entry was last settled, or proposed with nothing in flight. Work that ends meanwhile, such as a
+    /// flush, says nothing about the disk that an entry waits for.
     progressed: Mono,
     open: OpenBatch<R>,
     in_flight: VecDeque<(EntryId, Waiters<R>)>,
@@ -193,10 +194,7 @@ where
                     self.admit(now, request, out);
                 }
             }
-            Input::Completion(completion) => {
-                self.progressed = now.mono;
-                self.engine.complete(completion)?;
-            }
+            Input::Completion(completion) => self.engine.complete(completion)?,
             Input::Message(message) => self.engine.receive(message)?,
             Input::Tick => self.engine.tick(),
             Input::DiskSpace(space) => {
@@ -358,7 +356,10 @@ where
                 }
                 Polled::Following => self.follow(out),
                 Polled::Loaded => self.loading = false,
-                Polled::Settled { entry, result } => self.settle(entry, result, out),
+                Polled::Settled { entry, result } => {
+                    self.progressed = now.mono;
+                    self.settle(entry, result, out);
+                }
                 Polled::More => {
                     out.push(Output::Continue);
                     return Ok(());

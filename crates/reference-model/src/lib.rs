@@ -364,7 +364,7 @@ impl Simple {
         self.wall = self.wall.max(wall);
         self.elapsed = self.elapsed.max(elapsed);
         self.appended.clear();
-        self.queues.readied.clear();
+        self.queues.begin_entry();
     }
 
     /// When the next live record expires.

@@ -7,8 +7,8 @@
 use crate::reads::{ReadFailure, ReadPool, Snapshot};
 use format::header::StoreId;
 use model::{
-    Action, Claim, ClaimedTask, Command, Cursor, Elapsed, Index, Key, Outcome, QueueName, Settle, Settlement,
-    TaskRef, Wall,
+    Action, Claim, Claimed, ClaimedTask, Command, Cursor, Elapsed, Index, Key, Outcome, QueueName, Settle,
+    Settlement, TaskRef, Wall,
 };
 use node::{AskedTime, ClosedTime, Replies, Unavailable};
 use std::future::Future;
@@ -59,16 +59,20 @@ impl OutcomeReply {
         let (Ok(Outcome::Claimed(claimed)), Some(queue)) = (unreceived, self.claims_from) else {
             return None;
         };
-        let give_back = |task: ClaimedTask| Settlement {
-            task: TaskRef::Server(task.position),
-            token: task.token,
-            action: Action::Return,
-        };
-        let settlements: Vec<_> = claimed.tasks.into_iter().map(give_back).collect();
-        let command = Command::Settle(Settle { queue, settlements });
-        let reply = Self::to_nobody();
-        Some(Request::Command { command, reply })
+        Some(give_back(queue, claimed))
     }
+}
+
+/// The request that gives back claimed tasks which nobody receives.
+fn give_back(queue: QueueName<'static>, claimed: Claimed) -> Request {
+    let settlement = |task: ClaimedTask| Settlement {
+        task: TaskRef::Server(task.position),
+        token: task.token,
+        action: Action::Return,
+    };
+    let settlements = claimed.tasks.into_iter().map(settlement).collect();
+    let command = Command::Settle(Settle { queue, settlements });
+    Request::Command { command, reply: OutcomeReply::to_nobody() }
 }
 
 /// A request on its way to the node's loop.
@@ -136,9 +140,10 @@ impl Handle {
             Command::Claim(claim) => Some(claim.queue.clone()),
             _ => None,
         };
-        let (sender, pending) = oneshot::channel();
+        let gives_back = self.gives_back(claims_from.as_ref());
+        let (sender, receiver) = oneshot::channel();
         self.send(Request::Command { command, reply: OutcomeReply { sender, claims_from } })?;
-        Ok(Pending(pending))
+        Ok(Pending { receiver, gives_back })
     }
 
     /// Like [`Self::submit`], but waits while the mailbox is full. For requests sent as a stream of lines,
@@ -147,10 +152,10 @@ impl Handle {
     /// # Errors
     /// [`Unavailable::Stopping`] after the loop has ended.
     pub async fn submit_or_wait(&self, command: Command<'static>) -> Result<Pending, Unavailable> {
-        let (sender, pending) = oneshot::channel();
+        let (sender, receiver) = oneshot::channel();
         let request = Request::Command { command, reply: OutcomeReply { sender, claims_from: None } };
         self.mailbox.send(request).await.map_err(|_| Unavailable::Stopping)?;
-        Ok(Pending(pending))
+        Ok(Pending { receiver, gives_back: None })
     }
 
     /// Claims tasks, and waits until there are some. Drop the result to stop waiting: the node gives back tasks that
@@ -160,9 +165,14 @@ impl Handle {
     /// [`Unavailable::Busy`] when the mailbox is full, [`Unavailable::Stopping`] after the loop has ended.
     pub fn claim(&self, claim: Claim<'static>) -> Result<Pending, Unavailable> {
         let claims_from = Some(claim.queue.clone());
-        let (sender, pending) = oneshot::channel();
+        let gives_back = self.gives_back(claims_from.as_ref());
+        let (sender, receiver) = oneshot::channel();
         self.send(Request::Claim { claim, reply: OutcomeReply { sender, claims_from } })?;
-        Ok(Pending(pending))
+        Ok(Pending { receiver, gives_back })
+    }
+
+    fn gives_back(&self, queue: Option<&QueueName<'static>>) -> Option<GivesBack> {
+        queue.map(|queue| GivesBack { mailbox: self.mailbox.clone(), queue: queue.clone() })
     }
 
     /// Returns once no later event can have a position in the returned time's millisecond or before it. From
@@ -221,6 +231,12 @@ impl Handle {
         self.status.borrow().clone()
     }
 
+    /// This machine's time of day.
+    #[must_use]
+    pub fn wall_now(&self) -> Wall {
+        wall_now()
+    }
+
     /// Resolves when the node begins to stop, so that subscribers can end cleanly.
     pub async fn stopping(&self) {
         let mut status = self.status.clone();
@@ -257,14 +273,43 @@ impl Future for Woken {
     }
 }
 
-/// An outcome that is not known yet. Dropping this does not cancel the command.
+/// An outcome that is not known yet. Dropping this does not cancel the command, but claimed tasks are given back.
 #[derive(Debug)]
-pub struct Pending(oneshot::Receiver<Result<Outcome, Unavailable>>);
+pub struct Pending {
+    receiver: oneshot::Receiver<Result<Outcome, Unavailable>>,
+    /// For claims, until the outcome is received.
+    gives_back: Option<GivesBack>,
+}
+
+/// Where tasks go back to when their claim has an outcome that nobody receives.
+#[derive(Debug)]
+struct GivesBack {
+    mailbox: mpsc::Sender<Request>,
+    queue: QueueName<'static>,
+}
 
 impl Future for Pending {
     type Output = Result<Outcome, Unavailable>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(context).map(|received| received.unwrap_or(Err(Unavailable::Lost)))
+        let polled = Pin::new(&mut self.receiver).poll(context);
+        if polled.is_ready() {
+            self.gives_back = None;
+        }
+        polled.map(|received| received.unwrap_or(Err(Unavailable::Lost)))
+    }
+}
+
+impl Drop for Pending {
+    /// The node gives back what it cannot send. What was sent just before is given back here.
+    fn drop(&mut self) {
+        let Some(GivesBack { mailbox, queue }) = self.gives_back.take() else { return };
+        self.receiver.close();
+        if let Ok(Ok(Outcome::Claimed(claimed))) = self.receiver.try_recv()
+            && !claimed.tasks.is_empty()
+        {
+            // If the mailbox is full, the claims expire.
+            let _ = mailbox.try_send(give_back(queue, claimed));
+        }
     }
 }

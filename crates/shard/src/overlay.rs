@@ -158,9 +158,14 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
         self.ready_changes(&queue.row.name, task_type, -1);
     }
 
-    /// Tasks of this type were ready and can be claimed again.
+    /// This many tasks of this type are ready and can be claimed again. Some of them may have become ready, and
+    /// others have gone, earlier in this entry.
     pub(crate) fn ready_again(&mut self, queue: &str, task_type: &str, tasks: u64) {
-        self.ready_changes(queue, task_type, i64::try_from(tasks).unwrap_or(i64::MAX));
+        let before =
+            self.ready.iter().filter(|change| change.queue == queue && change.task_type == task_type);
+        let before: i64 = before.map(|change| change.tasks).sum();
+        let tasks = i64::try_from(tasks).unwrap_or(i64::MAX);
+        self.ready_changes(queue, task_type, tasks.saturating_sub(before));
     }
 
     fn ready_changes(&mut self, queue: &str, task_type: &str, tasks: i64) {

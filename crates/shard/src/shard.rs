@@ -19,7 +19,7 @@ use format::body::HEADER_BYTES;
 use format::row::{ShardRow, shard_key};
 use model::{
     Append, Behaviour, Command, Cursor, Effect, Entry, Key, Namespace, Outcome, Position, QueueName, Refusal,
-    Slot, SlotRange, Timer, View, ViewError, Write, WriteSet,
+    Slot, SlotRange, TaskDue, Timer, View, ViewError, Write, WriteSet,
 };
 
 /// The behaviour that new entries are applied under.
@@ -210,10 +210,18 @@ fn effects(
         effects.push(Effect::BodiesRemoved { positions: removed });
     }
     timers.sort_unstable();
-    timers.dedup_by_key(|(slot, timer)| (*slot, mem::discriminant(timer)));
+    timers.dedup_by_key(|(slot, timer)| (*slot, mem::discriminant(timer), clock_of(timer)));
     effects.extend(timers.into_iter().map(|(slot, timer)| Effect::TimerSet { slot, timer }));
     notified.sort_unstable();
     notified.dedup();
     effects.extend(notified.into_iter().map(|key| Effect::Notify { key }));
     effects
+}
+
+/// Tasks have timers by both clocks, and the node needs to hear of the earliest by each.
+fn clock_of(timer: &Timer) -> Option<mem::Discriminant<TaskDue>> {
+    match timer {
+        Timer::Tasks(due) => Some(mem::discriminant(due)),
+        Timer::Events(_) | Timer::Records(_) | Timer::Leases(_) | Timer::CleanUp(_) => None,
+    }
 }

@@ -84,6 +84,21 @@ families! {
     COMMANDS_REFUSED = Counter "mainstay_commands_refused" None []
         "Commands that were refused, for example because the expected revision was wrong";
 
+    TASKS_ENQUEUED = Counter "mainstay_tasks_enqueued" None []
+        "Tasks enqueued";
+    TASKS_REPLAYED = Counter "mainstay_tasks_replayed" None []
+        "Tasks that the queue already had: the retry received the original outcome";
+    TASKS_CLAIMED = Counter "mainstay_tasks_claimed" None []
+        "Tasks given to workers; a claim whose request is repeated counts again";
+    TASKS_COMPLETED = Counter "mainstay_tasks_completed" None []
+        "Tasks that workers completed";
+    TASKS_FAILED = Counter "mainstay_tasks_failed" None []
+        "Attempts that workers reported as failed";
+    TASKS_DEAD = Counter "mainstay_tasks_dead" None []
+        "Attempts reported as failed or deferred after which the task became a dead letter";
+    TASKS_CLAIM_LOST = Counter "mainstay_tasks_claim_lost" None []
+        "Requests of workers that were refused because their claim was over; alert on a steady rate";
+
     ENTRY_COMMANDS = Histogram "mainstay_entry_commands" None []
         "Client commands in one entry, which are committed together; the node's own commands are not counted";
     ENTRY_BYTES = Histogram "mainstay_entry_size" Bytes []
@@ -172,6 +187,8 @@ pub enum Queue {
     BodyReads,
     Connections,
     Subscribers,
+    /// Claims that wait for tasks.
+    WaitingClaims,
     /// Lines of `POST /v1/events` in flight, over all connections.
     LinesInFlight,
     /// Bytes of request bodies being read and of responses being written.
@@ -182,13 +199,14 @@ pub enum Queue {
 }
 
 impl Queue {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Mailbox,
         Self::WaitingBytes,
         Self::LogWrites,
         Self::BodyReads,
         Self::Connections,
         Self::Subscribers,
+        Self::WaitingClaims,
         Self::LinesInFlight,
         Self::BufferedBytes,
         Self::IdempotencyRecords,
@@ -205,6 +223,7 @@ impl Queue {
             Self::BodyReads => "body_reads",
             Self::Connections => "connections",
             Self::Subscribers => "subscribers",
+            Self::WaitingClaims => "waiting_claims",
             Self::LinesInFlight => "lines_in_flight",
             Self::BufferedBytes => "buffered_bytes",
             Self::IdempotencyRecords => "idempotency_records",
@@ -224,6 +243,7 @@ impl Queue {
             Self::BodyReads => "read jobs that are running or waiting",
             Self::Connections => "open connections",
             Self::Subscribers => "connected subscribers",
+            Self::WaitingClaims => "claims that wait for tasks",
             Self::LinesInFlight => "lines of `POST /v1/events` without an outcome yet, over all connections",
             Self::BufferedBytes => {
                 "bytes of request bodies being read and responses being written, over all connections"

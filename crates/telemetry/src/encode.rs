@@ -74,6 +74,13 @@ impl Scrape {
         out.counter(&cat::EVENTS_APPENDED, &m.events_appended)?;
         out.counter(&cat::EVENTS_REPLAYED, &m.events_replayed)?;
         out.counter(&cat::COMMANDS_REFUSED, &m.commands_refused)?;
+        out.counter(&cat::TASKS_ENQUEUED, &m.tasks.enqueued)?;
+        out.counter(&cat::TASKS_REPLAYED, &m.tasks.replayed)?;
+        out.counter(&cat::TASKS_CLAIMED, &m.tasks.claimed)?;
+        out.counter(&cat::TASKS_COMPLETED, &m.tasks.completed)?;
+        out.counter(&cat::TASKS_FAILED, &m.tasks.failed)?;
+        out.counter(&cat::TASKS_DEAD, &m.tasks.dead)?;
+        out.counter(&cat::TASKS_CLAIM_LOST, &m.tasks.claim_lost)?;
         for (family, figure) in [
             (&cat::ENTRY_COMMANDS, &m.entry_commands),
             (&cat::ENTRY_BYTES, &m.entry_bytes),

@@ -31,6 +31,7 @@ pub struct Metrics {
     pub events_appended: Counter,
     pub events_replayed: Counter,
     pub commands_refused: Counter,
+    pub tasks: TaskMetrics,
     pub entry_commands: Histogram,
     pub entry_bytes: Histogram,
     pub log_sync: Histogram,
@@ -61,6 +62,18 @@ pub struct Metrics {
     started_at: Instant,
 }
 
+/// What happens to the tasks of all queues.
+#[derive(Debug, Default)]
+pub struct TaskMetrics {
+    pub enqueued: Counter,
+    pub replayed: Counter,
+    pub claimed: Counter,
+    pub completed: Counter,
+    pub failed: Counter,
+    pub dead: Counter,
+    pub claim_lost: Counter,
+}
+
 impl Metrics {
     #[must_use]
     pub fn new(build: Build) -> Arc<Self> {
@@ -68,6 +81,7 @@ impl Metrics {
             events_appended: Counter::default(),
             events_replayed: Counter::default(),
             commands_refused: Counter::default(),
+            tasks: TaskMetrics::default(),
             entry_commands: Histogram::new(COUNTS),
             entry_bytes: Histogram::new(SIZES),
             log_sync: Histogram::new(DURATIONS),

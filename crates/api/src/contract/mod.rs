@@ -54,6 +54,7 @@ pub enum Tag {
     Events,
     Transactions,
     Streams,
+    Queues,
     Leases,
     Values,
     Operations,
@@ -138,8 +139,15 @@ impl Method {
 }
 
 impl Tag {
-    pub const ALL: [Self; 6] =
-        [Self::Events, Self::Transactions, Self::Streams, Self::Leases, Self::Values, Self::Operations];
+    pub const ALL: [Self; 7] = [
+        Self::Events,
+        Self::Transactions,
+        Self::Streams,
+        Self::Queues,
+        Self::Leases,
+        Self::Values,
+        Self::Operations,
+    ];
 
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -147,6 +155,7 @@ impl Tag {
             Self::Events => "events",
             Self::Transactions => "transactions",
             Self::Streams => "streams",
+            Self::Queues => "queues",
             Self::Leases => "leases",
             Self::Values => "values",
             Self::Operations => "operations",
@@ -159,6 +168,7 @@ impl Tag {
             Self::Events => "Append, read and follow events.",
             Self::Transactions => "Apply checks and writes all or nothing.",
             Self::Streams => "List streams, delete them, and control what they keep.",
+            Self::Queues => "Enqueue tasks, claim and settle them, and operate queues.",
             Self::Leases => "Elect leaders, lock, and limit how many work at a time, with fencing tokens.",
             Self::Values => "Agree on small named values.",
             Self::Operations => "Health, metrics and documentation of a node.",

@@ -2,8 +2,9 @@
 
 use super::parameters::{
     AFTER, AFTER_OR_END, AS_OF, AS_OF_EVENT_TIME, AS_OF_USED, CURSOR, DIRECTION, ETAG, FROM, IDEMPOTENCY_KEY,
-    IF_MATCH, IF_NONE_MATCH, KEEP_ALIVE, LAST_EVENT_ID, LEASE, LIMIT, LIST_CURSOR, LIST_LIMIT, PREFIX,
-    REMOVED_THROUGH, REPLAYED, SENT_STORE, STORE, STREAM, TYPE, VALUE,
+    IF_MATCH, IF_NONE_MATCH, KEEP_ALIVE, LAST_EVENT_ID, LEASE, LIMIT, LIST_CURSOR, LIST_LIMIT, PREFIX, QUEUE,
+    QUEUES_LIMIT, REMOVED_THROUGH, REPLAYED, SENT_STORE, STORE, STREAM, TASK, TASK_STATE, TASKS_LIMIT, TYPE,
+    VALUE,
 };
 use super::{Content, Description, Method, Response, Schema, Tag};
 use crate::catalogue::Code;
@@ -102,6 +103,19 @@ const fn events(page: &'static str) -> [Content; 3] {
         Content { media_type: "text/event-stream", schema: Schema::Text },
     ]
 }
+
+/// Requests of workers about one task that they have claimed.
+const SETTLE: &[&[Code]] = &[
+    ANY,
+    DATA,
+    STREAM_NAME,
+    BODY,
+    OBJECT,
+    COMMAND,
+    &[Code::TaskTooLarge, Code::TaskNotFound, Code::ClaimLost],
+];
+const SETTLED: Response =
+    Response { description: "Where the task stands now.", content: &[json("Settled")], headers: &[] };
 
 operations! {
     Append: Description {
@@ -365,6 +379,242 @@ operations! {
             headers: &[],
         },
         problems: &[ANY, DATA, STREAM_NAME, COMMAND, &[Code::WrongRevision]],
+    };
+    Enqueue: Description {
+        id: "enqueue",
+        method: Method::Post,
+        path: "/v1/queues/{queue}/tasks",
+        tag: Tag::Queues,
+        summary: "Enqueue tasks",
+        description: "Enqueues one task, sent as a JSON object, or a batch, sent as NDJSON. A task with an `id` that the queue already has is not enqueued again: if it has the same content, the response says `replayed`. The response to a batch has one line per task, in order; a task whose `id` belongs to a task with different content has a `problem` there, and the others are enqueued. A request that cannot be read, or that the queue has no space for, has no effect at all.",
+        parameters: &[&QUEUE, &IDEMPOTENCY_KEY, &STORE],
+        request: &[json("NewTask"), Content { media_type: NDJSON, schema: Schema::Object("NewTask") }],
+        response: Response {
+            description: "The task is in the queue; for a batch, one line per task.",
+            content: &[json("EnqueuedTask"), Content { media_type: NDJSON, schema: Schema::Object("EnqueuedLine") }],
+            headers: &[&REPLAYED],
+        },
+        problems: &[ANY, DATA, STREAM_NAME, BODY, OBJECT, COMMAND, KEYED, &[Code::EmptyBatch, Code::TooManyItems, Code::TaskTooLarge, Code::TaskConflict, Code::TooManyTypes, Code::QueueFull]],
+    };
+    ListTasks: Description {
+        id: "listTasks",
+        method: Method::Get,
+        path: "/v1/queues/{queue}/tasks",
+        tag: Tag::Queues,
+        summary: "List the tasks of a queue",
+        description: "Returns one page of tasks in the order in which they were enqueued. With `state=dead`, these are the dead letters.",
+        parameters: &[&QUEUE, &TASK_STATE, &LIST_CURSOR, &TASKS_LIMIT, &STORE],
+        request: &[],
+        response: Response {
+            description: "The tasks. A page may be short or empty and still have a `next`.",
+            content: &[json("TaskList")],
+            headers: &[],
+        },
+        problems: &[ANY, DATA, STREAM_NAME, QUERY],
+    };
+    Claim: Description {
+        id: "claim",
+        method: Method::Post,
+        path: "/v1/queues/{queue}/claims",
+        tag: Tag::Queues,
+        summary: "Claim tasks",
+        description: "Gives the worker up to `max` tasks that can run now, for a bounded time. With `wait`, the request waits until there is at least one, or until the time has passed; then `tasks` is empty. Each task has a `token`: only with it can the task be settled. A request with a `request_id` can be sent again: it gets the same tasks, as long as they are claimed under it.",
+        parameters: &[&QUEUE, &STORE],
+        request: &[json("Claim")],
+        response: Response {
+            description: "The claimed tasks.",
+            content: &[json("Claimed")],
+            headers: &[],
+        },
+        problems: &[ANY, DATA, STREAM_NAME, BODY, OBJECT, COMMAND, &[Code::TooManyItems]],
+    };
+    Heartbeat: Description {
+        id: "heartbeat",
+        method: Method::Post,
+        path: "/v1/queues/{queue}/tasks/{id}/heartbeat",
+        tag: Tag::Queues,
+        summary: "Keep a claim",
+        description: "The claim lasts for its whole time again. `progress` replaces what an earlier heartbeat said; the next attempt receives it. `cancelled` in the response tells the worker to stop.",
+        parameters: &[&QUEUE, &TASK, &STORE],
+        request: &[json("Heartbeat")],
+        response: SETTLED,
+        problems: SETTLE,
+    };
+    Complete: Description {
+        id: "complete",
+        method: Method::Post,
+        path: "/v1/queues/{queue}/tasks/{id}/complete",
+        tag: Tag::Queues,
+        summary: "Complete a task",
+        description: "The task is done. Repeating the request is safe.",
+        parameters: &[&QUEUE, &TASK, &STORE],
+        request: &[json("Complete")],
+        response: SETTLED,
+        problems: SETTLE,
+    };
+    Fail: Description {
+        id: "fail",
+        method: Method::Post,
+        path: "/v1/queues/{queue}/tasks/{id}/fail",
+        tag: Tag::Queues,
+        summary: "Fail an attempt",
+        description: "The attempt failed. The task runs again after a delay, or becomes a dead letter when it has no attempts left or `retryable` is false. Repeating the request is safe.",
+        parameters: &[&QUEUE, &TASK, &STORE],
+        request: &[json("Fail")],
+        response: SETTLED,
+        problems: SETTLE,
+    };
+    Defer: Description {
+        id: "defer",
+        method: Method::Post,
+        path: "/v1/queues/{queue}/tasks/{id}/defer",
+        tag: Tag::Queues,
+        summary: "Put a task off",
+        description: "The task runs again after `delay`, and the attempt does not count. A task that is put off more than 1,000 times becomes a dead letter.",
+        parameters: &[&QUEUE, &TASK, &STORE],
+        request: &[json("Defer")],
+        response: SETTLED,
+        problems: SETTLE,
+    };
+    Return: Description {
+        id: "return",
+        method: Method::Post,
+        path: "/v1/queues/{queue}/tasks/{id}/return",
+        tag: Tag::Queues,
+        summary: "Return a task",
+        description: "The worker stops: the task can be claimed again at once, before all others, and the attempt does not count.",
+        parameters: &[&QUEUE, &TASK, &STORE],
+        request: &[json("Return")],
+        response: SETTLED,
+        problems: SETTLE,
+    };
+    SettleLines: Description {
+        id: "settleLines",
+        method: Method::Post,
+        path: "/v1/queues/{queue}/settlements",
+        tag: Tag::Queues,
+        summary: "Settle many tasks",
+        description: "Each line is a settlement of its own. The response has one result per line, in order. A line that cannot be read, or whose claim is over, has a `problem` and does not affect the others.",
+        parameters: &[&QUEUE, &STORE],
+        request: &[Content { media_type: NDJSON, schema: Schema::Object("Settlement") }],
+        response: Response {
+            description: "One result per line.",
+            content: &[Content { media_type: NDJSON, schema: Schema::Object("SettledLine") }],
+            headers: &[],
+        },
+        problems: &[ANY, DATA, STREAM_NAME, BODY, OBJECT, COMMAND, &[Code::EmptyBatch, Code::TooManyItems, Code::TaskTooLarge, Code::TaskNotFound, Code::ClaimLost]],
+    };
+    CancelTask: Description {
+        id: "cancelTask",
+        method: Method::Post,
+        path: "/v1/queues/{queue}/tasks/{id}/cancel",
+        tag: Tag::Queues,
+        summary: "Cancel a task",
+        description: "A task that waits is cancelled at once. One that runs stays `running`: its worker learns of the cancellation from its next heartbeat. Repeating the request is safe.",
+        parameters: &[&QUEUE, &TASK, &STORE],
+        request: &[],
+        response: Response {
+            description: "Where the task stands now: `cancelled` or `running`.",
+            content: &[json("TaskChanged")],
+            headers: &[],
+        },
+        problems: &[ANY, DATA, STREAM_NAME, COMMAND, &[Code::TaskNotFound, Code::WrongTaskState]],
+    };
+    ReplayTask: Description {
+        id: "replayTask",
+        method: Method::Post,
+        path: "/v1/queues/{queue}/tasks/{id}/replay",
+        tag: Tag::Queues,
+        summary: "Replay a dead letter",
+        description: "Puts a dead letter back into its queue, with all its attempts ahead of it. Its failures are kept.",
+        parameters: &[&QUEUE, &TASK, &STORE],
+        request: &[],
+        response: Response {
+            description: "The task waits for a worker again.",
+            content: &[json("TaskChanged")],
+            headers: &[],
+        },
+        problems: &[ANY, DATA, STREAM_NAME, COMMAND, &[Code::TaskNotFound, Code::WrongTaskState, Code::QueueFull]],
+    };
+    GetTask: Description {
+        id: "getTask",
+        method: Method::Get,
+        path: "/v1/queues/{queue}/tasks/{id}",
+        tag: Tag::Queues,
+        summary: "Get a task",
+        description: "Returns where the task stands, its failures, its result, and what was enqueued.",
+        parameters: &[&QUEUE, &TASK, &STORE],
+        request: &[],
+        response: Response {
+            description: "The task.",
+            content: &[json("Task")],
+            headers: &[],
+        },
+        problems: &[ANY, DATA, STREAM_NAME, QUERY, &[Code::TaskNotFound]],
+    };
+    DropTask: Description {
+        id: "dropTask",
+        method: Method::Delete,
+        path: "/v1/queues/{queue}/tasks/{id}",
+        tag: Tag::Queues,
+        summary: "Drop a dead letter",
+        description: "Removes a dead letter for good.",
+        parameters: &[&QUEUE, &TASK, &STORE],
+        request: &[],
+        response: Response {
+            description: "The dead letter does not exist any more.",
+            content: &[json("TaskChanged")],
+            headers: &[],
+        },
+        problems: &[ANY, DATA, STREAM_NAME, COMMAND, &[Code::TaskNotFound, Code::WrongTaskState]],
+    };
+    GetQueue: Description {
+        id: "getQueue",
+        method: Method::Get,
+        path: "/v1/queues/{queue}",
+        tag: Tag::Queues,
+        summary: "Get a queue",
+        description: "Returns the settings of the queue and the number of its tasks, by state and type. A queue that was never used has the default settings and no tasks.",
+        parameters: &[&QUEUE, &STORE],
+        request: &[],
+        response: Response {
+            description: "The queue.",
+            content: &[json("Queue")],
+            headers: &[],
+        },
+        problems: &[ANY, DATA, STREAM_NAME, QUERY],
+    };
+    PutQueue: Description {
+        id: "putQueue",
+        method: Method::Put,
+        path: "/v1/queues/{queue}",
+        tag: Tag::Queues,
+        summary: "Replace the settings of a queue",
+        description: "Replaces all settings; an absent member has its default. The queue need not exist yet.",
+        parameters: &[&QUEUE, &STORE],
+        request: &[json("QueueSettings")],
+        response: Response {
+            description: "The new settings.",
+            content: &[json("QueueSettingsInForce")],
+            headers: &[],
+        },
+        problems: &[ANY, DATA, STREAM_NAME, BODY, OBJECT, COMMAND],
+    };
+    ListQueues: Description {
+        id: "listQueues",
+        method: Method::Get,
+        path: "/v1/queues",
+        tag: Tag::Queues,
+        summary: "List queues",
+        description: "Returns one page of the names of queues, in no particular order.",
+        parameters: &[&LIST_CURSOR, &QUEUES_LIMIT, &STORE],
+        request: &[],
+        response: Response {
+            description: "The queues.",
+            content: &[json("QueueList")],
+            headers: &[],
+        },
+        problems: &[ANY, DATA, QUERY],
     };
     Store: Description {
         id: "store",

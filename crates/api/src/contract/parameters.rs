@@ -21,6 +21,18 @@ pub static VALUE: Parameter = Parameter {
     description: "The name of the value, percent-encoded: 1 to 256 bytes of UTF-8 without control characters.",
     values: Values::Text,
 };
+pub static QUEUE: Parameter = Parameter {
+    name: "queue",
+    location: Location::Path,
+    description: "The name of the queue, percent-encoded: 1 to 256 bytes of UTF-8 without control characters.",
+    values: Values::Text,
+};
+pub static TASK: Parameter = Parameter {
+    name: "id",
+    location: Location::Path,
+    description: "The task's id, percent-encoded: the one that its client gave it, or else the server's, which begins with `~`.",
+    values: Values::Text,
+};
 
 pub static IF_MATCH: Parameter = header(
     "If-Match",
@@ -31,7 +43,7 @@ pub static IF_NONE_MATCH: Parameter =
 pub static IDEMPOTENCY_KEY: Parameter = header(
     "Idempotency-Key",
     "A name for the intended effect, kept for 24 hours. Sending the same request again with the same key returns the \
-     original outcome. Use a key for events without an `id`. To decide again and retry with a new expected revision, \
+     original outcome. Use a key for events and tasks without an `id`. To decide again and retry with a new expected revision, \
      derive the event's `id` from the command instead, and send no key.",
 );
 pub static LAST_EVENT_ID: Parameter = header(
@@ -67,6 +79,15 @@ pub static LIMIT: Parameter = query(
 );
 pub static LIST_LIMIT: Parameter =
     query("limit", "The maximum number of streams: 100 by default, 1,000 at most.", Values::Number);
+pub static TASKS_LIMIT: Parameter =
+    query("limit", "The maximum number of tasks: 100 by default, 1,000 at most.", Values::Number);
+pub static QUEUES_LIMIT: Parameter =
+    query("limit", "The maximum number of queues: 100 by default, 1,000 at most.", Values::Number);
+pub static TASK_STATE: Parameter = query(
+    "state",
+    "Only tasks in this state.",
+    Values::OneOf(&["delayed", "blocked", "ready", "running", "done", "dead", "cancelled"]),
+);
 pub static LIST_CURSOR: Parameter =
     query("cursor", "Where the previous page ended, as in its `next`.", Values::Text);
 pub static AS_OF: Parameter = query(

@@ -15,4 +15,4 @@ mod structured;
 pub(crate) use attributes::Attributes;
 pub(crate) use binary::read_binary;
 pub(crate) use new_event::Recipient;
-pub(crate) use structured::{StreamMember, read_structured};
+pub(crate) use structured::{StreamMember, base64_len, read_structured};

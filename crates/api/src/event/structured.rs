@@ -171,7 +171,7 @@ fn reserved(name: &str, why: &str) -> Box<Problem> {
 }
 
 /// The number of bytes that a base64 text encodes; `None` when it is not base64.
-fn base64_len(text: &str) -> Option<usize> {
+pub(crate) fn base64_len(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     if !bytes.len().is_multiple_of(4) {
         return None;

@@ -99,7 +99,7 @@ fn lines(recipient: &Recipient<'_>, body: &[u8]) -> Result<Vec<NewEvent<'static>
 }
 
 /// The lines of a body, without their newlines. They are long, so `memchr` finds the newlines much faster than `split`.
-fn split_lines(body: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn split_lines(body: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(body);
     std::iter::from_fn(move || {
         let text = rest?;

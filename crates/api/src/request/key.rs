@@ -4,8 +4,8 @@
 use crate::catalogue::Code;
 use crate::problem::{Problem, Result};
 use model::{
-    Append, Check, Expected, Fingerprint, Identity, KeyHash, Keyed, Namespace, PutValue, Slot, Write, limits,
-    slot_of,
+    Append, Check, Expected, Fingerprint, Identity, KeyHash, Keyed, Namespace, NewTask, PutValue, Slot,
+    Write, limits, slot_of,
 };
 use std::borrow::Cow;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
@@ -67,6 +67,18 @@ impl<'a> Key<'a> {
         add_text(&mut request.content, &put.content_type);
         request.content.extend_from_slice(&put.content);
         self.keyed("PUT", &route, &request, put.value.slot(Namespace::ROOT))
+    }
+
+    /// For tasks of one queue. The record is kept with the queue.
+    pub(super) fn for_tasks(&self, queue: &str, tasks: &[NewTask<'_>], slot: Slot) -> Keyed {
+        let mut request = Request::default();
+        let content = &mut request.content;
+        content.extend_from_slice(&(tasks.len() as u32).to_le_bytes());
+        for task in tasks {
+            add_text(content, task.id.as_deref().unwrap_or_default());
+            content.extend_from_slice(&task.fingerprint.0.to_le_bytes());
+        }
+        self.keyed("POST", &format!("/v1/queues/{queue}/tasks"), &request, slot)
     }
 
     fn keyed(&self, method: &str, route: &str, request: &Request, slot: Slot) -> Keyed {

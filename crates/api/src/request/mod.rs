@@ -9,6 +9,7 @@
 //! | [`lease`] | bodies of requests about leases |
 //! | [`value`] | requests that write values |
 //! | [`transaction`] | the body of a transaction |
+//! | [`queue`] | everything about task queues |
 //! | [`settings`] | a stream's settings |
 //! | [`store`] | the store that a request is meant for |
 //! | [`object`] | the API's own JSON objects, member by member |
@@ -21,6 +22,7 @@ pub mod lease;
 pub mod line;
 mod object;
 pub mod query;
+pub mod queue;
 pub mod settings;
 pub mod store;
 pub mod transaction;

@@ -4,8 +4,10 @@
 use crate::catalogue::Code;
 use crate::json::{Comma, Reader, Value};
 use crate::problem::{Problem, Result};
-use model::{Expected, Revision, StreamName};
+use crate::time;
+use model::{Expected, Revision, StreamName, limits};
 use std::borrow::Cow;
+use std::ops::RangeInclusive;
 
 /// Calls `member` with the name of each member. It reads the value and returns whether it knows the name.
 pub(super) fn read_object<'a>(
@@ -124,4 +126,106 @@ pub(super) fn read_expected(reader: &mut Reader<'_>) -> Result<Option<Expected>>
         },
         _ => Err(invalid(FORM)),
     }
+}
+
+/// Reads a string, or null.
+pub(super) fn read_optional_text<'a>(reader: &mut Reader<'a>) -> Result<Option<Cow<'a, str>>> {
+    match reader.value()? {
+        Value::Null => Ok(None),
+        Value::Text(text) => {
+            text.decode().map(Some).ok_or_else(|| invalid("half of a surrogate pair is not a character"))
+        }
+        _ => Err(invalid("this must be a string")),
+    }
+}
+
+/// Reads a short text for identification, such as a type or a worker's name, or null.
+pub(super) fn read_label<'a>(reader: &mut Reader<'a>) -> Result<Option<Cow<'a, str>>> {
+    let Some(text) = read_optional_text(reader)? else { return Ok(None) };
+    check_label(&text)?;
+    Ok(Some(text))
+}
+
+fn check_label(text: &str) -> Result<()> {
+    let max = limits::TASK_TEXT_BYTES_MAX;
+    if (1..=max).contains(&text.len()) && !text.chars().any(char::is_control) {
+        return Ok(());
+    }
+    Err(invalid(format!("this must have 1 to {max} bytes and no control characters")))
+}
+
+/// Reads an array of labels, at most `max`, or null.
+pub(super) fn read_labels<'a>(reader: &mut Reader<'a>, max: usize) -> Result<Vec<Cow<'a, str>>> {
+    let mut labels = Vec::new();
+    if reader.peek() == Some(b'n') {
+        reader.value()?;
+        return Ok(labels);
+    }
+    read_array(reader, |at, reader| {
+        if at == max {
+            let detail = format!("at most {max} are allowed here");
+            return Err(Problem::new(Code::TooManyItems, detail).number("limit", max as u64));
+        }
+        labels.push(read_label(reader)?.ok_or_else(|| invalid("this must be a string"))?);
+        Ok(())
+    })?;
+    Ok(labels)
+}
+
+/// Reads a boolean, or null.
+pub(super) fn read_bool(reader: &mut Reader<'_>) -> Result<Option<bool>> {
+    match reader.value()? {
+        Value::Null => Ok(None),
+        Value::Bool(value) => Ok(Some(value)),
+        _ => Err(invalid("this must be true or false")),
+    }
+}
+
+/// Reads a whole number in a range, or null.
+pub(super) fn read_number_in(reader: &mut Reader<'_>, range: RangeInclusive<u64>) -> Result<Option<u64>> {
+    match read_number(reader)? {
+        Some(number) if !range.contains(&number) => Err(invalid(format!(
+            "`{number}` is out of range: this must be from {} to {}",
+            range.start(),
+            range.end()
+        ))),
+        number => Ok(number),
+    }
+}
+
+/// Reads a duration in a range of milliseconds, or null.
+pub(super) fn read_duration_in(reader: &mut Reader<'_>, range: RangeInclusive<u64>) -> Result<Option<u64>> {
+    const FORM: &str =
+        "a duration is a string with a whole number and a unit (ms, s, m, h, d or w), such as \"30s\"";
+    let text = match reader.value()? {
+        Value::Null => return Ok(None),
+        Value::Text(text) => text.as_sent(),
+        _ => return Err(invalid(FORM)),
+    };
+    match time::parse_duration_ms(text) {
+        None => Err(invalid(FORM)),
+        Some(ms) if range.contains(&ms) => Ok(Some(ms)),
+        Some(_) => {
+            let written = |ms| {
+                let mut out = Vec::new();
+                time::write_duration_ms(&mut out, ms);
+                String::from_utf8(out).unwrap_or_default()
+            };
+            let (least, most) = (written(*range.start()), written(*range.end()));
+            Err(invalid(format!("`{text}` is out of range: this must be from {least} to {most}")))
+        }
+    }
+}
+
+/// Reads any JSON value, and returns it as one line.
+pub(super) fn read_one_line<'a>(reader: &mut Reader<'a>) -> Result<Cow<'a, [u8]>> {
+    let raw = reader.raw()?;
+    let bytes = raw.text.as_bytes();
+    if !raw.has_newlines {
+        return Ok(Cow::Borrowed(bytes));
+    }
+    // Tokens contain no newlines, so all of them are white space.
+    Ok(Cow::Owned(
+        bytes.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect(),
+    ))
 }

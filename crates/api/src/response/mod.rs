@@ -8,13 +8,29 @@
 //! | [`lease`] | leases |
 //! | [`value`] | writes of values |
 //! | [`page`] | pages of events and of streams |
+//! | [`queue`] | everything about task queues |
 
 pub mod lease;
 pub mod outcome;
 pub mod page;
+pub mod queue;
 pub mod refusal;
 pub mod stored;
 pub mod value;
+
+/// All states that a task can be in.
+pub const TASK_STATES: [model::TaskState; 7] = {
+    use model::TaskState;
+    [
+        TaskState::Delayed,
+        TaskState::Blocked,
+        TaskState::Ready,
+        TaskState::Running,
+        TaskState::Done,
+        TaskState::Dead,
+        TaskState::Cancelled,
+    ]
+};
 
 /// The name of a task's state.
 #[must_use]

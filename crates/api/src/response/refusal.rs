@@ -10,6 +10,8 @@ use model::{KeyDifference, Refusal, Revision, limits};
 pub enum Target<'a> {
     /// One stream, lease or value.
     Stream(&'a str),
+    /// One queue. Its refusals do not need the name.
+    Queue,
     /// A transaction: what its checks are about, and the streams of its writes.
     Transaction { checks: &'a [String], writes: &'a [AppendContext] },
 }
@@ -28,6 +30,7 @@ impl<'a> Target<'a> {
     fn stream(self, part: u32) -> &'a str {
         match self {
             Self::Stream(name) => name,
+            Self::Queue => "",
             Self::Transaction { checks, writes } => {
                 let part = part as usize;
                 let check = checks.get(part).map(String::as_str);
@@ -59,7 +62,7 @@ pub fn problem(refusal: &Refusal, target: Target<'_>) -> Box<Problem> {
                 Target::Transaction { .. } => {
                     problem.member(format!("writes[{write}].append.events[{event}]"))
                 }
-                Target::Stream(_) => problem,
+                Target::Stream(_) | Target::Queue => problem,
             }
         }
         Refusal::KeyConflict { differs } => key_conflict(*differs),

@@ -8,6 +8,7 @@ mod leases;
 mod lines;
 mod operations;
 mod parts;
+mod queue;
 mod settings;
 mod streams;
 mod transaction;
@@ -19,10 +20,12 @@ use crate::read;
 use crate::response::Result;
 use api::Operation;
 use api::contract::parameters::{SENT_STORE, STORE};
+use api::request::queue::settle::Kind;
 use api::request::store;
 use bytes::Bytes;
 use http::{Request, request};
 use http_body::Body;
+use model::DeadLetterEnd;
 use std::sync::Arc;
 
 /// Runs an operation.
@@ -67,6 +70,22 @@ where
         Operation::PutValue => values::put(context, parts, &mut body).await,
         Operation::GetValue => values::get(context, parts).await,
         Operation::DeleteValue => values::delete(context, parts).await,
+        Operation::Enqueue => queue::enqueue::respond(context, parts, &mut body).await,
+        Operation::ListTasks => queue::tasks::list(context, parts).await,
+        Operation::Claim => queue::claim::respond(context, parts, &mut body).await,
+        Operation::Heartbeat => queue::settle::one(context, parts, Kind::Heartbeat, &mut body).await,
+        Operation::Complete => queue::settle::one(context, parts, Kind::Complete, &mut body).await,
+        Operation::Fail => queue::settle::one(context, parts, Kind::Fail, &mut body).await,
+        Operation::Defer => queue::settle::one(context, parts, Kind::Defer, &mut body).await,
+        Operation::Return => queue::settle::one(context, parts, Kind::Return, &mut body).await,
+        Operation::SettleLines => queue::settle::lines(context, parts, &mut body).await,
+        Operation::CancelTask => queue::tasks::cancel(context, parts).await,
+        Operation::ReplayTask => queue::tasks::settle_dead(context, parts, DeadLetterEnd::Replay).await,
+        Operation::GetTask => queue::tasks::get(context, parts).await,
+        Operation::DropTask => queue::tasks::settle_dead(context, parts, DeadLetterEnd::Drop).await,
+        Operation::GetQueue => queue::queues::get(context, parts).await,
+        Operation::PutQueue => queue::queues::put(context, parts, &mut body).await,
+        Operation::ListQueues => queue::queues::list(context, parts).await,
         Operation::Store => operations::store(context, parts),
         Operation::Live => operations::live(parts),
         Operation::Ready => operations::ready(context, parts),

@@ -1,9 +1,11 @@
 //! What routes read from the head of a request.
 
 use crate::response::Result;
+use api::request::queue::{queue_in_path, task_in_path};
 use api::request::{lease_in_path, query, stream_in_path, value_in_path};
 use http::request;
-use model::{LeaseName, StreamName, ValueName};
+use model::{LeaseName, QueueName, Slot, StreamName, TaskRef, ValueName};
+use std::borrow::Cow;
 
 /// The stream that the path names.
 ///
@@ -32,6 +34,30 @@ pub(super) fn value(parts: &request::Parts) -> Result<ValueName<'_>> {
 /// The third segment of a path such as `/v1/streams/{stream}/events`.
 fn name(parts: &request::Parts) -> &str {
     parts.uri.path().split('/').nth(3).unwrap_or_default()
+}
+
+/// The queue that the path names.
+///
+/// # Errors
+/// When the name cannot be decoded or is not allowed.
+pub(super) fn queue(parts: &request::Parts) -> Result<QueueName<'_>> {
+    queue_in_path(name(parts))
+}
+
+/// The task that the path names below its queue.
+///
+/// # Errors
+/// When the id cannot be decoded, or no task can have it.
+pub(super) fn task(parts: &request::Parts, slot: Slot) -> Result<TaskRef<'_>> {
+    task_in_path(parts.uri.path().split('/').nth(5).unwrap_or_default(), slot)
+}
+
+/// The same task, without borrowing from the request.
+pub(super) fn owned_task(task: TaskRef<'_>) -> TaskRef<'static> {
+    match task {
+        TaskRef::Client(id) => TaskRef::Client(Cow::Owned(id.into_owned())),
+        TaskRef::Server(position) => TaskRef::Server(position),
+    }
 }
 
 /// For routes without query parameters.

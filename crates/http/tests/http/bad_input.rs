@@ -106,6 +106,54 @@ fn what_is_asked_of_other_routes() {
 }
 
 #[test]
+fn what_is_asked_of_queues() {
+    let node = Node::start();
+    let tasks = "/v1/queues/q/tasks";
+    let claims = "/v1/queues/q/claims";
+    for (method, path, body, status, code) in [
+        ("POST", tasks, "{}", 400, "missing_member"),
+        ("POST", tasks, "[]", 400, "invalid_member"),
+        ("POST", tasks, r#"{"type":"t","priority":10}"#, 400, "invalid_member"),
+        ("POST", tasks, r#"{"type":"t","id":"~1"}"#, 400, "invalid_member"),
+        ("POST", tasks, r#"{"type":"t","data":1}"#, 400, "unknown_member"),
+        ("POST", claims, "{}", 400, "missing_member"),
+        ("POST", claims, r#"{"worker":"w","max":0}"#, 400, "invalid_member"),
+        ("POST", claims, r#"{"worker":"w","wait":"2m"}"#, 400, "invalid_member"),
+        ("POST", "/v1/queues/q/tasks/1/complete", "{}", 400, "missing_member"),
+        ("POST", "/v1/queues/q/tasks/1/complete", r#"{"token":"1"}"#, 400, "invalid_member"),
+        ("POST", "/v1/queues/q/tasks/1/heartbeat", r#"{"delay":"1s"}"#, 400, "unknown_member"),
+        ("POST", "/v1/queues/q/tasks/1/defer", "7", 400, "invalid_member"),
+        ("POST", "/v1/queues/q/tasks/1/return", "", 400, "invalid_json"),
+        ("POST", "/v1/queues/q/tasks/~1/fail", "{}", 404, "task_not_found"),
+        ("POST", "/v1/queues/q/tasks/%zz/fail", "{}", 400, "invalid_path"),
+        ("POST", "/v1/queues/q/tasks/1/kill", "{}", 404, "not_found"),
+        ("POST", "/v1/queues/q/settlements", "{}", 415, "unsupported_media_type"),
+        ("PUT", "/v1/queues/q", r#"{"backlog_max":0}"#, 400, "invalid_member"),
+        ("PUT", "/v1/queues/q", r#"{"pause":true}"#, 400, "unknown_member"),
+        ("GET", "/v1/queues/q/tasks?state=lost", "", 400, "invalid_parameter"),
+        ("GET", "/v1/queues/q/tasks?cursor=1", "", 400, "invalid_parameter"),
+        ("GET", "/v1/queues/q/tasks?limit=0", "", 400, "invalid_parameter"),
+        ("GET", "/v1/queues/q/tasks/~1", "", 404, "task_not_found"),
+        ("GET", "/v1/queues/q/tasks/1", "", 404, "task_not_found"),
+        ("GET", "/v1/queues?cursor=", "", 400, "invalid_parameter"),
+        ("GET", "/v1/queues//tasks", "", 400, "invalid_name"),
+        ("PUT", "/v1/queues/%2e%2e", "{}", 400, "invalid_name"),
+        ("PATCH", "/v1/queues/q", "{}", 405, "method_not_allowed"),
+    ] {
+        check(&node, request(method, path, &[JSON], body), status, code);
+    }
+    for (method, path) in [("POST", tasks), ("POST", claims), ("PUT", "/v1/queues/q")] {
+        check(&node, request(method, path, &[], "{}"), 415, "unsupported_media_type");
+    }
+    let keyed = [JSON, ("idempotency-key", "k")];
+    check(&node, request("POST", claims, &keyed, r#"{"worker":"w"}"#), 400, "invalid_header");
+    check(&node, request("DELETE", "/v1/queues/q/tasks/1", &keyed, ""), 400, "invalid_header");
+    check(&node, request("POST", tasks, &[LINES], "\n"), 400, "empty_batch");
+    check(&node, request("POST", tasks, &[LINES], "{\"type\":\"t\"}\nbroken\n"), 400, "invalid_json");
+    check_alive(&node);
+}
+
+#[test]
 fn paths_names_and_parameters() {
     let node = Node::start();
     let long = format!("/v1/streams/{}/events", "x".repeat(257));

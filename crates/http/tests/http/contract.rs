@@ -3,8 +3,10 @@
 
 use crate::node::Node;
 use api::contract::schema::{
-    Appended, Deleted, Lease, LeaseGranted, LeaseReleased, LeaseRenewed, LineResult, Live, Problem, Ready,
-    SettingsInForce, StorePage, StreamList, StreamPage, SummaryLine, Transacted, ValueDeleted, ValueWritten,
+    Appended, Claimed, Deleted, EnqueuedLine, EnqueuedTask, Lease, LeaseGranted, LeaseReleased, LeaseRenewed,
+    LineResult, Live, Problem, Queue, QueueList, QueueSettingsInForce, Ready, SettingsInForce, Settled,
+    SettledLine, StorePage, StreamList, StreamPage, SummaryLine, Task, TaskChanged, TaskList, Transacted,
+    ValueDeleted, ValueWritten,
 };
 use serde::de::DeserializeOwned;
 
@@ -54,4 +56,50 @@ fn every_answer_is_of_the_form_that_is_described() {
     read::<Ready>(node.get("/readyz").text());
     let document: serde_json::Value = read(node.get("/v1/openapi.json").text());
     assert_eq!(document["openapi"], "3.1.0");
+}
+
+#[test]
+fn every_answer_about_queues_is_of_the_form_that_is_described() {
+    let node = Node::start();
+    let lines = [("content-type", "application/x-ndjson")];
+    let tasks = "/v1/queues/q/tasks";
+    let full = r#"{"id":"1","type":"t","payload":[1],"delay":"1ms","priority":7,"key":"k","claim_timeout":"1m","retry":{"attempts":2},"tags":["a"],"traceparent":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01","tracestate":"v=1"}"#;
+    read::<EnqueuedTask>(node.post(tasks, full).text());
+    read::<Problem>(node.post(tasks, r#"{"id":"1","type":"u"}"#).text());
+    let batch = "{\"type\":\"t\",\"payload_base64\":\"AQ==\"}\n{\"type\":\"u\",\"id\":\"1\"}";
+    let response = node.request("POST", tasks, &lines, batch);
+    assert_eq!(response.text().lines().map(|line| drop(read::<EnqueuedLine>(line))).count(), 2);
+    let mut claimed = Vec::new();
+    while claimed.len() < 2 {
+        let claim = r#"{"worker":"w","max":5,"wait":"5s","request_id":"REQUEST"}"#;
+        let claim = claim.replace("REQUEST", &claimed.len().to_string());
+        claimed.extend(read::<Claimed>(node.post("/v1/queues/q/claims", &claim).text()).tasks);
+    }
+    read::<Task>(node.get("/v1/queues/q/tasks/1").text());
+    let of = |id: &str, verb: &str| format!("/v1/queues/q/tasks/{id}/{verb}");
+    let body = |token: &str, more: &str| format!(r#"{{"token":"{token}"{more}}}"#);
+    for task in &claimed {
+        read::<Settled>(node.post(&of(&task.id, "heartbeat"), &body(&task.token, r#","progress":1"#)).text());
+    }
+    let [first, second] = &claimed[..] else { panic!("{claimed:?}") };
+    let line = |id: &str, token: &str| {
+        format!(r#"{{"id":"{id}","token":"{token}","action":"complete","result":{{}}}}"#)
+    };
+    let batch = format!("{}\n{}\n", line(&first.id, &first.token), line("none", &first.token));
+    let response = node.request("POST", "/v1/queues/q/settlements", &lines, &batch);
+    assert_eq!(response.text().lines().map(|line| drop(read::<SettledLine>(line))).count(), 2);
+    let failed = r#","class":"E","message":"m","traceback":"t","retryable":false"#;
+    read::<Settled>(node.post(&of(&second.id, "fail"), &body(&second.token, failed)).text());
+    read::<Problem>(node.post(&of(&second.id, "cancel"), "").text());
+    assert_eq!(read::<TaskList>(node.get(tasks).text()).tasks.len(), 2);
+    read::<TaskChanged>(node.post(&of(&second.id, "replay"), "").text());
+    read::<TaskChanged>(node.post(&of(&second.id, "cancel"), "").text());
+    read::<QueueSettingsInForce>(
+        node.request("PUT", "/v1/queues/q", &[("content-type", "application/json")], r#"{"backlog_max":1}"#)
+            .text(),
+    );
+    read::<EnqueuedTask>(node.post(tasks, r#"{"type":"t"}"#).text());
+    read::<Problem>(node.post(tasks, r#"{"type":"t"}"#).text());
+    assert_eq!(read::<Queue>(node.get("/v1/queues/q").text()).depth.ready, 1);
+    read::<QueueList>(node.get("/v1/queues").text());
 }

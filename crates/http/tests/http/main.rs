@@ -23,6 +23,8 @@ mod lines;
 #[cfg(test)]
 mod node;
 #[cfg(test)]
+mod queues;
+#[cfg(test)]
 mod read_store;
 #[cfg(test)]
 mod read_stream;

@@ -45,7 +45,7 @@ impl Response {
         let json = self.json();
         assert_eq!(json["status"], self.status, "{json}");
         assert!(api::Code::find(json["code"].as_str().unwrap()).is_some(), "{json}");
-        assert_eq!(self.status == 503, self.header("retry-after").is_some());
+        assert_eq!(matches!(self.status, 429 | 503), self.header("retry-after").is_some());
         json["code"].as_str().unwrap().to_owned()
     }
 

@@ -107,7 +107,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result {
 }
 
 /// Checks that the text is JSON and keeps it as it was typed, numbers and order of members included.
-fn json(text: String) -> Result<Box<RawValue>> {
+pub(super) fn json(text: String) -> Result<Box<RawValue>> {
     let text = if text == "-" {
         let mut input = String::new();
         std::io::stdin().read_to_string(&mut input)?;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`append`], [`read`], [`follow`], [`streams`], [`settings`] | send a request and show the result |
 //! | [`lease`] | acquire, renew and release a lease, and run a command while it is held |
+//! | [`enqueue`], [`work`], [`tasks`] | task queues |
 //! | [`import`], [`export`] | move many events in and out, as lines |
 //! | [`demo`] | shows failures and their cures, without a node |
 //! | [`show`] | `config show` and `completions` |
@@ -12,6 +13,7 @@
 
 pub(crate) mod append;
 pub(crate) mod demo;
+pub(crate) mod enqueue;
 pub(crate) mod export;
 pub(crate) mod failure;
 pub(crate) mod follow;
@@ -22,6 +24,8 @@ pub(crate) mod read;
 pub(crate) mod settings;
 pub(crate) mod show;
 pub(crate) mod streams;
+pub(crate) mod tasks;
+pub(crate) mod work;
 
 use crate::{bench, config, tour};
 use clap::{Parser, Subcommand};
@@ -29,7 +33,7 @@ use failure::Result;
 use mainstay_client::blocking::Client;
 use output::Output;
 
-/// Event streams and transactions in one durable node.
+/// Event streams, transactions and task queues in one durable node.
 #[derive(Debug, Parser)]
 #[command(name = "mainstay", version, after_help = failure::EXIT_CODES, max_term_width = 100)]
 pub(crate) struct Cli {
@@ -63,6 +67,13 @@ impl Global {
     pub(crate) fn client(&self) -> Result<Client> {
         Ok(Client::new(&self.url)?)
     }
+
+    /// Runs calls of the async client.
+    fn run<T>(&self, calls: impl AsyncFnOnce(mainstay_client::Client) -> Result<T>) -> Result<T> {
+        let client = mainstay_client::Client::new(&self.url)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(calls(client))
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -79,6 +90,21 @@ pub(crate) enum Command {
     Read(read::Args),
     /// Show existing events, and then new ones as they are recorded
     Follow(follow::Args),
+    /// Enqueue a task
+    Enqueue(enqueue::Args),
+    /// Run a command for each task of a queue
+    ///
+    /// The command gets the task's payload on standard input, and MAINSTAY_QUEUE, MAINSTAY_TASK_ID, MAINSTAY_TASK_TYPE
+    /// and MAINSTAY_TASK_ATTEMPT in its environment. Exit status 0 completes the task; any other fails the attempt,
+    /// with the end of standard error as the message. On SIGTERM or Ctrl-C, nothing more is claimed, and running
+    /// commands may finish; what is left after `--grace` is killed, and its tasks go back to the queue.
+    Work(work::Args),
+    /// List the tasks of a queue
+    Tasks(tasks::TasksArgs),
+    /// List queues with the number of their tasks
+    Queues,
+    /// List, replay or drop tasks that have failed for good
+    DeadLetters(tasks::DeadLettersArgs),
     /// Append events to many streams from lines of JSON
     Import(import::Args),
     /// Write events as lines of JSON, for `import`
@@ -127,6 +153,11 @@ impl Cli {
             Command::Append(args) => append::run(&global, args),
             Command::Read(args) => read::run(&global, args),
             Command::Follow(args) => follow::run(&global, args),
+            Command::Enqueue(args) => enqueue::run(&global, args),
+            Command::Work(args) => work::run(&global, args),
+            Command::Tasks(args) => tasks::tasks(&global, &args),
+            Command::Queues => tasks::queues(&global),
+            Command::DeadLetters(args) => tasks::dead_letters(&global, &args),
             Command::Import(args) => import::run(&global, &args),
             Command::Export(args) => export::run(&global, &args),
             Command::Streams(args) => streams::run(&global, &args),

@@ -10,7 +10,7 @@ use crate::contract::Operation;
 use crate::media::ReadForm;
 use crate::problem::{Problem, Result};
 use crate::time::Moment;
-use model::{Cursor, Order, Revision, limits};
+use model::{Cursor, Order, QueueName, Revision, TaskState, limits};
 use parameters::{Parameter, Parameters, invalid};
 use std::time::Duration;
 
@@ -169,6 +169,62 @@ impl ListStreams {
             match &*parameter.name {
                 "prefix" => list.prefix = Some(parameter.prefix()?),
                 "cursor" => list.cursor = Some(parameter.text()?),
+                "limit" => list.limit = Some(parameter.limit(ReadForm::Json)?),
+                _ => return Err(parameter.unknown()),
+            }
+        }
+        Ok(list)
+    }
+}
+
+/// `GET /v1/queues/{queue}/tasks`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListTasks {
+    pub state: Option<TaskState>,
+    /// As the last page gave it.
+    pub cursor: Option<Cursor>,
+    pub limit: Option<u64>,
+}
+
+impl ListTasks {
+    /// # Errors
+    /// When a parameter is unknown or cannot be used.
+    pub fn parse(query: Option<&str>) -> Result<Self> {
+        let mut list = Self::default();
+        let mut parameters = Parameters::of(Operation::ListTasks, query);
+        while let Some(parameter) = parameters.next()? {
+            match &*parameter.name {
+                "state" => list.state = Some(parameter.task_state()?),
+                "cursor" => list.cursor = Some(parameter.cursor()?),
+                "limit" => list.limit = Some(parameter.limit(ReadForm::Json)?),
+                _ => return Err(parameter.unknown()),
+            }
+        }
+        Ok(list)
+    }
+}
+
+/// `GET /v1/queues`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListQueues {
+    /// The last queue of the page before.
+    pub cursor: Option<QueueName<'static>>,
+    pub limit: Option<u64>,
+}
+
+impl ListQueues {
+    /// # Errors
+    /// When a parameter is unknown or cannot be used.
+    pub fn parse(query: Option<&str>) -> Result<Self> {
+        let mut list = Self::default();
+        let mut parameters = Parameters::of(Operation::ListQueues, query);
+        while let Some(parameter) = parameters.next()? {
+            match &*parameter.name {
+                "cursor" => {
+                    let name = QueueName::new(parameter.text()?);
+                    let why = "it does not come from the `next` of a page";
+                    list.cursor = Some(name.map_err(|_| invalid("cursor", why))?);
+                }
                 "limit" => list.limit = Some(parameter.limit(ReadForm::Json)?),
                 _ => return Err(parameter.unknown()),
             }

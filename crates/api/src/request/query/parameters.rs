@@ -5,9 +5,10 @@ use crate::contract::Operation;
 use crate::media::ReadForm;
 use crate::problem::{Problem, Result};
 use crate::request::query::{AsOf, Start};
+use crate::response::{TASK_STATES, task_state};
 use crate::time::{self, Moment};
 use crate::uri;
-use model::{Cursor, Order, Revision, limits};
+use model::{Cursor, Order, Revision, TaskState, limits};
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -99,7 +100,14 @@ impl Parameter<'_> {
         Ok(Start::From(Revision(self.number("a revision or `end`")?)))
     }
 
-    fn cursor(&self) -> Result<Cursor> {
+    pub(super) fn task_state(&self) -> Result<TaskState> {
+        TASK_STATES.into_iter().find(|state| task_state(*state) == self.value).ok_or_else(|| {
+            let known: Vec<&str> = TASK_STATES.into_iter().map(task_state).collect();
+            self.invalid(&format!("use one of {}", known.join(", ")))
+        })
+    }
+
+    pub(super) fn cursor(&self) -> Result<Cursor> {
         self.value.parse().map_err(|error| self.invalid(&format!("{error}")))
     }
 

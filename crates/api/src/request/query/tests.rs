@@ -133,6 +133,8 @@ fn every_parameter_of_the_contract_can_be_used() {
         "direction" => "forward",
         "as_of" | "as_of_event_time" => "2010-10-02T07:20:39Z",
         "keep_alive" => "3s",
+        "state" => "dead",
+        "cursor" => CURSOR,
         _ => "a",
     };
     for operation in Operation::ALL {
@@ -143,6 +145,8 @@ fn every_parameter_of_the_contract_can_be_used() {
                 Operation::ReadStream => Read::of_stream(Some(&query), form).map(drop),
                 Operation::ReadStore => Read::of_store(Some(&query), form).map(drop),
                 Operation::ListStreams => ListStreams::parse(Some(&query)).map(drop),
+                Operation::ListTasks => ListTasks::parse(Some(&query)).map(drop),
+                Operation::ListQueues => ListQueues::parse(Some(&query)).map(drop),
                 other => panic!("{other:?} has parameters that no test reads"),
             };
             assert_eq!(read, Ok(()), "{operation:?} {query}");

@@ -1,9 +1,13 @@
 //! The JSON objects of requests and responses, as types. The server reads and writes JSON without them, for speed.
 //! Tests read its real responses into these types, which refuse unknown members, so that neither can drift.
 
+mod queue;
+
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
+
+pub use queue::*;
 
 /// All of them, as components of the OpenAPI document.
 #[derive(utoipa::OpenApi)]
@@ -44,6 +48,35 @@ use utoipa::ToSchema;
     LeaseHolder,
     ValueWritten,
     ValueDeleted,
+    NewTask,
+    RetryPolicy,
+    EnqueuedTask,
+    EnqueuedLine,
+    Claim,
+    Claimed,
+    ClaimedTask,
+    Heartbeat,
+    Complete,
+    Fail,
+    Defer,
+    Return,
+    Settlement,
+    SettlementAction,
+    Settled,
+    SettledLine,
+    Task,
+    TaskClaim,
+    TaskFailure,
+    TaskState,
+    TaskList,
+    TaskChanged,
+    QueueSettings,
+    QueueSettingsInForce,
+    Queue,
+    Depth,
+    QueueType,
+    QueueList,
+    ListedQueue,
     StoreInfo,
     Live,
     Ready,
@@ -522,4 +555,12 @@ pub struct Problem {
     pub permits: Option<u64>,
     /// `other_store`: the identity of the store that responds.
     pub store: Option<String>,
+    /// `task_conflict`: the cursor of the task with the same id.
+    pub cursor: Option<String>,
+    /// `wrong_task_state`: where the task stands.
+    pub state: Option<String>,
+    /// `too_many_task_types`: the index of the task in the request, from 0.
+    pub task: Option<u64>,
+    /// `queue_full`: how many unfinished tasks the queue may hold.
+    pub backlog_max: Option<u64>,
 }

@@ -1,0 +1,420 @@
+//! The JSON objects of task queues.
+
+use super::Problem;
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+/// A task to enqueue.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewTask {
+    /// Identifies the task within its queue. Enqueuing it again with the same content has no effect. When absent, the
+    /// server generates one, which begins with `~`.
+    pub id: Option<String>,
+    /// What kind of work it is. Workers claim tasks by type.
+    #[serde(rename = "type")]
+    #[schema(example = "report.monthly")]
+    pub task_type: String,
+    /// Any JSON value of at most 1 MiB. It is stored byte for byte.
+    pub payload: Option<Value>,
+    /// Binary data, in base64, instead of `payload`.
+    pub payload_base64: Option<String>,
+    /// Not before this RFC 3339 time.
+    pub run_after: Option<String>,
+    /// Not before this much time has passed, at most `366d`; instead of `run_after`.
+    #[schema(example = "5m")]
+    pub delay: Option<String>,
+    /// Tasks with a higher priority are claimed first. The default is 5.
+    #[schema(maximum = 9)]
+    pub priority: Option<u8>,
+    /// Tasks with the same key run one at a time, in the order in which they were enqueued.
+    pub key: Option<String>,
+    /// How long a claim of this task lasts, from `1s` to `24h`. The default is the queue's.
+    #[schema(example = "30s")]
+    pub claim_timeout: Option<String>,
+    /// When a failed task runs again. The default is the queue's.
+    pub retry: Option<RetryPolicy>,
+    /// At most 32 texts, for people and programs that read tasks.
+    pub tags: Option<Vec<String>>,
+    /// The trace that the task belongs to, as W3C Trace Context. The default is that of the request.
+    pub traceparent: Option<String>,
+    pub tracestate: Option<String>,
+}
+
+/// When a failed task runs again: the delay before attempt n + 1 is random, between 0 and `first * 2^(n - 1)`, and at
+/// most `max`.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RetryPolicy {
+    /// Attempts in all. The default is 10.
+    #[schema(minimum = 1)]
+    pub attempts: Option<u32>,
+    /// The default is `1s`.
+    #[schema(example = "1s")]
+    pub first: Option<String>,
+    /// The default is `10m`.
+    #[schema(example = "10m")]
+    pub max: Option<String>,
+}
+
+/// Where a task is.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EnqueuedTask {
+    pub id: String,
+    /// The task's place in the order of the whole store: 20 hex digits.
+    pub cursor: String,
+    /// Whether the queue had the task already.
+    pub replayed: bool,
+}
+
+/// The result of one line of a batch.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EnqueuedLine {
+    pub id: Option<String>,
+    pub cursor: Option<String>,
+    pub replayed: Option<bool>,
+    /// Why the task was not enqueued.
+    pub problem: Option<Problem>,
+}
+
+/// What a worker asks for.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Claim {
+    /// Identifies the worker's process.
+    pub worker: String,
+    /// Only tasks of these types. The default is all.
+    pub types: Option<Vec<String>>,
+    /// At most this many tasks. The default is 1.
+    #[schema(minimum = 1, maximum = 100)]
+    pub max: Option<u32>,
+    /// How long the claims last, from `1s` to `24h`. The default is what the task or its queue says.
+    #[schema(example = "30s")]
+    pub claim_timeout: Option<String>,
+    /// How long to wait for a task, at most `60s`. The default is not to wait.
+    #[schema(example = "30s")]
+    pub wait: Option<String>,
+    /// Names the request among those of the worker. Sent again, it gets the same tasks.
+    pub request_id: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Claimed {
+    /// Empty when there was nothing to claim.
+    pub tasks: Vec<ClaimedTask>,
+}
+
+/// A claimed task: the claim, and the members that were enqueued.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClaimedTask {
+    pub id: String,
+    /// Settles the task. A later claim of the task has a greater one.
+    pub token: String,
+    /// From 1.
+    pub attempt: u32,
+    /// How long the claim lasts from now on.
+    pub expires_in: String,
+    /// What an earlier attempt said in a heartbeat.
+    pub progress: Option<Value>,
+    #[serde(rename = "type")]
+    pub task_type: String,
+    pub payload: Option<Value>,
+    pub payload_base64: Option<String>,
+    pub run_after: Option<String>,
+    pub priority: Option<u8>,
+    pub key: Option<String>,
+    pub claim_timeout: Option<String>,
+    pub retry: Option<RetryPolicy>,
+    pub tags: Option<Vec<String>>,
+    pub traceparent: Option<String>,
+    pub tracestate: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Heartbeat {
+    pub token: String,
+    /// Any JSON value of at most 64 KiB, for the next attempt. When absent, the last one stays.
+    pub progress: Option<Value>,
+}
+
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Complete {
+    pub token: String,
+    /// Any JSON value of at most 1 MiB. It is kept with the task.
+    pub result: Option<Value>,
+}
+
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Fail {
+    pub token: String,
+    /// The kind of error, such as the name of an exception. The default is `error`.
+    pub class: Option<String>,
+    pub message: Option<String>,
+    pub traceback: Option<String>,
+    /// Whether another attempt can help. The default is true.
+    pub retryable: Option<bool>,
+    /// When to try again. The default is what the retry policy says.
+    #[schema(example = "1m")]
+    pub delay: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Defer {
+    pub token: String,
+    #[schema(example = "1m")]
+    pub delay: String,
+}
+
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Return {
+    pub token: String,
+}
+
+/// One line of `POST /v1/queues/{queue}/settlements`: the action, and the members that its own request has.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Settlement {
+    pub id: String,
+    pub token: String,
+    pub action: SettlementAction,
+    pub progress: Option<Value>,
+    pub result: Option<Value>,
+    pub class: Option<String>,
+    pub message: Option<String>,
+    pub traceback: Option<String>,
+    pub retryable: Option<bool>,
+    pub delay: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SettlementAction {
+    Heartbeat,
+    Complete,
+    Fail,
+    Defer,
+    Return,
+}
+
+/// Where a task stands after a settlement.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Settled {
+    pub state: TaskState,
+    /// After a heartbeat: how long the claim lasts from now on.
+    pub expires_in: Option<String>,
+    /// After a heartbeat: whether the task was cancelled, so that the worker should stop.
+    pub cancelled: Option<bool>,
+    /// When it will run again: in about this time.
+    pub runs_in: Option<String>,
+}
+
+/// The result of one line of `POST /v1/queues/{queue}/settlements`.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SettledLine {
+    /// The number of the line, from 1. Empty lines count.
+    pub line: u64,
+    pub id: Option<String>,
+    pub state: Option<TaskState>,
+    pub expires_in: Option<String>,
+    pub cancelled: Option<bool>,
+    pub runs_in: Option<String>,
+    /// Why the settlement had no effect.
+    pub problem: Option<Problem>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TaskState {
+    /// Waits for its time: `run_after`, or the delay before another attempt.
+    Delayed,
+    /// Waits for an earlier task with the same key.
+    Blocked,
+    /// Can be claimed.
+    Ready,
+    /// A worker has claimed it.
+    Running,
+    Done,
+    /// A dead letter.
+    Dead,
+    Cancelled,
+}
+
+/// Everything about one task.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Task {
+    pub id: String,
+    pub state: TaskState,
+    /// Attempts that count so far.
+    pub attempts: u32,
+    pub enqueued: String,
+    /// How long the task waits before another attempt, if it waits for that.
+    pub runs_in: Option<String>,
+    /// Who runs it.
+    pub claim: Option<TaskClaim>,
+    pub progress: Option<Value>,
+    pub result: Option<Value>,
+    /// The last 10 failed attempts, oldest first.
+    pub failures: Vec<TaskFailure>,
+    #[serde(rename = "type")]
+    pub task_type: String,
+    pub payload: Option<Value>,
+    pub payload_base64: Option<String>,
+    pub run_after: Option<String>,
+    pub priority: Option<u8>,
+    pub key: Option<String>,
+    pub claim_timeout: Option<String>,
+    pub retry: Option<RetryPolicy>,
+    pub tags: Option<Vec<String>>,
+    pub traceparent: Option<String>,
+    pub tracestate: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TaskClaim {
+    pub worker: String,
+    /// How much longer the claim lasts.
+    pub expires_in: String,
+}
+
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TaskFailure {
+    pub attempt: u32,
+    pub worker: String,
+    pub started: String,
+    pub ended: String,
+    /// The kind of error. `worker_lost` is a claim that expired, `too_many_defers` a task that was put off too often.
+    pub class: String,
+    pub message: Option<String>,
+    pub traceback: Option<String>,
+}
+
+/// A page of the tasks of one queue.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TaskList {
+    pub tasks: Vec<Task>,
+    /// Path and query of the next page; null on the last page. A page may be short or empty and still have one.
+    #[schema(required)]
+    pub next: Option<String>,
+}
+
+/// What became of a task.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TaskChanged {
+    pub id: String,
+    /// `cancelled`, `running`, `replayed` or `dropped`.
+    pub state: String,
+}
+
+/// What holds for the tasks of a queue that do not say otherwise. An absent member has its default.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QueueSettings {
+    pub retry: Option<RetryPolicy>,
+    /// How long a claim lasts, from `1s` to `24h`. The default is `30s`.
+    #[schema(example = "30s")]
+    pub claim_timeout: Option<String>,
+    /// A task whose claims have expired this often is a dead letter, whatever its retry policy says. The default is 3.
+    #[schema(minimum = 1)]
+    pub lost_max: Option<u32>,
+    /// How long completed and cancelled tasks are kept. The default is `1d`.
+    #[schema(example = "1d")]
+    pub keep_done: Option<String>,
+    /// How long dead letters are kept. The default is `30d`.
+    #[schema(example = "30d")]
+    pub keep_dead: Option<String>,
+    /// Unfinished tasks that the queue takes. Beyond that, enqueuing is refused. The default is 10,000,000.
+    #[schema(minimum = 1)]
+    pub backlog_max: Option<u64>,
+    /// A paused queue gives out no tasks. The default is false.
+    pub paused: Option<bool>,
+}
+
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QueueSettingsInForce {
+    pub queue: String,
+    pub settings: QueueSettings,
+}
+
+/// A queue's settings, and its tasks by state and type.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Queue {
+    pub queue: String,
+    pub settings: QueueSettings,
+    pub depth: Depth,
+    /// One for each type of task that the queue has had.
+    pub types: Vec<QueueType>,
+}
+
+/// How many tasks are in which state.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Depth {
+    pub delayed: u64,
+    pub blocked: u64,
+    pub ready: u64,
+    pub running: u64,
+    /// Finished tasks that are still kept.
+    pub done: u64,
+    pub dead: u64,
+    pub cancelled: u64,
+    /// When the task that has been ready for the longest time became so.
+    #[schema(required)]
+    pub oldest_ready: Option<String>,
+    /// How long that is ago.
+    #[schema(required)]
+    pub oldest_ready_age: Option<String>,
+}
+
+/// The tasks of one type.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QueueType {
+    #[serde(rename = "type")]
+    pub task_type: String,
+    pub delayed: u64,
+    pub blocked: u64,
+    pub ready: u64,
+    pub running: u64,
+    pub done: u64,
+    pub dead: u64,
+    pub cancelled: u64,
+    #[schema(required)]
+    pub oldest_ready: Option<String>,
+    #[schema(required)]
+    pub oldest_ready_age: Option<String>,
+}
+
+/// A page of the list of queues.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QueueList {
+    pub queues: Vec<ListedQueue>,
+    /// Path and query of the next page; null on the last page.
+    #[schema(required)]
+    pub next: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListedQueue {
+    pub queue: String,
+}

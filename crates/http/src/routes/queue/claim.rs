@@ -1,0 +1,55 @@
+//! `POST /v1/queues/{queue}/claims`: gives tasks to a worker.
+
+use crate::body::read_whole;
+use crate::context::Context;
+use crate::response::{self, Result};
+use crate::routes::command::{refused, submit};
+use crate::routes::parts;
+use crate::unavailable;
+use api::request::queue::claim::{self, ClaimRequest};
+use api::response::queue::outcome::write_claimed;
+use api::response::refusal::Target;
+use bytes::Bytes;
+use http::request;
+use http_body::Body;
+use model::{Claimed, Command, Outcome};
+use runtime::Unavailable;
+use telemetry::Queue;
+
+pub(in crate::routes) async fn respond<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::error::Error + 'static,
+{
+    parts::no_query(parts)?;
+    let queue = parts::queue(parts)?;
+    let body = read_whole(&context.buffers, &parts.headers, body).await?;
+    let request = claim::read(&parts.headers, queue, &body)?;
+    drop(body);
+    let outcome = if request.wait.is_zero() {
+        submit(context, Command::Claim(request.claim)).await?
+    } else {
+        wait_for_tasks(context, request).await?
+    };
+    let Outcome::Claimed(claimed) = outcome else {
+        return Err(refused(context, &outcome, Target::Queue));
+    };
+    context.metrics.tasks.claimed.add(claimed.tasks.len() as u64);
+    let mut out = Vec::with_capacity(64);
+    write_claimed(&mut out, &claimed);
+    Ok(response::json(out))
+}
+
+/// Waits until the claim has tasks, or its time has passed, or the server stops. Tasks that are granted while this ends
+/// go back to their queue.
+async fn wait_for_tasks(context: &Context, request: ClaimRequest) -> Result<Outcome> {
+    let pending = context.handle.claim(request.claim).map_err(|error| unavailable::problem(&error))?;
+    let _counted = context.metrics.queue(Queue::WaitingClaims).depth.hold();
+    let mut stopping = context.stopping.clone();
+    tokio::select! {
+        biased;
+        outcome = pending => outcome.map_err(|error| unavailable::problem(&error)),
+        () = tokio::time::sleep(request.wait) => Ok(Outcome::Claimed(Claimed::default())),
+        _ = stopping.wait_for(|stopping| *stopping) => Err(unavailable::problem(&Unavailable::Stopping)),
+    }
+}

@@ -1,0 +1,15 @@
+//! Task queues.
+//!
+//! | module | operations |
+//! |---|---|
+//! | [`enqueue`] | `POST .../tasks` |
+//! | [`claim`] | `POST .../claims` |
+//! | [`settle`] | `heartbeat`, `complete`, `fail`, `defer`, `return`, and `POST .../settlements` |
+//! | [`tasks`] | reads of tasks, `cancel`, `replay`, and dropping dead letters |
+//! | [`queues`] | settings and lists of queues |
+
+pub(super) mod claim;
+pub(super) mod enqueue;
+pub(super) mod queues;
+pub(super) mod settle;
+pub(super) mod tasks;

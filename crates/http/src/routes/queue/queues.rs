@@ -1,0 +1,98 @@
+//! `GET` and `PUT /v1/queues/{queue}`, and the list of queues.
+
+use crate::body::read_whole;
+use crate::context::Context;
+use crate::response::{self, Result};
+use crate::routes::command::{refused, submit};
+use crate::routes::parts;
+use crate::unavailable;
+use api::media;
+use api::request::head::Head;
+use api::request::query::ListQueues;
+use api::request::queue::settings;
+use api::response::page::Link;
+use api::response::queue::view::{Depth, write_queue, write_queues, write_settings};
+use api::response::refusal::Target;
+use bytes::Bytes;
+use http::request;
+use http_body::Body;
+use model::{Command, Outcome, PutQueue, QueueSettings, limits};
+use shard::query::{self, TypeView};
+
+pub(in crate::routes) async fn get(context: &Context, parts: &request::Parts) -> Result {
+    parts::no_query(parts)?;
+    unavailable::check_readable(context)?;
+    let queue = parts::queue(parts)?.into_owned();
+    let asked = queue.clone();
+    let found = context
+        .handle
+        .read(move |snapshot| Ok(query::queue(&snapshot.state, &asked)?))
+        .await
+        .map_err(|error| unavailable::read_problem(&error))?;
+    let (settings, types) =
+        found.map_or_else(|| (QueueSettings::default(), Vec::new()), |found| (found.settings, found.types));
+    let mut out = Vec::with_capacity(512 + 256 * types.len());
+    let types = types.iter().map(|view| (view.task_type.as_str(), depth(view)));
+    write_queue(&mut out, queue.as_str(), &settings, types, context.handle.wall_now());
+    Ok(response::json(out))
+}
+
+const fn depth(view: &TypeView) -> Depth {
+    Depth {
+        delayed: view.delayed,
+        blocked: view.blocked,
+        ready: view.ready,
+        running: view.running,
+        done: view.done,
+        dead: view.dead,
+        cancelled: view.cancelled,
+        oldest_ready: view.oldest_ready,
+    }
+}
+
+pub(in crate::routes) async fn put<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::error::Error + 'static,
+{
+    parts::no_query(parts)?;
+    let queue = parts::queue(parts)?;
+    media::check_json(Head::read(&parts.headers)?.content_type)?;
+    let body = read_whole(&context.buffers, &parts.headers, body).await?;
+    let settings = settings::read(&parts.headers, &body)?;
+    drop(body);
+    let command = PutQueue { queue: queue.clone().into_owned(), settings };
+    match submit(context, Command::PutQueue(command)).await? {
+        Outcome::QueuePut => {
+            let mut out = Vec::with_capacity(320);
+            write_settings(&mut out, queue.as_str(), &settings);
+            Ok(response::json(out))
+        }
+        outcome => Err(refused(context, &outcome, Target::Queue)),
+    }
+}
+
+pub(in crate::routes) async fn list(context: &Context, parts: &request::Parts) -> Result {
+    unavailable::check_readable(context)?;
+    let list = ListQueues::parse(parts.uri.query())?;
+    let limit =
+        list.limit.map_or(limits::PAGE_EVENTS_DEFAULT, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let after = list.cursor.clone();
+    // One more than the page, to know whether there is another.
+    let mut queues = context
+        .handle
+        .read(move |snapshot| Ok(query::queues(&snapshot.state, after.as_ref(), limit.saturating_add(1))?))
+        .await
+        .map_err(|error| unavailable::read_problem(&error))?;
+    let has_more = queues.len() > limit;
+    queues.truncate(limit);
+    let next = queues.last().filter(|_| has_more).map(|last| {
+        Link::path("/v1/queues")
+            .with_some("limit", list.limit.map(|limit| limit.to_string()).as_deref())
+            .with("cursor", last.as_str())
+            .into_text()
+    });
+    let mut out = Vec::with_capacity(64 * queues.len() + 64);
+    write_queues(&mut out, queues.iter().map(model::QueueName::as_str), next.as_deref());
+    Ok(response::json(out))
+}

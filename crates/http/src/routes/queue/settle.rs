@@ -1,0 +1,118 @@
+//! What workers say about tasks that they have claimed.
+
+use crate::body::read_whole;
+use crate::context::Context;
+use crate::response::{self, LINES, Result};
+use crate::routes::command::{refused, submit};
+use crate::routes::parts;
+use api::request::queue::settle::{Kind, read_lines, read_one};
+use api::request::queue::slot_of;
+use api::response::queue::outcome::{LineContext, write_settled, write_settled_lines};
+use api::response::refusal::Target;
+use api::{Code, Problem};
+use bytes::Bytes;
+use http::request;
+use http_body::Body;
+use model::{Action, Command, Outcome, QueueName, Settle, Settled, Settlement};
+
+/// The size of one result.
+const RESULT_BYTES: usize = 64;
+
+/// `POST /v1/queues/{queue}/tasks/{id}/complete` and the like.
+pub(in crate::routes) async fn one<B>(
+    context: &Context,
+    parts: &request::Parts,
+    kind: Kind,
+    body: &mut B,
+) -> Result
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::error::Error + 'static,
+{
+    parts::no_query(parts)?;
+    let queue = parts::queue(parts)?;
+    let slot = slot_of(&queue);
+    let task = parts::owned_task(parts::task(parts, slot)?);
+    let body = read_whole(&context.buffers, &parts.headers, body).await?;
+    let settlement = read_one(&parts.headers, kind, task, slot, &body)?;
+    drop(body);
+    let settled = settle(context, &queue, vec![settlement]).await?;
+    let settled = *settled.first().ok_or_else(|| Problem::new(Code::Internal, "the outcome is empty"))?;
+    let mut out = Vec::with_capacity(RESULT_BYTES);
+    write_settled(&mut out, settled)?;
+    Ok(response::json(out))
+}
+
+/// `POST /v1/queues/{queue}/settlements`
+pub(in crate::routes) async fn lines<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::error::Error + 'static,
+{
+    parts::no_query(parts)?;
+    let queue = parts::queue(parts)?;
+    let body = read_whole(&context.buffers, &parts.headers, body).await?;
+    let lines = read_lines(&parts.headers, &queue, &body)?;
+    drop(body);
+    let mut settlements = Vec::with_capacity(lines.len());
+    let lines: Vec<LineContext> = lines
+        .into_iter()
+        .map(|line| {
+            let problem = line.settlement.map(|settlement| settlements.push(settlement)).err();
+            LineContext { number: line.number, id: line.id, problem }
+        })
+        .collect();
+    let settled =
+        if settlements.is_empty() { Vec::new() } else { settle(context, &queue, settlements).await? };
+    let mut out = Vec::with_capacity(RESULT_BYTES * lines.len());
+    write_settled_lines(&mut out, &lines, &settled);
+    Ok(response::whole(LINES, out))
+}
+
+async fn settle(
+    context: &Context,
+    queue: &QueueName<'_>,
+    settlements: Vec<Settlement<'static>>,
+) -> Result<Vec<Settled>> {
+    let kinds: Vec<Counted> = settlements.iter().map(|settlement| Counted::of(&settlement.action)).collect();
+    let command = Settle { queue: queue.clone().into_owned(), settlements };
+    match submit(context, Command::Settle(command)).await? {
+        Outcome::Settled(settled) => {
+            for (kind, settled) in kinds.into_iter().zip(&settled) {
+                count(context, kind, *settled);
+            }
+            Ok(settled)
+        }
+        outcome => Err(refused(context, &outcome, Target::Queue)),
+    }
+}
+
+/// What the metrics tell apart.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Counted {
+    Failure,
+    Other,
+}
+
+impl Counted {
+    const fn of(action: &Action<'_>) -> Self {
+        if matches!(action, Action::Fail(_)) { Self::Failure } else { Self::Other }
+    }
+}
+
+fn count(context: &Context, kind: Counted, settled: Settled) {
+    let tasks = &context.metrics.tasks;
+    match settled {
+        Settled::ClaimLost => tasks.claim_lost.inc(),
+        Settled::NoTask => {}
+        Settled::Completed => tasks.completed.inc(),
+        Settled::Extended { .. } | Settled::Waiting { .. } | Settled::Dead | Settled::Cancelled => {
+            if kind == Counted::Failure {
+                tasks.failed.inc();
+            }
+            if settled == Settled::Dead {
+                tasks.dead.inc();
+            }
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Reads of tasks, and what operators do with them: cancel, replay, drop.
+
+use crate::context::Context;
+use crate::response::{self, Result};
+use crate::routes::command::{refused, submit};
+use crate::routes::parts;
+use crate::unavailable;
+use api::request::head::Head;
+use api::request::query::ListTasks;
+use api::request::queue::slot_of;
+use api::response::page::Link;
+use api::response::queue::outcome::{no_task, write_state};
+use api::response::queue::view::{Failure, Task, write_tasks};
+use api::response::refusal::Target;
+use api::response::task_state;
+use http::request;
+use model::{CancelTask, Command, Cursor, DeadLetterEnd, Outcome, SettleDeadLetter, TaskRef, limits};
+use shard::query::{self, TaskView, TasksRequest};
+
+/// `GET /v1/queues/{queue}/tasks/{id}`
+pub(in crate::routes) async fn get(context: &Context, parts: &request::Parts) -> Result {
+    parts::no_query(parts)?;
+    unavailable::check_readable(context)?;
+    let queue = parts::queue(parts)?.into_owned();
+    let task = parts::owned_task(parts::task(parts, slot_of(&queue))?);
+    let found = context
+        .handle
+        .read(move |snapshot| {
+            let now = query::clock(&snapshot.state, snapshot.slots.first)?.elapsed;
+            Ok(query::task(&snapshot.state, &queue, &task, now)?)
+        })
+        .await
+        .map_err(|error| unavailable::read_problem(&error))?;
+    let found = found.ok_or_else(no_task)?;
+    let mut out = Vec::with_capacity(found.envelope.len() + 256);
+    shown(&found).write(&mut out);
+    Ok(response::json(out))
+}
+
+/// `GET /v1/queues/{queue}/tasks`
+pub(in crate::routes) async fn list(context: &Context, parts: &request::Parts) -> Result {
+    unavailable::check_readable(context)?;
+    let list = ListTasks::parse(parts.uri.query())?;
+    let queue = parts::queue(parts)?.into_owned();
+    let slot = slot_of(&queue);
+    let limit =
+        list.limit.map_or(limits::PAGE_EVENTS_DEFAULT, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let request = TasksRequest {
+        state: list.state,
+        after: list.cursor.map(|cursor| cursor.position),
+        limit,
+        ..TasksRequest::default()
+    };
+    let asked = queue.clone();
+    let page = context
+        .handle
+        .read(move |snapshot| {
+            let now = query::clock(&snapshot.state, snapshot.slots.first)?.elapsed;
+            Ok(query::tasks(&snapshot.state, &asked, request, now)?)
+        })
+        .await
+        .map_err(|error| unavailable::read_problem(&error))?;
+    let next = page.next.map(|position| {
+        Link::tasks(queue.as_str())
+            .with_some("state", list.state.map(task_state))
+            .with_some("limit", list.limit.map(|limit| limit.to_string()).as_deref())
+            .with("cursor", &Cursor::new(position, slot).to_string())
+            .into_text()
+    });
+    let mut out = Vec::with_capacity(512 * page.tasks.len() + 64);
+    write_tasks(&mut out, page.tasks.iter().map(shown), next.as_deref());
+    Ok(response::json(out))
+}
+
+fn shown(task: &TaskView) -> Task<'_> {
+    Task {
+        slot: task.slot,
+        position: task.position,
+        id: task.id.as_deref(),
+        state: task.state,
+        attempts: task.attempts,
+        delay_ms: task.delay_ms,
+        claim: task.claim.as_ref().map(|claim| (claim.worker.as_str(), claim.left_ms)),
+        progress: task.progress.as_deref(),
+        result: task.result.as_deref(),
+        failures: task
+            .failures
+            .iter()
+            .map(|failure| Failure {
+                attempt: failure.attempt,
+                worker: &failure.worker,
+                started: failure.started,
+                ended: failure.ended,
+                class: &failure.class,
+                detail: &failure.detail,
+            })
+            .collect(),
+        envelope: &task.envelope,
+    }
+}
+
+/// `POST /v1/queues/{queue}/tasks/{id}/cancel`
+pub(in crate::routes) async fn cancel(context: &Context, parts: &request::Parts) -> Result {
+    parts::no_query(parts)?;
+    Head::read(&parts.headers)?.refuse_key("a cancelled task stays cancelled, so repeating is safe")?;
+    let queue = parts::queue(parts)?;
+    let task = parts::owned_task(parts::task(parts, slot_of(&queue))?);
+    let id = written(&task, &queue);
+    let command = Command::CancelTask(CancelTask { queue: queue.into_owned(), task });
+    match submit(context, command).await? {
+        Outcome::TaskCancelled(state) => Ok(changed(&id, task_state(state))),
+        outcome => Err(refused(context, &outcome, Target::Queue)),
+    }
+}
+
+/// `POST /v1/queues/{queue}/tasks/{id}/replay` and `DELETE /v1/queues/{queue}/tasks/{id}`
+pub(in crate::routes) async fn settle_dead(
+    context: &Context,
+    parts: &request::Parts,
+    end: DeadLetterEnd,
+) -> Result {
+    parts::no_query(parts)?;
+    Head::read(&parts.headers)?.refuse_key("a task is a dead letter only once, so repeating is safe")?;
+    let queue = parts::queue(parts)?;
+    let task = parts::owned_task(parts::task(parts, slot_of(&queue))?);
+    let id = written(&task, &queue);
+    let command = Command::SettleDeadLetter(SettleDeadLetter { queue: queue.into_owned(), task, end });
+    let state = match end {
+        DeadLetterEnd::Replay => "replayed",
+        DeadLetterEnd::Drop => "dropped",
+    };
+    match submit(context, command).await? {
+        Outcome::DeadLetterSettled => Ok(changed(&id, state)),
+        outcome => Err(refused(context, &outcome, Target::Queue)),
+    }
+}
+
+fn written(task: &TaskRef<'_>, queue: &model::QueueName<'_>) -> String {
+    match task {
+        TaskRef::Client(id) => id.to_string(),
+        TaskRef::Server(position) => format!("~{}", Cursor::new(*position, slot_of(queue))),
+    }
+}
+
+fn changed(id: &str, state: &str) -> response::Response {
+    let mut out = Vec::with_capacity(id.len() + 32);
+    write_state(&mut out, id, state);
+    response::json(out)
+}

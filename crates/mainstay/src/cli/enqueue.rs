@@ -1,0 +1,76 @@
+//! `mainstay enqueue`: one task, built from the arguments.
+
+use super::Global;
+use super::append::json;
+use super::failure::{Failure, Result};
+use super::output::{Output, stdout};
+use super::work::{Span, parse_span};
+use mainstay_client::NewTask;
+use std::io::Write;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The queue
+    queue: String,
+    /// The task's type, such as report.monthly
+    #[arg(value_name = "TYPE")]
+    task_type: String,
+    /// The task's payload as JSON, or `-` to read it from standard input
+    payload: Option<String>,
+    /// The task's id; repeating the command with the same id changes nothing [default: a new id]
+    #[arg(long)]
+    id: Option<String>,
+    /// From 0 to 9; tasks with a higher priority run first [default: 5]
+    #[arg(long, value_parser = clap::value_parser!(u8).range(0..=9))]
+    priority: Option<u8>,
+    /// Tasks with the same key run one at a time, in order
+    #[arg(long)]
+    key: Option<String>,
+    /// Do not run the task before this much time has passed, such as 5m
+    #[arg(long, value_name = "TIME", value_parser = parse_span, conflicts_with = "run_after")]
+    delay: Option<Span>,
+    /// Do not run the task before this RFC 3339 time
+    #[arg(long, value_name = "TIME")]
+    run_after: Option<String>,
+    /// A tag; may be repeated
+    #[arg(long = "tag", value_name = "TEXT")]
+    tags: Vec<String>,
+}
+
+pub(crate) fn run(global: &Global, args: Args) -> Result {
+    let mut task = NewTask::new(args.task_type);
+    if let Some(payload) = args.payload {
+        task = task.payload(&json(payload)?)?;
+    }
+    if let Some(id) = args.id {
+        task = task.id(id);
+    }
+    if let Some(priority) = args.priority {
+        task = task.priority(priority);
+    }
+    if let Some(key) = args.key {
+        task = task.key(key);
+    }
+    if let Some(delay) = args.delay {
+        task = task.delay(delay.0);
+    }
+    if let Some(time) = args.run_after {
+        task = task.run_after(time);
+    }
+    for tag in args.tags {
+        task = task.tag(tag);
+    }
+    let enqueued = global.run(async |client| Ok(client.queue(&args.queue).enqueue(&task).await?))?;
+    let mut out = stdout();
+    match global.output {
+        Output::Table => {
+            let note = if enqueued.replayed { " (existed already)" } else { "" };
+            writeln!(out, "{} task {}{note}", args.queue, enqueued.id)?;
+        }
+        Output::Json | Output::Jsonl => {
+            serde_json::to_writer(&mut out, &enqueued).map_err(Failure::local)?;
+            writeln!(out)?;
+        }
+    }
+    Ok(out.flush()?)
+}
