@@ -107,7 +107,7 @@ fn a_lease_is_renewed_for_as_long_as_the_command_runs() {
     let node = Node::start(data.path());
     let running = Running::start(&node, "1s");
     let token = held(&node, "job")["holders"][0]["token"].clone();
-    // Another holder waits for twice the time, in vain.
+    // Another holder waits for twice the time, and gets nothing.
     node.run(&["lease", "acquire", "job", "--holder", "b", "--wait", "2s"]).fails(4, "lease_held");
     assert_eq!(held(&node, "job")["holders"][0]["token"], token);
     kill_process(running.pid(), Signal::KILL).unwrap();
