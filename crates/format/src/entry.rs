@@ -22,7 +22,7 @@ use model::{
 const FORMAT: u8 = 1;
 
 /// Numbers that never change.
-mod tag {
+pub(crate) mod tag {
     pub(super) const APPEND: u8 = 1;
     pub(super) const TRANSACTION: u8 = 2;
     pub(super) const PUT_SETTINGS: u8 = 3;
@@ -38,13 +38,13 @@ mod tag {
     pub(super) const SETTLE_DEAD_LETTER: u8 = 13;
     pub(super) const ADVANCE_TASKS: u8 = 14;
 
-    pub(super) const ACQUIRE_LEASE: u8 = 20;
-    pub(super) const RENEW_LEASE: u8 = 21;
-    pub(super) const RELEASE_LEASE: u8 = 22;
-    pub(super) const EXPIRE_LEASES: u8 = 23;
-    pub(super) const WITHDRAW_LEASE: u8 = 24;
-    pub(super) const PUT_VALUE: u8 = 25;
-    pub(super) const DELETE_VALUE: u8 = 26;
+    pub(crate) const ACQUIRE_LEASE: u8 = 20;
+    pub(crate) const RENEW_LEASE: u8 = 21;
+    pub(crate) const RELEASE_LEASE: u8 = 22;
+    pub(crate) const EXPIRE_LEASES: u8 = 23;
+    pub(crate) const WITHDRAW_LEASE: u8 = 24;
+    pub(crate) const PUT_VALUE: u8 = 25;
+    pub(crate) const DELETE_VALUE: u8 = 26;
 
     pub(super) const EXPECTED_ANY: u8 = 0;
     pub(super) const EXPECTED_NONE: u8 = 1;
@@ -129,45 +129,18 @@ fn put_command(writer: &mut Writer<'_>, command: &Command<'_>) {
             writer.prefixed(expire.stream.as_str().as_bytes());
         }
         Command::CleanUp(clean_up) => {
-            writer.u8(tag::CLEAN_UP);
-            writer.u16(clean_up.slot.0);
-            writer.u64(clean_up.from.0);
-            writer.varint(u64::from(clean_up.rows_max));
+            put_step(writer, tag::CLEAN_UP, (clean_up.slot, clean_up.from.0, clean_up.rows_max));
         }
         Command::ExpireRecords(expire) => {
-            writer.u8(tag::EXPIRE_RECORDS);
-            writer.u16(expire.slot.0);
-            writer.u64(expire.from.0);
-            writer.varint(u64::from(expire.rows_max));
+            put_step(writer, tag::EXPIRE_RECORDS, (expire.slot, expire.from.0, expire.rows_max));
         }
-        Command::AcquireLease(acquire) => {
-            writer.u8(tag::ACQUIRE_LEASE);
-            lease::put_acquire(writer, acquire);
-        }
-        Command::RenewLease(renew) => {
-            writer.u8(tag::RENEW_LEASE);
-            lease::put_renew(writer, renew);
-        }
-        Command::ReleaseLease(release) => {
-            writer.u8(tag::RELEASE_LEASE);
-            lease::put_release(writer, release);
-        }
-        Command::ExpireLeases(expire) => {
-            writer.u8(tag::EXPIRE_LEASES);
-            lease::put_expire(writer, expire);
-        }
-        Command::WithdrawLease(withdraw) => {
-            writer.u8(tag::WITHDRAW_LEASE);
-            lease::put_withdraw(writer, withdraw);
-        }
-        Command::PutValue(put) => {
-            writer.u8(tag::PUT_VALUE);
-            value::put_put(writer, put);
-        }
-        Command::DeleteValue(delete) => {
-            writer.u8(tag::DELETE_VALUE);
-            value::put_delete(writer, delete);
-        }
+        Command::AcquireLease(acquire) => lease::put_acquire(writer, acquire),
+        Command::RenewLease(renew) => lease::put_renew(writer, renew),
+        Command::ReleaseLease(release) => lease::put_release(writer, release),
+        Command::ExpireLeases(expire) => lease::put_expire(writer, expire),
+        Command::WithdrawLease(withdraw) => lease::put_withdraw(writer, withdraw),
+        Command::PutValue(put) => value::put_put(writer, put),
+        Command::DeleteValue(delete) => value::put_delete(writer, delete),
         Command::PutQueue(command) => {
             writer.u8(tag::PUT_QUEUE);
             queue::put_put_queue(writer, command);
@@ -236,6 +209,14 @@ fn get_command<'a>(reader: &mut Reader<'a>) -> Result<Command<'a>, FormatError> 
         tag::ADVANCE_TASKS => Command::AdvanceTasks(queue::get_advance(reader)?),
         other => return Err(FormatError::invalid("command", u64::from(other))),
     })
+}
+
+/// A bounded step of the node's own: the slot, where to begin, and how many rows.
+fn put_step(writer: &mut Writer<'_>, tag: u8, (slot, from, rows_max): (Slot, u64, u32)) {
+    writer.u8(tag);
+    writer.u16(slot.0);
+    writer.u64(from);
+    writer.varint(u64::from(rows_max));
 }
 
 fn get_rows(reader: &mut Reader<'_>) -> Result<u32, FormatError> {
