@@ -32,6 +32,25 @@ impl Simple {
             Command::ExpireEvents(expire) => Ask::Expire(self.stream(expire.stream.as_str())),
             Command::CleanUp(_) => Ask::CleanUp,
             Command::ExpireRecords(_) => Ask::ExpireRecords,
+            Command::AcquireLease(_)
+            | Command::RenewLease(_)
+            | Command::ReleaseLease(_)
+            | Command::WithdrawLease(_)
+            | Command::ExpireLeases(_)
+            | Command::PutValue(_)
+            | Command::DeleteValue(_) => self.ask_of_lease_or_value(command),
+            Command::PutQueue(_)
+            | Command::Enqueue(_)
+            | Command::Claim(_)
+            | Command::Settle(_)
+            | Command::CancelTask(_)
+            | Command::SettleDeadLetter(_)
+            | Command::AdvanceTasks(_) => unreachable!("{command:?} is about a queue"),
+        }
+    }
+
+    fn ask_of_lease_or_value(&mut self, command: &Command<'_>) -> Ask {
+        match command {
             Command::AcquireLease(acquire) => Ask::Acquire(Acquire {
                 lease: self.lease(acquire.lease.as_str()),
                 holder: acquire.holder.clone().into_owned(),
@@ -62,13 +81,7 @@ impl Simple {
             Command::DeleteValue(delete) => {
                 Ask::DeleteValue(self.value(delete.value.as_str()), expect(delete.expected))
             }
-            Command::PutQueue(_)
-            | Command::Enqueue(_)
-            | Command::Claim(_)
-            | Command::Settle(_)
-            | Command::CancelTask(_)
-            | Command::SettleDeadLetter(_)
-            | Command::AdvanceTasks(_) => unreachable!("{command:?} is about a queue"),
+            other => unreachable!("{other:?} is about neither a lease nor a value"),
         }
     }
 

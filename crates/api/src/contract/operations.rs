@@ -290,7 +290,7 @@ operations! {
         path: "/v1/leases/{lease}/renew",
         tag: Tag::Leases,
         summary: "Renew a lease",
-        description: "Begins the time of the lease anew. It never shortens it.",
+        description: "Restarts the time of the lease. It never shortens it.",
         parameters: &[&LEASE, &STORE],
         request: &[json("LeaseRenew")],
         response: Response {

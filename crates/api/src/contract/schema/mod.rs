@@ -460,7 +460,7 @@ pub struct Lease {
     pub holders: Vec<LeaseHolder>,
     /// How many wait.
     pub waiting: u64,
-    /// The first 100 of those who wait, in order.
+    /// The first 100 waiting holders, in order.
     pub queue: Vec<String>,
 }
 
