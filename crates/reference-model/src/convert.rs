@@ -17,25 +17,7 @@ impl Simple {
         }
         match command {
             Command::Append(append) => Ask::Append(append.keyed.as_ref().map(key), self.append_of(append)),
-            Command::Transaction(transaction) => {
-                let check = |check: &Check<'_>| match check {
-                    Check::Stream { stream, expected } => {
-                        Condition::Stream(self.stream(stream.as_str()), expect(*expected))
-                    }
-                    Check::Lease { lease, token: sent } => {
-                        Condition::Lease(self.lease(lease.as_str()), token(*sent))
-                    }
-                    Check::Value { value, expected } => {
-                        Condition::Value(self.value(value.as_str()), expect(*expected))
-                    }
-                };
-                let checks = transaction.checks.iter().map(check).collect();
-                let write = |write: &Write<'_>| match write {
-                    Write::Append(append) => self.append_of(append),
-                };
-                let writes = transaction.writes.iter().map(write).collect();
-                Ask::Transaction(transaction.keyed.as_ref().map(key), checks, writes)
-            }
+            Command::Transaction(transaction) => self.transaction_of(transaction),
             Command::PutSettings(put) => {
                 let keep = Keep {
                     age_ms: put.settings.max_age_ms,
@@ -88,6 +70,24 @@ impl Simple {
             | Command::SettleDeadLetter(_)
             | Command::AdvanceTasks(_) => unreachable!("{command:?} is about a queue"),
         }
+    }
+
+    fn transaction_of(&mut self, transaction: &model::Transaction<'_>) -> Ask {
+        let check = |check: &Check<'_>| match check {
+            Check::Stream { stream, expected } => {
+                Condition::Stream(self.stream(stream.as_str()), expect(*expected))
+            }
+            Check::Lease { lease, token: sent } => Condition::Lease(self.lease(lease.as_str()), token(*sent)),
+            Check::Value { value, expected } => {
+                Condition::Value(self.value(value.as_str()), expect(*expected))
+            }
+        };
+        let checks = transaction.checks.iter().map(check).collect();
+        let write = |write: &Write<'_>| match write {
+            Write::Append(append) => self.append_of(append),
+        };
+        let writes = transaction.writes.iter().map(write).collect();
+        Ask::Transaction(transaction.keyed.as_ref().map(key), checks, writes)
     }
 
     fn append_of(&mut self, append: &model::Append<'_>) -> Append {
