@@ -4,7 +4,8 @@
 use crate::queue;
 use crate::samples::{self, Sample};
 use format::row::{
-    DedupRow, IdempotencyRow, LeaseRow, LeaseWaiterRow, RevisionRow, ShardRow, StreamRow, ValueRow,
+    ClaimRequestRow, DedupRow, FailureRow, IdempotencyRow, KeyRow, LeaseRow, LeaseWaiterRow, QueueRow,
+    RevisionRow, ShardRow, StreamRow, TaskIdRow, TaskRow, TaskTimerKey, TypeRow, ValueRow,
 };
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -85,6 +86,22 @@ fn rows_read_back_as_they_were() {
     assert_eq!(LeaseRow::decode(&samples::held_lease().encode()), Ok(samples::held_lease()));
     assert_eq!(LeaseWaiterRow::decode(&samples::lease_waiter().encode()), Ok(samples::lease_waiter()));
     assert_eq!(ValueRow::decode(&samples::VALUE.encode()), Ok(samples::VALUE));
+}
+
+#[test]
+fn rows_of_queues_read_back_as_they_were() {
+    assert_eq!(QueueRow::decode(&queue::queue_row().encode()), Ok(queue::queue_row()));
+    assert_eq!(TypeRow::decode(&queue::type_row().encode()), Ok(queue::type_row()));
+    for row in [queue::task_row(), queue::bare_task_row()] {
+        assert_eq!(TaskRow::decode(&row.encode()), Ok(row));
+    }
+    assert_eq!(TaskIdRow::decode(&queue::TASK_ID.encode()), Ok(queue::TASK_ID));
+    assert_eq!(KeyRow::decode(&queue::KEY.encode()), Ok(queue::KEY));
+    assert_eq!(ClaimRequestRow::decode(&queue::claim_request().encode()), Ok(queue::claim_request()));
+    assert_eq!(FailureRow::decode_all(&FailureRow::encode_all(&queue::failures())), Ok(queue::failures()));
+    for timer in queue::timers() {
+        assert_eq!(TaskTimerKey::decode(&timer.encode()), Ok(timer));
+    }
 }
 
 #[test]

@@ -4,8 +4,10 @@
 use crate::samples;
 use format::FormatError;
 use format::row::{
-    CleanUpKey, DedupRow, IdempotencyRow, LeaseHolder, LeaseRow, LeaseTimerKey, LeaseWaiterRow,
-    RecordTimerKey, RevisionRow, ShardRow, StreamRow, ValueRow, WallTimerKey, decode_name, parse_stream_key,
+    ClaimRequestRow, CleanUpKey, DedupRow, FailureRow, IdempotencyRow, KeyRow, LeaseHolder, LeaseRow,
+    LeaseTimerKey, LeaseWaiterRow, QueueKeys, QueueRow, RecordTimerKey, RevisionRow, ShardRow, StreamRow,
+    TaskIdRow, TaskRow, TaskTimerKey, TypeRow, ValueRow, WallTimerKey, decode_name, decode_number,
+    decode_part, parse_stream_key,
 };
 use model::{
     Append, Check, ClaimedTask, Command, EnqueuedTask, Entry, NewTask, Outcome, Settled, Settlement, Write,
@@ -36,6 +38,18 @@ fn read_as_all(bytes: &[u8]) {
     let _ = WallTimerKey::decode(bytes);
     let _ = RecordTimerKey::decode(bytes);
     let _ = CleanUpKey::decode(bytes);
+    let _ = QueueRow::decode(bytes);
+    let _ = TypeRow::decode(bytes);
+    let _ = TaskRow::decode(bytes);
+    let _ = TaskIdRow::decode(bytes);
+    let _ = KeyRow::decode(bytes);
+    let _ = ClaimRequestRow::decode(bytes);
+    let _ = FailureRow::decode_all(bytes);
+    let _ = TaskTimerKey::decode(bytes);
+    let _ = QueueKeys::parse_name(bytes);
+    let _ = (QueueKeys::parse_type(bytes), QueueKeys::parse_task(bytes), QueueKeys::parse_ready(bytes));
+    let _ = (QueueKeys::parse_blocked(bytes), QueueKeys::parse_dead(bytes));
+    let _ = (decode_number(bytes), decode_part(bytes));
     if let Ok(lease) = LeaseRow::decode(bytes) {
         assert!(lease.holders.capacity() * size_of::<LeaseHolder>() <= 8 * bytes.len());
     }

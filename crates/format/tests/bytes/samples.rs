@@ -303,7 +303,7 @@ pub(crate) fn rows() -> Vec<Sample> {
     let record_timer = RecordTimerKey { deadline: CLOCK.elapsed, slot, namespace, key: KeyHash(5) };
     let clean_up = CleanUpKey { queued: Position(1 << 50), slot, namespace, stream };
     let lease_timer = LeaseTimerKey { slot, deadline: CLOCK.elapsed, namespace, lease: lease() };
-    vec![
+    let rows = vec![
         ("stream-key", stream_key(slot, namespace, "żółw")),
         ("stream", STREAM.encode()),
         ("stream-new", StreamRow::new(stream).encode()),
@@ -329,7 +329,8 @@ pub(crate) fn rows() -> Vec<Sample> {
         ("value-key", value_key(slot, namespace, "żółw")),
         ("value", VALUE.encode()),
         ("value-deleted", ValueRow { content: None, ..VALUE }.encode()),
-    ]
+    ];
+    rows.into_iter().chain(queue::rows()).collect()
 }
 
 pub(crate) const BODY: BodyRecord<'static> = BodyRecord {

@@ -191,6 +191,7 @@ fn defer<V: View>(
     task.row.defers = task.row.defers.saturating_add(1);
     if task.row.defers > limits::TASK_DEFERS_MAX {
         task.record_failure(claim, TOO_MANY_DEFERS, b"", queue, overlay)?;
+        task.row.attempts = task.row.attempts.saturating_sub(1);
         task.finish(TaskState::Dead, WasBlocked::No, queue, overlay)?;
         return Ok(Settled::Dead);
     }
