@@ -12,5 +12,6 @@ mod node;
 
 mod lines;
 mod permits;
+mod queues;
 mod verbs;
 mod without_a_node;
