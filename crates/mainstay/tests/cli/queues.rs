@@ -78,6 +78,9 @@ fn a_failed_command_leads_to_a_dead_letter_that_can_be_replayed() {
     assert_eq!(state(&node, "b"), "ready", "the worker asks for one type only");
     terminate(&worker);
     assert!(worker.wait().unwrap().success());
+    while node.metric("mainstay_queue_depth{queue=\"waiting_claims\"}") > 0.0 {
+        std::thread::yield_now();
+    }
     node.run(&["dead-letters", "reports", "--replay", "a"]).ok();
     assert_eq!(state(&node, "a"), "ready");
     node.run(&["dead-letters", "reports", "--drop", "a"]).fails(4, "ready");
