@@ -178,6 +178,18 @@ impl Error {
         self.code() == Some("other_store")
     }
 
+    /// Whether others hold the lease that was asked for.
+    #[must_use]
+    pub fn is_lease_held(&self) -> bool {
+        self.code() == Some("lease_held")
+    }
+
+    /// Whether the lease is not held with the token that was sent: it was released or has expired.
+    #[must_use]
+    pub fn is_lease_lost(&self) -> bool {
+        self.code() == Some("lease_lost")
+    }
+
     /// Whether the same call may succeed later.
     #[must_use]
     pub fn is_retryable(&self) -> bool {

@@ -15,6 +15,7 @@
 //! | `aggregate` | folds, and decisions on them |
 //! | `read`, `follow` | pages, streams of events, subscriptions that resume |
 //! | `import` | lines for many streams, in bounded memory |
+//! | `leases` | leader election, locks and semaphores |
 //! | `streams` | listing, settings, deletion |
 //! | `queue`, `worker` | task queues: [`Queue`], and [`Worker`] to run their tasks |
 //! | `raw` | any request, and its response |
@@ -36,6 +37,7 @@ mod feed;
 mod follow;
 mod id;
 mod import;
+mod leases;
 mod line_buffer;
 mod queue;
 mod raw;
@@ -53,6 +55,7 @@ pub use error::{Error, Problem, Result};
 pub use event::{Cursor, Expected, NewEvent, RecordedEvent, Revision};
 pub use follow::Follow;
 pub use import::{Import, ImportOutcome, ImportedLine};
+pub use leases::{AcquireLease, LeaseGrant, LeaseHolder, LeaseState, LeaseToken};
 pub use queue::{
     Claim, ClaimedTask, Depth, Enqueued, Heartbeat, NewTask, Queue, QueueInfo, QueueSettings, RetryPolicy,
     TaskError, TaskFailure, TaskInfo, TaskPage, TaskState,

@@ -4,6 +4,7 @@ use crate::append::{Appended, under_key};
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::event::{Expected, NewEvent};
+use crate::leases::LeaseToken;
 use crate::transport::Call;
 use http::Method;
 use serde::ser::{SerializeMap, Serializer};
@@ -26,10 +27,22 @@ struct Body {
 }
 
 #[derive(Clone, Debug, Serialize)]
-struct Check {
-    stream: String,
-    #[serde(serialize_with = "expected_as_json")]
-    expected: Expected,
+#[serde(untagged)]
+enum Check {
+    Stream {
+        stream: String,
+        #[serde(serialize_with = "expected_as_json")]
+        expected: Expected,
+    },
+    Lease {
+        lease: String,
+        token: LeaseToken,
+    },
+    Value {
+        value: String,
+        #[serde(serialize_with = "expected_as_json")]
+        expected: Expected,
+    },
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -115,7 +128,19 @@ impl Client {
 impl Transaction {
     /// Commits only if the stream is as expected before the transaction.
     pub fn check(mut self, stream: impl Into<String>, expected: Expected) -> Self {
-        self.body.checks.push(Check { stream: stream.into(), expected });
+        self.body.checks.push(Check::Stream { stream: stream.into(), expected });
+        self
+    }
+
+    /// Commits only if the lease is held with this token.
+    pub fn check_lease(mut self, lease: impl Into<String>, token: &LeaseToken) -> Self {
+        self.body.checks.push(Check::Lease { lease: lease.into(), token: token.clone() });
+        self
+    }
+
+    /// Commits only if the value is as expected.
+    pub fn check_value(mut self, value: impl Into<String>, expected: Expected) -> Self {
+        self.body.checks.push(Check::Value { value: value.into(), expected });
         self
     }
 
@@ -182,11 +207,17 @@ mod tests {
             .unwrap()
             .transaction()
             .check("a", Expected::Exists)
+            .check_lease("l", &LeaseToken("00000000000000050007".into()))
+            .check_value("v", Expected::Revision(Revision(2)))
             .append("b", Expected::Revision(Revision(3)), [NewEvent::new("t").id("1")]);
         assert_eq!(
             serde_json::to_value(&transaction.body).unwrap(),
             json!({
-                "checks": [{"stream": "a", "expected": "exists"}],
+                "checks": [
+                    {"stream": "a", "expected": "exists"},
+                    {"lease": "l", "token": "00000000000000050007"},
+                    {"value": "v", "expected": 2},
+                ],
                 "writes": [{"append": {
                     "stream": "b", "expected": 3, "events": [{"specversion": "1.0", "id": "1", "type": "t"}],
                 }}],

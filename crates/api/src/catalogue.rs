@@ -114,6 +114,9 @@ catalogue! {
     NotFound = "not_found" 404 final "The path does not exist",
         "No route of the API has this path. (Reading a stream that does not exist is not an error: the response contains no events.)",
         "Check the path, and send a `/` within a name as `%2F`. `GET /v1/openapi.json` lists all routes.";
+    ValueNotFound = "value_not_found" 404 final "The value does not exist",
+        "No value has this name: it was never written, or it was deleted.",
+        "Write the value with `PUT`, or check the name.";
     TaskNotFound = "task_not_found" 404 final "The queue has no such task",
         "No task of this queue has the id, or the task was finished and has been kept long enough.",
         "Check the queue's name and the id. A queue's settings say how long finished tasks are kept.";
@@ -141,6 +144,18 @@ catalogue! {
     StreamFull = "stream_full" 409 final "The stream has no revisions left",
         "A stream can hold 2^63 revisions.",
         "Continue in another stream.";
+    LeaseHeld = "lease_held" 409 final "Another holder has the lease",
+        "The lease has as many holders as it has permits, or it expired a moment ago and is held off. With `wait_ms`: the time has passed without a turn.",
+        "Ask with `wait_ms` to wait for your turn: who asks first gets the lease first. `holder` has the lease, for `remaining_ms` if it does not renew it.";
+    LeaseLost = "lease_lost" 409 final "The lease is not held with this token",
+        "The lease was released, has expired, or was granted to someone else since the token was returned.",
+        "Stop the work that the lease protects. To work on, acquire the lease again, and use the new token.";
+    LeasePermitsDiffer = "lease_permits_differ" 409 final "The lease has another number of permits",
+        "While a lease is in use, everyone who asks for it must name the same number of permits.",
+        "Ask for the number in `permits`, or wait until no one uses the lease.";
+    ValueFull = "value_full" 409 final "The value has no revisions left",
+        "A value can be written 2^63 times.",
+        "Continue with another value.";
     OtherStore = "other_store" 409 final "This is a different store",
         "The request names a store identity in `Mainstay-Store`, and this node serves another store. Cursors and revisions belong to one store: after an import or a reinstallation they mean something else.",
         "Check that the client talks to the right node. If the store was replaced on purpose, discard saved cursors, read from the start, and use the identity in `store` from now on.";
@@ -153,9 +168,9 @@ catalogue! {
     HistoryTruncated = "history_truncated" 410 final "This part of the history has been removed",
         "Retention (`max_age`, `max_count`, `truncate_before`) or a deletion removed events that the response would have to include.",
         "Read from the revision in `first_revision`, the first one still available. A subscriber must start again from there.";
-    WrongRevision = "wrong_revision" 412 final "The stream is not at the expected revision",
-        "Another client appended first, or the stream exists although it must not, or does not exist although it must.",
-        "Read the events that were added, decide again, and append with the revision in `current_revision` (null means that the stream does not exist).";
+    WrongRevision = "wrong_revision" 412 final "The stream or value is not at the expected revision",
+        "Another client wrote first, or the stream or value exists although it must not, or does not exist although it must.",
+        "Read what was written, decide again, and write with the revision in `current_revision` (null means that the stream or value does not exist).";
     BodyTooLarge = "body_too_large" 413 final "The body is too large",
         "A request body may have at most 8 MiB. `POST /v1/events` accepts any number of lines.",
         "Split the request.";
@@ -168,6 +183,9 @@ catalogue! {
     LineTooLong = "line_too_long" 413 final "A line is too long",
         "A line of `POST /v1/events` may have at most 2 MiB.",
         "Put each event on its own line. Processing stops at this line: later lines were not read.";
+    ValueTooLarge = "value_too_large" 413 final "The value is too large",
+        "A value may have at most 64 KiB.",
+        "Store large content elsewhere and put a reference to it into the value.";
     UriTooLong = "uri_too_long" 414 final "The URI is too long",
         "A request URI may have at most 8 KiB.",
         "Shorten the URI. A name has at most 256 bytes.";
@@ -177,6 +195,9 @@ catalogue! {
     KeyConflict = "key_conflict" 422 final "The idempotency key was used for a different request",
         "An earlier request with this key took effect, and this request differs from it. `differs` says how: `content` if the events differ, or `precondition` if the expected revision does (`If-Match`, `If-None-Match`, `expected`, or the checks of a transaction).",
         "Retry with exactly the request that was sent first, and use a new key for each intended effect. To decide again and retry with a new expected revision, do not use a key: derive each event's `id` from the command, so that the retry is recognised by the events themselves.";
+    LeaseQueueFull = "lease_queue_full" 429 retry "Too many wait for the lease",
+        "At most 1,000 holders may wait for one lease.",
+        "Wait for the number of seconds in `Retry-After`, then send the request again.";
     QueueFull = "queue_full" 429 retry "The queue is full",
         "The queue holds as many unfinished tasks as its settings allow (`backlog_max`). No task of the request was enqueued.",
         "Wait for the number of seconds in `Retry-After`, then send the request again. Add workers, or raise `backlog_max`.";

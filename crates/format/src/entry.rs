@@ -9,6 +9,7 @@
 
 use crate::queue;
 use crate::wire::{FormatError, Reader, Writer};
+use crate::{lease, value};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use model::{
@@ -37,6 +38,14 @@ mod tag {
     pub(super) const SETTLE_DEAD_LETTER: u8 = 13;
     pub(super) const ADVANCE_TASKS: u8 = 14;
 
+    pub(super) const ACQUIRE_LEASE: u8 = 20;
+    pub(super) const RENEW_LEASE: u8 = 21;
+    pub(super) const RELEASE_LEASE: u8 = 22;
+    pub(super) const EXPIRE_LEASES: u8 = 23;
+    pub(super) const WITHDRAW_LEASE: u8 = 24;
+    pub(super) const PUT_VALUE: u8 = 25;
+    pub(super) const DELETE_VALUE: u8 = 26;
+
     pub(super) const EXPECTED_ANY: u8 = 0;
     pub(super) const EXPECTED_NONE: u8 = 1;
     pub(super) const EXPECTED_EXISTS: u8 = 2;
@@ -47,6 +56,8 @@ mod tag {
     pub(super) const IDENTITY_ECHO: u8 = 3;
 
     pub(super) const CHECK_STREAM: u8 = 1;
+    pub(super) const CHECK_LEASE: u8 = 2;
+    pub(super) const CHECK_VALUE: u8 = 3;
     pub(super) const WRITE_APPEND: u8 = 1;
 }
 
@@ -129,6 +140,34 @@ fn put_command(writer: &mut Writer<'_>, command: &Command<'_>) {
             writer.u64(expire.from.0);
             writer.varint(u64::from(expire.rows_max));
         }
+        Command::AcquireLease(acquire) => {
+            writer.u8(tag::ACQUIRE_LEASE);
+            lease::put_acquire(writer, acquire);
+        }
+        Command::RenewLease(renew) => {
+            writer.u8(tag::RENEW_LEASE);
+            lease::put_renew(writer, renew);
+        }
+        Command::ReleaseLease(release) => {
+            writer.u8(tag::RELEASE_LEASE);
+            lease::put_release(writer, release);
+        }
+        Command::ExpireLeases(expire) => {
+            writer.u8(tag::EXPIRE_LEASES);
+            lease::put_expire(writer, expire);
+        }
+        Command::WithdrawLease(withdraw) => {
+            writer.u8(tag::WITHDRAW_LEASE);
+            lease::put_withdraw(writer, withdraw);
+        }
+        Command::PutValue(put) => {
+            writer.u8(tag::PUT_VALUE);
+            value::put_put(writer, put);
+        }
+        Command::DeleteValue(delete) => {
+            writer.u8(tag::DELETE_VALUE);
+            value::put_delete(writer, delete);
+        }
         Command::PutQueue(command) => {
             writer.u8(tag::PUT_QUEUE);
             queue::put_put_queue(writer, command);
@@ -181,6 +220,13 @@ fn get_command<'a>(reader: &mut Reader<'a>) -> Result<Command<'a>, FormatError> 
             from: Elapsed(reader.u64()?),
             rows_max: get_rows(reader)?,
         }),
+        tag::ACQUIRE_LEASE => Command::AcquireLease(lease::get_acquire(reader)?),
+        tag::RENEW_LEASE => Command::RenewLease(lease::get_renew(reader)?),
+        tag::RELEASE_LEASE => Command::ReleaseLease(lease::get_release(reader)?),
+        tag::EXPIRE_LEASES => Command::ExpireLeases(lease::get_expire(reader)?),
+        tag::WITHDRAW_LEASE => Command::WithdrawLease(lease::get_withdraw(reader)?),
+        tag::PUT_VALUE => Command::PutValue(value::get_put(reader)?),
+        tag::DELETE_VALUE => Command::DeleteValue(value::get_delete(reader)?),
         tag::PUT_QUEUE => Command::PutQueue(queue::get_put_queue(reader)?),
         tag::ENQUEUE => Command::Enqueue(queue::get_enqueue(reader)?),
         tag::CLAIM => Command::Claim(queue::get_claim(reader)?),
@@ -207,6 +253,16 @@ fn put_transaction(writer: &mut Writer<'_>, transaction: &Transaction<'_>) {
                 writer.prefixed(stream.as_str().as_bytes());
                 put_expected(writer, *expected);
             }
+            Check::Lease { lease, token } => {
+                writer.u8(tag::CHECK_LEASE);
+                writer.prefixed(lease.as_str().as_bytes());
+                lease::put_cursor(writer, *token);
+            }
+            Check::Value { value, expected } => {
+                writer.u8(tag::CHECK_VALUE);
+                writer.prefixed(value.as_str().as_bytes());
+                put_expected(writer, *expected);
+            }
         }
     }
     writer.varint(transaction.writes.len() as u64);
@@ -227,6 +283,12 @@ fn get_transaction<'a>(reader: &mut Reader<'a>) -> Result<Transaction<'a>, Forma
     for _ in 0..count {
         checks.push(match reader.u8()? {
             tag::CHECK_STREAM => Check::Stream { stream: get_name(reader)?, expected: get_expected(reader)? },
+            tag::CHECK_LEASE => {
+                Check::Lease { lease: lease::get_name(reader)?, token: lease::get_cursor(reader)? }
+            }
+            tag::CHECK_VALUE => {
+                Check::Value { value: value::get_name(reader)?, expected: get_expected(reader)? }
+            }
             other => return Err(FormatError::invalid("check", u64::from(other))),
         });
     }
@@ -337,7 +399,7 @@ pub(crate) fn get_keyed(reader: &mut Reader<'_>) -> Result<Option<Keyed>, Format
     }
 }
 
-fn put_expected(writer: &mut Writer<'_>, expected: Expected) {
+pub(crate) fn put_expected(writer: &mut Writer<'_>, expected: Expected) {
     match expected {
         Expected::Any => writer.u8(tag::EXPECTED_ANY),
         Expected::None => writer.u8(tag::EXPECTED_NONE),
@@ -349,7 +411,7 @@ fn put_expected(writer: &mut Writer<'_>, expected: Expected) {
     }
 }
 
-fn get_expected(reader: &mut Reader<'_>) -> Result<Expected, FormatError> {
+pub(crate) fn get_expected(reader: &mut Reader<'_>) -> Result<Expected, FormatError> {
     Ok(match reader.u8()? {
         tag::EXPECTED_ANY => Expected::Any,
         tag::EXPECTED_NONE => Expected::None,

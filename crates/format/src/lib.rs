@@ -29,12 +29,14 @@ pub mod body_index;
 pub mod entry;
 pub mod frame;
 pub mod header;
+mod lease;
 pub mod log_index;
 pub mod membership;
 pub mod outcome;
 mod queue;
 pub mod row;
 pub mod terms;
+mod value;
 pub mod wire;
 
 pub use wire::FormatError;

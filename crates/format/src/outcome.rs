@@ -8,6 +8,7 @@
 //! An event's revision and position are written as differences from the event before it (zigzag varints,
 //! starting from 0): a batch of 100 takes about 300 bytes instead of 1,700.
 
+use crate::lease;
 use crate::queue;
 use crate::wire::{FormatError, Reader, Writer};
 use alloc::vec::Vec;
@@ -28,6 +29,14 @@ mod tag {
     pub(super) const TASK_CANCELLED: u8 = 11;
     pub(super) const DEAD_LETTER_SETTLED: u8 = 12;
 
+    pub(super) const LEASE_GRANTED: u8 = 20;
+    pub(super) const LEASE_AWAITED: u8 = 21;
+    pub(super) const LEASE_RENEWED: u8 = 22;
+    pub(super) const LEASE_RELEASED: u8 = 23;
+    pub(super) const LEASE_WITHDRAWN: u8 = 24;
+    pub(super) const VALUE_PUT: u8 = 25;
+    pub(super) const VALUE_DELETED: u8 = 26;
+
     pub(super) const WRONG_REVISION: u8 = 1;
     pub(super) const EVENT_CONFLICT: u8 = 2;
     pub(super) const KEY_CONFLICT: u8 = 3;
@@ -36,6 +45,11 @@ mod tag {
     pub(super) const UNSUPPORTED: u8 = 6;
     pub(super) const STREAM_FULL: u8 = 7;
     pub(super) const KEY_PRECONDITION_CONFLICT: u8 = 8;
+    pub(super) const LEASE_HELD: u8 = 20;
+    pub(super) const LEASE_LOST: u8 = 21;
+    pub(super) const LEASE_PERMITS_DIFFER: u8 = 22;
+    pub(super) const LEASE_QUEUE_FULL: u8 = 23;
+    pub(super) const VALUE_FULL: u8 = 25;
     pub(super) const QUEUE_FULL: u8 = 9;
     pub(super) const TOO_MANY_TYPES: u8 = 10;
     pub(super) const NO_TASK: u8 = 11;
@@ -69,6 +83,29 @@ pub fn encode(outcome: &Outcome, out: &mut Vec<u8>) {
         Outcome::Progressed { more } => {
             writer.u8(tag::PROGRESSED);
             writer.u8(u8::from(*more));
+        }
+        Outcome::LeaseGranted(granted) => {
+            writer.u8(tag::LEASE_GRANTED);
+            lease::put_granted(&mut writer, *granted);
+        }
+        Outcome::LeaseAwaited { asked } => {
+            writer.u8(tag::LEASE_AWAITED);
+            writer.u64(asked.0);
+        }
+        Outcome::LeaseRenewed { remaining_ms } => {
+            writer.u8(tag::LEASE_RENEWED);
+            writer.varint(*remaining_ms);
+        }
+        Outcome::LeaseReleased => writer.u8(tag::LEASE_RELEASED),
+        Outcome::LeaseWithdrawn => writer.u8(tag::LEASE_WITHDRAWN),
+        Outcome::ValuePut { revision, replayed } => {
+            writer.u8(tag::VALUE_PUT);
+            writer.varint(revision.0);
+            writer.u8(u8::from(*replayed));
+        }
+        Outcome::ValueDeleted { last } => {
+            writer.u8(tag::VALUE_DELETED);
+            put_revision(&mut writer, *last);
         }
         Outcome::QueuePut => writer.u8(tag::QUEUE_PUT),
         Outcome::Enqueued(enqueued) => {
@@ -115,6 +152,15 @@ pub fn decode(bytes: &[u8]) -> Result<Outcome, FormatError> {
         tag::SETTINGS_PUT => Outcome::SettingsPut,
         tag::STREAM_DELETED => Outcome::StreamDeleted { last: get_revision(&mut reader)? },
         tag::PROGRESSED => Outcome::Progressed { more: get_flag(&mut reader)? },
+        tag::LEASE_GRANTED => Outcome::LeaseGranted(lease::get_granted(&mut reader)?),
+        tag::LEASE_AWAITED => Outcome::LeaseAwaited { asked: Position(reader.u64()?) },
+        tag::LEASE_RENEWED => Outcome::LeaseRenewed { remaining_ms: reader.varint()? },
+        tag::LEASE_RELEASED => Outcome::LeaseReleased,
+        tag::LEASE_WITHDRAWN => Outcome::LeaseWithdrawn,
+        tag::VALUE_PUT => {
+            Outcome::ValuePut { revision: Revision(reader.varint()?), replayed: get_flag(&mut reader)? }
+        }
+        tag::VALUE_DELETED => Outcome::ValueDeleted { last: get_revision(&mut reader)? },
         tag::REFUSED => Outcome::Refused(get_refusal(&mut reader)?),
         tag::QUEUE_PUT => Outcome::QueuePut,
         tag::ENQUEUED => Outcome::Enqueued(queue::get_enqueued(&mut reader)?),
@@ -178,6 +224,21 @@ fn put_refusal(writer: &mut Writer<'_>, refusal: &Refusal) {
         }
         Refusal::Unsupported => writer.u8(tag::UNSUPPORTED),
         Refusal::StreamFull => writer.u8(tag::STREAM_FULL),
+        Refusal::LeaseHeld { token, remaining_ms } => {
+            writer.u8(tag::LEASE_HELD);
+            lease::put_cursor(writer, *token);
+            writer.varint(*remaining_ms);
+        }
+        Refusal::LeaseLost { part } => {
+            writer.u8(tag::LEASE_LOST);
+            writer.u32(*part);
+        }
+        Refusal::LeasePermitsDiffer { permits } => {
+            writer.u8(tag::LEASE_PERMITS_DIFFER);
+            writer.u32(*permits);
+        }
+        Refusal::LeaseQueueFull => writer.u8(tag::LEASE_QUEUE_FULL),
+        Refusal::ValueFull => writer.u8(tag::VALUE_FULL),
         Refusal::QueueFull { backlog_max } => {
             writer.u8(tag::QUEUE_FULL);
             writer.varint(*backlog_max);
@@ -208,6 +269,13 @@ fn get_refusal(reader: &mut Reader<'_>) -> Result<Refusal, FormatError> {
         tag::TRUNCATE_BEYOND_END => Refusal::TruncateBeyondEnd { next: Revision(reader.varint()?) },
         tag::UNSUPPORTED => Refusal::Unsupported,
         tag::STREAM_FULL => Refusal::StreamFull,
+        tag::LEASE_HELD => {
+            Refusal::LeaseHeld { token: lease::get_cursor(reader)?, remaining_ms: reader.varint()? }
+        }
+        tag::LEASE_LOST => Refusal::LeaseLost { part: reader.u32()? },
+        tag::LEASE_PERMITS_DIFFER => Refusal::LeasePermitsDiffer { permits: reader.u32()? },
+        tag::LEASE_QUEUE_FULL => Refusal::LeaseQueueFull,
+        tag::VALUE_FULL => Refusal::ValueFull,
         tag::QUEUE_FULL => Refusal::QueueFull { backlog_max: reader.varint()? },
         tag::TOO_MANY_TYPES => Refusal::TooManyTypes { task: reader.u32()? },
         tag::NO_TASK => Refusal::NoTask,

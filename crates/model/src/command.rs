@@ -2,8 +2,10 @@
 //! logged bytes when `apply` reads them.
 
 use crate::ids::{Behaviour, Cursor, Elapsed, Fingerprint, IdHash, KeyHash, Position, Revision, Slot, Wall};
-use crate::name::StreamName;
+use crate::lease::{AcquireLease, ExpireLeases, ReleaseLease, RenewLease, WithdrawLease};
+use crate::name::{LeaseName, StreamName, ValueName};
 use crate::queue::{AdvanceTasks, CancelTask, Claim, Enqueue, PutQueue, Settle, SettleDeadLetter};
+use crate::value::{DeleteValue, PutValue};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
@@ -30,6 +32,14 @@ pub enum Command<'a> {
     CleanUp(CleanUp),
     /// The node proposes this when idempotency records expire.
     ExpireRecords(ExpireRecords),
+    AcquireLease(AcquireLease<'a>),
+    RenewLease(RenewLease<'a>),
+    ReleaseLease(ReleaseLease<'a>),
+    WithdrawLease(WithdrawLease<'a>),
+    /// The node proposes this when leases expire, and when someone has waited for long enough.
+    ExpireLeases(ExpireLeases),
+    PutValue(PutValue<'a>),
+    DeleteValue(DeleteValue<'a>),
     PutQueue(PutQueue<'a>),
     Enqueue(Enqueue<'a>),
     Claim(Claim<'a>),
@@ -58,16 +68,16 @@ pub struct Append<'a> {
     pub events: Vec<NewEvent<'a>>,
 }
 
-/// The condition that a command sets on a stream's revision.
+/// The condition that a command sets on the revision of a stream or of a value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Expected {
     #[default]
     Any,
-    /// The stream does not exist: it was never appended to, or it was deleted.
+    /// It does not exist: nothing was ever written to it, or it was deleted.
     None,
-    /// The stream exists.
+    /// It exists.
     Exists,
-    /// The stream's last revision is this one.
+    /// Its last revision is this one.
     Revision(Revision),
 }
 
@@ -127,7 +137,19 @@ pub struct Transaction<'a> {
 /// A condition on the state before the transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Check<'a> {
-    Stream { stream: StreamName<'a>, expected: Expected },
+    Stream {
+        stream: StreamName<'a>,
+        expected: Expected,
+    },
+    /// The lease is held with this token.
+    Lease {
+        lease: LeaseName<'a>,
+        token: Cursor,
+    },
+    Value {
+        value: ValueName<'a>,
+        expected: Expected,
+    },
 }
 
 /// One write of a transaction.

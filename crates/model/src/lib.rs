@@ -10,6 +10,7 @@
 //! | [`name`] | validated names and the slot they hash to |
 //! | [`limits`] | every bound of the product, by name |
 //! | [`command`] | the requests to change a shard |
+//! | [`lease`], [`value`] | the commands of leases and of values |
 //! | [`queue`] | the commands of task queues, and their outcomes |
 //! | [`outcome`] | the results of commands, and the effects they leave to the node |
 //! | [`view`] | ordered reads of the state, and the write set that changes it |
@@ -18,10 +19,12 @@ extern crate alloc;
 
 pub mod command;
 pub mod ids;
+pub mod lease;
 pub mod limits;
 pub mod name;
 pub mod outcome;
 pub mod queue;
+pub mod value;
 pub mod view;
 
 pub use command::{
@@ -32,6 +35,7 @@ pub use ids::{
     Behaviour, Cursor, Elapsed, EntryClock, Fingerprint, GroupId, IdHash, Index, KeyHash, KeyId, Namespace,
     ParseCursorError, Position, Revision, Slot, SlotRange, StreamId, Term, Wall,
 };
+pub use lease::{AcquireLease, ExpireLeases, Granted, ReleaseLease, RenewLease, WithdrawLease};
 pub use name::{LeaseName, NameError, QueueName, StreamName, ValueName, slot_of};
 pub use outcome::{Appended, AppendedEvent, Effect, KeyDifference, Outcome, Refusal, Timer};
 pub use queue::{
@@ -39,4 +43,5 @@ pub use queue::{
     EnqueuedTask, Failure, NewTask, PutQueue, QueueSettings, RetryPolicy, Settle, SettleDeadLetter, Settled,
     Settlement, TaskDue, TaskRef, TaskState,
 };
+pub use value::{DeleteValue, PutValue};
 pub use view::{Absent, Key, KeyRange, Order, Value, View, ViewError, WriteSet};

@@ -30,6 +30,29 @@ pub const IDEMPOTENCY_RECORDS_MAX: u64 = 1_000_000;
 /// Bytes of one shard's idempotency records. Checked by `apply`.
 pub const IDEMPOTENCY_BYTES_MAX: u64 = 256 << 20;
 
+/// Bytes of the name of a lease's holder.
+pub const LEASE_HOLDER_BYTES_MAX: usize = 256;
+/// The bounds of the time of a lease.
+pub const LEASE_TTL_MS_MIN: u64 = 1_000;
+pub const LEASE_TTL_MS_MAX: u64 = 60 * 60 * 1_000;
+/// The time for which an expired lease may be held off.
+pub const LEASE_HOLD_OFF_MS_MAX: u64 = 60 * 60 * 1_000;
+/// The time that a request may wait for a lease.
+pub const LEASE_WAIT_MS_MAX: u64 = 10 * 60 * 1_000;
+/// Permits of one lease.
+pub const LEASE_PERMITS_MAX: u32 = 100;
+/// Holders that wait for one lease. Checked by `apply`.
+pub const LEASE_WAITERS_MAX: u32 = 1_000;
+/// Milliseconds of elapsed time for which the rows of waits that have ended may remain. Used by `apply`.
+pub const LEASE_SWEEP_MS: u64 = 1_000;
+/// Waiting holders that a read of a lease names.
+pub const LEASE_QUEUE_SHOWN_MAX: usize = 100;
+
+/// Bytes of a value's content.
+pub const VALUE_BYTES_MAX: usize = 64 << 10;
+/// Bytes of a value's content type.
+pub const VALUE_CONTENT_TYPE_BYTES_MAX: usize = 256;
+
 /// Commands of one entry.
 pub const ENTRY_COMMANDS_MAX: usize = 1_024;
 /// Bytes of one entry's commands. A command that is longer gets an entry of its own.
@@ -70,6 +93,8 @@ pub const EXPIRY_CLEANS_EVENTS_MAX: u64 = 4;
 pub const ENTRY_OWN_COMMANDS_MAX: usize = ENTRY_COMMANDS_MAX / 8;
 /// Rows that the clean-up in one entry deletes, and as many for idempotency records.
 pub const ENTRY_OWN_ROWS_MAX: usize = 512;
+/// Leases that the node's own commands in one entry look at.
+pub const ENTRY_OWN_LEASES_MAX: usize = 128;
 
 /// The highest priority of a task.
 pub const PRIORITY_MAX: u8 = 9;

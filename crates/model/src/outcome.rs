@@ -1,6 +1,7 @@
 //! The results of commands, and the effects that a shard leaves to its node.
 
 use crate::ids::{Cursor, Elapsed, Position, Revision, Slot, Wall};
+use crate::lease::Granted;
 use crate::name::QueueName;
 use crate::queue::{Claimed, Enqueued, Settled, TaskDue, TaskState};
 use crate::view::Key;
@@ -28,6 +29,27 @@ pub enum Outcome {
     /// An internal command did one bounded step. With `more`, another step is due at once.
     Progressed {
         more: bool,
+    },
+    LeaseGranted(Granted),
+    /// The holder waits for its turn. A [`Effect::Notify`] tells when the lease is granted.
+    LeaseAwaited {
+        /// When the holder asked, for [`crate::WithdrawLease`].
+        asked: Position,
+    },
+    LeaseRenewed {
+        remaining_ms: u64,
+    },
+    LeaseReleased,
+    /// The holder does not wait for the lease any more.
+    LeaseWithdrawn,
+    ValuePut {
+        revision: Revision,
+        /// The outcome comes from an idempotency record.
+        replayed: bool,
+    },
+    /// `last` is the last revision that the value had, or `None` when it did not exist.
+    ValueDeleted {
+        last: Option<Revision>,
     },
     /// The queue's settings apply from now on.
     QueuePut,
@@ -77,7 +99,7 @@ impl Appended {
 /// Why a command was refused. It changed nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// The stream is not at the expected revision. `current` is its last one, or `None` when the stream does not
+    /// The stream or value is not at the expected revision. `current` is its last one, or `None` when it does not
     /// exist. `part` numbers the transaction's checks, then its writes, from 0. A plain append has part 0.
     WrongRevision { part: u32, current: Option<Revision> },
     /// The stream holds an event with the same `source` and `id` but different content, or the request contains
@@ -94,6 +116,18 @@ pub enum Refusal {
     Unsupported,
     /// The stream has used all its revisions (2^63).
     StreamFull,
+    /// Others hold the lease. The one that is due to lose it first has this token, and may keep the lease for this
+    /// long, with the time in which the lease is held off.
+    LeaseHeld { token: Cursor, remaining_ms: u64 },
+    /// No one holds the lease with the token: it was released or has expired. `part` is as for
+    /// [`Self::WrongRevision`].
+    LeaseLost { part: u32 },
+    /// The lease is in use with another number of permits.
+    LeasePermitsDiffer { permits: u32 },
+    /// As many holders wait for the lease as may ([`crate::limits::LEASE_WAITERS_MAX`]).
+    LeaseQueueFull,
+    /// The value has used all its revisions (2^63).
+    ValueFull,
     /// The queue holds as many unfinished tasks as its settings allow.
     QueueFull { backlog_max: u64 },
     /// The queue has tasks of [`crate::limits::QUEUE_TYPES_MAX`] types already. `task` counts from 0.
@@ -138,6 +172,8 @@ pub enum Timer {
     /// Rows of removed events remain: propose [`crate::CleanUp`]. The work was queued at this position, and is
     /// due at once.
     CleanUp(Position),
+    /// A lease expires, or a wait for one may end: propose [`crate::ExpireLeases`].
+    Leases(Elapsed),
     /// A task is due: propose [`crate::AdvanceTasks`].
     Tasks(TaskDue),
 }

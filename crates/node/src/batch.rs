@@ -203,6 +203,12 @@ fn command_bytes(command: &Command<'_>) -> usize {
         | Command::ExpireEvents(_)
         | Command::CleanUp(_)
         | Command::ExpireRecords(_)
+        | Command::AcquireLease(_)
+        | Command::RenewLease(_)
+        | Command::ReleaseLease(_)
+        | Command::WithdrawLease(_)
+        | Command::ExpireLeases(_)
+        | Command::DeleteValue(_)
         | Command::PutQueue(_)
         | Command::CancelTask(_)
         | Command::SettleDeadLetter(_)
@@ -212,6 +218,7 @@ fn command_bytes(command: &Command<'_>) -> usize {
         }
         Command::Claim(claim) => claim.types.iter().map(|task_type| task_type.len()).sum(),
         Command::Settle(settle) => settle.settlements.iter().map(settlement_bytes).sum(),
+        Command::PutValue(put) => put.content.len() + put.content_type.len(),
     };
     events + COMMAND_OVERHEAD_BYTES
 }

@@ -9,7 +9,7 @@ use crate::request::{AskedTime, ClosedTime, Replies, Request, Unavailable};
 use crate::step::{Input, Output};
 use crate::waiting::WaitTable;
 use model::{
-    Behaviour, Command, Cursor, Effect, EntryClock, Outcome, Position, Slot, ViewError, Wall, limits,
+    Behaviour, Command, Cursor, Effect, Elapsed, EntryClock, Outcome, Position, Slot, ViewError, Wall, limits,
 };
 use std::collections::VecDeque;
 use std::fmt::Debug;
@@ -53,6 +53,8 @@ pub struct NodeFigures {
     pub waiting_commands: usize,
     /// How many milliseconds the last entry's wall is ahead of the machine's clock.
     pub wall_ahead_ms: u64,
+    /// The elapsed time as of the last observation.
+    pub elapsed: Elapsed,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +87,8 @@ pub struct Node<E: Engine, R: Replies> {
     /// It has led since it started, so everything that was in its log is applied.
     has_led: bool,
     clocks: EntryClocks,
-    /// When work was last handed out with nothing in flight, or ended.
+    /// When an entry was last settled, or proposed with nothing in flight. Work that ends meanwhile, such as a
+    /// flush, says nothing about the disk that an entry waits for.
     progressed: Mono,
     open: OpenBatch<R>,
     in_flight: VecDeque<(EntryId, Waiters<R>)>,
@@ -154,6 +157,7 @@ where
             waiting_bytes: self.open.bytes() + self.in_flight_bytes,
             waiting_commands: self.open.len()
                 + self.in_flight.iter().map(|(_, w)| w.commands.len()).sum::<usize>(),
+            elapsed: self.clocks.elapsed(),
             wall_ahead_ms: if self.phase == Phase::Starting { 0 } else { self.clocks.wall_ahead_ms(now) },
         }
     }
@@ -190,10 +194,7 @@ where
                     self.admit(now, request, out);
                 }
             }
-            Input::Completion(completion) => {
-                self.progressed = now.mono;
-                self.engine.complete(completion)?;
-            }
+            Input::Completion(completion) => self.engine.complete(completion)?,
             Input::Message(message) => self.engine.receive(message)?,
             Input::Tick => self.engine.tick(),
             Input::DiskSpace(space) => {
@@ -355,7 +356,10 @@ where
                 }
                 Polled::Following => self.follow(out),
                 Polled::Loaded => self.loading = false,
-                Polled::Settled { entry, result } => self.settle(entry, result, out),
+                Polled::Settled { entry, result } => {
+                    self.progressed = now.mono;
+                    self.settle(entry, result, out);
+                }
                 Polled::More => {
                     out.push(Output::Continue);
                     return Ok(());

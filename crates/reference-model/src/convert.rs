@@ -1,8 +1,9 @@
 //! Commands and outcomes in the words of the model.
 
-use crate::{Append, Ask, EventRef, Expect, Id, Keep, Key, Sent, Simple, SimpleOutcome};
+use crate::{Acquire, Append, Ask, Condition, EventRef, Expect, Id, Keep, Key, Sent, Simple, SimpleOutcome};
 use model::{
-    Appended, Check, Command, Expected, Fingerprint, Identity, Keyed, NewEvent, Outcome, Refusal, Write,
+    Appended, Check, Command, Cursor, Expected, Fingerprint, Identity, Keyed, NewEvent, Outcome, Refusal,
+    Write,
 };
 
 /// The lowest bits of a fingerprint hold the time that was sent.
@@ -18,7 +19,15 @@ impl Simple {
             Command::Append(append) => Ask::Append(append.keyed.as_ref().map(key), self.append_of(append)),
             Command::Transaction(transaction) => {
                 let check = |check: &Check<'_>| match check {
-                    Check::Stream { stream, expected } => (self.stream(stream.as_str()), expect(*expected)),
+                    Check::Stream { stream, expected } => {
+                        Condition::Stream(self.stream(stream.as_str()), expect(*expected))
+                    }
+                    Check::Lease { lease, token: sent } => {
+                        Condition::Lease(self.lease(lease.as_str()), token(*sent))
+                    }
+                    Check::Value { value, expected } => {
+                        Condition::Value(self.value(value.as_str()), expect(*expected))
+                    }
                 };
                 let checks = transaction.checks.iter().map(check).collect();
                 let write = |write: &Write<'_>| match write {
@@ -41,6 +50,36 @@ impl Simple {
             Command::ExpireEvents(expire) => Ask::Expire(self.stream(expire.stream.as_str())),
             Command::CleanUp(_) => Ask::CleanUp,
             Command::ExpireRecords(_) => Ask::ExpireRecords,
+            Command::AcquireLease(acquire) => Ask::Acquire(Acquire {
+                lease: self.lease(acquire.lease.as_str()),
+                holder: acquire.holder.clone().into_owned(),
+                ttl_ms: acquire.ttl_ms,
+                hold_off_ms: acquire.hold_off_ms,
+                permits: acquire.permits,
+                wait_ms: acquire.wait_ms,
+            }),
+            Command::RenewLease(renew) => {
+                Ask::Renew(self.lease(renew.lease.as_str()), token(renew.token), renew.ttl_ms)
+            }
+            Command::ReleaseLease(release) => {
+                Ask::Release(self.lease(release.lease.as_str()), token(release.token))
+            }
+            Command::WithdrawLease(withdraw) => {
+                let holder = withdraw.holder.clone().into_owned();
+                Ask::Withdraw(self.lease(withdraw.lease.as_str()), holder, withdraw.asked.0)
+            }
+            Command::ExpireLeases(expire) => {
+                Ask::ExpireLeases { slot: expire.slot.0, leases_max: expire.leases_max }
+            }
+            Command::PutValue(put) => Ask::PutValue(
+                put.keyed.as_ref().map(key),
+                self.value(put.value.as_str()),
+                expect(put.expected),
+                put.content.clone().into_owned(),
+            ),
+            Command::DeleteValue(delete) => {
+                Ask::DeleteValue(self.value(delete.value.as_str()), expect(delete.expected))
+            }
             Command::PutQueue(_)
             | Command::Enqueue(_)
             | Command::Claim(_)
@@ -96,6 +135,19 @@ impl From<&Outcome> for SimpleOutcome {
             Outcome::SettingsPut => Self::SettingsPut,
             Outcome::StreamDeleted { last } => Self::Deleted(last.map(|last| last.0)),
             Outcome::Progressed { .. } => Self::Progressed,
+            Outcome::LeaseGranted(granted) => Self::LeaseGranted {
+                token: token(granted.token),
+                remaining_ms: granted.remaining_ms,
+                replayed: granted.replayed,
+            },
+            Outcome::LeaseAwaited { asked } => Self::LeaseAwaited(asked.0),
+            Outcome::LeaseRenewed { remaining_ms } => Self::LeaseRenewed(*remaining_ms),
+            Outcome::LeaseReleased => Self::LeaseReleased,
+            Outcome::LeaseWithdrawn => Self::LeaseWithdrawn,
+            Outcome::ValuePut { revision, replayed } => {
+                Self::ValuePut { revision: revision.0, replayed: *replayed }
+            }
+            Outcome::ValueDeleted { last } => Self::ValueDeleted(last.map(|last| last.0)),
             Outcome::QueuePut => Self::QueuePut,
             Outcome::Enqueued(enqueued) => Self::Enqueued(enqueued.slot.0, enqueued.tasks.clone()),
             Outcome::Claimed(claimed) => Self::Claimed(claimed.clone()),
@@ -114,7 +166,14 @@ impl From<&Outcome> for SimpleOutcome {
                 Refusal::KeyConflict { differs } => Self::KeyConflict { differs },
                 Refusal::TruncateBeyondEnd { next } => Self::TruncateBeyondEnd(next.0),
                 Refusal::Unsupported => Self::Unsupported,
-                Refusal::KeysFull | Refusal::StreamFull => Self::Full,
+                Refusal::LeaseHeld { token: held, remaining_ms } => {
+                    Self::LeaseHeld { token: token(held), remaining_ms }
+                }
+                Refusal::LeaseLost { part } => Self::LeaseLost(part as usize),
+                Refusal::LeasePermitsDiffer { permits } => Self::LeasePermitsDiffer(permits),
+                Refusal::KeysFull | Refusal::StreamFull | Refusal::LeaseQueueFull | Refusal::ValueFull => {
+                    Self::Full
+                }
                 Refusal::QueueFull { backlog_max } => Self::QueueFull(backlog_max),
                 Refusal::TooManyTypes { task } => Self::TooManyTypes(task as usize),
                 Refusal::NoTask => Self::NoTask,
@@ -131,6 +190,10 @@ fn event_refs(appended: &Appended) -> (u16, Vec<EventRef>) {
         replayed: event.replayed,
     };
     (appended.slot.0, appended.events.iter().map(event_ref).collect())
+}
+
+fn token(cursor: Cursor) -> (u64, u16) {
+    (cursor.position.0, cursor.slot.0)
 }
 
 pub(crate) fn key(keyed: &Keyed) -> Key {

@@ -1,16 +1,22 @@
-//! Random commands with few streams, ids and contents, so that duplicates, conflicts and races are frequent.
+//! Random commands with few streams, leases, values, ids and contents, so that duplicates, conflicts and races are frequent.
 
 use crate::{Id, Sent, Simple};
 use model::{
-    Append, Check, CleanUp, Command, Cursor, DeleteStream, Elapsed, Expected, ExpireEvents, ExpireRecords,
-    Filled, Fingerprint, IdHash, Identity, KeyHash, Keyed, Namespace, NewEvent, Position, PutSettings,
-    Revision, Settings, Slot, StreamName, Transaction, Write,
+    AcquireLease, Append, Check, CleanUp, Command, Cursor, DeleteStream, DeleteValue, Elapsed, Expected,
+    ExpireEvents, ExpireLeases, ExpireRecords, Filled, Fingerprint, IdHash, Identity, KeyHash, Keyed,
+    LeaseName, Namespace, NewEvent, Position, PutSettings, PutValue, ReleaseLease, RenewLease, Revision,
+    Settings, Slot, StreamName, Transaction, ValueName, WithdrawLease, Write,
 };
 use seeded_rng::Rng;
 
 /// Some of them share a slot, some a prefix.
 pub const NAMES: [&str; 12] =
     ["a", "b", "cart-{7}", "cart-{8}", "order-{7}", "{7}", "żółw", "cart-9", "p/a", "p/b", "p/", "z"];
+
+/// No two of them share a slot: the model does not know in which order the leases of one slot are handed over.
+pub const LEASES: [&str; 3] = ["lock", "leader-{7}", "pool-{8}"];
+pub const VALUES: [&str; 3] = ["flag", "limit-{7}", "żółw"];
+const HOLDERS: [&str; 5] = ["a", "b", "c", "d", "żółw"];
 
 /// The name of one of the first streams.
 ///
@@ -26,10 +32,15 @@ pub fn name(stream: usize) -> StreamName<'static> {
 
 /// A command that a client sends.
 pub fn command(rng: &mut Rng, model: &Simple) -> Command<'static> {
-    match rng.below(90) {
+    match rng.below(130) {
+        90..=119 => lease_command(rng, model),
+        120..=129 => value_command(rng, model),
         0..=59 => Command::Append(Append { keyed: keyed(rng), ..append(rng, model) }),
         60..=79 => {
             let checks = (0..rng.below(3)).map(|_| {
+                if rng.one_in(4) {
+                    return lease_or_value_check(rng, model);
+                }
                 let (stream, expected) = stream_and_expected(rng, model);
                 Check::Stream { stream: name(stream), expected }
             });
@@ -49,7 +60,12 @@ pub fn command(rng: &mut Rng, model: &Simple) -> Command<'static> {
 
 /// A command that a node proposes on its own.
 pub fn own_command(rng: &mut Rng, model: &Simple) -> Command<'static> {
-    match rng.below(10) {
+    match rng.below(12) {
+        10..=11 => {
+            let slot = lease_name(rng.below(LEASES.len() as u64) as usize).slot(Namespace::ROOT);
+            let leases_max = rng.pick(&[0, 1, 8, u32::MAX]);
+            Command::ExpireLeases(ExpireLeases { slot, from: Elapsed(0), leases_max })
+        }
         0..=4 => Command::ExpireEvents(ExpireEvents { stream: name(stream(rng)) }),
         5..=7 => {
             let slot = name(stream(rng)).slot(Namespace::ROOT);
@@ -61,6 +77,105 @@ pub fn own_command(rng: &mut Rng, model: &Simple) -> Command<'static> {
             Command::ExpireRecords(ExpireRecords { slot, from: Elapsed(0), rows_max: rows_max(rng) })
         }
     }
+}
+
+fn lease_name(lease: usize) -> LeaseName<'static> {
+    match LeaseName::new(LEASES[lease]) {
+        Ok(name) => name,
+        Err(error) => unreachable!("{error}"),
+    }
+}
+
+fn value_name(value: usize) -> ValueName<'static> {
+    match ValueName::new(VALUES[value]) {
+        Ok(name) => name,
+        Err(error) => unreachable!("{error}"),
+    }
+}
+
+fn lease_command(rng: &mut Rng, model: &Simple) -> Command<'static> {
+    let at = rng.below(LEASES.len() as u64) as usize;
+    let lease = lease_name(at);
+    match rng.below(10) {
+        0..=4 => Command::AcquireLease(AcquireLease {
+            lease,
+            holder: rng.pick(&HOLDERS).into(),
+            ttl_ms: rng.pick(&[5, 60, 1_000, 4_000, 60_000]),
+            hold_off_ms: rng.pick(&[0, 0, 0, 2, 700]),
+            // Now and then another number than the others ask for.
+            permits: if rng.one_in(30) { 3 } else { 1 + at as u32 / 2 },
+            wait_ms: rng.pick(&[0, 3, 500, 5_000, 60_000]),
+        }),
+        5..=6 => {
+            let ttl_ms = rng.one_in(2).then(|| rng.pick(&[5, 60, 1_000, 60_000]));
+            Command::RenewLease(RenewLease { lease, token: token(rng, model, at), ttl_ms })
+        }
+        7..=8 => Command::ReleaseLease(ReleaseLease { lease, token: token(rng, model, at) }),
+        _ => {
+            let state = &model.leases[at];
+            let waiting = state.queue.iter().map(|waiting| (&waiting.holder, waiting.asked));
+            let holding = state.holders.iter().map(|held| (&held.holder, held.asked));
+            let all: Vec<_> = waiting.chain(holding).collect();
+            let (holder, asked) = match &all[..] {
+                [] => (rng.pick(&HOLDERS).to_owned(), rng.below(9)),
+                all => {
+                    let (holder, asked) = all[rng.below(all.len() as u64) as usize];
+                    (holder.clone(), asked - u64::from(rng.one_in(5)))
+                }
+            };
+            Command::WithdrawLease(WithdrawLease { lease, holder: holder.into(), asked: Position(asked) })
+        }
+    }
+}
+
+/// Usually the token of one that holds the lease, or has held it.
+fn token(rng: &mut Rng, model: &Simple, lease: usize) -> Cursor {
+    let lease = &model.leases[lease];
+    let slot = Slot(if rng.one_in(20) { lease.slot ^ 1 } else { lease.slot });
+    let of = |tokens: Vec<u64>, rng: &mut Rng| match &tokens[..] {
+        [] => rng.below(9),
+        tokens => rng.pick(tokens),
+    };
+    let held = lease.holders.iter().map(|held| held.token).collect();
+    let ever = lease.tokens.iter().rev().take(5).copied().collect();
+    Cursor::new(Position(of(if rng.one_in(4) { ever } else { held }, rng)), slot)
+}
+
+fn value_and_expected(rng: &mut Rng, model: &Simple) -> (usize, Expected) {
+    let value = rng.below(VALUES.len() as u64) as usize;
+    let expected = match rng.below(8) {
+        0..=2 => Expected::Any,
+        3 => Expected::None,
+        4 => Expected::Exists,
+        5 => Expected::Revision(Revision(rng.below(30))),
+        _ => model.values[value].last().map_or(Expected::None, |last| Expected::Revision(Revision(last))),
+    };
+    (value, expected)
+}
+
+fn value_command(rng: &mut Rng, model: &Simple) -> Command<'static> {
+    let (value, expected) = value_and_expected(rng, model);
+    let value = value_name(value);
+    if rng.one_in(5) {
+        return Command::DeleteValue(DeleteValue { value, expected });
+    }
+    let content = rng.pick(&["", "on", "off", "a longer text"]).as_bytes().into();
+    Command::PutValue(PutValue {
+        keyed: keyed(rng),
+        value,
+        expected,
+        content_type: "text/plain".into(),
+        content,
+    })
+}
+
+fn lease_or_value_check(rng: &mut Rng, model: &Simple) -> Check<'static> {
+    if rng.one_in(2) {
+        let (value, expected) = value_and_expected(rng, model);
+        return Check::Value { value: value_name(value), expected };
+    }
+    let lease = rng.below(LEASES.len() as u64) as usize;
+    Check::Lease { lease: lease_name(lease), token: token(rng, model, lease) }
 }
 
 fn rows_max(rng: &mut Rng) -> u32 {

@@ -1,5 +1,5 @@
-//! What every command must result in, for tests: a slow and simple model of the streams and task queues of one
-//! shard. Every stream is a vector of all events that were ever appended to it, every queue is a vector of its
+//! What every command must result in, for tests: a slow and simple model of the streams, leases, values and task
+//! queues of one shard. Every stream is a vector of all events that were ever appended to it, every queue is a vector of its
 //! tasks, and everything is found by searching from end to end. It shares no code with the shard.
 //!
 //! The tests of `shard` compare every outcome and many reads with it. The simulator gives it each entry that
@@ -14,12 +14,16 @@
 
 mod convert;
 pub mod draw;
+mod lease;
 pub mod queue;
+mod value;
 mod write;
 
+pub use lease::{Acquire, Held, Lease, Token, Waiting};
 use model::{Claimed, EnqueuedTask, KeyDifference, Namespace, Outcome, Settled, TaskState, slot_of};
 use queue::{QueueAsk, Queues};
 use std::collections::BTreeMap;
+pub use value::Value;
 
 pub const DAY_MS: u64 = 86_400_000;
 
@@ -179,6 +183,26 @@ pub enum SimpleOutcome {
     },
     TruncateBeyondEnd(u64),
     Unsupported,
+    LeaseGranted {
+        token: Token,
+        remaining_ms: u64,
+        replayed: bool,
+    },
+    LeaseAwaited(u64),
+    LeaseRenewed(u64),
+    LeaseReleased,
+    LeaseWithdrawn,
+    LeaseHeld {
+        token: Token,
+        remaining_ms: u64,
+    },
+    LeaseLost(usize),
+    LeasePermitsDiffer(u32),
+    ValuePut {
+        revision: u64,
+        replayed: bool,
+    },
+    ValueDeleted(Option<u64>),
     /// The shard has reached a limit that the model does not know.
     Full,
     QueueFull(u64),
@@ -195,6 +219,7 @@ impl SimpleOutcome {
                 | Self::Transacted { .. }
                 | Self::SettingsPut
                 | Self::Deleted(_)
+                | Self::ValuePut { .. }
                 | Self::Progressed
                 | Self::Advanced { .. }
                 | Self::QueuePut
@@ -223,6 +248,7 @@ impl SimpleOutcome {
                 *replayed = true;
                 writes.iter_mut().for_each(|(_, event_refs)| mark(event_refs));
             }
+            Self::ValuePut { replayed, .. } => *replayed = true,
             // A task that was a conflict when the key was first used is still one.
             Self::Enqueued(_, tasks) => tasks.iter_mut().for_each(|task| {
                 if let EnqueuedTask::Added(position) = *task {
@@ -253,7 +279,7 @@ pub struct Key {
 #[derive(Clone, Debug)]
 pub enum Ask {
     Append(Option<Key>, Append),
-    Transaction(Option<Key>, Vec<(usize, Expect)>, Vec<Append>),
+    Transaction(Option<Key>, Vec<Condition>, Vec<Append>),
     Keep(usize, Keep),
     Delete(usize, Expect),
     Expire(usize),
@@ -261,7 +287,25 @@ pub enum Ask {
     CleanUp,
     /// Changes nothing that can be seen.
     ExpireRecords,
+    Acquire(Acquire),
+    Renew(usize, Token, Option<u64>),
+    Release(usize, Token),
+    Withdraw(usize, String, u64),
+    ExpireLeases {
+        slot: u16,
+        leases_max: u32,
+    },
+    PutValue(Option<Key>, usize, Expect, Vec<u8>),
+    DeleteValue(usize, Expect),
     Queue(QueueAsk),
+}
+
+/// A check of a transaction.
+#[derive(Clone, Copy, Debug)]
+pub enum Condition {
+    Stream(usize, Expect),
+    Lease(usize, Token),
+    Value(usize, Expect),
 }
 
 #[derive(Debug)]
@@ -279,19 +323,27 @@ pub struct Simple {
     pub last: u64,
     pub wall: u64,
     pub elapsed: u64,
+    pub leases: Vec<Lease>,
+    pub values: Vec<Value>,
     records: BTreeMap<(u16, u128), Record>,
     /// The events that the last entry appended, by stream and revision.
     pub appended: Vec<(usize, u64)>,
 }
 
 impl Simple {
-    /// The streams of [`draw::NAMES`] and the queues of [`queue::draw::NAMES`], which [`draw::command`] and
-    /// [`queue::draw::command`] need.
+    /// What [`draw::command`] and [`queue::draw::command`] need: the streams of [`draw::NAMES`], the leases of
+    /// [`draw::LEASES`], the values of [`draw::VALUES`], and the queues of [`queue::draw::NAMES`].
     #[must_use]
     pub fn to_draw_from() -> Self {
         let mut model = Self::default();
         for name in draw::NAMES {
             model.stream(name);
+        }
+        for name in draw::LEASES {
+            model.lease(name);
+        }
+        for name in draw::VALUES {
+            model.value(name);
         }
         for name in queue::draw::NAMES {
             model.queues.number(name);
@@ -312,7 +364,7 @@ impl Simple {
         self.wall = self.wall.max(wall);
         self.elapsed = self.elapsed.max(elapsed);
         self.appended.clear();
-        self.queues.readied.clear();
+        self.queues.begin_entry();
     }
 
     /// When the next live record expires.
@@ -346,6 +398,17 @@ impl Simple {
                 SimpleOutcome::Progressed
             }
             Ask::CleanUp | Ask::ExpireRecords => SimpleOutcome::Progressed,
+            Ask::Acquire(acquire) => self.acquire(acquire),
+            Ask::Renew(lease, token, ttl_ms) => self.renew(*lease, *token, *ttl_ms),
+            Ask::Release(lease, token) => self.release(*lease, *token),
+            Ask::Withdraw(lease, holder, asked) => self.withdraw(*lease, holder, *asked),
+            Ask::ExpireLeases { slot, leases_max } => self.expire_leases(*slot, *leases_max),
+            Ask::PutValue(key, value, expect, content) => {
+                let slot = self.values[*value].slot;
+                let key = key.map(|key| Key { slot, ..key });
+                self.keyed(key, |model| model.put_value(*value, *expect, content))
+            }
+            Ask::DeleteValue(value, expect) => self.delete_value(*value, *expect),
             Ask::Queue(ask) => self.ask_queue(ask),
         }
     }
@@ -387,7 +450,19 @@ impl Simple {
         }
     }
 
-    fn transaction(&mut self, checks: &[(usize, Expect)], writes: &[Append]) -> SimpleOutcome {
+    /// Why a transaction whose check this is must be refused, if the check does not hold.
+    pub(crate) fn refusal(&self, part: usize, check: Condition) -> Option<SimpleOutcome> {
+        let (holds, current) = match check {
+            Condition::Stream(at, expect) => (self.streams[at].is(expect), self.streams[at].last()),
+            Condition::Value(at, expect) => (self.values[at].is(expect), self.values[at].last()),
+            Condition::Lease(at, token) => {
+                return (!self.is_held(at, token)).then_some(SimpleOutcome::LeaseLost(part));
+            }
+        };
+        (!holds).then_some(SimpleOutcome::WrongRevision { part, current })
+    }
+
+    fn transaction(&mut self, checks: &[Condition], writes: &[Append]) -> SimpleOutcome {
         match self.write_all(checks, writes) {
             Ok((replayed, writes)) => SimpleOutcome::Transacted { replayed, writes },
             Err(refusal) => refusal,

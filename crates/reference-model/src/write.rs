@@ -1,6 +1,6 @@
 //! Appends and transactions in the model. Everything is looked up, then done, and undone if it is refused.
 
-use super::{Append, Event, EventRef, Expect, Id, Sent, Simple, SimpleOutcome};
+use super::{Append, Condition, Event, EventRef, Id, Sent, Simple, SimpleOutcome};
 
 /// Each write's slot, and where its events are.
 pub(crate) type EventRefs = Vec<(u16, Vec<EventRef>)>;
@@ -28,16 +28,16 @@ impl Simple {
     /// Does everything or nothing, and returns whether every event existed before.
     pub(crate) fn write_all(
         &mut self,
-        checks: &[(usize, Expect)],
+        checks: &[Condition],
         writes: &[Append],
     ) -> Result<(bool, EventRefs), SimpleOutcome> {
         let old = self.find_all(writes)?;
         let events: usize = writes.iter().map(|append| append.events.len()).sum();
         let all_old = events > 0 && old.len() == events;
         if !all_old {
-            for (part, (stream, expect)) in checks.iter().enumerate() {
-                if !self.streams[*stream].is(*expect) {
-                    return Err(SimpleOutcome::WrongRevision { part, current: self.streams[*stream].last() });
+            for (part, check) in checks.iter().enumerate() {
+                if let Some(refusal) = self.refusal(part, *check) {
+                    return Err(refusal);
                 }
             }
         }

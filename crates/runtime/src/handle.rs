@@ -7,13 +7,14 @@
 use crate::reads::{ReadFailure, ReadPool, Snapshot};
 use format::header::StoreId;
 use model::{
-    Action, Claim, Claimed, ClaimedTask, Command, Cursor, Index, Outcome, QueueName, Settle, Settlement,
-    TaskRef, Wall,
+    Action, Claim, Claimed, ClaimedTask, Command, Cursor, Elapsed, Index, Key, Outcome, QueueName, Settle,
+    Settlement, TaskRef, Wall,
 };
 use node::{AskedTime, ClosedTime, Replies, Unavailable};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{SystemTime, UNIX_EPOCH};
 use telemetry::{Metrics, Queue};
@@ -86,6 +87,7 @@ pub struct Handle {
     pub(crate) status: watch::Receiver<Status>,
     pub(crate) reads: Arc<ReadPool>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) elapsed: Arc<AtomicU64>,
 }
 
 impl std::fmt::Debug for Handle {
@@ -184,6 +186,23 @@ impl Handle {
         closed.await.unwrap_or(Err(Unavailable::Lost))
     }
 
+    /// Begins to wait until something happens to the row with this key ([`model::Effect::Notify`]). What a command
+    /// that is submitted later does to the row is not missed.
+    ///
+    /// # Errors
+    /// As [`Self::submit`].
+    pub fn wait(&self, key: Key) -> Result<Woken, Unavailable> {
+        let (reply, woken) = oneshot::channel();
+        self.send(Request::Wait { key, reply })?;
+        Ok(Woken(woken))
+    }
+
+    /// The elapsed time, as of a second ago or later.
+    #[must_use]
+    pub fn elapsed(&self) -> Elapsed {
+        Elapsed(self.elapsed.load(Ordering::Relaxed))
+    }
+
     /// Runs `job` on a read thread, with the state and bodies as they are now. If the job fails, the node stops.
     ///
     /// # Errors
@@ -240,6 +259,18 @@ pub(crate) fn wall_now() -> Wall {
     // A clock before 1970 counts as 1970. Positions continue from the last one either way.
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Wall(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Resolves when something has happened to a row. Dropping this ends the wait.
+#[derive(Debug)]
+pub struct Woken(oneshot::Receiver<Result<(), Unavailable>>);
+
+impl Future for Woken {
+    type Output = Result<(), Unavailable>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(context).map(|received| received.unwrap_or(Err(Unavailable::Lost)))
+    }
 }
 
 /// An outcome that is not known yet. Dropping this does not cancel the command, but claimed tasks are given back.

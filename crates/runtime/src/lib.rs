@@ -25,7 +25,7 @@ mod store;
 mod worker;
 
 pub use driver::DiskFailure;
-pub use handle::{Handle, Pending, Phase, Status};
+pub use handle::{Handle, Pending, Phase, Status, Woken};
 pub use node::{AskedTime, ClosedTime, Unavailable};
 pub use node_task::{Halted, NodeTask};
 pub use reads::{READS_MAX, ReadFailure, Snapshot};

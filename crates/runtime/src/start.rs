@@ -101,6 +101,7 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
     // compaction.
     compactor.send(CompactJob::State);
 
+    let elapsed = Arc::default();
     let (mailbox_in, mailbox) = mpsc::channel(limits::MAILBOX_REQUESTS_MAX);
     let (visible_in, visible) = watch::channel(Cursor::START);
     let (status_in, status) = watch::channel(Status {
@@ -127,10 +128,11 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
         reads: Arc::clone(&reads),
         space,
         metrics: Arc::clone(metrics),
+        elapsed: Arc::clone(&elapsed),
         directory,
     });
     let metrics = Arc::clone(metrics);
-    Ok((Handle { store, mailbox: mailbox_in, visible, status, reads, metrics }, task))
+    Ok((Handle { store, mailbox: mailbox_in, visible, status, reads, metrics, elapsed }, task))
 }
 
 /// Reports a thread's work to the loop. After the loop has ended, no one receives reports. The threads then end too.

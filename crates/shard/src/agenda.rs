@@ -9,7 +9,8 @@
 //!   search, once, slot by slot ──┐
 //!                                ├──► events     slot ► wall, stream    ──┐
 //!   effects: TimerSet ───────────┤    records    slot ► elapsed          ──┼──► commands that are due
-//!                                └──► clean-up   slot ► position queued  ──┘    (a bounded number)
+//!                                │    leases     slot ► elapsed          ──┤    (a bounded number)
+//!                                └──► clean-up   slot ► position queued  ──┘
 //! ```
 //!
 //! A scan of a slot's timers begins at its point, and never before it. So its cost does not depend on how many
@@ -30,15 +31,15 @@ use format::row::{
     QueueRange, RecordTimerKey, TaskTimerKey, TimerKey, TimerRange, TimerSearch, WallTimerKey, decode_name,
 };
 use model::{
-    AdvanceTasks, CleanUp, Command, Effect, Elapsed, EntryClock, ExpireEvents, ExpireRecords, Order,
-    Position, Slot, SlotRange, StreamId, StreamName, TaskDue, Timer, View, ViewError, Wall, limits,
+    AdvanceTasks, CleanUp, Command, Effect, Elapsed, EntryClock, ExpireEvents, ExpireLeases, ExpireRecords,
+    Order, Position, Slot, SlotRange, StreamId, StreamName, TaskDue, Timer, View, ViewError, Wall, limits,
 };
 
-/// Slots in which one entry cleans up, and as many in which it deletes idempotency records, or advances tasks by either
-/// clock.
+/// Slots in which one entry cleans up, and as many in which it deletes idempotency records, hands over leases, or
+/// advances tasks by either clock.
 const SLOTS_MAX: usize = 16;
 /// Streams whose events one entry expires.
-const EXPIRIES_MAX: usize = limits::ENTRY_OWN_COMMANDS_MAX - 4 * SLOTS_MAX;
+const EXPIRIES_MAX: usize = limits::ENTRY_OWN_COMMANDS_MAX - 5 * SLOTS_MAX;
 
 /// The timers of one shard; see the module.
 #[derive(Clone, Debug)]
@@ -47,6 +48,7 @@ pub struct Agenda {
     search: Option<TimerSearch>,
     events: Points<(Wall, StreamId)>,
     records: Points<Elapsed>,
+    leases: Points<Elapsed>,
     clean_ups: Points<Position>,
     tasks_by_wall: Points<TaskDue>,
     tasks_by_elapsed: Points<TaskDue>,
@@ -79,6 +81,7 @@ impl Agenda {
             search: Some(TimerSearch::new(slots)),
             events: Points::default(),
             records: Points::default(),
+            leases: Points::default(),
             clean_ups: Points::default(),
             tasks_by_wall: Points::default(),
             tasks_by_elapsed: Points::default(),
@@ -92,7 +95,7 @@ impl Agenda {
     }
 
     /// Searches on, for timers that the state held before, with at most `scans_max` scans. Each scan reads one
-    /// row; each slot with rows takes two to five.
+    /// row; each slot with rows takes two to six.
     ///
     /// # Errors
     /// [`ViewError`]: the search continues where it was.
@@ -112,6 +115,7 @@ impl Agenda {
                     match timer {
                         Some(TimerKey::Wall(key)) => self.events.note(key.slot, (key.deadline, key.stream)),
                         Some(TimerKey::Record(key)) => self.records.note(key.slot, key.deadline),
+                        Some(TimerKey::Lease { slot, deadline }) => self.leases.note(slot, deadline),
                         Some(TimerKey::CleanUp(key)) => self.clean_ups.note(key.slot, key.queued),
                         Some(TimerKey::Task(key)) => self.note_task(key.slot, key.due),
                         None => {}
@@ -129,6 +133,7 @@ impl Agenda {
             match timer {
                 Timer::Events(wall) => self.events.note(slot, (wall, StreamId(0))),
                 Timer::Records(elapsed) => self.records.note(slot, elapsed),
+                Timer::Leases(elapsed) => self.leases.note(slot, elapsed),
                 Timer::CleanUp(queued) => self.clean_ups.note(slot, queued),
                 Timer::Tasks(due) => self.note_task(slot, due),
             }
@@ -150,6 +155,7 @@ impl Agenda {
     ) -> Result<(), ViewError> {
         self.clean_up(commands);
         self.expire_records(view, clock.elapsed, commands)?;
+        self.expire_leases(clock.elapsed, commands);
         advance_tasks(&mut self.tasks_by_elapsed, TaskDue::Elapsed(clock.elapsed), view, commands)?;
         advance_tasks(&mut self.tasks_by_wall, TaskDue::Wall(clock.wall), view, commands)?;
         self.expire_events(view, clock.wall, commands)
@@ -165,7 +171,10 @@ impl Agenda {
                 self.events.earliest().map(|(wall, _)| wall),
                 self.tasks_by_wall.earliest().and_then(wall),
             ),
-            elapsed: earliest(self.records.earliest(), self.tasks_by_elapsed.earliest().and_then(elapsed)),
+            elapsed: earliest(
+                earliest(self.records.earliest(), self.leases.earliest()),
+                self.tasks_by_elapsed.earliest().and_then(elapsed),
+            ),
             clean_up: self.clean_ups.first().map(|(_, queued)| queued),
         }
     }
@@ -206,6 +215,16 @@ impl Agenda {
             }
         }
         Ok(())
+    }
+
+    /// Whether a timer is still set is not looked up: almost all are, because they are only replaced by earlier ones.
+    fn expire_leases(&mut self, now: Elapsed, commands: &mut Vec<Command<'static>>) {
+        for _ in 0..SLOTS_MAX {
+            let Some((slot, from)) = self.leases.first().filter(|(_, from)| *from <= now) else { break };
+            self.leases.set(slot, None);
+            let leases_max = (limits::ENTRY_OWN_LEASES_MAX / SLOTS_MAX) as u32;
+            commands.push(Command::ExpireLeases(ExpireLeases { slot, from, leases_max }));
+        }
     }
 
     fn expire_events(
@@ -364,12 +383,13 @@ mod tests {
     use alloc::string::ToString;
     use model::Namespace;
 
-    fn kinds(commands: &[Command<'_>]) -> [usize; 3] {
+    fn kinds(commands: &[Command<'_>]) -> [usize; 4] {
         let count = |is: fn(&Command<'_>) -> bool| commands.iter().filter(|command| is(command)).count();
         [
             count(|command| matches!(command, Command::ExpireEvents(_))),
             count(|command| matches!(command, Command::ExpireRecords(_))),
             count(|command| matches!(command, Command::CleanUp(_))),
+            count(|command| matches!(command, Command::ExpireLeases(_))),
         ]
     }
 
@@ -379,12 +399,12 @@ mod tests {
         commands
     }
 
-    /// Many streams with events to expire, records to expire and rows to clean up.
+    /// Many streams with events to expire, records to expire and rows to clean up, and many leases.
     fn busy(streams: usize) -> Store {
         let mut store = Store::default();
         for at in 0..streams {
             store.run(&format!("keep a{at} age 1000; append a{at} x; key k{at} append b{at} x y"));
-            store.run(&format!("delete b{at}"));
+            store.run(&format!("delete b{at}; acquire l{at} by a"));
         }
         store.run("wait 90000000");
         store
@@ -394,13 +414,14 @@ mod tests {
     fn no_kind_of_work_starves_another() {
         let mut store = busy(200);
         let commands = due(&mut store.agenda.clone(), &store);
-        assert_eq!(kinds(&commands), [EXPIRIES_MAX, SLOTS_MAX, SLOTS_MAX]);
+        assert_eq!(kinds(&commands), [EXPIRIES_MAX, SLOTS_MAX, SLOTS_MAX, SLOTS_MAX]);
         assert!(commands.len() <= limits::ENTRY_OWN_COMMANDS_MAX);
         while let Some(command) = store.due() {
             store.apply(command);
         }
         assert_eq!(store.rows_of_events(), 0);
         assert_eq!(store.clock().records, 0);
+        assert_eq!(store.rows_of_leases(), [0, 0, 0]);
         assert_eq!(store.agenda.next(), Deadlines::default());
     }
 
@@ -452,7 +473,7 @@ mod tests {
         let mut agenda = store.agenda.clone();
         let mut streams = BTreeSet::new();
         // None of them is applied in between.
-        for count in [EXPIRIES_MAX, EXPIRIES_MAX, 150 - 2 * EXPIRIES_MAX, 0] {
+        for count in [EXPIRIES_MAX, EXPIRIES_MAX, EXPIRIES_MAX, 150 - 3 * EXPIRIES_MAX, 0] {
             let commands = due(&mut agenda, &store);
             assert_eq!(commands.len(), count);
             for command in commands {

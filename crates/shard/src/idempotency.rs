@@ -68,6 +68,7 @@ fn replayed(mut outcome: Outcome) -> Outcome {
             *replayed = true;
             writes.iter_mut().for_each(mark);
         }
+        Outcome::ValuePut { replayed, .. } => *replayed = true,
         Outcome::Enqueued(enqueued) => enqueued.tasks.iter_mut().for_each(|task| {
             if let EnqueuedTask::Added(position) = *task {
                 *task = EnqueuedTask::Replayed(position);
@@ -81,6 +82,12 @@ fn replayed(mut outcome: Outcome) -> Outcome {
         | Outcome::DeadLetterSettled
         | Outcome::StreamDeleted { .. }
         | Outcome::Progressed { .. }
+        | Outcome::LeaseGranted(_)
+        | Outcome::LeaseAwaited { .. }
+        | Outcome::LeaseRenewed { .. }
+        | Outcome::LeaseReleased
+        | Outcome::LeaseWithdrawn
+        | Outcome::ValueDeleted { .. }
         | Outcome::Refused(_) => {}
     }
     outcome

@@ -19,8 +19,16 @@
 //! | `queue/advance.rs` | end expired claims, make delayed tasks ready, remove finished ones |
 //! | `clean_up.rs` | delete the rows of removed events |
 //! | `expire_records.rs` | delete expired idempotency records |
+//! | `lease/acquire.rs` | grant a lease, or let the holder wait for its turn |
+//! | `lease/renew.rs` | begin the time of a lease anew |
+//! | `lease/release.rs` | give a lease back |
+//! | `lease/withdraw.rs` | stop waiting for a lease |
+//! | `lease/expire.rs` | hand over leases that have expired |
+//! | `value/put.rs` | replace a value's content |
+//! | `value/delete.rs` | remove a value |
 //!
-//! The rules that they share are in `stream/duplicates.rs`, `stream/retention.rs` and `idempotency.rs`.
+//! The rules that they share are in `stream/duplicates.rs`, `stream/retention.rs`,
+//! `lease/state.rs`, `lease/queue.rs` and `idempotency.rs`.
 //!
 //! This crate knows no clock, no thread, no disk, no network, no Raft, no randomness and no unordered map.
 #![no_std]
@@ -34,6 +42,7 @@ mod damage;
 mod expire_records;
 mod heads;
 mod idempotency;
+mod lease;
 mod oldest;
 mod overlay;
 pub mod query;
@@ -44,6 +53,7 @@ mod stream;
 #[cfg(test)]
 mod testing;
 mod transaction;
+mod value;
 
 pub use agenda::{Agenda, Deadlines};
 pub use shard::{Applied, BEHAVIOUR, Shard, ShardOptions, knows};

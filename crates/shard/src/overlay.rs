@@ -35,6 +35,8 @@ pub(crate) struct Overlay<'a, 'e, V> {
     timers: Vec<(Slot, Timer)>,
     /// The positions of events whose rows were deleted.
     removed: Vec<Position>,
+    /// Rows to which something has happened that requests wait for.
+    notified: Vec<Key>,
     /// Tasks that became ready, or are no longer.
     ready: Vec<ReadyChange>,
     rows: BTreeMap<Key, Option<Value>>,
@@ -62,6 +64,7 @@ struct Savepoint {
     last: Option<Cursor>,
     timers: usize,
     removed: usize,
+    notified: usize,
     ready: usize,
     undo: Vec<Undo>,
 }
@@ -80,6 +83,7 @@ pub(crate) struct Finished {
     pub(crate) last: Option<Cursor>,
     pub(crate) timers: Vec<(Slot, Timer)>,
     pub(crate) removed: Vec<Position>,
+    pub(crate) notified: Vec<Key>,
     pub(crate) ready: Vec<ReadyChange>,
 }
 
@@ -102,6 +106,7 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
             last: None,
             timers: Vec::new(),
             removed: Vec::new(),
+            notified: Vec::new(),
             ready: Vec::new(),
             rows: BTreeMap::new(),
             changed: BTreeMap::new(),
@@ -138,6 +143,11 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
         self.removed.push(position);
     }
 
+    /// Tells the node that requests which wait for the row with this key must look again.
+    pub(crate) fn notify(&mut self, key: Key) {
+        self.notified.push(key);
+    }
+
     /// A task of this type has become ready.
     pub(crate) fn one_ready_more(&mut self, queue: &Queue, task_type: &str) {
         self.ready_changes(&queue.row.name, task_type, 1);
@@ -148,9 +158,14 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
         self.ready_changes(&queue.row.name, task_type, -1);
     }
 
-    /// Tasks of this type were ready and can be claimed again.
+    /// This many tasks of this type are ready and can be claimed again. Some of them may have become ready, and
+    /// others have gone, earlier in this entry.
     pub(crate) fn ready_again(&mut self, queue: &str, task_type: &str, tasks: u64) {
-        self.ready_changes(queue, task_type, i64::try_from(tasks).unwrap_or(i64::MAX));
+        let before =
+            self.ready.iter().filter(|change| change.queue == queue && change.task_type == task_type);
+        let before: i64 = before.map(|change| change.tasks).sum();
+        let tasks = i64::try_from(tasks).unwrap_or(i64::MAX);
+        self.ready_changes(queue, task_type, tasks.saturating_sub(before));
     }
 
     fn ready_changes(&mut self, queue: &str, task_type: &str, tasks: i64) {
@@ -237,6 +252,7 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
             last: self.last,
             timers: self.timers.len(),
             removed: self.removed.len(),
+            notified: self.notified.len(),
             ready: self.ready.len(),
             undo: Vec::new(),
         });
@@ -255,6 +271,7 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
         self.last = savepoint.last;
         self.timers.truncate(savepoint.timers);
         self.removed.truncate(savepoint.removed);
+        self.notified.truncate(savepoint.notified);
         self.ready.truncate(savepoint.ready);
         // In reverse order, so that each key ends with its first value. Heads are also removed in the reverse
         // order of their insertion, so no name becomes unreachable behind a freed number.
@@ -287,6 +304,7 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
             last: self.last,
             timers: self.timers,
             removed: self.removed,
+            notified: self.notified,
             ready: self.ready,
         }
     }

@@ -5,10 +5,12 @@ use crate::damage::bad_row;
 use crate::expire_records;
 use crate::heads::Heads;
 use crate::idempotency::once;
+use crate::lease::{self, acquire, release, renew, withdraw};
 use crate::overlay::{Finished, Overlay, ReadyChange};
 use crate::queue;
 use crate::stream::{append, delete, expire, settings};
 use crate::transaction;
+use crate::value;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -16,8 +18,8 @@ use core::mem;
 use format::body::HEADER_BYTES;
 use format::row::{ShardRow, shard_key};
 use model::{
-    Append, Behaviour, Command, Cursor, Effect, Entry, Namespace, Outcome, Position, QueueName, Refusal,
-    Slot, SlotRange, Timer, View, ViewError, Write, WriteSet,
+    Append, Behaviour, Command, Cursor, Effect, Entry, Key, Namespace, Outcome, Position, QueueName, Refusal,
+    Slot, SlotRange, TaskDue, Timer, View, ViewError, Write, WriteSet,
 };
 
 /// The behaviour that new entries are applied under.
@@ -105,8 +107,8 @@ impl Shard {
                 Outcome::Refused(Refusal::Unsupported)
             });
         }
-        let Finished { writes, bodies, last, timers, removed, ready } = overlay.finish();
-        let mut effects = effects(timers, removed);
+        let Finished { writes, bodies, last, timers, removed, notified, ready } = overlay.finish();
+        let mut effects = effects(timers, removed, notified);
         effects.extend(ready_effects(ready));
         Ok(Applied { outcomes, bodies, last, writes, effects })
     }
@@ -161,6 +163,16 @@ fn apply_command<'e, V: View>(
         Command::ExpireEvents(expire) => expire::apply(expire, overlay),
         Command::CleanUp(clean_up) => clean_up::apply(clean_up, overlay),
         Command::ExpireRecords(expire) => expire_records::apply(expire, overlay),
+        Command::AcquireLease(acquire) => acquire::apply(acquire, overlay),
+        Command::RenewLease(renew) => renew::apply(renew, overlay),
+        Command::ReleaseLease(release) => release::apply(release, overlay),
+        Command::WithdrawLease(withdraw) => withdraw::apply(withdraw, overlay),
+        Command::ExpireLeases(expire) => lease::expire::apply(expire, overlay),
+        Command::PutValue(put) => {
+            let slot = put.value.slot(Namespace::ROOT);
+            once(put.keyed, slot, overlay, |overlay| value::put::apply(put, overlay))
+        }
+        Command::DeleteValue(delete) => value::delete::apply(delete, overlay),
         Command::PutQueue(put) => queue::settings::apply(put, overlay),
         Command::Enqueue(enqueue) => {
             let slot = enqueue.queue.slot(Namespace::ROOT);
@@ -187,14 +199,29 @@ fn ready_effects(changes: Vec<ReadyChange>) -> Vec<Effect> {
     sums.into_iter().filter_map(effect).collect()
 }
 
-fn effects(mut timers: Vec<(Slot, Timer)>, mut removed: Vec<Position>) -> Vec<Effect> {
+fn effects(
+    mut timers: Vec<(Slot, Timer)>,
+    mut removed: Vec<Position>,
+    mut notified: Vec<Key>,
+) -> Vec<Effect> {
     let mut effects = Vec::new();
     if !removed.is_empty() {
         removed.sort_unstable();
         effects.push(Effect::BodiesRemoved { positions: removed });
     }
     timers.sort_unstable();
-    timers.dedup_by_key(|(slot, timer)| (*slot, mem::discriminant(timer)));
+    timers.dedup_by_key(|(slot, timer)| (*slot, mem::discriminant(timer), clock_of(timer)));
     effects.extend(timers.into_iter().map(|(slot, timer)| Effect::TimerSet { slot, timer }));
+    notified.sort_unstable();
+    notified.dedup();
+    effects.extend(notified.into_iter().map(|key| Effect::Notify { key }));
     effects
+}
+
+/// Tasks have timers by both clocks, and the node needs to hear of the earliest by each.
+fn clock_of(timer: &Timer) -> Option<mem::Discriminant<TaskDue>> {
+    match timer {
+        Timer::Tasks(due) => Some(mem::discriminant(due)),
+        Timer::Events(_) | Timer::Records(_) | Timer::Leases(_) | Timer::CleanUp(_) => None,
+    }
 }

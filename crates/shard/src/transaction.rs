@@ -6,9 +6,11 @@
 //! else is checked.
 
 use crate::heads::{Head, Stream, is_as_expected};
+use crate::lease;
 use crate::overlay::Overlay;
 use crate::stream::append;
 use crate::stream::duplicates::{Duplicates, FoundEvents, Size};
+use crate::value;
 use alloc::vec::Vec;
 use model::{Appended, Check, Outcome, Refusal, Transaction, View, ViewError, Write};
 
@@ -70,14 +72,34 @@ fn check_all<'e, V: View>(
     transaction: &'e Transaction<'_>,
     overlay: &mut Overlay<'_, 'e, V>,
 ) -> Result<Result<(), Refusal>, ViewError> {
-    for (part, Check::Stream { stream, expected }) in transaction.checks.iter().enumerate() {
-        let head = overlay.head(&Stream::new(stream))?;
-        if !is_as_expected(*expected, head.as_ref()) {
-            let current = head.as_ref().and_then(Head::last);
-            return Ok(Err(Refusal::WrongRevision { part: part as u32, current }));
+    for (part, check) in (0..).zip(&transaction.checks) {
+        if let Err(refusal) = check_one(check, part, overlay)? {
+            return Ok(Err(refusal));
         }
     }
     Ok(Ok(()))
+}
+
+fn check_one<'e, V: View>(
+    check: &'e Check<'_>,
+    part: u32,
+    overlay: &mut Overlay<'_, 'e, V>,
+) -> Result<Result<(), Refusal>, ViewError> {
+    let (holds, refusal) = match check {
+        Check::Stream { stream, expected } => {
+            let head = overlay.head(&Stream::new(stream))?;
+            let current = head.as_ref().and_then(Head::last);
+            (is_as_expected(*expected, head.as_ref()), Refusal::WrongRevision { part, current })
+        }
+        Check::Lease { lease, token } => {
+            (lease::is_held(lease, *token, overlay.shard.elapsed, overlay)?, Refusal::LeaseLost { part })
+        }
+        Check::Value { value, expected } => {
+            let known = value::Known::load(value, overlay)?;
+            (known.is(*expected), Refusal::WrongRevision { part, current: known.current() })
+        }
+    };
+    Ok(if holds { Ok(()) } else { Err(refusal) })
 }
 
 fn write_all<'e, V: View>(
@@ -126,6 +148,59 @@ mod tests {
             ("append cart a", "check cart if 0, append cart b, append cart c", "done: 1, 2", "cart 0a 1b 2c"),
             ("append cart a", "check cart if 0", "done: ", "cart 0a"),
             ("append cart a", "check cart if 1", "part 0 is at 0", "cart 0a"),
+        ]);
+    }
+
+    #[test]
+    fn a_transaction_of_one_who_has_lost_its_lease_is_refused() {
+        const LOST: &str = "part 0 has lost the lease";
+        check(&[
+            ("acquire lock by a", "check lock held by a, append cart x", "done: 0", "cart 0x, lock: a"),
+            (
+                "acquire lock by a; wait 999",
+                "check lock held by a, append cart x",
+                "done: 0",
+                "cart 0x, lock: a",
+            ),
+            // Whether the node has noticed the expiry or not.
+            ("acquire lock by a; wait 1000", "check lock held by a, append cart x", LOST, "lock: a off"),
+            ("acquire lock by a; wait 1000; hand lock 9", "check lock held by a, append cart x", LOST, ""),
+            ("acquire lock by a; release lock of a", "check lock held by a, append cart x", LOST, "lock:"),
+            (
+                "acquire lock by a; wait 1000; acquire lock by b",
+                "check lock held by a, append cart x",
+                LOST,
+                "lock: b",
+            ),
+            (
+                "acquire lock by a; wait 1000; acquire lock by b",
+                "check cart if none, check lock held by a, append cart x",
+                "part 1 has lost the lease",
+                "lock: b",
+            ),
+            // A token of one lease says nothing of another.
+            (
+                "acquire lock by a; acquire other by a",
+                "check lock held by a, append cart x",
+                "done: 0",
+                "cart 0x, lock: a, other: a",
+            ),
+        ]);
+    }
+
+    #[test]
+    fn a_value_can_be_checked_like_a_stream() {
+        check(&[
+            ("put flag on", "check flag value 0, append cart x", "done: 0", "cart 0x, flag 0=on"),
+            ("put flag on", "check flag value 1, append cart x", "part 0 is at 0", "flag 0=on"),
+            ("put flag on", "check flag value exists, append cart x", "done: 0", "cart 0x, flag 0=on"),
+            ("", "check flag value none, append cart x", "done: 0", "cart 0x"),
+            (
+                "put flag on; remove flag",
+                "check flag value exists, append cart x",
+                "part 0 has no stream",
+                "flag removed 0",
+            ),
         ]);
     }
 

@@ -244,7 +244,11 @@ pub fn is_drawn(stream: &str) -> bool {
 pub fn is_clients(command: &Command<'_>) -> bool {
     !matches!(
         command,
-        Command::ExpireEvents(_) | Command::CleanUp(_) | Command::ExpireRecords(_) | Command::AdvanceTasks(_)
+        Command::ExpireEvents(_)
+            | Command::CleanUp(_)
+            | Command::ExpireRecords(_)
+            | Command::AdvanceTasks(_)
+            | Command::ExpireLeases(_)
     )
 }
 

@@ -27,11 +27,15 @@ pub use iterators::{Events, Follow, Import, Lines, Streams};
 pub use requests::{AggregateStream, Pending, Read, Update};
 
 use crate::error::Result;
-use crate::{Aggregate, Append, Expected, NewEvent, Page, Request, Response, Settings, Transaction};
+use crate::{
+    AcquireLease, Aggregate, Append, Expected, LeaseState, LeaseToken, NewEvent, Page, Request, Response,
+    Settings, Transaction,
+};
 use bytes::Bytes;
 use runtime::Runtime;
 use std::io;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// A blocking client of one node. Cheap to clone; clones share everything.
 #[derive(Clone, Debug)]
@@ -86,6 +90,40 @@ impl Client {
     /// See [`crate::Client::transaction`].
     pub fn transaction(&self) -> Pending<Transaction> {
         self.pending(self.client.transaction())
+    }
+
+    /// See [`crate::Client::acquire_lease`].
+    pub fn acquire_lease(
+        &self,
+        lease: impl Into<String>,
+        holder: impl Into<String>,
+        ttl: Duration,
+    ) -> Pending<AcquireLease> {
+        self.pending(self.client.acquire_lease(lease, holder, ttl))
+    }
+
+    /// See [`crate::Client::renew_lease`].
+    ///
+    /// # Errors
+    /// [`crate::Error`]
+    pub fn renew_lease(&self, lease: &str, token: &LeaseToken) -> Result<Instant> {
+        self.runtime.block_on(self.client.renew_lease(lease, token))
+    }
+
+    /// See [`crate::Client::release_lease`].
+    ///
+    /// # Errors
+    /// [`crate::Error`]
+    pub fn release_lease(&self, lease: &str, token: &LeaseToken) -> Result<()> {
+        self.runtime.block_on(self.client.release_lease(lease, token))
+    }
+
+    /// See [`crate::Client::lease`].
+    ///
+    /// # Errors
+    /// [`crate::Error`]
+    pub fn lease(&self, lease: &str) -> Result<LeaseState> {
+        self.runtime.block_on(self.client.lease(lease))
     }
 
     /// See [`crate::Client::read`].

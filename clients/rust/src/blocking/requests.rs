@@ -4,10 +4,11 @@ use super::iterators::{Events, Follow, Lines};
 use super::runtime::Runtime;
 use crate::error::Result;
 use crate::{
-    Aggregate, Append, Cursor, Direction, Expected, Loaded, NewEvent, Page, Revision, Transaction,
-    UpdateError, Updated,
+    AcquireLease, Aggregate, Append, Cursor, Direction, Expected, LeaseToken, Loaded, NewEvent, Page,
+    Revision, Transaction, UpdateError, Updated,
 };
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A request that is sent by [`Self::send`].
 #[derive(Clone, Debug)]
@@ -46,7 +47,34 @@ impl Pending<Append> {
     }
 }
 
+impl Pending<AcquireLease> {
+    /// See [`AcquireLease::wait`].
+    pub fn wait(self, wait: Duration) -> Self {
+        self.map(|acquire| acquire.wait(wait))
+    }
+
+    /// See [`AcquireLease::permits`].
+    pub fn permits(self, permits: u32) -> Self {
+        self.map(|acquire| acquire.permits(permits))
+    }
+
+    /// See [`AcquireLease::hold_off`].
+    pub fn hold_off(self, hold_off: Duration) -> Self {
+        self.map(|acquire| acquire.hold_off(hold_off))
+    }
+}
+
 impl Pending<Transaction> {
+    /// See [`Transaction::check_lease`].
+    pub fn check_lease(self, lease: impl Into<String>, token: &LeaseToken) -> Self {
+        self.map(|transaction| transaction.check_lease(lease, token))
+    }
+
+    /// See [`Transaction::check_value`].
+    pub fn check_value(self, value: impl Into<String>, expected: Expected) -> Self {
+        self.map(|transaction| transaction.check_value(value, expected))
+    }
+
     /// See [`Transaction::check`].
     pub fn check(self, stream: impl Into<String>, expected: Expected) -> Self {
         self.map(|transaction| transaction.check(stream, expected))

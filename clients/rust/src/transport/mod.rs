@@ -57,11 +57,20 @@ pub(crate) struct Call {
     pub(crate) headers: Vec<(HeaderName, String)>,
     pub(crate) body: Bytes,
     pub(crate) repeat: Repeat,
+    /// How much longer than usual the response may take to begin.
+    pub(crate) wait: Duration,
 }
 
 impl Call {
     pub(crate) fn new(method: Method, path: impl Into<String>) -> Self {
-        Self { method, path: path.into(), headers: Vec::new(), body: Bytes::new(), repeat: Repeat::Always }
+        Self {
+            method,
+            path: path.into(),
+            headers: Vec::new(),
+            body: Bytes::new(),
+            repeat: Repeat::Always,
+            wait: Duration::ZERO,
+        }
     }
 
     pub(crate) fn get(path: impl Into<String>) -> Self {
@@ -75,6 +84,10 @@ impl Call {
 
     pub(crate) fn body(self, content_type: &str, body: impl Into<Bytes>) -> Self {
         Self { body: body.into(), ..self }.header(CONTENT_TYPE, content_type)
+    }
+
+    pub(crate) fn wait(self, wait: Duration) -> Self {
+        Self { wait, ..self }
     }
 
     pub(crate) fn repeat(self, repeat: Repeat) -> Self {
@@ -112,7 +125,7 @@ impl Transport {
 
     /// Sends `call` once and waits for the head of its response.
     pub(crate) async fn send(&self, call: &Call) -> Result<Response> {
-        let limit = self.timeouts.response;
+        let limit = self.timeouts.response.saturating_add(call.wait);
         let sending = self.exchange(self.request(call, Body::whole(call.body.clone()))?);
         tokio::time::timeout(limit, sending).await.map_err(|_| Error::TimedOut(limit))?
     }

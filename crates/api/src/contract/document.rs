@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use utoipa::OpenApi as _;
 
 const TITLE: &str = "Mainstay";
-const DESCRIPTION: &str = "Event streams, transactions and task queues over HTTP. Events are CloudEvents 1.0. Every write can be \
+const DESCRIPTION: &str = "Event streams, task queues, leases, values and transactions over HTTP. Events are CloudEvents 1.0. Every write can be \
     retried safely, and every stream can be read as of any past moment. Errors are problems as defined by RFC 9457, \
     with a stable `code`; see `/v1/errors`.";
 
@@ -209,7 +209,9 @@ mod tests {
     #[test]
     fn an_operation_is_found_by_its_method_and_path() {
         for operation in Operation::ALL {
-            let path = operation.path().replace("{stream}", "a%2Fb");
+            let path = ["{stream}", "{lease}", "{value}"]
+                .iter()
+                .fold(operation.path().to_owned(), |path, name| path.replace(name, "a%2Fb"));
             let path = path.replace("{queue}", "q").replace("{id}", "~1");
             assert_eq!(Operation::find(operation.method().as_str(), &path), Some(*operation));
         }

@@ -55,6 +55,8 @@ pub enum Tag {
     Transactions,
     Streams,
     Queues,
+    Leases,
+    Values,
     Operations,
 }
 
@@ -137,8 +139,15 @@ impl Method {
 }
 
 impl Tag {
-    pub const ALL: [Self; 5] =
-        [Self::Events, Self::Transactions, Self::Streams, Self::Queues, Self::Operations];
+    pub const ALL: [Self; 7] = [
+        Self::Events,
+        Self::Transactions,
+        Self::Streams,
+        Self::Queues,
+        Self::Leases,
+        Self::Values,
+        Self::Operations,
+    ];
 
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -147,6 +156,8 @@ impl Tag {
             Self::Transactions => "transactions",
             Self::Streams => "streams",
             Self::Queues => "queues",
+            Self::Leases => "leases",
+            Self::Values => "values",
             Self::Operations => "operations",
         }
     }
@@ -158,6 +169,8 @@ impl Tag {
             Self::Transactions => "Apply checks and writes all or nothing.",
             Self::Streams => "List streams, delete them, and control what they keep.",
             Self::Queues => "Enqueue tasks, claim and settle them, and operate queues.",
+            Self::Leases => "Elect leaders, lock, and limit how many work at a time, with fencing tokens.",
+            Self::Values => "Agree on small named values.",
             Self::Operations => "Health, metrics and documentation of a node.",
         }
     }

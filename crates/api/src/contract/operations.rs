@@ -2,8 +2,9 @@
 
 use super::parameters::{
     AFTER, AFTER_OR_END, AS_OF, AS_OF_EVENT_TIME, AS_OF_USED, CURSOR, DIRECTION, ETAG, FROM, IDEMPOTENCY_KEY,
-    IF_MATCH, IF_NONE_MATCH, KEEP_ALIVE, LAST_EVENT_ID, LIMIT, LIST_CURSOR, LIST_LIMIT, PREFIX, QUEUE,
+    IF_MATCH, IF_NONE_MATCH, KEEP_ALIVE, LAST_EVENT_ID, LEASE, LIMIT, LIST_CURSOR, LIST_LIMIT, PREFIX, QUEUE,
     QUEUES_LIMIT, REMOVED_THROUGH, REPLAYED, SENT_STORE, STORE, STREAM, TASK, TASK_STATE, TASKS_LIMIT, TYPE,
+    VALUE,
 };
 use super::{Content, Description, Method, Response, Schema, Tag};
 use crate::catalogue::Code;
@@ -51,6 +52,7 @@ const ANY: &[Code] = &[
 ];
 /// Operations on the store's data.
 const DATA: &[Code] = &[Code::InvalidHeader, Code::OtherStore, Code::UnsupportedMediaType];
+/// Paths with a name.
 const STREAM_NAME: &[Code] = &[Code::InvalidPath, Code::InvalidName];
 const BODY: &[Code] =
     &[Code::IncompleteBody, Code::BodyTimeout, Code::BodyTooLarge, Code::InvalidUtf8, Code::InvalidJson];
@@ -264,7 +266,119 @@ operations! {
             content: &[json("Transacted")],
             headers: &[&REPLAYED],
         },
-        problems: &[ANY, DATA, BODY, OBJECT, EVENTS, COMMAND, KEYED, &[Code::WrongRevision, Code::InvalidName]],
+        problems: &[ANY, DATA, BODY, OBJECT, EVENTS, COMMAND, KEYED, &[Code::WrongRevision, Code::LeaseLost, Code::InvalidName]],
+    };
+    AcquireLease: Description {
+        id: "acquireLease",
+        method: Method::Post,
+        path: "/v1/leases/{lease}/acquire",
+        tag: Tag::Leases,
+        summary: "Acquire a lease",
+        description: "Grants the lease to the holder for `ttl_ms`, if it is free. With `wait_ms`, the request waits for its turn: who asks first gets the lease first. A holder that asks again gets what it has, with the same token.",
+        parameters: &[&LEASE, &STORE],
+        request: &[json("LeaseAcquire")],
+        response: Response {
+            description: "The holder has the lease.",
+            content: &[json("LeaseGranted")],
+            headers: &[],
+        },
+        problems: &[ANY, DATA, STREAM_NAME, BODY, OBJECT, COMMAND, &[Code::LeaseHeld, Code::LeasePermitsDiffer, Code::LeaseQueueFull]],
+    };
+    RenewLease: Description {
+        id: "renewLease",
+        method: Method::Post,
+        path: "/v1/leases/{lease}/renew",
+        tag: Tag::Leases,
+        summary: "Renew a lease",
+        description: "Begins the time of the lease anew. It never shortens it.",
+        parameters: &[&LEASE, &STORE],
+        request: &[json("LeaseRenew")],
+        response: Response {
+            description: "The holder has the lease for this long.",
+            content: &[json("LeaseRenewed")],
+            headers: &[],
+        },
+        problems: &[ANY, DATA, STREAM_NAME, BODY, OBJECT, COMMAND, &[Code::LeaseLost]],
+    };
+    ReleaseLease: Description {
+        id: "releaseLease",
+        method: Method::Post,
+        path: "/v1/leases/{lease}/release",
+        tag: Tag::Leases,
+        summary: "Release a lease",
+        description: "Gives the lease back. The holder that has waited longest gets it at once.",
+        parameters: &[&LEASE, &STORE],
+        request: &[json("LeaseRelease")],
+        response: Response {
+            description: "The lease is released.",
+            content: &[json("LeaseReleased")],
+            headers: &[],
+        },
+        problems: &[ANY, DATA, STREAM_NAME, BODY, OBJECT, COMMAND, &[Code::LeaseLost]],
+    };
+    GetLease: Description {
+        id: "getLease",
+        method: Method::Get,
+        path: "/v1/leases/{lease}",
+        tag: Tag::Leases,
+        summary: "Get a lease",
+        description: "Returns who holds the lease and who waits for it. The remaining time may be a second too long. A lease that no one uses has no holders.",
+        parameters: &[&LEASE, &STORE],
+        request: &[],
+        response: Response {
+            description: "The lease.",
+            content: &[json("Lease")],
+            headers: &[],
+        },
+        problems: &[ANY, DATA, STREAM_NAME, QUERY],
+    };
+    PutValue: Description {
+        id: "putValue",
+        method: Method::Put,
+        path: "/v1/values/{value}",
+        tag: Tag::Values,
+        summary: "Write a value",
+        description: "Replaces the content of the value, or creates it. The body is the content, at most 64 KiB of any type.",
+        parameters: &[&VALUE, &IF_MATCH, &IF_NONE_MATCH, &IDEMPOTENCY_KEY, &STORE],
+        request: &[Content { media_type: "*/*", schema: Schema::Text }],
+        response: Response {
+            description: "The value is written.",
+            content: &[json("ValueWritten")],
+            headers: &[&ETAG, &REPLAYED],
+        },
+        problems: &[ANY, DATA, STREAM_NAME, BODY, COMMAND, KEYED, &[Code::WrongRevision, Code::ValueTooLarge, Code::ValueFull]],
+    };
+    GetValue: Description {
+        id: "getValue",
+        method: Method::Get,
+        path: "/v1/values/{value}",
+        tag: Tag::Values,
+        summary: "Read a value",
+        description: "Returns the content as it was written, with its content type.",
+        parameters: &[&VALUE, &STORE],
+        request: &[],
+        response: Response {
+            description: "The content.",
+            content: &[Content { media_type: "*/*", schema: Schema::Text }],
+            headers: &[&ETAG],
+        },
+        problems: &[ANY, DATA, STREAM_NAME, QUERY, &[Code::ValueNotFound]],
+    };
+    DeleteValue: Description {
+        id: "deleteValue",
+        method: Method::Delete,
+        path: "/v1/values/{value}",
+        tag: Tag::Values,
+        summary: "Delete a value",
+        description: "Removes the value. Its revisions are never used again. Repeating the request is safe.",
+        parameters: &[&VALUE, &IF_MATCH, &IF_NONE_MATCH, &STORE],
+        request: &[],
+        response: Response {
+            description: "The value does not exist any more.",
+            content: &[json("ValueDeleted")],
+            headers: &[],
+        },
+        problems: &[ANY, DATA, STREAM_NAME, COMMAND, &[Code::WrongRevision]],
     };
     Enqueue: Description {
         id: "enqueue",

@@ -9,6 +9,18 @@ pub static STREAM: Parameter = Parameter {
     values: Values::Text,
 };
 
+pub static LEASE: Parameter = Parameter {
+    name: "lease",
+    location: Location::Path,
+    description: "The name of the lease, percent-encoded: 1 to 256 bytes of UTF-8 without control characters.",
+    values: Values::Text,
+};
+pub static VALUE: Parameter = Parameter {
+    name: "value",
+    location: Location::Path,
+    description: "The name of the value, percent-encoded: 1 to 256 bytes of UTF-8 without control characters.",
+    values: Values::Text,
+};
 pub static QUEUE: Parameter = Parameter {
     name: "queue",
     location: Location::Path,
@@ -24,10 +36,10 @@ pub static TASK: Parameter = Parameter {
 
 pub static IF_MATCH: Parameter = header(
     "If-Match",
-    "The expected revision: `\"41\"` when the stream must be at revision 41, `*` when it must exist.",
+    "The expected revision: `\"41\"` when the stream or value must be at revision 41, `*` when it must exist.",
 );
 pub static IF_NONE_MATCH: Parameter =
-    header("If-None-Match", "`*` when the stream must not exist. Other values are refused.");
+    header("If-None-Match", "`*` when the stream or value must not exist. Other values are refused.");
 pub static IDEMPOTENCY_KEY: Parameter = header(
     "Idempotency-Key",
     "A name for the intended effect, kept for 24 hours. Sending the same request again with the same key returns the \
@@ -95,8 +107,10 @@ pub static KEEP_ALIVE: Parameter = query(
     Values::Text,
 );
 
-pub static ETAG: ResponseHeader =
-    ResponseHeader { name: "etag", description: "The stream's last revision in quotes, for `If-Match`." };
+pub static ETAG: ResponseHeader = ResponseHeader {
+    name: "etag",
+    description: "The last revision of the stream or value in quotes, for `If-Match`.",
+};
 pub static REPLAYED: ResponseHeader = ResponseHeader {
     name: "idempotent-replayed",
     description: "`true` when the request had already taken effect: this is its original outcome.",

@@ -84,7 +84,7 @@ impl<'a> Head<'a> {
             (Some(tag), None) => revision_tag(tag).map(Expected::Revision),
             (None, Some("*")) => Ok(Expected::None),
             (None, Some(_)) => {
-                Err(invalid("if-none-match", "the only supported value is `*`: the stream must not exist"))
+                Err(invalid("if-none-match", "the only supported value is `*`: it must not exist yet"))
             }
             (Some(_), Some(_)) => Err(invalid(
                 "if-none-match",

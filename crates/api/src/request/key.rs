@@ -4,8 +4,8 @@
 use crate::catalogue::Code;
 use crate::problem::{Problem, Result};
 use model::{
-    Append, Check, Expected, Fingerprint, Identity, KeyHash, Keyed, Namespace, NewTask, Slot, Write, limits,
-    slot_of,
+    Append, Check, Expected, Fingerprint, Identity, KeyHash, Keyed, Namespace, NewTask, PutValue, Slot,
+    Write, limits, slot_of,
 };
 use std::borrow::Cow;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
@@ -42,22 +42,31 @@ impl<'a> Key<'a> {
         let route = format!("/v1/streams/{}/events", append.stream);
         let mut request = Request::default();
         request.add_append(append);
-        self.keyed(&route, &request, append.stream.slot(Namespace::ROOT))
+        self.keyed("POST", &route, &request, append.stream.slot(Namespace::ROOT))
     }
 
     /// For a transaction. The record is kept in the slot of the key.
     pub(super) fn for_transaction(&self, checks: &[Check<'_>], writes: &[Write<'_>]) -> Keyed {
         let mut request = Request::default();
-        for Check::Stream { stream, expected } in checks {
-            add_text(&mut request.precondition, stream.as_str());
-            add_expected(&mut request.precondition, *expected);
+        for check in checks {
+            request.add_check(check);
         }
         // Separates the checks from the preconditions of the writes.
         request.precondition.push(0xff);
         for Write::Append(append) in writes {
             request.add_append(append);
         }
-        self.keyed("/v1/transactions", &request, slot_of(Namespace::ROOT, &self.0))
+        self.keyed("POST", "/v1/transactions", &request, slot_of(Namespace::ROOT, &self.0))
+    }
+
+    /// For a write of a value.
+    pub(super) fn for_value(&self, put: &PutValue<'_>) -> Keyed {
+        let route = format!("/v1/values/{}", put.value);
+        let mut request = Request::default();
+        add_expected(&mut request.precondition, put.expected);
+        add_text(&mut request.content, &put.content_type);
+        request.content.extend_from_slice(&put.content);
+        self.keyed("PUT", &route, &request, put.value.slot(Namespace::ROOT))
     }
 
     /// For tasks of one queue. The record is kept with the queue.
@@ -69,12 +78,12 @@ impl<'a> Key<'a> {
             add_text(content, task.id.as_deref().unwrap_or_default());
             content.extend_from_slice(&task.fingerprint.0.to_le_bytes());
         }
-        self.keyed(&format!("/v1/queues/{queue}/tasks"), &request, slot)
+        self.keyed("POST", &format!("/v1/queues/{queue}/tasks"), &request, slot)
     }
 
-    fn keyed(&self, route: &str, request: &Request, slot: Slot) -> Keyed {
+    fn keyed(&self, method: &str, route: &str, request: &Request, slot: Slot) -> Keyed {
         let mut scope = CALLER.to_le_bytes().to_vec();
-        add_text(&mut scope, "POST");
+        add_text(&mut scope, method);
         add_text(&mut scope, route);
         add_text(&mut scope, &self.0);
         Keyed { key: KeyHash(xxh3_128(&scope)), fingerprint: request.fingerprint(), slot }
@@ -102,6 +111,30 @@ struct Request {
 }
 
 impl Request {
+    fn add_check(&mut self, check: &Check<'_>) {
+        // No text is this long: it parts these kinds from the first one.
+        const KIND: [u8; 4] = [0xff; 4];
+        let out = &mut self.precondition;
+        match check {
+            Check::Stream { stream, expected } => {
+                add_text(out, stream.as_str());
+                add_expected(out, *expected);
+            }
+            Check::Lease { lease, token } => {
+                out.extend_from_slice(&KIND);
+                out.push(2);
+                add_text(out, lease.as_str());
+                out.extend_from_slice(&token.to_hex());
+            }
+            Check::Value { value, expected } => {
+                out.extend_from_slice(&KIND);
+                out.push(3);
+                add_text(out, value.as_str());
+                add_expected(out, *expected);
+            }
+        }
+    }
+
     fn add_append(&mut self, append: &Append<'_>) {
         add_expected(&mut self.precondition, append.expected);
         let content = &mut self.content;

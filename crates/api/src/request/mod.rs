@@ -6,6 +6,8 @@
 //! | [`query`] | query parameters |
 //! | [`append`] | bodies with events for one stream |
 //! | [`line`] | one line of `POST /v1/events` |
+//! | [`lease`] | bodies of requests about leases |
+//! | [`value`] | requests that write values |
 //! | [`transaction`] | the body of a transaction |
 //! | [`queue`] | everything about task queues |
 //! | [`settings`] | a stream's settings |
@@ -16,6 +18,7 @@
 pub mod append;
 pub mod head;
 mod key;
+pub mod lease;
 pub mod line;
 mod object;
 pub mod query;
@@ -23,17 +26,36 @@ pub mod queue;
 pub mod settings;
 pub mod store;
 pub mod transaction;
+pub mod value;
 
 use crate::problem::{Problem, Result};
 use crate::{catalogue::Code, uri};
-use model::StreamName;
+use model::{LeaseName, StreamName, ValueName};
 
 /// The stream name in a segment of the path.
 ///
 /// # Errors
 /// When the segment cannot be decoded or is not a valid name.
 pub fn stream_in_path(segment: &str) -> Result<StreamName<'_>> {
-    let name =
-        uri::decode(segment.as_bytes()).map_err(|error| Problem::new(Code::InvalidPath, error.why()))?;
-    Ok(StreamName::new(name)?)
+    Ok(StreamName::new(decode(segment)?)?)
+}
+
+/// The lease name in a segment of the path.
+///
+/// # Errors
+/// As for [`stream_in_path`].
+pub fn lease_in_path(segment: &str) -> Result<LeaseName<'_>> {
+    Ok(LeaseName::new(decode(segment)?)?)
+}
+
+/// The value name in a segment of the path.
+///
+/// # Errors
+/// As for [`stream_in_path`].
+pub fn value_in_path(segment: &str) -> Result<ValueName<'_>> {
+    Ok(ValueName::new(decode(segment)?)?)
+}
+
+fn decode(segment: &str) -> Result<std::borrow::Cow<'_, str>> {
+    uri::decode(segment.as_bytes()).map_err(|error| Problem::new(Code::InvalidPath, error.why()))
 }

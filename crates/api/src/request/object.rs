@@ -91,12 +91,21 @@ pub(super) fn read_number(reader: &mut Reader<'_>) -> Result<Option<u64>> {
 }
 
 pub(super) fn read_stream<'a>(reader: &mut Reader<'a>) -> Result<StreamName<'a>> {
+    Ok(StreamName::new(read_name(reader, "a stream name must be a string")?)?)
+}
+
+/// Reads a string.
+pub(super) fn read_text(reader: &mut Reader<'_>) -> Result<String> {
+    read_name(reader, "this must be a string").map(Cow::into_owned)
+}
+
+/// Reads a string that is to be a name; `otherwise` says what it must be.
+pub(super) fn read_name<'a>(reader: &mut Reader<'a>, otherwise: &'static str) -> Result<Cow<'a, str>> {
     match reader.value()? {
         Value::Text(text) => {
-            let name = text.decode().ok_or_else(|| invalid("half of a surrogate pair is not a character"))?;
-            Ok(StreamName::new(name)?)
+            text.decode().ok_or_else(|| invalid("half of a surrogate pair is not a character"))
         }
-        _ => Err(invalid("a stream name must be a string")),
+        _ => Err(invalid(otherwise)),
     }
 }
 

@@ -1,11 +1,15 @@
 //! `POST /v1/transactions`: checks and writes that are applied all or nothing.
 //!
-//! Both lists will get more kinds of items. A check is recognised by its first member (so far only `stream`); a write
+//! Both lists will get more kinds of items. A check is recognised by the member that
+//! names what it is about (`stream`, `lease` or `value`); a write
 //! is an object with one member that names its kind (so far only `append`).
 
 use super::append::{read_events, too_many};
 use super::head::Head;
-use super::object::{Known, missing, read_array, read_expected, read_object, read_stream};
+use super::lease::read_token;
+use super::object::{
+    Known, invalid, missing, read_array, read_expected, read_name, read_object, read_stream,
+};
 use crate::catalogue::Code;
 use crate::event::Recipient;
 use crate::json::Reader;
@@ -13,7 +17,7 @@ use crate::media;
 use crate::problem::{Problem, Result};
 use crate::trace::Trace;
 use http::HeaderMap;
-use model::{Append, Check, Expected, Transaction, Write, limits};
+use model::{Append, Check, Expected, LeaseName, Transaction, ValueName, Write, limits};
 
 /// Reads the whole request.
 ///
@@ -51,17 +55,39 @@ pub fn read(headers: &HeaderMap, body: &[u8]) -> Result<Transaction<'static>> {
 }
 
 fn read_check(reader: &mut Reader<'_>) -> Result<Check<'static>> {
-    let (mut stream, mut expected) = (None, None);
-    read_object(reader, "`stream` and `expected`", |name, reader| {
+    const KNOWN: &str = "`stream` and `expected`, `lease` and `token`, or `value` and `expected`";
+    let (mut stream, mut lease, mut value) = (None, None, None);
+    let (mut expected, mut token) = (None, None);
+    read_object(reader, KNOWN, |name, reader| {
         match name {
-            "stream" => stream = Some(read_stream(reader)?),
+            "stream" => stream = Some(read_stream(reader)?.into_owned()),
+            "lease" => {
+                let name = read_name(reader, "a lease name must be a string")?;
+                lease = Some(LeaseName::new(name)?.into_owned());
+            }
+            "value" => {
+                let name = read_name(reader, "a value name must be a string")?;
+                value = Some(ValueName::new(name)?.into_owned());
+            }
             "expected" => expected = read_expected(reader)?,
+            "token" => token = Some(read_token(reader)?),
             _ => return Ok(Known::No),
         }
         Ok(Known::Yes)
     })?;
-    let stream = stream.ok_or_else(|| missing("stream"))?.into_owned();
-    Ok(Check::Stream { stream, expected: expected.ok_or_else(|| missing("expected"))? })
+    match (stream, lease, value) {
+        (Some(stream), None, None) if token.is_none() => {
+            Ok(Check::Stream { stream, expected: expected.ok_or_else(|| missing("expected"))? })
+        }
+        (None, Some(lease), None) if expected.is_none() => {
+            Ok(Check::Lease { lease, token: token.ok_or_else(|| missing("token"))? })
+        }
+        (None, None, Some(value)) if token.is_none() => {
+            Ok(Check::Value { value, expected: expected.ok_or_else(|| missing("expected"))? })
+        }
+        (None, None, None) => Err(missing("stream")),
+        _ => Err(invalid(format!("a check is about one thing: it has {KNOWN}"))),
+    }
 }
 
 fn read_writes(reader: &mut Reader<'_>, trace: Option<&Trace>) -> Result<Vec<Write<'static>>> {
@@ -182,7 +208,17 @@ mod tests {
                 Some("checks[0].expected"),
             ),
             (r#"{"checks":[{"stream":"","expected":1}]}"#.into(), "invalid_name", Some("checks[0].stream")),
-            (r#"{"checks":[{"lease":"a"}]}"#.into(), "unknown_member", Some("checks[0].lease")),
+            (r#"{"checks":[{"lease":"a"}]}"#.into(), "missing_member", Some("checks[0].token")),
+            (r#"{"checks":[{"lease":"a","token":7}]}"#.into(), "invalid_member", Some("checks[0].token")),
+            (r#"{"checks":[{"lease":"a","expected":7}]}"#.into(), "invalid_member", Some("checks[0]")),
+            (
+                r#"{"checks":[{"lease":"a","stream":"b","expected":7}]}"#.into(),
+                "invalid_member",
+                Some("checks[0]"),
+            ),
+            (r#"{"checks":[{"value":"a"}]}"#.into(), "missing_member", Some("checks[0].expected")),
+            (r#"{"checks":[{"value":"","expected":1}]}"#.into(), "invalid_name", Some("checks[0].value")),
+            (r#"{"checks":[{"limit":"a"}]}"#.into(), "unknown_member", Some("checks[0].limit")),
             (r#"{"writes":[{}]}"#.into(), "missing_member", Some("writes[0].append")),
             (r#"{"writes":[{"enqueue":{}}]}"#.into(), "unknown_member", Some("writes[0].enqueue")),
             (

@@ -5,14 +5,18 @@
 //! | [`stored`] | recorded events |
 //! | [`outcome`] | outcomes of commands |
 //! | [`refusal`] | problems for refused commands |
+//! | [`lease`] | leases |
+//! | [`value`] | writes of values |
 //! | [`page`] | pages of events and of streams |
 //! | [`queue`] | everything about task queues |
 
+pub mod lease;
 pub mod outcome;
 pub mod page;
 pub mod queue;
 pub mod refusal;
 pub mod stored;
+pub mod value;
 
 /// All states that a task can be in.
 pub const TASK_STATES: [model::TaskState; 7] = {

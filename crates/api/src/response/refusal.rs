@@ -3,16 +3,16 @@
 use crate::catalogue::Code;
 use crate::problem::Problem;
 use crate::response::outcome::AppendContext;
-use model::{KeyDifference, Refusal, Revision};
+use model::{KeyDifference, Refusal, Revision, limits};
 
 /// What a command was about. It determines the wording and the path of the problem.
 #[derive(Clone, Copy, Debug)]
 pub enum Target<'a> {
-    /// One stream.
+    /// One stream, lease or value.
     Stream(&'a str),
     /// One queue. Its refusals do not need the name.
     Queue,
-    /// A transaction: the streams of its checks and of its writes.
+    /// A transaction: what its checks are about, and the streams of its writes.
     Transaction { checks: &'a [String], writes: &'a [AppendContext] },
 }
 
@@ -76,6 +76,30 @@ pub fn problem(refusal: &Refusal, target: Target<'_>) -> Box<Problem> {
             Problem::new(Code::UnsupportedCommand, "the store applies an older behaviour")
         }
         Refusal::StreamFull => Problem::new(Code::StreamFull, "the stream has no revisions left"),
+        Refusal::LeaseHeld { token, remaining_ms } => {
+            let detail =
+                format!("`{}` is held, for {remaining_ms} ms if it is not renewed", target.stream(0));
+            Problem::new(Code::LeaseHeld, detail)
+                .text("token", token.to_string())
+                .number("remaining_ms", *remaining_ms)
+        }
+        Refusal::LeaseLost { part } => {
+            let detail = format!("no one holds `{}` with this token", target.stream(*part));
+            let problem = Problem::new(Code::LeaseLost, detail);
+            match target.member(*part) {
+                Some(member) => problem.number("part", u64::from(*part)).member(member),
+                None => problem,
+            }
+        }
+        Refusal::LeasePermitsDiffer { permits } => {
+            let detail = format!("`{}` is in use with {permits} permits", target.stream(0));
+            Problem::new(Code::LeasePermitsDiffer, detail).number("permits", u64::from(*permits))
+        }
+        Refusal::LeaseQueueFull => {
+            let detail = format!("{} holders wait for `{}`", limits::LEASE_WAITERS_MAX, target.stream(0));
+            Problem::new(Code::LeaseQueueFull, detail).number("limit", u64::from(limits::LEASE_WAITERS_MAX))
+        }
+        Refusal::ValueFull => Problem::new(Code::ValueFull, "the value has no revisions left"),
         Refusal::QueueFull { backlog_max } => {
             let detail = format!("the queue may hold {backlog_max} unfinished tasks (`backlog_max`)");
             Problem::new(Code::QueueFull, detail).number("backlog_max", *backlog_max)

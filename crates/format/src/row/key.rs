@@ -1,5 +1,6 @@
 //! Keys. They are big-endian, so that byte order is the order of their fields.
 
+use super::lease::LeaseTimerKey;
 use super::queue::TaskTimerKey;
 use crate::wire::FormatError;
 use alloc::vec::Vec;
@@ -18,6 +19,9 @@ pub(super) mod kind {
     pub(in crate::row) const REVISION: u8 = 2;
     pub(in crate::row) const DEDUP: u8 = 3;
     pub(in crate::row) const IDEMPOTENCY: u8 = 4;
+    pub(in crate::row) const LEASE: u8 = 5;
+    pub(in crate::row) const VALUE: u8 = 6;
+    pub(in crate::row) const LEASE_WAITER: u8 = 21;
 
     pub(in crate::row) const QUEUE_NAME: u8 = 7;
     pub(in crate::row) const QUEUE: u8 = 8;
@@ -39,6 +43,7 @@ pub(super) mod kind {
     pub(in crate::row) const RECORD_TIMER: u8 = 131;
     pub(in crate::row) const CLEAN_UP: u8 = 132;
     pub(in crate::row) const MEMBERSHIP: u8 = 133;
+    pub(in crate::row) const LEASE_TIMER: u8 = 136;
     pub(in crate::row) const TASK_WALL: u8 = 134;
     pub(in crate::row) const TASK_ELAPSED: u8 = 135;
 }
@@ -89,6 +94,10 @@ impl<'a> Take<'a> {
         let (head, rest) = self.0.split_first_chunk::<N>().ok_or(FormatError::Truncated)?;
         self.0 = rest;
         Ok(*head)
+    }
+
+    pub(super) fn rest(self) -> &'a [u8] {
+        self.0
     }
 
     pub(super) fn end(self) -> Result<(), FormatError> {
@@ -311,6 +320,11 @@ pub enum TimerKey {
     Wall(WallTimerKey),
     Record(RecordTimerKey),
     CleanUp(CleanUpKey),
+    /// Without the lease's name.
+    Lease {
+        slot: Slot,
+        deadline: Elapsed,
+    },
     Task(TaskTimerKey),
 }
 
@@ -355,6 +369,10 @@ impl TimerSearch {
             kind::WALL_TIMER => (Some(TimerKey::Wall(WallTimerKey::decode(key)?)), kind::RECORD_TIMER),
             kind::RECORD_TIMER => (Some(TimerKey::Record(RecordTimerKey::decode(key)?)), kind::CLEAN_UP),
             kind::CLEAN_UP => (Some(TimerKey::CleanUp(CleanUpKey::decode(key)?)), kind::CLEAN_UP + 1),
+            kind::LEASE_TIMER => {
+                let LeaseTimerKey { slot, deadline, .. } = LeaseTimerKey::decode(key)?;
+                (Some(TimerKey::Lease { slot, deadline }), kind::LEASE_TIMER + 1)
+            }
             kind::MEMBERSHIP => (None, kind::TASK_WALL),
             kind::TASK_WALL | kind::TASK_ELAPSED => {
                 (Some(TimerKey::Task(TaskTimerKey::decode(key)?)), found + 1)

@@ -11,6 +11,9 @@
 //! | revision | the name's | stream id, revision | [`RevisionRow`] | once for each event |
 //! | dedup | the name's | stream id, id hash | [`DedupRow`] | once for each event whose client gave it its id |
 //! | idempotency | the name's | key hash | [`IdempotencyRow`] | once for each request with an idempotency key |
+//! | lease | the name's | name | [`LeaseRow`] | on each change of who holds it or waits for it |
+//! | waiting holder | the name's | length of the name, name, holder | [`LeaseWaiterRow`] | when a holder begins to wait, and when its neighbours in the queue change |
+//! | value | the name's | name | [`ValueRow`] | on each write of the value |
 //! | queue name | the name's | queue's name | queue id | once for each queue |
 //! | queue | the name's | queue id | [`QueueRow`] | with each command that changes a queue |
 //! | task type | the name's | queue id, type | [`TypeRow`] | whenever a task of the type changes its state |
@@ -26,13 +29,16 @@
 //! | wall timer | system | wall, namespace, stream id | stream's name | when a stream gets a `max_age` or its first event, and after each expiry |
 //! | record timer | system | elapsed, namespace, key hash | nothing | once for each request with an idempotency key |
 //! | clean-up | system | position at which it was queued, namespace, stream id | stream's name | when a stream has removed events whose rows remain |
+//! | lease timer | system | elapsed, namespace, name | nothing | when a lease is granted, and each time it has come due |
 //! | task timer, by wall or by elapsed | system | moment, namespace, queue id, position | nothing | when something is due for a task |
 //! | membership | system | | [`crate::membership::Membership`] | once for each configuration entry |
 //!
 //! Every value begins with the number of its layout.
 
 mod key;
+mod lease;
 mod queue;
+mod stored_value;
 mod value;
 
 pub use key::{
@@ -40,11 +46,16 @@ pub use key::{
     idempotency_key, membership_key, parse_stream_key, revision_key, shard_key, stream_key,
     stream_kind_prefix,
 };
+pub use lease::{
+    LeaseHolder, LeaseQueueEnds, LeaseRow, LeaseTimerKey, LeaseTimers, LeaseWaiterRow, lease_key,
+    lease_waiter_key,
+};
 pub use queue::{
     ClaimPart, ClaimRequestRow, FailureRow, KeyRow, Lane, QueueKeys, QueueRange, QueueRow, SettledBy,
     SettledPart, TaskIdRow, TaskPart, TaskRow, TaskTimerKey, TextHash, TypeRow, decode_number, decode_part,
     encode_number, encode_part,
 };
+pub use stored_value::{ValueContent, ValueRow, value_key};
 pub use value::{
     Author, CleanUpWork, DedupRow, IdempotencyRow, RevisionRow, ShardRow, StreamRow, decode_name,
 };

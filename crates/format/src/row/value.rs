@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use model::{Elapsed, Fingerprint, IdHash, Position, Revision, Settings, StreamId, StreamName, Wall};
 
 /// The layout of every value so far.
-const LAYOUT: u8 = 1;
+pub(super) const LAYOUT: u8 = 1;
 
 pub(super) fn layout(reader: &mut Reader<'_>, what: &'static str) -> Result<(), FormatError> {
     match reader.u8()? {

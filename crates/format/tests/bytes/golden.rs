@@ -3,7 +3,9 @@
 
 use crate::queue;
 use crate::samples::{self, Sample};
-use format::row::{DedupRow, IdempotencyRow, RevisionRow, ShardRow, StreamRow};
+use format::row::{
+    DedupRow, IdempotencyRow, LeaseRow, LeaseWaiterRow, RevisionRow, ShardRow, StreamRow, ValueRow,
+};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -56,6 +58,10 @@ fn an_entry_reads_back_as_it_was() {
         assert_eq!((entry.wall, entry.elapsed), (samples::CLOCK.wall, samples::CLOCK.elapsed));
         assert_eq!(entry.commands, [command], "{name}");
     }
+    for (name, command) in samples::later_commands() {
+        let bytes = samples::entries().into_iter().find(|(sample, _)| *sample == name).unwrap().1;
+        assert_eq!(format::entry::decode(&bytes).unwrap().commands, [command], "{name}");
+    }
 }
 
 #[test]
@@ -75,6 +81,9 @@ fn rows_read_back_as_they_were() {
     }
     assert_eq!(DedupRow::decode(&samples::DEDUP.encode()), Ok(samples::DEDUP));
     assert_eq!(IdempotencyRow::decode(&samples::IDEMPOTENCY.encode()), Ok(samples::IDEMPOTENCY));
+    assert_eq!(LeaseRow::decode(&samples::held_lease().encode()), Ok(samples::held_lease()));
+    assert_eq!(LeaseWaiterRow::decode(&samples::lease_waiter().encode()), Ok(samples::lease_waiter()));
+    assert_eq!(ValueRow::decode(&samples::VALUE.encode()), Ok(samples::VALUE));
 }
 
 #[test]

@@ -4,8 +4,8 @@
 use crate::samples;
 use format::FormatError;
 use format::row::{
-    CleanUpKey, DedupRow, IdempotencyRow, RecordTimerKey, RevisionRow, ShardRow, StreamRow, WallTimerKey,
-    decode_name, parse_stream_key,
+    CleanUpKey, DedupRow, IdempotencyRow, LeaseHolder, LeaseRow, LeaseTimerKey, LeaseWaiterRow,
+    RecordTimerKey, RevisionRow, ShardRow, StreamRow, ValueRow, WallTimerKey, decode_name, parse_stream_key,
 };
 use model::{
     Append, Check, ClaimedTask, Command, EnqueuedTask, Entry, NewTask, Outcome, Settled, Settlement, Write,
@@ -36,6 +36,12 @@ fn read_as_all(bytes: &[u8]) {
     let _ = WallTimerKey::decode(bytes);
     let _ = RecordTimerKey::decode(bytes);
     let _ = CleanUpKey::decode(bytes);
+    if let Ok(lease) = LeaseRow::decode(bytes) {
+        assert!(lease.holders.capacity() * size_of::<LeaseHolder>() <= 8 * bytes.len());
+    }
+    let _ = LeaseWaiterRow::decode(bytes);
+    let _ = LeaseTimerKey::decode(bytes);
+    let _ = ValueRow::decode(bytes);
     let _ = format::log_index::SegmentIndex::decode(bytes);
     if let Ok(changes) = format::membership::decode_changes(bytes) {
         assert!(changes.capacity() <= bytes.len());

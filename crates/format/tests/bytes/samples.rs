@@ -3,14 +3,17 @@
 use crate::queue;
 use format::body::BodyRecord;
 use format::row::{
-    Author, CleanUpKey, CleanUpWork, DedupRow, IdempotencyRow, RecordTimerKey, RevisionRow, ShardRow,
-    StreamRow, WallTimerKey, dedup_key, idempotency_key, membership_key, revision_key, shard_key, stream_key,
+    Author, CleanUpKey, CleanUpWork, DedupRow, IdempotencyRow, LeaseHolder, LeaseQueueEnds, LeaseRow,
+    LeaseTimerKey, LeaseWaiterRow, RecordTimerKey, RevisionRow, ShardRow, StreamRow, ValueContent, ValueRow,
+    WallTimerKey, dedup_key, idempotency_key, lease_key, lease_waiter_key, membership_key, revision_key,
+    shard_key, stream_key, value_key,
 };
 use model::{
-    Append, Appended, AppendedEvent, Behaviour, Check, CleanUp, Command, Cursor, DeleteStream, Elapsed,
-    EntryClock, Expected, ExpireEvents, ExpireRecords, Filled, Fingerprint, IdHash, Identity, KeyDifference,
-    KeyHash, KeyId, Keyed, Namespace, NewEvent, Outcome, Position, PutSettings, Refusal, Revision, Settings,
-    Slot, StreamId, StreamName, Transaction, Wall, Write,
+    AcquireLease, Append, Appended, AppendedEvent, Behaviour, Check, CleanUp, Command, Cursor, DeleteStream,
+    DeleteValue, Elapsed, EntryClock, Expected, ExpireEvents, ExpireLeases, ExpireRecords, Filled,
+    Fingerprint, Granted, IdHash, Identity, KeyDifference, KeyHash, KeyId, Keyed, LeaseName, Namespace,
+    NewEvent, Outcome, Position, PutSettings, PutValue, Refusal, ReleaseLease, RenewLease, Revision,
+    Settings, Slot, StreamId, StreamName, Transaction, ValueName, Wall, WithdrawLease, Write,
 };
 
 pub(crate) type Sample = (&'static str, Vec<u8>);
@@ -83,6 +86,74 @@ pub(crate) fn commands() -> Vec<(&'static str, Command<'static>)> {
     ]
 }
 
+fn lease() -> LeaseName<'static> {
+    LeaseName::new("leader-7").unwrap()
+}
+
+fn value() -> ValueName<'static> {
+    ValueName::new("flag-7").unwrap()
+}
+
+const TOKEN: Cursor = Cursor::new(Position(1 << 50), Slot(51_197));
+
+pub(crate) fn later_commands() -> Vec<(&'static str, Command<'static>)> {
+    let keyed = Keyed { key: KeyHash(u128::MAX / 5), fingerprint: Fingerprint(11), slot: Slot(513) };
+    let renew = |ttl_ms| Command::RenewLease(RenewLease { lease: lease(), token: TOKEN, ttl_ms });
+    let put = |keyed, expected| {
+        Command::PutValue(PutValue {
+            keyed,
+            value: value(),
+            expected,
+            content_type: "text/plain".into(),
+            content: b"on".as_slice().into(),
+        })
+    };
+    let checks = vec![
+        Check::Lease { lease: lease(), token: TOKEN },
+        Check::Value { value: value(), expected: Expected::Revision(Revision(300)) },
+    ];
+    let writes = vec![Write::Append(append(None, Expected::Any, Vec::new()))];
+    vec![
+        (
+            "acquire-lease",
+            Command::AcquireLease(AcquireLease {
+                lease: lease(),
+                holder: "host-1".into(),
+                ttl_ms: 30_000,
+                hold_off_ms: 5_000,
+                permits: 3,
+                wait_ms: 60_000,
+            }),
+        ),
+        ("renew-lease", renew(Some(30_000))),
+        ("renew-lease-as-before", renew(None)),
+        ("release-lease", Command::ReleaseLease(ReleaseLease { lease: lease(), token: TOKEN })),
+        (
+            "withdraw-lease",
+            Command::WithdrawLease(WithdrawLease {
+                lease: lease(),
+                holder: "host-1".into(),
+                asked: Position(1 << 50),
+            }),
+        ),
+        (
+            "expire-leases",
+            Command::ExpireLeases(ExpireLeases {
+                slot: Slot(51_197),
+                from: Elapsed(86_400_000),
+                leases_max: 128,
+            }),
+        ),
+        ("put-value", put(None, Expected::Any)),
+        ("put-value-keyed", put(Some(keyed), Expected::None)),
+        (
+            "delete-value",
+            Command::DeleteValue(DeleteValue { value: value(), expected: Expected::Revision(Revision(300)) }),
+        ),
+        ("transaction-of-a-holder", Command::Transaction(Transaction { keyed: None, checks, writes })),
+    ]
+}
+
 pub(crate) fn entries() -> Vec<Sample> {
     let entry = |commands: &[Command<'_>]| {
         let mut out = Vec::new();
@@ -93,7 +164,7 @@ pub(crate) fn entries() -> Vec<Sample> {
     let of = |(name, command)| (name, entry(&[command]));
     let each = commands().into_iter().map(of);
     // New shapes come last, so that no line of the golden file changes.
-    let later = queue::commands().into_iter().map(of);
+    let later = queue::commands().into_iter().chain(later_commands()).map(of);
     each.chain([("empty", entry(&[])), ("all", entry(&all))]).chain(later).collect()
 }
 
@@ -128,13 +199,34 @@ pub(crate) fn outcome_values() -> Vec<(&'static str, Outcome)> {
     ]
 }
 
+pub(crate) fn later_outcomes() -> Vec<(&'static str, Outcome)> {
+    let refused = Outcome::Refused;
+    vec![
+        (
+            "lease-granted",
+            Outcome::LeaseGranted(Granted { token: TOKEN, remaining_ms: 30_000, replayed: true }),
+        ),
+        ("lease-awaited", Outcome::LeaseAwaited { asked: Position(1 << 50) }),
+        ("lease-renewed", Outcome::LeaseRenewed { remaining_ms: 30_000 }),
+        ("lease-released", Outcome::LeaseReleased),
+        ("lease-withdrawn", Outcome::LeaseWithdrawn),
+        ("value-put", Outcome::ValuePut { revision: Revision(300), replayed: true }),
+        ("value-deleted", Outcome::ValueDeleted { last: Some(Revision(300)) }),
+        ("lease-held", refused(Refusal::LeaseHeld { token: TOKEN, remaining_ms: 30_000 })),
+        ("lease-lost", refused(Refusal::LeaseLost { part: 2 })),
+        ("lease-permits-differ", refused(Refusal::LeasePermitsDiffer { permits: 3 })),
+        ("lease-queue-full", refused(Refusal::LeaseQueueFull)),
+        ("value-full", refused(Refusal::ValueFull)),
+    ]
+}
+
 pub(crate) fn outcomes() -> Vec<Sample> {
     let encoded = |outcome: &Outcome| {
         let mut out = Vec::new();
         format::outcome::encode(outcome, &mut out);
         out
     };
-    let later = queue::outcomes();
+    let later = [queue::outcomes(), later_outcomes()].concat();
     outcome_values().iter().chain(&later).map(|(name, outcome)| (*name, encoded(outcome))).collect()
 }
 
@@ -168,11 +260,49 @@ pub(crate) const DEDUP: DedupRow = DedupRow { revision: Revision(300), fingerpri
 pub(crate) const IDEMPOTENCY: IdempotencyRow<'static> =
     IdempotencyRow { fingerprint: Fingerprint(7), expires: Elapsed(172_800_000), outcome: &[3] };
 
+pub(crate) fn held_lease() -> LeaseRow {
+    let holder = LeaseHolder {
+        holder: "host-1".into(),
+        token: Position(1 << 50),
+        asked: Position((1 << 50) - 1),
+        since: Elapsed(86_399_000),
+        ttl_ms: 30_000,
+        hold_off_ms: 5_000,
+        expires: Elapsed(86_430_000),
+    };
+    LeaseRow {
+        permits: 3,
+        holders: vec![holder],
+        waiting: 2,
+        ends: Some(LeaseQueueEnds { first: "host-2".into(), last: "host-3".into() }),
+        sweep: Elapsed(86_460_000),
+        timer: Elapsed(86_430_000),
+    }
+}
+
+pub(crate) fn lease_waiter() -> LeaseWaiterRow {
+    LeaseWaiterRow {
+        asked: Position(1 << 50),
+        since: Elapsed(86_400_000),
+        ttl_ms: 30_000,
+        hold_off_ms: 0,
+        until: Elapsed(86_460_000),
+        before: None,
+        after: Some("host-3".into()),
+    }
+}
+
+pub(crate) const VALUE: ValueRow<'static> = ValueRow {
+    revision: Revision(300),
+    content: Some(ValueContent { content_type: "text/plain", bytes: b"on" }),
+};
+
 pub(crate) fn rows() -> Vec<Sample> {
     let (first, slot, namespace, stream) = (Slot(0), Slot(51_197), Namespace::ROOT, StreamId(1 << 48));
     let wall_timer = WallTimerKey { deadline: CLOCK.wall, slot, namespace, stream };
     let record_timer = RecordTimerKey { deadline: CLOCK.elapsed, slot, namespace, key: KeyHash(5) };
     let clean_up = CleanUpKey { queued: Position(1 << 50), slot, namespace, stream };
+    let lease_timer = LeaseTimerKey { slot, deadline: CLOCK.elapsed, namespace, lease: lease() };
     vec![
         ("stream-key", stream_key(slot, namespace, "żółw")),
         ("stream", STREAM.encode()),
@@ -190,6 +320,15 @@ pub(crate) fn rows() -> Vec<Sample> {
         ("record-timer-key", record_timer.encode().to_vec()),
         ("clean-up-key", clean_up.encode().to_vec()),
         ("membership-key", membership_key(first).to_vec()),
+        ("lease-key", lease_key(slot, namespace, "żółw")),
+        ("lease", held_lease().encode()),
+        ("lease-unused", LeaseRow { holders: Vec::new(), waiting: 0, ends: None, ..held_lease() }.encode()),
+        ("lease-waiter-key", lease_waiter_key(slot, namespace, "żółw", "host-1")),
+        ("lease-waiter", lease_waiter().encode()),
+        ("lease-timer-key", lease_timer.encode()),
+        ("value-key", value_key(slot, namespace, "żółw")),
+        ("value", VALUE.encode()),
+        ("value-deleted", ValueRow { content: None, ..VALUE }.encode()),
     ]
 }
 

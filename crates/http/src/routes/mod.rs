@@ -4,6 +4,7 @@
 mod append;
 mod command;
 mod errors;
+mod leases;
 mod lines;
 mod operations;
 mod parts;
@@ -11,6 +12,7 @@ mod queue;
 mod settings;
 mod streams;
 mod transaction;
+mod values;
 
 use crate::activity::Activity;
 use crate::context::Context;
@@ -61,6 +63,13 @@ where
         }
         Operation::ReadStore => read::store(context, parts).await,
         Operation::Transact => transaction::respond(context, parts, &mut body).await,
+        Operation::AcquireLease => leases::acquire(context, parts, &mut body).await,
+        Operation::RenewLease => leases::renew(context, parts, &mut body).await,
+        Operation::ReleaseLease => leases::release(context, parts, &mut body).await,
+        Operation::GetLease => leases::get(context, parts).await,
+        Operation::PutValue => values::put(context, parts, &mut body).await,
+        Operation::GetValue => values::get(context, parts).await,
+        Operation::DeleteValue => values::delete(context, parts).await,
         Operation::Enqueue => queue::enqueue::respond(context, parts, &mut body).await,
         Operation::ListTasks => queue::tasks::list(context, parts).await,
         Operation::Claim => queue::claim::respond(context, parts, &mut body).await,

@@ -2,21 +2,38 @@
 
 use crate::response::Result;
 use api::request::queue::{queue_in_path, task_in_path};
-use api::request::{query, stream_in_path};
+use api::request::{lease_in_path, query, stream_in_path, value_in_path};
 use http::request;
-use model::{QueueName, Slot, StreamName, TaskRef};
+use model::{LeaseName, QueueName, Slot, StreamName, TaskRef, ValueName};
 use std::borrow::Cow;
-
-const STREAMS: &str = "/v1/streams/";
-const QUEUES: &str = "/v1/queues/";
 
 /// The stream that the path names.
 ///
 /// # Errors
 /// When the name cannot be decoded or is not allowed.
 pub(super) fn stream(parts: &request::Parts) -> Result<StreamName<'_>> {
-    let below = parts.uri.path().strip_prefix(STREAMS).unwrap_or_default();
-    stream_in_path(below.split('/').next().unwrap_or_default())
+    stream_in_path(name(parts))
+}
+
+/// The lease that the path names.
+///
+/// # Errors
+/// As for [`stream`].
+pub(super) fn lease(parts: &request::Parts) -> Result<LeaseName<'_>> {
+    lease_in_path(name(parts))
+}
+
+/// The value that the path names.
+///
+/// # Errors
+/// As for [`stream`].
+pub(super) fn value(parts: &request::Parts) -> Result<ValueName<'_>> {
+    value_in_path(name(parts))
+}
+
+/// The third segment of a path such as `/v1/streams/{stream}/events`.
+fn name(parts: &request::Parts) -> &str {
+    parts.uri.path().split('/').nth(3).unwrap_or_default()
 }
 
 /// The queue that the path names.
@@ -24,8 +41,7 @@ pub(super) fn stream(parts: &request::Parts) -> Result<StreamName<'_>> {
 /// # Errors
 /// When the name cannot be decoded or is not allowed.
 pub(super) fn queue(parts: &request::Parts) -> Result<QueueName<'_>> {
-    let below = parts.uri.path().strip_prefix(QUEUES).unwrap_or_default();
-    queue_in_path(below.split('/').next().unwrap_or_default())
+    queue_in_path(name(parts))
 }
 
 /// The task that the path names below its queue.
@@ -33,8 +49,7 @@ pub(super) fn queue(parts: &request::Parts) -> Result<QueueName<'_>> {
 /// # Errors
 /// When the id cannot be decoded, or no task can have it.
 pub(super) fn task(parts: &request::Parts, slot: Slot) -> Result<TaskRef<'_>> {
-    let below = parts.uri.path().strip_prefix(QUEUES).unwrap_or_default();
-    task_in_path(below.split('/').nth(2).unwrap_or_default(), slot)
+    task_in_path(parts.uri.path().split('/').nth(5).unwrap_or_default(), slot)
 }
 
 /// The same task, without borrowing from the request.

@@ -25,8 +25,12 @@ where
     let body = read_whole(&context.buffers, &parts.headers, body).await?;
     let transaction = transaction::read(&parts.headers, &body)?;
     drop(body);
-    let checks: Vec<String> =
-        transaction.checks.iter().map(|Check::Stream { stream, .. }| stream.to_string()).collect();
+    let name = |check: &Check<'_>| match check {
+        Check::Stream { stream, .. } => stream.to_string(),
+        Check::Lease { lease, .. } => lease.to_string(),
+        Check::Value { value, .. } => value.to_string(),
+    };
+    let checks: Vec<String> = transaction.checks.iter().map(name).collect();
     let appending = AppendContext::of_writes(&transaction.writes);
     let outcome = submit(context, Command::Transaction(transaction)).await?;
     let Outcome::Transacted { replayed, writes } = outcome else {

@@ -3,9 +3,10 @@
 
 use crate::node::Node;
 use api::contract::schema::{
-    Appended, Claimed, Deleted, EnqueuedLine, EnqueuedTask, LineResult, Live, Problem, Queue, QueueList,
-    QueueSettingsInForce, Ready, SettingsInForce, Settled, SettledLine, StorePage, StreamList, StreamPage,
-    SummaryLine, Task, TaskChanged, TaskList, Transacted,
+    Appended, Claimed, Deleted, EnqueuedLine, EnqueuedTask, Lease, LeaseGranted, LeaseReleased, LeaseRenewed,
+    LineResult, Live, Problem, Queue, QueueList, QueueSettingsInForce, Ready, SettingsInForce, Settled,
+    SettledLine, StorePage, StreamList, StreamPage, SummaryLine, Task, TaskChanged, TaskList, Transacted,
+    ValueDeleted, ValueWritten,
 };
 use serde::de::DeserializeOwned;
 
@@ -39,6 +40,18 @@ fn every_answer_is_of_the_form_that_is_described() {
     read::<SettingsInForce>(node.get("/v1/streams/a/settings").text());
     read::<Deleted>(node.request("DELETE", "/v1/streams/a", &[], "").text());
     read::<Problem>(node.get("/v1/streams/a/events?from=0").text());
+    let lease = node.post("/v1/leases/l/acquire", r#"{"holder":"a","ttl_ms":60000}"#);
+    let token = format!(r#"{{"token":"{}"}}"#, read::<LeaseGranted>(lease.text()).token);
+    read::<Problem>(node.post("/v1/leases/l/acquire", r#"{"holder":"b","ttl_ms":60000}"#).text());
+    read::<Problem>(node.post("/v1/leases/l/acquire", r#"{"holder":"b","ttl_ms":60000,"permits":2}"#).text());
+    read::<LeaseRenewed>(node.post("/v1/leases/l/renew", &token).text());
+    assert_eq!(read::<Lease>(node.get("/v1/leases/l").text()).holders.len(), 1);
+    read::<LeaseReleased>(node.post("/v1/leases/l/release", &token).text());
+    read::<Problem>(node.post("/v1/leases/l/release", &token).text());
+    read::<Lease>(node.get("/v1/leases/none").text());
+    read::<ValueWritten>(node.request("PUT", "/v1/values/v", &[], "x").text());
+    read::<ValueDeleted>(node.request("DELETE", "/v1/values/v", &[], "").text());
+    read::<Problem>(node.get("/v1/values/v").text());
     read::<Live>(node.get("/livez").text());
     read::<Ready>(node.get("/readyz").text());
     let document: serde_json::Value = read(node.get("/v1/openapi.json").text());

@@ -123,3 +123,22 @@ fn a_body_that_does_not_come_is_answered_while_others_are_served() {
         assert_eq!(status, 408, "{body}");
     });
 }
+
+#[test]
+fn a_client_that_cancels_its_wait_for_a_lease_leaves_the_queue() {
+    let node = Node::start();
+    let path = "/v1/leases/l/acquire";
+    assert_eq!(node.post(path, r#"{"holder":"a","ttl_ms":60000}"#).status, 200);
+    let waiting = || node.get("/v1/leases/l").json()["waiting"].as_u64().unwrap();
+    with_client(&node, |mut requests| async move {
+        let body = r#"{"holder":"b","ttl_ms":60000,"wait_ms":60000}"#;
+        let (response, sender) = send(&mut requests, "POST", path, JSON, Some(body));
+        while waiting() == 0 {
+            tokio::task::yield_now().await;
+        }
+        drop((response, sender));
+        while waiting() > 0 {
+            tokio::task::yield_now().await;
+        }
+    });
+}

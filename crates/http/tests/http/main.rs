@@ -17,6 +17,8 @@ mod follow;
 #[cfg(test)]
 mod http2;
 #[cfg(test)]
+mod leases;
+#[cfg(test)]
 mod lines;
 #[cfg(test)]
 mod node;
@@ -32,5 +34,7 @@ mod script;
 mod store;
 #[cfg(test)]
 mod streams;
+#[cfg(test)]
+mod values;
 #[cfg(test)]
 mod wire;

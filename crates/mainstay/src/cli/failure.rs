@@ -21,6 +21,8 @@ pub(crate) struct Failure {
     class: Class,
     message: String,
     advice: Option<String>,
+    /// The exit status of a command that we ran. It has said itself what is wrong.
+    status: Option<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +41,7 @@ pub(crate) type Result<T = (), E = Failure> = std::result::Result<T, E>;
 
 impl Failure {
     pub(crate) fn new(class: Class, message: impl fmt::Display) -> Self {
-        Self { class, message: message.to_string(), advice: None }
+        Self { class, message: message.to_string(), advice: None, status: None }
     }
 
     pub(crate) fn local(message: impl fmt::Display) -> Self {
@@ -48,6 +50,11 @@ impl Failure {
 
     pub(crate) fn usage(message: impl fmt::Display) -> Self {
         Self::new(Class::Usage, message)
+    }
+
+    /// A command that we ran has failed with this exit status.
+    pub(crate) fn of_command(status: u8) -> Self {
+        Self { status: Some(status), ..Self::local("the command failed") }
     }
 
     pub(crate) fn advice(mut self, advice: impl Into<String>) -> Self {
@@ -59,6 +66,9 @@ impl Failure {
     pub(crate) fn report(&self) -> ExitCode {
         if self.class == Class::ReaderLeft {
             return ExitCode::SUCCESS;
+        }
+        if let Some(status) = self.status {
+            return ExitCode::from(status);
         }
         let red = anstyle::AnsiColor::Red.on_default().bold();
         anstream::eprintln!("{red}error:{red:#} {}", self.message);
@@ -100,7 +110,7 @@ impl From<Error> for Failure {
             ),
             _ => None,
         };
-        Self { class, message: error.to_string(), advice }
+        Self { class, message: error.to_string(), advice, status: None }
     }
 }
 

@@ -3,6 +3,7 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`append`], [`read`], [`follow`], [`streams`], [`settings`] | send a request and show the result |
+//! | [`lease`] | acquire, renew and release a lease, and run a command while it is held |
 //! | [`enqueue`], [`work`], [`tasks`] | task queues |
 //! | [`import`], [`export`] | move many events in and out, as lines |
 //! | [`demo`] | shows failures and their cures, without a node |
@@ -17,6 +18,7 @@ pub(crate) mod export;
 pub(crate) mod failure;
 pub(crate) mod follow;
 pub(crate) mod import;
+pub(crate) mod lease;
 pub(crate) mod output;
 pub(crate) mod read;
 pub(crate) mod settings;
@@ -122,6 +124,11 @@ pub(crate) enum Command {
     ///
     /// Deleting a stream that does not exist succeeds, unless `--expect` says otherwise.
     Delete(settings::DeleteArgs),
+    /// Use leases: leader election, locks and semaphores
+    Lease {
+        #[command(subcommand)]
+        command: lease::Command,
+    },
     /// Show the configuration
     Config {
         #[command(subcommand)]
@@ -156,6 +163,7 @@ impl Cli {
             Command::Streams(args) => streams::run(&global, &args),
             Command::Settings(args) => settings::settings(&global, &args),
             Command::Delete(args) => settings::delete(&global, &args),
+            Command::Lease { command } => lease::run(&global, command),
             Command::Config { command } => show::config(&global, &command),
             Command::Completions(args) => show::completions(&args),
             Command::Bench { command } => bench::run(&global, &command),

@@ -10,6 +10,7 @@
 #[path = "../node/mod.rs"]
 mod node;
 
+mod leases;
 mod lines;
 mod permits;
 mod queues;

@@ -25,11 +25,12 @@ impl Task {
 impl Simple {
     pub(super) fn advance(&mut self, slot: u16, from: TaskDue, tasks_max: u32) -> SimpleOutcome {
         let due = self.due(slot, from);
-        for (_, made, position) in due.into_iter().take(ADVANCE_TASKS_MAX.min(tasks_max as usize)) {
-            self.advance_one(made, position);
+        let taken = due.len().min(ADVANCE_TASKS_MAX.min(tasks_max as usize));
+        for (_, made, position) in &due[..taken] {
+            self.advance_one(*made, *position);
         }
-        // Decided: what has become due by doing this is left to the next command.
-        SimpleOutcome::Advanced { more: !self.due(slot, from).is_empty() }
+        // Decided: what has become due by this is not counted. It has timers of its own, which the node hears of.
+        SimpleOutcome::Advanced { more: due.len() > taken }
     }
 
     /// What is due now in one slot, by the clock of `from` and not before it, in order.

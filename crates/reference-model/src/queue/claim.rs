@@ -9,12 +9,13 @@ impl Simple {
     pub(super) fn claim(&mut self, queue: usize, claim: &ClaimAsk) -> SimpleOutcome {
         let state = &self.queues.all[queue];
         let mut claimed = Claimed { slot: Slot(state.slot), tasks: Vec::new() };
-        if state.made.is_none() || state.settings.paused {
-            return SimpleOutcome::Claimed(claimed);
-        }
+        // Decided: a pause takes nothing away from a worker whose response was lost.
         let again = self.granted_before(queue, claim.request);
         if !again.is_empty() {
             claimed.tasks = again.into_iter().map(|task| self.claimed_task(queue, task)).collect();
+            return SimpleOutcome::Claimed(claimed);
+        }
+        if state.made.is_none() || state.settings.paused {
             return SimpleOutcome::Claimed(claimed);
         }
         let mut granted = Granted { queue, types: claim.types.clone(), tasks: Vec::new() };
@@ -94,7 +95,6 @@ impl Simple {
         let before = std::mem::replace(&mut state.state, running);
         let position = state.position;
         self.queues.tokens.push((queue, position, token));
-        self.queues.readied(queue, task, -1);
         match before {
             State::Ready { since, lane } => Some((since, lane)),
             _ => None,
@@ -119,6 +119,5 @@ impl Simple {
     pub(super) fn give_back(&mut self, queue: usize, task: usize) {
         let since = self.take_position();
         self.queues.all[queue].tasks[task].state = State::Ready { since, lane: LANE_RETURNED };
-        self.queues.readied(queue, task, 1);
     }
 }

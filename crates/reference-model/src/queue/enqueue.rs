@@ -10,7 +10,10 @@ impl Simple {
         if let Some(refusal) = self.refuse(queue, batch) {
             return refusal;
         }
-        self.queues.make(queue);
+        // Decided: a batch without tasks makes no queue, as an append without events makes no stream.
+        if !batch.is_empty() {
+            self.queues.make(queue);
+        }
         let tasks = batch.iter().map(|sent| self.enqueue_one(queue, sent)).collect();
         SimpleOutcome::Enqueued(self.queues.all[queue].slot, tasks)
     }
@@ -69,16 +72,11 @@ impl Simple {
             Some(run_after) if run_after > self.wall => task.state = State::Scheduled(run_after),
             _ => task.state = State::Ready { since: position, lane: task.own_lane() },
         }
-        let is_ready = matches!(task.state, State::Ready { .. });
         let state = &mut self.queues.all[queue];
         if !state.types.contains(&sent.task_type) {
             state.types.push(sent.task_type.clone());
         }
         state.tasks.push(task);
-        let number = state.tasks.len() - 1;
-        if is_ready {
-            self.queues.readied(queue, number, 1);
-        }
         EnqueuedTask::Added(Position(position))
     }
 }

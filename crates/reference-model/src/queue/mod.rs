@@ -301,9 +301,6 @@ pub struct Queues {
     pub gone: BTreeSet<u64>,
     /// What the last command has granted.
     granted: Option<Granted>,
-    /// How the number of tasks of each queue and type that became ready in this entry differs from the number
-    /// of those that were claimed in it.
-    pub readied: Vec<(usize, String, i64)>,
 }
 
 impl Queues {
@@ -316,6 +313,11 @@ impl Queues {
         })
     }
 
+    /// What the last command has granted was right by the clocks of its own entry.
+    pub(crate) fn begin_entry(&mut self) {
+        self.granted = None;
+    }
+
     fn make(&mut self, queue: usize) {
         if self.all[queue].made.is_none() {
             self.all[queue].made = Some(self.made);
@@ -323,20 +325,11 @@ impl Queues {
             self.all[queue].note_settings();
         }
     }
-
-    fn readied(&mut self, queue: usize, task: usize, change: i64) {
-        let task_type = &self.all[queue].tasks[task].sent.task_type;
-        let known = self.readied.iter_mut().find(|(of, name, _)| *of == queue && name == task_type);
-        match known {
-            Some((_, _, tasks)) => *tasks += change,
-            None => self.readied.push((queue, task_type.clone(), change)),
-        }
-    }
 }
 
 impl Simple {
     pub(crate) fn ask_queue(&mut self, ask: &QueueAsk) -> SimpleOutcome {
-        self.queues.granted = None;
+        self.queues.begin_entry();
         match ask {
             QueueAsk::Put(queue, settings) => self.put_queue(*queue, *settings),
             QueueAsk::Enqueue(queue, key, tasks) => {
@@ -417,6 +410,5 @@ impl Simple {
         let since = self.take_position();
         let task_state = &mut self.queues.all[queue].tasks[task];
         task_state.state = State::Ready { since, lane: task_state.own_lane() };
-        self.queues.readied(queue, task, 1);
     }
 }

@@ -1,6 +1,7 @@
 //! The gauges of `/metrics` that each check reads from the node and its stores.
 
 use super::NodeTask;
+use std::sync::atomic::Ordering;
 use storage::state::State as _;
 use telemetry::catalogue::Queue;
 
@@ -11,6 +12,7 @@ impl NodeTask {
     pub(super) fn set_figures(&self) {
         let metrics = &self.parts.metrics;
         let node = self.parts.driver.node_figures(self.now());
+        self.parts.elapsed.store(node.elapsed.0, Ordering::Relaxed);
         metrics.wall_ahead.set_ms(node.wall_ahead_ms);
         if node.wall_ahead_ms >= WALL_AHEAD_ALARM_MS {
             let ahead_ms = node.wall_ahead_ms;

@@ -26,6 +26,7 @@ use node::{DiskSpace, Mono, Now};
 use stall::{Change, DiskWatch};
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 use telemetry::Metrics;
 use telemetry::catalogue::Queue;
@@ -80,6 +81,8 @@ pub(crate) struct Parts {
     pub(crate) reads: Arc<ReadPool>,
     pub(crate) space: Worker<CheckSpace>,
     pub(crate) metrics: Arc<Metrics>,
+    /// For [`crate::Handle::elapsed`].
+    pub(crate) elapsed: Arc<AtomicU64>,
     /// Held so that no other process opens the directory while the loop runs.
     pub(crate) directory: storage::directory::DataDirectory,
 }

@@ -7,18 +7,24 @@
 //! | [`stream`] | one stream's revisions and settings |
 //! | [`page`] | one page of a stream: revisions and positions, as of any cursor |
 //! | [`streams`] | one page of the list of streams |
+//! | [`lease`] | who holds a lease, and who waits for it |
+//! | [`turn`] | what has become of one who waits for a lease |
+//! | [`value`] | one value's content and revision |
 //! | [`queue`], [`queues`] | one queue, and the list of queues |
 //! | [`task`], [`tasks`] | one task, and the list of a queue's tasks |
 //! | [`is_live`], [`Liveness`] | whether an event found in the body file is still readable |
 
 mod clock;
+mod lease;
 mod live;
 mod page;
 mod queue;
 mod stream;
 mod streams;
+mod value;
 
 pub use clock::{ShardClock, clock};
+pub use lease::{HeldBy, LeaseState, Turn, lease, turn};
 pub use live::{Liveness, first_kept, is_live};
 pub use page::{EventsPage, Page, PageRequest, StoredEvent, Truncated, page};
 pub use queue::{
@@ -27,3 +33,4 @@ pub use queue::{
 };
 pub use stream::{Presence, StreamState, stream};
 pub use streams::{ListPoint, ListedStream, StreamsPage, StreamsRequest, streams};
+pub use value::{StoredValue, value};

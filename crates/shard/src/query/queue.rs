@@ -189,7 +189,11 @@ pub fn task(
 fn task_view(view: &impl View, keys: QueueKeys, task: Task, now: Elapsed) -> Result<TaskView, ViewError> {
     let optional = |is_there: bool, which| is_there.then(|| part(view, keys, task.at, which)).transpose();
     let left = |until: Elapsed| until.0.saturating_sub(now.0);
-    let is_delayed = task.row.state == TaskState::Delayed;
+    let (run_after, delay_ms) = match task.row.due {
+        Some(TaskDue::Wall(wall)) => (Some(wall), None),
+        Some(TaskDue::Elapsed(until)) if task.row.state == TaskState::Delayed => (None, Some(left(until))),
+        _ => (None, None),
+    };
     let failures = failures(view, keys, &task)?.into_iter().map(|failure| FailureView {
         attempt: failure.attempt,
         worker: failure.worker,
@@ -208,11 +212,8 @@ fn task_view(view: &impl View, keys: QueueKeys, task: Task, now: Elapsed) -> Res
         position: task.at,
         state: task.row.state,
         attempts: task.row.attempts,
-        run_after: task.row.run_after.filter(|_| !task.row.state.is_final()),
-        delay_ms: match task.row.due {
-            Some(TaskDue::Elapsed(until)) if is_delayed => Some(left(until)),
-            _ => None,
-        },
+        run_after,
+        delay_ms,
         claim,
         progress: optional(task.row.has_progress, TaskPart::Progress)?,
         result: optional(task.row.has_result, TaskPart::Result)?,

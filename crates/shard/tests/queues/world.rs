@@ -5,7 +5,7 @@ use crate::{reads, rows};
 use model::{
     Command, Effect, Elapsed, EntryClock, Key, SlotRange, TaskDue, TaskState, Value, ViewError, Wall,
 };
-use reference_model::queue::{Queue, Task, check, draw};
+use reference_model::queue::{Task, check, draw};
 use reference_model::{Simple, draw as streams};
 use seeded_rng::Rng;
 use shard::{Agenda, Applied, Shard, ShardOptions};
@@ -64,7 +64,7 @@ impl World {
         self.commands += commands.len() as u64;
         let applied = self.apply(clock, commands);
         assert_eq!(applied.outcomes.len(), commands.len());
-        let was_paused: Vec<bool> = self.model.queues.all.iter().map(|queue| queue.settings.paused).collect();
+        let before = claimable(&self.model);
         self.model.begin_entry(clock.wall.0, clock.elapsed.0);
         for (command, outcome) in commands.iter().zip(&applied.outcomes) {
             let ask = self.model.ask_of(command);
@@ -72,7 +72,7 @@ impl World {
             assert!(ours.is(outcome), "{outcome:?} instead of {ours:?} for {command:?}");
             check::all(&self.model).unwrap();
         }
-        self.ready_tasks_are_announced(&applied, &was_paused);
+        self.claimable_tasks_are_announced(&applied, &before);
         rows::compare(&self.model, &self.rows);
     }
 
@@ -101,35 +101,20 @@ impl World {
         applied
     }
 
-    /// Whoever waits for tasks of a type hears of those that became ready and were not claimed, and never of more
-    /// than there are.
-    fn ready_tasks_are_announced(&self, applied: &Applied, was_paused: &[bool]) {
-        for (number, queue) in self.model.queues.all.iter().enumerate() {
-            let resumed = was_paused[number] && !queue.settings.paused;
-            for task_type in &queue.types {
-                let became = self.model.queues.readied.iter();
-                let became = became.filter(|(of, name, _)| *of == number && name == task_type);
-                let became = became.map(|(_, _, tasks)| *tasks).sum::<i64>();
-                let said: u32 = applied
-                    .effects
-                    .iter()
-                    .map(|effect| match effect {
-                        Effect::TasksReady { queue: name, task_type: of, tasks }
-                            if name.as_str() == queue.name && of == task_type =>
-                        {
-                            *tasks
-                        }
-                        _ => 0,
-                    })
-                    .sum();
-                let ready = ready(queue, task_type);
-                let must = if resumed { ready } else { became.max(0) as u64 };
-                assert!(
-                    queue.settings.paused || u64::from(said) >= must.min(ready),
-                    "{said} of {must} tasks of {task_type} in {} were announced",
-                    queue.name
-                );
-            }
+    /// Whoever waits for tasks of a type hears of it when there are more that can be claimed than before.
+    fn claimable_tasks_are_announced(&self, applied: &Applied, before: &Claimable) {
+        for (of, now) in claimable(&self.model) {
+            let more = now.saturating_sub(before.get(&of).copied().unwrap_or(0));
+            let announced = applied.effects.iter().map(|effect| match effect {
+                Effect::TasksReady { queue, task_type, tasks }
+                    if (queue.as_str(), &task_type[..]) == (&of.0[..], &of.1[..]) =>
+                {
+                    *tasks
+                }
+                _ => 0,
+            });
+            let announced: u32 = announced.sum();
+            assert!(announced >= more, "{announced} instead of {more} more tasks of {of:?} were announced");
         }
     }
 
@@ -180,9 +165,15 @@ impl World {
     }
 }
 
-fn ready(queue: &Queue, task_type: &str) -> u64 {
-    let tasks = queue.tasks.iter();
-    let ready =
-        tasks.filter(|task| task.state.name() == TaskState::Ready && task.sent.task_type == task_type);
-    ready.count() as u64
+/// How many tasks can be claimed, by queue and type.
+type Claimable = BTreeMap<(String, String), u32>;
+
+fn claimable(model: &Simple) -> Claimable {
+    let mut counts = Claimable::new();
+    for queue in model.queues.all.iter().filter(|queue| !queue.settings.paused) {
+        for task in queue.tasks.iter().filter(|task| task.state.name() == TaskState::Ready) {
+            *counts.entry((queue.name.clone(), task.sent.task_type.clone())).or_default() += 1;
+        }
+    }
+    counts
 }

@@ -4,13 +4,13 @@ use crate::entries;
 use crate::patchy::Patchy;
 use format::body::BodyRecord;
 use model::{
-    Behaviour, Command, Cursor, Effect, Elapsed, EntryClock, Key, KeyId, Namespace, Order, Position,
-    Revision, Settings, Slot, SlotRange, Value, ViewError, Wall,
+    Behaviour, Command, Cursor, Effect, Elapsed, EntryClock, Key, KeyId, LeaseName, Namespace, Order,
+    Position, Revision, Settings, Slot, SlotRange, Value, ValueName, ViewError, Wall,
 };
 use reference_model::draw::{self, NAMES, name};
-use reference_model::{Ask, Id, Simple, SimpleOutcome, Stream};
+use reference_model::{Held, Id, Simple, SimpleOutcome, Stream};
 use seeded_rng::Rng;
-use shard::query::{self, ListPoint, Liveness, Page, PageRequest, Presence, StreamsRequest};
+use shard::query::{self, ListPoint, Liveness, Page, PageRequest, Presence, StreamsRequest, Turn};
 use shard::{Agenda, Applied, Shard, ShardOptions};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -151,6 +151,8 @@ impl World {
             self.read_page(stream);
             self.read_liveness(stream);
         }
+        self.read_leases();
+        self.read_values();
         if self.rng.one_in(8) {
             self.read_list();
         }
@@ -220,6 +222,39 @@ impl World {
         }
     }
 
+    fn read_leases(&self) {
+        let now = self.model.elapsed;
+        for ours in &self.model.leases {
+            let name = LeaseName::new(&ours.name[..]).unwrap();
+            let found = query::lease(&self.rows, &name, Elapsed(now)).unwrap();
+            let holders: Vec<_> = found
+                .holders
+                .iter()
+                .map(|held| (&held.holder[..], held.token.position.0, held.remaining_ms))
+                .collect();
+            let live = ours.holders.iter().filter(|held| now < held.expires);
+            let live: Vec<_> = live.map(|held| (&held.holder[..], held.token, held.expires - now)).collect();
+            assert_eq!(holders, live);
+            // Those whose wait ended a moment ago may still have rows.
+            let mut queue = found.queue.iter();
+            for waiting in ours.queue.iter().filter(|waiting| now < waiting.until) {
+                assert!(queue.any(|holder| *holder == waiting.holder), "{found:?} but {ours:?}");
+                let asked = Position(waiting.asked);
+                let turn = query::turn(&self.rows, &name, &waiting.holder, asked, Elapsed(now)).unwrap();
+                assert_eq!(turn, Turn::Waiting);
+            }
+        }
+    }
+
+    fn read_values(&self) {
+        for ours in &self.model.values {
+            let name = ValueName::new(&ours.name[..]).unwrap();
+            let found = query::value(&self.rows, &name).unwrap();
+            let found = found.map(|found| (found.revision.0, found.content));
+            assert_eq!(found, ours.last().map(|last| (last, ours.contents[last as usize].clone())));
+        }
+    }
+
     fn read_list(&mut self) {
         let prefix = self.rng.pick(&["", "", "p/", "cart", "{", "żółw", "nobody"]);
         let mut ours: Vec<(u16, &str)> = (0..NAMES.len())
@@ -255,6 +290,14 @@ impl World {
             assert!(next.wall.is_some_and(|wall| wall.0 <= latest), "{next:?} is later than {latest}");
         }
         assert!(next.elapsed.is_some() || self.model.records_live() == 0);
+        let awaited = self.model.leases.iter().filter(|lease| !lease.queue.is_empty());
+        let awaited = awaited.filter_map(|lease| lease.holders.iter().map(Held::free_at).min());
+        if let Some(latest) = awaited.min() {
+            assert!(
+                next.elapsed.is_some_and(|elapsed| elapsed.0 <= latest),
+                "{next:?} is later than {latest}"
+            );
+        }
         let mut found = Agenda::new(SlotRange::ALL);
         found.search(&self.rows, usize::MAX).unwrap();
         let found = found.next();
@@ -285,10 +328,8 @@ impl World {
             self.apply(shard::BEHAVIOUR, clock, &commands);
             self.model.begin_entry(clock.wall.0, clock.elapsed.0);
             for command in &commands {
-                if let Command::ExpireEvents(expire) = command {
-                    let stream = NAMES.iter().position(|name| *name == expire.stream.as_str());
-                    self.model.ask(&Ask::Expire(stream.unwrap()));
-                }
+                let ask = self.model.ask_of(command);
+                self.model.ask(&ask);
             }
         }
         let next = self.agenda.next();
@@ -314,6 +355,11 @@ impl World {
         assert_eq!((clock.records, clock.records_bytes), (kind(4) as u64, bytes(4) + bytes(131)));
         assert_eq!(kind(131), kind(4), "record timers");
         assert_eq!(kind(132), 0, "clean-up work");
+        assert_eq!(kind(136), kind(5), "each lease with a row has a timer");
+        let used = self.model.leases.iter().filter(|lease| !lease.holders.is_empty()).count();
+        assert!(kind(5) >= used, "leases");
+        let written = self.model.values.iter().filter(|value| !value.contents.is_empty()).count();
+        assert_eq!(kind(6), written, "values");
         let removed: BTreeSet<u64> =
             streams.iter().flat_map(|s| &s.events[..s.removed]).map(|event| event.position).collect();
         assert_eq!(self.reported, removed, "all removed events are reported");

@@ -181,8 +181,7 @@ pub fn nothing_is_overdue(reference: &Reference) -> Result<(), String> {
         let is_late = match &task.state {
             State::Scheduled(wall) => *wall <= model.wall,
             State::Backoff(elapsed) | State::Final { gone: elapsed, .. } => *elapsed <= model.elapsed,
-            // No worker sends a heartbeat any more, and no claim lasts that long.
-            State::Running(_) => true,
+            State::Running(running) => running.expires <= model.elapsed,
             State::Blocked | State::Ready { .. } => false,
         };
         if is_late {

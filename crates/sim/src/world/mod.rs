@@ -43,6 +43,10 @@ const CLIENTS: u64 = 9;
 const FOLLOWERS: usize = 5;
 /// The time between two checks of what changes slowly. Shorter than in a real node, because runs are short.
 const CHECK_MICROS: u64 = 50_000;
+/// The same in a node with nothing to do, as in a real one: elapsed stands still if nobody looks at the clock. These
+/// checks go on until the last claims have expired.
+const QUIET_CHECK_MICROS: u64 = 1_000_000;
+const CLAIMS_MICROS: u64 = 40_000_000;
 /// How long clients send new commands, in virtual microseconds.
 const ASKING_MICROS: u64 = 1_500_000;
 /// After the last command, this much time passes before the end: enough for every timer by wall.

@@ -1,6 +1,6 @@
 //! Steps of the process, and what follows from them.
 
-use super::{ASKING_MICROS, CHECK_MICROS, ORDERLY_CLIENTS, World};
+use super::{ASKING_MICROS, CHECK_MICROS, CLAIMS_MICROS, ORDERLY_CLIENTS, QUIET_CHECK_MICROS, World};
 use crate::checkers::bounded::Bounded;
 use crate::process::{Ended, Process, SimEffect, SimInput, Stepped, Work};
 use crate::world::Event;
@@ -221,8 +221,7 @@ impl World {
         if self.hanging == Some(work) {
             self.hanging = None;
             if work == Work::SyncLog {
-                // Completions of other work may have counted as progress.
-                let most = 5 * self.machine.limits.standstill.stall_ms.min(HANG_MICROS / 1_000);
+                let most = self.machine.limits.standstill.stall_ms.min(HANG_MICROS / 1_000);
                 self.clocks.hung((HANG_MICROS / 1_000).saturating_sub(most));
             }
         }
@@ -250,8 +249,10 @@ impl World {
         if now > ASKING_MICROS {
             self.machine.heal();
         }
-        if now < 2 * ASKING_MICROS || self.is_anyone_waiting() || !self.ready {
-            self.schedule.after(CHECK_MICROS, Event::Check { boot: self.machine.boot });
+        let is_busy = now < 2 * ASKING_MICROS || self.is_anyone_waiting() || !self.ready;
+        if is_busy || now < CLAIMS_MICROS {
+            let after = if is_busy { CHECK_MICROS } else { QUIET_CHECK_MICROS };
+            self.schedule.after(after, Event::Check { boot: self.machine.boot });
         }
         self.look_at_disk()
     }

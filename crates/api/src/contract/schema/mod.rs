@@ -24,6 +24,9 @@ pub use queue::*;
     Summary,
     Transaction,
     Check,
+    StreamCheck,
+    LeaseCheck,
+    ValueCheck,
     Expected,
     ExpectedWord,
     Write,
@@ -35,6 +38,16 @@ pub use queue::*;
     Settings,
     SettingsInForce,
     Deleted,
+    LeaseAcquire,
+    LeaseGranted,
+    LeaseRenew,
+    LeaseRenewed,
+    LeaseRelease,
+    LeaseReleased,
+    Lease,
+    LeaseHolder,
+    ValueWritten,
+    ValueDeleted,
     NewTask,
     RetryPolicy,
     EnqueuedTask,
@@ -232,13 +245,38 @@ pub struct Transaction {
 
 /// A condition on the state before the transaction.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum Check {
+    Stream(StreamCheck),
+    Lease(LeaseCheck),
+    Value(ValueCheck),
+}
+
+/// The stream is at the expected revision.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Check {
+pub struct StreamCheck {
     pub stream: String,
     pub expected: Expected,
 }
 
-/// The last revision that a stream must have, or whether it must exist.
+/// The lease is held with this token.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LeaseCheck {
+    pub lease: String,
+    pub token: String,
+}
+
+/// The value is at the expected revision.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ValueCheck {
+    pub value: String,
+    pub expected: Expected,
+}
+
+/// The last revision that a stream or value must have, or whether it must exist.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub enum Expected {
@@ -340,6 +378,106 @@ pub struct Deleted {
     pub revision: Option<u64>,
 }
 
+/// A request for a lease.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LeaseAcquire {
+    /// Who asks: a name of its own for each process, 1 to 256 bytes.
+    pub holder: String,
+    /// How long the holder has the lease if it does not renew it: from 1,000 to 3,600,000.
+    pub ttl_ms: u64,
+    /// How long to wait for a turn: 0 by default, 600,000 at most.
+    pub wait_ms: Option<u64>,
+    /// How many may hold the lease at the same time: 1 by default, 100 at most.
+    pub permits: Option<u64>,
+    /// How long the lease is given to no one after it has expired: 0 by default, 3,600,000 at most.
+    pub hold_off_ms: Option<u64>,
+}
+
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LeaseGranted {
+    pub lease: String,
+    pub holder: String,
+    /// The fencing token: 20 hex digits. A later grant of the lease has a greater one, compared as text.
+    pub token: String,
+    pub remaining_ms: u64,
+    /// How long the request waited for its turn. The holder has the lease for `waited_ms` and `remaining_ms` together,
+    /// counted from before it sent the request.
+    pub waited_ms: u64,
+    /// Whether the holder had the lease already.
+    pub replayed: bool,
+}
+
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LeaseRenew {
+    pub token: String,
+    /// A new time; without it, the time is as before.
+    pub ttl_ms: Option<u64>,
+}
+
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LeaseRenewed {
+    pub lease: String,
+    pub token: String,
+    /// How long the holder has the lease, counted from before it sent the request.
+    pub remaining_ms: u64,
+}
+
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LeaseRelease {
+    pub token: String,
+}
+
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LeaseReleased {
+    pub lease: String,
+    pub token: String,
+}
+
+/// Who holds a lease, and who waits for it.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Lease {
+    pub lease: String,
+    /// How many may hold it at the same time; null when no one has used it of late.
+    #[schema(required)]
+    pub permits: Option<u64>,
+    pub holders: Vec<LeaseHolder>,
+    /// How many wait.
+    pub waiting: u64,
+    /// The first 100 of those who wait, in order.
+    pub queue: Vec<String>,
+}
+
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LeaseHolder {
+    pub holder: String,
+    pub token: String,
+    pub remaining_ms: u64,
+}
+
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ValueWritten {
+    pub value: String,
+    pub revision: u64,
+}
+
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ValueDeleted {
+    pub value: String,
+    /// The last revision that the value had; null when it did not exist.
+    #[schema(required)]
+    pub revision: Option<u64>,
+}
+
 /// The store of a node.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -397,7 +535,7 @@ pub struct Problem {
     pub part: Option<u64>,
     /// The limit that was exceeded.
     pub limit: Option<u64>,
-    /// `wrong_revision`: the stream's last revision; null when the stream does not exist.
+    /// `wrong_revision`: the last revision of the stream or value; null when it does not exist.
     pub current_revision: Option<u64>,
     /// `history_truncated`: the first revision that is still available.
     pub first_revision: Option<u64>,
@@ -407,6 +545,14 @@ pub struct Problem {
     pub revision: Option<u64>,
     /// `key_conflict`: `content` or `precondition`, whichever differs from the first request with the key.
     pub differs: Option<String>,
+    /// `lease_held`: who is due to lose the lease first, if it is known.
+    pub holder: Option<String>,
+    /// `lease_held`: that holder's token.
+    pub token: Option<String>,
+    /// `lease_held`: when the lease is free, if that holder does not renew it.
+    pub remaining_ms: Option<u64>,
+    /// `lease_permits_differ`: the number of permits that the lease has.
+    pub permits: Option<u64>,
     /// `other_store`: the identity of the store that responds.
     pub store: Option<String>,
     /// `task_conflict`: the cursor of the task with the same id.

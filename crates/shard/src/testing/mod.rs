@@ -14,11 +14,22 @@
 //! expire cart
 //! clean cart 100            clean up at most this many rows in the slot of cart
 //! forget cart 100           expire records: at most this many rows in the slot of cart
+//! acquire lock by a ttl 9    also: wait 5, permits 2, hold 5
+//! renew lock of a ttl 9      with the last token that a has had
+//! release lock of a
+//! withdraw lock of a         the last request of a, if it waits or holds the lease
+//! hand lock 10               hand over expired leases: at most this many in the slot of lock
+//! check lock held by a, append cart b      a transaction, with the last token that a has had
+//! put flag if 3 on           write a value
+//! check flag value 3, append cart b        a transaction, with a revision or none or exists
+//! remove flag if 3           delete a value
 //! wait 5                    let this many milliseconds pass
 //! ```
 //!
 //! Outcomes are revisions, with `*` where replayed, or the reason for a refusal. State is the kept events as
-//! revision and name, stream by stream.
+//! revision and name, stream by stream; then leases with their holders and who waits; then values.
+
+mod nouns;
 
 use crate::heads::Head;
 use crate::revisions::Revisions;
@@ -36,6 +47,7 @@ use model::{
     Namespace, NewEvent, Order, Outcome, Position, PutSettings, Refusal, Revision, Settings, Slot, SlotRange,
     StreamName, Transaction, Value, Wall, Write,
 };
+use nouns::{lease_name, value_name};
 
 /// Before, command, outcome, after.
 pub(crate) type Case = (&'static str, &'static str, &'static str, &'static str);
@@ -61,6 +73,8 @@ pub(crate) struct Store {
     pub(crate) agenda: Agenda,
     /// Commands that the agenda has given out and that are not applied yet.
     proposed: Vec<Command<'static>>,
+    /// The last token of each holder, by lease and holder, and when it has asked for the lease.
+    tokens: BTreeMap<(String, String), (Cursor, Position)>,
     /// The outcome of the last entry.
     pub(crate) applied: Applied,
 }
@@ -74,6 +88,7 @@ impl Default for Store {
             elapsed: Elapsed(0),
             agenda: Agenda::new(SlotRange::ALL),
             proposed: Vec::new(),
+            tokens: BTreeMap::new(),
             applied: Applied::default(),
         }
     }
@@ -101,6 +116,7 @@ impl Store {
         self.applied = self.shard.apply(&entry, &self.rows).unwrap();
         self.applied.writes.change(&mut self.rows);
         self.agenda.note(&self.applied.effects);
+        self.learn_tokens();
         describe(&self.applied.outcomes[0])
     }
 
@@ -121,6 +137,9 @@ impl Store {
             return Command::Transaction(self.transaction(line));
         }
         let (verb, rest) = line.split_once(' ').unwrap();
+        if let Some(command) = self.lease_or_value(verb, rest) {
+            return command;
+        }
         match verb {
             "append" => Command::Append(self.append(rest)),
             "keep" => Command::PutSettings(settings(rest)),
@@ -145,6 +164,16 @@ impl Store {
         let mut transaction = Transaction { keyed: None, checks: Vec::new(), writes: Vec::new() };
         for part in line.split(',').map(str::trim).filter(|part| !part.is_empty()) {
             match part.split_once(' ').unwrap() {
+                ("check", rest) if rest.contains(" held by ") => {
+                    let (lease, holder) = rest.split_once(" held by ").unwrap();
+                    let (token, _) = self.token(lease, holder);
+                    transaction.checks.push(Check::Lease { lease: lease_name(lease), token });
+                }
+                ("check", rest) if rest.contains(" value ") => {
+                    let (value, expected) = rest.split_once(" value ").unwrap();
+                    let expected = expectation(expected);
+                    transaction.checks.push(Check::Value { value: value_name(value), expected });
+                }
                 ("check", rest) => {
                     let (stream, expected, _) = target(rest);
                     transaction.checks.push(Check::Stream { stream, expected });
@@ -215,6 +244,8 @@ impl Store {
             described.push(text);
         }
         described.sort();
+        described.extend(self.leases());
+        described.extend(self.values());
         described.join(", ")
     }
 
@@ -233,6 +264,18 @@ impl Store {
             self.agenda.due(&self.rows, self.entry_clock(), &mut self.proposed).unwrap();
         }
         self.proposed.pop()
+    }
+
+    /// Applies what the node would propose until nothing is due.
+    pub(crate) fn do_what_is_due(&mut self) {
+        while let Some(command) = self.due() {
+            self.apply(command);
+        }
+    }
+
+    /// The command of one line, without applying it.
+    pub(crate) fn command_of(&self, line: &str) -> Command<'static> {
+        self.command(line)
     }
 
     /// The timers that the state holds, whatever the agenda knows.
@@ -254,14 +297,18 @@ fn target(text: &str) -> (StreamName<'static>, Expected, Vec<&str>) {
     let mut rest: Vec<_> = words.collect();
     let mut expected = Expected::Any;
     if rest.first() == Some(&"if") {
-        expected = match rest[1] {
-            "none" => Expected::None,
-            "exists" => Expected::Exists,
-            revision => Expected::Revision(Revision(revision.parse().unwrap())),
-        };
+        expected = expectation(rest[1]);
         rest.drain(..2);
     }
     (stream, expected, rest)
+}
+
+fn expectation(text: &str) -> Expected {
+    match text {
+        "none" => Expected::None,
+        "exists" => Expected::Exists,
+        revision => Expected::Revision(Revision(revision.parse().unwrap())),
+    }
 }
 
 fn slot_and_rows(text: &str) -> (Slot, u32) {
@@ -311,6 +358,15 @@ fn describe(outcome: &Outcome) -> String {
         Outcome::StreamDeleted { last: None } => "nothing to delete".to_string(),
         Outcome::Progressed { more: true } => "more".to_string(),
         Outcome::Progressed { more: false } => "no more".to_string(),
+        Outcome::LeaseGranted(granted) if granted.replayed => format!("had {}", granted.remaining_ms),
+        Outcome::LeaseGranted(granted) => format!("granted {}", granted.remaining_ms),
+        Outcome::LeaseAwaited { .. } => "waits".to_string(),
+        Outcome::LeaseRenewed { remaining_ms } => format!("renewed {remaining_ms}"),
+        Outcome::LeaseReleased => "released".to_string(),
+        Outcome::LeaseWithdrawn => "withdrawn".to_string(),
+        Outcome::ValuePut { revision, .. } => format!("written {revision}"),
+        Outcome::ValueDeleted { last: Some(last) } => format!("removed {last}"),
+        Outcome::ValueDeleted { last: None } => "nothing to remove".to_string(),
         Outcome::Refused(refusal) => describe_refusal(refusal),
         other => format!("{other:?}"),
     }
@@ -336,6 +392,11 @@ fn describe_refusal(refusal: &Refusal) -> String {
         Refusal::TruncateBeyondEnd { next } => format!("the stream ends before {next}"),
         Refusal::Unsupported => "unsupported".to_string(),
         Refusal::StreamFull => "the stream is full".to_string(),
+        Refusal::LeaseHeld { remaining_ms, .. } => format!("held {remaining_ms}"),
+        Refusal::LeaseLost { part } => format!("part {part} has lost the lease"),
+        Refusal::LeasePermitsDiffer { permits } => format!("has {permits} permits"),
+        Refusal::LeaseQueueFull => "the queue is full".to_string(),
+        Refusal::ValueFull => "the value is full".to_string(),
         other => format!("{other:?}"),
     }
 }
