@@ -22,7 +22,7 @@ use model::{
 const FORMAT: u8 = 1;
 
 /// Numbers that never change.
-pub(crate) mod tag {
+mod tag {
     pub(super) const APPEND: u8 = 1;
     pub(super) const TRANSACTION: u8 = 2;
     pub(super) const PUT_SETTINGS: u8 = 3;
@@ -38,13 +38,13 @@ pub(crate) mod tag {
     pub(super) const SETTLE_DEAD_LETTER: u8 = 13;
     pub(super) const ADVANCE_TASKS: u8 = 14;
 
-    pub(crate) const ACQUIRE_LEASE: u8 = 20;
-    pub(crate) const RENEW_LEASE: u8 = 21;
-    pub(crate) const RELEASE_LEASE: u8 = 22;
-    pub(crate) const EXPIRE_LEASES: u8 = 23;
-    pub(crate) const WITHDRAW_LEASE: u8 = 24;
-    pub(crate) const PUT_VALUE: u8 = 25;
-    pub(crate) const DELETE_VALUE: u8 = 26;
+    pub(super) const ACQUIRE_LEASE: u8 = 20;
+    pub(super) const RENEW_LEASE: u8 = 21;
+    pub(super) const RELEASE_LEASE: u8 = 22;
+    pub(super) const EXPIRE_LEASES: u8 = 23;
+    pub(super) const WITHDRAW_LEASE: u8 = 24;
+    pub(super) const PUT_VALUE: u8 = 25;
+    pub(super) const DELETE_VALUE: u8 = 26;
 
     pub(super) const EXPECTED_ANY: u8 = 0;
     pub(super) const EXPECTED_NONE: u8 = 1;
@@ -59,13 +59,15 @@ pub(crate) mod tag {
     pub(super) const CHECK_LEASE: u8 = 2;
     pub(super) const CHECK_VALUE: u8 = 3;
     pub(super) const WRITE_APPEND: u8 = 1;
+    pub(super) const WRITE_ENQUEUE: u8 = 2;
+    pub(super) const WRITE_SETTLE: u8 = 3;
 }
 
 /// The smallest encoding of a command, an event, a check and a write. Counts are checked against these.
 const COMMAND_BYTES_MIN: usize = 2;
 const EVENT_BYTES_MIN: usize = 20;
 const CHECK_BYTES_MIN: usize = 4;
-const WRITE_BYTES_MIN: usize = 6;
+const WRITE_BYTES_MIN: usize = 3;
 
 /// Appends the entry's bytes to `out`.
 pub fn encode(behaviour: Behaviour, clock: EntryClock, commands: &[Command<'_>], out: &mut Vec<u8>) {
@@ -104,71 +106,70 @@ pub fn decode(bytes: &[u8]) -> Result<Entry<'_>, FormatError> {
     Ok(Entry { behaviour, wall, elapsed, commands })
 }
 
-fn put_command(writer: &mut Writer<'_>, command: &Command<'_>) {
+const fn tag_of(command: &Command<'_>) -> u8 {
     match command {
-        Command::Append(append) => {
-            writer.u8(tag::APPEND);
-            put_append(writer, append);
-        }
-        Command::Transaction(transaction) => {
-            writer.u8(tag::TRANSACTION);
-            put_transaction(writer, transaction);
-        }
+        Command::Append(_) => tag::APPEND,
+        Command::Transaction(_) => tag::TRANSACTION,
+        Command::PutSettings(_) => tag::PUT_SETTINGS,
+        Command::DeleteStream(_) => tag::DELETE_STREAM,
+        Command::ExpireEvents(_) => tag::EXPIRE_EVENTS,
+        Command::CleanUp(_) => tag::CLEAN_UP,
+        Command::ExpireRecords(_) => tag::EXPIRE_RECORDS,
+        Command::AcquireLease(_) => tag::ACQUIRE_LEASE,
+        Command::RenewLease(_) => tag::RENEW_LEASE,
+        Command::ReleaseLease(_) => tag::RELEASE_LEASE,
+        Command::ExpireLeases(_) => tag::EXPIRE_LEASES,
+        Command::WithdrawLease(_) => tag::WITHDRAW_LEASE,
+        Command::PutValue(_) => tag::PUT_VALUE,
+        Command::DeleteValue(_) => tag::DELETE_VALUE,
+        Command::PutQueue(_) => tag::PUT_QUEUE,
+        Command::Enqueue(_) => tag::ENQUEUE,
+        Command::Claim(_) => tag::CLAIM,
+        Command::Settle(_) => tag::SETTLE,
+        Command::CancelTask(_) => tag::CANCEL_TASK,
+        Command::SettleDeadLetter(_) => tag::SETTLE_DEAD_LETTER,
+        Command::AdvanceTasks(_) => tag::ADVANCE_TASKS,
+    }
+}
+
+fn put_command(writer: &mut Writer<'_>, command: &Command<'_>) {
+    writer.u8(tag_of(command));
+    match command {
+        Command::Append(command) => put_append(writer, command),
+        Command::Transaction(command) => put_transaction(writer, command),
         Command::PutSettings(put) => {
-            writer.u8(tag::PUT_SETTINGS);
             writer.prefixed(put.stream.as_str().as_bytes());
             put_settings(writer, &put.settings);
         }
         Command::DeleteStream(delete) => {
-            writer.u8(tag::DELETE_STREAM);
             writer.prefixed(delete.stream.as_str().as_bytes());
             put_expected(writer, delete.expected);
         }
-        Command::ExpireEvents(expire) => {
-            writer.u8(tag::EXPIRE_EVENTS);
-            writer.prefixed(expire.stream.as_str().as_bytes());
-        }
+        Command::ExpireEvents(expire) => writer.prefixed(expire.stream.as_str().as_bytes()),
         Command::CleanUp(clean_up) => {
-            put_step(writer, tag::CLEAN_UP, (clean_up.slot, clean_up.from.0, clean_up.rows_max));
+            writer.u16(clean_up.slot.0);
+            writer.u64(clean_up.from.0);
+            writer.varint(u64::from(clean_up.rows_max));
         }
         Command::ExpireRecords(expire) => {
-            put_step(writer, tag::EXPIRE_RECORDS, (expire.slot, expire.from.0, expire.rows_max));
+            writer.u16(expire.slot.0);
+            writer.u64(expire.from.0);
+            writer.varint(u64::from(expire.rows_max));
         }
-        Command::AcquireLease(acquire) => lease::put_acquire(writer, acquire),
-        Command::RenewLease(renew) => lease::put_renew(writer, renew),
-        Command::ReleaseLease(release) => lease::put_release(writer, release),
-        Command::ExpireLeases(expire) => lease::put_expire(writer, expire),
-        Command::WithdrawLease(withdraw) => lease::put_withdraw(writer, withdraw),
-        Command::PutValue(put) => value::put_put(writer, put),
-        Command::DeleteValue(delete) => value::put_delete(writer, delete),
-        Command::PutQueue(command) => {
-            writer.u8(tag::PUT_QUEUE);
-            queue::put_put_queue(writer, command);
-        }
-        Command::Enqueue(command) => {
-            writer.u8(tag::ENQUEUE);
-            queue::put_enqueue(writer, command);
-        }
-        Command::Claim(command) => {
-            writer.u8(tag::CLAIM);
-            queue::put_claim(writer, command);
-        }
-        Command::Settle(command) => {
-            writer.u8(tag::SETTLE);
-            queue::put_settle(writer, command);
-        }
-        Command::CancelTask(command) => {
-            writer.u8(tag::CANCEL_TASK);
-            queue::put_cancel(writer, command);
-        }
-        Command::SettleDeadLetter(command) => {
-            writer.u8(tag::SETTLE_DEAD_LETTER);
-            queue::put_dead_letter(writer, command);
-        }
-        Command::AdvanceTasks(command) => {
-            writer.u8(tag::ADVANCE_TASKS);
-            queue::put_advance(writer, command);
-        }
+        Command::AcquireLease(command) => lease::put_acquire(writer, command),
+        Command::RenewLease(command) => lease::put_renew(writer, command),
+        Command::ReleaseLease(command) => lease::put_release(writer, command),
+        Command::ExpireLeases(command) => lease::put_expire(writer, command),
+        Command::WithdrawLease(command) => lease::put_withdraw(writer, command),
+        Command::PutValue(command) => value::put_put(writer, command),
+        Command::DeleteValue(command) => value::put_delete(writer, command),
+        Command::PutQueue(command) => queue::put_put_queue(writer, command),
+        Command::Enqueue(command) => queue::put_enqueue(writer, command),
+        Command::Claim(command) => queue::put_claim(writer, command),
+        Command::Settle(command) => queue::put_settle(writer, command),
+        Command::CancelTask(command) => queue::put_cancel(writer, command),
+        Command::SettleDeadLetter(command) => queue::put_dead_letter(writer, command),
+        Command::AdvanceTasks(command) => queue::put_advance(writer, command),
     }
 }
 
@@ -211,14 +212,6 @@ fn get_command<'a>(reader: &mut Reader<'a>) -> Result<Command<'a>, FormatError> 
     })
 }
 
-/// A bounded step of the node's own: the slot, where to begin, and how many rows.
-fn put_step(writer: &mut Writer<'_>, tag: u8, (slot, from, rows_max): (Slot, u64, u32)) {
-    writer.u8(tag);
-    writer.u16(slot.0);
-    writer.u64(from);
-    writer.varint(u64::from(rows_max));
-}
-
 fn get_rows(reader: &mut Reader<'_>) -> Result<u32, FormatError> {
     let rows = reader.varint()?;
     u32::try_from(rows).map_err(|_| FormatError::invalid("number of rows", rows))
@@ -253,6 +246,14 @@ fn put_transaction(writer: &mut Writer<'_>, transaction: &Transaction<'_>) {
                 writer.u8(tag::WRITE_APPEND);
                 put_append(writer, append);
             }
+            Write::Enqueue(enqueue) => {
+                writer.u8(tag::WRITE_ENQUEUE);
+                queue::put_enqueue(writer, enqueue);
+            }
+            Write::Settle(settle) => {
+                writer.u8(tag::WRITE_SETTLE);
+                queue::put_settle(writer, settle);
+            }
         }
     }
 }
@@ -278,6 +279,8 @@ fn get_transaction<'a>(reader: &mut Reader<'a>) -> Result<Transaction<'a>, Forma
     for _ in 0..count {
         writes.push(match reader.u8()? {
             tag::WRITE_APPEND => Write::Append(get_append(reader)?),
+            tag::WRITE_ENQUEUE => Write::Enqueue(queue::get_enqueue(reader)?),
+            tag::WRITE_SETTLE => Write::Settle(queue::get_settle(reader)?),
             other => return Err(FormatError::invalid("write", u64::from(other))),
         });
     }

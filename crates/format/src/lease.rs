@@ -1,6 +1,5 @@
 //! The commands and outcomes of leases. `entry` and `outcome` hold the tags.
 
-use crate::entry::tag;
 use crate::wire::{FormatError, Reader, Writer};
 use alloc::borrow::Cow;
 use model::{
@@ -9,7 +8,6 @@ use model::{
 };
 
 pub(crate) fn put_acquire(writer: &mut Writer<'_>, acquire: &AcquireLease<'_>) {
-    writer.u8(tag::ACQUIRE_LEASE);
     writer.prefixed(acquire.lease.as_str().as_bytes());
     writer.prefixed(acquire.holder.as_bytes());
     writer.varint(acquire.ttl_ms);
@@ -30,7 +28,6 @@ pub(crate) fn get_acquire<'a>(reader: &mut Reader<'a>) -> Result<AcquireLease<'a
 }
 
 pub(crate) fn put_renew(writer: &mut Writer<'_>, renew: &RenewLease<'_>) {
-    writer.u8(tag::RENEW_LEASE);
     writer.prefixed(renew.lease.as_str().as_bytes());
     put_cursor(writer, renew.token);
     match renew.ttl_ms {
@@ -53,7 +50,6 @@ pub(crate) fn get_renew<'a>(reader: &mut Reader<'a>) -> Result<RenewLease<'a>, F
 }
 
 pub(crate) fn put_release(writer: &mut Writer<'_>, release: &ReleaseLease<'_>) {
-    writer.u8(tag::RELEASE_LEASE);
     writer.prefixed(release.lease.as_str().as_bytes());
     put_cursor(writer, release.token);
 }
@@ -63,7 +59,6 @@ pub(crate) fn get_release<'a>(reader: &mut Reader<'a>) -> Result<ReleaseLease<'a
 }
 
 pub(crate) fn put_withdraw(writer: &mut Writer<'_>, withdraw: &WithdrawLease<'_>) {
-    writer.u8(tag::WITHDRAW_LEASE);
     writer.prefixed(withdraw.lease.as_str().as_bytes());
     writer.prefixed(withdraw.holder.as_bytes());
     writer.u64(withdraw.asked.0);
@@ -78,7 +73,6 @@ pub(crate) fn get_withdraw<'a>(reader: &mut Reader<'a>) -> Result<WithdrawLease<
 }
 
 pub(crate) fn put_expire(writer: &mut Writer<'_>, expire: &ExpireLeases) {
-    writer.u8(tag::EXPIRE_LEASES);
     writer.u16(expire.slot.0);
     writer.u64(expire.from.0);
     writer.varint(u64::from(expire.leases_max));

@@ -1,12 +1,11 @@
 //! The commands of values. `entry` holds their tags.
 
-use crate::entry::{get_expected, get_keyed, put_expected, put_keyed, tag};
+use crate::entry::{get_expected, get_keyed, put_expected, put_keyed};
 use crate::wire::{FormatError, Reader, Writer};
 use alloc::borrow::Cow;
 use model::{DeleteValue, PutValue, ValueName};
 
 pub(crate) fn put_put(writer: &mut Writer<'_>, put: &PutValue<'_>) {
-    writer.u8(tag::PUT_VALUE);
     put_keyed(writer, put.keyed.as_ref());
     writer.prefixed(put.value.as_str().as_bytes());
     put_expected(writer, put.expected);
@@ -25,7 +24,6 @@ pub(crate) fn get_put<'a>(reader: &mut Reader<'a>) -> Result<PutValue<'a>, Forma
 }
 
 pub(crate) fn put_delete(writer: &mut Writer<'_>, delete: &DeleteValue<'_>) {
-    writer.u8(tag::DELETE_VALUE);
     writer.prefixed(delete.value.as_str().as_bytes());
     put_expected(writer, delete.expected);
 }

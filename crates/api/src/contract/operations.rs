@@ -266,7 +266,7 @@ operations! {
             content: &[json("Transacted")],
             headers: &[&REPLAYED],
         },
-        problems: &[ANY, DATA, BODY, OBJECT, EVENTS, COMMAND, KEYED, &[Code::WrongRevision, Code::LeaseLost, Code::InvalidName]],
+        problems: &[ANY, DATA, BODY, OBJECT, EVENTS, COMMAND, KEYED, &[Code::WrongRevision, Code::LeaseLost, Code::InvalidName, Code::TaskTooLarge, Code::TaskConflict, Code::TooManyTypes, Code::QueueFull, Code::ClaimLost, Code::TaskNotFound]],
     };
     AcquireLease: Description {
         id: "acquireLease",
