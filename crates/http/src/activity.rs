@@ -24,6 +24,10 @@ pub(crate) struct Activity {
     body_expired: AtomicBool,
     /// The body is a stream of lines, each of which may take as long as a whole body.
     lines: AtomicBool,
+    /// A request waits for something that nobody may want any more once the client is gone.
+    client_watched: AtomicBool,
+    /// While it was watched, the client has closed its side of the connection.
+    client_left: AtomicBool,
     /// This side has sent everything and is closing.
     closing: AtomicBool,
 }
@@ -117,6 +121,21 @@ impl Activity {
 
     pub(crate) fn close(&self) {
         self.closing.store(true, Relaxed);
+    }
+
+    /// Watches whether the client closes its side, and returns whether it has. Until then, the connection is polled
+    /// when it happens.
+    pub(crate) fn client_left(&self) -> bool {
+        self.client_watched.store(true, Relaxed);
+        self.client_left.load(Relaxed)
+    }
+
+    pub(crate) fn watches_client(&self) -> bool {
+        self.client_watched.load(Relaxed) && !self.client_left.load(Relaxed)
+    }
+
+    pub(crate) fn client_closed_its_side(&self) {
+        self.client_left.store(true, Relaxed);
     }
 
     pub(crate) fn is_closing(&self) -> bool {

@@ -143,7 +143,18 @@ impl AsyncWrite for Edge {
         self.stream.is_write_vectored()
     }
 
+    /// hyper reads nothing while a request is answered, so it does not notice that the client leaves. It flushes each
+    /// time it is polled, which is the occasion to look, and to be polled again when that happens.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.activity.watches_client() {
+            let mut next = [0; 1];
+            if let Poll::Ready(Ok(0) | Err(_)) = self.stream.poll_peek(context, &mut ReadBuf::new(&mut next))
+            {
+                self.activity.client_closed_its_side();
+                // The request that waits is polled before the flush.
+                context.waker().wake_by_ref();
+            }
+        }
         Pin::new(&mut self.stream).poll_flush(context)
     }
 

@@ -323,6 +323,33 @@ fn a_claim_that_waited_in_vain_gets_no_tasks_and_takes_none() {
 }
 
 #[test]
+fn a_claim_of_a_client_that_has_left_takes_no_tasks() {
+    let node = Node::start();
+    let waiting =
+        || node.get("/metrics").text().contains(r#"mainstay_queue_depth{queue="waiting_claims"} 1"#);
+    let claim = r#"{"worker":"w","wait":"60s"}"#;
+    let mut left = Connection::to(&node);
+    left.send(request("POST", "/v1/queues/q/claims", &[("content-type", "application/json")], claim));
+    while !waiting() {
+        std::thread::yield_now();
+    }
+    drop(left);
+    while waiting() {
+        std::thread::yield_now();
+    }
+    Script::new(&node).run(
+        r#"
+        > POST /v1/queues/q/tasks
+          {"type":"t","id":"1"}
+        < 200
+        > GET /v1/queues/q/tasks/1
+        < 200
+          state = "ready"
+        "#,
+    );
+}
+
+#[test]
 fn a_stopping_node_does_not_keep_claims_waiting() {
     let mut node = Node::start();
     let claim = r#"{"worker":"w","wait":"60s"}"#;

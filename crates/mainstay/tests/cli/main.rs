@@ -13,5 +13,6 @@ mod node;
 mod leases;
 mod lines;
 mod permits;
+mod queues;
 mod verbs;
 mod without_a_node;

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 mod accounts;
 mod interruptions;
+mod queues;
 
 /// A client that sends everything once.
 fn client(node: &Node) -> Client {

@@ -1,6 +1,6 @@
 //! Hand over one slot's leases that have expired, a bounded number at a time.
 //!
-//! *A lease that expires goes to the one who has waited longest, although no client does anything.* Besides, the
+//! *A lease that expires goes to the holder that has waited longest, although no client does anything.* Besides, the
 //! rows of waits that have ended are deleted, and those of leases that are not used any more.
 
 use super::state::Lease;

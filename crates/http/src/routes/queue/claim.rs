@@ -1,5 +1,6 @@
 //! `POST /v1/queues/{queue}/claims`: gives tasks to a worker.
 
+use crate::activity::Activity;
 use crate::body::read_whole;
 use crate::context::Context;
 use crate::response::{self, Result};
@@ -14,6 +15,9 @@ use http::request;
 use http_body::Body;
 use model::{Claimed, Command, Outcome};
 use runtime::Unavailable;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
 use telemetry::Queue;
 
 pub(in crate::routes) async fn respond<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
@@ -29,7 +33,7 @@ where
     let outcome = if request.wait.is_zero() {
         submit(context, Command::Claim(request.claim)).await?
     } else {
-        wait_for_tasks(context, request).await?
+        wait_for_tasks(context, parts, request).await?
     };
     let Outcome::Claimed(claimed) = outcome else {
         return Err(refused(context, &outcome, Target::Queue));
@@ -40,14 +44,21 @@ where
     Ok(response::json(out))
 }
 
-/// Waits until the claim has tasks, or its time has passed, or the server stops. Tasks that are granted while this ends
+/// Waits until the claim has tasks, or its time has passed, or the client has left, or the server stops. Tasks that are granted while this ends
 /// go back to their queue.
-async fn wait_for_tasks(context: &Context, request: ClaimRequest) -> Result<Outcome> {
+async fn wait_for_tasks(context: &Context, parts: &request::Parts, request: ClaimRequest) -> Result<Outcome> {
     let pending = context.handle.claim(request.claim).map_err(|error| unavailable::problem(&error))?;
     let _counted = context.metrics.queue(Queue::WaitingClaims).depth.hold();
     let mut stopping = context.stopping.clone();
+    // Over HTTP/2, the request of a client that has left is dropped.
+    let activity = parts.extensions.get::<Arc<Activity>>();
+    let client_left = poll_fn(|_| match activity {
+        Some(activity) if activity.client_left() => Poll::Ready(()),
+        _ => Poll::Pending,
+    });
     tokio::select! {
         biased;
+        () = client_left => Ok(Outcome::Claimed(Claimed::default())),
         outcome = pending => outcome.map_err(|error| unavailable::problem(&error)),
         () = tokio::time::sleep(request.wait) => Ok(Outcome::Claimed(Claimed::default())),
         _ = stopping.wait_for(|stopping| *stopping) => Err(unavailable::problem(&Unavailable::Stopping)),

@@ -1,0 +1,151 @@
+//! Queues and workers of the client against a node.
+
+use super::{client, patient};
+use crate::node::Node;
+use mainstay_client::{Claim, NewTask, Queue, RetryPolicy, TaskError, TaskState, Worker};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// Waits until a task is in this state.
+async fn until(queue: &Queue, id: &str, state: TaskState) {
+    while queue.task(id).await.unwrap().state != state {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tasks_go_from_a_client_to_a_worker_and_back() {
+    #[derive(Serialize, Deserialize)]
+    struct Numbers(u32, u32);
+    let data = tempfile::tempdir().unwrap();
+    let node = Node::start(data.path());
+    let queue = client(&node).queue("sums/a");
+    let tasks: Vec<_> =
+        (0..20).map(|n| NewTask::new("add").id(n.to_string()).payload(&Numbers(n, 1)).unwrap()).collect();
+    let enqueued = queue.enqueue_all(&tasks).await.unwrap();
+    assert!(enqueued.into_iter().all(|task| !task.unwrap().replayed));
+    assert!(queue.enqueue(&tasks[0]).await.unwrap().replayed);
+    let conflict = queue.enqueue(&NewTask::new("add").id("0")).await.unwrap_err();
+    assert_eq!(conflict.code(), Some("task_conflict"));
+
+    let (stop, stopped) = oneshot::channel::<()>();
+    let worker = Worker::new(queue.clone())
+        .concurrency(4)
+        .on("add", async |numbers: Numbers| Ok::<_, TaskError>(numbers.0 + numbers.1));
+    let running = tokio::spawn(worker.run(async { drop(stopped.await) }));
+    for n in 0..20 {
+        until(&queue, &n.to_string(), TaskState::Done).await;
+    }
+    drop(stop);
+    let summary = running.await.unwrap().unwrap();
+    assert_eq!((summary.completed, summary.failed, summary.lost), (20, 0, 0));
+    assert_eq!(queue.task("7").await.unwrap().result, Some(8.into()));
+    assert_eq!(queue.info().await.unwrap().depth.done, 20);
+    assert_eq!(client(&node).queues().await.unwrap(), ["sums/a"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_and_panics_are_failed_attempts() {
+    let data = tempfile::tempdir().unwrap();
+    let node = Node::start(data.path());
+    let queue = client(&node).queue("q");
+    let retry = RetryPolicy::new(2, Duration::ZERO, Duration::ZERO);
+    for task_type in ["panics", "fails", "refuses", "misread", "deferred"] {
+        let task = NewTask::new(task_type).id(task_type).retry(retry.clone()).payload("text").unwrap();
+        queue.enqueue(&task).await.unwrap();
+    }
+    let (stop, stopped) = oneshot::channel::<()>();
+    let worker = Worker::new(queue.clone())
+        .on("panics", async |_: String| -> Result<(), TaskError> { panic!("no paper") })
+        .on("fails", async |text: String| text.parse::<u32>())
+        .on("refuses", async |_: String| -> Result<(), _> {
+            Err(TaskError::new("Refused", "no").permanent())
+        })
+        .on("misread", async |_: u32| Ok::<_, TaskError>(()))
+        .on("deferred", async |_: String| -> Result<(), _> {
+            Err(TaskError::defer(Duration::from_secs(3_600)))
+        });
+    let running = tokio::spawn(worker.run(async { drop(stopped.await) }));
+    for (id, failures, class) in [
+        ("panics", 2, "panic"),
+        ("fails", 2, "core::num::error::ParseIntError"),
+        ("refuses", 1, "Refused"),
+        ("misread", 1, "serde_json::error::Error"),
+    ] {
+        until(&queue, id, TaskState::Dead).await;
+        let task = queue.task(id).await.unwrap();
+        assert_eq!(task.failures.len(), failures, "{id}");
+        assert_eq!(task.failures[0].class, class);
+    }
+    until(&queue, "deferred", TaskState::Delayed).await;
+    assert_eq!(queue.task("deferred").await.unwrap().attempts, 0);
+    drop(stop);
+    running.await.unwrap().unwrap();
+    assert_eq!(queue.task("panics").await.unwrap().failures[0].message.as_deref(), Some("no paper"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn heartbeats_keep_a_claim_and_tell_of_a_cancel() {
+    let data = tempfile::tempdir().unwrap();
+    let node = Node::start(data.path());
+    let queue = client(&node).queue("q");
+    let task = NewTask::new("long").id("1").claim_timeout(Duration::from_secs(1));
+    queue.enqueue(&task).await.unwrap();
+    let (begun, mut begins) = tokio::sync::mpsc::unbounded_channel();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let worker = Worker::new(queue.clone()).on_task("long", move |task| {
+        begun.send(task.attempt).unwrap();
+        std::future::pending()
+    });
+    let running = tokio::spawn(worker.run(async { drop(stopped.await) }));
+    assert_eq!(begins.recv().await, Some(1));
+    // Longer than the claim would last.
+    assert!(tokio::time::timeout(Duration::from_millis(1_500), begins.recv()).await.is_err());
+    assert_eq!(queue.task("1").await.unwrap().state, TaskState::Running);
+    queue.cancel("1").await.unwrap();
+    until(&queue, "1", TaskState::Cancelled).await;
+    drop(stop);
+    assert_eq!(running.await.unwrap().unwrap().returned, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_worker_cannot_settle_a_task() {
+    let data = tempfile::tempdir().unwrap();
+    let node = Node::start(data.path());
+    let queue = client(&node).queue("q");
+    queue.enqueue(&NewTask::new("t").id("1")).await.unwrap();
+    let first = queue.claim(&Claim::new("w")).await.unwrap().remove(0);
+    queue.give_back(&first).await.unwrap();
+    let second = queue.claim(&Claim::new("x")).await.unwrap().remove(0);
+    assert!(queue.complete(&first, &()).await.unwrap_err().is_claim_lost());
+    assert!(second.token > first.token);
+    assert_eq!(queue.complete(&second, &()).await.unwrap(), TaskState::Done);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_outlives_a_node_that_is_killed() {
+    let data = tempfile::tempdir().unwrap();
+    let node = Node::start(data.path());
+    let address = node.address();
+    let queue = patient(&node).queue("q");
+    let ran = Arc::new(AtomicU32::new(0));
+    let (stop, stopped) = oneshot::channel::<()>();
+    let counted = Arc::clone(&ran);
+    let worker = Worker::new(queue.clone()).on("t", move |(): ()| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        async { Ok::<_, TaskError>(()) }
+    });
+    let running = tokio::spawn(worker.run(async { drop(stopped.await) }));
+    queue.enqueue(&NewTask::new("t").id("before")).await.unwrap();
+    until(&queue, "before", TaskState::Done).await;
+    node.kill();
+    let _node = Node::start_with(data.path(), &["--listen", &address]);
+    queue.enqueue(&NewTask::new("t").id("after")).await.unwrap();
+    until(&queue, "after", TaskState::Done).await;
+    drop(stop);
+    running.await.unwrap().unwrap();
+    assert_eq!(ran.load(Ordering::Relaxed), 2);
+}
