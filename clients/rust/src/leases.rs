@@ -35,7 +35,7 @@ pub struct LeaseGrant {
     /// Whether the holder had the lease already.
     #[serde(default)]
     pub replayed: bool,
-    /// Until when the holder may count on the lease, by this machine's monotonic clock. `None` in a grant that was
+    /// The moment up to which the holder may count on the lease, by this machine's monotonic clock. `None` in a grant that was
     /// read from JSON.
     #[serde(skip)]
     pub held_until: Option<Instant>,
@@ -51,11 +51,11 @@ pub struct LeaseState {
     pub holders: Vec<LeaseHolder>,
     /// How many wait.
     pub waiting: u64,
-    /// The first of those who wait, in order.
+    /// The first waiting holders, in order.
     pub queue: Vec<String>,
 }
 
-/// One who holds a lease.
+/// A holder of a lease.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct LeaseHolder {
@@ -93,7 +93,7 @@ fn is_zero(number: &u64) -> bool {
 impl Client {
     /// Asks for a lease. Nothing is sent until it is awaited.
     ///
-    /// `holder` must be a name of its own for each process: whoever asks with the same name again gets what that
+    /// `holder` must be a name of its own for each process: a process that asks with the same name gets what that
     /// holder has.
     ///
     /// ```no_run
@@ -122,7 +122,7 @@ impl Client {
         AcquireLease { client: self.clone(), lease: lease.into(), body }
     }
 
-    /// Begins the time of a lease anew, and returns until when the holder may count on it, by this machine's
+    /// Restarts the time of a lease, and returns the moment up to which the holder may count on it, by this machine's
     /// monotonic clock.
     ///
     /// # Errors

@@ -5,10 +5,12 @@ use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::event::{Expected, NewEvent};
 use crate::leases::LeaseToken;
+use crate::queue::{ClaimedTask, Enqueued, NewTask};
 use crate::transport::Call;
 use http::Method;
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::pin::Pin;
 
 /// A transaction that is sent when it is awaited. Made by [`Client::transaction`].
@@ -49,6 +51,23 @@ enum Check {
 #[serde(rename_all = "lowercase")]
 enum Write {
     Append(Append),
+    Enqueue(Enqueue),
+    Complete(Complete),
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Enqueue {
+    queue: String,
+    tasks: Vec<NewTask>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Complete {
+    queue: String,
+    id: String,
+    token: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<serde_json::Value>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -84,23 +103,36 @@ pub struct Committed {
 #[non_exhaustive]
 pub enum Written {
     Appended(Appended),
+    /// One for each task, in order.
+    Enqueued(Vec<Enqueued>),
+    Completed,
 }
 
 impl<'de> Deserialize<'de> for Written {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
-        struct Wire {
-            append: Appended,
+        #[serde(rename_all = "lowercase")]
+        enum Wire {
+            Append(Appended),
+            Enqueue { tasks: Vec<Enqueued> },
+            Complete {},
         }
-        Wire::deserialize(deserializer).map(|wire| Self::Appended(wire.append))
+        Wire::deserialize(deserializer).map(|wire| match wire {
+            Wire::Append(appended) => Self::Appended(appended),
+            Wire::Enqueue { tasks } => Self::Enqueued(tasks),
+            Wire::Complete {} => Self::Completed,
+        })
     }
 }
 
 impl Serialize for Written {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self::Appended(appended) = self;
         let mut map = serializer.serialize_map(Some(1))?;
-        map.serialize_entry("append", appended)?;
+        match self {
+            Self::Appended(appended) => map.serialize_entry("append", appended)?,
+            Self::Enqueued(tasks) => map.serialize_entry("enqueue", &json!({"tasks": tasks}))?,
+            Self::Completed => map.serialize_entry("complete", &json!({"state": "done"}))?,
+        }
         map.end()
     }
 }
@@ -156,6 +188,21 @@ impl Transaction {
         self
     }
 
+    /// Enqueues these tasks. Each one has an id, so the transaction can be sent again safely.
+    pub fn enqueue(mut self, queue: impl Into<String>, tasks: impl IntoIterator<Item = NewTask>) -> Self {
+        let tasks = tasks.into_iter().collect();
+        self.body.writes.push(Write::Enqueue(Enqueue { queue: queue.into(), tasks }));
+        self
+    }
+
+    /// Completes a task that this worker has claimed. If the claim is over, nothing is written, so what a worker
+    /// writes together with this is written once.
+    pub fn complete(mut self, queue: impl Into<String>, task: &ClaimedTask) -> Self {
+        let (id, token) = (task.id.clone(), task.token.clone());
+        self.body.writes.push(Write::Complete(Complete { queue: queue.into(), id, token, result: None }));
+        self
+    }
+
     /// Names the intended effect: see [`crate::Append::idempotency_key`].
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
         self.idempotency_key = Some(key.into());
@@ -168,8 +215,11 @@ impl Transaction {
     /// [`Error`]; one with [`Error::is_wrong_revision`] when a check or an expected revision does not hold.
     /// In that case, nothing was written.
     pub async fn commit(mut self) -> Result<Committed> {
-        for Write::Append(append) in &mut self.body.writes {
-            append.events = under_key(std::mem::take(&mut append.events), self.idempotency_key.as_deref());
+        for write in &mut self.body.writes {
+            if let Write::Append(append) = write {
+                append.events =
+                    under_key(std::mem::take(&mut append.events), self.idempotency_key.as_deref());
+            }
         }
         let body = serde_json::to_vec(&self.body).map_err(Error::Encode)?;
         let mut call = Call::new(Method::POST, "/v1/transactions").body("application/json", body);
@@ -177,10 +227,10 @@ impl Transaction {
             call = call.idempotency_key(key);
         }
         let mut committed: Committed = self.client.call_json(&call).await?;
-        for (Written::Appended(appended), Write::Append(append)) in
-            committed.writes.iter_mut().zip(&self.body.writes)
-        {
-            appended.name(&append.events);
+        for written in committed.writes.iter_mut().zip(&self.body.writes) {
+            if let (Written::Appended(appended), Write::Append(append)) = written {
+                appended.name(&append.events);
+            }
         }
         Ok(committed)
     }
@@ -199,7 +249,6 @@ impl IntoFuture for Transaction {
 mod tests {
     use super::*;
     use crate::event::Revision;
-    use serde_json::json;
 
     #[test]
     fn a_transaction_is_written_as_the_api_reads_it() {

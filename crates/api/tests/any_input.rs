@@ -7,7 +7,9 @@ use api::request::append::AppendHead;
 use api::request::query::{ListStreams, Read};
 use api::request::queue::tasks::TasksHead;
 use api::request::queue::{claim, settle};
-use api::request::{line, queue, settings, stream_in_path, transaction};
+use api::request::{
+    lease, lease_in_path, line, queue, settings, stream_in_path, transaction, value, value_in_path,
+};
 use http::HeaderMap;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use model::{QueueName, TaskRef, Wall};
@@ -34,10 +36,23 @@ fn check_bodies(body: &[u8]) -> Result<(), TestCaseError> {
         check(head.read(stream, body))?;
     }
     let json = headers("application/json");
-    check(transaction::read(&json, body))?;
+    check(transaction::read(&json, body, Wall(7)))?;
     check(settings::read(&json, body))?;
     check_queue_bodies(&json, body)?;
+    check_lease_bodies(&json, body)?;
+    check(value::put(
+        &json,
+        value_in_path("v").map_err(|problem| TestCaseError::fail(problem.to_string()))?,
+        body,
+    ))?;
     check(line::read(body, None))
+}
+
+fn check_lease_bodies(json: &HeaderMap, body: &[u8]) -> Result<(), TestCaseError> {
+    let name = lease_in_path("l").map_err(|problem| TestCaseError::fail(problem.to_string()))?;
+    check(lease::acquire(json, name.clone(), body))?;
+    check(lease::renew(json, name.clone(), body))?;
+    check(lease::release(json, name, body))
 }
 
 fn check_queue_bodies(json: &HeaderMap, body: &[u8]) -> Result<(), TestCaseError> {
@@ -84,6 +99,11 @@ fn almost_json() -> impl Strategy<Value = Vec<u8>> {
         ),
         Just(r#"{"token":"00000000000000070001","result":{"a":1}}"#),
         Just(r#"{"retry":{"first":"1s"},"claim_timeout":"1m","backlog_max":5,"paused":true}"#),
+        Just(r#"{"holder":"h","ttl_ms":30000,"wait_ms":60000,"permits":3,"hold_off_ms":5000}"#),
+        Just(r#"{"token":"00000000000000070001","ttl_ms":30000}"#),
+        Just(
+            r#"{"checks":[{"lease":"a","token":"00000000000000070001"},{"value":"b","expected":3}],"writes":[]}"#
+        ),
         Just(r#"{"stream":"a","type":"t","traceparent":"x"}"#),
     ];
     let edit = (any::<prop::sample::Index>(), any::<u8>(), 0..4_u8);

@@ -59,13 +59,15 @@ mod tag {
     pub(super) const CHECK_LEASE: u8 = 2;
     pub(super) const CHECK_VALUE: u8 = 3;
     pub(super) const WRITE_APPEND: u8 = 1;
+    pub(super) const WRITE_ENQUEUE: u8 = 2;
+    pub(super) const WRITE_SETTLE: u8 = 3;
 }
 
 /// The smallest encoding of a command, an event, a check and a write. Counts are checked against these.
 const COMMAND_BYTES_MIN: usize = 2;
 const EVENT_BYTES_MIN: usize = 20;
 const CHECK_BYTES_MIN: usize = 4;
-const WRITE_BYTES_MIN: usize = 6;
+const WRITE_BYTES_MIN: usize = 3;
 
 /// Appends the entry's bytes to `out`.
 pub fn encode(behaviour: Behaviour, clock: EntryClock, commands: &[Command<'_>], out: &mut Vec<u8>) {
@@ -104,98 +106,70 @@ pub fn decode(bytes: &[u8]) -> Result<Entry<'_>, FormatError> {
     Ok(Entry { behaviour, wall, elapsed, commands })
 }
 
-fn put_command(writer: &mut Writer<'_>, command: &Command<'_>) {
+const fn tag_of(command: &Command<'_>) -> u8 {
     match command {
-        Command::Append(append) => {
-            writer.u8(tag::APPEND);
-            put_append(writer, append);
-        }
-        Command::Transaction(transaction) => {
-            writer.u8(tag::TRANSACTION);
-            put_transaction(writer, transaction);
-        }
+        Command::Append(_) => tag::APPEND,
+        Command::Transaction(_) => tag::TRANSACTION,
+        Command::PutSettings(_) => tag::PUT_SETTINGS,
+        Command::DeleteStream(_) => tag::DELETE_STREAM,
+        Command::ExpireEvents(_) => tag::EXPIRE_EVENTS,
+        Command::CleanUp(_) => tag::CLEAN_UP,
+        Command::ExpireRecords(_) => tag::EXPIRE_RECORDS,
+        Command::AcquireLease(_) => tag::ACQUIRE_LEASE,
+        Command::RenewLease(_) => tag::RENEW_LEASE,
+        Command::ReleaseLease(_) => tag::RELEASE_LEASE,
+        Command::ExpireLeases(_) => tag::EXPIRE_LEASES,
+        Command::WithdrawLease(_) => tag::WITHDRAW_LEASE,
+        Command::PutValue(_) => tag::PUT_VALUE,
+        Command::DeleteValue(_) => tag::DELETE_VALUE,
+        Command::PutQueue(_) => tag::PUT_QUEUE,
+        Command::Enqueue(_) => tag::ENQUEUE,
+        Command::Claim(_) => tag::CLAIM,
+        Command::Settle(_) => tag::SETTLE,
+        Command::CancelTask(_) => tag::CANCEL_TASK,
+        Command::SettleDeadLetter(_) => tag::SETTLE_DEAD_LETTER,
+        Command::AdvanceTasks(_) => tag::ADVANCE_TASKS,
+    }
+}
+
+fn put_command(writer: &mut Writer<'_>, command: &Command<'_>) {
+    writer.u8(tag_of(command));
+    match command {
+        Command::Append(command) => put_append(writer, command),
+        Command::Transaction(command) => put_transaction(writer, command),
         Command::PutSettings(put) => {
-            writer.u8(tag::PUT_SETTINGS);
             writer.prefixed(put.stream.as_str().as_bytes());
             put_settings(writer, &put.settings);
         }
         Command::DeleteStream(delete) => {
-            writer.u8(tag::DELETE_STREAM);
             writer.prefixed(delete.stream.as_str().as_bytes());
             put_expected(writer, delete.expected);
         }
-        Command::ExpireEvents(expire) => {
-            writer.u8(tag::EXPIRE_EVENTS);
-            writer.prefixed(expire.stream.as_str().as_bytes());
-        }
+        Command::ExpireEvents(expire) => writer.prefixed(expire.stream.as_str().as_bytes()),
         Command::CleanUp(clean_up) => {
-            writer.u8(tag::CLEAN_UP);
             writer.u16(clean_up.slot.0);
             writer.u64(clean_up.from.0);
             writer.varint(u64::from(clean_up.rows_max));
         }
         Command::ExpireRecords(expire) => {
-            writer.u8(tag::EXPIRE_RECORDS);
             writer.u16(expire.slot.0);
             writer.u64(expire.from.0);
             writer.varint(u64::from(expire.rows_max));
         }
-        Command::AcquireLease(acquire) => {
-            writer.u8(tag::ACQUIRE_LEASE);
-            lease::put_acquire(writer, acquire);
-        }
-        Command::RenewLease(renew) => {
-            writer.u8(tag::RENEW_LEASE);
-            lease::put_renew(writer, renew);
-        }
-        Command::ReleaseLease(release) => {
-            writer.u8(tag::RELEASE_LEASE);
-            lease::put_release(writer, release);
-        }
-        Command::ExpireLeases(expire) => {
-            writer.u8(tag::EXPIRE_LEASES);
-            lease::put_expire(writer, expire);
-        }
-        Command::WithdrawLease(withdraw) => {
-            writer.u8(tag::WITHDRAW_LEASE);
-            lease::put_withdraw(writer, withdraw);
-        }
-        Command::PutValue(put) => {
-            writer.u8(tag::PUT_VALUE);
-            value::put_put(writer, put);
-        }
-        Command::DeleteValue(delete) => {
-            writer.u8(tag::DELETE_VALUE);
-            value::put_delete(writer, delete);
-        }
-        Command::PutQueue(command) => {
-            writer.u8(tag::PUT_QUEUE);
-            queue::put_put_queue(writer, command);
-        }
-        Command::Enqueue(command) => {
-            writer.u8(tag::ENQUEUE);
-            queue::put_enqueue(writer, command);
-        }
-        Command::Claim(command) => {
-            writer.u8(tag::CLAIM);
-            queue::put_claim(writer, command);
-        }
-        Command::Settle(command) => {
-            writer.u8(tag::SETTLE);
-            queue::put_settle(writer, command);
-        }
-        Command::CancelTask(command) => {
-            writer.u8(tag::CANCEL_TASK);
-            queue::put_cancel(writer, command);
-        }
-        Command::SettleDeadLetter(command) => {
-            writer.u8(tag::SETTLE_DEAD_LETTER);
-            queue::put_dead_letter(writer, command);
-        }
-        Command::AdvanceTasks(command) => {
-            writer.u8(tag::ADVANCE_TASKS);
-            queue::put_advance(writer, command);
-        }
+        Command::AcquireLease(command) => lease::put_acquire(writer, command),
+        Command::RenewLease(command) => lease::put_renew(writer, command),
+        Command::ReleaseLease(command) => lease::put_release(writer, command),
+        Command::ExpireLeases(command) => lease::put_expire(writer, command),
+        Command::WithdrawLease(command) => lease::put_withdraw(writer, command),
+        Command::PutValue(command) => value::put_put(writer, command),
+        Command::DeleteValue(command) => value::put_delete(writer, command),
+        Command::PutQueue(command) => queue::put_put_queue(writer, command),
+        Command::Enqueue(command) => queue::put_enqueue(writer, command),
+        Command::Claim(command) => queue::put_claim(writer, command),
+        Command::Settle(command) => queue::put_settle(writer, command),
+        Command::CancelTask(command) => queue::put_cancel(writer, command),
+        Command::SettleDeadLetter(command) => queue::put_dead_letter(writer, command),
+        Command::AdvanceTasks(command) => queue::put_advance(writer, command),
     }
 }
 
@@ -272,6 +246,14 @@ fn put_transaction(writer: &mut Writer<'_>, transaction: &Transaction<'_>) {
                 writer.u8(tag::WRITE_APPEND);
                 put_append(writer, append);
             }
+            Write::Enqueue(enqueue) => {
+                writer.u8(tag::WRITE_ENQUEUE);
+                queue::put_enqueue(writer, enqueue);
+            }
+            Write::Settle(settle) => {
+                writer.u8(tag::WRITE_SETTLE);
+                queue::put_settle(writer, settle);
+            }
         }
     }
 }
@@ -297,6 +279,8 @@ fn get_transaction<'a>(reader: &mut Reader<'a>) -> Result<Transaction<'a>, Forma
     for _ in 0..count {
         writes.push(match reader.u8()? {
             tag::WRITE_APPEND => Write::Append(get_append(reader)?),
+            tag::WRITE_ENQUEUE => Write::Enqueue(queue::get_enqueue(reader)?),
+            tag::WRITE_SETTLE => Write::Settle(queue::get_settle(reader)?),
             other => return Err(FormatError::invalid("write", u64::from(other))),
         });
     }

@@ -12,7 +12,7 @@ use crate::lease;
 use crate::queue;
 use crate::wire::{FormatError, Reader, Writer};
 use alloc::vec::Vec;
-use model::{Appended, AppendedEvent, KeyDifference, Outcome, Position, Refusal, Revision, Slot};
+use model::{Appended, AppendedEvent, KeyDifference, Outcome, Position, Refusal, Revision, Slot, Written};
 
 /// Numbers that never change.
 mod tag {
@@ -28,6 +28,7 @@ mod tag {
     pub(super) const SETTLED: u8 = 10;
     pub(super) const TASK_CANCELLED: u8 = 11;
     pub(super) const DEAD_LETTER_SETTLED: u8 = 12;
+    pub(super) const TRANSACTED_OF_ANY_KIND: u8 = 13;
 
     pub(super) const LEASE_GRANTED: u8 = 20;
     pub(super) const LEASE_AWAITED: u8 = 21;
@@ -54,10 +55,13 @@ mod tag {
     pub(super) const TOO_MANY_TYPES: u8 = 10;
     pub(super) const NO_TASK: u8 = 11;
     pub(super) const WRONG_TASK_STATE: u8 = 12;
+    pub(super) const CLAIM_LOST: u8 = 13;
+    pub(super) const TASK_CONFLICT: u8 = 14;
 }
 
 const EVENT_BYTES_MIN: usize = 3;
-const APPENDED_BYTES_MIN: usize = 3;
+/// Of the result of one write.
+const WRITTEN_BYTES_MIN: usize = 2;
 
 /// Appends the outcome's bytes to `out`.
 pub fn encode(outcome: &Outcome, out: &mut Vec<u8>) {
@@ -67,14 +71,7 @@ pub fn encode(outcome: &Outcome, out: &mut Vec<u8>) {
             writer.u8(tag::APPENDED);
             put_appended(&mut writer, appended);
         }
-        Outcome::Transacted { replayed, writes } => {
-            writer.u8(tag::TRANSACTED);
-            writer.u8(u8::from(*replayed));
-            writer.varint(writes.len() as u64);
-            for appended in writes {
-                put_appended(&mut writer, appended);
-            }
-        }
+        Outcome::Transacted { replayed, writes } => put_transacted(&mut writer, *replayed, writes),
         Outcome::SettingsPut => writer.u8(tag::SETTINGS_PUT),
         Outcome::StreamDeleted { last } => {
             writer.u8(tag::STREAM_DELETED);
@@ -140,15 +137,8 @@ pub fn decode(bytes: &[u8]) -> Result<Outcome, FormatError> {
     let mut reader = Reader::new(bytes);
     let outcome = match reader.u8()? {
         tag::APPENDED => Outcome::Appended(get_appended(&mut reader)?),
-        tag::TRANSACTED => {
-            let replayed = get_flag(&mut reader)?;
-            let count = reader.count(APPENDED_BYTES_MIN)?;
-            let mut writes = Vec::with_capacity(count);
-            for _ in 0..count {
-                writes.push(get_appended(&mut reader)?);
-            }
-            Outcome::Transacted { replayed, writes }
-        }
+        tag::TRANSACTED => get_transacted(&mut reader, |reader| get_appended(reader).map(Written::Appended))?,
+        tag::TRANSACTED_OF_ANY_KIND => get_transacted(&mut reader, get_written)?,
         tag::SETTINGS_PUT => Outcome::SettingsPut,
         tag::STREAM_DELETED => Outcome::StreamDeleted { last: get_revision(&mut reader)? },
         tag::PROGRESSED => Outcome::Progressed { more: get_flag(&mut reader)? },
@@ -172,6 +162,50 @@ pub fn decode(bytes: &[u8]) -> Result<Outcome, FormatError> {
     };
     reader.end()?;
     Ok(outcome)
+}
+
+/// A transaction that only appends has a shorter form, because it came first.
+fn put_transacted(writer: &mut Writer<'_>, replayed: bool, writes: &[Written]) {
+    let only_appends = writes.iter().all(|written| matches!(written, Written::Appended(_)));
+    writer.u8(if only_appends { tag::TRANSACTED } else { tag::TRANSACTED_OF_ANY_KIND });
+    writer.u8(u8::from(replayed));
+    writer.varint(writes.len() as u64);
+    for written in writes {
+        if !only_appends {
+            writer.u8(match written {
+                Written::Appended(_) => tag::APPENDED,
+                Written::Enqueued(_) => tag::ENQUEUED,
+                Written::Settled(_) => tag::SETTLED,
+            });
+        }
+        match written {
+            Written::Appended(appended) => put_appended(writer, appended),
+            Written::Enqueued(enqueued) => queue::put_enqueued(writer, enqueued),
+            Written::Settled(settled) => queue::put_settled(writer, settled),
+        }
+    }
+}
+
+fn get_transacted<'a>(
+    reader: &mut Reader<'a>,
+    get: impl Fn(&mut Reader<'a>) -> Result<Written, FormatError>,
+) -> Result<Outcome, FormatError> {
+    let replayed = get_flag(reader)?;
+    let count = reader.count(WRITTEN_BYTES_MIN)?;
+    let mut writes = Vec::with_capacity(count.min(64));
+    for _ in 0..count {
+        writes.push(get(reader)?);
+    }
+    Ok(Outcome::Transacted { replayed, writes })
+}
+
+fn get_written(reader: &mut Reader<'_>) -> Result<Written, FormatError> {
+    Ok(match reader.u8()? {
+        tag::APPENDED => Written::Appended(get_appended(reader)?),
+        tag::ENQUEUED => Written::Enqueued(queue::get_enqueued(reader)?),
+        tag::SETTLED => Written::Settled(queue::get_settled(reader)?),
+        other => return Err(FormatError::invalid("result of a write", u64::from(other))),
+    })
 }
 
 fn put_appended(writer: &mut Writer<'_>, appended: &Appended) {
@@ -248,6 +282,16 @@ fn put_refusal(writer: &mut Writer<'_>, refusal: &Refusal) {
             writer.u32(*task);
         }
         Refusal::NoTask => writer.u8(tag::NO_TASK),
+        Refusal::ClaimLost { part, settlement } => {
+            writer.u8(tag::CLAIM_LOST);
+            writer.u32(*part);
+            writer.u32(*settlement);
+        }
+        Refusal::TaskConflict { part, task } => {
+            writer.u8(tag::TASK_CONFLICT);
+            writer.u32(*part);
+            writer.u32(*task);
+        }
         Refusal::WrongTaskState { state } => {
             writer.u8(tag::WRONG_TASK_STATE);
             queue::put_state(writer, *state);
@@ -279,6 +323,8 @@ fn get_refusal(reader: &mut Reader<'_>) -> Result<Refusal, FormatError> {
         tag::QUEUE_FULL => Refusal::QueueFull { backlog_max: reader.varint()? },
         tag::TOO_MANY_TYPES => Refusal::TooManyTypes { task: reader.u32()? },
         tag::NO_TASK => Refusal::NoTask,
+        tag::CLAIM_LOST => Refusal::ClaimLost { part: reader.u32()?, settlement: reader.u32()? },
+        tag::TASK_CONFLICT => Refusal::TaskConflict { part: reader.u32()?, task: reader.u32()? },
         tag::WRONG_TASK_STATE => Refusal::WrongTaskState { state: queue::get_state(reader)? },
         other => return Err(FormatError::invalid("refusal", u64::from(other))),
     })

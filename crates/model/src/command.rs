@@ -157,6 +157,10 @@ pub enum Check<'a> {
 pub enum Write<'a> {
     /// `keyed` is never set here: the key is the transaction's.
     Append(Append<'a>),
+    /// `keyed` is never set here. Every task must be added, or be known with the same content.
+    Enqueue(Enqueue<'a>),
+    /// Every settlement must end a claim that is held.
+    Settle(Settle<'a>),
 }
 
 /// A stream's retention. An absent member removes nothing.

@@ -1,7 +1,7 @@
 //! Leases: rights that one holder has at a time (or a few have), for a bounded time, and that are fenced.
 //!
 //! A lease's *token* is the point in the order of the store at which the lease was granted: a [`Cursor`]. Positions
-//! are unique and grow for ever, so a later grant always has a greater token, also after the lease was released,
+//! are unique and grow forever, so a later grant always has a greater token, also after the lease was released,
 //! has expired, or was forgotten by everyone.
 
 use crate::ids::{Cursor, Elapsed, Position, Slot};
@@ -24,7 +24,7 @@ pub struct AcquireLease<'a> {
     pub wait_ms: u64,
 }
 
-/// Begin the time of a lease anew.
+/// Restart the time of a lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RenewLease<'a> {
     pub lease: LeaseName<'a>,

@@ -37,7 +37,7 @@ pub use ids::{
 };
 pub use lease::{AcquireLease, ExpireLeases, Granted, ReleaseLease, RenewLease, WithdrawLease};
 pub use name::{LeaseName, NameError, QueueName, StreamName, ValueName, slot_of};
-pub use outcome::{Appended, AppendedEvent, Effect, KeyDifference, Outcome, Refusal, Timer};
+pub use outcome::{Appended, AppendedEvent, Effect, KeyDifference, Outcome, Refusal, Timer, Written};
 pub use queue::{
     Action, AdvanceTasks, CancelTask, Claim, Claimed, ClaimedTask, DeadLetterEnd, Enqueue, Enqueued,
     EnqueuedTask, Failure, NewTask, PutQueue, QueueSettings, RetryPolicy, Settle, SettleDeadLetter, Settled,

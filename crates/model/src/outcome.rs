@@ -17,7 +17,7 @@ pub enum Outcome {
         /// event.
         replayed: bool,
         /// One for each write, in order.
-        writes: Vec<Appended>,
+        writes: Vec<Written>,
     },
     /// The settings apply from now on. What they remove can no longer be read.
     SettingsPut,
@@ -63,6 +63,25 @@ pub enum Outcome {
     DeadLetterSettled,
     /// Nothing was changed.
     Refused(Refusal),
+}
+
+/// The result of one write of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Written {
+    Appended(Appended),
+    Enqueued(Enqueued),
+    Settled(Vec<Settled>),
+}
+
+impl Written {
+    /// What an append has done.
+    #[must_use]
+    pub const fn appended(&self) -> Option<&Appended> {
+        match self {
+            Self::Appended(appended) => Some(appended),
+            Self::Enqueued(_) | Self::Settled(_) => None,
+        }
+    }
 }
 
 /// Where the events of a batch are.
@@ -134,6 +153,11 @@ pub enum Refusal {
     TooManyTypes { task: u32 },
     /// The queue has no such task.
     NoTask,
+    /// The transaction settles a task whose claim is over, or that does not exist. `part` is as for a wrong
+    /// revision; `settlement` counts from 0.
+    ClaimLost { part: u32, settlement: u32 },
+    /// The transaction enqueues a task whose id the queue has with other content. `task` counts from 0.
+    TaskConflict { part: u32, task: u32 },
     /// The task is not in a state for this.
     WrongTaskState { state: TaskState },
 }

@@ -2,7 +2,7 @@
 
 use crate::claims::WaitingClaim;
 use crate::request::Replies;
-use model::{Action, Append, Command, Settlement, Wall, Write, limits};
+use model::{Action, Append, Command, Enqueue, Settle, Settlement, Wall, Write, limits};
 use std::collections::VecDeque;
 
 /// Bytes counted for a command besides its events.
@@ -195,6 +195,8 @@ fn command_bytes(command: &Command<'_>) -> usize {
             let checks = transaction.checks.len() * EVENT_OVERHEAD_BYTES;
             let writes = transaction.writes.iter().map(|write| match write {
                 Write::Append(append) => append_bytes(append) + EVENT_OVERHEAD_BYTES,
+                Write::Enqueue(enqueue) => tasks_bytes(enqueue) + EVENT_OVERHEAD_BYTES,
+                Write::Settle(settle) => settlements_bytes(settle) + EVENT_OVERHEAD_BYTES,
             });
             checks + writes.sum::<usize>()
         }
@@ -213,14 +215,20 @@ fn command_bytes(command: &Command<'_>) -> usize {
         | Command::CancelTask(_)
         | Command::SettleDeadLetter(_)
         | Command::AdvanceTasks(_) => 0,
-        Command::Enqueue(enqueue) => {
-            enqueue.tasks.iter().map(|task| task.envelope.len() + TASK_OVERHEAD_BYTES).sum()
-        }
+        Command::Enqueue(enqueue) => tasks_bytes(enqueue),
         Command::Claim(claim) => claim.types.iter().map(|task_type| task_type.len()).sum(),
-        Command::Settle(settle) => settle.settlements.iter().map(settlement_bytes).sum(),
+        Command::Settle(settle) => settlements_bytes(settle),
         Command::PutValue(put) => put.content.len() + put.content_type.len(),
     };
     events + COMMAND_OVERHEAD_BYTES
+}
+
+fn tasks_bytes(enqueue: &Enqueue<'_>) -> usize {
+    enqueue.tasks.iter().map(|task| task.envelope.len() + TASK_OVERHEAD_BYTES).sum()
+}
+
+fn settlements_bytes(settle: &Settle<'_>) -> usize {
+    settle.settlements.iter().map(settlement_bytes).sum()
 }
 
 fn settlement_bytes(settlement: &Settlement<'_>) -> usize {

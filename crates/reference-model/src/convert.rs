@@ -3,7 +3,7 @@
 use crate::{Acquire, Append, Ask, Condition, EventRef, Expect, Id, Keep, Key, Sent, Simple, SimpleOutcome};
 use model::{
     Appended, Check, Command, Cursor, Expected, Fingerprint, Identity, Keyed, NewEvent, Outcome, Refusal,
-    Write,
+    Transaction, Write, Written,
 };
 
 /// The lowest bits of a fingerprint hold the time that was sent.
@@ -17,25 +17,7 @@ impl Simple {
         }
         match command {
             Command::Append(append) => Ask::Append(append.keyed.as_ref().map(key), self.append_of(append)),
-            Command::Transaction(transaction) => {
-                let check = |check: &Check<'_>| match check {
-                    Check::Stream { stream, expected } => {
-                        Condition::Stream(self.stream(stream.as_str()), expect(*expected))
-                    }
-                    Check::Lease { lease, token: sent } => {
-                        Condition::Lease(self.lease(lease.as_str()), token(*sent))
-                    }
-                    Check::Value { value, expected } => {
-                        Condition::Value(self.value(value.as_str()), expect(*expected))
-                    }
-                };
-                let checks = transaction.checks.iter().map(check).collect();
-                let write = |write: &Write<'_>| match write {
-                    Write::Append(append) => self.append_of(append),
-                };
-                let writes = transaction.writes.iter().map(write).collect();
-                Ask::Transaction(transaction.keyed.as_ref().map(key), checks, writes)
-            }
+            Command::Transaction(transaction) => self.transaction_of(transaction),
             Command::PutSettings(put) => {
                 let keep = Keep {
                     age_ms: put.settings.max_age_ms,
@@ -50,6 +32,25 @@ impl Simple {
             Command::ExpireEvents(expire) => Ask::Expire(self.stream(expire.stream.as_str())),
             Command::CleanUp(_) => Ask::CleanUp,
             Command::ExpireRecords(_) => Ask::ExpireRecords,
+            Command::AcquireLease(_)
+            | Command::RenewLease(_)
+            | Command::ReleaseLease(_)
+            | Command::WithdrawLease(_)
+            | Command::ExpireLeases(_)
+            | Command::PutValue(_)
+            | Command::DeleteValue(_) => self.ask_of_lease_or_value(command),
+            Command::PutQueue(_)
+            | Command::Enqueue(_)
+            | Command::Claim(_)
+            | Command::Settle(_)
+            | Command::CancelTask(_)
+            | Command::SettleDeadLetter(_)
+            | Command::AdvanceTasks(_) => unreachable!("{command:?} is about a queue"),
+        }
+    }
+
+    fn ask_of_lease_or_value(&mut self, command: &Command<'_>) -> Ask {
+        match command {
             Command::AcquireLease(acquire) => Ask::Acquire(Acquire {
                 lease: self.lease(acquire.lease.as_str()),
                 holder: acquire.holder.clone().into_owned(),
@@ -80,14 +81,28 @@ impl Simple {
             Command::DeleteValue(delete) => {
                 Ask::DeleteValue(self.value(delete.value.as_str()), expect(delete.expected))
             }
-            Command::PutQueue(_)
-            | Command::Enqueue(_)
-            | Command::Claim(_)
-            | Command::Settle(_)
-            | Command::CancelTask(_)
-            | Command::SettleDeadLetter(_)
-            | Command::AdvanceTasks(_) => unreachable!("{command:?} is about a queue"),
+            other => unreachable!("{other:?} is about neither a lease nor a value"),
         }
+    }
+
+    fn transaction_of(&mut self, transaction: &Transaction<'_>) -> Ask {
+        let check = |check: &Check<'_>| match check {
+            Check::Stream { stream, expected } => {
+                Condition::Stream(self.stream(stream.as_str()), expect(*expected))
+            }
+            Check::Lease { lease, token: sent } => Condition::Lease(self.lease(lease.as_str()), token(*sent)),
+            Check::Value { value, expected } => {
+                Condition::Value(self.value(value.as_str()), expect(*expected))
+            }
+        };
+        let checks = transaction.checks.iter().map(check).collect();
+        let write = |write: &Write<'_>| match write {
+            Write::Append(append) => self.append_of(append),
+            // Nothing draws them.
+            Write::Enqueue(_) | Write::Settle(_) => unimplemented!("tasks in a transaction"),
+        };
+        let writes = transaction.writes.iter().map(write).collect();
+        Ask::Transaction(transaction.keyed.as_ref().map(key), checks, writes)
     }
 
     fn append_of(&mut self, append: &model::Append<'_>) -> Append {
@@ -129,9 +144,10 @@ impl From<&Outcome> for SimpleOutcome {
                 let (slot, event_refs) = event_refs(appended);
                 Self::Appended(slot, event_refs)
             }
-            Outcome::Transacted { replayed, writes } => {
-                Self::Transacted { replayed: *replayed, writes: writes.iter().map(event_refs).collect() }
-            }
+            Outcome::Transacted { replayed, writes } => Self::Transacted {
+                replayed: *replayed,
+                writes: writes.iter().filter_map(Written::appended).map(event_refs).collect(),
+            },
             Outcome::SettingsPut => Self::SettingsPut,
             Outcome::StreamDeleted { last } => Self::Deleted(last.map(|last| last.0)),
             Outcome::Progressed { .. } => Self::Progressed,
@@ -178,6 +194,9 @@ impl From<&Outcome> for SimpleOutcome {
                 Refusal::TooManyTypes { task } => Self::TooManyTypes(task as usize),
                 Refusal::NoTask => Self::NoTask,
                 Refusal::WrongTaskState { state } => Self::WrongTaskState(state),
+                Refusal::ClaimLost { .. } | Refusal::TaskConflict { .. } => {
+                    unimplemented!("tasks in a transaction")
+                }
             },
         }
     }

@@ -3,7 +3,7 @@
 use super::{Simple, SimpleOutcome};
 use model::{Namespace, slot_of};
 
-/// One who holds a lease, or whose expired lease is held off.
+/// A holder of a lease, or of an expired lease that is held off.
 #[derive(Clone, Debug)]
 pub struct Held {
     pub holder: String,
@@ -22,7 +22,7 @@ impl Held {
     }
 }
 
-/// One who waits.
+/// A holder that waits for its turn.
 #[derive(Clone, Debug)]
 pub struct Waiting {
     pub holder: String,
@@ -75,7 +75,7 @@ impl Simple {
         slot == lease.slot && lease.holders.iter().any(held)
     }
 
-    /// Ends what has ended, and hands free permits to who waits.
+    /// Ends what has ended, and hands free permits to waiting holders.
     fn settle_lease(&mut self, at: usize) {
         let now = self.elapsed;
         self.leases[at].holders.retain(|held| now < held.free_at());

@@ -217,7 +217,7 @@ impl Agenda {
         Ok(())
     }
 
-    /// Whether a timer is still set is not looked up: almost all are, because they are only replaced by earlier ones.
+    /// This does not look up whether a timer is still set. Almost all are, because a timer is only replaced by an earlier one.
     fn expire_leases(&mut self, now: Elapsed, commands: &mut Vec<Command<'static>>) {
         for _ in 0..SLOTS_MAX {
             let Some((slot, from)) = self.leases.first().filter(|(_, from)| *from <= now) else { break };

@@ -13,8 +13,8 @@ use alloc::vec::Vec;
 use format::outcome;
 use format::row::{IdempotencyRow, RecordTimerKey, idempotency_key};
 use model::{
-    Appended, Elapsed, EnqueuedTask, KeyHash, Keyed, Namespace, Outcome, Refusal, Slot, Timer, View,
-    ViewError, limits,
+    Appended, Elapsed, Enqueued, EnqueuedTask, KeyHash, Keyed, Namespace, Outcome, Refusal, Slot, Timer,
+    View, ViewError, Written, limits,
 };
 
 /// Returns the key's recorded outcome, or decides the command and records its outcome.
@@ -62,18 +62,25 @@ fn recorded(row: &IdempotencyRow<'_>, keyed: Keyed) -> Result<Outcome, ViewError
 /// The original outcome, marked as replayed.
 fn replayed(mut outcome: Outcome) -> Outcome {
     let mark = |appended: &mut Appended| appended.events.iter_mut().for_each(|event| event.replayed = true);
+    let mark_tasks = |enqueued: &mut Enqueued| {
+        for task in &mut enqueued.tasks {
+            if let EnqueuedTask::Added(position) = *task {
+                *task = EnqueuedTask::Replayed(position);
+            }
+        }
+    };
     match &mut outcome {
         Outcome::Appended(appended) => mark(appended),
         Outcome::Transacted { replayed, writes } => {
             *replayed = true;
-            writes.iter_mut().for_each(mark);
+            writes.iter_mut().for_each(|written| match written {
+                Written::Appended(appended) => mark(appended),
+                Written::Enqueued(enqueued) => mark_tasks(enqueued),
+                Written::Settled(_) => {}
+            });
         }
         Outcome::ValuePut { replayed, .. } => *replayed = true,
-        Outcome::Enqueued(enqueued) => enqueued.tasks.iter_mut().for_each(|task| {
-            if let EnqueuedTask::Added(position) = *task {
-                *task = EnqueuedTask::Replayed(position);
-            }
-        }),
+        Outcome::Enqueued(enqueued) => mark_tasks(enqueued),
         Outcome::SettingsPut
         | Outcome::QueuePut
         | Outcome::Claimed(_)

@@ -20,7 +20,7 @@
 //! | `clean_up.rs` | delete the rows of removed events |
 //! | `expire_records.rs` | delete expired idempotency records |
 //! | `lease/acquire.rs` | grant a lease, or let the holder wait for its turn |
-//! | `lease/renew.rs` | begin the time of a lease anew |
+//! | `lease/renew.rs` | restart the time of a lease |
 //! | `lease/release.rs` | give a lease back |
 //! | `lease/withdraw.rs` | stop waiting for a lease |
 //! | `lease/expire.rs` | hand over leases that have expired |

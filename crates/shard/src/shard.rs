@@ -136,7 +136,11 @@ fn body_bytes(command: &Command<'_>) -> usize {
     match command {
         Command::Append(one) => append(one),
         Command::Transaction(transaction) => {
-            transaction.writes.iter().map(|Write::Append(one)| append(one)).sum()
+            let of_write = |write: &Write<'_>| match write {
+                Write::Append(one) => append(one),
+                Write::Enqueue(_) | Write::Settle(_) => 0,
+            };
+            transaction.writes.iter().map(of_write).sum()
         }
         _ => 0,
     }

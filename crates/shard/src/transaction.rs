@@ -2,17 +2,19 @@
 //!
 //! *Either every check holds for the state before the transaction and every write is done, or nothing is.*
 //! The writes are done one after another, so a second append to a stream sees what the first one appended. If
-//! the streams already hold all the events of all the writes, the outcome says where they are, and nothing
-//! else is checked.
+//! the streams already hold all the events of all the writes, the queues all the tasks, and every settlement has ended
+//! its claim, the outcome is the first one again, and nothing else is checked. A settlement whose claim is over
+//! otherwise refuses the transaction: what a worker writes together with its settlement is written once.
 
 use crate::heads::{Head, Stream, is_as_expected};
 use crate::lease;
 use crate::overlay::Overlay;
+use crate::queue::{enqueue, settle};
 use crate::stream::append;
 use crate::stream::duplicates::{Duplicates, FoundEvents, Size};
 use crate::value;
 use alloc::vec::Vec;
-use model::{Appended, Check, Outcome, Refusal, Transaction, View, ViewError, Write};
+use model::{Check, Outcome, Refusal, Transaction, View, ViewError, Write, Written};
 
 /// Decides the command.
 pub(crate) fn apply<'e, V: View>(
@@ -24,8 +26,7 @@ pub(crate) fn apply<'e, V: View>(
         Ok(found) => found,
         Err(conflict) => return Ok(Outcome::Refused(conflict)),
     };
-    if duplicates.all_stored() {
-        let writes = found.iter().map(|write| append::replay(&write.stream, &write.events)).collect();
+    if let Some(writes) = replay(transaction, &found, &duplicates, overlay)? {
         return Ok(Outcome::Transacted { replayed: true, writes });
     }
     if let Err(refusal) = check_all(transaction, overlay)? {
@@ -44,28 +45,65 @@ pub(crate) fn apply<'e, V: View>(
     }
 }
 
-/// One write's stream, and what is known about its events.
-struct FoundWrite<'e> {
+/// One append's stream, and what is known about its events.
+struct FoundAppend<'e> {
     stream: Stream<'e>,
     events: FoundEvents,
 }
 
+/// Looks up the events of all appends.
 fn find_duplicates<'e, V: View>(
     transaction: &'e Transaction<'_>,
     duplicates: &mut Duplicates<'e>,
     overlay: &mut Overlay<'_, 'e, V>,
-) -> Result<Result<Vec<FoundWrite<'e>>, Refusal>, ViewError> {
-    let events = transaction.writes.iter().map(|Write::Append(append)| append.events.len()).sum();
+) -> Result<Result<Vec<FoundAppend<'e>>, Refusal>, ViewError> {
+    let appends = || {
+        transaction.writes.iter().enumerate().filter_map(|(at, write)| match write {
+            Write::Append(append) => Some((at as u32, append)),
+            Write::Enqueue(_) | Write::Settle(_) => None,
+        })
+    };
+    let events = appends().map(|(_, append)| append.events.len()).sum();
     let mut found = Vec::with_capacity(transaction.writes.len());
-    for (at, Write::Append(append)) in transaction.writes.iter().enumerate() {
+    for (number, (at, append)) in appends().enumerate() {
         let stream = Stream::new(&append.stream);
         let head = overlay.head(&stream)?;
-        match duplicates.find(at as u32, append, &stream, head.as_ref(), Size::of(events), overlay)? {
-            Ok(events) => found.push(FoundWrite { stream, events }),
+        match duplicates.find(number as u32, append, &stream, head.as_ref(), Size::of(events), overlay)? {
+            Ok(events) => found.push(FoundAppend { stream, events }),
+            Err(Refusal::EventConflict { event, revision, .. }) => {
+                return Ok(Err(Refusal::EventConflict { write: at, event, revision }));
+            }
             Err(conflict) => return Ok(Err(conflict)),
         }
     }
     Ok(Ok(found))
+}
+
+/// The outcome of a transaction that was done before: the streams hold its events, the queues its tasks, and its
+/// settlements have ended their claims.
+fn replay<V: View>(
+    transaction: &Transaction<'_>,
+    found: &[FoundAppend<'_>],
+    duplicates: &Duplicates<'_>,
+    overlay: &Overlay<'_, '_, V>,
+) -> Result<Option<Vec<Written>>, ViewError> {
+    if transaction.writes.is_empty() || (!found.is_empty() && !duplicates.all_stored()) {
+        return Ok(None);
+    }
+    let mut found = found.iter();
+    let mut writes = Vec::with_capacity(transaction.writes.len());
+    for write in &transaction.writes {
+        let written = match write {
+            Write::Append(_) => {
+                found.next().map(|found| Written::Appended(append::replay(&found.stream, &found.events)))
+            }
+            Write::Enqueue(enqueue) => enqueue::replay(enqueue, overlay)?.map(Written::Enqueued),
+            Write::Settle(settle) => settle::replay(settle, overlay)?.map(Written::Settled),
+        };
+        let Some(written) = written else { return Ok(None) };
+        writes.push(written);
+    }
+    Ok(Some(writes))
 }
 
 fn check_all<'e, V: View>(
@@ -104,17 +142,31 @@ fn check_one<'e, V: View>(
 
 fn write_all<'e, V: View>(
     transaction: &'e Transaction<'_>,
-    found: &[FoundWrite<'e>],
+    found: &[FoundAppend<'e>],
     overlay: &mut Overlay<'_, 'e, V>,
-) -> Result<Result<Vec<Appended>, Refusal>, ViewError> {
-    let mut writes = Vec::with_capacity(found.len());
-    for (at, (Write::Append(append), found)) in transaction.writes.iter().zip(found).enumerate() {
-        let head = overlay.head(&found.stream)?;
-        let part = (transaction.checks.len() + at) as u32;
-        if let Err(refusal) = append::check(append, part, head.as_ref()) {
-            return Ok(Err(refusal));
+) -> Result<Result<Vec<Written>, Refusal>, ViewError> {
+    let mut found = found.iter();
+    let mut appended = Vec::with_capacity(found.len());
+    let mut writes = Vec::with_capacity(transaction.writes.len());
+    for (part, write) in (transaction.checks.len() as u32..).zip(&transaction.writes) {
+        let written = match write {
+            Write::Append(append) => {
+                let Some(found) = found.next() else { continue };
+                let head = overlay.head(&found.stream)?;
+                if let Err(refusal) = append::check(append, part, head.as_ref()) {
+                    return Ok(Err(refusal));
+                }
+                let one = append::write(append, &found.stream, head, &found.events, &appended, overlay)?;
+                appended.push(one.clone());
+                Ok(Written::Appended(one))
+            }
+            Write::Enqueue(enqueue) => enqueue::write(enqueue, part, overlay)?.map(Written::Enqueued),
+            Write::Settle(settle) => settle::write(settle, part, overlay)?.map(Written::Settled),
+        };
+        match written {
+            Ok(written) => writes.push(written),
+            Err(refusal) => return Ok(Err(refusal)),
         }
-        writes.push(append::write(append, &found.stream, head, &found.events, &writes, overlay)?);
     }
     Ok(Ok(writes))
 }

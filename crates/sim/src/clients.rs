@@ -13,7 +13,7 @@ use crate::content::{ORDERLY_TYPE, fingerprint_of};
 use crate::ledger::{Acknowledged, Ledger, events_of};
 use model::{
     Append, Appended, Check, Command, DeleteStream, Expected, Filled, Fingerprint, IdHash, Identity, KeyHash,
-    Keyed, NewEvent, Outcome, PutSettings, Revision, Settings, Slot, StreamName, Transaction, Write,
+    Keyed, NewEvent, Outcome, PutSettings, Revision, Settings, Slot, StreamName, Transaction, Write, Written,
 };
 use reference_model::{Simple, draw, queue};
 use seeded_rng::Rng;
@@ -87,7 +87,7 @@ impl Client {
         ledger.answered(self.number);
         let writes: Vec<&Appended> = match outcome {
             Outcome::Appended(appended) => vec![appended],
-            Outcome::Transacted { writes, .. } => writes.iter().collect(),
+            Outcome::Transacted { writes, .. } => writes.iter().filter_map(Written::appended).collect(),
             Outcome::SettingsPut | Outcome::StreamDeleted { .. } => vec![],
             // The only writer of a stream knows its revision, so no command is refused.
             other => return Err(format!("client {} got {other:?} to {command:?}", self.number)),

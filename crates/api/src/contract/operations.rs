@@ -266,7 +266,7 @@ operations! {
             content: &[json("Transacted")],
             headers: &[&REPLAYED],
         },
-        problems: &[ANY, DATA, BODY, OBJECT, EVENTS, COMMAND, KEYED, &[Code::WrongRevision, Code::LeaseLost, Code::InvalidName]],
+        problems: &[ANY, DATA, BODY, OBJECT, EVENTS, COMMAND, KEYED, &[Code::WrongRevision, Code::LeaseLost, Code::InvalidName, Code::TaskTooLarge, Code::TaskConflict, Code::TooManyTypes, Code::QueueFull, Code::ClaimLost, Code::TaskNotFound]],
     };
     AcquireLease: Description {
         id: "acquireLease",
@@ -290,7 +290,7 @@ operations! {
         path: "/v1/leases/{lease}/renew",
         tag: Tag::Leases,
         summary: "Renew a lease",
-        description: "Begins the time of the lease anew. It never shortens it.",
+        description: "Restarts the time of the lease. It never shortens it.",
         parameters: &[&LEASE, &STORE],
         request: &[json("LeaseRenew")],
         response: Response {

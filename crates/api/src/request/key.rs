@@ -4,8 +4,8 @@
 use crate::catalogue::Code;
 use crate::problem::{Problem, Result};
 use model::{
-    Append, Check, Expected, Fingerprint, Identity, KeyHash, Keyed, Namespace, NewTask, PutValue, Slot,
-    Write, limits, slot_of,
+    Action, Append, Check, Enqueue, Expected, Fingerprint, Identity, KeyHash, Keyed, Namespace, NewTask,
+    PutValue, Settle, Settlement, Slot, Write, limits, slot_of,
 };
 use std::borrow::Cow;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
@@ -53,8 +53,12 @@ impl<'a> Key<'a> {
         }
         // Separates the checks from the preconditions of the writes.
         request.precondition.push(0xff);
-        for Write::Append(append) in writes {
-            request.add_append(append);
+        for write in writes {
+            match write {
+                Write::Append(append) => request.add_append(append),
+                Write::Enqueue(enqueue) => request.add_enqueue(enqueue),
+                Write::Settle(settle) => request.add_settle(settle),
+            }
         }
         self.keyed("POST", "/v1/transactions", &request, slot_of(Namespace::ROOT, &self.0))
     }
@@ -72,12 +76,7 @@ impl<'a> Key<'a> {
     /// For tasks of one queue. The record is kept with the queue.
     pub(super) fn for_tasks(&self, queue: &str, tasks: &[NewTask<'_>], slot: Slot) -> Keyed {
         let mut request = Request::default();
-        let content = &mut request.content;
-        content.extend_from_slice(&(tasks.len() as u32).to_le_bytes());
-        for task in tasks {
-            add_text(content, task.id.as_deref().unwrap_or_default());
-            content.extend_from_slice(&task.fingerprint.0.to_le_bytes());
-        }
+        request.add_tasks(tasks);
         self.keyed("POST", &format!("/v1/queues/{queue}/tasks"), &request, slot)
     }
 
@@ -147,6 +146,42 @@ impl Request {
             };
             content.extend_from_slice(&id.to_le_bytes());
             content.extend_from_slice(&event.fingerprint.0.to_le_bytes());
+        }
+    }
+
+    fn add_tasks(&mut self, tasks: &[NewTask<'_>]) {
+        let content = &mut self.content;
+        content.extend_from_slice(&(tasks.len() as u32).to_le_bytes());
+        for task in tasks {
+            add_text(content, task.id.as_deref().unwrap_or_default());
+            content.extend_from_slice(&task.fingerprint.0.to_le_bytes());
+        }
+    }
+
+    /// As a write of a transaction. No stream has an empty name, so this is never an append's.
+    fn add_enqueue(&mut self, enqueue: &Enqueue<'_>) {
+        add_text(&mut self.content, "");
+        add_text(&mut self.content, "enqueue");
+        add_text(&mut self.content, enqueue.queue.as_str());
+        self.add_tasks(&enqueue.tasks);
+    }
+
+    /// As a write of a transaction. The token identifies the task.
+    fn add_settle(&mut self, settle: &Settle<'_>) {
+        for Settlement { token, action, .. } in &settle.settlements {
+            let (kind, carried): (_, &[u8]) = match action {
+                Action::Heartbeat { progress } => ("heartbeat", progress.as_deref().unwrap_or_default()),
+                Action::Complete { result } => ("complete", result.as_deref().unwrap_or_default()),
+                Action::Fail(failure) => ("fail", failure.class.as_bytes()),
+                Action::Defer { .. } => ("defer", b""),
+                Action::Return => ("return", b""),
+            };
+            add_text(&mut self.content, "");
+            add_text(&mut self.content, kind);
+            add_text(&mut self.content, settle.queue.as_str());
+            self.content.extend_from_slice(&token.0.to_le_bytes());
+            self.content.extend_from_slice(&(carried.len() as u32).to_le_bytes());
+            self.content.extend_from_slice(carried);
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Both lists will get more kinds of items. A check is recognised by the member that
 //! names what it is about (`stream`, `lease` or `value`); a write
-//! is an object with one member that names its kind (so far only `append`).
+//! is an object with one member that names its kind (`append`, `enqueue`, `complete` or `fail`).
 
 use super::append::{read_events, too_many};
 use super::head::Head;
@@ -10,6 +10,8 @@ use super::lease::read_token;
 use super::object::{
     Known, invalid, missing, read_array, read_expected, read_name, read_object, read_stream,
 };
+use super::queue::settle::Kind;
+use super::queue::write::{read_enqueue, read_settle};
 use crate::catalogue::Code;
 use crate::event::Recipient;
 use crate::json::Reader;
@@ -17,13 +19,13 @@ use crate::media;
 use crate::problem::{Problem, Result};
 use crate::trace::Trace;
 use http::HeaderMap;
-use model::{Append, Check, Expected, LeaseName, Transaction, ValueName, Write, limits};
+use model::{Append, Check, Expected, LeaseName, Transaction, ValueName, Wall, Write, limits};
 
-/// Reads the whole request.
+/// Reads the whole request. `now` is the node's time of day, from which the delay of a task counts.
 ///
 /// # Errors
 /// The problem with the request, which then has no effect.
-pub fn read(headers: &HeaderMap, body: &[u8]) -> Result<Transaction<'static>> {
+pub fn read(headers: &HeaderMap, body: &[u8], now: Wall) -> Result<Transaction<'static>> {
     let head = Head::read(headers)?;
     media::check_json(head.content_type)?;
     if head.expected()? != Expected::Any {
@@ -43,7 +45,7 @@ pub fn read(headers: &HeaderMap, body: &[u8]) -> Result<Transaction<'static>> {
                 checks.push(read_check(reader)?);
                 Ok(())
             })?,
-            "writes" => writes = Some(read_writes(reader, trace.as_ref())?),
+            "writes" => writes = Some(read_writes(reader, trace.as_ref(), now)?),
             _ => return Ok(Known::No),
         }
         Ok(Known::Yes)
@@ -90,7 +92,8 @@ fn read_check(reader: &mut Reader<'_>) -> Result<Check<'static>> {
     }
 }
 
-fn read_writes(reader: &mut Reader<'_>, trace: Option<&Trace>) -> Result<Vec<Write<'static>>> {
+fn read_writes(reader: &mut Reader<'_>, trace: Option<&Trace>, now: Wall) -> Result<Vec<Write<'static>>> {
+    const KINDS: &str = "one member, the kind of write: `append`, `enqueue`, `complete` or `fail`";
     let mut writes = Vec::new();
     let mut remaining = limits::BATCH_EVENTS_MAX;
     read_array(reader, |at, reader| {
@@ -98,16 +101,26 @@ fn read_writes(reader: &mut Reader<'_>, trace: Option<&Trace>) -> Result<Vec<Wri
             return Err(too_many());
         }
         let mut write = None;
-        read_object(reader, "one member, the kind of write: `append`", |name, reader| {
-            match name {
-                "append" => write = Some(read_append(reader, trace, remaining)?),
-                _ => return Ok(Known::No),
+        read_object(reader, KINDS, |name, reader| {
+            if write.is_some() {
+                return Err(invalid("a write has one kind"));
             }
+            write = Some(match name {
+                "append" => Write::Append(read_append(reader, trace, remaining)?),
+                "enqueue" => Write::Enqueue(read_enqueue(reader, trace, now, remaining)?),
+                "complete" => Write::Settle(read_settle(reader, Kind::Complete)?),
+                "fail" => Write::Settle(read_settle(reader, Kind::Fail)?),
+                _ => return Ok(Known::No),
+            });
             Ok(Known::Yes)
         })?;
         let write = write.ok_or_else(|| missing("append"))?;
-        remaining -= write.events.len();
-        writes.push(Write::Append(write));
+        remaining = remaining.saturating_sub(match &write {
+            Write::Append(append) => append.events.len(),
+            Write::Enqueue(enqueue) => enqueue.tasks.len(),
+            Write::Settle(settle) => settle.settlements.len(),
+        });
+        writes.push(write);
         Ok(())
     })?;
     if writes.is_empty() {

@@ -29,7 +29,7 @@ pub fn write_released(out: &mut Vec<u8>, lease: &str, token: Cursor) {
     out.push(b'}');
 }
 
-/// One who holds a lease.
+/// A holder of a lease.
 #[derive(Clone, Copy, Debug)]
 pub struct Holder<'a> {
     pub holder: &'a str,

@@ -1,8 +1,11 @@
 //! Outcomes of commands, as bodies of 200 responses.
 
+use crate::catalogue::Code;
 use crate::json::{self, write_number};
+use crate::problem::Problem;
 use crate::request::settings;
-use model::{Append, Appended, Filled, Revision, Settings, Write};
+use crate::response::queue::outcome::{EnqueueContext, write_enqueued, write_settled};
+use model::{Action, Append, Appended, Enqueued, Filled, Revision, Settings, Settlement, Write, Written};
 
 /// Which events of a request had no id. The response contains the ids that the server generated for them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,11 +48,41 @@ impl AppendContext {
     pub fn of(append: &Append<'_>) -> Self {
         Self { stream: append.stream.as_str().into(), unnamed: Unnamed::of(append) }
     }
+}
 
+/// What the response to a transaction needs for one write besides its outcome.
+#[derive(Clone, Debug)]
+pub enum WriteContext {
+    Append(AppendContext),
+    Enqueue(EnqueueContext),
+    /// The kind of settlement.
+    Settle(&'static str),
+}
+
+impl WriteContext {
     /// One for each write.
     #[must_use]
     pub fn of_writes(writes: &[Write<'_>]) -> Vec<Self> {
-        writes.iter().map(|Write::Append(append)| Self::of(append)).collect()
+        let of_write = |write: &Write<'_>| match write {
+            Write::Append(append) => Self::Append(AppendContext::of(append)),
+            Write::Enqueue(enqueue) => Self::Enqueue(EnqueueContext::of(enqueue)),
+            Write::Settle(settle) => {
+                let completes =
+                    |settlement: &Settlement<'_>| matches!(settlement.action, Action::Complete { .. });
+                Self::Settle(if settle.settlements.iter().all(completes) { "complete" } else { "fail" })
+            }
+        };
+        writes.iter().map(of_write).collect()
+    }
+
+    /// The member that names the kind of write.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Append(_) => "append",
+            Self::Enqueue(_) => "enqueue",
+            Self::Settle(kind) => kind,
+        }
     }
 }
 
@@ -88,19 +121,57 @@ pub fn write_appended(out: &mut Vec<u8>, context: &AppendContext, appended: &App
 }
 
 /// Writes `{"replayed":...,"writes":[{"append":...}]}`
-pub fn write_transacted(out: &mut Vec<u8>, contexts: &[AppendContext], writes: &[Appended], replayed: bool) {
+///
+/// # Errors
+/// The problem of a write that had no effect. A transaction with such a write is refused, so there is none.
+pub fn write_transacted(
+    out: &mut Vec<u8>,
+    contexts: &[WriteContext],
+    writes: &[Written],
+    replayed: bool,
+) -> Result<(), Box<Problem>> {
     out.extend_from_slice(b"{\"replayed\":");
     out.extend_from_slice(if replayed { b"true" } else { b"false" });
     out.extend_from_slice(b",\"writes\":[");
-    for (at, (context, appended)) in contexts.iter().zip(writes).enumerate() {
-        if at > 0 {
-            out.push(b',');
+    for (at, (context, written)) in contexts.iter().zip(writes).enumerate() {
+        out.extend_from_slice(if at > 0 { b",{\"" } else { b"{\"" });
+        out.extend_from_slice(context.kind().as_bytes());
+        out.extend_from_slice(b"\":");
+        match (context, written) {
+            (WriteContext::Append(context), Written::Appended(appended)) => {
+                write_appended(out, context, appended);
+            }
+            (WriteContext::Enqueue(context), Written::Enqueued(enqueued)) => {
+                write_tasks_enqueued(out, context, enqueued)?;
+            }
+            (_, Written::Settled(settled)) => {
+                for settled in settled {
+                    write_settled(out, *settled)?;
+                }
+            }
+            _ => return Err(Problem::new(Code::Internal, "the outcome does not belong to this write")),
         }
-        out.extend_from_slice(b"{\"append\":");
-        write_appended(out, context, appended);
         out.push(b'}');
     }
     out.extend_from_slice(b"]}");
+    Ok(())
+}
+
+/// Writes `{"tasks":[...]}`
+fn write_tasks_enqueued(
+    out: &mut Vec<u8>,
+    context: &EnqueueContext,
+    enqueued: &Enqueued,
+) -> Result<(), Box<Problem>> {
+    out.extend_from_slice(b"{\"tasks\":[");
+    for (at, (task, id)) in enqueued.tasks.iter().zip(&context.ids).enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        write_enqueued(out, id.as_deref(), *task, enqueued.slot)?;
+    }
+    out.extend_from_slice(b"]}");
+    Ok(())
 }
 
 /// Writes the result of one line of `POST /v1/events`, with its newline.

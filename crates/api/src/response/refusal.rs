@@ -2,7 +2,7 @@
 
 use crate::catalogue::Code;
 use crate::problem::Problem;
-use crate::response::outcome::AppendContext;
+use crate::response::outcome::WriteContext;
 use model::{KeyDifference, Refusal, Revision, limits};
 
 /// What a command was about. It determines the wording and the path of the problem.
@@ -12,18 +12,21 @@ pub enum Target<'a> {
     Stream(&'a str),
     /// One queue. Its refusals do not need the name.
     Queue,
-    /// A transaction: what its checks are about, and the streams of its writes.
-    Transaction { checks: &'a [String], writes: &'a [AppendContext] },
+    /// A transaction: what its checks are about, and its writes.
+    Transaction { checks: &'a [String], writes: &'a [WriteContext] },
 }
 
 impl<'a> Target<'a> {
     /// The path to a check or a write, for a transaction.
     fn member(self, part: u32) -> Option<String> {
-        let Self::Transaction { checks, .. } = self else { return None };
+        let Self::Transaction { checks, writes } = self else { return None };
         let part = part as usize;
         Some(match part.checked_sub(checks.len()) {
             None => format!("checks[{part}]"),
-            Some(write) => format!("writes[{write}].append"),
+            Some(write) => {
+                let kind = writes.get(write).map_or("append", WriteContext::kind);
+                format!("writes[{write}].{kind}")
+            }
         })
     }
 
@@ -34,7 +37,10 @@ impl<'a> Target<'a> {
             Self::Transaction { checks, writes } => {
                 let part = part as usize;
                 let check = checks.get(part).map(String::as_str);
-                let write = || writes.get(part.checked_sub(checks.len())?).map(|write| write.stream.as_str());
+                let write = || match writes.get(part.checked_sub(checks.len())?)? {
+                    WriteContext::Append(append) => Some(append.stream.as_str()),
+                    WriteContext::Enqueue(_) | WriteContext::Settle(_) => None,
+                };
                 check.or_else(write).unwrap_or_default()
             }
         }
@@ -51,10 +57,7 @@ pub fn problem(refusal: &Refusal, target: Target<'_>) -> Box<Problem> {
                 None => format!("`{}` does not exist", target.stream(*part)),
             };
             let problem = Problem::new(Code::WrongRevision, detail).revision("current_revision", *current);
-            match target.member(*part) {
-                Some(member) => problem.number("part", u64::from(*part)).member(member),
-                None => problem,
-            }
+            in_part(problem, *part, target)
         }
         Refusal::EventConflict { write, event, revision } => {
             let problem = event_conflict(*event, *revision);
@@ -100,6 +103,18 @@ pub fn problem(refusal: &Refusal, target: Target<'_>) -> Box<Problem> {
             Problem::new(Code::LeaseQueueFull, detail).number("limit", u64::from(limits::LEASE_WAITERS_MAX))
         }
         Refusal::ValueFull => Problem::new(Code::ValueFull, "the value has no revisions left"),
+        Refusal::QueueFull { .. }
+        | Refusal::TooManyTypes { .. }
+        | Refusal::NoTask
+        | Refusal::WrongTaskState { .. }
+        | Refusal::ClaimLost { .. }
+        | Refusal::TaskConflict { .. } => task_problem(refusal, target),
+    }
+}
+
+/// The problem for a refusal that is about tasks.
+fn task_problem(refusal: &Refusal, target: Target<'_>) -> Box<Problem> {
+    match refusal {
         Refusal::QueueFull { backlog_max } => {
             let detail = format!("the queue may hold {backlog_max} unfinished tasks (`backlog_max`)");
             Problem::new(Code::QueueFull, detail).number("backlog_max", *backlog_max)
@@ -108,11 +123,29 @@ pub fn problem(refusal: &Refusal, target: Target<'_>) -> Box<Problem> {
             let detail = format!("a queue has tasks of at most {} types", model::limits::QUEUE_TYPES_MAX);
             Problem::new(Code::TooManyTypes, detail).number("task", u64::from(*task))
         }
+        Refusal::ClaimLost { part, .. } => {
+            let detail = "a task's claim is over, so nothing was written";
+            in_part(Problem::new(Code::ClaimLost, detail), *part, target)
+        }
+        Refusal::TaskConflict { part, task } => {
+            let detail = "the queue has a task with this `id` and different content, so nothing was written";
+            let problem = Problem::new(Code::TaskConflict, detail).number("task", u64::from(*task));
+            in_part(problem, *part, target)
+        }
         Refusal::NoTask => Problem::new(Code::TaskNotFound, "the queue has no task with this id"),
         Refusal::WrongTaskState { state } => {
             let state = crate::response::task_state(*state);
             Problem::new(Code::WrongTaskState, format!("the task is {state}")).text("state", state)
         }
+        _ => Problem::new(Code::Internal, "the refusal is not about tasks"),
+    }
+}
+
+/// Says which part of a transaction the problem is about.
+fn in_part(problem: Box<Problem>, part: u32, target: Target<'_>) -> Box<Problem> {
+    match target.member(part) {
+        Some(member) => problem.number("part", u64::from(part)).member(member),
+        None => problem,
     }
 }
 
@@ -148,7 +181,7 @@ fn event_conflict(event: u32, revision: Option<Revision>) -> Box<Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::response::outcome::Unnamed;
+    use crate::response::outcome::{AppendContext, Unnamed};
 
     #[test]
     fn a_refusal_says_where_and_what_is_there() {
@@ -162,7 +195,8 @@ mod tests {
             (&"`cart-7` is at revision 41".into(), &41.into())
         );
         let checks = ["a".to_owned(), "b".to_owned()];
-        let writes = ["c", "d"].map(|name| AppendContext { stream: name.into(), unnamed: Unnamed::None });
+        let context = |name: &str| AppendContext { stream: name.into(), unnamed: Unnamed::None };
+        let writes = ["c", "d"].map(|name| WriteContext::Append(context(name)));
         let transaction = Target::Transaction { checks: &checks, writes: &writes };
         let rendered = json(wrong(1), transaction);
         assert_eq!(

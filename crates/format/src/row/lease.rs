@@ -1,7 +1,7 @@
 //! The rows of leases: who holds a lease, and who waits for it.
 //!
-//! Those who wait form a list: each row names the holders before and after it, and the lease's row names the first
-//! and the last. So everything is found by its key. A scan would have to pass over the rows of all who have waited
+//! The waiting holders form a list: each row names the holders before and after it, and the lease's row names the first
+//! and the last. So everything is found by its key. A scan would have to pass over the rows of all that have waited
 //! before, which a store may keep for a while after they were deleted.
 
 use super::key::{Fill, PREFIX_BYTES, Take, kind};
@@ -23,7 +23,7 @@ pub fn lease_key(slot: Slot, namespace: Namespace, lease: &str) -> Vec<u8> {
     key
 }
 
-/// The key of the row of one who waits: the name's length (u16), the name, the holder.
+/// The key of the row of a waiting holder: the name's length (u16), the name, the holder.
 #[must_use]
 pub fn lease_waiter_key(slot: Slot, namespace: Namespace, lease: &str, holder: &str) -> Vec<u8> {
     let mut key = Vec::with_capacity(PREFIX_BYTES + 2 + lease.len() + holder.len());
@@ -43,7 +43,7 @@ pub struct LeaseRow {
     pub holders: Vec<LeaseHolder>,
     /// How many wait.
     pub waiting: u32,
-    /// The first and the last of those who wait.
+    /// The first and the last waiting holder.
     pub ends: Option<LeaseQueueEnds>,
     /// When to look for waits that have ended. None ends before a second before this.
     pub sweep: Elapsed,
@@ -51,14 +51,14 @@ pub struct LeaseRow {
     pub timer: Elapsed,
 }
 
-/// The ends of the list of those who wait.
+/// The ends of the list of waiting holders.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeaseQueueEnds {
     pub first: String,
     pub last: String,
 }
 
-/// One who holds a lease, or whose expired lease is held off.
+/// A holder of a lease, or of an expired lease that is held off.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeaseHolder {
     pub holder: String,
@@ -146,7 +146,7 @@ impl LeaseRow {
     }
 }
 
-/// One who waits for a lease.
+/// A holder that waits for a lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeaseWaiterRow {
     /// When it asked for the last time. Its place in the queue is that of the first time.

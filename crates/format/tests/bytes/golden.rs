@@ -4,7 +4,8 @@
 use crate::queue;
 use crate::samples::{self, Sample};
 use format::row::{
-    DedupRow, IdempotencyRow, LeaseRow, LeaseWaiterRow, RevisionRow, ShardRow, StreamRow, ValueRow,
+    ClaimRequestRow, DedupRow, FailureRow, IdempotencyRow, KeyRow, LeaseRow, LeaseWaiterRow, QueueRow,
+    RevisionRow, ShardRow, StreamRow, TaskIdRow, TaskRow, TaskTimerKey, TypeRow, ValueRow,
 };
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -58,7 +59,7 @@ fn an_entry_reads_back_as_it_was() {
         assert_eq!((entry.wall, entry.elapsed), (samples::CLOCK.wall, samples::CLOCK.elapsed));
         assert_eq!(entry.commands, [command], "{name}");
     }
-    for (name, command) in samples::later_commands() {
+    for (name, command) in samples::later_commands().into_iter().chain(queue::transactions()) {
         let bytes = samples::entries().into_iter().find(|(sample, _)| *sample == name).unwrap().1;
         assert_eq!(format::entry::decode(&bytes).unwrap().commands, [command], "{name}");
     }
@@ -66,7 +67,8 @@ fn an_entry_reads_back_as_it_was() {
 
 #[test]
 fn an_outcome_reads_back_as_it_was() {
-    let values = samples::outcome_values().into_iter().chain(queue::outcomes());
+    let later = queue::outcomes().into_iter().chain(samples::later_outcomes()).chain(queue::transacted());
+    let values = samples::outcome_values().into_iter().chain(later);
     for ((name, outcome), (_, bytes)) in values.zip(samples::outcomes()) {
         assert_eq!(format::outcome::decode(&bytes), Ok(outcome), "{name}");
     }
@@ -84,6 +86,22 @@ fn rows_read_back_as_they_were() {
     assert_eq!(LeaseRow::decode(&samples::held_lease().encode()), Ok(samples::held_lease()));
     assert_eq!(LeaseWaiterRow::decode(&samples::lease_waiter().encode()), Ok(samples::lease_waiter()));
     assert_eq!(ValueRow::decode(&samples::VALUE.encode()), Ok(samples::VALUE));
+}
+
+#[test]
+fn rows_of_queues_read_back_as_they_were() {
+    assert_eq!(QueueRow::decode(&queue::queue_row().encode()), Ok(queue::queue_row()));
+    assert_eq!(TypeRow::decode(&queue::type_row().encode()), Ok(queue::type_row()));
+    for row in [queue::task_row(), queue::bare_task_row()] {
+        assert_eq!(TaskRow::decode(&row.encode()), Ok(row));
+    }
+    assert_eq!(TaskIdRow::decode(&queue::TASK_ID.encode()), Ok(queue::TASK_ID));
+    assert_eq!(KeyRow::decode(&queue::KEY.encode()), Ok(queue::KEY));
+    assert_eq!(ClaimRequestRow::decode(&queue::claim_request().encode()), Ok(queue::claim_request()));
+    assert_eq!(FailureRow::decode_all(&FailureRow::encode_all(&queue::failures())), Ok(queue::failures()));
+    for timer in queue::timers() {
+        assert_eq!(TaskTimerKey::decode(&timer.encode()), Ok(timer));
+    }
 }
 
 #[test]

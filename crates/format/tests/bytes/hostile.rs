@@ -4,11 +4,14 @@
 use crate::samples;
 use format::FormatError;
 use format::row::{
-    CleanUpKey, DedupRow, IdempotencyRow, LeaseHolder, LeaseRow, LeaseTimerKey, LeaseWaiterRow,
-    RecordTimerKey, RevisionRow, ShardRow, StreamRow, ValueRow, WallTimerKey, decode_name, parse_stream_key,
+    ClaimRequestRow, CleanUpKey, DedupRow, FailureRow, IdempotencyRow, KeyRow, LeaseHolder, LeaseRow,
+    LeaseTimerKey, LeaseWaiterRow, QueueKeys, QueueRow, RecordTimerKey, RevisionRow, ShardRow, StreamRow,
+    TaskIdRow, TaskRow, TaskTimerKey, TypeRow, ValueRow, WallTimerKey, decode_name, decode_number,
+    decode_part, parse_stream_key,
 };
 use model::{
     Append, Check, ClaimedTask, Command, EnqueuedTask, Entry, NewTask, Outcome, Settled, Settlement, Write,
+    Written,
 };
 use seeded_rng::Rng;
 use std::borrow::Cow;
@@ -36,6 +39,18 @@ fn read_as_all(bytes: &[u8]) {
     let _ = WallTimerKey::decode(bytes);
     let _ = RecordTimerKey::decode(bytes);
     let _ = CleanUpKey::decode(bytes);
+    let _ = QueueRow::decode(bytes);
+    let _ = TypeRow::decode(bytes);
+    let _ = TaskRow::decode(bytes);
+    let _ = TaskIdRow::decode(bytes);
+    let _ = KeyRow::decode(bytes);
+    let _ = ClaimRequestRow::decode(bytes);
+    let _ = FailureRow::decode_all(bytes);
+    let _ = TaskTimerKey::decode(bytes);
+    let _ = QueueKeys::parse_name(bytes);
+    let _ = (QueueKeys::parse_type(bytes), QueueKeys::parse_task(bytes), QueueKeys::parse_ready(bytes));
+    let _ = (QueueKeys::parse_blocked(bytes), QueueKeys::parse_dead(bytes));
+    let _ = (decode_number(bytes), decode_part(bytes));
     if let Ok(lease) = LeaseRow::decode(bytes) {
         assert!(lease.holders.capacity() * size_of::<LeaseHolder>() <= 8 * bytes.len());
     }
@@ -59,7 +74,12 @@ fn reserved(entry: &Entry<'_>) -> usize {
     let command = |command: &Command<'_>| match command {
         Command::Append(one) => append(one),
         Command::Transaction(transaction) => {
-            let writes: usize = transaction.writes.iter().map(|Write::Append(one)| append(one)).sum();
+            let write = |write: &Write<'_>| match write {
+                Write::Append(one) => append(one),
+                Write::Enqueue(enqueue) => enqueue.tasks.capacity() * size_of::<NewTask<'_>>(),
+                Write::Settle(settle) => settle.settlements.capacity() * size_of::<Settlement<'_>>(),
+            };
+            let writes: usize = transaction.writes.iter().map(write).sum();
             transaction.checks.capacity() * size_of::<Check<'_>>()
                 + transaction.writes.capacity() * size_of::<Write<'_>>()
                 + writes
@@ -76,8 +96,12 @@ fn reserved(entry: &Entry<'_>) -> usize {
 fn reserved_by(outcome: &Outcome) -> usize {
     match outcome {
         Outcome::Transacted { writes, .. } => {
-            let events: usize = writes.iter().map(|write| write.events.capacity() * 24).sum();
-            writes.capacity() * 32 + events
+            let written = |written: &Written| match written {
+                Written::Appended(appended) => appended.events.capacity() * 24,
+                Written::Enqueued(enqueued) => enqueued.tasks.capacity() * size_of::<EnqueuedTask>(),
+                Written::Settled(settled) => settled.capacity() * size_of::<Settled>(),
+            };
+            writes.capacity() * size_of::<Written>() + writes.iter().map(written).sum::<usize>()
         }
         Outcome::Enqueued(enqueued) => enqueued.tasks.capacity() * size_of::<EnqueuedTask>(),
         Outcome::Claimed(claimed) => claimed.tasks.capacity() * size_of::<ClaimedTask>(),

@@ -1,10 +1,15 @@
-//! One command and one outcome of every shape of task queues, by name.
+//! One command, one outcome and one row of every shape of task queues, by name.
 
+use crate::samples::Sample;
+use format::row::{
+    ClaimPart, ClaimRequestRow, FailureRow, KeyRow, Lane, QueueKeys, QueueRow, SettledBy, SettledPart,
+    TaskIdRow, TaskPart, TaskRow, TaskTimerKey, TypeRow, encode_number, encode_part,
+};
 use model::{
-    Action, AdvanceTasks, CancelTask, Claim, Claimed, ClaimedTask, Command, DeadLetterEnd, Elapsed, Enqueue,
-    Enqueued, EnqueuedTask, Failure, Fingerprint, IdHash, KeyHash, Keyed, NewTask, Outcome, Position,
-    PutQueue, QueueName, QueueSettings, Refusal, RetryPolicy, Settle, SettleDeadLetter, Settled, Settlement,
-    Slot, TaskDue, TaskRef, TaskState, Wall,
+    Action, AdvanceTasks, Appended, CancelTask, Claim, Claimed, ClaimedTask, Command, DeadLetterEnd, Elapsed,
+    Enqueue, Enqueued, EnqueuedTask, Failure, Fingerprint, IdHash, KeyHash, Keyed, NewTask, Outcome,
+    Position, PutQueue, QueueName, QueueSettings, Refusal, RetryPolicy, Settle, SettleDeadLetter, Settled,
+    Settlement, Slot, TaskDue, TaskRef, TaskState, Transaction, Wall, Write, Written,
 };
 
 const SLOT: Slot = Slot(51_197);
@@ -191,4 +196,160 @@ pub(crate) fn outcomes() -> Vec<(&'static str, Outcome)> {
         .map(|(name, state)| (name, Outcome::TaskCancelled(state))),
     );
     all
+}
+
+/// Transactions that are not only about events.
+pub(crate) fn transactions() -> Vec<(&'static str, Command<'static>)> {
+    let enqueue = Write::Enqueue(Enqueue { keyed: None, queue: name(), tasks: vec![bare_task()] });
+    let action = Action::Complete { result: None };
+    let settlement = Settlement { task: client(), token: Position((1 << 50) + 1), action };
+    let settle = Write::Settle(Settle { queue: name(), settlements: vec![settlement] });
+    let writes = vec![settle, enqueue];
+    vec![(
+        "transaction-of-tasks",
+        Command::Transaction(Transaction { keyed: None, checks: Vec::new(), writes }),
+    )]
+}
+
+pub(crate) fn transacted() -> Vec<(&'static str, Outcome)> {
+    let enqueued = Enqueued { slot: SLOT, tasks: vec![EnqueuedTask::Added(Position(1 << 50))] };
+    let appended = Appended { slot: SLOT, events: Vec::new() };
+    let writes = vec![
+        Written::Settled(vec![Settled::Completed]),
+        Written::Enqueued(enqueued),
+        Written::Appended(appended),
+    ];
+    vec![
+        ("transacted-of-any-kind", Outcome::Transacted { replayed: false, writes }),
+        ("claim-lost", Outcome::Refused(Refusal::ClaimLost { part: 2, settlement: 1 })),
+        ("task-conflict", Outcome::Refused(Refusal::TaskConflict { part: 1, task: 3 })),
+    ]
+}
+
+pub(crate) fn queue_row() -> QueueRow {
+    QueueRow { name: "żółw".to_owned(), settings: SETTINGS, unfinished: 300, types: 2 }
+}
+
+pub(crate) fn type_row() -> TypeRow {
+    let lanes = vec![
+        Lane { lane: 0, tasks: 1, from: Position(1 << 50) },
+        Lane { lane: 10, tasks: 300, from: Position(1 << 49) },
+    ];
+    TypeRow { number: 1, delayed: 2, blocked: 3, running: 4, done: 5, dead: 6, cancelled: 700, lanes }
+}
+
+/// All members are there, although no task has all of them at once.
+pub(crate) fn task_row() -> TaskRow {
+    TaskRow {
+        id: Some("order-7".to_owned()),
+        task_type: "send-mail".to_owned(),
+        state: TaskState::Running,
+        priority: 9,
+        attempts: 300,
+        lost: 2,
+        defers: 3,
+        key: Some("customer-3".to_owned()),
+        run_after: Some(Wall(1_286_004_041_000)),
+        claim_ms: Some(120_000),
+        retry: Some(RETRY),
+        claim: Some(ClaimPart {
+            token: Position((1 << 50) + 1),
+            worker: "host-3/412".to_owned(),
+            claim_ms: 45_000,
+            expires: Elapsed(86_445_000),
+            request: Some(IdHash(u128::MAX / 3)),
+            cancelled: true,
+        }),
+        settled: Some(SettledPart {
+            token: Position(1 << 50),
+            action: SettledBy::Fail,
+            result: Settled::Waiting { delay_ms: 700 },
+        }),
+        due: Some(TaskDue::Elapsed(Elapsed(86_445_000))),
+        ready: Some((5, Position(1 << 50))),
+        has_result: true,
+        has_progress: false,
+        has_failures: true,
+    }
+}
+
+pub(crate) fn bare_task_row() -> TaskRow {
+    TaskRow {
+        id: None,
+        key: None,
+        run_after: None,
+        claim_ms: None,
+        retry: None,
+        claim: None,
+        settled: None,
+        due: Some(TaskDue::Wall(Wall(1_286_004_041_000))),
+        ready: None,
+        has_result: false,
+        has_progress: true,
+        has_failures: false,
+        ..task_row()
+    }
+}
+
+pub(crate) const TASK_ID: TaskIdRow = TaskIdRow { task: Position(1 << 50), fingerprint: Fingerprint(7) };
+pub(crate) const KEY: KeyRow =
+    KeyRow { head: Position(1 << 50), blocked: 300, from: Position((1 << 50) + 2) };
+
+pub(crate) fn claim_request() -> ClaimRequestRow {
+    let at = |counter: u64| Position((1 << 50) + counter);
+    ClaimRequestRow { claims: vec![(at(0), at(2)), (at(1), at(3))] }
+}
+
+pub(crate) fn failures() -> Vec<FailureRow> {
+    let first = FailureRow {
+        attempt: 300,
+        worker: "host-3/412".to_owned(),
+        started: Wall(1_286_004_041_000),
+        ended: Wall(1_286_004_042_000),
+        class: "Timeout".to_owned(),
+        detail: br#""message":"no answer""#.to_vec(),
+    };
+    let second =
+        FailureRow { attempt: 301, class: "worker_lost".to_owned(), detail: Vec::new(), ..first.clone() };
+    vec![first, second]
+}
+
+pub(crate) fn timers() -> [TaskTimerKey; 2] {
+    let timer = |due| TaskTimerKey { slot: SLOT, due, queue: 1 << 48, task: Position(1 << 50) };
+    [timer(TaskDue::Wall(Wall(1_286_004_041_000))), timer(TaskDue::Elapsed(Elapsed(86_445_000)))]
+}
+
+pub(crate) fn rows() -> Vec<Sample> {
+    let keys = QueueKeys { slot: SLOT, id: 1 << 48 };
+    let task = Position(1 << 50);
+    let [by_wall, by_elapsed] = timers();
+    vec![
+        ("queue-name-key", QueueKeys::name(SLOT, "żółw")),
+        ("queue-name", encode_number(keys.id)),
+        ("queue-key", keys.queue().to_vec()),
+        ("queue", queue_row().encode()),
+        ("task-type-key", keys.task_type("send-mail")),
+        ("task-type", type_row().encode()),
+        ("task-key", keys.task(task).to_vec()),
+        ("task", task_row().encode()),
+        ("task-bare", bare_task_row().encode()),
+        ("envelope-key", keys.part(task, TaskPart::Envelope).to_vec()),
+        ("envelope", encode_part(br#""type":"send-mail""#)),
+        ("result-key", keys.part(task, TaskPart::Result).to_vec()),
+        ("progress-key", keys.part(task, TaskPart::Progress).to_vec()),
+        ("failures-key", keys.part(task, TaskPart::Failures).to_vec()),
+        ("failures", FailureRow::encode_all(&failures())),
+        ("task-id-key", keys.task_id(IdHash(u128::MAX / 3)).to_vec()),
+        ("task-id", TASK_ID.encode()),
+        ("ready-key", keys.ready(1, 5, task).to_vec()),
+        ("ready", encode_number(task.0)),
+        ("key-key", keys.key(u128::MAX / 5).to_vec()),
+        ("key", KEY.encode()),
+        ("blocked-key", keys.blocked(u128::MAX / 5, task).to_vec()),
+        ("claim-request-key", keys.claim_request(IdHash(u128::MAX / 3)).to_vec()),
+        ("claim-request", claim_request().encode()),
+        ("dead-key", keys.dead(task).to_vec()),
+        ("task-wall-timer-key", by_wall.encode().to_vec()),
+        ("task-elapsed-timer-key", by_elapsed.encode().to_vec()),
+    ]
 }

@@ -133,7 +133,7 @@ fn written(write: impl FnOnce(&mut Vec<u8>)) -> Response {
     response::json(out)
 }
 
-/// The problem for one who was not granted the lease. It names who has it, if that has not changed since.
+/// The problem for a holder that was not granted the lease. It names the present holder, if that has not changed since.
 async fn held(context: &Context, name: &LeaseName<'static>, outcome: &Outcome) -> Box<Problem> {
     let problem = refused(context, outcome, Target::Stream(name.as_str()));
     let Outcome::Refused(Refusal::LeaseHeld { token, .. }) = *outcome else { return problem };
@@ -215,7 +215,7 @@ impl Place<'_> {
         self.context.handle.read(read).await.map_err(|why| unavailable::read_problem(&why))
     }
 
-    /// The wait was in vain. The holder is out of the queue before it learns so.
+    /// The wait has ended without a turn. The holder has left the queue before its client learns so.
     async fn give_up(mut self) -> Box<Problem> {
         self.is_left = true;
         if let Err(problem) = submit(self.context, self.withdrawal()).await {

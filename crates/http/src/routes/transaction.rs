@@ -1,19 +1,20 @@
 //! `POST /v1/transactions`: applies checks and writes all or nothing.
 
 use super::command::{count, refused, submit};
-use super::parts;
+use super::queue::settle::Counted;
+use super::{parts, queue};
 use crate::body::read_whole;
 use crate::context::Context;
 use crate::response::{self, REPLAYED, Result};
 use api::media;
 use api::request::transaction;
-use api::response::outcome::{AppendContext, write_transacted};
+use api::response::outcome::{WriteContext, write_transacted};
 use api::response::refusal::Target;
 use bytes::Bytes;
 use http::header::HeaderValue;
 use http::request;
 use http_body::Body;
-use model::{Check, Command, Outcome};
+use model::{Check, Command, Outcome, Written};
 
 pub(super) async fn respond<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
 where
@@ -23,7 +24,7 @@ where
     parts::no_query(parts)?;
     media::check_json(api::request::head::Head::read(&parts.headers)?.content_type)?;
     let body = read_whole(&context.buffers, &parts.headers, body).await?;
-    let transaction = transaction::read(&parts.headers, &body)?;
+    let transaction = transaction::read(&parts.headers, &body, context.handle.wall_now())?;
     drop(body);
     let name = |check: &Check<'_>| match check {
         Check::Stream { stream, .. } => stream.to_string(),
@@ -31,16 +32,24 @@ where
         Check::Value { value, .. } => value.to_string(),
     };
     let checks: Vec<String> = transaction.checks.iter().map(name).collect();
-    let appending = AppendContext::of_writes(&transaction.writes);
+    let contexts = WriteContext::of_writes(&transaction.writes);
     let outcome = submit(context, Command::Transaction(transaction)).await?;
     let Outcome::Transacted { replayed, writes } = outcome else {
-        return Err(refused(context, &outcome, Target::Transaction { checks: &checks, writes: &appending }));
+        return Err(refused(context, &outcome, Target::Transaction { checks: &checks, writes: &contexts }));
     };
-    for appended in &writes {
-        count(context, appended);
+    for (written, of) in writes.iter().zip(&contexts) {
+        match written {
+            Written::Appended(appended) => count(context, appended),
+            Written::Enqueued(enqueued) => queue::enqueue::count(context, enqueued),
+            Written::Settled(_) if replayed => {}
+            Written::Settled(settled) => {
+                let kind = if of.kind() == "fail" { Counted::Failure } else { Counted::Other };
+                settled.iter().for_each(|settled| queue::settle::count(context, kind, *settled));
+            }
+        }
     }
     let mut out = Vec::with_capacity(1_024);
-    write_transacted(&mut out, &appending, &writes, replayed);
+    write_transacted(&mut out, &contexts, &writes, replayed)?;
     let mut response = response::json(out);
     if replayed {
         response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));

@@ -52,7 +52,7 @@ fn a_failed_precondition_returns_the_current_revision() {
         > POST /v1/streams/other/events | if-match: *
           {"type":"t"}
         < 412 wrong_revision
-          . = {"type":"/v1/errors#wrong_revision","title":"The stream is not at the expected revision","status":412,"code":"wrong_revision","detail":"`other` does not exist","action":"Read the events that were added, decide again, and append with the revision in `current_revision` (null means that the stream does not exist).","retryable":false,"current_revision":null}
+          . = {"type":"/v1/errors#wrong_revision","title":"The stream or value is not at the expected revision","status":412,"code":"wrong_revision","detail":"`other` does not exist","action":"Read what was written, decide again, and write with the revision in `current_revision` (null means that the stream or value does not exist).","retryable":false,"current_revision":null}
         "#,
     );
 }

@@ -119,8 +119,8 @@ fn every_documented_operation_is_routed() {
     assert_eq!(routed, operations);
     for operation in Operation::ALL.iter().filter(|operation| operation.method() == Method::Get) {
         let path = operation.path().replace("{stream}", "a");
-        // A task, unlike a stream or a queue, exists only when there is one.
-        let status = if *operation == Operation::GetTask { 404 } else { 200 };
+        // A task or a value, unlike a stream, a queue or a lease, exists only when there is one.
+        let status = if matches!(operation, Operation::GetTask | Operation::GetValue) { 404 } else { 200 };
         assert_eq!(node.get(&path).status, status, "{operation:?}");
     }
 }

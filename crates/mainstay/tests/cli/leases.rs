@@ -92,7 +92,7 @@ fn a_command_gets_the_token_and_its_exit_status_is_passed_on() {
 fn commands_of_one_lease_never_run_at_the_same_time() {
     let data = tempfile::tempdir().unwrap();
     let node = Node::start(data.path());
-    let log = data.path().join("log");
+    let log = data.path().join("what-the-commands-did");
     let script = format!("echo begin >> {0}; sleep 0.05; echo end >> {0}", log.display());
     let runs: Vec<Child> = (0..6).map(|_| lease_run(&node, "30s", &script).spawn().unwrap()).collect();
     for mut run in runs {
@@ -107,7 +107,7 @@ fn a_lease_is_renewed_for_as_long_as_the_command_runs() {
     let node = Node::start(data.path());
     let running = Running::start(&node, "1s");
     let token = held(&node, "job")["holders"][0]["token"].clone();
-    // Another holder waits for twice the time, in vain.
+    // Another holder waits for twice the time, and gets nothing.
     node.run(&["lease", "acquire", "job", "--holder", "b", "--wait", "2s"]).fails(4, "lease_held");
     assert_eq!(held(&node, "job")["holders"][0]["token"], token);
     kill_process(running.pid(), Signal::KILL).unwrap();

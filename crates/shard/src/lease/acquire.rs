@@ -4,7 +4,7 @@
 //! holder that asks again for what it has gets the same token, and its time goes on as before: a retry changes
 //! nothing. A holder that asks again while it waits keeps its place, and waits for as long as it says now.
 //!
-//! If the lease is not free, one who does not wait is refused, and so is everyone while the queue is full. While a
+//! If the lease is not free, a holder that does not wait is refused, and so is every new one while the queue is full. While a
 //! lease is in use, everyone must ask for the same number of permits.
 //!
 //! The token of a grant is greater than that of every earlier grant of the lease.
@@ -184,7 +184,7 @@ mod tests {
                 "waits",
                 "lock: a < c b",
             ),
-            // The one who comes last finds that the lease went to the one who has waited.
+            // The last holder to ask finds that the lease went to the waiting one.
             (
                 "acquire lock by a; acquire lock by b wait 9000; wait 1000",
                 "acquire lock by c",
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_queue_refuses_whoever_is_not_in_it() {
+    fn a_full_queue_refuses_new_holders_only() {
         let mut store = Store::default();
         store.run("acquire lock by a ttl 60000");
         for at in 0..limits::LEASE_WAITERS_MAX {

@@ -9,12 +9,12 @@ use format::row::{LeaseQueueEnds, LeaseWaiterRow, lease_waiter_key};
 use model::{Elapsed, LeaseName, Namespace, Slot, View, ViewError, limits};
 
 impl Lease<'_> {
-    /// The row of one who waits.
+    /// The row of a waiting holder.
     pub(super) fn waiter(&self, holder: &str, view: &impl View) -> Result<Option<LeaseWaiterRow>, ViewError> {
         load(self.slot, self.name, holder, view)
     }
 
-    /// Writes the row of one who waits already.
+    /// Writes the row of a holder that waits already.
     pub(super) fn put_waiter<V: View>(
         &mut self,
         holder: &str,
@@ -26,7 +26,7 @@ impl Lease<'_> {
         overlay.put(self.waiter_key(holder), row.encode());
     }
 
-    /// Adds one who waits, behind all others.
+    /// Adds a waiting holder, behind all others.
     pub(super) fn push_last<V: View>(
         &mut self,
         holder: &str,
@@ -48,7 +48,7 @@ impl Lease<'_> {
         Ok(())
     }
 
-    /// Removes and returns the one who has waited longest.
+    /// Removes and returns the holder that has waited longest.
     pub(super) fn pop_first<V: View>(
         &mut self,
         overlay: &mut Overlay<'_, '_, V>,
@@ -60,7 +60,7 @@ impl Lease<'_> {
         Ok(Some((first, row)))
     }
 
-    /// Removes one who waits, whose row this is.
+    /// Removes a waiting holder, whose row this is.
     pub(super) fn remove<V: View>(
         &mut self,
         holder: &str,
@@ -118,9 +118,10 @@ impl Lease<'_> {
         Ok(())
     }
 
-    /// The row of one who is in the queue.
+    /// The row of a holder that is in the queue.
     fn linked(&self, holder: &str, view: &impl View) -> Result<LeaseWaiterRow, ViewError> {
-        self.waiter(holder, view)?.ok_or_else(|| contradiction("a lease's queue names one who does not wait"))
+        self.waiter(holder, view)?
+            .ok_or_else(|| contradiction("a lease's queue names a holder that does not wait"))
     }
 
     fn waiter_key(&self, holder: &str) -> alloc::vec::Vec<u8> {

@@ -1,6 +1,6 @@
 //! Give a lease back.
 //!
-//! *The lease goes to the one who has waited longest, at once.* Only who holds the lease can release it: a token of
+//! *The lease goes to the holder that has waited longest, at once.* Only who holds the lease can release it: a token of
 //! an earlier grant, or of a lease that has expired, is refused and changes nothing. A lease that is released is not
 //! held off.
 

@@ -1,4 +1,4 @@
-//! Begin the time of a lease anew.
+//! Restart the time of a lease.
 //!
 //! *Only who holds the lease can renew it.* A token of an earlier grant, or of a lease that has expired, is refused,
 //! even if no one has taken the lease since. A renewal never shortens the time: who misses the outcome of a renewal
@@ -33,7 +33,7 @@ mod tests {
     use crate::testing::check;
 
     #[test]
-    fn a_renewal_begins_the_time_anew() {
+    fn a_renewal_restarts_the_time() {
         check(&[
             ("acquire lock by a; wait 900", "renew lock of a", "renewed 1000", "lock: a"),
             ("acquire lock by a; wait 900", "renew lock of a ttl 5000", "renewed 5000", "lock: a"),

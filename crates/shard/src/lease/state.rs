@@ -1,4 +1,4 @@
-//! One lease: who holds it, and the hand-over to who waits.
+//! One lease: who holds it, and the hand-over to waiting holders.
 //!
 //! A lease has a row while it is in use, and for a while after that. With its row it has exactly one timer, which is
 //! never later than the moment at which the node must look at the lease. A renewal does not move the timer: when it
@@ -39,7 +39,7 @@ impl<'n> Lease<'n> {
         Ok(Self { name, slot, row: stored.clone().unwrap_or(UNUSED), stored })
     }
 
-    /// Ends what time has ended, and hands free permits to who waits.
+    /// Ends what time has ended, and hands free permits to waiting holders.
     pub(super) fn settle<V: View>(&mut self, overlay: &mut Overlay<'_, '_, V>) -> Result<(), ViewError> {
         let now = overlay.shard.elapsed;
         self.row.holders.retain(|holder| now < holder.free_at());
@@ -86,7 +86,7 @@ impl<'n> Lease<'n> {
         self.row.holders.iter_mut().find(|holder| here && is_live(holder, token.position, now))
     }
 
-    /// The place among the holders of one who has the lease at `now`.
+    /// The place of a holder that has the lease at `now`.
     pub(super) fn place_of(&self, holder: &str, now: Elapsed) -> Option<usize> {
         self.row.holders.iter().position(|other| other.holder == holder && now < other.expires)
     }

@@ -11,7 +11,7 @@ pub struct LeaseState {
     /// How many may hold it at the same time; 0 when no one has used it of late.
     pub permits: u32,
     pub holders: Vec<HeldBy>,
-    /// How many wait, with those whose wait ended a moment ago.
+    /// How many holders wait, including those whose wait ended a moment ago.
     pub waiting: u32,
     /// The first of them, at most [`limits::LEASE_QUEUE_SHOWN_MAX`].
     pub queue: Vec<String>,
@@ -25,7 +25,7 @@ pub struct HeldBy {
     pub remaining_ms: u64,
 }
 
-/// What has become of one who waits.
+/// What has become of a request that waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
     Granted {

@@ -8,7 +8,7 @@
 //! | [`page`] | one page of a stream: revisions and positions, as of any cursor |
 //! | [`streams`] | one page of the list of streams |
 //! | [`lease`] | who holds a lease, and who waits for it |
-//! | [`turn`] | what has become of one who waits for a lease |
+//! | [`turn`] | what has become of a request that waits for a lease |
 //! | [`value`] | one value's content and revision |
 //! | [`queue`], [`queues`] | one queue, and the list of queues |
 //! | [`task`], [`tasks`] | one task, and the list of a queue's tasks |

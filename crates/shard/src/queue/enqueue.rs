@@ -5,10 +5,11 @@
 //! If the batch would exceed the queue's backlog, or bring it too many types, nothing is added. A new task is blocked
 //! if an unfinished task has its key, delayed if its time has not come, and ready otherwise.
 
+use crate::damage::contradiction;
 use crate::overlay::Overlay;
-use crate::queue::hash;
 use crate::queue::tally::Queue;
 use crate::queue::task::{Task, id_row};
+use crate::queue::{hash, id_of};
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use format::row::{TaskIdRow, TaskPart};
@@ -32,6 +33,38 @@ pub(crate) fn apply<V: View>(
         queue.save(overlay);
     }
     Ok(Outcome::Enqueued(Enqueued { slot, tasks }))
+}
+
+/// Adds tasks as part of a transaction, in which every task must be added or known.
+pub(crate) fn write<V: View>(
+    enqueue: &Enqueue<'_>,
+    part: u32,
+    overlay: &mut Overlay<'_, '_, V>,
+) -> Result<Result<Enqueued, Refusal>, ViewError> {
+    let enqueued = match apply(enqueue, overlay)? {
+        Outcome::Enqueued(enqueued) => enqueued,
+        Outcome::Refused(refusal) => return Ok(Err(refusal)),
+        _ => return Err(contradiction("tasks were enqueued with another outcome")),
+    };
+    let conflict = enqueued.tasks.iter().position(|task| matches!(task, EnqueuedTask::Conflict(_)));
+    Ok(conflict.map_or(Ok(enqueued), |task| Err(Refusal::TaskConflict { part, task: task as u32 })))
+}
+
+/// The result if the queue has every task already; `None` otherwise.
+pub(crate) fn replay<V: View>(
+    enqueue: &Enqueue<'_>,
+    overlay: &Overlay<'_, '_, V>,
+) -> Result<Option<Enqueued>, ViewError> {
+    let Some(keys) = id_of(overlay, &enqueue.queue)? else { return Ok(None) };
+    let mut tasks = Vec::with_capacity(enqueue.tasks.len());
+    for task in &enqueue.tasks {
+        let Some(id) = &task.id else { return Ok(None) };
+        match id_row(overlay, keys, id)? {
+            Some(row) if row.fingerprint == task.fingerprint => tasks.push(EnqueuedTask::Replayed(row.task)),
+            _ => return Ok(None),
+        }
+    }
+    Ok(Some(Enqueued { slot: keys.slot, tasks }))
 }
 
 /// Checks that the queue takes all tasks that it does not have yet.

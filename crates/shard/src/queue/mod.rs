@@ -34,6 +34,8 @@ pub(crate) mod tally;
 pub(crate) mod task;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod transaction_tests;
 
 use model::{QueueName, View, ViewError};
 use xxhash_rust::xxh3::xxh3_128;

@@ -5,13 +5,14 @@
 //! ended it, so a worker that is a little late may still settle its task. Each settlement has a result of its own.
 
 use crate::overlay::Overlay;
+use crate::queue::id_of;
 use crate::queue::tally::Queue;
 use crate::queue::task::{TOO_MANY_DEFERS, Task, WasBlocked};
 use alloc::vec::Vec;
 use format::row::{ClaimPart, SettledBy, SettledPart, TaskPart};
 use model::{
-    Action, Elapsed, Failure, Outcome, Settle, Settled, Settlement, TaskDue, TaskState, View, ViewError,
-    limits,
+    Action, Elapsed, Failure, Outcome, Refusal, Settle, Settled, Settlement, TaskDue, TaskState, View,
+    ViewError, limits,
 };
 
 /// Decides the command.
@@ -28,6 +29,44 @@ pub(crate) fn apply<V: View>(
     }
     queue.save(overlay);
     Ok(Outcome::Settled(settled))
+}
+
+/// Settles as part of a transaction, in which every claim must be held.
+pub(crate) fn write<V: View>(
+    settle: &Settle<'_>,
+    part: u32,
+    overlay: &mut Overlay<'_, '_, V>,
+) -> Result<Result<Vec<Settled>, Refusal>, ViewError> {
+    let lost = |settlement: usize| Ok(Err(Refusal::ClaimLost { part, settlement: settlement as u32 }));
+    let Some(mut queue) = Queue::load(&settle.queue, overlay)? else { return lost(0) };
+    let mut settled = Vec::with_capacity(settle.settlements.len());
+    for (at, settlement) in settle.settlements.iter().enumerate() {
+        let task = Task::find(overlay, queue.keys, &settlement.task)?;
+        let claim = task.as_ref().and_then(|task| task.row.claim.as_ref());
+        if claim.is_none_or(|claim| claim.token != settlement.token) {
+            return lost(at);
+        }
+        settled.push(one(settlement, &mut queue, overlay)?);
+    }
+    queue.save(overlay);
+    Ok(Ok(settled))
+}
+
+/// The results if every settlement has ended its claim already; `None` otherwise.
+pub(crate) fn replay<V: View>(
+    settle: &Settle<'_>,
+    overlay: &Overlay<'_, '_, V>,
+) -> Result<Option<Vec<Settled>>, ViewError> {
+    let Some(keys) = id_of(overlay, &settle.queue)? else { return Ok(None) };
+    let mut settled = Vec::with_capacity(settle.settlements.len());
+    for settlement in &settle.settlements {
+        let Some(task) = Task::find(overlay, keys, &settlement.task)? else { return Ok(None) };
+        match again(settlement, &task) {
+            Settled::ClaimLost => return Ok(None),
+            result => settled.push(result),
+        }
+    }
+    Ok(Some(settled))
 }
 
 fn one<V: View>(
@@ -152,6 +191,7 @@ fn defer<V: View>(
     task.row.defers = task.row.defers.saturating_add(1);
     if task.row.defers > limits::TASK_DEFERS_MAX {
         task.record_failure(claim, TOO_MANY_DEFERS, b"", queue, overlay)?;
+        task.row.attempts = task.row.attempts.saturating_sub(1);
         task.finish(TaskState::Dead, WasBlocked::No, queue, overlay)?;
         return Ok(Settled::Dead);
     }

@@ -249,10 +249,10 @@ impl Task {
     /// What the retry policy says about the delay before the next attempt: a random part of an exponentially growing
     /// time. The token is what is random: it contains the moment of the claim and a counter.
     pub(crate) fn backoff_ms(&self, policy: RetryPolicy, token: Position) -> u64 {
-        let doublings = self.row.attempts.saturating_sub(1);
-        let grown = 1_u64.checked_shl(doublings).and_then(|factor| policy.first_ms.checked_mul(factor));
-        let cap = grown.map_or(policy.delay_ms_max, |grown| grown.min(policy.delay_ms_max));
-        ((u128::from(mix(token.0)) * (u128::from(cap) + 1)) >> 64) as u64
+        // Beyond 64 doublings, the longest delay counts for any time but none.
+        let doublings = self.row.attempts.saturating_sub(1).min(64);
+        let cap = (u128::from(policy.first_ms) << doublings).min(u128::from(policy.delay_ms_max));
+        ((u128::from(mix(token.0)) * (cap + 1)) >> 64) as u64
     }
 
     /// The retry policy in force.

@@ -45,7 +45,7 @@ use model::{
     Append, Appended, Check, CleanUp, Command, Cursor, DeleteStream, Elapsed, Entry, EntryClock, Expected,
     ExpireEvents, ExpireRecords, Filled, Fingerprint, IdHash, Identity, Key, KeyDifference, KeyHash, Keyed,
     Namespace, NewEvent, Order, Outcome, Position, PutSettings, Refusal, Revision, Settings, Slot, SlotRange,
-    StreamName, Transaction, Value, Wall, Write,
+    StreamName, Transaction, Value, Wall, Write, Written,
 };
 use nouns::{lease_name, value_name};
 
@@ -349,7 +349,11 @@ fn describe(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Appended(appended) => revisions(appended),
         Outcome::Transacted { replayed, writes } => {
-            let writes: Vec<_> = writes.iter().map(revisions).collect();
+            let describe = |written: &Written| match written {
+                Written::Appended(appended) => revisions(appended),
+                other => format!("{other:?}"),
+            };
+            let writes: Vec<_> = writes.iter().map(describe).collect();
             let again = if *replayed { " again" } else { "" };
             format!("done{again}: {}", writes.join(", "))
         }

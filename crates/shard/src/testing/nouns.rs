@@ -121,12 +121,12 @@ impl Store {
         queue
     }
 
-    /// The numbers of rows of leases, of those who wait for them, and of their timers.
+    /// The numbers of rows of leases, of waiting holders, and of timers of leases.
     pub(crate) fn rows_of_leases(&self) -> [usize; 3] {
         [LEASE, WAITER, TIMER].map(|kind| self.rows.keys().filter(|key| key[6] == kind).count())
     }
 
-    /// Each lease with its holders, then those who wait.
+    /// Each lease with its holders, then the waiting ones.
     pub(super) fn leases(&self) -> Vec<String> {
         let describe = |(name, row): (String, LeaseRow)| {
             let mut text = format!("{name}:");

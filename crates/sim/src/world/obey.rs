@@ -5,7 +5,7 @@ use crate::checkers::bounded::Bounded;
 use crate::process::{Ended, Process, SimEffect, SimInput, Stepped, Work};
 use crate::world::Event;
 use driver::{Effect, Input, LogJob};
-use model::Outcome;
+use model::{Appended, Outcome, Written};
 use node::{ClosedTime, DiskSpace, Now, Unavailable};
 
 /// Each time readers may see more, they look at everything with a chance of one in this many.
@@ -170,9 +170,9 @@ impl World {
 
     /// What is acknowledged, every reader can see.
     fn is_visible(&self, outcome: &Outcome) -> Result<(), String> {
-        let writes = match outcome {
-            Outcome::Appended(appended) => std::slice::from_ref(appended),
-            Outcome::Transacted { writes, .. } => writes,
+        let writes: Vec<&Appended> = match outcome {
+            Outcome::Appended(appended) => vec![appended],
+            Outcome::Transacted { writes, .. } => writes.iter().filter_map(Written::appended).collect(),
             _ => return Ok(()),
         };
         let visible = self.machine.process.as_ref().map(Process::visible);

@@ -33,6 +33,10 @@ pub use queue::*;
     Append,
     Transacted,
     Written,
+    EnqueueWrite,
+    CompleteWrite,
+    FailWrite,
+    EnqueuedTasks,
     StreamList,
     ListedStream,
     Settings,
@@ -294,9 +298,12 @@ pub enum ExpectedWord {
 
 /// One write: an object with one member that names its kind.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Write {
-    pub append: Append,
+#[serde(rename_all = "lowercase")]
+pub enum Write {
+    Append(Append),
+    Enqueue(EnqueueWrite),
+    Complete(CompleteWrite),
+    Fail(FailWrite),
 }
 
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -317,9 +324,12 @@ pub struct Transacted {
 }
 
 #[derive(Clone, Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Written {
-    pub append: Appended,
+#[serde(rename_all = "lowercase")]
+pub enum Written {
+    Append(Appended),
+    Enqueue(EnqueuedTasks),
+    Complete(Settled),
+    Fail(Settled),
 }
 
 /// A page of the list of streams.
@@ -450,7 +460,7 @@ pub struct Lease {
     pub holders: Vec<LeaseHolder>,
     /// How many wait.
     pub waiting: u64,
-    /// The first 100 of those who wait, in order.
+    /// The first 100 waiting holders, in order.
     pub queue: Vec<String>,
 }
 

@@ -166,6 +166,47 @@ pub struct Fail {
     pub delay: Option<String>,
 }
 
+/// Tasks that a transaction enqueues.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EnqueueWrite {
+    pub queue: String,
+    pub tasks: Vec<NewTask>,
+}
+
+/// A task that a transaction completes.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CompleteWrite {
+    pub queue: String,
+    pub id: String,
+    pub token: String,
+    /// As in a request of its own.
+    pub result: Option<Value>,
+}
+
+/// An attempt that a transaction fails.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FailWrite {
+    pub queue: String,
+    pub id: String,
+    pub token: String,
+    /// This and what follows is as in a request of its own.
+    pub class: Option<String>,
+    pub message: Option<String>,
+    pub traceback: Option<String>,
+    pub retryable: Option<bool>,
+    pub delay: Option<String>,
+}
+
+/// The tasks that a transaction has enqueued, in the order of the request.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EnqueuedTasks {
+    pub tasks: Vec<EnqueuedTask>,
+}
+
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Defer {

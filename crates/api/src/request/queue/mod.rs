@@ -5,6 +5,7 @@
 //! | [`tasks`] | tasks to enqueue |
 //! | [`claim`] | claims |
 //! | [`settle`] | what workers say about tasks that they have claimed |
+//! | [`write`] | tasks and settlements as writes of a transaction |
 //! | [`settings`] | a queue's settings |
 //!
 //! On the wire, a token is a cursor: the position that the claim took, and the queue's slot. The id of a task to which
@@ -14,6 +15,7 @@ pub mod claim;
 pub mod settings;
 pub mod settle;
 pub mod tasks;
+pub(super) mod write;
 
 use super::object::{invalid, missing, read_optional_text};
 use crate::catalogue::Code;

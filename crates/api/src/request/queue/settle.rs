@@ -36,7 +36,7 @@ impl Kind {
     ];
 
     /// The members that an object of this kind may have.
-    const fn members(self) -> &'static str {
+    pub(super) const fn members(self) -> &'static str {
         match self {
             Self::Heartbeat => "`token` and `progress`",
             Self::Complete => "`token` and `result`",
@@ -46,7 +46,7 @@ impl Kind {
         }
     }
 
-    fn has(self, member: &str) -> bool {
+    pub(super) fn has(self, member: &str) -> bool {
         match member {
             "progress" => self == Self::Heartbeat,
             "result" => self == Self::Complete,
@@ -163,8 +163,8 @@ const OPTIONAL: [&str; 7] = ["progress", "result", "class", "message", "tracebac
 
 /// The members as they were sent, of any action.
 #[derive(Debug, Default)]
-struct Sent<'a> {
-    token: Option<Position>,
+pub(super) struct Sent<'a> {
+    pub(super) token: Option<Position>,
     progress: Option<Cow<'a, [u8]>>,
     result: Option<Cow<'a, [u8]>>,
     class: Option<Cow<'a, str>>,
@@ -175,7 +175,7 @@ struct Sent<'a> {
 }
 
 impl<'a> Sent<'a> {
-    fn read(&mut self, name: &str, reader: &mut Reader<'a>, slot: Slot) -> Result<Known> {
+    pub(super) fn read(&mut self, name: &str, reader: &mut Reader<'a>, slot: Slot) -> Result<Known> {
         match name {
             "token" => self.token = Some(read_token(reader, slot)?),
             "progress" => self.progress = read_value(reader, limits::TASK_PROGRESS_BYTES_MAX)?,
@@ -190,7 +190,7 @@ impl<'a> Sent<'a> {
         Ok(Known::Yes)
     }
 
-    fn action(self, kind: Kind) -> Result<Action<'static>> {
+    pub(super) fn action(self, kind: Kind) -> Result<Action<'static>> {
         let owned = |bytes: Option<Cow<'_, [u8]>>| bytes.map(|bytes| Cow::Owned(bytes.into_owned()));
         Ok(match kind {
             Kind::Heartbeat => Action::Heartbeat { progress: owned(self.progress) },

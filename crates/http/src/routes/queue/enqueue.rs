@@ -58,7 +58,8 @@ fn nothing() -> Box<Problem> {
     Problem::new(Code::Internal, "the outcome contains no task")
 }
 
-fn count(context: &Context, enqueued: &Enqueued) {
+/// Counts the tasks of an enqueue.
+pub(in crate::routes) fn count(context: &Context, enqueued: &Enqueued) {
     let (mut added, mut replayed) = (0, 0);
     for task in &enqueued.tasks {
         match task {

@@ -89,7 +89,7 @@ async fn settle(
 
 /// What the metrics tell apart.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Counted {
+pub(in crate::routes) enum Counted {
     Failure,
     Other,
 }
@@ -100,7 +100,8 @@ impl Counted {
     }
 }
 
-fn count(context: &Context, kind: Counted, settled: Settled) {
+/// Counts the result of one settlement.
+pub(in crate::routes) fn count(context: &Context, kind: Counted, settled: Settled) {
     let tasks = &context.metrics.tasks;
     match settled {
         Settled::ClaimLost => tasks.claim_lost.inc(),

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 pub(crate) enum Command {
     /// Acquire a lease, and print its token
     Acquire(AcquireArgs),
-    /// Begin the time of a lease anew
+    /// Restart the time of a lease
     Renew(TokenArgs),
     /// Give a lease back
     Release(TokenArgs),
@@ -46,7 +46,7 @@ struct Ask {
     /// How long the lease is held if it is not renewed, from 1s to 1h
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     ttl: Duration,
-    /// How many may hold the lease at the same time; the same for everyone who asks
+    /// How many may hold the lease at the same time; the same foreveryone who asks
     #[arg(long, value_name = "COUNT", default_value_t = 1)]
     permits: u32,
     /// Give the lease to no one for this long after it has expired

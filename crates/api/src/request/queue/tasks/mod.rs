@@ -102,7 +102,7 @@ impl<'a> TasksHead<'a> {
 
 /// A task as it was sent.
 #[derive(Debug, Default)]
-struct Sent<'a> {
+pub(super) struct Sent<'a> {
     id: Option<Cow<'a, str>>,
     task_type: Option<Cow<'a, str>>,
     payload: Payload<'a>,
@@ -126,7 +126,7 @@ enum Payload<'a> {
 }
 
 impl<'a> Sent<'a> {
-    fn read(reader: &mut Reader<'a>) -> Result<Self> {
+    pub(super) fn read(reader: &mut Reader<'a>) -> Result<Self> {
         let mut sent = Self::default();
         read_object(reader, MEMBERS, |name, reader| {
             match name {
@@ -177,7 +177,7 @@ impl<'a> Sent<'a> {
         }
     }
 
-    fn into_task(self, header: Option<&Trace>, now: Wall) -> Result<NewTask<'static>> {
+    pub(super) fn into_task(self, header: Option<&Trace>, now: Wall) -> Result<NewTask<'static>> {
         let task_type = required(self.task_type.as_ref(), "type")?.to_string();
         if self.run_after.is_some() && self.delay_ms.is_some() {
             return Err(invalid("a task has `run_after` or `delay`, not both").member("delay"));
