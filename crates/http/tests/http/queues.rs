@@ -397,3 +397,50 @@ fn the_metrics_count_what_happens_to_tasks() {
         assert!(metrics.text().lines().any(|shown| shown == line), "{line}\n{}", metrics.text());
     }
 }
+
+#[test]
+fn a_worker_completes_its_task_and_writes_what_came_of_it_in_one_transaction() {
+    check(
+        &Node::start(),
+        r#"
+        > POST /v1/queues/{acme}reports/tasks
+          {"id":"r-1","type":"monthly"}
+        < 200
+        > POST /v1/queues/{acme}reports/claims
+          {"worker":"w1"}
+        < 200
+          tasks[0].token = $token
+        > POST /v1/transactions
+          {"writes":[{"complete":{"queue":"{acme}reports","id":"r-1","token":"$token"}},
+                     {"append":{"stream":"reports","expected":"exists","events":[{"type":"report.done","id":"r-1"}]}}]}
+        < 412 wrong_revision
+          member = "writes[1].append"
+        > GET /v1/queues/{acme}reports/tasks/r-1
+        < 200
+          state = "running"
+        > POST /v1/transactions
+          {"writes":[{"complete":{"queue":"{acme}reports","id":"r-1","token":"$token","result":{"pages":3}}},
+                     {"append":{"stream":"reports","events":[{"type":"report.done","id":"r-1"}]}},
+                     {"enqueue":{"queue":"mails","tasks":[{"id":"m-1","type":"mail"}]}}]}
+        < 200 | idempotent-replayed: absent
+          replayed = false
+          writes[0].complete = {"state":"done"}
+          writes[1].append.revision = 0
+          writes[2].enqueue.tasks[0].id = "m-1"
+        > POST /v1/transactions
+          {"writes":[{"complete":{"queue":"{acme}reports","id":"r-1","token":"$token","result":{"pages":3}}},
+                     {"append":{"stream":"reports","events":[{"type":"report.done","id":"r-1"}]}},
+                     {"enqueue":{"queue":"mails","tasks":[{"id":"m-1","type":"mail"}]}}]}
+        < 200 | idempotent-replayed: true
+          replayed = true
+        > POST /v1/transactions
+          {"writes":[{"complete":{"queue":"{acme}reports","id":"r-1","token":"$token"}},
+                     {"append":{"stream":"reports","events":[{"type":"report.done","id":"r-2"}]}}]}
+        < 409 claim_lost
+          member = "writes[0].complete"
+        > GET /v1/streams/reports/events
+        < 200
+          events.length = 1
+        "#,
+    );
+}
