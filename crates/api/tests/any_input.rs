@@ -36,7 +36,7 @@ fn check_bodies(body: &[u8]) -> Result<(), TestCaseError> {
         check(head.read(stream, body))?;
     }
     let json = headers("application/json");
-    check(transaction::read(&json, body))?;
+    check(transaction::read(&json, body, Wall(7)))?;
     check(settings::read(&json, body))?;
     check_queue_bodies(&json, body)?;
     check_lease_bodies(&json, body)?;

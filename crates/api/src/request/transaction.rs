@@ -163,13 +163,12 @@ fn too_many_checks() -> Box<Problem> {
 mod tests {
     use super::*;
     use http::header::{CONTENT_TYPE, HeaderValue};
-    use model::Revision;
-    use model::StreamName;
+    use model::{Action, Cursor, Position, QueueName, Revision, Settlement, StreamName, TaskRef};
 
     fn transaction(body: &str) -> Result<Transaction<'static>> {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        read(&headers, body.as_bytes())
+        read(&headers, body.as_bytes(), Wall(1_000))
     }
 
     #[test]
@@ -191,6 +190,32 @@ mod tests {
         let [Write::Append(b), Write::Append(c)] = &read.writes[..] else { panic!() };
         assert_eq!((b.stream.as_str(), b.expected, b.events.len()), ("b", Expected::None, 1));
         assert_eq!((c.stream.as_str(), c.expected, c.events.len()), ("c", Expected::Any, 2));
+    }
+
+    #[test]
+    fn tasks_are_enqueued_and_settled_whatever_the_order_of_their_members() {
+        let queue = QueueName::new("q").unwrap();
+        let token = Cursor::new(Position(9), queue.slot(model::Namespace::ROOT));
+        let read = transaction(&format!(
+            r#"{{"writes":[
+                {{"complete":{{"result":{{"pages":3}},"token":"{token}","id":"report-7","queue":"q"}}}},
+                {{"fail":{{"queue":"q","id":"~{token}","token":"{token}","class":"E","delay":"5s"}}}},
+                {{"enqueue":{{"tasks":[{{"type":"mail","payload":[1, 2],"delay":"2s"}}],"queue":"q"}}}}]}}"#
+        ))
+        .unwrap();
+        let [Write::Settle(complete), Write::Settle(fail), Write::Enqueue(enqueue)] = &read.writes[..] else {
+            panic!("{read:?}")
+        };
+        let result = Some(br#"{"pages":3}"#.to_vec().into());
+        let settlement = Settlement {
+            task: TaskRef::Client("report-7".into()),
+            token: Position(9),
+            action: Action::Complete { result },
+        };
+        assert_eq!((&complete.queue, &complete.settlements[..]), (&queue, &[settlement][..]));
+        assert_eq!(fail.settlements[0].task, TaskRef::Server(Position(9)));
+        assert!(matches!(&fail.settlements[0].action, Action::Fail(fail) if fail.delay_ms == Some(5_000)));
+        assert_eq!((&*enqueue.tasks[0].task_type, enqueue.tasks[0].run_after), ("mail", Some(Wall(3_000))));
     }
 
     #[test]
@@ -233,7 +258,38 @@ mod tests {
             (r#"{"checks":[{"value":"","expected":1}]}"#.into(), "invalid_name", Some("checks[0].value")),
             (r#"{"checks":[{"limit":"a"}]}"#.into(), "unknown_member", Some("checks[0].limit")),
             (r#"{"writes":[{}]}"#.into(), "missing_member", Some("writes[0].append")),
-            (r#"{"writes":[{"enqueue":{}}]}"#.into(), "unknown_member", Some("writes[0].enqueue")),
+            (r#"{"writes":[{"enqeue":{}}]}"#.into(), "unknown_member", Some("writes[0].enqeue")),
+            (r#"{"writes":[{"enqueue":{}}]}"#.into(), "missing_member", Some("writes[0].enqueue.queue")),
+            (
+                r#"{"writes":[{"enqueue":{"queue":"q","tasks":[]}}]}"#.into(),
+                "empty_batch",
+                Some("writes[0].enqueue.tasks"),
+            ),
+            (
+                r#"{"writes":[{"enqueue":{"queue":"q","tasks":[{"type":7}]}}]}"#.into(),
+                "invalid_member",
+                Some("writes[0].enqueue.tasks[0].type"),
+            ),
+            (
+                r#"{"writes":[{"complete":{"id":"a"}}]}"#.into(),
+                "missing_member",
+                Some("writes[0].complete.queue"),
+            ),
+            (
+                r#"{"writes":[{"complete":{"queue":"q","id":"a","class":"E"}}]}"#.into(),
+                "unknown_member",
+                Some("writes[0].complete.class"),
+            ),
+            (
+                r#"{"writes":[{"complete":{"queue":"q","id":"a","token":"x"}}]}"#.into(),
+                "invalid_member",
+                Some("writes[0].complete.token"),
+            ),
+            (
+                format!(r#"{{"writes":[{{"append":{{"stream":"a","events":[{t}]}},"enqueue":{{}}}}]}}"#),
+                "invalid_member",
+                Some("writes[0].enqueue"),
+            ),
             (
                 r#"{"writes":[{"append":{"stream":"a","events":[]}}]}"#.into(),
                 "empty_batch",

@@ -275,7 +275,10 @@ mod tests {
             )
         );
         assert_eq!(
-            text(|out| write_transacted(out, &[context], std::slice::from_ref(&appended), true))[..50],
+            text(|out| {
+                let context = WriteContext::Append(context);
+                write_transacted(out, &[context], &[Written::Appended(appended)], true).unwrap();
+            })[..50],
             r#"{"replayed":true,"writes":[{"append":{"stream":"s"}"#[..50]
         );
     }

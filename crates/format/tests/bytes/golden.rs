@@ -59,7 +59,7 @@ fn an_entry_reads_back_as_it_was() {
         assert_eq!((entry.wall, entry.elapsed), (samples::CLOCK.wall, samples::CLOCK.elapsed));
         assert_eq!(entry.commands, [command], "{name}");
     }
-    for (name, command) in samples::later_commands() {
+    for (name, command) in samples::later_commands().into_iter().chain(queue::transactions()) {
         let bytes = samples::entries().into_iter().find(|(sample, _)| *sample == name).unwrap().1;
         assert_eq!(format::entry::decode(&bytes).unwrap().commands, [command], "{name}");
     }
@@ -67,7 +67,7 @@ fn an_entry_reads_back_as_it_was() {
 
 #[test]
 fn an_outcome_reads_back_as_it_was() {
-    let later = queue::outcomes().into_iter().chain(samples::later_outcomes());
+    let later = queue::outcomes().into_iter().chain(samples::later_outcomes()).chain(queue::transacted());
     let values = samples::outcome_values().into_iter().chain(later);
     for ((name, outcome), (_, bytes)) in values.zip(samples::outcomes()) {
         assert_eq!(format::outcome::decode(&bytes), Ok(outcome), "{name}");

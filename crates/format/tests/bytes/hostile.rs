@@ -11,6 +11,7 @@ use format::row::{
 };
 use model::{
     Append, Check, ClaimedTask, Command, EnqueuedTask, Entry, NewTask, Outcome, Settled, Settlement, Write,
+    Written,
 };
 use seeded_rng::Rng;
 use std::borrow::Cow;
@@ -73,7 +74,12 @@ fn reserved(entry: &Entry<'_>) -> usize {
     let command = |command: &Command<'_>| match command {
         Command::Append(one) => append(one),
         Command::Transaction(transaction) => {
-            let writes: usize = transaction.writes.iter().map(|Write::Append(one)| append(one)).sum();
+            let write = |write: &Write<'_>| match write {
+                Write::Append(one) => append(one),
+                Write::Enqueue(enqueue) => enqueue.tasks.capacity() * size_of::<NewTask<'_>>(),
+                Write::Settle(settle) => settle.settlements.capacity() * size_of::<Settlement<'_>>(),
+            };
+            let writes: usize = transaction.writes.iter().map(write).sum();
             transaction.checks.capacity() * size_of::<Check<'_>>()
                 + transaction.writes.capacity() * size_of::<Write<'_>>()
                 + writes
@@ -90,8 +96,12 @@ fn reserved(entry: &Entry<'_>) -> usize {
 fn reserved_by(outcome: &Outcome) -> usize {
     match outcome {
         Outcome::Transacted { writes, .. } => {
-            let events: usize = writes.iter().map(|write| write.events.capacity() * 24).sum();
-            writes.capacity() * 32 + events
+            let written = |written: &Written| match written {
+                Written::Appended(appended) => appended.events.capacity() * 24,
+                Written::Enqueued(enqueued) => enqueued.tasks.capacity() * size_of::<EnqueuedTask>(),
+                Written::Settled(settled) => settled.capacity() * size_of::<Settled>(),
+            };
+            writes.capacity() * size_of::<Written>() + writes.iter().map(written).sum::<usize>()
         }
         Outcome::Enqueued(enqueued) => enqueued.tasks.capacity() * size_of::<EnqueuedTask>(),
         Outcome::Claimed(claimed) => claimed.tasks.capacity() * size_of::<ClaimedTask>(),

@@ -6,10 +6,10 @@ use format::row::{
     TaskIdRow, TaskPart, TaskRow, TaskTimerKey, TypeRow, encode_number, encode_part,
 };
 use model::{
-    Action, AdvanceTasks, CancelTask, Claim, Claimed, ClaimedTask, Command, DeadLetterEnd, Elapsed, Enqueue,
-    Enqueued, EnqueuedTask, Failure, Fingerprint, IdHash, KeyHash, Keyed, NewTask, Outcome, Position,
-    PutQueue, QueueName, QueueSettings, Refusal, RetryPolicy, Settle, SettleDeadLetter, Settled, Settlement,
-    Slot, TaskDue, TaskRef, TaskState, Wall,
+    Action, AdvanceTasks, Appended, CancelTask, Claim, Claimed, ClaimedTask, Command, DeadLetterEnd, Elapsed,
+    Enqueue, Enqueued, EnqueuedTask, Failure, Fingerprint, IdHash, KeyHash, Keyed, NewTask, Outcome,
+    Position, PutQueue, QueueName, QueueSettings, Refusal, RetryPolicy, Settle, SettleDeadLetter, Settled,
+    Settlement, Slot, TaskDue, TaskRef, TaskState, Transaction, Wall, Write, Written,
 };
 
 const SLOT: Slot = Slot(51_197);
@@ -196,6 +196,34 @@ pub(crate) fn outcomes() -> Vec<(&'static str, Outcome)> {
         .map(|(name, state)| (name, Outcome::TaskCancelled(state))),
     );
     all
+}
+
+/// Transactions that are not only about events.
+pub(crate) fn transactions() -> Vec<(&'static str, Command<'static>)> {
+    let enqueue = Write::Enqueue(Enqueue { keyed: None, queue: name(), tasks: vec![bare_task()] });
+    let action = Action::Complete { result: None };
+    let settlement = Settlement { task: client(), token: Position((1 << 50) + 1), action };
+    let settle = Write::Settle(Settle { queue: name(), settlements: vec![settlement] });
+    let writes = vec![settle, enqueue];
+    vec![(
+        "transaction-of-tasks",
+        Command::Transaction(Transaction { keyed: None, checks: Vec::new(), writes }),
+    )]
+}
+
+pub(crate) fn transacted() -> Vec<(&'static str, Outcome)> {
+    let enqueued = Enqueued { slot: SLOT, tasks: vec![EnqueuedTask::Added(Position(1 << 50))] };
+    let appended = Appended { slot: SLOT, events: Vec::new() };
+    let writes = vec![
+        Written::Settled(vec![Settled::Completed]),
+        Written::Enqueued(enqueued),
+        Written::Appended(appended),
+    ];
+    vec![
+        ("transacted-of-any-kind", Outcome::Transacted { replayed: false, writes }),
+        ("claim-lost", Outcome::Refused(Refusal::ClaimLost { part: 2, settlement: 1 })),
+        ("task-conflict", Outcome::Refused(Refusal::TaskConflict { part: 1, task: 3 })),
+    ]
 }
 
 pub(crate) fn queue_row() -> QueueRow {

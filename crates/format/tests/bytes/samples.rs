@@ -13,7 +13,7 @@ use model::{
     DeleteValue, Elapsed, EntryClock, Expected, ExpireEvents, ExpireLeases, ExpireRecords, Filled,
     Fingerprint, Granted, IdHash, Identity, KeyDifference, KeyHash, KeyId, Keyed, LeaseName, Namespace,
     NewEvent, Outcome, Position, PutSettings, PutValue, Refusal, ReleaseLease, RenewLease, Revision,
-    Settings, Slot, StreamId, StreamName, Transaction, ValueName, Wall, WithdrawLease, Write,
+    Settings, Slot, StreamId, StreamName, Transaction, ValueName, Wall, WithdrawLease, Write, Written,
 };
 
 pub(crate) type Sample = (&'static str, Vec<u8>);
@@ -164,7 +164,7 @@ pub(crate) fn entries() -> Vec<Sample> {
     let of = |(name, command)| (name, entry(&[command]));
     let each = commands().into_iter().map(of);
     // New shapes come last, so that no line of the golden file changes.
-    let later = queue::commands().into_iter().chain(later_commands()).map(of);
+    let later = queue::commands().into_iter().chain(later_commands()).chain(queue::transactions()).map(of);
     each.chain([("empty", entry(&[])), ("all", entry(&all))]).chain(later).collect()
 }
 
@@ -180,9 +180,10 @@ pub(crate) fn outcome_values() -> Vec<(&'static str, Outcome)> {
     };
     let refused = Outcome::Refused;
     let current = Some(Revision(300));
+    let written = Written::Appended(appended.clone());
     vec![
         ("appended", Outcome::Appended(appended.clone())),
-        ("transacted", Outcome::Transacted { replayed: true, writes: vec![appended.clone(), appended] }),
+        ("transacted", Outcome::Transacted { replayed: true, writes: vec![written.clone(), written] }),
         ("settings-put", Outcome::SettingsPut),
         ("stream-deleted", Outcome::StreamDeleted { last: current }),
         ("stream-deleted-none", Outcome::StreamDeleted { last: None }),
@@ -226,7 +227,7 @@ pub(crate) fn outcomes() -> Vec<Sample> {
         format::outcome::encode(outcome, &mut out);
         out
     };
-    let later = [queue::outcomes(), later_outcomes()].concat();
+    let later = [queue::outcomes(), later_outcomes(), queue::transacted()].concat();
     outcome_values().iter().chain(&later).map(|(name, outcome)| (*name, encoded(outcome))).collect()
 }
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`append`] | measures appends, round by round |
 //! | [`read`] | measures reading the whole store back |
+//! | [`tasks`] | measures tasks from enqueuing to completion |
 //! | [`load`] | a closed loop over many connections |
 //! | [`wire`], [`payload`] | requests and responses; distinct events |
 //! | [`latency`] | quantiles in bounded memory |
@@ -20,6 +21,7 @@ mod process;
 mod read;
 mod report;
 mod server;
+mod tasks;
 mod wire;
 
 use crate::cli::Global;
@@ -31,11 +33,14 @@ pub(crate) enum Command {
     Append(append::Args),
     /// Measure one reader that reads the whole store back
     Read(read::Args),
+    /// Measure tasks: workers that enqueue, claim and complete
+    Tasks(tasks::Args),
 }
 
 pub(crate) fn run(global: &Global, command: &Command) -> Result {
     match command {
         Command::Append(args) => append::run(global, args),
         Command::Read(args) => read::run(global, args),
+        Command::Tasks(args) => tasks::run(global, args),
     }
 }

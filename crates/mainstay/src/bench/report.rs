@@ -47,6 +47,23 @@ pub(super) struct ReadRun {
     pub(super) pss_after_bytes: Option<u64>,
 }
 
+/// The results of one load of tasks.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct TasksRun {
+    pub(super) server: &'static str,
+    pub(super) workers: u32,
+    pub(super) batch: u32,
+    pub(super) size_bytes: u32,
+    pub(super) tasks: u64,
+    pub(super) seconds: f64,
+    pub(super) tasks_per_second: f64,
+    /// Of one turn of a worker: enqueue, claim and complete.
+    pub(super) p50_us: u64,
+    pub(super) p99_us: u64,
+    pub(super) server_cpu_us_per_task: Option<f64>,
+    pub(super) generator_cpu_us_per_task: Option<f64>,
+}
+
 #[derive(Debug, Default, Serialize)]
 struct Figures {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -57,6 +74,8 @@ struct Figures {
     append: Vec<AppendRun>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     read: Vec<ReadRun>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tasks: Vec<TasksRun>,
 }
 
 /// Prints text at once and JSON at the end.
@@ -137,6 +156,27 @@ impl Report {
             mib(run.pss_after_bytes),
         );
         self.figures.read.push(run);
+        self.text(&text)
+    }
+
+    pub(super) fn tasks(&mut self, run: TasksRun) -> Result {
+        let text = format!(
+            "{:8} {} workers, {} per request, {} bytes: {:.0} tasks/s ({} in {:.1} s)\n  \
+             enqueue, claim and complete: p50 {} µs, p99 {} µs\n  \
+             server CPU {} µs per task; generator {} µs",
+            run.server,
+            run.workers,
+            run.batch,
+            run.size_bytes,
+            run.tasks_per_second,
+            run.tasks,
+            run.seconds,
+            run.p50_us,
+            run.p99_us,
+            figure(run.server_cpu_us_per_task, 2),
+            figure(run.generator_cpu_us_per_task, 2),
+        );
+        self.figures.tasks.push(run);
         self.text(&text)
     }
 

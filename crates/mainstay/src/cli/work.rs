@@ -101,7 +101,7 @@ async fn run_command(
     let (stdin, stderr) = (child.stdin.take(), child.stderr.take());
     let feed = async {
         if let Some(mut stdin) = stdin {
-            // A command need not read its input: that it has closed it is no error.
+            // A command need not read all of its input.
             let _ = stdin.write_all(&task.payload_bytes()).await;
         }
     };

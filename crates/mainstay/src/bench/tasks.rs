@@ -1,0 +1,206 @@
+//! Measures tasks from enqueuing to completion: workers that each enqueue, claim and complete in turn.
+//!
+//! Each worker has a thread and a connection, one request at a time. The claims wait, so a worker gets tasks that
+//! another one has enqueued, and every enqueued task is completed by someone.
+
+use super::latency::Latencies;
+use super::process::{Cpu, Pid};
+use super::report::{Report, TasksRun};
+use super::server::{Server, Servers};
+use super::wire::{Received, Wire};
+use crate::cli::Global;
+use crate::cli::failure::{Failure, Result};
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    servers: Servers,
+    /// Workers, each with a connection
+    #[arg(long, value_name = "COUNT", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    workers: u16,
+    /// Tasks per request: 1 uses the requests for single tasks, more uses lines
+    #[arg(long, value_name = "TASKS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=100))]
+    batch: u16,
+    /// Bytes of each task's payload
+    #[arg(long, value_name = "BYTES", default_value_t = 256, value_parser = clap::value_parser!(u32).range(0..=1 << 16))]
+    size: u32,
+    /// Seconds to measure
+    #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
+    seconds: f64,
+}
+
+pub(crate) fn run(global: &Global, args: &Args) -> Result {
+    if args.servers.redis.is_some() {
+        return Err(Failure::usage("only a node can be measured with tasks so far"));
+    }
+    let seconds = Duration::try_from_secs_f64(args.seconds).map_err(Failure::usage)?;
+    let servers = Server::all(global, &args.servers)?;
+    let mut report = Report::new(global.output);
+    for server in &servers {
+        report.tasks(measure(server, args, seconds)?)?;
+    }
+    report.end()
+}
+
+fn measure(server: &Server, args: &Args, seconds: Duration) -> Result<TasksRun> {
+    let over = AtomicBool::new(false);
+    let before = (server.pid.and_then(Pid::cpu), Pid::own().cpu());
+    let began = Instant::now();
+    let workers = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..args.workers)
+            .map(|number| {
+                let over = &over;
+                scope.spawn(move || work(server.address, args, number, over))
+            })
+            .collect();
+        std::thread::sleep(seconds);
+        over.store(true, Relaxed);
+        let join = |worker: std::thread::ScopedJoinHandle<'_, Result<Worked>>| {
+            worker.join().unwrap_or_else(|_| Err(Failure::local("a worker panicked")))
+        };
+        workers.into_iter().map(join).collect::<Result<Vec<_>>>()
+    })?;
+    let took = began.elapsed();
+    let used = |now: Option<Cpu>, before: Option<Cpu>| Some(now?.since(before?).total_us());
+    let server_cpu = used(server.pid.and_then(Pid::cpu), before.0);
+    let own_cpu = used(Pid::own().cpu(), before.1);
+    let mut latencies = Latencies::default();
+    let mut tasks = 0;
+    for worked in &workers {
+        tasks += worked.tasks;
+        worked.latencies.iter().for_each(|latency| latencies.record(*latency));
+    }
+    let per_task = tasks.max(1) as f64;
+    Ok(TasksRun {
+        server: server.name(),
+        workers: args.workers.into(),
+        batch: args.batch.into(),
+        size_bytes: args.size,
+        tasks,
+        seconds: took.as_secs_f64(),
+        tasks_per_second: per_task / took.as_secs_f64().max(1e-9),
+        p50_us: latencies.quantile_us(0.5),
+        p99_us: latencies.quantile_us(0.99),
+        server_cpu_us_per_task: server_cpu.map(|us| us / per_task),
+        generator_cpu_us_per_task: own_cpu.map(|us| us / per_task),
+    })
+}
+
+/// What one worker did.
+struct Worked {
+    tasks: u64,
+    /// Of one turn: enqueue, claim and complete.
+    latencies: Vec<Duration>,
+}
+
+fn work(address: SocketAddr, args: &Args, number: u16, over: &AtomicBool) -> Result<Worked> {
+    let mut connection = Connection::open(address)?;
+    let mut worked = Worked { tasks: 0, latencies: Vec::new() };
+    let payload = "x".repeat(args.size as usize);
+    let task = format!(r#"{{"type":"bench","payload":"{payload}"}}"#);
+    let batch = format!("{task}\n").repeat(args.batch.into());
+    let claim = format!(r#"{{"worker":"bench-{number}","max":{},"wait":"1s"}}"#, args.batch);
+    while !over.load(Relaxed) {
+        let began = Instant::now();
+        if args.batch == 1 {
+            connection.post("/v1/queues/bench/tasks", "application/json", &task)?;
+        } else {
+            connection.post("/v1/queues/bench/tasks", "application/x-ndjson", &batch)?;
+        }
+        let claimed = connection.post("/v1/queues/bench/claims", "application/json", &claim)?;
+        let claimed = tasks(claimed);
+        if args.batch == 1 {
+            for (id, token) in &claimed {
+                let path = format!("/v1/queues/bench/tasks/{id}/complete");
+                connection.post(&path, "application/json", &format!(r#"{{"token":"{token}"}}"#))?;
+            }
+        } else if !claimed.is_empty() {
+            let lines: String = claimed
+                .iter()
+                .map(|(id, token)| {
+                    format!("{{\"id\":\"{id}\",\"token\":\"{token}\",\"action\":\"complete\"}}\n")
+                })
+                .collect();
+            connection.post("/v1/queues/bench/settlements", "application/x-ndjson", &lines)?;
+        }
+        worked.tasks += claimed.len() as u64;
+        worked.latencies.push(began.elapsed());
+    }
+    Ok(worked)
+}
+
+/// Ids and tokens of claimed tasks. A whole JSON parser would take CPU from the server.
+fn tasks(claimed: &[u8]) -> Vec<(String, String)> {
+    const ID: &[u8] = b"{\"id\":\"";
+    const TOKEN: &[u8] = b"\",\"token\":\"";
+    let mut tasks = Vec::new();
+    for at in memchr::memmem::find_iter(claimed, ID) {
+        let rest = &claimed[at + ID.len()..];
+        let Some(id_end) = memchr::memchr(b'"', rest) else { break };
+        let Some(token) = rest[id_end..].strip_prefix(TOKEN) else { continue };
+        let Some(token_end) = memchr::memchr(b'"', token) else { break };
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        tasks.push((text(&rest[..id_end]), text(&token[..token_end])));
+    }
+    tasks
+}
+
+struct Connection {
+    socket: TcpStream,
+    out: Vec<u8>,
+    input: Vec<u8>,
+}
+
+impl Connection {
+    fn open(address: SocketAddr) -> Result<Self> {
+        let socket = TcpStream::connect(address)?;
+        socket.set_nodelay(true)?;
+        Ok(Self { socket, out: Vec::new(), input: Vec::new() })
+    }
+
+    /// Sends a request and returns the whole response.
+    fn post(&mut self, path: &str, content_type: &str, body: &str) -> Result<&[u8]> {
+        self.out.clear();
+        // Writing to a vector cannot fail.
+        let _ = write!(
+            self.out,
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        self.socket.write_all(&self.out)?;
+        self.input.clear();
+        let mut part = [0; 16 << 10];
+        loop {
+            match Wire::Mainstay.receive(&self.input).map_err(Failure::local)? {
+                Received::Partial => {}
+                Received::Done { .. } => return Ok(&self.input),
+                Received::Refused { .. } => {
+                    let response = String::from_utf8_lossy(&self.input).into_owned();
+                    return Err(Failure::local(format!("a request was refused:\n{response}")));
+                }
+            }
+            match self.socket.read(&mut part)? {
+                0 => return Err(Failure::local("the server closed a connection in the middle of the run")),
+                bytes => self.input.extend_from_slice(&part[..bytes]),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_and_tokens_are_found_in_a_response() {
+        let response = br#"HTTP/1.1 200 OK
+
+{"tasks":[{"id":"~1","token":"a","attempt":1,"payload":{"id":"x"}},{"id":"~2","token":"b"}]}"#;
+        let found = tasks(response);
+        assert_eq!(found, [("~1".into(), "a".into()), ("~2".into(), "b".into())]);
+    }
+}
