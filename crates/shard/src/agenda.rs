@@ -262,7 +262,7 @@ fn advance_tasks(
     let slots = points.in_order.iter().take(SLOTS_MAX).take_while(|(from, _)| *from <= now).count();
     for _ in 0..slots {
         let Some((slot, from)) = points.first() else { break };
-        // The timer may have been cancelled, or set anew for later.
+        // The timer may have been cancelled, or set again for later.
         let first = first_task(view, slot, from)?;
         if let Some(from) = first.filter(|due| *due <= now) {
             points.set(slot, None);

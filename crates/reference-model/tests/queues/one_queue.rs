@@ -51,7 +51,7 @@ pub(crate) fn fail(retryable: bool, delay_ms: Option<u64>) -> Action<'static> {
 }
 
 impl Queue {
-    /// An entry so many milliseconds after the beginning, by both clocks.
+    /// An entry this many milliseconds after the beginning, by both clocks.
     pub(crate) fn at(&mut self, ms: u64) {
         self.0.begin_entry(BEGIN + ms, 1_000 + ms);
     }

@@ -207,7 +207,7 @@ fn a_heartbeat_extends_a_claim_and_tells_of_a_cancel() {
     assert_eq!(q.settle("a", token, progress()), Settled::Extended { claim_ms: 50, cancelled: false });
     q.at(50);
     q.advance_elapsed();
-    assert_eq!(q.states(), [TaskState::Running], "the timer is set anew");
+    assert_eq!(q.states(), [TaskState::Running], "the timer is set again");
     assert_eq!(q.cancel("a"), SimpleOutcome::TaskCancelled(TaskState::Running));
     let beat = Action::Heartbeat { progress: None };
     assert_eq!(q.settle("a", token, beat), Settled::Extended { claim_ms: 50, cancelled: true });

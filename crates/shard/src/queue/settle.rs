@@ -114,7 +114,7 @@ fn again(settlement: &Settlement<'_>, task: &Task) -> Settled {
     }
 }
 
-/// The timer stays where it is: when it is due, it is set anew.
+/// The timer stays where it is: when it is due, it is set again.
 fn heartbeat<V: View>(
     task: &mut Task,
     claim: ClaimPart,

@@ -301,7 +301,7 @@ impl Task {
         overlay.put(queue.keys.part(self.at, part), encode_part(bytes));
     }
 
-    /// Sets the task's timer anew.
+    /// Sets the task's timer again.
     pub(crate) fn set_timer<V: View>(
         &mut self,
         due: TaskDue,

@@ -101,7 +101,7 @@ impl World {
         applied
     }
 
-    /// Whoever waits for tasks of a type hears of it when there are more that can be claimed than before.
+    /// A claim that waits for tasks of a type hears of it when more of them can be claimed than before.
     fn claimable_tasks_are_announced(&self, applied: &Applied, before: &Claimable) {
         for (of, now) in claimable(&self.model) {
             let more = now.saturating_sub(before.get(&of).copied().unwrap_or(0));

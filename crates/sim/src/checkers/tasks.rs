@@ -10,6 +10,14 @@ use reference_model::queue::{Queue, State, Task, check};
 use shard::query::{self, TaskView, TasksRequest};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Whether a claim may have been sent before, so that its tokens may be older than those of other tasks: the first
+/// outcome may never have arrived.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Again {
+    Perhaps,
+    No,
+}
+
 /// A task: its queue and its position.
 type TaskId = (String, Position);
 
@@ -35,10 +43,12 @@ impl Tasks {
             (Command::Enqueue(enqueue), Outcome::Enqueued(enqueued)) => {
                 enqueued.tasks.iter().try_for_each(|task| self.enqueued(&enqueue.queue, *task))
             }
-            (Command::Claim(claim), Outcome::Claimed(claimed)) => claimed
-                .tasks
-                .iter()
-                .try_for_each(|task| self.claimed(&claim.queue, task.position, task.token)),
+            (Command::Claim(claim), Outcome::Claimed(claimed)) => {
+                let again = if claim.request.is_some() { Again::Perhaps } else { Again::No };
+                claimed.tasks.iter().try_for_each(|task| {
+                    self.claimed((claim.queue.to_string(), task.position), task.token, again)
+                })
+            }
             (Command::Settle(settle), Outcome::Settled(settled)) => {
                 let pairs = settle.settlements.iter().zip(settled);
                 pairs.into_iter().try_for_each(|(sent, settled)| self.settled(sent.token, *settled))
@@ -58,14 +68,18 @@ impl Tasks {
         Ok(())
     }
 
-    fn claimed(&mut self, queue: &QueueName<'_>, task: Position, token: Position) -> Result<(), String> {
-        let task = (queue.to_string(), task);
-        let newest = self.tokens.keys().next_back().copied().unwrap_or_default();
+    fn claimed(&mut self, task: TaskId, token: Position, again: Again) -> Result<(), String> {
+        let newest = match again {
+            Again::No => self.tokens.keys().next_back().copied(),
+            Again::Perhaps => self.owners.get(&task).copied(),
+        };
         match self.tokens.get(&token) {
             // The claim was sent again.
             Some(known) if *known == task => return Ok(()),
             Some(known) => return Err(format!("token {token} is that of {known:?} and of {task:?}")),
-            None if token <= newest => return Err(format!("token {token} was given out after {newest}")),
+            None if newest.is_some_and(|newest| token <= newest) => {
+                return Err(format!("token {token} was given out after {newest:?}"));
+            }
             None => {}
         }
         if self.completed.contains(&task) {
