@@ -130,7 +130,7 @@ pub const CLAIM_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
 pub const CLAIM_WAIT_MS_MAX: u64 = 60_000;
 /// The longest delay of a task, and the longest time for which a finished one is kept: 366 days.
 pub const TASK_DELAY_MS_MAX: u64 = 366 * 24 * 60 * 60 * 1_000;
-/// How often one task may be deferred in a row. Checked by `apply`.
+/// How often one task may be deferred before it is a dead letter. Checked by `apply`.
 pub const TASK_DEFERS_MAX: u32 = 1_000;
 /// How long a ready task waits before it goes ahead of tasks with a higher priority. Checked by `apply`.
 pub const TASK_AGEING_MS: u64 = 5 * 60 * 1_000;

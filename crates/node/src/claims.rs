@@ -70,7 +70,7 @@ impl<R: Replies> WaitingClaims<R> {
         Ok(())
     }
 
-    /// Removes and returns the longest waiting claims that can take so many tasks of this type.
+    /// Removes and returns the longest waiting claims that can take this number of tasks of this type.
     pub fn take(&mut self, queue: &QueueName<'_>, task_type: &str, tasks: u32) -> Vec<WaitingClaim<R>> {
         let mut taken = Vec::new();
         let Some(of_queue) = self.by_queue.get_mut(queue.as_str()) else { return taken };
