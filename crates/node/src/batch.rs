@@ -2,7 +2,7 @@
 
 use crate::claims::WaitingClaim;
 use crate::request::Replies;
-use model::{Action, Append, Command, Enqueue, Settle, Settlement, Wall, Write, limits};
+use model::{Action, Append, Command, Elapsed, Enqueue, Settle, Settlement, Wall, Write, limits};
 use std::collections::VecDeque;
 
 /// Bytes counted for a command besides its events.
@@ -95,8 +95,9 @@ pub struct Waiters<R: Replies> {
     pub closers: Vec<(R::TimeClosed, Wall)>,
     /// Estimated bytes of the commands.
     pub bytes: usize,
-    /// The entry's wall.
+    /// The entry's clocks.
     pub wall: Wall,
+    pub elapsed: Elapsed,
 }
 
 impl<R: Replies> Default for OpenBatch<R> {
@@ -152,7 +153,14 @@ impl<R: Replies> OpenBatch<R> {
     ) -> Closed<R> {
         let wall_min = std::mem::take(&mut self.wall_min);
         let closers = std::mem::take(&mut self.closers);
-        let mut waiters = Waiters { commands: Vec::new(), own: own.len(), closers, bytes: 0, wall: wall_min };
+        let mut waiters = Waiters {
+            commands: Vec::new(),
+            own: own.len(),
+            closers,
+            bytes: 0,
+            wall: wall_min,
+            elapsed: Elapsed(0),
+        };
         let mut commands = Vec::new();
         while let Some((_, next)) = self.commands.front() {
             let full = commands.len() + own.len() >= max.commands || waiters.bytes + next.bytes > max.bytes;
@@ -177,7 +185,7 @@ impl<R: Replies> OpenBatch<R> {
     pub fn drain(&mut self) -> Waiters<R> {
         let Self { commands, closers, bytes, .. } = std::mem::take(self);
         let commands = commands.into_iter().map(|(reply, _)| reply).collect();
-        Waiters { commands, own: 0, closers, bytes, wall: Wall(0) }
+        Waiters { commands, own: 0, closers, bytes, wall: Wall(0), elapsed: Elapsed(0) }
     }
 }
 

@@ -102,8 +102,9 @@ pub struct Node<E: Engine, R: Replies> {
     loading: bool,
     waiting: WaitTable<R>,
     claims: WaitingClaims<R>,
-    /// The wall of the last applied entry.
+    /// The clocks of the last applied entry.
     wall: Wall,
+    elapsed: Elapsed,
     /// When the node has asked to be woken.
     wait: Option<Mono>,
     visible: Cursor,
@@ -139,6 +140,7 @@ where
             waiting: WaitTable::new(limits::WAITERS_MAX),
             claims: WaitingClaims::new(limits::WAITERS_MAX),
             wall: Wall(0),
+            elapsed: Elapsed(0),
             wait: None,
             visible: Cursor::START,
             io: Vec::new(),
@@ -320,7 +322,7 @@ where
             let mut closed =
                 self.open.close(own, self.options.entry_max, |commands| claims.take_for(commands, wall));
             let clock = self.clocks.stamp(now, closed.wall_min);
-            closed.waiters.wall = clock.wall;
+            (closed.waiters.wall, closed.waiters.elapsed) = (clock.wall, clock.elapsed);
             if self.in_flight.is_empty() {
                 self.progressed = now.mono;
             }
@@ -344,12 +346,12 @@ where
             match polled? {
                 Polled::Leading { clock, last, replayed_entries } => {
                     self.has_led = true;
-                    self.wall = clock.wall;
+                    (self.wall, self.elapsed) = (clock.wall, clock.elapsed);
                     self.clocks = EntryClocks::resume(clock, now, self.options.standstill);
                     if matches!(self.phase, Phase::Starting | Phase::Following) {
                         self.phase = Phase::Leading;
                     }
-                    self.own_work.search_again(self.engine.slots());
+                    self.own_work.search_again(self.engine.slots(), self.elapsed);
                     self.loading = false;
                     self.show_recovered(last, out);
                     out.push(Output::Ready { replayed_entries });
@@ -405,6 +407,8 @@ where
             match result.take_if(|_| first == entry) {
                 Some(result @ EntryResult::Durable { .. }) => {
                     self.wall = self.wall.max(waiters.wall);
+                    self.elapsed = self.elapsed.max(waiters.elapsed);
+                    self.own_work.applied(waiters.elapsed);
                     reply_all(waiters, result, &mut self.claims, out);
                 }
                 Some(result) => {
@@ -456,7 +460,7 @@ where
     /// If commands of the node's own are lost, what they were about is still due.
     fn search_again_after(&mut self, lost: &Waiters<R>) {
         if lost.own > 0 {
-            self.own_work.search_again(self.engine.slots());
+            self.own_work.search_again(self.engine.slots(), self.elapsed);
         }
     }
 

@@ -7,7 +7,7 @@
 //! [`ENTRY_OWN_COMMANDS_MAX`]: model::limits::ENTRY_OWN_COMMANDS_MAX
 
 use crate::clock::{Mono, Now};
-use model::{Command, Effect, EntryClock, SlotRange, View, ViewError};
+use model::{Command, Effect, Elapsed, EntryClock, SlotRange, View, ViewError};
 use shard::Agenda;
 
 /// How long no client's command was proposed before the node counts as idle.
@@ -34,12 +34,18 @@ impl OwnWork {
     }
 
     /// Forgets which commands were proposed, because they may never be applied, and searches for what is due.
-    pub(crate) fn search_again(&mut self, slots: SlotRange) {
+    pub(crate) fn search_again(&mut self, slots: SlotRange, applied: Elapsed) {
         self.agenda = Agenda::new(slots);
+        self.agenda.applied(applied);
     }
 
     pub(crate) fn note(&mut self, effects: &[Effect]) {
         self.agenda.note(effects);
+    }
+
+    /// An entry with this elapsed time is applied, and all before it.
+    pub(crate) fn applied(&mut self, elapsed: Elapsed) {
+        self.agenda.applied(elapsed);
     }
 
     /// A client's command is proposed.

@@ -49,6 +49,8 @@ pub struct Agenda {
     events: Points<(Wall, StreamId)>,
     records: Points<Elapsed>,
     leases: Points<Elapsed>,
+    /// The elapsed time of the last entry that is known to be applied.
+    applied: Elapsed,
     clean_ups: Points<Position>,
     tasks_by_wall: Points<TaskDue>,
     tasks_by_elapsed: Points<TaskDue>,
@@ -82,6 +84,7 @@ impl Agenda {
             events: Points::default(),
             records: Points::default(),
             leases: Points::default(),
+            applied: Elapsed(0),
             clean_ups: Points::default(),
             tasks_by_wall: Points::default(),
             tasks_by_elapsed: Points::default(),
@@ -124,6 +127,11 @@ impl Agenda {
             }
         }
         Ok(())
+    }
+
+    /// Learns that an entry with this elapsed time is applied, and all before it.
+    pub fn applied(&mut self, elapsed: Elapsed) {
+        self.applied = self.applied.max(elapsed);
     }
 
     /// Learns which timers an applied entry set.
@@ -217,11 +225,14 @@ impl Agenda {
         Ok(())
     }
 
-    /// This does not look up whether a timer is still set. Almost all are, because a timer is only replaced by an earlier one.
+    /// This does not look up whether a timer is still set. Almost all are, because a timer is only replaced by an
+    /// earlier one. An entry in flight may be about to do that. Its timer is later than its own elapsed time, so the
+    /// command begins at that of the last applied entry.
     fn expire_leases(&mut self, now: Elapsed, commands: &mut Vec<Command<'static>>) {
         for _ in 0..SLOTS_MAX {
             let Some((slot, from)) = self.leases.first().filter(|(_, from)| *from <= now) else { break };
             self.leases.set(slot, None);
+            let from = from.min(self.applied);
             let leases_max = (limits::ENTRY_OWN_LEASES_MAX / SLOTS_MAX) as u32;
             commands.push(Command::ExpireLeases(ExpireLeases { slot, from, leases_max }));
         }
@@ -451,6 +462,21 @@ mod tests {
         agenda.search(&store.rows, 1_000).unwrap();
         let [Command::ExpireEvents(expire)] = &due(&mut agenda, &store)[..] else { panic!() };
         assert_eq!(expire.stream.as_str(), "a7");
+    }
+
+    #[test]
+    fn a_hand_over_does_not_miss_a_timer_that_an_entry_in_flight_sets() {
+        let mut store = Store::default();
+        store.run("acquire lock by a ttl 2000");
+        let mut agenda = store.agenda.clone();
+        agenda.applied(store.elapsed);
+        // The agenda does not hear of this one, whose timer is earlier.
+        store.run("acquire lock by b ttl 9000 wait 100; wait 3000");
+        let [Command::ExpireLeases(expire)] = &due(&mut agenda, &store)[..] else { panic!() };
+        store.apply(Command::ExpireLeases(*expire));
+        let mut left = Agenda::new(SlotRange::ALL);
+        left.search(&store.rows, 1_000).unwrap();
+        assert_eq!(left.next(), Deadlines::default(), "the lease is free, and its timer is gone");
     }
 
     #[test]
