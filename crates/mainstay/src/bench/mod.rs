@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`append`] | measures appends, round by round |
 //! | [`read`] | measures reading the whole store back |
-//! | [`tasks`] | measures tasks from enqueuing to completion |
+//! | [`tasks`], [`redis_tasks`] | measures tasks from enqueuing to completion; the same on Redis |
 //! | [`load`] | a closed loop over many connections |
 //! | [`wire`], [`payload`] | requests and responses; distinct events |
 //! | [`latency`] | quantiles in bounded memory |
@@ -19,6 +19,7 @@ mod load;
 mod payload;
 mod process;
 mod read;
+mod redis_tasks;
 mod report;
 mod server;
 mod tasks;

@@ -5,6 +5,7 @@
 
 use super::latency::Latencies;
 use super::process::{Cpu, Pid};
+use super::redis_tasks;
 use super::report::{Report, TasksRun};
 use super::server::{Server, Servers};
 use super::wire::{Received, Wire};
@@ -34,9 +35,6 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(global: &Global, args: &Args) -> Result {
-    if args.servers.redis.is_some() {
-        return Err(Failure::usage("only a node can be measured with tasks so far"));
-    }
     let seconds = Duration::try_from_secs_f64(args.seconds).map_err(Failure::usage)?;
     let servers = Server::all(global, &args.servers)?;
     let mut report = Report::new(global.output);
@@ -54,7 +52,10 @@ fn measure(server: &Server, args: &Args, seconds: Duration) -> Result<TasksRun> 
         let workers: Vec<_> = (0..args.workers)
             .map(|number| {
                 let over = &over;
-                scope.spawn(move || work(server.address, args, number, over))
+                scope.spawn(move || match server.wire {
+                    Wire::Mainstay => work(server.address, args, number, over),
+                    Wire::Redis => work_on_redis(server.address, args, number, over),
+                })
             })
             .collect();
         std::thread::sleep(seconds);
@@ -127,6 +128,29 @@ fn work(address: SocketAddr, args: &Args, number: u16, over: &AtomicBool) -> Res
                 .collect();
             connection.post("/v1/queues/bench/settlements", "application/x-ndjson", &lines)?;
         }
+        worked.tasks += claimed.len() as u64;
+        worked.latencies.push(began.elapsed());
+    }
+    Ok(worked)
+}
+
+/// The same on Redis. Each task is different, because Redis finds a task by its content.
+fn work_on_redis(address: SocketAddr, args: &Args, number: u16, over: &AtomicBool) -> Result<Worked> {
+    let mut connection = redis_tasks::Connection::open(address)?;
+    let mut worked = Worked { tasks: 0, latencies: Vec::new() };
+    let payload = "x".repeat((args.size as usize).saturating_sub(12));
+    let mut sequence = 0_u32;
+    while !over.load(Relaxed) {
+        let began = Instant::now();
+        let batch: Vec<_> = (0..args.batch)
+            .map(|_| {
+                sequence += 1;
+                format!("{number:04}{sequence:08}{payload}").into_bytes()
+            })
+            .collect();
+        connection.enqueue(&batch)?;
+        let claimed = connection.claim(args.batch.into())?;
+        connection.complete(&claimed)?;
         worked.tasks += claimed.len() as u64;
         worked.latencies.push(began.elapsed());
     }
