@@ -14,6 +14,8 @@ use shard::Agenda;
 const IDLE_MS: u64 = 10;
 /// Timers by wall are checked at least this often, because the wall clock may step.
 const TIMER_WAIT_MS_MAX: u64 = 60_000;
+/// Timers by elapsed are checked at least once a day, so that a wait is never too long to add to a clock.
+const ELAPSED_WAIT_MS_MAX: u64 = 86_400_000;
 /// The scans that one step of the search for timers makes, and the pause between two steps.
 const SEARCH_SCANS_MAX: usize = 256;
 const SEARCH_PAUSE_MS: u64 = 1;
@@ -89,8 +91,9 @@ impl OwnWork {
             Some(self.busy_until).filter(|at| *at > now.mono)
         } else {
             let by_wall = next.wall.map(|at| at.0.saturating_sub(clock.wall.0).min(TIMER_WAIT_MS_MAX));
-            let by_elapsed =
-                next.elapsed.map(|at| at.0.saturating_sub(clock.elapsed.0).saturating_add(grace_ms));
+            let by_elapsed = next.elapsed.map(|at| {
+                at.0.saturating_sub(clock.elapsed.0).min(ELAPSED_WAIT_MS_MAX).saturating_add(grace_ms)
+            });
             // Wait one millisecond more, so that the deadline has certainly passed.
             by_wall.into_iter().chain(by_elapsed).min().map(|ms| now.mono.after_ms(ms + 1))
         };

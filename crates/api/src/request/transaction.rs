@@ -218,6 +218,54 @@ mod tests {
         assert_eq!((&*enqueue.tasks[0].task_type, enqueue.tasks[0].run_after), ("mail", Some(Wall(3_000))));
     }
 
+    #[track_caller]
+    fn assert_refused(body: &str, code: &str, member: Option<&str>) {
+        let problem = transaction(body).expect_err(body);
+        let rendered: serde_json::Value = serde_json::from_slice(&problem.to_bytes()).unwrap();
+        assert_eq!((problem.code.as_str(), rendered["member"].as_str()), (code, member), "{body}");
+    }
+
+    #[test]
+    fn what_is_not_understood_about_tasks_is_refused_with_its_place() {
+        let t = r#"{"type":"t"}"#;
+        for (body, code, member) in [
+            (r#"{"writes":[{"enqueue":{}}]}"#.into(), "missing_member", Some("writes[0].enqueue.queue")),
+            (
+                r#"{"writes":[{"enqueue":{"queue":"q","tasks":[]}}]}"#.into(),
+                "empty_batch",
+                Some("writes[0].enqueue.tasks"),
+            ),
+            (
+                r#"{"writes":[{"enqueue":{"queue":"q","tasks":[{"type":7}]}}]}"#.into(),
+                "invalid_member",
+                Some("writes[0].enqueue.tasks[0].type"),
+            ),
+            (
+                r#"{"writes":[{"complete":{"id":"a"}}]}"#.into(),
+                "missing_member",
+                Some("writes[0].complete.queue"),
+            ),
+            (
+                r#"{"writes":[{"complete":{"queue":"q","id":"a","class":"E"}}]}"#.into(),
+                "unknown_member",
+                Some("writes[0].complete.class"),
+            ),
+            (
+                r#"{"writes":[{"complete":{"queue":"q","id":"a","token":"x"}}]}"#.into(),
+                "invalid_member",
+                Some("writes[0].complete.token"),
+            ),
+            (
+                format!(r#"{{"writes":[{{"append":{{"stream":"a","events":[{t}]}},"enqueue":{{}}}}]}}"#),
+                "invalid_member",
+                Some("writes[0].enqueue"),
+            ),
+        ] {
+            let body: String = body;
+            assert_refused(&body, code, member);
+        }
+    }
+
     #[test]
     fn what_is_not_understood_is_refused_with_its_place() {
         let t = r#"{"type":"t"}"#;
@@ -259,37 +307,6 @@ mod tests {
             (r#"{"checks":[{"limit":"a"}]}"#.into(), "unknown_member", Some("checks[0].limit")),
             (r#"{"writes":[{}]}"#.into(), "missing_member", Some("writes[0].append")),
             (r#"{"writes":[{"enqeue":{}}]}"#.into(), "unknown_member", Some("writes[0].enqeue")),
-            (r#"{"writes":[{"enqueue":{}}]}"#.into(), "missing_member", Some("writes[0].enqueue.queue")),
-            (
-                r#"{"writes":[{"enqueue":{"queue":"q","tasks":[]}}]}"#.into(),
-                "empty_batch",
-                Some("writes[0].enqueue.tasks"),
-            ),
-            (
-                r#"{"writes":[{"enqueue":{"queue":"q","tasks":[{"type":7}]}}]}"#.into(),
-                "invalid_member",
-                Some("writes[0].enqueue.tasks[0].type"),
-            ),
-            (
-                r#"{"writes":[{"complete":{"id":"a"}}]}"#.into(),
-                "missing_member",
-                Some("writes[0].complete.queue"),
-            ),
-            (
-                r#"{"writes":[{"complete":{"queue":"q","id":"a","class":"E"}}]}"#.into(),
-                "unknown_member",
-                Some("writes[0].complete.class"),
-            ),
-            (
-                r#"{"writes":[{"complete":{"queue":"q","id":"a","token":"x"}}]}"#.into(),
-                "invalid_member",
-                Some("writes[0].complete.token"),
-            ),
-            (
-                format!(r#"{{"writes":[{{"append":{{"stream":"a","events":[{t}]}},"enqueue":{{}}}}]}}"#),
-                "invalid_member",
-                Some("writes[0].enqueue"),
-            ),
             (
                 r#"{"writes":[{"append":{"stream":"a","events":[]}}]}"#.into(),
                 "empty_batch",
@@ -314,9 +331,7 @@ mod tests {
             ),
             (r#"{"writes":[{"append""#.into(), "invalid_json", None),
         ] {
-            let problem = transaction(&body).expect_err(&body);
-            let rendered: serde_json::Value = serde_json::from_slice(&problem.to_bytes()).unwrap();
-            assert_eq!((problem.code.as_str(), rendered["member"].as_str()), (code, member), "{body}");
+            assert_refused(&body, code, member);
         }
     }
 }

@@ -79,7 +79,8 @@ fn what_is_asked_of_other_routes() {
     for (method, path, body, status, code) in [
         ("POST", transactions, "{}", 400, "missing_member"),
         ("POST", transactions, r#"{"writes":[]}"#, 400, "empty_batch"),
-        ("POST", transactions, r#"{"writes":[{"enqueue":{}}]}"#, 400, "unknown_member"),
+        ("POST", transactions, r#"{"writes":[{"enqeue":{}}]}"#, 400, "unknown_member"),
+        ("POST", transactions, r#"{"writes":[{"enqueue":{}}]}"#, 400, "missing_member"),
         (
             "POST",
             transactions,
