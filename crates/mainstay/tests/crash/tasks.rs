@@ -53,6 +53,10 @@ struct Seen {
     vanished: AtomicU64,
 }
 
+fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
 struct World {
     client: Client,
     seen: Seen,
@@ -107,7 +111,7 @@ impl World {
     async fn run(&self, task: &ClaimedTask, fate: Fate) {
         match fate {
             Fate::Completes => self.complete(task).await,
-            Fate::Vanishes => drop(self.seen.vanished.fetch_add(1, Ordering::Relaxed)),
+            Fate::Vanishes => count(&self.seen.vanished),
             Fate::IsLate => {
                 tokio::time::sleep(CLAIM * 2).await;
                 self.complete(task).await;
@@ -123,10 +127,8 @@ impl World {
             self.client.transaction().complete("work", task).append("results", Expected::Any, [result]);
         loop {
             match transaction.clone().await {
-                Ok(_) => break drop(self.seen.completed.fetch_add(1, Ordering::Relaxed)),
-                Err(error) if error.code() == Some("claim_lost") => {
-                    break drop(self.seen.claims_lost.fetch_add(1, Ordering::Relaxed));
-                }
+                Ok(_) => return count(&self.seen.completed),
+                Err(error) if error.code() == Some("claim_lost") => return count(&self.seen.claims_lost),
                 // The outcome is not known, or the node is away: the same transaction again.
                 Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
             }
