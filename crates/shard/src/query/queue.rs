@@ -1,14 +1,13 @@
 //! Reads of queues and tasks.
 
-use crate::damage::{bad_row, contradiction};
+use crate::damage::bad_row;
 use crate::queue::id_of;
+use crate::queue::tally::{queue_row, type_rows};
 use crate::queue::task::{Task, failures, part};
-use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
-use format::FormatError;
-use format::row::{QueueKeys, QueueRange, QueueRow, TaskPart, TypeRow};
+use format::row::{QueueKeys, QueueRange, TaskPart, TypeRow};
 use model::{
     Elapsed, KeyRange, Namespace, Order, Position, QueueName, QueueSettings, Slot, TaskDue, TaskRef,
     TaskState, View, ViewError, Wall, limits,
@@ -123,22 +122,10 @@ pub struct TasksPage {
 /// [`ViewError`].
 pub fn queue(view: &impl View, queue: &QueueName<'_>) -> Result<Option<QueueView>, ViewError> {
     let Some(keys) = id_of(view, queue)? else { return Ok(None) };
-    let value = view.get(&keys.queue())?.ok_or_else(|| contradiction("a queue has no row"))?;
-    let row = QueueRow::decode(&value).map_err(|error| bad_row("queue row", error))?;
-    let mut rows = Vec::new();
-    let mut bad: Option<FormatError> = None;
-    view.scan(QueueRange::types(keys).as_range(), Order::Ascending, &mut |key, value| {
-        match QueueKeys::parse_type(key).and_then(|name| Ok((name.to_owned(), TypeRow::decode(value)?))) {
-            Ok(row) => rows.push(row),
-            Err(error) => bad = Some(error),
-        }
-        if bad.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    })?;
-    if let Some(error) = bad {
-        return Err(bad_row("type's row", error));
-    }
+    let settings = queue_row(view, keys)?.settings;
+    let rows = type_rows(view, keys)?;
     let types = rows.into_iter().map(|(name, row)| type_view(view, keys, name, &row));
-    Ok(Some(QueueView { settings: row.settings, types: types.collect::<Result<_, _>>()? }))
+    Ok(Some(QueueView { settings, types: types.collect::<Result<_, _>>()? }))
 }
 
 fn type_view(

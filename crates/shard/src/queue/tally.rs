@@ -37,8 +37,7 @@ impl Queue {
 
     /// Loads a queue that has rows.
     pub(crate) fn by_id<V: View>(keys: QueueKeys, overlay: &Overlay<'_, '_, V>) -> Result<Self, ViewError> {
-        let value = overlay.get(&keys.queue())?.ok_or_else(|| contradiction("a queue has no row"))?;
-        let row = QueueRow::decode(&value).map_err(|error| bad_row("queue row", error))?;
+        let row = queue_row(overlay, keys)?;
         Ok(Self { keys, row, is_changed: false, types: BTreeMap::new() })
     }
 
@@ -94,26 +93,10 @@ impl Queue {
 
     /// Loads the counts of all types.
     pub(crate) fn load_types<V: View>(&mut self, overlay: &Overlay<'_, '_, V>) -> Result<(), ViewError> {
-        let mut bad = None;
-        let range = QueueRange::types(self.keys);
-        let types = &mut self.types;
-        overlay.scan(
-            range.as_range(),
-            Order::Ascending,
-            &mut |key, value| match QueueKeys::parse_type(key)
-                .and_then(|task_type| Ok((task_type, TypeRow::decode(value)?)))
-            {
-                Ok((task_type, row)) => {
-                    types.entry(task_type.to_owned()).or_insert(Tally { row, is_changed: false });
-                    ControlFlow::Continue(())
-                }
-                Err(error) => {
-                    bad = Some(error);
-                    ControlFlow::Break(())
-                }
-            },
-        )?;
-        bad.map_or(Ok(()), |error| Err(bad_row("type's row", error)))
+        for (task_type, row) in type_rows(overlay, self.keys)? {
+            self.types.entry(task_type).or_insert(Tally { row, is_changed: false });
+        }
+        Ok(())
     }
 
     /// The types loaded so far.
@@ -193,7 +176,7 @@ impl Queue {
     ) -> Result<(), ViewError> {
         let lanes = &mut self.tally(task_type, overlay)?.lanes;
         let at = lanes.binary_search_by_key(&lane, |lane| lane.lane).map_err(|_| miscounted())?;
-        lanes[at].tasks -= 1;
+        lanes[at].tasks = lanes[at].tasks.checked_sub(1).ok_or_else(miscounted)?;
         if lanes[at].tasks == 0 {
             lanes.remove(at);
         }
@@ -244,6 +227,26 @@ impl Queue {
             overlay.put(self.keys.task_type(&task_type), tally.row.encode());
         }
     }
+}
+
+/// A queue's own row.
+pub(crate) fn queue_row(view: &impl View, queue: QueueKeys) -> Result<QueueRow, ViewError> {
+    let value = view.get(&queue.queue())?.ok_or_else(|| contradiction("a queue has no row"))?;
+    QueueRow::decode(&value).map_err(|error| bad_row("queue row", error))
+}
+
+/// The counts of all types of a queue, by type.
+pub(crate) fn type_rows(view: &impl View, queue: QueueKeys) -> Result<Vec<(String, TypeRow)>, ViewError> {
+    let mut rows = Vec::new();
+    let mut bad = None;
+    view.scan(QueueRange::types(queue).as_range(), Order::Ascending, &mut |key, value| {
+        match QueueKeys::parse_type(key).and_then(|name| Ok((name.to_owned(), TypeRow::decode(value)?))) {
+            Ok(row) => rows.push(row),
+            Err(error) => bad = Some(error),
+        }
+        if bad.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    bad.map_or(Ok(rows), |error| Err(bad_row("type's row", error)))
 }
 
 fn count_of(row: &mut TypeRow, state: TaskState) -> Option<&mut u64> {

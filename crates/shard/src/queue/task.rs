@@ -13,7 +13,7 @@ use format::row::{
     decode_part, encode_number, encode_part,
 };
 use model::{
-    Elapsed, IdHash, Position, RetryPolicy, TaskDue, TaskRef, TaskState, Timer, View, ViewError, limits,
+    Elapsed, IdHash, Position, RetryPolicy, TaskDue, TaskRef, TaskState, Timer, View, ViewError, Wall, limits,
 };
 
 /// The lane of tasks whose workers gave them back: before all priorities.
@@ -132,15 +132,20 @@ impl Task {
         queue.enters(&self.row.task_type, TaskState::Delayed, overlay)
     }
 
+    /// The time of day for which it must still wait.
+    fn waits_until<V: View>(&self, overlay: &Overlay<'_, '_, V>) -> Option<Wall> {
+        self.row.run_after.filter(|wall| *wall > overlay.shard.wall)
+    }
+
     /// Waits for its time if that has not come, and is ready otherwise.
     fn ready_after_run_after<V: View>(
         &mut self,
         queue: &mut Queue,
         overlay: &mut Overlay<'_, '_, V>,
     ) -> Result<(), ViewError> {
-        match self.row.run_after {
-            Some(wall) if wall > overlay.shard.wall => self.delayed(TaskDue::Wall(wall), queue, overlay),
-            _ => self.ready(queue, overlay),
+        match self.waits_until(overlay) {
+            Some(wall) => self.delayed(TaskDue::Wall(wall), queue, overlay),
+            None => self.ready(queue, overlay),
         }
     }
 
@@ -150,17 +155,11 @@ impl Task {
         queue: &mut Queue,
         overlay: &mut Overlay<'_, '_, V>,
     ) -> Result<(), ViewError> {
-        queue.row_mut().unfinished += 1;
-        match keys::take(queue, self.row.key.as_deref(), self.at, overlay)? {
-            Turn::Blocked => {
-                self.row.state = TaskState::Blocked;
-                queue.enters(&self.row.task_type, TaskState::Blocked, overlay)
-            }
-            Turn::Head => match self.row.run_after {
-                Some(wall) if wall > overlay.shard.wall => self.delayed(TaskDue::Wall(wall), queue, overlay),
-                // Its own position is the shard's last one.
-                _ => self.ready_in(self.lane(), self.at, queue, overlay),
-            },
+        match (self.take_turn(queue, overlay)?, self.waits_until(overlay)) {
+            (Turn::Blocked, _) => Ok(()),
+            (Turn::Head, Some(wall)) => self.delayed(TaskDue::Wall(wall), queue, overlay),
+            // Its own position is the shard's last one.
+            (Turn::Head, None) => self.ready_in(self.lane(), self.at, queue, overlay),
         }
     }
 
@@ -170,14 +169,25 @@ impl Task {
         queue: &mut Queue,
         overlay: &mut Overlay<'_, '_, V>,
     ) -> Result<(), ViewError> {
-        queue.row_mut().unfinished += 1;
-        match keys::take(queue, self.row.key.as_deref(), self.at, overlay)? {
-            Turn::Blocked => {
-                self.row.state = TaskState::Blocked;
-                queue.enters(&self.row.task_type, TaskState::Blocked, overlay)
-            }
+        match self.take_turn(queue, overlay)? {
+            Turn::Blocked => Ok(()),
             Turn::Head => self.ready(queue, overlay),
         }
+    }
+
+    /// Is unfinished from now on, and blocked if an earlier task has its key.
+    fn take_turn<V: View>(
+        &mut self,
+        queue: &mut Queue,
+        overlay: &mut Overlay<'_, '_, V>,
+    ) -> Result<Turn, ViewError> {
+        queue.row_mut().unfinished += 1;
+        let turn = keys::take(queue, self.row.key.as_deref(), self.at, overlay)?;
+        if turn == Turn::Blocked {
+            self.row.state = TaskState::Blocked;
+            queue.enters(&self.row.task_type, TaskState::Blocked, overlay)?;
+        }
+        Ok(turn)
     }
 
     /// A worker has claimed it.
