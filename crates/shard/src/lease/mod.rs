@@ -10,7 +10,7 @@
 //! | `state.rs` | one lease: who holds it, and the hand-over |
 //! | `queue.rs` | who waits for it, first come, first served |
 //!
-//! Time counts in `elapsed`. What time has ended is ended forevery command, whether the node has noticed it or
+//! Time counts in `elapsed`. What time has ended is ended for every command, whether the node has noticed it or
 //! not: a command first settles its lease ([`state::Lease::settle`]), and that is kept even if the command is then
 //! refused.
 

@@ -81,16 +81,10 @@ fn one<V: View>(
         Some(claim) if claim.token == settlement.token => claim.clone(),
         _ => return Ok(again(settlement, &task)),
     };
-    let by = match &settlement.action {
-        Action::Heartbeat { progress } => {
-            let settled = heartbeat(&mut task, claim, progress.as_deref(), queue, overlay);
-            task.save(queue, overlay);
-            return Ok(settled);
-        }
-        Action::Complete { .. } => SettledBy::Complete,
-        Action::Fail(_) => SettledBy::Fail,
-        Action::Defer { .. } => SettledBy::Defer,
-        Action::Return => SettledBy::Return,
+    let Some(by) = ends_by(&settlement.action) else {
+        let settled = heartbeat(&mut task, claim, &settlement.action, queue, overlay);
+        task.save(queue, overlay);
+        return Ok(settled);
     };
     task.leave(queue, overlay)?;
     let result = end(&settlement.action, &claim, &mut task, queue, overlay)?;
@@ -101,16 +95,21 @@ fn one<V: View>(
 
 /// The result for a worker that has no claim: the first one, if it has settled its claim just like this.
 fn again(settlement: &Settlement<'_>, task: &Task) -> Settled {
-    let by = match &settlement.action {
-        Action::Heartbeat { .. } => return Settled::ClaimLost,
-        Action::Complete { .. } => SettledBy::Complete,
-        Action::Fail(_) => SettledBy::Fail,
-        Action::Defer { .. } => SettledBy::Defer,
-        Action::Return => SettledBy::Return,
-    };
+    let by = ends_by(&settlement.action);
     match task.row.settled {
-        Some(settled) if settled.token == settlement.token && settled.action == by => settled.result,
+        Some(settled) if settled.token == settlement.token && Some(settled.action) == by => settled.result,
         _ => Settled::ClaimLost,
+    }
+}
+
+/// How an action ends a claim; `None` for one that keeps it.
+const fn ends_by(action: &Action<'_>) -> Option<SettledBy> {
+    match action {
+        Action::Heartbeat { .. } => None,
+        Action::Complete { .. } => Some(SettledBy::Complete),
+        Action::Fail(_) => Some(SettledBy::Fail),
+        Action::Defer { .. } => Some(SettledBy::Defer),
+        Action::Return => Some(SettledBy::Return),
     }
 }
 
@@ -118,14 +117,14 @@ fn again(settlement: &Settlement<'_>, task: &Task) -> Settled {
 fn heartbeat<V: View>(
     task: &mut Task,
     claim: ClaimPart,
-    progress: Option<&[u8]>,
+    action: &Action<'_>,
     queue: &Queue,
     overlay: &mut Overlay<'_, '_, V>,
 ) -> Settled {
     let expires = Elapsed(overlay.shard.elapsed.0.saturating_add(claim.claim_ms));
     let settled = Settled::Extended { claim_ms: claim.claim_ms, cancelled: claim.cancelled };
     task.row.claim = Some(ClaimPart { expires, ..claim });
-    if let Some(progress) = progress {
+    if let Action::Heartbeat { progress: Some(progress) } = action {
         task.put_part(TaskPart::Progress, progress, queue, overlay);
     }
     settled
