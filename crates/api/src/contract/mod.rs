@@ -85,6 +85,8 @@ pub enum Values {
     Number,
     /// Texts; the parameter may be repeated.
     Texts,
+    /// Texts that this regular expression matches.
+    Matching(&'static str),
     OneOf(&'static [&'static str]),
 }
 
@@ -106,6 +108,8 @@ pub enum Schema {
     OneOf(&'static [&'static str]),
     /// Text of any form.
     Text,
+    /// Bytes of any kind.
+    Bytes,
     /// A JSON object that is described elsewhere.
     AnyObject,
 }
