@@ -58,7 +58,7 @@ pub use import::{Import, ImportOutcome, ImportedLine};
 pub use leases::{AcquireLease, LeaseGrant, LeaseHolder, LeaseState, LeaseToken};
 pub use queue::{
     Claim, ClaimedTask, Depth, Enqueued, Heartbeat, NewTask, Queue, QueueInfo, QueueSettings, RetryPolicy,
-    TaskError, TaskFailure, TaskInfo, TaskPage, TaskState,
+    TaskError, TaskFailure, TaskInfo, TaskPage, TaskState, Unique,
 };
 pub use raw::{Request, Response};
 pub use read::{Direction, Events, Lines, Page, Read};

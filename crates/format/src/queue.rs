@@ -31,6 +31,7 @@ mod tag {
     pub(super) const ADDED: u8 = 1;
     pub(super) const REPLAYED: u8 = 2;
     pub(super) const CONFLICT: u8 = 3;
+    pub(super) const EXISTING: u8 = 4;
 
     pub(super) const EXTENDED: u8 = 1;
     pub(super) const COMPLETED: u8 = 2;
@@ -344,9 +345,13 @@ pub(crate) fn put_enqueued(writer: &mut Writer<'_>, enqueued: &Enqueued) {
             EnqueuedTask::Added(position) => (tag::ADDED, position),
             EnqueuedTask::Replayed(position) => (tag::REPLAYED, position),
             EnqueuedTask::Conflict(position) => (tag::CONFLICT, position),
+            EnqueuedTask::Existing { task, .. } => (tag::EXISTING, task),
         };
         writer.u8(tag);
         writer.u64(position.0);
+        if let EnqueuedTask::Existing { id, .. } = task {
+            put_text_option(writer, id.as_deref());
+        }
     }
 }
 
@@ -361,6 +366,10 @@ pub(crate) fn get_enqueued(reader: &mut Reader<'_>) -> Result<Enqueued, FormatEr
             tag::ADDED => EnqueuedTask::Added(position),
             tag::REPLAYED => EnqueuedTask::Replayed(position),
             tag::CONFLICT => EnqueuedTask::Conflict(position),
+            tag::EXISTING => {
+                let id = get_text_option(reader, "task id")?.map(Cow::into_owned);
+                EnqueuedTask::Existing { task: position, id }
+            }
             other => return Err(FormatError::invalid("result of a task", u64::from(other))),
         });
     }

@@ -115,6 +115,8 @@ pub const TASK_PROGRESS_BYTES_MAX: usize = 64 << 10;
 pub const TASK_FAILURE_BYTES_MAX: usize = 64 << 10;
 /// Failed attempts whose class and detail a task keeps: the last ones. Checked by `apply`.
 pub const TASK_FAILURES_KEPT: usize = 10;
+/// Classes of failures that a retry policy excludes.
+pub const TASK_NEVER_CLASSES_MAX: usize = 16;
 /// Types of the tasks of one queue. Checked by `apply`.
 pub const QUEUE_TYPES_MAX: usize = 256;
 /// Tasks of one claim. Checked by `apply`.

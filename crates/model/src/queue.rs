@@ -286,13 +286,19 @@ pub struct Enqueued {
     pub tasks: Vec<EnqueuedTask>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EnqueuedTask {
     Added(Position),
     /// The queue has this task already, with the same content.
     Replayed(Position),
     /// The queue has a task with this id and other content.
     Conflict(Position),
+    /// Not added: an unfinished task has its unique key.
+    Existing {
+        task: Position,
+        /// The id that the client gave that task.
+        id: Option<alloc::string::String>,
+    },
 }
 
 /// The result of [`Claim`]. Without tasks, nothing could be claimed.

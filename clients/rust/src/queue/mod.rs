@@ -17,7 +17,7 @@ mod task;
 pub use admin::{Depth, QueueInfo, QueueSettings, TaskPage};
 pub use claim::Claim;
 pub use settle::{Heartbeat, TaskError};
-pub use task::{ClaimedTask, Enqueued, NewTask, RetryPolicy, TaskFailure, TaskInfo, TaskState};
+pub use task::{ClaimedTask, Enqueued, NewTask, RetryPolicy, TaskFailure, TaskInfo, TaskState, Unique};
 
 use crate::client::{Client, encode, problem_within};
 use crate::error::{Error, Result};

@@ -23,6 +23,7 @@
 //! | ready | the name's | queue id, type number, lane, position | task's position | while a task can be claimed |
 //! | task key | the name's | queue id, key hash | [`KeyRow`] | while an unfinished task has the key |
 //! | blocked | the name's | queue id, key hash, position | nothing | while a task waits for its key |
+//! | unique key | the name's | queue id, key hash | [`UniqueRow`] | while an unfinished task has the unique key |
 //! | claim request | the name's | queue id, request hash | [`ClaimRequestRow`] | while a claim of the request lasts |
 //! | dead | the name's | queue id, position | nothing | while a task is a dead letter |
 //! | shard | system | | [`ShardRow`] | once for each entry |
@@ -52,8 +53,8 @@ pub use lease::{
 };
 pub use queue::{
     ClaimPart, ClaimRequestRow, FailureRow, KeyRow, Lane, QueueKeys, QueueRange, QueueRow, SettledBy,
-    SettledPart, TaskIdRow, TaskPart, TaskRow, TaskTimerKey, TextHash, TypeRow, decode_number, decode_part,
-    encode_number, encode_part,
+    SettledPart, TaskIdRow, TaskPart, TaskRow, TaskTimerKey, TextHash, TypeRow, UniqueRow, decode_number,
+    decode_part, encode_number, encode_part,
 };
 pub use stored_value::{ValueContent, ValueRow, value_key};
 pub use value::{

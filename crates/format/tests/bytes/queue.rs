@@ -275,6 +275,7 @@ pub(crate) fn task_row() -> TaskRow {
         has_progress: false,
         has_failures: true,
         options: TaskOptions::default(),
+        replayed: None,
     }
 }
 

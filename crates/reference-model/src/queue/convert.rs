@@ -2,7 +2,7 @@
 
 use super::{Action, Again, ClaimAsk, NewTask, QueueAsk, Settlement, TaskName};
 use crate::{Simple, convert};
-use model::{Command, QueueName, TaskRef};
+use model::{Command, QueueName, TaskRef, UniqueMode};
 use std::borrow::Cow;
 
 impl Simple {
@@ -47,16 +47,24 @@ impl Simple {
 
 impl NewTask {
     fn of(task: &model::NewTask<'_>) -> Self {
+        let unique = task.options.unique.as_ref().map(|unique| (unique.key.to_string(), unique.mode));
+        let key = match &unique {
+            Some((key, UniqueMode::OneWaiting | UniqueMode::Replace)) => Some(key.clone()),
+            _ => task.key.as_ref().map(Cow::to_string),
+        };
         Self {
             id: task.id.as_ref().map(Cow::to_string),
             content: task.fingerprint.0,
             task_type: task.task_type.to_string(),
             run_after: task.run_after.map(|wall| wall.0),
             priority: task.priority,
-            key: task.key.as_ref().map(Cow::to_string),
+            key,
             claim_ms: task.claim_ms,
             retry: task.retry,
             envelope: task.envelope.to_vec(),
+            unique,
+            deadline: task.options.deadline.map(|wall| wall.0),
+            give_up: task.options.give_up.clone().into_owned(),
         }
     }
 }

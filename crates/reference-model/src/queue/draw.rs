@@ -6,10 +6,12 @@ use crate::Simple;
 use model::limits::TASK_AGEING_MS;
 use model::{
     Action, AdvanceTasks, CancelTask, Claim, Command, DeadLetterEnd, Elapsed, Enqueue, Failure, Fingerprint,
-    IdHash, KeyHash, Keyed, NewTask, Position, PutQueue, QueueName, QueueOptions, QueueSettings, RetryPolicy,
-    Settle, SettleDeadLetter, Settlement, Slot, TaskDue, TaskOptions, TaskRef, TaskState, Wall,
+    GiveUp, IdHash, KeyHash, Keyed, NewTask, Position, PutQueue, QueueName, QueueOptions, QueueSettings,
+    RetryPolicy, Settle, SettleDeadLetter, Settlement, Slot, TaskDue, TaskOptions, TaskRef, TaskState,
+    Unique, UniqueMode, Wall,
 };
 use seeded_rng::Rng;
+use std::borrow::Cow;
 
 /// Two of them share a slot, also with streams.
 pub const NAMES: [&str; 4] = ["mail", "work-{7}", "kolejka-{7}", "żółw"];
@@ -105,6 +107,12 @@ fn new_task(rng: &mut Rng, model: &Simple) -> NewTask<'static> {
     let early = model.wall.saturating_sub(5);
     let run_after = rng.pick(&[early, model.wall, model.wall + 1, model.wall + 50, model.wall + 9_000]);
     let task_type = rng.pick(&TYPES);
+    let retry = rng.one_in(4).then(|| retry(rng));
+    let options = TaskOptions {
+        unique: rng.one_in(3).then(|| unique(rng)),
+        deadline: rng.one_in(6).then(|| Wall(model.wall + rng.pick(&[0, 1, 50, 400, 9_000]))),
+        give_up: if retry.is_some() { give_up(rng) } else { GiveUp::NEVER },
+    };
     NewTask {
         id: id.map(Into::into),
         fingerprint: Fingerprint(content),
@@ -113,10 +121,21 @@ fn new_task(rng: &mut Rng, model: &Simple) -> NewTask<'static> {
         priority: rng.pick(&[0, 4, 5, 5, 5, 9]),
         key: rng.one_in(2).then(|| format!("key-{}", rng.below(3)).into()),
         claim_ms: rng.one_in(4).then(|| rng.between(1, 50)),
-        retry: rng.one_in(4).then(|| retry(rng)),
+        retry,
         envelope: format!("\"type\":\"{task_type}\",\"payload\":{}", rng.below(1_000)).into_bytes().into(),
-        options: TaskOptions::default(),
+        options,
     }
+}
+
+fn unique(rng: &mut Rng) -> Unique<'static> {
+    let modes = [UniqueMode::Existing, UniqueMode::OneWaiting, UniqueMode::Replace];
+    Unique { key: format!("key-{}", rng.below(4)).into(), mode: rng.pick(&modes) }
+}
+
+fn give_up(rng: &mut Rng) -> GiveUp<'static> {
+    let classes: [&[&str]; 4] = [&[], &[], &["ValueError"], &["worker_lost", "Timeout"]];
+    let classes = rng.pick(&classes).iter().map(|class| Cow::Borrowed(*class)).collect();
+    GiveUp { age_ms_max: rng.one_in(3).then(|| rng.pick(&[0, 20, 400, 9_000])), classes }
 }
 
 fn retry(rng: &mut Rng) -> RetryPolicy {
@@ -136,7 +155,7 @@ fn settings(rng: &mut Rng) -> QueueSettings {
         keep_dead_ms: rng.pick(&[0, 30, 1_000, 60_000, 60_000]),
         backlog_max: rng.pick(&[0, 2, 5, 20, 20, 60]),
         paused: rng.one_in(8),
-        options: QueueOptions::NONE,
+        options: QueueOptions { give_up: if rng.one_in(4) { give_up(rng) } else { GiveUp::NEVER } },
     }
 }
 

@@ -25,7 +25,10 @@ mod settle;
 
 use crate::{Key, Simple, SimpleOutcome};
 use model::limits::PRIORITY_MAX;
-use model::{DeadLetterEnd, Namespace, QueueSettings, RetryPolicy, Settled, TaskDue, TaskState, slot_of};
+use model::{
+    DeadLetterEnd, GiveUp, Namespace, QueueSettings, RetryPolicy, Settled, TaskDue, TaskState, UniqueMode,
+    slot_of,
+};
 use std::collections::BTreeSet;
 
 /// The lane of returned tasks.
@@ -44,6 +47,9 @@ pub struct NewTask {
     pub claim_ms: Option<u64>,
     pub retry: Option<RetryPolicy>,
     pub envelope: Vec<u8>,
+    pub unique: Option<(String, UniqueMode)>,
+    pub deadline: Option<u64>,
+    pub give_up: GiveUp<'static>,
 }
 
 /// How a request names a task.
@@ -182,8 +188,10 @@ pub struct Task {
     pub failures: Vec<Failed>,
     /// The token of the claim that a worker settled last, how, and with which result.
     settled: Option<(u64, Ending, Settled)>,
-    /// It was a dead letter and was put back, so it may wait for tasks that were enqueued later.
-    pub replayed: bool,
+    /// It was a dead letter and was put back, so it may wait for tasks that were enqueued later. When that was.
+    pub replayed: Option<u64>,
+    /// It was put back while others had its unique key, which do not know of it.
+    pub is_unknown: bool,
 }
 
 impl Task {
@@ -196,6 +204,11 @@ impl Task {
     #[must_use]
     pub fn is_head(&self) -> bool {
         self.sent.key.is_some() && !self.is_final() && self.state != State::Blocked
+    }
+
+    /// Whether a worker has ever had it.
+    pub(super) fn has_run(&self) -> bool {
+        self.attempts > 0 || self.defers > 0 || self.settled.is_some()
     }
 
     #[must_use]
@@ -220,6 +233,11 @@ impl Task {
             // Decided: a task that has an id of its client can be named by its position too.
             TaskName::Server(position) => self.position == *position,
         }
+    }
+
+    /// Since when it has been unfinished, as far as its age counts.
+    fn begun(&self) -> u64 {
+        self.replayed.unwrap_or(self.position >> 16)
     }
 
     fn own_lane(&self) -> u8 {
@@ -268,6 +286,13 @@ impl Queue {
 
     fn is_held(&self, key: Option<&String>) -> bool {
         key.is_some() && self.tasks.iter().any(|task| !task.is_final() && task.sent.key.as_ref() == key)
+    }
+
+    /// The unfinished tasks with a unique key.
+    fn twins(&self, unique: Option<&(String, UniqueMode)>) -> Vec<&Task> {
+        let Some((key, _)) = unique else { return Vec::new() };
+        let has_key = |task: &&Task| task.sent.unique.as_ref().is_some_and(|(other, _)| other == key);
+        self.tasks.iter().filter(|task| !task.is_final() && !task.is_unknown).filter(has_key).collect()
     }
 
     fn note_settings(&mut self) {
@@ -387,8 +412,11 @@ impl Simple {
             return SimpleOutcome::QueueFull(state.settings.backlog_max);
         }
         let is_held = state.is_held(state.tasks[task].sent.key.as_ref());
+        let has_twin = !state.twins(state.tasks[task].sent.unique.as_ref()).is_empty();
         let again = &mut state.tasks[task];
-        again.replayed = true;
+        again.replayed = Some(self.wall);
+        again.is_unknown = has_twin;
+        again.sent.deadline = None;
         (again.attempts, again.lost, again.defers) = (0, 0, 0);
         // Its time of day no longer counts, not even when the task that blocks it ends later.
         again.sent.run_after = None;

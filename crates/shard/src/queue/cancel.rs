@@ -5,7 +5,7 @@
 
 use crate::overlay::Overlay;
 use crate::queue::tally::Queue;
-use crate::queue::task::{Task, WasBlocked};
+use crate::queue::task::Task;
 use model::{CancelTask, Outcome, Refusal, TaskState, View, ViewError};
 
 /// Decides the command.
@@ -26,9 +26,7 @@ pub(crate) fn apply<V: View>(
             }
         }
         TaskState::Delayed | TaskState::Blocked | TaskState::Ready => {
-            let was_blocked = if state == TaskState::Blocked { WasBlocked::Yes } else { WasBlocked::No };
-            task.leave(&mut queue, overlay)?;
-            task.finish(TaskState::Cancelled, was_blocked, &mut queue, overlay)?;
+            task.cancel(&mut queue, overlay)?;
         }
     }
     task.save(&queue, overlay);

@@ -30,6 +30,8 @@ pub(crate) fn apply<V: View>(
             task.leave(&mut queue, overlay)?;
             (task.row.attempts, task.row.lost, task.row.defers) = (0, 0, 0);
             task.row.run_after = None;
+            task.row.options.deadline = None;
+            task.row.replayed = Some(overlay.shard.wall);
             task.begin_again(&mut queue, overlay)?;
             task.save(&queue, overlay);
         }

@@ -20,6 +20,7 @@
 //! | [`tally`] | a queue's own row and the counts of its types, during one command |
 //! | [`task`] | one task, and how it moves from state to state |
 //! | [`keys`] | tasks with the same key: one is the head, and the others wait |
+//! | [`unique`] | tasks with the same unique key: one makes another unnecessary |
 //! | [`enqueue`], [`claim`], [`settle`], [`cancel`], [`dead_letter`], [`settings`], [`advance`] | one command each |
 
 pub(crate) mod advance;
@@ -36,6 +37,7 @@ pub(crate) mod task;
 mod tests;
 #[cfg(test)]
 mod transaction_tests;
+mod unique;
 
 use model::{QueueName, View, ViewError};
 use xxhash_rust::xxh3::xxh3_128;

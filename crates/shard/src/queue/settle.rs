@@ -172,7 +172,8 @@ fn fail<V: View>(
     overlay: &mut Overlay<'_, '_, V>,
 ) -> Result<Settled, ViewError> {
     let policy = task.retry(queue);
-    if !failure.retryable || task.row.attempts >= policy.attempts_max {
+    let is_last = task.row.attempts >= policy.attempts_max || task.gives_up(&failure.class, queue, overlay);
+    if !failure.retryable || is_last {
         task.finish(TaskState::Dead, WasBlocked::No, queue, overlay)?;
         return Ok(Settled::Dead);
     }

@@ -50,6 +50,11 @@ fn compare_counts(model: &Simple, rows: &Rows) {
     assert_eq!(kind(17), count(&Task::is_head), "keys");
     assert_eq!(kind(18), state(TaskState::Blocked), "blocked tasks");
     assert_eq!(kind(20), state(TaskState::Dead), "dead letters");
+    let unique = queues().map(|queue| {
+        let known = queue.tasks.iter().filter(|task| !task.is_final() && !task.is_unknown);
+        known.filter_map(|task| task.sent.unique.as_ref().map(|(key, _)| key)).collect::<BTreeSet<_>>().len()
+    });
+    assert_eq!(kind(37), unique.sum::<usize>(), "unique keys");
     let requests = queues().map(|queue| {
         let running = queue.tasks.iter().filter_map(|task| task.running()?.request);
         running.collect::<BTreeSet<_>>().len()

@@ -54,6 +54,8 @@ pub use queue::*;
     ValueDeleted,
     NewTask,
     RetryPolicy,
+    Unique,
+    UniqueMode,
     EnqueuedTask,
     EnqueuedLine,
     Claim,

@@ -35,6 +35,11 @@ pub struct NewTask {
     pub claim_timeout: Option<String>,
     /// When a failed task runs again. The default is the queue's.
     pub retry: Option<RetryPolicy>,
+    /// Whether the task is needed next to others with its unique key.
+    pub unique: Option<Unique>,
+    /// No attempt begins at or after this RFC 3339 time. A task that still waits then is a dead letter of class
+    /// `deadline`.
+    pub deadline: Option<String>,
     /// At most 32 texts, for people and programs that read tasks.
     pub tags: Option<Vec<String>>,
     /// The trace that the task belongs to, as W3C Trace Context. The default is that of the request.
@@ -56,6 +61,32 @@ pub struct RetryPolicy {
     /// The default is `10m`.
     #[schema(example = "10m")]
     pub max: Option<String>,
+    /// A task that fails this long after it was enqueued, or replayed, is a dead letter. The default is not to look.
+    #[schema(example = "1d")]
+    pub max_age: Option<String>,
+    /// Failures of these classes are never retried. At most 16.
+    pub never: Option<Vec<String>>,
+}
+
+/// Whether a task is needed next to unfinished ones of its queue with the same unique key.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Unique {
+    #[schema(example = "report-2026-11")]
+    pub key: String,
+    /// The default is `existing`.
+    pub mode: Option<UniqueMode>,
+}
+
+/// `existing`: the task is not added while another one is unfinished. `one_waiting`: it is not added while another one
+/// waits, and waits behind one that runs. `replace`: another one that waits is cancelled, and it waits behind one that
+/// runs.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UniqueMode {
+    Existing,
+    OneWaiting,
+    Replace,
 }
 
 /// Where a task is.
@@ -67,6 +98,8 @@ pub struct EnqueuedTask {
     pub cursor: String,
     /// Whether the queue had the task already.
     pub replayed: bool,
+    /// True if the task was not added, because this one has its unique key.
+    pub existing: Option<bool>,
 }
 
 /// The result of one line of a batch.
@@ -76,6 +109,7 @@ pub struct EnqueuedLine {
     pub id: Option<String>,
     pub cursor: Option<String>,
     pub replayed: Option<bool>,
+    pub existing: Option<bool>,
     /// Why the task was not enqueued.
     pub problem: Option<Problem>,
 }
@@ -130,6 +164,8 @@ pub struct ClaimedTask {
     pub key: Option<String>,
     pub claim_timeout: Option<String>,
     pub retry: Option<RetryPolicy>,
+    pub unique: Option<Unique>,
+    pub deadline: Option<String>,
     pub tags: Option<Vec<String>>,
     pub traceparent: Option<String>,
     pub tracestate: Option<String>,
@@ -318,6 +354,8 @@ pub struct Task {
     pub key: Option<String>,
     pub claim_timeout: Option<String>,
     pub retry: Option<RetryPolicy>,
+    pub unique: Option<Unique>,
+    pub deadline: Option<String>,
     pub tags: Option<Vec<String>>,
     pub traceparent: Option<String>,
     pub tracestate: Option<String>,

@@ -153,6 +153,12 @@ impl QueueKeys {
         Ok(task)
     }
 
+    /// The key of [`UniqueRow`](super::UniqueRow).
+    #[must_use]
+    pub fn unique(self, key: TextHash) -> [u8; QUEUE_PREFIX_BYTES + 16] {
+        self.fill(kind::UNIQUE).with(key.to_be_bytes()).done()
+    }
+
     /// The key of [`ClaimRequestRow`](super::ClaimRequestRow).
     #[must_use]
     pub fn claim_request(self, request: IdHash) -> [u8; QUEUE_PREFIX_BYTES + 16] {

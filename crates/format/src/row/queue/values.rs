@@ -220,6 +220,8 @@ pub struct TaskRow {
     pub has_failures: bool,
     /// What few tasks say.
     pub options: TaskOptions<'static>,
+    /// When it was put back after it had been a dead letter.
+    pub replayed: Option<Wall>,
 }
 
 /// The claim of a running task.
@@ -263,6 +265,7 @@ impl TaskRow {
         let mut writer = Writer::new(&mut out);
         let mut options = options::List::default();
         options::add_task_options(&mut options, &self.options);
+        options::add_wall(&mut options, options::tag::REPLAYED, self.replayed);
         writer.u8(if options.is_empty() { LAYOUT } else { LAYOUT_WITH_OPTIONS });
         put_state(&mut writer, self.state);
         let flag = |set: bool, bit: u8| if set { bit } else { 0 };
@@ -333,10 +336,17 @@ impl TaskRow {
             })?,
             ready: get_option(&mut reader, |reader| Ok((reader.u8()?, Position(reader.u64()?))))?,
             options: TaskOptions::default(),
+            replayed: None,
         };
         if has_options {
             let mut found = TaskOptions::default();
-            options::read(&mut reader, |tag, option| options::take_task_option(&mut found, tag, option))?;
+            options::read(&mut reader, |tag, option| {
+                match tag {
+                    options::tag::REPLAYED => row.replayed = Some(Wall(option.u64()?)),
+                    _ => return options::take_task_option(&mut found, tag, option),
+                }
+                Ok(true)
+            })?;
             row.options = found.into_owned();
         }
         reader.end()?;
@@ -455,6 +465,39 @@ impl KeyRow {
             Self { head: Position(reader.u64()?), blocked: reader.varint()?, from: Position(reader.u64()?) };
         reader.end()?;
         Ok(row)
+    }
+}
+
+/// The unfinished tasks that have a unique key, in the order in which they were enqueued.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UniqueRow {
+    pub tasks: Vec<Position>,
+}
+
+impl UniqueRow {
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(2 + 8 * self.tasks.len());
+        let mut writer = Writer::new(&mut out);
+        writer.u8(LAYOUT);
+        writer.varint(self.tasks.len() as u64);
+        for task in &self.tasks {
+            writer.u64(task.0);
+        }
+        out
+    }
+
+    /// # Errors
+    /// [`FormatError`] when these are not the bytes of a unique key's row.
+    pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+        let mut reader = Reader::new(bytes);
+        layout(&mut reader, "unique key's row")?;
+        let mut tasks = Vec::new();
+        for _ in 0..reader.count(8)? {
+            tasks.push(Position(reader.u64()?));
+        }
+        reader.end()?;
+        Ok(Self { tasks })
     }
 }
 
