@@ -16,6 +16,8 @@ pub(crate) mod tag {
     pub(super) const GIVE_UP: u8 = 8;
     /// Only in rows.
     pub(crate) const REPLAYED: u8 = 9;
+    pub(crate) const COMPLETED: u8 = 10;
+    pub(crate) const HAS_ATTEMPTS: u8 = 11;
 
     pub(super) const UNIQUE_EXISTING: u8 = 1;
     pub(super) const UNIQUE_ONE_WAITING: u8 = 2;

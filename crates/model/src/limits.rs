@@ -115,6 +115,10 @@ pub const TASK_PROGRESS_BYTES_MAX: usize = 64 << 10;
 pub const TASK_FAILURE_BYTES_MAX: usize = 64 << 10;
 /// Failed attempts whose class and detail a task keeps: the last ones. Checked by `apply`.
 pub const TASK_FAILURES_KEPT: usize = 10;
+/// Attempts that neither failed nor completed the task, as a task keeps them: the last ones. Checked by `apply`.
+pub const TASK_ATTEMPTS_KEPT: usize = 10;
+/// How long a read may wait for the end of a task.
+pub const TASK_WAIT_MS_MAX: u64 = 60_000;
 /// Classes of failures that a retry policy excludes.
 pub const TASK_NEVER_CLASSES_MAX: usize = 16;
 /// Types of the tasks of one queue. Checked by `apply`.

@@ -303,6 +303,14 @@ pub enum TaskState {
     Cancelled,
 }
 
+impl TaskState {
+    /// Whether nothing more will happen to the task by itself.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Done | Self::Dead | Self::Cancelled)
+    }
+}
+
 impl fmt::Display for TaskState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {

@@ -542,8 +542,8 @@ operations! {
         path: "/v1/queues/{queue}/tasks/{id}",
         tag: Tag::Queues,
         summary: "Get a task",
-        description: "Returns where the task stands, its failures, its result, and what was enqueued.",
-        parameters: &[&QUEUE, &TASK, &STORE],
+        description: "Returns where the task stands, its failures, its result, and what was enqueued. With `wait`, the response comes as soon as the task has ended, or when the time is up.",
+        parameters: &[&QUEUE, &TASK, &TASK_WAIT, &STORE],
         request: &[],
         response: Response {
             description: "The task.",

@@ -18,7 +18,7 @@
 //! | queue | the name's | queue id | [`QueueRow`] | with each command that changes a queue |
 //! | task type | the name's | queue id, type | [`TypeRow`] | whenever a task of the type changes its state |
 //! | task | the name's | queue id, position | [`TaskRow`] | whenever a task changes its state |
-//! | envelope, result, progress, failures | the name's | queue id, position | [`TaskPart`] | when a worker or client says so |
+//! | envelope, result, progress, failures, attempts | the name's | queue id, position | [`TaskPart`] | when a worker or client says so |
 //! | task id | the name's | queue id, id hash | [`TaskIdRow`] | once for each task whose client gave it its id |
 //! | ready | the name's | queue id, type number, lane, position | task's position | while a task can be claimed |
 //! | task key | the name's | queue id, key hash | [`KeyRow`] | while an unfinished task has the key |
@@ -52,7 +52,7 @@ pub use lease::{
     lease_waiter_key,
 };
 pub use queue::{
-    ClaimPart, ClaimRequestRow, FailureRow, KeyRow, Lane, QueueKeys, QueueRange, QueueRow, SettledBy,
+    AttemptEnd, AttemptRow, ClaimPart, ClaimRequestRow, CompletedPart, FailureRow, KeyRow, Lane, QueueKeys, QueueRange, QueueRow, SettledBy,
     SettledPart, TaskIdRow, TaskPart, TaskRow, TaskTimerKey, TextHash, TypeRow, UniqueRow, decode_number,
     decode_part, encode_number, encode_part,
 };

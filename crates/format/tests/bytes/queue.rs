@@ -276,6 +276,8 @@ pub(crate) fn task_row() -> TaskRow {
         has_failures: true,
         options: TaskOptions::default(),
         replayed: None,
+        completed: None,
+        has_attempts: false,
     }
 }
 

@@ -3,15 +3,22 @@
 use super::Global;
 use super::failure::{Failure, Result};
 use super::output::{Align, Output, Table, stdout};
+use super::work::{Span, parse_span};
 use mainstay_client::{Client, QueueInfo, TaskInfo, TaskState};
 use std::io::Write;
+use std::time::Duration;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct TasksArgs {
     /// The queue
     queue: String,
+    /// Only this task
+    id: Option<String>,
+    /// Wait up to this long, such as 30s, until the task has ended
+    #[arg(long, value_name = "TIME", value_parser = parse_span, requires = "id")]
+    wait: Option<Span>,
     /// Only tasks in this state
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, conflicts_with = "id")]
     state: Option<State>,
     /// Show at most this many tasks
     #[arg(long, value_name = "COUNT", default_value_t = 100)]
@@ -60,6 +67,11 @@ pub(crate) struct DeadLettersArgs {
 }
 
 pub(crate) fn tasks(global: &Global, args: &TasksArgs) -> Result {
+    if let Some(id) = &args.id {
+        let wait = args.wait.as_ref().map_or(Duration::ZERO, |span| span.0);
+        let task = global.run(async |client| Ok(client.queue(&args.queue).task_once_ended(id, wait).await?))?;
+        return show(global, &[task]);
+    }
     let state = args.state.map(TaskState::from);
     let tasks = global.run(async |client| list(&client, &args.queue, state, args.limit).await)?;
     show(global, &tasks)

@@ -87,6 +87,7 @@ impl Simple {
             progress: None,
             result: None,
             failures: Vec::new(),
+            ended: Vec::new(),
             settled: None,
             replayed: None,
             is_unknown: false,

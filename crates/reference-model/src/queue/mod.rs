@@ -173,6 +173,24 @@ pub struct Failed {
     pub detail: Vec<u8>,
 }
 
+/// An attempt that did not fail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    pub attempt: u32,
+    pub worker: String,
+    pub started: u64,
+    pub ended: u64,
+    pub how: EndedBy,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndedBy {
+    Defer,
+    Return,
+    Cancel,
+    Complete,
+}
+
 #[derive(Clone, Debug)]
 pub struct Task {
     pub position: u64,
@@ -186,6 +204,8 @@ pub struct Task {
     pub result: Option<Vec<u8>>,
     /// All that ever happened.
     pub failures: Vec<Failed>,
+    /// All other attempts that have ended.
+    pub ended: Vec<Ended>,
     /// The token of the claim that a worker settled last, how, and with which result.
     settled: Option<(u64, Ending, Settled)>,
     /// It was a dead letter and was put back, so it may wait for tasks that were enqueued later. When that was.

@@ -1,6 +1,6 @@
 //! How a worker keeps or ends a claim, and how a task ends.
 
-use super::{Action, Again, Ending, Failed, Queue, Running, Settlement, State, Task};
+use super::{Action, Again, Ended, EndedBy, Ending, Failed, Queue, Running, Settlement, State, Task};
 use crate::Simple;
 use model::limits::TASK_DEFERS_MAX;
 use model::{RetryPolicy, Settled, TaskState};
@@ -39,6 +39,7 @@ impl Simple {
             Action::Heartbeat { progress } => self.heartbeat(queue, number, progress.as_ref()),
             Action::Complete { result } => {
                 self.queues.all[queue].tasks[number].result.clone_from(result);
+                self.record_end(queue, number, &running, EndedBy::Complete);
                 self.end_task(queue, number, TaskState::Done);
                 Settled::Completed
             }
@@ -48,11 +49,13 @@ impl Simple {
             }
             // Decided: neither of these gives the attempt back to a task that is being cancelled.
             Action::Defer { .. } | Action::Return if running.cancel_requested => {
+                self.record_end(queue, number, &running, EndedBy::Cancel);
                 self.end_task(queue, number, TaskState::Cancelled);
                 Settled::Cancelled
             }
             Action::Defer { delay_ms } => self.defer(queue, number, &running, *delay_ms),
             Action::Return => {
+                self.record_end(queue, number, &running, EndedBy::Return);
                 self.queues.all[queue].tasks[number].attempts -= 1;
                 self.give_back(queue, number);
                 Settled::Waiting { delay_ms: 0 }
@@ -88,8 +91,20 @@ impl Simple {
             self.end_task(queue, number, TaskState::Dead);
             return Settled::Dead;
         }
-        task.attempts -= 1;
+        self.record_end(queue, number, running, EndedBy::Defer);
+        self.queues.all[queue].tasks[number].attempts -= 1;
         self.wait(queue, number, delay_ms)
+    }
+
+    fn record_end(&mut self, queue: usize, number: usize, running: &Running, how: EndedBy) {
+        let task = &mut self.queues.all[queue].tasks[number];
+        task.ended.push(Ended {
+            attempt: task.attempts,
+            worker: running.worker.clone(),
+            started: running.started,
+            ended: self.wall,
+            how,
+        });
     }
 
     fn record_failure(&mut self, queue: usize, number: usize, running: &Running, class: &str, detail: &[u8]) {

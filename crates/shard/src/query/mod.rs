@@ -27,10 +27,7 @@ pub use clock::{ShardClock, clock};
 pub use lease::{HeldBy, LeaseState, Turn, lease, turn};
 pub use live::{Liveness, first_kept, is_live};
 pub use page::{EventsPage, Page, PageRequest, StoredEvent, Truncated, page};
-pub use queue::{
-    ClaimView, FailureView, QueueView, TaskView, TasksPage, TasksRequest, TypeView, queue, queues, task,
-    tasks,
-};
+pub use queue::{ClaimView, FailureView, QueueView, TaskView, TasksPage, TasksRequest, TypeView, queue, queues, task, tasks, AttemptEnd, AttemptView, task_key};
 pub use stream::{Presence, StreamState, stream};
 pub use streams::{ListPoint, ListedStream, StreamsPage, StreamsRequest, streams};
 pub use value::{StoredValue, value};

@@ -10,7 +10,7 @@ use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 use format::row::{
-    ClaimPart, ClaimRequestRow, FailureRow, QueueKeys, TaskIdRow, TaskPart, TaskRow, TaskTimerKey,
+    AttemptEnd, AttemptRow, ClaimPart, ClaimRequestRow, FailureRow, QueueKeys, TaskIdRow, TaskPart, TaskRow, TaskTimerKey,
     decode_part, encode_number, encode_part,
 };
 use model::{
@@ -279,6 +279,7 @@ impl Task {
         overlay: &mut Overlay<'_, '_, V>,
     ) -> Result<(), ViewError> {
         self.row.state = state;
+        overlay.notify(queue.keys.task(self.at).to_vec());
         unique::leave(self, queue, overlay)?;
         queue.one_finished()?;
         queue.enters(&self.row.task_type, state, overlay)?;
@@ -312,6 +313,7 @@ impl Task {
             (TaskPart::Result, self.row.has_result),
             (TaskPart::Progress, self.row.has_progress),
             (TaskPart::Failures, self.row.has_failures),
+            (TaskPart::Attempts, self.row.has_attempts),
         ] {
             if is_there {
                 overlay.delete(queue.keys.part(self.at, part));
@@ -372,6 +374,29 @@ impl Task {
         Ok(())
     }
 
+    /// Remembers an attempt that did not fail and did not complete the task.
+    pub(crate) fn record_end<V: View>(
+        &mut self,
+        claim: &ClaimPart,
+        end: AttemptEnd,
+        queue: &Queue,
+        overlay: &mut Overlay<'_, '_, V>,
+    ) -> Result<(), ViewError> {
+        let mut attempts = attempts(overlay, queue.keys, self)?;
+        attempts.push(AttemptRow {
+            attempt: self.row.attempts,
+            worker: claim.worker.clone(),
+            started: claim.token.wall(),
+            ended: overlay.shard.wall,
+            end,
+        });
+        let surplus = attempts.len().saturating_sub(limits::TASK_ATTEMPTS_KEPT);
+        attempts.drain(..surplus);
+        self.row.has_attempts = true;
+        overlay.put(queue.keys.part(self.at, TaskPart::Attempts), AttemptRow::encode_all(&attempts));
+        Ok(())
+    }
+
     /// Stores a part of the task.
     pub(crate) fn put_part<V: View>(
         &mut self,
@@ -383,7 +408,7 @@ impl Task {
         match part {
             TaskPart::Result => self.row.has_result = true,
             TaskPart::Progress => self.row.has_progress = true,
-            TaskPart::Envelope | TaskPart::Failures => {}
+            TaskPart::Envelope | TaskPart::Failures | TaskPart::Attempts => {}
         }
         overlay.put(queue.keys.part(self.at, part), encode_part(bytes));
     }
@@ -478,6 +503,21 @@ pub(crate) fn failures(
     FailureRow::decode_all(&value).map_err(|error| bad_row("failures", error))
 }
 
+/// The attempts that a task remembers, apart from failures and the one that completed it.
+pub(crate) fn attempts(
+    view: &impl View,
+    queue: QueueKeys,
+    task: &Task,
+) -> Result<Vec<AttemptRow>, ViewError> {
+    if !task.row.has_attempts {
+        return Ok(Vec::new());
+    }
+    let value = view
+        .get(&queue.part(task.at, TaskPart::Attempts))?
+        .ok_or_else(|| contradiction("a task has lost its attempts"))?;
+    AttemptRow::decode_all(&value).map_err(|error| bad_row("attempts", error))
+}
+
 /// The claims that a request still holds.
 pub(crate) fn claim_request(
     view: &impl View,
@@ -531,6 +571,8 @@ impl Task {
             has_failures: false,
             options: task.options.clone().into_owned(),
             replayed: None,
+            completed: None,
+            has_attempts: false,
         };
         Self { at, row }
     }

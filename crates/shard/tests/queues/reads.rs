@@ -1,12 +1,12 @@
 //! What readers see of queues and tasks.
 
-use model::limits::TASK_FAILURES_KEPT;
+use model::limits::{TASK_ATTEMPTS_KEPT, TASK_FAILURES_KEPT};
 use model::{Elapsed, Key, Position, QueueName, Slot, TaskRef, TaskState, Value, Wall};
 use reference_model::Simple;
 use reference_model::queue::draw::{NAMES, name};
-use reference_model::queue::{Queue, State, Task};
+use reference_model::queue::{Ended, EndedBy, Queue, State, Task};
 use seeded_rng::Rng;
-use shard::query::{self, ClaimView, FailureView, QueueView, TaskView, TasksRequest, TypeView};
+use shard::query::{self, AttemptEnd, AttemptView, ClaimView, FailureView, QueueView, TaskView, TasksRequest, TypeView};
 use std::collections::BTreeMap;
 
 type Rows = BTreeMap<Key, Value>;
@@ -95,6 +95,7 @@ fn task_view(model: &Simple, queue: &Queue, task: &Task) -> TaskView {
         class: failed.class.clone(),
         detail: failed.detail.clone(),
     });
+    let failures: Vec<FailureView> = failures.collect();
     let (run_after, delay_ms) = match task.state {
         State::Scheduled(wall) => (Some(Wall(wall)), None),
         State::Backoff(until) => (None, Some(left_ms(until))),
@@ -111,9 +112,43 @@ fn task_view(model: &Simple, queue: &Queue, task: &Task) -> TaskView {
         claim,
         progress: task.progress.clone(),
         result: task.result.clone(),
-        failures: failures.collect(),
+        history: history(task, &failures),
+        failures,
         envelope: task.sent.envelope.clone(),
     }
+}
+
+/// The failures and the other attempts that are remembered, in the order in which they ended.
+fn history(task: &Task, failures: &[FailureView]) -> Vec<AttemptView> {
+    let mut history: Vec<AttemptView> = failures
+        .iter()
+        .map(|failed| AttemptView {
+            attempt: failed.attempt,
+            worker: failed.worker.clone(),
+            started: failed.started,
+            ended: failed.ended,
+            end: AttemptEnd::Failed(failed.class.clone()),
+        })
+        .collect();
+    let (completed, given_back): (Vec<&Ended>, Vec<&Ended>) =
+        task.ended.iter().partition(|ended| ended.how == EndedBy::Complete);
+    let kept = given_back.len().saturating_sub(TASK_ATTEMPTS_KEPT);
+    for ended in given_back[kept..].iter().copied().chain(completed) {
+        history.push(AttemptView {
+            attempt: ended.attempt,
+            worker: ended.worker.clone(),
+            started: Wall(ended.started),
+            ended: Wall(ended.ended),
+            end: match ended.how {
+                EndedBy::Defer => AttemptEnd::Deferred,
+                EndedBy::Return => AttemptEnd::Returned,
+                EndedBy::Cancel => AttemptEnd::Cancelled,
+                EndedBy::Complete => AttemptEnd::Completed,
+            },
+        });
+    }
+    history.sort_by_key(|attempt| (attempt.ended, attempt.started));
+    history
 }
 
 /// All pages together are the tasks that are wanted.

@@ -3,7 +3,7 @@
 use format::row::{QueueKeys, TaskRow, TaskTimerKey, TypeRow};
 use model::{Key, Position, Slot, TaskState, Value};
 use reference_model::Simple;
-use reference_model::queue::{Queue, State, Task};
+use reference_model::queue::{EndedBy, Queue, State, Task};
 use std::collections::{BTreeMap, BTreeSet};
 
 type Rows = BTreeMap<Key, Value>;
@@ -54,6 +54,8 @@ fn compare_counts(model: &Simple, rows: &Rows) {
         let known = queue.tasks.iter().filter(|task| !task.is_final() && !task.is_unknown);
         known.filter_map(|task| task.sent.unique.as_ref().map(|(key, _)| key)).collect::<BTreeSet<_>>().len()
     });
+    let has_returned = |task: &Task| task.ended.iter().any(|ended| ended.how != EndedBy::Complete);
+    assert_eq!(kind(38), count(&has_returned), "attempts that were given back");
     assert_eq!(kind(37), unique.sum::<usize>(), "unique keys");
     let requests = queues().map(|queue| {
         let running = queue.tasks.iter().filter_map(|task| task.running()?.request);

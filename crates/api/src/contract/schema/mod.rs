@@ -73,6 +73,7 @@ pub use queue::*;
     Task,
     TaskClaim,
     TaskFailure,
+    Attempt,
     TaskState,
     TaskList,
     TaskChanged,

@@ -345,6 +345,9 @@ pub struct Task {
     pub result: Option<Value>,
     /// The last 10 failed attempts, oldest first.
     pub failures: Vec<TaskFailure>,
+    /// The attempts that have ended, in that order: the last 10 that failed, the last 10 that were given back, and the
+    /// one that completed the task.
+    pub history: Vec<Attempt>,
     #[serde(rename = "type")]
     pub task_type: String,
     pub payload: Option<Value>,
@@ -376,10 +379,25 @@ pub struct TaskFailure {
     pub worker: String,
     pub started: String,
     pub ended: String,
-    /// The kind of error. `worker_lost` is a claim that expired, `too_many_defers` a task that was put off too often.
+    /// The kind of error. `worker_lost` is a claim that expired, `too_many_defers` a task that was put off too often,
+    /// `deadline` a task that was not begun in time.
     pub class: String,
     pub message: Option<String>,
     pub traceback: Option<String>,
+}
+
+/// An attempt that has ended.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Attempt {
+    pub attempt: u32,
+    pub worker: String,
+    pub started: String,
+    pub ended: String,
+    /// `failed`, `deferred`, `returned`, `cancelled` or `completed`.
+    pub outcome: String,
+    /// The class of a failure.
+    pub class: Option<String>,
 }
 
 /// A page of the tasks of one queue.

@@ -27,8 +27,23 @@ pub struct Task<'a> {
     pub result: Option<&'a [u8]>,
     /// Oldest first.
     pub failures: Vec<Failure<'a>>,
+    /// All attempts that are remembered, in the order in which they ended.
+    pub history: Vec<Attempt<'a>>,
     /// JSON members.
     pub envelope: &'a [u8],
+}
+
+/// One attempt that has ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt<'a> {
+    pub attempt: u32,
+    pub worker: &'a str,
+    pub started: Wall,
+    pub ended: Wall,
+    /// How it ended, in the words of the API.
+    pub outcome: &'a str,
+    /// The class of a failure.
+    pub class: Option<&'a str>,
 }
 
 /// One attempt that failed.
@@ -74,9 +89,28 @@ impl Task<'_> {
             failure.write_members(out);
             out.push(b'}');
         }
+        out.extend_from_slice(b"],\"history\":[");
+        for (at, attempt) in self.history.iter().enumerate() {
+            out.extend_from_slice(if at == 0 { b"{\"attempt\":" } else { b",{\"attempt\":" });
+            attempt.write_members(out);
+            out.push(b'}');
+        }
         out.push(b']');
         write_more(out, self.envelope);
         out.push(b'}');
+    }
+}
+
+impl Attempt<'_> {
+    fn write_members(&self, out: &mut Vec<u8>) {
+        json::write_number(out, self.attempt.into());
+        write_text_member(out, "worker", self.worker);
+        write_time(out, "started", self.started);
+        write_time(out, "ended", self.ended);
+        write_text_member(out, "outcome", self.outcome);
+        if let Some(class) = self.class {
+            write_text_member(out, "class", class);
+        }
     }
 }
 
@@ -266,6 +300,14 @@ mod tests {
             progress: Some(b"1"),
             result: Some(b"[2]"),
             failures: vec![failure, Failure { detail: b"", ..failure }],
+            history: vec![Attempt {
+                attempt: 1,
+                worker: "w",
+                started: Wall(0),
+                ended: Wall(1_000),
+                outcome: "failed",
+                class: Some("E"),
+            }],
             envelope: br#""type":"t""#,
         };
         let failed = json!({"attempt":1,"worker":"w","started":"1970-01-01T00:00:00.000Z",
@@ -275,7 +317,10 @@ mod tests {
         let shown = json!({
             "id":"~0000000005dc00000007","state":"delayed","attempts":1,"enqueued":"1970-01-01T00:00:01.500Z",
             "runs_in":"1s","claim":{"worker":"w","expires_in":"500ms"},"progress":1,"result":[2],
-            "failures":[with_message, failed],"type":"t"
+            "failures":[with_message, failed],
+            "history":[{"attempt":1,"worker":"w","started":"1970-01-01T00:00:00.000Z",
+                "ended":"1970-01-01T00:00:01.000Z","outcome":"failed","class":"E"}],
+            "type":"t"
         });
         assert_eq!(parsed(|out| task.write(out)), shown);
         let list = parsed(|out| write_tasks(out, [task.clone(), task].into_iter(), Some("/v1/x")));

@@ -192,6 +192,8 @@ pub enum TaskPart {
     Progress,
     /// [`FailureRow`](super::FailureRow)s, one after another.
     Failures,
+    /// [`AttemptRow`](super::AttemptRow)s, one after another.
+    Attempts,
 }
 
 impl TaskPart {
@@ -201,6 +203,7 @@ impl TaskPart {
             Self::Result => kind::RESULT,
             Self::Progress => kind::PROGRESS,
             Self::Failures => kind::FAILURES,
+            Self::Attempts => kind::ATTEMPTS,
         }
     }
 }

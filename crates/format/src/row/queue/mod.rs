@@ -6,6 +6,6 @@ mod values;
 
 pub use keys::{QueueKeys, QueueRange, TaskPart, TaskTimerKey, TextHash};
 pub use values::{
-    ClaimPart, ClaimRequestRow, FailureRow, KeyRow, Lane, QueueRow, SettledBy, SettledPart, TaskIdRow,
+    AttemptEnd, AttemptRow, ClaimPart, ClaimRequestRow, CompletedPart, FailureRow, KeyRow, Lane, QueueRow, SettledBy, SettledPart, TaskIdRow,
     TaskRow, TypeRow, UniqueRow, decode_number, decode_part, encode_number, encode_part,
 };

@@ -222,6 +222,17 @@ pub struct TaskRow {
     pub options: TaskOptions<'static>,
     /// When it was put back after it had been a dead letter.
     pub replayed: Option<Wall>,
+    /// Who has completed it, and when. The rest about that attempt is in `settled`.
+    pub completed: Option<CompletedPart>,
+    /// Whether it has a part with [`AttemptRow`]s.
+    pub has_attempts: bool,
+}
+
+/// How the attempt ended that completed a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompletedPart {
+    pub worker: String,
+    pub ended: Wall,
 }
 
 /// The claim of a running task.
@@ -266,6 +277,15 @@ impl TaskRow {
         let mut options = options::List::default();
         options::add_task_options(&mut options, &self.options);
         options::add_wall(&mut options, options::tag::REPLAYED, self.replayed);
+        if let Some(completed) = &self.completed {
+            options.add(options::tag::COMPLETED, |writer| {
+                writer.u64(completed.ended.0);
+                writer.bytes(completed.worker.as_bytes());
+            });
+        }
+        if self.has_attempts {
+            options.add(options::tag::HAS_ATTEMPTS, |_| {});
+        }
         writer.u8(if options.is_empty() { LAYOUT } else { LAYOUT_WITH_OPTIONS });
         put_state(&mut writer, self.state);
         let flag = |set: bool, bit: u8| if set { bit } else { 0 };
@@ -337,12 +357,20 @@ impl TaskRow {
             ready: get_option(&mut reader, |reader| Ok((reader.u8()?, Position(reader.u64()?))))?,
             options: TaskOptions::default(),
             replayed: None,
+            completed: None,
+            has_attempts: false,
         };
         if has_options {
             let mut found = TaskOptions::default();
             options::read(&mut reader, |tag, option| {
                 match tag {
                     options::tag::REPLAYED => row.replayed = Some(Wall(option.u64()?)),
+                    options::tag::COMPLETED => {
+                        let ended = Wall(option.u64()?);
+                        let worker = text_of(option.rest(), "worker's name")?.to_owned();
+                        row.completed = Some(CompletedPart { worker, ended });
+                    }
+                    options::tag::HAS_ATTEMPTS => row.has_attempts = true,
                     _ => return options::take_task_option(&mut found, tag, option),
                 }
                 Ok(true)
@@ -533,6 +561,73 @@ impl ClaimRequestRow {
         }
         reader.end()?;
         Ok(Self { claims })
+    }
+}
+
+fn text_of<'a>(bytes: &'a [u8], what: &'static str) -> Result<&'a str, FormatError> {
+    core::str::from_utf8(bytes).map_err(|_| FormatError::Text { what })
+}
+
+/// An attempt that a worker gave back, or that ended because the task was cancelled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttemptRow {
+    pub attempt: u32,
+    pub worker: String,
+    pub started: Wall,
+    pub ended: Wall,
+    pub end: AttemptEnd,
+}
+
+/// How such an attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttemptEnd {
+    Deferred,
+    Returned,
+    Cancelled,
+}
+
+impl AttemptRow {
+    /// Writes several, one after another, as a part of a task.
+    #[must_use]
+    pub fn encode_all(attempts: &[Self]) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut writer = Writer::new(&mut out);
+        writer.u8(LAYOUT);
+        for attempt in attempts {
+            writer.varint(u64::from(attempt.attempt));
+            writer.prefixed(attempt.worker.as_bytes());
+            writer.u64(attempt.started.0);
+            writer.u64(attempt.ended.0);
+            writer.u8(match attempt.end {
+                AttemptEnd::Deferred => 1,
+                AttemptEnd::Returned => 2,
+                AttemptEnd::Cancelled => 3,
+            });
+        }
+        out
+    }
+
+    /// # Errors
+    /// [`FormatError`] when these are not the bytes of attempts.
+    pub fn decode_all(bytes: &[u8]) -> Result<Vec<Self>, FormatError> {
+        let mut reader = Reader::new(bytes);
+        layout(&mut reader, "attempts")?;
+        let mut attempts = Vec::new();
+        while !reader.is_empty() {
+            attempts.push(Self {
+                attempt: get_u32(&mut reader)?,
+                worker: reader.text("worker's name")?.to_owned(),
+                started: Wall(reader.u64()?),
+                ended: Wall(reader.u64()?),
+                end: match reader.u8()? {
+                    1 => AttemptEnd::Deferred,
+                    2 => AttemptEnd::Returned,
+                    3 => AttemptEnd::Cancelled,
+                    other => return Err(FormatError::invalid("end of an attempt", u64::from(other))),
+                },
+            });
+        }
+        Ok(attempts)
     }
 }
 
