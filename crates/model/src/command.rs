@@ -46,6 +46,8 @@ pub enum Command<'a> {
     Settle(Settle<'a>),
     CancelTask(CancelTask<'a>),
     SettleDeadLetter(SettleDeadLetter<'a>),
+    ReplayTask(ReplayTask<'a>),
+    ChangeTasks(ChangeTasks<'a>),
     /// The node proposes this when tasks of a slot are due.
     AdvanceTasks(AdvanceTasks),
 }

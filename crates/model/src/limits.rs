@@ -140,6 +140,10 @@ pub const TASK_DELAY_MS_MAX: u64 = 366 * 24 * 60 * 60 * 1_000;
 pub const TASK_DEFERS_MAX: u32 = 1_000;
 /// How long a ready task waits before it goes ahead of tasks with a higher priority. Checked by `apply`.
 pub const TASK_AGEING_MS: u64 = 5 * 60 * 1_000;
+/// Tasks that one command changes alike. Checked by `apply`.
+pub const CHANGE_TASKS_MAX: usize = 256;
+/// Classes of failures that a list of a queue's dead letters has.
+pub const DEAD_CLASSES_SHOWN_MAX: usize = 1_000;
 /// Tasks that one command of the node's own advances. Checked by `apply`.
 pub const ADVANCE_TASKS_MAX: usize = 256;
 

@@ -169,6 +169,7 @@ pub enum SimpleOutcome {
     Settled(Vec<Settled>),
     TaskCancelled(TaskState),
     DeadLetterSettled,
+    TasksChanged(TasksChanged),
     WrongRevision {
         part: usize,
         current: Option<u64>,
@@ -228,6 +229,7 @@ impl SimpleOutcome {
                 | Self::Settled(_)
                 | Self::TaskCancelled(_)
                 | Self::DeadLetterSettled
+                | Self::TasksChanged(_)
         )
     }
 

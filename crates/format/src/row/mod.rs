@@ -26,6 +26,8 @@
 //! | unique key | the name's | queue id, key hash | [`UniqueRow`] | while an unfinished task has the unique key |
 //! | claim request | the name's | queue id, request hash | [`ClaimRequestRow`] | while a claim of the request lasts |
 //! | dead | the name's | queue id, position | nothing | while a task is a dead letter |
+//! | class of dead letters | the name's | queue id, class hash | [`DeadClassRow`] | whenever the number of its dead letters changes |
+//! | dead of a class | the name's | queue id, class hash, position | nothing | while a task is a dead letter |
 //! | shard | system | | [`ShardRow`] | once for each entry |
 //! | wall timer | system | wall, namespace, stream id | stream's name | when a stream gets a `max_age` or its first event, and after each expiry |
 //! | record timer | system | elapsed, namespace, key hash | nothing | once for each request with an idempotency key |
@@ -52,9 +54,9 @@ pub use lease::{
     lease_waiter_key,
 };
 pub use queue::{
-    AttemptEnd, AttemptRow, ClaimPart, ClaimRequestRow, CompletedPart, FailureRow, KeyRow, Lane, QueueKeys, QueueRange, QueueRow, SettledBy,
-    SettledPart, TaskIdRow, TaskPart, TaskRow, TaskTimerKey, TextHash, TypeRow, UniqueRow, decode_number,
-    decode_part, encode_number, encode_part,
+    AttemptEnd, AttemptRow, ClaimPart, ClaimRequestRow, CompletedPart, DeadClassRow, FailureRow, KeyRow,
+    Lane, QueueKeys, QueueRange, QueueRow, SettledBy, SettledPart, TaskIdRow, TaskPart, TaskRow,
+    TaskTimerKey, TextHash, TypeRow, UniqueRow, decode_number, decode_part, encode_number, encode_part,
 };
 pub use stored_value::{ValueContent, ValueRow, value_key};
 pub use value::{

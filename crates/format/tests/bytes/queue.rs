@@ -278,6 +278,7 @@ pub(crate) fn task_row() -> TaskRow {
         replayed: None,
         completed: None,
         has_attempts: false,
+        dead_class: None,
     }
 }
 

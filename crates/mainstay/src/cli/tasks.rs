@@ -69,7 +69,8 @@ pub(crate) struct DeadLettersArgs {
 pub(crate) fn tasks(global: &Global, args: &TasksArgs) -> Result {
     if let Some(id) = &args.id {
         let wait = args.wait.as_ref().map_or(Duration::ZERO, |span| span.0);
-        let task = global.run(async |client| Ok(client.queue(&args.queue).task_once_ended(id, wait).await?))?;
+        let task =
+            global.run(async |client| Ok(client.queue(&args.queue).task_once_ended(id, wait).await?))?;
         return show(global, &[task]);
     }
     let state = args.state.map(TaskState::from);

@@ -1,8 +1,8 @@
 //! Commands about queues, in the words of the model.
 
-use super::{Action, Again, ClaimAsk, NewTask, QueueAsk, Settlement, TaskName};
+use super::{Action, Again, Change, ClaimAsk, NewTask, QueueAsk, Settlement, TaskName};
 use crate::{Simple, convert};
-use model::{Command, QueueName, TaskRef, UniqueMode};
+use model::{Command, QueueName, TaskChange, TaskRef, UniqueMode};
 use std::borrow::Cow;
 
 impl Simple {
@@ -33,6 +33,31 @@ impl Simple {
             }
             Command::CancelTask(cancel) => {
                 QueueAsk::Cancel(number(&cancel.queue), TaskName::of(&cancel.task))
+            }
+            Command::ReplayTask(replay) => QueueAsk::Replay(
+                number(&replay.queue),
+                TaskName::of(&replay.task),
+                replay.to.as_ref().map(&mut number),
+                replay.envelope.as_ref().map(|envelope| envelope.to_vec()),
+            ),
+            Command::ChangeTasks(change) => {
+                let queue = number(&change.queue);
+                let (how, to) = match &change.change {
+                    TaskChange::Cancel => (TaskChange::Cancel, None),
+                    TaskChange::Drop => (TaskChange::Drop, None),
+                    TaskChange::Replay { to } => {
+                        (TaskChange::Replay { to: None }, to.as_ref().map(&mut number))
+                    }
+                };
+                let change = Change {
+                    tasks: change.tasks.iter().map(|task| task.0).collect(),
+                    state: change.state,
+                    task_type: change.task_type.as_ref().map(Cow::to_string),
+                    class: change.class.as_ref().map(Cow::to_string),
+                    how,
+                    to,
+                };
+                QueueAsk::Change(queue, change)
             }
             Command::SettleDeadLetter(settle) => {
                 QueueAsk::DeadLetter(number(&settle.queue), TaskName::of(&settle.task), settle.end)

@@ -5,10 +5,10 @@ use super::{Queue, Task};
 use crate::Simple;
 use model::limits::TASK_AGEING_MS;
 use model::{
-    Action, AdvanceTasks, CancelTask, Claim, Command, DeadLetterEnd, Elapsed, Enqueue, Failure, Fingerprint,
-    GiveUp, IdHash, KeyHash, Keyed, NewTask, Position, PutQueue, QueueName, QueueOptions, QueueSettings,
-    RetryPolicy, Settle, SettleDeadLetter, Settlement, Slot, TaskDue, TaskOptions, TaskRef, TaskState,
-    Unique, UniqueMode, Wall,
+    Action, AdvanceTasks, CancelTask, ChangeTasks, Claim, Command, DeadLetterEnd, Elapsed, Enqueue, Failure,
+    Fingerprint, GiveUp, IdHash, KeyHash, Keyed, NewTask, Position, PutQueue, QueueName, QueueOptions,
+    QueueSettings, ReplayTask, RetryPolicy, Settle, SettleDeadLetter, Settlement, Slot, TaskChange, TaskDue,
+    TaskOptions, TaskRef, TaskState, Unique, UniqueMode, Wall,
 };
 use seeded_rng::Rng;
 use std::borrow::Cow;
@@ -42,7 +42,14 @@ pub fn command(rng: &mut Rng, model: &Simple) -> Command<'static> {
             let settlements = (0..count).map(|_| settlement(rng, model, number)).collect();
             Command::Settle(Settle { queue, settlements })
         }
-        83..=88 => Command::CancelTask(CancelTask { queue, task: any_task(rng, state, |_| true) }),
+        83..=84 => {
+            let to = rng.one_in(2).then(|| name(rng.index(NAMES.len())));
+            let task = any_task(rng, state, |task| task.state.name() == TaskState::Dead);
+            let envelope = rng.one_in(3).then(|| b"\"type\":\"edited\"".to_vec().into());
+            Command::ReplayTask(ReplayTask { queue, task, to, envelope })
+        }
+        85..=86 => Command::ChangeTasks(change(rng, state, queue)),
+        87..=88 => Command::CancelTask(CancelTask { queue, task: any_task(rng, state, |_| true) }),
         89..=94 => {
             let is_wanted: fn(&Task) -> bool =
                 if rng.one_in(5) { |_| true } else { |task| task.state.name() == TaskState::Dead };
@@ -124,6 +131,37 @@ fn new_task(rng: &mut Rng, model: &Simple) -> NewTask<'static> {
         retry,
         envelope: format!("\"type\":\"{task_type}\",\"payload\":{}", rng.below(1_000)).into_bytes().into(),
         options,
+    }
+}
+
+fn change(rng: &mut Rng, state: &Queue, queue: QueueName<'static>) -> ChangeTasks<'static> {
+    let how = match rng.below(5) {
+        0 => TaskChange::Cancel,
+        1 => TaskChange::Drop,
+        2 => TaskChange::Replay { to: None },
+        _ => TaskChange::Replay { to: Some(name(rng.index(NAMES.len()))) },
+    };
+    let is_wanted: fn(&Task) -> bool =
+        if how == TaskChange::Cancel { |_| true } else { |task| task.state.name() == TaskState::Dead };
+    let mut tasks: Vec<Position> = state
+        .tasks
+        .iter()
+        .filter(|task| is_wanted(task) != rng.one_in(10))
+        .map(|task| Position(task.position))
+        .collect();
+    tasks.truncate(rng.pick(&[1, 2, 4, 300]));
+    if rng.one_in(5) {
+        tasks.insert(0, Position(rng.below(1 << 40)));
+    }
+    ChangeTasks {
+        queue,
+        tasks,
+        state: rng.one_in(6).then(|| rng.pick(&[TaskState::Dead, TaskState::Ready, TaskState::Running])),
+        task_type: rng.one_in(4).then(|| rng.pick(&TYPES).into()),
+        class: rng
+            .one_in(3)
+            .then(|| rng.pick(&["Timeout", "ValueError", "", "worker_lost", "deadline"]).into()),
+        change: how,
     }
 }
 

@@ -16,6 +16,7 @@
 //! Where the rules leave a choice open, a comment that begins with "Decided:" says what the model does.
 
 mod advance;
+mod change;
 pub mod check;
 mod claim;
 mod convert;
@@ -101,6 +102,18 @@ pub struct ClaimAsk {
     pub request: Option<u128>,
 }
 
+/// What happens to several tasks.
+#[derive(Clone, Debug)]
+pub struct Change {
+    pub tasks: Vec<u64>,
+    pub state: Option<TaskState>,
+    pub task_type: Option<String>,
+    pub class: Option<String>,
+    pub how: model::TaskChange<'static>,
+    /// The number of the queue that they go to.
+    pub to: Option<usize>,
+}
+
 /// A command about a queue, which is given by its number.
 #[derive(Clone, Debug)]
 pub enum QueueAsk {
@@ -110,7 +123,14 @@ pub enum QueueAsk {
     Settle(usize, Vec<Settlement>),
     Cancel(usize, TaskName),
     DeadLetter(usize, TaskName, DeadLetterEnd),
-    Advance { slot: u16, from: TaskDue, tasks_max: u32 },
+    /// Into another queue, and with another envelope.
+    Replay(usize, TaskName, Option<usize>, Option<Vec<u8>>),
+    Change(usize, Change),
+    Advance {
+        slot: u16,
+        from: TaskDue,
+        tasks_max: u32,
+    },
 }
 
 /// A claim that has not ended.
@@ -388,6 +408,8 @@ impl Simple {
             }
             QueueAsk::Cancel(queue, name) => self.cancel(*queue, name),
             QueueAsk::DeadLetter(queue, name, end) => self.settle_dead_letter(*queue, name, *end),
+            QueueAsk::Replay(queue, name, to, envelope) => self.replay(*queue, name, *to, envelope.as_ref()),
+            QueueAsk::Change(queue, change) => self.change(*queue, change),
             QueueAsk::Advance { slot, from, tasks_max } => self.advance(*slot, *from, *tasks_max),
         }
     }
@@ -418,7 +440,7 @@ impl Simple {
     }
 
     fn settle_dead_letter(&mut self, queue: usize, name: &TaskName, end: DeadLetterEnd) -> SimpleOutcome {
-        let state = &mut self.queues.all[queue];
+        let state = &self.queues.all[queue];
         let Some(task) = state.find(name) else { return SimpleOutcome::NoTask };
         let now = state.tasks[task].state.name();
         if now != TaskState::Dead {
@@ -431,20 +453,7 @@ impl Simple {
         if state.unfinished() >= state.settings.backlog_max {
             return SimpleOutcome::QueueFull(state.settings.backlog_max);
         }
-        let is_held = state.is_held(state.tasks[task].sent.key.as_ref());
-        let has_twin = !state.twins(state.tasks[task].sent.unique.as_ref()).is_empty();
-        let again = &mut state.tasks[task];
-        again.replayed = Some(self.wall);
-        again.is_unknown = has_twin;
-        again.sent.deadline = None;
-        (again.attempts, again.lost, again.defers) = (0, 0, 0);
-        // Its time of day no longer counts, not even when the task that blocks it ends later.
-        again.sent.run_after = None;
-        if is_held {
-            again.state = State::Blocked;
-        } else {
-            self.make_ready(queue, task);
-        }
+        self.put_back(queue, task, None);
         SimpleOutcome::DeadLetterSettled
     }
 

@@ -20,13 +20,8 @@ pub(crate) fn apply<V: View>(
     match state {
         TaskState::Done | TaskState::Dead => return Ok(Outcome::Refused(Refusal::WrongTaskState { state })),
         TaskState::Cancelled => return Ok(Outcome::TaskCancelled(state)),
-        TaskState::Running => {
-            if let Some(claim) = &mut task.row.claim {
-                claim.cancelled = true;
-            }
-        }
-        TaskState::Delayed | TaskState::Blocked | TaskState::Ready => {
-            task.cancel(&mut queue, overlay)?;
+        TaskState::Running | TaskState::Delayed | TaskState::Blocked | TaskState::Ready => {
+            task.cancel_or_tell(&mut queue, overlay)?;
         }
     }
     task.save(&queue, overlay);

@@ -3,6 +3,7 @@
 
 use crate::damage::{bad_row, contradiction};
 use crate::overlay::Overlay;
+use crate::queue::classes;
 use crate::queue::keys::{self, Turn};
 use crate::queue::tally::Queue;
 use crate::queue::unique;
@@ -10,8 +11,8 @@ use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 use format::row::{
-    AttemptEnd, AttemptRow, ClaimPart, ClaimRequestRow, FailureRow, QueueKeys, TaskIdRow, TaskPart, TaskRow, TaskTimerKey,
-    decode_part, encode_number, encode_part,
+    AttemptEnd, AttemptRow, ClaimPart, ClaimRequestRow, FailureRow, QueueKeys, TaskIdRow, TaskPart, TaskRow,
+    TaskTimerKey, decode_part, encode_number, encode_part,
 };
 use model::{
     Elapsed, IdHash, Position, RetryPolicy, TaskDue, TaskRef, TaskState, Timer, UniqueMode, View, ViewError,
@@ -81,7 +82,10 @@ impl Task {
                 let key = self.row.key.as_deref().unwrap_or_default();
                 keys::leave(queue, key, self.at, overlay)?;
             }
-            TaskState::Dead => overlay.delete(queue.keys.dead(self.at)),
+            TaskState::Dead => {
+                overlay.delete(queue.keys.dead(self.at));
+                classes::leave(self, queue, overlay)?;
+            }
             TaskState::Delayed | TaskState::Done | TaskState::Cancelled => {}
         }
         queue.leaves(&self.row.task_type, self.row.state, overlay)
@@ -180,6 +184,21 @@ impl Task {
         let was_blocked = self.was_blocked();
         self.leave(queue, overlay)?;
         self.finish(TaskState::Cancelled, was_blocked, queue, overlay)
+    }
+
+    /// An unfinished task is cancelled, or its worker learns that it is.
+    pub(crate) fn cancel_or_tell<V: View>(
+        &mut self,
+        queue: &mut Queue,
+        overlay: &mut Overlay<'_, '_, V>,
+    ) -> Result<(), ViewError> {
+        match &mut self.row.claim {
+            Some(claim) => {
+                claim.cancelled = true;
+                Ok(())
+            }
+            None => self.cancel(queue, overlay),
+        }
     }
 
     fn was_blocked(&self) -> WasBlocked {
@@ -289,6 +308,7 @@ impl Task {
         self.set_timer(TaskDue::Elapsed(until), queue, overlay);
         if state == TaskState::Dead {
             overlay.put(queue.keys.dead(self.at), Vec::new());
+            classes::join(self, queue, overlay)?;
         }
         let (WasBlocked::No, Some(key)) = (was_blocked, self.row.key.as_deref()) else { return Ok(()) };
         let Some(next) = keys::release(queue, key, overlay)? else { return Ok(()) };
@@ -573,6 +593,7 @@ impl Task {
             replayed: None,
             completed: None,
             has_attempts: false,
+            dead_class: None,
         };
         Self { at, row }
     }

@@ -6,7 +6,9 @@ use reference_model::Simple;
 use reference_model::queue::draw::{NAMES, name};
 use reference_model::queue::{Ended, EndedBy, Queue, State, Task};
 use seeded_rng::Rng;
-use shard::query::{self, AttemptEnd, AttemptView, ClaimView, FailureView, QueueView, TaskView, TasksRequest, TypeView};
+use shard::query::{
+    self, AttemptEnd, AttemptView, ClaimView, FailureView, QueueView, TaskView, TasksRequest, TypeView,
+};
 use std::collections::BTreeMap;
 
 type Rows = BTreeMap<Key, Value>;

@@ -54,6 +54,12 @@ fn compare_counts(model: &Simple, rows: &Rows) {
         let known = queue.tasks.iter().filter(|task| !task.is_final() && !task.is_unknown);
         known.filter_map(|task| task.sent.unique.as_ref().map(|(key, _)| key)).collect::<BTreeSet<_>>().len()
     });
+    let classes = queues().map(|queue| {
+        let dead = queue.tasks.iter().filter(|task| task.state.name() == TaskState::Dead);
+        dead.map(|task| task.failures.last().map(|failed| &failed.class)).collect::<BTreeSet<_>>().len()
+    });
+    assert_eq!(kind(39), classes.sum::<usize>(), "classes of dead letters");
+    assert_eq!(kind(40), state(TaskState::Dead), "dead letters by class");
     let has_returned = |task: &Task| task.ended.iter().any(|ended| ended.how != EndedBy::Complete);
     assert_eq!(kind(38), count(&has_returned), "attempts that were given back");
     assert_eq!(kind(37), unique.sum::<usize>(), "unique keys");

@@ -226,6 +226,8 @@ pub struct TaskRow {
     pub completed: Option<CompletedPart>,
     /// Whether it has a part with [`AttemptRow`]s.
     pub has_attempts: bool,
+    /// A hash of the class of its last failure, while it is a dead letter.
+    pub dead_class: Option<u128>,
 }
 
 /// How the attempt ended that completed a task.
@@ -285,6 +287,9 @@ impl TaskRow {
         }
         if self.has_attempts {
             options.add(options::tag::HAS_ATTEMPTS, |_| {});
+        }
+        if let Some(class) = self.dead_class {
+            options.add(options::tag::DEAD_CLASS, |writer| writer.u128(class));
         }
         writer.u8(if options.is_empty() { LAYOUT } else { LAYOUT_WITH_OPTIONS });
         put_state(&mut writer, self.state);
@@ -359,6 +364,7 @@ impl TaskRow {
             replayed: None,
             completed: None,
             has_attempts: false,
+            dead_class: None,
         };
         if has_options {
             let mut found = TaskOptions::default();
@@ -371,6 +377,7 @@ impl TaskRow {
                         row.completed = Some(CompletedPart { worker, ended });
                     }
                     options::tag::HAS_ATTEMPTS => row.has_attempts = true,
+                    options::tag::DEAD_CLASS => row.dead_class = Some(option.u128()?),
                     _ => return options::take_task_option(&mut found, tag, option),
                 }
                 Ok(true)
@@ -526,6 +533,35 @@ impl UniqueRow {
         }
         reader.end()?;
         Ok(Self { tasks })
+    }
+}
+
+/// The dead letters of one class, counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadClassRow {
+    pub class: String,
+    pub tasks: u64,
+}
+
+impl DeadClassRow {
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(12 + self.class.len());
+        let mut writer = Writer::new(&mut out);
+        writer.u8(LAYOUT);
+        writer.prefixed(self.class.as_bytes());
+        writer.varint(self.tasks);
+        out
+    }
+
+    /// # Errors
+    /// [`FormatError`] when these are not the bytes of such a row.
+    pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+        let mut reader = Reader::new(bytes);
+        layout(&mut reader, "class's row")?;
+        let row = Self { class: reader.text("class of a failure")?.to_owned(), tasks: reader.varint()? };
+        reader.end()?;
+        Ok(row)
     }
 }
 

@@ -15,7 +15,9 @@ use api::response::queue::view::{Attempt, Failure, Task, write_tasks};
 use api::response::refusal::Target;
 use api::response::task_state;
 use http::request;
-use model::{CancelTask, Command, Cursor, DeadLetterEnd, Key, Outcome, QueueName, SettleDeadLetter, TaskRef, limits};
+use model::{
+    CancelTask, Command, Cursor, DeadLetterEnd, Key, Outcome, QueueName, SettleDeadLetter, TaskRef, limits,
+};
 use runtime::{Unavailable, Woken};
 use shard::query::{self, AttemptEnd, AttemptView, TaskView, TasksRequest};
 use std::future::poll_fn;
@@ -45,7 +47,11 @@ pub(in crate::routes) async fn get(context: &Context, parts: &request::Parts) ->
 }
 
 /// Reads a task, and the key of its row.
-async fn read(context: &Context, queue: &QueueName<'static>, task: &TaskRef<'static>) -> Result<(TaskView, Key)> {
+async fn read(
+    context: &Context,
+    queue: &QueueName<'static>,
+    task: &TaskRef<'static>,
+) -> Result<(TaskView, Key)> {
     let (queue, task) = (queue.clone(), task.clone());
     let found = context
         .handle
