@@ -305,7 +305,7 @@ pub struct TasksChanged {
     /// How many dead letters stay, because the queue that they should go to has a task with their id, or as many types
     /// as it may.
     pub kept: u32,
-    /// The queue that they should go to is full: so many of the tasks, from the first on, were looked at.
+    /// So many of the tasks, from the first on, were looked at: the queue that they should go to is full.
     pub full_after: Option<u32>,
 }
 

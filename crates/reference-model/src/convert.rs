@@ -197,6 +197,7 @@ impl From<&Outcome> for SimpleOutcome {
                 Refusal::TooManyTypes { task } => Self::TooManyTypes(task as usize),
                 Refusal::NoTask => Self::NoTask,
                 Refusal::WrongTaskState { state } => Self::WrongTaskState(state),
+                Refusal::TaskConflict { part: 0, task: 0 } => Self::TaskConflict,
                 Refusal::ClaimLost { .. } | Refusal::TaskConflict { .. } => {
                     unimplemented!("tasks in a transaction")
                 }

@@ -170,6 +170,7 @@ pub enum SimpleOutcome {
     TaskCancelled(TaskState),
     DeadLetterSettled,
     TasksChanged(TasksChanged),
+    TaskConflict,
     WrongRevision {
         part: usize,
         current: Option<u64>,

@@ -28,7 +28,7 @@ impl Simple {
         let to = to.filter(|to| *to != queue);
         match self.stays(queue, task, to) {
             Some(Stays::Full(backlog_max)) => return SimpleOutcome::QueueFull(backlog_max),
-            Some(Stays::HasId) => return SimpleOutcome::TaskConflict { part: 0, task: 0 },
+            Some(Stays::HasId) => return SimpleOutcome::TaskConflict,
             Some(Stays::TooManyTypes) => return SimpleOutcome::TooManyTypes(0),
             None => {}
         }
@@ -56,6 +56,9 @@ impl Simple {
                     let to = change.to.filter(|to| *to != queue);
                     match self.stays(queue, number, to) {
                         None => self.put_back(queue, number, to),
+                        Some(Stays::Full(backlog_max)) if done == TasksChanged::default() => {
+                            return SimpleOutcome::QueueFull(backlog_max);
+                        }
                         Some(Stays::Full(_)) => {
                             done.full_after = Some(at as u32);
                             break;

@@ -3,7 +3,7 @@
 //! *Whoever asks for it has searched for the tasks. Each is looked at again: one that is gone, has another state or does
 //! not match any more is passed over. The others are cancelled, put back, moved into another queue, or dropped.* A dead
 //! letter that another queue does not take, because it has a task with its id or too many types, stays where it is. A
-//! full queue ends the command, and the outcome says how far it has come.
+//! full queue ends the command: the outcome says how far it has come, or that it is refused.
 
 use crate::overlay::Overlay;
 use crate::queue::tally::Queue;
@@ -38,7 +38,8 @@ pub(crate) fn apply<V: View>(
             Done::Changed => done.changed += 1,
             Done::Passed => {}
             Done::Kept => done.kept += 1,
-            Done::Full => {
+            Done::Full(refusal) if done == TasksChanged::default() => return Ok(Outcome::Refused(refusal)),
+            Done::Full(_) => {
                 done.full_after = Some(at as u32);
                 break;
             }
@@ -58,7 +59,7 @@ enum Done {
     Changed,
     Passed,
     Kept,
-    Full,
+    Full(Refusal),
 }
 
 fn one<V: View>(
@@ -91,7 +92,7 @@ fn one<V: View>(
             };
             match refusal {
                 None => replay::again(task, queue, overlay)?,
-                Some(Refusal::QueueFull { .. }) => return Ok(Done::Full),
+                Some(full @ Refusal::QueueFull { .. }) => return Ok(Done::Full(full)),
                 Some(_) => return Ok(Done::Kept),
             }
         }

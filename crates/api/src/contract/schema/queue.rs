@@ -419,6 +419,88 @@ pub struct TaskChanged {
     pub state: String,
 }
 
+/// How to replay a dead letter.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Replay {
+    /// Instead of the payload that it had.
+    pub payload: Option<Value>,
+    pub payload_base64: Option<String>,
+    /// The queue that it goes to. The default is its own.
+    pub to: Option<String>,
+}
+
+/// Which dead letters to replay.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReplayMany {
+    /// Only those whose last failure has this class.
+    pub class: Option<String>,
+    /// Only tasks of this type.
+    #[serde(rename = "type")]
+    pub task_type: Option<String>,
+    /// The queue that they go to. The default is their own.
+    pub to: Option<String>,
+    /// The `next` of the response before.
+    pub after: Option<String>,
+    /// The default is 256.
+    #[schema(minimum = 1, maximum = 256)]
+    pub limit: Option<u32>,
+}
+
+/// Which dead letters to drop.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DropMany {
+    pub class: Option<String>,
+    #[serde(rename = "type")]
+    pub task_type: Option<String>,
+    pub after: Option<String>,
+    #[schema(minimum = 1, maximum = 256)]
+    pub limit: Option<u32>,
+}
+
+/// Which tasks to cancel.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CancelMany {
+    /// Only tasks in this state: `delayed`, `blocked`, `ready` or `running`.
+    pub state: Option<String>,
+    #[serde(rename = "type")]
+    pub task_type: Option<String>,
+    pub after: Option<String>,
+    #[schema(minimum = 1, maximum = 256)]
+    pub limit: Option<u32>,
+}
+
+/// What became of the tasks.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TasksChanged {
+    pub changed: u32,
+    /// Dead letters that stay, because the other queue has a task with their id or as many types as it may.
+    pub kept: u32,
+    /// Where the next request goes on; null at the end.
+    #[schema(required)]
+    pub next: Option<String>,
+}
+
+/// The dead letters of a queue, counted.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeadLetterClasses {
+    pub queue: String,
+    pub classes: Vec<DeadLetterClass>,
+    pub more: bool,
+}
+
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeadLetterClass {
+    pub class: String,
+    pub tasks: u64,
+}
+
 /// What holds for the tasks of a queue that do not say otherwise. An absent member has its default.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

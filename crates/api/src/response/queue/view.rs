@@ -6,7 +6,7 @@ use crate::request::queue::settings;
 use crate::request::queue::tasks::write_duration;
 use crate::response::task_state;
 use crate::time::write_wall;
-use model::{Position, QueueSettings, Slot, TaskState, Wall};
+use model::{Cursor, Position, QueueSettings, Slot, TaskState, Wall};
 
 /// Everything about one task.
 #[derive(Clone, Debug)]
@@ -137,6 +137,33 @@ pub fn write_tasks<'a>(out: &mut Vec<u8>, tasks: impl Iterator<Item = Task<'a>>,
     write_end(out, next);
 }
 
+/// Writes `{"queue":...,"classes":[{"class":...,"tasks":...}],"more":...}`
+pub fn write_classes<'a>(
+    out: &mut Vec<u8>,
+    queue: &str,
+    classes: impl Iterator<Item = (&'a str, u64)>,
+    has_more: bool,
+) {
+    out.extend_from_slice(b"{\"queue\":");
+    json::write_text(out, queue);
+    out.extend_from_slice(b",\"classes\":[");
+    for (at, (class, tasks)) in classes.enumerate() {
+        out.extend_from_slice(if at == 0 { b"{\"class\":" } else { b",{\"class\":" });
+        json::write_text(out, class);
+        write_number_member(out, "tasks", tasks);
+        out.push(b'}');
+    }
+    out.extend_from_slice(if has_more { b"],\"more\":true}" } else { b"],\"more\":false}" });
+}
+
+/// Writes `{"changed":...,"kept":...,"next":...}`
+pub fn write_changed(out: &mut Vec<u8>, changed: u32, kept: u32, next: Option<Cursor>) {
+    out.extend_from_slice(b"{\"changed\":");
+    json::write_number(out, changed.into());
+    write_number_member(out, "kept", kept.into());
+    write_end_member(out, next.map(|cursor| cursor.to_string()).as_deref());
+}
+
 /// Writes `{"queues":[{"queue":...}],"next":...}`
 pub fn write_queues<'a>(out: &mut Vec<u8>, queues: impl Iterator<Item = &'a str>, next: Option<&str>) {
     out.extend_from_slice(b"{\"queues\":[");
@@ -149,7 +176,12 @@ pub fn write_queues<'a>(out: &mut Vec<u8>, queues: impl Iterator<Item = &'a str>
 }
 
 fn write_end(out: &mut Vec<u8>, next: Option<&str>) {
-    out.extend_from_slice(b"],\"next\":");
+    out.push(b']');
+    write_end_member(out, next);
+}
+
+fn write_end_member(out: &mut Vec<u8>, next: Option<&str>) {
+    out.extend_from_slice(b",\"next\":");
     match next {
         None => out.extend_from_slice(b"null"),
         Some(link) => json::write_text(out, link),
@@ -348,6 +380,12 @@ mod tests {
         assert_eq!((&empty["types"], &empty["depth"]["ready"]), (&json!([]), &0.into()));
         let names = parsed(|out| write_queues(out, ["a", "b"].into_iter(), None));
         assert_eq!(names, json!({"queues":[{"queue":"a"},{"queue":"b"}],"next":null}));
+        let changed = parsed(|out| write_changed(out, 2, 1, Some(Cursor::new(Position(1), Slot(7)))));
+        assert_eq!(changed, json!({"changed":2,"kept":1,"next":"00000000000000010007"}));
+        assert_eq!(parsed(|out| write_changed(out, 0, 0, None))["next"], Value::Null);
+        let classes = parsed(|out| write_classes(out, "q", [("E", 2), ("", 1)].into_iter(), true));
+        let listed = json!([{"class":"E","tasks":2},{"class":"","tasks":1}]);
+        assert_eq!(classes, json!({"queue":"q","classes":listed,"more":true}));
         let put = parsed(|out| write_settings(out, "q", &QueueSettings::default()));
         assert_eq!(put["settings"]["claim_timeout"], "30s");
     }

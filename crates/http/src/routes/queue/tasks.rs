@@ -1,20 +1,25 @@
 //! Reads of tasks, and what operators do with them: cancel, replay, drop.
 
 use crate::activity::Activity;
+use crate::body::read_whole;
 use crate::context::Context;
 use crate::response::{self, Result};
 use crate::routes::command::{refused, submit};
 use crate::routes::parts;
+use crate::routes::queue::change;
 use crate::unavailable;
 use api::request::head::Head;
 use api::request::query::{GetTask, ListTasks};
+use api::request::queue::change::ReplayRequest;
 use api::request::queue::slot_of;
 use api::response::page::Link;
 use api::response::queue::outcome::{no_task, write_state};
 use api::response::queue::view::{Attempt, Failure, Task, write_tasks};
 use api::response::refusal::Target;
 use api::response::task_state;
+use bytes::Bytes;
 use http::request;
+use http_body::Body;
 use model::{
     CancelTask, Command, Cursor, DeadLetterEnd, Key, Outcome, QueueName, SettleDeadLetter, TaskRef, limits,
 };
@@ -178,24 +183,45 @@ pub(in crate::routes) async fn cancel(context: &Context, parts: &request::Parts)
     }
 }
 
-/// `POST /v1/queues/{queue}/tasks/{id}/replay` and `DELETE /v1/queues/{queue}/tasks/{id}`
-pub(in crate::routes) async fn settle_dead(
-    context: &Context,
-    parts: &request::Parts,
-    end: DeadLetterEnd,
-) -> Result {
+/// `POST /v1/queues/{queue}/tasks/{id}/replay`
+pub(in crate::routes) async fn replay<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::error::Error + 'static,
+{
+    parts::no_query(parts)?;
+    let queue = parts::queue(parts)?;
+    let task = parts::owned_task(parts::task(parts, slot_of(&queue))?);
+    let id = written(&task, &queue);
+    let body = read_whole(&context.buffers, &parts.headers, body).await?;
+    let request = ReplayRequest::read(&parts.headers, &body)?;
+    if request.edits() || request.to.is_some() {
+        change::replay(context, queue.into_owned(), task, &request).await?;
+    } else {
+        settle_dead(context, queue.into_owned(), task, DeadLetterEnd::Replay).await?;
+    }
+    Ok(changed(&id, "replayed"))
+}
+
+/// `DELETE /v1/queues/{queue}/tasks/{id}`
+pub(in crate::routes) async fn drop_dead(context: &Context, parts: &request::Parts) -> Result {
     parts::no_query(parts)?;
     Head::read(&parts.headers)?.refuse_key("a task is a dead letter only once, so repeating is safe")?;
     let queue = parts::queue(parts)?;
     let task = parts::owned_task(parts::task(parts, slot_of(&queue))?);
     let id = written(&task, &queue);
-    let command = Command::SettleDeadLetter(SettleDeadLetter { queue: queue.into_owned(), task, end });
-    let state = match end {
-        DeadLetterEnd::Replay => "replayed",
-        DeadLetterEnd::Drop => "dropped",
-    };
-    match submit(context, command).await? {
-        Outcome::DeadLetterSettled => Ok(changed(&id, state)),
+    settle_dead(context, queue.into_owned(), task, DeadLetterEnd::Drop).await?;
+    Ok(changed(&id, "dropped"))
+}
+
+async fn settle_dead(
+    context: &Context,
+    queue: QueueName<'static>,
+    task: TaskRef<'static>,
+    end: DeadLetterEnd,
+) -> Result<()> {
+    match submit(context, Command::SettleDeadLetter(SettleDeadLetter { queue, task, end })).await? {
+        Outcome::DeadLetterSettled => Ok(()),
         outcome => Err(refused(context, &outcome, Target::Queue)),
     }
 }

@@ -155,7 +155,7 @@ impl<'a> Sent<'a> {
         Ok(sent)
     }
 
-    fn read_payload(&mut self, name: &str, reader: &mut Reader<'a>) -> Result<()> {
+    pub(super) fn read_payload(&mut self, name: &str, reader: &mut Reader<'a>) -> Result<()> {
         const MAX: usize = limits::TASK_PAYLOAD_BYTES_MAX;
         if !matches!(self.payload, Payload::None) {
             return Err(invalid("a task has `payload` or `payload_base64`, not both"));
@@ -258,18 +258,7 @@ impl<'a> Sent<'a> {
     fn write_content(&self, out: &mut Vec<u8>, task_type: &str) {
         out.extend_from_slice(b"\"type\":");
         json::write_text(out, task_type);
-        match &self.payload {
-            Payload::None => {}
-            Payload::Json(raw) => {
-                out.extend_from_slice(b",\"payload\":");
-                out.extend_from_slice(raw);
-            }
-            Payload::Base64(encoded) => {
-                out.extend_from_slice(b",\"payload_base64\":\"");
-                out.extend_from_slice(encoded.as_bytes());
-                out.push(b'"');
-            }
-        }
+        self.write_payload(out);
         if let Some(priority) = self.priority {
             out.extend_from_slice(b",\"priority\":");
             json::write_number(out, priority);
@@ -300,6 +289,22 @@ impl<'a> Sent<'a> {
                 json::write_text(out, tag);
             }
             out.push(b']');
+        }
+    }
+
+    /// Writes the payload with a comma before it.
+    pub(super) fn write_payload(&self, out: &mut Vec<u8>) {
+        match &self.payload {
+            Payload::None => {}
+            Payload::Json(raw) => {
+                out.extend_from_slice(b",\"payload\":");
+                out.extend_from_slice(raw);
+            }
+            Payload::Base64(encoded) => {
+                out.extend_from_slice(b",\"payload_base64\":\"");
+                out.extend_from_slice(encoded.as_bytes());
+                out.push(b'"');
+            }
         }
     }
 
