@@ -9,12 +9,14 @@
 //! | `duration` | durations as the API writes them |
 
 mod admin;
+mod change;
 mod claim;
 mod duration;
 mod settle;
 mod task;
 
 pub use admin::{Depth, QueueInfo, QueueSettings, TaskPage};
+pub use change::{Changed, DeadLetterClass, Replay, Which};
 pub use claim::Claim;
 pub use settle::{Heartbeat, TaskError};
 pub use task::{ClaimedTask, Enqueued, NewTask, RetryPolicy, TaskFailure, TaskInfo, TaskState, Unique};

@@ -20,12 +20,12 @@ use crate::read;
 use crate::response::Result;
 use api::Operation;
 use api::contract::parameters::{SENT_STORE, STORE};
+use api::request::queue::change;
 use api::request::queue::settle::Kind;
 use api::request::store;
 use bytes::Bytes;
 use http::{Request, request};
 use http_body::Body;
-use model::DeadLetterEnd;
 use std::sync::Arc;
 
 /// Runs an operation.
