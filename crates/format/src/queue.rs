@@ -433,7 +433,7 @@ pub(crate) fn put_enqueued(writer: &mut Writer<'_>, enqueued: &Enqueued) {
 pub(crate) fn get_enqueued(reader: &mut Reader<'_>) -> Result<Enqueued, FormatError> {
     let slot = Slot(reader.u16()?);
     let count = reader.count(9)?;
-    let mut tasks = Vec::with_capacity(count);
+    let mut tasks = Vec::with_capacity(count.min(64));
     for _ in 0..count {
         let tag = reader.u8()?;
         let position = Position(reader.u64()?);

@@ -134,7 +134,7 @@ impl Queue {
             let body = Body { which, to, after: after.as_deref() };
             let body = serde_json::to_vec(&body).map_err(Error::Encode)?;
             let call = Call::new(Method::POST, self.path(path)).body("application/json", body);
-            let step: Step = self.client.call_json(&call.repeat(Repeat::Freely)).await?;
+            let step: Step = self.client.call_json(&call.repeat(Repeat::Always)).await?;
             all.changed += step.changed;
             all.kept += step.kept;
             after = step.next;

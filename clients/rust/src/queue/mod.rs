@@ -6,6 +6,7 @@
 //! | `claim` | [`Claim`]: asking for tasks |
 //! | `settle` | [`TaskError`], heartbeats and ends of claims |
 //! | `admin` | settings, lists, dead letters |
+//! | `change` | changes of many tasks at once |
 //! | `duration` | durations as the API writes them |
 
 mod admin;
