@@ -20,7 +20,9 @@ mod value;
 mod write;
 
 pub use lease::{Acquire, Held, Lease, Token, Waiting};
-use model::{Claimed, EnqueuedTask, KeyDifference, Namespace, Outcome, Settled, TaskState, TasksChanged, slot_of};
+use model::{
+    Claimed, EnqueuedTask, KeyDifference, Namespace, Outcome, Settled, TaskState, TasksChanged, slot_of,
+};
 use queue::{QueueAsk, Queues};
 use std::collections::BTreeMap;
 pub use value::Value;

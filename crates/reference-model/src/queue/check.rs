@@ -133,6 +133,7 @@ fn nothing_was_passed(model: &Simple) -> Result<(), String> {
         let is_wanted = granted.types.is_empty() || granted.types.contains(&task.sent.task_type);
         if let State::Ready { since, lane } = task.state
             && is_wanted
+            && since <= granted.before
         {
             ensure(last < rank(since, lane), || format!("{task:?} was passed by {granted:?}"))?;
         }

@@ -18,7 +18,7 @@ impl Simple {
         if state.made.is_none() || state.settings.paused {
             return SimpleOutcome::Claimed(claimed);
         }
-        let mut granted = Granted { queue, types: claim.types.clone(), tasks: Vec::new() };
+        let mut granted = Granted { queue, types: claim.types.clone(), before: self.last, tasks: Vec::new() };
         for task in self.to_claim(queue, claim) {
             if self.is_late(&self.queues.all[queue].tasks[task]) {
                 self.miss_deadline(queue, task);

@@ -35,22 +35,22 @@ pub fn command(rng: &mut Rng, model: &Simple) -> Command<'static> {
     let number = rng.index(NAMES.len());
     let (queue, state) = (name(number), &model.queues.all[number]);
     match rng.below(100) {
-        0..=27 => Command::Enqueue(enqueue(rng, model, queue)),
-        28..=52 => Command::Claim(claim(rng, queue)),
-        53..=82 => {
+        0..=26 => Command::Enqueue(enqueue(rng, model, queue)),
+        27..=51 => Command::Claim(claim(rng, queue)),
+        52..=80 => {
             let count = rng.pick(&[0, 1, 1, 1, 1, 2, 4]);
             let settlements = (0..count).map(|_| settlement(rng, model, number)).collect();
             Command::Settle(Settle { queue, settlements })
         }
-        83..=84 => {
+        87..=88 => {
             let to = rng.one_in(2).then(|| name(rng.index(NAMES.len())));
             let task = any_task(rng, state, |task| task.state.name() == TaskState::Dead);
             let envelope = rng.one_in(3).then(|| b"\"type\":\"edited\"".to_vec().into());
             Command::ReplayTask(ReplayTask { queue, task, to, envelope })
         }
-        85..=86 => Command::ChangeTasks(change(rng, state, queue)),
-        87..=88 => Command::CancelTask(CancelTask { queue, task: any_task(rng, state, |_| true) }),
-        89..=94 => {
+        89..=90 => Command::ChangeTasks(change(rng, state, queue)),
+        81..=86 => Command::CancelTask(CancelTask { queue, task: any_task(rng, state, |_| true) }),
+        91..=95 => {
             let is_wanted: fn(&Task) -> bool =
                 if rng.one_in(5) { |_| true } else { |task| task.state.name() == TaskState::Dead };
             let task = any_task(rng, state, is_wanted);

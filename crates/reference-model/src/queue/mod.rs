@@ -351,6 +351,8 @@ impl Queue {
 pub(crate) struct Granted {
     queue: usize,
     types: Vec<String>,
+    /// The last position before it.
+    before: u64,
     /// Since when each task had been ready, and its lane.
     tasks: Vec<(u64, u8)>,
 }

@@ -201,7 +201,7 @@ fn task_view(view: &impl View, keys: QueueKeys, task: Task, now: Elapsed) -> Res
     let optional = |is_there: bool, which| is_there.then(|| part(view, keys, task.at, which)).transpose();
     let left = |until: Elapsed| until.0.saturating_sub(now.0);
     let (run_after, delay_ms) = match task.row.due {
-        Some(TaskDue::Wall(wall)) if task.row.state == TaskState::Delayed => (Some(wall), None),
+        Some(TaskDue::Wall(_)) if task.row.state == TaskState::Delayed => (task.row.run_after, None),
         Some(TaskDue::Elapsed(until)) if task.row.state == TaskState::Delayed => (None, Some(left(until))),
         _ => (None, None),
     };
