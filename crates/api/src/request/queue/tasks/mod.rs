@@ -22,7 +22,7 @@ use crate::time::{self, Moment, write_wall};
 use crate::trace::Trace;
 use http::HeaderMap;
 use model::{
-    Enqueue, Fingerprint, NewTask, QueueName, QueueSettings, RetryPolicy, TaskOptions, Wall, limits,
+    Enqueue, Fingerprint, GiveUp, NewTask, QueueName, TaskOptions, Unique, UniqueMode, Wall, limits,
 };
 use std::borrow::Cow;
 use std::ops::RangeInclusive;

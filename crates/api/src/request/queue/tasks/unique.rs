@@ -33,7 +33,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>) -> Result<Option<Unique<'a>>> {
         }
         Ok(Known::Yes)
     })?;
-    let key: Cow<'a, str> = required(key, "key").map_err(|problem| problem.member("unique.key"))?;
+    let key: Cow<'a, str> = required(key, "key")?;
     Ok(Some(Unique { key, mode }))
 }
 
