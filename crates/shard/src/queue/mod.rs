@@ -27,6 +27,8 @@
 pub(crate) mod advance;
 pub(crate) mod cancel;
 pub(crate) mod change;
+#[cfg(test)]
+mod change_tests;
 pub(crate) mod claim;
 pub(crate) mod classes;
 pub(crate) mod dead_letter;

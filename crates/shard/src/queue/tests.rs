@@ -27,13 +27,13 @@ use model::{
     SettleDeadLetter, Settled, Settlement, TaskOptions, TaskRef, Unique, UniqueMode, Wall, limits,
 };
 
-fn queue() -> QueueName<'static> {
+pub(super) fn queue() -> QueueName<'static> {
     QueueName::new("q").unwrap()
 }
 
 #[derive(Default)]
-struct Script {
-    store: Store,
+pub(super) struct Script {
+    pub(super) store: Store,
     tasks: BTreeMap<String, Position>,
     /// The tokens of each task, oldest first.
     tokens: BTreeMap<String, Vec<Position>>,
@@ -41,7 +41,7 @@ struct Script {
 }
 
 impl Script {
-    fn run(&mut self, script: &str) -> String {
+    pub(super) fn run(&mut self, script: &str) -> String {
         let mut outcome = String::new();
         for line in script.split(';').map(str::trim).filter(|line| !line.is_empty()) {
             outcome = self.line(line);
@@ -113,7 +113,7 @@ impl Script {
         }
     }
 
-    fn task(&self, name: &str) -> TaskRef<'static> {
+    pub(super) fn task(&self, name: &str) -> TaskRef<'static> {
         TaskRef::Server(self.tasks.get(name).copied().unwrap_or(Position(7)))
     }
 
@@ -241,7 +241,7 @@ impl Script {
     }
 
     /// Every task and its state, in the order in which they were enqueued.
-    fn state(&self) -> String {
+    pub(super) fn state(&self) -> String {
         let request = query::TasksRequest::default();
         let page = query::tasks(&self.store.rows, &queue(), request, self.store.elapsed).unwrap();
         let state = |task: &query::TaskView| {
