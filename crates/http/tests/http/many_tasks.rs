@@ -81,9 +81,9 @@ fn a_read_waits_for_the_end_of_a_task() {
         < 200
           state = "running"
         > GET /v1/queues/q/tasks/a?wait=61s
-        < 400 invalid_query
+        < 400 invalid_parameter
         > GET /v1/queues/q/tasks/a?wait=20
-        < 400 invalid_query
+        < 400 invalid_parameter
         > GET /v1/queues/q/tasks/none?wait=20s
         < 404 task_not_found
         "#,

@@ -80,8 +80,7 @@ impl Parameter<'_> {
     /// How long to wait.
     pub(super) fn wait_ms(&self, max: u64) -> Result<u64> {
         time::parse_duration_ms(&self.value).filter(|ms| *ms <= max).ok_or_else(|| {
-            let why = "this must be a duration of at most a minute, such as `20s`";
-            self.invalid(&format!("`{}`: {why}", self.name))
+            self.invalid("this must be a duration of at most a minute, such as `20s`")
         })
     }
 
