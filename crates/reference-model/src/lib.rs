@@ -20,7 +20,9 @@ mod value;
 mod write;
 
 pub use lease::{Acquire, Held, Lease, Token, Waiting};
-use model::{Claimed, EnqueuedTask, KeyDifference, Namespace, Outcome, Settled, TaskState, slot_of};
+use model::{
+    Claimed, EnqueuedTask, KeyDifference, Namespace, Outcome, Settled, TaskState, TasksChanged, slot_of,
+};
 use queue::{QueueAsk, Queues};
 use std::collections::BTreeMap;
 pub use value::Value;
@@ -169,6 +171,8 @@ pub enum SimpleOutcome {
     Settled(Vec<Settled>),
     TaskCancelled(TaskState),
     DeadLetterSettled,
+    TasksChanged(TasksChanged),
+    TaskConflict,
     WrongRevision {
         part: usize,
         current: Option<u64>,
@@ -228,6 +232,7 @@ impl SimpleOutcome {
                 | Self::Settled(_)
                 | Self::TaskCancelled(_)
                 | Self::DeadLetterSettled
+                | Self::TasksChanged(_)
         )
     }
 

@@ -68,6 +68,7 @@ fn parameter_object(parameter: &Parameter) -> Value {
     let schema = match parameter.values {
         Values::Text => json!({"type": "string"}),
         Values::Number => json!({"type": "integer", "minimum": 1}),
+        Values::Duration => json!({"type": "string", "pattern": "^[0-9]+(ms|s|m|h|d|w)$"}),
         Values::Texts => json!({"type": "array", "items": {"type": "string"}}),
         Values::Matching(pattern) => json!({"type": "string", "pattern": pattern}),
         Values::OneOf(values) => json!({"type": "string", "enum": values}),

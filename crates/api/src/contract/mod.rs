@@ -83,6 +83,8 @@ pub enum Values {
     Text,
     /// A whole number from 1.
     Number,
+    /// A whole number and a unit.
+    Duration,
     /// Texts; the parameter may be repeated.
     Texts,
     /// Texts that this regular expression matches.

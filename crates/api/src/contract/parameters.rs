@@ -39,6 +39,11 @@ pub static TASK: Parameter = Parameter {
     values: NAME,
 };
 
+pub static TASK_WAIT: Parameter = query(
+    "wait",
+    "How long to wait for the end of the task, at most `60s`. The default is not to wait.",
+    Values::Duration,
+);
 pub static IF_MATCH: Parameter = header(
     "If-Match",
     "The expected revision: `\"41\"` when the stream or value must be at revision 41, `*` when it must exist.",
