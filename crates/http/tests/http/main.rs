@@ -40,3 +40,4 @@ mod streams;
 mod values;
 #[cfg(test)]
 mod wire;
+mod workers;

@@ -83,6 +83,8 @@ pub use queue::*;
     CancelMany,
     TasksChanged,
     DeadLetterClasses,
+    WorkerList,
+    ListedWorker,
     DeadLetterClass,
     QueueSettings,
     QueueSettingsInForce,
