@@ -9,6 +9,7 @@
 
 use crate::options::Options;
 use crate::queue;
+use crate::reaction;
 use crate::wire::{FormatError, Reader, Writer};
 use crate::{lease, value};
 use alloc::borrow::Cow;
@@ -48,6 +49,10 @@ mod tag {
     pub(super) const WITHDRAW_LEASE: u8 = 24;
     pub(super) const PUT_VALUE: u8 = 25;
     pub(super) const DELETE_VALUE: u8 = 26;
+
+    pub(super) const PUT_REACTION: u8 = 50;
+    pub(super) const DELETE_REACTION: u8 = 51;
+    pub(super) const REACT: u8 = 52;
 
     pub(super) const EXPECTED_ANY: u8 = 0;
     pub(super) const EXPECTED_NONE: u8 = 1;
@@ -135,6 +140,9 @@ fn tag_of(command: &Command<'_>) -> u8 {
         Command::CancelTask(_) => tag::CANCEL_TASK,
         Command::SettleDeadLetter(_) => tag::SETTLE_DEAD_LETTER,
         Command::AdvanceTasks(_) => tag::ADVANCE_TASKS,
+        Command::PutReaction(_) => tag::PUT_REACTION,
+        Command::DeleteReaction(_) => tag::DELETE_REACTION,
+        Command::React(_) => tag::REACT,
     }
 }
 
@@ -176,6 +184,9 @@ fn put_command(writer: &mut Writer<'_>, command: &Command<'_>) {
         Command::CancelTask(command) => queue::put_cancel(writer, command),
         Command::SettleDeadLetter(command) => queue::put_dead_letter(writer, command),
         Command::AdvanceTasks(command) => queue::put_advance(writer, command),
+        Command::PutReaction(command) => reaction::put_put(writer, command),
+        Command::DeleteReaction(command) => reaction::put_delete(writer, command),
+        Command::React(command) => reaction::put_react(writer, command),
     }
 }
 
@@ -216,6 +227,9 @@ fn get_command<'a>(reader: &mut Reader<'a>) -> Result<Command<'a>, FormatError> 
         tag::CANCEL_TASK => Command::CancelTask(queue::get_cancel(reader)?),
         tag::SETTLE_DEAD_LETTER => Command::SettleDeadLetter(queue::get_dead_letter(reader)?),
         tag::ADVANCE_TASKS => Command::AdvanceTasks(queue::get_advance(reader)?),
+        tag::PUT_REACTION => Command::PutReaction(reaction::get_put(reader)?),
+        tag::DELETE_REACTION => Command::DeleteReaction(reaction::get_delete(reader)?),
+        tag::REACT => Command::React(reaction::get_react(reader)?),
         other => return Err(FormatError::invalid("command", u64::from(other))),
     })
 }

@@ -40,3 +40,4 @@ mod unavailable;
 
 pub use accept::serve;
 pub use options::HttpOptions;
+pub use routes::write_reaction_task;

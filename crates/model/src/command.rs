@@ -5,6 +5,7 @@ use crate::ids::{Behaviour, Cursor, Elapsed, Fingerprint, IdHash, KeyHash, Posit
 use crate::lease::{AcquireLease, ExpireLeases, ReleaseLease, RenewLease, WithdrawLease};
 use crate::name::{LeaseName, StreamName, ValueName};
 use crate::queue::{AdvanceTasks, CancelTask, Claim, Enqueue, PutQueue, Settle, SettleDeadLetter};
+use crate::reaction::{DeleteReaction, PutReaction, React};
 use crate::value::{DeleteValue, PutValue};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -48,6 +49,10 @@ pub enum Command<'a> {
     SettleDeadLetter(SettleDeadLetter<'a>),
     /// The node proposes this when tasks of a slot are due.
     AdvanceTasks(AdvanceTasks),
+    PutReaction(PutReaction<'a>),
+    DeleteReaction(DeleteReaction<'a>),
+    /// The node proposes this when events were appended after a reaction's cursor.
+    React(React<'a>),
 }
 
 /// An idempotency key with the request it was used for.

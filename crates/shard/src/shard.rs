@@ -8,6 +8,7 @@ use crate::idempotency::once;
 use crate::lease::{self, acquire, release, renew, withdraw};
 use crate::overlay::{Finished, Overlay, ReadyChange};
 use crate::queue;
+use crate::reaction;
 use crate::stream::{append, delete, expire, settings};
 use crate::transaction;
 use crate::value;
@@ -187,6 +188,9 @@ fn apply_command<'e, V: View>(
         Command::CancelTask(cancel) => queue::cancel::apply(cancel, overlay),
         Command::SettleDeadLetter(settle) => queue::dead_letter::apply(settle, overlay),
         Command::AdvanceTasks(advance) => queue::advance::apply(advance, overlay),
+        Command::PutReaction(put) => reaction::put::apply(put, overlay),
+        Command::DeleteReaction(delete) => reaction::delete::apply(delete, overlay),
+        Command::React(react) => reaction::react::apply(react, overlay),
     }
 }
 

@@ -113,6 +113,7 @@ impl Scrape {
         out.gauge(&cat::DISK_STALLED, &m.disk_stalled)?;
         out.gauge(&cat::REPLAYED_ENTRIES, &m.replayed_entries)?;
         out.time(&cat::START, &m.start)?;
+        out.time(&cat::REACTION_LAG, &m.reaction_lag)?;
         out.time(&cat::WALL_AHEAD, &m.wall_ahead)?;
         out.time(&cat::LAST_VISIBLE, &m.last_visible)
     }

@@ -3,8 +3,8 @@
 use super::parameters::{
     AFTER, AFTER_OR_END, AS_OF, AS_OF_EVENT_TIME, AS_OF_USED, CURSOR, DIRECTION, ETAG, FROM, IDEMPOTENCY_KEY,
     IF_MATCH, IF_NONE_MATCH, KEEP_ALIVE, LAST_EVENT_ID, LEASE, LIMIT, LIST_CURSOR, LIST_LIMIT, PREFIX, QUEUE,
-    QUEUES_LIMIT, REMOVED_THROUGH, REPLAYED, SENT_STORE, STORE, STREAM, TASK, TASK_STATE, TASKS_LIMIT, TYPE,
-    VALUE,
+    QUEUES_LIMIT, REACTION, REMOVED_THROUGH, REPLAYED, SENT_STORE, STORE, STREAM, TASK, TASK_STATE,
+    TASKS_LIMIT, TYPE, VALUE,
 };
 use super::{Content, Description, Method, Response, Schema, Tag};
 use crate::catalogue::Code;
@@ -612,6 +612,78 @@ operations! {
         response: Response {
             description: "The queues.",
             content: &[json("QueueList")],
+            headers: &[],
+        },
+        problems: &[ANY, DATA, QUERY],
+    };
+    PutReaction: Description {
+        id: "putReaction",
+        method: Method::Put,
+        path: "/v1/reactions/{reaction}",
+        tag: Tag::Reactions,
+        summary: "Create a reaction, or replace its settings",
+        description: "For each event that matches, a task is enqueued, exactly once. A new reaction begins at `from`; one that exists goes on from where it is. The same settings again change nothing.",
+        parameters: &[&REACTION, &STORE],
+        request: &[json("ReactionSettings")],
+        response: Response {
+            description: "The settings in force.",
+            content: &[json("ReactionPut")],
+            headers: &[],
+        },
+        problems: &[
+            ANY,
+            DATA,
+            STREAM_NAME,
+            BODY,
+            OBJECT,
+            COMMAND,
+            &[Code::TooManyItems, Code::CursorBeyondEnd, Code::TooManyReactions],
+        ],
+    };
+    GetReaction: Description {
+        id: "getReaction",
+        method: Method::Get,
+        path: "/v1/reactions/{reaction}",
+        tag: Tag::Reactions,
+        summary: "Show a reaction",
+        description: "Returns the settings of a reaction, how far it has come, and what it waits for.",
+        parameters: &[&REACTION, &STORE],
+        request: &[],
+        response: Response {
+            description: "The reaction.",
+            content: &[json("Reaction")],
+            headers: &[],
+        },
+        problems: &[ANY, DATA, STREAM_NAME, QUERY, &[Code::ReactionNotFound]],
+    };
+    DeleteReaction: Description {
+        id: "deleteReaction",
+        method: Method::Delete,
+        path: "/v1/reactions/{reaction}",
+        tag: Tag::Reactions,
+        summary: "Remove a reaction",
+        description: "From now on, no event makes a task. The tasks that the reaction has enqueued stay. Deleting a reaction that does not exist changes nothing.",
+        parameters: &[&REACTION, &STORE],
+        request: &[],
+        response: Response {
+            description: "The reaction does not exist.",
+            content: &[json("ReactionDeleted")],
+            headers: &[],
+        },
+        problems: &[ANY, DATA, STREAM_NAME, COMMAND],
+    };
+    ListReactions: Description {
+        id: "listReactions",
+        method: Method::Get,
+        path: "/v1/reactions",
+        tag: Tag::Reactions,
+        summary: "List reactions",
+        description: "Returns all reactions, by name: a store has at most 256.",
+        parameters: &[&STORE],
+        request: &[],
+        response: Response {
+            description: "The reactions.",
+            content: &[json("ReactionList")],
             headers: &[],
         },
         problems: &[ANY, DATA, QUERY],

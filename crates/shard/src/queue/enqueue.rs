@@ -98,7 +98,8 @@ fn check<V: View>(
     Ok(None)
 }
 
-fn add<V: View>(
+/// Adds one task, for which there is space.
+pub(crate) fn add<V: View>(
     new: &NewTask<'_>,
     queue: &mut Queue,
     overlay: &mut Overlay<'_, '_, V>,

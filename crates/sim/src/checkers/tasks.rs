@@ -147,7 +147,7 @@ impl Tasks {
 fn read(state: &impl View, queue: &Queue, now: Elapsed) -> Result<Vec<TaskView>, String> {
     let name = QueueName::new(&queue.name[..]).map_err(|error| error.to_string())?;
     let settings = query::queue(state, &name).map_err(|error| error.to_string())?.map(|view| view.settings);
-    if settings != queue.made.map(|_| queue.settings) {
+    if settings != queue.made.map(|_| queue.settings.clone()) {
         return Err(format!("{name} has {settings:?} instead of {:?}", queue.settings));
     }
     let mut tasks: Vec<TaskView> = Vec::new();

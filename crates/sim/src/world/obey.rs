@@ -104,6 +104,7 @@ impl World {
             | Effect::Log(_)
             | Effect::Flush(_)
             | Effect::Compact(_)
+            | Effect::React(_)
             | Effect::WriteBodies(_) => {}
         }
         Ok(())
@@ -202,6 +203,14 @@ impl World {
                     40_000
                 } else {
                     5
+                }
+            }
+            // Usually at once, and sometimes so late that the reaction has changed.
+            Work::React => {
+                if self.rng.one_in(8) {
+                    self.rng.between(1_000, 60_000)
+                } else {
+                    self.rng.between(5, 200)
                 }
             }
             Work::Flush | Work::Compact => self.rng.between(500, 60_000),
