@@ -62,6 +62,7 @@ fn owned(react: &React<'_>) -> React<'static> {
 
 impl Simple {
     pub(crate) fn ask_reaction(&mut self, ask: &ReactionAsk) -> SimpleOutcome {
+        self.queues.begin_entry();
         match ask {
             ReactionAsk::Put(put) => self.put_reaction(put),
             ReactionAsk::Delete(name) => {

@@ -3,6 +3,7 @@
 
 use crate::disk::SimDisk;
 use crate::limits::Limits;
+use crate::mutant::Mutant;
 use crate::reference::entries_of;
 use crate::state::SimState;
 use driver::{
@@ -102,6 +103,7 @@ pub struct Process {
     body_write: Option<BodyWrite<NodeDisk>>,
     react: ReactWork<NodeDisk>,
     react_job: Option<ReactJob<MemoryReader>>,
+    mutant: Mutant,
     /// Threads whose next step is scheduled.
     busy: Vec<Work>,
     /// What readers see.
@@ -135,6 +137,7 @@ impl Process {
         body_disk: SimDisk,
         state: SimState,
         limits: &Limits,
+        mutant: Mutant,
     ) -> Result<Self, Ended> {
         let store = format::header::StoreId(7);
         let (log_disk, body_disk) = (WriteBehind::new(log_disk), WriteBehind::new(body_disk));
@@ -175,6 +178,7 @@ impl Process {
             driver: Driver::new(node_options, engine, bodies, log.preparer.clone()),
             react: ReactWork::new(body_reader.clone(), crate::content::write_task),
             react_job: None,
+            mutant,
             body_reader,
             log: LogWork::new(log.writer, log.preparer.clone()),
             log_jobs: VecDeque::new(),
@@ -285,7 +289,10 @@ impl Process {
                 None => None,
             },
             Work::React => match self.react_job.take() {
-                Some(job) => Some(self.react.run(&job)?),
+                Some(job) => {
+                    let report = self.react.run(&job)?;
+                    Some(self.mutated(report))
+                }
                 None => None,
             },
         };
@@ -300,6 +307,16 @@ impl Process {
             Some(report) => self.drive(|driver, effects| driver.reported(now, report, effects)),
             None => Ok(Stepped { work: self.due(), ..Stepped::default() }),
         }
+    }
+
+    /// A mutant loses an event that was read for a reaction.
+    fn mutated(&self, mut report: Report) -> Report {
+        if let (Mutant::LostReaction, Report::Reacted(reacted)) = (self.mutant, &mut report)
+            && let Some(react) = reacted.commands.first_mut()
+        {
+            react.events.pop();
+        }
+        report
     }
 
     fn write_log(&mut self) -> Result<(), Ended> {

@@ -266,7 +266,7 @@ impl World {
         self.look_at_disk()
     }
 
-    fn look_at_disk(&mut self) -> Result<(), String> {
+    pub(super) fn look_at_disk(&mut self) -> Result<(), String> {
         let space = self.machine.space();
         self.with_process(|process, now| process.check(now, space))
     }
