@@ -148,6 +148,20 @@ impl<R: Replies> OpenBatch<R> {
         self.commands.push_back((Waiter::Reaction, command));
     }
 
+    /// Removes what reactions have to do, and returns how many commands that were.
+    pub fn drop_reactions(&mut self) -> usize {
+        let before = self.commands.len();
+        let bytes = &mut self.bytes;
+        self.commands.retain(|(waiter, command)| {
+            let stays = !matches!(waiter, Waiter::Reaction);
+            if !stays {
+                *bytes -= command.bytes;
+            }
+            stays
+        });
+        before - self.commands.len()
+    }
+
     /// Gives the next entry a wall above `wall`.
     pub fn close_time(&mut self, reply: R::TimeClosed, wall: Wall) {
         self.wall_min = self.wall_min.max(Wall(wall.0.saturating_add(1)));

@@ -206,6 +206,11 @@ where
             Input::Tick => self.engine.tick(),
             Input::DiskSpace(space) => {
                 self.engine.set_disk_space(&space);
+                if space != DiskSpace::Enough {
+                    // As for the rest of its own work: the node begins nothing more on a full disk.
+                    let dropped = self.open.drop_reactions();
+                    out.extend((0..dropped).map(|_| Output::Reacted));
+                }
                 self.disk_space = space;
             }
             Input::DiskStalled { why } => {

@@ -25,6 +25,8 @@ mod node;
 #[cfg(test)]
 mod queues;
 #[cfg(test)]
+mod reactions;
+#[cfg(test)]
 mod read_store;
 #[cfg(test)]
 mod read_stream;
