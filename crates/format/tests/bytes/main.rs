@@ -9,4 +9,6 @@ mod hostile;
 #[cfg(test)]
 mod queue;
 #[cfg(test)]
+mod reaction;
+#[cfg(test)]
 mod samples;
