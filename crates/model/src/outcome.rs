@@ -3,7 +3,7 @@
 use crate::ids::{Cursor, Elapsed, Position, Revision, Slot, Wall};
 use crate::lease::Granted;
 use crate::name::QueueName;
-use crate::queue::{Claimed, Enqueued, Settled, TaskDue, TaskState};
+use crate::queue::{Claimed, Enqueued, Settled, TaskDue, TaskState, TasksChanged};
 use crate::view::Key;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -74,6 +74,7 @@ pub enum Outcome {
         tasks: u32,
         cursor: Cursor,
     },
+    TasksChanged(TasksChanged),
     /// Nothing was changed.
     Refused(Refusal),
 }

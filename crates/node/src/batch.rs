@@ -248,12 +248,14 @@ fn command_bytes(command: &Command<'_>) -> usize {
         | Command::CancelTask(_)
         | Command::SettleDeadLetter(_)
         | Command::AdvanceTasks(_)
+        | Command::ChangeTasks(_)
         | Command::DeleteReaction(_) => 0,
         Command::PutReaction(put) => put.settings.types.iter().map(|event_type| event_type.len()).sum(),
         Command::React(react) => {
             react.events.iter().map(|event| event.envelope.len() + TASK_OVERHEAD_BYTES).sum()
         }
         Command::Enqueue(enqueue) => tasks_bytes(enqueue),
+        Command::ReplayTask(replay) => replay.envelope.as_ref().map_or(0, |envelope| envelope.len()),
         Command::Claim(claim) => claim.types.iter().map(|task_type| task_type.len()).sum(),
         Command::Settle(settle) => settlements_bytes(settle),
         Command::PutValue(put) => put.content.len() + put.content_type.len(),

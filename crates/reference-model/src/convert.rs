@@ -49,6 +49,8 @@ impl Simple {
             | Command::Settle(_)
             | Command::CancelTask(_)
             | Command::SettleDeadLetter(_)
+            | Command::ReplayTask(_)
+            | Command::ChangeTasks(_)
             | Command::AdvanceTasks(_) => unreachable!("{command:?} is about a queue"),
             Command::PutReaction(_) | Command::DeleteReaction(_) | Command::React(_) => {
                 unreachable!("{command:?} is about a reaction")
@@ -180,6 +182,7 @@ impl From<&Outcome> for SimpleOutcome {
             Outcome::ReactionPut { cursor } => Self::ReactionPut(*cursor),
             Outcome::ReactionDeleted { existed } => Self::ReactionDeleted(*existed),
             Outcome::Reacted { tasks, cursor } => Self::Reacted(*tasks, *cursor),
+            Outcome::TasksChanged(changed) => Self::TasksChanged(*changed),
             Outcome::Refused(refusal) => match *refusal {
                 Refusal::WrongRevision { part, current } => {
                     Self::WrongRevision { part: part as usize, current: current.map(|current| current.0) }
@@ -207,6 +210,7 @@ impl From<&Outcome> for SimpleOutcome {
                 Refusal::CursorBeyondEnd { end } => Self::CursorBeyondEnd(end.0),
                 Refusal::TooManyReactions => Self::TooManyReactions,
                 Refusal::ReactionMoved => Self::ReactionMoved,
+                Refusal::TaskConflict { part: 0, task: 0 } => Self::TaskConflict,
                 Refusal::ClaimLost { .. } | Refusal::TaskConflict { .. } => {
                     unimplemented!("tasks in a transaction")
                 }

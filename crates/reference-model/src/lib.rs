@@ -22,7 +22,10 @@ mod value;
 mod write;
 
 pub use lease::{Acquire, Held, Lease, Token, Waiting};
-use model::{Claimed, Cursor, EnqueuedTask, KeyDifference, Namespace, Outcome, Settled, TaskState, slot_of};
+use model::{
+    Claimed, Cursor, EnqueuedTask, KeyDifference, Namespace, Outcome, Settled, TaskState, TasksChanged,
+    slot_of,
+};
 use queue::{QueueAsk, Queues};
 use reaction::{Reaction, ReactionAsk};
 use std::collections::BTreeMap;
@@ -172,6 +175,8 @@ pub enum SimpleOutcome {
     Settled(Vec<Settled>),
     TaskCancelled(TaskState),
     DeadLetterSettled,
+    TasksChanged(TasksChanged),
+    TaskConflict,
     WrongRevision {
         part: usize,
         current: Option<u64>,
@@ -241,6 +246,7 @@ impl SimpleOutcome {
                 | Self::ReactionPut(_)
                 | Self::ReactionDeleted(_)
                 | Self::Reacted(..)
+                | Self::TasksChanged(_)
         )
     }
 

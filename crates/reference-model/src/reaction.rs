@@ -5,8 +5,8 @@ use crate::queue::NewTask;
 use crate::{Simple, SimpleOutcome, draw, queue};
 use model::limits::{QUEUE_TYPES_MAX, REACTIONS_MAX};
 use model::{
-    Command, Cursor, DeleteReaction, EnqueuedTask, Position, PutReaction, React, ReactedEvent, ReactionKey,
-    ReactionName, ReactionPayload, ReactionSettings, Slot,
+    Command, Cursor, DeleteReaction, EnqueuedTask, GiveUp, Position, PutReaction, React, ReactedEvent,
+    ReactionKey, ReactionName, ReactionPayload, ReactionSettings, Slot,
 };
 use seeded_rng::Rng;
 
@@ -170,6 +170,9 @@ impl Simple {
             claim_ms: None,
             retry: None,
             envelope: event.envelope.to_vec(),
+            unique: None,
+            deadline: None,
+            give_up: GiveUp::default(),
         };
         Some(self.enqueue_one(queue, &sent))
     }

@@ -90,6 +90,7 @@ fn replayed(mut outcome: Outcome) -> Outcome {
         | Outcome::ReactionPut { .. }
         | Outcome::ReactionDeleted { .. }
         | Outcome::Reacted { .. }
+        | Outcome::TasksChanged(_)
         | Outcome::StreamDeleted { .. }
         | Outcome::Progressed { .. }
         | Outcome::LeaseGranted(_)

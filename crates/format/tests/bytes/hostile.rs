@@ -1,7 +1,7 @@
 //! Decoding any bytes returns a value or an error. It never panics, and takes no more memory than a small
 //! multiple of the input.
 
-use crate::{reaction, samples};
+use crate::{reaction, samples, tasks};
 use format::FormatError;
 use format::row::{
     ClaimRequestRow, CleanUpKey, DedupRow, FailureRow, IdempotencyRow, KeyRow, LeaseHolder, LeaseRow,
@@ -10,8 +10,8 @@ use format::row::{
     decode_part, parse_reaction_key, parse_stream_key,
 };
 use model::{
-    Append, Check, ClaimedTask, Command, EnqueuedTask, Entry, NewTask, Outcome, ReactedEvent, Settled,
-    Settlement, Write, Written,
+    Append, Check, ClaimedTask, Command, EnqueuedTask, Entry, NewTask, Outcome, Position, ReactedEvent,
+    Settled, Settlement, Write, Written,
 };
 use seeded_rng::Rng;
 use std::borrow::Cow;
@@ -90,6 +90,7 @@ fn reserved(entry: &Entry<'_>) -> usize {
         Command::Settle(settle) => settle.settlements.capacity() * size_of::<Settlement<'_>>(),
         Command::PutReaction(put) => put.settings.types.capacity() * size_of::<Cow<'_, str>>(),
         Command::React(react) => react.events.capacity() * size_of::<ReactedEvent<'_>>(),
+        Command::ChangeTasks(change) => change.tasks.capacity() * size_of::<Position>(),
         _ => 0,
     };
     entry.commands.capacity() * size_of::<Command<'_>>() + entry.commands.iter().map(command).sum::<usize>()
@@ -114,8 +115,8 @@ fn reserved_by(outcome: &Outcome) -> usize {
 }
 
 fn all_samples() -> Vec<samples::Sample> {
-    let all = [samples::entries(), samples::outcomes(), samples::rows(), samples::bodies()];
-    all.into_iter().chain([reaction::samples()]).flatten().collect()
+    let stores = [samples::entries(), samples::outcomes(), samples::rows(), samples::bodies()];
+    stores.into_iter().chain([tasks::samples(), reaction::samples()]).flatten().collect()
 }
 
 #[test]

@@ -12,3 +12,5 @@ mod queue;
 mod reaction;
 #[cfg(test)]
 mod samples;
+#[cfg(test)]
+mod tasks;

@@ -112,6 +112,8 @@ fn react_to<V: View>(
     };
     Ok(match add(&task, queue, overlay)? {
         EnqueuedTask::Added(_) => Reacted::Added,
-        EnqueuedTask::Replayed(_) | EnqueuedTask::Conflict(_) => Reacted::Known,
+        EnqueuedTask::Replayed(_) | EnqueuedTask::Conflict(_) | EnqueuedTask::Existing { .. } => {
+            Reacted::Known
+        }
     })
 }
