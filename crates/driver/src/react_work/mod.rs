@@ -239,3 +239,6 @@ impl Passed {
         reaction.name.as_str() == name && reaction.version == self.version && reaction.cursor == self.from
     }
 }
+
+#[cfg(test)]
+mod tests;
