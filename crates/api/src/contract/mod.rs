@@ -7,6 +7,7 @@
 //! | module | contents |
 //! |---|---|
 //! | [`operations`] | the table |
+//! | `reactions` | the rows of the table about reactions |
 //! | [`parameters`] | parameters and response headers, each described once |
 //! | [`schema`] | the JSON objects of requests and responses |
 //! | [`document`] | the OpenAPI 3.1 document, docs/openapi.json |
@@ -14,6 +15,7 @@
 pub mod document;
 mod operations;
 pub mod parameters;
+mod reactions;
 pub mod schema;
 
 use crate::catalogue::Code;

@@ -3,10 +3,10 @@
 use super::parameters::{
     AFTER, AFTER_OR_END, AS_OF, AS_OF_EVENT_TIME, AS_OF_USED, CURSOR, DIRECTION, ETAG, FROM, IDEMPOTENCY_KEY,
     IF_MATCH, IF_NONE_MATCH, KEEP_ALIVE, LAST_EVENT_ID, LEASE, LIMIT, LIST_CURSOR, LIST_LIMIT, PREFIX, QUEUE,
-    QUEUES_LIMIT, REACTION, REMOVED_THROUGH, REPLAYED, SENT_STORE, STORE, STREAM, TASK, TASK_STATE,
-    TASK_WAIT, TASKS_LIMIT, TYPE, VALUE,
+    QUEUES_LIMIT, REMOVED_THROUGH, REPLAYED, SENT_STORE, STORE, STREAM, TASK, TASK_STATE, TASK_WAIT,
+    TASKS_LIMIT, TYPE, VALUE,
 };
-use super::{Content, Description, Method, Response, Schema, Tag};
+use super::{Content, Description, Method, Response, Schema, Tag, reactions};
 use crate::catalogue::Code;
 
 macro_rules! operations {
@@ -39,7 +39,7 @@ const JSON: &str = "application/json";
 const NDJSON: &str = "application/x-ndjson";
 
 /// What every operation may respond with, whatever it does.
-const ANY: &[Code] = &[
+pub(super) const ANY: &[Code] = &[
     Code::BadRequest,
     Code::UnknownParameter,
     Code::DuplicateParameter,
@@ -51,12 +51,12 @@ const ANY: &[Code] = &[
     Code::TooManyConnections,
 ];
 /// Operations on the store's data.
-const DATA: &[Code] = &[Code::InvalidHeader, Code::OtherStore, Code::UnsupportedMediaType];
+pub(super) const DATA: &[Code] = &[Code::InvalidHeader, Code::OtherStore, Code::UnsupportedMediaType];
 /// Paths with a name.
-const STREAM_NAME: &[Code] = &[Code::InvalidPath, Code::InvalidName];
-const BODY: &[Code] =
+pub(super) const STREAM_NAME: &[Code] = &[Code::InvalidPath, Code::InvalidName];
+pub(super) const BODY: &[Code] =
     &[Code::IncompleteBody, Code::BodyTimeout, Code::BodyTooLarge, Code::InvalidUtf8, Code::InvalidJson];
-const OBJECT: &[Code] = &[
+pub(super) const OBJECT: &[Code] = &[
     Code::UnknownMember,
     Code::DuplicateMember,
     Code::MissingMember,
@@ -71,7 +71,7 @@ const EVENTS: &[Code] = &[
     Code::EventConflict,
     Code::StreamFull,
 ];
-const COMMAND: &[Code] = &[
+pub(super) const COMMAND: &[Code] = &[
     Code::Busy,
     Code::ReadOnly,
     Code::DiskStalled,
@@ -81,7 +81,7 @@ const COMMAND: &[Code] = &[
     Code::UnsupportedCommand,
 ];
 const KEYED: &[Code] = &[Code::KeyConflict, Code::KeysFull];
-const QUERY: &[Code] = &[Code::Busy, Code::NotReady, Code::Stopping];
+pub(super) const QUERY: &[Code] = &[Code::Busy, Code::NotReady, Code::Stopping];
 /// Reads of events, which may close a time first.
 const READ: &[Code] = &[
     Code::TimeInFuture,
@@ -92,7 +92,7 @@ const READ: &[Code] = &[
     Code::TooManySubscribers,
 ];
 
-const fn json(name: &'static str) -> Content {
+pub(super) const fn json(name: &'static str) -> Content {
     Content { media_type: JSON, schema: Schema::Object(name) }
 }
 
@@ -680,78 +680,10 @@ operations! {
         },
         problems: &[ANY, DATA, QUERY],
     };
-    PutReaction: Description {
-        id: "putReaction",
-        method: Method::Put,
-        path: "/v1/reactions/{reaction}",
-        tag: Tag::Reactions,
-        summary: "Create a reaction, or replace its settings",
-        description: "For each event that matches, a task is enqueued, exactly once. A new reaction begins at `from`; one that exists goes on from where it is. The same settings again change nothing.",
-        parameters: &[&REACTION, &STORE],
-        request: &[json("ReactionSettings")],
-        response: Response {
-            description: "The settings in force.",
-            content: &[json("ReactionPut")],
-            headers: &[],
-        },
-        problems: &[
-            ANY,
-            DATA,
-            STREAM_NAME,
-            BODY,
-            OBJECT,
-            COMMAND,
-            &[Code::TooManyItems, Code::CursorBeyondEnd, Code::TooManyReactions],
-        ],
-    };
-    GetReaction: Description {
-        id: "getReaction",
-        method: Method::Get,
-        path: "/v1/reactions/{reaction}",
-        tag: Tag::Reactions,
-        summary: "Show a reaction",
-        description: "Returns the settings of a reaction, how far it has come, and what it waits for.",
-        parameters: &[&REACTION, &STORE],
-        request: &[],
-        response: Response {
-            description: "The reaction.",
-            content: &[json("Reaction")],
-            headers: &[],
-        },
-        problems: &[ANY, DATA, STREAM_NAME, QUERY, &[Code::ReactionNotFound]],
-    };
-    DeleteReaction: Description {
-        id: "deleteReaction",
-        method: Method::Delete,
-        path: "/v1/reactions/{reaction}",
-        tag: Tag::Reactions,
-        summary: "Remove a reaction",
-        description: "From now on, no event makes a task. The tasks that the reaction has enqueued stay. Deleting a reaction that does not exist changes nothing.",
-        parameters: &[&REACTION, &STORE],
-        request: &[],
-        response: Response {
-            description: "The reaction does not exist.",
-            content: &[json("ReactionDeleted")],
-            headers: &[],
-        },
-        problems: &[ANY, DATA, STREAM_NAME, COMMAND],
-    };
-    ListReactions: Description {
-        id: "listReactions",
-        method: Method::Get,
-        path: "/v1/reactions",
-        tag: Tag::Reactions,
-        summary: "List reactions",
-        description: "Returns all reactions, by name: a store has at most 256.",
-        parameters: &[&STORE],
-        request: &[],
-        response: Response {
-            description: "The reactions.",
-            content: &[json("ReactionList")],
-            headers: &[],
-        },
-        problems: &[ANY, DATA, QUERY],
-    };
+    PutReaction: reactions::PUT;
+    GetReaction: reactions::GET;
+    DeleteReaction: reactions::DELETE;
+    ListReactions: reactions::LIST;
     Store: Description {
         id: "store",
         method: Method::Get,
