@@ -9,6 +9,7 @@
 
 use crate::options::Options;
 use crate::queue;
+use crate::reaction;
 use crate::wire::{FormatError, Reader, Writer};
 use crate::{lease, value};
 use alloc::borrow::Cow;
@@ -50,6 +51,10 @@ mod tag {
     pub(super) const WITHDRAW_LEASE: u8 = 24;
     pub(super) const PUT_VALUE: u8 = 25;
     pub(super) const DELETE_VALUE: u8 = 26;
+
+    pub(super) const PUT_REACTION: u8 = 50;
+    pub(super) const DELETE_REACTION: u8 = 51;
+    pub(super) const REACT: u8 = 52;
 
     pub(super) const EXPECTED_ANY: u8 = 0;
     pub(super) const EXPECTED_NONE: u8 = 1;
@@ -139,6 +144,9 @@ fn tag_of(command: &Command<'_>) -> u8 {
         Command::ReplayTask(_) => tag::REPLAY_TASK,
         Command::ChangeTasks(_) => tag::CHANGE_TASKS,
         Command::AdvanceTasks(_) => tag::ADVANCE_TASKS,
+        Command::PutReaction(_) => tag::PUT_REACTION,
+        Command::DeleteReaction(_) => tag::DELETE_REACTION,
+        Command::React(_) => tag::REACT,
     }
 }
 
@@ -182,6 +190,9 @@ fn put_command(writer: &mut Writer<'_>, command: &Command<'_>) {
         Command::ReplayTask(command) => queue::put_replay(writer, command),
         Command::ChangeTasks(command) => queue::put_change(writer, command),
         Command::AdvanceTasks(command) => queue::put_advance(writer, command),
+        Command::PutReaction(command) => reaction::put_put(writer, command),
+        Command::DeleteReaction(command) => reaction::put_delete(writer, command),
+        Command::React(command) => reaction::put_react(writer, command),
     }
 }
 
@@ -224,6 +235,9 @@ fn get_command<'a>(reader: &mut Reader<'a>) -> Result<Command<'a>, FormatError> 
         tag::REPLAY_TASK => Command::ReplayTask(queue::get_replay(reader)?),
         tag::CHANGE_TASKS => Command::ChangeTasks(queue::get_change(reader)?),
         tag::ADVANCE_TASKS => Command::AdvanceTasks(queue::get_advance(reader)?),
+        tag::PUT_REACTION => Command::PutReaction(reaction::get_put(reader)?),
+        tag::DELETE_REACTION => Command::DeleteReaction(reaction::get_delete(reader)?),
+        tag::REACT => Command::React(reaction::get_react(reader)?),
         other => return Err(FormatError::invalid("command", u64::from(other))),
     })
 }

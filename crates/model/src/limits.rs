@@ -149,6 +149,17 @@ pub const DEAD_CLASSES_SHOWN_MAX: usize = 1_000;
 /// Tasks that one command of the node's own advances. Checked by `apply`.
 pub const ADVANCE_TASKS_MAX: usize = 256;
 
+/// Reactions of one shard. Checked by `apply`.
+pub const REACTIONS_MAX: u64 = 256;
+/// Bytes of a reaction's name: its tasks' ids contain it.
+pub const REACTION_NAME_BYTES_MAX: usize = 200;
+/// Types of events that one reaction names.
+pub const REACTION_TYPES_MAX: usize = 32;
+/// Events that a reaction passes with one command that enqueues tasks for them.
+pub const REACT_EVENTS_MAX: usize = 256;
+/// Bytes of the tasks that reactions enqueue at a time. One task may be longer.
+pub const REACT_BYTES_MAX: usize = 1 << 20;
+
 /// Bytes of a request's head.
 pub const HEAD_BYTES_MAX: usize = 16 << 10;
 /// Headers of a request.

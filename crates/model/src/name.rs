@@ -85,6 +85,8 @@ names! {
     LeaseName;
     /// A value's name, by the same rules.
     ValueName;
+    /// A reaction's name, by the same rules. It has at most [`limits::REACTION_NAME_BYTES_MAX`] bytes.
+    ReactionName;
 }
 
 fn check(name: &str) -> Result<(), NameError> {

@@ -1,5 +1,6 @@
 //! Commands and outcomes in the words of the model.
 
+use crate::reaction::ReactionAsk;
 use crate::{Acquire, Append, Ask, Condition, EventRef, Expect, Id, Keep, Key, Sent, Simple, SimpleOutcome};
 use model::{
     Appended, Check, Command, Cursor, Expected, Fingerprint, Identity, Keyed, NewEvent, Outcome, Refusal,
@@ -14,6 +15,9 @@ impl Simple {
     pub fn ask_of(&mut self, command: &Command<'_>) -> Ask {
         if let Some(ask) = self.queue_ask_of(command) {
             return Ask::Queue(ask);
+        }
+        if let Some(ask) = ReactionAsk::of(command) {
+            return Ask::Reaction(ask);
         }
         match command {
             Command::Append(append) => Ask::Append(append.keyed.as_ref().map(key), self.append_of(append)),
@@ -48,6 +52,9 @@ impl Simple {
             | Command::ReplayTask(_)
             | Command::ChangeTasks(_)
             | Command::AdvanceTasks(_) => unreachable!("{command:?} is about a queue"),
+            Command::PutReaction(_) | Command::DeleteReaction(_) | Command::React(_) => {
+                unreachable!("{command:?} is about a reaction")
+            }
         }
     }
 
@@ -172,6 +179,9 @@ impl From<&Outcome> for SimpleOutcome {
             Outcome::Settled(settled) => Self::Settled(settled.clone()),
             Outcome::TaskCancelled(state) => Self::TaskCancelled(*state),
             Outcome::DeadLetterSettled => Self::DeadLetterSettled,
+            Outcome::ReactionPut { cursor } => Self::ReactionPut(*cursor),
+            Outcome::ReactionDeleted { existed } => Self::ReactionDeleted(*existed),
+            Outcome::Reacted { tasks, cursor } => Self::Reacted(*tasks, *cursor),
             Outcome::TasksChanged(changed) => Self::TasksChanged(*changed),
             Outcome::Refused(refusal) => match *refusal {
                 Refusal::WrongRevision { part, current } => {
@@ -197,6 +207,9 @@ impl From<&Outcome> for SimpleOutcome {
                 Refusal::TooManyTypes { task } => Self::TooManyTypes(task as usize),
                 Refusal::NoTask => Self::NoTask,
                 Refusal::WrongTaskState { state } => Self::WrongTaskState(state),
+                Refusal::CursorBeyondEnd { end } => Self::CursorBeyondEnd(end.0),
+                Refusal::TooManyReactions => Self::TooManyReactions,
+                Refusal::ReactionMoved => Self::ReactionMoved,
                 Refusal::TaskConflict { part: 0, task: 0 } => Self::TaskConflict,
                 Refusal::ClaimLost { .. } | Refusal::TaskConflict { .. } => {
                     unimplemented!("tasks in a transaction")

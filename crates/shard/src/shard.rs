@@ -8,6 +8,7 @@ use crate::idempotency::once;
 use crate::lease::{self, acquire, release, renew, withdraw};
 use crate::overlay::{Finished, Overlay, ReadyChange};
 use crate::queue;
+use crate::reaction;
 use crate::stream::{append, delete, expire, settings};
 use crate::transaction;
 use crate::value;
@@ -189,6 +190,9 @@ fn apply_command<'e, V: View>(
         Command::ReplayTask(replay) => queue::replay::apply(replay, overlay),
         Command::ChangeTasks(change) => queue::change::apply(change, overlay),
         Command::AdvanceTasks(advance) => queue::advance::apply(advance, overlay),
+        Command::PutReaction(put) => reaction::put::apply(put, overlay),
+        Command::DeleteReaction(delete) => reaction::delete::apply(delete, overlay),
+        Command::React(react) => reaction::react::apply(react, overlay),
     }
 }
 

@@ -159,6 +159,9 @@ families! {
     LAST_VISIBLE = Gauge "mainstay_last_visible_timestamp" Seconds []
         "Recorded time of the newest visible event, since 1970";
 
+    REACTION_LAG = Gauge "mainstay_reaction_lag" Seconds []
+        "How far the slowest reaction that is not paused is behind the newest visible event, in recorded time; a full queue makes it grow";
+
     SUBSCRIBERS = Gauge "mainstay_subscribers" None []
         "Subscribers that are connected";
     SUBSCRIBER_LAG = Gauge "mainstay_subscriber_lag" Seconds []

@@ -6,7 +6,7 @@ use super::parameters::{
     QUEUES_LIMIT, REMOVED_THROUGH, REPLAYED, SENT_STORE, STORE, STREAM, TASK, TASK_STATE, TASK_WAIT,
     TASKS_LIMIT, TYPE, VALUE,
 };
-use super::{Content, Description, Method, Response, Schema, Tag};
+use super::{Content, Description, Method, Response, Schema, Tag, reactions};
 use crate::catalogue::Code;
 
 macro_rules! operations {
@@ -39,7 +39,7 @@ const JSON: &str = "application/json";
 const NDJSON: &str = "application/x-ndjson";
 
 /// What every operation may respond with, whatever it does.
-const ANY: &[Code] = &[
+pub(super) const ANY: &[Code] = &[
     Code::BadRequest,
     Code::UnknownParameter,
     Code::DuplicateParameter,
@@ -51,12 +51,12 @@ const ANY: &[Code] = &[
     Code::TooManyConnections,
 ];
 /// Operations on the store's data.
-const DATA: &[Code] = &[Code::InvalidHeader, Code::OtherStore, Code::UnsupportedMediaType];
+pub(super) const DATA: &[Code] = &[Code::InvalidHeader, Code::OtherStore, Code::UnsupportedMediaType];
 /// Paths with a name.
-const STREAM_NAME: &[Code] = &[Code::InvalidPath, Code::InvalidName];
-const BODY: &[Code] =
+pub(super) const STREAM_NAME: &[Code] = &[Code::InvalidPath, Code::InvalidName];
+pub(super) const BODY: &[Code] =
     &[Code::IncompleteBody, Code::BodyTimeout, Code::BodyTooLarge, Code::InvalidUtf8, Code::InvalidJson];
-const OBJECT: &[Code] = &[
+pub(super) const OBJECT: &[Code] = &[
     Code::UnknownMember,
     Code::DuplicateMember,
     Code::MissingMember,
@@ -71,7 +71,7 @@ const EVENTS: &[Code] = &[
     Code::EventConflict,
     Code::StreamFull,
 ];
-const COMMAND: &[Code] = &[
+pub(super) const COMMAND: &[Code] = &[
     Code::Busy,
     Code::ReadOnly,
     Code::DiskStalled,
@@ -81,7 +81,7 @@ const COMMAND: &[Code] = &[
     Code::UnsupportedCommand,
 ];
 const KEYED: &[Code] = &[Code::KeyConflict, Code::KeysFull];
-const QUERY: &[Code] = &[Code::Busy, Code::NotReady, Code::Stopping];
+pub(super) const QUERY: &[Code] = &[Code::Busy, Code::NotReady, Code::Stopping];
 /// Reads of events, which may close a time first.
 const READ: &[Code] = &[
     Code::TimeInFuture,
@@ -92,7 +92,7 @@ const READ: &[Code] = &[
     Code::TooManySubscribers,
 ];
 
-const fn json(name: &'static str) -> Content {
+pub(super) const fn json(name: &'static str) -> Content {
     Content { media_type: JSON, schema: Schema::Object(name) }
 }
 
@@ -696,6 +696,10 @@ operations! {
         },
         problems: &[ANY, DATA, QUERY],
     };
+    PutReaction: reactions::PUT;
+    GetReaction: reactions::GET;
+    DeleteReaction: reactions::DELETE;
+    ListReactions: reactions::LIST;
     Store: Description {
         id: "store",
         method: Method::Get,

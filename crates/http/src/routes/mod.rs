@@ -9,10 +9,13 @@ mod lines;
 mod operations;
 mod parts;
 mod queue;
+mod reactions;
 mod settings;
 mod streams;
 mod transaction;
 mod values;
+
+pub use reactions::write_reaction_task;
 
 use crate::activity::Activity;
 use crate::context::Context;
@@ -91,6 +94,10 @@ where
         Operation::GetQueue => queue::queues::get(context, parts).await,
         Operation::PutQueue => queue::queues::put(context, parts, &mut body).await,
         Operation::ListQueues => queue::queues::list(context, parts).await,
+        Operation::PutReaction => reactions::put(context, parts, &mut body).await,
+        Operation::GetReaction => reactions::get(context, parts).await,
+        Operation::DeleteReaction => reactions::delete(context, parts).await,
+        Operation::ListReactions => reactions::list(context, parts).await,
         Operation::Store => operations::store(context, parts),
         Operation::Live => operations::live(parts),
         Operation::Ready => operations::ready(context, parts),
