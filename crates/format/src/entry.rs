@@ -10,7 +10,7 @@
 use crate::options::Options;
 use crate::queue;
 use crate::wire::{FormatError, Reader, Writer};
-use crate::{lease, value};
+use crate::{group, lease, value};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use model::{
@@ -42,6 +42,7 @@ mod tag {
     pub(super) const PUT_QUEUE_WITH_OPTIONS: u8 = 19;
     pub(super) const REPLAY_TASK: u8 = 35;
     pub(super) const CHANGE_TASKS: u8 = 36;
+    pub(super) const CREATE_GROUP: u8 = 37;
 
     pub(super) const ACQUIRE_LEASE: u8 = 20;
     pub(super) const RENEW_LEASE: u8 = 21;
@@ -138,6 +139,7 @@ fn tag_of(command: &Command<'_>) -> u8 {
         Command::SettleDeadLetter(_) => tag::SETTLE_DEAD_LETTER,
         Command::ReplayTask(_) => tag::REPLAY_TASK,
         Command::ChangeTasks(_) => tag::CHANGE_TASKS,
+        Command::CreateGroup(_) => tag::CREATE_GROUP,
         Command::AdvanceTasks(_) => tag::ADVANCE_TASKS,
     }
 }
@@ -181,6 +183,7 @@ fn put_command(writer: &mut Writer<'_>, command: &Command<'_>) {
         Command::SettleDeadLetter(command) => queue::put_dead_letter(writer, command),
         Command::ReplayTask(command) => queue::put_replay(writer, command),
         Command::ChangeTasks(command) => queue::put_change(writer, command),
+        Command::CreateGroup(command) => group::put_create(writer, command),
         Command::AdvanceTasks(command) => queue::put_advance(writer, command),
     }
 }
@@ -223,6 +226,7 @@ fn get_command<'a>(reader: &mut Reader<'a>) -> Result<Command<'a>, FormatError> 
         tag::SETTLE_DEAD_LETTER => Command::SettleDeadLetter(queue::get_dead_letter(reader)?),
         tag::REPLAY_TASK => Command::ReplayTask(queue::get_replay(reader)?),
         tag::CHANGE_TASKS => Command::ChangeTasks(queue::get_change(reader)?),
+        tag::CREATE_GROUP => Command::CreateGroup(group::get_create(reader)?),
         tag::ADVANCE_TASKS => Command::AdvanceTasks(queue::get_advance(reader)?),
         other => return Err(FormatError::invalid("command", u64::from(other))),
     })

@@ -85,6 +85,8 @@ names! {
     LeaseName;
     /// A value's name, by the same rules.
     ValueName;
+    /// A group's name, by the same rules.
+    GroupName;
 }
 
 fn check(name: &str) -> Result<(), NameError> {

@@ -1,5 +1,6 @@
 //! The results of commands, and the effects that a shard leaves to its node.
 
+use crate::group::GroupCreated;
 use crate::ids::{Cursor, Elapsed, Position, Revision, Slot, Wall};
 use crate::lease::Granted;
 use crate::name::QueueName;
@@ -62,6 +63,7 @@ pub enum Outcome {
     /// The dead letter is back in its queue, or gone.
     DeadLetterSettled,
     TasksChanged(TasksChanged),
+    GroupCreated(GroupCreated),
     /// Nothing was changed.
     Refused(Refusal),
 }
@@ -161,6 +163,8 @@ pub enum Refusal {
     TaskConflict { part: u32, task: u32 },
     /// The task is not in a state for this.
     WrongTaskState { state: TaskState },
+    /// There is a group with this name and other content.
+    GroupConflict,
 }
 
 /// How a request differs from the one that its idempotency key was first used for.

@@ -47,6 +47,7 @@ impl Simple {
             | Command::SettleDeadLetter(_)
             | Command::ReplayTask(_)
             | Command::ChangeTasks(_)
+            | Command::CreateGroup(_)
             | Command::AdvanceTasks(_) => unreachable!("{command:?} is about a queue"),
         }
     }
@@ -173,6 +174,9 @@ impl From<&Outcome> for SimpleOutcome {
             Outcome::TaskCancelled(state) => Self::TaskCancelled(*state),
             Outcome::DeadLetterSettled => Self::DeadLetterSettled,
             Outcome::TasksChanged(changed) => Self::TasksChanged(*changed),
+            Outcome::GroupCreated(created) => {
+                Self::GroupCreated(created.group.position.0, created.group.slot.0, created.replayed)
+            }
             Outcome::Refused(refusal) => match *refusal {
                 Refusal::WrongRevision { part, current } => {
                     Self::WrongRevision { part: part as usize, current: current.map(|current| current.0) }
@@ -197,10 +201,9 @@ impl From<&Outcome> for SimpleOutcome {
                 Refusal::TooManyTypes { task } => Self::TooManyTypes(task as usize),
                 Refusal::NoTask => Self::NoTask,
                 Refusal::WrongTaskState { state } => Self::WrongTaskState(state),
-                Refusal::TaskConflict { part: 0, task: 0 } => Self::TaskConflict,
-                Refusal::ClaimLost { .. } | Refusal::TaskConflict { .. } => {
-                    unimplemented!("tasks in a transaction")
-                }
+                Refusal::TaskConflict { .. } => Self::TaskConflict,
+                Refusal::GroupConflict => Self::GroupConflict,
+                Refusal::ClaimLost { .. } => unimplemented!("tasks in a transaction"),
             },
         }
     }

@@ -88,6 +88,7 @@ fn replayed(mut outcome: Outcome) -> Outcome {
         | Outcome::TaskCancelled(_)
         | Outcome::DeadLetterSettled
         | Outcome::TasksChanged(_)
+        | Outcome::GroupCreated(_)
         | Outcome::StreamDeleted { .. }
         | Outcome::Progressed { .. }
         | Outcome::LeaseGranted(_)

@@ -1,10 +1,10 @@
 //! The table of operations.
 
 use super::parameters::{
-    AFTER, AFTER_OR_END, AS_OF, AS_OF_EVENT_TIME, AS_OF_USED, CURSOR, DIRECTION, ETAG, FROM, IDEMPOTENCY_KEY,
-    IF_MATCH, IF_NONE_MATCH, KEEP_ALIVE, LAST_EVENT_ID, LEASE, LIMIT, LIST_CURSOR, LIST_LIMIT, PREFIX, QUEUE,
-    QUEUES_LIMIT, REMOVED_THROUGH, REPLAYED, SENT_STORE, STORE, STREAM, TASK, TASK_STATE, TASK_WAIT,
-    TASKS_LIMIT, TYPE, VALUE,
+    AFTER, AFTER_OR_END, AS_OF, AS_OF_EVENT_TIME, AS_OF_USED, CURSOR, DIRECTION, ETAG, FROM, GROUP,
+    GROUP_WAIT, IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH, KEEP_ALIVE, LAST_EVENT_ID, LEASE, LIMIT,
+    LIST_CURSOR, LIST_LIMIT, PREFIX, QUEUE, QUEUES_LIMIT, REMOVED_THROUGH, REPLAYED, SENT_STORE, STORE,
+    STREAM, TASK, TASK_STATE, TASK_WAIT, TASKS_LIMIT, TYPE, VALUE,
 };
 use super::{Content, Description, Method, Response, Schema, Tag};
 use crate::catalogue::Code;
@@ -631,6 +631,38 @@ operations! {
             headers: &[],
         },
         problems: &[ANY, DATA, STREAM_NAME, COMMAND, &[Code::TaskNotFound, Code::WrongTaskState]],
+    };
+    CreateGroup: Description {
+        id: "createGroup",
+        method: Method::Post,
+        path: "/v1/groups",
+        tag: Tag::Queues,
+        summary: "Create a group of tasks",
+        description: "Enqueues all tasks of a group, or none, in any queues. When all members are done, `then` is enqueued; when one is dead or cancelled, `on_dead` is. Each follows at most once. A member may be a group; there, its `then` takes its place. The `id` makes the request safe to repeat.",
+        parameters: &[&STORE],
+        request: &[json("NewGroup")],
+        response: Response {
+            description: "All tasks are in their queues.",
+            content: &[json("GroupCreated")],
+            headers: &[&REPLAYED],
+        },
+        problems: &[ANY, DATA, STREAM_NAME, BODY, OBJECT, COMMAND, &[Code::EmptyBatch, Code::TooManyItems, Code::TaskTooLarge, Code::TaskConflict, Code::GroupConflict, Code::QueueFull, Code::TooManyTypes]],
+    };
+    GetGroup: Description {
+        id: "getGroup",
+        method: Method::Get,
+        path: "/v1/groups/{group}",
+        tag: Tag::Queues,
+        summary: "Get a group",
+        description: "Returns how the group stands: `open`, `done`, or `failed` when all members have ended and some are dead or cancelled. With `wait`, the response comes as soon as it is no longer open, or when the time is up. Members that are no longer kept are left out of `members`, and still count.",
+        parameters: &[&GROUP, &GROUP_WAIT, &STORE],
+        request: &[],
+        response: Response {
+            description: "The group.",
+            content: &[json("Group")],
+            headers: &[],
+        },
+        problems: &[ANY, DATA, STREAM_NAME, QUERY, &[Code::GroupNotFound]],
     };
     GetQueue: Description {
         id: "getQueue",

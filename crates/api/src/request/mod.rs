@@ -9,6 +9,7 @@
 //! | [`lease`] | bodies of requests about leases |
 //! | [`value`] | requests that write values |
 //! | [`transaction`] | the body of a transaction |
+//! | [`group`] | the body that creates a group |
 //! | [`queue`] | everything about task queues |
 //! | [`settings`] | a stream's settings |
 //! | [`store`] | the store that a request is meant for |
@@ -16,6 +17,7 @@
 //! | `key` | idempotency keys and their fingerprints |
 
 pub mod append;
+pub mod group;
 pub mod head;
 mod key;
 pub mod lease;

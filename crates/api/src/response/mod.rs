@@ -10,6 +10,7 @@
 //! | [`page`] | pages of events and of streams |
 //! | [`queue`] | everything about task queues |
 
+pub mod group;
 pub mod lease;
 pub mod outcome;
 pub mod page;

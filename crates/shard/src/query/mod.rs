@@ -13,10 +13,12 @@
 //! | [`queue`], [`queues`] | one queue, and the list of queues |
 //! | [`task`], [`tasks`] | one task, and the list of a queue's tasks |
 //! | [`tasks_sought`], [`dead_classes`] | tasks to be changed alike, and dead letters by class |
+//! | [`group`] | one group and its members |
 //! | [`is_live`], [`Liveness`] | whether an event found in the body file is still readable |
 
 mod clock;
 mod found;
+mod group;
 mod lease;
 mod live;
 mod page;
@@ -27,6 +29,7 @@ mod value;
 
 pub use clock::{ShardClock, clock};
 pub use found::{DeadClass, DeadClasses, TasksFound, TasksSought, dead_classes, tasks_sought};
+pub use group::{FollowerView, GroupCounts, GroupState, GroupView, MemberTask, MemberView, group, group_key};
 pub use lease::{HeldBy, LeaseState, Turn, lease, turn};
 pub use live::{Liveness, first_kept, is_live};
 pub use page::{EventsPage, Page, PageRequest, StoredEvent, Truncated, page};

@@ -2,6 +2,7 @@
 //! functions that enter a state, so that counts, timers and indexes always match.
 
 use crate::damage::{bad_row, contradiction};
+use crate::group::{Standing, Step};
 use crate::overlay::Overlay;
 use crate::queue::classes;
 use crate::queue::keys::{self, Turn};
@@ -252,6 +253,7 @@ impl Task {
         queue: &mut Queue,
         overlay: &mut Overlay<'_, '_, V>,
     ) -> Result<(), ViewError> {
+        self.step(Standing::Open, overlay);
         unique::join_again(self, queue, overlay)?;
         match self.take_turn(queue, overlay)? {
             Turn::Blocked => Ok(()),
@@ -299,6 +301,7 @@ impl Task {
     ) -> Result<(), ViewError> {
         self.row.state = state;
         overlay.notify(queue.keys.task(self.at).to_vec());
+        self.step(if state == TaskState::Done { Standing::Done } else { Standing::Failed }, overlay);
         unique::leave(self, queue, overlay)?;
         queue.one_finished()?;
         queue.enters(&self.row.task_type, state, overlay)?;
@@ -327,6 +330,7 @@ impl Task {
         overlay: &mut Overlay<'_, '_, V>,
     ) -> Result<(), ViewError> {
         self.leave(queue, overlay)?;
+        self.step(Standing::Gone, overlay);
         overlay.delete(queue.keys.task(self.at));
         overlay.delete(queue.keys.part(self.at, TaskPart::Envelope));
         for (part, is_there) in [
@@ -343,6 +347,13 @@ impl Task {
             overlay.delete(queue.keys.task_id(IdHash(super::hash(id))));
         }
         Ok(())
+    }
+
+    /// Tells its group what has happened to it.
+    fn step<V: View>(&self, to: Standing, overlay: &mut Overlay<'_, '_, V>) {
+        if let Some(place) = self.row.group {
+            overlay.step(Step { place, to });
+        }
     }
 
     /// What the retry policy says about the delay before the next attempt: a random part of an exponentially growing
@@ -594,6 +605,7 @@ impl Task {
             completed: None,
             has_attempts: false,
             dead_class: None,
+            group: None,
         };
         Self { at, row }
     }

@@ -6,6 +6,7 @@ use crate::queue::{
     get_option, get_retry, get_settings, get_settled, get_state, get_text_option, get_u32, put_option,
     put_retry, put_settings, put_settled, put_state, put_text_option,
 };
+use crate::row::group::{GroupPlace, get_place, put_place};
 use crate::row::value::layout;
 use crate::wire::{FormatError, Reader, Writer};
 use alloc::borrow::{Cow, ToOwned};
@@ -228,6 +229,8 @@ pub struct TaskRow {
     pub has_attempts: bool,
     /// A hash of the class of its last failure, while it is a dead letter.
     pub dead_class: Option<u128>,
+    /// Its place in a group.
+    pub group: Option<GroupPlace>,
 }
 
 /// How the attempt ended that completed a task.
@@ -290,6 +293,9 @@ impl TaskRow {
         }
         if let Some(class) = self.dead_class {
             options.add(options::tag::DEAD_CLASS, |writer| writer.u128(class));
+        }
+        if let Some(place) = self.group {
+            options.add(options::tag::GROUP, |writer| put_place(writer, place));
         }
         writer.u8(if options.is_empty() { LAYOUT } else { LAYOUT_WITH_OPTIONS });
         put_state(&mut writer, self.state);
@@ -365,6 +371,7 @@ impl TaskRow {
             completed: None,
             has_attempts: false,
             dead_class: None,
+            group: None,
         };
         if has_options {
             let mut found = TaskOptions::default();
@@ -378,6 +385,7 @@ impl TaskRow {
                     }
                     options::tag::HAS_ATTEMPTS => row.has_attempts = true,
                     options::tag::DEAD_CLASS => row.dead_class = Some(option.u128()?),
+                    options::tag::GROUP => row.group = Some(get_place(option)?),
                     _ => return options::take_task_option(&mut found, tag, option),
                 }
                 Ok(true)
