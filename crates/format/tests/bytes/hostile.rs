@@ -10,7 +10,7 @@ use format::row::{
     decode_part, parse_stream_key,
 };
 use model::{
-    Append, Check, ClaimedTask, Command, EnqueuedTask, Entry, NewTask, Outcome, Position, Settled,
+    Append, Check, ClaimedTask, Command, EnqueuedTask, Entry, NewMember, NewTask, Outcome, Position, Settled,
     Settlement, Write, Written,
 };
 use seeded_rng::Rng;
@@ -87,6 +87,7 @@ fn reserved(entry: &Entry<'_>) -> usize {
         Command::Enqueue(enqueue) => enqueue.tasks.capacity() * size_of::<NewTask<'_>>(),
         Command::Claim(claim) => claim.types.capacity() * size_of::<Cow<'_, str>>(),
         Command::Settle(settle) => settle.settlements.capacity() * size_of::<Settlement<'_>>(),
+        Command::CreateGroup(create) => create.content.members.capacity() * size_of::<NewMember<'_>>(),
         Command::ChangeTasks(change) => change.tasks.capacity() * size_of::<Position>(),
         _ => 0,
     };
@@ -112,7 +113,7 @@ fn reserved_by(outcome: &Outcome) -> usize {
 }
 
 fn all_samples() -> Vec<samples::Sample> {
-    let tasks = crate::tasks::samples();
+    let tasks = [crate::tasks::samples(), crate::groups::samples()].concat();
     [samples::entries(), samples::outcomes(), samples::rows(), samples::bodies(), tasks].concat()
 }
 

@@ -17,7 +17,8 @@ pub(crate) mod enqueue;
 pub(crate) mod export;
 pub(crate) mod failure;
 pub(crate) mod follow;
-pub(crate) mod import;
+pub(crate) mod group;
+mod import;
 pub(crate) mod lease;
 pub(crate) mod output;
 pub(crate) mod read;
@@ -109,6 +110,11 @@ pub(crate) enum Command {
     Queues,
     /// List, replay or drop tasks that have failed for good
     DeadLetters(tasks::DeadLettersArgs),
+    /// Create or show a group of tasks
+    Group {
+        #[command(subcommand)]
+        command: group::Command,
+    },
     /// Append events to many streams from lines of JSON
     Import(import::Args),
     /// Write events as lines of JSON, for `import`
@@ -163,6 +169,7 @@ impl Cli {
             Command::Cancel(args) => tasks::cancel(&global, &args),
             Command::Queues => tasks::queues(&global),
             Command::DeadLetters(args) => tasks::dead_letters(&global, &args),
+            Command::Group { command } => group::run(&global, command),
             Command::Import(args) => import::run(&global, &args),
             Command::Export(args) => export::run(&global, &args),
             Command::Streams(args) => streams::run(&global, &args),
