@@ -173,7 +173,7 @@ async fn a_group_s_tasks_are_done_before_what_follows() {
     assert_eq!((info.state, info.done, info.total), (GroupState::Done, 2, 2));
     let task = queue.claim(&Claim::new("w")).await.unwrap().remove(0);
     assert_eq!(task.id, "c");
-    queue.fail(&task, &TaskError::new("broken").class("Broken").permanent()).await.unwrap();
+    queue.fail(&task, &TaskError::new("Broken", "no hope").permanent()).await.unwrap();
     let which = Which { class: Some("Broken".into()), ..Which::default() };
     let classes = queue.dead_letter_classes().await.unwrap();
     assert_eq!((classes.len(), &*classes[0].class, classes[0].tasks), (1, "Broken", 1));
