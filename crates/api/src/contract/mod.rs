@@ -87,6 +87,8 @@ pub enum Values {
     Duration,
     /// Texts; the parameter may be repeated.
     Texts,
+    /// Texts that this regular expression matches.
+    Matching(&'static str),
     OneOf(&'static [&'static str]),
 }
 
@@ -108,6 +110,8 @@ pub enum Schema {
     OneOf(&'static [&'static str]),
     /// Text of any form.
     Text,
+    /// Bytes of any kind.
+    Bytes,
     /// A JSON object that is described elsewhere.
     AnyObject,
 }

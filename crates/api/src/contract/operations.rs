@@ -131,7 +131,7 @@ operations! {
             json("NewEvent"),
             Content { media_type: "application/cloudevents-batch+json", schema: Schema::Array("NewEvent") },
             Content { media_type: NDJSON, schema: Schema::Object("NewEvent") },
-            Content { media_type: "*/*", schema: Schema::Text },
+            Content { media_type: "*/*", schema: Schema::Bytes },
         ],
         response: Response {
             description: "The events are in the stream.",
@@ -340,7 +340,7 @@ operations! {
         summary: "Write a value",
         description: "Replaces the content of the value, or creates it. The body is the content, at most 64 KiB of any type.",
         parameters: &[&VALUE, &IF_MATCH, &IF_NONE_MATCH, &IDEMPOTENCY_KEY, &STORE],
-        request: &[Content { media_type: "*/*", schema: Schema::Text }],
+        request: &[Content { media_type: "*/*", schema: Schema::Bytes }],
         response: Response {
             description: "The value is written.",
             content: &[json("ValueWritten")],
@@ -359,7 +359,7 @@ operations! {
         request: &[],
         response: Response {
             description: "The content.",
-            content: &[Content { media_type: "*/*", schema: Schema::Text }],
+            content: &[Content { media_type: "*/*", schema: Schema::Bytes }],
             headers: &[&ETAG],
         },
         problems: &[ANY, DATA, STREAM_NAME, QUERY, &[Code::ValueNotFound]],

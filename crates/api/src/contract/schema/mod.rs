@@ -378,6 +378,7 @@ pub struct Settings {
     #[schema(example = "30d")]
     pub max_age: Option<String>,
     /// Keeps only the newest N events.
+    #[schema(minimum = 1)]
     pub max_count: Option<u64>,
     /// Removes events below this revision.
     pub truncate_before: Option<u64>,
