@@ -15,6 +15,7 @@ pub mod document;
 mod operations;
 pub mod parameters;
 pub mod schema;
+mod tasks;
 
 use crate::catalogue::Code;
 

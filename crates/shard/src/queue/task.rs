@@ -5,15 +5,15 @@ use crate::damage::{bad_row, contradiction};
 use crate::group::{Standing, Step};
 use crate::overlay::Overlay;
 use crate::queue::classes;
+use crate::queue::history::Ended;
 use crate::queue::keys::{self, Turn};
 use crate::queue::tally::Queue;
 use crate::queue::unique;
-use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 use format::row::{
-    AttemptEnd, AttemptRow, ClaimPart, ClaimRequestRow, FailureRow, QueueKeys, TaskIdRow, TaskPart, TaskRow,
-    TaskTimerKey, decode_part, encode_number, encode_part,
+    ClaimPart, ClaimRequestRow, QueueKeys, TaskIdRow, TaskPart, TaskRow, TaskTimerKey, decode_part,
+    encode_number, encode_part,
 };
 use model::{
     Elapsed, IdHash, Position, RetryPolicy, TaskDue, TaskRef, TaskState, Timer, UniqueMode, View, ViewError,
@@ -370,64 +370,6 @@ impl Task {
         self.row.retry.unwrap_or(queue.row.settings.retry)
     }
 
-    /// Remembers a failed attempt, and forgets the oldest one if there are too many.
-    pub(crate) fn record_failure<V: View>(
-        &mut self,
-        claim: &ClaimPart,
-        class: &str,
-        detail: &[u8],
-        queue: &Queue,
-        overlay: &mut Overlay<'_, '_, V>,
-    ) -> Result<(), ViewError> {
-        let ended = Ended { worker: &claim.worker, started: claim.token.wall(), class, detail };
-        self.record(ended, queue, overlay)
-    }
-
-    fn record<V: View>(
-        &mut self,
-        ended: Ended<'_>,
-        queue: &Queue,
-        overlay: &mut Overlay<'_, '_, V>,
-    ) -> Result<(), ViewError> {
-        let mut failures = failures(overlay, queue.keys, self)?;
-        failures.push(FailureRow {
-            attempt: self.row.attempts,
-            worker: ended.worker.to_owned(),
-            started: ended.started,
-            ended: overlay.shard.wall,
-            class: ended.class.to_owned(),
-            detail: ended.detail.to_vec(),
-        });
-        let surplus = failures.len().saturating_sub(limits::TASK_FAILURES_KEPT);
-        failures.drain(..surplus);
-        self.row.has_failures = true;
-        overlay.put(queue.keys.part(self.at, TaskPart::Failures), FailureRow::encode_all(&failures));
-        Ok(())
-    }
-
-    /// Remembers an attempt that did not fail and did not complete the task.
-    pub(crate) fn record_end<V: View>(
-        &mut self,
-        claim: &ClaimPart,
-        end: AttemptEnd,
-        queue: &Queue,
-        overlay: &mut Overlay<'_, '_, V>,
-    ) -> Result<(), ViewError> {
-        let mut attempts = attempts(overlay, queue.keys, self)?;
-        attempts.push(AttemptRow {
-            attempt: self.row.attempts,
-            worker: claim.worker.clone(),
-            started: claim.token.wall(),
-            ended: overlay.shard.wall,
-            end,
-        });
-        let surplus = attempts.len().saturating_sub(limits::TASK_ATTEMPTS_KEPT);
-        attempts.drain(..surplus);
-        self.row.has_attempts = true;
-        overlay.put(queue.keys.part(self.at, TaskPart::Attempts), AttemptRow::encode_all(&attempts));
-        Ok(())
-    }
-
     /// Stores a part of the task.
     pub(crate) fn put_part<V: View>(
         &mut self,
@@ -486,14 +428,6 @@ impl Task {
     }
 }
 
-/// An attempt that has failed, or a task that could not begin one.
-struct Ended<'a> {
-    worker: &'a str,
-    started: Wall,
-    class: &'a str,
-    detail: &'a [u8],
-}
-
 /// Whether a task that is finished had waited for its key. Only a head frees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WasBlocked {
@@ -517,36 +451,6 @@ pub(crate) fn part(
     let value =
         view.get(&queue.part(task, part))?.ok_or_else(|| contradiction("a task has lost a part of it"))?;
     decode_part(&value).map(<[u8]>::to_vec).map_err(|error| bad_row("part of a task", error))
-}
-
-/// The failures that a task remembers.
-pub(crate) fn failures(
-    view: &impl View,
-    queue: QueueKeys,
-    task: &Task,
-) -> Result<Vec<FailureRow>, ViewError> {
-    if !task.row.has_failures {
-        return Ok(Vec::new());
-    }
-    let value = view
-        .get(&queue.part(task.at, TaskPart::Failures))?
-        .ok_or_else(|| contradiction("a task has lost its failures"))?;
-    FailureRow::decode_all(&value).map_err(|error| bad_row("failures", error))
-}
-
-/// The attempts that a task remembers, apart from failures and the one that completed it.
-pub(crate) fn attempts(
-    view: &impl View,
-    queue: QueueKeys,
-    task: &Task,
-) -> Result<Vec<AttemptRow>, ViewError> {
-    if !task.row.has_attempts {
-        return Ok(Vec::new());
-    }
-    let value = view
-        .get(&queue.part(task.at, TaskPart::Attempts))?
-        .ok_or_else(|| contradiction("a task has lost its attempts"))?;
-    AttemptRow::decode_all(&value).map_err(|error| bad_row("attempts", error))
 }
 
 /// The claims that a request still holds.
