@@ -123,6 +123,9 @@ catalogue! {
     GroupNotFound = "group_not_found" 404 final "The group does not exist",
         "No group has this id, or none of its tasks is kept any more.",
         "Check the id. The settings of the tasks' queues say how long finished tasks are kept.";
+    ReactionNotFound = "reaction_not_found" 404 final "The reaction does not exist",
+        "No reaction has this name.",
+        "Create it with `PUT`, or check the name. `GET /v1/reactions` lists all of them.";
     MethodNotAllowed = "method_not_allowed" 405 final "The path does not support this method",
         "The path exists, but not with this method. `Allow` lists the methods it supports.",
         "Use one of those methods.";
@@ -147,6 +150,12 @@ catalogue! {
     TruncateBeyondEnd = "truncate_beyond_end" 409 final "`truncate_before` is beyond the end of the stream",
         "Events that do not exist yet cannot be removed.",
         "Use at most the revision in `next_revision`, which removes all current events.";
+    CursorBeyondEnd = "cursor_beyond_end" 409 final "The cursor lies after everything that was recorded",
+        "A reaction cannot begin in the future: the cursor in `from` is not one of this store.",
+        "Use a cursor that this store has returned, `now` or `beginning`.";
+    TooManyReactions = "too_many_reactions" 409 final "There are too many reactions",
+        "A store may have 256 reactions.",
+        "Delete reactions that are not needed any more, or let one reaction select more events.";
     StreamFull = "stream_full" 409 final "The stream has no revisions left",
         "A stream can hold 2^63 revisions.",
         "Continue in another stream.";

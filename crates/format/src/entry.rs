@@ -9,6 +9,7 @@
 
 use crate::options::Options;
 use crate::queue;
+use crate::reaction;
 use crate::wire::{FormatError, Reader, Writer};
 use crate::{group, lease, value};
 use alloc::borrow::Cow;
@@ -51,6 +52,10 @@ mod tag {
     pub(super) const WITHDRAW_LEASE: u8 = 24;
     pub(super) const PUT_VALUE: u8 = 25;
     pub(super) const DELETE_VALUE: u8 = 26;
+
+    pub(super) const PUT_REACTION: u8 = 50;
+    pub(super) const DELETE_REACTION: u8 = 51;
+    pub(super) const REACT: u8 = 52;
 
     pub(super) const EXPECTED_ANY: u8 = 0;
     pub(super) const EXPECTED_NONE: u8 = 1;
@@ -141,6 +146,9 @@ fn tag_of(command: &Command<'_>) -> u8 {
         Command::ChangeTasks(_) => tag::CHANGE_TASKS,
         Command::CreateGroup(_) => tag::CREATE_GROUP,
         Command::AdvanceTasks(_) => tag::ADVANCE_TASKS,
+        Command::PutReaction(_) => tag::PUT_REACTION,
+        Command::DeleteReaction(_) => tag::DELETE_REACTION,
+        Command::React(_) => tag::REACT,
     }
 }
 
@@ -185,6 +193,9 @@ fn put_command(writer: &mut Writer<'_>, command: &Command<'_>) {
         Command::ChangeTasks(command) => queue::put_change(writer, command),
         Command::CreateGroup(command) => group::put_create(writer, command),
         Command::AdvanceTasks(command) => queue::put_advance(writer, command),
+        Command::PutReaction(command) => reaction::put_put(writer, command),
+        Command::DeleteReaction(command) => reaction::put_delete(writer, command),
+        Command::React(command) => reaction::put_react(writer, command),
     }
 }
 
@@ -228,6 +239,9 @@ fn get_command<'a>(reader: &mut Reader<'a>) -> Result<Command<'a>, FormatError> 
         tag::CHANGE_TASKS => Command::ChangeTasks(queue::get_change(reader)?),
         tag::CREATE_GROUP => Command::CreateGroup(group::get_create(reader)?),
         tag::ADVANCE_TASKS => Command::AdvanceTasks(queue::get_advance(reader)?),
+        tag::PUT_REACTION => Command::PutReaction(reaction::get_put(reader)?),
+        tag::DELETE_REACTION => Command::DeleteReaction(reaction::get_delete(reader)?),
+        tag::REACT => Command::React(reaction::get_react(reader)?),
         other => return Err(FormatError::invalid("command", u64::from(other))),
     })
 }

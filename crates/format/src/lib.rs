@@ -36,6 +36,7 @@ pub mod membership;
 mod options;
 pub mod outcome;
 mod queue;
+mod reaction;
 pub mod row;
 pub mod terms;
 mod value;

@@ -42,6 +42,10 @@ mod tag {
     pub(super) const VALUE_PUT: u8 = 25;
     pub(super) const VALUE_DELETED: u8 = 26;
 
+    pub(super) const REACTION_PUT: u8 = 50;
+    pub(super) const REACTION_DELETED: u8 = 51;
+    pub(super) const REACTED: u8 = 52;
+
     pub(super) const WRONG_REVISION: u8 = 1;
     pub(super) const EVENT_CONFLICT: u8 = 2;
     pub(super) const KEY_CONFLICT: u8 = 3;
@@ -62,6 +66,9 @@ mod tag {
     pub(super) const GROUP_CONFLICT: u8 = 18;
     pub(super) const CLAIM_LOST: u8 = 13;
     pub(super) const TASK_CONFLICT: u8 = 14;
+    pub(super) const CURSOR_BEYOND_END: u8 = 50;
+    pub(super) const TOO_MANY_REACTIONS: u8 = 51;
+    pub(super) const REACTION_MOVED: u8 = 52;
 }
 
 const EVENT_BYTES_MIN: usize = 3;
@@ -132,6 +139,19 @@ pub fn encode(outcome: &Outcome, out: &mut Vec<u8>) {
             lease::put_cursor(&mut writer, created.group);
             writer.u8(u8::from(created.replayed));
         }
+        Outcome::ReactionPut { cursor } => {
+            writer.u8(tag::REACTION_PUT);
+            lease::put_cursor(&mut writer, *cursor);
+        }
+        Outcome::ReactionDeleted { existed } => {
+            writer.u8(tag::REACTION_DELETED);
+            writer.u8(u8::from(*existed));
+        }
+        Outcome::Reacted { tasks, cursor } => {
+            writer.u8(tag::REACTED);
+            writer.u32(*tasks);
+            lease::put_cursor(&mut writer, *cursor);
+        }
         Outcome::TasksChanged(changed) => {
             writer.u8(tag::TASKS_CHANGED);
             queue::put_changed(&mut writer, *changed);
@@ -172,6 +192,9 @@ pub fn decode(bytes: &[u8]) -> Result<Outcome, FormatError> {
         tag::SETTLED => Outcome::Settled(queue::get_settled(&mut reader)?),
         tag::TASK_CANCELLED => Outcome::TaskCancelled(queue::get_state(&mut reader)?),
         tag::DEAD_LETTER_SETTLED => Outcome::DeadLetterSettled,
+        tag::REACTION_PUT => Outcome::ReactionPut { cursor: lease::get_cursor(&mut reader)? },
+        tag::REACTION_DELETED => Outcome::ReactionDeleted { existed: get_flag(&mut reader)? },
+        tag::REACTED => Outcome::Reacted { tasks: reader.u32()?, cursor: lease::get_cursor(&mut reader)? },
         tag::TASKS_CHANGED => Outcome::TasksChanged(queue::get_changed(&mut reader)?),
         tag::GROUP_CREATED => Outcome::GroupCreated(GroupCreated {
             group: lease::get_cursor(&mut reader)?,
@@ -316,6 +339,12 @@ fn put_refusal(writer: &mut Writer<'_>, refusal: &Refusal) {
             writer.u8(tag::WRONG_TASK_STATE);
             queue::put_state(writer, *state);
         }
+        Refusal::CursorBeyondEnd { end } => {
+            writer.u8(tag::CURSOR_BEYOND_END);
+            writer.u64(end.0);
+        }
+        Refusal::TooManyReactions => writer.u8(tag::TOO_MANY_REACTIONS),
+        Refusal::ReactionMoved => writer.u8(tag::REACTION_MOVED),
     }
 }
 
@@ -347,6 +376,9 @@ fn get_refusal(reader: &mut Reader<'_>) -> Result<Refusal, FormatError> {
         tag::TASK_CONFLICT => Refusal::TaskConflict { part: reader.u32()?, task: reader.u32()? },
         tag::GROUP_CONFLICT => Refusal::GroupConflict,
         tag::WRONG_TASK_STATE => Refusal::WrongTaskState { state: queue::get_state(reader)? },
+        tag::CURSOR_BEYOND_END => Refusal::CursorBeyondEnd { end: Position(reader.u64()?) },
+        tag::TOO_MANY_REACTIONS => Refusal::TooManyReactions,
+        tag::REACTION_MOVED => Refusal::ReactionMoved,
         other => return Err(FormatError::invalid("refusal", u64::from(other))),
     })
 }

@@ -8,6 +8,7 @@ use crate::name::{LeaseName, StreamName, ValueName};
 use crate::queue::{
     AdvanceTasks, CancelTask, ChangeTasks, Claim, Enqueue, PutQueue, ReplayTask, Settle, SettleDeadLetter,
 };
+use crate::reaction::{DeleteReaction, PutReaction, React};
 use crate::value::{DeleteValue, PutValue};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -54,6 +55,10 @@ pub enum Command<'a> {
     CreateGroup(CreateGroup<'a>),
     /// The node proposes this when tasks of a slot are due.
     AdvanceTasks(AdvanceTasks),
+    PutReaction(PutReaction<'a>),
+    DeleteReaction(DeleteReaction<'a>),
+    /// The node proposes this when events were appended after a reaction's cursor.
+    React(React<'a>),
 }
 
 /// An idempotency key with the request it was used for.

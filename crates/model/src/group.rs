@@ -30,6 +30,7 @@ pub struct NewGroup<'a> {
 
 /// A member of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "almost all members are tasks")]
 pub enum NewMember<'a> {
     Task(GroupTask<'a>),
     Group(NewGroup<'a>),

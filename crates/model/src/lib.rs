@@ -13,6 +13,7 @@
 //! | [`lease`], [`value`] | the commands of leases and of values |
 //! | [`group`] | the command that creates a group of tasks |
 //! | [`queue`] | the commands of task queues, and their outcomes |
+//! | [`reaction`] | the commands of reactions |
 //! | [`outcome`] | the results of commands, and the effects they leave to the node |
 //! | [`view`] | ordered reads of the state, and the write set that changes it |
 #![no_std]
@@ -26,6 +27,7 @@ pub mod limits;
 pub mod name;
 pub mod outcome;
 pub mod queue;
+pub mod reaction;
 pub mod value;
 pub mod view;
 
@@ -39,13 +41,17 @@ pub use ids::{
     ParseCursorError, Position, Revision, Slot, SlotRange, StreamId, Term, Wall,
 };
 pub use lease::{AcquireLease, ExpireLeases, Granted, ReleaseLease, RenewLease, WithdrawLease};
-pub use name::{GroupName, LeaseName, NameError, QueueName, StreamName, ValueName, slot_of};
+pub use name::{GroupName, LeaseName, NameError, QueueName, ReactionName, StreamName, ValueName, slot_of};
 pub use outcome::{Appended, AppendedEvent, Effect, KeyDifference, Outcome, Refusal, Timer, Written};
 pub use queue::{
     Action, AdvanceTasks, CancelTask, ChangeTasks, Claim, Claimed, ClaimedTask, DeadLetterEnd, Enqueue,
     Enqueued, EnqueuedTask, Failure, GiveUp, NewTask, PutQueue, QueueOptions, QueueSettings, ReplayTask,
     RetryPolicy, Settle, SettleDeadLetter, Settled, Settlement, TaskChange, TaskDue, TaskOptions, TaskRef,
     TaskState, TasksChanged, Unique, UniqueMode,
+};
+pub use reaction::{
+    DeleteReaction, PutReaction, React, ReactedEvent, ReactionKey, ReactionPayload, ReactionSettings,
+    reaction_task_id,
 };
 pub use value::{DeleteValue, PutValue};
 pub use view::{Absent, Key, KeyRange, Order, Value, View, ViewError, WriteSet};

@@ -61,6 +61,8 @@ pub const ENTRY_BYTES_MAX: usize = 4 << 20;
 pub const WAITING_BYTES_MAX: usize = 64 << 20;
 /// Requests that wait until something happens to a row.
 pub const WAITERS_MAX: usize = 16_384;
+/// Workers that a node remembers having seen.
+pub const WORKERS_SEEN_MAX: usize = 10_000;
 /// Requests that wait in a node's mailbox.
 pub const MAILBOX_REQUESTS_MAX: usize = 4_096;
 
@@ -150,6 +152,17 @@ pub const CHANGE_TASKS_MAX: usize = 256;
 pub const DEAD_CLASSES_SHOWN_MAX: usize = 1_000;
 /// Tasks that one command of the node's own advances. Checked by `apply`.
 pub const ADVANCE_TASKS_MAX: usize = 256;
+
+/// Reactions of one shard. Checked by `apply`.
+pub const REACTIONS_MAX: u64 = 256;
+/// Bytes of a reaction's name: its tasks' ids contain it.
+pub const REACTION_NAME_BYTES_MAX: usize = 200;
+/// Types of events that one reaction names.
+pub const REACTION_TYPES_MAX: usize = 32;
+/// Events that a reaction passes with one command that enqueues tasks for them.
+pub const REACT_EVENTS_MAX: usize = 256;
+/// Bytes of the tasks that reactions enqueue at a time. One task may be longer.
+pub const REACT_BYTES_MAX: usize = 1 << 20;
 
 /// Bytes of a request's head.
 pub const HEAD_BYTES_MAX: usize = 16 << 10;

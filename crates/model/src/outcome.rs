@@ -62,6 +62,19 @@ pub enum Outcome {
     TaskCancelled(TaskState),
     /// The dead letter is back in its queue, or gone.
     DeadLetterSettled,
+    /// The reaction's settings apply from now on. It has come this far.
+    ReactionPut {
+        cursor: Cursor,
+    },
+    ReactionDeleted {
+        existed: bool,
+    },
+    /// The reaction has come this far, and has enqueued this many tasks on the way. If its queue is full, that is
+    /// not as far as it was to come.
+    Reacted {
+        tasks: u32,
+        cursor: Cursor,
+    },
     TasksChanged(TasksChanged),
     GroupCreated(GroupCreated),
     /// Nothing was changed.
@@ -165,6 +178,12 @@ pub enum Refusal {
     WrongTaskState { state: TaskState },
     /// There is a group with this name and other content.
     GroupConflict,
+    /// The cursor lies after everything that was recorded: `end` is the last position that was assigned.
+    CursorBeyondEnd { end: Position },
+    /// The shard has [`crate::limits::REACTIONS_MAX`] reactions already.
+    TooManyReactions,
+    /// The reaction is not as the proposer knew it.
+    ReactionMoved,
 }
 
 /// How a request differs from the one that its idempotency key was first used for.

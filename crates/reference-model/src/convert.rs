@@ -1,5 +1,6 @@
 //! Commands and outcomes in the words of the model.
 
+use crate::reaction::ReactionAsk;
 use crate::{Acquire, Append, Ask, Condition, EventRef, Expect, Id, Keep, Key, Sent, Simple, SimpleOutcome};
 use model::{
     Appended, Check, Command, Cursor, Expected, Fingerprint, Identity, Keyed, NewEvent, Outcome, Refusal,
@@ -14,6 +15,9 @@ impl Simple {
     pub fn ask_of(&mut self, command: &Command<'_>) -> Ask {
         if let Some(ask) = self.queue_ask_of(command) {
             return Ask::Queue(ask);
+        }
+        if let Some(ask) = ReactionAsk::of(command) {
+            return Ask::Reaction(ask);
         }
         match command {
             Command::Append(append) => Ask::Append(append.keyed.as_ref().map(key), self.append_of(append)),
@@ -49,6 +53,9 @@ impl Simple {
             | Command::ChangeTasks(_)
             | Command::CreateGroup(_)
             | Command::AdvanceTasks(_) => unreachable!("{command:?} is about a queue"),
+            Command::PutReaction(_) | Command::DeleteReaction(_) | Command::React(_) => {
+                unreachable!("{command:?} is about a reaction")
+            }
         }
     }
 
@@ -173,6 +180,9 @@ impl From<&Outcome> for SimpleOutcome {
             Outcome::Settled(settled) => Self::Settled(settled.clone()),
             Outcome::TaskCancelled(state) => Self::TaskCancelled(*state),
             Outcome::DeadLetterSettled => Self::DeadLetterSettled,
+            Outcome::ReactionPut { cursor } => Self::ReactionPut(*cursor),
+            Outcome::ReactionDeleted { existed } => Self::ReactionDeleted(*existed),
+            Outcome::Reacted { tasks, cursor } => Self::Reacted(*tasks, *cursor),
             Outcome::TasksChanged(changed) => Self::TasksChanged(*changed),
             Outcome::GroupCreated(created) => {
                 Self::GroupCreated(created.group.position.0, created.group.slot.0, created.replayed)
@@ -204,6 +214,9 @@ impl From<&Outcome> for SimpleOutcome {
                 Refusal::TaskConflict { .. } => Self::TaskConflict,
                 Refusal::GroupConflict => Self::GroupConflict,
                 Refusal::ClaimLost { .. } => unimplemented!("tasks in a transaction"),
+                Refusal::CursorBeyondEnd { end } => Self::CursorBeyondEnd(end.0),
+                Refusal::TooManyReactions => Self::TooManyReactions,
+                Refusal::ReactionMoved => Self::ReactionMoved,
             },
         }
     }

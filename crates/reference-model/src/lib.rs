@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`draw`] | random commands about streams |
 //! | [`queue`] | task queues |
+//! | [`reaction`] | reactions |
 //!
 //! It knows nothing of the limits on idempotency records and on revisions.
 
@@ -16,14 +17,17 @@ mod convert;
 pub mod draw;
 mod lease;
 pub mod queue;
+pub mod reaction;
 mod value;
 mod write;
 
 pub use lease::{Acquire, Held, Lease, Token, Waiting};
 use model::{
-    Claimed, EnqueuedTask, KeyDifference, Namespace, Outcome, Settled, TaskState, TasksChanged, slot_of,
+    Claimed, Cursor, EnqueuedTask, KeyDifference, Namespace, Outcome, Settled, TaskState, TasksChanged,
+    slot_of,
 };
 use queue::{QueueAsk, Queues};
+use reaction::{Reaction, ReactionAsk};
 use std::collections::BTreeMap;
 pub use value::Value;
 
@@ -216,6 +220,13 @@ pub enum SimpleOutcome {
     TooManyTypes(usize),
     NoTask,
     WrongTaskState(TaskState),
+    ReactionPut(Cursor),
+    ReactionDeleted(bool),
+    /// How many tasks, and up to where.
+    Reacted(u32, Cursor),
+    CursorBeyondEnd(u64),
+    TooManyReactions,
+    ReactionMoved,
 }
 
 impl SimpleOutcome {
@@ -235,6 +246,9 @@ impl SimpleOutcome {
                 | Self::Settled(_)
                 | Self::TaskCancelled(_)
                 | Self::DeadLetterSettled
+                | Self::ReactionPut(_)
+                | Self::ReactionDeleted(_)
+                | Self::Reacted(..)
                 | Self::TasksChanged(_)
                 | Self::GroupCreated(..)
         )
@@ -307,6 +321,7 @@ pub enum Ask {
     PutValue(Option<Key>, usize, Expect, Vec<u8>),
     DeleteValue(usize, Expect),
     Queue(QueueAsk),
+    Reaction(ReactionAsk),
 }
 
 /// A check of a transaction.
@@ -335,6 +350,7 @@ pub struct Simple {
     pub elapsed: u64,
     pub leases: Vec<Lease>,
     pub values: Vec<Value>,
+    pub reactions: Vec<Reaction>,
     records: BTreeMap<(u16, u128), Record>,
     /// The events that the last entry appended, by stream and revision.
     pub appended: Vec<(usize, u64)>,
@@ -420,6 +436,7 @@ impl Simple {
             }
             Ask::DeleteValue(value, expect) => self.delete_value(*value, *expect),
             Ask::Queue(ask) => self.ask_queue(ask),
+            Ask::Reaction(ask) => self.ask_reaction(ask),
         }
     }
 

@@ -9,6 +9,7 @@ use crate::idempotency::once;
 use crate::lease::{self, acquire, release, renew, withdraw};
 use crate::overlay::{Finished, Overlay, ReadyChange};
 use crate::queue;
+use crate::reaction;
 use crate::stream::{append, delete, expire, settings};
 use crate::transaction;
 use crate::value;
@@ -193,6 +194,9 @@ fn apply_command<'e, V: View>(
         Command::ChangeTasks(change) => queue::change::apply(change, overlay),
         Command::CreateGroup(create) => group::create::apply(create, overlay),
         Command::AdvanceTasks(advance) => queue::advance::apply(advance, overlay),
+        Command::PutReaction(put) => reaction::put::apply(put, overlay),
+        Command::DeleteReaction(delete) => reaction::delete::apply(delete, overlay),
+        Command::React(react) => reaction::react::apply(react, overlay),
     }
 }
 

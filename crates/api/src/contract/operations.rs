@@ -7,7 +7,7 @@ use super::parameters::{
     TASKS_LIMIT, TYPE, VALUE,
 };
 use super::tasks;
-use super::{Content, Description, Method, Response, Schema, Tag};
+use super::{Content, Description, Method, Response, Schema, Tag, reactions};
 use crate::catalogue::Code;
 
 macro_rules! operations {
@@ -541,6 +541,22 @@ operations! {
     ReplayDead: tasks::REPLAY_DEAD;
     DropDead: tasks::DROP_DEAD;
     CancelTasks: tasks::CANCEL_TASKS;
+    ListWorkers: Description {
+        id: "listWorkers",
+        method: Method::Get,
+        path: "/v1/queues/{queue}/workers",
+        tag: Tag::Queues,
+        summary: "List the workers of a queue",
+        description: "Returns the workers that have asked this node for tasks of the queue since it started, by name. There are at most 1,000; `more` says that others were left out. A worker that has been silent for a minute may be missing.",
+        parameters: &[&QUEUE, &STORE],
+        request: &[],
+        response: Response {
+            description: "The workers.",
+            content: &[json("WorkerList")],
+            headers: &[],
+        },
+        problems: &[ANY, DATA, STREAM_NAME, QUERY],
+    };
     GetTask: Description {
         id: "getTask",
         method: Method::Get,
@@ -623,6 +639,10 @@ operations! {
         },
         problems: &[ANY, DATA, QUERY],
     };
+    PutReaction: reactions::PUT;
+    GetReaction: reactions::GET;
+    DeleteReaction: reactions::DELETE;
+    ListReactions: reactions::LIST;
     Store: Description {
         id: "store",
         method: Method::Get,

@@ -32,6 +32,12 @@ pub static QUEUE: Parameter = Parameter {
     description: "The name of the queue, percent-encoded: 1 to 256 bytes of UTF-8 without control characters.",
     values: NAME,
 };
+pub static REACTION: Parameter = Parameter {
+    name: "reaction",
+    location: Location::Path,
+    description: "The name of the reaction, percent-encoded: 1 to 200 bytes of UTF-8 without control characters.",
+    values: Values::Text,
+};
 pub static TASK: Parameter = Parameter {
     name: "id",
     location: Location::Path,

@@ -11,6 +11,7 @@
 //! | [`transaction`] | the body of a transaction |
 //! | [`group`] | the body that creates a group |
 //! | [`queue`] | everything about task queues |
+//! | [`reaction`] | reactions |
 //! | [`settings`] | a stream's settings |
 //! | [`store`] | the store that a request is meant for |
 //! | [`object`] | the API's own JSON objects, member by member |
@@ -25,6 +26,7 @@ pub mod line;
 mod object;
 pub mod query;
 pub mod queue;
+pub mod reaction;
 pub mod settings;
 pub mod store;
 pub mod transaction;

@@ -103,6 +103,15 @@ pub fn problem(refusal: &Refusal, target: Target<'_>) -> Box<Problem> {
             Problem::new(Code::LeaseQueueFull, detail).number("limit", u64::from(limits::LEASE_WAITERS_MAX))
         }
         Refusal::ValueFull => Problem::new(Code::ValueFull, "the value has no revisions left"),
+        Refusal::CursorBeyondEnd { end } => {
+            let detail = format!("the last position that was assigned is {:016x}", end.0);
+            Problem::new(Code::CursorBeyondEnd, detail).member("from")
+        }
+        Refusal::TooManyReactions => {
+            let detail = format!("there are {} reactions already", limits::REACTIONS_MAX);
+            Problem::new(Code::TooManyReactions, detail).number("limit", limits::REACTIONS_MAX)
+        }
+        Refusal::ReactionMoved => Problem::new(Code::Internal, "a reaction is not where it was"),
         Refusal::QueueFull { .. }
         | Refusal::TooManyTypes { .. }
         | Refusal::NoTask

@@ -55,6 +55,8 @@ pub(super) mod kind {
     pub(in crate::row) const LEASE_TIMER: u8 = 136;
     pub(in crate::row) const TASK_WALL: u8 = 134;
     pub(in crate::row) const TASK_ELAPSED: u8 = 135;
+    pub(in crate::row) const REACTION: u8 = 147;
+    pub(in crate::row) const REACTIONS: u8 = 148;
 }
 
 /// Writes a key of fixed length from left to right.
@@ -386,6 +388,7 @@ impl TimerSearch {
             kind::TASK_WALL | kind::TASK_ELAPSED => {
                 (Some(TimerKey::Task(TaskTimerKey::decode(key)?)), found + 1)
             }
+            kind::REACTION | kind::REACTIONS => (None, kind::REACTIONS + 1),
             other => return Err(FormatError::invalid("kind of row", u64::from(other))),
         };
         self.from = Fill::new(slot, Namespace::SYSTEM, next).done();

@@ -3,7 +3,7 @@
 //! A key begins with the slot (u16), the namespace (u32) and the kind (u8), all big-endian. So the rows of a
 //! slot are adjacent, and those of one kind are in order. Everything about a name is in the name's slot, timers
 //! included, so that a shard can be split between two slots without rewriting a row. Only the shard's own row
-//! is about all of its slots; it is in the first one. Rows in [`Namespace::SYSTEM`] come last in their slot.
+//! and its reactions are about all of its slots; they are in the first one. Rows in [`Namespace::SYSTEM`] come last in their slot.
 //!
 //! | kind | namespace | key after the prefix | value | written |
 //! |---|---|---|---|---|
@@ -38,6 +38,8 @@
 //! | clean-up | system | position at which it was queued, namespace, stream id | stream's name | when a stream has removed events whose rows remain |
 //! | lease timer | system | elapsed, namespace, name | nothing | when a lease is granted, and each time it has come due |
 //! | task timer, by wall or by elapsed | system | moment, namespace, queue id, position | nothing | when something is due for a task |
+//! | reaction | system | name | [`ReactionRow`] | when its settings change, and when it moves |
+//! | reactions | system | | their number | when a reaction is created, changed or deleted |
 //! | membership | system | | [`crate::membership::Membership`] | once for each configuration entry |
 //!
 //! Every value begins with the number of its layout.
@@ -46,6 +48,7 @@ mod group;
 mod key;
 mod lease;
 mod queue;
+mod reaction;
 mod stored_value;
 mod value;
 
@@ -66,6 +69,7 @@ pub use queue::{
     Lane, QueueKeys, QueueRange, QueueRow, SettledBy, SettledPart, TaskIdRow, TaskPart, TaskRow,
     TaskTimerKey, TextHash, TypeRow, UniqueRow, decode_number, decode_part, encode_number, encode_part,
 };
+pub use reaction::{ReactionRange, ReactionRow, parse_reaction_key, reaction_key, reactions_key};
 pub use stored_value::{ValueContent, ValueRow, value_key};
 pub use value::{
     Author, CleanUpWork, DedupRow, IdempotencyRow, RevisionRow, ShardRow, StreamRow, decode_name,

@@ -11,6 +11,8 @@ mod hostile;
 #[cfg(test)]
 mod queue;
 #[cfg(test)]
+mod reaction;
+#[cfg(test)]
 mod samples;
 #[cfg(test)]
 mod tasks;

@@ -5,6 +5,7 @@
 //! | [`append`], [`read`], [`follow`], [`streams`], [`settings`] | send a request and show the result |
 //! | [`lease`] | acquire, renew and release a lease, and run a command while it is held |
 //! | [`enqueue`], [`work`], [`tasks`] | task queues |
+//! | [`reactions`] | tasks that follow from events |
 //! | [`import`], [`export`] | move many events in and out, as lines |
 //! | [`demo`] | shows failures and their cures, without a node |
 //! | [`show`] | `config show` and `completions` |
@@ -21,6 +22,7 @@ pub(crate) mod group;
 mod import;
 pub(crate) mod lease;
 pub(crate) mod output;
+pub(crate) mod reactions;
 pub(crate) mod read;
 pub(crate) mod settings;
 pub(crate) mod show;
@@ -115,6 +117,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: group::Command,
     },
+    /// Have a task enqueued for each event that matches
+    Reactions(reactions::Args),
     /// Append events to many streams from lines of JSON
     Import(import::Args),
     /// Write events as lines of JSON, for `import`
@@ -168,6 +172,7 @@ impl Cli {
             Command::Tasks(args) => tasks::tasks(&global, &args),
             Command::Cancel(args) => tasks::cancel(&global, &args),
             Command::Queues => tasks::queues(&global),
+            Command::Reactions(args) => reactions::run(&global, &args),
             Command::DeadLetters(args) => tasks::dead_letters(&global, &args),
             Command::Group { command } => group::run(&global, command),
             Command::Import(args) => import::run(&global, &args),

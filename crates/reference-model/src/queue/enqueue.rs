@@ -54,7 +54,7 @@ impl Simple {
         None
     }
 
-    fn enqueue_one(&mut self, queue: usize, sent: &NewTask) -> EnqueuedTask {
+    pub(crate) fn enqueue_one(&mut self, queue: usize, sent: &NewTask) -> EnqueuedTask {
         let state = &self.queues.all[queue];
         let twin = state.tasks.iter().find(|task| sent.id.is_some() && task.sent.id == sent.id);
         if let Some(twin) = twin {

@@ -388,7 +388,7 @@ impl Queues {
         self.granted = None;
     }
 
-    fn make(&mut self, queue: usize) {
+    pub(crate) fn make(&mut self, queue: usize) {
         if self.all[queue].made.is_none() {
             self.all[queue].made = Some(self.made);
             self.made += 1;

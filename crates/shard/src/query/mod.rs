@@ -12,6 +12,7 @@
 //! | [`value`] | one value's content and revision |
 //! | [`queue`], [`queues`] | one queue, and the list of queues |
 //! | [`task`], [`tasks`] | one task, and the list of a queue's tasks |
+//! | [`reaction`], [`reactions`] | one reaction, and all of them |
 //! | [`tasks_sought`], [`dead_classes`] | tasks to be changed alike, and dead letters by class |
 //! | [`group`] | one group and its members |
 //! | [`is_live`], [`Liveness`] | whether an event found in the body file is still readable |
@@ -23,6 +24,7 @@ mod lease;
 mod live;
 mod page;
 mod queue;
+mod reaction;
 mod stream;
 mod streams;
 mod value;
@@ -37,6 +39,7 @@ pub use queue::{
     AttemptEnd, AttemptView, ClaimView, FailureView, QueueView, TaskView, TasksPage, TasksRequest, TypeView,
     queue, queues, task, task_key, tasks,
 };
+pub use reaction::{Obstacle, ReactionView, reaction, reactions};
 pub use stream::{Presence, StreamState, stream};
 pub use streams::{ListPoint, ListedStream, StreamsPage, StreamsRequest, streams};
 pub use value::{StoredValue, value};

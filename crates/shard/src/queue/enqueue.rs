@@ -110,7 +110,8 @@ fn meets_another<V: View>(
     Ok(!matches!(unique::meet(unique, queue, overlay)?, Met::Nothing))
 }
 
-fn add<V: View>(
+/// Adds one task, for which there is space.
+pub(crate) fn add<V: View>(
     new: &NewTask<'_>,
     queue: &mut Queue,
     overlay: &mut Overlay<'_, '_, V>,

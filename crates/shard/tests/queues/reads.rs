@@ -9,7 +9,7 @@ use reference_model::queue::{Ended, EndedBy, Queue, State, Task};
 use seeded_rng::Rng;
 use shard::query::{
     self, AttemptEnd, AttemptView, ClaimView, FailureView, FollowerView, GroupCounts, GroupState, MemberTask,
-    MemberView, QueueView, TaskView, TasksRequest, TasksSought, TypeView,
+    MemberView, Obstacle, QueueView, TaskView, TasksRequest, TasksSought, TypeView,
 };
 use std::collections::BTreeMap;
 
@@ -302,4 +302,29 @@ fn compare_queues(rng: &mut Rng, model: &Simple, rows: &Rows) {
         }
     }
     assert_eq!(found.iter().map(QueueName::as_str).collect::<Vec<_>>(), wanted);
+}
+
+/// Compares all reactions.
+pub(crate) fn reactions(model: &Simple, rows: &Rows) {
+    let mut ours: Vec<_> = model
+        .reactions
+        .iter()
+        .map(|ours| (ours.name.clone(), ours.settings.clone(), ours.version, ours.cursor, ours.tasks))
+        .collect();
+    ours.sort_by(|a, b| a.0.cmp(&b.0));
+    let found = query::reactions(rows, Slot(0)).unwrap();
+    for view in &found {
+        assert_eq!(query::reaction(rows, Slot(0), &view.name).unwrap().as_ref(), Some(view));
+        let queue = model.queues.all.iter().find(|queue| queue.name == view.settings.queue.as_str());
+        let full = queue
+            .is_some_and(|queue| queue.made.is_some() && queue.unfinished() >= queue.settings.backlog_max);
+        assert_eq!(view.obstacle, full.then_some(Obstacle::QueueFull));
+    }
+    let found = found.into_iter();
+    let found: Vec<_> = found
+        .map(|view| (view.name.into_string(), view.settings, view.version.0, view.cursor, view.tasks))
+        .collect();
+    assert_eq!(found, ours);
+    let kept = |kind: u8| rows.keys().filter(|key| key[6] == kind).count();
+    assert_eq!(kept(147), ours.len());
 }

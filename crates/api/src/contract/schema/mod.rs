@@ -2,12 +2,14 @@
 //! Tests read its real responses into these types, which refuse unknown members, so that neither can drift.
 
 mod queue;
+mod reaction;
 
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
 pub use queue::*;
+pub use reaction::*;
 
 /// All of them, as components of the OpenAPI document.
 #[derive(utoipa::OpenApi)]
@@ -89,6 +91,8 @@ pub use queue::*;
     InnerGroup,
     GroupFollower,
     DeadLetterClasses,
+    WorkerList,
+    ListedWorker,
     DeadLetterClass,
     QueueSettings,
     QueueSettingsInForce,
@@ -96,6 +100,15 @@ pub use queue::*;
     Depth,
     QueueType,
     QueueList,
+    ReactionSettings,
+    KeyFrom,
+    ReactionPayload,
+    ReactionPut,
+    Reaction,
+    ReactionState,
+    BlockedOn,
+    ReactionList,
+    ReactionDeleted,
     ListedQueue,
     StoreInfo,
     Live,
