@@ -59,8 +59,9 @@ pub use follow::Follow;
 pub use import::{Import, ImportOutcome, ImportedLine};
 pub use leases::{AcquireLease, LeaseGrant, LeaseHolder, LeaseState, LeaseToken};
 pub use queue::{
-    Changed, Claim, ClaimedTask, DeadLetterClass, Depth, Enqueued, Heartbeat, NewTask, Queue, QueueInfo,
-    QueueSettings, Replay, RetryPolicy, TaskError, TaskFailure, TaskInfo, TaskPage, TaskState, Unique, Which,
+    Changed, Claim, ClaimedTask, DeadLetterClass, Depth, Enqueued, GroupCreated, GroupInfo, GroupState,
+    Heartbeat, NewGroup, NewTask, Queue, QueueInfo, QueueSettings, Replay, RetryPolicy, TaskError,
+    TaskFailure, TaskInfo, TaskPage, TaskState, Unique, Which,
 };
 pub use raw::{Request, Response};
 pub use reactions::{ReactionInfo, ReactionSettings};

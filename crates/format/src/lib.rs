@@ -28,6 +28,7 @@ pub mod body;
 pub mod body_index;
 pub mod entry;
 pub mod frame;
+mod group;
 pub mod header;
 mod lease;
 pub mod log_index;

@@ -1,6 +1,7 @@
 //! The commands that change a shard. Text and bytes are `Cow`: owned on their way into the log, borrowed from the
 //! logged bytes when `apply` reads them.
 
+use crate::group::CreateGroup;
 use crate::ids::{Behaviour, Cursor, Elapsed, Fingerprint, IdHash, KeyHash, Position, Revision, Slot, Wall};
 use crate::lease::{AcquireLease, ExpireLeases, ReleaseLease, RenewLease, WithdrawLease};
 use crate::name::{LeaseName, StreamName, ValueName};
@@ -51,6 +52,7 @@ pub enum Command<'a> {
     SettleDeadLetter(SettleDeadLetter<'a>),
     ReplayTask(ReplayTask<'a>),
     ChangeTasks(ChangeTasks<'a>),
+    CreateGroup(CreateGroup<'a>),
     /// The node proposes this when tasks of a slot are due.
     AdvanceTasks(AdvanceTasks),
     PutReaction(PutReaction<'a>),

@@ -142,6 +142,10 @@ pub const TASK_DELAY_MS_MAX: u64 = 366 * 24 * 60 * 60 * 1_000;
 pub const TASK_DEFERS_MAX: u32 = 1_000;
 /// How long a ready task waits before it goes ahead of tasks with a higher priority. Checked by `apply`.
 pub const TASK_AGEING_MS: u64 = 5 * 60 * 1_000;
+/// Tasks of one group, with those of the groups in it. Checked by `apply`.
+pub const GROUP_TASKS_MAX: usize = 1_000;
+/// How deep groups may lie in groups; 1 is a group without others in it. Checked by `apply`.
+pub const GROUP_DEPTH_MAX: usize = 4;
 /// Tasks that one command changes alike. Checked by `apply`.
 pub const CHANGE_TASKS_MAX: usize = 256;
 /// Classes of failures that a list of a queue's dead letters has.

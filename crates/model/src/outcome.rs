@@ -1,5 +1,6 @@
 //! The results of commands, and the effects that a shard leaves to its node.
 
+use crate::group::GroupCreated;
 use crate::ids::{Cursor, Elapsed, Position, Revision, Slot, Wall};
 use crate::lease::Granted;
 use crate::name::QueueName;
@@ -75,6 +76,7 @@ pub enum Outcome {
         cursor: Cursor,
     },
     TasksChanged(TasksChanged),
+    GroupCreated(GroupCreated),
     /// Nothing was changed.
     Refused(Refusal),
 }
@@ -174,6 +176,8 @@ pub enum Refusal {
     TaskConflict { part: u32, task: u32 },
     /// The task is not in a state for this.
     WrongTaskState { state: TaskState },
+    /// There is a group with this name and other content.
+    GroupConflict,
     /// The cursor lies after everything that was recorded: `end` is the last position that was assigned.
     CursorBeyondEnd { end: Position },
     /// The shard has [`crate::limits::REACTIONS_MAX`] reactions already.

@@ -255,6 +255,10 @@ fn command_bytes(command: &Command<'_>) -> usize {
             react.events.iter().map(|event| event.envelope.len() + TASK_OVERHEAD_BYTES).sum()
         }
         Command::Enqueue(enqueue) => tasks_bytes(enqueue),
+        Command::CreateGroup(create) => {
+            let tasks = create.content.tasks().chain(create.content.followers());
+            tasks.map(|task| task.task.envelope.len() + TASK_OVERHEAD_BYTES).sum()
+        }
         Command::ReplayTask(replay) => replay.envelope.as_ref().map_or(0, |envelope| envelope.len()),
         Command::Claim(claim) => claim.types.iter().map(|task_type| task_type.len()).sum(),
         Command::Settle(settle) => settlements_bytes(settle),

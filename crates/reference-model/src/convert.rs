@@ -51,6 +51,7 @@ impl Simple {
             | Command::SettleDeadLetter(_)
             | Command::ReplayTask(_)
             | Command::ChangeTasks(_)
+            | Command::CreateGroup(_)
             | Command::AdvanceTasks(_) => unreachable!("{command:?} is about a queue"),
             Command::PutReaction(_) | Command::DeleteReaction(_) | Command::React(_) => {
                 unreachable!("{command:?} is about a reaction")
@@ -183,6 +184,9 @@ impl From<&Outcome> for SimpleOutcome {
             Outcome::ReactionDeleted { existed } => Self::ReactionDeleted(*existed),
             Outcome::Reacted { tasks, cursor } => Self::Reacted(*tasks, *cursor),
             Outcome::TasksChanged(changed) => Self::TasksChanged(*changed),
+            Outcome::GroupCreated(created) => {
+                Self::GroupCreated(created.group.position.0, created.group.slot.0, created.replayed)
+            }
             Outcome::Refused(refusal) => match *refusal {
                 Refusal::WrongRevision { part, current } => {
                     Self::WrongRevision { part: part as usize, current: current.map(|current| current.0) }
@@ -207,13 +211,12 @@ impl From<&Outcome> for SimpleOutcome {
                 Refusal::TooManyTypes { task } => Self::TooManyTypes(task as usize),
                 Refusal::NoTask => Self::NoTask,
                 Refusal::WrongTaskState { state } => Self::WrongTaskState(state),
+                Refusal::TaskConflict { .. } => Self::TaskConflict,
+                Refusal::GroupConflict => Self::GroupConflict,
+                Refusal::ClaimLost { .. } => unimplemented!("tasks in a transaction"),
                 Refusal::CursorBeyondEnd { end } => Self::CursorBeyondEnd(end.0),
                 Refusal::TooManyReactions => Self::TooManyReactions,
                 Refusal::ReactionMoved => Self::ReactionMoved,
-                Refusal::TaskConflict { part: 0, task: 0 } => Self::TaskConflict,
-                Refusal::ClaimLost { .. } | Refusal::TaskConflict { .. } => {
-                    unimplemented!("tasks in a transaction")
-                }
             },
         }
     }

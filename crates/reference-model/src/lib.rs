@@ -177,6 +177,9 @@ pub enum SimpleOutcome {
     DeadLetterSettled,
     TasksChanged(TasksChanged),
     TaskConflict,
+    /// The group's position and slot, and whether it was there already.
+    GroupCreated(u64, u16, bool),
+    GroupConflict,
     WrongRevision {
         part: usize,
         current: Option<u64>,
@@ -247,6 +250,7 @@ impl SimpleOutcome {
                 | Self::ReactionDeleted(_)
                 | Self::Reacted(..)
                 | Self::TasksChanged(_)
+                | Self::GroupCreated(..)
         )
     }
 
@@ -340,6 +344,7 @@ struct Record {
 pub struct Simple {
     pub streams: Vec<Stream>,
     pub queues: Queues,
+    pub groups: Vec<queue::groups::Group>,
     pub last: u64,
     pub wall: u64,
     pub elapsed: u64,

@@ -91,6 +91,7 @@ fn replayed(mut outcome: Outcome) -> Outcome {
         | Outcome::ReactionDeleted { .. }
         | Outcome::Reacted { .. }
         | Outcome::TasksChanged(_)
+        | Outcome::GroupCreated(_)
         | Outcome::StreamDeleted { .. }
         | Outcome::Progressed { .. }
         | Outcome::LeaseGranted(_)

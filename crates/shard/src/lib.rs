@@ -42,6 +42,7 @@ mod agenda;
 mod clean_up;
 mod damage;
 mod expire_records;
+mod group;
 mod heads;
 mod idempotency;
 mod lease;

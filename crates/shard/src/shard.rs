@@ -3,6 +3,7 @@
 use crate::clean_up;
 use crate::damage::bad_row;
 use crate::expire_records;
+use crate::group;
 use crate::heads::Heads;
 use crate::idempotency::once;
 use crate::lease::{self, acquire, release, renew, withdraw};
@@ -103,7 +104,9 @@ impl Shard {
         let mut outcomes = Vec::with_capacity(entry.commands.len());
         for command in &entry.commands {
             outcomes.push(if knows(entry.behaviour) {
-                apply_command(command, &mut overlay)?
+                let outcome = apply_command(command, &mut overlay)?;
+                group::step::take_all(&mut overlay)?;
+                outcome
             } else {
                 Outcome::Refused(Refusal::Unsupported)
             });
@@ -189,6 +192,7 @@ fn apply_command<'e, V: View>(
         Command::SettleDeadLetter(settle) => queue::dead_letter::apply(settle, overlay),
         Command::ReplayTask(replay) => queue::replay::apply(replay, overlay),
         Command::ChangeTasks(change) => queue::change::apply(change, overlay),
+        Command::CreateGroup(create) => group::create::apply(create, overlay),
         Command::AdvanceTasks(advance) => queue::advance::apply(advance, overlay),
         Command::PutReaction(put) => reaction::put::apply(put, overlay),
         Command::DeleteReaction(delete) => reaction::delete::apply(delete, overlay),

@@ -17,6 +17,7 @@ mod operations;
 pub mod parameters;
 mod reactions;
 pub mod schema;
+mod tasks;
 
 use crate::catalogue::Code;
 

@@ -6,6 +6,7 @@ use super::parameters::{
     QUEUES_LIMIT, REMOVED_THROUGH, REPLAYED, SENT_STORE, STORE, STREAM, TASK, TASK_STATE, TASK_WAIT,
     TASKS_LIMIT, TYPE, VALUE,
 };
+use super::tasks;
 use super::{Content, Description, Method, Response, Schema, Tag, reactions};
 use crate::catalogue::Code;
 
@@ -536,6 +537,10 @@ operations! {
         },
         problems: &[ANY, DATA, STREAM_NAME, BODY, OBJECT, COMMAND, &[Code::TaskNotFound, Code::WrongTaskState, Code::QueueFull, Code::TaskConflict, Code::TooManyTypes, Code::TaskTooLarge]],
     };
+    DeadLetters: tasks::DEAD_LETTERS;
+    ReplayDead: tasks::REPLAY_DEAD;
+    DropDead: tasks::DROP_DEAD;
+    CancelTasks: tasks::CANCEL_TASKS;
     ListWorkers: Description {
         id: "listWorkers",
         method: Method::Get,
@@ -551,70 +556,6 @@ operations! {
             headers: &[],
         },
         problems: &[ANY, DATA, STREAM_NAME, QUERY],
-    };
-    DeadLetters: Description {
-        id: "deadLetters",
-        method: Method::Get,
-        path: "/v1/queues/{queue}/dead-letters",
-        tag: Tag::Queues,
-        summary: "Count the dead letters of a queue by class",
-        description: "Returns the classes of the last failures, those with the most dead letters first. There are at most 1,000; `more` says that others were left out.",
-        parameters: &[&QUEUE, &STORE],
-        request: &[],
-        response: Response {
-            description: "The classes.",
-            content: &[json("DeadLetterClasses")],
-            headers: &[],
-        },
-        problems: &[ANY, DATA, STREAM_NAME, QUERY],
-    };
-    ReplayDead: Description {
-        id: "replayDeadLetters",
-        method: Method::Post,
-        path: "/v1/queues/{queue}/dead-letters/replay",
-        tag: Tag::Queues,
-        summary: "Replay many dead letters",
-        description: "Puts dead letters back into their queue, or into another one, oldest first: all, or those of a class or type. One request changes at most 256. Repeat it with `next` as `after` until `next` is null. If the queue becomes full, the request stops there; one that has changed nothing is refused.",
-        parameters: &[&QUEUE, &STORE],
-        request: &[json("ReplayMany")],
-        response: Response {
-            description: "How many were changed, and where to go on.",
-            content: &[json("TasksChanged")],
-            headers: &[],
-        },
-        problems: &[ANY, DATA, STREAM_NAME, BODY, OBJECT, COMMAND, &[Code::QueueFull]],
-    };
-    DropDead: Description {
-        id: "dropDeadLetters",
-        method: Method::Post,
-        path: "/v1/queues/{queue}/dead-letters/drop",
-        tag: Tag::Queues,
-        summary: "Drop many dead letters",
-        description: "Removes dead letters for good, oldest first: all, or those of a class or type. One request removes at most 256. Repeat it with `next` as `after` until `next` is null.",
-        parameters: &[&QUEUE, &STORE],
-        request: &[json("DropMany")],
-        response: Response {
-            description: "How many were removed, and where to go on.",
-            content: &[json("TasksChanged")],
-            headers: &[],
-        },
-        problems: &[ANY, DATA, STREAM_NAME, BODY, OBJECT, COMMAND],
-    };
-    CancelTasks: Description {
-        id: "cancelTasks",
-        method: Method::Post,
-        path: "/v1/queues/{queue}/cancel",
-        tag: Tag::Queues,
-        summary: "Cancel many tasks",
-        description: "Cancels unfinished tasks, oldest first: all, or those in a state or of a type. Workers of tasks that run learn of it from their next heartbeat. One request changes at most 256. Repeat it with `next` as `after` until `next` is null.",
-        parameters: &[&QUEUE, &STORE],
-        request: &[json("CancelMany")],
-        response: Response {
-            description: "How many were cancelled, and where to go on.",
-            content: &[json("TasksChanged")],
-            headers: &[],
-        },
-        problems: &[ANY, DATA, STREAM_NAME, BODY, OBJECT, COMMAND],
     };
     GetTask: Description {
         id: "getTask",
@@ -648,6 +589,8 @@ operations! {
         },
         problems: &[ANY, DATA, STREAM_NAME, COMMAND, &[Code::TaskNotFound, Code::WrongTaskState]],
     };
+    CreateGroup: tasks::CREATE_GROUP;
+    GetGroup: tasks::GET_GROUP;
     GetQueue: Description {
         id: "getQueue",
         method: Method::Get,

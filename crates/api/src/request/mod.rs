@@ -9,6 +9,7 @@
 //! | [`lease`] | bodies of requests about leases |
 //! | [`value`] | requests that write values |
 //! | [`transaction`] | the body of a transaction |
+//! | [`group`] | the body that creates a group |
 //! | [`queue`] | everything about task queues |
 //! | [`reaction`] | reactions |
 //! | [`settings`] | a stream's settings |
@@ -17,6 +18,7 @@
 //! | `key` | idempotency keys and their fingerprints |
 
 pub mod append;
+pub mod group;
 pub mod head;
 mod key;
 pub mod lease;

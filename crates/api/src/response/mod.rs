@@ -11,6 +11,7 @@
 //! | [`queue`] | everything about task queues |
 //! | [`reaction`] | reactions, and their tasks |
 
+pub mod group;
 pub mod lease;
 pub mod outcome;
 pub mod page;

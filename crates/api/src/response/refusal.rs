@@ -117,6 +117,7 @@ pub fn problem(refusal: &Refusal, target: Target<'_>) -> Box<Problem> {
         | Refusal::NoTask
         | Refusal::WrongTaskState { .. }
         | Refusal::ClaimLost { .. }
+        | Refusal::GroupConflict
         | Refusal::TaskConflict { .. } => task_problem(refusal, target),
     }
 }
@@ -140,6 +141,9 @@ fn task_problem(refusal: &Refusal, target: Target<'_>) -> Box<Problem> {
             let detail = "the queue has a task with this `id` and different content, so nothing was written";
             let problem = Problem::new(Code::TaskConflict, detail).number("task", u64::from(*task));
             in_part(problem, *part, target)
+        }
+        Refusal::GroupConflict => {
+            Problem::new(Code::GroupConflict, "there is a group with this `id` and other tasks")
         }
         Refusal::NoTask => Problem::new(Code::TaskNotFound, "the queue has no task with this id"),
         Refusal::WrongTaskState { state } => {

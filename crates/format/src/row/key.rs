@@ -41,6 +41,11 @@ pub(super) mod kind {
     pub(in crate::row) const ATTEMPTS: u8 = 38;
     pub(in crate::row) const DEAD_CLASS: u8 = 39;
     pub(in crate::row) const DEAD_OF_CLASS: u8 = 40;
+    pub(in crate::row) const GROUP_NAME: u8 = 41;
+    pub(in crate::row) const GROUP: u8 = 42;
+    pub(in crate::row) const GROUP_THEN: u8 = 43;
+    pub(in crate::row) const GROUP_ON_DEAD: u8 = 44;
+    pub(in crate::row) const GROUP_MEMBER: u8 = 45;
 
     pub(in crate::row) const SHARD: u8 = 129;
     pub(in crate::row) const WALL_TIMER: u8 = 130;

@@ -28,6 +28,10 @@
 //! | dead | the name's | queue id, position | nothing | while a task is a dead letter |
 //! | class of dead letters | the name's | queue id, class hash | [`DeadClassRow`] | whenever the number of its dead letters changes |
 //! | dead of a class | the name's | queue id, class hash, position | nothing | while a task is a dead letter |
+//! | group name | the name's | group's name | position | once for each group |
+//! | group | the group's | position | [`GroupRow`] | whenever a member ends or goes |
+//! | then, on dead | the group's | position | a task that may follow | once for each group |
+//! | member | the group's | position, number | [`MemberRow`] | while a task or group of the group is kept |
 //! | shard | system | | [`ShardRow`] | once for each entry |
 //! | wall timer | system | wall, namespace, stream id | stream's name | when a stream gets a `max_age` or its first event, and after each expiry |
 //! | record timer | system | elapsed, namespace, key hash | nothing | once for each request with an idempotency key |
@@ -40,6 +44,7 @@
 //!
 //! Every value begins with the number of its layout.
 
+mod group;
 mod key;
 mod lease;
 mod queue;
@@ -47,6 +52,9 @@ mod reaction;
 mod stored_value;
 mod value;
 
+pub use group::{
+    Follows, GroupKeys, GroupPlace, GroupRow, MemberRange, MemberRow, decode_follower, encode_follower,
+};
 pub use key::{
     CleanUpKey, PREFIX_BYTES, RecordTimerKey, TimerKey, TimerRange, TimerSearch, WallTimerKey, dedup_key,
     idempotency_key, membership_key, parse_stream_key, revision_key, shard_key, stream_key,

@@ -10,8 +10,8 @@ use format::row::{
     decode_part, parse_reaction_key, parse_stream_key,
 };
 use model::{
-    Append, Check, ClaimedTask, Command, EnqueuedTask, Entry, NewTask, Outcome, Position, ReactedEvent,
-    Settled, Settlement, Write, Written,
+    Append, Check, ClaimedTask, Command, EnqueuedTask, Entry, NewMember, NewTask, Outcome, Position,
+    ReactedEvent, Settled, Settlement, Write, Written,
 };
 use seeded_rng::Rng;
 use std::borrow::Cow;
@@ -88,6 +88,7 @@ fn reserved(entry: &Entry<'_>) -> usize {
         Command::Enqueue(enqueue) => enqueue.tasks.capacity() * size_of::<NewTask<'_>>(),
         Command::Claim(claim) => claim.types.capacity() * size_of::<Cow<'_, str>>(),
         Command::Settle(settle) => settle.settlements.capacity() * size_of::<Settlement<'_>>(),
+        Command::CreateGroup(create) => create.content.members.capacity() * size_of::<NewMember<'_>>(),
         Command::PutReaction(put) => put.settings.types.capacity() * size_of::<Cow<'_, str>>(),
         Command::React(react) => react.events.capacity() * size_of::<ReactedEvent<'_>>(),
         Command::ChangeTasks(change) => change.tasks.capacity() * size_of::<Position>(),
@@ -116,7 +117,11 @@ fn reserved_by(outcome: &Outcome) -> usize {
 
 fn all_samples() -> Vec<samples::Sample> {
     let stores = [samples::entries(), samples::outcomes(), samples::rows(), samples::bodies()];
-    stores.into_iter().chain([tasks::samples(), reaction::samples()]).flatten().collect()
+    stores
+        .into_iter()
+        .chain([tasks::samples(), crate::groups::samples(), reaction::samples()])
+        .flatten()
+        .collect()
 }
 
 #[test]

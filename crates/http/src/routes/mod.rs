@@ -4,6 +4,7 @@
 mod append;
 mod command;
 mod errors;
+mod groups;
 mod leases;
 mod lines;
 mod operations;
@@ -91,6 +92,8 @@ where
         Operation::CancelTasks => queue::change::many(context, parts, change::Kind::Cancel, &mut body).await,
         Operation::ReplayDead => queue::change::many(context, parts, change::Kind::Replay, &mut body).await,
         Operation::DropDead => queue::change::many(context, parts, change::Kind::Drop, &mut body).await,
+        Operation::CreateGroup => groups::create(context, parts, &mut body).await,
+        Operation::GetGroup => groups::get(context, parts).await,
         Operation::GetQueue => queue::queues::get(context, parts).await,
         Operation::PutQueue => queue::queues::put(context, parts, &mut body).await,
         Operation::ListQueues => queue::queues::list(context, parts).await,

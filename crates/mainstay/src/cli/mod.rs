@@ -18,7 +18,8 @@ pub(crate) mod enqueue;
 pub(crate) mod export;
 pub(crate) mod failure;
 pub(crate) mod follow;
-pub(crate) mod import;
+pub(crate) mod group;
+mod import;
 pub(crate) mod lease;
 pub(crate) mod output;
 pub(crate) mod reactions;
@@ -111,6 +112,11 @@ pub(crate) enum Command {
     Queues,
     /// List, replay or drop tasks that have failed for good
     DeadLetters(tasks::DeadLettersArgs),
+    /// Create or show a group of tasks
+    Group {
+        #[command(subcommand)]
+        command: group::Command,
+    },
     /// Have a task enqueued for each event that matches
     Reactions(reactions::Args),
     /// Append events to many streams from lines of JSON
@@ -168,6 +174,7 @@ impl Cli {
             Command::Queues => tasks::queues(&global),
             Command::Reactions(args) => reactions::run(&global, &args),
             Command::DeadLetters(args) => tasks::dead_letters(&global, &args),
+            Command::Group { command } => group::run(&global, command),
             Command::Import(args) => import::run(&global, &args),
             Command::Export(args) => export::run(&global, &args),
             Command::Streams(args) => streams::run(&global, &args),
