@@ -17,6 +17,7 @@ mod duration;
 mod group;
 mod settle;
 mod task;
+mod workers;
 
 pub use admin::{Depth, QueueInfo, QueueSettings, TaskPage};
 pub use change::{Changed, DeadLetterClass, Replay, Which};
@@ -24,6 +25,7 @@ pub use claim::Claim;
 pub use group::{GroupCreated, GroupInfo, GroupState, NewGroup};
 pub use settle::{Heartbeat, TaskError};
 pub use task::{ClaimedTask, Enqueued, NewTask, RetryPolicy, TaskFailure, TaskInfo, TaskState, Unique};
+pub use workers::WorkerInfo;
 
 use crate::client::{Client, encode, problem_within};
 use crate::error::{Error, Result};

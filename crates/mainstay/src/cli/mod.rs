@@ -29,6 +29,7 @@ pub(crate) mod show;
 pub(crate) mod streams;
 pub(crate) mod tasks;
 pub(crate) mod work;
+mod workers;
 
 use crate::{bench, config, tour};
 use clap::{Parser, Subcommand};
@@ -110,6 +111,8 @@ pub(crate) enum Command {
     Cancel(tasks::CancelArgs),
     /// List queues with the number of their tasks
     Queues,
+    /// List the workers that have asked the node for tasks of a queue
+    Workers(workers::Args),
     /// List, replay or drop tasks that have failed for good
     DeadLetters(tasks::DeadLettersArgs),
     /// Create or show a group of tasks
@@ -173,6 +176,7 @@ impl Cli {
             Command::Cancel(args) => tasks::cancel(&global, &args),
             Command::Queues => tasks::queues(&global),
             Command::Reactions(args) => reactions::run(&global, &args),
+            Command::Workers(args) => workers::run(&global, &args),
             Command::DeadLetters(args) => tasks::dead_letters(&global, &args),
             Command::Group { command } => group::run(&global, command),
             Command::Import(args) => import::run(&global, &args),
