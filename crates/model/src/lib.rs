@@ -11,6 +11,7 @@
 //! | [`limits`] | every bound of the product, by name |
 //! | [`command`] | the requests to change a shard |
 //! | [`lease`], [`value`] | the commands of leases and of values |
+//! | [`execution`] | the commands that make a team's own endpoints idempotent |
 //! | [`queue`] | the commands of task queues, and their outcomes |
 //! | [`outcome`] | the results of commands, and the effects they leave to the node |
 //! | [`view`] | ordered reads of the state, and the write set that changes it |
@@ -18,6 +19,7 @@
 extern crate alloc;
 
 pub mod command;
+pub mod execution;
 pub mod ids;
 pub mod lease;
 pub mod limits;
@@ -31,12 +33,13 @@ pub use command::{
     Append, Check, CleanUp, Command, DeleteStream, Entry, Expected, ExpireEvents, ExpireRecords, Filled,
     Identity, Keyed, NewEvent, PutSettings, Settings, Transaction, Write,
 };
+pub use execution::{AbandonExecution, BeginExecution, Begun, CompleteExecution, ExpireExecutions};
 pub use ids::{
     Behaviour, Cursor, Elapsed, EntryClock, Fingerprint, GroupId, IdHash, Index, KeyHash, KeyId, Namespace,
     ParseCursorError, Position, Revision, Slot, SlotRange, StreamId, Term, Wall,
 };
 pub use lease::{AcquireLease, ExpireLeases, Granted, ReleaseLease, RenewLease, WithdrawLease};
-pub use name::{LeaseName, NameError, QueueName, StreamName, ValueName, slot_of};
+pub use name::{ExecutionKey, LeaseName, NameError, QueueName, StreamName, ValueName, slot_of};
 pub use outcome::{Appended, AppendedEvent, Effect, KeyDifference, Outcome, Refusal, Timer, Written};
 pub use queue::{
     Action, AdvanceTasks, CancelTask, Claim, Claimed, ClaimedTask, DeadLetterEnd, Enqueue, Enqueued,

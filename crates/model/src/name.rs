@@ -85,6 +85,8 @@ names! {
     LeaseName;
     /// A value's name, by the same rules.
     ValueName;
+    /// The key of an execution, by the same rules.
+    ExecutionKey;
 }
 
 fn check(name: &str) -> Result<(), NameError> {

@@ -249,6 +249,7 @@ pub fn is_clients(command: &Command<'_>) -> bool {
             | Command::ExpireRecords(_)
             | Command::AdvanceTasks(_)
             | Command::ExpireLeases(_)
+            | Command::ExpireExecutions(_)
     )
 }
 

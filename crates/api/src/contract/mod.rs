@@ -57,6 +57,7 @@ pub enum Tag {
     Queues,
     Leases,
     Values,
+    Idempotency,
     Operations,
 }
 
@@ -139,13 +140,14 @@ impl Method {
 }
 
 impl Tag {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Events,
         Self::Transactions,
         Self::Streams,
         Self::Queues,
         Self::Leases,
         Self::Values,
+        Self::Idempotency,
         Self::Operations,
     ];
 
@@ -158,6 +160,7 @@ impl Tag {
             Self::Queues => "queues",
             Self::Leases => "leases",
             Self::Values => "values",
+            Self::Idempotency => "idempotency",
             Self::Operations => "operations",
         }
     }
@@ -171,6 +174,7 @@ impl Tag {
             Self::Queues => "Enqueue tasks, claim and settle them, and operate queues.",
             Self::Leases => "Elect leaders, lock, and limit how many work at a time, with fencing tokens.",
             Self::Values => "Agree on small named values.",
+            Self::Idempotency => "Make your own endpoints safe to retry.",
             Self::Operations => "Health, metrics and documentation of a node.",
         }
     }

@@ -7,9 +7,11 @@
 //! | [`refusal`] | problems for refused commands |
 //! | [`lease`] | leases |
 //! | [`value`] | writes of values |
+//! | [`execution`] | executions |
 //! | [`page`] | pages of events and of streams |
 //! | [`queue`] | everything about task queues |
 
+pub mod execution;
 pub mod lease;
 pub mod outcome;
 pub mod page;

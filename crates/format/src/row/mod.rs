@@ -14,6 +14,7 @@
 //! | lease | the name's | name | [`LeaseRow`] | on each change of who holds it or waits for it |
 //! | waiting holder | the name's | length of the name, name, holder | [`LeaseWaiterRow`] | when a holder begins to wait, and when its neighbours in the queue change |
 //! | value | the name's | name | [`ValueRow`] | on each write of the value |
+//! | execution | the name's | key | [`ExecutionRow`] | when an execution begins, and when it is completed |
 //! | queue name | the name's | queue's name | queue id | once for each queue |
 //! | queue | the name's | queue id | [`QueueRow`] | with each command that changes a queue |
 //! | task type | the name's | queue id, type | [`TypeRow`] | whenever a task of the type changes its state |
@@ -30,26 +31,30 @@
 //! | record timer | system | elapsed, namespace, key hash | nothing | once for each request with an idempotency key |
 //! | clean-up | system | position at which it was queued, namespace, stream id | stream's name | when a stream has removed events whose rows remain |
 //! | lease timer | system | elapsed, namespace, name | nothing | when a lease is granted, and each time it has come due |
+//! | execution timer | system | elapsed, namespace, key | nothing | as the execution |
 //! | task timer, by wall or by elapsed | system | moment, namespace, queue id, position | nothing | when something is due for a task |
 //! | membership | system | | [`crate::membership::Membership`] | once for each configuration entry |
 //!
 //! Every value begins with the number of its layout.
 
+mod execution;
 mod key;
 mod lease;
+mod named_timer;
 mod queue;
 mod stored_value;
 mod value;
 
+pub use execution::{ExecutionRow, ExecutionState, ExecutionTimerKey, execution_key};
 pub use key::{
     CleanUpKey, PREFIX_BYTES, RecordTimerKey, TimerKey, TimerRange, TimerSearch, WallTimerKey, dedup_key,
     idempotency_key, membership_key, parse_stream_key, revision_key, shard_key, stream_key,
     stream_kind_prefix,
 };
 pub use lease::{
-    LeaseHolder, LeaseQueueEnds, LeaseRow, LeaseTimerKey, LeaseTimers, LeaseWaiterRow, lease_key,
-    lease_waiter_key,
+    LeaseHolder, LeaseQueueEnds, LeaseRow, LeaseTimerKey, LeaseWaiterRow, lease_key, lease_waiter_key,
 };
+pub use named_timer::NamedTimers;
 pub use queue::{
     ClaimPart, ClaimRequestRow, FailureRow, KeyRow, Lane, QueueKeys, QueueRange, QueueRow, SettledBy,
     SettledPart, TaskIdRow, TaskPart, TaskRow, TaskTimerKey, TextHash, TypeRow, decode_number, decode_part,

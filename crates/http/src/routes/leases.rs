@@ -11,15 +11,14 @@
 
 use super::command::{refused, submit};
 use super::parts;
-use crate::body::read_whole;
+use crate::body::read_json;
 use crate::context::Context;
 use crate::response::{self, Response, Result};
 use crate::unavailable;
-use api::request::head::Head;
 use api::request::lease;
 use api::response::lease::{Holder, Lease, write_granted, write_released, write_renewed};
 use api::response::refusal::Target;
-use api::{Code, Problem, media};
+use api::{Code, Problem};
 use bytes::Bytes;
 use format::row::lease_waiter_key;
 use http::request;
@@ -42,7 +41,8 @@ where
     B::Error: std::error::Error + 'static,
 {
     let name = parts::lease(parts)?.into_owned();
-    let body = read_json(context, parts, body).await?;
+    parts::no_query(parts)?;
+    let body = read_json(&context.buffers, &parts.headers, body).await?;
     let acquire = lease::acquire(&parts.headers, name, &body)?;
     let asker = Asker { lease: acquire.lease.clone(), holder: acquire.holder.clone().into_owned() };
     let wait = Duration::from_millis(acquire.wait_ms);
@@ -64,7 +64,8 @@ where
     B::Error: std::error::Error + 'static,
 {
     let name = parts::lease(parts)?.into_owned();
-    let body = read_json(context, parts, body).await?;
+    parts::no_query(parts)?;
+    let body = read_json(&context.buffers, &parts.headers, body).await?;
     let renew: RenewLease<'_> = lease::renew(&parts.headers, name.clone(), &body)?;
     let token = renew.token;
     match submit(context, Command::RenewLease(renew)).await? {
@@ -81,7 +82,8 @@ where
     B::Error: std::error::Error + 'static,
 {
     let name = parts::lease(parts)?.into_owned();
-    let body = read_json(context, parts, body).await?;
+    parts::no_query(parts)?;
+    let body = read_json(&context.buffers, &parts.headers, body).await?;
     let release: ReleaseLease<'_> = lease::release(&parts.headers, name.clone(), &body)?;
     let token = release.token;
     match submit(context, Command::ReleaseLease(release)).await? {
@@ -102,20 +104,6 @@ pub(super) async fn get(context: &Context, parts: &request::Parts) -> Result {
     });
     let lease = Lease { lease: name.as_str(), permits: state.permits, waiting: state.waiting };
     Ok(written(|out| lease.write(out, holders, state.queue.iter().map(String::as_str))))
-}
-
-async fn read_json<B>(
-    context: &Context,
-    parts: &request::Parts,
-    body: &mut B,
-) -> Result<impl std::ops::Deref<Target = [u8]> + use<B>>
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: std::error::Error + 'static,
-{
-    parts::no_query(parts)?;
-    media::check_json(Head::read(&parts.headers)?.content_type)?;
-    read_whole(&context.buffers, &parts.headers, body).await
 }
 
 async fn read(context: &Context, name: &LeaseName<'static>) -> Result<LeaseState, Unavailable> {

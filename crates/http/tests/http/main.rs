@@ -13,6 +13,8 @@ mod contract;
 #[cfg(test)]
 mod damage;
 #[cfg(test)]
+mod executions;
+#[cfg(test)]
 mod follow;
 #[cfg(test)]
 mod http2;

@@ -10,11 +10,13 @@
 //! | [`lease`] | who holds a lease, and who waits for it |
 //! | [`turn`] | what has become of a request that waits for a lease |
 //! | [`value`] | one value's content and revision |
+//! | [`execution`] | whether the work under a key is in progress or done |
 //! | [`queue`], [`queues`] | one queue, and the list of queues |
 //! | [`task`], [`tasks`] | one task, and the list of a queue's tasks |
 //! | [`is_live`], [`Liveness`] | whether an event found in the body file is still readable |
 
 mod clock;
+mod execution;
 mod lease;
 mod live;
 mod page;
@@ -24,6 +26,7 @@ mod streams;
 mod value;
 
 pub use clock::{ShardClock, clock};
+pub use execution::{ExecutionView, execution};
 pub use lease::{HeldBy, LeaseState, Turn, lease, turn};
 pub use live::{Liveness, first_kept, is_live};
 pub use page::{EventsPage, Page, PageRequest, StoredEvent, Truncated, page};

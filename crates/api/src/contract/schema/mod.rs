@@ -1,12 +1,14 @@
 //! The JSON objects of requests and responses, as types. The server reads and writes JSON without them, for speed.
 //! Tests read its real responses into these types, which refuse unknown members, so that neither can drift.
 
+mod execution;
 mod queue;
 
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+pub use execution::*;
 pub use queue::*;
 
 /// All of them, as components of the OpenAPI document.
@@ -52,6 +54,18 @@ pub use queue::*;
     LeaseHolder,
     ValueWritten,
     ValueDeleted,
+    ExecutionBegin,
+    ExecutionBegun,
+    StoredResponse,
+    ExecutionComplete,
+    ExecutionCompleted,
+    ExecutionAbandon,
+    ExecutionAbandoned,
+    ExecutionForgotten,
+    Execution,
+    ExecutionCheck,
+    ExecutionWrite,
+    ExecutionWritten,
     NewTask,
     RetryPolicy,
     EnqueuedTask,
@@ -254,6 +268,7 @@ pub enum Check {
     Stream(StreamCheck),
     Lease(LeaseCheck),
     Value(ValueCheck),
+    Execution(ExecutionCheck),
 }
 
 /// The stream is at the expected revision.
@@ -304,6 +319,7 @@ pub enum Write {
     Enqueue(EnqueueWrite),
     Complete(CompleteWrite),
     Fail(FailWrite),
+    Idempotency(ExecutionWrite),
 }
 
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -330,6 +346,7 @@ pub enum Written {
     Enqueue(EnqueuedTasks),
     Complete(Settled),
     Fail(Settled),
+    Idempotency(ExecutionWritten),
 }
 
 /// A page of the list of streams.
