@@ -16,6 +16,7 @@
 //! | `read`, `follow` | pages, streams of events, subscriptions that resume |
 //! | `import` | lines for many streams, in bounded memory |
 //! | `leases` | leader election, locks and semaphores |
+//! | `idempotency` | endpoints of your own that are safe to retry: [`Client::once`] |
 //! | `streams` | listing, settings, deletion |
 //! | `queue`, `worker` | task queues: [`Queue`], and [`Worker`] to run their tasks |
 //! | `raw` | any request, and its response |
@@ -36,6 +37,7 @@ mod event;
 mod feed;
 mod follow;
 mod id;
+mod idempotency;
 mod import;
 mod leases;
 mod line_buffer;
@@ -54,6 +56,7 @@ pub use client::{Client, ClientBuilder};
 pub use error::{Error, Problem, Result};
 pub use event::{Cursor, Expected, NewEvent, RecordedEvent, Revision};
 pub use follow::Follow;
+pub use idempotency::{Begun, Execution, ExecutionState, ExecutionToken, Once, OnceError, StoredResponse};
 pub use import::{Import, ImportOutcome, ImportedLine};
 pub use leases::{AcquireLease, LeaseGrant, LeaseHolder, LeaseState, LeaseToken};
 pub use queue::{

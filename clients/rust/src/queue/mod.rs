@@ -10,7 +10,7 @@
 
 mod admin;
 mod claim;
-mod duration;
+pub(crate) mod duration;
 mod settle;
 mod task;
 

@@ -322,15 +322,15 @@ operations! {
         path: "/v1/leases/{lease}",
         tag: Tag::Leases,
         summary: "Get a lease",
-        description: "Returns who holds the lease and who waits for it. The remaining time may be a second too long. A lease that no one uses has no holders.",
-        parameters: &[&LEASE, &STORE],
+        description: "Returns who holds the lease and who waits for it. The remaining time may be a second too long. A lease that no one uses has no holders. With `Accept: text/event-stream`, the response is a watch: the lease as it is, and again after each change of its holders or its queue. Changes in quick succession may be one message.",
+        parameters: &[&LEASE, &KEEP_ALIVE, &STORE],
         request: &[],
         response: Response {
-            description: "The lease.",
-            content: &[json("Lease")],
+            description: "The lease. As server-sent events, each message has the event name `lease`.",
+            content: &[json("Lease"), Content { media_type: "text/event-stream", schema: Schema::Text }],
             headers: &[],
         },
-        problems: &[ANY, DATA, STREAM_NAME, QUERY],
+        problems: &[ANY, DATA, STREAM_NAME, QUERY, &[Code::TooManySubscribers]],
     };
     PutValue: Description {
         id: "putValue",
@@ -354,15 +354,15 @@ operations! {
         path: "/v1/values/{value}",
         tag: Tag::Values,
         summary: "Read a value",
-        description: "Returns the content as it was written, with its content type.",
-        parameters: &[&VALUE, &STORE],
+        description: "Returns the content as it was written, with its content type. With `Accept: text/event-stream`, the response is a watch: the value as it is, and again after each change. Changes in quick succession may be one message.",
+        parameters: &[&VALUE, &KEEP_ALIVE, &STORE],
         request: &[],
         response: Response {
-            description: "The content.",
-            content: &[Content { media_type: "*/*", schema: Schema::Text }],
+            description: "The content. As server-sent events, each message has the event name `value` and a `ValueSeen` as its data.",
+            content: &[Content { media_type: "*/*", schema: Schema::Text }, Content { media_type: "text/event-stream", schema: Schema::Text }],
             headers: &[&ETAG],
         },
-        problems: &[ANY, DATA, STREAM_NAME, QUERY, &[Code::ValueNotFound]],
+        problems: &[ANY, DATA, STREAM_NAME, QUERY, &[Code::ValueNotFound, Code::TooManySubscribers]],
     };
     DeleteValue: Description {
         id: "deleteValue",

@@ -14,6 +14,7 @@ mod settings;
 mod streams;
 mod transaction;
 mod values;
+mod watch;
 
 use crate::activity::Activity;
 use crate::context::Context;

@@ -39,4 +39,6 @@ mod streams;
 #[cfg(test)]
 mod values;
 #[cfg(test)]
+mod watch;
+#[cfg(test)]
 mod wire;

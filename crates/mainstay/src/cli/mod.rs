@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`append`], [`read`], [`follow`], [`streams`], [`settings`] | send a request and show the result |
 //! | [`lease`] | acquire, renew and release a lease, and run a command while it is held |
+//! | [`idempotency`] | do work once under a key |
 //! | [`enqueue`], [`work`], [`tasks`] | task queues |
 //! | [`import`], [`export`] | move many events in and out, as lines |
 //! | [`demo`] | shows failures and their cures, without a node |
@@ -17,6 +18,7 @@ pub(crate) mod enqueue;
 pub(crate) mod export;
 pub(crate) mod failure;
 pub(crate) mod follow;
+pub(crate) mod idempotency;
 pub(crate) mod import;
 pub(crate) mod lease;
 pub(crate) mod output;
@@ -129,6 +131,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: lease::Command,
     },
+    /// Do work once under a key: idempotency for your own endpoints and scripts
+    Idempotency {
+        #[command(subcommand)]
+        command: idempotency::Command,
+    },
     /// Show the configuration
     Config {
         #[command(subcommand)]
@@ -164,6 +171,7 @@ impl Cli {
             Command::Settings(args) => settings::settings(&global, &args),
             Command::Delete(args) => settings::delete(&global, &args),
             Command::Lease { command } => lease::run(&global, command),
+            Command::Idempotency { command } => idempotency::run(&global, &command),
             Command::Config { command } => show::config(&global, &command),
             Command::Completions(args) => show::completions(&args),
             Command::Bench { command } => bench::run(&global, &command),

@@ -54,6 +54,7 @@ pub use queue::*;
     LeaseHolder,
     ValueWritten,
     ValueDeleted,
+    ValueSeen,
     ExecutionBegin,
     ExecutionBegun,
     StoredResponse,
@@ -503,6 +504,21 @@ pub struct ValueDeleted {
     /// The last revision that the value had; null when it did not exist.
     #[schema(required)]
     pub revision: Option<u64>,
+}
+
+/// A value as a watch shows it.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ValueSeen {
+    pub value: String,
+    /// Null if the value does not exist.
+    #[schema(required)]
+    pub revision: Option<u64>,
+    pub content_type: Option<String>,
+    /// The content, if it is UTF-8.
+    pub content: Option<String>,
+    /// Any other content, in base64.
+    pub content_base64: Option<String>,
 }
 
 /// The store of a node.
