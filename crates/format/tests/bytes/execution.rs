@@ -26,8 +26,7 @@ pub(crate) fn commands() -> Vec<(&'static str, Command<'static>)> {
     let abandon = |token| Command::AbandonExecution(AbandonExecution { key: key(), token });
     let complete =
         CompleteExecution { key: key(), token: TOKEN, response: RESPONSE.into(), keep_ms: 86_400_000 };
-    let expire =
-        ExpireExecutions { slot: Slot(51_197), from: Elapsed(86_400_000), executions_max: 256 };
+    let expire = ExpireExecutions { slot: Slot(51_197), from: Elapsed(86_400_000), executions_max: 256 };
     let transaction = Transaction {
         keyed: None,
         checks: vec![Check::Execution { key: key(), token: TOKEN }],

@@ -4,14 +4,14 @@
 use crate::samples;
 use format::FormatError;
 use format::row::{
-    ClaimRequestRow, CleanUpKey, DedupRow, FailureRow, IdempotencyRow, KeyRow, LeaseHolder, LeaseRow,
-    LeaseTimerKey, LeaseWaiterRow, QueueKeys, QueueRow, RecordTimerKey, RevisionRow, ShardRow, StreamRow,
-    TaskIdRow, TaskRow, TaskTimerKey, TypeRow, ValueRow, WallTimerKey, decode_name, decode_number,
-    decode_part, parse_stream_key,
+    ClaimRequestRow, CleanUpKey, DedupRow, ExecutionRow, ExecutionTimerKey, FailureRow, IdempotencyRow,
+    KeyRow, LeaseHolder, LeaseRow, LeaseTimerKey, LeaseWaiterRow, QueueKeys, QueueRow, RecordTimerKey,
+    RevisionRow, ShardRow, StreamRow, TaskIdRow, TaskRow, TaskTimerKey, TypeRow, ValueRow, WallTimerKey,
+    decode_name, decode_number, decode_part, parse_stream_key,
 };
 use model::{
-    Append, Check, ClaimedTask, Command, EnqueuedTask, Entry, NewTask, Outcome, Settled, Settlement, Write,
-    Written,
+    Append, Begun, Check, ClaimedTask, Command, EnqueuedTask, Entry, NewTask, Outcome, Settled, Settlement,
+    Write, Written,
 };
 use seeded_rng::Rng;
 use std::borrow::Cow;
@@ -57,6 +57,7 @@ fn read_as_all(bytes: &[u8]) {
     let _ = LeaseWaiterRow::decode(bytes);
     let _ = LeaseTimerKey::decode(bytes);
     let _ = ValueRow::decode(bytes);
+    let _ = (ExecutionRow::decode(bytes), ExecutionTimerKey::decode(bytes));
     let _ = format::log_index::SegmentIndex::decode(bytes);
     if let Ok(changes) = format::membership::decode_changes(bytes) {
         assert!(changes.capacity() <= bytes.len());
@@ -78,6 +79,7 @@ fn reserved(entry: &Entry<'_>) -> usize {
                 Write::Append(one) => append(one),
                 Write::Enqueue(enqueue) => enqueue.tasks.capacity() * size_of::<NewTask<'_>>(),
                 Write::Settle(settle) => settle.settlements.capacity() * size_of::<Settlement<'_>>(),
+                Write::CompleteExecution(_) => 0,
             };
             let writes: usize = transaction.writes.iter().map(write).sum();
             transaction.checks.capacity() * size_of::<Check<'_>>()
@@ -100,10 +102,12 @@ fn reserved_by(outcome: &Outcome) -> usize {
                 Written::Appended(appended) => appended.events.capacity() * 24,
                 Written::Enqueued(enqueued) => enqueued.tasks.capacity() * size_of::<EnqueuedTask>(),
                 Written::Settled(settled) => settled.capacity() * size_of::<Settled>(),
+                Written::ExecutionCompleted => 0,
             };
             writes.capacity() * size_of::<Written>() + writes.iter().map(written).sum::<usize>()
         }
         Outcome::Enqueued(enqueued) => enqueued.tasks.capacity() * size_of::<EnqueuedTask>(),
+        Outcome::ExecutionBegun(Begun::Completed { response, .. }) => response.capacity(),
         Outcome::Claimed(claimed) => claimed.tasks.capacity() * size_of::<ClaimedTask>(),
         Outcome::Settled(settled) => settled.capacity() * size_of::<Settled>(),
         _ => 0,

@@ -127,11 +127,13 @@ impl<'n> Lease<'n> {
 
     /// Tells those who watch the lease whether its holders or its queue have changed.
     fn tell<V: View>(&self, overlay: &mut Overlay<'_, '_, V>) {
-        let shown = |row: &LeaseRow| {
-            let tokens: Vec<_> = row.holders.iter().map(|holder| holder.token).collect();
-            (tokens, row.waiting, row.ends.clone())
-        };
-        if self.stored.as_ref().map_or_else(|| shown(&UNUSED), shown) != shown(&self.row) {
+        let unused = UNUSED;
+        let before = self.stored.as_ref().unwrap_or(&unused);
+        let tokens = |row: &LeaseRow| row.holders.iter().map(|holder| holder.token).collect::<Vec<_>>();
+        if before.waiting != self.row.waiting
+            || before.ends != self.row.ends
+            || tokens(before) != tokens(&self.row)
+        {
             overlay.notify(self.key());
         }
     }
