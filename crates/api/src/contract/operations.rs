@@ -359,7 +359,7 @@ operations! {
         request: &[],
         response: Response {
             description: "The content. As server-sent events, each message has the event name `value` and a `ValueSeen` as its data.",
-            content: &[Content { media_type: "*/*", schema: Schema::Text }, Content { media_type: "text/event-stream", schema: Schema::Text }],
+            content: &[Content { media_type: "*/*", schema: Schema::Text }, Content { media_type: "text/event-stream", schema: Schema::Object("ValueSeen") }],
             headers: &[&ETAG],
         },
         problems: &[ANY, DATA, STREAM_NAME, QUERY, &[Code::ValueNotFound, Code::TooManySubscribers]],

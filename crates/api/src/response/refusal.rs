@@ -105,9 +105,7 @@ pub fn problem(refusal: &Refusal, target: Target<'_>) -> Box<Problem> {
         }
         Refusal::ExecutionInProgress { remaining_ms } => {
             let detail = format!("the work under `{}` is in progress", target.stream(0));
-            let mut problem = Problem::new(Code::ExecutionInProgress, detail);
-            problem.retry_after_s = Some(1);
-            problem.number("remaining_ms", *remaining_ms)
+            Problem::new(Code::ExecutionInProgress, detail).number("remaining_ms", *remaining_ms)
         }
         Refusal::ExecutionDiffers => {
             let detail = format!("`{}` was first used with another fingerprint", target.stream(0));

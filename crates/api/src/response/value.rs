@@ -1,9 +1,8 @@
 //! Writes of values, as bodies of 200 responses.
 
 use super::outcome::write_revision;
+use crate::event::write_base64;
 use crate::json;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use model::Revision;
 
 /// Writes `{"value":...,"revision":...}`. After a deletion, it is the last revision that the value had.
@@ -37,8 +36,9 @@ pub fn write_seen(out: &mut Vec<u8>, value: &str, seen: Option<Seen<'_>>) {
             json::write_text(out, text);
         }
         Err(_) => {
-            out.extend_from_slice(b",\"content_base64\":");
-            json::write_text(out, &STANDARD.encode(seen.content));
+            out.extend_from_slice(b",\"content_base64\":\"");
+            write_base64(out, seen.content);
+            out.push(b'"');
         }
     }
     out.push(b'}');

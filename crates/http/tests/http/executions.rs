@@ -191,7 +191,18 @@ fn of_those_who_wait_one_does_the_work_that_was_abandoned() {
 fn a_node_that_stops_ends_waits() {
     let node = Node::start();
     node.post("/v1/idempotency/k/begin", r#"{"owner":"1"}"#);
+    let written = |node: &Node| -> u64 {
+        let metrics = node.get("/metrics");
+        let line =
+            metrics.text().lines().find_map(|line| line.strip_prefix("mainstay_log_written_bytes_total "));
+        line.unwrap().parse().unwrap()
+    };
+    let before = written(&node);
     let mut waits = begin_to_wait(&node, "2", "60s");
+    // Its first command is in the log.
+    while written(&node) == before {
+        std::thread::yield_now();
+    }
     let restarting = std::thread::spawn(move || node.restart());
     waits.response().assert_problem(503, "stopping");
     drop(restarting.join().unwrap());

@@ -119,8 +119,10 @@ fn every_documented_operation_is_routed() {
     assert_eq!(routed, operations);
     for operation in Operation::ALL.iter().filter(|operation| operation.method() == Method::Get) {
         let path = operation.path().replace("{stream}", "a");
-        // A task or a value, unlike a stream, a queue or a lease, exists only when there is one.
-        let status = if matches!(operation, Operation::GetTask | Operation::GetValue) { 404 } else { 200 };
+        // A task, a value or an execution, unlike a stream, a queue or a lease, exists only when there is one.
+        let is_there_or_not =
+            matches!(operation, Operation::GetTask | Operation::GetValue | Operation::GetExecution);
+        let status = if is_there_or_not { 404 } else { 200 };
         assert_eq!(node.get(&path).status, status, "{operation:?}");
     }
 }
