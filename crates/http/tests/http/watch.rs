@@ -106,7 +106,11 @@ fn a_watch_is_never_silent_for_long_and_ends_with_the_node() {
 
 #[test]
 fn watches_are_bounded_like_other_subscribers() {
-    let node = Node::with(HttpOptions { subscribers_max: 2, ..HttpOptions::default() });
+    let node = Node::with(HttpOptions {
+        subscribers_max: 2,
+        keep_alive: Duration::from_millis(10),
+        ..HttpOptions::default()
+    });
     let first = watch(&node, "/v1/values/v");
     let _second = watch(&node, "/v1/leases/l");
     let accept = [("accept", "text/event-stream")];

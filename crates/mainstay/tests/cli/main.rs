@@ -10,9 +10,11 @@
 #[path = "../node/mod.rs"]
 mod node;
 
+mod idempotency;
 mod leases;
 mod lines;
 mod permits;
 mod queues;
+mod values;
 mod verbs;
 mod without_a_node;
