@@ -17,13 +17,7 @@ pub(crate) enum Command {
     /// Replace the content of a value, or create it, and print its revision
     Put(PutArgs),
     /// Remove a value
-    Delete {
-        /// The value
-        value: String,
-        /// Delete only at this revision: `any`, `none`, `exists` or a number
-        #[arg(long, value_name = "REVISION", default_value = "any")]
-        expect: Expect,
-    },
+    Delete(DeleteArgs),
     /// Show a value as it is, and again after each change, as lines of JSON
     Watch {
         /// The value
@@ -48,11 +42,20 @@ pub(crate) struct PutArgs {
     expect: Expect,
 }
 
+#[derive(Debug, clap::Args)]
+pub(crate) struct DeleteArgs {
+    /// The value
+    value: String,
+    /// Delete only at this revision: `any`, `none`, `exists` or a number
+    #[arg(long, value_name = "REVISION", default_value = "any")]
+    expect: Expect,
+}
+
 pub(crate) fn run(global: &Global, command: Command) -> Result {
     match command {
         Command::Get { value } => get(global, &value),
         Command::Put(args) => put(global, args),
-        Command::Delete { value, expect } => {
+        Command::Delete(DeleteArgs { value, expect }) => {
             global.run(async |client| Ok(client.delete_value(&value, expect.0).await?)).map(drop)
         }
         Command::Watch { value, limit } => watch(global, &value, limit),
