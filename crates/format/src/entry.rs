@@ -8,6 +8,7 @@
 //! Tags are in [`tag`] and never change. A command whose fields must change gets a new tag.
 
 use crate::execution;
+use crate::options::Options;
 use crate::queue;
 use crate::wire::{FormatError, Reader, Writer};
 use crate::{lease, value};
@@ -38,6 +39,10 @@ mod tag {
     pub(super) const CANCEL_TASK: u8 = 12;
     pub(super) const SETTLE_DEAD_LETTER: u8 = 13;
     pub(super) const ADVANCE_TASKS: u8 = 14;
+    pub(super) const ENQUEUE_WITH_OPTIONS: u8 = 18;
+    pub(super) const PUT_QUEUE_WITH_OPTIONS: u8 = 19;
+    pub(super) const REPLAY_TASK: u8 = 35;
+    pub(super) const CHANGE_TASKS: u8 = 36;
 
     pub(super) const ACQUIRE_LEASE: u8 = 20;
     pub(super) const RENEW_LEASE: u8 = 21;
@@ -69,6 +74,7 @@ mod tag {
     pub(super) const WRITE_ENQUEUE: u8 = 2;
     pub(super) const WRITE_SETTLE: u8 = 3;
     pub(super) const WRITE_COMPLETE_EXECUTION: u8 = 6;
+    pub(super) const WRITE_ENQUEUE_WITH_OPTIONS: u8 = 4;
 }
 
 /// The smallest encoding of a command, an event, a check and a write. Counts are checked against these.
@@ -114,7 +120,7 @@ pub fn decode(bytes: &[u8]) -> Result<Entry<'_>, FormatError> {
     Ok(Entry { behaviour, wall, elapsed, commands })
 }
 
-const fn tag_of(command: &Command<'_>) -> u8 {
+fn tag_of(command: &Command<'_>) -> u8 {
     match command {
         Command::Append(_) => tag::APPEND,
         Command::Transaction(_) => tag::TRANSACTION,
@@ -134,12 +140,16 @@ const fn tag_of(command: &Command<'_>) -> u8 {
         Command::CompleteExecution(_) => tag::COMPLETE_EXECUTION,
         Command::AbandonExecution(_) => tag::ABANDON_EXECUTION,
         Command::ExpireExecutions(_) => tag::EXPIRE_EXECUTIONS,
+        Command::PutQueue(put) if queue::has_queue_options(put) => tag::PUT_QUEUE_WITH_OPTIONS,
         Command::PutQueue(_) => tag::PUT_QUEUE,
+        Command::Enqueue(enqueue) if queue::has_options(enqueue) => tag::ENQUEUE_WITH_OPTIONS,
         Command::Enqueue(_) => tag::ENQUEUE,
         Command::Claim(_) => tag::CLAIM,
         Command::Settle(_) => tag::SETTLE,
         Command::CancelTask(_) => tag::CANCEL_TASK,
         Command::SettleDeadLetter(_) => tag::SETTLE_DEAD_LETTER,
+        Command::ReplayTask(_) => tag::REPLAY_TASK,
+        Command::ChangeTasks(_) => tag::CHANGE_TASKS,
         Command::AdvanceTasks(_) => tag::ADVANCE_TASKS,
     }
 }
@@ -185,6 +195,8 @@ fn put_command(writer: &mut Writer<'_>, command: &Command<'_>) {
         Command::Settle(command) => queue::put_settle(writer, command),
         Command::CancelTask(command) => queue::put_cancel(writer, command),
         Command::SettleDeadLetter(command) => queue::put_dead_letter(writer, command),
+        Command::ReplayTask(command) => queue::put_replay(writer, command),
+        Command::ChangeTasks(command) => queue::put_change(writer, command),
         Command::AdvanceTasks(command) => queue::put_advance(writer, command),
     }
 }
@@ -221,12 +233,16 @@ fn get_command<'a>(reader: &mut Reader<'a>) -> Result<Command<'a>, FormatError> 
         tag::COMPLETE_EXECUTION => Command::CompleteExecution(execution::get_complete(reader)?),
         tag::ABANDON_EXECUTION => Command::AbandonExecution(execution::get_abandon(reader)?),
         tag::EXPIRE_EXECUTIONS => Command::ExpireExecutions(execution::get_expire(reader)?),
-        tag::PUT_QUEUE => Command::PutQueue(queue::get_put_queue(reader)?),
-        tag::ENQUEUE => Command::Enqueue(queue::get_enqueue(reader)?),
+        tag::PUT_QUEUE => Command::PutQueue(queue::get_put_queue(reader, Options::None)?),
+        tag::PUT_QUEUE_WITH_OPTIONS => Command::PutQueue(queue::get_put_queue(reader, Options::Listed)?),
+        tag::ENQUEUE => Command::Enqueue(queue::get_enqueue(reader, Options::None)?),
+        tag::ENQUEUE_WITH_OPTIONS => Command::Enqueue(queue::get_enqueue(reader, Options::Listed)?),
         tag::CLAIM => Command::Claim(queue::get_claim(reader)?),
         tag::SETTLE => Command::Settle(queue::get_settle(reader)?),
         tag::CANCEL_TASK => Command::CancelTask(queue::get_cancel(reader)?),
         tag::SETTLE_DEAD_LETTER => Command::SettleDeadLetter(queue::get_dead_letter(reader)?),
+        tag::REPLAY_TASK => Command::ReplayTask(queue::get_replay(reader)?),
+        tag::CHANGE_TASKS => Command::ChangeTasks(queue::get_change(reader)?),
         tag::ADVANCE_TASKS => Command::AdvanceTasks(queue::get_advance(reader)?),
         other => return Err(FormatError::invalid("command", u64::from(other))),
     })
@@ -272,7 +288,8 @@ fn put_transaction(writer: &mut Writer<'_>, transaction: &Transaction<'_>) {
                 put_append(writer, append);
             }
             Write::Enqueue(enqueue) => {
-                writer.u8(tag::WRITE_ENQUEUE);
+                let has_options = queue::has_options(enqueue);
+                writer.u8(if has_options { tag::WRITE_ENQUEUE_WITH_OPTIONS } else { tag::WRITE_ENQUEUE });
                 queue::put_enqueue(writer, enqueue);
             }
             Write::Settle(settle) => {
@@ -311,7 +328,8 @@ fn get_transaction<'a>(reader: &mut Reader<'a>) -> Result<Transaction<'a>, Forma
     for _ in 0..count {
         writes.push(match reader.u8()? {
             tag::WRITE_APPEND => Write::Append(get_append(reader)?),
-            tag::WRITE_ENQUEUE => Write::Enqueue(queue::get_enqueue(reader)?),
+            tag::WRITE_ENQUEUE => Write::Enqueue(queue::get_enqueue(reader, Options::None)?),
+            tag::WRITE_ENQUEUE_WITH_OPTIONS => Write::Enqueue(queue::get_enqueue(reader, Options::Listed)?),
             tag::WRITE_SETTLE => Write::Settle(queue::get_settle(reader)?),
             tag::WRITE_COMPLETE_EXECUTION => Write::CompleteExecution(execution::get_complete(reader)?),
             other => return Err(FormatError::invalid("write", u64::from(other))),

@@ -29,6 +29,7 @@ mod tag {
     pub(super) const SETTLED: u8 = 10;
     pub(super) const TASK_CANCELLED: u8 = 11;
     pub(super) const DEAD_LETTER_SETTLED: u8 = 12;
+    pub(super) const TASKS_CHANGED: u8 = 17;
     pub(super) const TRANSACTED_OF_ANY_KIND: u8 = 13;
 
     pub(super) const LEASE_GRANTED: u8 = 20;
@@ -142,6 +143,10 @@ pub fn encode(outcome: &Outcome, out: &mut Vec<u8>) {
             queue::put_state(&mut writer, *state);
         }
         Outcome::DeadLetterSettled => writer.u8(tag::DEAD_LETTER_SETTLED),
+        Outcome::TasksChanged(changed) => {
+            writer.u8(tag::TASKS_CHANGED);
+            queue::put_changed(&mut writer, *changed);
+        }
         Outcome::Refused(refusal) => {
             writer.u8(tag::REFUSED);
             put_refusal(&mut writer, refusal);
@@ -181,6 +186,7 @@ pub fn decode(bytes: &[u8]) -> Result<Outcome, FormatError> {
         tag::SETTLED => Outcome::Settled(queue::get_settled(&mut reader)?),
         tag::TASK_CANCELLED => Outcome::TaskCancelled(queue::get_state(&mut reader)?),
         tag::DEAD_LETTER_SETTLED => Outcome::DeadLetterSettled,
+        tag::TASKS_CHANGED => Outcome::TasksChanged(queue::get_changed(&mut reader)?),
         other => return Err(FormatError::invalid("outcome", u64::from(other))),
     };
     reader.end()?;

@@ -2,14 +2,16 @@
 //! of the model's structs; an optional field begins with a byte that says whether it is there.
 
 use crate::entry::{get_keyed, put_keyed};
+use crate::options::{Options, get_queue_options, get_task_options, put_queue_options, put_task_options};
 use crate::outcome::get_flag;
 use crate::wire::{FormatError, Reader, Writer};
 use alloc::borrow::{Cow, ToOwned};
 use alloc::vec::Vec;
 use model::{
-    Action, AdvanceTasks, CancelTask, Claim, Claimed, ClaimedTask, DeadLetterEnd, Elapsed, Enqueue, Enqueued,
-    EnqueuedTask, Failure, Fingerprint, IdHash, NewTask, Position, PutQueue, QueueName, QueueSettings,
-    RetryPolicy, Settle, SettleDeadLetter, Settled, Settlement, Slot, TaskDue, TaskRef, TaskState, Wall,
+    Action, AdvanceTasks, CancelTask, ChangeTasks, Claim, Claimed, ClaimedTask, DeadLetterEnd, Elapsed,
+    Enqueue, Enqueued, EnqueuedTask, Failure, Fingerprint, IdHash, NewTask, Position, PutQueue, QueueName,
+    QueueOptions, QueueSettings, ReplayTask, RetryPolicy, Settle, SettleDeadLetter, Settled, Settlement,
+    Slot, TaskChange, TaskDue, TaskOptions, TaskRef, TaskState, TasksChanged, Wall,
 };
 
 /// Numbers that never change.
@@ -23,12 +25,17 @@ mod tag {
     pub(super) const REPLAY: u8 = 1;
     pub(super) const DROP: u8 = 2;
 
+    pub(super) const CHANGE_CANCEL: u8 = 1;
+    pub(super) const CHANGE_REPLAY: u8 = 2;
+    pub(super) const CHANGE_DROP: u8 = 3;
+
     pub(super) const DUE_WALL: u8 = 1;
     pub(super) const DUE_ELAPSED: u8 = 2;
 
     pub(super) const ADDED: u8 = 1;
     pub(super) const REPLAYED: u8 = 2;
     pub(super) const CONFLICT: u8 = 3;
+    pub(super) const EXISTING: u8 = 4;
 
     pub(super) const EXTENDED: u8 = 1;
     pub(super) const COMPLETED: u8 = 2;
@@ -46,53 +53,91 @@ const SETTLEMENT_BYTES_MIN: usize = 11;
 const RESULT_BYTES_MIN: usize = 1;
 const CLAIMED_BYTES_MIN: usize = 20;
 
+/// Whether a task among these has options, so that they are written.
+pub(crate) fn has_options(enqueue: &Enqueue<'_>) -> bool {
+    enqueue.tasks.iter().any(|task| task.options != TaskOptions::default())
+}
+
 pub(crate) fn put_enqueue(writer: &mut Writer<'_>, enqueue: &Enqueue<'_>) {
     put_keyed(writer, enqueue.keyed.as_ref());
     writer.prefixed(enqueue.queue.as_str().as_bytes());
     writer.varint(enqueue.tasks.len() as u64);
+    let has_options = has_options(enqueue);
     for task in &enqueue.tasks {
-        put_text_option(writer, task.id.as_deref());
-        writer.u128(task.fingerprint.0);
-        writer.prefixed(task.task_type.as_bytes());
-        put_option(writer, task.run_after, |writer, wall| writer.u64(wall.0));
-        writer.u8(task.priority);
-        put_text_option(writer, task.key.as_deref());
-        put_option(writer, task.claim_ms, Writer::varint);
-        put_option(writer, task.retry, |writer, retry| put_retry(writer, &retry));
-        writer.prefixed(&task.envelope);
+        put_new_task(writer, task);
+        if has_options {
+            put_task_options(writer, &task.options);
+        }
     }
 }
 
-pub(crate) fn get_enqueue<'a>(reader: &mut Reader<'a>) -> Result<Enqueue<'a>, FormatError> {
+fn put_new_task(writer: &mut Writer<'_>, task: &NewTask<'_>) {
+    put_text_option(writer, task.id.as_deref());
+    writer.u128(task.fingerprint.0);
+    writer.prefixed(task.task_type.as_bytes());
+    put_option(writer, task.run_after, |writer, wall| writer.u64(wall.0));
+    writer.u8(task.priority);
+    put_text_option(writer, task.key.as_deref());
+    put_option(writer, task.claim_ms, Writer::varint);
+    put_option(writer, task.retry, |writer, retry| put_retry(writer, &retry));
+    writer.prefixed(&task.envelope);
+}
+
+pub(crate) fn get_enqueue<'a>(reader: &mut Reader<'a>, options: Options) -> Result<Enqueue<'a>, FormatError> {
     let keyed = get_keyed(reader)?;
     let queue = get_queue(reader)?;
     let count = reader.count(TASK_BYTES_MIN)?;
     let mut tasks = Vec::with_capacity(count.min(64));
     for _ in 0..count {
-        tasks.push(NewTask {
-            id: get_text_option(reader, "task id")?,
-            fingerprint: Fingerprint(reader.u128()?),
-            task_type: Cow::Borrowed(reader.text("task type")?),
-            run_after: get_option(reader, |reader| reader.u64().map(Wall))?,
-            priority: reader.u8()?,
-            key: get_text_option(reader, "task key")?,
-            claim_ms: get_option(reader, Reader::varint)?,
-            retry: get_option(reader, get_retry)?,
-            envelope: Cow::Borrowed(reader.prefixed()?),
-        });
+        let mut task = get_new_task(reader)?;
+        if options == Options::Listed {
+            task.options = get_task_options(reader)?;
+        }
+        tasks.push(task);
     }
     Ok(Enqueue { keyed, queue, tasks })
+}
+
+/// A task without its options.
+fn get_new_task<'a>(reader: &mut Reader<'a>) -> Result<NewTask<'a>, FormatError> {
+    Ok(NewTask {
+        id: get_text_option(reader, "task id")?,
+        fingerprint: Fingerprint(reader.u128()?),
+        task_type: Cow::Borrowed(reader.text("task type")?),
+        run_after: get_option(reader, |reader| reader.u64().map(Wall))?,
+        priority: reader.u8()?,
+        key: get_text_option(reader, "task key")?,
+        claim_ms: get_option(reader, Reader::varint)?,
+        retry: get_option(reader, get_retry)?,
+        envelope: Cow::Borrowed(reader.prefixed()?),
+        options: TaskOptions::default(),
+    })
+}
+
+pub(crate) fn has_queue_options(put: &PutQueue<'_>) -> bool {
+    put.settings.options != QueueOptions::NONE
 }
 
 pub(crate) fn put_put_queue(writer: &mut Writer<'_>, put: &PutQueue<'_>) {
     writer.prefixed(put.queue.as_str().as_bytes());
     put_settings(writer, &put.settings);
+    if has_queue_options(put) {
+        put_queue_options(writer, &put.settings.options);
+    }
 }
 
-pub(crate) fn get_put_queue<'a>(reader: &mut Reader<'a>) -> Result<PutQueue<'a>, FormatError> {
-    Ok(PutQueue { queue: get_queue(reader)?, settings: get_settings(reader)? })
+pub(crate) fn get_put_queue<'a>(
+    reader: &mut Reader<'a>,
+    options: Options,
+) -> Result<PutQueue<'a>, FormatError> {
+    let mut put = PutQueue { queue: get_queue(reader)?, settings: get_settings(reader)? };
+    if options == Options::Listed {
+        put.settings.options = get_queue_options(reader)?;
+    }
+    Ok(put)
 }
 
+/// The settings without their options.
 pub(crate) fn put_settings(writer: &mut Writer<'_>, settings: &QueueSettings) {
     put_retry(writer, &settings.retry);
     writer.varint(settings.claim_ms);
@@ -103,6 +148,7 @@ pub(crate) fn put_settings(writer: &mut Writer<'_>, settings: &QueueSettings) {
     writer.u8(u8::from(settings.paused));
 }
 
+/// The settings without their options.
 pub(crate) fn get_settings(reader: &mut Reader<'_>) -> Result<QueueSettings, FormatError> {
     Ok(QueueSettings {
         retry: get_retry(reader)?,
@@ -112,6 +158,7 @@ pub(crate) fn get_settings(reader: &mut Reader<'_>) -> Result<QueueSettings, For
         keep_dead_ms: reader.varint()?,
         backlog_max: reader.varint()?,
         paused: get_flag(reader)?,
+        options: QueueOptions::NONE,
     })
 }
 
@@ -251,6 +298,77 @@ pub(crate) fn get_dead_letter<'a>(reader: &mut Reader<'a>) -> Result<SettleDeadL
     Ok(SettleDeadLetter { queue, task, end })
 }
 
+pub(crate) fn put_replay(writer: &mut Writer<'_>, replay: &ReplayTask<'_>) {
+    writer.prefixed(replay.queue.as_str().as_bytes());
+    put_task(writer, &replay.task);
+    put_text_option(writer, replay.to.as_ref().map(QueueName::as_str));
+    put_option(writer, replay.envelope.as_deref(), Writer::prefixed);
+}
+
+pub(crate) fn get_replay<'a>(reader: &mut Reader<'a>) -> Result<ReplayTask<'a>, FormatError> {
+    Ok(ReplayTask {
+        queue: get_queue(reader)?,
+        task: get_task(reader)?,
+        to: get_option(reader, get_queue)?,
+        envelope: get_option(reader, |reader| reader.prefixed().map(Cow::Borrowed))?,
+    })
+}
+
+pub(crate) fn put_change(writer: &mut Writer<'_>, change: &ChangeTasks<'_>) {
+    writer.prefixed(change.queue.as_str().as_bytes());
+    writer.varint(change.tasks.len() as u64);
+    for task in &change.tasks {
+        writer.u64(task.0);
+    }
+    put_option(writer, change.state, put_state);
+    put_text_option(writer, change.task_type.as_deref());
+    put_text_option(writer, change.class.as_deref());
+    match &change.change {
+        TaskChange::Cancel => writer.u8(tag::CHANGE_CANCEL),
+        TaskChange::Replay { to } => {
+            writer.u8(tag::CHANGE_REPLAY);
+            put_text_option(writer, to.as_ref().map(QueueName::as_str));
+        }
+        TaskChange::Drop => writer.u8(tag::CHANGE_DROP),
+    }
+}
+
+pub(crate) fn get_change<'a>(reader: &mut Reader<'a>) -> Result<ChangeTasks<'a>, FormatError> {
+    let queue = get_queue(reader)?;
+    let count = reader.count(8)?;
+    let mut tasks = Vec::with_capacity(count);
+    for _ in 0..count {
+        tasks.push(Position(reader.u64()?));
+    }
+    Ok(ChangeTasks {
+        queue,
+        tasks,
+        state: get_option(reader, get_state)?,
+        task_type: get_text_option(reader, "task type")?,
+        class: get_text_option(reader, "class of a failure")?,
+        change: match reader.u8()? {
+            tag::CHANGE_CANCEL => TaskChange::Cancel,
+            tag::CHANGE_REPLAY => TaskChange::Replay { to: get_option(reader, get_queue)? },
+            tag::CHANGE_DROP => TaskChange::Drop,
+            other => return Err(FormatError::invalid("change of tasks", u64::from(other))),
+        },
+    })
+}
+
+pub(crate) fn put_changed(writer: &mut Writer<'_>, changed: TasksChanged) {
+    writer.varint(u64::from(changed.changed));
+    writer.varint(u64::from(changed.kept));
+    put_option(writer, changed.full_after, |writer, after| writer.varint(u64::from(after)));
+}
+
+pub(crate) fn get_changed(reader: &mut Reader<'_>) -> Result<TasksChanged, FormatError> {
+    Ok(TasksChanged {
+        changed: get_u32(reader)?,
+        kept: get_u32(reader)?,
+        full_after: get_option(reader, get_u32)?,
+    })
+}
+
 pub(crate) fn put_advance(writer: &mut Writer<'_>, advance: &AdvanceTasks) {
     writer.u16(advance.slot.0);
     let (tag, moment) = match advance.from {
@@ -302,16 +420,20 @@ pub(crate) fn put_enqueued(writer: &mut Writer<'_>, enqueued: &Enqueued) {
             EnqueuedTask::Added(position) => (tag::ADDED, position),
             EnqueuedTask::Replayed(position) => (tag::REPLAYED, position),
             EnqueuedTask::Conflict(position) => (tag::CONFLICT, position),
+            EnqueuedTask::Existing { task, .. } => (tag::EXISTING, task),
         };
         writer.u8(tag);
         writer.u64(position.0);
+        if let EnqueuedTask::Existing { id, .. } = task {
+            put_text_option(writer, id.as_deref());
+        }
     }
 }
 
 pub(crate) fn get_enqueued(reader: &mut Reader<'_>) -> Result<Enqueued, FormatError> {
     let slot = Slot(reader.u16()?);
     let count = reader.count(9)?;
-    let mut tasks = Vec::with_capacity(count);
+    let mut tasks = Vec::with_capacity(count.min(64));
     for _ in 0..count {
         let tag = reader.u8()?;
         let position = Position(reader.u64()?);
@@ -319,6 +441,10 @@ pub(crate) fn get_enqueued(reader: &mut Reader<'_>) -> Result<Enqueued, FormatEr
             tag::ADDED => EnqueuedTask::Added(position),
             tag::REPLAYED => EnqueuedTask::Replayed(position),
             tag::CONFLICT => EnqueuedTask::Conflict(position),
+            tag::EXISTING => {
+                let id = get_text_option(reader, "task id")?.map(Cow::into_owned);
+                EnqueuedTask::Existing { task: position, id }
+            }
             other => return Err(FormatError::invalid("result of a task", u64::from(other))),
         });
     }

@@ -4,7 +4,7 @@ use crate::execution::Begun;
 use crate::ids::{Cursor, Elapsed, Position, Revision, Slot, Wall};
 use crate::lease::Granted;
 use crate::name::QueueName;
-use crate::queue::{Claimed, Enqueued, Settled, TaskDue, TaskState};
+use crate::queue::{Claimed, Enqueued, Settled, TaskDue, TaskState, TasksChanged};
 use crate::view::Key;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -71,6 +71,7 @@ pub enum Outcome {
     TaskCancelled(TaskState),
     /// The dead letter is back in its queue, or gone.
     DeadLetterSettled,
+    TasksChanged(TasksChanged),
     /// Nothing was changed.
     Refused(Refusal),
 }

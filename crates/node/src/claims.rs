@@ -180,7 +180,7 @@ impl<R: Replies> OfQueue<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{Enqueue, Fingerprint, NewTask};
+    use model::{Enqueue, Fingerprint, NewTask, TaskOptions};
     use std::borrow::Cow;
 
     /// Replies are numbers. Odd ones are abandoned.
@@ -293,6 +293,7 @@ mod tests {
             claim_ms: None,
             retry: None,
             envelope: Cow::Borrowed(b""),
+            options: TaskOptions::default(),
         };
         let tasks =
             vec![task("x", None), task("x", Some(Wall(51))), task("y", Some(Wall(50))), task("x", None)];

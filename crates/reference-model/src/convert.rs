@@ -53,6 +53,8 @@ impl Simple {
             | Command::Settle(_)
             | Command::CancelTask(_)
             | Command::SettleDeadLetter(_)
+            | Command::ReplayTask(_)
+            | Command::ChangeTasks(_)
             | Command::AdvanceTasks(_) => unreachable!("{command:?} is about a queue"),
         }
     }
@@ -220,6 +222,7 @@ impl From<&Outcome> for SimpleOutcome {
             Outcome::Settled(settled) => Self::Settled(settled.clone()),
             Outcome::TaskCancelled(state) => Self::TaskCancelled(*state),
             Outcome::DeadLetterSettled => Self::DeadLetterSettled,
+            Outcome::TasksChanged(changed) => Self::TasksChanged(*changed),
             Outcome::Refused(refusal) => match *refusal {
                 Refusal::WrongRevision { part, current } => {
                     Self::WrongRevision { part: part as usize, current: current.map(|current| current.0) }
@@ -247,6 +250,7 @@ impl From<&Outcome> for SimpleOutcome {
                 Refusal::TooManyTypes { task } => Self::TooManyTypes(task as usize),
                 Refusal::NoTask => Self::NoTask,
                 Refusal::WrongTaskState { state } => Self::WrongTaskState(state),
+                Refusal::TaskConflict { part: 0, task: 0 } => Self::TaskConflict,
                 Refusal::ClaimLost { .. } | Refusal::TaskConflict { .. } => {
                     unimplemented!("tasks in a transaction")
                 }

@@ -22,7 +22,9 @@ mod write;
 
 pub use execution::{Complete, Execution, ExecutionAsk, Run};
 pub use lease::{Acquire, Held, Lease, Token, Waiting};
-use model::{Claimed, EnqueuedTask, KeyDifference, Namespace, Outcome, Settled, TaskState, slot_of};
+use model::{
+    Claimed, EnqueuedTask, KeyDifference, Namespace, Outcome, Settled, TaskState, TasksChanged, slot_of,
+};
 use queue::{QueueAsk, Queues};
 use std::collections::BTreeMap;
 pub use value::Value;
@@ -171,6 +173,8 @@ pub enum SimpleOutcome {
     Settled(Vec<Settled>),
     TaskCancelled(TaskState),
     DeadLetterSettled,
+    TasksChanged(TasksChanged),
+    TaskConflict,
     WrongRevision {
         part: usize,
         current: Option<u64>,
@@ -248,6 +252,7 @@ impl SimpleOutcome {
                 | Self::Settled(_)
                 | Self::TaskCancelled(_)
                 | Self::DeadLetterSettled
+                | Self::TasksChanged(_)
         )
     }
 

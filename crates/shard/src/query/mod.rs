@@ -13,10 +13,12 @@
 //! | [`execution`] | whether the work under a key is in progress or done |
 //! | [`queue`], [`queues`] | one queue, and the list of queues |
 //! | [`task`], [`tasks`] | one task, and the list of a queue's tasks |
+//! | [`tasks_sought`], [`dead_classes`] | tasks to be changed alike, and dead letters by class |
 //! | [`is_live`], [`Liveness`] | whether an event found in the body file is still readable |
 
 mod clock;
 mod execution;
+mod found;
 mod lease;
 mod live;
 mod page;
@@ -27,12 +29,13 @@ mod value;
 
 pub use clock::{ShardClock, clock};
 pub use execution::{ExecutionView, execution};
+pub use found::{DeadClass, DeadClasses, TasksFound, TasksSought, dead_classes, tasks_sought};
 pub use lease::{HeldBy, LeaseState, Turn, lease, turn};
 pub use live::{Liveness, first_kept, is_live};
 pub use page::{EventsPage, Page, PageRequest, StoredEvent, Truncated, page};
 pub use queue::{
-    ClaimView, FailureView, QueueView, TaskView, TasksPage, TasksRequest, TypeView, queue, queues, task,
-    tasks,
+    AttemptEnd, AttemptView, ClaimView, FailureView, QueueView, TaskView, TasksPage, TasksRequest, TypeView,
+    queue, queues, task, task_key, tasks,
 };
 pub use stream::{Presence, StreamState, stream};
 pub use streams::{ListPoint, ListedStream, StreamsPage, StreamsRequest, streams};

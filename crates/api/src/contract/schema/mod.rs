@@ -69,6 +69,8 @@ pub use queue::*;
     ExecutionWritten,
     NewTask,
     RetryPolicy,
+    Unique,
+    UniqueMode,
     EnqueuedTask,
     EnqueuedLine,
     Claim,
@@ -86,9 +88,17 @@ pub use queue::*;
     Task,
     TaskClaim,
     TaskFailure,
+    Attempt,
     TaskState,
     TaskList,
     TaskChanged,
+    Replay,
+    ReplayMany,
+    DropMany,
+    CancelMany,
+    TasksChanged,
+    DeadLetterClasses,
+    DeadLetterClass,
     QueueSettings,
     QueueSettingsInForce,
     Queue,
@@ -380,6 +390,7 @@ pub struct Settings {
     #[schema(example = "30d")]
     pub max_age: Option<String>,
     /// Keeps only the newest N events.
+    #[schema(minimum = 1)]
     pub max_count: Option<u64>,
     /// Removes events below this revision.
     pub truncate_before: Option<u64>,
