@@ -20,6 +20,7 @@
 //! | `idempotency` | endpoints of your own that are safe to retry: [`Client::once`] |
 //! | `streams` | listing, settings, deletion |
 //! | `queue`, `worker` | task queues: [`Queue`], and [`Worker`] to run their tasks |
+//! | `reactions` | tasks that follow from events |
 //! | `raw` | any request, and its response |
 //! | [`blocking`] (feature `blocking`) | the same for programs without an async runtime |
 //! | `transport`, `retry`, `feed`, `line_buffer`, `id` | what these are built on |
@@ -45,6 +46,7 @@ mod leases;
 mod line_buffer;
 mod queue;
 mod raw;
+mod reactions;
 mod read;
 mod retry;
 mod streams;
@@ -65,10 +67,12 @@ pub use idempotency::{Begun, Execution, ExecutionState, ExecutionToken, Once, On
 pub use import::{Import, ImportOutcome, ImportedLine};
 pub use leases::{AcquireLease, LeaseGrant, LeaseHolder, LeaseState, LeaseToken};
 pub use queue::{
-    Changed, Claim, ClaimedTask, DeadLetterClass, Depth, Enqueued, Heartbeat, NewTask, Queue, QueueInfo,
-    QueueSettings, Replay, RetryPolicy, TaskError, TaskFailure, TaskInfo, TaskPage, TaskState, Unique, Which,
+    Changed, Claim, ClaimedTask, DeadLetterClass, Depth, Enqueued, GroupCreated, GroupInfo, GroupState,
+    Heartbeat, NewGroup, NewTask, Queue, QueueInfo, QueueSettings, Replay, RetryPolicy, TaskError,
+    TaskFailure, TaskInfo, TaskPage, TaskState, Unique, Which,
 };
 pub use raw::{Request, Response};
+pub use reactions::{ReactionInfo, ReactionSettings};
 pub use read::{Direction, Events, Lines, Page, Read};
 pub use retry::Retry;
 pub use streams::{Settings, StreamSummary, Streams};

@@ -10,8 +10,9 @@
 use crate::execution;
 use crate::options::Options;
 use crate::queue;
+use crate::reaction;
 use crate::wire::{FormatError, Reader, Writer};
-use crate::{lease, value};
+use crate::{group, lease, value};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use model::{
@@ -43,6 +44,7 @@ mod tag {
     pub(super) const PUT_QUEUE_WITH_OPTIONS: u8 = 19;
     pub(super) const REPLAY_TASK: u8 = 35;
     pub(super) const CHANGE_TASKS: u8 = 36;
+    pub(super) const CREATE_GROUP: u8 = 37;
 
     pub(super) const ACQUIRE_LEASE: u8 = 20;
     pub(super) const RENEW_LEASE: u8 = 21;
@@ -56,6 +58,9 @@ mod tag {
     pub(super) const COMPLETE_EXECUTION: u8 = 41;
     pub(super) const ABANDON_EXECUTION: u8 = 42;
     pub(super) const EXPIRE_EXECUTIONS: u8 = 43;
+    pub(super) const PUT_REACTION: u8 = 50;
+    pub(super) const DELETE_REACTION: u8 = 51;
+    pub(super) const REACT: u8 = 52;
 
     pub(super) const EXPECTED_ANY: u8 = 0;
     pub(super) const EXPECTED_NONE: u8 = 1;
@@ -150,7 +155,11 @@ fn tag_of(command: &Command<'_>) -> u8 {
         Command::SettleDeadLetter(_) => tag::SETTLE_DEAD_LETTER,
         Command::ReplayTask(_) => tag::REPLAY_TASK,
         Command::ChangeTasks(_) => tag::CHANGE_TASKS,
+        Command::CreateGroup(_) => tag::CREATE_GROUP,
         Command::AdvanceTasks(_) => tag::ADVANCE_TASKS,
+        Command::PutReaction(_) => tag::PUT_REACTION,
+        Command::DeleteReaction(_) => tag::DELETE_REACTION,
+        Command::React(_) => tag::REACT,
     }
 }
 
@@ -197,7 +206,11 @@ fn put_command(writer: &mut Writer<'_>, command: &Command<'_>) {
         Command::SettleDeadLetter(command) => queue::put_dead_letter(writer, command),
         Command::ReplayTask(command) => queue::put_replay(writer, command),
         Command::ChangeTasks(command) => queue::put_change(writer, command),
+        Command::CreateGroup(command) => group::put_create(writer, command),
         Command::AdvanceTasks(command) => queue::put_advance(writer, command),
+        Command::PutReaction(command) => reaction::put_put(writer, command),
+        Command::DeleteReaction(command) => reaction::put_delete(writer, command),
+        Command::React(command) => reaction::put_react(writer, command),
     }
 }
 
@@ -243,7 +256,11 @@ fn get_command<'a>(reader: &mut Reader<'a>) -> Result<Command<'a>, FormatError> 
         tag::SETTLE_DEAD_LETTER => Command::SettleDeadLetter(queue::get_dead_letter(reader)?),
         tag::REPLAY_TASK => Command::ReplayTask(queue::get_replay(reader)?),
         tag::CHANGE_TASKS => Command::ChangeTasks(queue::get_change(reader)?),
+        tag::CREATE_GROUP => Command::CreateGroup(group::get_create(reader)?),
         tag::ADVANCE_TASKS => Command::AdvanceTasks(queue::get_advance(reader)?),
+        tag::PUT_REACTION => Command::PutReaction(reaction::get_put(reader)?),
+        tag::DELETE_REACTION => Command::DeleteReaction(reaction::get_delete(reader)?),
+        tag::REACT => Command::React(reaction::get_react(reader)?),
         other => return Err(FormatError::invalid("command", u64::from(other))),
     })
 }

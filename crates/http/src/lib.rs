@@ -39,6 +39,8 @@ mod router;
 mod routes;
 mod seat;
 mod unavailable;
+mod workers;
 
 pub use accept::serve;
 pub use options::HttpOptions;
+pub use routes::write_reaction_task;

@@ -2,12 +2,14 @@
 //! logged bytes when `apply` reads them.
 
 use crate::execution::{AbandonExecution, BeginExecution, CompleteExecution, ExpireExecutions};
+use crate::group::CreateGroup;
 use crate::ids::{Behaviour, Cursor, Elapsed, Fingerprint, IdHash, KeyHash, Position, Revision, Slot, Wall};
 use crate::lease::{AcquireLease, ExpireLeases, ReleaseLease, RenewLease, WithdrawLease};
 use crate::name::{ExecutionKey, LeaseName, StreamName, ValueName};
 use crate::queue::{
     AdvanceTasks, CancelTask, ChangeTasks, Claim, Enqueue, PutQueue, ReplayTask, Settle, SettleDeadLetter,
 };
+use crate::reaction::{DeleteReaction, PutReaction, React};
 use crate::value::{DeleteValue, PutValue};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -56,8 +58,13 @@ pub enum Command<'a> {
     SettleDeadLetter(SettleDeadLetter<'a>),
     ReplayTask(ReplayTask<'a>),
     ChangeTasks(ChangeTasks<'a>),
+    CreateGroup(CreateGroup<'a>),
     /// The node proposes this when tasks of a slot are due.
     AdvanceTasks(AdvanceTasks),
+    PutReaction(PutReaction<'a>),
+    DeleteReaction(DeleteReaction<'a>),
+    /// The node proposes this when events were appended after a reaction's cursor.
+    React(React<'a>),
 }
 
 /// An idempotency key with the request it was used for.

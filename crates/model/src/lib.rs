@@ -12,7 +12,9 @@
 //! | [`command`] | the requests to change a shard |
 //! | [`lease`], [`value`] | the commands of leases and of values |
 //! | [`execution`] | the commands that make a team's own endpoints idempotent |
+//! | [`group`] | the command that creates a group of tasks |
 //! | [`queue`] | the commands of task queues, and their outcomes |
+//! | [`reaction`] | the commands of reactions |
 //! | [`outcome`] | the results of commands, and the effects they leave to the node |
 //! | [`view`] | ordered reads of the state, and the write set that changes it |
 #![no_std]
@@ -20,12 +22,14 @@ extern crate alloc;
 
 pub mod command;
 pub mod execution;
+pub mod group;
 pub mod ids;
 pub mod lease;
 pub mod limits;
 pub mod name;
 pub mod outcome;
 pub mod queue;
+pub mod reaction;
 pub mod value;
 pub mod view;
 
@@ -34,18 +38,25 @@ pub use command::{
     Identity, Keyed, NewEvent, PutSettings, Settings, Transaction, Write,
 };
 pub use execution::{AbandonExecution, BeginExecution, Begun, CompleteExecution, ExpireExecutions};
+pub use group::{CreateGroup, GroupCreated, GroupTask, NewGroup, NewMember};
 pub use ids::{
     Behaviour, Cursor, Elapsed, EntryClock, Fingerprint, GroupId, IdHash, Index, KeyHash, KeyId, Namespace,
     ParseCursorError, Position, Revision, Slot, SlotRange, StreamId, Term, Wall,
 };
 pub use lease::{AcquireLease, ExpireLeases, Granted, ReleaseLease, RenewLease, WithdrawLease};
-pub use name::{ExecutionKey, LeaseName, NameError, QueueName, StreamName, ValueName, slot_of};
+pub use name::{
+    ExecutionKey, GroupName, LeaseName, NameError, QueueName, ReactionName, StreamName, ValueName, slot_of,
+};
 pub use outcome::{Appended, AppendedEvent, Effect, KeyDifference, Outcome, Refusal, Timer, Written};
 pub use queue::{
     Action, AdvanceTasks, CancelTask, ChangeTasks, Claim, Claimed, ClaimedTask, DeadLetterEnd, Enqueue,
     Enqueued, EnqueuedTask, Failure, GiveUp, NewTask, PutQueue, QueueOptions, QueueSettings, ReplayTask,
     RetryPolicy, Settle, SettleDeadLetter, Settled, Settlement, TaskChange, TaskDue, TaskOptions, TaskRef,
     TaskState, TasksChanged, Unique, UniqueMode,
+};
+pub use reaction::{
+    DeleteReaction, PutReaction, React, ReactedEvent, ReactionKey, ReactionPayload, ReactionSettings,
+    reaction_task_id,
 };
 pub use value::{DeleteValue, PutValue};
 pub use view::{Absent, Key, KeyRange, Order, Value, View, ViewError, WriteSet};

@@ -1,6 +1,7 @@
 //! The results of commands, and the effects that a shard leaves to its node.
 
 use crate::execution::Begun;
+use crate::group::GroupCreated;
 use crate::ids::{Cursor, Elapsed, Position, Revision, Slot, Wall};
 use crate::lease::Granted;
 use crate::name::QueueName;
@@ -71,7 +72,21 @@ pub enum Outcome {
     TaskCancelled(TaskState),
     /// The dead letter is back in its queue, or gone.
     DeadLetterSettled,
+    /// The reaction's settings apply from now on. It has come this far.
+    ReactionPut {
+        cursor: Cursor,
+    },
+    ReactionDeleted {
+        existed: bool,
+    },
+    /// The reaction has come this far, and has enqueued this many tasks on the way. If its queue is full, that is
+    /// not as far as it was to come.
+    Reacted {
+        tasks: u32,
+        cursor: Cursor,
+    },
     TasksChanged(TasksChanged),
+    GroupCreated(GroupCreated),
     /// Nothing was changed.
     Refused(Refusal),
 }
@@ -179,6 +194,14 @@ pub enum Refusal {
     TaskConflict { part: u32, task: u32 },
     /// The task is not in a state for this.
     WrongTaskState { state: TaskState },
+    /// There is a group with this name and other content.
+    GroupConflict,
+    /// The cursor lies after everything that was recorded: `end` is the last position that was assigned.
+    CursorBeyondEnd { end: Position },
+    /// The shard has [`crate::limits::REACTIONS_MAX`] reactions already.
+    TooManyReactions,
+    /// The reaction is not as the proposer knew it.
+    ReactionMoved,
 }
 
 /// How a request differs from the one that its idempotency key was first used for.

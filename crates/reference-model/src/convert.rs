@@ -1,5 +1,6 @@
 //! Commands and outcomes in the words of the model.
 
+use crate::reaction::ReactionAsk;
 use crate::{
     Acquire, Append, Ask, Complete, Condition, EventRef, ExecutionAsk, Expect, Id, Keep, Key, Sent, Simple,
     SimpleOutcome, Write as SimpleWrite,
@@ -18,6 +19,9 @@ impl Simple {
     pub fn ask_of(&mut self, command: &Command<'_>) -> Ask {
         if let Some(ask) = self.queue_ask_of(command) {
             return Ask::Queue(ask);
+        }
+        if let Some(ask) = ReactionAsk::of(command) {
+            return Ask::Reaction(ask);
         }
         match command {
             Command::Append(append) => Ask::Append(append.keyed.as_ref().map(key), self.append_of(append)),
@@ -55,7 +59,11 @@ impl Simple {
             | Command::SettleDeadLetter(_)
             | Command::ReplayTask(_)
             | Command::ChangeTasks(_)
+            | Command::CreateGroup(_)
             | Command::AdvanceTasks(_) => unreachable!("{command:?} is about a queue"),
+            Command::PutReaction(_) | Command::DeleteReaction(_) | Command::React(_) => {
+                unreachable!("{command:?} is about a reaction")
+            }
         }
     }
 
@@ -222,7 +230,13 @@ impl From<&Outcome> for SimpleOutcome {
             Outcome::Settled(settled) => Self::Settled(settled.clone()),
             Outcome::TaskCancelled(state) => Self::TaskCancelled(*state),
             Outcome::DeadLetterSettled => Self::DeadLetterSettled,
+            Outcome::ReactionPut { cursor } => Self::ReactionPut(*cursor),
+            Outcome::ReactionDeleted { existed } => Self::ReactionDeleted(*existed),
+            Outcome::Reacted { tasks, cursor } => Self::Reacted(*tasks, *cursor),
             Outcome::TasksChanged(changed) => Self::TasksChanged(*changed),
+            Outcome::GroupCreated(created) => {
+                Self::GroupCreated(created.group.position.0, created.group.slot.0, created.replayed)
+            }
             Outcome::Refused(refusal) => match *refusal {
                 Refusal::WrongRevision { part, current } => {
                     Self::WrongRevision { part: part as usize, current: current.map(|current| current.0) }
@@ -250,10 +264,12 @@ impl From<&Outcome> for SimpleOutcome {
                 Refusal::TooManyTypes { task } => Self::TooManyTypes(task as usize),
                 Refusal::NoTask => Self::NoTask,
                 Refusal::WrongTaskState { state } => Self::WrongTaskState(state),
-                Refusal::TaskConflict { part: 0, task: 0 } => Self::TaskConflict,
-                Refusal::ClaimLost { .. } | Refusal::TaskConflict { .. } => {
-                    unimplemented!("tasks in a transaction")
-                }
+                Refusal::TaskConflict { .. } => Self::TaskConflict,
+                Refusal::GroupConflict => Self::GroupConflict,
+                Refusal::ClaimLost { .. } => unimplemented!("tasks in a transaction"),
+                Refusal::CursorBeyondEnd { end } => Self::CursorBeyondEnd(end.0),
+                Refusal::TooManyReactions => Self::TooManyReactions,
+                Refusal::ReactionMoved => Self::ReactionMoved,
             },
         }
     }

@@ -10,7 +10,9 @@
 //! | [`value`] | requests that write values |
 //! | [`execution`] | bodies of requests about executions |
 //! | [`transaction`] | the body of a transaction |
+//! | [`group`] | the body that creates a group |
 //! | [`queue`] | everything about task queues |
+//! | [`reaction`] | reactions |
 //! | [`settings`] | a stream's settings |
 //! | [`store`] | the store that a request is meant for |
 //! | [`object`] | the API's own JSON objects, member by member |
@@ -18,6 +20,7 @@
 
 pub mod append;
 pub mod execution;
+pub mod group;
 pub mod head;
 mod key;
 pub mod lease;
@@ -25,6 +28,7 @@ pub mod line;
 mod object;
 pub mod query;
 pub mod queue;
+pub mod reaction;
 pub mod settings;
 pub mod store;
 pub mod transaction;

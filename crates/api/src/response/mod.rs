@@ -10,12 +10,15 @@
 //! | [`execution`] | executions |
 //! | [`page`] | pages of events and of streams |
 //! | [`queue`] | everything about task queues |
+//! | [`reaction`] | reactions, and their tasks |
 
 pub mod execution;
+pub mod group;
 pub mod lease;
 pub mod outcome;
 pub mod page;
 pub mod queue;
+pub mod reaction;
 pub mod refusal;
 pub mod stored;
 pub mod value;

@@ -29,6 +29,8 @@ mod node;
 #[cfg(test)]
 mod queues;
 #[cfg(test)]
+mod reactions;
+#[cfg(test)]
 mod read_store;
 #[cfg(test)]
 mod read_stream;
@@ -44,3 +46,4 @@ mod values;
 mod watch;
 #[cfg(test)]
 mod wire;
+mod workers;

@@ -7,6 +7,7 @@
 //! | [`values`] | read, write and watch values |
 //! | [`idempotency`] | do work once under a key |
 //! | [`enqueue`], [`work`], [`tasks`] | task queues |
+//! | [`reactions`] | tasks that follow from events |
 //! | [`import`], [`export`] | move many events in and out, as lines |
 //! | [`demo`] | shows failures and their cures, without a node |
 //! | [`show`] | `config show` and `completions` |
@@ -19,10 +20,12 @@ pub(crate) mod enqueue;
 pub(crate) mod export;
 pub(crate) mod failure;
 pub(crate) mod follow;
+pub(crate) mod group;
 pub(crate) mod idempotency;
-pub(crate) mod import;
+mod import;
 pub(crate) mod lease;
 pub(crate) mod output;
+pub(crate) mod reactions;
 pub(crate) mod read;
 pub(crate) mod settings;
 pub(crate) mod show;
@@ -113,6 +116,13 @@ pub(crate) enum Command {
     Queues,
     /// List, replay or drop tasks that have failed for good
     DeadLetters(tasks::DeadLettersArgs),
+    /// Create or show a group of tasks
+    Group {
+        #[command(subcommand)]
+        command: group::Command,
+    },
+    /// Have a task enqueued for each event that matches
+    Reactions(reactions::Args),
     /// Append events to many streams from lines of JSON
     Import(import::Args),
     /// Write events as lines of JSON, for `import`
@@ -176,7 +186,9 @@ impl Cli {
             Command::Tasks(args) => tasks::tasks(&global, &args),
             Command::Cancel(args) => tasks::cancel(&global, &args),
             Command::Queues => tasks::queues(&global),
+            Command::Reactions(args) => reactions::run(&global, &args),
             Command::DeadLetters(args) => tasks::dead_letters(&global, &args),
+            Command::Group { command } => group::run(&global, command),
             Command::Import(args) => import::run(&global, &args),
             Command::Export(args) => export::run(&global, &args),
             Command::Streams(args) => streams::run(&global, &args),

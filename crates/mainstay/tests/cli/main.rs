@@ -15,6 +15,7 @@ mod leases;
 mod lines;
 mod permits;
 mod queues;
+mod reactions;
 mod values;
 mod verbs;
 mod without_a_node;

@@ -3,6 +3,7 @@
 
 mod execution;
 mod queue;
+mod reaction;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -10,6 +11,7 @@ use utoipa::ToSchema;
 
 pub use execution::*;
 pub use queue::*;
+pub use reaction::*;
 
 /// All of them, as components of the OpenAPI document.
 #[derive(utoipa::OpenApi)]
@@ -97,7 +99,15 @@ pub use queue::*;
     DropMany,
     CancelMany,
     TasksChanged,
+    NewGroup,
+    GroupCreated,
+    Group,
+    GroupMember,
+    InnerGroup,
+    GroupFollower,
     DeadLetterClasses,
+    WorkerList,
+    ListedWorker,
     DeadLetterClass,
     QueueSettings,
     QueueSettingsInForce,
@@ -105,6 +115,15 @@ pub use queue::*;
     Depth,
     QueueType,
     QueueList,
+    ReactionSettings,
+    KeyFrom,
+    ReactionPayload,
+    ReactionPut,
+    Reaction,
+    ReactionState,
+    BlockedOn,
+    ReactionList,
+    ReactionDeleted,
     ListedQueue,
     StoreInfo,
     Live,
