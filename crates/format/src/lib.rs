@@ -27,6 +27,7 @@ extern crate std;
 pub mod body;
 pub mod body_index;
 pub mod entry;
+mod execution;
 pub mod frame;
 mod group;
 pub mod header;

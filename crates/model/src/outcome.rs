@@ -1,5 +1,6 @@
 //! The results of commands, and the effects that a shard leaves to its node.
 
+use crate::execution::Begun;
 use crate::group::GroupCreated;
 use crate::ids::{Cursor, Elapsed, Position, Revision, Slot, Wall};
 use crate::lease::Granted;
@@ -52,6 +53,15 @@ pub enum Outcome {
     ValueDeleted {
         last: Option<Revision>,
     },
+    ExecutionBegun(Begun),
+    ExecutionCompleted {
+        /// It was completed before, with the same token.
+        replayed: bool,
+    },
+    ExecutionAbandoned {
+        /// Something was removed.
+        existed: bool,
+    },
     /// The queue's settings apply from now on.
     QueuePut,
     Enqueued(Enqueued),
@@ -87,6 +97,7 @@ pub enum Written {
     Appended(Appended),
     Enqueued(Enqueued),
     Settled(Vec<Settled>),
+    ExecutionCompleted,
 }
 
 impl Written {
@@ -95,7 +106,7 @@ impl Written {
     pub const fn appended(&self) -> Option<&Appended> {
         match self {
             Self::Appended(appended) => Some(appended),
-            Self::Enqueued(_) | Self::Settled(_) => None,
+            Self::Enqueued(_) | Self::Settled(_) | Self::ExecutionCompleted => None,
         }
     }
 }
@@ -163,6 +174,13 @@ pub enum Refusal {
     LeaseQueueFull,
     /// The value has used all its revisions (2^63).
     ValueFull,
+    /// Someone else is doing the work under this key, and has this long to complete it.
+    ExecutionInProgress { remaining_ms: u64 },
+    /// The key came with another fingerprint before.
+    ExecutionDiffers,
+    /// The execution with this token is over: it was ended, or its time was, and the key is free or someone else's.
+    /// `part` is as for [`Self::WrongRevision`].
+    ExecutionLost { part: u32 },
     /// The queue holds as many unfinished tasks as its settings allow.
     QueueFull { backlog_max: u64 },
     /// The queue has tasks of [`crate::limits::QUEUE_TYPES_MAX`] types already. `task` counts from 0.
@@ -224,4 +242,6 @@ pub enum Timer {
     Leases(Elapsed),
     /// A task is due: propose [`crate::AdvanceTasks`].
     Tasks(TaskDue),
+    /// The time of an execution is over: propose [`crate::ExpireExecutions`].
+    Executions(Elapsed),
 }

@@ -2,6 +2,7 @@
 
 use crate::clean_up;
 use crate::damage::bad_row;
+use crate::execution;
 use crate::expire_records;
 use crate::group;
 use crate::heads::Heads;
@@ -142,7 +143,7 @@ fn body_bytes(command: &Command<'_>) -> usize {
         Command::Transaction(transaction) => {
             let of_write = |write: &Write<'_>| match write {
                 Write::Append(one) => append(one),
-                Write::Enqueue(_) | Write::Settle(_) => 0,
+                Write::Enqueue(_) | Write::Settle(_) | Write::CompleteExecution(_) => 0,
             };
             transaction.writes.iter().map(of_write).sum()
         }
@@ -181,6 +182,10 @@ fn apply_command<'e, V: View>(
             once(put.keyed, slot, overlay, |overlay| value::put::apply(put, overlay))
         }
         Command::DeleteValue(delete) => value::delete::apply(delete, overlay),
+        Command::BeginExecution(begin) => execution::begin::apply(begin, overlay),
+        Command::CompleteExecution(complete) => execution::complete::apply(complete, overlay),
+        Command::AbandonExecution(abandon) => execution::abandon::apply(abandon, overlay),
+        Command::ExpireExecutions(expire) => execution::expire::apply(expire, overlay),
         Command::PutQueue(put) => queue::settings::apply(put, overlay),
         Command::Enqueue(enqueue) => {
             let slot = enqueue.queue.slot(Namespace::ROOT);
@@ -236,6 +241,10 @@ fn effects(
 fn clock_of(timer: &Timer) -> Option<mem::Discriminant<TaskDue>> {
     match timer {
         Timer::Tasks(due) => Some(mem::discriminant(due)),
-        Timer::Events(_) | Timer::Records(_) | Timer::Leases(_) | Timer::CleanUp(_) => None,
+        Timer::Events(_)
+        | Timer::Records(_)
+        | Timer::Leases(_)
+        | Timer::CleanUp(_)
+        | Timer::Executions(_) => None,
     }
 }

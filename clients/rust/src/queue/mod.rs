@@ -13,7 +13,7 @@
 mod admin;
 mod change;
 mod claim;
-mod duration;
+pub(crate) mod duration;
 mod group;
 mod settle;
 mod task;

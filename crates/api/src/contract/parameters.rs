@@ -26,6 +26,12 @@ pub static VALUE: Parameter = Parameter {
     description: "The name of the value, percent-encoded: 1 to 256 bytes of UTF-8 without control characters.",
     values: NAME,
 };
+pub static EXECUTION_KEY: Parameter = Parameter {
+    name: "key",
+    location: Location::Path,
+    description: "The idempotency key of the endpoint's client, percent-encoded: 1 to 256 bytes of UTF-8 without control characters. Put the name of the endpoint, and of the caller, before it.",
+    values: Values::Text,
+};
 pub static QUEUE: Parameter = Parameter {
     name: "queue",
     location: Location::Path,

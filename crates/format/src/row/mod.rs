@@ -14,6 +14,7 @@
 //! | lease | the name's | name | [`LeaseRow`] | on each change of who holds it or waits for it |
 //! | waiting holder | the name's | length of the name, name, holder | [`LeaseWaiterRow`] | when a holder begins to wait, and when its neighbours in the queue change |
 //! | value | the name's | name | [`ValueRow`] | on each write of the value |
+//! | execution | the name's | key | [`ExecutionRow`] | when an execution begins, and when it is completed |
 //! | queue name | the name's | queue's name | queue id | once for each queue |
 //! | queue | the name's | queue id | [`QueueRow`] | with each command that changes a queue |
 //! | task type | the name's | queue id, type | [`TypeRow`] | whenever a task of the type changes its state |
@@ -37,6 +38,7 @@
 //! | record timer | system | elapsed, namespace, key hash | nothing | once for each request with an idempotency key |
 //! | clean-up | system | position at which it was queued, namespace, stream id | stream's name | when a stream has removed events whose rows remain |
 //! | lease timer | system | elapsed, namespace, name | nothing | when a lease is granted, and each time it has come due |
+//! | execution timer | system | elapsed, namespace, key | nothing | as the execution |
 //! | task timer, by wall or by elapsed | system | moment, namespace, queue id, position | nothing | when something is due for a task |
 //! | reaction | system | name | [`ReactionRow`] | when its settings change, and when it moves |
 //! | reactions | system | | their number | when a reaction is created, changed or deleted |
@@ -44,14 +46,17 @@
 //!
 //! Every value begins with the number of its layout.
 
+mod execution;
 mod group;
 mod key;
 mod lease;
+mod named_timer;
 mod queue;
 mod reaction;
 mod stored_value;
 mod value;
 
+pub use execution::{ExecutionRow, ExecutionState, ExecutionTimerKey, execution_key};
 pub use group::{
     Follows, GroupKeys, GroupPlace, GroupRow, MemberRange, MemberRow, decode_follower, encode_follower,
 };
@@ -61,9 +66,9 @@ pub use key::{
     stream_kind_prefix,
 };
 pub use lease::{
-    LeaseHolder, LeaseQueueEnds, LeaseRow, LeaseTimerKey, LeaseTimers, LeaseWaiterRow, lease_key,
-    lease_waiter_key,
+    LeaseHolder, LeaseQueueEnds, LeaseRow, LeaseTimerKey, LeaseWaiterRow, lease_key, lease_waiter_key,
 };
+pub use named_timer::NamedTimers;
 pub use queue::{
     AttemptEnd, AttemptRow, ClaimPart, ClaimRequestRow, CompletedPart, DeadClassRow, FailureRow, KeyRow,
     Lane, QueueKeys, QueueRange, QueueRow, SettledBy, SettledPart, TaskIdRow, TaskPart, TaskRow,

@@ -4,6 +4,7 @@
 mod append;
 mod command;
 mod errors;
+mod executions;
 mod groups;
 mod leases;
 mod lines;
@@ -15,6 +16,7 @@ mod settings;
 mod streams;
 mod transaction;
 mod values;
+mod watch;
 
 pub use reactions::write_reaction_task;
 
@@ -74,6 +76,11 @@ where
         Operation::PutValue => values::put(context, parts, &mut body).await,
         Operation::GetValue => values::get(context, parts).await,
         Operation::DeleteValue => values::delete(context, parts).await,
+        Operation::BeginExecution => executions::begin(context, parts, &mut body).await,
+        Operation::CompleteExecution => executions::complete(context, parts, &mut body).await,
+        Operation::AbandonExecution => executions::abandon(context, parts, &mut body).await,
+        Operation::GetExecution => executions::get(context, parts).await,
+        Operation::ForgetExecution => executions::forget(context, parts).await,
         Operation::Enqueue => queue::enqueue::respond(context, parts, &mut body).await,
         Operation::ListTasks => queue::tasks::list(context, parts).await,
         Operation::Claim => queue::claim::respond(context, parts, &mut body).await,

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | [`append`], [`read`], [`follow`], [`streams`], [`settings`] | send a request and show the result |
 //! | [`lease`] | acquire, renew and release a lease, and run a command while it is held |
+//! | [`values`] | read, write and watch values |
+//! | [`idempotency`] | do work once under a key |
 //! | [`enqueue`], [`work`], [`tasks`] | task queues |
 //! | [`reactions`] | tasks that follow from events |
 //! | [`import`], [`export`] | move many events in and out, as lines |
@@ -19,6 +21,7 @@ pub(crate) mod export;
 pub(crate) mod failure;
 pub(crate) mod follow;
 pub(crate) mod group;
+pub(crate) mod idempotency;
 mod import;
 pub(crate) mod lease;
 pub(crate) mod output;
@@ -28,6 +31,7 @@ pub(crate) mod settings;
 pub(crate) mod show;
 pub(crate) mod streams;
 pub(crate) mod tasks;
+pub(crate) mod values;
 pub(crate) mod work;
 mod workers;
 
@@ -146,6 +150,16 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: lease::Command,
     },
+    /// Read, write, delete and watch values: small named pieces of content
+    Values {
+        #[command(subcommand)]
+        command: values::Command,
+    },
+    /// Do work once under a key: idempotency for your own endpoints and scripts
+    Idempotency {
+        #[command(subcommand)]
+        command: idempotency::Command,
+    },
     /// Show the configuration
     Config {
         #[command(subcommand)]
@@ -185,6 +199,8 @@ impl Cli {
             Command::Settings(args) => settings::settings(&global, &args),
             Command::Delete(args) => settings::delete(&global, &args),
             Command::Lease { command } => lease::run(&global, command),
+            Command::Values { command } => values::run(&global, command),
+            Command::Idempotency { command } => idempotency::run(&global, &command),
             Command::Config { command } => show::config(&global, &command),
             Command::Completions(args) => show::completions(&args),
             Command::Bench { command } => bench::run(&global, &command),

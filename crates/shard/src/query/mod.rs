@@ -10,6 +10,7 @@
 //! | [`lease`] | who holds a lease, and who waits for it |
 //! | [`turn`] | what has become of a request that waits for a lease |
 //! | [`value`] | one value's content and revision |
+//! | [`execution`] | whether the work under a key is in progress or done |
 //! | [`queue`], [`queues`] | one queue, and the list of queues |
 //! | [`task`], [`tasks`] | one task, and the list of a queue's tasks |
 //! | [`reaction`], [`reactions`] | one reaction, and all of them |
@@ -18,6 +19,7 @@
 //! | [`is_live`], [`Liveness`] | whether an event found in the body file is still readable |
 
 mod clock;
+mod execution;
 mod found;
 mod group;
 mod lease;
@@ -30,6 +32,7 @@ mod streams;
 mod value;
 
 pub use clock::{ShardClock, clock};
+pub use execution::{ExecutionView, execution};
 pub use found::{DeadClass, DeadClasses, TasksFound, TasksSought, dead_classes, tasks_sought};
 pub use group::{FollowerView, GroupCounts, GroupState, GroupView, MemberTask, MemberView, group, group_key};
 pub use lease::{HeldBy, LeaseState, Turn, lease, turn};
