@@ -83,6 +83,7 @@ const EVENT_BYTES_MIN: usize = 3;
 const WRITTEN_BYTES_MIN: usize = 1;
 
 /// Appends the outcome's bytes to `out`.
+#[expect(clippy::too_many_lines, reason = "one arm for each outcome")]
 pub fn encode(outcome: &Outcome, out: &mut Vec<u8>) {
     let mut writer = Writer::new(out);
     match outcome {

@@ -64,7 +64,7 @@ impl Simple {
                 create.group.to_string(),
                 create.group.slot(Namespace::ROOT).0,
                 create.fingerprint.0,
-                spec(&create.content, &mut number),
+                Box::new(spec(&create.content, &mut number)),
             ),
             Command::SettleDeadLetter(settle) => {
                 QueueAsk::DeadLetter(number(&settle.queue), TaskName::of(&settle.task), settle.end)
@@ -82,7 +82,7 @@ fn spec(group: &NewGroup<'_>, number: &mut impl FnMut(&QueueName<'_>) -> usize) 
     let (then, on_dead) = (group.then.as_deref().map(&mut task), group.on_dead.as_deref().map(&mut task));
     let members = group.members.iter().map(|member| match member {
         NewMember::Task(task) => SpecMember::Task(number(&task.queue), NewTask::of(&task.task)),
-        NewMember::Group(inner) => SpecMember::Group(spec(inner, number)),
+        NewMember::Group(inner) => SpecMember::Group(Box::new(spec(inner, number))),
     });
     Spec { members: members.collect(), then, on_dead }
 }

@@ -128,7 +128,7 @@ pub enum QueueAsk {
     Replay(usize, TaskName, Option<usize>, Option<Vec<u8>>),
     Change(usize, Change),
     /// The name of a group, its slot, a hash of what the client sent, and that.
-    Group(String, u16, u128, groups::Spec),
+    Group(String, u16, u128, Box<groups::Spec>),
     Advance {
         slot: u16,
         from: TaskDue,
