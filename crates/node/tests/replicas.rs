@@ -157,10 +157,10 @@ impl Replica {
             Output::Stopped => self.seen.push("stopped".to_owned()),
             Output::Io(_)
             | Output::Visible(_)
-            | Output::Reacted
-            | Output::ReactionsChanged
             | Output::Wait(_)
-            | Output::Continue => {}
+            | Output::Continue
+            | Output::Reacted
+            | Output::ReactionsChanged => {}
         }
     }
 

@@ -86,6 +86,7 @@ where
         Operation::ReplayTask => queue::tasks::replay(context, parts, &mut body).await,
         Operation::GetTask => queue::tasks::get(context, parts).await,
         Operation::DropTask => queue::tasks::drop_dead(context, parts).await,
+        Operation::ListWorkers => queue::workers::list(context, parts),
         Operation::DeadLetters => queue::change::classes(context, parts).await,
         Operation::CancelTasks => queue::change::many(context, parts, change::Kind::Cancel, &mut body).await,
         Operation::ReplayDead => queue::change::many(context, parts, change::Kind::Replay, &mut body).await,
@@ -100,7 +101,7 @@ where
         Operation::Store => operations::store(context, parts),
         Operation::Live => operations::live(parts),
         Operation::Ready => operations::ready(context, parts),
-        Operation::Metrics => operations::metrics(context, parts),
+        Operation::Metrics => operations::metrics(context, parts).await,
         Operation::OpenApi => operations::openapi(context, parts),
         Operation::Errors => errors::respond(parts),
     }

@@ -85,6 +85,8 @@ pub use reaction::*;
     CancelMany,
     TasksChanged,
     DeadLetterClasses,
+    WorkerList,
+    ListedWorker,
     DeadLetterClass,
     QueueSettings,
     QueueSettingsInForce,
