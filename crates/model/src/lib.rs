@@ -11,6 +11,8 @@
 //! | [`limits`] | every bound of the product, by name |
 //! | [`command`] | the requests to change a shard |
 //! | [`lease`], [`value`] | the commands of leases and of values |
+//! | [`execution`] | the commands that make a team's own endpoints idempotent |
+//! | [`group`] | the command that creates a group of tasks |
 //! | [`queue`] | the commands of task queues, and their outcomes |
 //! | [`reaction`] | the commands of reactions |
 //! | [`outcome`] | the results of commands, and the effects they leave to the node |
@@ -19,6 +21,8 @@
 extern crate alloc;
 
 pub mod command;
+pub mod execution;
+pub mod group;
 pub mod ids;
 pub mod lease;
 pub mod limits;
@@ -33,12 +37,16 @@ pub use command::{
     Append, Check, CleanUp, Command, DeleteStream, Entry, Expected, ExpireEvents, ExpireRecords, Filled,
     Identity, Keyed, NewEvent, PutSettings, Settings, Transaction, Write,
 };
+pub use execution::{AbandonExecution, BeginExecution, Begun, CompleteExecution, ExpireExecutions};
+pub use group::{CreateGroup, GroupCreated, GroupTask, NewGroup, NewMember};
 pub use ids::{
     Behaviour, Cursor, Elapsed, EntryClock, Fingerprint, GroupId, IdHash, Index, KeyHash, KeyId, Namespace,
     ParseCursorError, Position, Revision, Slot, SlotRange, StreamId, Term, Wall,
 };
 pub use lease::{AcquireLease, ExpireLeases, Granted, ReleaseLease, RenewLease, WithdrawLease};
-pub use name::{LeaseName, NameError, QueueName, ReactionName, StreamName, ValueName, slot_of};
+pub use name::{
+    ExecutionKey, GroupName, LeaseName, NameError, QueueName, ReactionName, StreamName, ValueName, slot_of,
+};
 pub use outcome::{Appended, AppendedEvent, Effect, KeyDifference, Outcome, Refusal, Timer, Written};
 pub use queue::{
     Action, AdvanceTasks, CancelTask, ChangeTasks, Claim, Claimed, ClaimedTask, DeadLetterEnd, Enqueue,

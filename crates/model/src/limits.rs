@@ -53,6 +53,21 @@ pub const VALUE_BYTES_MAX: usize = 64 << 10;
 /// Bytes of a value's content type.
 pub const VALUE_CONTENT_TYPE_BYTES_MAX: usize = 256;
 
+/// The bounds of the time in which an execution must be completed.
+pub const EXECUTION_TTL_MS_MIN: u64 = 1_000;
+pub const EXECUTION_TTL_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+pub const EXECUTION_TTL_MS_DEFAULT: u64 = 60 * 1_000;
+/// The bounds of the time for which the response of an execution is kept.
+pub const EXECUTION_KEEP_MS_MIN: u64 = 1_000;
+pub const EXECUTION_KEEP_MS_MAX: u64 = 366 * 24 * 60 * 60 * 1_000;
+pub const EXECUTION_KEEP_MS_DEFAULT: u64 = 24 * 60 * 60 * 1_000;
+/// How long a request may wait for someone else's execution.
+pub const EXECUTION_WAIT_MS_MAX: u64 = 60 * 1_000;
+/// Bytes of the response of an execution, as JSON.
+pub const EXECUTION_RESPONSE_BYTES_MAX: usize = 256 << 10;
+/// Headers of such a response.
+pub const EXECUTION_HEADERS_MAX: usize = 64;
+
 /// Commands of one entry.
 pub const ENTRY_COMMANDS_MAX: usize = 1_024;
 /// Bytes of one entry's commands. A command that is longer gets an entry of its own.
@@ -98,12 +113,15 @@ pub const ENTRY_OWN_ROWS_MAX: usize = 512;
 /// Leases that the node's own commands in one entry look at.
 pub const ENTRY_OWN_LEASES_MAX: usize = 128;
 
+/// Executions that the node's own commands in one entry remove.
+pub const ENTRY_OWN_EXECUTIONS_MAX: usize = 256;
+
 /// The highest priority of a task.
 pub const PRIORITY_MAX: u8 = 9;
 pub const PRIORITY_DEFAULT: u8 = 5;
 /// Bytes of one task's payload as sent.
 pub const TASK_PAYLOAD_BYTES_MAX: usize = 1 << 20;
-/// Bytes of a task's id, type or key, and of a worker's name.
+/// Bytes of a task's id, type or key, of a worker's name, and of an execution's fingerprint or owner.
 pub const TASK_TEXT_BYTES_MAX: usize = 256;
 /// Tags of one task.
 pub const TASK_TAGS_MAX: usize = 32;
@@ -142,6 +160,10 @@ pub const TASK_DELAY_MS_MAX: u64 = 366 * 24 * 60 * 60 * 1_000;
 pub const TASK_DEFERS_MAX: u32 = 1_000;
 /// How long a ready task waits before it goes ahead of tasks with a higher priority. Checked by `apply`.
 pub const TASK_AGEING_MS: u64 = 5 * 60 * 1_000;
+/// Tasks of one group, with those of the groups in it. Checked by `apply`.
+pub const GROUP_TASKS_MAX: usize = 1_000;
+/// How deep groups may lie in groups; 1 is a group without others in it. Checked by `apply`.
+pub const GROUP_DEPTH_MAX: usize = 4;
 /// Tasks that one command changes alike. Checked by `apply`.
 pub const CHANGE_TASKS_MAX: usize = 256;
 /// Classes of failures that a list of a queue's dead letters has.

@@ -230,6 +230,7 @@ fn command_bytes(command: &Command<'_>) -> usize {
                 Write::Append(append) => append_bytes(append) + EVENT_OVERHEAD_BYTES,
                 Write::Enqueue(enqueue) => tasks_bytes(enqueue) + EVENT_OVERHEAD_BYTES,
                 Write::Settle(settle) => settlements_bytes(settle) + EVENT_OVERHEAD_BYTES,
+                Write::CompleteExecution(complete) => complete.response.len() + EVENT_OVERHEAD_BYTES,
             });
             checks + writes.sum::<usize>()
         }
@@ -244,6 +245,8 @@ fn command_bytes(command: &Command<'_>) -> usize {
         | Command::WithdrawLease(_)
         | Command::ExpireLeases(_)
         | Command::DeleteValue(_)
+        | Command::AbandonExecution(_)
+        | Command::ExpireExecutions(_)
         | Command::PutQueue(_)
         | Command::CancelTask(_)
         | Command::SettleDeadLetter(_)
@@ -255,9 +258,17 @@ fn command_bytes(command: &Command<'_>) -> usize {
             react.events.iter().map(|event| event.envelope.len() + TASK_OVERHEAD_BYTES).sum()
         }
         Command::Enqueue(enqueue) => tasks_bytes(enqueue),
+        Command::CreateGroup(create) => {
+            let tasks = create.content.tasks().chain(create.content.followers());
+            tasks.map(|task| task.task.envelope.len() + TASK_OVERHEAD_BYTES).sum()
+        }
         Command::ReplayTask(replay) => replay.envelope.as_ref().map_or(0, |envelope| envelope.len()),
         Command::Claim(claim) => claim.types.iter().map(|task_type| task_type.len()).sum(),
         Command::Settle(settle) => settlements_bytes(settle),
+        Command::BeginExecution(begin) => {
+            begin.fingerprint.len() + begin.owner.as_ref().map_or(0, |o| o.len())
+        }
+        Command::CompleteExecution(complete) => complete.response.len(),
         Command::PutValue(put) => put.content.len() + put.content_type.len(),
     };
     events + COMMAND_OVERHEAD_BYTES

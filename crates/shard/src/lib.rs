@@ -28,6 +28,9 @@
 //! | `lease/expire.rs` | hand over leases that have expired |
 //! | `value/put.rs` | replace a value's content |
 //! | `value/delete.rs` | remove a value |
+//! | `execution/begin.rs` | say whether the work under an idempotency key is new, in progress, or done |
+//! | `execution/complete.rs`, `abandon.rs` | store its response; free the key |
+//! | `execution/expire.rs` | free the keys whose time is over |
 //!
 //! The rules that they share are in `stream/duplicates.rs`, `stream/retention.rs`,
 //! `lease/state.rs`, `lease/queue.rs` and `idempotency.rs`.
@@ -41,7 +44,9 @@ extern crate std;
 mod agenda;
 mod clean_up;
 mod damage;
+mod execution;
 mod expire_records;
+mod group;
 mod heads;
 mod idempotency;
 mod lease;

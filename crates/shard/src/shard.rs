@@ -2,7 +2,9 @@
 
 use crate::clean_up;
 use crate::damage::bad_row;
+use crate::execution;
 use crate::expire_records;
+use crate::group;
 use crate::heads::Heads;
 use crate::idempotency::once;
 use crate::lease::{self, acquire, release, renew, withdraw};
@@ -103,7 +105,9 @@ impl Shard {
         let mut outcomes = Vec::with_capacity(entry.commands.len());
         for command in &entry.commands {
             outcomes.push(if knows(entry.behaviour) {
-                apply_command(command, &mut overlay)?
+                let outcome = apply_command(command, &mut overlay)?;
+                group::step::take_all(&mut overlay)?;
+                outcome
             } else {
                 Outcome::Refused(Refusal::Unsupported)
             });
@@ -139,7 +143,7 @@ fn body_bytes(command: &Command<'_>) -> usize {
         Command::Transaction(transaction) => {
             let of_write = |write: &Write<'_>| match write {
                 Write::Append(one) => append(one),
-                Write::Enqueue(_) | Write::Settle(_) => 0,
+                Write::Enqueue(_) | Write::Settle(_) | Write::CompleteExecution(_) => 0,
             };
             transaction.writes.iter().map(of_write).sum()
         }
@@ -178,6 +182,10 @@ fn apply_command<'e, V: View>(
             once(put.keyed, slot, overlay, |overlay| value::put::apply(put, overlay))
         }
         Command::DeleteValue(delete) => value::delete::apply(delete, overlay),
+        Command::BeginExecution(begin) => execution::begin::apply(begin, overlay),
+        Command::CompleteExecution(complete) => execution::complete::apply(complete, overlay),
+        Command::AbandonExecution(abandon) => execution::abandon::apply(abandon, overlay),
+        Command::ExpireExecutions(expire) => execution::expire::apply(expire, overlay),
         Command::PutQueue(put) => queue::settings::apply(put, overlay),
         Command::Enqueue(enqueue) => {
             let slot = enqueue.queue.slot(Namespace::ROOT);
@@ -189,6 +197,7 @@ fn apply_command<'e, V: View>(
         Command::SettleDeadLetter(settle) => queue::dead_letter::apply(settle, overlay),
         Command::ReplayTask(replay) => queue::replay::apply(replay, overlay),
         Command::ChangeTasks(change) => queue::change::apply(change, overlay),
+        Command::CreateGroup(create) => group::create::apply(create, overlay),
         Command::AdvanceTasks(advance) => queue::advance::apply(advance, overlay),
         Command::PutReaction(put) => reaction::put::apply(put, overlay),
         Command::DeleteReaction(delete) => reaction::delete::apply(delete, overlay),
@@ -232,6 +241,10 @@ fn effects(
 fn clock_of(timer: &Timer) -> Option<mem::Discriminant<TaskDue>> {
     match timer {
         Timer::Tasks(due) => Some(mem::discriminant(due)),
-        Timer::Events(_) | Timer::Records(_) | Timer::Leases(_) | Timer::CleanUp(_) => None,
+        Timer::Events(_)
+        | Timer::Records(_)
+        | Timer::Leases(_)
+        | Timer::CleanUp(_)
+        | Timer::Executions(_) => None,
     }
 }

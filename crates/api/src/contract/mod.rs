@@ -17,6 +17,7 @@ mod operations;
 pub mod parameters;
 mod reactions;
 pub mod schema;
+mod tasks;
 
 use crate::catalogue::Code;
 
@@ -60,6 +61,7 @@ pub enum Tag {
     Reactions,
     Leases,
     Values,
+    Idempotency,
     Operations,
 }
 
@@ -148,7 +150,7 @@ impl Method {
 }
 
 impl Tag {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Events,
         Self::Transactions,
         Self::Streams,
@@ -156,6 +158,7 @@ impl Tag {
         Self::Reactions,
         Self::Leases,
         Self::Values,
+        Self::Idempotency,
         Self::Operations,
     ];
 
@@ -169,6 +172,7 @@ impl Tag {
             Self::Reactions => "reactions",
             Self::Leases => "leases",
             Self::Values => "values",
+            Self::Idempotency => "idempotency",
             Self::Operations => "operations",
         }
     }
@@ -183,6 +187,7 @@ impl Tag {
             Self::Reactions => "Enqueue a task for each event that matches.",
             Self::Leases => "Elect leaders, lock, and limit how many work at a time, with fencing tokens.",
             Self::Values => "Agree on small named values.",
+            Self::Idempotency => "Make your own endpoints safe to retry.",
             Self::Operations => "Health, metrics and documentation of a node.",
         }
     }

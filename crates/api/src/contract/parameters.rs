@@ -26,6 +26,12 @@ pub static VALUE: Parameter = Parameter {
     description: "The name of the value, percent-encoded: 1 to 256 bytes of UTF-8 without control characters.",
     values: NAME,
 };
+pub static EXECUTION_KEY: Parameter = Parameter {
+    name: "key",
+    location: Location::Path,
+    description: "The idempotency key of the endpoint's client, percent-encoded: 1 to 256 bytes of UTF-8 without control characters. Put the name of the endpoint, and of the caller, before it.",
+    values: Values::Text,
+};
 pub static QUEUE: Parameter = Parameter {
     name: "queue",
     location: Location::Path,
@@ -45,6 +51,17 @@ pub static TASK: Parameter = Parameter {
     values: NAME,
 };
 
+pub static GROUP: Parameter = Parameter {
+    name: "group",
+    location: Location::Path,
+    description: "The id of the group, percent-encoded: 1 to 256 bytes of UTF-8 without control characters.",
+    values: Values::Text,
+};
+pub static GROUP_WAIT: Parameter = query(
+    "wait",
+    "How long to wait until the group is done or failed, at most `60s`. The default is not to wait.",
+    Values::Duration,
+);
 pub static TASK_WAIT: Parameter = query(
     "wait",
     "How long to wait for the end of the task, at most `60s`. The default is not to wait.",

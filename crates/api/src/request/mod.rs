@@ -8,7 +8,9 @@
 //! | [`line`] | one line of `POST /v1/events` |
 //! | [`lease`] | bodies of requests about leases |
 //! | [`value`] | requests that write values |
+//! | [`execution`] | bodies of requests about executions |
 //! | [`transaction`] | the body of a transaction |
+//! | [`group`] | the body that creates a group |
 //! | [`queue`] | everything about task queues |
 //! | [`reaction`] | reactions |
 //! | [`settings`] | a stream's settings |
@@ -17,6 +19,8 @@
 //! | `key` | idempotency keys and their fingerprints |
 
 pub mod append;
+pub mod execution;
+pub mod group;
 pub mod head;
 mod key;
 pub mod lease;
@@ -32,7 +36,7 @@ pub mod value;
 
 use crate::problem::{Problem, Result};
 use crate::{catalogue::Code, uri};
-use model::{LeaseName, StreamName, ValueName};
+use model::{ExecutionKey, LeaseName, StreamName, ValueName};
 
 /// The stream name in a segment of the path.
 ///
@@ -56,6 +60,14 @@ pub fn lease_in_path(segment: &str) -> Result<LeaseName<'_>> {
 /// As for [`stream_in_path`].
 pub fn value_in_path(segment: &str) -> Result<ValueName<'_>> {
     Ok(ValueName::new(decode(segment)?)?)
+}
+
+/// The key of an execution in a segment of the path.
+///
+/// # Errors
+/// As for [`stream_in_path`].
+pub fn execution_in_path(segment: &str) -> Result<ExecutionKey<'_>> {
+    Ok(ExecutionKey::new(decode(segment)?)?)
 }
 
 fn decode(segment: &str) -> Result<std::borrow::Cow<'_, str>> {

@@ -7,10 +7,13 @@
 //! | [`refusal`] | problems for refused commands |
 //! | [`lease`] | leases |
 //! | [`value`] | writes of values |
+//! | [`execution`] | executions |
 //! | [`page`] | pages of events and of streams |
 //! | [`queue`] | everything about task queues |
 //! | [`reaction`] | reactions, and their tasks |
 
+pub mod execution;
+pub mod group;
 pub mod lease;
 pub mod outcome;
 pub mod page;

@@ -1,5 +1,6 @@
 //! Keys. They are big-endian, so that byte order is the order of their fields.
 
+use super::execution::ExecutionTimerKey;
 use super::lease::LeaseTimerKey;
 use super::queue::TaskTimerKey;
 use crate::wire::FormatError;
@@ -41,6 +42,13 @@ pub(super) mod kind {
     pub(in crate::row) const ATTEMPTS: u8 = 38;
     pub(in crate::row) const DEAD_CLASS: u8 = 39;
     pub(in crate::row) const DEAD_OF_CLASS: u8 = 40;
+    pub(in crate::row) const GROUP_NAME: u8 = 41;
+    pub(in crate::row) const GROUP: u8 = 42;
+    pub(in crate::row) const GROUP_THEN: u8 = 43;
+    pub(in crate::row) const GROUP_ON_DEAD: u8 = 44;
+    pub(in crate::row) const GROUP_MEMBER: u8 = 45;
+
+    pub(in crate::row) const EXECUTION: u8 = 47;
 
     pub(in crate::row) const SHARD: u8 = 129;
     pub(in crate::row) const WALL_TIMER: u8 = 130;
@@ -50,6 +58,7 @@ pub(super) mod kind {
     pub(in crate::row) const LEASE_TIMER: u8 = 136;
     pub(in crate::row) const TASK_WALL: u8 = 134;
     pub(in crate::row) const TASK_ELAPSED: u8 = 135;
+    pub(in crate::row) const EXECUTION_TIMER: u8 = 143;
     pub(in crate::row) const REACTION: u8 = 147;
     pub(in crate::row) const REACTIONS: u8 = 148;
 }
@@ -332,6 +341,11 @@ pub enum TimerKey {
         deadline: Elapsed,
     },
     Task(TaskTimerKey),
+    /// Without the execution's key.
+    Execution {
+        slot: Slot,
+        deadline: Elapsed,
+    },
 }
 
 /// A search for the earliest timer of each kind in each of a shard's slots. It skips from slot to slot: for
@@ -378,6 +392,10 @@ impl TimerSearch {
             kind::LEASE_TIMER => {
                 let LeaseTimerKey { slot, deadline, .. } = LeaseTimerKey::decode(key)?;
                 (Some(TimerKey::Lease { slot, deadline }), kind::LEASE_TIMER + 1)
+            }
+            kind::EXECUTION_TIMER => {
+                let ExecutionTimerKey { slot, deadline, .. } = ExecutionTimerKey::decode(key)?;
+                (Some(TimerKey::Execution { slot, deadline }), kind::EXECUTION_TIMER + 1)
             }
             kind::MEMBERSHIP => (None, kind::TASK_WALL),
             kind::TASK_WALL | kind::TASK_ELAPSED => {

@@ -14,6 +14,7 @@
 //! | lease | the name's | name | [`LeaseRow`] | on each change of who holds it or waits for it |
 //! | waiting holder | the name's | length of the name, name, holder | [`LeaseWaiterRow`] | when a holder begins to wait, and when its neighbours in the queue change |
 //! | value | the name's | name | [`ValueRow`] | on each write of the value |
+//! | execution | the name's | key | [`ExecutionRow`] | when an execution begins, and when it is completed |
 //! | queue name | the name's | queue's name | queue id | once for each queue |
 //! | queue | the name's | queue id | [`QueueRow`] | with each command that changes a queue |
 //! | task type | the name's | queue id, type | [`TypeRow`] | whenever a task of the type changes its state |
@@ -28,11 +29,16 @@
 //! | dead | the name's | queue id, position | nothing | while a task is a dead letter |
 //! | class of dead letters | the name's | queue id, class hash | [`DeadClassRow`] | whenever the number of its dead letters changes |
 //! | dead of a class | the name's | queue id, class hash, position | nothing | while a task is a dead letter |
+//! | group name | the name's | group's name | position | once for each group |
+//! | group | the group's | position | [`GroupRow`] | whenever a member ends or goes |
+//! | then, on dead | the group's | position | a task that may follow | once for each group |
+//! | member | the group's | position, number | [`MemberRow`] | while a task or group of the group is kept |
 //! | shard | system | | [`ShardRow`] | once for each entry |
 //! | wall timer | system | wall, namespace, stream id | stream's name | when a stream gets a `max_age` or its first event, and after each expiry |
 //! | record timer | system | elapsed, namespace, key hash | nothing | once for each request with an idempotency key |
 //! | clean-up | system | position at which it was queued, namespace, stream id | stream's name | when a stream has removed events whose rows remain |
 //! | lease timer | system | elapsed, namespace, name | nothing | when a lease is granted, and each time it has come due |
+//! | execution timer | system | elapsed, namespace, key | nothing | as the execution |
 //! | task timer, by wall or by elapsed | system | moment, namespace, queue id, position | nothing | when something is due for a task |
 //! | reaction | system | name | [`ReactionRow`] | when its settings change, and when it moves |
 //! | reactions | system | | their number | when a reaction is created, changed or deleted |
@@ -40,22 +46,29 @@
 //!
 //! Every value begins with the number of its layout.
 
+mod execution;
+mod group;
 mod key;
 mod lease;
+mod named_timer;
 mod queue;
 mod reaction;
 mod stored_value;
 mod value;
 
+pub use execution::{ExecutionRow, ExecutionState, ExecutionTimerKey, execution_key};
+pub use group::{
+    Follows, GroupKeys, GroupPlace, GroupRow, MemberRange, MemberRow, decode_follower, encode_follower,
+};
 pub use key::{
     CleanUpKey, PREFIX_BYTES, RecordTimerKey, TimerKey, TimerRange, TimerSearch, WallTimerKey, dedup_key,
     idempotency_key, membership_key, parse_stream_key, revision_key, shard_key, stream_key,
     stream_kind_prefix,
 };
 pub use lease::{
-    LeaseHolder, LeaseQueueEnds, LeaseRow, LeaseTimerKey, LeaseTimers, LeaseWaiterRow, lease_key,
-    lease_waiter_key,
+    LeaseHolder, LeaseQueueEnds, LeaseRow, LeaseTimerKey, LeaseWaiterRow, lease_key, lease_waiter_key,
 };
+pub use named_timer::NamedTimers;
 pub use queue::{
     AttemptEnd, AttemptRow, ClaimPart, ClaimRequestRow, CompletedPart, DeadClassRow, FailureRow, KeyRow,
     Lane, QueueKeys, QueueRange, QueueRow, SettledBy, SettledPart, TaskIdRow, TaskPart, TaskRow,

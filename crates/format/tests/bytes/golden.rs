@@ -1,11 +1,12 @@
 //! Every version reads what earlier versions wrote: `golden/` holds the bytes of one value of every shape.
 //! They are frozen. `BLESS=1` appends new shapes at the end of a file and changes no line.
 
-use crate::queue;
 use crate::samples::{self, Sample};
+use crate::{execution, queue};
 use format::row::{
-    ClaimRequestRow, DedupRow, FailureRow, IdempotencyRow, KeyRow, LeaseRow, LeaseWaiterRow, QueueRow,
-    RevisionRow, ShardRow, StreamRow, TaskIdRow, TaskRow, TaskTimerKey, TypeRow, ValueRow,
+    ClaimRequestRow, DedupRow, ExecutionRow, ExecutionTimerKey, FailureRow, IdempotencyRow, KeyRow, LeaseRow,
+    LeaseWaiterRow, QueueRow, RevisionRow, ShardRow, StreamRow, TaskIdRow, TaskRow, TaskTimerKey, TypeRow,
+    ValueRow,
 };
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -59,7 +60,9 @@ fn an_entry_reads_back_as_it_was() {
         assert_eq!((entry.wall, entry.elapsed), (samples::CLOCK.wall, samples::CLOCK.elapsed));
         assert_eq!(entry.commands, [command], "{name}");
     }
-    for (name, command) in samples::later_commands().into_iter().chain(queue::transactions()) {
+    for (name, command) in
+        samples::later_commands().into_iter().chain(queue::transactions()).chain(execution::commands())
+    {
         let bytes = samples::entries().into_iter().find(|(sample, _)| *sample == name).unwrap().1;
         assert_eq!(format::entry::decode(&bytes).unwrap().commands, [command], "{name}");
     }
@@ -68,6 +71,7 @@ fn an_entry_reads_back_as_it_was() {
 #[test]
 fn an_outcome_reads_back_as_it_was() {
     let later = queue::outcomes().into_iter().chain(samples::later_outcomes()).chain(queue::transacted());
+    let later = later.chain(execution::outcomes());
     let values = samples::outcome_values().into_iter().chain(later);
     for ((name, outcome), (_, bytes)) in values.zip(samples::outcomes()) {
         assert_eq!(format::outcome::decode(&bytes), Ok(outcome), "{name}");
@@ -86,6 +90,10 @@ fn rows_read_back_as_they_were() {
     assert_eq!(LeaseRow::decode(&samples::held_lease().encode()), Ok(samples::held_lease()));
     assert_eq!(LeaseWaiterRow::decode(&samples::lease_waiter().encode()), Ok(samples::lease_waiter()));
     assert_eq!(ValueRow::decode(&samples::VALUE.encode()), Ok(samples::VALUE));
+    for row in execution::ROWS {
+        assert_eq!(ExecutionRow::decode(&row.encode()), Ok(row));
+    }
+    assert_eq!(ExecutionTimerKey::decode(&execution::timer().encode()), Ok(execution::timer()));
 }
 
 #[test]

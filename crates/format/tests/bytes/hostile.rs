@@ -4,14 +4,14 @@
 use crate::{reaction, samples, tasks};
 use format::FormatError;
 use format::row::{
-    ClaimRequestRow, CleanUpKey, DedupRow, FailureRow, IdempotencyRow, KeyRow, LeaseHolder, LeaseRow,
-    LeaseTimerKey, LeaseWaiterRow, QueueKeys, QueueRow, ReactionRow, RecordTimerKey, RevisionRow, ShardRow,
-    StreamRow, TaskIdRow, TaskRow, TaskTimerKey, TypeRow, ValueRow, WallTimerKey, decode_name, decode_number,
-    decode_part, parse_reaction_key, parse_stream_key,
+    ClaimRequestRow, CleanUpKey, DedupRow, ExecutionRow, ExecutionTimerKey, FailureRow, IdempotencyRow,
+    KeyRow, LeaseHolder, LeaseRow, LeaseTimerKey, LeaseWaiterRow, QueueKeys, QueueRow, ReactionRow,
+    RecordTimerKey, RevisionRow, ShardRow, StreamRow, TaskIdRow, TaskRow, TaskTimerKey, TypeRow, ValueRow,
+    WallTimerKey, decode_name, decode_number, decode_part, parse_reaction_key, parse_stream_key,
 };
 use model::{
-    Append, Check, ClaimedTask, Command, EnqueuedTask, Entry, NewTask, Outcome, Position, ReactedEvent,
-    Settled, Settlement, Write, Written,
+    Append, Begun, Check, ClaimedTask, Command, EnqueuedTask, Entry, NewMember, NewTask, Outcome, Position,
+    ReactedEvent, Settled, Settlement, Write, Written,
 };
 use seeded_rng::Rng;
 use std::borrow::Cow;
@@ -57,6 +57,7 @@ fn read_as_all(bytes: &[u8]) {
     let _ = LeaseWaiterRow::decode(bytes);
     let _ = LeaseTimerKey::decode(bytes);
     let _ = ValueRow::decode(bytes);
+    let _ = (ExecutionRow::decode(bytes), ExecutionTimerKey::decode(bytes));
     let _ = (ReactionRow::decode(bytes), parse_reaction_key(bytes));
     let _ = format::log_index::SegmentIndex::decode(bytes);
     if let Ok(changes) = format::membership::decode_changes(bytes) {
@@ -79,6 +80,7 @@ fn reserved(entry: &Entry<'_>) -> usize {
                 Write::Append(one) => append(one),
                 Write::Enqueue(enqueue) => enqueue.tasks.capacity() * size_of::<NewTask<'_>>(),
                 Write::Settle(settle) => settle.settlements.capacity() * size_of::<Settlement<'_>>(),
+                Write::CompleteExecution(_) => 0,
             };
             let writes: usize = transaction.writes.iter().map(write).sum();
             transaction.checks.capacity() * size_of::<Check<'_>>()
@@ -88,6 +90,7 @@ fn reserved(entry: &Entry<'_>) -> usize {
         Command::Enqueue(enqueue) => enqueue.tasks.capacity() * size_of::<NewTask<'_>>(),
         Command::Claim(claim) => claim.types.capacity() * size_of::<Cow<'_, str>>(),
         Command::Settle(settle) => settle.settlements.capacity() * size_of::<Settlement<'_>>(),
+        Command::CreateGroup(create) => create.content.members.capacity() * size_of::<NewMember<'_>>(),
         Command::PutReaction(put) => put.settings.types.capacity() * size_of::<Cow<'_, str>>(),
         Command::React(react) => react.events.capacity() * size_of::<ReactedEvent<'_>>(),
         Command::ChangeTasks(change) => change.tasks.capacity() * size_of::<Position>(),
@@ -104,10 +107,12 @@ fn reserved_by(outcome: &Outcome) -> usize {
                 Written::Appended(appended) => appended.events.capacity() * 24,
                 Written::Enqueued(enqueued) => enqueued.tasks.capacity() * size_of::<EnqueuedTask>(),
                 Written::Settled(settled) => settled.capacity() * size_of::<Settled>(),
+                Written::ExecutionCompleted => 0,
             };
             writes.capacity() * size_of::<Written>() + writes.iter().map(written).sum::<usize>()
         }
         Outcome::Enqueued(enqueued) => enqueued.tasks.capacity() * size_of::<EnqueuedTask>(),
+        Outcome::ExecutionBegun(Begun::Completed { response, .. }) => response.capacity(),
         Outcome::Claimed(claimed) => claimed.tasks.capacity() * size_of::<ClaimedTask>(),
         Outcome::Settled(settled) => settled.capacity() * size_of::<Settled>(),
         _ => 0,
@@ -116,7 +121,11 @@ fn reserved_by(outcome: &Outcome) -> usize {
 
 fn all_samples() -> Vec<samples::Sample> {
     let stores = [samples::entries(), samples::outcomes(), samples::rows(), samples::bodies()];
-    stores.into_iter().chain([tasks::samples(), reaction::samples()]).flatten().collect()
+    stores
+        .into_iter()
+        .chain([tasks::samples(), crate::groups::samples(), reaction::samples()])
+        .flatten()
+        .collect()
 }
 
 #[test]

@@ -1,9 +1,13 @@
 //! The promises of the formats: bytes that never change, and decoders that accept any input safely.
 
 #[cfg(test)]
+mod execution;
+#[cfg(test)]
 mod files;
 #[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod groups;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]

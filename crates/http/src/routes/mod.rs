@@ -4,6 +4,8 @@
 mod append;
 mod command;
 mod errors;
+mod executions;
+mod groups;
 mod leases;
 mod lines;
 mod operations;
@@ -14,6 +16,7 @@ mod settings;
 mod streams;
 mod transaction;
 mod values;
+mod watch;
 
 pub use reactions::write_reaction_task;
 
@@ -73,6 +76,11 @@ where
         Operation::PutValue => values::put(context, parts, &mut body).await,
         Operation::GetValue => values::get(context, parts).await,
         Operation::DeleteValue => values::delete(context, parts).await,
+        Operation::BeginExecution => executions::begin(context, parts, &mut body).await,
+        Operation::CompleteExecution => executions::complete(context, parts, &mut body).await,
+        Operation::AbandonExecution => executions::abandon(context, parts, &mut body).await,
+        Operation::GetExecution => executions::get(context, parts).await,
+        Operation::ForgetExecution => executions::forget(context, parts).await,
         Operation::Enqueue => queue::enqueue::respond(context, parts, &mut body).await,
         Operation::ListTasks => queue::tasks::list(context, parts).await,
         Operation::Claim => queue::claim::respond(context, parts, &mut body).await,
@@ -91,6 +99,8 @@ where
         Operation::CancelTasks => queue::change::many(context, parts, change::Kind::Cancel, &mut body).await,
         Operation::ReplayDead => queue::change::many(context, parts, change::Kind::Replay, &mut body).await,
         Operation::DropDead => queue::change::many(context, parts, change::Kind::Drop, &mut body).await,
+        Operation::CreateGroup => groups::create(context, parts, &mut body).await,
+        Operation::GetGroup => groups::get(context, parts).await,
         Operation::GetQueue => queue::queues::get(context, parts).await,
         Operation::PutQueue => queue::queues::put(context, parts, &mut body).await,
         Operation::ListQueues => queue::queues::list(context, parts).await,

@@ -3,9 +3,11 @@
 use crate::response::Result;
 use api::request::queue::{queue_in_path, task_in_path};
 use api::request::reaction::reaction_in_path;
-use api::request::{lease_in_path, query, stream_in_path, value_in_path};
+use api::request::{execution_in_path, lease_in_path, query, stream_in_path, value_in_path};
 use http::request;
-use model::{LeaseName, QueueName, ReactionName, Slot, StreamName, TaskRef, ValueName};
+use model::{
+    ExecutionKey, GroupName, LeaseName, QueueName, ReactionName, Slot, StreamName, TaskRef, ValueName,
+};
 use std::borrow::Cow;
 
 /// The stream that the path names.
@@ -30,6 +32,22 @@ pub(super) fn lease(parts: &request::Parts) -> Result<LeaseName<'_>> {
 /// As for [`stream`].
 pub(super) fn value(parts: &request::Parts) -> Result<ValueName<'_>> {
     value_in_path(name(parts))
+}
+
+/// The key of an execution that the path names.
+///
+/// # Errors
+/// As for [`stream`].
+pub(super) fn execution(parts: &request::Parts) -> Result<ExecutionKey<'_>> {
+    execution_in_path(name(parts))
+}
+
+/// The group that the path names.
+///
+/// # Errors
+/// As for [`stream`].
+pub(super) fn group(parts: &request::Parts) -> Result<GroupName<'_>> {
+    api::request::group::group_in_path(name(parts))
 }
 
 /// The reaction that the path names.

@@ -13,6 +13,8 @@ mod contract;
 #[cfg(test)]
 mod damage;
 #[cfg(test)]
+mod executions;
+#[cfg(test)]
 mod follow;
 #[cfg(test)]
 mod http2;
@@ -40,6 +42,8 @@ mod store;
 mod streams;
 #[cfg(test)]
 mod values;
+#[cfg(test)]
+mod watch;
 #[cfg(test)]
 mod wire;
 mod workers;

@@ -10,14 +10,18 @@
 //! | [`lease`] | who holds a lease, and who waits for it |
 //! | [`turn`] | what has become of a request that waits for a lease |
 //! | [`value`] | one value's content and revision |
+//! | [`execution`] | whether the work under a key is in progress or done |
 //! | [`queue`], [`queues`] | one queue, and the list of queues |
 //! | [`task`], [`tasks`] | one task, and the list of a queue's tasks |
 //! | [`reaction`], [`reactions`] | one reaction, and all of them |
 //! | [`tasks_sought`], [`dead_classes`] | tasks to be changed alike, and dead letters by class |
+//! | [`group`] | one group and its members |
 //! | [`is_live`], [`Liveness`] | whether an event found in the body file is still readable |
 
 mod clock;
+mod execution;
 mod found;
+mod group;
 mod lease;
 mod live;
 mod page;
@@ -28,7 +32,9 @@ mod streams;
 mod value;
 
 pub use clock::{ShardClock, clock};
+pub use execution::{ExecutionView, execution};
 pub use found::{DeadClass, DeadClasses, TasksFound, TasksSought, dead_classes, tasks_sought};
+pub use group::{FollowerView, GroupCounts, GroupState, GroupView, MemberTask, MemberView, group, group_key};
 pub use lease::{HeldBy, LeaseState, Turn, lease, turn};
 pub use live::{Liveness, first_kept, is_live};
 pub use page::{EventsPage, Page, PageRequest, StoredEvent, Truncated, page};

@@ -56,6 +56,28 @@ pub struct Read {
     pub keep_alive: Option<Duration>,
 }
 
+/// Reads the parameters of a route that can be watched: how long the response may stay silent.
+///
+/// # Errors
+/// When a parameter is unknown, or is for watching and the request does not watch.
+pub fn watch(operation: Operation, query: Option<&str>, form: ReadForm) -> Result<Option<Duration>> {
+    let mut parameters = Parameters::of(operation, query);
+    let mut keep_alive = None;
+    while let Some(parameter) = parameters.next()? {
+        match &*parameter.name {
+            "keep_alive" if form == ReadForm::Follow => keep_alive = Some(parameter.keep_alive()?),
+            "keep_alive" => {
+                return Err(invalid(
+                    "keep_alive",
+                    "it is for watching: it needs `Accept: text/event-stream`",
+                ));
+            }
+            _ => return Err(parameter.unknown()),
+        }
+    }
+    Ok(keep_alive)
+}
+
 impl Read {
     /// Reads the parameters of `GET /v1/streams/{stream}/events`.
     ///
@@ -190,6 +212,29 @@ impl GetTask {
     pub fn parse(query: Option<&str>) -> Result<Self> {
         let mut get = Self::default();
         let mut parameters = Parameters::of(Operation::GetTask, query);
+        while let Some(parameter) = parameters.next()? {
+            match &*parameter.name {
+                "wait" => get.wait = Duration::from_millis(parameter.wait_ms(limits::TASK_WAIT_MS_MAX)?),
+                _ => return Err(parameter.unknown()),
+            }
+        }
+        Ok(get)
+    }
+}
+
+/// `GET /v1/groups/{group}`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GetGroup {
+    /// How long to wait until the group is not open.
+    pub wait: Duration,
+}
+
+impl GetGroup {
+    /// # Errors
+    /// When a parameter is unknown or cannot be used.
+    pub fn parse(query: Option<&str>) -> Result<Self> {
+        let mut get = Self::default();
+        let mut parameters = Parameters::of(Operation::GetGroup, query);
         while let Some(parameter) = parameters.next()? {
             match &*parameter.name {
                 "wait" => get.wait = Duration::from_millis(parameter.wait_ms(limits::TASK_WAIT_MS_MAX)?),
