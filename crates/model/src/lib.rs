@@ -40,8 +40,8 @@ pub use name::{LeaseName, NameError, QueueName, StreamName, ValueName, slot_of};
 pub use outcome::{Appended, AppendedEvent, Effect, KeyDifference, Outcome, Refusal, Timer, Written};
 pub use queue::{
     Action, AdvanceTasks, CancelTask, Claim, Claimed, ClaimedTask, DeadLetterEnd, Enqueue, Enqueued,
-    EnqueuedTask, Failure, NewTask, PutQueue, QueueSettings, RetryPolicy, Settle, SettleDeadLetter, Settled,
-    Settlement, TaskDue, TaskRef, TaskState,
+    EnqueuedTask, Failure, GiveUp, NewTask, PutQueue, QueueOptions, QueueSettings, RetryPolicy, Settle,
+    SettleDeadLetter, Settled, Settlement, TaskDue, TaskOptions, TaskRef, TaskState, Unique, UniqueMode,
 };
 pub use value::{DeleteValue, PutValue};
 pub use view::{Absent, Key, KeyRange, Order, Value, View, ViewError, WriteSet};
