@@ -57,7 +57,7 @@ pub use follow::Follow;
 pub use import::{Import, ImportOutcome, ImportedLine};
 pub use leases::{AcquireLease, LeaseGrant, LeaseHolder, LeaseState, LeaseToken};
 pub use queue::{
-    Claim, ClaimedTask, Depth, Enqueued, Heartbeat, NewTask, Queue, QueueInfo, QueueSettings, RetryPolicy,
+    Claim, ClaimedTask, Depth, Enqueued, Heartbeat, NewTask, Limit, LimitKey, LimitSettings, Queue, QueueInfo, QueueLimit, QueueSettings, Rate, RetryPolicy,
     TaskError, TaskFailure, TaskInfo, TaskPage, TaskState,
 };
 pub use raw::{Request, Response};

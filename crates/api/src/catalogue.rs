@@ -117,6 +117,9 @@ catalogue! {
     ValueNotFound = "value_not_found" 404 final "The value does not exist",
         "No value has this name: it was never written, or it was deleted.",
         "Write the value with `PUT`, or check the name.";
+    LimitNotFound = "limit_not_found" 404 final "The limit does not exist",
+        "No limit has this name: it was never written, or it was deleted.",
+        "Write the limit with `PUT`, or check the name.";
     TaskNotFound = "task_not_found" 404 final "The queue has no such task",
         "No task of this queue has the id, or the task was finished and has been kept long enough.",
         "Check the queue's name and the id. A queue's settings say how long finished tasks are kept.";

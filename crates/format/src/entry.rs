@@ -10,7 +10,7 @@
 use crate::options::Options;
 use crate::queue;
 use crate::wire::{FormatError, Reader, Writer};
-use crate::{lease, value};
+use crate::{lease, limit, value};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use model::{
@@ -38,6 +38,9 @@ mod tag {
     pub(super) const CANCEL_TASK: u8 = 12;
     pub(super) const SETTLE_DEAD_LETTER: u8 = 13;
     pub(super) const ADVANCE_TASKS: u8 = 14;
+    pub(super) const PUT_LIMIT: u8 = 15;
+    pub(super) const DELETE_LIMIT: u8 = 16;
+    pub(super) const ADVANCE_LIMITS: u8 = 17;
     pub(super) const ENQUEUE_WITH_OPTIONS: u8 = 18;
     pub(super) const PUT_QUEUE_WITH_OPTIONS: u8 = 19;
 
@@ -135,6 +138,9 @@ fn tag_of(command: &Command<'_>) -> u8 {
         Command::CancelTask(_) => tag::CANCEL_TASK,
         Command::SettleDeadLetter(_) => tag::SETTLE_DEAD_LETTER,
         Command::AdvanceTasks(_) => tag::ADVANCE_TASKS,
+        Command::PutLimit(_) => tag::PUT_LIMIT,
+        Command::DeleteLimit(_) => tag::DELETE_LIMIT,
+        Command::AdvanceLimits(_) => tag::ADVANCE_LIMITS,
     }
 }
 
@@ -176,6 +182,9 @@ fn put_command(writer: &mut Writer<'_>, command: &Command<'_>) {
         Command::CancelTask(command) => queue::put_cancel(writer, command),
         Command::SettleDeadLetter(command) => queue::put_dead_letter(writer, command),
         Command::AdvanceTasks(command) => queue::put_advance(writer, command),
+        Command::PutLimit(command) => limit::put_put(writer, command),
+        Command::DeleteLimit(command) => limit::put_delete(writer, command),
+        Command::AdvanceLimits(command) => limit::put_advance(writer, *command),
     }
 }
 
@@ -216,6 +225,9 @@ fn get_command<'a>(reader: &mut Reader<'a>) -> Result<Command<'a>, FormatError> 
         tag::CANCEL_TASK => Command::CancelTask(queue::get_cancel(reader)?),
         tag::SETTLE_DEAD_LETTER => Command::SettleDeadLetter(queue::get_dead_letter(reader)?),
         tag::ADVANCE_TASKS => Command::AdvanceTasks(queue::get_advance(reader)?),
+        tag::PUT_LIMIT => Command::PutLimit(limit::get_put(reader)?),
+        tag::DELETE_LIMIT => Command::DeleteLimit(limit::get_delete(reader)?),
+        tag::ADVANCE_LIMITS => Command::AdvanceLimits(limit::get_advance(reader)?),
         other => return Err(FormatError::invalid("command", u64::from(other))),
     })
 }

@@ -30,6 +30,7 @@ pub mod entry;
 pub mod frame;
 pub mod header;
 mod lease;
+mod limit;
 pub mod log_index;
 pub mod membership;
 mod options;

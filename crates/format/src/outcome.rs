@@ -29,6 +29,8 @@ mod tag {
     pub(super) const TASK_CANCELLED: u8 = 11;
     pub(super) const DEAD_LETTER_SETTLED: u8 = 12;
     pub(super) const TRANSACTED_OF_ANY_KIND: u8 = 13;
+    pub(super) const LIMIT_PUT: u8 = 14;
+    pub(super) const LIMIT_DELETED: u8 = 15;
 
     pub(super) const LEASE_GRANTED: u8 = 20;
     pub(super) const LEASE_AWAITED: u8 = 21;
@@ -57,6 +59,7 @@ mod tag {
     pub(super) const WRONG_TASK_STATE: u8 = 12;
     pub(super) const CLAIM_LOST: u8 = 13;
     pub(super) const TASK_CONFLICT: u8 = 14;
+    pub(super) const NO_LIMIT: u8 = 15;
 }
 
 const EVENT_BYTES_MIN: usize = 3;
@@ -122,6 +125,8 @@ pub fn encode(outcome: &Outcome, out: &mut Vec<u8>) {
             queue::put_state(&mut writer, *state);
         }
         Outcome::DeadLetterSettled => writer.u8(tag::DEAD_LETTER_SETTLED),
+        Outcome::LimitPut => writer.u8(tag::LIMIT_PUT),
+        Outcome::LimitDeleted => writer.u8(tag::LIMIT_DELETED),
         Outcome::Refused(refusal) => {
             writer.u8(tag::REFUSED);
             put_refusal(&mut writer, refusal);
@@ -158,6 +163,8 @@ pub fn decode(bytes: &[u8]) -> Result<Outcome, FormatError> {
         tag::SETTLED => Outcome::Settled(queue::get_settled(&mut reader)?),
         tag::TASK_CANCELLED => Outcome::TaskCancelled(queue::get_state(&mut reader)?),
         tag::DEAD_LETTER_SETTLED => Outcome::DeadLetterSettled,
+        tag::LIMIT_PUT => Outcome::LimitPut,
+        tag::LIMIT_DELETED => Outcome::LimitDeleted,
         other => return Err(FormatError::invalid("outcome", u64::from(other))),
     };
     reader.end()?;
@@ -282,6 +289,7 @@ fn put_refusal(writer: &mut Writer<'_>, refusal: &Refusal) {
             writer.u32(*task);
         }
         Refusal::NoTask => writer.u8(tag::NO_TASK),
+        Refusal::NoLimit => writer.u8(tag::NO_LIMIT),
         Refusal::ClaimLost { part, settlement } => {
             writer.u8(tag::CLAIM_LOST);
             writer.u32(*part);
@@ -323,6 +331,7 @@ fn get_refusal(reader: &mut Reader<'_>) -> Result<Refusal, FormatError> {
         tag::QUEUE_FULL => Refusal::QueueFull { backlog_max: reader.varint()? },
         tag::TOO_MANY_TYPES => Refusal::TooManyTypes { task: reader.u32()? },
         tag::NO_TASK => Refusal::NoTask,
+        tag::NO_LIMIT => Refusal::NoLimit,
         tag::CLAIM_LOST => Refusal::ClaimLost { part: reader.u32()?, settlement: reader.u32()? },
         tag::TASK_CONFLICT => Refusal::TaskConflict { part: reader.u32()?, task: reader.u32()? },
         tag::WRONG_TASK_STATE => Refusal::WrongTaskState { state: queue::get_state(reader)? },

@@ -3,6 +3,7 @@
 
 use crate::ids::{Behaviour, Cursor, Elapsed, Fingerprint, IdHash, KeyHash, Position, Revision, Slot, Wall};
 use crate::lease::{AcquireLease, ExpireLeases, ReleaseLease, RenewLease, WithdrawLease};
+use crate::limit::{AdvanceLimits, DeleteLimit, PutLimit};
 use crate::name::{LeaseName, StreamName, ValueName};
 use crate::queue::{AdvanceTasks, CancelTask, Claim, Enqueue, PutQueue, Settle, SettleDeadLetter};
 use crate::value::{DeleteValue, PutValue};
@@ -48,6 +49,10 @@ pub enum Command<'a> {
     SettleDeadLetter(SettleDeadLetter<'a>),
     /// The node proposes this when tasks of a slot are due.
     AdvanceTasks(AdvanceTasks),
+    PutLimit(PutLimit<'a>),
+    DeleteLimit(DeleteLimit<'a>),
+    /// The node proposes this when keys of limits may be open again.
+    AdvanceLimits(AdvanceLimits),
 }
 
 /// An idempotency key with the request it was used for.

@@ -20,6 +20,7 @@ extern crate alloc;
 pub mod command;
 pub mod ids;
 pub mod lease;
+pub mod limit;
 pub mod limits;
 pub mod name;
 pub mod outcome;
@@ -36,7 +37,11 @@ pub use ids::{
     ParseCursorError, Position, Revision, Slot, SlotRange, StreamId, Term, Wall,
 };
 pub use lease::{AcquireLease, ExpireLeases, Granted, ReleaseLease, RenewLease, WithdrawLease};
-pub use name::{LeaseName, NameError, QueueName, StreamName, ValueName, slot_of};
+pub use limit::{
+    AdvanceLimits, BadExpression, DeleteLimit, KeyExpression, KeySource, LimitSettings, PutLimit, QueueLimit,
+    Rate, limit_key_hash,
+};
+pub use name::{LeaseName, LimitName, NameError, QueueName, StreamName, ValueName, slot_of};
 pub use outcome::{Appended, AppendedEvent, Effect, KeyDifference, Outcome, Refusal, Timer, Written};
 pub use queue::{
     Action, AdvanceTasks, CancelTask, Claim, Claimed, ClaimedTask, DeadLetterEnd, Enqueue, Enqueued,

@@ -85,6 +85,8 @@ names! {
     LeaseName;
     /// A value's name, by the same rules.
     ValueName;
+    /// A limit's name, by the same rules.
+    LimitName;
 }
 
 fn check(name: &str) -> Result<(), NameError> {

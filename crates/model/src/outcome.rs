@@ -61,6 +61,9 @@ pub enum Outcome {
     TaskCancelled(TaskState),
     /// The dead letter is back in its queue, or gone.
     DeadLetterSettled,
+    /// The limit's settings apply from now on.
+    LimitPut,
+    LimitDeleted,
     /// Nothing was changed.
     Refused(Refusal),
 }
@@ -160,6 +163,8 @@ pub enum Refusal {
     TaskConflict { part: u32, task: u32 },
     /// The task is not in a state for this.
     WrongTaskState { state: TaskState },
+    /// No limit has this name.
+    NoLimit,
 }
 
 /// How a request differs from the one that its idempotency key was first used for.
@@ -200,4 +205,6 @@ pub enum Timer {
     Leases(Elapsed),
     /// A task is due: propose [`crate::AdvanceTasks`].
     Tasks(TaskDue),
+    /// A key of a limit may be open again: propose [`crate::AdvanceLimits`].
+    Limits(Elapsed),
 }

@@ -5,6 +5,7 @@
 
 use crate::Keyed;
 use crate::ids::{Cursor, Elapsed, Fingerprint, IdHash, Position, Slot, Wall};
+use crate::limit::QueueLimit;
 use crate::name::QueueName;
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -148,11 +149,13 @@ pub struct QueueSettings {
 pub struct QueueOptions {
     /// Belongs to [`QueueSettings::retry`].
     pub give_up: GiveUp<'static>,
+    /// The limits that hold for the queue's tasks, at most [`crate::limits::QUEUE_LIMITS_MAX`].
+    pub limits: Vec<QueueLimit>,
 }
 
 impl QueueOptions {
     /// No settings but the usual ones.
-    pub const NONE: Self = Self { give_up: GiveUp::NEVER };
+    pub const NONE: Self = Self { give_up: GiveUp::NEVER, limits: Vec::new() };
 }
 
 impl Default for QueueSettings {

@@ -222,7 +222,10 @@ fn command_bytes(command: &Command<'_>) -> usize {
         | Command::PutQueue(_)
         | Command::CancelTask(_)
         | Command::SettleDeadLetter(_)
-        | Command::AdvanceTasks(_) => 0,
+        | Command::AdvanceTasks(_)
+        | Command::PutLimit(_)
+        | Command::DeleteLimit(_)
+        | Command::AdvanceLimits(_) => 0,
         Command::Enqueue(enqueue) => tasks_bytes(enqueue),
         Command::Claim(claim) => claim.types.iter().map(|task_type| task_type.len()).sum(),
         Command::Settle(settle) => settlements_bytes(settle),

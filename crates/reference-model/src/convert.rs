@@ -45,7 +45,10 @@ impl Simple {
             | Command::Settle(_)
             | Command::CancelTask(_)
             | Command::SettleDeadLetter(_)
-            | Command::AdvanceTasks(_) => unreachable!("{command:?} is about a queue"),
+            | Command::AdvanceTasks(_)
+            | Command::PutLimit(_)
+            | Command::DeleteLimit(_)
+            | Command::AdvanceLimits(_) => unreachable!("{command:?} is about a queue"),
         }
     }
 
@@ -170,6 +173,8 @@ impl From<&Outcome> for SimpleOutcome {
             Outcome::Settled(settled) => Self::Settled(settled.clone()),
             Outcome::TaskCancelled(state) => Self::TaskCancelled(*state),
             Outcome::DeadLetterSettled => Self::DeadLetterSettled,
+            Outcome::LimitPut => Self::LimitPut,
+            Outcome::LimitDeleted => Self::LimitDeleted,
             Outcome::Refused(refusal) => match *refusal {
                 Refusal::WrongRevision { part, current } => {
                     Self::WrongRevision { part: part as usize, current: current.map(|current| current.0) }
@@ -193,6 +198,7 @@ impl From<&Outcome> for SimpleOutcome {
                 Refusal::QueueFull { backlog_max } => Self::QueueFull(backlog_max),
                 Refusal::TooManyTypes { task } => Self::TooManyTypes(task as usize),
                 Refusal::NoTask => Self::NoTask,
+                Refusal::NoLimit => Self::NoLimit,
                 Refusal::WrongTaskState { state } => Self::WrongTaskState(state),
                 Refusal::ClaimLost { .. } | Refusal::TaskConflict { .. } => {
                     unimplemented!("tasks in a transaction")

@@ -169,6 +169,9 @@ pub enum SimpleOutcome {
     Settled(Vec<Settled>),
     TaskCancelled(TaskState),
     DeadLetterSettled,
+    LimitPut,
+    LimitDeleted,
+    NoLimit,
     WrongRevision {
         part: usize,
         current: Option<u64>,
@@ -228,6 +231,8 @@ impl SimpleOutcome {
                 | Self::Settled(_)
                 | Self::TaskCancelled(_)
                 | Self::DeadLetterSettled
+                | Self::LimitPut
+                | Self::LimitDeleted
         )
     }
 

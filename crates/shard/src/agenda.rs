@@ -10,6 +10,7 @@
 //!                                ├──► events     slot ► wall, stream    ──┐
 //!   effects: TimerSet ───────────┤    records    slot ► elapsed          ──┼──► commands that are due
 //!                                │    leases     slot ► elapsed          ──┤    (a bounded number)
+//!                                ├──► limits     slot ► elapsed          ──┤
 //!                                └──► clean-up   slot ► position queued  ──┘
 //! ```
 //!
@@ -28,18 +29,20 @@ use alloc::vec::Vec;
 use core::ops::ControlFlow;
 use format::FormatError;
 use format::row::{
-    QueueRange, RecordTimerKey, TaskTimerKey, TimerKey, TimerRange, TimerSearch, WallTimerKey, decode_name,
+    LimitRange, LimitTimerKey, QueueRange, RecordTimerKey, TaskTimerKey, TimerKey, TimerRange, TimerSearch,
+    WallTimerKey, decode_name,
 };
 use model::{
-    AdvanceTasks, CleanUp, Command, Effect, Elapsed, EntryClock, ExpireEvents, ExpireLeases, ExpireRecords,
-    Order, Position, Slot, SlotRange, StreamId, StreamName, TaskDue, Timer, View, ViewError, Wall, limits,
+    AdvanceLimits, AdvanceTasks, CleanUp, Command, Effect, Elapsed, EntryClock, ExpireEvents, ExpireLeases,
+    ExpireRecords, Order, Position, Slot, SlotRange, StreamId, StreamName, TaskDue, Timer, View, ViewError,
+    Wall, limits,
 };
 
-/// Slots in which one entry cleans up, and as many in which it deletes idempotency records, hands over leases, or
-/// advances tasks by either clock.
+/// Slots in which one entry cleans up, and as many in which it deletes idempotency records, hands over leases,
+/// advances tasks by either clock, or opens keys of limits.
 const SLOTS_MAX: usize = 16;
 /// Streams whose events one entry expires.
-const EXPIRIES_MAX: usize = limits::ENTRY_OWN_COMMANDS_MAX - 5 * SLOTS_MAX;
+const EXPIRIES_MAX: usize = limits::ENTRY_OWN_COMMANDS_MAX - 6 * SLOTS_MAX;
 
 /// The timers of one shard; see the module.
 #[derive(Clone, Debug)]
@@ -54,6 +57,7 @@ pub struct Agenda {
     clean_ups: Points<Position>,
     tasks_by_wall: Points<TaskDue>,
     tasks_by_elapsed: Points<TaskDue>,
+    limits: Points<Elapsed>,
 }
 
 /// The next moments at which something may be due.
@@ -88,6 +92,7 @@ impl Agenda {
             clean_ups: Points::default(),
             tasks_by_wall: Points::default(),
             tasks_by_elapsed: Points::default(),
+            limits: Points::default(),
         }
     }
 
@@ -121,6 +126,7 @@ impl Agenda {
                         Some(TimerKey::Lease { slot, deadline }) => self.leases.note(slot, deadline),
                         Some(TimerKey::CleanUp(key)) => self.clean_ups.note(key.slot, key.queued),
                         Some(TimerKey::Task(key)) => self.note_task(key.slot, key.due),
+                        Some(TimerKey::Limit(key)) => self.limits.note(key.slot, key.due),
                         None => {}
                     }
                 }
@@ -144,6 +150,7 @@ impl Agenda {
                 Timer::Leases(elapsed) => self.leases.note(slot, elapsed),
                 Timer::CleanUp(queued) => self.clean_ups.note(slot, queued),
                 Timer::Tasks(due) => self.note_task(slot, due),
+                Timer::Limits(elapsed) => self.limits.note(slot, elapsed),
             }
         }
     }
@@ -166,6 +173,7 @@ impl Agenda {
         self.expire_leases(clock.elapsed, commands);
         advance_tasks(&mut self.tasks_by_elapsed, TaskDue::Elapsed(clock.elapsed), view, commands)?;
         advance_tasks(&mut self.tasks_by_wall, TaskDue::Wall(clock.wall), view, commands)?;
+        self.advance_limits(view, clock.elapsed, commands)?;
         self.expire_events(view, clock.wall, commands)
     }
 
@@ -180,7 +188,7 @@ impl Agenda {
                 self.tasks_by_wall.earliest().and_then(wall),
             ),
             elapsed: earliest(
-                earliest(self.records.earliest(), self.leases.earliest()),
+                earliest(earliest(self.records.earliest(), self.leases.earliest()), self.limits.earliest()),
                 self.tasks_by_elapsed.earliest().and_then(elapsed),
             ),
             clean_up: self.clean_ups.first().map(|(_, queued)| queued),
@@ -236,6 +244,28 @@ impl Agenda {
             let leases_max = (limits::ENTRY_OWN_LEASES_MAX / SLOTS_MAX) as u32;
             commands.push(Command::ExpireLeases(ExpireLeases { slot, from, leases_max }));
         }
+    }
+
+    fn advance_limits(
+        &mut self,
+        view: &impl View,
+        now: Elapsed,
+        commands: &mut Vec<Command<'static>>,
+    ) -> Result<(), ViewError> {
+        let due = self.limits.in_order.iter().take(SLOTS_MAX).take_while(|(from, _)| *from <= now).count();
+        for _ in 0..due {
+            let Some((slot, from)) = self.limits.first() else { break };
+            // The timer may have been cancelled.
+            let first = first_limit(view, slot, from)?;
+            if let Some(from) = first.filter(|due| *due <= now) {
+                self.limits.set(slot, None);
+                let keys_max = (limits::ADVANCE_LIMITS_MAX / due) as u32;
+                commands.push(Command::AdvanceLimits(AdvanceLimits { slot, from, keys_max }));
+            } else {
+                self.limits.set(slot, first);
+            }
+        }
+        Ok(())
     }
 
     fn expire_events(
@@ -294,6 +324,17 @@ fn first_task(view: &impl View, slot: Slot, from: TaskDue) -> Result<Option<Task
         ControlFlow::Break(())
     })?;
     let first = first.transpose().map_err(|error| bad_row("task timer", error))?;
+    Ok(first.map(|timer| timer.due))
+}
+
+/// When the first key of a limit is due in a slot.
+fn first_limit(view: &impl View, slot: Slot, from: Elapsed) -> Result<Option<Elapsed>, ViewError> {
+    let mut first = None;
+    view.scan(LimitRange::timers(slot, from).as_range(), Order::Ascending, &mut |key, _| {
+        first = Some(LimitTimerKey::decode(key));
+        ControlFlow::Break(())
+    })?;
+    let first = first.transpose().map_err(|error| bad_row("limit timer", error))?;
     Ok(first.map(|timer| timer.due))
 }
 
@@ -499,9 +540,12 @@ mod tests {
         let mut agenda = store.agenda.clone();
         let mut streams = BTreeSet::new();
         // None of them is applied in between.
-        for count in [EXPIRIES_MAX, EXPIRIES_MAX, EXPIRIES_MAX, 150 - 3 * EXPIRIES_MAX, 0] {
+        loop {
             let commands = due(&mut agenda, &store);
-            assert_eq!(commands.len(), count);
+            assert_eq!(commands.len(), (150 - streams.len()).min(EXPIRIES_MAX));
+            if commands.is_empty() {
+                break;
+            }
             for command in commands {
                 let Command::ExpireEvents(expire) = command else { panic!("{command:?}") };
                 streams.insert(expire.stream.to_string());

@@ -95,6 +95,8 @@ fn replayed(mut outcome: Outcome) -> Outcome {
         | Outcome::LeaseReleased
         | Outcome::LeaseWithdrawn
         | Outcome::ValueDeleted { .. }
+        | Outcome::LimitPut
+        | Outcome::LimitDeleted
         | Outcome::Refused(_) => {}
     }
     outcome

@@ -24,6 +24,8 @@
 //! | `lease/release.rs` | give a lease back |
 //! | `lease/withdraw.rs` | stop waiting for a lease |
 //! | `lease/expire.rs` | hand over leases that have expired |
+//! | `limit/put.rs`, `delete.rs` | replace or remove a limit |
+//! | `limit/advance.rs` | let tasks go on whose limits allow it again |
 //! | `value/put.rs` | replace a value's content |
 //! | `value/delete.rs` | remove a value |
 //!
@@ -43,6 +45,7 @@ mod expire_records;
 mod heads;
 mod idempotency;
 mod lease;
+mod limit;
 mod oldest;
 mod overlay;
 pub mod query;

@@ -12,7 +12,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::{Bound, ControlFlow};
-use format::row::{RevisionRow, ShardRow, stream_key};
+use format::row::{Gate, RevisionRow, ShardRow, stream_key};
 use model::view::Visit;
 use model::{
     Cursor, Key, KeyRange, Namespace, Order, Position, Slot, Timer, Value, View, ViewError, WriteSet,
@@ -39,6 +39,8 @@ pub(crate) struct Overlay<'a, 'e, V> {
     notified: Vec<Key>,
     /// Tasks that became ready, or are no longer.
     ready: Vec<ReadyChange>,
+    /// Keys of limits that may have opened in this command.
+    freed: Vec<Gate>,
     rows: BTreeMap<Key, Option<Value>>,
     /// Heads that differ from the view's, by the hash of the name. If another name has the same hash, the
     /// next free number is used.
@@ -66,6 +68,7 @@ struct Savepoint {
     removed: usize,
     notified: usize,
     ready: usize,
+    freed: usize,
     undo: Vec<Undo>,
 }
 
@@ -108,6 +111,7 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
             removed: Vec::new(),
             notified: Vec::new(),
             ready: Vec::new(),
+            freed: Vec::new(),
             rows: BTreeMap::new(),
             changed: BTreeMap::new(),
             savepoint: None,
@@ -146,6 +150,21 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
     /// Tells the node that requests which wait for the row with this key must look again.
     pub(crate) fn notify(&mut self, key: Key) {
         self.notified.push(key);
+    }
+
+    /// A key of a limit may have opened. At the end of the command, tasks that wait for it may go on.
+    pub(crate) fn freed(&mut self, gate: &Gate) {
+        self.freed.push(gate.clone());
+    }
+
+    /// Removes and returns the keys that may have opened.
+    pub(crate) fn take_freed(&mut self) -> Vec<Gate> {
+        core::mem::take(&mut self.freed)
+    }
+
+    /// This many more tasks of this type can be claimed; fewer, if it is negative.
+    pub(crate) fn more_ready(&mut self, queue: &Queue, task_type: &str, tasks: i64) {
+        self.ready_changes(&queue.row.name, task_type, tasks);
     }
 
     /// A task of this type has become ready.
@@ -254,6 +273,7 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
             removed: self.removed.len(),
             notified: self.notified.len(),
             ready: self.ready.len(),
+            freed: self.freed.len(),
             undo: Vec::new(),
         });
     }
@@ -273,6 +293,7 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
         self.removed.truncate(savepoint.removed);
         self.notified.truncate(savepoint.notified);
         self.ready.truncate(savepoint.ready);
+        self.freed.truncate(savepoint.freed);
         // In reverse order, so that each key ends with its first value. Heads are also removed in the reverse
         // order of their insertion, so no name becomes unreachable behind a freed number.
         for undo in savepoint.undo.into_iter().rev() {

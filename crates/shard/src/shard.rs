@@ -6,6 +6,7 @@ use crate::expire_records;
 use crate::heads::Heads;
 use crate::idempotency::once;
 use crate::lease::{self, acquire, release, renew, withdraw};
+use crate::limit;
 use crate::overlay::{Finished, Overlay, ReadyChange};
 use crate::queue;
 use crate::stream::{append, delete, expire, settings};
@@ -102,7 +103,9 @@ impl Shard {
         let mut outcomes = Vec::with_capacity(entry.commands.len());
         for command in &entry.commands {
             outcomes.push(if knows(entry.behaviour) {
-                apply_command(command, &mut overlay)?
+                let outcome = apply_command(command, &mut overlay)?;
+                limit::open::all(&mut overlay)?;
+                outcome
             } else {
                 Outcome::Refused(Refusal::Unsupported)
             });
@@ -187,6 +190,9 @@ fn apply_command<'e, V: View>(
         Command::CancelTask(cancel) => queue::cancel::apply(cancel, overlay),
         Command::SettleDeadLetter(settle) => queue::dead_letter::apply(settle, overlay),
         Command::AdvanceTasks(advance) => queue::advance::apply(advance, overlay),
+        Command::PutLimit(put) => limit::put::apply(put, overlay),
+        Command::DeleteLimit(delete) => limit::delete::apply(delete, overlay),
+        Command::AdvanceLimits(advance) => limit::advance::apply(advance, overlay),
     }
 }
 
@@ -226,6 +232,8 @@ fn effects(
 fn clock_of(timer: &Timer) -> Option<mem::Discriminant<TaskDue>> {
     match timer {
         Timer::Tasks(due) => Some(mem::discriminant(due)),
-        Timer::Events(_) | Timer::Records(_) | Timer::Leases(_) | Timer::CleanUp(_) => None,
+        Timer::Events(_) | Timer::Records(_) | Timer::Leases(_) | Timer::CleanUp(_) | Timer::Limits(_) => {
+            None
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Settings, lists of tasks and queues, dead letters.
 
+use super::limit::QueueLimit;
 use super::Queue;
 use super::task::{RetryPolicy, TaskInfo, TaskState};
 use crate::client::{Client, Query};
@@ -31,6 +32,9 @@ pub struct QueueSettings {
     /// A paused queue gives out no tasks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub paused: Option<bool>,
+    /// The limits that hold for its tasks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<QueueLimit>,
 }
 
 /// How many tasks are in which state.

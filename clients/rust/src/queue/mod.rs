@@ -6,16 +6,19 @@
 //! | `claim` | [`Claim`]: asking for tasks |
 //! | `settle` | [`TaskError`], heartbeats and ends of claims |
 //! | `admin` | settings, lists, dead letters |
+//! | `limit` | [`Limit`]: how many tasks run or begin |
 //! | `duration` | durations as the API writes them |
 
 mod admin;
 mod claim;
 mod duration;
+mod limit;
 mod settle;
 mod task;
 
 pub use admin::{Depth, QueueInfo, QueueSettings, TaskPage};
 pub use claim::Claim;
+pub use limit::{Limit, LimitKey, LimitSettings, QueueLimit, Rate};
 pub use settle::{Heartbeat, TaskError};
 pub use task::{ClaimedTask, Enqueued, NewTask, RetryPolicy, TaskFailure, TaskInfo, TaskState};
 

@@ -27,6 +27,12 @@ pub static QUEUE: Parameter = Parameter {
     description: "The name of the queue, percent-encoded: 1 to 256 bytes of UTF-8 without control characters.",
     values: Values::Text,
 };
+pub static TASK_LIMIT: Parameter = Parameter {
+    name: "limit",
+    location: Location::Path,
+    description: "The name of the limit, percent-encoded: 1 to 256 bytes of UTF-8 without control characters.",
+    values: Values::Text,
+};
 pub static TASK: Parameter = Parameter {
     name: "id",
     location: Location::Path,
@@ -83,6 +89,8 @@ pub static TASKS_LIMIT: Parameter =
     query("limit", "The maximum number of tasks: 100 by default, 1,000 at most.", Values::Number);
 pub static QUEUES_LIMIT: Parameter =
     query("limit", "The maximum number of queues: 100 by default, 1,000 at most.", Values::Number);
+pub static LIMITS_LIMIT: Parameter =
+    query("limit", "The maximum number of limits: 100 by default, 1,000 at most.", Values::Number);
 pub static TASK_STATE: Parameter = query(
     "state",
     "Only tasks in this state.",

@@ -7,6 +7,7 @@
 //! | [`append`] | bodies with events for one stream |
 //! | [`line`] | one line of `POST /v1/events` |
 //! | [`lease`] | bodies of requests about leases |
+//! | [`limit`] | requests that write limits, and the limits of a queue |
 //! | [`value`] | requests that write values |
 //! | [`transaction`] | the body of a transaction |
 //! | [`queue`] | everything about task queues |
@@ -19,6 +20,7 @@ pub mod append;
 pub mod head;
 mod key;
 pub mod lease;
+pub mod limit;
 pub mod line;
 mod object;
 pub mod query;
@@ -30,7 +32,7 @@ pub mod value;
 
 use crate::problem::{Problem, Result};
 use crate::{catalogue::Code, uri};
-use model::{LeaseName, StreamName, ValueName};
+use model::{LeaseName, LimitName, StreamName, ValueName};
 
 /// The stream name in a segment of the path.
 ///
@@ -54,6 +56,14 @@ pub fn lease_in_path(segment: &str) -> Result<LeaseName<'_>> {
 /// As for [`stream_in_path`].
 pub fn value_in_path(segment: &str) -> Result<ValueName<'_>> {
     Ok(ValueName::new(decode(segment)?)?)
+}
+
+/// The limit name in a segment of the path.
+///
+/// # Errors
+/// As for [`stream_in_path`].
+pub fn limit_in_path(segment: &str) -> Result<LimitName<'_>> {
+    Ok(LimitName::new(decode(segment)?)?)
 }
 
 fn decode(segment: &str) -> Result<std::borrow::Cow<'_, str>> {

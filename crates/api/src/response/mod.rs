@@ -6,11 +6,13 @@
 //! | [`outcome`] | outcomes of commands |
 //! | [`refusal`] | problems for refused commands |
 //! | [`lease`] | leases |
+//! | [`limit`] | limits |
 //! | [`value`] | writes of values |
 //! | [`page`] | pages of events and of streams |
 //! | [`queue`] | everything about task queues |
 
 pub mod lease;
+pub mod limit;
 pub mod outcome;
 pub mod page;
 pub mod queue;

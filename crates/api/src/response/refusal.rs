@@ -102,6 +102,7 @@ pub fn problem(refusal: &Refusal, target: Target<'_>) -> Box<Problem> {
             let detail = format!("{} holders wait for `{}`", limits::LEASE_WAITERS_MAX, target.stream(0));
             Problem::new(Code::LeaseQueueFull, detail).number("limit", u64::from(limits::LEASE_WAITERS_MAX))
         }
+        Refusal::NoLimit => Problem::new(Code::LimitNotFound, "no limit has this name"),
         Refusal::ValueFull => Problem::new(Code::ValueFull, "the value has no revisions left"),
         Refusal::QueueFull { .. }
         | Refusal::TooManyTypes { .. }

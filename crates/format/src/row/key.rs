@@ -1,6 +1,7 @@
 //! Keys. They are big-endian, so that byte order is the order of their fields.
 
 use super::lease::LeaseTimerKey;
+use super::limit::LimitTimerKey;
 use super::queue::TaskTimerKey;
 use crate::wire::FormatError;
 use alloc::vec::Vec;
@@ -38,6 +39,14 @@ pub(super) mod kind {
     pub(in crate::row) const CLAIM_REQUEST: u8 = 19;
     pub(in crate::row) const DEAD: u8 = 20;
 
+    pub(in crate::row) const LIMIT: u8 = 29;
+    pub(in crate::row) const LIMIT_KEY: u8 = 30;
+    pub(in crate::row) const LIMIT_LIST: u8 = 31;
+    pub(in crate::row) const LIMIT_WAITING: u8 = 32;
+    pub(in crate::row) const COHORT: u8 = 33;
+    pub(in crate::row) const COHORT_TASK: u8 = 34;
+    pub(in crate::row) const COHORT_TURN: u8 = 35;
+
     pub(in crate::row) const SHARD: u8 = 129;
     pub(in crate::row) const WALL_TIMER: u8 = 130;
     pub(in crate::row) const RECORD_TIMER: u8 = 131;
@@ -46,6 +55,7 @@ pub(super) mod kind {
     pub(in crate::row) const LEASE_TIMER: u8 = 136;
     pub(in crate::row) const TASK_WALL: u8 = 134;
     pub(in crate::row) const TASK_ELAPSED: u8 = 135;
+    pub(in crate::row) const LIMIT_TIMER: u8 = 139;
 }
 
 /// Writes a key of fixed length from left to right.
@@ -326,6 +336,7 @@ pub enum TimerKey {
         deadline: Elapsed,
     },
     Task(TaskTimerKey),
+    Limit(LimitTimerKey),
 }
 
 /// A search for the earliest timer of each kind in each of a shard's slots. It skips from slot to slot: for
@@ -377,6 +388,7 @@ impl TimerSearch {
             kind::TASK_WALL | kind::TASK_ELAPSED => {
                 (Some(TimerKey::Task(TaskTimerKey::decode(key)?)), found + 1)
             }
+            kind::LIMIT_TIMER => (Some(TimerKey::Limit(LimitTimerKey::decode(key)?)), kind::LIMIT_TIMER + 1),
             other => return Err(FormatError::invalid("kind of row", u64::from(other))),
         };
         self.from = Fill::new(slot, Namespace::SYSTEM, next).done();

@@ -25,18 +25,27 @@
 //! | blocked | the name's | queue id, key hash, position | nothing | while a task waits for its key |
 //! | claim request | the name's | queue id, request hash | [`ClaimRequestRow`] | while a claim of the request lasts |
 //! | dead | the name's | queue id, position | nothing | while a task is a dead letter |
+//! | limit | the name's | name | [`LimitRow`] | on each change of the limit's settings |
+//! | limit's key | the limit's | limit hash, key hash | [`LimitKeyRow`] | when a task of the key is claimed or settled, or a cohort begins or ends to wait |
+//! | list of waiting cohorts | the limit's | limit hash, key hash, queue slot, queue id, type number | [`LimitListRow`] | as a cohort begins or ends to wait |
+//! | waiting cohort | the limit's | as above, then its place | cohort's hash | while a cohort waits for a key |
+//! | cohort | the queue's | queue id, type number, cohort hash | [`CohortRow`] | whenever a ready task enters or leaves the cohort |
+//! | cohort's task | the queue's | queue id, type number, cohort hash, lane, position | task's position | while a task with limits is ready |
+//! | cohort's turn | the queue's | queue id, type number, rank, turn | cohort's hash | while tasks of a cohort can be claimed, or it waits |
 //! | shard | system | | [`ShardRow`] | once for each entry |
 //! | wall timer | system | wall, namespace, stream id | stream's name | when a stream gets a `max_age` or its first event, and after each expiry |
 //! | record timer | system | elapsed, namespace, key hash | nothing | once for each request with an idempotency key |
 //! | clean-up | system | position at which it was queued, namespace, stream id | stream's name | when a stream has removed events whose rows remain |
 //! | lease timer | system | elapsed, namespace, name | nothing | when a lease is granted, and each time it has come due |
 //! | task timer, by wall or by elapsed | system | moment, namespace, queue id, position | nothing | when something is due for a task |
+//! | limit timer | system | elapsed, limit hash, subject | limit's name | when a key closes for a time, or a limit's settings change |
 //! | membership | system | | [`crate::membership::Membership`] | once for each configuration entry |
 //!
 //! Every value begins with the number of its layout.
 
 mod key;
 mod lease;
+mod limit;
 mod queue;
 mod stored_value;
 mod value;
@@ -50,10 +59,14 @@ pub use lease::{
     LeaseHolder, LeaseQueueEnds, LeaseRow, LeaseTimerKey, LeaseTimers, LeaseWaiterRow, lease_key,
     lease_waiter_key,
 };
+pub use limit::{
+    LimitKeyRow, LimitKeys, LimitListId, LimitListRow, LimitRange, LimitRow, LimitSubject, LimitTimerKey,
+};
 pub use queue::{
-    ClaimPart, ClaimRequestRow, FailureRow, KeyRow, Lane, QueueKeys, QueueRange, QueueRow, SettledBy,
-    SettledPart, TaskIdRow, TaskPart, TaskRow, TaskTimerKey, TextHash, TypeRow, decode_number, decode_part,
-    encode_number, encode_part,
+    ClaimPart, ClaimRequestRow, CohortId, CohortLane, CohortRow, CohortWait, FailureRow, Gate, Gates, KeyRow,
+    Lane, QueueKeys, QueueRange, QueueRow, RankRow, SettledBy, SettledPart, TaskIdRow, TaskPart, TaskRow,
+    TaskTimerKey, TextHash, Turn, TypeCohorts, TypeRow, decode_cohort_hash, decode_number, decode_part,
+    encode_cohort_hash, encode_number, encode_part,
 };
 pub use stored_value::{ValueContent, ValueRow, value_key};
 pub use value::{

@@ -5,6 +5,7 @@ mod append;
 mod command;
 mod errors;
 mod leases;
+mod limits;
 mod lines;
 mod operations;
 mod parts;
@@ -86,6 +87,10 @@ where
         Operation::GetQueue => queue::queues::get(context, parts).await,
         Operation::PutQueue => queue::queues::put(context, parts, &mut body).await,
         Operation::ListQueues => queue::queues::list(context, parts).await,
+        Operation::PutLimit => limits::put(context, parts, &mut body).await,
+        Operation::GetLimit => limits::get(context, parts).await,
+        Operation::DeleteLimit => limits::delete(context, parts).await,
+        Operation::ListLimits => limits::list(context, parts).await,
         Operation::Store => operations::store(context, parts),
         Operation::Live => operations::live(parts),
         Operation::Ready => operations::ready(context, parts),

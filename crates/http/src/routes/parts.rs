@@ -2,9 +2,9 @@
 
 use crate::response::Result;
 use api::request::queue::{queue_in_path, task_in_path};
-use api::request::{lease_in_path, query, stream_in_path, value_in_path};
+use api::request::{lease_in_path, limit_in_path, query, stream_in_path, value_in_path};
 use http::request;
-use model::{LeaseName, QueueName, Slot, StreamName, TaskRef, ValueName};
+use model::{LeaseName, LimitName, QueueName, Slot, StreamName, TaskRef, ValueName};
 use std::borrow::Cow;
 
 /// The stream that the path names.
@@ -29,6 +29,14 @@ pub(super) fn lease(parts: &request::Parts) -> Result<LeaseName<'_>> {
 /// As for [`stream`].
 pub(super) fn value(parts: &request::Parts) -> Result<ValueName<'_>> {
     value_in_path(name(parts))
+}
+
+/// The limit that the path names.
+///
+/// # Errors
+/// As for [`stream`].
+pub(super) fn limit(parts: &request::Parts) -> Result<LimitName<'_>> {
+    limit_in_path(name(parts))
 }
 
 /// The third segment of a path such as `/v1/streams/{stream}/events`.

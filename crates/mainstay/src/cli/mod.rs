@@ -19,6 +19,7 @@ pub(crate) mod failure;
 pub(crate) mod follow;
 pub(crate) mod import;
 pub(crate) mod lease;
+mod limits;
 pub(crate) mod output;
 pub(crate) mod read;
 pub(crate) mod settings;
@@ -103,6 +104,8 @@ pub(crate) enum Command {
     Tasks(tasks::TasksArgs),
     /// List queues with the number of their tasks
     Queues,
+    /// List, show, write or delete limits of tasks that run at the same time or begin in a time
+    Limits(limits::Args),
     /// List, replay or drop tasks that have failed for good
     DeadLetters(tasks::DeadLettersArgs),
     /// Append events to many streams from lines of JSON
@@ -157,6 +160,7 @@ impl Cli {
             Command::Work(args) => work::run(&global, args),
             Command::Tasks(args) => tasks::tasks(&global, &args),
             Command::Queues => tasks::queues(&global),
+            Command::Limits(args) => limits::run(&global, args),
             Command::DeadLetters(args) => tasks::dead_letters(&global, &args),
             Command::Import(args) => import::run(&global, &args),
             Command::Export(args) => export::run(&global, &args),

@@ -8,6 +8,7 @@
 //! | `enqueue` | which tasks of a batch are new |
 //! | `claim` | which tasks a worker gets, in which order |
 //! | `settle` | how a claim ends, and how a task does |
+//! | [`limit`] | how many tasks of a key may run, and what waits for that |
 //! | `advance` | what is due by one of the clocks |
 //! | [`check`] | what is true of every state |
 //! | [`draw`] | random commands |
@@ -21,11 +22,16 @@ mod claim;
 mod convert;
 pub mod draw;
 mod enqueue;
+mod heads;
+pub mod limit;
 mod settle;
 
 use crate::{Key, Simple, SimpleOutcome};
+use limit::{Cohort, Gate, Limits};
 use model::limits::PRIORITY_MAX;
-use model::{DeadLetterEnd, Namespace, QueueSettings, RetryPolicy, Settled, TaskDue, TaskState, slot_of};
+use model::{
+    DeadLetterEnd, LimitSettings, Namespace, QueueSettings, RetryPolicy, Settled, TaskDue, TaskState, slot_of,
+};
 use std::collections::BTreeSet;
 
 /// The lane of returned tasks.
@@ -104,7 +110,18 @@ pub enum QueueAsk {
     Settle(usize, Vec<Settlement>),
     Cancel(usize, TaskName),
     DeadLetter(usize, TaskName, DeadLetterEnd),
-    Advance { slot: u16, from: TaskDue, tasks_max: u32 },
+    Advance {
+        slot: u16,
+        from: TaskDue,
+        tasks_max: u32,
+    },
+    /// Without settings, the limit is removed.
+    PutLimit(usize, Option<LimitSettings>),
+    AdvanceLimits {
+        slot: u16,
+        from: u64,
+        keys_max: u32,
+    },
 }
 
 /// A claim that has not ended.
@@ -182,6 +199,8 @@ pub struct Task {
     pub failures: Vec<Failed>,
     /// The token of the claim that a worker settled last, how, and with which result.
     settled: Option<(u64, Ending, Settled)>,
+    /// Its gates, and by which of the queue's settings; once they were looked up.
+    gates: Option<(u64, Vec<Gate>)>,
     /// It was a dead letter and was put back, so it may wait for tasks that were enqueued later.
     pub replayed: bool,
 }
@@ -222,6 +241,21 @@ impl Task {
         }
     }
 
+    /// What it has to pass before it can be claimed, or has passed.
+    #[must_use]
+    pub fn gates(&self) -> &[Gate] {
+        self.gates.as_ref().map_or(&[], |(_, gates)| gates)
+    }
+
+    /// The lane in which it is ready.
+    #[must_use]
+    pub fn lane(&self) -> Option<u8> {
+        match self.state {
+            State::Ready { lane, .. } => Some(lane),
+            _ => None,
+        }
+    }
+
     fn own_lane(&self) -> u8 {
         1 + PRIORITY_MAX.saturating_sub(self.sent.priority)
     }
@@ -238,6 +272,10 @@ pub struct Queue {
     pub types: Vec<String>,
     /// Those that are kept, in the order of their positions.
     pub tasks: Vec<Task>,
+    /// Ready tasks that have limits.
+    pub cohorts: Vec<Cohort>,
+    /// How often its limits have changed.
+    generation: u64,
     ever: Ever,
 }
 
@@ -253,6 +291,13 @@ impl Queue {
     #[must_use]
     pub fn unfinished(&self) -> u64 {
         self.tasks.iter().filter(|task| !task.is_final()).count() as u64
+    }
+
+    /// The state of a task as it is shown. One whose cohort waits is blocked.
+    #[must_use]
+    pub fn shown_state(&self, task: &Task) -> TaskState {
+        let waits = self.cohorts.iter().any(|cohort| cohort.waits.is_some() && cohort.holds(task));
+        if waits { TaskState::Blocked } else { task.state.name() }
     }
 
     /// The number of a task among those that are kept.
@@ -299,6 +344,7 @@ pub struct Queues {
     pub tokens: Vec<(usize, u64, u64)>,
     /// The positions of all tasks that are no longer kept.
     pub gone: BTreeSet<u64>,
+    pub limits: Limits,
     /// What the last command has granted.
     granted: Option<Granted>,
 }
@@ -330,6 +376,12 @@ impl Queues {
 impl Simple {
     pub(crate) fn ask_queue(&mut self, ask: &QueueAsk) -> SimpleOutcome {
         self.queues.begin_entry();
+        let outcome = self.ask_queue_itself(ask);
+        self.open_freed();
+        outcome
+    }
+
+    fn ask_queue_itself(&mut self, ask: &QueueAsk) -> SimpleOutcome {
         match ask {
             QueueAsk::Put(queue, settings) => self.put_queue(*queue, settings.clone()),
             QueueAsk::Enqueue(queue, key, tasks) => {
@@ -344,11 +396,15 @@ impl Simple {
             QueueAsk::Cancel(queue, name) => self.cancel(*queue, name),
             QueueAsk::DeadLetter(queue, name, end) => self.settle_dead_letter(*queue, name, *end),
             QueueAsk::Advance { slot, from, tasks_max } => self.advance(*slot, *from, *tasks_max),
+            QueueAsk::PutLimit(limit, settings) => self.put_limit(*limit, *settings),
+            QueueAsk::AdvanceLimits { slot, from, keys_max } => self.advance_limits(*slot, *from, *keys_max),
         }
     }
 
     fn put_queue(&mut self, queue: usize, settings: QueueSettings) -> SimpleOutcome {
-        self.queues.all[queue].settings = settings;
+        let state = &mut self.queues.all[queue];
+        state.generation += u64::from(state.settings.options.limits != settings.options.limits);
+        state.settings = settings;
         self.queues.make(queue);
         self.queues.all[queue].note_settings();
         SimpleOutcome::QueuePut
@@ -407,8 +463,9 @@ impl Simple {
 
     /// The task can be claimed, behind all others of its lane.
     fn make_ready(&mut self, queue: usize, task: usize) {
+        self.leave(queue, task);
         let since = self.take_position();
-        let task_state = &mut self.queues.all[queue].tasks[task];
-        task_state.state = State::Ready { since, lane: task_state.own_lane() };
+        let lane = self.queues.all[queue].tasks[task].own_lane();
+        self.enter_ready(queue, task, since, lane);
     }
 }

@@ -136,6 +136,7 @@ impl Simple {
         if delay_ms == 0 {
             self.make_ready(queue, number);
         } else {
+            self.leave(queue, number);
             let until = self.elapsed.saturating_add(delay_ms);
             self.queues.all[queue].tasks[number].state = State::Backoff(until);
         }
@@ -149,6 +150,8 @@ impl Simple {
             if end == TaskState::Dead { state.settings.keep_dead_ms } else { state.settings.keep_done_ms };
         let gone = self.elapsed.saturating_add(keep_ms);
         let was_head = state.tasks[number].is_head();
+        self.leave(queue, number);
+        let state = &mut self.queues.all[queue];
         state.tasks[number].state = State::Final { end, gone };
         if !was_head {
             return;

@@ -10,12 +10,14 @@
 //! | [`lease`] | who holds a lease, and who waits for it |
 //! | [`turn`] | what has become of a request that waits for a lease |
 //! | [`value`] | one value's content and revision |
+//! | [`limit`], [`limits`] | one limit and what its keys have in use, and the list of limits |
 //! | [`queue`], [`queues`] | one queue, and the list of queues |
 //! | [`task`], [`tasks`] | one task, and the list of a queue's tasks |
 //! | [`is_live`], [`Liveness`] | whether an event found in the body file is still readable |
 
 mod clock;
 mod lease;
+mod limit;
 mod live;
 mod page;
 mod queue;
@@ -25,11 +27,12 @@ mod value;
 
 pub use clock::{ShardClock, clock};
 pub use lease::{HeldBy, LeaseState, Turn, lease, turn};
+pub use limit::{LimitKeyView, LimitView, limit, limits};
 pub use live::{Liveness, first_kept, is_live};
 pub use page::{EventsPage, Page, PageRequest, StoredEvent, Truncated, page};
 pub use queue::{
-    ClaimView, FailureView, QueueView, TaskView, TasksPage, TasksRequest, TypeView, queue, queues, task,
-    tasks,
+    BlockedOn, ClaimView, Closed, FailureView, QueueView, TaskView, TasksPage, TasksRequest, TypeView, queue,
+    queues, task, tasks,
 };
 pub use stream::{Presence, StreamState, stream};
 pub use streams::{ListPoint, ListedStream, StreamsPage, StreamsRequest, streams};

@@ -19,15 +19,20 @@
 //! |---|---|
 //! | [`tally`] | a queue's own row and the counts of its types, during one command |
 //! | [`task`] | one task, and how it moves from state to state |
+//! | [`gates`], [`payload`] | which limits hold for a task, and the keys that it has there |
+//! | [`cohort`] | ready tasks that have the same gates: they can be claimed, or wait, together |
 //! | [`keys`] | tasks with the same key: one is the head, and the others wait |
 //! | [`enqueue`], [`claim`], [`settle`], [`cancel`], [`dead_letter`], [`settings`], [`advance`] | one command each |
 
 pub(crate) mod advance;
 pub(crate) mod cancel;
 pub(crate) mod claim;
+pub(crate) mod cohort;
 pub(crate) mod dead_letter;
 pub(crate) mod enqueue;
+mod gates;
 mod keys;
+mod payload;
 pub(crate) mod settings;
 pub(crate) mod settle;
 pub(crate) mod tally;

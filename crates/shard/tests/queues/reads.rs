@@ -4,9 +4,11 @@ use model::limits::TASK_FAILURES_KEPT;
 use model::{Elapsed, Key, Position, QueueName, Slot, TaskRef, TaskState, Value, Wall};
 use reference_model::Simple;
 use reference_model::queue::draw::{NAMES, name};
-use reference_model::queue::{Queue, State, Task};
+use reference_model::queue::{Queue, State, Task, limit};
 use seeded_rng::Rng;
-use shard::query::{self, ClaimView, FailureView, QueueView, TaskView, TasksRequest, TypeView};
+use shard::query::{
+    self, BlockedOn, ClaimView, Closed, FailureView, QueueView, TaskView, TasksRequest, TypeView,
+};
 use std::collections::BTreeMap;
 
 type Rows = BTreeMap<Key, Value>;
@@ -31,7 +33,7 @@ fn compare_queue(model: &Simple, rows: &Rows, number: usize) {
     let ours = &model.queues.all[number];
     let mut types: Vec<TypeView> = ours.types.iter().map(|of| type_view(ours, of)).collect();
     types.sort_unstable_by(|a, b| a.task_type.cmp(&b.task_type));
-    let ours = ours.made.map(|_| QueueView { settings: ours.settings, types });
+    let ours = ours.made.map(|_| QueueView { settings: ours.settings.clone(), types });
     let theirs = query::queue(rows, &name(number)).unwrap();
     let theirs = theirs.map(|mut queue| {
         queue.types.sort_unstable_by(|a, b| a.task_type.cmp(&b.task_type));
@@ -42,8 +44,9 @@ fn compare_queue(model: &Simple, rows: &Rows, number: usize) {
 
 fn type_view(queue: &Queue, task_type: &str) -> TypeView {
     let tasks = || queue.tasks.iter().filter(|task| task.sent.task_type == task_type);
-    let count = |state: TaskState| tasks().filter(|task| task.state.name() == state).count() as u64;
-    let oldest_ready = tasks().filter_map(|task| match task.state {
+    let count = |state: TaskState| tasks().filter(|task| queue.shown_state(task) == state).count() as u64;
+    let heads = queue.heads(task_type).into_iter().map(|head| &queue.tasks[head]);
+    let oldest_ready = heads.filter_map(|task| match task.state {
         State::Ready { since, .. } => Some(Wall(since >> 16)),
         _ => None,
     });
@@ -104,7 +107,8 @@ fn task_view(model: &Simple, queue: &Queue, task: &Task) -> TaskView {
         slot: Slot(queue.slot),
         position: Position(task.position),
         id: task.sent.id.clone(),
-        state: task.state.name(),
+        state: queue.shown_state(task),
+        blocked_on: blocked_on(model, queue, task),
         attempts: task.attempts,
         run_after,
         delay_ms,
@@ -113,6 +117,24 @@ fn task_view(model: &Simple, queue: &Queue, task: &Task) -> TaskView {
         result: task.result.clone(),
         failures: failures.collect(),
         envelope: task.sent.envelope.clone(),
+    }
+}
+
+fn blocked_on(model: &Simple, queue: &Queue, task: &Task) -> Option<BlockedOn> {
+    match task.state {
+        State::Scheduled(_) | State::Backoff(_) => Some(BlockedOn::Time),
+        State::Blocked => Some(BlockedOn::Key),
+        State::Ready { .. } if queue.settings.paused => Some(BlockedOn::Pause),
+        State::Ready { .. } => task.gates().iter().find_map(|gate| {
+            let opens_ms = |until: u64| until - model.elapsed;
+            let closed = match model.closed(&gate.limit, &gate.key, gate.cost)? {
+                limit::Closed::Full => Closed::Concurrency,
+                limit::Closed::Until(until) => Closed::Rate { opens_ms: opens_ms(until) },
+                limit::Closed::Throttled(until) => Closed::Throttle { opens_ms: opens_ms(until) },
+            };
+            Some(BlockedOn::Limit { limit: gate.limit.clone(), key: gate.key.clone(), closed })
+        }),
+        _ => None,
     }
 }
 
@@ -134,7 +156,7 @@ fn compare_tasks(rng: &mut Rng, model: &Simple, rows: &Rows, number: usize) {
         _ => None,
     };
     let wanted = queue.tasks.iter().filter(|task| {
-        state.is_none_or(|state| task.state.name() == state)
+        state.is_none_or(|state| queue.shown_state(task) == state)
             && after.is_none_or(|after| task.position > after.0)
     });
     let wanted: Vec<TaskView> = wanted.map(|task| task_view(model, queue, task)).collect();

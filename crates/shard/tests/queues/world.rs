@@ -72,6 +72,7 @@ impl World {
             assert!(ours.is(outcome), "{outcome:?} instead of {ours:?} for {command:?}");
             check::all(&self.model).unwrap();
         }
+        if std::env::var("DBG").is_ok() { for (c,o) in commands.iter().zip(&applied.outcomes) { let c=format!("{c:?}"); let o=format!("{o:?}"); eprintln!("== {} -> {}", &c[..c.len().min(600)], &o[..o.len().min(300)]); } eprintln!("effects {:?} before {before:?} after {:?}", applied.effects, claimable(&self.model)); }
         self.claimable_tasks_are_announced(&applied, &before);
         rows::compare(&self.model, &self.rows);
     }
@@ -171,7 +172,7 @@ type Claimable = BTreeMap<(String, String), u32>;
 fn claimable(model: &Simple) -> Claimable {
     let mut counts = Claimable::new();
     for queue in model.queues.all.iter().filter(|queue| !queue.settings.paused) {
-        for task in queue.tasks.iter().filter(|task| task.state.name() == TaskState::Ready) {
+        for task in queue.tasks.iter().filter(|task| queue.shown_state(task) == TaskState::Ready) {
             *counts.entry((queue.name.clone(), task.sent.task_type.clone())).or_default() += 1;
         }
     }

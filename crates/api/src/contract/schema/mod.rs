@@ -1,12 +1,14 @@
 //! The JSON objects of requests and responses, as types. The server reads and writes JSON without them, for speed.
 //! Tests read its real responses into these types, which refuse unknown members, so that neither can drift.
 
+mod limit;
 mod queue;
 
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+pub use limit::*;
 pub use queue::*;
 
 /// All of them, as components of the OpenAPI document.
@@ -81,6 +83,16 @@ pub use queue::*;
     QueueType,
     QueueList,
     ListedQueue,
+    LimitSettings,
+    Rate,
+    LimitInForce,
+    Limit,
+    LimitKey,
+    LimitList,
+    ListedLimit,
+    QueueLimit,
+    BlockedOn,
+    BlockedReason,
     StoreInfo,
     Live,
     Ready,

@@ -1,6 +1,7 @@
 //! The JSON objects of task queues.
 
 use super::Problem;
+use super::limit::{BlockedOn, QueueLimit};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -303,6 +304,8 @@ pub struct Task {
     pub enqueued: String,
     /// How long the task waits before another attempt, if it waits for that.
     pub runs_in: Option<String>,
+    /// Why the task cannot be claimed, if it is not finished and does not run.
+    pub blocked_on: Option<BlockedOn>,
     /// Who runs it.
     pub claim: Option<TaskClaim>,
     pub progress: Option<Value>,
@@ -385,6 +388,8 @@ pub struct QueueSettings {
     pub backlog_max: Option<u64>,
     /// A paused queue gives out no tasks. The default is false.
     pub paused: Option<bool>,
+    /// At most 8 limits that hold for the queue's tasks.
+    pub limits: Option<Vec<QueueLimit>>,
 }
 
 #[derive(Clone, Debug, Deserialize, ToSchema)]

@@ -5,13 +5,14 @@ use crate::json::{self, Reader};
 use crate::media;
 use crate::problem::Result;
 use crate::request::head::Head;
+use crate::request::limit;
 use crate::request::object::{Known, read_bool, read_duration_in, read_number_in, read_object};
 use http::HeaderMap;
 use model::{QueueSettings, limits};
 use std::ops::RangeInclusive;
 
 const MEMBERS: &str =
-    "`retry`, `claim_timeout`, `lost_max`, `keep_done`, `keep_dead`, `backlog_max` and `paused`";
+    "`retry`, `claim_timeout`, `lost_max`, `keep_done`, `keep_dead`, `backlog_max`, `paused` and `limits`";
 const KEEP: RangeInclusive<u64> = 0..=limits::TASK_DELAY_MS_MAX;
 
 /// Reads the request. It replaces all settings.
@@ -41,6 +42,7 @@ pub fn read(headers: &HeaderMap, body: &[u8]) -> Result<QueueSettings> {
             "keep_dead" => set(&mut settings.keep_dead_ms, read_duration_in(reader, KEEP)?),
             "backlog_max" => set(&mut settings.backlog_max, read_number_in(reader, 1..=u64::MAX)?),
             "paused" => set(&mut settings.paused, read_bool(reader)?),
+            "limits" => settings.options.limits = limit::read_queue_limits(reader)?,
             _ => return Ok(Known::No),
         }
         Ok(Known::Yes)
@@ -63,7 +65,12 @@ pub(crate) fn write(out: &mut Vec<u8>, settings: &QueueSettings) {
     write_duration(out, settings.keep_dead_ms);
     out.extend_from_slice(b",\"backlog_max\":");
     json::write_number(out, settings.backlog_max);
-    out.extend_from_slice(if settings.paused { b",\"paused\":true}" } else { b",\"paused\":false}" });
+    out.extend_from_slice(if settings.paused { b",\"paused\":true" } else { b",\"paused\":false" });
+    if !settings.options.limits.is_empty() {
+        out.extend_from_slice(b",\"limits\":");
+        limit::write_queue_limits(out, &settings.options.limits);
+    }
+    out.push(b'}');
 }
 
 #[cfg(test)]
@@ -87,7 +94,7 @@ mod tests {
         let defaults = r#"{"retry":{"attempts":10,"first":"1s","max":"10m"},"claim_timeout":"30s","lost_max":3,"keep_done":"1d","keep_dead":"30d","backlog_max":10000000,"paused":false}"#;
         assert_eq!(written(&settings("{}").unwrap()), defaults);
         assert_eq!(settings(defaults).unwrap(), QueueSettings::default());
-        let own = r#"{"retry":{"attempts":1,"first":"0s","max":"1500ms"},"claim_timeout":"2m","lost_max":1,"keep_done":"0s","keep_dead":"366d","backlog_max":1,"paused":true}"#;
+        let own = r#"{"retry":{"attempts":1,"first":"0s","max":"1500ms"},"claim_timeout":"2m","lost_max":1,"keep_done":"0s","keep_dead":"366d","backlog_max":1,"paused":true,"limits":[{"limit":"api","key":"type","cost":1}]}"#;
         assert_eq!(written(&settings(own).unwrap()), own);
         let partial = settings(r#"{"retry":{"attempts":2},"paused":null}"#).unwrap();
         assert_eq!((partial.retry.attempts_max, partial.retry.first_ms, partial.paused), (2, 1_000, false));
@@ -109,6 +116,8 @@ mod tests {
             r#"{"backlog_max":0}"#,
             r#"{"paused":"yes"}"#,
             r#"{"pause":true}"#,
+            r#"{"limits":{}}"#,
+            r#"{"limits":[{"limit":"api","key":"host"}]}"#,
             "7",
             "",
         ] {

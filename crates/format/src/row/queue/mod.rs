@@ -1,9 +1,14 @@
 //! The rows of task queues. Rows that change often are small: what a task carries with it, and what workers have said
 //! about it, is in rows of its own.
 
+mod cohorts;
 mod keys;
 mod values;
 
+pub use cohorts::{
+    CohortId, CohortLane, CohortRow, CohortWait, Gate, Gates, RankRow, Turn, TypeCohorts, decode_cohort_hash,
+    encode_cohort_hash,
+};
 pub use keys::{QueueKeys, QueueRange, TaskPart, TaskTimerKey, TextHash};
 pub use values::{
     ClaimPart, ClaimRequestRow, FailureRow, KeyRow, Lane, QueueRow, SettledBy, SettledPart, TaskIdRow,

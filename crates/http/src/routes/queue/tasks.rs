@@ -10,12 +10,12 @@ use api::request::query::ListTasks;
 use api::request::queue::slot_of;
 use api::response::page::Link;
 use api::response::queue::outcome::{no_task, write_state};
-use api::response::queue::view::{Failure, Task, write_tasks};
+use api::response::queue::view::{BlockedOn, Failure, Task, write_tasks};
 use api::response::refusal::Target;
 use api::response::task_state;
 use http::request;
 use model::{CancelTask, Command, Cursor, DeadLetterEnd, Outcome, SettleDeadLetter, TaskRef, limits};
-use shard::query::{self, TaskView, TasksRequest};
+use shard::query::{self, Closed, TaskView, TasksRequest};
 
 /// `GET /v1/queues/{queue}/tasks/{id}`
 pub(in crate::routes) async fn get(context: &Context, parts: &request::Parts) -> Result {
@@ -80,6 +80,7 @@ fn shown(task: &TaskView) -> Task<'_> {
         state: task.state,
         attempts: task.attempts,
         delay_ms: task.delay_ms,
+        blocked_on: task.blocked_on.as_ref().map(blocked_on),
         claim: task.claim.as_ref().map(|claim| (claim.worker.as_str(), claim.left_ms)),
         progress: task.progress.as_deref(),
         result: task.result.as_deref(),
@@ -96,6 +97,23 @@ fn shown(task: &TaskView) -> Task<'_> {
             })
             .collect(),
         envelope: &task.envelope,
+    }
+}
+
+fn blocked_on(why: &query::BlockedOn) -> BlockedOn<'_> {
+    let plain = |reason| BlockedOn { reason, limit: None, opens_ms: None };
+    match why {
+        query::BlockedOn::Time => plain("time"),
+        query::BlockedOn::Key => plain("key"),
+        query::BlockedOn::Pause => plain("pause"),
+        query::BlockedOn::Limit { limit, key, closed } => {
+            let (reason, opens_ms) = match closed {
+                Closed::Concurrency => ("concurrency", None),
+                Closed::Rate { opens_ms } => ("rate", Some(*opens_ms)),
+                Closed::Throttle { opens_ms } => ("throttle", Some(*opens_ms)),
+            };
+            BlockedOn { reason, limit: Some((limit, key)), opens_ms }
+        }
     }
 }
 
