@@ -1,7 +1,7 @@
 //! Settings, lists of tasks and queues, dead letters.
 
-use super::limit::QueueLimit;
 use super::Queue;
+use super::limit::QueueLimit;
 use super::task::{RetryPolicy, TaskInfo, TaskState};
 use crate::client::{Client, Query};
 use crate::error::{Error, Result};

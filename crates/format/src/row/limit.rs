@@ -113,18 +113,6 @@ impl LimitKeys {
         self.fill_list(kind::LIMIT_WAITING, key, list).with(order.to_be_bytes()).done()
     }
 
-    /// The order in such a key.
-    ///
-    /// # Errors
-    /// [`FormatError`] when it is the key of another kind of row.
-    pub fn parse_waiting(key: &[u8]) -> Result<u64, FormatError> {
-        let (_, _, mut take) = Take::of(key, kind::LIMIT_WAITING, "key of a waiting cohort")?;
-        let _: [u8; 46] = take.next()?;
-        let order = u64::from_be_bytes(take.next()?);
-        take.end()?;
-        Ok(order)
-    }
-
     fn fill_list<const N: usize>(self, kind: u8, key: u128, list: LimitListId) -> Fill<N> {
         self.fill(kind)
             .with(key.to_be_bytes())

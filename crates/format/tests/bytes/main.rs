@@ -7,6 +7,8 @@ mod golden;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod limit;
+#[cfg(test)]
 mod queue;
 #[cfg(test)]
 mod samples;

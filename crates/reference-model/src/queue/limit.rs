@@ -329,11 +329,13 @@ impl Simple {
 
     /// What the last command has freed is for others.
     pub(crate) fn open_freed(&mut self) {
-        let mut done: Vec<Gate> = Vec::new();
-        for gate in std::mem::take(&mut self.queues.limits.freed) {
-            if !done.iter().any(|other| other.is_at(&gate.limit, &gate.key)) {
-                self.open(&gate.limit, &gate.key);
-                done.push(gate);
+        while !self.queues.limits.freed.is_empty() {
+            let mut done: Vec<Gate> = Vec::new();
+            for gate in std::mem::take(&mut self.queues.limits.freed) {
+                if !done.iter().any(|other| other.is_at(&gate.limit, &gate.key)) {
+                    self.open(&gate.limit, &gate.key);
+                    done.push(gate);
+                }
             }
         }
     }

@@ -12,16 +12,30 @@ use alloc::collections::BTreeSet;
 use format::row::{CohortId, LimitListId, QueueKeys};
 use model::{View, ViewError, limits};
 
-/// Opens the keys to which something has happened in this command.
+/// Opens the keys to which something has happened in this command. What goes on and then waits for another gate frees
+/// more keys. Beyond a bound, the node's next command opens those.
 pub(crate) fn all<V: View>(overlay: &mut Overlay<'_, '_, V>) -> Result<(), ViewError> {
-    let mut opened = BTreeSet::new();
-    for gate in overlay.take_freed() {
-        if opened.insert((gate.limit.clone(), gate.key.clone())) {
-            let key = LimitKey::of(&gate, overlay)?;
-            one(&gate.limit, key.hash, overlay)?;
+    let mut left = limits::ADVANCE_LIMITS_MAX;
+    loop {
+        let freed = overlay.take_freed();
+        if freed.is_empty() {
+            return Ok(());
+        }
+        let mut opened = BTreeSet::new();
+        for gate in freed {
+            if !opened.insert((gate.limit.clone(), gate.key.clone())) {
+                continue;
+            }
+            let mut key = LimitKey::of(&gate, overlay)?;
+            if left > 0 {
+                left -= 1;
+                one(&gate.limit, key.hash, overlay)?;
+            } else {
+                key.look_at(overlay.shard.elapsed, overlay);
+                key.save(overlay);
+            }
         }
     }
-    Ok(())
 }
 
 /// Lets cohorts go on that wait for the key. What is left to do is done by the node's next command.

@@ -72,7 +72,6 @@ impl World {
             assert!(ours.is(outcome), "{outcome:?} instead of {ours:?} for {command:?}");
             check::all(&self.model).unwrap();
         }
-        if std::env::var("DBG").is_ok() { for (c,o) in commands.iter().zip(&applied.outcomes) { let c=format!("{c:?}"); let o=format!("{o:?}"); eprintln!("== {} -> {}", &c[..c.len().min(600)], &o[..o.len().min(300)]); } eprintln!("effects {:?} before {before:?} after {:?}", applied.effects, claimable(&self.model)); }
         self.claimable_tasks_are_announced(&applied, &before);
         rows::compare(&self.model, &self.rows);
     }
