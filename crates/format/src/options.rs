@@ -11,20 +11,25 @@ use alloc::vec::Vec;
 use model::{GiveUp, QueueOptions, TaskOptions, Unique, UniqueMode, Wall};
 
 /// Numbers that never change. Those of a task as it was enqueued and those that only its row has share one space.
-mod tag {
+pub(crate) mod tag {
     pub(super) const LIMITS: u8 = 1;
+    /// Only in the rows of queues.
+    pub(crate) const GENERATION: u8 = 2;
+    /// Only in the rows of tasks.
+    pub(crate) const GATES: u8 = 1;
     pub(super) const UNIQUE: u8 = 6;
     pub(super) const DEADLINE: u8 = 7;
     pub(super) const GIVE_UP: u8 = 8;
+    /// Only in rows.
+    pub(crate) const REPLAYED: u8 = 9;
+    pub(crate) const COMPLETED: u8 = 10;
+    pub(crate) const HAS_ATTEMPTS: u8 = 11;
+    pub(crate) const DEAD_CLASS: u8 = 12;
 
     pub(super) const UNIQUE_EXISTING: u8 = 1;
     pub(super) const UNIQUE_ONE_WAITING: u8 = 2;
     pub(super) const UNIQUE_REPLACE: u8 = 3;
 }
-
-/// Options that only rows have: a queue's generation, and a task's gates.
-pub(crate) const GENERATION: u8 = 2;
-pub(crate) const GATES: u8 = 1;
 
 /// The smallest encoding of an option and of a class of failures.
 const OPTION_BYTES_MIN: usize = 2;
@@ -86,10 +91,14 @@ pub(crate) fn add_task_options(list: &mut List, options: &TaskOptions<'_>) {
     if let Some(unique) = &options.unique {
         list.add(tag::UNIQUE, |writer| put_unique(writer, unique));
     }
-    if let Some(deadline) = options.deadline {
-        list.add(tag::DEADLINE, |writer| writer.u64(deadline.0));
-    }
+    add_wall(list, tag::DEADLINE, options.deadline);
     add_give_up(list, &options.give_up);
+}
+
+pub(crate) fn add_wall(list: &mut List, tag: u8, wall: Option<Wall>) {
+    if let Some(wall) = wall {
+        list.add(tag, |writer| writer.u64(wall.0));
+    }
 }
 
 /// Reads one option of a task into `options`. Returns whether the tag is that of such an option.
@@ -125,7 +134,7 @@ pub(crate) fn add_queue_options(list: &mut List, options: &QueueOptions, generat
         list.add(tag::LIMITS, |writer| limit::put_queue_limits(writer, &options.limits));
     }
     if generation > 0 {
-        list.add(GENERATION, |writer| writer.varint(generation));
+        list.add(tag::GENERATION, |writer| writer.varint(generation));
     }
     add_give_up(list, &options.give_up);
 }

@@ -28,6 +28,7 @@ mod tag {
     pub(super) const SETTLED: u8 = 10;
     pub(super) const TASK_CANCELLED: u8 = 11;
     pub(super) const DEAD_LETTER_SETTLED: u8 = 12;
+    pub(super) const TASKS_CHANGED: u8 = 17;
     pub(super) const TRANSACTED_OF_ANY_KIND: u8 = 13;
     pub(super) const LIMIT_PUT: u8 = 14;
     pub(super) const LIMIT_DELETED: u8 = 15;
@@ -127,6 +128,10 @@ pub fn encode(outcome: &Outcome, out: &mut Vec<u8>) {
         Outcome::DeadLetterSettled => writer.u8(tag::DEAD_LETTER_SETTLED),
         Outcome::LimitPut => writer.u8(tag::LIMIT_PUT),
         Outcome::LimitDeleted => writer.u8(tag::LIMIT_DELETED),
+        Outcome::TasksChanged(changed) => {
+            writer.u8(tag::TASKS_CHANGED);
+            queue::put_changed(&mut writer, *changed);
+        }
         Outcome::Refused(refusal) => {
             writer.u8(tag::REFUSED);
             put_refusal(&mut writer, refusal);
@@ -165,6 +170,7 @@ pub fn decode(bytes: &[u8]) -> Result<Outcome, FormatError> {
         tag::DEAD_LETTER_SETTLED => Outcome::DeadLetterSettled,
         tag::LIMIT_PUT => Outcome::LimitPut,
         tag::LIMIT_DELETED => Outcome::LimitDeleted,
+        tag::TASKS_CHANGED => Outcome::TasksChanged(queue::get_changed(&mut reader)?),
         other => return Err(FormatError::invalid("outcome", u64::from(other))),
     };
     reader.end()?;

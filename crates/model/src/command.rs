@@ -5,7 +5,9 @@ use crate::ids::{Behaviour, Cursor, Elapsed, Fingerprint, IdHash, KeyHash, Posit
 use crate::lease::{AcquireLease, ExpireLeases, ReleaseLease, RenewLease, WithdrawLease};
 use crate::limit::{AdvanceLimits, DeleteLimit, PutLimit};
 use crate::name::{LeaseName, StreamName, ValueName};
-use crate::queue::{AdvanceTasks, CancelTask, Claim, Enqueue, PutQueue, Settle, SettleDeadLetter};
+use crate::queue::{
+    AdvanceTasks, CancelTask, ChangeTasks, Claim, Enqueue, PutQueue, ReplayTask, Settle, SettleDeadLetter,
+};
 use crate::value::{DeleteValue, PutValue};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -47,6 +49,8 @@ pub enum Command<'a> {
     Settle(Settle<'a>),
     CancelTask(CancelTask<'a>),
     SettleDeadLetter(SettleDeadLetter<'a>),
+    ReplayTask(ReplayTask<'a>),
+    ChangeTasks(ChangeTasks<'a>),
     /// The node proposes this when tasks of a slot are due.
     AdvanceTasks(AdvanceTasks),
     PutLimit(PutLimit<'a>),

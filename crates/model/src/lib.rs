@@ -44,9 +44,10 @@ pub use limit::{
 pub use name::{LeaseName, LimitName, NameError, QueueName, StreamName, ValueName, slot_of};
 pub use outcome::{Appended, AppendedEvent, Effect, KeyDifference, Outcome, Refusal, Timer, Written};
 pub use queue::{
-    Action, AdvanceTasks, CancelTask, Claim, Claimed, ClaimedTask, DeadLetterEnd, Enqueue, Enqueued,
-    EnqueuedTask, Failure, GiveUp, NewTask, PutQueue, QueueOptions, QueueSettings, RetryPolicy, Settle,
-    SettleDeadLetter, Settled, Settlement, TaskDue, TaskOptions, TaskRef, TaskState, Unique, UniqueMode,
+    Action, AdvanceTasks, CancelTask, ChangeTasks, Claim, Claimed, ClaimedTask, DeadLetterEnd, Enqueue,
+    Enqueued, EnqueuedTask, Failure, GiveUp, NewTask, PutQueue, QueueOptions, QueueSettings, ReplayTask,
+    RetryPolicy, Settle, SettleDeadLetter, Settled, Settlement, TaskChange, TaskDue, TaskOptions, TaskRef,
+    TaskState, TasksChanged, Unique, UniqueMode,
 };
 pub use value::{DeleteValue, PutValue};
 pub use view::{Absent, Key, KeyRange, Order, Value, View, ViewError, WriteSet};

@@ -3,7 +3,7 @@
 use crate::ids::{Cursor, Elapsed, Position, Revision, Slot, Wall};
 use crate::lease::Granted;
 use crate::name::QueueName;
-use crate::queue::{Claimed, Enqueued, Settled, TaskDue, TaskState};
+use crate::queue::{Claimed, Enqueued, Settled, TaskDue, TaskState, TasksChanged};
 use crate::view::Key;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -64,6 +64,7 @@ pub enum Outcome {
     /// The limit's settings apply from now on.
     LimitPut,
     LimitDeleted,
+    TasksChanged(TasksChanged),
     /// Nothing was changed.
     Refused(Refusal),
 }

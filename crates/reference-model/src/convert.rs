@@ -45,6 +45,8 @@ impl Simple {
             | Command::Settle(_)
             | Command::CancelTask(_)
             | Command::SettleDeadLetter(_)
+            | Command::ReplayTask(_)
+            | Command::ChangeTasks(_)
             | Command::AdvanceTasks(_)
             | Command::PutLimit(_)
             | Command::DeleteLimit(_)
@@ -175,6 +177,7 @@ impl From<&Outcome> for SimpleOutcome {
             Outcome::DeadLetterSettled => Self::DeadLetterSettled,
             Outcome::LimitPut => Self::LimitPut,
             Outcome::LimitDeleted => Self::LimitDeleted,
+            Outcome::TasksChanged(changed) => Self::TasksChanged(*changed),
             Outcome::Refused(refusal) => match *refusal {
                 Refusal::WrongRevision { part, current } => {
                     Self::WrongRevision { part: part as usize, current: current.map(|current| current.0) }
@@ -200,6 +203,7 @@ impl From<&Outcome> for SimpleOutcome {
                 Refusal::NoTask => Self::NoTask,
                 Refusal::NoLimit => Self::NoLimit,
                 Refusal::WrongTaskState { state } => Self::WrongTaskState(state),
+                Refusal::TaskConflict { part: 0, task: 0 } => Self::TaskConflict,
                 Refusal::ClaimLost { .. } | Refusal::TaskConflict { .. } => {
                     unimplemented!("tasks in a transaction")
                 }

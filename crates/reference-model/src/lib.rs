@@ -20,7 +20,9 @@ mod value;
 mod write;
 
 pub use lease::{Acquire, Held, Lease, Token, Waiting};
-use model::{Claimed, EnqueuedTask, KeyDifference, Namespace, Outcome, Settled, TaskState, slot_of};
+use model::{
+    Claimed, EnqueuedTask, KeyDifference, Namespace, Outcome, Settled, TaskState, TasksChanged, slot_of,
+};
 use queue::{QueueAsk, Queues};
 use std::collections::BTreeMap;
 pub use value::Value;
@@ -172,6 +174,8 @@ pub enum SimpleOutcome {
     LimitPut,
     LimitDeleted,
     NoLimit,
+    TasksChanged(TasksChanged),
+    TaskConflict,
     WrongRevision {
         part: usize,
         current: Option<u64>,
@@ -233,6 +237,7 @@ impl SimpleOutcome {
                 | Self::DeadLetterSettled
                 | Self::LimitPut
                 | Self::LimitDeleted
+                | Self::TasksChanged(_)
         )
     }
 

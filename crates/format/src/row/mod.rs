@@ -18,11 +18,12 @@
 //! | queue | the name's | queue id | [`QueueRow`] | with each command that changes a queue |
 //! | task type | the name's | queue id, type | [`TypeRow`] | whenever a task of the type changes its state |
 //! | task | the name's | queue id, position | [`TaskRow`] | whenever a task changes its state |
-//! | envelope, result, progress, failures | the name's | queue id, position | [`TaskPart`] | when a worker or client says so |
+//! | envelope, result, progress, failures, attempts | the name's | queue id, position | [`TaskPart`] | when a worker or client says so |
 //! | task id | the name's | queue id, id hash | [`TaskIdRow`] | once for each task whose client gave it its id |
 //! | ready | the name's | queue id, type number, lane, position | task's position | while a task can be claimed |
 //! | task key | the name's | queue id, key hash | [`KeyRow`] | while an unfinished task has the key |
 //! | blocked | the name's | queue id, key hash, position | nothing | while a task waits for its key |
+//! | unique key | the name's | queue id, key hash | [`UniqueRow`] | while an unfinished task has the unique key |
 //! | claim request | the name's | queue id, request hash | [`ClaimRequestRow`] | while a claim of the request lasts |
 //! | dead | the name's | queue id, position | nothing | while a task is a dead letter |
 //! | limit | the name's | name | [`LimitRow`] | on each change of the limit's settings |
@@ -32,6 +33,8 @@
 //! | cohort | the queue's | queue id, type number, cohort hash | [`CohortRow`] | whenever a ready task enters or leaves the cohort |
 //! | cohort's task | the queue's | queue id, type number, cohort hash, lane, position | task's position | while a task with limits is ready |
 //! | cohort's turn | the queue's | queue id, type number, rank, turn | cohort's hash | while tasks of a cohort can be claimed, or it waits |
+//! | class of dead letters | the name's | queue id, class hash | [`DeadClassRow`] | whenever the number of its dead letters changes |
+//! | dead of a class | the name's | queue id, class hash, position | nothing | while a task is a dead letter |
 //! | shard | system | | [`ShardRow`] | once for each entry |
 //! | wall timer | system | wall, namespace, stream id | stream's name | when a stream gets a `max_age` or its first event, and after each expiry |
 //! | record timer | system | elapsed, namespace, key hash | nothing | once for each request with an idempotency key |
@@ -63,10 +66,11 @@ pub use limit::{
     LimitKeyRow, LimitKeys, LimitListId, LimitListRow, LimitRange, LimitRow, LimitSubject, LimitTimerKey,
 };
 pub use queue::{
-    ClaimPart, ClaimRequestRow, CohortId, CohortLane, CohortRow, CohortWait, FailureRow, Gate, Gates, KeyRow,
-    Lane, QueueKeys, QueueRange, QueueRow, RankRow, SettledBy, SettledPart, TaskIdRow, TaskPart, TaskRow,
-    TaskTimerKey, TextHash, Turn, TypeCohorts, TypeRow, decode_cohort_hash, decode_number, decode_part,
-    encode_cohort_hash, encode_number, encode_part,
+    AttemptEnd, AttemptRow, ClaimPart, ClaimRequestRow, CohortId, CohortLane, CohortRow, CohortWait,
+    CompletedPart, DeadClassRow, FailureRow, Gate, Gates, KeyRow, Lane, QueueKeys, QueueRange, QueueRow,
+    RankRow, SettledBy, SettledPart, TaskIdRow, TaskPart, TaskRow, TaskTimerKey, TextHash, Turn, TypeCohorts,
+    TypeRow, UniqueRow, decode_cohort_hash, decode_number, decode_part, encode_cohort_hash, encode_number,
+    encode_part,
 };
 pub use stored_value::{ValueContent, ValueRow, value_key};
 pub use value::{

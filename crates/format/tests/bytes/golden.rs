@@ -1,6 +1,7 @@
 //! Every version reads what earlier versions wrote: `golden/` holds the bytes of one value of every shape.
 //! They are frozen. `BLESS=1` appends new shapes at the end of a file and changes no line.
 
+use crate::limit;
 use crate::queue;
 use crate::samples::{self, Sample};
 use format::row::{

@@ -11,8 +11,8 @@ use format::row::{
     parse_stream_key,
 };
 use model::{
-    Append, Check, ClaimedTask, Command, EnqueuedTask, Entry, NewTask, Outcome, Settled, Settlement, Write,
-    Written,
+    Append, Check, ClaimedTask, Command, EnqueuedTask, Entry, NewTask, Outcome, Position, Settled,
+    Settlement, Write, Written,
 };
 use seeded_rng::Rng;
 use std::borrow::Cow;
@@ -95,6 +95,7 @@ fn reserved(entry: &Entry<'_>) -> usize {
         Command::Enqueue(enqueue) => enqueue.tasks.capacity() * size_of::<NewTask<'_>>(),
         Command::Claim(claim) => claim.types.capacity() * size_of::<Cow<'_, str>>(),
         Command::Settle(settle) => settle.settlements.capacity() * size_of::<Settlement<'_>>(),
+        Command::ChangeTasks(change) => change.tasks.capacity() * size_of::<Position>(),
         _ => 0,
     };
     entry.commands.capacity() * size_of::<Command<'_>>() + entry.commands.iter().map(command).sum::<usize>()
@@ -119,7 +120,8 @@ fn reserved_by(outcome: &Outcome) -> usize {
 }
 
 fn all_samples() -> Vec<samples::Sample> {
-    [samples::entries(), samples::outcomes(), samples::rows(), samples::bodies()].concat()
+    let tasks = crate::tasks::samples();
+    [samples::entries(), samples::outcomes(), samples::rows(), samples::bodies(), tasks].concat()
 }
 
 #[test]

@@ -12,3 +12,5 @@ mod limit;
 mod queue;
 #[cfg(test)]
 mod samples;
+#[cfg(test)]
+mod tasks;

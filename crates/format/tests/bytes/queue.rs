@@ -286,6 +286,10 @@ pub(crate) fn task_row() -> TaskRow {
         has_failures: true,
         gates: None,
         options: TaskOptions::default(),
+        replayed: None,
+        completed: None,
+        has_attempts: false,
+        dead_class: None,
     }
 }
 

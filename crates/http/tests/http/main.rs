@@ -23,6 +23,8 @@ mod limits;
 #[cfg(test)]
 mod lines;
 #[cfg(test)]
+mod many_tasks;
+#[cfg(test)]
 mod node;
 #[cfg(test)]
 mod queues;

@@ -102,6 +102,10 @@ pub(crate) enum Command {
     Work(work::Args),
     /// List the tasks of a queue
     Tasks(tasks::TasksArgs),
+    /// Cancel tasks
+    ///
+    /// A task that runs goes on until its worker's next heartbeat, which tells it to stop.
+    Cancel(tasks::CancelArgs),
     /// List queues with the number of their tasks
     Queues,
     /// List, show, write or delete limits of tasks that run at the same time or begin in a time
@@ -159,6 +163,7 @@ impl Cli {
             Command::Enqueue(args) => enqueue::run(&global, args),
             Command::Work(args) => work::run(&global, args),
             Command::Tasks(args) => tasks::tasks(&global, &args),
+            Command::Cancel(args) => tasks::cancel(&global, &args),
             Command::Queues => tasks::queues(&global),
             Command::Limits(args) => limits::run(&global, args),
             Command::DeadLetters(args) => tasks::dead_letters(&global, &args),

@@ -13,7 +13,14 @@ use std::collections::BTreeSet;
 /// What is not true, in words.
 pub fn all(model: &Simple) -> Result<(), String> {
     for queue in &model.queues.all {
-        let checks = [identities(queue), policies(queue), keys(queue), claims(model, queue)];
+        let checks = [
+            identities(queue),
+            policies(queue),
+            keys(queue),
+            unique(queue),
+            deadlines(queue),
+            claims(model, queue),
+        ];
         for check in checks {
             check.map_err(|what| format!("{}: {what}", queue.name))?;
         }
@@ -53,6 +60,26 @@ fn policies(queue: &Queue) -> Result<(), String> {
     Ok(())
 }
 
+/// Of the tasks with a unique key that know of each other, at most one waits, and at most two run.
+fn unique(queue: &Queue) -> Result<(), String> {
+    for task in queue.tasks.iter().filter(|task| !task.is_final() && !task.is_unknown) {
+        let twins = queue.twins(task.sent.unique.as_ref());
+        // A task that has run waits for another attempt, while one that was enqueued meanwhile waits for it.
+        let waiting = twins.iter().filter(|twin| twin.running().is_none() && !twin.has_run()).count();
+        ensure(waiting <= 1 && twins.len() <= 3, || format!("too many tasks are unique: {twins:?}"))?;
+    }
+    Ok(())
+}
+
+/// No attempt began after the deadline.
+fn deadlines(queue: &Queue) -> Result<(), String> {
+    for task in &queue.tasks {
+        let (Some(deadline), Some(running)) = (task.sent.deadline, task.running()) else { continue };
+        ensure(running.started < deadline, || format!("began after its deadline: {task:?}"))?;
+    }
+    Ok(())
+}
+
 /// One task of each key may run, and it is the first of them. Only a dead letter that was put back may be
 /// behind a later one.
 fn keys(queue: &Queue) -> Result<(), String> {
@@ -67,8 +94,10 @@ fn keys(queue: &Queue) -> Result<(), String> {
             ensure(blocked.is_empty(), || format!("nothing of {key} runs, and tasks wait for it"))?;
             continue;
         };
-        let overtaken = blocked.iter().find(|task| task.position < head.position && !task.replayed);
-        ensure(overtaken.is_none() || head.replayed, || format!("{head:?} has overtaken {overtaken:?}"))?;
+        let overtaken = blocked.iter().find(|task| task.position < head.position && task.replayed.is_none());
+        ensure(overtaken.is_none() || head.replayed.is_some(), || {
+            format!("{head:?} has overtaken {overtaken:?}")
+        })?;
     }
     let keyless = queue.tasks.iter().any(|task| task.state == State::Blocked && task.sent.key.is_none());
     ensure(!keyless, || "a task without a key waits for one".to_owned())
@@ -96,7 +125,8 @@ fn limits(model: &Simple) -> Result<(), String> {
             let gate = &cohort.gates[wait.gate];
             let is_closed = model.closed(&gate.limit, &gate.key, gate.cost).is_some();
             let has_others = queue.cohorts.iter().any(|other| {
-                other.task_type == cohort.task_type && other.waits.is_none() && other.gates.contains(gate)
+                let has_gate = other.gates.iter().any(|other| other.is_at(&gate.limit, &gate.key));
+                other.task_type == cohort.task_type && other.waits.is_none() && has_gate
             });
             let slot = slot_of(Namespace::ROOT, &gate.limit).0;
             let is_looked_at = model.limits_due(slot).iter().any(|(_, limit, key)| {
@@ -134,6 +164,7 @@ fn nothing_was_passed(model: &Simple) -> Result<(), String> {
         let is_wanted = granted.types.is_empty() || granted.types.contains(&task.sent.task_type);
         if let State::Ready { since, lane } = task.state
             && is_wanted
+            && since <= granted.before
         {
             ensure(last < rank(since, lane), || format!("{task:?} was passed by {granted:?}"))?;
         }

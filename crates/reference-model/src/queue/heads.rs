@@ -65,6 +65,10 @@ impl Simple {
 
     /// Returns whether the task was granted. Otherwise it is where it belongs, or its cohort waits.
     fn step(&mut self, queue: usize, head: usize, claim: &ClaimAsk) -> bool {
+        if self.is_late(&self.queues.all[queue].tasks[head]) {
+            self.miss_deadline(queue, head);
+            return false;
+        }
         let found = self.find_gates(queue, head);
         let gates = found.as_ref().map(|(_, gates)| gates.clone()).unwrap_or_default();
         let state = &self.queues.all[queue];

@@ -17,7 +17,8 @@ pub struct Gate {
 }
 
 impl Gate {
-    fn is_at(&self, limit: &str, key: &str) -> bool {
+    #[must_use]
+    pub fn is_at(&self, limit: &str, key: &str) -> bool {
         self.limit == limit && self.key == key
     }
 }

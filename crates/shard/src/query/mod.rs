@@ -13,9 +13,11 @@
 //! | [`limit`], [`limits`] | one limit and what its keys have in use, and the list of limits |
 //! | [`queue`], [`queues`] | one queue, and the list of queues |
 //! | [`task`], [`tasks`] | one task, and the list of a queue's tasks |
+//! | [`tasks_sought`], [`dead_classes`] | tasks to be changed alike, and dead letters by class |
 //! | [`is_live`], [`Liveness`] | whether an event found in the body file is still readable |
 
 mod clock;
+mod found;
 mod lease;
 mod limit;
 mod live;
@@ -26,13 +28,14 @@ mod streams;
 mod value;
 
 pub use clock::{ShardClock, clock};
+pub use found::{DeadClass, DeadClasses, TasksFound, TasksSought, dead_classes, tasks_sought};
 pub use lease::{HeldBy, LeaseState, Turn, lease, turn};
 pub use limit::{LimitKeyView, LimitView, limit, limits};
 pub use live::{Liveness, first_kept, is_live};
 pub use page::{EventsPage, Page, PageRequest, StoredEvent, Truncated, page};
 pub use queue::{
-    BlockedOn, ClaimView, Closed, FailureView, QueueView, TaskView, TasksPage, TasksRequest, TypeView, queue,
-    queues, task, tasks,
+    AttemptEnd, AttemptView, BlockedOn, ClaimView, Closed, FailureView, QueueView, TaskView, TasksPage,
+    TasksRequest, TypeView, queue, queues, task, task_key, tasks,
 };
 pub use stream::{Presence, StreamState, stream};
 pub use streams::{ListPoint, ListedStream, StreamsPage, StreamsRequest, streams};

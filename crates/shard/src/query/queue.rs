@@ -4,14 +4,14 @@ use crate::damage::bad_row;
 use crate::limit::key::{self, LimitKey};
 use crate::queue::cohort::{self, WAITING};
 use crate::queue::id_of;
-use crate::queue::tally::{queue_row, type_row, type_rows};
-use crate::queue::task::{Task, failures, part};
+use crate::queue::tally::{queue_row, type_rows};
+use crate::queue::task::{Task, attempts, failures, part};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
-use format::row::{CohortId, QueueKeys, QueueRange, TaskPart, Turn, TypeRow, decode_cohort_hash};
+use format::row::{AttemptRow, CohortId, QueueKeys, QueueRange, TaskPart, Turn, TypeRow, decode_cohort_hash};
 use model::{
-    Elapsed, KeyRange, Namespace, Order, Position, QueueName, QueueSettings, Slot, TaskDue, TaskRef,
+    Elapsed, Key, KeyRange, Namespace, Order, Position, QueueName, QueueSettings, Slot, TaskDue, TaskRef,
     TaskState, View, ViewError, Wall, limits,
 };
 
@@ -39,6 +39,9 @@ pub struct TaskView {
     pub result: Option<Vec<u8>>,
     /// The last failures, oldest first, at most [`limits::TASK_FAILURES_KEPT`].
     pub failures: Vec<FailureView>,
+    /// All attempts that are remembered, in the order in which they ended. Of those that failed, and of those that
+    /// were given back, only the last are remembered.
+    pub history: Vec<AttemptView>,
     /// JSON members: type, payload and everything else that does not change.
     pub envelope: Vec<u8>,
 }
@@ -74,6 +77,27 @@ pub struct ClaimView {
     pub token: Position,
     /// How much longer the claim lasts.
     pub left_ms: u64,
+}
+
+/// One attempt that has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttemptView {
+    pub attempt: u32,
+    pub worker: String,
+    pub started: Wall,
+    pub ended: Wall,
+    pub end: AttemptEnd,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AttemptEnd {
+    /// With this class of failure. Also a task that missed its deadline has one, of no worker.
+    Failed(String),
+    Deferred,
+    Returned,
+    Cancelled,
+    Completed,
 }
 
 /// One attempt that failed.
@@ -233,7 +257,7 @@ fn task_view(view: &impl View, keys: QueueKeys, task: Task, now: Elapsed) -> Res
     let optional = |is_there: bool, which| is_there.then(|| part(view, keys, task.at, which)).transpose();
     let left = |until: Elapsed| until.0.saturating_sub(now.0);
     let (run_after, delay_ms) = match task.row.due {
-        Some(TaskDue::Wall(wall)) => (Some(wall), None),
+        Some(TaskDue::Wall(_)) if task.row.state == TaskState::Delayed => (task.row.run_after, None),
         Some(TaskDue::Elapsed(until)) if task.row.state == TaskState::Delayed => (None, Some(left(until))),
         _ => (None, None),
     };
@@ -245,6 +269,7 @@ fn task_view(view: &impl View, keys: QueueKeys, task: Task, now: Elapsed) -> Res
         class: failure.class,
         detail: failure.detail,
     });
+    let failures: Vec<FailureView> = failures.collect();
     let claim = task.row.claim.as_ref().map(|claim| ClaimView {
         worker: claim.worker.clone(),
         token: claim.token,
@@ -253,7 +278,7 @@ fn task_view(view: &impl View, keys: QueueKeys, task: Task, now: Elapsed) -> Res
     Ok(TaskView {
         slot: keys.slot,
         position: task.at,
-        state: shown_state(view, keys, &task)?,
+        state: cohort::shown_state(view, keys, &task)?,
         blocked_on: blocked_on(view, keys, &task, now)?,
         attempts: task.row.attempts,
         run_after,
@@ -261,22 +286,11 @@ fn task_view(view: &impl View, keys: QueueKeys, task: Task, now: Elapsed) -> Res
         claim,
         progress: optional(task.row.has_progress, TaskPart::Progress)?,
         result: optional(task.row.has_result, TaskPart::Result)?,
-        failures: failures.collect(),
+        history: history(&task, &failures, attempts(view, keys, &task)?),
+        failures,
         envelope: part(view, keys, task.at, TaskPart::Envelope)?,
         id: task.row.id,
     })
-}
-
-/// The state of a task. One whose cohort waits is blocked.
-fn shown_state(view: &impl View, keys: QueueKeys, task: &Task) -> Result<TaskState, ViewError> {
-    if task.row.state == TaskState::Ready && !task.gates().is_empty() {
-        let type_number = type_row(view, keys, &task.row.task_type)?.number;
-        let id = CohortId { type_number, hash: cohort::hash(task.gates()) };
-        if cohort::row(view, keys, id)?.is_some_and(|row| row.waits.is_some()) {
-            return Ok(TaskState::Blocked);
-        }
-    }
-    Ok(task.row.state)
 }
 
 /// Why a task cannot be claimed. Gates are looked at as they are now, whether a claim has met them or not.
@@ -309,6 +323,51 @@ fn blocked_on(
     Ok(None)
 }
 
+fn history(task: &Task, failures: &[FailureView], others: Vec<AttemptRow>) -> Vec<AttemptView> {
+    let failed = failures.iter().map(|failure| AttemptView {
+        attempt: failure.attempt,
+        worker: failure.worker.clone(),
+        started: failure.started,
+        ended: failure.ended,
+        end: AttemptEnd::Failed(failure.class.clone()),
+    });
+    let others = others.into_iter().map(|other| AttemptView {
+        attempt: other.attempt,
+        worker: other.worker,
+        started: other.started,
+        ended: other.ended,
+        end: match other.end {
+            format::row::AttemptEnd::Deferred => AttemptEnd::Deferred,
+            format::row::AttemptEnd::Returned => AttemptEnd::Returned,
+            format::row::AttemptEnd::Cancelled => AttemptEnd::Cancelled,
+        },
+    });
+    let completed = task.row.completed.as_ref().map(|completed| AttemptView {
+        attempt: task.row.attempts,
+        worker: completed.worker.clone(),
+        started: task.row.settled.map_or(completed.ended, |settled| settled.token.wall()),
+        ended: completed.ended,
+        end: AttemptEnd::Completed,
+    });
+    let mut history: Vec<AttemptView> = failed.chain(others).chain(completed).collect();
+    // What ended in the same millisecond keeps this order, in which the last one is right.
+    history.sort_by_key(|attempt| (attempt.ended, attempt.started));
+    history
+}
+
+/// The key of a task's row: a waiter for it is woken when the task has ended.
+///
+/// # Errors
+/// [`ViewError`].
+pub fn task_key(
+    view: &impl View,
+    queue: &QueueName<'_>,
+    task: &TaskRef<'_>,
+) -> Result<Option<Key>, ViewError> {
+    let Some(keys) = id_of(view, queue)? else { return Ok(None) };
+    Ok(Task::find(view, keys, task)?.map(|task| keys.task(task.at).to_vec()))
+}
+
 /// Lists tasks of one queue.
 ///
 /// # Errors
@@ -329,7 +388,7 @@ pub fn tasks(
     for at in examined.by_ref() {
         page.next = Some(at);
         let Some(task) = Task::load(view, keys, at)? else { continue };
-        let state = shown_state(view, keys, &task)?;
+        let state = cohort::shown_state(view, keys, &task)?;
         if request.state.is_none_or(|wanted| wanted == state) {
             page.tasks.push(task_view(view, keys, task, now)?);
             if page.tasks.len() >= request.limit {

@@ -9,7 +9,7 @@ use crate::damage::{bad_row, contradiction};
 use crate::limit::key::LimitKey;
 use crate::limit::list;
 use crate::overlay::Overlay;
-use crate::queue::tally::Queue;
+use crate::queue::tally::{Queue, type_row};
 use crate::queue::task::Task;
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -18,7 +18,7 @@ use format::row::{
     CohortId, CohortLane, CohortRow, CohortWait, Gate, Lane, LimitListId, QueueKeys, QueueRange, Turn,
     decode_number, encode_number,
 };
-use model::{Order, Position, View, ViewError};
+use model::{Order, Position, TaskState, View, ViewError};
 use xxhash_rust::xxh3::Xxh3Default;
 
 /// The rank of cohorts that wait, in the index of their type.
@@ -223,6 +223,18 @@ impl Cohort {
 pub(crate) fn row(view: &impl View, queue: QueueKeys, id: CohortId) -> Result<Option<CohortRow>, ViewError> {
     let Some(value) = view.get(&queue.cohort(id))? else { return Ok(None) };
     CohortRow::decode(&value).map(Some).map_err(|error| bad_row("cohort row", error))
+}
+
+/// The state of a task, as it is shown. One whose cohort waits is blocked.
+pub(crate) fn shown_state(view: &impl View, queue: QueueKeys, task: &Task) -> Result<TaskState, ViewError> {
+    if task.row.state == TaskState::Ready && !task.gates().is_empty() {
+        let type_number = type_row(view, queue, &task.row.task_type)?.number;
+        let id = CohortId { type_number, hash: hash(task.gates()) };
+        if row(view, queue, id)?.is_some_and(|row| row.waits.is_some()) {
+            return Ok(TaskState::Blocked);
+        }
+    }
+    Ok(task.row.state)
 }
 
 /// When the first task of a lane became ready, and the task.

@@ -18,12 +18,13 @@ pub(crate) fn apply<V: View>(
     queue.row_mut().settings = put.settings.clone();
     if has_other_limits {
         queue.row_mut().generation += 1;
-    }
-    if resumes || has_other_limits {
         queue.load_types(overlay)?;
         for (task_type, row) in queue.types() {
             overlay.ready_again(&queue.row.name, task_type, row.ready() + row.cohorts.waiting);
         }
+    } else if resumes {
+        queue.load_types(overlay)?;
+        queue.ready_again(overlay);
     }
     queue.save(overlay);
     Ok(Outcome::QueuePut)

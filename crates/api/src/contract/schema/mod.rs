@@ -56,6 +56,8 @@ pub use queue::*;
     ValueDeleted,
     NewTask,
     RetryPolicy,
+    Unique,
+    UniqueMode,
     EnqueuedTask,
     EnqueuedLine,
     Claim,
@@ -73,9 +75,17 @@ pub use queue::*;
     Task,
     TaskClaim,
     TaskFailure,
+    Attempt,
     TaskState,
     TaskList,
     TaskChanged,
+    Replay,
+    ReplayMany,
+    DropMany,
+    CancelMany,
+    TasksChanged,
+    DeadLetterClasses,
+    DeadLetterClass,
     QueueSettings,
     QueueSettingsInForce,
     Queue,
@@ -374,6 +384,7 @@ pub struct Settings {
     #[schema(example = "30d")]
     pub max_age: Option<String>,
     /// Keeps only the newest N events.
+    #[schema(minimum = 1)]
     pub max_count: Option<u64>,
     /// Removes events below this revision.
     pub truncate_before: Option<u64>,

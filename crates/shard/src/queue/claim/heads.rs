@@ -74,9 +74,14 @@ pub(super) fn grant<V: View>(
             break;
         }
         steps -= 1;
-        step(head, &task_type, claim, &mut grants, queue, overlay)?;
-        let of_type = heads_of(&task_type, queue, overlay)?;
-        heads.insert(task_type, of_type);
+        let changed = match step(head, &task_type, claim, &mut grants, queue, overlay)? {
+            Changed::OneType => [task_type].to_vec(),
+            Changed::AnyType => heads.keys().cloned().collect(),
+        };
+        for task_type in changed {
+            let of_type = heads_of(&task_type, queue, overlay)?;
+            heads.insert(task_type, of_type);
+        }
     }
     if steps == 0 {
         // There may be more, so those who wait for tasks must claim again.
@@ -121,6 +126,13 @@ fn reconsider<V: View>(
     }
 }
 
+/// Which heads may be others after a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Changed {
+    OneType,
+    AnyType,
+}
+
 /// Looks at one head: grants it, or puts it away.
 fn step<V: View>(
     head: Head,
@@ -129,9 +141,18 @@ fn step<V: View>(
     grants: &mut Grants,
     queue: &mut Queue,
     overlay: &mut Overlay<'_, '_, V>,
-) -> Result<(), ViewError> {
+) -> Result<Changed, ViewError> {
     let mut task = Task::load(overlay, queue.keys, head.task)?.ok_or_else(lost)?;
     let (lane, ready) = task.row.ready.ok_or_else(lost)?;
+    if task.has_missed_deadline(overlay) {
+        task.miss_deadline(queue, overlay)?;
+        task.save(queue, overlay);
+        if head.cohort.is_none() {
+            queue.lane_begins(task_type, lane, Position(ready.0.saturating_add(1)), overlay)?;
+        }
+        // The next task of its key may be of another type.
+        return Ok(Changed::AnyType);
+    }
     let found = gates::of(&task, queue, overlay)?;
     let passes = found.as_ref().map_or(&[][..], |gates: &Gates| &gates.gates);
     let is_where_it_belongs = head.cohort.map(|id| id.hash) == Some(cohort::hash(passes));
@@ -142,7 +163,7 @@ fn step<V: View>(
         }
         task.ready_in(lane, ready, queue, overlay)?;
         task.save(queue, overlay);
-        return Ok(());
+        return Ok(Changed::OneType);
     }
     if let Some(gate) = cohort::closed_gate(passes, overlay)? {
         let id = head.cohort.ok_or_else(lost)?;
@@ -150,19 +171,19 @@ fn step<V: View>(
         cohort.take_out(queue, overlay)?;
         cohort.wait_at(gate, queue, overlay)?;
         cohort.save(queue, overlay);
-        return Ok(());
+        return Ok(Changed::OneType);
     }
     grants.add(task, found, claim, queue, overlay)?;
     match head.cohort {
-        None => queue.lane_begins(task_type, lane, Position(ready.0.saturating_add(1)), overlay),
+        None => queue.lane_begins(task_type, lane, Position(ready.0.saturating_add(1)), overlay)?,
         Some(id) => {
             if let Some(mut cohort) = Cohort::load(id, task_type, queue, overlay)? {
                 cohort.take_turn(lane, ready, queue, overlay)?;
                 cohort.save(queue, overlay);
             }
-            Ok(())
         }
     }
+    Ok(Changed::OneType)
 }
 
 /// The heads of a type.

@@ -21,14 +21,24 @@ pub(super) fn grant<V: View>(
     let tasks_max = (claim.tasks_max as usize).min(limits::CLAIM_TASKS_MAX);
     let found = find(claim, tasks_max, queue, overlay)?;
     let mut grants = Grants::default();
+    let mut taken = 0;
     for ready in &found.ready {
         if grants.is_full(claim) {
             break;
         }
-        let task = Task::load(overlay, queue.keys, ready.task)?.ok_or_else(lost)?;
+        taken += 1;
+        let mut task = Task::load(overlay, queue.keys, ready.task)?.ok_or_else(lost)?;
+        if task.has_missed_deadline(overlay) {
+            task.miss_deadline(queue, overlay)?;
+            task.save(queue, overlay);
+            continue;
+        }
         grants.add(task, None, claim, queue, overlay)?;
     }
-    found.move_lanes(grants.tasks.len(), queue, overlay)?;
+    found.move_lanes(taken, queue, overlay)?;
+    if grants.tasks.is_empty() && taken > 0 {
+        queue.ready_again(overlay);
+    }
     Ok(grants)
 }
 

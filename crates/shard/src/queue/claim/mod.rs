@@ -3,7 +3,8 @@
 //! *A worker gets up to n ready tasks of the types that it names, each for a bounded time and under a token that no
 //! earlier claim had.* Tasks that were returned go first, then higher priorities, then those that have been ready for
 //! longer; a task that has been ready for a stated time goes before all of these, so that none waits forever. A
-//! request that is sent again gets the tasks that it still holds.
+//! request that is sent again gets the tasks that it still holds. A task whose deadline has passed is not given out: it
+//! is a dead letter.
 //!
 //! | file | what it does |
 //! |---|---|
