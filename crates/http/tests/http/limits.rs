@@ -72,9 +72,10 @@ fn a_limit_holds_for_the_queues_that_name_it() {
 #[test]
 fn a_waiting_claim_gets_the_next_task_of_a_key_at_once() {
     let node = Node::start();
-    let put = |path: &str, body: &str| assert_eq!(node.request("PUT", path, &[], body).status, 200);
+    let json = [("content-type", "application/json")];
+    let put = |path: &str, body: &str| assert_eq!(node.request("PUT", path, &json, body).status, 200);
     let post = |path: &str, body: &str| {
-        let response = node.request("POST", path, &[], body);
+        let response = node.request("POST", path, &json, body);
         assert_eq!(response.status, 200, "{}", response.text());
         response.json()
     };
@@ -106,18 +107,18 @@ fn what_makes_no_sense_is_refused() {
           member = "rate.per"
         > PUT /v1/limits/api | idempotency-key: k
           {"concurrency":1}
-        < 400
+        < 400 invalid_header
         > PUT /v1/limits/api?x=1
           {"concurrency":1}
-        < 400
+        < 400 unknown_parameter
         > PUT /v1/queues/q
           {"limits":[{"limit":"api"},{"limit":"api","key":"host"}]}
         < 400 invalid_member
           member = "limits[1].key"
         > GET /v1/limits?limit=0
-        < 400
+        < 400 invalid_parameter
         > GET /v1/limits?cursor=
-        < 400
+        < 400 invalid_parameter
         "#,
     );
 }
