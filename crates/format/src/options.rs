@@ -15,6 +15,7 @@ pub(crate) mod tag {
     pub(super) const LIMITS: u8 = 1;
     /// Only in the rows of queues.
     pub(crate) const GENERATION: u8 = 2;
+    pub(super) const CONCURRENCY: u8 = 3;
     /// Only in the rows of tasks.
     pub(crate) const GATES: u8 = 1;
     pub(super) const UNIQUE: u8 = 6;
@@ -136,6 +137,9 @@ pub(crate) fn add_queue_options(list: &mut List, options: &QueueOptions, generat
     if generation > 0 {
         list.add(tag::GENERATION, |writer| writer.varint(generation));
     }
+    if let Some(tasks) = options.concurrency {
+        list.add(tag::CONCURRENCY, |writer| writer.varint(u64::from(tasks)));
+    }
     add_give_up(list, &options.give_up);
 }
 
@@ -146,6 +150,7 @@ pub(crate) fn take_queue_option(
     reader: &mut Reader<'_>,
 ) -> Result<bool, FormatError> {
     match tag {
+        tag::CONCURRENCY => options.concurrency = Some(crate::queue::get_u32(reader)?),
         tag::LIMITS => options.limits = limit::get_queue_limits(reader)?,
         tag::GIVE_UP => options.give_up = get_give_up(reader)?.into_owned(),
         _ => return Ok(false),

@@ -47,7 +47,7 @@ pub use queue::{
     Action, AdvanceTasks, CancelTask, ChangeTasks, Claim, Claimed, ClaimedTask, DeadLetterEnd, Enqueue,
     Enqueued, EnqueuedTask, Failure, GiveUp, NewTask, PutQueue, QueueOptions, QueueSettings, ReplayTask,
     RetryPolicy, Settle, SettleDeadLetter, Settled, Settlement, TaskChange, TaskDue, TaskOptions, TaskRef,
-    TaskState, TasksChanged, Unique, UniqueMode,
+    TaskState, TasksChanged, Throttle, Unique, UniqueMode,
 };
 pub use value::{DeleteValue, PutValue};
 pub use view::{Absent, Key, KeyRange, Order, Value, View, ViewError, WriteSet};

@@ -249,6 +249,7 @@ fn settlement_bytes(settlement: &Settlement<'_>) -> usize {
         Action::Heartbeat { progress } => progress.as_ref().map_or(0, |progress| progress.len()),
         Action::Complete { result } => result.as_ref().map_or(0, |result| result.len()),
         Action::Fail(failure) => failure.class.len() + failure.detail.len(),
+        Action::Throttle(throttle) => throttle.key.as_ref().map_or(0, |key| key.len()),
         Action::Defer { .. } | Action::Return => 0,
     };
     carried + SETTLEMENT_OVERHEAD_BYTES

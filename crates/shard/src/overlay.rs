@@ -12,7 +12,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::{Bound, ControlFlow};
-use format::row::{Gate, RevisionRow, ShardRow, stream_key};
+use format::row::{Gate, QueueKeys, RevisionRow, ShardRow, stream_key};
 use model::view::Visit;
 use model::{
     Cursor, Key, KeyRange, Namespace, Order, Position, Slot, Timer, Value, View, ViewError, WriteSet,
@@ -41,6 +41,8 @@ pub(crate) struct Overlay<'a, 'e, V> {
     ready: Vec<ReadyChange>,
     /// Keys of limits that may have opened in this command.
     freed: Vec<Gate>,
+    /// Queues of which a task runs no longer, if they limit how many do.
+    freed_queues: Vec<QueueKeys>,
     rows: BTreeMap<Key, Option<Value>>,
     /// Heads that differ from the view's, by the hash of the name. If another name has the same hash, the
     /// next free number is used.
@@ -69,6 +71,7 @@ struct Savepoint {
     notified: usize,
     ready: usize,
     freed: usize,
+    freed_queues: usize,
     undo: Vec<Undo>,
 }
 
@@ -112,6 +115,7 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
             notified: Vec::new(),
             ready: Vec::new(),
             freed: Vec::new(),
+            freed_queues: Vec::new(),
             rows: BTreeMap::new(),
             changed: BTreeMap::new(),
             savepoint: None,
@@ -155,6 +159,18 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
     /// A key of a limit may have opened. At the end of the command, tasks that wait for it may go on.
     pub(crate) fn freed(&mut self, gate: &Gate) {
         self.freed.push(gate.clone());
+    }
+
+    /// A task of this queue runs no longer, or more may run: others may be claimed.
+    pub(crate) fn freed_in(&mut self, queue: QueueKeys) {
+        if !self.freed_queues.contains(&queue) {
+            self.freed_queues.push(queue);
+        }
+    }
+
+    /// Removes and returns the queues of which a task runs no longer.
+    pub(crate) fn take_freed_queues(&mut self) -> Vec<QueueKeys> {
+        core::mem::take(&mut self.freed_queues)
     }
 
     /// Removes and returns the keys that may have opened.
@@ -274,6 +290,7 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
             notified: self.notified.len(),
             ready: self.ready.len(),
             freed: self.freed.len(),
+            freed_queues: self.freed_queues.len(),
             undo: Vec::new(),
         });
     }
@@ -294,6 +311,7 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
         self.notified.truncate(savepoint.notified);
         self.ready.truncate(savepoint.ready);
         self.freed.truncate(savepoint.freed);
+        self.freed_queues.truncate(savepoint.freed_queues);
         // In reverse order, so that each key ends with its first value. Heads are also removed in the reverse
         // order of their insertion, so no name becomes unreachable behind a freed number.
         for undo in savepoint.undo.into_iter().rev() {

@@ -110,6 +110,7 @@ impl Shard {
                 Outcome::Refused(Refusal::Unsupported)
             });
         }
+        limit::open::queues(&mut overlay)?;
         let Finished { writes, bodies, last, timers, removed, notified, ready } = overlay.finish();
         let mut effects = effects(timers, removed, notified);
         effects.extend(ready_effects(ready));

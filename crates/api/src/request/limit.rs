@@ -10,7 +10,7 @@ use crate::request::object::{
 };
 use crate::request::queue::tasks::write_duration;
 use http::HeaderMap;
-use model::{KeyExpression, LimitName, LimitSettings, PutLimit, QueueLimit, Rate, limits};
+use model::{KeyExpression, LimitName, LimitSettings, PutLimit, QueueLimit, Rate, Throttle, limits};
 
 /// Reads `PUT /v1/limits/{limit}`. It replaces the whole limit.
 ///
@@ -90,6 +90,36 @@ pub(crate) fn write_members(out: &mut Vec<u8>, settings: &LimitSettings) {
     out.extend_from_slice(b",\"burst\":");
     json::write_number(out, rate.burst);
     out.push(b'}');
+}
+
+/// Reads which key a worker closes, or null.
+pub(crate) fn read_throttle(reader: &mut Reader<'_>) -> Result<Option<Throttle<'static>>> {
+    if reader.peek() == Some(b'n') {
+        reader.value()?;
+        return Ok(None);
+    }
+    let (mut limit, mut key, mut close_ms) = (None, None, None);
+    read_object(reader, "`limit`, `key` and `for`", |name, reader| {
+        match name {
+            "limit" => {
+                let name = read_name(reader, "a limit's name must be a string")?;
+                limit = Some(LimitName::new(name)?.into_owned());
+            }
+            "key" => key = read_optional_text(reader)?.map(std::borrow::Cow::into_owned),
+            "for" => close_ms = read_duration_in(reader, 1..=limits::LIMIT_MS_MAX)?,
+            _ => return Ok(Known::No),
+        }
+        Ok(Known::Yes)
+    })?;
+    if key.as_ref().is_some_and(|key| key.len() > limits::LIMIT_KEY_BYTES_MAX) {
+        let why = format!("a key of a limit has at most {} bytes", limits::LIMIT_KEY_BYTES_MAX);
+        return Err(invalid(why).member("key"));
+    }
+    Ok(Some(Throttle {
+        limit: limit.ok_or_else(|| missing("limit"))?,
+        key: key.map(Into::into),
+        close_ms: close_ms.ok_or_else(|| missing("for"))?,
+    }))
 }
 
 /// Reads the limits that a queue's settings name.

@@ -8,8 +8,9 @@ use format::row::{
     TypeCohorts, TypeRow, encode_cohort_hash,
 };
 use model::{
-    AdvanceLimits, Command, DeleteLimit, Elapsed, KeyExpression, LimitName, LimitSettings, Outcome, Position,
-    PutLimit, PutQueue, QueueLimit, QueueName, QueueOptions, Rate, Refusal, Slot,
+    Action, AdvanceLimits, Command, DeleteLimit, Elapsed, KeyExpression, LimitName, LimitSettings, Outcome,
+    Position, PutLimit, PutQueue, QueueLimit, QueueName, QueueOptions, QueueSettings, Rate, Refusal, Settle,
+    Settlement, Slot, TaskRef, Throttle,
 };
 
 const SLOT: Slot = Slot(51_197);
@@ -27,8 +28,22 @@ fn queue_limits() -> Vec<QueueLimit> {
     vec![QueueLimit { limit: name(), key, types, cost: 300 }, all]
 }
 
+fn queue() -> QueueName<'static> {
+    QueueName::new("żółw").unwrap()
+}
+
+fn concurrency() -> QueueOptions {
+    QueueOptions { concurrency: Some(300), ..QueueOptions::NONE }
+}
+
+fn throttle(key: Option<&'static str>) -> Settlement<'static> {
+    let throttle = Throttle { limit: name(), key: key.map(Into::into), close_ms: 30_000 };
+    let (task, token) = (TaskRef::Client("order-7".into()), Position((1 << 50) + 1));
+    Settlement { task, token, action: Action::Throttle(throttle) }
+}
+
 fn options() -> QueueOptions {
-    QueueOptions { limits: queue_limits(), ..QueueOptions::NONE }
+    QueueOptions { limits: queue_limits(), concurrency: None, ..QueueOptions::NONE }
 }
 
 pub(crate) fn commands() -> Vec<(&'static str, Command<'static>)> {
@@ -41,9 +56,20 @@ pub(crate) fn commands() -> Vec<(&'static str, Command<'static>)> {
         ("put-limit-bare", put(LimitSettings::default())),
         ("delete-limit", Command::DeleteLimit(DeleteLimit { limit: name() })),
         ("advance-limits", Command::AdvanceLimits(advance)),
+        ("put-queue-with-limits", Command::PutQueue(PutQueue { queue: queue(), settings: settings.clone() })),
         (
-            "put-queue-with-limits",
-            Command::PutQueue(PutQueue { queue: QueueName::new("żółw").unwrap(), settings }),
+            "put-queue-with-concurrency",
+            Command::PutQueue(PutQueue {
+                queue: queue(),
+                settings: QueueSettings { options: concurrency(), ..settings },
+            }),
+        ),
+        (
+            "throttle",
+            Command::Settle(Settle {
+                queue: queue(),
+                settlements: vec![throttle(None), throttle(Some("h"))],
+            }),
         ),
     ]
 }

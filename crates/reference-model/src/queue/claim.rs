@@ -18,6 +18,7 @@ impl Simple {
         if state.made.is_none() || state.settings.paused {
             return SimpleOutcome::Claimed(claimed);
         }
+        let claim = &ClaimAsk { tasks_max: claim.tasks_max.min(state.free()), ..claim.clone() };
         if state.has_limits() {
             claimed.tasks = self.claim_by_heads(queue, claim);
             return SimpleOutcome::Claimed(claimed);

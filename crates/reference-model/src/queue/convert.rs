@@ -141,6 +141,11 @@ impl Action {
             },
             model::Action::Defer { delay_ms } => Self::Defer { delay_ms: *delay_ms },
             model::Action::Return => Self::Return,
+            model::Action::Throttle(throttle) => Self::Throttle {
+                limit: throttle.limit.to_string(),
+                key: throttle.key.as_ref().map(Cow::to_string),
+                close_ms: throttle.close_ms,
+            },
         }
     }
 }

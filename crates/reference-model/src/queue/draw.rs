@@ -9,7 +9,7 @@ use model::{
     Elapsed, Enqueue, Failure, Fingerprint, GiveUp, IdHash, KeyExpression, KeyHash, Keyed, LimitName,
     LimitSettings, Namespace, NewTask, Position, PutLimit, PutQueue, QueueLimit, QueueName, QueueOptions,
     QueueSettings, Rate, ReplayTask, RetryPolicy, Settle, SettleDeadLetter, Settlement, Slot, TaskChange,
-    TaskDue, TaskOptions, TaskRef, TaskState, Unique, UniqueMode, Wall,
+    TaskDue, TaskOptions, TaskRef, TaskState, Throttle, Unique, UniqueMode, Wall,
 };
 use seeded_rng::Rng;
 use std::borrow::Cow;
@@ -251,6 +251,7 @@ fn settings(rng: &mut Rng) -> QueueSettings {
         options: QueueOptions {
             give_up: if rng.one_in(4) { give_up(rng) } else { GiveUp::NEVER },
             limits: queue_limits(rng),
+            concurrency: rng.one_in(4).then(|| rng.pick(&[0, 1, 2, 3, 10])),
         },
     }
 }
@@ -302,7 +303,7 @@ fn settlement(rng: &mut Rng, model: &Simple, number: usize) -> Settlement<'stati
 }
 
 fn action(rng: &mut Rng) -> Action<'static> {
-    match rng.below(20) {
+    match rng.below(21) {
         0..=4 => Action::Heartbeat {
             progress: rng.one_in(2).then(|| format!("{{\"done\":{}}}", rng.below(9)).into_bytes().into()),
         },
@@ -313,7 +314,12 @@ fn action(rng: &mut Rng) -> Action<'static> {
             retryable: !rng.one_in(5),
             delay_ms: rng.one_in(3).then(|| delay_ms(rng)),
         }),
-        15..=17 => Action::Defer { delay_ms: delay_ms(rng) },
+        15..=16 => Action::Defer { delay_ms: delay_ms(rng) },
+        17..=18 => Action::Throttle(Throttle {
+            limit: limit_name(rng),
+            key: rng.one_in(2).then(|| rng.pick(&["", "h0", "h1", "send"]).into()),
+            close_ms: rng.pick(&[0, 1, 20, 400, 2_000, u64::MAX]),
+        }),
         _ => Action::Return,
     }
 }

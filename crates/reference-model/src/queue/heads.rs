@@ -6,6 +6,13 @@ use model::ClaimedTask;
 use model::limits::{CLAIM_BYTES_MAX, CLAIM_STEPS_MAX, CLAIM_TASKS_MAX, PRIORITY_MAX};
 
 impl Queue {
+    /// How many more tasks may run at the same time.
+    #[must_use]
+    pub fn free(&self) -> u32 {
+        let running = self.tasks.iter().filter(|task| task.running().is_some()).count() as u32;
+        self.settings.options.concurrency.map_or(u32::MAX, |tasks| tasks.saturating_sub(running))
+    }
+
     /// The tasks of a type that are the first of their lane, or of the cohort whose turn it is there.
     #[must_use]
     pub fn heads(&self, task_type: &str) -> Vec<usize> {

@@ -523,6 +523,14 @@ impl Simple {
         }
     }
 
+    /// Nothing of the key may be claimed for a while.
+    pub(super) fn close_key(&mut self, limit: &str, key: &str, close_ms: u64) {
+        let until = self.elapsed.saturating_add(close_ms);
+        let found = self.queues.limits.use_mut(limit, key);
+        found.closed_until = found.closed_until.max(until);
+        self.tidy(limit, key);
+    }
+
     /// A task begins to run: its gates count it.
     pub(super) fn begins(&mut self, gates: &[Gate]) {
         let now_us = self.elapsed.saturating_mul(1_000);

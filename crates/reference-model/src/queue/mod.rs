@@ -71,6 +71,7 @@ pub enum Action {
     Fail { class: String, detail: Vec<u8>, again: Again },
     Defer { delay_ms: u64 },
     Return,
+    Throttle { limit: String, key: Option<String>, close_ms: u64 },
 }
 
 /// What a worker that failed says about another attempt.
@@ -88,6 +89,7 @@ pub enum Ending {
     Fail,
     Defer,
     Return,
+    Throttle,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

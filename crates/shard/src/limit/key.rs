@@ -92,6 +92,11 @@ impl LimitKey {
         }
     }
 
+    /// Nothing of the key can be claimed before this. A key that is closed for longer stays so.
+    pub(crate) fn close(&mut self, until: Elapsed) {
+        self.row.closed_until = self.row.closed_until.max(until);
+    }
+
     /// A claim of the key has ended.
     pub(crate) fn ends(&mut self) -> Result<(), ViewError> {
         let running = self.row.running.checked_sub(1);

@@ -38,6 +38,17 @@ pub(crate) fn all<V: View>(overlay: &mut Overlay<'_, '_, V>) -> Result<(), ViewE
     }
 }
 
+/// Says what can be claimed in queues that limit how many of their tasks run, and of which one runs no longer. This is for
+/// a whole entry, because what is claimed, added or cancelled later in the entry counts too.
+pub(crate) fn queues<V: View>(overlay: &mut Overlay<'_, '_, V>) -> Result<(), ViewError> {
+    for keys in overlay.take_freed_queues() {
+        let mut queue = Queue::by_id(keys, overlay)?;
+        queue.announce_free(overlay)?;
+        queue.save(overlay);
+    }
+    Ok(())
+}
+
 /// Lets cohorts go on that wait for the key. What is left to do is done by the node's next command.
 pub(crate) fn one<V: View>(
     limit: &str,

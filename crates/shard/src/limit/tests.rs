@@ -8,6 +8,7 @@
 //! add q a host h type t prio 9 key k     enqueue a task that the script calls a
 //! claim q 2 t                            claim up to 2 tasks, of these types or any
 //! done a | fail a 50 | bug a | defer a 50 | return a | beat a
+//! throttle a api 50 x                    close the key x of a limit, or the one that the task has
 //! cancel a
 //! tick 50                                time passes, and the node does what is due
 //! ```
@@ -22,7 +23,8 @@ use alloc::vec::Vec;
 use model::{
     Action, CancelTask, Claim, Command, DeleteLimit, Effect, Enqueue, EnqueuedTask, Failure, Fingerprint,
     KeyExpression, LimitName, LimitSettings, NewTask, Outcome, Position, PutLimit, PutQueue, QueueLimit,
-    QueueName, QueueSettings, Rate, Settle, Settled, Settlement, TaskOptions, TaskRef, TaskState, limits,
+    QueueName, QueueSettings, Rate, Settle, Settled, Settlement, TaskOptions, TaskRef, TaskState, Throttle,
+    limits,
 };
 
 fn limit(name: &str) -> LimitName<'static> {
@@ -81,8 +83,13 @@ impl Script {
                 self.store.do_what_is_due();
                 String::new()
             }
-            [verb, task] => self.settle(verb, task, 0),
-            [verb, task, delay_ms] => self.settle(verb, task, delay_ms.parse().unwrap()),
+            ["throttle", task, name, ms, ref key @ ..] => {
+                let key = key.first().map(|key| Cow::Owned((*key).to_string()));
+                let close_ms = ms.parse().unwrap();
+                self.settle(task, Action::Throttle(Throttle { limit: limit(name), key, close_ms }))
+            }
+            [verb, task] => self.settle(task, action(verb, 0)),
+            [verb, task, delay_ms] => self.settle(task, action(verb, delay_ms.parse().unwrap())),
             _ => panic!("{line} is not a line"),
         }
     }
@@ -103,6 +110,10 @@ impl Script {
         let mut settings = QueueSettings { claim_ms: 1_000, ..QueueSettings::default() };
         settings.retry.first_ms = 0;
         for word in words {
+            if let Some(tasks) = word.strip_prefix("concurrency=") {
+                settings.options.concurrency = Some(tasks.parse().unwrap());
+                continue;
+            }
             if *word == "paused" {
                 settings.paused = true;
                 continue;
@@ -174,20 +185,7 @@ impl Script {
         granted.join(" ")
     }
 
-    fn settle(&mut self, verb: &str, called: &str, delay_ms: u64) -> String {
-        let failure = |retryable| {
-            let (class, detail) = (Cow::Borrowed("E"), Cow::Borrowed(&b""[..]));
-            Action::Fail(Failure { class, detail, retryable, delay_ms: Some(delay_ms) })
-        };
-        let action = match verb {
-            "done" => Action::Complete { result: None },
-            "fail" => failure(true),
-            "bug" => failure(false),
-            "defer" => Action::Defer { delay_ms },
-            "return" => Action::Return,
-            "beat" => Action::Heartbeat { progress: None },
-            other => panic!("{other} is not a line"),
-        };
+    fn settle(&mut self, called: &str, action: Action<'_>) -> String {
         let Named { queue: of, task, token } = &self.tasks[called];
         let (of, task) = (queue(of), TaskRef::Server(*task));
         let settlements = [Settlement { task, token: token.unwrap(), action }].to_vec();
@@ -234,6 +232,22 @@ impl Script {
             _ => 0,
         });
         announced.sum()
+    }
+}
+
+fn action(verb: &str, delay_ms: u64) -> Action<'static> {
+    let failure = |retryable| {
+        let (class, detail) = (Cow::Borrowed("E"), Cow::Borrowed(&b""[..]));
+        Action::Fail(Failure { class, detail, retryable, delay_ms: Some(delay_ms) })
+    };
+    match verb {
+        "done" => Action::Complete { result: None },
+        "fail" => failure(true),
+        "bug" => failure(false),
+        "defer" => Action::Defer { delay_ms },
+        "return" => Action::Return,
+        "beat" => Action::Heartbeat { progress: None },
+        other => panic!("{other} is not a line"),
     }
 }
 
@@ -444,6 +458,53 @@ fn what_costs_more_waits_for_longer() {
         ("rate api 2/1000 burst 2; set q api*4; add q a; add q b; claim q 9; tick 1999", "claim q 9", ""),
         ("rate api 2/1000 burst 2; set q api*4; add q a; add q b; claim q 9; tick 2000", "claim q 9", "b"),
     ]);
+}
+
+#[test]
+fn a_throttled_key_is_closed_for_a_while_and_no_attempt_is_spent() {
+    let mut script = Script::default();
+    script.run("set q api:payload.host; add q a host x; add q b host x; add q c host y");
+    assert_eq!(script.run("claim q 1; throttle a api 500"), "settled");
+    assert_eq!(
+        (script.blocked_on("a"), script.blocked_on("b")),
+        ("api:x throttle for 500".into(), "api:x throttle for 500".into())
+    );
+    assert_eq!(script.run("claim q 9"), "c", "other keys go on");
+    script.run("tick 499");
+    assert_eq!(script.run("claim q 9"), "");
+    script.run("tick 1");
+    assert_eq!(script.run("claim q 9"), "a b", "the task that was given back goes first");
+    let task = TaskRef::Server(script.tasks["a"].task);
+    let view = query::task(&script.store.rows, &queue("q"), &task, script.store.elapsed).unwrap().unwrap();
+    assert_eq!(view.attempts, 1);
+    script.run("done a; done b; done c; tick 10000");
+    assert_eq!(script.store.timers().elapsed, script.store.agenda.next().elapsed);
+}
+
+#[test]
+fn a_task_that_closes_the_key_of_another_waits_as_long() {
+    let mut script = Script::default();
+    script.run("set q api:payload.host; add q a host x; add q b host y; claim q 1; throttle a api 500 y");
+    assert_eq!(
+        (script.blocked_on("a"), script.blocked_on("b")),
+        ("Time".into(), "api:y throttle for 500".into())
+    );
+    script.run("tick 500");
+    assert_eq!(script.run("claim q 9"), "b a");
+}
+
+#[test]
+fn a_queue_runs_as_many_tasks_as_its_concurrency_says() {
+    let mut script = Script::default();
+    script.run("set q concurrency=2; add q a; add q b; add q c type u; add q d");
+    assert_eq!(script.run("claim q 9"), "a b");
+    assert_eq!(script.run("claim q 9"), "");
+    assert_eq!(script.blocked_on("c"), "Concurrency");
+    script.run("done a");
+    assert_eq!(script.announced("q"), 2, "one of either type can be claimed");
+    assert_eq!(script.run("claim q 9"), "c");
+    script.run("set q concurrency=3");
+    assert_eq!(script.run("claim q 9"), "d");
 }
 
 #[test]

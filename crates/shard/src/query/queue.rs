@@ -55,6 +55,8 @@ pub enum BlockedOn {
     Key,
     /// Its queue is paused.
     Pause,
+    /// As many tasks of its queue run as may.
+    Concurrency,
     /// A limit, for the key that the task has there.
     Limit { limit: String, key: String, closed: Closed },
 }
@@ -306,8 +308,15 @@ fn blocked_on(
         TaskState::Ready => {}
         _ => return Ok(None),
     }
-    if queue_row(view, keys)?.settings.paused {
+    let settings = queue_row(view, keys)?.settings;
+    if settings.paused {
         return Ok(Some(BlockedOn::Pause));
+    }
+    if let Some(concurrency) = settings.options.concurrency {
+        let running: u64 = type_rows(view, keys)?.iter().map(|(_, row)| row.running).sum();
+        if running >= u64::from(concurrency) {
+            return Ok(Some(BlockedOn::Concurrency));
+        }
     }
     for gate in task.gates() {
         if let Some(closed) = LimitKey::of(gate, view)?.closed(gate.cost, now) {

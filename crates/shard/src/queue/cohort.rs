@@ -380,7 +380,14 @@ pub(crate) fn begins<V: View>(task: &Task, overlay: &mut Overlay<'_, '_, V>) -> 
 }
 
 /// The gates of a task that runs no longer do not count it any more.
-pub(crate) fn ends<V: View>(task: &Task, overlay: &mut Overlay<'_, '_, V>) -> Result<(), ViewError> {
+pub(crate) fn ends<V: View>(
+    task: &Task,
+    queue: &Queue,
+    overlay: &mut Overlay<'_, '_, V>,
+) -> Result<(), ViewError> {
+    if queue.row.settings.options.concurrency.is_some() {
+        overlay.freed_in(queue.keys);
+    }
     for gate in task.gates() {
         let mut key = LimitKey::of(gate, overlay)?;
         key.ends()?;

@@ -14,6 +14,7 @@ pub(crate) fn apply<V: View>(
 ) -> Result<Outcome, ViewError> {
     let mut queue = Queue::load_or_new(&put.queue, overlay)?;
     let resumes = queue.row.settings.paused && !put.settings.paused;
+    let has_other_concurrency = queue.row.settings.options.concurrency != put.settings.options.concurrency;
     let has_other_limits = queue.row.settings.options.limits != put.settings.options.limits;
     queue.row_mut().settings = put.settings.clone();
     if has_other_limits {
@@ -22,9 +23,12 @@ pub(crate) fn apply<V: View>(
         for (task_type, row) in queue.types() {
             overlay.ready_again(&queue.row.name, task_type, row.ready() + row.cohorts.waiting);
         }
-    } else if resumes {
+    } else if resumes || has_other_concurrency {
         queue.load_types(overlay)?;
         queue.ready_again(overlay);
+    }
+    if put.settings.options.concurrency.is_some() {
+        overlay.freed_in(queue.keys);
     }
     queue.save(overlay);
     Ok(Outcome::QueuePut)

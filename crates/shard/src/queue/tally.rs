@@ -108,6 +108,29 @@ impl Queue {
         self.types.iter().map(|(task_type, tally)| (task_type.as_str(), &tally.row))
     }
 
+    /// How many more tasks may run at the same time.
+    pub(crate) fn free<V: View>(&mut self, overlay: &Overlay<'_, '_, V>) -> Result<u32, ViewError> {
+        let Some(concurrency) = self.row.settings.options.concurrency else { return Ok(u32::MAX) };
+        self.load_types(overlay)?;
+        let running: u64 = self.types().map(|(_, row)| row.running).sum();
+        Ok(u32::try_from(u64::from(concurrency).saturating_sub(running)).unwrap_or(u32::MAX))
+    }
+
+    /// Says that tasks can be claimed because others no longer run, if the queue limits how many do.
+    pub(crate) fn announce_free<V: View>(
+        &mut self,
+        overlay: &mut Overlay<'_, '_, V>,
+    ) -> Result<(), ViewError> {
+        let free = u64::from(self.free(overlay)?);
+        for (task_type, row) in self.types() {
+            // What waits for earlier limits is looked at again by the next claim.
+            let is_stale = row.cohorts.generation < self.row.generation;
+            let waiting = if is_stale { row.cohorts.waiting } else { 0 };
+            overlay.ready_again(&self.row.name, task_type, (row.ready() + waiting).min(free));
+        }
+        Ok(())
+    }
+
     /// Says again which tasks of the types loaded so far are ready.
     pub(crate) fn ready_again<V: View>(&self, overlay: &mut Overlay<'_, '_, V>) {
         for (task_type, row) in self.types() {

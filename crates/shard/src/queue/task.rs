@@ -82,7 +82,7 @@ impl Task {
             }
             TaskState::Running => {
                 self.end_claim(queue, overlay)?;
-                cohort::ends(self, overlay)?;
+                cohort::ends(self, queue, overlay)?;
             }
             TaskState::Blocked => {
                 let key = self.row.key.as_deref().unwrap_or_default();

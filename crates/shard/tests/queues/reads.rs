@@ -129,6 +129,7 @@ fn blocked_on(model: &Simple, queue: &Queue, task: &Task) -> Option<BlockedOn> {
         State::Scheduled(_) | State::Backoff(_) => Some(BlockedOn::Time),
         State::Blocked => Some(BlockedOn::Key),
         State::Ready { .. } if queue.settings.paused => Some(BlockedOn::Pause),
+        State::Ready { .. } if queue.free() == 0 => Some(BlockedOn::Concurrency),
         State::Ready { .. } => task.gates().iter().find_map(|gate| {
             let opens_ms = |until: u64| until - model.elapsed;
             let closed = match model.closed(&gate.limit, &gate.key, gate.cost)? {

@@ -174,6 +174,9 @@ fn claimable(model: &Simple) -> Claimable {
         for task in queue.tasks.iter().filter(|task| queue.shown_state(task) == TaskState::Ready) {
             *counts.entry((queue.name.clone(), task.sent.task_type.clone())).or_default() += 1;
         }
+        for (_, count) in counts.iter_mut().filter(|((name, _), _)| *name == queue.name) {
+            *count = (*count).min(queue.free());
+        }
     }
     counts
 }

@@ -117,3 +117,17 @@ pub enum BlockedReason {
     Rate,
     Throttle,
 }
+
+/// The key of a limit that a worker closes.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Throttle {
+    /// The limit's name.
+    pub limit: String,
+    /// The default is the key that the task has there.
+    pub key: Option<String>,
+    /// For how long, at most `1d`.
+    #[serde(rename = "for")]
+    #[schema(example = "30s")]
+    pub close_for: String,
+}

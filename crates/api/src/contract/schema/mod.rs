@@ -103,6 +103,7 @@ pub use queue::*;
     QueueLimit,
     BlockedOn,
     BlockedReason,
+    Throttle,
     StoreInfo,
     Live,
     Ready,

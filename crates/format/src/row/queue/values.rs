@@ -298,6 +298,7 @@ pub enum SettledBy {
     Fail,
     Defer,
     Return,
+    Throttle,
 }
 
 impl TaskRow {
@@ -457,6 +458,7 @@ impl SettledPart {
             SettledBy::Fail => 2,
             SettledBy::Defer => 3,
             SettledBy::Return => 4,
+            SettledBy::Throttle => 5,
         });
         put_settled(writer, &[self.result]);
     }
@@ -468,6 +470,7 @@ impl SettledPart {
             2 => SettledBy::Fail,
             3 => SettledBy::Defer,
             4 => SettledBy::Return,
+            5 => SettledBy::Throttle,
             other => return Err(FormatError::invalid("kind of settlement", u64::from(other))),
         };
         match get_settled(reader)?[..] {

@@ -158,6 +158,7 @@ fn blocked_on(why: &query::BlockedOn) -> BlockedOn<'_> {
         query::BlockedOn::Time => plain("time"),
         query::BlockedOn::Key => plain("key"),
         query::BlockedOn::Pause => plain("pause"),
+        query::BlockedOn::Concurrency => plain("concurrency"),
         query::BlockedOn::Limit { limit, key, closed } => {
             let (reason, opens_ms) = match closed {
                 Closed::Concurrency => ("concurrency", None),

@@ -42,6 +42,8 @@ pub(crate) fn apply<V: View>(
     if queue.row.settings.paused {
         return Ok(nothing);
     }
+    let free = queue.free(overlay)?;
+    let claim = &Claim { tasks_max: claim.tasks_max.min(free), ..claim.clone() };
     let grants = if heads::are_needed(claim, &mut queue, overlay)? {
         heads::grant(claim, &mut queue, overlay)?
     } else {
