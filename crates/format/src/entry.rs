@@ -9,8 +9,9 @@
 
 use crate::options::Options;
 use crate::queue;
+use crate::reaction;
 use crate::wire::{FormatError, Reader, Writer};
-use crate::{lease, limit, value};
+use crate::{group, lease, limit, value};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use model::{
@@ -45,6 +46,7 @@ mod tag {
     pub(super) const PUT_QUEUE_WITH_OPTIONS: u8 = 19;
     pub(super) const REPLAY_TASK: u8 = 35;
     pub(super) const CHANGE_TASKS: u8 = 36;
+    pub(super) const CREATE_GROUP: u8 = 37;
 
     pub(super) const ACQUIRE_LEASE: u8 = 20;
     pub(super) const RENEW_LEASE: u8 = 21;
@@ -53,6 +55,10 @@ mod tag {
     pub(super) const WITHDRAW_LEASE: u8 = 24;
     pub(super) const PUT_VALUE: u8 = 25;
     pub(super) const DELETE_VALUE: u8 = 26;
+
+    pub(super) const PUT_REACTION: u8 = 50;
+    pub(super) const DELETE_REACTION: u8 = 51;
+    pub(super) const REACT: u8 = 52;
 
     pub(super) const EXPECTED_ANY: u8 = 0;
     pub(super) const EXPECTED_NONE: u8 = 1;
@@ -141,10 +147,14 @@ fn tag_of(command: &Command<'_>) -> u8 {
         Command::SettleDeadLetter(_) => tag::SETTLE_DEAD_LETTER,
         Command::ReplayTask(_) => tag::REPLAY_TASK,
         Command::ChangeTasks(_) => tag::CHANGE_TASKS,
+        Command::CreateGroup(_) => tag::CREATE_GROUP,
         Command::AdvanceTasks(_) => tag::ADVANCE_TASKS,
         Command::PutLimit(_) => tag::PUT_LIMIT,
         Command::DeleteLimit(_) => tag::DELETE_LIMIT,
         Command::AdvanceLimits(_) => tag::ADVANCE_LIMITS,
+        Command::PutReaction(_) => tag::PUT_REACTION,
+        Command::DeleteReaction(_) => tag::DELETE_REACTION,
+        Command::React(_) => tag::REACT,
     }
 }
 
@@ -187,10 +197,14 @@ fn put_command(writer: &mut Writer<'_>, command: &Command<'_>) {
         Command::SettleDeadLetter(command) => queue::put_dead_letter(writer, command),
         Command::ReplayTask(command) => queue::put_replay(writer, command),
         Command::ChangeTasks(command) => queue::put_change(writer, command),
+        Command::CreateGroup(command) => group::put_create(writer, command),
         Command::AdvanceTasks(command) => queue::put_advance(writer, command),
         Command::PutLimit(command) => limit::put_put(writer, command),
         Command::DeleteLimit(command) => limit::put_delete(writer, command),
         Command::AdvanceLimits(command) => limit::put_advance(writer, *command),
+        Command::PutReaction(command) => reaction::put_put(writer, command),
+        Command::DeleteReaction(command) => reaction::put_delete(writer, command),
+        Command::React(command) => reaction::put_react(writer, command),
     }
 }
 
@@ -232,10 +246,14 @@ fn get_command<'a>(reader: &mut Reader<'a>) -> Result<Command<'a>, FormatError> 
         tag::SETTLE_DEAD_LETTER => Command::SettleDeadLetter(queue::get_dead_letter(reader)?),
         tag::REPLAY_TASK => Command::ReplayTask(queue::get_replay(reader)?),
         tag::CHANGE_TASKS => Command::ChangeTasks(queue::get_change(reader)?),
+        tag::CREATE_GROUP => Command::CreateGroup(group::get_create(reader)?),
         tag::ADVANCE_TASKS => Command::AdvanceTasks(queue::get_advance(reader)?),
         tag::PUT_LIMIT => Command::PutLimit(limit::get_put(reader)?),
         tag::DELETE_LIMIT => Command::DeleteLimit(limit::get_delete(reader)?),
         tag::ADVANCE_LIMITS => Command::AdvanceLimits(limit::get_advance(reader)?),
+        tag::PUT_REACTION => Command::PutReaction(reaction::get_put(reader)?),
+        tag::DELETE_REACTION => Command::DeleteReaction(reaction::get_delete(reader)?),
+        tag::REACT => Command::React(reaction::get_react(reader)?),
         other => return Err(FormatError::invalid("command", u64::from(other))),
     })
 }

@@ -37,6 +37,8 @@ mod response;
 mod router;
 mod routes;
 mod unavailable;
+mod workers;
 
 pub use accept::serve;
 pub use options::HttpOptions;
+pub use routes::write_reaction_task;

@@ -1,6 +1,7 @@
 //! The commands that change a shard. Text and bytes are `Cow`: owned on their way into the log, borrowed from the
 //! logged bytes when `apply` reads them.
 
+use crate::group::CreateGroup;
 use crate::ids::{Behaviour, Cursor, Elapsed, Fingerprint, IdHash, KeyHash, Position, Revision, Slot, Wall};
 use crate::lease::{AcquireLease, ExpireLeases, ReleaseLease, RenewLease, WithdrawLease};
 use crate::limit::{AdvanceLimits, DeleteLimit, PutLimit};
@@ -8,6 +9,7 @@ use crate::name::{LeaseName, StreamName, ValueName};
 use crate::queue::{
     AdvanceTasks, CancelTask, ChangeTasks, Claim, Enqueue, PutQueue, ReplayTask, Settle, SettleDeadLetter,
 };
+use crate::reaction::{DeleteReaction, PutReaction, React};
 use crate::value::{DeleteValue, PutValue};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -51,12 +53,17 @@ pub enum Command<'a> {
     SettleDeadLetter(SettleDeadLetter<'a>),
     ReplayTask(ReplayTask<'a>),
     ChangeTasks(ChangeTasks<'a>),
+    CreateGroup(CreateGroup<'a>),
     /// The node proposes this when tasks of a slot are due.
     AdvanceTasks(AdvanceTasks),
     PutLimit(PutLimit<'a>),
     DeleteLimit(DeleteLimit<'a>),
     /// The node proposes this when keys of limits may be open again.
     AdvanceLimits(AdvanceLimits),
+    PutReaction(PutReaction<'a>),
+    DeleteReaction(DeleteReaction<'a>),
+    /// The node proposes this when events were appended after a reaction's cursor.
+    React(React<'a>),
 }
 
 /// An idempotency key with the request it was used for.

@@ -1,5 +1,6 @@
 //! The results of commands, and the effects that a shard leaves to its node.
 
+use crate::group::GroupCreated;
 use crate::ids::{Cursor, Elapsed, Position, Revision, Slot, Wall};
 use crate::lease::Granted;
 use crate::name::QueueName;
@@ -64,7 +65,21 @@ pub enum Outcome {
     /// The limit's settings apply from now on.
     LimitPut,
     LimitDeleted,
+    /// The reaction's settings apply from now on. It has come this far.
+    ReactionPut {
+        cursor: Cursor,
+    },
+    ReactionDeleted {
+        existed: bool,
+    },
+    /// The reaction has come this far, and has enqueued this many tasks on the way. If its queue is full, that is
+    /// not as far as it was to come.
+    Reacted {
+        tasks: u32,
+        cursor: Cursor,
+    },
     TasksChanged(TasksChanged),
+    GroupCreated(GroupCreated),
     /// Nothing was changed.
     Refused(Refusal),
 }
@@ -166,6 +181,14 @@ pub enum Refusal {
     WrongTaskState { state: TaskState },
     /// No limit has this name.
     NoLimit,
+    /// There is a group with this name and other content.
+    GroupConflict,
+    /// The cursor lies after everything that was recorded: `end` is the last position that was assigned.
+    CursorBeyondEnd { end: Position },
+    /// The shard has [`crate::limits::REACTIONS_MAX`] reactions already.
+    TooManyReactions,
+    /// The reaction is not as the proposer knew it.
+    ReactionMoved,
 }
 
 /// How a request differs from the one that its idempotency key was first used for.

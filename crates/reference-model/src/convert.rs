@@ -1,5 +1,6 @@
 //! Commands and outcomes in the words of the model.
 
+use crate::reaction::ReactionAsk;
 use crate::{Acquire, Append, Ask, Condition, EventRef, Expect, Id, Keep, Key, Sent, Simple, SimpleOutcome};
 use model::{
     Appended, Check, Command, Cursor, Expected, Fingerprint, Identity, Keyed, NewEvent, Outcome, Refusal,
@@ -14,6 +15,9 @@ impl Simple {
     pub fn ask_of(&mut self, command: &Command<'_>) -> Ask {
         if let Some(ask) = self.queue_ask_of(command) {
             return Ask::Queue(ask);
+        }
+        if let Some(ask) = ReactionAsk::of(command) {
+            return Ask::Reaction(ask);
         }
         match command {
             Command::Append(append) => Ask::Append(append.keyed.as_ref().map(key), self.append_of(append)),
@@ -47,10 +51,14 @@ impl Simple {
             | Command::SettleDeadLetter(_)
             | Command::ReplayTask(_)
             | Command::ChangeTasks(_)
+            | Command::CreateGroup(_)
             | Command::AdvanceTasks(_)
             | Command::PutLimit(_)
             | Command::DeleteLimit(_)
             | Command::AdvanceLimits(_) => unreachable!("{command:?} is about a queue"),
+            Command::PutReaction(_) | Command::DeleteReaction(_) | Command::React(_) => {
+                unreachable!("{command:?} is about a reaction")
+            }
         }
     }
 
@@ -177,7 +185,13 @@ impl From<&Outcome> for SimpleOutcome {
             Outcome::DeadLetterSettled => Self::DeadLetterSettled,
             Outcome::LimitPut => Self::LimitPut,
             Outcome::LimitDeleted => Self::LimitDeleted,
+            Outcome::ReactionPut { cursor } => Self::ReactionPut(*cursor),
+            Outcome::ReactionDeleted { existed } => Self::ReactionDeleted(*existed),
+            Outcome::Reacted { tasks, cursor } => Self::Reacted(*tasks, *cursor),
             Outcome::TasksChanged(changed) => Self::TasksChanged(*changed),
+            Outcome::GroupCreated(created) => {
+                Self::GroupCreated(created.group.position.0, created.group.slot.0, created.replayed)
+            }
             Outcome::Refused(refusal) => match *refusal {
                 Refusal::WrongRevision { part, current } => {
                     Self::WrongRevision { part: part as usize, current: current.map(|current| current.0) }
@@ -203,10 +217,12 @@ impl From<&Outcome> for SimpleOutcome {
                 Refusal::NoTask => Self::NoTask,
                 Refusal::NoLimit => Self::NoLimit,
                 Refusal::WrongTaskState { state } => Self::WrongTaskState(state),
-                Refusal::TaskConflict { part: 0, task: 0 } => Self::TaskConflict,
-                Refusal::ClaimLost { .. } | Refusal::TaskConflict { .. } => {
-                    unimplemented!("tasks in a transaction")
-                }
+                Refusal::TaskConflict { .. } => Self::TaskConflict,
+                Refusal::GroupConflict => Self::GroupConflict,
+                Refusal::ClaimLost { .. } => unimplemented!("tasks in a transaction"),
+                Refusal::CursorBeyondEnd { end } => Self::CursorBeyondEnd(end.0),
+                Refusal::TooManyReactions => Self::TooManyReactions,
+                Refusal::ReactionMoved => Self::ReactionMoved,
             },
         }
     }

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`draw`] | random commands about streams |
 //! | [`queue`] | task queues |
+//! | [`reaction`] | reactions |
 //!
 //! It knows nothing of the limits on idempotency records and on revisions.
 
@@ -16,14 +17,17 @@ mod convert;
 pub mod draw;
 mod lease;
 pub mod queue;
+pub mod reaction;
 mod value;
 mod write;
 
 pub use lease::{Acquire, Held, Lease, Token, Waiting};
 use model::{
-    Claimed, EnqueuedTask, KeyDifference, Namespace, Outcome, Settled, TaskState, TasksChanged, slot_of,
+    Claimed, Cursor, EnqueuedTask, KeyDifference, Namespace, Outcome, Settled, TaskState, TasksChanged,
+    slot_of,
 };
 use queue::{QueueAsk, Queues};
+use reaction::{Reaction, ReactionAsk};
 use std::collections::BTreeMap;
 pub use value::Value;
 
@@ -176,6 +180,9 @@ pub enum SimpleOutcome {
     NoLimit,
     TasksChanged(TasksChanged),
     TaskConflict,
+    /// The group's position and slot, and whether it was there already.
+    GroupCreated(u64, u16, bool),
+    GroupConflict,
     WrongRevision {
         part: usize,
         current: Option<u64>,
@@ -216,6 +223,13 @@ pub enum SimpleOutcome {
     TooManyTypes(usize),
     NoTask,
     WrongTaskState(TaskState),
+    ReactionPut(Cursor),
+    ReactionDeleted(bool),
+    /// How many tasks, and up to where.
+    Reacted(u32, Cursor),
+    CursorBeyondEnd(u64),
+    TooManyReactions,
+    ReactionMoved,
 }
 
 impl SimpleOutcome {
@@ -237,7 +251,11 @@ impl SimpleOutcome {
                 | Self::DeadLetterSettled
                 | Self::LimitPut
                 | Self::LimitDeleted
+                | Self::ReactionPut(_)
+                | Self::ReactionDeleted(_)
+                | Self::Reacted(..)
                 | Self::TasksChanged(_)
+                | Self::GroupCreated(..)
         )
     }
 
@@ -308,6 +326,7 @@ pub enum Ask {
     PutValue(Option<Key>, usize, Expect, Vec<u8>),
     DeleteValue(usize, Expect),
     Queue(QueueAsk),
+    Reaction(ReactionAsk),
 }
 
 /// A check of a transaction.
@@ -330,11 +349,13 @@ struct Record {
 pub struct Simple {
     pub streams: Vec<Stream>,
     pub queues: Queues,
+    pub groups: Vec<queue::groups::Group>,
     pub last: u64,
     pub wall: u64,
     pub elapsed: u64,
     pub leases: Vec<Lease>,
     pub values: Vec<Value>,
+    pub reactions: Vec<Reaction>,
     records: BTreeMap<(u16, u128), Record>,
     /// The events that the last entry appended, by stream and revision.
     pub appended: Vec<(usize, u64)>,
@@ -420,6 +441,7 @@ impl Simple {
             }
             Ask::DeleteValue(value, expect) => self.delete_value(*value, *expect),
             Ask::Queue(ask) => self.ask_queue(ask),
+            Ask::Reaction(ask) => self.ask_reaction(ask),
         }
     }
 

@@ -3,12 +3,14 @@
 use crate::clean_up;
 use crate::damage::bad_row;
 use crate::expire_records;
+use crate::group;
 use crate::heads::Heads;
 use crate::idempotency::once;
 use crate::lease::{self, acquire, release, renew, withdraw};
 use crate::limit;
 use crate::overlay::{Finished, Overlay, ReadyChange};
 use crate::queue;
+use crate::reaction;
 use crate::stream::{append, delete, expire, settings};
 use crate::transaction;
 use crate::value;
@@ -104,6 +106,7 @@ impl Shard {
         for command in &entry.commands {
             outcomes.push(if knows(entry.behaviour) {
                 let outcome = apply_command(command, &mut overlay)?;
+                group::step::take_all(&mut overlay)?;
                 limit::open::all(&mut overlay)?;
                 outcome
             } else {
@@ -192,10 +195,14 @@ fn apply_command<'e, V: View>(
         Command::SettleDeadLetter(settle) => queue::dead_letter::apply(settle, overlay),
         Command::ReplayTask(replay) => queue::replay::apply(replay, overlay),
         Command::ChangeTasks(change) => queue::change::apply(change, overlay),
+        Command::CreateGroup(create) => group::create::apply(create, overlay),
         Command::AdvanceTasks(advance) => queue::advance::apply(advance, overlay),
         Command::PutLimit(put) => limit::put::apply(put, overlay),
         Command::DeleteLimit(delete) => limit::delete::apply(delete, overlay),
         Command::AdvanceLimits(advance) => limit::advance::apply(advance, overlay),
+        Command::PutReaction(put) => reaction::put::apply(put, overlay),
+        Command::DeleteReaction(delete) => reaction::delete::apply(delete, overlay),
+        Command::React(react) => reaction::react::apply(react, overlay),
     }
 }
 

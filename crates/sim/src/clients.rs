@@ -15,7 +15,7 @@ use model::{
     Append, Appended, Check, Command, DeleteStream, Expected, Filled, Fingerprint, IdHash, Identity, KeyHash,
     Keyed, NewEvent, Outcome, PutSettings, Revision, Settings, Slot, StreamName, Transaction, Write, Written,
 };
-use reference_model::{Simple, draw, queue};
+use reference_model::{Simple, draw, queue, reaction};
 use seeded_rng::Rng;
 use std::borrow::Cow;
 use xxhash_rust::xxh3::xxh3_128;
@@ -238,6 +238,7 @@ impl Client {
 pub enum Draws {
     Streams,
     Queues,
+    Reactions,
 }
 
 /// A client whose commands are drawn.
@@ -260,6 +261,7 @@ impl DrawnClient {
         let command = again.unwrap_or_else(|| match self.draws {
             Draws::Streams => draw::command(rng, model),
             Draws::Queues => queue::draw::command(rng, model),
+            Draws::Reactions => reaction::command(rng, model),
         });
         self.last = Some(command.clone());
         command

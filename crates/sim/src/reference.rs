@@ -5,9 +5,10 @@
 //! lost ones are forgotten. No other choice is left open: once an entry is applied, its outcomes must be those of
 //! the model, and so must everything that readers see.
 
+use crate::checkers::reactions;
 use crate::content::{ORDERLY_TYPE, content_of};
 use format::body::BodyRecord;
-use model::{Command, Cursor, Index, Outcome, Position, Revision, Slot};
+use model::{Command, Cursor, Index, Outcome, Position, ReactionSettings, Revision, Slot};
 use reference_model::{Event, Simple, SimpleOutcome, Stream, draw};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -121,7 +122,13 @@ impl Reference {
         self.model.begin_entry(entry.wall.0, entry.elapsed.0);
         for (command, asked) in entry.commands.iter().enumerate() {
             let ask = self.model.ask_of(asked);
+            let settings = self.settings_of(asked);
             let outcome = self.model.ask(&ask);
+            if let (Command::React(react), SimpleOutcome::Reacted(..), Some(settings)) =
+                (asked, &outcome, settings)
+            {
+                reactions::check(react, &settings, self)?;
+            }
             if is_clients(asked) {
                 self.expected.push_back(Expected { entry: Rc::clone(bytes), command, outcome });
             }
@@ -132,6 +139,13 @@ impl Reference {
         };
         self.last_event = self.model.appended.iter().map(cursor).max().unwrap_or(self.last_event);
         Ok(())
+    }
+
+    /// The settings of the reaction that a command moves.
+    fn settings_of(&self, command: &Command<'_>) -> Option<ReactionSettings<'static>> {
+        let Command::React(react) = command else { return None };
+        let known = self.model.reactions.iter().find(|known| known.name == react.reaction.as_str());
+        known.map(|known| known.settings.clone())
     }
 
     /// A client has received an outcome.
@@ -249,6 +263,7 @@ pub fn is_clients(command: &Command<'_>) -> bool {
             | Command::ExpireRecords(_)
             | Command::AdvanceTasks(_)
             | Command::ExpireLeases(_)
+            | Command::React(_)
     )
 }
 

@@ -1,7 +1,7 @@
 //! The metrics of one process. The code that does the work updates them, and `/metrics` shows them.
 
 use crate::catalogue::Queue;
-use crate::instrument::{COUNTS, Counter, DURATIONS, Gauge, Histogram, SIZES, TimeGauge};
+use crate::instrument::{COUNTS, Counter, DURATIONS, Gauge, Histogram, SIZES, TimeGauge, WAITS};
 use crate::queue::{QueueFigures, Queues};
 use crate::route::Route;
 use crate::subscribers::Subscribers;
@@ -51,6 +51,7 @@ pub struct Metrics {
     pub disk_stalled: Gauge,
     pub replayed_entries: Gauge,
     pub start: TimeGauge,
+    pub reaction_lag: TimeGauge,
     pub wall_ahead: TimeGauge,
     /// Time of day since 1970. Set with each applied entry.
     pub last_visible: TimeGauge,
@@ -63,7 +64,7 @@ pub struct Metrics {
 }
 
 /// What happens to the tasks of all queues.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct TaskMetrics {
     pub enqueued: Counter,
     pub replayed: Counter,
@@ -72,6 +73,26 @@ pub struct TaskMetrics {
     pub failed: Counter,
     pub dead: Counter,
     pub claim_lost: Counter,
+    /// In milliseconds.
+    pub wait: Histogram,
+    /// In milliseconds.
+    pub run: Histogram,
+}
+
+impl Default for TaskMetrics {
+    fn default() -> Self {
+        Self {
+            enqueued: Counter::default(),
+            replayed: Counter::default(),
+            claimed: Counter::default(),
+            completed: Counter::default(),
+            failed: Counter::default(),
+            dead: Counter::default(),
+            claim_lost: Counter::default(),
+            wait: Histogram::new(WAITS),
+            run: Histogram::new(WAITS),
+        }
+    }
 }
 
 impl Metrics {
@@ -101,6 +122,7 @@ impl Metrics {
             disk_stalled: Gauge::default(),
             replayed_entries: Gauge::default(),
             start: TimeGauge::default(),
+            reaction_lag: TimeGauge::default(),
             wall_ahead: TimeGauge::default(),
             last_visible: TimeGauge::default(),
             subscribers: Subscribers::default(),

@@ -8,12 +8,14 @@
 //! | `admin` | settings, lists, dead letters |
 //! | `limit` | [`Limit`]: how many tasks run or begin |
 //! | `change` | changes of many tasks at once |
+//! | `group` | [`NewGroup`]: tasks that belong together |
 //! | `duration` | durations as the API writes them |
 
 mod admin;
 mod change;
 mod claim;
 mod duration;
+mod group;
 mod limit;
 mod settle;
 mod task;
@@ -21,6 +23,7 @@ mod task;
 pub use admin::{Depth, QueueInfo, QueueSettings, TaskPage};
 pub use change::{Changed, DeadLetterClass, Replay, Which};
 pub use claim::Claim;
+pub use group::{GroupCreated, GroupInfo, GroupState, NewGroup};
 pub use limit::{Limit, LimitKey, LimitSettings, QueueLimit, Rate};
 pub use settle::{Heartbeat, TaskError};
 pub use task::{ClaimedTask, Enqueued, NewTask, RetryPolicy, TaskFailure, TaskInfo, TaskState, Unique};

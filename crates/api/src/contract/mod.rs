@@ -7,6 +7,7 @@
 //! | module | contents |
 //! |---|---|
 //! | [`operations`] | the table |
+//! | `reactions` | the rows of the table about reactions |
 //! | [`parameters`] | parameters and response headers, each described once |
 //! | [`schema`] | the JSON objects of requests and responses |
 //! | [`document`] | the OpenAPI 3.1 document, docs/openapi.json |
@@ -14,7 +15,9 @@
 pub mod document;
 mod operations;
 pub mod parameters;
+mod reactions;
 pub mod schema;
+mod tasks;
 
 use crate::catalogue::Code;
 
@@ -55,6 +58,7 @@ pub enum Tag {
     Transactions,
     Streams,
     Queues,
+    Reactions,
     Leases,
     Values,
     Operations,
@@ -145,11 +149,12 @@ impl Method {
 }
 
 impl Tag {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Events,
         Self::Transactions,
         Self::Streams,
         Self::Queues,
+        Self::Reactions,
         Self::Leases,
         Self::Values,
         Self::Operations,
@@ -162,6 +167,7 @@ impl Tag {
             Self::Transactions => "transactions",
             Self::Streams => "streams",
             Self::Queues => "queues",
+            Self::Reactions => "reactions",
             Self::Leases => "leases",
             Self::Values => "values",
             Self::Operations => "operations",
@@ -175,6 +181,7 @@ impl Tag {
             Self::Transactions => "Apply checks and writes all or nothing.",
             Self::Streams => "List streams, delete them, and control what they keep.",
             Self::Queues => "Enqueue tasks, claim and settle them, and operate queues.",
+            Self::Reactions => "Enqueue a task for each event that matches.",
             Self::Leases => "Elect leaders, lock, and limit how many work at a time, with fencing tokens.",
             Self::Values => "Agree on small named values.",
             Self::Operations => "Health, metrics and documentation of a node.",

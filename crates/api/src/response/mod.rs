@@ -10,12 +10,15 @@
 //! | [`value`] | writes of values |
 //! | [`page`] | pages of events and of streams |
 //! | [`queue`] | everything about task queues |
+//! | [`reaction`] | reactions, and their tasks |
 
+pub mod group;
 pub mod lease;
 pub mod limit;
 pub mod outcome;
 pub mod page;
 pub mod queue;
+pub mod reaction;
 pub mod refusal;
 pub mod stored;
 pub mod value;

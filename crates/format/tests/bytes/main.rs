@@ -5,11 +5,15 @@ mod files;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod groups;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod limit;
 #[cfg(test)]
 mod queue;
+#[cfg(test)]
+mod reaction;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]

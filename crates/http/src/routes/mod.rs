@@ -4,16 +4,20 @@
 mod append;
 mod command;
 mod errors;
+mod groups;
 mod leases;
 mod limits;
 mod lines;
 mod operations;
 mod parts;
 mod queue;
+mod reactions;
 mod settings;
 mod streams;
 mod transaction;
 mod values;
+
+pub use reactions::write_reaction_task;
 
 use crate::activity::Activity;
 use crate::context::Context;
@@ -84,10 +88,13 @@ where
         Operation::ReplayTask => queue::tasks::replay(context, parts, &mut body).await,
         Operation::GetTask => queue::tasks::get(context, parts).await,
         Operation::DropTask => queue::tasks::drop_dead(context, parts).await,
+        Operation::ListWorkers => queue::workers::list(context, parts),
         Operation::DeadLetters => queue::change::classes(context, parts).await,
         Operation::CancelTasks => queue::change::many(context, parts, change::Kind::Cancel, &mut body).await,
         Operation::ReplayDead => queue::change::many(context, parts, change::Kind::Replay, &mut body).await,
         Operation::DropDead => queue::change::many(context, parts, change::Kind::Drop, &mut body).await,
+        Operation::CreateGroup => groups::create(context, parts, &mut body).await,
+        Operation::GetGroup => groups::get(context, parts).await,
         Operation::GetQueue => queue::queues::get(context, parts).await,
         Operation::PutQueue => queue::queues::put(context, parts, &mut body).await,
         Operation::ListQueues => queue::queues::list(context, parts).await,
@@ -95,10 +102,14 @@ where
         Operation::GetLimit => limits::get(context, parts).await,
         Operation::DeleteLimit => limits::delete(context, parts).await,
         Operation::ListLimits => limits::list(context, parts).await,
+        Operation::PutReaction => reactions::put(context, parts, &mut body).await,
+        Operation::GetReaction => reactions::get(context, parts).await,
+        Operation::DeleteReaction => reactions::delete(context, parts).await,
+        Operation::ListReactions => reactions::list(context, parts).await,
         Operation::Store => operations::store(context, parts),
         Operation::Live => operations::live(parts),
         Operation::Ready => operations::ready(context, parts),
-        Operation::Metrics => operations::metrics(context, parts),
+        Operation::Metrics => operations::metrics(context, parts).await,
         Operation::OpenApi => operations::openapi(context, parts),
         Operation::Errors => errors::respond(parts),
     }

@@ -2,9 +2,10 @@
 
 use crate::response::Result;
 use api::request::queue::{queue_in_path, task_in_path};
+use api::request::reaction::reaction_in_path;
 use api::request::{lease_in_path, limit_in_path, query, stream_in_path, value_in_path};
 use http::request;
-use model::{LeaseName, LimitName, QueueName, Slot, StreamName, TaskRef, ValueName};
+use model::{GroupName, LeaseName, LimitName, QueueName, ReactionName, Slot, StreamName, TaskRef, ValueName};
 use std::borrow::Cow;
 
 /// The stream that the path names.
@@ -37,6 +38,22 @@ pub(super) fn value(parts: &request::Parts) -> Result<ValueName<'_>> {
 /// As for [`stream`].
 pub(super) fn limit(parts: &request::Parts) -> Result<LimitName<'_>> {
     limit_in_path(name(parts))
+}
+
+/// The group that the path names.
+///
+/// # Errors
+/// As for [`stream`].
+pub(super) fn group(parts: &request::Parts) -> Result<GroupName<'_>> {
+    api::request::group::group_in_path(name(parts))
+}
+
+/// The reaction that the path names.
+///
+/// # Errors
+/// As for [`stream`].
+pub(super) fn reaction(parts: &request::Parts) -> Result<ReactionName<'_>> {
+    reaction_in_path(name(parts))
 }
 
 /// The third segment of a path such as `/v1/streams/{stream}/events`.

@@ -29,6 +29,8 @@ mod node;
 #[cfg(test)]
 mod queues;
 #[cfg(test)]
+mod reactions;
+#[cfg(test)]
 mod read_store;
 #[cfg(test)]
 mod read_stream;
@@ -42,3 +44,4 @@ mod streams;
 mod values;
 #[cfg(test)]
 mod wire;
+mod workers;

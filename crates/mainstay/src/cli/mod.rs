@@ -5,6 +5,7 @@
 //! | [`append`], [`read`], [`follow`], [`streams`], [`settings`] | send a request and show the result |
 //! | [`lease`] | acquire, renew and release a lease, and run a command while it is held |
 //! | [`enqueue`], [`work`], [`tasks`] | task queues |
+//! | [`reactions`] | tasks that follow from events |
 //! | [`import`], [`export`] | move many events in and out, as lines |
 //! | [`demo`] | shows failures and their cures, without a node |
 //! | [`show`] | `config show` and `completions` |
@@ -17,10 +18,12 @@ pub(crate) mod enqueue;
 pub(crate) mod export;
 pub(crate) mod failure;
 pub(crate) mod follow;
-pub(crate) mod import;
+pub(crate) mod group;
+mod import;
 pub(crate) mod lease;
 mod limits;
 pub(crate) mod output;
+pub(crate) mod reactions;
 pub(crate) mod read;
 pub(crate) mod settings;
 pub(crate) mod show;
@@ -112,6 +115,13 @@ pub(crate) enum Command {
     Limits(limits::Args),
     /// List, replay or drop tasks that have failed for good
     DeadLetters(tasks::DeadLettersArgs),
+    /// Create or show a group of tasks
+    Group {
+        #[command(subcommand)]
+        command: group::Command,
+    },
+    /// Have a task enqueued for each event that matches
+    Reactions(reactions::Args),
     /// Append events to many streams from lines of JSON
     Import(import::Args),
     /// Write events as lines of JSON, for `import`
@@ -166,7 +176,9 @@ impl Cli {
             Command::Cancel(args) => tasks::cancel(&global, &args),
             Command::Queues => tasks::queues(&global),
             Command::Limits(args) => limits::run(&global, args),
+            Command::Reactions(args) => reactions::run(&global, &args),
             Command::DeadLetters(args) => tasks::dead_letters(&global, &args),
+            Command::Group { command } => group::run(&global, command),
             Command::Import(args) => import::run(&global, &args),
             Command::Export(args) => export::run(&global, &args),
             Command::Streams(args) => streams::run(&global, &args),

@@ -13,6 +13,7 @@
 
 #[path = "../node/mod.rs"]
 mod node;
+mod reactions;
 mod tasks;
 #[path = "../workload/mod.rs"]
 mod workload;

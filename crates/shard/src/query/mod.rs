@@ -13,22 +13,27 @@
 //! | [`limit`], [`limits`] | one limit and what its keys have in use, and the list of limits |
 //! | [`queue`], [`queues`] | one queue, and the list of queues |
 //! | [`task`], [`tasks`] | one task, and the list of a queue's tasks |
+//! | [`reaction`], [`reactions`] | one reaction, and all of them |
 //! | [`tasks_sought`], [`dead_classes`] | tasks to be changed alike, and dead letters by class |
+//! | [`group`] | one group and its members |
 //! | [`is_live`], [`Liveness`] | whether an event found in the body file is still readable |
 
 mod clock;
 mod found;
+mod group;
 mod lease;
 mod limit;
 mod live;
 mod page;
 mod queue;
+mod reaction;
 mod stream;
 mod streams;
 mod value;
 
 pub use clock::{ShardClock, clock};
 pub use found::{DeadClass, DeadClasses, TasksFound, TasksSought, dead_classes, tasks_sought};
+pub use group::{FollowerView, GroupCounts, GroupState, GroupView, MemberTask, MemberView, group, group_key};
 pub use lease::{HeldBy, LeaseState, Turn, lease, turn};
 pub use limit::{LimitKeyView, LimitView, limit, limits};
 pub use live::{Liveness, first_kept, is_live};
@@ -37,6 +42,7 @@ pub use queue::{
     AttemptEnd, AttemptView, BlockedOn, ClaimView, Closed, FailureView, QueueView, TaskView, TasksPage,
     TasksRequest, TypeView, queue, queues, task, task_key, tasks,
 };
+pub use reaction::{Obstacle, ReactionView, reaction, reactions};
 pub use stream::{Presence, StreamState, stream};
 pub use streams::{ListPoint, ListedStream, StreamsPage, StreamsRequest, streams};
 pub use value::{StoredValue, value};

@@ -3,9 +3,10 @@
 use crate::damage::bad_row;
 use crate::limit::key::{self, LimitKey};
 use crate::queue::cohort::{self, WAITING};
+use crate::queue::history::{attempts, failures};
 use crate::queue::id_of;
 use crate::queue::tally::{queue_row, type_rows};
-use crate::queue::task::{Task, attempts, failures, part};
+use crate::queue::task::{Task, part};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;

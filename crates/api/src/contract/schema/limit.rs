@@ -95,7 +95,7 @@ pub struct QueueLimit {
 /// Why a task cannot be claimed.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct BlockedOn {
+pub struct TaskBlockedOn {
     pub reason: BlockedReason,
     /// `concurrency`, `rate` and `throttle`: the limit.
     pub limit: Option<String>,

@@ -3,6 +3,7 @@
 
 mod limit;
 mod queue;
+mod reaction;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -10,6 +11,7 @@ use utoipa::ToSchema;
 
 pub use limit::*;
 pub use queue::*;
+pub use reaction::*;
 
 /// All of them, as components of the OpenAPI document.
 #[derive(utoipa::OpenApi)]
@@ -84,7 +86,15 @@ pub use queue::*;
     DropMany,
     CancelMany,
     TasksChanged,
+    NewGroup,
+    GroupCreated,
+    Group,
+    GroupMember,
+    InnerGroup,
+    GroupFollower,
     DeadLetterClasses,
+    WorkerList,
+    ListedWorker,
     DeadLetterClass,
     QueueSettings,
     QueueSettingsInForce,
@@ -92,6 +102,15 @@ pub use queue::*;
     Depth,
     QueueType,
     QueueList,
+    ReactionSettings,
+    KeyFrom,
+    ReactionPayload,
+    ReactionPut,
+    Reaction,
+    ReactionState,
+    BlockedOn,
+    ReactionList,
+    ReactionDeleted,
     ListedQueue,
     LimitSettings,
     Rate,
@@ -101,7 +120,7 @@ pub use queue::*;
     LimitList,
     ListedLimit,
     QueueLimit,
-    BlockedOn,
+    TaskBlockedOn,
     BlockedReason,
     Throttle,
     StoreInfo,

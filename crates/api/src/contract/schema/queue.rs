@@ -1,7 +1,7 @@
 //! The JSON objects of task queues.
 
 use super::Problem;
-use super::limit::{BlockedOn, QueueLimit, Throttle};
+use super::limit::{QueueLimit, TaskBlockedOn, Throttle};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -121,6 +121,8 @@ pub struct EnqueuedLine {
 pub struct Claim {
     /// Identifies the worker's process.
     pub worker: String,
+    /// The version of the worker's program, for people who look at the list of workers.
+    pub version: Option<String>,
     /// Only tasks of these types. The default is all.
     pub types: Option<Vec<String>>,
     /// At most this many tasks. The default is 1.
@@ -345,7 +347,7 @@ pub struct Task {
     /// How long the task waits before another attempt, if it waits for that.
     pub runs_in: Option<String>,
     /// Why the task cannot be claimed, if it is not finished and does not run.
-    pub blocked_on: Option<BlockedOn>,
+    pub blocked_on: Option<TaskBlockedOn>,
     /// Who runs it.
     pub claim: Option<TaskClaim>,
     pub progress: Option<Value>,
@@ -480,6 +482,77 @@ pub struct CancelMany {
     pub limit: Option<u32>,
 }
 
+/// Tasks that belong together, and what follows.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewGroup {
+    /// Identifies the group. Creating it again with the same content has no effect.
+    pub id: String,
+    /// Tasks, each with its `queue`, and `{"group": {...}}` for groups in the group.
+    pub members: Vec<Value>,
+    /// A task with its `queue`, which is enqueued when all members are done.
+    pub then: Option<Value>,
+    /// A task with its `queue`, which is enqueued when a member is dead or cancelled.
+    pub on_dead: Option<Value>,
+}
+
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GroupCreated {
+    pub id: String,
+    pub cursor: String,
+    pub replayed: bool,
+}
+
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Group {
+    pub id: String,
+    pub cursor: String,
+    /// `open`, `done` or `failed`.
+    pub state: String,
+    /// How many members it has.
+    pub total: u32,
+    pub done: u32,
+    /// Members that are dead or cancelled.
+    pub failed: u32,
+    /// Those that are still kept.
+    pub members: Vec<GroupMember>,
+    #[schema(required)]
+    pub then: Option<GroupFollower>,
+    #[schema(required)]
+    pub on_dead: Option<GroupFollower>,
+}
+
+/// A task of a group, or a group in it.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GroupMember {
+    pub queue: Option<String>,
+    pub id: Option<String>,
+    pub state: Option<String>,
+    pub group: Option<InnerGroup>,
+}
+
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InnerGroup {
+    pub state: String,
+    pub total: u32,
+    pub done: u32,
+    pub failed: u32,
+}
+
+/// A task that follows.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GroupFollower {
+    pub queue: String,
+    /// The server's id of the task, once it was enqueued.
+    #[schema(required)]
+    pub id: Option<String>,
+}
+
 /// What became of the tasks.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -506,6 +579,33 @@ pub struct DeadLetterClasses {
 pub struct DeadLetterClass {
     pub class: String,
     pub tasks: u64,
+}
+
+/// The workers that have asked a queue for tasks.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WorkerList {
+    pub queue: String,
+    pub workers: Vec<ListedWorker>,
+    /// Whether others were left out.
+    pub more: bool,
+}
+
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListedWorker {
+    pub worker: String,
+    #[schema(required)]
+    pub version: Option<String>,
+    /// The types that it last asked for. All, if there are none.
+    pub types: Vec<String>,
+    /// Whether it waits for tasks now.
+    pub waiting: bool,
+    /// How many tasks it has been given.
+    pub tasks: u64,
+    /// How long ago it last asked for tasks, or stopped waiting for them.
+    #[schema(example = "3s")]
+    pub last_asked: String,
 }
 
 /// What holds for the tasks of a queue that do not say otherwise. An absent member has its default.

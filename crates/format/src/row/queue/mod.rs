@@ -2,6 +2,7 @@
 //! about it, is in rows of its own.
 
 mod cohorts;
+mod history;
 mod keys;
 mod values;
 
@@ -9,9 +10,9 @@ pub use cohorts::{
     CohortId, CohortLane, CohortRow, CohortWait, Gate, Gates, RankRow, Turn, TypeCohorts, decode_cohort_hash,
     encode_cohort_hash,
 };
+pub use history::{AttemptEnd, AttemptRow, DeadClassRow, FailureRow};
 pub use keys::{QueueKeys, QueueRange, TaskPart, TaskTimerKey, TextHash};
 pub use values::{
-    AttemptEnd, AttemptRow, ClaimPart, ClaimRequestRow, CompletedPart, DeadClassRow, FailureRow, KeyRow,
-    Lane, QueueRow, SettledBy, SettledPart, TaskIdRow, TaskRow, TypeRow, UniqueRow, decode_number,
-    decode_part, encode_number, encode_part,
+    ClaimPart, ClaimRequestRow, CompletedPart, KeyRow, Lane, QueueRow, SettledBy, SettledPart, TaskIdRow,
+    TaskRow, TypeRow, UniqueRow, decode_number, decode_part, encode_number, encode_part,
 };
