@@ -2,12 +2,12 @@
 
 use super::parameters::{
     AFTER, AFTER_OR_END, AS_OF, AS_OF_EVENT_TIME, AS_OF_USED, CURSOR, DIRECTION, ETAG, FROM, IDEMPOTENCY_KEY,
-    IF_MATCH, IF_NONE_MATCH, KEEP_ALIVE, LAST_EVENT_ID, LEASE, LIMIT, LIMITS_LIMIT, LIST_CURSOR, LIST_LIMIT,
-    PREFIX, QUEUE, QUEUES_LIMIT, REMOVED_THROUGH, REPLAYED, SENT_STORE, STORE, STREAM, TASK, TASK_LIMIT,
-    TASK_STATE, TASK_WAIT, TASKS_LIMIT, TYPE, VALUE,
+    IF_MATCH, IF_NONE_MATCH, KEEP_ALIVE, LAST_EVENT_ID, LEASE, LIMIT, LIST_CURSOR, LIST_LIMIT, PREFIX, QUEUE,
+    QUEUES_LIMIT, REMOVED_THROUGH, REPLAYED, SENT_STORE, STORE, STREAM, TASK, TASK_STATE, TASK_WAIT,
+    TASKS_LIMIT, TYPE, VALUE,
 };
 use super::tasks;
-use super::{Content, Description, Method, Response, Schema, Tag, reactions};
+use super::{Content, Description, Method, Response, Schema, Tag, limits, reactions};
 use crate::catalogue::Code;
 
 macro_rules! operations {
@@ -639,70 +639,10 @@ operations! {
         },
         problems: &[ANY, DATA, QUERY],
     };
-    PutLimit: Description {
-        id: "putLimit",
-        method: Method::Put,
-        path: "/v1/limits/{limit}",
-        tag: Tag::Queues,
-        summary: "Write a limit",
-        description: "Replaces the limit, or creates it. It holds for the tasks of all queues whose settings name it, also for those that wait there already. Each key of the limit has all of it.",
-        parameters: &[&TASK_LIMIT, &STORE],
-        request: &[json("LimitSettings")],
-        response: Response {
-            description: "The new limit.",
-            content: &[json("LimitInForce")],
-            headers: &[],
-        },
-        problems: &[ANY, DATA, STREAM_NAME, BODY, OBJECT, COMMAND],
-    };
-    GetLimit: Description {
-        id: "getLimit",
-        method: Method::Get,
-        path: "/v1/limits/{limit}",
-        tag: Tag::Queues,
-        summary: "Get a limit",
-        description: "Returns the limit, and what its keys have in use.",
-        parameters: &[&TASK_LIMIT, &STORE],
-        request: &[],
-        response: Response {
-            description: "The limit.",
-            content: &[json("Limit")],
-            headers: &[],
-        },
-        problems: &[ANY, DATA, STREAM_NAME, QUERY, &[Code::LimitNotFound]],
-    };
-    DeleteLimit: Description {
-        id: "deleteLimit",
-        method: Method::Delete,
-        path: "/v1/limits/{limit}",
-        tag: Tag::Queues,
-        summary: "Delete a limit",
-        description: "Removes the limit. What waits for it goes on. Queues may still name it: it limits nothing until it is written again.",
-        parameters: &[&TASK_LIMIT, &STORE],
-        request: &[],
-        response: Response {
-            description: "The limit does not exist any more.",
-            content: &[json("ListedLimit")],
-            headers: &[],
-        },
-        problems: &[ANY, DATA, STREAM_NAME, COMMAND, &[Code::LimitNotFound]],
-    };
-    ListLimits: Description {
-        id: "listLimits",
-        method: Method::Get,
-        path: "/v1/limits",
-        tag: Tag::Queues,
-        summary: "List limits",
-        description: "Returns one page of the names of limits, in no particular order.",
-        parameters: &[&LIST_CURSOR, &LIMITS_LIMIT, &STORE],
-        request: &[],
-        response: Response {
-            description: "The limits.",
-            content: &[json("LimitList")],
-            headers: &[],
-        },
-        problems: &[ANY, DATA, QUERY],
-    };
+    PutLimit: limits::PUT;
+    GetLimit: limits::GET;
+    DeleteLimit: limits::DELETE;
+    ListLimits: limits::LIST;
     PutReaction: reactions::PUT;
     GetReaction: reactions::GET;
     DeleteReaction: reactions::DELETE;
