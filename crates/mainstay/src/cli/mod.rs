@@ -24,6 +24,7 @@ pub(crate) mod group;
 pub(crate) mod idempotency;
 mod import;
 pub(crate) mod lease;
+mod limits;
 pub(crate) mod output;
 pub(crate) mod reactions;
 pub(crate) mod read;
@@ -117,6 +118,8 @@ pub(crate) enum Command {
     Queues,
     /// List the workers that have asked the node for tasks of a queue
     Workers(workers::Args),
+    /// List, show, write or delete limits of tasks that run at the same time or begin in a time
+    Limits(limits::Args),
     /// List, replay or drop tasks that have failed for good
     DeadLetters(tasks::DeadLettersArgs),
     /// Create or show a group of tasks
@@ -189,6 +192,7 @@ impl Cli {
             Command::Tasks(args) => tasks::tasks(&global, &args),
             Command::Cancel(args) => tasks::cancel(&global, &args),
             Command::Queues => tasks::queues(&global),
+            Command::Limits(args) => limits::run(&global, args),
             Command::Reactions(args) => reactions::run(&global, &args),
             Command::Workers(args) => workers::run(&global, &args),
             Command::DeadLetters(args) => tasks::dead_letters(&global, &args),
