@@ -9,7 +9,7 @@
 
 use crate::queue;
 use crate::wire::{FormatError, Reader, Writer};
-use crate::{lease, value};
+use crate::{lease, schedule, value};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use model::{
@@ -45,6 +45,12 @@ mod tag {
     pub(super) const WITHDRAW_LEASE: u8 = 24;
     pub(super) const PUT_VALUE: u8 = 25;
     pub(super) const DELETE_VALUE: u8 = 26;
+
+    pub(super) const PUT_SCHEDULE: u8 = 30;
+    pub(super) const PUT_SCHEDULE_SET: u8 = 31;
+    pub(super) const DELETE_SCHEDULE: u8 = 32;
+    pub(super) const CONTROL_SCHEDULE: u8 = 33;
+    pub(super) const ADVANCE_SCHEDULE: u8 = 34;
 
     pub(super) const EXPECTED_ANY: u8 = 0;
     pub(super) const EXPECTED_NONE: u8 = 1;
@@ -129,6 +135,11 @@ const fn tag_of(command: &Command<'_>) -> u8 {
         Command::CancelTask(_) => tag::CANCEL_TASK,
         Command::SettleDeadLetter(_) => tag::SETTLE_DEAD_LETTER,
         Command::AdvanceTasks(_) => tag::ADVANCE_TASKS,
+        Command::PutSchedule(_) => tag::PUT_SCHEDULE,
+        Command::PutScheduleSet(_) => tag::PUT_SCHEDULE_SET,
+        Command::DeleteSchedule(_) => tag::DELETE_SCHEDULE,
+        Command::ControlSchedule(_) => tag::CONTROL_SCHEDULE,
+        Command::AdvanceSchedule(_) => tag::ADVANCE_SCHEDULE,
     }
 }
 
@@ -170,6 +181,11 @@ fn put_command(writer: &mut Writer<'_>, command: &Command<'_>) {
         Command::CancelTask(command) => queue::put_cancel(writer, command),
         Command::SettleDeadLetter(command) => queue::put_dead_letter(writer, command),
         Command::AdvanceTasks(command) => queue::put_advance(writer, command),
+        Command::PutSchedule(command) => schedule::put_put(writer, command),
+        Command::PutScheduleSet(command) => schedule::put_put_set(writer, command),
+        Command::DeleteSchedule(command) => schedule::put_delete(writer, command),
+        Command::ControlSchedule(command) => schedule::put_control(writer, command),
+        Command::AdvanceSchedule(command) => schedule::put_advance(writer, command),
     }
 }
 
@@ -208,6 +224,11 @@ fn get_command<'a>(reader: &mut Reader<'a>) -> Result<Command<'a>, FormatError> 
         tag::CANCEL_TASK => Command::CancelTask(queue::get_cancel(reader)?),
         tag::SETTLE_DEAD_LETTER => Command::SettleDeadLetter(queue::get_dead_letter(reader)?),
         tag::ADVANCE_TASKS => Command::AdvanceTasks(queue::get_advance(reader)?),
+        tag::PUT_SCHEDULE => Command::PutSchedule(schedule::get_put(reader)?),
+        tag::PUT_SCHEDULE_SET => Command::PutScheduleSet(schedule::get_put_set(reader)?),
+        tag::DELETE_SCHEDULE => Command::DeleteSchedule(schedule::get_delete(reader)?),
+        tag::CONTROL_SCHEDULE => Command::ControlSchedule(schedule::get_control(reader)?),
+        tag::ADVANCE_SCHEDULE => Command::AdvanceSchedule(schedule::get_advance(reader)?),
         other => return Err(FormatError::invalid("command", u64::from(other))),
     })
 }

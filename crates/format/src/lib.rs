@@ -35,6 +35,7 @@ pub mod membership;
 pub mod outcome;
 mod queue;
 pub mod row;
+mod schedule;
 pub mod terms;
 mod value;
 pub mod wire;

@@ -10,6 +10,7 @@
 
 use crate::lease;
 use crate::queue;
+use crate::schedule;
 use crate::wire::{FormatError, Reader, Writer};
 use alloc::vec::Vec;
 use model::{Appended, AppendedEvent, KeyDifference, Outcome, Position, Refusal, Revision, Slot, Written};
@@ -38,6 +39,12 @@ mod tag {
     pub(super) const VALUE_PUT: u8 = 25;
     pub(super) const VALUE_DELETED: u8 = 26;
 
+    pub(super) const SCHEDULE_PUT: u8 = 30;
+    pub(super) const SCHEDULE_SET_PUT: u8 = 31;
+    pub(super) const SCHEDULE_DELETED: u8 = 32;
+    pub(super) const SCHEDULE_CONTROLLED: u8 = 33;
+    pub(super) const SCHEDULE_ADVANCED: u8 = 34;
+
     pub(super) const WRONG_REVISION: u8 = 1;
     pub(super) const EVENT_CONFLICT: u8 = 2;
     pub(super) const KEY_CONFLICT: u8 = 3;
@@ -57,6 +64,10 @@ mod tag {
     pub(super) const WRONG_TASK_STATE: u8 = 12;
     pub(super) const CLAIM_LOST: u8 = 13;
     pub(super) const TASK_CONFLICT: u8 = 14;
+    pub(super) const NO_SCHEDULE: u8 = 30;
+    pub(super) const SCHEDULE_BUSY: u8 = 31;
+    pub(super) const SCHEDULE_OWNED: u8 = 32;
+    pub(super) const TICK_IN_FUTURE: u8 = 33;
 }
 
 const EVENT_BYTES_MIN: usize = 3;
@@ -122,6 +133,29 @@ pub fn encode(outcome: &Outcome, out: &mut Vec<u8>) {
             queue::put_state(&mut writer, *state);
         }
         Outcome::DeadLetterSettled => writer.u8(tag::DEAD_LETTER_SETTLED),
+        Outcome::SchedulePut { generation, changed } => {
+            writer.u8(tag::SCHEDULE_PUT);
+            writer.u64(generation.0);
+            writer.u8(u8::from(*changed));
+        }
+        Outcome::ScheduleSetPut { changed, deleted } => {
+            writer.u8(tag::SCHEDULE_SET_PUT);
+            writer.u32(*changed);
+            writer.u32(*deleted);
+        }
+        Outcome::ScheduleDeleted { existed } => {
+            writer.u8(tag::SCHEDULE_DELETED);
+            writer.u8(u8::from(*existed));
+        }
+        Outcome::ScheduleControlled(controlled) => {
+            writer.u8(tag::SCHEDULE_CONTROLLED);
+            schedule::put_controlled(&mut writer, controlled);
+        }
+        Outcome::ScheduleAdvanced { runs, skipped } => {
+            writer.u8(tag::SCHEDULE_ADVANCED);
+            writer.u32(*runs);
+            writer.varint(*skipped);
+        }
         Outcome::Refused(refusal) => {
             writer.u8(tag::REFUSED);
             put_refusal(&mut writer, refusal);
@@ -158,6 +192,15 @@ pub fn decode(bytes: &[u8]) -> Result<Outcome, FormatError> {
         tag::SETTLED => Outcome::Settled(queue::get_settled(&mut reader)?),
         tag::TASK_CANCELLED => Outcome::TaskCancelled(queue::get_state(&mut reader)?),
         tag::DEAD_LETTER_SETTLED => Outcome::DeadLetterSettled,
+        tag::SCHEDULE_PUT => {
+            Outcome::SchedulePut { generation: Position(reader.u64()?), changed: get_flag(&mut reader)? }
+        }
+        tag::SCHEDULE_SET_PUT => Outcome::ScheduleSetPut { changed: reader.u32()?, deleted: reader.u32()? },
+        tag::SCHEDULE_DELETED => Outcome::ScheduleDeleted { existed: get_flag(&mut reader)? },
+        tag::SCHEDULE_CONTROLLED => Outcome::ScheduleControlled(schedule::get_controlled(&mut reader)?),
+        tag::SCHEDULE_ADVANCED => {
+            Outcome::ScheduleAdvanced { runs: reader.u32()?, skipped: reader.varint()? }
+        }
         other => return Err(FormatError::invalid("outcome", u64::from(other))),
     };
     reader.end()?;
@@ -296,6 +339,13 @@ fn put_refusal(writer: &mut Writer<'_>, refusal: &Refusal) {
             writer.u8(tag::WRONG_TASK_STATE);
             queue::put_state(writer, *state);
         }
+        Refusal::NoSchedule => writer.u8(tag::NO_SCHEDULE),
+        Refusal::ScheduleBusy => writer.u8(tag::SCHEDULE_BUSY),
+        Refusal::ScheduleOwned { schedule } => {
+            writer.u8(tag::SCHEDULE_OWNED);
+            writer.u32(*schedule);
+        }
+        Refusal::TickInFuture => writer.u8(tag::TICK_IN_FUTURE),
     }
 }
 
@@ -326,6 +376,10 @@ fn get_refusal(reader: &mut Reader<'_>) -> Result<Refusal, FormatError> {
         tag::CLAIM_LOST => Refusal::ClaimLost { part: reader.u32()?, settlement: reader.u32()? },
         tag::TASK_CONFLICT => Refusal::TaskConflict { part: reader.u32()?, task: reader.u32()? },
         tag::WRONG_TASK_STATE => Refusal::WrongTaskState { state: queue::get_state(reader)? },
+        tag::NO_SCHEDULE => Refusal::NoSchedule,
+        tag::SCHEDULE_BUSY => Refusal::ScheduleBusy,
+        tag::SCHEDULE_OWNED => Refusal::ScheduleOwned { schedule: reader.u32()? },
+        tag::TICK_IN_FUTURE => Refusal::TickInFuture,
         other => return Err(FormatError::invalid("refusal", u64::from(other))),
     })
 }

@@ -5,6 +5,7 @@ use crate::ids::{Behaviour, Cursor, Elapsed, Fingerprint, IdHash, KeyHash, Posit
 use crate::lease::{AcquireLease, ExpireLeases, ReleaseLease, RenewLease, WithdrawLease};
 use crate::name::{LeaseName, StreamName, ValueName};
 use crate::queue::{AdvanceTasks, CancelTask, Claim, Enqueue, PutQueue, Settle, SettleDeadLetter};
+use crate::schedule::{AdvanceSchedule, ControlSchedule, DeleteSchedule, PutSchedule, PutScheduleSet};
 use crate::value::{DeleteValue, PutValue};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -48,6 +49,12 @@ pub enum Command<'a> {
     SettleDeadLetter(SettleDeadLetter<'a>),
     /// The node proposes this when tasks of a slot are due.
     AdvanceTasks(AdvanceTasks),
+    PutSchedule(PutSchedule<'a>),
+    PutScheduleSet(PutScheduleSet<'a>),
+    DeleteSchedule(DeleteSchedule<'a>),
+    ControlSchedule(ControlSchedule<'a>),
+    /// The node proposes this when a schedule is due.
+    AdvanceSchedule(AdvanceSchedule<'a>),
 }
 
 /// An idempotency key with the request it was used for.

@@ -12,6 +12,7 @@
 //! | [`command`] | the requests to change a shard |
 //! | [`lease`], [`value`] | the commands of leases and of values |
 //! | [`queue`] | the commands of task queues, and their outcomes |
+//! | [`schedule`] | the commands of schedules, and their outcomes |
 //! | [`outcome`] | the results of commands, and the effects they leave to the node |
 //! | [`view`] | ordered reads of the state, and the write set that changes it |
 #![no_std]
@@ -24,6 +25,7 @@ pub mod limits;
 pub mod name;
 pub mod outcome;
 pub mod queue;
+pub mod schedule;
 pub mod value;
 pub mod view;
 
@@ -36,12 +38,17 @@ pub use ids::{
     ParseCursorError, Position, Revision, Slot, SlotRange, StreamId, Term, Wall,
 };
 pub use lease::{AcquireLease, ExpireLeases, Granted, ReleaseLease, RenewLease, WithdrawLease};
-pub use name::{LeaseName, NameError, QueueName, StreamName, ValueName, slot_of};
+pub use name::{LeaseName, NameError, QueueName, ScheduleName, StreamName, ValueName, slot_of};
 pub use outcome::{Appended, AppendedEvent, Effect, KeyDifference, Outcome, Refusal, Timer, Written};
 pub use queue::{
     Action, AdvanceTasks, CancelTask, Claim, Claimed, ClaimedTask, DeadLetterEnd, Enqueue, Enqueued,
     EnqueuedTask, Failure, NewTask, PutQueue, QueueSettings, RetryPolicy, Settle, SettleDeadLetter, Settled,
     Settlement, TaskDue, TaskRef, TaskState,
+};
+pub use schedule::{
+    AdvanceSchedule, BackfillOverlap, CatchUp, ControlSchedule, DeleteSchedule, HeldBy, Missed, NextTick, Overlap,
+    Paused, PutSchedule, PutScheduleSet, RunCause, ScheduleAction, ScheduleControlled, ScheduleDefinition,
+    ScheduleRules, ScheduleRun, ScheduleStep, Timing,
 };
 pub use value::{DeleteValue, PutValue};
 pub use view::{Absent, Key, KeyRange, Order, Value, View, ViewError, WriteSet};

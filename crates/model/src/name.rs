@@ -85,6 +85,8 @@ names! {
     LeaseName;
     /// A value's name, by the same rules.
     ValueName;
+    /// A schedule's name, by the same rules.
+    ScheduleName;
 }
 
 fn check(name: &str) -> Result<(), NameError> {

@@ -4,6 +4,7 @@ use crate::ids::{Cursor, Elapsed, Position, Revision, Slot, Wall};
 use crate::lease::Granted;
 use crate::name::QueueName;
 use crate::queue::{Claimed, Enqueued, Settled, TaskDue, TaskState};
+use crate::schedule::ScheduleControlled;
 use crate::view::Key;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -61,6 +62,31 @@ pub enum Outcome {
     TaskCancelled(TaskState),
     /// The dead letter is back in its queue, or gone.
     DeadLetterSettled,
+    /// The schedule is as it was asked for.
+    SchedulePut {
+        /// When it began.
+        generation: Position,
+        /// Whether it begins with this command.
+        changed: bool,
+    },
+    ScheduleSetPut {
+        /// Schedules that begin with this command.
+        changed: u32,
+        /// Schedules that were not named, and are deleted.
+        deleted: u32,
+    },
+    ScheduleDeleted {
+        /// Whether there was one.
+        existed: bool,
+    },
+    ScheduleControlled(ScheduleControlled),
+    /// What was due is done, as far as it could be.
+    ScheduleAdvanced {
+        /// Tasks that were enqueued.
+        runs: u32,
+        /// Ticks that were skipped.
+        skipped: u64,
+    },
     /// Nothing was changed.
     Refused(Refusal),
 }
@@ -160,6 +186,14 @@ pub enum Refusal {
     TaskConflict { part: u32, task: u32 },
     /// The task is not in a state for this.
     WrongTaskState { state: TaskState },
+    /// There is no such schedule.
+    NoSchedule,
+    /// As many ticks of the schedule wait as may ([`crate::limits::SCHEDULE_WAITING_MAX`]).
+    ScheduleBusy,
+    /// A schedule of the set belongs to another owner. `schedule` counts from 0.
+    ScheduleOwned { schedule: u32 },
+    /// The backfill has a tick that is in the future.
+    TickInFuture,
 }
 
 /// How a request differs from the one that its idempotency key was first used for.
@@ -200,4 +234,6 @@ pub enum Timer {
     Leases(Elapsed),
     /// A task is due: propose [`crate::AdvanceTasks`].
     Tasks(TaskDue),
+    /// A schedule is due: propose [`crate::AdvanceSchedule`].
+    Schedules(Wall),
 }

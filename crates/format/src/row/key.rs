@@ -2,6 +2,7 @@
 
 use super::lease::LeaseTimerKey;
 use super::queue::TaskTimerKey;
+use super::schedule::ScheduleTimerKey;
 use crate::wire::FormatError;
 use alloc::vec::Vec;
 use model::{
@@ -38,6 +39,11 @@ pub(super) mod kind {
     pub(in crate::row) const CLAIM_REQUEST: u8 = 19;
     pub(in crate::row) const DEAD: u8 = 20;
 
+    pub(in crate::row) const SCHEDULE: u8 = 23;
+    pub(in crate::row) const SCHEDULE_DEFINITION: u8 = 24;
+    pub(in crate::row) const SCHEDULE_SET: u8 = 25;
+    pub(in crate::row) const SCHEDULE_TALLY: u8 = 26;
+
     pub(in crate::row) const SHARD: u8 = 129;
     pub(in crate::row) const WALL_TIMER: u8 = 130;
     pub(in crate::row) const RECORD_TIMER: u8 = 131;
@@ -46,6 +52,7 @@ pub(super) mod kind {
     pub(in crate::row) const LEASE_TIMER: u8 = 136;
     pub(in crate::row) const TASK_WALL: u8 = 134;
     pub(in crate::row) const TASK_ELAPSED: u8 = 135;
+    pub(in crate::row) const SCHEDULE_TIMER: u8 = 137;
 }
 
 /// Writes a key of fixed length from left to right.
@@ -326,6 +333,7 @@ pub enum TimerKey {
         deadline: Elapsed,
     },
     Task(TaskTimerKey),
+    Schedule(ScheduleTimerKey),
 }
 
 /// A search for the earliest timer of each kind in each of a shard's slots. It skips from slot to slot: for
@@ -376,6 +384,9 @@ impl TimerSearch {
             kind::MEMBERSHIP => (None, kind::TASK_WALL),
             kind::TASK_WALL | kind::TASK_ELAPSED => {
                 (Some(TimerKey::Task(TaskTimerKey::decode(key)?)), found + 1)
+            }
+            kind::SCHEDULE_TIMER => {
+                (Some(TimerKey::Schedule(ScheduleTimerKey::decode(key)?)), kind::SCHEDULE_TIMER + 1)
             }
             other => return Err(FormatError::invalid("kind of row", u64::from(other))),
         };

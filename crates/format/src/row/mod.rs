@@ -25,12 +25,17 @@
 //! | blocked | the name's | queue id, key hash, position | nothing | while a task waits for its key |
 //! | claim request | the name's | queue id, request hash | [`ClaimRequestRow`] | while a claim of the request lasts |
 //! | dead | the name's | queue id, position | nothing | while a task is a dead letter |
+//! | schedule | the name's | name | [`ScheduleRow`] | with each tick, and when it is changed |
+//! | schedule's definition | the name's | name | [`encode_definition`] | when a client puts it |
+//! | set of schedules | the owner's | owner | [`encode_schedule_set`] | when a client puts the set |
+//! | count of schedules | the shard's first slot | | [`ScheduleTally`] | with each change of a schedule |
 //! | shard | system | | [`ShardRow`] | once for each entry |
 //! | wall timer | system | wall, namespace, stream id | stream's name | when a stream gets a `max_age` or its first event, and after each expiry |
 //! | record timer | system | elapsed, namespace, key hash | nothing | once for each request with an idempotency key |
 //! | clean-up | system | position at which it was queued, namespace, stream id | stream's name | when a stream has removed events whose rows remain |
 //! | lease timer | system | elapsed, namespace, name | nothing | when a lease is granted, and each time it has come due |
 //! | task timer, by wall or by elapsed | system | moment, namespace, queue id, position | nothing | when something is due for a task |
+//! | schedule timer | system | wall, generation | schedule's name | when something is due for a schedule |
 //! | membership | system | | [`crate::membership::Membership`] | once for each configuration entry |
 //!
 //! Every value begins with the number of its layout.
@@ -38,6 +43,7 @@
 mod key;
 mod lease;
 mod queue;
+mod schedule;
 mod stored_value;
 mod value;
 
@@ -54,6 +60,11 @@ pub use queue::{
     ClaimPart, ClaimRequestRow, FailureRow, KeyRow, Lane, QueueKeys, QueueRange, QueueRow, SettledBy,
     SettledPart, TaskIdRow, TaskPart, TaskRow, TaskTimerKey, TextHash, TypeRow, decode_number, decode_part,
     encode_number, encode_part,
+};
+pub use schedule::{
+    Held, ScheduleRow, ScheduleTally, ScheduleTimerKey, ScheduleTimers, ScheduleTotals, decode_definition,
+    decode_schedule_set, encode_definition, encode_schedule_set, next_schedule, parse_schedule_key,
+    schedule_definition_key, schedule_key, schedule_set_key, schedule_tally_key,
 };
 pub use stored_value::{ValueContent, ValueRow, value_key};
 pub use value::{
