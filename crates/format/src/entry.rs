@@ -7,6 +7,7 @@
 //!
 //! Tags are in [`tag`] and never change. A command whose fields must change gets a new tag.
 
+use crate::options::Options;
 use crate::queue;
 use crate::wire::{FormatError, Reader, Writer};
 use crate::{lease, schedule, value};
@@ -37,6 +38,8 @@ mod tag {
     pub(super) const CANCEL_TASK: u8 = 12;
     pub(super) const SETTLE_DEAD_LETTER: u8 = 13;
     pub(super) const ADVANCE_TASKS: u8 = 14;
+    pub(super) const ENQUEUE_WITH_OPTIONS: u8 = 18;
+    pub(super) const PUT_QUEUE_WITH_OPTIONS: u8 = 19;
 
     pub(super) const ACQUIRE_LEASE: u8 = 20;
     pub(super) const RENEW_LEASE: u8 = 21;
@@ -67,6 +70,7 @@ mod tag {
     pub(super) const WRITE_APPEND: u8 = 1;
     pub(super) const WRITE_ENQUEUE: u8 = 2;
     pub(super) const WRITE_SETTLE: u8 = 3;
+    pub(super) const WRITE_ENQUEUE_WITH_OPTIONS: u8 = 4;
 }
 
 /// The smallest encoding of a command, an event, a check and a write. Counts are checked against these.
@@ -112,7 +116,7 @@ pub fn decode(bytes: &[u8]) -> Result<Entry<'_>, FormatError> {
     Ok(Entry { behaviour, wall, elapsed, commands })
 }
 
-const fn tag_of(command: &Command<'_>) -> u8 {
+fn tag_of(command: &Command<'_>) -> u8 {
     match command {
         Command::Append(_) => tag::APPEND,
         Command::Transaction(_) => tag::TRANSACTION,
@@ -128,7 +132,9 @@ const fn tag_of(command: &Command<'_>) -> u8 {
         Command::WithdrawLease(_) => tag::WITHDRAW_LEASE,
         Command::PutValue(_) => tag::PUT_VALUE,
         Command::DeleteValue(_) => tag::DELETE_VALUE,
+        Command::PutQueue(put) if queue::has_queue_options(put) => tag::PUT_QUEUE_WITH_OPTIONS,
         Command::PutQueue(_) => tag::PUT_QUEUE,
+        Command::Enqueue(enqueue) if queue::has_options(enqueue) => tag::ENQUEUE_WITH_OPTIONS,
         Command::Enqueue(_) => tag::ENQUEUE,
         Command::Claim(_) => tag::CLAIM,
         Command::Settle(_) => tag::SETTLE,
@@ -217,8 +223,10 @@ fn get_command<'a>(reader: &mut Reader<'a>) -> Result<Command<'a>, FormatError> 
         tag::WITHDRAW_LEASE => Command::WithdrawLease(lease::get_withdraw(reader)?),
         tag::PUT_VALUE => Command::PutValue(value::get_put(reader)?),
         tag::DELETE_VALUE => Command::DeleteValue(value::get_delete(reader)?),
-        tag::PUT_QUEUE => Command::PutQueue(queue::get_put_queue(reader)?),
-        tag::ENQUEUE => Command::Enqueue(queue::get_enqueue(reader)?),
+        tag::PUT_QUEUE => Command::PutQueue(queue::get_put_queue(reader, Options::None)?),
+        tag::PUT_QUEUE_WITH_OPTIONS => Command::PutQueue(queue::get_put_queue(reader, Options::Listed)?),
+        tag::ENQUEUE => Command::Enqueue(queue::get_enqueue(reader, Options::None)?),
+        tag::ENQUEUE_WITH_OPTIONS => Command::Enqueue(queue::get_enqueue(reader, Options::Listed)?),
         tag::CLAIM => Command::Claim(queue::get_claim(reader)?),
         tag::SETTLE => Command::Settle(queue::get_settle(reader)?),
         tag::CANCEL_TASK => Command::CancelTask(queue::get_cancel(reader)?),
@@ -268,7 +276,8 @@ fn put_transaction(writer: &mut Writer<'_>, transaction: &Transaction<'_>) {
                 put_append(writer, append);
             }
             Write::Enqueue(enqueue) => {
-                writer.u8(tag::WRITE_ENQUEUE);
+                let has_options = queue::has_options(enqueue);
+                writer.u8(if has_options { tag::WRITE_ENQUEUE_WITH_OPTIONS } else { tag::WRITE_ENQUEUE });
                 queue::put_enqueue(writer, enqueue);
             }
             Write::Settle(settle) => {
@@ -300,7 +309,8 @@ fn get_transaction<'a>(reader: &mut Reader<'a>) -> Result<Transaction<'a>, Forma
     for _ in 0..count {
         writes.push(match reader.u8()? {
             tag::WRITE_APPEND => Write::Append(get_append(reader)?),
-            tag::WRITE_ENQUEUE => Write::Enqueue(queue::get_enqueue(reader)?),
+            tag::WRITE_ENQUEUE => Write::Enqueue(queue::get_enqueue(reader, Options::None)?),
+            tag::WRITE_ENQUEUE_WITH_OPTIONS => Write::Enqueue(queue::get_enqueue(reader, Options::Listed)?),
             tag::WRITE_SETTLE => Write::Settle(queue::get_settle(reader)?),
             other => return Err(FormatError::invalid("write", u64::from(other))),
         });

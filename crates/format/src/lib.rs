@@ -32,6 +32,7 @@ pub mod header;
 mod lease;
 pub mod log_index;
 pub mod membership;
+mod options;
 pub mod outcome;
 mod queue;
 pub mod row;

@@ -2,14 +2,16 @@
 //! of the model's structs; an optional field begins with a byte that says whether it is there.
 
 use crate::entry::{get_keyed, put_keyed};
+use crate::options::{Options, get_queue_options, get_task_options, put_queue_options, put_task_options};
 use crate::outcome::get_flag;
 use crate::wire::{FormatError, Reader, Writer};
 use alloc::borrow::{Cow, ToOwned};
 use alloc::vec::Vec;
 use model::{
     Action, AdvanceTasks, CancelTask, Claim, Claimed, ClaimedTask, DeadLetterEnd, Elapsed, Enqueue, Enqueued,
-    EnqueuedTask, Failure, Fingerprint, IdHash, NewTask, Position, PutQueue, QueueName, QueueSettings,
-    RetryPolicy, Settle, SettleDeadLetter, Settled, Settlement, Slot, TaskDue, TaskRef, TaskState, Wall,
+    EnqueuedTask, Failure, Fingerprint, IdHash, NewTask, Position, PutQueue, QueueName, QueueOptions,
+    QueueSettings, RetryPolicy, Settle, SettleDeadLetter, Settled, Settlement, Slot, TaskDue, TaskOptions,
+    TaskRef, TaskState, Wall,
 };
 
 /// Numbers that never change.
@@ -46,53 +48,91 @@ const SETTLEMENT_BYTES_MIN: usize = 11;
 const RESULT_BYTES_MIN: usize = 1;
 const CLAIMED_BYTES_MIN: usize = 20;
 
+/// Whether a task among these has options, so that they are written.
+pub(crate) fn has_options(enqueue: &Enqueue<'_>) -> bool {
+    enqueue.tasks.iter().any(|task| task.options != TaskOptions::default())
+}
+
 pub(crate) fn put_enqueue(writer: &mut Writer<'_>, enqueue: &Enqueue<'_>) {
     put_keyed(writer, enqueue.keyed.as_ref());
     writer.prefixed(enqueue.queue.as_str().as_bytes());
     writer.varint(enqueue.tasks.len() as u64);
+    let has_options = has_options(enqueue);
     for task in &enqueue.tasks {
-        put_text_option(writer, task.id.as_deref());
-        writer.u128(task.fingerprint.0);
-        writer.prefixed(task.task_type.as_bytes());
-        put_option(writer, task.run_after, |writer, wall| writer.u64(wall.0));
-        writer.u8(task.priority);
-        put_text_option(writer, task.key.as_deref());
-        put_option(writer, task.claim_ms, Writer::varint);
-        put_option(writer, task.retry, |writer, retry| put_retry(writer, &retry));
-        writer.prefixed(&task.envelope);
+        put_new_task(writer, task);
+        if has_options {
+            put_task_options(writer, &task.options);
+        }
     }
 }
 
-pub(crate) fn get_enqueue<'a>(reader: &mut Reader<'a>) -> Result<Enqueue<'a>, FormatError> {
+fn put_new_task(writer: &mut Writer<'_>, task: &NewTask<'_>) {
+    put_text_option(writer, task.id.as_deref());
+    writer.u128(task.fingerprint.0);
+    writer.prefixed(task.task_type.as_bytes());
+    put_option(writer, task.run_after, |writer, wall| writer.u64(wall.0));
+    writer.u8(task.priority);
+    put_text_option(writer, task.key.as_deref());
+    put_option(writer, task.claim_ms, Writer::varint);
+    put_option(writer, task.retry, |writer, retry| put_retry(writer, &retry));
+    writer.prefixed(&task.envelope);
+}
+
+pub(crate) fn get_enqueue<'a>(reader: &mut Reader<'a>, options: Options) -> Result<Enqueue<'a>, FormatError> {
     let keyed = get_keyed(reader)?;
     let queue = get_queue(reader)?;
     let count = reader.count(TASK_BYTES_MIN)?;
     let mut tasks = Vec::with_capacity(count.min(64));
     for _ in 0..count {
-        tasks.push(NewTask {
-            id: get_text_option(reader, "task id")?,
-            fingerprint: Fingerprint(reader.u128()?),
-            task_type: Cow::Borrowed(reader.text("task type")?),
-            run_after: get_option(reader, |reader| reader.u64().map(Wall))?,
-            priority: reader.u8()?,
-            key: get_text_option(reader, "task key")?,
-            claim_ms: get_option(reader, Reader::varint)?,
-            retry: get_option(reader, get_retry)?,
-            envelope: Cow::Borrowed(reader.prefixed()?),
-        });
+        let mut task = get_new_task(reader)?;
+        if options == Options::Listed {
+            task.options = get_task_options(reader)?;
+        }
+        tasks.push(task);
     }
     Ok(Enqueue { keyed, queue, tasks })
+}
+
+/// A task without its options.
+fn get_new_task<'a>(reader: &mut Reader<'a>) -> Result<NewTask<'a>, FormatError> {
+    Ok(NewTask {
+        id: get_text_option(reader, "task id")?,
+        fingerprint: Fingerprint(reader.u128()?),
+        task_type: Cow::Borrowed(reader.text("task type")?),
+        run_after: get_option(reader, |reader| reader.u64().map(Wall))?,
+        priority: reader.u8()?,
+        key: get_text_option(reader, "task key")?,
+        claim_ms: get_option(reader, Reader::varint)?,
+        retry: get_option(reader, get_retry)?,
+        envelope: Cow::Borrowed(reader.prefixed()?),
+        options: TaskOptions::default(),
+    })
+}
+
+pub(crate) fn has_queue_options(put: &PutQueue<'_>) -> bool {
+    put.settings.options != QueueOptions::NONE
 }
 
 pub(crate) fn put_put_queue(writer: &mut Writer<'_>, put: &PutQueue<'_>) {
     writer.prefixed(put.queue.as_str().as_bytes());
     put_settings(writer, &put.settings);
+    if has_queue_options(put) {
+        put_queue_options(writer, &put.settings.options);
+    }
 }
 
-pub(crate) fn get_put_queue<'a>(reader: &mut Reader<'a>) -> Result<PutQueue<'a>, FormatError> {
-    Ok(PutQueue { queue: get_queue(reader)?, settings: get_settings(reader)? })
+pub(crate) fn get_put_queue<'a>(
+    reader: &mut Reader<'a>,
+    options: Options,
+) -> Result<PutQueue<'a>, FormatError> {
+    let mut put = PutQueue { queue: get_queue(reader)?, settings: get_settings(reader)? };
+    if options == Options::Listed {
+        put.settings.options = get_queue_options(reader)?;
+    }
+    Ok(put)
 }
 
+/// The settings without their options.
 pub(crate) fn put_settings(writer: &mut Writer<'_>, settings: &QueueSettings) {
     put_retry(writer, &settings.retry);
     writer.varint(settings.claim_ms);
@@ -103,6 +143,7 @@ pub(crate) fn put_settings(writer: &mut Writer<'_>, settings: &QueueSettings) {
     writer.u8(u8::from(settings.paused));
 }
 
+/// The settings without their options.
 pub(crate) fn get_settings(reader: &mut Reader<'_>) -> Result<QueueSettings, FormatError> {
     Ok(QueueSettings {
         retry: get_retry(reader)?,
@@ -112,6 +153,7 @@ pub(crate) fn get_settings(reader: &mut Reader<'_>) -> Result<QueueSettings, For
         keep_dead_ms: reader.varint()?,
         backlog_max: reader.varint()?,
         paused: get_flag(reader)?,
+        options: QueueOptions::NONE,
     })
 }
 

@@ -42,8 +42,8 @@ pub use name::{LeaseName, NameError, QueueName, ScheduleName, StreamName, ValueN
 pub use outcome::{Appended, AppendedEvent, Effect, KeyDifference, Outcome, Refusal, Timer, Written};
 pub use queue::{
     Action, AdvanceTasks, CancelTask, Claim, Claimed, ClaimedTask, DeadLetterEnd, Enqueue, Enqueued,
-    EnqueuedTask, Failure, NewTask, PutQueue, QueueSettings, RetryPolicy, Settle, SettleDeadLetter, Settled,
-    Settlement, TaskDue, TaskRef, TaskState,
+    EnqueuedTask, Failure, GiveUp, NewTask, PutQueue, QueueOptions, QueueSettings, RetryPolicy, Settle,
+    SettleDeadLetter, Settled, Settlement, TaskDue, TaskOptions, TaskRef, TaskState, Unique, UniqueMode,
 };
 pub use schedule::{
     AdvanceSchedule, BackfillOverlap, CatchUp, ControlSchedule, DeleteSchedule, HeldBy, Missed, NextTick, Overlap,

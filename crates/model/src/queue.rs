@@ -37,6 +37,73 @@ pub struct NewTask<'a> {
     pub retry: Option<RetryPolicy>,
     /// The task's JSON members as they will be sent, without those that change: `"type":...,"payload":...`.
     pub envelope: Cow<'a, [u8]>,
+    /// What few tasks say.
+    pub options: TaskOptions<'a>,
+}
+
+/// What few tasks say about themselves. A task keeps it for as long as it is kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TaskOptions<'a> {
+    /// Other tasks that make this one unnecessary, or the other way round.
+    pub unique: Option<Unique<'a>>,
+    /// No attempt begins at or after this time of day. A task that is still waiting then is a dead letter.
+    pub deadline: Option<Wall>,
+    /// Belongs to [`NewTask::retry`], and counts only if that is there.
+    pub give_up: GiveUp<'a>,
+}
+
+impl TaskOptions<'_> {
+    /// The same options with text of their own.
+    #[must_use]
+    pub fn into_owned(self) -> TaskOptions<'static> {
+        TaskOptions {
+            unique: self
+                .unique
+                .map(|unique| Unique { key: unique.key.into_owned().into(), mode: unique.mode }),
+            deadline: self.deadline,
+            give_up: self.give_up.into_owned(),
+        }
+    }
+}
+
+/// At most one task of a queue with this key waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unique<'a> {
+    pub key: Cow<'a, str>,
+    pub mode: UniqueMode,
+}
+
+/// What happens to a task that meets an unfinished one with its unique key. Unfinished are tasks that wait, for their
+/// time, for their key or for another attempt, and tasks that run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UniqueMode {
+    /// It is not added if there is an unfinished one.
+    Existing,
+    /// It is not added if one waits. Behind one that runs, it waits.
+    OneWaiting,
+    /// It takes the place of one that waits, which is cancelled. Behind one that runs, it waits.
+    Replace,
+}
+
+/// When a failed task is a dead letter although it has attempts left.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GiveUp<'a> {
+    /// It was enqueued, or replayed, at least this long ago.
+    pub age_ms_max: Option<u64>,
+    /// The attempt has failed with one of these classes.
+    pub classes: Vec<Cow<'a, str>>,
+}
+
+impl GiveUp<'_> {
+    /// Never give up early.
+    pub const NEVER: GiveUp<'static> = GiveUp { age_ms_max: None, classes: Vec::new() };
+
+    /// The same with text of its own.
+    #[must_use]
+    pub fn into_owned(self) -> GiveUp<'static> {
+        let classes = self.classes.into_iter().map(|class| class.into_owned().into()).collect();
+        GiveUp { age_ms_max: self.age_ms_max, classes }
+    }
 }
 
 /// When a failed task runs again. The delay before attempt n + 1 is drawn between 0 and
@@ -57,7 +124,7 @@ pub struct PutQueue<'a> {
 }
 
 /// What holds for the tasks of a queue that do not say otherwise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueSettings {
     pub retry: RetryPolicy,
     /// How long a claim lasts.
@@ -72,6 +139,20 @@ pub struct QueueSettings {
     pub backlog_max: u64,
     /// A paused queue gives out no claims.
     pub paused: bool,
+    /// What few queues say.
+    pub options: QueueOptions,
+}
+
+/// Settings that few queues have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct QueueOptions {
+    /// Belongs to [`QueueSettings::retry`].
+    pub give_up: GiveUp<'static>,
+}
+
+impl QueueOptions {
+    /// No settings but the usual ones.
+    pub const NONE: Self = Self { give_up: GiveUp::NEVER };
 }
 
 impl Default for QueueSettings {
@@ -84,6 +165,7 @@ impl Default for QueueSettings {
             keep_dead_ms: 30 * 24 * 60 * 60 * 1_000,
             backlog_max: 10_000_000,
             paused: false,
+            options: QueueOptions::NONE,
         }
     }
 }

@@ -7,7 +7,7 @@
 //! nothing meanwhile but memory.
 
 use crate::request::Replies;
-use model::{Claim, Command, QueueName, Wall};
+use model::{Claim, Command, QueueName, TaskOptions, Wall};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A claim that takes no outcome without tasks.
@@ -293,6 +293,7 @@ mod tests {
             claim_ms: None,
             retry: None,
             envelope: Cow::Borrowed(b""),
+            options: TaskOptions::default(),
         };
         let tasks =
             vec![task("x", None), task("x", Some(Wall(51))), task("y", Some(Wall(50))), task("x", None)];

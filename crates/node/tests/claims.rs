@@ -7,7 +7,8 @@ mod numbers;
 use consensus::{Message, Ticket};
 use empty_log::EmptyLog;
 use model::{
-    Claim, Command, Enqueue, Fingerprint, NewTask, Outcome, PutQueue, QueueName, QueueSettings, Wall,
+    Claim, Command, Enqueue, Fingerprint, NewTask, Outcome, PutQueue, QueueName, QueueSettings, TaskOptions,
+    Wall,
 };
 use node::{
     DiskSpace, Input, Mono, Node, NodeOptions, Now, Output, RaftCompletion, RaftEngine, RaftEngineOptions,
@@ -93,6 +94,7 @@ impl Bench {
             claim_ms: None,
             retry: None,
             envelope: Cow::Borrowed(b"{}"),
+            options: TaskOptions::default(),
         };
         let tasks = types.iter().map(task).collect();
         let command = Command::Enqueue(Enqueue { keyed: None, queue: queue(), tasks });
@@ -185,6 +187,7 @@ fn a_task_whose_time_has_come_wakes_a_claim() {
         claim_ms: None,
         retry: None,
         envelope: Cow::Borrowed(b"{}"),
+        options: TaskOptions::default(),
     };
     let command = Command::Enqueue(Enqueue { keyed: None, queue: queue(), tasks: vec![task] });
     bench.request(Request::Command { command, reply: 2 });

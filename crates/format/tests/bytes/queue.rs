@@ -8,8 +8,9 @@ use format::row::{
 use model::{
     Action, AdvanceTasks, Appended, CancelTask, Claim, Claimed, ClaimedTask, Command, DeadLetterEnd, Elapsed,
     Enqueue, Enqueued, EnqueuedTask, Failure, Fingerprint, IdHash, KeyHash, Keyed, NewTask, Outcome,
-    Position, PutQueue, QueueName, QueueSettings, Refusal, RetryPolicy, Settle, SettleDeadLetter, Settled,
-    Settlement, Slot, TaskDue, TaskRef, TaskState, Transaction, Wall, Write, Written,
+    Position, PutQueue, QueueName, QueueOptions, QueueSettings, Refusal, RetryPolicy, Settle,
+    SettleDeadLetter, Settled, Settlement, Slot, TaskDue, TaskOptions, TaskRef, TaskState, Transaction, Wall,
+    Write, Written,
 };
 
 const SLOT: Slot = Slot(51_197);
@@ -24,6 +25,7 @@ const SETTINGS: QueueSettings = QueueSettings {
     keep_dead_ms: 7_200_000,
     backlog_max: 1 << 40,
     paused: true,
+    options: QueueOptions::NONE,
 };
 
 fn name() -> QueueName<'static> {
@@ -49,6 +51,7 @@ fn full_task() -> NewTask<'static> {
         claim_ms: Some(120_000),
         retry: Some(RETRY),
         envelope: br#""type":"send-mail","payload":{"to":"a@b.example"}"#.to_vec().into(),
+        options: TaskOptions::default(),
     }
 }
 
@@ -63,6 +66,7 @@ fn bare_task() -> NewTask<'static> {
         claim_ms: None,
         retry: None,
         envelope: Vec::new().into(),
+        options: TaskOptions::default(),
     }
 }
 
@@ -270,6 +274,7 @@ pub(crate) fn task_row() -> TaskRow {
         has_result: true,
         has_progress: false,
         has_failures: true,
+        options: TaskOptions::default(),
     }
 }
 

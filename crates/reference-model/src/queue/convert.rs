@@ -11,7 +11,7 @@ impl Simple {
     pub(crate) fn queue_ask_of(&mut self, command: &Command<'_>) -> Option<QueueAsk> {
         let mut number = |queue: &QueueName<'_>| self.queues.number(queue.as_str());
         Some(match command {
-            Command::PutQueue(put) => QueueAsk::Put(number(&put.queue), put.settings),
+            Command::PutQueue(put) => QueueAsk::Put(number(&put.queue), put.settings.clone()),
             Command::Enqueue(enqueue) => QueueAsk::Enqueue(
                 number(&enqueue.queue),
                 enqueue.keyed.as_ref().map(convert::key),

@@ -6,8 +6,8 @@ use crate::Simple;
 use model::limits::TASK_AGEING_MS;
 use model::{
     Action, AdvanceTasks, CancelTask, Claim, Command, DeadLetterEnd, Elapsed, Enqueue, Failure, Fingerprint,
-    IdHash, KeyHash, Keyed, NewTask, Position, PutQueue, QueueName, QueueSettings, RetryPolicy, Settle,
-    SettleDeadLetter, Settlement, Slot, TaskDue, TaskRef, TaskState, Wall,
+    IdHash, KeyHash, Keyed, NewTask, Position, PutQueue, QueueName, QueueOptions, QueueSettings, RetryPolicy,
+    Settle, SettleDeadLetter, Settlement, Slot, TaskDue, TaskOptions, TaskRef, TaskState, Wall,
 };
 use seeded_rng::Rng;
 
@@ -115,6 +115,7 @@ fn new_task(rng: &mut Rng, model: &Simple) -> NewTask<'static> {
         claim_ms: rng.one_in(4).then(|| rng.between(1, 50)),
         retry: rng.one_in(4).then(|| retry(rng)),
         envelope: format!("\"type\":\"{task_type}\",\"payload\":{}", rng.below(1_000)).into_bytes().into(),
+        options: TaskOptions::default(),
     }
 }
 
@@ -135,6 +136,7 @@ fn settings(rng: &mut Rng) -> QueueSettings {
         keep_dead_ms: rng.pick(&[0, 30, 1_000, 60_000, 60_000]),
         backlog_max: rng.pick(&[0, 2, 5, 20, 20, 60]),
         paused: rng.one_in(8),
+        options: QueueOptions::NONE,
     }
 }
 

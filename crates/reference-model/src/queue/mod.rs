@@ -331,7 +331,7 @@ impl Simple {
     pub(crate) fn ask_queue(&mut self, ask: &QueueAsk) -> SimpleOutcome {
         self.queues.begin_entry();
         match ask {
-            QueueAsk::Put(queue, settings) => self.put_queue(*queue, *settings),
+            QueueAsk::Put(queue, settings) => self.put_queue(*queue, settings.clone()),
             QueueAsk::Enqueue(queue, key, tasks) => {
                 let slot = self.queues.all[*queue].slot;
                 self.keyed(key.map(|key| Key { slot, ..key }), |model| model.enqueue(*queue, tasks))

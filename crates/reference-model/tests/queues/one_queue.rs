@@ -2,8 +2,8 @@
 
 use model::{
     Action, AdvanceTasks, CancelTask, Claim, ClaimedTask, Command, DeadLetterEnd, Elapsed, Enqueue, Failure,
-    Fingerprint, IdHash, NewTask, Position, PutQueue, QueueName, QueueSettings, RetryPolicy, Settle,
-    SettleDeadLetter, Settled, Settlement, Slot, TaskDue, TaskRef, TaskState,
+    Fingerprint, IdHash, NewTask, Position, PutQueue, QueueName, QueueOptions, QueueSettings, RetryPolicy,
+    Settle, SettleDeadLetter, Settled, Settlement, Slot, TaskDue, TaskOptions, TaskRef, TaskState,
 };
 use reference_model::queue::{Task, check};
 use reference_model::{Simple, SimpleOutcome};
@@ -35,6 +35,7 @@ pub(crate) fn new(id: &'static str) -> NewTask<'static> {
         claim_ms: None,
         retry: None,
         envelope: b"..".to_vec().into(),
+        options: TaskOptions::default(),
     }
 }
 
@@ -136,4 +137,5 @@ pub(crate) const QUICK: QueueSettings = QueueSettings {
     keep_dead_ms: 2_000,
     backlog_max: 4,
     paused: false,
+    options: QueueOptions::NONE,
 };

@@ -14,7 +14,7 @@ pub(crate) fn apply<V: View>(
 ) -> Result<Outcome, ViewError> {
     let mut queue = Queue::load_or_new(&put.queue, overlay)?;
     let resumes = queue.row.settings.paused && !put.settings.paused;
-    queue.row_mut().settings = put.settings;
+    queue.row_mut().settings = put.settings.clone();
     if resumes {
         queue.load_types(overlay)?;
         for (task_type, row) in queue.types() {

@@ -215,7 +215,7 @@ impl Task {
         self.row.state = state;
         queue.one_finished()?;
         queue.enters(&self.row.task_type, state, overlay)?;
-        let settings = queue.row.settings;
+        let settings = &queue.row.settings;
         let keep_ms = if state == TaskState::Dead { settings.keep_dead_ms } else { settings.keep_done_ms };
         let until = Elapsed(overlay.shard.elapsed.0.saturating_add(keep_ms));
         self.set_timer(TaskDue::Elapsed(until), queue, overlay);
@@ -440,6 +440,7 @@ impl Task {
             has_result: false,
             has_progress: false,
             has_failures: false,
+            options: task.options.clone().into_owned(),
         };
         Self { at, row }
     }

@@ -24,7 +24,7 @@ use alloc::vec::Vec;
 use model::{
     Action, CancelTask, Claim, Command, DeadLetterEnd, Effect, Enqueue, EnqueuedTask, Failure, Fingerprint,
     IdHash, NewTask, Outcome, Position, PutQueue, QueueName, QueueSettings, Refusal, Settle,
-    SettleDeadLetter, Settled, Settlement, TaskRef, Wall, limits,
+    SettleDeadLetter, Settled, Settlement, TaskOptions, TaskRef, Wall, limits,
 };
 
 fn queue() -> QueueName<'static> {
@@ -77,7 +77,8 @@ impl Script {
                         other => panic!("{other} is not a setting"),
                     }
                 }
-                self.store.apply(Command::PutQueue(PutQueue { queue: queue(), settings: self.settings }));
+                self.store
+                    .apply(Command::PutQueue(PutQueue { queue: queue(), settings: self.settings.clone() }));
             }
             "late" => {
                 let tokens = &self.tokens[words[2]];
@@ -122,6 +123,7 @@ impl Script {
             claim_ms: None,
             retry: None,
             envelope: Cow::Owned(name.as_bytes().to_vec()),
+            options: TaskOptions::default(),
         };
         for pair in words.chunks(2) {
             let text = Cow::Owned(pair[1].to_string());
@@ -282,6 +284,7 @@ fn a_conflict_touches_one_task_of_a_batch_and_a_full_queue_refuses_all_of_it() {
             claim_ms: None,
             retry: None,
             envelope: Cow::Borrowed(b"b"),
+            options: TaskOptions::default(),
         };
         let tasks = ids.iter().map(task).collect();
         Command::Enqueue(Enqueue { keyed: None, queue: queue(), tasks })

@@ -27,6 +27,7 @@ fn enqueue(id: Option<&'static str>, content: u128) -> Enqueue<'static> {
         claim_ms: None,
         retry: None,
         envelope: Cow::Borrowed(b"{}"),
+        options: model::TaskOptions::default(),
     };
     Enqueue { keyed: None, queue: queue(), tasks: [task].to_vec() }
 }

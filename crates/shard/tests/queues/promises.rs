@@ -4,7 +4,7 @@ use crate::world::World;
 use model::limits::{CLAIM_BYTES_MAX, QUEUE_TYPES_MAX, TASK_DEFERS_MAX, TASK_FAILURES_KEPT};
 use model::{
     Action, Claim, Command, Elapsed, Enqueue, EntryClock, Failure, Fingerprint, NewTask, Position,
-    RetryPolicy, Settle, Settlement, TaskRef, Wall,
+    RetryPolicy, Settle, Settlement, TaskOptions, TaskRef, Wall,
 };
 use reference_model::queue::draw::name;
 use shard::{Shard, ShardOptions};
@@ -64,6 +64,7 @@ fn task(id: &str, task_type: String) -> NewTask<'static> {
         claim_ms: None,
         retry: Some(RetryPolicy { attempts_max: 1_000, first_ms: 0, delay_ms_max: 9_000 }),
         envelope: b"..".to_vec().into(),
+        options: TaskOptions::default(),
     }
 }
 

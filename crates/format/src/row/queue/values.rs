@@ -1,5 +1,6 @@
 //! The values of task queues.
 
+use crate::options;
 use crate::outcome::get_flag;
 use crate::queue::{
     get_option, get_retry, get_settings, get_settled, get_state, get_text_option, get_u32, put_option,
@@ -11,10 +12,22 @@ use alloc::borrow::{Cow, ToOwned};
 use alloc::string::String;
 use alloc::vec::Vec;
 use model::{
-    Elapsed, Fingerprint, IdHash, Position, QueueSettings, RetryPolicy, Settled, TaskDue, TaskState, Wall,
+    Elapsed, Fingerprint, IdHash, Position, QueueOptions, QueueSettings, RetryPolicy, Settled, TaskDue,
+    TaskOptions, TaskState, Wall,
 };
 
 const LAYOUT: u8 = 1;
+/// The same fields, then a list of options.
+const LAYOUT_WITH_OPTIONS: u8 = 2;
+
+/// Reads the layout of a row that may have options, and says whether it has.
+fn has_options(reader: &mut Reader<'_>, what: &'static str) -> Result<bool, FormatError> {
+    match reader.u8()? {
+        LAYOUT => Ok(false),
+        LAYOUT_WITH_OPTIONS => Ok(true),
+        other => Err(FormatError::invalid(what, u64::from(other))),
+    }
+}
 
 /// The value of a part.
 #[must_use]
@@ -74,11 +87,15 @@ impl QueueRow {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(48 + self.name.len());
         let mut writer = Writer::new(&mut out);
-        writer.u8(LAYOUT);
+        let has_options = self.settings.options != QueueOptions::NONE;
+        writer.u8(if has_options { LAYOUT_WITH_OPTIONS } else { LAYOUT });
         writer.prefixed(self.name.as_bytes());
         put_settings(&mut writer, &self.settings);
         writer.varint(self.unfinished);
         writer.varint(u64::from(self.types));
+        if has_options {
+            options::put_queue_options(&mut writer, &self.settings.options);
+        }
         out
     }
 
@@ -86,13 +103,16 @@ impl QueueRow {
     /// [`FormatError`] when these are not the bytes of a queue row.
     pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
         let mut reader = Reader::new(bytes);
-        layout(&mut reader, "queue row")?;
-        let row = Self {
+        let has_options = has_options(&mut reader, "queue row")?;
+        let mut row = Self {
             name: reader.text("queue name")?.to_owned(),
             settings: get_settings(&mut reader)?,
             unfinished: reader.varint()?,
             types: get_u32(&mut reader)?,
         };
+        if has_options {
+            row.settings.options = options::get_queue_options(&mut reader)?;
+        }
         reader.end()?;
         Ok(row)
     }
@@ -198,6 +218,8 @@ pub struct TaskRow {
     pub has_result: bool,
     pub has_progress: bool,
     pub has_failures: bool,
+    /// What few tasks say.
+    pub options: TaskOptions<'static>,
 }
 
 /// The claim of a running task.
@@ -239,7 +261,9 @@ impl TaskRow {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(96);
         let mut writer = Writer::new(&mut out);
-        writer.u8(LAYOUT);
+        let mut options = options::List::default();
+        options::add_task_options(&mut options, &self.options);
+        writer.u8(if options.is_empty() { LAYOUT } else { LAYOUT_WITH_OPTIONS });
         put_state(&mut writer, self.state);
         let flag = |set: bool, bit: u8| if set { bit } else { 0 };
         writer.u8(flag(self.has_result, Self::RESULT)
@@ -269,6 +293,9 @@ impl TaskRow {
             writer.u8(lane);
             writer.u64(ready.0);
         });
+        if !options.is_empty() {
+            options.put(&mut writer);
+        }
         out
     }
 
@@ -276,13 +303,13 @@ impl TaskRow {
     /// [`FormatError`] when these are not the bytes of a task row.
     pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
         let mut reader = Reader::new(bytes);
-        layout(&mut reader, "task row")?;
+        let has_options = has_options(&mut reader, "task row")?;
         let state = get_state(&mut reader)?;
         let flags = reader.u8()?;
         if flags >= 8 {
             return Err(FormatError::invalid("set of flags", u64::from(flags)));
         }
-        let row = Self {
+        let mut row = Self {
             state,
             has_result: flags & Self::RESULT != 0,
             has_progress: flags & Self::PROGRESS != 0,
@@ -305,7 +332,13 @@ impl TaskRow {
                 other => Err(FormatError::invalid("clock of a task", u64::from(other))),
             })?,
             ready: get_option(&mut reader, |reader| Ok((reader.u8()?, Position(reader.u64()?))))?,
+            options: TaskOptions::default(),
         };
+        if has_options {
+            let mut found = TaskOptions::default();
+            options::read(&mut reader, |tag, option| options::take_task_option(&mut found, tag, option))?;
+            row.options = found.into_owned();
+        }
         reader.end()?;
         Ok(row)
     }

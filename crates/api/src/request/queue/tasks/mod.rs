@@ -21,7 +21,9 @@ use crate::request::object::{
 use crate::time::{self, Moment, write_wall};
 use crate::trace::Trace;
 use http::HeaderMap;
-use model::{Enqueue, Fingerprint, NewTask, QueueName, QueueSettings, RetryPolicy, Wall, limits};
+use model::{
+    Enqueue, Fingerprint, NewTask, QueueName, QueueSettings, RetryPolicy, TaskOptions, Wall, limits,
+};
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
 use xxhash_rust::xxh3::Xxh3Default;
@@ -214,6 +216,7 @@ impl<'a> Sent<'a> {
             claim_ms: self.claim_ms,
             retry: self.retry,
             envelope: Cow::Owned(envelope),
+            options: TaskOptions::default(),
         })
     }
 

@@ -1,0 +1,174 @@
+//! What few tasks and queues have: a list of tagged options, so that all others do not pay for it.
+//!
+//! A list is a count, then for each option its tag and its bytes, preceded by their length. Tags grow. Text and
+//! numbers without a length of their own fill the option to its end. An unknown tag is an error, because whoever
+//! wrote it meant something by it.
+
+use crate::wire::{FormatError, Reader, Writer};
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
+use model::{GiveUp, QueueOptions, TaskOptions, Unique, UniqueMode, Wall};
+
+/// Numbers that never change. Those of a task as it was enqueued and those that only its row has share one space.
+mod tag {
+    pub(super) const UNIQUE: u8 = 6;
+    pub(super) const DEADLINE: u8 = 7;
+    pub(super) const GIVE_UP: u8 = 8;
+
+    pub(super) const UNIQUE_EXISTING: u8 = 1;
+    pub(super) const UNIQUE_ONE_WAITING: u8 = 2;
+    pub(super) const UNIQUE_REPLACE: u8 = 3;
+}
+
+/// The smallest encoding of an option and of a class of failures.
+const OPTION_BYTES_MIN: usize = 2;
+const CLASS_BYTES_MIN: usize = 1;
+
+/// Whether an encoding has a list of options.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Options {
+    None,
+    Listed,
+}
+
+/// Options to be written, in the order of their tags.
+#[derive(Debug, Default)]
+pub(crate) struct List {
+    count: u64,
+    bytes: Vec<u8>,
+}
+
+impl List {
+    pub(crate) fn add(&mut self, tag: u8, put: impl FnOnce(&mut Writer<'_>)) {
+        let mut option = Vec::new();
+        put(&mut Writer::new(&mut option));
+        let mut writer = Writer::new(&mut self.bytes);
+        writer.u8(tag);
+        writer.prefixed(&option);
+        self.count += 1;
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    pub(crate) fn put(&self, writer: &mut Writer<'_>) {
+        writer.varint(self.count);
+        writer.bytes(&self.bytes);
+    }
+}
+
+/// Reads a list. `take` reads the option with a tag, and says whether it knows the tag.
+pub(crate) fn read<'a>(
+    reader: &mut Reader<'a>,
+    mut take: impl FnMut(u8, &mut Reader<'a>) -> Result<bool, FormatError>,
+) -> Result<(), FormatError> {
+    let mut before = 0;
+    for _ in 0..reader.count(OPTION_BYTES_MIN)? {
+        let tag = reader.u8()?;
+        let mut option = Reader::new(reader.prefixed()?);
+        if tag <= before || !take(tag, &mut option)? {
+            return Err(FormatError::invalid("option", u64::from(tag)));
+        }
+        option.end()?;
+        before = tag;
+    }
+    Ok(())
+}
+
+pub(crate) fn add_task_options(list: &mut List, options: &TaskOptions<'_>) {
+    if let Some(unique) = &options.unique {
+        list.add(tag::UNIQUE, |writer| put_unique(writer, unique));
+    }
+    if let Some(deadline) = options.deadline {
+        list.add(tag::DEADLINE, |writer| writer.u64(deadline.0));
+    }
+    add_give_up(list, &options.give_up);
+}
+
+/// Reads one option of a task into `options`. Returns whether the tag is that of such an option.
+pub(crate) fn take_task_option<'a>(
+    options: &mut TaskOptions<'a>,
+    tag: u8,
+    reader: &mut Reader<'a>,
+) -> Result<bool, FormatError> {
+    match tag {
+        tag::UNIQUE => options.unique = Some(get_unique(reader)?),
+        tag::DEADLINE => options.deadline = Some(Wall(reader.u64()?)),
+        tag::GIVE_UP => options.give_up = get_give_up(reader)?,
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+pub(crate) fn put_task_options(writer: &mut Writer<'_>, options: &TaskOptions<'_>) {
+    let mut list = List::default();
+    add_task_options(&mut list, options);
+    list.put(writer);
+}
+
+pub(crate) fn get_task_options<'a>(reader: &mut Reader<'a>) -> Result<TaskOptions<'a>, FormatError> {
+    let mut options = TaskOptions::default();
+    read(reader, |tag, option| take_task_option(&mut options, tag, option))?;
+    Ok(options)
+}
+
+pub(crate) fn put_queue_options(writer: &mut Writer<'_>, options: &QueueOptions) {
+    let mut list = List::default();
+    add_give_up(&mut list, &options.give_up);
+    list.put(writer);
+}
+
+pub(crate) fn get_queue_options(reader: &mut Reader<'_>) -> Result<QueueOptions, FormatError> {
+    let mut options = QueueOptions::default();
+    read(reader, |tag, option| {
+        match tag {
+            tag::GIVE_UP => options.give_up = get_give_up(option)?.into_owned(),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    })?;
+    Ok(options)
+}
+
+fn put_unique(writer: &mut Writer<'_>, unique: &Unique<'_>) {
+    writer.u8(match unique.mode {
+        UniqueMode::Existing => tag::UNIQUE_EXISTING,
+        UniqueMode::OneWaiting => tag::UNIQUE_ONE_WAITING,
+        UniqueMode::Replace => tag::UNIQUE_REPLACE,
+    });
+    writer.prefixed(unique.key.as_bytes());
+}
+
+fn get_unique<'a>(reader: &mut Reader<'a>) -> Result<Unique<'a>, FormatError> {
+    let mode = match reader.u8()? {
+        tag::UNIQUE_EXISTING => UniqueMode::Existing,
+        tag::UNIQUE_ONE_WAITING => UniqueMode::OneWaiting,
+        tag::UNIQUE_REPLACE => UniqueMode::Replace,
+        other => return Err(FormatError::invalid("kind of uniqueness", u64::from(other))),
+    };
+    Ok(Unique { key: Cow::Borrowed(reader.text("unique key")?), mode })
+}
+
+fn add_give_up(list: &mut List, give_up: &GiveUp<'_>) {
+    if *give_up == GiveUp::NEVER {
+        return;
+    }
+    list.add(tag::GIVE_UP, |writer| {
+        crate::queue::put_option(writer, give_up.age_ms_max, Writer::varint);
+        writer.varint(give_up.classes.len() as u64);
+        for class in &give_up.classes {
+            writer.prefixed(class.as_bytes());
+        }
+    });
+}
+
+fn get_give_up<'a>(reader: &mut Reader<'a>) -> Result<GiveUp<'a>, FormatError> {
+    let age_ms_max = crate::queue::get_option(reader, Reader::varint)?;
+    let count = reader.count(CLASS_BYTES_MIN)?;
+    let mut classes = Vec::with_capacity(count.min(16));
+    for _ in 0..count {
+        classes.push(Cow::Borrowed(reader.text("class of a failure")?));
+    }
+    Ok(GiveUp { age_ms_max, classes })
+}
