@@ -14,6 +14,7 @@ mod tag {
     pub(super) const UNIQUE: u8 = 6;
     pub(super) const DEADLINE: u8 = 7;
     pub(super) const GIVE_UP: u8 = 8;
+    pub(super) const SCHEDULE: u8 = 16;
 
     pub(super) const UNIQUE_EXISTING: u8 = 1;
     pub(super) const UNIQUE_ONE_WAITING: u8 = 2;
@@ -84,6 +85,9 @@ pub(crate) fn add_task_options(list: &mut List, options: &TaskOptions<'_>) {
         list.add(tag::DEADLINE, |writer| writer.u64(deadline.0));
     }
     add_give_up(list, &options.give_up);
+    if let Some(schedule) = &options.schedule {
+        list.add(tag::SCHEDULE, |writer| writer.prefixed(schedule.as_bytes()));
+    }
 }
 
 /// Reads one option of a task into `options`. Returns whether the tag is that of such an option.
@@ -96,6 +100,7 @@ pub(crate) fn take_task_option<'a>(
         tag::UNIQUE => options.unique = Some(get_unique(reader)?),
         tag::DEADLINE => options.deadline = Some(Wall(reader.u64()?)),
         tag::GIVE_UP => options.give_up = get_give_up(reader)?,
+        tag::SCHEDULE => options.schedule = Some(Cow::Borrowed(reader.text("schedule name")?)),
         _ => return Ok(false),
     }
     Ok(true)

@@ -2,8 +2,9 @@
 //! model's structs; an optional field begins with a byte that says whether it is there.
 
 use crate::entry::{get_keyed, put_keyed};
+use crate::options::Options;
 use crate::outcome::get_flag;
-use crate::queue::{get_enqueue, get_option, get_u32, put_enqueue, put_option};
+use crate::queue::{get_enqueue, get_option, get_u32, has_options, put_enqueue, put_option};
 use crate::wire::{FormatError, Reader, Writer};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -17,6 +18,7 @@ use model::{
 mod tag {
     /// The form of what a schedule enqueues.
     pub(super) const ENQUEUE: u8 = 1;
+    pub(super) const ENQUEUE_WITH_OPTIONS: u8 = 2;
 
     pub(super) const CRON: u8 = 1;
     pub(super) const EVERY: u8 = 2;
@@ -167,14 +169,16 @@ pub(crate) fn get_advance<'a>(reader: &mut Reader<'a>) -> Result<AdvanceSchedule
 
 pub(crate) fn put_definition(writer: &mut Writer<'_>, definition: &ScheduleDefinition<'_>) {
     put_rules(writer, &definition.rules);
-    writer.u8(tag::ENQUEUE);
+    let has_options = has_options(&definition.enqueue);
+    writer.u8(if has_options { tag::ENQUEUE_WITH_OPTIONS } else { tag::ENQUEUE });
     put_enqueue(writer, &definition.enqueue);
 }
 
 pub(crate) fn get_definition<'a>(reader: &mut Reader<'a>) -> Result<ScheduleDefinition<'a>, FormatError> {
     let rules = get_rules(reader)?;
     let enqueue = match reader.u8()? {
-        tag::ENQUEUE => get_enqueue(reader)?,
+        tag::ENQUEUE => get_enqueue(reader, Options::None)?,
+        tag::ENQUEUE_WITH_OPTIONS => get_enqueue(reader, Options::Listed)?,
         other => return Err(FormatError::invalid("form of what a schedule enqueues", u64::from(other))),
     };
     Ok(ScheduleDefinition { rules, enqueue })

@@ -2,7 +2,7 @@
 
 use crate::claims::WaitingClaim;
 use crate::request::Replies;
-use model::{Action, Append, Command, Elapsed, Enqueue, Settle, Settlement, Wall, Write, limits};
+use model::{Action, Append, Command, Elapsed, Enqueue, ScheduleAction, ScheduleDefinition, Settle, Settlement, Wall, Write, limits};
 use std::collections::VecDeque;
 
 /// Bytes counted for a command besides its events.
@@ -222,13 +222,29 @@ fn command_bytes(command: &Command<'_>) -> usize {
         | Command::PutQueue(_)
         | Command::CancelTask(_)
         | Command::SettleDeadLetter(_)
-        | Command::AdvanceTasks(_) => 0,
+        | Command::AdvanceTasks(_)
+        | Command::DeleteSchedule(_)
+        | Command::AdvanceSchedule(_) => 0,
         Command::Enqueue(enqueue) => tasks_bytes(enqueue),
         Command::Claim(claim) => claim.types.iter().map(|task_type| task_type.len()).sum(),
         Command::Settle(settle) => settlements_bytes(settle),
+        Command::PutSchedule(put) => definition_bytes(&put.definition),
+        Command::PutScheduleSet(put) => {
+            let bytes = |one: &model::PutSchedule<'_>| definition_bytes(&one.definition);
+            put.schedules.iter().map(bytes).sum()
+        }
+        Command::ControlSchedule(control) => match &control.action {
+            ScheduleAction::Backfill { ticks, .. } => ticks.len() * size_of::<Wall>(),
+            ScheduleAction::Pause | ScheduleAction::Resume | ScheduleAction::Fire => 0,
+        },
         Command::PutValue(put) => put.content.len() + put.content_type.len(),
     };
     events + COMMAND_OVERHEAD_BYTES
+}
+
+fn definition_bytes(definition: &ScheduleDefinition<'_>) -> usize {
+    let exclusions: usize = definition.rules.exclusions.iter().map(|exclusion| exclusion.len()).sum();
+    tasks_bytes(&definition.enqueue) + exclusions + COMMAND_OVERHEAD_BYTES
 }
 
 fn tasks_bytes(enqueue: &Enqueue<'_>) -> usize {

@@ -26,6 +26,9 @@
 //! | `lease/expire.rs` | hand over leases that have expired |
 //! | `value/put.rs` | replace a value's content |
 //! | `value/delete.rs` | remove a value |
+//! | `schedule/put.rs`, `put_set.rs`, `delete.rs` | put a schedule, or all of an owner; remove one |
+//! | `schedule/control.rs` | pause and resume a schedule, fire it now, make up for the past |
+//! | `schedule/advance.rs` | let a schedule do what is due |
 //!
 //! The rules that they share are in `stream/duplicates.rs`, `stream/retention.rs`,
 //! `lease/state.rs`, `lease/queue.rs` and `idempotency.rs`.
@@ -48,6 +51,7 @@ mod overlay;
 pub mod query;
 mod queue;
 mod revisions;
+mod schedule;
 mod shard;
 mod stream;
 #[cfg(test)]
@@ -55,5 +59,5 @@ mod testing;
 mod transaction;
 mod value;
 
-pub use agenda::{Agenda, Deadlines};
+pub use agenda::{Agenda, Deadlines, DueSchedule};
 pub use shard::{Applied, BEHAVIOUR, Shard, ShardOptions, knows};

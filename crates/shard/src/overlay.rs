@@ -114,6 +114,11 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
         }
     }
 
+    /// The shard's first slot.
+    pub(crate) fn first_slot(&self) -> Slot {
+        self.first_slot
+    }
+
     /// Takes the next position.
     pub(crate) fn take_position(&mut self) -> Position {
         self.shard.last = self.shard.last.next(self.shard.wall);

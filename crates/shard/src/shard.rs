@@ -8,6 +8,7 @@ use crate::idempotency::once;
 use crate::lease::{self, acquire, release, renew, withdraw};
 use crate::overlay::{Finished, Overlay, ReadyChange};
 use crate::queue;
+use crate::schedule;
 use crate::stream::{append, delete, expire, settings};
 use crate::transaction;
 use crate::value;
@@ -187,6 +188,14 @@ fn apply_command<'e, V: View>(
         Command::CancelTask(cancel) => queue::cancel::apply(cancel, overlay),
         Command::SettleDeadLetter(settle) => queue::dead_letter::apply(settle, overlay),
         Command::AdvanceTasks(advance) => queue::advance::apply(advance, overlay),
+        Command::PutSchedule(put) => schedule::put::apply(put, overlay),
+        Command::PutScheduleSet(put) => schedule::put_set::apply(put, overlay),
+        Command::DeleteSchedule(delete) => schedule::delete::apply(delete, overlay),
+        Command::ControlSchedule(control) => {
+            let slot = control.schedule.slot(Namespace::ROOT);
+            once(control.keyed, slot, overlay, |overlay| schedule::control::apply(control, overlay))
+        }
+        Command::AdvanceSchedule(advance) => schedule::advance::apply(advance, overlay),
     }
 }
 
@@ -226,6 +235,6 @@ fn effects(
 fn clock_of(timer: &Timer) -> Option<mem::Discriminant<TaskDue>> {
     match timer {
         Timer::Tasks(due) => Some(mem::discriminant(due)),
-        Timer::Events(_) | Timer::Records(_) | Timer::Leases(_) | Timer::CleanUp(_) => None,
+        Timer::Events(_) | Timer::Records(_) | Timer::Leases(_) | Timer::CleanUp(_) | Timer::Schedules(_) => None,
     }
 }

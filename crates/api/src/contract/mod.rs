@@ -55,6 +55,7 @@ pub enum Tag {
     Transactions,
     Streams,
     Queues,
+    Schedules,
     Leases,
     Values,
     Operations,
@@ -139,11 +140,12 @@ impl Method {
 }
 
 impl Tag {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Events,
         Self::Transactions,
         Self::Streams,
         Self::Queues,
+        Self::Schedules,
         Self::Leases,
         Self::Values,
         Self::Operations,
@@ -156,6 +158,7 @@ impl Tag {
             Self::Transactions => "transactions",
             Self::Streams => "streams",
             Self::Queues => "queues",
+            Self::Schedules => "schedules",
             Self::Leases => "leases",
             Self::Values => "values",
             Self::Operations => "operations",
@@ -169,6 +172,7 @@ impl Tag {
             Self::Transactions => "Apply checks and writes all or nothing.",
             Self::Streams => "List streams, delete them, and control what they keep.",
             Self::Queues => "Enqueue tasks, claim and settle them, and operate queues.",
+            Self::Schedules => "Enqueue tasks by the clock.",
             Self::Leases => "Elect leaders, lock, and limit how many work at a time, with fencing tokens.",
             Self::Values => "Agree on small named values.",
             Self::Operations => "Health, metrics and documentation of a node.",

@@ -10,6 +10,7 @@
 //! | [`value`] | requests that write values |
 //! | [`transaction`] | the body of a transaction |
 //! | [`queue`] | everything about task queues |
+//! | [`schedule`] | requests about schedules |
 //! | [`settings`] | a stream's settings |
 //! | [`store`] | the store that a request is meant for |
 //! | [`object`] | the API's own JSON objects, member by member |
@@ -23,6 +24,7 @@ pub mod line;
 mod object;
 pub mod query;
 pub mod queue;
+pub mod schedule;
 pub mod settings;
 pub mod store;
 pub mod transaction;

@@ -9,12 +9,14 @@
 //! | [`value`] | writes of values |
 //! | [`page`] | pages of events and of streams |
 //! | [`queue`] | everything about task queues |
+//! | [`schedule`] | schedules |
 
 pub mod lease;
 pub mod outcome;
 pub mod page;
 pub mod queue;
 pub mod refusal;
+pub mod schedule;
 pub mod stored;
 pub mod value;
 

@@ -9,6 +9,7 @@ mod lines;
 mod operations;
 mod parts;
 mod queue;
+mod schedules;
 mod settings;
 mod streams;
 mod transaction;
@@ -25,7 +26,7 @@ use api::request::store;
 use bytes::Bytes;
 use http::{Request, request};
 use http_body::Body;
-use model::DeadLetterEnd;
+use model::{DeadLetterEnd, ScheduleAction};
 use std::sync::Arc;
 
 /// Runs an operation.
@@ -86,6 +87,17 @@ where
         Operation::GetQueue => queue::queues::get(context, parts).await,
         Operation::PutQueue => queue::queues::put(context, parts, &mut body).await,
         Operation::ListQueues => queue::queues::list(context, parts).await,
+        Operation::PutSchedule => schedules::put(context, parts, &mut body).await,
+        Operation::GetSchedule => schedules::get(context, parts).await,
+        Operation::DeleteSchedule => schedules::delete(context, parts).await,
+        Operation::ListSchedules => schedules::list(context, parts).await,
+        Operation::PreviewSchedule => schedules::preview(context, parts, &mut body).await,
+        Operation::PauseSchedule => schedules::set(context, parts, ScheduleAction::Pause).await,
+        Operation::ResumeSchedule => schedules::set(context, parts, ScheduleAction::Resume).await,
+        Operation::FireSchedule => schedules::fire(context, parts).await,
+        Operation::BackfillSchedule => schedules::backfill(context, parts, &mut body).await,
+        Operation::PutScheduleSet => schedules::put_set(context, parts, &mut body).await,
+        Operation::GetScheduleSet => schedules::get_set(context, parts).await,
         Operation::Store => operations::store(context, parts),
         Operation::Live => operations::live(parts),
         Operation::Ready => operations::ready(context, parts),

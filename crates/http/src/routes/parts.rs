@@ -2,9 +2,10 @@
 
 use crate::response::Result;
 use api::request::queue::{queue_in_path, task_in_path};
+use api::request::schedule::schedule_in_path;
 use api::request::{lease_in_path, query, stream_in_path, value_in_path};
 use http::request;
-use model::{LeaseName, QueueName, Slot, StreamName, TaskRef, ValueName};
+use model::{LeaseName, QueueName, ScheduleName, Slot, StreamName, TaskRef, ValueName};
 use std::borrow::Cow;
 
 /// The stream that the path names.
@@ -29,6 +30,14 @@ pub(super) fn lease(parts: &request::Parts) -> Result<LeaseName<'_>> {
 /// As for [`stream`].
 pub(super) fn value(parts: &request::Parts) -> Result<ValueName<'_>> {
     value_in_path(name(parts))
+}
+
+/// The schedule, or the owner of schedules, that the path names.
+///
+/// # Errors
+/// As for [`stream`].
+pub(super) fn schedule(parts: &request::Parts) -> Result<ScheduleName<'_>> {
+    schedule_in_path(name(parts))
 }
 
 /// The third segment of a path such as `/v1/streams/{stream}/events`.

@@ -12,6 +12,8 @@
 //! | [`value`] | one value's content and revision |
 //! | [`queue`], [`queues`] | one queue, and the list of queues |
 //! | [`task`], [`tasks`] | one task, and the list of a queue's tasks |
+//! | [`schedule`], [`schedules`], [`schedule_set`] | one schedule, the list of schedules, and the names of an owner's |
+//! | [`schedule_tally`] | how many schedules there are, and how they are |
 //! | [`is_live`], [`Liveness`] | whether an event found in the body file is still readable |
 
 mod clock;
@@ -19,6 +21,7 @@ mod lease;
 mod live;
 mod page;
 mod queue;
+mod schedule;
 mod stream;
 mod streams;
 mod value;
@@ -31,6 +34,7 @@ pub use queue::{
     ClaimView, FailureView, QueueView, TaskView, TasksPage, TasksRequest, TypeView, queue, queues, task,
     tasks,
 };
+pub use schedule::{ScheduleView, due_schedule, schedule, schedule_set, schedule_tally, schedules};
 pub use stream::{Presence, StreamState, stream};
 pub use streams::{ListPoint, ListedStream, StreamsPage, StreamsRequest, streams};
 pub use value::{StoredValue, value};

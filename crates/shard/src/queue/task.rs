@@ -5,6 +5,7 @@ use crate::damage::{bad_row, contradiction};
 use crate::overlay::Overlay;
 use crate::queue::keys::{self, Turn};
 use crate::queue::tally::Queue;
+use crate::schedule;
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -221,6 +222,9 @@ impl Task {
         self.set_timer(TaskDue::Elapsed(until), queue, overlay);
         if state == TaskState::Dead {
             overlay.put(queue.keys.dead(self.at), Vec::new());
+        }
+        if let Some(schedule) = &self.row.options.schedule {
+            schedule::run::finished(schedule, self.at, state, overlay)?;
         }
         let (WasBlocked::No, Some(key)) = (was_blocked, self.row.key.as_deref()) else { return Ok(()) };
         let Some(next) = keys::release(queue, key, overlay)? else { return Ok(()) };

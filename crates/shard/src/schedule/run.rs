@@ -7,12 +7,13 @@ use crate::queue::{cancel, enqueue, id_of};
 use crate::schedule::state::{Schedule, definition};
 use crate::damage::bad_row;
 use alloc::borrow::Cow;
+use alloc::string::ToString;
 use alloc::vec::Vec;
 use format::row::{Held, decode_definition};
 use model::schedule::{run_id, tick_text};
 use model::{
     CancelTask, Enqueue, EnqueuedTask, HeldBy, NewTask, Outcome, Paused, Position, QueueName, Refusal, RunCause,
-    ScheduleDefinition, ScheduleName, ScheduleRun, TaskRef, TaskState, View, ViewError, Wall, limits,
+    ScheduleDefinition, ScheduleName, ScheduleRun, TaskOptions, TaskRef, TaskState, View, ViewError, Wall, limits,
 };
 
 /// Enqueues the tasks of some ticks, all or none.
@@ -61,9 +62,11 @@ fn task_of<'a>(
     envelope.extend_from_slice(b",\"scheduled\":\"");
     envelope.extend_from_slice(tick_text(tick).as_bytes());
     envelope.push(b'"');
+    let options = TaskOptions { schedule: Some(Cow::Owned(schedule.to_string())), ..template.options.clone() };
     NewTask {
         id: Some(Cow::Owned(run_id(schedule, tick, cause))),
         envelope: Cow::Owned(envelope),
+        options,
         ..template.clone()
     }
 }

@@ -46,6 +46,11 @@ impl<'n> Schedule<'n> {
         Self { name: name.clone(), row, before: None }
     }
 
+    /// Whether it was there before this command.
+    pub(crate) fn is_known(&self) -> bool {
+        self.before.is_some()
+    }
+
     pub(crate) fn slot(&self) -> Slot {
         self.name.slot(Namespace::ROOT)
     }
@@ -81,7 +86,13 @@ impl<'n> Schedule<'n> {
         overlay.put(schedule_key(self.slot(), self.name.as_str()), self.row.encode());
         let result = run(overlay)?;
         let row = load_row(&self.name, overlay)?;
-        self.row = row.ok_or_else(|| contradiction("a schedule was deleted by its own run"))?;
+        let row = row.ok_or_else(|| contradiction("a schedule was deleted by its own run"))?;
+        if row != self.row {
+            // That change has been counted, and has set the timer, so this command goes on from there.
+            count(self.before.as_ref(), Some(&self.row), overlay)?;
+            self.before = Some(row.clone());
+            self.row = row;
+        }
         Ok(result)
     }
 
@@ -140,8 +151,7 @@ pub(crate) fn load_row(name: &ScheduleName<'_>, view: &impl View) -> Result<Opti
 /// The bytes of what a client has put.
 pub(crate) fn definition(name: &ScheduleName<'_>, view: &impl View) -> Result<Vec<u8>, ViewError> {
     let key = schedule_definition_key(name.slot(Namespace::ROOT), name.as_str());
-    let value = view.get(&key)?;
-    value.map(Into::into).ok_or_else(|| contradiction("a schedule has no definition"))
+    view.get(&key)?.ok_or_else(|| contradiction("a schedule has no definition"))
 }
 
 /// The counts of all schedules of the shard whose first slot this is.

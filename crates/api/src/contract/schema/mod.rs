@@ -2,12 +2,14 @@
 //! Tests read its real responses into these types, which refuse unknown members, so that neither can drift.
 
 mod queue;
+mod schedule;
 
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
 pub use queue::*;
+pub use schedule::*;
 
 /// All of them, as components of the OpenAPI document.
 #[derive(utoipa::OpenApi)]
@@ -52,6 +54,24 @@ pub use queue::*;
     LeaseHolder,
     ValueWritten,
     ValueDeleted,
+    ScheduleDefinition,
+    ScheduledTask,
+    CatchUp,
+    Overlap,
+    SchedulePut,
+    Schedule,
+    ScheduleState,
+    ScheduleRun,
+    ScheduleCounts,
+    ScheduleDeleted,
+    ScheduleControlled,
+    ScheduleBackfill,
+    BackfillOverlap,
+    ScheduleList,
+    ListedSchedule,
+    ScheduleSetPut,
+    NamedSchedule,
+    ScheduleSet,
     NewTask,
     RetryPolicy,
     EnqueuedTask,

@@ -147,6 +147,7 @@ fn every_parameter_of_the_contract_can_be_used() {
                 Operation::ListStreams => ListStreams::parse(Some(&query)).map(drop),
                 Operation::ListTasks => ListTasks::parse(Some(&query)).map(drop),
                 Operation::ListQueues => ListQueues::parse(Some(&query)).map(drop),
+                Operation::ListSchedules => ListSchedules::parse(Some(&query)).map(drop),
                 other => panic!("{other:?} has parameters that no test reads"),
             };
             assert_eq!(read, Ok(()), "{operation:?} {query}");

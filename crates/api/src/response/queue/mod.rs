@@ -23,17 +23,17 @@ fn write_id(out: &mut Vec<u8>, id: Option<&str>, position: Position, slot: Slot)
     }
 }
 
-fn write_text_member(out: &mut Vec<u8>, name: &str, value: &str) {
+pub(super) fn write_text_member(out: &mut Vec<u8>, name: &str, value: &str) {
     write_name(out, name);
     json::write_text(out, value);
 }
 
-fn write_number_member(out: &mut Vec<u8>, name: &str, value: u64) {
+pub(super) fn write_number_member(out: &mut Vec<u8>, name: &str, value: u64) {
     write_name(out, name);
     json::write_number(out, value);
 }
 
-fn write_name(out: &mut Vec<u8>, name: &str) {
+pub(super) fn write_name(out: &mut Vec<u8>, name: &str) {
     out.extend_from_slice(b",\"");
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"\":");
