@@ -17,6 +17,7 @@
 //! | `import` | lines for many streams, in bounded memory |
 //! | `leases` | leader election, locks and semaphores |
 //! | `streams` | listing, settings, deletion |
+//! | `schedules` | schedules: [`Client::put_schedule`] |
 //! | `queue`, `worker` | task queues: [`Queue`], and [`Worker`] to run their tasks |
 //! | `raw` | any request, and its response |
 //! | [`blocking`] (feature `blocking`) | the same for programs without an async runtime |
@@ -43,6 +44,7 @@ mod queue;
 mod raw;
 mod read;
 mod retry;
+mod schedules;
 mod streams;
 mod transaction;
 mod transport;
@@ -63,6 +65,10 @@ pub use queue::{
 pub use raw::{Request, Response};
 pub use read::{Direction, Events, Lines, Page, Read};
 pub use retry::Retry;
+pub use schedules::{
+    BackfillOverlap, ListedSchedule, Schedule, ScheduleControlled, ScheduleInfo, SchedulePut, ScheduleRun, ScheduleSet,
+    ScheduledTask,
+};
 pub use streams::{Settings, StreamSummary, Streams};
 pub use transaction::{Committed, Transaction, Written};
 pub use worker::{Worker, WorkerSummary};

@@ -5,6 +5,7 @@
 //! | [`append`], [`read`], [`follow`], [`streams`], [`settings`] | send a request and show the result |
 //! | [`lease`] | acquire, renew and release a lease, and run a command while it is held |
 //! | [`enqueue`], [`work`], [`tasks`] | task queues |
+//! | [`schedules`] | schedules |
 //! | [`import`], [`export`] | move many events in and out, as lines |
 //! | [`demo`] | shows failures and their cures, without a node |
 //! | [`show`] | `config show` and `completions` |
@@ -21,6 +22,7 @@ pub(crate) mod import;
 pub(crate) mod lease;
 pub(crate) mod output;
 pub(crate) mod read;
+pub(crate) mod schedules;
 pub(crate) mod settings;
 pub(crate) mod show;
 pub(crate) mod streams;
@@ -105,6 +107,11 @@ pub(crate) enum Command {
     Queues,
     /// List, replay or drop tasks that have failed for good
     DeadLetters(tasks::DeadLettersArgs),
+    /// Enqueue tasks by the clock
+    Schedules {
+        #[command(subcommand)]
+        command: schedules::Command,
+    },
     /// Append events to many streams from lines of JSON
     Import(import::Args),
     /// Write events as lines of JSON, for `import`
@@ -158,6 +165,7 @@ impl Cli {
             Command::Tasks(args) => tasks::tasks(&global, &args),
             Command::Queues => tasks::queues(&global),
             Command::DeadLetters(args) => tasks::dead_letters(&global, &args),
+            Command::Schedules { command } => schedules::run(&global, command),
             Command::Import(args) => import::run(&global, &args),
             Command::Export(args) => export::run(&global, &args),
             Command::Streams(args) => streams::run(&global, &args),

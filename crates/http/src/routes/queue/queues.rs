@@ -61,7 +61,7 @@ where
     let body = read_whole(&context.buffers, &parts.headers, body).await?;
     let settings = settings::read(&parts.headers, &body)?;
     drop(body);
-    let command = PutQueue { queue: queue.clone().into_owned(), settings };
+    let command = PutQueue { queue: queue.clone().into_owned(), settings: settings.clone() };
     match submit(context, Command::PutQueue(command)).await? {
         Outcome::QueuePut => {
             let mut out = Vec::with_capacity(320);

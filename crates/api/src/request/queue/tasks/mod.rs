@@ -104,7 +104,7 @@ impl<'a> TasksHead<'a> {
 
 /// A task as it was sent.
 #[derive(Debug, Default)]
-pub(super) struct Sent<'a> {
+pub(in crate::request) struct Sent<'a> {
     id: Option<Cow<'a, str>>,
     task_type: Option<Cow<'a, str>>,
     payload: Payload<'a>,
@@ -128,7 +128,7 @@ enum Payload<'a> {
 }
 
 impl<'a> Sent<'a> {
-    pub(super) fn read(reader: &mut Reader<'a>) -> Result<Self> {
+    pub(in crate::request) fn read(reader: &mut Reader<'a>) -> Result<Self> {
         let mut sent = Self::default();
         read_object(reader, MEMBERS, |name, reader| {
             match name {
@@ -179,7 +179,7 @@ impl<'a> Sent<'a> {
         }
     }
 
-    pub(super) fn into_task(self, header: Option<&Trace>, now: Wall) -> Result<NewTask<'static>> {
+    pub(in crate::request) fn into_task(self, header: Option<&Trace>, now: Wall) -> Result<NewTask<'static>> {
         let task_type = required(self.task_type.as_ref(), "type")?.to_string();
         if self.run_after.is_some() && self.delay_ms.is_some() {
             return Err(invalid("a task has `run_after` or `delay`, not both").member("delay"));
