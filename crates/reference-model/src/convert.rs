@@ -15,6 +15,9 @@ impl Simple {
         if let Some(ask) = self.queue_ask_of(command) {
             return Ask::Queue(ask);
         }
+        if let Some(ask) = self.schedule_ask_of(command) {
+            return Ask::Schedule(ask);
+        }
         match command {
             Command::Append(append) => Ask::Append(append.keyed.as_ref().map(key), self.append_of(append)),
             Command::Transaction(transaction) => self.transaction_of(transaction),
@@ -46,6 +49,11 @@ impl Simple {
             | Command::CancelTask(_)
             | Command::SettleDeadLetter(_)
             | Command::AdvanceTasks(_) => unreachable!("{command:?} is about a queue"),
+            Command::PutSchedule(_)
+            | Command::PutScheduleSet(_)
+            | Command::DeleteSchedule(_)
+            | Command::ControlSchedule(_)
+            | Command::AdvanceSchedule(_) => unreachable!("{command:?} is about schedules"),
         }
     }
 
@@ -170,6 +178,17 @@ impl From<&Outcome> for SimpleOutcome {
             Outcome::Settled(settled) => Self::Settled(settled.clone()),
             Outcome::TaskCancelled(state) => Self::TaskCancelled(*state),
             Outcome::DeadLetterSettled => Self::DeadLetterSettled,
+            Outcome::SchedulePut { generation, changed } => {
+                Self::SchedulePut { generation: generation.0, changed: *changed }
+            }
+            Outcome::ScheduleSetPut { changed, deleted } => {
+                Self::ScheduleSetPut { changed: *changed as usize, deleted: *deleted as usize }
+            }
+            Outcome::ScheduleDeleted { existed } => Self::ScheduleDeleted(*existed),
+            Outcome::ScheduleControlled(controlled) => Self::ScheduleControlled(controlled.clone()),
+            Outcome::ScheduleAdvanced { runs, skipped } => {
+                Self::ScheduleAdvanced { runs: u64::from(*runs), skipped: *skipped }
+            }
             Outcome::Refused(refusal) => match *refusal {
                 Refusal::WrongRevision { part, current } => {
                     Self::WrongRevision { part: part as usize, current: current.map(|current| current.0) }
@@ -193,6 +212,10 @@ impl From<&Outcome> for SimpleOutcome {
                 Refusal::QueueFull { backlog_max } => Self::QueueFull(backlog_max),
                 Refusal::TooManyTypes { task } => Self::TooManyTypes(task as usize),
                 Refusal::NoTask => Self::NoTask,
+                Refusal::NoSchedule => Self::NoSchedule,
+                Refusal::ScheduleBusy => Self::ScheduleBusy,
+                Refusal::ScheduleOwned { schedule } => Self::ScheduleOwned(schedule as usize),
+                Refusal::TickInFuture => Self::TickInFuture,
                 Refusal::WrongTaskState { state } => Self::WrongTaskState(state),
                 Refusal::ClaimLost { .. } | Refusal::TaskConflict { .. } => {
                     unimplemented!("tasks in a transaction")

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`draw`] | random commands about streams |
 //! | [`queue`] | task queues |
+//! | [`schedule`] | schedules |
 //!
 //! It knows nothing of the limits on idempotency records and on revisions.
 
@@ -16,12 +17,16 @@ mod convert;
 pub mod draw;
 mod lease;
 pub mod queue;
+pub mod schedule;
 mod value;
 mod write;
 
 pub use lease::{Acquire, Held, Lease, Token, Waiting};
-use model::{Claimed, EnqueuedTask, KeyDifference, Namespace, Outcome, Settled, TaskState, slot_of};
+use model::{
+    Claimed, EnqueuedTask, KeyDifference, Namespace, Outcome, ScheduleControlled, Settled, TaskState, slot_of,
+};
 use queue::{QueueAsk, Queues};
+use schedule::{Schedule, ScheduleAsk};
 use std::collections::BTreeMap;
 pub use value::Value;
 
@@ -209,6 +214,25 @@ pub enum SimpleOutcome {
     TooManyTypes(usize),
     NoTask,
     WrongTaskState(TaskState),
+    SchedulePut {
+        generation: u64,
+        changed: bool,
+    },
+    ScheduleSetPut {
+        changed: usize,
+        deleted: usize,
+    },
+    ScheduleDeleted(bool),
+    ScheduleControlled(ScheduleControlled),
+    ScheduleAdvanced {
+        runs: u64,
+        skipped: u64,
+    },
+    NoSchedule,
+    ScheduleBusy,
+    /// The number of the schedule.
+    ScheduleOwned(usize),
+    TickInFuture,
 }
 
 impl SimpleOutcome {
@@ -228,6 +252,11 @@ impl SimpleOutcome {
                 | Self::Settled(_)
                 | Self::TaskCancelled(_)
                 | Self::DeadLetterSettled
+                | Self::SchedulePut { .. }
+                | Self::ScheduleSetPut { .. }
+                | Self::ScheduleDeleted(_)
+                | Self::ScheduleControlled(_)
+                | Self::ScheduleAdvanced { .. }
         )
     }
 
@@ -249,6 +278,7 @@ impl SimpleOutcome {
                 writes.iter_mut().for_each(|(_, event_refs)| mark(event_refs));
             }
             Self::ValuePut { replayed, .. } => *replayed = true,
+            Self::ScheduleControlled(controlled) => controlled.replayed = true,
             // A task that was a conflict when the key was first used is still one.
             Self::Enqueued(_, tasks) => tasks.iter_mut().for_each(|task| {
                 if let EnqueuedTask::Added(position) = *task {
@@ -298,6 +328,7 @@ pub enum Ask {
     PutValue(Option<Key>, usize, Expect, Vec<u8>),
     DeleteValue(usize, Expect),
     Queue(QueueAsk),
+    Schedule(ScheduleAsk),
 }
 
 /// A check of a transaction.
@@ -325,6 +356,7 @@ pub struct Simple {
     pub elapsed: u64,
     pub leases: Vec<Lease>,
     pub values: Vec<Value>,
+    pub schedules: Vec<Schedule>,
     records: BTreeMap<(u16, u128), Record>,
     /// The events that the last entry appended, by stream and revision.
     pub appended: Vec<(usize, u64)>,
@@ -410,6 +442,7 @@ impl Simple {
             }
             Ask::DeleteValue(value, expect) => self.delete_value(*value, *expect),
             Ask::Queue(ask) => self.ask_queue(ask),
+            Ask::Schedule(ask) => self.ask_schedule(ask),
         }
     }
 

@@ -46,7 +46,7 @@ impl Simple {
 }
 
 impl NewTask {
-    fn of(task: &model::NewTask<'_>) -> Self {
+    pub(crate) fn of(task: &model::NewTask<'_>) -> Self {
         Self {
             id: task.id.as_ref().map(Cow::to_string),
             content: task.fingerprint.0,

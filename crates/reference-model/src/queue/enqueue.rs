@@ -6,7 +6,7 @@ use model::limits::QUEUE_TYPES_MAX;
 use model::{EnqueuedTask, Position};
 
 impl Simple {
-    pub(super) fn enqueue(&mut self, queue: usize, batch: &[NewTask]) -> SimpleOutcome {
+    pub(crate) fn enqueue(&mut self, queue: usize, batch: &[NewTask]) -> SimpleOutcome {
         if let Some(refusal) = self.refuse(queue, batch) {
             return refusal;
         }

@@ -26,6 +26,7 @@ pub(crate) fn apply<V: View>(
     let stored = definition(&control.schedule, overlay)?;
     let definition =
         decode_definition(&stored).map_err(|error| bad_row("definition of a schedule", error))?;
+    let before = overlay.shard.last;
     let mut done =
         ScheduleControlled { slot: definition.enqueue.queue.slot(Namespace::ROOT), ..Default::default() };
     let refusal = match &control.action {
@@ -46,6 +47,8 @@ pub(crate) fn apply<V: View>(
         }
     };
     if let Some(refusal) = refusal {
+        overlay.shard.last = before;
+        schedule.forget(overlay);
         return Ok(Outcome::Refused(refusal));
     }
     schedule.save(overlay)?;

@@ -66,6 +66,13 @@ impl<'n> Schedule<'n> {
         count(before, now, overlay)
     }
 
+    /// Leaves the schedule as it was.
+    pub(crate) fn forget<V: View>(self, overlay: &mut Overlay<'_, '_, V>) {
+        if let Some(before) = &self.before {
+            overlay.put(schedule_key(self.slot(), self.name.as_str()), before.encode());
+        }
+    }
+
     /// Deletes the schedule and its timer.
     pub(crate) fn delete<V: View>(self, overlay: &mut Overlay<'_, '_, V>) -> Result<(), ViewError> {
         let (slot, name) = (self.slot(), self.name.as_str());

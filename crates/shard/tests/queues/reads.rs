@@ -31,7 +31,7 @@ fn compare_queue(model: &Simple, rows: &Rows, number: usize) {
     let ours = &model.queues.all[number];
     let mut types: Vec<TypeView> = ours.types.iter().map(|of| type_view(ours, of)).collect();
     types.sort_unstable_by(|a, b| a.task_type.cmp(&b.task_type));
-    let ours = ours.made.map(|_| QueueView { settings: ours.settings, types });
+    let ours = ours.made.map(|_| QueueView { settings: ours.settings.clone(), types });
     let theirs = query::queue(rows, &name(number)).unwrap();
     let theirs = theirs.map(|mut queue| {
         queue.types.sort_unstable_by(|a, b| a.task_type.cmp(&b.task_type));

@@ -3,9 +3,10 @@
 use crate::patchy::Patchy;
 use crate::{reads, rows};
 use model::{
-    Command, Effect, Elapsed, EntryClock, Key, SlotRange, TaskDue, TaskState, Value, ViewError, Wall,
+    AdvanceSchedule, CatchUp, Command, Effect, Elapsed, EntryClock, Key, SlotRange, TaskDue, TaskState, Value, ViewError, Wall,
 };
 use reference_model::queue::{Task, check, draw};
+use reference_model::schedule::draw as schedules;
 use reference_model::{Simple, draw as streams};
 use seeded_rng::Rng;
 use shard::{Agenda, Applied, Shard, ShardOptions};
@@ -52,7 +53,9 @@ impl World {
     }
 
     fn draw(&mut self) -> Command<'static> {
-        match self.rng.below(20) {
+        match self.rng.below(28) {
+            20..=23 => schedules::command(&mut self.rng, &self.model),
+            24..=27 => schedules::own_command(&mut self.rng, &self.model),
             0..=1 => streams::command(&mut self.rng, &self.model),
             2..=4 => draw::own_command(&mut self.rng, &self.model),
             _ => draw::command(&mut self.rng, &self.model),
@@ -124,6 +127,12 @@ impl World {
         found.search(&self.rows, usize::MAX).unwrap();
         let tasks = || self.model.queues.all.iter().flat_map(|queue| &queue.tasks).filter_map(Task::due);
         for next in [self.agenda.next(), found.next()] {
+            for schedule in &self.model.schedules {
+                if let Some(due) = self.model.schedule_due(schedule) {
+                    let is_known = next.wall.is_some_and(|next| next.0 <= due);
+                    assert!(is_known, "{schedule:?} is missing in {next:?}");
+                }
+            }
             for due in tasks() {
                 let is_known = match due {
                     TaskDue::Wall(wall) => next.wall.is_some_and(|next| next <= wall),
@@ -148,6 +157,7 @@ impl World {
         loop {
             let mut commands = Vec::new();
             self.agenda.due(&self.rows, clock, &mut commands).unwrap();
+            self.due_schedules(clock.wall, &mut commands);
             if commands.is_empty() {
                 break;
             }
@@ -161,6 +171,22 @@ impl World {
                 TaskDue::Elapsed(elapsed) => elapsed <= clock.elapsed,
             });
             assert!(!is_due, "{task:?} is due, and nothing is proposed");
+        }
+        for schedule in &self.model.schedules {
+            let due = self.model.schedule_due(schedule);
+            assert!(due.is_none_or(|due| due > clock.wall.0), "{schedule:?} is due, and nothing is proposed");
+        }
+    }
+
+    /// What the node would propose for the schedules that are due.
+    fn due_schedules(&mut self, now: Wall, commands: &mut Vec<Command<'static>>) {
+        let mut due = Vec::new();
+        self.agenda.due_schedules(&self.rows, now, 3, &mut due).unwrap();
+        for due in due {
+            let Some(at) = self.model.schedule(due.schedule.as_str()) else { continue };
+            let step = schedules::step(&self.model.schedules[at], CatchUp::One, now.0);
+            let (schedule, generation) = (due.schedule, due.generation);
+            commands.push(Command::AdvanceSchedule(AdvanceSchedule { schedule, generation, step }));
         }
     }
 }
