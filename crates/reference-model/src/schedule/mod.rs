@@ -132,6 +132,8 @@ impl Simple {
     }
 
     pub(crate) fn ask_schedule(&mut self, ask: &ScheduleAsk) -> SimpleOutcome {
+        // What the last claim has granted was right before this command.
+        self.queues.begin_entry();
         match ask {
             ScheduleAsk::Put(name, definition) => {
                 let (generation, changed) = self.put_schedule(name, definition, None);

@@ -1,12 +1,12 @@
 //! One shard and one model, and the entries that both are given.
 
 use crate::patchy::Patchy;
-use crate::{reads, rows};
+use crate::{reads, rows, schedules};
 use model::{
     AdvanceSchedule, CatchUp, Command, Effect, Elapsed, EntryClock, Key, SlotRange, TaskDue, TaskState, Value, ViewError, Wall,
 };
 use reference_model::queue::{Task, check, draw};
-use reference_model::schedule::draw as schedules;
+use reference_model::schedule::draw as ticks;
 use reference_model::{Simple, draw as streams};
 use seeded_rng::Rng;
 use shard::{Agenda, Applied, Shard, ShardOptions};
@@ -54,8 +54,8 @@ impl World {
 
     fn draw(&mut self) -> Command<'static> {
         match self.rng.below(28) {
-            20..=23 => schedules::command(&mut self.rng, &self.model),
-            24..=27 => schedules::own_command(&mut self.rng, &self.model),
+            20..=23 => ticks::command(&mut self.rng, &self.model),
+            24..=27 => ticks::own_command(&mut self.rng, &self.model),
             0..=1 => streams::command(&mut self.rng, &self.model),
             2..=4 => draw::own_command(&mut self.rng, &self.model),
             _ => draw::command(&mut self.rng, &self.model),
@@ -77,6 +77,7 @@ impl World {
         }
         self.claimable_tasks_are_announced(&applied, &before);
         rows::compare(&self.model, &self.rows);
+        schedules::compare(&self.model, &self.rows);
     }
 
     /// Applies the entry as it would be logged, in two ways, and commits it.
@@ -184,7 +185,7 @@ impl World {
         self.agenda.due_schedules(&self.rows, now, 3, &mut due).unwrap();
         for due in due {
             let Some(at) = self.model.schedule(due.schedule.as_str()) else { continue };
-            let step = schedules::step(&self.model.schedules[at], CatchUp::One, now.0);
+            let step = ticks::step(&self.model.schedules[at], CatchUp::One, now.0);
             let (schedule, generation) = (due.schedule, due.generation);
             commands.push(Command::AdvanceSchedule(AdvanceSchedule { schedule, generation, step }));
         }
