@@ -7,6 +7,7 @@ use crate::outcome::get_flag;
 use crate::queue::{get_enqueue, get_option, get_u32, has_options, put_enqueue, put_option};
 use crate::wire::{FormatError, Reader, Writer};
 use alloc::borrow::Cow;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use model::{
     AdvanceSchedule, BackfillOverlap, CatchUp, ControlSchedule, DeleteSchedule, Missed, NextTick, Overlap,
@@ -60,7 +61,7 @@ pub(crate) fn put_put(writer: &mut Writer<'_>, put: &PutSchedule<'_>) {
 }
 
 pub(crate) fn get_put<'a>(reader: &mut Reader<'a>) -> Result<PutSchedule<'a>, FormatError> {
-    Ok(PutSchedule { schedule: get_name(reader)?, definition: get_definition(reader)? })
+    Ok(PutSchedule { schedule: get_name(reader)?, definition: Box::new(get_definition(reader)?) })
 }
 
 pub(crate) fn put_put_set(writer: &mut Writer<'_>, put: &PutScheduleSet<'_>) {
@@ -74,7 +75,7 @@ pub(crate) fn put_put_set(writer: &mut Writer<'_>, put: &PutScheduleSet<'_>) {
 pub(crate) fn get_put_set<'a>(reader: &mut Reader<'a>) -> Result<PutScheduleSet<'a>, FormatError> {
     let owner = get_name(reader)?;
     let count = reader.count(SCHEDULE_BYTES_MIN)?;
-    let mut schedules = Vec::with_capacity(count.min(64));
+    let mut schedules = Vec::with_capacity(count.min(8));
     for _ in 0..count {
         schedules.push(get_put(reader)?);
     }

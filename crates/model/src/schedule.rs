@@ -9,6 +9,7 @@ use crate::ids::{Position, Slot, Wall};
 use crate::name::ScheduleName;
 use crate::queue::Enqueue;
 use alloc::borrow::Cow;
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -18,7 +19,8 @@ use xxhash_rust::xxh3::xxh3_64;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PutSchedule<'a> {
     pub schedule: ScheduleName<'a>,
-    pub definition: ScheduleDefinition<'a>,
+    /// In a box, because it is much larger than other commands.
+    pub definition: Box<ScheduleDefinition<'a>>,
 }
 
 /// Replace all schedules of one owner: those that are not named are deleted.

@@ -5,9 +5,10 @@ use crate::samples;
 use format::FormatError;
 use format::row::{
     ClaimRequestRow, CleanUpKey, DedupRow, FailureRow, IdempotencyRow, KeyRow, LeaseHolder, LeaseRow,
-    LeaseTimerKey, LeaseWaiterRow, QueueKeys, QueueRow, RecordTimerKey, RevisionRow, ShardRow, StreamRow,
+    LeaseTimerKey, LeaseWaiterRow, QueueKeys, QueueRow, RecordTimerKey, RevisionRow, ScheduleRow,
+    ScheduleTally, ScheduleTimerKey, ShardRow, StreamRow,
     TaskIdRow, TaskRow, TaskTimerKey, TypeRow, ValueRow, WallTimerKey, decode_name, decode_number,
-    decode_part, parse_stream_key,
+    decode_definition, decode_part, decode_schedule_set, parse_schedule_key, parse_stream_key,
 };
 use model::{
     Append, Check, ClaimedTask, Command, EnqueuedTask, Entry, NewTask, Outcome, Settled, Settlement, Write,
@@ -57,6 +58,10 @@ fn read_as_all(bytes: &[u8]) {
     let _ = LeaseWaiterRow::decode(bytes);
     let _ = LeaseTimerKey::decode(bytes);
     let _ = ValueRow::decode(bytes);
+    let _ = ScheduleRow::decode(bytes);
+    let _ = ScheduleTally::decode(bytes);
+    let _ = ScheduleTimerKey::decode(bytes);
+    let _ = (decode_definition(bytes), decode_schedule_set(bytes), parse_schedule_key(bytes));
     let _ = format::log_index::SegmentIndex::decode(bytes);
     if let Ok(changes) = format::membership::decode_changes(bytes) {
         assert!(changes.capacity() <= bytes.len());

@@ -10,3 +10,5 @@ mod hostile;
 mod queue;
 #[cfg(test)]
 mod samples;
+#[cfg(test)]
+mod schedule;

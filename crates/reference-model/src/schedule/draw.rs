@@ -27,11 +27,11 @@ fn named(name: &'static str) -> ScheduleName<'static> {
 pub fn command(rng: &mut Rng, model: &Simple) -> Command<'static> {
     let schedule = named(rng.pick(&NAMES));
     match rng.below(20) {
-        0..=5 => Command::PutSchedule(PutSchedule { schedule, definition: definition(rng) }),
+        0..=5 => Command::PutSchedule(PutSchedule { schedule, definition: Box::new(definition(rng)) }),
         6 => {
             let mut names: Vec<_> = NAMES.into_iter().filter(|_| rng.one_in(2)).map(named).collect();
             names.sort();
-            let put = |schedule| PutSchedule { schedule, definition: definition(rng) };
+            let put = |schedule| PutSchedule { schedule, definition: Box::new(definition(rng)) };
             let schedules = names.into_iter().map(put).collect();
             Command::PutScheduleSet(PutScheduleSet { owner: named(rng.pick(&OWNERS)), schedules })
         }

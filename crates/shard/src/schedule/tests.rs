@@ -18,6 +18,7 @@
 use crate::query;
 use crate::testing::Store;
 use alloc::borrow::Cow;
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -69,7 +70,8 @@ fn put_of(name: &str, rules: ScheduleRules<'static>, of: &str) -> PutSchedule<'s
         options: TaskOptions::default(),
     };
     let enqueue = Enqueue { keyed: None, queue: queue(of), tasks: [task].to_vec() };
-    PutSchedule { schedule: named(name), definition: ScheduleDefinition { rules, enqueue } }
+    let definition = Box::new(ScheduleDefinition { rules, enqueue });
+    PutSchedule { schedule: named(name), definition }
 }
 
 #[derive(Default)]

@@ -62,7 +62,7 @@ pub fn put(
     let mut reader = Reader::new(body)?;
     let definition = Definition::read(&mut reader, None)?.check(now)?;
     reader.end()?;
-    Ok(PutSchedule { schedule: schedule.into_owned(), definition })
+    Ok(PutSchedule { schedule: schedule.into_owned(), definition: Box::new(definition) })
 }
 
 /// Reads `PUT /v1/schedule-sets/{owner}`.
@@ -95,7 +95,7 @@ pub fn put_set(
             if schedules.iter().any(|other| other.schedule == schedule) {
                 return Err(invalid(format!("`{schedule}` is twice in the set")).member("schedule"));
             }
-            schedules.push(PutSchedule { schedule, definition: definition.check(now)? });
+            schedules.push(PutSchedule { schedule, definition: Box::new(definition.check(now)?) });
             Ok(())
         })?;
         Ok(Known::Yes)
