@@ -59,8 +59,8 @@ pub use follow::Follow;
 pub use import::{Import, ImportOutcome, ImportedLine};
 pub use leases::{AcquireLease, LeaseGrant, LeaseHolder, LeaseState, LeaseToken};
 pub use queue::{
-    Claim, ClaimedTask, Depth, Enqueued, Heartbeat, NewTask, Queue, QueueInfo, QueueSettings, RetryPolicy,
-    TaskError, TaskFailure, TaskInfo, TaskPage, TaskState,
+    Changed, Claim, ClaimedTask, DeadLetterClass, Depth, Enqueued, Heartbeat, NewTask, Queue, QueueInfo,
+    QueueSettings, Replay, RetryPolicy, TaskError, TaskFailure, TaskInfo, TaskPage, TaskState, Unique, Which,
 };
 pub use raw::{Request, Response};
 pub use read::{Direction, Events, Lines, Page, Read};

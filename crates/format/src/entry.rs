@@ -40,6 +40,8 @@ mod tag {
     pub(super) const ADVANCE_TASKS: u8 = 14;
     pub(super) const ENQUEUE_WITH_OPTIONS: u8 = 18;
     pub(super) const PUT_QUEUE_WITH_OPTIONS: u8 = 19;
+    pub(super) const REPLAY_TASK: u8 = 35;
+    pub(super) const CHANGE_TASKS: u8 = 36;
 
     pub(super) const ACQUIRE_LEASE: u8 = 20;
     pub(super) const RENEW_LEASE: u8 = 21;
@@ -140,6 +142,8 @@ fn tag_of(command: &Command<'_>) -> u8 {
         Command::Settle(_) => tag::SETTLE,
         Command::CancelTask(_) => tag::CANCEL_TASK,
         Command::SettleDeadLetter(_) => tag::SETTLE_DEAD_LETTER,
+        Command::ReplayTask(_) => tag::REPLAY_TASK,
+        Command::ChangeTasks(_) => tag::CHANGE_TASKS,
         Command::AdvanceTasks(_) => tag::ADVANCE_TASKS,
         Command::PutSchedule(_) => tag::PUT_SCHEDULE,
         Command::PutScheduleSet(_) => tag::PUT_SCHEDULE_SET,
@@ -186,6 +190,8 @@ fn put_command(writer: &mut Writer<'_>, command: &Command<'_>) {
         Command::Settle(command) => queue::put_settle(writer, command),
         Command::CancelTask(command) => queue::put_cancel(writer, command),
         Command::SettleDeadLetter(command) => queue::put_dead_letter(writer, command),
+        Command::ReplayTask(command) => queue::put_replay(writer, command),
+        Command::ChangeTasks(command) => queue::put_change(writer, command),
         Command::AdvanceTasks(command) => queue::put_advance(writer, command),
         Command::PutSchedule(command) => schedule::put_put(writer, command),
         Command::PutScheduleSet(command) => schedule::put_put_set(writer, command),
@@ -231,6 +237,8 @@ fn get_command<'a>(reader: &mut Reader<'a>) -> Result<Command<'a>, FormatError> 
         tag::SETTLE => Command::Settle(queue::get_settle(reader)?),
         tag::CANCEL_TASK => Command::CancelTask(queue::get_cancel(reader)?),
         tag::SETTLE_DEAD_LETTER => Command::SettleDeadLetter(queue::get_dead_letter(reader)?),
+        tag::REPLAY_TASK => Command::ReplayTask(queue::get_replay(reader)?),
+        tag::CHANGE_TASKS => Command::ChangeTasks(queue::get_change(reader)?),
         tag::ADVANCE_TASKS => Command::AdvanceTasks(queue::get_advance(reader)?),
         tag::PUT_SCHEDULE => Command::PutSchedule(schedule::get_put(reader)?),
         tag::PUT_SCHEDULE_SET => Command::PutScheduleSet(schedule::get_put_set(reader)?),

@@ -10,10 +10,15 @@ use alloc::vec::Vec;
 use model::{GiveUp, QueueOptions, TaskOptions, Unique, UniqueMode, Wall};
 
 /// Numbers that never change. Those of a task as it was enqueued and those that only its row has share one space.
-mod tag {
+pub(crate) mod tag {
     pub(super) const UNIQUE: u8 = 6;
     pub(super) const DEADLINE: u8 = 7;
     pub(super) const GIVE_UP: u8 = 8;
+    /// Only in rows.
+    pub(crate) const REPLAYED: u8 = 9;
+    pub(crate) const COMPLETED: u8 = 10;
+    pub(crate) const HAS_ATTEMPTS: u8 = 11;
+    pub(crate) const DEAD_CLASS: u8 = 12;
     pub(super) const SCHEDULE: u8 = 16;
 
     pub(super) const UNIQUE_EXISTING: u8 = 1;
@@ -81,12 +86,16 @@ pub(crate) fn add_task_options(list: &mut List, options: &TaskOptions<'_>) {
     if let Some(unique) = &options.unique {
         list.add(tag::UNIQUE, |writer| put_unique(writer, unique));
     }
-    if let Some(deadline) = options.deadline {
-        list.add(tag::DEADLINE, |writer| writer.u64(deadline.0));
-    }
+    add_wall(list, tag::DEADLINE, options.deadline);
     add_give_up(list, &options.give_up);
     if let Some(schedule) = &options.schedule {
         list.add(tag::SCHEDULE, |writer| writer.prefixed(schedule.as_bytes()));
+    }
+}
+
+pub(crate) fn add_wall(list: &mut List, tag: u8, wall: Option<Wall>) {
+    if let Some(wall) = wall {
+        list.add(tag, |writer| writer.u64(wall.0));
     }
 }
 

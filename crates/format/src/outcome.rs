@@ -29,6 +29,7 @@ mod tag {
     pub(super) const SETTLED: u8 = 10;
     pub(super) const TASK_CANCELLED: u8 = 11;
     pub(super) const DEAD_LETTER_SETTLED: u8 = 12;
+    pub(super) const TASKS_CHANGED: u8 = 17;
     pub(super) const TRANSACTED_OF_ANY_KIND: u8 = 13;
 
     pub(super) const LEASE_GRANTED: u8 = 20;
@@ -156,6 +157,10 @@ pub fn encode(outcome: &Outcome, out: &mut Vec<u8>) {
             writer.u32(*runs);
             writer.varint(*skipped);
         }
+        Outcome::TasksChanged(changed) => {
+            writer.u8(tag::TASKS_CHANGED);
+            queue::put_changed(&mut writer, *changed);
+        }
         Outcome::Refused(refusal) => {
             writer.u8(tag::REFUSED);
             put_refusal(&mut writer, refusal);
@@ -201,6 +206,7 @@ pub fn decode(bytes: &[u8]) -> Result<Outcome, FormatError> {
         tag::SCHEDULE_ADVANCED => {
             Outcome::ScheduleAdvanced { runs: reader.u32()?, skipped: reader.varint()? }
         }
+        tag::TASKS_CHANGED => Outcome::TasksChanged(queue::get_changed(&mut reader)?),
         other => return Err(FormatError::invalid("outcome", u64::from(other))),
     };
     reader.end()?;

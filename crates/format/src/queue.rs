@@ -8,10 +8,10 @@ use crate::wire::{FormatError, Reader, Writer};
 use alloc::borrow::{Cow, ToOwned};
 use alloc::vec::Vec;
 use model::{
-    Action, AdvanceTasks, CancelTask, Claim, Claimed, ClaimedTask, DeadLetterEnd, Elapsed, Enqueue, Enqueued,
-    EnqueuedTask, Failure, Fingerprint, IdHash, NewTask, Position, PutQueue, QueueName, QueueOptions,
-    QueueSettings, RetryPolicy, Settle, SettleDeadLetter, Settled, Settlement, Slot, TaskDue, TaskOptions,
-    TaskRef, TaskState, Wall,
+    Action, AdvanceTasks, CancelTask, ChangeTasks, Claim, Claimed, ClaimedTask, DeadLetterEnd, Elapsed,
+    Enqueue, Enqueued, EnqueuedTask, Failure, Fingerprint, IdHash, NewTask, Position, PutQueue, QueueName,
+    QueueOptions, QueueSettings, ReplayTask, RetryPolicy, Settle, SettleDeadLetter, Settled, Settlement,
+    Slot, TaskChange, TaskDue, TaskOptions, TaskRef, TaskState, TasksChanged, Wall,
 };
 
 /// Numbers that never change.
@@ -25,12 +25,17 @@ mod tag {
     pub(super) const REPLAY: u8 = 1;
     pub(super) const DROP: u8 = 2;
 
+    pub(super) const CHANGE_CANCEL: u8 = 1;
+    pub(super) const CHANGE_REPLAY: u8 = 2;
+    pub(super) const CHANGE_DROP: u8 = 3;
+
     pub(super) const DUE_WALL: u8 = 1;
     pub(super) const DUE_ELAPSED: u8 = 2;
 
     pub(super) const ADDED: u8 = 1;
     pub(super) const REPLAYED: u8 = 2;
     pub(super) const CONFLICT: u8 = 3;
+    pub(super) const EXISTING: u8 = 4;
 
     pub(super) const EXTENDED: u8 = 1;
     pub(super) const COMPLETED: u8 = 2;
@@ -293,6 +298,77 @@ pub(crate) fn get_dead_letter<'a>(reader: &mut Reader<'a>) -> Result<SettleDeadL
     Ok(SettleDeadLetter { queue, task, end })
 }
 
+pub(crate) fn put_replay(writer: &mut Writer<'_>, replay: &ReplayTask<'_>) {
+    writer.prefixed(replay.queue.as_str().as_bytes());
+    put_task(writer, &replay.task);
+    put_text_option(writer, replay.to.as_ref().map(QueueName::as_str));
+    put_option(writer, replay.envelope.as_deref(), Writer::prefixed);
+}
+
+pub(crate) fn get_replay<'a>(reader: &mut Reader<'a>) -> Result<ReplayTask<'a>, FormatError> {
+    Ok(ReplayTask {
+        queue: get_queue(reader)?,
+        task: get_task(reader)?,
+        to: get_option(reader, get_queue)?,
+        envelope: get_option(reader, |reader| reader.prefixed().map(Cow::Borrowed))?,
+    })
+}
+
+pub(crate) fn put_change(writer: &mut Writer<'_>, change: &ChangeTasks<'_>) {
+    writer.prefixed(change.queue.as_str().as_bytes());
+    writer.varint(change.tasks.len() as u64);
+    for task in &change.tasks {
+        writer.u64(task.0);
+    }
+    put_option(writer, change.state, put_state);
+    put_text_option(writer, change.task_type.as_deref());
+    put_text_option(writer, change.class.as_deref());
+    match &change.change {
+        TaskChange::Cancel => writer.u8(tag::CHANGE_CANCEL),
+        TaskChange::Replay { to } => {
+            writer.u8(tag::CHANGE_REPLAY);
+            put_text_option(writer, to.as_ref().map(QueueName::as_str));
+        }
+        TaskChange::Drop => writer.u8(tag::CHANGE_DROP),
+    }
+}
+
+pub(crate) fn get_change<'a>(reader: &mut Reader<'a>) -> Result<ChangeTasks<'a>, FormatError> {
+    let queue = get_queue(reader)?;
+    let count = reader.count(8)?;
+    let mut tasks = Vec::with_capacity(count);
+    for _ in 0..count {
+        tasks.push(Position(reader.u64()?));
+    }
+    Ok(ChangeTasks {
+        queue,
+        tasks,
+        state: get_option(reader, get_state)?,
+        task_type: get_text_option(reader, "task type")?,
+        class: get_text_option(reader, "class of a failure")?,
+        change: match reader.u8()? {
+            tag::CHANGE_CANCEL => TaskChange::Cancel,
+            tag::CHANGE_REPLAY => TaskChange::Replay { to: get_option(reader, get_queue)? },
+            tag::CHANGE_DROP => TaskChange::Drop,
+            other => return Err(FormatError::invalid("change of tasks", u64::from(other))),
+        },
+    })
+}
+
+pub(crate) fn put_changed(writer: &mut Writer<'_>, changed: TasksChanged) {
+    writer.varint(u64::from(changed.changed));
+    writer.varint(u64::from(changed.kept));
+    put_option(writer, changed.full_after, |writer, after| writer.varint(u64::from(after)));
+}
+
+pub(crate) fn get_changed(reader: &mut Reader<'_>) -> Result<TasksChanged, FormatError> {
+    Ok(TasksChanged {
+        changed: get_u32(reader)?,
+        kept: get_u32(reader)?,
+        full_after: get_option(reader, get_u32)?,
+    })
+}
+
 pub(crate) fn put_advance(writer: &mut Writer<'_>, advance: &AdvanceTasks) {
     writer.u16(advance.slot.0);
     let (tag, moment) = match advance.from {
@@ -344,16 +420,20 @@ pub(crate) fn put_enqueued(writer: &mut Writer<'_>, enqueued: &Enqueued) {
             EnqueuedTask::Added(position) => (tag::ADDED, position),
             EnqueuedTask::Replayed(position) => (tag::REPLAYED, position),
             EnqueuedTask::Conflict(position) => (tag::CONFLICT, position),
+            EnqueuedTask::Existing { task, .. } => (tag::EXISTING, task),
         };
         writer.u8(tag);
         writer.u64(position.0);
+        if let EnqueuedTask::Existing { id, .. } = task {
+            put_text_option(writer, id.as_deref());
+        }
     }
 }
 
 pub(crate) fn get_enqueued(reader: &mut Reader<'_>) -> Result<Enqueued, FormatError> {
     let slot = Slot(reader.u16()?);
     let count = reader.count(9)?;
-    let mut tasks = Vec::with_capacity(count);
+    let mut tasks = Vec::with_capacity(count.min(64));
     for _ in 0..count {
         let tag = reader.u8()?;
         let position = Position(reader.u64()?);
@@ -361,6 +441,10 @@ pub(crate) fn get_enqueued(reader: &mut Reader<'_>) -> Result<Enqueued, FormatEr
             tag::ADDED => EnqueuedTask::Added(position),
             tag::REPLAYED => EnqueuedTask::Replayed(position),
             tag::CONFLICT => EnqueuedTask::Conflict(position),
+            tag::EXISTING => {
+                let id = get_text_option(reader, "task id")?.map(Cow::into_owned);
+                EnqueuedTask::Existing { task: position, id }
+            }
             other => return Err(FormatError::invalid("result of a task", u64::from(other))),
         });
     }

@@ -4,7 +4,9 @@
 use crate::ids::{Behaviour, Cursor, Elapsed, Fingerprint, IdHash, KeyHash, Position, Revision, Slot, Wall};
 use crate::lease::{AcquireLease, ExpireLeases, ReleaseLease, RenewLease, WithdrawLease};
 use crate::name::{LeaseName, StreamName, ValueName};
-use crate::queue::{AdvanceTasks, CancelTask, Claim, Enqueue, PutQueue, Settle, SettleDeadLetter};
+use crate::queue::{
+    AdvanceTasks, CancelTask, ChangeTasks, Claim, Enqueue, PutQueue, ReplayTask, Settle, SettleDeadLetter,
+};
 use crate::schedule::{AdvanceSchedule, ControlSchedule, DeleteSchedule, PutSchedule, PutScheduleSet};
 use crate::value::{DeleteValue, PutValue};
 use alloc::borrow::Cow;
@@ -47,6 +49,8 @@ pub enum Command<'a> {
     Settle(Settle<'a>),
     CancelTask(CancelTask<'a>),
     SettleDeadLetter(SettleDeadLetter<'a>),
+    ReplayTask(ReplayTask<'a>),
+    ChangeTasks(ChangeTasks<'a>),
     /// The node proposes this when tasks of a slot are due.
     AdvanceTasks(AdvanceTasks),
     PutSchedule(PutSchedule<'a>),

@@ -41,9 +41,10 @@ pub use lease::{AcquireLease, ExpireLeases, Granted, ReleaseLease, RenewLease, W
 pub use name::{LeaseName, NameError, QueueName, ScheduleName, StreamName, ValueName, slot_of};
 pub use outcome::{Appended, AppendedEvent, Effect, KeyDifference, Outcome, Refusal, Timer, Written};
 pub use queue::{
-    Action, AdvanceTasks, CancelTask, Claim, Claimed, ClaimedTask, DeadLetterEnd, Enqueue, Enqueued,
-    EnqueuedTask, Failure, GiveUp, NewTask, PutQueue, QueueOptions, QueueSettings, RetryPolicy, Settle,
-    SettleDeadLetter, Settled, Settlement, TaskDue, TaskOptions, TaskRef, TaskState, Unique, UniqueMode,
+    Action, AdvanceTasks, CancelTask, ChangeTasks, Claim, Claimed, ClaimedTask, DeadLetterEnd, Enqueue,
+    Enqueued, EnqueuedTask, Failure, GiveUp, NewTask, PutQueue, QueueOptions, QueueSettings, ReplayTask,
+    RetryPolicy, Settle, SettleDeadLetter, Settled, Settlement, TaskChange, TaskDue, TaskOptions, TaskRef,
+    TaskState, TasksChanged, Unique, UniqueMode,
 };
 pub use schedule::{
     AdvanceSchedule, BackfillOverlap, CatchUp, ControlSchedule, DeleteSchedule, HeldBy, Missed, NextTick, Overlap,

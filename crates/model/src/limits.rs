@@ -115,6 +115,12 @@ pub const TASK_PROGRESS_BYTES_MAX: usize = 64 << 10;
 pub const TASK_FAILURE_BYTES_MAX: usize = 64 << 10;
 /// Failed attempts whose class and detail a task keeps: the last ones. Checked by `apply`.
 pub const TASK_FAILURES_KEPT: usize = 10;
+/// Attempts that neither failed nor completed the task, as a task keeps them: the last ones. Checked by `apply`.
+pub const TASK_ATTEMPTS_KEPT: usize = 10;
+/// How long a read may wait for the end of a task.
+pub const TASK_WAIT_MS_MAX: u64 = 60_000;
+/// Classes of failures that a retry policy excludes.
+pub const TASK_NEVER_CLASSES_MAX: usize = 16;
 /// Types of the tasks of one queue. Checked by `apply`.
 pub const QUEUE_TYPES_MAX: usize = 256;
 /// Tasks of one claim. Checked by `apply`.
@@ -134,6 +140,10 @@ pub const TASK_DELAY_MS_MAX: u64 = 366 * 24 * 60 * 60 * 1_000;
 pub const TASK_DEFERS_MAX: u32 = 1_000;
 /// How long a ready task waits before it goes ahead of tasks with a higher priority. Checked by `apply`.
 pub const TASK_AGEING_MS: u64 = 5 * 60 * 1_000;
+/// Tasks that one command changes alike. Checked by `apply`.
+pub const CHANGE_TASKS_MAX: usize = 256;
+/// Classes of failures that a list of a queue's dead letters has.
+pub const DEAD_CLASSES_SHOWN_MAX: usize = 1_000;
 /// Tasks that one command of the node's own advances. Checked by `apply`.
 pub const ADVANCE_TASKS_MAX: usize = 256;
 

@@ -3,7 +3,7 @@
 use crate::ids::{Cursor, Elapsed, Position, Revision, Slot, Wall};
 use crate::lease::Granted;
 use crate::name::QueueName;
-use crate::queue::{Claimed, Enqueued, Settled, TaskDue, TaskState};
+use crate::queue::{Claimed, Enqueued, Settled, TaskDue, TaskState, TasksChanged};
 use crate::schedule::ScheduleControlled;
 use crate::view::Key;
 use alloc::string::String;
@@ -87,6 +87,7 @@ pub enum Outcome {
         /// Ticks that were skipped.
         skipped: u64,
     },
+    TasksChanged(TasksChanged),
     /// Nothing was changed.
     Refused(Refusal),
 }

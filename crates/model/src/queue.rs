@@ -263,6 +263,55 @@ pub enum DeadLetterEnd {
     Drop,
 }
 
+/// Put a dead letter back with other content, or into another queue, with all counts at zero.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplayTask<'a> {
+    pub queue: QueueName<'a>,
+    pub task: TaskRef<'a>,
+    /// Where it goes; `None` for its own queue. In another one it is a new task, with its id and its history.
+    pub to: Option<QueueName<'a>>,
+    /// Replaces [`NewTask::envelope`].
+    pub envelope: Option<Cow<'a, [u8]>>,
+}
+
+/// Do the same to several tasks of a queue. Those that are not there any more, or do not match any more, are passed
+/// over: whoever proposes this has searched for them before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangeTasks<'a> {
+    pub queue: QueueName<'a>,
+    /// At most [`crate::limits::CHANGE_TASKS_MAX`]; the others are ignored.
+    pub tasks: Vec<Position>,
+    /// Only tasks in this state.
+    pub state: Option<TaskState>,
+    /// Only tasks of this type.
+    pub task_type: Option<Cow<'a, str>>,
+    /// Only dead letters whose last failure has this class.
+    pub class: Option<Cow<'a, str>>,
+    pub change: TaskChange<'a>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TaskChange<'a> {
+    /// Cancel those that are unfinished.
+    Cancel,
+    /// Put dead letters back, or into another queue.
+    Replay { to: Option<QueueName<'a>> },
+    /// Remove dead letters.
+    Drop,
+}
+
+/// The result of [`ChangeTasks`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TasksChanged {
+    /// How many were changed.
+    pub changed: u32,
+    /// How many dead letters stay, because the queue that they should go to has a task with their id, or as many types
+    /// as it may.
+    pub kept: u32,
+    /// So many of the tasks, from the first on, were looked at: the queue that they should go to is full.
+    pub full_after: Option<u32>,
+}
+
 /// Do what is due for the tasks of one slot: end claims, make delayed tasks ready, remove what was kept long
 /// enough. The node proposes this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -289,13 +338,19 @@ pub struct Enqueued {
     pub tasks: Vec<EnqueuedTask>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EnqueuedTask {
     Added(Position),
     /// The queue has this task already, with the same content.
     Replayed(Position),
     /// The queue has a task with this id and other content.
     Conflict(Position),
+    /// Not added: an unfinished task has its unique key.
+    Existing {
+        task: Position,
+        /// The id that the client gave that task.
+        id: Option<alloc::string::String>,
+    },
 }
 
 /// The result of [`Claim`]. Without tasks, nothing could be claimed.

@@ -222,10 +222,12 @@ fn command_bytes(command: &Command<'_>) -> usize {
         | Command::PutQueue(_)
         | Command::CancelTask(_)
         | Command::SettleDeadLetter(_)
+        | Command::ChangeTasks(_)
         | Command::AdvanceTasks(_)
         | Command::DeleteSchedule(_)
         | Command::AdvanceSchedule(_) => 0,
         Command::Enqueue(enqueue) => tasks_bytes(enqueue),
+        Command::ReplayTask(replay) => replay.envelope.as_ref().map_or(0, |envelope| envelope.len()),
         Command::Claim(claim) => claim.types.iter().map(|task_type| task_type.len()).sum(),
         Command::Settle(settle) => settlements_bytes(settle),
         Command::PutSchedule(put) => definition_bytes(&put.definition),

@@ -7,7 +7,7 @@
 //! nothing meanwhile but memory.
 
 use crate::request::Replies;
-use model::{Claim, Command, QueueName, TaskOptions, Wall};
+use model::{Claim, Command, QueueName, Wall};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A claim that takes no outcome without tasks.
@@ -180,7 +180,7 @@ impl<R: Replies> OfQueue<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{Enqueue, Fingerprint, NewTask};
+    use model::{Enqueue, Fingerprint, NewTask, TaskOptions};
     use std::borrow::Cow;
 
     /// Replies are numbers. Odd ones are abandoned.

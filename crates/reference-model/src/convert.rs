@@ -48,6 +48,8 @@ impl Simple {
             | Command::Settle(_)
             | Command::CancelTask(_)
             | Command::SettleDeadLetter(_)
+            | Command::ReplayTask(_)
+            | Command::ChangeTasks(_)
             | Command::AdvanceTasks(_) => unreachable!("{command:?} is about a queue"),
             Command::PutSchedule(_)
             | Command::PutScheduleSet(_)
@@ -189,6 +191,7 @@ impl From<&Outcome> for SimpleOutcome {
             Outcome::ScheduleAdvanced { runs, skipped } => {
                 Self::ScheduleAdvanced { runs: u64::from(*runs), skipped: *skipped }
             }
+            Outcome::TasksChanged(changed) => Self::TasksChanged(*changed),
             Outcome::Refused(refusal) => match *refusal {
                 Refusal::WrongRevision { part, current } => {
                     Self::WrongRevision { part: part as usize, current: current.map(|current| current.0) }
@@ -217,6 +220,7 @@ impl From<&Outcome> for SimpleOutcome {
                 Refusal::ScheduleOwned { schedule } => Self::ScheduleOwned(schedule as usize),
                 Refusal::TickInFuture => Self::TickInFuture,
                 Refusal::WrongTaskState { state } => Self::WrongTaskState(state),
+                Refusal::TaskConflict { part: 0, task: 0 } => Self::TaskConflict,
                 Refusal::ClaimLost { .. } | Refusal::TaskConflict { .. } => {
                     unimplemented!("tasks in a transaction")
                 }

@@ -23,7 +23,8 @@ mod write;
 
 pub use lease::{Acquire, Held, Lease, Token, Waiting};
 use model::{
-    Claimed, EnqueuedTask, KeyDifference, Namespace, Outcome, ScheduleControlled, Settled, TaskState, slot_of,
+    Claimed, EnqueuedTask, KeyDifference, Namespace, Outcome, ScheduleControlled, Settled, TaskState,
+    TasksChanged, slot_of,
 };
 use queue::{QueueAsk, Queues};
 use schedule::{Schedule, ScheduleAsk};
@@ -174,6 +175,8 @@ pub enum SimpleOutcome {
     Settled(Vec<Settled>),
     TaskCancelled(TaskState),
     DeadLetterSettled,
+    TasksChanged(TasksChanged),
+    TaskConflict,
     WrongRevision {
         part: usize,
         current: Option<u64>,
@@ -257,6 +260,7 @@ impl SimpleOutcome {
                 | Self::ScheduleDeleted(_)
                 | Self::ScheduleControlled(_)
                 | Self::ScheduleAdvanced { .. }
+                | Self::TasksChanged(_)
         )
     }
 

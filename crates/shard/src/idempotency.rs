@@ -92,6 +92,7 @@ fn replayed(mut outcome: Outcome) -> Outcome {
         | Outcome::Settled(_)
         | Outcome::TaskCancelled(_)
         | Outcome::DeadLetterSettled
+        | Outcome::TasksChanged(_)
         | Outcome::StreamDeleted { .. }
         | Outcome::Progressed { .. }
         | Outcome::LeaseGranted(_)

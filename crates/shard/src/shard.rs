@@ -187,6 +187,8 @@ fn apply_command<'e, V: View>(
         Command::Settle(settle) => queue::settle::apply(settle, overlay),
         Command::CancelTask(cancel) => queue::cancel::apply(cancel, overlay),
         Command::SettleDeadLetter(settle) => queue::dead_letter::apply(settle, overlay),
+        Command::ReplayTask(replay) => queue::replay::apply(replay, overlay),
+        Command::ChangeTasks(change) => queue::change::apply(change, overlay),
         Command::AdvanceTasks(advance) => queue::advance::apply(advance, overlay),
         Command::PutSchedule(put) => schedule::put::apply(put, overlay),
         Command::PutScheduleSet(put) => schedule::put_set::apply(put, overlay),

@@ -141,6 +141,7 @@ impl Process {
             stride_bytes: limits.stride_bytes,
             indexes_max: limits.indexes_max,
             removed_kept_ms: limits.removed_kept_ms,
+            unsynced_bytes: limits.unsynced_bytes,
         };
         let (bodies, body_reader) = Bodies::open(body_disk, state.progress().bodies_end, body_options)?;
         let body_preparer = bodies.preparer();

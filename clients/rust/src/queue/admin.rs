@@ -1,6 +1,7 @@
 //! Settings, lists of tasks and queues, dead letters.
 
 use super::Queue;
+use super::duration;
 use super::task::{RetryPolicy, TaskInfo, TaskState};
 use crate::client::{Client, Query};
 use crate::error::{Error, Result};
@@ -8,6 +9,7 @@ use crate::transport::{Call, Repeat};
 use http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::time::{Duration, Instant};
 
 /// What holds for the tasks of a queue that do not say otherwise. An absent member has its default. Durations are a
 /// number and `ms`, `s`, `m`, `h`, `d` or `w`.
@@ -96,6 +98,27 @@ impl Queue {
     /// [`Error`], with the code `task_not_found` when the queue has no such task.
     pub async fn task(&self, id: &str) -> Result<TaskInfo> {
         self.client.call_json(&Call::get(self.task_path(id, ""))).await
+    }
+
+    /// One task, as soon as it has ended, or as it is when `wait` is over.
+    ///
+    /// # Errors
+    /// As for [`Self::task`].
+    pub async fn task_once_ended(&self, id: &str, wait: Duration) -> Result<TaskInfo> {
+        /// One request waits for at most this long.
+        const REQUEST_WAIT_MAX: Duration = Duration::from_secs(20);
+        let until = Instant::now() + wait;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let this = left.min(REQUEST_WAIT_MAX);
+            let mut query = Query::default();
+            query.push("wait", duration::written(this));
+            let call = Call::get(query.on(&self.task_path(id, ""))).wait(this);
+            let task: TaskInfo = self.client.call_json(&call).await?;
+            if task.state.is_final() || left.is_zero() {
+                return Ok(task);
+            }
+        }
     }
 
     /// The first page of tasks, oldest first; only those in `state`, if it is given. A page may be short, or even

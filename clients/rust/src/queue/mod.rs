@@ -6,18 +6,21 @@
 //! | `claim` | [`Claim`]: asking for tasks |
 //! | `settle` | [`TaskError`], heartbeats and ends of claims |
 //! | `admin` | settings, lists, dead letters |
+//! | `change` | changes of many tasks at once |
 //! | `duration` | durations as the API writes them |
 
 mod admin;
+mod change;
 mod claim;
 mod duration;
 mod settle;
 mod task;
 
 pub use admin::{Depth, QueueInfo, QueueSettings, TaskPage};
+pub use change::{Changed, DeadLetterClass, Replay, Which};
 pub use claim::Claim;
 pub use settle::{Heartbeat, TaskError};
-pub use task::{ClaimedTask, Enqueued, NewTask, RetryPolicy, TaskFailure, TaskInfo, TaskState};
+pub use task::{ClaimedTask, Enqueued, NewTask, RetryPolicy, TaskFailure, TaskInfo, TaskState, Unique};
 
 use crate::client::{Client, encode, problem_within};
 use crate::error::{Error, Result};

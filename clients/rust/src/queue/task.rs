@@ -47,6 +47,10 @@ pub struct NewTask {
     claim_timeout: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry: Option<RetryPolicy>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unique: Option<SentUnique>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deadline: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tags: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,13 +65,51 @@ pub struct RetryPolicy {
     /// A number and `ms`, `s`, `m`, `h`, `d` or `w`.
     pub first: String,
     pub max: String,
+    /// A task that fails this long after it was enqueued, or replayed, is a dead letter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<String>,
+    /// Failures of these classes are never retried.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub never: Vec<String>,
+}
+
+/// What happens to a task that meets an unfinished one of its queue with the same unique key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unique {
+    /// It is not added.
+    Existing,
+    /// It is not added if the other one waits. If that runs, it waits behind it.
+    OneWaiting,
+    /// The other one is cancelled if it waits. If that runs, it waits behind it.
+    Replace,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct SentUnique {
+    key: String,
+    mode: Unique,
 }
 
 impl RetryPolicy {
     /// At most this many attempts, with the delays given.
     #[must_use]
     pub fn new(attempts: u32, first: Duration, max: Duration) -> Self {
-        Self { attempts, first: duration::written(first), max: duration::written(max) }
+        let (first, max) = (duration::written(first), duration::written(max));
+        Self { attempts, first, max, max_age: None, never: Vec::new() }
+    }
+
+    /// A task that fails this long after it was enqueued, or replayed, is a dead letter.
+    #[must_use]
+    pub fn max_age(self, age: Duration) -> Self {
+        Self { max_age: Some(duration::written(age)), ..self }
+    }
+
+    /// Failures of this class are never retried.
+    #[must_use]
+    pub fn never(mut self, class: impl Into<String>) -> Self {
+        self.never.push(class.into());
+        self
     }
 }
 
@@ -86,6 +128,8 @@ impl NewTask {
             key: None,
             claim_timeout: None,
             retry: None,
+            unique: None,
+            deadline: None,
             tags: Vec::new(),
             traceparent: None,
         }
@@ -136,6 +180,18 @@ impl NewTask {
         Self { key: Some(key.into()), ..self }
     }
 
+    /// Sets the unique key, and what happens while another task with that key is unfinished.
+    #[must_use]
+    pub fn unique(self, key: impl Into<String>, mode: Unique) -> Self {
+        Self { unique: Some(SentUnique { key: key.into(), mode }), ..self }
+    }
+
+    /// Begins no attempt at or after this RFC 3339 time. A task that still waits then is a dead letter.
+    #[must_use]
+    pub fn deadline(self, time: impl Into<String>) -> Self {
+        Self { deadline: Some(time.into()), ..self }
+    }
+
     /// Sets how long a claim of this task lasts.
     #[must_use]
     pub fn claim_timeout(self, timeout: Duration) -> Self {
@@ -171,6 +227,14 @@ pub struct Enqueued {
     pub cursor: String,
     /// Whether the queue had the task already.
     pub replayed: bool,
+    /// Whether the task was not added, because this one has its unique key.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub existing: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// A task that this worker has claimed.
@@ -237,6 +301,14 @@ pub enum TaskState {
     /// A dead letter.
     Dead,
     Cancelled,
+}
+
+impl TaskState {
+    /// Whether nothing more will happen to the task by itself.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Done | Self::Dead | Self::Cancelled)
+    }
 }
 
 impl fmt::Display for TaskState {

@@ -68,7 +68,9 @@ fn parameter_object(parameter: &Parameter) -> Value {
     let schema = match parameter.values {
         Values::Text => json!({"type": "string"}),
         Values::Number => json!({"type": "integer", "minimum": 1}),
+        Values::Duration => json!({"type": "string", "pattern": "^[0-9]+(ms|s|m|h|d|w)$"}),
         Values::Texts => json!({"type": "array", "items": {"type": "string"}}),
+        Values::Matching(pattern) => json!({"type": "string", "pattern": pattern}),
         Values::OneOf(values) => json!({"type": "string", "enum": values}),
     };
     json!({
@@ -137,6 +139,7 @@ fn form(schema: Schema) -> Value {
             json!({"oneOf": names.iter().map(|name| reference(name)).collect::<Vec<_>>()})
         }
         Schema::Text => json!({"type": "string"}),
+        Schema::Bytes => json!({}),
         Schema::AnyObject => json!({"type": "object"}),
     }
 }

@@ -84,8 +84,12 @@ pub enum Values {
     Text,
     /// A whole number from 1.
     Number,
+    /// A whole number and a unit.
+    Duration,
     /// Texts; the parameter may be repeated.
     Texts,
+    /// Texts that this regular expression matches.
+    Matching(&'static str),
     OneOf(&'static [&'static str]),
 }
 
@@ -107,6 +111,8 @@ pub enum Schema {
     OneOf(&'static [&'static str]),
     /// Text of any form.
     Text,
+    /// Bytes of any kind.
+    Bytes,
     /// A JSON object that is described elsewhere.
     AnyObject,
 }

@@ -3,8 +3,8 @@
 use super::parameters::{
     AFTER, AFTER_OR_END, AS_OF, AS_OF_EVENT_TIME, AS_OF_USED, CURSOR, DIRECTION, ETAG, FROM, IDEMPOTENCY_KEY,
     IF_MATCH, IF_NONE_MATCH, KEEP_ALIVE, LAST_EVENT_ID, LEASE, LIMIT, LIST_CURSOR, LIST_LIMIT, OWNER, PREFIX, QUEUE,
-    QUEUES_LIMIT, REMOVED_THROUGH, REPLAYED, SCHEDULE, SCHEDULES_LIMIT, SENT_STORE, STORE, STREAM, TASK, TASK_STATE, TASKS_LIMIT, TYPE,
-    VALUE,
+    QUEUES_LIMIT, REMOVED_THROUGH, REPLAYED, SCHEDULE, SCHEDULES_LIMIT, SENT_STORE, STORE, STREAM, TASK, TASK_STATE,
+    TASK_WAIT, TASKS_LIMIT, TYPE, VALUE,
 };
 use super::{Content, Description, Method, Response, Schema, Tag};
 use crate::catalogue::Code;
@@ -134,7 +134,7 @@ operations! {
             json("NewEvent"),
             Content { media_type: "application/cloudevents-batch+json", schema: Schema::Array("NewEvent") },
             Content { media_type: NDJSON, schema: Schema::Object("NewEvent") },
-            Content { media_type: "*/*", schema: Schema::Text },
+            Content { media_type: "*/*", schema: Schema::Bytes },
         ],
         response: Response {
             description: "The events are in the stream.",
@@ -343,7 +343,7 @@ operations! {
         summary: "Write a value",
         description: "Replaces the content of the value, or creates it. The body is the content, at most 64 KiB of any type.",
         parameters: &[&VALUE, &IF_MATCH, &IF_NONE_MATCH, &IDEMPOTENCY_KEY, &STORE],
-        request: &[Content { media_type: "*/*", schema: Schema::Text }],
+        request: &[Content { media_type: "*/*", schema: Schema::Bytes }],
         response: Response {
             description: "The value is written.",
             content: &[json("ValueWritten")],
@@ -362,7 +362,7 @@ operations! {
         request: &[],
         response: Response {
             description: "The content.",
-            content: &[Content { media_type: "*/*", schema: Schema::Text }],
+            content: &[Content { media_type: "*/*", schema: Schema::Bytes }],
             headers: &[&ETAG],
         },
         problems: &[ANY, DATA, STREAM_NAME, QUERY, &[Code::ValueNotFound]],
@@ -529,15 +529,79 @@ operations! {
         path: "/v1/queues/{queue}/tasks/{id}/replay",
         tag: Tag::Queues,
         summary: "Replay a dead letter",
-        description: "Puts a dead letter back into its queue, with all its attempts ahead of it. Its failures are kept.",
+        description: "Puts a dead letter back into its queue, with all its attempts ahead of it. Its failures are kept. A body may give it another payload, and another queue to go to. There it is a new task, with its id.",
         parameters: &[&QUEUE, &TASK, &STORE],
-        request: &[],
+        request: &[json("Replay")],
         response: Response {
             description: "The task waits for a worker again.",
             content: &[json("TaskChanged")],
             headers: &[],
         },
-        problems: &[ANY, DATA, STREAM_NAME, COMMAND, &[Code::TaskNotFound, Code::WrongTaskState, Code::QueueFull]],
+        problems: &[ANY, DATA, STREAM_NAME, BODY, OBJECT, COMMAND, &[Code::TaskNotFound, Code::WrongTaskState, Code::QueueFull, Code::TaskConflict, Code::TooManyTypes, Code::TaskTooLarge]],
+    };
+    DeadLetters: Description {
+        id: "deadLetters",
+        method: Method::Get,
+        path: "/v1/queues/{queue}/dead-letters",
+        tag: Tag::Queues,
+        summary: "Count the dead letters of a queue by class",
+        description: "Returns the classes of the last failures, those with the most dead letters first. There are at most 1,000; `more` says that others were left out.",
+        parameters: &[&QUEUE, &STORE],
+        request: &[],
+        response: Response {
+            description: "The classes.",
+            content: &[json("DeadLetterClasses")],
+            headers: &[],
+        },
+        problems: &[ANY, DATA, STREAM_NAME, QUERY],
+    };
+    ReplayDead: Description {
+        id: "replayDeadLetters",
+        method: Method::Post,
+        path: "/v1/queues/{queue}/dead-letters/replay",
+        tag: Tag::Queues,
+        summary: "Replay many dead letters",
+        description: "Puts dead letters back into their queue, or into another one, oldest first: all, or those of a class or type. One request changes at most 256. Repeat it with `next` as `after` until `next` is null. If the queue becomes full, the request stops there; one that has changed nothing is refused.",
+        parameters: &[&QUEUE, &STORE],
+        request: &[json("ReplayMany")],
+        response: Response {
+            description: "How many were changed, and where to go on.",
+            content: &[json("TasksChanged")],
+            headers: &[],
+        },
+        problems: &[ANY, DATA, STREAM_NAME, BODY, OBJECT, COMMAND, &[Code::QueueFull]],
+    };
+    DropDead: Description {
+        id: "dropDeadLetters",
+        method: Method::Post,
+        path: "/v1/queues/{queue}/dead-letters/drop",
+        tag: Tag::Queues,
+        summary: "Drop many dead letters",
+        description: "Removes dead letters for good, oldest first: all, or those of a class or type. One request removes at most 256. Repeat it with `next` as `after` until `next` is null.",
+        parameters: &[&QUEUE, &STORE],
+        request: &[json("DropMany")],
+        response: Response {
+            description: "How many were removed, and where to go on.",
+            content: &[json("TasksChanged")],
+            headers: &[],
+        },
+        problems: &[ANY, DATA, STREAM_NAME, BODY, OBJECT, COMMAND],
+    };
+    CancelTasks: Description {
+        id: "cancelTasks",
+        method: Method::Post,
+        path: "/v1/queues/{queue}/cancel",
+        tag: Tag::Queues,
+        summary: "Cancel many tasks",
+        description: "Cancels unfinished tasks, oldest first: all, or those in a state or of a type. Workers of tasks that run learn of it from their next heartbeat. One request changes at most 256. Repeat it with `next` as `after` until `next` is null.",
+        parameters: &[&QUEUE, &STORE],
+        request: &[json("CancelMany")],
+        response: Response {
+            description: "How many were cancelled, and where to go on.",
+            content: &[json("TasksChanged")],
+            headers: &[],
+        },
+        problems: &[ANY, DATA, STREAM_NAME, BODY, OBJECT, COMMAND],
     };
     GetTask: Description {
         id: "getTask",
@@ -545,8 +609,8 @@ operations! {
         path: "/v1/queues/{queue}/tasks/{id}",
         tag: Tag::Queues,
         summary: "Get a task",
-        description: "Returns where the task stands, its failures, its result, and what was enqueued.",
-        parameters: &[&QUEUE, &TASK, &STORE],
+        description: "Returns where the task stands, its failures, its result, and what was enqueued. With `wait`, the response comes as soon as the task has ended, or when the time is up.",
+        parameters: &[&QUEUE, &TASK, &TASK_WAIT, &STORE],
         request: &[],
         response: Response {
             description: "The task.",

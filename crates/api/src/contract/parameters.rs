@@ -2,30 +2,35 @@
 
 use super::{Location, Parameter, ResponseHeader, Values};
 
+/// A name: 1 to 256 characters that are not control characters.
+const NAME: Values = Values::Matching("^[^\\x00-\\x1f\\x7f-\\x9f]{1,256}$");
+const CURSOR_FORM: Values = Values::Matching("^[0-9a-f]{20}$");
+const CURSOR_OR_END: Values = Values::Matching("^(end|[0-9a-f]{20})$");
+
 pub static STREAM: Parameter = Parameter {
     name: "stream",
     location: Location::Path,
     description: "The name of the stream, percent-encoded: 1 to 256 bytes of UTF-8 without control characters.",
-    values: Values::Text,
+    values: NAME,
 };
 
 pub static LEASE: Parameter = Parameter {
     name: "lease",
     location: Location::Path,
     description: "The name of the lease, percent-encoded: 1 to 256 bytes of UTF-8 without control characters.",
-    values: Values::Text,
+    values: NAME,
 };
 pub static VALUE: Parameter = Parameter {
     name: "value",
     location: Location::Path,
     description: "The name of the value, percent-encoded: 1 to 256 bytes of UTF-8 without control characters.",
-    values: Values::Text,
+    values: NAME,
 };
 pub static QUEUE: Parameter = Parameter {
     name: "queue",
     location: Location::Path,
     description: "The name of the queue, percent-encoded: 1 to 256 bytes of UTF-8 without control characters.",
-    values: Values::Text,
+    values: NAME,
 };
 pub static SCHEDULE: Parameter = Parameter {
     name: "schedule",
@@ -43,29 +48,38 @@ pub static TASK: Parameter = Parameter {
     name: "id",
     location: Location::Path,
     description: "The task's id, percent-encoded: the one that its client gave it, or else the server's, which begins with `~`.",
-    values: Values::Text,
+    values: NAME,
 };
 
+pub static TASK_WAIT: Parameter = query(
+    "wait",
+    "How long to wait for the end of the task, at most `60s`. The default is not to wait.",
+    Values::Duration,
+);
 pub static IF_MATCH: Parameter = header(
     "If-Match",
     "The expected revision: `\"41\"` when the stream or value must be at revision 41, `*` when it must exist.",
+    Values::Matching("^(\\*|\"[0-9]{1,19}\")$"),
 );
 pub static IF_NONE_MATCH: Parameter =
-    header("If-None-Match", "`*` when the stream or value must not exist. Other values are refused.");
+    header("If-None-Match", "`*` when the stream or value must not exist.", Values::OneOf(&["*"]));
 pub static IDEMPOTENCY_KEY: Parameter = header(
     "Idempotency-Key",
     "A name for the intended effect, kept for 24 hours. Sending the same request again with the same key returns the \
      original outcome. Use a key for events and tasks without an `id`. To decide again and retry with a new expected revision, \
      derive the event's `id` from the command instead, and send no key.",
+    Values::Text,
 );
 pub static LAST_EVENT_ID: Parameter = header(
     "Last-Event-ID",
     "When following: the `id` of the last message received. It overrides the start given in the query.",
+    Values::Text,
 );
 pub static STORE: Parameter = header(
     "Mainstay-Store",
     "The identity of the store that the request is meant for, as `GET /v1` returns it. Another store responds with \
      `other_store` (409), so that a saved cursor is never used with a store it does not belong to.",
+    Values::Matching("^[0-9a-f]{32}$"),
 );
 
 pub static FROM: Parameter = query(
@@ -73,11 +87,11 @@ pub static FROM: Parameter = query(
     "The revision to start at, inclusive. When following, `end` starts with the next event that is appended.",
     Values::Text,
 );
-pub static AFTER: Parameter = query("after", "Start after this cursor.", Values::Text);
+pub static AFTER: Parameter = query("after", "Start after this cursor.", CURSOR_FORM);
 pub static AFTER_OR_END: Parameter = query(
     "after",
     "Start after this cursor. When following, `end` starts with the next event that is appended.",
-    Values::Text,
+    CURSOR_OR_END,
 );
 pub static DIRECTION: Parameter =
     query("direction", "The order of the events.", Values::OneOf(&["forward", "backward"]));
@@ -144,8 +158,8 @@ pub static REMOVED_THROUGH: ResponseHeader = ResponseHeader {
     description: "With NDJSON and server-sent events: events up to this cursor may have been removed by retention or deletion.",
 };
 
-const fn header(name: &'static str, description: &'static str) -> Parameter {
-    Parameter { name, location: Location::Header, description, values: Values::Text }
+const fn header(name: &'static str, description: &'static str, values: Values) -> Parameter {
+    Parameter { name, location: Location::Header, description, values }
 }
 
 const fn query(name: &'static str, description: &'static str, values: Values) -> Parameter {

@@ -168,7 +168,7 @@ fn write_tasks_enqueued(
         if at > 0 {
             out.push(b',');
         }
-        write_enqueued(out, id.as_deref(), *task, enqueued.slot)?;
+        write_enqueued(out, id.as_deref(), task, enqueued.slot)?;
     }
     out.extend_from_slice(b"]}");
     Ok(())

@@ -38,6 +38,10 @@ pub(super) mod kind {
     pub(in crate::row) const BLOCKED: u8 = 18;
     pub(in crate::row) const CLAIM_REQUEST: u8 = 19;
     pub(in crate::row) const DEAD: u8 = 20;
+    pub(in crate::row) const UNIQUE: u8 = 37;
+    pub(in crate::row) const ATTEMPTS: u8 = 38;
+    pub(in crate::row) const DEAD_CLASS: u8 = 39;
+    pub(in crate::row) const DEAD_OF_CLASS: u8 = 40;
 
     pub(in crate::row) const SCHEDULE: u8 = 23;
     pub(in crate::row) const SCHEDULE_DEFINITION: u8 = 24;

@@ -18,17 +18,20 @@
 //! | queue | the name's | queue id | [`QueueRow`] | with each command that changes a queue |
 //! | task type | the name's | queue id, type | [`TypeRow`] | whenever a task of the type changes its state |
 //! | task | the name's | queue id, position | [`TaskRow`] | whenever a task changes its state |
-//! | envelope, result, progress, failures | the name's | queue id, position | [`TaskPart`] | when a worker or client says so |
+//! | envelope, result, progress, failures, attempts | the name's | queue id, position | [`TaskPart`] | when a worker or client says so |
 //! | task id | the name's | queue id, id hash | [`TaskIdRow`] | once for each task whose client gave it its id |
 //! | ready | the name's | queue id, type number, lane, position | task's position | while a task can be claimed |
 //! | task key | the name's | queue id, key hash | [`KeyRow`] | while an unfinished task has the key |
 //! | blocked | the name's | queue id, key hash, position | nothing | while a task waits for its key |
+//! | unique key | the name's | queue id, key hash | [`UniqueRow`] | while an unfinished task has the unique key |
 //! | claim request | the name's | queue id, request hash | [`ClaimRequestRow`] | while a claim of the request lasts |
 //! | dead | the name's | queue id, position | nothing | while a task is a dead letter |
 //! | schedule | the name's | name | [`ScheduleRow`] | with each tick, and when it is changed |
 //! | schedule's definition | the name's | name | [`encode_definition`] | when a client puts it |
 //! | set of schedules | the owner's | owner | [`encode_schedule_set`] | when a client puts the set |
 //! | count of schedules | the shard's first slot | | [`ScheduleTally`] | with each change of a schedule |
+//! | class of dead letters | the name's | queue id, class hash | [`DeadClassRow`] | whenever the number of its dead letters changes |
+//! | dead of a class | the name's | queue id, class hash, position | nothing | while a task is a dead letter |
 //! | shard | system | | [`ShardRow`] | once for each entry |
 //! | wall timer | system | wall, namespace, stream id | stream's name | when a stream gets a `max_age` or its first event, and after each expiry |
 //! | record timer | system | elapsed, namespace, key hash | nothing | once for each request with an idempotency key |
@@ -57,9 +60,9 @@ pub use lease::{
     lease_waiter_key,
 };
 pub use queue::{
-    ClaimPart, ClaimRequestRow, FailureRow, KeyRow, Lane, QueueKeys, QueueRange, QueueRow, SettledBy,
-    SettledPart, TaskIdRow, TaskPart, TaskRow, TaskTimerKey, TextHash, TypeRow, decode_number, decode_part,
-    encode_number, encode_part,
+    AttemptEnd, AttemptRow, ClaimPart, ClaimRequestRow, CompletedPart, DeadClassRow, FailureRow, KeyRow,
+    Lane, QueueKeys, QueueRange, QueueRow, SettledBy, SettledPart, TaskIdRow, TaskPart, TaskRow,
+    TaskTimerKey, TextHash, TypeRow, UniqueRow, decode_number, decode_part, encode_number, encode_part,
 };
 pub use schedule::{
     Held, ScheduleRow, ScheduleTally, ScheduleTimerKey, ScheduleTimers, ScheduleTotals, decode_definition,

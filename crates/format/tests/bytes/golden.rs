@@ -3,11 +3,9 @@
 
 use crate::queue;
 use crate::samples::{self, Sample};
-use crate::schedule;
 use format::row::{
     ClaimRequestRow, DedupRow, FailureRow, IdempotencyRow, KeyRow, LeaseRow, LeaseWaiterRow, QueueRow,
-    RevisionRow, ScheduleRow, ScheduleTally, ScheduleTimerKey, ShardRow, StreamRow, TaskIdRow, TaskRow, TaskTimerKey, TypeRow, ValueRow,
-    decode_definition, decode_schedule_set, encode_definition, encode_schedule_set,
+    RevisionRow, ShardRow, StreamRow, TaskIdRow, TaskRow, TaskTimerKey, TypeRow, ValueRow,
 };
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -61,7 +59,7 @@ fn an_entry_reads_back_as_it_was() {
         assert_eq!((entry.wall, entry.elapsed), (samples::CLOCK.wall, samples::CLOCK.elapsed));
         assert_eq!(entry.commands, [command], "{name}");
     }
-    for (name, command) in samples::later_commands().into_iter().chain(queue::transactions()).chain(schedule::commands()) {
+    for (name, command) in samples::later_commands().into_iter().chain(queue::transactions()) {
         let bytes = samples::entries().into_iter().find(|(sample, _)| *sample == name).unwrap().1;
         assert_eq!(format::entry::decode(&bytes).unwrap().commands, [command], "{name}");
     }
@@ -70,7 +68,6 @@ fn an_entry_reads_back_as_it_was() {
 #[test]
 fn an_outcome_reads_back_as_it_was() {
     let later = queue::outcomes().into_iter().chain(samples::later_outcomes()).chain(queue::transacted());
-    let later = later.chain(schedule::outcomes());
     let values = samples::outcome_values().into_iter().chain(later);
     for ((name, outcome), (_, bytes)) in values.zip(samples::outcomes()) {
         assert_eq!(format::outcome::decode(&bytes), Ok(outcome), "{name}");
@@ -105,20 +102,6 @@ fn rows_of_queues_read_back_as_they_were() {
     for timer in queue::timers() {
         assert_eq!(TaskTimerKey::decode(&timer.encode()), Ok(timer));
     }
-}
-
-#[test]
-fn rows_of_schedules_read_back_as_they_were() {
-    for row in [schedule::full_row(), schedule::broken_row()] {
-        assert_eq!(ScheduleRow::decode(&row.encode()), Ok(row));
-    }
-    let definition = schedule::full_definition();
-    assert_eq!(decode_definition(&encode_definition(&definition)), Ok(definition));
-    let set = encode_schedule_set(&["a", "żółw"]);
-    let names = decode_schedule_set(&set).unwrap();
-    assert_eq!(names.iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["a", "żółw"]);
-    assert_eq!(ScheduleTally::decode(&schedule::TALLY.encode()), Ok(schedule::TALLY));
-    assert_eq!(ScheduleTimerKey::decode(&schedule::TIMER.encode()), Ok(schedule::TIMER));
 }
 
 #[test]

@@ -11,8 +11,8 @@ use format::row::{
     decode_definition, decode_part, decode_schedule_set, parse_schedule_key, parse_stream_key,
 };
 use model::{
-    Append, Check, ClaimedTask, Command, EnqueuedTask, Entry, NewTask, Outcome, Settled, Settlement, Write,
-    Written,
+    Append, Check, ClaimedTask, Command, EnqueuedTask, Entry, NewTask, Outcome, Position, Settled,
+    Settlement, Write, Written,
 };
 use seeded_rng::Rng;
 use std::borrow::Cow;
@@ -92,6 +92,7 @@ fn reserved(entry: &Entry<'_>) -> usize {
         Command::Enqueue(enqueue) => enqueue.tasks.capacity() * size_of::<NewTask<'_>>(),
         Command::Claim(claim) => claim.types.capacity() * size_of::<Cow<'_, str>>(),
         Command::Settle(settle) => settle.settlements.capacity() * size_of::<Settlement<'_>>(),
+        Command::ChangeTasks(change) => change.tasks.capacity() * size_of::<Position>(),
         _ => 0,
     };
     entry.commands.capacity() * size_of::<Command<'_>>() + entry.commands.iter().map(command).sum::<usize>()
@@ -116,7 +117,8 @@ fn reserved_by(outcome: &Outcome) -> usize {
 }
 
 fn all_samples() -> Vec<samples::Sample> {
-    [samples::entries(), samples::outcomes(), samples::rows(), samples::bodies()].concat()
+    let later = [crate::tasks::samples(), crate::schedule::samples()].concat();
+    [samples::entries(), samples::outcomes(), samples::rows(), samples::bodies(), later].concat()
 }
 
 #[test]

@@ -12,3 +12,5 @@ mod queue;
 mod samples;
 #[cfg(test)]
 mod schedule;
+#[cfg(test)]
+mod tasks;

@@ -275,6 +275,10 @@ pub(crate) fn task_row() -> TaskRow {
         has_progress: false,
         has_failures: true,
         options: TaskOptions::default(),
+        replayed: None,
+        completed: None,
+        has_attempts: false,
+        dead_class: None,
     }
 }
 

@@ -1,13 +1,14 @@
-//! One command, one outcome and one row of every shape of schedules, by name.
+//! One command, one outcome and one row of every shape of schedules, by name, in a golden file of their own.
 
-use crate::queue::{bare_task, full_task};
-use crate::samples::Sample;
+use crate::golden::check;
+use crate::queue::{bare_task, bare_task_row, full_task};
+use crate::samples::{CLOCK, Sample};
 use format::row::{
-    Held, ScheduleRow, ScheduleTally, ScheduleTimerKey, ScheduleTotals, encode_definition, encode_schedule_set,
-    schedule_definition_key, schedule_key, schedule_set_key, schedule_tally_key,
+    Held, ScheduleRow, ScheduleTally, ScheduleTimerKey, ScheduleTotals, TaskRow, decode_definition, decode_schedule_set,
+    encode_definition, encode_schedule_set, schedule_definition_key, schedule_key, schedule_set_key, schedule_tally_key,
 };
 use model::{
-    AdvanceSchedule, BackfillOverlap, CatchUp, Command, ControlSchedule, DeleteSchedule, Enqueue, Fingerprint,
+    AdvanceSchedule, BackfillOverlap, Behaviour, CatchUp, Command, ControlSchedule, DeleteSchedule, Enqueue, Fingerprint,
     HeldBy, KeyHash, Keyed, Missed, NewTask, NextTick, Outcome, Overlap, Paused, Position, PutSchedule,
     PutScheduleSet, QueueName, Refusal, RunCause, ScheduleAction, ScheduleControlled, ScheduleDefinition,
     ScheduleName, ScheduleRules, ScheduleRun, ScheduleStep, Slot, TaskOptions, Timing, Unique, UniqueMode, Wall,
@@ -21,7 +22,7 @@ fn name() -> ScheduleName<'static> {
 }
 
 /// All rules differ from their defaults and from each other.
-pub(crate) fn full_definition() -> ScheduleDefinition<'static> {
+fn full_definition() -> ScheduleDefinition<'static> {
     let rules = ScheduleRules {
         timing: Timing::Cron { expression: "0 2 * * *".into(), zone: "Europe/Berlin".into() },
         start: Some(Wall(1_286_004_000_000)),
@@ -58,7 +59,7 @@ fn definition(timing: Timing<'static>, catch_up: CatchUp, overlap: Overlap) -> S
     ScheduleDefinition { rules, enqueue: enqueue(bare_task()) }
 }
 
-pub(crate) fn commands() -> Vec<(&'static str, Command<'static>)> {
+fn commands() -> Vec<(&'static str, Command<'static>)> {
     let keyed = Keyed { key: KeyHash(u128::MAX / 5), fingerprint: Fingerprint(11), slot: SLOT };
     let put = |definition| PutSchedule { schedule: name(), definition: Box::new(definition) };
     let every = |catch_up, overlap| definition(Timing::Every(900_000), catch_up, overlap);
@@ -114,7 +115,7 @@ fn runs() -> Vec<ScheduleRun> {
     ]
 }
 
-pub(crate) fn outcomes() -> Vec<(&'static str, Outcome)> {
+fn outcomes() -> Vec<(&'static str, Outcome)> {
     let refused = Outcome::Refused;
     let controlled =
         ScheduleControlled { slot: SLOT, runs: runs(), waiting: 300, skipped: 2, replayed: true };
@@ -132,7 +133,7 @@ pub(crate) fn outcomes() -> Vec<(&'static str, Outcome)> {
     ]
 }
 
-pub(crate) fn full_row() -> ScheduleRow {
+fn full_row() -> ScheduleRow {
     ScheduleRow {
         generation: Position(1 << 50),
         owner: Some("app".to_owned()),
@@ -151,7 +152,7 @@ pub(crate) fn full_row() -> ScheduleRow {
     }
 }
 
-pub(crate) fn broken_row() -> ScheduleRow {
+fn broken_row() -> ScheduleRow {
     ScheduleRow {
         generation: Position(1 << 50),
         owner: None,
@@ -170,12 +171,17 @@ pub(crate) fn broken_row() -> ScheduleRow {
     }
 }
 
-pub(crate) const TALLY: ScheduleTally =
+const TALLY: ScheduleTally =
     ScheduleTally { schedules: 300, paused: 1, broken: 2, held: 3, runs: 1_000, skipped: 40 };
-pub(crate) const TIMER: ScheduleTimerKey =
+const TIMER: ScheduleTimerKey =
     ScheduleTimerKey { slot: SLOT, due: TICK, generation: Position(1 << 50) };
 
-pub(crate) fn rows() -> Vec<Sample> {
+fn task_of_schedule() -> TaskRow {
+    let options = TaskOptions { schedule: Some("żółw".into()), ..TaskOptions::default() };
+    TaskRow { options, ..bare_task_row() }
+}
+
+fn rows() -> Vec<Sample> {
     vec![
         ("schedule-key", schedule_key(SLOT, "żółw")),
         ("schedule", full_row().encode()),
@@ -187,5 +193,55 @@ pub(crate) fn rows() -> Vec<Sample> {
         ("schedule-tally-key", schedule_tally_key(Slot(0)).to_vec()),
         ("schedule-tally", TALLY.encode()),
         ("schedule-timer-key", TIMER.encode().to_vec()),
+        ("task-of-schedule", task_of_schedule().encode()),
     ]
+}
+
+fn entry(command: Command<'_>) -> Vec<u8> {
+    let mut out = Vec::new();
+    format::entry::encode(Behaviour(1), CLOCK, &[command], &mut out);
+    out
+}
+
+fn encoded(outcome: &Outcome) -> Vec<u8> {
+    let mut out = Vec::new();
+    format::outcome::encode(outcome, &mut out);
+    out
+}
+
+pub(crate) fn samples() -> Vec<Sample> {
+    let commands = commands().into_iter().map(|(name, command)| (name, entry(command)));
+    let outcomes = outcomes().into_iter().map(|(name, outcome)| (name, encoded(&outcome)));
+    commands.chain(outcomes).chain(rows()).collect()
+}
+
+#[test]
+fn the_bytes_of_schedules_never_change() {
+    check("schedules.hex", &samples());
+}
+
+#[test]
+fn commands_and_outcomes_of_schedules_read_back_as_they_were() {
+    for (name, command) in commands() {
+        let bytes = entry(command.clone());
+        assert_eq!(format::entry::decode(&bytes).unwrap().commands, [command], "{name}");
+    }
+    for (name, outcome) in outcomes() {
+        assert_eq!(format::outcome::decode(&encoded(&outcome)), Ok(outcome), "{name}");
+    }
+}
+
+#[test]
+fn rows_of_schedules_read_back_as_they_were() {
+    for row in [full_row(), broken_row()] {
+        assert_eq!(ScheduleRow::decode(&row.encode()), Ok(row));
+    }
+    let definition = full_definition();
+    assert_eq!(decode_definition(&encode_definition(&definition)), Ok(definition));
+    assert_eq!(TaskRow::decode(&task_of_schedule().encode()), Ok(task_of_schedule()));
+    let set = encode_schedule_set(&["a", "żółw"]);
+    let names = decode_schedule_set(&set).unwrap();
+    assert_eq!(names.iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["a", "żółw"]);
+    assert_eq!(ScheduleTally::decode(&TALLY.encode()), Ok(TALLY));
+    assert_eq!(ScheduleTimerKey::decode(&TIMER.encode()), Ok(TIMER));
 }

@@ -21,12 +21,13 @@ use crate::read;
 use crate::response::Result;
 use api::Operation;
 use api::contract::parameters::{SENT_STORE, STORE};
+use api::request::queue::change;
 use api::request::queue::settle::Kind;
 use api::request::store;
 use bytes::Bytes;
 use http::{Request, request};
 use http_body::Body;
-use model::{DeadLetterEnd, ScheduleAction};
+use model::ScheduleAction;
 use std::sync::Arc;
 
 /// Runs an operation.
@@ -81,9 +82,13 @@ where
         Operation::Return => queue::settle::one(context, parts, Kind::Return, &mut body).await,
         Operation::SettleLines => queue::settle::lines(context, parts, &mut body).await,
         Operation::CancelTask => queue::tasks::cancel(context, parts).await,
-        Operation::ReplayTask => queue::tasks::settle_dead(context, parts, DeadLetterEnd::Replay).await,
+        Operation::ReplayTask => queue::tasks::replay(context, parts, &mut body).await,
         Operation::GetTask => queue::tasks::get(context, parts).await,
-        Operation::DropTask => queue::tasks::settle_dead(context, parts, DeadLetterEnd::Drop).await,
+        Operation::DropTask => queue::tasks::drop_dead(context, parts).await,
+        Operation::DeadLetters => queue::change::classes(context, parts).await,
+        Operation::CancelTasks => queue::change::many(context, parts, change::Kind::Cancel, &mut body).await,
+        Operation::ReplayDead => queue::change::many(context, parts, change::Kind::Replay, &mut body).await,
+        Operation::DropDead => queue::change::many(context, parts, change::Kind::Drop, &mut body).await,
         Operation::GetQueue => queue::queues::get(context, parts).await,
         Operation::PutQueue => queue::queues::put(context, parts, &mut body).await,
         Operation::ListQueues => queue::queues::list(context, parts).await,

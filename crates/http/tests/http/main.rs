@@ -21,6 +21,8 @@ mod leases;
 #[cfg(test)]
 mod lines;
 #[cfg(test)]
+mod many_tasks;
+#[cfg(test)]
 mod node;
 #[cfg(test)]
 mod queues;

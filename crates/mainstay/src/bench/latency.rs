@@ -39,6 +39,10 @@ impl Latencies {
         self.max_us
     }
 
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+
     pub(super) fn max_us(&self) -> u64 {
         self.max_us
     }

@@ -4,8 +4,11 @@
 //! |---|---|
 //! | [`append`] | measures appends, round by round |
 //! | [`read`] | measures reading the whole store back |
-//! | [`tasks`], [`redis_tasks`] | measures tasks from enqueuing to completion; the same on Redis |
-//! | [`load`] | a closed loop over many connections |
+//! | [`tasks`] | measures tasks from enqueuing to completion |
+//! | [`starts`] | measures how soon a waiting worker starts a task |
+//! | [`leases`] | measures leases, wanted by one or by many |
+//! | [`load`] | a closed loop over many connections, on one thread |
+//! | [`workers`], [`connection`], [`redis`] | a closed loop of workers, and their connections to a node or to Redis |
 //! | [`wire`], [`payload`] | requests and responses; distinct events |
 //! | [`latency`] | quantiles in bounded memory |
 //! | [`process`], [`disk`] | figures from the kernel: CPU, memory, device; the cost of a sync |
@@ -13,17 +16,21 @@
 //! | [`report`] | the results, as text and as JSON |
 
 mod append;
+mod connection;
 mod disk;
 mod latency;
+mod leases;
 mod load;
 mod payload;
 mod process;
 mod read;
-mod redis_tasks;
+mod redis;
 mod report;
 mod server;
+mod starts;
 mod tasks;
 mod wire;
+mod workers;
 
 use crate::cli::Global;
 use crate::cli::failure::Result;
@@ -36,6 +43,10 @@ pub(crate) enum Command {
     Read(read::Args),
     /// Measure tasks: workers that enqueue, claim and complete
     Tasks(tasks::Args),
+    /// Measure how soon a waiting worker starts a task, at a fixed rate of tasks
+    Starts(starts::Args),
+    /// Measure leases: acquire and release, or the hand-over of one that many wait for
+    Leases(leases::Args),
 }
 
 pub(crate) fn run(global: &Global, command: &Command) -> Result {
@@ -43,5 +54,7 @@ pub(crate) fn run(global: &Global, command: &Command) -> Result {
         Command::Append(args) => append::run(global, args),
         Command::Read(args) => read::run(global, args),
         Command::Tasks(args) => tasks::run(global, args),
+        Command::Starts(args) => starts::run(global, args),
+        Command::Leases(args) => leases::run(global, args),
     }
 }

@@ -1,7 +1,9 @@
 //! The results: text as they arrive, or one JSON value at the end for programs.
 
 use super::disk::Sync;
-use super::server::Start;
+use super::latency::Latencies;
+use super::server::{Server, Start};
+use super::workers::Ran;
 use crate::cli::failure::{Failure, Result};
 use crate::cli::output::{Output, Stdout, stdout};
 use serde::Serialize;
@@ -64,6 +66,40 @@ pub(super) struct TasksRun {
     pub(super) generator_cpu_us_per_task: Option<f64>,
 }
 
+/// The results of a load of which the latency matters.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct LatencyRun {
+    pub(super) server: &'static str,
+    pub(super) what: String,
+    pub(super) count: u64,
+    pub(super) seconds: f64,
+    pub(super) per_second: f64,
+    pub(super) p50_us: u64,
+    pub(super) p99_us: u64,
+    pub(super) max_us: u64,
+    pub(super) server_cpu_us_each: Option<f64>,
+    pub(super) generator_cpu_us_each: Option<f64>,
+}
+
+impl LatencyRun {
+    pub(super) fn new<T>(server: &Server, what: String, ran: &Ran<T>, latencies: &Latencies) -> Self {
+        let count = latencies.count();
+        let (each, seconds) = (count.max(1) as f64, ran.took.as_secs_f64());
+        Self {
+            server: server.name(),
+            what,
+            count,
+            seconds,
+            per_second: count as f64 / seconds.max(1e-9),
+            p50_us: latencies.quantile_us(0.5),
+            p99_us: latencies.quantile_us(0.99),
+            max_us: latencies.max_us(),
+            server_cpu_us_each: ran.server_cpu_us.map(|us| us / each),
+            generator_cpu_us_each: ran.own_cpu_us.map(|us| us / each),
+        }
+    }
+}
+
 #[derive(Debug, Default, Serialize)]
 struct Figures {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -76,6 +112,8 @@ struct Figures {
     read: Vec<ReadRun>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tasks: Vec<TasksRun>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    latency: Vec<LatencyRun>,
 }
 
 /// Prints text at once and JSON at the end.
@@ -177,6 +215,25 @@ impl Report {
             figure(run.generator_cpu_us_per_task, 2),
         );
         self.figures.tasks.push(run);
+        self.text(&text)
+    }
+
+    pub(super) fn latency(&mut self, run: LatencyRun) -> Result {
+        let text = format!(
+            "{:8} {}: p50 {} µs, p99 {} µs, max {} µs\n  \
+             {:.0}/s ({} in {:.1} s); server CPU {} µs each; generator {} µs",
+            run.server,
+            run.what,
+            run.p50_us,
+            run.p99_us,
+            run.max_us,
+            run.per_second,
+            run.count,
+            run.seconds,
+            figure(run.server_cpu_us_each, 1),
+            figure(run.generator_cpu_us_each, 1),
+        );
+        self.figures.latency.push(run);
         self.text(&text)
     }
 

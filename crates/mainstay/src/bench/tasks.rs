@@ -3,16 +3,16 @@
 //! Each worker has a thread and a connection, one request at a time. The claims wait, so a worker gets tasks that
 //! another one has enqueued, and every enqueued task is completed by someone.
 
+use super::connection::Connection;
 use super::latency::Latencies;
-use super::process::{Cpu, Pid};
-use super::redis_tasks;
+use super::redis;
 use super::report::{Report, TasksRun};
 use super::server::{Server, Servers};
-use super::wire::{Received, Wire};
+use super::wire::Wire;
+use super::workers;
 use crate::cli::Global;
 use crate::cli::failure::{Failure, Result};
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
@@ -45,33 +45,13 @@ pub(crate) fn run(global: &Global, args: &Args) -> Result {
 }
 
 fn measure(server: &Server, args: &Args, seconds: Duration) -> Result<TasksRun> {
-    let over = AtomicBool::new(false);
-    let before = (server.pid.and_then(Pid::cpu), Pid::own().cpu());
-    let began = Instant::now();
-    let workers = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..args.workers)
-            .map(|number| {
-                let over = &over;
-                scope.spawn(move || match server.wire {
-                    Wire::Mainstay => work(server.address, args, number, over),
-                    Wire::Redis => work_on_redis(server.address, args, number, over),
-                })
-            })
-            .collect();
-        std::thread::sleep(seconds);
-        over.store(true, Relaxed);
-        let join = |worker: std::thread::ScopedJoinHandle<'_, Result<Worked>>| {
-            worker.join().unwrap_or_else(|_| Err(Failure::local("a worker panicked")))
-        };
-        workers.into_iter().map(join).collect::<Result<Vec<_>>>()
+    let ran = workers::run(server, args.workers, seconds, |number, over| match server.wire {
+        Wire::Mainstay => work(server.address, args, number, over),
+        Wire::Redis => work_on_redis(server.address, args, number, over),
     })?;
-    let took = began.elapsed();
-    let used = |now: Option<Cpu>, before: Option<Cpu>| Some(now?.since(before?).total_us());
-    let server_cpu = used(server.pid.and_then(Pid::cpu), before.0);
-    let own_cpu = used(Pid::own().cpu(), before.1);
     let mut latencies = Latencies::default();
     let mut tasks = 0;
-    for worked in &workers {
+    for worked in &ran.results {
         tasks += worked.tasks;
         worked.latencies.iter().for_each(|latency| latencies.record(*latency));
     }
@@ -82,12 +62,12 @@ fn measure(server: &Server, args: &Args, seconds: Duration) -> Result<TasksRun> 
         batch: args.batch.into(),
         size_bytes: args.size,
         tasks,
-        seconds: took.as_secs_f64(),
-        tasks_per_second: per_task / took.as_secs_f64().max(1e-9),
+        seconds: ran.took.as_secs_f64(),
+        tasks_per_second: per_task / ran.took.as_secs_f64().max(1e-9),
         p50_us: latencies.quantile_us(0.5),
         p99_us: latencies.quantile_us(0.99),
-        server_cpu_us_per_task: server_cpu.map(|us| us / per_task),
-        generator_cpu_us_per_task: own_cpu.map(|us| us / per_task),
+        server_cpu_us_per_task: ran.server_cpu_us.map(|us| us / per_task),
+        generator_cpu_us_per_task: ran.own_cpu_us.map(|us| us / per_task),
     })
 }
 
@@ -136,7 +116,7 @@ fn work(address: SocketAddr, args: &Args, number: u16, over: &AtomicBool) -> Res
 
 /// The same on Redis. Each task is different, because Redis finds a task by its content.
 fn work_on_redis(address: SocketAddr, args: &Args, number: u16, over: &AtomicBool) -> Result<Worked> {
-    let mut connection = redis_tasks::Connection::open(address)?;
+    let mut connection = redis::Connection::open(address)?;
     let mut worked = Worked { tasks: 0, latencies: Vec::new() };
     let payload = "x".repeat((args.size as usize).saturating_sub(12));
     let mut sequence = 0_u32;
@@ -158,7 +138,7 @@ fn work_on_redis(address: SocketAddr, args: &Args, number: u16, over: &AtomicBoo
 }
 
 /// Ids and tokens of claimed tasks. A whole JSON parser would take CPU from the server.
-fn tasks(claimed: &[u8]) -> Vec<(String, String)> {
+pub(super) fn tasks(claimed: &[u8]) -> Vec<(String, String)> {
     const ID: &[u8] = b"{\"id\":\"";
     const TOKEN: &[u8] = b"\",\"token\":\"";
     let mut tasks = Vec::new();
@@ -171,48 +151,6 @@ fn tasks(claimed: &[u8]) -> Vec<(String, String)> {
         tasks.push((text(&rest[..id_end]), text(&token[..token_end])));
     }
     tasks
-}
-
-struct Connection {
-    socket: TcpStream,
-    out: Vec<u8>,
-    input: Vec<u8>,
-}
-
-impl Connection {
-    fn open(address: SocketAddr) -> Result<Self> {
-        let socket = TcpStream::connect(address)?;
-        socket.set_nodelay(true)?;
-        Ok(Self { socket, out: Vec::new(), input: Vec::new() })
-    }
-
-    /// Sends a request and returns the whole response.
-    fn post(&mut self, path: &str, content_type: &str, body: &str) -> Result<&[u8]> {
-        self.out.clear();
-        // Writing to a vector cannot fail.
-        let _ = write!(
-            self.out,
-            "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        self.socket.write_all(&self.out)?;
-        self.input.clear();
-        let mut part = [0; 16 << 10];
-        loop {
-            match Wire::Mainstay.receive(&self.input).map_err(Failure::local)? {
-                Received::Partial => {}
-                Received::Done { .. } => return Ok(&self.input),
-                Received::Refused { .. } => {
-                    let response = String::from_utf8_lossy(&self.input).into_owned();
-                    return Err(Failure::local(format!("a request was refused:\n{response}")));
-                }
-            }
-            match self.socket.read(&mut part)? {
-                0 => return Err(Failure::local("the server closed a connection in the middle of the run")),
-                bytes => self.input.extend_from_slice(&part[..bytes]),
-            }
-        }
-    }
 }
 
 #[cfg(test)]

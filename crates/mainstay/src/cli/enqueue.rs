@@ -5,7 +5,7 @@ use super::append::json;
 use super::failure::{Failure, Result};
 use super::output::{Output, stdout};
 use super::work::{Span, parse_span};
-use mainstay_client::NewTask;
+use mainstay_client::{NewTask, Unique};
 use std::io::Write;
 
 #[derive(Debug, clap::Args)]
@@ -32,9 +32,36 @@ pub(crate) struct Args {
     /// Do not run the task before this RFC 3339 time
     #[arg(long, value_name = "TIME")]
     run_after: Option<String>,
+    /// Do not add the task while another one with this unique key is unfinished
+    #[arg(long, value_name = "KEY")]
+    unique: Option<String>,
+    /// Instead, do not add it while the other one waits, or let it take that one's place; either way, it waits behind
+    /// one that runs
+    #[arg(long, value_enum, value_name = "MODE", requires = "unique", default_value = "existing")]
+    unique_mode: Mode,
+    /// Begin no attempt at or after this RFC 3339 time
+    #[arg(long, value_name = "TIME")]
+    deadline: Option<String>,
     /// A tag; may be repeated
     #[arg(long = "tag", value_name = "TEXT")]
     tags: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Mode {
+    Existing,
+    OneWaiting,
+    Replace,
+}
+
+impl From<Mode> for Unique {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::Existing => Self::Existing,
+            Mode::OneWaiting => Self::OneWaiting,
+            Mode::Replace => Self::Replace,
+        }
+    }
 }
 
 pub(crate) fn run(global: &Global, args: Args) -> Result {
@@ -57,6 +84,12 @@ pub(crate) fn run(global: &Global, args: Args) -> Result {
     if let Some(time) = args.run_after {
         task = task.run_after(time);
     }
+    if let Some(key) = args.unique {
+        task = task.unique(key, args.unique_mode.into());
+    }
+    if let Some(time) = args.deadline {
+        task = task.deadline(time);
+    }
     for tag in args.tags {
         task = task.tag(tag);
     }
@@ -64,7 +97,7 @@ pub(crate) fn run(global: &Global, args: Args) -> Result {
     let mut out = stdout();
     match global.output {
         Output::Table => {
-            let note = if enqueued.replayed { " (existed already)" } else { "" };
+            let note = if enqueued.replayed || enqueued.existing { " (existed already)" } else { "" };
             writeln!(out, "{} task {}{note}", args.queue, enqueued.id)?;
         }
         Output::Json | Output::Jsonl => {

@@ -103,6 +103,10 @@ pub(crate) enum Command {
     Work(work::Args),
     /// List the tasks of a queue
     Tasks(tasks::TasksArgs),
+    /// Cancel tasks
+    ///
+    /// A task that runs goes on until its worker's next heartbeat, which tells it to stop.
+    Cancel(tasks::CancelArgs),
     /// List queues with the number of their tasks
     Queues,
     /// List, replay or drop tasks that have failed for good
@@ -163,6 +167,7 @@ impl Cli {
             Command::Enqueue(args) => enqueue::run(&global, args),
             Command::Work(args) => work::run(&global, args),
             Command::Tasks(args) => tasks::tasks(&global, &args),
+            Command::Cancel(args) => tasks::cancel(&global, &args),
             Command::Queues => tasks::queues(&global),
             Command::DeadLetters(args) => tasks::dead_letters(&global, &args),
             Command::Schedules { command } => schedules::run(&global, command),

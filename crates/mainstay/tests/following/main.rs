@@ -14,4 +14,5 @@ mod clients;
 mod node;
 #[cfg(test)]
 mod projection;
+#[path = "../python/mod.rs"]
 mod python;

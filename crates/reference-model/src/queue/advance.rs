@@ -13,11 +13,15 @@ impl Task {
     #[must_use]
     pub fn due(&self) -> Option<TaskDue> {
         match &self.state {
-            State::Scheduled(wall) => Some(TaskDue::Wall(Wall(*wall))),
+            State::Scheduled(wall) => {
+                Some(TaskDue::Wall(Wall(self.sent.deadline.map_or(*wall, |deadline| deadline.min(*wall)))))
+            }
             State::Backoff(elapsed) => Some(TaskDue::Elapsed(Elapsed(*elapsed))),
             State::Running(running) => Some(TaskDue::Elapsed(Elapsed(running.looked_at))),
             State::Final { gone, .. } => Some(TaskDue::Elapsed(Elapsed(*gone))),
-            State::Blocked | State::Ready { .. } => None,
+            State::Blocked | State::Ready { .. } => {
+                self.sent.deadline.map(|deadline| TaskDue::Wall(Wall(deadline)))
+            }
         }
     }
 }
@@ -55,9 +59,14 @@ impl Simple {
 
     fn advance_one(&mut self, made: u64, position: u64) {
         let Some(queue) = self.queues.all.iter().position(|queue| queue.made == Some(made)) else { return };
-        let tasks = &mut self.queues.all[queue].tasks;
+        let tasks = &self.queues.all[queue].tasks;
         let Some(number) = tasks.iter().position(|task| task.position == position) else { return };
+        let is_late = self.is_late(&tasks[number]);
+        let tasks = &mut self.queues.all[queue].tasks;
         match &mut tasks[number].state {
+            State::Scheduled(_) | State::Backoff(_) | State::Blocked | State::Ready { .. } if is_late => {
+                self.miss_deadline(queue, number);
+            }
             State::Scheduled(_) | State::Backoff(_) => self.make_ready(queue, number),
             State::Running(running) if running.expires > self.elapsed => running.looked_at = running.expires,
             State::Running(running) => {

@@ -11,7 +11,14 @@ use std::collections::BTreeSet;
 /// What is not true, in words.
 pub fn all(model: &Simple) -> Result<(), String> {
     for queue in &model.queues.all {
-        let checks = [identities(queue), policies(queue), keys(queue), claims(model, queue)];
+        let checks = [
+            identities(queue),
+            policies(queue),
+            keys(queue),
+            unique(queue),
+            deadlines(queue),
+            claims(model, queue),
+        ];
         for check in checks {
             check.map_err(|what| format!("{}: {what}", queue.name))?;
         }
@@ -50,6 +57,26 @@ fn policies(queue: &Queue) -> Result<(), String> {
     Ok(())
 }
 
+/// Of the tasks with a unique key that know of each other, at most one waits, and at most two run.
+fn unique(queue: &Queue) -> Result<(), String> {
+    for task in queue.tasks.iter().filter(|task| !task.is_final() && !task.is_unknown) {
+        let twins = queue.twins(task.sent.unique.as_ref());
+        // A task that has run waits for another attempt, while one that was enqueued meanwhile waits for it.
+        let waiting = twins.iter().filter(|twin| twin.running().is_none() && !twin.has_run()).count();
+        ensure(waiting <= 1 && twins.len() <= 3, || format!("too many tasks are unique: {twins:?}"))?;
+    }
+    Ok(())
+}
+
+/// No attempt began after the deadline.
+fn deadlines(queue: &Queue) -> Result<(), String> {
+    for task in &queue.tasks {
+        let (Some(deadline), Some(running)) = (task.sent.deadline, task.running()) else { continue };
+        ensure(running.started < deadline, || format!("began after its deadline: {task:?}"))?;
+    }
+    Ok(())
+}
+
 /// One task of each key may run, and it is the first of them. Only a dead letter that was put back may be
 /// behind a later one.
 fn keys(queue: &Queue) -> Result<(), String> {
@@ -64,8 +91,10 @@ fn keys(queue: &Queue) -> Result<(), String> {
             ensure(blocked.is_empty(), || format!("nothing of {key} runs, and tasks wait for it"))?;
             continue;
         };
-        let overtaken = blocked.iter().find(|task| task.position < head.position && !task.replayed);
-        ensure(overtaken.is_none() || head.replayed, || format!("{head:?} has overtaken {overtaken:?}"))?;
+        let overtaken = blocked.iter().find(|task| task.position < head.position && task.replayed.is_none());
+        ensure(overtaken.is_none() || head.replayed.is_some(), || {
+            format!("{head:?} has overtaken {overtaken:?}")
+        })?;
     }
     let keyless = queue.tasks.iter().any(|task| task.state == State::Blocked && task.sent.key.is_none());
     ensure(!keyless, || "a task without a key waits for one".to_owned())
@@ -104,6 +133,7 @@ fn nothing_was_passed(model: &Simple) -> Result<(), String> {
         let is_wanted = granted.types.is_empty() || granted.types.contains(&task.sent.task_type);
         if let State::Ready { since, lane } = task.state
             && is_wanted
+            && since <= granted.before
         {
             ensure(last < rank(since, lane), || format!("{task:?} was passed by {granted:?}"))?;
         }

@@ -18,8 +18,12 @@ impl Simple {
         if state.made.is_none() || state.settings.paused {
             return SimpleOutcome::Claimed(claimed);
         }
-        let mut granted = Granted { queue, types: claim.types.clone(), tasks: Vec::new() };
+        let mut granted = Granted { queue, types: claim.types.clone(), before: self.last, tasks: Vec::new() };
         for task in self.to_claim(queue, claim) {
+            if self.is_late(&self.queues.all[queue].tasks[task]) {
+                self.miss_deadline(queue, task);
+                continue;
+            }
             granted.tasks.extend(self.grant(queue, task, claim));
             claimed.tasks.push(self.claimed_task(queue, task));
         }
@@ -49,9 +53,12 @@ impl Simple {
             if taken.len() >= CLAIM_TASKS_MAX.min(claim.tasks_max as usize) || bytes >= CLAIM_BYTES_MAX {
                 break;
             }
-            let of = &state.tasks[task];
-            bytes += of.sent.envelope.len() + of.progress.as_ref().map_or(0, Vec::len);
             taken.push(task);
+            let of = &state.tasks[task];
+            if self.is_late(of) {
+                continue;
+            }
+            bytes += of.sent.envelope.len() + of.progress.as_ref().map_or(0, Vec::len);
         }
         taken
     }

@@ -1,8 +1,8 @@
 //! Commands about queues, in the words of the model.
 
-use super::{Action, Again, ClaimAsk, NewTask, QueueAsk, Settlement, TaskName};
+use super::{Action, Again, Change, ClaimAsk, NewTask, QueueAsk, Settlement, TaskName};
 use crate::{Simple, convert};
-use model::{Command, QueueName, TaskRef};
+use model::{Command, QueueName, TaskChange, TaskRef, UniqueMode};
 use std::borrow::Cow;
 
 impl Simple {
@@ -34,6 +34,31 @@ impl Simple {
             Command::CancelTask(cancel) => {
                 QueueAsk::Cancel(number(&cancel.queue), TaskName::of(&cancel.task))
             }
+            Command::ReplayTask(replay) => QueueAsk::Replay(
+                number(&replay.queue),
+                TaskName::of(&replay.task),
+                replay.to.as_ref().map(&mut number),
+                replay.envelope.as_ref().map(|envelope| envelope.to_vec()),
+            ),
+            Command::ChangeTasks(change) => {
+                let queue = number(&change.queue);
+                let (how, to) = match &change.change {
+                    TaskChange::Cancel => (TaskChange::Cancel, None),
+                    TaskChange::Drop => (TaskChange::Drop, None),
+                    TaskChange::Replay { to } => {
+                        (TaskChange::Replay { to: None }, to.as_ref().map(&mut number))
+                    }
+                };
+                let change = Change {
+                    tasks: change.tasks.iter().map(|task| task.0).collect(),
+                    state: change.state,
+                    task_type: change.task_type.as_ref().map(Cow::to_string),
+                    class: change.class.as_ref().map(Cow::to_string),
+                    how,
+                    to,
+                };
+                QueueAsk::Change(queue, change)
+            }
             Command::SettleDeadLetter(settle) => {
                 QueueAsk::DeadLetter(number(&settle.queue), TaskName::of(&settle.task), settle.end)
             }
@@ -47,16 +72,24 @@ impl Simple {
 
 impl NewTask {
     pub(crate) fn of(task: &model::NewTask<'_>) -> Self {
+        let unique = task.options.unique.as_ref().map(|unique| (unique.key.to_string(), unique.mode));
+        let key = match &unique {
+            Some((key, UniqueMode::OneWaiting | UniqueMode::Replace)) => Some(key.clone()),
+            _ => task.key.as_ref().map(Cow::to_string),
+        };
         Self {
             id: task.id.as_ref().map(Cow::to_string),
             content: task.fingerprint.0,
             task_type: task.task_type.to_string(),
             run_after: task.run_after.map(|wall| wall.0),
             priority: task.priority,
-            key: task.key.as_ref().map(Cow::to_string),
+            key,
             claim_ms: task.claim_ms,
             retry: task.retry,
             envelope: task.envelope.to_vec(),
+            unique,
+            deadline: task.options.deadline.map(|wall| wall.0),
+            give_up: task.options.give_up.clone().into_owned(),
         }
     }
 }

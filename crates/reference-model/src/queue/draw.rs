@@ -5,11 +5,13 @@ use super::{Queue, Task};
 use crate::Simple;
 use model::limits::TASK_AGEING_MS;
 use model::{
-    Action, AdvanceTasks, CancelTask, Claim, Command, DeadLetterEnd, Elapsed, Enqueue, Failure, Fingerprint,
-    IdHash, KeyHash, Keyed, NewTask, Position, PutQueue, QueueName, QueueOptions, QueueSettings, RetryPolicy,
-    Settle, SettleDeadLetter, Settlement, Slot, TaskDue, TaskOptions, TaskRef, TaskState, Wall,
+    Action, AdvanceTasks, CancelTask, ChangeTasks, Claim, Command, DeadLetterEnd, Elapsed, Enqueue, Failure,
+    Fingerprint, GiveUp, IdHash, KeyHash, Keyed, NewTask, Position, PutQueue, QueueName, QueueOptions,
+    QueueSettings, ReplayTask, RetryPolicy, Settle, SettleDeadLetter, Settlement, Slot, TaskChange, TaskDue,
+    TaskOptions, TaskRef, TaskState, Unique, UniqueMode, Wall,
 };
 use seeded_rng::Rng;
+use std::borrow::Cow;
 
 /// Two of them share a slot, also with streams.
 pub const NAMES: [&str; 4] = ["mail", "work-{7}", "kolejka-{7}", "żółw"];
@@ -33,15 +35,22 @@ pub fn command(rng: &mut Rng, model: &Simple) -> Command<'static> {
     let number = rng.index(NAMES.len());
     let (queue, state) = (name(number), &model.queues.all[number]);
     match rng.below(100) {
-        0..=27 => Command::Enqueue(enqueue(rng, model, queue)),
-        28..=52 => Command::Claim(claim(rng, queue)),
-        53..=82 => {
+        0..=26 => Command::Enqueue(enqueue(rng, model, queue)),
+        27..=51 => Command::Claim(claim(rng, queue)),
+        52..=80 => {
             let count = rng.pick(&[0, 1, 1, 1, 1, 2, 4]);
             let settlements = (0..count).map(|_| settlement(rng, model, number)).collect();
             Command::Settle(Settle { queue, settlements })
         }
-        83..=88 => Command::CancelTask(CancelTask { queue, task: any_task(rng, state, |_| true) }),
-        89..=94 => {
+        87..=88 => {
+            let to = rng.one_in(2).then(|| name(rng.index(NAMES.len())));
+            let task = any_task(rng, state, |task| task.state.name() == TaskState::Dead);
+            let envelope = rng.one_in(3).then(|| b"\"type\":\"edited\"".to_vec().into());
+            Command::ReplayTask(ReplayTask { queue, task, to, envelope })
+        }
+        89..=90 => Command::ChangeTasks(change(rng, state, queue)),
+        81..=86 => Command::CancelTask(CancelTask { queue, task: any_task(rng, state, |_| true) }),
+        91..=95 => {
             let is_wanted: fn(&Task) -> bool =
                 if rng.one_in(5) { |_| true } else { |task| task.state.name() == TaskState::Dead };
             let task = any_task(rng, state, is_wanted);
@@ -105,6 +114,13 @@ fn new_task(rng: &mut Rng, model: &Simple) -> NewTask<'static> {
     let early = model.wall.saturating_sub(5);
     let run_after = rng.pick(&[early, model.wall, model.wall + 1, model.wall + 50, model.wall + 9_000]);
     let task_type = rng.pick(&TYPES);
+    let retry = rng.one_in(4).then(|| retry(rng));
+    let options = TaskOptions {
+        unique: rng.one_in(3).then(|| unique(rng)),
+        deadline: rng.one_in(6).then(|| Wall(model.wall + rng.pick(&[0, 1, 50, 400, 9_000]))),
+        give_up: if retry.is_some() { give_up(rng) } else { GiveUp::NEVER },
+        schedule: None,
+    };
     NewTask {
         id: id.map(Into::into),
         fingerprint: Fingerprint(content),
@@ -113,10 +129,52 @@ fn new_task(rng: &mut Rng, model: &Simple) -> NewTask<'static> {
         priority: rng.pick(&[0, 4, 5, 5, 5, 9]),
         key: rng.one_in(2).then(|| format!("key-{}", rng.below(3)).into()),
         claim_ms: rng.one_in(4).then(|| rng.between(1, 50)),
-        retry: rng.one_in(4).then(|| retry(rng)),
+        retry,
         envelope: format!("\"type\":\"{task_type}\",\"payload\":{}", rng.below(1_000)).into_bytes().into(),
-        options: TaskOptions::default(),
+        options,
     }
+}
+
+fn change(rng: &mut Rng, state: &Queue, queue: QueueName<'static>) -> ChangeTasks<'static> {
+    let how = match rng.below(5) {
+        0 => TaskChange::Cancel,
+        1 => TaskChange::Drop,
+        2 => TaskChange::Replay { to: None },
+        _ => TaskChange::Replay { to: Some(name(rng.index(NAMES.len()))) },
+    };
+    let is_wanted: fn(&Task) -> bool =
+        if how == TaskChange::Cancel { |_| true } else { |task| task.state.name() == TaskState::Dead };
+    let mut tasks: Vec<Position> = state
+        .tasks
+        .iter()
+        .filter(|task| is_wanted(task) != rng.one_in(10))
+        .map(|task| Position(task.position))
+        .collect();
+    tasks.truncate(rng.pick(&[1, 2, 4, 300]));
+    if rng.one_in(5) {
+        tasks.insert(0, Position(rng.below(1 << 40)));
+    }
+    ChangeTasks {
+        queue,
+        tasks,
+        state: rng.one_in(6).then(|| rng.pick(&[TaskState::Dead, TaskState::Ready, TaskState::Running])),
+        task_type: rng.one_in(4).then(|| rng.pick(&TYPES).into()),
+        class: rng
+            .one_in(3)
+            .then(|| rng.pick(&["Timeout", "ValueError", "", "worker_lost", "deadline"]).into()),
+        change: how,
+    }
+}
+
+fn unique(rng: &mut Rng) -> Unique<'static> {
+    let modes = [UniqueMode::Existing, UniqueMode::OneWaiting, UniqueMode::Replace];
+    Unique { key: format!("key-{}", rng.below(4)).into(), mode: rng.pick(&modes) }
+}
+
+fn give_up(rng: &mut Rng) -> GiveUp<'static> {
+    let classes: [&[&str]; 4] = [&[], &[], &["ValueError"], &["worker_lost", "Timeout"]];
+    let classes = rng.pick(&classes).iter().map(|class| Cow::Borrowed(*class)).collect();
+    GiveUp { age_ms_max: rng.one_in(3).then(|| rng.pick(&[0, 20, 400, 9_000])), classes }
 }
 
 fn retry(rng: &mut Rng) -> RetryPolicy {
@@ -136,7 +194,7 @@ fn settings(rng: &mut Rng) -> QueueSettings {
         keep_dead_ms: rng.pick(&[0, 30, 1_000, 60_000, 60_000]),
         backlog_max: rng.pick(&[0, 2, 5, 20, 20, 60]),
         paused: rng.one_in(8),
-        options: QueueOptions::NONE,
+        options: QueueOptions { give_up: if rng.one_in(4) { give_up(rng) } else { GiveUp::NEVER } },
     }
 }
 

@@ -1,9 +1,19 @@
 //! Enqueuing: which tasks of a batch are new, whether there is space for them, and where they stand.
 
-use super::{NewTask, State, Task};
+use super::{NewTask, Queue, State, Task};
 use crate::{Simple, SimpleOutcome};
 use model::limits::QUEUE_TYPES_MAX;
-use model::{EnqueuedTask, Position};
+use model::{EnqueuedTask, Position, TaskState, UniqueMode};
+
+impl Queue {
+    /// The number of the task that makes a new one unnecessary, or that a new one replaces.
+    fn met(&self, sent: &NewTask) -> Option<usize> {
+        let (_, mode) = sent.unique.as_ref()?;
+        let twins = self.twins(sent.unique.as_ref()).into_iter();
+        let met = twins.rev().find(|twin| *mode == UniqueMode::Existing || twin.running().is_none())?;
+        self.tasks.iter().position(|task| task.position == met.position)
+    }
+}
 
 impl Simple {
     pub(crate) fn enqueue(&mut self, queue: usize, batch: &[NewTask]) -> SimpleOutcome {
@@ -24,8 +34,11 @@ impl Simple {
         let is_known =
             |sent: &NewTask| sent.id.is_some() && state.tasks.iter().any(|task| task.sent.id == sent.id);
         // An id that comes twice in the batch counts twice.
-        let new: Vec<(usize, &NewTask)> =
-            batch.iter().enumerate().filter(|(_, sent)| !is_known(sent)).collect();
+        let new: Vec<(usize, &NewTask)> = batch
+            .iter()
+            .enumerate()
+            .filter(|(_, sent)| !is_known(sent) && state.met(sent).is_none())
+            .collect();
         if !new.is_empty() && state.unfinished() + new.len() as u64 > state.settings.backlog_max {
             return Some(SimpleOutcome::QueueFull(state.settings.backlog_max));
         }
@@ -52,6 +65,16 @@ impl Simple {
                 EnqueuedTask::Conflict(position)
             };
         }
+        if let Some(met) = state.met(sent) {
+            let met = &state.tasks[met];
+            if sent.unique.as_ref().is_none_or(|(_, mode)| *mode != UniqueMode::Replace) {
+                return EnqueuedTask::Existing { task: Position(met.position), id: met.sent.id.clone() };
+            }
+            let position = met.position;
+            let number = state.tasks.iter().position(|task| task.position == position);
+            number.into_iter().for_each(|number| self.end_task(queue, number, TaskState::Cancelled));
+        }
+        let state = &self.queues.all[queue];
         let is_held = state.is_held(sent.key.as_ref());
         let position = self.take_position();
         let mut task = Task {
@@ -64,8 +87,10 @@ impl Simple {
             progress: None,
             result: None,
             failures: Vec::new(),
+            ended: Vec::new(),
             settled: None,
-            replayed: false,
+            replayed: None,
+            is_unknown: false,
         };
         match sent.run_after {
             _ if is_held => {}

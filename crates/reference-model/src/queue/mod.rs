@@ -16,6 +16,7 @@
 //! Where the rules leave a choice open, a comment that begins with "Decided:" says what the model does.
 
 mod advance;
+mod change;
 pub mod check;
 mod claim;
 mod convert;
@@ -25,7 +26,10 @@ mod settle;
 
 use crate::{Key, Simple, SimpleOutcome};
 use model::limits::PRIORITY_MAX;
-use model::{DeadLetterEnd, Namespace, QueueSettings, RetryPolicy, Settled, TaskDue, TaskState, slot_of};
+use model::{
+    DeadLetterEnd, GiveUp, Namespace, QueueSettings, RetryPolicy, Settled, TaskDue, TaskState, UniqueMode,
+    slot_of,
+};
 use std::collections::BTreeSet;
 
 /// The lane of returned tasks.
@@ -44,6 +48,9 @@ pub struct NewTask {
     pub claim_ms: Option<u64>,
     pub retry: Option<RetryPolicy>,
     pub envelope: Vec<u8>,
+    pub unique: Option<(String, UniqueMode)>,
+    pub deadline: Option<u64>,
+    pub give_up: GiveUp<'static>,
 }
 
 /// How a request names a task.
@@ -95,6 +102,18 @@ pub struct ClaimAsk {
     pub request: Option<u128>,
 }
 
+/// What happens to several tasks.
+#[derive(Clone, Debug)]
+pub struct Change {
+    pub tasks: Vec<u64>,
+    pub state: Option<TaskState>,
+    pub task_type: Option<String>,
+    pub class: Option<String>,
+    pub how: model::TaskChange<'static>,
+    /// The number of the queue that they go to.
+    pub to: Option<usize>,
+}
+
 /// A command about a queue, which is given by its number.
 #[derive(Clone, Debug)]
 pub enum QueueAsk {
@@ -104,7 +123,14 @@ pub enum QueueAsk {
     Settle(usize, Vec<Settlement>),
     Cancel(usize, TaskName),
     DeadLetter(usize, TaskName, DeadLetterEnd),
-    Advance { slot: u16, from: TaskDue, tasks_max: u32 },
+    /// Into another queue, and with another envelope.
+    Replay(usize, TaskName, Option<usize>, Option<Vec<u8>>),
+    Change(usize, Change),
+    Advance {
+        slot: u16,
+        from: TaskDue,
+        tasks_max: u32,
+    },
 }
 
 /// A claim that has not ended.
@@ -167,6 +193,24 @@ pub struct Failed {
     pub detail: Vec<u8>,
 }
 
+/// An attempt that did not fail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    pub attempt: u32,
+    pub worker: String,
+    pub started: u64,
+    pub ended: u64,
+    pub how: EndedBy,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndedBy {
+    Defer,
+    Return,
+    Cancel,
+    Complete,
+}
+
 #[derive(Clone, Debug)]
 pub struct Task {
     pub position: u64,
@@ -180,10 +224,14 @@ pub struct Task {
     pub result: Option<Vec<u8>>,
     /// All that ever happened.
     pub failures: Vec<Failed>,
+    /// All other attempts that have ended.
+    pub ended: Vec<Ended>,
     /// The token of the claim that a worker settled last, how, and with which result.
     settled: Option<(u64, Ending, Settled)>,
-    /// It was a dead letter and was put back, so it may wait for tasks that were enqueued later.
-    pub replayed: bool,
+    /// It was a dead letter and was put back, so it may wait for tasks that were enqueued later. When that was.
+    pub replayed: Option<u64>,
+    /// It was put back while others had its unique key, which do not know of it.
+    pub is_unknown: bool,
 }
 
 impl Task {
@@ -196,6 +244,11 @@ impl Task {
     #[must_use]
     pub fn is_head(&self) -> bool {
         self.sent.key.is_some() && !self.is_final() && self.state != State::Blocked
+    }
+
+    /// Whether a worker has ever had it.
+    pub(super) fn has_run(&self) -> bool {
+        self.attempts > 0 || self.defers > 0 || self.settled.is_some()
     }
 
     #[must_use]
@@ -220,6 +273,11 @@ impl Task {
             // Decided: a task that has an id of its client can be named by its position too.
             TaskName::Server(position) => self.position == *position,
         }
+    }
+
+    /// Since when it has been unfinished, as far as its age counts.
+    fn begun(&self) -> u64 {
+        self.replayed.unwrap_or(self.position >> 16)
     }
 
     fn own_lane(&self) -> u8 {
@@ -270,6 +328,13 @@ impl Queue {
         key.is_some() && self.tasks.iter().any(|task| !task.is_final() && task.sent.key.as_ref() == key)
     }
 
+    /// The unfinished tasks with a unique key.
+    fn twins(&self, unique: Option<&(String, UniqueMode)>) -> Vec<&Task> {
+        let Some((key, _)) = unique else { return Vec::new() };
+        let has_key = |task: &&Task| task.sent.unique.as_ref().is_some_and(|(other, _)| other == key);
+        self.tasks.iter().filter(|task| !task.is_final() && !task.is_unknown).filter(has_key).collect()
+    }
+
     fn note_settings(&mut self) {
         self.ever.attempts_max = self.ever.attempts_max.max(self.settings.retry.attempts_max);
         self.ever.lost_max = self.ever.lost_max.max(self.settings.lost_max);
@@ -286,6 +351,8 @@ impl Queue {
 pub(crate) struct Granted {
     queue: usize,
     types: Vec<String>,
+    /// The last position before it.
+    before: u64,
     /// Since when each task had been ready, and its lane.
     tasks: Vec<(u64, u8)>,
 }
@@ -343,6 +410,8 @@ impl Simple {
             }
             QueueAsk::Cancel(queue, name) => self.cancel(*queue, name),
             QueueAsk::DeadLetter(queue, name, end) => self.settle_dead_letter(*queue, name, *end),
+            QueueAsk::Replay(queue, name, to, envelope) => self.replay(*queue, name, *to, envelope.as_ref()),
+            QueueAsk::Change(queue, change) => self.change(*queue, change),
             QueueAsk::Advance { slot, from, tasks_max } => self.advance(*slot, *from, *tasks_max),
         }
     }
@@ -373,7 +442,7 @@ impl Simple {
     }
 
     fn settle_dead_letter(&mut self, queue: usize, name: &TaskName, end: DeadLetterEnd) -> SimpleOutcome {
-        let state = &mut self.queues.all[queue];
+        let state = &self.queues.all[queue];
         let Some(task) = state.find(name) else { return SimpleOutcome::NoTask };
         let now = state.tasks[task].state.name();
         if now != TaskState::Dead {
@@ -386,17 +455,7 @@ impl Simple {
         if state.unfinished() >= state.settings.backlog_max {
             return SimpleOutcome::QueueFull(state.settings.backlog_max);
         }
-        let is_held = state.is_held(state.tasks[task].sent.key.as_ref());
-        let again = &mut state.tasks[task];
-        again.replayed = true;
-        (again.attempts, again.lost, again.defers) = (0, 0, 0);
-        // Its time of day no longer counts, not even when the task that blocks it ends later.
-        again.sent.run_after = None;
-        if is_held {
-            again.state = State::Blocked;
-        } else {
-            self.make_ready(queue, task);
-        }
+        self.put_back(queue, task, None);
         SimpleOutcome::DeadLetterSettled
     }
 

@@ -1,6 +1,6 @@
 //! How a worker keeps or ends a claim, and how a task ends.
 
-use super::{Action, Again, Ending, Failed, Running, Settlement, State};
+use super::{Action, Again, Ended, EndedBy, Ending, Failed, Queue, Running, Settlement, State, Task};
 use crate::Simple;
 use model::limits::TASK_DEFERS_MAX;
 use model::{RetryPolicy, Settled, TaskState};
@@ -39,6 +39,7 @@ impl Simple {
             Action::Heartbeat { progress } => self.heartbeat(queue, number, progress.as_ref()),
             Action::Complete { result } => {
                 self.queues.all[queue].tasks[number].result.clone_from(result);
+                self.record_end(queue, number, &running, EndedBy::Complete);
                 self.end_task(queue, number, TaskState::Done);
                 Settled::Completed
             }
@@ -48,11 +49,13 @@ impl Simple {
             }
             // Decided: neither of these gives the attempt back to a task that is being cancelled.
             Action::Defer { .. } | Action::Return if running.cancel_requested => {
+                self.record_end(queue, number, &running, EndedBy::Cancel);
                 self.end_task(queue, number, TaskState::Cancelled);
                 Settled::Cancelled
             }
             Action::Defer { delay_ms } => self.defer(queue, number, &running, *delay_ms),
             Action::Return => {
+                self.record_end(queue, number, &running, EndedBy::Return);
                 self.queues.all[queue].tasks[number].attempts -= 1;
                 self.give_back(queue, number);
                 Settled::Waiting { delay_ms: 0 }
@@ -88,8 +91,20 @@ impl Simple {
             self.end_task(queue, number, TaskState::Dead);
             return Settled::Dead;
         }
-        task.attempts -= 1;
+        self.record_end(queue, number, running, EndedBy::Defer);
+        self.queues.all[queue].tasks[number].attempts -= 1;
         self.wait(queue, number, delay_ms)
+    }
+
+    fn record_end(&mut self, queue: usize, number: usize, running: &Running, how: EndedBy) {
+        let task = &mut self.queues.all[queue].tasks[number];
+        task.ended.push(Ended {
+            attempt: task.attempts,
+            worker: running.worker.clone(),
+            started: running.started,
+            ended: self.wall,
+            how,
+        });
     }
 
     fn record_failure(&mut self, queue: usize, number: usize, running: &Running, class: &str, detail: &[u8]) {
@@ -104,6 +119,35 @@ impl Simple {
         });
     }
 
+    /// Whether no attempt may begin any more.
+    pub(super) fn is_late(&self, task: &Task) -> bool {
+        task.sent.deadline.is_some_and(|deadline| deadline <= self.wall)
+    }
+
+    /// No attempt has begun, and none may begin any more.
+    pub(super) fn miss_deadline(&mut self, queue: usize, number: usize) {
+        let task = &mut self.queues.all[queue].tasks[number];
+        task.failures.push(Failed {
+            attempt: task.attempts,
+            worker: String::new(),
+            started: self.wall,
+            ended: self.wall,
+            class: "deadline".to_owned(),
+            detail: Vec::new(),
+        });
+        self.end_task(queue, number, TaskState::Dead);
+    }
+
+    /// Whether the last failure makes another attempt pointless.
+    fn gives_up(&self, queue: &Queue, number: usize) -> bool {
+        let task = &queue.tasks[number];
+        let by_task = task.sent.retry.map(|_| &task.sent.give_up);
+        let give_up = by_task.unwrap_or(&queue.settings.options.give_up);
+        let class = task.failures.last().map_or("", |failed| &failed.class);
+        let is_old = |age: u64| self.wall.saturating_sub(task.begun()) >= age;
+        give_up.classes.iter().any(|never| never == class) || give_up.age_ms_max.is_some_and(is_old)
+    }
+
     /// What follows from a failure that was recorded.
     fn after_failure(&mut self, queue: usize, number: usize, running: &Running, again: Again) -> Settled {
         if running.cancel_requested {
@@ -112,7 +156,8 @@ impl Simple {
         }
         let retry = self.queues.all[queue].retry_of(number);
         let attempts = self.queues.all[queue].tasks[number].attempts;
-        if again == Again::Never || attempts >= retry.attempts_max {
+        let gives_up = self.gives_up(&self.queues.all[queue], number);
+        if again == Again::Never || attempts >= retry.attempts_max || gives_up {
             self.end_task(queue, number, TaskState::Dead);
             return Settled::Dead;
         }

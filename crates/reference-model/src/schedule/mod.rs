@@ -348,6 +348,7 @@ impl Simple {
                     runs.push(ScheduleRun { tick: Wall(*tick), cause: *cause, task });
                 }
                 EnqueuedTask::Conflict(_) => self.schedules[at].counts.conflicts += 1,
+                EnqueuedTask::Existing { .. } => self.schedules[at].counts.overlapped += 1,
             }
         }
         let schedule = &mut self.schedules[at];

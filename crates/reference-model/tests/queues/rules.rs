@@ -38,6 +38,8 @@ fn random_commands_keep_every_invariant_and_reach_every_outcome() {
         "Added",
         "Replayed",
         "Conflict",
+        "Existing",
+        "TasksChanged",
         "QueueFull",
         "Claimed",
         "ClaimedNone",

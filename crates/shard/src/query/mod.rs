@@ -14,9 +14,11 @@
 //! | [`task`], [`tasks`] | one task, and the list of a queue's tasks |
 //! | [`schedule`], [`schedules`], [`schedule_set`] | one schedule, the list of schedules, and the names of an owner's |
 //! | [`schedule_tally`] | how many schedules there are, and how they are |
+//! | [`tasks_sought`], [`dead_classes`] | tasks to be changed alike, and dead letters by class |
 //! | [`is_live`], [`Liveness`] | whether an event found in the body file is still readable |
 
 mod clock;
+mod found;
 mod lease;
 mod live;
 mod page;
@@ -27,12 +29,13 @@ mod streams;
 mod value;
 
 pub use clock::{ShardClock, clock};
+pub use found::{DeadClass, DeadClasses, TasksFound, TasksSought, dead_classes, tasks_sought};
 pub use lease::{HeldBy, LeaseState, Turn, lease, turn};
 pub use live::{Liveness, first_kept, is_live};
 pub use page::{EventsPage, Page, PageRequest, StoredEvent, Truncated, page};
 pub use queue::{
-    ClaimView, FailureView, QueueView, TaskView, TasksPage, TasksRequest, TypeView, queue, queues, task,
-    tasks,
+    AttemptEnd, AttemptView, ClaimView, FailureView, QueueView, TaskView, TasksPage, TasksRequest, TypeView,
+    queue, queues, task, task_key, tasks,
 };
 pub use schedule::{ScheduleView, due_schedule, schedule, schedule_set, schedule_tally, schedules};
 pub use stream::{Presence, StreamState, stream};

@@ -3,13 +3,13 @@
 use crate::damage::bad_row;
 use crate::queue::id_of;
 use crate::queue::tally::{queue_row, type_rows};
-use crate::queue::task::{Task, failures, part};
+use crate::queue::task::{Task, attempts, failures, part};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
-use format::row::{QueueKeys, QueueRange, TaskPart, TypeRow};
+use format::row::{AttemptRow, QueueKeys, QueueRange, TaskPart, TypeRow};
 use model::{
-    Elapsed, KeyRange, Namespace, Order, Position, QueueName, QueueSettings, Slot, TaskDue, TaskRef,
+    Elapsed, Key, KeyRange, Namespace, Order, Position, QueueName, QueueSettings, Slot, TaskDue, TaskRef,
     TaskState, View, ViewError, Wall, limits,
 };
 
@@ -35,6 +35,9 @@ pub struct TaskView {
     pub result: Option<Vec<u8>>,
     /// The last failures, oldest first, at most [`limits::TASK_FAILURES_KEPT`].
     pub failures: Vec<FailureView>,
+    /// All attempts that are remembered, in the order in which they ended. Of those that failed, and of those that
+    /// were given back, only the last are remembered.
+    pub history: Vec<AttemptView>,
     /// JSON members: type, payload and everything else that does not change.
     pub envelope: Vec<u8>,
 }
@@ -46,6 +49,27 @@ pub struct ClaimView {
     pub token: Position,
     /// How much longer the claim lasts.
     pub left_ms: u64,
+}
+
+/// One attempt that has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttemptView {
+    pub attempt: u32,
+    pub worker: String,
+    pub started: Wall,
+    pub ended: Wall,
+    pub end: AttemptEnd,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AttemptEnd {
+    /// With this class of failure. Also a task that missed its deadline has one, of no worker.
+    Failed(String),
+    Deferred,
+    Returned,
+    Cancelled,
+    Completed,
 }
 
 /// One attempt that failed.
@@ -177,7 +201,7 @@ fn task_view(view: &impl View, keys: QueueKeys, task: Task, now: Elapsed) -> Res
     let optional = |is_there: bool, which| is_there.then(|| part(view, keys, task.at, which)).transpose();
     let left = |until: Elapsed| until.0.saturating_sub(now.0);
     let (run_after, delay_ms) = match task.row.due {
-        Some(TaskDue::Wall(wall)) => (Some(wall), None),
+        Some(TaskDue::Wall(_)) if task.row.state == TaskState::Delayed => (task.row.run_after, None),
         Some(TaskDue::Elapsed(until)) if task.row.state == TaskState::Delayed => (None, Some(left(until))),
         _ => (None, None),
     };
@@ -189,6 +213,7 @@ fn task_view(view: &impl View, keys: QueueKeys, task: Task, now: Elapsed) -> Res
         class: failure.class,
         detail: failure.detail,
     });
+    let failures: Vec<FailureView> = failures.collect();
     let claim = task.row.claim.as_ref().map(|claim| ClaimView {
         worker: claim.worker.clone(),
         token: claim.token,
@@ -204,10 +229,56 @@ fn task_view(view: &impl View, keys: QueueKeys, task: Task, now: Elapsed) -> Res
         claim,
         progress: optional(task.row.has_progress, TaskPart::Progress)?,
         result: optional(task.row.has_result, TaskPart::Result)?,
-        failures: failures.collect(),
+        history: history(&task, &failures, attempts(view, keys, &task)?),
+        failures,
         envelope: part(view, keys, task.at, TaskPart::Envelope)?,
         id: task.row.id,
     })
+}
+
+fn history(task: &Task, failures: &[FailureView], others: Vec<AttemptRow>) -> Vec<AttemptView> {
+    let failed = failures.iter().map(|failure| AttemptView {
+        attempt: failure.attempt,
+        worker: failure.worker.clone(),
+        started: failure.started,
+        ended: failure.ended,
+        end: AttemptEnd::Failed(failure.class.clone()),
+    });
+    let others = others.into_iter().map(|other| AttemptView {
+        attempt: other.attempt,
+        worker: other.worker,
+        started: other.started,
+        ended: other.ended,
+        end: match other.end {
+            format::row::AttemptEnd::Deferred => AttemptEnd::Deferred,
+            format::row::AttemptEnd::Returned => AttemptEnd::Returned,
+            format::row::AttemptEnd::Cancelled => AttemptEnd::Cancelled,
+        },
+    });
+    let completed = task.row.completed.as_ref().map(|completed| AttemptView {
+        attempt: task.row.attempts,
+        worker: completed.worker.clone(),
+        started: task.row.settled.map_or(completed.ended, |settled| settled.token.wall()),
+        ended: completed.ended,
+        end: AttemptEnd::Completed,
+    });
+    let mut history: Vec<AttemptView> = failed.chain(others).chain(completed).collect();
+    // What ended in the same millisecond keeps this order, in which the last one is right.
+    history.sort_by_key(|attempt| (attempt.ended, attempt.started));
+    history
+}
+
+/// The key of a task's row: a waiter for it is woken when the task has ended.
+///
+/// # Errors
+/// [`ViewError`].
+pub fn task_key(
+    view: &impl View,
+    queue: &QueueName<'_>,
+    task: &TaskRef<'_>,
+) -> Result<Option<Key>, ViewError> {
+    let Some(keys) = id_of(view, queue)? else { return Ok(None) };
+    Ok(Task::find(view, keys, task)?.map(|task| keys.task(task.at).to_vec()))
 }
 
 /// Lists tasks of one queue.

@@ -1,8 +1,8 @@
 //! Do what is due for the tasks of one slot.
 //!
 //! *A claim that has expired ends: the attempt counts as failed, and a task that has lost its workers too often is a
-//! dead letter, whatever its retry policy says. A delayed task whose time has come is ready. A finished task that was
-//! kept long enough is gone.* The node proposes this. If the command is repeated or early, it changes nothing.
+//! dead letter, whatever its retry policy says. A delayed task whose time has come is ready. A task whose deadline has
+//! passed before it was claimed is a dead letter. A finished task that was kept long enough is gone.* The node proposes this. If the command is repeated or early, it changes nothing.
 
 use crate::damage::bad_row;
 use crate::overlay::Overlay;
@@ -55,11 +55,16 @@ fn one<V: View>(
     };
     match task.row.state {
         TaskState::Running => expire(&mut task, queue, overlay)?,
+        TaskState::Delayed | TaskState::Ready | TaskState::Blocked if task.has_missed_deadline(overlay) => {
+            task.miss_deadline(queue, overlay)?;
+        }
         TaskState::Delayed => {
             task.leave(queue, overlay)?;
             task.ready(queue, overlay)?;
         }
-        _ => {
+        // Neither waits for anything but its deadline.
+        TaskState::Ready | TaskState::Blocked => {}
+        TaskState::Done | TaskState::Dead | TaskState::Cancelled => {
             task.remove(queue, overlay)?;
             return Ok(true);
         }
@@ -85,7 +90,10 @@ fn expire<V: View>(
     let policy = task.retry(queue);
     if claim.cancelled {
         task.finish(TaskState::Cancelled, WasBlocked::No, queue, overlay)
-    } else if task.row.lost >= queue.row.settings.lost_max || task.row.attempts >= policy.attempts_max {
+    } else if task.row.lost >= queue.row.settings.lost_max
+        || task.row.attempts >= policy.attempts_max
+        || task.gives_up(WORKER_LOST, queue, overlay)
+    {
         task.finish(TaskState::Dead, WasBlocked::No, queue, overlay)
     } else {
         let delay_ms = task.backoff_ms(policy, claim.token);

@@ -5,7 +5,7 @@
 
 use crate::overlay::Overlay;
 use crate::queue::tally::Queue;
-use crate::queue::task::{Task, WasBlocked};
+use crate::queue::task::Task;
 use model::{CancelTask, Outcome, Refusal, TaskState, View, ViewError};
 
 /// Decides the command.
@@ -20,15 +20,8 @@ pub(crate) fn apply<V: View>(
     match state {
         TaskState::Done | TaskState::Dead => return Ok(Outcome::Refused(Refusal::WrongTaskState { state })),
         TaskState::Cancelled => return Ok(Outcome::TaskCancelled(state)),
-        TaskState::Running => {
-            if let Some(claim) = &mut task.row.claim {
-                claim.cancelled = true;
-            }
-        }
-        TaskState::Delayed | TaskState::Blocked | TaskState::Ready => {
-            let was_blocked = if state == TaskState::Blocked { WasBlocked::Yes } else { WasBlocked::No };
-            task.leave(&mut queue, overlay)?;
-            task.finish(TaskState::Cancelled, was_blocked, &mut queue, overlay)?;
+        TaskState::Running | TaskState::Delayed | TaskState::Blocked | TaskState::Ready => {
+            task.cancel_or_tell(&mut queue, overlay)?;
         }
     }
     task.save(&queue, overlay);

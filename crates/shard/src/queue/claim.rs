@@ -3,7 +3,8 @@
 //! *A worker gets up to n ready tasks of the types that it names, each for a bounded time and under a token that no
 //! earlier claim had.* Tasks that were returned go first, then higher priorities, then those that have been ready for
 //! longer; a task that has been ready for a stated time goes before all of these, so that none waits forever. A
-//! request that is sent again gets the tasks that it still holds.
+//! request that is sent again gets the tasks that it still holds. A task whose deadline has passed is not given out: it
+//! is a dead letter.
 
 use crate::damage::{bad_row, contradiction};
 use crate::overlay::Overlay;
@@ -73,12 +74,18 @@ fn grant<V: View>(
     let tasks_max = (claim.tasks_max as usize).min(limits::CLAIM_TASKS_MAX);
     let found = find(claim, tasks_max, queue, overlay)?;
     let mut tasks = Vec::with_capacity(found.ready.len());
-    let mut bytes = 0;
+    let (mut bytes, mut taken) = (0, 0);
     for ready in &found.ready {
         if bytes >= limits::CLAIM_BYTES_MAX {
             break;
         }
+        taken += 1;
         let mut task = Task::load(overlay, queue.keys, ready.task)?.ok_or_else(lost)?;
+        if task.has_missed_deadline(overlay) {
+            task.miss_deadline(queue, overlay)?;
+            task.save(queue, overlay);
+            continue;
+        }
         task.leave(queue, overlay)?;
         let carried = Carried::of(&task, queue.keys, overlay)?;
         bytes += carried.bytes();
@@ -97,7 +104,10 @@ fn grant<V: View>(
         task.save(queue, overlay);
         tasks.push(claimed(&task, token, claim_ms, carried));
     }
-    found.move_lanes(tasks.len(), queue, overlay)?;
+    found.move_lanes(taken, queue, overlay)?;
+    if tasks.is_empty() && taken > 0 {
+        queue.ready_again(overlay);
+    }
     Ok(tasks)
 }
 

@@ -4,6 +4,7 @@
 //! is gone.*
 
 use crate::overlay::Overlay;
+use crate::queue::replay;
 use crate::queue::tally::Queue;
 use crate::queue::task::Task;
 use model::{DeadLetterEnd, Outcome, Refusal, SettleDeadLetter, TaskState, View, ViewError};
@@ -15,7 +16,7 @@ pub(crate) fn apply<V: View>(
 ) -> Result<Outcome, ViewError> {
     let no_task = Outcome::Refused(Refusal::NoTask);
     let Some(mut queue) = Queue::load(&settle.queue, overlay)? else { return Ok(no_task) };
-    let Some(mut task) = Task::find(overlay, queue.keys, &settle.task)? else { return Ok(no_task) };
+    let Some(task) = Task::find(overlay, queue.keys, &settle.task)? else { return Ok(no_task) };
     let state = task.row.state;
     if state != TaskState::Dead {
         return Ok(Outcome::Refused(Refusal::WrongTaskState { state }));
@@ -23,15 +24,10 @@ pub(crate) fn apply<V: View>(
     match settle.end {
         DeadLetterEnd::Drop => task.remove(&mut queue, overlay)?,
         DeadLetterEnd::Replay => {
-            if queue.would_overflow(1) {
-                let backlog_max = queue.row.settings.backlog_max;
-                return Ok(Outcome::Refused(Refusal::QueueFull { backlog_max }));
+            if let Some(refusal) = replay::is_full(&queue) {
+                return Ok(Outcome::Refused(refusal));
             }
-            task.leave(&mut queue, overlay)?;
-            (task.row.attempts, task.row.lost, task.row.defers) = (0, 0, 0);
-            task.row.run_after = None;
-            task.begin_again(&mut queue, overlay)?;
-            task.save(&queue, overlay);
+            replay::again(task, &mut queue, overlay)?;
         }
     }
     queue.save(overlay);

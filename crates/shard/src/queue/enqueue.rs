@@ -3,12 +3,14 @@
 //! *Each task is added, or the result says that the queue has it already.* A client's id identifies the task: the same
 //! id with the same content is a replay, and with other content a conflict, which touches no other task of the batch.
 //! If the batch would exceed the queue's backlog, or bring it too many types, nothing is added. A new task is blocked
-//! if an unfinished task has its key, delayed if its time has not come, and ready otherwise.
+//! if an unfinished task has its key, delayed if its time has not come, and ready otherwise. A task with a unique key
+//! may find that another one makes it unnecessary: the result names that one, and other tasks are not affected.
 
 use crate::damage::contradiction;
 use crate::overlay::Overlay;
 use crate::queue::tally::Queue;
 use crate::queue::task::{Task, id_row};
+use crate::queue::unique::{self, Met};
 use crate::queue::{hash, id_of};
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -79,7 +81,7 @@ fn check<V: View>(
             Some(id) => id_row(overlay, queue.keys, id)?.is_some(),
             None => false,
         };
-        if !is_known {
+        if !is_known && !meets_another(task, queue, overlay)? {
             new.push((at, task));
         }
     }
@@ -98,6 +100,16 @@ fn check<V: View>(
     Ok(None)
 }
 
+/// Whether the queue has no more unfinished tasks after this one was enqueued, because of its unique key.
+fn meets_another<V: View>(
+    task: &NewTask<'_>,
+    queue: &Queue,
+    overlay: &Overlay<'_, '_, V>,
+) -> Result<bool, ViewError> {
+    let Some(unique) = &task.options.unique else { return Ok(false) };
+    Ok(!matches!(unique::meet(unique, queue, overlay)?, Met::Nothing))
+}
+
 fn add<V: View>(
     new: &NewTask<'_>,
     queue: &mut Queue,
@@ -108,6 +120,16 @@ fn add<V: View>(
     {
         let is_same = row.fingerprint == new.fingerprint;
         return Ok(if is_same { EnqueuedTask::Replayed(row.task) } else { EnqueuedTask::Conflict(row.task) });
+    }
+    if let Some(unique) = &new.options.unique {
+        match unique::meet(unique, queue, overlay)? {
+            Met::Nothing => {}
+            Met::Existing(task) => return Ok(EnqueuedTask::Existing { task: task.at, id: task.row.id }),
+            Met::Replaced(mut task) => {
+                task.cancel(queue, overlay)?;
+                task.save(queue, overlay);
+            }
+        }
     }
     if !queue.has_type(&new.task_type, overlay)? {
         queue.add_type(&new.task_type);

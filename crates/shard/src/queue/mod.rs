@@ -20,14 +20,21 @@
 //! | [`tally`] | a queue's own row and the counts of its types, during one command |
 //! | [`task`] | one task, and how it moves from state to state |
 //! | [`keys`] | tasks with the same key: one is the head, and the others wait |
-//! | [`enqueue`], [`claim`], [`settle`], [`cancel`], [`dead_letter`], [`settings`], [`advance`] | one command each |
+//! | [`classes`] | dead letters by the class of their last failure |
+//! | [`unique`] | tasks with the same unique key: one makes another unnecessary |
+//! | [`enqueue`], [`claim`], [`settle`], [`cancel`], [`dead_letter`], [`replay`], [`change`], [`settings`], [`advance`] | one command each |
 
 pub(crate) mod advance;
 pub(crate) mod cancel;
+pub(crate) mod change;
+#[cfg(test)]
+mod change_tests;
 pub(crate) mod claim;
+pub(crate) mod classes;
 pub(crate) mod dead_letter;
 pub(crate) mod enqueue;
 mod keys;
+pub(crate) mod replay;
 pub(crate) mod settings;
 pub(crate) mod settle;
 pub(crate) mod tally;
@@ -36,6 +43,7 @@ pub(crate) mod task;
 mod tests;
 #[cfg(test)]
 mod transaction_tests;
+mod unique;
 
 use model::{QueueName, View, ViewError};
 use xxhash_rust::xxh3::xxh3_128;

@@ -17,9 +17,7 @@ pub(crate) fn apply<V: View>(
     queue.row_mut().settings = put.settings.clone();
     if resumes {
         queue.load_types(overlay)?;
-        for (task_type, row) in queue.types() {
-            overlay.ready_again(&queue.row.name, task_type, row.ready());
-        }
+        queue.ready_again(overlay);
     }
     queue.save(overlay);
     Ok(Outcome::QueuePut)

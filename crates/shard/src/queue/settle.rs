@@ -9,7 +9,7 @@ use crate::queue::id_of;
 use crate::queue::tally::Queue;
 use crate::queue::task::{TOO_MANY_DEFERS, Task, WasBlocked};
 use alloc::vec::Vec;
-use format::row::{ClaimPart, SettledBy, SettledPart, TaskPart};
+use format::row::{AttemptEnd, ClaimPart, CompletedPart, SettledBy, SettledPart, TaskPart};
 use model::{
     Action, Elapsed, Failure, Outcome, Refusal, Settle, Settled, Settlement, TaskDue, TaskState, View,
     ViewError, limits,
@@ -142,6 +142,7 @@ fn end<V: View>(
         if let Some(result) = result {
             task.put_part(TaskPart::Result, result, queue, overlay);
         }
+        task.row.completed = Some(CompletedPart { worker: claim.worker.clone(), ended: overlay.shard.wall });
         task.finish(TaskState::Done, WasBlocked::No, queue, overlay)?;
         return Ok(Settled::Completed);
     }
@@ -149,6 +150,9 @@ fn end<V: View>(
         task.record_failure(claim, &failure.class, &failure.detail, queue, overlay)?;
     }
     if claim.cancelled {
+        if !matches!(action, Action::Fail(_)) {
+            task.record_end(claim, AttemptEnd::Cancelled, queue, overlay)?;
+        }
         task.finish(TaskState::Cancelled, WasBlocked::No, queue, overlay)?;
         return Ok(Settled::Cancelled);
     }
@@ -156,6 +160,7 @@ fn end<V: View>(
         Action::Fail(failure) => fail(failure, claim, task, queue, overlay),
         Action::Defer { delay_ms } => defer(*delay_ms, claim, task, queue, overlay),
         Action::Return => {
+            task.record_end(claim, AttemptEnd::Returned, queue, overlay)?;
             task.row.attempts = task.row.attempts.saturating_sub(1);
             task.returned(queue, overlay)?;
             Ok(Settled::Waiting { delay_ms: 0 })
@@ -172,7 +177,8 @@ fn fail<V: View>(
     overlay: &mut Overlay<'_, '_, V>,
 ) -> Result<Settled, ViewError> {
     let policy = task.retry(queue);
-    if !failure.retryable || task.row.attempts >= policy.attempts_max {
+    let is_last = task.row.attempts >= policy.attempts_max || task.gives_up(&failure.class, queue, overlay);
+    if !failure.retryable || is_last {
         task.finish(TaskState::Dead, WasBlocked::No, queue, overlay)?;
         return Ok(Settled::Dead);
     }
@@ -194,6 +200,7 @@ fn defer<V: View>(
         task.finish(TaskState::Dead, WasBlocked::No, queue, overlay)?;
         return Ok(Settled::Dead);
     }
+    task.record_end(claim, AttemptEnd::Deferred, queue, overlay)?;
     task.row.attempts = task.row.attempts.saturating_sub(1);
     wait(delay_ms, task, queue, overlay)
 }

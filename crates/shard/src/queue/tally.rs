@@ -104,6 +104,13 @@ impl Queue {
         self.types.iter().map(|(task_type, tally)| (task_type.as_str(), &tally.row))
     }
 
+    /// Says again which tasks of the types loaded so far are ready.
+    pub(crate) fn ready_again<V: View>(&self, overlay: &mut Overlay<'_, '_, V>) {
+        for (task_type, row) in self.types() {
+            overlay.ready_again(&self.row.name, task_type, row.ready());
+        }
+    }
+
     /// A type's row, to be changed.
     fn tally<V: View>(
         &mut self,

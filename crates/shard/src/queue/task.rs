@@ -3,18 +3,21 @@
 
 use crate::damage::{bad_row, contradiction};
 use crate::overlay::Overlay;
+use crate::queue::classes;
 use crate::queue::keys::{self, Turn};
 use crate::queue::tally::Queue;
+use crate::queue::unique;
 use crate::schedule;
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 use format::row::{
-    ClaimPart, ClaimRequestRow, FailureRow, QueueKeys, TaskIdRow, TaskPart, TaskRow, TaskTimerKey,
-    decode_part, encode_number, encode_part,
+    AttemptEnd, AttemptRow, ClaimPart, ClaimRequestRow, FailureRow, QueueKeys, TaskIdRow, TaskPart, TaskRow,
+    TaskTimerKey, decode_part, encode_number, encode_part,
 };
 use model::{
-    Elapsed, IdHash, Position, RetryPolicy, TaskDue, TaskRef, TaskState, Timer, View, ViewError, Wall, limits,
+    Elapsed, IdHash, Position, RetryPolicy, TaskDue, TaskRef, TaskState, Timer, UniqueMode, View, ViewError,
+    Wall, limits,
 };
 
 /// The lane of tasks whose workers gave them back: before all priorities.
@@ -80,7 +83,10 @@ impl Task {
                 let key = self.row.key.as_deref().unwrap_or_default();
                 keys::leave(queue, key, self.at, overlay)?;
             }
-            TaskState::Dead => overlay.delete(queue.keys.dead(self.at)),
+            TaskState::Dead => {
+                overlay.delete(queue.keys.dead(self.at));
+                classes::leave(self, queue, overlay)?;
+            }
             TaskState::Delayed | TaskState::Done | TaskState::Cancelled => {}
         }
         queue.leaves(&self.row.task_type, self.row.state, overlay)
@@ -118,6 +124,7 @@ impl Task {
         self.row.ready = Some((lane, ready));
         overlay.put(queue.keys.ready(number, lane, ready), encode_number(self.at.0));
         overlay.one_ready_more(queue, &self.row.task_type);
+        self.watch_deadline(queue, overlay);
         queue.enters_lane(&self.row.task_type, lane, ready, overlay)
     }
 
@@ -133,6 +140,81 @@ impl Task {
         queue.enters(&self.row.task_type, TaskState::Delayed, overlay)
     }
 
+    /// Waits for a time of day, or for its deadline if that is earlier.
+    fn scheduled<V: View>(
+        &mut self,
+        run_after: Wall,
+        queue: &mut Queue,
+        overlay: &mut Overlay<'_, '_, V>,
+    ) -> Result<(), ViewError> {
+        let until = self.row.options.deadline.map_or(run_after, |deadline| run_after.min(deadline));
+        self.delayed(TaskDue::Wall(until), queue, overlay)
+    }
+
+    /// A task that is not delayed, and does not run, has a timer for its deadline.
+    fn watch_deadline<V: View>(&mut self, queue: &Queue, overlay: &mut Overlay<'_, '_, V>) {
+        if let Some(deadline) = self.row.options.deadline {
+            self.set_timer(TaskDue::Wall(deadline), queue, overlay);
+        }
+    }
+
+    /// Whether no attempt may begin any more.
+    pub(crate) fn has_missed_deadline<V: View>(&self, overlay: &Overlay<'_, '_, V>) -> bool {
+        self.row.options.deadline.is_some_and(|deadline| deadline <= overlay.shard.wall)
+    }
+
+    /// A task that waits becomes a dead letter, because its deadline has passed.
+    pub(crate) fn miss_deadline<V: View>(
+        &mut self,
+        queue: &mut Queue,
+        overlay: &mut Overlay<'_, '_, V>,
+    ) -> Result<(), ViewError> {
+        let was_blocked = self.was_blocked();
+        self.leave(queue, overlay)?;
+        let now = overlay.shard.wall;
+        self.record(Ended { worker: "", started: now, class: DEADLINE, detail: b"" }, queue, overlay)?;
+        self.finish(TaskState::Dead, was_blocked, queue, overlay)
+    }
+
+    /// A task that is unfinished and does not run is cancelled.
+    pub(crate) fn cancel<V: View>(
+        &mut self,
+        queue: &mut Queue,
+        overlay: &mut Overlay<'_, '_, V>,
+    ) -> Result<(), ViewError> {
+        let was_blocked = self.was_blocked();
+        self.leave(queue, overlay)?;
+        self.finish(TaskState::Cancelled, was_blocked, queue, overlay)
+    }
+
+    /// An unfinished task is cancelled, or its worker learns that it is.
+    pub(crate) fn cancel_or_tell<V: View>(
+        &mut self,
+        queue: &mut Queue,
+        overlay: &mut Overlay<'_, '_, V>,
+    ) -> Result<(), ViewError> {
+        match &mut self.row.claim {
+            Some(claim) => {
+                claim.cancelled = true;
+                Ok(())
+            }
+            None => self.cancel(queue, overlay),
+        }
+    }
+
+    fn was_blocked(&self) -> WasBlocked {
+        if self.row.state == TaskState::Blocked { WasBlocked::Yes } else { WasBlocked::No }
+    }
+
+    /// Whether a failure of this class makes it a dead letter although it has attempts left.
+    pub(crate) fn gives_up<V: View>(&self, class: &str, queue: &Queue, overlay: &Overlay<'_, '_, V>) -> bool {
+        let settings = &queue.row.settings.options.give_up;
+        let give_up = if self.row.retry.is_some() { &self.row.options.give_up } else { settings };
+        let since = self.row.replayed.unwrap_or(self.at.wall());
+        let is_old = |age_ms_max: u64| since.0.saturating_add(age_ms_max) <= overlay.shard.wall.0;
+        give_up.age_ms_max.is_some_and(is_old) || give_up.classes.iter().any(|never| never == class)
+    }
+
     /// The time of day for which it must still wait.
     fn waits_until<V: View>(&self, overlay: &Overlay<'_, '_, V>) -> Option<Wall> {
         self.row.run_after.filter(|wall| *wall > overlay.shard.wall)
@@ -145,7 +227,7 @@ impl Task {
         overlay: &mut Overlay<'_, '_, V>,
     ) -> Result<(), ViewError> {
         match self.waits_until(overlay) {
-            Some(wall) => self.delayed(TaskDue::Wall(wall), queue, overlay),
+            Some(wall) => self.scheduled(wall, queue, overlay),
             None => self.ready(queue, overlay),
         }
     }
@@ -156,9 +238,10 @@ impl Task {
         queue: &mut Queue,
         overlay: &mut Overlay<'_, '_, V>,
     ) -> Result<(), ViewError> {
+        unique::join(self, queue, overlay)?;
         match (self.take_turn(queue, overlay)?, self.waits_until(overlay)) {
             (Turn::Blocked, _) => Ok(()),
-            (Turn::Head, Some(wall)) => self.delayed(TaskDue::Wall(wall), queue, overlay),
+            (Turn::Head, Some(wall)) => self.scheduled(wall, queue, overlay),
             // Its own position is the shard's last one.
             (Turn::Head, None) => self.ready_in(self.lane(), self.at, queue, overlay),
         }
@@ -170,6 +253,7 @@ impl Task {
         queue: &mut Queue,
         overlay: &mut Overlay<'_, '_, V>,
     ) -> Result<(), ViewError> {
+        unique::join_again(self, queue, overlay)?;
         match self.take_turn(queue, overlay)? {
             Turn::Blocked => Ok(()),
             Turn::Head => self.ready(queue, overlay),
@@ -186,6 +270,7 @@ impl Task {
         let turn = keys::take(queue, self.row.key.as_deref(), self.at, overlay)?;
         if turn == Turn::Blocked {
             self.row.state = TaskState::Blocked;
+            self.watch_deadline(queue, overlay);
             queue.enters(&self.row.task_type, TaskState::Blocked, overlay)?;
         }
         Ok(turn)
@@ -214,6 +299,8 @@ impl Task {
         overlay: &mut Overlay<'_, '_, V>,
     ) -> Result<(), ViewError> {
         self.row.state = state;
+        overlay.notify(queue.keys.task(self.at).to_vec());
+        unique::leave(self, queue, overlay)?;
         queue.one_finished()?;
         queue.enters(&self.row.task_type, state, overlay)?;
         let settings = &queue.row.settings;
@@ -222,6 +309,7 @@ impl Task {
         self.set_timer(TaskDue::Elapsed(until), queue, overlay);
         if state == TaskState::Dead {
             overlay.put(queue.keys.dead(self.at), Vec::new());
+            classes::join(self, queue, overlay)?;
         }
         if let Some(schedule) = &self.row.options.schedule {
             schedule::run::finished(schedule, self.at, state, overlay)?;
@@ -249,6 +337,7 @@ impl Task {
             (TaskPart::Result, self.row.has_result),
             (TaskPart::Progress, self.row.has_progress),
             (TaskPart::Failures, self.row.has_failures),
+            (TaskPart::Attempts, self.row.has_attempts),
         ] {
             if is_there {
                 overlay.delete(queue.keys.part(self.at, part));
@@ -283,19 +372,52 @@ impl Task {
         queue: &Queue,
         overlay: &mut Overlay<'_, '_, V>,
     ) -> Result<(), ViewError> {
+        let ended = Ended { worker: &claim.worker, started: claim.token.wall(), class, detail };
+        self.record(ended, queue, overlay)
+    }
+
+    fn record<V: View>(
+        &mut self,
+        ended: Ended<'_>,
+        queue: &Queue,
+        overlay: &mut Overlay<'_, '_, V>,
+    ) -> Result<(), ViewError> {
         let mut failures = failures(overlay, queue.keys, self)?;
         failures.push(FailureRow {
             attempt: self.row.attempts,
-            worker: claim.worker.clone(),
-            started: claim.token.wall(),
+            worker: ended.worker.to_owned(),
+            started: ended.started,
             ended: overlay.shard.wall,
-            class: class.to_owned(),
-            detail: detail.to_vec(),
+            class: ended.class.to_owned(),
+            detail: ended.detail.to_vec(),
         });
         let surplus = failures.len().saturating_sub(limits::TASK_FAILURES_KEPT);
         failures.drain(..surplus);
         self.row.has_failures = true;
         overlay.put(queue.keys.part(self.at, TaskPart::Failures), FailureRow::encode_all(&failures));
+        Ok(())
+    }
+
+    /// Remembers an attempt that did not fail and did not complete the task.
+    pub(crate) fn record_end<V: View>(
+        &mut self,
+        claim: &ClaimPart,
+        end: AttemptEnd,
+        queue: &Queue,
+        overlay: &mut Overlay<'_, '_, V>,
+    ) -> Result<(), ViewError> {
+        let mut attempts = attempts(overlay, queue.keys, self)?;
+        attempts.push(AttemptRow {
+            attempt: self.row.attempts,
+            worker: claim.worker.clone(),
+            started: claim.token.wall(),
+            ended: overlay.shard.wall,
+            end,
+        });
+        let surplus = attempts.len().saturating_sub(limits::TASK_ATTEMPTS_KEPT);
+        attempts.drain(..surplus);
+        self.row.has_attempts = true;
+        overlay.put(queue.keys.part(self.at, TaskPart::Attempts), AttemptRow::encode_all(&attempts));
         Ok(())
     }
 
@@ -310,7 +432,7 @@ impl Task {
         match part {
             TaskPart::Result => self.row.has_result = true,
             TaskPart::Progress => self.row.has_progress = true,
-            TaskPart::Envelope | TaskPart::Failures => {}
+            TaskPart::Envelope | TaskPart::Failures | TaskPart::Attempts => {}
         }
         overlay.put(queue.keys.part(self.at, part), encode_part(bytes));
     }
@@ -357,6 +479,14 @@ impl Task {
     }
 }
 
+/// An attempt that has failed, or a task that could not begin one.
+struct Ended<'a> {
+    worker: &'a str,
+    started: Wall,
+    class: &'a str,
+    detail: &'a [u8],
+}
+
 /// Whether a task that is finished had waited for its key. Only a head frees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WasBlocked {
@@ -397,6 +527,21 @@ pub(crate) fn failures(
     FailureRow::decode_all(&value).map_err(|error| bad_row("failures", error))
 }
 
+/// The attempts that a task remembers, apart from failures and the one that completed it.
+pub(crate) fn attempts(
+    view: &impl View,
+    queue: QueueKeys,
+    task: &Task,
+) -> Result<Vec<AttemptRow>, ViewError> {
+    if !task.row.has_attempts {
+        return Ok(Vec::new());
+    }
+    let value = view
+        .get(&queue.part(task.at, TaskPart::Attempts))?
+        .ok_or_else(|| contradiction("a task has lost its attempts"))?;
+    AttemptRow::decode_all(&value).map_err(|error| bad_row("attempts", error))
+}
+
 /// The claims that a request still holds.
 pub(crate) fn claim_request(
     view: &impl View,
@@ -420,11 +565,15 @@ const fn mix(x: u64) -> u64 {
 /// The name of a class of failures that the queue itself records.
 pub(crate) const WORKER_LOST: &str = "worker_lost";
 pub(crate) const TOO_MANY_DEFERS: &str = "too_many_defers";
+const DEADLINE: &str = "deadline";
 
 impl Task {
     /// A task as it was enqueued, in no state yet.
     pub(crate) fn new(at: Position, task: &model::NewTask<'_>) -> Self {
         let owned = |text: &Option<alloc::borrow::Cow<'_, str>>| text.as_deref().map(String::from);
+        // At most one task with such a unique key runs.
+        let unique = task.options.unique.as_ref().filter(|unique| unique.mode != UniqueMode::Existing);
+        let key = unique.map(|unique| String::from(&*unique.key)).or_else(|| owned(&task.key));
         let row = TaskRow {
             id: owned(&task.id),
             task_type: String::from(&*task.task_type),
@@ -433,7 +582,7 @@ impl Task {
             attempts: 0,
             lost: 0,
             defers: 0,
-            key: owned(&task.key),
+            key,
             run_after: task.run_after,
             claim_ms: task.claim_ms,
             retry: task.retry,
@@ -445,6 +594,10 @@ impl Task {
             has_progress: false,
             has_failures: false,
             options: task.options.clone().into_owned(),
+            replayed: None,
+            completed: None,
+            has_attempts: false,
+            dead_class: None,
         };
         Self { at, row }
     }

@@ -24,16 +24,16 @@ use alloc::vec::Vec;
 use model::{
     Action, CancelTask, Claim, Command, DeadLetterEnd, Effect, Enqueue, EnqueuedTask, Failure, Fingerprint,
     IdHash, NewTask, Outcome, Position, PutQueue, QueueName, QueueSettings, Refusal, Settle,
-    SettleDeadLetter, Settled, Settlement, TaskOptions, TaskRef, Wall, limits,
+    SettleDeadLetter, Settled, Settlement, TaskOptions, TaskRef, Unique, UniqueMode, Wall, limits,
 };
 
-fn queue() -> QueueName<'static> {
+pub(super) fn queue() -> QueueName<'static> {
     QueueName::new("q").unwrap()
 }
 
 #[derive(Default)]
-struct Script {
-    store: Store,
+pub(super) struct Script {
+    pub(super) store: Store,
     tasks: BTreeMap<String, Position>,
     /// The tokens of each task, oldest first.
     tokens: BTreeMap<String, Vec<Position>>,
@@ -41,7 +41,7 @@ struct Script {
 }
 
 impl Script {
-    fn run(&mut self, script: &str) -> String {
+    pub(super) fn run(&mut self, script: &str) -> String {
         let mut outcome = String::new();
         for line in script.split(';').map(str::trim).filter(|line| !line.is_empty()) {
             outcome = self.line(line);
@@ -74,6 +74,11 @@ impl Script {
                         "claim" => settings.claim_ms = number,
                         "keep" => (settings.keep_done_ms, settings.keep_dead_ms) = (number, number),
                         "paused" => settings.paused = number == 1,
+                        "age" => settings.options.give_up.age_ms_max = Some(number),
+                        "never" => {
+                            let class = if number == 0 { "E" } else { "worker_lost" };
+                            settings.options.give_up.classes.push(Cow::Borrowed(class));
+                        }
                         other => panic!("{other} is not a setting"),
                     }
                 }
@@ -108,7 +113,7 @@ impl Script {
         }
     }
 
-    fn task(&self, name: &str) -> TaskRef<'static> {
+    pub(super) fn task(&self, name: &str) -> TaskRef<'static> {
         TaskRef::Server(self.tasks.get(name).copied().unwrap_or(Position(7)))
     }
 
@@ -136,19 +141,33 @@ impl Script {
                 "after" => {
                     task.run_after = Some(Wall(self.store.wall.0 + pair[1].parse::<u64>().unwrap()));
                 }
+                "until" => {
+                    let deadline = self.store.wall.0 + pair[1].parse::<u64>().unwrap();
+                    task.options.deadline = Some(Wall(deadline));
+                }
+                "existing" | "waiting" | "replace" => {
+                    let mode = match pair[0] {
+                        "existing" => UniqueMode::Existing,
+                        "waiting" => UniqueMode::OneWaiting,
+                        _ => UniqueMode::Replace,
+                    };
+                    task.options.unique = Some(Unique { key: text, mode });
+                }
                 other => panic!("{other} is not a property"),
             }
         }
         let tasks = [task].to_vec();
         self.store.apply(Command::Enqueue(Enqueue { keyed: None, queue: queue(), tasks }));
         match &self.store.applied.outcomes[0] {
-            Outcome::Enqueued(enqueued) => match enqueued.tasks[0] {
+            Outcome::Enqueued(enqueued) => match &enqueued.tasks[0] {
                 EnqueuedTask::Added(at) => {
+                    let at = *at;
                     self.tasks.insert(name.to_string(), at);
                     "added".to_string()
                 }
-                EnqueuedTask::Replayed(at) => format!("replay of {}", self.name(at)),
-                EnqueuedTask::Conflict(at) => format!("conflict with {}", self.name(at)),
+                EnqueuedTask::Replayed(at) => format!("replay of {}", self.name(*at)),
+                EnqueuedTask::Conflict(at) => format!("conflict with {}", self.name(*at)),
+                EnqueuedTask::Existing { task, .. } => format!("is {}", self.name(*task)),
             },
             Outcome::Refused(refusal) => format!("{refusal:?}"),
             other => panic!("{other:?}"),
@@ -222,7 +241,7 @@ impl Script {
     }
 
     /// Every task and its state, in the order in which they were enqueued.
-    fn state(&self) -> String {
+    pub(super) fn state(&self) -> String {
         let request = query::TasksRequest::default();
         let page = query::tasks(&self.store.rows, &queue(), request, self.store.elapsed).unwrap();
         let state = |task: &query::TaskView| {
@@ -406,6 +425,181 @@ fn tasks_with_one_key_run_one_at_a_time_and_in_order() {
 }
 
 #[test]
+fn a_task_is_not_added_while_another_one_with_its_unique_key_is_unfinished() {
+    check(&[
+        ("add a existing u", "add b existing u", "is a", "a ready"),
+        ("add a existing u after 50", "add b existing u", "is a", "a delayed"),
+        ("add a existing u; claim 1", "add b existing u", "is a", "a running"),
+        ("add a existing u; claim 1; fail a 50", "add b existing u", "is a", "a delayed"),
+        ("add a key k; add b key k existing u", "add c existing u", "is b", "a ready, b blocked"),
+        ("add a existing u; claim 1; done a", "add b existing u", "added", "a done, b ready"),
+        ("add a existing u; claim 1; bug a", "add b existing u", "added", "a dead, b ready"),
+        ("add a existing u; cancel a", "add b existing u", "added", "a cancelled, b ready"),
+        ("add a existing u", "add b existing v", "added", "a ready, b ready"),
+        ("add a existing u", "add b", "added", "a ready, b ready"),
+        // Its key is another thing, and a known id comes first.
+        ("add a existing u; add b key u", "claim 2", "a#1 b#1", "a running, b running"),
+        ("add a id x as 1 existing u", "add b id x as 2 existing u", "conflict with a", "a ready"),
+        (
+            "add a id x existing u; claim 1; done a; add b existing u",
+            "add c id x existing u",
+            "replay of a",
+            "a done, b ready",
+        ),
+        // A full queue knows the task already.
+        ("set backlog 1; add a existing u", "add b existing u", "is a", "a ready"),
+    ]);
+}
+
+#[test]
+fn one_task_of_a_unique_key_runs_and_one_waits() {
+    check(&[
+        ("add a waiting u", "add b waiting u", "is a", "a ready"),
+        ("add a waiting u; claim 1", "add b waiting u", "added", "a running, b blocked"),
+        ("add a waiting u; claim 1; add b waiting u", "add c waiting u", "is b", "a running, b blocked"),
+        ("add a waiting u; claim 1; add b waiting u; done a", "claim 5", "b#1", "a done, b running"),
+        ("add a waiting u; claim 1; fail a 50", "add b waiting u", "is a", "a delayed"),
+        // A retry does not conflict with what came later.
+        (
+            "add a waiting u; claim 1; add b waiting u; fail a 50",
+            "add c waiting u",
+            "is b",
+            "a delayed, b blocked",
+        ),
+        (
+            "add a waiting u; claim 1; add b waiting u; fail a 50; tick 50",
+            "claim 5",
+            "a#2",
+            "a running, b blocked",
+        ),
+        // One that may run next to others is no reason to run two of the others.
+        ("add a existing u; claim 1; add b waiting u", "claim 5", "b#1", "a running, b running"),
+        (
+            "add a existing u; claim 1; add b waiting u; claim 1; add c waiting u",
+            "add d waiting u",
+            "is c",
+            "a running, b running, c blocked",
+        ),
+    ]);
+}
+
+#[test]
+fn a_task_takes_the_place_of_the_one_that_waits() {
+    check(&[
+        ("add a replace u after 50", "add b replace u after 60", "added", "a cancelled, b delayed"),
+        (
+            "add a replace u after 50; add b replace u after 60; tick 59",
+            "claim 5",
+            "",
+            "a cancelled, b delayed",
+        ),
+        (
+            "add a replace u after 50; add b replace u after 60; tick 60",
+            "claim 5",
+            "b#1",
+            "a cancelled, b running",
+        ),
+        ("add a replace u; claim 1", "add b replace u", "added", "a running, b blocked"),
+        (
+            "add a replace u; claim 1; add b replace u",
+            "add c replace u",
+            "added",
+            "a running, b cancelled, c blocked",
+        ),
+        (
+            "add a replace u; claim 1; add b replace u; add c replace u; done a",
+            "claim 5",
+            "c#1",
+            "a done, b cancelled, c running",
+        ),
+        ("set backlog 1; add a replace u", "add b replace u", "added", "a cancelled, b ready"),
+        (
+            "set backlog 1; add a replace u; claim 1",
+            "add b replace u",
+            "QueueFull { backlog_max: 1 }",
+            "a running",
+        ),
+        // Sent again after it was replaced, a task does not come back.
+        (
+            "add a id x replace u; add b replace u",
+            "add c id x replace u",
+            "replay of a",
+            "a cancelled, b ready",
+        ),
+    ]);
+}
+
+#[test]
+fn a_replayed_dead_letter_does_not_conflict_with_what_came_later() {
+    check(&[
+        ("add a existing u; claim 1; bug a; replay a", "add b existing u", "is a", "a ready"),
+        ("add a existing u; claim 1; bug a; add b existing u", "replay a", "settled", "a ready, b ready"),
+        (
+            "add a existing u; claim 1; bug a; add b existing u; replay a; cancel b",
+            "add c existing u",
+            "added",
+            "a ready, b cancelled, c ready",
+        ),
+        (
+            "add a waiting u; claim 1; bug a; add b waiting u; replay a; claim 1; done b",
+            "claim 5",
+            "a#1",
+            "a running, b done",
+        ),
+    ]);
+}
+
+#[test]
+fn a_task_that_was_not_begun_by_its_deadline_is_a_dead_letter() {
+    check(&[
+        ("add a until 50; tick 49", "claim 1", "a#1", "a running"),
+        ("add a until 50; tick 50", "claim 1", "", "a dead"),
+        ("add a until 50; claim 1; tick 50", "done a", "Completed", "a done"),
+        ("add a until 50; claim 1; fail a 20; tick 50", "claim 1", "", "a dead"),
+        ("add a until 50; claim 1; fail a 90; tick 100", "claim 1", "", "a dead"),
+        ("add a after 20 until 50; tick 20", "claim 1", "a#1", "a running"),
+        ("add a after 50 until 20; tick 20", "claim 1", "", "a dead"),
+        ("add a key k; add b key k until 50; tick 50", "claim 5", "a#1", "a running, b dead"),
+        ("add a key k until 50; add b key k; tick 50", "claim 5", "b#1", "a dead, b running"),
+        ("add a until 50; tick 50; replay a; tick 50", "claim 1", "a#1", "a running"),
+        ("add a until 50; cancel a; tick 50", "claim 1", "", "a cancelled"),
+    ]);
+    let mut script = Script::default();
+    script.run("add a until 50; add b; add c until 50");
+    // The claim is in the entry in which the deadline passes, before the node has looked at it.
+    script.store.run("wait 50");
+    assert_eq!(script.run("claim 3"), "b#1");
+    assert_eq!(script.state(), "a dead, b running, c dead");
+    let view = query::task(&script.store.rows, &queue(), &script.task("a"), script.store.elapsed).unwrap();
+    let failures = view.unwrap().failures;
+    assert_eq!((failures.len(), &*failures[0].class, &*failures[0].worker), (1, "deadline", ""));
+    // A claim that finds only such tasks says what else is ready, so that it is proposed again.
+    script.run("add d until 50; add e");
+    script.store.run("wait 50");
+    assert_eq!(script.run("claim 1"), "");
+    let ready = Effect::TasksReady { queue: queue(), task_type: "t".to_string(), tasks: 1 };
+    assert!(script.store.applied.effects.contains(&ready), "{:?}", script.store.applied.effects);
+}
+
+#[test]
+fn a_task_that_is_too_old_or_fails_for_an_excluded_reason_is_not_tried_again() {
+    check(&[
+        ("set age 100; add a; claim 1; tick 99", "fail a", "again", "a ready"),
+        ("set age 100; add a; claim 1; tick 100", "fail a", "Dead", "a dead"),
+        (
+            "set age 100; add a; claim 1; tick 100; fail a; replay a; claim 1; tick 99",
+            "fail a",
+            "again",
+            "a ready",
+        ),
+        ("set age 100 claim 100; add a; claim 1", "tick 100", "", "a dead"),
+        ("set never 0; add a; claim 1", "fail a", "Dead", "a dead"),
+        ("set never 1; add a; claim 1", "fail a", "again", "a ready"),
+        ("set never 1 claim 100; add a; claim 1", "tick 100", "", "a dead"),
+    ]);
+}
+
+#[test]
 fn a_delayed_task_waits_for_its_time_of_day() {
     check(&[
         ("add a after 50", "claim 1", "", "a delayed"),
@@ -491,6 +685,8 @@ fn a_finished_queue_leaves_only_its_own_rows() {
     let mut script = Script::default();
     script.run("set keep 100 tries 1 claim 100 lost 1");
     let empty = script.store.rows.len();
+    script.run("add e existing u until 5; cancel e; add f replace u after 9; add g replace u after 1; tick 1; claim 1; done g; tick 100");
+    assert_eq!((script.state(), script.store.rows.len()), (String::new(), empty + 1));
     script.run("add a id x key k; add b key k after 10; add c; add d; claim 5; beat a; done a; tick 10");
     script.run("claim 1 req r; fail b; cancel c; done d; tick 100; tick 100; tick 100");
     assert_eq!(script.state(), "");

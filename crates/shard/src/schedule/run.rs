@@ -41,6 +41,8 @@ pub(crate) fn start<V: View>(
                 runs.push(ScheduleRun { tick: *tick, cause: *cause, task });
             }
             EnqueuedTask::Conflict(_) => schedule.row.totals.conflicts += 1,
+            // The unique key of the task says that another one does its work.
+            EnqueuedTask::Existing { .. } => schedule.row.totals.overlapped += 1,
         }
     }
     schedule.row.held = None;

@@ -1,12 +1,15 @@
 //! What readers see of queues and tasks.
 
-use model::limits::TASK_FAILURES_KEPT;
+use model::limits::{TASK_ATTEMPTS_KEPT, TASK_FAILURES_KEPT};
 use model::{Elapsed, Key, Position, QueueName, Slot, TaskRef, TaskState, Value, Wall};
 use reference_model::Simple;
 use reference_model::queue::draw::{NAMES, name};
-use reference_model::queue::{Queue, State, Task};
+use reference_model::queue::{Ended, EndedBy, Queue, State, Task};
 use seeded_rng::Rng;
-use shard::query::{self, ClaimView, FailureView, QueueView, TaskView, TasksRequest, TypeView};
+use shard::query::{
+    self, AttemptEnd, AttemptView, ClaimView, FailureView, QueueView, TaskView, TasksRequest, TasksSought,
+    TypeView,
+};
 use std::collections::BTreeMap;
 
 type Rows = BTreeMap<Key, Value>;
@@ -21,6 +24,7 @@ pub(crate) fn compare(rng: &mut Rng, model: &Simple, rows: &Rows) {
         compare_queue(model, rows, number);
         compare_task(rng, model, rows, number);
         compare_tasks(rng, model, rows, number);
+        compare_found(rng, model, rows, number);
     }
     if rng.one_in(8) {
         compare_queues(rng, model, rows);
@@ -95,6 +99,7 @@ fn task_view(model: &Simple, queue: &Queue, task: &Task) -> TaskView {
         class: failed.class.clone(),
         detail: failed.detail.clone(),
     });
+    let failures: Vec<FailureView> = failures.collect();
     let (run_after, delay_ms) = match task.state {
         State::Scheduled(wall) => (Some(Wall(wall)), None),
         State::Backoff(until) => (None, Some(left_ms(until))),
@@ -111,9 +116,43 @@ fn task_view(model: &Simple, queue: &Queue, task: &Task) -> TaskView {
         claim,
         progress: task.progress.clone(),
         result: task.result.clone(),
-        failures: failures.collect(),
+        history: history(task, &failures),
+        failures,
         envelope: task.sent.envelope.clone(),
     }
+}
+
+/// The failures and the other attempts that are remembered, in the order in which they ended.
+fn history(task: &Task, failures: &[FailureView]) -> Vec<AttemptView> {
+    let mut history: Vec<AttemptView> = failures
+        .iter()
+        .map(|failed| AttemptView {
+            attempt: failed.attempt,
+            worker: failed.worker.clone(),
+            started: failed.started,
+            ended: failed.ended,
+            end: AttemptEnd::Failed(failed.class.clone()),
+        })
+        .collect();
+    let (completed, given_back): (Vec<&Ended>, Vec<&Ended>) =
+        task.ended.iter().partition(|ended| ended.how == EndedBy::Complete);
+    let kept = given_back.len().saturating_sub(TASK_ATTEMPTS_KEPT);
+    for ended in given_back[kept..].iter().copied().chain(completed) {
+        history.push(AttemptView {
+            attempt: ended.attempt,
+            worker: ended.worker.clone(),
+            started: Wall(ended.started),
+            ended: Wall(ended.ended),
+            end: match ended.how {
+                EndedBy::Defer => AttemptEnd::Deferred,
+                EndedBy::Return => AttemptEnd::Returned,
+                EndedBy::Cancel => AttemptEnd::Cancelled,
+                EndedBy::Complete => AttemptEnd::Completed,
+            },
+        });
+    }
+    history.sort_by_key(|attempt| (attempt.ended, attempt.started));
+    history
 }
 
 /// All pages together are the tasks that are wanted.
@@ -152,6 +191,51 @@ fn compare_tasks(rng: &mut Rng, model: &Simple, rows: &Rows, number: usize) {
         }
     }
     assert_eq!(found, wanted, "{state:?}");
+}
+
+/// All searches together find the tasks that are wanted, and each class has its count.
+fn compare_found(rng: &mut Rng, model: &Simple, rows: &Rows, number: usize) {
+    let queue = &model.queues.all[number];
+    let class = rng.one_in(2).then(|| rng.pick(&["Timeout", "ValueError", "", "worker_lost", "deadline"]));
+    let state = match class {
+        Some(_) => Some(TaskState::Dead),
+        None => rng.pick(&[None, Some(TaskState::Dead), Some(TaskState::Ready), Some(TaskState::Running)]),
+    };
+    let task_type = rng.one_in(3).then(|| rng.pick(&["send", "report"]));
+    let last = |task: &Task| task.failures.last().map(|failed| failed.class.clone());
+    let wanted = queue.tasks.iter().filter(|task| {
+        state.map_or(!task.is_final(), |state| task.state.name() == state)
+            && class.is_none_or(|class| last(task).as_deref() == Some(class))
+            && task_type.is_none_or(|of| task.sent.task_type == of)
+    });
+    let wanted: Vec<Position> = wanted.map(|task| Position(task.position)).collect();
+    let mut sought = TasksSought {
+        state,
+        task_type: task_type.map(Into::into),
+        class: class.map(Into::into),
+        after: Position::ZERO,
+        limit: 1 + rng.index(9),
+        examined_max: 1 + rng.index(20),
+    };
+    let mut found = Vec::new();
+    loop {
+        let page = query::tasks_sought(rows, &name(number), &sought).unwrap();
+        assert!(page.tasks.len() <= sought.limit);
+        found.extend(page.tasks);
+        let Some(next) = page.next else { break };
+        assert!(next > sought.after, "a page makes progress");
+        sought.after = next;
+    }
+    assert_eq!(found, wanted, "{sought:?}");
+    let mut classes: BTreeMap<String, u64> = BTreeMap::new();
+    for task in queue.tasks.iter().filter(|task| task.state.name() == TaskState::Dead) {
+        *classes.entry(last(task).unwrap_or_default()).or_default() += 1;
+    }
+    let shown = query::dead_classes(rows, &name(number)).unwrap();
+    assert!(shown.classes.windows(2).all(|pair| pair[0].tasks >= pair[1].tasks) && !shown.has_more);
+    let shown: BTreeMap<String, u64> =
+        shown.classes.into_iter().map(|class| (class.class, class.tasks)).collect();
+    assert_eq!(shown, classes);
 }
 
 fn compare_queues(rng: &mut Rng, model: &Simple, rows: &Rows) {

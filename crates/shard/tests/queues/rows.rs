@@ -3,7 +3,7 @@
 use format::row::{QueueKeys, TaskRow, TaskTimerKey, TypeRow};
 use model::{Key, Position, Slot, TaskState, Value};
 use reference_model::Simple;
-use reference_model::queue::{Queue, State, Task};
+use reference_model::queue::{EndedBy, Queue, State, Task};
 use std::collections::{BTreeMap, BTreeSet};
 
 type Rows = BTreeMap<Key, Value>;
@@ -50,6 +50,19 @@ fn compare_counts(model: &Simple, rows: &Rows) {
     assert_eq!(kind(17), count(&Task::is_head), "keys");
     assert_eq!(kind(18), state(TaskState::Blocked), "blocked tasks");
     assert_eq!(kind(20), state(TaskState::Dead), "dead letters");
+    let unique = queues().map(|queue| {
+        let known = queue.tasks.iter().filter(|task| !task.is_final() && !task.is_unknown);
+        known.filter_map(|task| task.sent.unique.as_ref().map(|(key, _)| key)).collect::<BTreeSet<_>>().len()
+    });
+    let classes = queues().map(|queue| {
+        let dead = queue.tasks.iter().filter(|task| task.state.name() == TaskState::Dead);
+        dead.map(|task| task.failures.last().map(|failed| &failed.class)).collect::<BTreeSet<_>>().len()
+    });
+    assert_eq!(kind(39), classes.sum::<usize>(), "classes of dead letters");
+    assert_eq!(kind(40), state(TaskState::Dead), "dead letters by class");
+    let has_returned = |task: &Task| task.ended.iter().any(|ended| ended.how != EndedBy::Complete);
+    assert_eq!(kind(38), count(&has_returned), "attempts that were given back");
+    assert_eq!(kind(37), unique.sum::<usize>(), "unique keys");
     let requests = queues().map(|queue| {
         let running = queue.tasks.iter().filter_map(|task| task.running()?.request);
         running.collect::<BTreeSet<_>>().len()

@@ -41,7 +41,7 @@ impl Tasks {
     pub fn told(&mut self, command: &Command<'_>, outcome: &Outcome) -> Result<(), String> {
         match (command, outcome) {
             (Command::Enqueue(enqueue), Outcome::Enqueued(enqueued)) => {
-                enqueued.tasks.iter().try_for_each(|task| self.enqueued(&enqueue.queue, *task))
+                enqueued.tasks.iter().try_for_each(|task| self.enqueued(&enqueue.queue, task))
             }
             (Command::Claim(claim), Outcome::Claimed(claimed)) => {
                 let again = if claim.request.is_some() { Again::Perhaps } else { Again::No };
@@ -57,8 +57,8 @@ impl Tasks {
         }
     }
 
-    fn enqueued(&mut self, queue: &QueueName<'_>, task: EnqueuedTask) -> Result<(), String> {
-        if let EnqueuedTask::Added(position) = task {
+    fn enqueued(&mut self, queue: &QueueName<'_>, task: &EnqueuedTask) -> Result<(), String> {
+        if let EnqueuedTask::Added(position) = *task {
             if position <= self.last_added {
                 return Err(format!("task {position} of {queue} was added after {}", self.last_added));
             }
@@ -147,7 +147,7 @@ impl Tasks {
 fn read(state: &impl View, queue: &Queue, now: Elapsed) -> Result<Vec<TaskView>, String> {
     let name = QueueName::new(&queue.name[..]).map_err(|error| error.to_string())?;
     let settings = query::queue(state, &name).map_err(|error| error.to_string())?.map(|view| view.settings);
-    if settings != queue.made.map(|_| queue.settings) {
+    if settings != queue.made.map(|_| queue.settings.clone()) {
         return Err(format!("{name} has {settings:?} instead of {:?}", queue.settings));
     }
     let mut tasks: Vec<TaskView> = Vec::new();
@@ -197,7 +197,9 @@ pub fn nothing_is_overdue(reference: &Reference) -> Result<(), String> {
             State::Scheduled(wall) => *wall <= model.wall,
             State::Backoff(elapsed) | State::Final { gone: elapsed, .. } => *elapsed <= model.elapsed,
             State::Running(running) => running.expires <= model.elapsed,
-            State::Blocked | State::Ready { .. } => false,
+            State::Blocked | State::Ready { .. } => {
+                task.sent.deadline.is_some_and(|deadline| deadline <= model.wall)
+            }
         };
         if is_late {
             return Err(format!("at {} and {}, {task:?} is overdue", model.wall, model.elapsed));

@@ -51,10 +51,15 @@ pub struct BodyOptions {
     pub indexes_max: usize,
     /// A segment is rewritten this many milliseconds after its first removal, even if little of it is dead.
     pub removed_kept_ms: u64,
+    /// How many bytes of bodies may be written before [`BodyWrite::run`] syncs them. A flush that had to sync
+    /// everything since the last one would keep the disk busy for tens of milliseconds, and every sync of the log
+    /// would wait behind it.
+    pub unsynced_bytes: u64,
 }
 
 impl BodyOptions {
-    /// 64 MiB for each segment, an index point every 8 KiB, 32 indexes in memory (4 MiB), 24 hours.
+    /// 64 MiB for each segment, an index point every 8 KiB, 32 indexes in memory (4 MiB), 24 hours, a sync for
+    /// every 4 MiB.
     #[must_use]
     pub const fn new(store: StoreId) -> Self {
         Self {
@@ -63,6 +68,7 @@ impl BodyOptions {
             stride_bytes: 8 << 10,
             indexes_max: 32,
             removed_kept_ms: 24 * 60 * 60 * 1_000,
+            unsynced_bytes: 4 << 20,
         }
     }
 }

@@ -67,6 +67,9 @@ pub(super) struct Shared<D: Disk> {
     points: Mutex<PointCache>,
     /// Recovery never cuts below this logical offset.
     pub(super) persisted: AtomicU64,
+    /// The logical offset up to which the files were synced since they were opened. It decides only when to sync
+    /// next: names may not be durable yet.
+    pub(super) synced: AtomicU64,
     /// Held while the side file is written.
     pub(super) saving: Mutex<()>,
     /// Held while rolls are finished.
@@ -141,6 +144,7 @@ impl<D: Disk> Shared<D> {
             next: Mutex::default(),
             points: Mutex::default(),
             persisted: AtomicU64::new(persisted),
+            synced: AtomicU64::new(persisted),
             saving: Mutex::default(),
             finishing: Mutex::default(),
             next_number: AtomicU64::new(0),

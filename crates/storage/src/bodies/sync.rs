@@ -4,8 +4,10 @@ use super::BodyError;
 use super::segment::Shared;
 use crate::disk::{Disk, DiskFile};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-/// Does the writes that appending has left for later; see [`super::Bodies::write_handle`].
+/// Does the writes that appending has left for later, and syncs them when there are enough; see
+/// [`super::Bodies::write_handle`].
 #[derive(Debug)]
 pub struct BodyWrite<D: Disk> {
     shared: Arc<Shared<D>>,
@@ -22,8 +24,15 @@ impl<D: Disk> BodyWrite<D> {
     /// The node must stop.
     pub fn run(self) -> Result<(), BodyError> {
         self.shared.check()?;
-        let written = self.shared.disk.write_out();
-        self.shared.poisons(written.map_err(|source| BodyError::io("the body file", source)))
+        let result = self.write();
+        self.shared.poisons(result)
+    }
+
+    fn write(&self) -> Result<(), BodyError> {
+        let sync = BodySync::new(&self.shared);
+        self.shared.disk.write_out().map_err(|source| BodyError::io("the body file", source))?;
+        let unsynced = sync.end.saturating_sub(self.shared.synced.load(Ordering::Acquire));
+        if unsynced < self.shared.options.unsynced_bytes { Ok(()) } else { sync.sync_files() }
     }
 }
 
@@ -80,6 +89,7 @@ impl<D: Disk> BodySync<D> {
         for file in self.sealed.iter().chain([&self.tail]) {
             file.sync().map_err(|source| failed("a segment", source))?;
         }
+        self.shared.synced.fetch_max(self.end, Ordering::Release);
         Ok(())
     }
 

@@ -74,6 +74,8 @@ pub use schedule::*;
     ScheduleSet,
     NewTask,
     RetryPolicy,
+    Unique,
+    UniqueMode,
     EnqueuedTask,
     EnqueuedLine,
     Claim,
@@ -91,9 +93,17 @@ pub use schedule::*;
     Task,
     TaskClaim,
     TaskFailure,
+    Attempt,
     TaskState,
     TaskList,
     TaskChanged,
+    Replay,
+    ReplayMany,
+    DropMany,
+    CancelMany,
+    TasksChanged,
+    DeadLetterClasses,
+    DeadLetterClass,
     QueueSettings,
     QueueSettingsInForce,
     Queue,
@@ -382,6 +392,7 @@ pub struct Settings {
     #[schema(example = "30d")]
     pub max_age: Option<String>,
     /// Keeps only the newest N events.
+    #[schema(minimum = 1)]
     pub max_count: Option<u64>,
     /// Removes events below this revision.
     pub truncate_before: Option<u64>,

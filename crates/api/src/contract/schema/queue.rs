@@ -35,6 +35,11 @@ pub struct NewTask {
     pub claim_timeout: Option<String>,
     /// When a failed task runs again. The default is the queue's.
     pub retry: Option<RetryPolicy>,
+    /// Whether the task is needed next to others with its unique key.
+    pub unique: Option<Unique>,
+    /// No attempt begins at or after this RFC 3339 time. A task that still waits then is a dead letter of class
+    /// `deadline`.
+    pub deadline: Option<String>,
     /// At most 32 texts, for people and programs that read tasks.
     pub tags: Option<Vec<String>>,
     /// The trace that the task belongs to, as W3C Trace Context. The default is that of the request.
@@ -56,6 +61,32 @@ pub struct RetryPolicy {
     /// The default is `10m`.
     #[schema(example = "10m")]
     pub max: Option<String>,
+    /// A task that fails this long after it was enqueued, or replayed, is a dead letter. The default is not to look.
+    #[schema(example = "1d")]
+    pub max_age: Option<String>,
+    /// Failures of these classes are never retried. At most 16.
+    pub never: Option<Vec<String>>,
+}
+
+/// Whether a task is needed next to unfinished ones of its queue with the same unique key.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Unique {
+    #[schema(example = "report-2026-11")]
+    pub key: String,
+    /// The default is `existing`.
+    pub mode: Option<UniqueMode>,
+}
+
+/// `existing`: the task is not added while another one is unfinished. `one_waiting`: it is not added while another one
+/// waits, and waits behind one that runs. `replace`: another one that waits is cancelled, and it waits behind one that
+/// runs.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UniqueMode {
+    Existing,
+    OneWaiting,
+    Replace,
 }
 
 /// Where a task is.
@@ -67,6 +98,8 @@ pub struct EnqueuedTask {
     pub cursor: String,
     /// Whether the queue had the task already.
     pub replayed: bool,
+    /// True if the task was not added, because this one has its unique key.
+    pub existing: Option<bool>,
 }
 
 /// The result of one line of a batch.
@@ -76,6 +109,7 @@ pub struct EnqueuedLine {
     pub id: Option<String>,
     pub cursor: Option<String>,
     pub replayed: Option<bool>,
+    pub existing: Option<bool>,
     /// Why the task was not enqueued.
     pub problem: Option<Problem>,
 }
@@ -132,6 +166,8 @@ pub struct ClaimedTask {
     pub key: Option<String>,
     pub claim_timeout: Option<String>,
     pub retry: Option<RetryPolicy>,
+    pub unique: Option<Unique>,
+    pub deadline: Option<String>,
     pub tags: Option<Vec<String>>,
     pub traceparent: Option<String>,
     pub tracestate: Option<String>,
@@ -311,6 +347,9 @@ pub struct Task {
     pub result: Option<Value>,
     /// The last 10 failed attempts, oldest first.
     pub failures: Vec<TaskFailure>,
+    /// The attempts that have ended, in that order: the last 10 that failed, the last 10 that were given back, and the
+    /// one that completed the task.
+    pub history: Vec<Attempt>,
     #[serde(rename = "type")]
     pub task_type: String,
     pub payload: Option<Value>,
@@ -322,6 +361,8 @@ pub struct Task {
     pub key: Option<String>,
     pub claim_timeout: Option<String>,
     pub retry: Option<RetryPolicy>,
+    pub unique: Option<Unique>,
+    pub deadline: Option<String>,
     pub tags: Option<Vec<String>>,
     pub traceparent: Option<String>,
     pub tracestate: Option<String>,
@@ -342,10 +383,25 @@ pub struct TaskFailure {
     pub worker: String,
     pub started: String,
     pub ended: String,
-    /// The kind of error. `worker_lost` is a claim that expired, `too_many_defers` a task that was put off too often.
+    /// The kind of error. `worker_lost` is a claim that expired, `too_many_defers` a task that was put off too often,
+    /// `deadline` a task that was not begun in time.
     pub class: String,
     pub message: Option<String>,
     pub traceback: Option<String>,
+}
+
+/// An attempt that has ended.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Attempt {
+    pub attempt: u32,
+    pub worker: String,
+    pub started: String,
+    pub ended: String,
+    /// `failed`, `deferred`, `returned`, `cancelled` or `completed`.
+    pub outcome: String,
+    /// The class of a failure.
+    pub class: Option<String>,
 }
 
 /// A page of the tasks of one queue.
@@ -365,6 +421,88 @@ pub struct TaskChanged {
     pub id: String,
     /// `cancelled`, `running`, `replayed` or `dropped`.
     pub state: String,
+}
+
+/// How to replay a dead letter.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Replay {
+    /// Instead of the payload that it had.
+    pub payload: Option<Value>,
+    pub payload_base64: Option<String>,
+    /// The queue that it goes to. The default is its own.
+    pub to: Option<String>,
+}
+
+/// Which dead letters to replay.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReplayMany {
+    /// Only those whose last failure has this class.
+    pub class: Option<String>,
+    /// Only tasks of this type.
+    #[serde(rename = "type")]
+    pub task_type: Option<String>,
+    /// The queue that they go to. The default is their own.
+    pub to: Option<String>,
+    /// The `next` of the response before.
+    pub after: Option<String>,
+    /// The default is 256.
+    #[schema(minimum = 1, maximum = 256)]
+    pub limit: Option<u32>,
+}
+
+/// Which dead letters to drop.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DropMany {
+    pub class: Option<String>,
+    #[serde(rename = "type")]
+    pub task_type: Option<String>,
+    pub after: Option<String>,
+    #[schema(minimum = 1, maximum = 256)]
+    pub limit: Option<u32>,
+}
+
+/// Which tasks to cancel.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CancelMany {
+    /// Only tasks in this state: `delayed`, `blocked`, `ready` or `running`.
+    pub state: Option<String>,
+    #[serde(rename = "type")]
+    pub task_type: Option<String>,
+    pub after: Option<String>,
+    #[schema(minimum = 1, maximum = 256)]
+    pub limit: Option<u32>,
+}
+
+/// What became of the tasks.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TasksChanged {
+    pub changed: u32,
+    /// Dead letters that stay, because the other queue has a task with their id or as many types as it may.
+    pub kept: u32,
+    /// Where the next request goes on; null at the end.
+    #[schema(required)]
+    pub next: Option<String>,
+}
+
+/// The dead letters of a queue, counted.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeadLetterClasses {
+    pub queue: String,
+    pub classes: Vec<DeadLetterClass>,
+    pub more: bool,
+}
+
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeadLetterClass {
+    pub class: String,
+    pub tasks: u64,
 }
 
 /// What holds for the tasks of a queue that do not say otherwise. An absent member has its default.

@@ -177,6 +177,29 @@ impl ListStreams {
     }
 }
 
+/// `GET /v1/queues/{queue}/tasks/{id}`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GetTask {
+    /// How long to wait for the end of the task.
+    pub wait: Duration,
+}
+
+impl GetTask {
+    /// # Errors
+    /// When a parameter is unknown or cannot be used.
+    pub fn parse(query: Option<&str>) -> Result<Self> {
+        let mut get = Self::default();
+        let mut parameters = Parameters::of(Operation::GetTask, query);
+        while let Some(parameter) = parameters.next()? {
+            match &*parameter.name {
+                "wait" => get.wait = Duration::from_millis(parameter.wait_ms(limits::TASK_WAIT_MS_MAX)?),
+                _ => return Err(parameter.unknown()),
+            }
+        }
+        Ok(get)
+    }
+}
+
 /// `GET /v1/queues/{queue}/tasks`
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListTasks {

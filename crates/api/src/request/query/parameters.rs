@@ -77,6 +77,13 @@ impl Parameter<'_> {
         number.ok_or_else(|| self.invalid(&format!("`{}` is not {what}", self.value)))
     }
 
+    /// How long to wait.
+    pub(super) fn wait_ms(&self, max: u64) -> Result<u64> {
+        time::parse_duration_ms(&self.value).filter(|ms| *ms <= max).ok_or_else(|| {
+            self.invalid("this must be a duration of at most a minute, such as `20s`")
+        })
+    }
+
     /// A page is bounded; lines are not.
     pub(super) fn limit(&self, form: ReadForm) -> Result<u64> {
         let limit = self.number("a whole number")?;

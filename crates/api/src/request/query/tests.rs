@@ -120,6 +120,11 @@ fn what_cannot_be_used_is_refused_by_name() {
     let types = |count: usize| "&type=t".repeat(count);
     assert!(Read::of_stream(Some(&types(100)), Json).is_ok());
     assert!(Read::of_stream(Some(&types(101)), Json).is_err());
+    let wait = |query: &str| GetTask::parse(Some(query)).map(|get| get.wait.as_millis());
+    assert_eq!((wait("wait=20s").unwrap(), wait("").unwrap()), (20_000, 0));
+    for query in ["wait=61s", "wait=1", "wait=", "wait=1s&wait=1s", "x=1"] {
+        assert!(wait(query).is_err(), "{query}");
+    }
     assert!(none(Some("x=1")).is_err() && none(Some("")).is_ok() && none(None).is_ok());
     assert!(ListStreams::parse(Some("limit=1001")).is_err());
 }
@@ -132,7 +137,7 @@ fn every_parameter_of_the_contract_can_be_used() {
         "after" => CURSOR,
         "direction" => "forward",
         "as_of" | "as_of_event_time" => "2010-10-02T07:20:39Z",
-        "keep_alive" => "3s",
+        "keep_alive" | "wait" => "3s",
         "state" => "dead",
         "cursor" => CURSOR,
         _ => "a",
@@ -145,6 +150,7 @@ fn every_parameter_of_the_contract_can_be_used() {
                 Operation::ReadStream => Read::of_stream(Some(&query), form).map(drop),
                 Operation::ReadStore => Read::of_store(Some(&query), form).map(drop),
                 Operation::ListStreams => ListStreams::parse(Some(&query)).map(drop),
+                Operation::GetTask => GetTask::parse(Some(&query)).map(drop),
                 Operation::ListTasks => ListTasks::parse(Some(&query)).map(drop),
                 Operation::ListQueues => ListQueues::parse(Some(&query)).map(drop),
                 Operation::ListSchedules => ListSchedules::parse(Some(&query)).map(drop),

@@ -6,11 +6,13 @@
 //! | [`claim`] | claims |
 //! | [`settle`] | what workers say about tasks that they have claimed |
 //! | [`write`] | tasks and settlements as writes of a transaction |
+//! | [`change`] | changes of many tasks, and replays |
 //! | [`settings`] | a queue's settings |
 //!
 //! On the wire, a token is a cursor: the position that the claim took, and the queue's slot. The id of a task to which
 //! its client gave none is `~` and the cursor of the task.
 
+pub mod change;
 pub mod claim;
 pub mod settings;
 pub mod settle;

@@ -31,7 +31,12 @@ pub fn read(headers: &HeaderMap, body: &[u8]) -> Result<QueueSettings> {
             }
         }
         match name {
-            "retry" => set(&mut settings.retry, read_retry(reader)?),
+            "retry" => {
+                if let Some(retry) = read_retry(reader)? {
+                    settings.retry = retry.policy;
+                    settings.options.give_up = retry.give_up;
+                }
+            }
             "claim_timeout" => set(&mut settings.claim_ms, read_duration_in(reader, claim_range())?),
             "lost_max" => {
                 let number = read_number_in(reader, 1..=u32::MAX.into())?;
@@ -52,7 +57,7 @@ pub fn read(headers: &HeaderMap, body: &[u8]) -> Result<QueueSettings> {
 /// Writes the settings as an object that can be read again.
 pub(crate) fn write(out: &mut Vec<u8>, settings: &QueueSettings) {
     out.extend_from_slice(b"{\"retry\":");
-    write_retry(out, &settings.retry);
+    write_retry(out, &settings.retry, &settings.options.give_up);
     out.extend_from_slice(b",\"claim_timeout\":");
     write_duration(out, settings.claim_ms);
     out.extend_from_slice(b",\"lost_max\":");
@@ -89,6 +94,9 @@ mod tests {
         assert_eq!(settings(defaults).unwrap(), QueueSettings::default());
         let own = r#"{"retry":{"attempts":1,"first":"0s","max":"1500ms"},"claim_timeout":"2m","lost_max":1,"keep_done":"0s","keep_dead":"366d","backlog_max":1,"paused":true}"#;
         assert_eq!(written(&settings(own).unwrap()), own);
+        let own = own.replace("\"max\":\"1500ms\"", r#""max":"1500ms","max_age":"2h","never":["a","b"]"#);
+        let own = &own[..];
+        assert_eq!(written(&settings(own).unwrap()), own);
         let partial = settings(r#"{"retry":{"attempts":2},"paused":null}"#).unwrap();
         assert_eq!((partial.retry.attempts_max, partial.retry.first_ms, partial.paused), (2, 1_000, false));
     }
@@ -101,6 +109,10 @@ mod tests {
             r#"{"retry":{"first":1}}"#,
             r#"{"retry":{"factor":2}}"#,
             r#"{"retry":[]}"#,
+            r#"{"retry":{"max_age":"0s"}}"#,
+            r#"{"retry":{"never":"a"}}"#,
+            r#"{"retry":{"never":[""]}}"#,
+            r#"{"retry":{"never":["1","2","3","4","5","6","7","8","9","0","1","2","3","4","5","6","7"]}}"#,
             r#"{"claim_timeout":"1ms"}"#,
             r#"{"claim_timeout":"2d"}"#,
             r#"{"lost_max":0}"#,

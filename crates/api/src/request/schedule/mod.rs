@@ -293,6 +293,9 @@ fn read_task(reader: &mut Reader<'_>) -> Result<NewTask<'static>> {
     if task.run_after.is_some() {
         return Err(invalid("the schedule says when its tasks run").member("run_after"));
     }
+    if task.options.deadline.is_some() {
+        return Err(invalid("a deadline is a time of day, and each run has another one").member("deadline"));
+    }
     Ok(task)
 }
 

@@ -21,33 +21,36 @@ impl EnqueueContext {
     }
 }
 
-/// Writes `{"id":...,"cursor":...,"replayed":...}` for one task.
+/// Writes `{"id":...,"cursor":...,"replayed":...}` for one task, with `"existing":true` if that is another one.
 ///
 /// # Errors
 /// The problem of a task that was not enqueued because another one has its id.
 pub fn write_enqueued(
     out: &mut Vec<u8>,
     id: Option<&str>,
-    task: EnqueuedTask,
+    task: &EnqueuedTask,
     slot: Slot,
 ) -> Result<(), Box<Problem>> {
-    let (position, replayed) = match task {
-        EnqueuedTask::Added(position) => (position, false),
-        EnqueuedTask::Replayed(position) => (position, true),
-        EnqueuedTask::Conflict(position) => return Err(conflict(position, slot)),
+    let (position, id, end) = match task {
+        EnqueuedTask::Added(position) => (*position, id, &b"\",\"replayed\":false}"[..]),
+        EnqueuedTask::Replayed(position) => (*position, id, &b"\",\"replayed\":true}"[..]),
+        EnqueuedTask::Conflict(position) => return Err(conflict(*position, slot)),
+        EnqueuedTask::Existing { task, id } => {
+            (*task, id.as_deref(), &b"\",\"replayed\":false,\"existing\":true}"[..])
+        }
     };
     out.extend_from_slice(b"{\"id\":");
     write_id(out, id, position, slot);
     out.extend_from_slice(b",\"cursor\":\"");
     out.extend_from_slice(&Cursor::new(position, slot).to_hex());
-    out.extend_from_slice(if replayed { b"\",\"replayed\":true}" } else { b"\",\"replayed\":false}" });
+    out.extend_from_slice(end);
     Ok(())
 }
 
 /// Writes a line for each task of a batch.
 pub fn write_enqueued_lines(out: &mut Vec<u8>, context: &EnqueueContext, enqueued: &Enqueued) {
     for (task, id) in enqueued.tasks.iter().zip(&context.ids) {
-        if let Err(problem) = write_enqueued(out, id.as_deref(), *task, enqueued.slot) {
+        if let Err(problem) = write_enqueued(out, id.as_deref(), task, enqueued.slot) {
             out.extend_from_slice(b"{\"id\":");
             match id {
                 Some(id) => json::write_text(out, id),
@@ -202,9 +205,10 @@ mod tests {
         let tasks = vec![
             EnqueuedTask::Added(Position(1)),
             EnqueuedTask::Replayed(Position(2)),
+            EnqueuedTask::Existing { task: Position(4), id: Some("e".into()) },
             EnqueuedTask::Conflict(Position(3)),
         ];
-        let context = EnqueueContext { ids: vec![None, Some("b".into()), Some("c".into())] };
+        let context = EnqueueContext { ids: vec![None, Some("b".into()), None, Some("c".into())] };
         let written = text(|out| write_enqueued_lines(out, &context, &Enqueued { slot: Slot(7), tasks }));
         let mut lines = written.lines();
         assert_eq!(
@@ -212,6 +216,10 @@ mod tests {
             Some(r#"{"id":"~00000000000000010007","cursor":"00000000000000010007","replayed":false}"#)
         );
         assert_eq!(lines.next(), Some(r#"{"id":"b","cursor":"00000000000000020007","replayed":true}"#));
+        assert_eq!(
+            lines.next(),
+            Some(r#"{"id":"e","cursor":"00000000000000040007","replayed":false,"existing":true}"#)
+        );
         let conflict: serde_json::Value = serde_json::from_str(lines.next().unwrap()).unwrap();
         assert_eq!((&conflict["id"], &conflict["problem"]["code"]), (&"c".into(), &"task_conflict".into()));
     }

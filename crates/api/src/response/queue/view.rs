@@ -6,7 +6,7 @@ use crate::request::queue::settings;
 use crate::request::queue::tasks::write_duration;
 use crate::response::task_state;
 use crate::time::write_wall;
-use model::{Position, QueueSettings, Slot, TaskState, Wall};
+use model::{Cursor, Position, QueueSettings, Slot, TaskState, Wall};
 
 /// Everything about one task.
 #[derive(Clone, Debug)]
@@ -27,8 +27,23 @@ pub struct Task<'a> {
     pub result: Option<&'a [u8]>,
     /// Oldest first.
     pub failures: Vec<Failure<'a>>,
+    /// All attempts that are remembered, in the order in which they ended.
+    pub history: Vec<Attempt<'a>>,
     /// JSON members.
     pub envelope: &'a [u8],
+}
+
+/// One attempt that has ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt<'a> {
+    pub attempt: u32,
+    pub worker: &'a str,
+    pub started: Wall,
+    pub ended: Wall,
+    /// How it ended, in the words of the API.
+    pub outcome: &'a str,
+    /// The class of a failure.
+    pub class: Option<&'a str>,
 }
 
 /// One attempt that failed.
@@ -74,9 +89,28 @@ impl Task<'_> {
             failure.write_members(out);
             out.push(b'}');
         }
+        out.extend_from_slice(b"],\"history\":[");
+        for (at, attempt) in self.history.iter().enumerate() {
+            out.extend_from_slice(if at == 0 { b"{\"attempt\":" } else { b",{\"attempt\":" });
+            attempt.write_members(out);
+            out.push(b'}');
+        }
         out.push(b']');
         write_more(out, self.envelope);
         out.push(b'}');
+    }
+}
+
+impl Attempt<'_> {
+    fn write_members(&self, out: &mut Vec<u8>) {
+        json::write_number(out, self.attempt.into());
+        write_text_member(out, "worker", self.worker);
+        write_time(out, "started", self.started);
+        write_time(out, "ended", self.ended);
+        write_text_member(out, "outcome", self.outcome);
+        if let Some(class) = self.class {
+            write_text_member(out, "class", class);
+        }
     }
 }
 
@@ -103,6 +137,33 @@ pub fn write_tasks<'a>(out: &mut Vec<u8>, tasks: impl Iterator<Item = Task<'a>>,
     write_end(out, next);
 }
 
+/// Writes `{"queue":...,"classes":[{"class":...,"tasks":...}],"more":...}`
+pub fn write_classes<'a>(
+    out: &mut Vec<u8>,
+    queue: &str,
+    classes: impl Iterator<Item = (&'a str, u64)>,
+    has_more: bool,
+) {
+    out.extend_from_slice(b"{\"queue\":");
+    json::write_text(out, queue);
+    out.extend_from_slice(b",\"classes\":[");
+    for (at, (class, tasks)) in classes.enumerate() {
+        out.extend_from_slice(if at == 0 { b"{\"class\":" } else { b",{\"class\":" });
+        json::write_text(out, class);
+        write_number_member(out, "tasks", tasks);
+        out.push(b'}');
+    }
+    out.extend_from_slice(if has_more { b"],\"more\":true}" } else { b"],\"more\":false}" });
+}
+
+/// Writes `{"changed":...,"kept":...,"next":...}`
+pub fn write_changed(out: &mut Vec<u8>, changed: u32, kept: u32, next: Option<Cursor>) {
+    out.extend_from_slice(b"{\"changed\":");
+    json::write_number(out, changed.into());
+    write_number_member(out, "kept", kept.into());
+    write_end_member(out, next.map(|cursor| cursor.to_string()).as_deref());
+}
+
 /// Writes `{"queues":[{"queue":...}],"next":...}`
 pub fn write_queues<'a>(out: &mut Vec<u8>, queues: impl Iterator<Item = &'a str>, next: Option<&str>) {
     out.extend_from_slice(b"{\"queues\":[");
@@ -115,7 +176,12 @@ pub fn write_queues<'a>(out: &mut Vec<u8>, queues: impl Iterator<Item = &'a str>
 }
 
 fn write_end(out: &mut Vec<u8>, next: Option<&str>) {
-    out.extend_from_slice(b"],\"next\":");
+    out.push(b']');
+    write_end_member(out, next);
+}
+
+fn write_end_member(out: &mut Vec<u8>, next: Option<&str>) {
+    out.extend_from_slice(b",\"next\":");
     match next {
         None => out.extend_from_slice(b"null"),
         Some(link) => json::write_text(out, link),
@@ -266,6 +332,14 @@ mod tests {
             progress: Some(b"1"),
             result: Some(b"[2]"),
             failures: vec![failure, Failure { detail: b"", ..failure }],
+            history: vec![Attempt {
+                attempt: 1,
+                worker: "w",
+                started: Wall(0),
+                ended: Wall(1_000),
+                outcome: "failed",
+                class: Some("E"),
+            }],
             envelope: br#""type":"t""#,
         };
         let failed = json!({"attempt":1,"worker":"w","started":"1970-01-01T00:00:00.000Z",
@@ -275,7 +349,10 @@ mod tests {
         let shown = json!({
             "id":"~0000000005dc00000007","state":"delayed","attempts":1,"enqueued":"1970-01-01T00:00:01.500Z",
             "runs_in":"1s","claim":{"worker":"w","expires_in":"500ms"},"progress":1,"result":[2],
-            "failures":[with_message, failed],"type":"t"
+            "failures":[with_message, failed],
+            "history":[{"attempt":1,"worker":"w","started":"1970-01-01T00:00:00.000Z",
+                "ended":"1970-01-01T00:00:01.000Z","outcome":"failed","class":"E"}],
+            "type":"t"
         });
         assert_eq!(parsed(|out| task.write(out)), shown);
         let list = parsed(|out| write_tasks(out, [task.clone(), task].into_iter(), Some("/v1/x")));
@@ -303,6 +380,12 @@ mod tests {
         assert_eq!((&empty["types"], &empty["depth"]["ready"]), (&json!([]), &0.into()));
         let names = parsed(|out| write_queues(out, ["a", "b"].into_iter(), None));
         assert_eq!(names, json!({"queues":[{"queue":"a"},{"queue":"b"}],"next":null}));
+        let changed = parsed(|out| write_changed(out, 2, 1, Some(Cursor::new(Position(1), Slot(7)))));
+        assert_eq!(changed, json!({"changed":2,"kept":1,"next":"00000000000000010007"}));
+        assert_eq!(parsed(|out| write_changed(out, 0, 0, None))["next"], Value::Null);
+        let classes = parsed(|out| write_classes(out, "q", [("E", 2), ("", 1)].into_iter(), true));
+        let listed = json!([{"class":"E","tasks":2},{"class":"","tasks":1}]);
+        assert_eq!(classes, json!({"queue":"q","classes":listed,"more":true}));
         let put = parsed(|out| write_settings(out, "q", &QueueSettings::default()));
         assert_eq!(put["settings"]["claim_timeout"], "30s");
     }

@@ -153,6 +153,12 @@ impl QueueKeys {
         Ok(task)
     }
 
+    /// The key of [`UniqueRow`](super::UniqueRow).
+    #[must_use]
+    pub fn unique(self, key: TextHash) -> [u8; QUEUE_PREFIX_BYTES + 16] {
+        self.fill(kind::UNIQUE).with(key.to_be_bytes()).done()
+    }
+
     /// The key of [`ClaimRequestRow`](super::ClaimRequestRow).
     #[must_use]
     pub fn claim_request(self, request: IdHash) -> [u8; QUEUE_PREFIX_BYTES + 16] {
@@ -176,6 +182,30 @@ impl QueueKeys {
         take.end()?;
         Ok(task)
     }
+
+    /// The key of [`DeadClassRow`](super::DeadClassRow).
+    #[must_use]
+    pub fn dead_class(self, class: TextHash) -> [u8; QUEUE_PREFIX_BYTES + 16] {
+        self.fill(kind::DEAD_CLASS).with(class.to_be_bytes()).done()
+    }
+
+    /// The key of a dead letter whose last failure has this class. It has no value.
+    #[must_use]
+    pub fn dead_of_class(self, class: TextHash, task: Position) -> [u8; QUEUE_PREFIX_BYTES + 24] {
+        self.fill(kind::DEAD_OF_CLASS).with(class.to_be_bytes()).with(task.0.to_be_bytes()).done()
+    }
+
+    /// The task of such a key.
+    ///
+    /// # Errors
+    /// [`FormatError`] when it is the key of another kind of row.
+    pub fn parse_dead_of_class(key: &[u8]) -> Result<Position, FormatError> {
+        let (_, _, mut take) = Take::of(key, kind::DEAD_OF_CLASS, "dead letter's key")?;
+        let _: [u8; 24] = take.next()?;
+        let task = Position(u64::from_be_bytes(take.next()?));
+        take.end()?;
+        Ok(task)
+    }
 }
 
 /// A part of a task that has a row of its own: a layout number, then bytes.
@@ -186,6 +216,8 @@ pub enum TaskPart {
     Progress,
     /// [`FailureRow`](super::FailureRow)s, one after another.
     Failures,
+    /// [`AttemptRow`](super::AttemptRow)s, one after another.
+    Attempts,
 }
 
 impl TaskPart {
@@ -195,6 +227,7 @@ impl TaskPart {
             Self::Result => kind::RESULT,
             Self::Progress => kind::PROGRESS,
             Self::Failures => kind::FAILURES,
+            Self::Attempts => kind::ATTEMPTS,
         }
     }
 }
@@ -287,6 +320,20 @@ impl QueueRange {
     pub fn dead_after(queue: QueueKeys, task: Position) -> Self {
         let from = queue.dead(Position(task.0.saturating_add(1))).to_vec();
         Self { from, ..Self::of(queue, kind::DEAD) }
+    }
+
+    /// The classes of a queue's dead letters.
+    #[must_use]
+    pub fn dead_classes(queue: QueueKeys) -> Self {
+        Self::of(queue, kind::DEAD_CLASS)
+    }
+
+    /// The dead letters of a class after this one.
+    #[must_use]
+    pub fn dead_of_class_after(queue: QueueKeys, class: TextHash, task: Position) -> Self {
+        let mut to = queue.dead_of_class(class, Position(u64::MAX)).to_vec();
+        to.push(0);
+        Self { from: queue.dead_of_class(class, Position(task.0.saturating_add(1))).to_vec(), to }
     }
 
     /// The ready tasks of one type in one lane, from a moment on.

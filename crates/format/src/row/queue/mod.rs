@@ -6,6 +6,7 @@ mod values;
 
 pub use keys::{QueueKeys, QueueRange, TaskPart, TaskTimerKey, TextHash};
 pub use values::{
-    ClaimPart, ClaimRequestRow, FailureRow, KeyRow, Lane, QueueRow, SettledBy, SettledPart, TaskIdRow,
-    TaskRow, TypeRow, decode_number, decode_part, encode_number, encode_part,
+    AttemptEnd, AttemptRow, ClaimPart, ClaimRequestRow, CompletedPart, DeadClassRow, FailureRow, KeyRow,
+    Lane, QueueRow, SettledBy, SettledPart, TaskIdRow, TaskRow, TypeRow, UniqueRow, decode_number,
+    decode_part, encode_number, encode_part,
 };

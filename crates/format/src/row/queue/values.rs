@@ -220,6 +220,21 @@ pub struct TaskRow {
     pub has_failures: bool,
     /// What few tasks say.
     pub options: TaskOptions<'static>,
+    /// When it was put back after it had been a dead letter.
+    pub replayed: Option<Wall>,
+    /// Who has completed it, and when. The rest about that attempt is in `settled`.
+    pub completed: Option<CompletedPart>,
+    /// Whether it has a part with [`AttemptRow`]s.
+    pub has_attempts: bool,
+    /// A hash of the class of its last failure, while it is a dead letter.
+    pub dead_class: Option<u128>,
+}
+
+/// How the attempt ended that completed a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompletedPart {
+    pub worker: String,
+    pub ended: Wall,
 }
 
 /// The claim of a running task.
@@ -263,6 +278,19 @@ impl TaskRow {
         let mut writer = Writer::new(&mut out);
         let mut options = options::List::default();
         options::add_task_options(&mut options, &self.options);
+        options::add_wall(&mut options, options::tag::REPLAYED, self.replayed);
+        if let Some(completed) = &self.completed {
+            options.add(options::tag::COMPLETED, |writer| {
+                writer.u64(completed.ended.0);
+                writer.bytes(completed.worker.as_bytes());
+            });
+        }
+        if self.has_attempts {
+            options.add(options::tag::HAS_ATTEMPTS, |_| {});
+        }
+        if let Some(class) = self.dead_class {
+            options.add(options::tag::DEAD_CLASS, |writer| writer.u128(class));
+        }
         writer.u8(if options.is_empty() { LAYOUT } else { LAYOUT_WITH_OPTIONS });
         put_state(&mut writer, self.state);
         let flag = |set: bool, bit: u8| if set { bit } else { 0 };
@@ -333,10 +361,27 @@ impl TaskRow {
             })?,
             ready: get_option(&mut reader, |reader| Ok((reader.u8()?, Position(reader.u64()?))))?,
             options: TaskOptions::default(),
+            replayed: None,
+            completed: None,
+            has_attempts: false,
+            dead_class: None,
         };
         if has_options {
             let mut found = TaskOptions::default();
-            options::read(&mut reader, |tag, option| options::take_task_option(&mut found, tag, option))?;
+            options::read(&mut reader, |tag, option| {
+                match tag {
+                    options::tag::REPLAYED => row.replayed = Some(Wall(option.u64()?)),
+                    options::tag::COMPLETED => {
+                        let ended = Wall(option.u64()?);
+                        let worker = text_of(option.rest(), "worker's name")?.to_owned();
+                        row.completed = Some(CompletedPart { worker, ended });
+                    }
+                    options::tag::HAS_ATTEMPTS => row.has_attempts = true,
+                    options::tag::DEAD_CLASS => row.dead_class = Some(option.u128()?),
+                    _ => return options::take_task_option(&mut found, tag, option),
+                }
+                Ok(true)
+            })?;
             row.options = found.into_owned();
         }
         reader.end()?;
@@ -458,6 +503,68 @@ impl KeyRow {
     }
 }
 
+/// The unfinished tasks that have a unique key, in the order in which they were enqueued.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UniqueRow {
+    pub tasks: Vec<Position>,
+}
+
+impl UniqueRow {
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(2 + 8 * self.tasks.len());
+        let mut writer = Writer::new(&mut out);
+        writer.u8(LAYOUT);
+        writer.varint(self.tasks.len() as u64);
+        for task in &self.tasks {
+            writer.u64(task.0);
+        }
+        out
+    }
+
+    /// # Errors
+    /// [`FormatError`] when these are not the bytes of a unique key's row.
+    pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+        let mut reader = Reader::new(bytes);
+        layout(&mut reader, "unique key's row")?;
+        let mut tasks = Vec::new();
+        for _ in 0..reader.count(8)? {
+            tasks.push(Position(reader.u64()?));
+        }
+        reader.end()?;
+        Ok(Self { tasks })
+    }
+}
+
+/// The dead letters of one class, counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadClassRow {
+    pub class: String,
+    pub tasks: u64,
+}
+
+impl DeadClassRow {
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(12 + self.class.len());
+        let mut writer = Writer::new(&mut out);
+        writer.u8(LAYOUT);
+        writer.prefixed(self.class.as_bytes());
+        writer.varint(self.tasks);
+        out
+    }
+
+    /// # Errors
+    /// [`FormatError`] when these are not the bytes of such a row.
+    pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+        let mut reader = Reader::new(bytes);
+        layout(&mut reader, "class's row")?;
+        let row = Self { class: reader.text("class of a failure")?.to_owned(), tasks: reader.varint()? };
+        reader.end()?;
+        Ok(row)
+    }
+}
+
 /// The claims that a request was granted and that have not ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClaimRequestRow {
@@ -490,6 +597,73 @@ impl ClaimRequestRow {
         }
         reader.end()?;
         Ok(Self { claims })
+    }
+}
+
+fn text_of<'a>(bytes: &'a [u8], what: &'static str) -> Result<&'a str, FormatError> {
+    core::str::from_utf8(bytes).map_err(|_| FormatError::Text { what })
+}
+
+/// An attempt that a worker gave back, or that ended because the task was cancelled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttemptRow {
+    pub attempt: u32,
+    pub worker: String,
+    pub started: Wall,
+    pub ended: Wall,
+    pub end: AttemptEnd,
+}
+
+/// How such an attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttemptEnd {
+    Deferred,
+    Returned,
+    Cancelled,
+}
+
+impl AttemptRow {
+    /// Writes several, one after another, as a part of a task.
+    #[must_use]
+    pub fn encode_all(attempts: &[Self]) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut writer = Writer::new(&mut out);
+        writer.u8(LAYOUT);
+        for attempt in attempts {
+            writer.varint(u64::from(attempt.attempt));
+            writer.prefixed(attempt.worker.as_bytes());
+            writer.u64(attempt.started.0);
+            writer.u64(attempt.ended.0);
+            writer.u8(match attempt.end {
+                AttemptEnd::Deferred => 1,
+                AttemptEnd::Returned => 2,
+                AttemptEnd::Cancelled => 3,
+            });
+        }
+        out
+    }
+
+    /// # Errors
+    /// [`FormatError`] when these are not the bytes of attempts.
+    pub fn decode_all(bytes: &[u8]) -> Result<Vec<Self>, FormatError> {
+        let mut reader = Reader::new(bytes);
+        layout(&mut reader, "attempts")?;
+        let mut attempts = Vec::new();
+        while !reader.is_empty() {
+            attempts.push(Self {
+                attempt: get_u32(&mut reader)?,
+                worker: reader.text("worker's name")?.to_owned(),
+                started: Wall(reader.u64()?),
+                ended: Wall(reader.u64()?),
+                end: match reader.u8()? {
+                    1 => AttemptEnd::Deferred,
+                    2 => AttemptEnd::Returned,
+                    3 => AttemptEnd::Cancelled,
+                    other => return Err(FormatError::invalid("end of an attempt", u64::from(other))),
+                },
+            });
+        }
+        Ok(attempts)
     }
 }
 

@@ -38,7 +38,7 @@ where
     let mut out = Vec::with_capacity(TASK_BYTES * enqueued.tasks.len());
     let mut response = match head.form {
         Form::One => {
-            let task = *enqueued.tasks.first().ok_or_else(nothing)?;
+            let task = enqueued.tasks.first().ok_or_else(nothing)?;
             let id = enqueuing.ids.first().and_then(Option::as_deref);
             write_enqueued(&mut out, id, task, enqueued.slot)?;
             response::json(out)
@@ -65,7 +65,7 @@ pub(in crate::routes) fn count(context: &Context, enqueued: &Enqueued) {
         match task {
             EnqueuedTask::Added(_) => added += 1,
             EnqueuedTask::Replayed(_) => replayed += 1,
-            EnqueuedTask::Conflict(_) => {}
+            EnqueuedTask::Conflict(_) | EnqueuedTask::Existing { .. } => {}
         }
     }
     context.metrics.tasks.enqueued.add(added);

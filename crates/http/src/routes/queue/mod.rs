@@ -6,8 +6,10 @@
 //! | [`claim`] | `POST .../claims` |
 //! | [`settle`] | `heartbeat`, `complete`, `fail`, `defer`, `return`, and `POST .../settlements` |
 //! | [`tasks`] | reads of tasks, `cancel`, `replay`, and dropping dead letters |
+//! | [`change`] | changes of many tasks, and the classes of dead letters |
 //! | [`queues`] | settings and lists of queues |
 
+pub(super) mod change;
 pub(super) mod claim;
 pub(super) mod enqueue;
 pub(super) mod queues;

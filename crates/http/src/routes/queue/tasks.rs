@@ -1,40 +1,91 @@
 //! Reads of tasks, and what operators do with them: cancel, replay, drop.
 
+use crate::activity::Activity;
+use crate::body::read_whole;
 use crate::context::Context;
 use crate::response::{self, Result};
 use crate::routes::command::{refused, submit};
 use crate::routes::parts;
+use crate::routes::queue::change;
 use crate::unavailable;
 use api::request::head::Head;
-use api::request::query::ListTasks;
+use api::request::query::{GetTask, ListTasks};
+use api::request::queue::change::ReplayRequest;
 use api::request::queue::slot_of;
 use api::response::page::Link;
 use api::response::queue::outcome::{no_task, write_state};
-use api::response::queue::view::{Failure, Task, write_tasks};
+use api::response::queue::view::{Attempt, Failure, Task, write_tasks};
 use api::response::refusal::Target;
 use api::response::task_state;
+use bytes::Bytes;
 use http::request;
-use model::{CancelTask, Command, Cursor, DeadLetterEnd, Outcome, SettleDeadLetter, TaskRef, limits};
-use shard::query::{self, TaskView, TasksRequest};
+use http_body::Body;
+use model::{
+    CancelTask, Command, Cursor, DeadLetterEnd, Key, Outcome, QueueName, SettleDeadLetter, TaskRef, limits,
+};
+use runtime::{Unavailable, Woken};
+use shard::query::{self, AttemptEnd, AttemptView, TaskView, TasksRequest};
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
 
 /// `GET /v1/queues/{queue}/tasks/{id}`
 pub(in crate::routes) async fn get(context: &Context, parts: &request::Parts) -> Result {
-    parts::no_query(parts)?;
+    let wait = GetTask::parse(parts.uri.query())?.wait;
     unavailable::check_readable(context)?;
     let queue = parts::queue(parts)?.into_owned();
     let task = parts::owned_task(parts::task(parts, slot_of(&queue))?);
+    let (mut found, key) = read(context, &queue, &task).await?;
+    if !wait.is_zero() && !found.state.is_final() {
+        // A task that ends between the two reads is seen by the second one.
+        let ended = context.handle.wait(key).map_err(|error| unavailable::problem(&error))?;
+        (found, _) = read(context, &queue, &task).await?;
+        if !found.state.is_final() {
+            wait_until(context, parts, ended, wait).await?;
+            (found, _) = read(context, &queue, &task).await?;
+        }
+    }
+    let mut out = Vec::with_capacity(found.envelope.len() + 256);
+    shown(&found).write(&mut out);
+    Ok(response::json(out))
+}
+
+/// Reads a task, and the key of its row.
+async fn read(
+    context: &Context,
+    queue: &QueueName<'static>,
+    task: &TaskRef<'static>,
+) -> Result<(TaskView, Key)> {
+    let (queue, task) = (queue.clone(), task.clone());
     let found = context
         .handle
         .read(move |snapshot| {
             let now = query::clock(&snapshot.state, snapshot.slots.first)?.elapsed;
-            Ok(query::task(&snapshot.state, &queue, &task, now)?)
+            let view = query::task(&snapshot.state, &queue, &task, now)?;
+            Ok(view.zip(query::task_key(&snapshot.state, &queue, &task)?))
         })
         .await
         .map_err(|error| unavailable::read_problem(&error))?;
-    let found = found.ok_or_else(no_task)?;
-    let mut out = Vec::with_capacity(found.envelope.len() + 256);
-    shown(&found).write(&mut out);
-    Ok(response::json(out))
+    found.ok_or_else(no_task)
+}
+
+/// Waits until the task has ended, the time has passed, the client has left, or the server stops.
+async fn wait_until(context: &Context, parts: &request::Parts, ended: Woken, wait: Duration) -> Result<()> {
+    let mut stopping = context.stopping.clone();
+    // Over HTTP/2, the request of a client that has left is dropped.
+    let activity = parts.extensions.get::<Arc<Activity>>();
+    let client_left = poll_fn(|_| match activity {
+        Some(activity) if activity.client_left() => Poll::Ready(()),
+        _ => Poll::Pending,
+    });
+    tokio::select! {
+        biased;
+        () = client_left => Ok(()),
+        ended = ended => ended.map_err(|error| unavailable::problem(&error)),
+        () = tokio::time::sleep(wait) => Ok(()),
+        _ = stopping.wait_for(|stopping| *stopping) => Err(unavailable::problem(&Unavailable::Stopping)),
+    }
 }
 
 /// `GET /v1/queues/{queue}/tasks`
@@ -95,7 +146,26 @@ fn shown(task: &TaskView) -> Task<'_> {
                 detail: &failure.detail,
             })
             .collect(),
+        history: task.history.iter().map(attempt).collect(),
         envelope: &task.envelope,
+    }
+}
+
+fn attempt(attempt: &AttemptView) -> Attempt<'_> {
+    let (outcome, class) = match &attempt.end {
+        AttemptEnd::Failed(class) => ("failed", Some(class.as_str())),
+        AttemptEnd::Deferred => ("deferred", None),
+        AttemptEnd::Returned => ("returned", None),
+        AttemptEnd::Cancelled => ("cancelled", None),
+        AttemptEnd::Completed => ("completed", None),
+    };
+    Attempt {
+        attempt: attempt.attempt,
+        worker: &attempt.worker,
+        started: attempt.started,
+        ended: attempt.ended,
+        outcome,
+        class,
     }
 }
 
@@ -113,24 +183,45 @@ pub(in crate::routes) async fn cancel(context: &Context, parts: &request::Parts)
     }
 }
 
-/// `POST /v1/queues/{queue}/tasks/{id}/replay` and `DELETE /v1/queues/{queue}/tasks/{id}`
-pub(in crate::routes) async fn settle_dead(
-    context: &Context,
-    parts: &request::Parts,
-    end: DeadLetterEnd,
-) -> Result {
+/// `POST /v1/queues/{queue}/tasks/{id}/replay`
+pub(in crate::routes) async fn replay<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::error::Error + 'static,
+{
+    parts::no_query(parts)?;
+    let queue = parts::queue(parts)?;
+    let task = parts::owned_task(parts::task(parts, slot_of(&queue))?);
+    let id = written(&task, &queue);
+    let body = read_whole(&context.buffers, &parts.headers, body).await?;
+    let request = ReplayRequest::read(&parts.headers, &body)?;
+    if request.edits() || request.to.is_some() {
+        change::replay(context, queue.into_owned(), task, &request).await?;
+    } else {
+        settle_dead(context, queue.into_owned(), task, DeadLetterEnd::Replay).await?;
+    }
+    Ok(changed(&id, "replayed"))
+}
+
+/// `DELETE /v1/queues/{queue}/tasks/{id}`
+pub(in crate::routes) async fn drop_dead(context: &Context, parts: &request::Parts) -> Result {
     parts::no_query(parts)?;
     Head::read(&parts.headers)?.refuse_key("a task is a dead letter only once, so repeating is safe")?;
     let queue = parts::queue(parts)?;
     let task = parts::owned_task(parts::task(parts, slot_of(&queue))?);
     let id = written(&task, &queue);
-    let command = Command::SettleDeadLetter(SettleDeadLetter { queue: queue.into_owned(), task, end });
-    let state = match end {
-        DeadLetterEnd::Replay => "replayed",
-        DeadLetterEnd::Drop => "dropped",
-    };
-    match submit(context, command).await? {
-        Outcome::DeadLetterSettled => Ok(changed(&id, state)),
+    settle_dead(context, queue.into_owned(), task, DeadLetterEnd::Drop).await?;
+    Ok(changed(&id, "dropped"))
+}
+
+async fn settle_dead(
+    context: &Context,
+    queue: QueueName<'static>,
+    task: TaskRef<'static>,
+    end: DeadLetterEnd,
+) -> Result<()> {
+    match submit(context, Command::SettleDeadLetter(SettleDeadLetter { queue, task, end })).await? {
+        Outcome::DeadLetterSettled => Ok(()),
         outcome => Err(refused(context, &outcome, Target::Queue)),
     }
 }

@@ -8,6 +8,7 @@
 
 use super::*;
 use crate::memory_disk::MemoryDisk;
+use crate::write_behind::WriteBehind;
 use model::Wall;
 use std::collections::BTreeMap;
 
@@ -37,8 +38,9 @@ struct Script<'a> {
 impl Script<'_> {
     fn step(&mut self) -> Result<(), BodyError> {
         self.now += self.rng.next_u64() % 300;
-        match self.rng.next_u64() % 12 {
+        match self.rng.next_u64() % 13 {
             0..6 => self.append()?,
+            12 => self.bodies.write_handle().run()?,
             6 => self.note(),
             7 | 8 => {
                 self.bodies.sync_handle().run()?;
@@ -182,4 +184,38 @@ fn what_a_flushed_state_refers_to_survives_a_power_cut_at_each_operation() {
     for seed in 0..12 {
         crash_everywhere(seed);
     }
+}
+
+#[test]
+fn bodies_become_durable_as_they_are_written_so_that_a_flush_has_little_to_sync() {
+    let medium = MemoryDisk::new();
+    let (mut bodies, _) = Bodies::open(WriteBehind::new(medium.clone()), 0, options()).expect("opens");
+    bodies.sync_handle().run().expect("synced");
+    let (mut last, mut end) = (0, 0);
+    while end < options().unsynced_bytes {
+        last += 1;
+        end = append(&mut bodies, &[last]);
+    }
+    bodies.write_handle().run().expect("written");
+    let lost = medium.crash(&mut || 0);
+    let (bodies, reader) = Bodies::open(lost, end, options()).expect("nothing is missing");
+    assert_eq!(bodies.end(), end);
+    assert_eq!(read(&reader, Cursor::START, ALL, 900).expect("intact"), (1..=last).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_failed_sync_of_written_bodies_makes_the_body_file_unusable() {
+    let medium = MemoryDisk::new();
+    let (mut bodies, _) = Bodies::open(WriteBehind::new(medium.clone()), 0, options()).expect("opens");
+    bodies.sync_handle().run().expect("synced");
+    let mut writes = 0;
+    while bodies.end() < options().unsynced_bytes {
+        writes += 1;
+        append(&mut bodies, &[writes]);
+    }
+    medium.fail_at(medium.operations() + writes, std::io::ErrorKind::StorageFull);
+    let failure = bodies.write_handle().run().expect_err("the sync after the writes fails");
+    assert!(matches!(failure, BodyError::Failed { .. }), "{failure}");
+    let later = bodies.sync_handle().run().expect_err("it must not succeed on pages that were dropped");
+    assert!(matches!(later, BodyError::Poisoned), "{later}");
 }

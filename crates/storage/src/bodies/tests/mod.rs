@@ -24,6 +24,7 @@ fn options() -> BodyOptions {
         stride_bytes: 512,
         indexes_max: 2,
         removed_kept_ms: 1_000,
+        unsynced_bytes: 2 << 10,
     }
 }
 

@@ -22,14 +22,14 @@ use crate::time::{self, Moment, write_wall};
 use crate::trace::Trace;
 use http::HeaderMap;
 use model::{
-    Enqueue, Fingerprint, NewTask, QueueName, QueueSettings, RetryPolicy, TaskOptions, Wall, limits,
+    Enqueue, Fingerprint, GiveUp, NewTask, QueueName, TaskOptions, Unique, UniqueMode, Wall, limits,
 };
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
 use xxhash_rust::xxh3::Xxh3Default;
 
 const MEMBERS: &str = "`id`, `type`, `payload` or `payload_base64`, `run_after` or `delay`, `priority`, `key`, \
-    `claim_timeout`, `retry`, `tags`, `traceparent` and `tracestate`";
+    `unique`, `deadline`, `claim_timeout`, `retry`, `tags`, `traceparent` and `tracestate`";
 
 /// The form of a body with tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,7 +113,9 @@ pub(in crate::request) struct Sent<'a> {
     priority: Option<u64>,
     key: Option<Cow<'a, str>>,
     claim_ms: Option<u64>,
-    retry: Option<RetryPolicy>,
+    retry: Option<Retry>,
+    unique: Option<Unique<'a>>,
+    deadline: Option<Wall>,
     tags: Vec<Cow<'a, str>>,
     traceparent: Option<Cow<'a, str>>,
     tracestate: Option<Cow<'a, str>>,
@@ -139,6 +141,8 @@ impl<'a> Sent<'a> {
                 "delay" => sent.delay_ms = read_duration_in(reader, 0..=limits::TASK_DELAY_MS_MAX)?,
                 "priority" => sent.priority = read_number_in(reader, 0..=limits::PRIORITY_MAX.into())?,
                 "key" => sent.key = read_label(reader)?,
+                "unique" => sent.unique = unique::read(reader)?,
+                "deadline" => sent.deadline = read_time(reader)?,
                 "claim_timeout" => sent.claim_ms = read_duration_in(reader, claim_range())?,
                 "retry" => sent.retry = read_retry(reader)?,
                 "tags" => sent.tags = read_labels(reader, limits::TASK_TAGS_MAX)?,
@@ -151,7 +155,7 @@ impl<'a> Sent<'a> {
         Ok(sent)
     }
 
-    fn read_payload(&mut self, name: &str, reader: &mut Reader<'a>) -> Result<()> {
+    pub(super) fn read_payload(&mut self, name: &str, reader: &mut Reader<'a>) -> Result<()> {
         const MAX: usize = limits::TASK_PAYLOAD_BYTES_MAX;
         if !matches!(self.payload, Payload::None) {
             return Err(invalid("a task has `payload` or `payload_base64`, not both"));
@@ -184,12 +188,23 @@ impl<'a> Sent<'a> {
         if self.run_after.is_some() && self.delay_ms.is_some() {
             return Err(invalid("a task has `run_after` or `delay`, not both").member("delay"));
         }
+        let has_key = self.unique.as_ref().is_some_and(|unique| unique.mode != UniqueMode::Existing);
+        if has_key && self.key.is_some() {
+            let detail =
+                "with this kind of `unique`, tasks run one at a time by the unique key, so there is no `key`";
+            return Err(invalid(detail).member("key"));
+        }
         let trace = self.trace()?;
         let mut envelope = Vec::with_capacity(self.envelope_bytes());
         self.write_content(&mut envelope, &task_type);
         let mut hasher = Xxh3Default::new();
         hasher.update(&envelope);
         let run_after = self.run_after.or(self.delay_ms.map(|ms| Wall(now.0.saturating_add(ms))));
+        if let (Some(run_after), Some(deadline)) = (run_after, self.deadline)
+            && deadline <= run_after
+        {
+            return Err(invalid("the deadline is before the task may run").member("deadline"));
+        }
         let from = envelope.len();
         if let Some(wall) = run_after {
             envelope.extend_from_slice(b",\"run_after\":\"");
@@ -214,9 +229,15 @@ impl<'a> Sent<'a> {
             priority: self.priority.map_or(limits::PRIORITY_DEFAULT, |priority| priority as u8),
             key: self.key.map(|key| Cow::Owned(key.into_owned())),
             claim_ms: self.claim_ms,
-            retry: self.retry,
             envelope: Cow::Owned(envelope),
-            options: TaskOptions::default(),
+            retry: self.retry.as_ref().map(|retry| retry.policy),
+            options: TaskOptions {
+                unique: self.unique,
+                deadline: self.deadline,
+                give_up: self.retry.map_or(GiveUp::NEVER, |retry| retry.give_up),
+                schedule: None,
+            }
+            .into_owned(),
         })
     }
 
@@ -238,6 +259,42 @@ impl<'a> Sent<'a> {
     fn write_content(&self, out: &mut Vec<u8>, task_type: &str) {
         out.extend_from_slice(b"\"type\":");
         json::write_text(out, task_type);
+        self.write_payload(out);
+        if let Some(priority) = self.priority {
+            out.extend_from_slice(b",\"priority\":");
+            json::write_number(out, priority);
+        }
+        if let Some(key) = &self.key {
+            write_text_member(out, "key", key);
+        }
+        if let Some(unique) = &self.unique {
+            out.extend_from_slice(b",\"unique\":");
+            unique::write(out, unique);
+        }
+        if let Some(deadline) = self.deadline {
+            out.extend_from_slice(b",\"deadline\":\"");
+            write_wall(out, deadline);
+            out.push(b'"');
+        }
+        if let Some(ms) = self.claim_ms {
+            out.extend_from_slice(b",\"claim_timeout\":");
+            write_duration(out, ms);
+        }
+        if let Some(retry) = &self.retry {
+            out.extend_from_slice(b",\"retry\":");
+            write_retry(out, &retry.policy, &retry.give_up);
+        }
+        if !self.tags.is_empty() {
+            for (at, tag) in self.tags.iter().enumerate() {
+                out.extend_from_slice(if at == 0 { b",\"tags\":[" } else { b"," });
+                json::write_text(out, tag);
+            }
+            out.push(b']');
+        }
+    }
+
+    /// Writes the payload with a comma before it.
+    pub(super) fn write_payload(&self, out: &mut Vec<u8>) {
         match &self.payload {
             Payload::None => {}
             Payload::Json(raw) => {
@@ -249,28 +306,6 @@ impl<'a> Sent<'a> {
                 out.extend_from_slice(encoded.as_bytes());
                 out.push(b'"');
             }
-        }
-        if let Some(priority) = self.priority {
-            out.extend_from_slice(b",\"priority\":");
-            json::write_number(out, priority);
-        }
-        if let Some(key) = &self.key {
-            write_text_member(out, "key", key);
-        }
-        if let Some(ms) = self.claim_ms {
-            out.extend_from_slice(b",\"claim_timeout\":");
-            write_duration(out, ms);
-        }
-        if let Some(retry) = &self.retry {
-            out.extend_from_slice(b",\"retry\":");
-            write_retry(out, retry);
-        }
-        if !self.tags.is_empty() {
-            for (at, tag) in self.tags.iter().enumerate() {
-                out.extend_from_slice(if at == 0 { b",\"tags\":[" } else { b"," });
-                json::write_text(out, tag);
-            }
-            out.push(b']');
         }
     }
 
@@ -305,41 +340,6 @@ fn read_time(reader: &mut Reader<'_>) -> Result<Option<Wall>> {
     }
 }
 
-/// Reads a retry policy, or null. Absent members have the default of a new queue.
-pub(super) fn read_retry(reader: &mut Reader<'_>) -> Result<Option<RetryPolicy>> {
-    const DELAYS: RangeInclusive<u64> = 0..=limits::TASK_DELAY_MS_MAX;
-    if reader.peek() == Some(b'n') {
-        reader.value()?;
-        return Ok(None);
-    }
-    let mut retry = QueueSettings::default().retry;
-    read_object(reader, "`attempts`, `first` and `max`", |name, reader| {
-        match name {
-            "attempts" => {
-                if let Some(attempts) = read_number_in(reader, 1..=u32::MAX.into())? {
-                    retry.attempts_max = u32::try_from(attempts).unwrap_or(u32::MAX);
-                }
-            }
-            "first" => retry.first_ms = read_duration_in(reader, DELAYS)?.unwrap_or(retry.first_ms),
-            "max" => retry.delay_ms_max = read_duration_in(reader, DELAYS)?.unwrap_or(retry.delay_ms_max),
-            _ => return Ok(Known::No),
-        }
-        Ok(Known::Yes)
-    })?;
-    Ok(Some(retry))
-}
-
-/// Writes a retry policy as it can be read.
-pub(crate) fn write_retry(out: &mut Vec<u8>, retry: &RetryPolicy) {
-    out.extend_from_slice(b"{\"attempts\":");
-    json::write_number(out, retry.attempts_max.into());
-    out.extend_from_slice(b",\"first\":");
-    write_duration(out, retry.first_ms);
-    out.extend_from_slice(b",\"max\":");
-    write_duration(out, retry.delay_ms_max);
-    out.push(b'}');
-}
-
 /// Writes a duration with its quotes.
 pub(crate) fn write_duration(out: &mut Vec<u8>, ms: u64) {
     out.push(b'"');
@@ -359,5 +359,10 @@ pub(super) const fn claim_range() -> RangeInclusive<u64> {
     limits::CLAIM_MS_MIN..=limits::CLAIM_MS_MAX
 }
 
+mod retry;
 #[cfg(test)]
 mod tests;
+mod unique;
+
+pub(super) use retry::read_retry;
+pub(crate) use retry::{Retry, write_retry};

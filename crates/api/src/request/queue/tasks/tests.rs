@@ -2,6 +2,7 @@
 
 use super::*;
 use http::header::{HeaderName, HeaderValue};
+use model::QueueSettings;
 
 const NOW: Wall = Wall(1_000_000);
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -48,6 +49,11 @@ fn a_task_is_stored_as_it_was_sent() {
             r#"{"tags":["a","b"],"retry":{"attempts":3},"claim_timeout":"120s","key":"k","priority":0,"type":"t"}"#,
             r#""type":"t","priority":0,"key":"k","claim_timeout":"2m","retry":{"attempts":3,"first":"1s","max":"10m"},"tags":["a","b"]"#,
         ),
+        (
+            r#"{"type":"t","unique":{"key":"u"},"deadline":"1970-01-01T01:00:00+01:00","retry":{"max_age":"1h","never":["E"]}}"#,
+            r#""type":"t","unique":{"key":"u","mode":"existing"},"deadline":"1970-01-01T00:00:00.000Z","retry":{"attempts":10,"first":"1s","max":"10m","max_age":"1h","never":["E"]}"#,
+        ),
+        (r#"{"type":"t","unique":null,"deadline":null}"#, r#""type":"t""#),
         (r#"{"type":"t","key":null,"tags":null,"retry":null,"id":null,"priority":null}"#, r#""type":"t""#),
     ] {
         assert_eq!(envelope(&task(body)), want, "{body}");
@@ -59,6 +65,12 @@ fn a_task_is_stored_as_it_was_sent() {
     assert_eq!((full.priority, full.key.as_deref(), full.claim_ms), (9, Some("k"), Some(60_000)));
     assert_eq!(full.retry, Some(QueueSettings::default().retry));
     assert_eq!(task(r#"{"type":"t"}"#).priority, limits::PRIORITY_DEFAULT);
+    let options = |body: &str| task(body).options;
+    assert_eq!(options(r#"{"type":"t"}"#), TaskOptions::default());
+    let some =
+        options(r#"{"type":"t","unique":{"mode":"replace","key":"u"},"deadline":"1970-01-01T00:00:01Z"}"#);
+    assert_eq!(some.unique, Some(Unique { key: "u".into(), mode: UniqueMode::Replace }));
+    assert_eq!((some.deadline, some.give_up), (Some(Wall(1_000)), GiveUp::NEVER));
 }
 
 #[test]
@@ -96,6 +108,29 @@ fn a_retry_is_recognised_by_what_was_sent() {
     ] {
         assert_ne!(task(other).fingerprint, sent, "{other}");
     }
+}
+
+#[test]
+fn options_that_contradict_each_other_or_say_nothing_are_refused() {
+    for (body, member) in [
+        (r#"{"type":"t","unique":"u"}"#, "unique"),
+        (r#"{"type":"t","unique":{}}"#, "unique.key"),
+        (r#"{"type":"t","unique":{"key":""}}"#, "unique.key"),
+        (r#"{"type":"t","unique":{"key":"u","mode":"once"}}"#, "unique.mode"),
+        (r#"{"type":"t","unique":{"key":"u","mode":"replace"},"key":"k"}"#, "key"),
+        (r#"{"type":"t","unique":{"key":"u","mode":"one_waiting"},"key":"k"}"#, "key"),
+        (r#"{"type":"t","deadline":"tomorrow"}"#, "deadline"),
+        (r#"{"type":"t","run_after":"2010-10-02T00:00:00Z","deadline":"2010-10-02T00:00:00Z"}"#, "deadline"),
+        (r#"{"type":"t","delay":"5s","deadline":"1970-01-01T00:00:00Z"}"#, "deadline"),
+        (r#"{"type":"t","retry":{"max_age":"0s"}}"#, "retry.max_age"),
+    ] {
+        let problem = enqueue(&[JSON], body).expect_err(body);
+        let mut out = Vec::new();
+        problem.render(&mut out);
+        let rendered: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!((problem.status(), rendered["member"].as_str()), (400, Some(member)), "{body}");
+    }
+    assert!(enqueue(&[JSON], r#"{"type":"t","unique":{"key":"u"},"key":"k"}"#).is_ok());
 }
 
 #[test]

@@ -1,5 +1,6 @@
-//! The same work on Redis, with the commands that reliable queues on Redis use: `LPUSH`, `BLMOVE` into a list of
-//! running tasks, and `LREM` from there. A batch is one `LPUSH`, and the others pipelined.
+//! The same work on Redis. For tasks, the commands that reliable queues on Redis use: `LPUSH`, `BLMOVE` into a list of
+//! running tasks, and `LREM` from there. A batch is one `LPUSH`, and the others pipelined. For leases, `SET` with `NX`
+//! and `PX`, and `DEL`.
 
 use crate::cli::failure::{Failure, Result};
 use std::io::{Read as _, Write as _};
@@ -58,6 +59,18 @@ impl Connection {
             self.command(&[b"LREM", b"bench-running", b"1", task]);
         }
         self.replies(tasks.len()).map(drop)
+    }
+
+    /// Takes a lock, and says whether it was free.
+    pub(super) fn lock(&mut self, name: &[u8], token: &[u8]) -> Result<bool> {
+        self.command(&[b"SET", name, token, b"NX", b"PX", b"30000"]);
+        Ok(matches!(self.replies(1)?[..], [Reply::Other]))
+    }
+
+    /// Gives a lock back, without a look at its token.
+    pub(super) fn unlock(&mut self, name: &[u8]) -> Result<()> {
+        self.command(&[b"DEL", name]);
+        self.replies(1).map(drop)
     }
 
     fn command(&mut self, words: &[&[u8]]) {

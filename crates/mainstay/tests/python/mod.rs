@@ -1,5 +1,13 @@
 //! Python programs for tests, with the packages of `.ci/python.txt`.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test's helpers fail by panicking"
+)]
+#![allow(dead_code, reason = "each test binary uses a part of this")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -19,8 +27,21 @@ fn packages() -> PathBuf {
 
 /// A Python program, ready to run.
 pub(crate) fn python(program: &Path) -> Command {
+    let mut command = with_packages();
+    command.arg(program);
+    command
+}
+
+/// A Python statement, ready to run.
+pub(crate) fn statement(statement: &str) -> Command {
+    let mut command = with_packages();
+    command.arg("-c").arg(statement);
+    command
+}
+
+fn with_packages() -> Command {
     let mut command = Command::new("python3");
-    command.arg("-u").arg(program).env("PYTHONPATH", packages()).stdin(Stdio::null());
+    command.arg("-u").env("PYTHONPATH", packages()).stdin(Stdio::null());
     for proxy in ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
         command.env_remove(proxy);
     }
