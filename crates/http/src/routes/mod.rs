@@ -106,7 +106,7 @@ where
         Operation::Store => operations::store(context, parts),
         Operation::Live => operations::live(parts),
         Operation::Ready => operations::ready(context, parts),
-        Operation::Metrics => operations::metrics(context, parts),
+        Operation::Metrics => operations::metrics(context, parts).await,
         Operation::OpenApi => operations::openapi(context, parts),
         Operation::Errors => errors::respond(parts),
     }
