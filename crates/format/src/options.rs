@@ -40,27 +40,28 @@ pub(crate) enum Options {
 /// Options to be written, in the order of their tags.
 #[derive(Debug, Default)]
 pub(crate) struct List {
-    count: u64,
-    bytes: Vec<u8>,
+    options: Vec<(u8, Vec<u8>)>,
 }
 
 impl List {
+    /// Adds an option. Its place in the list is that of its tag, whatever was added before.
     pub(crate) fn add(&mut self, tag: u8, put: impl FnOnce(&mut Writer<'_>)) {
         let mut option = Vec::new();
         put(&mut Writer::new(&mut option));
-        let mut writer = Writer::new(&mut self.bytes);
-        writer.u8(tag);
-        writer.prefixed(&option);
-        self.count += 1;
+        let at = self.options.partition_point(|(before, _)| *before < tag);
+        self.options.insert(at, (tag, option));
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
-        self.count == 0
+        self.options.is_empty()
     }
 
     pub(crate) fn put(&self, writer: &mut Writer<'_>) {
-        writer.varint(self.count);
-        writer.bytes(&self.bytes);
+        writer.varint(self.options.len() as u64);
+        for (tag, option) in &self.options {
+            writer.u8(*tag);
+            writer.prefixed(option);
+        }
     }
 }
 

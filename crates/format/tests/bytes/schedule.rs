@@ -4,7 +4,7 @@ use crate::golden::check;
 use crate::queue::{bare_task, bare_task_row, full_task};
 use crate::samples::{CLOCK, Sample};
 use format::row::{
-    Held, ScheduleRow, ScheduleTally, ScheduleTimerKey, ScheduleTotals, TaskRow, decode_definition, decode_schedule_set,
+    CompletedPart, Held, ScheduleRow, ScheduleTally, ScheduleTimerKey, ScheduleTotals, TaskRow, decode_definition, decode_schedule_set,
     encode_definition, encode_schedule_set, schedule_definition_key, schedule_key, schedule_set_key, schedule_tally_key,
 };
 use model::{
@@ -178,7 +178,8 @@ const TIMER: ScheduleTimerKey =
 
 fn task_of_schedule() -> TaskRow {
     let options = TaskOptions { schedule: Some("żółw".into()), ..TaskOptions::default() };
-    TaskRow { options, ..bare_task_row() }
+    let completed = Some(CompletedPart { worker: "w".to_owned(), ended: TICK });
+    TaskRow { options, completed, replayed: Some(TICK), ..bare_task_row() }
 }
 
 fn rows() -> Vec<Sample> {

@@ -197,7 +197,11 @@ fn schedules_survive_a_restart_and_ticks_that_were_missed_are_made_up_for() {
     let (id, token) = (&claim["tasks"][0]["id"], &claim["tasks"][0]["token"]);
     let complete = format!("/v1/queues/q/tasks/{}/complete", id.as_str().unwrap());
     assert_eq!(node.post(&complete, &format!(r#"{{"token":{token}}}"#)).status, 200);
-    wait_for("the waiting tick begins", || schedule(&node, "s")["runs"].as_array().unwrap().len() == 2);
+    wait_for("the waiting tick begins", || {
+        let shown = schedule(&node, "s");
+        let runs = shown["runs"].as_array().unwrap_or_else(|| panic!("{shown}"));
+        runs.len() == 2
+    });
 }
 
 #[test]

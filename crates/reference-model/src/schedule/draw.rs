@@ -23,15 +23,20 @@ fn named(name: &'static str) -> ScheduleName<'static> {
     }
 }
 
-/// A command that a client sends.
+/// A command that a client sends. Intervals are a few milliseconds.
 pub fn command(rng: &mut Rng, model: &Simple) -> Command<'static> {
+    command_with(rng, model, 1)
+}
+
+/// A command that a client sends. Intervals are a few times `unit_ms`.
+pub fn command_with(rng: &mut Rng, model: &Simple, unit_ms: u64) -> Command<'static> {
     let schedule = named(rng.pick(&NAMES));
     match rng.below(20) {
-        0..=5 => Command::PutSchedule(PutSchedule { schedule, definition: Box::new(definition(rng)) }),
+        0..=5 => Command::PutSchedule(PutSchedule { schedule, definition: Box::new(definition(rng, unit_ms)) }),
         6 => {
             let mut names: Vec<_> = NAMES.into_iter().filter(|_| rng.one_in(2)).map(named).collect();
             names.sort();
-            let put = |schedule| PutSchedule { schedule, definition: Box::new(definition(rng)) };
+            let put = |schedule| PutSchedule { schedule, definition: Box::new(definition(rng, unit_ms)) };
             let schedules = names.into_iter().map(put).collect();
             Command::PutScheduleSet(PutScheduleSet { owner: named(rng.pick(&OWNERS)), schedules })
         }
@@ -64,16 +69,16 @@ fn backfill(rng: &mut Rng, model: &Simple) -> ScheduleAction {
     ScheduleAction::Backfill { ticks, overlap }
 }
 
-fn definition(rng: &mut Rng) -> ScheduleDefinition<'static> {
+fn definition(rng: &mut Rng, unit_ms: u64) -> ScheduleDefinition<'static> {
     let rules = ScheduleRules {
-        timing: Timing::Every(rng.pick(&[7, 20, 20, 300])),
+        timing: Timing::Every(unit_ms * rng.pick(&[7, 20, 20, 300])),
         start: None,
         end: None,
         exclusions: Vec::new(),
         runs_max: rng.one_in(4).then(|| rng.pick(&[1, 3, 6])),
-        jitter_ms: rng.pick(&[0, 0, 30]),
+        jitter_ms: unit_ms * rng.pick(&[0, 0, 30]),
         catch_up: rng.pick(&[CatchUp::One, CatchUp::Skip, CatchUp::All(2)]),
-        late_ms: rng.pick(&[0, 25, 400]),
+        late_ms: unit_ms * rng.pick(&[0, 25, 400]),
         overlap: rng.pick(&[Overlap::Allow, Overlap::Skip, Overlap::BufferOne, Overlap::CancelOther]),
         pause_on_failure: rng.one_in(4),
     };
