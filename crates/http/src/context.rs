@@ -2,6 +2,7 @@
 
 use crate::buffers::Buffers;
 use crate::options::HttpOptions;
+use crate::workers::Workers;
 use api::Operation;
 use bytes::Bytes;
 use http::header::HeaderValue;
@@ -25,6 +26,7 @@ pub(crate) struct Context {
     pub(crate) stopping: watch::Receiver<bool>,
     pub(crate) openapi: Bytes,
     pub(crate) buffers: Buffers,
+    pub(crate) workers: Arc<Workers>,
     routes: Vec<Arc<Route>>,
     unmatched: Arc<Route>,
 }
@@ -51,6 +53,7 @@ impl Context {
             subscribers: Arc::new(Semaphore::new(options.subscribers_max)),
             lines_bytes: Arc::new(Semaphore::new(options.lines_bytes_max)),
             buffers: Buffers::new(options.buffered_bytes_max, Arc::clone(&metrics)),
+            workers: Workers::new(model::limits::WORKERS_SEEN_MAX),
             unmatched: metrics.route("*", "*"),
             metrics,
             options,

@@ -37,6 +37,7 @@ mod response;
 mod router;
 mod routes;
 mod unavailable;
+mod workers;
 
 pub use accept::serve;
 pub use options::HttpOptions;

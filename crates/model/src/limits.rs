@@ -61,6 +61,8 @@ pub const ENTRY_BYTES_MAX: usize = 4 << 20;
 pub const WAITING_BYTES_MAX: usize = 64 << 20;
 /// Requests that wait until something happens to a row.
 pub const WAITERS_MAX: usize = 16_384;
+/// Workers that a node remembers having seen.
+pub const WORKERS_SEEN_MAX: usize = 10_000;
 /// Requests that wait in a node's mailbox.
 pub const MAILBOX_REQUESTS_MAX: usize = 4_096;
 

@@ -99,6 +99,21 @@ families! {
     TASKS_CLAIM_LOST = Counter "mainstay_tasks_claim_lost" None []
         "Requests of workers that were refused because their claim was over; alert on a steady rate";
 
+    TASK_WAIT = Histogram "mainstay_task_wait" Seconds []
+        "Time from when a task was enqueued, its delay included, until its first attempt began";
+    TASK_RUN = Histogram "mainstay_task_run" Seconds []
+        "Time from when an attempt began until its worker completed or failed it";
+    TASKS = Gauge "mainstay_tasks" None ["queue", "type", "state"]
+        "Tasks of the first 1,000 types in the order of their queues' slots, names and types";
+    TASKS_OLDEST_READY = Gauge "mainstay_tasks_oldest_ready" Seconds ["queue", "type"]
+        "How long the task that has waited the longest could have run; scale workers by it";
+    TASKS_UNCLAIMED = Gauge "mainstay_tasks_unclaimed" Seconds ["queue", "type"]
+        "For how long no worker has asked for tasks of this type although one could run; alert above 300";
+    TASKS_MISSED = Gauge "mainstay_tasks_missed" Seconds ["queue", "type"]
+        "For how long a task could have run although a worker waits for its type; alert above 10";
+    WORKERS = Gauge "mainstay_workers" None ["queue"]
+        "Workers that have asked this node for tasks within the last minute";
+
     ENTRY_COMMANDS = Histogram "mainstay_entry_commands" None []
         "Client commands in one entry, which are committed together; the node's own commands are not counted";
     ENTRY_BYTES = Histogram "mainstay_entry_size" Bytes []

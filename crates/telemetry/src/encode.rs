@@ -4,12 +4,14 @@ use crate::catalogue::{self as cat, Family, Kind, Queue};
 use crate::instrument::{Counter, Gauge, Histogram, TimeGauge};
 use crate::metrics::Metrics;
 use crate::process::{Process, seconds_since_1970};
+use crate::task_queues::{TaskQueues, TaskTypeFigures};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet, text};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 use std::fmt::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The content type of `/metrics`.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -17,9 +19,10 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 impl Metrics {
     /// The text of `/metrics`. It reads `/proc`, which takes about a millisecond.
     #[must_use]
-    pub fn encode(self: &Arc<Self>) -> String {
+    pub fn encode(self: &Arc<Self>, task_queues: TaskQueues) -> String {
         let mut registry = Registry::default();
-        registry.register_collector(Box::new(Scrape { metrics: Arc::clone(self), process: Process::read() }));
+        let scrape = Scrape { metrics: Arc::clone(self), process: Process::read(), task_queues };
+        registry.register_collector(Box::new(scrape));
         let mut out = String::with_capacity(16 << 10);
         // Writing to a String cannot fail.
         let _ = text::encode(&mut out, &registry);
@@ -32,6 +35,7 @@ impl Metrics {
 struct Scrape {
     metrics: Arc<Metrics>,
     process: Process,
+    task_queues: TaskQueues,
 }
 
 impl Collector for Scrape {
@@ -39,6 +43,8 @@ impl Collector for Scrape {
         let mut out = Out(encoder);
         self.http(&mut out)?;
         self.writes(&mut out)?;
+        self.tasks(&mut out)?;
+        self.entries(&mut out)?;
         self.disk(&mut out)?;
         self.node(&mut out)?;
         self.schedules(&mut out)?;
@@ -74,7 +80,11 @@ impl Scrape {
         let m = &self.metrics;
         out.counter(&cat::EVENTS_APPENDED, &m.events_appended)?;
         out.counter(&cat::EVENTS_REPLAYED, &m.events_replayed)?;
-        out.counter(&cat::COMMANDS_REFUSED, &m.commands_refused)?;
+        out.counter(&cat::COMMANDS_REFUSED, &m.commands_refused)
+    }
+
+    fn tasks(&self, out: &mut Out<'_>) -> Result<(), Error> {
+        let m = &self.metrics;
         out.counter(&cat::TASKS_ENQUEUED, &m.tasks.enqueued)?;
         out.counter(&cat::TASKS_REPLAYED, &m.tasks.replayed)?;
         out.counter(&cat::TASKS_CLAIMED, &m.tasks.claimed)?;
@@ -82,6 +92,40 @@ impl Scrape {
         out.counter(&cat::TASKS_FAILED, &m.tasks.failed)?;
         out.counter(&cat::TASKS_DEAD, &m.tasks.dead)?;
         out.counter(&cat::TASKS_CLAIM_LOST, &m.tasks.claim_lost)?;
+        out.family(&cat::TASK_WAIT, |metric| histogram(metric, &m.tasks.wait))?;
+        out.family(&cat::TASK_RUN, |metric| histogram(metric, &m.tasks.run))?;
+        let types = &self.task_queues.types;
+        out.family(&cat::TASKS, |mut metric| {
+            for (figures, (state, tasks)) in
+                types.iter().flat_map(|figures| figures.by_state().map(|count| (figures, count)))
+            {
+                let labels = [("queue", &*figures.queue), ("type", &*figures.task_type), ("state", state)];
+                metric.encode_family(&labels)?.encode_gauge(&(tasks as f64))?;
+            }
+            Ok(())
+        })?;
+        let times: [(&Family, fn(&TaskTypeFigures) -> Duration); 3] = [
+            (&cat::TASKS_OLDEST_READY, |figures| figures.oldest_ready),
+            (&cat::TASKS_UNCLAIMED, |figures| figures.unclaimed),
+            (&cat::TASKS_MISSED, |figures| figures.missed),
+        ];
+        for (family, time) in times {
+            out.family(family, |mut metric| {
+                types.iter().try_for_each(|figures| {
+                    let labels = [("queue", &*figures.queue), ("type", &*figures.task_type)];
+                    metric.encode_family(&labels)?.encode_gauge(&time(figures).as_secs_f64())
+                })
+            })?;
+        }
+        out.family(&cat::WORKERS, |mut metric| {
+            self.task_queues.workers.iter().try_for_each(|(queue, workers)| {
+                metric.encode_family(&[("queue", &**queue)])?.encode_gauge(&(*workers as f64))
+            })
+        })
+    }
+
+    fn entries(&self, out: &mut Out<'_>) -> Result<(), Error> {
+        let m = &self.metrics;
         for (family, figure) in [
             (&cat::ENTRY_COMMANDS, &m.entry_commands),
             (&cat::ENTRY_BYTES, &m.entry_bytes),

@@ -112,6 +112,11 @@ pub const DURATIONS: Scale = Scale {
     ],
     per_unit: 1e9,
 };
+/// Observed in milliseconds and shown in seconds: from 1 ms to a day.
+pub const WAITS: Scale = Scale {
+    bounds: &[1, 5, 10, 50, 100, 500, 1_000, 5_000, 10_000, 60_000, 300_000, 3_600_000, 86_400_000],
+    per_unit: 1e3,
+};
 /// 0 to 1,024: the commands of an entry.
 pub const COUNTS: Scale = Scale { bounds: &[0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024], per_unit: 1.0 };
 /// 256 bytes to 16 MiB.

@@ -25,6 +25,7 @@ pub mod queue;
 pub mod route;
 pub mod spans;
 pub mod subscribers;
+pub mod task_queues;
 pub mod trace;
 
 pub use catalogue::Queue;
@@ -33,4 +34,5 @@ pub use logging::{LogError, LogFormat, init_logging};
 pub use metrics::{Build, Metrics};
 pub use route::Route;
 pub use subscribers::Subscriber;
+pub use task_queues::{TaskQueues, TaskTypeFigures};
 pub use trace::{TraceId, TraceParent};

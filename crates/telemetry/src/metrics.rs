@@ -1,7 +1,7 @@
 //! The metrics of one process. The code that does the work updates them, and `/metrics` shows them.
 
 use crate::catalogue::Queue;
-use crate::instrument::{COUNTS, Counter, DURATIONS, Gauge, Histogram, SIZES, TimeGauge};
+use crate::instrument::{COUNTS, Counter, DURATIONS, Gauge, Histogram, SIZES, TimeGauge, WAITS};
 use crate::queue::{QueueFigures, Queues};
 use crate::route::Route;
 use crate::subscribers::Subscribers;
@@ -64,7 +64,7 @@ pub struct Metrics {
 }
 
 /// What happens to the tasks of all queues.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct TaskMetrics {
     pub enqueued: Counter,
     pub replayed: Counter,
@@ -73,6 +73,26 @@ pub struct TaskMetrics {
     pub failed: Counter,
     pub dead: Counter,
     pub claim_lost: Counter,
+    /// In milliseconds.
+    pub wait: Histogram,
+    /// In milliseconds.
+    pub run: Histogram,
+}
+
+impl Default for TaskMetrics {
+    fn default() -> Self {
+        Self {
+            enqueued: Counter::default(),
+            replayed: Counter::default(),
+            claimed: Counter::default(),
+            completed: Counter::default(),
+            failed: Counter::default(),
+            dead: Counter::default(),
+            claim_lost: Counter::default(),
+            wait: Histogram::new(WAITS),
+            run: Histogram::new(WAITS),
+        }
+    }
 }
 
 /// How the schedules are, as of the last look at them.

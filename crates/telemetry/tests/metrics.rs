@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 use telemetry::catalogue::{ALL, Kind, markdown};
-use telemetry::{Build, Metrics, Queue};
+use telemetry::{Build, Metrics, Queue, TaskQueues, TaskTypeFigures};
 
 fn used() -> std::sync::Arc<Metrics> {
     let metrics = Metrics::new(Build::of("0.1.0"));
@@ -17,9 +17,20 @@ fn used() -> std::sync::Arc<Metrics> {
     metrics
 }
 
+fn queues() -> TaskQueues {
+    let figures = TaskTypeFigures {
+        queue: "reports".to_owned(),
+        task_type: "monthly".to_owned(),
+        ready: 2,
+        oldest_ready: Duration::from_millis(1_500),
+        ..TaskTypeFigures::default()
+    };
+    TaskQueues { types: vec![figures], workers: vec![("reports".to_owned(), 3)] }
+}
+
 #[test]
 fn every_family_of_the_catalogue_is_shown_and_no_other() {
-    let text = used().encode();
+    let text = used().encode(queues());
     let shown: Vec<_> = text
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE "))
@@ -36,7 +47,7 @@ fn every_family_of_the_catalogue_is_shown_and_no_other() {
 
 #[test]
 fn metrics_show_what_was_recorded() {
-    let text = used().encode();
+    let text = used().encode(queues());
     for line in [
         r#"mainstay_http_requests_total{method="POST",route="/v1/streams/{stream}/events",status="412"} 1"#,
         r#"mainstay_http_request_duration_seconds_count{method="POST",route="/v1/streams/{stream}/events"} 2"#,
@@ -48,6 +59,10 @@ fn metrics_show_what_was_recorded() {
         "mainstay_log_sync_seconds_sum 0.00008",
         r#"mainstay_queue_bound{queue="mailbox"} 4096"#,
         "mainstay_ready 1",
+        r#"mainstay_tasks{queue="reports",type="monthly",state="ready"} 2.0"#,
+        r#"mainstay_tasks_oldest_ready_seconds{queue="reports",type="monthly"} 1.5"#,
+        r#"mainstay_tasks_missed_seconds{queue="reports",type="monthly"} 0.0"#,
+        r#"mainstay_workers{queue="reports"} 3.0"#,
         r#"mainstay_build_info{version="0.1.0",profile="debug",target="x86_64"} 1"#,
     ] {
         // The target and the profile depend on this build.
@@ -61,7 +76,7 @@ fn metrics_show_what_was_recorded() {
 fn the_lag_is_that_of_the_slowest_subscriber() {
     let metrics = Metrics::new(Build::of("0.1.0"));
     let lag = |metrics: &std::sync::Arc<Metrics>| {
-        let text = metrics.encode();
+        let text = metrics.encode(queues());
         let line = text.lines().find(|l| l.starts_with("mainstay_subscriber_lag_seconds ")).unwrap();
         line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()
     };

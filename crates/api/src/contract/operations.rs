@@ -539,6 +539,22 @@ operations! {
         },
         problems: &[ANY, DATA, STREAM_NAME, BODY, OBJECT, COMMAND, &[Code::TaskNotFound, Code::WrongTaskState, Code::QueueFull, Code::TaskConflict, Code::TooManyTypes, Code::TaskTooLarge]],
     };
+    ListWorkers: Description {
+        id: "listWorkers",
+        method: Method::Get,
+        path: "/v1/queues/{queue}/workers",
+        tag: Tag::Queues,
+        summary: "List the workers of a queue",
+        description: "Returns the workers that have asked this node for tasks of the queue since it started, by name. There are at most 1,000; `more` says that others were left out. A worker that has been silent for a minute may be missing.",
+        parameters: &[&QUEUE, &STORE],
+        request: &[],
+        response: Response {
+            description: "The workers.",
+            content: &[json("WorkerList")],
+            headers: &[],
+        },
+        problems: &[ANY, DATA, STREAM_NAME, QUERY],
+    };
     DeadLetters: Description {
         id: "deadLetters",
         method: Method::Get,

@@ -85,6 +85,7 @@ where
         Operation::ReplayTask => queue::tasks::replay(context, parts, &mut body).await,
         Operation::GetTask => queue::tasks::get(context, parts).await,
         Operation::DropTask => queue::tasks::drop_dead(context, parts).await,
+        Operation::ListWorkers => queue::workers::list(context, parts),
         Operation::DeadLetters => queue::change::classes(context, parts).await,
         Operation::CancelTasks => queue::change::many(context, parts, change::Kind::Cancel, &mut body).await,
         Operation::ReplayDead => queue::change::many(context, parts, change::Kind::Replay, &mut body).await,

@@ -1,6 +1,6 @@
 //! `/livez`, `/readyz`, `/metrics`, the identity of the store, and the OpenAPI document.
 
-use super::parts;
+use super::{parts, queue};
 use crate::context::Context;
 use crate::response::{self, Result};
 use crate::unavailable;
@@ -63,7 +63,8 @@ pub(super) fn store(context: &Context, parts: &request::Parts) -> Result {
 pub(super) async fn metrics(context: &Arc<Context>, parts: &request::Parts) -> Result {
     parts::no_query(parts)?;
     look_at_schedules(context).await;
-    Ok(response::whole(HeaderValue::from_static(telemetry::CONTENT_TYPE), context.metrics.encode()))
+    let text = context.metrics.encode(queue::workers::figures(context).await);
+    Ok(response::whole(HeaderValue::from_static(telemetry::CONTENT_TYPE), text))
 }
 
 /// Sets the metrics of schedules. If the state cannot be read soon, they stay as they were, because the other metrics

@@ -1,7 +1,7 @@
 //! `POST /v1/transactions`: applies checks and writes all or nothing.
 
 use super::command::{count, refused, submit};
-use super::queue::settle::Counted;
+use super::queue::settle::Counting;
 use super::{parts, queue};
 use crate::body::read_whole;
 use crate::context::Context;
@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::header::HeaderValue;
 use http::request;
 use http_body::Body;
-use model::{Check, Command, Outcome, Written};
+use model::{Check, Command, Outcome, Write, Written};
 
 pub(super) async fn respond<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
 where
@@ -33,18 +33,21 @@ where
     };
     let checks: Vec<String> = transaction.checks.iter().map(name).collect();
     let contexts = WriteContext::of_writes(&transaction.writes);
+    let settled_by: Vec<Vec<Counting>> = transaction.writes.iter().map(counting).collect();
     let outcome = submit(context, Command::Transaction(transaction)).await?;
     let Outcome::Transacted { replayed, writes } = outcome else {
         return Err(refused(context, &outcome, Target::Transaction { checks: &checks, writes: &contexts }));
     };
-    for (written, of) in writes.iter().zip(&contexts) {
+    for (written, countings) in writes.iter().zip(settled_by) {
         match written {
             Written::Appended(appended) => count(context, appended),
             Written::Enqueued(enqueued) => queue::enqueue::count(context, enqueued),
             Written::Settled(_) if replayed => {}
             Written::Settled(settled) => {
-                let kind = if of.kind() == "fail" { Counted::Failure } else { Counted::Other };
-                settled.iter().for_each(|settled| queue::settle::count(context, kind, *settled));
+                countings
+                    .iter()
+                    .zip(settled)
+                    .for_each(|(counting, settled)| counting.count(context, *settled));
             }
         }
     }
@@ -55,4 +58,11 @@ where
         response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     }
     Ok(response)
+}
+
+fn counting(write: &Write<'_>) -> Vec<Counting> {
+    match write {
+        Write::Settle(settle) => settle.settlements.iter().map(Counting::of).collect(),
+        _ => Vec::new(),
+    }
 }

@@ -42,3 +42,4 @@ mod streams;
 mod values;
 #[cfg(test)]
 mod wire;
+mod workers;

@@ -103,6 +103,8 @@ pub use schedule::*;
     CancelMany,
     TasksChanged,
     DeadLetterClasses,
+    WorkerList,
+    ListedWorker,
     DeadLetterClass,
     QueueSettings,
     QueueSettingsInForce,

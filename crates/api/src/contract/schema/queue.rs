@@ -120,6 +120,8 @@ pub struct EnqueuedLine {
 pub struct Claim {
     /// Identifies the worker's process.
     pub worker: String,
+    /// The version of the worker's program, for people who look at the list of workers.
+    pub version: Option<String>,
     /// Only tasks of these types. The default is all.
     pub types: Option<Vec<String>>,
     /// At most this many tasks. The default is 1.
@@ -503,6 +505,33 @@ pub struct DeadLetterClasses {
 pub struct DeadLetterClass {
     pub class: String,
     pub tasks: u64,
+}
+
+/// The workers that have asked a queue for tasks.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WorkerList {
+    pub queue: String,
+    pub workers: Vec<ListedWorker>,
+    /// Whether others were left out.
+    pub more: bool,
+}
+
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListedWorker {
+    pub worker: String,
+    #[schema(required)]
+    pub version: Option<String>,
+    /// The types that it last asked for. All, if there are none.
+    pub types: Vec<String>,
+    /// Whether it waits for tasks now.
+    pub waiting: bool,
+    /// How many tasks it has been given.
+    pub tasks: u64,
+    /// How long ago it last asked for tasks, or stopped waiting for them.
+    #[schema(example = "3s")]
+    pub last_asked: String,
 }
 
 /// What holds for the tasks of a queue that do not say otherwise. An absent member has its default.

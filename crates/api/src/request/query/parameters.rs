@@ -79,9 +79,9 @@ impl Parameter<'_> {
 
     /// How long to wait.
     pub(super) fn wait_ms(&self, max: u64) -> Result<u64> {
-        time::parse_duration_ms(&self.value).filter(|ms| *ms <= max).ok_or_else(|| {
-            self.invalid("this must be a duration of at most a minute, such as `20s`")
-        })
+        time::parse_duration_ms(&self.value)
+            .filter(|ms| *ms <= max)
+            .ok_or_else(|| self.invalid("this must be a duration of at most a minute, such as `20s`"))
     }
 
     /// A page is bounded; lines are not.

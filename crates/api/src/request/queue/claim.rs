@@ -13,13 +13,15 @@ use std::borrow::Cow;
 use std::time::Duration;
 use xxhash_rust::xxh3::xxh3_128;
 
-const MEMBERS: &str = "`worker`, `types`, `max`, `claim_timeout`, `wait` and `request_id`";
+const MEMBERS: &str = "`worker`, `version`, `types`, `max`, `claim_timeout`, `wait` and `request_id`";
 
 /// A claim, and how long it may wait for tasks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimRequest {
     pub claim: Claim<'static>,
     pub wait: Duration,
+    /// The version of the worker's program, for people.
+    pub version: Option<String>,
 }
 
 /// Reads the request.
@@ -31,11 +33,12 @@ pub fn read(headers: &HeaderMap, queue: QueueName<'_>, body: &[u8]) -> Result<Cl
     media::check_json(head.content_type)?;
     head.refuse_key("name the request in `request_id`: sent again, it gets the same tasks")?;
     let (mut worker, mut types, mut tasks_max, mut claim_ms) = (None, Vec::new(), 1, None);
-    let (mut wait_ms, mut request) = (0, None);
+    let (mut wait_ms, mut request, mut version) = (0, None, None);
     let mut reader = Reader::new(body)?;
     read_object(&mut reader, MEMBERS, |name, reader| {
         match name {
             "worker" => worker = read_label(reader)?,
+            "version" => version = read_label(reader)?,
             "types" => types = read_labels(reader, limits::CLAIM_TYPES_MAX)?,
             "max" => {
                 tasks_max = read_number_in(reader, 1..=limits::CLAIM_TASKS_MAX as u64)?.unwrap_or(1);
@@ -57,7 +60,8 @@ pub fn read(headers: &HeaderMap, queue: QueueName<'_>, body: &[u8]) -> Result<Cl
         tasks_max: u32::try_from(tasks_max).unwrap_or(1),
         claim_ms,
     };
-    Ok(ClaimRequest { claim, wait: Duration::from_millis(wait_ms) })
+    let version = version.map(Cow::into_owned);
+    Ok(ClaimRequest { claim, wait: Duration::from_millis(wait_ms), version })
 }
 
 /// A request is identified by its worker and its id, so that workers may simply count. The hash is stored, so its
@@ -86,12 +90,12 @@ mod tests {
         assert_eq!((read.claim.worker.as_ref(), read.claim.tasks_max, read.wait), ("w", 1, Duration::ZERO));
         assert_eq!((read.claim.types.len(), read.claim.claim_ms, read.claim.request), (0, None, None));
         let read = claim(
-            r#"{"worker":"w","types":["a","b"],"max":20,"claim_timeout":"2m","wait":"30s","request_id":"1"}"#,
+            r#"{"worker":"w","version":"3","types":["a","b"],"max":20,"claim_timeout":"2m","wait":"30s","request_id":"1"}"#,
         )
         .unwrap();
         assert_eq!((read.claim.types, read.claim.tasks_max), (vec!["a".into(), "b".into()], 20));
         assert_eq!((read.claim.claim_ms, read.wait), (Some(120_000), Duration::from_secs(30)));
-        assert_eq!(read.claim.request, Some(request_hash("w", "1")));
+        assert_eq!((read.claim.request, read.version.as_deref()), (Some(request_hash("w", "1")), Some("3")));
         assert_ne!(request_hash("w", "1"), request_hash("w1", ""));
     }
 

@@ -156,6 +156,52 @@ pub fn write_classes<'a>(
     out.extend_from_slice(if has_more { b"],\"more\":true}" } else { b"],\"more\":false}" });
 }
 
+/// A worker that has asked for tasks.
+#[derive(Clone, Copy, Debug)]
+pub struct Worker<'a> {
+    pub worker: &'a str,
+    pub version: Option<&'a str>,
+    pub types: &'a [String],
+    pub waiting: bool,
+    pub tasks: u64,
+    pub last_asked_ms: u64,
+}
+
+/// Writes `{"queue":...,"workers":[...],"more":...}`
+pub fn write_workers<'a>(
+    out: &mut Vec<u8>,
+    queue: &str,
+    workers: impl Iterator<Item = Worker<'a>>,
+    has_more: bool,
+) {
+    out.extend_from_slice(b"{\"queue\":");
+    json::write_text(out, queue);
+    out.extend_from_slice(b",\"workers\":[");
+    for (at, worker) in workers.enumerate() {
+        out.extend_from_slice(if at == 0 { b"{\"worker\":" } else { b",{\"worker\":" });
+        json::write_text(out, worker.worker);
+        write_name(out, "version");
+        match worker.version {
+            Some(version) => json::write_text(out, version),
+            None => out.extend_from_slice(b"null"),
+        }
+        write_name(out, "types");
+        out.push(b'[');
+        for (at, task_type) in worker.types.iter().enumerate() {
+            if at > 0 {
+                out.push(b',');
+            }
+            json::write_text(out, task_type);
+        }
+        out.extend_from_slice(if worker.waiting { b"],\"waiting\":true" } else { b"],\"waiting\":false" });
+        write_number_member(out, "tasks", worker.tasks);
+        write_name(out, "last_asked");
+        write_duration(out, worker.last_asked_ms);
+        out.push(b'}');
+    }
+    out.extend_from_slice(if has_more { b"],\"more\":true}" } else { b"],\"more\":false}" });
+}
+
 /// Writes `{"changed":...,"kept":...,"next":...}`
 pub fn write_changed(out: &mut Vec<u8>, changed: u32, kept: u32, next: Option<Cursor>) {
     out.extend_from_slice(b"{\"changed\":");

@@ -30,6 +30,7 @@ where
     let body = read_whole(&context.buffers, &parts.headers, body).await?;
     let request = claim::read(&parts.headers, queue, &body)?;
     drop(body);
+    let mut asking = context.workers.ask(&request);
     let outcome = if request.wait.is_zero() {
         submit(context, Command::Claim(request.claim)).await?
     } else {
@@ -38,7 +39,11 @@ where
     let Outcome::Claimed(claimed) = outcome else {
         return Err(refused(context, &outcome, Target::Queue));
     };
+    asking.granted(claimed.tasks.len());
     context.metrics.tasks.claimed.add(claimed.tasks.len() as u64);
+    for task in claimed.tasks.iter().filter(|task| task.attempt == 1) {
+        context.metrics.tasks.wait.observe(task.token.wall().0.saturating_sub(task.position.wall().0));
+    }
     let mut out = Vec::with_capacity(64);
     write_claimed(&mut out, &claimed);
     Ok(response::json(out))

@@ -8,6 +8,7 @@
 //! | [`tasks`] | reads of tasks, `cancel`, `replay`, and dropping dead letters |
 //! | [`change`] | changes of many tasks, and the classes of dead letters |
 //! | [`queues`] | settings and lists of queues |
+//! | [`workers`] | the workers of a queue, and what `/metrics` shows of queues |
 
 pub(super) mod change;
 pub(super) mod claim;
@@ -15,3 +16,4 @@ pub(super) mod enqueue;
 pub(super) mod queues;
 pub(super) mod settle;
 pub(super) mod tasks;
+pub(super) mod workers;

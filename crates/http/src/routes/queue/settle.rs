@@ -13,7 +13,7 @@ use api::{Code, Problem};
 use bytes::Bytes;
 use http::request;
 use http_body::Body;
-use model::{Action, Command, Outcome, QueueName, Settle, Settled, Settlement};
+use model::{Action, Command, Outcome, QueueName, Settle, Settled, Settlement, Wall};
 
 /// The size of one result.
 const RESULT_BYTES: usize = 64;
@@ -74,46 +74,54 @@ async fn settle(
     queue: &QueueName<'_>,
     settlements: Vec<Settlement<'static>>,
 ) -> Result<Vec<Settled>> {
-    let kinds: Vec<Counted> = settlements.iter().map(|settlement| Counted::of(&settlement.action)).collect();
+    let countings: Vec<Counting> = settlements.iter().map(Counting::of).collect();
     let command = Settle { queue: queue.clone().into_owned(), settlements };
     match submit(context, Command::Settle(command)).await? {
         Outcome::Settled(settled) => {
-            for (kind, settled) in kinds.into_iter().zip(&settled) {
-                count(context, kind, *settled);
-            }
+            countings.iter().zip(&settled).for_each(|(counting, settled)| counting.count(context, *settled));
             Ok(settled)
         }
         outcome => Err(refused(context, &outcome, Target::Queue)),
     }
 }
 
-/// What the metrics tell apart.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::routes) enum Counted {
-    Failure,
-    Other,
+/// What the metrics need to know of a settlement, apart from its result.
+#[derive(Clone, Copy)]
+pub(in crate::routes) struct Counting {
+    is_failure: bool,
+    /// When the attempt began.
+    began: Wall,
 }
 
-impl Counted {
-    const fn of(action: &Action<'_>) -> Self {
-        if matches!(action, Action::Fail(_)) { Self::Failure } else { Self::Other }
+impl Counting {
+    pub(in crate::routes) fn of(settlement: &Settlement<'_>) -> Self {
+        // A token is the position at which it was given.
+        Self { is_failure: matches!(settlement.action, Action::Fail(_)), began: settlement.token.wall() }
     }
-}
 
-/// Counts the result of one settlement.
-pub(in crate::routes) fn count(context: &Context, kind: Counted, settled: Settled) {
-    let tasks = &context.metrics.tasks;
-    match settled {
-        Settled::ClaimLost => tasks.claim_lost.inc(),
-        Settled::NoTask => {}
-        Settled::Completed => tasks.completed.inc(),
-        Settled::Extended { .. } | Settled::Waiting { .. } | Settled::Dead | Settled::Cancelled => {
-            if kind == Counted::Failure {
-                tasks.failed.inc();
+    /// Counts the result.
+    pub(in crate::routes) fn count(self, context: &Context, settled: Settled) {
+        let tasks = &context.metrics.tasks;
+        match settled {
+            Settled::ClaimLost => tasks.claim_lost.inc(),
+            Settled::NoTask => {}
+            Settled::Completed => {
+                tasks.completed.inc();
+                self.count_run(context);
             }
-            if settled == Settled::Dead {
-                tasks.dead.inc();
+            Settled::Extended { .. } | Settled::Waiting { .. } | Settled::Dead | Settled::Cancelled => {
+                if self.is_failure {
+                    tasks.failed.inc();
+                    self.count_run(context);
+                }
+                if settled == Settled::Dead {
+                    tasks.dead.inc();
+                }
             }
         }
+    }
+
+    fn count_run(self, context: &Context) {
+        context.metrics.tasks.run.observe(context.handle.wall_now().0.saturating_sub(self.began.0));
     }
 }
