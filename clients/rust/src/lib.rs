@@ -66,8 +66,8 @@ pub use raw::{Request, Response};
 pub use read::{Direction, Events, Lines, Page, Read};
 pub use retry::Retry;
 pub use schedules::{
-    BackfillOverlap, ListedSchedule, Schedule, ScheduleControlled, ScheduleInfo, SchedulePut, ScheduleRun, ScheduleSet,
-    ScheduledTask,
+    BackfillOverlap, ListedSchedule, Schedule, ScheduleControlled, ScheduleInfo, SchedulePut, ScheduleRun,
+    ScheduleSet, ScheduledTask,
 };
 pub use streams::{Settings, StreamSummary, Streams};
 pub use transaction::{Committed, Transaction, Written};

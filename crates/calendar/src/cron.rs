@@ -64,7 +64,8 @@ impl Cron {
             AmbiguousOffset::Unambiguous { offset } => offset.to_timestamp(clock).ok(),
             AmbiguousOffset::Fold { before, .. } => before.to_timestamp(clock).ok(),
             AmbiguousOffset::Gap { before, .. } => {
-                let in_gap = before.to_timestamp(clock).ok()?.checked_add(SignedDuration::from_secs(1)).ok()?;
+                let in_gap =
+                    before.to_timestamp(clock).ok()?.checked_add(SignedDuration::from_secs(1)).ok()?;
                 self.zone.preceding(in_gap).next().map(|jump| jump.timestamp())
             }
         }

@@ -58,10 +58,14 @@ impl Calendar {
             }
             Timing::Cron { expression, zone } => {
                 let zone = TimeZone::get(zone).map_err(|_| {
-                    CalendarError::new(Part::Zone, format!("`{zone}` is not a time zone, such as `Europe/Berlin`"))
+                    CalendarError::new(
+                        Part::Zone,
+                        format!("`{zone}` is not a time zone, such as `Europe/Berlin`"),
+                    )
                 })?;
-                let cron = Cron::new(expression, zone.clone())
-                    .map_err(|why| CalendarError::new(Part::Cron, format!("`{expression}` is not a cron expression: {why}")))?;
+                let cron = Cron::new(expression, zone.clone()).map_err(|why| {
+                    CalendarError::new(Part::Cron, format!("`{expression}` is not a cron expression: {why}"))
+                })?;
                 (Pattern::Cron(Box::new(cron)), zone)
             }
         };

@@ -47,9 +47,9 @@ pub use queue::{
     TaskState, TasksChanged, Unique, UniqueMode,
 };
 pub use schedule::{
-    AdvanceSchedule, BackfillOverlap, CatchUp, ControlSchedule, DeleteSchedule, HeldBy, Missed, NextTick, Overlap,
-    Paused, PutSchedule, PutScheduleSet, RunCause, ScheduleAction, ScheduleControlled, ScheduleDefinition,
-    ScheduleRules, ScheduleRun, ScheduleStep, Timing,
+    AdvanceSchedule, BackfillOverlap, CatchUp, ControlSchedule, DeleteSchedule, HeldBy, Missed, NextTick,
+    Overlap, Paused, PutSchedule, PutScheduleSet, RunCause, ScheduleAction, ScheduleControlled,
+    ScheduleDefinition, ScheduleRules, ScheduleRun, ScheduleStep, Timing,
 };
 pub use value::{DeleteValue, PutValue};
 pub use view::{Absent, Key, KeyRange, Order, Value, View, ViewError, WriteSet};

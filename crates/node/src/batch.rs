@@ -2,7 +2,10 @@
 
 use crate::claims::WaitingClaim;
 use crate::request::Replies;
-use model::{Action, Append, Command, Elapsed, Enqueue, ScheduleAction, ScheduleDefinition, Settle, Settlement, Wall, Write, limits};
+use model::{
+    Action, Append, Command, Elapsed, Enqueue, ScheduleAction, ScheduleDefinition, Settle, Settlement, Wall,
+    Write, limits,
+};
 use std::collections::VecDeque;
 
 /// Bytes counted for a command besides its events.

@@ -44,8 +44,8 @@ fn command(
     stored: &[u8],
     now: Wall,
 ) -> Result<Command<'static>, ViewError> {
-    let definition =
-        decode_definition(stored).map_err(|error| ViewError::Failed(format!("definition of a schedule: {error}")))?;
+    let definition = decode_definition(stored)
+        .map_err(|error| ViewError::Failed(format!("definition of a schedule: {error}")))?;
     let standing = |next| Standing {
         put: row.generation.wall(),
         after: row.after,

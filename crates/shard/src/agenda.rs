@@ -28,11 +28,13 @@ use alloc::vec::Vec;
 use core::ops::ControlFlow;
 use format::FormatError;
 use format::row::{
-    QueueRange, ScheduleTimerKey, ScheduleTimers, RecordTimerKey, TaskTimerKey, TimerKey, TimerRange, TimerSearch, WallTimerKey, decode_name,
+    QueueRange, RecordTimerKey, ScheduleTimerKey, ScheduleTimers, TaskTimerKey, TimerKey, TimerRange,
+    TimerSearch, WallTimerKey, decode_name,
 };
 use model::{
     AdvanceTasks, CleanUp, Command, Effect, Elapsed, EntryClock, ExpireEvents, ExpireLeases, ExpireRecords,
-    Namespace, Order, Position, ScheduleName, Slot, SlotRange, StreamId, StreamName, TaskDue, Timer, View, ViewError, Wall, limits,
+    Namespace, Order, Position, ScheduleName, Slot, SlotRange, StreamId, StreamName, TaskDue, Timer, View,
+    ViewError, Wall, limits,
 };
 
 /// Slots in which one entry cleans up, and as many in which it deletes idempotency records, hands over leases, or

@@ -237,6 +237,8 @@ fn effects(
 fn clock_of(timer: &Timer) -> Option<mem::Discriminant<TaskDue>> {
     match timer {
         Timer::Tasks(due) => Some(mem::discriminant(due)),
-        Timer::Events(_) | Timer::Records(_) | Timer::Leases(_) | Timer::CleanUp(_) | Timer::Schedules(_) => None,
+        Timer::Events(_) | Timer::Records(_) | Timer::Leases(_) | Timer::CleanUp(_) | Timer::Schedules(_) => {
+            None
+        }
     }
 }

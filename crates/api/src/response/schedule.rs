@@ -303,12 +303,16 @@ fn write_definition(out: &mut Vec<u8>, definition: &ScheduleDefinition<'_>) {
     }
     write_name(out, "late");
     write_duration(out, rules.late_ms);
-    write_text_member(out, "overlap", match rules.overlap {
-        Overlap::Allow => "allow",
-        Overlap::Skip => "skip",
-        Overlap::BufferOne => "buffer_one",
-        Overlap::CancelOther => "cancel_other",
-    });
+    write_text_member(
+        out,
+        "overlap",
+        match rules.overlap {
+            Overlap::Allow => "allow",
+            Overlap::Skip => "skip",
+            Overlap::BufferOne => "buffer_one",
+            Overlap::CancelOther => "cancel_other",
+        },
+    );
     write_bool(out, "pause_on_failure", rules.pause_on_failure);
     write_text_member(out, "queue", definition.enqueue.queue.as_str());
     if let Some(task) = definition.enqueue.tasks.first() {
@@ -325,11 +329,15 @@ fn write_run(out: &mut Vec<u8>, name: &ScheduleName<'_>, run: ScheduleRun) {
     write_wall(out, run.tick);
     out.push(b'"');
     write_text_member(out, "task", &run_id(name, run.tick, run.cause));
-    write_text_member(out, "cause", match run.cause {
-        RunCause::Tick => "tick",
-        RunCause::Fired(_) => "fired",
-        RunCause::Backfill(_) => "backfill",
-    });
+    write_text_member(
+        out,
+        "cause",
+        match run.cause {
+            RunCause::Tick => "tick",
+            RunCause::Fired(_) => "fired",
+            RunCause::Backfill(_) => "backfill",
+        },
+    );
 }
 
 fn write_next(out: &mut Vec<u8>, next: &[Wall]) {

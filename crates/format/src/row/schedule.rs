@@ -4,18 +4,18 @@
 use super::key::{Fill, PREFIX_BYTES, Take, kind};
 use super::value::{LAYOUT, layout};
 use crate::outcome::get_flag;
-use crate::queue::{get_option, put_option, put_text_option, get_text_option};
+use crate::queue::{get_option, get_text_option, put_option, put_text_option};
 use crate::schedule::{
-    get_cause, get_definition, get_next, get_runs, get_wall_option, put_cause, put_definition, put_next, put_runs,
-    put_wall_option,
+    get_cause, get_definition, get_next, get_runs, get_wall_option, put_cause, put_definition, put_next,
+    put_runs, put_wall_option,
 };
 use crate::wire::{FormatError, Reader, Writer};
 use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 use model::{
-    HeldBy, KeyRange, Namespace, NextTick, Paused, Position, RunCause, ScheduleDefinition, ScheduleName, ScheduleRun,
-    Slot, Wall,
+    HeldBy, KeyRange, Namespace, NextTick, Paused, Position, RunCause, ScheduleDefinition, ScheduleName,
+    ScheduleRun, Slot, Wall,
 };
 
 /// The smallest encoding of a waiting tick, and of a name.

@@ -6,9 +6,9 @@ use format::FormatError;
 use format::row::{
     ClaimRequestRow, CleanUpKey, DedupRow, FailureRow, IdempotencyRow, KeyRow, LeaseHolder, LeaseRow,
     LeaseTimerKey, LeaseWaiterRow, QueueKeys, QueueRow, RecordTimerKey, RevisionRow, ScheduleRow,
-    ScheduleTally, ScheduleTimerKey, ShardRow, StreamRow,
-    TaskIdRow, TaskRow, TaskTimerKey, TypeRow, ValueRow, WallTimerKey, decode_name, decode_number,
-    decode_definition, decode_part, decode_schedule_set, parse_schedule_key, parse_stream_key,
+    ScheduleTally, ScheduleTimerKey, ShardRow, StreamRow, TaskIdRow, TaskRow, TaskTimerKey, TypeRow,
+    ValueRow, WallTimerKey, decode_definition, decode_name, decode_number, decode_part, decode_schedule_set,
+    parse_schedule_key, parse_stream_key,
 };
 use model::{
     Append, Check, ClaimedTask, Command, EnqueuedTask, Entry, NewTask, Outcome, Position, Settled,

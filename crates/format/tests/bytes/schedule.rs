@@ -4,14 +4,16 @@ use crate::golden::check;
 use crate::queue::{bare_task, bare_task_row, full_task};
 use crate::samples::{CLOCK, Sample};
 use format::row::{
-    CompletedPart, Held, ScheduleRow, ScheduleTally, ScheduleTimerKey, ScheduleTotals, TaskRow, decode_definition, decode_schedule_set,
-    encode_definition, encode_schedule_set, schedule_definition_key, schedule_key, schedule_set_key, schedule_tally_key,
+    CompletedPart, Held, ScheduleRow, ScheduleTally, ScheduleTimerKey, ScheduleTotals, TaskRow,
+    decode_definition, decode_schedule_set, encode_definition, encode_schedule_set, schedule_definition_key,
+    schedule_key, schedule_set_key, schedule_tally_key,
 };
 use model::{
-    AdvanceSchedule, BackfillOverlap, Behaviour, CatchUp, Command, ControlSchedule, DeleteSchedule, Enqueue, Fingerprint,
-    HeldBy, KeyHash, Keyed, Missed, NewTask, NextTick, Outcome, Overlap, Paused, Position, PutSchedule,
-    PutScheduleSet, QueueName, Refusal, RunCause, ScheduleAction, ScheduleControlled, ScheduleDefinition,
-    ScheduleName, ScheduleRules, ScheduleRun, ScheduleStep, Slot, TaskOptions, Timing, Unique, UniqueMode, Wall,
+    AdvanceSchedule, BackfillOverlap, Behaviour, CatchUp, Command, ControlSchedule, DeleteSchedule, Enqueue,
+    Fingerprint, HeldBy, KeyHash, Keyed, Missed, NewTask, NextTick, Outcome, Overlap, Paused, Position,
+    PutSchedule, PutScheduleSet, QueueName, Refusal, RunCause, ScheduleAction, ScheduleControlled,
+    ScheduleDefinition, ScheduleName, ScheduleRules, ScheduleRun, ScheduleStep, Slot, TaskOptions, Timing,
+    Unique, UniqueMode, Wall,
 };
 
 const SLOT: Slot = Slot(51_197);
@@ -66,7 +68,8 @@ fn commands() -> Vec<(&'static str, Command<'static>)> {
     let mut unique = every(CatchUp::One, Overlap::CancelOther);
     let options = Unique { key: "k".into(), mode: UniqueMode::Existing };
     unique.enqueue.tasks[0].options = TaskOptions { unique: Some(options), ..TaskOptions::default() };
-    let control = |keyed, action| Command::ControlSchedule(ControlSchedule { keyed, schedule: name(), action });
+    let control =
+        |keyed, action| Command::ControlSchedule(ControlSchedule { keyed, schedule: name(), action });
     let fill = |overlap, ticks| ScheduleAction::Backfill { ticks, overlap };
     let advance = |step| {
         let generation = Position(1 << 50);
@@ -173,8 +176,7 @@ fn broken_row() -> ScheduleRow {
 
 const TALLY: ScheduleTally =
     ScheduleTally { schedules: 300, paused: 1, broken: 2, held: 3, runs: 1_000, skipped: 40 };
-const TIMER: ScheduleTimerKey =
-    ScheduleTimerKey { slot: SLOT, due: TICK, generation: Position(1 << 50) };
+const TIMER: ScheduleTimerKey = ScheduleTimerKey { slot: SLOT, due: TICK, generation: Position(1 << 50) };
 
 fn task_of_schedule() -> TaskRow {
     let options = TaskOptions { schedule: Some("żółw".into()), ..TaskOptions::default() };

@@ -11,7 +11,8 @@ use api::request::schedule::{self, Backfill};
 use api::response::page::Link;
 use api::response::refusal::Target;
 use api::response::schedule::{
-    Counts, Listed, Schedule, first_ticks, state, write_controlled, write_deleted, write_list, write_put, write_set,
+    Counts, Listed, Schedule, first_ticks, state, write_controlled, write_deleted, write_list, write_put,
+    write_set,
 };
 use api::{Code, Problem};
 use bytes::Bytes;

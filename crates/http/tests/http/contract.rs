@@ -5,9 +5,9 @@ use crate::node::Node;
 use api::contract::schema::{
     Appended, Claimed, Deleted, EnqueuedLine, EnqueuedTask, Lease, LeaseGranted, LeaseReleased, LeaseRenewed,
     LineResult, Live, Problem, Queue, QueueList, QueueSettingsInForce, Ready, Schedule, ScheduleControlled,
-    ScheduleDeleted, ScheduleList, SchedulePut, ScheduleSet, SettingsInForce, Settled,
-    SettledLine, StorePage, StreamList, StreamPage, SummaryLine, Task, TaskChanged, TaskList, Transacted,
-    ValueDeleted, ValueWritten,
+    ScheduleDeleted, ScheduleList, SchedulePut, ScheduleSet, SettingsInForce, Settled, SettledLine,
+    StorePage, StreamList, StreamPage, SummaryLine, Task, TaskChanged, TaskList, Transacted, ValueDeleted,
+    ValueWritten,
 };
 use serde::de::DeserializeOwned;
 

@@ -114,7 +114,8 @@ fn each_tick_of_a_real_clock_enqueues_one_task_which_a_waiting_worker_gets() {
     let ids = [&first, &second].map(|claimed| claimed["tasks"][0]["id"].as_str().unwrap().to_owned());
     let shown = schedule(&node, "s");
     assert_eq!(shown["state"], "finished");
-    let ticks: Vec<&str> = shown["runs"].as_array().unwrap().iter().map(|run| run["task"].as_str().unwrap()).collect();
+    let ticks: Vec<&str> =
+        shown["runs"].as_array().unwrap().iter().map(|run| run["task"].as_str().unwrap()).collect();
     assert_eq!(ticks, ids);
     assert!(first["tasks"][0]["scheduled"].as_str().is_some_and(|tick| ids[0] == format!("s@{tick}")));
 }
@@ -127,7 +128,8 @@ fn a_backfill_enqueues_the_ticks_of_a_range() {
     let range = r#"{"from":"2026-03-28T00:00:00Z","to":"2026-03-30T23:00:00Z","overlap":"OVERLAP"}"#;
     let fill = |overlap| node.post("/v1/schedules/s/backfill", &range.replace("OVERLAP", overlap)).json();
     let all = fill("allow");
-    let ticks: Vec<&str> = all["runs"].as_array().unwrap().iter().map(|run| run["tick"].as_str().unwrap()).collect();
+    let ticks: Vec<&str> =
+        all["runs"].as_array().unwrap().iter().map(|run| run["tick"].as_str().unwrap()).collect();
     // There was no 02:30 on the second day.
     assert_eq!(ticks, ["2026-03-28T01:30:00.000Z", "2026-03-29T01:00:00.000Z", "2026-03-30T00:30:00.000Z"]);
     assert_eq!((&fill("skip")["skipped"], &fill("wait")["waiting"]), (&3.into(), &3.into()));
@@ -218,7 +220,8 @@ fn bad_requests_are_refused() {
     node.request("PUT", "/v1/schedules/s?x=1", &JSON, good).assert_problem(400, "unknown_parameter");
     let keyed = [JSON[0], ("idempotency-key", "k")];
     node.request("PUT", "/v1/schedules/s", &keyed, good).assert_problem(400, "invalid_header");
-    node.request("POST", "/v1/schedules/s/pause", &[("idempotency-key", "k")], "").assert_problem(400, "invalid_header");
+    node.request("POST", "/v1/schedules/s/pause", &[("idempotency-key", "k")], "")
+        .assert_problem(400, "invalid_header");
     node.post("/v1/schedules/s/backfill", r#"{"from":"2026-01-01T00:00:00Z","to":"2026-01-02T00:00:00Z"}"#)
         .assert_problem(404, "schedule_not_found");
     let set = |body: &str| node.request("PUT", "/v1/schedule-sets/app", &JSON, body);

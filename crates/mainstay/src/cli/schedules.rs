@@ -4,7 +4,9 @@ use super::Global;
 use super::append::json;
 use super::failure::{Failure, Result};
 use super::output::{Align, Output, Table, stdout};
-use mainstay_client::{BackfillOverlap, Schedule, ScheduleControlled, ScheduleInfo, SchedulePut, ScheduledTask};
+use mainstay_client::{
+    BackfillOverlap, Schedule, ScheduleControlled, ScheduleInfo, SchedulePut, ScheduledTask,
+};
 use serde::Serialize;
 use std::io::Write;
 

@@ -72,8 +72,7 @@ impl Simple {
                 (Some(missed), _) => missed.ticks > 0 && missed.last.0 >= first && schedule.held.is_none(),
             },
         };
-        let times: Vec<u64> =
-            [Some(step.after.0), missed, tick, follows].into_iter().flatten().collect();
+        let times: Vec<u64> = [Some(step.after.0), missed, tick, follows].into_iter().flatten().collect();
         let late = missed.is_none_or(|last| last + offset_ms + schedule.definition.late_ms < self.wall);
         let happened = tick.is_none_or(|tick| tick + offset_ms <= self.wall);
         let in_order = times.windows(2).all(|pair| pair[0] < pair[1]);

@@ -6,9 +6,10 @@ use super::Schedule;
 use crate::Simple;
 use crate::queue::draw as queues;
 use model::{
-    AdvanceSchedule, BackfillOverlap, CatchUp, Command, ControlSchedule, DeleteSchedule, Enqueue, Fingerprint,
-    KeyHash, Keyed, Missed, NewTask, NextTick, Overlap, Position, PutSchedule, PutScheduleSet, ScheduleAction,
-    ScheduleDefinition, ScheduleName, ScheduleRules, ScheduleStep, Slot, TaskOptions, Timing, Wall,
+    AdvanceSchedule, BackfillOverlap, CatchUp, Command, ControlSchedule, DeleteSchedule, Enqueue,
+    Fingerprint, KeyHash, Keyed, Missed, NewTask, NextTick, Overlap, Position, PutSchedule, PutScheduleSet,
+    ScheduleAction, ScheduleDefinition, ScheduleName, ScheduleRules, ScheduleStep, Slot, TaskOptions, Timing,
+    Wall,
 };
 use seeded_rng::Rng;
 
@@ -32,7 +33,9 @@ pub fn command(rng: &mut Rng, model: &Simple) -> Command<'static> {
 pub fn command_with(rng: &mut Rng, model: &Simple, unit_ms: u64) -> Command<'static> {
     let schedule = named(rng.pick(&NAMES));
     match rng.below(20) {
-        0..=5 => Command::PutSchedule(PutSchedule { schedule, definition: Box::new(definition(rng, unit_ms)) }),
+        0..=5 => {
+            Command::PutSchedule(PutSchedule { schedule, definition: Box::new(definition(rng, unit_ms)) })
+        }
         6 => {
             let mut names: Vec<_> = NAMES.into_iter().filter(|_| rng.one_in(2)).map(named).collect();
             names.sort();
@@ -59,7 +62,8 @@ pub fn command_with(rng: &mut Rng, model: &Simple, unit_ms: u64) -> Command<'sta
 }
 
 fn backfill(rng: &mut Rng, model: &Simple) -> ScheduleAction {
-    let mut ticks: Vec<Wall> = (0..rng.below(4)).map(|_| Wall(model.wall.saturating_sub(rng.below(100)))).collect();
+    let mut ticks: Vec<Wall> =
+        (0..rng.below(4)).map(|_| Wall(model.wall.saturating_sub(rng.below(100)))).collect();
     if rng.one_in(10) {
         ticks.push(Wall(model.wall + 600));
     }
@@ -143,11 +147,18 @@ fn spoil(rng: &mut Rng, step: &mut ScheduleStep<'static>) {
 pub fn step(schedule: &Schedule, catch_up: CatchUp, now: u64) -> Option<ScheduleStep<'static>> {
     let definition = &schedule.definition;
     let put = schedule.generation >> 16;
-    let next = |after: u64| NextTick::At(Wall(put + ((after - put) / definition.every_ms + 1) * definition.every_ms));
+    let next = |after: u64| {
+        NextTick::At(Wall(put + ((after - put) / definition.every_ms + 1) * definition.every_ms))
+    };
     let after = Wall(schedule.after);
     let first = match schedule.next {
         NextTick::Unknown => {
-            return Some(ScheduleStep { after, missed: None, tick: None, next: next(schedule.after.max(put)) });
+            return Some(ScheduleStep {
+                after,
+                missed: None,
+                tick: None,
+                next: next(schedule.after.max(put)),
+            });
         }
         NextTick::At(first) => first.0,
         NextTick::Never | NextTick::Broken(_) => return None,

@@ -16,8 +16,8 @@ use crate::{Key, Simple, SimpleOutcome};
 use model::limits::{SCHEDULE_RETRY_MS, SCHEDULE_RUNS_KEPT, SCHEDULE_WAITING_MAX};
 use model::schedule::{run_id, tick_text};
 use model::{
-    BackfillOverlap, EnqueuedTask, Namespace, NextTick, Overlap, Paused, Position, RunCause, ScheduleControlled,
-    ScheduleName, ScheduleRun, ScheduleStep, Slot, TaskState, Wall, slot_of,
+    BackfillOverlap, EnqueuedTask, Namespace, NextTick, Overlap, Paused, Position, RunCause,
+    ScheduleControlled, ScheduleName, ScheduleRun, ScheduleStep, Slot, TaskState, Wall, slot_of,
 };
 
 /// What a client puts.
@@ -145,12 +145,10 @@ impl Simple {
                 self.schedules.retain(|schedule| schedule.name != *name);
                 SimpleOutcome::ScheduleDeleted(self.schedules.len() < before)
             }
-            ScheduleAsk::Pause(name) => {
-                self.control(name, |model, at, _| {
-                    model.schedules[at].paused = Some(Paused::ByRequest);
-                    None
-                })
-            }
+            ScheduleAsk::Pause(name) => self.control(name, |model, at, _| {
+                model.schedules[at].paused = Some(Paused::ByRequest);
+                None
+            }),
             ScheduleAsk::Resume(name) => self.control(name, |model, at, _| {
                 model.resume_schedule(at);
                 None
@@ -285,9 +283,7 @@ impl Simple {
         let begin = match overlap {
             BackfillOverlap::Allow => ticks.len(),
             BackfillOverlap::Skip => ticks.len().min(usize::from(is_free)),
-            BackfillOverlap::Wait => {
-                ticks.len().min(usize::from(is_free && schedule.waiting.is_empty()))
-            }
+            BackfillOverlap::Wait => ticks.len().min(usize::from(is_free && schedule.waiting.is_empty())),
         };
         let (begin, rest) = ticks.split_at(begin);
         match overlap {

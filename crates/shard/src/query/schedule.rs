@@ -43,7 +43,10 @@ pub fn schedule(view: &impl View, name: &ScheduleName<'_>) -> Result<Option<Sche
 ///
 /// # Errors
 /// [`ViewError`].
-pub fn due_schedule(view: &impl View, due: &DueSchedule) -> Result<Option<(ScheduleRow, Vec<u8>)>, ViewError> {
+pub fn due_schedule(
+    view: &impl View,
+    due: &DueSchedule,
+) -> Result<Option<(ScheduleRow, Vec<u8>)>, ViewError> {
     let row = load_row(&due.schedule, view)?;
     let Some(row) = row.filter(|row| row.generation == due.generation) else { return Ok(None) };
     Ok(Some((row, definition(&due.schedule, view)?)))

@@ -12,8 +12,8 @@ use crate::schedule::state::{Schedule, definition, skipped};
 use alloc::borrow::Cow;
 use format::row::decode_definition;
 use model::{
-    AdvanceSchedule, NextTick, Outcome, Overlap, RunCause, ScheduleDefinition, ScheduleRules, ScheduleStep, View,
-    ViewError, Wall,
+    AdvanceSchedule, NextTick, Outcome, Overlap, RunCause, ScheduleDefinition, ScheduleRules, ScheduleStep,
+    View, ViewError, Wall,
 };
 
 /// Decides the command.
@@ -80,13 +80,16 @@ fn follows(step: &ScheduleStep<'_>, schedule: &Schedule<'_>, rules: &ScheduleRul
     let row = &schedule.row;
     let begins = match (&row.next, step.missed, step.tick) {
         (NextTick::Unknown, None, None) => true,
-        (NextTick::At(next), Some(missed), _) => missed.last >= *next && missed.ticks > 0 && row.held.is_none(),
+        (NextTick::At(next), Some(missed), _) => {
+            missed.last >= *next && missed.ticks > 0 && row.held.is_none()
+        }
         (NextTick::At(next), None, Some(tick)) => tick == *next,
         _ => false,
     };
     let is_late = |last: Wall| schedule.happens(last).0.saturating_add(rules.late_ms) < now.0;
     let times = [step.missed.map(|missed| missed.last), step.tick, at(&step.next)];
-    let in_order = times.into_iter().flatten().try_fold(step.after, |before, time| (time > before).then_some(time));
+    let in_order =
+        times.into_iter().flatten().try_fold(step.after, |before, time| (time > before).then_some(time));
     begins
         && row.after == step.after
         && in_order.is_some()

@@ -11,8 +11,8 @@ use crate::schedule::state::{Schedule, definition};
 use alloc::vec::Vec;
 use format::row::decode_definition;
 use model::{
-    BackfillOverlap, ControlSchedule, Namespace, NextTick, Outcome, Paused, Refusal, RunCause, ScheduleAction,
-    ScheduleControlled, ScheduleDefinition, View, ViewError, Wall, limits,
+    BackfillOverlap, ControlSchedule, Namespace, NextTick, Outcome, Paused, Refusal, RunCause,
+    ScheduleAction, ScheduleControlled, ScheduleDefinition, View, ViewError, Wall, limits,
 };
 
 /// Decides the command.
@@ -111,7 +111,8 @@ fn backfill<V: View>(
             if schedule.row.waiting.len() + now.len() > limits::SCHEDULE_WAITING_MAX {
                 return Ok(Some(Refusal::ScheduleBusy));
             }
-            let keep = usize::from(schedule.row.waiting.is_empty() && unfinished(schedule, overlay)?.is_empty());
+            let keep =
+                usize::from(schedule.row.waiting.is_empty() && unfinished(schedule, overlay)?.is_empty());
             let waiting = now.split_off(keep.min(now.len()));
             done.waiting = waiting.len() as u32;
             schedule.row.waiting.extend(waiting);

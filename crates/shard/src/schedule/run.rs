@@ -1,19 +1,20 @@
 //! How a tick enqueues its task, and which runs are unfinished.
 
+use crate::damage::bad_row;
 use crate::damage::contradiction;
 use crate::overlay::Overlay;
 use crate::queue::task::Task;
 use crate::queue::{cancel, enqueue, id_of};
 use crate::schedule::state::{Schedule, definition};
-use crate::damage::bad_row;
 use alloc::borrow::Cow;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use format::row::{Held, decode_definition};
 use model::schedule::{run_id, tick_text};
 use model::{
-    CancelTask, Enqueue, EnqueuedTask, HeldBy, NewTask, Outcome, Paused, Position, QueueName, Refusal, RunCause,
-    ScheduleDefinition, ScheduleName, ScheduleRun, TaskOptions, TaskRef, TaskState, View, ViewError, Wall, limits,
+    CancelTask, Enqueue, EnqueuedTask, HeldBy, NewTask, Outcome, Paused, Position, QueueName, Refusal,
+    RunCause, ScheduleDefinition, ScheduleName, ScheduleRun, TaskOptions, TaskRef, TaskState, View,
+    ViewError, Wall, limits,
 };
 
 /// Enqueues the tasks of some ticks, all or none.
@@ -64,7 +65,8 @@ fn task_of<'a>(
     envelope.extend_from_slice(b",\"scheduled\":\"");
     envelope.extend_from_slice(tick_text(tick).as_bytes());
     envelope.push(b'"');
-    let options = TaskOptions { schedule: Some(Cow::Owned(schedule.to_string())), ..template.options.clone() };
+    let options =
+        TaskOptions { schedule: Some(Cow::Owned(schedule.to_string())), ..template.options.clone() };
     NewTask {
         id: Some(Cow::Owned(run_id(schedule, tick, cause))),
         envelope: Cow::Owned(envelope),

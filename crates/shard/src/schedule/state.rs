@@ -187,8 +187,7 @@ fn count<V: View>(
     moved(&mut new.broken, |row| matches!(row.next, NextTick::Broken(_)));
     moved(&mut new.held, |row| row.held.is_some());
     if let Some(now) = now {
-        let (runs, skipped) =
-            before.map_or((0, 0), |before| (before.totals.runs, skipped(&before.totals)));
+        let (runs, skipped) = before.map_or((0, 0), |before| (before.totals.runs, skipped(&before.totals)));
         new.runs += now.totals.runs.saturating_sub(runs);
         new.skipped += skipped_since(&now.totals, skipped);
     }

@@ -25,10 +25,10 @@ use alloc::vec::Vec;
 use format::row::ScheduleRow;
 use model::{
     Action, AdvanceSchedule, BackfillOverlap, CancelTask, CatchUp, Claim, Command, ControlSchedule,
-    DeleteSchedule, Enqueue, Failure, Fingerprint, KeyHash, Keyed, Missed, NewTask, NextTick, Outcome, Overlap,
-    Position, PutQueue, PutSchedule, PutScheduleSet, QueueName, QueueSettings, RunCause, ScheduleAction,
-    ScheduleDefinition, ScheduleName, ScheduleRules, ScheduleStep, Settle, Settlement, Slot, TaskOptions, TaskRef,
-    TaskState, Timing, Wall, limits,
+    DeleteSchedule, Enqueue, Failure, Fingerprint, KeyHash, Keyed, Missed, NewTask, NextTick, Outcome,
+    Overlap, Position, PutQueue, PutSchedule, PutScheduleSet, QueueName, QueueSettings, RunCause,
+    ScheduleAction, ScheduleDefinition, ScheduleName, ScheduleRules, ScheduleStep, Settle, Settlement, Slot,
+    TaskOptions, TaskRef, TaskState, Timing, Wall, limits,
 };
 
 const BEGIN: u64 = 1_000_000;
@@ -115,7 +115,8 @@ impl Script {
                     "skip" => BackfillOverlap::Skip,
                     _ => BackfillOverlap::Wait,
                 };
-                let ticks = words[3..].iter().map(|tick| Wall(BEGIN + tick.parse::<u64>().unwrap())).collect();
+                let ticks =
+                    words[3..].iter().map(|tick| Wall(BEGIN + tick.parse::<u64>().unwrap())).collect();
                 self.control(None, words[1], ScheduleAction::Backfill { ticks, overlap })
             }
             "pass" | "jump" => {
@@ -188,7 +189,9 @@ impl Script {
             let (mut due, now) = (Vec::new(), self.store.wall);
             self.store.agenda.due_schedules(&self.store.rows, now, 8, &mut due).unwrap();
             for due in &due {
-                let Some((row, stored)) = query::due_schedule(&self.store.rows, due).unwrap() else { continue };
+                let Some((row, stored)) = query::due_schedule(&self.store.rows, due).unwrap() else {
+                    continue;
+                };
                 let definition = format::row::decode_definition(&stored).unwrap();
                 let step = self.step(&row, &definition.rules);
                 let (schedule, generation) = (due.schedule.clone(), due.generation);
@@ -227,7 +230,8 @@ impl Script {
         if first + row.offset_ms > now {
             return None;
         }
-        let late: Vec<u64> = (first..now).step_by(ms as usize).filter(|at| at + row.offset_ms + rules.late_ms < now).collect();
+        let late: Vec<u64> =
+            (first..now).step_by(ms as usize).filter(|at| at + row.offset_ms + rules.late_ms < now).collect();
         let keep = usize::from(rules.catch_up == CatchUp::One);
         if late.len() <= keep || row.held.is_some() {
             let next = next(first);
@@ -421,7 +425,12 @@ fn missed_ticks_are_counted_and_made_up_for_by_the_rule() {
 fn a_tick_meets_an_unfinished_run_by_the_rule() {
     check(&[
         ("put n overlap skip; pass 0; pass 1000", "pass 1000", "", "n next 3000 overlapped 1, 1000 ready"),
-        ("put n overlap skip; pass 0; pass 1000; claim; done", "pass 1000", "", "n next 3000, 1000 done, 2000 ready"),
+        (
+            "put n overlap skip; pass 0; pass 1000; claim; done",
+            "pass 1000",
+            "",
+            "n next 3000, 1000 done, 2000 ready",
+        ),
         ("put n overlap buffer; pass 0; pass 1000", "pass 1000", "", "n next 3000 wait 1, 1000 ready"),
         (
             "put n overlap buffer; pass 0; pass 1000; pass 1000",
@@ -441,9 +450,19 @@ fn a_tick_meets_an_unfinished_run_by_the_rule() {
             "",
             "n next 3000, 1000 cancelled, 2000 ready",
         ),
-        ("put n overlap cancel; pass 0; pass 1000", "pass 1000", "", "n next 3000, 1000 cancelled, 2000 ready"),
+        (
+            "put n overlap cancel; pass 0; pass 1000",
+            "pass 1000",
+            "",
+            "n next 3000, 1000 cancelled, 2000 ready",
+        ),
         // A worker learns of it from its next heartbeat.
-        ("put n overlap cancel; pass 0; pass 1000; claim", "pass 1000", "", "n next 3000, 1000 running, 2000 ready"),
+        (
+            "put n overlap cancel; pass 0; pass 1000; claim",
+            "pass 1000",
+            "",
+            "n next 3000, 1000 running, 2000 ready",
+        ),
     ]);
 }
 
@@ -475,7 +494,12 @@ fn a_number_of_runs_ends_a_schedule() {
         ("put n runs 2; pass 0; pass 1000", "pass 1000", "", "n ended, 1000 ready, 2000 ready"),
         ("put n runs 2; pass 0; pass 1000; pass 1000", "pass 5000", "", "n ended, 1000 ready, 2000 ready"),
         // A skipped tick does not count.
-        ("put n runs 2 overlap skip; pass 0; pass 1000", "pass 1000", "", "n next 3000 overlapped 1, 1000 ready"),
+        (
+            "put n runs 2 overlap skip; pass 0; pass 1000",
+            "pass 1000",
+            "",
+            "n next 3000 overlapped 1, 1000 ready",
+        ),
         (
             "put n runs 2 overlap buffer; pass 0; pass 1000; pass 1000; claim; done",
             "pass 0",
@@ -491,12 +515,22 @@ fn a_changed_schedule_begins_now_and_an_equal_one_goes_on() {
         ("put n; pass 0; jump 5500", "put n", "same", "n next 1000"),
         ("put n; pass 0; jump 5500", "put n every 2000", "begins", "n next unknown"),
         ("put n; pass 0; jump 5500; put n every 2000", "pass 0", "", "n next 7500"),
-        ("put n overlap buffer; pass 0; pass 1000; pass 1000", "put n", "begins", "n next unknown dropped 1, 1000 ready"),
+        (
+            "put n overlap buffer; pass 0; pass 1000; pass 1000",
+            "put n",
+            "begins",
+            "n next unknown dropped 1, 1000 ready",
+        ),
         ("put n; pause n", "put n every 2000", "begins", "n next unknown paused ByRequest"),
         ("put n runs 1; pass 0; pass 1000", "put n runs 1", "same", "n ended, 1000 ready"),
         ("put n broken; pass 0", "put n", "begins", "n next unknown"),
         // The runs of another queue do not matter any more.
-        ("put n overlap skip; pass 0; pass 1000; put n overlap skip queue p", "pass 1000", "", "n next 3000, 1000 ready"),
+        (
+            "put n overlap skip; pass 0; pass 1000; put n overlap skip queue p",
+            "pass 1000",
+            "",
+            "n next 3000, 1000 ready",
+        ),
     ]);
 }
 
@@ -509,7 +543,12 @@ fn a_paused_schedule_has_no_ticks_and_a_resumed_one_goes_on_from_now() {
         ("put n; pass 0", "resume n", "0 runs, 0 wait, 0 skipped", "n next 1000"),
         ("put n runs 1; pass 0; pass 1000; pause n; resume n", "pass 5000", "", "n ended, 1000 ready"),
         ("", "pause n", "NoSchedule", ""),
-        ("put n pausing 1; pass 0; pass 1000; claim; bug", "pass 1000", "", "n next 2000 paused ByFailure, 1000 dead"),
+        (
+            "put n pausing 1; pass 0; pass 1000; claim; bug",
+            "pass 1000",
+            "",
+            "n next 2000 paused ByFailure, 1000 dead",
+        ),
         ("put n; pass 0; pass 1000; claim; bug", "pass 1000", "", "n next 3000, 1000 dead, 2000 ready"),
     ]);
 }
@@ -518,7 +557,12 @@ fn a_paused_schedule_has_no_ticks_and_a_resumed_one_goes_on_from_now() {
 fn a_request_to_fire_enqueues_at_once_whatever_the_schedule_says() {
     check(&[
         ("put n", "fire n", "1 runs, 0 wait, 0 skipped", "n next unknown, 0 ready"),
-        ("put n; pass 0; pass 500; pause n", "fire n", "1 runs, 0 wait, 0 skipped", "n next 1000 paused ByRequest, 500 ready"),
+        (
+            "put n; pass 0; pass 500; pause n",
+            "fire n",
+            "1 runs, 0 wait, 0 skipped",
+            "n next 1000 paused ByRequest, 500 ready",
+        ),
         ("put n; fire n", "fire n", "1 runs, 0 wait, 0 skipped", "n next unknown, 0 ready, 0 ready"),
         ("put n; key k fire n", "key k fire n", "1 runs, 0 wait, 0 skipped again", "n next unknown, 0 ready"),
         ("put n runs 1; fire n; pass 0", "pass 1000", "", "n ended, 0 ready, 1000 ready"),
@@ -533,9 +577,24 @@ fn a_backfill_has_an_overlap_rule_of_its_own() {
     let begun = "put n overlap skip; pass 0; jump 5000; pause n";
     let paused = "n next 1000 paused ByRequest";
     check(&[
-        (begun, "fill n allow 1000 2000", "2 runs, 0 wait, 0 skipped", &format!("{paused}, 1000 ready, 2000 ready")),
-        (begun, "fill n skip 1000 2000", "1 runs, 0 wait, 1 skipped", &format!("{paused} overlapped 1, 1000 ready")),
-        (begun, "fill n wait 1000 2000 3000", "1 runs, 2 wait, 0 skipped", &format!("{paused} wait 2, 1000 ready")),
+        (
+            begun,
+            "fill n allow 1000 2000",
+            "2 runs, 0 wait, 0 skipped",
+            &format!("{paused}, 1000 ready, 2000 ready"),
+        ),
+        (
+            begun,
+            "fill n skip 1000 2000",
+            "1 runs, 0 wait, 1 skipped",
+            &format!("{paused} overlapped 1, 1000 ready"),
+        ),
+        (
+            begun,
+            "fill n wait 1000 2000 3000",
+            "1 runs, 2 wait, 0 skipped",
+            &format!("{paused} wait 2, 1000 ready"),
+        ),
         (
             "put n every 60000; jump 5000; fill n wait 1000 2000 3000; claim; done; pass 0; claim; done",
             "pass 0",
@@ -543,9 +602,19 @@ fn a_backfill_has_an_overlap_rule_of_its_own() {
             "n next 60000, 1000 done, 2000 done, 3000 ready",
         ),
         // The same ticks again are new tasks.
-        ("put n; jump 5000; fill n allow 1000", "fill n allow 1000", "1 runs, 0 wait, 0 skipped", "n next unknown, 1000 ready, 1000 ready"),
+        (
+            "put n; jump 5000; fill n allow 1000",
+            "fill n allow 1000",
+            "1 runs, 0 wait, 0 skipped",
+            "n next unknown, 1000 ready, 1000 ready",
+        ),
         ("put n", "fill n allow 1", "TickInFuture", "n next unknown"),
-        ("backlog 1; put n; jump 5000", "fill n allow 1000 2000", "QueueFull { backlog_max: 1 }", "n next unknown"),
+        (
+            "backlog 1; put n; jump 5000",
+            "fill n allow 1000 2000",
+            "QueueFull { backlog_max: 1 }",
+            "n next unknown",
+        ),
         ("", "fill n allow 1000", "NoSchedule", ""),
     ]);
 }
@@ -586,7 +655,8 @@ fn a_deleted_schedule_leaves_its_tasks_and_nothing_else() {
     ]);
     let mut script = Script::default();
     script.run("put n overlap buffer; pass 0; pass 1000; pass 1000; delete n");
-    let left: Vec<u8> = script.store.rows.keys().map(|key| key[6]).filter(|kind| matches!(kind, 23..=25 | 137)).collect();
+    let left: Vec<u8> =
+        script.store.rows.keys().map(|key| key[6]).filter(|kind| matches!(kind, 23..=25 | 137)).collect();
     assert_eq!(left, []);
     assert_eq!(query::schedule_tally(&script.store.rows, Slot(0)).unwrap().schedules, 0);
 }
@@ -595,9 +665,26 @@ fn a_deleted_schedule_leaves_its_tasks_and_nothing_else() {
 fn a_schedule_has_one_timer_where_something_is_due() {
     let mut script = Script::default();
     for line in [
-        "put n overlap buffer", "pass 0", "pass 1000", "pass 1000", "claim", "done", "pass 0", "pause n", "resume n",
-        "pass 500", "put n every 300 overlap cancel", "pass 0", "pass 300", "pass 300", "backlog 1", "pass 300", "pass 300",
-        "fire n", "fill n wait 0", "pass 2000",
+        "put n overlap buffer",
+        "pass 0",
+        "pass 1000",
+        "pass 1000",
+        "claim",
+        "done",
+        "pass 0",
+        "pause n",
+        "resume n",
+        "pass 500",
+        "put n every 300 overlap cancel",
+        "pass 0",
+        "pass 300",
+        "pass 300",
+        "backlog 1",
+        "pass 300",
+        "pass 300",
+        "fire n",
+        "fill n wait 0",
+        "pass 2000",
     ] {
         script.run(line);
         let row = query::schedules(&script.store.rows, None, 1).unwrap().remove(0).1;

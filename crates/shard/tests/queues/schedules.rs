@@ -25,8 +25,7 @@ pub(crate) fn compare(model: &Simple, rows: &BTreeMap<Key, Value>) {
         let waiting: Vec<_> = ours.waiting.iter().map(|(tick, cause)| (Wall(*tick), *cause)).collect();
         assert_eq!(row.waiting, waiting, "{name}");
         let counts = ours.counts;
-        let ours_counted =
-            (counts.runs, counts.missed, counts.overlapped, counts.dropped, counts.conflicts);
+        let ours_counted = (counts.runs, counts.missed, counts.overlapped, counts.dropped, counts.conflicts);
         let totals = row.totals;
         assert_eq!(
             (totals.runs, totals.missed, totals.overlapped, totals.dropped, totals.conflicts),

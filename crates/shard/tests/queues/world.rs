@@ -3,7 +3,8 @@
 use crate::patchy::Patchy;
 use crate::{reads, rows, schedules};
 use model::{
-    AdvanceSchedule, CatchUp, Command, Effect, Elapsed, EntryClock, Key, SlotRange, TaskDue, TaskState, Value, ViewError, Wall,
+    AdvanceSchedule, CatchUp, Command, Effect, Elapsed, EntryClock, Key, SlotRange, TaskDue, TaskState,
+    Value, ViewError, Wall,
 };
 use reference_model::queue::{Task, check, draw};
 use reference_model::schedule::draw as ticks;

@@ -24,7 +24,8 @@ pub fn proposed(command: &Command<'_>, model: &Simple) -> Result<(), String> {
     if step.after.0 != schedule.after {
         return Ok(());
     }
-    is_true(schedule, step, model.wall).map_err(|why| format!("{why}: {step:?} for {schedule:?} at {}", model.wall))
+    is_true(schedule, step, model.wall)
+        .map_err(|why| format!("{why}: {step:?} for {schedule:?} at {}", model.wall))
 }
 
 fn is_true(schedule: &Schedule, step: &ScheduleStep<'_>, now: u64) -> Result<(), String> {
@@ -85,7 +86,10 @@ pub fn check(state: &impl View, reference: &Reference) -> Result<(), String> {
         }
         let ticks = || ours.runs.iter().filter(|run| run.cause == RunCause::Tick).map(|run| run.tick);
         if ticks().zip(ticks().skip(1)).any(|(before, after)| before >= after) {
-            return Err(format!("a tick of {name} has happened twice, or after a later one: {:?}", ours.runs));
+            return Err(format!(
+                "a tick of {name} has happened twice, or after a later one: {:?}",
+                ours.runs
+            ));
         }
     }
     Ok(())

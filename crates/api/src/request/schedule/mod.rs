@@ -15,7 +15,7 @@ use crate::uri;
 use calendar::{Calendar, CalendarError, Part};
 use http::HeaderMap;
 use model::{
-    BackfillOverlap, CatchUp, Enqueue, Overlap, Keyed, NewTask, PutSchedule, PutScheduleSet, QueueName,
+    BackfillOverlap, CatchUp, Enqueue, Keyed, NewTask, Overlap, PutSchedule, PutScheduleSet, QueueName,
     ScheduleDefinition, ScheduleName, ScheduleRules, Timing, Wall, limits,
 };
 use std::borrow::Cow;
@@ -143,21 +143,16 @@ enum Rule {
 
 impl Definition {
     /// Reads a definition, with the schedule's name if there is a place for it.
-    fn read(
-        reader: &mut Reader<'_>,
-        mut name: Option<&mut Option<ScheduleName<'static>>>,
-    ) -> Result<Self> {
+    fn read(reader: &mut Reader<'_>, mut name: Option<&mut Option<ScheduleName<'static>>>) -> Result<Self> {
         let mut read = Self::default();
         let members = if name.is_some() { format!("`schedule`, {MEMBERS}") } else { MEMBERS.to_owned() };
-        read_object(reader, &members, |member, reader| {
-            match (member, &mut name) {
-                ("schedule", Some(name)) => {
-                    let text = read_name(reader, "a schedule name must be a string")?;
-                    **name = Some(name_of(text)?.into_owned());
-                    Ok(Known::Yes)
-                }
-                _ => read.member(member, reader),
+        read_object(reader, &members, |member, reader| match (member, &mut name) {
+            ("schedule", Some(name)) => {
+                let text = read_name(reader, "a schedule name must be a string")?;
+                **name = Some(name_of(text)?.into_owned());
+                Ok(Known::Yes)
             }
+            _ => read.member(member, reader),
         })?;
         Ok(read)
     }
@@ -237,7 +232,9 @@ impl Definition {
                 ticks.and_then(|ticks| u32::try_from(ticks).ok()).unwrap_or(limits::SCHEDULE_CATCH_UP_MAX),
             ),
             (_, Some(_)) => {
-                return Err(invalid("`catch_up_max` belongs to `\"catch_up\":\"all\"`").member("catch_up_max"));
+                return Err(
+                    invalid("`catch_up_max` belongs to `\"catch_up\":\"all\"`").member("catch_up_max")
+                );
             }
         };
         if let (Some(start), Some(end)) = (self.start, self.end)
@@ -288,7 +285,9 @@ fn calendar_problem(error: &CalendarError) -> Box<Problem> {
 fn read_task(reader: &mut Reader<'_>) -> Result<NewTask<'static>> {
     let task = Sent::read(reader)?.into_task(None, Wall(0))?;
     if task.id.is_some() {
-        return Err(invalid("each run has an id of its own, made of the schedule's name and the tick").member("id"));
+        return Err(
+            invalid("each run has an id of its own, made of the schedule's name and the tick").member("id")
+        );
     }
     if task.run_after.is_some() {
         return Err(invalid("the schedule says when its tasks run").member("run_after"));

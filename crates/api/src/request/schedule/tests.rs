@@ -40,7 +40,10 @@ fn every_rule_is_read() {
     assert_eq!(rules.timing, Timing::Every(900_000));
     assert_eq!((rules.start, rules.end), (Some(Wall(1_796_083_200_000)), Some(Wall(1_827_619_200_000))));
     assert_eq!((rules.exclusions.len(), rules.runs_max, rules.jitter_ms), (1, Some(7), 300_000));
-    assert_eq!((rules.catch_up, rules.late_ms, rules.overlap), (CatchUp::All(5), 120_000, Overlap::CancelOther));
+    assert_eq!(
+        (rules.catch_up, rules.late_ms, rules.overlap),
+        (CatchUp::All(5), 120_000, Overlap::CancelOther)
+    );
     assert!(rules.pause_on_failure);
 }
 
@@ -88,14 +91,17 @@ fn a_schedule_whose_time_is_over_may_be_put_again() {
 
 #[test]
 fn a_name_is_short_enough_for_the_ids_of_runs() {
-    for (segment, is_name) in [("a", true), (&"x".repeat(200)[..], true), (&"x".repeat(201)[..], false), ("~a", false)] {
+    for (segment, is_name) in
+        [("a", true), (&"x".repeat(200)[..], true), (&"x".repeat(201)[..], false), ("~a", false)]
+    {
         assert_eq!(schedule_in_path(segment).is_ok(), is_name, "{segment}");
     }
 }
 
 #[test]
 fn a_set_is_in_order_and_names_each_schedule_once() {
-    let one = |name: &str| format!(r#"{{"schedule":"{name}","every":"1h","queue":"q","task":{{"type":"t"}}}}"#);
+    let one =
+        |name: &str| format!(r#"{{"schedule":"{name}","every":"1h","queue":"q","task":{{"type":"t"}}}}"#);
     let set = |schedules: String| {
         let body = format!(r#"{{"schedules":[{schedules}]}}"#);
         put_set(&headers(), name(), body.as_bytes(), NOW)
@@ -111,7 +117,8 @@ fn a_set_is_in_order_and_names_each_schedule_once() {
 
 #[test]
 fn a_backfill_names_a_range_with_ticks() {
-    let put = read(r#"{"cron":"0 2 * * *","end":"2026-11-30T00:00:00Z","queue":"q","task":{"type":"t"}}"#).unwrap();
+    let put =
+        read(r#"{"cron":"0 2 * * *","end":"2026-11-30T00:00:00Z","queue":"q","task":{"type":"t"}}"#).unwrap();
     let ticks = |body: &str| {
         let backfill = Backfill::read(&headers(), body.as_bytes())?;
         backfill.ticks(&put.definition.rules, NOW)
