@@ -19,6 +19,7 @@
 //! | `streams` | listing, settings, deletion |
 //! | `schedules` | schedules: [`Client::put_schedule`] |
 //! | `queue`, `worker` | task queues: [`Queue`], and [`Worker`] to run their tasks |
+//! | `reactions` | tasks that follow from events |
 //! | `raw` | any request, and its response |
 //! | [`blocking`] (feature `blocking`) | the same for programs without an async runtime |
 //! | `transport`, `retry`, `feed`, `line_buffer`, `id` | what these are built on |
@@ -42,6 +43,7 @@ mod leases;
 mod line_buffer;
 mod queue;
 mod raw;
+mod reactions;
 mod read;
 mod retry;
 mod schedules;
@@ -59,10 +61,12 @@ pub use follow::Follow;
 pub use import::{Import, ImportOutcome, ImportedLine};
 pub use leases::{AcquireLease, LeaseGrant, LeaseHolder, LeaseState, LeaseToken};
 pub use queue::{
-    Changed, Claim, ClaimedTask, DeadLetterClass, Depth, Enqueued, Heartbeat, NewTask, Queue, QueueInfo,
-    QueueSettings, Replay, RetryPolicy, TaskError, TaskFailure, TaskInfo, TaskPage, TaskState, Unique, Which,
+    Changed, Claim, ClaimedTask, DeadLetterClass, Depth, Enqueued, GroupCreated, GroupInfo, GroupState,
+    Heartbeat, NewGroup, NewTask, Queue, QueueInfo, QueueSettings, Replay, RetryPolicy, TaskError,
+    TaskFailure, TaskInfo, TaskPage, TaskState, Unique, Which,
 };
 pub use raw::{Request, Response};
+pub use reactions::{ReactionInfo, ReactionSettings};
 pub use read::{Direction, Events, Lines, Page, Read};
 pub use retry::Retry;
 pub use schedules::{

@@ -106,10 +106,10 @@ catalogue! {
         "The server sets `revision`, `cursor` and `recordedtime` when it records an event, and the path names the `stream`.",
         "Remove the member named in `member`. Only `POST /v1/events` accepts `stream`.";
     EmptyBatch = "empty_batch" 400 final "The request has nothing to do",
-        "A batch, or an append in a transaction, contains no events; a batch contains no tasks or no settlements; or a backfill has no ticks.",
+        "A batch, or an append in a transaction, contains no events; a batch contains no tasks or no settlements; a group has no members; or a backfill has no ticks.",
         "Send at least one.";
     TooManyItems = "too_many_items" 400 final "The request has too many items",
-        "A batch may contain at most 1,000 events, tasks or settlements. A transaction may contain at most 1,000 checks, and at most 1,000 events in all its writes together. A task may have at most 32 tags, and a claim may name at most 100 types. A set has at most 1,000 schedules, a schedule 100 exclusions, and a backfill 1,000 ticks.",
+        "A batch may contain at most 1,000 events, tasks or settlements. A transaction may contain at most 1,000 checks, and at most 1,000 events in all its writes together. A task may have at most 32 tags, and a claim may name at most 100 types. A group may have at most 1,000 tasks, and groups may lie 4 deep in each other. A set has at most 1,000 schedules, a schedule 100 exclusions, and a backfill 1,000 ticks.",
         "Split the request, or send independent events to `POST /v1/events`, which accepts any number.";
     NotFound = "not_found" 404 final "The path does not exist",
         "No route of the API has this path. (Reading a stream that does not exist is not an error: the response contains no events.)",
@@ -123,6 +123,12 @@ catalogue! {
     ScheduleNotFound = "schedule_not_found" 404 final "The schedule does not exist",
         "No schedule has this name: it was never put, or it was deleted.",
         "Put the schedule with `PUT`, or check the name.";
+    GroupNotFound = "group_not_found" 404 final "The group does not exist",
+        "No group has this id, or none of its tasks is kept any more.",
+        "Check the id. The settings of the tasks' queues say how long finished tasks are kept.";
+    ReactionNotFound = "reaction_not_found" 404 final "The reaction does not exist",
+        "No reaction has this name.",
+        "Create it with `PUT`, or check the name. `GET /v1/reactions` lists all of them.";
     MethodNotAllowed = "method_not_allowed" 405 final "The path does not support this method",
         "The path exists, but not with this method. `Allow` lists the methods it supports.",
         "Use one of those methods.";
@@ -138,12 +144,21 @@ catalogue! {
     TaskConflict = "task_conflict" 409 final "Another task has the same id",
         "The queue has a task with this `id` and different content, or the request contains two such tasks. The other tasks of the request are not affected.",
         "Give a new task a new `id`. A retry must send the same members and the same bytes of `payload` as the original.";
+    GroupConflict = "group_conflict" 409 final "Another group has the same id",
+        "There is a group with this `id` and other tasks.",
+        "Give a new group a new `id`. A retry must send the same members as the original.";
     ClaimLost = "claim_lost" 409 final "The claim is over",
         "The claim expired, the task was settled with another request, or the token is not that of the task's last claim. Another worker may run the task now. The request had no effect.",
         "Stop working on the task, and discard what was done. Send heartbeats before `expires_in` has passed, or ask for a longer `claim_timeout`.";
     TruncateBeyondEnd = "truncate_beyond_end" 409 final "`truncate_before` is beyond the end of the stream",
         "Events that do not exist yet cannot be removed.",
         "Use at most the revision in `next_revision`, which removes all current events.";
+    CursorBeyondEnd = "cursor_beyond_end" 409 final "The cursor lies after everything that was recorded",
+        "A reaction cannot begin in the future: the cursor in `from` is not one of this store.",
+        "Use a cursor that this store has returned, `now` or `beginning`.";
+    TooManyReactions = "too_many_reactions" 409 final "There are too many reactions",
+        "A store may have 256 reactions.",
+        "Delete reactions that are not needed any more, or let one reaction select more events.";
     StreamFull = "stream_full" 409 final "The stream has no revisions left",
         "A stream can hold 2^63 revisions.",
         "Continue in another stream.";

@@ -6,6 +6,8 @@ use crate::chores::Chores;
 use crate::compact_work::{BodyRewrite, CompactJob};
 use crate::flush_work::FlushJob;
 use crate::log_work::LogJob;
+use crate::react_work::ReactJob;
+use crate::reactions::Reactions;
 use crate::report::{Attempt, DiskFailure, Halted, Report};
 use consensus::Message;
 use model::{Cursor, Index, Outcome, SlotRange};
@@ -38,6 +40,8 @@ pub enum Effect<D: Disk, S: State, R: Replies> {
     Flush(FlushJob<D, S::Flush>),
     /// For the compaction thread.
     Compact(CompactJob<D, S::Reader>),
+    /// For the reaction thread.
+    React(ReactJob<S::Reader>),
     /// For a thread of its own, which does nothing else.
     WriteBodies(BodyWrite<D>),
     /// Readers may see this state, and events up to this cursor. Every body that the state refers to is
@@ -71,6 +75,7 @@ pub struct Driver<D: Disk, S: State, R: Replies> {
     preparer: LogPreparer<D>,
     body_preparer: BodyPreparer<D>,
     chores: Chores,
+    reactions: Reactions,
     disk_space: DiskSpace,
     /// Empty between calls.
     outputs: Vec<Output<RaftIo<S::Flush>, R>>,
@@ -93,6 +98,7 @@ where
             bodies,
             preparer,
             chores: Chores::default(),
+            reactions: Reactions::default(),
             disk_space: DiskSpace::Enough,
             outputs: Vec::new(),
         }
@@ -171,6 +177,10 @@ where
                 effects.push(Effect::Log(LogJob::Rotate));
                 self.step(now, Input::FlushSoon, effects)?;
             }
+            Report::Reacted(reacted) => {
+                self.reactions.read(&reacted);
+                self.step(now, Input::React(reacted.commands), effects)?;
+            }
             Report::Prepared(attempt) => {
                 self.chores.prepared();
                 match attempt {
@@ -195,6 +205,7 @@ where
         effects: &mut Vec<Effect<D, S, R>>,
     ) -> Result<(), Halted> {
         self.chores.checked();
+        self.reactions.checked();
         // The node observes the time, and so knows that it is not stalled.
         self.step(now, Input::Continue, effects)?;
         self.set_disk_space(now, space, effects)?;
@@ -269,7 +280,12 @@ where
                 Output::Outcome { reply, result } => held.push(Effect::Outcome { reply, result }),
                 Output::TimeClosed { reply, result } => held.push(Effect::TimeClosed { reply, result }),
                 Output::Woken { reply, result } => held.push(Effect::Woken { reply, result }),
-                Output::Ready { replayed_entries } => held.push(Effect::Ready { replayed_entries }),
+                Output::Ready { replayed_entries } => {
+                    self.reactions.changed();
+                    held.push(Effect::Ready { replayed_entries });
+                }
+                Output::ReactionsChanged => self.reactions.changed(),
+                Output::Reacted => self.reactions.applied(),
                 Output::Wait(at) => held.push(Effect::Wait(at)),
                 Output::Continue => held.push(Effect::Continue),
                 Output::Stopped => held.push(Effect::Stopped),
@@ -277,9 +293,14 @@ where
             }
         }
         if let Some(visible) = visible {
+            self.reactions.visible(visible);
             effects.push(Effect::Show { state: self.state().reader(), visible });
         }
         effects.append(&mut held);
+        if let Some((visible, cursors)) = self.reactions.begin_job() {
+            let job = ReactJob { state: self.state().reader(), visible, slots: self.slots(), cursors };
+            effects.push(Effect::React(job));
+        }
         Ok(())
     }
 

@@ -6,11 +6,12 @@
 //!   Input ──► Driver ──────► LogJob ────────────────► LogWork      write, one sync for all, mark, purge
 //!   Report ─►   │  Node      FlushJob ──────────────► FlushWork    sync bodies, then flush the state
 //!   check ──►   │  Bodies    CompactJob ────────────► CompactWork  merge tables, rewrite a body segment
+//!               ├──────────► ReactJob ──────────────► ReactWork     read events for reactions
 //!               ├──────────► BodyWrite ─────────────► its `run`    write bodies that were left for later
 //!               └──────────► Show, then outcomes, Wait, Stopped ...
 //! ```
 //!
-//! `runtime` runs the four kinds of work on threads of their own, and the simulator runs them in one thread under
+//! `runtime` runs the five kinds of work on threads of their own, and the simulator runs them in one thread under
 //! a seed, with a crash between any two steps. Both use this code, so the order that the simulator tests is the
 //! order that ships:
 //!
@@ -26,6 +27,8 @@
 //! | [`log_work`] | the log thread's work |
 //! | [`flush_work`] | the flush thread's work |
 //! | [`compact_work`] | the compaction thread's work |
+//! | [`react_work`] | the reaction thread's work |
+//! | `reactions` | when reactions have something to do |
 //! | [`report`] | what the work reports back, and why a node ends |
 
 mod backoff;
@@ -34,13 +37,16 @@ pub mod compact_work;
 pub mod driver;
 pub mod flush_work;
 pub mod log_work;
+pub mod react_work;
+mod reactions;
 pub mod report;
 
 pub use compact_work::{BodyRewrite, CompactJob, CompactWork};
 pub use driver::{Driver, Effect, Input};
 pub use flush_work::{FlushJob, FlushWork};
 pub use log_work::{LogJob, LogWork, Synced};
-pub use report::{Attempt, DiskFailure, Halted, Report};
+pub use react_work::{Cursors, ReactJob, ReactWork, WriteTask};
+pub use report::{Attempt, DiskFailure, Halted, Reacted, Report};
 
 /// The built-in engine over a disk and a state.
 pub type Engine<D, S> = node::RaftEngine<S, node::GroupLog<D>>;

@@ -1,6 +1,7 @@
 //! What the work on disks reports to the driver, and why a node ends.
 
 use crate::log_work::Synced;
+use model::{React, ViewError};
 use storage::state::{Progress, StateError};
 
 /// A piece of work has ended.
@@ -18,8 +19,23 @@ pub enum Report {
     Prepared(Attempt),
     /// One step of the state's compaction has ended.
     Compacted(Attempt),
+    /// Events were read for reactions.
+    Reacted(Reacted),
     /// The rewrite of a body segment has ended.
     BodiesCompacted(Attempt),
+}
+
+/// What has come of a job for reactions.
+#[derive(Debug)]
+pub struct Reacted {
+    /// What the node must propose.
+    pub commands: Vec<React<'static>>,
+    /// There are more events to read.
+    pub more: bool,
+    /// There are reactions at all.
+    pub exist: bool,
+    /// By how much time the reaction is behind that is so the most.
+    pub lag_ms: u64,
 }
 
 /// How work ended that can wait until the disk has space.
@@ -43,6 +59,8 @@ pub enum DiskFailure {
     BodiesEnd { at: u64, end: u64 },
     #[error(transparent)]
     State(#[from] StateError),
+    #[error(transparent)]
+    View(#[from] ViewError),
 }
 
 /// Why a node ended although it was not told to stop. A restart recovers everything that was acknowledged.

@@ -9,8 +9,9 @@
 
 use crate::options::Options;
 use crate::queue;
+use crate::reaction;
 use crate::wire::{FormatError, Reader, Writer};
-use crate::{lease, schedule, value};
+use crate::{group, lease, schedule, value};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use model::{
@@ -42,6 +43,7 @@ mod tag {
     pub(super) const PUT_QUEUE_WITH_OPTIONS: u8 = 19;
     pub(super) const REPLAY_TASK: u8 = 35;
     pub(super) const CHANGE_TASKS: u8 = 36;
+    pub(super) const CREATE_GROUP: u8 = 37;
 
     pub(super) const ACQUIRE_LEASE: u8 = 20;
     pub(super) const RENEW_LEASE: u8 = 21;
@@ -56,6 +58,9 @@ mod tag {
     pub(super) const DELETE_SCHEDULE: u8 = 32;
     pub(super) const CONTROL_SCHEDULE: u8 = 33;
     pub(super) const ADVANCE_SCHEDULE: u8 = 34;
+    pub(super) const PUT_REACTION: u8 = 50;
+    pub(super) const DELETE_REACTION: u8 = 51;
+    pub(super) const REACT: u8 = 52;
 
     pub(super) const EXPECTED_ANY: u8 = 0;
     pub(super) const EXPECTED_NONE: u8 = 1;
@@ -144,12 +149,16 @@ fn tag_of(command: &Command<'_>) -> u8 {
         Command::SettleDeadLetter(_) => tag::SETTLE_DEAD_LETTER,
         Command::ReplayTask(_) => tag::REPLAY_TASK,
         Command::ChangeTasks(_) => tag::CHANGE_TASKS,
+        Command::CreateGroup(_) => tag::CREATE_GROUP,
         Command::AdvanceTasks(_) => tag::ADVANCE_TASKS,
         Command::PutSchedule(_) => tag::PUT_SCHEDULE,
         Command::PutScheduleSet(_) => tag::PUT_SCHEDULE_SET,
         Command::DeleteSchedule(_) => tag::DELETE_SCHEDULE,
         Command::ControlSchedule(_) => tag::CONTROL_SCHEDULE,
         Command::AdvanceSchedule(_) => tag::ADVANCE_SCHEDULE,
+        Command::PutReaction(_) => tag::PUT_REACTION,
+        Command::DeleteReaction(_) => tag::DELETE_REACTION,
+        Command::React(_) => tag::REACT,
     }
 }
 
@@ -192,12 +201,16 @@ fn put_command(writer: &mut Writer<'_>, command: &Command<'_>) {
         Command::SettleDeadLetter(command) => queue::put_dead_letter(writer, command),
         Command::ReplayTask(command) => queue::put_replay(writer, command),
         Command::ChangeTasks(command) => queue::put_change(writer, command),
+        Command::CreateGroup(command) => group::put_create(writer, command),
         Command::AdvanceTasks(command) => queue::put_advance(writer, command),
         Command::PutSchedule(command) => schedule::put_put(writer, command),
         Command::PutScheduleSet(command) => schedule::put_put_set(writer, command),
         Command::DeleteSchedule(command) => schedule::put_delete(writer, command),
         Command::ControlSchedule(command) => schedule::put_control(writer, command),
         Command::AdvanceSchedule(command) => schedule::put_advance(writer, command),
+        Command::PutReaction(command) => reaction::put_put(writer, command),
+        Command::DeleteReaction(command) => reaction::put_delete(writer, command),
+        Command::React(command) => reaction::put_react(writer, command),
     }
 }
 
@@ -239,12 +252,16 @@ fn get_command<'a>(reader: &mut Reader<'a>) -> Result<Command<'a>, FormatError> 
         tag::SETTLE_DEAD_LETTER => Command::SettleDeadLetter(queue::get_dead_letter(reader)?),
         tag::REPLAY_TASK => Command::ReplayTask(queue::get_replay(reader)?),
         tag::CHANGE_TASKS => Command::ChangeTasks(queue::get_change(reader)?),
+        tag::CREATE_GROUP => Command::CreateGroup(group::get_create(reader)?),
         tag::ADVANCE_TASKS => Command::AdvanceTasks(queue::get_advance(reader)?),
         tag::PUT_SCHEDULE => Command::PutSchedule(schedule::get_put(reader)?),
         tag::PUT_SCHEDULE_SET => Command::PutScheduleSet(schedule::get_put_set(reader)?),
         tag::DELETE_SCHEDULE => Command::DeleteSchedule(schedule::get_delete(reader)?),
         tag::CONTROL_SCHEDULE => Command::ControlSchedule(schedule::get_control(reader)?),
         tag::ADVANCE_SCHEDULE => Command::AdvanceSchedule(schedule::get_advance(reader)?),
+        tag::PUT_REACTION => Command::PutReaction(reaction::get_put(reader)?),
+        tag::DELETE_REACTION => Command::DeleteReaction(reaction::get_delete(reader)?),
+        tag::REACT => Command::React(reaction::get_react(reader)?),
         other => return Err(FormatError::invalid("command", u64::from(other))),
     })
 }

@@ -20,6 +20,7 @@ pub(crate) mod tag {
     pub(crate) const HAS_ATTEMPTS: u8 = 11;
     pub(crate) const DEAD_CLASS: u8 = 12;
     pub(super) const SCHEDULE: u8 = 16;
+    pub(crate) const GROUP: u8 = 13;
 
     pub(super) const UNIQUE_EXISTING: u8 = 1;
     pub(super) const UNIQUE_ONE_WAITING: u8 = 2;

@@ -13,7 +13,9 @@ use crate::queue;
 use crate::schedule;
 use crate::wire::{FormatError, Reader, Writer};
 use alloc::vec::Vec;
-use model::{Appended, AppendedEvent, KeyDifference, Outcome, Position, Refusal, Revision, Slot, Written};
+use model::{
+    Appended, AppendedEvent, GroupCreated, KeyDifference, Outcome, Position, Refusal, Revision, Slot, Written,
+};
 
 /// Numbers that never change.
 mod tag {
@@ -30,6 +32,7 @@ mod tag {
     pub(super) const TASK_CANCELLED: u8 = 11;
     pub(super) const DEAD_LETTER_SETTLED: u8 = 12;
     pub(super) const TASKS_CHANGED: u8 = 17;
+    pub(super) const GROUP_CREATED: u8 = 18;
     pub(super) const TRANSACTED_OF_ANY_KIND: u8 = 13;
 
     pub(super) const LEASE_GRANTED: u8 = 20;
@@ -45,6 +48,9 @@ mod tag {
     pub(super) const SCHEDULE_DELETED: u8 = 32;
     pub(super) const SCHEDULE_CONTROLLED: u8 = 33;
     pub(super) const SCHEDULE_ADVANCED: u8 = 34;
+    pub(super) const REACTION_PUT: u8 = 50;
+    pub(super) const REACTION_DELETED: u8 = 51;
+    pub(super) const REACTED: u8 = 52;
 
     pub(super) const WRONG_REVISION: u8 = 1;
     pub(super) const EVENT_CONFLICT: u8 = 2;
@@ -63,12 +69,16 @@ mod tag {
     pub(super) const TOO_MANY_TYPES: u8 = 10;
     pub(super) const NO_TASK: u8 = 11;
     pub(super) const WRONG_TASK_STATE: u8 = 12;
+    pub(super) const GROUP_CONFLICT: u8 = 18;
     pub(super) const CLAIM_LOST: u8 = 13;
     pub(super) const TASK_CONFLICT: u8 = 14;
     pub(super) const NO_SCHEDULE: u8 = 30;
     pub(super) const SCHEDULE_BUSY: u8 = 31;
     pub(super) const SCHEDULE_OWNED: u8 = 32;
     pub(super) const TICK_IN_FUTURE: u8 = 33;
+    pub(super) const CURSOR_BEYOND_END: u8 = 50;
+    pub(super) const TOO_MANY_REACTIONS: u8 = 51;
+    pub(super) const REACTION_MOVED: u8 = 52;
 }
 
 const EVENT_BYTES_MIN: usize = 3;
@@ -157,6 +167,24 @@ pub fn encode(outcome: &Outcome, out: &mut Vec<u8>) {
             writer.u32(*runs);
             writer.varint(*skipped);
         }
+        Outcome::GroupCreated(created) => {
+            writer.u8(tag::GROUP_CREATED);
+            lease::put_cursor(&mut writer, created.group);
+            writer.u8(u8::from(created.replayed));
+        }
+        Outcome::ReactionPut { cursor } => {
+            writer.u8(tag::REACTION_PUT);
+            lease::put_cursor(&mut writer, *cursor);
+        }
+        Outcome::ReactionDeleted { existed } => {
+            writer.u8(tag::REACTION_DELETED);
+            writer.u8(u8::from(*existed));
+        }
+        Outcome::Reacted { tasks, cursor } => {
+            writer.u8(tag::REACTED);
+            writer.u32(*tasks);
+            lease::put_cursor(&mut writer, *cursor);
+        }
         Outcome::TasksChanged(changed) => {
             writer.u8(tag::TASKS_CHANGED);
             queue::put_changed(&mut writer, *changed);
@@ -206,7 +234,14 @@ pub fn decode(bytes: &[u8]) -> Result<Outcome, FormatError> {
         tag::SCHEDULE_ADVANCED => {
             Outcome::ScheduleAdvanced { runs: reader.u32()?, skipped: reader.varint()? }
         }
+        tag::REACTION_PUT => Outcome::ReactionPut { cursor: lease::get_cursor(&mut reader)? },
+        tag::REACTION_DELETED => Outcome::ReactionDeleted { existed: get_flag(&mut reader)? },
+        tag::REACTED => Outcome::Reacted { tasks: reader.u32()?, cursor: lease::get_cursor(&mut reader)? },
         tag::TASKS_CHANGED => Outcome::TasksChanged(queue::get_changed(&mut reader)?),
+        tag::GROUP_CREATED => Outcome::GroupCreated(GroupCreated {
+            group: lease::get_cursor(&mut reader)?,
+            replayed: get_flag(&mut reader)?,
+        }),
         other => return Err(FormatError::invalid("outcome", u64::from(other))),
     };
     reader.end()?;
@@ -341,6 +376,7 @@ fn put_refusal(writer: &mut Writer<'_>, refusal: &Refusal) {
             writer.u32(*part);
             writer.u32(*task);
         }
+        Refusal::GroupConflict => writer.u8(tag::GROUP_CONFLICT),
         Refusal::WrongTaskState { state } => {
             writer.u8(tag::WRONG_TASK_STATE);
             queue::put_state(writer, *state);
@@ -352,6 +388,12 @@ fn put_refusal(writer: &mut Writer<'_>, refusal: &Refusal) {
             writer.u32(*schedule);
         }
         Refusal::TickInFuture => writer.u8(tag::TICK_IN_FUTURE),
+        Refusal::CursorBeyondEnd { end } => {
+            writer.u8(tag::CURSOR_BEYOND_END);
+            writer.u64(end.0);
+        }
+        Refusal::TooManyReactions => writer.u8(tag::TOO_MANY_REACTIONS),
+        Refusal::ReactionMoved => writer.u8(tag::REACTION_MOVED),
     }
 }
 
@@ -381,11 +423,15 @@ fn get_refusal(reader: &mut Reader<'_>) -> Result<Refusal, FormatError> {
         tag::NO_TASK => Refusal::NoTask,
         tag::CLAIM_LOST => Refusal::ClaimLost { part: reader.u32()?, settlement: reader.u32()? },
         tag::TASK_CONFLICT => Refusal::TaskConflict { part: reader.u32()?, task: reader.u32()? },
+        tag::GROUP_CONFLICT => Refusal::GroupConflict,
         tag::WRONG_TASK_STATE => Refusal::WrongTaskState { state: queue::get_state(reader)? },
         tag::NO_SCHEDULE => Refusal::NoSchedule,
         tag::SCHEDULE_BUSY => Refusal::ScheduleBusy,
         tag::SCHEDULE_OWNED => Refusal::ScheduleOwned { schedule: reader.u32()? },
         tag::TICK_IN_FUTURE => Refusal::TickInFuture,
+        tag::CURSOR_BEYOND_END => Refusal::CursorBeyondEnd { end: Position(reader.u64()?) },
+        tag::TOO_MANY_REACTIONS => Refusal::TooManyReactions,
+        tag::REACTION_MOVED => Refusal::ReactionMoved,
         other => return Err(FormatError::invalid("refusal", u64::from(other))),
     })
 }

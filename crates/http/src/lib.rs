@@ -41,3 +41,4 @@ mod workers;
 
 pub use accept::serve;
 pub use options::HttpOptions;
+pub use routes::write_reaction_task;

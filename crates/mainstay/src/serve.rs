@@ -72,6 +72,7 @@ fn options(config: &Config) -> runtime::Options {
         replay_bytes: config.replay_bytes,
         space_reserve_bytes: config.space_reserve_bytes,
         segment_bytes: config.segment_bytes,
+        write_task: http_server::write_reaction_task,
         ..runtime::Options::new(&config.data)
     }
 }

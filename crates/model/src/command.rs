@@ -1,12 +1,14 @@
 //! The commands that change a shard. Text and bytes are `Cow`: owned on their way into the log, borrowed from the
 //! logged bytes when `apply` reads them.
 
+use crate::group::CreateGroup;
 use crate::ids::{Behaviour, Cursor, Elapsed, Fingerprint, IdHash, KeyHash, Position, Revision, Slot, Wall};
 use crate::lease::{AcquireLease, ExpireLeases, ReleaseLease, RenewLease, WithdrawLease};
 use crate::name::{LeaseName, StreamName, ValueName};
 use crate::queue::{
     AdvanceTasks, CancelTask, ChangeTasks, Claim, Enqueue, PutQueue, ReplayTask, Settle, SettleDeadLetter,
 };
+use crate::reaction::{DeleteReaction, PutReaction, React};
 use crate::schedule::{AdvanceSchedule, ControlSchedule, DeleteSchedule, PutSchedule, PutScheduleSet};
 use crate::value::{DeleteValue, PutValue};
 use alloc::borrow::Cow;
@@ -51,6 +53,7 @@ pub enum Command<'a> {
     SettleDeadLetter(SettleDeadLetter<'a>),
     ReplayTask(ReplayTask<'a>),
     ChangeTasks(ChangeTasks<'a>),
+    CreateGroup(CreateGroup<'a>),
     /// The node proposes this when tasks of a slot are due.
     AdvanceTasks(AdvanceTasks),
     PutSchedule(PutSchedule<'a>),
@@ -59,6 +62,10 @@ pub enum Command<'a> {
     ControlSchedule(ControlSchedule<'a>),
     /// The node proposes this when a schedule is due.
     AdvanceSchedule(AdvanceSchedule<'a>),
+    PutReaction(PutReaction<'a>),
+    DeleteReaction(DeleteReaction<'a>),
+    /// The node proposes this when events were appended after a reaction's cursor.
+    React(React<'a>),
 }
 
 /// An idempotency key with the request it was used for.

@@ -11,20 +11,24 @@
 //! | [`limits`] | every bound of the product, by name |
 //! | [`command`] | the requests to change a shard |
 //! | [`lease`], [`value`] | the commands of leases and of values |
+//! | [`group`] | the command that creates a group of tasks |
 //! | [`queue`] | the commands of task queues, and their outcomes |
 //! | [`schedule`] | the commands of schedules, and their outcomes |
+//! | [`reaction`] | the commands of reactions |
 //! | [`outcome`] | the results of commands, and the effects they leave to the node |
 //! | [`view`] | ordered reads of the state, and the write set that changes it |
 #![no_std]
 extern crate alloc;
 
 pub mod command;
+pub mod group;
 pub mod ids;
 pub mod lease;
 pub mod limits;
 pub mod name;
 pub mod outcome;
 pub mod queue;
+pub mod reaction;
 pub mod schedule;
 pub mod value;
 pub mod view;
@@ -33,18 +37,25 @@ pub use command::{
     Append, Check, CleanUp, Command, DeleteStream, Entry, Expected, ExpireEvents, ExpireRecords, Filled,
     Identity, Keyed, NewEvent, PutSettings, Settings, Transaction, Write,
 };
+pub use group::{CreateGroup, GroupCreated, GroupTask, NewGroup, NewMember};
 pub use ids::{
     Behaviour, Cursor, Elapsed, EntryClock, Fingerprint, GroupId, IdHash, Index, KeyHash, KeyId, Namespace,
     ParseCursorError, Position, Revision, Slot, SlotRange, StreamId, Term, Wall,
 };
 pub use lease::{AcquireLease, ExpireLeases, Granted, ReleaseLease, RenewLease, WithdrawLease};
-pub use name::{LeaseName, NameError, QueueName, ScheduleName, StreamName, ValueName, slot_of};
+pub use name::{
+    GroupName, LeaseName, NameError, QueueName, ReactionName, ScheduleName, StreamName, ValueName, slot_of,
+};
 pub use outcome::{Appended, AppendedEvent, Effect, KeyDifference, Outcome, Refusal, Timer, Written};
 pub use queue::{
     Action, AdvanceTasks, CancelTask, ChangeTasks, Claim, Claimed, ClaimedTask, DeadLetterEnd, Enqueue,
     Enqueued, EnqueuedTask, Failure, GiveUp, NewTask, PutQueue, QueueOptions, QueueSettings, ReplayTask,
     RetryPolicy, Settle, SettleDeadLetter, Settled, Settlement, TaskChange, TaskDue, TaskOptions, TaskRef,
     TaskState, TasksChanged, Unique, UniqueMode,
+};
+pub use reaction::{
+    DeleteReaction, PutReaction, React, ReactedEvent, ReactionKey, ReactionPayload, ReactionSettings,
+    reaction_task_id,
 };
 pub use schedule::{
     AdvanceSchedule, BackfillOverlap, CatchUp, ControlSchedule, DeleteSchedule, HeldBy, Missed, NextTick,

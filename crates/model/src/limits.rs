@@ -142,6 +142,10 @@ pub const TASK_DELAY_MS_MAX: u64 = 366 * 24 * 60 * 60 * 1_000;
 pub const TASK_DEFERS_MAX: u32 = 1_000;
 /// How long a ready task waits before it goes ahead of tasks with a higher priority. Checked by `apply`.
 pub const TASK_AGEING_MS: u64 = 5 * 60 * 1_000;
+/// Tasks of one group, with those of the groups in it. Checked by `apply`.
+pub const GROUP_TASKS_MAX: usize = 1_000;
+/// How deep groups may lie in groups; 1 is a group without others in it. Checked by `apply`.
+pub const GROUP_DEPTH_MAX: usize = 4;
 /// Tasks that one command changes alike. Checked by `apply`.
 pub const CHANGE_TASKS_MAX: usize = 256;
 /// Classes of failures that a list of a queue's dead letters has.
@@ -182,6 +186,16 @@ pub const ENTRY_OWN_SCHEDULES_MAX: usize = 32;
 pub const ENTRY_OWN_SCHEDULES_BYTES_MAX: usize = 4 << 20;
 /// Ticks shown of a schedule.
 pub const SCHEDULE_TICKS_SHOWN: usize = 10;
+/// Reactions of one shard. Checked by `apply`.
+pub const REACTIONS_MAX: u64 = 256;
+/// Bytes of a reaction's name: its tasks' ids contain it.
+pub const REACTION_NAME_BYTES_MAX: usize = 200;
+/// Types of events that one reaction names.
+pub const REACTION_TYPES_MAX: usize = 32;
+/// Events that a reaction passes with one command that enqueues tasks for them.
+pub const REACT_EVENTS_MAX: usize = 256;
+/// Bytes of the tasks that reactions enqueue at a time. One task may be longer.
+pub const REACT_BYTES_MAX: usize = 1 << 20;
 
 /// Bytes of a request's head.
 pub const HEAD_BYTES_MAX: usize = 16 << 10;

@@ -87,6 +87,10 @@ names! {
     ValueName;
     /// A schedule's name, by the same rules.
     ScheduleName;
+    /// A group's name, by the same rules.
+    GroupName;
+    /// A reaction's name, by the same rules. It has at most [`limits::REACTION_NAME_BYTES_MAX`] bytes.
+    ReactionName;
 }
 
 fn check(name: &str) -> Result<(), NameError> {

@@ -1,5 +1,6 @@
 //! The results of commands, and the effects that a shard leaves to its node.
 
+use crate::group::GroupCreated;
 use crate::ids::{Cursor, Elapsed, Position, Revision, Slot, Wall};
 use crate::lease::Granted;
 use crate::name::QueueName;
@@ -87,7 +88,21 @@ pub enum Outcome {
         /// Ticks that were skipped.
         skipped: u64,
     },
+    /// The reaction's settings apply from now on. It has come this far.
+    ReactionPut {
+        cursor: Cursor,
+    },
+    ReactionDeleted {
+        existed: bool,
+    },
+    /// The reaction has come this far, and has enqueued this many tasks on the way. If its queue is full, that is
+    /// not as far as it was to come.
+    Reacted {
+        tasks: u32,
+        cursor: Cursor,
+    },
     TasksChanged(TasksChanged),
+    GroupCreated(GroupCreated),
     /// Nothing was changed.
     Refused(Refusal),
 }
@@ -195,6 +210,14 @@ pub enum Refusal {
     ScheduleOwned { schedule: u32 },
     /// The backfill has a tick that is in the future.
     TickInFuture,
+    /// There is a group with this name and other content.
+    GroupConflict,
+    /// The cursor lies after everything that was recorded: `end` is the last position that was assigned.
+    CursorBeyondEnd { end: Position },
+    /// The shard has [`crate::limits::REACTIONS_MAX`] reactions already.
+    TooManyReactions,
+    /// The reaction is not as the proposer knew it.
+    ReactionMoved,
 }
 
 /// How a request differs from the one that its idempotency key was first used for.

@@ -3,8 +3,8 @@
 use crate::claims::WaitingClaim;
 use crate::request::Replies;
 use model::{
-    Action, Append, Command, Elapsed, Enqueue, ScheduleAction, ScheduleDefinition, Settle, Settlement, Wall,
-    Write, limits,
+    Action, Append, Command, Elapsed, Enqueue, React, ScheduleAction, ScheduleDefinition, Settle, Settlement,
+    Wall, Write, limits,
 };
 use std::collections::VecDeque;
 
@@ -51,20 +51,24 @@ impl SizedCommand {
     }
 }
 
-/// Who receives the outcome of a client's command.
+/// Who receives the outcome of a command.
 #[derive(Debug)]
 pub enum Waiter<R: Replies> {
     Any(R::Outcome),
     /// Goes on waiting if it is granted no tasks.
     Claim(WaitingClaim<R>),
+    /// The command is a reaction's, and the node only says that it is done.
+    Reaction,
 }
 
 impl<R: Replies> Waiter<R> {
+    /// The reply, if someone waits for one.
     #[must_use]
-    pub fn into_reply(self) -> R::Outcome {
+    pub fn into_reply(self) -> Option<R::Outcome> {
         match self {
-            Self::Any(reply) => reply,
-            Self::Claim(waiting) => waiting.reply,
+            Self::Any(reply) => Some(reply),
+            Self::Claim(waiting) => Some(waiting.reply),
+            Self::Reaction => None,
         }
     }
 }
@@ -138,6 +142,27 @@ impl<R: Replies> OpenBatch<R> {
         let command = SizedCommand::new(Command::Claim(waiting.claim.clone()));
         self.bytes += command.bytes;
         self.commands.push_back((Waiter::Claim(waiting), command));
+    }
+
+    /// Adds what a reaction has to do.
+    pub fn push_reaction(&mut self, react: React<'static>) {
+        let command = SizedCommand::new(Command::React(react));
+        self.bytes += command.bytes;
+        self.commands.push_back((Waiter::Reaction, command));
+    }
+
+    /// Removes what reactions have to do, and returns how many commands that were.
+    pub fn drop_reactions(&mut self) -> usize {
+        let before = self.commands.len();
+        let bytes = &mut self.bytes;
+        self.commands.retain(|(waiter, command)| {
+            let stays = !matches!(waiter, Waiter::Reaction);
+            if !stays {
+                *bytes -= command.bytes;
+            }
+            stays
+        });
+        before - self.commands.len()
     }
 
     /// Gives the next entry a wall above `wall`.
@@ -225,11 +250,20 @@ fn command_bytes(command: &Command<'_>) -> usize {
         | Command::PutQueue(_)
         | Command::CancelTask(_)
         | Command::SettleDeadLetter(_)
-        | Command::ChangeTasks(_)
         | Command::AdvanceTasks(_)
+        | Command::ChangeTasks(_)
         | Command::DeleteSchedule(_)
-        | Command::AdvanceSchedule(_) => 0,
+        | Command::AdvanceSchedule(_)
+        | Command::DeleteReaction(_) => 0,
+        Command::PutReaction(put) => put.settings.types.iter().map(|event_type| event_type.len()).sum(),
+        Command::React(react) => {
+            react.events.iter().map(|event| event.envelope.len() + TASK_OVERHEAD_BYTES).sum()
+        }
         Command::Enqueue(enqueue) => tasks_bytes(enqueue),
+        Command::CreateGroup(create) => {
+            let tasks = create.content.tasks().chain(create.content.followers());
+            tasks.map(|task| task.task.envelope.len() + TASK_OVERHEAD_BYTES).sum()
+        }
         Command::ReplayTask(replay) => replay.envelope.as_ref().map_or(0, |envelope| envelope.len()),
         Command::Claim(claim) => claim.types.iter().map(|task_type| task_type.len()).sum(),
         Command::Settle(settle) => settlements_bytes(settle),
@@ -321,7 +355,7 @@ mod tests {
                 let closed = batch.close(Vec::new(), EntryMax::default(), |_| Vec::new());
                 assert_eq!(closed.commands.len(), want, "{sizes:?}");
                 for reply in closed.waiters.commands {
-                    assert_eq!(reply.into_reply(), next);
+                    assert_eq!(reply.into_reply(), Some(next));
                     next += 1;
                 }
             }

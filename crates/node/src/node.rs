@@ -9,7 +9,8 @@ use crate::request::{AskedTime, ClosedTime, Replies, Request, Unavailable};
 use crate::step::{Input, Output};
 use crate::waiting::WaitTable;
 use model::{
-    Behaviour, Command, Cursor, Effect, Elapsed, EntryClock, Outcome, Position, Slot, ViewError, Wall, limits,
+    Behaviour, Command, Cursor, Effect, Elapsed, EntryClock, Key, Outcome, Position, React, Slot, ViewError,
+    Wall, limits,
 };
 use std::collections::VecDeque;
 use std::fmt::Debug;
@@ -101,6 +102,8 @@ pub struct Node<E: Engine, R: Replies> {
     /// The engine fetches rows that the view did not have at hand. Until then, own work waits.
     loading: bool,
     waiting: WaitTable<R>,
+    /// The row that says whether there are reactions.
+    reactions_key: Key,
     claims: WaitingClaims<R>,
     /// The clocks of the last applied entry.
     wall: Wall,
@@ -119,6 +122,7 @@ where
     #[must_use]
     pub fn new(options: NodeOptions, engine: E) -> Self {
         let own_work = OwnWork::new(engine.slots());
+        let reactions_key = format::row::reactions_key(engine.slots().first).to_vec();
         Self {
             options,
             engine,
@@ -138,6 +142,7 @@ where
             own_work,
             loading: false,
             waiting: WaitTable::new(limits::WAITERS_MAX),
+            reactions_key,
             claims: WaitingClaims::new(limits::WAITERS_MAX),
             wall: Wall(0),
             elapsed: Elapsed(0),
@@ -201,6 +206,11 @@ where
             Input::Tick => self.engine.tick(),
             Input::DiskSpace(space) => {
                 self.engine.set_disk_space(&space);
+                if space != DiskSpace::Enough {
+                    // As for the rest of its own work: the node begins nothing more on a full disk.
+                    let dropped = self.open.drop_reactions();
+                    out.extend((0..dropped).map(|_| Output::Reacted));
+                }
                 self.disk_space = space;
             }
             Input::DiskStalled { why } => {
@@ -209,6 +219,7 @@ where
             }
             Input::DiskResponds => self.stalled = None,
             Input::FlushSoon => self.engine.flush_soon(),
+            Input::React(reactions) => self.react(reactions, out),
             Input::TimerDue => self.wait = None,
             Input::Continue => {}
             Input::Stop if matches!(self.phase, Phase::Starting | Phase::Leading | Phase::Following) => {
@@ -261,6 +272,17 @@ where
                     Phase::Draining | Phase::Stopping | Phase::Halted => Some((reply, Unavailable::Stopping)),
                 };
                 out.extend(refused.map(|(reply, why)| Output::Woken { reply, result: Err(why) }));
+            }
+        }
+    }
+
+    /// Adds what reactions have to do to the open batch. If that is not possible now, the driver reads the events
+    /// again later.
+    fn react(&mut self, reactions: Vec<React<'static>>, out: &mut Vec<Output<E::Io, R>>) {
+        for react in reactions {
+            match self.unavailable() {
+                Some(_) => out.push(Output::Reacted),
+                None => self.open.push_reaction(react),
             }
         }
     }
@@ -394,7 +416,12 @@ where
             self.own_work.note(effects);
             for effect in effects {
                 match effect {
-                    Effect::Notify { key } => woken.extend(self.waiting.wake(key)),
+                    Effect::Notify { key } => {
+                        if *key == self.reactions_key {
+                            out.push(Output::ReactionsChanged);
+                        }
+                        woken.extend(self.waiting.wake(key));
+                    }
                     Effect::TasksReady { .. } => ready.push(effect.clone()),
                     Effect::BodiesRemoved { .. } | Effect::TimerSet { .. } => {}
                 }
@@ -567,7 +594,13 @@ fn reply_all<Io, R: Replies>(
                         let Err(reply) = claims.wait(waiting) else { continue };
                         (reply, Err(Unavailable::Busy))
                     }
-                    (waiter, outcome) => (waiter.into_reply(), Ok(outcome)),
+                    (waiter, outcome) => match waiter.into_reply() {
+                        Some(reply) => (reply, Ok(outcome)),
+                        None => {
+                            out.push(Output::Reacted);
+                            continue;
+                        }
+                    },
                 };
                 out.push(Output::Outcome { reply, result });
             }
@@ -583,7 +616,10 @@ fn reply_all<Io, R: Replies>(
 
 fn fail_all<Io, R: Replies>(waiters: Waiters<R>, why: &Unavailable, out: &mut Vec<Output<Io, R>>) {
     for waiter in waiters.commands {
-        out.push(Output::Outcome { reply: waiter.into_reply(), result: Err(why.clone()) });
+        out.push(match waiter.into_reply() {
+            Some(reply) => Output::Outcome { reply, result: Err(why.clone()) },
+            None => Output::Reacted,
+        });
     }
     let failed = |(reply, _)| Output::TimeClosed { reply, result: Err(why.clone()) };
     out.extend(waiters.closers.into_iter().map(failed));

@@ -3,7 +3,7 @@
 use crate::clock::Mono;
 use crate::engine::{DiskSpace, EngineError};
 use crate::request::{ClosedTime, Replies, Request, Unavailable};
-use model::{Cursor, Outcome};
+use model::{Cursor, Outcome, React};
 
 /// Something that happened to a node. `C` and `M` are the engine's completions and messages.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub enum Input<C, M, R: Replies> {
     DiskResponds,
     /// Removed data waits for a flush before it can leave the disk.
     FlushSoon,
+    /// What reactions have to do with events that were read for them. [`Output::Reacted`] follows for each.
+    React(Vec<React<'static>>),
     /// The time set by [`Output::Wait`] has come.
     TimerDue,
     /// Check again for work to do: [`Output::Continue`] asked for it, or work outside the node has ended that
@@ -49,6 +51,10 @@ pub enum Output<Io, R: Replies> {
     Woken { reply: R::Woken, result: Result<(), Unavailable> },
     /// Readers may see events up to this cursor.
     Visible(Cursor),
+    /// A command of [`Input::React`] was applied, or never will be.
+    Reacted,
+    /// A reaction was created, changed or deleted.
+    ReactionsChanged,
     /// The node leads and has applied everything that was in its log.
     Ready { replayed_entries: u64 },
     /// Give [`Input::TimerDue`] at this time. It replaces the time set before; `None` means no timer.

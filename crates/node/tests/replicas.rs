@@ -155,7 +155,12 @@ impl Replica {
             Output::Ready { .. } => self.seen.push("ready".to_owned()),
             Output::Halt(error) => self.seen.push(format!("halt: {error}")),
             Output::Stopped => self.seen.push("stopped".to_owned()),
-            Output::Io(_) | Output::Visible(_) | Output::Wait(_) | Output::Continue => {}
+            Output::Io(_)
+            | Output::Visible(_)
+            | Output::Wait(_)
+            | Output::Continue
+            | Output::Reacted
+            | Output::ReactionsChanged => {}
         }
     }
 

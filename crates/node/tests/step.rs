@@ -125,6 +125,8 @@ fn kinds(out: &[Out]) -> Vec<String> {
             Output::Continue => "continue".into(),
             Output::Stopped => "stopped".into(),
             Output::Halt(_) => "halt".into(),
+            Output::Reacted => "reacted".into(),
+            Output::ReactionsChanged => "reactions changed".into(),
         })
         .collect()
 }

@@ -1,5 +1,6 @@
 //! Commands and outcomes in the words of the model.
 
+use crate::reaction::ReactionAsk;
 use crate::{Acquire, Append, Ask, Condition, EventRef, Expect, Id, Keep, Key, Sent, Simple, SimpleOutcome};
 use model::{
     Appended, Check, Command, Cursor, Expected, Fingerprint, Identity, Keyed, NewEvent, Outcome, Refusal,
@@ -17,6 +18,9 @@ impl Simple {
         }
         if let Some(ask) = self.schedule_ask_of(command) {
             return Ask::Schedule(ask);
+        }
+        if let Some(ask) = ReactionAsk::of(command) {
+            return Ask::Reaction(ask);
         }
         match command {
             Command::Append(append) => Ask::Append(append.keyed.as_ref().map(key), self.append_of(append)),
@@ -50,12 +54,16 @@ impl Simple {
             | Command::SettleDeadLetter(_)
             | Command::ReplayTask(_)
             | Command::ChangeTasks(_)
+            | Command::CreateGroup(_)
             | Command::AdvanceTasks(_) => unreachable!("{command:?} is about a queue"),
             Command::PutSchedule(_)
             | Command::PutScheduleSet(_)
             | Command::DeleteSchedule(_)
             | Command::ControlSchedule(_)
             | Command::AdvanceSchedule(_) => unreachable!("{command:?} is about schedules"),
+            Command::PutReaction(_) | Command::DeleteReaction(_) | Command::React(_) => {
+                unreachable!("{command:?} is about a reaction")
+            }
         }
     }
 
@@ -191,7 +199,13 @@ impl From<&Outcome> for SimpleOutcome {
             Outcome::ScheduleAdvanced { runs, skipped } => {
                 Self::ScheduleAdvanced { runs: u64::from(*runs), skipped: *skipped }
             }
+            Outcome::ReactionPut { cursor } => Self::ReactionPut(*cursor),
+            Outcome::ReactionDeleted { existed } => Self::ReactionDeleted(*existed),
+            Outcome::Reacted { tasks, cursor } => Self::Reacted(*tasks, *cursor),
             Outcome::TasksChanged(changed) => Self::TasksChanged(*changed),
+            Outcome::GroupCreated(created) => {
+                Self::GroupCreated(created.group.position.0, created.group.slot.0, created.replayed)
+            }
             Outcome::Refused(refusal) => match *refusal {
                 Refusal::WrongRevision { part, current } => {
                     Self::WrongRevision { part: part as usize, current: current.map(|current| current.0) }
@@ -220,10 +234,12 @@ impl From<&Outcome> for SimpleOutcome {
                 Refusal::ScheduleOwned { schedule } => Self::ScheduleOwned(schedule as usize),
                 Refusal::TickInFuture => Self::TickInFuture,
                 Refusal::WrongTaskState { state } => Self::WrongTaskState(state),
-                Refusal::TaskConflict { part: 0, task: 0 } => Self::TaskConflict,
-                Refusal::ClaimLost { .. } | Refusal::TaskConflict { .. } => {
-                    unimplemented!("tasks in a transaction")
-                }
+                Refusal::TaskConflict { .. } => Self::TaskConflict,
+                Refusal::GroupConflict => Self::GroupConflict,
+                Refusal::ClaimLost { .. } => unimplemented!("tasks in a transaction"),
+                Refusal::CursorBeyondEnd { end } => Self::CursorBeyondEnd(end.0),
+                Refusal::TooManyReactions => Self::TooManyReactions,
+                Refusal::ReactionMoved => Self::ReactionMoved,
             },
         }
     }

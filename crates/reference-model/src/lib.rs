@@ -10,6 +10,7 @@
 //! | [`draw`] | random commands about streams |
 //! | [`queue`] | task queues |
 //! | [`schedule`] | schedules |
+//! | [`reaction`] | reactions |
 //!
 //! It knows nothing of the limits on idempotency records and on revisions.
 
@@ -17,16 +18,18 @@ mod convert;
 pub mod draw;
 mod lease;
 pub mod queue;
+pub mod reaction;
 pub mod schedule;
 mod value;
 mod write;
 
 pub use lease::{Acquire, Held, Lease, Token, Waiting};
 use model::{
-    Claimed, EnqueuedTask, KeyDifference, Namespace, Outcome, ScheduleControlled, Settled, TaskState,
+    Claimed, Cursor, EnqueuedTask, KeyDifference, Namespace, Outcome, ScheduleControlled, Settled, TaskState,
     TasksChanged, slot_of,
 };
 use queue::{QueueAsk, Queues};
+use reaction::{Reaction, ReactionAsk};
 use schedule::{Schedule, ScheduleAsk};
 use std::collections::BTreeMap;
 pub use value::Value;
@@ -177,6 +180,9 @@ pub enum SimpleOutcome {
     DeadLetterSettled,
     TasksChanged(TasksChanged),
     TaskConflict,
+    /// The group's position and slot, and whether it was there already.
+    GroupCreated(u64, u16, bool),
+    GroupConflict,
     WrongRevision {
         part: usize,
         current: Option<u64>,
@@ -236,6 +242,13 @@ pub enum SimpleOutcome {
     /// The number of the schedule.
     ScheduleOwned(usize),
     TickInFuture,
+    ReactionPut(Cursor),
+    ReactionDeleted(bool),
+    /// How many tasks, and up to where.
+    Reacted(u32, Cursor),
+    CursorBeyondEnd(u64),
+    TooManyReactions,
+    ReactionMoved,
 }
 
 impl SimpleOutcome {
@@ -260,7 +273,11 @@ impl SimpleOutcome {
                 | Self::ScheduleDeleted(_)
                 | Self::ScheduleControlled(_)
                 | Self::ScheduleAdvanced { .. }
+                | Self::ReactionPut(_)
+                | Self::ReactionDeleted(_)
+                | Self::Reacted(..)
                 | Self::TasksChanged(_)
+                | Self::GroupCreated(..)
         )
     }
 
@@ -333,6 +350,7 @@ pub enum Ask {
     DeleteValue(usize, Expect),
     Queue(QueueAsk),
     Schedule(ScheduleAsk),
+    Reaction(ReactionAsk),
 }
 
 /// A check of a transaction.
@@ -355,12 +373,14 @@ struct Record {
 pub struct Simple {
     pub streams: Vec<Stream>,
     pub queues: Queues,
+    pub groups: Vec<queue::groups::Group>,
     pub last: u64,
     pub wall: u64,
     pub elapsed: u64,
     pub leases: Vec<Lease>,
     pub values: Vec<Value>,
     pub schedules: Vec<Schedule>,
+    pub reactions: Vec<Reaction>,
     records: BTreeMap<(u16, u128), Record>,
     /// The events that the last entry appended, by stream and revision.
     pub appended: Vec<(usize, u64)>,
@@ -447,6 +467,7 @@ impl Simple {
             Ask::DeleteValue(value, expect) => self.delete_value(*value, *expect),
             Ask::Queue(ask) => self.ask_queue(ask),
             Ask::Schedule(ask) => self.ask_schedule(ask),
+            Ask::Reaction(ask) => self.ask_reaction(ask),
         }
     }
 

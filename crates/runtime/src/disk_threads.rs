@@ -1,7 +1,8 @@
 //! The threads that do the driver's work on disks: one for the log, one for flushes, one for compactions, one that
-//! writes bodies. Each takes jobs from its inbox and reports; what a job means is [`driver`]'s.
+//! writes bodies, one that reads events for reactions. Each takes jobs from its inbox and reports; what a job means is
+//! [`driver`]'s.
 
-use crate::store::{BodyWrite, CompactJob, CompactWork, FlushJob, FlushWork, LogWork};
+use crate::store::{BodyWrite, CompactJob, CompactWork, FlushJob, FlushWork, LogWork, ReactJob, ReactWork};
 use crate::worker::Worker;
 use driver::{DiskFailure, LogJob, Report};
 use std::io;
@@ -107,6 +108,21 @@ pub(crate) fn start_compacting(
                     Ok(None) => {}
                     Err(failure) => return report(Err(failure)),
                 }
+            }
+        }
+    })
+}
+
+/// A thread of its own, because the read pool is for clients.
+pub(crate) fn start_reacting(
+    mut work: ReactWork,
+    report: impl Fn(Reported) + Send + 'static,
+) -> io::Result<Worker<ReactJob>> {
+    Worker::start("react", move |inbox: Receiver<ReactJob>| {
+        for job in inbox {
+            match work.run(&job) {
+                Ok(done) => report(Ok(done)),
+                Err(failure) => return report(Err(failure)),
             }
         }
     })

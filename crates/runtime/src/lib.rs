@@ -24,7 +24,7 @@ mod start;
 mod store;
 mod worker;
 
-pub use driver::DiskFailure;
+pub use driver::{DiskFailure, WriteTask};
 pub use handle::{Handle, Pending, Phase, Status, Woken};
 pub use node::{AskedTime, ClosedTime, Unavailable};
 pub use node_task::{Halted, NodeTask};

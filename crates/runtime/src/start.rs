@@ -1,11 +1,14 @@
 //! Opens a data directory and starts a node on what it holds.
 
-use crate::disk_threads::{Reported, start_compacting, start_flushing, start_log, start_writing_bodies};
+use crate::disk_threads::{
+    Reported, start_compacting, start_flushing, start_log, start_reacting, start_writing_bodies,
+};
 use crate::handle::{Handle, Phase, Status};
 use crate::node_task::{FromThread, NodeTask, Parts};
 use crate::reads::{Latest, ReadPool};
 use crate::space::{Space, start_checking};
-use crate::store::{CompactJob, CompactWork, Driver, FlushWork, LogWork, Opened, open};
+use crate::store::{CompactJob, CompactWork, Driver, FlushWork, LogWork, Opened, ReactWork, open};
+use driver::WriteTask;
 use model::{Cursor, limits};
 use node::NodeOptions;
 use std::path::PathBuf;
@@ -33,6 +36,9 @@ pub struct Options {
     pub replay_bytes: u64,
     /// Bytes of one segment of the log, and of one segment of the bodies.
     pub segment_bytes: u64,
+    /// Writes the envelope of the task that a reaction makes of an event. The runtime does not know how clients see
+    /// either; by default, such a task says nothing.
+    pub write_task: WriteTask,
 }
 
 impl Options {
@@ -47,6 +53,7 @@ impl Options {
             space_reserve_bytes: 128 << 20,
             replay_bytes: 128 << 20,
             segment_bytes: 64 << 20,
+            write_task: |_, _, _| {},
         }
     }
 }
@@ -90,6 +97,8 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
         start_flushing(flush_work, Arc::clone(metrics), to_loop(&reports_in)).map_err(StartError::Thread)?;
     let compactor =
         start_compacting(CompactWork::new(compactor), to_loop(&reports_in)).map_err(StartError::Thread)?;
+    let react_work = ReactWork::new(body_reader.clone(), options.write_task);
+    let reactor = start_reacting(react_work, to_loop(&reports_in)).map_err(StartError::Thread)?;
     let body_writer = start_writing_bodies(to_loop(&reports_in)).map_err(StartError::Thread)?;
     let space_reports = reports_in.clone();
     let space = Space::new(options.data.clone(), options.space_reserve_bytes);
@@ -120,6 +129,7 @@ pub fn start(options: &Options, metrics: &Arc<Metrics>) -> Result<(Handle, NodeT
         flusher,
         compactor,
         body_writer,
+        reactor,
         reports,
         mailbox,
         visible: visible_in,

@@ -29,6 +29,9 @@ pub(crate) type FlushWork = driver::FlushWork<NodeDisk, StateFlush>;
 pub(crate) type CompactJob = driver::CompactJob<NodeDisk, StateReader>;
 pub(crate) type CompactWork = driver::CompactWork<NodeDisk, StateCompactor, StateReader>;
 
+pub(crate) type ReactJob = driver::ReactJob<StateReader>;
+pub(crate) type ReactWork = driver::ReactWork<NodeDisk>;
+
 pub(crate) type BodyWrite = storage::bodies::BodyWrite<NodeDisk>;
 
 /// Reads event bodies, on any thread.

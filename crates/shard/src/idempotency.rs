@@ -92,7 +92,11 @@ fn replayed(mut outcome: Outcome) -> Outcome {
         | Outcome::Settled(_)
         | Outcome::TaskCancelled(_)
         | Outcome::DeadLetterSettled
+        | Outcome::ReactionPut { .. }
+        | Outcome::ReactionDeleted { .. }
+        | Outcome::Reacted { .. }
         | Outcome::TasksChanged(_)
+        | Outcome::GroupCreated(_)
         | Outcome::StreamDeleted { .. }
         | Outcome::Progressed { .. }
         | Outcome::LeaseGranted(_)

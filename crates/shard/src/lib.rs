@@ -17,6 +17,8 @@
 //! | `queue/enqueue.rs`, `claim.rs`, `settle.rs` | durable tasks: add, claim for a time, and settle |
 //! | `queue/cancel.rs`, `dead_letter.rs`, `settings.rs` | cancel a task; replay or drop a dead one; settings |
 //! | `queue/advance.rs` | end expired claims, make delayed tasks ready, remove finished ones |
+//! | `reaction/put.rs`, `reaction/delete.rs` | create, change or remove a reaction |
+//! | `reaction/react.rs` | enqueue tasks for events, and remember how far that has come |
 //! | `clean_up.rs` | delete the rows of removed events |
 //! | `expire_records.rs` | delete expired idempotency records |
 //! | `lease/acquire.rs` | grant a lease, or let the holder wait for its turn |
@@ -43,6 +45,7 @@ mod agenda;
 mod clean_up;
 mod damage;
 mod expire_records;
+mod group;
 mod heads;
 mod idempotency;
 mod lease;
@@ -50,6 +53,7 @@ mod oldest;
 mod overlay;
 pub mod query;
 mod queue;
+mod reaction;
 mod revisions;
 mod schedule;
 mod shard;

@@ -4,6 +4,7 @@
 //! A command writes only after its last check, or after a savepoint to which it rolls back if it is refused.
 //! Only a transaction needs a savepoint: undoing costs a copy of each key, which single appends avoid.
 
+use crate::group::Step;
 use crate::heads::{Head, Heads, Stream};
 use crate::queue::tally::Queue;
 use crate::revisions::Revisions;
@@ -39,6 +40,8 @@ pub(crate) struct Overlay<'a, 'e, V> {
     notified: Vec<Key>,
     /// Tasks that became ready, or are no longer.
     ready: Vec<ReadyChange>,
+    /// What has happened to members of groups in this command.
+    steps: Vec<Step>,
     rows: BTreeMap<Key, Option<Value>>,
     /// Heads that differ from the view's, by the hash of the name. If another name has the same hash, the
     /// next free number is used.
@@ -108,13 +111,14 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
             removed: Vec::new(),
             notified: Vec::new(),
             ready: Vec::new(),
+            steps: Vec::new(),
             rows: BTreeMap::new(),
             changed: BTreeMap::new(),
             savepoint: None,
         }
     }
 
-    /// The shard's first slot.
+    /// The shard's first slot, which has the rows that are about all of its slots.
     pub(crate) fn first_slot(&self) -> Slot {
         self.first_slot
     }
@@ -151,6 +155,16 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
     /// Tells the node that requests which wait for the row with this key must look again.
     pub(crate) fn notify(&mut self, key: Key) {
         self.notified.push(key);
+    }
+
+    /// Tells a group what has happened to a member of it.
+    pub(crate) fn step(&mut self, step: Step) {
+        self.steps.push(step);
+    }
+
+    /// What the command has left to groups.
+    pub(crate) fn take_steps(&mut self) -> Vec<Step> {
+        core::mem::take(&mut self.steps)
     }
 
     /// A task of this type has become ready.
@@ -272,6 +286,8 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
     pub(crate) fn rollback(&mut self) {
         let Some(savepoint) = self.savepoint.take() else { return };
         self.shard = savepoint.shard;
+        // All of them are of this command.
+        self.steps.clear();
         self.bodies.truncate(savepoint.bodies);
         self.last = savepoint.last;
         self.timers.truncate(savepoint.timers);

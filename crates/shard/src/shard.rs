@@ -3,11 +3,13 @@
 use crate::clean_up;
 use crate::damage::bad_row;
 use crate::expire_records;
+use crate::group;
 use crate::heads::Heads;
 use crate::idempotency::once;
 use crate::lease::{self, acquire, release, renew, withdraw};
 use crate::overlay::{Finished, Overlay, ReadyChange};
 use crate::queue;
+use crate::reaction;
 use crate::schedule;
 use crate::stream::{append, delete, expire, settings};
 use crate::transaction;
@@ -103,7 +105,9 @@ impl Shard {
         let mut outcomes = Vec::with_capacity(entry.commands.len());
         for command in &entry.commands {
             outcomes.push(if knows(entry.behaviour) {
-                apply_command(command, &mut overlay)?
+                let outcome = apply_command(command, &mut overlay)?;
+                group::step::take_all(&mut overlay)?;
+                outcome
             } else {
                 Outcome::Refused(Refusal::Unsupported)
             });
@@ -189,6 +193,7 @@ fn apply_command<'e, V: View>(
         Command::SettleDeadLetter(settle) => queue::dead_letter::apply(settle, overlay),
         Command::ReplayTask(replay) => queue::replay::apply(replay, overlay),
         Command::ChangeTasks(change) => queue::change::apply(change, overlay),
+        Command::CreateGroup(create) => group::create::apply(create, overlay),
         Command::AdvanceTasks(advance) => queue::advance::apply(advance, overlay),
         Command::PutSchedule(put) => schedule::put::apply(put, overlay),
         Command::PutScheduleSet(put) => schedule::put_set::apply(put, overlay),
@@ -198,6 +203,9 @@ fn apply_command<'e, V: View>(
             once(control.keyed, slot, overlay, |overlay| schedule::control::apply(control, overlay))
         }
         Command::AdvanceSchedule(advance) => schedule::advance::apply(advance, overlay),
+        Command::PutReaction(put) => reaction::put::apply(put, overlay),
+        Command::DeleteReaction(delete) => reaction::delete::apply(delete, overlay),
+        Command::React(react) => reaction::react::apply(react, overlay),
     }
 }
 

@@ -15,7 +15,7 @@ use model::{
     Append, Appended, Check, Command, DeleteStream, Expected, Filled, Fingerprint, IdHash, Identity, KeyHash,
     Keyed, NewEvent, Outcome, PutSettings, Revision, Settings, Slot, StreamName, Transaction, Write, Written,
 };
-use reference_model::{Simple, draw, queue, schedule};
+use reference_model::{Simple, draw, queue, reaction, schedule};
 use seeded_rng::Rng;
 use std::borrow::Cow;
 use xxhash_rust::xxh3::xxh3_128;
@@ -240,6 +240,7 @@ impl Client {
 pub enum Draws {
     Streams,
     Queues,
+    Reactions,
 }
 
 /// A client whose commands are drawn.
@@ -263,6 +264,7 @@ impl DrawnClient {
             Draws::Streams => draw::command(rng, model),
             Draws::Queues if rng.one_in(8) => schedule::draw::command_with(rng, model, TICK_UNIT_MS),
             Draws::Queues => queue::draw::command(rng, model),
+            Draws::Reactions => reaction::command(rng, model),
         });
         self.last = Some(command.clone());
         command

@@ -98,7 +98,7 @@ impl Machine {
         let (log, bodies) = self.deafness();
         let log_disk = SimDisk { inner: self.log_disk.clone(), deaf: log };
         let body_disk = SimDisk { inner: self.body_disk.clone(), deaf: bodies };
-        self.process = Some(Process::open(log_disk, body_disk, state, &self.limits)?);
+        self.process = Some(Process::open(log_disk, body_disk, state, &self.limits, self.mutant)?);
         Ok(())
     }
 

@@ -19,6 +19,8 @@ pub enum Mutant {
     LostRow,
     /// The state never says that its disk work lags.
     HiddenPressure,
+    /// Now and then, what was read for a reaction lacks an event.
+    LostReaction,
     /// The monotonic clock follows the steps of the wall clock.
     MonotonicFromWall,
 }
@@ -35,6 +37,7 @@ impl FromStr for Mutant {
             "forgotten-applied-index" => Ok(Self::ForgottenAppliedIndex),
             "lost-row" => Ok(Self::LostRow),
             "hidden-pressure" => Ok(Self::HiddenPressure),
+            "lost-reaction" => Ok(Self::LostReaction),
             "monotonic-from-wall" => Ok(Self::MonotonicFromWall),
             other => Err(format!("unknown mutant {other}")),
         }

@@ -3,9 +3,13 @@
 
 use crate::disk::SimDisk;
 use crate::limits::Limits;
+use crate::mutant::Mutant;
 use crate::reference::entries_of;
 use crate::state::SimState;
-use driver::{CompactWork, Driver, Effect, FlushJob, FlushWork, Halted, Input, LogJob, LogWork, Report};
+use driver::{
+    CompactWork, Driver, Effect, FlushJob, FlushWork, Halted, Input, LogJob, LogWork, ReactJob, ReactWork,
+    Report,
+};
 use model::{Cursor, GroupId, Index, Wall};
 use node::{DiskSpace, GroupLog, NodeOptions, Now, RaftEngine, RaftEngineOptions, Replies};
 use shard::{Shard, ShardOptions};
@@ -75,6 +79,8 @@ pub enum Work {
     Compact,
     /// The thread that writes bodies does its job.
     WriteBodies,
+    /// The reaction thread does its job.
+    React,
 }
 
 /// What the outside sees of a step, log writes included, and the work that is now due.
@@ -95,6 +101,9 @@ pub struct Process {
     flush: FlushWork<NodeDisk, MemoryFlush>,
     compact: CompactWork<NodeDisk, MemoryCompactor, MemoryReader>,
     body_write: Option<BodyWrite<NodeDisk>>,
+    react: ReactWork<NodeDisk>,
+    react_job: Option<ReactJob<MemoryReader>>,
+    mutant: Mutant,
     /// Threads whose next step is scheduled.
     busy: Vec<Work>,
     /// What readers see.
@@ -128,6 +137,7 @@ impl Process {
         body_disk: SimDisk,
         state: SimState,
         limits: &Limits,
+        mutant: Mutant,
     ) -> Result<Self, Ended> {
         let store = format::header::StoreId(7);
         let (log_disk, body_disk) = (WriteBehind::new(log_disk), WriteBehind::new(body_disk));
@@ -166,6 +176,9 @@ impl Process {
         let engine = RaftEngine::open(options, group_log, log.groups.get(&GROUP), shard, state)?;
         Ok(Self {
             driver: Driver::new(node_options, engine, bodies, log.preparer.clone()),
+            react: ReactWork::new(body_reader.clone(), crate::content::write_task),
+            react_job: None,
+            mutant,
             body_reader,
             log: LogWork::new(log.writer, log.preparer.clone()),
             log_jobs: VecDeque::new(),
@@ -275,6 +288,13 @@ impl Process {
                 }
                 None => None,
             },
+            Work::React => match self.react_job.take() {
+                Some(job) => {
+                    let report = self.react.run(&job)?;
+                    Some(self.mutated(report))
+                }
+                None => None,
+            },
         };
         match &report {
             Some(Report::Flushed(_)) => self.flushes.is_running = false,
@@ -287,6 +307,16 @@ impl Process {
             Some(report) => self.drive(|driver, effects| driver.reported(now, report, effects)),
             None => Ok(Stepped { work: self.due(), ..Stepped::default() }),
         }
+    }
+
+    /// A mutant loses an event that was read for a reaction.
+    fn mutated(&self, mut report: Report) -> Report {
+        if let (Mutant::LostReaction, Report::Reacted(reacted)) = (self.mutant, &mut report)
+            && let Some(react) = reacted.commands.first_mut()
+        {
+            react.events.pop();
+        }
+        report
     }
 
     fn write_log(&mut self) -> Result<(), Ended> {
@@ -356,6 +386,7 @@ impl Process {
                 }
                 Effect::Compact(job) => self.compact.take(job),
                 Effect::WriteBodies(job) => self.body_write = Some(job),
+                Effect::React(job) => self.react_job = Some(job),
                 Effect::Show { state, visible } => {
                     self.shown = state.clone();
                     self.visible = self.visible.max(visible);
@@ -384,8 +415,9 @@ impl Process {
         let compact = (!self.compact.is_idle()).then_some(Work::Compact);
         let bodies = self.body_write.is_some().then_some(Work::WriteBodies);
         let is_log = |work: &Work| matches!(work, Work::TakeLogJobs | Work::SyncLog);
+        let react = self.react_job.is_some().then_some(Work::React);
         let mut due = Vec::new();
-        for work in [log, flush, compact, bodies].into_iter().flatten() {
+        for work in [log, flush, compact, bodies, react].into_iter().flatten() {
             // The log thread does one thing at a time.
             let taken = self.busy.contains(&work) || is_log(&work) && self.busy.iter().any(is_log);
             if !taken {

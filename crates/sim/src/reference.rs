@@ -5,10 +5,10 @@
 //! lost ones are forgotten. No other choice is left open: once an entry is applied, its outcomes must be those of
 //! the model, and so must everything that readers see.
 
-use crate::checkers::schedules;
+use crate::checkers::{reactions, schedules};
 use crate::content::{ORDERLY_TYPE, content_of};
 use format::body::BodyRecord;
-use model::{Command, Cursor, Index, Outcome, Position, Revision, Slot};
+use model::{Command, Cursor, Index, Outcome, Position, ReactionSettings, Revision, Slot};
 use reference_model::{Event, Simple, SimpleOutcome, Stream, draw};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -123,7 +123,13 @@ impl Reference {
         for (command, asked) in entry.commands.iter().enumerate() {
             schedules::proposed(asked, &self.model)?;
             let ask = self.model.ask_of(asked);
+            let settings = self.settings_of(asked);
             let outcome = self.model.ask(&ask);
+            if let (Command::React(react), SimpleOutcome::Reacted(..), Some(settings)) =
+                (asked, &outcome, settings)
+            {
+                reactions::check(react, &settings, self)?;
+            }
             if is_clients(asked) {
                 self.expected.push_back(Expected { entry: Rc::clone(bytes), command, outcome });
             }
@@ -134,6 +140,13 @@ impl Reference {
         };
         self.last_event = self.model.appended.iter().map(cursor).max().unwrap_or(self.last_event);
         Ok(())
+    }
+
+    /// The settings of the reaction that a command moves.
+    fn settings_of(&self, command: &Command<'_>) -> Option<ReactionSettings<'static>> {
+        let Command::React(react) = command else { return None };
+        let known = self.model.reactions.iter().find(|known| known.name == react.reaction.as_str());
+        known.map(|known| known.settings.clone())
     }
 
     /// A client has received an outcome.
@@ -252,6 +265,7 @@ pub fn is_clients(command: &Command<'_>) -> bool {
             | Command::AdvanceTasks(_)
             | Command::AdvanceSchedule(_)
             | Command::ExpireLeases(_)
+            | Command::React(_)
     )
 }
 

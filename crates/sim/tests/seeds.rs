@@ -79,6 +79,11 @@ fn a_state_that_hides_how_far_it_lags_is_caught() {
 }
 
 #[test]
+fn a_reaction_that_loses_an_event_is_caught() {
+    is_caught("lost-reaction");
+}
+
+#[test]
 fn a_monotonic_clock_that_follows_the_wall_is_caught() {
     is_caught("monotonic-from-wall");
 }

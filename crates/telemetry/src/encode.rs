@@ -159,7 +159,8 @@ impl Scrape {
         out.gauge(&cat::REPLAYED_ENTRIES, &m.replayed_entries)?;
         out.time(&cat::START, &m.start)?;
         out.time(&cat::WALL_AHEAD, &m.wall_ahead)?;
-        out.time(&cat::LAST_VISIBLE, &m.last_visible)
+        out.time(&cat::LAST_VISIBLE, &m.last_visible)?;
+        out.time(&cat::REACTION_LAG, &m.reaction_lag)
     }
 
     fn schedules(&self, out: &mut Out<'_>) -> Result<(), Error> {

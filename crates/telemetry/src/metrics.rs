@@ -52,6 +52,7 @@ pub struct Metrics {
     pub disk_stalled: Gauge,
     pub replayed_entries: Gauge,
     pub start: TimeGauge,
+    pub reaction_lag: TimeGauge,
     pub wall_ahead: TimeGauge,
     /// Time of day since 1970. Set with each applied entry.
     pub last_visible: TimeGauge,
@@ -132,6 +133,7 @@ impl Metrics {
             disk_stalled: Gauge::default(),
             replayed_entries: Gauge::default(),
             start: TimeGauge::default(),
+            reaction_lag: TimeGauge::default(),
             wall_ahead: TimeGauge::default(),
             last_visible: TimeGauge::default(),
             subscribers: Subscribers::default(),

@@ -7,18 +7,21 @@
 //! | `settle` | [`TaskError`], heartbeats and ends of claims |
 //! | `admin` | settings, lists, dead letters |
 //! | `change` | changes of many tasks at once |
+//! | `group` | [`NewGroup`]: tasks that belong together |
 //! | `duration` | durations as the API writes them |
 
 mod admin;
 mod change;
 mod claim;
 mod duration;
+mod group;
 mod settle;
 mod task;
 
 pub use admin::{Depth, QueueInfo, QueueSettings, TaskPage};
 pub use change::{Changed, DeadLetterClass, Replay, Which};
 pub use claim::Claim;
+pub use group::{GroupCreated, GroupInfo, GroupState, NewGroup};
 pub use settle::{Heartbeat, TaskError};
 pub use task::{ClaimedTask, Enqueued, NewTask, RetryPolicy, TaskFailure, TaskInfo, TaskState, Unique};
 

@@ -7,6 +7,7 @@
 //! | module | contents |
 //! |---|---|
 //! | [`operations`] | the table |
+//! | `reactions` | the rows of the table about reactions |
 //! | [`parameters`] | parameters and response headers, each described once |
 //! | [`schema`] | the JSON objects of requests and responses |
 //! | [`document`] | the OpenAPI 3.1 document, docs/openapi.json |
@@ -14,7 +15,9 @@
 pub mod document;
 mod operations;
 pub mod parameters;
+mod reactions;
 pub mod schema;
+mod tasks;
 
 use crate::catalogue::Code;
 
@@ -56,6 +59,7 @@ pub enum Tag {
     Streams,
     Queues,
     Schedules,
+    Reactions,
     Leases,
     Values,
     Operations,
@@ -146,12 +150,13 @@ impl Method {
 }
 
 impl Tag {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Events,
         Self::Transactions,
         Self::Streams,
         Self::Queues,
         Self::Schedules,
+        Self::Reactions,
         Self::Leases,
         Self::Values,
         Self::Operations,
@@ -165,6 +170,7 @@ impl Tag {
             Self::Streams => "streams",
             Self::Queues => "queues",
             Self::Schedules => "schedules",
+            Self::Reactions => "reactions",
             Self::Leases => "leases",
             Self::Values => "values",
             Self::Operations => "operations",
@@ -179,6 +185,7 @@ impl Tag {
             Self::Streams => "List streams, delete them, and control what they keep.",
             Self::Queues => "Enqueue tasks, claim and settle them, and operate queues.",
             Self::Schedules => "Enqueue tasks by the clock.",
+            Self::Reactions => "Enqueue a task for each event that matches.",
             Self::Leases => "Elect leaders, lock, and limit how many work at a time, with fencing tokens.",
             Self::Values => "Agree on small named values.",
             Self::Operations => "Health, metrics and documentation of a node.",

@@ -6,7 +6,8 @@ use super::parameters::{
     QUEUE, QUEUES_LIMIT, REMOVED_THROUGH, REPLAYED, SCHEDULE, SCHEDULES_LIMIT, SENT_STORE, STORE, STREAM,
     TASK, TASK_STATE, TASK_WAIT, TASKS_LIMIT, TYPE, VALUE,
 };
-use super::{Content, Description, Method, Response, Schema, Tag};
+use super::tasks;
+use super::{Content, Description, Method, Response, Schema, Tag, reactions};
 use crate::catalogue::Code;
 
 macro_rules! operations {
@@ -39,7 +40,7 @@ const JSON: &str = "application/json";
 const NDJSON: &str = "application/x-ndjson";
 
 /// What every operation may respond with, whatever it does.
-const ANY: &[Code] = &[
+pub(super) const ANY: &[Code] = &[
     Code::BadRequest,
     Code::UnknownParameter,
     Code::DuplicateParameter,
@@ -51,12 +52,12 @@ const ANY: &[Code] = &[
     Code::TooManyConnections,
 ];
 /// Operations on the store's data.
-const DATA: &[Code] = &[Code::InvalidHeader, Code::OtherStore, Code::UnsupportedMediaType];
+pub(super) const DATA: &[Code] = &[Code::InvalidHeader, Code::OtherStore, Code::UnsupportedMediaType];
 /// Paths with a name.
-const STREAM_NAME: &[Code] = &[Code::InvalidPath, Code::InvalidName];
-const BODY: &[Code] =
+pub(super) const STREAM_NAME: &[Code] = &[Code::InvalidPath, Code::InvalidName];
+pub(super) const BODY: &[Code] =
     &[Code::IncompleteBody, Code::BodyTimeout, Code::BodyTooLarge, Code::InvalidUtf8, Code::InvalidJson];
-const OBJECT: &[Code] = &[
+pub(super) const OBJECT: &[Code] = &[
     Code::UnknownMember,
     Code::DuplicateMember,
     Code::MissingMember,
@@ -71,7 +72,7 @@ const EVENTS: &[Code] = &[
     Code::EventConflict,
     Code::StreamFull,
 ];
-const COMMAND: &[Code] = &[
+pub(super) const COMMAND: &[Code] = &[
     Code::Busy,
     Code::ReadOnly,
     Code::DiskStalled,
@@ -81,7 +82,7 @@ const COMMAND: &[Code] = &[
     Code::UnsupportedCommand,
 ];
 const KEYED: &[Code] = &[Code::KeyConflict, Code::KeysFull];
-const QUERY: &[Code] = &[Code::Busy, Code::NotReady, Code::Stopping];
+pub(super) const QUERY: &[Code] = &[Code::Busy, Code::NotReady, Code::Stopping];
 /// Reads of events, which may close a time first.
 const READ: &[Code] = &[
     Code::TimeInFuture,
@@ -92,7 +93,7 @@ const READ: &[Code] = &[
     Code::TooManySubscribers,
 ];
 
-const fn json(name: &'static str) -> Content {
+pub(super) const fn json(name: &'static str) -> Content {
     Content { media_type: JSON, schema: Schema::Object(name) }
 }
 
@@ -539,6 +540,10 @@ operations! {
         },
         problems: &[ANY, DATA, STREAM_NAME, BODY, OBJECT, COMMAND, &[Code::TaskNotFound, Code::WrongTaskState, Code::QueueFull, Code::TaskConflict, Code::TooManyTypes, Code::TaskTooLarge]],
     };
+    DeadLetters: tasks::DEAD_LETTERS;
+    ReplayDead: tasks::REPLAY_DEAD;
+    DropDead: tasks::DROP_DEAD;
+    CancelTasks: tasks::CANCEL_TASKS;
     ListWorkers: Description {
         id: "listWorkers",
         method: Method::Get,
@@ -554,70 +559,6 @@ operations! {
             headers: &[],
         },
         problems: &[ANY, DATA, STREAM_NAME, QUERY],
-    };
-    DeadLetters: Description {
-        id: "deadLetters",
-        method: Method::Get,
-        path: "/v1/queues/{queue}/dead-letters",
-        tag: Tag::Queues,
-        summary: "Count the dead letters of a queue by class",
-        description: "Returns the classes of the last failures, those with the most dead letters first. There are at most 1,000; `more` says that others were left out.",
-        parameters: &[&QUEUE, &STORE],
-        request: &[],
-        response: Response {
-            description: "The classes.",
-            content: &[json("DeadLetterClasses")],
-            headers: &[],
-        },
-        problems: &[ANY, DATA, STREAM_NAME, QUERY],
-    };
-    ReplayDead: Description {
-        id: "replayDeadLetters",
-        method: Method::Post,
-        path: "/v1/queues/{queue}/dead-letters/replay",
-        tag: Tag::Queues,
-        summary: "Replay many dead letters",
-        description: "Puts dead letters back into their queue, or into another one, oldest first: all, or those of a class or type. One request changes at most 256. Repeat it with `next` as `after` until `next` is null. If the queue becomes full, the request stops there; one that has changed nothing is refused.",
-        parameters: &[&QUEUE, &STORE],
-        request: &[json("ReplayMany")],
-        response: Response {
-            description: "How many were changed, and where to go on.",
-            content: &[json("TasksChanged")],
-            headers: &[],
-        },
-        problems: &[ANY, DATA, STREAM_NAME, BODY, OBJECT, COMMAND, &[Code::QueueFull]],
-    };
-    DropDead: Description {
-        id: "dropDeadLetters",
-        method: Method::Post,
-        path: "/v1/queues/{queue}/dead-letters/drop",
-        tag: Tag::Queues,
-        summary: "Drop many dead letters",
-        description: "Removes dead letters for good, oldest first: all, or those of a class or type. One request removes at most 256. Repeat it with `next` as `after` until `next` is null.",
-        parameters: &[&QUEUE, &STORE],
-        request: &[json("DropMany")],
-        response: Response {
-            description: "How many were removed, and where to go on.",
-            content: &[json("TasksChanged")],
-            headers: &[],
-        },
-        problems: &[ANY, DATA, STREAM_NAME, BODY, OBJECT, COMMAND],
-    };
-    CancelTasks: Description {
-        id: "cancelTasks",
-        method: Method::Post,
-        path: "/v1/queues/{queue}/cancel",
-        tag: Tag::Queues,
-        summary: "Cancel many tasks",
-        description: "Cancels unfinished tasks, oldest first: all, or those in a state or of a type. Workers of tasks that run learn of it from their next heartbeat. One request changes at most 256. Repeat it with `next` as `after` until `next` is null.",
-        parameters: &[&QUEUE, &STORE],
-        request: &[json("CancelMany")],
-        response: Response {
-            description: "How many were cancelled, and where to go on.",
-            content: &[json("TasksChanged")],
-            headers: &[],
-        },
-        problems: &[ANY, DATA, STREAM_NAME, BODY, OBJECT, COMMAND],
     };
     GetTask: Description {
         id: "getTask",
@@ -651,6 +592,8 @@ operations! {
         },
         problems: &[ANY, DATA, STREAM_NAME, COMMAND, &[Code::TaskNotFound, Code::WrongTaskState]],
     };
+    CreateGroup: tasks::CREATE_GROUP;
+    GetGroup: tasks::GET_GROUP;
     GetQueue: Description {
         id: "getQueue",
         method: Method::Get,
@@ -859,6 +802,10 @@ operations! {
         },
         problems: &[ANY, DATA, STREAM_NAME, QUERY],
     };
+    PutReaction: reactions::PUT;
+    GetReaction: reactions::GET;
+    DeleteReaction: reactions::DELETE;
+    ListReactions: reactions::LIST;
     Store: Description {
         id: "store",
         method: Method::Get,

@@ -44,6 +44,12 @@ pub static OWNER: Parameter = Parameter {
     description: "The name of the owner, percent-encoded: 1 to 200 bytes of UTF-8 without control characters.",
     values: Values::Text,
 };
+pub static REACTION: Parameter = Parameter {
+    name: "reaction",
+    location: Location::Path,
+    description: "The name of the reaction, percent-encoded: 1 to 200 bytes of UTF-8 without control characters.",
+    values: Values::Text,
+};
 pub static TASK: Parameter = Parameter {
     name: "id",
     location: Location::Path,
@@ -51,6 +57,17 @@ pub static TASK: Parameter = Parameter {
     values: NAME,
 };
 
+pub static GROUP: Parameter = Parameter {
+    name: "group",
+    location: Location::Path,
+    description: "The id of the group, percent-encoded: 1 to 256 bytes of UTF-8 without control characters.",
+    values: Values::Text,
+};
+pub static GROUP_WAIT: Parameter = query(
+    "wait",
+    "How long to wait until the group is done or failed, at most `60s`. The default is not to wait.",
+    Values::Duration,
+);
 pub static TASK_WAIT: Parameter = query(
     "wait",
     "How long to wait for the end of the task, at most `60s`. The default is not to wait.",

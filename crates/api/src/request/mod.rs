@@ -9,14 +9,17 @@
 //! | [`lease`] | bodies of requests about leases |
 //! | [`value`] | requests that write values |
 //! | [`transaction`] | the body of a transaction |
+//! | [`group`] | the body that creates a group |
 //! | [`queue`] | everything about task queues |
 //! | [`schedule`] | requests about schedules |
+//! | [`reaction`] | reactions |
 //! | [`settings`] | a stream's settings |
 //! | [`store`] | the store that a request is meant for |
 //! | [`object`] | the API's own JSON objects, member by member |
 //! | `key` | idempotency keys and their fingerprints |
 
 pub mod append;
+pub mod group;
 pub mod head;
 mod key;
 pub mod lease;
@@ -24,6 +27,7 @@ pub mod line;
 mod object;
 pub mod query;
 pub mod queue;
+pub mod reaction;
 pub mod schedule;
 pub mod settings;
 pub mod store;

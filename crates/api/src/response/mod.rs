@@ -10,11 +10,14 @@
 //! | [`page`] | pages of events and of streams |
 //! | [`queue`] | everything about task queues |
 //! | [`schedule`] | schedules |
+//! | [`reaction`] | reactions, and their tasks |
 
+pub mod group;
 pub mod lease;
 pub mod outcome;
 pub mod page;
 pub mod queue;
+pub mod reaction;
 pub mod refusal;
 pub mod schedule;
 pub mod stored;

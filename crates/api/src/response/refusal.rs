@@ -109,11 +109,21 @@ pub fn problem(refusal: &Refusal, target: Target<'_>) -> Box<Problem> {
         | Refusal::ScheduleBusy
         | Refusal::ScheduleOwned { .. }
         | Refusal::TickInFuture => schedule_problem(refusal, target),
+        Refusal::CursorBeyondEnd { end } => {
+            let detail = format!("the last position that was assigned is {:016x}", end.0);
+            Problem::new(Code::CursorBeyondEnd, detail).member("from")
+        }
+        Refusal::TooManyReactions => {
+            let detail = format!("there are {} reactions already", limits::REACTIONS_MAX);
+            Problem::new(Code::TooManyReactions, detail).number("limit", limits::REACTIONS_MAX)
+        }
+        Refusal::ReactionMoved => Problem::new(Code::Internal, "a reaction is not where it was"),
         Refusal::QueueFull { .. }
         | Refusal::TooManyTypes { .. }
         | Refusal::NoTask
         | Refusal::WrongTaskState { .. }
         | Refusal::ClaimLost { .. }
+        | Refusal::GroupConflict
         | Refusal::TaskConflict { .. } => task_problem(refusal, target),
     }
 }
@@ -137,6 +147,9 @@ fn task_problem(refusal: &Refusal, target: Target<'_>) -> Box<Problem> {
             let detail = "the queue has a task with this `id` and different content, so nothing was written";
             let problem = Problem::new(Code::TaskConflict, detail).number("task", u64::from(*task));
             in_part(problem, *part, target)
+        }
+        Refusal::GroupConflict => {
+            Problem::new(Code::GroupConflict, "there is a group with this `id` and other tasks")
         }
         Refusal::NoTask => Problem::new(Code::TaskNotFound, "the queue has no task with this id"),
         Refusal::WrongTaskState { state } => {

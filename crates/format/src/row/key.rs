@@ -42,6 +42,11 @@ pub(super) mod kind {
     pub(in crate::row) const ATTEMPTS: u8 = 38;
     pub(in crate::row) const DEAD_CLASS: u8 = 39;
     pub(in crate::row) const DEAD_OF_CLASS: u8 = 40;
+    pub(in crate::row) const GROUP_NAME: u8 = 41;
+    pub(in crate::row) const GROUP: u8 = 42;
+    pub(in crate::row) const GROUP_THEN: u8 = 43;
+    pub(in crate::row) const GROUP_ON_DEAD: u8 = 44;
+    pub(in crate::row) const GROUP_MEMBER: u8 = 45;
 
     pub(in crate::row) const SCHEDULE: u8 = 23;
     pub(in crate::row) const SCHEDULE_DEFINITION: u8 = 24;
@@ -57,6 +62,8 @@ pub(super) mod kind {
     pub(in crate::row) const TASK_WALL: u8 = 134;
     pub(in crate::row) const TASK_ELAPSED: u8 = 135;
     pub(in crate::row) const SCHEDULE_TIMER: u8 = 137;
+    pub(in crate::row) const REACTION: u8 = 147;
+    pub(in crate::row) const REACTIONS: u8 = 148;
 }
 
 /// Writes a key of fixed length from left to right.
@@ -392,6 +399,7 @@ impl TimerSearch {
             kind::SCHEDULE_TIMER => {
                 (Some(TimerKey::Schedule(ScheduleTimerKey::decode(key)?)), kind::SCHEDULE_TIMER + 1)
             }
+            kind::REACTION | kind::REACTIONS => (None, kind::REACTIONS + 1),
             other => return Err(FormatError::invalid("kind of row", u64::from(other))),
         };
         self.from = Fill::new(slot, Namespace::SYSTEM, next).done();

@@ -3,7 +3,7 @@
 //! A key begins with the slot (u16), the namespace (u32) and the kind (u8), all big-endian. So the rows of a
 //! slot are adjacent, and those of one kind are in order. Everything about a name is in the name's slot, timers
 //! included, so that a shard can be split between two slots without rewriting a row. Only the shard's own row
-//! is about all of its slots; it is in the first one. Rows in [`Namespace::SYSTEM`] come last in their slot.
+//! and its reactions are about all of its slots; they are in the first one. Rows in [`Namespace::SYSTEM`] come last in their slot.
 //!
 //! | kind | namespace | key after the prefix | value | written |
 //! |---|---|---|---|---|
@@ -32,6 +32,10 @@
 //! | count of schedules | the shard's first slot | | [`ScheduleTally`] | with each change of a schedule |
 //! | class of dead letters | the name's | queue id, class hash | [`DeadClassRow`] | whenever the number of its dead letters changes |
 //! | dead of a class | the name's | queue id, class hash, position | nothing | while a task is a dead letter |
+//! | group name | the name's | group's name | position | once for each group |
+//! | group | the group's | position | [`GroupRow`] | whenever a member ends or goes |
+//! | then, on dead | the group's | position | a task that may follow | once for each group |
+//! | member | the group's | position, number | [`MemberRow`] | while a task or group of the group is kept |
 //! | shard | system | | [`ShardRow`] | once for each entry |
 //! | wall timer | system | wall, namespace, stream id | stream's name | when a stream gets a `max_age` or its first event, and after each expiry |
 //! | record timer | system | elapsed, namespace, key hash | nothing | once for each request with an idempotency key |
@@ -39,17 +43,24 @@
 //! | lease timer | system | elapsed, namespace, name | nothing | when a lease is granted, and each time it has come due |
 //! | task timer, by wall or by elapsed | system | moment, namespace, queue id, position | nothing | when something is due for a task |
 //! | schedule timer | system | wall, generation | schedule's name | when something is due for a schedule |
+//! | reaction | system | name | [`ReactionRow`] | when its settings change, and when it moves |
+//! | reactions | system | | their number | when a reaction is created, changed or deleted |
 //! | membership | system | | [`crate::membership::Membership`] | once for each configuration entry |
 //!
 //! Every value begins with the number of its layout.
 
+mod group;
 mod key;
 mod lease;
 mod queue;
+mod reaction;
 mod schedule;
 mod stored_value;
 mod value;
 
+pub use group::{
+    Follows, GroupKeys, GroupPlace, GroupRow, MemberRange, MemberRow, decode_follower, encode_follower,
+};
 pub use key::{
     CleanUpKey, PREFIX_BYTES, RecordTimerKey, TimerKey, TimerRange, TimerSearch, WallTimerKey, dedup_key,
     idempotency_key, membership_key, parse_stream_key, revision_key, shard_key, stream_key,
@@ -64,6 +75,7 @@ pub use queue::{
     Lane, QueueKeys, QueueRange, QueueRow, SettledBy, SettledPart, TaskIdRow, TaskPart, TaskRow,
     TaskTimerKey, TextHash, TypeRow, UniqueRow, decode_number, decode_part, encode_number, encode_part,
 };
+pub use reaction::{ReactionRange, ReactionRow, parse_reaction_key, reaction_key, reactions_key};
 pub use schedule::{
     Held, ScheduleRow, ScheduleTally, ScheduleTimerKey, ScheduleTimers, ScheduleTotals, decode_definition,
     decode_schedule_set, encode_definition, encode_schedule_set, next_schedule, parse_schedule_key,

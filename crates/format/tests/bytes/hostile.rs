@@ -1,18 +1,18 @@
 //! Decoding any bytes returns a value or an error. It never panics, and takes no more memory than a small
 //! multiple of the input.
 
-use crate::samples;
+use crate::{reaction, samples, tasks};
 use format::FormatError;
 use format::row::{
     ClaimRequestRow, CleanUpKey, DedupRow, FailureRow, IdempotencyRow, KeyRow, LeaseHolder, LeaseRow,
-    LeaseTimerKey, LeaseWaiterRow, QueueKeys, QueueRow, RecordTimerKey, RevisionRow, ScheduleRow,
-    ScheduleTally, ScheduleTimerKey, ShardRow, StreamRow, TaskIdRow, TaskRow, TaskTimerKey, TypeRow,
-    ValueRow, WallTimerKey, decode_definition, decode_name, decode_number, decode_part, decode_schedule_set,
-    parse_schedule_key, parse_stream_key,
+    LeaseTimerKey, LeaseWaiterRow, QueueKeys, QueueRow, ReactionRow, RecordTimerKey, RevisionRow,
+    ScheduleRow, ScheduleTally, ScheduleTimerKey, ShardRow, StreamRow, TaskIdRow, TaskRow, TaskTimerKey,
+    TypeRow, ValueRow, WallTimerKey, decode_definition, decode_name, decode_number, decode_part,
+    decode_schedule_set, parse_reaction_key, parse_schedule_key, parse_stream_key,
 };
 use model::{
-    Append, Check, ClaimedTask, Command, EnqueuedTask, Entry, NewTask, Outcome, Position, Settled,
-    Settlement, Write, Written,
+    Append, Check, ClaimedTask, Command, EnqueuedTask, Entry, NewMember, NewTask, Outcome, Position,
+    ReactedEvent, Settled, Settlement, Write, Written,
 };
 use seeded_rng::Rng;
 use std::borrow::Cow;
@@ -62,6 +62,7 @@ fn read_as_all(bytes: &[u8]) {
     let _ = ScheduleTally::decode(bytes);
     let _ = ScheduleTimerKey::decode(bytes);
     let _ = (decode_definition(bytes), decode_schedule_set(bytes), parse_schedule_key(bytes));
+    let _ = (ReactionRow::decode(bytes), parse_reaction_key(bytes));
     let _ = format::log_index::SegmentIndex::decode(bytes);
     if let Ok(changes) = format::membership::decode_changes(bytes) {
         assert!(changes.capacity() <= bytes.len());
@@ -92,6 +93,9 @@ fn reserved(entry: &Entry<'_>) -> usize {
         Command::Enqueue(enqueue) => enqueue.tasks.capacity() * size_of::<NewTask<'_>>(),
         Command::Claim(claim) => claim.types.capacity() * size_of::<Cow<'_, str>>(),
         Command::Settle(settle) => settle.settlements.capacity() * size_of::<Settlement<'_>>(),
+        Command::CreateGroup(create) => create.content.members.capacity() * size_of::<NewMember<'_>>(),
+        Command::PutReaction(put) => put.settings.types.capacity() * size_of::<Cow<'_, str>>(),
+        Command::React(react) => react.events.capacity() * size_of::<ReactedEvent<'_>>(),
         Command::ChangeTasks(change) => change.tasks.capacity() * size_of::<Position>(),
         _ => 0,
     };
@@ -117,8 +121,9 @@ fn reserved_by(outcome: &Outcome) -> usize {
 }
 
 fn all_samples() -> Vec<samples::Sample> {
-    let later = [crate::tasks::samples(), crate::schedule::samples()].concat();
-    [samples::entries(), samples::outcomes(), samples::rows(), samples::bodies(), later].concat()
+    let stores = [samples::entries(), samples::outcomes(), samples::rows(), samples::bodies()];
+    let later = [tasks::samples(), crate::groups::samples(), reaction::samples(), crate::schedule::samples()];
+    stores.into_iter().chain(later).flatten().collect()
 }
 
 #[test]

@@ -5,9 +5,13 @@ mod files;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod groups;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod queue;
+#[cfg(test)]
+mod reaction;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]

@@ -279,6 +279,7 @@ pub(crate) fn task_row() -> TaskRow {
         completed: None,
         has_attempts: false,
         dead_class: None,
+        group: None,
     }
 }
 

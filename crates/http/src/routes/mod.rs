@@ -4,16 +4,20 @@
 mod append;
 mod command;
 mod errors;
+mod groups;
 mod leases;
 mod lines;
 mod operations;
 mod parts;
 mod queue;
+mod reactions;
 mod schedules;
 mod settings;
 mod streams;
 mod transaction;
 mod values;
+
+pub use reactions::write_reaction_task;
 
 use crate::activity::Activity;
 use crate::context::Context;
@@ -90,6 +94,8 @@ where
         Operation::CancelTasks => queue::change::many(context, parts, change::Kind::Cancel, &mut body).await,
         Operation::ReplayDead => queue::change::many(context, parts, change::Kind::Replay, &mut body).await,
         Operation::DropDead => queue::change::many(context, parts, change::Kind::Drop, &mut body).await,
+        Operation::CreateGroup => groups::create(context, parts, &mut body).await,
+        Operation::GetGroup => groups::get(context, parts).await,
         Operation::GetQueue => queue::queues::get(context, parts).await,
         Operation::PutQueue => queue::queues::put(context, parts, &mut body).await,
         Operation::ListQueues => queue::queues::list(context, parts).await,
@@ -104,6 +110,10 @@ where
         Operation::BackfillSchedule => schedules::backfill(context, parts, &mut body).await,
         Operation::PutScheduleSet => schedules::put_set(context, parts, &mut body).await,
         Operation::GetScheduleSet => schedules::get_set(context, parts).await,
+        Operation::PutReaction => reactions::put(context, parts, &mut body).await,
+        Operation::GetReaction => reactions::get(context, parts).await,
+        Operation::DeleteReaction => reactions::delete(context, parts).await,
+        Operation::ListReactions => reactions::list(context, parts).await,
         Operation::Store => operations::store(context, parts),
         Operation::Live => operations::live(parts),
         Operation::Ready => operations::ready(context, parts),

@@ -2,10 +2,13 @@
 
 use crate::response::Result;
 use api::request::queue::{queue_in_path, task_in_path};
+use api::request::reaction::reaction_in_path;
 use api::request::schedule::schedule_in_path;
 use api::request::{lease_in_path, query, stream_in_path, value_in_path};
 use http::request;
-use model::{LeaseName, QueueName, ScheduleName, Slot, StreamName, TaskRef, ValueName};
+use model::{
+    GroupName, LeaseName, QueueName, ReactionName, ScheduleName, Slot, StreamName, TaskRef, ValueName,
+};
 use std::borrow::Cow;
 
 /// The stream that the path names.
@@ -38,6 +41,22 @@ pub(super) fn value(parts: &request::Parts) -> Result<ValueName<'_>> {
 /// As for [`stream`].
 pub(super) fn schedule(parts: &request::Parts) -> Result<ScheduleName<'_>> {
     schedule_in_path(name(parts))
+}
+
+/// The group that the path names.
+///
+/// # Errors
+/// As for [`stream`].
+pub(super) fn group(parts: &request::Parts) -> Result<GroupName<'_>> {
+    api::request::group::group_in_path(name(parts))
+}
+
+/// The reaction that the path names.
+///
+/// # Errors
+/// As for [`stream`].
+pub(super) fn reaction(parts: &request::Parts) -> Result<ReactionName<'_>> {
+    reaction_in_path(name(parts))
 }
 
 /// The third segment of a path such as `/v1/streams/{stream}/events`.

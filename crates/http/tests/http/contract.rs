@@ -4,10 +4,10 @@
 use crate::node::Node;
 use api::contract::schema::{
     Appended, Claimed, Deleted, EnqueuedLine, EnqueuedTask, Lease, LeaseGranted, LeaseReleased, LeaseRenewed,
-    LineResult, Live, Problem, Queue, QueueList, QueueSettingsInForce, Ready, Schedule, ScheduleControlled,
-    ScheduleDeleted, ScheduleList, SchedulePut, ScheduleSet, SettingsInForce, Settled, SettledLine,
-    StorePage, StreamList, StreamPage, SummaryLine, Task, TaskChanged, TaskList, Transacted, ValueDeleted,
-    ValueWritten,
+    LineResult, Live, Problem, Queue, QueueList, QueueSettingsInForce, Reaction, ReactionDeleted,
+    ReactionList, ReactionPut, ReactionSettings, Ready, Schedule, ScheduleControlled, ScheduleDeleted,
+    ScheduleList, SchedulePut, ScheduleSet, SettingsInForce, Settled, SettledLine, StorePage, StreamList,
+    StreamPage, SummaryLine, Task, TaskChanged, TaskList, Transacted, ValueDeleted, ValueWritten,
 };
 use serde::de::DeserializeOwned;
 
@@ -103,6 +103,17 @@ fn every_answer_about_queues_is_of_the_form_that_is_described() {
     read::<Problem>(node.post(tasks, r#"{"type":"t"}"#).text());
     assert_eq!(read::<Queue>(node.get("/v1/queues/q").text()).depth.ready, 1);
     read::<QueueList>(node.get("/v1/queues").text());
+    for settings in [
+        r#"{"queue":"q","task_type":"t","key_from":"stream"}"#,
+        r#"{"queue":"q","task_type":"t","key":"k","payload":"reference"}"#,
+    ] {
+        read::<ReactionSettings>(settings);
+        let json = [("content-type", "application/json")];
+        read::<ReactionPut>(node.request("PUT", "/v1/reactions/r", &json, settings).text());
+        read::<Reaction>(node.get("/v1/reactions/r").text());
+    }
+    assert_eq!(read::<ReactionList>(node.get("/v1/reactions").text()).reactions.len(), 1);
+    assert!(read::<ReactionDeleted>(node.request("DELETE", "/v1/reactions/r", &[], "").text()).deleted);
 }
 
 #[test]

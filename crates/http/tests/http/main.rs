@@ -27,6 +27,8 @@ mod node;
 #[cfg(test)]
 mod queues;
 #[cfg(test)]
+mod reactions;
+#[cfg(test)]
 mod read_store;
 #[cfg(test)]
 mod read_stream;

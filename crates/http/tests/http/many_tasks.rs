@@ -259,3 +259,83 @@ fn a_dead_letter_is_edited_before_it_runs_again() {
         "#,
     );
 }
+
+#[test]
+fn a_group_waits_for_its_tasks_and_enqueues_what_follows() {
+    let node = Node::start();
+    let mut script = Script::new(&node);
+    script.run(
+        r#"
+        > POST /v1/groups
+          {"id":"g","members":[{"queue":"q","id":"a","type":"t"},{"group":{"members":[{"queue":"r","id":"b","type":"t"}]}}],"then":{"queue":"s","id":"c","type":"sum"},"on_dead":{"queue":"s","type":"alarm"}}
+        < 200 | idempotent-replayed: absent
+          id = "g"
+          cursor = $cursor
+          replayed = false
+        > POST /v1/groups
+          {"id":"g","members":[{"id":"a","queue":"q","type":"t"},{"group":{"members":[{"queue":"r","id":"b","type":"t"}]}}],"then":{"queue":"s","id":"c","type":"sum"},"on_dead":{"queue":"s","type":"alarm"}}
+        < 200 | idempotent-replayed: true
+          . = {"id":"g","cursor":"$cursor","replayed":true}
+        > POST /v1/groups
+          {"id":"g","members":[{"queue":"q","id":"x","type":"t"}]}
+        < 409 group_conflict
+        > POST /v1/groups
+          {"id":"h","members":[{"queue":"q","id":"y","type":"t"},{"queue":"q","id":"a","type":"t"}]}
+        < 409 task_conflict
+          task = 1
+        > GET /v1/queues/q/tasks/y
+        < 404 task_not_found
+        > GET /v1/groups/h
+        < 404 group_not_found
+        > GET /v1/groups/g?wait=50ms
+        < 200
+          state = "open"
+          total = 2
+          members[0] = {"queue":"q","id":"a","state":"ready"}
+          members[1].group = {"state":"open","total":1,"done":0,"failed":0}
+          then = {"queue":"s","id":null}
+        > POST /v1/queues/q/claims
+          {"worker":"w"}
+        < 200
+          tasks[0].token = $token
+        > POST /v1/queues/q/tasks/a/complete
+          {"token":"$token"}
+        < 200
+        > POST /v1/queues/r/claims
+          {"worker":"w"}
+        < 200
+          tasks[0].token = $last
+        "#,
+    );
+    let last = script.value("last").as_str().unwrap().to_owned();
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| node.request("GET", "/v1/groups/g?wait=30s", &[], ""));
+        let body = format!(r#"{{"token":"{last}"}}"#);
+        let json = [("content-type", "application/json")];
+        assert_eq!(node.request("POST", "/v1/queues/r/tasks/b/complete", &json, &body).status, 200);
+        assert_eq!(waiting.join().unwrap().json()["state"], "done");
+    });
+    assert!(begun.elapsed() < Duration::from_secs(20), "the read did not wait until its time was up");
+    script.run(
+        r#"
+        > GET /v1/queues/s/tasks/c
+        < 200
+          state = "ready"
+          type = "sum"
+        > GET /v1/groups/g?wait=2m
+        < 400 invalid_parameter
+        > POST /v1/groups
+          {"id":"k","members":[]}
+        < 400 empty_batch
+          member = "members"
+        > POST /v1/groups
+          {"id":"","members":[{"queue":"q","type":"t"}]}
+        < 400 invalid_stream_name
+        > POST /v1/groups
+          {"id":"k","members":[{"queue":"q","type":"t"}],"then":{"queue":"q","type":"t","delay":"1s"}}
+        < 400 invalid_member
+          member = "then"
+        "#,
+    );
+}

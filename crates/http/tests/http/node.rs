@@ -57,6 +57,7 @@ impl Node {
         let (listening, address) = std::sync::mpsc::channel();
         let mut node_options = runtime::Options::new(data.path());
         node_options.segment_bytes = 1 << 20;
+        node_options.write_task = http_server::write_reaction_task;
         node_options.space_reserve_bytes = space_reserve_bytes;
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()

@@ -6,6 +6,7 @@
 //! | [`lease`] | acquire, renew and release a lease, and run a command while it is held |
 //! | [`enqueue`], [`work`], [`tasks`] | task queues |
 //! | [`schedules`] | schedules |
+//! | [`reactions`] | tasks that follow from events |
 //! | [`import`], [`export`] | move many events in and out, as lines |
 //! | [`demo`] | shows failures and their cures, without a node |
 //! | [`show`] | `config show` and `completions` |
@@ -18,9 +19,11 @@ pub(crate) mod enqueue;
 pub(crate) mod export;
 pub(crate) mod failure;
 pub(crate) mod follow;
-pub(crate) mod import;
+pub(crate) mod group;
+mod import;
 pub(crate) mod lease;
 pub(crate) mod output;
+pub(crate) mod reactions;
 pub(crate) mod read;
 pub(crate) mod schedules;
 pub(crate) mod settings;
@@ -116,6 +119,13 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: schedules::Command,
     },
+    /// Create or show a group of tasks
+    Group {
+        #[command(subcommand)]
+        command: group::Command,
+    },
+    /// Have a task enqueued for each event that matches
+    Reactions(reactions::Args),
     /// Append events to many streams from lines of JSON
     Import(import::Args),
     /// Write events as lines of JSON, for `import`
@@ -169,8 +179,10 @@ impl Cli {
             Command::Tasks(args) => tasks::tasks(&global, &args),
             Command::Cancel(args) => tasks::cancel(&global, &args),
             Command::Queues => tasks::queues(&global),
+            Command::Reactions(args) => reactions::run(&global, &args),
             Command::DeadLetters(args) => tasks::dead_letters(&global, &args),
             Command::Schedules { command } => schedules::run(&global, command),
+            Command::Group { command } => group::run(&global, command),
             Command::Import(args) => import::run(&global, &args),
             Command::Export(args) => export::run(&global, &args),
             Command::Streams(args) => streams::run(&global, &args),

@@ -37,7 +37,7 @@ pub(crate) struct Args {
 
 /// A duration as it is typed: a whole number and a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Span(pub(super) Duration);
+pub(crate) struct Span(pub(super) Duration);
 
 pub(super) fn parse_span(text: &str) -> Result<Span, &'static str> {
     let ms = api::time::parse_duration_ms(text);

@@ -14,5 +14,6 @@ mod leases;
 mod lines;
 mod permits;
 mod queues;
+mod reactions;
 mod verbs;
 mod without_a_node;

@@ -101,3 +101,29 @@ fn a_stopped_worker_gives_back_what_it_cannot_finish() {
     assert_eq!((&task["id"], &task["attempts"]), (&"a".into(), &0.into()), "the attempt does not count");
     assert_eq!(said.next(), None, "the command is gone");
 }
+
+#[test]
+fn many_tasks_are_cancelled_replayed_and_dropped_and_a_group_is_shown() {
+    let data = tempfile::tempdir().unwrap();
+    let node = Node::start(data.path());
+    json(&node, &["enqueue", "reports", "t", "--id", "a", "--unique", "u"]);
+    let again = json(&node, &["enqueue", "reports", "t", "--id", "b", "--unique", "u"]);
+    assert_eq!((&again["id"], &again["existing"]), (&"a".into(), &true.into()));
+    let past = ["enqueue", "reports", "t", "--id", "late", "--deadline", "2010-10-02T07:20:39Z"];
+    json(&node, &past);
+    let task = &json(&node, &["tasks", "reports", "late", "--wait", "20s"])[0];
+    assert_eq!((&task["state"], &task["failures"][0]["class"]), (&"dead".into(), &"deadline".into()));
+    let classes = json(&node, &["dead-letters", "reports", "--classes"]);
+    assert_eq!(classes, serde_json::json!([{"class":"deadline","tasks":1}]));
+    let moved = ["dead-letters", "reports", "--replay-all", "--class", "deadline", "--to", "others"];
+    assert_eq!(node.run(&moved).ok(), "1 tasks replayed\n");
+    node.run(&["dead-letters", "reports", "--class", "deadline"]).fails(2, "--replay-all");
+    assert_eq!(node.run(&["cancel", "reports", "--all", "--state", "ready"]).ok(), "1 tasks cancelled\n");
+    assert_eq!(json(&node, &["dead-letters", "reports", "--drop-all"])["changed"], 0);
+    let group = r#"{"id":"g","members":[{"queue":"pages","type":"page","id":"p"}]}"#;
+    assert_eq!(node.run(&["group", "create", group]).ok(), "group g\n");
+    node.run(&["cancel", "pages", "p"]).ok();
+    let shown = node.run(&["group", "show", "g", "--wait", "20s"]).ok();
+    assert_eq!(shown, "group g is failed: 0 of 1 done, 1 failed\n");
+    node.run(&["group", "show", "none"]).fails(3, "no group");
+}

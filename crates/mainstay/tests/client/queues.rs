@@ -2,7 +2,9 @@
 
 use super::{client, patient};
 use crate::node::Node;
-use mainstay_client::{Claim, NewTask, Queue, RetryPolicy, TaskError, TaskState, Worker};
+use mainstay_client::{
+    Claim, GroupState, NewGroup, NewTask, Queue, Replay, RetryPolicy, TaskError, TaskState, Which, Worker,
+};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -148,4 +150,39 @@ async fn a_worker_outlives_a_node_that_is_killed() {
     drop(stop);
     running.await.unwrap().unwrap();
     assert_eq!(ran.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_s_tasks_are_done_before_what_follows() {
+    let data = tempfile::tempdir().unwrap();
+    let node = Node::start(data.path());
+    let client = client(&node);
+    let inner = NewGroup::new("inner").task("q", NewTask::new("t").id("b"));
+    let group = NewGroup::new("g/1")
+        .task("q", NewTask::new("t").id("a"))
+        .group(inner)
+        .then("q", NewTask::new("sum").id("c"))
+        .on_dead("q", NewTask::new("alarm"));
+    assert!(!client.create_group(&group).await.unwrap().replayed);
+    assert!(client.create_group(&group).await.unwrap().replayed);
+    let queue = client.queue("q");
+    for task in queue.claim(&Claim::new("w").max(9)).await.unwrap() {
+        queue.complete(&task, &()).await.unwrap();
+    }
+    let info = client.group("g/1", Duration::from_secs(20)).await.unwrap();
+    assert_eq!((info.state, info.done, info.total), (GroupState::Done, 2, 2));
+    let task = queue.claim(&Claim::new("w")).await.unwrap().remove(0);
+    assert_eq!(task.id, "c");
+    queue.fail(&task, &TaskError::new("Broken", "no hope").permanent()).await.unwrap();
+    let which = Which { class: Some("Broken".into()), ..Which::default() };
+    let classes = queue.dead_letter_classes().await.unwrap();
+    assert_eq!((classes.len(), &*classes[0].class, classes[0].tasks), (1, "Broken", 1));
+    let replay = Replay::default().payload(&7).unwrap().to("r");
+    queue.replay_as("c", &replay).await.unwrap();
+    let moved = client.queue("r").task("c").await.unwrap();
+    assert_eq!((moved.state, &moved.members["payload"]), (TaskState::Ready, &7.into()));
+    assert_eq!(queue.replay_many(&which, None).await.unwrap().changed, 0);
+    assert_eq!(client.queue("r").cancel_many(&Which::default()).await.unwrap().changed, 1);
+    let ended = client.queue("r").task_once_ended("c", Duration::from_secs(20)).await.unwrap();
+    assert_eq!(ended.state, TaskState::Cancelled);
 }

@@ -13,6 +13,7 @@
 
 #[path = "../node/mod.rs"]
 mod node;
+mod reactions;
 mod schedules;
 mod tasks;
 #[path = "../workload/mod.rs"]

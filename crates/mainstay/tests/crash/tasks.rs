@@ -137,7 +137,7 @@ impl World {
 }
 
 /// Kills the node again and again, and starts it at the same address.
-async fn kill_again_and_again(mut node: Node, data: &std::path::Path, rng: &mut Rng) -> Node {
+pub(crate) async fn kill_again_and_again(mut node: Node, data: &std::path::Path, rng: &mut Rng) -> Node {
     for _ in 0..workload::rounds(KILLS) {
         tokio::time::sleep(Duration::from_millis(100 + rng.below(600))).await;
         let address = node.address();

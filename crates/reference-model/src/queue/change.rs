@@ -117,7 +117,9 @@ impl Simple {
         let mut moved: Task = self.queues.all[queue].tasks[task].clone();
         self.remove_task(queue, task);
         self.queues.make(to);
+        let before = moved.position;
         moved.position = self.take_position();
+        self.member_moved((queue, before), (to, moved.position));
         moved.settled = None;
         let target = &mut self.queues.all[to];
         if !target.types.contains(&moved.sent.task_type) {

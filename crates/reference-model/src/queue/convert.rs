@@ -1,8 +1,9 @@
 //! Commands about queues, in the words of the model.
 
+use super::groups::{Spec, SpecMember};
 use super::{Action, Again, Change, ClaimAsk, NewTask, QueueAsk, Settlement, TaskName};
 use crate::{Simple, convert};
-use model::{Command, QueueName, TaskChange, TaskRef, UniqueMode};
+use model::{Command, GroupTask, Namespace, NewGroup, NewMember, QueueName, TaskChange, TaskRef, UniqueMode};
 use std::borrow::Cow;
 
 impl Simple {
@@ -59,6 +60,12 @@ impl Simple {
                 };
                 QueueAsk::Change(queue, change)
             }
+            Command::CreateGroup(create) => QueueAsk::Group(
+                create.group.to_string(),
+                create.group.slot(Namespace::ROOT).0,
+                create.fingerprint.0,
+                spec(&create.content, &mut number),
+            ),
             Command::SettleDeadLetter(settle) => {
                 QueueAsk::DeadLetter(number(&settle.queue), TaskName::of(&settle.task), settle.end)
             }
@@ -68,6 +75,16 @@ impl Simple {
             _ => return None,
         })
     }
+}
+
+fn spec(group: &NewGroup<'_>, number: &mut impl FnMut(&QueueName<'_>) -> usize) -> Spec {
+    let mut task = |task: &GroupTask<'_>| (number(&task.queue), NewTask::of(&task.task));
+    let (then, on_dead) = (group.then.as_deref().map(&mut task), group.on_dead.as_deref().map(&mut task));
+    let members = group.members.iter().map(|member| match member {
+        NewMember::Task(task) => SpecMember::Task(number(&task.queue), NewTask::of(&task.task)),
+        NewMember::Group(inner) => SpecMember::Group(spec(inner, number)),
+    });
+    Spec { members: members.collect(), then, on_dead }
 }
 
 impl NewTask {

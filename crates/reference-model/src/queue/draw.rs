@@ -5,10 +5,11 @@ use super::{Queue, Task};
 use crate::Simple;
 use model::limits::TASK_AGEING_MS;
 use model::{
-    Action, AdvanceTasks, CancelTask, ChangeTasks, Claim, Command, DeadLetterEnd, Elapsed, Enqueue, Failure,
-    Fingerprint, GiveUp, IdHash, KeyHash, Keyed, NewTask, Position, PutQueue, QueueName, QueueOptions,
-    QueueSettings, ReplayTask, RetryPolicy, Settle, SettleDeadLetter, Settlement, Slot, TaskChange, TaskDue,
-    TaskOptions, TaskRef, TaskState, Unique, UniqueMode, Wall,
+    Action, AdvanceTasks, CancelTask, ChangeTasks, Claim, Command, CreateGroup, DeadLetterEnd, Elapsed,
+    Enqueue, Failure, Fingerprint, GiveUp, GroupName, GroupTask, IdHash, KeyHash, Keyed, NewGroup, NewMember,
+    NewTask, Position, PutQueue, QueueName, QueueOptions, QueueSettings, ReplayTask, RetryPolicy, Settle,
+    SettleDeadLetter, Settlement, Slot, TaskChange, TaskDue, TaskOptions, TaskRef, TaskState, Unique,
+    UniqueMode, Wall,
 };
 use seeded_rng::Rng;
 use std::borrow::Cow;
@@ -57,6 +58,7 @@ pub fn command(rng: &mut Rng, model: &Simple) -> Command<'static> {
             let end = rng.pick(&[DeadLetterEnd::Replay, DeadLetterEnd::Replay, DeadLetterEnd::Drop]);
             Command::SettleDeadLetter(SettleDeadLetter { queue, task, end })
         }
+        96 => Command::CreateGroup(group(rng, model)),
         _ => Command::PutQueue(PutQueue { queue, settings: settings(rng) }),
     }
 }
@@ -133,6 +135,36 @@ fn new_task(rng: &mut Rng, model: &Simple) -> NewTask<'static> {
         envelope: format!("\"type\":\"{task_type}\",\"payload\":{}", rng.below(1_000)).into_bytes().into(),
         options,
     }
+}
+
+fn group(rng: &mut Rng, model: &Simple) -> CreateGroup<'static> {
+    let name = format!("group-{}", rng.below(40));
+    let group = match GroupName::new(name) {
+        Ok(group) => group,
+        Err(error) => unreachable!("{error}"),
+    };
+    let fingerprint = Fingerprint(u128::from(rng.below(12) / 11));
+    let depth = rng.pick(&[1, 1, 2, 3, 5]);
+    CreateGroup { group, fingerprint, content: group_content(rng, model, depth) }
+}
+
+fn group_content(rng: &mut Rng, model: &Simple, depth: usize) -> NewGroup<'static> {
+    let mut group = NewGroup::default();
+    let tasks = rng.pick(&[1, 1, 2, 3, 0]);
+    group.members = (0..tasks).map(|_| NewMember::Task(group_task(rng, model))).collect();
+    if depth > 1 {
+        group.members.push(NewMember::Group(group_content(rng, model, depth - 1)));
+    }
+    group.then = rng.one_in(2).then(|| Box::new(group_task(rng, model)));
+    group.on_dead = rng.one_in(3).then(|| Box::new(group_task(rng, model)));
+    group
+}
+
+fn group_task(rng: &mut Rng, model: &Simple) -> GroupTask<'static> {
+    let mut task = new_task(rng, model);
+    task.id = task.id.filter(|_| rng.one_in(2));
+    task.options.unique = None;
+    GroupTask { queue: name(rng.index(NAMES.len())), task }
 }
 
 fn change(rng: &mut Rng, state: &Queue, queue: QueueName<'static>) -> ChangeTasks<'static> {

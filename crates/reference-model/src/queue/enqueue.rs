@@ -54,7 +54,7 @@ impl Simple {
         None
     }
 
-    fn enqueue_one(&mut self, queue: usize, sent: &NewTask) -> EnqueuedTask {
+    pub(crate) fn enqueue_one(&mut self, queue: usize, sent: &NewTask) -> EnqueuedTask {
         let state = &self.queues.all[queue];
         let twin = state.tasks.iter().find(|task| sent.id.is_some() && task.sent.id == sent.id);
         if let Some(twin) = twin {
@@ -74,6 +74,11 @@ impl Simple {
             let number = state.tasks.iter().position(|task| task.position == position);
             number.into_iter().for_each(|number| self.end_task(queue, number, TaskState::Cancelled));
         }
+        EnqueuedTask::Added(Position(self.add_task(queue, sent)))
+    }
+
+    /// Adds a task that no check stands against.
+    pub(super) fn add_task(&mut self, queue: usize, sent: &NewTask) -> u64 {
         let state = &self.queues.all[queue];
         let is_held = state.is_held(sent.key.as_ref());
         let position = self.take_position();
@@ -102,6 +107,6 @@ impl Simple {
             state.types.push(sent.task_type.clone());
         }
         state.tasks.push(task);
-        EnqueuedTask::Added(Position(position))
+        position
     }
 }

@@ -22,6 +22,7 @@ mod claim;
 mod convert;
 pub mod draw;
 mod enqueue;
+pub mod groups;
 mod settle;
 
 use crate::{Key, Simple, SimpleOutcome};
@@ -126,6 +127,8 @@ pub enum QueueAsk {
     /// Into another queue, and with another envelope.
     Replay(usize, TaskName, Option<usize>, Option<Vec<u8>>),
     Change(usize, Change),
+    /// The name of a group, its slot, a hash of what the client sent, and that.
+    Group(String, u16, u128, groups::Spec),
     Advance {
         slot: u16,
         from: TaskDue,
@@ -385,7 +388,7 @@ impl Queues {
         self.granted = None;
     }
 
-    fn make(&mut self, queue: usize) {
+    pub(crate) fn make(&mut self, queue: usize) {
         if self.all[queue].made.is_none() {
             self.all[queue].made = Some(self.made);
             self.made += 1;
@@ -397,6 +400,12 @@ impl Queues {
 impl Simple {
     pub(crate) fn ask_queue(&mut self, ask: &QueueAsk) -> SimpleOutcome {
         self.queues.begin_entry();
+        let outcome = self.decide_queue(ask);
+        self.settle_groups();
+        outcome
+    }
+
+    fn decide_queue(&mut self, ask: &QueueAsk) -> SimpleOutcome {
         match ask {
             QueueAsk::Put(queue, settings) => self.put_queue(*queue, settings.clone()),
             QueueAsk::Enqueue(queue, key, tasks) => {
@@ -412,6 +421,7 @@ impl Simple {
             QueueAsk::DeadLetter(queue, name, end) => self.settle_dead_letter(*queue, name, *end),
             QueueAsk::Replay(queue, name, to, envelope) => self.replay(*queue, name, *to, envelope.as_ref()),
             QueueAsk::Change(queue, change) => self.change(*queue, change),
+            QueueAsk::Group(name, slot, content, spec) => self.create_group(name, *slot, *content, spec),
             QueueAsk::Advance { slot, from, tasks_max } => self.advance(*slot, *from, *tasks_max),
         }
     }

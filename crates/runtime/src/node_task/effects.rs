@@ -20,6 +20,7 @@ impl NodeTask {
                 self.parts.flusher.send(job);
             }
             Effect::Compact(job) => self.parts.compactor.send(job),
+            Effect::React(job) => self.parts.reactor.send(job),
             Effect::WriteBodies(job) => {
                 self.disk.bodies_begun(Instant::now());
                 self.parts.body_writer.send(job);

@@ -18,7 +18,7 @@ use crate::disk_threads::Reported;
 use crate::handle::{Phase, Request, Status, wall_now};
 use crate::reads::{Latest, ReadFailure, ReadPool};
 use crate::space::CheckSpace;
-use crate::store::{BodyWrite, CompactJob, Driver, Effect, FlushJob, Input};
+use crate::store::{BodyWrite, CompactJob, Driver, Effect, FlushJob, Input, ReactJob};
 use crate::worker::Worker;
 use driver::{DiskFailure, LogJob, Report, Synced};
 use model::{Cursor, limits};
@@ -73,6 +73,7 @@ pub(crate) struct Parts {
     pub(crate) flusher: Worker<FlushJob>,
     pub(crate) compactor: Worker<CompactJob>,
     pub(crate) body_writer: Worker<BodyWrite>,
+    pub(crate) reactor: Worker<ReactJob>,
     pub(crate) reports: mpsc::UnboundedReceiver<FromThread>,
     pub(crate) mailbox: mpsc::Receiver<Request>,
     pub(crate) visible: watch::Sender<Cursor>,
@@ -253,6 +254,9 @@ impl NodeTask {
             Report::Log(synced) => synced.0.iter().for_each(|_| self.disk.log_ended(Instant::now())),
             Report::Flushed(_) | Report::FlushOutOfSpace { .. } => self.disk.flush_ended(Instant::now()),
             Report::BodiesWritten => self.disk.bodies_ended(Instant::now()),
+            Report::Reacted(reacted) => {
+                return self.parts.metrics.reaction_lag.set_ms(reacted.lag_ms);
+            }
             Report::Prepared(_) | Report::Compacted(_) | Report::BodiesCompacted(_) => return,
         }
         self.watch_disk();
@@ -299,9 +303,10 @@ impl NodeTask {
     fn finish(self, ended: Result<(), Halted>) -> Result<(), Halted> {
         // The replies of requests that still wait are dropped with the node, which reports their outcomes as
         // unknown.
-        let Parts { log, flusher, compactor, body_writer, space, status, directory, .. } = self.parts;
+        let Parts { log, flusher, compactor, body_writer, reactor, space, status, directory, .. } =
+            self.parts;
         // The threads finish their jobs before the directory's lock is released.
-        drop((log, flusher, compactor, body_writer, space));
+        drop((log, flusher, compactor, body_writer, reactor, space));
         status.send_modify(|status| status.phase = Phase::Stopped);
         drop(directory);
         if let Err(halted) = &ended {

@@ -14,15 +14,19 @@
 //! | [`task`], [`tasks`] | one task, and the list of a queue's tasks |
 //! | [`schedule`], [`schedules`], [`schedule_set`] | one schedule, the list of schedules, and the names of an owner's |
 //! | [`schedule_tally`] | how many schedules there are, and how they are |
+//! | [`reaction`], [`reactions`] | one reaction, and all of them |
 //! | [`tasks_sought`], [`dead_classes`] | tasks to be changed alike, and dead letters by class |
+//! | [`group`] | one group and its members |
 //! | [`is_live`], [`Liveness`] | whether an event found in the body file is still readable |
 
 mod clock;
 mod found;
+mod group;
 mod lease;
 mod live;
 mod page;
 mod queue;
+mod reaction;
 mod schedule;
 mod stream;
 mod streams;
@@ -30,6 +34,7 @@ mod value;
 
 pub use clock::{ShardClock, clock};
 pub use found::{DeadClass, DeadClasses, TasksFound, TasksSought, dead_classes, tasks_sought};
+pub use group::{FollowerView, GroupCounts, GroupState, GroupView, MemberTask, MemberView, group, group_key};
 pub use lease::{HeldBy, LeaseState, Turn, lease, turn};
 pub use live::{Liveness, first_kept, is_live};
 pub use page::{EventsPage, Page, PageRequest, StoredEvent, Truncated, page};
@@ -37,6 +42,7 @@ pub use queue::{
     AttemptEnd, AttemptView, ClaimView, FailureView, QueueView, TaskView, TasksPage, TasksRequest, TypeView,
     queue, queues, task, task_key, tasks,
 };
+pub use reaction::{Obstacle, ReactionView, reaction, reactions};
 pub use schedule::{ScheduleView, due_schedule, schedule, schedule_set, schedule_tally, schedules};
 pub use stream::{Presence, StreamState, stream};
 pub use streams::{ListPoint, ListedStream, StreamsPage, StreamsRequest, streams};

@@ -1,9 +1,10 @@
 //! Reads of queues and tasks.
 
 use crate::damage::bad_row;
+use crate::queue::history::{attempts, failures};
 use crate::queue::id_of;
 use crate::queue::tally::{queue_row, type_rows};
-use crate::queue::task::{Task, attempts, failures, part};
+use crate::queue::task::{Task, part};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;

@@ -5,8 +5,9 @@
 use crate::damage::{bad_row, contradiction};
 use crate::overlay::Overlay;
 use crate::queue::hash;
+use crate::queue::history::failures;
 use crate::queue::tally::Queue;
-use crate::queue::task::{Task, failures};
+use crate::queue::task::Task;
 use alloc::string::String;
 use alloc::vec::Vec;
 use format::row::DeadClassRow;

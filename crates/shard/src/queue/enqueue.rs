@@ -14,8 +14,8 @@ use crate::queue::unique::{self, Met};
 use crate::queue::{hash, id_of};
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
-use format::row::{TaskIdRow, TaskPart};
-use model::{Enqueue, Enqueued, EnqueuedTask, IdHash, NewTask, Outcome, Refusal, View, ViewError};
+use format::row::{GroupPlace, TaskIdRow, TaskPart};
+use model::{Enqueue, Enqueued, EnqueuedTask, IdHash, NewTask, Outcome, Position, Refusal, View, ViewError};
 
 /// Decides the command.
 pub(crate) fn apply<V: View>(
@@ -110,7 +110,8 @@ fn meets_another<V: View>(
     Ok(!matches!(unique::meet(unique, queue, overlay)?, Met::Nothing))
 }
 
-fn add<V: View>(
+/// Adds one task, for which there is space.
+pub(crate) fn add<V: View>(
     new: &NewTask<'_>,
     queue: &mut Queue,
     overlay: &mut Overlay<'_, '_, V>,
@@ -131,11 +132,22 @@ fn add<V: View>(
             }
         }
     }
+    Ok(EnqueuedTask::Added(insert(new, None, queue, overlay)?))
+}
+
+/// Adds a task that no check stands against, with its place in a group.
+pub(crate) fn insert<V: View>(
+    new: &NewTask<'_>,
+    group: Option<GroupPlace>,
+    queue: &mut Queue,
+    overlay: &mut Overlay<'_, '_, V>,
+) -> Result<Position, ViewError> {
     if !queue.has_type(&new.task_type, overlay)? {
         queue.add_type(&new.task_type);
     }
     let at = overlay.take_position();
     let mut task = Task::new(at, new);
+    task.row.group = group;
     if let Some(id) = &new.id {
         let row = TaskIdRow { task: at, fingerprint: new.fingerprint };
         overlay.put(queue.keys.task_id(IdHash(hash(id))), row.encode());
@@ -143,5 +155,5 @@ fn add<V: View>(
     task.put_part(TaskPart::Envelope, &new.envelope, queue, overlay);
     task.begin(queue, overlay)?;
     task.save(queue, overlay);
-    Ok(EnqueuedTask::Added(at))
+    Ok(at)
 }

@@ -19,6 +19,7 @@
 //! |---|---|
 //! | [`tally`] | a queue's own row and the counts of its types, during one command |
 //! | [`task`] | one task, and how it moves from state to state |
+//! | [`history`] | what a task remembers of its attempts |
 //! | [`keys`] | tasks with the same key: one is the head, and the others wait |
 //! | [`classes`] | dead letters by the class of their last failure |
 //! | [`unique`] | tasks with the same unique key: one makes another unnecessary |
@@ -33,6 +34,7 @@ pub(crate) mod claim;
 pub(crate) mod classes;
 pub(crate) mod dead_letter;
 pub(crate) mod enqueue;
+pub(crate) mod history;
 mod keys;
 pub(crate) mod replay;
 pub(crate) mod settings;

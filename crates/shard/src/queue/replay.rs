@@ -9,7 +9,7 @@ use crate::queue::hash;
 use crate::queue::tally::Queue;
 use crate::queue::task::{Task, id_row};
 use alloc::vec::Vec;
-use format::row::{TaskIdRow, TaskPart};
+use format::row::{MemberRow, TaskIdRow, TaskPart};
 use model::{Fingerprint, IdHash, Outcome, Refusal, ReplayTask, TaskState, View, ViewError};
 
 /// Decides the command.
@@ -97,7 +97,10 @@ pub(crate) fn go<V: View>(
         None => None,
     };
     let mut moved = Task { at: task.at, row: task.row.clone() };
-    task.remove(queue, overlay)?;
+    // Its group follows it.
+    let mut left = task;
+    left.row.group = None;
+    left.remove(queue, overlay)?;
     if !target.has_type(&moved.row.task_type, overlay)? {
         target.add_type(&moved.row.task_type);
     }
@@ -109,6 +112,10 @@ pub(crate) fn go<V: View>(
     }
     for (part, value) in parts {
         overlay.put(target.keys.part(moved.at, part), value);
+    }
+    if let Some(place) = moved.row.group {
+        let row = MemberRow::Task { queue: target.row.name.clone(), task: moved.at };
+        overlay.put(place.group.member(place.member), row.encode());
     }
     start_over(&mut moved, overlay);
     moved.begin_again(target, overlay)?;

@@ -2,18 +2,19 @@
 //! functions that enter a state, so that counts, timers and indexes always match.
 
 use crate::damage::{bad_row, contradiction};
+use crate::group::{Standing, Step};
 use crate::overlay::Overlay;
 use crate::queue::classes;
+use crate::queue::history::Ended;
 use crate::queue::keys::{self, Turn};
 use crate::queue::tally::Queue;
 use crate::queue::unique;
 use crate::schedule;
-use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 use format::row::{
-    AttemptEnd, AttemptRow, ClaimPart, ClaimRequestRow, FailureRow, QueueKeys, TaskIdRow, TaskPart, TaskRow,
-    TaskTimerKey, decode_part, encode_number, encode_part,
+    ClaimPart, ClaimRequestRow, QueueKeys, TaskIdRow, TaskPart, TaskRow, TaskTimerKey, decode_part,
+    encode_number, encode_part,
 };
 use model::{
     Elapsed, IdHash, Position, RetryPolicy, TaskDue, TaskRef, TaskState, Timer, UniqueMode, View, ViewError,
@@ -253,6 +254,7 @@ impl Task {
         queue: &mut Queue,
         overlay: &mut Overlay<'_, '_, V>,
     ) -> Result<(), ViewError> {
+        self.step(Standing::Open, overlay);
         unique::join_again(self, queue, overlay)?;
         match self.take_turn(queue, overlay)? {
             Turn::Blocked => Ok(()),
@@ -300,6 +302,7 @@ impl Task {
     ) -> Result<(), ViewError> {
         self.row.state = state;
         overlay.notify(queue.keys.task(self.at).to_vec());
+        self.step(if state == TaskState::Done { Standing::Done } else { Standing::Failed }, overlay);
         unique::leave(self, queue, overlay)?;
         queue.one_finished()?;
         queue.enters(&self.row.task_type, state, overlay)?;
@@ -331,6 +334,7 @@ impl Task {
         overlay: &mut Overlay<'_, '_, V>,
     ) -> Result<(), ViewError> {
         self.leave(queue, overlay)?;
+        self.step(Standing::Gone, overlay);
         overlay.delete(queue.keys.task(self.at));
         overlay.delete(queue.keys.part(self.at, TaskPart::Envelope));
         for (part, is_there) in [
@@ -349,6 +353,13 @@ impl Task {
         Ok(())
     }
 
+    /// Tells its group what has happened to it.
+    fn step<V: View>(&self, to: Standing, overlay: &mut Overlay<'_, '_, V>) {
+        if let Some(place) = self.row.group {
+            overlay.step(Step { place, to });
+        }
+    }
+
     /// What the retry policy says about the delay before the next attempt: a random part of an exponentially growing
     /// time. The token is what is random: it contains the moment of the claim and a counter.
     pub(crate) fn backoff_ms(&self, policy: RetryPolicy, token: Position) -> u64 {
@@ -361,64 +372,6 @@ impl Task {
     /// The retry policy in force.
     pub(crate) fn retry(&self, queue: &Queue) -> RetryPolicy {
         self.row.retry.unwrap_or(queue.row.settings.retry)
-    }
-
-    /// Remembers a failed attempt, and forgets the oldest one if there are too many.
-    pub(crate) fn record_failure<V: View>(
-        &mut self,
-        claim: &ClaimPart,
-        class: &str,
-        detail: &[u8],
-        queue: &Queue,
-        overlay: &mut Overlay<'_, '_, V>,
-    ) -> Result<(), ViewError> {
-        let ended = Ended { worker: &claim.worker, started: claim.token.wall(), class, detail };
-        self.record(ended, queue, overlay)
-    }
-
-    fn record<V: View>(
-        &mut self,
-        ended: Ended<'_>,
-        queue: &Queue,
-        overlay: &mut Overlay<'_, '_, V>,
-    ) -> Result<(), ViewError> {
-        let mut failures = failures(overlay, queue.keys, self)?;
-        failures.push(FailureRow {
-            attempt: self.row.attempts,
-            worker: ended.worker.to_owned(),
-            started: ended.started,
-            ended: overlay.shard.wall,
-            class: ended.class.to_owned(),
-            detail: ended.detail.to_vec(),
-        });
-        let surplus = failures.len().saturating_sub(limits::TASK_FAILURES_KEPT);
-        failures.drain(..surplus);
-        self.row.has_failures = true;
-        overlay.put(queue.keys.part(self.at, TaskPart::Failures), FailureRow::encode_all(&failures));
-        Ok(())
-    }
-
-    /// Remembers an attempt that did not fail and did not complete the task.
-    pub(crate) fn record_end<V: View>(
-        &mut self,
-        claim: &ClaimPart,
-        end: AttemptEnd,
-        queue: &Queue,
-        overlay: &mut Overlay<'_, '_, V>,
-    ) -> Result<(), ViewError> {
-        let mut attempts = attempts(overlay, queue.keys, self)?;
-        attempts.push(AttemptRow {
-            attempt: self.row.attempts,
-            worker: claim.worker.clone(),
-            started: claim.token.wall(),
-            ended: overlay.shard.wall,
-            end,
-        });
-        let surplus = attempts.len().saturating_sub(limits::TASK_ATTEMPTS_KEPT);
-        attempts.drain(..surplus);
-        self.row.has_attempts = true;
-        overlay.put(queue.keys.part(self.at, TaskPart::Attempts), AttemptRow::encode_all(&attempts));
-        Ok(())
     }
 
     /// Stores a part of the task.
@@ -479,14 +432,6 @@ impl Task {
     }
 }
 
-/// An attempt that has failed, or a task that could not begin one.
-struct Ended<'a> {
-    worker: &'a str,
-    started: Wall,
-    class: &'a str,
-    detail: &'a [u8],
-}
-
 /// Whether a task that is finished had waited for its key. Only a head frees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WasBlocked {
@@ -510,36 +455,6 @@ pub(crate) fn part(
     let value =
         view.get(&queue.part(task, part))?.ok_or_else(|| contradiction("a task has lost a part of it"))?;
     decode_part(&value).map(<[u8]>::to_vec).map_err(|error| bad_row("part of a task", error))
-}
-
-/// The failures that a task remembers.
-pub(crate) fn failures(
-    view: &impl View,
-    queue: QueueKeys,
-    task: &Task,
-) -> Result<Vec<FailureRow>, ViewError> {
-    if !task.row.has_failures {
-        return Ok(Vec::new());
-    }
-    let value = view
-        .get(&queue.part(task.at, TaskPart::Failures))?
-        .ok_or_else(|| contradiction("a task has lost its failures"))?;
-    FailureRow::decode_all(&value).map_err(|error| bad_row("failures", error))
-}
-
-/// The attempts that a task remembers, apart from failures and the one that completed it.
-pub(crate) fn attempts(
-    view: &impl View,
-    queue: QueueKeys,
-    task: &Task,
-) -> Result<Vec<AttemptRow>, ViewError> {
-    if !task.row.has_attempts {
-        return Ok(Vec::new());
-    }
-    let value = view
-        .get(&queue.part(task.at, TaskPart::Attempts))?
-        .ok_or_else(|| contradiction("a task has lost its attempts"))?;
-    AttemptRow::decode_all(&value).map_err(|error| bad_row("attempts", error))
 }
 
 /// The claims that a request still holds.
@@ -598,6 +513,7 @@ impl Task {
             completed: None,
             has_attempts: false,
             dead_class: None,
+            group: None,
         };
         Self { at, row }
     }

@@ -1,14 +1,15 @@
 //! What readers see of queues and tasks.
 
 use model::limits::{TASK_ATTEMPTS_KEPT, TASK_FAILURES_KEPT};
-use model::{Elapsed, Key, Position, QueueName, Slot, TaskRef, TaskState, Value, Wall};
+use model::{Elapsed, GroupName, Key, Position, QueueName, Slot, TaskRef, TaskState, Value, Wall};
 use reference_model::Simple;
 use reference_model::queue::draw::{NAMES, name};
+use reference_model::queue::groups::{Group, Is, Stands};
 use reference_model::queue::{Ended, EndedBy, Queue, State, Task};
 use seeded_rng::Rng;
 use shard::query::{
-    self, AttemptEnd, AttemptView, ClaimView, FailureView, QueueView, TaskView, TasksRequest, TasksSought,
-    TypeView,
+    self, AttemptEnd, AttemptView, ClaimView, FailureView, FollowerView, GroupCounts, GroupState, MemberTask,
+    MemberView, Obstacle, QueueView, TaskView, TasksRequest, TasksSought, TypeView,
 };
 use std::collections::BTreeMap;
 
@@ -26,6 +27,7 @@ pub(crate) fn compare(rng: &mut Rng, model: &Simple, rows: &Rows) {
         compare_tasks(rng, model, rows, number);
         compare_found(rng, model, rows, number);
     }
+    compare_groups(model, rows);
     if rng.one_in(8) {
         compare_queues(rng, model, rows);
     }
@@ -238,6 +240,51 @@ fn compare_found(rng: &mut Rng, model: &Simple, rows: &Rows, number: usize) {
     assert_eq!(shown, classes);
 }
 
+fn compare_groups(model: &Simple, rows: &Rows) {
+    let state = |stands: Stands| match stands {
+        Stands::Open => GroupState::Open,
+        Stands::Done => GroupState::Done,
+        Stands::Failed => GroupState::Failed,
+    };
+    let counts = |group: &Group| GroupCounts {
+        state: state(group.stands()),
+        members: group.members.len() as u32,
+        done: group.count(Stands::Done) as u32,
+        failed: group.count(Stands::Failed) as u32,
+    };
+    for group in &model.groups {
+        let Some(name) = &group.name else { continue };
+        let found = query::group(rows, &GroupName::new(&name[..]).unwrap()).unwrap().unwrap();
+        assert_eq!(found.group.position.0, group.position);
+        assert_eq!(found.counts, counts(group), "{group:?}");
+        let members = group.members.iter().filter(|member| !member.is_gone).map(|member| match member.is {
+            Is::Task { queue, position } => {
+                let of = &model.queues.all[queue];
+                let task = of.find_position(position).unwrap();
+                MemberView::Task(MemberTask {
+                    queue: of.name.clone(),
+                    slot: Slot(of.slot),
+                    position: Position(position),
+                    id: task.sent.id.clone(),
+                    state: task.state.name(),
+                })
+            }
+            Is::Group(position) => {
+                let inner = model.groups.iter().find(|inner| inner.position == position);
+                MemberView::Group(counts(inner.unwrap()))
+            }
+        });
+        assert_eq!(found.members, members.collect::<Vec<_>>());
+        let at = |view: &Option<FollowerView>| view.as_ref().and_then(|view| view.at).map(|at| at.0);
+        assert_eq!((at(&found.then), at(&found.on_dead)), (group.then_at, group.on_dead_at));
+        assert_eq!(
+            (found.then.is_some(), found.on_dead.is_some()),
+            (group.then.is_some(), group.on_dead.is_some())
+        );
+    }
+    assert_eq!(query::group(rows, &GroupName::new("nobody").unwrap()).unwrap(), None);
+}
+
 fn compare_queues(rng: &mut Rng, model: &Simple, rows: &Rows) {
     let made = model.queues.all.iter().filter(|queue| queue.made.is_some());
     let mut wanted: Vec<(u16, &str)> = made.map(|queue| (queue.slot, &queue.name[..])).collect();
@@ -255,4 +302,29 @@ fn compare_queues(rng: &mut Rng, model: &Simple, rows: &Rows) {
         }
     }
     assert_eq!(found.iter().map(QueueName::as_str).collect::<Vec<_>>(), wanted);
+}
+
+/// Compares all reactions.
+pub(crate) fn reactions(model: &Simple, rows: &Rows) {
+    let mut ours: Vec<_> = model
+        .reactions
+        .iter()
+        .map(|ours| (ours.name.clone(), ours.settings.clone(), ours.version, ours.cursor, ours.tasks))
+        .collect();
+    ours.sort_by(|a, b| a.0.cmp(&b.0));
+    let found = query::reactions(rows, Slot(0)).unwrap();
+    for view in &found {
+        assert_eq!(query::reaction(rows, Slot(0), &view.name).unwrap().as_ref(), Some(view));
+        let queue = model.queues.all.iter().find(|queue| queue.name == view.settings.queue.as_str());
+        let full = queue
+            .is_some_and(|queue| queue.made.is_some() && queue.unfinished() >= queue.settings.backlog_max);
+        assert_eq!(view.obstacle, full.then_some(Obstacle::QueueFull));
+    }
+    let found = found.into_iter();
+    let found: Vec<_> = found
+        .map(|view| (view.name.into_string(), view.settings, view.version.0, view.cursor, view.tasks))
+        .collect();
+    assert_eq!(found, ours);
+    let kept = |kind: u8| rows.keys().filter(|key| key[6] == kind).count();
+    assert_eq!(kept(147), ours.len());
 }

@@ -3,6 +3,7 @@
 use format::row::{QueueKeys, TaskRow, TaskTimerKey, TypeRow};
 use model::{Key, Position, Slot, TaskState, Value};
 use reference_model::Simple;
+use reference_model::queue::groups::Group;
 use reference_model::queue::{EndedBy, Queue, State, Task};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -60,6 +61,12 @@ fn compare_counts(model: &Simple, rows: &Rows) {
     });
     assert_eq!(kind(39), classes.sum::<usize>(), "classes of dead letters");
     assert_eq!(kind(40), state(TaskState::Dead), "dead letters by class");
+    let groups = |is: &dyn Fn(&Group) -> bool| model.groups.iter().filter(|group| is(group)).count();
+    assert_eq!((kind(41), kind(42)), (groups(&|group| group.name.is_some()), groups(&|_| true)), "groups");
+    let follow = (groups(&|group| group.then.is_some()), groups(&|group| group.on_dead.is_some()));
+    assert_eq!((kind(43), kind(44)), follow, "what may follow");
+    let members = model.groups.iter().flat_map(|group| &group.members);
+    assert_eq!(kind(45), members.filter(|member| !member.is_gone).count(), "members");
     let has_returned = |task: &Task| task.ended.iter().any(|ended| ended.how != EndedBy::Complete);
     assert_eq!(kind(38), count(&has_returned), "attempts that were given back");
     assert_eq!(kind(37), unique.sum::<usize>(), "unique keys");

@@ -8,7 +8,7 @@ use model::{
 };
 use reference_model::queue::{Task, check, draw};
 use reference_model::schedule::draw as ticks;
-use reference_model::{Simple, draw as streams};
+use reference_model::{Simple, draw as streams, reaction};
 use seeded_rng::Rng;
 use shard::{Agenda, Applied, Shard, ShardOptions};
 use std::collections::BTreeMap;
@@ -50,6 +50,7 @@ impl World {
         let commands: Vec<_> = (0..count).map(|_| self.draw()).collect();
         self.entry(clock, &commands);
         reads::compare(&mut self.rng, &self.model, &self.rows);
+        reads::reactions(&self.model, &self.rows);
         self.nothing_due_is_forgotten();
     }
 
@@ -59,6 +60,8 @@ impl World {
             24..=27 => ticks::own_command(&mut self.rng, &self.model),
             0..=1 => streams::command(&mut self.rng, &self.model),
             2..=4 => draw::own_command(&mut self.rng, &self.model),
+            5 => reaction::command(&mut self.rng, &self.model),
+            6 => reaction::own_command(&mut self.rng, &self.model),
             _ => draw::command(&mut self.rng, &self.model),
         }
     }

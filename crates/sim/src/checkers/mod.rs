@@ -11,6 +11,7 @@
 //! | [`clocks`] | wall and elapsed never go backwards, and elapsed is never ahead of the time that has passed |
 //! | [`tasks`] | no task is lost, each has one owner, tokens grow, and what is completed never runs again |
 //! | [`schedules`] | no tick happens twice, early, or is skipped against its rule, and none is left out |
+//! | [`reactions`] | every event that matches makes one task, in order, and no other event makes one |
 //! | [`matching`] | events, streams and clocks are those of the reference model |
 //! | [`visible`] | nothing is visible before it is durable and before its body can be read; what is visible stays so |
 //! | [`bounded`] | the log is flushed when enough has been written; nothing is proposed while the node must wait |
@@ -21,6 +22,7 @@ pub mod bounded;
 pub mod clocks;
 pub mod matching;
 pub mod order;
+pub mod reactions;
 pub mod schedules;
 pub mod shown;
 pub mod tasks;

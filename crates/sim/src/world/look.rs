@@ -2,7 +2,7 @@
 
 use super::{ASKING_MICROS, Event, World};
 use crate::checkers::shown::Shown;
-use crate::checkers::{acknowledged, matching, schedules, tasks, whole};
+use crate::checkers::{acknowledged, matching, reactions, schedules, tasks, whole};
 use crate::damage::{self, Found};
 use crate::unread::Unread;
 use model::Wall;
@@ -15,6 +15,9 @@ const PAGES_MAX: usize = 100_000;
 
 /// How many damaged copies of its data are tried at the end of a run.
 const DAMAGES: usize = 6;
+
+/// After so many checks, every reaction must have caught up.
+const REACTION_CHECKS_MAX: usize = 200;
 
 impl World {
     /// Everything that readers see. `None`: the disk failed, and the process started again.
@@ -82,6 +85,20 @@ impl World {
             self.schedule.after(pause, Event::Follower(number));
         }
         Ok(())
+    }
+
+    /// Reactions whose queues were full until now go on with the next check.
+    pub(super) fn reactions_catch_up(&mut self) -> Result<(), String> {
+        for _ in 0..REACTION_CHECKS_MAX {
+            if reactions::late(&self.reference).next().is_none() {
+                return Ok(());
+            }
+            self.active = self.schedule.now().0;
+            self.look_at_disk()?;
+            self.until_quiet()?;
+        }
+        let late = reactions::late(&self.reference).next();
+        Err(format!("{late:?} does not catch up"))
     }
 
     /// The end of a run, after a quiet time.

@@ -36,10 +36,11 @@ use storage::state::Pressure;
 
 /// A run counts if it crashed after at least this many acknowledgements.
 const ACKNOWLEDGED_BEFORE_CRASH_MIN: u64 = 10;
-/// Clients are numbered: first the orderly ones, then those that draw commands about streams.
+/// Clients are numbered: first the orderly ones, then those that draw commands about streams, then about queues.
 const ORDERLY_CLIENTS: u64 = 4;
 const STREAM_CLIENTS: u64 = 7;
-const CLIENTS: u64 = 9;
+const QUEUE_CLIENTS: u64 = 9;
+const CLIENTS: u64 = 10;
 const FOLLOWERS: usize = 5;
 /// The time between two checks of what changes slowly. Shorter than in a real node, because runs are short.
 const CHECK_MICROS: u64 = 50_000;
@@ -212,6 +213,7 @@ impl World {
             }
             // What was prepared to fail may still do so: the end needs a machine that works.
             if !self.machine.is_ailing() && self.ready {
+                self.reactions_catch_up()?;
                 return self.end();
             }
             self.active = self.schedule.now().0;
@@ -228,7 +230,11 @@ impl World {
             }
             let Some(event) = self.schedule.advance() else { break };
             self.trace.step(format_args!("{:?} {event:?}", self.schedule.now()));
-            if !matches!(event, Event::TimerDue { .. } | Event::Check { .. }) {
+            let is_idle = matches!(
+                event,
+                Event::TimerDue { .. } | Event::Check { .. } | Event::Work { work: Work::React, .. }
+            );
+            if !is_idle {
                 self.active = self.schedule.now().0;
             }
             self.happen(event)?;
@@ -380,7 +386,11 @@ impl World {
 }
 
 fn drawn_client(number: u64) -> DrawnClient {
-    DrawnClient::new(if number < STREAM_CLIENTS { Draws::Streams } else { Draws::Queues })
+    DrawnClient::new(match number {
+        ..STREAM_CLIENTS => Draws::Streams,
+        STREAM_CLIENTS..QUEUE_CLIENTS => Draws::Queues,
+        _ => Draws::Reactions,
+    })
 }
 
 impl std::fmt::Debug for World {

@@ -104,6 +104,7 @@ impl World {
             | Effect::Log(_)
             | Effect::Flush(_)
             | Effect::Compact(_)
+            | Effect::React(_)
             | Effect::WriteBodies(_) => {}
         }
         Ok(())
@@ -204,6 +205,14 @@ impl World {
                     5
                 }
             }
+            // Usually at once, and sometimes so late that the reaction has changed.
+            Work::React => {
+                if self.rng.one_in(8) {
+                    self.rng.between(1_000, 60_000)
+                } else {
+                    self.rng.between(5, 200)
+                }
+            }
             Work::Flush | Work::Compact => self.rng.between(500, 60_000),
         };
         self.schedule.after(micros, Event::Work { boot: self.machine.boot, work });
@@ -257,7 +266,7 @@ impl World {
         self.look_at_disk()
     }
 
-    fn look_at_disk(&mut self) -> Result<(), String> {
+    pub(super) fn look_at_disk(&mut self) -> Result<(), String> {
         let space = self.machine.space();
         self.with_process(|process, now| process.check(now, space))
     }

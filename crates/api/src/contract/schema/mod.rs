@@ -2,6 +2,7 @@
 //! Tests read its real responses into these types, which refuse unknown members, so that neither can drift.
 
 mod queue;
+mod reaction;
 mod schedule;
 
 use serde::Deserialize;
@@ -9,6 +10,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 pub use queue::*;
+pub use reaction::*;
 pub use schedule::*;
 
 /// All of them, as components of the OpenAPI document.
@@ -102,6 +104,12 @@ pub use schedule::*;
     DropMany,
     CancelMany,
     TasksChanged,
+    NewGroup,
+    GroupCreated,
+    Group,
+    GroupMember,
+    InnerGroup,
+    GroupFollower,
     DeadLetterClasses,
     WorkerList,
     ListedWorker,
@@ -112,6 +120,15 @@ pub use schedule::*;
     Depth,
     QueueType,
     QueueList,
+    ReactionSettings,
+    KeyFrom,
+    ReactionPayload,
+    ReactionPut,
+    Reaction,
+    ReactionState,
+    BlockedOn,
+    ReactionList,
+    ReactionDeleted,
     ListedQueue,
     StoreInfo,
     Live,

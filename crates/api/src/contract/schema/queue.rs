@@ -479,6 +479,77 @@ pub struct CancelMany {
     pub limit: Option<u32>,
 }
 
+/// Tasks that belong together, and what follows.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewGroup {
+    /// Identifies the group. Creating it again with the same content has no effect.
+    pub id: String,
+    /// Tasks, each with its `queue`, and `{"group": {...}}` for groups in the group.
+    pub members: Vec<Value>,
+    /// A task with its `queue`, which is enqueued when all members are done.
+    pub then: Option<Value>,
+    /// A task with its `queue`, which is enqueued when a member is dead or cancelled.
+    pub on_dead: Option<Value>,
+}
+
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GroupCreated {
+    pub id: String,
+    pub cursor: String,
+    pub replayed: bool,
+}
+
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Group {
+    pub id: String,
+    pub cursor: String,
+    /// `open`, `done` or `failed`.
+    pub state: String,
+    /// How many members it has.
+    pub total: u32,
+    pub done: u32,
+    /// Members that are dead or cancelled.
+    pub failed: u32,
+    /// Those that are still kept.
+    pub members: Vec<GroupMember>,
+    #[schema(required)]
+    pub then: Option<GroupFollower>,
+    #[schema(required)]
+    pub on_dead: Option<GroupFollower>,
+}
+
+/// A task of a group, or a group in it.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GroupMember {
+    pub queue: Option<String>,
+    pub id: Option<String>,
+    pub state: Option<String>,
+    pub group: Option<InnerGroup>,
+}
+
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InnerGroup {
+    pub state: String,
+    pub total: u32,
+    pub done: u32,
+    pub failed: u32,
+}
+
+/// A task that follows.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GroupFollower {
+    pub queue: String,
+    /// The server's id of the task, once it was enqueued.
+    #[schema(required)]
+    pub id: Option<String>,
+}
+
 /// What became of the tasks.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -200,6 +200,29 @@ impl GetTask {
     }
 }
 
+/// `GET /v1/groups/{group}`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GetGroup {
+    /// How long to wait until the group is not open.
+    pub wait: Duration,
+}
+
+impl GetGroup {
+    /// # Errors
+    /// When a parameter is unknown or cannot be used.
+    pub fn parse(query: Option<&str>) -> Result<Self> {
+        let mut get = Self::default();
+        let mut parameters = Parameters::of(Operation::GetGroup, query);
+        while let Some(parameter) = parameters.next()? {
+            match &*parameter.name {
+                "wait" => get.wait = Duration::from_millis(parameter.wait_ms(limits::TASK_WAIT_MS_MAX)?),
+                _ => return Err(parameter.unknown()),
+            }
+        }
+        Ok(get)
+    }
+}
+
 /// `GET /v1/queues/{queue}/tasks`
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListTasks {

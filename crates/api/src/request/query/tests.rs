@@ -151,6 +151,7 @@ fn every_parameter_of_the_contract_can_be_used() {
                 Operation::ReadStore => Read::of_store(Some(&query), form).map(drop),
                 Operation::ListStreams => ListStreams::parse(Some(&query)).map(drop),
                 Operation::GetTask => GetTask::parse(Some(&query)).map(drop),
+                Operation::GetGroup => GetGroup::parse(Some(&query)).map(drop),
                 Operation::ListTasks => ListTasks::parse(Some(&query)).map(drop),
                 Operation::ListQueues => ListQueues::parse(Some(&query)).map(drop),
                 Operation::ListSchedules => ListSchedules::parse(Some(&query)).map(drop),

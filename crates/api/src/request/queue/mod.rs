@@ -52,9 +52,12 @@ pub fn slot_of(queue: &QueueName<'_>) -> Slot {
     queue.slot(Namespace::ROOT)
 }
 
-/// A task by its id. An id that begins with `~` is the server's.
+/// A task by its id. An id that begins with `~` is the server's. If it contains an `@`, a reaction has enqueued the
+/// task, and the id was stored as a client's would be.
 fn task_ref(id: Cow<'_, str>, slot: Slot) -> Result<TaskRef<'_>> {
-    let Some(cursor) = id.strip_prefix('~') else { return Ok(TaskRef::Client(id)) };
+    let Some(cursor) = id.strip_prefix('~').filter(|rest| !rest.contains('@')) else {
+        return Ok(TaskRef::Client(id));
+    };
     match cursor.parse::<Cursor>() {
         Ok(cursor) if cursor.slot == slot => Ok(TaskRef::Server(cursor.position)),
         _ => Err(Problem::new(Code::TaskNotFound, "the id was not given to a task of this queue")),

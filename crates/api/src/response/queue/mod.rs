@@ -12,7 +12,7 @@ use crate::json;
 use model::{Cursor, Position, Slot};
 
 /// Writes a task's id with its quotes.
-fn write_id(out: &mut Vec<u8>, id: Option<&str>, position: Position, slot: Slot) {
+pub(super) fn write_id(out: &mut Vec<u8>, id: Option<&str>, position: Position, slot: Slot) {
     match id {
         Some(id) => json::write_text(out, id),
         None => {

@@ -70,8 +70,13 @@ async fn read(
     found.ok_or_else(no_task)
 }
 
-/// Waits until the task has ended, the time has passed, the client has left, or the server stops.
-async fn wait_until(context: &Context, parts: &request::Parts, ended: Woken, wait: Duration) -> Result<()> {
+/// Waits until the row has changed, the time has passed, the client has left, or the server stops.
+pub(in crate::routes) async fn wait_until(
+    context: &Context,
+    parts: &request::Parts,
+    woken: Woken,
+    wait: Duration,
+) -> Result<()> {
     let mut stopping = context.stopping.clone();
     // Over HTTP/2, the request of a client that has left is dropped.
     let activity = parts.extensions.get::<Arc<Activity>>();
@@ -82,7 +87,7 @@ async fn wait_until(context: &Context, parts: &request::Parts, ended: Woken, wai
     tokio::select! {
         biased;
         () = client_left => Ok(()),
-        ended = ended => ended.map_err(|error| unavailable::problem(&error)),
+        woken = woken => woken.map_err(|error| unavailable::problem(&error)),
         () = tokio::time::sleep(wait) => Ok(()),
         _ = stopping.wait_for(|stopping| *stopping) => Err(unavailable::problem(&Unavailable::Stopping)),
     }

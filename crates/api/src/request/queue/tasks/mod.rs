@@ -28,7 +28,7 @@ use std::borrow::Cow;
 use std::ops::RangeInclusive;
 use xxhash_rust::xxh3::Xxh3Default;
 
-const MEMBERS: &str = "`id`, `type`, `payload` or `payload_base64`, `run_after` or `delay`, `priority`, `key`, \
+pub(in crate::request) const MEMBERS: &str = "`id`, `type`, `payload` or `payload_base64`, `run_after` or `delay`, `priority`, `key`, \
     `unique`, `deadline`, `claim_timeout`, `retry`, `tags`, `traceparent` and `tracestate`";
 
 /// The form of a body with tasks.
@@ -131,8 +131,17 @@ enum Payload<'a> {
 
 impl<'a> Sent<'a> {
     pub(in crate::request) fn read(reader: &mut Reader<'a>) -> Result<Self> {
+        Self::read_with(reader, MEMBERS, |_, _| Ok(Known::No))
+    }
+
+    /// Reads a task that has other members too, which `other` reads.
+    pub(in crate::request) fn read_with(
+        reader: &mut Reader<'a>,
+        known: &str,
+        mut other: impl FnMut(&str, &mut Reader<'a>) -> Result<Known>,
+    ) -> Result<Self> {
         let mut sent = Self::default();
-        read_object(reader, MEMBERS, |name, reader| {
+        read_object(reader, known, |name, reader| {
             match name {
                 "id" => sent.id = read_id(reader)?,
                 "type" => sent.task_type = read_label(reader)?,
@@ -148,7 +157,7 @@ impl<'a> Sent<'a> {
                 "tags" => sent.tags = read_labels(reader, limits::TASK_TAGS_MAX)?,
                 "traceparent" => sent.traceparent = read_optional_text(reader)?,
                 "tracestate" => sent.tracestate = read_optional_text(reader)?,
-                _ => return Ok(Known::No),
+                _ => return other(name, reader),
             }
             Ok(Known::Yes)
         })?;

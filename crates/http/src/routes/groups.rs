@@ -1,0 +1,116 @@
+//! Groups of tasks.
+
+use crate::body::read_whole;
+use crate::context::Context;
+use crate::response::{self, REPLAYED, Result};
+use crate::routes::command::{refused, submit};
+use crate::routes::parts;
+use crate::routes::queue::tasks::wait_until;
+use crate::unavailable;
+use api::request::group;
+use api::request::query::GetGroup;
+use api::response::group::{Counts, Follower, Group, Member, write_created};
+use api::response::refusal::Target;
+use api::{Code, Problem};
+use bytes::Bytes;
+use http::header::HeaderValue;
+use http::request;
+use http_body::Body;
+use model::{Command, GroupName, Key, Outcome};
+use shard::query::{self, FollowerView, GroupCounts, GroupState, GroupView, MemberView};
+
+/// `POST /v1/groups`
+pub(in crate::routes) async fn create<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::error::Error + 'static,
+{
+    parts::no_query(parts)?;
+    let body = read_whole(&context.buffers, &parts.headers, body).await?;
+    let create = group::read(&parts.headers, &body, context.handle.wall_now())?;
+    drop(body);
+    let (id, tasks) = (create.group.to_string(), create.content.tasks().count() as u64);
+    let outcome = submit(context, Command::CreateGroup(create)).await?;
+    let Outcome::GroupCreated(created) = outcome else {
+        return Err(refused(context, &outcome, Target::Queue));
+    };
+    let mut out = Vec::with_capacity(id.len() + 80);
+    write_created(&mut out, &id, created.group, created.replayed);
+    let mut response = response::json(out);
+    if created.replayed {
+        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    } else {
+        context.metrics.tasks.enqueued.add(tasks);
+    }
+    Ok(response)
+}
+
+/// `GET /v1/groups/{group}`
+pub(in crate::routes) async fn get(context: &Context, parts: &request::Parts) -> Result {
+    let wait = GetGroup::parse(parts.uri.query())?.wait;
+    unavailable::check_readable(context)?;
+    let name = parts::group(parts)?.into_owned();
+    let (mut found, key) = read(context, &name).await?;
+    let is_open = |found: &GroupView| found.counts.state == GroupState::Open;
+    if !wait.is_zero() && is_open(&found) {
+        // A group that ends between the two reads is seen by the second one.
+        let woken = context.handle.wait(key).map_err(|error| unavailable::problem(&error))?;
+        (found, _) = read(context, &name).await?;
+        if is_open(&found) {
+            wait_until(context, parts, woken, wait).await?;
+            (found, _) = read(context, &name).await?;
+        }
+    }
+    let mut out = Vec::with_capacity(256 + 64 * found.members.len());
+    shown(name.as_str(), &found).write(&mut out);
+    Ok(response::json(out))
+}
+
+/// Reads a group, and the key of its row.
+async fn read(context: &Context, name: &GroupName<'static>) -> Result<(GroupView, Key)> {
+    let name = name.clone();
+    let found = context
+        .handle
+        .read(move |snapshot| {
+            Ok(query::group(&snapshot.state, &name)?.zip(query::group_key(&snapshot.state, &name)?))
+        })
+        .await
+        .map_err(|error| unavailable::read_problem(&error))?;
+    found.ok_or_else(|| {
+        Problem::new(Code::GroupNotFound, "there is no group with this id, or it is no longer kept")
+    })
+}
+
+fn shown<'a>(id: &'a str, found: &'a GroupView) -> Group<'a> {
+    let members = found.members.iter().map(|member| match member {
+        MemberView::Task(task) => Member::Task {
+            queue: &task.queue,
+            id: task.id.as_deref(),
+            position: task.position,
+            slot: task.slot,
+            state: task.state,
+        },
+        MemberView::Group(inner) => Member::Group(counts(*inner)),
+    });
+    Group {
+        id,
+        cursor: found.group,
+        counts: counts(found.counts),
+        members: members.collect(),
+        then: found.then.as_ref().map(follower),
+        on_dead: found.on_dead.as_ref().map(follower),
+    }
+}
+
+const fn counts(counts: GroupCounts) -> Counts {
+    let state = match counts.state {
+        GroupState::Open => "open",
+        GroupState::Done => "done",
+        GroupState::Failed => "failed",
+    };
+    Counts { state, total: counts.members, done: counts.done, failed: counts.failed }
+}
+
+fn follower(view: &FollowerView) -> Follower<'_> {
+    Follower { queue: &view.queue, slot: view.slot, at: view.at }
+}
