@@ -19,6 +19,7 @@
 //! | `values`, `watch` | small named pieces of content; what changes, as it changes |
 //! | `idempotency` | endpoints of your own that are safe to retry: [`Client::once`] |
 //! | `streams` | listing, settings, deletion |
+//! | `schedules` | schedules: [`Client::put_schedule`] |
 //! | `queue`, `worker` | task queues: [`Queue`], and [`Worker`] to run their tasks |
 //! | `reactions` | tasks that follow from events |
 //! | `raw` | any request, and its response |
@@ -49,6 +50,7 @@ mod raw;
 mod reactions;
 mod read;
 mod retry;
+mod schedules;
 mod streams;
 mod transaction;
 mod transport;
@@ -76,6 +78,10 @@ pub use raw::{Request, Response};
 pub use reactions::{ReactionInfo, ReactionSettings};
 pub use read::{Direction, Events, Lines, Page, Read};
 pub use retry::Retry;
+pub use schedules::{
+    BackfillOverlap, ListedSchedule, Schedule, ScheduleControlled, ScheduleInfo, SchedulePut, ScheduleRun,
+    ScheduleSet, ScheduledTask,
+};
 pub use streams::{Settings, StreamSummary, Streams};
 pub use transaction::{Committed, Transaction, Written};
 pub use values::{PutValue, StoredValue, ValueSeen};

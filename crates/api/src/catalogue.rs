@@ -106,10 +106,10 @@ catalogue! {
         "The server sets `revision`, `cursor` and `recordedtime` when it records an event, and the path names the `stream`.",
         "Remove the member named in `member`. Only `POST /v1/events` accepts `stream`.";
     EmptyBatch = "empty_batch" 400 final "The request has nothing to do",
-        "A batch, or an append in a transaction, contains no events; or a batch contains no tasks or no settlements; or a group has no members.",
+        "A batch, or an append in a transaction, contains no events; a batch contains no tasks or no settlements; a group has no members; or a backfill has no ticks.",
         "Send at least one.";
     TooManyItems = "too_many_items" 400 final "The request has too many items",
-        "A batch may contain at most 1,000 events, tasks or settlements. A transaction may contain at most 1,000 checks, and at most 1,000 events in all its writes together. A task may have at most 32 tags, and a claim may name at most 100 types. A group may have at most 1,000 tasks, and groups may lie 4 deep in each other.",
+        "A batch may contain at most 1,000 events, tasks or settlements. A transaction may contain at most 1,000 checks, and at most 1,000 events in all its writes together. A task may have at most 32 tags, and a claim may name at most 100 types. A group may have at most 1,000 tasks, and groups may lie 4 deep in each other. A set has at most 1,000 schedules, a schedule 100 exclusions, and a backfill 1,000 ticks.",
         "Split the request, or send independent events to `POST /v1/events`, which accepts any number.";
     NotFound = "not_found" 404 final "The path does not exist",
         "No route of the API has this path. (Reading a stream that does not exist is not an error: the response contains no events.)",
@@ -126,6 +126,9 @@ catalogue! {
     TaskNotFound = "task_not_found" 404 final "The queue has no such task",
         "No task of this queue has the id, or the task was finished and has been kept long enough.",
         "Check the queue's name and the id. A queue's settings say how long finished tasks are kept.";
+    ScheduleNotFound = "schedule_not_found" 404 final "The schedule does not exist",
+        "No schedule has this name: it was never put, or it was deleted.",
+        "Put the schedule with `PUT`, or check the name.";
     GroupNotFound = "group_not_found" 404 final "The group does not exist",
         "No group has this id, or none of its tasks is kept any more.",
         "Check the id. The settings of the tasks' queues say how long finished tasks are kept.";
@@ -192,6 +195,9 @@ catalogue! {
     TooManyTypes = "too_many_task_types" 409 final "The queue has tasks of too many types",
         "A queue may have tasks of at most 256 types. No task of the request was enqueued.",
         "Give tasks that run the same code the same type, and put what differs into the payload. `task` says which task has the new type.";
+    ScheduleOwned = "schedule_owned" 409 final "The schedule belongs to another owner",
+        "A schedule of the set is already in the set of another owner. Nothing was changed.",
+        "Choose another name for the schedule in `schedule`, or remove it from the other set first.";
     HistoryTruncated = "history_truncated" 410 final "This part of the history has been removed",
         "Retention (`max_age`, `max_count`, `truncate_before`) or a deletion removed events that the response would have to include.",
         "Read from the revision in `first_revision`, the first one still available. A subscriber must start again from there.";
@@ -231,6 +237,9 @@ catalogue! {
     LeaseQueueFull = "lease_queue_full" 429 retry "Too many wait for the lease",
         "At most 1,000 holders may wait for one lease.",
         "Wait for the number of seconds in `Retry-After`, then send the request again.";
+    ScheduleBusy = "schedule_busy" 429 retry "Too many ticks of the schedule wait",
+        "At most 1,000 ticks of one schedule may wait for an earlier run to finish. The request had no effect.",
+        "Wait for the number of seconds in `Retry-After`, then send the request again. Or choose another `overlap`.";
     QueueFull = "queue_full" 429 retry "The queue is full",
         "The queue holds as many unfinished tasks as its settings allow (`backlog_max`). No task of the request was enqueued.",
         "Wait for the number of seconds in `Retry-After`, then send the request again. Add workers, or raise `backlog_max`.";

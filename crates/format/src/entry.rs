@@ -12,7 +12,7 @@ use crate::options::Options;
 use crate::queue;
 use crate::reaction;
 use crate::wire::{FormatError, Reader, Writer};
-use crate::{group, lease, limit, value};
+use crate::{group, lease, limit, schedule, value};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use model::{
@@ -61,6 +61,11 @@ mod tag {
     pub(super) const COMPLETE_EXECUTION: u8 = 41;
     pub(super) const ABANDON_EXECUTION: u8 = 42;
     pub(super) const EXPIRE_EXECUTIONS: u8 = 43;
+    pub(super) const PUT_SCHEDULE: u8 = 30;
+    pub(super) const PUT_SCHEDULE_SET: u8 = 31;
+    pub(super) const DELETE_SCHEDULE: u8 = 32;
+    pub(super) const CONTROL_SCHEDULE: u8 = 33;
+    pub(super) const ADVANCE_SCHEDULE: u8 = 34;
     pub(super) const PUT_REACTION: u8 = 50;
     pub(super) const DELETE_REACTION: u8 = 51;
     pub(super) const REACT: u8 = 52;
@@ -163,6 +168,11 @@ fn tag_of(command: &Command<'_>) -> u8 {
         Command::PutLimit(_) => tag::PUT_LIMIT,
         Command::DeleteLimit(_) => tag::DELETE_LIMIT,
         Command::AdvanceLimits(_) => tag::ADVANCE_LIMITS,
+        Command::PutSchedule(_) => tag::PUT_SCHEDULE,
+        Command::PutScheduleSet(_) => tag::PUT_SCHEDULE_SET,
+        Command::DeleteSchedule(_) => tag::DELETE_SCHEDULE,
+        Command::ControlSchedule(_) => tag::CONTROL_SCHEDULE,
+        Command::AdvanceSchedule(_) => tag::ADVANCE_SCHEDULE,
         Command::PutReaction(_) => tag::PUT_REACTION,
         Command::DeleteReaction(_) => tag::DELETE_REACTION,
         Command::React(_) => tag::REACT,
@@ -217,6 +227,11 @@ fn put_command(writer: &mut Writer<'_>, command: &Command<'_>) {
         Command::PutLimit(command) => limit::put_put(writer, command),
         Command::DeleteLimit(command) => limit::put_delete(writer, command),
         Command::AdvanceLimits(command) => limit::put_advance(writer, *command),
+        Command::PutSchedule(command) => schedule::put_put(writer, command),
+        Command::PutScheduleSet(command) => schedule::put_put_set(writer, command),
+        Command::DeleteSchedule(command) => schedule::put_delete(writer, command),
+        Command::ControlSchedule(command) => schedule::put_control(writer, command),
+        Command::AdvanceSchedule(command) => schedule::put_advance(writer, command),
         Command::PutReaction(command) => reaction::put_put(writer, command),
         Command::DeleteReaction(command) => reaction::put_delete(writer, command),
         Command::React(command) => reaction::put_react(writer, command),
@@ -270,6 +285,11 @@ fn get_command<'a>(reader: &mut Reader<'a>) -> Result<Command<'a>, FormatError> 
         tag::PUT_LIMIT => Command::PutLimit(limit::get_put(reader)?),
         tag::DELETE_LIMIT => Command::DeleteLimit(limit::get_delete(reader)?),
         tag::ADVANCE_LIMITS => Command::AdvanceLimits(limit::get_advance(reader)?),
+        tag::PUT_SCHEDULE => Command::PutSchedule(schedule::get_put(reader)?),
+        tag::PUT_SCHEDULE_SET => Command::PutScheduleSet(schedule::get_put_set(reader)?),
+        tag::DELETE_SCHEDULE => Command::DeleteSchedule(schedule::get_delete(reader)?),
+        tag::CONTROL_SCHEDULE => Command::ControlSchedule(schedule::get_control(reader)?),
+        tag::ADVANCE_SCHEDULE => Command::AdvanceSchedule(schedule::get_advance(reader)?),
         tag::PUT_REACTION => Command::PutReaction(reaction::get_put(reader)?),
         tag::DELETE_REACTION => Command::DeleteReaction(reaction::get_delete(reader)?),
         tag::REACT => Command::React(reaction::get_react(reader)?),

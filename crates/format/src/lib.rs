@@ -40,6 +40,7 @@ pub mod outcome;
 mod queue;
 mod reaction;
 pub mod row;
+mod schedule;
 pub mod terms;
 mod value;
 pub mod wire;

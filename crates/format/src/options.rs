@@ -26,6 +26,7 @@ pub(crate) mod tag {
     pub(crate) const COMPLETED: u8 = 10;
     pub(crate) const HAS_ATTEMPTS: u8 = 11;
     pub(crate) const DEAD_CLASS: u8 = 12;
+    pub(super) const SCHEDULE: u8 = 16;
     pub(crate) const GROUP: u8 = 13;
 
     pub(super) const UNIQUE_EXISTING: u8 = 1;
@@ -47,27 +48,28 @@ pub(crate) enum Options {
 /// Options to be written, in the order of their tags.
 #[derive(Debug, Default)]
 pub(crate) struct List {
-    count: u64,
-    bytes: Vec<u8>,
+    options: Vec<(u8, Vec<u8>)>,
 }
 
 impl List {
+    /// Adds an option. Its place in the list is that of its tag, whatever was added before.
     pub(crate) fn add(&mut self, tag: u8, put: impl FnOnce(&mut Writer<'_>)) {
         let mut option = Vec::new();
         put(&mut Writer::new(&mut option));
-        let mut writer = Writer::new(&mut self.bytes);
-        writer.u8(tag);
-        writer.prefixed(&option);
-        self.count += 1;
+        let at = self.options.partition_point(|(before, _)| *before < tag);
+        self.options.insert(at, (tag, option));
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
-        self.count == 0
+        self.options.is_empty()
     }
 
     pub(crate) fn put(&self, writer: &mut Writer<'_>) {
-        writer.varint(self.count);
-        writer.bytes(&self.bytes);
+        writer.varint(self.options.len() as u64);
+        for (tag, option) in &self.options {
+            writer.u8(*tag);
+            writer.prefixed(option);
+        }
     }
 }
 
@@ -95,6 +97,9 @@ pub(crate) fn add_task_options(list: &mut List, options: &TaskOptions<'_>) {
     }
     add_wall(list, tag::DEADLINE, options.deadline);
     add_give_up(list, &options.give_up);
+    if let Some(schedule) = &options.schedule {
+        list.add(tag::SCHEDULE, |writer| writer.prefixed(schedule.as_bytes()));
+    }
 }
 
 pub(crate) fn add_wall(list: &mut List, tag: u8, wall: Option<Wall>) {
@@ -113,6 +118,7 @@ pub(crate) fn take_task_option<'a>(
         tag::UNIQUE => options.unique = Some(get_unique(reader)?),
         tag::DEADLINE => options.deadline = Some(Wall(reader.u64()?)),
         tag::GIVE_UP => options.give_up = get_give_up(reader)?,
+        tag::SCHEDULE => options.schedule = Some(Cow::Borrowed(reader.text("schedule name")?)),
         _ => return Ok(false),
     }
     Ok(true)

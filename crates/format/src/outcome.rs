@@ -11,6 +11,7 @@
 use crate::execution;
 use crate::lease;
 use crate::queue;
+use crate::schedule;
 use crate::wire::{FormatError, Reader, Writer};
 use alloc::vec::Vec;
 use model::{
@@ -48,6 +49,11 @@ mod tag {
     pub(super) const EXECUTION_BEGUN: u8 = 40;
     pub(super) const EXECUTION_COMPLETED: u8 = 41;
     pub(super) const EXECUTION_ABANDONED: u8 = 42;
+    pub(super) const SCHEDULE_PUT: u8 = 30;
+    pub(super) const SCHEDULE_SET_PUT: u8 = 31;
+    pub(super) const SCHEDULE_DELETED: u8 = 32;
+    pub(super) const SCHEDULE_CONTROLLED: u8 = 33;
+    pub(super) const SCHEDULE_ADVANCED: u8 = 34;
     pub(super) const REACTION_PUT: u8 = 50;
     pub(super) const REACTION_DELETED: u8 = 51;
     pub(super) const REACTED: u8 = 52;
@@ -76,6 +82,10 @@ mod tag {
     pub(super) const EXECUTION_DIFFERS: u8 = 41;
     pub(super) const EXECUTION_LOST: u8 = 42;
     pub(super) const NO_LIMIT: u8 = 15;
+    pub(super) const NO_SCHEDULE: u8 = 30;
+    pub(super) const SCHEDULE_BUSY: u8 = 31;
+    pub(super) const SCHEDULE_OWNED: u8 = 32;
+    pub(super) const TICK_IN_FUTURE: u8 = 33;
     pub(super) const CURSOR_BEYOND_END: u8 = 50;
     pub(super) const TOO_MANY_REACTIONS: u8 = 51;
     pub(super) const REACTION_MOVED: u8 = 52;
@@ -159,6 +169,29 @@ pub fn encode(outcome: &Outcome, out: &mut Vec<u8>) {
         Outcome::DeadLetterSettled => writer.u8(tag::DEAD_LETTER_SETTLED),
         Outcome::LimitPut => writer.u8(tag::LIMIT_PUT),
         Outcome::LimitDeleted => writer.u8(tag::LIMIT_DELETED),
+        Outcome::SchedulePut { generation, changed } => {
+            writer.u8(tag::SCHEDULE_PUT);
+            writer.u64(generation.0);
+            writer.u8(u8::from(*changed));
+        }
+        Outcome::ScheduleSetPut { changed, deleted } => {
+            writer.u8(tag::SCHEDULE_SET_PUT);
+            writer.u32(*changed);
+            writer.u32(*deleted);
+        }
+        Outcome::ScheduleDeleted { existed } => {
+            writer.u8(tag::SCHEDULE_DELETED);
+            writer.u8(u8::from(*existed));
+        }
+        Outcome::ScheduleControlled(controlled) => {
+            writer.u8(tag::SCHEDULE_CONTROLLED);
+            schedule::put_controlled(&mut writer, controlled);
+        }
+        Outcome::ScheduleAdvanced { runs, skipped } => {
+            writer.u8(tag::SCHEDULE_ADVANCED);
+            writer.u32(*runs);
+            writer.varint(*skipped);
+        }
         Outcome::GroupCreated(created) => {
             writer.u8(tag::GROUP_CREATED);
             lease::put_cursor(&mut writer, created.group);
@@ -222,6 +255,15 @@ pub fn decode(bytes: &[u8]) -> Result<Outcome, FormatError> {
         tag::DEAD_LETTER_SETTLED => Outcome::DeadLetterSettled,
         tag::LIMIT_PUT => Outcome::LimitPut,
         tag::LIMIT_DELETED => Outcome::LimitDeleted,
+        tag::SCHEDULE_PUT => {
+            Outcome::SchedulePut { generation: Position(reader.u64()?), changed: get_flag(&mut reader)? }
+        }
+        tag::SCHEDULE_SET_PUT => Outcome::ScheduleSetPut { changed: reader.u32()?, deleted: reader.u32()? },
+        tag::SCHEDULE_DELETED => Outcome::ScheduleDeleted { existed: get_flag(&mut reader)? },
+        tag::SCHEDULE_CONTROLLED => Outcome::ScheduleControlled(schedule::get_controlled(&mut reader)?),
+        tag::SCHEDULE_ADVANCED => {
+            Outcome::ScheduleAdvanced { runs: reader.u32()?, skipped: reader.varint()? }
+        }
         tag::REACTION_PUT => Outcome::ReactionPut { cursor: lease::get_cursor(&mut reader)? },
         tag::REACTION_DELETED => Outcome::ReactionDeleted { existed: get_flag(&mut reader)? },
         tag::REACTED => Outcome::Reacted { tasks: reader.u32()?, cursor: lease::get_cursor(&mut reader)? },
@@ -382,6 +424,13 @@ fn put_refusal(writer: &mut Writer<'_>, refusal: &Refusal) {
             writer.u8(tag::WRONG_TASK_STATE);
             queue::put_state(writer, *state);
         }
+        Refusal::NoSchedule => writer.u8(tag::NO_SCHEDULE),
+        Refusal::ScheduleBusy => writer.u8(tag::SCHEDULE_BUSY),
+        Refusal::ScheduleOwned { schedule } => {
+            writer.u8(tag::SCHEDULE_OWNED);
+            writer.u32(*schedule);
+        }
+        Refusal::TickInFuture => writer.u8(tag::TICK_IN_FUTURE),
         Refusal::CursorBeyondEnd { end } => {
             writer.u8(tag::CURSOR_BEYOND_END);
             writer.u64(end.0);
@@ -423,6 +472,10 @@ fn get_refusal(reader: &mut Reader<'_>) -> Result<Refusal, FormatError> {
         tag::TASK_CONFLICT => Refusal::TaskConflict { part: reader.u32()?, task: reader.u32()? },
         tag::GROUP_CONFLICT => Refusal::GroupConflict,
         tag::WRONG_TASK_STATE => Refusal::WrongTaskState { state: queue::get_state(reader)? },
+        tag::NO_SCHEDULE => Refusal::NoSchedule,
+        tag::SCHEDULE_BUSY => Refusal::ScheduleBusy,
+        tag::SCHEDULE_OWNED => Refusal::ScheduleOwned { schedule: reader.u32()? },
+        tag::TICK_IN_FUTURE => Refusal::TickInFuture,
         tag::CURSOR_BEYOND_END => Refusal::CursorBeyondEnd { end: Position(reader.u64()?) },
         tag::TOO_MANY_REACTIONS => Refusal::TooManyReactions,
         tag::REACTION_MOVED => Refusal::ReactionMoved,

@@ -11,6 +11,7 @@ use crate::queue::{
     AdvanceTasks, CancelTask, ChangeTasks, Claim, Enqueue, PutQueue, ReplayTask, Settle, SettleDeadLetter,
 };
 use crate::reaction::{DeleteReaction, PutReaction, React};
+use crate::schedule::{AdvanceSchedule, ControlSchedule, DeleteSchedule, PutSchedule, PutScheduleSet};
 use crate::value::{DeleteValue, PutValue};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -66,6 +67,12 @@ pub enum Command<'a> {
     DeleteLimit(DeleteLimit<'a>),
     /// The node proposes this when keys of limits may be open again.
     AdvanceLimits(AdvanceLimits),
+    PutSchedule(PutSchedule<'a>),
+    PutScheduleSet(PutScheduleSet<'a>),
+    DeleteSchedule(DeleteSchedule<'a>),
+    ControlSchedule(ControlSchedule<'a>),
+    /// The node proposes this when a schedule is due.
+    AdvanceSchedule(AdvanceSchedule<'a>),
     PutReaction(PutReaction<'a>),
     DeleteReaction(DeleteReaction<'a>),
     /// The node proposes this when events were appended after a reaction's cursor.

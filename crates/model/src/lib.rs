@@ -14,6 +14,7 @@
 //! | [`execution`] | the commands that make a team's own endpoints idempotent |
 //! | [`group`] | the command that creates a group of tasks |
 //! | [`queue`] | the commands of task queues, and their outcomes |
+//! | [`schedule`] | the commands of schedules, and their outcomes |
 //! | [`reaction`] | the commands of reactions |
 //! | [`outcome`] | the results of commands, and the effects they leave to the node |
 //! | [`view`] | ordered reads of the state, and the write set that changes it |
@@ -31,6 +32,7 @@ pub mod name;
 pub mod outcome;
 pub mod queue;
 pub mod reaction;
+pub mod schedule;
 pub mod value;
 pub mod view;
 
@@ -50,8 +52,8 @@ pub use limit::{
     Rate, limit_key_hash,
 };
 pub use name::{
-    ExecutionKey, GroupName, LeaseName, LimitName, NameError, QueueName, ReactionName, StreamName, ValueName,
-    slot_of,
+    ExecutionKey, GroupName, LeaseName, LimitName, NameError, QueueName, ReactionName, ScheduleName,
+    StreamName, ValueName, slot_of,
 };
 pub use outcome::{Appended, AppendedEvent, Effect, KeyDifference, Outcome, Refusal, Timer, Written};
 pub use queue::{
@@ -63,6 +65,11 @@ pub use queue::{
 pub use reaction::{
     DeleteReaction, PutReaction, React, ReactedEvent, ReactionKey, ReactionPayload, ReactionSettings,
     reaction_task_id,
+};
+pub use schedule::{
+    AdvanceSchedule, BackfillOverlap, CatchUp, ControlSchedule, DeleteSchedule, HeldBy, Missed, NextTick,
+    Overlap, Paused, PutSchedule, PutScheduleSet, RunCause, ScheduleAction, ScheduleControlled,
+    ScheduleDefinition, ScheduleRules, ScheduleRun, ScheduleStep, Timing,
 };
 pub use value::{DeleteValue, PutValue};
 pub use view::{Absent, Key, KeyRange, Order, Value, View, ViewError, WriteSet};

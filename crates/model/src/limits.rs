@@ -195,6 +195,39 @@ pub const LIMIT_COHORTS_MAX: usize = 64;
 /// Keys that a read of a limit shows.
 pub const LIMIT_KEYS_SHOWN_MAX: usize = 100;
 
+/// Bytes of a schedule's name, so that the ids of its runs are not too long.
+pub const SCHEDULE_NAME_BYTES_MAX: usize = 200;
+/// Bytes of a cron expression, of the name of a time zone, and of an exclusion.
+pub const SCHEDULE_TEXT_BYTES_MAX: usize = 256;
+/// The bounds of the time between two ticks of a schedule, which also bound how late a tick may be and how much it
+/// may be put off: 366 days.
+pub const SCHEDULE_EVERY_MS_MIN: u64 = 1_000;
+pub const SCHEDULE_EVERY_MS_MAX: u64 = 366 * 24 * 60 * 60 * 1_000;
+/// How late a tick may be when the schedule does not say.
+pub const SCHEDULE_LATE_MS_DEFAULT: u64 = 60_000;
+/// The longest time by which ticks are put off.
+pub const SCHEDULE_JITTER_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+/// Days and ranges that one schedule excludes.
+pub const SCHEDULE_EXCLUSIONS_MAX: usize = 100;
+/// Missed ticks that one schedule catches up.
+pub const SCHEDULE_CATCH_UP_MAX: u32 = 100;
+/// Ticks that a node examines for one step of a schedule that has missed some.
+pub const SCHEDULE_STEP_TICKS_MAX: usize = 1_000;
+/// Ticks of one backfill.
+pub const BACKFILL_TICKS_MAX: usize = 1_000;
+/// Ticks of one schedule that wait for a run to finish. Checked by `apply`.
+pub const SCHEDULE_WAITING_MAX: usize = 1_000;
+/// Runs that a schedule remembers: the last ones. Used by `apply`.
+pub const SCHEDULE_RUNS_KEPT: usize = 10;
+/// How long a tick that cannot enqueue its task waits before it tries again. Used by `apply`.
+pub const SCHEDULE_RETRY_MS: u64 = 1_000;
+/// Schedules of one set.
+pub const SCHEDULE_SET_MAX: usize = 1_000;
+/// Schedules that one entry advances, and the bytes of their tasks after which there are no more.
+pub const ENTRY_OWN_SCHEDULES_MAX: usize = 32;
+pub const ENTRY_OWN_SCHEDULES_BYTES_MAX: usize = 4 << 20;
+/// Ticks shown of a schedule.
+pub const SCHEDULE_TICKS_SHOWN: usize = 10;
 /// Reactions of one shard. Checked by `apply`.
 pub const REACTIONS_MAX: u64 = 256;
 /// Bytes of a reaction's name: its tasks' ids contain it.

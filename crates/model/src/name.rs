@@ -89,6 +89,8 @@ names! {
     ExecutionKey;
     /// A limit's name, by the same rules.
     LimitName;
+    /// A schedule's name, by the same rules.
+    ScheduleName;
     /// A group's name, by the same rules.
     GroupName;
     /// A reaction's name, by the same rules. It has at most [`limits::REACTION_NAME_BYTES_MAX`] bytes.

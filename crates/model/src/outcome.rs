@@ -6,6 +6,7 @@ use crate::ids::{Cursor, Elapsed, Position, Revision, Slot, Wall};
 use crate::lease::Granted;
 use crate::name::QueueName;
 use crate::queue::{Claimed, Enqueued, Settled, TaskDue, TaskState, TasksChanged};
+use crate::schedule::ScheduleControlled;
 use crate::view::Key;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -75,6 +76,31 @@ pub enum Outcome {
     /// The limit's settings apply from now on.
     LimitPut,
     LimitDeleted,
+    /// The schedule is as it was asked for.
+    SchedulePut {
+        /// When it began.
+        generation: Position,
+        /// Whether it begins with this command.
+        changed: bool,
+    },
+    ScheduleSetPut {
+        /// Schedules that begin with this command.
+        changed: u32,
+        /// Schedules that were not named, and are deleted.
+        deleted: u32,
+    },
+    ScheduleDeleted {
+        /// Whether there was one.
+        existed: bool,
+    },
+    ScheduleControlled(ScheduleControlled),
+    /// What was due is done, as far as it could be.
+    ScheduleAdvanced {
+        /// Tasks that were enqueued.
+        runs: u32,
+        /// Ticks that were skipped.
+        skipped: u64,
+    },
     /// The reaction's settings apply from now on. It has come this far.
     ReactionPut {
         cursor: Cursor,
@@ -199,6 +225,14 @@ pub enum Refusal {
     WrongTaskState { state: TaskState },
     /// No limit has this name.
     NoLimit,
+    /// There is no such schedule.
+    NoSchedule,
+    /// As many ticks of the schedule wait as may ([`crate::limits::SCHEDULE_WAITING_MAX`]).
+    ScheduleBusy,
+    /// A schedule of the set belongs to another owner. `schedule` counts from 0.
+    ScheduleOwned { schedule: u32 },
+    /// The backfill has a tick that is in the future.
+    TickInFuture,
     /// There is a group with this name and other content.
     GroupConflict,
     /// The cursor lies after everything that was recorded: `end` is the last position that was assigned.
@@ -251,4 +285,6 @@ pub enum Timer {
     Executions(Elapsed),
     /// A key of a limit may be open again: propose [`crate::AdvanceLimits`].
     Limits(Elapsed),
+    /// A schedule is due: propose [`crate::AdvanceSchedule`].
+    Schedules(Wall),
 }

@@ -51,6 +51,8 @@ pub struct TaskOptions<'a> {
     pub deadline: Option<Wall>,
     /// Belongs to [`NewTask::retry`], and counts only if that is there.
     pub give_up: GiveUp<'a>,
+    /// The schedule that has enqueued it.
+    pub schedule: Option<Cow<'a, str>>,
 }
 
 impl TaskOptions<'_> {
@@ -63,6 +65,7 @@ impl TaskOptions<'_> {
                 .map(|unique| Unique { key: unique.key.into_owned().into(), mode: unique.mode }),
             deadline: self.deadline,
             give_up: self.give_up.into_owned(),
+            schedule: self.schedule.map(|schedule| schedule.into_owned().into()),
         }
     }
 }

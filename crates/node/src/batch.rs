@@ -2,7 +2,10 @@
 
 use crate::claims::WaitingClaim;
 use crate::request::Replies;
-use model::{Action, Append, Command, Elapsed, Enqueue, React, Settle, Settlement, Wall, Write, limits};
+use model::{
+    Action, Append, Command, Elapsed, Enqueue, React, ScheduleAction, ScheduleDefinition, Settle, Settlement,
+    Wall, Write, limits,
+};
 use std::collections::VecDeque;
 
 /// Bytes counted for a command besides its events.
@@ -255,6 +258,8 @@ fn command_bytes(command: &Command<'_>) -> usize {
         | Command::PutLimit(_)
         | Command::DeleteLimit(_)
         | Command::AdvanceLimits(_)
+        | Command::DeleteSchedule(_)
+        | Command::AdvanceSchedule(_)
         | Command::DeleteReaction(_) => 0,
         Command::PutReaction(put) => put.settings.types.iter().map(|event_type| event_type.len()).sum(),
         Command::React(react) => {
@@ -272,9 +277,23 @@ fn command_bytes(command: &Command<'_>) -> usize {
             begin.fingerprint.len() + begin.owner.as_ref().map_or(0, |o| o.len())
         }
         Command::CompleteExecution(complete) => complete.response.len(),
+        Command::PutSchedule(put) => definition_bytes(&put.definition),
+        Command::PutScheduleSet(put) => {
+            let bytes = |one: &model::PutSchedule<'_>| definition_bytes(&one.definition);
+            put.schedules.iter().map(bytes).sum()
+        }
+        Command::ControlSchedule(control) => match &control.action {
+            ScheduleAction::Backfill { ticks, .. } => ticks.len() * size_of::<Wall>(),
+            ScheduleAction::Pause | ScheduleAction::Resume | ScheduleAction::Fire => 0,
+        },
         Command::PutValue(put) => put.content.len() + put.content_type.len(),
     };
     events + COMMAND_OVERHEAD_BYTES
+}
+
+fn definition_bytes(definition: &ScheduleDefinition<'_>) -> usize {
+    let exclusions: usize = definition.rules.exclusions.iter().map(|exclusion| exclusion.len()).sum();
+    tasks_bytes(&definition.enqueue) + exclusions + COMMAND_OVERHEAD_BYTES
 }
 
 fn tasks_bytes(enqueue: &Enqueue<'_>) -> usize {

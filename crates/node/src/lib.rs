@@ -23,6 +23,7 @@
 //! | [`batch`] | the open batch and how much of it one entry takes |
 //! | [`claims`] | claims that wait for tasks |
 //! | `own_work` | the node's own commands: which of them go into an entry, and when |
+//! | `ticks` | the schedules that are due, and what their calendars say |
 //! | [`waiting`] | requests that wait until something happens to a row |
 //! | [`clock`] | the two clocks of entries, from the two clocks of a machine |
 //! | [`engine`] | what a node asks of its engine: entries in, durable outcomes out |
@@ -37,6 +38,7 @@ mod own_work;
 pub mod raft_engine;
 pub mod request;
 pub mod step;
+mod ticks;
 pub mod waiting;
 
 pub use claims::{WaitingClaim, WaitingClaims};

@@ -7,6 +7,7 @@
 //! [`ENTRY_OWN_COMMANDS_MAX`]: model::limits::ENTRY_OWN_COMMANDS_MAX
 
 use crate::clock::{Mono, Now};
+use crate::ticks;
 use model::{Command, Effect, Elapsed, EntryClock, SlotRange, View, ViewError};
 use shard::Agenda;
 
@@ -68,7 +69,8 @@ impl OwnWork {
         clock: EntryClock,
         commands: &mut Vec<Command<'static>>,
     ) -> Result<(), ViewError> {
-        self.agenda.due(view, clock, commands)
+        self.agenda.due(view, clock, commands)?;
+        ticks::propose(&mut self.agenda, view, clock.wall, commands)
     }
 
     /// Whether it is time for the next step of the search for timers.

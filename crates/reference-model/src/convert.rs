@@ -20,6 +20,9 @@ impl Simple {
         if let Some(ask) = self.queue_ask_of(command) {
             return Ask::Queue(ask);
         }
+        if let Some(ask) = self.schedule_ask_of(command) {
+            return Ask::Schedule(ask);
+        }
         if let Some(ask) = ReactionAsk::of(command) {
             return Ask::Reaction(ask);
         }
@@ -64,6 +67,11 @@ impl Simple {
             | Command::PutLimit(_)
             | Command::DeleteLimit(_)
             | Command::AdvanceLimits(_) => unreachable!("{command:?} is about a queue"),
+            Command::PutSchedule(_)
+            | Command::PutScheduleSet(_)
+            | Command::DeleteSchedule(_)
+            | Command::ControlSchedule(_)
+            | Command::AdvanceSchedule(_) => unreachable!("{command:?} is about schedules"),
             Command::PutReaction(_) | Command::DeleteReaction(_) | Command::React(_) => {
                 unreachable!("{command:?} is about a reaction")
             }
@@ -235,6 +243,17 @@ impl From<&Outcome> for SimpleOutcome {
             Outcome::DeadLetterSettled => Self::DeadLetterSettled,
             Outcome::LimitPut => Self::LimitPut,
             Outcome::LimitDeleted => Self::LimitDeleted,
+            Outcome::SchedulePut { generation, changed } => {
+                Self::SchedulePut { generation: generation.0, changed: *changed }
+            }
+            Outcome::ScheduleSetPut { changed, deleted } => {
+                Self::ScheduleSetPut { changed: *changed as usize, deleted: *deleted as usize }
+            }
+            Outcome::ScheduleDeleted { existed } => Self::ScheduleDeleted(*existed),
+            Outcome::ScheduleControlled(controlled) => Self::ScheduleControlled(controlled.clone()),
+            Outcome::ScheduleAdvanced { runs, skipped } => {
+                Self::ScheduleAdvanced { runs: u64::from(*runs), skipped: *skipped }
+            }
             Outcome::ReactionPut { cursor } => Self::ReactionPut(*cursor),
             Outcome::ReactionDeleted { existed } => Self::ReactionDeleted(*existed),
             Outcome::Reacted { tasks, cursor } => Self::Reacted(*tasks, *cursor),
@@ -269,6 +288,10 @@ impl From<&Outcome> for SimpleOutcome {
                 Refusal::TooManyTypes { task } => Self::TooManyTypes(task as usize),
                 Refusal::NoTask => Self::NoTask,
                 Refusal::NoLimit => Self::NoLimit,
+                Refusal::NoSchedule => Self::NoSchedule,
+                Refusal::ScheduleBusy => Self::ScheduleBusy,
+                Refusal::ScheduleOwned { schedule } => Self::ScheduleOwned(schedule as usize),
+                Refusal::TickInFuture => Self::TickInFuture,
                 Refusal::WrongTaskState { state } => Self::WrongTaskState(state),
                 Refusal::TaskConflict { .. } => Self::TaskConflict,
                 Refusal::GroupConflict => Self::GroupConflict,

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`draw`] | random commands about streams |
 //! | [`queue`] | task queues |
+//! | [`schedule`] | schedules |
 //! | [`reaction`] | reactions |
 //!
 //! It knows nothing of the limits on idempotency records and on revisions.
@@ -19,17 +20,19 @@ mod execution;
 mod lease;
 pub mod queue;
 pub mod reaction;
+pub mod schedule;
 mod value;
 mod write;
 
 pub use execution::{Complete, Execution, ExecutionAsk, Run};
 pub use lease::{Acquire, Held, Lease, Token, Waiting};
 use model::{
-    Claimed, Cursor, EnqueuedTask, KeyDifference, Namespace, Outcome, Settled, TaskState, TasksChanged,
-    slot_of,
+    Claimed, Cursor, EnqueuedTask, KeyDifference, Namespace, Outcome, ScheduleControlled, Settled, TaskState,
+    TasksChanged, slot_of,
 };
 use queue::{QueueAsk, Queues};
 use reaction::{Reaction, ReactionAsk};
+use schedule::{Schedule, ScheduleAsk};
 use std::collections::BTreeMap;
 pub use value::Value;
 
@@ -243,6 +246,25 @@ pub enum SimpleOutcome {
     TooManyTypes(usize),
     NoTask,
     WrongTaskState(TaskState),
+    SchedulePut {
+        generation: u64,
+        changed: bool,
+    },
+    ScheduleSetPut {
+        changed: usize,
+        deleted: usize,
+    },
+    ScheduleDeleted(bool),
+    ScheduleControlled(ScheduleControlled),
+    ScheduleAdvanced {
+        runs: u64,
+        skipped: u64,
+    },
+    NoSchedule,
+    ScheduleBusy,
+    /// The number of the schedule.
+    ScheduleOwned(usize),
+    TickInFuture,
     ReactionPut(Cursor),
     ReactionDeleted(bool),
     /// How many tasks, and up to where.
@@ -271,6 +293,11 @@ impl SimpleOutcome {
                 | Self::DeadLetterSettled
                 | Self::LimitPut
                 | Self::LimitDeleted
+                | Self::SchedulePut { .. }
+                | Self::ScheduleSetPut { .. }
+                | Self::ScheduleDeleted(_)
+                | Self::ScheduleControlled(_)
+                | Self::ScheduleAdvanced { .. }
                 | Self::ReactionPut(_)
                 | Self::ReactionDeleted(_)
                 | Self::Reacted(..)
@@ -297,6 +324,7 @@ impl SimpleOutcome {
                 writes.iter_mut().for_each(|(_, event_refs)| mark(event_refs));
             }
             Self::ValuePut { replayed, .. } => *replayed = true,
+            Self::ScheduleControlled(controlled) => controlled.replayed = true,
             // A task that was a conflict when the key was first used is still one.
             Self::Enqueued(_, tasks) => tasks.iter_mut().for_each(|task| {
                 if let EnqueuedTask::Added(position) = *task {
@@ -347,6 +375,7 @@ pub enum Ask {
     DeleteValue(usize, Expect),
     Execution(ExecutionAsk),
     Queue(QueueAsk),
+    Schedule(ScheduleAsk),
     Reaction(ReactionAsk),
 }
 
@@ -394,6 +423,7 @@ pub struct Simple {
     pub leases: Vec<Lease>,
     pub values: Vec<Value>,
     pub executions: Vec<Execution>,
+    pub schedules: Vec<Schedule>,
     pub reactions: Vec<Reaction>,
     records: BTreeMap<(u16, u128), Record>,
     /// The events that the last entry appended, by stream and revision.
@@ -484,6 +514,7 @@ impl Simple {
             Ask::DeleteValue(value, expect) => self.delete_value(*value, *expect),
             Ask::Execution(ask) => self.ask_execution(ask),
             Ask::Queue(ask) => self.ask_queue(ask),
+            Ask::Schedule(ask) => self.ask_schedule(ask),
             Ask::Reaction(ask) => self.ask_reaction(ask),
         }
     }

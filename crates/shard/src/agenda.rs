@@ -30,13 +30,13 @@ use alloc::vec::Vec;
 use core::ops::ControlFlow;
 use format::FormatError;
 use format::row::{
-    ExecutionTimerKey, LimitRange, LimitTimerKey, QueueRange, RecordTimerKey, TaskTimerKey, TimerKey,
-    TimerRange, TimerSearch, WallTimerKey, decode_name,
+    ExecutionTimerKey, LimitRange, LimitTimerKey, QueueRange, RecordTimerKey, ScheduleTimerKey,
+    ScheduleTimers, TaskTimerKey, TimerKey, TimerRange, TimerSearch, WallTimerKey, decode_name,
 };
 use model::{
     AdvanceLimits, AdvanceTasks, CleanUp, Command, Effect, Elapsed, EntryClock, ExpireEvents,
-    ExpireExecutions, ExpireLeases, ExpireRecords, Order, Position, Slot, SlotRange, StreamId, StreamName,
-    TaskDue, Timer, View, ViewError, Wall, limits,
+    ExpireExecutions, ExpireLeases, ExpireRecords, Namespace, Order, Position, ScheduleName, Slot, SlotRange,
+    StreamId, StreamName, TaskDue, Timer, View, ViewError, Wall, limits,
 };
 
 /// Slots in which one entry cleans up, and as many in which it deletes idempotency records, hands over leases,
@@ -60,6 +60,7 @@ pub struct Agenda {
     tasks_by_wall: Points<TaskDue>,
     tasks_by_elapsed: Points<TaskDue>,
     limits: Points<Elapsed>,
+    schedules: Points<(Wall, Position)>,
 }
 
 /// The next moments at which something may be due.
@@ -96,6 +97,7 @@ impl Agenda {
             tasks_by_wall: Points::default(),
             tasks_by_elapsed: Points::default(),
             limits: Points::default(),
+            schedules: Points::default(),
         }
     }
 
@@ -131,6 +133,9 @@ impl Agenda {
                         Some(TimerKey::CleanUp(key)) => self.clean_ups.note(key.slot, key.queued),
                         Some(TimerKey::Task(key)) => self.note_task(key.slot, key.due),
                         Some(TimerKey::Limit(key)) => self.limits.note(key.slot, key.due),
+                        Some(TimerKey::Schedule(key)) => {
+                            self.schedules.note(key.slot, (key.due, key.generation));
+                        }
                         None => {}
                     }
                 }
@@ -156,6 +161,7 @@ impl Agenda {
                 Timer::CleanUp(queued) => self.clean_ups.note(slot, queued),
                 Timer::Tasks(due) => self.note_task(slot, due),
                 Timer::Limits(elapsed) => self.limits.note(slot, elapsed),
+                Timer::Schedules(wall) => self.schedules.note(slot, (wall, Position::ZERO)),
             }
         }
     }
@@ -183,6 +189,37 @@ impl Agenda {
         self.expire_events(view, clock.wall, commands)
     }
 
+    /// Adds the schedules that are due at `now` to `due`, at most `schedules_max`. The node says what is to come of them.
+    /// They count as proposed, like those of [`Self::due`].
+    ///
+    /// # Errors
+    /// [`ViewError`]. Propose what was found before it.
+    pub fn due_schedules(
+        &mut self,
+        view: &impl View,
+        now: Wall,
+        schedules_max: usize,
+        due: &mut Vec<DueSchedule>,
+    ) -> Result<(), ViewError> {
+        let mut left = schedules_max;
+        while left > 0
+            && let Some((slot, from)) = self.schedules.first()
+            && from.0 <= now
+        {
+            let (found, next) = schedules_of(view, slot, from, now, left)?;
+            // A scan that finds nothing counts too: the timer that it looked for was cancelled.
+            left -= found.len().max(1);
+            self.schedules.set(slot, next);
+            due.extend(found);
+        }
+        Ok(())
+    }
+
+    /// Takes back that a schedule counts as proposed.
+    pub fn not_proposed(&mut self, due: &DueSchedule) {
+        self.schedules.note(due.schedule.slot(Namespace::ROOT), (due.due, due.generation));
+    }
+
     /// When something may be due.
     #[must_use]
     pub fn next(&self) -> Deadlines {
@@ -190,7 +227,10 @@ impl Agenda {
         let elapsed = |due| if let TaskDue::Elapsed(elapsed) = due { Some(elapsed) } else { None };
         Deadlines {
             wall: earliest(
-                self.events.earliest().map(|(wall, _)| wall),
+                earliest(
+                    self.events.earliest().map(|(wall, _)| wall),
+                    self.schedules.earliest().map(|(wall, _)| wall),
+                ),
                 self.tasks_by_wall.earliest().and_then(wall),
             ),
             elapsed: earliest(
@@ -414,6 +454,50 @@ fn due_streams(
         ControlFlow::Break(())
     })?;
     bad.map_or(Ok(due), |error| Err(bad_row("wall timer", error)))
+}
+
+/// A schedule whose timer has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DueSchedule {
+    pub schedule: ScheduleName<'static>,
+    pub due: Wall,
+    pub generation: Position,
+}
+
+type SchedulePoint = (Wall, Position);
+
+/// The schedules of one slot that are due, and the first timer after theirs.
+fn schedules_of(
+    view: &impl View,
+    slot: Slot,
+    from: SchedulePoint,
+    now: Wall,
+    schedules_max: usize,
+) -> Result<(Vec<DueSchedule>, Option<SchedulePoint>), ViewError> {
+    let (mut due, mut next) = (Vec::new(), None);
+    let mut bad: Option<FormatError> = None;
+    view.scan(ScheduleTimers::new(slot, from).as_range(), Order::Ascending, &mut |key, value| {
+        match schedule_timer(key, value) {
+            Ok((key, schedule)) if key.due <= now && due.len() < schedules_max => {
+                due.push(DueSchedule { schedule, due: key.due, generation: key.generation });
+                return ControlFlow::Continue(());
+            }
+            Ok((key, _)) => next = Some((key.due, key.generation)),
+            Err(error) => bad = Some(error),
+        }
+        ControlFlow::Break(())
+    })?;
+    bad.map_or(Ok((due, next)), |error| Err(bad_row("schedule timer", error)))
+}
+
+fn schedule_timer(
+    key: &[u8],
+    value: &[u8],
+) -> Result<(ScheduleTimerKey, ScheduleName<'static>), FormatError> {
+    let damaged = FormatError::Text { what: "schedule name" };
+    let name = core::str::from_utf8(value).map_err(|_| damaged)?;
+    let name = ScheduleName::new(name).map_err(|_| damaged)?;
+    Ok((ScheduleTimerKey::decode(key)?, name.into_owned()))
 }
 
 /// For each slot with timers of one kind, a point that none of them is before.

@@ -81,7 +81,12 @@ fn replayed(mut outcome: Outcome) -> Outcome {
         }
         Outcome::ValuePut { replayed, .. } => *replayed = true,
         Outcome::Enqueued(enqueued) => mark_tasks(enqueued),
+        Outcome::ScheduleControlled(controlled) => controlled.replayed = true,
         Outcome::SettingsPut
+        | Outcome::SchedulePut { .. }
+        | Outcome::ScheduleSetPut { .. }
+        | Outcome::ScheduleDeleted { .. }
+        | Outcome::ScheduleAdvanced { .. }
         | Outcome::QueuePut
         | Outcome::Claimed(_)
         | Outcome::Settled(_)

@@ -33,6 +33,9 @@
 //! | `execution/begin.rs` | say whether the work under an idempotency key is new, in progress, or done |
 //! | `execution/complete.rs`, `abandon.rs` | store its response; free the key |
 //! | `execution/expire.rs` | free the keys whose time is over |
+//! | `schedule/put.rs`, `put_set.rs`, `delete.rs` | put a schedule, or all of an owner; remove one |
+//! | `schedule/control.rs` | pause and resume a schedule, fire it now, make up for the past |
+//! | `schedule/advance.rs` | let a schedule do what is due |
 //!
 //! The rules that they share are in `stream/duplicates.rs`, `stream/retention.rs`,
 //! `lease/state.rs`, `lease/queue.rs` and `idempotency.rs`.
@@ -59,6 +62,7 @@ pub mod query;
 mod queue;
 mod reaction;
 mod revisions;
+mod schedule;
 mod shard;
 mod stream;
 #[cfg(test)]
@@ -66,5 +70,5 @@ mod testing;
 mod transaction;
 mod value;
 
-pub use agenda::{Agenda, Deadlines};
+pub use agenda::{Agenda, Deadlines, DueSchedule};
 pub use shard::{Applied, BEHAVIOUR, Shard, ShardOptions, knows};

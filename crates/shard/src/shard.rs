@@ -12,6 +12,7 @@ use crate::limit;
 use crate::overlay::{Finished, Overlay, ReadyChange};
 use crate::queue;
 use crate::reaction;
+use crate::schedule;
 use crate::stream::{append, delete, expire, settings};
 use crate::transaction;
 use crate::value;
@@ -205,6 +206,14 @@ fn apply_command<'e, V: View>(
         Command::PutLimit(put) => limit::put::apply(put, overlay),
         Command::DeleteLimit(delete) => limit::delete::apply(delete, overlay),
         Command::AdvanceLimits(advance) => limit::advance::apply(advance, overlay),
+        Command::PutSchedule(put) => schedule::put::apply(put, overlay),
+        Command::PutScheduleSet(put) => schedule::put_set::apply(put, overlay),
+        Command::DeleteSchedule(delete) => schedule::delete::apply(delete, overlay),
+        Command::ControlSchedule(control) => {
+            let slot = control.schedule.slot(Namespace::ROOT);
+            once(control.keyed, slot, overlay, |overlay| schedule::control::apply(control, overlay))
+        }
+        Command::AdvanceSchedule(advance) => schedule::advance::apply(advance, overlay),
         Command::PutReaction(put) => reaction::put::apply(put, overlay),
         Command::DeleteReaction(delete) => reaction::delete::apply(delete, overlay),
         Command::React(react) => reaction::react::apply(react, overlay),
@@ -252,6 +261,7 @@ fn clock_of(timer: &Timer) -> Option<mem::Discriminant<TaskDue>> {
         | Timer::Leases(_)
         | Timer::CleanUp(_)
         | Timer::Executions(_)
-        | Timer::Limits(_) => None,
+        | Timer::Limits(_)
+        | Timer::Schedules(_) => None,
     }
 }

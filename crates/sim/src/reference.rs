@@ -5,7 +5,7 @@
 //! lost ones are forgotten. No other choice is left open: once an entry is applied, its outcomes must be those of
 //! the model, and so must everything that readers see.
 
-use crate::checkers::reactions;
+use crate::checkers::{reactions, schedules};
 use crate::content::{ORDERLY_TYPE, content_of};
 use format::body::BodyRecord;
 use model::{Command, Cursor, Index, Outcome, Position, ReactionSettings, Revision, Slot};
@@ -121,6 +121,7 @@ impl Reference {
         let entry = decode(bytes)?;
         self.model.begin_entry(entry.wall.0, entry.elapsed.0);
         for (command, asked) in entry.commands.iter().enumerate() {
+            schedules::proposed(asked, &self.model)?;
             let ask = self.model.ask_of(asked);
             let settings = self.settings_of(asked);
             let outcome = self.model.ask(&ask);
@@ -262,6 +263,7 @@ pub fn is_clients(command: &Command<'_>) -> bool {
             | Command::CleanUp(_)
             | Command::ExpireRecords(_)
             | Command::AdvanceTasks(_)
+            | Command::AdvanceSchedule(_)
             | Command::ExpireLeases(_)
             | Command::ExpireExecutions(_)
             | Command::React(_)

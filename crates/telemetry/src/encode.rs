@@ -47,6 +47,7 @@ impl Collector for Scrape {
         self.entries(&mut out)?;
         self.disk(&mut out)?;
         self.node(&mut out)?;
+        self.schedules(&mut out)?;
         self.subscribers(&mut out)?;
         self.queues(&mut out)?;
         self.process(&mut out)
@@ -160,6 +161,14 @@ impl Scrape {
         out.time(&cat::WALL_AHEAD, &m.wall_ahead)?;
         out.time(&cat::LAST_VISIBLE, &m.last_visible)?;
         out.time(&cat::REACTION_LAG, &m.reaction_lag)
+    }
+
+    fn schedules(&self, out: &mut Out<'_>) -> Result<(), Error> {
+        let schedules = &self.metrics.schedules;
+        out.gauge(&cat::SCHEDULES, &schedules.all)?;
+        out.gauge(&cat::SCHEDULES_PAUSED, &schedules.paused)?;
+        out.gauge(&cat::SCHEDULES_BROKEN, &schedules.broken)?;
+        out.gauge(&cat::SCHEDULES_HELD, &schedules.held)
     }
 
     fn subscribers(&self, out: &mut Out<'_>) -> Result<(), Error> {

@@ -32,6 +32,7 @@ pub struct Metrics {
     pub events_replayed: Counter,
     pub commands_refused: Counter,
     pub tasks: TaskMetrics,
+    pub schedules: ScheduleMetrics,
     pub entry_commands: Histogram,
     pub entry_bytes: Histogram,
     pub log_sync: Histogram,
@@ -95,6 +96,15 @@ impl Default for TaskMetrics {
     }
 }
 
+/// How the schedules are, as of the last look at them.
+#[derive(Debug, Default)]
+pub struct ScheduleMetrics {
+    pub all: Gauge,
+    pub paused: Gauge,
+    pub broken: Gauge,
+    pub held: Gauge,
+}
+
 impl Metrics {
     #[must_use]
     pub fn new(build: Build) -> Arc<Self> {
@@ -103,6 +113,7 @@ impl Metrics {
             events_replayed: Counter::default(),
             commands_refused: Counter::default(),
             tasks: TaskMetrics::default(),
+            schedules: ScheduleMetrics::default(),
             entry_commands: Histogram::new(COUNTS),
             entry_bytes: Histogram::new(SIZES),
             log_sync: Histogram::new(DURATIONS),

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use utoipa::OpenApi as _;
 
 const TITLE: &str = "Mainstay";
-const DESCRIPTION: &str = "Event streams, task queues, leases, values and transactions over HTTP. Events are CloudEvents 1.0. Every write can be \
+const DESCRIPTION: &str = "Event streams, task queues, schedules, leases, values and transactions over HTTP. Events are CloudEvents 1.0. Every write can be \
     retried safely, and every stream can be read as of any past moment. Errors are problems as defined by RFC 9457, \
     with a stable `code`; see `/v1/errors`.";
 

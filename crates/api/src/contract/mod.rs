@@ -59,6 +59,7 @@ pub enum Tag {
     Transactions,
     Streams,
     Queues,
+    Schedules,
     Reactions,
     Leases,
     Values,
@@ -151,11 +152,12 @@ impl Method {
 }
 
 impl Tag {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Events,
         Self::Transactions,
         Self::Streams,
         Self::Queues,
+        Self::Schedules,
         Self::Reactions,
         Self::Leases,
         Self::Values,
@@ -170,6 +172,7 @@ impl Tag {
             Self::Transactions => "transactions",
             Self::Streams => "streams",
             Self::Queues => "queues",
+            Self::Schedules => "schedules",
             Self::Reactions => "reactions",
             Self::Leases => "leases",
             Self::Values => "values",
@@ -185,6 +188,7 @@ impl Tag {
             Self::Transactions => "Apply checks and writes all or nothing.",
             Self::Streams => "List streams, delete them, and control what they keep.",
             Self::Queues => "Enqueue tasks, claim and settle them, and operate queues.",
+            Self::Schedules => "Enqueue tasks by the clock.",
             Self::Reactions => "Enqueue a task for each event that matches.",
             Self::Leases => "Elect leaders, lock, and limit how many work at a time, with fencing tokens.",
             Self::Values => "Agree on small named values.",

@@ -44,6 +44,18 @@ pub static TASK_LIMIT: Parameter = Parameter {
     description: "The name of the limit, percent-encoded: 1 to 256 bytes of UTF-8 without control characters.",
     values: Values::Text,
 };
+pub static SCHEDULE: Parameter = Parameter {
+    name: "schedule",
+    location: Location::Path,
+    description: "The name of the schedule, percent-encoded: 1 to 200 bytes of UTF-8 without control characters.",
+    values: Values::Text,
+};
+pub static OWNER: Parameter = Parameter {
+    name: "owner",
+    location: Location::Path,
+    description: "The name of the owner, percent-encoded: 1 to 200 bytes of UTF-8 without control characters.",
+    values: Values::Text,
+};
 pub static REACTION: Parameter = Parameter {
     name: "reaction",
     location: Location::Path,
@@ -124,6 +136,8 @@ pub static LIST_LIMIT: Parameter =
     query("limit", "The maximum number of streams: 100 by default, 1,000 at most.", Values::Number);
 pub static TASKS_LIMIT: Parameter =
     query("limit", "The maximum number of tasks: 100 by default, 1,000 at most.", Values::Number);
+pub static SCHEDULES_LIMIT: Parameter =
+    query("limit", "The maximum number of schedules: 100 by default, 1,000 at most.", Values::Number);
 pub static QUEUES_LIMIT: Parameter =
     query("limit", "The maximum number of queues: 100 by default, 1,000 at most.", Values::Number);
 pub static LIMITS_LIMIT: Parameter =

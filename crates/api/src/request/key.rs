@@ -5,7 +5,7 @@ use crate::catalogue::Code;
 use crate::problem::{Problem, Result};
 use model::{
     Action, Append, Check, CompleteExecution, Enqueue, Expected, Fingerprint, Identity, KeyHash, Keyed,
-    Namespace, NewTask, PutValue, Settle, Settlement, Slot, Write, limits, slot_of,
+    Namespace, NewTask, PutValue, ScheduleName, Settle, Settlement, Slot, Write, limits, slot_of,
 };
 use std::borrow::Cow;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
@@ -79,6 +79,13 @@ impl<'a> Key<'a> {
         let mut request = Request::default();
         request.add_tasks(tasks);
         self.keyed("POST", &format!("/v1/queues/{queue}/tasks"), &request, slot)
+    }
+
+    /// For a request that enqueues a schedule's tasks. The record is kept with the schedule.
+    pub(super) fn for_schedule(&self, schedule: &ScheduleName<'_>, verb: &str, content: &[u8]) -> Keyed {
+        let request = Request { content: content.to_owned(), ..Request::default() };
+        let route = format!("/v1/schedules/{schedule}/{verb}");
+        self.keyed("POST", &route, &request, schedule.slot(Namespace::ROOT))
     }
 
     fn keyed(&self, method: &str, route: &str, request: &Request, slot: Slot) -> Keyed {

@@ -13,6 +13,7 @@
 //! | [`transaction`] | the body of a transaction |
 //! | [`group`] | the body that creates a group |
 //! | [`queue`] | everything about task queues |
+//! | [`schedule`] | requests about schedules |
 //! | [`reaction`] | reactions |
 //! | [`settings`] | a stream's settings |
 //! | [`store`] | the store that a request is meant for |
@@ -31,6 +32,7 @@ mod object;
 pub mod query;
 pub mod queue;
 pub mod reaction;
+pub mod schedule;
 pub mod settings;
 pub mod store;
 pub mod transaction;

@@ -11,6 +11,7 @@
 //! | [`execution`] | executions |
 //! | [`page`] | pages of events and of streams |
 //! | [`queue`] | everything about task queues |
+//! | [`schedule`] | schedules |
 //! | [`reaction`] | reactions, and their tasks |
 
 pub mod execution;
@@ -22,6 +23,7 @@ pub mod page;
 pub mod queue;
 pub mod reaction;
 pub mod refusal;
+pub mod schedule;
 pub mod stored;
 pub mod value;
 

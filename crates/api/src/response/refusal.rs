@@ -10,6 +10,8 @@ use model::{KeyDifference, Refusal, Revision, limits};
 pub enum Target<'a> {
     /// One stream, lease, value or execution.
     Stream(&'a str),
+    /// A set of schedules, by their names.
+    Schedules(&'a [&'a str]),
     /// One queue. Its refusals do not need the name.
     Queue,
     /// A transaction: what its checks are about, and its writes.
@@ -33,7 +35,7 @@ impl<'a> Target<'a> {
     fn stream(self, part: u32) -> &'a str {
         match self {
             Self::Stream(name) => name,
-            Self::Queue => "",
+            Self::Queue | Self::Schedules(_) => "",
             Self::Transaction { checks, writes } => {
                 let part = part as usize;
                 let check = checks.get(part).map(String::as_str);
@@ -66,7 +68,7 @@ pub fn problem(refusal: &Refusal, target: Target<'_>) -> Box<Problem> {
                 Target::Transaction { .. } => {
                     problem.member(format!("writes[{write}].append.events[{event}]"))
                 }
-                Target::Stream(_) | Target::Queue => problem,
+                Target::Stream(_) | Target::Queue | Target::Schedules(_) => problem,
             }
         }
         Refusal::KeyConflict { differs } => key_conflict(*differs),
@@ -117,6 +119,10 @@ pub fn problem(refusal: &Refusal, target: Target<'_>) -> Box<Problem> {
         }
         Refusal::NoLimit => Problem::new(Code::LimitNotFound, "no limit has this name"),
         Refusal::ValueFull => Problem::new(Code::ValueFull, "the value has no revisions left"),
+        Refusal::NoSchedule
+        | Refusal::ScheduleBusy
+        | Refusal::ScheduleOwned { .. }
+        | Refusal::TickInFuture => schedule_problem(refusal, target),
         Refusal::CursorBeyondEnd { end } => {
             let detail = format!("the last position that was assigned is {:016x}", end.0);
             Problem::new(Code::CursorBeyondEnd, detail).member("from")
@@ -165,6 +171,29 @@ fn task_problem(refusal: &Refusal, target: Target<'_>) -> Box<Problem> {
             Problem::new(Code::WrongTaskState, format!("the task is {state}")).text("state", state)
         }
         _ => Problem::new(Code::Internal, "the refusal is not about tasks"),
+    }
+}
+
+/// The problem for a refusal that is about schedules.
+fn schedule_problem(refusal: &Refusal, target: Target<'_>) -> Box<Problem> {
+    match refusal {
+        Refusal::NoSchedule => {
+            Problem::new(Code::ScheduleNotFound, format!("no schedule is named `{}`", target.stream(0)))
+        }
+        Refusal::ScheduleBusy => {
+            let detail = format!("at most {} ticks of a schedule may wait", limits::SCHEDULE_WAITING_MAX);
+            Problem::new(Code::ScheduleBusy, detail).number("limit", limits::SCHEDULE_WAITING_MAX as u64)
+        }
+        Refusal::ScheduleOwned { schedule } => {
+            let names = if let Target::Schedules(names) = target { names } else { &[] };
+            let name = names.get(*schedule as usize).copied().unwrap_or_default();
+            Problem::new(Code::ScheduleOwned, format!("`{name}` is in the set of another owner"))
+                .text("schedule", name)
+        }
+        Refusal::TickInFuture => {
+            Problem::new(Code::InvalidMember, "the range reaches into the future").member("to")
+        }
+        _ => Problem::new(Code::Internal, "the refusal is not about schedules"),
     }
 }
 

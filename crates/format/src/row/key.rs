@@ -4,6 +4,7 @@ use super::execution::ExecutionTimerKey;
 use super::lease::LeaseTimerKey;
 use super::limit::LimitTimerKey;
 use super::queue::TaskTimerKey;
+use super::schedule::ScheduleTimerKey;
 use crate::wire::FormatError;
 use alloc::vec::Vec;
 use model::{
@@ -59,6 +60,11 @@ pub(super) mod kind {
     pub(in crate::row) const COHORT_TASK: u8 = 34;
     pub(in crate::row) const COHORT_TURN: u8 = 35;
 
+    pub(in crate::row) const SCHEDULE: u8 = 23;
+    pub(in crate::row) const SCHEDULE_DEFINITION: u8 = 24;
+    pub(in crate::row) const SCHEDULE_SET: u8 = 25;
+    pub(in crate::row) const SCHEDULE_TALLY: u8 = 26;
+
     pub(in crate::row) const SHARD: u8 = 129;
     pub(in crate::row) const WALL_TIMER: u8 = 130;
     pub(in crate::row) const RECORD_TIMER: u8 = 131;
@@ -69,6 +75,7 @@ pub(super) mod kind {
     pub(in crate::row) const TASK_ELAPSED: u8 = 135;
     pub(in crate::row) const EXECUTION_TIMER: u8 = 143;
     pub(in crate::row) const LIMIT_TIMER: u8 = 139;
+    pub(in crate::row) const SCHEDULE_TIMER: u8 = 137;
     pub(in crate::row) const REACTION: u8 = 147;
     pub(in crate::row) const REACTIONS: u8 = 148;
 }
@@ -357,6 +364,7 @@ pub enum TimerKey {
         deadline: Elapsed,
     },
     Limit(LimitTimerKey),
+    Schedule(ScheduleTimerKey),
 }
 
 /// A search for the earliest timer of each kind in each of a shard's slots. It skips from slot to slot: for
@@ -413,6 +421,9 @@ impl TimerSearch {
                 (Some(TimerKey::Task(TaskTimerKey::decode(key)?)), found + 1)
             }
             kind::LIMIT_TIMER => (Some(TimerKey::Limit(LimitTimerKey::decode(key)?)), kind::LIMIT_TIMER + 1),
+            kind::SCHEDULE_TIMER => {
+                (Some(TimerKey::Schedule(ScheduleTimerKey::decode(key)?)), kind::SCHEDULE_TIMER + 1)
+            }
             kind::REACTION | kind::REACTIONS => (None, kind::REACTIONS + 1),
             other => return Err(FormatError::invalid("kind of row", u64::from(other))),
         };

@@ -34,6 +34,10 @@
 //! | cohort | the queue's | queue id, type number, cohort hash | [`CohortRow`] | whenever a ready task enters or leaves the cohort |
 //! | cohort's task | the queue's | queue id, type number, cohort hash, lane, position | task's position | while a task with limits is ready |
 //! | cohort's turn | the queue's | queue id, type number, rank, turn | cohort's hash | while tasks of a cohort can be claimed, or it waits |
+//! | schedule | the name's | name | [`ScheduleRow`] | with each tick, and when it is changed |
+//! | schedule's definition | the name's | name | [`encode_definition`] | when a client puts it |
+//! | set of schedules | the owner's | owner | [`encode_schedule_set`] | when a client puts the set |
+//! | count of schedules | the shard's first slot | | [`ScheduleTally`] | with each change of a schedule |
 //! | class of dead letters | the name's | queue id, class hash | [`DeadClassRow`] | whenever the number of its dead letters changes |
 //! | dead of a class | the name's | queue id, class hash, position | nothing | while a task is a dead letter |
 //! | group name | the name's | group's name | position | once for each group |
@@ -48,6 +52,7 @@
 //! | execution timer | system | elapsed, namespace, key | nothing | as the execution |
 //! | task timer, by wall or by elapsed | system | moment, namespace, queue id, position | nothing | when something is due for a task |
 //! | limit timer | system | elapsed, limit hash, subject | limit's name | when a key closes for a time, or a limit's settings change |
+//! | schedule timer | system | wall, generation | schedule's name | when something is due for a schedule |
 //! | reaction | system | name | [`ReactionRow`] | when its settings change, and when it moves |
 //! | reactions | system | | their number | when a reaction is created, changed or deleted |
 //! | membership | system | | [`crate::membership::Membership`] | once for each configuration entry |
@@ -62,6 +67,7 @@ mod limit;
 mod named_timer;
 mod queue;
 mod reaction;
+mod schedule;
 mod stored_value;
 mod value;
 
@@ -89,6 +95,11 @@ pub use queue::{
     encode_part,
 };
 pub use reaction::{ReactionRange, ReactionRow, parse_reaction_key, reaction_key, reactions_key};
+pub use schedule::{
+    Held, ScheduleRow, ScheduleTally, ScheduleTimerKey, ScheduleTimers, ScheduleTotals, decode_definition,
+    decode_schedule_set, encode_definition, encode_schedule_set, next_schedule, parse_schedule_key,
+    schedule_definition_key, schedule_key, schedule_set_key, schedule_tally_key,
+};
 pub use stored_value::{ValueContent, ValueRow, value_key};
 pub use value::{
     Author, CleanUpWork, DedupRow, IdempotencyRow, RevisionRow, ShardRow, StreamRow, decode_name,

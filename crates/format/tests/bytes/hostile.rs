@@ -7,8 +7,9 @@ use format::row::{
     ClaimRequestRow, CleanUpKey, CohortRow, DedupRow, ExecutionRow, ExecutionTimerKey, FailureRow,
     IdempotencyRow, KeyRow, LeaseHolder, LeaseRow, LeaseTimerKey, LeaseWaiterRow, LimitKeyRow, LimitKeys,
     LimitListRow, LimitRow, LimitTimerKey, QueueKeys, QueueRow, ReactionRow, RecordTimerKey, RevisionRow,
-    ShardRow, StreamRow, TaskIdRow, TaskRow, TaskTimerKey, TypeRow, ValueRow, WallTimerKey,
-    decode_cohort_hash, decode_name, decode_number, decode_part, parse_reaction_key, parse_stream_key,
+    ScheduleRow, ScheduleTally, ScheduleTimerKey, ShardRow, StreamRow, TaskIdRow, TaskRow, TaskTimerKey,
+    TypeRow, ValueRow, WallTimerKey, decode_cohort_hash, decode_definition, decode_name, decode_number,
+    decode_part, decode_schedule_set, parse_reaction_key, parse_schedule_key, parse_stream_key,
 };
 use model::{
     Append, Begun, Check, ClaimedTask, Command, EnqueuedTask, Entry, NewMember, NewTask, Outcome, Position,
@@ -66,6 +67,10 @@ fn read_as_all(bytes: &[u8]) {
     let _ = LeaseTimerKey::decode(bytes);
     let _ = ValueRow::decode(bytes);
     let _ = (ExecutionRow::decode(bytes), ExecutionTimerKey::decode(bytes));
+    let _ = ScheduleRow::decode(bytes);
+    let _ = ScheduleTally::decode(bytes);
+    let _ = ScheduleTimerKey::decode(bytes);
+    let _ = (decode_definition(bytes), decode_schedule_set(bytes), parse_schedule_key(bytes));
     let _ = (ReactionRow::decode(bytes), parse_reaction_key(bytes));
     let _ = format::log_index::SegmentIndex::decode(bytes);
     if let Ok(changes) = format::membership::decode_changes(bytes) {
@@ -129,11 +134,8 @@ fn reserved_by(outcome: &Outcome) -> usize {
 
 fn all_samples() -> Vec<samples::Sample> {
     let stores = [samples::entries(), samples::outcomes(), samples::rows(), samples::bodies()];
-    stores
-        .into_iter()
-        .chain([tasks::samples(), crate::groups::samples(), reaction::samples()])
-        .flatten()
-        .collect()
+    let later = [tasks::samples(), crate::groups::samples(), reaction::samples(), crate::schedule::samples()];
+    stores.into_iter().chain(later).flatten().collect()
 }
 
 #[test]

@@ -19,4 +19,6 @@ mod reaction;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]
+mod schedule;
+#[cfg(test)]
 mod tasks;

@@ -40,7 +40,7 @@ fn server() -> TaskRef<'static> {
     TaskRef::Server(Position(1 << 50))
 }
 
-fn full_task() -> NewTask<'static> {
+pub(crate) fn full_task() -> NewTask<'static> {
     NewTask {
         id: Some("order-7".into()),
         fingerprint: Fingerprint(0x0123_4567_89ab_cdef_0011_2233_4455_6677),
@@ -55,7 +55,7 @@ fn full_task() -> NewTask<'static> {
     }
 }
 
-fn bare_task() -> NewTask<'static> {
+pub(crate) fn bare_task() -> NewTask<'static> {
     NewTask {
         id: None,
         fingerprint: Fingerprint(7),

@@ -27,6 +27,7 @@ fn options(mode: UniqueMode) -> TaskOptions<'static> {
         unique: Some(Unique { key: "report-7".into(), mode }),
         deadline: Some(Wall(1_286_004_042_000)),
         give_up: give_up(),
+        schedule: None,
     }
 }
 

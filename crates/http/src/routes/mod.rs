@@ -13,6 +13,7 @@ mod operations;
 mod parts;
 mod queue;
 mod reactions;
+mod schedules;
 mod settings;
 mod streams;
 mod transaction;
@@ -33,6 +34,7 @@ use api::request::store;
 use bytes::Bytes;
 use http::{Request, request};
 use http_body::Body;
+use model::ScheduleAction;
 use std::sync::Arc;
 
 /// Runs an operation.
@@ -109,6 +111,17 @@ where
         Operation::GetLimit => limits::get(context, parts).await,
         Operation::DeleteLimit => limits::delete(context, parts).await,
         Operation::ListLimits => limits::list(context, parts).await,
+        Operation::PutSchedule => schedules::put(context, parts, &mut body).await,
+        Operation::GetSchedule => schedules::get(context, parts).await,
+        Operation::DeleteSchedule => schedules::delete(context, parts).await,
+        Operation::ListSchedules => schedules::list(context, parts).await,
+        Operation::PreviewSchedule => schedules::preview(context, parts, &mut body).await,
+        Operation::PauseSchedule => schedules::set(context, parts, ScheduleAction::Pause).await,
+        Operation::ResumeSchedule => schedules::set(context, parts, ScheduleAction::Resume).await,
+        Operation::FireSchedule => schedules::fire(context, parts).await,
+        Operation::BackfillSchedule => schedules::backfill(context, parts, &mut body).await,
+        Operation::PutScheduleSet => schedules::put_set(context, parts, &mut body).await,
+        Operation::GetScheduleSet => schedules::get_set(context, parts).await,
         Operation::PutReaction => reactions::put(context, parts, &mut body).await,
         Operation::GetReaction => reactions::get(context, parts).await,
         Operation::DeleteReaction => reactions::delete(context, parts).await,

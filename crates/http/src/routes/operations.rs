@@ -7,8 +7,13 @@ use crate::unavailable;
 use api::json::{write_number, write_text};
 use http::header::HeaderValue;
 use http::request;
+use model::SlotRange;
 use runtime::{Phase, Unavailable};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long the metrics wait for a look at the schedules.
+const SCHEDULES_WAIT_MAX: Duration = Duration::from_millis(200);
 
 /// The process responds. This says nothing about the node.
 pub(super) fn live(parts: &request::Parts) -> Result {
@@ -57,8 +62,26 @@ pub(super) fn store(context: &Context, parts: &request::Parts) -> Result {
 
 pub(super) async fn metrics(context: &Arc<Context>, parts: &request::Parts) -> Result {
     parts::no_query(parts)?;
+    look_at_schedules(context).await;
     let text = context.metrics.encode(queue::workers::figures(context).await);
     Ok(response::whole(HeaderValue::from_static(telemetry::CONTENT_TYPE), text))
+}
+
+/// Sets the metrics of schedules. If the state cannot be read soon, they stay as they were, because the other metrics
+/// say why.
+async fn look_at_schedules(context: &Context) {
+    if unavailable::check_readable(context).is_err() {
+        return;
+    }
+    let first = SlotRange::ALL.first;
+    let read = context.handle.read(move |snapshot| Ok(shard::query::schedule_tally(&snapshot.state, first)?));
+    if let Ok(Ok(tally)) = tokio::time::timeout(SCHEDULES_WAIT_MAX, read).await {
+        let schedules = &context.metrics.schedules;
+        schedules.all.set(tally.schedules);
+        schedules.paused.set(tally.paused);
+        schedules.broken.set(tally.broken);
+        schedules.held.set(tally.held);
+    }
 }
 
 pub(super) fn openapi(context: &Context, parts: &request::Parts) -> Result {

@@ -6,8 +6,9 @@ use api::contract::schema::{
     Appended, Claimed, Deleted, EnqueuedLine, EnqueuedTask, Execution, ExecutionAbandoned, ExecutionBegun,
     ExecutionCompleted, ExecutionForgotten, Lease, LeaseGranted, LeaseReleased, LeaseRenewed, LineResult,
     Live, Problem, Queue, QueueList, QueueSettingsInForce, Reaction, ReactionDeleted, ReactionList,
-    ReactionPut, ReactionSettings, Ready, SettingsInForce, Settled, SettledLine, StorePage, StreamList,
-    StreamPage, SummaryLine, Task, TaskChanged, TaskList, Transacted, ValueDeleted, ValueWritten,
+    ReactionPut, ReactionSettings, Ready, Schedule, ScheduleControlled, ScheduleDeleted, ScheduleList,
+    SchedulePut, ScheduleSet, SettingsInForce, Settled, SettledLine, StorePage, StreamList, StreamPage,
+    SummaryLine, Task, TaskChanged, TaskList, Transacted, ValueDeleted, ValueWritten,
 };
 use serde::de::DeserializeOwned;
 
@@ -133,4 +134,29 @@ fn every_answer_about_queues_is_of_the_form_that_is_described() {
     }
     assert_eq!(read::<ReactionList>(node.get("/v1/reactions").text()).reactions.len(), 1);
     assert!(read::<ReactionDeleted>(node.request("DELETE", "/v1/reactions/r", &[], "").text()).deleted);
+}
+
+#[test]
+fn every_answer_about_schedules_is_of_the_form_that_is_described() {
+    let node = Node::start();
+    let json = [("content-type", "application/json")];
+    let full = r#"{"cron":"0 2 * * *","zone":"Europe/Berlin","queue":"q","task":{"type":"t","payload":[1],"priority":7,"key":"k","claim_timeout":"1m","retry":{"attempts":2},"tags":["a"]},"start":"2026-01-01T00:00:00Z","end":"2126-01-01T00:00:00Z","exclude":["2026-12-25"],"runs_max":9,"jitter":"5m","catch_up":"all","catch_up_max":3,"late":"2m","overlap":"buffer_one","pause_on_failure":true}"#;
+    read::<SchedulePut>(node.request("PUT", "/v1/schedules/s", &json, full).text());
+    read::<SchedulePut>(node.post("/v1/schedules/s/preview", full).text());
+    read::<ScheduleControlled>(node.post("/v1/schedules/s/fire", "").text());
+    let range = r#"{"from":"2026-03-28T00:00:00Z","to":"2026-03-30T23:00:00Z","overlap":"wait"}"#;
+    assert_eq!(read::<ScheduleControlled>(node.post("/v1/schedules/s/backfill", range).text()).waiting, 3);
+    read::<ScheduleControlled>(node.post("/v1/schedules/s/pause", "").text());
+    let schedule = read::<Schedule>(node.get("/v1/schedules/s").text());
+    assert_eq!((schedule.runs.len(), schedule.waiting), (1, 3));
+    // What is shown can be put again, and changes nothing.
+    let shown: serde_json::Value = node.get("/v1/schedules/s").json();
+    let again = node.request("PUT", "/v1/schedules/s", &json, &shown["definition"].to_string());
+    assert_eq!(read::<SchedulePut>(again.text()).changed, Some(false), "{}", shown["definition"]);
+    read::<ScheduleList>(node.get("/v1/schedules?limit=1").text());
+    let set = r#"{"schedules":[{"schedule":"a","every":"1h","queue":"q","task":{"type":"t"}}]}"#;
+    read::<ScheduleSet>(node.request("PUT", "/v1/schedule-sets/app", &json, set).text());
+    read::<ScheduleSet>(node.get("/v1/schedule-sets/app").text());
+    read::<ScheduleDeleted>(node.request("DELETE", "/v1/schedules/s", &[], "").text());
+    read::<Problem>(node.get("/v1/schedules/s").text());
 }

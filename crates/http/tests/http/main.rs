@@ -37,6 +37,8 @@ mod read_store;
 #[cfg(test)]
 mod read_stream;
 #[cfg(test)]
+mod schedules;
+#[cfg(test)]
 mod script;
 #[cfg(test)]
 mod store;

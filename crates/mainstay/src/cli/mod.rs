@@ -7,6 +7,7 @@
 //! | [`values`] | read, write and watch values |
 //! | [`idempotency`] | do work once under a key |
 //! | [`enqueue`], [`work`], [`tasks`] | task queues |
+//! | [`schedules`] | schedules |
 //! | [`reactions`] | tasks that follow from events |
 //! | [`import`], [`export`] | move many events in and out, as lines |
 //! | [`demo`] | shows failures and their cures, without a node |
@@ -28,6 +29,7 @@ mod limits;
 pub(crate) mod output;
 pub(crate) mod reactions;
 pub(crate) mod read;
+pub(crate) mod schedules;
 pub(crate) mod settings;
 pub(crate) mod show;
 pub(crate) mod streams;
@@ -122,6 +124,11 @@ pub(crate) enum Command {
     Limits(limits::Args),
     /// List, replay or drop tasks that have failed for good
     DeadLetters(tasks::DeadLettersArgs),
+    /// Enqueue tasks by the clock
+    Schedules {
+        #[command(subcommand)]
+        command: schedules::Command,
+    },
     /// Create or show a group of tasks
     Group {
         #[command(subcommand)]
@@ -196,6 +203,7 @@ impl Cli {
             Command::Reactions(args) => reactions::run(&global, &args),
             Command::Workers(args) => workers::run(&global, &args),
             Command::DeadLetters(args) => tasks::dead_letters(&global, &args),
+            Command::Schedules { command } => schedules::run(&global, command),
             Command::Group { command } => group::run(&global, command),
             Command::Import(args) => import::run(&global, &args),
             Command::Export(args) => export::run(&global, &args),

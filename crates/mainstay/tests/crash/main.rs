@@ -14,6 +14,7 @@
 #[path = "../node/mod.rs"]
 mod node;
 mod reactions;
+mod schedules;
 mod tasks;
 mod workers;
 #[path = "../workload/mod.rs"]

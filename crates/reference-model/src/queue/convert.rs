@@ -99,7 +99,7 @@ fn spec(group: &NewGroup<'_>, number: &mut impl FnMut(&QueueName<'_>) -> usize) 
 }
 
 impl NewTask {
-    fn of(task: &model::NewTask<'_>) -> Self {
+    pub(crate) fn of(task: &model::NewTask<'_>) -> Self {
         let unique = task.options.unique.as_ref().map(|unique| (unique.key.to_string(), unique.mode));
         let key = match &unique {
             Some((key, UniqueMode::OneWaiting | UniqueMode::Replace)) => Some(key.clone()),

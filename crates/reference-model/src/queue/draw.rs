@@ -170,6 +170,7 @@ fn new_task(rng: &mut Rng, model: &Simple) -> NewTask<'static> {
         unique: rng.one_in(3).then(|| unique(rng)),
         deadline: rng.one_in(6).then(|| Wall(model.wall + rng.pick(&[0, 1, 50, 400, 9_000]))),
         give_up: if retry.is_some() { give_up(rng) } else { GiveUp::NEVER },
+        schedule: None,
     };
     NewTask {
         id: id.map(Into::into),

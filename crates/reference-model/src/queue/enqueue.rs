@@ -16,7 +16,7 @@ impl Queue {
 }
 
 impl Simple {
-    pub(super) fn enqueue(&mut self, queue: usize, batch: &[NewTask]) -> SimpleOutcome {
+    pub(crate) fn enqueue(&mut self, queue: usize, batch: &[NewTask]) -> SimpleOutcome {
         if let Some(refusal) = self.refuse(queue, batch) {
             return refusal;
         }

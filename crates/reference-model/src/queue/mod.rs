@@ -480,7 +480,7 @@ impl Simple {
         SimpleOutcome::QueuePut
     }
 
-    fn cancel(&mut self, queue: usize, name: &TaskName) -> SimpleOutcome {
+    pub(crate) fn cancel(&mut self, queue: usize, name: &TaskName) -> SimpleOutcome {
         let Some(task) = self.queues.all[queue].find(name) else { return SimpleOutcome::NoTask };
         match &mut self.queues.all[queue].tasks[task].state {
             State::Running(running) => {

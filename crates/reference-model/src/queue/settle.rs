@@ -231,10 +231,13 @@ impl Simple {
         let was_head = state.tasks[number].is_head();
         self.leave(queue, number);
         let state = &mut self.queues.all[queue];
+        let position = state.tasks[number].position;
         state.tasks[number].state = State::Final { end, gone };
+        self.run_ended(position, end);
         if !was_head {
             return;
         }
+        let state = &mut self.queues.all[queue];
         let key = state.tasks[number].sent.key.clone();
         let next = state.tasks.iter().position(|task| task.state == State::Blocked && task.sent.key == key);
         let Some(next) = next else { return };

@@ -14,6 +14,8 @@
 //! | [`limit`], [`limits`] | one limit and what its keys have in use, and the list of limits |
 //! | [`queue`], [`queues`] | one queue, and the list of queues |
 //! | [`task`], [`tasks`] | one task, and the list of a queue's tasks |
+//! | [`schedule`], [`schedules`], [`schedule_set`] | one schedule, the list of schedules, and the names of an owner's |
+//! | [`schedule_tally`] | how many schedules there are, and how they are |
 //! | [`reaction`], [`reactions`] | one reaction, and all of them |
 //! | [`tasks_sought`], [`dead_classes`] | tasks to be changed alike, and dead letters by class |
 //! | [`group`] | one group and its members |
@@ -29,6 +31,7 @@ mod live;
 mod page;
 mod queue;
 mod reaction;
+mod schedule;
 mod stream;
 mod streams;
 mod value;
@@ -46,6 +49,7 @@ pub use queue::{
     TasksRequest, TypeView, queue, queues, task, task_key, tasks,
 };
 pub use reaction::{Obstacle, ReactionView, reaction, reactions};
+pub use schedule::{ScheduleView, due_schedule, schedule, schedule_set, schedule_tally, schedules};
 pub use stream::{Presence, StreamState, stream};
 pub use streams::{ListPoint, ListedStream, StreamsPage, StreamsRequest, streams};
 pub use value::{StoredValue, value};

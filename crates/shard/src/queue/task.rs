@@ -9,6 +9,7 @@ use crate::queue::history::Ended;
 use crate::queue::keys::{self, Turn};
 use crate::queue::tally::Queue;
 use crate::queue::{cohort, gates, unique};
+use crate::schedule;
 use alloc::string::String;
 use alloc::vec::Vec;
 use format::row::{
@@ -324,6 +325,9 @@ impl Task {
         if state == TaskState::Dead {
             overlay.put(queue.keys.dead(self.at), Vec::new());
             classes::join(self, queue, overlay)?;
+        }
+        if let Some(schedule) = &self.row.options.schedule {
+            schedule::run::finished(schedule, self.at, state, overlay)?;
         }
         let (WasBlocked::No, Some(key)) = (was_blocked, self.row.key.as_deref()) else { return Ok(()) };
         let Some(next) = keys::release(queue, key, overlay)? else { return Ok(()) };

@@ -6,6 +6,7 @@
 //! | `world` | one shard and one model, and the entries that both are given |
 //! | `reads` | what readers see of queues and tasks |
 //! | `rows` | the rows that must be there, and no others |
+//! | `schedules` | what readers see of schedules, and their rows |
 //! | `patchy` | a view that does not hold every key at first |
 //! | `promises` | the tests |
 
@@ -18,5 +19,7 @@ mod promises;
 mod reads;
 #[cfg(test)]
 mod rows;
+#[cfg(test)]
+mod schedules;
 #[cfg(test)]
 mod world;

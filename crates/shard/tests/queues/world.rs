@@ -1,11 +1,13 @@
 //! One shard and one model, and the entries that both are given.
 
 use crate::patchy::Patchy;
-use crate::{reads, rows};
+use crate::{reads, rows, schedules};
 use model::{
-    Command, Effect, Elapsed, EntryClock, Key, SlotRange, TaskDue, TaskState, Value, ViewError, Wall,
+    AdvanceSchedule, CatchUp, Command, Effect, Elapsed, EntryClock, Key, SlotRange, TaskDue, TaskState,
+    Value, ViewError, Wall,
 };
 use reference_model::queue::{Task, check, draw};
+use reference_model::schedule::draw as ticks;
 use reference_model::{Simple, draw as streams, reaction};
 use seeded_rng::Rng;
 use shard::{Agenda, Applied, Shard, ShardOptions};
@@ -53,7 +55,9 @@ impl World {
     }
 
     fn draw(&mut self) -> Command<'static> {
-        match self.rng.below(20) {
+        match self.rng.below(28) {
+            20..=23 => ticks::command(&mut self.rng, &self.model),
+            24..=27 => ticks::own_command(&mut self.rng, &self.model),
             0..=1 => streams::command(&mut self.rng, &self.model),
             2..=4 => draw::own_command(&mut self.rng, &self.model),
             5 => reaction::command(&mut self.rng, &self.model),
@@ -77,6 +81,7 @@ impl World {
         }
         self.claimable_tasks_are_announced(&applied, &before);
         rows::compare(&self.model, &self.rows);
+        schedules::compare(&self.model, &self.rows);
     }
 
     /// Applies the entry as it would be logged, in two ways, and commits it.
@@ -127,6 +132,12 @@ impl World {
         found.search(&self.rows, usize::MAX).unwrap();
         let tasks = || self.model.queues.all.iter().flat_map(|queue| &queue.tasks).filter_map(Task::due);
         for next in [self.agenda.next(), found.next()] {
+            for schedule in &self.model.schedules {
+                if let Some(due) = self.model.schedule_due(schedule) {
+                    let is_known = next.wall.is_some_and(|next| next.0 <= due);
+                    assert!(is_known, "{schedule:?} is missing in {next:?}");
+                }
+            }
             for due in tasks() {
                 let is_known = match due {
                     TaskDue::Wall(wall) => next.wall.is_some_and(|next| next <= wall),
@@ -151,6 +162,7 @@ impl World {
         loop {
             let mut commands = Vec::new();
             self.agenda.due(&self.rows, clock, &mut commands).unwrap();
+            self.due_schedules(clock.wall, &mut commands);
             if commands.is_empty() {
                 break;
             }
@@ -164,6 +176,22 @@ impl World {
                 TaskDue::Elapsed(elapsed) => elapsed <= clock.elapsed,
             });
             assert!(!is_due, "{task:?} is due, and nothing is proposed");
+        }
+        for schedule in &self.model.schedules {
+            let due = self.model.schedule_due(schedule);
+            assert!(due.is_none_or(|due| due > clock.wall.0), "{schedule:?} is due, and nothing is proposed");
+        }
+    }
+
+    /// What the node would propose for the schedules that are due.
+    fn due_schedules(&mut self, now: Wall, commands: &mut Vec<Command<'static>>) {
+        let mut due = Vec::new();
+        self.agenda.due_schedules(&self.rows, now, 3, &mut due).unwrap();
+        for due in due {
+            let Some(at) = self.model.schedule(due.schedule.as_str()) else { continue };
+            let step = ticks::step(&self.model.schedules[at], CatchUp::One, now.0);
+            let (schedule, generation) = (due.schedule, due.generation);
+            commands.push(Command::AdvanceSchedule(AdvanceSchedule { schedule, generation, step }));
         }
     }
 }

@@ -10,6 +10,7 @@
 //! | [`as_of`] | the events as of a closed time never change |
 //! | [`clocks`] | wall and elapsed never go backwards, and elapsed is never ahead of the time that has passed |
 //! | [`tasks`] | no task is lost, each has one owner, tokens grow, and what is completed never runs again |
+//! | [`schedules`] | no tick happens twice, early, or is skipped against its rule, and none is left out |
 //! | [`reactions`] | every event that matches makes one task, in order, and no other event makes one |
 //! | [`matching`] | events, streams and clocks are those of the reference model |
 //! | [`visible`] | nothing is visible before it is durable and before its body can be read; what is visible stays so |
@@ -22,6 +23,7 @@ pub mod clocks;
 pub mod matching;
 pub mod order;
 pub mod reactions;
+pub mod schedules;
 pub mod shown;
 pub mod tasks;
 pub mod visible;

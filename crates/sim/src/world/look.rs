@@ -2,7 +2,7 @@
 
 use super::{ASKING_MICROS, Event, World};
 use crate::checkers::shown::Shown;
-use crate::checkers::{acknowledged, matching, reactions, tasks, whole};
+use crate::checkers::{acknowledged, matching, reactions, schedules, tasks, whole};
 use crate::damage::{self, Found};
 use crate::unread::Unread;
 use model::Wall;
@@ -45,6 +45,7 @@ impl World {
         self.clocks.check(process, self.schedule.now().0 / 1_000)?;
         matching::check(&shown, &process.reader(), &self.reference)?;
         self.tasks.check(&process.reader(), &self.reference)?;
+        schedules::check(&process.reader(), &self.reference)?;
         acknowledged::check(&shown, &self.ledger)?;
         whole::check(&shown, &self.ledger)?;
         self.reader.check(&shown, &self.ledger)?;
@@ -106,6 +107,7 @@ impl World {
         self.all_caught_up()?;
         self.nothing_outlived_its_age()?;
         tasks::nothing_is_overdue(&self.reference)?;
+        schedules::nothing_is_overdue(&self.reference)?;
         self.damage()
     }
 

@@ -5,6 +5,7 @@ mod execution;
 mod limit;
 mod queue;
 mod reaction;
+mod schedule;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -14,6 +15,7 @@ pub use execution::*;
 pub use limit::*;
 pub use queue::*;
 pub use reaction::*;
+pub use schedule::*;
 
 /// All of them, as components of the OpenAPI document.
 #[derive(utoipa::OpenApi)]
@@ -71,6 +73,24 @@ pub use reaction::*;
     ExecutionCheck,
     ExecutionWrite,
     ExecutionWritten,
+    ScheduleDefinition,
+    ScheduledTask,
+    CatchUp,
+    Overlap,
+    SchedulePut,
+    Schedule,
+    ScheduleState,
+    ScheduleRun,
+    ScheduleCounts,
+    ScheduleDeleted,
+    ScheduleControlled,
+    ScheduleBackfill,
+    BackfillOverlap,
+    ScheduleList,
+    ListedSchedule,
+    ScheduleSetPut,
+    NamedSchedule,
+    ScheduleSet,
     NewTask,
     RetryPolicy,
     Unique,

@@ -163,6 +163,8 @@ pub struct ClaimedTask {
     pub payload: Option<Value>,
     pub payload_base64: Option<String>,
     pub run_after: Option<String>,
+    /// The tick for which a schedule has enqueued the task.
+    pub scheduled: Option<String>,
     pub priority: Option<u8>,
     pub key: Option<String>,
     pub claim_timeout: Option<String>,
@@ -362,6 +364,8 @@ pub struct Task {
     pub payload: Option<Value>,
     pub payload_base64: Option<String>,
     pub run_after: Option<String>,
+    /// The tick for which a schedule has enqueued the task.
+    pub scheduled: Option<String>,
     pub priority: Option<u8>,
     pub key: Option<String>,
     pub claim_timeout: Option<String>,

@@ -10,7 +10,7 @@ use crate::contract::Operation;
 use crate::media::ReadForm;
 use crate::problem::{Problem, Result};
 use crate::time::Moment;
-use model::{Cursor, LimitName, Order, QueueName, Revision, TaskState, limits};
+use model::{Cursor, LimitName, Order, QueueName, Revision, ScheduleName, TaskState, limits};
 use parameters::{Parameter, Parameters, invalid};
 use std::time::Duration;
 
@@ -319,6 +319,35 @@ impl ListLimits {
             match &*parameter.name {
                 "cursor" => {
                     let name = LimitName::new(parameter.text()?);
+                    let why = "it does not come from the `next` of a page";
+                    list.cursor = Some(name.map_err(|_| invalid("cursor", why))?);
+                }
+                "limit" => list.limit = Some(parameter.limit(ReadForm::Json)?),
+                _ => return Err(parameter.unknown()),
+            }
+        }
+        Ok(list)
+    }
+}
+
+/// `GET /v1/schedules`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListSchedules {
+    /// The last schedule of the page before.
+    pub cursor: Option<ScheduleName<'static>>,
+    pub limit: Option<u64>,
+}
+
+impl ListSchedules {
+    /// # Errors
+    /// When a parameter is unknown or cannot be used.
+    pub fn parse(query: Option<&str>) -> Result<Self> {
+        let mut list = Self::default();
+        let mut parameters = Parameters::of(Operation::ListSchedules, query);
+        while let Some(parameter) = parameters.next()? {
+            match &*parameter.name {
+                "cursor" => {
+                    let name = ScheduleName::new(parameter.text()?);
                     let why = "it does not come from the `next` of a page";
                     list.cursor = Some(name.map_err(|_| invalid("cursor", why))?);
                 }

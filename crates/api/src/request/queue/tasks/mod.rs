@@ -130,7 +130,7 @@ enum Payload<'a> {
 }
 
 impl<'a> Sent<'a> {
-    pub(super) fn read(reader: &mut Reader<'a>) -> Result<Self> {
+    pub(in crate::request) fn read(reader: &mut Reader<'a>) -> Result<Self> {
         Self::read_with(reader, MEMBERS, |_, _| Ok(Known::No))
     }
 
@@ -244,6 +244,7 @@ impl<'a> Sent<'a> {
                 unique: self.unique,
                 deadline: self.deadline,
                 give_up: self.retry.map_or(GiveUp::NEVER, |retry| retry.give_up),
+                schedule: None,
             }
             .into_owned(),
         })
