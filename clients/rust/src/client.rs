@@ -162,11 +162,17 @@ impl Client {
 
     /// Sends `call` until it succeeds or may not be retried, and reads the whole response.
     pub(crate) async fn call(&self, call: &Call) -> Result<Bytes> {
+        self.call_unless(call, |_| false).await
+    }
+
+    /// As [`Self::call`], but an error that is final for the caller is not retried.
+    pub(crate) async fn call_unless(&self, call: &Call, is_final: impl Fn(&Error) -> bool) -> Result<Bytes> {
         let mut attempts = self.shared.retries.begin();
         loop {
             let response = async { self.send_once(call).await?.whole().await };
             match response.await {
                 Ok(body) => return Ok(body),
+                Err(error) if is_final(&error) => return Err(error),
                 Err(error) => {
                     attempts = attempts.failed();
                     self.shared.retries.wait(attempts, call.repeat, error).await?;

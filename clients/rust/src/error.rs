@@ -190,6 +190,24 @@ impl Error {
         self.code() == Some("lease_lost")
     }
 
+    /// Whether someone else does the work under the idempotency key.
+    #[must_use]
+    pub fn is_execution_in_progress(&self) -> bool {
+        self.code() == Some("execution_in_progress")
+    }
+
+    /// Whether the idempotency key was used for a request with another fingerprint.
+    #[must_use]
+    pub fn is_fingerprint_different(&self) -> bool {
+        self.code() == Some("fingerprint_differs")
+    }
+
+    /// Whether the execution with the token that was sent is over.
+    #[must_use]
+    pub fn is_execution_lost(&self) -> bool {
+        self.code() == Some("execution_lost")
+    }
+
     /// Whether the same call may succeed later.
     #[must_use]
     pub fn is_retryable(&self) -> bool {

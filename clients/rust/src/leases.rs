@@ -3,6 +3,7 @@
 use crate::client::{Client, encode};
 use crate::error::{Error, Result};
 use crate::transport::Call;
+use crate::watch::Watch;
 use http::Method;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -153,6 +154,14 @@ impl Client {
     /// [`Error`]
     pub async fn lease(&self, lease: &str) -> Result<LeaseState> {
         self.call_json(&Call::get(lease_path(lease, ""))).await
+    }
+}
+
+impl Client {
+    /// Watches a lease: it is returned as it is, and again after each change of its holders or its queue. Changes in
+    /// quick succession may be returned as one, and a renewal is not a change.
+    pub fn watch_lease(&self, lease: &str) -> Watch<LeaseState> {
+        Watch::new(self.clone(), lease_path(lease, ""), "lease")
     }
 }
 

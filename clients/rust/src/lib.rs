@@ -15,7 +15,9 @@
 //! | `aggregate` | folds, and decisions on them |
 //! | `read`, `follow` | pages, streams of events, subscriptions that resume |
 //! | `import` | lines for many streams, in bounded memory |
-//! | `leases` | leader election, locks and semaphores |
+//! | `leases`, `elected` | leader election, locks and semaphores; work that runs only while a lease is held |
+//! | `values`, `watch` | small named pieces of content; what changes, as it changes |
+//! | `idempotency` | endpoints of your own that are safe to retry: [`Client::once`] |
 //! | `streams` | listing, settings, deletion |
 //! | `queue`, `worker` | task queues: [`Queue`], and [`Worker`] to run their tasks |
 //! | `reactions` | tasks that follow from events |
@@ -32,11 +34,13 @@ mod append;
 #[cfg(feature = "blocking")]
 pub mod blocking;
 mod client;
+mod elected;
 mod error;
 mod event;
 mod feed;
 mod follow;
 mod id;
+mod idempotency;
 mod import;
 mod leases;
 mod line_buffer;
@@ -48,20 +52,25 @@ mod retry;
 mod streams;
 mod transaction;
 mod transport;
+mod values;
+mod watch;
 mod worker;
 
 pub use aggregate::{Aggregate, AggregateStream, Loaded, Update, UpdateError, Updated};
 pub use append::{Append, Appended, AppendedEvent};
 pub use client::{Client, ClientBuilder};
+pub use elected::{Elected, Leader, Led};
 pub use error::{Error, Problem, Result};
 pub use event::{Cursor, Expected, NewEvent, RecordedEvent, Revision};
 pub use follow::Follow;
+pub use idempotency::{Begun, Execution, ExecutionState, ExecutionToken, Once, OnceError, StoredResponse};
 pub use import::{Import, ImportOutcome, ImportedLine};
 pub use leases::{AcquireLease, LeaseGrant, LeaseHolder, LeaseState, LeaseToken};
 pub use queue::{
     Changed, Claim, ClaimedTask, DeadLetterClass, Depth, Enqueued, GroupCreated, GroupInfo, GroupState,
-    Heartbeat, NewGroup, NewTask, Queue, QueueInfo, QueueSettings, Replay, RetryPolicy, TaskError,
-    TaskFailure, TaskInfo, TaskPage, TaskState, Unique, Which,
+    Heartbeat, Limit, LimitKey, LimitSettings, NewGroup, NewTask, Queue, QueueInfo, QueueLimit,
+    QueueSettings, Rate, Replay, RetryPolicy, TaskError, TaskFailure, TaskInfo, TaskPage, TaskState, Unique,
+    Which, WorkerInfo,
 };
 pub use raw::{Request, Response};
 pub use reactions::{ReactionInfo, ReactionSettings};
@@ -69,4 +78,6 @@ pub use read::{Direction, Events, Lines, Page, Read};
 pub use retry::Retry;
 pub use streams::{Settings, StreamSummary, Streams};
 pub use transaction::{Committed, Transaction, Written};
+pub use values::{PutValue, StoredValue, ValueSeen};
+pub use watch::Watch;
 pub use worker::{Worker, WorkerSummary};

@@ -4,6 +4,7 @@ use crate::append::{Appended, under_key};
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::event::{Expected, NewEvent};
+use crate::idempotency::{Execution, StoredResponse};
 use crate::leases::LeaseToken;
 use crate::queue::{ClaimedTask, Enqueued, NewTask};
 use crate::transport::Call;
@@ -45,6 +46,10 @@ enum Check {
         #[serde(serialize_with = "expected_as_json")]
         expected: Expected,
     },
+    Execution {
+        idempotency: String,
+        token: String,
+    },
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -53,6 +58,16 @@ enum Write {
     Append(Append),
     Enqueue(Enqueue),
     Complete(Complete),
+    Idempotency(CompleteExecution),
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct CompleteExecution {
+    key: String,
+    token: String,
+    response: StoredResponse,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keep: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -106,6 +121,8 @@ pub enum Written {
     /// One for each task, in order.
     Enqueued(Vec<Enqueued>),
     Completed,
+    /// The response of an execution is stored.
+    ExecutionCompleted,
 }
 
 impl<'de> Deserialize<'de> for Written {
@@ -116,11 +133,13 @@ impl<'de> Deserialize<'de> for Written {
             Append(Appended),
             Enqueue { tasks: Vec<Enqueued> },
             Complete {},
+            Idempotency {},
         }
         Wire::deserialize(deserializer).map(|wire| match wire {
             Wire::Append(appended) => Self::Appended(appended),
             Wire::Enqueue { tasks } => Self::Enqueued(tasks),
             Wire::Complete {} => Self::Completed,
+            Wire::Idempotency {} => Self::ExecutionCompleted,
         })
     }
 }
@@ -132,6 +151,7 @@ impl Serialize for Written {
             Self::Appended(appended) => map.serialize_entry("append", appended)?,
             Self::Enqueued(tasks) => map.serialize_entry("enqueue", &json!({"tasks": tasks}))?,
             Self::Completed => map.serialize_entry("complete", &json!({"state": "done"}))?,
+            Self::ExecutionCompleted => map.serialize_entry("idempotency", &json!({}))?,
         }
         map.end()
     }
@@ -173,6 +193,24 @@ impl Transaction {
     /// Commits only if the value is as expected.
     pub fn check_value(mut self, value: impl Into<String>, expected: Expected) -> Self {
         self.body.checks.push(Check::Value { value: value.into(), expected });
+        self
+    }
+
+    /// Commits only while the execution is in progress, so that its work is written by one.
+    pub fn check_execution(mut self, execution: &Execution) -> Self {
+        let (idempotency, token) = (execution.key().to_owned(), execution.token().to_string());
+        self.body.checks.push(Check::Execution { idempotency, token });
+        self
+    }
+
+    /// Completes an execution: its response is stored with the other writes, or not at all.
+    pub fn complete_execution(mut self, execution: &Execution, response: &StoredResponse) -> Self {
+        self.body.writes.push(Write::Idempotency(CompleteExecution {
+            key: execution.key().to_owned(),
+            token: execution.token().to_string(),
+            response: response.clone(),
+            keep: execution.keep(),
+        }));
         self
     }
 

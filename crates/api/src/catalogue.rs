@@ -117,6 +117,12 @@ catalogue! {
     ValueNotFound = "value_not_found" 404 final "The value does not exist",
         "No value has this name: it was never written, or it was deleted.",
         "Write the value with `PUT`, or check the name.";
+    ExecutionNotFound = "execution_not_found" 404 final "The key is free",
+        "Nothing was begun under this key, or its time is over.",
+        "Begin with `POST /v1/idempotency/{key}/begin`, or check the key.";
+    LimitNotFound = "limit_not_found" 404 final "The limit does not exist",
+        "No limit has this name: it was never written, or it was deleted.",
+        "Write the limit with `PUT`, or check the name.";
     TaskNotFound = "task_not_found" 404 final "The queue has no such task",
         "No task of this queue has the id, or the task was finished and has been kept long enough.",
         "Check the queue's name and the id. A queue's settings say how long finished tasks are kept.";
@@ -141,6 +147,12 @@ catalogue! {
     TaskConflict = "task_conflict" 409 final "Another task has the same id",
         "The queue has a task with this `id` and different content, or the request contains two such tasks. The other tasks of the request are not affected.",
         "Give a new task a new `id`. A retry must send the same members and the same bytes of `payload` as the original.";
+    ExecutionInProgress = "execution_in_progress" 409 retry "The work under this key is in progress",
+        "Another request with this key is being worked on. `remaining_ms` says for how long the key is in use if its owner does not complete it.",
+        "Pass 409 and `Retry-After` on to the client, or begin with `wait`: then the response arrives when the work is done. If this is your own request, sent again, begin with an `owner`.";
+    ExecutionLost = "execution_lost" 409 final "The execution is over",
+        "It was completed or abandoned, or its time is over and the key is free or someone else's. The request had no effect.",
+        "Do not respond with your own result: begin again to learn what holds. Begin with a longer `ttl` if the work takes longer.";
     GroupConflict = "group_conflict" 409 final "Another group has the same id",
         "There is a group with this `id` and other tasks.",
         "Give a new group a new `id`. A retry must send the same members as the original.";
@@ -201,6 +213,9 @@ catalogue! {
     ValueTooLarge = "value_too_large" 413 final "The value is too large",
         "A value may have at most 64 KiB.",
         "Store large content elsewhere and put a reference to it into the value.";
+    StoredResponseTooLarge = "stored_response_too_large" 413 final "The response to be stored is too large",
+        "The response of an execution may have at most 256 KiB as JSON.",
+        "Store large content elsewhere and put a reference to it into the response.";
     UriTooLong = "uri_too_long" 414 final "The URI is too long",
         "A request URI may have at most 8 KiB.",
         "Shorten the URI. A name has at most 256 bytes.";
@@ -210,6 +225,9 @@ catalogue! {
     KeyConflict = "key_conflict" 422 final "The idempotency key was used for a different request",
         "An earlier request with this key took effect, and this request differs from it. `differs` says how: `content` if the events differ, or `precondition` if the expected revision does (`If-Match`, `If-None-Match`, `expected`, or the checks of a transaction).",
         "Retry with exactly the request that was sent first, and use a new key for each intended effect. To decide again and retry with a new expected revision, do not use a key: derive each event's `id` from the command, so that the retry is recognised by the events themselves.";
+    FingerprintDiffers = "fingerprint_differs" 422 final "The key was used for a different request",
+        "The key was first used with another `fingerprint`, so this request has other content.",
+        "Pass 422 on to the client: it must use a new key for each intended effect.";
     LeaseQueueFull = "lease_queue_full" 429 retry "Too many wait for the lease",
         "At most 1,000 holders may wait for one lease.",
         "Wait for the number of seconds in `Retry-After`, then send the request again.";

@@ -173,6 +173,13 @@ pub fn read_form<'a>(accept: impl Iterator<Item = &'a str>) -> Result<ReadForm> 
     })
 }
 
+/// Whether `Accept` (all its values) asks for server-sent events by name.
+#[must_use]
+pub fn wants_events<'a>(accept: impl Iterator<Item = &'a str>) -> bool {
+    let mut ranges = accept.flat_map(|value| value.split(',')).filter_map(Range::parse);
+    ranges.any(|range| range.essence.eq_ignore_ascii_case("text/event-stream") && range.quality > 0)
+}
+
 struct Range<'a> {
     essence: &'a str,
     /// In thousandths.

@@ -34,7 +34,8 @@ enum Member {
 impl Problem {
     #[must_use]
     pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Box<Self> {
-        let retry_after_s = matches!(code.status(), 429 | 503).then_some(1);
+        let waits = matches!(code.status(), 429 | 503) || code == Code::ExecutionInProgress;
+        let retry_after_s = waits.then_some(1);
         Box::new(Self { code, detail: detail.into(), retry_after_s, members: Vec::new() })
     }
 

@@ -8,7 +8,8 @@ use api::request::query::{ListStreams, Read};
 use api::request::queue::tasks::TasksHead;
 use api::request::queue::{claim, settle};
 use api::request::{
-    lease, lease_in_path, line, queue, settings, stream_in_path, transaction, value, value_in_path,
+    execution, execution_in_path, lease, lease_in_path, line, queue, settings, stream_in_path, transaction,
+    value, value_in_path,
 };
 use http::HeaderMap;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
@@ -40,6 +41,10 @@ fn check_bodies(body: &[u8]) -> Result<(), TestCaseError> {
     check(settings::read(&json, body))?;
     check_queue_bodies(&json, body)?;
     check_lease_bodies(&json, body)?;
+    let key = execution_in_path("k").map_err(|problem| TestCaseError::fail(problem.to_string()))?;
+    check(execution::begin(&json, key.clone(), body))?;
+    check(execution::complete(&json, key.clone(), body))?;
+    check(execution::abandon(&json, key, body))?;
     check(value::put(
         &json,
         value_in_path("v").map_err(|problem| TestCaseError::fail(problem.to_string()))?,
@@ -103,6 +108,13 @@ fn almost_json() -> impl Strategy<Value = Vec<u8>> {
         Just(r#"{"token":"00000000000000070001","ttl_ms":30000}"#),
         Just(
             r#"{"checks":[{"lease":"a","token":"00000000000000070001"},{"value":"b","expected":3}],"writes":[]}"#
+        ),
+        Just(r#"{"fingerprint":"f","owner":"o","ttl":"30s","wait":"5s"}"#),
+        Just(
+            r#"{"token":"00000000000000070001","response":{"status":201,"headers":{"a":"b","c":["d","e"]},"body":{"n":[1]}},"keep":"24h"}"#
+        ),
+        Just(
+            r#"{"checks":[{"idempotency":"k","token":"00000000000000070001"}],"writes":[{"idempotency":{"key":"k","token":"00000000000000070001","response":{"status":200,"body_base64":"AQ=="}}}]}"#
         ),
         Just(r#"{"stream":"a","type":"t","traceparent":"x"}"#),
     ];

@@ -7,11 +7,12 @@
 //!
 //! Tags are in [`tag`] and never change. A command whose fields must change gets a new tag.
 
+use crate::execution;
 use crate::options::Options;
 use crate::queue;
 use crate::reaction;
 use crate::wire::{FormatError, Reader, Writer};
-use crate::{group, lease, value};
+use crate::{group, lease, limit, value};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use model::{
@@ -39,6 +40,9 @@ mod tag {
     pub(super) const CANCEL_TASK: u8 = 12;
     pub(super) const SETTLE_DEAD_LETTER: u8 = 13;
     pub(super) const ADVANCE_TASKS: u8 = 14;
+    pub(super) const PUT_LIMIT: u8 = 15;
+    pub(super) const DELETE_LIMIT: u8 = 16;
+    pub(super) const ADVANCE_LIMITS: u8 = 17;
     pub(super) const ENQUEUE_WITH_OPTIONS: u8 = 18;
     pub(super) const PUT_QUEUE_WITH_OPTIONS: u8 = 19;
     pub(super) const REPLAY_TASK: u8 = 35;
@@ -53,6 +57,10 @@ mod tag {
     pub(super) const PUT_VALUE: u8 = 25;
     pub(super) const DELETE_VALUE: u8 = 26;
 
+    pub(super) const BEGIN_EXECUTION: u8 = 40;
+    pub(super) const COMPLETE_EXECUTION: u8 = 41;
+    pub(super) const ABANDON_EXECUTION: u8 = 42;
+    pub(super) const EXPIRE_EXECUTIONS: u8 = 43;
     pub(super) const PUT_REACTION: u8 = 50;
     pub(super) const DELETE_REACTION: u8 = 51;
     pub(super) const REACT: u8 = 52;
@@ -69,9 +77,11 @@ mod tag {
     pub(super) const CHECK_STREAM: u8 = 1;
     pub(super) const CHECK_LEASE: u8 = 2;
     pub(super) const CHECK_VALUE: u8 = 3;
+    pub(super) const CHECK_EXECUTION: u8 = 4;
     pub(super) const WRITE_APPEND: u8 = 1;
     pub(super) const WRITE_ENQUEUE: u8 = 2;
     pub(super) const WRITE_SETTLE: u8 = 3;
+    pub(super) const WRITE_COMPLETE_EXECUTION: u8 = 6;
     pub(super) const WRITE_ENQUEUE_WITH_OPTIONS: u8 = 4;
 }
 
@@ -134,6 +144,10 @@ fn tag_of(command: &Command<'_>) -> u8 {
         Command::WithdrawLease(_) => tag::WITHDRAW_LEASE,
         Command::PutValue(_) => tag::PUT_VALUE,
         Command::DeleteValue(_) => tag::DELETE_VALUE,
+        Command::BeginExecution(_) => tag::BEGIN_EXECUTION,
+        Command::CompleteExecution(_) => tag::COMPLETE_EXECUTION,
+        Command::AbandonExecution(_) => tag::ABANDON_EXECUTION,
+        Command::ExpireExecutions(_) => tag::EXPIRE_EXECUTIONS,
         Command::PutQueue(put) if queue::has_queue_options(put) => tag::PUT_QUEUE_WITH_OPTIONS,
         Command::PutQueue(_) => tag::PUT_QUEUE,
         Command::Enqueue(enqueue) if queue::has_options(enqueue) => tag::ENQUEUE_WITH_OPTIONS,
@@ -146,6 +160,9 @@ fn tag_of(command: &Command<'_>) -> u8 {
         Command::ChangeTasks(_) => tag::CHANGE_TASKS,
         Command::CreateGroup(_) => tag::CREATE_GROUP,
         Command::AdvanceTasks(_) => tag::ADVANCE_TASKS,
+        Command::PutLimit(_) => tag::PUT_LIMIT,
+        Command::DeleteLimit(_) => tag::DELETE_LIMIT,
+        Command::AdvanceLimits(_) => tag::ADVANCE_LIMITS,
         Command::PutReaction(_) => tag::PUT_REACTION,
         Command::DeleteReaction(_) => tag::DELETE_REACTION,
         Command::React(_) => tag::REACT,
@@ -183,6 +200,10 @@ fn put_command(writer: &mut Writer<'_>, command: &Command<'_>) {
         Command::WithdrawLease(command) => lease::put_withdraw(writer, command),
         Command::PutValue(command) => value::put_put(writer, command),
         Command::DeleteValue(command) => value::put_delete(writer, command),
+        Command::BeginExecution(command) => execution::put_begin(writer, command),
+        Command::CompleteExecution(command) => execution::put_complete(writer, command),
+        Command::AbandonExecution(command) => execution::put_abandon(writer, command),
+        Command::ExpireExecutions(command) => execution::put_expire(writer, command),
         Command::PutQueue(command) => queue::put_put_queue(writer, command),
         Command::Enqueue(command) => queue::put_enqueue(writer, command),
         Command::Claim(command) => queue::put_claim(writer, command),
@@ -193,6 +214,9 @@ fn put_command(writer: &mut Writer<'_>, command: &Command<'_>) {
         Command::ChangeTasks(command) => queue::put_change(writer, command),
         Command::CreateGroup(command) => group::put_create(writer, command),
         Command::AdvanceTasks(command) => queue::put_advance(writer, command),
+        Command::PutLimit(command) => limit::put_put(writer, command),
+        Command::DeleteLimit(command) => limit::put_delete(writer, command),
+        Command::AdvanceLimits(command) => limit::put_advance(writer, *command),
         Command::PutReaction(command) => reaction::put_put(writer, command),
         Command::DeleteReaction(command) => reaction::put_delete(writer, command),
         Command::React(command) => reaction::put_react(writer, command),
@@ -227,6 +251,10 @@ fn get_command<'a>(reader: &mut Reader<'a>) -> Result<Command<'a>, FormatError> 
         tag::WITHDRAW_LEASE => Command::WithdrawLease(lease::get_withdraw(reader)?),
         tag::PUT_VALUE => Command::PutValue(value::get_put(reader)?),
         tag::DELETE_VALUE => Command::DeleteValue(value::get_delete(reader)?),
+        tag::BEGIN_EXECUTION => Command::BeginExecution(execution::get_begin(reader)?),
+        tag::COMPLETE_EXECUTION => Command::CompleteExecution(execution::get_complete(reader)?),
+        tag::ABANDON_EXECUTION => Command::AbandonExecution(execution::get_abandon(reader)?),
+        tag::EXPIRE_EXECUTIONS => Command::ExpireExecutions(execution::get_expire(reader)?),
         tag::PUT_QUEUE => Command::PutQueue(queue::get_put_queue(reader, Options::None)?),
         tag::PUT_QUEUE_WITH_OPTIONS => Command::PutQueue(queue::get_put_queue(reader, Options::Listed)?),
         tag::ENQUEUE => Command::Enqueue(queue::get_enqueue(reader, Options::None)?),
@@ -239,6 +267,9 @@ fn get_command<'a>(reader: &mut Reader<'a>) -> Result<Command<'a>, FormatError> 
         tag::CHANGE_TASKS => Command::ChangeTasks(queue::get_change(reader)?),
         tag::CREATE_GROUP => Command::CreateGroup(group::get_create(reader)?),
         tag::ADVANCE_TASKS => Command::AdvanceTasks(queue::get_advance(reader)?),
+        tag::PUT_LIMIT => Command::PutLimit(limit::get_put(reader)?),
+        tag::DELETE_LIMIT => Command::DeleteLimit(limit::get_delete(reader)?),
+        tag::ADVANCE_LIMITS => Command::AdvanceLimits(limit::get_advance(reader)?),
         tag::PUT_REACTION => Command::PutReaction(reaction::get_put(reader)?),
         tag::DELETE_REACTION => Command::DeleteReaction(reaction::get_delete(reader)?),
         tag::REACT => Command::React(reaction::get_react(reader)?),
@@ -271,6 +302,11 @@ fn put_transaction(writer: &mut Writer<'_>, transaction: &Transaction<'_>) {
                 writer.prefixed(value.as_str().as_bytes());
                 put_expected(writer, *expected);
             }
+            Check::Execution { key, token } => {
+                writer.u8(tag::CHECK_EXECUTION);
+                writer.prefixed(key.as_str().as_bytes());
+                lease::put_cursor(writer, *token);
+            }
         }
     }
     writer.varint(transaction.writes.len() as u64);
@@ -289,6 +325,10 @@ fn put_transaction(writer: &mut Writer<'_>, transaction: &Transaction<'_>) {
                 writer.u8(tag::WRITE_SETTLE);
                 queue::put_settle(writer, settle);
             }
+            Write::CompleteExecution(complete) => {
+                writer.u8(tag::WRITE_COMPLETE_EXECUTION);
+                execution::put_complete(writer, complete);
+            }
         }
     }
 }
@@ -306,6 +346,9 @@ fn get_transaction<'a>(reader: &mut Reader<'a>) -> Result<Transaction<'a>, Forma
             tag::CHECK_VALUE => {
                 Check::Value { value: value::get_name(reader)?, expected: get_expected(reader)? }
             }
+            tag::CHECK_EXECUTION => {
+                Check::Execution { key: execution::get_key(reader)?, token: lease::get_cursor(reader)? }
+            }
             other => return Err(FormatError::invalid("check", u64::from(other))),
         });
     }
@@ -317,6 +360,7 @@ fn get_transaction<'a>(reader: &mut Reader<'a>) -> Result<Transaction<'a>, Forma
             tag::WRITE_ENQUEUE => Write::Enqueue(queue::get_enqueue(reader, Options::None)?),
             tag::WRITE_ENQUEUE_WITH_OPTIONS => Write::Enqueue(queue::get_enqueue(reader, Options::Listed)?),
             tag::WRITE_SETTLE => Write::Settle(queue::get_settle(reader)?),
+            tag::WRITE_COMPLETE_EXECUTION => Write::CompleteExecution(execution::get_complete(reader)?),
             other => return Err(FormatError::invalid("write", u64::from(other))),
         });
     }

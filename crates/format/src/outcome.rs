@@ -8,6 +8,7 @@
 //! An event's revision and position are written as differences from the event before it (zigzag varints,
 //! starting from 0): a batch of 100 takes about 300 bytes instead of 1,700.
 
+use crate::execution;
 use crate::lease;
 use crate::queue;
 use crate::wire::{FormatError, Reader, Writer};
@@ -33,6 +34,8 @@ mod tag {
     pub(super) const TASKS_CHANGED: u8 = 17;
     pub(super) const GROUP_CREATED: u8 = 18;
     pub(super) const TRANSACTED_OF_ANY_KIND: u8 = 13;
+    pub(super) const LIMIT_PUT: u8 = 14;
+    pub(super) const LIMIT_DELETED: u8 = 15;
 
     pub(super) const LEASE_GRANTED: u8 = 20;
     pub(super) const LEASE_AWAITED: u8 = 21;
@@ -42,6 +45,9 @@ mod tag {
     pub(super) const VALUE_PUT: u8 = 25;
     pub(super) const VALUE_DELETED: u8 = 26;
 
+    pub(super) const EXECUTION_BEGUN: u8 = 40;
+    pub(super) const EXECUTION_COMPLETED: u8 = 41;
+    pub(super) const EXECUTION_ABANDONED: u8 = 42;
     pub(super) const REACTION_PUT: u8 = 50;
     pub(super) const REACTION_DELETED: u8 = 51;
     pub(super) const REACTED: u8 = 52;
@@ -66,6 +72,10 @@ mod tag {
     pub(super) const GROUP_CONFLICT: u8 = 18;
     pub(super) const CLAIM_LOST: u8 = 13;
     pub(super) const TASK_CONFLICT: u8 = 14;
+    pub(super) const EXECUTION_IN_PROGRESS: u8 = 40;
+    pub(super) const EXECUTION_DIFFERS: u8 = 41;
+    pub(super) const EXECUTION_LOST: u8 = 42;
+    pub(super) const NO_LIMIT: u8 = 15;
     pub(super) const CURSOR_BEYOND_END: u8 = 50;
     pub(super) const TOO_MANY_REACTIONS: u8 = 51;
     pub(super) const REACTION_MOVED: u8 = 52;
@@ -73,7 +83,7 @@ mod tag {
 
 const EVENT_BYTES_MIN: usize = 3;
 /// Of the result of one write.
-const WRITTEN_BYTES_MIN: usize = 2;
+const WRITTEN_BYTES_MIN: usize = 1;
 
 /// Appends the outcome's bytes to `out`.
 #[expect(clippy::too_many_lines, reason = "one arm for each outcome")]
@@ -117,6 +127,18 @@ pub fn encode(outcome: &Outcome, out: &mut Vec<u8>) {
             writer.u8(tag::VALUE_DELETED);
             put_revision(&mut writer, *last);
         }
+        Outcome::ExecutionBegun(begun) => {
+            writer.u8(tag::EXECUTION_BEGUN);
+            execution::put_begun(&mut writer, begun);
+        }
+        Outcome::ExecutionCompleted { replayed } => {
+            writer.u8(tag::EXECUTION_COMPLETED);
+            writer.u8(u8::from(*replayed));
+        }
+        Outcome::ExecutionAbandoned { existed } => {
+            writer.u8(tag::EXECUTION_ABANDONED);
+            writer.u8(u8::from(*existed));
+        }
         Outcome::QueuePut => writer.u8(tag::QUEUE_PUT),
         Outcome::Enqueued(enqueued) => {
             writer.u8(tag::ENQUEUED);
@@ -135,6 +157,8 @@ pub fn encode(outcome: &Outcome, out: &mut Vec<u8>) {
             queue::put_state(&mut writer, *state);
         }
         Outcome::DeadLetterSettled => writer.u8(tag::DEAD_LETTER_SETTLED),
+        Outcome::LimitPut => writer.u8(tag::LIMIT_PUT),
+        Outcome::LimitDeleted => writer.u8(tag::LIMIT_DELETED),
         Outcome::GroupCreated(created) => {
             writer.u8(tag::GROUP_CREATED);
             lease::put_cursor(&mut writer, created.group);
@@ -187,12 +211,17 @@ pub fn decode(bytes: &[u8]) -> Result<Outcome, FormatError> {
         }
         tag::VALUE_DELETED => Outcome::ValueDeleted { last: get_revision(&mut reader)? },
         tag::REFUSED => Outcome::Refused(get_refusal(&mut reader)?),
+        tag::EXECUTION_BEGUN => Outcome::ExecutionBegun(execution::get_begun(&mut reader)?),
+        tag::EXECUTION_COMPLETED => Outcome::ExecutionCompleted { replayed: get_flag(&mut reader)? },
+        tag::EXECUTION_ABANDONED => Outcome::ExecutionAbandoned { existed: get_flag(&mut reader)? },
         tag::QUEUE_PUT => Outcome::QueuePut,
         tag::ENQUEUED => Outcome::Enqueued(queue::get_enqueued(&mut reader)?),
         tag::CLAIMED => Outcome::Claimed(queue::get_claimed(&mut reader)?),
         tag::SETTLED => Outcome::Settled(queue::get_settled(&mut reader)?),
         tag::TASK_CANCELLED => Outcome::TaskCancelled(queue::get_state(&mut reader)?),
         tag::DEAD_LETTER_SETTLED => Outcome::DeadLetterSettled,
+        tag::LIMIT_PUT => Outcome::LimitPut,
+        tag::LIMIT_DELETED => Outcome::LimitDeleted,
         tag::REACTION_PUT => Outcome::ReactionPut { cursor: lease::get_cursor(&mut reader)? },
         tag::REACTION_DELETED => Outcome::ReactionDeleted { existed: get_flag(&mut reader)? },
         tag::REACTED => Outcome::Reacted { tasks: reader.u32()?, cursor: lease::get_cursor(&mut reader)? },
@@ -219,12 +248,14 @@ fn put_transacted(writer: &mut Writer<'_>, replayed: bool, writes: &[Written]) {
                 Written::Appended(_) => tag::APPENDED,
                 Written::Enqueued(_) => tag::ENQUEUED,
                 Written::Settled(_) => tag::SETTLED,
+                Written::ExecutionCompleted => tag::EXECUTION_COMPLETED,
             });
         }
         match written {
             Written::Appended(appended) => put_appended(writer, appended),
             Written::Enqueued(enqueued) => queue::put_enqueued(writer, enqueued),
             Written::Settled(settled) => queue::put_settled(writer, settled),
+            Written::ExecutionCompleted => {}
         }
     }
 }
@@ -247,6 +278,7 @@ fn get_written(reader: &mut Reader<'_>) -> Result<Written, FormatError> {
         tag::APPENDED => Written::Appended(get_appended(reader)?),
         tag::ENQUEUED => Written::Enqueued(queue::get_enqueued(reader)?),
         tag::SETTLED => Written::Settled(queue::get_settled(reader)?),
+        tag::EXECUTION_COMPLETED => Written::ExecutionCompleted,
         other => return Err(FormatError::invalid("result of a write", u64::from(other))),
     })
 }
@@ -316,6 +348,15 @@ fn put_refusal(writer: &mut Writer<'_>, refusal: &Refusal) {
         }
         Refusal::LeaseQueueFull => writer.u8(tag::LEASE_QUEUE_FULL),
         Refusal::ValueFull => writer.u8(tag::VALUE_FULL),
+        Refusal::ExecutionInProgress { remaining_ms } => {
+            writer.u8(tag::EXECUTION_IN_PROGRESS);
+            writer.varint(*remaining_ms);
+        }
+        Refusal::ExecutionDiffers => writer.u8(tag::EXECUTION_DIFFERS),
+        Refusal::ExecutionLost { part } => {
+            writer.u8(tag::EXECUTION_LOST);
+            writer.u32(*part);
+        }
         Refusal::QueueFull { backlog_max } => {
             writer.u8(tag::QUEUE_FULL);
             writer.varint(*backlog_max);
@@ -325,6 +366,7 @@ fn put_refusal(writer: &mut Writer<'_>, refusal: &Refusal) {
             writer.u32(*task);
         }
         Refusal::NoTask => writer.u8(tag::NO_TASK),
+        Refusal::NoLimit => writer.u8(tag::NO_LIMIT),
         Refusal::ClaimLost { part, settlement } => {
             writer.u8(tag::CLAIM_LOST);
             writer.u32(*part);
@@ -370,9 +412,13 @@ fn get_refusal(reader: &mut Reader<'_>) -> Result<Refusal, FormatError> {
         tag::LEASE_PERMITS_DIFFER => Refusal::LeasePermitsDiffer { permits: reader.u32()? },
         tag::LEASE_QUEUE_FULL => Refusal::LeaseQueueFull,
         tag::VALUE_FULL => Refusal::ValueFull,
+        tag::EXECUTION_IN_PROGRESS => Refusal::ExecutionInProgress { remaining_ms: reader.varint()? },
+        tag::EXECUTION_DIFFERS => Refusal::ExecutionDiffers,
+        tag::EXECUTION_LOST => Refusal::ExecutionLost { part: reader.u32()? },
         tag::QUEUE_FULL => Refusal::QueueFull { backlog_max: reader.varint()? },
         tag::TOO_MANY_TYPES => Refusal::TooManyTypes { task: reader.u32()? },
         tag::NO_TASK => Refusal::NoTask,
+        tag::NO_LIMIT => Refusal::NoLimit,
         tag::CLAIM_LOST => Refusal::ClaimLost { part: reader.u32()?, settlement: reader.u32()? },
         tag::TASK_CONFLICT => Refusal::TaskConflict { part: reader.u32()?, task: reader.u32()? },
         tag::GROUP_CONFLICT => Refusal::GroupConflict,

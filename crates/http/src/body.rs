@@ -2,7 +2,8 @@
 
 use crate::activity::Activity;
 use crate::buffers::{Buffers, Reservation};
-use api::{Code, Problem};
+use api::request::head::Head;
+use api::{Code, Problem, media};
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
@@ -173,6 +174,23 @@ impl Deref for WholeBody {
     fn deref(&self) -> &[u8] {
         &self.bytes
     }
+}
+
+/// Receives a whole body that must be JSON.
+///
+/// # Errors
+/// As for [`read_whole`], and a problem when the body says that it is something else.
+pub(crate) async fn read_json<B>(
+    buffers: &Buffers,
+    headers: &HeaderMap,
+    body: &mut B,
+) -> Result<WholeBody, Box<Problem>>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::error::Error + 'static,
+{
+    media::check_json(Head::read(headers)?.content_type)?;
+    read_whole(buffers, headers, body).await
 }
 
 /// Reads a whole body of at most [`limits::BODY_BYTES_MAX`] bytes. A body that arrives in one part is not copied, and

@@ -19,6 +19,7 @@
 //! | `read` | reads events as pages, NDJSON or subscriptions |
 //! | `body`, `response` | request bodies, and responses, whole or in parts |
 //! | `buffers` | the memory that bodies of all connections share |
+//! | `seat` | the bound of subscribers |
 //! | `context` | what every route needs |
 //! | `unavailable` | the problem for a node that does not take a request |
 //!
@@ -36,6 +37,7 @@ mod read;
 mod response;
 mod router;
 mod routes;
+mod seat;
 mod unavailable;
 mod workers;
 

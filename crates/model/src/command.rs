@@ -1,10 +1,12 @@
 //! The commands that change a shard. Text and bytes are `Cow`: owned on their way into the log, borrowed from the
 //! logged bytes when `apply` reads them.
 
+use crate::execution::{AbandonExecution, BeginExecution, CompleteExecution, ExpireExecutions};
 use crate::group::CreateGroup;
 use crate::ids::{Behaviour, Cursor, Elapsed, Fingerprint, IdHash, KeyHash, Position, Revision, Slot, Wall};
 use crate::lease::{AcquireLease, ExpireLeases, ReleaseLease, RenewLease, WithdrawLease};
-use crate::name::{LeaseName, StreamName, ValueName};
+use crate::limit::{AdvanceLimits, DeleteLimit, PutLimit};
+use crate::name::{ExecutionKey, LeaseName, StreamName, ValueName};
 use crate::queue::{
     AdvanceTasks, CancelTask, ChangeTasks, Claim, Enqueue, PutQueue, ReplayTask, Settle, SettleDeadLetter,
 };
@@ -44,6 +46,11 @@ pub enum Command<'a> {
     ExpireLeases(ExpireLeases),
     PutValue(PutValue<'a>),
     DeleteValue(DeleteValue<'a>),
+    BeginExecution(BeginExecution<'a>),
+    CompleteExecution(CompleteExecution<'a>),
+    AbandonExecution(AbandonExecution<'a>),
+    /// The node proposes this when the time of executions is over.
+    ExpireExecutions(ExpireExecutions),
     PutQueue(PutQueue<'a>),
     Enqueue(Enqueue<'a>),
     Claim(Claim<'a>),
@@ -55,6 +62,10 @@ pub enum Command<'a> {
     CreateGroup(CreateGroup<'a>),
     /// The node proposes this when tasks of a slot are due.
     AdvanceTasks(AdvanceTasks),
+    PutLimit(PutLimit<'a>),
+    DeleteLimit(DeleteLimit<'a>),
+    /// The node proposes this when keys of limits may be open again.
+    AdvanceLimits(AdvanceLimits),
     PutReaction(PutReaction<'a>),
     DeleteReaction(DeleteReaction<'a>),
     /// The node proposes this when events were appended after a reaction's cursor.
@@ -161,6 +172,11 @@ pub enum Check<'a> {
         value: ValueName<'a>,
         expected: Expected,
     },
+    /// The execution was begun with this token, and no one has ended it.
+    Execution {
+        key: ExecutionKey<'a>,
+        token: Cursor,
+    },
 }
 
 /// One write of a transaction.
@@ -172,6 +188,8 @@ pub enum Write<'a> {
     Enqueue(Enqueue<'a>),
     /// Every settlement must end a claim that is held.
     Settle(Settle<'a>),
+    /// The execution must be one that no one has ended.
+    CompleteExecution(CompleteExecution<'a>),
 }
 
 /// A stream's retention. An absent member removes nothing.

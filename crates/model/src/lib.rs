@@ -11,6 +11,7 @@
 //! | [`limits`] | every bound of the product, by name |
 //! | [`command`] | the requests to change a shard |
 //! | [`lease`], [`value`] | the commands of leases and of values |
+//! | [`execution`] | the commands that make a team's own endpoints idempotent |
 //! | [`group`] | the command that creates a group of tasks |
 //! | [`queue`] | the commands of task queues, and their outcomes |
 //! | [`reaction`] | the commands of reactions |
@@ -20,9 +21,11 @@
 extern crate alloc;
 
 pub mod command;
+pub mod execution;
 pub mod group;
 pub mod ids;
 pub mod lease;
+pub mod limit;
 pub mod limits;
 pub mod name;
 pub mod outcome;
@@ -35,19 +38,27 @@ pub use command::{
     Append, Check, CleanUp, Command, DeleteStream, Entry, Expected, ExpireEvents, ExpireRecords, Filled,
     Identity, Keyed, NewEvent, PutSettings, Settings, Transaction, Write,
 };
+pub use execution::{AbandonExecution, BeginExecution, Begun, CompleteExecution, ExpireExecutions};
 pub use group::{CreateGroup, GroupCreated, GroupTask, NewGroup, NewMember};
 pub use ids::{
     Behaviour, Cursor, Elapsed, EntryClock, Fingerprint, GroupId, IdHash, Index, KeyHash, KeyId, Namespace,
     ParseCursorError, Position, Revision, Slot, SlotRange, StreamId, Term, Wall,
 };
 pub use lease::{AcquireLease, ExpireLeases, Granted, ReleaseLease, RenewLease, WithdrawLease};
-pub use name::{GroupName, LeaseName, NameError, QueueName, ReactionName, StreamName, ValueName, slot_of};
+pub use limit::{
+    AdvanceLimits, BadExpression, DeleteLimit, KeyExpression, KeySource, LimitSettings, PutLimit, QueueLimit,
+    Rate, limit_key_hash,
+};
+pub use name::{
+    ExecutionKey, GroupName, LeaseName, LimitName, NameError, QueueName, ReactionName, StreamName, ValueName,
+    slot_of,
+};
 pub use outcome::{Appended, AppendedEvent, Effect, KeyDifference, Outcome, Refusal, Timer, Written};
 pub use queue::{
     Action, AdvanceTasks, CancelTask, ChangeTasks, Claim, Claimed, ClaimedTask, DeadLetterEnd, Enqueue,
     Enqueued, EnqueuedTask, Failure, GiveUp, NewTask, PutQueue, QueueOptions, QueueSettings, ReplayTask,
     RetryPolicy, Settle, SettleDeadLetter, Settled, Settlement, TaskChange, TaskDue, TaskOptions, TaskRef,
-    TaskState, TasksChanged, Unique, UniqueMode,
+    TaskState, TasksChanged, Throttle, Unique, UniqueMode,
 };
 pub use reaction::{
     DeleteReaction, PutReaction, React, ReactedEvent, ReactionKey, ReactionPayload, ReactionSettings,

@@ -53,6 +53,21 @@ pub const VALUE_BYTES_MAX: usize = 64 << 10;
 /// Bytes of a value's content type.
 pub const VALUE_CONTENT_TYPE_BYTES_MAX: usize = 256;
 
+/// The bounds of the time in which an execution must be completed.
+pub const EXECUTION_TTL_MS_MIN: u64 = 1_000;
+pub const EXECUTION_TTL_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+pub const EXECUTION_TTL_MS_DEFAULT: u64 = 60 * 1_000;
+/// The bounds of the time for which the response of an execution is kept.
+pub const EXECUTION_KEEP_MS_MIN: u64 = 1_000;
+pub const EXECUTION_KEEP_MS_MAX: u64 = 366 * 24 * 60 * 60 * 1_000;
+pub const EXECUTION_KEEP_MS_DEFAULT: u64 = 24 * 60 * 60 * 1_000;
+/// How long a request may wait for someone else's execution.
+pub const EXECUTION_WAIT_MS_MAX: u64 = 60 * 1_000;
+/// Bytes of the response of an execution, as JSON.
+pub const EXECUTION_RESPONSE_BYTES_MAX: usize = 256 << 10;
+/// Headers of such a response.
+pub const EXECUTION_HEADERS_MAX: usize = 64;
+
 /// Commands of one entry.
 pub const ENTRY_COMMANDS_MAX: usize = 1_024;
 /// Bytes of one entry's commands. A command that is longer gets an entry of its own.
@@ -98,12 +113,15 @@ pub const ENTRY_OWN_ROWS_MAX: usize = 512;
 /// Leases that the node's own commands in one entry look at.
 pub const ENTRY_OWN_LEASES_MAX: usize = 128;
 
+/// Executions that the node's own commands in one entry remove.
+pub const ENTRY_OWN_EXECUTIONS_MAX: usize = 256;
+
 /// The highest priority of a task.
 pub const PRIORITY_MAX: u8 = 9;
 pub const PRIORITY_DEFAULT: u8 = 5;
 /// Bytes of one task's payload as sent.
 pub const TASK_PAYLOAD_BYTES_MAX: usize = 1 << 20;
-/// Bytes of a task's id, type or key, and of a worker's name.
+/// Bytes of a task's id, type or key, of a worker's name, and of an execution's fingerprint or owner.
 pub const TASK_TEXT_BYTES_MAX: usize = 256;
 /// Tags of one task.
 pub const TASK_TAGS_MAX: usize = 32;
@@ -152,6 +170,30 @@ pub const CHANGE_TASKS_MAX: usize = 256;
 pub const DEAD_CLASSES_SHOWN_MAX: usize = 1_000;
 /// Tasks that one command of the node's own advances. Checked by `apply`.
 pub const ADVANCE_TASKS_MAX: usize = 256;
+
+/// Limits that a queue's settings name.
+pub const QUEUE_LIMITS_MAX: usize = 8;
+/// Types of tasks that one of these names.
+pub const LIMIT_TYPES_MAX: usize = 32;
+/// Bytes of an expression for a task's key of a limit.
+pub const KEY_EXPRESSION_BYTES_MAX: usize = 256;
+/// Bytes of a task's key of a limit; a longer text is cut. Used by `apply`.
+pub const LIMIT_KEY_BYTES_MAX: usize = 256;
+/// The longest time in which a rate counts, and for which a key is closed.
+pub const LIMIT_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+/// The greatest cost in that time, and of one task.
+pub const LIMIT_COST_MAX: u64 = 1_000_000;
+/// Steps of one claim in a queue with limits: each grants a task, or puts one or a whole cohort of them where it waits.
+/// Checked by `apply`.
+pub const CLAIM_STEPS_MAX: usize = 256;
+/// Keys that one command of the node's own looks at. Checked by `apply`.
+pub const ADVANCE_LIMITS_MAX: usize = 64;
+/// Lists of waiting cohorts that the opening of one key looks at, and cohorts of each that it lets go on. Checked by
+/// `apply`.
+pub const LIMIT_LISTS_MAX: usize = 64;
+pub const LIMIT_COHORTS_MAX: usize = 64;
+/// Keys that a read of a limit shows.
+pub const LIMIT_KEYS_SHOWN_MAX: usize = 100;
 
 /// Reactions of one shard. Checked by `apply`.
 pub const REACTIONS_MAX: u64 = 256;

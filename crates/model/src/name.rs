@@ -85,6 +85,10 @@ names! {
     LeaseName;
     /// A value's name, by the same rules.
     ValueName;
+    /// The key of an execution, by the same rules.
+    ExecutionKey;
+    /// A limit's name, by the same rules.
+    LimitName;
     /// A group's name, by the same rules.
     GroupName;
     /// A reaction's name, by the same rules. It has at most [`limits::REACTION_NAME_BYTES_MAX`] bytes.

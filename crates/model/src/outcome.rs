@@ -1,5 +1,6 @@
 //! The results of commands, and the effects that a shard leaves to its node.
 
+use crate::execution::Begun;
 use crate::group::GroupCreated;
 use crate::ids::{Cursor, Elapsed, Position, Revision, Slot, Wall};
 use crate::lease::Granted;
@@ -52,6 +53,15 @@ pub enum Outcome {
     ValueDeleted {
         last: Option<Revision>,
     },
+    ExecutionBegun(Begun),
+    ExecutionCompleted {
+        /// It was completed before, with the same token.
+        replayed: bool,
+    },
+    ExecutionAbandoned {
+        /// Something was removed.
+        existed: bool,
+    },
     /// The queue's settings apply from now on.
     QueuePut,
     Enqueued(Enqueued),
@@ -62,6 +72,9 @@ pub enum Outcome {
     TaskCancelled(TaskState),
     /// The dead letter is back in its queue, or gone.
     DeadLetterSettled,
+    /// The limit's settings apply from now on.
+    LimitPut,
+    LimitDeleted,
     /// The reaction's settings apply from now on. It has come this far.
     ReactionPut {
         cursor: Cursor,
@@ -87,6 +100,7 @@ pub enum Written {
     Appended(Appended),
     Enqueued(Enqueued),
     Settled(Vec<Settled>),
+    ExecutionCompleted,
 }
 
 impl Written {
@@ -95,7 +109,7 @@ impl Written {
     pub const fn appended(&self) -> Option<&Appended> {
         match self {
             Self::Appended(appended) => Some(appended),
-            Self::Enqueued(_) | Self::Settled(_) => None,
+            Self::Enqueued(_) | Self::Settled(_) | Self::ExecutionCompleted => None,
         }
     }
 }
@@ -163,6 +177,13 @@ pub enum Refusal {
     LeaseQueueFull,
     /// The value has used all its revisions (2^63).
     ValueFull,
+    /// Someone else is doing the work under this key, and has this long to complete it.
+    ExecutionInProgress { remaining_ms: u64 },
+    /// The key came with another fingerprint before.
+    ExecutionDiffers,
+    /// The execution with this token is over: it was ended, or its time was, and the key is free or someone else's.
+    /// `part` is as for [`Self::WrongRevision`].
+    ExecutionLost { part: u32 },
     /// The queue holds as many unfinished tasks as its settings allow.
     QueueFull { backlog_max: u64 },
     /// The queue has tasks of [`crate::limits::QUEUE_TYPES_MAX`] types already. `task` counts from 0.
@@ -176,6 +197,8 @@ pub enum Refusal {
     TaskConflict { part: u32, task: u32 },
     /// The task is not in a state for this.
     WrongTaskState { state: TaskState },
+    /// No limit has this name.
+    NoLimit,
     /// There is a group with this name and other content.
     GroupConflict,
     /// The cursor lies after everything that was recorded: `end` is the last position that was assigned.
@@ -224,4 +247,8 @@ pub enum Timer {
     Leases(Elapsed),
     /// A task is due: propose [`crate::AdvanceTasks`].
     Tasks(TaskDue),
+    /// The time of an execution is over: propose [`crate::ExpireExecutions`].
+    Executions(Elapsed),
+    /// A key of a limit may be open again: propose [`crate::AdvanceLimits`].
+    Limits(Elapsed),
 }

@@ -230,6 +230,7 @@ fn command_bytes(command: &Command<'_>) -> usize {
                 Write::Append(append) => append_bytes(append) + EVENT_OVERHEAD_BYTES,
                 Write::Enqueue(enqueue) => tasks_bytes(enqueue) + EVENT_OVERHEAD_BYTES,
                 Write::Settle(settle) => settlements_bytes(settle) + EVENT_OVERHEAD_BYTES,
+                Write::CompleteExecution(complete) => complete.response.len() + EVENT_OVERHEAD_BYTES,
             });
             checks + writes.sum::<usize>()
         }
@@ -244,11 +245,16 @@ fn command_bytes(command: &Command<'_>) -> usize {
         | Command::WithdrawLease(_)
         | Command::ExpireLeases(_)
         | Command::DeleteValue(_)
+        | Command::AbandonExecution(_)
+        | Command::ExpireExecutions(_)
         | Command::PutQueue(_)
         | Command::CancelTask(_)
         | Command::SettleDeadLetter(_)
         | Command::AdvanceTasks(_)
         | Command::ChangeTasks(_)
+        | Command::PutLimit(_)
+        | Command::DeleteLimit(_)
+        | Command::AdvanceLimits(_)
         | Command::DeleteReaction(_) => 0,
         Command::PutReaction(put) => put.settings.types.iter().map(|event_type| event_type.len()).sum(),
         Command::React(react) => {
@@ -262,6 +268,10 @@ fn command_bytes(command: &Command<'_>) -> usize {
         Command::ReplayTask(replay) => replay.envelope.as_ref().map_or(0, |envelope| envelope.len()),
         Command::Claim(claim) => claim.types.iter().map(|task_type| task_type.len()).sum(),
         Command::Settle(settle) => settlements_bytes(settle),
+        Command::BeginExecution(begin) => {
+            begin.fingerprint.len() + begin.owner.as_ref().map_or(0, |o| o.len())
+        }
+        Command::CompleteExecution(complete) => complete.response.len(),
         Command::PutValue(put) => put.content.len() + put.content_type.len(),
     };
     events + COMMAND_OVERHEAD_BYTES
@@ -280,6 +290,7 @@ fn settlement_bytes(settlement: &Settlement<'_>) -> usize {
         Action::Heartbeat { progress } => progress.as_ref().map_or(0, |progress| progress.len()),
         Action::Complete { result } => result.as_ref().map_or(0, |result| result.len()),
         Action::Fail(failure) => failure.class.len() + failure.detail.len(),
+        Action::Throttle(throttle) => throttle.key.as_ref().map_or(0, |key| key.len()),
         Action::Defer { .. } | Action::Return => 0,
     };
     carried + SETTLEMENT_OVERHEAD_BYTES

@@ -1,11 +1,15 @@
 //! Commands and outcomes in the words of the model.
 
 use crate::reaction::ReactionAsk;
-use crate::{Acquire, Append, Ask, Condition, EventRef, Expect, Id, Keep, Key, Sent, Simple, SimpleOutcome};
-use model::{
-    Appended, Check, Command, Cursor, Expected, Fingerprint, Identity, Keyed, NewEvent, Outcome, Refusal,
-    Transaction, Write, Written,
+use crate::{
+    Acquire, Append, Ask, Complete, Condition, EventRef, ExecutionAsk, Expect, Id, Keep, Key, Sent, Simple,
+    SimpleOutcome, Write as SimpleWrite,
 };
+use model::{
+    Appended, Begun, Check, Command, CompleteExecution, Cursor, Expected, Fingerprint, Identity, Keyed,
+    NewEvent, Outcome, Refusal, Transaction, Write, Written,
+};
+use std::borrow::Cow;
 
 /// The lowest bits of a fingerprint hold the time that was sent.
 const TIME_BITS: u32 = 48;
@@ -43,6 +47,10 @@ impl Simple {
             | Command::ExpireLeases(_)
             | Command::PutValue(_)
             | Command::DeleteValue(_) => self.ask_of_lease_or_value(command),
+            Command::BeginExecution(_)
+            | Command::CompleteExecution(_)
+            | Command::AbandonExecution(_)
+            | Command::ExpireExecutions(_) => Ask::Execution(self.execution_ask_of(command)),
             Command::PutQueue(_)
             | Command::Enqueue(_)
             | Command::Claim(_)
@@ -52,7 +60,10 @@ impl Simple {
             | Command::ReplayTask(_)
             | Command::ChangeTasks(_)
             | Command::CreateGroup(_)
-            | Command::AdvanceTasks(_) => unreachable!("{command:?} is about a queue"),
+            | Command::AdvanceTasks(_)
+            | Command::PutLimit(_)
+            | Command::DeleteLimit(_)
+            | Command::AdvanceLimits(_) => unreachable!("{command:?} is about a queue"),
             Command::PutReaction(_) | Command::DeleteReaction(_) | Command::React(_) => {
                 unreachable!("{command:?} is about a reaction")
             }
@@ -95,6 +106,36 @@ impl Simple {
         }
     }
 
+    fn execution_ask_of(&mut self, command: &Command<'_>) -> ExecutionAsk {
+        match command {
+            Command::BeginExecution(begin) => ExecutionAsk::Begin {
+                execution: self.execution(begin.key.as_str()),
+                fingerprint: begin.fingerprint.clone().into_owned(),
+                owner: begin.owner.clone().map(Cow::into_owned),
+                ttl_ms: begin.ttl_ms,
+            },
+            Command::CompleteExecution(complete) => ExecutionAsk::Complete(self.complete_of(complete)),
+            Command::AbandonExecution(abandon) => {
+                ExecutionAsk::Abandon(self.execution(abandon.key.as_str()), abandon.token.map(token))
+            }
+            Command::ExpireExecutions(expire) => ExecutionAsk::Expire {
+                slot: expire.slot.0,
+                from: expire.from.0,
+                executions_max: expire.executions_max,
+            },
+            other => unreachable!("{other:?} is not about an execution"),
+        }
+    }
+
+    fn complete_of(&mut self, complete: &CompleteExecution<'_>) -> Complete {
+        Complete {
+            execution: self.execution(complete.key.as_str()),
+            token: token(complete.token),
+            response: complete.response.to_vec(),
+            keep_ms: complete.keep_ms,
+        }
+    }
+
     fn transaction_of(&mut self, transaction: &Transaction<'_>) -> Ask {
         let check = |check: &Check<'_>| match check {
             Check::Stream { stream, expected } => {
@@ -104,10 +145,14 @@ impl Simple {
             Check::Value { value, expected } => {
                 Condition::Value(self.value(value.as_str()), expect(*expected))
             }
+            Check::Execution { key, token: sent } => {
+                Condition::Execution(self.execution(key.as_str()), token(*sent))
+            }
         };
         let checks = transaction.checks.iter().map(check).collect();
         let write = |write: &Write<'_>| match write {
-            Write::Append(append) => self.append_of(append),
+            Write::Append(append) => SimpleWrite::Append(self.append_of(append)),
+            Write::CompleteExecution(complete) => SimpleWrite::Complete(self.complete_of(complete)),
             // Nothing draws them.
             Write::Enqueue(_) | Write::Settle(_) => unimplemented!("tasks in a transaction"),
         };
@@ -174,12 +219,22 @@ impl From<&Outcome> for SimpleOutcome {
                 Self::ValuePut { revision: revision.0, replayed: *replayed }
             }
             Outcome::ValueDeleted { last } => Self::ValueDeleted(last.map(|last| last.0)),
+            Outcome::ExecutionBegun(Begun::New { token: given, remaining_ms, replayed }) => {
+                Self::ExecutionNew { token: token(*given), remaining_ms: *remaining_ms, replayed: *replayed }
+            }
+            Outcome::ExecutionBegun(Begun::Completed { response, remaining_ms }) => {
+                Self::ExecutionDone { response: response.clone(), remaining_ms: *remaining_ms }
+            }
+            Outcome::ExecutionCompleted { replayed } => Self::ExecutionCompleted { replayed: *replayed },
+            Outcome::ExecutionAbandoned { existed } => Self::ExecutionAbandoned { existed: *existed },
             Outcome::QueuePut => Self::QueuePut,
             Outcome::Enqueued(enqueued) => Self::Enqueued(enqueued.slot.0, enqueued.tasks.clone()),
             Outcome::Claimed(claimed) => Self::Claimed(claimed.clone()),
             Outcome::Settled(settled) => Self::Settled(settled.clone()),
             Outcome::TaskCancelled(state) => Self::TaskCancelled(*state),
             Outcome::DeadLetterSettled => Self::DeadLetterSettled,
+            Outcome::LimitPut => Self::LimitPut,
+            Outcome::LimitDeleted => Self::LimitDeleted,
             Outcome::ReactionPut { cursor } => Self::ReactionPut(*cursor),
             Outcome::ReactionDeleted { existed } => Self::ReactionDeleted(*existed),
             Outcome::Reacted { tasks, cursor } => Self::Reacted(*tasks, *cursor),
@@ -203,6 +258,9 @@ impl From<&Outcome> for SimpleOutcome {
                     Self::LeaseHeld { token: token(held), remaining_ms }
                 }
                 Refusal::LeaseLost { part } => Self::LeaseLost(part as usize),
+                Refusal::ExecutionInProgress { remaining_ms } => Self::ExecutionInProgress(remaining_ms),
+                Refusal::ExecutionDiffers => Self::ExecutionDiffers,
+                Refusal::ExecutionLost { part } => Self::ExecutionLost(part as usize),
                 Refusal::LeasePermitsDiffer { permits } => Self::LeasePermitsDiffer(permits),
                 Refusal::KeysFull | Refusal::StreamFull | Refusal::LeaseQueueFull | Refusal::ValueFull => {
                     Self::Full
@@ -210,6 +268,7 @@ impl From<&Outcome> for SimpleOutcome {
                 Refusal::QueueFull { backlog_max } => Self::QueueFull(backlog_max),
                 Refusal::TooManyTypes { task } => Self::TooManyTypes(task as usize),
                 Refusal::NoTask => Self::NoTask,
+                Refusal::NoLimit => Self::NoLimit,
                 Refusal::WrongTaskState { state } => Self::WrongTaskState(state),
                 Refusal::TaskConflict { .. } => Self::TaskConflict,
                 Refusal::GroupConflict => Self::GroupConflict,

@@ -2,10 +2,11 @@
 
 use crate::{Id, Sent, Simple};
 use model::{
-    AcquireLease, Append, Check, CleanUp, Command, Cursor, DeleteStream, DeleteValue, Elapsed, Expected,
-    ExpireEvents, ExpireLeases, ExpireRecords, Filled, Fingerprint, IdHash, Identity, KeyHash, Keyed,
-    LeaseName, Namespace, NewEvent, Position, PutSettings, PutValue, ReleaseLease, RenewLease, Revision,
-    Settings, Slot, StreamName, Transaction, ValueName, WithdrawLease, Write,
+    AbandonExecution, AcquireLease, Append, BeginExecution, Check, CleanUp, Command, CompleteExecution,
+    Cursor, DeleteStream, DeleteValue, Elapsed, ExecutionKey, Expected, ExpireEvents, ExpireExecutions,
+    ExpireLeases, ExpireRecords, Filled, Fingerprint, IdHash, Identity, KeyHash, Keyed, LeaseName, Namespace,
+    NewEvent, Position, PutSettings, PutValue, ReleaseLease, RenewLease, Revision, Settings, Slot,
+    StreamName, Transaction, ValueName, WithdrawLease, Write,
 };
 use seeded_rng::Rng;
 
@@ -16,6 +17,8 @@ pub const NAMES: [&str; 12] =
 /// No two of them share a slot: the model does not know in which order the leases of one slot are handed over.
 pub const LEASES: [&str; 3] = ["lock", "leader-{7}", "pool-{8}"];
 pub const VALUES: [&str; 3] = ["flag", "limit-{7}", "żółw"];
+/// Two of them share a slot.
+pub const EXECUTIONS: [&str; 3] = ["pay-{7}", "tax-{7}", "żółw"];
 const HOLDERS: [&str; 5] = ["a", "b", "c", "d", "żółw"];
 
 /// The name of one of the first streams.
@@ -32,9 +35,10 @@ pub fn name(stream: usize) -> StreamName<'static> {
 
 /// A command that a client sends.
 pub fn command(rng: &mut Rng, model: &Simple) -> Command<'static> {
-    match rng.below(130) {
+    match rng.below(145) {
         90..=119 => lease_command(rng, model),
         120..=129 => value_command(rng, model),
+        130..=144 => execution_command(rng, model),
         0..=59 => Command::Append(Append { keyed: keyed(rng), ..append(rng, model) }),
         60..=79 => {
             let checks = (0..rng.below(3)).map(|_| {
@@ -45,7 +49,11 @@ pub fn command(rng: &mut Rng, model: &Simple) -> Command<'static> {
                 Check::Stream { stream: name(stream), expected }
             });
             let checks = checks.collect();
-            let writes = (0..rng.below(5)).map(|_| Write::Append(append(rng, model))).collect();
+            let writes = (0..rng.below(5)).map(|_| match rng.below(6) {
+                0 => Write::CompleteExecution(complete(rng, model)),
+                _ => Write::Append(append(rng, model)),
+            });
+            let writes = writes.collect();
             Command::Transaction(Transaction { keyed: keyed(rng), checks, writes })
         }
         80..=86 => {
@@ -60,7 +68,13 @@ pub fn command(rng: &mut Rng, model: &Simple) -> Command<'static> {
 
 /// A command that a node proposes on its own.
 pub fn own_command(rng: &mut Rng, model: &Simple) -> Command<'static> {
-    match rng.below(12) {
+    match rng.below(14) {
+        12..=13 => {
+            let slot = execution_key(execution(rng)).slot(Namespace::ROOT);
+            let executions_max = rng.pick(&[0, 1, 8, u32::MAX]);
+            let from = Elapsed(rng.pick(&[0, 0, model.elapsed.saturating_sub(60)]));
+            Command::ExpireExecutions(ExpireExecutions { slot, from, executions_max })
+        }
         10..=11 => {
             let slot = lease_name(rng.below(LEASES.len() as u64) as usize).slot(Namespace::ROOT);
             let leases_max = rng.pick(&[0, 1, 8, u32::MAX]);
@@ -169,7 +183,59 @@ fn value_command(rng: &mut Rng, model: &Simple) -> Command<'static> {
     })
 }
 
+fn execution(rng: &mut Rng) -> usize {
+    rng.below(EXECUTIONS.len() as u64) as usize
+}
+
+fn execution_key(execution: usize) -> ExecutionKey<'static> {
+    match ExecutionKey::new(EXECUTIONS[execution]) {
+        Ok(key) => key,
+        Err(error) => unreachable!("{error}"),
+    }
+}
+
+fn execution_command(rng: &mut Rng, model: &Simple) -> Command<'static> {
+    match rng.below(10) {
+        0..=4 => Command::BeginExecution(BeginExecution {
+            key: execution_key(execution(rng)),
+            fingerprint: rng.pick(&["", "x", "x", "x", "y"]).into(),
+            owner: rng.one_in(2).then(|| rng.pick(&HOLDERS).into()),
+            ttl_ms: rng.pick(&[5, 60, 1_000, 4_000, 60_000]),
+        }),
+        5..=7 => Command::CompleteExecution(complete(rng, model)),
+        _ => {
+            let at = execution(rng);
+            let token = (!rng.one_in(4)).then(|| execution_token(rng, model, at));
+            Command::AbandonExecution(AbandonExecution { key: execution_key(at), token })
+        }
+    }
+}
+
+fn complete(rng: &mut Rng, model: &Simple) -> CompleteExecution<'static> {
+    let at = execution(rng);
+    CompleteExecution {
+        key: execution_key(at),
+        token: execution_token(rng, model, at),
+        response: rng.pick(&["{}", "{\"status\":201}"]).as_bytes().into(),
+        keep_ms: rng.pick(&[1, 500, 5_000, 60_000]),
+    }
+}
+
+/// Usually the token of the execution that is in progress.
+fn execution_token(rng: &mut Rng, model: &Simple, at: usize) -> Cursor {
+    let execution = &model.executions[at];
+    let slot = Slot(if rng.one_in(20) { execution.slot ^ 1 } else { execution.slot });
+    let last = execution.tokens.iter().rev().take(if rng.one_in(4) { 3 } else { 1 });
+    let last: Vec<u64> = last.copied().collect();
+    let token = if last.is_empty() { rng.below(9) } else { rng.pick(&last) };
+    Cursor::new(Position(token), slot)
+}
+
 fn lease_or_value_check(rng: &mut Rng, model: &Simple) -> Check<'static> {
+    if rng.one_in(3) {
+        let at = execution(rng);
+        return Check::Execution { key: execution_key(at), token: execution_token(rng, model, at) };
+    }
     if rng.one_in(2) {
         let (value, expected) = value_and_expected(rng, model);
         return Check::Value { value: value_name(value), expected };

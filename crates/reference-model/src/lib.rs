@@ -1,5 +1,5 @@
-//! What every command must result in, for tests: a slow and simple model of the streams, leases, values and task
-//! queues of one shard. Every stream is a vector of all events that were ever appended to it, every queue is a vector of its
+//! What every command must result in, for tests: a slow and simple model of the streams, leases, values, executions
+//! and task queues of one shard. Every stream is a vector of all events that were ever appended to it, every queue is a vector of its
 //! tasks, and everything is found by searching from end to end. It shares no code with the shard.
 //!
 //! The tests of `shard` compare every outcome and many reads with it. The simulator gives it each entry that
@@ -15,12 +15,14 @@
 
 mod convert;
 pub mod draw;
+mod execution;
 mod lease;
 pub mod queue;
 pub mod reaction;
 mod value;
 mod write;
 
+pub use execution::{Complete, Execution, ExecutionAsk, Run};
 pub use lease::{Acquire, Held, Lease, Token, Waiting};
 use model::{
     Claimed, Cursor, EnqueuedTask, KeyDifference, Namespace, Outcome, Settled, TaskState, TasksChanged,
@@ -175,6 +177,9 @@ pub enum SimpleOutcome {
     Settled(Vec<Settled>),
     TaskCancelled(TaskState),
     DeadLetterSettled,
+    LimitPut,
+    LimitDeleted,
+    NoLimit,
     TasksChanged(TasksChanged),
     TaskConflict,
     /// The group's position and slot, and whether it was there already.
@@ -214,6 +219,24 @@ pub enum SimpleOutcome {
         replayed: bool,
     },
     ValueDeleted(Option<u64>),
+    ExecutionNew {
+        token: Token,
+        remaining_ms: u64,
+        replayed: bool,
+    },
+    ExecutionDone {
+        response: Vec<u8>,
+        remaining_ms: u64,
+    },
+    ExecutionCompleted {
+        replayed: bool,
+    },
+    ExecutionAbandoned {
+        existed: bool,
+    },
+    ExecutionInProgress(u64),
+    ExecutionDiffers,
+    ExecutionLost(usize),
     /// The shard has reached a limit that the model does not know.
     Full,
     QueueFull(u64),
@@ -246,6 +269,8 @@ impl SimpleOutcome {
                 | Self::Settled(_)
                 | Self::TaskCancelled(_)
                 | Self::DeadLetterSettled
+                | Self::LimitPut
+                | Self::LimitDeleted
                 | Self::ReactionPut(_)
                 | Self::ReactionDeleted(_)
                 | Self::Reacted(..)
@@ -302,7 +327,7 @@ pub struct Key {
 #[derive(Clone, Debug)]
 pub enum Ask {
     Append(Option<Key>, Append),
-    Transaction(Option<Key>, Vec<Condition>, Vec<Append>),
+    Transaction(Option<Key>, Vec<Condition>, Vec<Write>),
     Keep(usize, Keep),
     Delete(usize, Expect),
     Expire(usize),
@@ -320,6 +345,7 @@ pub enum Ask {
     },
     PutValue(Option<Key>, usize, Expect, Vec<u8>),
     DeleteValue(usize, Expect),
+    Execution(ExecutionAsk),
     Queue(QueueAsk),
     Reaction(ReactionAsk),
 }
@@ -330,6 +356,23 @@ pub enum Condition {
     Stream(usize, Expect),
     Lease(usize, Token),
     Value(usize, Expect),
+    Execution(usize, Token),
+}
+
+/// A write of a transaction.
+#[derive(Clone, Debug)]
+pub enum Write {
+    Append(Append),
+    Complete(Complete),
+}
+
+impl Write {
+    fn append(&self) -> Option<&Append> {
+        match self {
+            Self::Append(append) => Some(append),
+            Self::Complete(_) => None,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -350,6 +393,7 @@ pub struct Simple {
     pub elapsed: u64,
     pub leases: Vec<Lease>,
     pub values: Vec<Value>,
+    pub executions: Vec<Execution>,
     pub reactions: Vec<Reaction>,
     records: BTreeMap<(u16, u128), Record>,
     /// The events that the last entry appended, by stream and revision.
@@ -358,7 +402,7 @@ pub struct Simple {
 
 impl Simple {
     /// What [`draw::command`] and [`queue::draw::command`] need: the streams of [`draw::NAMES`], the leases of
-    /// [`draw::LEASES`], the values of [`draw::VALUES`], and the queues of [`queue::draw::NAMES`].
+    /// [`draw::LEASES`], the values of [`draw::VALUES`], the executions of [`draw::EXECUTIONS`], and the queues of [`queue::draw::NAMES`].
     #[must_use]
     pub fn to_draw_from() -> Self {
         let mut model = Self::default();
@@ -370,6 +414,9 @@ impl Simple {
         }
         for name in draw::VALUES {
             model.value(name);
+        }
+        for name in draw::EXECUTIONS {
+            model.execution(name);
         }
         for name in queue::draw::NAMES {
             model.queues.number(name);
@@ -435,6 +482,7 @@ impl Simple {
                 self.keyed(key, |model| model.put_value(*value, *expect, content))
             }
             Ask::DeleteValue(value, expect) => self.delete_value(*value, *expect),
+            Ask::Execution(ask) => self.ask_execution(ask),
             Ask::Queue(ask) => self.ask_queue(ask),
             Ask::Reaction(ask) => self.ask_reaction(ask),
         }
@@ -468,7 +516,7 @@ impl Simple {
     }
 
     fn append(&mut self, append: &Append) -> SimpleOutcome {
-        match self.write_all(&[], std::slice::from_ref(append)) {
+        match self.write_all(&[], &[Write::Append(append.clone())]) {
             Ok((_, mut writes)) => {
                 let (slot, event_refs) = writes.remove(0);
                 SimpleOutcome::Appended(slot, event_refs)
@@ -485,11 +533,14 @@ impl Simple {
             Condition::Lease(at, token) => {
                 return (!self.is_held(at, token)).then_some(SimpleOutcome::LeaseLost(part));
             }
+            Condition::Execution(at, token) => {
+                return (!self.is_in_progress(at, token)).then_some(SimpleOutcome::ExecutionLost(part));
+            }
         };
         (!holds).then_some(SimpleOutcome::WrongRevision { part, current })
     }
 
-    fn transaction(&mut self, checks: &[Condition], writes: &[Append]) -> SimpleOutcome {
+    fn transaction(&mut self, checks: &[Condition], writes: &[Write]) -> SimpleOutcome {
         match self.write_all(checks, writes) {
             Ok((replayed, writes)) => SimpleOutcome::Transacted { replayed, writes },
             Err(refusal) => refusal,

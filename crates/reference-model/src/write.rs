@@ -1,6 +1,6 @@
 //! Appends and transactions in the model. Everything is looked up, then done, and undone if it is refused.
 
-use super::{Append, Condition, Event, EventRef, Id, Sent, Simple, SimpleOutcome};
+use super::{Append, Condition, Event, EventRef, Id, Sent, Simple, SimpleOutcome, Write};
 
 /// Each write's slot, and where its events are.
 pub(crate) type EventRefs = Vec<(u16, Vec<EventRef>)>;
@@ -29,11 +29,18 @@ impl Simple {
     pub(crate) fn write_all(
         &mut self,
         checks: &[Condition],
-        writes: &[Append],
+        writes: &[Write],
     ) -> Result<(bool, EventRefs), SimpleOutcome> {
         let old = self.find_all(writes)?;
-        let events: usize = writes.iter().map(|append| append.events.len()).sum();
-        let all_old = events > 0 && old.len() == events;
+        let appends = || writes.iter().filter_map(Write::append);
+        let events: usize = appends().map(|append| append.events.len()).sum();
+        let completed = |write: &Write| match write {
+            Write::Append(_) => true,
+            Write::Complete(complete) => self.is_completed(complete),
+        };
+        let all_old = !writes.is_empty()
+            && (appends().count() == 0 || events > 0 && old.len() == events)
+            && writes.iter().all(completed);
         if !all_old {
             for (part, check) in checks.iter().enumerate() {
                 if let Some(refusal) = self.refusal(part, *check) {
@@ -42,32 +49,43 @@ impl Simple {
             }
         }
         let before: Vec<_> =
-            writes.iter().map(|write| (write.stream, self.streams[write.stream].clone())).collect();
-        let (last, appended) = (self.last, self.appended.len());
+            appends().map(|append| (append.stream, self.streams[append.stream].clone())).collect();
+        let (last, appended, executions) = (self.last, self.appended.len(), self.executions.clone());
         let mut done = Vec::new();
         // Where each event with a client's id went that was new in this request.
         let mut gone = Vec::new();
-        for (write, append) in writes.iter().enumerate() {
-            let current = self.streams[append.stream].last();
-            if !all_old && !self.streams[append.stream].is(append.expect) {
+        for (at, write) in writes.iter().enumerate() {
+            let part = checks.len() + at;
+            let refused = match write {
+                _ if all_old => None,
+                Write::Append(append) => self.refusal(part, Condition::Stream(append.stream, append.expect)),
+                Write::Complete(complete) => {
+                    (!self.complete_execution(complete)).then_some(SimpleOutcome::ExecutionLost(part))
+                }
+            };
+            if let Some(refused) = refused {
                 for (stream, state) in before.into_iter().rev() {
                     self.streams[stream] = state;
                 }
                 self.last = last;
                 self.appended.truncate(appended);
-                return Err(SimpleOutcome::WrongRevision { part: checks.len() + write, current });
+                self.executions = executions;
+                return Err(refused);
             }
-            let event_refs = self.write(write, append, &old, &mut gone);
-            done.push((self.streams[append.stream].slot, event_refs));
+            if let Write::Append(append) = write {
+                let event_refs = self.write(at, append, &old, &mut gone);
+                done.push((self.streams[append.stream].slot, event_refs));
+            }
         }
         Ok((all_old, done))
     }
 
     /// Looks up all events of a request, or says which one conflicts.
-    fn find_all(&self, writes: &[Append]) -> Result<Old, SimpleOutcome> {
+    fn find_all(&self, writes: &[Write]) -> Result<Old, SimpleOutcome> {
         let mut first_time: Vec<(usize, Sent)> = Vec::new();
         let mut old = Vec::new();
-        for (write, append) in writes.iter().enumerate() {
+        for (write, append) in writes.iter().enumerate().filter_map(|(at, write)| Some((at, write.append()?)))
+        {
             for (event, sent) in append.events.iter().enumerate() {
                 let conflict = |revision| SimpleOutcome::EventConflict { write, event, revision };
                 if let Some((revision, stored)) = self.find(append.stream, sent) {

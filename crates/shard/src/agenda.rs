@@ -10,6 +10,8 @@
 //!                                ├──► events     slot ► wall, stream    ──┐
 //!   effects: TimerSet ───────────┤    records    slot ► elapsed          ──┼──► commands that are due
 //!                                │    leases     slot ► elapsed          ──┤    (a bounded number)
+//!                                │    executions slot ► elapsed          ──┤
+//!                                ├──► limits     slot ► elapsed          ──┤
 //!                                └──► clean-up   slot ► position queued  ──┘
 //! ```
 //!
@@ -28,18 +30,20 @@ use alloc::vec::Vec;
 use core::ops::ControlFlow;
 use format::FormatError;
 use format::row::{
-    QueueRange, RecordTimerKey, TaskTimerKey, TimerKey, TimerRange, TimerSearch, WallTimerKey, decode_name,
+    ExecutionTimerKey, LimitRange, LimitTimerKey, QueueRange, RecordTimerKey, TaskTimerKey, TimerKey,
+    TimerRange, TimerSearch, WallTimerKey, decode_name,
 };
 use model::{
-    AdvanceTasks, CleanUp, Command, Effect, Elapsed, EntryClock, ExpireEvents, ExpireLeases, ExpireRecords,
-    Order, Position, Slot, SlotRange, StreamId, StreamName, TaskDue, Timer, View, ViewError, Wall, limits,
+    AdvanceLimits, AdvanceTasks, CleanUp, Command, Effect, Elapsed, EntryClock, ExpireEvents,
+    ExpireExecutions, ExpireLeases, ExpireRecords, Order, Position, Slot, SlotRange, StreamId, StreamName,
+    TaskDue, Timer, View, ViewError, Wall, limits,
 };
 
-/// Slots in which one entry cleans up, and as many in which it deletes idempotency records, hands over leases, or
-/// advances tasks by either clock.
-const SLOTS_MAX: usize = 16;
+/// Slots in which one entry cleans up, and as many in which it deletes idempotency records, hands over leases,
+/// frees the keys of executions, opens the keys of limits, or advances tasks by either clock.
+const SLOTS_MAX: usize = 8;
 /// Streams whose events one entry expires.
-const EXPIRIES_MAX: usize = limits::ENTRY_OWN_COMMANDS_MAX - 5 * SLOTS_MAX;
+const EXPIRIES_MAX: usize = limits::ENTRY_OWN_COMMANDS_MAX - 7 * SLOTS_MAX;
 
 /// The timers of one shard; see the module.
 #[derive(Clone, Debug)]
@@ -49,11 +53,13 @@ pub struct Agenda {
     events: Points<(Wall, StreamId)>,
     records: Points<Elapsed>,
     leases: Points<Elapsed>,
+    executions: Points<Elapsed>,
     /// The elapsed time of the last entry that is known to be applied.
     applied: Elapsed,
     clean_ups: Points<Position>,
     tasks_by_wall: Points<TaskDue>,
     tasks_by_elapsed: Points<TaskDue>,
+    limits: Points<Elapsed>,
 }
 
 /// The next moments at which something may be due.
@@ -84,10 +90,12 @@ impl Agenda {
             events: Points::default(),
             records: Points::default(),
             leases: Points::default(),
+            executions: Points::default(),
             applied: Elapsed(0),
             clean_ups: Points::default(),
             tasks_by_wall: Points::default(),
             tasks_by_elapsed: Points::default(),
+            limits: Points::default(),
         }
     }
 
@@ -119,8 +127,10 @@ impl Agenda {
                         Some(TimerKey::Wall(key)) => self.events.note(key.slot, (key.deadline, key.stream)),
                         Some(TimerKey::Record(key)) => self.records.note(key.slot, key.deadline),
                         Some(TimerKey::Lease { slot, deadline }) => self.leases.note(slot, deadline),
+                        Some(TimerKey::Execution { slot, deadline }) => self.executions.note(slot, deadline),
                         Some(TimerKey::CleanUp(key)) => self.clean_ups.note(key.slot, key.queued),
                         Some(TimerKey::Task(key)) => self.note_task(key.slot, key.due),
+                        Some(TimerKey::Limit(key)) => self.limits.note(key.slot, key.due),
                         None => {}
                     }
                 }
@@ -142,8 +152,10 @@ impl Agenda {
                 Timer::Events(wall) => self.events.note(slot, (wall, StreamId(0))),
                 Timer::Records(elapsed) => self.records.note(slot, elapsed),
                 Timer::Leases(elapsed) => self.leases.note(slot, elapsed),
+                Timer::Executions(elapsed) => self.executions.note(slot, elapsed),
                 Timer::CleanUp(queued) => self.clean_ups.note(slot, queued),
                 Timer::Tasks(due) => self.note_task(slot, due),
+                Timer::Limits(elapsed) => self.limits.note(slot, elapsed),
             }
         }
     }
@@ -164,8 +176,10 @@ impl Agenda {
         self.clean_up(commands);
         self.expire_records(view, clock.elapsed, commands)?;
         self.expire_leases(clock.elapsed, commands);
+        self.expire_executions(view, clock.elapsed, commands)?;
         advance_tasks(&mut self.tasks_by_elapsed, TaskDue::Elapsed(clock.elapsed), view, commands)?;
         advance_tasks(&mut self.tasks_by_wall, TaskDue::Wall(clock.wall), view, commands)?;
+        self.advance_limits(view, clock.elapsed, commands)?;
         self.expire_events(view, clock.wall, commands)
     }
 
@@ -180,8 +194,8 @@ impl Agenda {
                 self.tasks_by_wall.earliest().and_then(wall),
             ),
             elapsed: earliest(
-                earliest(self.records.earliest(), self.leases.earliest()),
-                self.tasks_by_elapsed.earliest().and_then(elapsed),
+                earliest(self.executions.earliest(), self.tasks_by_elapsed.earliest().and_then(elapsed)),
+                earliest(earliest(self.records.earliest(), self.leases.earliest()), self.limits.earliest()),
             ),
             clean_up: self.clean_ups.first().map(|(_, queued)| queued),
         }
@@ -236,6 +250,49 @@ impl Agenda {
             let leases_max = (limits::ENTRY_OWN_LEASES_MAX / SLOTS_MAX) as u32;
             commands.push(Command::ExpireLeases(ExpireLeases { slot, from, leases_max }));
         }
+    }
+
+    fn expire_executions(
+        &mut self,
+        view: &impl View,
+        now: Elapsed,
+        commands: &mut Vec<Command<'static>>,
+    ) -> Result<(), ViewError> {
+        for _ in 0..SLOTS_MAX {
+            let Some((slot, from)) = self.executions.first().filter(|(_, from)| *from <= now) else { break };
+            // Most executions are completed before their time is over.
+            let first = first_execution(view, slot, from)?;
+            if let Some(from) = first.filter(|deadline| *deadline <= now) {
+                self.executions.set(slot, None);
+                let executions_max = (limits::ENTRY_OWN_EXECUTIONS_MAX / SLOTS_MAX) as u32;
+                commands.push(Command::ExpireExecutions(ExpireExecutions { slot, from, executions_max }));
+            } else {
+                self.executions.set(slot, first);
+            }
+        }
+        Ok(())
+    }
+
+    fn advance_limits(
+        &mut self,
+        view: &impl View,
+        now: Elapsed,
+        commands: &mut Vec<Command<'static>>,
+    ) -> Result<(), ViewError> {
+        let due = self.limits.in_order.iter().take(SLOTS_MAX).take_while(|(from, _)| *from <= now).count();
+        for _ in 0..due {
+            let Some((slot, from)) = self.limits.first() else { break };
+            // The timer may have been cancelled.
+            let first = first_limit(view, slot, from)?;
+            if let Some(from) = first.filter(|due| *due <= now) {
+                self.limits.set(slot, None);
+                let keys_max = (limits::ADVANCE_LIMITS_MAX / due) as u32;
+                commands.push(Command::AdvanceLimits(AdvanceLimits { slot, from, keys_max }));
+            } else {
+                self.limits.set(slot, first);
+            }
+        }
+        Ok(())
     }
 
     fn expire_events(
@@ -294,6 +351,26 @@ fn first_task(view: &impl View, slot: Slot, from: TaskDue) -> Result<Option<Task
         ControlFlow::Break(())
     })?;
     let first = first.transpose().map_err(|error| bad_row("task timer", error))?;
+    Ok(first.map(|timer| timer.due))
+}
+
+fn first_execution(view: &impl View, slot: Slot, from: Elapsed) -> Result<Option<Elapsed>, ViewError> {
+    let mut first = None;
+    view.scan(ExecutionTimerKey::timers(slot, from).as_range(), Order::Ascending, &mut |key, _| {
+        first = Some(ExecutionTimerKey::decode(key).map(|timer| timer.deadline));
+        ControlFlow::Break(())
+    })?;
+    first.transpose().map_err(|error| bad_row("execution timer", error))
+}
+
+/// When the first key of a limit is due in a slot.
+fn first_limit(view: &impl View, slot: Slot, from: Elapsed) -> Result<Option<Elapsed>, ViewError> {
+    let mut first = None;
+    view.scan(LimitRange::timers(slot, from).as_range(), Order::Ascending, &mut |key, _| {
+        first = Some(LimitTimerKey::decode(key));
+        ControlFlow::Break(())
+    })?;
+    let first = first.transpose().map_err(|error| bad_row("limit timer", error))?;
     Ok(first.map(|timer| timer.due))
 }
 
@@ -394,13 +471,14 @@ mod tests {
     use alloc::string::ToString;
     use model::Namespace;
 
-    fn kinds(commands: &[Command<'_>]) -> [usize; 4] {
+    fn kinds(commands: &[Command<'_>]) -> [usize; 5] {
         let count = |is: fn(&Command<'_>) -> bool| commands.iter().filter(|command| is(command)).count();
         [
             count(|command| matches!(command, Command::ExpireEvents(_))),
             count(|command| matches!(command, Command::ExpireRecords(_))),
             count(|command| matches!(command, Command::CleanUp(_))),
             count(|command| matches!(command, Command::ExpireLeases(_))),
+            count(|command| matches!(command, Command::ExpireExecutions(_))),
         ]
     }
 
@@ -410,12 +488,12 @@ mod tests {
         commands
     }
 
-    /// Many streams with events to expire, records to expire and rows to clean up, and many leases.
+    /// Many streams with events to expire, records to expire and rows to clean up, and many leases and executions.
     fn busy(streams: usize) -> Store {
         let mut store = Store::default();
         for at in 0..streams {
             store.run(&format!("keep a{at} age 1000; append a{at} x; key k{at} append b{at} x y"));
-            store.run(&format!("delete b{at}; acquire l{at} by a"));
+            store.run(&format!("delete b{at}; acquire l{at} by a; begin k{at} by a"));
         }
         store.run("wait 90000000");
         store
@@ -425,7 +503,7 @@ mod tests {
     fn no_kind_of_work_starves_another() {
         let mut store = busy(200);
         let commands = due(&mut store.agenda.clone(), &store);
-        assert_eq!(kinds(&commands), [EXPIRIES_MAX, SLOTS_MAX, SLOTS_MAX, SLOTS_MAX]);
+        assert_eq!(kinds(&commands), [EXPIRIES_MAX, SLOTS_MAX, SLOTS_MAX, SLOTS_MAX, SLOTS_MAX]);
         assert!(commands.len() <= limits::ENTRY_OWN_COMMANDS_MAX);
         while let Some(command) = store.due() {
             store.apply(command);
@@ -433,6 +511,7 @@ mod tests {
         assert_eq!(store.rows_of_events(), 0);
         assert_eq!(store.clock().records, 0);
         assert_eq!(store.rows_of_leases(), [0, 0, 0]);
+        assert_eq!(store.rows_of_executions(), [0, 0]);
         assert_eq!(store.agenda.next(), Deadlines::default());
     }
 
@@ -492,21 +571,25 @@ mod tests {
     #[test]
     fn streams_of_one_slot_that_expire_together_are_not_proposed_twice() {
         let mut store = Store::default();
-        for at in 0..150 {
+        let all = 3 * EXPIRIES_MAX + EXPIRIES_MAX / 2;
+        for at in 0..all {
             store.run(&format!("keep a{at}{{t}} age 1000; append a{at}{{t}} x"));
         }
         store.run("wait 60000");
         let mut agenda = store.agenda.clone();
         let mut streams = BTreeSet::new();
         // None of them is applied in between.
-        for count in [EXPIRIES_MAX, EXPIRIES_MAX, EXPIRIES_MAX, 150 - 3 * EXPIRIES_MAX, 0] {
+        loop {
             let commands = due(&mut agenda, &store);
-            assert_eq!(commands.len(), count);
+            assert_eq!(commands.len(), (all - streams.len()).min(EXPIRIES_MAX));
+            if commands.is_empty() {
+                break;
+            }
             for command in commands {
                 let Command::ExpireEvents(expire) = command else { panic!("{command:?}") };
                 streams.insert(expire.stream.to_string());
             }
         }
-        assert_eq!(streams.len(), 150);
+        assert_eq!(streams.len(), all);
     }
 }

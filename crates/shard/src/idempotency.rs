@@ -76,7 +76,7 @@ fn replayed(mut outcome: Outcome) -> Outcome {
             writes.iter_mut().for_each(|written| match written {
                 Written::Appended(appended) => mark(appended),
                 Written::Enqueued(enqueued) => mark_tasks(enqueued),
-                Written::Settled(_) => {}
+                Written::Settled(_) | Written::ExecutionCompleted => {}
             });
         }
         Outcome::ValuePut { replayed, .. } => *replayed = true,
@@ -100,6 +100,11 @@ fn replayed(mut outcome: Outcome) -> Outcome {
         | Outcome::LeaseReleased
         | Outcome::LeaseWithdrawn
         | Outcome::ValueDeleted { .. }
+        | Outcome::ExecutionBegun(_)
+        | Outcome::ExecutionCompleted { .. }
+        | Outcome::ExecutionAbandoned { .. }
+        | Outcome::LimitPut
+        | Outcome::LimitDeleted
         | Outcome::Refused(_) => {}
     }
     outcome

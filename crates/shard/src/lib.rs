@@ -26,8 +26,13 @@
 //! | `lease/release.rs` | give a lease back |
 //! | `lease/withdraw.rs` | stop waiting for a lease |
 //! | `lease/expire.rs` | hand over leases that have expired |
+//! | `limit/put.rs`, `delete.rs` | replace or remove a limit |
+//! | `limit/advance.rs` | let tasks go on whose limits allow it again |
 //! | `value/put.rs` | replace a value's content |
 //! | `value/delete.rs` | remove a value |
+//! | `execution/begin.rs` | say whether the work under an idempotency key is new, in progress, or done |
+//! | `execution/complete.rs`, `abandon.rs` | store its response; free the key |
+//! | `execution/expire.rs` | free the keys whose time is over |
 //!
 //! The rules that they share are in `stream/duplicates.rs`, `stream/retention.rs`,
 //! `lease/state.rs`, `lease/queue.rs` and `idempotency.rs`.
@@ -41,11 +46,13 @@ extern crate std;
 mod agenda;
 mod clean_up;
 mod damage;
+mod execution;
 mod expire_records;
 mod group;
 mod heads;
 mod idempotency;
 mod lease;
+mod limit;
 mod oldest;
 mod overlay;
 pub mod query;

@@ -2,11 +2,13 @@
 
 use crate::clean_up;
 use crate::damage::bad_row;
+use crate::execution;
 use crate::expire_records;
 use crate::group;
 use crate::heads::Heads;
 use crate::idempotency::once;
 use crate::lease::{self, acquire, release, renew, withdraw};
+use crate::limit;
 use crate::overlay::{Finished, Overlay, ReadyChange};
 use crate::queue;
 use crate::reaction;
@@ -106,11 +108,13 @@ impl Shard {
             outcomes.push(if knows(entry.behaviour) {
                 let outcome = apply_command(command, &mut overlay)?;
                 group::step::take_all(&mut overlay)?;
+                limit::open::all(&mut overlay)?;
                 outcome
             } else {
                 Outcome::Refused(Refusal::Unsupported)
             });
         }
+        limit::open::queues(&mut overlay)?;
         let Finished { writes, bodies, last, timers, removed, notified, ready } = overlay.finish();
         let mut effects = effects(timers, removed, notified);
         effects.extend(ready_effects(ready));
@@ -142,7 +146,7 @@ fn body_bytes(command: &Command<'_>) -> usize {
         Command::Transaction(transaction) => {
             let of_write = |write: &Write<'_>| match write {
                 Write::Append(one) => append(one),
-                Write::Enqueue(_) | Write::Settle(_) => 0,
+                Write::Enqueue(_) | Write::Settle(_) | Write::CompleteExecution(_) => 0,
             };
             transaction.writes.iter().map(of_write).sum()
         }
@@ -181,6 +185,10 @@ fn apply_command<'e, V: View>(
             once(put.keyed, slot, overlay, |overlay| value::put::apply(put, overlay))
         }
         Command::DeleteValue(delete) => value::delete::apply(delete, overlay),
+        Command::BeginExecution(begin) => execution::begin::apply(begin, overlay),
+        Command::CompleteExecution(complete) => execution::complete::apply(complete, overlay),
+        Command::AbandonExecution(abandon) => execution::abandon::apply(abandon, overlay),
+        Command::ExpireExecutions(expire) => execution::expire::apply(expire, overlay),
         Command::PutQueue(put) => queue::settings::apply(put, overlay),
         Command::Enqueue(enqueue) => {
             let slot = enqueue.queue.slot(Namespace::ROOT);
@@ -194,6 +202,9 @@ fn apply_command<'e, V: View>(
         Command::ChangeTasks(change) => queue::change::apply(change, overlay),
         Command::CreateGroup(create) => group::create::apply(create, overlay),
         Command::AdvanceTasks(advance) => queue::advance::apply(advance, overlay),
+        Command::PutLimit(put) => limit::put::apply(put, overlay),
+        Command::DeleteLimit(delete) => limit::delete::apply(delete, overlay),
+        Command::AdvanceLimits(advance) => limit::advance::apply(advance, overlay),
         Command::PutReaction(put) => reaction::put::apply(put, overlay),
         Command::DeleteReaction(delete) => reaction::delete::apply(delete, overlay),
         Command::React(react) => reaction::react::apply(react, overlay),
@@ -236,6 +247,11 @@ fn effects(
 fn clock_of(timer: &Timer) -> Option<mem::Discriminant<TaskDue>> {
     match timer {
         Timer::Tasks(due) => Some(mem::discriminant(due)),
-        Timer::Events(_) | Timer::Records(_) | Timer::Leases(_) | Timer::CleanUp(_) => None,
+        Timer::Events(_)
+        | Timer::Records(_)
+        | Timer::Leases(_)
+        | Timer::CleanUp(_)
+        | Timer::Executions(_)
+        | Timer::Limits(_) => None,
     }
 }

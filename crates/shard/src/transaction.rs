@@ -3,9 +3,11 @@
 //! *Either every check holds for the state before the transaction and every write is done, or nothing is.*
 //! The writes are done one after another, so a second append to a stream sees what the first one appended. If
 //! the streams already hold all the events of all the writes, the queues all the tasks, and every settlement has ended
-//! its claim, the outcome is the first one again, and nothing else is checked. A settlement whose claim is over
-//! otherwise refuses the transaction: what a worker writes together with its settlement is written once.
+//! its claim, and every completion its execution, the outcome is the first one again, and nothing else is checked. A
+//! settlement whose claim is over otherwise refuses the transaction, and so does a completion whose execution is over:
+//! what a worker or an endpoint writes together with it is written once.
 
+use crate::execution::{Execution, complete};
 use crate::heads::{Head, Stream, is_as_expected};
 use crate::lease;
 use crate::overlay::Overlay;
@@ -60,7 +62,7 @@ fn find_duplicates<'e, V: View>(
     let appends = || {
         transaction.writes.iter().enumerate().filter_map(|(at, write)| match write {
             Write::Append(append) => Some((at as u32, append)),
-            Write::Enqueue(_) | Write::Settle(_) => None,
+            Write::Enqueue(_) | Write::Settle(_) | Write::CompleteExecution(_) => None,
         })
     };
     let events = appends().map(|(_, append)| append.events.len()).sum();
@@ -99,6 +101,9 @@ fn replay<V: View>(
             }
             Write::Enqueue(enqueue) => enqueue::replay(enqueue, overlay)?.map(Written::Enqueued),
             Write::Settle(settle) => settle::replay(settle, overlay)?.map(Written::Settled),
+            Write::CompleteExecution(one) => {
+                complete::is_done(one, overlay)?.then_some(Written::ExecutionCompleted)
+            }
         };
         let Some(written) = written else { return Ok(None) };
         writes.push(written);
@@ -136,6 +141,9 @@ fn check_one<'e, V: View>(
             let known = value::Known::load(value, overlay)?;
             (known.is(*expected), Refusal::WrongRevision { part, current: known.current() })
         }
+        Check::Execution { key, token } => {
+            (Execution::load(key, overlay)?.is_in_progress(*token)?, Refusal::ExecutionLost { part })
+        }
     };
     Ok(if holds { Ok(()) } else { Err(refusal) })
 }
@@ -162,6 +170,9 @@ fn write_all<'e, V: View>(
             }
             Write::Enqueue(enqueue) => enqueue::write(enqueue, part, overlay)?.map(Written::Enqueued),
             Write::Settle(settle) => settle::write(settle, part, overlay)?.map(Written::Settled),
+            Write::CompleteExecution(one) => {
+                complete::write(one, part, overlay)?.map(|()| Written::ExecutionCompleted)
+            }
         };
         match written {
             Ok(written) => writes.push(written),

@@ -263,6 +263,7 @@ pub fn is_clients(command: &Command<'_>) -> bool {
             | Command::ExpireRecords(_)
             | Command::AdvanceTasks(_)
             | Command::ExpireLeases(_)
+            | Command::ExpireExecutions(_)
             | Command::React(_)
     )
 }

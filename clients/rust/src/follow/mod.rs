@@ -13,7 +13,7 @@
 //! last id (`Last-Event-ID`), so each event is returned once. A subscription retries without end, at most
 //! `backoff_max` apart; only an error that a retry cannot fix ends it.
 
-mod sse;
+pub(crate) mod sse;
 
 use crate::client::decode;
 use crate::error::{Error, Problem, Result};

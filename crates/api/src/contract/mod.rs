@@ -13,6 +13,7 @@
 //! | [`document`] | the OpenAPI 3.1 document, docs/openapi.json |
 
 pub mod document;
+mod limits;
 mod operations;
 pub mod parameters;
 mod reactions;
@@ -61,6 +62,7 @@ pub enum Tag {
     Reactions,
     Leases,
     Values,
+    Idempotency,
     Operations,
 }
 
@@ -149,7 +151,7 @@ impl Method {
 }
 
 impl Tag {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Events,
         Self::Transactions,
         Self::Streams,
@@ -157,6 +159,7 @@ impl Tag {
         Self::Reactions,
         Self::Leases,
         Self::Values,
+        Self::Idempotency,
         Self::Operations,
     ];
 
@@ -170,6 +173,7 @@ impl Tag {
             Self::Reactions => "reactions",
             Self::Leases => "leases",
             Self::Values => "values",
+            Self::Idempotency => "idempotency",
             Self::Operations => "operations",
         }
     }
@@ -184,6 +188,7 @@ impl Tag {
             Self::Reactions => "Enqueue a task for each event that matches.",
             Self::Leases => "Elect leaders, lock, and limit how many work at a time, with fencing tokens.",
             Self::Values => "Agree on small named values.",
+            Self::Idempotency => "Make your own endpoints safe to retry.",
             Self::Operations => "Health, metrics and documentation of a node.",
         }
     }

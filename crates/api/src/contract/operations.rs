@@ -1,13 +1,13 @@
 //! The table of operations.
 
 use super::parameters::{
-    AFTER, AFTER_OR_END, AS_OF, AS_OF_EVENT_TIME, AS_OF_USED, CURSOR, DIRECTION, ETAG, FROM, IDEMPOTENCY_KEY,
-    IF_MATCH, IF_NONE_MATCH, KEEP_ALIVE, LAST_EVENT_ID, LEASE, LIMIT, LIST_CURSOR, LIST_LIMIT, PREFIX, QUEUE,
-    QUEUES_LIMIT, REMOVED_THROUGH, REPLAYED, SENT_STORE, STORE, STREAM, TASK, TASK_STATE, TASK_WAIT,
-    TASKS_LIMIT, TYPE, VALUE,
+    AFTER, AFTER_OR_END, AS_OF, AS_OF_EVENT_TIME, AS_OF_USED, CURSOR, DIRECTION, ETAG, EXECUTION_KEY, FROM,
+    IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH, KEEP_ALIVE, LAST_EVENT_ID, LEASE, LIMIT, LIST_CURSOR,
+    LIST_LIMIT, PREFIX, QUEUE, QUEUES_LIMIT, REMOVED_THROUGH, REPLAYED, SENT_STORE, STORE, STREAM, TASK,
+    TASK_STATE, TASK_WAIT, TASKS_LIMIT, TYPE, VALUE,
 };
 use super::tasks;
-use super::{Content, Description, Method, Response, Schema, Tag, reactions};
+use super::{Content, Description, Method, Response, Schema, Tag, limits, reactions};
 use crate::catalogue::Code;
 
 macro_rules! operations {
@@ -267,7 +267,7 @@ operations! {
             content: &[json("Transacted")],
             headers: &[&REPLAYED],
         },
-        problems: &[ANY, DATA, BODY, OBJECT, EVENTS, COMMAND, KEYED, &[Code::WrongRevision, Code::LeaseLost, Code::InvalidName, Code::TaskTooLarge, Code::TaskConflict, Code::TooManyTypes, Code::QueueFull, Code::ClaimLost, Code::TaskNotFound]],
+        problems: &[ANY, DATA, BODY, OBJECT, EVENTS, COMMAND, KEYED, &[Code::WrongRevision, Code::LeaseLost, Code::ExecutionLost, Code::StoredResponseTooLarge, Code::InvalidName, Code::TaskTooLarge, Code::TaskConflict, Code::TooManyTypes, Code::QueueFull, Code::ClaimLost, Code::TaskNotFound]],
     };
     AcquireLease: Description {
         id: "acquireLease",
@@ -323,15 +323,15 @@ operations! {
         path: "/v1/leases/{lease}",
         tag: Tag::Leases,
         summary: "Get a lease",
-        description: "Returns who holds the lease and who waits for it. The remaining time may be a second too long. A lease that no one uses has no holders.",
-        parameters: &[&LEASE, &STORE],
+        description: "Returns who holds the lease and who waits for it. The remaining time may be a second too long. A lease that no one uses has no holders. With `Accept: text/event-stream`, the response is a watch: the lease as it is, and again after each change of its holders or its queue. Changes in quick succession may be one message.",
+        parameters: &[&LEASE, &KEEP_ALIVE, &STORE],
         request: &[],
         response: Response {
-            description: "The lease.",
-            content: &[json("Lease")],
+            description: "The lease. As server-sent events, each message has the event name `lease`.",
+            content: &[json("Lease"), Content { media_type: "text/event-stream", schema: Schema::Text }],
             headers: &[],
         },
-        problems: &[ANY, DATA, STREAM_NAME, QUERY],
+        problems: &[ANY, DATA, STREAM_NAME, QUERY, &[Code::TooManySubscribers]],
     };
     PutValue: Description {
         id: "putValue",
@@ -355,15 +355,15 @@ operations! {
         path: "/v1/values/{value}",
         tag: Tag::Values,
         summary: "Read a value",
-        description: "Returns the content as it was written, with its content type.",
-        parameters: &[&VALUE, &STORE],
+        description: "Returns the content as it was written, with its content type. With `Accept: text/event-stream`, the response is a watch: the value as it is, and again after each change. Changes in quick succession may be one message.",
+        parameters: &[&VALUE, &KEEP_ALIVE, &STORE],
         request: &[],
         response: Response {
-            description: "The content.",
-            content: &[Content { media_type: "*/*", schema: Schema::Bytes }],
+            description: "The content. As server-sent events, each message has the event name `value` and a `ValueSeen` as its data.",
+            content: &[Content { media_type: "*/*", schema: Schema::Bytes }, Content { media_type: "text/event-stream", schema: Schema::Object("ValueSeen") }],
             headers: &[&ETAG],
         },
-        problems: &[ANY, DATA, STREAM_NAME, QUERY, &[Code::ValueNotFound]],
+        problems: &[ANY, DATA, STREAM_NAME, QUERY, &[Code::ValueNotFound, Code::TooManySubscribers]],
     };
     DeleteValue: Description {
         id: "deleteValue",
@@ -380,6 +380,86 @@ operations! {
             headers: &[],
         },
         problems: &[ANY, DATA, STREAM_NAME, COMMAND, &[Code::WrongRevision]],
+    };
+    BeginExecution: Description {
+        id: "beginExecution",
+        method: Method::Post,
+        path: "/v1/idempotency/{key}/begin",
+        tag: Tag::Idempotency,
+        summary: "Begin the work under a key",
+        description: "Says whether the work is new (`begun`: do it, then complete it with the token) or done (`completed`: send the stored response). While someone else does it, the response is 409; with `wait`, the request waits for the response instead. An owner that begins again gets the token that it has.",
+        parameters: &[&EXECUTION_KEY, &STORE],
+        request: &[json("ExecutionBegin")],
+        response: Response {
+            description: "The work is yours to do, or done.",
+            content: &[json("ExecutionBegun")],
+            headers: &[],
+        },
+        problems: &[ANY, DATA, STREAM_NAME, BODY, OBJECT, COMMAND, &[Code::ExecutionInProgress, Code::FingerprintDiffers]],
+    };
+    CompleteExecution: Description {
+        id: "completeExecution",
+        method: Method::Post,
+        path: "/v1/idempotency/{key}/complete",
+        tag: Tag::Idempotency,
+        summary: "Complete the work under a key",
+        description: "Stores the response, for everyone who comes with the key within `keep`. Repeating the request is safe. To complete together with checks and writes, send a transaction with the write `idempotency`.",
+        parameters: &[&EXECUTION_KEY, &STORE],
+        request: &[json("ExecutionComplete")],
+        response: Response {
+            description: "The response is stored.",
+            content: &[json("ExecutionCompleted")],
+            headers: &[],
+        },
+        problems: &[ANY, DATA, STREAM_NAME, BODY, OBJECT, COMMAND, &[Code::ExecutionLost, Code::StoredResponseTooLarge, Code::TooManyItems]],
+    };
+    AbandonExecution: Description {
+        id: "abandonExecution",
+        method: Method::Post,
+        path: "/v1/idempotency/{key}/abandon",
+        tag: Tag::Idempotency,
+        summary: "Abandon the work under a key",
+        description: "Frees the key: the work was not done, and the next request with the key begins it anew.",
+        parameters: &[&EXECUTION_KEY, &STORE],
+        request: &[json("ExecutionAbandon")],
+        response: Response {
+            description: "The key is free.",
+            content: &[json("ExecutionAbandoned")],
+            headers: &[],
+        },
+        problems: &[ANY, DATA, STREAM_NAME, BODY, OBJECT, COMMAND, &[Code::ExecutionLost]],
+    };
+    GetExecution: Description {
+        id: "getExecution",
+        method: Method::Get,
+        path: "/v1/idempotency/{key}",
+        tag: Tag::Idempotency,
+        summary: "Get the state of a key",
+        description: "Returns whether the work is in progress or completed, with the stored response. The remaining time may be a second too long.",
+        parameters: &[&EXECUTION_KEY, &STORE],
+        request: &[],
+        response: Response {
+            description: "The state of the key.",
+            content: &[json("Execution")],
+            headers: &[],
+        },
+        problems: &[ANY, DATA, STREAM_NAME, QUERY, &[Code::ExecutionNotFound]],
+    };
+    ForgetExecution: Description {
+        id: "forgetExecution",
+        method: Method::Delete,
+        path: "/v1/idempotency/{key}",
+        tag: Tag::Idempotency,
+        summary: "Forget a key",
+        description: "Frees the key whatever its state is, for operators. A stored response is forgotten, so the next request with the key does the work again. An owner that is still at work can no longer complete it.",
+        parameters: &[&EXECUTION_KEY, &STORE],
+        request: &[],
+        response: Response {
+            description: "The key is free.",
+            content: &[json("ExecutionForgotten")],
+            headers: &[],
+        },
+        problems: &[ANY, DATA, STREAM_NAME, COMMAND],
     };
     Enqueue: Description {
         id: "enqueue",
@@ -639,6 +719,10 @@ operations! {
         },
         problems: &[ANY, DATA, QUERY],
     };
+    PutLimit: limits::PUT;
+    GetLimit: limits::GET;
+    DeleteLimit: limits::DELETE;
+    ListLimits: limits::LIST;
     PutReaction: reactions::PUT;
     GetReaction: reactions::GET;
     DeleteReaction: reactions::DELETE;

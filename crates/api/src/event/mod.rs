@@ -14,5 +14,5 @@ mod structured;
 
 pub(crate) use attributes::Attributes;
 pub(crate) use binary::read_binary;
-pub(crate) use new_event::Recipient;
+pub(crate) use new_event::{Recipient, write_base64};
 pub(crate) use structured::{StreamMember, base64_len, read_structured};

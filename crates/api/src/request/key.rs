@@ -4,8 +4,8 @@
 use crate::catalogue::Code;
 use crate::problem::{Problem, Result};
 use model::{
-    Action, Append, Check, Enqueue, Expected, Fingerprint, Identity, KeyHash, Keyed, Namespace, NewTask,
-    PutValue, Settle, Settlement, Slot, Write, limits, slot_of,
+    Action, Append, Check, CompleteExecution, Enqueue, Expected, Fingerprint, Identity, KeyHash, Keyed,
+    Namespace, NewTask, PutValue, Settle, Settlement, Slot, Write, limits, slot_of,
 };
 use std::borrow::Cow;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
@@ -58,6 +58,7 @@ impl<'a> Key<'a> {
                 Write::Append(append) => request.add_append(append),
                 Write::Enqueue(enqueue) => request.add_enqueue(enqueue),
                 Write::Settle(settle) => request.add_settle(settle),
+                Write::CompleteExecution(complete) => request.add_complete(complete),
             }
         }
         self.keyed("POST", "/v1/transactions", &request, slot_of(Namespace::ROOT, &self.0))
@@ -131,6 +132,12 @@ impl Request {
                 add_text(out, value.as_str());
                 add_expected(out, *expected);
             }
+            Check::Execution { key, token } => {
+                out.extend_from_slice(&KIND);
+                out.push(4);
+                add_text(out, key.as_str());
+                out.extend_from_slice(&token.to_hex());
+            }
         }
     }
 
@@ -175,6 +182,7 @@ impl Request {
                 Action::Fail(failure) => ("fail", failure.class.as_bytes()),
                 Action::Defer { .. } => ("defer", b""),
                 Action::Return => ("return", b""),
+                Action::Throttle(throttle) => ("throttle", throttle.limit.as_str().as_bytes()),
             };
             add_text(&mut self.content, "");
             add_text(&mut self.content, kind);
@@ -183,6 +191,16 @@ impl Request {
             self.content.extend_from_slice(&(carried.len() as u32).to_le_bytes());
             self.content.extend_from_slice(carried);
         }
+    }
+
+    /// As a write of a transaction. The token identifies the execution.
+    fn add_complete(&mut self, complete: &CompleteExecution<'_>) {
+        add_text(&mut self.content, "");
+        add_text(&mut self.content, "idempotency");
+        add_text(&mut self.content, complete.key.as_str());
+        self.content.extend_from_slice(&complete.token.to_hex());
+        self.content.extend_from_slice(&(complete.response.len() as u32).to_le_bytes());
+        self.content.extend_from_slice(&complete.response);
     }
 
     fn fingerprint(&self) -> Fingerprint {

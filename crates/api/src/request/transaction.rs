@@ -1,10 +1,12 @@
 //! `POST /v1/transactions`: checks and writes that are applied all or nothing.
 //!
 //! Both lists will get more kinds of items. A check is recognised by the member that
-//! names what it is about (`stream`, `lease` or `value`); a write
-//! is an object with one member that names its kind (`append`, `enqueue`, `complete` or `fail`).
+//! names what it is about (`stream`, `lease`, `value` or `idempotency`); a write
+//! is an object with one member that names its kind (`append`, `enqueue`, `complete`, `fail` or
+//! `idempotency`).
 
 use super::append::{read_events, too_many};
+use super::execution::{self, read_key};
 use super::head::Head;
 use super::lease::read_token;
 use super::object::{
@@ -57,8 +59,9 @@ pub fn read(headers: &HeaderMap, body: &[u8], now: Wall) -> Result<Transaction<'
 }
 
 fn read_check(reader: &mut Reader<'_>) -> Result<Check<'static>> {
-    const KNOWN: &str = "`stream` and `expected`, `lease` and `token`, or `value` and `expected`";
-    let (mut stream, mut lease, mut value) = (None, None, None);
+    const KNOWN: &str =
+        "`stream` and `expected`, `lease` and `token`, `value` and `expected`, or `idempotency` and `token`";
+    let (mut stream, mut lease, mut value, mut key) = (None, None, None, None);
     let (mut expected, mut token) = (None, None);
     read_object(reader, KNOWN, |name, reader| {
         match name {
@@ -71,29 +74,34 @@ fn read_check(reader: &mut Reader<'_>) -> Result<Check<'static>> {
                 let name = read_name(reader, "a value name must be a string")?;
                 value = Some(ValueName::new(name)?.into_owned());
             }
+            "idempotency" => key = Some(read_key(reader)?),
             "expected" => expected = read_expected(reader)?,
             "token" => token = Some(read_token(reader)?),
             _ => return Ok(Known::No),
         }
         Ok(Known::Yes)
     })?;
-    match (stream, lease, value) {
-        (Some(stream), None, None) if token.is_none() => {
+    match (stream, lease, value, key) {
+        (Some(stream), None, None, None) if token.is_none() => {
             Ok(Check::Stream { stream, expected: expected.ok_or_else(|| missing("expected"))? })
         }
-        (None, Some(lease), None) if expected.is_none() => {
+        (None, Some(lease), None, None) if expected.is_none() => {
             Ok(Check::Lease { lease, token: token.ok_or_else(|| missing("token"))? })
         }
-        (None, None, Some(value)) if token.is_none() => {
+        (None, None, Some(value), None) if token.is_none() => {
             Ok(Check::Value { value, expected: expected.ok_or_else(|| missing("expected"))? })
         }
-        (None, None, None) => Err(missing("stream")),
+        (None, None, None, Some(key)) if expected.is_none() => {
+            Ok(Check::Execution { key, token: token.ok_or_else(|| missing("token"))? })
+        }
+        (None, None, None, None) => Err(missing("stream")),
         _ => Err(invalid(format!("a check is about one thing: it has {KNOWN}"))),
     }
 }
 
 fn read_writes(reader: &mut Reader<'_>, trace: Option<&Trace>, now: Wall) -> Result<Vec<Write<'static>>> {
-    const KINDS: &str = "one member, the kind of write: `append`, `enqueue`, `complete` or `fail`";
+    const KINDS: &str =
+        "one member, the kind of write: `append`, `enqueue`, `complete`, `fail` or `idempotency`";
     let mut writes = Vec::new();
     let mut remaining = limits::BATCH_EVENTS_MAX;
     read_array(reader, |at, reader| {
@@ -110,6 +118,7 @@ fn read_writes(reader: &mut Reader<'_>, trace: Option<&Trace>, now: Wall) -> Res
                 "enqueue" => Write::Enqueue(read_enqueue(reader, trace, now, remaining)?),
                 "complete" => Write::Settle(read_settle(reader, Kind::Complete)?),
                 "fail" => Write::Settle(read_settle(reader, Kind::Fail)?),
+                "idempotency" => Write::CompleteExecution(execution::read_write(reader)?),
                 _ => return Ok(Known::No),
             });
             Ok(Known::Yes)
@@ -119,6 +128,7 @@ fn read_writes(reader: &mut Reader<'_>, trace: Option<&Trace>, now: Wall) -> Res
             Write::Append(append) => append.events.len(),
             Write::Enqueue(enqueue) => enqueue.tasks.len(),
             Write::Settle(settle) => settle.settlements.len(),
+            Write::CompleteExecution(_) => 1,
         });
         writes.push(write);
         Ok(())

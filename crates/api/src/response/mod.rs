@@ -6,13 +6,17 @@
 //! | [`outcome`] | outcomes of commands |
 //! | [`refusal`] | problems for refused commands |
 //! | [`lease`] | leases |
+//! | [`limit`] | limits |
 //! | [`value`] | writes of values |
+//! | [`execution`] | executions |
 //! | [`page`] | pages of events and of streams |
 //! | [`queue`] | everything about task queues |
 //! | [`reaction`] | reactions, and their tasks |
 
+pub mod execution;
 pub mod group;
 pub mod lease;
+pub mod limit;
 pub mod outcome;
 pub mod page;
 pub mod queue;

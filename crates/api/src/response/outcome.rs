@@ -57,6 +57,8 @@ pub enum WriteContext {
     Enqueue(EnqueueContext),
     /// The kind of settlement.
     Settle(&'static str),
+    /// The key that is completed.
+    CompleteExecution(String),
 }
 
 impl WriteContext {
@@ -71,6 +73,7 @@ impl WriteContext {
                     |settlement: &Settlement<'_>| matches!(settlement.action, Action::Complete { .. });
                 Self::Settle(if settle.settlements.iter().all(completes) { "complete" } else { "fail" })
             }
+            Write::CompleteExecution(complete) => Self::CompleteExecution(complete.key.as_str().into()),
         };
         writes.iter().map(of_write).collect()
     }
@@ -82,6 +85,7 @@ impl WriteContext {
             Self::Append(_) => "append",
             Self::Enqueue(_) => "enqueue",
             Self::Settle(kind) => kind,
+            Self::CompleteExecution(_) => "idempotency",
         }
     }
 }
@@ -148,6 +152,11 @@ pub fn write_transacted(
                 for settled in settled {
                     write_settled(out, *settled)?;
                 }
+            }
+            (WriteContext::CompleteExecution(key), Written::ExecutionCompleted) => {
+                out.extend_from_slice(b"{\"key\":");
+                json::write_text(out, key);
+                out.push(b'}');
             }
             _ => return Err(Problem::new(Code::Internal, "the outcome does not belong to this write")),
         }

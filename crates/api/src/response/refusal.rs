@@ -8,7 +8,7 @@ use model::{KeyDifference, Refusal, Revision, limits};
 /// What a command was about. It determines the wording and the path of the problem.
 #[derive(Clone, Copy, Debug)]
 pub enum Target<'a> {
-    /// One stream, lease or value.
+    /// One stream, lease, value or execution.
     Stream(&'a str),
     /// One queue. Its refusals do not need the name.
     Queue,
@@ -39,6 +39,7 @@ impl<'a> Target<'a> {
                 let check = checks.get(part).map(String::as_str);
                 let write = || match writes.get(part.checked_sub(checks.len())?)? {
                     WriteContext::Append(append) => Some(append.stream.as_str()),
+                    WriteContext::CompleteExecution(key) => Some(key.as_str()),
                     WriteContext::Enqueue(_) | WriteContext::Settle(_) => None,
                 };
                 check.or_else(write).unwrap_or_default()
@@ -102,6 +103,19 @@ pub fn problem(refusal: &Refusal, target: Target<'_>) -> Box<Problem> {
             let detail = format!("{} holders wait for `{}`", limits::LEASE_WAITERS_MAX, target.stream(0));
             Problem::new(Code::LeaseQueueFull, detail).number("limit", u64::from(limits::LEASE_WAITERS_MAX))
         }
+        Refusal::ExecutionInProgress { remaining_ms } => {
+            let detail = format!("the work under `{}` is in progress", target.stream(0));
+            Problem::new(Code::ExecutionInProgress, detail).number("remaining_ms", *remaining_ms)
+        }
+        Refusal::ExecutionDiffers => {
+            let detail = format!("`{}` was first used with another fingerprint", target.stream(0));
+            Problem::new(Code::FingerprintDiffers, detail)
+        }
+        Refusal::ExecutionLost { part } => {
+            let detail = format!("the execution of `{}` with this token is over", target.stream(*part));
+            in_part(Problem::new(Code::ExecutionLost, detail), *part, target)
+        }
+        Refusal::NoLimit => Problem::new(Code::LimitNotFound, "no limit has this name"),
         Refusal::ValueFull => Problem::new(Code::ValueFull, "the value has no revisions left"),
         Refusal::CursorBeyondEnd { end } => {
             let detail = format!("the last position that was assigned is {:016x}", end.0);

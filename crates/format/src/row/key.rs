@@ -1,6 +1,8 @@
 //! Keys. They are big-endian, so that byte order is the order of their fields.
 
+use super::execution::ExecutionTimerKey;
 use super::lease::LeaseTimerKey;
+use super::limit::LimitTimerKey;
 use super::queue::TaskTimerKey;
 use crate::wire::FormatError;
 use alloc::vec::Vec;
@@ -47,6 +49,16 @@ pub(super) mod kind {
     pub(in crate::row) const GROUP_ON_DEAD: u8 = 44;
     pub(in crate::row) const GROUP_MEMBER: u8 = 45;
 
+    pub(in crate::row) const EXECUTION: u8 = 47;
+
+    pub(in crate::row) const LIMIT: u8 = 29;
+    pub(in crate::row) const LIMIT_KEY: u8 = 30;
+    pub(in crate::row) const LIMIT_LIST: u8 = 31;
+    pub(in crate::row) const LIMIT_WAITING: u8 = 32;
+    pub(in crate::row) const COHORT: u8 = 33;
+    pub(in crate::row) const COHORT_TASK: u8 = 34;
+    pub(in crate::row) const COHORT_TURN: u8 = 35;
+
     pub(in crate::row) const SHARD: u8 = 129;
     pub(in crate::row) const WALL_TIMER: u8 = 130;
     pub(in crate::row) const RECORD_TIMER: u8 = 131;
@@ -55,6 +67,8 @@ pub(super) mod kind {
     pub(in crate::row) const LEASE_TIMER: u8 = 136;
     pub(in crate::row) const TASK_WALL: u8 = 134;
     pub(in crate::row) const TASK_ELAPSED: u8 = 135;
+    pub(in crate::row) const EXECUTION_TIMER: u8 = 143;
+    pub(in crate::row) const LIMIT_TIMER: u8 = 139;
     pub(in crate::row) const REACTION: u8 = 147;
     pub(in crate::row) const REACTIONS: u8 = 148;
 }
@@ -337,6 +351,12 @@ pub enum TimerKey {
         deadline: Elapsed,
     },
     Task(TaskTimerKey),
+    /// Without the execution's key.
+    Execution {
+        slot: Slot,
+        deadline: Elapsed,
+    },
+    Limit(LimitTimerKey),
 }
 
 /// A search for the earliest timer of each kind in each of a shard's slots. It skips from slot to slot: for
@@ -384,10 +404,15 @@ impl TimerSearch {
                 let LeaseTimerKey { slot, deadline, .. } = LeaseTimerKey::decode(key)?;
                 (Some(TimerKey::Lease { slot, deadline }), kind::LEASE_TIMER + 1)
             }
+            kind::EXECUTION_TIMER => {
+                let ExecutionTimerKey { slot, deadline, .. } = ExecutionTimerKey::decode(key)?;
+                (Some(TimerKey::Execution { slot, deadline }), kind::EXECUTION_TIMER + 1)
+            }
             kind::MEMBERSHIP => (None, kind::TASK_WALL),
             kind::TASK_WALL | kind::TASK_ELAPSED => {
                 (Some(TimerKey::Task(TaskTimerKey::decode(key)?)), found + 1)
             }
+            kind::LIMIT_TIMER => (Some(TimerKey::Limit(LimitTimerKey::decode(key)?)), kind::LIMIT_TIMER + 1),
             kind::REACTION | kind::REACTIONS => (None, kind::REACTIONS + 1),
             other => return Err(FormatError::invalid("kind of row", u64::from(other))),
         };

@@ -4,12 +4,13 @@
 //! and the last. So everything is found by its key. A scan would have to pass over the rows of all that have waited
 //! before, which a store may keep for a while after they were deleted.
 
-use super::key::{Fill, PREFIX_BYTES, Take, kind};
+use super::key::{Fill, PREFIX_BYTES, kind};
+use super::named_timer::{NamedTimer, NamedTimers};
 use super::value::{LAYOUT, layout};
 use crate::wire::{FormatError, Reader, Writer};
 use alloc::string::String;
 use alloc::vec::Vec;
-use model::{Elapsed, KeyRange, LeaseName, Namespace, Position, Slot};
+use model::{Elapsed, LeaseName, Namespace, Position, Slot};
 
 /// The smallest encoding of a holder.
 const HOLDER_BYTES_MIN: usize = 35;
@@ -225,46 +226,22 @@ pub struct LeaseTimerKey<'a> {
 impl<'a> LeaseTimerKey<'a> {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut key = Vec::with_capacity(PREFIX_BYTES + 12 + self.lease.as_str().len());
-        key.extend_from_slice(&lease_timers_from(self.slot, self.deadline));
-        key.extend_from_slice(&self.namespace.0.to_be_bytes());
-        key.extend_from_slice(self.lease.as_str().as_bytes());
-        key
+        let Self { slot, deadline, namespace, ref lease } = *self;
+        NamedTimer { slot, deadline, namespace, name: lease.as_str() }.encode(kind::LEASE_TIMER)
     }
 
     /// # Errors
     /// [`FormatError`] when it is not the key of a lease's timer.
     pub fn decode(key: &'a [u8]) -> Result<Self, FormatError> {
-        let (slot, _, mut take) = Take::of(key, kind::LEASE_TIMER, "lease timer's key")?;
-        let deadline = Elapsed(u64::from_be_bytes(take.next()?));
-        let namespace = Namespace(u32::from_be_bytes(take.next()?));
-        let damaged = FormatError::Text { what: "lease name" };
-        let name = core::str::from_utf8(take.rest()).map_err(|_| damaged)?;
-        let lease = LeaseName::new(name).map_err(|_| damaged)?;
+        let NamedTimer { slot, deadline, namespace, name } =
+            NamedTimer::decode(key, kind::LEASE_TIMER, "lease timer's key")?;
+        let lease = LeaseName::new(name).map_err(|_| FormatError::Text { what: "lease name" })?;
         Ok(Self { slot, deadline, namespace, lease })
     }
-}
 
-fn lease_timers_from(slot: Slot, from: Elapsed) -> [u8; PREFIX_BYTES + 8] {
-    Fill::new(slot, Namespace::SYSTEM, kind::LEASE_TIMER).with(from.0.to_be_bytes()).done()
-}
-
-/// The timers of the leases of one slot, from a point on, in order of time. It owns its bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LeaseTimers {
-    from: [u8; PREFIX_BYTES + 8],
-    to: [u8; PREFIX_BYTES],
-}
-
-impl LeaseTimers {
+    /// The timers of the leases of one slot, from a point on.
     #[must_use]
-    pub fn new(slot: Slot, from: Elapsed) -> Self {
-        let to = Fill::new(slot, Namespace::SYSTEM, kind::LEASE_TIMER + 1).done();
-        Self { from: lease_timers_from(slot, from), to }
-    }
-
-    #[must_use]
-    pub const fn as_range(&self) -> KeyRange<'_> {
-        KeyRange { from: &self.from, to: &self.to }
+    pub fn timers(slot: Slot, from: Elapsed) -> NamedTimers {
+        NamedTimers::of(slot, kind::LEASE_TIMER, from)
     }
 }

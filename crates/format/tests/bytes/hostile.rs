@@ -4,13 +4,14 @@
 use crate::{reaction, samples, tasks};
 use format::FormatError;
 use format::row::{
-    ClaimRequestRow, CleanUpKey, DedupRow, FailureRow, IdempotencyRow, KeyRow, LeaseHolder, LeaseRow,
-    LeaseTimerKey, LeaseWaiterRow, QueueKeys, QueueRow, ReactionRow, RecordTimerKey, RevisionRow, ShardRow,
-    StreamRow, TaskIdRow, TaskRow, TaskTimerKey, TypeRow, ValueRow, WallTimerKey, decode_name, decode_number,
-    decode_part, parse_reaction_key, parse_stream_key,
+    ClaimRequestRow, CleanUpKey, CohortRow, DedupRow, ExecutionRow, ExecutionTimerKey, FailureRow,
+    IdempotencyRow, KeyRow, LeaseHolder, LeaseRow, LeaseTimerKey, LeaseWaiterRow, LimitKeyRow, LimitKeys,
+    LimitListRow, LimitRow, LimitTimerKey, QueueKeys, QueueRow, ReactionRow, RecordTimerKey, RevisionRow,
+    ShardRow, StreamRow, TaskIdRow, TaskRow, TaskTimerKey, TypeRow, ValueRow, WallTimerKey,
+    decode_cohort_hash, decode_name, decode_number, decode_part, parse_reaction_key, parse_stream_key,
 };
 use model::{
-    Append, Check, ClaimedTask, Command, EnqueuedTask, Entry, NewMember, NewTask, Outcome, Position,
+    Append, Begun, Check, ClaimedTask, Command, EnqueuedTask, Entry, NewMember, NewTask, Outcome, Position,
     ReactedEvent, Settled, Settlement, Write, Written,
 };
 use seeded_rng::Rng;
@@ -51,12 +52,20 @@ fn read_as_all(bytes: &[u8]) {
     let _ = (QueueKeys::parse_type(bytes), QueueKeys::parse_task(bytes), QueueKeys::parse_ready(bytes));
     let _ = (QueueKeys::parse_blocked(bytes), QueueKeys::parse_dead(bytes));
     let _ = (decode_number(bytes), decode_part(bytes));
+    let _ = (LimitRow::decode(bytes), LimitKeyRow::decode(bytes), LimitListRow::decode(bytes));
+    let _ = (LimitTimerKey::decode(bytes), decode_cohort_hash(bytes));
+    let _ = (LimitKeys::parse_name(bytes), LimitKeys::parse_key(bytes), LimitKeys::parse_list(bytes));
+    let _ = (QueueKeys::parse_cohort_task(bytes), QueueKeys::parse_cohort_turn(bytes));
+    if let Ok(cohort) = CohortRow::decode(bytes) {
+        assert!(cohort.gates.capacity() <= 16.max(bytes.len()));
+    }
     if let Ok(lease) = LeaseRow::decode(bytes) {
         assert!(lease.holders.capacity() * size_of::<LeaseHolder>() <= 8 * bytes.len());
     }
     let _ = LeaseWaiterRow::decode(bytes);
     let _ = LeaseTimerKey::decode(bytes);
     let _ = ValueRow::decode(bytes);
+    let _ = (ExecutionRow::decode(bytes), ExecutionTimerKey::decode(bytes));
     let _ = (ReactionRow::decode(bytes), parse_reaction_key(bytes));
     let _ = format::log_index::SegmentIndex::decode(bytes);
     if let Ok(changes) = format::membership::decode_changes(bytes) {
@@ -79,6 +88,7 @@ fn reserved(entry: &Entry<'_>) -> usize {
                 Write::Append(one) => append(one),
                 Write::Enqueue(enqueue) => enqueue.tasks.capacity() * size_of::<NewTask<'_>>(),
                 Write::Settle(settle) => settle.settlements.capacity() * size_of::<Settlement<'_>>(),
+                Write::CompleteExecution(_) => 0,
             };
             let writes: usize = transaction.writes.iter().map(write).sum();
             transaction.checks.capacity() * size_of::<Check<'_>>()
@@ -105,10 +115,12 @@ fn reserved_by(outcome: &Outcome) -> usize {
                 Written::Appended(appended) => appended.events.capacity() * 24,
                 Written::Enqueued(enqueued) => enqueued.tasks.capacity() * size_of::<EnqueuedTask>(),
                 Written::Settled(settled) => settled.capacity() * size_of::<Settled>(),
+                Written::ExecutionCompleted => 0,
             };
             writes.capacity() * size_of::<Written>() + writes.iter().map(written).sum::<usize>()
         }
         Outcome::Enqueued(enqueued) => enqueued.tasks.capacity() * size_of::<EnqueuedTask>(),
+        Outcome::ExecutionBegun(Begun::Completed { response, .. }) => response.capacity(),
         Outcome::Claimed(claimed) => claimed.tasks.capacity() * size_of::<ClaimedTask>(),
         Outcome::Settled(settled) => settled.capacity() * size_of::<Settled>(),
         _ => 0,

@@ -1,6 +1,8 @@
 //! The promises of the formats: bytes that never change, and decoders that accept any input safely.
 
 #[cfg(test)]
+mod execution;
+#[cfg(test)]
 mod files;
 #[cfg(test)]
 mod golden;
@@ -8,6 +10,8 @@ mod golden;
 mod groups;
 #[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod limit;
 #[cfg(test)]
 mod queue;
 #[cfg(test)]

@@ -10,18 +10,17 @@
 use super::chunk::{Budget, Chunk};
 use super::framing::{END_MESSAGE, KEEP_ALIVE, problem_message, progress_message};
 use super::reader::Reader;
-use crate::context::Context;
 use crate::response::{self, Aborted, EVENTS, REMOVED_THROUGH, Response, Result};
-use api::{Code, Problem};
+use crate::seat::Seat;
+use api::Code;
 use bytes::Bytes;
 use futures_util::stream as futures_stream;
 use http::header::{CACHE_CONTROL, HeaderValue};
 use model::Cursor;
 use std::future::pending;
-use std::sync::Arc;
 use std::time::Duration;
-use telemetry::{Metrics, Queue, Subscriber};
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use telemetry::Subscriber;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 /// After a look that selected nothing, the next one waits at least this long, and up to the maximum as looks go
@@ -31,39 +30,10 @@ const QUIET_MAX: Duration = Duration::from_millis(64);
 /// How long to wait when the read pool is full.
 const BUSY_PAUSE: Duration = Duration::from_millis(50);
 
-/// One of the subscribers that the node admits at once, counted until it is dropped.
-struct Seat {
-    metrics: Arc<Metrics>,
-    subscriber: Subscriber,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl Seat {
-    fn take(context: &Context, from: Cursor) -> Result<Self> {
-        let queue = context.metrics.queue(Queue::Subscribers);
-        let Ok(permit) = Arc::clone(&context.subscribers).try_acquire_owned() else {
-            queue.rejected.inc();
-            let detail = format!("the node has {} subscribers already", context.options.subscribers_max);
-            return Err(Problem::new(Code::TooManySubscribers, detail));
-        };
-        queue.depth.add(1);
-        Ok(Self {
-            metrics: Arc::clone(&context.metrics),
-            subscriber: context.metrics.subscribers.join(from.position.wall().0),
-            _permit: permit,
-        })
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        self.metrics.queue(Queue::Subscribers).depth.sub(1);
-    }
-}
-
 struct Follower {
     reader: Reader,
     seat: Seat,
+    subscriber: Subscriber,
     visible: watch::Receiver<Cursor>,
     stopping: watch::Receiver<bool>,
     /// Something is sent at least this often.
@@ -110,7 +80,8 @@ impl Follower {
     fn new(reader: Reader, keep_alive: Duration) -> Result<Self> {
         let from = reader.after();
         Ok(Self {
-            seat: Seat::take(&reader.context, from)?,
+            seat: Seat::take(&reader.context)?,
+            subscriber: reader.context.metrics.subscribers.join(from.position.wall().0),
             visible: reader.context.handle.visible(),
             stopping: reader.context.stopping.clone(),
             reader,
@@ -198,7 +169,7 @@ impl Follower {
         self.through = self.through.max(through);
         let visible = self.visible.borrow().position.wall().0;
         let wall = self.through.position.wall().0;
-        self.seat.subscriber.delivered_to(if at_end { wall.max(visible) } else { wall });
+        self.subscriber.delivered_to(if at_end { wall.max(visible) } else { wall });
         if rendered.is_empty() {
             self.quiet = (self.quiet * 2).min(QUIET_MAX);
             self.quiet_until = Instant::now() + self.quiet;

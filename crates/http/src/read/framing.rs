@@ -40,7 +40,7 @@ impl Framing {
 }
 
 /// The last message of a subscription that cannot go on.
-pub(super) fn problem_message(problem: &Problem) -> Vec<u8> {
+pub(crate) fn problem_message(problem: &Problem) -> Vec<u8> {
     let mut out = b"event: problem\ndata: ".to_vec();
     problem.render(&mut out);
     out.extend_from_slice(b"\n\n");
@@ -48,13 +48,13 @@ pub(super) fn problem_message(problem: &Problem) -> Vec<u8> {
 }
 
 /// The last message before the node stops: the subscriber should come back with its last id.
-pub(super) const END_MESSAGE: &[u8] = b"event: end\ndata: {\"reason\":\"stopping\"}\n\n";
+pub(crate) const END_MESSAGE: &[u8] = b"event: end\ndata: {\"reason\":\"stopping\"}\n\n";
 
 /// A comment, which clients skip: the connection is alive and there is nothing to say.
 ///
 /// No empty line follows it. An empty line ends a message, and some clients dispatch one with empty data whenever
 /// they have seen an `id` before.
-pub(super) const KEEP_ALIVE: &[u8] = b": keep-alive\n";
+pub(crate) const KEEP_ALIVE: &[u8] = b": keep-alive\n";
 
 /// Tells a subscriber how far the node has read for it when no event was selected.
 ///

@@ -22,7 +22,7 @@
 mod as_of;
 mod chunk;
 mod follow;
-mod framing;
+pub(crate) mod framing;
 mod lines;
 mod page;
 mod query;

@@ -11,25 +11,27 @@
 
 use super::command::{refused, submit};
 use super::parts;
-use crate::body::read_whole;
+use super::watch::{self, Shown};
+use crate::body::read_json;
 use crate::context::Context;
 use crate::response::{self, Response, Result};
 use crate::unavailable;
-use api::request::head::Head;
+use api::contract::Operation;
 use api::request::lease;
 use api::response::lease::{Holder, Lease, write_granted, write_released, write_renewed};
 use api::response::refusal::Target;
-use api::{Code, Problem, media};
+use api::{Code, Problem};
 use bytes::Bytes;
-use format::row::lease_waiter_key;
+use format::row::{lease_key, lease_waiter_key};
 use http::request;
 use http_body::Body;
 use model::{
-    AcquireLease, Command, Cursor, Granted, LeaseName, Namespace, Outcome, Position, Refusal, ReleaseLease,
-    RenewLease, WithdrawLease,
+    AcquireLease, Command, Cursor, Elapsed, Granted, LeaseName, Namespace, Outcome, Position, Refusal,
+    ReleaseLease, RenewLease, WithdrawLease,
 };
-use runtime::{Unavailable, Woken};
+use runtime::{ReadFailure, Snapshot, Unavailable, Woken};
 use shard::query::{self, LeaseState, Turn};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
@@ -42,7 +44,8 @@ where
     B::Error: std::error::Error + 'static,
 {
     let name = parts::lease(parts)?.into_owned();
-    let body = read_json(context, parts, body).await?;
+    parts::no_query(parts)?;
+    let body = read_json(&context.buffers, &parts.headers, body).await?;
     let acquire = lease::acquire(&parts.headers, name, &body)?;
     let asker = Asker { lease: acquire.lease.clone(), holder: acquire.holder.clone().into_owned() };
     let wait = Duration::from_millis(acquire.wait_ms);
@@ -64,7 +67,8 @@ where
     B::Error: std::error::Error + 'static,
 {
     let name = parts::lease(parts)?.into_owned();
-    let body = read_json(context, parts, body).await?;
+    parts::no_query(parts)?;
+    let body = read_json(&context.buffers, &parts.headers, body).await?;
     let renew: RenewLease<'_> = lease::renew(&parts.headers, name.clone(), &body)?;
     let token = renew.token;
     match submit(context, Command::RenewLease(renew)).await? {
@@ -81,7 +85,8 @@ where
     B::Error: std::error::Error + 'static,
 {
     let name = parts::lease(parts)?.into_owned();
-    let body = read_json(context, parts, body).await?;
+    parts::no_query(parts)?;
+    let body = read_json(&context.buffers, &parts.headers, body).await?;
     let release: ReleaseLease<'_> = lease::release(&parts.headers, name.clone(), &body)?;
     let token = release.token;
     match submit(context, Command::ReleaseLease(release)).await? {
@@ -90,41 +95,57 @@ where
     }
 }
 
-pub(super) async fn get(context: &Context, parts: &request::Parts) -> Result {
-    parts::no_query(parts)?;
-    unavailable::check_readable(context)?;
+pub(super) async fn get(context: &Arc<Context>, parts: &request::Parts) -> Result {
+    let watched = watch::asked(context, Operation::GetLease, parts)?;
     let name = parts::lease(parts)?.into_owned();
+    if let Some(keep_alive) = watched {
+        let key = lease_key(name.slot(Namespace::ROOT), Namespace::ROOT, name.as_str());
+        let handle = context.handle.clone();
+        let read = move |snapshot: &Snapshot| Ok(shown(&name, &state(snapshot, &name, handle.elapsed())?));
+        return watch::respond(context, keep_alive, key, read).await;
+    }
+    unavailable::check_readable(context)?;
     let state = read(context, &name).await.map_err(|error| unavailable::read_problem(&error))?;
+    Ok(written(|out| write(out, &name, &state)))
+}
+
+fn write(out: &mut Vec<u8>, name: &LeaseName<'_>, state: &LeaseState) {
     let holders = state.holders.iter().map(|held| Holder {
         holder: &held.holder,
         token: held.token,
         remaining_ms: held.remaining_ms,
     });
     let lease = Lease { lease: name.as_str(), permits: state.permits, waiting: state.waiting };
-    Ok(written(|out| lease.write(out, holders, state.queue.iter().map(String::as_str))))
+    lease.write(out, holders, state.queue.iter().map(String::as_str));
 }
 
-async fn read_json<B>(
-    context: &Context,
-    parts: &request::Parts,
-    body: &mut B,
-) -> Result<impl std::ops::Deref<Target = [u8]> + use<B>>
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: std::error::Error + 'static,
-{
-    parts::no_query(parts)?;
-    media::check_json(Head::read(&parts.headers)?.content_type)?;
-    read_whole(&context.buffers, &parts.headers, body).await
+/// A renewal is not a change. When a lease is due to expire, it is looked at again: the node notices an expiry of a
+/// lease that is held off only when that has ended.
+fn shown(name: &LeaseName<'_>, state: &LeaseState) -> Shown {
+    let mut data = Vec::with_capacity(256);
+    write(&mut data, name, state);
+    let mut version = Vec::new();
+    for held in &state.holders {
+        version.extend_from_slice(&held.token.to_hex());
+    }
+    version.extend_from_slice(format!(" {} {:?}", state.waiting, state.queue).as_bytes());
+    let first_ms = state.holders.iter().map(|held| held.remaining_ms).min();
+    let look_again = first_ms.map(|ms| Duration::from_millis(ms) + LOOK_AGAIN);
+    Shown { event: "lease", data, version, look_again }
 }
 
 async fn read(context: &Context, name: &LeaseName<'static>) -> Result<LeaseState, Unavailable> {
     let (name, elapsed) = (name.clone(), context.handle.elapsed());
-    let read = move |snapshot: &runtime::Snapshot| {
-        let now = query::clock(&snapshot.state, snapshot.slots.first)?.elapsed.max(elapsed);
-        Ok(query::lease(&snapshot.state, &name, now)?)
-    };
-    context.handle.read(read).await
+    context.handle.read(move |snapshot| state(snapshot, &name, elapsed)).await
+}
+
+fn state(
+    snapshot: &Snapshot,
+    name: &LeaseName<'_>,
+    elapsed: Elapsed,
+) -> std::result::Result<LeaseState, ReadFailure> {
+    let now = query::clock(&snapshot.state, snapshot.slots.first)?.elapsed.max(elapsed);
+    Ok(query::lease(&snapshot.state, name, now)?)
 }
 
 fn written(write: impl FnOnce(&mut Vec<u8>)) -> Response {

@@ -4,8 +4,10 @@
 mod append;
 mod command;
 mod errors;
+mod executions;
 mod groups;
 mod leases;
+mod limits;
 mod lines;
 mod operations;
 mod parts;
@@ -15,6 +17,7 @@ mod settings;
 mod streams;
 mod transaction;
 mod values;
+mod watch;
 
 pub use reactions::write_reaction_task;
 
@@ -74,6 +77,11 @@ where
         Operation::PutValue => values::put(context, parts, &mut body).await,
         Operation::GetValue => values::get(context, parts).await,
         Operation::DeleteValue => values::delete(context, parts).await,
+        Operation::BeginExecution => executions::begin(context, parts, &mut body).await,
+        Operation::CompleteExecution => executions::complete(context, parts, &mut body).await,
+        Operation::AbandonExecution => executions::abandon(context, parts, &mut body).await,
+        Operation::GetExecution => executions::get(context, parts).await,
+        Operation::ForgetExecution => executions::forget(context, parts).await,
         Operation::Enqueue => queue::enqueue::respond(context, parts, &mut body).await,
         Operation::ListTasks => queue::tasks::list(context, parts).await,
         Operation::Claim => queue::claim::respond(context, parts, &mut body).await,
@@ -97,6 +105,10 @@ where
         Operation::GetQueue => queue::queues::get(context, parts).await,
         Operation::PutQueue => queue::queues::put(context, parts, &mut body).await,
         Operation::ListQueues => queue::queues::list(context, parts).await,
+        Operation::PutLimit => limits::put(context, parts, &mut body).await,
+        Operation::GetLimit => limits::get(context, parts).await,
+        Operation::DeleteLimit => limits::delete(context, parts).await,
+        Operation::ListLimits => limits::list(context, parts).await,
         Operation::PutReaction => reactions::put(context, parts, &mut body).await,
         Operation::GetReaction => reactions::get(context, parts).await,
         Operation::DeleteReaction => reactions::delete(context, parts).await,

@@ -30,6 +30,7 @@ where
         Check::Stream { stream, .. } => stream.to_string(),
         Check::Lease { lease, .. } => lease.to_string(),
         Check::Value { value, .. } => value.to_string(),
+        Check::Execution { key, .. } => key.to_string(),
     };
     let checks: Vec<String> = transaction.checks.iter().map(name).collect();
     let contexts = WriteContext::of_writes(&transaction.writes);
@@ -43,6 +44,7 @@ where
             Written::Appended(appended) => count(context, appended),
             Written::Enqueued(enqueued) => queue::enqueue::count(context, enqueued),
             Written::Settled(_) if replayed => {}
+            Written::ExecutionCompleted => {}
             Written::Settled(settled) => {
                 countings
                     .iter()

@@ -2,19 +2,25 @@
 
 use super::command::{refused, submit};
 use super::parts;
+use super::watch::{self, Shown};
 use crate::body::read_whole;
 use crate::context::Context;
 use crate::response::{self, REPLAYED, Result, etag};
 use crate::unavailable;
+use api::contract::Operation;
 use api::request::value;
 use api::response::refusal::Target;
-use api::response::value::write_value;
+use api::response::value::{Seen, write_seen, write_value};
 use api::{Code, Problem};
 use bytes::Bytes;
+use format::row::value_key;
 use http::header::{ETAG, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use http::request;
 use http_body::Body;
-use model::{Command, Outcome, Revision};
+use model::{Command, Namespace, Outcome, Revision, ValueName};
+use runtime::Snapshot;
+use shard::query::StoredValue;
+use std::sync::Arc;
 
 pub(super) async fn put<B>(context: &Context, parts: &request::Parts, body: &mut B) -> Result
 where
@@ -38,10 +44,18 @@ where
     Ok(response)
 }
 
-pub(super) async fn get(context: &Context, parts: &request::Parts) -> Result {
-    parts::no_query(parts)?;
-    unavailable::check_readable(context)?;
+pub(super) async fn get(context: &Arc<Context>, parts: &request::Parts) -> Result {
+    let watched = watch::asked(context, Operation::GetValue, parts)?;
     let name = parts::value(parts)?.into_owned();
+    if let Some(keep_alive) = watched {
+        let key = value_key(name.slot(Namespace::ROOT), Namespace::ROOT, name.as_str());
+        let read = move |snapshot: &Snapshot| {
+            let found = shard::query::value(&snapshot.state, &name)?;
+            Ok(shown(&name, found.as_ref()))
+        };
+        return watch::respond(context, keep_alive, key, read).await;
+    }
+    unavailable::check_readable(context)?;
     let asked = name.clone();
     let found = context
         .handle
@@ -68,6 +82,18 @@ pub(super) async fn delete(context: &Context, parts: &request::Parts) -> Result 
         Outcome::ValueDeleted { last } => Ok(written(name.as_str(), last)),
         outcome => Err(refused(context, &outcome, Target::Stream(name.as_str()))),
     }
+}
+
+fn shown(name: &ValueName<'_>, found: Option<&StoredValue>) -> Shown {
+    let seen = found.map(|found| Seen {
+        revision: found.revision,
+        content_type: &found.content_type,
+        content: &found.content,
+    });
+    let mut data = Vec::with_capacity(256);
+    write_seen(&mut data, name.as_str(), seen);
+    let version = format!("{:?}", found.map(|found| found.revision)).into_bytes();
+    Shown { event: "value", data, version, look_again: None }
 }
 
 fn written(name: &str, revision: Option<Revision>) -> response::Response {

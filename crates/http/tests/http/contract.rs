@@ -3,10 +3,11 @@
 
 use crate::node::Node;
 use api::contract::schema::{
-    Appended, Claimed, Deleted, EnqueuedLine, EnqueuedTask, Lease, LeaseGranted, LeaseReleased, LeaseRenewed,
-    LineResult, Live, Problem, Queue, QueueList, QueueSettingsInForce, Reaction, ReactionDeleted,
-    ReactionList, ReactionPut, ReactionSettings, Ready, SettingsInForce, Settled, SettledLine, StorePage,
-    StreamList, StreamPage, SummaryLine, Task, TaskChanged, TaskList, Transacted, ValueDeleted, ValueWritten,
+    Appended, Claimed, Deleted, EnqueuedLine, EnqueuedTask, Execution, ExecutionAbandoned, ExecutionBegun,
+    ExecutionCompleted, ExecutionForgotten, Lease, LeaseGranted, LeaseReleased, LeaseRenewed, LineResult,
+    Live, Problem, Queue, QueueList, QueueSettingsInForce, Reaction, ReactionDeleted, ReactionList,
+    ReactionPut, ReactionSettings, Ready, SettingsInForce, Settled, SettledLine, StorePage, StreamList,
+    StreamPage, SummaryLine, Task, TaskChanged, TaskList, Transacted, ValueDeleted, ValueWritten,
 };
 use serde::de::DeserializeOwned;
 
@@ -52,6 +53,25 @@ fn every_answer_is_of_the_form_that_is_described() {
     read::<ValueWritten>(node.request("PUT", "/v1/values/v", &[], "x").text());
     read::<ValueDeleted>(node.request("DELETE", "/v1/values/v", &[], "").text());
     read::<Problem>(node.get("/v1/values/v").text());
+    let begun = read::<ExecutionBegun>(node.post("/v1/idempotency/k/begin", "{}").text());
+    let token = begun.token.unwrap();
+    read::<Problem>(node.post("/v1/idempotency/k/begin", "{}").text());
+    read::<Execution>(node.get("/v1/idempotency/k").text());
+    let complete =
+        format!(r#"{{"token":"{token}","response":{{"status":200,"headers":{{"a":["b"]}},"body":1}}}}"#);
+    read::<ExecutionCompleted>(node.post("/v1/idempotency/k/complete", &complete).text());
+    read::<ExecutionBegun>(node.post("/v1/idempotency/k/begin", "{}").text());
+    read::<Execution>(node.get("/v1/idempotency/k").text());
+    read::<ExecutionForgotten>(node.request("DELETE", "/v1/idempotency/k", &[], "").text());
+    let begun = read::<ExecutionBegun>(node.post("/v1/idempotency/k/begin", "{}").text());
+    let token = begun.token.unwrap();
+    let write = format!(r#"{{"key":"k","token":"{token}","response":{{"status":200}}}}"#);
+    let transaction = format!(r#"{{"writes":[{{"idempotency":{write}}}]}}"#);
+    read::<Transacted>(node.post("/v1/transactions", &transaction).text());
+    node.request("DELETE", "/v1/idempotency/k", &[], "");
+    let begun = read::<ExecutionBegun>(node.post("/v1/idempotency/k/begin", "{}").text());
+    let abandon = format!(r#"{{"token":"{}"}}"#, begun.token.unwrap());
+    read::<ExecutionAbandoned>(node.post("/v1/idempotency/k/abandon", &abandon).text());
     read::<Live>(node.get("/livez").text());
     read::<Ready>(node.get("/readyz").text());
     let document: serde_json::Value = read(node.get("/v1/openapi.json").text());

@@ -13,11 +13,15 @@ mod contract;
 #[cfg(test)]
 mod damage;
 #[cfg(test)]
+mod executions;
+#[cfg(test)]
 mod follow;
 #[cfg(test)]
 mod http2;
 #[cfg(test)]
 mod leases;
+#[cfg(test)]
+mod limits;
 #[cfg(test)]
 mod lines;
 #[cfg(test)]
@@ -40,6 +44,8 @@ mod store;
 mod streams;
 #[cfg(test)]
 mod values;
+#[cfg(test)]
+mod watch;
 #[cfg(test)]
 mod wire;
 mod workers;

@@ -119,10 +119,14 @@ fn every_documented_operation_is_routed() {
     assert_eq!(routed, operations);
     for operation in Operation::ALL.iter().filter(|operation| operation.method() == Method::Get) {
         let path = operation.path().replace("{stream}", "a");
-        // A task, a group, a value or a reaction, unlike a stream, a queue or a lease, exists only when there is one.
+        // A task, a group, a value, an execution or a reaction, unlike a stream, a queue or a lease, exists only when there is one.
         let is_made = matches!(
             operation,
-            Operation::GetTask | Operation::GetGroup | Operation::GetValue | Operation::GetReaction
+            Operation::GetTask
+                | Operation::GetExecution
+                | Operation::GetGroup
+                | Operation::GetValue
+                | Operation::GetReaction
         );
         let status = if is_made { 404 } else { 200 };
         assert_eq!(node.get(&path).status, status, "{operation:?}");

@@ -45,7 +45,8 @@ impl Response {
         let json = self.json();
         assert_eq!(json["status"], self.status, "{json}");
         assert!(api::Code::find(json["code"].as_str().unwrap()).is_some(), "{json}");
-        assert_eq!(matches!(self.status, 429 | 503), self.header("retry-after").is_some());
+        let waits = matches!(self.status, 429 | 503) || json["code"] == "execution_in_progress";
+        assert_eq!(waits, self.header("retry-after").is_some());
         json["code"].as_str().unwrap().to_owned()
     }
 

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | [`append`], [`read`], [`follow`], [`streams`], [`settings`] | send a request and show the result |
 //! | [`lease`] | acquire, renew and release a lease, and run a command while it is held |
+//! | [`values`] | read, write and watch values |
+//! | [`idempotency`] | do work once under a key |
 //! | [`enqueue`], [`work`], [`tasks`] | task queues |
 //! | [`reactions`] | tasks that follow from events |
 //! | [`import`], [`export`] | move many events in and out, as lines |
@@ -19,8 +21,10 @@ pub(crate) mod export;
 pub(crate) mod failure;
 pub(crate) mod follow;
 pub(crate) mod group;
+pub(crate) mod idempotency;
 mod import;
 pub(crate) mod lease;
+mod limits;
 pub(crate) mod output;
 pub(crate) mod reactions;
 pub(crate) mod read;
@@ -28,7 +32,9 @@ pub(crate) mod settings;
 pub(crate) mod show;
 pub(crate) mod streams;
 pub(crate) mod tasks;
+pub(crate) mod values;
 pub(crate) mod work;
+mod workers;
 
 use crate::{bench, config, tour};
 use clap::{Parser, Subcommand};
@@ -110,6 +116,10 @@ pub(crate) enum Command {
     Cancel(tasks::CancelArgs),
     /// List queues with the number of their tasks
     Queues,
+    /// List the workers that have asked the node for tasks of a queue
+    Workers(workers::Args),
+    /// List, show, write or delete limits of tasks that run at the same time or begin in a time
+    Limits(limits::Args),
     /// List, replay or drop tasks that have failed for good
     DeadLetters(tasks::DeadLettersArgs),
     /// Create or show a group of tasks
@@ -143,6 +153,16 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: lease::Command,
     },
+    /// Read, write, delete and watch values: small named pieces of content
+    Values {
+        #[command(subcommand)]
+        command: values::Command,
+    },
+    /// Do work once under a key: idempotency for your own endpoints and scripts
+    Idempotency {
+        #[command(subcommand)]
+        command: idempotency::Command,
+    },
     /// Show the configuration
     Config {
         #[command(subcommand)]
@@ -172,7 +192,9 @@ impl Cli {
             Command::Tasks(args) => tasks::tasks(&global, &args),
             Command::Cancel(args) => tasks::cancel(&global, &args),
             Command::Queues => tasks::queues(&global),
+            Command::Limits(args) => limits::run(&global, args),
             Command::Reactions(args) => reactions::run(&global, &args),
+            Command::Workers(args) => workers::run(&global, &args),
             Command::DeadLetters(args) => tasks::dead_letters(&global, &args),
             Command::Group { command } => group::run(&global, command),
             Command::Import(args) => import::run(&global, &args),
@@ -181,6 +203,8 @@ impl Cli {
             Command::Settings(args) => settings::settings(&global, &args),
             Command::Delete(args) => settings::delete(&global, &args),
             Command::Lease { command } => lease::run(&global, command),
+            Command::Values { command } => values::run(&global, command),
+            Command::Idempotency { command } => idempotency::run(&global, &command),
             Command::Config { command } => show::config(&global, &command),
             Command::Completions(args) => show::completions(&args),
             Command::Bench { command } => bench::run(&global, &command),

@@ -10,10 +10,12 @@
 #[path = "../node/mod.rs"]
 mod node;
 
+mod idempotency;
 mod leases;
 mod lines;
 mod permits;
 mod queues;
 mod reactions;
+mod values;
 mod verbs;
 mod without_a_node;

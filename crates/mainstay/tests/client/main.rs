@@ -16,7 +16,9 @@ use node::Node;
 use std::time::Duration;
 
 mod accounts;
+mod idempotency;
 mod interruptions;
+mod leaders;
 mod queues;
 
 /// A client that sends everything once.

@@ -10,6 +10,7 @@
 #[path = "../node/mod.rs"]
 mod node;
 
+mod payments;
 mod process;
 
 use axum::extract::State;

@@ -6,8 +6,9 @@ use crate::node::{Node, serve};
 use crate::tmpfs::not_run;
 use crate::until;
 use mainstay_client::blocking::Client;
-use mainstay_client::{NewEvent, RecordedEvent, Request, Settings};
+use mainstay_client::{Expected, NewEvent, RecordedEvent, Request, Settings};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
@@ -166,5 +167,36 @@ fn a_follower_receives_each_event_once_and_in_order_while_the_clock_steps() {
     }
     let received: Vec<i64> = follow.take(STEPS.len()).map(|event| event.unwrap().data().unwrap()).collect();
     assert_eq!(received, STEPS);
+    assert!(node.stop().success());
+}
+
+#[test]
+fn no_step_of_the_clock_ends_a_lease_early_or_keeps_it() {
+    const SECOND: Duration = Duration::from_secs(1);
+    let (clock, data) = (FakeClock::new(), tempfile::tempdir().unwrap());
+    let node = clock.start(data.path());
+    let client = node.client();
+    let long = client.acquire_lease("long", "a", Duration::from_secs(3_600)).send().unwrap();
+    let mut sent_before: Option<Instant> = None;
+    for seconds in STEPS {
+        clock.set(seconds);
+        // An entry that has the new time of day.
+        let (fenced, event) = (client.transaction().check_lease("long", &long.token), [NewEvent::new("t")]);
+        fenced.append("s", Expected::Any, event).send().unwrap();
+        assert_eq!(client.lease("long").unwrap().holders[0].token, long.token, "after {seconds:+} s");
+        let other = client.acquire_lease("long", "b", SECOND).send().unwrap_err();
+        assert!(other.is_lease_held(), "after {seconds:+} s: {other}");
+        // Each holder of this lease waits for the end of the one before, who vanishes.
+        let sent = Instant::now();
+        let short = client.acquire_lease("short", format!("h{seconds:+}-{sent:?}"), SECOND);
+        short.wait(Duration::from_secs(60)).send().unwrap();
+        if let Some(sent_before) = sent_before.replace(sent) {
+            assert!(
+                sent_before.elapsed() >= SECOND,
+                "the lease before the step to {seconds:+} s ended early"
+            );
+        }
+        assert!(sent.elapsed() < Duration::from_secs(30), "a step of the clock kept a lease");
+    }
     assert!(node.stop().success());
 }

@@ -72,6 +72,17 @@ impl Simple {
             Command::AdvanceTasks(advance) => {
                 QueueAsk::Advance { slot: advance.slot.0, from: advance.from, tasks_max: advance.tasks_max }
             }
+            Command::PutLimit(put) => {
+                QueueAsk::PutLimit(self.queues.limits.number(put.limit.as_str()), Some(put.settings))
+            }
+            Command::DeleteLimit(delete) => {
+                QueueAsk::PutLimit(self.queues.limits.number(delete.limit.as_str()), None)
+            }
+            Command::AdvanceLimits(advance) => QueueAsk::AdvanceLimits {
+                slot: advance.slot.0,
+                from: advance.from.0,
+                keys_max: advance.keys_max,
+            },
             _ => return None,
         })
     }
@@ -147,6 +158,11 @@ impl Action {
             },
             model::Action::Defer { delay_ms } => Self::Defer { delay_ms: *delay_ms },
             model::Action::Return => Self::Return,
+            model::Action::Throttle(throttle) => Self::Throttle {
+                limit: throttle.limit.to_string(),
+                key: throttle.key.as_ref().map(Cow::to_string),
+                close_ms: throttle.close_ms,
+            },
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::overlay::Overlay;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
 use format::FormatError;
-use format::row::{LeaseTimerKey, LeaseTimers};
+use format::row::LeaseTimerKey;
 use model::{Elapsed, ExpireLeases, LeaseName, Order, Outcome, Timer, View, ViewError, limits};
 
 /// Decides the command.
@@ -46,7 +46,7 @@ fn find<V: View>(
     let now = overlay.shard.elapsed;
     let mut found = Found { due: Vec::new(), next: None };
     let mut bad: Option<FormatError> = None;
-    let range = LeaseTimers::new(expire.slot, expire.from);
+    let range = LeaseTimerKey::timers(expire.slot, expire.from);
     overlay.scan(range.as_range(), Order::Ascending, &mut |key, _| {
         match LeaseTimerKey::decode(key) {
             Ok(timer) if timer.deadline <= now && found.due.len() < leases_max => {

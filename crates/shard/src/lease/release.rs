@@ -31,7 +31,7 @@ pub(crate) fn apply<V: View>(
 #[cfg(test)]
 mod tests {
     use crate::testing::{Store, check};
-    use format::row::lease_waiter_key;
+    use format::row::{lease_key, lease_waiter_key};
     use model::{Effect, LeaseName, Namespace};
 
     #[test]
@@ -46,13 +46,36 @@ mod tests {
     }
 
     #[test]
-    fn only_who_is_granted_the_lease_is_told() {
+    fn only_who_is_granted_the_lease_is_told_and_who_watches_it() {
         let mut store = Store::default();
         store.run(
             "acquire lock by a; acquire lock by b wait 900; acquire lock by c wait 900; release lock of a",
         );
         let slot = LeaseName::new("lock").unwrap().slot(Namespace::ROOT);
-        let key = lease_waiter_key(slot, Namespace::ROOT, "lock", "b");
-        assert_eq!(store.applied.effects, [Effect::Notify { key }]);
+        let lease = lease_key(slot, Namespace::ROOT, "lock");
+        let granted = lease_waiter_key(slot, Namespace::ROOT, "lock", "b");
+        let told = [lease, granted].map(|key| Effect::Notify { key });
+        assert_eq!(store.applied.effects, told);
+    }
+
+    #[test]
+    fn who_watches_a_lease_is_told_when_its_holder_or_its_queue_changes() {
+        let slot = LeaseName::new("lock").unwrap().slot(Namespace::ROOT);
+        let told = Effect::Notify { key: lease_key(slot, Namespace::ROOT, "lock") };
+        let mut store = Store::default();
+        for (script, is_told) in [
+            ("acquire lock by a", true),
+            ("acquire lock by a", false),
+            ("acquire lock by b", false),
+            ("renew lock of a ttl 500", false),
+            ("acquire lock by b wait 100", true),
+            ("acquire lock by b wait 900", false),
+            ("acquire lock by c wait 900", true),
+            ("withdraw lock of c", true),
+            ("wait 1000; hand lock 9", true),
+        ] {
+            store.run(script);
+            assert_eq!(store.applied.effects.contains(&told), is_told, "{script}");
+        }
     }
 }

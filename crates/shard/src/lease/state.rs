@@ -104,6 +104,7 @@ impl<'n> Lease<'n> {
         if self.stored.is_none() && !self.is_in_use() {
             return;
         }
+        self.tell(overlay);
         self.set_timer(self.due(), overlay);
         if self.stored.as_ref() != Some(&self.row) {
             overlay.put(self.key(), self.row.encode());
@@ -112,6 +113,7 @@ impl<'n> Lease<'n> {
 
     /// Writes the lease, whose timer has come due: it gets another one, or no row if it is not used.
     pub(super) fn store_after_timer<V: View>(mut self, overlay: &mut Overlay<'_, '_, V>) {
+        self.tell(overlay);
         overlay.delete(self.timer_key(self.row.timer));
         if self.is_in_use() {
             self.row.timer = Elapsed(u64::MAX);
@@ -120,6 +122,19 @@ impl<'n> Lease<'n> {
             overlay.put(self.key(), self.row.encode());
         } else {
             overlay.delete(self.key());
+        }
+    }
+
+    /// Tells those who watch the lease whether its holders or its queue have changed.
+    fn tell<V: View>(&self, overlay: &mut Overlay<'_, '_, V>) {
+        let unused = UNUSED;
+        let before = self.stored.as_ref().unwrap_or(&unused);
+        let tokens = |row: &LeaseRow| row.holders.iter().map(|holder| holder.token).collect::<Vec<_>>();
+        if before.waiting != self.row.waiting
+            || before.ends != self.row.ends
+            || tokens(before) != tokens(&self.row)
+        {
+            overlay.notify(self.key());
         }
     }
 

@@ -23,12 +23,19 @@
 //! put flag if 3 on           write a value
 //! check flag value 3, append cart b        a transaction, with a revision or none or exists
 //! remove flag if 3           delete a value
+//! begin pay by a of x        an execution with an owner and a fingerprint; also: ttl 9
+//! complete pay with 201      with the last token of the key; "pay of a" with the last token of an owner
+//! abandon pay                with the last token of the key
+//! forget-key pay             as an operator
+//! free pay 9                 remove keys whose time is over: at most this many in the slot of pay
+//! check pay begun, append cart a           a transaction, with the last token of the key
 //! wait 5                    let this many milliseconds pass
 //! ```
 //!
 //! Outcomes are revisions, with `*` where replayed, or the reason for a refusal. State is the kept events as
-//! revision and name, stream by stream; then leases with their holders and who waits; then values.
+//! revision and name, stream by stream; then leases with their holders and who waits; then values; then executions.
 
+mod executions;
 mod nouns;
 
 use crate::heads::Head;
@@ -75,6 +82,8 @@ pub(crate) struct Store {
     proposed: Vec<Command<'static>>,
     /// The last token of each holder, by lease and holder, and when it has asked for the lease.
     tokens: BTreeMap<(String, String), (Cursor, Position)>,
+    /// The last token of each key and each owner of executions.
+    execution_tokens: BTreeMap<String, Cursor>,
     /// The outcome of the last entry.
     pub(crate) applied: Applied,
 }
@@ -89,6 +98,7 @@ impl Default for Store {
             agenda: Agenda::new(SlotRange::ALL),
             proposed: Vec::new(),
             tokens: BTreeMap::new(),
+            execution_tokens: BTreeMap::new(),
             applied: Applied::default(),
         }
     }
@@ -117,6 +127,7 @@ impl Store {
         self.applied.writes.change(&mut self.rows);
         self.agenda.note(&self.applied.effects);
         self.learn_tokens();
+        self.learn_execution_tokens();
         describe(&self.applied.outcomes[0])
     }
 
@@ -138,6 +149,9 @@ impl Store {
         }
         let (verb, rest) = line.split_once(' ').unwrap();
         if let Some(command) = self.lease_or_value(verb, rest) {
+            return command;
+        }
+        if let Some(command) = self.execution_command(verb, rest) {
             return command;
         }
         match verb {
@@ -174,11 +188,17 @@ impl Store {
                     let expected = expectation(expected);
                     transaction.checks.push(Check::Value { value: value_name(value), expected });
                 }
+                ("check", rest) if rest.ends_with(" begun") => {
+                    transaction.checks.push(self.check_begun(rest.trim_end_matches(" begun")));
+                }
                 ("check", rest) => {
                     let (stream, expected, _) = target(rest);
                     transaction.checks.push(Check::Stream { stream, expected });
                 }
                 ("append", rest) => transaction.writes.push(Write::Append(self.append(rest))),
+                ("complete", rest) => {
+                    transaction.writes.push(Write::CompleteExecution(self.complete(rest)));
+                }
                 other => panic!("{other:?} is not part of a transaction"),
             }
         }
@@ -246,6 +266,7 @@ impl Store {
         described.sort();
         described.extend(self.leases());
         described.extend(self.values());
+        described.extend(self.executions());
         described.join(", ")
     }
 
@@ -351,6 +372,7 @@ fn describe(outcome: &Outcome) -> String {
         Outcome::Transacted { replayed, writes } => {
             let describe = |written: &Written| match written {
                 Written::Appended(appended) => revisions(appended),
+                Written::ExecutionCompleted => "completed".to_string(),
                 other => format!("{other:?}"),
             };
             let writes: Vec<_> = writes.iter().map(describe).collect();
@@ -371,8 +393,9 @@ fn describe(outcome: &Outcome) -> String {
         Outcome::ValuePut { revision, .. } => format!("written {revision}"),
         Outcome::ValueDeleted { last: Some(last) } => format!("removed {last}"),
         Outcome::ValueDeleted { last: None } => "nothing to remove".to_string(),
+        Outcome::ExecutionBegun(begun) => executions::describe_begun(begun),
         Outcome::Refused(refusal) => describe_refusal(refusal),
-        other => format!("{other:?}"),
+        other => executions::describe_end(other).map_or_else(|| format!("{other:?}"), str::to_string),
     }
 }
 
@@ -401,6 +424,9 @@ fn describe_refusal(refusal: &Refusal) -> String {
         Refusal::LeasePermitsDiffer { permits } => format!("has {permits} permits"),
         Refusal::LeaseQueueFull => "the queue is full".to_string(),
         Refusal::ValueFull => "the value is full".to_string(),
+        Refusal::ExecutionInProgress { remaining_ms } => format!("in progress {remaining_ms}"),
+        Refusal::ExecutionDiffers => "the fingerprint differs".to_string(),
+        Refusal::ExecutionLost { part } => format!("part {part} has lost the execution"),
         other => format!("{other:?}"),
     }
 }

@@ -19,6 +19,7 @@ pub(crate) fn apply<V: View>(
     }
     if let Some(revision) = known.current() {
         overlay.put(key(&delete.value), ValueRow { revision, content: None }.encode());
+        overlay.notify(key(&delete.value));
     }
     Ok(Outcome::ValueDeleted { last: known.current() })
 }

@@ -21,12 +21,15 @@ pub(crate) fn apply<V: View>(
     let Some(revision) = known.next() else { return Ok(Outcome::Refused(Refusal::ValueFull)) };
     let content = ValueContent { content_type: &put.content_type, bytes: &put.content };
     overlay.put(key(&put.value), ValueRow { revision, content: Some(content) }.encode());
+    overlay.notify(key(&put.value));
     Ok(Outcome::ValuePut { revision, replayed: false })
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::check;
+    use crate::testing::{Store, check};
+    use crate::value::key;
+    use model::{Effect, ValueName};
 
     #[test]
     fn each_write_gives_the_value_the_next_revision() {
@@ -36,6 +39,22 @@ mod tests {
             ("put flag on", "put flag on", "written 1", "flag 1=on"),
             ("put flag on; remove flag", "put flag on", "written 1", "flag 1=on"),
         ]);
+    }
+
+    #[test]
+    fn who_watches_a_value_is_told_of_each_change() {
+        let told = [Effect::Notify { key: key(&ValueName::new("flag").unwrap()) }];
+        let mut store = Store::default();
+        for (script, is_told) in [
+            ("put flag on", true),
+            ("put flag if 7 off", false),
+            ("put flag on", true),
+            ("remove flag", true),
+            ("remove flag", false),
+        ] {
+            store.run(script);
+            assert_eq!(store.applied.effects == told, is_told, "{script}: {:?}", store.applied.effects);
+        }
     }
 
     #[test]

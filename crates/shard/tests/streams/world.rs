@@ -4,8 +4,8 @@ use crate::entries;
 use crate::patchy::Patchy;
 use format::body::BodyRecord;
 use model::{
-    Behaviour, Command, Cursor, Effect, Elapsed, EntryClock, Key, KeyId, LeaseName, Namespace, Order,
-    Position, Revision, Settings, Slot, SlotRange, Value, ValueName, ViewError, Wall,
+    Behaviour, Command, Cursor, Effect, Elapsed, EntryClock, ExecutionKey, Key, KeyId, LeaseName, Namespace,
+    Order, Position, Revision, Settings, Slot, SlotRange, Value, ValueName, ViewError, Wall,
 };
 use reference_model::draw::{self, NAMES, name};
 use reference_model::{Held, Id, Simple, SimpleOutcome, Stream};
@@ -153,6 +153,7 @@ impl World {
         }
         self.read_leases();
         self.read_values();
+        self.read_executions();
         if self.rng.one_in(8) {
             self.read_list();
         }
@@ -255,6 +256,17 @@ impl World {
         }
     }
 
+    fn read_executions(&self) {
+        let now = self.model.elapsed;
+        for ours in &self.model.executions {
+            let key = ExecutionKey::new(&ours.name[..]).unwrap();
+            let found = query::execution(&self.rows, &key, Elapsed(now)).unwrap();
+            let found = found.map(|found| (found.remaining_ms, found.response));
+            let run = ours.run.as_ref().filter(|run| now < run.expires);
+            assert_eq!(found, run.map(|run| (run.expires - now, run.response.clone())));
+        }
+    }
+
     fn read_list(&mut self) {
         let prefix = self.rng.pick(&["", "", "p/", "cart", "{", "żółw", "nobody"]);
         let mut ours: Vec<(u16, &str)> = (0..NAMES.len())
@@ -293,6 +305,13 @@ impl World {
         let awaited = self.model.leases.iter().filter(|lease| !lease.queue.is_empty());
         let awaited = awaited.filter_map(|lease| lease.holders.iter().map(Held::free_at).min());
         if let Some(latest) = awaited.min() {
+            assert!(
+                next.elapsed.is_some_and(|elapsed| elapsed.0 <= latest),
+                "{next:?} is later than {latest}"
+            );
+        }
+        let begun = self.model.executions.iter().filter_map(|execution| execution.run.as_ref());
+        if let Some(latest) = begun.map(|run| run.expires).min() {
             assert!(
                 next.elapsed.is_some_and(|elapsed| elapsed.0 <= latest),
                 "{next:?} is later than {latest}"
@@ -360,6 +379,8 @@ impl World {
         assert!(kind(5) >= used, "leases");
         let written = self.model.values.iter().filter(|value| !value.contents.is_empty()).count();
         assert_eq!(kind(6), written, "values");
+        let executions = self.model.executions.iter().filter(|execution| execution.run.is_some()).count();
+        assert_eq!((kind(47), kind(143)), (executions, executions), "executions and their timers");
         let removed: BTreeSet<u64> =
             streams.iter().flat_map(|s| &s.events[..s.removed]).map(|event| event.position).collect();
         assert_eq!(self.reported, removed, "all removed events are reported");

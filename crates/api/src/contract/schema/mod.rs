@@ -1,6 +1,8 @@
 //! The JSON objects of requests and responses, as types. The server reads and writes JSON without them, for speed.
 //! Tests read its real responses into these types, which refuse unknown members, so that neither can drift.
 
+mod execution;
+mod limit;
 mod queue;
 mod reaction;
 
@@ -8,6 +10,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+pub use execution::*;
+pub use limit::*;
 pub use queue::*;
 pub use reaction::*;
 
@@ -54,6 +58,19 @@ pub use reaction::*;
     LeaseHolder,
     ValueWritten,
     ValueDeleted,
+    ValueSeen,
+    ExecutionBegin,
+    ExecutionBegun,
+    StoredResponse,
+    ExecutionComplete,
+    ExecutionCompleted,
+    ExecutionAbandon,
+    ExecutionAbandoned,
+    ExecutionForgotten,
+    Execution,
+    ExecutionCheck,
+    ExecutionWrite,
+    ExecutionWritten,
     NewTask,
     RetryPolicy,
     Unique,
@@ -110,6 +127,17 @@ pub use reaction::*;
     ReactionList,
     ReactionDeleted,
     ListedQueue,
+    LimitSettings,
+    Rate,
+    LimitInForce,
+    Limit,
+    LimitKey,
+    LimitList,
+    ListedLimit,
+    QueueLimit,
+    TaskBlockedOn,
+    BlockedReason,
+    Throttle,
     StoreInfo,
     Live,
     Ready,
@@ -283,6 +311,7 @@ pub enum Check {
     Stream(StreamCheck),
     Lease(LeaseCheck),
     Value(ValueCheck),
+    Execution(ExecutionCheck),
 }
 
 /// The stream is at the expected revision.
@@ -333,6 +362,7 @@ pub enum Write {
     Enqueue(EnqueueWrite),
     Complete(CompleteWrite),
     Fail(FailWrite),
+    Idempotency(ExecutionWrite),
 }
 
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -359,6 +389,7 @@ pub enum Written {
     Enqueue(EnqueuedTasks),
     Complete(Settled),
     Fail(Settled),
+    Idempotency(ExecutionWritten),
 }
 
 /// A page of the list of streams.
@@ -516,6 +547,21 @@ pub struct ValueDeleted {
     /// The last revision that the value had; null when it did not exist.
     #[schema(required)]
     pub revision: Option<u64>,
+}
+
+/// A value as a watch shows it.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ValueSeen {
+    pub value: String,
+    /// Null if the value does not exist.
+    #[schema(required)]
+    pub revision: Option<u64>,
+    pub content_type: Option<String>,
+    /// The content, if it is UTF-8.
+    pub content: Option<String>,
+    /// Any other content, in base64.
+    pub content_base64: Option<String>,
 }
 
 /// The store of a node.

@@ -10,7 +10,7 @@ use crate::contract::Operation;
 use crate::media::ReadForm;
 use crate::problem::{Problem, Result};
 use crate::time::Moment;
-use model::{Cursor, Order, QueueName, Revision, TaskState, limits};
+use model::{Cursor, LimitName, Order, QueueName, Revision, TaskState, limits};
 use parameters::{Parameter, Parameters, invalid};
 use std::time::Duration;
 
@@ -54,6 +54,28 @@ pub struct Read {
     pub as_of_event_time: Option<Moment>,
     /// How long a subscription may stay silent. Only for following.
     pub keep_alive: Option<Duration>,
+}
+
+/// Reads the parameters of a route that can be watched: how long the response may stay silent.
+///
+/// # Errors
+/// When a parameter is unknown, or is for watching and the request does not watch.
+pub fn watch(operation: Operation, query: Option<&str>, form: ReadForm) -> Result<Option<Duration>> {
+    let mut parameters = Parameters::of(operation, query);
+    let mut keep_alive = None;
+    while let Some(parameter) = parameters.next()? {
+        match &*parameter.name {
+            "keep_alive" if form == ReadForm::Follow => keep_alive = Some(parameter.keep_alive()?),
+            "keep_alive" => {
+                return Err(invalid(
+                    "keep_alive",
+                    "it is for watching: it needs `Accept: text/event-stream`",
+                ));
+            }
+            _ => return Err(parameter.unknown()),
+        }
+    }
+    Ok(keep_alive)
 }
 
 impl Read {
@@ -268,6 +290,35 @@ impl ListQueues {
             match &*parameter.name {
                 "cursor" => {
                     let name = QueueName::new(parameter.text()?);
+                    let why = "it does not come from the `next` of a page";
+                    list.cursor = Some(name.map_err(|_| invalid("cursor", why))?);
+                }
+                "limit" => list.limit = Some(parameter.limit(ReadForm::Json)?),
+                _ => return Err(parameter.unknown()),
+            }
+        }
+        Ok(list)
+    }
+}
+
+/// `GET /v1/limits`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListLimits {
+    /// The last limit of the page before.
+    pub cursor: Option<LimitName<'static>>,
+    pub limit: Option<u64>,
+}
+
+impl ListLimits {
+    /// # Errors
+    /// When a parameter is unknown or cannot be used.
+    pub fn parse(query: Option<&str>) -> Result<Self> {
+        let mut list = Self::default();
+        let mut parameters = Parameters::of(Operation::ListLimits, query);
+        while let Some(parameter) = parameters.next()? {
+            match &*parameter.name {
+                "cursor" => {
+                    let name = LimitName::new(parameter.text()?);
                     let why = "it does not come from the `next` of a page";
                     list.cursor = Some(name.map_err(|_| invalid("cursor", why))?);
                 }

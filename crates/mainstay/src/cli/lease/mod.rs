@@ -46,7 +46,7 @@ struct Ask {
     /// How long the lease is held if it is not renewed, from 1s to 1h
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     ttl: Duration,
-    /// How many may hold the lease at the same time; the same foreveryone who asks
+    /// How many may hold the lease at the same time; the same for everyone who asks
     #[arg(long, value_name = "COUNT", default_value_t = 1)]
     permits: u32,
     /// Give the lease to no one for this long after it has expired
@@ -152,7 +152,7 @@ fn unique_holder() -> String {
     format!("{host}-{}-{random:016x}", std::process::id())
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let ms = api::time::parse_duration_ms(text);
     ms.map(Duration::from_millis)
         .ok_or_else(|| "a whole number and a unit, such as 500ms, 30s or 5m".to_owned())
