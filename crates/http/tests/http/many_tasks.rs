@@ -331,7 +331,7 @@ fn a_group_waits_for_its_tasks_and_enqueues_what_follows() {
           member = "members"
         > POST /v1/groups
           {"id":"","members":[{"queue":"q","type":"t"}]}
-        < 400 invalid_stream_name
+        < 400 invalid_name
         > POST /v1/groups
           {"id":"k","members":[{"queue":"q","type":"t"}],"then":{"queue":"q","type":"t","delay":"1s"}}
         < 400 invalid_member

@@ -246,7 +246,10 @@ impl Simple {
         if self.queues.all[queue].tasks.iter().any(|other| other.sent.id == task.id) {
             task.id = None;
         }
-        self.add_task(queue, &task)
+        let position = self.add_task(queue, &task);
+        let state = &mut self.queues.all[queue];
+        state.ever.backlog_max = state.ever.backlog_max.max(state.unfinished());
+        position
     }
 
     /// A dead letter is in another queue.
