@@ -68,8 +68,9 @@ pub use import::{Import, ImportOutcome, ImportedLine};
 pub use leases::{AcquireLease, LeaseGrant, LeaseHolder, LeaseState, LeaseToken};
 pub use queue::{
     Changed, Claim, ClaimedTask, DeadLetterClass, Depth, Enqueued, GroupCreated, GroupInfo, GroupState,
-    Heartbeat, NewGroup, NewTask, Queue, QueueInfo, QueueSettings, Replay, RetryPolicy, TaskError,
-    TaskFailure, TaskInfo, TaskPage, TaskState, Unique, Which,
+    Heartbeat, Limit, LimitKey, LimitSettings, NewGroup, NewTask, Queue, QueueInfo, QueueLimit,
+    QueueSettings, Rate, Replay, RetryPolicy, TaskError, TaskFailure, TaskInfo, TaskPage, TaskState, Unique,
+    Which, WorkerInfo,
 };
 pub use raw::{Request, Response};
 pub use reactions::{ReactionInfo, ReactionSettings};

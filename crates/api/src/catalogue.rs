@@ -120,6 +120,9 @@ catalogue! {
     ExecutionNotFound = "execution_not_found" 404 final "The key is free",
         "Nothing was begun under this key, or its time is over.",
         "Begin with `POST /v1/idempotency/{key}/begin`, or check the key.";
+    LimitNotFound = "limit_not_found" 404 final "The limit does not exist",
+        "No limit has this name: it was never written, or it was deleted.",
+        "Write the limit with `PUT`, or check the name.";
     TaskNotFound = "task_not_found" 404 final "The queue has no such task",
         "No task of this queue has the id, or the task was finished and has been kept long enough.",
         "Check the queue's name and the id. A queue's settings say how long finished tasks are kept.";

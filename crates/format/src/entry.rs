@@ -12,7 +12,7 @@ use crate::options::Options;
 use crate::queue;
 use crate::reaction;
 use crate::wire::{FormatError, Reader, Writer};
-use crate::{group, lease, value};
+use crate::{group, lease, limit, value};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use model::{
@@ -40,6 +40,9 @@ mod tag {
     pub(super) const CANCEL_TASK: u8 = 12;
     pub(super) const SETTLE_DEAD_LETTER: u8 = 13;
     pub(super) const ADVANCE_TASKS: u8 = 14;
+    pub(super) const PUT_LIMIT: u8 = 15;
+    pub(super) const DELETE_LIMIT: u8 = 16;
+    pub(super) const ADVANCE_LIMITS: u8 = 17;
     pub(super) const ENQUEUE_WITH_OPTIONS: u8 = 18;
     pub(super) const PUT_QUEUE_WITH_OPTIONS: u8 = 19;
     pub(super) const REPLAY_TASK: u8 = 35;
@@ -157,6 +160,9 @@ fn tag_of(command: &Command<'_>) -> u8 {
         Command::ChangeTasks(_) => tag::CHANGE_TASKS,
         Command::CreateGroup(_) => tag::CREATE_GROUP,
         Command::AdvanceTasks(_) => tag::ADVANCE_TASKS,
+        Command::PutLimit(_) => tag::PUT_LIMIT,
+        Command::DeleteLimit(_) => tag::DELETE_LIMIT,
+        Command::AdvanceLimits(_) => tag::ADVANCE_LIMITS,
         Command::PutReaction(_) => tag::PUT_REACTION,
         Command::DeleteReaction(_) => tag::DELETE_REACTION,
         Command::React(_) => tag::REACT,
@@ -208,6 +214,9 @@ fn put_command(writer: &mut Writer<'_>, command: &Command<'_>) {
         Command::ChangeTasks(command) => queue::put_change(writer, command),
         Command::CreateGroup(command) => group::put_create(writer, command),
         Command::AdvanceTasks(command) => queue::put_advance(writer, command),
+        Command::PutLimit(command) => limit::put_put(writer, command),
+        Command::DeleteLimit(command) => limit::put_delete(writer, command),
+        Command::AdvanceLimits(command) => limit::put_advance(writer, *command),
         Command::PutReaction(command) => reaction::put_put(writer, command),
         Command::DeleteReaction(command) => reaction::put_delete(writer, command),
         Command::React(command) => reaction::put_react(writer, command),
@@ -258,6 +267,9 @@ fn get_command<'a>(reader: &mut Reader<'a>) -> Result<Command<'a>, FormatError> 
         tag::CHANGE_TASKS => Command::ChangeTasks(queue::get_change(reader)?),
         tag::CREATE_GROUP => Command::CreateGroup(group::get_create(reader)?),
         tag::ADVANCE_TASKS => Command::AdvanceTasks(queue::get_advance(reader)?),
+        tag::PUT_LIMIT => Command::PutLimit(limit::get_put(reader)?),
+        tag::DELETE_LIMIT => Command::DeleteLimit(limit::get_delete(reader)?),
+        tag::ADVANCE_LIMITS => Command::AdvanceLimits(limit::get_advance(reader)?),
         tag::PUT_REACTION => Command::PutReaction(reaction::get_put(reader)?),
         tag::DELETE_REACTION => Command::DeleteReaction(reaction::get_delete(reader)?),
         tag::REACT => Command::React(reaction::get_react(reader)?),

@@ -32,6 +32,7 @@ pub mod frame;
 mod group;
 pub mod header;
 mod lease;
+mod limit;
 pub mod log_index;
 pub mod membership;
 mod options;

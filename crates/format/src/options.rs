@@ -4,6 +4,7 @@
 //! numbers without a length of their own fill the option to its end. An unknown tag is an error, because whoever
 //! wrote it meant something by it.
 
+use crate::limit;
 use crate::wire::{FormatError, Reader, Writer};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -11,6 +12,12 @@ use model::{GiveUp, QueueOptions, TaskOptions, Unique, UniqueMode, Wall};
 
 /// Numbers that never change. Those of a task as it was enqueued and those that only its row has share one space.
 pub(crate) mod tag {
+    pub(super) const LIMITS: u8 = 1;
+    /// Only in the rows of queues.
+    pub(crate) const GENERATION: u8 = 2;
+    pub(super) const CONCURRENCY: u8 = 3;
+    /// Only in the rows of tasks.
+    pub(crate) const GATES: u8 = 1;
     pub(super) const UNIQUE: u8 = 6;
     pub(super) const DEADLINE: u8 = 7;
     pub(super) const GIVE_UP: u8 = 8;
@@ -123,21 +130,44 @@ pub(crate) fn get_task_options<'a>(reader: &mut Reader<'a>) -> Result<TaskOption
     Ok(options)
 }
 
+/// `generation` is that of a queue's row, and 0 elsewhere.
+pub(crate) fn add_queue_options(list: &mut List, options: &QueueOptions, generation: u64) {
+    if !options.limits.is_empty() {
+        list.add(tag::LIMITS, |writer| limit::put_queue_limits(writer, &options.limits));
+    }
+    if generation > 0 {
+        list.add(tag::GENERATION, |writer| writer.varint(generation));
+    }
+    if let Some(tasks) = options.concurrency {
+        list.add(tag::CONCURRENCY, |writer| writer.varint(u64::from(tasks)));
+    }
+    add_give_up(list, &options.give_up);
+}
+
+/// Reads one option of a queue into `options`. Returns whether the tag is that of such an option.
+pub(crate) fn take_queue_option(
+    options: &mut QueueOptions,
+    tag: u8,
+    reader: &mut Reader<'_>,
+) -> Result<bool, FormatError> {
+    match tag {
+        tag::CONCURRENCY => options.concurrency = Some(crate::queue::get_u32(reader)?),
+        tag::LIMITS => options.limits = limit::get_queue_limits(reader)?,
+        tag::GIVE_UP => options.give_up = get_give_up(reader)?.into_owned(),
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
 pub(crate) fn put_queue_options(writer: &mut Writer<'_>, options: &QueueOptions) {
     let mut list = List::default();
-    add_give_up(&mut list, &options.give_up);
+    add_queue_options(&mut list, options, 0);
     list.put(writer);
 }
 
 pub(crate) fn get_queue_options(reader: &mut Reader<'_>) -> Result<QueueOptions, FormatError> {
     let mut options = QueueOptions::default();
-    read(reader, |tag, option| {
-        match tag {
-            tag::GIVE_UP => options.give_up = get_give_up(option)?.into_owned(),
-            _ => return Ok(false),
-        }
-        Ok(true)
-    })?;
+    read(reader, |tag, option| take_queue_option(&mut options, tag, option))?;
     Ok(options)
 }
 

@@ -34,6 +34,8 @@ mod tag {
     pub(super) const TASKS_CHANGED: u8 = 17;
     pub(super) const GROUP_CREATED: u8 = 18;
     pub(super) const TRANSACTED_OF_ANY_KIND: u8 = 13;
+    pub(super) const LIMIT_PUT: u8 = 14;
+    pub(super) const LIMIT_DELETED: u8 = 15;
 
     pub(super) const LEASE_GRANTED: u8 = 20;
     pub(super) const LEASE_AWAITED: u8 = 21;
@@ -73,6 +75,7 @@ mod tag {
     pub(super) const EXECUTION_IN_PROGRESS: u8 = 40;
     pub(super) const EXECUTION_DIFFERS: u8 = 41;
     pub(super) const EXECUTION_LOST: u8 = 42;
+    pub(super) const NO_LIMIT: u8 = 15;
     pub(super) const CURSOR_BEYOND_END: u8 = 50;
     pub(super) const TOO_MANY_REACTIONS: u8 = 51;
     pub(super) const REACTION_MOVED: u8 = 52;
@@ -83,6 +86,7 @@ const EVENT_BYTES_MIN: usize = 3;
 const WRITTEN_BYTES_MIN: usize = 1;
 
 /// Appends the outcome's bytes to `out`.
+#[expect(clippy::too_many_lines, reason = "one arm for each outcome")]
 pub fn encode(outcome: &Outcome, out: &mut Vec<u8>) {
     let mut writer = Writer::new(out);
     match outcome {
@@ -153,6 +157,8 @@ pub fn encode(outcome: &Outcome, out: &mut Vec<u8>) {
             queue::put_state(&mut writer, *state);
         }
         Outcome::DeadLetterSettled => writer.u8(tag::DEAD_LETTER_SETTLED),
+        Outcome::LimitPut => writer.u8(tag::LIMIT_PUT),
+        Outcome::LimitDeleted => writer.u8(tag::LIMIT_DELETED),
         Outcome::GroupCreated(created) => {
             writer.u8(tag::GROUP_CREATED);
             lease::put_cursor(&mut writer, created.group);
@@ -214,6 +220,8 @@ pub fn decode(bytes: &[u8]) -> Result<Outcome, FormatError> {
         tag::SETTLED => Outcome::Settled(queue::get_settled(&mut reader)?),
         tag::TASK_CANCELLED => Outcome::TaskCancelled(queue::get_state(&mut reader)?),
         tag::DEAD_LETTER_SETTLED => Outcome::DeadLetterSettled,
+        tag::LIMIT_PUT => Outcome::LimitPut,
+        tag::LIMIT_DELETED => Outcome::LimitDeleted,
         tag::REACTION_PUT => Outcome::ReactionPut { cursor: lease::get_cursor(&mut reader)? },
         tag::REACTION_DELETED => Outcome::ReactionDeleted { existed: get_flag(&mut reader)? },
         tag::REACTED => Outcome::Reacted { tasks: reader.u32()?, cursor: lease::get_cursor(&mut reader)? },
@@ -358,6 +366,7 @@ fn put_refusal(writer: &mut Writer<'_>, refusal: &Refusal) {
             writer.u32(*task);
         }
         Refusal::NoTask => writer.u8(tag::NO_TASK),
+        Refusal::NoLimit => writer.u8(tag::NO_LIMIT),
         Refusal::ClaimLost { part, settlement } => {
             writer.u8(tag::CLAIM_LOST);
             writer.u32(*part);
@@ -409,6 +418,7 @@ fn get_refusal(reader: &mut Reader<'_>) -> Result<Refusal, FormatError> {
         tag::QUEUE_FULL => Refusal::QueueFull { backlog_max: reader.varint()? },
         tag::TOO_MANY_TYPES => Refusal::TooManyTypes { task: reader.u32()? },
         tag::NO_TASK => Refusal::NoTask,
+        tag::NO_LIMIT => Refusal::NoLimit,
         tag::CLAIM_LOST => Refusal::ClaimLost { part: reader.u32()?, settlement: reader.u32()? },
         tag::TASK_CONFLICT => Refusal::TaskConflict { part: reader.u32()?, task: reader.u32()? },
         tag::GROUP_CONFLICT => Refusal::GroupConflict,

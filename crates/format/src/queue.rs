@@ -2,6 +2,7 @@
 //! of the model's structs; an optional field begins with a byte that says whether it is there.
 
 use crate::entry::{get_keyed, put_keyed};
+use crate::limit;
 use crate::options::{Options, get_queue_options, get_task_options, put_queue_options, put_task_options};
 use crate::outcome::get_flag;
 use crate::wire::{FormatError, Reader, Writer};
@@ -11,7 +12,7 @@ use model::{
     Action, AdvanceTasks, CancelTask, ChangeTasks, Claim, Claimed, ClaimedTask, DeadLetterEnd, Elapsed,
     Enqueue, Enqueued, EnqueuedTask, Failure, Fingerprint, IdHash, NewTask, Position, PutQueue, QueueName,
     QueueOptions, QueueSettings, ReplayTask, RetryPolicy, Settle, SettleDeadLetter, Settled, Settlement,
-    Slot, TaskChange, TaskDue, TaskOptions, TaskRef, TaskState, TasksChanged, Wall,
+    Slot, TaskChange, TaskDue, TaskOptions, TaskRef, TaskState, TasksChanged, Throttle, Wall,
 };
 
 /// Numbers that never change.
@@ -21,6 +22,7 @@ mod tag {
     pub(super) const FAIL: u8 = 3;
     pub(super) const DEFER: u8 = 4;
     pub(super) const RETURN: u8 = 5;
+    pub(super) const THROTTLE: u8 = 6;
 
     pub(super) const REPLAY: u8 = 1;
     pub(super) const DROP: u8 = 2;
@@ -249,6 +251,12 @@ fn put_action(writer: &mut Writer<'_>, action: &Action<'_>) {
             writer.varint(*delay_ms);
         }
         Action::Return => writer.u8(tag::RETURN),
+        Action::Throttle(throttle) => {
+            writer.u8(tag::THROTTLE);
+            writer.prefixed(throttle.limit.as_str().as_bytes());
+            put_text_option(writer, throttle.key.as_deref());
+            writer.varint(throttle.close_ms);
+        }
     }
 }
 
@@ -265,6 +273,11 @@ fn get_action<'a>(reader: &mut Reader<'a>) -> Result<Action<'a>, FormatError> {
         }),
         tag::DEFER => Action::Defer { delay_ms: reader.varint()? },
         tag::RETURN => Action::Return,
+        tag::THROTTLE => Action::Throttle(Throttle {
+            limit: limit::get_name(reader)?,
+            key: get_text_option(reader, "key of a limit")?,
+            close_ms: reader.varint()?,
+        }),
         other => return Err(FormatError::invalid("action", u64::from(other))),
     })
 }

@@ -5,6 +5,7 @@ use crate::execution::{AbandonExecution, BeginExecution, CompleteExecution, Expi
 use crate::group::CreateGroup;
 use crate::ids::{Behaviour, Cursor, Elapsed, Fingerprint, IdHash, KeyHash, Position, Revision, Slot, Wall};
 use crate::lease::{AcquireLease, ExpireLeases, ReleaseLease, RenewLease, WithdrawLease};
+use crate::limit::{AdvanceLimits, DeleteLimit, PutLimit};
 use crate::name::{ExecutionKey, LeaseName, StreamName, ValueName};
 use crate::queue::{
     AdvanceTasks, CancelTask, ChangeTasks, Claim, Enqueue, PutQueue, ReplayTask, Settle, SettleDeadLetter,
@@ -61,6 +62,10 @@ pub enum Command<'a> {
     CreateGroup(CreateGroup<'a>),
     /// The node proposes this when tasks of a slot are due.
     AdvanceTasks(AdvanceTasks),
+    PutLimit(PutLimit<'a>),
+    DeleteLimit(DeleteLimit<'a>),
+    /// The node proposes this when keys of limits may be open again.
+    AdvanceLimits(AdvanceLimits),
     PutReaction(PutReaction<'a>),
     DeleteReaction(DeleteReaction<'a>),
     /// The node proposes this when events were appended after a reaction's cursor.

@@ -25,6 +25,7 @@ pub mod execution;
 pub mod group;
 pub mod ids;
 pub mod lease;
+pub mod limit;
 pub mod limits;
 pub mod name;
 pub mod outcome;
@@ -44,15 +45,20 @@ pub use ids::{
     ParseCursorError, Position, Revision, Slot, SlotRange, StreamId, Term, Wall,
 };
 pub use lease::{AcquireLease, ExpireLeases, Granted, ReleaseLease, RenewLease, WithdrawLease};
+pub use limit::{
+    AdvanceLimits, BadExpression, DeleteLimit, KeyExpression, KeySource, LimitSettings, PutLimit, QueueLimit,
+    Rate, limit_key_hash,
+};
 pub use name::{
-    ExecutionKey, GroupName, LeaseName, NameError, QueueName, ReactionName, StreamName, ValueName, slot_of,
+    ExecutionKey, GroupName, LeaseName, LimitName, NameError, QueueName, ReactionName, StreamName, ValueName,
+    slot_of,
 };
 pub use outcome::{Appended, AppendedEvent, Effect, KeyDifference, Outcome, Refusal, Timer, Written};
 pub use queue::{
     Action, AdvanceTasks, CancelTask, ChangeTasks, Claim, Claimed, ClaimedTask, DeadLetterEnd, Enqueue,
     Enqueued, EnqueuedTask, Failure, GiveUp, NewTask, PutQueue, QueueOptions, QueueSettings, ReplayTask,
     RetryPolicy, Settle, SettleDeadLetter, Settled, Settlement, TaskChange, TaskDue, TaskOptions, TaskRef,
-    TaskState, TasksChanged, Unique, UniqueMode,
+    TaskState, TasksChanged, Throttle, Unique, UniqueMode,
 };
 pub use reaction::{
     DeleteReaction, PutReaction, React, ReactedEvent, ReactionKey, ReactionPayload, ReactionSettings,

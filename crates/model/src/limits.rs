@@ -171,6 +171,30 @@ pub const DEAD_CLASSES_SHOWN_MAX: usize = 1_000;
 /// Tasks that one command of the node's own advances. Checked by `apply`.
 pub const ADVANCE_TASKS_MAX: usize = 256;
 
+/// Limits that a queue's settings name.
+pub const QUEUE_LIMITS_MAX: usize = 8;
+/// Types of tasks that one of these names.
+pub const LIMIT_TYPES_MAX: usize = 32;
+/// Bytes of an expression for a task's key of a limit.
+pub const KEY_EXPRESSION_BYTES_MAX: usize = 256;
+/// Bytes of a task's key of a limit; a longer text is cut. Used by `apply`.
+pub const LIMIT_KEY_BYTES_MAX: usize = 256;
+/// The longest time in which a rate counts, and for which a key is closed.
+pub const LIMIT_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+/// The greatest cost in that time, and of one task.
+pub const LIMIT_COST_MAX: u64 = 1_000_000;
+/// Steps of one claim in a queue with limits: each grants a task, or puts one or a whole cohort of them where it waits.
+/// Checked by `apply`.
+pub const CLAIM_STEPS_MAX: usize = 256;
+/// Keys that one command of the node's own looks at. Checked by `apply`.
+pub const ADVANCE_LIMITS_MAX: usize = 64;
+/// Lists of waiting cohorts that the opening of one key looks at, and cohorts of each that it lets go on. Checked by
+/// `apply`.
+pub const LIMIT_LISTS_MAX: usize = 64;
+pub const LIMIT_COHORTS_MAX: usize = 64;
+/// Keys that a read of a limit shows.
+pub const LIMIT_KEYS_SHOWN_MAX: usize = 100;
+
 /// Reactions of one shard. Checked by `apply`.
 pub const REACTIONS_MAX: u64 = 256;
 /// Bytes of a reaction's name: its tasks' ids contain it.

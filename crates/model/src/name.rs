@@ -87,6 +87,8 @@ names! {
     ValueName;
     /// The key of an execution, by the same rules.
     ExecutionKey;
+    /// A limit's name, by the same rules.
+    LimitName;
     /// A group's name, by the same rules.
     GroupName;
     /// A reaction's name, by the same rules. It has at most [`limits::REACTION_NAME_BYTES_MAX`] bytes.

@@ -72,6 +72,9 @@ pub enum Outcome {
     TaskCancelled(TaskState),
     /// The dead letter is back in its queue, or gone.
     DeadLetterSettled,
+    /// The limit's settings apply from now on.
+    LimitPut,
+    LimitDeleted,
     /// The reaction's settings apply from now on. It has come this far.
     ReactionPut {
         cursor: Cursor,
@@ -194,6 +197,8 @@ pub enum Refusal {
     TaskConflict { part: u32, task: u32 },
     /// The task is not in a state for this.
     WrongTaskState { state: TaskState },
+    /// No limit has this name.
+    NoLimit,
     /// There is a group with this name and other content.
     GroupConflict,
     /// The cursor lies after everything that was recorded: `end` is the last position that was assigned.
@@ -244,4 +249,6 @@ pub enum Timer {
     Tasks(TaskDue),
     /// The time of an execution is over: propose [`crate::ExpireExecutions`].
     Executions(Elapsed),
+    /// A key of a limit may be open again: propose [`crate::AdvanceLimits`].
+    Limits(Elapsed),
 }

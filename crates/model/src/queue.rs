@@ -5,7 +5,8 @@
 
 use crate::Keyed;
 use crate::ids::{Cursor, Elapsed, Fingerprint, IdHash, Position, Slot, Wall};
-use crate::name::QueueName;
+use crate::limit::QueueLimit;
+use crate::name::{LimitName, QueueName};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
@@ -148,11 +149,15 @@ pub struct QueueSettings {
 pub struct QueueOptions {
     /// Belongs to [`QueueSettings::retry`].
     pub give_up: GiveUp<'static>,
+    /// The limits that hold for the queue's tasks, at most [`crate::limits::QUEUE_LIMITS_MAX`].
+    pub limits: Vec<QueueLimit>,
+    /// Tasks of the queue that run at the same time.
+    pub concurrency: Option<u32>,
 }
 
 impl QueueOptions {
     /// No settings but the usual ones.
-    pub const NONE: Self = Self { give_up: GiveUp::NEVER };
+    pub const NONE: Self = Self { give_up: GiveUp::NEVER, limits: Vec::new(), concurrency: None };
 }
 
 impl Default for QueueSettings {
@@ -224,6 +229,18 @@ pub enum Action<'a> {
     Defer { delay_ms: u64 },
     /// The worker stops: the task can be claimed again at once, before all others, and the attempt does not count.
     Return,
+    /// Nothing of a limit's key can be done for a while. The attempt does not count.
+    Throttle(Throttle<'a>),
+}
+
+/// What a worker says that has met a limit elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Throttle<'a> {
+    pub limit: LimitName<'a>,
+    /// The key to close; `None` for the one that the task has.
+    pub key: Option<Cow<'a, str>>,
+    /// For how long.
+    pub close_ms: u64,
 }
 
 /// Why an attempt failed, and what follows.

@@ -252,6 +252,9 @@ fn command_bytes(command: &Command<'_>) -> usize {
         | Command::SettleDeadLetter(_)
         | Command::AdvanceTasks(_)
         | Command::ChangeTasks(_)
+        | Command::PutLimit(_)
+        | Command::DeleteLimit(_)
+        | Command::AdvanceLimits(_)
         | Command::DeleteReaction(_) => 0,
         Command::PutReaction(put) => put.settings.types.iter().map(|event_type| event_type.len()).sum(),
         Command::React(react) => {
@@ -287,6 +290,7 @@ fn settlement_bytes(settlement: &Settlement<'_>) -> usize {
         Action::Heartbeat { progress } => progress.as_ref().map_or(0, |progress| progress.len()),
         Action::Complete { result } => result.as_ref().map_or(0, |result| result.len()),
         Action::Fail(failure) => failure.class.len() + failure.detail.len(),
+        Action::Throttle(throttle) => throttle.key.as_ref().map_or(0, |key| key.len()),
         Action::Defer { .. } | Action::Return => 0,
     };
     carried + SETTLEMENT_OVERHEAD_BYTES

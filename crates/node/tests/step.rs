@@ -7,8 +7,8 @@ mod numbers;
 use consensus::{Message, Ticket};
 use empty_log::EmptyLog;
 use model::{
-    Append, Command, Cursor, Expected, Filled, Fingerprint, IdHash, Identity, NewEvent, Outcome, PutSettings,
-    Settings, StreamName, Wall,
+    Append, Command, Cursor, Expected, Filled, Fingerprint, IdHash, Identity, NewEvent, Outcome, Position,
+    PutSettings, React, ReactionName, Settings, Slot, StreamName, Wall,
 };
 use node::{
     AskedTime, ClosedTime, DiskSpace, Input, Mono, Node, NodeOptions, Now, Output, RaftCompletion,
@@ -121,12 +121,12 @@ fn kinds(out: &[Out]) -> Vec<String> {
             Output::Woken { reply, result } => format!("{reply} woken {result:?}"),
             Output::Visible(_) => "visible".into(),
             Output::Ready { .. } => "ready".into(),
+            Output::Reacted => "reacted".into(),
+            Output::ReactionsChanged => "reactions changed".into(),
             Output::Wait(_) => "wait".into(),
             Output::Continue => "continue".into(),
             Output::Stopped => "stopped".into(),
             Output::Halt(_) => "halt".into(),
-            Output::Reacted => "reacted".into(),
-            Output::ReactionsChanged => "reactions changed".into(),
         })
         .collect()
 }
@@ -392,4 +392,42 @@ fn a_stop_flushes_everything_even_if_a_flush_that_found_no_space_comes_first() {
         out = bench.step(Input::Completion(RaftCompletion::Flushed(flush.run().unwrap())));
         assert_eq!(kinds(&out), then);
     }
+}
+
+/// What a reaction that does not exist has to do.
+fn react(after: u64) -> Input<RaftCompletion, Message, Numbers> {
+    let cursor = |position| Cursor::new(Position(position), Slot(0));
+    Input::React(vec![React {
+        reaction: ReactionName::new("r").unwrap(),
+        version: Position(1),
+        after: cursor(after),
+        until: cursor(after + 1),
+        events: Vec::new(),
+    }])
+}
+
+#[test]
+fn what_a_reaction_has_to_do_shares_entries_and_is_reported_once_it_is_applied() {
+    let mut bench = Bench::ready(NodeOptions::default());
+    let first = bench.submit(1, append("a"));
+    assert_eq!(kinds(&bench.step(react(0))), [""; 0], "an entry is in flight");
+    assert_eq!(kinds(&bench.submit(2, append("b"))), [""; 0]);
+    let out = bench.synced(ticket(&first));
+    assert_eq!(kinds(&out), ["write log", "append bodies", "1 appended", "visible"]);
+    let out = bench.synced(ticket(&out));
+    assert_eq!(kinds(&out), ["append bodies", "reacted", "2 appended", "visible"]);
+}
+
+#[test]
+fn a_node_that_cannot_write_drops_what_reactions_have_to_do() {
+    let mut bench = Bench::ready(NodeOptions::default());
+    let first = bench.submit(1, append("a"));
+    bench.step(react(0));
+    assert_eq!(kinds(&bench.step(Input::DiskSpace(DiskSpace::Low { why: "full".into() }))), ["reacted"]);
+    assert_eq!(kinds(&bench.step(react(0))), ["reacted"]);
+    assert_eq!(kinds(&bench.synced(ticket(&first))), ["append bodies", "1 appended", "visible"]);
+    bench.step(Input::DiskSpace(DiskSpace::Enough));
+    assert_eq!(kinds(&bench.step(Input::DiskStalled { why: "it hangs".into() })), [""; 0]);
+    assert_eq!(kinds(&bench.step(react(0))), ["reacted"]);
+    assert_eq!(bench.node.figures(bench.now).waiting_bytes, 0);
 }

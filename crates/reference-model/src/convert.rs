@@ -60,7 +60,10 @@ impl Simple {
             | Command::ReplayTask(_)
             | Command::ChangeTasks(_)
             | Command::CreateGroup(_)
-            | Command::AdvanceTasks(_) => unreachable!("{command:?} is about a queue"),
+            | Command::AdvanceTasks(_)
+            | Command::PutLimit(_)
+            | Command::DeleteLimit(_)
+            | Command::AdvanceLimits(_) => unreachable!("{command:?} is about a queue"),
             Command::PutReaction(_) | Command::DeleteReaction(_) | Command::React(_) => {
                 unreachable!("{command:?} is about a reaction")
             }
@@ -230,6 +233,8 @@ impl From<&Outcome> for SimpleOutcome {
             Outcome::Settled(settled) => Self::Settled(settled.clone()),
             Outcome::TaskCancelled(state) => Self::TaskCancelled(*state),
             Outcome::DeadLetterSettled => Self::DeadLetterSettled,
+            Outcome::LimitPut => Self::LimitPut,
+            Outcome::LimitDeleted => Self::LimitDeleted,
             Outcome::ReactionPut { cursor } => Self::ReactionPut(*cursor),
             Outcome::ReactionDeleted { existed } => Self::ReactionDeleted(*existed),
             Outcome::Reacted { tasks, cursor } => Self::Reacted(*tasks, *cursor),
@@ -263,6 +268,7 @@ impl From<&Outcome> for SimpleOutcome {
                 Refusal::QueueFull { backlog_max } => Self::QueueFull(backlog_max),
                 Refusal::TooManyTypes { task } => Self::TooManyTypes(task as usize),
                 Refusal::NoTask => Self::NoTask,
+                Refusal::NoLimit => Self::NoLimit,
                 Refusal::WrongTaskState { state } => Self::WrongTaskState(state),
                 Refusal::TaskConflict { .. } => Self::TaskConflict,
                 Refusal::GroupConflict => Self::GroupConflict,

@@ -177,6 +177,9 @@ pub enum SimpleOutcome {
     Settled(Vec<Settled>),
     TaskCancelled(TaskState),
     DeadLetterSettled,
+    LimitPut,
+    LimitDeleted,
+    NoLimit,
     TasksChanged(TasksChanged),
     TaskConflict,
     /// The group's position and slot, and whether it was there already.
@@ -266,6 +269,8 @@ impl SimpleOutcome {
                 | Self::Settled(_)
                 | Self::TaskCancelled(_)
                 | Self::DeadLetterSettled
+                | Self::LimitPut
+                | Self::LimitDeleted
                 | Self::ReactionPut(_)
                 | Self::ReactionDeleted(_)
                 | Self::Reacted(..)

@@ -11,6 +11,7 @@
 //!   effects: TimerSet ───────────┤    records    slot ► elapsed          ──┼──► commands that are due
 //!                                │    leases     slot ► elapsed          ──┤    (a bounded number)
 //!                                │    executions slot ► elapsed          ──┤
+//!                                ├──► limits     slot ► elapsed          ──┤
 //!                                └──► clean-up   slot ► position queued  ──┘
 //! ```
 //!
@@ -29,20 +30,20 @@ use alloc::vec::Vec;
 use core::ops::ControlFlow;
 use format::FormatError;
 use format::row::{
-    ExecutionTimerKey, QueueRange, RecordTimerKey, TaskTimerKey, TimerKey, TimerRange, TimerSearch,
-    WallTimerKey, decode_name,
+    ExecutionTimerKey, LimitRange, LimitTimerKey, QueueRange, RecordTimerKey, TaskTimerKey, TimerKey,
+    TimerRange, TimerSearch, WallTimerKey, decode_name,
 };
 use model::{
-    AdvanceTasks, CleanUp, Command, Effect, Elapsed, EntryClock, ExpireEvents, ExpireExecutions,
-    ExpireLeases, ExpireRecords, Order, Position, Slot, SlotRange, StreamId, StreamName, TaskDue, Timer,
-    View, ViewError, Wall, limits,
+    AdvanceLimits, AdvanceTasks, CleanUp, Command, Effect, Elapsed, EntryClock, ExpireEvents,
+    ExpireExecutions, ExpireLeases, ExpireRecords, Order, Position, Slot, SlotRange, StreamId, StreamName,
+    TaskDue, Timer, View, ViewError, Wall, limits,
 };
 
 /// Slots in which one entry cleans up, and as many in which it deletes idempotency records, hands over leases,
-/// frees the keys of executions, or advances tasks by either clock.
-const SLOTS_MAX: usize = 16;
+/// frees the keys of executions, opens the keys of limits, or advances tasks by either clock.
+const SLOTS_MAX: usize = 8;
 /// Streams whose events one entry expires.
-const EXPIRIES_MAX: usize = limits::ENTRY_OWN_COMMANDS_MAX - 6 * SLOTS_MAX;
+const EXPIRIES_MAX: usize = limits::ENTRY_OWN_COMMANDS_MAX - 7 * SLOTS_MAX;
 
 /// The timers of one shard; see the module.
 #[derive(Clone, Debug)]
@@ -58,6 +59,7 @@ pub struct Agenda {
     clean_ups: Points<Position>,
     tasks_by_wall: Points<TaskDue>,
     tasks_by_elapsed: Points<TaskDue>,
+    limits: Points<Elapsed>,
 }
 
 /// The next moments at which something may be due.
@@ -93,6 +95,7 @@ impl Agenda {
             clean_ups: Points::default(),
             tasks_by_wall: Points::default(),
             tasks_by_elapsed: Points::default(),
+            limits: Points::default(),
         }
     }
 
@@ -127,6 +130,7 @@ impl Agenda {
                         Some(TimerKey::Execution { slot, deadline }) => self.executions.note(slot, deadline),
                         Some(TimerKey::CleanUp(key)) => self.clean_ups.note(key.slot, key.queued),
                         Some(TimerKey::Task(key)) => self.note_task(key.slot, key.due),
+                        Some(TimerKey::Limit(key)) => self.limits.note(key.slot, key.due),
                         None => {}
                     }
                 }
@@ -151,6 +155,7 @@ impl Agenda {
                 Timer::Executions(elapsed) => self.executions.note(slot, elapsed),
                 Timer::CleanUp(queued) => self.clean_ups.note(slot, queued),
                 Timer::Tasks(due) => self.note_task(slot, due),
+                Timer::Limits(elapsed) => self.limits.note(slot, elapsed),
             }
         }
     }
@@ -174,6 +179,7 @@ impl Agenda {
         self.expire_executions(view, clock.elapsed, commands)?;
         advance_tasks(&mut self.tasks_by_elapsed, TaskDue::Elapsed(clock.elapsed), view, commands)?;
         advance_tasks(&mut self.tasks_by_wall, TaskDue::Wall(clock.wall), view, commands)?;
+        self.advance_limits(view, clock.elapsed, commands)?;
         self.expire_events(view, clock.wall, commands)
     }
 
@@ -188,8 +194,8 @@ impl Agenda {
                 self.tasks_by_wall.earliest().and_then(wall),
             ),
             elapsed: earliest(
-                earliest(self.records.earliest(), self.leases.earliest()),
                 earliest(self.executions.earliest(), self.tasks_by_elapsed.earliest().and_then(elapsed)),
+                earliest(earliest(self.records.earliest(), self.leases.earliest()), self.limits.earliest()),
             ),
             clean_up: self.clean_ups.first().map(|(_, queued)| queued),
         }
@@ -267,6 +273,28 @@ impl Agenda {
         Ok(())
     }
 
+    fn advance_limits(
+        &mut self,
+        view: &impl View,
+        now: Elapsed,
+        commands: &mut Vec<Command<'static>>,
+    ) -> Result<(), ViewError> {
+        let due = self.limits.in_order.iter().take(SLOTS_MAX).take_while(|(from, _)| *from <= now).count();
+        for _ in 0..due {
+            let Some((slot, from)) = self.limits.first() else { break };
+            // The timer may have been cancelled.
+            let first = first_limit(view, slot, from)?;
+            if let Some(from) = first.filter(|due| *due <= now) {
+                self.limits.set(slot, None);
+                let keys_max = (limits::ADVANCE_LIMITS_MAX / due) as u32;
+                commands.push(Command::AdvanceLimits(AdvanceLimits { slot, from, keys_max }));
+            } else {
+                self.limits.set(slot, first);
+            }
+        }
+        Ok(())
+    }
+
     fn expire_events(
         &mut self,
         view: &impl View,
@@ -333,6 +361,17 @@ fn first_execution(view: &impl View, slot: Slot, from: Elapsed) -> Result<Option
         ControlFlow::Break(())
     })?;
     first.transpose().map_err(|error| bad_row("execution timer", error))
+}
+
+/// When the first key of a limit is due in a slot.
+fn first_limit(view: &impl View, slot: Slot, from: Elapsed) -> Result<Option<Elapsed>, ViewError> {
+    let mut first = None;
+    view.scan(LimitRange::timers(slot, from).as_range(), Order::Ascending, &mut |key, _| {
+        first = Some(LimitTimerKey::decode(key));
+        ControlFlow::Break(())
+    })?;
+    let first = first.transpose().map_err(|error| bad_row("limit timer", error))?;
+    Ok(first.map(|timer| timer.due))
 }
 
 fn first_record(view: &impl View, slot: Slot, from: Elapsed) -> Result<Option<Elapsed>, ViewError> {
@@ -540,9 +579,12 @@ mod tests {
         let mut agenda = store.agenda.clone();
         let mut streams = BTreeSet::new();
         // None of them is applied in between.
-        for count in [EXPIRIES_MAX, EXPIRIES_MAX, EXPIRIES_MAX, EXPIRIES_MAX / 2, 0] {
+        loop {
             let commands = due(&mut agenda, &store);
-            assert_eq!(commands.len(), count);
+            assert_eq!(commands.len(), (all - streams.len()).min(EXPIRIES_MAX));
+            if commands.is_empty() {
+                break;
+            }
             for command in commands {
                 let Command::ExpireEvents(expire) = command else { panic!("{command:?}") };
                 streams.insert(expire.stream.to_string());

@@ -103,6 +103,8 @@ fn replayed(mut outcome: Outcome) -> Outcome {
         | Outcome::ExecutionBegun(_)
         | Outcome::ExecutionCompleted { .. }
         | Outcome::ExecutionAbandoned { .. }
+        | Outcome::LimitPut
+        | Outcome::LimitDeleted
         | Outcome::Refused(_) => {}
     }
     outcome

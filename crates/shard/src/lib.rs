@@ -26,6 +26,8 @@
 //! | `lease/release.rs` | give a lease back |
 //! | `lease/withdraw.rs` | stop waiting for a lease |
 //! | `lease/expire.rs` | hand over leases that have expired |
+//! | `limit/put.rs`, `delete.rs` | replace or remove a limit |
+//! | `limit/advance.rs` | let tasks go on whose limits allow it again |
 //! | `value/put.rs` | replace a value's content |
 //! | `value/delete.rs` | remove a value |
 //! | `execution/begin.rs` | say whether the work under an idempotency key is new, in progress, or done |
@@ -50,6 +52,7 @@ mod group;
 mod heads;
 mod idempotency;
 mod lease;
+mod limit;
 mod oldest;
 mod overlay;
 pub mod query;

@@ -13,7 +13,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::{Bound, ControlFlow};
-use format::row::{RevisionRow, ShardRow, stream_key};
+use format::row::{Gate, QueueKeys, RevisionRow, ShardRow, stream_key};
 use model::view::Visit;
 use model::{
     Cursor, Key, KeyRange, Namespace, Order, Position, Slot, Timer, Value, View, ViewError, WriteSet,
@@ -40,6 +40,10 @@ pub(crate) struct Overlay<'a, 'e, V> {
     notified: Vec<Key>,
     /// Tasks that became ready, or are no longer.
     ready: Vec<ReadyChange>,
+    /// Keys of limits that may have opened in this command.
+    freed: Vec<Gate>,
+    /// Queues of which a task runs no longer, if they limit how many do.
+    freed_queues: Vec<QueueKeys>,
     /// What has happened to members of groups in this command.
     steps: Vec<Step>,
     rows: BTreeMap<Key, Option<Value>>,
@@ -69,6 +73,8 @@ struct Savepoint {
     removed: usize,
     notified: usize,
     ready: usize,
+    freed: usize,
+    freed_queues: usize,
     undo: Vec<Undo>,
 }
 
@@ -111,6 +117,8 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
             removed: Vec::new(),
             notified: Vec::new(),
             ready: Vec::new(),
+            freed: Vec::new(),
+            freed_queues: Vec::new(),
             steps: Vec::new(),
             rows: BTreeMap::new(),
             changed: BTreeMap::new(),
@@ -155,6 +163,33 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
     /// Tells the node that requests which wait for the row with this key must look again.
     pub(crate) fn notify(&mut self, key: Key) {
         self.notified.push(key);
+    }
+
+    /// A key of a limit may have opened. At the end of the command, tasks that wait for it may go on.
+    pub(crate) fn freed(&mut self, gate: &Gate) {
+        self.freed.push(gate.clone());
+    }
+
+    /// A task of this queue runs no longer, or more may run: others may be claimed.
+    pub(crate) fn freed_in(&mut self, queue: QueueKeys) {
+        if !self.freed_queues.contains(&queue) {
+            self.freed_queues.push(queue);
+        }
+    }
+
+    /// Removes and returns the queues of which a task runs no longer.
+    pub(crate) fn take_freed_queues(&mut self) -> Vec<QueueKeys> {
+        core::mem::take(&mut self.freed_queues)
+    }
+
+    /// Removes and returns the keys that may have opened.
+    pub(crate) fn take_freed(&mut self) -> Vec<Gate> {
+        core::mem::take(&mut self.freed)
+    }
+
+    /// This many more tasks of this type can be claimed; fewer, if it is negative.
+    pub(crate) fn more_ready(&mut self, queue: &Queue, task_type: &str, tasks: i64) {
+        self.ready_changes(&queue.row.name, task_type, tasks);
     }
 
     /// Tells a group what has happened to a member of it.
@@ -273,6 +308,8 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
             removed: self.removed.len(),
             notified: self.notified.len(),
             ready: self.ready.len(),
+            freed: self.freed.len(),
+            freed_queues: self.freed_queues.len(),
             undo: Vec::new(),
         });
     }
@@ -294,6 +331,8 @@ impl<'a, 'e, V: View> Overlay<'a, 'e, V> {
         self.removed.truncate(savepoint.removed);
         self.notified.truncate(savepoint.notified);
         self.ready.truncate(savepoint.ready);
+        self.freed.truncate(savepoint.freed);
+        self.freed_queues.truncate(savepoint.freed_queues);
         // In reverse order, so that each key ends with its first value. Heads are also removed in the reverse
         // order of their insertion, so no name becomes unreachable behind a freed number.
         for undo in savepoint.undo.into_iter().rev() {

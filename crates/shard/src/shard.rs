@@ -8,6 +8,7 @@ use crate::group;
 use crate::heads::Heads;
 use crate::idempotency::once;
 use crate::lease::{self, acquire, release, renew, withdraw};
+use crate::limit;
 use crate::overlay::{Finished, Overlay, ReadyChange};
 use crate::queue;
 use crate::reaction;
@@ -107,11 +108,13 @@ impl Shard {
             outcomes.push(if knows(entry.behaviour) {
                 let outcome = apply_command(command, &mut overlay)?;
                 group::step::take_all(&mut overlay)?;
+                limit::open::all(&mut overlay)?;
                 outcome
             } else {
                 Outcome::Refused(Refusal::Unsupported)
             });
         }
+        limit::open::queues(&mut overlay)?;
         let Finished { writes, bodies, last, timers, removed, notified, ready } = overlay.finish();
         let mut effects = effects(timers, removed, notified);
         effects.extend(ready_effects(ready));
@@ -199,6 +202,9 @@ fn apply_command<'e, V: View>(
         Command::ChangeTasks(change) => queue::change::apply(change, overlay),
         Command::CreateGroup(create) => group::create::apply(create, overlay),
         Command::AdvanceTasks(advance) => queue::advance::apply(advance, overlay),
+        Command::PutLimit(put) => limit::put::apply(put, overlay),
+        Command::DeleteLimit(delete) => limit::delete::apply(delete, overlay),
+        Command::AdvanceLimits(advance) => limit::advance::apply(advance, overlay),
         Command::PutReaction(put) => reaction::put::apply(put, overlay),
         Command::DeleteReaction(delete) => reaction::delete::apply(delete, overlay),
         Command::React(react) => reaction::react::apply(react, overlay),
@@ -245,6 +251,7 @@ fn clock_of(timer: &Timer) -> Option<mem::Discriminant<TaskDue>> {
         | Timer::Records(_)
         | Timer::Leases(_)
         | Timer::CleanUp(_)
-        | Timer::Executions(_) => None,
+        | Timer::Executions(_)
+        | Timer::Limits(_) => None,
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Queue;
 use super::duration;
+use super::limit::QueueLimit;
 use super::task::{RetryPolicy, TaskInfo, TaskState};
 use crate::client::{Client, Query};
 use crate::error::{Error, Result};
@@ -33,6 +34,12 @@ pub struct QueueSettings {
     /// A paused queue gives out no tasks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub paused: Option<bool>,
+    /// Tasks of the queue that run at the same time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<u32>,
+    /// The limits that hold for its tasks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<QueueLimit>,
 }
 
 /// How many tasks are in which state.

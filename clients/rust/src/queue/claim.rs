@@ -18,6 +18,8 @@ use std::time::Duration;
 #[derive(Clone, Debug, Serialize)]
 pub struct Claim {
     worker: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     types: Vec<String>,
     max: u32,
@@ -33,7 +35,21 @@ impl Claim {
     #[must_use]
     pub fn new(worker: impl Into<String>) -> Self {
         let worker = worker.into();
-        Self { worker, types: Vec::new(), max: 1, claim_timeout: None, wait: None, request_id: String::new() }
+        Self {
+            worker,
+            version: None,
+            types: Vec::new(),
+            max: 1,
+            claim_timeout: None,
+            wait: None,
+            request_id: String::new(),
+        }
+    }
+
+    /// Says which version of its program the worker runs, for those who look at the list of workers.
+    #[must_use]
+    pub fn version(self, version: impl Into<String>) -> Self {
+        Self { version: Some(version.into()), ..self }
     }
 
     /// Only tasks of these types.

@@ -40,8 +40,8 @@ struct Content {
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 enum Member {
-    Task(GroupTask),
-    Group { group: Content },
+    Task(Box<GroupTask>),
+    Group { group: Box<Content> },
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -61,14 +61,14 @@ impl NewGroup {
     /// Adds a task.
     #[must_use]
     pub fn task(mut self, queue: impl Into<String>, task: NewTask) -> Self {
-        self.content.members.push(Member::Task(GroupTask { queue: queue.into(), task }));
+        self.content.members.push(Member::Task(Box::new(GroupTask { queue: queue.into(), task })));
         self
     }
 
     /// Adds a group as a member. Its id does not matter. What follows it takes its place.
     #[must_use]
     pub fn group(mut self, group: Self) -> Self {
-        self.content.members.push(Member::Group { group: group.content });
+        self.content.members.push(Member::Group { group: Box::new(group.content) });
         self
     }
 

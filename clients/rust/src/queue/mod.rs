@@ -6,6 +6,7 @@
 //! | `claim` | [`Claim`]: asking for tasks |
 //! | `settle` | [`TaskError`], heartbeats and ends of claims |
 //! | `admin` | settings, lists, dead letters |
+//! | `limit` | [`Limit`]: how many tasks run or begin |
 //! | `change` | changes of many tasks at once |
 //! | `group` | [`NewGroup`]: tasks that belong together |
 //! | `duration` | durations as the API writes them |
@@ -15,15 +16,19 @@ mod change;
 mod claim;
 pub(crate) mod duration;
 mod group;
+mod limit;
 mod settle;
 mod task;
+mod workers;
 
 pub use admin::{Depth, QueueInfo, QueueSettings, TaskPage};
 pub use change::{Changed, DeadLetterClass, Replay, Which};
 pub use claim::Claim;
 pub use group::{GroupCreated, GroupInfo, GroupState, NewGroup};
+pub use limit::{Limit, LimitKey, LimitSettings, QueueLimit, Rate};
 pub use settle::{Heartbeat, TaskError};
 pub use task::{ClaimedTask, Enqueued, NewTask, RetryPolicy, TaskFailure, TaskInfo, TaskState, Unique};
+pub use workers::WorkerInfo;
 
 use crate::client::{Client, encode, problem_within};
 use crate::error::{Error, Result};

@@ -13,6 +13,7 @@
 //! | [`document`] | the OpenAPI 3.1 document, docs/openapi.json |
 
 pub mod document;
+mod limits;
 mod operations;
 pub mod parameters;
 mod reactions;

@@ -7,7 +7,7 @@ use super::parameters::{
     TASK_STATE, TASK_WAIT, TASKS_LIMIT, TYPE, VALUE,
 };
 use super::tasks;
-use super::{Content, Description, Method, Response, Schema, Tag, reactions};
+use super::{Content, Description, Method, Response, Schema, Tag, limits, reactions};
 use crate::catalogue::Code;
 
 macro_rules! operations {
@@ -719,6 +719,10 @@ operations! {
         },
         problems: &[ANY, DATA, QUERY],
     };
+    PutLimit: limits::PUT;
+    GetLimit: limits::GET;
+    DeleteLimit: limits::DELETE;
+    ListLimits: limits::LIST;
     PutReaction: reactions::PUT;
     GetReaction: reactions::GET;
     DeleteReaction: reactions::DELETE;

@@ -182,6 +182,7 @@ impl Request {
                 Action::Fail(failure) => ("fail", failure.class.as_bytes()),
                 Action::Defer { .. } => ("defer", b""),
                 Action::Return => ("return", b""),
+                Action::Throttle(throttle) => ("throttle", throttle.limit.as_str().as_bytes()),
             };
             add_text(&mut self.content, "");
             add_text(&mut self.content, kind);

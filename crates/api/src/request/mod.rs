@@ -7,6 +7,7 @@
 //! | [`append`] | bodies with events for one stream |
 //! | [`line`] | one line of `POST /v1/events` |
 //! | [`lease`] | bodies of requests about leases |
+//! | [`limit`] | requests that write limits, and the limits of a queue |
 //! | [`value`] | requests that write values |
 //! | [`execution`] | bodies of requests about executions |
 //! | [`transaction`] | the body of a transaction |
@@ -24,6 +25,7 @@ pub mod group;
 pub mod head;
 mod key;
 pub mod lease;
+pub mod limit;
 pub mod line;
 mod object;
 pub mod query;
@@ -36,7 +38,7 @@ pub mod value;
 
 use crate::problem::{Problem, Result};
 use crate::{catalogue::Code, uri};
-use model::{ExecutionKey, LeaseName, StreamName, ValueName};
+use model::{ExecutionKey, LeaseName, LimitName, StreamName, ValueName};
 
 /// The stream name in a segment of the path.
 ///
@@ -68,6 +70,14 @@ pub fn value_in_path(segment: &str) -> Result<ValueName<'_>> {
 /// As for [`stream_in_path`].
 pub fn execution_in_path(segment: &str) -> Result<ExecutionKey<'_>> {
     Ok(ExecutionKey::new(decode(segment)?)?)
+}
+
+/// The limit name in a segment of the path.
+///
+/// # Errors
+/// As for [`stream_in_path`].
+pub fn limit_in_path(segment: &str) -> Result<LimitName<'_>> {
+    Ok(LimitName::new(decode(segment)?)?)
 }
 
 fn decode(segment: &str) -> Result<std::borrow::Cow<'_, str>> {

@@ -6,6 +6,7 @@
 //! | [`outcome`] | outcomes of commands |
 //! | [`refusal`] | problems for refused commands |
 //! | [`lease`] | leases |
+//! | [`limit`] | limits |
 //! | [`value`] | writes of values |
 //! | [`execution`] | executions |
 //! | [`page`] | pages of events and of streams |
@@ -15,6 +16,7 @@
 pub mod execution;
 pub mod group;
 pub mod lease;
+pub mod limit;
 pub mod outcome;
 pub mod page;
 pub mod queue;

@@ -115,6 +115,7 @@ pub fn problem(refusal: &Refusal, target: Target<'_>) -> Box<Problem> {
             let detail = format!("the execution of `{}` with this token is over", target.stream(*part));
             in_part(Problem::new(Code::ExecutionLost, detail), *part, target)
         }
+        Refusal::NoLimit => Problem::new(Code::LimitNotFound, "no limit has this name"),
         Refusal::ValueFull => Problem::new(Code::ValueFull, "the value has no revisions left"),
         Refusal::CursorBeyondEnd { end } => {
             let detail = format!("the last position that was assigned is {:016x}", end.0);

@@ -2,6 +2,7 @@
 
 use super::execution::ExecutionTimerKey;
 use super::lease::LeaseTimerKey;
+use super::limit::LimitTimerKey;
 use super::queue::TaskTimerKey;
 use crate::wire::FormatError;
 use alloc::vec::Vec;
@@ -50,6 +51,14 @@ pub(super) mod kind {
 
     pub(in crate::row) const EXECUTION: u8 = 47;
 
+    pub(in crate::row) const LIMIT: u8 = 29;
+    pub(in crate::row) const LIMIT_KEY: u8 = 30;
+    pub(in crate::row) const LIMIT_LIST: u8 = 31;
+    pub(in crate::row) const LIMIT_WAITING: u8 = 32;
+    pub(in crate::row) const COHORT: u8 = 33;
+    pub(in crate::row) const COHORT_TASK: u8 = 34;
+    pub(in crate::row) const COHORT_TURN: u8 = 35;
+
     pub(in crate::row) const SHARD: u8 = 129;
     pub(in crate::row) const WALL_TIMER: u8 = 130;
     pub(in crate::row) const RECORD_TIMER: u8 = 131;
@@ -59,6 +68,7 @@ pub(super) mod kind {
     pub(in crate::row) const TASK_WALL: u8 = 134;
     pub(in crate::row) const TASK_ELAPSED: u8 = 135;
     pub(in crate::row) const EXECUTION_TIMER: u8 = 143;
+    pub(in crate::row) const LIMIT_TIMER: u8 = 139;
     pub(in crate::row) const REACTION: u8 = 147;
     pub(in crate::row) const REACTIONS: u8 = 148;
 }
@@ -346,6 +356,7 @@ pub enum TimerKey {
         slot: Slot,
         deadline: Elapsed,
     },
+    Limit(LimitTimerKey),
 }
 
 /// A search for the earliest timer of each kind in each of a shard's slots. It skips from slot to slot: for
@@ -401,6 +412,7 @@ impl TimerSearch {
             kind::TASK_WALL | kind::TASK_ELAPSED => {
                 (Some(TimerKey::Task(TaskTimerKey::decode(key)?)), found + 1)
             }
+            kind::LIMIT_TIMER => (Some(TimerKey::Limit(LimitTimerKey::decode(key)?)), kind::LIMIT_TIMER + 1),
             kind::REACTION | kind::REACTIONS => (None, kind::REACTIONS + 1),
             other => return Err(FormatError::invalid("kind of row", u64::from(other))),
         };

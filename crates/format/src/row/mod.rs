@@ -27,6 +27,13 @@
 //! | unique key | the name's | queue id, key hash | [`UniqueRow`] | while an unfinished task has the unique key |
 //! | claim request | the name's | queue id, request hash | [`ClaimRequestRow`] | while a claim of the request lasts |
 //! | dead | the name's | queue id, position | nothing | while a task is a dead letter |
+//! | limit | the name's | name | [`LimitRow`] | on each change of the limit's settings |
+//! | limit's key | the limit's | limit hash, key hash | [`LimitKeyRow`] | when a task of the key is claimed or settled, or a cohort begins or ends to wait |
+//! | list of waiting cohorts | the limit's | limit hash, key hash, queue slot, queue id, type number | [`LimitListRow`] | as a cohort begins or ends to wait |
+//! | waiting cohort | the limit's | as above, then its place | cohort's hash | while a cohort waits for a key |
+//! | cohort | the queue's | queue id, type number, cohort hash | [`CohortRow`] | whenever a ready task enters or leaves the cohort |
+//! | cohort's task | the queue's | queue id, type number, cohort hash, lane, position | task's position | while a task with limits is ready |
+//! | cohort's turn | the queue's | queue id, type number, rank, turn | cohort's hash | while tasks of a cohort can be claimed, or it waits |
 //! | class of dead letters | the name's | queue id, class hash | [`DeadClassRow`] | whenever the number of its dead letters changes |
 //! | dead of a class | the name's | queue id, class hash, position | nothing | while a task is a dead letter |
 //! | group name | the name's | group's name | position | once for each group |
@@ -40,6 +47,7 @@
 //! | lease timer | system | elapsed, namespace, name | nothing | when a lease is granted, and each time it has come due |
 //! | execution timer | system | elapsed, namespace, key | nothing | as the execution |
 //! | task timer, by wall or by elapsed | system | moment, namespace, queue id, position | nothing | when something is due for a task |
+//! | limit timer | system | elapsed, limit hash, subject | limit's name | when a key closes for a time, or a limit's settings change |
 //! | reaction | system | name | [`ReactionRow`] | when its settings change, and when it moves |
 //! | reactions | system | | their number | when a reaction is created, changed or deleted |
 //! | membership | system | | [`crate::membership::Membership`] | once for each configuration entry |
@@ -50,6 +58,7 @@ mod execution;
 mod group;
 mod key;
 mod lease;
+mod limit;
 mod named_timer;
 mod queue;
 mod reaction;
@@ -68,11 +77,16 @@ pub use key::{
 pub use lease::{
     LeaseHolder, LeaseQueueEnds, LeaseRow, LeaseTimerKey, LeaseWaiterRow, lease_key, lease_waiter_key,
 };
+pub use limit::{
+    LimitKeyRow, LimitKeys, LimitListId, LimitListRow, LimitRange, LimitRow, LimitSubject, LimitTimerKey,
+};
 pub use named_timer::NamedTimers;
 pub use queue::{
-    AttemptEnd, AttemptRow, ClaimPart, ClaimRequestRow, CompletedPart, DeadClassRow, FailureRow, KeyRow,
-    Lane, QueueKeys, QueueRange, QueueRow, SettledBy, SettledPart, TaskIdRow, TaskPart, TaskRow,
-    TaskTimerKey, TextHash, TypeRow, UniqueRow, decode_number, decode_part, encode_number, encode_part,
+    AttemptEnd, AttemptRow, ClaimPart, ClaimRequestRow, CohortId, CohortLane, CohortRow, CohortWait,
+    CompletedPart, DeadClassRow, FailureRow, Gate, Gates, KeyRow, Lane, QueueKeys, QueueRange, QueueRow,
+    RankRow, SettledBy, SettledPart, TaskIdRow, TaskPart, TaskRow, TaskTimerKey, TextHash, Turn, TypeCohorts,
+    TypeRow, UniqueRow, decode_cohort_hash, decode_number, decode_part, encode_cohort_hash, encode_number,
+    encode_part,
 };
 pub use reaction::{ReactionRange, ReactionRow, parse_reaction_key, reaction_key, reactions_key};
 pub use stored_value::{ValueContent, ValueRow, value_key};

@@ -1,12 +1,14 @@
 //! Every version reads what earlier versions wrote: `golden/` holds the bytes of one value of every shape.
 //! They are frozen. `BLESS=1` appends new shapes at the end of a file and changes no line.
 
+use crate::limit;
 use crate::samples::{self, Sample};
 use crate::{execution, queue};
 use format::row::{
-    ClaimRequestRow, DedupRow, ExecutionRow, ExecutionTimerKey, FailureRow, IdempotencyRow, KeyRow, LeaseRow,
-    LeaseWaiterRow, QueueRow, RevisionRow, ShardRow, StreamRow, TaskIdRow, TaskRow, TaskTimerKey, TypeRow,
-    ValueRow,
+    ClaimRequestRow, CohortRow, DedupRow, ExecutionRow, ExecutionTimerKey, FailureRow, IdempotencyRow,
+    KeyRow, LeaseRow, LeaseWaiterRow, LimitKeyRow, LimitListRow, LimitRow, LimitTimerKey, QueueRow,
+    RevisionRow, ShardRow, StreamRow, TaskIdRow, TaskRow, TaskTimerKey, TypeRow, ValueRow,
+    decode_cohort_hash, encode_cohort_hash,
 };
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -60,9 +62,8 @@ fn an_entry_reads_back_as_it_was() {
         assert_eq!((entry.wall, entry.elapsed), (samples::CLOCK.wall, samples::CLOCK.elapsed));
         assert_eq!(entry.commands, [command], "{name}");
     }
-    for (name, command) in
-        samples::later_commands().into_iter().chain(queue::transactions()).chain(execution::commands())
-    {
+    let later = samples::later_commands().into_iter().chain(queue::transactions());
+    for (name, command) in later.chain(execution::commands()).chain(limit::commands()) {
         let bytes = samples::entries().into_iter().find(|(sample, _)| *sample == name).unwrap().1;
         assert_eq!(format::entry::decode(&bytes).unwrap().commands, [command], "{name}");
     }
@@ -72,6 +73,7 @@ fn an_entry_reads_back_as_it_was() {
 fn an_outcome_reads_back_as_it_was() {
     let later = queue::outcomes().into_iter().chain(samples::later_outcomes()).chain(queue::transacted());
     let later = later.chain(execution::outcomes());
+    let later = later.chain(limit::outcomes());
     let values = samples::outcome_values().into_iter().chain(later);
     for ((name, outcome), (_, bytes)) in values.zip(samples::outcomes()) {
         assert_eq!(format::outcome::decode(&bytes), Ok(outcome), "{name}");
@@ -109,6 +111,21 @@ fn rows_of_queues_read_back_as_they_were() {
     assert_eq!(FailureRow::decode_all(&FailureRow::encode_all(&queue::failures())), Ok(queue::failures()));
     for timer in queue::timers() {
         assert_eq!(TaskTimerKey::decode(&timer.encode()), Ok(timer));
+    }
+}
+
+#[test]
+fn rows_of_limits_read_back_as_they_were() {
+    assert_eq!(LimitRow::decode(&limit::LIMIT.encode()), Ok(limit::LIMIT));
+    assert_eq!(LimitKeyRow::decode(&limit::limit_key().encode()), Ok(limit::limit_key()));
+    assert_eq!(LimitListRow::decode(&limit::limit_list().encode()), Ok(limit::limit_list()));
+    assert_eq!(CohortRow::decode(&limit::cohort().encode()), Ok(limit::cohort()));
+    assert_eq!(QueueRow::decode(&limit::queue_with_limits().encode()), Ok(limit::queue_with_limits()));
+    assert_eq!(TypeRow::decode(&limit::type_with_cohorts().encode()), Ok(limit::type_with_cohorts()));
+    assert_eq!(TaskRow::decode(&limit::task_with_gates().encode()), Ok(limit::task_with_gates()));
+    assert_eq!(decode_cohort_hash(&encode_cohort_hash(7)), Ok(7));
+    for timer in limit::timers() {
+        assert_eq!(LimitTimerKey::decode(&timer.encode()), Ok(timer));
     }
 }
 

@@ -4,10 +4,11 @@
 use crate::{reaction, samples, tasks};
 use format::FormatError;
 use format::row::{
-    ClaimRequestRow, CleanUpKey, DedupRow, ExecutionRow, ExecutionTimerKey, FailureRow, IdempotencyRow,
-    KeyRow, LeaseHolder, LeaseRow, LeaseTimerKey, LeaseWaiterRow, QueueKeys, QueueRow, ReactionRow,
-    RecordTimerKey, RevisionRow, ShardRow, StreamRow, TaskIdRow, TaskRow, TaskTimerKey, TypeRow, ValueRow,
-    WallTimerKey, decode_name, decode_number, decode_part, parse_reaction_key, parse_stream_key,
+    ClaimRequestRow, CleanUpKey, CohortRow, DedupRow, ExecutionRow, ExecutionTimerKey, FailureRow,
+    IdempotencyRow, KeyRow, LeaseHolder, LeaseRow, LeaseTimerKey, LeaseWaiterRow, LimitKeyRow, LimitKeys,
+    LimitListRow, LimitRow, LimitTimerKey, QueueKeys, QueueRow, ReactionRow, RecordTimerKey, RevisionRow,
+    ShardRow, StreamRow, TaskIdRow, TaskRow, TaskTimerKey, TypeRow, ValueRow, WallTimerKey,
+    decode_cohort_hash, decode_name, decode_number, decode_part, parse_reaction_key, parse_stream_key,
 };
 use model::{
     Append, Begun, Check, ClaimedTask, Command, EnqueuedTask, Entry, NewMember, NewTask, Outcome, Position,
@@ -51,6 +52,13 @@ fn read_as_all(bytes: &[u8]) {
     let _ = (QueueKeys::parse_type(bytes), QueueKeys::parse_task(bytes), QueueKeys::parse_ready(bytes));
     let _ = (QueueKeys::parse_blocked(bytes), QueueKeys::parse_dead(bytes));
     let _ = (decode_number(bytes), decode_part(bytes));
+    let _ = (LimitRow::decode(bytes), LimitKeyRow::decode(bytes), LimitListRow::decode(bytes));
+    let _ = (LimitTimerKey::decode(bytes), decode_cohort_hash(bytes));
+    let _ = (LimitKeys::parse_name(bytes), LimitKeys::parse_key(bytes), LimitKeys::parse_list(bytes));
+    let _ = (QueueKeys::parse_cohort_task(bytes), QueueKeys::parse_cohort_turn(bytes));
+    if let Ok(cohort) = CohortRow::decode(bytes) {
+        assert!(cohort.gates.capacity() <= 16.max(bytes.len()));
+    }
     if let Ok(lease) = LeaseRow::decode(bytes) {
         assert!(lease.holders.capacity() * size_of::<LeaseHolder>() <= 8 * bytes.len());
     }

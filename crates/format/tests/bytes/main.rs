@@ -11,6 +11,8 @@ mod groups;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod limit;
+#[cfg(test)]
 mod queue;
 #[cfg(test)]
 mod reaction;

@@ -3,7 +3,7 @@
 use crate::samples::Sample;
 use format::row::{
     ClaimPart, ClaimRequestRow, FailureRow, KeyRow, Lane, QueueKeys, QueueRow, SettledBy, SettledPart,
-    TaskIdRow, TaskPart, TaskRow, TaskTimerKey, TypeRow, encode_number, encode_part,
+    TaskIdRow, TaskPart, TaskRow, TaskTimerKey, TypeCohorts, TypeRow, encode_number, encode_part,
 };
 use model::{
     Action, AdvanceTasks, Appended, CancelTask, Claim, Claimed, ClaimedTask, Command, DeadLetterEnd, Elapsed,
@@ -231,7 +231,7 @@ pub(crate) fn transacted() -> Vec<(&'static str, Outcome)> {
 }
 
 pub(crate) fn queue_row() -> QueueRow {
-    QueueRow { name: "żółw".to_owned(), settings: SETTINGS, unfinished: 300, types: 2 }
+    QueueRow { name: "żółw".to_owned(), settings: SETTINGS, unfinished: 300, types: 2, generation: 0 }
 }
 
 pub(crate) fn type_row() -> TypeRow {
@@ -239,7 +239,17 @@ pub(crate) fn type_row() -> TypeRow {
         Lane { lane: 0, tasks: 1, from: Position(1 << 50) },
         Lane { lane: 10, tasks: 300, from: Position(1 << 49) },
     ];
-    TypeRow { number: 1, delayed: 2, blocked: 3, running: 4, done: 5, dead: 6, cancelled: 700, lanes }
+    TypeRow {
+        number: 1,
+        delayed: 2,
+        blocked: 3,
+        running: 4,
+        done: 5,
+        dead: 6,
+        cancelled: 700,
+        lanes,
+        cohorts: TypeCohorts::default(),
+    }
 }
 
 /// All members are there, although no task has all of them at once.
@@ -274,6 +284,7 @@ pub(crate) fn task_row() -> TaskRow {
         has_result: true,
         has_progress: false,
         has_failures: true,
+        gates: None,
         options: TaskOptions::default(),
         replayed: None,
         completed: None,

@@ -1,6 +1,6 @@
 //! One value of every shape that a format can hold, by name.
 
-use crate::{execution, queue};
+use crate::{execution, limit, queue};
 use format::body::BodyRecord;
 use format::row::{
     Author, CleanUpKey, CleanUpWork, DedupRow, IdempotencyRow, LeaseHolder, LeaseQueueEnds, LeaseRow,
@@ -165,7 +165,7 @@ pub(crate) fn entries() -> Vec<Sample> {
     let each = commands().into_iter().map(of);
     // New shapes come last, so that no line of the golden file changes.
     let later = queue::commands().into_iter().chain(later_commands()).chain(queue::transactions());
-    let later = later.chain(execution::commands()).map(of);
+    let later = later.chain(execution::commands()).chain(limit::commands()).map(of);
     each.chain([("empty", entry(&[])), ("all", entry(&all))]).chain(later).collect()
 }
 
@@ -228,7 +228,9 @@ pub(crate) fn outcomes() -> Vec<Sample> {
         format::outcome::encode(outcome, &mut out);
         out
     };
-    let later = [queue::outcomes(), later_outcomes(), queue::transacted(), execution::outcomes()].concat();
+    let later =
+        [queue::outcomes(), later_outcomes(), queue::transacted(), execution::outcomes(), limit::outcomes()];
+    let later = later.concat();
     outcome_values().iter().chain(&later).map(|(name, outcome)| (*name, encoded(outcome))).collect()
 }
 
@@ -332,7 +334,7 @@ pub(crate) fn rows() -> Vec<Sample> {
         ("value", VALUE.encode()),
         ("value-deleted", ValueRow { content: None, ..VALUE }.encode()),
     ];
-    rows.into_iter().chain(queue::rows()).chain(execution::rows()).collect()
+    rows.into_iter().chain(queue::rows()).chain(execution::rows()).chain(limit::rows()).collect()
 }
 
 pub(crate) const BODY: BodyRecord<'static> = BodyRecord {

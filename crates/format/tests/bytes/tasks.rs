@@ -54,7 +54,10 @@ fn commands() -> Vec<(&'static str, Command<'static>)> {
     ];
     let enqueue = Enqueue { keyed: None, queue: name(), tasks };
     let writes = vec![Write::Enqueue(enqueue.clone())];
-    let settings = QueueSettings { options: QueueOptions { give_up: give_up() }, ..QueueSettings::default() };
+    let settings = QueueSettings {
+        options: QueueOptions { give_up: give_up(), ..QueueOptions::NONE },
+        ..QueueSettings::default()
+    };
     let change = |change| {
         Command::ChangeTasks(ChangeTasks {
             queue: name(),
@@ -126,7 +129,7 @@ fn task_rows() -> Vec<(&'static str, TaskRow)> {
 
 fn queue_with_options() -> QueueRow {
     let mut row = queue_row();
-    row.settings.options = QueueOptions { give_up: give_up() };
+    row.settings.options = QueueOptions { give_up: give_up(), ..QueueOptions::NONE };
     row
 }
 

@@ -7,6 +7,7 @@ mod errors;
 mod executions;
 mod groups;
 mod leases;
+mod limits;
 mod lines;
 mod operations;
 mod parts;
@@ -104,6 +105,10 @@ where
         Operation::GetQueue => queue::queues::get(context, parts).await,
         Operation::PutQueue => queue::queues::put(context, parts, &mut body).await,
         Operation::ListQueues => queue::queues::list(context, parts).await,
+        Operation::PutLimit => limits::put(context, parts, &mut body).await,
+        Operation::GetLimit => limits::get(context, parts).await,
+        Operation::DeleteLimit => limits::delete(context, parts).await,
+        Operation::ListLimits => limits::list(context, parts).await,
         Operation::PutReaction => reactions::put(context, parts, &mut body).await,
         Operation::GetReaction => reactions::get(context, parts).await,
         Operation::DeleteReaction => reactions::delete(context, parts).await,

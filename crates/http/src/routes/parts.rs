@@ -3,10 +3,11 @@
 use crate::response::Result;
 use api::request::queue::{queue_in_path, task_in_path};
 use api::request::reaction::reaction_in_path;
-use api::request::{execution_in_path, lease_in_path, query, stream_in_path, value_in_path};
+use api::request::{execution_in_path, lease_in_path, limit_in_path, query, stream_in_path, value_in_path};
 use http::request;
 use model::{
-    ExecutionKey, GroupName, LeaseName, QueueName, ReactionName, Slot, StreamName, TaskRef, ValueName,
+    ExecutionKey, GroupName, LeaseName, LimitName, QueueName, ReactionName, Slot, StreamName, TaskRef,
+    ValueName,
 };
 use std::borrow::Cow;
 
@@ -40,6 +41,14 @@ pub(super) fn value(parts: &request::Parts) -> Result<ValueName<'_>> {
 /// As for [`stream`].
 pub(super) fn execution(parts: &request::Parts) -> Result<ExecutionKey<'_>> {
     execution_in_path(name(parts))
+}
+
+/// The limit that the path names.
+///
+/// # Errors
+/// As for [`stream`].
+pub(super) fn limit(parts: &request::Parts) -> Result<LimitName<'_>> {
+    limit_in_path(name(parts))
 }
 
 /// The group that the path names.

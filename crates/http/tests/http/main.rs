@@ -21,6 +21,8 @@ mod http2;
 #[cfg(test)]
 mod leases;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod lines;
 #[cfg(test)]
 mod many_tasks;

@@ -24,6 +24,7 @@ pub(crate) mod group;
 pub(crate) mod idempotency;
 mod import;
 pub(crate) mod lease;
+mod limits;
 pub(crate) mod output;
 pub(crate) mod reactions;
 pub(crate) mod read;
@@ -33,6 +34,7 @@ pub(crate) mod streams;
 pub(crate) mod tasks;
 pub(crate) mod values;
 pub(crate) mod work;
+mod workers;
 
 use crate::{bench, config, tour};
 use clap::{Parser, Subcommand};
@@ -114,6 +116,10 @@ pub(crate) enum Command {
     Cancel(tasks::CancelArgs),
     /// List queues with the number of their tasks
     Queues,
+    /// List the workers that have asked the node for tasks of a queue
+    Workers(workers::Args),
+    /// List, show, write or delete limits of tasks that run at the same time or begin in a time
+    Limits(limits::Args),
     /// List, replay or drop tasks that have failed for good
     DeadLetters(tasks::DeadLettersArgs),
     /// Create or show a group of tasks
@@ -186,7 +192,9 @@ impl Cli {
             Command::Tasks(args) => tasks::tasks(&global, &args),
             Command::Cancel(args) => tasks::cancel(&global, &args),
             Command::Queues => tasks::queues(&global),
+            Command::Limits(args) => limits::run(&global, args),
             Command::Reactions(args) => reactions::run(&global, &args),
+            Command::Workers(args) => workers::run(&global, &args),
             Command::DeadLetters(args) => tasks::dead_letters(&global, &args),
             Command::Group { command } => group::run(&global, command),
             Command::Import(args) => import::run(&global, &args),

@@ -127,3 +127,19 @@ fn many_tasks_are_cancelled_replayed_and_dropped_and_a_group_is_shown() {
     assert_eq!(shown, "group g is failed: 0 of 1 done, 1 failed\n");
     node.run(&["group", "show", "none"]).fails(3, "no group");
 }
+
+#[test]
+fn workers_are_listed_with_what_they_ask_for() {
+    let data = tempfile::tempdir().unwrap();
+    let node = Node::start(data.path());
+    assert_eq!(json(&node, &["workers", "reports"]), serde_json::json!([]));
+    node.run(&["enqueue", "reports", "t", "1"]).ok();
+    let mut worker = worker(&node, &["--type", "t"], "echo done");
+    let mut said = BufReader::new(worker.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert_eq!(said.next().as_deref(), Some("done"));
+    let listed = json(&node, &["workers", "reports"]);
+    assert_eq!((&listed[0]["types"][0], &listed[0]["tasks"]), (&"t".into(), &1.into()));
+    assert!(node.run(&["workers", "reports"]).ok().starts_with("WORKER"));
+    terminate(&worker);
+    assert!(worker.wait().unwrap().success());
+}

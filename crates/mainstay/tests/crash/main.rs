@@ -15,6 +15,7 @@
 mod node;
 mod reactions;
 mod tasks;
+mod workers;
 #[path = "../workload/mod.rs"]
 mod workload;
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-const KILLS: u32 = 20;
+const KILLS: u32 = 50;
 const WORKERS: u64 = 6;
 /// How long a claim lasts without a heartbeat.
 const CLAIM: Duration = Duration::from_secs(1);

@@ -1,6 +1,6 @@
 //! Dead letters that are put back, with other content or into another queue, and tasks that are changed alike.
 
-use super::{Change, State, Task, TaskName};
+use super::{Change, Queue, State, Task, TaskName};
 use crate::{Simple, SimpleOutcome};
 use model::limits::{CHANGE_TASKS_MAX, QUEUE_TYPES_MAX};
 use model::{TaskState, TasksChanged};
@@ -44,7 +44,7 @@ impl Simple {
         for (at, position) in change.tasks.iter().take(CHANGE_TASKS_MAX).enumerate() {
             let tasks = &self.queues.all[queue].tasks;
             let Some(number) = tasks.iter().position(|task| task.position == *position) else { continue };
-            if !change.is_wanted(&tasks[number]) {
+            if !change.is_wanted(&self.queues.all[queue], &tasks[number]) {
                 continue;
             }
             match &change.how {
@@ -104,6 +104,7 @@ impl Simple {
         (again.attempts, again.lost, again.defers) = (0, 0, 0);
         // Its times of day no longer count, not even when the task that blocks it ends later.
         again.sent.run_after = None;
+        again.gates = None;
         again.sent.deadline = None;
         if is_held {
             again.state = State::Blocked;
@@ -131,8 +132,8 @@ impl Simple {
 }
 
 impl Change {
-    fn is_wanted(&self, task: &Task) -> bool {
-        let now = task.state.name();
+    fn is_wanted(&self, queue: &Queue, task: &Task) -> bool {
+        let (now, shown) = (task.state.name(), queue.shown_state(task));
         let can_be = match self.how {
             model::TaskChange::Cancel => !task.is_final(),
             model::TaskChange::Drop | model::TaskChange::Replay { .. } => now == TaskState::Dead,
@@ -141,7 +142,7 @@ impl Change {
         let has_class = self.class.is_none() || (now == TaskState::Dead && self.class.as_ref() == last);
         can_be
             && has_class
-            && self.state.is_none_or(|wanted| wanted == now)
+            && self.state.is_none_or(|wanted| wanted == shown)
             && self.task_type.as_ref().is_none_or(|wanted| *wanted == task.sent.task_type)
     }
 }

@@ -1,8 +1,10 @@
 //! What is true of every state of the queues, and of what the last command has done.
 
+use super::limit::Closed;
 use super::{Queue, State, Task};
 use crate::Simple;
 use model::limits::{CLAIM_TASKS_MAX, QUEUE_TYPES_MAX};
+use model::{Namespace, limit_key_hash, slot_of};
 use std::collections::BTreeSet;
 
 /// Checks everything.
@@ -23,6 +25,7 @@ pub fn all(model: &Simple) -> Result<(), String> {
             check.map_err(|what| format!("{}: {what}", queue.name))?;
         }
     }
+    limits(model)?;
     tokens(model)?;
     nothing_was_passed(model)
 }
@@ -108,6 +111,34 @@ fn claims(model: &Simple, queue: &Queue) -> Result<(), String> {
             format!("token {} of {task:?}", running.token)
         })?;
         ensure(running.looked_at <= running.expires, || format!("{task:?} ends before anyone looks"))?;
+    }
+    Ok(())
+}
+
+/// Nothing waits for a key that is open, unless it has been let go on, or the node is about to look at it. This is what
+/// makes the next task of a key start whatever has happened to the one before it.
+fn limits(model: &Simple) -> Result<(), String> {
+    for queue in &model.queues.all {
+        for cohort in &queue.cohorts {
+            ensure(queue.tasks.iter().any(|task| cohort.holds(task)), || format!("no task in {cohort:?}"))?;
+            let Some(wait) = cohort.waits else { continue };
+            let gate = &cohort.gates[wait.gate];
+            let is_closed = model.closed(&gate.limit, &gate.key, gate.cost).is_some();
+            let has_others = queue.cohorts.iter().any(|other| {
+                let has_gate = other.gates.iter().any(|other| other.is_at(&gate.limit, &gate.key));
+                other.task_type == cohort.task_type && other.waits.is_none() && has_gate
+            });
+            let slot = slot_of(Namespace::ROOT, &gate.limit).0;
+            let is_looked_at = model.limits_due(slot).iter().any(|(_, limit, key)| {
+                *limit == limit_key_hash(&gate.limit)
+                    && key.is_none_or(|key| key == limit_key_hash(&gate.key))
+            });
+            // Decided: those that need less do not pass one that waits for a rate.
+            let costs_more = gate.cost > 1 && model.waiting_for(&gate.limit, &gate.key).len() > 1;
+            ensure(is_closed || has_others || is_looked_at || costs_more, || format!("{cohort:?} is stuck"))?;
+            let opens = matches!(model.closed(&gate.limit, &gate.key, gate.cost), Some(Closed::Until(_)));
+            ensure(!opens || is_looked_at, || format!("no one lets {cohort:?} go on"))?;
+        }
     }
     Ok(())
 }

@@ -18,6 +18,11 @@ impl Simple {
         if state.made.is_none() || state.settings.paused {
             return SimpleOutcome::Claimed(claimed);
         }
+        let claim = &ClaimAsk { tasks_max: claim.tasks_max.min(state.free()), ..claim.clone() };
+        if state.has_limits() {
+            claimed.tasks = self.claim_by_heads(queue, claim);
+            return SimpleOutcome::Claimed(claimed);
+        }
         let mut granted = Granted { queue, types: claim.types.clone(), before: self.last, tasks: Vec::new() };
         for task in self.to_claim(queue, claim) {
             if self.is_late(&self.queues.all[queue].tasks[task]) {
@@ -83,6 +88,18 @@ impl Simple {
 
     /// Returns since when the task had been ready, and its lane.
     fn grant(&mut self, queue: usize, task: usize, claim: &ClaimAsk) -> Option<(u64, u8)> {
+        let before = match self.queues.all[queue].tasks[task].state {
+            State::Ready { since, lane } => Some((since, lane)),
+            _ => None,
+        };
+        self.leave(queue, task);
+        self.queues.all[queue].tasks[task].gates = None;
+        self.start(queue, task, claim);
+        before
+    }
+
+    /// A task begins to run under a new token.
+    pub(super) fn start(&mut self, queue: usize, task: usize, claim: &ClaimAsk) {
         let token = self.take_position();
         let queue_ms = self.queues.all[queue].settings.claim_ms;
         let state = &mut self.queues.all[queue].tasks[task];
@@ -99,16 +116,12 @@ impl Simple {
             started: self.wall,
             cancel_requested: false,
         });
-        let before = std::mem::replace(&mut state.state, running);
+        state.state = running;
         let position = state.position;
         self.queues.tokens.push((queue, position, token));
-        match before {
-            State::Ready { since, lane } => Some((since, lane)),
-            _ => None,
-        }
     }
 
-    fn claimed_task(&self, queue: usize, task: usize) -> ClaimedTask {
+    pub(super) fn claimed_task(&self, queue: usize, task: usize) -> ClaimedTask {
         let task = &self.queues.all[queue].tasks[task];
         let running = task.running();
         ClaimedTask {
@@ -124,7 +137,8 @@ impl Simple {
 
     /// A worker stops: the task goes before all others that have not waited for too long.
     pub(super) fn give_back(&mut self, queue: usize, task: usize) {
+        self.leave(queue, task);
         let since = self.take_position();
-        self.queues.all[queue].tasks[task].state = State::Ready { since, lane: LANE_RETURNED };
+        self.enter_ready(queue, task, since, LANE_RETURNED);
     }
 }

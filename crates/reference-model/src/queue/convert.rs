@@ -64,7 +64,7 @@ impl Simple {
                 create.group.to_string(),
                 create.group.slot(Namespace::ROOT).0,
                 create.fingerprint.0,
-                spec(&create.content, &mut number),
+                Box::new(spec(&create.content, &mut number)),
             ),
             Command::SettleDeadLetter(settle) => {
                 QueueAsk::DeadLetter(number(&settle.queue), TaskName::of(&settle.task), settle.end)
@@ -72,6 +72,17 @@ impl Simple {
             Command::AdvanceTasks(advance) => {
                 QueueAsk::Advance { slot: advance.slot.0, from: advance.from, tasks_max: advance.tasks_max }
             }
+            Command::PutLimit(put) => {
+                QueueAsk::PutLimit(self.queues.limits.number(put.limit.as_str()), Some(put.settings))
+            }
+            Command::DeleteLimit(delete) => {
+                QueueAsk::PutLimit(self.queues.limits.number(delete.limit.as_str()), None)
+            }
+            Command::AdvanceLimits(advance) => QueueAsk::AdvanceLimits {
+                slot: advance.slot.0,
+                from: advance.from.0,
+                keys_max: advance.keys_max,
+            },
             _ => return None,
         })
     }
@@ -82,7 +93,7 @@ fn spec(group: &NewGroup<'_>, number: &mut impl FnMut(&QueueName<'_>) -> usize) 
     let (then, on_dead) = (group.then.as_deref().map(&mut task), group.on_dead.as_deref().map(&mut task));
     let members = group.members.iter().map(|member| match member {
         NewMember::Task(task) => SpecMember::Task(number(&task.queue), NewTask::of(&task.task)),
-        NewMember::Group(inner) => SpecMember::Group(spec(inner, number)),
+        NewMember::Group(inner) => SpecMember::Group(Box::new(spec(inner, number))),
     });
     Spec { members: members.collect(), then, on_dead }
 }
@@ -147,6 +158,11 @@ impl Action {
             },
             model::Action::Defer { delay_ms } => Self::Defer { delay_ms: *delay_ms },
             model::Action::Return => Self::Return,
+            model::Action::Throttle(throttle) => Self::Throttle {
+                limit: throttle.limit.to_string(),
+                key: throttle.key.as_ref().map(Cow::to_string),
+                close_ms: throttle.close_ms,
+            },
         }
     }
 }

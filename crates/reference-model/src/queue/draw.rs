@@ -5,11 +5,12 @@ use super::{Queue, Task};
 use crate::Simple;
 use model::limits::TASK_AGEING_MS;
 use model::{
-    Action, AdvanceTasks, CancelTask, ChangeTasks, Claim, Command, CreateGroup, DeadLetterEnd, Elapsed,
-    Enqueue, Failure, Fingerprint, GiveUp, GroupName, GroupTask, IdHash, KeyHash, Keyed, NewGroup, NewMember,
-    NewTask, Position, PutQueue, QueueName, QueueOptions, QueueSettings, ReplayTask, RetryPolicy, Settle,
-    SettleDeadLetter, Settlement, Slot, TaskChange, TaskDue, TaskOptions, TaskRef, TaskState, Unique,
-    UniqueMode, Wall,
+    Action, AdvanceLimits, AdvanceTasks, CancelTask, ChangeTasks, Claim, Command, CreateGroup, DeadLetterEnd,
+    DeleteLimit, Elapsed, Enqueue, Failure, Fingerprint, GiveUp, GroupName, GroupTask, IdHash, KeyExpression,
+    KeyHash, Keyed, LimitName, LimitSettings, Namespace, NewGroup, NewMember, NewTask, Position, PutLimit,
+    PutQueue, QueueLimit, QueueName, QueueOptions, QueueSettings, Rate, ReplayTask, RetryPolicy, Settle,
+    SettleDeadLetter, Settlement, Slot, TaskChange, TaskDue, TaskOptions, TaskRef, TaskState, Throttle,
+    Unique, UniqueMode, Wall,
 };
 use seeded_rng::Rng;
 use std::borrow::Cow;
@@ -35,7 +36,8 @@ pub fn name(queue: usize) -> QueueName<'static> {
 pub fn command(rng: &mut Rng, model: &Simple) -> Command<'static> {
     let number = rng.index(NAMES.len());
     let (queue, state) = (name(number), &model.queues.all[number]);
-    match rng.below(100) {
+    match rng.below(106) {
+        100..=105 => limit_command(rng),
         0..=26 => Command::Enqueue(enqueue(rng, model, queue)),
         27..=51 => Command::Claim(claim(rng, queue)),
         52..=80 => {
@@ -63,8 +65,55 @@ pub fn command(rng: &mut Rng, model: &Simple) -> Command<'static> {
     }
 }
 
+/// Few limits, so that most of them are named by several queues.
+pub const LIMITS: [&str; 3] = ["api", "db", "grenze-{7}"];
+
+fn limit_name(rng: &mut Rng) -> LimitName<'static> {
+    match LimitName::new(rng.pick(&LIMITS)) {
+        Ok(name) => name,
+        Err(error) => unreachable!("{error}"),
+    }
+}
+
+fn limit_command(rng: &mut Rng) -> Command<'static> {
+    let limit = limit_name(rng);
+    if rng.one_in(5) {
+        return Command::DeleteLimit(DeleteLimit { limit });
+    }
+    let rate = rng.one_in(3).then(|| Rate {
+        cost_max: rng.between(1, 4),
+        per_ms: rng.pick(&[1, 10, 100, 5_000]),
+        burst: rng.between(1, 5),
+    });
+    let concurrency = (!rng.one_in(4)).then(|| rng.pick(&[0, 1, 1, 1, 2, 2, 3, 5]));
+    Command::PutLimit(PutLimit { limit, settings: LimitSettings { concurrency, rate } })
+}
+
+fn queue_limits(rng: &mut Rng) -> Vec<QueueLimit> {
+    let count = rng.pick(&[0, 0, 1, 1, 1, 2, 3]);
+    let keys = ["", "", "type", "queue", "key", "payload.host", "payload.host", "payload.none"];
+    let limits = (0..count).map(|_| QueueLimit {
+        limit: limit_name(rng),
+        key: KeyExpression::new(rng.pick(&keys)).unwrap_or_default(),
+        types: if rng.one_in(4) { vec![rng.pick(&TYPES).to_owned()] } else { Vec::new() },
+        cost: rng.pick(&[1, 1, 1, 2, 5]),
+    });
+    limits.collect()
+}
+
+fn advance_limits(rng: &mut Rng, model: &Simple) -> Command<'static> {
+    let limit = limit_name(rng);
+    let slot = limit.slot(Namespace::ROOT);
+    let first = model.limits_due(slot.0).first().map_or(0, |(due, ..)| *due);
+    let from = Elapsed(if rng.one_in(2) { first } else { 0 });
+    Command::AdvanceLimits(AdvanceLimits { slot, from, keys_max: rng.pick(&[0, 1, 1, 2, 64, 1_000]) })
+}
+
 /// A command that a node proposes on its own.
 pub fn own_command(rng: &mut Rng, model: &Simple) -> Command<'static> {
+    if rng.one_in(4) {
+        return advance_limits(rng, model);
+    }
     let number = rng.index(NAMES.len());
     let slot = model.queues.all[number].slot;
     let is_wall = rng.one_in(3);
@@ -131,7 +180,13 @@ fn new_task(rng: &mut Rng, model: &Simple) -> NewTask<'static> {
         key: rng.one_in(2).then(|| format!("key-{}", rng.below(3)).into()),
         claim_ms: rng.one_in(4).then(|| rng.between(1, 50)),
         retry,
-        envelope: format!("\"type\":\"{task_type}\",\"payload\":{}", rng.below(1_000)).into_bytes().into(),
+        envelope: format!(
+            "\"type\":\"{task_type}\",\"payload\":{{\"n\":{},\"host\":\"h{}\"}}",
+            rng.below(1_000),
+            rng.below(3)
+        )
+        .into_bytes()
+        .into(),
         options,
     }
 }
@@ -225,7 +280,11 @@ fn settings(rng: &mut Rng) -> QueueSettings {
         keep_dead_ms: rng.pick(&[0, 30, 1_000, 60_000, 60_000]),
         backlog_max: rng.pick(&[0, 2, 5, 20, 20, 60]),
         paused: rng.one_in(8),
-        options: QueueOptions { give_up: if rng.one_in(4) { give_up(rng) } else { GiveUp::NEVER } },
+        options: QueueOptions {
+            give_up: if rng.one_in(4) { give_up(rng) } else { GiveUp::NEVER },
+            limits: queue_limits(rng),
+            concurrency: rng.one_in(4).then(|| rng.pick(&[0, 1, 2, 3, 10])),
+        },
     }
 }
 
@@ -276,7 +335,7 @@ fn settlement(rng: &mut Rng, model: &Simple, number: usize) -> Settlement<'stati
 }
 
 fn action(rng: &mut Rng) -> Action<'static> {
-    match rng.below(20) {
+    match rng.below(21) {
         0..=4 => Action::Heartbeat {
             progress: rng.one_in(2).then(|| format!("{{\"done\":{}}}", rng.below(9)).into_bytes().into()),
         },
@@ -287,7 +346,12 @@ fn action(rng: &mut Rng) -> Action<'static> {
             retryable: !rng.one_in(5),
             delay_ms: rng.one_in(3).then(|| delay_ms(rng)),
         }),
-        15..=17 => Action::Defer { delay_ms: delay_ms(rng) },
+        15..=16 => Action::Defer { delay_ms: delay_ms(rng) },
+        17..=18 => Action::Throttle(Throttle {
+            limit: limit_name(rng),
+            key: rng.one_in(2).then(|| rng.pick(&["", "h0", "h1", "send"]).into()),
+            close_ms: rng.pick(&[0, 1, 20, 400, 2_000, u64::MAX]),
+        }),
         _ => Action::Return,
     }
 }

@@ -94,19 +94,26 @@ impl Simple {
             failures: Vec::new(),
             ended: Vec::new(),
             settled: None,
+            gates: None,
             replayed: None,
             is_unknown: false,
         };
+        let mut is_ready = false;
         match sent.run_after {
             _ if is_held => {}
             Some(run_after) if run_after > self.wall => task.state = State::Scheduled(run_after),
-            _ => task.state = State::Ready { since: position, lane: task.own_lane() },
+            _ => is_ready = true,
         }
         let state = &mut self.queues.all[queue];
         if !state.types.contains(&sent.task_type) {
             state.types.push(sent.task_type.clone());
         }
+        let lane = task.own_lane();
         state.tasks.push(task);
+        let number = state.tasks.len() - 1;
+        if is_ready {
+            self.enter_ready(queue, number, position, lane);
+        }
         position
     }
 }

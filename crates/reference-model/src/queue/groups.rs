@@ -14,9 +14,10 @@ pub struct Spec {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "almost all members are tasks")]
 pub enum SpecMember {
     Task(usize, NewTask),
-    Group(Spec),
+    Group(Box<Spec>),
 }
 
 /// How a member, or a whole group, stands.

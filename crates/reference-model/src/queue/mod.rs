@@ -8,6 +8,7 @@
 //! | `enqueue` | which tasks of a batch are new |
 //! | `claim` | which tasks a worker gets, in which order |
 //! | `settle` | how a claim ends, and how a task does |
+//! | [`limit`] | how many tasks of a key may run, and what waits for that |
 //! | `advance` | what is due by one of the clocks |
 //! | [`check`] | what is true of every state |
 //! | [`draw`] | random commands |
@@ -23,13 +24,16 @@ mod convert;
 pub mod draw;
 mod enqueue;
 pub mod groups;
+mod heads;
+pub mod limit;
 mod settle;
 
 use crate::{Key, Simple, SimpleOutcome};
+use limit::{Cohort, Gate, Limits};
 use model::limits::PRIORITY_MAX;
 use model::{
-    DeadLetterEnd, GiveUp, Namespace, QueueSettings, RetryPolicy, Settled, TaskDue, TaskState, UniqueMode,
-    slot_of,
+    DeadLetterEnd, GiveUp, LimitSettings, Namespace, QueueSettings, RetryPolicy, Settled, TaskDue, TaskState,
+    UniqueMode, slot_of,
 };
 use std::collections::BTreeSet;
 
@@ -68,6 +72,7 @@ pub enum Action {
     Fail { class: String, detail: Vec<u8>, again: Again },
     Defer { delay_ms: u64 },
     Return,
+    Throttle { limit: String, key: Option<String>, close_ms: u64 },
 }
 
 /// What a worker that failed says about another attempt.
@@ -85,6 +90,7 @@ pub enum Ending {
     Fail,
     Defer,
     Return,
+    Throttle,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,11 +134,18 @@ pub enum QueueAsk {
     Replay(usize, TaskName, Option<usize>, Option<Vec<u8>>),
     Change(usize, Change),
     /// The name of a group, its slot, a hash of what the client sent, and that.
-    Group(String, u16, u128, groups::Spec),
+    Group(String, u16, u128, Box<groups::Spec>),
     Advance {
         slot: u16,
         from: TaskDue,
         tasks_max: u32,
+    },
+    /// Without settings, the limit is removed.
+    PutLimit(usize, Option<LimitSettings>),
+    AdvanceLimits {
+        slot: u16,
+        from: u64,
+        keys_max: u32,
     },
 }
 
@@ -231,6 +244,8 @@ pub struct Task {
     pub ended: Vec<Ended>,
     /// The token of the claim that a worker settled last, how, and with which result.
     settled: Option<(u64, Ending, Settled)>,
+    /// Its gates, and by which of the queue's settings; once they were looked up.
+    gates: Option<(u64, Vec<Gate>)>,
     /// It was a dead letter and was put back, so it may wait for tasks that were enqueued later. When that was.
     pub replayed: Option<u64>,
     /// It was put back while others had its unique key, which do not know of it.
@@ -278,6 +293,21 @@ impl Task {
         }
     }
 
+    /// What it has to pass before it can be claimed, or has passed.
+    #[must_use]
+    pub fn gates(&self) -> &[Gate] {
+        self.gates.as_ref().map_or(&[], |(_, gates)| gates)
+    }
+
+    /// The lane in which it is ready.
+    #[must_use]
+    pub fn lane(&self) -> Option<u8> {
+        match self.state {
+            State::Ready { lane, .. } => Some(lane),
+            _ => None,
+        }
+    }
+
     /// Since when it has been unfinished, as far as its age counts.
     fn begun(&self) -> u64 {
         self.replayed.unwrap_or(self.position >> 16)
@@ -299,6 +329,10 @@ pub struct Queue {
     pub types: Vec<String>,
     /// Those that are kept, in the order of their positions.
     pub tasks: Vec<Task>,
+    /// Ready tasks that have limits.
+    pub cohorts: Vec<Cohort>,
+    /// How often its limits have changed.
+    generation: u64,
     ever: Ever,
 }
 
@@ -314,6 +348,13 @@ impl Queue {
     #[must_use]
     pub fn unfinished(&self) -> u64 {
         self.tasks.iter().filter(|task| !task.is_final()).count() as u64
+    }
+
+    /// The state of a task as it is shown. One whose cohort waits is blocked.
+    #[must_use]
+    pub fn shown_state(&self, task: &Task) -> TaskState {
+        let waits = self.cohorts.iter().any(|cohort| cohort.waits.is_some() && cohort.holds(task));
+        if waits { TaskState::Blocked } else { task.state.name() }
     }
 
     /// The number of a task among those that are kept.
@@ -369,6 +410,7 @@ pub struct Queues {
     pub tokens: Vec<(usize, u64, u64)>,
     /// The positions of all tasks that are no longer kept.
     pub gone: BTreeSet<u64>,
+    pub limits: Limits,
     /// What the last command has granted.
     granted: Option<Granted>,
 }
@@ -402,6 +444,7 @@ impl Simple {
         self.queues.begin_entry();
         let outcome = self.decide_queue(ask);
         self.settle_groups();
+        self.open_freed();
         outcome
     }
 
@@ -423,11 +466,15 @@ impl Simple {
             QueueAsk::Change(queue, change) => self.change(*queue, change),
             QueueAsk::Group(name, slot, content, spec) => self.create_group(name, *slot, *content, spec),
             QueueAsk::Advance { slot, from, tasks_max } => self.advance(*slot, *from, *tasks_max),
+            QueueAsk::PutLimit(limit, settings) => self.put_limit(*limit, *settings),
+            QueueAsk::AdvanceLimits { slot, from, keys_max } => self.advance_limits(*slot, *from, *keys_max),
         }
     }
 
     fn put_queue(&mut self, queue: usize, settings: QueueSettings) -> SimpleOutcome {
-        self.queues.all[queue].settings = settings;
+        let state = &mut self.queues.all[queue];
+        state.generation += u64::from(state.settings.options.limits != settings.options.limits);
+        state.settings = settings;
         self.queues.make(queue);
         self.queues.all[queue].note_settings();
         SimpleOutcome::QueuePut
@@ -476,8 +523,9 @@ impl Simple {
 
     /// The task can be claimed, behind all others of its lane.
     fn make_ready(&mut self, queue: usize, task: usize) {
+        self.leave(queue, task);
         let since = self.take_position();
-        let task_state = &mut self.queues.all[queue].tasks[task];
-        task_state.state = State::Ready { since, lane: task_state.own_lane() };
+        let lane = self.queues.all[queue].tasks[task].own_lane();
+        self.enter_ready(queue, task, since, lane);
     }
 }

@@ -18,6 +18,7 @@ impl Action {
             Self::Fail { .. } => Some(Ending::Fail),
             Self::Defer { .. } => Some(Ending::Defer),
             Self::Return => Some(Ending::Return),
+            Self::Throttle { .. } => Some(Ending::Throttle),
         }
     }
 }
@@ -48,12 +49,15 @@ impl Simple {
                 self.after_failure(queue, number, &running, *again)
             }
             // Decided: neither of these gives the attempt back to a task that is being cancelled.
-            Action::Defer { .. } | Action::Return if running.cancel_requested => {
+            Action::Defer { .. } | Action::Return | Action::Throttle { .. } if running.cancel_requested => {
                 self.record_end(queue, number, &running, EndedBy::Cancel);
                 self.end_task(queue, number, TaskState::Cancelled);
                 Settled::Cancelled
             }
             Action::Defer { delay_ms } => self.defer(queue, number, &running, *delay_ms),
+            Action::Throttle { limit, key, close_ms } => {
+                self.throttle(queue, number, &running, (limit, key.as_ref(), *close_ms))
+            }
             Action::Return => {
                 self.record_end(queue, number, &running, EndedBy::Return);
                 self.queues.all[queue].tasks[number].attempts -= 1;
@@ -82,6 +86,36 @@ impl Simple {
     }
 
     fn defer(&mut self, queue: usize, number: usize, running: &Running, delay_ms: u64) -> Settled {
+        if self.gives_attempt_back(queue, number, running) {
+            return self.wait(queue, number, delay_ms);
+        }
+        Settled::Dead
+    }
+
+    fn throttle(
+        &mut self,
+        queue: usize,
+        number: usize,
+        running: &Running,
+        (limit, key, close_ms): (&str, Option<&String>, u64),
+    ) -> Settled {
+        let gates = self.queues.all[queue].tasks[number].gates().to_vec();
+        if !self.gives_attempt_back(queue, number, running) {
+            return Settled::Dead;
+        }
+        let own = gates.iter().find(|gate| gate.limit == limit).map(|gate| gate.key.clone());
+        let key = key.cloned().or(own).unwrap_or_default();
+        self.leave(queue, number);
+        self.close_key(limit, &key, close_ms);
+        if !gates.iter().any(|gate| gate.is_at(limit, &key)) {
+            return self.wait(queue, number, close_ms);
+        }
+        self.give_back(queue, number);
+        Settled::Waiting { delay_ms: close_ms }
+    }
+
+    /// The attempt does not count, unless that has happened too often: then the task is dead.
+    fn gives_attempt_back(&mut self, queue: usize, number: usize, running: &Running) -> bool {
         let task = &mut self.queues.all[queue].tasks[number];
         task.defers += 1;
         if task.defers > TASK_DEFERS_MAX {
@@ -89,11 +123,11 @@ impl Simple {
             self.record_failure(queue, number, running, TOO_MANY_DEFERS, &[]);
             self.queues.all[queue].tasks[number].attempts -= 1;
             self.end_task(queue, number, TaskState::Dead);
-            return Settled::Dead;
+            return false;
         }
         self.record_end(queue, number, running, EndedBy::Defer);
         self.queues.all[queue].tasks[number].attempts -= 1;
-        self.wait(queue, number, delay_ms)
+        true
     }
 
     fn record_end(&mut self, queue: usize, number: usize, running: &Running, how: EndedBy) {
@@ -181,6 +215,7 @@ impl Simple {
         if delay_ms == 0 {
             self.make_ready(queue, number);
         } else {
+            self.leave(queue, number);
             let until = self.elapsed.saturating_add(delay_ms);
             self.queues.all[queue].tasks[number].state = State::Backoff(until);
         }
@@ -194,6 +229,8 @@ impl Simple {
             if end == TaskState::Dead { state.settings.keep_dead_ms } else { state.settings.keep_done_ms };
         let gone = self.elapsed.saturating_add(keep_ms);
         let was_head = state.tasks[number].is_head();
+        self.leave(queue, number);
+        let state = &mut self.queues.all[queue];
         state.tasks[number].state = State::Final { end, gone };
         if !was_head {
             return;

@@ -2,7 +2,7 @@
 
 use crate::damage::bad_row;
 use crate::queue::task::Task;
-use crate::queue::{hash, id_of};
+use crate::queue::{cohort, hash, id_of};
 use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -52,7 +52,7 @@ pub fn tasks_sought(
     for at in candidates.by_ref() {
         found.next = Some(at);
         let Some(task) = Task::load(view, keys, at)? else { continue };
-        let state = task.row.state;
+        let state = cohort::shown_state(view, keys, &task)?;
         let has_state = sought.state.map_or(!state.is_final(), |wanted| wanted == state);
         let has_type = sought.task_type.as_ref().is_none_or(|wanted| *wanted == task.row.task_type);
         if has_state && has_type {

@@ -11,6 +11,7 @@
 //! | [`turn`] | what has become of a request that waits for a lease |
 //! | [`value`] | one value's content and revision |
 //! | [`execution`] | whether the work under a key is in progress or done |
+//! | [`limit`], [`limits`] | one limit and what its keys have in use, and the list of limits |
 //! | [`queue`], [`queues`] | one queue, and the list of queues |
 //! | [`task`], [`tasks`] | one task, and the list of a queue's tasks |
 //! | [`reaction`], [`reactions`] | one reaction, and all of them |
@@ -23,6 +24,7 @@ mod execution;
 mod found;
 mod group;
 mod lease;
+mod limit;
 mod live;
 mod page;
 mod queue;
@@ -36,11 +38,12 @@ pub use execution::{ExecutionView, execution};
 pub use found::{DeadClass, DeadClasses, TasksFound, TasksSought, dead_classes, tasks_sought};
 pub use group::{FollowerView, GroupCounts, GroupState, GroupView, MemberTask, MemberView, group, group_key};
 pub use lease::{HeldBy, LeaseState, Turn, lease, turn};
+pub use limit::{LimitKeyView, LimitView, limit, limits};
 pub use live::{Liveness, first_kept, is_live};
 pub use page::{EventsPage, Page, PageRequest, StoredEvent, Truncated, page};
 pub use queue::{
-    AttemptEnd, AttemptView, ClaimView, FailureView, QueueView, TaskView, TasksPage, TasksRequest, TypeView,
-    queue, queues, task, task_key, tasks,
+    AttemptEnd, AttemptView, BlockedOn, ClaimView, Closed, FailureView, QueueView, TaskView, TasksPage,
+    TasksRequest, TypeView, queue, queues, task, task_key, tasks,
 };
 pub use reaction::{Obstacle, ReactionView, reaction, reactions};
 pub use stream::{Presence, StreamState, stream};

@@ -1,6 +1,8 @@
 //! Reads of queues and tasks.
 
 use crate::damage::bad_row;
+use crate::limit::key::{self, LimitKey};
+use crate::queue::cohort::{self, WAITING};
 use crate::queue::history::{attempts, failures};
 use crate::queue::id_of;
 use crate::queue::tally::{queue_row, type_rows};
@@ -8,7 +10,7 @@ use crate::queue::task::{Task, part};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
-use format::row::{AttemptRow, QueueKeys, QueueRange, TaskPart, TypeRow};
+use format::row::{AttemptRow, CohortId, QueueKeys, QueueRange, TaskPart, Turn, TypeRow, decode_cohort_hash};
 use model::{
     Elapsed, Key, KeyRange, Namespace, Order, Position, QueueName, QueueSettings, Slot, TaskDue, TaskRef,
     TaskState, View, ViewError, Wall, limits,
@@ -28,6 +30,8 @@ pub struct TaskView {
     pub run_after: Option<Wall>,
     /// How long a delayed task waits before another attempt, if it waits for that.
     pub delay_ms: Option<u64>,
+    /// Why it cannot be claimed.
+    pub blocked_on: Option<BlockedOn>,
     /// Who runs it.
     pub claim: Option<ClaimView>,
     /// What the worker said about its progress.
@@ -41,6 +45,32 @@ pub struct TaskView {
     pub history: Vec<AttemptView>,
     /// JSON members: type, payload and everything else that does not change.
     pub envelope: Vec<u8>,
+}
+
+/// Why a task that is not finished cannot be claimed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BlockedOn {
+    /// Its time has not come.
+    Time,
+    /// An earlier task has its key.
+    Key,
+    /// Its queue is paused.
+    Pause,
+    /// As many tasks of its queue run as may.
+    Concurrency,
+    /// A limit, for the key that the task has there.
+    Limit { limit: String, key: String, closed: Closed },
+}
+
+/// Why a key of a limit is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// As many tasks run as may.
+    Concurrency,
+    /// The rate is used up for this long.
+    Rate { opens_ms: u64 },
+    /// A worker has closed the key for this long.
+    Throttle { opens_ms: u64 },
 }
 
 /// Who runs a task.
@@ -170,10 +200,12 @@ fn type_view(
         let first = first.transpose().map_err(|error| bad_row("ready task", error))?;
         oldest = oldest.into_iter().chain(first).min();
     }
+    let limited = oldest_of_cohorts(view, keys, row)?;
+    oldest = oldest.into_iter().chain(limited).min();
     Ok(TypeView {
         task_type,
         delayed: row.delayed,
-        blocked: row.blocked,
+        blocked: row.blocked + row.cohorts.waiting,
         ready: row.ready(),
         running: row.running,
         done: row.done,
@@ -181,6 +213,32 @@ fn type_view(
         cancelled: row.cancelled,
         oldest_ready: oldest.map(Position::wall),
     })
+}
+
+/// When the oldest of those tasks became ready that are next in their cohorts, which are next in their ranks.
+fn oldest_of_cohorts(
+    view: &impl View,
+    keys: QueueKeys,
+    row: &TypeRow,
+) -> Result<Option<Position>, ViewError> {
+    let mut oldest: Option<Position> = None;
+    for rank in row.cohorts.ranks.iter().filter(|rank| rank.rank != WAITING) {
+        let from = Turn { rank: rank.rank, turn: rank.from };
+        let mut first = None;
+        let range = QueueRange::cohort_turns(keys, row.number, from);
+        view.scan(range.as_range(), Order::Ascending, &mut |_, value| {
+            first = Some(decode_cohort_hash(value));
+            ControlFlow::Break(())
+        })?;
+        let Some(hash) = first.transpose().map_err(|error| bad_row("turn of a cohort", error))? else {
+            continue;
+        };
+        let id = CohortId { type_number: row.number, hash };
+        let Some(cohort) = cohort::row(view, keys, id)? else { continue };
+        let ready = cohort::first(view, keys, id, &cohort, rank.rank as u8)?;
+        oldest = oldest.into_iter().chain(ready.map(|(ready, _)| ready)).min();
+    }
+    Ok(oldest)
 }
 
 /// Reads one task. `now` is the shard's elapsed time.
@@ -223,7 +281,8 @@ fn task_view(view: &impl View, keys: QueueKeys, task: Task, now: Elapsed) -> Res
     Ok(TaskView {
         slot: keys.slot,
         position: task.at,
-        state: task.row.state,
+        state: cohort::shown_state(view, keys, &task)?,
+        blocked_on: blocked_on(view, keys, &task, now)?,
         attempts: task.row.attempts,
         run_after,
         delay_ms,
@@ -235,6 +294,43 @@ fn task_view(view: &impl View, keys: QueueKeys, task: Task, now: Elapsed) -> Res
         envelope: part(view, keys, task.at, TaskPart::Envelope)?,
         id: task.row.id,
     })
+}
+
+/// Why a task cannot be claimed. Gates are looked at as they are now, whether a claim has met them or not.
+fn blocked_on(
+    view: &impl View,
+    keys: QueueKeys,
+    task: &Task,
+    now: Elapsed,
+) -> Result<Option<BlockedOn>, ViewError> {
+    match task.row.state {
+        TaskState::Delayed => return Ok(Some(BlockedOn::Time)),
+        TaskState::Blocked => return Ok(Some(BlockedOn::Key)),
+        TaskState::Ready => {}
+        _ => return Ok(None),
+    }
+    let settings = queue_row(view, keys)?.settings;
+    if settings.paused {
+        return Ok(Some(BlockedOn::Pause));
+    }
+    if let Some(concurrency) = settings.options.concurrency {
+        let running: u64 = type_rows(view, keys)?.iter().map(|(_, row)| row.running).sum();
+        if running >= u64::from(concurrency) {
+            return Ok(Some(BlockedOn::Concurrency));
+        }
+    }
+    for gate in task.gates() {
+        if let Some(closed) = LimitKey::of(gate, view)?.closed(gate.cost, now) {
+            let opens_ms = |until: Elapsed| until.0.saturating_sub(now.0);
+            let closed = match closed {
+                key::Closed::Concurrency => Closed::Concurrency,
+                key::Closed::Rate(until) => Closed::Rate { opens_ms: opens_ms(until) },
+                key::Closed::Throttle(until) => Closed::Throttle { opens_ms: opens_ms(until) },
+            };
+            return Ok(Some(BlockedOn::Limit { limit: gate.limit.clone(), key: gate.key.clone(), closed }));
+        }
+    }
+    Ok(None)
 }
 
 fn history(task: &Task, failures: &[FailureView], others: Vec<AttemptRow>) -> Vec<AttemptView> {
@@ -302,7 +398,8 @@ pub fn tasks(
     for at in examined.by_ref() {
         page.next = Some(at);
         let Some(task) = Task::load(view, keys, at)? else { continue };
-        if request.state.is_none_or(|state| state == task.row.state) {
+        let state = cohort::shown_state(view, keys, &task)?;
+        if request.state.is_none_or(|wanted| wanted == state) {
             page.tasks.push(task_view(view, keys, task, now)?);
             if page.tasks.len() >= request.limit {
                 break;

@@ -8,7 +8,7 @@
 use crate::overlay::Overlay;
 use crate::queue::tally::Queue;
 use crate::queue::task::Task;
-use crate::queue::{hash, replay};
+use crate::queue::{cohort, hash, replay};
 use model::{ChangeTasks, Outcome, Refusal, TaskChange, TaskState, TasksChanged, View, ViewError, limits};
 
 /// Decides the command.
@@ -30,7 +30,8 @@ pub(crate) fn apply<V: View>(
         let Some(task) = Task::load(overlay, queue.keys, *position)? else { continue };
         let has_type = change.task_type.as_ref().is_none_or(|wanted| *wanted == task.row.task_type);
         let has_class = class.is_none() || class == task.row.dead_class;
-        let has_state = change.state.is_none_or(|wanted| wanted == task.row.state);
+        let state = cohort::shown_state(overlay, queue.keys, &task)?;
+        let has_state = change.state.is_none_or(|wanted| wanted == state);
         if !has_type || !has_class || !has_state {
             continue;
         }

@@ -19,6 +19,8 @@
 //! |---|---|
 //! | [`tally`] | a queue's own row and the counts of its types, during one command |
 //! | [`task`] | one task, and how it moves from state to state |
+//! | [`gates`], [`payload`] | which limits hold for a task, and the keys that it has there |
+//! | [`cohort`] | ready tasks that have the same gates: they can be claimed, or wait, together |
 //! | [`history`] | what a task remembers of its attempts |
 //! | [`keys`] | tasks with the same key: one is the head, and the others wait |
 //! | [`classes`] | dead letters by the class of their last failure |
@@ -32,10 +34,13 @@ pub(crate) mod change;
 mod change_tests;
 pub(crate) mod claim;
 pub(crate) mod classes;
+pub(crate) mod cohort;
 pub(crate) mod dead_letter;
 pub(crate) mod enqueue;
+mod gates;
 pub(crate) mod history;
 mod keys;
+mod payload;
 pub(crate) mod replay;
 pub(crate) mod settings;
 pub(crate) mod settle;

@@ -128,6 +128,8 @@ fn start_over<V: View>(task: &mut Task, overlay: &Overlay<'_, '_, V>) {
     (task.row.attempts, task.row.lost, task.row.defers) = (0, 0, 0);
     task.row.run_after = None;
     task.row.options.deadline = None;
+    // Its content may be another, and its queue.
+    task.row.gates = None;
     task.row.replayed = Some(overlay.shard.wall);
 }
 

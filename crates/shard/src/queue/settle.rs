@@ -4,15 +4,17 @@
 //! changes nothing.* A settlement that is sent again gets its first result again. A claim lasts until the node has
 //! ended it, so a worker that is a little late may still settle its task. Each settlement has a result of its own.
 
+use crate::limit::key::LimitKey;
 use crate::overlay::Overlay;
 use crate::queue::id_of;
 use crate::queue::tally::Queue;
 use crate::queue::task::{TOO_MANY_DEFERS, Task, WasBlocked};
+use alloc::borrow::ToOwned;
 use alloc::vec::Vec;
-use format::row::{AttemptEnd, ClaimPart, CompletedPart, SettledBy, SettledPart, TaskPart};
+use format::row::{AttemptEnd, ClaimPart, CompletedPart, Gate, SettledBy, SettledPart, TaskPart};
 use model::{
-    Action, Elapsed, Failure, Outcome, Refusal, Settle, Settled, Settlement, TaskDue, TaskState, View,
-    ViewError, limits,
+    Action, Elapsed, Failure, Outcome, Refusal, Settle, Settled, Settlement, TaskDue, TaskState, Throttle,
+    View, ViewError, limits,
 };
 
 /// Decides the command.
@@ -110,6 +112,7 @@ const fn ends_by(action: &Action<'_>) -> Option<SettledBy> {
         Action::Fail(_) => Some(SettledBy::Fail),
         Action::Defer { .. } => Some(SettledBy::Defer),
         Action::Return => Some(SettledBy::Return),
+        Action::Throttle(_) => Some(SettledBy::Throttle),
     }
 }
 
@@ -165,6 +168,7 @@ fn end<V: View>(
             task.returned(queue, overlay)?;
             Ok(Settled::Waiting { delay_ms: 0 })
         }
+        Action::Throttle(found) => throttle(found, claim, task, queue, overlay),
         Action::Heartbeat { .. } | Action::Complete { .. } => Ok(Settled::ClaimLost),
     }
 }
@@ -193,16 +197,55 @@ fn defer<V: View>(
     queue: &mut Queue,
     overlay: &mut Overlay<'_, '_, V>,
 ) -> Result<Settled, ViewError> {
+    if let Some(dead) = not_now(claim, task, queue, overlay)? {
+        return Ok(dead);
+    }
+    wait(delay_ms, task, queue, overlay)
+}
+
+/// A task that waits for the key goes before the others of the key when it opens. One that does not waits as long.
+fn throttle<V: View>(
+    throttle: &Throttle<'_>,
+    claim: &ClaimPart,
+    task: &mut Task,
+    queue: &mut Queue,
+    overlay: &mut Overlay<'_, '_, V>,
+) -> Result<Settled, ViewError> {
+    if let Some(dead) = not_now(claim, task, queue, overlay)? {
+        return Ok(dead);
+    }
+    let limit = throttle.limit.as_str();
+    let own = task.gates().iter().find(|gate| gate.limit == limit).map(|gate| &*gate.key);
+    let key = throttle.key.as_deref().or(own).unwrap_or_default();
+    let gate = Gate { limit: limit.to_owned(), key: key.to_owned(), cost: 1 };
+    let until = Elapsed(overlay.shard.elapsed.0.saturating_add(throttle.close_ms));
+    let mut closed = LimitKey::of(&gate, overlay)?;
+    closed.close(until);
+    closed.save(overlay);
+    if !task.gates().iter().any(|own| (&own.limit, &own.key) == (&gate.limit, &gate.key)) {
+        return wait(throttle.close_ms, task, queue, overlay);
+    }
+    task.returned(queue, overlay)?;
+    Ok(Settled::Waiting { delay_ms: throttle.close_ms })
+}
+
+/// The attempt does not count. Returns the result if that has happened too often.
+fn not_now<V: View>(
+    claim: &ClaimPart,
+    task: &mut Task,
+    queue: &mut Queue,
+    overlay: &mut Overlay<'_, '_, V>,
+) -> Result<Option<Settled>, ViewError> {
     task.row.defers = task.row.defers.saturating_add(1);
     if task.row.defers > limits::TASK_DEFERS_MAX {
         task.record_failure(claim, TOO_MANY_DEFERS, b"", queue, overlay)?;
         task.row.attempts = task.row.attempts.saturating_sub(1);
         task.finish(TaskState::Dead, WasBlocked::No, queue, overlay)?;
-        return Ok(Settled::Dead);
+        return Ok(Some(Settled::Dead));
     }
     task.record_end(claim, AttemptEnd::Deferred, queue, overlay)?;
     task.row.attempts = task.row.attempts.saturating_sub(1);
-    wait(delay_ms, task, queue, overlay)
+    Ok(None)
 }
 
 /// Waits before it can be claimed again.

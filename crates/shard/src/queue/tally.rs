@@ -8,7 +8,10 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
-use format::row::{Lane, QueueKeys, QueueRange, QueueRow, TypeRow, encode_number};
+use format::row::{
+    CohortId, Lane, QueueKeys, QueueRange, QueueRow, RankRow, Turn, TypeCohorts, TypeRow, decode_cohort_hash,
+    encode_cohort_hash, encode_number,
+};
 use model::{Namespace, Order, Position, QueueName, QueueSettings, TaskState, View, ViewError, limits};
 
 /// A queue during one command.
@@ -59,6 +62,7 @@ impl Queue {
             settings: QueueSettings::default(),
             unfinished: 0,
             types: 0,
+            generation: 0,
         };
         Ok(Self { keys, row, is_changed: true, types: BTreeMap::new() })
     }
@@ -102,6 +106,29 @@ impl Queue {
     /// The types loaded so far.
     pub(crate) fn types(&self) -> impl Iterator<Item = (&str, &TypeRow)> {
         self.types.iter().map(|(task_type, tally)| (task_type.as_str(), &tally.row))
+    }
+
+    /// How many more tasks may run at the same time.
+    pub(crate) fn free<V: View>(&mut self, overlay: &Overlay<'_, '_, V>) -> Result<u32, ViewError> {
+        let Some(concurrency) = self.row.settings.options.concurrency else { return Ok(u32::MAX) };
+        self.load_types(overlay)?;
+        let running: u64 = self.types().map(|(_, row)| row.running).sum();
+        Ok(u32::try_from(u64::from(concurrency).saturating_sub(running)).unwrap_or(u32::MAX))
+    }
+
+    /// Says that tasks can be claimed because others no longer run, if the queue limits how many do.
+    pub(crate) fn announce_free<V: View>(
+        &mut self,
+        overlay: &mut Overlay<'_, '_, V>,
+    ) -> Result<(), ViewError> {
+        let free = u64::from(self.free(overlay)?);
+        for (task_type, row) in self.types() {
+            // What waits for earlier limits is looked at again by the next claim.
+            let is_stale = row.cohorts.generation < self.row.generation;
+            let waiting = if is_stale { row.cohorts.waiting } else { 0 };
+            overlay.ready_again(&self.row.name, task_type, (row.ready() + waiting).min(free));
+        }
+        Ok(())
     }
 
     /// Says again which tasks of the types loaded so far are ready.
@@ -205,6 +232,98 @@ impl Queue {
         Ok(())
     }
 
+    /// The cohorts of a type.
+    pub(crate) fn cohorts<V: View>(
+        &mut self,
+        task_type: &str,
+        overlay: &Overlay<'_, '_, V>,
+    ) -> Result<&TypeCohorts, ViewError> {
+        self.has_type(task_type, overlay)?;
+        let tally = self.types.get(task_type).ok_or_else(|| contradiction("a task's type has no row"))?;
+        Ok(&tally.row.cohorts)
+    }
+
+    /// The cohorts of a type, to be changed.
+    pub(crate) fn cohorts_mut<V: View>(
+        &mut self,
+        task_type: &str,
+        overlay: &Overlay<'_, '_, V>,
+    ) -> Result<&mut TypeCohorts, ViewError> {
+        Ok(&mut self.tally(task_type, overlay)?.cohorts)
+    }
+
+    /// A cohort goes behind all others of a rank. Returns its place in the index.
+    pub(crate) fn enters_rank<V: View>(
+        &mut self,
+        task_type: &str,
+        rank: u16,
+        cohort: u128,
+        overlay: &mut Overlay<'_, '_, V>,
+    ) -> Result<Turn, ViewError> {
+        let keys = self.keys;
+        let row = self.tally(task_type, overlay)?;
+        let turn = Turn { rank, turn: row.cohorts.next_turn };
+        row.cohorts.next_turn += 1;
+        let ranks = &mut row.cohorts.ranks;
+        match ranks.binary_search_by_key(&rank, |found| found.rank) {
+            Ok(at) => ranks[at].cohorts += 1,
+            Err(at) => ranks.insert(at, RankRow { rank, cohorts: 1, from: turn.turn }),
+        }
+        overlay.put(keys.cohort_turn(row.number, turn), encode_cohort_hash(cohort));
+        Ok(turn)
+    }
+
+    /// A cohort gives up its place in the index.
+    pub(crate) fn leaves_rank<V: View>(
+        &mut self,
+        task_type: &str,
+        turn: Turn,
+        overlay: &mut Overlay<'_, '_, V>,
+    ) -> Result<(), ViewError> {
+        let keys = self.keys;
+        let row = self.tally(task_type, overlay)?;
+        overlay.delete(keys.cohort_turn(row.number, turn));
+        let ranks = &mut row.cohorts.ranks;
+        let at = ranks.binary_search_by_key(&turn.rank, |found| found.rank).map_err(|_| miscounted())?;
+        ranks[at].cohorts = ranks[at].cohorts.checked_sub(1).ok_or_else(miscounted)?;
+        if ranks[at].from == turn.turn {
+            ranks[at].from += 1;
+        }
+        if ranks[at].cohorts == 0 {
+            ranks.remove(at);
+        }
+        Ok(())
+    }
+
+    /// The first cohort of a rank that has some. What is before it need not be looked at again.
+    pub(crate) fn first_of_rank<V: View>(
+        &mut self,
+        task_type: &str,
+        rank: u16,
+        overlay: &Overlay<'_, '_, V>,
+    ) -> Result<CohortId, ViewError> {
+        let keys = self.keys;
+        let row = self.tally(task_type, overlay)?;
+        let ranks = &mut row.cohorts.ranks;
+        let at = ranks.binary_search_by_key(&rank, |found| found.rank).map_err(|_| miscounted())?;
+        let mut first = None;
+        let from = Turn { rank, turn: ranks[at].from };
+        overlay.scan(
+            QueueRange::cohort_turns(keys, row.number, from).as_range(),
+            Order::Ascending,
+            &mut |key, value| {
+                first = Some(
+                    QueueKeys::parse_cohort_turn(key).and_then(|turn| Ok((turn, decode_cohort_hash(value)?))),
+                );
+                ControlFlow::Break(())
+            },
+        )?;
+        let (turn, hash) =
+            first.ok_or_else(miscounted)?.map_err(|error| bad_row("turn of a cohort", error))?;
+        ranks[at].from = turn.turn;
+        Ok(CohortId { type_number: row.number, hash })
+    }
+
     /// Whether the queue holds as many unfinished tasks as it may, if `more` are added.
     pub(crate) fn would_overflow(&self, more: u64) -> bool {
         more > 0 && self.row.unfinished.saturating_add(more) > self.row.settings.backlog_max
@@ -240,6 +359,13 @@ impl Queue {
 pub(crate) fn queue_row(view: &impl View, queue: QueueKeys) -> Result<QueueRow, ViewError> {
     let value = view.get(&queue.queue())?.ok_or_else(|| contradiction("a queue has no row"))?;
     QueueRow::decode(&value).map_err(|error| bad_row("queue row", error))
+}
+
+/// The counts of one type that the queue has had.
+pub(crate) fn type_row(view: &impl View, queue: QueueKeys, task_type: &str) -> Result<TypeRow, ViewError> {
+    let value =
+        view.get(&queue.task_type(task_type))?.ok_or_else(|| contradiction("a task's type has no row"))?;
+    TypeRow::decode(&value).map_err(|error| bad_row("type's row", error))
 }
 
 /// The counts of all types of a queue, by type.

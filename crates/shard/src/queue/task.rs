@@ -8,7 +8,7 @@ use crate::queue::classes;
 use crate::queue::history::Ended;
 use crate::queue::keys::{self, Turn};
 use crate::queue::tally::Queue;
-use crate::queue::unique;
+use crate::queue::{cohort, gates, unique};
 use alloc::string::String;
 use alloc::vec::Vec;
 use format::row::{
@@ -73,12 +73,18 @@ impl Task {
             TaskState::Ready => {
                 let (lane, ready) =
                     self.row.ready.take().ok_or_else(|| contradiction("a ready task is in no lane"))?;
+                if !self.gates().is_empty() {
+                    return cohort::leave(self, (lane, ready), queue, overlay);
+                }
                 let number = queue.type_number(&self.row.task_type, overlay)?;
                 overlay.delete(queue.keys.ready(number, lane, ready));
                 overlay.one_ready_less(queue, &self.row.task_type);
                 return queue.leaves_lane(&self.row.task_type, lane, overlay);
             }
-            TaskState::Running => self.end_claim(queue, overlay)?,
+            TaskState::Running => {
+                self.end_claim(queue, overlay)?;
+                cohort::ends(self, queue, overlay)?;
+            }
             TaskState::Blocked => {
                 let key = self.row.key.as_deref().unwrap_or_default();
                 keys::leave(queue, key, self.at, overlay)?;
@@ -112,19 +118,24 @@ impl Task {
         self.ready_in(RETURNED, ready, queue, overlay)
     }
 
-    fn ready_in<V: View>(
+    /// Becomes ready in this lane. A task with gates enters the cohort of those.
+    pub(crate) fn ready_in<V: View>(
         &mut self,
         lane: u8,
         ready: Position,
         queue: &mut Queue,
         overlay: &mut Overlay<'_, '_, V>,
     ) -> Result<(), ViewError> {
-        let number = queue.type_number(&self.row.task_type, overlay)?;
+        self.row.gates = gates::of(self, queue, overlay)?;
         self.row.state = TaskState::Ready;
         self.row.ready = Some((lane, ready));
+        self.watch_deadline(queue, overlay);
+        if !self.gates().is_empty() {
+            return cohort::enter(self, (lane, ready), queue, overlay);
+        }
+        let number = queue.type_number(&self.row.task_type, overlay)?;
         overlay.put(queue.keys.ready(number, lane, ready), encode_number(self.at.0));
         overlay.one_ready_more(queue, &self.row.task_type);
-        self.watch_deadline(queue, overlay);
         queue.enters_lane(&self.row.task_type, lane, ready, overlay)
     }
 
@@ -287,6 +298,7 @@ impl Task {
         self.row.state = TaskState::Running;
         self.set_timer(TaskDue::Elapsed(claim.expires), queue, overlay);
         self.row.claim = Some(claim);
+        cohort::begins(self, overlay)?;
         queue.enters(&self.row.task_type, TaskState::Running, overlay)
     }
 
@@ -504,6 +516,7 @@ impl Task {
             has_result: false,
             has_progress: false,
             has_failures: false,
+            gates: None,
             options: task.options.clone().into_owned(),
             replayed: None,
             completed: None,

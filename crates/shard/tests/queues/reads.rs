@@ -5,11 +5,11 @@ use model::{Elapsed, GroupName, Key, Position, QueueName, Slot, TaskRef, TaskSta
 use reference_model::Simple;
 use reference_model::queue::draw::{NAMES, name};
 use reference_model::queue::groups::{Group, Is, Stands};
-use reference_model::queue::{Ended, EndedBy, Queue, State, Task};
+use reference_model::queue::{Ended, EndedBy, Queue, State, Task, limit};
 use seeded_rng::Rng;
 use shard::query::{
-    self, AttemptEnd, AttemptView, ClaimView, FailureView, FollowerView, GroupCounts, GroupState, MemberTask,
-    MemberView, Obstacle, QueueView, TaskView, TasksRequest, TasksSought, TypeView,
+    self, AttemptEnd, AttemptView, BlockedOn, ClaimView, Closed, FailureView, FollowerView, GroupCounts,
+    GroupState, MemberTask, MemberView, Obstacle, QueueView, TaskView, TasksRequest, TasksSought, TypeView,
 };
 use std::collections::BTreeMap;
 
@@ -48,8 +48,9 @@ fn compare_queue(model: &Simple, rows: &Rows, number: usize) {
 
 fn type_view(queue: &Queue, task_type: &str) -> TypeView {
     let tasks = || queue.tasks.iter().filter(|task| task.sent.task_type == task_type);
-    let count = |state: TaskState| tasks().filter(|task| task.state.name() == state).count() as u64;
-    let oldest_ready = tasks().filter_map(|task| match task.state {
+    let count = |state: TaskState| tasks().filter(|task| queue.shown_state(task) == state).count() as u64;
+    let heads = queue.heads(task_type).into_iter().map(|head| &queue.tasks[head]);
+    let oldest_ready = heads.filter_map(|task| match task.state {
         State::Ready { since, .. } => Some(Wall(since >> 16)),
         _ => None,
     });
@@ -111,7 +112,8 @@ fn task_view(model: &Simple, queue: &Queue, task: &Task) -> TaskView {
         slot: Slot(queue.slot),
         position: Position(task.position),
         id: task.sent.id.clone(),
-        state: task.state.name(),
+        state: queue.shown_state(task),
+        blocked_on: blocked_on(model, queue, task),
         attempts: task.attempts,
         run_after,
         delay_ms,
@@ -121,6 +123,25 @@ fn task_view(model: &Simple, queue: &Queue, task: &Task) -> TaskView {
         history: history(task, &failures),
         failures,
         envelope: task.sent.envelope.clone(),
+    }
+}
+
+fn blocked_on(model: &Simple, queue: &Queue, task: &Task) -> Option<BlockedOn> {
+    match task.state {
+        State::Scheduled(_) | State::Backoff(_) => Some(BlockedOn::Time),
+        State::Blocked => Some(BlockedOn::Key),
+        State::Ready { .. } if queue.settings.paused => Some(BlockedOn::Pause),
+        State::Ready { .. } if queue.free() == 0 => Some(BlockedOn::Concurrency),
+        State::Ready { .. } => task.gates().iter().find_map(|gate| {
+            let opens_ms = |until: u64| until - model.elapsed;
+            let closed = match model.closed(&gate.limit, &gate.key, gate.cost)? {
+                limit::Closed::Full => Closed::Concurrency,
+                limit::Closed::Until(until) => Closed::Rate { opens_ms: opens_ms(until) },
+                limit::Closed::Throttled(until) => Closed::Throttle { opens_ms: opens_ms(until) },
+            };
+            Some(BlockedOn::Limit { limit: gate.limit.clone(), key: gate.key.clone(), closed })
+        }),
+        _ => None,
     }
 }
 
@@ -175,7 +196,7 @@ fn compare_tasks(rng: &mut Rng, model: &Simple, rows: &Rows, number: usize) {
         _ => None,
     };
     let wanted = queue.tasks.iter().filter(|task| {
-        state.is_none_or(|state| task.state.name() == state)
+        state.is_none_or(|state| queue.shown_state(task) == state)
             && after.is_none_or(|after| task.position > after.0)
     });
     let wanted: Vec<TaskView> = wanted.map(|task| task_view(model, queue, task)).collect();
@@ -206,7 +227,7 @@ fn compare_found(rng: &mut Rng, model: &Simple, rows: &Rows, number: usize) {
     let task_type = rng.one_in(3).then(|| rng.pick(&["send", "report"]));
     let last = |task: &Task| task.failures.last().map(|failed| failed.class.clone());
     let wanted = queue.tasks.iter().filter(|task| {
-        state.map_or(!task.is_final(), |state| task.state.name() == state)
+        state.map_or(!task.is_final(), |state| queue.shown_state(task) == state)
             && class.is_none_or(|class| last(task).as_deref() == Some(class))
             && task_type.is_none_or(|of| task.sent.task_type == of)
     });

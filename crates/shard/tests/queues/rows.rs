@@ -1,7 +1,7 @@
 //! The rows that must be there, and no others.
 
-use format::row::{QueueKeys, TaskRow, TaskTimerKey, TypeRow};
-use model::{Key, Position, Slot, TaskState, Value};
+use format::row::{LimitKeyRow, LimitKeys, QueueKeys, TaskRow, TaskTimerKey, TypeRow};
+use model::{Key, Position, Slot, TaskState, Value, limit_key_hash};
 use reference_model::Simple;
 use reference_model::queue::groups::Group;
 use reference_model::queue::{EndedBy, Queue, State, Task};
@@ -47,7 +47,11 @@ fn compare_counts(model: &Simple, rows: &Rows) {
     assert_eq!(kind(13), count(&|task| task.progress.is_some()), "progress");
     assert_eq!(kind(14), count(&|task| !task.failures.is_empty()), "failures");
     assert_eq!(kind(15), count(&|task| task.sent.id.is_some()), "ids of clients");
-    assert_eq!(kind(16), state(TaskState::Ready), "ready tasks");
+    let is_in_cohort = |task: &Task| task.state.name() == TaskState::Ready && !task.gates().is_empty();
+    let in_cohorts = count(&is_in_cohort);
+    assert_eq!(kind(16) + in_cohorts, state(TaskState::Ready), "ready tasks");
+    assert_eq!(kind(34), in_cohorts, "ready tasks of cohorts");
+    compare_limits(model, rows);
     assert_eq!(kind(17), count(&Task::is_head), "keys");
     assert_eq!(kind(18), state(TaskState::Blocked), "blocked tasks");
     assert_eq!(kind(20), state(TaskState::Dead), "dead letters");
@@ -77,13 +81,39 @@ fn compare_counts(model: &Simple, rows: &Rows) {
     assert_eq!(kind(19), requests.sum::<usize>(), "requests whose claims last");
 }
 
+/// Each limit has in use what its live claims take, and nothing else; and every cohort is where it belongs.
+fn compare_limits(model: &Simple, rows: &Rows) {
+    let kind = |kind: u8| rows.iter().filter(move |(key, _)| key[6] == kind);
+    let cohorts = || model.queues.all.iter().flat_map(|queue| &queue.cohorts);
+    for (key, value) in kind(30) {
+        let row = LimitKeyRow::decode(value).unwrap();
+        let mut names = model.queues.limits.uses.iter().map(|found| &found.limit[..]);
+        let of = |name: &&str| keys_of(name).key(limit_key_hash(&row.key)).to_vec();
+        let name = names.find(|name| of(name) == *key).unwrap();
+        assert_eq!(row.running, model.running_of(name, &row.key), "claims of {name}:{}", row.key);
+        assert_eq!(row.waiting, model.waiting_for(name, &row.key).len() as u64, "{name}:{}", row.key);
+    }
+    assert_eq!(kind(30).count(), model.queues.limits.uses.len(), "keys in use");
+    let waiting = cohorts().filter(|cohort| cohort.waits.is_some()).count();
+    assert_eq!((kind(32).count(), kind(33).count()), (waiting, cohorts().count()), "cohorts");
+    let turns: usize = cohorts().map(|cohort| cohort.turns.len()).sum();
+    assert_eq!(kind(35).count(), waiting + turns, "turns");
+}
+
+fn keys_of(limit: &str) -> LimitKeys {
+    LimitKeys { slot: model::slot_of(model::Namespace::ROOT, limit), limit: limit_key_hash(limit) }
+}
+
 /// Nothing that is ready lies below where a claim begins to look.
 fn compare_type(queue: &Queue, task_type: &str, keys: QueueKeys, rows: &Rows) {
     let row = TypeRow::decode(rows.get(&keys.task_type(task_type)).unwrap()).unwrap();
     let mut ready = 0;
     for task in queue.tasks.iter().filter(|task| task.sent.task_type == task_type) {
         let State::Ready { since, lane } = task.state else { continue };
-        ready += 1;
+        ready += u64::from(queue.shown_state(task) == TaskState::Ready);
+        if !task.gates().is_empty() {
+            continue;
+        }
         let key = keys.ready(row.number, lane, Position(since));
         let position = rows.get(&key[..]).map(|value| format::row::decode_number(value).unwrap());
         assert_eq!(position, Some(task.position), "{task:?}");

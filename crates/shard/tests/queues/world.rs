@@ -174,8 +174,11 @@ type Claimable = BTreeMap<(String, String), u32>;
 fn claimable(model: &Simple) -> Claimable {
     let mut counts = Claimable::new();
     for queue in model.queues.all.iter().filter(|queue| !queue.settings.paused) {
-        for task in queue.tasks.iter().filter(|task| task.state.name() == TaskState::Ready) {
+        for task in queue.tasks.iter().filter(|task| queue.shown_state(task) == TaskState::Ready) {
             *counts.entry((queue.name.clone(), task.sent.task_type.clone())).or_default() += 1;
+        }
+        for (_, count) in counts.iter_mut().filter(|((name, _), _)| *name == queue.name) {
+            *count = (*count).min(queue.free());
         }
     }
     counts

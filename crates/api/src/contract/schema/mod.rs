@@ -2,6 +2,7 @@
 //! Tests read its real responses into these types, which refuse unknown members, so that neither can drift.
 
 mod execution;
+mod limit;
 mod queue;
 mod reaction;
 
@@ -10,6 +11,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 pub use execution::*;
+pub use limit::*;
 pub use queue::*;
 pub use reaction::*;
 
@@ -125,6 +127,17 @@ pub use reaction::*;
     ReactionList,
     ReactionDeleted,
     ListedQueue,
+    LimitSettings,
+    Rate,
+    LimitInForce,
+    Limit,
+    LimitKey,
+    LimitList,
+    ListedLimit,
+    QueueLimit,
+    TaskBlockedOn,
+    BlockedReason,
+    Throttle,
     StoreInfo,
     Live,
     Ready,

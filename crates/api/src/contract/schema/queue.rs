@@ -1,6 +1,7 @@
 //! The JSON objects of task queues.
 
 use super::Problem;
+use super::limit::{QueueLimit, TaskBlockedOn, Throttle};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -202,6 +203,8 @@ pub struct Fail {
     /// When to try again. The default is what the retry policy says.
     #[schema(example = "1m")]
     pub delay: Option<String>,
+    /// Close the key of a limit for a while. The attempt does not count, and the task runs again when the key opens.
+    pub throttle: Option<Throttle>,
 }
 
 /// Tasks that a transaction enqueues.
@@ -273,6 +276,8 @@ pub struct Settlement {
     pub traceback: Option<String>,
     pub retryable: Option<bool>,
     pub delay: Option<String>,
+    /// `fail`: close the key of a limit for a while.
+    pub throttle: Option<Throttle>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
@@ -341,6 +346,8 @@ pub struct Task {
     pub enqueued: String,
     /// How long the task waits before another attempt, if it waits for that.
     pub runs_in: Option<String>,
+    /// Why the task cannot be claimed, if it is not finished and does not run.
+    pub blocked_on: Option<TaskBlockedOn>,
     /// Who runs it.
     pub claim: Option<TaskClaim>,
     pub progress: Option<Value>,
@@ -623,6 +630,11 @@ pub struct QueueSettings {
     pub backlog_max: Option<u64>,
     /// A paused queue gives out no tasks. The default is false.
     pub paused: Option<bool>,
+    /// Tasks of the queue that run at the same time. The default is any number.
+    #[schema(minimum = 1)]
+    pub concurrency: Option<u32>,
+    /// At most 8 limits that hold for the queue's tasks.
+    pub limits: Option<Vec<QueueLimit>>,
 }
 
 #[derive(Clone, Debug, Deserialize, ToSchema)]

@@ -10,7 +10,7 @@ use crate::contract::Operation;
 use crate::media::ReadForm;
 use crate::problem::{Problem, Result};
 use crate::time::Moment;
-use model::{Cursor, Order, QueueName, Revision, TaskState, limits};
+use model::{Cursor, LimitName, Order, QueueName, Revision, TaskState, limits};
 use parameters::{Parameter, Parameters, invalid};
 use std::time::Duration;
 
@@ -290,6 +290,35 @@ impl ListQueues {
             match &*parameter.name {
                 "cursor" => {
                     let name = QueueName::new(parameter.text()?);
+                    let why = "it does not come from the `next` of a page";
+                    list.cursor = Some(name.map_err(|_| invalid("cursor", why))?);
+                }
+                "limit" => list.limit = Some(parameter.limit(ReadForm::Json)?),
+                _ => return Err(parameter.unknown()),
+            }
+        }
+        Ok(list)
+    }
+}
+
+/// `GET /v1/limits`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListLimits {
+    /// The last limit of the page before.
+    pub cursor: Option<LimitName<'static>>,
+    pub limit: Option<u64>,
+}
+
+impl ListLimits {
+    /// # Errors
+    /// When a parameter is unknown or cannot be used.
+    pub fn parse(query: Option<&str>) -> Result<Self> {
+        let mut list = Self::default();
+        let mut parameters = Parameters::of(Operation::ListLimits, query);
+        while let Some(parameter) = parameters.next()? {
+            match &*parameter.name {
+                "cursor" => {
+                    let name = LimitName::new(parameter.text()?);
                     let why = "it does not come from the `next` of a page";
                     list.cursor = Some(name.map_err(|_| invalid("cursor", why))?);
                 }

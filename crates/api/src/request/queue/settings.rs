@@ -5,13 +5,13 @@ use crate::json::{self, Reader};
 use crate::media;
 use crate::problem::Result;
 use crate::request::head::Head;
+use crate::request::limit;
 use crate::request::object::{Known, read_bool, read_duration_in, read_number_in, read_object};
 use http::HeaderMap;
 use model::{QueueSettings, limits};
 use std::ops::RangeInclusive;
 
-const MEMBERS: &str =
-    "`retry`, `claim_timeout`, `lost_max`, `keep_done`, `keep_dead`, `backlog_max` and `paused`";
+const MEMBERS: &str = "`retry`, `claim_timeout`, `lost_max`, `keep_done`, `keep_dead`, `backlog_max`, `paused`, `concurrency` and `limits`";
 const KEEP: RangeInclusive<u64> = 0..=limits::TASK_DELAY_MS_MAX;
 
 /// Reads the request. It replaces all settings.
@@ -46,6 +46,11 @@ pub fn read(headers: &HeaderMap, body: &[u8]) -> Result<QueueSettings> {
             "keep_dead" => set(&mut settings.keep_dead_ms, read_duration_in(reader, KEEP)?),
             "backlog_max" => set(&mut settings.backlog_max, read_number_in(reader, 1..=u64::MAX)?),
             "paused" => set(&mut settings.paused, read_bool(reader)?),
+            "concurrency" => {
+                let tasks = read_number_in(reader, 1..=u32::MAX.into())?;
+                settings.options.concurrency = tasks.map(|tasks| u32::try_from(tasks).unwrap_or(u32::MAX));
+            }
+            "limits" => settings.options.limits = limit::read_queue_limits(reader)?,
             _ => return Ok(Known::No),
         }
         Ok(Known::Yes)
@@ -68,7 +73,16 @@ pub(crate) fn write(out: &mut Vec<u8>, settings: &QueueSettings) {
     write_duration(out, settings.keep_dead_ms);
     out.extend_from_slice(b",\"backlog_max\":");
     json::write_number(out, settings.backlog_max);
-    out.extend_from_slice(if settings.paused { b",\"paused\":true}" } else { b",\"paused\":false}" });
+    out.extend_from_slice(if settings.paused { b",\"paused\":true" } else { b",\"paused\":false" });
+    if let Some(tasks) = settings.options.concurrency {
+        out.extend_from_slice(b",\"concurrency\":");
+        json::write_number(out, tasks.into());
+    }
+    if !settings.options.limits.is_empty() {
+        out.extend_from_slice(b",\"limits\":");
+        limit::write_queue_limits(out, &settings.options.limits);
+    }
+    out.push(b'}');
 }
 
 #[cfg(test)]
@@ -92,7 +106,7 @@ mod tests {
         let defaults = r#"{"retry":{"attempts":10,"first":"1s","max":"10m"},"claim_timeout":"30s","lost_max":3,"keep_done":"1d","keep_dead":"30d","backlog_max":10000000,"paused":false}"#;
         assert_eq!(written(&settings("{}").unwrap()), defaults);
         assert_eq!(settings(defaults).unwrap(), QueueSettings::default());
-        let own = r#"{"retry":{"attempts":1,"first":"0s","max":"1500ms"},"claim_timeout":"2m","lost_max":1,"keep_done":"0s","keep_dead":"366d","backlog_max":1,"paused":true}"#;
+        let own = r#"{"retry":{"attempts":1,"first":"0s","max":"1500ms"},"claim_timeout":"2m","lost_max":1,"keep_done":"0s","keep_dead":"366d","backlog_max":1,"paused":true,"concurrency":7,"limits":[{"limit":"api","key":"type","cost":1}]}"#;
         assert_eq!(written(&settings(own).unwrap()), own);
         let own = own.replace("\"max\":\"1500ms\"", r#""max":"1500ms","max_age":"2h","never":["a","b"]"#);
         let own = &own[..];
@@ -121,6 +135,9 @@ mod tests {
             r#"{"backlog_max":0}"#,
             r#"{"paused":"yes"}"#,
             r#"{"pause":true}"#,
+            r#"{"limits":{}}"#,
+            r#"{"concurrency":0}"#,
+            r#"{"limits":[{"limit":"api","key":"host"}]}"#,
             "7",
             "",
         ] {

@@ -8,12 +8,13 @@ use crate::media;
 use crate::problem::{Problem, Result};
 use crate::request::append::split_lines;
 use crate::request::head::Head;
+use crate::request::limit;
 use crate::request::object::{
     Known, invalid, missing, read_bool, read_duration_in, read_label, read_object, read_one_line,
     read_optional_text,
 };
 use http::HeaderMap;
-use model::{Action, Failure, Position, QueueName, Settlement, Slot, TaskRef, limits};
+use model::{Action, Failure, Position, QueueName, Settlement, Slot, TaskRef, Throttle, limits};
 use std::borrow::Cow;
 
 /// What a request or a line does with a claim.
@@ -40,7 +41,7 @@ impl Kind {
         match self {
             Self::Heartbeat => "`token` and `progress`",
             Self::Complete => "`token` and `result`",
-            Self::Fail => "`token`, `class`, `message`, `traceback`, `retryable` and `delay`",
+            Self::Fail => "`token`, `class`, `message`, `traceback`, `retryable`, `delay` and `throttle`",
             Self::Defer => "`token` and `delay`",
             Self::Return => "`token`",
         }
@@ -50,7 +51,7 @@ impl Kind {
         match member {
             "progress" => self == Self::Heartbeat,
             "result" => self == Self::Complete,
-            "class" | "message" | "traceback" | "retryable" => self == Self::Fail,
+            "class" | "message" | "traceback" | "retryable" | "throttle" => self == Self::Fail,
             "delay" => matches!(self, Self::Fail | Self::Defer),
             _ => true,
         }
@@ -159,7 +160,8 @@ fn read_kind(reader: &mut Reader<'_>) -> Result<Kind> {
 }
 
 /// The members that not all actions have.
-const OPTIONAL: [&str; 7] = ["progress", "result", "class", "message", "traceback", "retryable", "delay"];
+const OPTIONAL: [&str; 8] =
+    ["progress", "result", "class", "message", "traceback", "retryable", "delay", "throttle"];
 
 /// The members as they were sent, of any action.
 #[derive(Debug, Default)]
@@ -172,6 +174,7 @@ pub(super) struct Sent<'a> {
     traceback: Option<Cow<'a, str>>,
     retryable: Option<bool>,
     delay_ms: Option<u64>,
+    throttle: Option<Throttle<'static>>,
 }
 
 impl<'a> Sent<'a> {
@@ -185,6 +188,7 @@ impl<'a> Sent<'a> {
             "traceback" => self.traceback = read_optional_text(reader)?,
             "retryable" => self.retryable = read_bool(reader)?,
             "delay" => self.delay_ms = read_duration_in(reader, 0..=limits::TASK_DELAY_MS_MAX)?,
+            "throttle" => self.throttle = limit::read_throttle(reader)?,
             _ => return Ok(Known::No),
         }
         Ok(Known::Yes)
@@ -195,10 +199,19 @@ impl<'a> Sent<'a> {
         Ok(match kind {
             Kind::Heartbeat => Action::Heartbeat { progress: owned(self.progress) },
             Kind::Complete => Action::Complete { result: owned(self.result) },
-            Kind::Fail => Action::Fail(self.failure()?),
+            Kind::Fail => self.fail()?,
             Kind::Defer => Action::Defer { delay_ms: required(self.delay_ms, "delay")? },
             Kind::Return => Action::Return,
         })
+    }
+
+    fn fail(mut self) -> Result<Action<'static>> {
+        let Some(throttle) = self.throttle.take() else { return Ok(Action::Fail(self.failure()?)) };
+        if self.retryable == Some(false) || self.delay_ms.is_some() {
+            let why = "with `throttle`, the task runs again when the key opens";
+            return Err(invalid(why).member("throttle"));
+        }
+        Ok(Action::Throttle(throttle))
     }
 
     fn failure(self) -> Result<Failure<'static>> {
@@ -293,6 +306,19 @@ mod tests {
             (Kind::Defer, r#"{"token":"TOKEN"}"#, "missing_member"),
             (Kind::Defer, r#"{"token":"TOKEN","delay":"367d"}"#, "invalid_member"),
             (Kind::Fail, r#"{"token":"TOKEN","retryable":1}"#, "invalid_member"),
+            (Kind::Fail, r#"{"token":"TOKEN","throttle":{"limit":"a"}}"#, "missing_member"),
+            (Kind::Fail, r#"{"token":"TOKEN","throttle":{"for":"1s"}}"#, "missing_member"),
+            (Kind::Fail, r#"{"token":"TOKEN","throttle":{"limit":"a","for":"2d"}}"#, "invalid_member"),
+            (
+                Kind::Fail,
+                r#"{"token":"TOKEN","delay":"1s","throttle":{"limit":"a","for":"1s"}}"#,
+                "invalid_member",
+            ),
+            (
+                Kind::Defer,
+                r#"{"token":"TOKEN","delay":"1s","throttle":{"limit":"a","for":"1s"}}"#,
+                "unknown_member",
+            ),
             (Kind::Fail, &large, "task_too_large"),
             (Kind::Return, r#"{"token":"TOKEN","result":1}"#, "unknown_member"),
         ] {

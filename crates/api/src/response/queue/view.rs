@@ -20,6 +20,8 @@ pub struct Task<'a> {
     pub attempts: u32,
     /// How long a delayed task waits before another attempt, if it waits for that.
     pub delay_ms: Option<u64>,
+    /// Why it cannot be claimed.
+    pub blocked_on: Option<BlockedOn<'a>>,
     /// Who runs it, and how much longer the claim lasts.
     pub claim: Option<(&'a str, u64)>,
     /// JSON values.
@@ -31,6 +33,33 @@ pub struct Task<'a> {
     pub history: Vec<Attempt<'a>>,
     /// JSON members.
     pub envelope: &'a [u8],
+}
+
+/// Why a task cannot be claimed.
+#[derive(Clone, Copy, Debug)]
+pub struct BlockedOn<'a> {
+    pub reason: &'static str,
+    /// The limit, and the task's key of it.
+    pub limit: Option<(&'a str, &'a str)>,
+    /// When the key may be open again.
+    pub opens_ms: Option<u64>,
+}
+
+impl BlockedOn<'_> {
+    fn write(&self, out: &mut Vec<u8>) {
+        write_name(out, "blocked_on");
+        out.extend_from_slice(b"{\"reason\":");
+        json::write_text(out, self.reason);
+        if let Some((limit, key)) = self.limit {
+            write_text_member(out, "limit", limit);
+            write_text_member(out, "key", key);
+        }
+        if let Some(ms) = self.opens_ms {
+            write_name(out, "opens_in");
+            write_duration(out, ms);
+        }
+        out.push(b'}');
+    }
 }
 
 /// One attempt that has ended.
@@ -69,6 +98,9 @@ impl Task<'_> {
         if let Some(ms) = self.delay_ms {
             write_name(out, "runs_in");
             write_duration(out, ms);
+        }
+        if let Some(blocked_on) = &self.blocked_on {
+            blocked_on.write(out);
         }
         if let Some((worker, left_ms)) = self.claim {
             out.extend_from_slice(b",\"claim\":{\"worker\":");
@@ -374,6 +406,7 @@ mod tests {
             state: TaskState::Delayed,
             attempts: 1,
             delay_ms: Some(1_000),
+            blocked_on: Some(BlockedOn { reason: "rate", limit: Some(("api", "x")), opens_ms: Some(5) }),
             claim: Some(("w", 500)),
             progress: Some(b"1"),
             result: Some(b"[2]"),
@@ -394,7 +427,8 @@ mod tests {
         with_message["message"] = "m".into();
         let shown = json!({
             "id":"~0000000005dc00000007","state":"delayed","attempts":1,"enqueued":"1970-01-01T00:00:01.500Z",
-            "runs_in":"1s","claim":{"worker":"w","expires_in":"500ms"},"progress":1,"result":[2],
+            "runs_in":"1s","blocked_on":{"reason":"rate","limit":"api","key":"x","opens_in":"5ms"},
+            "claim":{"worker":"w","expires_in":"500ms"},"progress":1,"result":[2],
             "failures":[with_message, failed],
             "history":[{"attempt":1,"worker":"w","started":"1970-01-01T00:00:00.000Z",
                 "ended":"1970-01-01T00:00:01.000Z","outcome":"failed","class":"E"}],

@@ -15,11 +15,11 @@ pub struct QueueKeys {
 /// A hash of a task's key, or of the id of a request, within its queue.
 pub type TextHash = u128;
 
-const QUEUE_PREFIX_BYTES: usize = PREFIX_BYTES + 8;
+pub(super) const QUEUE_PREFIX_BYTES: usize = PREFIX_BYTES + 8;
 const TASK_KEY_BYTES: usize = QUEUE_PREFIX_BYTES + 8;
 
 impl QueueKeys {
-    fn fill<const N: usize>(self, kind: u8) -> Fill<N> {
+    pub(super) fn fill<const N: usize>(self, kind: u8) -> Fill<N> {
         Fill::new(self.slot, Namespace::ROOT, kind).with(self.id.to_be_bytes())
     }
 
@@ -351,6 +351,10 @@ impl QueueRange {
         let mut to = queue.blocked(key, Position(u64::MAX)).to_vec();
         to.push(0);
         Self { from: queue.blocked(key, from).to_vec(), to }
+    }
+
+    pub(super) const fn between(from: Vec<u8>, to: Vec<u8>) -> Self {
+        Self { from, to }
     }
 
     /// All rows of one kind of a queue.

@@ -1,10 +1,15 @@
 //! The rows of task queues. Rows that change often are small: what a task carries with it, and what workers have said
 //! about it, is in rows of its own.
 
+mod cohorts;
 mod history;
 mod keys;
 mod values;
 
+pub use cohorts::{
+    CohortId, CohortLane, CohortRow, CohortWait, Gate, Gates, RankRow, Turn, TypeCohorts, decode_cohort_hash,
+    encode_cohort_hash,
+};
 pub use history::{AttemptEnd, AttemptRow, DeadClassRow, FailureRow};
 pub use keys::{QueueKeys, QueueRange, TaskPart, TaskTimerKey, TextHash};
 pub use values::{

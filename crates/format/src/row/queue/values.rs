@@ -1,5 +1,6 @@
 //! The values of task queues.
 
+use super::cohorts::{Gates, TypeCohorts};
 use crate::options;
 use crate::outcome::get_flag;
 use crate::queue::{
@@ -17,7 +18,7 @@ use model::{
     TaskOptions, TaskState, Wall,
 };
 
-const LAYOUT: u8 = 1;
+pub(super) const LAYOUT: u8 = 1;
 /// The same fields, then a list of options.
 const LAYOUT_WITH_OPTIONS: u8 = 2;
 
@@ -81,6 +82,8 @@ pub struct QueueRow {
     pub unfinished: u64,
     /// How many types of tasks the queue has had.
     pub types: u32,
+    /// How often the limits that the settings name have changed.
+    pub generation: u64,
 }
 
 impl QueueRow {
@@ -88,14 +91,14 @@ impl QueueRow {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(48 + self.name.len());
         let mut writer = Writer::new(&mut out);
-        let has_options = self.settings.options != QueueOptions::NONE;
+        let has_options = self.settings.options != QueueOptions::NONE || self.generation > 0;
         writer.u8(if has_options { LAYOUT_WITH_OPTIONS } else { LAYOUT });
         writer.prefixed(self.name.as_bytes());
         put_settings(&mut writer, &self.settings);
         writer.varint(self.unfinished);
         writer.varint(u64::from(self.types));
         if has_options {
-            options::put_queue_options(&mut writer, &self.settings.options);
+            self.options().put(&mut writer);
         }
         out
     }
@@ -110,12 +113,29 @@ impl QueueRow {
             settings: get_settings(&mut reader)?,
             unfinished: reader.varint()?,
             types: get_u32(&mut reader)?,
+            generation: 0,
         };
         if has_options {
-            row.settings.options = options::get_queue_options(&mut reader)?;
+            let (mut found, mut generation) = (QueueOptions::NONE, 0);
+            options::read(&mut reader, |tag, option| match tag {
+                options::tag::GENERATION => {
+                    generation = option.varint()?;
+                    Ok(true)
+                }
+                _ => options::take_queue_option(&mut found, tag, option),
+            })?;
+            (row.settings.options, row.generation) = (found, generation);
         }
         reader.end()?;
         Ok(row)
+    }
+}
+
+impl QueueRow {
+    fn options(&self) -> options::List {
+        let mut list = options::List::default();
+        options::add_queue_options(&mut list, &self.settings.options, self.generation);
+        list
     }
 }
 
@@ -130,8 +150,10 @@ pub struct TypeRow {
     pub done: u64,
     pub dead: u64,
     pub cancelled: u64,
-    /// Ready tasks. Empty lanes are left out.
+    /// Ready tasks that are in no cohort. Empty lanes are left out.
     pub lanes: Vec<Lane>,
+    /// Ready tasks that have limits.
+    pub cohorts: TypeCohorts,
 }
 
 /// Ready tasks of one type that have the same rank.
@@ -145,17 +167,18 @@ pub struct Lane {
 }
 
 impl TypeRow {
-    /// How many tasks are ready.
+    /// How many tasks can be claimed.
     #[must_use]
     pub fn ready(&self) -> u64 {
-        self.lanes.iter().map(|lane| lane.tasks).sum()
+        self.lanes.iter().map(|lane| lane.tasks).sum::<u64>() + self.cohorts.ready
     }
 
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(16 + 12 * self.lanes.len());
         let mut writer = Writer::new(&mut out);
-        writer.u8(LAYOUT);
+        let has_cohorts = self.cohorts != TypeCohorts::default();
+        writer.u8(if has_cohorts { LAYOUT_WITH_OPTIONS } else { LAYOUT });
         writer.varint(u64::from(self.number));
         for count in [self.delayed, self.blocked, self.running, self.done, self.dead, self.cancelled] {
             writer.varint(count);
@@ -166,6 +189,9 @@ impl TypeRow {
             writer.varint(lane.tasks);
             writer.u64(lane.from.0);
         }
+        if has_cohorts {
+            self.cohorts.put(&mut writer);
+        }
         out
     }
 
@@ -173,7 +199,7 @@ impl TypeRow {
     /// [`FormatError`] when these are not the bytes of a type's row.
     pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
         let mut reader = Reader::new(bytes);
-        layout(&mut reader, "type's row")?;
+        let has_cohorts = has_options(&mut reader, "type's row")?;
         let mut row = Self {
             number: get_u32(&mut reader)?,
             delayed: reader.varint()?,
@@ -183,10 +209,14 @@ impl TypeRow {
             dead: reader.varint()?,
             cancelled: reader.varint()?,
             lanes: Vec::new(),
+            cohorts: TypeCohorts::default(),
         };
         for _ in 0..reader.count(10)? {
             let lane = Lane { lane: reader.u8()?, tasks: reader.varint()?, from: Position(reader.u64()?) };
             row.lanes.push(lane);
+        }
+        if has_cohorts {
+            row.cohorts = TypeCohorts::get(&mut reader)?;
         }
         reader.end()?;
         Ok(row)
@@ -220,6 +250,9 @@ pub struct TaskRow {
     pub has_progress: bool,
     pub has_failures: bool,
     /// What few tasks say.
+    /// What it has to pass before it can be claimed, once that was found out. While it is ready, it is in the cohort
+    /// of these gates, if there are any.
+    pub gates: Option<Gates>,
     pub options: TaskOptions<'static>,
     /// When it was put back after it had been a dead letter.
     pub replayed: Option<Wall>,
@@ -268,6 +301,7 @@ pub enum SettledBy {
     Fail,
     Defer,
     Return,
+    Throttle,
 }
 
 impl TaskRow {
@@ -280,6 +314,9 @@ impl TaskRow {
         let mut out = Vec::with_capacity(96);
         let mut writer = Writer::new(&mut out);
         let mut options = options::List::default();
+        if let Some(gates) = &self.gates {
+            options.add(options::tag::GATES, |writer| gates.put(writer));
+        }
         options::add_task_options(&mut options, &self.options);
         options::add_wall(&mut options, options::tag::REPLAYED, self.replayed);
         if let Some(completed) = &self.completed {
@@ -366,6 +403,7 @@ impl TaskRow {
                 other => Err(FormatError::invalid("clock of a task", u64::from(other))),
             })?,
             ready: get_option(&mut reader, |reader| Ok((reader.u8()?, Position(reader.u64()?))))?,
+            gates: None,
             options: TaskOptions::default(),
             replayed: None,
             completed: None,
@@ -377,6 +415,7 @@ impl TaskRow {
             let mut found = TaskOptions::default();
             options::read(&mut reader, |tag, option| {
                 match tag {
+                    options::tag::GATES => row.gates = Some(Gates::get(option)?),
                     options::tag::REPLAYED => row.replayed = Some(Wall(option.u64()?)),
                     options::tag::COMPLETED => {
                         let ended = Wall(option.u64()?);
@@ -427,6 +466,7 @@ impl SettledPart {
             SettledBy::Fail => 2,
             SettledBy::Defer => 3,
             SettledBy::Return => 4,
+            SettledBy::Throttle => 5,
         });
         put_settled(writer, &[self.result]);
     }
@@ -438,6 +478,7 @@ impl SettledPart {
             2 => SettledBy::Fail,
             3 => SettledBy::Defer,
             4 => SettledBy::Return,
+            5 => SettledBy::Throttle,
             other => return Err(FormatError::invalid("kind of settlement", u64::from(other))),
         };
         match get_settled(reader)?[..] {

@@ -14,7 +14,7 @@ use api::request::queue::change::ReplayRequest;
 use api::request::queue::slot_of;
 use api::response::page::Link;
 use api::response::queue::outcome::{no_task, write_state};
-use api::response::queue::view::{Attempt, Failure, Task, write_tasks};
+use api::response::queue::view::{Attempt, BlockedOn, Failure, Task, write_tasks};
 use api::response::refusal::Target;
 use api::response::task_state;
 use bytes::Bytes;
@@ -24,7 +24,7 @@ use model::{
     CancelTask, Command, Cursor, DeadLetterEnd, Key, Outcome, QueueName, SettleDeadLetter, TaskRef, limits,
 };
 use runtime::{Unavailable, Woken};
-use shard::query::{self, AttemptEnd, AttemptView, TaskView, TasksRequest};
+use shard::query::{self, AttemptEnd, AttemptView, Closed, TaskView, TasksRequest};
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
@@ -136,6 +136,7 @@ fn shown(task: &TaskView) -> Task<'_> {
         state: task.state,
         attempts: task.attempts,
         delay_ms: task.delay_ms,
+        blocked_on: task.blocked_on.as_ref().map(blocked_on),
         claim: task.claim.as_ref().map(|claim| (claim.worker.as_str(), claim.left_ms)),
         progress: task.progress.as_deref(),
         result: task.result.as_deref(),
@@ -153,6 +154,24 @@ fn shown(task: &TaskView) -> Task<'_> {
             .collect(),
         history: task.history.iter().map(attempt).collect(),
         envelope: &task.envelope,
+    }
+}
+
+fn blocked_on(why: &query::BlockedOn) -> BlockedOn<'_> {
+    let plain = |reason| BlockedOn { reason, limit: None, opens_ms: None };
+    match why {
+        query::BlockedOn::Time => plain("time"),
+        query::BlockedOn::Key => plain("key"),
+        query::BlockedOn::Pause => plain("pause"),
+        query::BlockedOn::Concurrency => plain("concurrency"),
+        query::BlockedOn::Limit { limit, key, closed } => {
+            let (reason, opens_ms) = match closed {
+                Closed::Concurrency => ("concurrency", None),
+                Closed::Rate { opens_ms } => ("rate", Some(*opens_ms)),
+                Closed::Throttle { opens_ms } => ("throttle", Some(*opens_ms)),
+            };
+            BlockedOn { reason, limit: Some((limit, key)), opens_ms }
+        }
     }
 }
 

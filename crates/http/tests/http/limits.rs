@@ -1,0 +1,124 @@
+//! Limits over HTTP.
+
+use crate::node::Node;
+use crate::script::check;
+
+#[test]
+fn a_limit_holds_for_the_queues_that_name_it() {
+    check(
+        &Node::start(),
+        r#"
+        > GET /v1/limits/api
+        < 404 limit_not_found
+        > PUT /v1/limits/api
+          {"concurrency":1}
+        < 200
+          . = {"limit":"api","concurrency":1,"rate":null}
+        > PUT /v1/queues/q
+          {"limits":[{"limit":"api","key":"payload.host"}]}
+        < 200
+          settings.limits = [{"limit":"api","key":"payload.host","cost":1}]
+        > POST /v1/queues/q/tasks
+          {"id":"a","type":"t","payload":{"host":"x"}}
+        < 200
+        > POST /v1/queues/q/tasks
+          {"id":"b","type":"t","payload":{"host":"x"}}
+        < 200
+        > POST /v1/queues/q/tasks
+          {"id":"c","type":"t","payload":{"host":"y"}}
+        < 200
+        > POST /v1/queues/q/claims
+          {"worker":"w","max":9}
+        < 200
+          tasks.length = 2
+          tasks[0].id = "a"
+          tasks[0].token = $token
+          tasks[1].id = "c"
+        > GET /v1/queues/q/tasks/b
+        < 200
+          state = "blocked"
+          blocked_on = {"reason":"concurrency","limit":"api","key":"x"}
+        > GET /v1/queues/q
+        < 200
+          depth.blocked = 1
+          depth.running = 2
+        > GET /v1/limits/api
+        < 200
+          keys.length = 2
+          more_keys = false
+        > POST /v1/queues/q/tasks/a/complete
+          {"token":"$token"}
+        < 200
+        > POST /v1/queues/q/claims
+          {"worker":"w","max":9}
+        < 200
+          tasks.length = 1
+          tasks[0].id = "b"
+        > GET /v1/limits
+        < 200
+          . = {"limits":[{"limit":"api"}],"next":null}
+        > DELETE /v1/limits/api
+        < 200
+          . = {"limit":"api"}
+        > DELETE /v1/limits/api
+        < 404 limit_not_found
+        > GET /v1/limits
+        < 200
+          limits.length = 0
+        "#,
+    );
+}
+
+#[test]
+fn a_waiting_claim_gets_the_next_task_of_a_key_at_once() {
+    let node = Node::start();
+    let json = [("content-type", "application/json")];
+    let put = |path: &str, body: &str| assert_eq!(node.request("PUT", path, &json, body).status, 200);
+    let post = |path: &str, body: &str| {
+        let response = node.request("POST", path, &json, body);
+        assert_eq!(response.status, 200, "{}", response.text());
+        response.json()
+    };
+    put("/v1/limits/api", r#"{"concurrency":1}"#);
+    put("/v1/queues/q", r#"{"limits":[{"limit":"api"}]}"#);
+    post("/v1/queues/q/tasks", r#"{"id":"a","type":"t"}"#);
+    post("/v1/queues/q/tasks", r#"{"id":"b","type":"t"}"#);
+    let first = post("/v1/queues/q/claims", r#"{"worker":"w"}"#);
+    std::thread::scope(|scope| {
+        let second =
+            scope.spawn(|| post("/v1/queues/q/claims", r#"{"worker":"w","wait":"30s","request_id":"2"}"#));
+        let token = first["tasks"][0]["token"].as_str().unwrap();
+        post("/v1/queues/q/tasks/a/complete", &format!(r#"{{"token":"{token}"}}"#));
+        assert_eq!(second.join().unwrap()["tasks"][0]["id"], "b");
+    });
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    check(
+        &Node::start(),
+        r#"
+        > PUT /v1/limits/api
+          {}
+        < 400 invalid_member
+        > PUT /v1/limits/api
+          {"rate":{"max":5}}
+        < 400 missing_member
+          member = "rate.per"
+        > PUT /v1/limits/api | idempotency-key: k
+          {"concurrency":1}
+        < 400 invalid_header
+        > PUT /v1/limits/api?x=1
+          {"concurrency":1}
+        < 400 unknown_parameter
+        > PUT /v1/queues/q
+          {"limits":[{"limit":"api"},{"limit":"api","key":"host"}]}
+        < 400 invalid_member
+          member = "limits[1].key"
+        > GET /v1/limits?limit=0
+        < 400 invalid_parameter
+        > GET /v1/limits?cursor=
+        < 400 invalid_parameter
+        "#,
+    );
+}
