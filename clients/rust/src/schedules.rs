@@ -118,7 +118,7 @@ impl ScheduledTask {
 #[non_exhaustive]
 pub struct SchedulePut {
     pub schedule: String,
-    /// Whether the schedule begins anew. Absent in a preview.
+    /// Whether the schedule begins again. Absent in a preview.
     pub changed: Option<bool>,
     /// When the next ticks happen.
     pub next: Vec<String>,
@@ -225,7 +225,7 @@ struct List {
 }
 
 impl Client {
-    /// Puts a schedule. One that is put as it is goes on; one that has changed begins anew from now.
+    /// Puts a schedule. One that is put as it is goes on; one that has changed begins again from now.
     ///
     /// # Errors
     /// [`Error`], with the code `invalid_member` when the schedule makes no sense.

@@ -15,7 +15,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// Replace a schedule, or create it. A changed schedule begins anew from now; an equal one changes nothing.
+/// Replace a schedule, or create it. A changed schedule begins again from now; an equal one changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PutSchedule<'a> {
     pub schedule: ScheduleName<'a>,

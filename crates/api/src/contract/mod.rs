@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`operations`] | the table |
 //! | `reactions` | the rows of the table about reactions |
+//! | `schedules` | the rows of the table about schedules |
 //! | [`parameters`] | parameters and response headers, each described once |
 //! | [`schema`] | the JSON objects of requests and responses |
 //! | [`document`] | the OpenAPI 3.1 document, docs/openapi.json |
@@ -17,6 +18,7 @@ mod limits;
 mod operations;
 pub mod parameters;
 mod reactions;
+mod schedules;
 pub mod schema;
 mod tasks;
 

@@ -3,11 +3,11 @@
 use super::parameters::{
     AFTER, AFTER_OR_END, AS_OF, AS_OF_EVENT_TIME, AS_OF_USED, CURSOR, DIRECTION, ETAG, EXECUTION_KEY, FROM,
     IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH, KEEP_ALIVE, LAST_EVENT_ID, LEASE, LIMIT, LIST_CURSOR,
-    LIST_LIMIT, OWNER, PREFIX, QUEUE, QUEUES_LIMIT, REMOVED_THROUGH, REPLAYED, SCHEDULE, SCHEDULES_LIMIT,
-    SENT_STORE, STORE, STREAM, TASK, TASK_STATE, TASK_WAIT, TASKS_LIMIT, TYPE, VALUE,
+    LIST_LIMIT, PREFIX, QUEUE, QUEUES_LIMIT, REMOVED_THROUGH, REPLAYED, SENT_STORE, STORE, STREAM, TASK,
+    TASK_STATE, TASK_WAIT, TASKS_LIMIT, TYPE, VALUE,
 };
 use super::tasks;
-use super::{Content, Description, Method, Response, Schema, Tag, limits, reactions};
+use super::{Content, Description, Method, Response, Schema, Tag, limits, reactions, schedules};
 use crate::catalogue::Code;
 
 macro_rules! operations {
@@ -81,7 +81,7 @@ pub(super) const COMMAND: &[Code] = &[
     Code::OutcomeUnknown,
     Code::UnsupportedCommand,
 ];
-const KEYED: &[Code] = &[Code::KeyConflict, Code::KeysFull];
+pub(super) const KEYED: &[Code] = &[Code::KeyConflict, Code::KeysFull];
 pub(super) const QUERY: &[Code] = &[Code::Busy, Code::NotReady, Code::Stopping];
 /// Reads of events, which may close a time first.
 const READ: &[Code] = &[
@@ -96,9 +96,6 @@ const READ: &[Code] = &[
 pub(super) const fn json(name: &'static str) -> Content {
     Content { media_type: JSON, schema: Schema::Object(name) }
 }
-
-const CONTROLLED: Response =
-    Response { description: "What was done.", content: &[json("ScheduleControlled")], headers: &[&REPLAYED] };
 
 const fn events(page: &'static str) -> [Content; 3] {
     [
@@ -726,166 +723,17 @@ operations! {
     GetLimit: limits::GET;
     DeleteLimit: limits::DELETE;
     ListLimits: limits::LIST;
-    PutSchedule: Description {
-        id: "putSchedule",
-        method: Method::Put,
-        path: "/v1/schedules/{schedule}",
-        tag: Tag::Schedules,
-        summary: "Put a schedule",
-        description: "Replaces the schedule, or creates it. A schedule that has changed begins anew from now; putting it as it is changes nothing. A paused schedule stays paused.",
-        parameters: &[&SCHEDULE, &STORE],
-        request: &[json("ScheduleDefinition")],
-        response: Response {
-            description: "The schedule is as it was asked for.",
-            content: &[json("SchedulePut")],
-            headers: &[],
-        },
-        problems: &[ANY, DATA, STREAM_NAME, BODY, OBJECT, COMMAND, &[Code::TooManyItems, Code::TaskTooLarge]],
-    };
-    GetSchedule: Description {
-        id: "getSchedule",
-        method: Method::Get,
-        path: "/v1/schedules/{schedule}",
-        tag: Tag::Schedules,
-        summary: "Get a schedule",
-        description: "Returns the schedule with its next ten ticks, its last ten runs, and the counts of skipped ticks by reason.",
-        parameters: &[&SCHEDULE, &STORE],
-        request: &[],
-        response: Response {
-            description: "The schedule.",
-            content: &[json("Schedule")],
-            headers: &[],
-        },
-        problems: &[ANY, DATA, STREAM_NAME, QUERY, &[Code::ScheduleNotFound]],
-    };
-    DeleteSchedule: Description {
-        id: "deleteSchedule",
-        method: Method::Delete,
-        path: "/v1/schedules/{schedule}",
-        tag: Tag::Schedules,
-        summary: "Delete a schedule",
-        description: "Removes the schedule. Tasks that it has enqueued stay in their queue. Repeating the request is safe.",
-        parameters: &[&SCHEDULE, &STORE],
-        request: &[],
-        response: Response {
-            description: "The schedule does not exist any more.",
-            content: &[json("ScheduleDeleted")],
-            headers: &[],
-        },
-        problems: &[ANY, DATA, STREAM_NAME, COMMAND],
-    };
-    ListSchedules: Description {
-        id: "listSchedules",
-        method: Method::Get,
-        path: "/v1/schedules",
-        tag: Tag::Schedules,
-        summary: "List schedules",
-        description: "Returns one page of schedules, in no particular order.",
-        parameters: &[&LIST_CURSOR, &SCHEDULES_LIMIT, &STORE],
-        request: &[],
-        response: Response {
-            description: "The schedules.",
-            content: &[json("ScheduleList")],
-            headers: &[],
-        },
-        problems: &[ANY, DATA, QUERY],
-    };
-    PreviewSchedule: Description {
-        id: "previewSchedule",
-        method: Method::Post,
-        path: "/v1/schedules/{schedule}/preview",
-        tag: Tag::Schedules,
-        summary: "Preview a schedule",
-        description: "Returns the next ten ticks of a schedule as if it were put now. Stores nothing.",
-        parameters: &[&SCHEDULE, &STORE],
-        request: &[json("ScheduleDefinition")],
-        response: Response {
-            description: "The next ticks.",
-            content: &[json("SchedulePut")],
-            headers: &[],
-        },
-        problems: &[ANY, DATA, STREAM_NAME, BODY, OBJECT, &[Code::TooManyItems, Code::TaskTooLarge]],
-    };
-    PauseSchedule: Description {
-        id: "pauseSchedule",
-        method: Method::Post,
-        path: "/v1/schedules/{schedule}/pause",
-        tag: Tag::Schedules,
-        summary: "Pause a schedule",
-        description: "The schedule has no ticks until it is resumed.",
-        parameters: &[&SCHEDULE, &STORE],
-        request: &[],
-        response: CONTROLLED,
-        problems: &[ANY, DATA, STREAM_NAME, COMMAND, &[Code::ScheduleNotFound]],
-    };
-    ResumeSchedule: Description {
-        id: "resumeSchedule",
-        method: Method::Post,
-        path: "/v1/schedules/{schedule}/resume",
-        tag: Tag::Schedules,
-        summary: "Resume a schedule",
-        description: "The schedule goes on from now. The time in which it was paused is not made up for.",
-        parameters: &[&SCHEDULE, &STORE],
-        request: &[],
-        response: CONTROLLED,
-        problems: &[ANY, DATA, STREAM_NAME, COMMAND, &[Code::ScheduleNotFound]],
-    };
-    FireSchedule: Description {
-        id: "fireSchedule",
-        method: Method::Post,
-        path: "/v1/schedules/{schedule}/fire",
-        tag: Tag::Schedules,
-        summary: "Fire a schedule now",
-        description: "Enqueues the schedule's task, whatever the schedule says. Send an idempotency key, so that the request can be repeated.",
-        parameters: &[&SCHEDULE, &IDEMPOTENCY_KEY, &STORE],
-        request: &[],
-        response: CONTROLLED,
-        problems: &[ANY, DATA, STREAM_NAME, COMMAND, KEYED, &[Code::ScheduleNotFound, Code::TooManyTypes, Code::QueueFull]],
-    };
-    BackfillSchedule: Description {
-        id: "backfillSchedule",
-        method: Method::Post,
-        path: "/v1/schedules/{schedule}/backfill",
-        tag: Tag::Schedules,
-        summary: "Make up for ticks of the past",
-        description: "Enqueues a task for each tick of a range, at most 1,000. Ticks in the range that did enqueue a task get another one. Send an idempotency key, so that the request can be repeated.",
-        parameters: &[&SCHEDULE, &IDEMPOTENCY_KEY, &STORE],
-        request: &[json("ScheduleBackfill")],
-        response: CONTROLLED,
-        problems: &[ANY, DATA, STREAM_NAME, BODY, OBJECT, QUERY, COMMAND, KEYED, &[Code::EmptyBatch, Code::ScheduleNotFound, Code::ScheduleBusy, Code::TooManyItems, Code::TooManyTypes, Code::QueueFull]],
-    };
-    PutScheduleSet: Description {
-        id: "putScheduleSet",
-        method: Method::Put,
-        path: "/v1/schedule-sets/{owner}",
-        tag: Tag::Schedules,
-        summary: "Put all schedules of an owner",
-        description: "Puts each schedule of the set, and deletes those that the owner has put before and that the set does not name. All or nothing.",
-        parameters: &[&OWNER, &STORE],
-        request: &[json("ScheduleSetPut")],
-        response: Response {
-            description: "The owner has these schedules, and no others.",
-            content: &[json("ScheduleSet")],
-            headers: &[],
-        },
-        problems: &[ANY, DATA, STREAM_NAME, BODY, OBJECT, COMMAND, &[Code::ScheduleOwned, Code::TooManyItems, Code::TaskTooLarge]],
-    };
-    GetScheduleSet: Description {
-        id: "getScheduleSet",
-        method: Method::Get,
-        path: "/v1/schedule-sets/{owner}",
-        tag: Tag::Schedules,
-        summary: "Get the schedules of an owner",
-        description: "Returns the names of the owner's schedules, as the owner has put them.",
-        parameters: &[&OWNER, &STORE],
-        request: &[],
-        response: Response {
-            description: "The schedules.",
-            content: &[json("ScheduleSet")],
-            headers: &[],
-        },
-        problems: &[ANY, DATA, STREAM_NAME, QUERY],
-    };
+    PutSchedule: schedules::PUT;
+    GetSchedule: schedules::GET;
+    DeleteSchedule: schedules::DELETE;
+    ListSchedules: schedules::LIST;
+    PreviewSchedule: schedules::PREVIEW;
+    PauseSchedule: schedules::PAUSE;
+    ResumeSchedule: schedules::RESUME;
+    FireSchedule: schedules::FIRE;
+    BackfillSchedule: schedules::BACKFILL;
+    PutScheduleSet: schedules::PUT_SET;
+    GetScheduleSet: schedules::GET_SET;
     PutReaction: reactions::PUT;
     GetReaction: reactions::GET;
     DeleteReaction: reactions::DELETE;

@@ -14,7 +14,7 @@ use std::io::Write;
 pub(crate) enum Command {
     /// Put a schedule: at each of its ticks, a task is enqueued
     ///
-    /// A schedule that has changed begins anew from now. Putting it as it is changes nothing.
+    /// A schedule that has changed begins again from now. Putting it as it is changes nothing.
     Put(PutArgs),
     /// List schedules
     List,

@@ -94,7 +94,7 @@ pub enum Overlap {
 #[serde(deny_unknown_fields)]
 pub struct SchedulePut {
     pub schedule: String,
-    /// Whether the schedule begins anew. Absent in a preview.
+    /// Whether the schedule begins again. Absent in a preview.
     pub changed: Option<bool>,
     /// When the next ticks happen.
     pub next: Vec<String>,
