@@ -1,7 +1,7 @@
 //! What few tasks and queues have: a list of tagged options, so that all others do not pay for it.
 //!
 //! A list is a count, then for each option its tag and its bytes, preceded by their length. Tags grow. Text and
-//! numbers without a length of their own fill the option to its end. An unknown tag is an error, because whoever
+//! numbers without a length of their own fill the option to its end. An unknown tag is an error, because a node that
 //! wrote it meant something by it.
 
 use crate::limit;

@@ -351,6 +351,7 @@ fn get_appended(reader: &mut Reader<'_>) -> Result<Appended, FormatError> {
     Ok(Appended { slot, events })
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm for each refusal")]
 fn put_refusal(writer: &mut Writer<'_>, refusal: &Refusal) {
     match refusal {
         Refusal::WrongRevision { part, current } => {

@@ -1,6 +1,6 @@
 //! Executions: the runs of a team's own endpoints, each under an idempotency key of their client.
 //!
-//! An endpoint begins an execution before it does its work, and completes it with the response that it sends. Whoever
+//! An endpoint begins an execution before it does its work, and completes it with the response that it sends. A request that
 //! comes with the same key later gets that response. An execution's *token* is a [`Cursor`], as that of a lease: it
 //! belongs to one `begin`, and a later one has a greater one.
 

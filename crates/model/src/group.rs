@@ -17,7 +17,7 @@ pub struct CreateGroup<'a> {
     pub content: NewGroup<'a>,
 }
 
-/// A group that is not there yet. At most [`crate::limits::GROUP_TASKS_MAX`] tasks in all, and groups in groups to a
+/// A group to be created. At most [`crate::limits::GROUP_TASKS_MAX`] tasks in all, and groups in groups to a
 /// depth of [`crate::limits::GROUP_DEPTH_MAX`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NewGroup<'a> {

@@ -49,7 +49,7 @@ pub struct TaskOptions<'a> {
     pub unique: Option<Unique<'a>>,
     /// No attempt begins at or after this time of day. A task that is still waiting then is a dead letter.
     pub deadline: Option<Wall>,
-    /// Belongs to [`NewTask::retry`], and counts only if that is there.
+    /// Belongs to [`NewTask::retry`], and counts only next to it.
     pub give_up: GiveUp<'a>,
     /// The schedule that has enqueued it.
     pub schedule: Option<Cow<'a, str>>,
@@ -292,7 +292,7 @@ pub struct ReplayTask<'a> {
 }
 
 /// Do the same to several tasks of a queue. Those that are not there any more, or do not match any more, are passed
-/// over: whoever proposes this has searched for them before.
+/// over: the proposer has searched for them before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangeTasks<'a> {
     pub queue: QueueName<'a>,
@@ -325,7 +325,7 @@ pub struct TasksChanged {
     /// How many dead letters stay, because the queue that they should go to has a task with their id, or as many types
     /// as it may.
     pub kept: u32,
-    /// So many of the tasks, from the first on, were looked at: the queue that they should go to is full.
+    /// The number of tasks, from the first on, that were looked at: the queue that they should go to is full.
     pub full_after: Option<u32>,
 }
 

@@ -1,7 +1,7 @@
 //! Schedules: clocks of the store that enqueue a task at each of their ticks.
 //!
 //! A *tick* is a moment at which a schedule is due. Which moments these are is not decided here: cron expressions and
-//! time zones are evaluated by whoever proposes a command, and `apply` checks that each tick follows the one before.
+//! time zones are evaluated by the proposer of a command, and `apply` checks that each tick follows the one before.
 //! A *run* is a task that a schedule has enqueued.
 
 use crate::command::Keyed;
@@ -141,7 +141,7 @@ pub struct AdvanceSchedule<'a> {
     pub schedule: ScheduleName<'a>,
     /// The schedule as it was put at this position.
     pub generation: Position,
-    /// Without it, only what waits is started.
+    /// Without it, only waiting ticks are started.
     pub step: Option<ScheduleStep<'a>>,
 }
 

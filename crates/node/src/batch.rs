@@ -217,6 +217,7 @@ impl<R: Replies> OpenBatch<R> {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm for each command")]
 fn command_bytes(command: &Command<'_>) -> usize {
     let append_bytes = |append: &Append<'_>| -> usize {
         append

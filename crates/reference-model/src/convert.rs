@@ -201,6 +201,7 @@ impl Sent {
 }
 
 impl From<&Outcome> for SimpleOutcome {
+    #[expect(clippy::too_many_lines, reason = "one arm for each outcome")]
     fn from(outcome: &Outcome) -> Self {
         match outcome {
             Outcome::Appended(appended) => {

@@ -104,22 +104,26 @@ impl Scrape {
             }
             Ok(())
         })?;
-        let times: [(&Family, fn(&TaskTypeFigures) -> Duration); 3] = [
-            (&cat::TASKS_OLDEST_READY, |figures| figures.oldest_ready),
-            (&cat::TASKS_UNCLAIMED, |figures| figures.unclaimed),
-            (&cat::TASKS_MISSED, |figures| figures.missed),
-        ];
-        for (family, time) in times {
-            out.family(family, |mut metric| {
-                types.iter().try_for_each(|figures| {
-                    let labels = [("queue", &*figures.queue), ("type", &*figures.task_type)];
-                    metric.encode_family(&labels)?.encode_gauge(&time(figures).as_secs_f64())
-                })
-            })?;
-        }
+        self.task_times(out, &cat::TASKS_OLDEST_READY, |figures| figures.oldest_ready)?;
+        self.task_times(out, &cat::TASKS_UNCLAIMED, |figures| figures.unclaimed)?;
+        self.task_times(out, &cat::TASKS_MISSED, |figures| figures.missed)?;
         out.family(&cat::WORKERS, |mut metric| {
             self.task_queues.workers.iter().try_for_each(|(queue, workers)| {
                 metric.encode_family(&[("queue", &**queue)])?.encode_gauge(&(*workers as f64))
+            })
+        })
+    }
+
+    fn task_times(
+        &self,
+        out: &mut Out<'_>,
+        family: &Family,
+        time: fn(&TaskTypeFigures) -> Duration,
+    ) -> Result<(), Error> {
+        out.family(family, |mut metric| {
+            self.task_queues.types.iter().try_for_each(|figures| {
+                let labels = [("queue", &*figures.queue), ("type", &*figures.task_type)];
+                metric.encode_family(&labels)?.encode_gauge(&time(figures).as_secs_f64())
             })
         })
     }

@@ -91,7 +91,7 @@ impl Client {
         self.call_json(&Call::get(path(name))).await
     }
 
-    /// Removes a limit. What waits for it goes on.
+    /// Removes a limit. Tasks that wait for it can run.
     ///
     /// # Errors
     /// [`Error`], with the code `limit_not_found` when no limit has this name.

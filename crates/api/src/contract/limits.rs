@@ -37,7 +37,7 @@ pub(super) const DELETE: Description = Description {
     path: "/v1/limits/{limit}",
     tag: Tag::Queues,
     summary: "Delete a limit",
-    description: "Removes the limit. What waits for it goes on. Queues may still name it: it limits nothing until it is written again.",
+    description: "Removes the limit. Tasks that wait for it can run. Queues may still name it: it limits nothing until it is written again.",
     parameters: &[&TASK_LIMIT, &STORE],
     request: &[],
     response: Response {

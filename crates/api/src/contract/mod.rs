@@ -14,6 +14,7 @@
 //! | [`document`] | the OpenAPI 3.1 document, docs/openapi.json |
 
 pub mod document;
+mod idempotency;
 mod limits;
 mod operations;
 pub mod parameters;

@@ -1,13 +1,13 @@
 //! The table of operations.
 
 use super::parameters::{
-    AFTER, AFTER_OR_END, AS_OF, AS_OF_EVENT_TIME, AS_OF_USED, CURSOR, DIRECTION, ETAG, EXECUTION_KEY, FROM,
-    IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH, KEEP_ALIVE, LAST_EVENT_ID, LEASE, LIMIT, LIST_CURSOR,
-    LIST_LIMIT, PREFIX, QUEUE, QUEUES_LIMIT, REMOVED_THROUGH, REPLAYED, SENT_STORE, STORE, STREAM, TASK,
-    TASK_STATE, TASK_WAIT, TASKS_LIMIT, TYPE, VALUE,
+    AFTER, AFTER_OR_END, AS_OF, AS_OF_EVENT_TIME, AS_OF_USED, CURSOR, DIRECTION, ETAG, FROM, IDEMPOTENCY_KEY,
+    IF_MATCH, IF_NONE_MATCH, KEEP_ALIVE, LAST_EVENT_ID, LEASE, LIMIT, LIST_CURSOR, LIST_LIMIT, PREFIX, QUEUE,
+    QUEUES_LIMIT, REMOVED_THROUGH, REPLAYED, SENT_STORE, STORE, STREAM, TASK, TASK_STATE, TASK_WAIT,
+    TASKS_LIMIT, TYPE, VALUE,
 };
 use super::tasks;
-use super::{Content, Description, Method, Response, Schema, Tag, limits, reactions, schedules};
+use super::{Content, Description, Method, Response, Schema, Tag, idempotency, limits, reactions, schedules};
 use crate::catalogue::Code;
 
 macro_rules! operations {
@@ -381,86 +381,11 @@ operations! {
         },
         problems: &[ANY, DATA, STREAM_NAME, COMMAND, &[Code::WrongRevision]],
     };
-    BeginExecution: Description {
-        id: "beginExecution",
-        method: Method::Post,
-        path: "/v1/idempotency/{key}/begin",
-        tag: Tag::Idempotency,
-        summary: "Begin the work under a key",
-        description: "Says whether the work is new (`begun`: do it, then complete it with the token) or done (`completed`: send the stored response). While someone else does it, the response is 409; with `wait`, the request waits for the response instead. An owner that begins again gets the token that it has.",
-        parameters: &[&EXECUTION_KEY, &STORE],
-        request: &[json("ExecutionBegin")],
-        response: Response {
-            description: "The work is yours to do, or done.",
-            content: &[json("ExecutionBegun")],
-            headers: &[],
-        },
-        problems: &[ANY, DATA, STREAM_NAME, BODY, OBJECT, COMMAND, &[Code::ExecutionInProgress, Code::FingerprintDiffers]],
-    };
-    CompleteExecution: Description {
-        id: "completeExecution",
-        method: Method::Post,
-        path: "/v1/idempotency/{key}/complete",
-        tag: Tag::Idempotency,
-        summary: "Complete the work under a key",
-        description: "Stores the response, for everyone who comes with the key within `keep`. Repeating the request is safe. To complete together with checks and writes, send a transaction with the write `idempotency`.",
-        parameters: &[&EXECUTION_KEY, &STORE],
-        request: &[json("ExecutionComplete")],
-        response: Response {
-            description: "The response is stored.",
-            content: &[json("ExecutionCompleted")],
-            headers: &[],
-        },
-        problems: &[ANY, DATA, STREAM_NAME, BODY, OBJECT, COMMAND, &[Code::ExecutionLost, Code::StoredResponseTooLarge, Code::TooManyItems]],
-    };
-    AbandonExecution: Description {
-        id: "abandonExecution",
-        method: Method::Post,
-        path: "/v1/idempotency/{key}/abandon",
-        tag: Tag::Idempotency,
-        summary: "Abandon the work under a key",
-        description: "Frees the key: the work was not done, and the next request with the key begins it anew.",
-        parameters: &[&EXECUTION_KEY, &STORE],
-        request: &[json("ExecutionAbandon")],
-        response: Response {
-            description: "The key is free.",
-            content: &[json("ExecutionAbandoned")],
-            headers: &[],
-        },
-        problems: &[ANY, DATA, STREAM_NAME, BODY, OBJECT, COMMAND, &[Code::ExecutionLost]],
-    };
-    GetExecution: Description {
-        id: "getExecution",
-        method: Method::Get,
-        path: "/v1/idempotency/{key}",
-        tag: Tag::Idempotency,
-        summary: "Get the state of a key",
-        description: "Returns whether the work is in progress or completed, with the stored response. The remaining time may be a second too long.",
-        parameters: &[&EXECUTION_KEY, &STORE],
-        request: &[],
-        response: Response {
-            description: "The state of the key.",
-            content: &[json("Execution")],
-            headers: &[],
-        },
-        problems: &[ANY, DATA, STREAM_NAME, QUERY, &[Code::ExecutionNotFound]],
-    };
-    ForgetExecution: Description {
-        id: "forgetExecution",
-        method: Method::Delete,
-        path: "/v1/idempotency/{key}",
-        tag: Tag::Idempotency,
-        summary: "Forget a key",
-        description: "Frees the key whatever its state is, for operators. A stored response is forgotten, so the next request with the key does the work again. An owner that is still at work can no longer complete it.",
-        parameters: &[&EXECUTION_KEY, &STORE],
-        request: &[],
-        response: Response {
-            description: "The key is free.",
-            content: &[json("ExecutionForgotten")],
-            headers: &[],
-        },
-        problems: &[ANY, DATA, STREAM_NAME, COMMAND],
-    };
+    BeginExecution: idempotency::BEGIN;
+    CompleteExecution: idempotency::COMPLETE;
+    AbandonExecution: idempotency::ABANDON;
+    GetExecution: idempotency::GET;
+    ForgetExecution: idempotency::FORGET;
     Enqueue: Description {
         id: "enqueue",
         method: Method::Post,

@@ -52,6 +52,7 @@ impl<'a> Target<'a> {
 
 /// The problem for a refusal.
 #[must_use]
+#[expect(clippy::too_many_lines, reason = "one arm for each refusal")]
 pub fn problem(refusal: &Refusal, target: Target<'_>) -> Box<Problem> {
     match refusal {
         Refusal::WrongRevision { part, current } => {

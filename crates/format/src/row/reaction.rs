@@ -29,7 +29,7 @@ pub fn parse_reaction_key(key: &[u8]) -> Result<ReactionName<'_>, FormatError> {
     ReactionName::new(name).map_err(|_| damaged)
 }
 
-/// The key of the row with the number of reactions. Whoever waits for changes of reactions waits for this row.
+/// The key of the row with the number of reactions. A request that waits for changes of reactions waits for this row.
 #[must_use]
 pub fn reactions_key(first: Slot) -> [u8; PREFIX_BYTES] {
     Fill::new(first, Namespace::SYSTEM, kind::REACTIONS).done()

@@ -54,6 +54,7 @@ where
     Ok(response)
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm for each operation")]
 async fn run<B>(context: &Arc<Context>, operation: Operation, parts: &request::Parts, mut body: B) -> Result
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,

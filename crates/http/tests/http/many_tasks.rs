@@ -261,6 +261,7 @@ fn a_dead_letter_is_edited_before_it_runs_again() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one script")]
 fn a_group_waits_for_its_tasks_and_enqueues_what_follows() {
     let node = Node::start();
     let mut script = Script::new(&node);

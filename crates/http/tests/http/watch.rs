@@ -32,7 +32,7 @@ fn a_watch_of_a_value_shows_it_as_it_is_and_then_each_change() {
         let seen =
             json!({"value": "flag", "revision": revision, "content_type": "text/plain", "content": content});
         assert_eq!(next(&mut watched, "value"), seen);
-        assert_eq!(next(&mut watch(&node, path), "value"), seen, "for one who comes later");
+        assert_eq!(next(&mut watch(&node, path), "value"), seen, "for a client that comes later");
     }
     // What is about another value, or changes nothing, is not shown.
     node.request("PUT", "/v1/values/other", &[], "x");

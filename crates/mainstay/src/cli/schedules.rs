@@ -11,6 +11,7 @@ use serde::Serialize;
 use std::io::Write;
 
 #[derive(Debug, clap::Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one in a process")]
 pub(crate) enum Command {
     /// Put a schedule: at each of its ticks, a task is enqueued
     ///

@@ -1,4 +1,4 @@
-//! Work that is done once, by whoever comes first.
+//! Work that is done once, by the first process that begins it.
 
 use crate::node::Node;
 use crate::{client, patient};

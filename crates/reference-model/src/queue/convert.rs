@@ -9,6 +9,7 @@ use std::borrow::Cow;
 impl Simple {
     /// What a command asks of a queue; `None` if it is about something else. Queues that were never seen get a
     /// number.
+    #[expect(clippy::too_many_lines, reason = "one arm for each command")]
     pub(crate) fn queue_ask_of(&mut self, command: &Command<'_>) -> Option<QueueAsk> {
         let mut number = |queue: &QueueName<'_>| self.queues.number(queue.as_str());
         Some(match command {

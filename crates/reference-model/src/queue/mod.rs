@@ -8,7 +8,7 @@
 //! | `enqueue` | which tasks of a batch are new |
 //! | `claim` | which tasks a worker gets, in which order |
 //! | `settle` | how a claim ends, and how a task does |
-//! | [`limit`] | how many tasks of a key may run, and what waits for that |
+//! | [`limit`] | how many tasks of a key may run, and which tasks wait for that |
 //! | `advance` | what is due by one of the clocks |
 //! | [`check`] | what is true of every state |
 //! | [`draw`] | random commands |

@@ -1,6 +1,6 @@
 //! Random commands with few schedules and owners, and with ticks a few milliseconds apart, so that ticks often meet
 //! unfinished runs, full queues and changes of their schedule. Intervals are the only timing: what a calendar says is for
-//! whoever proposes a step, and here that is this module.
+//! the proposer of a step, and here that is this module.
 
 use super::Schedule;
 use crate::Simple;

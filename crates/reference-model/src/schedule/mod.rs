@@ -38,6 +38,7 @@ pub struct Definition {
 
 /// A command about a schedule.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, in tests")]
 pub enum ScheduleAsk {
     Put(String, Definition),
     PutSet(String, Vec<(String, Definition)>),

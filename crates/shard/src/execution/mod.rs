@@ -78,7 +78,7 @@ impl<'n> Execution<'n> {
         Ok(())
     }
 
-    /// Removes the row and its timer, and tells whoever waits for the key.
+    /// Removes the row and its timer, and tells the requests that wait for the key.
     fn remove<V: View>(&self, overlay: &mut Overlay<'_, '_, V>) -> Result<(), ViewError> {
         if let Some(row) = self.row()? {
             overlay.delete(self.timer(row.expires));

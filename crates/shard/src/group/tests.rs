@@ -79,7 +79,7 @@ impl Script {
             let named = TaskRef::Client(Cow::Owned(id.to_string()));
             let of = queue(&id[..1]);
             match verb {
-                "done" => drop(self.settle(id, Action::Complete { result: None })),
+                "done" => self.settle(id, Action::Complete { result: None }),
                 "dead" => {
                     let (class, detail) = (Cow::Borrowed("E"), Cow::Borrowed(&b""[..]));
                     let failure = Failure { class, detail, retryable: false, delay_ms: None };

@@ -125,7 +125,7 @@ impl<'n> Lease<'n> {
         }
     }
 
-    /// Tells those who watch the lease whether its holders or its queue have changed.
+    /// Tells the watchers of the lease whether its holders or its queue have changed.
     fn tell<V: View>(&self, overlay: &mut Overlay<'_, '_, V>) {
         let unused = UNUSED;
         let before = self.stored.as_ref().unwrap_or(&unused);

@@ -1,6 +1,6 @@
 //! Remove a limit.
 //!
-//! *What waits for it goes on. Queues may still name it: it limits nothing until it exists again, and what has begun
+//! *Tasks that wait for it can run. Queues may still name it: it limits nothing until it exists again, and what has begun
 //! meanwhile counts then.*
 
 use crate::limit::{row, walk};

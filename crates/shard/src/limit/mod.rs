@@ -12,7 +12,7 @@
 //!
 //! A claim looks at cohorts, and never at the tasks of one that waits. So a closed key costs the same, however many
 //! tasks it has. When a task of a key ends, or time opens the key, the first cohorts of its lists go on: as many of each
-//! list as tasks may begin. They have no right to that yet. Whoever claims first takes what is free, and the others wait
+//! list as tasks may begin. They have no right to that yet. The first claim takes what is free, and the others wait
 //! again. So a queue without workers holds nothing back from the others.
 //!
 //! What a key has in use is the number of claims that last: it changes with the state of a task, and nothing else

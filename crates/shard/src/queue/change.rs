@@ -1,6 +1,6 @@
 //! Do the same to several tasks of a queue.
 //!
-//! *Whoever asks for it has searched for the tasks. Each is looked at again: one that is gone, has another state or does
+//! *The proposer has searched for the tasks. Each is looked at again: one that is gone, has another state or does
 //! not match any more is passed over. The others are cancelled, put back, moved into another queue, or dropped.* A dead
 //! letter that another queue does not take, because it has a task with its id or too many types, stays where it is. A
 //! full queue ends the command: the outcome says how far it has come, or that it is refused.

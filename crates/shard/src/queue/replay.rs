@@ -1,7 +1,7 @@
 //! Put a dead letter back with other content, or into another queue.
 //!
 //! *A replayed task starts over: all its counts are zero, and what it remembers of its attempts stays. In another queue
-//! it is a new task with its old id, which goes behind the tasks that are there.* If that queue is full, has a task with
+//! it is a new task with its old id, which goes behind the tasks of that queue.* If that queue is full, has a task with
 //! this id, or would get too many types, nothing changes.
 
 use crate::overlay::Overlay;

@@ -123,7 +123,7 @@ impl Queue {
     ) -> Result<(), ViewError> {
         let free = u64::from(self.free(overlay)?);
         for (task_type, row) in self.types() {
-            // What waits for earlier limits is looked at again by the next claim.
+            // Tasks that wait for earlier limits are looked at again by the next claim.
             let is_stale = row.cohorts.generation < self.row.generation;
             let waiting = if is_stale { row.cohorts.waiting } else { 0 };
             overlay.ready_again(&self.row.name, task_type, (row.ready() + waiting).min(free));

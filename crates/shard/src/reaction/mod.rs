@@ -39,7 +39,7 @@ fn count(view: &impl View, first: Slot) -> Result<u64, ViewError> {
     decode_number(&value).map_err(|error| bad_row("number of reactions", error))
 }
 
-/// Writes the number of reactions, and tells whoever waits for changes of reactions.
+/// Writes the number of reactions, and tells the requests that wait for changes of reactions.
 fn set_count<V: View>(count: u64, overlay: &mut Overlay<'_, '_, V>) {
     let key = reactions_key(overlay.first_slot()).to_vec();
     overlay.put(key.clone(), encode_number(count));

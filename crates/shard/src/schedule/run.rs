@@ -127,7 +127,7 @@ fn queue_of(schedule: &Schedule<'_>) -> Option<QueueName<'static>> {
     QueueName::new(schedule.row.queue.clone()).ok()
 }
 
-/// A run has ended. What waits for it can begin, and a dead letter may pause the schedule.
+/// A run has ended. The next waiting tick can begin, and a dead letter may pause the schedule.
 pub(crate) fn finished<V: View>(
     schedule: &str,
     task: Position,

@@ -16,7 +16,7 @@ const PAGES_MAX: usize = 100_000;
 /// How many damaged copies of its data are tried at the end of a run.
 const DAMAGES: usize = 6;
 
-/// After so many checks, every reaction must have caught up.
+/// After this number of checks, every reaction must have caught up.
 const REACTION_CHECKS_MAX: usize = 200;
 
 impl World {

@@ -260,7 +260,7 @@ pub struct NamedSchedule {
 pub struct ScheduleSet {
     pub owner: String,
     pub schedules: Vec<String>,
-    /// After a put: schedules that begin anew, and schedules that were deleted.
+    /// After a put: schedules that begin again from now, and schedules that were deleted.
     pub changed: Option<u32>,
     pub deleted: Option<u32>,
 }

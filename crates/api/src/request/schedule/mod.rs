@@ -262,7 +262,7 @@ impl Definition {
     }
 }
 
-/// A schedule that never has a tick is a mistake, unless its time is over: then it may be put again all the same.
+/// A schedule that never has a tick is a mistake, unless its time is over: then it may still be put again.
 fn check_calendar(rules: &ScheduleRules<'_>, now: Wall) -> Result<()> {
     let calendar = Calendar::new(rules, now).map_err(|error| calendar_problem(&error))?;
     if rules.end.is_none() && calendar.next(now).is_none() {

@@ -1,3 +1,5 @@
+//! What requests about schedules may say.
+
 use super::*;
 use http::header::{CONTENT_TYPE, HeaderValue};
 

@@ -84,7 +84,7 @@ pub(super) fn grant<V: View>(
         }
     }
     if steps == 0 {
-        // There may be more, so those who wait for tasks must claim again.
+        // There may be more, so waiting claims must be tried again.
         for (task_type, row) in queue.types().filter(|(name, _)| heads.contains_key(*name)) {
             overlay.ready_again(&queue.row.name, task_type, row.ready());
         }
