@@ -484,7 +484,11 @@ impl Simple {
             Ask::DeleteValue(value, expect) => self.delete_value(*value, *expect),
             Ask::Execution(ask) => self.ask_execution(ask),
             Ask::Queue(ask) => self.ask_queue(ask),
-            Ask::Reaction(ask) => self.ask_reaction(ask),
+            Ask::Reaction(ask) => {
+                let outcome = self.ask_reaction(ask);
+                self.open_freed();
+                outcome
+            }
         }
     }
 
