@@ -515,8 +515,16 @@ impl Simple {
             Ask::DeleteValue(value, expect) => self.delete_value(*value, *expect),
             Ask::Execution(ask) => self.ask_execution(ask),
             Ask::Queue(ask) => self.ask_queue(ask),
-            Ask::Schedule(ask) => self.ask_schedule(ask),
-            Ask::Reaction(ask) => self.ask_reaction(ask),
+            Ask::Schedule(ask) => {
+                let outcome = self.ask_schedule(ask);
+                self.open_freed();
+                outcome
+            }
+            Ask::Reaction(ask) => {
+                let outcome = self.ask_reaction(ask);
+                self.open_freed();
+                outcome
+            }
         }
     }
 
