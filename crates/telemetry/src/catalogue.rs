@@ -159,6 +159,8 @@ families! {
     LAST_VISIBLE = Gauge "mainstay_last_visible_timestamp" Seconds []
         "Recorded time of the newest visible event, since 1970";
 
+    REACTION_LAG = Gauge "mainstay_reaction_lag" Seconds []
+        "How far the slowest reaction that is not paused is behind the newest visible event, in recorded time; a full queue makes it grow";
     SCHEDULES = Gauge "mainstay_schedules" None []
         "Schedules";
     SCHEDULES_PAUSED = Gauge "mainstay_schedules_paused" None []
@@ -167,8 +169,6 @@ families! {
         "Schedules that have stopped because their next tick cannot be computed; alert above 0";
     SCHEDULES_HELD = Gauge "mainstay_schedules_held" None []
         "Schedules with a tick that is due and cannot enqueue its task, for example because the queue is full; alert above 0";
-    REACTION_LAG = Gauge "mainstay_reaction_lag" Seconds []
-        "How far the slowest reaction that is not paused is behind the newest visible event, in recorded time; a full queue makes it grow";
 
     SUBSCRIBERS = Gauge "mainstay_subscribers" None []
         "Subscribers that are connected";
