@@ -15,15 +15,13 @@ use model::{
     Append, Appended, Check, Command, DeleteStream, Expected, Filled, Fingerprint, IdHash, Identity, KeyHash,
     Keyed, NewEvent, Outcome, PutSettings, Revision, Settings, Slot, StreamName, Transaction, Write, Written,
 };
-use reference_model::{Simple, draw, queue, reaction, schedule};
+use reference_model::{Simple, draw, queue, reaction};
 use seeded_rng::Rng;
 use std::borrow::Cow;
 use xxhash_rust::xxh3::xxh3_128;
 
 /// How many commands each client may repeat.
 const REMEMBERED_MAX: usize = 32;
-/// The unit of the intervals of schedules.
-const TICK_UNIT_MS: u64 = 50;
 /// How many events a trimmed stream keeps.
 const TRIMMED_COUNT: u64 = 5;
 
@@ -262,7 +260,6 @@ impl DrawnClient {
         let again = self.last.take().filter(|_| rng.one_in(4));
         let command = again.unwrap_or_else(|| match self.draws {
             Draws::Streams => draw::command(rng, model),
-            Draws::Queues if rng.one_in(8) => schedule::draw::command_with(rng, model, TICK_UNIT_MS),
             Draws::Queues => queue::draw::command(rng, model),
             Draws::Reactions => reaction::command(rng, model),
         });

@@ -263,6 +263,7 @@ pub fn is_clients(command: &Command<'_>) -> bool {
             | Command::CleanUp(_)
             | Command::ExpireRecords(_)
             | Command::AdvanceTasks(_)
+            | Command::AdvanceLimits(_)
             | Command::AdvanceSchedule(_)
             | Command::ExpireLeases(_)
             | Command::ExpireExecutions(_)

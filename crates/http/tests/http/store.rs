@@ -119,12 +119,14 @@ fn every_documented_operation_is_routed() {
     assert_eq!(routed, operations);
     for operation in Operation::ALL.iter().filter(|operation| operation.method() == Method::Get) {
         let path = operation.path().replace("{stream}", "a");
-        // A task, a group, a value, an execution or a reaction, unlike a stream, a queue or a lease, exists only when there is one.
+        // These exist only when they were made, unlike a stream, a queue or a lease.
         let is_made = matches!(
             operation,
             Operation::GetTask
                 | Operation::GetExecution
                 | Operation::GetGroup
+                | Operation::GetLimit
+                | Operation::GetSchedule
                 | Operation::GetValue
                 | Operation::GetReaction
         );

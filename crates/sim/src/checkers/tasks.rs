@@ -113,7 +113,7 @@ impl Tasks {
         for queue in &model.queues.all {
             let tasks = read(state, queue, Elapsed(model.elapsed))?;
             for (ours, theirs) in queue.tasks.iter().zip(&tasks) {
-                if !is_same(ours, theirs) {
+                if !is_same(queue, ours, theirs) {
                     return Err(format!("a task of {} is {theirs:?} instead of {ours:?}", queue.name));
                 }
             }
@@ -170,12 +170,12 @@ fn read(state: &impl View, queue: &Queue, now: Elapsed) -> Result<Vec<TaskView>,
     }
 }
 
-fn is_same(ours: &Task, theirs: &TaskView) -> bool {
+fn is_same(queue: &Queue, ours: &Task, theirs: &TaskView) -> bool {
     let claim = theirs.claim.as_ref().map(|claim| (&claim.worker, claim.token.0));
     let result = if ours.state.name() == TaskState::Done { &ours.result } else { &None };
     ours.position == theirs.position.0
         && ours.sent.id == theirs.id
-        && ours.state.name() == theirs.state
+        && queue.shown_state(ours) == theirs.state
         && ours.attempts == theirs.attempts
         && ours.running().map(|running| (&running.worker, running.token)) == claim
         && ours.sent.envelope == theirs.envelope
