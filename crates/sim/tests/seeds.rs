@@ -5,7 +5,7 @@
 use std::process::{Command, Output};
 
 /// How many seeds must count in each half. A seed counts if it crashed after at least ten acknowledgements.
-const SEEDS: &str = "500";
+const SEEDS: &str = "1000";
 
 fn sim(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_sim")).args(arguments).output().expect("sim runs")
@@ -21,12 +21,12 @@ fn every_promise_holds(from: &str) {
 }
 
 #[test]
-fn every_promise_holds_under_the_first_500_seeds() {
+fn every_promise_holds_under_the_first_thousand_seeds() {
     every_promise_holds("1");
 }
 
 #[test]
-fn every_promise_holds_under_another_500_seeds() {
+fn every_promise_holds_under_another_thousand_seeds() {
     every_promise_holds("1000001");
 }
 

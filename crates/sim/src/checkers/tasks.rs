@@ -21,14 +21,9 @@ enum Again {
 /// A task: its queue and its position.
 type TaskId = (String, Position);
 
-/// If there are more tasks than this, they are read only at one of [`LOOKS`] looks, and at the end.
-const MANY: usize = 50;
-const LOOKS: u32 = 16;
-
 /// What clients have been told.
 #[derive(Debug, Default)]
 pub struct Tasks {
-    looks: u32,
     added: BTreeSet<TaskId>,
     last_added: Position,
     /// The task of each token.
@@ -108,25 +103,11 @@ impl Tasks {
         Ok(())
     }
 
-    /// Checks what readers see of queues. To read many tasks takes most of a run's time, so it is not done at each look.
-    ///
-    /// # Errors
-    /// See [`Self::check_all`].
-    pub fn check(&mut self, state: &impl View, reference: &Reference) -> Result<(), String> {
-        self.looks += 1;
-        let tasks: usize = reference.model().queues.all.iter().map(|queue| queue.tasks.len()).sum();
-        if tasks > MANY && !self.looks.is_multiple_of(LOOKS) {
-            Ok(())
-        } else {
-            self.check_all(state, reference)
-        }
-    }
-
     /// Checks everything that readers see of queues.
     ///
     /// # Errors
     /// They see something else than the model, or a task is lost.
-    pub fn check_all(&self, state: &impl View, reference: &Reference) -> Result<(), String> {
+    pub fn check(&self, state: &impl View, reference: &Reference) -> Result<(), String> {
         let model = reference.model();
         check::all(model)?;
         for queue in &model.queues.all {

@@ -104,9 +104,6 @@ impl World {
     /// The end of a run, after a quiet time.
     pub(super) fn end(&mut self) -> Result<(), String> {
         self.look()?;
-        if let Some(process) = &self.machine.process {
-            self.tasks.check_all(&process.reader(), &self.reference)?;
-        }
         self.all_caught_up()?;
         self.nothing_outlived_its_age()?;
         tasks::nothing_is_overdue(&self.reference)?;
