@@ -35,8 +35,8 @@ use format::row::{
 };
 use model::{
     AdvanceLimits, AdvanceTasks, CleanUp, Command, Effect, Elapsed, EntryClock, ExpireEvents,
-    ExpireExecutions, ExpireLeases, ExpireRecords, Namespace, Order, Position, ScheduleName, Slot, SlotRange,
-    StreamId, StreamName, TaskDue, Timer, View, ViewError, Wall, limits,
+    ExpireExecutions, ExpireLeases, ExpireRecords, KeyRange, Namespace, Order, Position, ScheduleName, Slot,
+    SlotRange, StreamId, StreamName, TaskDue, Timer, View, ViewError, Wall, limits,
 };
 
 /// Slots in which one entry cleans up, and as many in which it deletes idempotency records, hands over leases,
@@ -264,19 +264,12 @@ impl Agenda {
         now: Elapsed,
         commands: &mut Vec<Command<'static>>,
     ) -> Result<(), ViewError> {
-        for _ in 0..SLOTS_MAX {
-            let Some((slot, from)) = self.records.first().filter(|(_, from)| *from <= now) else { break };
-            // The record may have been replaced by one that expires later.
-            let first = first_record(view, slot, from)?;
-            if let Some(from) = first.filter(|deadline| *deadline <= now) {
-                self.records.set(slot, None);
-                let rows_max = (limits::ENTRY_OWN_ROWS_MAX / SLOTS_MAX) as u32;
-                commands.push(Command::ExpireRecords(ExpireRecords { slot, from, rows_max }));
-            } else {
-                self.records.set(slot, first);
-            }
-        }
-        Ok(())
+        // A record may have been replaced by one that expires later.
+        let first = |slot, from| first_record(view, slot, from);
+        self.records.take_due(now, first, |slot, from| {
+            let rows_max = (limits::ENTRY_OWN_ROWS_MAX / SLOTS_MAX) as u32;
+            commands.push(Command::ExpireRecords(ExpireRecords { slot, from, rows_max }));
+        })
     }
 
     /// This does not look up whether a timer is still set. Almost all are, because a timer is only replaced by an
@@ -298,19 +291,12 @@ impl Agenda {
         now: Elapsed,
         commands: &mut Vec<Command<'static>>,
     ) -> Result<(), ViewError> {
-        for _ in 0..SLOTS_MAX {
-            let Some((slot, from)) = self.executions.first().filter(|(_, from)| *from <= now) else { break };
-            // Most executions are completed before their time is over.
-            let first = first_execution(view, slot, from)?;
-            if let Some(from) = first.filter(|deadline| *deadline <= now) {
-                self.executions.set(slot, None);
-                let executions_max = (limits::ENTRY_OWN_EXECUTIONS_MAX / SLOTS_MAX) as u32;
-                commands.push(Command::ExpireExecutions(ExpireExecutions { slot, from, executions_max }));
-            } else {
-                self.executions.set(slot, first);
-            }
-        }
-        Ok(())
+        // Most executions are completed before their time is over.
+        let first = |slot, from| first_execution(view, slot, from);
+        self.executions.take_due(now, first, |slot, from| {
+            let executions_max = (limits::ENTRY_OWN_EXECUTIONS_MAX / SLOTS_MAX) as u32;
+            commands.push(Command::ExpireExecutions(ExpireExecutions { slot, from, executions_max }));
+        })
     }
 
     fn advance_limits(
@@ -319,20 +305,13 @@ impl Agenda {
         now: Elapsed,
         commands: &mut Vec<Command<'static>>,
     ) -> Result<(), ViewError> {
-        let due = self.limits.in_order.iter().take(SLOTS_MAX).take_while(|(from, _)| *from <= now).count();
-        for _ in 0..due {
-            let Some((slot, from)) = self.limits.first() else { break };
-            // The timer may have been cancelled.
-            let first = first_limit(view, slot, from)?;
-            if let Some(from) = first.filter(|due| *due <= now) {
-                self.limits.set(slot, None);
-                let keys_max = (limits::ADVANCE_LIMITS_MAX / due) as u32;
-                commands.push(Command::AdvanceLimits(AdvanceLimits { slot, from, keys_max }));
-            } else {
-                self.limits.set(slot, first);
-            }
-        }
-        Ok(())
+        let slots = self.limits.due(now);
+        // The timer may have been cancelled.
+        let first = |slot, from| first_limit(view, slot, from);
+        self.limits.take_due(now, first, |slot, from| {
+            let keys_max = (limits::ADVANCE_LIMITS_MAX / slots) as u32;
+            commands.push(Command::AdvanceLimits(AdvanceLimits { slot, from, keys_max }));
+        })
     }
 
     fn expire_events(
@@ -367,62 +346,54 @@ fn advance_tasks(
     view: &impl View,
     commands: &mut Vec<Command<'static>>,
 ) -> Result<(), ViewError> {
-    let slots = points.in_order.iter().take(SLOTS_MAX).take_while(|(from, _)| *from <= now).count();
-    for _ in 0..slots {
-        let Some((slot, from)) = points.first() else { break };
-        // The timer may have been cancelled, or set again for later.
-        let first = first_task(view, slot, from)?;
-        if let Some(from) = first.filter(|due| *due <= now) {
-            points.set(slot, None);
-            let tasks_max = (limits::ADVANCE_TASKS_MAX / slots) as u32;
-            commands.push(Command::AdvanceTasks(AdvanceTasks { slot, from, tasks_max }));
-        } else {
-            points.set(slot, first);
-        }
-    }
-    Ok(())
+    let slots = points.due(now);
+    // The timer may have been cancelled, or set again for later.
+    let first = |slot, from| first_task(view, slot, from);
+    points.take_due(now, first, |slot, from| {
+        let tasks_max = (limits::ADVANCE_TASKS_MAX / slots) as u32;
+        commands.push(Command::AdvanceTasks(AdvanceTasks { slot, from, tasks_max }));
+    })
 }
 
 /// When the first task of a slot is due by this clock.
 fn first_task(view: &impl View, slot: Slot, from: TaskDue) -> Result<Option<TaskDue>, ViewError> {
-    let mut first = None;
-    view.scan(QueueRange::timers(slot, from).as_range(), Order::Ascending, &mut |key, _| {
-        first = Some(TaskTimerKey::decode(key));
-        ControlFlow::Break(())
-    })?;
-    let first = first.transpose().map_err(|error| bad_row("task timer", error))?;
-    Ok(first.map(|timer| timer.due))
+    let range = QueueRange::timers(slot, from);
+    first_timer(view, range.as_range(), "task timer", |key| TaskTimerKey::decode(key).map(|timer| timer.due))
 }
 
 fn first_execution(view: &impl View, slot: Slot, from: Elapsed) -> Result<Option<Elapsed>, ViewError> {
-    let mut first = None;
-    view.scan(ExecutionTimerKey::timers(slot, from).as_range(), Order::Ascending, &mut |key, _| {
-        first = Some(ExecutionTimerKey::decode(key).map(|timer| timer.deadline));
-        ControlFlow::Break(())
-    })?;
-    first.transpose().map_err(|error| bad_row("execution timer", error))
+    let range = ExecutionTimerKey::timers(slot, from);
+    let deadline = |key: &[u8]| ExecutionTimerKey::decode(key).map(|timer| timer.deadline);
+    first_timer(view, range.as_range(), "execution timer", deadline)
 }
 
 /// When the first key of a limit is due in a slot.
 fn first_limit(view: &impl View, slot: Slot, from: Elapsed) -> Result<Option<Elapsed>, ViewError> {
-    let mut first = None;
-    view.scan(LimitRange::timers(slot, from).as_range(), Order::Ascending, &mut |key, _| {
-        first = Some(LimitTimerKey::decode(key));
-        ControlFlow::Break(())
-    })?;
-    let first = first.transpose().map_err(|error| bad_row("limit timer", error))?;
-    Ok(first.map(|timer| timer.due))
+    let range = LimitRange::timers(slot, from);
+    first_timer(view, range.as_range(), "limit timer", |key| {
+        LimitTimerKey::decode(key).map(|timer| timer.due)
+    })
 }
 
 fn first_record(view: &impl View, slot: Slot, from: Elapsed) -> Result<Option<Elapsed>, ViewError> {
-    let mut first = None;
     let range = TimerRange::record_timers(slot, from);
-    view.scan(range.as_range(), Order::Ascending, &mut |key, _| {
-        first = Some(RecordTimerKey::decode(key));
+    let deadline = |key: &[u8]| RecordTimerKey::decode(key).map(|timer| timer.deadline);
+    first_timer(view, range.as_range(), "record timer", deadline)
+}
+
+/// When the first timer of a range is due.
+fn first_timer<T>(
+    view: &impl View,
+    range: KeyRange<'_>,
+    what: &str,
+    due: impl Fn(&[u8]) -> Result<T, FormatError>,
+) -> Result<Option<T>, ViewError> {
+    let mut first = None;
+    view.scan(range, Order::Ascending, &mut |key, _| {
+        first = Some(due(key));
         ControlFlow::Break(())
     })?;
-    let first = first.transpose().map_err(|error| bad_row("record timer", error))?;
-    Ok(first.map(|timer| timer.deadline))
+    first.transpose().map_err(|error| bad_row(what, error))
 }
 
 struct DueStreams {
@@ -514,6 +485,31 @@ impl<T> Default for Points<T> {
 }
 
 impl<T: Copy + Ord> Points<T> {
+    /// In how many slots something may be due, at most [`SLOTS_MAX`].
+    fn due(&self, now: T) -> usize {
+        self.in_order.iter().take(SLOTS_MAX).take_while(|(from, _)| *from <= now).count()
+    }
+
+    /// Takes at most [`SLOTS_MAX`] slots in which something is due. `first` searches the state for a slot's first timer.
+    fn take_due(
+        &mut self,
+        now: T,
+        first: impl Fn(Slot, T) -> Result<Option<T>, ViewError>,
+        mut take: impl FnMut(Slot, T),
+    ) -> Result<(), ViewError> {
+        for _ in 0..self.due(now) {
+            let Some((slot, from)) = self.first() else { break };
+            let first = first(slot, from)?;
+            if let Some(from) = first.filter(|due| *due <= now) {
+                self.set(slot, None);
+                take(slot, from);
+            } else {
+                self.set(slot, first);
+            }
+        }
+        Ok(())
+    }
+
     /// A timer of the slot is at `point`.
     fn note(&mut self, slot: Slot, point: T) {
         if self.by_slot.get(&slot).is_none_or(|earlier| point < *earlier) {
